@@ -1,0 +1,102 @@
+# jadugar: build, install, test, lint.  Everything generated lies under build/,
+# save jadugar.so.  Another server: make PG_CONFIG=/path/to/pg_config.
+
+EXTENSION = jadugar
+EXTVERSION = 1.0
+MODULE_big = jadugar
+
+B = build
+SOURCES := $(sort $(wildcard src/*.c src/*/*.c))
+SQL_PARTS := $(sort $(wildcard sql/[0-9]*.sql))
+
+OBJS = $(SOURCES:src/%.c=$(B)/obj/%.o)
+DATA = $(sort $(wildcard sql/jadugar--*--*.sql))
+DATA_built = $(B)/jadugar--$(EXTVERSION).sql
+HEADERS_jadugar = $(wildcard src/include/jadugar_plugin.h)
+
+# The server's headers count as system headers: their warnings are not ours.
+PG_CONFIG = pg_config
+PG_CPPFLAGS = -Isrc -Isrc/include -isystem $(shell $(PG_CONFIG) --includedir-server)
+# Off: lengthof() is unsigned in every loop, and what is not named is zero.
+WARNINGS = -std=gnu99 -Wall -Wextra -Werror -Wno-unused-parameter \
+	-Wno-missing-field-initializers -Wno-sign-compare
+PG_CFLAGS = $(WARNINGS)
+EXTRA_CLEAN = $(B)
+
+# Bitcode would need the very clang that the server was built with.
+override with_llvm := no
+
+PGXS := $(shell $(PG_CONFIG) --pgxs)
+ifeq ($(PGXS),)
+$(error $(PG_CONFIG) not found: install postgresql-server-dev-NN, or set PG_CONFIG)
+endif
+include $(PGXS)
+
+# The same directory given by -I would win over -isystem.
+override CPPFLAGS := $(filter-out -I$(includedir_server) -I$(includedir_internal),$(CPPFLAGS))
+
+.DEFAULT_GOAL := all
+
+# Objects are made anew when the compiler, its flags or the server change.
+STAMP = $(B)/flags
+BUILT_WITH = $(CC) $(CPPFLAGS) $(CFLAGS) $(shell $(PG_CONFIG) --version)
+
+$(STAMP): FORCE
+	@mkdir -p $(@D)
+	@echo '$(subst ','\'',$(BUILT_WITH))' | cmp -s - $@ || echo '$(subst ','\'',$(BUILT_WITH))' > $@
+
+$(B)/obj/%.o: src/%.c $(STAMP)
+	@mkdir -p $(@D)
+	$(CC) $(CFLAGS) $(CPPFLAGS) -MMD -MP -c -o $@ $<
+
+-include $(OBJS:.o=.d)
+
+# Relinks also when a source has gone.
+$(B)/objects: FORCE
+	@mkdir -p $(@D)
+	@echo '$(OBJS)' | cmp -s - $@ || echo '$(OBJS)' > $@
+
+jadugar.so: $(B)/objects
+
+$(B)/jadugar--$(EXTVERSION).sql: $(SQL_PARTS) Makefile
+	@mkdir -p $(@D)
+	{ printf '%s\n' '\echo Use "CREATE EXTENSION jadugar" to load this file. \quit'; \
+	  cat /dev/null $(SQL_PARTS); } > $@
+
+# Tests run against a private copy of the server: see test/README.md.
+# One suite: make check-sql; some tests of it: make check-sql TESTS='a b'.
+stage: all
+	scripts/stage $(PG_CONFIG) $(B)/pg
+	$(MAKE) --no-print-directory -s install DESTDIR=$(CURDIR)/$(B)/pg >/dev/null
+
+fuzz:
+	@[ ! -e test/fuzz/Makefile ] || \
+		$(MAKE) --no-print-directory -C test/fuzz timing_property
+
+SUITES = sql isolation tap fuzz
+export PG_CONFIG TESTS
+
+test: prerequisites stage fuzz
+	@test/run $(SUITES)
+
+check-fuzz: fuzz
+$(SUITES:%=check-%): check-%: prerequisites stage
+	@test/run $*
+
+prerequisites:
+	@scripts/prerequisites $(PG_CONFIG)
+
+lint:
+	@scripts/prerequisites -l $(PG_CONFIG)
+	@scripts/lint $(PG_CONFIG)
+
+format:
+	@scripts/prerequisites -l $(PG_CONFIG)
+	@scripts/format $(PG_CONFIG)
+
+demo demo-stop: stage
+	scripts/demo $(if $(findstring stop,$@),stop,start) $(B)/pg$(shell $(PG_CONFIG) --bindir)
+
+FORCE:
+
+.PHONY: stage fuzz test $(SUITES:%=check-%) prerequisites lint format demo demo-stop FORCE

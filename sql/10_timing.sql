@@ -1,0 +1,242 @@
+-- The type jadugar.timing and the functions that answer questions about it.
+
+CREATE TYPE jadugar.timing;
+
+CREATE FUNCTION jadugar.timing_in(cstring)
+    RETURNS jadugar.timing
+    AS 'MODULE_PATHNAME', 'jdg_timing_in'
+    LANGUAGE C STABLE STRICT PARALLEL SAFE;
+COMMENT ON FUNCTION jadugar.timing_in(cstring) IS 'text input of timing';
+
+CREATE FUNCTION jadugar.timing_out(jadugar.timing)
+    RETURNS cstring
+    AS 'MODULE_PATHNAME', 'jdg_timing_out'
+    LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
+COMMENT ON FUNCTION jadugar.timing_out(jadugar.timing) IS 'text output of timing';
+
+CREATE FUNCTION jadugar.timing_recv(internal)
+    RETURNS jadugar.timing
+    AS 'MODULE_PATHNAME', 'jdg_timing_recv'
+    LANGUAGE C STABLE STRICT PARALLEL SAFE;
+COMMENT ON FUNCTION jadugar.timing_recv(internal) IS 'binary input of timing';
+
+CREATE FUNCTION jadugar.timing_send(jadugar.timing)
+    RETURNS bytea
+    AS 'MODULE_PATHNAME', 'jdg_timing_send'
+    LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
+COMMENT ON FUNCTION jadugar.timing_send(jadugar.timing) IS 'binary output of timing';
+
+CREATE TYPE jadugar.timing (
+    INPUT = jadugar.timing_in,
+    OUTPUT = jadugar.timing_out,
+    RECEIVE = jadugar.timing_recv,
+    SEND = jadugar.timing_send,
+    INTERNALLENGTH = VARIABLE,
+    ALIGNMENT = double,
+    STORAGE = plain
+);
+COMMENT ON TYPE jadugar.timing IS 'when: cron expression, interval, one instant, manual or server start';
+
+-- Order and equality
+
+CREATE FUNCTION jadugar.timing_eq(jadugar.timing, jadugar.timing)
+    RETURNS boolean
+    AS 'MODULE_PATHNAME', 'jdg_timing_eq'
+    LANGUAGE C IMMUTABLE STRICT LEAKPROOF PARALLEL SAFE;
+COMMENT ON FUNCTION jadugar.timing_eq(jadugar.timing, jadugar.timing) IS 'implementation of = operator';
+
+CREATE FUNCTION jadugar.timing_ne(jadugar.timing, jadugar.timing)
+    RETURNS boolean
+    AS 'MODULE_PATHNAME', 'jdg_timing_ne'
+    LANGUAGE C IMMUTABLE STRICT LEAKPROOF PARALLEL SAFE;
+COMMENT ON FUNCTION jadugar.timing_ne(jadugar.timing, jadugar.timing) IS 'implementation of <> operator';
+
+CREATE FUNCTION jadugar.timing_lt(jadugar.timing, jadugar.timing)
+    RETURNS boolean
+    AS 'MODULE_PATHNAME', 'jdg_timing_lt'
+    LANGUAGE C IMMUTABLE STRICT LEAKPROOF PARALLEL SAFE;
+COMMENT ON FUNCTION jadugar.timing_lt(jadugar.timing, jadugar.timing) IS 'implementation of < operator';
+
+CREATE FUNCTION jadugar.timing_le(jadugar.timing, jadugar.timing)
+    RETURNS boolean
+    AS 'MODULE_PATHNAME', 'jdg_timing_le'
+    LANGUAGE C IMMUTABLE STRICT LEAKPROOF PARALLEL SAFE;
+COMMENT ON FUNCTION jadugar.timing_le(jadugar.timing, jadugar.timing) IS 'implementation of <= operator';
+
+CREATE FUNCTION jadugar.timing_gt(jadugar.timing, jadugar.timing)
+    RETURNS boolean
+    AS 'MODULE_PATHNAME', 'jdg_timing_gt'
+    LANGUAGE C IMMUTABLE STRICT LEAKPROOF PARALLEL SAFE;
+COMMENT ON FUNCTION jadugar.timing_gt(jadugar.timing, jadugar.timing) IS 'implementation of > operator';
+
+CREATE FUNCTION jadugar.timing_ge(jadugar.timing, jadugar.timing)
+    RETURNS boolean
+    AS 'MODULE_PATHNAME', 'jdg_timing_ge'
+    LANGUAGE C IMMUTABLE STRICT LEAKPROOF PARALLEL SAFE;
+COMMENT ON FUNCTION jadugar.timing_ge(jadugar.timing, jadugar.timing) IS 'implementation of >= operator';
+
+CREATE FUNCTION jadugar.timing_cmp(jadugar.timing, jadugar.timing)
+    RETURNS integer
+    AS 'MODULE_PATHNAME', 'jdg_timing_cmp'
+    LANGUAGE C IMMUTABLE STRICT LEAKPROOF PARALLEL SAFE;
+COMMENT ON FUNCTION jadugar.timing_cmp(jadugar.timing, jadugar.timing) IS 'less-equal-greater comparison of timings';
+
+CREATE FUNCTION jadugar.timing_hash(jadugar.timing)
+    RETURNS integer
+    AS 'MODULE_PATHNAME', 'jdg_timing_hash'
+    LANGUAGE C IMMUTABLE STRICT LEAKPROOF PARALLEL SAFE;
+COMMENT ON FUNCTION jadugar.timing_hash(jadugar.timing) IS 'hash of a timing';
+
+CREATE FUNCTION jadugar.timing_hash_extended(jadugar.timing, bigint)
+    RETURNS bigint
+    AS 'MODULE_PATHNAME', 'jdg_timing_hash_extended'
+    LANGUAGE C IMMUTABLE STRICT LEAKPROOF PARALLEL SAFE;
+COMMENT ON FUNCTION jadugar.timing_hash_extended(jadugar.timing, bigint) IS 'hash of a timing, with a seed';
+
+CREATE OPERATOR jadugar.= (
+    LEFTARG = jadugar.timing,
+    RIGHTARG = jadugar.timing,
+    FUNCTION = jadugar.timing_eq,
+    COMMUTATOR = OPERATOR(jadugar.=),
+    NEGATOR = OPERATOR(jadugar.<>),
+    RESTRICT = eqsel,
+    JOIN = eqjoinsel,
+    HASHES,
+    MERGES
+);
+COMMENT ON OPERATOR jadugar.= (jadugar.timing, jadugar.timing) IS 'equal';
+
+CREATE OPERATOR jadugar.<> (
+    LEFTARG = jadugar.timing,
+    RIGHTARG = jadugar.timing,
+    FUNCTION = jadugar.timing_ne,
+    COMMUTATOR = OPERATOR(jadugar.<>),
+    NEGATOR = OPERATOR(jadugar.=),
+    RESTRICT = neqsel,
+    JOIN = neqjoinsel
+);
+COMMENT ON OPERATOR jadugar.<> (jadugar.timing, jadugar.timing) IS 'not equal';
+
+CREATE OPERATOR jadugar.< (
+    LEFTARG = jadugar.timing,
+    RIGHTARG = jadugar.timing,
+    FUNCTION = jadugar.timing_lt,
+    COMMUTATOR = OPERATOR(jadugar.>),
+    NEGATOR = OPERATOR(jadugar.>=),
+    RESTRICT = scalarltsel,
+    JOIN = scalarltjoinsel
+);
+COMMENT ON OPERATOR jadugar.< (jadugar.timing, jadugar.timing) IS 'less than';
+
+CREATE OPERATOR jadugar.<= (
+    LEFTARG = jadugar.timing,
+    RIGHTARG = jadugar.timing,
+    FUNCTION = jadugar.timing_le,
+    COMMUTATOR = OPERATOR(jadugar.>=),
+    NEGATOR = OPERATOR(jadugar.>),
+    RESTRICT = scalarlesel,
+    JOIN = scalarlejoinsel
+);
+COMMENT ON OPERATOR jadugar.<= (jadugar.timing, jadugar.timing) IS 'less than or equal';
+
+CREATE OPERATOR jadugar.> (
+    LEFTARG = jadugar.timing,
+    RIGHTARG = jadugar.timing,
+    FUNCTION = jadugar.timing_gt,
+    COMMUTATOR = OPERATOR(jadugar.<),
+    NEGATOR = OPERATOR(jadugar.<=),
+    RESTRICT = scalargtsel,
+    JOIN = scalargtjoinsel
+);
+COMMENT ON OPERATOR jadugar.> (jadugar.timing, jadugar.timing) IS 'greater than';
+
+CREATE OPERATOR jadugar.>= (
+    LEFTARG = jadugar.timing,
+    RIGHTARG = jadugar.timing,
+    FUNCTION = jadugar.timing_ge,
+    COMMUTATOR = OPERATOR(jadugar.<=),
+    NEGATOR = OPERATOR(jadugar.<),
+    RESTRICT = scalargesel,
+    JOIN = scalargejoinsel
+);
+COMMENT ON OPERATOR jadugar.>= (jadugar.timing, jadugar.timing) IS 'greater than or equal';
+
+CREATE OPERATOR CLASS jadugar.timing_ops
+    DEFAULT FOR TYPE jadugar.timing USING btree AS
+    OPERATOR 1 jadugar.<,
+    OPERATOR 2 jadugar.<=,
+    OPERATOR 3 jadugar.=,
+    OPERATOR 4 jadugar.>=,
+    OPERATOR 5 jadugar.>,
+    FUNCTION 1 jadugar.timing_cmp(jadugar.timing, jadugar.timing);
+COMMENT ON OPERATOR CLASS jadugar.timing_ops USING btree IS 'order of timings';
+
+CREATE OPERATOR CLASS jadugar.timing_ops
+    DEFAULT FOR TYPE jadugar.timing USING hash AS
+    OPERATOR 1 jadugar.=,
+    FUNCTION 1 jadugar.timing_hash(jadugar.timing),
+    FUNCTION 2 jadugar.timing_hash_extended(jadugar.timing, bigint);
+COMMENT ON OPERATOR CLASS jadugar.timing_ops USING hash IS 'equality of timings';
+
+-- Casts
+
+CREATE FUNCTION jadugar.timing_from_interval(interval)
+    RETURNS jadugar.timing
+    AS 'MODULE_PATHNAME', 'jdg_timing_from_interval_sql'
+    LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
+COMMENT ON FUNCTION jadugar.timing_from_interval(interval) IS 'timing that recurs after each interval';
+
+CREATE FUNCTION jadugar.timing_from_timestamptz(timestamptz)
+    RETURNS jadugar.timing
+    AS 'MODULE_PATHNAME', 'jdg_timing_from_timestamptz_sql'
+    LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
+COMMENT ON FUNCTION jadugar.timing_from_timestamptz(timestamptz) IS 'timing of one instant';
+
+CREATE CAST (text AS jadugar.timing) WITH INOUT AS ASSIGNMENT;
+COMMENT ON CAST (text AS jadugar.timing) IS 'parse a timing';
+
+CREATE CAST (interval AS jadugar.timing)
+    WITH FUNCTION jadugar.timing_from_interval(interval) AS IMPLICIT;
+COMMENT ON CAST (interval AS jadugar.timing) IS 'recur after each interval';
+
+CREATE CAST (timestamptz AS jadugar.timing)
+    WITH FUNCTION jadugar.timing_from_timestamptz(timestamptz) AS IMPLICIT;
+COMMENT ON CAST (timestamptz AS jadugar.timing) IS 'occur once, at that instant';
+
+-- Questions
+
+CREATE FUNCTION jadugar.next_time(
+    timing jadugar.timing,
+    after timestamptz DEFAULT NULL,
+    timezone text DEFAULT NULL)
+    RETURNS timestamptz
+    AS 'MODULE_PATHNAME', 'jdg_next_time'
+    LANGUAGE C STABLE PARALLEL SAFE;
+COMMENT ON FUNCTION jadugar.next_time(jadugar.timing, timestamptz, text) IS
+    'first instant of a timing strictly after another';
+
+CREATE FUNCTION jadugar.occurrences(
+    timing jadugar.timing,
+    timezone text DEFAULT NULL,
+    after timestamptz DEFAULT NULL,
+    n integer DEFAULT 10)
+    RETURNS SETOF timestamptz
+    AS 'MODULE_PATHNAME', 'jdg_occurrences'
+    LANGUAGE C STABLE PARALLEL SAFE
+    ROWS 10;
+COMMENT ON FUNCTION jadugar.occurrences(jadugar.timing, text, timestamptz, integer) IS
+    'next instants of a timing, in order';
+
+CREATE FUNCTION jadugar.validate(timing text)
+    RETURNS text
+    AS 'MODULE_PATHNAME', 'jdg_validate'
+    LANGUAGE C STABLE STRICT PARALLEL SAFE;
+COMMENT ON FUNCTION jadugar.validate(text) IS
+    'what is wrong with the text of a timing; NULL if nothing is';
+
+CREATE FUNCTION jadugar.describe(timing jadugar.timing)
+    RETURNS text
+    AS 'MODULE_PATHNAME', 'jdg_describe'
+    LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
+COMMENT ON FUNCTION jadugar.describe(jadugar.timing) IS
+    'when a timing is due, in English';

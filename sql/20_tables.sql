@@ -1,0 +1,334 @@
+-- Tables. Users read them through the views of 70_views.sql and change them
+-- through functions only: nothing here is granted to anyone. No foreign keys
+-- and no triggers: bookkeeping runs under the extension owner's identity, and
+-- under that identity nothing but built-in code may be evaluated.
+
+-- ---------------------------------------------------------------- identity
+
+CREATE TABLE jadugar.here (
+	singleton	boolean PRIMARY KEY DEFAULT true CHECK (singleton),
+	id			uuid NOT NULL,
+	database	oid NOT NULL
+);
+COMMENT ON TABLE jadugar.here IS 'which database this copy of jadugar lives in; never dumped';
+
+CREATE TABLE jadugar.origin (
+	singleton	boolean PRIMARY KEY DEFAULT true CHECK (singleton),
+	id			uuid NOT NULL
+);
+COMMENT ON TABLE jadugar.origin IS 'which database the rows of jadugar belong to; dumped. Work runs only where it equals jadugar.here';
+
+CREATE TABLE jadugar.owner (
+	role		oid PRIMARY KEY,
+	name		name NOT NULL
+);
+COMMENT ON TABLE jadugar.owner IS 'name of every role that owns something in jadugar, so that adopt() can map owners by name';
+
+CREATE TABLE jadugar.access (
+	role		oid PRIMARY KEY,
+	level		text NOT NULL CHECK (level IN ('user', 'operator', 'monitor'))
+);
+COMMENT ON TABLE jadugar.access IS 'levels given by grant_access()';
+
+CREATE TABLE jadugar.control (
+	singleton	boolean PRIMARY KEY DEFAULT true CHECK (singleton),
+	paused_at	timestamptz,
+	paused_until timestamptz,
+	paused_by	name,
+	pause_reason text
+);
+COMMENT ON TABLE jadugar.control IS 'pause_all() and resume_all(): one row';
+
+CREATE TABLE jadugar.zone (
+	name		text PRIMARY KEY,
+	fingerprint	bigint NOT NULL
+);
+COMMENT ON TABLE jadugar.zone IS 'time zones in use by schedules and a hash of their rules, so that a change of time-zone data is noticed';
+
+-- ---------------------------------------------------------------- commands
+
+CREATE SEQUENCE jadugar.command_id_seq;
+CREATE TABLE jadugar.command (
+	command_id	bigint PRIMARY KEY DEFAULT pg_catalog.nextval('jadugar.command_id_seq'),
+	hash		bigint NOT NULL,
+	kind		"char" NOT NULL CHECK (kind IN ('s', 'h')),
+	standalone	boolean NOT NULL,
+	text		text NOT NULL
+);
+CREATE INDEX command_hash ON jadugar.command (hash);
+COMMENT ON TABLE jadugar.command IS 'command texts, shared by the tasks that run them; kind s: SQL, h: name of a handler. The hash is not unique: two writers of one new text never wait for each other';
+
+CREATE TABLE jadugar.handler (
+	name		text PRIMARY KEY,
+	kind		text NOT NULL CHECK (kind IN ('function', 'sql', 'c')),
+	owner		oid NOT NULL,
+	function	text,
+	sql			text,
+	library		text,
+	symbol		text,
+	payload_type text,
+	validate	text,
+	cleanup		text,
+	on_error	text,
+	version		text NOT NULL,
+	queue_id	integer,
+	priority	integer,
+	timeout		interval,
+	retry		jsonb,
+	transaction	text,
+	isolate		boolean,
+	description	text,
+	created_at	timestamptz NOT NULL
+);
+COMMENT ON TABLE jadugar.handler IS 'named kinds of work; functions and types are text signatures, which survive pg_upgrade';
+
+CREATE TABLE jadugar.handler_grant (
+	handler		text NOT NULL,
+	role		oid NOT NULL,
+	PRIMARY KEY (handler, role)
+);
+COMMENT ON TABLE jadugar.handler_grant IS 'who else may use a handler: grant_handler()';
+
+-- ------------------------------------------------------------------ queues
+
+CREATE SEQUENCE jadugar.queue_id_seq AS integer START 10;
+CREATE TABLE jadugar.queue (
+	queue_id	integer PRIMARY KEY DEFAULT pg_catalog.nextval('jadugar.queue_id_seq'),
+	name		text NOT NULL UNIQUE,
+	owner		oid NOT NULL,
+	max_concurrency integer CHECK (max_concurrency > 0),
+	max_depth	bigint CHECK (max_depth > 0),
+	on_full		text NOT NULL DEFAULT 'reject' CHECK (on_full IN ('reject', 'block', 'drop_oldest')),
+	isolate		boolean,
+	history		text NOT NULL DEFAULT 'all' CHECK (history IN ('all', 'failures', 'none')),
+	retention	interval,
+	paused_at	timestamptz,
+	paused_by	name,
+	description	text,
+	created_at	timestamptz NOT NULL
+);
+COMMENT ON TABLE jadugar.queue IS 'named streams of tasks with their limits';
+
+CREATE TABLE jadugar.queue_grant (
+	queue_id	integer NOT NULL,
+	role		oid NOT NULL,
+	privilege	text NOT NULL CHECK (privilege IN ('enqueue', 'claim')),
+	PRIMARY KEY (queue_id, role, privilege)
+);
+COMMENT ON TABLE jadugar.queue_grant IS 'who else may use a queue: grant_queue()';
+
+CREATE TABLE jadugar.key_limit (
+	owner		oid NOT NULL,
+	key			text NOT NULL,
+	max_concurrency integer NOT NULL CHECK (max_concurrency > 0),
+	PRIMARY KEY (owner, key)
+);
+COMMENT ON TABLE jadugar.key_limit IS 'how many tasks of one concurrency_key may be under way at once, where it is not one: set_limit()';
+
+-- ------------------------------------------------------------------- tasks
+
+CREATE SEQUENCE jadugar.task_id_seq;
+CREATE TABLE jadugar.task (
+	task_id		bigint PRIMARY KEY,
+	owner		oid NOT NULL,
+	queue_id	integer NOT NULL,
+	priority	integer NOT NULL,
+	state		"char" NOT NULL CHECK (state IN ('r', 's', 'd', 'k', 'p', 'x')),
+	transaction	"char" NOT NULL,
+	isolate		boolean NOT NULL,
+	bounded		boolean NOT NULL,
+	attempt		integer NOT NULL,
+	max_attempts integer NOT NULL,
+	crashes		integer NOT NULL,
+	command_id	bigint NOT NULL,
+	run_at		timestamptz NOT NULL,
+	created_at	timestamptz NOT NULL,
+	payload		jsonb NOT NULL,
+	schedule_id	bigint,
+	scheduled_for timestamptz,
+	started_at	timestamptz,
+	timeout		interval,
+	retry		jsonb,
+	settings	jsonb,
+	metadata	jsonb,
+	unique_key	text,
+	concurrency_key text,
+	tenant		text,
+	trace		text,
+	on_dependency_failure "char"
+) WITH (autovacuum_vacuum_scale_factor = 0.05, autovacuum_vacuum_threshold = 2000,
+		autovacuum_analyze_scale_factor = 0.2, autovacuum_analyze_threshold = 5000);
+COMMENT ON TABLE jadugar.task IS 'tasks that are not finished. state r: ready; s: its run_at lies ahead; d: waits for tasks it depends on; k: waits for its concurrency_key; p: paused; x: a standalone command is under way';
+COMMENT ON COLUMN jadugar.task.transaction IS 'c: read committed, r: repeatable read, s: serializable, x: standalone (outside any transaction)';
+COMMENT ON COLUMN jadugar.task.bounded IS 'its queue has a max_depth: counts there';
+COMMENT ON COLUMN jadugar.task.attempt IS 'attempts charged so far; a running one counts once it has ended';
+-- The claim reads this index straight, see src/queue/claim.c.
+CREATE INDEX task_ready ON jadugar.task (owner, queue_id, priority DESC, run_at, task_id) WHERE state = 'r';
+CREATE INDEX task_due ON jadugar.task (run_at) WHERE state = 's';
+CREATE INDEX task_standalone ON jadugar.task (task_id) WHERE state = 'x';
+CREATE INDEX task_waiting ON jadugar.task (task_id) WHERE state IN ('d', 'k');
+CREATE INDEX task_key ON jadugar.task (owner, concurrency_key, task_id) WHERE concurrency_key IS NOT NULL;
+CREATE UNIQUE INDEX task_occurrence ON jadugar.task (schedule_id, scheduled_for) WHERE schedule_id IS NOT NULL;
+CREATE INDEX task_bounded ON jadugar.task (queue_id, task_id) WHERE bounded;
+
+CREATE TABLE jadugar.dependency (
+	task_id		bigint NOT NULL,
+	parent_id	bigint NOT NULL,
+	PRIMARY KEY (task_id, parent_id)
+);
+CREATE INDEX dependency_parent ON jadugar.dependency (parent_id);
+COMMENT ON TABLE jadugar.dependency IS 'what a waiting task still waits for; a row goes when its parent has completed';
+
+CREATE TABLE jadugar.unique_key (
+	owner		oid NOT NULL,
+	queue_id	integer NOT NULL,
+	key			text NOT NULL,
+	task_id		bigint NOT NULL,
+	until		timestamptz,
+	PRIMARY KEY (owner, queue_id, key)
+);
+COMMENT ON TABLE jadugar.unique_key IS 'unique keys in force: until its task has finished, or until the instant given by unique_for';
+
+-- --------------------------------------------------------------- schedules
+
+CREATE SEQUENCE jadugar.schedule_id_seq;
+CREATE TABLE jadugar.schedule (
+	schedule_id	bigint PRIMARY KEY DEFAULT pg_catalog.nextval('jadugar.schedule_id_seq'),
+	owner		oid NOT NULL,
+	name		text NOT NULL,
+	timing		jadugar.timing NOT NULL,
+	timezone	text NOT NULL,
+	command_id	bigint NOT NULL,
+	payload		jsonb NOT NULL,
+	queue_id	integer NOT NULL,
+	priority	integer NOT NULL,
+	timeout		interval,
+	retry		jsonb,
+	transaction	"char" NOT NULL,
+	isolate		boolean NOT NULL,
+	overlap		text NOT NULL CHECK (overlap IN ('skip', 'queue', 'parallel', 'replace')),
+	misfire		text NOT NULL CHECK (misfire IN ('skip', 'once', 'all')),
+	misfire_grace interval,
+	jitter		interval,
+	starts_at	timestamptz,
+	ends_at		timestamptz,
+	max_runs	bigint,
+	depends_on	text[],
+	concurrency_key text,
+	settings	jsonb,
+	tenant		text,
+	description	text,
+	metadata	jsonb,
+	enabled		boolean NOT NULL,
+	paused_at	timestamptz,
+	anchor		timestamptz NOT NULL,
+	next_run_at	timestamptz,
+	last_fired_at timestamptz,
+	last_startup timestamptz,
+	runs		bigint NOT NULL DEFAULT 0,
+	missed		bigint NOT NULL DEFAULT 0,
+	last_error	text,
+	created_at	timestamptz NOT NULL,
+	updated_at	timestamptz NOT NULL,
+	UNIQUE (owner, name)
+) WITH (fillfactor = 80);
+CREATE INDEX schedule_due ON jadugar.schedule (next_run_at) WHERE enabled AND paused_at IS NULL AND next_run_at IS NOT NULL;
+COMMENT ON TABLE jadugar.schedule IS 'named timings with the task each firing makes. next_run_at stays where it was while a schedule is paused, so that resuming can tell what was missed';
+COMMENT ON COLUMN jadugar.schedule.anchor IS 'where intervals count from: starts_at, else when the timing was given';
+COMMENT ON COLUMN jadugar.schedule.last_startup IS 'the server start for which an @startup schedule has fired';
+
+CREATE TABLE jadugar.schedule_stat (
+	schedule_id	bigint PRIMARY KEY,
+	last_run_at	timestamptz,
+	last_status	text,
+	last_success_at timestamptz,
+	completed	bigint NOT NULL DEFAULT 0,
+	failures	bigint NOT NULL DEFAULT 0
+) WITH (fillfactor = 50);
+COMMENT ON TABLE jadugar.schedule_stat IS 'how the occurrences of a schedule ended; apart from jadugar.schedule so that a worker that settles never meets the scheduler that fires';
+
+-- ----------------------------------------------------------------- history
+
+CREATE SEQUENCE jadugar.run_id_seq;
+CREATE TABLE jadugar.run (
+	run_id		bigint NOT NULL,
+	task_id		bigint,
+	owner		oid NOT NULL,
+	queue_id	integer NOT NULL,
+	command_id	bigint NOT NULL,
+	schedule_id	bigint,
+	attempt		integer NOT NULL,
+	priority	integer NOT NULL,
+	worker_pid	integer,
+	status		"char" NOT NULL CHECK (status IN ('c', 'f', 'x', 'l', 's')),
+	final		boolean NOT NULL,
+	scheduled_for timestamptz,
+	enqueued_at	timestamptz,
+	started_at	timestamptz,
+	finished_at	timestamptz NOT NULL,
+	row_count	bigint,
+	reason		text,
+	schedule	text,
+	occurrences	bigint,
+	scheduled_until timestamptz,
+	payload		jsonb,
+	result		jsonb,
+	error_code	text,
+	sqlstate	text,
+	error		jsonb,
+	tenant		text,
+	trace		text,
+	metadata	jsonb,
+	options		jsonb
+) PARTITION BY RANGE (finished_at);
+CREATE INDEX run_task ON jadugar.run (task_id);
+-- For the view failures; and for rates and filters by time of finish, which
+-- is the order in which rows come.
+CREATE INDEX run_failed ON jadugar.run (task_id) WHERE final AND status IN ('f', 'l');
+CREATE INDEX run_finished ON jadugar.run USING brin (finished_at) WITH (pages_per_range = 16);
+COMMENT ON TABLE jadugar.run IS 'one row per attempt and per occurrence that did not run, partitioned by day of finish (UTC). status c: completed, f: failed, x: cancelled, l: lost, s: skipped';
+COMMENT ON COLUMN jadugar.run.options IS 'what else retry_task() needs to enqueue the task again';
+
+CREATE TABLE jadugar.log (
+	log_id		bigint GENERATED ALWAYS AS IDENTITY,
+	task_id		bigint,
+	attempt		integer,
+	owner		oid NOT NULL,
+	at			timestamptz NOT NULL,
+	level		text NOT NULL,
+	message		text NOT NULL,
+	fields		jsonb
+);
+CREATE INDEX log_task ON jadugar.log (task_id);
+CREATE INDEX log_at ON jadugar.log USING brin (at);
+COMMENT ON TABLE jadugar.log IS 'what tasks said through log() and their WARNINGs';
+
+INSERT INTO jadugar.control DEFAULT VALUES;
+INSERT INTO jadugar.here (id, database)
+SELECT pg_catalog.gen_random_uuid(), d.oid FROM pg_catalog.pg_database d
+WHERE d.datname = pg_catalog.current_database();
+INSERT INTO jadugar.queue (queue_id, name, owner, created_at, description)
+SELECT 1, 'default', e.oid, pg_catalog.now(), 'where tasks go that name no queue'
+FROM pg_catalog.pg_roles e WHERE e.rolname = current_user;
+
+-- What a dump carries along. The rows that the lines above made are left out.
+SELECT pg_catalog.pg_extension_config_dump('jadugar.origin', '');
+SELECT pg_catalog.pg_extension_config_dump('jadugar.owner', '');
+SELECT pg_catalog.pg_extension_config_dump('jadugar.access', '');
+SELECT pg_catalog.pg_extension_config_dump('jadugar.zone', '');
+SELECT pg_catalog.pg_extension_config_dump('jadugar.command', '');
+SELECT pg_catalog.pg_extension_config_dump('jadugar.command_id_seq', '');
+SELECT pg_catalog.pg_extension_config_dump('jadugar.handler', '');
+SELECT pg_catalog.pg_extension_config_dump('jadugar.handler_grant', '');
+SELECT pg_catalog.pg_extension_config_dump('jadugar.queue', 'WHERE queue_id >= 10');
+SELECT pg_catalog.pg_extension_config_dump('jadugar.queue_id_seq', '');
+SELECT pg_catalog.pg_extension_config_dump('jadugar.queue_grant', '');
+SELECT pg_catalog.pg_extension_config_dump('jadugar.key_limit', '');
+SELECT pg_catalog.pg_extension_config_dump('jadugar.task', '');
+SELECT pg_catalog.pg_extension_config_dump('jadugar.task_id_seq', '');
+SELECT pg_catalog.pg_extension_config_dump('jadugar.dependency', '');
+SELECT pg_catalog.pg_extension_config_dump('jadugar.unique_key', '');
+SELECT pg_catalog.pg_extension_config_dump('jadugar.schedule', '');
+SELECT pg_catalog.pg_extension_config_dump('jadugar.schedule_id_seq', '');
+SELECT pg_catalog.pg_extension_config_dump('jadugar.schedule_stat', '');
+SELECT pg_catalog.pg_extension_config_dump('jadugar.run_id_seq', '');

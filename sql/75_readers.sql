@@ -1,0 +1,179 @@
+-- Functions that read tasks, and those that a task calls while it runs. The
+-- readers see what the views show to their caller.
+
+-- ---------------------------------------------------------------- helpers
+
+CREATE FUNCTION jadugar._v_task(task_id bigint)
+	RETURNS jadugar.task_info
+	LANGUAGE sql STABLE
+	RETURN COALESCE(
+		(SELECT ROW(t.*, NULL, NULL, NULL, NULL, NULL, NULL, NULL)::jadugar.task_info
+		 FROM jadugar.tasks t WHERE t.task_id = _v_task.task_id),
+		(SELECT ROW(f.*)::jadugar.task_info
+		 FROM jadugar.finished f WHERE f.task_id = _v_task.task_id));
+COMMENT ON FUNCTION jadugar._v_task(bigint) IS 'a task that the caller may see, or NULL';
+
+CREATE FUNCTION jadugar._v_found(task_id bigint, task jadugar.task_info)
+	RETURNS jadugar.task_info
+	LANGUAGE C STABLE
+	AS 'MODULE_PATHNAME', 'jdg_v_found';
+COMMENT ON FUNCTION jadugar._v_found(bigint, jadugar.task_info) IS 'the task, or TASK_NOT_FOUND if it is NULL';
+
+CREATE FUNCTION jadugar._v_result(task_id bigint, task jadugar.task_info)
+	RETURNS jsonb
+	LANGUAGE C STABLE
+	AS 'MODULE_PATHNAME', 'jdg_v_result';
+COMMENT ON FUNCTION jadugar._v_result(bigint, jadugar.task_info) IS 'the result of a task, or CONFLICT if it has not finished';
+
+CREATE FUNCTION jadugar._v_limit(status text, finished_from timestamptz, finished_to timestamptz, max_rows integer)
+	RETURNS bigint
+	LANGUAGE C STABLE
+	AS 'MODULE_PATHNAME', 'jdg_v_limit';
+COMMENT ON FUNCTION jadugar._v_limit(text, timestamptz, timestamptz, integer) IS 'checks filters of list_tasks() and returns its LIMIT';
+
+CREATE FUNCTION jadugar._v_wait(task_id bigint, timeout interval)
+	RETURNS void
+	LANGUAGE C VOLATILE
+	AS 'MODULE_PATHNAME', 'jdg_v_wait';
+COMMENT ON FUNCTION jadugar._v_wait(bigint, interval) IS 'returns when the task has finished or the time is over';
+
+CREATE FUNCTION jadugar._v_waited(task_id bigint, task jadugar.task_info)
+	RETURNS jadugar.task_info
+	LANGUAGE C VOLATILE
+	AS 'MODULE_PATHNAME', 'jdg_v_waited';
+COMMENT ON FUNCTION jadugar._v_waited(bigint, jadugar.task_info) IS 'the task, NULL if its queue keeps no history, or TASK_NOT_FOUND';
+
+-- ---------------------------------------------------------------- readers
+
+CREATE FUNCTION jadugar.get_task(task_id bigint)
+	RETURNS jadugar.task_info
+	LANGUAGE sql STABLE
+	RETURN jadugar._v_found(task_id, jadugar._v_task(task_id));
+COMMENT ON FUNCTION jadugar.get_task(bigint) IS 'one task, finished or not';
+
+CREATE FUNCTION jadugar.list_tasks(
+	status text DEFAULT NULL, queue text DEFAULT NULL,
+	name text DEFAULT NULL, schedule text DEFAULT NULL,
+	tenant text DEFAULT NULL, owner text DEFAULT NULL,
+	unique_key text DEFAULT NULL, metadata jsonb DEFAULT NULL,
+	finished_from timestamptz DEFAULT NULL,
+	finished_to timestamptz DEFAULT NULL,
+	after_id bigint DEFAULT NULL, max_rows integer DEFAULT 100)
+	RETURNS SETOF jadugar.task_info
+	LANGUAGE sql STABLE ROWS 100
+BEGIN ATOMIC
+	SELECT i.*
+	FROM (
+		SELECT t.*, NULL::timestamptz AS finished_at,
+			NULL::interval AS duration, NULL::jsonb AS result,
+			NULL::jsonb AS error, NULL::text AS error_code,
+			NULL::text AS sqlstate, NULL::text AS reason
+		FROM jadugar.tasks t
+		WHERE (list_tasks.status IS NULL OR list_tasks.status
+				IN ('pending', 'scheduled', 'running', 'paused'))
+			AND list_tasks.finished_from IS NULL
+			AND list_tasks.finished_to IS NULL
+			AND (list_tasks.status IS NULL OR t.status = list_tasks.status)
+		UNION ALL
+		SELECT f.*
+		FROM jadugar.finished f
+		WHERE (list_tasks.status IN ('completed', 'failed', 'cancelled')
+				OR list_tasks.finished_from IS NOT NULL
+				OR list_tasks.finished_to IS NOT NULL)
+			AND (list_tasks.status IS NULL OR f.status = list_tasks.status)
+			AND (list_tasks.finished_from IS NULL
+				OR f.finished_at >= list_tasks.finished_from)
+			AND (list_tasks.finished_to IS NULL
+				OR f.finished_at < list_tasks.finished_to)) i
+	WHERE (list_tasks.after_id IS NULL OR i.task_id > list_tasks.after_id)
+		AND (list_tasks.queue IS NULL OR i.queue = list_tasks.queue)
+		AND (list_tasks.name IS NULL OR i.name = list_tasks.name)
+		AND (list_tasks.schedule IS NULL OR i.schedule = list_tasks.schedule)
+		AND (list_tasks.tenant IS NULL OR i.tenant = list_tasks.tenant)
+		AND (list_tasks.owner IS NULL OR i.owner = list_tasks.owner)
+		AND (list_tasks.unique_key IS NULL
+			OR i.unique_key = list_tasks.unique_key)
+		AND (list_tasks.metadata IS NULL
+			OR i.metadata @> list_tasks.metadata)
+	ORDER BY i.task_id
+	LIMIT jadugar._v_limit(list_tasks.status, list_tasks.finished_from,
+		list_tasks.finished_to, list_tasks.max_rows);
+END;
+COMMENT ON FUNCTION jadugar.list_tasks(text, text, text, text, text, text, text, jsonb, timestamptz, timestamptz, bigint, integer) IS 'tasks that match all filters, in order of their ids';
+
+CREATE FUNCTION jadugar.count_tasks(
+	status text DEFAULT NULL, queue text DEFAULT NULL,
+	name text DEFAULT NULL, schedule text DEFAULT NULL,
+	tenant text DEFAULT NULL, owner text DEFAULT NULL,
+	unique_key text DEFAULT NULL, metadata jsonb DEFAULT NULL,
+	finished_from timestamptz DEFAULT NULL,
+	finished_to timestamptz DEFAULT NULL)
+	RETURNS bigint
+	LANGUAGE sql STABLE SET jit = off
+	RETURN (SELECT pg_catalog.count(*) FROM jadugar.list_tasks(
+		status => status, queue => queue, name => name,
+		schedule => schedule, tenant => tenant, owner => owner,
+		unique_key => unique_key, metadata => metadata,
+		finished_from => finished_from, finished_to => finished_to,
+		max_rows => NULL));
+COMMENT ON FUNCTION jadugar.count_tasks(text, text, text, text, text, text, text, jsonb, timestamptz, timestamptz) IS 'how many tasks match all filters';
+
+CREATE FUNCTION jadugar.result(task_id bigint)
+	RETURNS jsonb
+	LANGUAGE sql STABLE
+	RETURN jadugar._v_result(task_id, jadugar._v_task(task_id));
+COMMENT ON FUNCTION jadugar.result(bigint) IS 'the result of a finished task';
+
+-- Two statements: the second one takes a snapshot of its own.
+CREATE FUNCTION jadugar.wait(task_id bigint, timeout interval DEFAULT NULL)
+	RETURNS jadugar.task_info
+	LANGUAGE sql VOLATILE
+BEGIN ATOMIC
+	SELECT jadugar._v_wait(wait.task_id, wait.timeout);
+	SELECT jadugar._v_waited(wait.task_id, jadugar._v_task(wait.task_id));
+END;
+COMMENT ON FUNCTION jadugar.wait(bigint, interval) IS 'waits until a task has finished, and returns it';
+
+-- ---------------------------------------------------------- inside a task
+
+CREATE FUNCTION jadugar.current_task(
+	OUT task_id bigint, OUT attempt integer, OUT payload jsonb,
+	OUT schedule text, OUT scheduled_for timestamptz, OUT flow_run bigint,
+	OUT trace text, OUT tenant text, OUT owner name,
+	OUT deadline timestamptz)
+	RETURNS record
+	LANGUAGE C STABLE
+	AS 'MODULE_PATHNAME', 'jdg_current_task_info';
+COMMENT ON FUNCTION jadugar.current_task() IS 'the task that calls this; all NULL outside a task';
+
+CREATE FUNCTION jadugar.progress(fraction double precision, message text DEFAULT NULL)
+	RETURNS void
+	LANGUAGE C VOLATILE
+	AS 'MODULE_PATHNAME', 'jdg_progress';
+COMMENT ON FUNCTION jadugar.progress(double precision, text) IS 'tells how far the calling task is; seen at once';
+
+CREATE FUNCTION jadugar.log(level text, message text, fields jsonb DEFAULT NULL)
+	RETURNS void
+	LANGUAGE C VOLATILE
+	AS 'MODULE_PATHNAME', 'jdg_log';
+COMMENT ON FUNCTION jadugar.log(text, text, jsonb) IS 'adds a row to the view logs';
+
+CREATE FUNCTION jadugar.snooze(delay interval)
+	RETURNS void
+	LANGUAGE C VOLATILE
+	AS 'MODULE_PATHNAME', 'jdg_snooze';
+COMMENT ON FUNCTION jadugar.snooze(interval) IS 'leaves the calling task and runs it again later, uncharged';
+
+CREATE FUNCTION jadugar.discard(reason text)
+	RETURNS void
+	LANGUAGE C VOLATILE
+	AS 'MODULE_PATHNAME', 'jdg_discard';
+COMMENT ON FUNCTION jadugar.discard(text) IS 'leaves the calling task: failed, and not tried again';
+
+-- ------------------------------------------------------------ monitoring
+
+CREATE FUNCTION jadugar.reset_stats()
+	RETURNS void
+	LANGUAGE C VOLATILE
+	AS 'MODULE_PATHNAME', 'jdg_reset_stats';
+COMMENT ON FUNCTION jadugar.reset_stats() IS 'sets the counters of the view stats to zero';

@@ -1,0 +1,94 @@
+-- Operation: pausing, draining, worker pools, adoption, bulk forms.
+
+CREATE FUNCTION jadugar.pause_all(reason text DEFAULT NULL, until timestamptz DEFAULT NULL)
+	RETURNS void
+	LANGUAGE C VOLATILE
+	AS 'MODULE_PATHNAME', 'jdg_pause_all';
+COMMENT ON FUNCTION jadugar.pause_all(text, timestamptz) IS 'no schedule fires and no task is claimed in this database until resume_all()';
+
+CREATE FUNCTION jadugar.resume_all()
+	RETURNS void
+	LANGUAGE C VOLATILE
+	AS 'MODULE_PATHNAME', 'jdg_resume_all';
+COMMENT ON FUNCTION jadugar.resume_all() IS 'ends pause_all(); what was missed is handled by each schedule''s misfire policy';
+
+CREATE PROCEDURE jadugar.drain(
+	queue text DEFAULT NULL, timeout interval DEFAULT NULL,
+	INOUT remaining integer DEFAULT NULL)
+	LANGUAGE C
+	AS 'MODULE_PATHNAME', 'jdg_drain';
+COMMENT ON PROCEDURE jadugar.drain(text, interval, integer) IS 'pauses one queue or everything and waits until no worker holds a task of it';
+
+CREATE FUNCTION jadugar.start_workers(n integer, role text DEFAULT NULL)
+	RETURNS void
+	LANGUAGE C VOLATILE
+	AS 'MODULE_PATHNAME', 'jdg_start_workers';
+COMMENT ON FUNCTION jadugar.start_workers(integer, text) IS 'keeps at least so many workers of a role running, until the server restarts';
+
+CREATE FUNCTION jadugar.scale_workers(n integer, role text DEFAULT NULL)
+	RETURNS void
+	LANGUAGE C VOLATILE
+	AS 'MODULE_PATHNAME', 'jdg_scale_workers';
+COMMENT ON FUNCTION jadugar.scale_workers(integer, text) IS 'keeps exactly so many workers of a role running, until the server restarts';
+
+CREATE FUNCTION jadugar.stop_workers(role text DEFAULT NULL)
+	RETURNS void
+	LANGUAGE C VOLATILE
+	AS 'MODULE_PATHNAME', 'jdg_stop_workers';
+COMMENT ON FUNCTION jadugar.stop_workers(text) IS 'lets a role''s workers end after their tasks and starts no more, until restart_workers() or a server restart';
+
+CREATE FUNCTION jadugar.restart_workers(role text DEFAULT NULL)
+	RETURNS void
+	LANGUAGE C VOLATILE
+	AS 'MODULE_PATHNAME', 'jdg_restart_workers';
+COMMENT ON FUNCTION jadugar.restart_workers(text) IS 'replaces a role''s workers by fresh ones after their tasks';
+
+CREATE FUNCTION jadugar.adopt(
+	missed text DEFAULT 'policy', pending text DEFAULT 'run',
+	OUT owner text, OUT problem text)
+	RETURNS SETOF record
+	LANGUAGE C VOLATILE
+	AS 'MODULE_PATHNAME', 'jdg_adopt';
+COMMENT ON FUNCTION jadugar.adopt(text, text) IS 'lets a restored or copied database work; lists owners that do not exist here';
+
+CREATE FUNCTION jadugar._start_scheduler()
+	RETURNS boolean
+	LANGUAGE C VOLATILE
+	AS 'MODULE_PATHNAME', 'jdg_start_scheduler';
+COMMENT ON FUNCTION jadugar._start_scheduler() IS 'for tests: starts one more scheduler, which waits for the elected one';
+
+CREATE FUNCTION jadugar.cancel_tasks(
+	status text DEFAULT NULL, queue text DEFAULT NULL,
+	name text DEFAULT NULL, schedule text DEFAULT NULL,
+	tenant text DEFAULT NULL, owner text DEFAULT NULL,
+	unique_key text DEFAULT NULL, metadata jsonb DEFAULT NULL)
+	RETURNS bigint
+	LANGUAGE sql VOLATILE
+	RETURN (SELECT pg_catalog.count(*) FILTER (WHERE jadugar.cancel(t.task_id))
+			FROM jadugar.list_tasks(
+				status => status, queue => queue, name => name,
+				schedule => schedule, tenant => tenant, owner => owner,
+				unique_key => unique_key, metadata => metadata,
+				max_rows => NULL) AS t
+			WHERE t.status IN ('pending', 'scheduled', 'running', 'paused'));
+COMMENT ON FUNCTION jadugar.cancel_tasks(text, text, text, text, text, text, text, jsonb) IS 'cancels all unfinished tasks that match; how many';
+
+CREATE FUNCTION jadugar.retry_tasks(
+	queue text DEFAULT NULL, name text DEFAULT NULL,
+	schedule text DEFAULT NULL, tenant text DEFAULT NULL,
+	owner text DEFAULT NULL, metadata jsonb DEFAULT NULL,
+	finished_from timestamptz DEFAULT NULL,
+	finished_to timestamptz DEFAULT NULL)
+	RETURNS bigint
+	LANGUAGE sql VOLATILE
+BEGIN ATOMIC
+	SELECT pg_catalog.count(jadugar.retry_task(t.task_id))
+	FROM jadugar.list_tasks(
+		status => 'failed', queue => retry_tasks.queue,
+		name => retry_tasks.name, schedule => retry_tasks.schedule,
+		tenant => retry_tasks.tenant, owner => retry_tasks.owner,
+		metadata => retry_tasks.metadata,
+		finished_from => retry_tasks.finished_from,
+		finished_to => retry_tasks.finished_to, max_rows => NULL) AS t;
+END;
+COMMENT ON FUNCTION jadugar.retry_tasks(text, text, text, text, text, jsonb, timestamptz, timestamptz) IS 'runs all finally failed tasks that match again; how many';

@@ -1,0 +1,229 @@
+/*-------------------------------------------------------------------------
+ *
+ * adopt_api.c
+ *	  adopt(): a restored or copied database becomes a working one.
+ *
+ * Runs in the caller's backend, for operators.  Until then nothing runs in a
+ * copy, because jadugar.origin and jadugar.here differ there (catalog
+ * identity, sql/20_tables.sql).  Owners are roles of the cluster the rows
+ * came from; they are mapped to roles of this one by name, all in one
+ * statement per table, since old and new OIDs may overlap.  An owner whose
+ * name does not exist here gets an OID that no role has: what it owned can be
+ * seen by operators, does not run, and is reported.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "api/args.h"
+#include "catalog/access.h"
+#include "catalog/pg_type.h"
+#include "catalog/schedule.h"
+#include "core/clock.h"
+#include "core/errors.h"
+#include "core/shmem.h"
+#include "core/spi.h"
+#include "funcapi.h"
+#include "miscadmin.h"
+#include "queue/enqueue.h"
+#include "queue/settle.h"
+#include "utils/acl.h"
+#include "utils/array.h"
+#include "utils/builtins.h"
+#include "utils/tuplestore.h"
+
+static JdgQuery remap_queries[] = {
+	{"UPDATE jadugar.task t SET owner = m.n FROM unnest($1, $2) m(o, n) "
+	"WHERE t.owner = m.o", 2, {OIDARRAYOID, OIDARRAYOID}},
+	{"UPDATE jadugar.schedule t SET owner = m.n FROM unnest($1, $2) m(o, n) "
+	"WHERE t.owner = m.o", 2, {OIDARRAYOID, OIDARRAYOID}},
+	{"UPDATE jadugar.handler t SET owner = m.n FROM unnest($1, $2) m(o, n) "
+	"WHERE t.owner = m.o", 2, {OIDARRAYOID, OIDARRAYOID}},
+	{"UPDATE jadugar.queue t SET owner = m.n FROM unnest($1, $2) m(o, n) "
+	"WHERE t.owner = m.o AND t.queue_id >= 10", 2, {OIDARRAYOID, OIDARRAYOID}},
+	{"UPDATE jadugar.unique_key t SET owner = m.n FROM unnest($1, $2) m(o, n) "
+	"WHERE t.owner = m.o", 2, {OIDARRAYOID, OIDARRAYOID}},
+	{"UPDATE jadugar.key_limit t SET owner = m.n FROM unnest($1, $2) m(o, n) "
+	"WHERE t.owner = m.o", 2, {OIDARRAYOID, OIDARRAYOID}},
+	{"UPDATE jadugar.history t SET owner = m.n FROM unnest($1, $2) m(o, n) "
+	"WHERE t.owner = m.o", 2, {OIDARRAYOID, OIDARRAYOID}},
+	{"UPDATE jadugar.log t SET owner = m.n FROM unnest($1, $2) m(o, n) "
+	"WHERE t.owner = m.o", 2, {OIDARRAYOID, OIDARRAYOID}},
+	{"UPDATE jadugar.access t SET role = m.n FROM unnest($1, $2) m(o, n) "
+	"WHERE t.role = m.o", 2, {OIDARRAYOID, OIDARRAYOID}},
+	{"UPDATE jadugar.handler_grant t SET role = m.n FROM unnest($1, $2) m(o, n) "
+	"WHERE t.role = m.o", 2, {OIDARRAYOID, OIDARRAYOID}},
+	{"UPDATE jadugar.queue_grant t SET role = m.n FROM unnest($1, $2) m(o, n) "
+	"WHERE t.role = m.o", 2, {OIDARRAYOID, OIDARRAYOID}},
+	{"UPDATE jadugar.owner t SET role = m.n FROM unnest($1, $2) m(o, n) "
+	"WHERE t.role = m.o", 2, {OIDARRAYOID, OIDARRAYOID}},
+};
+
+static void
+check_needed(void)
+{
+	static JdgQuery q = {
+		"SELECT 1 FROM jadugar.here h, jadugar.origin o "
+		"WHERE o.id = h.id AND h.database = $1 UNION ALL "
+		"SELECT 1 WHERE NOT EXISTS (SELECT 1 FROM jadugar.origin)", 1, {OIDOID}
+	};
+	Datum		v[1] = {ObjectIdGetDatum(MyDatabaseId)};
+
+	if (jdg_run(&q, v, NULL, 0) > 0)
+		ereport(ERROR,
+				(errcode(JDG_ERRCODE_CONFLICT),
+				 errmsg("this database needs no adoption"),
+				 errdetail("What jadugar holds here was made here.")));
+}
+
+/* Map owners by name; names that are not there go to the result. */
+static void
+map_owners(ReturnSetInfo *rsinfo)
+{
+	static JdgQuery owners = {
+		"SELECT role, name::text FROM jadugar.owner ORDER BY name", 0
+	};
+	int64		n = jdg_run(&owners, NULL, NULL, 0);
+	Datum	   *from = palloc(sizeof(Datum) * Max(n, 1));
+	Datum	   *to = palloc(sizeof(Datum) * Max(n, 1));
+	int			k = 0;
+	Oid			nobody = PG_UINT32_MAX;
+	Datum		v[2];
+
+	for (int64 i = 0; i < n; i++)
+	{
+		Oid			old = jdg_col_oid(i, 1);
+		char	   *name = jdg_col_text(i, 2, CurrentMemoryContext);
+		Oid			now = get_role_oid(name, true);
+
+		if (!OidIsValid(now))
+		{
+			Datum		values[2] = {CStringGetTextDatum(name),
+			CStringGetTextDatum("no role of this name exists here: what it owns does not run")};
+			bool		nulls[2] = {false, false};
+
+			tuplestore_putvalues(rsinfo->setResult, rsinfo->setDesc, values,
+								 nulls);
+			now = nobody--;
+		}
+		if (now == old)
+			continue;
+		from[k] = ObjectIdGetDatum(old);
+		to[k++] = ObjectIdGetDatum(now);
+	}
+	if (k == 0)
+		return;
+	v[0] = PointerGetDatum(construct_array(from, k, OIDOID, sizeof(Oid), true,
+										   TYPALIGN_INT));
+	v[1] = PointerGetDatum(construct_array(to, k, OIDOID, sizeof(Oid), true,
+										   TYPALIGN_INT));
+	for (int i = 0; i < lengthof(remap_queries); i++)
+		jdg_run(&remap_queries[i], v, NULL, 0);
+}
+
+static void
+pause_pending(void)
+{
+	static JdgQuery q = {
+		"UPDATE jadugar.task SET state = 'p' WHERE state IN ('r', 's', 'd', 'k')",
+		0
+	};
+
+	jdg_run(&q, NULL, NULL, 0);
+}
+
+static void
+cancel_pending(void)
+{
+	static JdgQuery q = {
+		"SELECT " JDG_TASK_COLUMNS " FROM jadugar.task WHERE task_id > $1 "
+		"AND state <> 'x' ORDER BY task_id LIMIT 500 FOR UPDATE", 1, {INT8OID}
+	};
+	int64		last = 0;
+	int64		n;
+
+	do
+	{
+		Datum		v[1] = {Int64GetDatum(last)};
+		JdgTask    *tasks;
+
+		n = jdg_run(&q, v, NULL, 0);
+		tasks = palloc(sizeof(JdgTask) * Max(n, 1));
+		for (int64 i = 0; i < n; i++)
+			jdg_task_from_row(i, &tasks[i], CurrentMemoryContext);
+		for (int64 i = 0; i < n; i++)
+		{
+			JdgTask		again;
+
+			last = tasks[i].task_id;
+			/* the one before may have taken it along as its dependant */
+			if (jdg_task_load(tasks[i].task_id, true, &again,
+							  CurrentMemoryContext))
+				jdg_settle_cancel(&again, "not_adopted");
+		}
+	} while (n == 500);
+}
+
+static void
+become_origin(void)
+{
+	static JdgQuery here = {
+		"UPDATE jadugar.here SET id = gen_random_uuid(), database = $1", 1,
+		{OIDOID}
+	};
+	static JdgQuery origin = {
+		"UPDATE jadugar.origin SET id = (SELECT h.id FROM jadugar.here h)", 0
+	};
+	Datum		v[1] = {ObjectIdGetDatum(MyDatabaseId)};
+
+	jdg_run(&here, v, NULL, 0);
+	jdg_run(&origin, NULL, NULL, 0);
+}
+
+static char *
+choice(FunctionCallInfo fcinfo, int arg, const char *what, const char *a,
+	   const char *b, const char *c)
+{
+	char	   *s = jdg_need_text(fcinfo, arg, "adopt", what);
+
+	if (strcmp(s, a) != 0 && strcmp(s, b) != 0 &&
+		(c == NULL || strcmp(s, c) != 0))
+		ereport(ERROR,
+				(errcode(JDG_ERRCODE_VALIDATION_ERROR),
+				 errmsg("unknown value \"%s\" for \"%s\"", s, what),
+				 c ? errhint("Use '%s', '%s' or '%s'.", a, b, c) :
+				 errhint("Use '%s' or '%s'.", a, b)));
+	return s;
+}
+
+PG_FUNCTION_INFO_V1(jdg_adopt);
+
+/* (missed text, pending text) → setof (owner, problem) */
+Datum
+jdg_adopt(PG_FUNCTION_ARGS)
+{
+	ReturnSetInfo *rsinfo = (ReturnSetInfo *) fcinfo->resultinfo;
+	char	   *missed = choice(fcinfo, 0, "missed", "skip", "policy", NULL);
+	char	   *pending = choice(fcinfo, 1, "pending", "run", "pause", "cancel");
+	JdgInternal in;
+
+	jdg_require_shmem();
+	InitMaterializedSRF(fcinfo, 0);
+	jdg_internal_begin(&in);
+	if (!jdg_is_operator(in.save_user))
+		ereport(ERROR,
+				(errcode(JDG_ERRCODE_UNAUTHORIZED),
+				 errmsg("jadugar.%s() is for operators", "adopt")));
+	check_needed();
+	map_owners(rsinfo);
+	become_origin();
+	if (strcmp(missed, "skip") == 0)
+		jdg_schedule_skip_missed("not_adopted");
+	if (strcmp(pending, "pause") == 0)
+		pause_pending();
+	else if (strcmp(pending, "cancel") == 0)
+		cancel_pending();
+	jdg_internal_end(&in);
+	jdg_wake_scheduler_at_commit(JDG_WAKE_ALL);
+	return (Datum) 0;
+}

@@ -1,0 +1,15 @@
+/*-------------------------------------------------------------------------
+ *
+ * read_api.h
+ *	  Errors that the functions about one task have in common.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef JDG_READ_API_H
+#define JDG_READ_API_H
+
+/* these do not return */
+extern void jdg_null_argument(const char *argument, const char *function);
+extern void jdg_task_not_found(int64 task_id);
+
+#endif							/* JDG_READ_API_H */

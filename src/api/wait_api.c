@@ -1,0 +1,207 @@
+/*-------------------------------------------------------------------------
+ *
+ * wait_api.c
+ *	  wait(): sleep until a task has finished.
+ *
+ * Runs in any backend.  jadugar.wait() is an SQL function of two statements:
+ * the first comes here, the second reads the task with a snapshot of its own.
+ * While asleep this code holds no snapshot, no lock and no SPI connection;
+ * the statement that called wait() keeps its own snapshot, as any does.
+ *
+ * No wake-up is lost: we count ourselves in JdgDb.waiters and stand in the
+ * queue of JdgDb.finished before we look at the task; whoever finishes tasks
+ * reads the count after its commit has become visible, and then broadcasts.
+ * A transaction that was prepared is the exception, because the session that
+ * commits it does not know what is in it: for its sake we look again every
+ * now and then.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "access/xact.h"
+#include "api/read_api.h"
+#include "catalog/access.h"
+#include "catalog/pg_type.h"
+#include "core/clock.h"
+#include "core/compat.h"
+#include "core/errors.h"
+#include "core/shmem.h"
+#include "core/spi.h"
+#include "exec/exec.h"
+#include "fmgr.h"
+#include "miscadmin.h"
+#include "storage/ipc.h"
+#include "utils/acl.h"
+#include "utils/builtins.h"
+#include "utils/timestamp.h"
+
+#define LOOK_AGAIN_MS 5000
+
+PG_FUNCTION_INFO_V1(jdg_v_wait);
+PG_FUNCTION_INFO_V1(jdg_v_waited);
+
+/* the task that the last _v_wait() found unfinished, 0: none */
+static int64 waited_for = 0;
+
+/*
+ * Is the task unfinished, as this moment has it?  Sets its owner and whether
+ * its row was written by this very transaction.
+ */
+static bool
+unfinished(int64 task_id, Oid *owner, bool *ours)
+{
+	static JdgQuery q = {
+		"SELECT owner, xmin FROM jadugar.task WHERE task_id = $1",
+		1, {INT8OID}
+	};
+	Datum		v[1] = {Int64GetDatum(task_id)};
+	JdgInternal in;
+	bool		found;
+
+	jdg_internal_begin(&in);
+	found = jdg_run(&q, v, NULL, 1) > 0;
+	if (found)
+	{
+		bool		isnull;
+		Datum		xmin = jdg_col(0, 2, &isnull);
+
+		*owner = jdg_col_oid(0, 1);
+		*ours = TransactionIdIsCurrentTransactionId(DatumGetTransactionId(xmin));
+	}
+	jdg_internal_end(&in);
+	return found;
+}
+
+/* Raise an error where waiting would never end. */
+static void
+refuse_hopeless(int64 task_id, bool ours)
+{
+	if (ours)
+		ereport(ERROR,
+				(errcode(JDG_ERRCODE_CONFLICT),
+				 errmsg("task %lld was enqueued or changed by this very transaction",
+						(long long) task_id),
+				 errdetail("No worker can run it before this transaction has committed."),
+				 errhint("Commit first, then wait.")));
+	if (jdg_current_task != NULL && jdg_current_task->task_id == task_id)
+		ereport(ERROR,
+				(errcode(JDG_ERRCODE_CONFLICT),
+				 errmsg("task %lld can not wait for itself",
+						(long long) task_id)));
+	if (IsolationUsesXactSnapshot())
+		ereport(ERROR,
+				(errcode(JDG_ERRCODE_CONFLICT),
+				 errmsg("this transaction would not see task %lld finish",
+						(long long) task_id),
+				 errdetail("The isolation level of the transaction is \"%s\".",
+						   GetConfigOption("transaction_isolation", false, false)),
+				 errhint("Wait in a READ COMMITTED transaction.")));
+}
+
+/* When to give up; DT_NOEND: never. */
+static TimestampTz
+give_up_at(const Interval *timeout)
+{
+	double		days = (double) timeout->month * DAYS_PER_MONTH + timeout->day;
+	double		us = (double) timeout->time + days * USECS_PER_DAY;
+	TimestampTz now = jdg_now();
+
+	if (jdg_interval_not_finite(timeout) || us < 0)
+		ereport(ERROR,
+				(errcode(JDG_ERRCODE_VALIDATION_ERROR),
+				 errmsg("timeout must not be negative or infinite"),
+				 errdetail("The value given is %s.",
+						   DatumGetCString(DirectFunctionCall1(interval_out,
+															   IntervalPGetDatum(timeout)))),
+				 errhint("Pass NULL to wait without a bound.")));
+	if (us >= (double) (END_TIMESTAMP - now))
+		return DT_NOEND;
+	return now + (int64) us;
+}
+
+static void
+stop_waiting(int code, Datum db)
+{
+	ConditionVariableCancelSleep();
+	pg_atomic_fetch_sub_u32(&((JdgDb *) DatumGetPointer(db))->waiters, 1);
+}
+
+static void
+sleep_until_finished(JdgDb *db, int64 task_id, TimestampTz until)
+{
+	pg_atomic_fetch_add_u32(&db->waiters, 1);
+	PG_ENSURE_ERROR_CLEANUP(stop_waiting, PointerGetDatum(db));
+	{
+		ConditionVariablePrepareToSleep(&db->finished);
+		for (;;)
+		{
+			Oid			owner;
+			bool		ours;
+			long		ms;
+
+			if (!unfinished(task_id, &owner, &ours))
+				break;
+			ms = jdg_ms_until(until, LOOK_AGAIN_MS);
+			if (ms == 0)
+				break;
+			(void) ConditionVariableTimedSleep(&db->finished, ms,
+											   jdg_wait_task());
+		}
+	}
+	PG_END_ENSURE_ERROR_CLEANUP(stop_waiting, PointerGetDatum(db));
+	stop_waiting(0, PointerGetDatum(db));
+}
+
+/*
+ * _v_wait(task_id, timeout).  Returns at once if there is no such task or
+ * the caller may not see it: the second statement tells which.
+ */
+Datum
+jdg_v_wait(PG_FUNCTION_ARGS)
+{
+	TimestampTz until = DT_NOEND;
+	int64		task_id;
+	Oid			owner;
+	bool		ours;
+	JdgDb	   *db;
+
+	waited_for = 0;
+	if (PG_ARGISNULL(0))
+		jdg_null_argument("task_id", "wait");
+	task_id = PG_GETARG_INT64(0);
+	if (!PG_ARGISNULL(1))
+		until = give_up_at(PG_GETARG_INTERVAL_P(1));
+	jdg_require_shmem();
+	if (!unfinished(task_id, &owner, &ours))
+		PG_RETURN_VOID();
+	if (!has_privs_of_role(GetUserId(), owner) && !jdg_is_monitor(GetUserId()))
+		PG_RETURN_VOID();
+	refuse_hopeless(task_id, ours);
+	db = jdg_db_lookup(MyDatabaseId, true);
+	if (db == NULL)
+		ereport(ERROR,
+				(errcode(JDG_ERRCODE_CONFLICT),
+				 errmsg("jadugar does not work in this database"),
+				 errdetail("All of jadugar.max_databases are in use."),
+				 errhint("Raise jadugar.max_databases and restart the server.")));
+	sleep_until_finished(db, task_id, until);
+	waited_for = task_id;
+	PG_RETURN_VOID();
+}
+
+/*
+ * _v_waited(task_id, task): NULL stands for a task that has finished and of
+ * which its queue keeps no history.
+ */
+Datum
+jdg_v_waited(PG_FUNCTION_ARGS)
+{
+	if (PG_ARGISNULL(1))
+	{
+		if (PG_ARGISNULL(0) || PG_GETARG_INT64(0) != waited_for)
+			jdg_task_not_found(PG_ARGISNULL(0) ? 0 : PG_GETARG_INT64(0));
+		PG_RETURN_NULL();
+	}
+	PG_RETURN_DATUM(PG_GETARG_DATUM(1));
+}

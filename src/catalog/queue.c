@@ -1,0 +1,97 @@
+/*-------------------------------------------------------------------------
+ *
+ * queue.c
+ *	  Rows of jadugar.queue as structs, and who may put tasks into one.
+ *
+ * Runs in any process; reads without locks.  A queue may change or go
+ * between two calls: whoever holds an answer holds a picture.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "catalog/access.h"
+#include "catalog/pg_type.h"
+#include "catalog/queue.h"
+#include "catalog/task.h"
+#include "core/spi.h"
+#include "utils/acl.h"
+#include "utils/builtins.h"
+
+#define QUEUE_COLUMNS \
+	"SELECT queue_id, name, owner, max_concurrency, max_depth, on_full, " \
+	"isolate, history, paused_at IS NOT NULL FROM jadugar.queue "
+
+static JdgQuery by_name_query = {
+	QUEUE_COLUMNS "WHERE name = $1", 1, {TEXTOID}
+};
+
+static JdgQuery by_id_query = {
+	QUEUE_COLUMNS "WHERE queue_id = $1", 1, {INT4OID}
+};
+
+static JdgQuery grants_query = {
+	"SELECT role FROM jadugar.queue_grant "
+	"WHERE queue_id = $1 AND privilege = 'enqueue'",
+	1, {INT4OID}
+};
+
+static bool
+read_queue(JdgQuery *query, Datum key, JdgQueue *queue)
+{
+	char	   *text;
+
+	if (jdg_run(query, &key, NULL, 1) == 0)
+		return false;
+	memset(queue, 0, sizeof(*queue));
+	queue->queue_id = jdg_col_int32(0, 1, 0);
+	text = jdg_col_text(0, 2, CurrentMemoryContext);
+	strlcpy(queue->name, text, sizeof(queue->name));
+	queue->owner = jdg_col_oid(0, 3);
+	queue->max_concurrency = jdg_col_int32(0, 4, 0);
+	queue->max_depth = jdg_col_int64(0, 5, 0);
+	text = jdg_col_text(0, 6, CurrentMemoryContext);
+	queue->on_full = strcmp(text, "block") == 0 ? JDG_FULL_BLOCK :
+		strcmp(text, "drop_oldest") == 0 ? JDG_FULL_DROP_OLDEST :
+		JDG_FULL_REJECT;
+	queue->isolate = jdg_col_bool(0, 7);
+	text = jdg_col_text(0, 8, CurrentMemoryContext);
+	queue->keep = strcmp(text, "failures") == 0 ? JDG_KEEP_FAILURES :
+		strcmp(text, "none") == 0 ? JDG_KEEP_NONE : JDG_KEEP_ALL;
+	queue->paused = jdg_col_bool(0, 9);
+	return true;
+}
+
+bool
+jdg_queue_by_name(const char *name, JdgQueue *queue)
+{
+	return read_queue(&by_name_query, CStringGetTextDatum(name), queue);
+}
+
+bool
+jdg_queue_by_id(int32 queue_id, JdgQueue *queue)
+{
+	return read_queue(&by_id_query, Int32GetDatum(queue_id), queue);
+}
+
+/*
+ * Everyone may use the default queue; others their owner, those it was
+ * granted to, and operators.
+ */
+bool
+jdg_queue_usable(const JdgQueue *queue, Oid role)
+{
+	Datum		value = Int32GetDatum(queue->queue_id);
+	int64		n;
+
+	if (queue->queue_id == JDG_DEFAULT_QUEUE ||
+		has_privs_of_role(role, queue->owner))
+		return true;
+	n = jdg_run(&grants_query, &value, NULL, 0);
+	for (int64 i = 0; i < n; i++)
+	{
+		if (has_privs_of_role(role, jdg_col_oid(i, 1)))
+			return true;
+	}
+	return jdg_is_operator(role);
+}

@@ -1,0 +1,427 @@
+/*-------------------------------------------------------------------------
+ *
+ * slots.c
+ *	  Worker slots: one per possible worker, shared by all databases.
+ *
+ * A slot is allocated by a scheduler before it registers the worker, filled
+ * by the worker, and released when the worker has ended.  A worker publishes
+ * a task in its slot before it locks the task's row, so whoever finds a row
+ * locked by a worker finds the task here too.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include <signal.h>
+
+#include "core/clock.h"
+#include "core/shmem.h"
+
+/*
+ * Reserve a free slot; -1 if there is none.  The caller registers a worker
+ * with this number or gives it back with jdg_slot_free_unstarted().
+ */
+int
+jdg_slot_allocate(Oid dboid, Oid owner)
+{
+	int			found = -1;
+
+	LWLockAcquire(JdgShared->lock, LW_EXCLUSIVE);
+	for (int i = 0; i < JdgShared->nslots; i++)
+	{
+		JdgSlot    *slot = &JdgShared->slots[i];
+
+		if (slot->state != JDG_SLOT_FREE)
+			continue;
+		SpinLockAcquire(&slot->mutex);
+		slot->state = JDG_SLOT_STARTING;
+		slot->generation++;
+		slot->dboid = dboid;
+		slot->owner = owner;
+		slot->pid = 0;
+		slot->latch = NULL;
+		slot->wake = true;
+		slot->leave = false;
+		slot->ntasks = 0;
+		slot->current = -1;
+		slot->registered_at = jdg_now();
+		slot->started_at = 0;
+		slot->deadline = DT_NOEND;
+		slot->timed_out = false;
+		slot->progress = -1;
+		slot->message[0] = '\0';
+		slot->tasks_done = 0;
+		slot->memory = 0;
+		slot->busy_us = 0;
+		SpinLockRelease(&slot->mutex);
+		found = i;
+		break;
+	}
+	LWLockRelease(JdgShared->lock);
+	return found;
+}
+
+/* The slot is empty again; schedulers that wait for one are told. */
+void
+jdg_slot_release(int slotno)
+{
+	JdgSlot    *slot = &JdgShared->slots[slotno];
+
+	SpinLockAcquire(&slot->mutex);
+	slot->state = JDG_SLOT_FREE;
+	slot->generation++;
+	slot->pid = 0;
+	slot->latch = NULL;
+	slot->ntasks = 0;
+	slot->current = -1;
+	SpinLockRelease(&slot->mutex);
+	pg_atomic_fetch_add_u32(&JdgShared->slot_changes, 1);
+	for (int i = 0; i < JdgShared->ndbs; i++)
+	{
+		JdgDb	   *db = &JdgShared->dbs[i];
+
+		if (db->state == JDG_DB_ACTIVE &&
+			pg_atomic_read_u32(&db->slot_wanted) != 0)
+			jdg_db_wake(db, JDG_WAKE_WORK);
+	}
+}
+
+/* Give back a slot whose worker never came to life. */
+void
+jdg_slot_free_unstarted(int slotno)
+{
+	JdgSlot    *slot = &JdgShared->slots[slotno];
+	bool		mine;
+
+	SpinLockAcquire(&slot->mutex);
+	mine = slot->state == JDG_SLOT_STARTING;
+	SpinLockRelease(&slot->mutex);
+	if (mine)
+		jdg_slot_release(slotno);
+}
+
+/* How many workers a role has in a database. */
+int
+jdg_slots_of(Oid dboid, Oid owner, int *idle, int *starting)
+{
+	int			n = 0;
+
+	*idle = *starting = 0;
+	for (int i = 0; i < JdgShared->nslots; i++)
+	{
+		JdgSlot    *slot = &JdgShared->slots[i];
+
+		SpinLockAcquire(&slot->mutex);
+		if (slot->state != JDG_SLOT_FREE && slot->state != JDG_SLOT_DEAD &&
+			slot->dboid == dboid && slot->owner == owner && !slot->leave)
+		{
+			n++;
+			if (slot->state == JDG_SLOT_IDLE)
+				(*idle)++;
+			else if (slot->state == JDG_SLOT_STARTING)
+				(*starting)++;
+		}
+		SpinLockRelease(&slot->mutex);
+	}
+	return n;
+}
+
+/*
+ * Wake one idle worker of a role that was not woken yet.  False: none.
+ * Takes spinlocks only.
+ */
+bool
+jdg_slot_wake_idle(Oid dboid, Oid owner)
+{
+	for (int i = 0; i < JdgShared->nslots; i++)
+	{
+		JdgSlot    *slot = &JdgShared->slots[i];
+		Latch	   *latch = NULL;
+
+		if (slot->state != JDG_SLOT_IDLE || slot->owner != owner ||
+			slot->dboid != dboid)
+			continue;
+		SpinLockAcquire(&slot->mutex);
+		if (slot->state == JDG_SLOT_IDLE && slot->owner == owner &&
+			slot->dboid == dboid && !slot->wake && !slot->leave)
+		{
+			slot->wake = true;
+			latch = slot->latch;
+		}
+		SpinLockRelease(&slot->mutex);
+		if (latch)
+		{
+			SetLatch(latch);
+			return true;
+		}
+	}
+	return false;
+}
+
+/*
+ * Make room for another role: the worker that has been idle for longest is
+ * asked to leave.  False: no worker is idle.
+ */
+bool
+jdg_slot_ask_idle_to_leave(Oid not_dboid, Oid not_owner)
+{
+	int			oldest = -1;
+	TimestampTz since = DT_NOEND;
+	Latch	   *latch = NULL;
+
+	for (int i = 0; i < JdgShared->nslots; i++)
+	{
+		JdgSlot    *slot = &JdgShared->slots[i];
+
+		SpinLockAcquire(&slot->mutex);
+		if (slot->state == JDG_SLOT_IDLE && !slot->leave && !slot->wake &&
+			!(slot->dboid == not_dboid && slot->owner == not_owner) &&
+			slot->idle_since < since)
+		{
+			since = slot->idle_since;
+			oldest = i;
+		}
+		SpinLockRelease(&slot->mutex);
+	}
+	if (oldest < 0)
+		return false;
+	SpinLockAcquire(&JdgShared->slots[oldest].mutex);
+	if (JdgShared->slots[oldest].state == JDG_SLOT_IDLE)
+	{
+		JdgShared->slots[oldest].leave = true;
+		latch = JdgShared->slots[oldest].latch;
+	}
+	SpinLockRelease(&JdgShared->slots[oldest].mutex);
+	if (latch)
+		SetLatch(latch);
+	return latch != NULL;
+}
+
+/*
+ * Ask a role's workers to leave when they are done with their group, all but
+ * "keep"; owner InvalidOid means every role of the database.
+ */
+void
+jdg_slots_leave(Oid dboid, Oid owner, int keep)
+{
+	for (int i = 0; i < JdgShared->nslots; i++)
+	{
+		JdgSlot    *slot = &JdgShared->slots[i];
+		Latch	   *latch = NULL;
+
+		SpinLockAcquire(&slot->mutex);
+		if (slot->state != JDG_SLOT_FREE && slot->state != JDG_SLOT_DEAD &&
+			slot->dboid == dboid && !slot->leave &&
+			(!OidIsValid(owner) || slot->owner == owner) && keep-- <= 0)
+		{
+			slot->leave = true;
+			latch = slot->latch;
+		}
+		SpinLockRelease(&slot->mutex);
+		if (latch)
+			SetLatch(latch);
+	}
+}
+
+int
+jdg_slots_pids(Oid dboid, pid_t *pids, int max)
+{
+	int			n = 0;
+
+	for (int i = 0; i < JdgShared->nslots && n < max; i++)
+	{
+		JdgSlot    *slot = &JdgShared->slots[i];
+
+		SpinLockAcquire(&slot->mutex);
+		if (slot->state != JDG_SLOT_FREE && slot->dboid == dboid &&
+			slot->pid != 0)
+			pids[n++] = slot->pid;
+		SpinLockRelease(&slot->mutex);
+	}
+	return n;
+}
+
+static int
+find_in_slot(JdgSlot *slot, Oid dboid, int64 task_id)
+{
+	if (slot->state == JDG_SLOT_FREE || slot->dboid != dboid)
+		return -1;
+	for (int j = 0; j < slot->ntasks; j++)
+	{
+		if (slot->task[j].task_id == task_id)
+			return j;
+	}
+	return -1;
+}
+
+bool
+jdg_slot_find_task(Oid dboid, int64 task_id, JdgTaskPhase *phase)
+{
+	for (int i = 0; i < JdgShared->nslots; i++)
+	{
+		JdgSlot    *slot = &JdgShared->slots[i];
+		int			j;
+
+		SpinLockAcquire(&slot->mutex);
+		j = find_in_slot(slot, dboid, task_id);
+		if (j >= 0 && phase)
+			*phase = slot->task[j].phase;
+		SpinLockRelease(&slot->mutex);
+		if (j >= 0)
+			return true;
+	}
+	return false;
+}
+
+/*
+ * Ask the worker that holds a task to stop it.  False: no worker holds it, or
+ * it has run already and only its commit is outstanding.  The signal is sent
+ * under the spinlock: the worker needs it to go on to its next group, so the
+ * signal can not hit a task of that.
+ */
+bool
+jdg_slot_cancel_task(Oid dboid, int64 task_id, JdgCancelKind kind)
+{
+	for (int i = 0; i < JdgShared->nslots; i++)
+	{
+		JdgSlot    *slot = &JdgShared->slots[i];
+		bool		asked = false;
+		bool		found;
+		int			j;
+
+		SpinLockAcquire(&slot->mutex);
+		j = find_in_slot(slot, dboid, task_id);
+		found = j >= 0;
+		if (found && slot->task[j].phase != JDG_TASK_DONE)
+		{
+			asked = true;
+			slot->task[j].cancel = kind;
+			if (slot->task[j].phase == JDG_TASK_RUNNING)
+				(void) kill(slot->pid, SIGINT);
+		}
+		SpinLockRelease(&slot->mutex);
+		if (found)
+			return asked;
+	}
+	return false;
+}
+
+/* The ids of all tasks held by workers of a database. */
+int
+jdg_slots_running(Oid dboid, int64 *ids, int max)
+{
+	int			n = 0;
+
+	for (int i = 0; i < JdgShared->nslots; i++)
+	{
+		JdgSlot    *slot = &JdgShared->slots[i];
+
+		SpinLockAcquire(&slot->mutex);
+		if (slot->state != JDG_SLOT_FREE && slot->dboid == dboid)
+		{
+			for (int j = 0; j < slot->ntasks && n < max; j++)
+				ids[n++] = slot->task[j].task_id;
+		}
+		SpinLockRelease(&slot->mutex);
+	}
+	return n;
+}
+
+/*
+ * How many tasks of a queue workers hold.  Derived from the slots each time,
+ * so no counter can leak.  Exact while the caller holds JdgShared->lock.
+ */
+int
+jdg_slots_queue_load(Oid dboid, int queue_id)
+{
+	int			n = 0;
+
+	for (int i = 0; i < JdgShared->nslots; i++)
+	{
+		JdgSlot    *slot = &JdgShared->slots[i];
+
+		SpinLockAcquire(&slot->mutex);
+		if (slot->state != JDG_SLOT_FREE && slot->dboid == dboid)
+		{
+			for (int j = 0; j < slot->ntasks; j++)
+				n += slot->task[j].queue_id == queue_id;
+		}
+		SpinLockRelease(&slot->mutex);
+	}
+	return n;
+}
+
+/* How many tasks of a role and queue workers hold. */
+int
+jdg_slots_held(Oid dboid, Oid owner, int queue_id)
+{
+	int			n = 0;
+
+	for (int i = 0; i < JdgShared->nslots; i++)
+	{
+		JdgSlot    *slot = &JdgShared->slots[i];
+
+		SpinLockAcquire(&slot->mutex);
+		if (slot->state != JDG_SLOT_FREE && slot->dboid == dboid &&
+			slot->owner == owner)
+		{
+			for (int j = 0; j < slot->ntasks; j++)
+				n += slot->task[j].queue_id == queue_id;
+		}
+		SpinLockRelease(&slot->mutex);
+	}
+	return n;
+}
+
+/*
+ * Bounds of one role's pool until the server restarts; min 0 and max -1
+ * forget them.
+ */
+bool
+jdg_pool_set(Oid dboid, Oid owner, int min, int max)
+{
+	JdgPool    *pool = NULL;
+
+	LWLockAcquire(JdgShared->lock, LW_EXCLUSIVE);
+	for (int i = 0; i < JDG_POOLS_MAX; i++)
+	{
+		JdgPool    *p = &JdgShared->pools[i];
+
+		if (p->dboid == dboid && p->owner == owner)
+		{
+			pool = p;
+			break;
+		}
+		if (pool == NULL && !OidIsValid(p->dboid))
+			pool = p;
+	}
+	if (pool != NULL)
+	{
+		pool->dboid = min == 0 && max == -1 ? InvalidOid : dboid;
+		pool->owner = owner;
+		pool->min = min;
+		pool->max = max;
+	}
+	LWLockRelease(JdgShared->lock);
+	return pool != NULL;
+}
+
+bool
+jdg_pool_get(Oid dboid, Oid owner, int *min, int *max)
+{
+	bool		found = false;
+
+	LWLockAcquire(JdgShared->lock, LW_SHARED);
+	for (int i = 0; i < JDG_POOLS_MAX && !found; i++)
+	{
+		JdgPool    *p = &JdgShared->pools[i];
+
+		if (p->dboid != dboid || p->owner != owner)
+			continue;
+		*min = p->min;
+		*max = p->max;
+		found = true;
+	}
+	LWLockRelease(JdgShared->lock);
+	return found;
+}

@@ -1,0 +1,269 @@
+/*-------------------------------------------------------------------------
+ *
+ * spi.c
+ *	  Running jadugar's own SQL, see spi.h.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "access/xact.h"
+#include "catalog/pg_class.h"
+#include "catalog/pg_extension.h"
+#include "catalog/namespace.h"
+#include "commands/extension.h"
+#include "core/errors.h"
+#include "core/spi.h"
+#include "miscadmin.h"
+#include "storage/lmgr.h"
+#include "utils/builtins.h"
+#include "utils/guc.h"
+#include "utils/lsyscache.h"
+#include "utils/syscache.h"
+
+/* The extension's OID in this database, or InvalidOid. */
+Oid
+jdg_extension_oid(bool missing_ok)
+{
+	return get_extension_oid("jadugar", missing_ok);
+}
+
+Oid
+jdg_schema_oid(void)
+{
+	return get_namespace_oid("jadugar", false);
+}
+
+/* OID of one of our tables or indexes; an error if it is not there. */
+Oid
+jdg_relation_oid(const char *name)
+{
+	Oid			relid = get_relname_relid(name, jdg_schema_oid());
+
+	if (!OidIsValid(relid))
+		ereport(ERROR,
+				(errcode(JDG_ERRCODE_INTERNAL_ERROR),
+				 errmsg("relation jadugar.%s does not exist", name),
+				 errhint("The extension is damaged or was dropped; run CREATE EXTENSION jadugar.")));
+	return relid;
+}
+
+/* Who owns jadugar's tables: the identity of all bookkeeping. */
+Oid
+jdg_bookkeeper(void)
+{
+	Oid			relid = jdg_relation_oid("task");
+	HeapTuple	tuple = SearchSysCache1(RELOID, ObjectIdGetDatum(relid));
+	Oid			owner;
+
+	if (!HeapTupleIsValid(tuple))
+		elog(ERROR, "cache lookup failed for relation %u", relid);
+	owner = ((Form_pg_class) GETSTRUCT(tuple))->relowner;
+	ReleaseSysCache(tuple);
+	return owner;
+}
+
+/*
+ * The first thing every transaction of our processes does: DROP EXTENSION
+ * takes the same lock exclusively, so it waits for us, and when it has won we
+ * find the extension gone.
+ */
+void
+jdg_lock_extension(void)
+{
+	Oid			extoid = get_extension_oid("jadugar", true);
+
+	if (OidIsValid(extoid))
+	{
+		LockDatabaseObject(ExtensionRelationId, extoid, 0, AccessShareLock);
+		if (get_extension_oid("jadugar", true) == extoid)
+			return;
+	}
+	ereport(ERROR,
+			(errcode(ERRCODE_UNDEFINED_OBJECT),
+			 errmsg("extension \"jadugar\" does not exist in this database")));
+}
+
+void
+jdg_internal_begin(JdgInternal *st)
+{
+	GetUserIdAndSecContext(&st->save_user, &st->save_sec_context);
+	SetUserIdAndSecContext(jdg_bookkeeper(),
+						   st->save_sec_context | SECURITY_LOCAL_USERID_CHANGE);
+	st->guc_level = NewGUCNestLevel();
+	set_config_option("search_path", "pg_catalog, pg_temp", PGC_USERSET,
+					  PGC_S_SESSION, GUC_ACTION_SAVE, true, 0, false);
+	if (SPI_connect() != SPI_OK_CONNECT)
+		elog(ERROR, "SPI_connect failed");
+}
+
+void
+jdg_internal_end(JdgInternal *st)
+{
+	SPI_finish();
+	AtEOXact_GUC(false, st->guc_level);
+	SetUserIdAndSecContext(st->save_user, st->save_sec_context);
+}
+
+/*
+ * Run a kept plan; "limit" as in SPI_execute_plan (0: all rows).  Returns
+ * SPI_processed.  Must be between jdg_internal_begin() and _end().
+ */
+int64
+jdg_run(JdgQuery *q, Datum *values, const char *nulls, long limit)
+{
+	int			rc;
+
+	if (q->plan == NULL)
+	{
+		SPIPlanPtr	plan = SPI_prepare_cursor(q->sql, q->nargs, q->argtypes,
+											  CURSOR_OPT_GENERIC_PLAN);
+
+		if (plan == NULL)
+			elog(ERROR, "SPI_prepare failed: %s: %s",
+				 SPI_result_code_string(SPI_result), q->sql);
+		SPI_keepplan(plan);
+		q->plan = plan;
+	}
+	rc = SPI_execute_plan(q->plan, values, nulls, false, limit);
+	if (rc < 0)
+		elog(ERROR, "SPI_execute_plan failed: %s: %s",
+			 SPI_result_code_string(rc), q->sql);
+	return (int64) SPI_processed;
+}
+
+Datum
+jdg_col(uint64 row, int col, bool *isnull)
+{
+	Assert(row < SPI_tuptable->numvals);
+	return SPI_getbinval(SPI_tuptable->vals[row], SPI_tuptable->tupdesc, col,
+						 isnull);
+}
+
+int64
+jdg_col_int64(uint64 row, int col, int64 if_null)
+{
+	bool		isnull;
+	Datum		d = jdg_col(row, col, &isnull);
+
+	return isnull ? if_null : DatumGetInt64(d);
+}
+
+int32
+jdg_col_int32(uint64 row, int col, int32 if_null)
+{
+	bool		isnull;
+	Datum		d = jdg_col(row, col, &isnull);
+
+	return isnull ? if_null : DatumGetInt32(d);
+}
+
+Oid
+jdg_col_oid(uint64 row, int col)
+{
+	bool		isnull;
+	Datum		d = jdg_col(row, col, &isnull);
+
+	return isnull ? InvalidOid : DatumGetObjectId(d);
+}
+
+bool
+jdg_col_bool(uint64 row, int col)
+{
+	bool		isnull;
+	Datum		d = jdg_col(row, col, &isnull);
+
+	return isnull ? false : DatumGetBool(d);
+}
+
+char
+jdg_col_char(uint64 row, int col)
+{
+	bool		isnull;
+	Datum		d = jdg_col(row, col, &isnull);
+
+	return isnull ? '\0' : DatumGetChar(d);
+}
+
+TimestampTz
+jdg_col_time(uint64 row, int col, TimestampTz if_null)
+{
+	bool		isnull;
+	Datum		d = jdg_col(row, col, &isnull);
+
+	return isnull ? if_null : DatumGetTimestampTz(d);
+}
+
+char *
+jdg_col_text(uint64 row, int col, MemoryContext mcxt)
+{
+	bool		isnull;
+	Datum		d = jdg_col(row, col, &isnull);
+	MemoryContext old;
+	char	   *s;
+
+	if (isnull)
+		return NULL;
+	old = MemoryContextSwitchTo(mcxt);
+	s = TextDatumGetCString(d);
+	MemoryContextSwitchTo(old);
+	return s;
+}
+
+Jsonb *
+jdg_col_jsonb(uint64 row, int col, MemoryContext mcxt)
+{
+	bool		isnull;
+	Datum		d = jdg_col(row, col, &isnull);
+	MemoryContext old;
+	Jsonb	   *j;
+
+	if (isnull)
+		return NULL;
+	old = MemoryContextSwitchTo(mcxt);
+	j = DatumGetJsonbPCopy(d);
+	MemoryContextSwitchTo(old);
+	return j;
+}
+
+Interval *
+jdg_col_interval(uint64 row, int col, MemoryContext mcxt)
+{
+	bool		isnull;
+	Datum		d = jdg_col(row, col, &isnull);
+	Interval   *copy;
+
+	if (isnull)
+		return NULL;
+	copy = MemoryContextAlloc(mcxt, sizeof(Interval));
+	memcpy(copy, DatumGetIntervalP(d), sizeof(Interval));
+	return copy;
+}
+
+void
+jdg_put_time(Datum *value, char *isnull, TimestampTz t)
+{
+	*value = TimestampTzGetDatum(t);
+	*isnull = t == DT_NOBEGIN ? 'n' : ' ';
+}
+
+void
+jdg_put_int64(Datum *value, char *isnull, int64 i, int64 null_if)
+{
+	*value = Int64GetDatum(i);
+	*isnull = i == null_if ? 'n' : ' ';
+}
+
+void
+jdg_put_pointer(Datum *value, char *isnull, const void *p)
+{
+	*value = PointerGetDatum(p);
+	*isnull = p == NULL ? 'n' : ' ';
+}
+
+void
+jdg_put_text(Datum *value, char *isnull, const char *s)
+{
+	*value = s ? CStringGetTextDatum(s) : (Datum) 0;
+	*isnull = s == NULL ? 'n' : ' ';
+}

@@ -1,0 +1,24 @@
+/*-------------------------------------------------------------------------
+ *
+ * result.h
+ *	  A DestReceiver that keeps the first row as jsonb.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef JDG_RESULT_H
+#define JDG_RESULT_H
+
+#include "tcop/dest.h"
+#include "utils/jsonb.h"
+
+/*
+ * The receiver lives in the current context; so does the row it keeps.  Of
+ * several statements the last that returns rows counts.
+ */
+extern DestReceiver *jdg_first_row_receiver(void);
+/* the kept row, or NULL; one larger than jadugar.max_result_size is
+ * replaced by {"truncated": true, "size": bytes} */
+extern Jsonb *jdg_first_row(DestReceiver *dest);
+extern Jsonb *jdg_cap_result(Jsonb *result);
+
+#endif							/* JDG_RESULT_H */

@@ -1,0 +1,181 @@
+/*-------------------------------------------------------------------------
+ *
+ * sql.c
+ *	  Running a task's SQL, inside and outside a transaction.
+ *
+ * Runs in workers, as the session's user, and in any backend for run_task().
+ * The plan of a command of one statement is kept, by command id; several
+ * statements are planned one after the other, since the second may need what
+ * the first creates.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "catalog/pg_type.h"
+#include "core/toplevel.h"
+#include "exec/exec.h"
+#include "exec/result.h"
+#include "executor/spi.h"
+#include "nodes/params.h"
+#include "parser/parser.h"
+#include "utils/hsearch.h"
+#include "utils/memutils.h"
+
+#define MAX_PLANS 256
+
+typedef struct KeptPlan
+{
+	int64		command_id;		/* hash key */
+	char	   *sql;			/* what the plan is of */
+	SPIPlanPtr	plan;
+} KeptPlan;
+
+JdgCurrentTask *jdg_current_task = NULL;
+JdgExecHooks jdg_exec_hooks;
+
+static HTAB *plans = NULL;
+
+static void
+forget_plans(void)
+{
+	HASH_SEQ_STATUS seq;
+	KeptPlan   *p;
+
+	hash_seq_init(&seq, plans);
+	while ((p = hash_seq_search(&seq)) != NULL)
+	{
+		SPI_freeplan(p->plan);
+		pfree(p->sql);
+	}
+	hash_destroy(plans);
+	plans = NULL;
+}
+
+static KeptPlan *
+find_plan(int64 command_id, const char *sql)
+{
+	KeptPlan   *p;
+
+	if (plans == NULL)
+		return NULL;
+	p = hash_search(plans, &command_id, HASH_FIND, NULL);
+	return p && strcmp(p->sql, sql) == 0 ? p : NULL;
+}
+
+static void
+keep_plan(int64 command_id, const char *sql, SPIPlanPtr plan)
+{
+	KeptPlan   *p;
+	bool		found;
+
+	if (plans != NULL && hash_get_num_entries(plans) >= MAX_PLANS)
+		forget_plans();
+	if (plans == NULL)
+	{
+		HASHCTL		ctl = {0};
+
+		ctl.keysize = sizeof(int64);
+		ctl.entrysize = sizeof(KeptPlan);
+		plans = hash_create("jadugar plans", MAX_PLANS, &ctl,
+							HASH_ELEM | HASH_BLOBS);
+	}
+	SPI_keepplan(plan);
+	p = hash_search(plans, &command_id, HASH_ENTER, &found);
+	if (found)
+	{
+		SPI_freeplan(p->plan);
+		pfree(p->sql);
+	}
+	p->sql = MemoryContextStrdup(TopMemoryContext, sql);
+	p->plan = plan;
+}
+
+static ParamListInfo
+payload_params(Jsonb *payload)
+{
+	ParamListInfo params = makeParamList(1);
+
+	params->params[0].value = PointerGetDatum(payload);
+	params->params[0].isnull = payload == NULL;
+	params->params[0].pflags = PARAM_FLAG_CONST;
+	params->params[0].ptype = JSONBOID;
+	return params;
+}
+
+static void
+check_spi(int rc)
+{
+	if (rc == SPI_ERROR_TRANSACTION)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_TRANSACTION_TERMINATION),
+				 errmsg("a task can not begin or end transactions"),
+				 errhint("Enqueue it with transaction => 'standalone'.")));
+	if (rc == SPI_ERROR_COPY)
+		ereport(ERROR,
+				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+				 errmsg("a task can not COPY to or from a client")));
+	if (rc < 0)
+		elog(ERROR, "SPI failed: %s", SPI_result_code_string(rc));
+}
+
+static void
+run_several(const char *sql, ParamListInfo params, DestReceiver *dest)
+{
+	SPIExecuteOptions opts = {0};
+
+	opts.params = params;
+	opts.dest = dest;
+	check_spi(SPI_execute_extended(sql, &opts));
+}
+
+static void
+run_single(const char *sql, int64 command_id, ParamListInfo params,
+		   DestReceiver *dest)
+{
+	SPIExecuteOptions opts = {0};
+	KeptPlan   *kept = find_plan(command_id, sql);
+	SPIPlanPtr	plan = kept ? kept->plan : NULL;
+
+	if (plan == NULL)
+	{
+		Oid			argtypes[1] = {JSONBOID};
+
+		plan = SPI_prepare(sql, 1, argtypes);
+		if (plan == NULL)
+			check_spi(SPI_result);
+		if (command_id > 0)
+			keep_plan(command_id, sql, plan);
+	}
+	opts.params = params;
+	opts.dest = dest;
+	check_spi(SPI_execute_plan_extended(plan, &opts));
+}
+
+void
+jdg_exec_sql(const char *sql, int64 command_id, Jsonb *payload,
+			 JdgExecResult *res)
+{
+	ParamListInfo params = payload_params(payload);
+	DestReceiver *dest = jdg_first_row_receiver();
+
+	if (SPI_connect() != SPI_OK_CONNECT)
+		elog(ERROR, "SPI_connect failed");
+	if (find_plan(command_id, sql) != NULL ||
+		list_length(raw_parser(sql, RAW_PARSE_DEFAULT)) == 1)
+		run_single(sql, command_id, params, dest);
+	else
+		run_several(sql, params, dest);
+	res->row_count = (int64) SPI_processed;
+	SPI_finish();
+	res->result = jdg_first_row(dest);
+}
+
+void
+jdg_exec_standalone(const char *sql, Jsonb *payload, JdgExecResult *res)
+{
+	DestReceiver *dest = jdg_first_row_receiver();
+
+	res->row_count = (int64) jdg_toplevel_run(sql, payload, dest);
+	res->result = jdg_first_row(dest);
+}

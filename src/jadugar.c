@@ -1,0 +1,36 @@
+/*-------------------------------------------------------------------------
+ *
+ * jadugar.c
+ *	  _PG_init: settings, shared memory, hooks, launcher.
+ *
+ * Loaded through shared_preload_libraries.  Loaded otherwise (LOAD, or
+ * CREATE EXTENSION in a server that was not told), the functions say which
+ * line is missing.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "core/settings.h"
+#include "core/shmem.h"
+#include "fmgr.h"
+#include "miscadmin.h"
+#include "queue/enqueue.h"
+#include "scheduler/scheduler.h"
+
+PG_MODULE_MAGIC;
+
+void		_PG_init(void);
+
+void
+_PG_init(void)
+{
+	if (!process_shared_preload_libraries_in_progress)
+		return;
+	jdg_define_settings();
+	jdg_shmem_init();
+	jdg_enqueue_init();
+	jdg_hooks_init();
+	if (!IsBinaryUpgrade)
+		jdg_launcher_register();
+}

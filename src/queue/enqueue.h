@@ -1,0 +1,76 @@
+/*-------------------------------------------------------------------------
+ *
+ * enqueue.h
+ *	  Putting tasks in, from any backend or process of ours.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef JDG_ENQUEUE_H
+#define JDG_ENQUEUE_H
+
+#include "catalog/handler.h"
+#include "catalog/queue.h"
+#include "catalog/task.h"
+
+/* what a user gave for a task or a schedule; NULL or unset: not given */
+typedef struct JdgTaskOptions
+{
+	const char *command;
+	Jsonb	   *payload;
+	const char *queue;
+	bool		has_priority;
+	int32		priority;
+	Interval   *timeout;
+	Jsonb	   *retry;
+	const char *transaction;
+	bool		has_isolate;
+	bool		isolate;
+	Jsonb	   *settings;
+	Jsonb	   *metadata;
+	const char *concurrency_key;
+	const char *tenant;
+	const char *trace;
+} JdgTaskOptions;
+
+/*
+ * Check all of that as the current user and fill the fields of "task" that
+ * follow from it (command_id, queue_id, priority, transaction, isolate,
+ * bounded, timeout, retry, max_attempts, settings, metadata, ...), with
+ * defaults from handler, queue and settings.  "owner" from
+ * jdg_resolve_owner().  default_attempts: used when no retry policy says.
+ * Outside jdg_internal_begin(); allocates in the current context.  "handler"
+ * is set to the handler or NULL.
+ */
+extern void jdg_task_prepare(const JdgTaskOptions *opts, Oid owner,
+							 int32 default_attempts, JdgTask *task,
+							 JdgQueue *queue, JdgHandler **handler);
+
+/* checks and conversions of arguments, see prepare.c */
+extern const Interval *jdg_check_interval(const char *what,
+										  const Interval *iv, bool zero_ok);
+extern int64 jdg_interval_us(const Interval *iv);
+extern void jdg_apply_settings(Jsonb *settings, bool session);
+extern char jdg_transaction_mode(const char *given);
+
+/*
+ * After this transaction commits, wake whoever has to act on a new task of
+ * this owner: a worker if ready, the scheduler if it is due later or waits.
+ * Never raises an error after commit.
+ */
+extern void jdg_wake_at_commit(Oid owner, const JdgTask *task);
+/* more general: JDG_WAKE_* bits for the scheduler of this database */
+extern void jdg_wake_scheduler_at_commit(uint32 why);
+/* after commit, look again at what waits for a task that this finished */
+extern void jdg_recheck_at_commit(int64 task_id, bool finished);
+/* after commit, tell those in wait() */
+extern void jdg_finished_at_commit(void);
+
+/* after commit of CREATE EXTENSION, start a scheduler */
+extern void jdg_start_at_commit(void);
+/* n tasks more in the statistics, at commit */
+extern void jdg_count_enqueued(int64 n);
+
+/* from _PG_init */
+extern void jdg_enqueue_init(void);
+
+#endif							/* JDG_ENQUEUE_H */

@@ -1,0 +1,22 @@
+/*-------------------------------------------------------------------------
+ *
+ * insert.h
+ *	  Steps of inserting a prepared task, see enqueue.c.
+ *
+ * All inside jdg_internal_begin().
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef JDG_INSERT_H
+#define JDG_INSERT_H
+
+#include "catalog/queue.h"
+#include "catalog/task.h"
+
+extern void jdg_queue_make_room(const JdgQueue *queue, int64 n);
+extern void jdg_task_place(JdgTask *t, const int64 *parents, int nparents,
+						   Oid role);
+extern char jdg_state_without_dependencies(const JdgTask *t);
+extern int64 jdg_unique_key_take(const JdgTask *t, TimestampTz until);
+
+#endif							/* JDG_INSERT_H */

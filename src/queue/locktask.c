@@ -1,0 +1,81 @@
+/*-------------------------------------------------------------------------
+ *
+ * locktask.c
+ *	  Taking hold of a task from a session, without waiting for a worker.
+ *
+ * A worker publishes a task in its slot before it locks the row.  So a row
+ * that is locked is either in a slot (then the slot is the way to it) or held
+ * by another session for the rest of that transaction, which is waited for.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "catalog/access.h"
+#include "catalog/pg_type.h"
+#include "core/compat.h"
+#include "core/errors.h"
+#include "core/shmem.h"
+#include "core/spi.h"
+#include "miscadmin.h"
+#include "queue/locktask.h"
+#include "storage/latch.h"
+
+/* between two looks at a row that another session holds, in ms */
+#define RETRY_DELAY 10L
+
+JdgHold
+jdg_task_hold(int64 task_id, JdgTask *task, MemoryContext mcxt)
+{
+	for (;;)
+	{
+		CHECK_FOR_INTERRUPTS();
+		if (JdgShared && jdg_slot_find_task(MyDatabaseId, task_id, NULL))
+			return JDG_HOLD_RUNNING;
+		if (jdg_task_load(task_id, true, task, mcxt))
+			return JDG_HOLD_LOCKED;
+		if (!jdg_task_load(task_id, false, task, mcxt))
+			return JDG_HOLD_GONE;
+
+		/*
+		 * Waiting on the row itself could end up waiting for a worker that
+		 * takes it in between, for as long as its task runs.
+		 */
+		(void) WaitLatch(MyLatch,
+						 WL_LATCH_SET | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH,
+						 RETRY_DELAY, jdg_wait_task());
+		ResetLatch(MyLatch);
+	}
+}
+
+void
+jdg_task_missing(int64 task_id)
+{
+	ereport(ERROR,
+			(errcode(JDG_ERRCODE_TASK_NOT_FOUND),
+			 errmsg("task %lld does not exist", (long long) task_id),
+			 errhint("It may belong to somebody else, or its history is no longer kept.")));
+	pg_unreachable();
+}
+
+bool
+jdg_task_find(int64 task_id, Oid role, JdgTask *task, MemoryContext mcxt)
+{
+	static JdgQuery q = {
+		"SELECT owner FROM jadugar.history WHERE task_id = $1 LIMIT 1", 1,
+		{INT8OID}
+	};
+	Datum		v[1] = {Int64GetDatum(task_id)};
+
+	if (jdg_task_load(task_id, false, task, mcxt))
+	{
+		if (!jdg_may_manage(role, task->owner))
+			jdg_task_missing(task_id);
+		return true;
+	}
+	if (jdg_run(&q, v, NULL, 1) == 0)
+		jdg_task_missing(task_id);
+	if (!jdg_may_manage(role, jdg_col_oid(0, 1)))
+		jdg_task_missing(task_id);
+	return false;
+}

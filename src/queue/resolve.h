@@ -1,0 +1,32 @@
+/*-------------------------------------------------------------------------
+ *
+ * resolve.h
+ *	  Waiting tasks: dependencies and concurrency keys.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef JDG_RESOLVE_H
+#define JDG_RESOLVE_H
+
+#include "catalog/task.h"
+
+/* how the tasks ended that this transaction has just taken out */
+typedef struct JdgFinished
+{
+	int64		task_id;
+	bool		success;
+} JdgFinished;
+
+/* all inside jdg_internal_begin() */
+extern void jdg_resolve_finished(const JdgFinished *done, int n);
+extern bool jdg_has_dependencies(int64 task_id);
+extern void jdg_resolve_key(Oid owner, const char *key);
+/*
+ * For the scheduler: look at one waiting task.  "running" are the ids held
+ * by workers, read before this transaction's snapshot.  True: look again
+ * after the next commit of a worker.
+ */
+extern bool jdg_resolve_waiting(int64 task_id, const int64 *running,
+								int nrunning);
+
+#endif							/* JDG_RESOLVE_H */

@@ -1,0 +1,197 @@
+/*-------------------------------------------------------------------------
+ *
+ * charge.c
+ *	  Tasks whose worker died under them.
+ *
+ * Runs in the scheduler.  Two ways to learn of it: a slot in state DEAD (the
+ * worker ended by itself: terminated, FATAL), and after a crash of the whole
+ * server the notes of core/suspect.h and standalone rows that no worker
+ * holds.  The row is locked, settled and committed; only then the slot or
+ * the note is cleared, so that dying here charges again rather than never.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "catalog/pg_type.h"
+#include "core/clock.h"
+#include "core/errors.h"
+#include "core/spi.h"
+#include "miscadmin.h"
+#include "queue/settle.h"
+#include "scheduler/scheduler.h"
+#include "utils/builtins.h"
+#include "utils/fmgrprotos.h"
+
+static Jsonb *
+crash_error(const char *message)
+{
+	ErrorData	edata;
+
+	memset(&edata, 0, sizeof(edata));
+	edata.sqlerrcode = JDG_ERRCODE_WORKER_CRASHED;
+	edata.message = unconstify(char *, message);
+	return jdg_error_to_jsonb(&edata);
+}
+
+static void
+init_outcome(JdgOutcome *o, JdgEnd end, TimestampTz started, pid_t pid)
+{
+	memset(o, 0, sizeof(*o));
+	o->end = end;
+	o->started_at = started;
+	o->finished_at = jdg_now();
+	o->worker_pid = pid;
+	o->row_count = -1;
+	o->sqlerrcode = JDG_ERRCODE_WORKER_CRASHED;
+	o->error = crash_error("the worker process ended while it ran the task");
+}
+
+/* Settle one task, if it is still as its worker left it. */
+static void
+charge_task(int64 task_id, int attempt, JdgOutcome *o)
+{
+	JdgTask		t;
+
+	if (!jdg_task_load(task_id, true, &t, CurrentMemoryContext) ||
+		t.attempt != attempt)
+		return;
+	if (t.state == JDG_STATE_STANDALONE && o->end == JDG_END_CRASHED)
+		o->end = JDG_END_LOST;
+	else if (t.state != JDG_STATE_STANDALONE && t.state != JDG_STATE_READY)
+		return;
+	if (o->started_at == DT_NOBEGIN)
+		o->started_at = t.started_at;
+	jdg_settle(&t, o, 1);
+}
+
+static void
+outcome_of_dead_slot(const JdgSlot *slot, JdgOutcome *o)
+{
+	const JdgSlotTask *st = &slot->task[slot->current];
+
+	init_outcome(o, JDG_END_CRASHED, slot->task_started_at, 0);
+	o->guilty = true;
+	if (st->cancel == JDG_CANCEL_TASK || st->cancel == JDG_CANCEL_REPLACED)
+	{
+		o->end = JDG_END_CANCELLED;
+		o->reason = st->cancel == JDG_CANCEL_TASK ? "cancelled" : "replaced";
+		o->error = NULL;
+		o->sqlerrcode = 0;
+	}
+	else if (slot->timed_out)
+	{
+		o->end = JDG_END_FAILED;
+		o->sqlerrcode = JDG_ERRCODE_TASK_TIMEOUT;
+		o->error = crash_error("the task ran past its deadline and did not stop when cancelled");
+	}
+}
+
+/* Workers of this database that ended inside a task. */
+void
+jdg_charge_dead(JdgDb *db)
+{
+	for (int i = 0; i < JdgShared->nslots; i++)
+	{
+		JdgSlot    *slot = &JdgShared->slots[i];
+		JdgOutcome	o;
+
+		if (slot->state != JDG_SLOT_DEAD || slot->dboid != db->dboid)
+			continue;
+		/* nobody else touches a dead slot of this database */
+		jdg_work_begin();
+		outcome_of_dead_slot(slot, &o);
+		charge_task(slot->task[slot->current].task_id,
+			   slot->task[slot->current].attempt, &o);
+		jdg_work_end();
+		jdg_slot_release(i);
+	}
+}
+
+/* Standalone rows that no worker holds: the server went down under them. */
+static void
+charge_orphans(void)
+{
+	static JdgQuery q = {
+		"SELECT task_id, attempt FROM jadugar.task WHERE state = 'x' "
+		"ORDER BY task_id", 0
+	};
+	int64		n;
+
+	jdg_work_begin();
+	n = jdg_run(&q, NULL, NULL, 0);
+	for (int64 i = 0; i < n; i++)
+	{
+		SPITupleTable *rows = SPI_tuptable;
+		uint64		processed = SPI_processed;
+		int64		id = jdg_col_int64(i, 1, 0);
+		JdgOutcome	o;
+
+		if (!jdg_slot_find_task(MyDatabaseId, id, NULL))
+		{
+			int			attempt = jdg_col_int32(i, 2, 0);
+
+			init_outcome(&o, JDG_END_LOST, DT_NOBEGIN, 0);
+			charge_task(id, attempt, &o);
+		}
+		SPI_tuptable = rows;
+		SPI_processed = processed;
+	}
+	jdg_work_end();
+}
+
+/* At the scheduler's start. */
+void
+jdg_charge_after_crash(JdgDb *db)
+{
+	JdgSuspect	s;
+	int			index;
+
+	while ((index = jdg_suspect_next(&s)) >= 0)
+	{
+		JdgOutcome	o;
+
+		jdg_work_begin();
+		init_outcome(&o, JDG_END_CRASHED, DT_NOBEGIN, s.pid);
+		o.guilty = true;
+		charge_task(s.task_id, s.attempt, &o);
+		jdg_work_end();
+		jdg_suspect_clear(index);
+	}
+	charge_orphans();
+}
+
+/* A role is gone: its tasks can never run. */
+void
+jdg_fail_tasks_of_missing(Oid owner)
+{
+	static JdgQuery q = {
+		"SELECT " JDG_TASK_COLUMNS " FROM jadugar.task WHERE owner = $1 "
+		"AND state <> 'x' ORDER BY task_id LIMIT 500 FOR UPDATE SKIP LOCKED",
+		1, {OIDOID}
+	};
+	Datum		v[1] = {ObjectIdGetDatum(owner)};
+	int64		n;
+
+	do
+	{
+		JdgTask    *tasks;
+		JdgOutcome *o;
+
+		jdg_work_begin();
+		n = jdg_run(&q, v, NULL, 0);
+		tasks = palloc(sizeof(JdgTask) * Max(n, 1));
+		o = palloc(sizeof(JdgOutcome) * Max(n, 1));
+		for (int64 i = 0; i < n; i++)
+		{
+			jdg_task_from_row(i, &tasks[i], CurrentMemoryContext);
+			init_outcome(&o[i], JDG_END_DISCARDED, DT_NOBEGIN, 0);
+			o[i].reason = "owner_missing";
+			o[i].sqlerrcode = ERRCODE_UNDEFINED_OBJECT;
+			o[i].error = crash_error("the role that owned the task does not exist any more");
+		}
+		if (n > 0)
+			jdg_settle(tasks, o, (int) n);
+		jdg_work_end();
+	} while (n == 500);
+}

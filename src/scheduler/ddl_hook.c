@@ -1,0 +1,217 @@
+/*-------------------------------------------------------------------------
+ *
+ * ddl_hook.c
+ *	  Statements of others that concern our processes.
+ *
+ * Runs in any backend.
+ *
+ * CREATE DATABASE … TEMPLATE, DROP DATABASE, ALTER DATABASE … RENAME and SET
+ * TABLESPACE need a database without sessions: our processes are made to
+ * leave it until the statement's transaction ends.  Only somebody who may run
+ * the statement gets that far.
+ *
+ * DROP EXTENSION: the scheduler is told at commit; until then the lock that
+ * each of our transactions takes first keeps us out (core/spi.c).
+ *
+ * COMMIT PREPARED: what the transaction had gathered for its commit was
+ * forgotten with PREPARE, so the scheduler looks at everything.
+ *
+ * Changes to roles may unblock tasks: all schedulers look again.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include <signal.h>
+
+#include "access/xact.h"
+#include "catalog/objectaccess.h"
+#include "catalog/pg_authid.h"
+#include "catalog/pg_extension.h"
+#include "commands/dbcommands.h"
+#include "commands/defrem.h"
+#include "commands/extension.h"
+#include "core/compat.h"
+#include "miscadmin.h"
+#include "nodes/parsenodes.h"
+#include "scheduler/scheduler.h"
+#include "tcop/utility.h"
+
+static ProcessUtility_hook_type prev_utility = NULL;
+static object_access_hook_type prev_object_access = NULL;
+
+/* for the end of this transaction */
+static JdgDb *evicted = NULL;
+static bool roles_changed = false;
+static bool extension_dropped = false;
+
+static void
+at_end(XactEvent event, void *arg)
+{
+	bool		commit = event == XACT_EVENT_COMMIT;
+
+	if (!commit && event != XACT_EVENT_ABORT)
+		return;
+	if (evicted != NULL)
+	{
+		/* one word, ours: no lock is needed to take it back */
+		evicted->evicted_by = 0;
+		evicted = NULL;
+		jdg_launcher_wake(true);
+	}
+	if (commit && roles_changed)
+		jdg_wake_all_schedulers(JDG_WAKE_CONTROL | JDG_WAKE_WORK);
+	if (commit && extension_dropped)
+		jdg_wake_all_schedulers(JDG_WAKE_CONTROL);
+	roles_changed = extension_dropped = false;
+}
+
+/* Make our processes leave a database until this transaction ends. */
+static void
+evict(Oid dboid)
+{
+	JdgDb	   *db = jdg_db_lookup(dboid, false);
+	pid_t	   *pids;
+	int			n;
+
+	if (db == NULL || evicted != NULL)
+		return;
+	LWLockAcquire(JdgShared->lock, LW_EXCLUSIVE);
+	db->evicted_by = MyProcPid;
+	evicted = db;
+	if (db->scheduler_pid != 0)
+		(void) kill(db->scheduler_pid, SIGTERM);
+	LWLockRelease(JdgShared->lock);
+	pids = palloc(sizeof(pid_t) * JdgShared->nslots);
+	n = jdg_slots_pids(dboid, pids, JdgShared->nslots);
+	for (int i = 0; i < n; i++)
+		(void) kill(pids[i], SIGTERM);
+	pfree(pids);
+}
+
+static void
+evict_if_allowed(const char *dbname, bool as_template)
+{
+	Oid			dboid = dbname ? get_database_oid(dbname, true) : InvalidOid;
+
+	if (!OidIsValid(dboid))
+		return;
+	if (as_template ? !(have_createdb_privilege() &&
+						(superuser() || jdg_database_owned_by(dboid, GetUserId()))) :
+		!jdg_database_owned_by(dboid, GetUserId()))
+		return;
+	evict(dboid);
+}
+
+static const char *
+option_string(List *options, const char *name)
+{
+	ListCell   *lc;
+
+	foreach(lc, options)
+	{
+		DefElem    *d = lfirst_node(DefElem, lc);
+
+		if (strcmp(d->defname, name) == 0 && d->arg)
+			return defGetString(d);
+	}
+	return NULL;
+}
+
+static void
+before_utility(Node *stmt)
+{
+	switch (nodeTag(stmt))
+	{
+		case T_CreatedbStmt:
+			evict_if_allowed(option_string(((CreatedbStmt *) stmt)->options,
+										   "template"), true);
+			break;
+		case T_DropdbStmt:
+			evict_if_allowed(((DropdbStmt *) stmt)->dbname, false);
+			break;
+		case T_AlterDatabaseStmt:
+			if (option_string(((AlterDatabaseStmt *) stmt)->options,
+							  "tablespace") != NULL)
+				evict_if_allowed(((AlterDatabaseStmt *) stmt)->dbname, false);
+			break;
+		case T_RenameStmt:
+			if (((RenameStmt *) stmt)->renameType == OBJECT_DATABASE)
+				evict_if_allowed(((RenameStmt *) stmt)->subname, false);
+			break;
+		default:
+			break;
+	}
+}
+
+static void
+after_utility(Node *stmt)
+{
+	switch (nodeTag(stmt))
+	{
+		case T_ConstraintsSetStmt:
+			jdg_set_constraints_used = true;
+			break;
+		case T_AlterRoleStmt:
+		case T_DropRoleStmt:
+		case T_GrantRoleStmt:
+		case T_GrantStmt:
+			roles_changed = true;
+			break;
+		case T_CreatedbStmt:
+			jdg_launcher_wake(true);
+			break;
+		case T_TransactionStmt:
+			if (((TransactionStmt *) stmt)->kind == TRANS_STMT_COMMIT_PREPARED)
+			{
+				JdgDb	   *db = jdg_db_lookup(MyDatabaseId, false);
+
+				if (db != NULL)
+					jdg_db_wake(db, JDG_WAKE_ALL);
+			}
+			break;
+		default:
+			break;
+	}
+}
+
+static void
+process_utility(PlannedStmt *pstmt, const char *query, bool read_only,
+				ProcessUtilityContext context, ParamListInfo params,
+				QueryEnvironment *env, DestReceiver *dest, QueryCompletion *qc)
+{
+	/* the statement may be gone after CALL has committed */
+	Node	   *stmt = pstmt->utilityStmt;
+	NodeTag		tag = nodeTag(stmt);
+
+	before_utility(stmt);
+	if (prev_utility)
+		prev_utility(pstmt, query, read_only, context, params, env, dest, qc);
+	else
+		standard_ProcessUtility(pstmt, query, read_only, context, params, env,
+								dest, qc);
+	if (tag != T_CallStmt && tag != T_DoStmt)
+		after_utility(stmt);
+}
+
+static void
+object_access(ObjectAccessType access, Oid class, Oid object, int sub,
+			  void *arg)
+{
+	if (prev_object_access)
+		prev_object_access(access, class, object, sub, arg);
+	if (access == OAT_DROP && class == ExtensionRelationId &&
+		get_extension_oid("jadugar", true) == object)
+		extension_dropped = true;
+}
+
+/* From _PG_init, when preloaded. */
+void
+jdg_hooks_init(void)
+{
+	prev_utility = ProcessUtility_hook;
+	ProcessUtility_hook = process_utility;
+	prev_object_access = object_access_hook;
+	object_access_hook = object_access;
+	RegisterXactCallback(at_end, NULL);
+}

@@ -1,0 +1,46 @@
+/*-------------------------------------------------------------------------
+ *
+ * firing_private.h
+ *	  What firing.c, misfire.c, occurrence.c and startup.c share.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef JDG_FIRING_PRIVATE_H
+#define JDG_FIRING_PRIVATE_H
+
+#include "scheduler/firing.h"
+
+/* schedules fired in one transaction, and tasks made of one of them */
+#define JDG_FIRE_BATCH	200
+
+/* One transaction that fires schedules. */
+typedef struct JdgFiring
+{
+	JdgDb	   *db;
+	TimestampTz now;
+	bool		startup;		/* the server has started: not by the clock */
+	MemoryContext mcxt;			/* lives as long as the transaction */
+	int64		fired;
+	int64		skipped;
+	int			postponed;		/* schedules to be tried again soon */
+	List	   *replaced;		/* running tasks, pointers to int64 */
+} JdgFiring;
+
+/* firing.c */
+extern void jdg_firing_begin(JdgFiring *f, JdgDb *db);
+extern void jdg_firing_end(JdgFiring *f);
+extern int64 jdg_firing_each(JdgFiring *f, int64 nrows);
+
+/* misfire.c */
+extern void jdg_fire_schedule(JdgFiring *f, JdgSchedule *s);
+extern void jdg_fire_at_startup(JdgFiring *f, JdgSchedule *s);
+extern void jdg_fire_advance(JdgSchedule *s, TimestampTz after);
+
+/* occurrence.c */
+extern const char *jdg_fire_occurrence(JdgFiring *f, const JdgSchedule *s,
+									   TimestampTz at, bool in_order);
+
+/* startup.c */
+extern void jdg_startup_resume(JdgDb *db, bool *pending);
+
+#endif							/* JDG_FIRING_PRIVATE_H */

@@ -1,0 +1,176 @@
+/*-------------------------------------------------------------------------
+ *
+ * maintenance.c
+ *	  What has to be done now and then: partitions, retention.
+ *
+ * Runs in the scheduler, at its start and hourly.  Makes the partitions of
+ * today and tomorrow; drops those older than jadugar.history_retention
+ * (DETACH CONCURRENTLY and DROP, each with a lock_timeout, so that a reader
+ * of the history is never in the way nor in ours: what could not be dropped
+ * is tried again next time); deletes what queues keep for a shorter time,
+ * old log rows, unique keys that have run out; keeps the names of owners.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "access/xact.h"
+#include "catalog/dependency.h"
+#include "catalog/history.h"
+#include "catalog/pg_class.h"
+#include "catalog/pg_extension.h"
+#include "catalog/pg_type.h"
+#include "core/clock.h"
+#include "core/settings.h"
+#include "core/spi.h"
+#include "core/toplevel.h"
+#include "miscadmin.h"
+#include "pgstat.h"
+#include "scheduler/scheduler.h"
+#include "utils/lsyscache.h"
+#include "utils/memutils.h"
+
+static void
+delete_expired(void)
+{
+	static JdgQuery logs = {
+		"DELETE FROM jadugar.log WHERE at < $1", 1, {TIMESTAMPTZOID}
+	};
+	static JdgQuery keys = {
+		"DELETE FROM jadugar.unique_key k WHERE k.until <= $1 AND NOT EXISTS "
+		"(SELECT 1 FROM jadugar.task t WHERE t.task_id = k.task_id)", 1,
+		{TIMESTAMPTZOID}
+	};
+	static JdgQuery short_lived = {
+		"DELETE FROM jadugar.run h USING jadugar.queue q "
+		"WHERE q.retention IS NOT NULL AND h.queue_id = q.queue_id "
+		"AND h.finished_at < $1 - q.retention", 1, {TIMESTAMPTZOID}
+	};
+	TimestampTz now = jdg_now();
+	Datum		v[1];
+
+	jdg_work_begin();
+	v[0] = TimestampTzGetDatum(now - (int64) jdg_log_retention * USECS_PER_MINUTE);
+	jdg_run(&logs, v, NULL, 0);
+	v[0] = TimestampTzGetDatum(now);
+	jdg_run(&keys, v, NULL, 0);
+	jdg_run(&short_lived, v, NULL, 0);
+	jdg_work_end();
+}
+
+/* Roles may have been renamed: adopt() goes by these names. */
+static void
+refresh_owner_names(void)
+{
+	static JdgQuery q = {
+		"UPDATE jadugar.owner o SET name = r.rolname FROM pg_authid r "
+		"WHERE r.oid = o.role AND r.rolname <> o.name", 0
+	};
+
+	jdg_work_begin();
+	jdg_run(&q, NULL, NULL, 0);
+	jdg_work_end();
+}
+
+/* It leaves the extension, so that it can be dropped. */
+static void
+leave_extension(const char *name)
+{
+	Oid			relid;
+
+	jdg_work_begin();
+	relid = get_relname_relid(name, jdg_schema_oid());
+	if (OidIsValid(relid))
+		deleteDependencyRecordsForClass(RelationRelationId, relid,
+										ExtensionRelationId,
+										DEPENDENCY_EXTENSION);
+	jdg_work_end();
+}
+
+static void
+drop_partition(const char *name)
+{
+	MemoryContext mcxt = CurrentMemoryContext;
+
+	PG_TRY();
+	{
+		/* a detach that was interrupted is finished, else begun */
+		jdg_toplevel_run(psprintf("ALTER TABLE jadugar.run DETACH PARTITION jadugar.%s CONCURRENTLY", name),
+						 NULL, None_Receiver);
+	}
+	PG_CATCH();
+	{
+		ErrorData  *edata;
+
+		MemoryContextSwitchTo(mcxt);
+		edata = CopyErrorData();
+		FlushErrorState();
+		AbortCurrentTransaction();
+		MemoryContextSwitchTo(mcxt);
+		if (edata->sqlerrcode != ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE)
+			ReThrowError(edata);
+		jdg_toplevel_run(psprintf("ALTER TABLE jadugar.run DETACH PARTITION jadugar.%s FINALIZE", name),
+						 NULL, None_Receiver);
+	}
+	PG_END_TRY();
+	leave_extension(name);
+	jdg_toplevel_run(psprintf("DROP TABLE jadugar.%s", name), NULL,
+					 None_Receiver);
+}
+
+static void
+drop_expired_partitions(void)
+{
+	MemoryContext mcxt = CurrentMemoryContext;
+	List	   *names;
+	ListCell   *lc;
+	int64		keep = (int64) jdg_history_retention * USECS_PER_MINUTE;
+
+	jdg_work_begin();
+	names = jdg_history_expired(jdg_now() - keep);
+	foreach(lc, names)
+		lfirst(lc) = MemoryContextStrdup(mcxt, lfirst(lc));
+	{
+		MemoryContext old = MemoryContextSwitchTo(mcxt);
+
+		names = list_copy(names);
+		MemoryContextSwitchTo(old);
+	}
+	jdg_work_end();
+	foreach(lc, names)
+	{
+		PG_TRY();
+		{
+			drop_partition(lfirst(lc));
+		}
+		PG_CATCH();
+		{
+			ErrorData  *edata;
+
+			MemoryContextSwitchTo(mcxt);
+			edata = CopyErrorData();
+			FlushErrorState();
+			AbortCurrentTransaction();
+			MemoryContextSwitchTo(mcxt);
+			ereport(LOG,
+					(errmsg("jadugar could not drop the history partition \"%s\" yet: %s",
+							(char *) lfirst(lc), edata->message)));
+		}
+		PG_END_TRY();
+	}
+}
+
+void
+jdg_maintain(void)
+{
+	TimestampTz now = jdg_now();
+
+	pgstat_report_activity(STATE_RUNNING, "jadugar: maintenance");
+	jdg_work_begin();
+	jdg_history_ensure_partition(now);
+	jdg_history_ensure_partition(now + USECS_PER_DAY);
+	jdg_work_end();
+	refresh_owner_names();
+	delete_expired();
+	drop_expired_partitions();
+}

@@ -1,0 +1,314 @@
+/*-------------------------------------------------------------------------
+ *
+ * parse.c
+ *	  Reads a timing: tells the forms apart, and reads the simple ones.
+ *
+ * Pure.  parse_cron.c and parse_interval.c read the other two.  Whatever
+ * the bytes are, the result is a timing in canonical form or an error with
+ * its position.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef JDG_STANDALONE
+#include "postgres.h"
+#endif
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "timing/timing_private.h"
+
+#define FORMS_HINT \
+	"Write a cron expression such as 0 3 * * *, an interval such as " \
+	"every 5 minutes, at and a timestamp, @daily, @startup or manual."
+
+static const struct
+{
+	const char *name;
+	const char *cron;			/* NULL: the kind of its own */
+}			macros[] =
+{
+	{"@hourly", "0 * * * *"},
+	{"@daily", "0 0 * * *"},
+	{"@midnight", "0 0 * * *"},
+	{"@weekly", "0 0 * * 0"},
+	{"@monthly", "0 0 1 * *"},
+	{"@yearly", "0 0 1 1 *"},
+	{"@annually", "0 0 1 1 *"},
+	{"@startup", NULL},
+};
+
+/*
+ * The number of bytes from "from" that may be quoted: no more than max, and
+ * no multibyte character cut in two (in a server encoding all of its bytes
+ * have the high bit).
+ */
+int
+jdg_reader_clip(const char *from, const char *to, int max)
+{
+	int			length = (to - from) > max ? max : (int) (to - from);
+
+	if (length < to - from)
+		while (length > 0 && (from[length - 1] & 0x80))
+			length--;
+	return length;
+}
+
+bool
+jdg_reader_fail(JdgReader *r, const char *where, const char *fmt,...)
+{
+	va_list		args;
+
+	va_start(args, fmt);
+	vsnprintf(r->err->message, sizeof(r->err->message), fmt, args);
+	va_end(args);
+	r->err->position = 0;
+	r->err->offset = 0;
+	if (where != NULL)
+	{
+		r->err->offset = (size_t) (where - r->text);
+		r->err->position = 1;
+		for (const char *p = r->text; p < where; p++)
+			if ((*p & 0xC0) != 0x80)
+				r->err->position++;
+		snprintf(r->err->detail, sizeof(r->err->detail),
+				 "The timing reads \"%.*s\".",
+				 jdg_reader_clip(r->text, r->end, 200), r->text);
+	}
+	return false;
+}
+
+bool
+jdg_reader_hint(JdgReader *r, const char *fmt,...)
+{
+	va_list		args;
+
+	va_start(args, fmt);
+	vsnprintf(r->err->hint, sizeof(r->err->hint), fmt, args);
+	va_end(args);
+	return false;
+}
+
+/* Is [from, to) that word, which is in lower case? */
+bool
+jdg_word_is(const char *from, const char *to, const char *word)
+{
+	for (; from < to && *word != '\0'; from++, word++)
+		if (jdg_lower(*from) != *word)
+			return false;
+	return from == to && *word == '\0';
+}
+
+static const char *
+skip_space(const char *p, const char *end)
+{
+	while (p < end && jdg_is_space(*p))
+		p++;
+	return p;
+}
+
+static const char *
+skip_word(const char *p, const char *end)
+{
+	while (p < end && !jdg_is_space(*p))
+		p++;
+	return p;
+}
+
+static bool
+no_more(JdgReader *r, const char *after, const char *word, const char *to)
+{
+	const char *p = skip_space(after, r->end);
+
+	if (p == r->end)
+		return true;
+	jdg_reader_fail(r, p, "unexpected text after \"%.*s\"",
+					jdg_reader_clip(word, to, 40), word);
+	return jdg_reader_hint(r, "Remove what follows \"%.*s\".",
+						   jdg_reader_clip(word, to, 40), word);
+}
+
+static bool
+parse_macro(JdgReader *r, const char *from, const char *to, JdgTiming *out)
+{
+	for (size_t i = 0; i < sizeof(macros) / sizeof(macros[0]); i++)
+	{
+		if (!jdg_word_is(from, to, macros[i].name))
+			continue;
+		if (!no_more(r, to, from, to))
+			return false;
+		if (macros[i].cron == NULL)
+		{
+			out->kind = JDG_TIMING_STARTUP;
+			return true;
+		}
+		return jdg_parse_cron(r, macros[i].cron,
+							  macros[i].cron + strlen(macros[i].cron), out);
+	}
+	jdg_reader_fail(r, from, "unknown macro \"%.*s\"",
+					jdg_reader_clip(from, to, 40), from);
+	if (jdg_word_is(from, to, "@reboot"))
+		return jdg_reader_hint(r, "Write @startup.");
+	if (jdg_word_is(from, to, "@every"))
+		return jdg_reader_hint(r, "Write every and an interval, without @.");
+	return jdg_reader_hint(r, "Known are @hourly, @daily, @midnight, @weekly, "
+						   "@monthly, @yearly, @annually and @startup.");
+}
+
+static bool
+parse_at(JdgReader *r, const char *word, const char *to, JdgTiming *out,
+		 JdgInstantParser parse_instant, void *arg)
+{
+	const char *from = skip_space(to, r->end);
+	const char *end = r->end;
+	int64_t		instant;
+
+	while (end > from && jdg_is_space(end[-1]))
+		end--;
+	if (from == end)
+	{
+		jdg_reader_fail(r, word, "a timestamp has to follow \"at\"");
+		return jdg_reader_hint(r, "Write one, such as "
+							   "at 2026-12-01 09:00+01.");
+	}
+	jdg_reader_fail(r, from, "\"%.*s\" is not a timestamp",
+					jdg_reader_clip(from, end, 60), from);
+	jdg_reader_hint(r, "Write date, time and zone, such as "
+					"at 2026-12-01 09:00+01.");
+	if (parse_instant == NULL ||
+		!parse_instant(arg, from, (size_t) (end - from), &instant, r->err))
+		return false;
+	if (instant < JDG_INSTANT_MIN || instant >= JDG_INSTANT_END)
+	{
+		jdg_reader_fail(r, from, "a timing cannot be infinite");
+		return jdg_reader_hint(r, "Write a finite timestamp, or manual.");
+	}
+	out->kind = JDG_TIMING_ONCE;
+	out->u.once_us = instant;
+	memset(r->err, 0, sizeof(*r->err));
+	return true;
+}
+
+/* yyyy-mm-dd..., or yyyy/mm/dd */
+static bool
+looks_like_date(const char *from, const char *to)
+{
+	int			digits = 0;
+
+	while (from < to && jdg_is_digit(*from))
+		from++, digits++;
+	return digits == 4 && to - from >= 2 &&
+		(*from == '-' || *from == '/') && jdg_is_digit(from[1]) &&
+		(memchr(from + 1, *from, (size_t) (to - from - 1)) != NULL);
+}
+
+/*
+ * Is this a bare interval: a number with a unit on it or a word after it,
+ * or hh:mm?  No field of a cron expression looks like that in its place.
+ */
+static bool
+looks_like_interval(JdgReader *r, const char *from, const char *to)
+{
+	const char *p = from;
+	const char *next = skip_space(to, r->end);
+
+	if (*p == '-' || *p == '+')
+		p++;
+	if (p == to || !jdg_is_digit(*p))
+		return false;
+	while (p < to && (jdg_is_digit(*p) || *p == '.'))
+		p++;
+	if (p < to && (jdg_is_alpha(*p) || *p == ':'))
+		return true;
+	if (memchr(from, '*', (size_t) (r->end - from)) != NULL)
+		return false;
+	return p == to && next < r->end && jdg_is_alpha(*next);
+}
+
+static bool
+parse_forms(JdgReader *r, JdgTiming *out, JdgInstantParser parse_instant,
+			void *arg)
+{
+	const char *from = skip_space(r->text, r->end);
+	const char *to = skip_word(from, r->end);
+
+	if (from == r->end)
+	{
+		jdg_reader_fail(r, r->text, "the timing is empty");
+		return jdg_reader_hint(r, FORMS_HINT);
+	}
+	if (*from == '@')
+		return parse_macro(r, from, to, out);
+	if (jdg_word_is(from, to, "manual"))
+	{
+		out->kind = JDG_TIMING_MANUAL;
+		return no_more(r, to, from, to);
+	}
+	if (jdg_word_is(from, to, "at"))
+		return parse_at(r, from, to, out, parse_instant, arg);
+	if (jdg_word_is(from, to, "every"))
+		return jdg_parse_interval(r, to, r->end, true, out);
+	if (looks_like_date(from, to))
+	{
+		jdg_reader_fail(r, from, "a timestamp needs \"at\" before it");
+		return jdg_reader_hint(r, "Write at %.*s.",
+							   jdg_reader_clip(from, r->end, 60), from);
+	}
+	if (looks_like_interval(r, from, to))
+		return jdg_parse_interval(r, from, r->end, false, out);
+	if (jdg_is_alpha(*from))
+	{
+		jdg_reader_fail(r, from, "\"%.*s\" does not begin a timing",
+						jdg_reader_clip(from, to, 40), from);
+		return jdg_reader_hint(r, FORMS_HINT);
+	}
+	return jdg_parse_cron(r, from, r->end, out);
+}
+
+/*
+ * Reads a timing.  On failure *out is all zeroes, and *err says why; on
+ * success *err is all zeroes.
+ */
+bool
+jdg_timing_parse(const char *text, size_t len, JdgTiming *out,
+				 JdgTimingError *err, JdgInstantParser parse_instant,
+				 void *arg)
+{
+	JdgReader	r = {text, text + len, err};
+	bool		ok;
+
+	memset(out, 0, sizeof(*out));
+	memset(err, 0, sizeof(*err));
+	if (len > JDG_TIMING_MAX_TEXT)
+	{
+		jdg_reader_fail(&r, text + JDG_TIMING_MAX_TEXT,
+						"the timing is longer than %d bytes",
+						JDG_TIMING_MAX_TEXT);
+		jdg_reader_hint(&r, "Write it shorter, with ranges and steps.");
+		return false;
+	}
+	ok = parse_forms(&r, out, parse_instant, arg);
+	if (!ok)
+		memset(out, 0, sizeof(*out));
+	return ok;
+}
+
+/* A timing from a timestamp; false if that is infinite. */
+bool
+jdg_timing_from_instant(int64_t instant_us, JdgTiming *out,
+						JdgTimingError *err)
+{
+	JdgReader	r = {"", "", err};
+
+	memset(out, 0, sizeof(*out));
+	memset(err, 0, sizeof(*err));
+	if (instant_us < JDG_INSTANT_MIN || instant_us >= JDG_INSTANT_END)
+	{
+		jdg_reader_fail(&r, NULL, "a timing cannot be infinite");
+		return jdg_reader_hint(&r, "Give a finite timestamp, or use manual.");
+	}
+	out->kind = JDG_TIMING_ONCE;
+	out->u.once_us = instant_us;
+	return true;
+}

@@ -1,0 +1,355 @@
+/*-------------------------------------------------------------------------
+ *
+ * print.c
+ *	  Writes a timing's canonical text.
+ *
+ * Pure.  Read again, the text gives the same bytes, whatever the settings
+ * of the session are.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef JDG_STANDALONE
+#include "postgres.h"
+#endif
+
+#include <inttypes.h>
+#include <stdarg.h>
+#include <stdio.h>
+
+#include "timing/timing_private.h"
+
+void
+jdg_text_init(JdgText *t, char *buf, size_t size)
+{
+	t->buf = buf;
+	t->size = size;
+	t->length = 0;
+	if (size > 0)
+		buf[0] = '\0';
+}
+
+void
+jdg_text_add(JdgText *t, const char *fmt,...)
+{
+	size_t		room = t->length < t->size ? t->size - t->length : 0;
+	va_list		args;
+	int			length;
+
+	va_start(args, fmt);
+	length = vsnprintf(room > 0 ? t->buf + t->length : NULL, room, fmt, args);
+	va_end(args);
+	if (length > 0)
+		t->length += (size_t) length;
+}
+
+/* the multiples of step from low to high, both included where they fit */
+static uint64_t
+progression(int low, int high, int step)
+{
+	uint64_t	set = 0;
+
+	for (int value = low; value <= high; value += step)
+		set |= UINT64_C(1) << value;
+	return set;
+}
+
+/* Values and runs, with commas: 1,3-5.  *some: is anything before it? */
+static void
+add_list(JdgText *t, uint64_t set, bool *some)
+{
+	while (set != 0)
+	{
+		int			low = __builtin_ctzll(set);
+		int			high = low;
+
+		while (high < 62 && (set >> (high + 1)) & 1)
+			high++;
+		if (high == low + 1)
+			high = low;
+		set &= ~JDG_BITS(low, high);
+		jdg_text_add(t, *some ? ",%d" : "%d", low);
+		if (high > low)
+			jdg_text_add(t, "-%d", high);
+		*some = true;
+	}
+}
+
+/*
+ * The step s for which set is low, low + s, ... up to high; 0 if there is
+ * none.  A pair counts only when the step divides the range evenly.
+ */
+static int
+find_step(uint64_t set, int low, int high)
+{
+	int			count = __builtin_popcountll(set);
+	int			step;
+
+	if (count < 2)
+		return 0;
+	step = __builtin_ctzll(set & (set - 1)) - low;
+	if (set != progression(low, high, step) ||
+		(count == 2 && (high - low + 1) % step != 0))
+		return 0;
+	return step;
+}
+
+/* the smallest step for which low, low + step, ... are all in the set, or 0 */
+static int
+find_contained_step(uint64_t set, int low, int high, int largest)
+{
+	for (int step = 1; step <= largest; step++)
+		if ((progression(low, high, step) & ~set) == 0)
+			return step;
+	return 0;
+}
+
+typedef enum StarRule
+{
+	STAR_FREE,					/* begin with * where that is natural */
+	STAR_NEVER,					/* must not begin with * */
+	STAR_FORCE					/* must begin with * */
+} StarRule;
+
+/* Would the field begin with * of its own? */
+static bool
+has_star(uint64_t set, int low, int high)
+{
+	return set == JDG_BITS(low, high) ||
+		((set >> low & 1) && find_step(set, low, high) > 0);
+}
+
+static bool
+can_have_star(uint64_t set, int low, int high, int largest)
+{
+	return find_contained_step(set, low, high, largest) > 0;
+}
+
+/* One field's plain values.  *some says whether there were any. */
+static void
+add_set(JdgText *t, uint64_t set, int low, int high, int largest,
+		StarRule rule, bool *some)
+{
+	int			step;
+
+	*some = set != 0;
+	if (set == 0)
+		return;
+	if (set == JDG_BITS(low, high))
+	{
+		if (rule == STAR_NEVER)
+			jdg_text_add(t, "%d-%d", low, high);
+		else
+			jdg_text_add(t, "*");
+		return;
+	}
+	step = find_step(set, __builtin_ctzll(set), high);
+	if (step > 1)
+	{
+		if ((set >> low & 1) && rule != STAR_NEVER)
+			jdg_text_add(t, "*/%d", step);
+		else
+			jdg_text_add(t, "%d/%d", __builtin_ctzll(set), step);
+		return;
+	}
+	if (rule == STAR_FORCE)
+	{
+		step = find_contained_step(set, low, high, largest);
+		jdg_text_add(t, "*/%d", step);
+		set &= ~progression(low, high, step);
+		add_list(t, set, some);
+		return;
+	}
+	*some = false;
+	add_list(t, set, some);
+}
+
+static void
+add_days_of_month(JdgText *t, const JdgCron *c, StarRule rule)
+{
+	bool		some;
+
+	add_set(t, c->dom, 1, 31, 31, rule, &some);
+	for (int n = 1; n <= 31; n++)
+		if (c->dom_near & (UINT32_C(1) << n))
+		{
+			jdg_text_add(t, some ? ",%dW" : "%dW", n);
+			some = true;
+		}
+	for (int n = 30; n >= 1; n--)
+		if (c->dom_last & (UINT32_C(1) << n))
+		{
+			jdg_text_add(t, some ? ",L-%d" : "L-%d", n);
+			some = true;
+		}
+	if (c->dom_near & 1)
+	{
+		jdg_text_add(t, some ? ",LW" : "LW");
+		some = true;
+	}
+	if (c->dom_last & 1)
+		jdg_text_add(t, some ? ",L" : "L");
+}
+
+static void
+add_weekdays(JdgText *t, const JdgCron *c, StarRule rule)
+{
+	bool		some;
+
+	add_set(t, c->dow, 0, 6, 7, rule, &some);
+	for (int n = 1; n <= 5; n++)
+		for (int weekday = 0; weekday < 7; weekday++)
+			if (c->dow_nth[n - 1] & (1 << weekday))
+			{
+				jdg_text_add(t, some ? ",%d#%d" : "%d#%d", weekday, n);
+				some = true;
+			}
+	for (int weekday = 0; weekday < 7; weekday++)
+		if (c->dow_last & (1 << weekday))
+		{
+			jdg_text_add(t, some ? ",%dL" : "%dL", weekday);
+			some = true;
+		}
+}
+
+/*
+ * The rules that minute and hour have to keep: in real time at least one
+ * begins with *, otherwise none does.
+ */
+static void
+print_time(JdgText *t, const JdgCron *c)
+{
+	bool		real_time = (c->flags & JDG_CRON_REAL_TIME) != 0;
+	StarRule	minute = real_time ? STAR_FREE : STAR_NEVER;
+	StarRule	hour = minute;
+	bool		some;
+
+	if (real_time && !has_star(c->minute, 0, 59) && !has_star(c->hour, 0, 23))
+	{
+		if (can_have_star(c->minute, 0, 59, 59))
+			minute = STAR_FORCE;
+		else
+			hour = STAR_FORCE;
+	}
+	if (c->second != 1)
+	{
+		add_set(t, c->second, 0, 59, 59, STAR_FREE, &some);
+		jdg_text_add(t, " ");
+	}
+	add_set(t, c->minute, 0, 59, 59, minute, &some);
+	jdg_text_add(t, " ");
+	add_set(t, c->hour, 0, 23, 23, hour, &some);
+	jdg_text_add(t, " ");
+}
+
+/*
+ * Likewise the days: "either" is said by no *, "both" by a * or, failing
+ * that, by the &.
+ */
+static void
+print_days(JdgText *t, const JdgCron *c)
+{
+	bool		either = (c->flags & JDG_CRON_EITHER_DAY) != 0;
+	StarRule	rule = either ? STAR_NEVER : STAR_FREE;
+	bool		some;
+
+	add_days_of_month(t, c, rule);
+	jdg_text_add(t, " ");
+	add_set(t, c->month, 1, 12, 12, STAR_FREE, &some);
+	jdg_text_add(t, !either && !has_star(c->dom, 1, 31) &&
+				 !has_star(c->dow, 0, 6) ? " &" : " ");
+	add_weekdays(t, c, rule);
+}
+
+static void
+add_unit(JdgText *t, int64_t n, const char *unit)
+{
+	if (n != 0)
+		jdg_text_add(t, n == 1 ? " %" PRId64 " %s" : " %" PRId64 " %ss",
+					 n, unit);
+}
+
+static void
+print_step(JdgText *t, const JdgStep *s)
+{
+	jdg_text_add(t, "every");
+	if (s->months % 12 == 0)
+		add_unit(t, s->months / 12, "year");
+	else
+		add_unit(t, s->months, "month");
+	add_unit(t, s->days, "day");
+	if (s->time_us % JDG_US_PER_HOUR == 0)
+		add_unit(t, s->time_us / JDG_US_PER_HOUR, "hour");
+	else if (s->time_us % JDG_US_PER_MINUTE == 0)
+		add_unit(t, s->time_us / JDG_US_PER_MINUTE, "minute");
+	else if (s->time_us % JDG_US_PER_SECOND == 0)
+		add_unit(t, s->time_us / JDG_US_PER_SECOND, "second");
+	else
+	{
+		int			digits = 6;
+		int64_t		fraction = s->time_us % JDG_US_PER_SECOND;
+
+		for (; fraction % 10 == 0; fraction /= 10)
+			digits--;
+		jdg_text_add(t, " %" PRId64 ".%0*" PRId64 " seconds",
+					 s->time_us / JDG_US_PER_SECOND, digits, fraction);
+	}
+}
+
+/* as PostgreSQL writes it with DateStyle ISO and TimeZone UTC */
+static void
+print_instant(JdgText *t, int64_t us)
+{
+	int64_t		day = jdg_floor_div(us, JDG_US_PER_DAY);
+	int64_t		time = us - day * JDG_US_PER_DAY;
+	int64_t		fraction = time % JDG_US_PER_SECOND;
+	int			second = (int) (time / JDG_US_PER_SECOND);
+	int64_t		year;
+	int			month;
+	int			dom;
+
+	jdg_civil_from_day(day, &year, &month, &dom);
+	jdg_text_add(t, "at %04" PRId64 "-%02d-%02d %02d:%02d:%02d",
+				 year > 0 ? year : 1 - year, month, dom,
+				 second / 3600, second / 60 % 60, second % 60);
+	if (fraction != 0)
+	{
+		int			digits = 6;
+
+		for (; fraction % 10 == 0; fraction /= 10)
+			digits--;
+		jdg_text_add(t, ".%0*" PRId64, digits, fraction);
+	}
+	jdg_text_add(t, year > 0 ? "+00" : "+00 BC");
+}
+
+/*
+ * Writes the canonical text.  Returns its length; buf holds as much of it
+ * as fits, ended by a zero.  JDG_TIMING_PRINT_SIZE is always enough.
+ */
+size_t
+jdg_timing_print(const JdgTiming *t, char *buf, size_t size)
+{
+	JdgText		out;
+
+	jdg_text_init(&out, buf, size);
+	switch ((JdgTimingKind) t->kind)
+	{
+		case JDG_TIMING_CRON:
+			print_time(&out, &t->u.cron);
+			print_days(&out, &t->u.cron);
+			break;
+		case JDG_TIMING_INTERVAL:
+			print_step(&out, &t->u.step);
+			break;
+		case JDG_TIMING_ONCE:
+			print_instant(&out, t->u.once_us);
+			break;
+		case JDG_TIMING_MANUAL:
+			jdg_text_add(&out, "manual");
+			break;
+		case JDG_TIMING_STARTUP:
+			jdg_text_add(&out, "@startup");
+			break;
+	}
+	return out.length;
+}

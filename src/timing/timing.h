@@ -1,0 +1,138 @@
+/*-------------------------------------------------------------------------
+ *
+ * timing.h
+ *	  When something is due: cron expressions, intervals, instants.
+ *
+ * Pure C: no memory is allocated, nothing is read but the arguments, and no
+ * server header is needed, so the same code runs in the server, under a
+ * fuzzer and in the property test.  Instants are microseconds since
+ * 2000-01-01 00:00 UTC, PostgreSQL's TimestampTz.  See README.md.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef JDG_TIMING_H
+#define JDG_TIMING_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+typedef enum JdgTimingKind
+{
+	JDG_TIMING_CRON = 1,
+	JDG_TIMING_INTERVAL,
+	JDG_TIMING_ONCE,
+	JDG_TIMING_MANUAL,
+	JDG_TIMING_STARTUP
+} JdgTimingKind;
+
+/* a sub-day cron expression counts real time: see README.md, "Zones" */
+#define JDG_CRON_REAL_TIME	0x01
+/* day of month and day of week: either suffices, instead of both */
+#define JDG_CRON_EITHER_DAY	0x02
+
+/* Sets of the values that match; bit n stands for value n. */
+typedef struct JdgCron
+{
+	uint64_t	second;			/* bits 0-59 */
+	uint64_t	minute;			/* bits 0-59 */
+	uint32_t	hour;			/* bits 0-23 */
+	uint32_t	dom;			/* bits 1-31, days of the month */
+	uint32_t	dom_last;		/* bit n: n days before the last, L-n */
+	uint32_t	dom_near;		/* bit n: nW; bit 0: LW */
+	uint16_t	month;			/* bits 1-12 */
+	uint8_t		dow;			/* bits 0-6 from Sunday */
+	uint8_t		dow_last;		/* bit d: the month's last day d, dL */
+	uint8_t		dow_nth[5];		/* [n - 1] bit d: the nth day d, d#n */
+	uint8_t		flags;			/* JDG_CRON_... */
+	uint8_t		unused[6];
+} JdgCron;
+
+typedef struct JdgStep
+{
+	int32_t		months;
+	int32_t		days;
+	int64_t		time_us;
+} JdgStep;
+
+/*
+ * A timing.  Always of this size and filled with zeroes before anything is
+ * set, in one canonical form, so that equal timings are equal bytes.
+ */
+typedef struct JdgTiming
+{
+	int32_t		vl_len_;		/* varlena header, set by the type's I/O only */
+	uint8_t		kind;			/* JdgTimingKind */
+	uint8_t		unused[3];
+	union
+	{
+		JdgCron		cron;
+		JdgStep		step;
+		int64_t		once_us;
+	}			u;
+} JdgTiming;
+
+typedef struct JdgTimingError
+{
+	int			position;		/* 1-based, in UTF-8 characters; 0 none */
+	size_t		offset;			/* the same place in bytes, from 0 */
+	char		message[256];	/* what is wrong, without the position */
+	char		detail[320];	/* the value; a whole sentence */
+	char		hint[320];		/* what to do; a whole sentence */
+} JdgTimingError;
+
+/* A time zone, as a source of offsets.  NULL stands for UTC. */
+typedef struct JdgZone
+{
+	/* seconds east of UTC at that instant */
+	int32_t		(*utc_offset) (void *arg, int64_t utc_us);
+	/* first change of the offset strictly later; false if there is none */
+	bool		(*next_change) (void *arg, int64_t utc_us,
+								int64_t *change_us);
+	void	   *arg;
+} JdgZone;
+
+/*
+ * Reads the text after "at".  On failure it returns false and may have put
+ * its own sentence into err->message.
+ */
+typedef bool (*JdgInstantParser) (void *arg, const char *text, size_t len,
+								  int64_t *instant_us, JdgTimingError *err);
+
+/* the shortest and the longest interval that is accepted */
+#define JDG_INTERVAL_MIN_US		INT64_C(1000000)
+#define JDG_INTERVAL_MAX_YEARS	1000
+
+/* the longest text that is read, in bytes */
+#define JDG_TIMING_MAX_TEXT		1024
+/* enough for every canonical text, and for every description */
+#define JDG_TIMING_PRINT_SIZE	1024
+#define JDG_TIMING_DESCRIBE_SIZE 2048
+
+/* parse.c */
+extern bool jdg_timing_parse(const char *text, size_t len, JdgTiming *out,
+							 JdgTimingError *err,
+							 JdgInstantParser parse_instant, void *arg);
+extern bool jdg_timing_from_interval(int32_t months, int32_t days,
+									 int64_t time_us, JdgTiming *out,
+									 JdgTimingError *err);
+extern bool jdg_timing_from_instant(int64_t instant_us, JdgTiming *out,
+									JdgTimingError *err);
+
+/* print.c, describe.c: like snprintf, they return the full length */
+extern size_t jdg_timing_print(const JdgTiming *t, char *buf, size_t size);
+extern size_t jdg_timing_describe(const JdgTiming *t, char *buf, size_t size);
+
+/* next.c */
+extern bool jdg_timing_next(const JdgTiming *t, const JdgZone *zone,
+							int64_t anchor_us, int64_t after_us,
+							int64_t *next_us);
+extern int64_t jdg_timing_count(const JdgTiming *t, const JdgZone *zone,
+								int64_t anchor_us, int64_t after_us,
+								int64_t until_us, int64_t limit,
+								int64_t *last_us);
+
+/* compare.c: -1, 0, 1; 0 exactly when the bytes are equal */
+extern int	jdg_timing_compare(const JdgTiming *a, const JdgTiming *b);
+
+#endif							/* JDG_TIMING_H */

@@ -1,0 +1,380 @@
+/*-------------------------------------------------------------------------
+ *
+ * group.c
+ *	  One round of a worker: claim a group, run it, settle it, commit.
+ *
+ * All of that is one transaction, READ COMMITTED and read-write whatever the
+ * role's defaults.  A task that wants another isolation level runs alone in
+ * a transaction of that level.  A standalone command takes three: its row is
+ * marked and committed, the command runs at top level, its end is settled,
+ * fenced by the attempt number.
+ *
+ * What a crash leaves behind at each point: doc/architecture.md.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "access/xact.h"
+#include "catalog/pg_type.h"
+#include "core/clock.h"
+#include "core/errors.h"
+#include "core/settings.h"
+#include "core/spi.h"
+#include "miscadmin.h"
+#include "pgstat.h"
+#include "storage/proc.h"
+#include "utils/memutils.h"
+#include "utils/snapmgr.h"
+#include "worker/worker.h"
+
+static JdgGroup group;
+
+/* a lone task whose commit failed: to be charged in a new transaction */
+static int64 failed_task = 0;
+static JdgOutcome failed_outcome;
+static MemoryContext failed_context = NULL;
+
+static void
+begin_transaction(int isolation)
+{
+	SetCurrentStatementStartTimestamp();
+	StartTransactionCommand();
+	XactIsoLevel = isolation;
+	XactReadOnly = false;
+	XactDeferrable = false;
+	jdg_lock_extension();
+	MemoryContextSwitchTo(jdg_group_context);
+}
+
+static JdgJoin
+join_group(const JdgTask *t, int n)
+{
+	bool		alone = t->isolate || t->transaction != JDG_XACT_COMMITTED ||
+		!jdg_command_is_quick(t->command_id) ||
+		jdg_must_run_alone(t->task_id);
+
+	if (!alone)
+		return JDG_JOIN_YES;
+	return n == 0 ? JDG_JOIN_LAST : JDG_JOIN_NO;
+}
+
+/* Write the ends of those tasks of the group that have one. */
+static void
+settle_group(void)
+{
+	JdgInternal in;
+	JdgTask    *tasks = palloc(sizeof(JdgTask) * JDG_GROUP_MAX);
+	JdgOutcome *outcomes = palloc(sizeof(JdgOutcome) * JDG_GROUP_MAX);
+	int			n = 0;
+
+	for (int i = 0; i < group.ran; i++)
+	{
+		if (!group.has_outcome[i])
+			continue;
+		tasks[n] = group.task[i];
+		outcomes[n++] = group.outcome[i];
+	}
+	if (n == 0)
+		return;
+	pgstat_report_activity(STATE_RUNNING, "jadugar: settling tasks");
+	PushActiveSnapshot(GetTransactionSnapshot());
+	jdg_internal_begin(&in);
+	jdg_settle(tasks, outcomes, n);
+	jdg_log_flush();
+	jdg_internal_end(&in);
+	PopActiveSnapshot();
+}
+
+/* After a commit: what shared memory and others have to know. */
+static void
+after_commit(bool temp_used)
+{
+	JdgDb	   *db = jdg_db_lookup(MyDatabaseId, true);
+	int			done = 0;
+
+	for (int i = 0; i < group.ran; i++)
+	{
+		done += group.has_outcome[i];
+		if (group.has_outcome[i])
+			jdg_ran_alone(group.task[i].task_id);
+	}
+	jdg_slot_clear(jdg_my_slot);
+	SpinLockAcquire(&jdg_my_slot->mutex);
+	jdg_my_slot->tasks_done += done;
+	SpinLockRelease(&jdg_my_slot->mutex);
+	if (db != NULL)
+	{
+		pg_atomic_fetch_add_u64(&db->stats.groups, done > 0);
+		if (pg_atomic_read_u32(&db->interest) != 0)
+			jdg_db_wake(db, JDG_WAKE_RECHECK);
+	}
+	jdg_log_forget();
+	jdg_session_reset_group(temp_used);
+	pgstat_report_stat(false);
+	group.n = group.ran = 0;
+}
+
+static void
+commit_group(void)
+{
+	bool		temp_used;
+
+	temp_used = (MyXactFlags & XACT_FLAGS_ACCESSEDTEMPNAMESPACE) != 0;
+	CommitTransactionCommand();
+	after_commit(temp_used);
+}
+
+/*
+ * Others could help: more is ready, and this worker will be busy for a while.
+ */
+static void
+ask_for_help(void)
+{
+	JdgDb	   *db = jdg_db_lookup(MyDatabaseId, true);
+
+	if (group.more && db != NULL &&
+		!jdg_slot_wake_idle(MyDatabaseId, jdg_my_slot->owner))
+		jdg_db_wake(db, JDG_WAKE_WORK);
+}
+
+static void
+run_group(void)
+{
+	TimestampTz start = GetCurrentTimestamp();
+	int64		window = (int64) (jdg_group_commit_window * 1000);
+	bool		others = false;
+
+	ask_for_help();
+	for (int i = 0; i < group.n; i++)
+	{
+		JdgRun		r;
+
+		if (i > 0 && (jdg_session_ends_group() ||
+					  GetCurrentTimestamp() - start >= window))
+			break;
+		r = jdg_run_task(&group.task[i], i, others, &group.outcome[i]);
+		group.ran = i + 1;
+		group.has_outcome[i] = r == JDG_RUN_ENDED;
+		if (r == JDG_RUN_ALONE)
+		{
+			jdg_run_alone_next(group.task[i].task_id);
+			break;
+		}
+		others = true;
+	}
+	settle_group();
+	commit_group();
+}
+
+/* A task with an isolation level of its own, in a transaction of that. */
+static void
+run_isolated_level(void)
+{
+	int64		task_id = group.task[0].task_id;
+	int			level = group.task[0].transaction == JDG_XACT_SERIALIZABLE ?
+		XACT_SERIALIZABLE : XACT_REPEATABLE_READ;
+
+	ask_for_help();
+	CommitTransactionCommand();
+	jdg_slot_clear(jdg_my_slot);
+	MemoryContextReset(jdg_group_context);
+	begin_transaction(level);
+	group.n = jdg_claim_one(jdg_my_slot, task_id, &group.task[0],
+							jdg_group_context) ? 1 : 0;
+	group.more = false;
+	if (group.n == 1)
+		run_group();
+	else
+		commit_group();
+}
+
+static bool
+mark_standalone(JdgTask *t)
+{
+	static JdgQuery q = {
+		"UPDATE jadugar.task SET state = 'x', started_at = $2 "
+		"WHERE task_id = $1", 2, {INT8OID, TIMESTAMPTZOID}
+	};
+	JdgInternal in;
+	Datum		v[2];
+	bool		ok;
+
+	t->started_at = jdg_now();
+	v[0] = Int64GetDatum(t->task_id);
+	v[1] = TimestampTzGetDatum(t->started_at);
+	PushActiveSnapshot(GetTransactionSnapshot());
+	jdg_internal_begin(&in);
+	ok = jdg_run(&q, v, NULL, 0) == 1;
+	jdg_internal_end(&in);
+	PopActiveSnapshot();
+	return ok;
+}
+
+/*
+ * Settle a standalone command.  If the row is not what this attempt left,
+ * somebody else has settled it: nothing is written.
+ */
+static void
+settle_standalone(void)
+{
+	JdgInternal in;
+	JdgTask		now;
+
+	begin_transaction(XACT_READ_COMMITTED);
+	PushActiveSnapshot(GetTransactionSnapshot());
+	jdg_internal_begin(&in);
+	if (jdg_task_load(group.task[0].task_id, true, &now, jdg_group_context) &&
+		now.state == JDG_STATE_STANDALONE &&
+		now.attempt == group.task[0].attempt &&
+		now.started_at == group.task[0].started_at)
+		jdg_settle(&now, &group.outcome[0], 1);
+	else
+		ereport(WARNING,
+				(errmsg("task %lld was settled by somebody else",
+						(long long) group.task[0].task_id)));
+	jdg_log_flush();
+	jdg_internal_end(&in);
+	PopActiveSnapshot();
+	commit_group();
+}
+
+static void
+run_standalone(void)
+{
+	bool		ok = mark_standalone(&group.task[0]);
+
+	ask_for_help();
+	SpinLockAcquire(&jdg_my_slot->mutex);
+	jdg_my_slot->task[0].standalone = true;
+	SpinLockRelease(&jdg_my_slot->mutex);
+	CommitTransactionCommand();
+	MemoryContextSwitchTo(jdg_group_context);
+	if (!ok)
+		elog(ERROR, "a claimed task was not there any more");
+	if (jdg_my_slot->task[0].cancel != JDG_CANCEL_NONE)
+	{
+		memset(&group.outcome[0], 0, sizeof(JdgOutcome));
+		group.outcome[0].end =
+			jdg_my_slot->task[0].cancel == JDG_CANCEL_PAUSE ?
+			JDG_END_PAUSED : JDG_END_CANCELLED;
+		group.outcome[0].reason = "cancelled";
+		group.outcome[0].started_at = DT_NOBEGIN;
+		group.outcome[0].finished_at = jdg_now();
+		group.outcome[0].row_count = -1;
+	}
+	else
+		jdg_run_standalone(&group.task[0], &group.outcome[0]);
+	group.ran = 1;
+	group.has_outcome[0] = true;
+	jdg_session_reset_all();
+	MemoryContextSwitchTo(jdg_group_context);
+	settle_standalone();
+}
+
+/* A lone task whose transaction could not commit has failed. */
+static void
+charge_failed_commit(void)
+{
+	int64		task_id = failed_task;
+
+	failed_task = 0;
+	begin_transaction(XACT_READ_COMMITTED);
+	group.n = jdg_claim_one(jdg_my_slot, task_id, &group.task[0],
+							jdg_group_context) ? 1 : 0;
+	if (group.n == 1)
+	{
+		group.outcome[0] = failed_outcome;
+		group.has_outcome[0] = true;
+		group.ran = 1;
+		settle_group();
+	}
+	commit_group();
+}
+
+/*
+ * One round.  False: nothing was there to do.  Errors leave it through the
+ * caller's handler, which aborts and calls jdg_group_failed().
+ */
+bool
+jdg_group_run(void)
+{
+	MemoryContextReset(jdg_group_context);
+	memset(&group, 0, offsetof(JdgGroup, task));
+	if (failed_task != 0)
+	{
+		charge_failed_commit();
+		return true;
+	}
+	begin_transaction(XACT_READ_COMMITTED);
+	group.n = jdg_claim(jdg_my_slot, jdg_my_slot->owner, group.task,
+						JDG_GROUP_MAX, join_group, jdg_group_context,
+						&group.more);
+	if (group.n == 0)
+	{
+		CommitTransactionCommand();
+		pgstat_report_stat(false);
+		return false;
+	}
+	SpinLockAcquire(&jdg_my_slot->mutex);
+	jdg_my_slot->state = JDG_SLOT_BUSY;
+	/* somebody took us for idle while we claimed: his task needs another */
+	group.more |= jdg_my_slot->wake;
+	SpinLockRelease(&jdg_my_slot->mutex);
+	switch (group.task[0].transaction)
+	{
+		case JDG_XACT_STANDALONE:
+			run_standalone();
+			break;
+		case JDG_XACT_REPEATABLE:
+		case JDG_XACT_SERIALIZABLE:
+			run_isolated_level();
+			break;
+		default:
+			run_group();
+			break;
+	}
+	return true;
+}
+
+/*
+ * The group's transaction has been aborted by an error outside the tasks'
+ * own code: in claiming, settling or committing.  Its tasks are ready again;
+ * they run alone next.  One that was alone is charged with the error.
+ */
+void
+jdg_group_failed(ErrorData *edata)
+{
+	bool		was_alone = group.ran == 1 && group.has_outcome[0];
+
+	for (int i = 0; i < group.ran; i++)
+		jdg_run_alone_next(group.task[i].task_id);
+	if (was_alone && group.task[0].transaction != JDG_XACT_STANDALONE &&
+		failed_task == 0)
+	{
+		MemoryContext old;
+
+		if (failed_context == NULL)
+			failed_context = AllocSetContextCreate(TopMemoryContext,
+												   "jadugar failed commit",
+												   ALLOCSET_SMALL_SIZES);
+		MemoryContextReset(failed_context);
+		old = MemoryContextSwitchTo(failed_context);
+		memset(&failed_outcome, 0, sizeof(failed_outcome));
+		failed_outcome.end = JDG_END_FAILED;
+		failed_outcome.started_at = group.outcome[0].started_at;
+		failed_outcome.finished_at = jdg_now();
+		failed_outcome.worker_pid = MyProcPid;
+		failed_outcome.row_count = -1;
+		failed_outcome.sqlerrcode = edata->sqlerrcode;
+		failed_outcome.error = jdg_error_to_jsonb(edata);
+		failed_task = group.task[0].task_id;
+		MemoryContextSwitchTo(old);
+	}
+	jdg_slot_clear(jdg_my_slot);
+	jdg_log_end();
+	jdg_log_forget();
+	jdg_current_task = NULL;
+	jdg_session_reset_group(true);
+	group.n = group.ran = 0;
+}

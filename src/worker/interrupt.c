@@ -1,0 +1,203 @@
+/*-------------------------------------------------------------------------
+ *
+ * interrupt.c
+ *	  Stopping the task that runs: cancel, deadline, preemption.
+ *
+ * A cancel reaches a worker as SIGINT; the slot says for which task it is
+ * meant.  Handlers act only while user code runs, so that bookkeeping and
+ * commits are never cancelled, and only on the task that the request names.
+ * A SIGINT for which the slot holds no request is an administrator's
+ * pg_cancel_backend(): it cancels what runs now.
+ *
+ * Two timers: the task's deadline, and a grace after it at which the worker
+ * terminates itself (PL code may swallow a cancel).  A third one preempts a
+ * task that overruns the group's window while finished tasks wait for their
+ * commit.
+ *
+ * SIGQUIT means that another process has crashed: the note that this worker
+ * keeps of its task is marked innocent first.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include <signal.h>
+#include <unistd.h>
+
+#include "core/clock.h"
+#include "core/settings.h"
+#include "libpq/pqsignal.h"
+#include "miscadmin.h"
+#include "queue/enqueue.h"
+#include "storage/latch.h"
+#include "storage/proc.h"
+#include "tcop/tcopprot.h"
+#include "utils/guc.h"
+#include "utils/timeout.h"
+#include "worker/worker.h"
+
+static volatile sig_atomic_t in_user_code = false;
+static volatile int current_index = -1;
+static volatile sig_atomic_t stop = JDG_STOP_NONE;
+
+static TimeoutId deadline_timeout;
+static TimeoutId grace_timeout;
+static TimeoutId preempt_timeout;
+
+static void
+cancel_query(JdgStop why)
+{
+	if (!in_user_code)
+		return;
+	if (stop == JDG_STOP_NONE || stop == JDG_STOP_PREEMPT)
+		stop = why;
+	QueryCancelPending = true;
+	InterruptPending = true;
+	SetLatch(MyLatch);
+}
+
+/*
+ * SIGINT.  Reads the slot without its spinlock, which the interrupted code
+ * may hold: a cancel request is one aligned word.
+ */
+static void
+handle_cancel(SIGNAL_ARGS)
+{
+	int			save_errno = errno;
+	bool		others = false;
+
+	if (in_user_code && current_index >= 0)
+	{
+		volatile JdgSlotTask *t = &jdg_my_slot->task[current_index];
+
+		if (t->cancel == JDG_CANCEL_NONE)
+		{
+			/* meant for one that has just ended? */
+			for (int i = 0; i < current_index; i++)
+				others |= jdg_my_slot->task[i].cancel != JDG_CANCEL_NONE;
+		}
+		if (!others)
+			cancel_query(JDG_STOP_CANCEL);
+	}
+	errno = save_errno;
+}
+
+static void
+handle_quit(SIGNAL_ARGS)
+{
+	jdg_suspect_end();
+	_exit(2);
+}
+
+static void
+handle_deadline(void)
+{
+	cancel_query(JDG_STOP_DEADLINE);
+}
+
+static void
+handle_grace(void)
+{
+	if (!in_user_code)
+		return;
+	jdg_my_slot->timed_out = true;
+	kill(MyProcPid, SIGTERM);
+}
+
+static void
+handle_preempt(void)
+{
+	if (stop == JDG_STOP_NONE)
+		cancel_query(JDG_STOP_PREEMPT);
+}
+
+/* Called before signals are unblocked. */
+void
+jdg_interrupt_init(void)
+{
+	pqsignal(SIGINT, handle_cancel);
+	pqsignal(SIGTERM, die);
+	pqsignal(SIGQUIT, handle_quit);
+}
+
+static void
+register_timeouts(void)
+{
+	static bool done = false;
+
+	if (done)
+		return;
+	deadline_timeout = RegisterTimeout(USER_TIMEOUT, handle_deadline);
+	grace_timeout = RegisterTimeout(USER_TIMEOUT, handle_grace);
+	preempt_timeout = RegisterTimeout(USER_TIMEOUT, handle_preempt);
+	done = true;
+}
+
+/* microseconds this task may run, 0: no bound */
+static int64
+time_allowed(const JdgTask *task)
+{
+	int64		us = task->timeout ? jdg_interval_us(task->timeout) : 0;
+
+	/* the role's statement_timeout has no effect of its own in a worker */
+	if (StatementTimeout > 0 &&
+		(us == 0 || (int64) StatementTimeout * 1000 < us))
+		us = (int64) StatementTimeout * 1000;
+	return us;
+}
+
+/*
+ * From here on the task's own code runs.  "index" is its place in the slot;
+ * "preempt" arms the timer that stops it when it holds up others.
+ */
+void
+jdg_user_code_begin(const JdgTask *task, int index, bool preempt)
+{
+	int64		us = time_allowed(task);
+	TimestampTz now = GetCurrentTimestamp();
+
+	register_timeouts();
+	stop = JDG_STOP_NONE;
+	current_index = index;
+	jdg_my_slot->timed_out = false;
+	jdg_my_slot->deadline = us > 0 ? jdg_now() + us : DT_NOEND;
+	in_user_code = true;
+	if (us > 0)
+	{
+		enable_timeout_at(deadline_timeout, now + us);
+		enable_timeout_at(grace_timeout,
+						  now + us + (int64) jdg_cancel_grace * 1000);
+	}
+	if (preempt)
+		enable_timeout_after(preempt_timeout,
+							 Max((int) (jdg_group_commit_window * 2), 1));
+
+	/* a cancel may have come between the claim and now */
+	if (jdg_my_slot->task[index].cancel != JDG_CANCEL_NONE)
+		cancel_query(JDG_STOP_CANCEL);
+}
+
+/* The task's own code has ended; a cancel that came too late is dropped. */
+void
+jdg_user_code_end(void)
+{
+	in_user_code = false;
+	disable_timeout(deadline_timeout, false);
+	disable_timeout(grace_timeout, false);
+	disable_timeout(preempt_timeout, false);
+	QueryCancelPending = false;
+	current_index = -1;
+}
+
+JdgStop
+jdg_stop_reason(void)
+{
+	return (JdgStop) stop;
+}
+
+/* For C handlers that poll. */
+bool
+jdg_cancel_pending(void)
+{
+	return stop != JDG_STOP_NONE || ProcDiePending;
+}

@@ -1,0 +1,141 @@
+/*-------------------------------------------------------------------------
+ *
+ * logbuf.c
+ *	  What tasks log: jadugar.log() and their WARNINGs.
+ *
+ * Entries are kept in memory while a task runs, because its subtransaction
+ * may roll back, and are written with the group's settling.  WARNINGs come
+ * through emit_log_hook; so that they reach it whatever log_min_messages is,
+ * a worker raises that setting for itself and lets the hook hold back from
+ * the server log what the setting would have held back.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "catalog/log.h"
+#include "core/clock.h"
+#include "utils/guc.h"
+#include "utils/memutils.h"
+#include "worker/worker.h"
+
+/* of one group; more are counted and dropped */
+#define MAX_ENTRIES 1000
+
+typedef struct LogEntry
+{
+	int64		task_id;
+	int32		attempt;
+	Oid			owner;
+	TimestampTz at;
+	char	   *level;
+	char	   *message;
+	Jsonb	   *fields;
+} LogEntry;
+
+static MemoryContext log_context = NULL;
+static List *entries = NIL;
+static int64 dropped = 0;
+static const JdgTask *current = NULL;
+static bool suppress_warnings = false;
+static emit_log_hook_type prev_emit_log_hook = NULL;
+
+static void
+add_entry(const char *level, const char *message, Jsonb *fields)
+{
+	MemoryContext old;
+	LogEntry   *e;
+
+	if (current == NULL)
+		return;
+	if (list_length(entries) >= MAX_ENTRIES)
+	{
+		dropped++;
+		return;
+	}
+	old = MemoryContextSwitchTo(log_context);
+	e = palloc0(sizeof(LogEntry));
+	e->task_id = current->task_id;
+	e->attempt = current->attempt + 1;
+	e->owner = current->owner;
+	e->at = jdg_now();
+	e->level = pstrdup(level);
+	e->message = pstrdup(message);
+	if (fields)
+	{
+		e->fields = palloc(VARSIZE(fields));
+		memcpy(e->fields, fields, VARSIZE(fields));
+	}
+	entries = lappend(entries, e);
+	MemoryContextSwitchTo(old);
+}
+
+static void
+emit_log(ErrorData *edata)
+{
+	if (current != NULL && edata->elevel == WARNING)
+	{
+		add_entry("warning", edata->message ? edata->message : "", NULL);
+		if (suppress_warnings)
+			edata->output_to_server = false;
+	}
+	if (prev_emit_log_hook)
+		prev_emit_log_hook(edata);
+}
+
+/* In a worker, once it is connected. */
+void
+jdg_log_init(void)
+{
+	log_context = AllocSetContextCreate(TopMemoryContext, "jadugar task logs",
+										ALLOCSET_DEFAULT_SIZES);
+	prev_emit_log_hook = emit_log_hook;
+	emit_log_hook = emit_log;
+	jdg_exec_hooks.log = add_entry;
+	if (log_min_messages > WARNING && log_min_messages != LOG)
+	{
+		suppress_warnings = true;
+		SetConfigOption("log_min_messages", "warning", PGC_SUSET,
+						PGC_S_OVERRIDE);
+	}
+}
+
+void
+jdg_log_begin(const JdgTask *task)
+{
+	current = task;
+}
+
+void
+jdg_log_end(void)
+{
+	current = NULL;
+}
+
+/* Write what was logged, in the transaction that settles. */
+void
+jdg_log_flush(void)
+{
+	ListCell   *lc;
+
+	foreach(lc, entries)
+	{
+		LogEntry   *e = lfirst(lc);
+
+		jdg_log_insert(e->task_id, e->attempt, e->owner, e->at, e->level,
+					   e->message, e->fields);
+	}
+	if (dropped > 0)
+		ereport(LOG,
+				(errmsg("jadugar dropped %lld log entries of a group of tasks that logged too much",
+						(long long) dropped)));
+}
+
+/* After the group's end: also after an abort, its tasks will log again. */
+void
+jdg_log_forget(void)
+{
+	entries = NIL;
+	dropped = 0;
+	MemoryContextReset(log_context);
+}

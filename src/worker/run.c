@@ -1,0 +1,371 @@
+/*-------------------------------------------------------------------------
+ *
+ * run.c
+ *	  Running one task of a group, and one standalone command.
+ *
+ * A task runs in a subtransaction of the group's transaction, in a GUC nest
+ * level and with a snapshot of its own, as the session's user, who is its
+ * owner.  Its deferred triggers fire before the subtransaction ends, so that
+ * their errors are its errors and they run as its owner.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "access/xact.h"
+#include "commands/trigger.h"
+#include "core/clock.h"
+#include "core/errors.h"
+#include "core/spi.h"
+#include "exec/exec.h"
+#include "miscadmin.h"
+#include "pgstat.h"
+#include "queue/enqueue.h"
+#include "utils/guc.h"
+#include "utils/memutils.h"
+#include "utils/portal.h"
+#include "utils/resowner.h"
+#include "utils/snapmgr.h"
+#include "worker/worker.h"
+
+static JdgCurrentTask current;
+static JdgHandler *current_handler; /* NULL: plain SQL, or not known */
+
+/*
+ * What a task runs.  Reads tables: in the transaction, as bookkeeping.
+ * "handler" is NULL for plain SQL.  In jdg_group_context.
+ */
+const JdgCommand *
+jdg_command_of(const JdgTask *task, JdgHandler **handler)
+{
+	JdgInternal in;
+	const JdgCommand *c;
+	MemoryContext mcxt = CurrentMemoryContext;
+
+	*handler = NULL;
+	jdg_internal_begin(&in);
+	c = jdg_command_get(task->command_id);
+	if (c == NULL)
+		ereport(ERROR,
+				(errcode(JDG_ERRCODE_INTERNAL_ERROR),
+				 errmsg("the command of task %lld is missing",
+						(long long) task->task_id)));
+	if (c->kind == JDG_COMMAND_HANDLER)
+	{
+		*handler = jdg_handler_get(c->text, task->owner, mcxt);
+		if (*handler == NULL)
+			ereport(ERROR,
+					(errcode(JDG_ERRCODE_NOT_FOUND),
+					 errmsg("handler \"%s\" does not exist", c->text),
+					 errhint("Register it again, then retry the task.")));
+	}
+	jdg_internal_end(&in);
+	return c;
+}
+
+static void
+begin_context(const JdgTask *task)
+{
+	memset(&current, 0, sizeof(current));
+	current.task_id = task->task_id;
+	current.attempt = task->attempt + 1;
+	current.owner = task->owner;
+	current.payload = task->payload;
+	current.schedule_id = task->schedule_id;
+	current.scheduled_for = task->scheduled_for;
+	current.trace = task->trace;
+	current.tenant = task->tenant;
+	jdg_current_task = &current;
+	jdg_log_begin(task);
+}
+
+static void
+publish_begin(const JdgTask *task, int index, TimestampTz started)
+{
+	SpinLockAcquire(&jdg_my_slot->mutex);
+	jdg_my_slot->generation++;
+	jdg_my_slot->current = index;
+	jdg_my_slot->task[index].phase = JDG_TASK_RUNNING;
+	jdg_my_slot->task_started_at = started;
+	jdg_my_slot->progress = -1;
+	jdg_my_slot->message[0] = '\0';
+	SpinLockRelease(&jdg_my_slot->mutex);
+	jdg_suspect_begin(task->task_id, task->attempt);
+}
+
+static void
+publish_end(int index, int64 took)
+{
+	jdg_suspect_end();
+	SpinLockAcquire(&jdg_my_slot->mutex);
+	jdg_my_slot->current = -1;
+	jdg_my_slot->task[index].phase = JDG_TASK_DONE;
+	jdg_my_slot->deadline = DT_NOEND;
+	jdg_my_slot->busy_us += took;
+	SpinLockRelease(&jdg_my_slot->mutex);
+}
+
+/* How an error that came out of a task's own code ends it. */
+void
+jdg_outcome_of_error(JdgOutcome *o, ErrorData *edata)
+{
+	o->end = JDG_END_FAILED;
+	o->sqlerrcode = edata->sqlerrcode;
+	if (edata->sqlerrcode == JDG_ERRCODE_SNOOZE)
+	{
+		o->end = JDG_END_SNOOZED;
+		o->snooze_us = current.snooze_us;
+		return;
+	}
+	if (edata->sqlerrcode == JDG_ERRCODE_DISCARD)
+	{
+		o->end = JDG_END_DISCARDED;
+		o->sqlerrcode = 0;
+		o->reason = current.discard_reason;
+		return;
+	}
+	if (edata->sqlerrcode == ERRCODE_QUERY_CANCELED)
+	{
+		switch (jdg_stop_reason())
+		{
+			case JDG_STOP_CANCEL:
+				o->end = JDG_END_CANCELLED;
+				o->reason = "cancelled";
+				break;
+			case JDG_STOP_DEADLINE:
+				o->sqlerrcode = JDG_ERRCODE_TASK_TIMEOUT;
+				edata->sqlerrcode = JDG_ERRCODE_TASK_TIMEOUT;
+				edata->message = "the task ran past its deadline";
+				break;
+			case JDG_STOP_PREEMPT:
+			case JDG_STOP_NONE:
+				break;
+		}
+	}
+	o->error = jdg_error_to_jsonb(edata);
+}
+
+/* A cancel request says more than "cancelled": see JdgCancelKind. */
+static void
+apply_cancel_kind(JdgOutcome *o, int index)
+{
+	switch (jdg_my_slot->task[index].cancel)
+	{
+		case JDG_CANCEL_PAUSE:
+			o->end = JDG_END_PAUSED;
+			break;
+		case JDG_CANCEL_REPLACED:
+			o->reason = "replaced";
+			break;
+		case JDG_CANCEL_TASK:
+		case JDG_CANCEL_NONE:
+			break;
+	}
+}
+
+/* Work of a transaction: inside the task's subtransaction. */
+static void
+execute(JdgTask *task, int index, bool preempt, JdgExecResult *res)
+{
+	JdgHandler *handler;
+	const JdgCommand *command;
+
+	PushActiveSnapshot(GetTransactionSnapshot());
+	command = jdg_command_of(task, &handler);
+	current_handler = handler;
+	pgstat_report_activity(STATE_RUNNING, command->text);
+	if (task->settings)
+		jdg_apply_settings(task->settings, false);
+	jdg_user_code_begin(task, index, preempt);
+	if (handler == NULL)
+		jdg_exec_sql(command->text, command->command_id, task->payload, res);
+	else if (handler->kind == JDG_HANDLER_C)
+		jdg_exec_c(handler, task->payload, res);
+	else
+		jdg_exec_sql(jdg_handler_sql(handler), command->command_id,
+					 task->payload, res);
+	AfterTriggerFireDeferred();
+	PortalHashTableDeleteAll();
+	PopActiveSnapshot();
+}
+
+/* Not an end: the task is to be run again, alone and uncharged. */
+static bool
+wants_to_be_alone(const JdgOutcome *o, bool others)
+{
+	if (jdg_stop_reason() == JDG_STOP_PREEMPT &&
+		o->sqlerrcode == ERRCODE_QUERY_CANCELED)
+		return true;
+	return others && (o->sqlerrcode == ERRCODE_T_R_DEADLOCK_DETECTED ||
+					  o->sqlerrcode == ERRCODE_T_R_SERIALIZATION_FAILURE);
+}
+
+/*
+ * A cancel asked for before the task began; true: it is not to be run.
+ */
+static bool
+cancelled_before(int index, JdgOutcome *o)
+{
+	if (jdg_my_slot->task[index].cancel == JDG_CANCEL_NONE)
+		return false;
+	o->end = JDG_END_CANCELLED;
+	o->reason = "cancelled";
+	o->finished_at = jdg_now();
+	apply_cancel_kind(o, index);
+	jdg_my_slot->task[index].phase = JDG_TASK_DONE;
+	return true;
+}
+
+static void
+init_outcome(JdgOutcome *o)
+{
+	memset(o, 0, sizeof(*o));
+	o->started_at = DT_NOBEGIN;
+	o->row_count = -1;
+	o->worker_pid = MyProcPid;
+	current_handler = NULL;
+}
+
+/* Hooks of the handler that has run. */
+static void
+add_hooks(JdgOutcome *o)
+{
+	if (current_handler == NULL)
+		return;
+	o->cleanup = current_handler->cleanup;
+	o->on_error = current_handler->on_error;
+}
+
+/*
+ * Run one task in the group's transaction.  "others": tasks of the group
+ * have finished and wait for the commit.
+ */
+JdgRun
+jdg_run_task(JdgTask *task, int index, bool others, JdgOutcome *o)
+{
+	MemoryContext mcxt = CurrentMemoryContext;
+	ResourceOwner owner = CurrentResourceOwner;
+	JdgExecResult res = {-1, NULL};
+	int			level;
+	volatile bool failed = false;
+
+	init_outcome(o);
+	if (cancelled_before(index, o))
+		return JDG_RUN_ENDED;
+	o->started_at = jdg_now();
+	begin_context(task);
+	publish_begin(task, index, o->started_at);
+	level = NewGUCNestLevel();
+	BeginInternalSubTransaction(NULL);
+	MemoryContextSwitchTo(mcxt);
+	PG_TRY();
+	{
+		execute(task, index, others, &res);
+		jdg_user_code_end();
+		ReleaseCurrentSubTransaction();
+	}
+	PG_CATCH();
+	{
+		ErrorData  *edata;
+
+		jdg_user_code_end();
+		MemoryContextSwitchTo(mcxt);
+		edata = CopyErrorData();
+		FlushErrorState();
+		RollbackAndReleaseCurrentSubTransaction();
+		jdg_outcome_of_error(o, edata);
+		failed = true;
+	}
+	PG_END_TRY();
+	MemoryContextSwitchTo(mcxt);
+	CurrentResourceOwner = owner;
+	AtEOXact_GUC(false, level);
+	if (GetUserId() != task->owner)
+		elog(FATAL, "a task left the session as another user");
+	jdg_session_reset_task();
+	o->finished_at = jdg_now();
+	publish_end(index, o->finished_at - o->started_at);
+	jdg_log_end();
+	jdg_current_task = NULL;
+	jdg_command_took(task->command_id, o->finished_at - o->started_at);
+	add_hooks(o);
+
+	if (!failed)
+	{
+		o->end = JDG_END_COMPLETED;
+		o->row_count = res.row_count;
+		o->result = res.result;
+	}
+	else if (o->end == JDG_END_CANCELLED)
+		apply_cancel_kind(o, index);
+	else if (wants_to_be_alone(o, others))
+		return JDG_RUN_ALONE;
+	return JDG_RUN_ENDED;
+}
+
+/*
+ * Run a standalone command: outside any transaction.  The caller has marked
+ * its row and committed.
+ */
+void
+jdg_run_standalone(JdgTask *task, JdgOutcome *o)
+{
+	MemoryContext mcxt = CurrentMemoryContext;
+	JdgExecResult res = {-1, NULL};
+	const char *volatile sql = NULL;
+
+	init_outcome(o);
+	o->started_at = task->started_at;
+	begin_context(task);
+	publish_begin(task, 0, o->started_at);
+	PG_TRY();
+	{
+		JdgHandler *h;
+		const JdgCommand *command;
+
+		StartTransactionCommand();
+		PushActiveSnapshot(GetTransactionSnapshot());
+		MemoryContextSwitchTo(mcxt);
+		command = jdg_command_of(task, &h);
+		current_handler = h;
+		sql = pstrdup(h ? jdg_handler_sql(h) : command->text);
+		pgstat_report_activity(STATE_RUNNING, sql);
+		PopActiveSnapshot();
+		CommitTransactionCommand();
+		MemoryContextSwitchTo(mcxt);
+		if (task->settings)
+		{
+			StartTransactionCommand();
+			jdg_apply_settings(task->settings, true);
+			CommitTransactionCommand();
+			MemoryContextSwitchTo(mcxt);
+		}
+		jdg_user_code_begin(task, 0, false);
+		jdg_exec_standalone(sql, task->payload, &res);
+		jdg_user_code_end();
+		o->end = JDG_END_COMPLETED;
+		o->row_count = res.row_count;
+		o->result = res.result;
+	}
+	PG_CATCH();
+	{
+		ErrorData  *edata;
+
+		jdg_user_code_end();
+		MemoryContextSwitchTo(mcxt);
+		edata = CopyErrorData();
+		FlushErrorState();
+		AbortCurrentTransaction();
+		MemoryContextSwitchTo(mcxt);
+		jdg_outcome_of_error(o, edata);
+		if (o->end == JDG_END_CANCELLED)
+			apply_cancel_kind(o, 0);
+	}
+	PG_END_TRY();
+	MemoryContextSwitchTo(mcxt);
+	o->finished_at = jdg_now();
+	publish_end(0, o->finished_at - o->started_at);
+	add_hooks(o);
+	jdg_log_end();
+	jdg_current_task = NULL;
+}

@@ -1,0 +1,272 @@
+/*-------------------------------------------------------------------------
+ *
+ * worker.c
+ *	  The worker process: runs the tasks of one role in one database.
+ *
+ * A dynamic background worker, registered by the database's scheduler, which
+ * has reserved a slot for it.  It connects as the tasks' owner, so the
+ * session really is that role's.  Loop: run groups while there is work, then
+ * wait for its latch; leaves when idle for jadugar.worker_idle_timeout, when
+ * asked to, or past its bounds.
+ *
+ * The slot says IDLE before the claim that finds nothing, so whoever commits
+ * a task after that claim's snapshot finds an idle worker to wake.
+ *
+ * Shared: its slot (see core/shmem.h).  Database locks: AccessShare on the
+ * extension in each transaction, before anything else.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include <malloc.h>
+
+#include "access/xact.h"
+#include "core/clock.h"
+#include "core/compat.h"
+#include "core/settings.h"
+#include "core/spi.h"
+#include "libpq/pqsignal.h"
+#include "miscadmin.h"
+#include "pgstat.h"
+#include "postmaster/bgworker.h"
+#include "postmaster/interrupt.h"
+#include "storage/ipc.h"
+#include "storage/proc.h"
+#include "utils/guc.h"
+#include "utils/memutils.h"
+#include "utils/ps_status.h"
+#include "worker/worker.h"
+
+JdgSlot    *jdg_my_slot = NULL;
+MemoryContext jdg_group_context = NULL;
+
+static int	my_slotno;
+static bool connected = false;
+
+/*
+ * The process ends.  Inside a task: the slot stays for the scheduler, which
+ * charges the task.  Otherwise it is free.
+ */
+static void
+worker_exit(int code, Datum arg)
+{
+	JdgDb	   *db = jdg_db_lookup(jdg_my_slot->dboid, false);
+	bool		in_task;
+
+	jdg_suspect_end();
+	SpinLockAcquire(&jdg_my_slot->mutex);
+	in_task = jdg_my_slot->current >= 0;
+	if (in_task)
+	{
+		jdg_my_slot->state = JDG_SLOT_DEAD;
+		jdg_my_slot->latch = NULL;
+		jdg_my_slot->pid = 0;
+	}
+	SpinLockRelease(&jdg_my_slot->mutex);
+	if (!in_task)
+		jdg_slot_release(my_slotno);
+	if (db == NULL)
+		return;
+	if (!connected)
+		jdg_db_block(db, jdg_my_slot->owner, "worker_failed",
+					 jdg_now() + 5 * USECS_PER_SEC);
+	jdg_db_wake(db, JDG_WAKE_WORKER);
+}
+
+static void
+publish_progress(double fraction, const char *message)
+{
+	SpinLockAcquire(&jdg_my_slot->mutex);
+	jdg_my_slot->progress = fraction;
+	if (message)
+		strlcpy(jdg_my_slot->message, message, JDG_MESSAGE_LEN);
+	SpinLockRelease(&jdg_my_slot->mutex);
+}
+
+static int64
+memory_in_use(void)
+{
+	return (int64) MemoryContextMemAllocated(TopMemoryContext, true);
+}
+
+static void
+become_idle(TimestampTz *since)
+{
+	SpinLockAcquire(&jdg_my_slot->mutex);
+	if (jdg_my_slot->state != JDG_SLOT_IDLE)
+		*since = jdg_my_slot->idle_since = jdg_now();
+	jdg_my_slot->state = JDG_SLOT_IDLE;
+	jdg_my_slot->wake = false;
+	SpinLockRelease(&jdg_my_slot->mutex);
+	pg_memory_barrier();
+}
+
+/*
+ * Other roles wait for a slot, and this role has had its turn.
+ */
+static bool
+should_make_room(void)
+{
+	int			idle,
+				starting;
+
+	for (int i = 0; i < JdgShared->ndbs; i++)
+	{
+		JdgDb	   *db = &JdgShared->dbs[i];
+
+		if (db->state != JDG_DB_ACTIVE ||
+			pg_atomic_read_u32(&db->slot_wanted) == 0)
+			continue;
+		return jdg_slots_of(MyDatabaseId, jdg_my_slot->owner, &idle,
+							&starting) > 1 ||
+			jdg_now() - jdg_my_slot->started_at > USECS_PER_SEC;
+	}
+	return false;
+}
+
+static bool
+should_leave(void)
+{
+	bool		leave;
+
+	SpinLockAcquire(&jdg_my_slot->mutex);
+	leave = jdg_my_slot->leave;
+	SpinLockRelease(&jdg_my_slot->mutex);
+	if (leave || !jdg_enabled)
+		return true;
+	if (jdg_worker_max_tasks > 0 &&
+		jdg_my_slot->tasks_done >= jdg_worker_max_tasks)
+		return true;
+	if (jdg_worker_max_memory > 0 &&
+		jdg_my_slot->memory > (int64) jdg_worker_max_memory * 1024)
+		return true;
+	return should_make_room();
+}
+
+static void
+process_config(void)
+{
+	if (!ConfigReloadPending)
+		return;
+	ConfigReloadPending = false;
+	ProcessConfigFile(PGC_SIGHUP);
+}
+
+static void
+work_until_done(void)
+{
+	TimestampTz idle_since = jdg_now();
+
+	for (;;)
+	{
+		bool		found;
+
+		process_config();
+		CHECK_FOR_INTERRUPTS();
+		if (should_leave())
+			return;
+		become_idle(&idle_since);
+		found = jdg_group_run();
+		jdg_my_slot->memory = memory_in_use();
+		if (found)
+			continue;
+		pgstat_report_activity(STATE_IDLE, NULL);
+		pgstat_report_stat(true);
+		if (jdg_ms_until(idle_since + (int64) jdg_worker_idle_timeout * 1000,
+						 1) == 0)
+			return;
+		(void) WaitLatch(MyLatch,
+						 WL_LATCH_SET | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH,
+						 jdg_ms_until(idle_since +
+									  (int64) jdg_worker_idle_timeout * 1000,
+									  60 * 60 * 1000),
+						 jdg_wait_worker());
+		ResetLatch(MyLatch);
+	}
+}
+
+/*
+ * An error outside the tasks' own code.  The transaction is aborted, the
+ * group's tasks are ready again.  Nothing retries in a tight loop.
+ */
+static void
+recover_from_error(void)
+{
+	static int	in_a_row = 0;
+	static TimestampTz last = 0;
+	ErrorData  *edata;
+	TimestampTz now;
+	bool		gone;
+
+	HOLD_INTERRUPTS();
+	jdg_user_code_end();
+	MemoryContextSwitchTo(jdg_group_context);
+	edata = CopyErrorData();
+	gone = edata->sqlerrcode == ERRCODE_UNDEFINED_OBJECT;
+	if (!gone)
+		EmitErrorReport();
+	FlushErrorState();
+	AbortCurrentTransaction();
+	MemoryContextSwitchTo(jdg_group_context);
+	jdg_group_failed(edata);
+	pgstat_report_stat(true);
+	RESUME_INTERRUPTS();
+	if (gone)
+		proc_exit(0);			/* the extension was dropped */
+	now = GetCurrentTimestamp();
+	in_a_row = now - last < 10 * USECS_PER_SEC ? in_a_row + 1 : 0;
+	last = now;
+	if (in_a_row > 1)
+	{
+		(void) WaitLatch(MyLatch, WL_TIMEOUT | WL_EXIT_ON_PM_DEATH,
+						 Min(in_a_row, 60) * 1000L, jdg_wait_worker());
+	}
+}
+
+static void
+attach(int slotno)
+{
+	my_slotno = slotno;
+	jdg_my_slot = &JdgShared->slots[slotno];
+	SpinLockAcquire(&jdg_my_slot->mutex);
+	jdg_my_slot->pid = MyProcPid;
+	jdg_my_slot->latch = MyLatch;
+	jdg_my_slot->started_at = jdg_my_slot->idle_since = jdg_now();
+	SpinLockRelease(&jdg_my_slot->mutex);
+	before_shmem_exit(worker_exit, (Datum) 0);
+}
+
+void
+jdg_worker_main(Datum arg)
+{
+	sigjmp_buf	local_sigjmp_buf;
+
+	pqsignal(SIGHUP, SignalHandlerForConfigReload);
+	jdg_interrupt_init();
+	attach(DatumGetInt32(arg));
+	BackgroundWorkerUnblockSignals();
+	BackgroundWorkerInitializeConnectionByOid(jdg_my_slot->dboid,
+											  jdg_my_slot->owner, 0);
+	connected = true;
+	jdg_suspect_attach(my_slotno);
+	pgstat_report_appname("jadugar worker");
+	jdg_group_context = AllocSetContextCreate(TopMemoryContext,
+											  "jadugar group",
+											  ALLOCSET_DEFAULT_SIZES);
+	jdg_log_init();
+	jdg_exec_hooks.progress = publish_progress;
+	jdg_exec_hooks.cancel_requested = jdg_cancel_pending;
+	SpinLockAcquire(&jdg_my_slot->mutex);
+	jdg_my_slot->state = JDG_SLOT_BUSY;
+	SpinLockRelease(&jdg_my_slot->mutex);
+
+	if (sigsetjmp(local_sigjmp_buf, 1) != 0)
+	{
+		error_context_stack = NULL;
+		recover_from_error();
+	}
+	PG_exception_stack = &local_sigjmp_buf;
+	work_until_done();
+	proc_exit(0);
+}

@@ -1,0 +1,106 @@
+-- Access: levels, what each may call and see, and taking it back.
+\set SHOW_CONTEXT never
+SET client_min_messages = warning;
+CREATE ROLE "test access ""user""" LOGIN;
+CREATE ROLE test_access_operator LOGIN;
+CREATE ROLE test_access_monitor LOGIN;
+CREATE ROLE test_access_member LOGIN;
+CREATE ROLE test_access_group;
+CREATE ROLE test_access_none LOGIN;
+GRANT test_access_group TO test_access_member;
+
+-- nobody has anything to begin with
+SET ROLE test_access_none;
+SELECT jadugar.enqueue('SELECT 1');
+SELECT count(*) FROM jadugar.tasks;
+RESET ROLE;
+
+SELECT jadugar.grant_access('test access "user"');
+SELECT jadugar.grant_access('test_access_operator', 'operator');
+SELECT jadugar.grant_access('test_access_monitor', level => 'monitor');
+SELECT jadugar.grant_access('test_access_group', 'user');
+SELECT role::regrole, level FROM jadugar.access ORDER BY role::regrole::text COLLATE "C";
+
+-- refused
+SELECT jadugar.grant_access(NULL);
+SELECT jadugar.grant_access('test_access_none', NULL);
+SELECT jadugar.grant_access('test_access_none', 'admin');
+SELECT jadugar.grant_access('public');
+SELECT jadugar.grant_access('nobody there');
+SELECT jadugar.grant_access(current_user);
+SELECT jadugar.revoke_access('test_access_none');
+SELECT jadugar.revoke_access(NULL);
+SET ROLE test_access_operator;
+SELECT jadugar.grant_access('test_access_none');
+SELECT jadugar.revoke_access('test_access_monitor');
+
+-- what each level is
+SET ROLE "test access ""user""";
+SELECT jadugar._v_is_operator(), jadugar._v_is_monitor();
+SELECT count(*) FROM jadugar.queues WHERE queue = 'default';
+SELECT count(*) FROM jadugar.task;
+SELECT jadugar.create_queue('test_access') > 0 AS made;
+SET ROLE test_access_member;
+SELECT jadugar._v_is_operator(), jadugar._v_is_monitor();
+SELECT count(*) FROM jadugar.tasks;
+SET ROLE test_access_operator;
+SELECT jadugar._v_is_operator(), jadugar._v_is_monitor();
+SELECT jadugar.drop_queue('test_access');
+SET ROLE test_access_monitor;
+SELECT jadugar._v_is_operator(), jadugar._v_is_monitor();
+SELECT count(*) FROM jadugar.tasks;
+SELECT jadugar.enqueue('SELECT 1');
+SELECT jadugar.create_queue('test_access');
+SELECT jadugar.describe('0 3 * * *') <> '' AS may_read;
+
+-- no level writes tables
+SET ROLE test_access_operator;
+INSERT INTO jadugar.control DEFAULT VALUES;
+DELETE FROM jadugar.schedule;
+SELECT nextval('jadugar.task_id_seq');
+
+-- owners of work
+SELECT jadugar.enqueue('SELECT 1', owner => 'nobody there');
+SELECT jadugar.enqueue('SELECT 1', owner => 'test_access_group');
+SELECT jadugar.enqueue('SELECT 1', owner => 'postgres');
+SET ROLE test_access_member;
+SELECT jadugar.enqueue('SELECT 1', owner => 'test_access_none');
+SET ROLE test_access_operator;
+SELECT jadugar.enqueue('SELECT current_user', owner => 'test_access_member') AS id \gset
+SELECT status, owner, result FROM jadugar.wait(:id, '30 seconds');
+SET ROLE test_access_member;
+SELECT count(*) FROM jadugar.history WHERE task_id = :id;
+SET ROLE "test access ""user""";
+SELECT count(*) FROM jadugar.history WHERE task_id = :id;
+
+-- a level can change, in both directions
+RESET ROLE;
+SELECT jadugar.grant_access('test_access_monitor', 'user');
+SELECT has_function_privilege('test_access_monitor', 'jadugar.create_queue(text,integer,bigint,text,boolean,text,interval,text)', 'EXECUTE');
+SELECT jadugar.grant_access('test_access_monitor', 'monitor');
+SELECT has_function_privilege('test_access_monitor', 'jadugar.create_queue(text,integer,bigint,text,boolean,text,interval,text)', 'EXECUTE');
+
+-- nothing is PUBLIC's, and internal functions are nobody's
+SELECT p.oid::regprocedure FROM pg_proc AS p
+WHERE p.pronamespace = 'jadugar'::regnamespace AND has_function_privilege('test_access_none', p.oid, 'EXECUTE') ORDER BY p.oid::regprocedure::text COLLATE "C";
+SELECT c.oid::regclass FROM pg_class AS c
+WHERE c.relnamespace = 'jadugar'::regnamespace AND c.relkind IN ('r', 'p', 'v', 'm') AND (has_table_privilege('test_access_none', c.oid, 'SELECT')
+	OR c.relkind <> 'v' AND has_any_column_privilege('test_access_operator', c.oid, 'SELECT,INSERT,UPDATE'))
+ORDER BY c.relname;
+SELECT p.oid::regprocedure FROM pg_proc AS p
+WHERE p.pronamespace = 'jadugar'::regnamespace AND p.proname ~ '^_' AND p.proname !~ '^_v_'
+	AND has_function_privilege('test_access_operator', p.oid, 'EXECUTE') ORDER BY p.oid::regprocedure::text COLLATE "C";
+SELECT p.oid::regprocedure FROM pg_proc AS p
+WHERE p.pronamespace = 'jadugar'::regnamespace AND p.proname !~ '^_'
+	AND NOT has_function_privilege('test_access_operator', p.oid, 'EXECUTE') ORDER BY p.oid::regprocedure::text COLLATE "C";
+
+SELECT jadugar.revoke_access('test access "user"');
+SELECT jadugar.revoke_access('test_access_operator');
+SELECT jadugar.revoke_access('test_access_monitor');
+SELECT jadugar.revoke_access('test_access_group');
+SET ROLE test_access_operator;
+SELECT count(*) FROM jadugar.tasks;
+RESET ROLE;
+SELECT count(*) FROM jadugar.access;
+-- they can be dropped: nothing depends on them any more
+DROP ROLE "test access ""user""", test_access_operator, test_access_monitor, test_access_member, test_access_group, test_access_none;

@@ -1,0 +1,132 @@
+-- What a task can call while it runs: current_task(), progress(), log(),
+-- snooze(), discard().
+
+SET client_min_messages = warning;
+CREATE SCHEMA ctx;
+SET search_path = ctx;
+
+-- The error of a statement, whole.
+CREATE FUNCTION error_of(sql text) RETURNS text LANGUAGE plpgsql AS $$
+DECLARE
+	m text; d text; h text;
+BEGIN
+	EXECUTE sql;
+	RETURN 'no error';
+EXCEPTION WHEN OTHERS THEN
+	GET STACKED DIAGNOSTICS m = MESSAGE_TEXT, d = PG_EXCEPTION_DETAIL, h = PG_EXCEPTION_HINT;
+	RETURN concat_ws(E'\n  ', SQLSTATE || ' ' || m, nullif(d, ''), nullif(h, ''));
+END $$;
+
+-- Until a query says true, or an error.
+CREATE PROCEDURE await(query text) LANGUAGE plpgsql AS $$
+DECLARE
+	ok boolean;
+	giving_up timestamptz := clock_timestamp() + interval '30 s';
+BEGIN
+	LOOP
+		EXECUTE query INTO ok;
+		EXIT WHEN ok;
+		IF clock_timestamp() > giving_up THEN
+			RAISE EXCEPTION 'not within 30 s: %', query;
+		END IF;
+		COMMIT;
+		PERFORM pg_sleep(0.02);	-- waits-for-time: pause between looks
+	END LOOP;
+END $$;
+
+-- Outside a task
+SELECT * FROM jadugar.current_task();
+SELECT error_of('SELECT jadugar.progress(0.5)');
+SELECT error_of('SELECT jadugar.snooze(''1 s'')');
+SELECT error_of('SELECT jadugar.discard(''no'')');
+SELECT jadugar.log('Info', 'outside', '{"a": 1}');
+SELECT task_id, attempt, owner = current_user AS mine, level, message, fields
+FROM jadugar.logs WHERE message = 'outside';
+SELECT error_of('SELECT jadugar.log(NULL, ''x'')');
+SELECT error_of('SELECT jadugar.log(''info'', NULL)');
+SELECT error_of('SELECT jadugar.log(''loud'', ''x'')');
+SELECT error_of('SELECT jadugar.log(''info'', ''x'', ''[1]'')');
+BEGIN;
+SELECT jadugar.log('info', 'rolled back');
+ROLLBACK;
+SELECT count(*) FROM jadugar.logs WHERE message = 'rolled back';
+SELECT jadugar.log('debug', repeat('ä', 40000));
+SELECT octet_length(message) <= 65536 AS capped, right(message, 29) AS the_end
+FROM jadugar.logs WHERE level = 'debug';
+
+-- Who am I
+SELECT jadugar.enqueue(
+	'SELECT task_id, attempt, payload, schedule, scheduled_for, trace, tenant, owner, deadline > now() AS bound
+	 FROM jadugar.current_task()',
+	'{"city": "Agra"}', trace => 'abc', tenant => 'acme', timeout => '1 min') AS id \gset
+SELECT status, (result->>'task_id')::bigint = task_id AS id_is_right,
+	result->>'owner' = owner AS owner_is_right,
+	result - 'task_id' - 'owner' AS rest
+FROM jadugar.wait(:id, '30 s');
+
+SELECT jadugar.schedule('ctx nightly', 'manual',
+	'SELECT schedule, scheduled_for, payload, deadline FROM jadugar.current_task()', '{"a": 1}') > 0 AS scheduled;
+SELECT jadugar.run_now('ctx nightly', '{"b": 2}') AS id \gset
+SELECT status, name, schedule, result FROM jadugar.wait(:id, '30 s');
+SELECT jadugar.unschedule('ctx nightly');
+
+-- Progress is seen from outside while the transaction is open
+SELECT pg_advisory_lock(7777);
+SELECT jadugar.enqueue(
+	'SELECT jadugar.progress(0.25, ''a quarter''); SELECT pg_advisory_xact_lock(7777)') AS id \gset
+CALL await(format('SELECT progress = 0.25 AND blocked_by IS NOT NULL FROM jadugar.running WHERE task_id = %s', :id));
+SELECT progress, message, attempt, phase, elapsed > '0' AS elapsed, deadline,
+	blocked_by = ARRAY[pg_backend_pid()] AS blocked_by_us, statement <> '' AS statement, wait_event_type
+FROM jadugar.running WHERE task_id = :id;
+SELECT status, attempt, progress, message, started_at IS NOT NULL AS started, waiting_for
+FROM jadugar.tasks WHERE task_id = :id;
+SELECT state, task_id = :id AS at_it FROM jadugar.workers WHERE task_id IS NOT NULL;
+SELECT pg_advisory_unlock(7777);
+SELECT status, progress FROM jadugar.wait(:id, '30 s');
+
+-- Bad arguments, in a task
+CREATE FUNCTION errors() RETURNS text[] LANGUAGE sql VOLATILE SET search_path = ctx AS $$
+	SELECT array_agg(error_of(s) ORDER BY n) FROM unnest(ARRAY[
+		'SELECT jadugar.progress(NULL)',
+		'SELECT jadugar.progress(''NaN'')',
+		'SELECT jadugar.progress(1.01)',
+		'SELECT jadugar.progress(-0.01)',
+		'SELECT jadugar.snooze(NULL)',
+		'SELECT jadugar.snooze(''-1 s'')',
+		'SELECT jadugar.discard(NULL)']) WITH ORDINALITY u(s, n) $$;
+SELECT jadugar.enqueue('SELECT ctx.errors() AS e') AS id \gset
+SELECT jsonb_array_elements_text(result->'e') FROM jadugar.wait(:id, '30 s');
+
+-- What is logged is kept when the task fails, and so are its warnings
+SELECT jadugar.enqueue($$
+	SELECT jadugar.log('notice', 'before the end', '{"n": 1}');
+	DO 'BEGIN RAISE WARNING ''watch out''; END';
+	SELECT 1/0$$) AS id \gset
+SELECT status, error_code, sqlstate, error->>'message' AS message FROM jadugar.wait(:id, '30 s');
+SELECT attempt, level, message, fields FROM jadugar.logs WHERE task_id = :id ORDER BY log_id;
+
+-- snooze(): rolled back, uncharged, again later
+CREATE SEQUENCE runs;
+CREATE TABLE trail (n bigint);
+SELECT jadugar.enqueue($$DO '
+	DECLARE n bigint := nextval(''ctx.runs'');
+	BEGIN
+		INSERT INTO ctx.trail VALUES (n);
+		IF n < 3 THEN
+			PERFORM jadugar.snooze(''20 ms'');
+		END IF;
+	END'$$) AS id \gset
+SELECT status, attempt FROM jadugar.wait(:id, '30 s');
+SELECT * FROM trail;
+SELECT status, attempt, final FROM jadugar.history WHERE task_id = :id;
+
+-- A task that catches the error of snooze() stays
+SELECT jadugar.enqueue($$DO 'BEGIN PERFORM jadugar.snooze(''1 h''); EXCEPTION WHEN OTHERS THEN NULL; END'$$) AS id \gset
+SELECT status FROM jadugar.wait(:id, '30 s');
+
+-- discard(): failed, whatever the policy
+SELECT jadugar.enqueue($$SELECT jadugar.discard('no such customer')$$, retry => jadugar.retry_policy(5)) AS id \gset
+SELECT status, attempt, error_code, reason FROM jadugar.wait(:id, '30 s');
+SELECT attempts, reason FROM jadugar.failures WHERE task_id = :id;
+
+DROP SCHEMA ctx CASCADE;

@@ -1,0 +1,292 @@
+-- Handlers: registering, what is refused, payload types and hooks, who may
+-- use whose, C handlers, dropping.
+\pset null '(null)'
+\set SHOW_CONTEXT never
+SET client_min_messages = warning;
+CREATE ROLE test_handler_alice LOGIN;
+CREATE ROLE test_handler_bob LOGIN;
+CREATE ROLE test_handler_operator LOGIN;
+SELECT jadugar.grant_access('test_handler_alice');
+SELECT jadugar.grant_access('test_handler_bob');
+SELECT jadugar.grant_access('test_handler_operator', 'operator');
+CREATE SCHEMA test_handler;
+GRANT CREATE, USAGE ON SCHEMA test_handler TO test_handler_alice;
+GRANT USAGE ON SCHEMA test_handler TO test_handler_bob;
+CREATE FUNCTION handler(text) RETURNS SETOF jadugar.handler
+LANGUAGE sql SECURITY DEFINER AS 'SELECT * FROM jadugar.handler WHERE name = $1';
+
+SET ROLE test_handler_alice;
+SET search_path = test_handler, public;
+CREATE FUNCTION nothing() RETURNS integer LANGUAGE sql AS 'SELECT 42';
+CREATE FUNCTION echo(jsonb) RETURNS jsonb LANGUAGE sql AS 'SELECT $1';
+CREATE FUNCTION two(jsonb, integer) RETURNS integer LANGUAGE sql AS 'SELECT 1';
+CREATE FUNCTION rows(jsonb) RETURNS TABLE (id integer, name text) LANGUAGE sql AS $$ VALUES (1, 'one'), (2, 'two') $$;
+CREATE FUNCTION twice(jsonb) RETURNS integer LANGUAGE sql AS 'SELECT 1';
+CREATE FUNCTION twice(integer) RETURNS integer LANGUAGE sql AS 'SELECT 1';
+CREATE FUNCTION hidden(jsonb) RETURNS integer LANGUAGE sql AS 'SELECT 1';
+REVOKE EXECUTE ON FUNCTION hidden FROM PUBLIC, test_handler_alice;
+CREATE PROCEDURE proc(jsonb) LANGUAGE plpgsql AS 'BEGIN COMMIT; END';
+CREATE FUNCTION trig() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NEW; END';
+
+-- registered as written, stored qualified
+SELECT jadugar.register_handler('test.echo', 'echo');
+SELECT kind, owner::regrole, function, payload_type, version, transaction FROM handler('test.echo');
+SELECT jadugar.register_handler('test.nothing', 'test_handler.nothing()', version => '2.0.0-beta.1+x', priority => 5,
+	timeout => '1 minute', retry => jadugar.retry_policy(3), transaction => 'serializable', isolate => true, description => 'all of it');
+SELECT function, version, priority, timeout, retry, transaction, isolate, description FROM handler('test.nothing');
+SELECT jadugar.register_handler('test.rows', 'rows(jsonb)');
+SELECT jadugar.register_handler('test.proc', 'proc');
+SELECT function, transaction FROM handler('test.proc');
+SELECT jadugar.register_sql_handler('test.sql', 'SELECT $1->>''a'' AS a, 1 AS one');
+SELECT jadugar.register_sql_handler('test.vacuum', 'VACUUM (ANALYZE) pg_class');
+SELECT kind, sql, transaction FROM handler('test.vacuum');
+
+-- names that are refused
+SELECT jadugar.register_handler(NULL, 'echo');
+SELECT jadugar.register_handler('', 'echo');
+SELECT jadugar.register_handler(repeat('x', 256), 'echo');
+SELECT jadugar.register_handler(E'a\tb', 'echo');
+SELECT jadugar.register_handler('vacuum', 'echo');
+SELECT jadugar.register_handler('Checkpoint', 'echo');
+SELECT jadugar.register_handler('begin', 'echo');
+SELECT jadugar.register_handler('-- comment', 'echo');
+SELECT jadugar.register_handler('table pg_class', 'echo');
+SELECT jadugar.register_handler('test.echo', 'echo');
+\echo :LAST_ERROR_SQLSTATE
+
+-- functions that are refused
+SELECT jadugar.register_handler('test.x', NULL);
+SELECT jadugar.register_handler('test.x', '');
+\set VERBOSITY terse
+SELECT jadugar.register_handler('test.x', 'a..b');
+SELECT jadugar.register_handler('test.x', 'echo(no_such_type)');
+\set VERBOSITY default
+SELECT jadugar.register_handler('test.x', 'no_such_function');
+SELECT jadugar.register_handler('test.x', 'echo(integer)');
+SELECT jadugar.register_handler('test.x', 'twice');
+SELECT jadugar.register_handler('test.x', 'twice(integer)');
+SELECT jadugar.register_handler('test.x', 'two');
+SELECT jadugar.register_handler('test.x', 'pg_catalog.sum(integer)');
+SELECT jadugar.register_handler('test.x', 'trig');
+SELECT jadugar.register_handler('test.x', 'hidden');
+SELECT jadugar.register_sql_handler('test.x', 'SELEC 1');
+SELECT jadugar.register_sql_handler('test.x', '');
+SELECT jadugar.register_sql_handler('test.x', 'COMMIT');
+SELECT jadugar.register_sql_handler('test.x', 'VACUUM', transaction => 'serializable');
+
+-- options that are refused
+SELECT jadugar.register_handler('test.x', 'echo', version => '1.0');
+SELECT jadugar.register_handler('test.x', 'echo', version => '01.0.0');
+SELECT jadugar.register_handler('test.x', 'echo', version => '1.0.0-');
+SELECT jadugar.register_handler('test.x', 'echo', queue => 'nowhere');
+SELECT jadugar.register_handler('test.x', 'echo', timeout => '0');
+SELECT jadugar.register_handler('test.x', 'echo', timeout => '-1 hour');
+SELECT jadugar.register_handler('test.x', 'echo', transaction => 'chaos');
+SELECT jadugar.register_handler('test.x', 'echo', payload_type => 'integer');
+SELECT jadugar.register_handler('test.x', 'echo', payload_type => 'no_such_type');
+SELECT jadugar.register_handler('test.x', 'echo', validate => 'nothing');
+SELECT jadugar.register_handler('test.x', 'echo', validate => 'twice(jsonb)');
+SELECT jadugar.register_handler('test.x', 'echo', cleanup => 'proc');
+SELECT jadugar.register_handler('test.x', 'echo', on_error => 'no_such_function');
+
+-- what they give
+SELECT jadugar.enqueue('test.echo', '{"a": 1}') AS echo \gset
+SELECT jadugar.enqueue('test.nothing') AS nothing \gset
+SELECT jadugar.enqueue('test.rows') AS rows \gset
+SELECT jadugar.enqueue('test.proc') AS proc \gset
+SELECT jadugar.enqueue('test.sql', '{"a": "b"}') AS sql \gset
+SELECT jadugar.enqueue('test.vacuum') AS vacuum \gset
+SELECT name, status, result FROM jadugar.wait(:echo, '30 seconds');
+SELECT name, status, result, priority FROM jadugar.wait(:nothing, '30 seconds');
+SELECT name, status, result FROM jadugar.wait(:rows, '30 seconds');
+SELECT name, status, result FROM jadugar.wait(:proc, '30 seconds');
+SELECT name, status, result FROM jadugar.wait(:sql, '30 seconds');
+SELECT name, status, result FROM jadugar.wait(:vacuum, '30 seconds');
+
+-- payload types: each wrong field is named
+CREATE DOMAIN positive AS integer CHECK (VALUE > 0);
+CREATE DOMAIN word AS text NOT NULL CHECK (VALUE ~ '^\w+$');
+CREATE TYPE part AS (sku word, n positive);
+CREATE TYPE orders AS (id bigint, customer word, parts part[], tags text[], extra jsonb, due date);
+CREATE DOMAIN checked_orders AS orders CHECK ((VALUE).id > 0);
+CREATE TABLE customer (id integer NOT NULL, name varchar(5) NOT NULL, gone text, note text DEFAULT 'none');
+ALTER TABLE customer DROP COLUMN gone;
+CREATE FUNCTION place(orders) RETURNS text LANGUAGE sql AS $$ SELECT ($1).customer || cardinality(($1).parts) $$;
+CREATE FUNCTION place_checked(checked_orders) RETURNS bigint LANGUAGE sql AS $$ SELECT (($1)::test_handler.orders).id $$;
+SELECT jadugar.register_handler('test.order', 'place');
+SELECT jadugar.register_handler('test.checked', 'place_checked');
+SELECT jadugar.register_handler('test.customer', 'echo', payload_type => 'customer');
+SELECT name, function, payload_type FROM handler('test.order') UNION ALL
+SELECT name, function, payload_type FROM handler('test.checked') UNION ALL
+SELECT name, function, payload_type FROM handler('test.customer');
+SELECT jadugar.register_handler('test.x', 'place', payload_type => 'customer');
+
+SELECT jadugar.enqueue('test.order', '{"id": 1, "customer": "ann", "parts": [{"sku": "a", "n": 2}, {"sku": "b"}], "tags": ["x", null],
+	"extra": {"any": ["thing"]}, "due": "2030-01-01"}') AS id \gset
+SELECT status, result FROM jadugar.wait(:id, '30 seconds');
+SELECT jadugar.enqueue('test.order', '{"id": 1, "customer": "ann", "extra": "text", "tags": []}') > 0 AS ok;
+SELECT jadugar.enqueue('test.order', '[]');
+SELECT jadugar.enqueue('test.order', '"text"');
+SELECT jadugar.enqueue('test.order');
+SELECT jadugar.enqueue('test.order', '{"id": 1, "customer": "ann", "color": "red"}');
+SELECT jadugar.enqueue('test.order', '{"id": "one", "customer": "ann"}');
+SELECT jadugar.enqueue('test.order', '{"id": 1.5, "customer": "ann"}');
+SELECT jadugar.enqueue('test.order', '{"id": {"a": 1}, "customer": "ann"}');
+SELECT jadugar.enqueue('test.order', '{"id": 1}');
+SELECT jadugar.enqueue('test.order', '{"id": 1, "customer": null}');
+SELECT jadugar.enqueue('test.order', '{"id": 1, "customer": "two words"}');
+SELECT jadugar.enqueue('test.order', '{"customer": "ann", "due": "2030-02-30"}');
+SELECT jadugar.enqueue('test.order', '{"customer": "ann", "parts": {"sku": "a"}}');
+SELECT jadugar.enqueue('test.order', '{"customer": "ann", "parts": ["a"]}');
+SELECT jadugar.enqueue('test.order', '{"customer": "ann", "parts": [{"sku": "a"}, {"sku": "b", "n": 0}]}');
+SELECT jadugar.enqueue('test.order', '{"customer": "ann", "parts": [{"sku": "a", "m": 0}]}');
+SELECT jadugar.enqueue('test.order', '{"customer": "ann", "tags": [["a", "b"], ["c"]]}');
+SELECT jadugar.enqueue('test.checked', '{"id": 0, "customer": "ann"}');
+SELECT jadugar.enqueue('test.checked', '{"id": 7, "customer": "ann"}') AS id \gset
+SELECT status, result FROM jadugar.wait(:id, '30 seconds');
+SELECT jadugar.enqueue('test.customer', '{"id": 1}');
+SELECT jadugar.enqueue('test.customer', '{"id": null, "name": "ann"}');
+SELECT jadugar.enqueue('test.customer', '{"id": 1, "name": "too long"}');
+SELECT jadugar.enqueue('test.customer', '{"id": 1, "name": "ann", "gone": 1}');
+SELECT jadugar.enqueue('test.customer', '{"id": 3000000000, "name": "ann"}');
+SELECT jadugar.enqueue('test.customer', '{"id": 1, "name": "ann"}') > 0 AS ok;
+
+-- hooks
+CREATE FUNCTION is_even(jsonb) RETURNS boolean LANGUAGE sql AS $$ SELECT ($1->>'n')::integer % 2 = 0 $$;
+CREATE FUNCTION complain(jsonb) RETURNS text LANGUAGE sql AS $$ SELECT 'n is ' || ($1->>'n') WHERE $1 ? 'n' $$;
+CREATE FUNCTION object(jsonb) RETURNS void LANGUAGE plpgsql AS $$ BEGIN ASSERT NOT $1 ? 'n', 'no n, please'; END $$;
+CREATE TABLE hooked (what text, payload jsonb);
+CREATE FUNCTION note_cleanup(jsonb) RETURNS void LANGUAGE sql AS $$ INSERT INTO test_handler.hooked VALUES ('cleanup', $1) $$;
+CREATE FUNCTION note_error(jsonb) RETURNS void LANGUAGE sql AS $$ INSERT INTO test_handler.hooked VALUES ('error', $1) $$;
+CREATE FUNCTION fail(jsonb) RETURNS void LANGUAGE plpgsql AS $$ BEGIN RAISE EXCEPTION 'failed on purpose'; END $$;
+SELECT jadugar.register_handler('test.even', 'echo', validate => 'is_even');
+SELECT jadugar.register_handler('test.complain', 'echo', validate => 'complain');
+SELECT jadugar.register_handler('test.object', 'echo', validate => 'object');
+SELECT validate FROM handler('test.even');
+SELECT jadugar.enqueue('test.even', '{"n": 2}') > 0 AS ok;
+SELECT jadugar.enqueue('test.even', '{}') > 0 AS ok;
+SELECT jadugar.enqueue('test.even', '{"n": 3}');
+SELECT jadugar.enqueue('test.even', '{"n": "x"}');
+SELECT jadugar.enqueue('test.complain', '{}') > 0 AS ok;
+SELECT jadugar.enqueue('test.complain', '{"n": 3}');
+SELECT jadugar.enqueue('test.object', '{"n": 3}');
+
+SELECT jadugar.register_handler('test.hooked', 'echo', cleanup => 'note_cleanup', on_error => 'note_error');
+SELECT jadugar.register_handler('test.fail', 'fail', cleanup => 'note_cleanup', on_error => 'note_error',
+	retry => '{"max_attempts": 1}');
+CREATE FUNCTION wait_for_hooks(n bigint) RETURNS bigint LANGUAGE plpgsql AS $$
+DECLARE found bigint; give_up timestamptz := clock_timestamp() + interval '30 seconds';
+BEGIN
+	LOOP
+		SELECT count(*) INTO found FROM test_handler.hooked;
+		EXIT WHEN found >= n OR clock_timestamp() > give_up;
+		PERFORM pg_sleep(0.01);		-- waits-for-time: polls for the rows of the hooks
+	END LOOP;
+	RETURN found;
+END $$;
+SELECT jadugar.enqueue('test.hooked', '{"good": 1}') > 0 AS ok;
+SELECT jadugar.enqueue('test.fail', '{"bad": 1}') > 0 AS ok;
+SELECT wait_for_hooks(3);
+SELECT what, payload->>'status' AS status, payload->'payload' AS payload, payload->'result' AS result,
+	payload->>'error_code' AS error_code, payload->'error'->>'message' AS message
+FROM hooked ORDER BY what, status;
+
+-- one role's handler is not run by another's command
+SET ROLE test_handler_bob;
+SELECT jadugar.enqueue('test.echo');
+\echo :LAST_ERROR_SQLSTATE
+SELECT jadugar.register_handler('test.echo', 'pg_catalog.now');
+SELECT jadugar.register_handler('test.echo', 'pg_catalog.now', or_replace => true);
+SELECT jadugar.drop_handler('test.echo');
+SELECT jadugar.grant_handler('test.echo', 'test_handler_bob');
+RESET ROLE;
+SELECT jadugar.enqueue('test.echo');
+SET ROLE test_handler_alice;
+SELECT jadugar.grant_handler('test.echo', 'test_handler_bob');
+SET ROLE test_handler_operator;
+SELECT jadugar.grant_handler('test.echo', 'test_handler_bob');
+SELECT jadugar.grant_handler('test.echo', 'postgres');
+SELECT jadugar.grant_handler('test.echo', 'public');
+SELECT jadugar.grant_handler('nothing', 'test_handler_bob');
+SET ROLE test_handler_bob;
+SELECT jadugar.enqueue('test.echo', '{"from": "bob"}') AS id \gset
+SELECT status, owner, result FROM jadugar.wait(:id, '30 seconds');
+SET ROLE test_handler_alice;
+SELECT jadugar.revoke_handler('test.echo', 'test_handler_bob');
+SELECT jadugar.revoke_handler('test.echo', 'test_handler_bob');
+SET ROLE test_handler_bob;
+SELECT jadugar.enqueue('test.echo');
+
+-- a superuser's is everybody's, and is run with the caller's rights
+RESET ROLE;
+SELECT jadugar.register_sql_handler('test.whoami', 'SELECT current_user, session_user');
+SET ROLE test_handler_bob;
+SELECT jadugar.enqueue('test.whoami') AS id \gset
+SELECT status, result FROM jadugar.wait(:id, '30 seconds');
+
+-- replacing
+SET ROLE test_handler_alice;
+SELECT jadugar.register_handler('test.echo', 'nothing', or_replace => true);
+SELECT kind, function, owner::regrole FROM handler('test.echo');
+SELECT jadugar.register_sql_handler('test.echo', 'SELECT 1', or_replace => true);
+SELECT kind, function, sql FROM handler('test.echo');
+
+-- C handlers
+SELECT jadugar.register_c_handler('test.c_echo', '$libdir/sample_handler', 'sample_echo');
+RESET ROLE;
+CREATE TABLE public.sample_log (who name);
+GRANT INSERT, SELECT ON public.sample_log TO test_handler_bob;
+SELECT jadugar.register_c_handler('test.c_' || f, '$libdir/sample_handler', 'sample_' || f, retry => '{"max_attempts": 1}')
+	FROM unnest('{echo,describe,insert,error,bad_result}'::text[]) AS f;
+SELECT kind, library, symbol FROM handler('test.c_echo');
+SELECT jadugar.register_c_handler('test.c_x', '$libdir/no_such_library', 'f');
+SELECT jadugar.register_c_handler('test.c_x', '$libdir/sample_handler', 'no_such_symbol');
+SELECT jadugar.register_c_handler('test.c_x', '$libdir/plpgsql', 'plpgsql_call_handler');
+SELECT jadugar.register_c_handler('test.c_x', '$libdir/sample_handler', 'sample_echo', transaction => 'standalone');
+SELECT jadugar.register_c_handler('test.c_x', NULL, 'sample_echo');
+SELECT jadugar.register_c_handler('test.echo', '$libdir/sample_handler', 'sample_echo', or_replace => true);
+SET ROLE test_handler_bob;
+SELECT jadugar.enqueue('test.c_echo');
+SET ROLE test_handler_operator;
+SELECT jadugar.grant_handler('test.c_echo', 'test_handler_bob');
+RESET ROLE;
+SELECT jadugar.grant_handler('test.c_' || f, 'test_handler_bob') FROM unnest('{echo,describe,insert,error,bad_result}'::text[]) AS f;
+SET ROLE test_handler_bob;
+SELECT jadugar.enqueue('test.c_echo', '{"n": [1, "two"]}') AS echo, jadugar.enqueue('test.c_describe', '{"a": 1}') AS describe,
+	jadugar.enqueue('test.c_insert') AS insert, jadugar.enqueue('test.c_error') AS error,
+	jadugar.enqueue('test.c_bad_result') AS bad_result \gset
+SELECT status, result FROM jadugar.wait(:echo, '30 seconds');
+SELECT status, result FROM jadugar.wait(:describe, '30 seconds');
+SELECT level, message FROM jadugar.logs WHERE task_id = :describe;
+SELECT status, result FROM jadugar.wait(:insert, '30 seconds');
+SELECT who FROM public.sample_log;
+SELECT status, error->>'message' AS message, error->>'detail' AS detail FROM jadugar.wait(:error, '30 seconds');
+SELECT status, error->>'message' AS message FROM jadugar.wait(:bad_result, '30 seconds');
+
+-- dropping
+SET ROLE test_handler_alice;
+SELECT jadugar.drop_handler(NULL);
+SELECT jadugar.drop_handler('test.echo', NULL);
+SELECT jadugar.drop_handler('test.echo', 'now');
+SELECT jadugar.drop_handler('no such handler');
+SELECT jadugar.drop_handler('test.echo');
+SELECT jadugar.enqueue('test.echo');
+SELECT jadugar.enqueue('test.nothing', run_at => now() + interval '1 hour') AS id \gset
+SELECT jadugar.drop_handler('test.nothing');
+SELECT jadugar.drop_handler('test.nothing', pending => 'cancel');
+SELECT status, final, reason FROM jadugar.history WHERE task_id = :id;
+SELECT jadugar.schedule('test.nightly', '0 3 * * *', 'test.sql') > 0 AS scheduled;
+SELECT jadugar.drop_handler('test.sql', pending => 'cancel');
+SELECT jadugar.unschedule('test.nightly');
+SELECT jadugar.drop_handler('test.sql', pending => 'cancel');
+
+RESET ROLE;
+RESET search_path;
+SELECT count(jadugar.drop_handler(name, 'cancel')) FROM jadugar.handler WHERE name LIKE 'test.%';
+DROP TABLE public.sample_log;
+DROP FUNCTION handler(text);
+DROP SCHEMA test_handler CASCADE;
+SELECT jadugar.revoke_access('test_handler_alice');
+SELECT jadugar.revoke_access('test_handler_bob');
+SELECT jadugar.revoke_access('test_handler_operator');
+DROP ROLE test_handler_alice, test_handler_bob, test_handler_operator;

@@ -1,0 +1,119 @@
+# Schedules across restarts, clocks that move, locked rows, and changed rules
+# of time zones.
+use strict;
+use warnings;
+
+use JadugarTest;
+use Test::More;
+
+my $node = new_cluster('main');
+create_extension($node);
+
+# The history of a schedule, a line for each row.
+sub history
+{
+	my ($name) = @_;
+
+	return $node->safe_psql('postgres', qq{
+		SELECT concat_ws(' ', status, reason, occurrences) FROM jadugar.history
+		WHERE schedule = '$name' ORDER BY scheduled_for});
+}
+
+sub runs
+{
+	my ($name, $runs) = @_;
+
+	return poll($node, "SELECT completed FROM jadugar.schedules WHERE name = '$name'", $runs);
+}
+
+# Move jadugar's clock to so many seconds ahead.
+my $offset = 0;
+sub advance
+{
+	my ($seconds, $how) = @_;
+
+	$offset += $seconds;
+	$node->append_conf('postgresql.conf', "jadugar.clock_offset = $offset");
+	$node->$how;
+	return;
+}
+
+# @startup
+$node->safe_psql('postgres',
+	"SELECT jadugar.schedule('boot', '\@startup', 'SELECT 1'), jadugar.schedule('tick', 'every 1 hour', 'SELECT 1')");
+advance(3601, 'reload');
+ok(runs('tick', 1), 'a clock that moves on makes a schedule due');
+is(history('boot'), '', '@startup does not fire before the next start');
+$node->restart;
+ok(runs('boot', 1), '@startup fires when the server starts');
+kill_process(wait_for_process($node, 'scheduler'), 'KILL');
+poll($node, 'SELECT NOT pg_is_in_recovery()');
+advance(3600, 'reload');
+ok(runs('tick', 2), 'the next scheduler goes on');
+is(history('boot'), 'completed', 'a crash is no start of the server');
+$node->safe_psql('postgres', "SELECT jadugar.pause_schedule('boot')");
+$node->restart;
+poll($node, "SELECT missed = 1 FROM jadugar.schedules WHERE name = 'boot'");
+is(history('boot'), "completed\nskipped paused 1", '@startup of a paused schedule is recorded');
+$node->safe_psql('postgres', 'SELECT jadugar.clear_schedules()');
+
+# The server is down over five occurrences
+foreach my $misfire (qw(skip once all))
+{
+	$node->safe_psql('postgres', qq{
+		SELECT jadugar.schedule('$misfire', 'every 1 hour', 'SELECT 1', misfire => '$misfire', misfire_grace => '1 day')});
+}
+$node->safe_psql('postgres', qq{
+	SELECT jadugar.schedule('grace', 'every 1 hour', 'SELECT 1', misfire => 'all', misfire_grace => '100 minutes')});
+$node->stop;
+advance(5 * 3600 + 1800, 'start');
+poll($node, 'SELECT bool_and(runs + missed = 5) FROM jadugar.schedules');
+poll($node, 'SELECT count(*) = 0 FROM jadugar.tasks');
+is(history('skip'), 'skipped misfire 5', 'misfire skip');
+is(history('once'), "skipped misfire 4\ncompleted", 'misfire once');
+is(history('all'), join("\n", ('completed') x 5), 'misfire all');
+is(history('grace'), "skipped grace 3\ncompleted\ncompleted", 'misfire all, within the grace');
+is( $node->safe_psql('postgres', q{
+	SELECT string_agg(DISTINCT to_char(scheduled_for - lag, 'HH24:MI:SS'), ' ') FROM (
+		SELECT scheduled_for, lag(scheduled_for) OVER (ORDER BY scheduled_for) AS lag
+		FROM jadugar.history WHERE schedule = 'all') h WHERE lag IS NOT NULL}),
+	'01:00:00', 'an interval does not drift');
+
+# A clock that goes back fires nothing twice
+advance(-2 * 3600, 'reload');
+$node->safe_psql('postgres', "SELECT jadugar.schedule('now', jadugar.next_time('* * * * * *')::jadugar.timing, 'SELECT 1')");
+ok(runs('now', 1), 'the scheduler goes on after the clock went back');
+is(history('all'), join("\n", ('completed') x 5), 'and fires nothing twice');
+advance(2 * 3600, 'reload');
+$node->safe_psql('postgres', 'SELECT jadugar.clear_schedules()');
+
+# A row that somebody has locked
+$node->safe_psql('postgres', q{
+	SELECT jadugar.schedule('locked', 'every 1 hour', 'SELECT 1'), jadugar.schedule('free', 'every 1 hour', 'SELECT 1')});
+$node->safe_psql('postgres', q{
+	BEGIN;
+	SELECT schedule_id FROM jadugar.schedule WHERE name = 'locked' FOR UPDATE;
+	PREPARE TRANSACTION 'holder'});
+advance(3600, 'reload');
+ok(runs('free', 1), 'a locked schedule holds up no other');
+is(history('locked'), '', 'the locked one waits');
+$node->safe_psql('postgres', "ROLLBACK PREPARED 'holder'");
+ok(runs('locked', 1), 'and fires when it is free');
+$node->safe_psql('postgres', 'SELECT jadugar.clear_schedules()');
+
+# Rules of a time zone
+$node->safe_psql('postgres',
+	"SELECT jadugar.schedule('zoned', '0 3 * * *', 'SELECT 1', timezone => 'Asia/Kolkata'), jadugar.schedule('other', '0 3 * * *', 'SELECT 1', timezone => 'Asia/Tokyo')");
+$node->restart;
+poll($node, 'SELECT count(*) >= 2 FROM jadugar.zone');
+$node->safe_psql('postgres', q{
+	UPDATE jadugar.schedule SET next_run_at = next_run_at + interval '7 minutes';
+	UPDATE jadugar.zone SET fingerprint = 0 WHERE name = 'Asia/Kolkata'});
+$node->restart;
+poll($node, "SELECT fingerprint <> 0 FROM jadugar.zone WHERE name = 'Asia/Kolkata'");
+is($node->safe_psql('postgres', q{
+	SELECT name, to_char(next_run_at AT TIME ZONE timezone, 'HH24:MI') FROM jadugar.schedule ORDER BY 1}),
+	"other|03:07\nzoned|03:00", 'next instants are computed anew where the rules have changed');
+$node->stop;
+
+done_testing();

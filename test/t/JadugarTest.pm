@@ -1,0 +1,216 @@
+# JadugarTest: what jadugar's TAP tests share, over PostgreSQL::Test::Cluster.
+#
+#   use JadugarTest;
+#   my $node = new_cluster('main', 'jadugar.max_workers' => 4);
+#   poll($node, 'SELECT count(*) FROM t', '3');
+#
+# The superuser is "postgres" whoever runs the tests.  Nothing here sleeps for
+# an effect: every wait is for a condition and ends, failing, at a deadline.
+package JadugarTest;
+
+use strict;
+use warnings;
+
+use Exporter qw(import);
+use PostgreSQL::Test::Cluster;
+use PostgreSQL::Test::Utils;
+use Test::More;
+use Time::HiRes qw(time usleep);
+
+our @EXPORT = qw(new_cluster new_standby create_extension poll poll_sub
+  wait_for_log log_offset psql_error kill_process process_exists wait_for_exit
+  jadugar_processes wait_for_process $deadline);
+
+# Seconds that a condition may take to come true.
+our $deadline = $PostgreSQL::Test::Utils::timeout_default;
+
+BEGIN
+{
+	$ENV{PGUSER} = 'postgres';
+}
+
+# new_cluster(NAME, SETTING => VALUE...): a started server with jadugar loaded.
+# shared_preload_libraries => '' leaves it out; -streaming => 1 makes a server
+# that can have standbys; -start => 0 does not start it.
+sub new_cluster
+{
+	my ($name, %conf) = @_;
+	my $streaming = delete $conf{-streaming} // 0;
+	my $start = delete $conf{-start} // 1;
+	my $node = PostgreSQL::Test::Cluster->new($name);
+
+	$node->init(allows_streaming => $streaming, extra => [ '-U', 'postgres' ]);
+	%conf = (
+		shared_preload_libraries => 'jadugar',
+		max_connections => 50,
+		max_worker_processes => 32,
+		max_prepared_transactions => 10,
+		restart_after_crash => 'on',
+		timezone => 'UTC',
+		log_line_prefix => '%m %b[%p] %q%a ',
+		%conf);
+	set_conf($node, %conf);
+	$node->start if $start;
+	return $node;
+}
+
+# A started standby of PRIMARY (made with -streaming => 1).
+sub new_standby
+{
+	my ($name, $primary, %conf) = @_;
+	my $backup = "for_$name";
+	my $node = PostgreSQL::Test::Cluster->new($name);
+
+	$primary->backup($backup);
+	$node->init_from_backup($primary, $backup, has_streaming => 1);
+	set_conf($node, %conf);
+	$node->start;
+	return $node;
+}
+
+sub set_conf
+{
+	my ($node, %conf) = @_;
+
+	foreach my $setting (sort keys %conf)
+	{
+		my $value = $conf{$setting} =~ s/'/''/gr;
+		$node->append_conf('postgresql.conf', "$setting = '$value'");
+	}
+	return;
+}
+
+# In DBNAME (postgres if not given), which is made if need be.
+sub create_extension
+{
+	my ($node, $dbname) = @_;
+
+	$dbname //= 'postgres';
+	if ($node->safe_psql('postgres',
+			"SELECT count(*) FROM pg_database WHERE datname = '$dbname'") eq '0')
+	{
+		$node->safe_psql('postgres', "CREATE DATABASE $dbname");
+	}
+	$node->safe_psql($dbname, 'CREATE EXTENSION jadugar');
+	return;
+}
+
+# poll_sub(WHAT, CODE): until CODE returns true.  Failing that, a failed test
+# and false.
+sub poll_sub
+{
+	my ($what, $code) = @_;
+	my $end = time() + $deadline;
+
+	until ($code->())
+	{
+		if (time() > $end)
+		{
+			fail($what);
+			diag("not within $deadline seconds: $what");
+			return 0;
+		}
+		usleep(50_000);    # waits-for-time: pause between looks, see $end
+	}
+	return 1;
+}
+
+# poll(NODE, QUERY, VALUE [, DBNAME]): until the query returns the value ('t'
+# if not given), as psql -At prints it.  Errors count as "not yet", so that a
+# restarting server can be waited for.
+sub poll
+{
+	my ($node, $query, $value, $dbname) = @_;
+	my ($out, $err) = ('', '');
+
+	$value //= 't';
+	my $met = poll_sub(
+		$query,
+		sub {
+			$out = $err = '';
+			my $rc = $node->psql($dbname // 'postgres', $query,
+				stdout => \$out, stderr => \$err);
+			return $rc == 0 && $out eq $value;
+		});
+	diag("wanted: $value\nlast: $out\n$err") if !$met;
+	return $met;
+}
+
+# Where the log ends now: what comes later is wait_for_log's business.
+sub log_offset
+{
+	my ($node) = @_;
+
+	return -s $node->logfile // 0;
+}
+
+# wait_for_log(NODE, REGEX [, OFFSET]): until the server's log matches.
+sub wait_for_log
+{
+	my ($node, $regex, $offset) = @_;
+
+	return poll_sub("log matches $regex",
+		sub { return slurp_file($node->logfile, $offset // 0) =~ $regex; });
+}
+
+# The error text of a statement that must fail: message, detail, hint.
+sub psql_error
+{
+	my ($node, $sql, $dbname) = @_;
+	my $err = '';
+
+	my $rc = $node->psql($dbname // 'postgres', $sql, stderr => \$err);
+	return $rc == 0 ? '' : $err;
+}
+
+sub process_exists
+{
+	my ($pid) = @_;
+
+	return kill(0, $pid) ? 1 : 0;
+}
+
+sub wait_for_exit
+{
+	my ($pid) = @_;
+
+	return poll_sub("process $pid has ended", sub { return !process_exists($pid); });
+}
+
+# kill_process(PID, SIGNAL): sends it, and for KILL waits until it is gone.
+# Only processes of a server under test: never pid 0, 1 or a group.
+sub kill_process
+{
+	my ($pid, $signal) = @_;
+
+	die "not a process id: $pid" unless defined $pid && $pid =~ /^\d+$/ && $pid > 1;
+	kill($signal, $pid) or return 0;
+	return 1 unless $signal =~ /^(SIG)?KILL$|^9$/;
+	return wait_for_exit($pid);
+}
+
+# jadugar_processes(NODE [, KIND [, DBNAME]]): pids of launcher, scheduler or
+# worker (all of them if not given), oldest first.
+sub jadugar_processes
+{
+	my ($node, $kind, $dbname) = @_;
+	my $where = "backend_type LIKE 'jadugar " . ($kind // '%') . "'";
+
+	$where .= " AND datname = '$dbname'" if defined $dbname;
+	return split /\n/,
+	  $node->safe_psql('postgres',
+		"SELECT pid FROM pg_stat_activity WHERE $where ORDER BY backend_start, pid");
+}
+
+# wait_for_process(NODE, KIND [, DBNAME]): until one is there; its pid.
+sub wait_for_process
+{
+	my ($node, $kind, $dbname) = @_;
+	my @pids;
+
+	poll_sub("a jadugar $kind is running",
+		sub { return @pids = jadugar_processes($node, $kind, $dbname); });
+	return $pids[0];
+}
+
+1;
