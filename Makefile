@@ -63,11 +63,19 @@ $(B)/jadugar--$(EXTVERSION).sql: $(SQL_PARTS) Makefile
 	{ printf '%s\n' '\echo Use "CREATE EXTENSION jadugar" to load this file. \quit'; \
 	  cat /dev/null $(SQL_PARTS); } > $@
 
+# Libraries that tests load.
+FIXTURES = $(patsubst test/fixtures/%.c,$(B)/fixtures/%.so,$(wildcard test/fixtures/*.c))
+
+$(B)/fixtures/%.so: test/fixtures/%.c src/include/jadugar_plugin.h $(STAMP)
+	@mkdir -p $(@D)
+	$(CC) $(CFLAGS) $(CPPFLAGS) -shared -o $@ $<
+
 # Tests run against a private copy of the server: see test/README.md.
 # One suite: make check-sql; some tests of it: make check-sql TESTS='a b'.
-stage: all
+stage: all $(FIXTURES)
 	scripts/stage $(PG_CONFIG) $(B)/pg
 	$(MAKE) --no-print-directory -s install DESTDIR=$(CURDIR)/$(B)/pg >/dev/null
+	cp $(FIXTURES) $(B)/pg$(pkglibdir)/
 
 fuzz:
 	@[ ! -e test/fuzz/Makefile ] || \

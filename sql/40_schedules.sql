@@ -123,7 +123,7 @@ CREATE FUNCTION jadugar.next_run(
 	name text,
 	owner text DEFAULT NULL)
 	RETURNS timestamptz
-	LANGUAGE C VOLATILE
+	LANGUAGE C STABLE
 	AS 'MODULE_PATHNAME', 'jdg_next_run';
 COMMENT ON FUNCTION jadugar.next_run(text, text) IS 'when a schedule is due next; NULL if the clock will not run it';
 
@@ -136,6 +136,6 @@ CREATE FUNCTION jadugar.explain_schedule(
 	OUT local_time text,
 	OUT note text)
 	RETURNS SETOF record
-	LANGUAGE C VOLATILE ROWS 5
+	LANGUAGE C STABLE ROWS 5
 	AS 'MODULE_PATHNAME', 'jdg_explain_schedule';
 COMMENT ON FUNCTION jadugar.explain_schedule(text, integer, text) IS 'what keeps a schedule from running (number 0), and its next occurrences';

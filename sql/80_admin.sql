@@ -92,3 +92,16 @@ BEGIN ATOMIC
 		finished_to => retry_tasks.finished_to, max_rows => NULL) AS t;
 END;
 COMMENT ON FUNCTION jadugar.retry_tasks(text, text, text, text, text, jsonb, timestamptz, timestamptz) IS 'runs all finally failed tasks that match again; how many';
+
+CREATE FUNCTION jadugar._v_run_task(command text, payload jsonb)
+	RETURNS jsonb
+	LANGUAGE C VOLATILE
+	AS 'MODULE_PATHNAME', 'jdg_run_task_here';
+COMMENT ON FUNCTION jadugar._v_run_task(text, jsonb) IS 'runs a task''s work in the calling transaction; task_info as jsonb';
+
+CREATE FUNCTION jadugar.run_task(command text, payload jsonb DEFAULT '{}')
+	RETURNS jadugar.task_info
+	LANGUAGE sql VOLATILE
+	RETURN pg_catalog.jsonb_populate_record(
+		NULL::jadugar.task_info, jadugar._v_run_task(command, payload));
+COMMENT ON FUNCTION jadugar.run_task(text, jsonb) IS 'runs a task''s work here and now, in the calling transaction: for tests of handlers';

@@ -28,6 +28,7 @@ get_text(Jsonb *payload)
 
 	if (JB_ROOT_IS_OBJECT(payload))
 		text = getKeyJsonValueFromContainer(&payload->root, "text", 4, NULL);
+
 	if (text == NULL || text->type != jbvString)
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),

@@ -38,32 +38,32 @@ PG_FUNCTION_INFO_V1(jdg_v_may_see);
 	"(" name " !~ '^_' OR " name " ~ '^_v_')"
 
 static const char *const grants_sql =
-	"SELECT 'GRANT USAGE ON SCHEMA jadugar TO ' || $1 "
-	"UNION ALL "
-	"SELECT format('GRANT EXECUTE ON ROUTINE %s TO %s', "
-	"p.oid::regprocedure, $1) FROM pg_proc AS p "
-	"WHERE p.pronamespace = 'jadugar'::regnamespace "
-	"AND " VISIBLE("p.proname")
-	"AND (NOT $2 OR p.provolatile <> 'v' OR p.proname ~ '^_v_') "
-	"UNION ALL "
-	"SELECT format('GRANT SELECT ON %s TO %s', c.oid::regclass, $1) "
-	"FROM pg_class AS c WHERE c.relnamespace = 'jadugar'::regnamespace "
-	"AND c.relkind = 'v' AND " VISIBLE("c.relname")
-	"UNION ALL "
-	"SELECT format('GRANT USAGE ON TYPE %s TO %s', t.oid::regtype, $1) "
-	"FROM pg_type AS t WHERE t.typnamespace = 'jadugar'::regnamespace "
-	"AND t.typtype IN ('b', 'd', 'e') AND t.typcategory <> 'A'";
+"SELECT 'GRANT USAGE ON SCHEMA jadugar TO ' || $1 "
+"UNION ALL "
+"SELECT format('GRANT EXECUTE ON ROUTINE %s TO %s', "
+"p.oid::regprocedure, $1) FROM pg_proc AS p "
+"WHERE p.pronamespace = 'jadugar'::regnamespace "
+"AND " VISIBLE("p.proname")
+"AND (NOT $2 OR p.provolatile <> 'v' OR p.proname ~ '^_v_') "
+"UNION ALL "
+"SELECT format('GRANT SELECT ON %s TO %s', c.oid::regclass, $1) "
+"FROM pg_class AS c WHERE c.relnamespace = 'jadugar'::regnamespace "
+"AND c.relkind = 'v' AND " VISIBLE("c.relname")
+"UNION ALL "
+"SELECT format('GRANT USAGE ON TYPE %s TO %s', t.oid::regtype, $1) "
+"FROM pg_type AS t WHERE t.typnamespace = 'jadugar'::regnamespace "
+"AND t.typtype IN ('b', 'd', 'e') AND t.typcategory <> 'A'";
 
 static const char *const revokes_sql =
-	"SELECT format('REVOKE USAGE ON TYPE %s FROM %s', t.oid::regtype, $1) "
-	"FROM pg_type AS t WHERE t.typnamespace = 'jadugar'::regnamespace "
-	"AND t.typtype IN ('b', 'd', 'e') AND t.typcategory <> 'A' AND NOT $2 "
-	"UNION ALL "
-	"SELECT 'REVOKE ALL ON ALL ROUTINES IN SCHEMA jadugar FROM ' || $1 "
-	"UNION ALL "
-	"SELECT 'REVOKE ALL ON ALL TABLES IN SCHEMA jadugar FROM ' || $1 "
-	"UNION ALL "
-	"SELECT 'REVOKE ALL ON SCHEMA jadugar FROM ' || $1";
+"SELECT format('REVOKE USAGE ON TYPE %s FROM %s', t.oid::regtype, $1) "
+"FROM pg_type AS t WHERE t.typnamespace = 'jadugar'::regnamespace "
+"AND t.typtype IN ('b', 'd', 'e') AND t.typcategory <> 'A' AND NOT $2 "
+"UNION ALL "
+"SELECT 'REVOKE ALL ON ALL ROUTINES IN SCHEMA jadugar FROM ' || $1 "
+"UNION ALL "
+"SELECT 'REVOKE ALL ON ALL TABLES IN SCHEMA jadugar FROM ' || $1 "
+"UNION ALL "
+"SELECT 'REVOKE ALL ON SCHEMA jadugar FROM ' || $1";
 
 static JdgQuery record_query = {
 	"INSERT INTO jadugar.access (role, level) VALUES ($1, $2) "
@@ -160,7 +160,7 @@ jdg_grant_access(PG_FUNCTION_ARGS)
 		strcmp(level, "monitor") != 0)
 		ereport(ERROR,
 				(errcode(JDG_ERRCODE_VALIDATION_ERROR),
-				 errmsg("level \"%s\" is not known", level),
+				 errmsg("level \"%s\" is not known", jdg_excerpt(level)),
 				 errhint("Use 'user', 'operator' or 'monitor'.")));
 	values[0] = ObjectIdGetDatum(named_role(name));
 	values[1] = CStringGetTextDatum(level);
@@ -213,6 +213,7 @@ jdg_v_may_see(PG_FUNCTION_ARGS)
 {
 	Oid			owner = PG_GETARG_OID(0);
 
-	PG_RETURN_BOOL(has_privs_of_role(GetUserId(), owner) ||
+	PG_RETURN_BOOL((has_privs_of_role(GetUserId(), owner) &&
+					jdg_role_is_meant(owner)) ||
 				   jdg_is_monitor(GetUserId()));
 }

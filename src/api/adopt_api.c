@@ -6,10 +6,10 @@
  * Runs in the caller's backend, for operators.  Until then nothing runs in a
  * copy, because jadugar.origin and jadugar.here differ there (catalog
  * identity, sql/20_tables.sql).  Owners are roles of the cluster the rows
- * came from; they are mapped to roles of this one by name, all in one
- * statement per table, since old and new OIDs may overlap.  An owner whose
- * name does not exist here gets an OID that no role has: what it owned can be
- * seen by operators, does not run, and is reported.
+ * came from; they are mapped to roles of this one by name, all at once, since
+ * old and new OIDs may overlap.  An owner whose name does not exist here gets
+ * an OID that no role has: what it owned can be seen by operators, does not
+ * run, and is reported.
  *
  *-------------------------------------------------------------------------
  */
@@ -45,7 +45,7 @@ static JdgQuery remap_queries[] = {
 	"WHERE t.owner = m.o", 2, {OIDARRAYOID, OIDARRAYOID}},
 	{"UPDATE jadugar.key_limit t SET owner = m.n FROM unnest($1, $2) m(o, n) "
 	"WHERE t.owner = m.o", 2, {OIDARRAYOID, OIDARRAYOID}},
-	{"UPDATE jadugar.history t SET owner = m.n FROM unnest($1, $2) m(o, n) "
+	{"UPDATE jadugar.run t SET owner = m.n FROM unnest($1, $2) m(o, n) "
 	"WHERE t.owner = m.o", 2, {OIDARRAYOID, OIDARRAYOID}},
 	{"UPDATE jadugar.log t SET owner = m.n FROM unnest($1, $2) m(o, n) "
 	"WHERE t.owner = m.o", 2, {OIDARRAYOID, OIDARRAYOID}},
@@ -76,7 +76,44 @@ check_needed(void)
 				 errdetail("What jadugar holds here was made here.")));
 }
 
-/* Map owners by name; names that are not there go to the result. */
+static Datum
+oid_array(Datum *oids, int n)
+{
+	return PointerGetDatum(construct_array(oids, n, OIDOID, sizeof(Oid), true,
+										   TYPALIGN_INT));
+}
+
+static void
+remap(Datum *from, Datum *to, int n)
+{
+	Datum		v[2] = {oid_array(from, n), oid_array(to, n)};
+
+	for (int i = 0; i < lengthof(remap_queries); i++)
+		jdg_run(&remap_queries[i], v, NULL, 0);
+}
+
+/* The next lower OID that none of the old ones is. */
+static Oid
+next_unused(Oid last, const Oid *old, int64 n)
+{
+	Oid			candidate = last - 1;
+
+	for (int64 i = 0; i < n; i++)
+	{
+		if (old[i] == candidate)
+		{
+			candidate--;
+			i = -1;
+		}
+	}
+	return candidate;
+}
+
+/*
+ * Map owners by name; names that are not there go to the result.  In two
+ * steps, by way of OIDs that no role has: two roles may have changed places,
+ * and unique indexes are checked row by row.
+ */
 static void
 map_owners(ReturnSetInfo *rsinfo)
 {
@@ -84,18 +121,23 @@ map_owners(ReturnSetInfo *rsinfo)
 		"SELECT role, name::text FROM jadugar.owner ORDER BY name", 0
 	};
 	int64		n = jdg_run(&owners, NULL, NULL, 0);
+	Oid		   *old = palloc(sizeof(Oid) * Max(n, 1));
 	Datum	   *from = palloc(sizeof(Datum) * Max(n, 1));
+	Datum	   *by = palloc(sizeof(Datum) * Max(n, 1));
 	Datum	   *to = palloc(sizeof(Datum) * Max(n, 1));
 	int			k = 0;
-	Oid			nobody = PG_UINT32_MAX;
-	Datum		v[2];
+	Oid			nobody = InvalidOid;	/* the one before it is the highest */
 
 	for (int64 i = 0; i < n; i++)
+		old[i] = jdg_col_oid(i, 1);
+	for (int64 i = 0; i < n; i++)
 	{
-		Oid			old = jdg_col_oid(i, 1);
 		char	   *name = jdg_col_text(i, 2, CurrentMemoryContext);
 		Oid			now = get_role_oid(name, true);
 
+		if (now == old[i])
+			continue;
+		nobody = next_unused(nobody, old, n);
 		if (!OidIsValid(now))
 		{
 			Datum		values[2] = {CStringGetTextDatum(name),
@@ -104,21 +146,16 @@ map_owners(ReturnSetInfo *rsinfo)
 
 			tuplestore_putvalues(rsinfo->setResult, rsinfo->setDesc, values,
 								 nulls);
-			now = nobody--;
+			now = nobody;
 		}
-		if (now == old)
-			continue;
-		from[k] = ObjectIdGetDatum(old);
+		from[k] = ObjectIdGetDatum(old[i]);
+		by[k] = ObjectIdGetDatum(nobody);
 		to[k++] = ObjectIdGetDatum(now);
 	}
 	if (k == 0)
 		return;
-	v[0] = PointerGetDatum(construct_array(from, k, OIDOID, sizeof(Oid), true,
-										   TYPALIGN_INT));
-	v[1] = PointerGetDatum(construct_array(to, k, OIDOID, sizeof(Oid), true,
-										   TYPALIGN_INT));
-	for (int i = 0; i < lengthof(remap_queries); i++)
-		jdg_run(&remap_queries[i], v, NULL, 0);
+	remap(from, by, k);
+	remap(by, to, k);
 }
 
 static void

@@ -85,7 +85,7 @@ jdg_role_by_name(const char *name)
 				 errhint("Create a role for those who may use it, grant it to that role, and the role to them.")));
 	ereport(ERROR,
 			(errcode(JDG_ERRCODE_NOT_FOUND),
-			 errmsg("role \"%s\" does not exist", name),
+			 errmsg("role \"%s\" does not exist", jdg_excerpt(name)),
 			 errhint("Give the exact name of a role, without quotes around it.")));
 	return InvalidOid;			/* keep compiler quiet */
 }

@@ -23,6 +23,7 @@ extern char *jdg_need_text(FunctionCallInfo fcinfo, int n,
 
 /* a name of something of ours: from 1 to 255 bytes on one line */
 extern void jdg_check_name(const char *what, const char *name);
+
 /* the OID of a role by its exact name; not PUBLIC */
 extern Oid	jdg_role_by_name(const char *name);
 

@@ -24,6 +24,7 @@
 #include "queue/enqueue.h"
 #include "queue/insert.h"
 #include "queue/locktask.h"
+#include "queue/resolve.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
 #include "utils/tuplestore.h"
@@ -236,7 +237,7 @@ rewrite_task(const JdgTask *t, int64 task_id, bool all)
 
 /*
  * Another task has the unique key: what on_conflict asks for.  Returns its
- * id, or 0 if it has gone meanwhile and the key is free.
+ * id, or 0 if it has finished meanwhile.
  */
 static int64
 resolve_conflict(JdgTask *t, int64 holder, OnConflict how)
@@ -254,7 +255,7 @@ resolve_conflict(JdgTask *t, int64 holder, OnConflict how)
 	switch (jdg_task_hold(holder, &old, CurrentMemoryContext))
 	{
 		case JDG_HOLD_GONE:
-			return holder;		/* finished, but unique_for still holds */
+			return 0;
 		case JDG_HOLD_RUNNING:
 			ereport(ERROR,
 					(errcode(JDG_ERRCODE_CONFLICT),
@@ -275,6 +276,8 @@ resolve_conflict(JdgTask *t, int64 holder, OnConflict how)
 		t->state = JDG_STATE_KEY;
 	rewrite_task(t, holder, how == CONFLICT_REPLACE);
 	t->task_id = holder;
+	if (old.concurrency_key != NULL)
+		jdg_key_place_given_up(&old);
 	jdg_wake_at_commit(t->owner, t);
 	return holder;
 }
@@ -326,6 +329,10 @@ jdg_enqueue(PG_FUNCTION_ARGS)
 			t.state = jdg_state_without_dependencies(&t);
 			id = resolve_conflict(&t, holder, how);
 		}
+
+		/* finished meanwhile: the key is free, or unique_for still holds */
+		if (holder != 0 && id == 0)
+			id = jdg_unique_key_take(&t, until);
 	}
 	if (id == 0)
 	{

@@ -87,6 +87,7 @@ lock_handler(const char *name, bool *is_c)
 {
 	Datum		key = CStringGetTextDatum(name);
 
+	jdg_check_name("a handler", name);
 	if (jdg_run(&find_query, &key, NULL, 1) == 0)
 		ereport(ERROR,
 				(errcode(JDG_ERRCODE_NOT_FOUND),
@@ -180,7 +181,7 @@ jdg_drop_handler(PG_FUNCTION_ARGS)
 		ereport(ERROR,
 				(errcode(JDG_ERRCODE_VALIDATION_ERROR),
 				 errmsg("pending must be 'restrict' or 'cancel'"),
-				 errdetail("The value is \"%s\".", pending)));
+				 errdetail("The value is \"%s\".", jdg_excerpt(pending))));
 	jdg_internal_begin(&in);
 	check_manages(name, user, lock_handler(name, &is_c));
 	refuse_if_scheduled(name);

@@ -124,6 +124,11 @@ find_type(const char *given)
 	Oid			type;
 	int32		typmod;
 
+	if (strlen(given) > JDG_SIGNATURE_MAX)
+		ereport(ERROR,
+				(errcode(JDG_ERRCODE_VALIDATION_ERROR),
+				 errmsg("payload_type is too long"),
+				 errdetail("It has %zu bytes.", strlen(given))));
 	PG_TRY();
 	{
 		jdg_parse_type(given, &type, &typmod);
@@ -156,7 +161,7 @@ resolve_payload_type(const char *given)
 		ereport(ERROR,
 				(errcode(JDG_ERRCODE_VALIDATION_ERROR),
 				 errmsg("payload_type must be a composite type"),
-				 errdetail("The value is \"%s\".", given),
+				 errdetail("The value is \"%s\".", jdg_excerpt(given)),
 				 errhint("CREATE TYPE ... AS (field type, ...), or name a table.")));
 	if (!jdg_type_acl_ok(type, GetUserId()))
 		ereport(ERROR,
@@ -181,14 +186,14 @@ resolve_hook(const char *what, const char *given, bool validates)
 				(errcode(JDG_ERRCODE_VALIDATION_ERROR),
 				 errmsg("%s must be a function of one argument of type jsonb",
 						what),
-				 errdetail("The value is \"%s\".", given)));
+				 errdetail("The value is \"%s\".", jdg_excerpt(given))));
 	if (validates &&
 		(f.returns_set || (f.result != BOOLOID && f.result != TEXTOID &&
 						   f.result != VOIDOID)))
 		ereport(ERROR,
 				(errcode(JDG_ERRCODE_VALIDATION_ERROR),
 				 errmsg("%s must return boolean, text or void", what),
-				 errdetail("The value is \"%s\".", given),
+				 errdetail("The value is \"%s\".", jdg_excerpt(given)),
 				 errhint("Return false or a message to refuse the payload, true or null to accept it.")));
 	return jdg_function_signature(f.oid);
 }
@@ -246,7 +251,7 @@ check_options(JdgRegistration *r)
 		ereport(ERROR,
 				(errcode(JDG_ERRCODE_VALIDATION_ERROR),
 				 errmsg("version must be a semantic version"),
-				 errdetail("The value is \"%s\".", r->version),
+				 errdetail("The value is \"%s\".", jdg_excerpt(r->version)),
 				 errhint("Write for example '1.0.0' or '2.1.0-beta.1'.")));
 	if (r->payload_type)
 		r->payload_type = resolve_payload_type(r->payload_type);

@@ -159,7 +159,8 @@ check_privilege(const char *privilege)
 	if (strcmp(privilege, "enqueue") != 0 && strcmp(privilege, "claim") != 0)
 		ereport(ERROR,
 				(errcode(JDG_ERRCODE_VALIDATION_ERROR),
-				 errmsg("privilege \"%s\" is not known", privilege),
+				 errmsg("privilege \"%s\" is not known",
+						jdg_excerpt(privilege)),
 				 errhint("Use 'enqueue' or 'claim'.")));
 }
 

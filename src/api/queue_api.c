@@ -121,6 +121,7 @@ jdg_queue_lock(const char *name, Oid user)
 	int32		queue_id;
 	Oid			owner;
 
+	jdg_check_name("a queue", name);
 	if (jdg_run(&lock_query, &key, NULL, 1) == 0)
 		ereport(ERROR,
 				(errcode(JDG_ERRCODE_NOT_FOUND),
@@ -171,7 +172,7 @@ check_choice(const char *what, const char *value, const char *const *choices,
 	}
 	ereport(ERROR,
 			(errcode(JDG_ERRCODE_VALIDATION_ERROR),
-			 errmsg("%s \"%s\" is not known", what, value),
+			 errmsg("%s \"%s\" is not known", what, jdg_excerpt(value)),
 			 errhint("%s", hint)));
 }
 
@@ -259,7 +260,8 @@ read_reset(FunctionCallInfo fcinfo, int n)
 		if (option == NOPTIONS)
 			ereport(ERROR,
 					(errcode(JDG_ERRCODE_VALIDATION_ERROR),
-					 errmsg("reset names an unknown option \"%s\"", name),
+					 errmsg("reset names an unknown option \"%s\"",
+							jdg_excerpt(name)),
 					 errhint("Options of a queue: max_concurrency, max_depth, on_full, isolate, history, retention, description.")));
 		if (!PG_ARGISNULL(option + 1))
 			ereport(ERROR,

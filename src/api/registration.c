@@ -100,7 +100,7 @@ check_replace(const JdgRegistration *r, Oid user, Oid owner, const char *kind)
 				(errcode(JDG_ERRCODE_TASK_ALREADY_REGISTERED),
 				 errmsg("handler \"%s\" is registered already", r->name),
 				 errhint("Pass or_replace => true to replace it, or choose another name.")));
-	if (!has_privs_of_role(user, owner))
+	if (!has_privs_of_role(user, owner) || !jdg_role_is_meant(owner))
 		ereport(ERROR,
 				(errcode(JDG_ERRCODE_FORBIDDEN),
 				 errmsg("permission denied to replace handler \"%s\"", r->name),

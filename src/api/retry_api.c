@@ -39,6 +39,7 @@ push_text(JsonbParseState **state, JsonbIteratorToken token, char *text)
 
 	v.type = jbvString;
 	v.val.string.val = text;
+
 	v.val.string.len = strlen(text);
 	pushJsonbValue(state, token, &v);
 }

@@ -86,7 +86,10 @@ put_schedule(JdgSchedule *s, bool or_replace, TimestampTz now)
 	s->last_startup = old.last_startup;
 	s->runs = old.runs;
 	s->missed = old.missed;
-	jdg_plan_changed(s, &old, false, now);
+	s->last_error = old.last_error;
+
+	/* what has ended stays so, but for an error that may be gone by now */
+	jdg_plan_changed(s, &old, s->enabled && old.last_error != NULL, now);
 	jdg_check_depends(s);
 	jdg_schedule_update(s);
 	return s->schedule_id;

@@ -85,6 +85,7 @@ with_max_attempts(Jsonb *retry, int32 max_attempts)
 	if (jdg_retry_max_attempts(retry, 1) == jdg_retry_max_attempts(retry, 2))
 		return retry;
 	text = psprintf("{\"max_attempts\": %d}", max_attempts);
+
 	extra = DirectFunctionCall1(jsonb_in, CStringGetDatum(text));
 	if (retry == NULL)
 		return DatumGetJsonbP(extra);
@@ -216,6 +217,7 @@ jdg_plan_new(JdgSchedule *s, TimestampTz now)
 		if (jdg_schedule_clocked(s))
 			never_due(s, now);
 	}
+	s->last_error = NULL;
 	/* the server has started already: the next start is the first */
 	if (s->timing.kind == JDG_TIMING_STARTUP && s->last_startup == DT_NOBEGIN)
 		s->last_startup = PgStartTime;
@@ -233,16 +235,16 @@ jdg_plan_changed(JdgSchedule *s, JdgSchedule *old, bool enable,
 {
 	bool		ended = jdg_schedule_ended(old);
 	bool		timing = jdg_timing_compare(&s->timing, &old->timing) != 0 ||
-		strcmp(s->timezone, old->timezone) != 0 ||
-		s->starts_at != old->starts_at;
+	strcmp(s->timezone, old->timezone) != 0 ||
+	s->starts_at != old->starts_at;
 	bool		window = s->ends_at != old->ends_at ||
-		s->max_runs != old->max_runs;
+	s->max_runs != old->max_runs;
 
 	if (!timing && !window)
 	{
 		if (ended && enable)
-			never_due(s, now);
-		if (ended)
+			jdg_plan_new(s, now);
+		else if (ended)
 			s->enabled = false;
 		else if (s->enabled && !old->enabled && s->paused_at == DT_NOBEGIN)
 			jdg_schedule_catch_up(s, "disabled", now);

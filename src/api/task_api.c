@@ -101,13 +101,12 @@ jdg_cancel(PG_FUNCTION_ARGS)
 	jdg_internal_begin(&in);
 	if (jdg_task_find(id, in.save_user, &t, CurrentMemoryContext))
 	{
-		switch (jdg_task_hold(id, &t, CurrentMemoryContext))
+		switch (jdg_task_stop(id, JDG_CANCEL_TASK, &t, CurrentMemoryContext))
 		{
 			case JDG_HOLD_GONE:
 				break;
 			case JDG_HOLD_RUNNING:
-				cancelled = jdg_slot_cancel_task(MyDatabaseId, id,
-												 JDG_CANCEL_TASK);
+				cancelled = true;
 				break;
 			case JDG_HOLD_LOCKED:
 				jdg_settle_cancel(&t, "cancelled");
@@ -117,20 +116,6 @@ jdg_cancel(PG_FUNCTION_ARGS)
 	}
 	jdg_internal_end(&in);
 	PG_RETURN_BOOL(cancelled);
-}
-
-static void
-set_state(JdgTask *t, char state)
-{
-	static JdgQuery q = {
-		"UPDATE jadugar.task SET state = $2 WHERE task_id = $1", 2,
-		{INT8OID, CHAROID}
-	};
-	Datum		v[2] = {Int64GetDatum(t->task_id), CharGetDatum(state)};
-
-	jdg_run(&q, v, NULL, 0);
-	t->state = state;
-	jdg_wake_at_commit(t->owner, t);
 }
 
 PG_FUNCTION_INFO_V1(jdg_pause_task);
@@ -146,26 +131,20 @@ jdg_pause_task(PG_FUNCTION_ARGS)
 	jdg_internal_begin(&in);
 	if (!jdg_task_find(id, in.save_user, &t, CurrentMemoryContext))
 		raise_finished(id);
-	switch (jdg_task_hold(id, &t, CurrentMemoryContext))
+	switch (jdg_task_stop(id, JDG_CANCEL_PAUSE, &t, CurrentMemoryContext))
 	{
 		case JDG_HOLD_GONE:
 			raise_finished(id);
 			break;
 		case JDG_HOLD_RUNNING:
-			if (!jdg_slot_cancel_task(MyDatabaseId, id, JDG_CANCEL_PAUSE))
-				raise_finished(id);
 			break;
 		case JDG_HOLD_LOCKED:
 			if (t.state == JDG_STATE_PAUSED)
 				break;
 			if (t.state == JDG_STATE_STANDALONE)
 				raise_running(id);
-			set_state(&t, JDG_STATE_PAUSED);
-			if (t.concurrency_key)
-			{
-				jdg_resolve_key(t.owner, t.concurrency_key);
-				jdg_wake_scheduler_at_commit(JDG_WAKE_SWEEP);
-			}
+			jdg_task_set_state(&t, JDG_STATE_PAUSED);
+			jdg_key_place_given_up(&t);
 			break;
 	}
 	jdg_internal_end(&in);
@@ -190,7 +169,7 @@ jdg_resume_task(PG_FUNCTION_ARGS)
 		ereport(ERROR,
 				(errcode(JDG_ERRCODE_CONFLICT),
 				 errmsg("task %lld is not paused", (long long) id)));
-	set_state(&t, jdg_has_dependencies(id) ? JDG_STATE_DEPENDENCY :
+	jdg_task_set_state(&t, jdg_has_dependencies(id) ? JDG_STATE_DEPENDENCY :
 			  jdg_state_without_dependencies(&t));
 	jdg_internal_end(&in);
 	PG_RETURN_VOID();
@@ -216,7 +195,7 @@ retry_waiting(JdgTask *t)
 	v[1] = TimestampTzGetDatum(t->run_at);
 	jdg_run(&q, v, NULL, 0);
 	/* a retry has kept the place of its key */
-	set_state(t, t->attempt > 0 ? JDG_STATE_READY :
+	jdg_task_set_state(t, t->attempt > 0 ? JDG_STATE_READY :
 			  jdg_state_without_dependencies(t));
 }
 
@@ -236,12 +215,12 @@ retry_finished(int64 id)
 		"h.options->'retry', h.options->'settings', h.metadata, "
 		"h.options->>'unique_key', h.options->>'concurrency_key', h.tenant, "
 		"h.trace, NULL::\"char\", h.status "
-		"FROM jadugar.history h JOIN jadugar.queue q USING (queue_id) "
+		"FROM jadugar.run h JOIN jadugar.queue q USING (queue_id) "
 		"WHERE h.task_id = $1 AND h.final ORDER BY h.run_id DESC LIMIT 1", 2,
 		{INT8OID, TIMESTAMPTZOID}
 	};
 	static JdgQuery not_final = {
-		"UPDATE jadugar.history SET final = false "
+		"UPDATE jadugar.run SET final = false "
 		"WHERE task_id = $1 AND final", 1, {INT8OID}
 	};
 	Datum		v[2];
@@ -268,10 +247,17 @@ retry_finished(int64 id)
 							t.unique_key, (long long) id),
 					 errdetail("Task %lld has it.", (long long) holder)));
 	}
-	jdg_run(&not_final, v, NULL, 0);
+	if (jdg_run(&not_final, v, NULL, 0) == 0)
+		ereport(ERROR,
+				(errcode(JDG_ERRCODE_CONFLICT),
+				 errmsg("task %lld has been retried by somebody else",
+						(long long) id)));
 	t.state = jdg_state_without_dependencies(&t);
 	jdg_task_insert(&t);
 	jdg_wake_at_commit(t.owner, &t);
+	/* its schedule has an unfinished task again: see occurrence.c */
+	if (t.schedule_id != 0)
+		jdg_wake_scheduler_at_commit(JDG_WAKE_SCHEDULES);
 }
 
 PG_FUNCTION_INFO_V1(jdg_retry_task);
@@ -384,6 +370,7 @@ jdg_update_task(PG_FUNCTION_ARGS)
 	JdgTask		t;
 	JdgHandler *handler = NULL;
 	Jsonb	   *payload = jdg_arg_jsonb(fcinfo, 1);
+	char		old_state;
 	MemoryContext mcxt = CurrentMemoryContext;
 
 	jdg_require_shmem();
@@ -410,12 +397,16 @@ jdg_update_task(PG_FUNCTION_ARGS)
 		if (c != NULL && c->kind == JDG_COMMAND_HANDLER)
 			handler = jdg_handler_get(c->text, t.owner, mcxt);
 		jdg_internal_end(&in);
+		/* what runs as somebody is for those who may give work to him */
+		if (t.owner != GetUserId())
+			jdg_resolve_owner(GetUserNameFromId(t.owner, false));
 		if (handler != NULL)
 			jdg_handler_check_payload(handler, payload);
 	}
 
 	jdg_internal_begin(&in);
 	hold_idle(id, in.save_user, &t);
+	old_state = t.state;
 	if (payload)
 		t.payload = payload;
 	if (!PG_ARGISNULL(2))
@@ -436,6 +427,8 @@ jdg_update_task(PG_FUNCTION_ARGS)
 	if (!PG_ARGISNULL(3))
 		t.state = state_after_move(&t);
 	store_update(&t);
+	if (t.state != old_state)
+		jdg_key_place_given_up(&t);
 	jdg_wake_at_commit(t.owner, &t);
 	jdg_internal_end(&in);
 	PG_RETURN_VOID();
@@ -448,7 +441,7 @@ jdg_purge_completed(PG_FUNCTION_ARGS)
 {
 	static JdgQuery owners = {"SELECT role FROM jadugar.owner", 0};
 	static JdgQuery purge = {
-		"DELETE FROM jadugar.history WHERE status = 'c' "
+		"DELETE FROM jadugar.run WHERE status = 'c' "
 		"AND finished_at < $1 AND owner = ANY ($2)", 2,
 		{TIMESTAMPTZOID, OIDARRAYOID}
 	};

@@ -1,68 +1,25 @@
 /*-------------------------------------------------------------------------
  *
  * access.c
- *	  Levels, membership, and the roles that own something.
+ *	  Levels given by grant_access(), membership, and whom a call acts for.
  *
- * Runs in any process.  Rows of jadugar.owner and jadugar.origin are written
- * at first use, in the user's transaction, but nobody waits there for
- * another's transaction: who finds the lock of a row taken leaves the row to
- * its holder, and a later call sees to it should that one roll back.
+ * Runs in any process; reads jadugar.access without locks.  Roles that our
+ * tables name are looked at through jdg_role_is_meant(): in a restored
+ * database an OID may be another role's until adopt() has mapped it.
  *
  *-------------------------------------------------------------------------
  */
 #include "postgres.h"
 
-#include "access/htup_details.h"
-#include "access/xact.h"
 #include "catalog/access.h"
-#include "catalog/pg_authid.h"
-#include "catalog/pg_type.h"
-#include "core/compat.h"
 #include "core/errors.h"
-#include "core/lock.h"
 #include "core/spi.h"
 #include "miscadmin.h"
 #include "utils/acl.h"
 #include "utils/builtins.h"
-#include "utils/memutils.h"
-#include "utils/syscache.h"
-
-/* roles whose row in jadugar.owner this process has seen committed */
-#define KNOWN_ROLES 32
-
-typedef struct KnownRole
-{
-	Oid			role;
-	NameData	name;
-} KnownRole;
-
-static KnownRole known_role[KNOWN_ROLES];
-static int	nknown;
-static bool origin_known;
-static Oid	known_relid;		/* of jadugar.owner, when all that was so */
 
 static JdgQuery levels_query = {
 	"SELECT role, level FROM jadugar.access WHERE level <> 'user'", 0, {0}
-};
-
-static JdgQuery owner_query = {
-	"SELECT name, xmin FROM jadugar.owner WHERE role = $1", 1, {OIDOID}
-};
-
-static JdgQuery owner_insert = {
-	"INSERT INTO jadugar.owner (role, name) VALUES ($1, $2) "
-	"ON CONFLICT (role) DO UPDATE SET name = excluded.name",
-	2, {OIDOID, NAMEOID}
-};
-
-static JdgQuery origin_query = {
-	"SELECT xmin FROM jadugar.origin", 0, {0}
-};
-
-static JdgQuery origin_insert = {
-	"INSERT INTO jadugar.origin (id) SELECT h.id FROM jadugar.here AS h "
-	"ON CONFLICT (singleton) DO NOTHING",
-	0, {0}
 };
 
 /* Has the role the privileges of one that was given a level? */
@@ -80,7 +37,8 @@ has_level(Oid role, bool monitor_too)
 		char	   *level = jdg_col_text(i, 2, CurrentMemoryContext);
 
 		if (monitor_too || strcmp(level, "operator") == 0)
-			found = has_privs_of_role(role, jdg_col_oid(i, 1));
+			found = has_privs_of_role(role, jdg_col_oid(i, 1)) &&
+				jdg_role_is_meant(jdg_col_oid(i, 1));
 	}
 	jdg_internal_end(&in);
 	return found;
@@ -105,7 +63,8 @@ jdg_is_monitor(Oid role)
 bool
 jdg_may_manage(Oid role, Oid owner)
 {
-	return has_privs_of_role(role, owner) || jdg_is_operator(role);
+	return (has_privs_of_role(role, owner) && jdg_role_is_meant(owner)) ||
+		jdg_is_operator(role);
 }
 
 bool
@@ -114,116 +73,6 @@ jdg_role_trusts(Oid role, Oid other)
 	return role == other ||
 		(is_member_of_role_nosuper(role, other) &&
 		 has_privs_of_role(role, other));
-}
-
-/* The name and the LOGIN attribute of a role; false if there is none. */
-static bool
-read_role(Oid role, NameData *name, bool *can_login)
-{
-	HeapTuple	tuple = SearchSysCache1(AUTHOID, ObjectIdGetDatum(role));
-	Form_pg_authid form;
-
-	if (!HeapTupleIsValid(tuple))
-		return false;
-	form = (Form_pg_authid) GETSTRUCT(tuple);
-	*name = form->rolname;
-	*can_login = form->rolcanlogin;
-	ReleaseSysCache(tuple);
-	return true;
-}
-
-static bool
-seen_committed(int col)
-{
-	bool		isnull;
-	Datum		xmin = jdg_col(0, col, &isnull);
-
-	return !TransactionIdIsCurrentTransactionId(DatumGetTransactionId(xmin));
-}
-
-static bool
-is_known(Oid role, const NameData *name)
-{
-	for (int i = 0; i < nknown; i++)
-	{
-		if (known_role[i].role == role)
-			return strcmp(NameStr(known_role[i].name), NameStr(*name)) == 0;
-	}
-	return false;
-}
-
-static void
-set_known(Oid role, const NameData *name)
-{
-	int			i;
-
-	for (i = 0; i < nknown; i++)
-	{
-		if (known_role[i].role == role)
-			break;
-	}
-	if (i == KNOWN_ROLES)
-		i = nknown = 0;
-	known_role[i].role = role;
-	known_role[i].name = *name;
-	nknown = Max(nknown, i + 1);
-}
-
-/* Another life of the extension has other tables. */
-static void
-forget_old_tables(void)
-{
-	Oid			relid = jdg_relation_oid("owner");
-
-	if (relid == known_relid)
-		return;
-	known_relid = relid;
-	nknown = 0;
-	origin_known = false;
-}
-
-/*
- * See to it that jadugar.owner has the role's name as it is now, so that
- * adopt() can find the role by name in another cluster.
- */
-void
-jdg_remember_role(Oid role)
-{
-	NameData	name;
-	bool		can_login;
-	Datum		values[2];
-
-	forget_old_tables();
-	if (!read_role(role, &name, &can_login) || is_known(role, &name))
-		return;
-	values[0] = ObjectIdGetDatum(role);
-	values[1] = NameGetDatum(&name);
-	if (jdg_run(&owner_query, values, NULL, 1) > 0)
-	{
-		bool		isnull;
-		Name		stored = DatumGetName(jdg_col(0, 1, &isnull));
-
-		if (strcmp(NameStr(*stored), NameStr(name)) == 0)
-		{
-			if (seen_committed(2))
-				set_known(role, &name);
-			return;
-		}
-	}
-	if (jdg_try_lock_xact(JDG_LOCK_OWNER, role))
-		jdg_run(&owner_insert, values, NULL, 0);
-}
-
-/* The rows of a database that is used for the first time belong to it. */
-static void
-claim_origin(void)
-{
-	if (origin_known)
-		return;
-	if (jdg_run(&origin_query, NULL, NULL, 1) > 0)
-		origin_known = seen_committed(1);
-	else if (jdg_try_lock_xact(JDG_LOCK_OWNER, 0))
-		jdg_run(&origin_insert, NULL, NULL, 0);
 }
 
 /* The OID of the role whose objects a call means. */
@@ -239,7 +88,7 @@ jdg_owner_of_call(const char *owner_name)
 	if (!OidIsValid(owner))
 		ereport(ERROR,
 				(errcode(JDG_ERRCODE_NOT_FOUND),
-				 errmsg("role \"%s\" does not exist", owner_name),
+				 errmsg("role \"%s\" does not exist", jdg_excerpt(owner_name)),
 				 errhint("Give owner the exact name of a role.")));
 	if (!jdg_may_manage(user, owner))
 		ereport(ERROR,
@@ -248,59 +97,5 @@ jdg_owner_of_call(const char *owner_name)
 				 errdetail("Role \"%s\" is neither a member of it nor an operator.",
 						   GetUserNameFromId(user, false)),
 				 errhint("Act as a member of that role, or ask for jadugar.grant_access(..., 'operator').")));
-	return owner;
-}
-
-/*
- * An operator may give work to anybody but to those who could do more than
- * any operator: that needs the right to become them.
- */
-static void
-check_may_become(Oid user, Oid owner, const char *name)
-{
-	if (user == owner || jdg_member_can_set_role(user, owner))
-		return;
-	if (!superuser_arg(owner) && owner != jdg_bookkeeper() &&
-		jdg_is_operator(user))
-		return;
-	ereport(ERROR,
-			(errcode(JDG_ERRCODE_FORBIDDEN),
-			 errmsg("permission denied to give work to role \"%s\"", name),
-			 errdetail("Role \"%s\" could not SET ROLE to it.",
-					   GetUserNameFromId(user, false)),
-			 errhint("Work runs with all rights of its owner.")));
-}
-
-/*
- * The owner of what a call makes; see access.h.
- */
-Oid
-jdg_resolve_owner(const char *owner_name)
-{
-	Oid			owner = jdg_owner_of_call(owner_name);
-	JdgInternal in;
-	NameData	name;
-	bool		can_login;
-
-	if (!read_role(owner, &name, &can_login))
-		ereport(ERROR,
-				(errcode(JDG_ERRCODE_NOT_FOUND),
-				 errmsg("role with OID %u does not exist", owner)));
-	check_may_become(GetUserId(), owner, NameStr(name));
-	if (!can_login)
-		ereport(ERROR,
-				(errcode(JDG_ERRCODE_VALIDATION_ERROR),
-				 errmsg("role \"%s\" can not own work because it may not log in",
-						NameStr(name)),
-				 errdetail("Workers connect to the database as the owner of the work."),
-				 errhint("ALTER ROLE %s LOGIN, or act as a role that may log in.",
-						 quote_identifier(NameStr(name)))));
-	forget_old_tables();
-	if (origin_known && is_known(owner, &name))
-		return owner;
-	jdg_internal_begin(&in);
-	jdg_remember_role(owner);
-	claim_origin();
-	jdg_internal_end(&in);
 	return owner;
 }

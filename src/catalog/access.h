@@ -22,13 +22,22 @@ extern bool jdg_may_manage(Oid role, Oid owner);
  * jadugar.origin at first use.  Outside jdg_internal_begin().
  */
 extern Oid	jdg_resolve_owner(const char *owner_name);
+
+/*
+ * Is the role that has this OID the one that our tables mean by it?  Always,
+ * but in a database that was restored and not adopted yet.
+ */
+extern bool jdg_role_is_meant(Oid role);
+
 /* put the role's name into jadugar.owner; inside jdg_internal_begin() */
 extern void jdg_remember_role(Oid role);
+
 /*
  * Does running code of "other" surprise "role"?  Not if it is its own or that
  * of a role it is a member of: superusers trust nobody for being superusers.
  */
 extern bool jdg_role_trusts(Oid role, Oid other);
+
 /* just the OID of the role whose objects a call means, no login check */
 extern Oid	jdg_owner_of_call(const char *owner_name);
 

@@ -216,6 +216,7 @@ jdg_command_get(int64 command_id)
 				 errdetail("A task or schedule refers to it."),
 				 errhint("Rows of jadugar.command must not be deleted by hand.")));
 	text = jdg_col_text(0, 3, CurrentMemoryContext);
+
 	keep = !row_is_ours(4) && !cache_stale;
 	c = make_command(keep ? cache_mcxt : TopTransactionContext, command_id,
 					 jdg_col_char(0, 1), jdg_col_bool(0, 2), text);

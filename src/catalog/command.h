@@ -34,10 +34,13 @@ typedef struct JdgCommand
  */
 extern void jdg_command_classify(const char *text, char *kind,
 								 bool *standalone, ErrorData **syntax_error);
+
 /* is it SQL, acceptable or not?  Also true for empty texts and comments */
 extern bool jdg_command_is_sql(const char *text);
+
 /* its id, inserting it if new; inside jdg_internal_begin() */
 extern int64 jdg_command_id(const char *text, char kind, bool standalone);
+
 /*
  * By id; inside jdg_internal_begin(); cached for the session.  What it points
  * to stays valid until the end of the transaction at least.

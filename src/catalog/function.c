@@ -43,16 +43,23 @@ static Oid
 lookup(const char *what, const char *given)
 {
 	MemoryContext mcxt = CurrentMemoryContext;
+
 	LOCAL_FCINFO(fcinfo, 1);
 	volatile Oid result = InvalidOid;
 
 	InitFunctionCallInfoData(*fcinfo, NULL, 1, InvalidOid, NULL, NULL);
 	fcinfo->args[0].value = CStringGetTextDatum(given);
 	fcinfo->args[0].isnull = false;
+	if (strlen(given) > JDG_SIGNATURE_MAX)
+		ereport(ERROR,
+				(errcode(JDG_ERRCODE_VALIDATION_ERROR),
+				 errmsg("%s is too long", what),
+				 errdetail("It has %zu bytes.", strlen(given)),
+				 errhint("Name a function with the types of its arguments.")));
 	PG_TRY();
 	{
 		Datum		found = strchr(given, '(') ? to_regprocedure(fcinfo) :
-			to_regproc(fcinfo);
+		to_regproc(fcinfo);
 
 		if (!fcinfo->isnull)
 			result = DatumGetObjectId(found);
@@ -136,7 +143,7 @@ jdg_function_find(const char *what, const char *given, JdgFunction *f)
 {
 	Oid			oid = lookup(what, given);
 	HeapTuple	tuple = OidIsValid(oid) ?
-		SearchSysCache1(PROCOID, ObjectIdGetDatum(oid)) : NULL;
+	SearchSysCache1(PROCOID, ObjectIdGetDatum(oid)) : NULL;
 
 	if (!HeapTupleIsValid(tuple))
 		raise_not_found(what, given, NULL);

@@ -10,6 +10,9 @@
 
 #include "utils/jsonb.h"
 
+/* no name of a function with its arguments is longer, in bytes */
+#define JDG_SIGNATURE_MAX	2000
+
 typedef struct JdgFunction
 {
 	Oid			oid;
@@ -27,10 +30,13 @@ typedef struct JdgFunction
  */
 extern void jdg_function_find(const char *what, const char *given,
 							  JdgFunction *f);
+
 /* the function of a stored signature, as it is now */
 extern void jdg_function_read(const char *signature, JdgFunction *f);
+
 /* a signature that means the same function under any search_path */
 extern char *jdg_function_signature(Oid function);
+
 /* SELECT or CALL of it with $1, the payload */
 extern char *jdg_function_call_sql(const JdgFunction *f);
 

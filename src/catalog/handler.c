@@ -111,7 +111,8 @@ is_granted(const char *name, Oid role)
 
 	for (int64 i = 0; i < n; i++)
 	{
-		if (jdg_role_trusts(role, jdg_col_oid(i, 1)))
+		if (jdg_role_trusts(role, jdg_col_oid(i, 1)) &&
+			jdg_role_is_meant(jdg_col_oid(i, 1)))
 			return true;
 	}
 	return false;
@@ -124,6 +125,8 @@ is_granted(const char *name, Oid role)
 static bool
 is_usable(const JdgHandler *h, Oid role)
 {
+	if (!jdg_role_is_meant(h->owner))
+		return false;
 	if (h->kind == JDG_HANDLER_C ? superuser_arg(role) :
 		(jdg_role_trusts(role, h->owner) || superuser_arg(h->owner) ||
 		 h->owner == jdg_bookkeeper()))

@@ -49,12 +49,14 @@ typedef struct JdgHandler
  */
 extern JdgHandler *jdg_handler_get(const char *name, Oid role,
 								   MemoryContext mcxt);
+
 /*
  * Check a payload as the current user: strict conversion to the payload
  * type, then the validate hook.  Raises VALIDATION_ERROR naming the field.
  * Outside jdg_internal_begin().
  */
 extern void jdg_handler_check_payload(const JdgHandler *h, Jsonb *payload);
+
 /*
  * SQL text with $1 jsonb that runs the handler (function and sql kinds), in
  * the current context.  Resolves the function as it is now.

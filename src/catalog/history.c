@@ -122,11 +122,11 @@ jdg_history_ensure_partition(TimestampTz when)
 }
 
 /*
- * Names of the partitions whose last instant lies before "limit".  Inside
- * jdg_internal_begin().
+ * Names of the partitions whose last instant lies before "limit", in mcxt.
+ * Inside jdg_internal_begin().
  */
 List *
-jdg_history_expired(TimestampTz limit)
+jdg_history_expired(TimestampTz limit, MemoryContext mcxt)
 {
 	static JdgQuery q = {
 		"SELECT c.relname::text FROM pg_inherits i "
@@ -136,7 +136,6 @@ jdg_history_expired(TimestampTz limit)
 	};
 	char		name[NAMEDATALEN] = {0};
 	Datum		v[1] = {NameGetDatum((Name) name)};
-	MemoryContext mcxt = CurrentMemoryContext;
 	List	   *names = NIL;
 	int64		n;
 

@@ -49,7 +49,7 @@ extern void jdg_history_from_task(JdgHistory *h, const JdgTask *task);
 extern void jdg_history_insert(const JdgHistory *h);
 /* partitions for the day of "when"; own transaction section */
 extern void jdg_history_ensure_partition(TimestampTz when);
-/* names of partitions that ended before "limit", palloc'd list of char * */
-extern List *jdg_history_expired(TimestampTz limit);
+/* names of partitions that ended before "limit", a list of char * */
+extern List *jdg_history_expired(TimestampTz limit, MemoryContext mcxt);
 
 #endif							/* JDG_HISTORY_H */

@@ -115,6 +115,7 @@ static void
 convert_row(Oid type, Jsonb *payload)
 {
 	Oid			base = getBaseType(type);
+
 	LOCAL_FCINFO(fcinfo, 2);
 	FmgrInfo	flinfo;
 	Const	   *row = makeNullConst(base, -1, InvalidOid);
@@ -167,7 +168,7 @@ convert(Oid type, int32 typmod, JsonbValue *v, const char *path,
 				(errcode(JDG_ERRCODE_VALIDATION_ERROR),
 				 payload ? errmsg("payload is not acceptable") :
 				 errmsg("field \"%s\" of the payload is not acceptable", path),
-				 errdetail("%s", edata->message),
+				 errdetail("%s", jdg_excerpt(edata->message)),
 				 edata->hint ? errhint("%s", edata->hint) :
 				 errhint("Its type is %s.", format_type_with_typemod(type, typmod))));
 	}
@@ -223,7 +224,7 @@ check_keys(TupleDesc desc, Oid type, JsonbContainer *object, const char *path)
 			ereport(ERROR,
 					(errcode(JDG_ERRCODE_VALIDATION_ERROR),
 					 errmsg("payload has an unknown field \"%s\"",
-							join_path(path, key)),
+							jdg_excerpt(join_path(path, key))),
 					 errdetail("Type %s has the fields: %s.",
 							   format_type_be(type), list_fields(desc)),
 					 errhint("Remove the field or correct its name.")));

@@ -46,16 +46,19 @@ read_queue(JdgQuery *query, Datum key, JdgQueue *queue)
 	memset(queue, 0, sizeof(*queue));
 	queue->queue_id = jdg_col_int32(0, 1, 0);
 	text = jdg_col_text(0, 2, CurrentMemoryContext);
+
 	strlcpy(queue->name, text, sizeof(queue->name));
 	queue->owner = jdg_col_oid(0, 3);
 	queue->max_concurrency = jdg_col_int32(0, 4, 0);
 	queue->max_depth = jdg_col_int64(0, 5, 0);
 	text = jdg_col_text(0, 6, CurrentMemoryContext);
+
 	queue->on_full = strcmp(text, "block") == 0 ? JDG_FULL_BLOCK :
 		strcmp(text, "drop_oldest") == 0 ? JDG_FULL_DROP_OLDEST :
 		JDG_FULL_REJECT;
 	queue->isolate = jdg_col_bool(0, 7);
 	text = jdg_col_text(0, 8, CurrentMemoryContext);
+
 	queue->keep = strcmp(text, "failures") == 0 ? JDG_KEEP_FAILURES :
 		strcmp(text, "none") == 0 ? JDG_KEEP_NONE : JDG_KEEP_ALL;
 	queue->paused = jdg_col_bool(0, 9);
@@ -85,12 +88,14 @@ jdg_queue_usable(const JdgQueue *queue, Oid role)
 	int64		n;
 
 	if (queue->queue_id == JDG_DEFAULT_QUEUE ||
-		has_privs_of_role(role, queue->owner))
+		(has_privs_of_role(role, queue->owner) &&
+		 jdg_role_is_meant(queue->owner)))
 		return true;
 	n = jdg_run(&grants_query, &value, NULL, 0);
 	for (int64 i = 0; i < n; i++)
 	{
-		if (has_privs_of_role(role, jdg_col_oid(i, 1)))
+		if (has_privs_of_role(role, jdg_col_oid(i, 1)) &&
+			jdg_role_is_meant(jdg_col_oid(i, 1)))
 			return true;
 	}
 	return jdg_is_operator(role);

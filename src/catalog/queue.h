@@ -40,6 +40,7 @@ typedef struct JdgQueue
 /* inside jdg_internal_begin(); false: no such queue */
 extern bool jdg_queue_by_name(const char *name, JdgQueue *queue);
 extern bool jdg_queue_by_id(int32 queue_id, JdgQueue *queue);
+
 /* may the role put tasks into the queue?  inside jdg_internal_begin() */
 extern bool jdg_queue_usable(const JdgQueue *queue, Oid role);
 

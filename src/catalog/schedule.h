@@ -121,12 +121,14 @@ extern void jdg_schedule_task(const JdgSchedule *s, JdgTask *task);
 extern void jdg_schedule_record_missed(const JdgSchedule *s, int64 n,
 									   TimestampTz first, TimestampTz last,
 									   const char *reason, TimestampTz now);
+
 /*
  * Record all that is due up to now as missed and move s->next_run_at past
  * it.  Changes the struct (next_run_at, missed), not the row.
  */
 extern void jdg_schedule_catch_up(JdgSchedule *s, const char *reason,
 								  TimestampTz now);
+
 /*
  * The same for every schedule that could fire, rows included: what lies in
  * the past does not run.  Inside jdg_internal_begin().

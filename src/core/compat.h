@@ -26,6 +26,13 @@
 #error "jadugar needs PostgreSQL 15 or later"
 #endif
 
+/* how a function that does not return is declared: before it, since 18 */
+#if PG_VERSION_NUM >= 180000
+#define JDG_NORETURN pg_noreturn
+#else
+#define JDG_NORETURN pg_attribute_noreturn()
+#endif
+
 /* object_ownercheck() replaced one function per kind of object in 16 */
 #if PG_VERSION_NUM >= 160000
 #define jdg_database_owned_by(db, role) \

@@ -10,8 +10,10 @@
 #include "postgres.h"
 
 #include "core/errors.h"
+#include "core/json.h"
 #include "fmgr.h"
 #include "funcapi.h"
+#include "mb/pg_wchar.h"
 #include "utils/builtins.h"
 #include "utils/tuplestore.h"
 
@@ -101,22 +103,6 @@ jdg_error_name(int sqlerrcode)
 	return "TASK_EXECUTION_ERROR";
 }
 
-static void
-push_field(JsonbParseState **state, const char *key, const char *value)
-{
-	JsonbValue	v;
-
-	if (value == NULL || value[0] == '\0')
-		return;
-	v.type = jbvString;
-	v.val.string.val = unconstify(char *, key);
-	v.val.string.len = strlen(key);
-	pushJsonbValue(state, WJB_KEY, &v);
-	v.val.string.val = unconstify(char *, value);
-	v.val.string.len = strlen(value);
-	pushJsonbValue(state, WJB_VALUE, &v);
-}
-
 /*
  * An error as it is kept in the history: everything a reader of the server
  * log would see.  Allocates in the current context.
@@ -124,23 +110,34 @@ push_field(JsonbParseState **state, const char *key, const char *value)
 Jsonb *
 jdg_error_to_jsonb(const ErrorData *edata)
 {
-	JsonbParseState *state = NULL;
-	JsonbValue *v;
+	JsonbParseState *state;
 
-	pushJsonbValue(&state, WJB_BEGIN_OBJECT, NULL);
-	push_field(&state, "sqlstate", unpack_sql_state(edata->sqlerrcode));
-	push_field(&state, "message", edata->message);
-	push_field(&state, "detail", edata->detail);
-	push_field(&state, "hint", edata->hint);
-	push_field(&state, "context", edata->context);
-	push_field(&state, "schema", edata->schema_name);
-	push_field(&state, "table", edata->table_name);
-	push_field(&state, "column", edata->column_name);
-	push_field(&state, "datatype", edata->datatype_name);
-	push_field(&state, "constraint", edata->constraint_name);
-	push_field(&state, "query", edata->internalquery);
-	v = pushJsonbValue(&state, WJB_END_OBJECT, NULL);
-	return JsonbValueToJsonb(v);
+	jdg_json_begin(&state);
+	jdg_json_text(&state, "sqlstate", unpack_sql_state(edata->sqlerrcode));
+	jdg_json_text(&state, "message", edata->message);
+	jdg_json_text(&state, "detail", edata->detail);
+	jdg_json_text(&state, "hint", edata->hint);
+	jdg_json_text(&state, "context", edata->context);
+	jdg_json_text(&state, "schema", edata->schema_name);
+	jdg_json_text(&state, "table", edata->table_name);
+	jdg_json_text(&state, "column", edata->column_name);
+	jdg_json_text(&state, "datatype", edata->datatype_name);
+	jdg_json_text(&state, "constraint", edata->constraint_name);
+	jdg_json_text(&state, "query", edata->internalquery);
+	return jdg_json_finish(&state);
+}
+
+#define EXCERPT_LEN 200
+
+const char *
+jdg_excerpt(const char *value)
+{
+	int			len = strlen(value);
+
+	if (len <= EXCERPT_LEN)
+		return value;
+	len = pg_mbcliplen(value, len, EXCERPT_LEN);
+	return psprintf("%.*s...", len, value);
 }
 
 PG_FUNCTION_INFO_V1(jdg_error_codes);

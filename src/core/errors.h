@@ -42,4 +42,7 @@
 extern const char *jdg_error_name(int sqlerrcode);
 extern Jsonb *jdg_error_to_jsonb(const ErrorData *edata);
 
+/* a value that a user gave, cut to what a message can bear */
+extern const char *jdg_excerpt(const char *value);
+
 #endif							/* JDG_ERRORS_H */

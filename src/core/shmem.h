@@ -147,6 +147,8 @@ typedef struct JdgSlotTask
 	int			attempt;
 	JdgTaskPhase phase;
 	JdgCancelKind cancel;
+	bool		locked;			/* this worker has locked the task's row */
+	bool		limited;		/* its queue has a limit */
 	bool		standalone;
 } JdgSlotTask;
 
@@ -237,6 +239,7 @@ extern void jdg_slots_leave(Oid dboid, Oid owner, int keep);
 extern int	jdg_slots_pids(Oid dboid, pid_t *pids, int max);
 extern bool jdg_slot_find_task(Oid dboid, int64 task_id, JdgTaskPhase *phase);
 extern bool jdg_slot_cancel_task(Oid dboid, int64 task_id, JdgCancelKind kind);
+extern void jdg_slot_give_up(JdgSlot *slot, int first);
 extern int	jdg_slots_running(Oid dboid, int64 *ids, int max);
 extern int	jdg_slots_queue_load(Oid dboid, int queue_id);
 extern int	jdg_slots_held(Oid dboid, Oid owner, int queue_id);

@@ -5,8 +5,9 @@
  *
  * A slot is allocated by a scheduler before it registers the worker, filled
  * by the worker, and released when the worker has ended.  A worker publishes
- * a task in its slot before it locks the task's row, so whoever finds a row
- * locked by a worker finds the task here too.
+ * a task in its slot before it locks the task's row, and says so when it has
+ * got the lock.  Requests to cancel are left only where the row is locked:
+ * a worker that did not get it forgets the task without a look at requests.
  *
  *-------------------------------------------------------------------------
  */
@@ -248,7 +249,7 @@ find_in_slot(JdgSlot *slot, Oid dboid, int64 task_id)
 		return -1;
 	for (int j = 0; j < slot->ntasks; j++)
 	{
-		if (slot->task[j].task_id == task_id)
+		if (slot->task[j].task_id == task_id && slot->task[j].locked)
 			return j;
 	}
 	return -1;
@@ -306,7 +307,24 @@ jdg_slot_cancel_task(Oid dboid, int64 task_id, JdgCancelKind kind)
 	return false;
 }
 
-/* The ids of all tasks held by workers of a database. */
+/*
+ * The group ends before it has come to the tasks from "first" on.  Those that
+ * nobody has asked to cancel are let go: from here on such a request finds no
+ * worker and waits for the row.
+ */
+void
+jdg_slot_give_up(JdgSlot *slot, int first)
+{
+	SpinLockAcquire(&slot->mutex);
+	for (int j = first; j < slot->ntasks; j++)
+	{
+		if (slot->task[j].cancel == JDG_CANCEL_NONE)
+			slot->task[j].locked = false;
+	}
+	SpinLockRelease(&slot->mutex);
+}
+
+/* The ids of all tasks that workers of a database hold or try to lock. */
 int
 jdg_slots_running(Oid dboid, int64 *ids, int max)
 {

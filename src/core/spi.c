@@ -84,6 +84,25 @@ jdg_lock_extension(void)
 			 errmsg("extension \"jadugar\" does not exist in this database")));
 }
 
+/*
+ * In our processes: transactions are read committed, read-write and without
+ * a time limit, whatever the role's or the database's defaults are.
+ */
+void
+jdg_plain_transactions(void)
+{
+	SetConfigOption("default_transaction_isolation", "read committed",
+					PGC_USERSET, PGC_S_OVERRIDE);
+	SetConfigOption("default_transaction_read_only", "off", PGC_USERSET,
+					PGC_S_OVERRIDE);
+	SetConfigOption("default_transaction_deferrable", "off", PGC_USERSET,
+					PGC_S_OVERRIDE);
+	/* since 17; it would end the process rather than the task */
+	if (GetConfigOption("transaction_timeout", true, false) != NULL)
+		SetConfigOption("transaction_timeout", "0", PGC_USERSET,
+						PGC_S_OVERRIDE);
+}
+
 void
 jdg_internal_begin(JdgInternal *st)
 {

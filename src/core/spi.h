@@ -44,6 +44,7 @@ extern Oid	jdg_schema_oid(void);
 extern Oid	jdg_relation_oid(const char *name);
 extern Oid	jdg_bookkeeper(void);	/* role that owns the tables */
 extern void jdg_lock_extension(void);
+extern void jdg_plain_transactions(void);
 
 extern void jdg_internal_begin(JdgInternal *st);
 extern void jdg_internal_end(JdgInternal *st);

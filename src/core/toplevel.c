@@ -27,8 +27,8 @@
 #include "utils/portal.h"
 #include "utils/snapmgr.h"
 
-static ParamListInfo
-make_params(Jsonb *payload)
+ParamListInfo
+jdg_payload_params(Jsonb *payload)
 {
 	ParamListInfo params = makeParamList(1);
 
@@ -49,8 +49,11 @@ run_statement(RawStmt *stmt, const char *sql, Jsonb *payload,
 	Portal		portal;
 	QueryCompletion qc;
 	bool		snapshot_set = false;
+	MemoryContext mcxt = CurrentMemoryContext;
 
 	StartTransactionCommand();
+	/* plans must outlive this transaction: VACUUM and CALL end it */
+	MemoryContextSwitchTo(mcxt);
 	if (analyze_requires_snapshot(stmt))
 	{
 		PushActiveSnapshot(GetTransactionSnapshot());
@@ -66,7 +69,7 @@ run_statement(RawStmt *stmt, const char *sql, Jsonb *payload,
 	portal->visible = false;
 	PortalDefineQuery(portal, NULL, sql, CreateCommandTag(stmt->stmt), plans,
 					  NULL);
-	PortalStart(portal, make_params(payload), 0, InvalidSnapshot);
+	PortalStart(portal, jdg_payload_params(payload), 0, InvalidSnapshot);
 	InitializeQueryCompletion(&qc);
 	(void) jdg_portal_run(portal, dest, &qc);
 	PortalDrop(portal, false);

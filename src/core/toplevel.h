@@ -8,6 +8,7 @@
 #ifndef JDG_TOPLEVEL_H
 #define JDG_TOPLEVEL_H
 
+#include "nodes/params.h"
 #include "tcop/dest.h"
 #include "utils/jsonb.h"
 
@@ -19,5 +20,8 @@
  */
 extern uint64 jdg_toplevel_run(const char *sql, Jsonb *payload,
 							   DestReceiver *dest);
+
+/* the payload as $1, in the current context */
+extern ParamListInfo jdg_payload_params(Jsonb *payload);
 
 #endif							/* JDG_TOPLEVEL_H */

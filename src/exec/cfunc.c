@@ -12,9 +12,11 @@
 #include "postgres.h"
 
 #include "core/errors.h"
+#include "core/shmem.h"
 #include "exec/cfunc.h"
 #include "exec/exec.h"
 #include "fmgr.h"
+#include "mb/pg_wchar.h"
 #include "miscadmin.h"
 #include "utils/builtins.h"
 #include "utils/jsonb.h"
@@ -73,11 +75,25 @@ cancel_requested(JadugarTask *task)
 		(jdg_exec_hooks.cancel_requested && jdg_exec_hooks.cancel_requested());
 }
 
+/* What does not fit is cut rather than refused: progress fails no task. */
 static void
 progress(JadugarTask *task, double fraction, const char *message)
 {
-	if (jdg_exec_hooks.progress)
-		jdg_exec_hooks.progress(fraction, message);
+	char		clipped[JDG_MESSAGE_LEN];
+
+	if (jdg_exec_hooks.progress == NULL)
+		return;
+	if (message)
+	{
+		int			len = strlen(message);
+
+		len = pg_mbcliplen(message, len, sizeof(clipped) - 1);
+		memcpy(clipped, message, len);
+		clipped[len] = '\0';
+	}
+	if (!(fraction > 0))
+		fraction = 0;			/* also for a NaN */
+	jdg_exec_hooks.progress(Min(fraction, 1.0), message ? clipped : NULL);
 }
 
 static void
@@ -102,11 +118,22 @@ set_result(JadugarTask *task, const char *json, size_t length)
 	pfree(text);
 }
 
+/* A level that is not known counts as "info". */
 static void
 write_log(JadugarTask *task, const char *level, const char *message)
 {
-	if (jdg_exec_hooks.log)
-		jdg_exec_hooks.log(level, message, NULL);
+	static const char *const known[] = {
+		"debug", "notice", "warning", "error"
+	};
+	const char *found = "info";
+
+	for (int i = 0; level && i < lengthof(known); i++)
+	{
+		if (pg_strcasecmp(level, known[i]) == 0)
+			found = known[i];
+	}
+	if (jdg_exec_hooks.log && message)
+		jdg_exec_hooks.log(found, message, NULL);
 }
 
 /* See exec.h.  The result lives in the caller's context. */

@@ -91,18 +91,6 @@ keep_plan(int64 command_id, const char *sql, SPIPlanPtr plan)
 	p->plan = plan;
 }
 
-static ParamListInfo
-payload_params(Jsonb *payload)
-{
-	ParamListInfo params = makeParamList(1);
-
-	params->params[0].value = PointerGetDatum(payload);
-	params->params[0].isnull = payload == NULL;
-	params->params[0].pflags = PARAM_FLAG_CONST;
-	params->params[0].ptype = JSONBOID;
-	return params;
-}
-
 static void
 check_spi(int rc)
 {
@@ -156,7 +144,7 @@ void
 jdg_exec_sql(const char *sql, int64 command_id, Jsonb *payload,
 			 JdgExecResult *res)
 {
-	ParamListInfo params = payload_params(payload);
+	ParamListInfo params = jdg_payload_params(payload);
 	DestReceiver *dest = jdg_first_row_receiver();
 
 	if (SPI_connect() != SPI_OK_CONNECT)

@@ -29,7 +29,8 @@
  * retry policy decides about another.  Memory allocated in the current
  * context is freed when the task has ended.  SPI may be used.  The server
  * checks for interrupts when the handler calls CHECK_FOR_INTERRUPTS(): a
- * loop that does not can only be stopped by ending the process.
+ * loop that does not can only be stopped by ending the process.  A handler
+ * that returns has completed its task, even if it was asked to stop.
  *
  * The struct grows at its end only; struct_size says how much of it the
  * running jadugar fills.
@@ -73,7 +74,7 @@ struct JadugarTask
 							   size_t length);
 	void		(*set_result_jsonb) (JadugarTask *task, Datum result);
 
-	/* view jadugar.logs; level: 'debug', 'info', 'warning' or 'error' */
+	/* view jadugar.logs; 'debug', 'info', 'notice', 'warning' or 'error' */
 	void		(*log) (JadugarTask *task, const char *level,
 						const char *message);
 

@@ -78,6 +78,8 @@ jdg_slot_hold(JdgSlot *slot, const JdgTask *task, int32 queue_limit)
 		st->attempt = task->attempt;
 		st->phase = JDG_TASK_CLAIMED;
 		st->cancel = JDG_CANCEL_NONE;
+		st->locked = false;
+		st->limited = queue_limit > 0;
 		st->standalone = false;
 		slot->ntasks++;
 		SpinLockRelease(&slot->mutex);
@@ -85,6 +87,15 @@ jdg_slot_hold(JdgSlot *slot, const JdgTask *task, int32 queue_limit)
 	if (queue_limit > 0)
 		LWLockRelease(JdgShared->lock);
 	return ok;
+}
+
+/* The row of the task held last is locked: requests to cancel may come. */
+static void
+hold_is_locked(JdgSlot *slot)
+{
+	SpinLockAcquire(&slot->mutex);
+	slot->task[slot->ntasks - 1].locked = true;
+	SpinLockRelease(&slot->mutex);
 }
 
 void
@@ -354,6 +365,7 @@ jdg_claim(JdgSlot *slot, Oid owner, JdgTask *tasks, int max,
 		}
 		if (lock_row(heap, src->slot, GetActiveSnapshot()))
 		{
+			hold_is_locked(slot);
 			task_from_slot(src->slot, &tasks[n++], mcxt);
 			if (j == JDG_JOIN_LAST)
 			{
@@ -392,14 +404,19 @@ jdg_claim_one(JdgSlot *slot, int64 task_id, JdgTask *task, MemoryContext mcxt)
 	ok = jdg_task_load(task_id, false, task, mcxt) &&
 		task->state == JDG_STATE_READY &&
 		jdg_queue_by_id(task->queue_id, &queue) && !queue.paused &&
-		jdg_slot_hold(slot, task, queue.max_concurrency);
+		(slot->ntasks > 0 ||
+		 jdg_slot_hold(slot, task, queue.max_concurrency));
 	if (ok)
 	{
 		ok = jdg_task_load(task_id, true, task, mcxt) &&
 			task->state == JDG_STATE_READY;
-		if (!ok)
+		if (ok)
+			hold_is_locked(slot);
+		else
 			jdg_slot_unhold_last(slot);
 	}
+	else if (slot->ntasks > 0)
+		jdg_slot_unhold_last(slot);
 	jdg_internal_end(&in);
 	PopActiveSnapshot();
 	return ok;

@@ -31,7 +31,10 @@ typedef JdgJoin (*JdgJoinCheck) (const JdgTask *task, int n);
  */
 extern int	jdg_claim(JdgSlot *slot, Oid owner, JdgTask *tasks, int max,
 					  JdgJoinCheck join, MemoryContext mcxt, bool *more);
-/* claim one given task, if it is ready and free */
+/*
+ * Claim one given task, if it is ready and free.  The slot is empty, or holds
+ * that task already from the transaction before.
+ */
 extern bool jdg_claim_one(JdgSlot *slot, int64 task_id, JdgTask *task,
 						  MemoryContext mcxt);
 

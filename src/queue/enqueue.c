@@ -24,6 +24,7 @@
 #include "core/shmem.h"
 #include "core/spi.h"
 #include "miscadmin.h"
+#include "queue/enqueue.h"
 #include "queue/insert.h"
 #include "queue/locktask.h"
 #include "queue/settle.h"
@@ -70,8 +71,15 @@ drop_oldest(const JdgQueue *queue, int64 n)
 
 	for (int64 i = 0; i < rows; i++)
 		jdg_task_from_row(i, &tasks[i], CurrentMemoryContext);
+	if (rows > 0)
+		jdg_row_held();
 	for (int64 i = 0; i < rows; i++)
-		jdg_settle_cancel(&tasks[i], "queue_full");
+	{
+		/* the one before may have taken it along as its dependant */
+		if (jdg_task_load(tasks[i].task_id, true, &tasks[i],
+						  CurrentMemoryContext))
+			jdg_settle_cancel(&tasks[i], "queue_full");
+	}
 	return rows >= n;
 }
 
@@ -138,7 +146,7 @@ add_dependency(const JdgTask *t, int64 parent, Oid role)
 		"VALUES ($1, $2) ON CONFLICT DO NOTHING", 2, {INT8OID, INT8OID}
 	};
 	static JdgQuery status = {
-		"SELECT status, owner FROM jadugar.history WHERE task_id = $1 "
+		"SELECT status, owner FROM jadugar.run WHERE task_id = $1 "
 		"AND final ORDER BY run_id DESC LIMIT 1", 1, {INT8OID}
 	};
 	static JdgQuery known = {

@@ -62,6 +62,12 @@ extern void jdg_wake_at_commit(Oid owner, const JdgTask *task);
 extern void jdg_wake_scheduler_at_commit(uint32 why);
 /* after commit, look again at what waits for a task that this finished */
 extern void jdg_recheck_at_commit(int64 task_id, bool finished);
+/*
+ * This session's transaction has locked the row of a task.  A worker may pass
+ * over the task meanwhile: if it is still ready in the end, also because of a
+ * rollback, it needs a worker again.
+ */
+extern void jdg_row_held(void);
 /* after commit, tell those in wait() */
 extern void jdg_finished_at_commit(void);
 

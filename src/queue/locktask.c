@@ -18,6 +18,7 @@
 #include "core/shmem.h"
 #include "core/spi.h"
 #include "miscadmin.h"
+#include "queue/enqueue.h"
 #include "queue/locktask.h"
 #include "storage/latch.h"
 
@@ -33,7 +34,10 @@ jdg_task_hold(int64 task_id, JdgTask *task, MemoryContext mcxt)
 		if (JdgShared && jdg_slot_find_task(MyDatabaseId, task_id, NULL))
 			return JDG_HOLD_RUNNING;
 		if (jdg_task_load(task_id, true, task, mcxt))
+		{
+			jdg_row_held();
 			return JDG_HOLD_LOCKED;
+		}
 		if (!jdg_task_load(task_id, false, task, mcxt))
 			return JDG_HOLD_GONE;
 
@@ -45,6 +49,30 @@ jdg_task_hold(int64 task_id, JdgTask *task, MemoryContext mcxt)
 						 WL_LATCH_SET | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH,
 						 RETRY_DELAY, jdg_wait_task());
 		ResetLatch(MyLatch);
+	}
+}
+
+/*
+ * Have a task stopped, or take hold of its row.  JDG_HOLD_RUNNING: its worker
+ * has been asked to stop it.  One that has run and is about to be committed is
+ * waited for: until then nobody knows whether it has.
+ */
+JdgHold
+jdg_task_stop(int64 task_id, JdgCancelKind kind, JdgTask *task,
+			  MemoryContext mcxt)
+{
+	for (;;)
+	{
+		JdgHold		hold = jdg_task_hold(task_id, task, mcxt);
+
+		if (hold != JDG_HOLD_RUNNING ||
+			jdg_slot_cancel_task(MyDatabaseId, task_id, kind))
+			return hold;
+		(void) WaitLatch(MyLatch,
+						 WL_LATCH_SET | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH,
+						 1L, jdg_wait_task());
+		ResetLatch(MyLatch);
+		CHECK_FOR_INTERRUPTS();
 	}
 }
 
@@ -62,7 +90,7 @@ bool
 jdg_task_find(int64 task_id, Oid role, JdgTask *task, MemoryContext mcxt)
 {
 	static JdgQuery q = {
-		"SELECT owner FROM jadugar.history WHERE task_id = $1 LIMIT 1", 1,
+		"SELECT owner FROM jadugar.run WHERE task_id = $1 LIMIT 1", 1,
 		{INT8OID}
 	};
 	Datum		v[1] = {Int64GetDatum(task_id)};

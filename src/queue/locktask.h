@@ -9,6 +9,8 @@
 #define JDG_LOCKTASK_H
 
 #include "catalog/task.h"
+#include "core/shmem.h"
+#include "core/compat.h"
 
 typedef enum JdgHold
 {
@@ -20,6 +22,9 @@ typedef enum JdgHold
 /* inside jdg_internal_begin(); the task in mcxt */
 extern JdgHold jdg_task_hold(int64 task_id, JdgTask *task,
 							 MemoryContext mcxt);
+/* the same, and ask its worker to stop it */
+extern JdgHold jdg_task_stop(int64 task_id, JdgCancelKind kind, JdgTask *task,
+							 MemoryContext mcxt);
 
 /*
  * Find a task for the current role: true and *task if it is unfinished and
@@ -29,6 +34,6 @@ extern JdgHold jdg_task_hold(int64 task_id, JdgTask *task,
 extern bool jdg_task_find(int64 task_id, Oid role, JdgTask *task,
 						  MemoryContext mcxt);
 /* TASK_NOT_FOUND with the id */
-extern void jdg_task_missing(int64 task_id) pg_attribute_noreturn();
+JDG_NORETURN extern void jdg_task_missing(int64 task_id);
 
 #endif							/* JDG_LOCKTASK_H */

@@ -12,8 +12,10 @@
  */
 #include "postgres.h"
 
+#include "access/xact.h"
 #include "catalog/command.h"
 #include "core/clock.h"
+#include "core/compat.h"
 #include "core/errors.h"
 #include "core/settings.h"
 #include "core/spi.h"
@@ -22,6 +24,8 @@
 #include "queue/retry.h"
 #include "utils/builtins.h"
 #include "utils/guc.h"
+#include "utils/memutils.h"
+#include "utils/resowner.h"
 
 #define MAX_KEY_LEN 1024
 
@@ -81,15 +85,46 @@ static void
 check_settings(Jsonb *settings)
 {
 	int			level;
+	MemoryContext old;
+	ResourceOwner owner;
+	ErrorData  *volatile edata = NULL;
 
 	if (!JB_ROOT_IS_OBJECT(settings))
 		ereport(ERROR,
 				(errcode(JDG_ERRCODE_VALIDATION_ERROR),
 				 errmsg("settings must be a JSON object of names and values"),
 				 errhint("Write for example '{\"work_mem\": \"64MB\"}'.")));
-	level = NewGUCNestLevel();
-	jdg_apply_settings(settings, false);
-	AtEOXact_GUC(false, level);
+	old = CurrentMemoryContext;
+	owner = CurrentResourceOwner;
+	BeginInternalSubTransaction(NULL);
+	MemoryContextSwitchTo(old);
+	PG_TRY();
+	{
+		level = NewGUCNestLevel();
+		jdg_apply_settings(settings, false);
+		AtEOXact_GUC(false, level);
+		ReleaseCurrentSubTransaction();
+	}
+	PG_CATCH();
+	{
+		MemoryContextSwitchTo(old);
+		edata = CopyErrorData();
+		FlushErrorState();
+		RollbackAndReleaseCurrentSubTransaction();
+	}
+	PG_END_TRY();
+	MemoryContextSwitchTo(old);
+	CurrentResourceOwner = owner;
+	if (edata == NULL)
+		return;
+	if (edata->sqlerrcode == ERRCODE_QUERY_CANCELED ||
+		edata->sqlerrcode == JDG_ERRCODE_VALIDATION_ERROR)
+		ReThrowError(edata);
+	ereport(ERROR,
+			(errcode(JDG_ERRCODE_VALIDATION_ERROR),
+			 errmsg("settings are not acceptable"),
+			 errdetail("%s", edata->message),
+			 edata->hint ? errhint("%s", edata->hint) : 0));
 }
 
 /*
@@ -184,7 +219,7 @@ find_queue(const char *name, JdgHandler *handler, Oid role, JdgQueue *queue)
 						 name, GetUserNameFromId(role, true))));
 }
 
-static void
+JDG_NORETURN static void
 raise_not_a_command(const char *text, ErrorData *err)
 {
 	ereport(ERROR,

@@ -33,6 +33,7 @@
 #include "postgres.h"
 
 #include "catalog/pg_type.h"
+#include "core/shmem.h"
 #include "core/spi.h"
 #include "queue/enqueue.h"
 #include "queue/insert.h"
@@ -41,8 +42,9 @@
 #include "utils/array.h"
 #include "utils/builtins.h"
 
-static void
-set_state(JdgTask *t, char state)
+/* Put a locked task into another state; wake-ups at commit. */
+void
+jdg_task_set_state(JdgTask *t, char state)
 {
 	static JdgQuery q = {
 		"UPDATE jadugar.task SET state = $2 WHERE task_id = $1", 2,
@@ -59,7 +61,7 @@ set_state(JdgTask *t, char state)
 static void
 dependencies_satisfied(JdgTask *t)
 {
-	set_state(t, jdg_state_without_dependencies(t));
+	jdg_task_set_state(t, jdg_state_without_dependencies(t));
 }
 
 /* Does the task still wait for another? */
@@ -88,28 +90,35 @@ drop_dependency(int64 task_id, int64 parent_id)
 }
 
 /*
- * A parent of a locked waiting child has ended.  False: the child has been
- * cancelled and is gone.
+ * A parent of a locked waiting child has ended.  False: the child is to be
+ * cancelled.
  */
 static bool
 parent_ended(JdgTask *child, int64 parent_id, bool success)
 {
 	if (!success && child->on_dependency_failure == 'w')
 		return true;			/* waits until a retry of it succeeds */
-	drop_dependency(child->task_id, parent_id);
 	if (!success && child->on_dependency_failure != 'r')
-	{
-		jdg_settle_cancel(child, "dependency");
 		return false;
-	}
+	drop_dependency(child->task_id, parent_id);
 	return true;
+}
+
+static List *
+add_id(List *ids, int64 id)
+{
+	int64	   *copy = palloc(sizeof(int64));
+
+	*copy = id;
+	return lappend(ids, copy);
 }
 
 /*
  * Tasks have been taken out by this transaction: resolve what depends on
- * them.  One index probe when nothing does.
+ * them.  One index probe when nothing does.  Cancelling is left to the
+ * caller: a chain of dependants may be longer than the stack is deep.
  */
-void
+List *
 jdg_resolve_finished(const JdgFinished *done, int n)
 {
 	static JdgQuery q = {
@@ -121,6 +130,7 @@ jdg_resolve_finished(const JdgFinished *done, int n)
 	int64	   *children;
 	int64	   *parents;
 	int64		nrows;
+	List	   *to_cancel = NIL;
 
 	for (int i = 0; i < n; i++)
 		ids[i] = Int64GetDatum(done[i].task_id);
@@ -128,7 +138,7 @@ jdg_resolve_finished(const JdgFinished *done, int n)
 										   FLOAT8PASSBYVAL, TYPALIGN_DOUBLE));
 	nrows = jdg_run(&q, v, NULL, 0);
 	if (nrows == 0)
-		return;
+		return NIL;
 	children = palloc(sizeof(int64) * nrows);
 	parents = palloc(sizeof(int64) * nrows);
 	for (int64 i = 0; i < nrows; i++)
@@ -154,10 +164,13 @@ jdg_resolve_finished(const JdgFinished *done, int n)
 					alive = parent_ended(&child, parents[i], done[k].success);
 			}
 		}
-		if (locked && alive && child.state == JDG_STATE_DEPENDENCY &&
-			!jdg_has_dependencies(child_id))
+		if (!alive)
+			to_cancel = add_id(to_cancel, child_id);
+		else if (locked && child.state == JDG_STATE_DEPENDENCY &&
+				 !jdg_has_dependencies(child_id))
 			dependencies_satisfied(&child);
 	}
+	return to_cancel;
 }
 
 static int
@@ -205,7 +218,7 @@ promote_key(Oid owner, const char *key, int n)
 	for (int i = 0; i < found; i++)
 		jdg_task_from_row(i, &tasks[i], CurrentMemoryContext);
 	for (int i = 0; i < found; i++)
-		set_state(&tasks[i], JDG_STATE_READY);
+		jdg_task_set_state(&tasks[i], JDG_STATE_READY);
 	return found;
 }
 
@@ -229,6 +242,16 @@ jdg_resolve_key(Oid owner, const char *key)
 	if (active_of_key(owner, key) < key_limit(owner, key) &&
 		promote_key(owner, key, 1) == 0)
 		jdg_recheck_at_commit(head, false); /* somebody has it locked */
+}
+
+void
+jdg_key_place_given_up(const JdgTask *t)
+{
+	if (t->concurrency_key == NULL)
+		return;
+	jdg_resolve_key(t->owner, t->concurrency_key);
+	/* this session is in no slot: see the header */
+	jdg_wake_scheduler_at_commit(JDG_WAKE_SWEEP);
 }
 
 static bool
@@ -278,7 +301,10 @@ resolve_dependent(JdgTask *t, const int64 *running, int nrunning)
 	for (int64 i = 0; i < ngone; i++)
 	{
 		if (!parent_ended(t, gone[i], success[i]))
+		{
+			jdg_settle_cancel(t, "dependency");
 			return false;
+		}
 	}
 	if (!jdg_has_dependencies(t->task_id))
 		dependencies_satisfied(t);

@@ -73,12 +73,12 @@ string_is(const JsonbValue *v, const char *s)
 }
 
 /* The value of a key as text, for a message. */
-static char *
+static const char *
 value_text(const JsonbValue *v)
 {
 	Jsonb	   *j = JsonbValueToJsonb(unconstify(JsonbValue *, v));
 
-	return JsonbToCString(NULL, &j->root, VARSIZE(j));
+	return jdg_excerpt(JsonbToCString(NULL, &j->root, VARSIZE(j)));
 }
 
 static void
@@ -134,7 +134,7 @@ check_codes(const char *key, const JsonbValue *v)
 	JsonbIteratorToken tok;
 	JsonbValue	elem;
 	bool		is_array = v->type == jbvBinary &&
-		JsonContainerIsArray(v->val.binary.data);
+	JsonContainerIsArray(v->val.binary.data);
 
 	if (!is_array || JsonContainerSize(v->val.binary.data) > MAX_CODES)
 		ereport(ERROR,
@@ -188,7 +188,7 @@ check_member(const char *key, const JsonbValue *v)
 	else if (strcmp(key, "jitter") != 0)
 		ereport(ERROR,
 				(errcode(JDG_ERRCODE_VALIDATION_ERROR),
-				 errmsg("a retry policy has no key \"%s\"", key),
+				 errmsg("a retry policy has no key \"%s\"", jdg_excerpt(key)),
 				 errhint("Make policies with jadugar.retry_policy().")));
 	else if (v->type != jbvBool)
 		ereport(ERROR,

@@ -24,6 +24,7 @@
 #include "catalog/queue.h"
 #include "core/clock.h"
 #include "core/errors.h"
+#include "core/json.h"
 #include "core/settings.h"
 #include "core/shmem.h"
 #include "core/spi.h"
@@ -138,77 +139,25 @@ decide(JdgTask *t, const JdgOutcome *o, Decision *d)
 	}
 }
 
-static void
-push_string(JsonbParseState **st, const char *key, const char *s)
-{
-	JsonbValue	v;
-
-	if (s == NULL)
-		return;
-	v.type = jbvString;
-	v.val.string.val = unconstify(char *, key);
-	v.val.string.len = strlen(key);
-	pushJsonbValue(st, WJB_KEY, &v);
-	v.val.string.val = unconstify(char *, s);
-	v.val.string.len = strlen(s);
-	pushJsonbValue(st, WJB_VALUE, &v);
-}
-
-static void
-push_jsonb(JsonbParseState **st, const char *key, Jsonb *j)
-{
-	JsonbValue	v;
-
-	if (j == NULL)
-		return;
-	v.type = jbvString;
-	v.val.string.val = unconstify(char *, key);
-	v.val.string.len = strlen(key);
-	pushJsonbValue(st, WJB_KEY, &v);
-	if (JB_ROOT_IS_SCALAR(j))
-		JsonbExtractScalar(&j->root, &v);
-	else
-	{
-		v.type = jbvBinary;
-		v.val.binary.data = &j->root;
-		v.val.binary.len = VARSIZE(j) - VARHDRSZ;
-	}
-	pushJsonbValue(st, WJB_VALUE, &v);
-}
-
-static void
-push_number(JsonbParseState **st, const char *key, int64 i)
-{
-	JsonbValue	v;
-
-	v.type = jbvString;
-	v.val.string.val = unconstify(char *, key);
-	v.val.string.len = strlen(key);
-	pushJsonbValue(st, WJB_KEY, &v);
-	v.type = jbvNumeric;
-	v.val.numeric = DatumGetNumeric(DirectFunctionCall1(int8_numeric, Int64GetDatum(i)));
-	pushJsonbValue(st, WJB_VALUE, &v);
-}
-
 /* What retry_task() needs besides the columns of the history. */
 static Jsonb *
 options_of(const JdgTask *t)
 {
-	JsonbParseState *st = NULL;
+	JsonbParseState *st;
 	char		transaction[2] = {t->transaction, '\0'};
 
-	pushJsonbValue(&st, WJB_BEGIN_OBJECT, NULL);
-	push_string(&st, "transaction", transaction);
-	push_string(&st, "isolate", t->isolate ? "true" : "false");
+	jdg_json_begin(&st);
+	jdg_json_text(&st, "transaction", transaction);
+	jdg_json_text(&st, "isolate", t->isolate ? "true" : "false");
 	if (t->timeout)
-		push_string(&st, "timeout",
+		jdg_json_text(&st, "timeout",
 					DatumGetCString(DirectFunctionCall1(interval_out, IntervalPGetDatum(t->timeout))));
-	push_jsonb(&st, "retry", t->retry);
-	push_jsonb(&st, "settings", t->settings);
-	push_string(&st, "unique_key", t->unique_key);
-	push_string(&st, "concurrency_key", t->concurrency_key);
-	push_number(&st, "max_attempts", t->max_attempts);
-	return JsonbValueToJsonb(pushJsonbValue(&st, WJB_END_OBJECT, NULL));
+	jdg_json_jsonb(&st, "retry", t->retry);
+	jdg_json_jsonb(&st, "settings", t->settings);
+	jdg_json_text(&st, "unique_key", t->unique_key);
+	jdg_json_text(&st, "concurrency_key", t->concurrency_key);
+	jdg_json_int64(&st, "max_attempts", t->max_attempts);
+	return jdg_json_finish(&st);
 }
 
 static bool
@@ -275,6 +224,18 @@ put_back(JdgTask *t, const Decision *d)
 	jdg_wake_at_commit(t->owner, t);
 }
 
+/* What a task that leaves before its time was still waiting for. */
+static void
+delete_dependencies(int64 task_id)
+{
+	static JdgQuery q = {
+		"DELETE FROM jadugar.dependency WHERE task_id = $1", 1, {INT8OID}
+	};
+	Datum		v[1] = {Int64GetDatum(task_id)};
+
+	jdg_run(&q, v, NULL, 0);
+}
+
 static void
 delete_rows(JdgTask *tasks, const Decision *d, int n)
 {
@@ -287,8 +248,12 @@ delete_rows(JdgTask *tasks, const Decision *d, int n)
 
 	for (int i = 0; i < n; i++)
 	{
-		if (!d[i].stays)
-			ids[k++] = Int64GetDatum(tasks[i].task_id);
+		if (d[i].stays)
+			continue;
+		ids[k++] = Int64GetDatum(tasks[i].task_id);
+		if (tasks[i].state == JDG_STATE_DEPENDENCY ||
+			tasks[i].state == JDG_STATE_PAUSED)
+			delete_dependencies(tasks[i].task_id);
 	}
 	if (k == 0)
 		return;
@@ -392,7 +357,7 @@ static void
 enqueue_hook(const JdgTask *t, const JdgOutcome *o, const Decision *d,
 			 const char *function)
 {
-	JsonbParseState *st = NULL;
+	JsonbParseState *st;
 	JdgTask		hook;
 	char	   *name = pstrdup(function);
 	char	   *paren = strrchr(name, '(');
@@ -401,16 +366,16 @@ enqueue_hook(const JdgTask *t, const JdgOutcome *o, const Decision *d,
 	if (paren)
 		*paren = '\0';
 	sql = psprintf("SELECT %s($1)", name);
-	pushJsonbValue(&st, WJB_BEGIN_OBJECT, NULL);
-	push_number(&st, "task_id", t->task_id);
-	push_number(&st, "attempt", t->attempt);
-	push_string(&st, "status", status_name(d->status));
-	push_string(&st, "error_code", d->error_code);
-	push_jsonb(&st, "payload", t->payload);
-	push_jsonb(&st, "result", o->result);
-	push_jsonb(&st, "error", o->error);
+	jdg_json_begin(&st);
+	jdg_json_int64(&st, "task_id", t->task_id);
+	jdg_json_int64(&st, "attempt", t->attempt);
+	jdg_json_text(&st, "status", status_name(d->status));
+	jdg_json_text(&st, "error_code", d->error_code);
+	jdg_json_jsonb(&st, "payload", t->payload);
+	jdg_json_jsonb(&st, "result", o->result);
+	jdg_json_jsonb(&st, "error", o->error);
 	memset(&hook, 0, sizeof(hook));
-	hook.payload = JsonbValueToJsonb(pushJsonbValue(&st, WJB_END_OBJECT, NULL));
+	hook.payload = jdg_json_finish(&st);
 	hook.task_id = jdg_task_next_id();
 	hook.owner = t->owner;
 	hook.queue_id = t->queue_id;
@@ -487,9 +452,11 @@ count_stats(const JdgTask *tasks, const JdgOutcome *o, const Decision *d,
 	}
 }
 
-void
-jdg_settle(JdgTask *tasks, const JdgOutcome *outcomes, int n)
+/* Returns the ids of dependants that are to be cancelled. */
+static List *
+settle(JdgTask *tasks, const JdgOutcome *outcomes, int n)
 {
+	List	   *to_cancel = NIL;
 	Decision   *d = palloc(sizeof(Decision) * Max(n, 1));
 	JdgFinished *done = palloc(sizeof(JdgFinished) * Max(n, 1));
 	int			ndone = 0;
@@ -521,10 +488,58 @@ jdg_settle(JdgTask *tasks, const JdgOutcome *outcomes, int n)
 	release_keys(tasks, outcomes, d, n);
 	if (ndone > 0)
 	{
-		jdg_resolve_finished(done, ndone);
+		to_cancel = jdg_resolve_finished(done, ndone);
 		jdg_finished_at_commit();
 	}
 	count_stats(tasks, outcomes, d, n);
+	return to_cancel;
+}
+
+/* Cancel one task that never ran; returns its dependants likewise. */
+static List *
+settle_cancel(JdgTask *task, const char *reason)
+{
+	JdgOutcome	o;
+	List	   *to_cancel;
+
+	memset(&o, 0, sizeof(o));
+	o.end = JDG_END_CANCELLED;
+	o.started_at = DT_NOBEGIN;
+	o.finished_at = jdg_now();
+	o.row_count = -1;
+	o.reason = reason;
+	to_cancel = settle(task, &o, 1);
+	/* this session is in no slot: see resolve.c */
+	if (task->concurrency_key != NULL)
+		jdg_wake_scheduler_at_commit(JDG_WAKE_SWEEP);
+	else
+		jdg_recheck_at_commit(task->task_id, true);
+	return to_cancel;
+}
+
+/*
+ * Cancel dependants, their dependants, and so on.  One may come up twice,
+ * through two of its parents.
+ */
+static void
+cancel_dependants(List *ids)
+{
+	while (ids != NIL)
+	{
+		int64		id = *(int64 *) linitial(ids);
+		JdgTask		t;
+
+		CHECK_FOR_INTERRUPTS();
+		ids = list_delete_first(ids);
+		if (jdg_task_load(id, true, &t, CurrentMemoryContext))
+			ids = list_concat(settle_cancel(&t, "dependency"), ids);
+	}
+}
+
+void
+jdg_settle(JdgTask *tasks, const JdgOutcome *outcomes, int n)
+{
+	cancel_dependants(settle(tasks, outcomes, n));
 }
 
 /*
@@ -534,18 +549,5 @@ jdg_settle(JdgTask *tasks, const JdgOutcome *outcomes, int n)
 void
 jdg_settle_cancel(JdgTask *task, const char *reason)
 {
-	JdgOutcome	o;
-
-	memset(&o, 0, sizeof(o));
-	o.end = JDG_END_CANCELLED;
-	o.started_at = DT_NOBEGIN;
-	o.finished_at = jdg_now();
-	o.row_count = -1;
-	o.reason = reason;
-	jdg_settle(task, &o, 1);
-	/* this session is in no slot: see resolve.c */
-	if (task->concurrency_key != NULL)
-		jdg_wake_scheduler_at_commit(JDG_WAKE_SWEEP);
-	else
-		jdg_recheck_at_commit(task->task_id, true);
+	cancel_dependants(settle_cancel(task, reason));
 }

@@ -31,6 +31,7 @@ typedef struct Pending
 	TimestampTz earliest;		/* of the future tasks, DT_NOEND: none */
 	bool		finished;		/* tell those in wait() */
 	bool		created;		/* the extension was made here */
+	bool		held;			/* rows of tasks were locked */
 	int			nowners;
 	Oid			owners[MAX_OWNERS];
 	bool		owners_overflow;
@@ -51,6 +52,7 @@ forget(void)
 	pending.earliest = DT_NOEND;
 	pending.finished = false;
 	pending.created = false;
+	pending.held = false;
 	pending.nowners = 0;
 	pending.owners_overflow = false;
 	pending.nrecheck = 0;
@@ -87,6 +89,8 @@ act(void)
 	}
 	if (pending.recheck_overflow)
 		why |= JDG_WAKE_SWEEP;
+	if (pending.held)
+		why |= JDG_WAKE_WORK;
 	for (int i = 0; i < pending.nowners; i++)
 	{
 		if (!jdg_slot_wake_idle(db->dboid, pending.owners[i]))
@@ -107,6 +111,8 @@ xact_callback(XactEvent event, void *arg)
 		return;
 	if (event == XACT_EVENT_COMMIT)
 		act();
+	if (event == XACT_EVENT_ABORT && pending.held && pending.db != NULL)
+		jdg_db_wake(pending.db, JDG_WAKE_WORK | JDG_WAKE_SWEEP);
 	if (event == XACT_EVENT_COMMIT || event == XACT_EVENT_ABORT ||
 		event == XACT_EVENT_PREPARE)
 		forget();
@@ -154,6 +160,13 @@ jdg_recheck_at_commit(int64 task_id, bool finished)
 	}
 	else
 		pending.recheck_overflow = true;
+}
+
+void
+jdg_row_held(void)
+{
+	begin();
+	pending.held = true;
 }
 
 void

@@ -98,6 +98,8 @@ jdg_charge_dead(JdgDb *db)
 
 		if (slot->state != JDG_SLOT_DEAD || slot->dboid != db->dboid)
 			continue;
+		/* in a shutdown workers die innocent, and we are told to go too */
+		CHECK_FOR_INTERRUPTS();
 		/* nobody else touches a dead slot of this database */
 		jdg_work_begin();
 		outcome_of_dead_slot(slot, &o);

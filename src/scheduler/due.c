@@ -58,7 +58,7 @@ jdg_promote_due(void)
 		n = jdg_run(&promote, v, NULL, 0);
 		for (int64 i = 0; i < n; i++)
 		{
-			JdgTask		t;
+			JdgTask		t = {0};
 
 			t.task_id = jdg_col_int64(i, 1, 0);
 			t.owner = jdg_col_oid(i, 2);

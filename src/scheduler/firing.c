@@ -49,6 +49,7 @@ typedef enum Step
 {
 	STEP_FIRE,
 	STEP_RECORD_FAILURE,
+	STEP_RECORD_AND_DISABLE,
 	STEP_DISABLE,
 	STEP_GIVE_UP
 } Step;
@@ -61,6 +62,15 @@ void
 jdg_fire_changed(void)
 {
 	mark = DT_NOBEGIN;
+	jdg_occurrence_forget();
+}
+
+/* Is the mark still good, the clock having gone on as it should? */
+static bool
+mark_holds(TimestampTz now)
+{
+	return mark != DT_NOBEGIN && now >= mark_since &&
+		now <= mark_since + MARK_LIFE_US;
 }
 
 /* Start a transaction that fires, as bookkeeper; see jdg_firing_end(). */
@@ -125,20 +135,14 @@ write_row(const JdgSchedule *s)
 	jdg_run(&q, v, n, 0);
 }
 
-/*
- * The occurrence could not be made: a row of history with the error, and on
- * to the next one.
- */
+/* n occurrences could not be made: a row of history with the error. */
 static void
-record_failure(JdgFiring *f, JdgSchedule *s, const ErrorData *edata)
+record_failure(JdgFiring *f, JdgSchedule *s, int64 n, TimestampTz last,
+			   const ErrorData *edata)
 {
 	JdgTask		task;
 	JdgHistory	h;
-	TimestampTz last = s->next_run_at;
-	int64		n = 1;
 
-	if (!f->startup)
-		n = jdg_schedule_due(s, f->now, PG_INT64_MAX, &last);
 	jdg_schedule_task(s, &task);
 	jdg_history_from_task(&h, &task);
 	h.schedule = s->name;
@@ -155,12 +159,31 @@ record_failure(JdgFiring *f, JdgSchedule *s, const ErrorData *edata)
 	jdg_history_insert(&h);
 	s->missed += n;
 	f->skipped += n;
-	s->last_error = edata->message;
+}
+
+/* What is due has failed; on to what comes next. */
+static void
+fail_and_go_on(JdgFiring *f, JdgSchedule *s, const ErrorData *edata)
+{
+	TimestampTz last = s->next_run_at;
+	int64		n = 1;
+
+	if (!f->startup)
+		n = jdg_schedule_due(s, f->now, PG_INT64_MAX, &last);
+	record_failure(f, s, n, last, edata);
 	if (f->startup)
 		s->last_startup = PgStartTime;
 	else
 		jdg_fire_advance(s, f->now);
-	write_row(s);
+}
+
+static void
+disable(const JdgFiring *f, JdgSchedule *s)
+{
+	s->enabled = false;
+	s->next_run_at = DT_NOBEGIN;
+	if (f->startup)
+		s->last_startup = PgStartTime;
 }
 
 static void
@@ -173,22 +196,23 @@ take_step(JdgFiring *f, JdgSchedule *s, Step step, const ErrorData *edata)
 				jdg_fire_at_startup(f, s);
 			else
 				jdg_fire_schedule(f, s);
-			write_row(s);
 			break;
 		case STEP_RECORD_FAILURE:
-			record_failure(f, s, edata);
+			fail_and_go_on(f, s, edata);
+			break;
+		case STEP_RECORD_AND_DISABLE:
+			record_failure(f, s, 1, s->next_run_at, edata);
+			disable(f, s);
 			break;
 		case STEP_DISABLE:
-			s->last_error = edata->message;
-			s->enabled = false;
-			s->next_run_at = DT_NOBEGIN;
-			if (f->startup)
-				s->last_startup = PgStartTime;
-			write_row(s);
+			disable(f, s);
 			break;
 		case STEP_GIVE_UP:
 			break;
 	}
+	if (edata != NULL)
+		s->last_error = edata->message;
+	write_row(s);
 }
 
 /* Take a step in a subtransaction; the error if it failed. */
@@ -322,10 +346,9 @@ fire_batch(JdgDb *db, TimestampTz *due)
 	int64		n;
 
 	jdg_firing_begin(&f, db);
-	if (mark == DT_NOBEGIN || f.now > mark_since + MARK_LIFE_US ||
-		f.now < mark_since)
+	if (!mark_holds(f.now))
 	{
-		mark = DT_NOBEGIN;
+		jdg_fire_changed();
 		mark_since = f.now;
 	}
 	v[0] = TimestampTzGetDatum(mark);
@@ -341,12 +364,14 @@ fire_batch(JdgDb *db, TimestampTz *due)
 TimestampTz
 jdg_fire_due(JdgDb *db)
 {
+	TimestampTz now = jdg_now();
 	TimestampTz due;
-	TimestampTz now;
 	int64		n;
 
 	if (startup_pending)
 		jdg_startup_resume(db, &startup_pending);
+	else if (now < mark && mark_holds(now))
+		return mark;			/* woken for something else */
 	do
 	{
 		n = fire_batch(db, &due);

@@ -40,6 +40,8 @@ extern void jdg_fire_advance(JdgSchedule *s, TimestampTz after);
 extern const char *jdg_fire_occurrence(JdgFiring *f, const JdgSchedule *s,
 									   TimestampTz at, bool in_order);
 
+extern void jdg_occurrence_forget(void);
+
 /* startup.c */
 extern void jdg_startup_resume(JdgDb *db, bool *pending);
 

@@ -41,6 +41,8 @@
 
 /* how often to look for databases that nobody told of, in ms */
 #define SCAN_INTERVAL (30 * 60 * 1000L)
+/* a scheduler that has not shown itself by then was never started */
+#define STARTING_LIMIT (60 * USECS_PER_SEC)
 
 /* From _PG_init, in the postmaster. */
 void
@@ -161,12 +163,22 @@ start_schedulers(void)
 			db->state = JDG_DB_UNKNOWN;
 			db->retry_at = 0;
 		}
+
+		/* registered, but the postmaster could not start it */
+		if (db->state == JDG_DB_STARTING && db->scheduler_pid == 0)
+		{
+			if (db->retry_at + STARTING_LIMIT <= now)
+				db->state = JDG_DB_UNKNOWN;
+			else
+				next = Min(next, db->retry_at + STARTING_LIMIT);
+		}
 		if (db->state == JDG_DB_UNKNOWN && db->evicted_by == 0)
 		{
 			if (db->retry_at <= now)
 			{
 				start = true;
 				db->state = JDG_DB_STARTING;
+				db->retry_at = now;
 			}
 			else
 				next = Min(next, db->retry_at);

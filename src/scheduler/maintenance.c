@@ -27,6 +27,7 @@
 #include "miscadmin.h"
 #include "pgstat.h"
 #include "scheduler/scheduler.h"
+#include "utils/guc.h"
 #include "utils/lsyscache.h"
 #include "utils/memutils.h"
 
@@ -127,15 +128,7 @@ drop_expired_partitions(void)
 	int64		keep = (int64) jdg_history_retention * USECS_PER_MINUTE;
 
 	jdg_work_begin();
-	names = jdg_history_expired(jdg_now() - keep);
-	foreach(lc, names)
-		lfirst(lc) = MemoryContextStrdup(mcxt, lfirst(lc));
-	{
-		MemoryContext old = MemoryContextSwitchTo(mcxt);
-
-		names = list_copy(names);
-		MemoryContextSwitchTo(old);
-	}
+	names = jdg_history_expired(jdg_now() - keep, mcxt);
 	jdg_work_end();
 	foreach(lc, names)
 	{
@@ -160,10 +153,19 @@ drop_expired_partitions(void)
 	}
 }
 
+/* Outside maintenance the scheduler's locks wait as long as they have to. */
+void
+jdg_maintain_reset(void)
+{
+	SetConfigOption("lock_timeout", "0", PGC_USERSET, PGC_S_OVERRIDE);
+}
+
 void
 jdg_maintain(void)
 {
 	TimestampTz now = jdg_now();
+
+	SetConfigOption("lock_timeout", "200ms", PGC_USERSET, PGC_S_OVERRIDE);
 
 	pgstat_report_activity(STATE_RUNNING, "jadugar: maintenance");
 	jdg_work_begin();
@@ -173,4 +175,5 @@ jdg_maintain(void)
 	refresh_owner_names();
 	delete_expired();
 	drop_expired_partitions();
+	jdg_maintain_reset();
 }

@@ -101,7 +101,7 @@ static TimestampTz
 grace_limit(const JdgFiring *f, const JdgSchedule *s)
 {
 	int64		grace = s->misfire_grace ? jdg_interval_us(s->misfire_grace) :
-		(int64) jdg_misfire_grace * USECS_PER_SEC;
+	(int64) jdg_misfire_grace * USECS_PER_SEC;
 
 	/* nothing is due before MIN_TIMESTAMP: no overflow */
 	if (grace >= f->now - MIN_TIMESTAMP)

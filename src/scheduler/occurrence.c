@@ -12,6 +12,11 @@
  * run_now() count too.  Their rows are locked with SKIP LOCKED only: whoever
  * is not to be had is held by a worker, and is reached through its slot.
  *
+ * Finished occurrences leave dead index entries, which stay while somebody
+ * holds an old snapshot.  "finished_before" keeps for each schedule the
+ * instant before which all of its occurrences are known to be finished, so
+ * that they are not passed again and again.
+ *
  *-------------------------------------------------------------------------
  */
 #include "postgres.h"
@@ -28,6 +33,15 @@
 #include "queue/retry.h"
 #include "queue/settle.h"
 #include "scheduler/firing_private.h"
+#include "utils/hsearch.h"
+
+typedef struct Finished
+{
+	int64		schedule_id;	/* hash key */
+	TimestampTz before;
+} Finished;
+
+static HTAB *finished_before = NULL;
 
 /* Has each schedule that this one depends on succeeded since it last ran? */
 static bool
@@ -48,17 +62,60 @@ dependencies_met(const JdgSchedule *s)
 	return s->depends_on == NULL || jdg_run(&q, v, NULL, 1) == 0;
 }
 
-/* Is there any task of the schedule? */
-static bool
-unfinished(const JdgSchedule *s)
+/*
+ * Forget what is known about finished occurrences: another session may have
+ * put in a task of an earlier one.
+ */
+void
+jdg_occurrence_forget(void)
+{
+	if (finished_before != NULL)
+		hash_destroy(finished_before);
+	finished_before = NULL;
+}
+
+static Finished *
+finished_entry(int64 schedule_id)
+{
+	Finished   *entry;
+	bool		found;
+
+	if (finished_before == NULL)
+	{
+		HASHCTL		ctl = {.keysize = sizeof(int64),
+		.entrysize = sizeof(Finished)};
+
+		finished_before = hash_create("jadugar finished occurrences", 64, &ctl,
+									  HASH_ELEM | HASH_BLOBS);
+	}
+	entry = hash_search(finished_before, &schedule_id, HASH_ENTER, &found);
+	if (!found)
+		entry->before = DT_NOBEGIN;
+	return entry;
+}
+
+/*
+ * Tasks of the schedule that are not finished, at most "limit" (0: all), as
+ * rows with their ids.  Those of occurrence "at" or later are not there yet.
+ */
+static int64
+find_unfinished(const JdgSchedule *s, TimestampTz at, long limit)
 {
 	static JdgQuery q = {
-		"SELECT 1 FROM jadugar.task WHERE schedule_id = $1 LIMIT 1",
-		1, {INT8OID}
+		"SELECT task_id FROM jadugar.task WHERE schedule_id = $1 "
+		"AND scheduled_for >= $2 UNION ALL "
+		"SELECT task_id FROM jadugar.task WHERE schedule_id = $1 "
+		"AND scheduled_for IS NULL",
+		2, {INT8OID, TIMESTAMPTZOID}
 	};
-	Datum		v[1] = {Int64GetDatum(s->schedule_id)};
+	Finished   *known = finished_entry(s->schedule_id);
+	Datum		v[2] = {Int64GetDatum(s->schedule_id),
+	TimestampTzGetDatum(known->before)};
+	int64		n = jdg_run(&q, v, NULL, limit);
 
-	return jdg_run(&q, v, NULL, 1) > 0;
+	if (n == 0)
+		known->before = at;
+	return n;
 }
 
 /* Is there a task of this very occurrence? */
@@ -92,14 +149,9 @@ cancel_after_commit(JdgFiring *f, int64 task_id)
  * after the commit.  The new task waits for the end of it by their key.
  */
 static void
-replace_unfinished(JdgFiring *f, const JdgSchedule *s)
+replace_unfinished(JdgFiring *f, const JdgSchedule *s, TimestampTz at)
 {
-	static JdgQuery q = {
-		"SELECT task_id FROM jadugar.task WHERE schedule_id = $1",
-		1, {INT8OID}
-	};
-	Datum		v[1] = {Int64GetDatum(s->schedule_id)};
-	int64		n = jdg_run(&q, v, NULL, 0);
+	int64		n = find_unfinished(s, at, 0);
 	int64	   *ids = palloc(sizeof(int64) * Max(n, 1));
 
 	for (int64 i = 0; i < n; i++)
@@ -202,11 +254,11 @@ jdg_fire_occurrence(JdgFiring *f, const JdgSchedule *s, TimestampTz at,
 	switch (effective.overlap)
 	{
 		case JDG_OVERLAP_SKIP:
-			if (unfinished(s))
+			if (find_unfinished(s, at, 1) > 0)
 				return "overlap";
 			break;
 		case JDG_OVERLAP_REPLACE:
-			replace_unfinished(f, s);
+			replace_unfinished(f, s, at);
 			break;
 		case JDG_OVERLAP_QUEUE:
 		case JDG_OVERLAP_PARALLEL:

@@ -245,6 +245,14 @@ start_up(void)
 {
 	pgstat_report_activity(STATE_RUNNING, "jadugar: starting");
 	SetConfigOption("lock_timeout", "200ms", PGC_SUSET, PGC_S_OVERRIDE);
+
+	/*
+	 * Plans made while a table was small are kept when it has grown.  What
+	 * has no index then looks so dear that it would be compiled.
+	 */
+	SetConfigOption("jit", "off", PGC_USERSET, PGC_S_OVERRIDE);
+	SetConfigOption("enable_seqscan", "off", PGC_USERSET, PGC_S_OVERRIDE);
+	SetConfigOption("enable_bitmapscan", "off", PGC_USERSET, PGC_S_OVERRIDE);
 	jdg_maintain();
 	jdg_charge_after_crash(my_db);
 	jdg_waiting_sweep();
@@ -336,6 +344,7 @@ recover_from_error(void)
 	FlushErrorState();
 	AbortCurrentTransaction();
 	MemoryContextSwitchTo(loop_context);
+	jdg_maintain_reset();
 	RESUME_INTERRUPTS();
 	if (code == ERRCODE_UNDEFINED_OBJECT)
 		check_extension();
@@ -360,6 +369,7 @@ jdg_scheduler_main(Datum arg)
 	before_shmem_exit(scheduler_exit, (Datum) 0);
 	BackgroundWorkerInitializeConnectionByOid(my_db->dboid, InvalidOid, 0);
 	pgstat_report_appname("jadugar scheduler");
+	jdg_plain_transactions();
 	loop_context = AllocSetContextCreate(TopMemoryContext,
 										 "jadugar scheduler",
 										 ALLOCSET_DEFAULT_SIZES);

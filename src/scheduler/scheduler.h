@@ -38,6 +38,7 @@ extern void jdg_fail_tasks_of_missing(Oid owner);
 
 /* maintenance.c */
 extern void jdg_maintain(void);
+extern void jdg_maintain_reset(void);
 
 /* ddl_hook.c */
 extern void jdg_hooks_init(void);

@@ -115,7 +115,7 @@ recompute_zone(const JdgFiring *f, const char *zone)
 	do
 	{
 		Datum		v[3] = {CStringGetTextDatum(zone),
-			TimestampTzGetDatum(f->now), Int64GetDatum(last)};
+		TimestampTzGetDatum(f->now), Int64GetDatum(last)};
 		JdgSchedule *rows;
 
 		MemoryContextReset(mcxt);

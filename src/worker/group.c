@@ -92,7 +92,11 @@ after_commit(bool temp_used)
 {
 	JdgDb	   *db = jdg_db_lookup(MyDatabaseId, true);
 	int			done = 0;
+	bool		limited = false;
 
+	/* another role may wait for a place in a queue that has a limit */
+	for (int i = 0; i < jdg_my_slot->ntasks; i++)
+		limited |= jdg_my_slot->task[i].limited;
 	for (int i = 0; i < group.ran; i++)
 	{
 		done += group.has_outcome[i];
@@ -108,6 +112,8 @@ after_commit(bool temp_used)
 		pg_atomic_fetch_add_u64(&db->stats.groups, done > 0);
 		if (pg_atomic_read_u32(&db->interest) != 0)
 			jdg_db_wake(db, JDG_WAKE_RECHECK);
+		if (limited)
+			jdg_db_wake(db, JDG_WAKE_WORK);
 	}
 	jdg_log_forget();
 	jdg_session_reset_group(temp_used);
@@ -138,12 +144,32 @@ ask_for_help(void)
 		jdg_db_wake(db, JDG_WAKE_WORK);
 }
 
+/*
+ * The group ends early: of the tasks it has not come to, those that somebody
+ * asked to cancel get their end here.
+ */
+static void
+settle_cancelled_rest(void)
+{
+	int			first = group.ran;
+
+	jdg_slot_give_up(jdg_my_slot, first);
+	for (int i = first; i < group.n; i++)
+	{
+		group.has_outcome[i] = false;
+		if (jdg_my_slot->task[i].cancel == JDG_CANCEL_NONE)
+			continue;
+		(void) jdg_run_task(&group.task[i], i, true, &group.outcome[i]);
+		group.has_outcome[i] = true;
+		group.ran = i + 1;
+	}
+}
+
 static void
 run_group(void)
 {
 	TimestampTz start = GetCurrentTimestamp();
 	int64		window = (int64) (jdg_group_commit_window * 1000);
-	bool		others = false;
 
 	ask_for_help();
 	for (int i = 0; i < group.n; i++)
@@ -153,7 +179,7 @@ run_group(void)
 		if (i > 0 && (jdg_session_ends_group() ||
 					  GetCurrentTimestamp() - start >= window))
 			break;
-		r = jdg_run_task(&group.task[i], i, others, &group.outcome[i]);
+		r = jdg_run_task(&group.task[i], i, group.n > 1, &group.outcome[i]);
 		group.ran = i + 1;
 		group.has_outcome[i] = r == JDG_RUN_ENDED;
 		if (r == JDG_RUN_ALONE)
@@ -161,13 +187,17 @@ run_group(void)
 			jdg_run_alone_next(group.task[i].task_id);
 			break;
 		}
-		others = true;
 	}
+	settle_cancelled_rest();
 	settle_group();
 	commit_group();
 }
 
-/* A task with an isolation level of its own, in a transaction of that. */
+/*
+ * A task with an isolation level of its own, in a transaction of that.  It
+ * stays in the slot meanwhile: who waits for it must find it there before
+ * that transaction takes its only snapshot, see resolve.c.
+ */
 static void
 run_isolated_level(void)
 {
@@ -175,9 +205,14 @@ run_isolated_level(void)
 	int			level = group.task[0].transaction == JDG_XACT_SERIALIZABLE ?
 		XACT_SERIALIZABLE : XACT_REPEATABLE_READ;
 
+	jdg_slot_give_up(jdg_my_slot, 0);
+	if (jdg_my_slot->task[0].cancel != JDG_CANCEL_NONE)
+	{
+		run_group();
+		return;
+	}
 	ask_for_help();
 	CommitTransactionCommand();
-	jdg_slot_clear(jdg_my_slot);
 	MemoryContextReset(jdg_group_context);
 	begin_transaction(level);
 	group.n = jdg_claim_one(jdg_my_slot, task_id, &group.task[0],

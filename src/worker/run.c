@@ -18,6 +18,7 @@
 #include "core/errors.h"
 #include "core/spi.h"
 #include "exec/exec.h"
+#include "exec/result.h"
 #include "miscadmin.h"
 #include "pgstat.h"
 #include "queue/enqueue.h"
@@ -145,10 +146,15 @@ jdg_outcome_of_error(JdgOutcome *o, ErrorData *edata)
 	o->error = jdg_error_to_jsonb(edata);
 }
 
-/* A cancel request says more than "cancelled": see JdgCancelKind. */
+/*
+ * A request to stop the task is honoured whatever error the task made of it.
+ * It may say more than "cancelled": see JdgCancelKind.
+ */
 static void
-apply_cancel_kind(JdgOutcome *o, int index)
+end_as_cancelled(JdgOutcome *o, int index)
 {
+	o->end = JDG_END_CANCELLED;
+	o->reason = "cancelled";
 	switch (jdg_my_slot->task[index].cancel)
 	{
 		case JDG_CANCEL_PAUSE:
@@ -208,10 +214,8 @@ cancelled_before(int index, JdgOutcome *o)
 {
 	if (jdg_my_slot->task[index].cancel == JDG_CANCEL_NONE)
 		return false;
-	o->end = JDG_END_CANCELLED;
-	o->reason = "cancelled";
 	o->finished_at = jdg_now();
-	apply_cancel_kind(o, index);
+	end_as_cancelled(o, index);
 	jdg_my_slot->task[index].phase = JDG_TASK_DONE;
 	return true;
 }
@@ -294,10 +298,11 @@ jdg_run_task(JdgTask *task, int index, bool others, JdgOutcome *o)
 	{
 		o->end = JDG_END_COMPLETED;
 		o->row_count = res.row_count;
-		o->result = res.result;
+		o->result = jdg_cap_result(res.result);
 	}
-	else if (o->end == JDG_END_CANCELLED)
-		apply_cancel_kind(o, index);
+	else if (o->end == JDG_END_CANCELLED ||
+			 jdg_my_slot->task[index].cancel != JDG_CANCEL_NONE)
+		end_as_cancelled(o, index);
 	else if (wants_to_be_alone(o, others))
 		return JDG_RUN_ALONE;
 	return JDG_RUN_ENDED;
@@ -345,7 +350,7 @@ jdg_run_standalone(JdgTask *task, JdgOutcome *o)
 		jdg_user_code_end();
 		o->end = JDG_END_COMPLETED;
 		o->row_count = res.row_count;
-		o->result = res.result;
+		o->result = jdg_cap_result(res.result);
 	}
 	PG_CATCH();
 	{
@@ -358,8 +363,9 @@ jdg_run_standalone(JdgTask *task, JdgOutcome *o)
 		AbortCurrentTransaction();
 		MemoryContextSwitchTo(mcxt);
 		jdg_outcome_of_error(o, edata);
-		if (o->end == JDG_END_CANCELLED)
-			apply_cancel_kind(o, 0);
+		if (o->end == JDG_END_CANCELLED ||
+			jdg_my_slot->task[0].cancel != JDG_CANCEL_NONE)
+			end_as_cancelled(o, 0);
 	}
 	PG_END_TRY();
 	MemoryContextSwitchTo(mcxt);

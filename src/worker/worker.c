@@ -46,7 +46,8 @@ static bool connected = false;
 
 /*
  * The process ends.  Inside a task: the slot stays for the scheduler, which
- * charges the task.  Otherwise it is free.
+ * charges the task.  Otherwise, or if somebody needs the database without
+ * sessions and made us leave it, the slot is free.
  */
 static void
 worker_exit(int code, Datum arg)
@@ -56,7 +57,8 @@ worker_exit(int code, Datum arg)
 
 	jdg_suspect_end();
 	SpinLockAcquire(&jdg_my_slot->mutex);
-	in_task = jdg_my_slot->current >= 0;
+	in_task = jdg_my_slot->current >= 0 &&
+		!(db != NULL && db->evicted_by != 0);
 	if (in_task)
 	{
 		jdg_my_slot->state = JDG_SLOT_DEAD;
@@ -251,6 +253,7 @@ jdg_worker_main(Datum arg)
 	connected = true;
 	jdg_suspect_attach(my_slotno);
 	pgstat_report_appname("jadugar worker");
+	jdg_plain_transactions();
 	jdg_group_context = AllocSetContextCreate(TopMemoryContext,
 											  "jadugar group",
 											  ALLOCSET_DEFAULT_SIZES);

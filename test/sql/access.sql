@@ -94,6 +94,39 @@ SELECT p.oid::regprocedure FROM pg_proc AS p
 WHERE p.pronamespace = 'jadugar'::regnamespace AND p.proname !~ '^_'
 	AND NOT has_function_privilege('test_access_operator', p.oid, 'EXECUTE') ORDER BY p.oid::regprocedure::text COLLATE "C";
 
+-- As in a dump restored into another cluster, where the operator's OID is
+-- somebody else's: that role is nobody here until adopt(). New sessions each,
+-- since a session remembers that the database was adopted.
+SET ROLE test_access_operator;
+SELECT jadugar.create_queue('test_access') > 0 AS made;
+SELECT jadugar.enqueue('SELECT 1', delay => '1 day') AS id \gset
+RESET ROLE;
+UPDATE jadugar.origin SET id = gen_random_uuid();
+UPDATE jadugar.owner SET name = 'somebody_else' WHERE name = 'test_access_operator';
+\c - -
+\set VERBOSITY terse
+SET ROLE test_access_operator;
+SELECT jadugar._v_is_operator();
+SELECT jadugar.drop_queue('test_access');
+SELECT jadugar.enqueue('SELECT 1');
+\set VERBOSITY sqlstate
+SELECT jadugar.cancel(:id);
+\set VERBOSITY terse
+RESET ROLE;
+UPDATE jadugar.owner SET name = 'test_access_operator' WHERE name = 'somebody_else';
+\c - -
+SET ROLE test_access_operator;
+SELECT jadugar._v_is_operator();
+SELECT jadugar.cancel(jadugar.enqueue('SELECT 1', delay => '1 day')) AS ok;
+RESET ROLE;
+UPDATE jadugar.origin SET id = (SELECT h.id FROM jadugar.here AS h);
+\c - -
+\set VERBOSITY default
+SET ROLE test_access_operator;
+SELECT jadugar.cancel(:id);
+SELECT jadugar.drop_queue('test_access');
+RESET ROLE;
+
 SELECT jadugar.revoke_access('test access "user"');
 SELECT jadugar.revoke_access('test_access_operator');
 SELECT jadugar.revoke_access('test_access_monitor');

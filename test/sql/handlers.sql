@@ -56,8 +56,8 @@ SELECT jadugar.register_handler('test.echo', 'echo');
 
 -- functions that are refused
 SELECT jadugar.register_handler('test.x', NULL);
-SELECT jadugar.register_handler('test.x', '');
 \set VERBOSITY terse
+SELECT jadugar.register_handler('test.x', '');
 SELECT jadugar.register_handler('test.x', 'a..b');
 SELECT jadugar.register_handler('test.x', 'echo(no_such_type)');
 \set VERBOSITY default
@@ -239,7 +239,7 @@ GRANT INSERT, SELECT ON public.sample_log TO test_handler_bob;
 SELECT jadugar.register_c_handler('test.c_' || f, '$libdir/sample_handler', 'sample_' || f, retry => '{"max_attempts": 1}')
 	FROM unnest('{echo,describe,insert,error,bad_result}'::text[]) AS f;
 SELECT kind, library, symbol FROM handler('test.c_echo');
-SELECT jadugar.register_c_handler('test.c_x', '$libdir/no_such_library', 'f');
+SELECT jadugar.register_c_handler('test.c_x', '/no/such/library', 'f');
 SELECT jadugar.register_c_handler('test.c_x', '$libdir/sample_handler', 'no_such_symbol');
 SELECT jadugar.register_c_handler('test.c_x', '$libdir/plpgsql', 'plpgsql_call_handler');
 SELECT jadugar.register_c_handler('test.c_x', '$libdir/sample_handler', 'sample_echo', transaction => 'standalone');

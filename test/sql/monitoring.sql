@@ -251,6 +251,18 @@ SELECT status, attempt FROM jadugar.get_task(:held);
 SELECT count(*) FROM jadugar.health WHERE what = 'owner_nologin';
 ALTER ROLE mon_bob LOGIN;
 
+-- Everything paused
+SELECT jadugar.pause_all(reason => 'maintenance');
+SET ROLE mon_ann;
+SELECT jadugar.enqueue('SELECT 8') AS id \gset
+SELECT status, waiting_for FROM jadugar.tasks WHERE task_id = :id;
+SELECT severity, detail ~ '^paused by postgres since .*: maintenance$' AS says_why, hint
+FROM jadugar.health WHERE what = 'paused';
+RESET ROLE;
+SELECT jadugar.resume_all();
+SET ROLE mon_ann;
+SELECT status FROM jadugar.wait(:id, '30 s');
+
 -- Schedules
 SET ROLE mon_ann;
 SELECT jadugar.schedule('mon yearly', '0 0 1 1 *', 'SELECT 7', '{"secret": "ann"}', timezone => 'UTC') > 0 AS scheduled;

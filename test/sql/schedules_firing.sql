@@ -25,20 +25,20 @@ END $$;
 
 -- Move a schedule's plan back by a time, as if it had not been looked at, and
 -- let the scheduler look.
-CREATE PROCEDURE shift(schedule text, by interval) LANGUAGE plpgsql AS $$
+CREATE PROCEDURE shift(which text, span interval) LANGUAGE plpgsql AS $$
 BEGIN
-	UPDATE jadugar.schedule SET anchor = anchor - by, starts_at = starts_at - by,
-		next_run_at = next_run_at - by WHERE name = schedule;
-	PERFORM jadugar.alter_schedule(schedule, description => 'shifted');
+	UPDATE jadugar.schedule SET anchor = anchor - span, starts_at = starts_at - span,
+		next_run_at = next_run_at - span WHERE name = which;
+	PERFORM jadugar.alter_schedule(which, description => 'shifted');
 	COMMIT;
 END $$;
 
 -- Until a schedule has nothing due and no task.
-CREATE PROCEDURE settled(schedule text) LANGUAGE plpgsql AS $$
+CREATE PROCEDURE settled(which text) LANGUAGE plpgsql AS $$
 BEGIN
 	CALL fir.await(format($q$SELECT coalesce(next_run_at > now(), true) AND NOT EXISTS (
 		SELECT FROM jadugar.task t WHERE t.schedule_id = s.schedule_id)
-		FROM jadugar.schedule s WHERE name = %L$q$, schedule));
+		FROM jadugar.schedule s WHERE name = %L$q$, which));
 END $$;
 
 -- History of a schedule, instants as hours before its next one.
@@ -139,10 +139,9 @@ CALL settled('o-replace');
 SELECT schedule, status, reason, count(*) FROM jadugar.history WHERE schedule LIKE 'o-%' GROUP BY 1, 2, 3 ORDER BY 1, 2;
 
 -- Replace, while the old one runs
-CREATE TABLE gate (open boolean);
-INSERT INTO gate VALUES (false);
-SELECT jadugar.schedule('long', 'every 1 hour', $$DO $d$ BEGIN
-	WHILE NOT (SELECT open FROM fir.gate) LOOP PERFORM pg_sleep(0.01); END LOOP; END $d$$$, overlap => 'replace') > 0; -- waits-for-time: is cancelled
+CREATE TABLE gate AS SELECT false AS open;
+SELECT jadugar.schedule('long', 'every 1 hour', $t$DO $d$ BEGIN
+	WHILE NOT (SELECT open FROM fir.gate) LOOP PERFORM pg_sleep(0.01); END LOOP; END $d$$t$, overlap => 'replace') > 0; -- waits-for-time: is cancelled
 CALL shift('long', '1 hour 1 second');
 CALL await($$SELECT count(*) = 1 FROM jadugar.tasks WHERE schedule = 'long' AND status = 'running'$$);
 CALL shift('long', '1 hour 1 second');
@@ -207,7 +206,30 @@ SELECT jadugar.alter_schedule('report', description => 'y');
 CALL settled('good');
 CALL await($$SELECT count(last_error) = 2 FROM jadugar.schedule WHERE name LIKE 'bad %'$$);
 SELECT name, enabled, next_run_at IS NULL AS ended, last_error, missed FROM jadugar.schedule WHERE name LIKE 'bad %' ORDER BY name;
-SELECT schedule, status, reason, error_code, error->>'message' AS message FROM jadugar.history WHERE schedule LIKE 'bad %';
+SELECT schedule, status, reason, error_code, error->>'message' AS message FROM jadugar.history WHERE schedule LIKE 'bad %' ORDER BY 1;
+
+-- and goes on when it is mended
+SELECT jadugar.alter_schedule('bad zone', timezone => 'UTC'), jadugar.alter_schedule('bad queue', queue => 'default');
+SELECT name, enabled, next_run_at IS NULL AS ended, last_error IS NULL AS forgotten FROM jadugar.schedule WHERE name LIKE 'bad %' ORDER BY name;
+CALL shift('bad queue', '1 hour 1 second');
+CALL settled('bad queue');
+SELECT runs, missed, last_error FROM jadugar.schedules WHERE name = 'bad queue';
+
+-- Another timing, before what was due has fired
+SELECT jadugar.schedule('changes', 'every 1 hour', 'SELECT 1') > 0;
+BEGIN;
+UPDATE jadugar.schedule SET next_run_at = next_run_at - interval '3.5 hours', anchor = anchor - interval '3.5 hours' WHERE name = 'changes';
+SELECT jadugar.reschedule('changes', 'every 2 hours') - now() BETWEEN '120 min' AND '121 min' AS ok;
+COMMIT;
+SELECT status, reason, occurrences FROM jadugar.history WHERE schedule = 'changes';
+
+-- run_now waits its turn where occurrences do
+SELECT jadugar.schedule('turns', 'manual', 'SELECT 1', overlap => 'queue', queue => 'fir_held') > 0;
+SELECT jadugar.pause_queue('fir_held');
+SELECT jadugar.run_now('turns') > 0, jadugar.run_now('turns') > 0;
+CALL await($$SELECT string_agg(waiting_for, ',' ORDER BY task_id) = 'queue paused,concurrency_key' FROM jadugar.tasks WHERE schedule = 'turns'$$);
+SELECT jadugar.resume_queue('fir_held');
+CALL settled('turns');
 
 -- The queue is full
 SELECT jadugar.schedule('queue full', 'every 1 hour', 'SELECT 1', queue => 'fir_held', overlap => 'parallel') > 0;
@@ -218,6 +240,7 @@ CALL await($$SELECT runs = 1 FROM jadugar.schedules WHERE name = 'queue full'$$)
 CALL shift('queue full', '1 hour 1 second');
 CALL await($$SELECT missed = 1 FROM jadugar.schedules WHERE name = 'queue full'$$);
 SELECT status, reason FROM jadugar.history WHERE schedule = 'queue full';
+SELECT jadugar.run_now('queue full');
 SELECT jadugar.resume_queue('fir_held');
 CALL settled('queue full');
 

@@ -18,7 +18,7 @@ use Test::More;
 use Time::HiRes qw(time usleep);
 
 our @EXPORT = qw(new_cluster new_standby create_extension poll poll_sub
-  wait_for_log log_offset psql_error kill_process process_exists wait_for_exit
+  wait_for_log log_offset psql_error kill_process kill_postmaster process_exists wait_for_exit
   jadugar_processes wait_for_process $deadline);
 
 # Seconds that a condition may take to come true.
@@ -187,6 +187,23 @@ sub kill_process
 	kill($signal, $pid) or return 0;
 	return 1 unless $signal =~ /^(SIG)?KILL$|^9$/;
 	return wait_for_exit($pid);
+}
+
+# kill_postmaster(NODE): kill -9, and wait for the last process of that server,
+# without which it can be started again.  A server works in its data directory.
+sub kill_postmaster
+{
+	my ($node) = @_;
+	my $dir = $node->data_dir;
+	my $pid = (split /\n/, slurp_file("$dir/postmaster.pid"))[0];
+
+	$node->kill9;
+	return poll_sub(
+		'the killed server is gone',
+		sub {
+			return !process_exists($pid)
+			  && !grep { (readlink($_) // '') eq $dir } glob('/proc/[0-9]*/cwd');
+		});
 }
 
 # jadugar_processes(NODE [, KIND [, DBNAME]]): pids of launcher, scheduler or

@@ -1,0 +1,8 @@
+-- As superuser: an ordinary role with a database of its own, and access to
+-- jadugar in it. Everything else happens as that role.
+
+CREATE ROLE demo LOGIN;
+CREATE DATABASE demo OWNER demo;
+\connect demo
+CREATE EXTENSION jadugar;
+SELECT jadugar.grant_access('demo');

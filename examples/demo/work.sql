@@ -1,0 +1,131 @@
+-- The work of the demo, given by the role demo, on pgbench's tables.
+\o /dev/null
+
+-- Everybody has 1,000. What must come out the same at the end is the sum.
+UPDATE pgbench_accounts SET abalance = 1000;
+CREATE TABLE opening AS
+SELECT sum(abalance) AS balances, clock_timestamp() AS at FROM pgbench_accounts;
+
+-- ------------------------------------------------------------- transfers
+-- A handler: a name for work, with a payload that is checked when a task is
+-- enqueued. The SQL sees the payload as $1.
+
+CREATE DOMAIN amount AS integer CHECK (VALUE > 0);
+CREATE TYPE transfer AS (giver integer, taker integer, amount amount);
+
+SELECT jadugar.register_sql_handler('transfer', $$
+	WITH given AS (
+		UPDATE pgbench_accounts SET abalance = abalance - ($1->>'amount')::integer
+		WHERE aid = ($1->>'giver')::integer RETURNING bid),
+	taken AS (
+		UPDATE pgbench_accounts SET abalance = abalance + ($1->>'amount')::integer
+		WHERE aid = ($1->>'taker')::integer)
+	INSERT INTO pgbench_history (tid, bid, aid, delta, mtime)
+	SELECT 1, bid, ($1->>'taker')::integer, ($1->>'amount')::integer, now()
+	FROM given
+$$, payload_type => 'transfer', description => 'moves an amount between two accounts');
+
+CREATE FUNCTION random_transfers(n integer) RETURNS jsonb[] LANGUAGE sql VOLATILE
+BEGIN ATOMIC
+	SELECT array_agg(jsonb_build_object(
+		'giver', giver,
+		'taker', (giver + 1 + floor(random() * (accounts - 1))::integer) % accounts + 1,
+		'amount', 1 + floor(random() * 100)::integer))
+	FROM (SELECT floor(random() * accounts)::integer AS giver_, accounts
+		  FROM (SELECT count(*)::integer AS accounts FROM pgbench_accounts) a,
+			generate_series(1, n)) g,
+		LATERAL (SELECT giver_ + 1 AS giver) x;
+END;
+
+-- Customers come ten times, every other second, with 1,000 transfers each:
+-- a task that enqueues tasks, all of them or none.
+SELECT jadugar.schedule('customers', 'every 2 seconds',
+	$$SELECT count(*) AS transfers
+	  FROM jadugar.enqueue_batch('transfer', random_transfers(1000))$$,
+	max_runs => 10);
+
+-- --------------------------------------------------------------- rollup
+-- Every second: transfers and their sum for each second.
+
+CREATE TABLE rollup (second timestamp PRIMARY KEY, transfers bigint, moved bigint);
+
+SELECT jadugar.schedule('rollup', 'every 1 second', $$
+	INSERT INTO rollup
+	SELECT date_trunc('second', mtime), count(*), sum(delta)
+	FROM pgbench_history
+	WHERE mtime >= date_trunc('second', localtimestamp) - interval '10 seconds'
+	GROUP BY 1
+	ON CONFLICT (second) DO UPDATE
+	SET transfers = excluded.transfers, moved = excluded.moved
+	WHERE rollup.transfers <> excluded.transfers
+$$);
+
+-- --------------------------------------------------------------- vacuum
+-- Every minute; and once now, should this half minute not see a full one.
+-- VACUUM can not run in a transaction, which jadugar finds out by itself.
+
+SELECT jadugar.schedule('vacuum', '* * * * *', 'VACUUM pgbench_accounts');
+SELECT jadugar.run_now('vacuum');
+
+-- -------------------------------------------------------------- retries
+-- Fails twice, is tried again after three seconds each time, succeeds.
+
+CREATE FUNCTION fetch_rates(jsonb) RETURNS text LANGUAGE plpgsql AS $$
+DECLARE
+	attempt integer := (SELECT t.attempt FROM jadugar.current_task() t);
+BEGIN
+	IF attempt < 3 THEN
+		RAISE EXCEPTION 'the exchange does not answer'
+			USING DETAIL = format('This was attempt %s.', attempt);
+	END IF;
+	RETURN format('got the rates at attempt %s', attempt);
+END $$;
+
+SELECT jadugar.register_handler('fetch_rates', 'fetch_rates',
+	retry => jadugar.retry_policy(5, 'fixed', delay => '3 seconds', jitter => false));
+SELECT jadugar.enqueue('fetch_rates');
+
+-- ---------------------------------------------------------------- chain
+-- The end of the day: an audit that reports its progress, then branches and
+-- tellers side by side, then a report. It waits for each before.
+
+CREATE TABLE report (at timestamptz, branches bigint, tellers bigint, balances bigint);
+
+CREATE FUNCTION audit(jsonb) RETURNS bigint LANGUAGE plpgsql AS $$
+DECLARE
+	accounts constant integer := (SELECT max(aid) FROM pgbench_accounts);
+	parts constant integer := 20;
+	checked bigint := 0;
+	n bigint;
+BEGIN
+	FOR part IN 1 .. parts LOOP
+		SELECT count(*) INTO n FROM pgbench_accounts
+		WHERE aid > (part - 1) * (accounts / parts) AND aid <= part * (accounts / parts)
+			AND abalance IS NOT NULL;
+		checked := checked + n;
+		PERFORM jadugar.progress(part::float8 / parts, format('%s accounts checked', checked));
+		PERFORM pg_sleep(0.3);	-- waits-for-time: slow, to be seen in the live view
+	END LOOP;
+	PERFORM jadugar.log('info', 'audit is done', jsonb_build_object('accounts', checked));
+	RETURN checked;
+END $$;
+
+SELECT jadugar.register_handler('audit', 'audit', timeout => '1 minute');
+SELECT jadugar.register_sql_handler('branches', $$
+	UPDATE pgbench_branches b SET bbalance = a.balance
+	FROM (SELECT bid, sum(abalance) AS balance FROM pgbench_accounts GROUP BY bid) a
+	WHERE a.bid = b.bid$$);
+SELECT jadugar.register_sql_handler('tellers', $$
+	UPDATE pgbench_tellers t SET tbalance = h.moved
+	FROM (SELECT tid, sum(delta) AS moved FROM pgbench_history GROUP BY tid) h
+	WHERE h.tid = t.tid$$);
+SELECT jadugar.register_sql_handler('report', $$
+	INSERT INTO report
+	SELECT now(), (SELECT count(*) FROM pgbench_branches),
+		(SELECT count(*) FROM pgbench_tellers), (SELECT sum(bbalance) FROM pgbench_branches)
+	RETURNING *$$);
+
+SELECT jadugar.enqueue('audit', delay => '4 seconds') AS audit \gset
+SELECT jadugar.enqueue('branches', depends_on => ARRAY[:audit]) AS branches \gset
+SELECT jadugar.enqueue('tellers', depends_on => ARRAY[:audit]) AS tellers \gset
+SELECT jadugar.enqueue('report', depends_on => ARRAY[:branches, :tellers]);

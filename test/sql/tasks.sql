@@ -1,0 +1,488 @@
+-- Tasks: put in, ordered, held back, stopped, tried again, read.
+\pset null '(null)'
+\set SHOW_CONTEXT never
+SET client_min_messages = warning;
+CREATE ROLE test_tasks LOGIN;
+SELECT jadugar.grant_access('test_tasks');
+GRANT CREATE ON SCHEMA public TO test_tasks;
+SET SESSION AUTHORIZATION test_tasks;
+CREATE TABLE test_trace (n bigint GENERATED ALWAYS AS IDENTITY, what text);
+-- ends in a deadline rather than never
+CREATE FUNCTION test_ended(id bigint, OUT status text, OUT reason text, OUT error_code text, OUT sqlstate text,
+	OUT attempt integer, OUT result jsonb)
+LANGUAGE sql VOLATILE AS $$
+	SELECT w.status, w.reason, w.error_code, w.sqlstate, w.attempt, w.result FROM jadugar.wait(id, '20 s') w
+$$;
+CREATE FUNCTION test_state(id bigint, OUT status text, OUT waiting_for text)
+LANGUAGE sql VOLATILE AS $$ SELECT t.status, t.waiting_for FROM jadugar.get_task(id) t $$;
+-- until a condition holds, or the deadline is over
+CREATE PROCEDURE test_until(condition text)
+LANGUAGE plpgsql AS $$
+DECLARE
+	ok boolean;
+	deadline timestamptz := clock_timestamp() + interval '20 s';
+BEGIN
+	LOOP
+		EXECUTE 'SELECT ' || condition INTO ok;
+		EXIT WHEN ok;
+		IF clock_timestamp() > deadline THEN
+			RAISE EXCEPTION 'never: %', condition;
+		END IF;
+		COMMIT;
+		PERFORM pg_sleep(0.01);	-- waits-for-time: between two looks at a condition
+	END LOOP;
+END
+$$;
+SELECT jadugar.create_queue('test_q') > 0 AS made;
+
+-- one task: result, history, numbers
+SELECT jadugar.enqueue('SELECT $1 ->> ''a'' AS a, 2 AS b', '{"a": "x"}', priority => 3, tenant => 'ten', trace => 'tr',
+	metadata => '{"m": 1}') AS id \gset
+SELECT * FROM test_ended(:id);
+SELECT status, final, attempt, queue, priority, tenant, trace, metadata, payload, row_count, result, error, owner,
+	duration >= '0' AS took, worker_pid IS NOT NULL AS by_worker
+FROM jadugar.history WHERE task_id = :id \gx
+SELECT jadugar.result(:id);
+-- rows of a statement that returns none, and several statements in one command
+SELECT jadugar.enqueue($$INSERT INTO test_trace (what) SELECT 'bulk' FROM generate_series(1, 7)$$) AS id \gset
+SELECT * FROM test_ended(:id);
+SELECT row_count FROM jadugar.history WHERE task_id = :id;
+SELECT jadugar.enqueue($$CREATE TABLE test_several (a integer); INSERT INTO test_several VALUES (1), (2);
+	SELECT sum(a) AS total FROM test_several$$) AS id \gset
+SELECT * FROM test_ended(:id);
+DROP TABLE test_several;
+TRUNCATE test_trace;
+-- one statement of several fails: nothing of it stays
+SELECT jadugar.enqueue($$INSERT INTO test_trace (what) VALUES ('gone'); SELECT 1/0$$) AS id \gset
+SELECT * FROM test_ended(:id);
+SELECT count(*) FROM test_trace;
+-- a result past jadugar.max_result_size
+SELECT jadugar.enqueue($$SELECT repeat('x', 100000) AS x$$) AS id \gset
+SELECT status, result ->> 'truncated' AS truncated, (result ->> 'size')::integer > 100000 AS size FROM test_ended(:id);
+-- a rolled back task never existed
+BEGIN;
+SELECT jadugar.enqueue('SELECT 1') AS id \gset
+SELECT status, waiting_for FROM jadugar.tasks WHERE task_id = :id;
+SELECT jadugar.wait(:id);
+ROLLBACK;
+SELECT jadugar.get_task(:id);
+
+-- order: priority, then run_at, then id
+SELECT jadugar.pause_queue('test_q');
+SELECT * FROM test_state(jadugar.enqueue('SELECT 1', queue => 'test_q', delay => '1 h'));
+SELECT count(*) FROM jadugar.enqueue_batch($$INSERT INTO test_trace (what) VALUES ($1 ->> 'n')$$,
+	ARRAY['{"n": 1}', '{"n": 2}', '{"n": 3}']::jsonb[], queue => 'test_q', concurrency_key => 'order');
+SELECT count(*) FROM jadugar.enqueue_batch('SELECT 1', '{}');
+SELECT jadugar.scale_workers(1);
+SELECT jadugar.enqueue($$INSERT INTO test_trace (what) VALUES ('low')$$, queue => 'test_q', priority => -5) AS low \gset
+SELECT jadugar.enqueue($$INSERT INTO test_trace (what) VALUES ('high')$$, queue => 'test_q', priority => 5) AS high \gset
+SELECT jadugar.enqueue($$INSERT INTO test_trace (what) VALUES ('mid 1')$$, queue => 'test_q') AS mid \gset
+SELECT jadugar.enqueue($$INSERT INTO test_trace (what) VALUES ('mid 2')$$, queue => 'test_q') AS mid2 \gset
+SELECT * FROM test_state(:high);
+-- the batch's first is active in its key, the others wait for it
+CALL test_until($$(SELECT count(*) = 1 FROM jadugar.tasks WHERE concurrency_key = 'order' AND waiting_for = 'queue paused')$$);
+SELECT status, waiting_for, payload FROM jadugar.tasks WHERE concurrency_key = 'order' ORDER BY task_id;
+SELECT jadugar.resume_queue('test_q');
+CALL test_until($$(SELECT count(*) = 1 FROM jadugar.list_tasks(queue => 'test_q'))$$);
+SELECT what FROM test_trace WHERE what !~ '^[0-9]' ORDER BY n;
+SELECT what FROM test_trace WHERE what ~ '^[0-9]' ORDER BY n;
+SELECT jadugar.scale_workers(4);
+TRUNCATE test_trace;
+SELECT jadugar.cancel_tasks(queue => 'test_q');
+
+-- delay and run_at
+SELECT jadugar.enqueue('SELECT 1', delay => '0.2 s') AS id \gset
+SELECT * FROM test_ended(:id);
+SELECT started_at >= run_at AND run_at = created_at + interval '0.2 s' AS in_time FROM jadugar.get_task(:id);
+SELECT jadugar.enqueue('SELECT 1', run_at => now() - interval '1 day') AS id \gset
+SELECT * FROM test_ended(:id);
+SELECT jadugar.enqueue('SELECT 1', run_at => now() + interval '1 day') AS id \gset
+SELECT * FROM test_state(:id);
+-- retry_task brings a scheduled task forward
+SELECT jadugar.retry_task(:id);
+SELECT * FROM test_ended(:id);
+
+-- dependencies: a chain, and one that waits for several
+SELECT jadugar.pause_queue('test_q');
+SELECT jadugar.enqueue($$INSERT INTO test_trace (what) VALUES ('a')$$, queue => 'test_q') AS a \gset
+SELECT jadugar.enqueue($$INSERT INTO test_trace (what) VALUES ('b')$$, depends_on => ARRAY[:a]) AS b \gset
+SELECT jadugar.enqueue($$INSERT INTO test_trace (what) VALUES ('c')$$, depends_on => ARRAY[:b]) AS c \gset
+SELECT jadugar.enqueue($$INSERT INTO test_trace (what) VALUES ('d')$$, depends_on => ARRAY[:a, :b, :c, :a]) AS d \gset
+SELECT * FROM test_state(:d);
+SELECT depends_on = ARRAY[:a, :b, :c]::bigint[] AS on_all FROM jadugar.get_task(:d);
+SELECT jadugar.resume_queue('test_q');
+SELECT * FROM test_ended(:d);
+SELECT what FROM test_trace ORDER BY n;
+TRUNCATE test_trace;
+-- a parent that has finished already, and ids that are none
+SELECT * FROM test_ended(jadugar.enqueue('SELECT 1', depends_on => ARRAY[:a]));
+SELECT jadugar.enqueue('SELECT 1', depends_on => ARRAY[9223372036854775807]);
+SELECT jadugar.enqueue('SELECT 1', depends_on => ARRAY[-1]);
+SELECT jadugar.enqueue('SELECT 1', depends_on => ARRAY[:a, NULL]);
+-- a parent that failed already
+SELECT jadugar.enqueue('SELECT 1/0') AS bad \gset
+SELECT * FROM test_ended(:bad);
+SELECT jadugar.enqueue('SELECT 1', depends_on => ARRAY[:bad]);
+\echo :LAST_ERROR_SQLSTATE
+SELECT * FROM test_ended(jadugar.enqueue('SELECT 1', depends_on => ARRAY[:bad], on_dependency_failure => 'run'));
+SELECT * FROM test_state(jadugar.enqueue('SELECT 1', depends_on => ARRAY[:bad], on_dependency_failure => 'wait'));
+SELECT jadugar.cancel_tasks(status => 'pending');
+-- a parent that fails later, under each policy; the cancelled one's own child follows it
+CREATE TABLE test_switch (working boolean);
+INSERT INTO test_switch VALUES (false);
+SELECT jadugar.pause_queue('test_q');
+SELECT jadugar.enqueue('SELECT 1 / working::integer FROM test_switch', queue => 'test_q') AS p \gset
+SELECT jadugar.enqueue('SELECT 1', depends_on => ARRAY[:p]) AS child \gset
+SELECT jadugar.enqueue('SELECT 1', depends_on => ARRAY[:child]) AS grandchild \gset
+SELECT jadugar.enqueue('SELECT 1', depends_on => ARRAY[:p], on_dependency_failure => 'run') AS runs \gset
+SELECT jadugar.enqueue('SELECT 1', depends_on => ARRAY[:p], on_dependency_failure => 'wait') AS waits \gset
+SELECT jadugar.resume_queue('test_q');
+SELECT * FROM test_ended(:p);
+SELECT * FROM test_ended(:child);
+SELECT * FROM test_ended(:grandchild);
+SELECT * FROM test_ended(:runs);
+SELECT * FROM test_state(:waits);
+UPDATE test_switch SET working = true;
+SELECT jadugar.retry_task(:p);
+SELECT * FROM test_ended(:p);
+SELECT * FROM test_ended(:waits);
+DROP TABLE test_switch;
+-- a chain longer than any stack is deep
+SELECT jadugar.pause_queue('test_q');
+DO $$
+DECLARE
+	p bigint := jadugar.enqueue('SELECT 1/0', queue => 'test_q');
+BEGIN
+	FOR i IN 1..5000 LOOP
+		p := jadugar.enqueue('SELECT 1', depends_on => ARRAY[p], tenant => 'chain');
+	END LOOP;
+END
+$$;
+SELECT jadugar.resume_queue('test_q');
+CALL test_until($$(SELECT count(*) = 0 FROM jadugar.tasks WHERE tenant = 'chain')$$);
+SELECT status, reason, count(*) FROM jadugar.history WHERE tenant = 'chain' GROUP BY 1, 2;
+-- a cancelled task leaves nothing that it waited for
+SELECT jadugar.pause_queue('test_q');
+SELECT jadugar.enqueue('SELECT 1', queue => 'test_q') AS p \gset
+SELECT jadugar.enqueue('SELECT 1', depends_on => ARRAY[:p]) AS child \gset
+SELECT jadugar.cancel(:child);
+SELECT jadugar.retry_task(:child);
+SELECT * FROM test_ended(:child);
+RESET SESSION AUTHORIZATION;
+SELECT count(*) FROM jadugar.dependency;
+SET SESSION AUTHORIZATION test_tasks;
+SELECT jadugar.cancel(:p);
+
+-- unique keys
+SELECT jadugar.enqueue('SELECT 1', '{"v": 1}', queue => 'test_q', unique_key => 'u') AS u \gset
+SELECT jadugar.enqueue('SELECT 2', queue => 'test_q', unique_key => 'u') = :u AS same;
+SELECT jadugar.enqueue('SELECT 2', queue => 'test_q', unique_key => 'u', on_conflict => 'error');
+\echo :LAST_ERROR_SQLSTATE
+SELECT jadugar.enqueue('SELECT 2 AS two', '{"v": 2}', queue => 'test_q', unique_key => 'u', on_conflict => 'replace',
+	priority => 9) = :u AS same;
+SELECT command, payload, priority, status FROM jadugar.get_task(:u);
+SELECT jadugar.enqueue('SELECT 3', '{"v": 3}', queue => 'test_q', unique_key => 'u', on_conflict => 'reschedule',
+	delay => '1 day') = :u AS same;
+SELECT command, payload, status, run_at > now() + interval '23 h' AS later FROM jadugar.get_task(:u);
+SELECT jadugar.enqueue('SELECT 3', queue => 'test_q', unique_key => 'u', on_conflict => 'reschedule') = :u AS same;
+SELECT * FROM test_state(:u);
+SELECT jadugar.enqueue('SELECT 1', unique_key => 'u') = :u AS same_in_another_queue;
+SELECT jadugar.resume_queue('test_q');
+SELECT * FROM test_ended(:u);
+SELECT jadugar.enqueue('SELECT 1', queue => 'test_q', unique_key => 'u') = :u AS same_when_finished;
+SELECT jadugar.enqueue('SELECT 1', unique_key => 'kept', unique_for => '1 day') AS u \gset
+SELECT * FROM test_ended(:u);
+SELECT jadugar.enqueue('SELECT 1', unique_key => 'kept') = :u AS same_when_finished;
+SELECT jadugar.enqueue('SELECT 1', unique_key => 'kept', on_conflict => 'replace') = :u AS same_when_finished;
+SELECT jadugar.enqueue('SELECT 1', unique_key => 'kept', on_conflict => 'error');
+SELECT jadugar.enqueue('SELECT 1', unique_for => '1 day');
+SELECT jadugar.enqueue('SELECT 1', unique_key => 'u', on_conflict => 'ignore');
+
+-- concurrency keys: one at a time in order of enqueue, retries included
+CREATE SEQUENCE test_tries;
+CREATE FUNCTION test_keyed(n jsonb) RETURNS void LANGUAGE plpgsql AS $$
+BEGIN
+	IF n = '1' AND nextval('test_tries') < 3 THEN
+		RAISE EXCEPTION 'not yet';
+	END IF;
+	INSERT INTO test_trace (what) VALUES ('key ' || n);
+END
+$$;
+SELECT id FROM jadugar.enqueue_batch('SELECT test_keyed($1)', ARRAY['1', '2', '3']::jsonb[], concurrency_key => 'k',
+	retry => jadugar.retry_policy(5, delay => '0.05 s')) id ORDER BY id DESC LIMIT 1 \gset
+SELECT * FROM test_ended(:id);
+SELECT what FROM test_trace ORDER BY n;
+TRUNCATE test_trace;
+-- its place is handed on when the holder is cancelled, paused, put off
+SELECT jadugar.pause_queue('test_q');
+SELECT jadugar.enqueue('SELECT 1', queue => 'test_q', concurrency_key => 'k') AS k1 \gset
+SELECT jadugar.enqueue('SELECT 2', queue => 'test_q', concurrency_key => 'k') AS k2 \gset
+SELECT jadugar.enqueue('SELECT 3', queue => 'test_q', concurrency_key => 'k') AS k3 \gset
+SELECT jadugar.enqueue('SELECT 4', queue => 'test_q', concurrency_key => 'k') AS k4 \gset
+\set active '(SELECT waiting_for = ''queue paused'' FROM jadugar.get_task('
+CALL test_until(format('(SELECT waiting_for = ''queue paused'' FROM jadugar.get_task(%s))', :k1));
+SELECT jadugar.cancel(:k1);
+CALL test_until(format('(SELECT waiting_for = ''queue paused'' FROM jadugar.get_task(%s))', :k2));
+SELECT jadugar.pause_task(:k2);
+CALL test_until(format('(SELECT waiting_for = ''queue paused'' FROM jadugar.get_task(%s))', :k3));
+SELECT jadugar.update_task(:k3, run_at => now() + interval '1 day');
+CALL test_until(format('(SELECT waiting_for = ''queue paused'' FROM jadugar.get_task(%s))', :k4));
+SELECT command, status, waiting_for FROM jadugar.tasks WHERE concurrency_key = 'k' ORDER BY task_id;
+SELECT jadugar.resume_task(:k2);
+SELECT * FROM test_state(:k2);
+SELECT jadugar.resume_queue('test_q');
+SELECT * FROM test_ended(:k2);
+SELECT jadugar.cancel(:k3);
+
+-- depth of a queue
+SELECT jadugar.create_queue('test_full', max_depth => 2) > 0 AS made;
+SELECT jadugar.pause_queue('test_full');
+SELECT count(*) FROM jadugar.enqueue_batch('SELECT 1', ARRAY['{}', '{}']::jsonb[], queue => 'test_full');
+SELECT jadugar.enqueue('SELECT 1', queue => 'test_full');
+\echo :LAST_ERROR_SQLSTATE
+SELECT count(*) FROM jadugar.enqueue_batch('SELECT 1', array_fill('{}'::jsonb, ARRAY[3]), queue => 'test_full');
+SELECT jadugar.alter_queue('test_full', on_full => 'drop_oldest');
+SELECT jadugar.cancel_tasks(queue => 'test_full');
+-- the oldest takes its dependant, the next oldest, with it
+SELECT jadugar.enqueue('SELECT 1', queue => 'test_full') AS p \gset
+SELECT jadugar.enqueue('SELECT 1', queue => 'test_full', depends_on => ARRAY[:p]) AS child \gset
+SELECT count(*) FROM jadugar.enqueue_batch('SELECT 2', ARRAY['{}', '{}']::jsonb[], queue => 'test_full');
+SELECT status, reason FROM jadugar.history WHERE task_id IN (:p, :child) ORDER BY task_id;
+SELECT command, count(*) FROM jadugar.list_tasks(queue => 'test_full') GROUP BY 1;
+SELECT jadugar.cancel_tasks(queue => 'test_full');
+SELECT jadugar.drop_queue('test_full');
+
+-- max_concurrency, also between roles
+SELECT jadugar.create_queue('test_one', max_concurrency => 1) > 0 AS made;
+CREATE FUNCTION test_alone() RETURNS boolean LANGUAGE sql AS $$
+	SELECT pg_sleep(0.02);	-- waits-for-time: the work of a task that is to overlap if it can
+	SELECT count(*) = 1 FROM jadugar.running WHERE queue = 'test_one';
+$$;
+SELECT count(*) FROM jadugar.enqueue_batch('SELECT test_alone() AS alone', array_fill('{}'::jsonb, ARRAY[10]), queue => 'test_one');
+CALL test_until($$(SELECT count(*) = 0 FROM jadugar.list_tasks(queue => 'test_one'))$$);
+SELECT status, result, count(*) FROM jadugar.history WHERE queue = 'test_one' GROUP BY 1, 2;
+RESET SESSION AUTHORIZATION;
+CREATE ROLE test_tasks_other LOGIN;
+SELECT jadugar.grant_access('test_tasks_other');
+SELECT jadugar.grant_queue('test_one', 'test_tasks_other', 'enqueue');
+SELECT jadugar.enqueue('SELECT 1', owner => 'test_tasks_other') AS warm \gset
+SELECT status FROM jadugar.wait(:warm, '20 s');
+SELECT jadugar.enqueue('SELECT pg_sleep(0.5)', queue => 'test_one', owner => 'test_tasks') AS first \gset	-- waits-for-time: the work of the task that has the queue's only place
+CALL test_until(format('(SELECT status = ''running'' FROM jadugar.get_task(%s))', :first));
+SELECT jadugar.enqueue('SELECT 1', queue => 'test_one', owner => 'test_tasks_other') AS second \gset
+SELECT * FROM test_state(:second);
+SELECT * FROM test_ended(:second);
+SET SESSION AUTHORIZATION test_tasks;
+SELECT jadugar.drop_queue('test_one');
+
+-- cancel: waiting, running, finished
+SELECT jadugar.enqueue('SELECT 1', delay => '1 h') AS id \gset
+SELECT jadugar.cancel(:id);
+SELECT * FROM test_ended(:id);
+SELECT jadugar.cancel(:id);
+SELECT jadugar.enqueue($$INSERT INTO test_trace (what) VALUES ('cancelled'); SELECT pg_sleep(60)$$) AS id \gset	-- waits-for-time: the work of a task that is cancelled
+CALL test_until(format('(SELECT status = ''running'' FROM jadugar.get_task(%s))', :id));
+SELECT jadugar.cancel(:id);
+SELECT * FROM test_ended(:id);
+SELECT count(*) FROM test_trace;
+-- a task that makes another error of it is cancelled all the same
+CREATE FUNCTION test_stubborn() RETURNS void LANGUAGE plpgsql AS $$
+BEGIN
+	PERFORM pg_sleep(60);	-- waits-for-time: the work of a task that is cancelled
+EXCEPTION WHEN query_canceled THEN
+	RAISE EXCEPTION 'no';
+END
+$$;
+SELECT jadugar.enqueue('SELECT test_stubborn()') AS id \gset
+CALL test_until(format('(SELECT status = ''running'' FROM jadugar.get_task(%s))', :id));
+SELECT jadugar.cancel(:id);
+SELECT * FROM test_ended(:id);
+SELECT attempt, status, final FROM jadugar.history WHERE task_id = :id;
+-- a task that cancels itself
+SELECT jadugar.enqueue('SELECT jadugar.cancel((jadugar.current_task()).task_id), pg_sleep(60)') AS id \gset	-- waits-for-time: the work of a task that is cancelled
+SELECT * FROM test_ended(:id);
+-- some of many
+SELECT array_agg(id) AS ids FROM jadugar.enqueue_batch('SELECT 1', ARRAY['{}', '{}', '{}']::jsonb[], delay => '1 h', tenant => 'many') id \gset
+SELECT jadugar.cancel_batch((:'ids'::bigint[])[1:2] || (:'ids'::bigint[])[1:1]);
+SELECT jadugar.cancel_tasks(tenant => 'many');
+SELECT jadugar.cancel_tasks(tenant => 'many');
+
+-- pause and resume: waiting and running
+SELECT jadugar.enqueue('SELECT 1', delay => '1 h') AS id \gset
+SELECT jadugar.pause_task(:id);
+SELECT jadugar.pause_task(:id);
+SELECT * FROM test_state(:id);
+SELECT jadugar.resume_task(:id);
+SELECT * FROM test_state(:id);
+SELECT jadugar.resume_task(:id);
+\echo :LAST_ERROR_SQLSTATE
+SELECT jadugar.cancel(:id);
+CREATE TABLE test_gate (open boolean);
+INSERT INTO test_gate VALUES (false);
+SELECT jadugar.enqueue('SELECT CASE WHEN NOT open THEN pg_sleep(60) END FROM test_gate') AS id \gset	-- waits-for-time: the work of a task that is paused
+CALL test_until(format('(SELECT status = ''running'' FROM jadugar.get_task(%s))', :id));
+SELECT jadugar.update_task(:id, priority => 1);
+\echo :LAST_ERROR_SQLSTATE
+SELECT jadugar.retry_task(:id);
+SELECT jadugar.pause_task(:id);
+CALL test_until(format('(SELECT status = ''paused'' FROM jadugar.get_task(%s))', :id));
+UPDATE test_gate SET open = true;
+SELECT jadugar.resume_task(:id);
+SELECT status, attempt FROM test_ended(:id);
+SELECT status, attempt, final FROM jadugar.history WHERE task_id = :id;
+DROP TABLE test_gate;
+SELECT jadugar.pause_task(:id);
+SELECT jadugar.resume_task(:id);
+-- a parent that finishes while its child is paused
+SELECT jadugar.pause_queue('test_q');
+SELECT jadugar.enqueue('SELECT 1', queue => 'test_q') AS p \gset
+SELECT jadugar.enqueue('SELECT 1', depends_on => ARRAY[:p]) AS child \gset
+SELECT jadugar.pause_task(:child);
+SELECT jadugar.resume_queue('test_q');
+SELECT * FROM test_ended(:p);
+SELECT * FROM test_state(:child);
+SELECT jadugar.resume_task(:child);
+SELECT * FROM test_ended(:child);
+
+-- update
+SELECT jadugar.enqueue('SELECT $1 AS p', delay => '1 h') AS id \gset
+SELECT jadugar.update_task(:id, payload => '{"new": true}', priority => 7, queue => 'test_q', timeout => '5 min',
+	retry => jadugar.retry_policy(3), metadata => '{"b": 2}');
+SELECT payload, priority, queue, timeout, max_attempts, metadata, status FROM jadugar.get_task(:id);
+SELECT jadugar.update_task(:id, run_at => now());
+SELECT * FROM test_ended(:id);
+SELECT jadugar.update_task(:id, priority => 1);
+SELECT jadugar.enqueue('SELECT 1', delay => '1 h', unique_key => 'stays') AS id \gset
+SELECT jadugar.update_task(:id, queue => 'test_q');
+SELECT jadugar.cancel(:id);
+
+-- retries: numbers, delays, what is tried again and what is not
+SELECT jadugar.enqueue($$DO 'BEGIN RAISE EXCEPTION ''again''; END'$$, retry => jadugar.retry_policy(3, delay => '0.02 s')) AS id \gset
+SELECT * FROM test_ended(:id);
+SELECT attempt, status, final, sqlstate, error ->> 'message' AS message FROM jadugar.history WHERE task_id = :id ORDER BY run_id;
+SELECT task_id = :id AS ours, attempt, error_code FROM jadugar.failures WHERE task_id = :id;
+SELECT jadugar.enqueue('SELECT 1/0', retry => jadugar.retry_policy(3, delay => '0')) AS id \gset
+SELECT * FROM test_ended(:id);
+SELECT jadugar.enqueue('SELECT 1/0', retry => jadugar.retry_policy(2, delay => '0', retry_on => '{22012}')) AS id \gset
+SELECT * FROM test_ended(:id);
+SELECT jadugar.enqueue($$DO 'BEGIN RAISE EXCEPTION ''again''; END'$$, retry => jadugar.retry_policy(3, delay => '0', discard_on => '{P0001}')) AS id \gset
+SELECT * FROM test_ended(:id);
+SELECT jadugar.enqueue($$DO 'BEGIN RAISE EXCEPTION ''again''; END'$$, retry => jadugar.retry_policy(3, delay => '1 h')) AS id \gset
+CALL test_until(format('(SELECT status = ''scheduled'' FROM jadugar.get_task(%s))', :id));
+SELECT attempt, run_at > now() + interval '29 min' AS later FROM jadugar.get_task(:id);
+SELECT jadugar.cancel(:id);
+-- a failed task again, under its id and with a new account of attempts
+SELECT jadugar.enqueue('SELECT 1/0', metadata => '{"again": 1}', timeout => '1 min', settings => '{"work_mem": "1MB"}') AS id \gset
+SELECT status FROM test_ended(:id);
+SELECT jadugar.retry_task(:id);
+SELECT status, attempt FROM test_ended(:id);
+SELECT attempt, status, final, metadata FROM jadugar.history WHERE task_id = :id ORDER BY run_id;
+SELECT jadugar.retry_tasks(metadata => '{"again": 1}');
+CALL test_until(format('(SELECT count(*) = 3 FROM jadugar.history WHERE task_id = %s)', :id));
+SELECT jadugar.enqueue('SELECT 1') AS id \gset
+SELECT status FROM test_ended(:id);
+SELECT jadugar.retry_task(:id);
+\echo :LAST_ERROR_SQLSTATE
+
+-- timeout, as the task's own and as the role's
+SELECT jadugar.enqueue('SELECT pg_sleep(60)', timeout => '0.1 s', retry => jadugar.retry_policy(2, delay => '0')) AS id \gset	-- waits-for-time: the work of a task that runs past its deadline
+SELECT * FROM test_ended(:id);
+SELECT attempt, status, final, error_code FROM jadugar.history WHERE task_id = :id ORDER BY run_id;
+SELECT jadugar.enqueue('SELECT pg_sleep(60)', settings => '{"statement_timeout": "100ms"}', retry => jadugar.retry_policy(1)) AS id \gset	-- waits-for-time: the work of a task that runs past its deadline
+SELECT * FROM test_ended(:id);
+
+-- snooze is not charged; discard is final
+CREATE SEQUENCE test_naps;
+CREATE FUNCTION test_nap() RETURNS text LANGUAGE plpgsql AS $$
+BEGIN
+	IF nextval('test_naps') < 3 THEN
+		PERFORM jadugar.snooze('0.02 s');
+	END IF;
+	RETURN 'awake';
+END
+$$;
+SELECT jadugar.enqueue('SELECT test_nap() AS nap', retry => jadugar.retry_policy(1)) AS id \gset
+SELECT * FROM test_ended(:id);
+SELECT count(*) FROM jadugar.history WHERE task_id = :id;
+SELECT jadugar.enqueue($$SELECT jadugar.discard('no longer wanted')$$) AS id \gset
+SELECT * FROM test_ended(:id);
+SELECT jadugar.snooze('1 s');
+
+-- settings, isolation levels
+SELECT result FROM test_ended(jadugar.enqueue($$SELECT current_setting('work_mem') AS w, current_setting('test.x') AS x$$,
+	settings => '{"work_mem": "7MB", "test.x": "y"}'));
+SELECT result FROM test_ended(jadugar.enqueue($$SELECT current_setting('work_mem') <> '7MB' AS back, current_setting('test.x', true) AS x$$));
+SELECT m, (test_ended(jadugar.enqueue($$SELECT current_setting('transaction_isolation') AS level$$, transaction => m))).*
+FROM unnest(ARRAY['default', 'read committed', 'repeatable read', 'serializable']) m;
+SELECT jadugar.enqueue('SELECT 1', transaction => 'chaos');
+
+-- outside any transaction
+CREATE TABLE test_maintained (a integer);
+CREATE PROCEDURE test_commits() LANGUAGE plpgsql AS $$
+BEGIN
+	INSERT INTO test_trace (what) VALUES ('first');
+	COMMIT;
+	INSERT INTO test_trace (what) VALUES ('second');
+	COMMIT;
+	RAISE EXCEPTION 'third';
+END
+$$;
+SELECT c, (test_ended(jadugar.enqueue(c))).* FROM unnest(ARRAY['VACUUM test_maintained',
+	'CREATE INDEX CONCURRENTLY test_maintained_a ON test_maintained (a)', 'VACUUM no_such_table']) c;
+SELECT indisvalid FROM pg_index WHERE indexrelid = 'test_maintained_a'::regclass;
+SELECT jadugar.enqueue('CALL test_commits()', retry => jadugar.retry_policy(1)) AS id \gset
+SELECT * FROM test_ended(:id);
+SELECT what FROM test_trace ORDER BY n;
+SELECT * FROM test_ended(jadugar.enqueue('SELECT $1 AS p', '{"stand": "alone"}', transaction => 'standalone'));
+SELECT * FROM test_ended(jadugar.enqueue('COMMIT', retry => jadugar.retry_policy(1)));
+SELECT * FROM test_ended(jadugar.enqueue($$DO 'BEGIN COMMIT; END'$$, retry => jadugar.retry_policy(1)));
+SELECT jadugar.enqueue('CALL pg_sleep(1)');	-- waits-for-time: never runs, it is no procedure
+-- cancelled under way
+CREATE PROCEDURE test_long() LANGUAGE plpgsql AS $$
+BEGIN
+	COMMIT;
+	PERFORM pg_sleep(60);	-- waits-for-time: the work of a task that is cancelled
+END
+$$;
+SELECT jadugar.enqueue('CALL test_long()') AS id \gset
+CALL test_until(format('(SELECT status = ''running'' FROM jadugar.get_task(%s))', :id));
+SELECT jadugar.cancel(:id);
+SELECT * FROM test_ended(:id);
+TRUNCATE test_trace;
+
+-- here and now
+SELECT status, result, task_id IS NULL AS no_task FROM jadugar.run_task($$SELECT $1 ->> 'a' AS a$$, '{"a": 1}');
+SELECT status, sqlstate, error ->> 'message' AS message FROM jadugar.run_task('SELECT 1/0');
+
+-- reading
+SELECT jadugar.pause_queue('test_q');
+SELECT count(*) FROM jadugar.enqueue_batch('SELECT 1', array_fill('{}'::jsonb, ARRAY[5]), queue => 'test_q', tenant => 't1', metadata => '{"a": {"b": 1}}');
+SELECT jadugar.enqueue('SELECT 1', queue => 'test_q', tenant => 't2', unique_key => 'listed', delay => '1 h') AS id \gset
+SELECT jadugar.count_tasks(queue => 'test_q') AS all, jadugar.count_tasks(tenant => 't1') AS t1,
+	jadugar.count_tasks(metadata => '{"a": {"b": 1}}', status => 'pending') AS by_metadata,
+	jadugar.count_tasks(unique_key => 'listed') AS by_unique_key, jadugar.count_tasks(status => 'scheduled', queue => 'test_q') AS scheduled,
+	jadugar.count_tasks(owner => 'test_tasks', queue => 'test_q') AS mine, jadugar.count_tasks(owner => 'postgres') AS others;
+SELECT count(*), max(task_id) < :id AS in_order FROM jadugar.list_tasks(queue => 'test_q', max_rows => 3);
+SELECT task_id = :id AS last FROM jadugar.list_tasks(queue => 'test_q', after_id => :id - 1);
+SELECT count(*) > 0 AS some FROM jadugar.list_tasks(status => 'failed', finished_from => now() - interval '1 h');
+SELECT count(*) FROM jadugar.list_tasks(status => 'failed', finished_from => now() + interval '1 h');
+SELECT jadugar.list_tasks(status => 'ready');
+SELECT jadugar.list_tasks(max_rows => -1);
+SELECT status FROM jadugar.wait(:id, '0.01 s');
+SELECT jadugar.result(:id);
+SELECT jadugar.cancel_tasks(queue => 'test_q');
+SELECT jadugar.purge_completed('1 h');
+SELECT jadugar.purge_completed('0') > 0 AS some;
+SELECT count(*) FROM jadugar.history WHERE status = 'completed';
+
+-- leave nothing behind
+SELECT count(*) FROM jadugar.tasks;
+SELECT jadugar.drop_queue('test_q');
+RESET SESSION AUTHORIZATION;
+SELECT jadugar.stop_workers('test_tasks');
+SELECT jadugar.stop_workers('test_tasks_other');
+CALL test_until($$NOT EXISTS (SELECT FROM pg_stat_activity WHERE usename LIKE 'test_tasks%')$$);
+DROP OWNED BY test_tasks, test_tasks_other;
+SELECT jadugar.revoke_access('test_tasks');
+SELECT jadugar.revoke_access('test_tasks_other');
+DROP ROLE test_tasks, test_tasks_other;

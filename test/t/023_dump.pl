@@ -1,0 +1,209 @@
+# Dump and restore, copies by TEMPLATE, and pg_upgrade: what belongs to a
+# database comes along, and in a copy nothing runs until adopt().
+use strict;
+use warnings;
+
+use JadugarTest;
+use PostgreSQL::Test::Utils;
+use Test::More;
+
+my $from = new_cluster('from', 'jadugar.max_workers' => 2);
+my $to = new_cluster('to', 'jadugar.max_workers' => 2);
+
+# The same names have other OIDs there, and one OID is another's.
+$from->safe_psql('postgres', 'CREATE ROLE alice LOGIN; CREATE ROLE bob LOGIN; CREATE ROLE carol LOGIN');
+$to->safe_psql('postgres',
+	'CREATE ROLE somebody LOGIN; CREATE ROLE bob LOGIN; CREATE ROLE alice LOGIN');
+
+create_extension($from, 'app');
+$from->safe_psql('app', q{
+	CREATE TABLE effect (what text, who name DEFAULT session_user);
+	GRANT ALL ON effect TO PUBLIC;
+	CREATE TABLE made (what text, task_id bigint);
+	GRANT ALL ON made TO PUBLIC;
+	CREATE FUNCTION note(payload jsonb) RETURNS void LANGUAGE sql AS
+		$$INSERT INTO public.effect VALUES (payload->>'what')$$;
+	SELECT jadugar.grant_access(r, 'user') FROM unnest('{alice, bob, carol}'::text[]) r;
+	SELECT jadugar.register_handler('note', 'public.note(jsonb)');
+	SELECT jadugar.grant_handler('note', r) FROM unnest('{alice, bob, carol}'::text[]) r;
+	SELECT jadugar.create_queue('mail', max_concurrency => 1);
+	SELECT jadugar.grant_queue('mail', 'alice', 'enqueue');
+	SELECT jadugar.pause_queue('default');
+	SELECT jadugar.pause_queue('mail')});
+
+sub as
+{
+	my ($role, $sql) = @_;
+
+	return $from->safe_psql('app', $sql, extra_params => [ '-U', $role ]);
+}
+
+as($_, qq{
+	SELECT jadugar.schedule('tick', 'every 1 second', 'note', '{"what": "tick"}');
+	INSERT INTO made SELECT 'first', jadugar.enqueue('note', '{"what": "first"}');
+	INSERT INTO made SELECT 'next', jadugar.enqueue('note', '{"what": "next"}',
+		depends_on => array_agg(task_id)) FROM made
+	WHERE what = 'first' AND task_id IN (SELECT task_id FROM jadugar.tasks);
+	INSERT INTO made SELECT 'later', jadugar.enqueue('note', '{"what": "later"}', delay => '1 hour')})
+  foreach qw(alice bob carol);
+as('alice', q{INSERT INTO made SELECT 'mail', jadugar.enqueue('note', '{"what": "mail"}', queue => 'mail')});
+as('bob', q{SELECT jadugar.schedule('boot', '@startup', 'note', '{"what": "boot"}')});
+
+# A tick of each is among what is pending.
+poll($from, q{SELECT count(*) FROM jadugar.tasks WHERE schedule = 'tick'}, '3', 'app');
+
+# What comes along: names, not OIDs.
+my $contents = q{
+	SELECT 'schedule ' || name || ' ' || timing || ' ' || owner FROM jadugar.schedules
+	UNION ALL SELECT concat_ws(' ', 'task', t.task_id, status, queue, t.owner, payload->>'what', depends_on) FROM jadugar.tasks t
+	UNION ALL SELECT 'handler ' || name FROM jadugar.handlers
+	UNION ALL SELECT concat_ws(' ', 'queue', queue, max_concurrency) FROM jadugar.queues
+	ORDER BY 1};
+my $dir = PostgreSQL::Test::Utils::tempdir();
+my @connect = ('-d', $from->connstr('app'));
+
+command_ok([ 'pg_dump', '--no-acl', '-f', "$dir/plain", @connect ], 'pg_dump');
+command_ok([ 'pg_dump', '-Fc', '-f', "$dir/custom", @connect ], 'pg_dump -Fc');
+command_ok([ 'pg_dump', '-Fd', '-j2', '-f', "$dir/directory", @connect ], 'pg_dump -Fd -j2');
+
+sub restore
+{
+	my ($node, $db, @command) = @_;
+
+	$node->safe_psql('postgres', "CREATE DATABASE $db");
+	return command_ok([ @command, '-d', $node->connstr($db) ], "restore by @command[0..1]");
+}
+
+# Nothing has run there and nothing does, though the library is loaded.
+sub not_adopted
+{
+	my ($node, $db, $what) = @_;
+
+	# Its scheduler has looked.
+	poll($node, q{SELECT detail FROM jadugar.health WHERE what = 'identity'},
+		'these schedules and tasks come from another database: nothing runs', $db);
+	wait_for_process($node, 'scheduler', $db);
+	is($node->safe_psql($db, q{SELECT DISTINCT waiting_for FROM jadugar.tasks
+			WHERE status = 'pending' AND depends_on IS NULL}),
+		'not_adopted', "$what: tasks say what they wait for");
+	is($node->safe_psql($db, 'SELECT count(*) FROM effect'), '0', "$what: nothing has run");
+	is($node->safe_psql($db, 'SELECT count(*) FROM jadugar.history'), '0', "$what: nor been recorded");
+	is(join(' ', jadugar_processes($node, 'worker', $db)), '', "$what: no worker");
+	return;
+}
+
+# After adopt(): each of these tasks once, as its owner; ticks go on.
+sub works
+{
+	my ($node, $db, $what, $wanted) = @_;
+
+	poll($node, q{
+		SELECT string_agg(concat_ws(' ', what, who), ', ' ORDER BY what, who)
+		FROM effect WHERE what NOT IN ('tick', 'boot')}, $wanted, $db);
+	is($node->safe_psql($db, q{
+			SELECT count(*) - count(DISTINCT task_id) FROM jadugar.history WHERE final}),
+		'0', "$what: none twice");
+	poll($node, q{SELECT count(DISTINCT who) FROM effect WHERE what = 'tick' AND who IN ('alice', 'bob')}, '2', $db);
+	return;
+}
+
+restore($to, 'plain', 'psql', '-X', '-q', '-v', 'ON_ERROR_STOP=1', '-f', "$dir/plain");
+restore($to, 'custom', 'pg_restore', '--no-acl', "$dir/custom");
+restore($to, 'parallel', 'pg_restore', '-j2', '--no-acl', "$dir/directory");
+
+# Another cluster: carol is missing.
+not_adopted($to, 'parallel', 'another cluster');
+my $error = psql_error($to, 'SELECT jadugar.adopt(NULL)', 'parallel');
+like($error, qr/ERROR:/, 'adopt(NULL) is refused');
+is( $to->safe_psql('parallel', q{SELECT owner FROM jadugar.adopt(missed => 'skip', pending => 'run')}),
+	'carol', 'adopt() lists the owner that is missing here');
+works($to, 'parallel', 'another cluster',
+	'first alice, first bob, mail alice, next alice, next bob');
+is( $to->safe_psql('parallel',
+		q{SELECT DISTINCT owner ~ '^\d+$' FROM jadugar.tasks WHERE owner NOT IN ('alice', 'bob')}),
+	't', 'what the missing one owned waits');
+is($to->safe_psql('parallel', q{
+		SELECT count(*) FROM jadugar.history WHERE schedule = 'tick' AND reason = 'not_adopted'
+			AND status = 'skipped' AND occurrences > 0}),
+	'3', 'missed occurrences are recorded');
+is( $to->safe_psql('parallel', q{SELECT count(*) FROM effect WHERE what = 'boot'}),
+	'1', '@startup fires in its new place');
+is($to->safe_psql('parallel', q{SELECT count(*) FROM jadugar.health WHERE severity = 'error'
+		AND what <> 'owner_missing'}), '0', 'health has no complaint but that');
+like(psql_error($to, 'SELECT jadugar.adopt()', 'parallel'),
+	qr/ERROR:  this database needs no adoption/, 'a second adopt() is refused');
+
+not_adopted($to, 'custom', 'before pending => cancel');
+$to->safe_psql('custom', 'GRANT USAGE ON SCHEMA jadugar TO alice');
+like(psql_error($to, 'SET ROLE alice; SELECT jadugar.adopt()', 'custom'),
+	qr/ERROR:/, 'adopt() is not for everybody');
+$to->safe_psql('custom', q{SELECT jadugar.adopt(missed => 'policy', pending => 'cancel')});
+is($to->safe_psql('custom', q{
+		SELECT count(*), count(DISTINCT task_id) FROM jadugar.history WHERE status = 'cancelled' AND reason = 'not_adopted'}),
+	'13|13', "pending => 'cancel'");
+poll($to, q{SELECT string_agg(DISTINCT what, ' ') FROM effect WHERE what <> 'tick'}, 'boot', 'custom');
+poll($to, q{SELECT count(DISTINCT who) FROM effect WHERE what = 'tick' AND who IN ('alice', 'bob')}, '2', 'custom');
+
+not_adopted($to, 'plain', 'before pending => pause');
+$to->safe_psql('plain', q{SELECT jadugar.adopt(missed => 'skip', pending => 'pause')});
+is($to->safe_psql('plain', q{SELECT status, count(*) FROM jadugar.tasks WHERE schedule IS NULL GROUP BY 1}),
+	'paused|10', "pending => 'pause'");
+$to->safe_psql('plain', q{SELECT jadugar.resume_task(task_id) FROM jadugar.tasks
+	WHERE status = 'paused' AND owner IN ('alice', 'bob')});
+works($to, 'plain', 'resumed', 'first alice, first bob, mail alice, next alice, next bob');
+$to->stop;
+
+# The same cluster: a restore, and a copy made while jadugar runs in it.
+my $before = $from->safe_psql('app', $contents);
+restore($from, 'restored', 'pg_restore', '-j2', "$dir/directory");
+not_adopted($from, 'restored', 'the same cluster');
+is($from->safe_psql('restored', $contents), $before, 'the same cluster: all of it came along');
+$from->safe_psql('postgres', 'CREATE DATABASE copied TEMPLATE app');
+is($from->safe_psql('copied', $contents), $before, 'a copy by TEMPLATE: all of it came along');
+wait_for_process($from, 'scheduler', 'copied');
+poll($from, q{SELECT severity FROM jadugar.health WHERE what = 'identity'}, 'error', 'copied');
+is($from->safe_psql('copied', q{SELECT owner FROM jadugar.adopt()}), '', 'no owner is missing');
+$from->safe_psql('copied', q{SELECT jadugar.resume_queue('default'), jadugar.resume_queue('mail')});
+works($from, 'copied', 'a copy by TEMPLATE',
+	'first alice, first bob, first carol, mail alice, next alice, next bob, next carol');
+is(join(' ', jadugar_processes($from, 'worker', 'restored')), '', 'the other one still waits');
+is($from->safe_psql('app', 'SELECT count(*) FROM effect'), '0', 'and the original is as it was');
+
+# pg_upgrade
+my $rows = $from->safe_psql('app', q{SELECT max(run_id) FROM jadugar.history});
+my $partitions = q{
+	SELECT string_agg(c.relname, ' ' ORDER BY c.relname) FROM pg_inherits i
+	JOIN pg_class c ON c.oid = i.inhrelid
+	JOIN pg_depend d ON d.classid = 'pg_class'::regclass AND d.objid = c.oid AND d.deptype = 'e'
+	WHERE i.inhparent = 'jadugar.run'::regclass};
+my $partitioned = $from->safe_psql('app', $partitions);
+like($partitioned, qr/^history_\d+ history_\d+$/, 'partitions of the history are members of the extension');
+$from->stop;
+my $upgraded = new_cluster('upgraded', -start => 0, 'jadugar.max_workers' => 2);
+my $bindir = $from->config_data('--bindir');
+chdir $dir or die "chdir: $!";
+command_ok(
+	[
+		'pg_upgrade', '--no-sync', '-U', 'postgres',
+		'-b', $bindir, '-B', $bindir,
+		'-d', $from->data_dir, '-D', $upgraded->data_dir,
+		'-s', $from->host, '-p', $from->port, '-P', $upgraded->port
+	],
+	'pg_upgrade');
+chdir '/' or die "chdir: $!";
+$upgraded->start;
+wait_for_process($upgraded, 'scheduler', 'app');
+is($upgraded->safe_psql('app', q{SELECT detail FROM jadugar.health WHERE what = 'identity'}),
+	'schedules and tasks belong to this database', 'after pg_upgrade no adopt() is needed');
+is($upgraded->safe_psql('app', $contents), $before, 'after pg_upgrade: all of it is there');
+is($upgraded->safe_psql('app', "SELECT count(*) > 0 FROM jadugar.history WHERE run_id = $rows"),
+	't', 'after pg_upgrade: and the history');
+is($upgraded->safe_psql('app', $partitions), $partitioned, 'after pg_upgrade: in its partitions');
+$upgraded->safe_psql('app', q{SELECT jadugar.resume_queue('default'), jadugar.resume_queue('mail')});
+works($upgraded, 'app', 'after pg_upgrade',
+	'first alice, first bob, first carol, mail alice, next alice, next bob, next carol');
+is(psql_error($upgraded, 'DROP EXTENSION jadugar', 'app'), '', 'after pg_upgrade: DROP EXTENSION');
+is($upgraded->safe_psql('restored', q{SELECT severity FROM jadugar.health WHERE what = 'identity'}),
+	'error', 'after pg_upgrade: what was not adopted still is not');
+$upgraded->stop;
+done_testing();
