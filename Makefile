@@ -26,7 +26,14 @@ EXTRA_CLEAN = $(B)
 # Bitcode would need the very clang that the server was built with.
 override with_llvm := no
 
-PGXS := $(shell $(PG_CONFIG) --pgxs)
+PGXS := $(wildcard $(shell $(PG_CONFIG) --pgxs 2>/dev/null))
+# What may install packages does so before there is a pg_config to ask.
+ifeq ($(PGXS),)
+ifneq ($(filter demo test check-%,$(MAKECMDGOALS)),)
+$(info $(shell scripts/prerequisites $(PG_CONFIG)))
+PGXS := $(wildcard $(shell $(PG_CONFIG) --pgxs 2>/dev/null))
+endif
+endif
 ifeq ($(PGXS),)
 $(error $(PG_CONFIG) not found: install postgresql-server-dev-NN, or set PG_CONFIG)
 endif
@@ -102,8 +109,12 @@ format:
 	@scripts/prerequisites -l $(PG_CONFIG)
 	@scripts/format $(PG_CONFIG)
 
-demo demo-stop: stage
-	scripts/demo $(if $(findstring stop,$@),stop,start) $(B)/pg$(shell $(PG_CONFIG) --bindir)
+# demo waits for its packages before it builds; demo-stop needs no build.
+demo: prerequisites stage
+	@scripts/demo start $(B)/pg$(shell $(PG_CONFIG) --bindir)
+
+demo-stop:
+	@scripts/demo stop $(B)/pg$(shell $(PG_CONFIG) --bindir)
 
 FORCE:
 

@@ -13,6 +13,10 @@ CREATE FUNCTION jadugar._v_may_see(owner oid) RETURNS boolean
 LANGUAGE C STABLE STRICT AS 'MODULE_PATHNAME', 'jdg_v_may_see';
 COMMENT ON FUNCTION jadugar._v_may_see(oid) IS 'may the caller see what the role owns?';
 
+CREATE FUNCTION jadugar._v_owns(owner oid) RETURNS boolean
+LANGUAGE C STABLE STRICT AS 'MODULE_PATHNAME', 'jdg_v_owns';
+COMMENT ON FUNCTION jadugar._v_owns(oid) IS 'has the caller the rights of this owner? False for a stored OID that means another role here';
+
 CREATE FUNCTION jadugar.grant_access(
 	role			text,
 	level			text DEFAULT 'user'

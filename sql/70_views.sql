@@ -150,7 +150,7 @@ SELECT t.task_id,
 	q.name AS queue,
 	t.priority,
 	CASE WHEN (SELECT jadugar._v_is_operator())
-		OR pg_catalog.pg_has_role(t.owner, 'USAGE')
+		OR jadugar._v_owns(t.owner)
 		THEN t.payload END AS payload,
 	COALESCE(a.rolname, t.owner::text::name) AS owner,
 	t.tenant,
@@ -172,7 +172,7 @@ SELECT t.task_id,
 	(SELECT pg_catalog.array_agg(d.parent_id ORDER BY d.parent_id)
 	 FROM jadugar.dependency d WHERE d.task_id = t.task_id) AS depends_on,
 	CASE WHEN (SELECT jadugar._v_is_operator())
-		OR pg_catalog.pg_has_role(t.owner, 'USAGE')
+		OR jadugar._v_owns(t.owner)
 		THEN t.metadata END AS metadata,
 	t.trace,
 	t.timeout
@@ -183,7 +183,7 @@ FROM jadugar.task t
 	LEFT JOIN jadugar.schedule s ON s.schedule_id = t.schedule_id
 	LEFT JOIN pg_catalog.pg_authid a ON a.oid = t.owner
 WHERE (SELECT jadugar._v_is_monitor())
-	OR pg_catalog.pg_has_role(t.owner, 'USAGE');
+	OR jadugar._v_owns(t.owner);
 COMMENT ON VIEW jadugar.tasks IS 'tasks that are not finished';
 
 CREATE VIEW jadugar.running WITH (security_barrier) AS
@@ -211,7 +211,7 @@ SELECT t.task_id,
 	t.scheduled_for,
 	t.priority,
 	CASE WHEN (SELECT jadugar._v_is_operator())
-		OR pg_catalog.pg_has_role(t.owner, 'USAGE')
+		OR jadugar._v_owns(t.owner)
 		THEN t.payload END AS payload,
 	t.trace
 FROM jadugar._v_slots() w
@@ -224,7 +224,7 @@ FROM jadugar._v_slots() w
 	LEFT JOIN pg_catalog.pg_authid a ON a.oid = t.owner
 WHERE w.phase <> 'claimed'
 	AND ((SELECT jadugar._v_is_monitor())
-		OR pg_catalog.pg_has_role(t.owner, 'USAGE'));
+		OR jadugar._v_owns(t.owner));
 COMMENT ON VIEW jadugar.running IS 'tasks that a worker is running now';
 
 -- -------------------------------------------------------------- schedules
@@ -236,7 +236,7 @@ SELECT s.schedule_id,
 	s.timezone,
 	c.text AS command,
 	CASE WHEN (SELECT jadugar._v_is_operator())
-		OR pg_catalog.pg_has_role(s.owner, 'USAGE')
+		OR jadugar._v_owns(s.owner)
 		THEN s.payload END AS payload,
 	COALESCE(a.rolname, s.owner::text::name) AS owner,
 	s.enabled,
@@ -249,7 +249,7 @@ SELECT s.schedule_id,
 	COALESCE(r.failures, 0) AS failures,
 	s.missed,
 	CASE WHEN (SELECT jadugar._v_is_operator())
-		OR pg_catalog.pg_has_role(s.owner, 'USAGE')
+		OR jadugar._v_owns(s.owner)
 		THEN s.last_error END AS last_error,
 	s.overlap,
 	s.misfire,
@@ -272,12 +272,12 @@ SELECT s.schedule_id,
 	END AS transaction,
 	s.isolate,
 	CASE WHEN (SELECT jadugar._v_is_operator())
-		OR pg_catalog.pg_has_role(s.owner, 'USAGE')
+		OR jadugar._v_owns(s.owner)
 		THEN s.settings END AS settings,
 	s.tenant,
 	s.description,
 	CASE WHEN (SELECT jadugar._v_is_operator())
-		OR pg_catalog.pg_has_role(s.owner, 'USAGE')
+		OR jadugar._v_owns(s.owner)
 		THEN s.metadata END AS metadata,
 	COALESCE(r.completed, 0) AS completed,
 	r.last_success_at,
@@ -291,7 +291,7 @@ FROM jadugar.schedule s
 	LEFT JOIN jadugar.queue q ON q.queue_id = s.queue_id
 	LEFT JOIN pg_catalog.pg_authid a ON a.oid = s.owner
 WHERE (SELECT jadugar._v_is_monitor())
-	OR pg_catalog.pg_has_role(s.owner, 'USAGE');
+	OR jadugar._v_owns(s.owner);
 COMMENT ON VIEW jadugar.schedules IS 'schedules and how their runs went';
 
 CREATE VIEW jadugar.upcoming WITH (security_barrier) AS
@@ -310,7 +310,7 @@ FROM jadugar.schedule s
 	LEFT JOIN pg_catalog.pg_authid a ON a.oid = s.owner
 WHERE s.enabled AND s.paused_at IS NULL AND s.next_run_at IS NOT NULL
 	AND ((SELECT jadugar._v_is_monitor())
-		OR pg_catalog.pg_has_role(s.owner, 'USAGE'))
+		OR jadugar._v_owns(s.owner))
 UNION ALL
 SELECT t.run_at,
 	'task',
@@ -328,7 +328,7 @@ FROM jadugar.task t
 	LEFT JOIN pg_catalog.pg_authid a ON a.oid = t.owner
 WHERE t.state = 's'
 	AND ((SELECT jadugar._v_is_monitor())
-		OR pg_catalog.pg_has_role(t.owner, 'USAGE'))
+		OR jadugar._v_owns(t.owner))
 ORDER BY 1;
 COMMENT ON VIEW jadugar.upcoming IS 'what will start by itself, the soonest first';
 
@@ -340,7 +340,7 @@ SELECT r.run_id,
 	CASE WHEN c.kind = 'h' THEN c.text ELSE r.schedule END AS name,
 	c.text AS command,
 	CASE WHEN (SELECT jadugar._v_is_operator())
-		OR pg_catalog.pg_has_role(r.owner, 'USAGE')
+		OR jadugar._v_owns(r.owner)
 		THEN r.payload END AS payload,
 	q.name AS queue,
 	r.priority,
@@ -367,25 +367,25 @@ SELECT r.run_id,
 	r.worker_pid,
 	r.row_count,
 	CASE WHEN (SELECT jadugar._v_is_operator())
-		OR pg_catalog.pg_has_role(r.owner, 'USAGE')
+		OR jadugar._v_owns(r.owner)
 		THEN r.result END AS result,
 	r.error_code,
 	r.sqlstate,
 	CASE WHEN (SELECT jadugar._v_is_operator())
-		OR pg_catalog.pg_has_role(r.owner, 'USAGE')
+		OR jadugar._v_owns(r.owner)
 		THEN r.error END AS error,
 	NULL::bigint AS flow_run,
 	NULL::text AS step,
 	r.trace,
 	CASE WHEN (SELECT jadugar._v_is_operator())
-		OR pg_catalog.pg_has_role(r.owner, 'USAGE')
+		OR jadugar._v_owns(r.owner)
 		THEN r.metadata END AS metadata
 FROM jadugar.run r
 	LEFT JOIN jadugar.command c ON c.command_id = r.command_id
 	LEFT JOIN jadugar.queue q ON q.queue_id = r.queue_id
 	LEFT JOIN pg_catalog.pg_authid a ON a.oid = r.owner
 WHERE (SELECT jadugar._v_is_monitor())
-	OR pg_catalog.pg_has_role(r.owner, 'USAGE');
+	OR jadugar._v_owns(r.owner);
 COMMENT ON VIEW jadugar.history IS 'every attempt of a task, and every occurrence of a schedule that did not run';
 
 -- The columns are those of jadugar.task_info. A task that retry_task() has
@@ -404,7 +404,7 @@ SELECT r.task_id,
 	q.name AS queue,
 	r.priority,
 	CASE WHEN (SELECT jadugar._v_is_operator())
-		OR pg_catalog.pg_has_role(r.owner, 'USAGE')
+		OR jadugar._v_owns(r.owner)
 		THEN r.payload END AS payload,
 	COALESCE(a.rolname, r.owner::text::name) AS owner,
 	r.tenant,
@@ -423,17 +423,17 @@ SELECT r.task_id,
 	NULL::text AS step,
 	NULL::bigint[] AS depends_on,
 	CASE WHEN (SELECT jadugar._v_is_operator())
-		OR pg_catalog.pg_has_role(r.owner, 'USAGE')
+		OR jadugar._v_owns(r.owner)
 		THEN r.metadata END AS metadata,
 	r.trace,
 	(r.options->>'timeout')::interval AS timeout,
 	r.finished_at,
 	r.finished_at - r.started_at AS duration,
 	CASE WHEN (SELECT jadugar._v_is_operator())
-		OR pg_catalog.pg_has_role(r.owner, 'USAGE')
+		OR jadugar._v_owns(r.owner)
 		THEN r.result END AS result,
 	CASE WHEN (SELECT jadugar._v_is_operator())
-		OR pg_catalog.pg_has_role(r.owner, 'USAGE')
+		OR jadugar._v_owns(r.owner)
 		THEN r.error END AS error,
 	r.error_code,
 	r.sqlstate,
@@ -444,7 +444,7 @@ FROM jadugar.run r
 	LEFT JOIN pg_catalog.pg_authid a ON a.oid = r.owner
 WHERE r.final AND r.task_id IS NOT NULL
 	AND ((SELECT jadugar._v_is_monitor())
-		OR pg_catalog.pg_has_role(r.owner, 'USAGE'))
+		OR jadugar._v_owns(r.owner))
 	AND NOT EXISTS (SELECT FROM jadugar.task t WHERE t.task_id = r.task_id)
 	AND NOT EXISTS (SELECT FROM jadugar.run l
 		WHERE l.task_id = r.task_id AND l.final AND l.run_id > r.run_id);
@@ -456,7 +456,7 @@ SELECT r.task_id,
 	CASE WHEN c.kind = 'h' THEN c.text ELSE r.schedule END AS name,
 	c.text AS command,
 	CASE WHEN (SELECT jadugar._v_is_operator())
-		OR pg_catalog.pg_has_role(r.owner, 'USAGE')
+		OR jadugar._v_owns(r.owner)
 		THEN r.payload END AS payload,
 	q.name AS queue,
 	COALESCE(a.rolname, r.owner::text::name) AS owner,
@@ -466,10 +466,10 @@ SELECT r.task_id,
 	r.error_code,
 	r.sqlstate,
 	CASE WHEN (SELECT jadugar._v_is_operator())
-		OR pg_catalog.pg_has_role(r.owner, 'USAGE')
+		OR jadugar._v_owns(r.owner)
 		THEN r.error->>'message' END AS message,
 	CASE WHEN (SELECT jadugar._v_is_operator())
-		OR pg_catalog.pg_has_role(r.owner, 'USAGE')
+		OR jadugar._v_owns(r.owner)
 		THEN r.error END AS error,
 	r.reason,
 	r.schedule,
@@ -480,7 +480,7 @@ SELECT r.task_id,
 	r.run_id,
 	r.trace,
 	CASE WHEN (SELECT jadugar._v_is_operator())
-		OR pg_catalog.pg_has_role(r.owner, 'USAGE')
+		OR jadugar._v_owns(r.owner)
 		THEN r.metadata END AS metadata
 FROM jadugar.run r
 	LEFT JOIN jadugar.command c ON c.command_id = r.command_id
@@ -488,7 +488,7 @@ FROM jadugar.run r
 	LEFT JOIN pg_catalog.pg_authid a ON a.oid = r.owner
 WHERE r.final AND r.status IN ('f', 'l') AND r.task_id IS NOT NULL
 	AND ((SELECT jadugar._v_is_monitor())
-		OR pg_catalog.pg_has_role(r.owner, 'USAGE'))
+		OR jadugar._v_owns(r.owner))
 	AND NOT EXISTS (SELECT FROM jadugar.task t WHERE t.task_id = r.task_id)
 	AND NOT EXISTS (SELECT FROM jadugar.run l
 		WHERE l.task_id = r.task_id AND l.final AND l.run_id > r.run_id);
@@ -550,7 +550,7 @@ FROM jadugar.queue q
 			GROUP BY t.queue_id, t.owner
 			OFFSET 0) o
 		WHERE (SELECT jadugar._v_is_monitor())
-			OR pg_catalog.pg_has_role(o.owner, 'USAGE')
+			OR jadugar._v_owns(o.owner)
 		GROUP BY o.queue_id) n ON n.queue_id = q.queue_id
 	LEFT JOIN (
 		SELECT o.queue_id,
@@ -566,10 +566,10 @@ FROM jadugar.queue q
 			GROUP BY h.queue_id, h.owner
 			OFFSET 0) o
 		WHERE (SELECT jadugar._v_is_monitor())
-			OR pg_catalog.pg_has_role(o.owner, 'USAGE')
+			OR jadugar._v_owns(o.owner)
 		GROUP BY o.queue_id) r ON r.queue_id = q.queue_id
 WHERE (SELECT jadugar._v_is_monitor())
-	OR pg_catalog.pg_has_role(q.owner, 'USAGE')
+	OR jadugar._v_owns(q.owner)
 	OR q.queue_id = 1
 	OR n.queue_id IS NOT NULL
 	OR EXISTS (SELECT FROM jadugar.queue_grant g
@@ -595,7 +595,7 @@ SELECT w.pid,
 FROM jadugar._v_workers() w
 	LEFT JOIN pg_catalog.pg_authid a ON a.oid = w.owner
 WHERE (SELECT jadugar._v_is_monitor())
-	OR pg_catalog.pg_has_role(w.owner, 'USAGE');
+	OR jadugar._v_owns(w.owner);
 COMMENT ON VIEW jadugar.workers IS 'worker processes of this database';
 
 CREATE VIEW jadugar.stats WITH (security_barrier) AS
@@ -615,12 +615,12 @@ SELECT l.log_id,
 	l.level,
 	l.message,
 	CASE WHEN (SELECT jadugar._v_is_operator())
-		OR pg_catalog.pg_has_role(l.owner, 'USAGE')
+		OR jadugar._v_owns(l.owner)
 		THEN l.fields END AS fields
 FROM jadugar.log l
 	LEFT JOIN pg_catalog.pg_authid a ON a.oid = l.owner
 WHERE (SELECT jadugar._v_is_monitor())
-	OR pg_catalog.pg_has_role(l.owner, 'USAGE');
+	OR jadugar._v_owns(l.owner);
 COMMENT ON VIEW jadugar.logs IS 'what tasks logged, and the warnings they raised';
 
 CREATE FUNCTION jadugar._v_error_codes(

@@ -27,6 +27,7 @@ PG_FUNCTION_INFO_V1(jdg_revoke_access);
 PG_FUNCTION_INFO_V1(jdg_v_is_operator);
 PG_FUNCTION_INFO_V1(jdg_v_is_monitor);
 PG_FUNCTION_INFO_V1(jdg_v_may_see);
+PG_FUNCTION_INFO_V1(jdg_v_owns);
 
 /*
  * What is there to grant: objects whose name does not begin with "_", and
@@ -61,7 +62,10 @@ static const char *const revokes_sql =
 "UNION ALL "
 "SELECT 'REVOKE ALL ON ALL ROUTINES IN SCHEMA jadugar FROM ' || $1 "
 "UNION ALL "
-"SELECT 'REVOKE ALL ON ALL TABLES IN SCHEMA jadugar FROM ' || $1 "
+/* not ALL TABLES: the scheduler may be making a partition just now */
+"SELECT format('REVOKE ALL ON %s FROM %s', c.oid::regclass, $1) "
+"FROM pg_class AS c WHERE c.relnamespace = 'jadugar'::regnamespace "
+"AND c.relkind = 'v' "
 "UNION ALL "
 "SELECT 'REVOKE ALL ON SCHEMA jadugar FROM ' || $1";
 
@@ -213,7 +217,12 @@ jdg_v_may_see(PG_FUNCTION_ARGS)
 {
 	Oid			owner = PG_GETARG_OID(0);
 
-	PG_RETURN_BOOL((has_privs_of_role(GetUserId(), owner) &&
-					jdg_role_is_meant(owner)) ||
+	PG_RETURN_BOOL(jdg_owns(GetUserId(), owner) ||
 				   jdg_is_monitor(GetUserId()));
+}
+
+Datum
+jdg_v_owns(PG_FUNCTION_ARGS)
+{
+	PG_RETURN_BOOL(jdg_owns(GetUserId(), PG_GETARG_OID(0)));
 }

@@ -221,7 +221,7 @@ jdg_drain(PG_FUNCTION_ARGS)
 	need_operator("drain");
 	if (atomic)
 		ereport(ERROR,
-				(errcode(ERRCODE_ACTIVE_SQL_TRANSACTION),
+				(errcode(JDG_ERRCODE_CONFLICT),
 				 errmsg("jadugar.drain() can not run inside a transaction block"),
 				 errhint("It has to commit the pause before it waits: CALL it by itself.")));
 	if (!PG_ARGISNULL(1))

@@ -92,6 +92,16 @@ remap(Datum *from, Datum *to, int n)
 		jdg_run(&remap_queries[i], v, NULL, 0);
 }
 
+static void
+report(ReturnSetInfo *rsinfo, const char *name, const char *problem)
+{
+	Datum		values[2] = {CStringGetTextDatum(name),
+	CStringGetTextDatum(problem)};
+	bool		nulls[2] = {false, false};
+
+	tuplestore_putvalues(rsinfo->setResult, rsinfo->setDesc, values, nulls);
+}
+
 /* The next lower OID that none of the old ones is. */
 static Oid
 next_unused(Oid last, const Oid *old, int64 n)
@@ -110,7 +120,8 @@ next_unused(Oid last, const Oid *old, int64 n)
 }
 
 /*
- * Map owners by name; names that are not there go to the result.  In two
+ * Map owners by name; what can not be mapped goes to the result.  Of several
+ * owners of one name (dropped and made again) the youngest counts.  In two
  * steps, by way of OIDs that no role has: two roles may have changed places,
  * and unique indexes are checked row by row.
  */
@@ -118,7 +129,8 @@ static void
 map_owners(ReturnSetInfo *rsinfo)
 {
 	static JdgQuery owners = {
-		"SELECT role, name::text FROM jadugar.owner ORDER BY name", 0
+		"SELECT role, name::text FROM jadugar.owner "
+		"ORDER BY name, role DESC", 0
 	};
 	int64		n = jdg_run(&owners, NULL, NULL, 0);
 	Oid		   *old = palloc(sizeof(Oid) * Max(n, 1));
@@ -127,6 +139,7 @@ map_owners(ReturnSetInfo *rsinfo)
 	Datum	   *to = palloc(sizeof(Datum) * Max(n, 1));
 	int			k = 0;
 	Oid			nobody = InvalidOid;	/* the one before it is the highest */
+	char	   *last = NULL;
 
 	for (int64 i = 0; i < n; i++)
 		old[i] = jdg_col_oid(i, 1);
@@ -134,18 +147,17 @@ map_owners(ReturnSetInfo *rsinfo)
 	{
 		char	   *name = jdg_col_text(i, 2, CurrentMemoryContext);
 		Oid			now = get_role_oid(name, true);
+		bool		earlier = last != NULL && strcmp(last, name) == 0;
 
-		if (now == old[i])
+		last = name;
+		if (now == old[i] && !earlier)
 			continue;
 		nobody = next_unused(nobody, old, n);
-		if (!OidIsValid(now))
+		if (!OidIsValid(now) || earlier)
 		{
-			Datum		values[2] = {CStringGetTextDatum(name),
-			CStringGetTextDatum("no role of this name exists here: what it owns does not run")};
-			bool		nulls[2] = {false, false};
-
-			tuplestore_putvalues(rsinfo->setResult, rsinfo->setDesc, values,
-								 nulls);
+			report(rsinfo, name, earlier ?
+				   "an earlier role of this name: what it owned does not run" :
+				   "no role of this name exists here: what it owns does not run");
 			now = nobody;
 		}
 		from[k] = ObjectIdGetDatum(old[i]);

@@ -37,6 +37,9 @@
 #include "utils/memutils.h"
 #include "utils/timestamp.h"
 
+/* of longer ones the instant might be out of range */
+#define MAX_SNOOZE_DAYS 1e7
+
 PG_FUNCTION_INFO_V1(jdg_current_task_info);
 PG_FUNCTION_INFO_V1(jdg_progress);
 PG_FUNCTION_INFO_V1(jdg_log);
@@ -246,7 +249,8 @@ jdg_snooze(PG_FUNCTION_ARGS)
 	if (PG_ARGISNULL(0))
 		jdg_null_argument("delay", "snooze");
 	delay = PG_GETARG_INTERVAL_P(0);
-	if (jdg_interval_not_finite(delay))
+	if (jdg_interval_not_finite(delay) ||
+		(double) delay->month * DAYS_PER_MONTH + delay->day > MAX_SNOOZE_DAYS)
 		until = DT_NOEND;
 	else
 		until = DatumGetTimestampTz(DirectFunctionCall2(timestamptz_pl_interval,

@@ -35,6 +35,9 @@
 #include "utils/array.h"
 #include "utils/builtins.h"
 
+/* a thousand years, in microseconds */
+#define NOTHING_IS_OLDER (INT64CONST(365250) * USECS_PER_DAY)
+
 static int64
 need_id(FunctionCallInfo fcinfo, const char *function)
 {
@@ -199,12 +202,16 @@ retry_waiting(JdgTask *t)
 			  jdg_state_without_dependencies(t));
 }
 
-/* A finished task comes back under its id, from its last history row. */
+/*
+ * A finished task comes back under its id, from its last history row; into
+ * the default queue if its own has been dropped.
+ */
 static void
 retry_finished(int64 id)
 {
 	static JdgQuery load = {
-		"SELECT h.task_id, h.owner, h.queue_id, h.priority, 'r'::\"char\", "
+		"SELECT h.task_id, h.owner, coalesce(q.queue_id, 1), h.priority, "
+		"'r'::\"char\", "
 		"coalesce(h.options->>'transaction', 'c')::\"char\", "
 		"coalesce((h.options->>'isolate')::boolean, false), "
 		"q.max_depth IS NOT NULL, 0, "
@@ -215,7 +222,7 @@ retry_finished(int64 id)
 		"h.options->'retry', h.options->'settings', h.metadata, "
 		"h.options->>'unique_key', h.options->>'concurrency_key', h.tenant, "
 		"h.trace, NULL::\"char\", h.status "
-		"FROM jadugar.run h JOIN jadugar.queue q USING (queue_id) "
+		"FROM jadugar.run h LEFT JOIN jadugar.queue q USING (queue_id) "
 		"WHERE h.task_id = $1 AND h.final ORDER BY h.run_id DESC LIMIT 1", 2,
 		{INT8OID, TIMESTAMPTZOID}
 	};
@@ -457,6 +464,8 @@ jdg_purge_completed(PG_FUNCTION_ARGS)
 				 errmsg("argument \"%s\" of jadugar.%s() must not be null",
 						"age", "purge_completed")));
 	jdg_check_interval("age", PG_GETARG_INTERVAL_P(0), true);
+	if (jdg_interval_us(PG_GETARG_INTERVAL_P(0)) > NOTHING_IS_OLDER)
+		PG_RETURN_INT64(0);
 	jdg_internal_begin(&in);
 	n = jdg_run(&owners, NULL, NULL, 0);
 	mine = palloc(sizeof(Datum) * Max(n, 1));

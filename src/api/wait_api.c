@@ -176,7 +176,7 @@ jdg_v_wait(PG_FUNCTION_ARGS)
 	jdg_require_shmem();
 	if (!unfinished(task_id, &owner, &ours))
 		PG_RETURN_VOID();
-	if (!has_privs_of_role(GetUserId(), owner) && !jdg_is_monitor(GetUserId()))
+	if (!jdg_owns(GetUserId(), owner) && !jdg_is_monitor(GetUserId()))
 		PG_RETURN_VOID();
 	refuse_hopeless(task_id, ours);
 	db = jdg_db_lookup(MyDatabaseId, true);

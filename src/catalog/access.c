@@ -61,10 +61,15 @@ jdg_is_monitor(Oid role)
 }
 
 bool
+jdg_owns(Oid role, Oid owner)
+{
+	return has_privs_of_role(role, owner) && jdg_role_is_meant(owner);
+}
+
+bool
 jdg_may_manage(Oid role, Oid owner)
 {
-	return (has_privs_of_role(role, owner) && jdg_role_is_meant(owner)) ||
-		jdg_is_operator(role);
+	return jdg_owns(role, owner) || jdg_is_operator(role);
 }
 
 bool

@@ -20,6 +20,9 @@
 #include "utils/guc.h"
 #include "utils/memutils.h"
 
+/* a longer command is not quoted in an error */
+#define QUOTED_MAX	10000
+
 /*
  * Errors of the parser that say something about the text.  Anything else
  * (a cancel, no memory) has to go on.  Swallowing the former needs no
@@ -264,10 +267,11 @@ jdg_command_classify(const char *text, char *kind, bool *standalone,
 		if (!could_be_name(text))
 			ereport(ERROR,
 					(errcode(JDG_ERRCODE_VALIDATION_ERROR),
-					 errmsg("command is not valid SQL: %s", error->message),
+					 errmsg("command is not valid SQL: %s",
+							jdg_excerpt(error->message)),
 					 error->hint ? errhint("%s", error->hint) :
 					 errhint("Correct the SQL at the position given."),
-					 internalerrquery(text),
+					 internalerrquery(strlen(text) < QUOTED_MAX ? text : NULL),
 					 internalerrposition(error->cursorpos)));
 		*kind = JDG_COMMAND_HANDLER;
 		*syntax_error = error;

@@ -52,6 +52,7 @@ init_db(JdgDb *db)
 	SpinLockInit(&db->mutex);
 	pg_atomic_init_u32(&db->maybe_created, 0);
 	pg_atomic_init_u32(&db->not_adopted, 0);
+	pg_atomic_init_u32(&db->used, 0);
 	pg_atomic_init_u32(&db->slot_wanted, 0);
 	pg_atomic_init_u32(&db->interest, 0);
 	pg_atomic_init_u32(&db->waiters, 0);
@@ -172,6 +173,7 @@ jdg_db_lookup(Oid dboid, bool create)
 		pg_atomic_write_u32(&db->paused, 0);
 		pg_atomic_write_u32(&db->maybe_created, 0);
 		pg_atomic_write_u32(&db->not_adopted, 0);
+		pg_atomic_write_u32(&db->used, 0);
 		pg_atomic_write_u32(&db->slot_wanted, 0);
 		pg_atomic_write_u32(&db->interest, 0);
 		jdg_stats_reset(&db->stats);

@@ -107,6 +107,7 @@ typedef struct JdgDb
 
 	pg_atomic_uint32 maybe_created; /* CREATE EXTENSION has committed */
 	pg_atomic_uint32 not_adopted;	/* here and origin differ */
+	pg_atomic_uint32 used;		/* somebody has committed work here */
 	pg_atomic_uint32 slot_wanted;	/* the scheduler found no slot for a role */
 	pg_atomic_uint32 interest;	/* tell the scheduler of every commit */
 	pg_atomic_uint32 waiters;	/* backends in wait() */
@@ -147,6 +148,7 @@ typedef struct JdgSlotTask
 	int			attempt;
 	JdgTaskPhase phase;
 	JdgCancelKind cancel;
+	TimestampTz cancelled_at;	/* when that was asked for */
 	bool		locked;			/* this worker has locked the task's row */
 	bool		limited;		/* its queue has a limit */
 	bool		standalone;
@@ -172,6 +174,7 @@ typedef struct JdgSlot
 	TimestampTz deadline;		/* DT_NOEND: none */
 	TimestampTz idle_since;
 	bool		timed_out;		/* terminated for its deadline */
+	bool		evicted;		/* terminated for a command on its database */
 	double		progress;		/* < 0: none given */
 	char		message[JDG_MESSAGE_LEN];
 	int64		tasks_done;
@@ -236,10 +239,11 @@ extern int	jdg_slots_of(Oid dboid, Oid owner, int *idle, int *starting);
 extern bool jdg_slot_wake_idle(Oid dboid, Oid owner);
 extern bool jdg_slot_ask_idle_to_leave(Oid not_dboid, Oid not_owner);
 extern void jdg_slots_leave(Oid dboid, Oid owner, int keep);
-extern int	jdg_slots_pids(Oid dboid, pid_t *pids, int max);
+extern void jdg_slots_evict(Oid dboid);
 extern bool jdg_slot_find_task(Oid dboid, int64 task_id, JdgTaskPhase *phase);
 extern bool jdg_slot_cancel_task(Oid dboid, int64 task_id, JdgCancelKind kind);
 extern void jdg_slot_give_up(JdgSlot *slot, int first);
+extern TimestampTz jdg_slots_enforce_cancels(Oid dboid);
 extern int	jdg_slots_running(Oid dboid, int64 *ids, int max);
 extern int	jdg_slots_queue_load(Oid dboid, int queue_id);
 extern int	jdg_slots_held(Oid dboid, Oid owner, int queue_id);

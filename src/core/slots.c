@@ -16,6 +16,7 @@
 #include <signal.h>
 
 #include "core/clock.h"
+#include "core/settings.h"
 #include "core/shmem.h"
 
 /*
@@ -49,6 +50,7 @@ jdg_slot_allocate(Oid dboid, Oid owner)
 		slot->started_at = 0;
 		slot->deadline = DT_NOEND;
 		slot->timed_out = false;
+		slot->evicted = false;
 		slot->progress = -1;
 		slot->message[0] = '\0';
 		slot->tasks_done = 0;
@@ -224,22 +226,27 @@ jdg_slots_leave(Oid dboid, Oid owner, int keep)
 	}
 }
 
-int
-jdg_slots_pids(Oid dboid, pid_t *pids, int max)
+/*
+ * Terminate the workers of a database that somebody needs without sessions.
+ * What they run is not to blame.
+ */
+void
+jdg_slots_evict(Oid dboid)
 {
-	int			n = 0;
-
-	for (int i = 0; i < JdgShared->nslots && n < max; i++)
+	for (int i = 0; i < JdgShared->nslots; i++)
 	{
 		JdgSlot    *slot = &JdgShared->slots[i];
 
 		SpinLockAcquire(&slot->mutex);
-		if (slot->state != JDG_SLOT_FREE && slot->dboid == dboid &&
-			slot->pid != 0)
-			pids[n++] = slot->pid;
+		if (slot->state != JDG_SLOT_FREE && slot->state != JDG_SLOT_DEAD &&
+			slot->dboid == dboid)
+		{
+			slot->evicted = true;
+			if (slot->pid != 0)
+				(void) kill(slot->pid, SIGTERM);
+		}
 		SpinLockRelease(&slot->mutex);
 	}
-	return n;
 }
 
 static int
@@ -276,9 +283,11 @@ jdg_slot_find_task(Oid dboid, int64 task_id, JdgTaskPhase *phase)
 
 /*
  * Ask the worker that holds a task to stop it.  False: no worker holds it, or
- * it has run already and only its commit is outstanding.  The signal is sent
+ * it has run already and only its commit is outstanding, or the worker has
+ * died and the scheduler is about to charge the task.  The signal is sent
  * under the spinlock: the worker needs it to go on to its next group, so the
- * signal can not hit a task of that.
+ * signal can not hit a task of that.  The scheduler is told, to see to it that
+ * the task does stop.
  */
 bool
 jdg_slot_cancel_task(Oid dboid, int64 task_id, JdgCancelKind kind)
@@ -287,24 +296,70 @@ jdg_slot_cancel_task(Oid dboid, int64 task_id, JdgCancelKind kind)
 	{
 		JdgSlot    *slot = &JdgShared->slots[i];
 		bool		asked = false;
+		bool		running = false;
 		bool		found;
 		int			j;
 
 		SpinLockAcquire(&slot->mutex);
 		j = find_in_slot(slot, dboid, task_id);
 		found = j >= 0;
-		if (found && slot->task[j].phase != JDG_TASK_DONE)
+		if (found && slot->state != JDG_SLOT_DEAD &&
+			slot->task[j].phase != JDG_TASK_DONE)
 		{
 			asked = true;
 			slot->task[j].cancel = kind;
-			if (slot->task[j].phase == JDG_TASK_RUNNING)
+			slot->task[j].cancelled_at = jdg_now();
+			running = slot->task[j].phase == JDG_TASK_RUNNING;
+			if (running)
 				(void) kill(slot->pid, SIGINT);
 		}
 		SpinLockRelease(&slot->mutex);
+		if (running)
+		{
+			JdgDb	   *db = jdg_db_lookup(dboid, false);
+
+			if (db != NULL)
+				jdg_db_wake(db, JDG_WAKE_WORKER);
+		}
 		if (found)
 			return asked;
 	}
 	return false;
+}
+
+/*
+ * A task may swallow its cancel: past jdg_cancel_grace its worker is
+ * terminated.  For the scheduler; returns when to look again, DT_NOEND: when
+ * told.
+ */
+TimestampTz
+jdg_slots_enforce_cancels(Oid dboid)
+{
+	TimestampTz now = jdg_now();
+	TimestampTz next = DT_NOEND;
+
+	for (int i = 0; i < JdgShared->nslots; i++)
+	{
+		JdgSlot    *slot = &JdgShared->slots[i];
+
+		SpinLockAcquire(&slot->mutex);
+		if (slot->state == JDG_SLOT_BUSY && slot->dboid == dboid &&
+			slot->pid != 0 && slot->current >= 0 &&
+			slot->task[slot->current].cancel != JDG_CANCEL_NONE)
+		{
+			TimestampTz at = slot->task[slot->current].cancelled_at +
+				(int64) jdg_cancel_grace * 1000;
+
+			if (at <= now)
+			{
+				(void) kill(slot->pid, SIGTERM);
+				at = now + USECS_PER_SEC;
+			}
+			next = Min(next, at);
+		}
+		SpinLockRelease(&slot->mutex);
+	}
+	return next;
 }
 
 /*

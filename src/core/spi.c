@@ -14,7 +14,9 @@
 #include "commands/extension.h"
 #include "core/errors.h"
 #include "core/spi.h"
+#include "jit/jit.h"
 #include "miscadmin.h"
+#include "optimizer/cost.h"
 #include "storage/lmgr.h"
 #include "utils/builtins.h"
 #include "utils/guc.h"
@@ -103,6 +105,13 @@ jdg_plain_transactions(void)
 						PGC_S_OVERRIDE);
 }
 
+static void
+set_for_section(const char *name, const char *value)
+{
+	(void) set_config_option(name, value, PGC_USERSET, PGC_S_SESSION,
+							 GUC_ACTION_SAVE, true, 0, false);
+}
+
 void
 jdg_internal_begin(JdgInternal *st)
 {
@@ -110,8 +119,18 @@ jdg_internal_begin(JdgInternal *st)
 	SetUserIdAndSecContext(jdg_bookkeeper(),
 						   st->save_sec_context | SECURITY_LOCAL_USERID_CHANGE);
 	st->guc_level = NewGUCNestLevel();
-	set_config_option("search_path", "pg_catalog, pg_temp", PGC_USERSET,
-					  PGC_S_SESSION, GUC_ACTION_SAVE, true, 0, false);
+	set_for_section("search_path", "pg_catalog, pg_temp");
+
+	/*
+	 * Kept plans may be made while a table is small and used when it has
+	 * grown; and what has no index may then look dear enough to compile.
+	 */
+	if (enable_seqscan)
+		set_for_section("enable_seqscan", "off");
+	if (enable_bitmapscan)
+		set_for_section("enable_bitmapscan", "off");
+	if (jit_enabled)
+		set_for_section("jit", "off");
 	if (SPI_connect() != SPI_OK_CONNECT)
 		elog(ERROR, "SPI_connect failed");
 }

@@ -5,9 +5,10 @@
  *
  * Between jdg_internal_begin() and jdg_internal_end() the current user is
  * the owner of jadugar's tables and search_path is "pg_catalog, pg_temp";
- * SPI is connected and a fresh snapshot is taken by each statement.  Only
- * statements in constants of this source tree run there, never a user's
- * text, function, operator, domain or trigger.
+ * plans use indexes whatever the tables' sizes were when they were made; SPI
+ * is connected and each statement takes a fresh snapshot.  Only statements in
+ * constants of this source tree run there, never a user's text, function,
+ * operator, domain or trigger.
  *
  * If an error leaves the section, the (sub)transaction that began outside it
  * must be aborted by the catcher: that restores user, settings and SPI.

@@ -62,7 +62,7 @@ visible_slots(JdgSlot **result)
 	}
 	for (int i = 0; i < n; i++)
 	{
-		if (!has_privs_of_role(GetUserId(), slots[i].owner))
+		if (!jdg_owns(GetUserId(), slots[i].owner))
 		{
 			if (!asked)
 				monitor = jdg_is_monitor(GetUserId());

@@ -28,6 +28,7 @@
 #include "utils/resowner.h"
 
 #define MAX_KEY_LEN 1024
+#define MAX_DAYS INT64CONST(10000000)
 
 static void
 check_length(const char *what, const char *s)
@@ -50,11 +51,14 @@ jdg_check_interval(const char *what, const Interval *iv, bool zero_ok)
 {
 	int64		days = (int64) iv->month * 30 + iv->day;
 	bool		bad;
+	bool		huge;
 
-	bad = iv->month == INT_MAX || iv->month == INT_MIN ||
-		days < -INT64CONST(100000000) || days > INT64CONST(100000000) ||
-		iv->time > PG_INT64_MAX / 4 || iv->time < -(PG_INT64_MAX / 4);
-	if (!bad)
+	/* so that instants can be computed from it without overflow */
+	bad = huge = iv->month == INT_MAX || iv->month == INT_MIN ||
+		days < -MAX_DAYS || days > MAX_DAYS ||
+		iv->time > MAX_DAYS * USECS_PER_DAY ||
+		iv->time < -MAX_DAYS * USECS_PER_DAY;
+	if (!huge)
 	{
 		int64		us = days * USECS_PER_DAY + iv->time;
 
@@ -66,7 +70,9 @@ jdg_check_interval(const char *what, const Interval *iv, bool zero_ok)
 				 errmsg("%s must be a finite interval %s", what,
 						zero_ok ? "of zero or more" : "greater than zero"),
 				 errdetail("The value is \"%s\".",
-						   DatumGetCString(DirectFunctionCall1(interval_out, IntervalPGetDatum(iv))))));
+						   DatumGetCString(DirectFunctionCall1(interval_out, IntervalPGetDatum(iv)))),
+				 huge ? errhint("At most %lld days are possible.",
+								(long long) MAX_DAYS) : 0));
 	return iv;
 }
 

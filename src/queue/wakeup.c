@@ -77,6 +77,9 @@ act(void)
 	if (pending.enqueued > 0)
 		pg_atomic_fetch_add_u64(&db->stats.enqueued, pending.enqueued);
 
+	if (pending.enqueued > 0 || (why & JDG_WAKE_SCHEDULES))
+		pg_atomic_write_u32(&db->used, 1);
+
 	/* pairs with the scheduler's order: publish, then take a snapshot */
 	pg_memory_barrier();
 	if ((uint64) pending.earliest < pg_atomic_read_u64(&db->next_due))

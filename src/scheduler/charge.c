@@ -15,13 +15,18 @@
 
 #include "catalog/pg_type.h"
 #include "core/clock.h"
+#include "core/compat.h"
 #include "core/errors.h"
 #include "core/spi.h"
 #include "miscadmin.h"
 #include "queue/settle.h"
 #include "scheduler/scheduler.h"
+#include "storage/latch.h"
 #include "utils/builtins.h"
 #include "utils/fmgrprotos.h"
+
+/* between the end of a worker and the charge, in ms */
+#define SHUTDOWN_PAUSE 50L
 
 static Jsonb *
 crash_error(const char *message)
@@ -72,13 +77,17 @@ outcome_of_dead_slot(const JdgSlot *slot, JdgOutcome *o)
 
 	init_outcome(o, JDG_END_CRASHED, slot->task_started_at, 0);
 	o->guilty = true;
-	if (st->cancel == JDG_CANCEL_TASK || st->cancel == JDG_CANCEL_REPLACED)
+	if (st->cancel != JDG_CANCEL_NONE)
 	{
-		o->end = JDG_END_CANCELLED;
-		o->reason = st->cancel == JDG_CANCEL_TASK ? "cancelled" : "replaced";
+		o->end = st->cancel == JDG_CANCEL_PAUSE ? JDG_END_PAUSED :
+			JDG_END_CANCELLED;
+		o->reason = st->cancel == JDG_CANCEL_REPLACED ? "replaced" :
+			"cancelled";
 		o->error = NULL;
 		o->sqlerrcode = 0;
 	}
+	else if (st->cancel == JDG_CANCEL_PAUSE)
+		o->end = JDG_END_PAUSED;
 	else if (slot->timed_out)
 	{
 		o->end = JDG_END_FAILED;
@@ -87,10 +96,49 @@ outcome_of_dead_slot(const JdgSlot *slot, JdgOutcome *o)
 	}
 }
 
+/*
+ * A server that shuts down terminates its workers and us, one right after the
+ * other, and nobody is to blame for that.  So a worker that has ended is
+ * looked at a moment later, if we are still there.
+ */
+static void
+outlive_shutdown(void)
+{
+	(void) WaitLatch(MyLatch, WL_TIMEOUT | WL_EXIT_ON_PM_DEATH,
+					 SHUTDOWN_PAUSE, jdg_wait_scheduler());
+	CHECK_FOR_INTERRUPTS();
+}
+
+/*
+ * Tasks that a dead worker held and had not come to are ready again, but for
+ * those it had been asked to cancel.
+ */
+static void
+cancel_rest(const JdgSlot *slot)
+{
+	for (int i = 0; i < slot->ntasks; i++)
+	{
+		const JdgSlotTask *st = &slot->task[i];
+		JdgOutcome	o;
+
+		if (i == slot->current || st->cancel == JDG_CANCEL_NONE)
+			continue;
+		init_outcome(&o, JDG_END_CANCELLED, DT_NOBEGIN, 0);
+		o.reason = st->cancel == JDG_CANCEL_REPLACED ? "replaced" : "cancelled";
+		o.error = NULL;
+		o.sqlerrcode = 0;
+		if (st->cancel == JDG_CANCEL_PAUSE)
+			o.end = JDG_END_PAUSED;
+		charge_task(st->task_id, st->attempt, &o);
+	}
+}
+
 /* Workers of this database that ended inside a task. */
 void
 jdg_charge_dead(JdgDb *db)
 {
+	bool		paused = false;
+
 	for (int i = 0; i < JdgShared->nslots; i++)
 	{
 		JdgSlot    *slot = &JdgShared->slots[i];
@@ -98,13 +146,15 @@ jdg_charge_dead(JdgDb *db)
 
 		if (slot->state != JDG_SLOT_DEAD || slot->dboid != db->dboid)
 			continue;
-		/* in a shutdown workers die innocent, and we are told to go too */
-		CHECK_FOR_INTERRUPTS();
+		if (!paused)
+			outlive_shutdown();
+		paused = true;
 		/* nobody else touches a dead slot of this database */
 		jdg_work_begin();
 		outcome_of_dead_slot(slot, &o);
 		charge_task(slot->task[slot->current].task_id,
 			   slot->task[slot->current].attempt, &o);
+		cancel_rest(slot);
 		jdg_work_end();
 		jdg_slot_release(i);
 	}

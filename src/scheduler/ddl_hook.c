@@ -36,12 +36,13 @@
 #include "nodes/parsenodes.h"
 #include "scheduler/scheduler.h"
 #include "tcop/utility.h"
+#include "utils/resowner.h"
 
 static ProcessUtility_hook_type prev_utility = NULL;
 static object_access_hook_type prev_object_access = NULL;
 
 /* for the end of this transaction */
-static JdgDb *evicted = NULL;
+static bool evicted = false;
 static bool roles_changed = false;
 static bool extension_dropped = false;
 
@@ -52,41 +53,55 @@ at_end(XactEvent event, void *arg)
 
 	if (!commit && event != XACT_EVENT_ABORT)
 		return;
-	if (evicted != NULL)
+	if (evicted)
 	{
-		/* one word, ours: no lock is needed to take it back */
-		evicted->evicted_by = 0;
-		evicted = NULL;
+		/* one word each, ours: no lock is needed to take it back */
+		for (int i = 0; i < JdgShared->ndbs; i++)
+		{
+			if (JdgShared->dbs[i].evicted_by == MyProcPid)
+				JdgShared->dbs[i].evicted_by = 0;
+		}
+		evicted = false;
 		jdg_launcher_wake(true);
 	}
-	if (commit && roles_changed)
-		jdg_wake_all_schedulers(JDG_WAKE_CONTROL | JDG_WAKE_WORK);
 	if (commit && extension_dropped)
 		jdg_wake_all_schedulers(JDG_WAKE_CONTROL);
-	roles_changed = extension_dropped = false;
+	extension_dropped = false;
+	roles_changed &= commit;
 }
 
-/* Make our processes leave a database until this transaction ends. */
+/*
+ * The schedulers look at roles through the system caches, so they are told
+ * only when the transaction has sent its invalidations: after at_end().
+ */
+static void
+at_release(ResourceReleasePhase phase, bool commit, bool top, void *arg)
+{
+	if (!roles_changed || !top || phase != RESOURCE_RELEASE_AFTER_LOCKS)
+		return;
+	roles_changed = false;
+	if (commit)
+		jdg_wake_all_schedulers(JDG_WAKE_CONTROL | JDG_WAKE_WORK);
+}
+
+/*
+ * Make our processes leave a database until this transaction ends.  Those
+ * that are on their way into it see the mark when they get there.
+ */
 static void
 evict(Oid dboid)
 {
 	JdgDb	   *db = jdg_db_lookup(dboid, false);
-	pid_t	   *pids;
-	int			n;
 
-	if (db == NULL || evicted != NULL)
+	if (db == NULL)
 		return;
 	LWLockAcquire(JdgShared->lock, LW_EXCLUSIVE);
 	db->evicted_by = MyProcPid;
-	evicted = db;
+	evicted = true;
 	if (db->scheduler_pid != 0)
 		(void) kill(db->scheduler_pid, SIGTERM);
 	LWLockRelease(JdgShared->lock);
-	pids = palloc(sizeof(pid_t) * JdgShared->nslots);
-	n = jdg_slots_pids(dboid, pids, JdgShared->nslots);
-	for (int i = 0; i < n; i++)
-		(void) kill(pids[i], SIGTERM);
-	pfree(pids);
+	jdg_slots_evict(dboid);
 }
 
 static void
@@ -214,4 +229,5 @@ jdg_hooks_init(void)
 	prev_object_access = object_access_hook;
 	object_access_hook = object_access;
 	RegisterXactCallback(at_end, NULL);
+	RegisterResourceReleaseCallback(at_release, NULL);
 }

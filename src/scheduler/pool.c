@@ -104,8 +104,11 @@ start_worker(JdgDb *db, Oid owner)
 	MemoryContextSwitchTo(old);
 	if (!ok)
 	{
+		/* max_worker_processes is exhausted: an idle one of ours may go */
 		jdg_slot_free_unstarted(slotno);
 		jdg_db_block(db, owner, "no_worker", jdg_now() + BLOCK_NO_WORKER);
+		pg_atomic_write_u32(&db->slot_wanted, 1);
+		(void) jdg_slot_ask_idle_to_leave(db->dboid, owner);
 	}
 	return ok;
 }
@@ -208,7 +211,11 @@ serve(JdgDb *db, const Demand *d, int max)
 	if (idle > 0 || starting > 0 || have >= max)
 		return DT_NOEND;
 	if (jdg_db_blocked(db, d->owner, &b) && b.until > jdg_now())
+	{
+		if (strcmp(b.reason, "no_worker") == 0)
+			pg_atomic_write_u32(&db->slot_wanted, 1);
 		return b.until;
+	}
 	reason = why_not(d->owner);
 	if (reason != NULL)
 	{
@@ -220,6 +227,33 @@ serve(JdgDb *db, const Demand *d, int max)
 	else if (jdg_db_blocked(db, d->owner, &b) && b.until > jdg_now())
 		return b.until;
 	return DT_NOEND;
+}
+
+/*
+ * Roles or their rights have changed.  Workers whose role may not connect any
+ * more leave after their group; what held others back is looked at again.
+ */
+void
+jdg_pool_roles_changed(JdgDb *db)
+{
+	jdg_work_begin();
+	for (int i = 0; i < JdgShared->nslots; i++)
+	{
+		JdgSlot    *slot = &JdgShared->slots[i];
+		Oid			owner = InvalidOid;
+
+		SpinLockAcquire(&slot->mutex);
+		if (slot->state != JDG_SLOT_FREE && slot->state != JDG_SLOT_DEAD &&
+			slot->dboid == db->dboid && !slot->leave)
+			owner = slot->owner;
+		SpinLockRelease(&slot->mutex);
+		if (OidIsValid(owner) && why_not(owner) != NULL)
+			jdg_slots_leave(db->dboid, owner, 0);
+	}
+	jdg_work_end();
+	SpinLockAcquire(&db->mutex);
+	memset(db->blocked, 0, sizeof(db->blocked));
+	SpinLockRelease(&db->mutex);
 }
 
 static int

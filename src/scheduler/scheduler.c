@@ -47,7 +47,6 @@
 #define LONGEST_SLEEP			(24 * 60 * 60 * 1000L)
 
 static JdgDb *my_db = NULL;
-static bool elected = false;
 static bool extension_gone = false;
 static MemoryContext loop_context = NULL;
 static JdgInternal internal;
@@ -85,8 +84,9 @@ static void
 scheduler_exit(int code, Datum arg)
 {
 	LWLockAcquire(JdgShared->lock, LW_EXCLUSIVE);
-	if (elected || (my_db->state == JDG_DB_STARTING &&
-					my_db->scheduler_pid == 0))
+	/* the next one may have been elected since our locks went */
+	if (my_db->scheduler_pid == MyProcPid ||
+		(my_db->state == JDG_DB_STARTING && my_db->scheduler_pid == 0))
 	{
 		SpinLockAcquire(&my_db->mutex);
 		my_db->scheduler_latch = NULL;
@@ -96,6 +96,7 @@ scheduler_exit(int code, Datum arg)
 		{
 			my_db->state = JDG_DB_NONE;
 			my_db->failures = 0;
+			pg_atomic_write_u32(&my_db->used, 0);
 		}
 		else
 		{
@@ -134,27 +135,36 @@ check_extension(void)
 static void
 become_elected(void)
 {
+	bool		unwanted;
+
 	StartTransactionCommand();
 	pgstat_report_activity(STATE_RUNNING, "jadugar: waiting to be elected");
 	(void) jdg_lock_session(JDG_LOCK_SCHEDULER, 0, true);
 	CommitTransactionCommand();
-	elected = true;
 	LWLockAcquire(JdgShared->lock, LW_EXCLUSIVE);
 	my_db->state = JDG_DB_ACTIVE;
 	my_db->scheduler_pid = MyProcPid;
+	unwanted = my_db->evicted_by != 0;
 	LWLockRelease(JdgShared->lock);
+	if (unwanted)
+		proc_exit(0);
 	SpinLockAcquire(&my_db->mutex);
 	my_db->scheduler_latch = MyLatch;
 	SpinLockRelease(&my_db->mutex);
 }
 
+/*
+ * "enabled" is looked at each time: one that is started while the others are
+ * being told has the new value from the beginning.
+ */
 static void
 process_config(void)
 {
-	if (!ConfigReloadPending)
-		return;
-	ConfigReloadPending = false;
-	ProcessConfigFile(PGC_SIGHUP);
+	if (ConfigReloadPending)
+	{
+		ConfigReloadPending = false;
+		ProcessConfigFile(PGC_SIGHUP);
+	}
 	if (!jdg_enabled)
 	{
 		jdg_slots_leave(my_db->dboid, InvalidOid, 0);
@@ -164,7 +174,9 @@ process_config(void)
 
 /*
  * Do the rows of this database belong to it?  Until the first use (origin is
- * empty) nothing is there to run.
+ * empty) nothing is there to run.  The transaction that fills origin may take
+ * its time, or be prepared, while others have committed work: then
+ * JdgDb.used says so, which a restore does not set.
  */
 static bool
 is_adopted(void)
@@ -179,7 +191,8 @@ is_adopted(void)
 
 	jdg_work_begin();
 	first_use = jdg_run(&q, v, NULL, 0) == 0;
-	ok = !first_use && jdg_col_bool(0, 1);
+	ok = first_use ? pg_atomic_read_u32(&my_db->used) != 0 :
+		jdg_col_bool(0, 1);
 	jdg_work_end();
 	pg_atomic_write_u32(&my_db->not_adopted, !first_use && !ok);
 	return ok;
@@ -244,15 +257,6 @@ static void
 start_up(void)
 {
 	pgstat_report_activity(STATE_RUNNING, "jadugar: starting");
-	SetConfigOption("lock_timeout", "200ms", PGC_SUSET, PGC_S_OVERRIDE);
-
-	/*
-	 * Plans made while a table was small are kept when it has grown.  What
-	 * has no index then looks so dear that it would be compiled.
-	 */
-	SetConfigOption("jit", "off", PGC_USERSET, PGC_S_OVERRIDE);
-	SetConfigOption("enable_seqscan", "off", PGC_USERSET, PGC_S_OVERRIDE);
-	SetConfigOption("enable_bitmapscan", "off", PGC_USERSET, PGC_S_OVERRIDE);
 	jdg_maintain();
 	jdg_charge_after_crash(my_db);
 	jdg_waiting_sweep();
@@ -271,7 +275,10 @@ one_round(bool *started, TimestampTz *maintain_at)
 	if (why & JDG_WAKE_SCHEDULES)
 		jdg_fire_changed();
 	if (why & JDG_WAKE_CONTROL)
+	{
 		check_extension();
+		jdg_pool_roles_changed(my_db);
+	}
 	jdg_pool_check_started(my_db);
 	jdg_charge_dead(my_db);
 	next = read_control(&paused);
@@ -283,6 +290,7 @@ one_round(bool *started, TimestampTz *maintain_at)
 		next = Min(next, jdg_fire_due(my_db));
 	}
 	next = Min(next, jdg_promote_due());
+	next = Min(next, jdg_slots_enforce_cancels(my_db->dboid));
 	if (why & JDG_WAKE_SWEEP)
 		jdg_waiting_sweep();
 	jdg_waiting_resolve(my_db);
@@ -305,6 +313,7 @@ schedule_until_done(void)
 
 	if (!ready)
 	{
+		process_config();
 		wait_until_adopted();
 		start_up();
 		maintain_at = jdg_now() + MAINTENANCE_INTERVAL;

@@ -25,6 +25,7 @@ extern void jdg_work_end(void);
 /* pool.c: true when more work waits; next: when to try again */
 extern TimestampTz jdg_pool_ensure(JdgDb *db);
 extern void jdg_pool_check_started(JdgDb *db);
+extern void jdg_pool_roles_changed(JdgDb *db);
 
 /* due.c: future tasks, waiting tasks */
 extern TimestampTz jdg_promote_due(void);

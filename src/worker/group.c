@@ -104,6 +104,8 @@ after_commit(bool temp_used)
 			jdg_ran_alone(group.task[i].task_id);
 	}
 	jdg_slot_clear(jdg_my_slot);
+	/* pairs with the scheduler's order: show interest, then read the slots */
+	pg_memory_barrier();
 	SpinLockAcquire(&jdg_my_slot->mutex);
 	jdg_my_slot->tasks_done += done;
 	SpinLockRelease(&jdg_my_slot->mutex);

@@ -9,10 +9,10 @@
  * A SIGINT for which the slot holds no request is an administrator's
  * pg_cancel_backend(): it cancels what runs now.
  *
- * Two timers: the task's deadline, and a grace after it at which the worker
- * terminates itself (PL code may swallow a cancel).  A third one preempts a
- * task that overruns the group's window while finished tasks wait for their
- * commit.
+ * Two timers: the task's deadline, and a grace, after it or after a cancel,
+ * at which the worker terminates itself (PL code may swallow a cancel).  A
+ * third one preempts a task that overruns the group's window while finished
+ * tasks wait for their commit.
  *
  * SIGQUIT means that another process has crashed: the note that this worker
  * keeps of its task is marked innocent first.
@@ -43,6 +43,9 @@ static volatile sig_atomic_t stop = JDG_STOP_NONE;
 static TimeoutId deadline_timeout;
 static TimeoutId grace_timeout;
 static TimeoutId preempt_timeout;
+
+static bool grace_started = false;
+static ErrorContextCallback on_error;
 
 static void
 cancel_query(JdgStop why)
@@ -98,9 +101,15 @@ handle_deadline(void)
 static void
 handle_grace(void)
 {
+	volatile JdgSlotTask *t;
+
 	if (!in_user_code)
 		return;
-	jdg_my_slot->timed_out = true;
+	t = &jdg_my_slot->task[current_index];
+	if (stop == JDG_STOP_DEADLINE)
+		jdg_my_slot->timed_out = true;
+	else if (t->cancel == JDG_CANCEL_NONE)
+		t->cancel = JDG_CANCEL_TASK;	/* an administrator's */
 	kill(MyProcPid, SIGTERM);
 }
 
@@ -109,6 +118,21 @@ handle_preempt(void)
 {
 	if (stop == JDG_STOP_NONE)
 		cancel_query(JDG_STOP_PREEMPT);
+}
+
+/*
+ * Every error of user code passes here, caught or not.  That of a cancel is
+ * where its grace begins: the signal handler could not set a timer.  That of
+ * a deadline is set already.
+ */
+static void
+start_grace(void *arg)
+{
+	if (in_user_code && stop == JDG_STOP_CANCEL && !grace_started)
+	{
+		grace_started = true;
+		enable_timeout_after(grace_timeout, Max(jdg_cancel_grace, 1));
+	}
 }
 
 /* Called before signals are unblocked. */
@@ -161,6 +185,10 @@ jdg_user_code_begin(const JdgTask *task, int index, bool preempt)
 	current_index = index;
 	jdg_my_slot->timed_out = false;
 	jdg_my_slot->deadline = us > 0 ? jdg_now() + us : DT_NOEND;
+	grace_started = false;
+	on_error.callback = start_grace;
+	on_error.previous = error_context_stack;
+	error_context_stack = &on_error;
 	in_user_code = true;
 	if (us > 0)
 	{
@@ -182,6 +210,8 @@ void
 jdg_user_code_end(void)
 {
 	in_user_code = false;
+	if (error_context_stack == &on_error)
+		error_context_stack = on_error.previous;
 	disable_timeout(deadline_timeout, false);
 	disable_timeout(grace_timeout, false);
 	disable_timeout(preempt_timeout, false);

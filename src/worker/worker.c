@@ -54,11 +54,12 @@ worker_exit(int code, Datum arg)
 {
 	JdgDb	   *db = jdg_db_lookup(jdg_my_slot->dboid, false);
 	bool		in_task;
+	bool		evicted;
 
 	jdg_suspect_end();
 	SpinLockAcquire(&jdg_my_slot->mutex);
-	in_task = jdg_my_slot->current >= 0 &&
-		!(db != NULL && db->evicted_by != 0);
+	evicted = jdg_my_slot->evicted;
+	in_task = jdg_my_slot->current >= 0 && !evicted;
 	if (in_task)
 	{
 		jdg_my_slot->state = JDG_SLOT_DEAD;
@@ -70,7 +71,7 @@ worker_exit(int code, Datum arg)
 		jdg_slot_release(my_slotno);
 	if (db == NULL)
 		return;
-	if (!connected)
+	if (!connected && !evicted && db->evicted_by == 0)
 		jdg_db_block(db, jdg_my_slot->owner, "worker_failed",
 					 jdg_now() + 5 * USECS_PER_SEC);
 	jdg_db_wake(db, JDG_WAKE_WORKER);
@@ -234,9 +235,22 @@ attach(int slotno)
 	SpinLockAcquire(&jdg_my_slot->mutex);
 	jdg_my_slot->pid = MyProcPid;
 	jdg_my_slot->latch = MyLatch;
+	jdg_my_slot->evicted = false;
 	jdg_my_slot->started_at = jdg_my_slot->idle_since = jdg_now();
 	SpinLockRelease(&jdg_my_slot->mutex);
 	before_shmem_exit(worker_exit, (Datum) 0);
+}
+
+/*
+ * Has somebody made us leave this database?  He sees our slot, or we his
+ * mark: core/slots.c and ddl_hook.c.
+ */
+static bool
+is_unwanted(void)
+{
+	JdgDb	   *db = jdg_db_lookup(jdg_my_slot->dboid, false);
+
+	return db == NULL || db->evicted_by != 0;
 }
 
 void
@@ -247,6 +261,8 @@ jdg_worker_main(Datum arg)
 	pqsignal(SIGHUP, SignalHandlerForConfigReload);
 	jdg_interrupt_init();
 	attach(DatumGetInt32(arg));
+	if (is_unwanted())
+		proc_exit(0);
 	BackgroundWorkerUnblockSignals();
 	BackgroundWorkerInitializeConnectionByOid(jdg_my_slot->dboid,
 											  jdg_my_slot->owner, 0);

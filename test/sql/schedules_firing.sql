@@ -111,7 +111,7 @@ SELECT jadugar.alter_schedule('rests', enabled => true);
 SELECT status, reason, occurrences, missed FROM past WHERE schedule = 'rests';
 
 -- Overlap: an older task is unfinished. Its queue lets it wait.
-SELECT jadugar.create_queue('fir_held');
+SELECT jadugar.create_queue('fir_held') > 0 AS made;
 SELECT jadugar.pause_queue('fir_held');
 SELECT jadugar.schedule('o-' || o, 'every 1 hour', 'SELECT 1', overlap => o, queue => 'fir_held') > 0
 FROM unnest('{skip,queue,parallel,replace}'::text[]) o;

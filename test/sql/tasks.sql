@@ -33,6 +33,29 @@ BEGIN
 	END LOOP;
 END
 $$;
+-- enqueue with these arguments, commit, wait
+CREATE PROCEDURE test_run(arguments text, INOUT status text DEFAULT NULL, INOUT sqlstate text DEFAULT NULL,
+	INOUT message text DEFAULT NULL, INOUT result jsonb DEFAULT NULL)
+LANGUAGE plpgsql AS $$
+DECLARE
+	id bigint;
+BEGIN
+	EXECUTE format('SELECT jadugar.enqueue(%s)', arguments) INTO id;
+	COMMIT;
+	SELECT w.status, w.sqlstate, w.error ->> 'message', w.result INTO status, sqlstate, message, result
+	FROM jadugar.wait(id, '20 s') w;
+END
+$$;
+-- the error of a statement, without the numbers in it
+CREATE FUNCTION test_error(statement text) RETURNS text
+LANGUAGE plpgsql AS $$
+BEGIN
+	EXECUTE statement;
+	RETURN 'no error';
+EXCEPTION WHEN OTHERS THEN
+	RETURN SQLSTATE || ': ' || regexp_replace(SQLERRM, '[0-9]+', 'N', 'g');
+END
+$$;
 SELECT jadugar.create_queue('test_q') > 0 AS made;
 
 -- one task: result, history, numbers
@@ -63,9 +86,9 @@ SELECT status, result ->> 'truncated' AS truncated, (result ->> 'size')::integer
 BEGIN;
 SELECT jadugar.enqueue('SELECT 1') AS id \gset
 SELECT status, waiting_for FROM jadugar.tasks WHERE task_id = :id;
-SELECT jadugar.wait(:id);
+SELECT test_error(format('SELECT jadugar.wait(%s)', :id));
 ROLLBACK;
-SELECT jadugar.get_task(:id);
+SELECT test_error(format('SELECT jadugar.get_task(%s)', :id));
 
 -- order: priority, then run_at, then id
 SELECT jadugar.pause_queue('test_q');
@@ -93,7 +116,7 @@ SELECT jadugar.cancel_tasks(queue => 'test_q');
 -- delay and run_at
 SELECT jadugar.enqueue('SELECT 1', delay => '0.2 s') AS id \gset
 SELECT * FROM test_ended(:id);
-SELECT started_at >= run_at AND run_at = created_at + interval '0.2 s' AS in_time FROM jadugar.get_task(:id);
+SELECT started_at >= created_at + interval '0.2 s' AS in_time FROM jadugar.get_task(:id);
 SELECT jadugar.enqueue('SELECT 1', run_at => now() - interval '1 day') AS id \gset
 SELECT * FROM test_ended(:id);
 SELECT jadugar.enqueue('SELECT 1', run_at => now() + interval '1 day') AS id \gset
@@ -115,16 +138,15 @@ SELECT * FROM test_ended(:d);
 SELECT what FROM test_trace ORDER BY n;
 TRUNCATE test_trace;
 -- a parent that has finished already, and ids that are none
-SELECT * FROM test_ended(jadugar.enqueue('SELECT 1', depends_on => ARRAY[:a]));
+CALL test_run(format($$'SELECT 1', depends_on => ARRAY[%s]$$, :a));
 SELECT jadugar.enqueue('SELECT 1', depends_on => ARRAY[9223372036854775807]);
 SELECT jadugar.enqueue('SELECT 1', depends_on => ARRAY[-1]);
 SELECT jadugar.enqueue('SELECT 1', depends_on => ARRAY[:a, NULL]);
 -- a parent that failed already
 SELECT jadugar.enqueue('SELECT 1/0') AS bad \gset
 SELECT * FROM test_ended(:bad);
-SELECT jadugar.enqueue('SELECT 1', depends_on => ARRAY[:bad]);
-\echo :LAST_ERROR_SQLSTATE
-SELECT * FROM test_ended(jadugar.enqueue('SELECT 1', depends_on => ARRAY[:bad], on_dependency_failure => 'run'));
+SELECT test_error(format('SELECT jadugar.enqueue(''SELECT 1'', depends_on => ARRAY[%s])', :bad));
+CALL test_run(format($$'SELECT 1', depends_on => ARRAY[%s], on_dependency_failure => 'run'$$, :bad));
 SELECT * FROM test_state(jadugar.enqueue('SELECT 1', depends_on => ARRAY[:bad], on_dependency_failure => 'wait'));
 SELECT jadugar.cancel_tasks(status => 'pending');
 -- a parent that fails later, under each policy; the cancelled one's own child follows it
@@ -176,8 +198,7 @@ SELECT jadugar.cancel(:p);
 -- unique keys
 SELECT jadugar.enqueue('SELECT 1', '{"v": 1}', queue => 'test_q', unique_key => 'u') AS u \gset
 SELECT jadugar.enqueue('SELECT 2', queue => 'test_q', unique_key => 'u') = :u AS same;
-SELECT jadugar.enqueue('SELECT 2', queue => 'test_q', unique_key => 'u', on_conflict => 'error');
-\echo :LAST_ERROR_SQLSTATE
+SELECT test_error(format('SELECT jadugar.enqueue(''SELECT 2'', queue => ''test_q'', unique_key => ''u'', on_conflict => ''error'')'));
 SELECT jadugar.enqueue('SELECT 2 AS two', '{"v": 2}', queue => 'test_q', unique_key => 'u', on_conflict => 'replace',
 	priority => 9) = :u AS same;
 SELECT command, payload, priority, status FROM jadugar.get_task(:u);
@@ -194,7 +215,7 @@ SELECT jadugar.enqueue('SELECT 1', unique_key => 'kept', unique_for => '1 day') 
 SELECT * FROM test_ended(:u);
 SELECT jadugar.enqueue('SELECT 1', unique_key => 'kept') = :u AS same_when_finished;
 SELECT jadugar.enqueue('SELECT 1', unique_key => 'kept', on_conflict => 'replace') = :u AS same_when_finished;
-SELECT jadugar.enqueue('SELECT 1', unique_key => 'kept', on_conflict => 'error');
+SELECT test_error(format('SELECT jadugar.enqueue(''SELECT 1'', unique_key => ''kept'', on_conflict => ''error'')'));
 SELECT jadugar.enqueue('SELECT 1', unique_for => '1 day');
 SELECT jadugar.enqueue('SELECT 1', unique_key => 'u', on_conflict => 'ignore');
 
@@ -205,7 +226,7 @@ BEGIN
 	IF n = '1' AND nextval('test_tries') < 3 THEN
 		RAISE EXCEPTION 'not yet';
 	END IF;
-	INSERT INTO test_trace (what) VALUES ('key ' || n);
+	INSERT INTO test_trace (what) VALUES ('key ' || n::text);
 END
 $$;
 SELECT id FROM jadugar.enqueue_batch('SELECT test_keyed($1)', ARRAY['1', '2', '3']::jsonb[], concurrency_key => 'k',
@@ -219,7 +240,6 @@ SELECT jadugar.enqueue('SELECT 1', queue => 'test_q', concurrency_key => 'k') AS
 SELECT jadugar.enqueue('SELECT 2', queue => 'test_q', concurrency_key => 'k') AS k2 \gset
 SELECT jadugar.enqueue('SELECT 3', queue => 'test_q', concurrency_key => 'k') AS k3 \gset
 SELECT jadugar.enqueue('SELECT 4', queue => 'test_q', concurrency_key => 'k') AS k4 \gset
-\set active '(SELECT waiting_for = ''queue paused'' FROM jadugar.get_task('
 CALL test_until(format('(SELECT waiting_for = ''queue paused'' FROM jadugar.get_task(%s))', :k1));
 SELECT jadugar.cancel(:k1);
 CALL test_until(format('(SELECT waiting_for = ''queue paused'' FROM jadugar.get_task(%s))', :k2));
@@ -239,7 +259,6 @@ SELECT jadugar.create_queue('test_full', max_depth => 2) > 0 AS made;
 SELECT jadugar.pause_queue('test_full');
 SELECT count(*) FROM jadugar.enqueue_batch('SELECT 1', ARRAY['{}', '{}']::jsonb[], queue => 'test_full');
 SELECT jadugar.enqueue('SELECT 1', queue => 'test_full');
-\echo :LAST_ERROR_SQLSTATE
 SELECT count(*) FROM jadugar.enqueue_batch('SELECT 1', array_fill('{}'::jsonb, ARRAY[3]), queue => 'test_full');
 SELECT jadugar.alter_queue('test_full', on_full => 'drop_oldest');
 SELECT jadugar.cancel_tasks(queue => 'test_full');
@@ -267,7 +286,8 @@ SELECT jadugar.grant_access('test_tasks_other');
 SELECT jadugar.grant_queue('test_one', 'test_tasks_other', 'enqueue');
 SELECT jadugar.enqueue('SELECT 1', owner => 'test_tasks_other') AS warm \gset
 SELECT status FROM jadugar.wait(:warm, '20 s');
-SELECT jadugar.enqueue('SELECT pg_sleep(0.5)', queue => 'test_one', owner => 'test_tasks') AS first \gset	-- waits-for-time: the work of the task that has the queue's only place
+-- waits-for-time: the work of the task that has the queue's only place
+SELECT jadugar.enqueue('SELECT pg_sleep(0.5)', queue => 'test_one', owner => 'test_tasks') AS first \gset
 CALL test_until(format('(SELECT status = ''running'' FROM jadugar.get_task(%s))', :first));
 SELECT jadugar.enqueue('SELECT 1', queue => 'test_one', owner => 'test_tasks_other') AS second \gset
 SELECT * FROM test_state(:second);
@@ -280,7 +300,8 @@ SELECT jadugar.enqueue('SELECT 1', delay => '1 h') AS id \gset
 SELECT jadugar.cancel(:id);
 SELECT * FROM test_ended(:id);
 SELECT jadugar.cancel(:id);
-SELECT jadugar.enqueue($$INSERT INTO test_trace (what) VALUES ('cancelled'); SELECT pg_sleep(60)$$) AS id \gset	-- waits-for-time: the work of a task that is cancelled
+-- waits-for-time: the work of a task that is cancelled
+SELECT jadugar.enqueue($$INSERT INTO test_trace (what) VALUES ('cancelled'); SELECT pg_sleep(60)$$) AS id \gset
 CALL test_until(format('(SELECT status = ''running'' FROM jadugar.get_task(%s))', :id));
 SELECT jadugar.cancel(:id);
 SELECT * FROM test_ended(:id);
@@ -298,8 +319,40 @@ CALL test_until(format('(SELECT status = ''running'' FROM jadugar.get_task(%s))'
 SELECT jadugar.cancel(:id);
 SELECT * FROM test_ended(:id);
 SELECT attempt, status, final FROM jadugar.history WHERE task_id = :id;
+-- one that swallows it is ended with its worker
+RESET SESSION AUTHORIZATION;
+ALTER SYSTEM SET jadugar.cancel_grace = '50ms';
+SELECT pg_reload_conf();
+SET SESSION AUTHORIZATION test_tasks;
+CREATE FUNCTION test_deaf() RETURNS void LANGUAGE plpgsql AS $$
+BEGIN
+	LOOP
+		BEGIN
+			PERFORM pg_sleep(60);	-- waits-for-time: the work of a task that is cancelled
+		EXCEPTION WHEN query_canceled THEN
+			NULL;
+		END;
+	END LOOP;
+END
+$$;
+SELECT jadugar.enqueue('SELECT test_deaf()') AS id \gset
+CALL test_until(format('(SELECT status = ''running'' FROM jadugar.get_task(%s))', :id));
+SELECT jadugar.cancel(:id);
+SELECT * FROM test_ended(:id);
+SELECT jadugar.enqueue('SELECT test_deaf()') AS id \gset
+CALL test_until(format('(SELECT status = ''running'' FROM jadugar.get_task(%s))', :id));
+SELECT jadugar.pause_task(:id);
+CALL test_until(format('(SELECT status = ''paused'' FROM jadugar.get_task(%s))', :id));
+SELECT jadugar.cancel(:id);
+SELECT jadugar.enqueue('SELECT test_deaf()', timeout => '0.05 s', retry => jadugar.retry_policy(1)) AS id \gset
+SELECT * FROM test_ended(:id);
+RESET SESSION AUTHORIZATION;
+ALTER SYSTEM RESET jadugar.cancel_grace;
+SELECT pg_reload_conf();
+SET SESSION AUTHORIZATION test_tasks;
 -- a task that cancels itself
-SELECT jadugar.enqueue('SELECT jadugar.cancel((jadugar.current_task()).task_id), pg_sleep(60)') AS id \gset	-- waits-for-time: the work of a task that is cancelled
+-- waits-for-time: the work of a task that is cancelled
+SELECT jadugar.enqueue('SELECT jadugar.cancel((jadugar.current_task()).task_id), pg_sleep(60)') AS id \gset
 SELECT * FROM test_ended(:id);
 -- some of many
 SELECT array_agg(id) AS ids FROM jadugar.enqueue_batch('SELECT 1', ARRAY['{}', '{}', '{}']::jsonb[], delay => '1 h', tenant => 'many') id \gset
@@ -314,16 +367,15 @@ SELECT jadugar.pause_task(:id);
 SELECT * FROM test_state(:id);
 SELECT jadugar.resume_task(:id);
 SELECT * FROM test_state(:id);
-SELECT jadugar.resume_task(:id);
-\echo :LAST_ERROR_SQLSTATE
+SELECT test_error(format('SELECT jadugar.resume_task(%s)', :id));
 SELECT jadugar.cancel(:id);
 CREATE TABLE test_gate (open boolean);
 INSERT INTO test_gate VALUES (false);
-SELECT jadugar.enqueue('SELECT CASE WHEN NOT open THEN pg_sleep(60) END FROM test_gate') AS id \gset	-- waits-for-time: the work of a task that is paused
+-- waits-for-time: the work of a task that is paused
+SELECT jadugar.enqueue('SELECT CASE WHEN NOT open THEN pg_sleep(60) END FROM test_gate') AS id \gset
 CALL test_until(format('(SELECT status = ''running'' FROM jadugar.get_task(%s))', :id));
-SELECT jadugar.update_task(:id, priority => 1);
-\echo :LAST_ERROR_SQLSTATE
-SELECT jadugar.retry_task(:id);
+SELECT test_error(format('SELECT jadugar.update_task(%s, priority => 1)', :id));
+SELECT test_error(format('SELECT jadugar.retry_task(%s)', :id));
 SELECT jadugar.pause_task(:id);
 CALL test_until(format('(SELECT status = ''paused'' FROM jadugar.get_task(%s))', :id));
 UPDATE test_gate SET open = true;
@@ -331,8 +383,8 @@ SELECT jadugar.resume_task(:id);
 SELECT status, attempt FROM test_ended(:id);
 SELECT status, attempt, final FROM jadugar.history WHERE task_id = :id;
 DROP TABLE test_gate;
-SELECT jadugar.pause_task(:id);
-SELECT jadugar.resume_task(:id);
+SELECT test_error(format('SELECT jadugar.pause_task(%s)', :id));
+SELECT test_error(format('SELECT jadugar.resume_task(%s)', :id));
 -- a parent that finishes while its child is paused
 SELECT jadugar.pause_queue('test_q');
 SELECT jadugar.enqueue('SELECT 1', queue => 'test_q') AS p \gset
@@ -351,7 +403,7 @@ SELECT jadugar.update_task(:id, payload => '{"new": true}', priority => 7, queue
 SELECT payload, priority, queue, timeout, max_attempts, metadata, status FROM jadugar.get_task(:id);
 SELECT jadugar.update_task(:id, run_at => now());
 SELECT * FROM test_ended(:id);
-SELECT jadugar.update_task(:id, priority => 1);
+SELECT test_error(format('SELECT jadugar.update_task(%s, priority => 1)', :id));
 SELECT jadugar.enqueue('SELECT 1', delay => '1 h', unique_key => 'stays') AS id \gset
 SELECT jadugar.update_task(:id, queue => 'test_q');
 SELECT jadugar.cancel(:id);
@@ -360,7 +412,7 @@ SELECT jadugar.cancel(:id);
 SELECT jadugar.enqueue($$DO 'BEGIN RAISE EXCEPTION ''again''; END'$$, retry => jadugar.retry_policy(3, delay => '0.02 s')) AS id \gset
 SELECT * FROM test_ended(:id);
 SELECT attempt, status, final, sqlstate, error ->> 'message' AS message FROM jadugar.history WHERE task_id = :id ORDER BY run_id;
-SELECT task_id = :id AS ours, attempt, error_code FROM jadugar.failures WHERE task_id = :id;
+SELECT task_id = :id AS ours, attempts, error_code FROM jadugar.failures WHERE task_id = :id;
 SELECT jadugar.enqueue('SELECT 1/0', retry => jadugar.retry_policy(3, delay => '0')) AS id \gset
 SELECT * FROM test_ended(:id);
 SELECT jadugar.enqueue('SELECT 1/0', retry => jadugar.retry_policy(2, delay => '0', retry_on => '{22012}')) AS id \gset
@@ -381,16 +433,24 @@ SELECT jadugar.retry_tasks(metadata => '{"again": 1}');
 CALL test_until(format('(SELECT count(*) = 3 FROM jadugar.history WHERE task_id = %s)', :id));
 SELECT jadugar.enqueue('SELECT 1') AS id \gset
 SELECT status FROM test_ended(:id);
-SELECT jadugar.retry_task(:id);
-\echo :LAST_ERROR_SQLSTATE
+SELECT test_error(format('SELECT jadugar.retry_task(%s)', :id));
 
 -- timeout, as the task's own and as the role's
-SELECT jadugar.enqueue('SELECT pg_sleep(60)', timeout => '0.1 s', retry => jadugar.retry_policy(2, delay => '0')) AS id \gset	-- waits-for-time: the work of a task that runs past its deadline
+-- waits-for-time: the work of a task that runs past its deadline
+SELECT jadugar.enqueue('SELECT pg_sleep(60)', timeout => '0.1 s', retry => jadugar.retry_policy(2, delay => '0')) AS id \gset
 SELECT * FROM test_ended(:id);
 SELECT attempt, status, final, error_code FROM jadugar.history WHERE task_id = :id ORDER BY run_id;
-SELECT jadugar.enqueue('SELECT pg_sleep(60)', settings => '{"statement_timeout": "100ms"}', retry => jadugar.retry_policy(1)) AS id \gset	-- waits-for-time: the work of a task that runs past its deadline
+-- waits-for-time: the work of a task that runs past its deadline
+SELECT jadugar.enqueue('SELECT pg_sleep(60)', settings => '{"statement_timeout": "100ms"}', retry => jadugar.retry_policy(1)) AS id \gset
 SELECT * FROM test_ended(:id);
 
+-- bounds so far away that they are none
+CALL test_run($$'SELECT 1 AS one', timeout => '27000 years'$$);
+SELECT jadugar.enqueue($q$SELECT jadugar.snooze('27000 years')$q$) AS id \gset
+CALL test_until(format('(SELECT status = ''scheduled'' FROM jadugar.get_task(%s))', :id));
+SELECT run_at > '28000-01-01' AS far FROM jadugar.get_task(:id);
+SELECT jadugar.cancel(:id);
+CALL test_run($q$'SELECT jadugar.snooze(''170000000 years'')'$q$);
 -- snooze is not charged; discard is final
 CREATE SEQUENCE test_naps;
 CREATE FUNCTION test_nap() RETURNS text LANGUAGE plpgsql AS $$
@@ -409,11 +469,17 @@ SELECT * FROM test_ended(:id);
 SELECT jadugar.snooze('1 s');
 
 -- settings, isolation levels
-SELECT result FROM test_ended(jadugar.enqueue($$SELECT current_setting('work_mem') AS w, current_setting('test.x') AS x$$,
-	settings => '{"work_mem": "7MB", "test.x": "y"}'));
-SELECT result FROM test_ended(jadugar.enqueue($$SELECT current_setting('work_mem') <> '7MB' AS back, current_setting('test.x', true) AS x$$));
-SELECT m, (test_ended(jadugar.enqueue($$SELECT current_setting('transaction_isolation') AS level$$, transaction => m))).*
-FROM unnest(ARRAY['default', 'read committed', 'repeatable read', 'serializable']) m;
+CALL test_run($$$q$SELECT current_setting('work_mem') AS w, current_setting('test.x') AS x$q$,
+	settings => '{"work_mem": "7MB", "test.x": "y"}'$$);
+CALL test_run($$$q$SELECT current_setting('work_mem') <> '7MB' AS back, nullif(current_setting('test.x', true), '') AS x$q$ $$);
+CALL test_run($$$q$SELECT current_setting('transaction_isolation') AS level$q$, transaction => 'default'$$);
+CALL test_run($$$q$SELECT current_setting('transaction_isolation') AS level$q$, transaction => 'read committed'$$);
+CALL test_run($$$q$SELECT current_setting('transaction_isolation') AS level$q$, transaction => 'repeatable read'$$);
+CALL test_run($$$q$SELECT current_setting('transaction_isolation') AS level$q$, transaction => 'serializable'$$);
+SELECT jadugar.enqueue('SELECT 1', settings => '{"no_such_setting": 1}');
+SELECT jadugar.enqueue('SELECT 1', settings => '{"work_mem": "much"}');
+SELECT jadugar.enqueue('SELECT 1', settings => '{"role": "postgres"}');
+SELECT jadugar.enqueue('SELECT 1', settings => '{"log_statement": "all"}');
 SELECT jadugar.enqueue('SELECT 1', transaction => 'chaos');
 
 -- outside any transaction
@@ -427,16 +493,18 @@ BEGIN
 	RAISE EXCEPTION 'third';
 END
 $$;
-SELECT c, (test_ended(jadugar.enqueue(c))).* FROM unnest(ARRAY['VACUUM test_maintained',
-	'CREATE INDEX CONCURRENTLY test_maintained_a ON test_maintained (a)', 'VACUUM no_such_table']) c;
+CALL test_run($$'VACUUM test_maintained'$$);
+-- it waits for older snapshots, hence not while a statement calls wait()
+SELECT jadugar.enqueue('CREATE INDEX CONCURRENTLY test_maintained_a ON test_maintained (a)') AS id \gset
+CALL test_until(format('(SELECT status = ''completed'' FROM jadugar.get_task(%s))', :id));
+CALL test_run($$'VACUUM no_such_table'$$);
 SELECT indisvalid FROM pg_index WHERE indexrelid = 'test_maintained_a'::regclass;
 SELECT jadugar.enqueue('CALL test_commits()', retry => jadugar.retry_policy(1)) AS id \gset
 SELECT * FROM test_ended(:id);
 SELECT what FROM test_trace ORDER BY n;
-SELECT * FROM test_ended(jadugar.enqueue('SELECT $1 AS p', '{"stand": "alone"}', transaction => 'standalone'));
-SELECT * FROM test_ended(jadugar.enqueue('COMMIT', retry => jadugar.retry_policy(1)));
-SELECT * FROM test_ended(jadugar.enqueue($$DO 'BEGIN COMMIT; END'$$, retry => jadugar.retry_policy(1)));
-SELECT jadugar.enqueue('CALL pg_sleep(1)');	-- waits-for-time: never runs, it is no procedure
+CALL test_run($$'SELECT $1 AS p', '{"stand": "alone"}', transaction => 'standalone'$$);
+SELECT jadugar.enqueue('COMMIT');
+CALL test_run($$$q$DO 'BEGIN COMMIT; END'$q$, retry => jadugar.retry_policy(1)$$);
 -- cancelled under way
 CREATE PROCEDURE test_long() LANGUAGE plpgsql AS $$
 BEGIN
@@ -469,7 +537,7 @@ SELECT count(*) FROM jadugar.list_tasks(status => 'failed', finished_from => now
 SELECT jadugar.list_tasks(status => 'ready');
 SELECT jadugar.list_tasks(max_rows => -1);
 SELECT status FROM jadugar.wait(:id, '0.01 s');
-SELECT jadugar.result(:id);
+SELECT test_error(format('SELECT jadugar.result(%s)', :id));
 SELECT jadugar.cancel_tasks(queue => 'test_q');
 SELECT jadugar.purge_completed('1 h');
 SELECT jadugar.purge_completed('0') > 0 AS some;

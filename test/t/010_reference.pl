@@ -112,7 +112,7 @@ foreach my $row (split /\n/,
 foreach my $page (@pages)
 {
 	my $name = basename($page, '.md');
-	my $db = "examples_$name";
+	my $db = lc "examples_$name";
 	my $examples = join("\n", slurp_file($page) =~ /^```sql\n(.*?)^```$/gms);
 	my $wanted = join("\n", $examples =~ /^-- (ERROR:  .*)$/gm);
 	my $stderr = '';

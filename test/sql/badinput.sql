@@ -1,0 +1,192 @@
+-- What no function should be given: every function that users may call, each
+-- argument. A clear error of class JD, the server alive, nothing half done.
+\pset null '(null)'
+\set SHOW_CONTEXT never
+SET client_min_messages = warning;
+CREATE ROLE test_bad LOGIN;
+CREATE ROLE test_bad_other LOGIN;
+
+SELECT jadugar.grant_access('test_bad');
+SELECT jadugar.grant_access('test_bad_other');
+GRANT CREATE ON SCHEMA public TO test_bad;
+-- what a statement raises, numbers aside; whatever it did is rolled back
+CREATE FUNCTION test_bad(statement text) RETURNS text
+LANGUAGE plpgsql AS $$
+BEGIN
+	EXECUTE statement;
+	RAISE EXCEPTION 'nothing' USING ERRCODE = 'ZZ999';
+EXCEPTION
+	WHEN SQLSTATE 'ZZ999' THEN
+		RETURN 'accepted';
+	WHEN OTHERS THEN
+		RETURN CASE WHEN SQLSTATE ~ '^JD0' THEN '' ELSE 'NOT JD: ' END || SQLSTATE || ': ' ||
+			left(regexp_replace(regexp_replace(SQLERRM, '[0-9]{3,}', 'N', 'g'), 'task [1-9][0-9]*', 'task N'), 120);
+END
+$$;
+-- the functions
+CREATE VIEW test_functions AS
+SELECT p.oid, p.proname, p.prokind, p.oid::regprocedure::text AS signature,
+	(SELECT string_agg(format('NULL::%s', format_type(t, NULL)), ', ' ORDER BY n) FROM unnest(p.proargtypes) WITH ORDINALITY x(t, n)) AS nulls
+FROM pg_proc p
+WHERE p.pronamespace = 'jadugar'::regnamespace AND p.proname !~ '^_' AND p.prokind IN ('f', 'p')
+	AND has_function_privilege('test_bad', p.oid, 'EXECUTE')
+	-- the functions of the type and its operators
+	AND NOT EXISTS (SELECT FROM pg_type t WHERE p.oid IN (t.typinput, t.typoutput, t.typreceive, t.typsend))
+	AND NOT EXISTS (SELECT FROM pg_amproc a WHERE a.amproc = p.oid)
+	AND NOT EXISTS (SELECT FROM pg_operator o WHERE o.oprcode = p.oid)
+	AND NOT EXISTS (SELECT FROM pg_cast c WHERE c.castfunc = p.oid);
+SELECT signature FROM test_functions ORDER BY signature COLLATE "C";
+-- NULL for everything
+SELECT proname, test_bad(format('%s jadugar.%I(%s)', CASE prokind WHEN 'p' THEN 'CALL' ELSE 'SELECT' END, proname, nulls))
+FROM test_functions WHERE proname NOT IN ('cancel_tasks', 'retry_tasks') ORDER BY signature COLLATE "C";
+SELECT jadugar.restart_workers();
+
+-- someone's things to do harm to
+SELECT jadugar.enqueue('SELECT 1', owner => 'test_bad_other', delay => '1 h') AS other \gset
+SELECT jadugar.create_queue('test_bad_queue') > 0 AS made;
+SELECT jadugar.enqueue('SELECT 1', owner => 'test_bad') AS done \gset
+SELECT status FROM jadugar.wait(:done, '20 s');
+SELECT jadugar.enqueue('SELECT 1', owner => 'test_bad', delay => '1 h') AS mine \gset
+SELECT jadugar.schedule('test_bad_schedule', '@daily', 'SELECT 1', owner => 'test_bad') > 0 AS made;
+CREATE TABLE test_statements (n integer GENERATED ALWAYS AS IDENTITY, s text);
+GRANT SELECT ON test_statements, test_functions TO test_bad;
+SELECT set_config('test.other', :'other', false) IS NOT NULL AND set_config('test.mine', :'mine', false) IS NOT NULL
+	AND set_config('test.done', :'done', false) IS NOT NULL AS kept;
+INSERT INTO test_statements (s) VALUES
+	-- enqueue
+	($$SELECT jadugar.enqueue('')$$), ($$SELECT jadugar.enqueue('   ')$$), ($$SELECT jadugar.enqueue('-- nothing')$$), ($$SELECT jadugar.enqueue(';')$$),
+	($$SELECT jadugar.enqueue('selekt 1')$$), ($$SELECT jadugar.enqueue('no such handler')$$), ($$SELECT jadugar.enqueue(repeat('x', 1000000))$$),
+	($$SELECT jadugar.enqueue('SELECT 1; selekt 2')$$), ($$SELECT jadugar.enqueue('SELECT $2')$$), ($$SELECT jadugar.enqueue('VACUUM; SELECT 1')$$),
+	($$SELECT jadugar.enqueue('SELECT ' || repeat('1 + ', 100000) || '1')$$),
+	($$SELECT jadugar.enqueue('SELECT 1', jsonb_build_object('x', repeat('x', 1000000)))$$), ($$SELECT jadugar.enqueue('SELECT 1', 'null')$$),
+	($$SELECT jadugar.enqueue('SELECT 1', '7')$$), ($$SELECT jadugar.enqueue('SELECT 1', queue => '')$$),
+	($$SELECT jadugar.enqueue('SELECT 1', queue => 'nowhere')$$), ($$SELECT jadugar.enqueue('SELECT 1', queue => 'test_bad_queue')$$),
+	($$SELECT jadugar.enqueue('SELECT 1', queue => repeat('q', 1000000))$$),
+	($$SELECT jadugar.enqueue('SELECT 1', priority => -2147483648)$$), ($$SELECT jadugar.enqueue('SELECT 1', priority => 2147483647)$$),
+	($$SELECT jadugar.enqueue('SELECT 1', run_at => 'infinity')$$), ($$SELECT jadugar.enqueue('SELECT 1', run_at => '-infinity')$$),
+	($$SELECT jadugar.enqueue('SELECT 1', run_at => '294276-12-31')$$), ($$SELECT jadugar.enqueue('SELECT 1', run_at => '4714-11-24 00:00:00+00 BC')$$),
+	($$SELECT jadugar.enqueue('SELECT 1', delay => '-1 s')$$), ($$SELECT jadugar.enqueue('SELECT 1', delay => '0')$$),
+	($$SELECT jadugar.enqueue('SELECT 1', delay => '178000000 years')$$), ($$SELECT jadugar.enqueue('SELECT 1', delay => '273000 years')$$),
+	($$SELECT jadugar.enqueue('SELECT 1', delay => '295000 years')$$),
+	($$SELECT jadugar.enqueue('SELECT 1', delay => '1 s', run_at => now())$$), ($$SELECT jadugar.enqueue('SELECT 1', timeout => '0')$$),
+	($$SELECT jadugar.enqueue('SELECT 1', timeout => '-1 s')$$), ($$SELECT jadugar.enqueue('SELECT 1', timeout => '1 mon -30 days')$$),
+	($$SELECT jadugar.enqueue('SELECT 1', timeout => '178000000 years')$$), ($$SELECT jadugar.enqueue('SELECT 1', retry => '[]')$$),
+	($$SELECT jadugar.enqueue('SELECT 1', retry => '{"max_attempts": 0}')$$), ($$SELECT jadugar.enqueue('SELECT 1', retry => '{"max_attempts": 1e400}')$$),
+	($$SELECT jadugar.enqueue('SELECT 1', retry => '{"delay": "soon"}')$$), ($$SELECT jadugar.enqueue('SELECT 1', retry => '{"tries": 1}')$$),
+	($$SELECT jadugar.enqueue('SELECT 1', transaction => '')$$), ($$SELECT jadugar.enqueue('SELECT 1', settings => '[]')$$),
+	($$SELECT jadugar.enqueue('SELECT 1', settings => '{"": "x"}')$$), ($$SELECT jadugar.enqueue('SELECT 1', settings => '{"work_mem": null}')$$),
+	($$SELECT jadugar.enqueue('SELECT 1', settings => '{"port": 1}')$$), ($$SELECT jadugar.enqueue('SELECT 1', settings => '{"transaction_isolation": "serializable"}')$$),
+	($$SELECT jadugar.enqueue('SELECT 1', settings => '{"search_path": "a b"}')$$), ($$SELECT jadugar.enqueue('SELECT 1', settings => '{"jadugar.enabled": false}')$$),
+	($$SELECT jadugar.enqueue('SELECT 1', settings => '{"session_authorization": "postgres"}')$$), ($$SELECT jadugar.enqueue('SELECT 1', settings => '{"ROLE": "postgres"}')$$),
+	($$SELECT jadugar.enqueue('SELECT 1', settings => '{"session_preload_libraries": "x"}')$$),
+	($$SELECT jadugar.enqueue('SELECT 1', concurrency_key => '')$$), ($$SELECT jadugar.enqueue('SELECT 1', concurrency_key => repeat('k', 100000))$$),
+	($$SELECT jadugar.enqueue('SELECT 1', depends_on => '{}')$$), ($$SELECT jadugar.enqueue('SELECT 1', depends_on => '{NULL}')$$),
+	($$SELECT jadugar.enqueue('SELECT 1', depends_on => '{0}')$$), ($$SELECT jadugar.enqueue('SELECT 1', depends_on => '{-9223372036854775808}')$$),
+	($$SELECT jadugar.enqueue('SELECT 1', depends_on => ARRAY[current_setting('test.other')::bigint])$$),
+	($$SELECT jadugar.enqueue('SELECT 1', depends_on => array_fill(1::bigint, ARRAY[20000]))$$),
+	($$SELECT jadugar.enqueue('SELECT 1', on_dependency_failure => 'panic')$$), ($$SELECT jadugar.enqueue('SELECT 1', trace => '')$$),
+	($$SELECT jadugar.enqueue('SELECT 1', metadata => '[]')$$), ($$SELECT jadugar.enqueue('SELECT 1', metadata => 'null')$$),
+	($$SELECT jadugar.enqueue('SELECT 1', tenant => '')$$), ($$SELECT jadugar.enqueue('SELECT 1', owner => '')$$),
+	($$SELECT jadugar.enqueue('SELECT 1', owner => 'nobody here')$$), ($$SELECT jadugar.enqueue('SELECT 1', owner => 'test_bad_other')$$),
+	($$SELECT jadugar.enqueue('SELECT 1', owner => repeat('o', 1000))$$),
+	($$SELECT jadugar.enqueue('SELECT 1', unique_key => '')$$), ($$SELECT jadugar.enqueue('SELECT 1', unique_key => repeat('u', 100000))$$),
+	($$SELECT jadugar.enqueue('SELECT 1', unique_key => 'u', unique_for => '0')$$), ($$SELECT jadugar.enqueue('SELECT 1', unique_key => 'u', unique_for => '-1 s')$$),
+	($$SELECT jadugar.enqueue('SELECT 1', unique_key => 'u', unique_for => '273000 years')$$), ($$SELECT jadugar.enqueue('SELECT 1', unique_key => 'u', unique_for => '295000 years')$$),
+	($$SELECT jadugar.enqueue('SELECT 1', unique_key => 'u', on_conflict => '')$$),
+	-- enqueue_batch
+	($$SELECT jadugar.enqueue_batch('SELECT 1', '{}')$$), ($$SELECT jadugar.enqueue_batch('SELECT 1', '{NULL}')$$), ($$SELECT jadugar.enqueue_batch('', ARRAY['{}']::jsonb[])$$),
+	($$SELECT jadugar.enqueue_batch('selekt', '{}')$$), ($$SELECT jadugar.enqueue_batch('SELECT 1', ARRAY[ARRAY['1'], ARRAY['2']]::jsonb[])$$),
+	($$SELECT jadugar.enqueue_batch('SELECT 1', ARRAY['{}']::jsonb[], queue => 'nowhere')$$), ($$SELECT jadugar.enqueue_batch('SELECT 1', ARRAY['{}']::jsonb[], delay => '-1 s')$$),
+	-- acting on tasks
+	($$SELECT jadugar.update_task(-1)$$), ($$SELECT jadugar.update_task(current_setting('test.other')::bigint)$$), ($$SELECT jadugar.update_task(current_setting('test.done')::bigint)$$),
+	($$SELECT jadugar.update_task(current_setting('test.mine')::bigint, run_at => 'infinity')$$), ($$SELECT jadugar.update_task(current_setting('test.mine')::bigint, queue => 'nowhere')$$),
+	($$SELECT jadugar.update_task(current_setting('test.mine')::bigint, timeout => '0')$$), ($$SELECT jadugar.update_task(current_setting('test.mine')::bigint, retry => '7')$$),
+	($$SELECT jadugar.update_task(current_setting('test.mine')::bigint, metadata => '7')$$), ($$SELECT jadugar.update_task(current_setting('test.mine')::bigint, queue => 'test_bad_queue')$$),
+	($$SELECT jadugar.cancel(0)$$), ($$SELECT jadugar.cancel(current_setting('test.other')::bigint)$$), ($$SELECT jadugar.cancel(9223372036854775807)$$),
+	($$SELECT jadugar.pause_task(0)$$), ($$SELECT jadugar.resume_task(0)$$), ($$SELECT jadugar.resume_task(current_setting('test.mine')::bigint)$$), ($$SELECT jadugar.retry_task(0)$$),
+	($$SELECT jadugar.retry_task(current_setting('test.done')::bigint)$$), ($$SELECT jadugar.pause_task(current_setting('test.done')::bigint)$$),
+	($$SELECT jadugar.cancel_batch('{}')$$), ($$SELECT jadugar.cancel_batch('{NULL}')$$), ($$SELECT jadugar.cancel_batch('{-1}')$$),
+	($$SELECT jadugar.cancel_tasks(status => 'gone')$$), ($$SELECT jadugar.cancel_tasks(queue => 'nowhere')$$), ($$SELECT jadugar.cancel_tasks(owner => 'nobody here')$$),
+	($$SELECT jadugar.retry_tasks(finished_from => 'infinity')$$), ($$SELECT jadugar.retry_tasks(queue => '')$$),
+	($$SELECT jadugar.purge_completed('-1 s')$$), ($$SELECT jadugar.purge_completed('178000000 years')$$), ($$SELECT jadugar.purge_completed('273000 years')$$), ($$SELECT jadugar.purge_completed('6800 years')$$),
+	-- reading tasks
+	($$SELECT jadugar.get_task(-1)$$), ($$SELECT jadugar.list_tasks(status => '')$$), ($$SELECT jadugar.list_tasks(max_rows => 0)$$), ($$SELECT jadugar.list_tasks(max_rows => -1)$$),
+	($$SELECT jadugar.list_tasks(status => 'completed', finished_from => 'infinity', finished_to => '-infinity')$$), ($$SELECT jadugar.list_tasks(status => 'pending', finished_from => now())$$),
+	($$SELECT jadugar.count_tasks(status => 'READY')$$), ($$SELECT jadugar.result(-1)$$), ($$SELECT jadugar.wait(-1)$$), ($$SELECT jadugar.wait(current_setting('test.mine')::bigint, '-1 s')$$),
+	($$SELECT jadugar.wait(current_setting('test.mine')::bigint, '0')$$), ($$SELECT jadugar.wait(current_setting('test.done')::bigint, '-1 s')$$), ($$SELECT jadugar.wait(-1, '-1 s')$$),
+	($$SELECT jadugar.run_task('')$$), ($$SELECT jadugar.run_task('selekt')$$), ($$SELECT jadugar.run_task('VACUUM')$$), ($$SELECT jadugar.run_task('COMMIT')$$),
+	-- inside a task
+	($$SELECT jadugar.current_task()$$), ($$SELECT jadugar.progress(2)$$), ($$SELECT jadugar.progress('NaN')$$), ($$SELECT jadugar.progress(-1)$$), ($$SELECT jadugar.log('loud', 'x')$$),
+	($$SELECT jadugar.log('info', '')$$), ($$SELECT jadugar.snooze('-1 s')$$), ($$SELECT jadugar.discard('')$$),
+	-- operation
+	($$SELECT jadugar.pause_all(until => 'infinity')$$), ($$SELECT jadugar.pause_all()$$), ($$SELECT jadugar.resume_all()$$), ($$CALL jadugar.drain('nowhere')$$), ($$CALL jadugar.drain(timeout => '-1 s')$$),
+	($$SELECT jadugar.start_workers(-1)$$), ($$SELECT jadugar.start_workers(2147483647)$$), ($$SELECT jadugar.scale_workers(-1)$$), ($$SELECT jadugar.scale_workers(1, 'nobody here')$$),
+	($$SELECT jadugar.stop_workers('')$$), ($$SELECT jadugar.stop_workers('test_bad_other')$$), ($$SELECT jadugar.restart_workers('nobody here')$$), ($$SELECT jadugar.adopt('maybe')$$), ($$SELECT jadugar.adopt()$$),
+	($$SELECT jadugar.reset_stats()$$),
+	-- schedules
+	($$SELECT jadugar.schedule('', '@daily', 'SELECT 1')$$), ($$SELECT jadugar.schedule(repeat('n', 300), '@daily', 'SELECT 1')$$), ($$SELECT jadugar.schedule('s', 'often', 'SELECT 1')$$),
+	($$SELECT jadugar.schedule('s', '@daily', '')$$), ($$SELECT jadugar.schedule('test_bad_schedule', '@daily', 'SELECT 1')$$), ($$SELECT jadugar.schedule('s', '@daily', 'SELECT 1', timezone => 'Mars/Base')$$),
+	($$SELECT jadugar.schedule('s', '@daily', 'SELECT 1', timezone => '')$$), ($$SELECT jadugar.schedule('s', '@daily', 'SELECT 1', queue => 'nowhere')$$), ($$SELECT jadugar.schedule('s', '@daily', 'SELECT 1', timeout => '-1 s')$$),
+	($$SELECT jadugar.schedule('s', '@daily', 'SELECT 1', overlap => 'maybe')$$), ($$SELECT jadugar.schedule('s', '@daily', 'SELECT 1', misfire => 'maybe')$$), ($$SELECT jadugar.schedule('s', '@daily', 'SELECT 1', misfire_grace => '-1 s')$$),
+	($$SELECT jadugar.schedule('s', '@daily', 'SELECT 1', jitter => '-1 s')$$), ($$SELECT jadugar.schedule('s', '@daily', 'SELECT 1', jitter => '178000000 years')$$), ($$SELECT jadugar.schedule('s', '@daily', 'SELECT 1', starts_at => 'infinity')$$),
+	($$SELECT jadugar.schedule('s', '@daily', 'SELECT 1', ends_at => '-infinity')$$), ($$SELECT jadugar.schedule('s', '@daily', 'SELECT 1', starts_at => '2030-01-02', ends_at => '2030-01-01')$$), ($$SELECT jadugar.schedule('s', '@daily', 'SELECT 1', max_runs => 0)$$),
+	($$SELECT jadugar.schedule('s', '@daily', 'SELECT 1', max_runs => -1)$$), ($$SELECT jadugar.schedule('s', '@daily', 'SELECT 1', depends_on => '{nothing}')$$), ($$SELECT jadugar.schedule('s', '@daily', 'SELECT 1', depends_on => '{NULL}')$$),
+	($$SELECT jadugar.schedule('s', '@daily', 'SELECT 1', depends_on => '{s}')$$), ($$SELECT jadugar.schedule('s', '@daily', 'SELECT 1', settings => '{"no_such": 1}')$$), ($$SELECT jadugar.schedule('s', '@daily', 'SELECT 1', owner => 'nobody here')$$),
+	($$SELECT jadugar.schedule('s', '@daily', 'SELECT 1', metadata => '[]')$$), ($$SELECT jadugar.schedule('s', '@daily', 'SELECT 1', transaction => 'x')$$), ($$SELECT jadugar.schedule('s', '@daily', 'SELECT 1', retry => '[]')$$),
+	($$SELECT jadugar.alter_schedule('none')$$), ($$SELECT jadugar.alter_schedule('test_bad_schedule', timing => 'often')$$), ($$SELECT jadugar.alter_schedule('test_bad_schedule', max_runs => -5)$$),
+	($$SELECT jadugar.reschedule('none', '@daily')$$), ($$SELECT jadugar.reschedule('test_bad_schedule', 'often')$$), ($$SELECT jadugar.unschedule('none')$$), ($$SELECT jadugar.unschedule('')$$), ($$SELECT jadugar.run_now('none')$$),
+	($$SELECT jadugar.run_now('test_bad_schedule', '[]')$$), ($$SELECT jadugar.pause_schedule('none')$$), ($$SELECT jadugar.resume_schedule('none')$$), ($$SELECT jadugar.clear_schedules(owner => 'nobody here')$$), ($$SELECT jadugar.clear_schedules(owner => 'test_bad_other')$$),
+	($$SELECT jadugar.next_run('none')$$), ($$SELECT jadugar.next_time('@daily', 'infinity')$$), ($$SELECT jadugar.next_time('@daily', timezone => 'Mars/Base')$$), ($$SELECT jadugar.occurrences('@daily', n => -1)$$), ($$SELECT jadugar.occurrences('@daily', n => 2147483647)$$),
+	($$SELECT jadugar.occurrences('@daily', 'Mars/Base')$$), ($$SELECT jadugar.validate('')$$), ($$SELECT jadugar.describe('often')$$), ($$SELECT jadugar.explain_schedule('none')$$), ($$SELECT jadugar.explain_schedule('test_bad_schedule', -1)$$), ($$SELECT jadugar.explain_schedule('test_bad_schedule', 2147483647)$$),
+	-- handlers
+	($$SELECT jadugar.register_handler('', 'now()')$$), ($$SELECT jadugar.register_handler('vacuum', 'now()')$$), ($$SELECT jadugar.register_handler('h', 'no_such_function(jsonb)')$$), ($$SELECT jadugar.register_handler('h', '')$$), ($$SELECT jadugar.register_handler(repeat('h', 300), 'now()')$$),
+	($$SELECT jadugar.register_sql_handler('h', '')$$), ($$SELECT jadugar.register_sql_handler('h', 'selekt')$$), ($$SELECT jadugar.register_sql_handler('h', 'SELECT 1', payload_type => 'no_such_type')$$), ($$SELECT jadugar.register_sql_handler('h', 'SELECT 1', timeout => '-1 s')$$),
+	($$SELECT jadugar.register_sql_handler('h', 'SELECT 1', queue => 'nowhere')$$), ($$SELECT jadugar.register_sql_handler('h', 'SELECT 1', retry => '[]')$$), ($$SELECT jadugar.register_c_handler('h', 'no_such', 'f')$$), ($$SELECT jadugar.drop_handler('none')$$), ($$SELECT jadugar.drop_handler('none', 'explode')$$),
+	($$SELECT jadugar.grant_handler('none', 'test_bad_other')$$), ($$SELECT jadugar.revoke_handler('none', 'test_bad_other')$$),
+	($$SELECT jadugar.retry_policy(0)$$), ($$SELECT jadugar.retry_policy(-1)$$), ($$SELECT jadugar.retry_policy(3, 'sometimes')$$), ($$SELECT jadugar.retry_policy(3, delay => '-1 s')$$), ($$SELECT jadugar.retry_policy(3, factor => 'NaN')$$), ($$SELECT jadugar.retry_policy(3, factor => -1)$$), ($$SELECT jadugar.retry_policy(3, retry_on => '{NULL}')$$), ($$SELECT jadugar.retry_policy(3, retry_on => '{x}')$$), ($$SELECT jadugar.retry_policy(3, max_delay => '178000000 years')$$),
+	-- queues and limits
+	($$SELECT jadugar.create_queue('')$$), ($$SELECT jadugar.create_queue('test_bad_queue')$$), ($$SELECT jadugar.create_queue('q', max_concurrency => 0)$$), ($$SELECT jadugar.create_queue('q', max_depth => -1)$$), ($$SELECT jadugar.create_queue('q', on_full => 'weep')$$), ($$SELECT jadugar.create_queue('q', history => 'some')$$), ($$SELECT jadugar.create_queue('q', retention => '-1 s')$$),
+	($$SELECT jadugar.alter_queue('none')$$), ($$SELECT jadugar.alter_queue('test_bad_queue', max_depth => 5)$$), ($$SELECT jadugar.drop_queue('none')$$), ($$SELECT jadugar.drop_queue('default')$$), ($$SELECT jadugar.drop_queue('test_bad_queue')$$), ($$SELECT jadugar.pause_queue('none')$$), ($$SELECT jadugar.pause_queue('test_bad_queue')$$), ($$SELECT jadugar.resume_queue('none')$$),
+	($$SELECT jadugar.grant_queue('none', 'test_bad_other', 'enqueue')$$), ($$SELECT jadugar.grant_queue('test_bad_queue', 'nobody here', 'enqueue')$$), ($$SELECT jadugar.revoke_queue('none', 'test_bad_other', 'enqueue')$$), ($$SELECT jadugar.set_limit('planet', 'x', 1)$$), ($$SELECT jadugar.set_limit('key', '', 1)$$), ($$SELECT jadugar.set_limit('key', 'x', 0)$$), ($$SELECT jadugar.set_limit('queue', 'none', 1)$$),
+	-- access
+	($$SELECT jadugar.grant_access('nobody here')$$), ($$SELECT jadugar.grant_access('test_bad', 'king')$$), ($$SELECT jadugar.grant_access('test_bad', 'operator')$$), ($$SELECT jadugar.revoke_access('nobody here')$$), ($$SELECT jadugar.revoke_access('test_bad_other')$$), ($$SELECT jadugar.grant_access('public')$$);
+
+SET SESSION AUTHORIZATION test_bad;
+SELECT proname, test_bad(format('%s jadugar.%I(%s)', CASE prokind WHEN 'p' THEN 'CALL' ELSE 'SELECT' END, proname, nulls))
+FROM test_functions WHERE proname IN ('cancel_tasks', 'retry_tasks', 'purge_completed', 'clear_schedules', 'pause_all', 'adopt')
+ORDER BY signature COLLATE "C";
+SELECT s, test_bad(s) FROM test_statements ORDER BY n;
+RESET SESSION AUTHORIZATION;
+-- an operator is told the same about what nobody may do
+SELECT s, o FROM (SELECT n, s, test_bad(s) AS o FROM test_statements) x WHERE o LIKE 'NOT JD%' ORDER BY n;
+SELECT jadugar.restart_workers();
+-- no function is forgotten
+SELECT signature FROM test_functions f WHERE NOT EXISTS (SELECT FROM test_statements WHERE s LIKE '%jadugar.' || f.proname || '(%');
+-- nothing half done
+SELECT count(*) FROM jadugar.tasks WHERE owner LIKE 'test_bad%';
+SELECT count(*) FROM jadugar.schedules WHERE owner LIKE 'test_bad%';
+SELECT jadugar.enqueue('SELECT length($1::text) AS length', jsonb_build_object('x', repeat('x', 1000000)), owner => 'test_bad') AS id \gset
+SELECT status, result FROM jadugar.wait(:id, '20 s');
+SELECT jadugar.unschedule('test_bad_schedule', owner => 'test_bad');
+SELECT jadugar.cancel(:mine), jadugar.cancel(:other);
+SELECT jadugar.drop_queue('test_bad_queue');
+DROP TABLE test_statements;
+DROP VIEW test_functions;
+DROP FUNCTION test_bad(text);
+SELECT jadugar.stop_workers('test_bad');
+CREATE PROCEDURE test_gone() LANGUAGE plpgsql AS $$
+DECLARE
+	deadline timestamptz := clock_timestamp() + interval '20 s';
+BEGIN
+	WHILE EXISTS (SELECT FROM pg_stat_activity WHERE usename = 'test_bad') AND clock_timestamp() < deadline LOOP
+		COMMIT;
+		PERFORM pg_sleep(0.01);	-- waits-for-time: between two looks at a condition
+	END LOOP;
+END
+$$;
+CALL test_gone();
+DROP PROCEDURE test_gone();
+DROP OWNED BY test_bad, test_bad_other;
+SELECT jadugar.revoke_access('test_bad');
+SELECT jadugar.revoke_access('test_bad_other');
+DROP ROLE test_bad, test_bad_other;

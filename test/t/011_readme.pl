@@ -1,0 +1,107 @@
+# README.md, the pages of doc/ and the examples say what is true: every block
+# of SQL runs as typed, in order, each page in a database of its own, as an
+# ordinary role with access. Blocks whose first line says "-- as superuser"
+# run as that, "-- as operator" as an operator. A statement that must fail is
+# followed by "-- ERROR:  message". Links lead to files.
+use strict;
+use warnings;
+
+use Cwd qw(abs_path);
+use File::Basename qw(basename dirname);
+use JadugarTest;
+use PostgreSQL::Test::Utils;
+use Test::More;
+
+my $root = dirname(dirname(dirname(abs_path(__FILE__))));
+my @pages = ("$root/README.md", sort glob("$root/doc/*.md"));
+my @examples = sort glob("$root/examples/*.sql");
+
+my $node = new_cluster('main');
+$node->safe_psql('postgres', 'CREATE ROLE ops LOGIN');
+
+# A database for an example or a page; the role app may make tables in it.
+sub make_database
+{
+	my ($db, $bare) = @_;
+
+	$node->safe_psql('postgres', 'CREATE ROLE app LOGIN') unless $bare;
+	$node->safe_psql('postgres', "CREATE DATABASE $db");
+	$node->safe_psql($db, q{
+		CREATE EXTENSION jadugar;
+		SELECT jadugar.grant_access('app');
+		SELECT jadugar.grant_access('ops', 'operator');
+		GRANT CREATE ON SCHEMA public TO app, ops;}) unless $bare;
+	return;
+}
+
+sub drop_database
+{
+	my ($db) = @_;
+
+	$node->safe_psql('postgres', "DROP DATABASE $db");
+	$node->safe_psql('postgres', 'DROP ROLE app');
+	return;
+}
+
+# The blocks of a page as one script that changes roles between them.
+sub script_of
+{
+	my ($page) = @_;
+	my $script = '';
+
+	while (slurp_file($page) =~ /^```sql\n(.*?)^```$/gms)
+	{
+		my $block = $1;
+		my $role = $block =~ /^-- as superuser/ ? 'postgres'
+		  : $block =~ /^-- as operator/ ? 'ops' : 'app';
+
+		$script .= "\\connect - $role\n$block\n";
+	}
+	return $script;
+}
+
+# The errors in a script's output, and those it says it has.
+sub run_script
+{
+	my ($what, $db, $script) = @_;
+	my $stderr = '';
+	my $wanted = join("\n", $script =~ /^-- (ERROR:  .*)$/gm);
+
+	$node->psql($db, $script, stderr => \$stderr, on_error_stop => 0);
+	my $errors = join("\n", $stderr =~ /((?:ERROR|FATAL|PANIC):  .*|invalid command.*|syntax error.*)/g);
+	is($errors, $wanted, "$what runs as typed") or diag($stderr);
+	return;
+}
+
+foreach my $page (@pages)
+{
+	my $name = basename($page, '.md');
+	my $script = script_of($page);
+	my $text = slurp_file($page) =~ s/^```.*?^```$//gmsr;
+
+	foreach my $link ($text =~ /\]\(([^)#]+)/g)
+	{
+		next if $link =~ /^https?:/;
+		ok(-e dirname($page) . "/$link", "$name.md: the link to $link leads somewhere");
+	}
+	next if $script eq '';
+	$name =~ s/\W/_/g;
+	$name = lc($name);
+	# README.md makes the extension and the role itself
+	make_database("page_$name", scalar($script =~ /CREATE EXTENSION/));
+	run_script($page =~ s/^\Q$root\E\///r, "page_$name", $script);
+	drop_database("page_$name");
+}
+
+# They choose their own numbers of tasks: these two are for measuring.
+foreach my $file (grep { !/(throughput|latency)\.sql$/ } @examples)
+{
+	my $name = basename($file, '.sql');
+
+	make_database("example_$name");
+	run_script("examples/$name.sql", "example_$name", "\\connect - app\n" . slurp_file($file));
+	drop_database("example_$name");
+}
+
+$node->stop;
+done_testing();

@@ -1,0 +1,190 @@
+# Commands on databases work while jadugar runs in them, and jadugar is back
+# afterwards; the extension can go and come; everything can be switched off.
+use strict;
+use warnings;
+
+use JadugarTest;
+use PostgreSQL::Test::Utils;
+use Test::More;
+use Time::HiRes qw(time);
+
+my $node = new_cluster('main', 'jadugar.max_workers' => 6);
+create_extension($node, 'one');
+create_extension($node, 'two');
+$node->safe_psql('postgres', 'CREATE ROLE alice LOGIN; CREATE ROLE bob LOGIN CREATEDB');
+foreach my $db (qw(one two))
+{
+	$node->safe_psql($db, q{
+		CREATE TABLE effect (who name DEFAULT session_user, n int);
+		GRANT ALL ON effect TO PUBLIC;
+		SELECT jadugar.grant_access(r, 'user') FROM unnest('{alice, bob}'::text[]) r});
+}
+
+sub run_one
+{
+	my ($db, $what) = @_;
+	my $task = $node->safe_psql($db, q{SELECT jadugar.enqueue('SELECT 1')});
+
+	ok(poll($node, "SELECT status FROM jadugar.get_task($task)", 'completed', $db), $what);
+	return;
+}
+
+# A long task under way: its id.
+sub long_task
+{
+	my ($db, $options) = @_;
+	my $task = $node->safe_psql($db,
+		"SELECT jadugar.enqueue('SELECT pg_sleep(3600)' $options)");    # waits-for-time: cancelled
+
+	poll($node, "SELECT count(*) FROM jadugar.running WHERE task_id = $task", '1', $db);
+	return $task;
+}
+
+# Several databases and several roles at once
+foreach my $role (qw(alice bob postgres))
+{
+	foreach my $db (qw(one two))
+	{
+		$node->safe_psql($db, q{
+			SELECT count(jadugar.enqueue('INSERT INTO effect (n) VALUES (($1->>''n'')::int)',
+				jsonb_build_object('n', n))) FROM generate_series(1, 40) n},
+			extra_params => [ '-U', $role ]);
+	}
+}
+foreach my $db (qw(one two))
+{
+	poll($node, 'SELECT count(*) FROM jadugar.tasks', '0', $db);
+	is($node->safe_psql($db, q{
+			SELECT string_agg(who || ' ' || c || ' ' || d, ', ' ORDER BY who)
+			FROM (SELECT who, count(*) c, count(DISTINCT n) d FROM effect GROUP BY who) e}),
+		'alice 40 40, bob 40 40, postgres 40 40', "database $db: each role's tasks ran as that role");
+}
+
+# With idle workers there: as a template, renamed, elsewhere, dropped.
+is($node->safe_psql('postgres', 'CREATE DATABASE copy TEMPLATE one'), '', 'CREATE DATABASE ... TEMPLATE');
+run_one('one', 'the template works again');
+is($node->safe_psql('postgres', 'ALTER DATABASE one RENAME TO uno'), '', 'ALTER DATABASE ... RENAME');
+run_one('uno', 'the renamed database works again');
+my $dir = PostgreSQL::Test::Utils::tempdir_short();
+$node->safe_psql('postgres', "CREATE TABLESPACE other LOCATION '$dir'");
+is($node->safe_psql('postgres', 'ALTER DATABASE uno SET TABLESPACE other'), '', 'ALTER DATABASE ... SET TABLESPACE');
+run_one('uno', 'the moved database works again');
+$node->safe_psql('postgres', 'ALTER DATABASE uno SET TABLESPACE pg_default');
+
+# Inside a transaction that rolls back, and with one that fails
+$node->safe_psql('postgres', 'BEGIN; ALTER DATABASE uno RENAME TO nope; ROLLBACK');
+run_one('uno', 'after a rollback');
+like(psql_error($node, 'ALTER DATABASE uno RENAME TO two'), qr/already exists/, 'a name that is taken');
+run_one('uno', 'after a statement that failed');
+
+# Both at once, in one transaction
+$node->safe_psql('postgres',
+	'BEGIN; ALTER DATABASE uno RENAME TO eins; ALTER DATABASE two RENAME TO zwei; COMMIT');
+run_one('eins', 'the first of two databases renamed at once');
+run_one('zwei', 'the second');
+$node->safe_psql('postgres', 'ALTER DATABASE zwei RENAME TO two; ALTER DATABASE eins RENAME TO uno');
+
+# With a long task: it runs again, uncharged; nothing failed it.
+my $task = long_task('uno', '');
+my $pid = $node->safe_psql('uno', "SELECT pid FROM jadugar.running WHERE task_id = $task");
+foreach my $round (1 .. 4)
+{
+	my $to = $round % 2 ? 'tmp' : 'uno';
+	my $from = $round % 2 ? 'uno' : 'tmp';
+	my $start = time();
+
+	is($node->safe_psql('postgres', "ALTER DATABASE $from RENAME TO $to"), '', "RENAME with a running task, $round");
+	cmp_ok(time() - $start, '<', 5, 'which did not take long');
+	poll($node, "SELECT count(*) FROM jadugar.running WHERE task_id = $task", '1', $to);
+}
+isnt($node->safe_psql('uno', "SELECT pid FROM jadugar.running WHERE task_id = $task"),
+	$pid, 'another worker has the task');
+is($node->safe_psql('uno', "SELECT attempt, crashes FROM jadugar.task WHERE task_id = $task"),
+	'0|0', 'and it was not charged');
+
+# Who may not, disturbs nobody.
+my $scheduler = wait_for_process($node, 'scheduler', 'uno');
+$pid = $node->safe_psql('uno', "SELECT pid FROM jadugar.running WHERE task_id = $task");
+foreach my $statement ('DROP DATABASE uno', 'ALTER DATABASE uno RENAME TO mine',
+	'CREATE DATABASE mine TEMPLATE uno', 'ALTER DATABASE uno SET TABLESPACE other')
+{
+	like(psql_error($node, "SET ROLE bob; $statement"), qr/ERROR:/, "not allowed: $statement");
+}
+is($node->safe_psql('uno', "SELECT pid FROM jadugar.running WHERE task_id = $task"),
+	$pid, 'the worker has not noticed');
+is(wait_for_process($node, 'scheduler', 'uno'), $scheduler, 'nor the scheduler');
+$node->safe_psql('uno', "SELECT jadugar.cancel($task)");
+
+# DROP, with work under way, and right after the extension was made
+long_task('two', '');
+is($node->safe_psql('postgres', 'DROP DATABASE two'), '', 'DROP DATABASE with a running task');
+foreach my $round (1 .. 3)
+{
+	create_extension($node, 'short');
+	is($node->safe_psql('postgres', 'DROP DATABASE short'), '', "DROP DATABASE of a new one, $round");
+}
+is($node->safe_psql('postgres', q{SELECT count(*) FROM pg_stat_activity
+		WHERE backend_type IN ('jadugar worker', 'jadugar scheduler') AND datname IS DISTINCT FROM 'uno'
+			AND datname IS DISTINCT FROM 'copy'}),
+	'0', 'no process of a database that has gone');
+
+# DROP EXTENSION while workers are idle, and while one is busy
+sub no_process
+{
+	my ($db, $what) = @_;
+
+	ok(poll($node, "SELECT count(*) FROM pg_stat_activity WHERE backend_type LIKE 'jadugar %' AND datname = '$db'", '0'),
+		$what);
+	return;
+}
+run_one('uno', 'a worker is warm');
+is($node->safe_psql('uno', 'DROP EXTENSION jadugar'), '', 'DROP EXTENSION with an idle worker');
+no_process('uno', 'all processes leave');
+create_extension($node, 'uno');
+run_one('uno', 'CREATE EXTENSION again, without a restart');
+
+$task = long_task('uno', '');
+$node->psql('uno', q{SET lock_timeout = '200ms'; DROP EXTENSION jadugar}, stderr => \my $stderr);
+like($stderr, qr/lock timeout/, 'DROP EXTENSION waits for a task under way');
+is($node->safe_psql('uno', "SELECT jadugar.cancel($task)"), 't', 'which can be cancelled');
+is($node->safe_psql('uno', 'DROP EXTENSION jadugar'), '', 'then it goes');
+no_process('uno', 'all processes leave again');
+create_extension($node, 'uno');
+
+$task = long_task('uno', ", transaction => 'standalone'");
+is($node->safe_psql('uno', 'DROP EXTENSION jadugar'), '', 'a standalone command holds no lock');
+$node->safe_psql('postgres', q{SELECT pg_cancel_backend(pid) FROM pg_stat_activity
+	WHERE backend_type = 'jadugar worker' AND datname = 'uno'});
+no_process('uno', 'and its worker leaves when it is done');
+create_extension($node, 'uno');
+run_one('uno', 'and all works again');
+
+# The switch
+$task = long_task('uno', '');
+$node->append_conf('postgresql.conf', 'jadugar.enabled = off');
+$node->reload;
+poll($node, q{SELECT count(*) FROM pg_stat_activity WHERE backend_type = 'jadugar scheduler'}, '0')
+  or diag($node->safe_psql('postgres', q{SELECT * FROM pg_stat_activity WHERE backend_type LIKE 'jadugar %'}));
+$node->safe_psql('uno', "SELECT jadugar.cancel($task)");
+no_process('uno', 'jadugar.enabled = off: nothing is left, once the running task has ended');
+$task = $node->safe_psql('uno', q{SELECT jadugar.enqueue('SELECT 1')});
+is($node->safe_psql('uno', "SELECT status, waiting_for FROM jadugar.tasks WHERE task_id = $task"),
+	'pending|disabled', 'a task says why it waits');
+$node->append_conf('postgresql.conf', 'jadugar.enabled = on');
+$node->reload;
+ok(poll($node, "SELECT status FROM jadugar.get_task($task)", 'completed', 'uno'), 'jadugar.enabled = on: work goes on');
+
+# A fast shutdown does not wait for tasks; they run again afterwards, uncharged.
+$task = long_task('uno', '');
+my $standalone = long_task('uno', q{, transaction => 'standalone'});
+my $start = time();
+$node->stop('fast');
+cmp_ok(time() - $start, '<', 10, 'a fast shutdown does not hang');
+$node->start;
+poll($node, "SELECT count(*) FROM jadugar.running WHERE task_id IN ($task, $standalone)", '2', 'uno');
+is($node->safe_psql('uno', "SELECT attempt, crashes FROM jadugar.task WHERE task_id IN ($task, $standalone) ORDER BY task_id"),
+	"0|0\n1|0", 'a transaction is not charged for a shutdown, a standalone command has had an attempt');
+$node->safe_psql('uno', "SELECT jadugar.cancel($task), jadugar.cancel($standalone)");
+poll($node, 'SELECT count(*) FROM jadugar.tasks', '0', 'uno');
+$node->stop;
+done_testing();

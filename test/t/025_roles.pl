@@ -1,0 +1,137 @@
+# Roles that may not log in, or are gone, and servers without a process to
+# spare: what waits says why, the others go on, nothing loops.
+use strict;
+use warnings;
+
+use JadugarTest;
+use PostgreSQL::Test::Utils;
+use Test::More;
+
+my $node = new_cluster('main', 'jadugar.max_workers' => 4);
+create_extension($node);
+$node->safe_psql('postgres', q{
+	CREATE ROLE alice LOGIN;
+	CREATE ROLE bob LOGIN;
+	CREATE ROLE carol LOGIN;
+	CREATE ROLE group_role NOLOGIN;
+	CREATE TABLE effect (who name DEFAULT session_user);
+	GRANT ALL ON effect TO PUBLIC;
+	SELECT jadugar.grant_access(r, 'user') FROM unnest('{alice, bob, carol, group_role}'::text[]) r});
+
+sub enqueue
+{
+	my ($role, $command) = @_;
+
+	return $node->safe_psql('postgres', "SELECT jadugar.enqueue('$command')",
+		extra_params => [ '-U', $role ]);
+}
+
+sub completed
+{
+	my ($task) = @_;
+
+	return poll($node, "SELECT status FROM jadugar.get_task($task)", 'completed');
+}
+
+# How many lines that are not statements the log has.
+sub noise
+{
+	my ($offset) = @_;
+
+	return scalar grep { /LOG|WARNING|ERROR|FATAL/ && !/statement:|parameter/ }
+	  split /\n/, slurp_file($node->logfile, $offset);
+}
+
+# Without LOGIN from the start
+like(psql_error($node, q{SET ROLE group_role; SELECT jadugar.enqueue('SELECT 1')}),
+	qr/ERROR:.*HINT:/s, 'a role that may not log in is refused');
+is($node->safe_psql('postgres', 'SELECT count(*) FROM jadugar.task'), '0', 'and nothing is left of it');
+
+# It loses LOGIN while its worker is warm and tasks wait
+my $insert = 'INSERT INTO effect DEFAULT VALUES';
+ok(completed(enqueue('alice', $insert)), 'a worker of alice is warm');
+$node->safe_psql('postgres', q{SELECT jadugar.pause_queue('default')});
+my $task = enqueue('alice', $insert);
+$node->safe_psql('postgres', q{SELECT jadugar.schedule('tick', 'every 1 second', 'SELECT 1')},
+	extra_params => [ '-U', 'alice' ]);
+my $offset = log_offset($node);
+$node->safe_psql('postgres', q{ALTER ROLE alice NOLOGIN; SELECT jadugar.resume_queue('default')});
+ok(completed(enqueue('bob', $insert)), "others go on");
+ok(poll($node, "SELECT status, waiting_for FROM jadugar.tasks WHERE task_id = $task", 'pending|owner_nologin'),
+	'its task says what it waits for');
+like($node->safe_psql('postgres', q{SELECT detail || hint FROM jadugar.health WHERE what = 'owner_nologin'}),
+	qr/role "alice" .* may not log in.*LOGIN/, 'so does health');
+ok(poll($node, q{SELECT count(*) > 0 FROM jadugar.history WHERE schedule = 'tick' AND status = 'skipped' AND reason = 'owner_nologin'}),
+	'its occurrences are recorded');
+ok(poll($node, q{SELECT count(*) FROM pg_stat_activity WHERE backend_type = 'jadugar worker' AND usename = 'alice'}, '0'),
+	'its worker has left');
+is($node->safe_psql('postgres', q{SELECT count(*) FROM effect WHERE who = 'alice'}), '1', 'its task has not run');
+ok(completed(enqueue('bob', $insert)), "others still go on");
+cmp_ok(noise($offset), '<', 10, 'the log is not flooded');
+$node->safe_psql('postgres', 'ALTER ROLE alice LOGIN');
+ok(completed($task), 'with LOGIN again, it runs');
+ok(poll($node, q{SELECT count(*) > 0 FROM jadugar.history WHERE schedule = 'tick' AND status = 'completed'}),
+	'so does its schedule');
+$node->safe_psql('postgres', q{SELECT jadugar.clear_schedules('alice')});
+
+# It may not connect to the database
+$node->safe_psql('postgres', q{REVOKE CONNECT ON DATABASE postgres FROM PUBLIC;
+	GRANT CONNECT ON DATABASE postgres TO bob;
+	SELECT jadugar.pause_queue('default')});
+$task = $node->safe_psql('postgres', "SELECT jadugar.enqueue('$insert', owner => 'alice')");
+$offset = log_offset($node);
+$node->safe_psql('postgres', q{SELECT jadugar.resume_queue('default')});
+ok(completed(enqueue('bob', $insert)), 'others go on');
+is($node->safe_psql('postgres', "SELECT status FROM jadugar.tasks WHERE task_id = $task"), 'pending',
+	'the task of a role that may not connect waits');
+cmp_ok(noise($offset), '<', 10, 'the log is not flooded');
+$node->safe_psql('postgres', 'GRANT CONNECT ON DATABASE postgres TO PUBLIC');
+ok(completed($task), 'and runs when it may');
+
+# It is dropped, with tasks and a schedule
+ok(completed(enqueue('carol', $insert)), 'a worker of carol is warm');
+$node->safe_psql('postgres', q{SELECT jadugar.pause_queue('default')});
+$task = enqueue('carol', $insert);
+my $later = $node->safe_psql('postgres', "SELECT jadugar.enqueue('$insert', delay => '1 hour')",
+	extra_params => [ '-U', 'carol' ]);
+$node->safe_psql('postgres', q{SELECT jadugar.schedule('tock', 'every 1 second', 'SELECT 1')},
+	extra_params => [ '-U', 'carol' ]);
+$offset = log_offset($node);
+$node->safe_psql('postgres', q{REASSIGN OWNED BY carol TO bob; DROP OWNED BY carol; DROP ROLE carol;
+	SELECT jadugar.resume_queue('default')});
+ok(poll($node, "SELECT string_agg(concat_ws(' ', status, reason, final), ', ' ORDER BY task_id) FROM jadugar.history WHERE task_id IN ($task, $later)",
+		'failed owner_missing t, failed owner_missing t'), 'its tasks have failed, and say why');
+ok(poll($node, q{SELECT count(*) > 0 FROM jadugar.history WHERE schedule = 'tock' AND status = 'skipped' AND reason = 'owner_missing'}),
+	'the occurrences of its schedule are recorded');
+ok(completed(enqueue('bob', $insert)), 'others go on');
+ok(poll($node, q{SELECT count(*) FROM pg_stat_activity WHERE backend_type = 'jadugar worker' AND usename IS NULL}, '0'),
+	'its worker has left');
+is($node->safe_psql('postgres', q{SELECT count(*) FROM jadugar.health WHERE what = 'owner_missing'}),
+	'1', 'health tells of the schedule');
+cmp_ok(noise($offset), '<', 10, 'the log is not flooded');
+$node->stop;
+
+# All of max_worker_processes is in use: launchers and scheduler, one worker.
+my $small = new_cluster('small', max_worker_processes => 4, 'jadugar.max_workers' => 3);
+create_extension($small);
+$small->safe_psql('postgres', 'CREATE ROLE alice LOGIN');
+$small->safe_psql('postgres', q{SELECT jadugar.grant_access('alice', 'user')});
+my $long = $small->safe_psql('postgres', q{SELECT jadugar.enqueue('SELECT pg_sleep(3600)')});    # waits-for-time: cancelled
+poll($small, 'SELECT count(*) FROM jadugar.running', '1');
+$offset = log_offset($small);
+my $waits = $small->safe_psql('postgres', q{SELECT jadugar.enqueue('SELECT 1')},
+	extra_params => [ '-U', 'alice' ]);
+ok(poll($small, "SELECT status, waiting_for FROM jadugar.tasks WHERE task_id = $waits", 'pending|no_worker'),
+	'no process is free: a task says so');
+like($small->safe_psql('postgres', q{SELECT severity || ' ' || hint FROM jadugar.health WHERE what = 'workers'}),
+	qr/^warning .*max_worker_processes/, 'so does health');
+# It has been tried more than once.
+$small->safe_psql('postgres', 'SELECT pg_sleep(3)');    # waits-for-time: a loop would show in the log
+is($small->safe_psql('postgres', "SELECT status FROM jadugar.tasks WHERE task_id = $waits"),
+	'pending', 'it still waits');
+my @lines = grep { !/statement:/ } split /\n/, slurp_file($small->logfile, $offset);
+cmp_ok(scalar(@lines), '<', 10, 'the log is not flooded') or diag(join("\n", @lines));
+$small->safe_psql('postgres', "SELECT jadugar.cancel($long)");
+ok(poll($small, "SELECT status FROM jadugar.get_task($waits)", 'completed'), 'it runs when one is free');
+$small->stop;
+done_testing();

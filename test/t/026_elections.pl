@@ -1,0 +1,153 @@
+# Of several schedulers of a database one works and the others wait to follow
+# it.  Nothing is fired twice or left out, whichever of them goes.
+use strict;
+use warnings;
+
+use JadugarTest;
+use Test::More;
+
+my $node = new_cluster('main', 'jadugar.worker_idle_timeout' => '10min');
+create_extension($node);
+
+my $schedulers = "FROM pg_stat_activity WHERE backend_type = 'jadugar scheduler'";
+# Of our advisory locks, the scheduler's own.
+my $lock = "FROM pg_locks JOIN pg_stat_activity USING (pid) WHERE locktype = 'advisory' AND backend_type = 'jadugar scheduler'";
+
+sub elected
+{
+	my $pid;
+
+	poll($node, "SELECT count(*) $lock AND granted", '1');
+	return $node->safe_psql('postgres', "SELECT pid $lock AND granted");
+}
+
+# One more scheduler; the one that works is another.
+sub another
+{
+	my $before = $node->safe_psql('postgres', "SELECT count(*) $schedulers");
+
+	is($node->safe_psql('postgres', 'SELECT jadugar._start_scheduler()'), 't', 'another scheduler is started');
+	poll($node, "SELECT count(*) > $before $schedulers");
+	poll($node, "SELECT count(*) = (SELECT count(*) - 1 $schedulers) $lock AND NOT granted");
+	is($node->safe_psql('postgres', "SELECT count(*) $lock AND granted"), '1', 'one of them works');
+	is($node->safe_psql('postgres', "SELECT count(*) $lock AND NOT granted AND query <> 'jadugar: waiting to be elected'"),
+		'0', 'the others say that they wait');
+	return;
+}
+
+sub completed
+{
+	my ($what) = @_;
+	my $id = $node->safe_psql('postgres', "SELECT jadugar.enqueue('SELECT 1')");
+
+	poll($node, "SELECT count(*) FROM jadugar.history WHERE task_id = $id AND status = 'completed'", '1');
+	return pass("$what: tasks run");
+}
+
+# The schedule has fired so many times more.
+sub ticks
+{
+	my ($what) = @_;
+	my $runs = $node->safe_psql('postgres', "SELECT runs FROM jadugar.schedules WHERE name = 'tick'");
+
+	poll($node, "SELECT runs >= $runs + 2 FROM jadugar.schedules WHERE name = 'tick'");
+	return pass("$what: schedules fire");
+}
+
+my $first = elected();
+$node->safe_psql('postgres', q{
+	SELECT jadugar.schedule('tick', 'every 1 second', 'SELECT 1',
+		overlap => 'parallel', misfire => 'all', misfire_grace => '1 hour')});
+ticks('one scheduler');
+another();
+is(elected(), $first, 'who works goes on');
+ticks('two schedulers');
+completed('two schedulers');
+
+# A waiting one that goes is no loss
+my $waiting = $node->safe_psql('postgres', "SELECT pid $lock AND NOT granted");
+kill_process($waiting, 'TERM');
+wait_for_exit($waiting);
+is(elected(), $first, 'a waiting one has gone: who works goes on');
+completed('a waiting one has gone');
+
+# The one that works goes, again and again
+foreach my $round (1 .. 3)
+{
+	another();
+	my $old = elected();
+	kill_process($old, 'TERM');
+	wait_for_exit($old);
+	isnt(elected(), $old, "round $round: another is elected");
+	ticks("round $round");
+	completed("round $round");
+}
+
+# All at once
+my @all = split /\n/, $node->safe_psql('postgres', "SELECT pid $schedulers");
+kill_process($_, 'TERM') foreach @all;
+wait_for_exit($_) foreach @all;
+my $fresh = elected();
+ok(!(grep { $_ == $fresh } @all), 'all have gone: a new one is started');
+ticks('all have gone');
+completed('all have gone');
+
+# Each second once
+$node->safe_psql('postgres', "SELECT jadugar.pause_schedule('tick')");
+poll($node, 'SELECT count(*) FROM jadugar.tasks', '0');
+is($node->safe_psql('postgres', q{
+	SELECT string_agg(DISTINCT status, ' '), count(*) - count(DISTINCT scheduled_for),
+		extract(epoch FROM max(scheduled_for) - min(scheduled_for))::int - count(*) + 1
+	FROM jadugar.history WHERE schedule = 'tick'}),
+	'completed|0|0', 'every second was fired once, none was left out');
+is($node->safe_psql('postgres', "SELECT runs - (SELECT count(*) FROM jadugar.history WHERE schedule = 'tick') FROM jadugar.schedules WHERE name = 'tick'"),
+	'0', 'and the schedule has counted them');
+
+# Transactions that another session commits.  The machine may be busy: the
+# best of so many tries counts.
+my $best;
+$node->safe_psql('postgres', 'CREATE TABLE mark (task_id bigint, at timestamptz)');
+foreach my $try (1 .. 5)
+{
+	my $id = $node->safe_psql('postgres', q{
+		BEGIN;
+		SELECT jadugar.enqueue('SELECT 1');
+		PREPARE TRANSACTION 'work'});
+	completed("try $try: before it is committed");
+	is($node->safe_psql('postgres', "SELECT count(*) FROM jadugar.history WHERE task_id = $id"),
+		'0', "try $try: what is prepared does not run");
+	$node->safe_psql('postgres', "INSERT INTO mark VALUES ($id, clock_timestamp()); COMMIT PREPARED 'work'");
+	poll($node, "SELECT count(*) FROM jadugar.history WHERE task_id = $id AND status = 'completed'", '1');
+	my $seconds = $node->safe_psql('postgres',
+		"SELECT extract(epoch FROM started_at - at) FROM jadugar.history JOIN mark USING (task_id) WHERE task_id = $id");
+	$best = $seconds if !defined $best || $seconds < $best;
+	last if $best <= 1;
+}
+note("COMMIT PREPARED: a task starts after $best s");
+cmp_ok($best, '<=', 1, 'what COMMIT PREPARED brings runs within a second');
+
+# Not for now, and a schedule
+my $later = $node->safe_psql('postgres', q{
+	BEGIN;
+	SELECT jadugar.enqueue('SELECT 2', delay => '300ms');
+	PREPARE TRANSACTION 'later'});
+$node->safe_psql('postgres', q{
+	BEGIN;
+	SELECT jadugar.schedule('prepared', 'every 1 second', 'SELECT 3', max_runs => 1);
+	PREPARE TRANSACTION 'schedule'});
+$node->safe_psql('postgres', "COMMIT PREPARED 'later'");
+$node->safe_psql('postgres', "COMMIT PREPARED 'schedule'");
+poll($node, "SELECT status FROM jadugar.history WHERE task_id = $later", 'completed');
+poll($node, "SELECT status FROM jadugar.history WHERE schedule = 'prepared'", 'completed');
+my $undone = $node->safe_psql('postgres', q{
+	BEGIN;
+	SELECT jadugar.enqueue('SELECT 4');
+	PREPARE TRANSACTION 'undone'});
+$node->safe_psql('postgres', "ROLLBACK PREPARED 'undone'");
+completed('ROLLBACK PREPARED');
+is($node->safe_psql('postgres', "SELECT count(*) FROM jadugar.history WHERE task_id = $undone"),
+	'0', 'ROLLBACK PREPARED leaves nothing');
+is($node->safe_psql('postgres', 'SELECT count(*) FROM jadugar.tasks'), '0', 'no task is left');
+
+$node->stop;
+done_testing();

@@ -1,0 +1,92 @@
+# With nothing to do jadugar does nothing: no process wakes up, no transaction
+# is run.  Also with a thousand schedules of which none is due.
+use strict;
+use warnings;
+
+use JadugarTest;
+use PostgreSQL::Test::Utils;
+use Test::More;
+
+my $seconds = 60;
+
+# Nothing of jadugar is in database postgres, from where is looked.
+my @databases = qw(app planned);
+my $node = new_cluster('main',
+	autovacuum => 'off', 'jadugar.worker_idle_timeout' => '1d');
+create_extension($node, $_) foreach @databases;
+
+$node->safe_psql('planned', q{
+	SELECT count(jadugar.schedule('s' || i, 'every 1 hour', 'SELECT 1', starts_at => now() + interval '1 day'))
+	FROM generate_series(1, 1000) i});
+foreach my $db (@databases)
+{
+	wait_for_process($node, 'scheduler', $db);
+	my $id = $node->safe_psql($db, "SELECT jadugar.enqueue('SELECT 1')");
+	poll($node, "SELECT status FROM jadugar.history WHERE task_id = $id", 'completed', $db);
+	poll($node, 'SELECT state FROM jadugar.workers', 'idle', $db);
+}
+is($node->safe_psql('planned', q{SELECT count(*), min(next_run_at) > now() + interval '23 hours' FROM jadugar.schedules}),
+	'1000|t', 'a thousand schedules for tomorrow');
+
+# "launcher", "scheduler app"... => its pid
+sub processes
+{
+	return map { /(.*)\|(\d+)/; ($1 => $2) } split /\n/,
+	  $node->safe_psql('postgres', q{
+		SELECT concat_ws(' ', substr(backend_type, 9), datname), pid FROM pg_stat_activity
+		WHERE backend_type LIKE 'jadugar %'});
+}
+
+# How often each of them has woken up.
+sub wake_ups
+{
+	my (%pid) = @_;
+
+	return {
+		map {
+			my ($n) = slurp_file("/proc/$pid{$_}/status") =~ /^voluntary_ctxt_switches:\s*(\d+)/m;
+			($_ => $n)
+		} keys %pid
+	};
+}
+
+sub transactions
+{
+	return $node->safe_psql('postgres', q{
+		SELECT string_agg(datname || ' ' || xact_commit + xact_rollback, ', ' ORDER BY 1)
+		FROM pg_stat_database WHERE datname IN ('app', 'planned')});
+}
+
+my %pid = processes();
+is(join(', ', sort keys %pid),
+	'launcher, scheduler app, scheduler planned, worker app, worker planned', 'all are there, and a warm worker in each database');
+
+# What came before may have an end still to come.
+my ($before, $last) = ({}, undef);
+poll_sub(
+	'all are at rest',
+	sub {
+		$last = $before;
+		$before = { %{ wake_ups(%pid) }, transactions => transactions() };
+		return keys %$last && !grep { $last->{$_} ne $before->{$_} } keys %$before;
+	});
+
+# waits-for-time: the absence of wake-ups can only be seen over time
+sleep $seconds;
+
+my $after = { %{ wake_ups(%pid) }, transactions => transactions() };
+is($after->{$_}, $before->{$_}, "$_: nothing in $seconds seconds") foreach sort keys %$before;
+
+# They were asleep, not dead.
+is_deeply({ processes() }, \%pid, 'the same processes');
+foreach my $db (@databases)
+{
+	my $id = $node->safe_psql($db, "SELECT jadugar.enqueue('SELECT pg_backend_pid()')");
+	poll($node, "SELECT status || ' ' || worker_pid FROM jadugar.history WHERE task_id = $id",
+		"completed $pid{qq{worker $db}}", $db);
+}
+my $woken = wake_ups(%pid);
+cmp_ok($woken->{$_}, '>', $before->{$_}, "$_: wakes up for a task") foreach map { "worker $_" } @databases;
+
+$node->stop;
+done_testing();

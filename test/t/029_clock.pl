@@ -1,0 +1,1 @@
+# Being written by another helper right now: do not write this file.

@@ -1,0 +1,77 @@
+# What a prepared transaction has enqueued runs when that is committed in
+# another session, and not before; also over a crash.
+use strict;
+use warnings;
+
+use JadugarTest;
+use Test::More;
+
+my $node = new_cluster('main', 'jadugar.max_workers' => 3);
+create_extension($node);
+$node->safe_psql('postgres', 'CREATE TABLE effect (n int)');
+
+sub prepare
+{
+	my ($gid) = @_;
+
+	$node->safe_psql('postgres', qq{
+		TRUNCATE effect;
+		BEGIN;
+		SELECT jadugar.enqueue('INSERT INTO effect VALUES (1)');
+		SELECT jadugar.enqueue('INSERT INTO effect VALUES (2)', depends_on => ARRAY[
+			jadugar.enqueue('INSERT INTO effect VALUES (3)')]);
+		SELECT jadugar.enqueue('INSERT INTO effect VALUES (4)', concurrency_key => 'k');
+		SELECT jadugar.enqueue('INSERT INTO effect VALUES (5)', delay => '100 ms');
+		SELECT jadugar.schedule('$gid', jadugar.next_time('* * * * * *')::jadugar.timing,
+			'INSERT INTO effect VALUES (6)');
+		PREPARE TRANSACTION '$gid'});
+	return;
+}
+
+sub ran
+{
+	my ($what) = @_;
+
+	ok(poll($node, q{SELECT string_agg(n::text, ' ' ORDER BY n) FROM effect}, '0 1 2 3 4 5 6'), "$what: all of it ran, once");
+	poll($node, 'SELECT count(*) FROM jadugar.tasks', '0');
+	return;
+}
+
+sub meanwhile
+{
+	my ($what) = @_;
+	my $task = $node->safe_psql('postgres', q{SELECT jadugar.enqueue('INSERT INTO effect VALUES (0)')});
+
+	poll($node, "SELECT status FROM jadugar.get_task($task)", 'completed');
+	is($node->safe_psql('postgres', 'SELECT n FROM effect'), '0', "$what: what is prepared does not run, others do");
+	return;
+}
+
+# With warm workers
+prepare('one');
+meanwhile('warm');
+my $at = $node->safe_psql('postgres', "COMMIT PREPARED 'one'; SELECT clock_timestamp()");
+ran('warm');
+cmp_ok($node->safe_psql('postgres',
+		"SELECT extract(epoch FROM max(started_at) - '$at') FROM jadugar.history WHERE schedule IS NULL"),
+	'<', 1, 'within a second');
+
+# Over a crash
+prepare('two');
+meanwhile('before a crash');
+kill_postmaster($node);
+$node->start;
+$node->safe_psql('postgres', 'TRUNCATE effect');
+meanwhile('after a crash');
+$node->safe_psql('postgres', "COMMIT PREPARED 'two'");
+ran('after a crash');
+
+# Rolled back
+prepare('three');
+meanwhile('to be rolled back');
+$node->safe_psql('postgres', "ROLLBACK PREPARED 'three'");
+is($node->safe_psql('postgres', q{SELECT (SELECT count(*) FROM jadugar.task), (SELECT count(*) FROM jadugar.dependency),
+		(SELECT count(*) FROM jadugar.schedule WHERE name = 'three')}),
+	'0|0|0', 'rolled back: nothing is left');
+$node->stop;
+done_testing();
