@@ -1,9 +1,8 @@
 -- A queue with limits: two tasks of it at a time, at most 1,000 that are not
--- finished, and only failures kept in the history. In psql, as a role with
--- access.
+-- finished, a history of one day. In psql, as a role with access.
 
 SELECT jadugar.create_queue('imports', max_concurrency => 2, max_depth => 1000,
-	history => 'failures');
+	retention => '1 day');
 
 SELECT jadugar.enqueue_batch('SELECT pg_sleep(0.1)',
 	ARRAY(SELECT jsonb_build_object('file', n) FROM generate_series(1, 6) n),

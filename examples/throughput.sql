@@ -9,6 +9,10 @@ SELECT coalesce(max(run_id), 0) AS before FROM jadugar.history \gset
 SELECT jadugar.enqueue_batch('INSERT INTO throughput VALUES (($1->>''n'')::integer)',
 	(SELECT array_agg(jsonb_build_object('n', n)) FROM generate_series(1, 20000) n),
 	metadata => '{"run": "throughput"}');
+-- for the last one, then for those few that others are still at
+SELECT status FROM (SELECT max(task_id) AS task_id FROM jadugar.tasks
+					WHERE metadata @> '{"run": "throughput"}') t,
+	jadugar.wait(t.task_id);
 SELECT count(jadugar.wait(task_id))
 FROM jadugar.list_tasks(metadata => '{"run": "throughput"}', max_rows => NULL);
 \o

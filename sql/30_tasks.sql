@@ -70,7 +70,7 @@ CREATE FUNCTION jadugar.cancel_batch(task_ids bigint[])
 	RETURNS bigint
 	LANGUAGE sql VOLATILE
 	RETURN (SELECT pg_catalog.count(*) FILTER (WHERE jadugar.cancel(i.id))
-			FROM (SELECT DISTINCT u.id FROM pg_catalog.unnest(task_ids) AS u(id)) AS i);
+			FROM (SELECT DISTINCT u.id FROM pg_catalog.unnest(task_ids) AS u(id) ORDER BY u.id) AS i);
 COMMENT ON FUNCTION jadugar.cancel_batch(bigint[]) IS 'cancels these tasks; how many it cancelled';
 
 CREATE FUNCTION jadugar.purge_completed(age interval)

@@ -706,13 +706,13 @@ FROM jadugar.owner o
 	LEFT JOIN pg_catalog.pg_authid a ON a.oid = o.role
 WHERE (a.oid IS NULL OR NOT a.rolcanlogin)
 	AND ((SELECT jadugar._v_is_monitor())
-		OR pg_catalog.pg_has_role(o.role, 'USAGE'))
+		OR jadugar._v_owns(o.role))
 	AND (EXISTS (SELECT FROM jadugar.schedule s WHERE s.owner = o.role)
 		OR EXISTS (SELECT FROM jadugar.task t WHERE t.owner = o.role))
 UNION ALL
 SELECT 'warning', 'queue_paused',
-	pg_catalog.format('queue "%s" is paused by %s since %s', q.name, q.paused_by, q.paused_at),
+	pg_catalog.format('queue "%s" is paused by %s since %s', q.queue, q.paused_by, q.paused_at),
 	'Call jadugar.resume_queue().'
-FROM jadugar.queue q
-WHERE q.paused_at IS NOT NULL;
+FROM jadugar.queues q
+WHERE q.paused;
 COMMENT ON VIEW jadugar.health IS 'is jadugar working in this database: one row for each thing looked at, and one for each problem';

@@ -3,7 +3,7 @@
 \pset null ''
 
 \echo
-\echo Tasks, by their ends (history: one row for each attempt; milliseconds)
+\echo Tasks, by their ends (from the history; milliseconds; wait: enqueue to start, delays included)
 SELECT name,
 	count(*) FILTER (WHERE status = 'completed') AS completed,
 	count(*) FILTER (WHERE status = 'failed' AND NOT final) AS "failed, retried",

@@ -212,7 +212,7 @@ Datum
 jdg_drain(PG_FUNCTION_ARGS)
 {
 	bool		atomic = !(fcinfo->context && IsA(fcinfo->context, CallContext)) ||
-		castNode(CallContext, fcinfo->context)->atomic;
+	castNode(CallContext, fcinfo->context)->atomic;
 	char	   *name = jdg_arg_text(fcinfo, 0);
 	TimestampTz until = DT_NOEND;
 	JdgQueue	queue;

@@ -210,7 +210,7 @@ resolve_queue(const char *name)
 	if (name == NULL)
 		return 0;
 	jdg_internal_begin(&in);
-	found = jdg_queue_by_name(name, &queue);
+	found = jdg_queue_use_by_name(name, &queue);
 	usable = found && jdg_queue_usable(&queue, user);
 	jdg_internal_end(&in);
 	if (!found)

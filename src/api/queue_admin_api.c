@@ -17,6 +17,7 @@
 #include "catalog/task.h"
 #include "core/clock.h"
 #include "core/errors.h"
+#include "core/lock.h"
 #include "core/spi.h"
 #include "miscadmin.h"
 #include "utils/acl.h"
@@ -145,6 +146,8 @@ jdg_drop_queue(PG_FUNCTION_ARGS)
 				 errmsg("queue \"%s\" can not be dropped", name),
 				 errdetail("Tasks that name no queue go there."),
 				 errhint("Pause it with jadugar.pause_queue().")));
+	/* whoever is about to put something there has it shared */
+	jdg_lock_xact(JDG_LOCK_QUEUE_USE, DatumGetUInt32(queue_id));
 	refuse_if_used(name, queue_id);
 	jdg_run(&drop_grants_query, &queue_id, NULL, 0);
 	jdg_run(&drop_query, &queue_id, NULL, 0);

@@ -120,7 +120,7 @@ describe(const JdgTask *t, const char *command, const Ending *end)
 	push_time(&st, "finished_at", end->finished_at);
 	duration->time = end->finished_at - end->started_at;
 	jdg_json_text(&st, "duration",
-			  DatumGetCString(DirectFunctionCall1(interval_out, IntervalPGetDatum(duration))));
+				  DatumGetCString(DirectFunctionCall1(interval_out, IntervalPGetDatum(duration))));
 	jdg_json_jsonb(&st, "result", jdg_cap_result(end->res.result));
 	if (end->error && strcmp(end->status, "failed") == 0)
 	{

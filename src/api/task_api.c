@@ -165,15 +165,13 @@ jdg_resume_task(PG_FUNCTION_ARGS)
 
 	jdg_require_shmem();
 	jdg_internal_begin(&in);
-	if (!jdg_task_find(id, in.save_user, &t, CurrentMemoryContext) ||
-		jdg_task_hold(id, &t, CurrentMemoryContext) == JDG_HOLD_GONE)
-		raise_finished(id);
+	hold_idle(id, in.save_user, &t);
 	if (t.state != JDG_STATE_PAUSED)
 		ereport(ERROR,
 				(errcode(JDG_ERRCODE_CONFLICT),
 				 errmsg("task %lld is not paused", (long long) id)));
 	jdg_task_set_state(&t, jdg_has_dependencies(id) ? JDG_STATE_DEPENDENCY :
-			  jdg_state_without_dependencies(&t));
+					   jdg_state_without_dependencies(&t));
 	jdg_internal_end(&in);
 	PG_RETURN_VOID();
 }
@@ -199,7 +197,7 @@ retry_waiting(JdgTask *t)
 	jdg_run(&q, v, NULL, 0);
 	/* a retry has kept the place of its key */
 	jdg_task_set_state(t, t->attempt > 0 ? JDG_STATE_READY :
-			  jdg_state_without_dependencies(t));
+					   jdg_state_without_dependencies(t));
 }
 
 /*
@@ -307,7 +305,7 @@ move_to_queue(JdgTask *t, const char *name, Oid role)
 {
 	JdgQueue	queue;
 
-	if (!jdg_queue_by_name(name, &queue))
+	if (!jdg_queue_use_by_name(name, &queue))
 		ereport(ERROR,
 				(errcode(JDG_ERRCODE_NOT_FOUND),
 				 errmsg("queue \"%s\" does not exist", name)));

@@ -14,6 +14,7 @@ extern bool jdg_is_monitor(Oid role);	/* an operator is one too */
 
 /* may "role" act on what "owner" owns: itself, a member, or an operator */
 extern bool jdg_may_manage(Oid role, Oid owner);
+
 /* the same without the operator */
 extern bool jdg_owns(Oid role, Oid owner);
 

@@ -284,3 +284,21 @@ jdg_handler_sql(const JdgHandler *h)
 	elog(ERROR, "handler \"%s\" has no SQL", h->name);
 	return NULL;				/* keep compiler quiet */
 }
+
+void
+jdg_handler_hooks(int64 command_id, MemoryContext mcxt, const char **cleanup,
+				  const char **on_error)
+{
+	static JdgQuery q = {
+		"SELECT h.cleanup, h.on_error FROM jadugar.command c "
+		"JOIN jadugar.handler h ON h.name = c.text "
+		"WHERE c.command_id = $1 AND c.kind = 'h'", 1, {INT8OID}
+	};
+	Datum		v[1] = {Int64GetDatum(command_id)};
+
+	*cleanup = *on_error = NULL;
+	if (jdg_run(&q, v, NULL, 1) == 0)
+		return;
+	*cleanup = jdg_col_text(0, 1, mcxt);
+	*on_error = jdg_col_text(0, 2, mcxt);
+}

@@ -58,6 +58,13 @@ extern JdgHandler *jdg_handler_get(const char *name, Oid role,
 extern void jdg_handler_check_payload(const JdgHandler *h, Jsonb *payload);
 
 /*
+ * The hooks of the handler that a command names, as they are registered now;
+ * NULL where there is none.  Raises nothing.  Inside jdg_internal_begin().
+ */
+extern void jdg_handler_hooks(int64 command_id, MemoryContext mcxt,
+							  const char **cleanup, const char **on_error);
+
+/*
  * SQL text with $1 jsonb that runs the handler (function and sql kinds), in
  * the current context.  Resolves the function as it is now.
  */

@@ -26,11 +26,16 @@
 #include "utils/builtins.h"
 #include "utils/date.h"
 #include "utils/datetime.h"
+#include "utils/guc.h"
 #include "utils/inval.h"
 #include "utils/lsyscache.h"
 
 /* the last day whose partition this process has seen committed */
 static DateADT known_day = 0;
+
+/* the day whose partition this process made last, and in which transaction */
+static DateADT made_day = 0;
+static TransactionId made_in = InvalidTransactionId;
 
 static DateADT
 day_of(TimestampTz t)
@@ -80,6 +85,16 @@ make_partition(DateADT day, const char *name)
 	char	   *from = iso_midnight(day);
 	char	   *to = iso_midnight(day + 1);
 
+	/* not where a user's settings would put it; the caller's level ends this */
+	(void) set_config_option("default_tablespace", "", PGC_USERSET,
+							 PGC_S_SESSION, GUC_ACTION_SAVE, true, 0, false);
+	(void) set_config_option("default_table_access_method", "heap",
+							 PGC_USERSET, PGC_S_SESSION, GUC_ACTION_SAVE,
+							 true, 0, false);
+	/* nor with event triggers, which would run as the tables' owner */
+	(void) set_config_option("session_replication_role", "replica",
+							 PGC_SUSET, PGC_S_SESSION, GUC_ACTION_SAVE,
+							 true, 0, false);
 	run_utility(psprintf("CREATE TABLE jadugar.%s (LIKE jadugar.run "
 						 "INCLUDING DEFAULTS INCLUDING CONSTRAINTS)", name));
 	run_utility(psprintf("REVOKE ALL ON jadugar.%s FROM PUBLIC", name));
@@ -115,23 +130,27 @@ jdg_history_ensure_partition(TimestampTz when)
 		if (!OidIsValid(get_relname_relid(name, jdg_schema_oid())))
 		{
 			make_partition(day, name);
-			return;				/* not known before it is committed */
+			made_day = day;
+			made_in = GetTopTransactionId();
 		}
 	}
-	known_day = day;
+	/* not known before it is committed */
+	if (day != made_day || !TransactionIdIsCurrentTransactionId(made_in))
+		known_day = day;
 }
 
 /*
- * Names of the partitions whose last instant lies before "limit", in mcxt.
+ * Names of the partitions whose last instant lies before "limit", also of
+ * those that were detached and not dropped yet, in mcxt.
  * Inside jdg_internal_begin().
  */
 List *
 jdg_history_expired(TimestampTz limit, MemoryContext mcxt)
 {
 	static JdgQuery q = {
-		"SELECT c.relname::text FROM pg_inherits i "
-		"JOIN pg_class c ON c.oid = i.inhrelid "
-		"WHERE i.inhparent = 'jadugar.run'::regclass "
+		"SELECT c.relname::text FROM pg_class c "
+		"WHERE c.relnamespace = 'jadugar'::regnamespace "
+		"AND c.relkind = 'r' AND c.relname ~ '^history_[0-9]{8}$' "
 		"AND c.relname < $1 ORDER BY 1", 1, {NAMEOID}
 	};
 	char		name[NAMEDATALEN] = {0};

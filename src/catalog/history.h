@@ -45,10 +45,13 @@ typedef struct JdgHistory
 
 /* all fields of "h" that come from the task; the rest null */
 extern void jdg_history_from_task(JdgHistory *h, const JdgTask *task);
+
 /* inside jdg_internal_begin(); makes the day's partition if need be */
 extern void jdg_history_insert(const JdgHistory *h);
+
 /* partitions for the day of "when"; own transaction section */
 extern void jdg_history_ensure_partition(TimestampTz when);
+
 /* names of partitions that ended before "limit", a list of char * */
 extern List *jdg_history_expired(TimestampTz limit, MemoryContext mcxt);
 

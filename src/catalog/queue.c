@@ -14,6 +14,7 @@
 #include "catalog/pg_type.h"
 #include "catalog/queue.h"
 #include "catalog/task.h"
+#include "core/lock.h"
 #include "core/spi.h"
 #include "utils/acl.h"
 #include "utils/builtins.h"
@@ -99,4 +100,25 @@ jdg_queue_usable(const JdgQueue *queue, Oid role)
 			return true;
 	}
 	return jdg_is_operator(role);
+}
+
+/*
+ * Lock against drop_queue(), then look again: it may have been dropped while
+ * we waited.  The default queue can not be dropped.
+ */
+bool
+jdg_queue_use_by_id(int32 queue_id, JdgQueue *queue)
+{
+	if (queue_id != JDG_DEFAULT_QUEUE)
+		jdg_lock_xact_shared(JDG_LOCK_QUEUE_USE, (uint32) queue_id);
+	return jdg_queue_by_id(queue_id, queue);
+}
+
+bool
+jdg_queue_use_by_name(const char *name, JdgQueue *queue)
+{
+	if (!jdg_queue_by_name(name, queue))
+		return false;
+	return jdg_queue_use_by_id(queue->queue_id, queue) &&
+		strcmp(queue->name, name) == 0;
 }

@@ -37,6 +37,14 @@ typedef struct JdgQueue
 	bool		paused;
 } JdgQueue;
 
+/*
+ * The queue of that name or id for something that will name it: it can not be
+ * dropped before this transaction ends.  Inside jdg_internal_begin(); false:
+ * no such queue.
+ */
+extern bool jdg_queue_use_by_name(const char *name, JdgQueue *queue);
+extern bool jdg_queue_use_by_id(int32 queue_id, JdgQueue *queue);
+
 /* inside jdg_internal_begin(); false: no such queue */
 extern bool jdg_queue_by_name(const char *name, JdgQueue *queue);
 extern bool jdg_queue_by_id(int32 queue_id, JdgQueue *queue);

@@ -39,6 +39,9 @@
 #define JDG_ERRCODE_SNOOZE					MAKE_SQLSTATE('J','D','Z','0','1')
 #define JDG_ERRCODE_DISCARD					MAKE_SQLSTATE('J','D','Z','0','2')
 
+/* Raised by jdg_lock_extension() in our processes: they end. */
+#define JDG_ERRCODE_NOT_INSTALLED			MAKE_SQLSTATE('J','D','Z','0','3')
+
 extern const char *jdg_error_name(int sqlerrcode);
 extern Jsonb *jdg_error_to_jsonb(const ErrorData *edata);
 

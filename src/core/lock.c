@@ -30,6 +30,16 @@ jdg_lock_xact(JdgLockClass class, uint32 object)
 	(void) LockAcquire(&tag, ExclusiveLock, false, false);
 }
 
+/* Goes with others that are shared, not with jdg_lock_xact(). */
+void
+jdg_lock_xact_shared(JdgLockClass class, uint32 object)
+{
+	LOCKTAG		tag;
+
+	set_tag(&tag, class, object);
+	(void) LockAcquire(&tag, ShareLock, false, false);
+}
+
 bool
 jdg_try_lock_xact(JdgLockClass class, uint32 object)
 {

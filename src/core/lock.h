@@ -17,14 +17,18 @@ typedef enum JdgLockClass
 	JDG_LOCK_SCHEDULER = 1,		/* held by the elected scheduler */
 	JDG_LOCK_PARTITION,			/* making a history partition: its day */
 	JDG_LOCK_QUEUE,				/* enqueue into a bounded queue: its id */
-	JDG_LOCK_OWNER				/* a row of jadugar.owner: the role */
+	JDG_LOCK_OWNER,				/* a row of jadugar.owner: the role */
+	JDG_LOCK_QUEUE_USE			/* naming a queue, shared; dropping it */
 } JdgLockClass;
 
 /* until the end of the transaction */
 extern void jdg_lock_xact(JdgLockClass class, uint32 object);
+extern void jdg_lock_xact_shared(JdgLockClass class, uint32 object);
+
 /* the same without waiting; false: somebody else has it */
 extern bool jdg_try_lock_xact(JdgLockClass class, uint32 object);
 extern void jdg_unlock_xact(JdgLockClass class, uint32 object);
+
 /* for the session; false: somebody else has it and wait was false */
 extern bool jdg_lock_session(JdgLockClass class, uint32 object, bool wait);
 

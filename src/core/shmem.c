@@ -161,6 +161,7 @@ jdg_db_lookup(Oid dboid, bool create)
 		db->dboid = dboid;
 		db->state = JDG_DB_UNKNOWN;
 		db->scheduler_pid = 0;
+		memset(db->waiting_pid, 0, sizeof(db->waiting_pid));
 		db->failures = 0;
 		db->retry_at = 0;
 		db->evicted_by = 0;

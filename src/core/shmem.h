@@ -42,7 +42,8 @@
 #define JDG_WAKE_RECHECK	0x04	/* waiting tasks to look at again */
 #define JDG_WAKE_SWEEP		0x08	/* look at every waiting task again */
 #define JDG_WAKE_WORKER		0x10	/* a worker has ended or a slot is free */
-#define JDG_WAKE_CONTROL	0x20	/* paused, resumed, adopted, limits changed */
+#define JDG_WAKE_CONTROL	0x20	/* paused, resumed, adopted, limits
+									 * changed */
 #define JDG_WAKE_ALL		0x3f
 
 typedef enum JdgDbState
@@ -86,6 +87,7 @@ typedef struct JdgBlocked
 } JdgBlocked;
 
 #define JDG_BLOCKED_MAX 16
+#define JDG_WAITING_MAX 8
 
 typedef struct JdgDb
 {
@@ -93,6 +95,7 @@ typedef struct JdgDb
 	Oid			dboid;
 	JdgDbState	state;
 	pid_t		scheduler_pid;
+	pid_t		waiting_pid[JDG_WAITING_MAX];	/* schedulers not elected */
 	int			failures;		/* schedulers that ended badly in a row */
 	TimestampTz retry_at;		/* do not start one before */
 	pid_t		evicted_by;		/* a backend wants us out of the database */
@@ -206,6 +209,7 @@ typedef struct JdgSharedState
 	JdgSlot    *slots;
 	JdgDb	   *dbs;
 	JdgSuspect *guilty;			/* nslots notes: see suspect.h */
+	bool		notes_collected;	/* by the first launcher */
 	JdgPool		pools[JDG_POOLS_MAX];	/* under lock */
 } JdgSharedState;
 
@@ -247,6 +251,7 @@ extern TimestampTz jdg_slots_enforce_cancels(Oid dboid);
 extern int	jdg_slots_running(Oid dboid, int64 *ids, int max);
 extern int	jdg_slots_queue_load(Oid dboid, int queue_id);
 extern int	jdg_slots_held(Oid dboid, Oid owner, int queue_id);
+
 /* true: set; false: the table of overrides is full */
 extern bool jdg_pool_set(Oid dboid, Oid owner, int min, int max);
 extern bool jdg_pool_get(Oid dboid, Oid owner, int *min, int *max);

@@ -348,7 +348,7 @@ jdg_slots_enforce_cancels(Oid dboid)
 			slot->task[slot->current].cancel != JDG_CANCEL_NONE)
 		{
 			TimestampTz at = slot->task[slot->current].cancelled_at +
-				(int64) jdg_cancel_grace * 1000;
+			(int64) jdg_cancel_grace * 1000;
 
 			if (at <= now)
 			{

@@ -82,7 +82,7 @@ jdg_lock_extension(void)
 			return;
 	}
 	ereport(ERROR,
-			(errcode(ERRCODE_UNDEFINED_OBJECT),
+			(errcode(JDG_ERRCODE_NOT_INSTALLED),
 			 errmsg("extension \"jadugar\" does not exist in this database")));
 }
 

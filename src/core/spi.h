@@ -62,11 +62,12 @@ extern Oid	jdg_col_oid(uint64 row, int col);
 extern bool jdg_col_bool(uint64 row, int col);
 extern char jdg_col_char(uint64 row, int col);
 extern TimestampTz jdg_col_time(uint64 row, int col, TimestampTz if_null);
+
 /* copies in the given context, NULL for null */
 extern char *jdg_col_text(uint64 row, int col, MemoryContext mcxt);
 extern Jsonb *jdg_col_jsonb(uint64 row, int col, MemoryContext mcxt);
 extern Interval *jdg_col_interval(uint64 row, int col,
-										 MemoryContext mcxt);
+								  MemoryContext mcxt);
 
 /* parameters that may be null: DT_NOBEGIN, "null_if" and NULL are null */
 extern void jdg_put_time(Datum *value, char *isnull, TimestampTz t);

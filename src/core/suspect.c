@@ -110,8 +110,13 @@ jdg_suspect_end(void)
 void
 jdg_suspect_collect(void)
 {
-	JdgSuspect *all = map_file();
+	JdgSuspect *all;
 
+	/* a launcher that was started again: the notes are those of live workers */
+	if (JdgShared->notes_collected)
+		return;
+	JdgShared->notes_collected = true;
+	all = map_file();
 	if (all == NULL)
 		return;
 	for (int i = 0; i < jdg_max_workers; i++)

@@ -30,10 +30,12 @@ typedef struct JdgSuspect
 
 /* launcher: make the file with room for every slot */
 extern void jdg_suspect_create(void);
+
 /* worker: map the note of its slot; never fails, works without a file */
 extern void jdg_suspect_attach(int slotno);
 extern void jdg_suspect_begin(int64 task_id, int32 attempt);
 extern void jdg_suspect_end(void);	/* safe in a signal handler */
+
 /* launcher: take the guilty notes over; scheduler: deal with its own */
 extern void jdg_suspect_collect(void);
 extern int	jdg_suspect_next(JdgSuspect *out);

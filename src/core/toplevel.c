@@ -80,7 +80,8 @@ run_statement(RawStmt *stmt, const char *sql, Jsonb *payload,
 uint64
 jdg_toplevel_run(const char *sql, Jsonb *payload, DestReceiver *dest)
 {
-	MemoryContext mcxt = AllocSetContextCreate(TopMemoryContext,
+	/* the caller's context outlives transactions, and frees this on errors */
+	MemoryContext mcxt = AllocSetContextCreate(CurrentMemoryContext,
 											   "jadugar standalone command",
 											   ALLOCSET_DEFAULT_SIZES);
 	MemoryContext old = MemoryContextSwitchTo(mcxt);

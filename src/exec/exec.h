@@ -41,9 +41,11 @@ typedef struct JdgExecResult
  * command_id > 0 keeps the plan of a single statement */
 extern void jdg_exec_sql(const char *sql, int64 command_id, Jsonb *payload,
 						 JdgExecResult *res);
+
 /* run SQL text at top level, outside any transaction; each statement its own */
 extern void jdg_exec_standalone(const char *sql, Jsonb *payload,
 								JdgExecResult *res);
+
 /* run a C handler, in the current transaction */
 extern void jdg_exec_c(const JdgHandler *h, Jsonb *payload,
 					   JdgExecResult *res);

@@ -16,6 +16,7 @@
  * several statements the last that returns rows counts.
  */
 extern DestReceiver *jdg_first_row_receiver(void);
+
 /* the kept row, or NULL; one larger than jadugar.max_result_size is
  * replaced by {"truncated": true, "size": bytes} */
 extern Jsonb *jdg_first_row(DestReceiver *dest);

@@ -31,6 +31,7 @@ typedef JdgJoin (*JdgJoinCheck) (const JdgTask *task, int n);
  */
 extern int	jdg_claim(JdgSlot *slot, Oid owner, JdgTask *tasks, int max,
 					  JdgJoinCheck join, MemoryContext mcxt, bool *more);
+
 /*
  * Claim one given task, if it is ready and free.  The slot is empty, or holds
  * that task already from the transaction before.

@@ -38,7 +38,7 @@ depth_of(const JdgQueue *queue)
 		"WHERE bounded AND queue_id = $1 LIMIT $2) t", 2, {INT4OID, INT8OID}
 	};
 	Datum		v[2] = {Int32GetDatum(queue->queue_id),
-		Int64GetDatum(queue->max_depth)};
+	Int64GetDatum(queue->max_depth)};
 
 	jdg_run(&q, v, NULL, 0);
 	return jdg_col_int64(0, 1, 0);

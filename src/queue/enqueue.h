@@ -58,21 +58,26 @@ extern char jdg_transaction_mode(const char *given);
  * Never raises an error after commit.
  */
 extern void jdg_wake_at_commit(Oid owner, const JdgTask *task);
+
 /* more general: JDG_WAKE_* bits for the scheduler of this database */
 extern void jdg_wake_scheduler_at_commit(uint32 why);
+
 /* after commit, look again at what waits for a task that this finished */
 extern void jdg_recheck_at_commit(int64 task_id, bool finished);
+
 /*
  * This session's transaction has locked the row of a task.  A worker may pass
  * over the task meanwhile: if it is still ready in the end, also because of a
  * rollback, it needs a worker again.
  */
 extern void jdg_row_held(void);
+
 /* after commit, tell those in wait() */
 extern void jdg_finished_at_commit(void);
 
 /* after commit of CREATE EXTENSION, start a scheduler */
 extern void jdg_start_at_commit(void);
+
 /* n tasks more in the statistics, at commit */
 extern void jdg_count_enqueued(int64 n);
 

@@ -22,6 +22,7 @@ typedef enum JdgHold
 /* inside jdg_internal_begin(); the task in mcxt */
 extern JdgHold jdg_task_hold(int64 task_id, JdgTask *task,
 							 MemoryContext mcxt);
+
 /* the same, and ask its worker to stop it */
 extern JdgHold jdg_task_stop(int64 task_id, JdgCancelKind kind, JdgTask *task,
 							 MemoryContext mcxt);
@@ -33,6 +34,7 @@ extern JdgHold jdg_task_stop(int64 task_id, JdgCancelKind kind, JdgTask *task,
  */
 extern bool jdg_task_find(int64 task_id, Oid role, JdgTask *task,
 						  MemoryContext mcxt);
+
 /* TASK_NOT_FOUND with the id */
 JDG_NORETURN extern void jdg_task_missing(int64 task_id);
 

@@ -205,13 +205,13 @@ find_queue(const char *name, JdgHandler *handler, Oid role, JdgQueue *queue)
 	if (name == NULL)
 	{
 		int32		id = handler && handler->queue_id != 0 ?
-			handler->queue_id : JDG_DEFAULT_QUEUE;
+		handler->queue_id : JDG_DEFAULT_QUEUE;
 
-		if (!jdg_queue_by_id(id, queue))
+		if (!jdg_queue_use_by_id(id, queue))
 			elog(ERROR, "queue %d does not exist", id);
 		return;
 	}
-	found = jdg_queue_by_name(name, queue);
+	found = jdg_queue_use_by_name(name, queue);
 	if (!found)
 		ereport(ERROR,
 				(errcode(JDG_ERRCODE_NOT_FOUND),

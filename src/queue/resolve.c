@@ -211,7 +211,7 @@ promote_key(Oid owner, const char *key, int n)
 		"LIMIT $3 FOR UPDATE SKIP LOCKED", 3, {OIDOID, TEXTOID, INT4OID}
 	};
 	Datum		v[3] = {ObjectIdGetDatum(owner), CStringGetTextDatum(key),
-		Int32GetDatum(n)};
+	Int32GetDatum(n)};
 	int			found = (int) jdg_run(&q, v, NULL, 0);
 	JdgTask    *tasks = palloc(sizeof(JdgTask) * Max(found, 1));
 
@@ -320,7 +320,7 @@ resolve_keyed(JdgTask *t, const int64 *running, int nrunning)
 		"OR (state = 's' AND attempt > 0))", 2, {OIDOID, TEXTOID}
 	};
 	Datum		v[2] = {ObjectIdGetDatum(t->owner),
-		CStringGetTextDatum(t->concurrency_key)};
+	CStringGetTextDatum(t->concurrency_key)};
 	int64		active = jdg_run(&q, v, NULL, 0);
 	int			limit;
 

@@ -20,12 +20,15 @@ typedef struct JdgFinished
 
 /* all inside jdg_internal_begin() */
 extern void jdg_task_set_state(JdgTask *t, char state);
+
 /* ids (int64 *) of waiting tasks that are to be cancelled for it */
 extern List *jdg_resolve_finished(const JdgFinished *done, int n);
 extern bool jdg_has_dependencies(int64 task_id);
 extern void jdg_resolve_key(Oid owner, const char *key);
+
 /* the same from a session, for a task that stays and waits for something */
 extern void jdg_key_place_given_up(const JdgTask *t);
+
 /*
  * For the scheduler: look at one waiting task.  "running" are the ids held
  * by workers, read before this transaction's snapshot.  True: look again

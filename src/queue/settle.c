@@ -151,7 +151,7 @@ options_of(const JdgTask *t)
 	jdg_json_text(&st, "isolate", t->isolate ? "true" : "false");
 	if (t->timeout)
 		jdg_json_text(&st, "timeout",
-					DatumGetCString(DirectFunctionCall1(interval_out, IntervalPGetDatum(t->timeout))));
+					  DatumGetCString(DirectFunctionCall1(interval_out, IntervalPGetDatum(t->timeout))));
 	jdg_json_jsonb(&st, "retry", t->retry);
 	jdg_json_jsonb(&st, "settings", t->settings);
 	jdg_json_text(&st, "unique_key", t->unique_key);
@@ -324,6 +324,18 @@ count_for_schedule(const JdgTask *t, const JdgOutcome *o, const Decision *d)
 	jdg_run(&q, v, n, 0);
 }
 
+/*
+ * What was cancelled before it began says nothing about how a schedule runs.
+ * It is also what sessions settle, and a session would keep schedule_stat's
+ * row locked until it commits, with every worker that settles waiting.
+ */
+static bool
+counts_for_schedule(const JdgOutcome *o, const Decision *d)
+{
+	return !d->stays &&
+		(o->end != JDG_END_CANCELLED || o->started_at != DT_NOBEGIN);
+}
+
 /* Statistics of schedules, in the order of their ids: see the header. */
 static void
 count_for_schedules(JdgTask *tasks, const JdgOutcome *o, const Decision *d,
@@ -337,7 +349,8 @@ count_for_schedules(JdgTask *tasks, const JdgOutcome *o, const Decision *d,
 
 		for (int i = 0; i < n; i++)
 		{
-			if (tasks[i].schedule_id > last && !d[i].stays &&
+			if (tasks[i].schedule_id > last &&
+				counts_for_schedule(&o[i], &d[i]) &&
 				tasks[i].schedule_id < next)
 				next = tasks[i].schedule_id;
 		}
@@ -345,7 +358,8 @@ count_for_schedules(JdgTask *tasks, const JdgOutcome *o, const Decision *d,
 			break;
 		for (int i = 0; i < n; i++)
 		{
-			if (tasks[i].schedule_id == next && !d[i].stays)
+			if (tasks[i].schedule_id == next &&
+				counts_for_schedule(&o[i], &d[i]))
 				count_for_schedule(&tasks[i], &o[i], &d[i]);
 		}
 		last = next;
@@ -411,7 +425,7 @@ release_keys(JdgTask *tasks, const JdgOutcome *o, const Decision *d, int n)
 	for (int i = 0; i < n; i++)
 	{
 		bool		left_place = !d[i].stays || o[i].end == JDG_END_PAUSED ||
-			(o[i].end == JDG_END_SNOOZED && tasks[i].attempt == 0);
+		(o[i].end == JDG_END_SNOOZED && tasks[i].attempt == 0);
 
 		if (tasks[i].concurrency_key != NULL && left_place)
 			jdg_resolve_key(tasks[i].owner, tasks[i].concurrency_key);

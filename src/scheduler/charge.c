@@ -14,6 +14,7 @@
 #include "postgres.h"
 
 #include "catalog/pg_type.h"
+#include "catalog/handler.h"
 #include "core/clock.h"
 #include "core/compat.h"
 #include "core/errors.h"
@@ -67,6 +68,8 @@ charge_task(int64 task_id, int attempt, JdgOutcome *o)
 		return;
 	if (o->started_at == DT_NOBEGIN)
 		o->started_at = t.started_at;
+	jdg_handler_hooks(t.command_id, CurrentMemoryContext, &o->cleanup,
+					  &o->on_error);
 	jdg_settle(&t, o, 1);
 }
 
@@ -153,7 +156,7 @@ jdg_charge_dead(JdgDb *db)
 		jdg_work_begin();
 		outcome_of_dead_slot(slot, &o);
 		charge_task(slot->task[slot->current].task_id,
-			   slot->task[slot->current].attempt, &o);
+					slot->task[slot->current].attempt, &o);
 		cancel_rest(slot);
 		jdg_work_end();
 		jdg_slot_release(i);

@@ -14,7 +14,8 @@
  * each of our transactions takes first keeps us out (core/spi.c).
  *
  * COMMIT PREPARED: what the transaction had gathered for its commit was
- * forgotten with PREPARE, so the scheduler looks at everything.
+ * forgotten with PREPARE, so the scheduler looks at everything; after ROLLBACK
+ * PREPARED too, for workers have passed over what it had locked.
  *
  * Changes to roles may unblock tasks: all schedulers look again.
  *
@@ -100,6 +101,11 @@ evict(Oid dboid)
 	evicted = true;
 	if (db->scheduler_pid != 0)
 		(void) kill(db->scheduler_pid, SIGTERM);
+	for (int i = 0; i < JDG_WAITING_MAX; i++)
+	{
+		if (db->waiting_pid[i] != 0)
+			(void) kill(db->waiting_pid[i], SIGTERM);
+	}
 	LWLockRelease(JdgShared->lock);
 	jdg_slots_evict(dboid);
 }
@@ -177,7 +183,8 @@ after_utility(Node *stmt)
 			jdg_launcher_wake(true);
 			break;
 		case T_TransactionStmt:
-			if (((TransactionStmt *) stmt)->kind == TRANS_STMT_COMMIT_PREPARED)
+			if (((TransactionStmt *) stmt)->kind == TRANS_STMT_COMMIT_PREPARED ||
+				((TransactionStmt *) stmt)->kind == TRANS_STMT_ROLLBACK_PREPARED)
 			{
 				JdgDb	   *db = jdg_db_lookup(MyDatabaseId, false);
 

@@ -179,8 +179,8 @@ jdg_waiting_resolve(JdgDb *db)
 	int64	   *again = palloc(sizeof(int64) * Max(old, 1));
 
 	/*
-	 * Ask for commits before looking: one that comes between the look and
-	 * the asking would not be told.
+	 * Ask for commits before looking: one that comes between the look and the
+	 * asking would not be told.
 	 */
 	pg_atomic_write_u32(&db->interest, 1);
 	pg_memory_barrier();

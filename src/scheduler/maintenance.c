@@ -108,10 +108,13 @@ drop_partition(const char *name)
 		FlushErrorState();
 		AbortCurrentTransaction();
 		MemoryContextSwitchTo(mcxt);
-		if (edata->sqlerrcode != ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE)
+		if (edata->sqlerrcode != ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE &&
+			edata->sqlerrcode != ERRCODE_UNDEFINED_TABLE)
 			ReThrowError(edata);
-		jdg_toplevel_run(psprintf("ALTER TABLE jadugar.run DETACH PARTITION jadugar.%s FINALIZE", name),
-						 NULL, None_Receiver);
+		/* "is not a partition": the last attempt got that far */
+		if (edata->sqlerrcode != ERRCODE_UNDEFINED_TABLE)
+			jdg_toplevel_run(psprintf("ALTER TABLE jadugar.run DETACH PARTITION jadugar.%s FINALIZE", name),
+							 NULL, None_Receiver);
 	}
 	PG_END_TRY();
 	leave_extension(name);

@@ -260,7 +260,7 @@ static int
 most_workers(JdgDb *db, Oid owner, int *min)
 {
 	int			max = jdg_max_workers_per_role > 0 ?
-		Min(jdg_max_workers_per_role, jdg_max_workers) : jdg_max_workers;
+	Min(jdg_max_workers_per_role, jdg_max_workers) : jdg_max_workers;
 	int			pool_max = -1;
 
 	*min = 0;

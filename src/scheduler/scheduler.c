@@ -27,6 +27,7 @@
 #include "catalog/pg_type.h"
 #include "core/clock.h"
 #include "core/compat.h"
+#include "core/errors.h"
 #include "core/lock.h"
 #include "core/settings.h"
 #include "core/spi.h"
@@ -80,10 +81,25 @@ jdg_work_end(void)
 	pgstat_report_stat(false);
 }
 
+/* The place of a scheduler in waiting_pid, if there is one. */
+static void
+replace_waiting(pid_t old, pid_t new)
+{
+	for (int i = 0; i < JDG_WAITING_MAX; i++)
+	{
+		if (my_db->waiting_pid[i] == old)
+		{
+			my_db->waiting_pid[i] = new;
+			break;
+		}
+	}
+}
+
 static void
 scheduler_exit(int code, Datum arg)
 {
 	LWLockAcquire(JdgShared->lock, LW_EXCLUSIVE);
+	replace_waiting(MyProcPid, 0);
 	/* the next one may have been elected since our locks went */
 	if (my_db->scheduler_pid == MyProcPid ||
 		(my_db->state == JDG_DB_STARTING && my_db->scheduler_pid == 0))
@@ -137,6 +153,12 @@ become_elected(void)
 {
 	bool		unwanted;
 
+	LWLockAcquire(JdgShared->lock, LW_EXCLUSIVE);
+	replace_waiting(0, MyProcPid);
+	unwanted = my_db->evicted_by != 0;
+	LWLockRelease(JdgShared->lock);
+	if (unwanted)
+		proc_exit(0);
 	StartTransactionCommand();
 	pgstat_report_activity(STATE_RUNNING, "jadugar: waiting to be elected");
 	(void) jdg_lock_session(JDG_LOCK_SCHEDULER, 0, true);
@@ -144,6 +166,7 @@ become_elected(void)
 	LWLockAcquire(JdgShared->lock, LW_EXCLUSIVE);
 	my_db->state = JDG_DB_ACTIVE;
 	my_db->scheduler_pid = MyProcPid;
+	replace_waiting(MyProcPid, 0);
 	unwanted = my_db->evicted_by != 0;
 	LWLockRelease(JdgShared->lock);
 	if (unwanted)
@@ -215,6 +238,8 @@ wait_until_adopted(void)
 {
 	while (!is_adopted())
 	{
+		pgstat_report_activity(STATE_RUNNING,
+							   "jadugar: waiting for the first use or for adopt()");
 		wait_for_latch(LONGEST_SLEEP);
 		(void) jdg_db_take_wake(my_db);
 		MemoryContextReset(loop_context);
@@ -257,7 +282,6 @@ static void
 start_up(void)
 {
 	pgstat_report_activity(STATE_RUNNING, "jadugar: starting");
-	jdg_maintain();
 	jdg_charge_after_crash(my_db);
 	jdg_waiting_sweep();
 }
@@ -298,6 +322,8 @@ one_round(bool *started, TimestampTz *maintain_at)
 	next = Min(next, jdg_pool_ensure(my_db));
 	if (jdg_now() >= *maintain_at)
 	{
+		/* what fails must not keep the loop from what is due: a minute later */
+		*maintain_at = jdg_now() + USECS_PER_MINUTE;
 		jdg_maintain();
 		*maintain_at = jdg_now() + MAINTENANCE_INTERVAL;
 	}
@@ -316,7 +342,7 @@ schedule_until_done(void)
 		process_config();
 		wait_until_adopted();
 		start_up();
-		maintain_at = jdg_now() + MAINTENANCE_INTERVAL;
+		maintain_at = jdg_now();	/* in the first round, after what is due */
 		ready = true;
 	}
 	for (;;)
@@ -335,6 +361,26 @@ schedule_until_done(void)
 }
 
 /*
+ * Not cut short by a latch that somebody sets, what he wants is looked at
+ * afterwards; but by a request to end.
+ */
+static void
+pause_for(long ms)
+{
+	TimestampTz until = GetCurrentTimestamp() + ms * 1000;
+
+	do
+	{
+		ms = TimestampDifferenceMilliseconds(GetCurrentTimestamp(), until);
+		(void) WaitLatch(MyLatch,
+						 WL_LATCH_SET | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH, ms,
+						 jdg_wait_scheduler());
+		ResetLatch(MyLatch);
+		CHECK_FOR_INTERRUPTS();
+	} while (GetCurrentTimestamp() < until);
+}
+
+/*
  * An error reached the top of the loop: abort, say so, go on after a pause
  * that grows.  The extension gone is not an error.
  */
@@ -348,22 +394,19 @@ recover_from_error(void)
 
 	HOLD_INTERRUPTS();
 	code = geterrcode();
-	if (code != ERRCODE_UNDEFINED_OBJECT)
+	if (code != JDG_ERRCODE_NOT_INSTALLED)
 		EmitErrorReport();
 	FlushErrorState();
 	AbortCurrentTransaction();
 	MemoryContextSwitchTo(loop_context);
 	jdg_maintain_reset();
 	RESUME_INTERRUPTS();
-	if (code == ERRCODE_UNDEFINED_OBJECT)
+	if (code == JDG_ERRCODE_NOT_INSTALLED)
 		check_extension();
 	now = GetCurrentTimestamp();
 	in_a_row = now - last < 60 * USECS_PER_SEC ? in_a_row + 1 : 0;
 	last = now;
-	(void) WaitLatch(MyLatch, WL_TIMEOUT | WL_EXIT_ON_PM_DEATH,
-					 in_a_row == 0 ? 100L : Min(in_a_row, 60) * 1000L,
-					 jdg_wait_scheduler());
-	CHECK_FOR_INTERRUPTS();
+	pause_for(in_a_row == 0 ? 100L : Min(in_a_row, 60) * 1000L);
 }
 
 void
@@ -379,6 +422,9 @@ jdg_scheduler_main(Datum arg)
 	BackgroundWorkerInitializeConnectionByOid(my_db->dboid, InvalidOid, 0);
 	pgstat_report_appname("jadugar scheduler");
 	jdg_plain_transactions();
+	/* event triggers are for what users do, not for our partitions */
+	SetConfigOption("session_replication_role", "replica", PGC_SUSET,
+					PGC_S_OVERRIDE);
 	loop_context = AllocSetContextCreate(TopMemoryContext,
 										 "jadugar scheduler",
 										 ALLOCSET_DEFAULT_SIZES);

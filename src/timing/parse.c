@@ -275,7 +275,7 @@ jdg_timing_parse(const char *text, size_t len, JdgTiming *out,
 				 JdgTimingError *err, JdgInstantParser parse_instant,
 				 void *arg)
 {
-	JdgReader	r = {text, text + len, err};
+	JdgReader	r = {.text = text,.end = text + len,.err = err};
 	bool		ok;
 
 	memset(out, 0, sizeof(*out));

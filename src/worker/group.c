@@ -28,12 +28,19 @@
 #include "utils/snapmgr.h"
 #include "worker/worker.h"
 
+/* how often a lone task runs again for a conflict that may be ours */
+#define MAX_CONFLICTS 10
+
 static JdgGroup group;
 
 /* a lone task whose commit failed: to be charged in a new transaction */
 static int64 failed_task = 0;
+static int	failed_attempt;
 static JdgOutcome failed_outcome;
 static MemoryContext failed_context = NULL;
+
+/* a standalone command's row is marked, and its end not yet committed */
+static bool standalone_open = false;
 
 static void
 begin_transaction(int isolation)
@@ -51,8 +58,8 @@ static JdgJoin
 join_group(const JdgTask *t, int n)
 {
 	bool		alone = t->isolate || t->transaction != JDG_XACT_COMMITTED ||
-		!jdg_command_is_quick(t->command_id) ||
-		jdg_must_run_alone(t->task_id);
+	!jdg_command_is_quick(t->command_id) ||
+	jdg_must_run_alone(t->task_id);
 
 	if (!alone)
 		return JDG_JOIN_YES;
@@ -117,10 +124,11 @@ after_commit(bool temp_used)
 		if (limited)
 			jdg_db_wake(db, JDG_WAKE_WORK);
 	}
+	/* what is committed is not charged for an error in what follows */
+	group.n = group.ran = 0;
 	jdg_log_forget();
 	jdg_session_reset_group(temp_used);
 	pgstat_report_stat(false);
-	group.n = group.ran = 0;
 }
 
 static void
@@ -205,7 +213,7 @@ run_isolated_level(void)
 {
 	int64		task_id = group.task[0].task_id;
 	int			level = group.task[0].transaction == JDG_XACT_SERIALIZABLE ?
-		XACT_SERIALIZABLE : XACT_REPEATABLE_READ;
+	XACT_SERIALIZABLE : XACT_REPEATABLE_READ;
 
 	jdg_slot_give_up(jdg_my_slot, 0);
 	if (jdg_my_slot->task[0].cancel != JDG_CANCEL_NONE)
@@ -274,6 +282,7 @@ settle_standalone(void)
 	jdg_internal_end(&in);
 	PopActiveSnapshot();
 	commit_group();
+	standalone_open = false;
 }
 
 static void
@@ -286,6 +295,7 @@ run_standalone(void)
 	jdg_my_slot->task[0].standalone = true;
 	SpinLockRelease(&jdg_my_slot->mutex);
 	CommitTransactionCommand();
+	standalone_open = ok;
 	MemoryContextSwitchTo(jdg_group_context);
 	if (!ok)
 		elog(ERROR, "a claimed task was not there any more");
@@ -319,7 +329,7 @@ charge_failed_commit(void)
 	begin_transaction(XACT_READ_COMMITTED);
 	group.n = jdg_claim_one(jdg_my_slot, task_id, &group.task[0],
 							jdg_group_context) ? 1 : 0;
-	if (group.n == 1)
+	if (group.n == 1 && group.task[0].attempt == failed_attempt)
 	{
 		group.outcome[0] = failed_outcome;
 		group.has_outcome[0] = true;
@@ -375,6 +385,23 @@ jdg_group_run(void)
 }
 
 /*
+ * A serialization failure or a deadlock outside the task's own code may be
+ * about our rows: a few times in a row that is not charged.
+ */
+static bool
+may_be_our_conflict(int sqlerrcode)
+{
+	static int64 task_id = 0;
+	static int	times = 0;
+
+	if (ERRCODE_TO_CATEGORY(sqlerrcode) != ERRCODE_TRANSACTION_ROLLBACK)
+		return false;
+	times = task_id == group.task[0].task_id ? times + 1 : 1;
+	task_id = group.task[0].task_id;
+	return times <= MAX_CONFLICTS;
+}
+
+/*
  * The group's transaction has been aborted by an error outside the tasks'
  * own code: in claiming, settling or committing.  Its tasks are ready again;
  * they run alone next.  One that was alone is charged with the error.
@@ -384,10 +411,23 @@ jdg_group_failed(ErrorData *edata)
 {
 	bool		was_alone = group.ran == 1 && group.has_outcome[0];
 
+	/* an error between the note and the task's own handler left it there */
+	jdg_suspect_end();
+	if (standalone_open)
+	{
+		/* only for a worker that died in a task is its end written by others */
+		SpinLockAcquire(&jdg_my_slot->mutex);
+		jdg_my_slot->current = 0;
+		SpinLockRelease(&jdg_my_slot->mutex);
+		ereport(FATAL,
+				(errcode(JDG_ERRCODE_INTERNAL_ERROR),
+				 errmsg("worker ends because it could not settle task %lld",
+						(long long) group.task[0].task_id)));
+	}
 	for (int i = 0; i < group.ran; i++)
 		jdg_run_alone_next(group.task[i].task_id);
 	if (was_alone && group.task[0].transaction != JDG_XACT_STANDALONE &&
-		failed_task == 0)
+		failed_task == 0 && !may_be_our_conflict(edata->sqlerrcode))
 	{
 		MemoryContext old;
 
@@ -399,13 +439,23 @@ jdg_group_failed(ErrorData *edata)
 		old = MemoryContextSwitchTo(failed_context);
 		memset(&failed_outcome, 0, sizeof(failed_outcome));
 		failed_outcome.end = JDG_END_FAILED;
+		if (group.outcome[0].end == JDG_END_CANCELLED ||
+			group.outcome[0].end == JDG_END_PAUSED)
+			failed_outcome.end = group.outcome[0].end;
+		if (group.outcome[0].end == JDG_END_CANCELLED)
+			failed_outcome.reason = "cancelled";
 		failed_outcome.started_at = group.outcome[0].started_at;
 		failed_outcome.finished_at = jdg_now();
 		failed_outcome.worker_pid = MyProcPid;
 		failed_outcome.row_count = -1;
 		failed_outcome.sqlerrcode = edata->sqlerrcode;
 		failed_outcome.error = jdg_error_to_jsonb(edata);
+		if (group.outcome[0].cleanup)
+			failed_outcome.cleanup = pstrdup(group.outcome[0].cleanup);
+		if (group.outcome[0].on_error)
+			failed_outcome.on_error = pstrdup(group.outcome[0].on_error);
 		failed_task = group.task[0].task_id;
+		failed_attempt = group.task[0].attempt;
 		MemoryContextSwitchTo(old);
 	}
 	jdg_slot_clear(jdg_my_slot);

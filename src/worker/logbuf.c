@@ -60,7 +60,7 @@ add_entry(const char *level, const char *message, Jsonb *fields)
 	e->owner = current->owner;
 	e->at = jdg_now();
 	e->level = pstrdup(level);
-	e->message = pstrdup(message);
+	e->message = pstrdup(jdg_log_clip(message));
 	if (fields)
 	{
 		e->fields = palloc(VARSIZE(fields));

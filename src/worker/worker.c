@@ -24,6 +24,7 @@
 #include "access/xact.h"
 #include "core/clock.h"
 #include "core/compat.h"
+#include "core/errors.h"
 #include "core/settings.h"
 #include "core/spi.h"
 #include "libpq/pqsignal.h"
@@ -59,6 +60,10 @@ worker_exit(int code, Datum arg)
 	jdg_suspect_end();
 	SpinLockAcquire(&jdg_my_slot->mutex);
 	evicted = jdg_my_slot->evicted;
+	/* a standalone row is marked also before and after the command runs */
+	if (jdg_my_slot->current < 0 && jdg_my_slot->ntasks > 0 &&
+		jdg_my_slot->task[0].standalone)
+		jdg_my_slot->current = 0;
 	in_task = jdg_my_slot->current >= 0 && !evicted;
 	if (in_task)
 	{
@@ -190,6 +195,33 @@ work_until_done(void)
 }
 
 /*
+ * Not cut short by work, which others may do meanwhile; but by a request to
+ * end.
+ */
+static void
+pause_for(long ms)
+{
+	TimestampTz until = GetCurrentTimestamp() + ms * 1000;
+	JdgDb	   *db = jdg_db_lookup(MyDatabaseId, false);
+
+	SpinLockAcquire(&jdg_my_slot->mutex);
+	jdg_my_slot->state = JDG_SLOT_BUSY;
+	SpinLockRelease(&jdg_my_slot->mutex);
+	if (db != NULL)
+		jdg_db_wake(db, JDG_WAKE_WORKER);
+	do
+	{
+		ms = TimestampDifferenceMilliseconds(GetCurrentTimestamp(), until);
+		(void) WaitLatch(MyLatch,
+						 WL_LATCH_SET | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH, ms,
+						 jdg_wait_worker());
+		ResetLatch(MyLatch);
+		process_config();
+		CHECK_FOR_INTERRUPTS();
+	} while (GetCurrentTimestamp() < until && !should_leave());
+}
+
+/*
  * An error outside the tasks' own code.  The transaction is aborted, the
  * group's tasks are ready again.  Nothing retries in a tight loop.
  */
@@ -206,7 +238,7 @@ recover_from_error(void)
 	jdg_user_code_end();
 	MemoryContextSwitchTo(jdg_group_context);
 	edata = CopyErrorData();
-	gone = edata->sqlerrcode == ERRCODE_UNDEFINED_OBJECT;
+	gone = edata->sqlerrcode == JDG_ERRCODE_NOT_INSTALLED;
 	if (!gone)
 		EmitErrorReport();
 	FlushErrorState();
@@ -221,10 +253,7 @@ recover_from_error(void)
 	in_a_row = now - last < 10 * USECS_PER_SEC ? in_a_row + 1 : 0;
 	last = now;
 	if (in_a_row > 1)
-	{
-		(void) WaitLatch(MyLatch, WL_TIMEOUT | WL_EXIT_ON_PM_DEATH,
-						 Min(in_a_row, 60) * 1000L, jdg_wait_worker());
-	}
+		pause_for(Min(in_a_row, 60) * 1000L);
 }
 
 static void

@@ -109,10 +109,13 @@ foreach my $signal (qw(KILL SEGV))
 		poll_sub(
 			"attempt $attempt of task $task is running",
 			sub {
-				my $rc = $node->psql('postgres',
-					"SELECT pid FROM jadugar.running WHERE task_id = $task AND attempt = $attempt",
-					stdout => \$pid);
-				return $rc == 0 && $pid;
+				# The server may still be coming back.
+				my $rc = eval {
+					$node->psql('postgres',
+						"SELECT pid FROM jadugar.running WHERE task_id = $task AND attempt = $attempt",
+						stdout => \$pid);
+				};
+				return defined $rc && $rc == 0 && $pid;
 			});
 		kill_process($pid, $signal);
 		wait_for_log($node, qr/all server processes terminated; reinitializing/, $offset);

@@ -84,6 +84,13 @@ run_one('eins', 'the first of two databases renamed at once');
 run_one('zwei', 'the second');
 $node->safe_psql('postgres', 'ALTER DATABASE zwei RENAME TO two; ALTER DATABASE eins RENAME TO uno');
 
+# With a second scheduler that waits
+is($node->safe_psql('uno', 'SELECT jadugar._start_scheduler()'), 't', 'a second scheduler');
+poll($node, q{SELECT count(*) FROM pg_stat_activity WHERE backend_type = 'jadugar scheduler' AND datname = 'uno'}, '2');
+is($node->safe_psql('postgres', 'ALTER DATABASE uno RENAME TO tmp'), '', 'it leaves too');
+run_one('tmp', 'and one comes back');
+$node->safe_psql('postgres', 'ALTER DATABASE tmp RENAME TO uno');
+
 # With a long task: it runs again, uncharged; nothing failed it.
 my $task = long_task('uno', '');
 my $pid = $node->safe_psql('uno', "SELECT pid FROM jadugar.running WHERE task_id = $task");

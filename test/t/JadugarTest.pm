@@ -128,9 +128,12 @@ sub poll
 		$query,
 		sub {
 			$out = $err = '';
-			my $rc = $node->psql($dbname // 'postgres', $query,
-				stdout => \$out, stderr => \$err);
-			return $rc == 0 && $out eq $value;
+			# A psql that is refused may go before it has read its input.
+			my $rc = eval {
+				$node->psql($dbname // 'postgres', $query,
+					stdout => \$out, stderr => \$err);
+			};
+			return defined $rc && $rc == 0 && $out eq $value;
 		});
 	diag("wanted: $value\nlast: $out\n$err") if !$met;
 	return $met;
