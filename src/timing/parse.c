@@ -28,6 +28,7 @@ static const struct
 	const char *name;
 	const char *cron;			/* NULL: the kind of its own */
 }			macros[] =
+
 {
 	{"@hourly", "0 * * * *"},
 	{"@daily", "0 0 * * *"},
@@ -275,14 +276,18 @@ jdg_timing_parse(const char *text, size_t len, JdgTiming *out,
 				 JdgTimingError *err, JdgInstantParser parse_instant,
 				 void *arg)
 {
-	JdgReader	r = {.text = text,.end = text + len,.err = err};
+	JdgReader	r;
 	bool		ok;
 
+	r.text = text;
+	r.end = text +len;
+
+	r.err = err;
 	memset(out, 0, sizeof(*out));
 	memset(err, 0, sizeof(*err));
 	if (len > JDG_TIMING_MAX_TEXT)
 	{
-		jdg_reader_fail(&r, text + JDG_TIMING_MAX_TEXT,
+		jdg_reader_fail(&r, text +JDG_TIMING_MAX_TEXT,
 						"the timing is longer than %d bytes",
 						JDG_TIMING_MAX_TEXT);
 		jdg_reader_hint(&r, "Write it shorter, with ranges and steps.");
