@@ -161,6 +161,36 @@ process_config(void)
 	ProcessConfigFile(PGC_SIGHUP);
 }
 
+/*
+ * Wait for work or a reason to leave; false: idle for long enough.  A latch
+ * set for nothing of ours (a timer's last signal, an invalidation) is no
+ * reason to look at the tables.
+ */
+static bool
+wait_for_news(TimestampTz idle_since)
+{
+	for (;;)
+	{
+		TimestampTz until = idle_since +
+		(int64) jdg_worker_idle_timeout * 1000;
+		bool		news;
+
+		if (jdg_ms_until(until, 1) == 0)
+			return false;
+		(void) WaitLatch(MyLatch,
+						 WL_LATCH_SET | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH,
+						 jdg_ms_until(until, 60 * 60 * 1000),
+						 jdg_wait_worker());
+		ResetLatch(MyLatch);
+		CHECK_FOR_INTERRUPTS();
+		SpinLockAcquire(&jdg_my_slot->mutex);
+		news = jdg_my_slot->wake || jdg_my_slot->leave;
+		SpinLockRelease(&jdg_my_slot->mutex);
+		if (news || ConfigReloadPending)
+			return true;
+	}
+}
+
 static void
 work_until_done(void)
 {
@@ -181,16 +211,8 @@ work_until_done(void)
 			continue;
 		pgstat_report_activity(STATE_IDLE, NULL);
 		pgstat_report_stat(true);
-		if (jdg_ms_until(idle_since + (int64) jdg_worker_idle_timeout * 1000,
-						 1) == 0)
+		if (!wait_for_news(idle_since))
 			return;
-		(void) WaitLatch(MyLatch,
-						 WL_LATCH_SET | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH,
-						 jdg_ms_until(idle_since +
-									  (int64) jdg_worker_idle_timeout * 1000,
-									  60 * 60 * 1000),
-						 jdg_wait_worker());
-		ResetLatch(MyLatch);
 	}
 }
 

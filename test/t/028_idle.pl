@@ -61,14 +61,17 @@ my %pid = processes();
 is(join(', ', sort keys %pid),
 	'launcher, scheduler app, scheduler planned, worker app, worker planned', 'all are there, and a warm worker in each database');
 
-# What came before may have an end still to come.
-my ($before, $last) = ({}, undef);
+# What came before may have an end still to come: a timer that was put off
+# (deadlock_timeout, a second) gives its signal all the same.
+my ($before, $last, $still) = ({}, undef, 0);
 poll_sub(
 	'all are at rest',
 	sub {
 		$last = $before;
 		$before = { %{ wake_ups(%pid) }, transactions => transactions() };
-		return keys %$last && !grep { $last->{$_} ne $before->{$_} } keys %$before;
+		my $moved = !keys %$last || grep { $last->{$_} ne $before->{$_} } keys %$before;
+		$still = $moved ? 0 : $still + 1;
+		return $still >= 40;    # two seconds and more
 	});
 
 # waits-for-time: the absence of wake-ups can only be seen over time
