@@ -174,6 +174,8 @@ become_elected(void)
 	SpinLockAcquire(&my_db->mutex);
 	my_db->scheduler_latch = MyLatch;
 	SpinLockRelease(&my_db->mutex);
+	/* it need not wait for us to show ourselves any more */
+	jdg_launcher_wake(false);
 }
 
 /*
