@@ -327,10 +327,8 @@ jdg_worker_main(Datum arg)
 	jdg_log_init();
 	jdg_exec_hooks.progress = publish_progress;
 	jdg_exec_hooks.cancel_requested = jdg_cancel_pending;
-	SpinLockAcquire(&jdg_my_slot->mutex);
-	jdg_my_slot->state = JDG_SLOT_BUSY;
-	SpinLockRelease(&jdg_my_slot->mutex);
 
+	/* the slot says STARTING until the first claim: no second one is needed */
 	if (sigsetjmp(local_sigjmp_buf, 1) != 0)
 	{
 		error_context_stack = NULL;

@@ -12,7 +12,8 @@ my $seconds = 60;
 # Nothing of jadugar is in database postgres, from where is looked.
 my @databases = qw(app planned);
 my $node = new_cluster('main',
-	autovacuum => 'off', 'jadugar.worker_idle_timeout' => '1d');
+	autovacuum => 'off', 'jadugar.worker_idle_timeout' => '1d',
+	'jadugar.max_workers_per_role' => 1);
 create_extension($node, $_) foreach @databases;
 
 $node->safe_psql('planned', q{
