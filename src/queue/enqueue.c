@@ -28,7 +28,11 @@
 #include "queue/insert.h"
 #include "queue/locktask.h"
 #include "queue/settle.h"
+#include "storage/latch.h"
 #include "utils/builtins.h"
+
+/* looks for tasks to drop before a queue counts as full, one each ms */
+#define DROP_TRIES 50
 
 static int64
 depth_of(const JdgQueue *queue)
@@ -113,6 +117,8 @@ wait_for_room(const JdgQueue *queue)
 void
 jdg_queue_make_room(const JdgQueue *queue, int64 n)
 {
+	int			tries = 0;
+
 	if (queue->max_depth <= 0)
 		return;
 	jdg_lock_xact(JDG_LOCK_QUEUE, queue->queue_id);
@@ -126,9 +132,17 @@ jdg_queue_make_room(const JdgQueue *queue, int64 n)
 			raise_full(queue);
 		if (queue->on_full == JDG_FULL_DROP_OLDEST)
 		{
-			if (!drop_oldest(queue, excess))
+			if (drop_oldest(queue, excess))
+				return;
+			/* a row may be locked only for a moment: by the scheduler, say */
+			if (tries++ >= DROP_TRIES)
 				raise_full(queue);
-			return;
+			(void) WaitLatch(MyLatch,
+							 WL_LATCH_SET | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH,
+							 1L, jdg_wait_task());
+			ResetLatch(MyLatch);
+			CHECK_FOR_INTERRUPTS();
+			continue;
 		}
 		wait_for_room(queue);
 	}

@@ -192,7 +192,8 @@ write_history(const JdgTask *t, const JdgOutcome *o, const Decision *d)
 	h.result = o->result;
 	h.error_code = d->error_code;
 	h.error = o->error;
-	if (o->sqlerrcode != 0 && d->status != JDG_STATUS_COMPLETED)
+	if (o->sqlerrcode != 0 && (d->status == JDG_STATUS_FAILED ||
+							   d->status == JDG_STATUS_LOST))
 	{
 		strlcpy(sqlstate, unpack_sql_state(o->sqlerrcode), sizeof(sqlstate));
 		h.sqlstate = sqlstate;
