@@ -73,11 +73,13 @@ static const char *const revokes_sql =
 static JdgQuery record_query = {
 	"INSERT INTO jadugar.access (role, level) VALUES ($1, $2) "
 	"ON CONFLICT (role) DO UPDATE SET level = excluded.level",
-	2, {OIDOID, TEXTOID}
+	2, {OIDOID, TEXTOID},
+	.config = true
 };
 
 static JdgQuery forget_query = {
-	"DELETE FROM jadugar.access WHERE role = $1", 1, {OIDOID}
+	"DELETE FROM jadugar.access WHERE role = $1", 1, {OIDOID},
+	.config = true
 };
 
 static void

@@ -95,7 +95,8 @@ set_pause(const char *reason, bool has_until, TimestampTz until, bool on)
 	static JdgQuery q = {
 		"UPDATE jadugar.control SET paused_at = $1, paused_until = $2, "
 		"paused_by = $3, pause_reason = $4", 4,
-		{TIMESTAMPTZOID, TIMESTAMPTZOID, NAMEOID, TEXTOID}
+		{TIMESTAMPTZOID, TIMESTAMPTZOID, NAMEOID, TEXTOID},
+		.config = true
 	};
 	JdgInternal in;
 	Datum		v[4];
@@ -172,7 +173,8 @@ pause_one_queue(const JdgQueue *queue)
 	static JdgQuery q = {
 		"UPDATE jadugar.queue SET paused_at = coalesce(paused_at, $2), "
 		"paused_by = coalesce(paused_by, $3) WHERE queue_id = $1", 3,
-		{INT4OID, TIMESTAMPTZOID, NAMEOID}
+		{INT4OID, TIMESTAMPTZOID, NAMEOID},
+		.config = true
 	};
 	Datum		v[3];
 	NameData	who;

@@ -21,6 +21,7 @@
 #include "catalog/schedule.h"
 #include "core/clock.h"
 #include "core/errors.h"
+#include "core/fault.h"
 #include "core/shmem.h"
 #include "core/spi.h"
 #include "funcapi.h"
@@ -38,7 +39,7 @@ static JdgQuery remap_queries[] = {
 	{"UPDATE jadugar.schedule t SET owner = m.n FROM unnest($1, $2) m(o, n) "
 	"WHERE t.owner = m.o", 2, {OIDARRAYOID, OIDARRAYOID}},
 	{"UPDATE jadugar.handler t SET owner = m.n FROM unnest($1, $2) m(o, n) "
-	"WHERE t.owner = m.o", 2, {OIDARRAYOID, OIDARRAYOID}},
+	"WHERE t.owner = m.o", 2, {OIDARRAYOID, OIDARRAYOID},.config = true},
 	{"UPDATE jadugar.queue t SET owner = m.n FROM unnest($1, $2) m(o, n) "
 	"WHERE t.owner = m.o AND t.queue_id >= 10", 2, {OIDARRAYOID, OIDARRAYOID}},
 	{"UPDATE jadugar.unique_key t SET owner = m.n FROM unnest($1, $2) m(o, n) "
@@ -50,13 +51,13 @@ static JdgQuery remap_queries[] = {
 	{"UPDATE jadugar.log t SET owner = m.n FROM unnest($1, $2) m(o, n) "
 	"WHERE t.owner = m.o", 2, {OIDARRAYOID, OIDARRAYOID}},
 	{"UPDATE jadugar.access t SET role = m.n FROM unnest($1, $2) m(o, n) "
-	"WHERE t.role = m.o", 2, {OIDARRAYOID, OIDARRAYOID}},
+	"WHERE t.role = m.o", 2, {OIDARRAYOID, OIDARRAYOID},.config = true},
 	{"UPDATE jadugar.handler_grant t SET role = m.n FROM unnest($1, $2) m(o, n) "
-	"WHERE t.role = m.o", 2, {OIDARRAYOID, OIDARRAYOID}},
+	"WHERE t.role = m.o", 2, {OIDARRAYOID, OIDARRAYOID},.config = true},
 	{"UPDATE jadugar.queue_grant t SET role = m.n FROM unnest($1, $2) m(o, n) "
-	"WHERE t.role = m.o", 2, {OIDARRAYOID, OIDARRAYOID}},
+	"WHERE t.role = m.o", 2, {OIDARRAYOID, OIDARRAYOID},.config = true},
 	{"UPDATE jadugar.owner t SET role = m.n FROM unnest($1, $2) m(o, n) "
-	"WHERE t.role = m.o", 2, {OIDARRAYOID, OIDARRAYOID}},
+	"WHERE t.role = m.o", 2, {OIDARRAYOID, OIDARRAYOID},.config = true},
 };
 
 static void
@@ -272,7 +273,9 @@ jdg_adopt(PG_FUNCTION_ARGS)
 		pause_pending();
 	else if (strcmp(pending, "cancel") == 0)
 		cancel_pending();
+	JDG_FAULT("adopt-before-commit");
 	jdg_internal_end(&in);
+	jdg_forget_marks_at_commit();
 	jdg_wake_scheduler_at_commit(JDG_WAKE_ALL);
 	return (Datum) 0;
 }

@@ -275,11 +275,22 @@ resolve_conflict(JdgTask *t, int64 holder, OnConflict how)
 	if (old.concurrency_key != NULL && t->state == JDG_STATE_READY)
 		t->state = JDG_STATE_KEY;
 	rewrite_task(t, holder, how == CONFLICT_REPLACE);
-	t->task_id = holder;
+	old.run_at = t->run_at;
+	old.state = t->state;
+	if (how == CONFLICT_REPLACE)
+		old.priority = t->priority;
 	if (old.concurrency_key != NULL)
 		jdg_key_place_given_up(&old);
-	jdg_wake_at_commit(t->owner, t);
+	jdg_wake_at_commit(old.owner, &old);
 	return holder;
+}
+
+static void
+insert_one(const JdgTask *t)
+{
+	jdg_task_insert(t);
+	jdg_wake_at_commit(t->owner, t);
+	jdg_count_enqueued(1);
 }
 
 PG_FUNCTION_INFO_V1(jdg_enqueue);
@@ -318,6 +329,13 @@ jdg_enqueue(PG_FUNCTION_ARGS)
 	t.created_at = now;
 	t.on_dependency_failure = read_dependency_policy(fcinfo);
 	t.task_id = jdg_task_next_id();
+	if (t.unique_key == NULL && queue.max_depth <= 0 && nparents == 0)
+	{
+		/* nothing to look up */
+		t.state = jdg_state_without_dependencies(&t);
+		insert_one(&t);
+		PG_RETURN_INT64(t.task_id);
+	}
 
 	jdg_internal_begin(&in);
 	if (t.unique_key)
@@ -338,13 +356,46 @@ jdg_enqueue(PG_FUNCTION_ARGS)
 	{
 		jdg_queue_make_room(&queue, 1);
 		jdg_task_place(&t, parents, nparents, role);
-		jdg_task_insert(&t);
-		jdg_wake_at_commit(owner, &t);
-		jdg_count_enqueued(1);
+		insert_one(&t);
 		id = t.task_id;
 	}
 	jdg_internal_end(&in);
 	PG_RETURN_INT64(id);
+}
+
+/*
+ * Insert one task for each payload, all alike otherwise, and return their
+ * ids.  What waits for others is placed one by one.
+ */
+static void
+insert_batch(JdgTask *t, const int64 *parents, int nparents,
+			 const JdgQueue *queue, Datum *payloads, int n,
+			 ReturnSetInfo *rsinfo)
+{
+	Oid			role = GetUserId();
+	JdgTaskWriter *w;
+	JdgInternal in;
+
+	jdg_internal_begin(&in);
+	jdg_queue_make_room(queue, n);
+	w = jdg_task_writer_begin();
+	for (int i = 0; i < n; i++)
+	{
+		Datum		id;
+		bool		isnull = false;
+
+		CHECK_FOR_INTERRUPTS();
+		t->task_id = jdg_task_next_id();
+		t->payload = DatumGetJsonbP(payloads[i]);
+		jdg_task_place(t, parents, nparents, role);
+		jdg_task_writer_put(w, t);
+		jdg_wake_at_commit(t->owner, t);
+		id = Int64GetDatum(t->task_id);
+		tuplestore_putvalues(rsinfo->setResult, rsinfo->setDesc, &id, &isnull);
+	}
+	jdg_task_writer_end(w);
+	jdg_count_enqueued(n);
+	jdg_internal_end(&in);
 }
 
 PG_FUNCTION_INFO_V1(jdg_enqueue_batch);
@@ -357,9 +408,7 @@ jdg_enqueue_batch(PG_FUNCTION_ARGS)
 	JdgTask		t;
 	JdgQueue	queue;
 	JdgHandler *handler;
-	JdgInternal in;
 	TimestampTz now = jdg_now();
-	Oid			role = GetUserId();
 	Oid			owner;
 	int64	   *parents;
 	int			nparents;
@@ -398,23 +447,6 @@ jdg_enqueue_batch(PG_FUNCTION_ARGS)
 	t.created_at = now;
 	t.on_dependency_failure = read_dependency_policy(fcinfo);
 
-	jdg_internal_begin(&in);
-	jdg_queue_make_room(&queue, n);
-	for (int i = 0; i < n; i++)
-	{
-		Datum		id;
-		bool		isnull = false;
-
-		CHECK_FOR_INTERRUPTS();
-		t.task_id = jdg_task_next_id();
-		t.payload = DatumGetJsonbP(payloads[i]);
-		jdg_task_place(&t, parents, nparents, role);
-		jdg_task_insert(&t);
-		jdg_wake_at_commit(owner, &t);
-		id = Int64GetDatum(t.task_id);
-		tuplestore_putvalues(rsinfo->setResult, rsinfo->setDesc, &id, &isnull);
-	}
-	jdg_count_enqueued(n);
-	jdg_internal_end(&in);
+	insert_batch(&t, parents, nparents, &queue, payloads, n, rsinfo);
 	return (Datum) 0;
 }

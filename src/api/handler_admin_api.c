@@ -63,22 +63,26 @@ static JdgQuery unfinished_query = {
 };
 
 static JdgQuery delete_query = {
-	"DELETE FROM jadugar.handler WHERE name = $1", 1, {TEXTOID}
+	"DELETE FROM jadugar.handler WHERE name = $1", 1, {TEXTOID},
+	.config = true
 };
 
 static JdgQuery delete_grants_query = {
-	"DELETE FROM jadugar.handler_grant WHERE handler = $1", 1, {TEXTOID}
+	"DELETE FROM jadugar.handler_grant WHERE handler = $1", 1, {TEXTOID},
+	.config = true
 };
 
 static JdgQuery grant_query = {
 	"INSERT INTO jadugar.handler_grant (handler, role) VALUES ($1, $2) "
 	"ON CONFLICT (handler, role) DO NOTHING",
-	2, {TEXTOID, OIDOID}
+	2, {TEXTOID, OIDOID},
+	.config = true
 };
 
 static JdgQuery revoke_query = {
 	"DELETE FROM jadugar.handler_grant WHERE handler = $1 AND role = $2",
-	2, {TEXTOID, OIDOID}
+	2, {TEXTOID, OIDOID},
+	.config = true
 };
 
 /* Its owner and whether it is a C handler; inside jdg_internal_begin(). */

@@ -32,13 +32,15 @@ PG_FUNCTION_INFO_V1(jdg_revoke_queue);
 static JdgQuery pause_query = {
 	"UPDATE jadugar.queue SET paused_at = coalesce(paused_at, $2), "
 	"paused_by = coalesce(paused_by, $3) WHERE queue_id = $1",
-	3, {INT4OID, TIMESTAMPTZOID, NAMEOID}
+	3, {INT4OID, TIMESTAMPTZOID, NAMEOID},
+	.config = true
 };
 
 static JdgQuery resume_query = {
 	"UPDATE jadugar.queue SET paused_at = NULL, paused_by = NULL "
 	"WHERE queue_id = $1",
-	1, {INT4OID}
+	1, {INT4OID},
+	.config = true
 };
 
 static JdgQuery used_query = {
@@ -49,23 +51,27 @@ static JdgQuery used_query = {
 };
 
 static JdgQuery drop_grants_query = {
-	"DELETE FROM jadugar.queue_grant WHERE queue_id = $1", 1, {INT4OID}
+	"DELETE FROM jadugar.queue_grant WHERE queue_id = $1", 1, {INT4OID},
+	.config = true
 };
 
 static JdgQuery drop_query = {
-	"DELETE FROM jadugar.queue WHERE queue_id = $1", 1, {INT4OID}
+	"DELETE FROM jadugar.queue WHERE queue_id = $1", 1, {INT4OID},
+	.config = true
 };
 
 static JdgQuery grant_query = {
 	"INSERT INTO jadugar.queue_grant (queue_id, role, privilege) "
 	"VALUES ($1, $2, $3) ON CONFLICT (queue_id, role, privilege) DO NOTHING",
-	3, {INT4OID, OIDOID, TEXTOID}
+	3, {INT4OID, OIDOID, TEXTOID},
+	.config = true
 };
 
 static JdgQuery revoke_query = {
 	"DELETE FROM jadugar.queue_grant "
 	"WHERE queue_id = $1 AND role = $2 AND privilege = $3",
-	3, {INT4OID, OIDOID, TEXTOID}
+	3, {INT4OID, OIDOID, TEXTOID},
+	.config = true
 };
 
 /* pause_queue(name): what runs goes on, nothing more is started */

@@ -56,7 +56,8 @@ static JdgQuery create_query = {
 	"coalesce($7, 'all'), $8, $9, $10) "
 	"ON CONFLICT (name) DO NOTHING RETURNING queue_id",
 	10, {TEXTOID, OIDOID, INT4OID, INT8OID, TEXTOID, BOOLOID, TEXTOID,
-	INTERVALOID, TEXTOID, TIMESTAMPTZOID}
+	INTERVALOID, TEXTOID, TIMESTAMPTZOID},
+	.config = true
 };
 
 static JdgQuery lock_query = {
@@ -83,7 +84,8 @@ static JdgQuery alter_query = {
 	"ELSE coalesce($8, description) END "
 	"WHERE queue_id = $1 RETURNING max_depth IS NOT NULL",
 	9, {INT4OID, INT4OID, INT8OID, TEXTOID, BOOLOID, TEXTOID, INTERVALOID,
-	TEXTOID, TEXTARRAYOID}
+	TEXTOID, TEXTARRAYOID},
+	.config = true
 };
 
 static JdgQuery bound_query = {
@@ -95,7 +97,8 @@ static JdgQuery bound_query = {
 
 static JdgQuery limit_query = {
 	"UPDATE jadugar.queue SET max_concurrency = $2 WHERE queue_id = $1",
-	2, {INT4OID, INT4OID}
+	2, {INT4OID, INT4OID},
+	.config = true
 };
 
 static JdgQuery key_limit_query = {

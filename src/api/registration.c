@@ -38,7 +38,8 @@ static JdgQuery insert_query = {
 	"priority, timeout, retry, transaction, isolate, description, created_at) "
 	"VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, "
 	"$15, $16, $17, $18, $19, $20) ON CONFLICT (name) DO NOTHING",
-	NCOLUMNS + 1, COLUMN_TYPES
+	NCOLUMNS + 1, COLUMN_TYPES,
+	.config = true
 };
 
 static JdgQuery update_query = {
@@ -47,7 +48,8 @@ static JdgQuery update_query = {
 	"cleanup = $10, on_error = $11, version = $12, queue_id = $13, "
 	"priority = $14, timeout = $15, retry = $16, transaction = $17, "
 	"isolate = $18, description = $19 WHERE name = $1",
-	NCOLUMNS, COLUMN_TYPES
+	NCOLUMNS, COLUMN_TYPES,
+	.config = true
 };
 
 static void

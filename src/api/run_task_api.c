@@ -41,7 +41,7 @@ typedef struct Ending
 } Ending;
 
 static void
-execute(const JdgTask *t, const JdgHandler *h, const char *command,
+execute(const JdgTask *t, JdgHandler *h, const char *command,
 		JdgExecResult *res)
 {
 	if (h == NULL)
@@ -53,7 +53,7 @@ execute(const JdgTask *t, const JdgHandler *h, const char *command,
 }
 
 static void
-run_here(const JdgTask *t, const JdgHandler *h, const char *command,
+run_here(const JdgTask *t, JdgHandler *h, const char *command,
 		 Ending *end)
 {
 	MemoryContext mcxt = CurrentMemoryContext;
@@ -101,7 +101,8 @@ run_here(const JdgTask *t, const JdgHandler *h, const char *command,
 static void
 push_time(JsonbParseState **st, const char *key, TimestampTz t)
 {
-	jdg_json_text(st, key, timestamptz_to_str(t));
+	/* it has one buffer for all that it returns */
+	jdg_json_text(st, key, pstrdup(timestamptz_to_str(t)));
 }
 
 static Jsonb *

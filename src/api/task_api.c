@@ -400,7 +400,7 @@ jdg_update_task(PG_FUNCTION_ARGS)
 			raise_finished(id);
 		c = jdg_command_get(t.command_id);
 		if (c != NULL && c->kind == JDG_COMMAND_HANDLER)
-			handler = jdg_handler_get(c->text, t.owner, mcxt);
+			handler = jdg_handler_get(c->text, t.owner);
 		jdg_internal_end(&in);
 		/* what runs as somebody is for those who may give work to him */
 		if (t.owner != GetUserId())

@@ -154,26 +154,28 @@ row_is_ours(int col)
 	return TransactionIdIsCurrentTransactionId(DatumGetTransactionId(xmin));
 }
 
-/*
- * The id of a text, inserted if it is new.  Inside jdg_internal_begin().
- */
-int64
-jdg_command_id(const char *text, char kind, bool standalone)
+const JdgCommand *
+jdg_command_known(const char *text, char kind)
 {
 	TextKey		key = {hash_of(text, kind)};
 	TextEntry  *entry;
-	JdgCommand *c;
-	Datum		values[4];
-	int64		id;
 
 	cache_ready();
 	entry = hash_search(by_text, &key, HASH_FIND, NULL);
 	if (entry && entry->command->kind == kind &&
-		entry->command->standalone == standalone &&
 		strcmp(entry->command->text, text) == 0)
-		return entry->command->command_id;
+		return entry->command;
+	return NULL;
+}
 
-	values[0] = Int64GetDatum(key.hash);
+/* The id of a text, inserted if it is new; "*keep": committed. */
+static int64
+find_or_insert(const char *text, char kind, bool standalone, bool *keep)
+{
+	Datum		values[4];
+
+	*keep = false;
+	values[0] = Int64GetDatum(hash_of(text, kind));
 	values[1] = CharGetDatum(kind);
 	values[2] = BoolGetDatum(standalone);
 	values[3] = CStringGetTextDatum(text);
@@ -183,8 +185,27 @@ jdg_command_id(const char *text, char kind, bool standalone)
 			elog(ERROR, "could not insert a command");
 		return jdg_col_int64(0, 1, 0);
 	}
-	id = jdg_col_int64(0, 1, 0);
-	if (row_is_ours(2) || cache_stale)
+	*keep = !row_is_ours(2) && !cache_stale;
+	return jdg_col_int64(0, 1, 0);
+}
+
+int64
+jdg_command_id(const char *text, char kind, bool standalone)
+{
+	const JdgCommand *known = jdg_command_known(text, kind);
+	TextKey		key = {hash_of(text, kind)};
+	JdgInternal in;
+	bool		keep;
+	JdgCommand *c;
+	TextEntry  *entry;
+	int64		id;
+
+	if (known && known->standalone == standalone)
+		return known->command_id;
+	jdg_internal_begin(&in);
+	id = find_or_insert(text, kind, standalone, &keep);
+	jdg_internal_end(&in);
+	if (!keep)
 		return id;
 
 	/* a text with the same hash makes room; the id table stays as it is */
@@ -195,20 +216,17 @@ jdg_command_id(const char *text, char kind, bool standalone)
 	return id;
 }
 
-/* By id.  Inside jdg_internal_begin(). */
-const JdgCommand *
-jdg_command_get(int64 command_id)
+static JdgCommand *
+load(int64 command_id)
 {
-	IdEntry    *entry;
 	Datum		value = Int64GetDatum(command_id);
+	JdgInternal in;
+	IdEntry    *entry;
 	char	   *text;
 	bool		keep;
 	JdgCommand *c;
 
-	cache_ready();
-	entry = hash_search(by_id, &command_id, HASH_FIND, NULL);
-	if (entry)
-		return entry->command;
+	jdg_internal_begin(&in);
 	if (jdg_run(&get_query, &value, NULL, 1) == 0)
 		ereport(ERROR,
 				(errcode(JDG_ERRCODE_INTERNAL_ERROR),
@@ -220,7 +238,7 @@ jdg_command_get(int64 command_id)
 	keep = !row_is_ours(4) && !cache_stale;
 	c = make_command(keep ? cache_mcxt : TopTransactionContext, command_id,
 					 jdg_col_char(0, 1), jdg_col_bool(0, 2), text);
-	pfree(text);
+	jdg_internal_end(&in);
 	if (keep)
 	{
 		cache_bytes += strlen(c->text);
@@ -228,4 +246,14 @@ jdg_command_get(int64 command_id)
 		entry->command = c;
 	}
 	return c;
+}
+
+const JdgCommand *
+jdg_command_get(int64 command_id)
+{
+	IdEntry    *entry;
+
+	cache_ready();
+	entry = hash_search(by_id, &command_id, HASH_FIND, NULL);
+	return entry ? entry->command : load(command_id);
 }

@@ -38,12 +38,18 @@ extern void jdg_command_classify(const char *text, char *kind,
 /* is it SQL, acceptable or not?  Also true for empty texts and comments */
 extern bool jdg_command_is_sql(const char *text);
 
-/* its id, inserting it if new; inside jdg_internal_begin() */
+/*
+ * The command of a text that this process has met before, or NULL: then the
+ * text need not be parsed again.
+ */
+extern const JdgCommand *jdg_command_known(const char *text, char kind);
+
+/* its id, inserting it if new */
 extern int64 jdg_command_id(const char *text, char kind, bool standalone);
 
 /*
- * By id; inside jdg_internal_begin(); cached for the session.  What it points
- * to stays valid until the end of the transaction at least.
+ * By id; cached for the session.  What it points to stays valid until the end
+ * of the transaction at least.
  */
 extern const JdgCommand *jdg_command_get(int64 command_id);
 

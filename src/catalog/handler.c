@@ -9,6 +9,8 @@
  * owner, or whoever an operator's grant vouches for.  A superuser is not
  * taken for a member of every role here: it would trust everybody.
  *
+ * What was resolved is kept until handlers, roles or functions change.
+ *
  *-------------------------------------------------------------------------
  */
 #include "postgres.h"
@@ -27,6 +29,7 @@
 #include "fmgr.h"
 #include "miscadmin.h"
 #include "utils/builtins.h"
+#include "utils/memutils.h"
 
 static JdgQuery get_query = {
 	"SELECT name, kind, owner, function, sql, library, symbol, payload_type, "
@@ -39,6 +42,18 @@ static JdgQuery grants_query = {
 	"SELECT role FROM jadugar.handler_grant WHERE handler = $1",
 	1, {TEXTOID}
 };
+
+#define MAX_KEPT 64
+
+/* handlers as they were at this epoch of the configuration, and for whom */
+static struct
+{
+	Oid			role;
+	JdgHandler *handler;
+}			kept[MAX_KEPT];
+static int	nkept = 0;
+static uint64 kept_epoch = 0;
+static MemoryContext kept_mcxt = NULL;
 
 static JdgHandlerKind
 kind_of(const char *kind)
@@ -134,22 +149,74 @@ is_usable(const JdgHandler *h, Oid role)
 	return is_granted(h->name, role);
 }
 
-JdgHandler *
-jdg_handler_get(const char *name, Oid role, MemoryContext mcxt)
+static void
+raise_forbidden(const JdgHandler *h, Oid role)
 {
-	JdgHandler *h = read_handler(name, mcxt);
-
-	if (h == NULL || is_usable(h, role))
-		return h;
 	ereport(ERROR,
 			(errcode(JDG_ERRCODE_FORBIDDEN),
-			 errmsg("permission denied for handler \"%s\"", name),
+			 errmsg("permission denied for handler \"%s\"", h->name),
 			 errdetail("It would run code of another role with the rights of role \"%s\".",
 					   GetUserNameFromId(role, true)),
 			 h->kind == JDG_HANDLER_C ?
 			 errhint("A superuser can allow it with jadugar.grant_handler().") :
 			 errhint("An operator can allow it with jadugar.grant_handler().")));
-	return NULL;				/* keep compiler quiet */
+}
+
+static JdgHandler *
+find_kept(const char *name, Oid role)
+{
+	for (int i = 0; i < nkept; i++)
+	{
+		if (kept[i].role == role && strcmp(kept[i].handler->name, name) == 0)
+			return kept[i].handler;
+	}
+	return NULL;
+}
+
+/*
+ * Where a handler read at this epoch is to live.  What was handed out before
+ * stays valid until the transaction ends.
+ */
+static MemoryContext
+context_for(uint64 epoch)
+{
+	if (epoch == 0)
+		return CurrentMemoryContext;
+	if (kept_mcxt != NULL && epoch == kept_epoch && nkept < MAX_KEPT)
+		return kept_mcxt;
+	nkept = 0;
+	kept_epoch = epoch;
+	if (kept_mcxt != NULL)
+		MemoryContextSetParent(kept_mcxt, TopTransactionContext);
+	kept_mcxt = AllocSetContextCreate(TopMemoryContext, "jadugar handlers",
+									  ALLOCSET_SMALL_SIZES);
+	return kept_mcxt;
+}
+
+JdgHandler *
+jdg_handler_get(const char *name, Oid role)
+{
+	uint64		epoch = jdg_config_epoch();
+	MemoryContext mcxt;
+	JdgInternal in;
+	JdgHandler *h = NULL;
+
+	if (epoch != 0 && epoch == kept_epoch)
+		h = find_kept(name, role);
+	if (h != NULL)
+		return h;
+	mcxt = context_for(epoch);
+	jdg_internal_begin(&in);
+	h = read_handler(name, mcxt);
+	if (h != NULL && !is_usable(h, role))
+		raise_forbidden(h, role);
+	jdg_internal_end(&in);
+	if (h != NULL && epoch != 0)
+	{
+		kept[nkept].role = role;
+		kept[nkept++].handler = h;
+	}
+	return h;
 }
 
 static void
@@ -266,18 +333,23 @@ jdg_handler_check_payload(const JdgHandler *h, Jsonb *payload)
 		call_validate(h, payload);
 }
 
-char *
-jdg_handler_sql(const JdgHandler *h)
+const char *
+jdg_handler_sql(JdgHandler *h)
 {
 	JdgFunction f;
 
 	switch (h->kind)
 	{
 		case JDG_HANDLER_SQL:
-			return pstrdup(h->sql);
+			return h->sql;
 		case JDG_HANDLER_FUNCTION:
-			jdg_function_read(h->function, &f);
-			return jdg_function_call_sql(&f);
+			if (h->call_sql == NULL)
+			{
+				jdg_function_read(h->function, &f);
+				h->call_sql = MemoryContextStrdup(GetMemoryChunkContext(h),
+												  jdg_function_call_sql(&f));
+			}
+			return h->call_sql;
 		case JDG_HANDLER_C:
 			break;
 	}

@@ -25,6 +25,7 @@ typedef struct JdgHandler
 	Oid			owner;
 	char	   *function;		/* signature, as regprocedure prints it */
 	char	   *sql;
+	char	   *call_sql;		/* what calls the function, once made */
 	char	   *library;
 	char	   *symbol;
 	char	   *payload_type;	/* as regtype prints it, or NULL */
@@ -44,11 +45,10 @@ typedef struct JdgHandler
 /*
  * The handler of a name, if "role" may use it: its own, a superuser's, the
  * extension owner's, or granted.  NULL if there is none of that name;
- * FORBIDDEN if there is one that the role may not use.  Inside
- * jdg_internal_begin(); the result lives in "mcxt".
+ * FORBIDDEN if there is one that the role may not use.  The result stays
+ * valid until the transaction ends at least; nobody changes it.
  */
-extern JdgHandler *jdg_handler_get(const char *name, Oid role,
-								   MemoryContext mcxt);
+extern JdgHandler *jdg_handler_get(const char *name, Oid role);
 
 /*
  * Check a payload as the current user: strict conversion to the payload
@@ -65,9 +65,9 @@ extern void jdg_handler_hooks(int64 command_id, MemoryContext mcxt,
 							  const char **cleanup, const char **on_error);
 
 /*
- * SQL text with $1 jsonb that runs the handler (function and sql kinds), in
- * the current context.  Resolves the function as it is now.
+ * SQL text with $1 jsonb that runs the handler (function and sql kinds); it
+ * lives as long as the handler.  Resolves the function as it is now.
  */
-extern char *jdg_handler_sql(const JdgHandler *h);
+extern const char *jdg_handler_sql(JdgHandler *h);
 
 #endif							/* JDG_HANDLER_H */

@@ -15,27 +15,23 @@
  */
 #include "postgres.h"
 
-#include "access/xact.h"
 #include "catalog/dependency.h"
 #include "catalog/history.h"
 #include "catalog/pg_class.h"
 #include "catalog/pg_extension.h"
 #include "catalog/pg_type.h"
+#include "commands/sequence.h"
+#include "core/fault.h"
 #include "core/lock.h"
+#include "core/rows.h"
 #include "core/spi.h"
+#include "utils/array.h"
 #include "utils/builtins.h"
 #include "utils/date.h"
 #include "utils/datetime.h"
 #include "utils/guc.h"
 #include "utils/inval.h"
 #include "utils/lsyscache.h"
-
-/* the last day whose partition this process has seen committed */
-static DateADT known_day = 0;
-
-/* the day whose partition this process made last, and in which transaction */
-static DateADT made_day = 0;
-static TransactionId made_in = InvalidTransactionId;
 
 static DateADT
 day_of(TimestampTz t)
@@ -109,34 +105,42 @@ make_partition(DateADT day, const char *name)
 	CommandCounterIncrement();
 }
 
-/*
- * Make sure that the partition for the day of "when" exists.  Inside
- * jdg_internal_begin().
- */
+static void
+make_partition_once(DateADT day, const char *name)
+{
+	JdgInternal in;
+
+	jdg_internal_begin(&in);
+	jdg_lock_xact(JDG_LOCK_PARTITION, day);
+	/* whoever had the lock may have made it: our caches do not know yet */
+	AcceptInvalidationMessages();
+	if (!OidIsValid(jdg_relation_find(name)))
+	{
+		make_partition(day, name);
+		JDG_FAULT("partition-made");
+	}
+	jdg_internal_end(&in);
+}
+
+/* The partition of a day, made if it is not there. */
+static Oid
+partition_of(DateADT day)
+{
+	char		name[NAMEDATALEN];
+	Oid			relid;
+
+	partition_name(day, name, sizeof(name));
+	relid = jdg_relation_find(name);
+	if (OidIsValid(relid))
+		return relid;
+	make_partition_once(day, name);
+	return jdg_relation_oid(name);
+}
+
 void
 jdg_history_ensure_partition(TimestampTz when)
 {
-	DateADT		day = day_of(when);
-	char		name[NAMEDATALEN];
-
-	if (day == known_day)
-		return;
-	partition_name(day, name, sizeof(name));
-	if (!OidIsValid(get_relname_relid(name, jdg_schema_oid())))
-	{
-		jdg_lock_xact(JDG_LOCK_PARTITION, day);
-		/* whoever had the lock may have made it: our caches do not know yet */
-		AcceptInvalidationMessages();
-		if (!OidIsValid(get_relname_relid(name, jdg_schema_oid())))
-		{
-			make_partition(day, name);
-			made_day = day;
-			made_in = GetTopTransactionId();
-		}
-	}
-	/* not known before it is committed */
-	if (day != made_day || !TransactionIdIsCurrentTransactionId(made_in))
-		known_day = day;
+	(void) partition_of(day_of(when));
 }
 
 /*
@@ -194,61 +198,168 @@ jdg_history_from_task(JdgHistory *h, const JdgTask *t)
 	h->metadata = t->metadata;
 }
 
-/* Inside jdg_internal_begin(). */
-void
-jdg_history_insert(const JdgHistory *h)
+/* columns of jadugar.run, in the order of sql/20_tables.sql */
+enum
+{
+	R_RUN_ID, R_TASK_ID, R_OWNER, R_QUEUE_ID, R_COMMAND_ID, R_SCHEDULE_ID,
+	R_ATTEMPT, R_PRIORITY, R_WORKER_PID, R_STATUS, R_FINAL, R_SCHEDULED_FOR,
+	R_ENQUEUED_AT, R_STARTED_AT, R_FINISHED_AT, R_ROW_COUNT, R_REASON,
+	R_SCHEDULE, R_OCCURRENCES, R_SCHEDULED_UNTIL, R_PAYLOAD, R_RESULT,
+	R_ERROR_CODE, R_SQLSTATE, R_ERROR, R_TENANT, R_TRACE, R_METADATA,
+	R_OPTIONS, R_COLUMNS
+};
+
+static void
+set_int64(Datum *v, bool *null, int64 value, bool isnull)
+{
+	*v = Int64GetDatum(value);
+	*null = isnull;
+}
+
+static void
+set_time(Datum *v, bool *null, TimestampTz value)
+{
+	*v = TimestampTzGetDatum(value);
+	*null = value == DT_NOBEGIN;
+}
+
+static void
+set_text(Datum *v, bool *null, const char *value)
+{
+	*v = value ? CStringGetTextDatum(value) : (Datum) 0;
+	*null = value == NULL;
+}
+
+static void
+set_jsonb(Datum *v, bool *null, const Jsonb *value)
+{
+	*v = PointerGetDatum(value);
+	*null = value == NULL;
+}
+
+/*
+ * Names of schedules where they are not given: a schedule may be gone before
+ * its history is read.
+ */
+static void
+find_schedule_names(JdgHistory *h, int n)
 {
 	static JdgQuery q = {
-		"INSERT INTO jadugar.run (run_id, task_id, owner, queue_id, "
-		"command_id, schedule_id, attempt, priority, worker_pid, status, "
-		"final, scheduled_for, enqueued_at, started_at, finished_at, "
-		"row_count, reason, schedule, occurrences, scheduled_until, payload, "
-		"result, error_code, sqlstate, error, tenant, trace, metadata, "
-		"options) VALUES (nextval('jadugar.run_id_seq'), "
-		"$1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, "
-		"$16, coalesce($17, (SELECT s.name FROM jadugar.schedule s "
-		"WHERE s.schedule_id = $5)), $18, $19, $20, $21, $22, $23, $24, $25, "
-		"$26, $27, $28)", 28,
-		{INT8OID, OIDOID, INT4OID, INT8OID, INT8OID, INT4OID, INT4OID, INT4OID,
-			CHAROID, BOOLOID, TIMESTAMPTZOID, TIMESTAMPTZOID, TIMESTAMPTZOID,
-			TIMESTAMPTZOID, INT8OID, TEXTOID, TEXTOID, INT8OID, TIMESTAMPTZOID,
-			JSONBOID, JSONBOID, TEXTOID, TEXTOID, JSONBOID, TEXTOID, TEXTOID,
-		JSONBOID, JSONBOID}
+		"SELECT schedule_id, name FROM jadugar.schedule "
+		"WHERE schedule_id = ANY ($1)", 1, {INT8ARRAYOID}
 	};
-	Datum		v[28];
-	char		n[29];
+	Datum	   *ids = palloc(sizeof(Datum) * n);
+	Datum		v[1];
+	MemoryContext mcxt = CurrentMemoryContext;
+	JdgInternal in;
+	int64		rows;
+	int			k = 0;
 
-	jdg_history_ensure_partition(h->finished_at);
-	memset(n, ' ', sizeof(n));
-	jdg_put_int64(&v[0], &n[0], h->task_id, 0);
-	v[1] = ObjectIdGetDatum(h->owner);
-	v[2] = Int32GetDatum(h->queue_id);
-	v[3] = Int64GetDatum(h->command_id);
-	jdg_put_int64(&v[4], &n[4], h->schedule_id, 0);
-	v[5] = Int32GetDatum(h->attempt);
-	v[6] = Int32GetDatum(h->priority);
-	v[7] = Int32GetDatum(h->worker_pid);
-	n[7] = h->worker_pid == 0 ? 'n' : ' ';
-	v[8] = CharGetDatum(h->status);
-	v[9] = BoolGetDatum(h->final);
-	jdg_put_time(&v[10], &n[10], h->scheduled_for);
-	jdg_put_time(&v[11], &n[11], h->enqueued_at);
-	jdg_put_time(&v[12], &n[12], h->started_at);
-	v[13] = TimestampTzGetDatum(h->finished_at);
-	jdg_put_int64(&v[14], &n[14], h->row_count, -1);
-	jdg_put_text(&v[15], &n[15], h->reason);
-	jdg_put_text(&v[16], &n[16], h->schedule);
-	jdg_put_int64(&v[17], &n[17], h->occurrences, 0);
-	jdg_put_time(&v[18], &n[18], h->scheduled_until);
-	jdg_put_pointer(&v[19], &n[19], h->payload);
-	jdg_put_pointer(&v[20], &n[20], h->result);
-	jdg_put_text(&v[21], &n[21], h->error_code);
-	jdg_put_text(&v[22], &n[22], h->sqlstate);
-	jdg_put_pointer(&v[23], &n[23], h->error);
-	jdg_put_text(&v[24], &n[24], h->tenant);
-	jdg_put_text(&v[25], &n[25], h->trace);
-	jdg_put_pointer(&v[26], &n[26], h->metadata);
-	jdg_put_pointer(&v[27], &n[27], h->options);
-	n[28] = '\0';
-	jdg_run(&q, v, n, 0);
+	for (int i = 0; i < n; i++)
+	{
+		if (h[i].schedule_id != 0 && h[i].schedule == NULL)
+			ids[k++] = Int64GetDatum(h[i].schedule_id);
+	}
+	if (k == 0)
+		return;
+	v[0] = PointerGetDatum(construct_array(ids, k, INT8OID, 8,
+										   FLOAT8PASSBYVAL, TYPALIGN_DOUBLE));
+	jdg_internal_begin(&in);
+	rows = jdg_run(&q, v, NULL, 0);
+	for (int64 r = 0; r < rows; r++)
+	{
+		int64		id = jdg_col_int64(r, 1, 0);
+		char	   *name = jdg_col_text(r, 2, mcxt);
+
+		for (int i = 0; i < n; i++)
+		{
+			if (h[i].schedule_id == id && h[i].schedule == NULL)
+				h[i].schedule = name;
+		}
+	}
+	jdg_internal_end(&in);
+}
+
+static void
+put_row(JdgRows *rows, const JdgHistory *h)
+{
+	Datum		v[R_COLUMNS];
+	bool		n[R_COLUMNS] = {0};
+
+	v[R_RUN_ID] = Int64GetDatum(nextval_internal(jdg_relation_oid("run_id_seq"),
+												 false));
+	set_int64(&v[R_TASK_ID], &n[R_TASK_ID], h->task_id, h->task_id == 0);
+	v[R_OWNER] = ObjectIdGetDatum(h->owner);
+	v[R_QUEUE_ID] = Int32GetDatum(h->queue_id);
+	v[R_COMMAND_ID] = Int64GetDatum(h->command_id);
+	set_int64(&v[R_SCHEDULE_ID], &n[R_SCHEDULE_ID], h->schedule_id,
+			  h->schedule_id == 0);
+	v[R_ATTEMPT] = Int32GetDatum(h->attempt);
+	v[R_PRIORITY] = Int32GetDatum(h->priority);
+	v[R_WORKER_PID] = Int32GetDatum(h->worker_pid);
+	n[R_WORKER_PID] = h->worker_pid == 0;
+	v[R_STATUS] = CharGetDatum(h->status);
+	v[R_FINAL] = BoolGetDatum(h->final);
+	set_time(&v[R_SCHEDULED_FOR], &n[R_SCHEDULED_FOR], h->scheduled_for);
+	set_time(&v[R_ENQUEUED_AT], &n[R_ENQUEUED_AT], h->enqueued_at);
+	set_time(&v[R_STARTED_AT], &n[R_STARTED_AT], h->started_at);
+	v[R_FINISHED_AT] = TimestampTzGetDatum(h->finished_at);
+	set_int64(&v[R_ROW_COUNT], &n[R_ROW_COUNT], h->row_count,
+			  h->row_count < 0);
+	set_text(&v[R_REASON], &n[R_REASON], h->reason);
+	set_text(&v[R_SCHEDULE], &n[R_SCHEDULE], h->schedule);
+	set_int64(&v[R_OCCURRENCES], &n[R_OCCURRENCES], h->occurrences,
+			  h->occurrences == 0);
+	set_time(&v[R_SCHEDULED_UNTIL], &n[R_SCHEDULED_UNTIL], h->scheduled_until);
+	set_jsonb(&v[R_PAYLOAD], &n[R_PAYLOAD], h->payload);
+	set_jsonb(&v[R_RESULT], &n[R_RESULT], h->result);
+	set_text(&v[R_ERROR_CODE], &n[R_ERROR_CODE], h->error_code);
+	set_text(&v[R_SQLSTATE], &n[R_SQLSTATE], h->sqlstate);
+	set_jsonb(&v[R_ERROR], &n[R_ERROR], h->error);
+	set_text(&v[R_TENANT], &n[R_TENANT], h->tenant);
+	set_text(&v[R_TRACE], &n[R_TRACE], h->trace);
+	set_jsonb(&v[R_METADATA], &n[R_METADATA], h->metadata);
+	set_jsonb(&v[R_OPTIONS], &n[R_OPTIONS], h->options);
+	jdg_rows_put(rows, v, n);
+}
+
+/* To the partitions straight: rows of one day go together. */
+void
+jdg_history_insert(JdgHistory *h, int n)
+{
+	JdgRows    *rows = NULL;
+	DateADT		day = 0;
+
+	find_schedule_names(h, n);
+	for (int i = 0; i < n; i++)
+	{
+		if (rows == NULL || day_of(h[i].finished_at) != day)
+		{
+			if (rows != NULL)
+				jdg_rows_close(rows);
+			day = day_of(h[i].finished_at);
+			rows = jdg_rows_open(partition_of(day), R_COLUMNS);
+		}
+		put_row(rows, &h[i]);
+	}
+	if (rows != NULL)
+		jdg_rows_close(rows);
+}
+
+const char *
+jdg_status_name(char status)
+{
+	switch (status)
+	{
+		case JDG_STATUS_COMPLETED:
+			return "completed";
+		case JDG_STATUS_FAILED:
+			return "failed";
+		case JDG_STATUS_CANCELLED:
+			return "cancelled";
+		case JDG_STATUS_LOST:
+			return "lost";
+		default:
+			return "skipped";
+	}
 }

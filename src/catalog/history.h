@@ -46,13 +46,19 @@ typedef struct JdgHistory
 /* all fields of "h" that come from the task; the rest null */
 extern void jdg_history_from_task(JdgHistory *h, const JdgTask *task);
 
-/* inside jdg_internal_begin(); makes the day's partition if need be */
-extern void jdg_history_insert(const JdgHistory *h);
+/*
+ * Makes the day's partition if need be, and looks up names of schedules that
+ * are not given.  With an active snapshot.
+ */
+extern void jdg_history_insert(JdgHistory *h, int n);
 
-/* partitions for the day of "when"; own transaction section */
+/* make sure that the partition for the day of "when" exists */
 extern void jdg_history_ensure_partition(TimestampTz when);
 
 /* names of partitions that ended before "limit", a list of char * */
 extern List *jdg_history_expired(TimestampTz limit, MemoryContext mcxt);
+
+/* JDG_STATUS_*, as the views say it */
+extern const char *jdg_status_name(char status);
 
 #endif							/* JDG_HISTORY_H */

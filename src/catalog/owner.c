@@ -50,7 +50,8 @@ static JdgQuery owner_query = {
 static JdgQuery owner_insert = {
 	"INSERT INTO jadugar.owner (role, name) VALUES ($1, $2) "
 	"ON CONFLICT (role) DO UPDATE SET name = excluded.name",
-	2, {OIDOID, NAMEOID}
+	2, {OIDOID, NAMEOID},
+	.config = true
 };
 
 static JdgQuery origin_query = {

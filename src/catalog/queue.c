@@ -3,8 +3,9 @@
  * queue.c
  *	  Rows of jadugar.queue as structs, and who may put tasks into one.
  *
- * Runs in any process; reads without locks.  A queue may change or go
- * between two calls: whoever holds an answer holds a picture.
+ * Runs in any process; reads without locks, and keeps what it has read until
+ * the configuration changes.  A queue may change or go between two calls:
+ * whoever holds an answer holds a picture.
  *
  *-------------------------------------------------------------------------
  */
@@ -18,6 +19,7 @@
 #include "core/spi.h"
 #include "utils/acl.h"
 #include "utils/builtins.h"
+#include "utils/inval.h"
 
 #define QUEUE_COLUMNS \
 	"SELECT queue_id, name, owner, max_concurrency, max_depth, on_full, " \
@@ -37,13 +39,36 @@ static JdgQuery grants_query = {
 	1, {INT4OID}
 };
 
+static JdgQuery paused_query = {
+	"SELECT paused_at IS NOT NULL FROM jadugar.control", 0, {0}
+};
+
+#define MAX_KEPT 64
+
+/* what was read at this epoch of the configuration */
+static JdgQueue kept[MAX_KEPT];
+static int	nkept = 0;
+static bool paused_known = false;
+static bool paused;
+static uint64 kept_epoch = 0;
+
 static bool
-read_queue(JdgQuery *query, Datum key, JdgQueue *queue)
+keeping(uint64 epoch)
+{
+	if (epoch != kept_epoch)
+	{
+		nkept = 0;
+		paused_known = false;
+		kept_epoch = epoch;
+	}
+	return epoch != 0;
+}
+
+static void
+read_queue(JdgQueue *queue)
 {
 	char	   *text;
 
-	if (jdg_run(query, &key, NULL, 1) == 0)
-		return false;
 	memset(queue, 0, sizeof(*queue));
 	queue->queue_id = jdg_col_int32(0, 1, 0);
 	text = jdg_col_text(0, 2, CurrentMemoryContext);
@@ -63,19 +88,93 @@ read_queue(JdgQuery *query, Datum key, JdgQueue *queue)
 	queue->keep = strcmp(text, "failures") == 0 ? JDG_KEEP_FAILURES :
 		strcmp(text, "none") == 0 ? JDG_KEEP_NONE : JDG_KEEP_ALL;
 	queue->paused = jdg_col_bool(0, 9);
-	return true;
+}
+
+static bool
+load_queue(JdgQuery *query, Datum key, uint64 epoch, JdgQueue *queue)
+{
+	JdgInternal in;
+	bool		found;
+
+	jdg_internal_begin(&in);
+	found = jdg_run(query, &key, NULL, 1) > 0;
+	if (found)
+		read_queue(queue);
+	jdg_internal_end(&in);
+	if (found && keeping(epoch))
+	{
+		if (nkept == MAX_KEPT)
+			nkept = 0;
+		kept[nkept++] = *queue;
+	}
+	return found;
 }
 
 bool
 jdg_queue_by_name(const char *name, JdgQueue *queue)
 {
-	return read_queue(&by_name_query, CStringGetTextDatum(name), queue);
+	uint64		epoch = jdg_config_epoch();
+
+	for (int i = 0; keeping(epoch) && i < nkept; i++)
+	{
+		if (strcmp(kept[i].name, name) != 0)
+			continue;
+		*queue = kept[i];
+		return true;
+	}
+	return load_queue(&by_name_query, CStringGetTextDatum(name), epoch, queue);
 }
 
 bool
 jdg_queue_by_id(int32 queue_id, JdgQueue *queue)
 {
-	return read_queue(&by_id_query, Int32GetDatum(queue_id), queue);
+	uint64		epoch = jdg_config_epoch();
+
+	for (int i = 0; keeping(epoch) && i < nkept; i++)
+	{
+		if (kept[i].queue_id != queue_id)
+			continue;
+		*queue = kept[i];
+		return true;
+	}
+	return load_queue(&by_id_query, Int32GetDatum(queue_id), epoch, queue);
+}
+
+bool
+jdg_claims_paused(void)
+{
+	uint64		epoch = jdg_config_epoch();
+	JdgInternal in;
+	bool		result;
+
+	if (keeping(epoch) && paused_known)
+		return paused;
+	jdg_internal_begin(&in);
+	result = jdg_run(&paused_query, NULL, NULL, 1) == 0 || jdg_col_bool(0, 1);
+	jdg_internal_end(&in);
+	if (keeping(epoch))
+	{
+		paused = result;
+		paused_known = true;
+	}
+	return result;
+}
+
+static bool
+was_granted(int32 queue_id, Oid role)
+{
+	Datum		value = Int32GetDatum(queue_id);
+	JdgInternal in;
+	bool		found = false;
+	int64		n;
+
+	jdg_internal_begin(&in);
+	n = jdg_run(&grants_query, &value, NULL, 0);
+	for (int64 i = 0; i < n && !found; i++)
+		found = has_privs_of_role(role, jdg_col_oid(i, 1)) &&
+			jdg_role_is_meant(jdg_col_oid(i, 1));
+	jdg_internal_end(&in);
+	return found;
 }
 
 /*
@@ -85,21 +184,11 @@ jdg_queue_by_id(int32 queue_id, JdgQueue *queue)
 bool
 jdg_queue_usable(const JdgQueue *queue, Oid role)
 {
-	Datum		value = Int32GetDatum(queue->queue_id);
-	int64		n;
-
 	if (queue->queue_id == JDG_DEFAULT_QUEUE ||
 		(has_privs_of_role(role, queue->owner) &&
 		 jdg_role_is_meant(queue->owner)))
 		return true;
-	n = jdg_run(&grants_query, &value, NULL, 0);
-	for (int64 i = 0; i < n; i++)
-	{
-		if (has_privs_of_role(role, jdg_col_oid(i, 1)) &&
-			jdg_role_is_meant(jdg_col_oid(i, 1)))
-			return true;
-	}
-	return jdg_is_operator(role);
+	return was_granted(queue->queue_id, role) || jdg_is_operator(role);
 }
 
 /*
@@ -110,7 +199,10 @@ bool
 jdg_queue_use_by_id(int32 queue_id, JdgQueue *queue)
 {
 	if (queue_id != JDG_DEFAULT_QUEUE)
+	{
 		jdg_lock_xact_shared(JDG_LOCK_QUEUE_USE, (uint32) queue_id);
+		AcceptInvalidationMessages();
+	}
 	return jdg_queue_by_id(queue_id, queue);
 }
 

@@ -39,17 +39,19 @@ typedef struct JdgQueue
 
 /*
  * The queue of that name or id for something that will name it: it can not be
- * dropped before this transaction ends.  Inside jdg_internal_begin(); false:
- * no such queue.
+ * dropped before this transaction ends.  False: no such queue.
  */
 extern bool jdg_queue_use_by_name(const char *name, JdgQueue *queue);
 extern bool jdg_queue_use_by_id(int32 queue_id, JdgQueue *queue);
 
-/* inside jdg_internal_begin(); false: no such queue */
+/* false: no such queue */
 extern bool jdg_queue_by_name(const char *name, JdgQueue *queue);
 extern bool jdg_queue_by_id(int32 queue_id, JdgQueue *queue);
 
-/* may the role put tasks into the queue?  inside jdg_internal_begin() */
+/* is pause_all() in force? */
+extern bool jdg_claims_paused(void);
+
+/* may the role put tasks into the queue? */
 extern bool jdg_queue_usable(const JdgQueue *queue, Oid role);
 
 #endif							/* JDG_QUEUE_H */

@@ -300,5 +300,5 @@ jdg_schedule_record_missed(const JdgSchedule *s, int64 n, TimestampTz first,
 	h.occurrences = n;
 	h.scheduled_until = n > 1 ? last : DT_NOBEGIN;
 	h.finished_at = now;
-	jdg_history_insert(&h);
+	jdg_history_insert(&h, 1);
 }

@@ -3,8 +3,8 @@
  * task.c
  *	  Rows of jadugar.task: ids, insertion, loading.
  *
- * Runs in any backend and in all our processes, always between
- * jdg_internal_begin() and jdg_internal_end().
+ * Runs in any backend and in all our processes.  Rows are inserted straight,
+ * loaded between jdg_internal_begin() and jdg_internal_end().
  *
  *-------------------------------------------------------------------------
  */
@@ -13,6 +13,7 @@
 #include "catalog/pg_type.h"
 #include "catalog/task.h"
 #include "commands/sequence.h"
+#include "core/rows.h"
 #include "core/spi.h"
 #include "utils/builtins.h"
 
@@ -23,58 +24,95 @@ jdg_task_next_id(void)
 	return nextval_internal(jdg_relation_oid("task_id_seq"), false);
 }
 
-/*
- * Insert a task whose fields are all set (task_id by jdg_task_next_id()).
- * Wake-ups are the caller's: jdg_wake_at_commit().
- */
+struct JdgTaskWriter
+{
+	JdgRows    *rows;
+};
+
+JdgTaskWriter *
+jdg_task_writer_begin(void)
+{
+	JdgTaskWriter *w = palloc(sizeof(JdgTaskWriter));
+
+	w->rows = jdg_rows_open(jdg_relation_oid("task"), JDG_A_LAST);
+	return w;
+}
+
+static void
+set_text(Datum *v, bool *isnull, int column, const char *s)
+{
+	v[column - 1] = s ? CStringGetTextDatum(s) : (Datum) 0;
+	isnull[column - 1] = s == NULL;
+}
+
+static void
+set_pointer(Datum *v, bool *isnull, int column, const void *p)
+{
+	v[column - 1] = PointerGetDatum(p);
+	isnull[column - 1] = p == NULL;
+}
+
+static void
+set_time(Datum *v, bool *isnull, int column, TimestampTz t)
+{
+	v[column - 1] = TimestampTzGetDatum(t);
+	isnull[column - 1] = t == DT_NOBEGIN;
+}
+
+void
+jdg_task_writer_put(JdgTaskWriter *w, const JdgTask *t)
+{
+	Datum		v[JDG_A_LAST];
+	bool		isnull[JDG_A_LAST] = {0};
+
+	v[JDG_A_TASK_ID - 1] = Int64GetDatum(t->task_id);
+	v[JDG_A_OWNER - 1] = ObjectIdGetDatum(t->owner);
+	v[JDG_A_QUEUE_ID - 1] = Int32GetDatum(t->queue_id);
+	v[JDG_A_PRIORITY - 1] = Int32GetDatum(t->priority);
+	v[JDG_A_STATE - 1] = CharGetDatum(t->state);
+	v[JDG_A_TRANSACTION - 1] = CharGetDatum(t->transaction);
+	v[JDG_A_ISOLATE - 1] = BoolGetDatum(t->isolate);
+	v[JDG_A_BOUNDED - 1] = BoolGetDatum(t->bounded);
+	v[JDG_A_ATTEMPT - 1] = Int32GetDatum(t->attempt);
+	v[JDG_A_MAX_ATTEMPTS - 1] = Int32GetDatum(t->max_attempts);
+	v[JDG_A_CRASHES - 1] = Int32GetDatum(t->crashes);
+	v[JDG_A_COMMAND_ID - 1] = Int64GetDatum(t->command_id);
+	v[JDG_A_RUN_AT - 1] = TimestampTzGetDatum(t->run_at);
+	v[JDG_A_CREATED_AT - 1] = TimestampTzGetDatum(t->created_at);
+	set_pointer(v, isnull, JDG_A_PAYLOAD, t->payload);
+	v[JDG_A_SCHEDULE_ID - 1] = Int64GetDatum(t->schedule_id);
+	isnull[JDG_A_SCHEDULE_ID - 1] = t->schedule_id == 0;
+	set_time(v, isnull, JDG_A_SCHEDULED_FOR, t->scheduled_for);
+	set_time(v, isnull, JDG_A_STARTED_AT, t->started_at);
+	set_pointer(v, isnull, JDG_A_TIMEOUT, t->timeout);
+	set_pointer(v, isnull, JDG_A_RETRY, t->retry);
+	set_pointer(v, isnull, JDG_A_SETTINGS, t->settings);
+	set_pointer(v, isnull, JDG_A_METADATA, t->metadata);
+	set_text(v, isnull, JDG_A_UNIQUE_KEY, t->unique_key);
+	set_text(v, isnull, JDG_A_CONCURRENCY_KEY, t->concurrency_key);
+	set_text(v, isnull, JDG_A_TENANT, t->tenant);
+	set_text(v, isnull, JDG_A_TRACE, t->trace);
+	v[JDG_A_ON_DEPENDENCY_FAILURE - 1] =
+		CharGetDatum(t->on_dependency_failure);
+	isnull[JDG_A_ON_DEPENDENCY_FAILURE - 1] =
+		t->on_dependency_failure == '\0';
+	jdg_rows_put(w->rows, v, isnull);
+}
+
+void
+jdg_task_writer_end(JdgTaskWriter *w)
+{
+	jdg_rows_close(w->rows);
+	pfree(w);
+}
+
 void
 jdg_task_insert(const JdgTask *t)
 {
-	static JdgQuery q = {
-		"INSERT INTO jadugar.task (" JDG_TASK_COLUMNS ") VALUES ("
-		"$1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, "
-		"$16, $17, $18, $19, $20, $21, $22, $23, $24, $25, $26, $27)", 27,
-		{INT8OID, OIDOID, INT4OID, INT4OID, CHAROID, CHAROID, BOOLOID, BOOLOID,
-			INT4OID, INT4OID, INT4OID, INT8OID, TIMESTAMPTZOID, TIMESTAMPTZOID,
-			JSONBOID, INT8OID, TIMESTAMPTZOID, TIMESTAMPTZOID, INTERVALOID,
-			JSONBOID, JSONBOID, JSONBOID, TEXTOID, TEXTOID, TEXTOID, TEXTOID,
-		CHAROID}
-	};
-	Datum		v[27];
-	char		n[28];
+	JdgTaskWriter *w = jdg_task_writer_begin();
 
-	memset(n, ' ', sizeof(n));
-	v[0] = Int64GetDatum(t->task_id);
-	v[1] = ObjectIdGetDatum(t->owner);
-	v[2] = Int32GetDatum(t->queue_id);
-	v[3] = Int32GetDatum(t->priority);
-	v[4] = CharGetDatum(t->state);
-	v[5] = CharGetDatum(t->transaction);
-	v[6] = BoolGetDatum(t->isolate);
-	v[7] = BoolGetDatum(t->bounded);
-	v[8] = Int32GetDatum(t->attempt);
-	v[9] = Int32GetDatum(t->max_attempts);
-	v[10] = Int32GetDatum(t->crashes);
-	v[11] = Int64GetDatum(t->command_id);
-	v[12] = TimestampTzGetDatum(t->run_at);
-	v[13] = TimestampTzGetDatum(t->created_at);
-	jdg_put_pointer(&v[14], &n[14], t->payload);
-	v[15] = Int64GetDatum(t->schedule_id);
-	n[15] = t->schedule_id == 0 ? 'n' : ' ';
-	jdg_put_time(&v[16], &n[16], t->scheduled_for);
-	jdg_put_time(&v[17], &n[17], t->started_at);
-	jdg_put_pointer(&v[18], &n[18], t->timeout);
-	jdg_put_pointer(&v[19], &n[19], t->retry);
-	jdg_put_pointer(&v[20], &n[20], t->settings);
-	jdg_put_pointer(&v[21], &n[21], t->metadata);
-	jdg_put_text(&v[22], &n[22], t->unique_key);
-	jdg_put_text(&v[23], &n[23], t->concurrency_key);
-	jdg_put_text(&v[24], &n[24], t->tenant);
-	jdg_put_text(&v[25], &n[25], t->trace);
-	v[26] = CharGetDatum(t->on_dependency_failure);
-	n[26] = t->on_dependency_failure == '\0' ? 'n' : ' ';
-	n[27] = '\0';
-	jdg_run(&q, v, n, 0);
+	jdg_task_writer_put(w, t);
+	jdg_task_writer_end(w);
 }
 
 /* A row of SPI_tuptable that selected JDG_TASK_COLUMNS, copied to mcxt. */
@@ -108,6 +146,7 @@ jdg_task_from_row(uint64 row, JdgTask *t, MemoryContext mcxt)
 	t->tenant = jdg_col_text(row, 25, mcxt);
 	t->trace = jdg_col_text(row, 26, mcxt);
 	t->on_dependency_failure = jdg_col_char(row, 27);
+	ItemPointerSetInvalid(&t->tid);
 }
 
 /*

@@ -8,6 +8,7 @@
 #ifndef JDG_TASK_H
 #define JDG_TASK_H
 
+#include "storage/itemptr.h"
 #include "utils/jsonb.h"
 #include "utils/timestamp.h"
 
@@ -67,10 +68,42 @@ typedef struct JdgTask
 	char	   *tenant;
 	char	   *trace;
 	char		on_dependency_failure;	/* 'c', 'r', 'w' */
+
+	/*
+	 * Where its row lies, if this transaction claimed it and it has not been
+	 * changed since; else not valid.
+	 */
+	ItemPointerData tid;
 } JdgTask;
 
+/* columns of jadugar.task, in the order of sql/20_tables.sql */
+enum
+{
+	JDG_A_TASK_ID = 1, JDG_A_OWNER, JDG_A_QUEUE_ID, JDG_A_PRIORITY,
+	JDG_A_STATE, JDG_A_TRANSACTION, JDG_A_ISOLATE, JDG_A_BOUNDED,
+	JDG_A_ATTEMPT, JDG_A_MAX_ATTEMPTS, JDG_A_CRASHES, JDG_A_COMMAND_ID,
+	JDG_A_RUN_AT, JDG_A_CREATED_AT, JDG_A_PAYLOAD, JDG_A_SCHEDULE_ID,
+	JDG_A_SCHEDULED_FOR, JDG_A_STARTED_AT, JDG_A_TIMEOUT, JDG_A_RETRY,
+	JDG_A_SETTINGS, JDG_A_METADATA, JDG_A_UNIQUE_KEY, JDG_A_CONCURRENCY_KEY,
+	JDG_A_TENANT, JDG_A_TRACE, JDG_A_ON_DEPENDENCY_FAILURE,
+	JDG_A_LAST = JDG_A_ON_DEPENDENCY_FAILURE
+};
+
+typedef struct JdgTaskWriter JdgTaskWriter;
+
 extern int64 jdg_task_next_id(void);
+
+/*
+ * Insert tasks whose fields are all set (task_id by jdg_task_next_id()): many,
+ * or one.  What they point to stays valid until the end.  Wake-ups are the
+ * caller's: jdg_wake_at_commit().  With an active snapshot; nothing of a user
+ * is evaluated.
+ */
+extern JdgTaskWriter *jdg_task_writer_begin(void);
+extern void jdg_task_writer_put(JdgTaskWriter *writer, const JdgTask *task);
+extern void jdg_task_writer_end(JdgTaskWriter *writer);
 extern void jdg_task_insert(const JdgTask *task);
+
 extern void jdg_task_from_row(uint64 row, JdgTask *task, MemoryContext mcxt);
 extern bool jdg_task_load(int64 task_id, bool lock, JdgTask *task,
 						  MemoryContext mcxt);

@@ -16,6 +16,7 @@
 #include "catalog/pg_database.h"
 #include "catalog/pg_proc.h"
 #include "catalog/pg_type.h"
+#include "executor/executor.h"
 #include "parser/parse_type.h"
 #include "tcop/pquery.h"
 #include "utils/acl.h"
@@ -85,6 +86,16 @@
 #else
 #define jdg_index_beginscan(heap, index, snapshot, nkeys) \
 	index_beginscan((heap), (index), (snapshot), (nkeys), 0)
+#endif
+
+/* summarizing indexes can be left out since 16 */
+#if PG_VERSION_NUM >= 160000
+#define jdg_insert_index_tuples(info, slot, estate) \
+	ExecInsertIndexTuples((info), (slot), (estate), false, false, NULL, NIL, \
+						  false)
+#else
+#define jdg_insert_index_tuples(info, slot, estate) \
+	ExecInsertIndexTuples((info), (slot), (estate), false, false, NULL, NIL)
 #endif
 
 /* run_once went away in 18 */

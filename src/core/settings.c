@@ -11,6 +11,7 @@
 
 #include <limits.h>
 
+#include "core/fault.h"
 #include "core/settings.h"
 #include "utils/guc.h"
 
@@ -135,5 +136,6 @@ jdg_define_settings(void)
 {
 	define_process_settings();
 	define_policy_settings();
+	jdg_fault_init();
 	MarkGUCPrefixReserved("jadugar");
 }

@@ -50,6 +50,7 @@ init_db(JdgDb *db)
 {
 	memset(db, 0, sizeof(JdgDb));
 	SpinLockInit(&db->mutex);
+	SpinLockInit(&db->marks_mutex);
 	pg_atomic_init_u32(&db->maybe_created, 0);
 	pg_atomic_init_u32(&db->not_adopted, 0);
 	pg_atomic_init_u32(&db->used, 0);
@@ -79,6 +80,7 @@ shmem_startup(void)
 		JdgShared->lock = &(GetNamedLWLockTranche(TRANCHE_NAME))->lock;
 		SpinLockInit(&JdgShared->launcher_mutex);
 		pg_atomic_init_u32(&JdgShared->slot_changes, 0);
+		pg_atomic_init_u32(&JdgShared->dead, 0);
 		JdgShared->ndbs = jdg_max_databases;
 		JdgShared->nslots = jdg_max_workers;
 		p = (char *) JdgShared + MAXALIGN(sizeof(JdgSharedState));
@@ -170,6 +172,10 @@ jdg_db_lookup(Oid dboid, bool create)
 		db->nrecheck = 0;
 		memset(db->blocked, 0, sizeof(db->blocked));
 		SpinLockRelease(&db->mutex);
+		SpinLockAcquire(&db->marks_mutex);
+		memset(db->mark, 0, sizeof(db->mark));
+		db->marks_lost++;
+		SpinLockRelease(&db->marks_mutex);
 		pg_atomic_write_u64(&db->next_due, 0);
 		pg_atomic_write_u32(&db->paused, 0);
 		pg_atomic_write_u32(&db->maybe_created, 0);
@@ -181,6 +187,28 @@ jdg_db_lookup(Oid dboid, bool create)
 	}
 	LWLockRelease(JdgShared->lock);
 	return db;
+}
+
+/*
+ * The entry of the database that this process is connected to.  It can not be
+ * freed meanwhile, so it is looked up once.
+ */
+JdgDb *
+jdg_my_db(void)
+{
+	static JdgDb *mine = NULL;
+
+	if (mine != NULL && mine->dboid == MyDatabaseId &&
+		mine->state != JDG_DB_FREE)
+		return mine;
+	jdg_require_shmem();
+	mine = jdg_db_lookup(MyDatabaseId, true);
+	if (mine == NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_CONFIGURATION_LIMIT_EXCEEDED),
+				 errmsg("jadugar is in use in too many databases"),
+				 errhint("Raise jadugar.max_databases and restart the server.")));
+	return mine;
 }
 
 /*

@@ -12,6 +12,7 @@
  *	JdgShared->lock (LWLock)	  allocation of JdgDb entries and of slots, and
  *								  counting tasks over all slots
  *	JdgDb.mutex (spinlock)		  the wake-up state of one database
+ *	JdgDb.marks_mutex (spinlock)  its marks in the ready index
  *	JdgSlot.mutex (spinlock)	  what one worker does
  *
  * A commit callback takes spinlocks only, never the LWLock: an error there
@@ -86,6 +87,30 @@ typedef struct JdgBlocked
 	char		reason[24];
 } JdgBlocked;
 
+/* a place in the ready index among tasks of one owner, queue and priority */
+typedef struct JdgPosition
+{
+	TimestampTz run_at;
+	int64		task_id;
+} JdgPosition;
+
+#define JDG_MARK_RING	8
+#define JDG_MARK_WAYS	8
+#define JDG_MARK_SETS	32
+#define JDG_MARKS_MAX	(JDG_MARK_WAYS * JDG_MARK_SETS)
+
+/* see queue/marks.c */
+typedef struct JdgMark
+{
+	Oid			owner;			/* InvalidOid: unused */
+	int32		queue_id;
+	int32		priority;
+	uint32		incarnation;	/* of this entry */
+	uint32		published;		/* how many positions so far */
+	JdgPosition position;		/* nothing is ready before */
+	JdgPosition ring[JDG_MARK_RING];	/* the last ones published */
+} JdgMark;
+
 #define JDG_BLOCKED_MAX 16
 #define JDG_WAITING_MAX 8
 
@@ -107,6 +132,12 @@ typedef struct JdgDb
 	int			nrecheck;
 	JdgRecheck	recheck[JDG_RECHECK_MAX];
 	JdgBlocked	blocked[JDG_BLOCKED_MAX];	/* owner InvalidOid: unused */
+
+	slock_t		marks_mutex;	/* taken alone */
+	/* under marks_mutex */
+	uint32		marks_made;		/* counts incarnations */
+	uint32		marks_lost;		/* changes when some were forgotten */
+	JdgMark		mark[JDG_MARK_SETS][JDG_MARK_WAYS];
 
 	pg_atomic_uint32 maybe_created; /* CREATE EXTENSION has committed */
 	pg_atomic_uint32 not_adopted;	/* here and origin differ */
@@ -204,6 +235,7 @@ typedef struct JdgSharedState
 	bool		launcher_scan;	/* look at pg_database again */
 	pid_t		launcher_pid;
 	pg_atomic_uint32 slot_changes;	/* bumped when a slot becomes free */
+	pg_atomic_uint32 dead;		/* slots in state JDG_SLOT_DEAD */
 	int			ndbs;
 	int			nslots;
 	JdgSlot    *slots;
@@ -221,6 +253,9 @@ extern JdgSharedState *JdgShared;
 /* setup */
 extern void jdg_shmem_init(void);
 extern void jdg_require_shmem(void);
+
+/* this process's database: an error if there is no room */
+extern JdgDb *jdg_my_db(void);
 
 /* databases; the returned entry stays valid for the life of the server */
 extern JdgDb *jdg_db_lookup(Oid dboid, bool create);
@@ -245,6 +280,8 @@ extern bool jdg_slot_ask_idle_to_leave(Oid not_dboid, Oid not_owner);
 extern void jdg_slots_leave(Oid dboid, Oid owner, int keep);
 extern void jdg_slots_evict(Oid dboid);
 extern bool jdg_slot_find_task(Oid dboid, int64 task_id, JdgTaskPhase *phase);
+extern bool jdg_slot_died(JdgSlot *slot);
+extern bool jdg_slot_died_with(Oid dboid, int64 task_id);
 extern bool jdg_slot_cancel_task(Oid dboid, int64 task_id, JdgCancelKind kind);
 extern void jdg_slot_give_up(JdgSlot *slot, int first);
 extern TimestampTz jdg_slots_enforce_cancels(Oid dboid);

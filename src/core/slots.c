@@ -16,6 +16,7 @@
 #include <signal.h>
 
 #include "core/clock.h"
+#include "core/fault.h"
 #include "core/settings.h"
 #include "core/shmem.h"
 
@@ -71,6 +72,8 @@ jdg_slot_release(int slotno)
 	JdgSlot    *slot = &JdgShared->slots[slotno];
 
 	SpinLockAcquire(&slot->mutex);
+	if (slot->state == JDG_SLOT_DEAD)
+		pg_atomic_fetch_sub_u32(&JdgShared->dead, 1);
 	slot->state = JDG_SLOT_FREE;
 	slot->generation++;
 	slot->pid = 0;
@@ -282,6 +285,57 @@ jdg_slot_find_task(Oid dboid, int64 task_id, JdgTaskPhase *phase)
 }
 
 /*
+ * The worker of this slot ends.  Inside a task: the slot stays for the
+ * scheduler, which charges the task; true then.
+ */
+bool
+jdg_slot_died(JdgSlot *slot)
+{
+	bool		dead;
+
+	SpinLockAcquire(&slot->mutex);
+	/* a standalone row is marked also before and after the command runs */
+	if (slot->current < 0 && slot->ntasks > 0 && slot->task[0].standalone)
+		slot->current = 0;
+	dead = slot->current >= 0 && !slot->evicted;
+	if (dead && slot->state != JDG_SLOT_DEAD)
+	{
+		slot->state = JDG_SLOT_DEAD;
+		slot->latch = NULL;
+		slot->pid = 0;
+		pg_atomic_fetch_add_u32(&JdgShared->dead, 1);
+	}
+	SpinLockRelease(&slot->mutex);
+	return dead;
+}
+
+/*
+ * Is this a task that a dead worker leaves to the scheduler?  Nobody may run
+ * it before.  When no worker is dead that takes a look at one word.
+ */
+bool
+jdg_slot_died_with(Oid dboid, int64 task_id)
+{
+	bool		found = false;
+
+	if (pg_atomic_read_u32(&JdgShared->dead) == 0)
+		return false;
+	for (int i = 0; i < JdgShared->nslots && !found; i++)
+	{
+		JdgSlot    *slot = &JdgShared->slots[i];
+		int			j;
+
+		SpinLockAcquire(&slot->mutex);
+		j = slot->state == JDG_SLOT_DEAD ?
+			find_in_slot(slot, dboid, task_id) : -1;
+		found = j >= 0 && (j == slot->current ||
+						   slot->task[j].cancel != JDG_CANCEL_NONE);
+		SpinLockRelease(&slot->mutex);
+	}
+	return found;
+}
+
+/*
  * Ask the worker that holds a task to stop it.  False: no worker holds it, or
  * it has run already and only its commit is outstanding, or the worker has
  * died and the scheduler is about to charge the task.  The signal is sent
@@ -321,6 +375,8 @@ jdg_slot_cancel_task(Oid dboid, int64 task_id, JdgCancelKind kind)
 			if (db != NULL)
 				jdg_db_wake(db, JDG_WAKE_WORKER);
 		}
+		if (asked)
+			JDG_FAULT("cancel-requested");
 		if (found)
 			return asked;
 	}

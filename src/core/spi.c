@@ -8,83 +8,13 @@
 #include "postgres.h"
 
 #include "access/xact.h"
-#include "catalog/pg_class.h"
-#include "catalog/pg_extension.h"
-#include "catalog/namespace.h"
-#include "commands/extension.h"
 #include "core/errors.h"
 #include "core/spi.h"
 #include "jit/jit.h"
 #include "miscadmin.h"
 #include "optimizer/cost.h"
-#include "storage/lmgr.h"
 #include "utils/builtins.h"
 #include "utils/guc.h"
-#include "utils/lsyscache.h"
-#include "utils/syscache.h"
-
-/* The extension's OID in this database, or InvalidOid. */
-Oid
-jdg_extension_oid(bool missing_ok)
-{
-	return get_extension_oid("jadugar", missing_ok);
-}
-
-Oid
-jdg_schema_oid(void)
-{
-	return get_namespace_oid("jadugar", false);
-}
-
-/* OID of one of our tables or indexes; an error if it is not there. */
-Oid
-jdg_relation_oid(const char *name)
-{
-	Oid			relid = get_relname_relid(name, jdg_schema_oid());
-
-	if (!OidIsValid(relid))
-		ereport(ERROR,
-				(errcode(JDG_ERRCODE_INTERNAL_ERROR),
-				 errmsg("relation jadugar.%s does not exist", name),
-				 errhint("The extension is damaged or was dropped; run CREATE EXTENSION jadugar.")));
-	return relid;
-}
-
-/* Who owns jadugar's tables: the identity of all bookkeeping. */
-Oid
-jdg_bookkeeper(void)
-{
-	Oid			relid = jdg_relation_oid("task");
-	HeapTuple	tuple = SearchSysCache1(RELOID, ObjectIdGetDatum(relid));
-	Oid			owner;
-
-	if (!HeapTupleIsValid(tuple))
-		elog(ERROR, "cache lookup failed for relation %u", relid);
-	owner = ((Form_pg_class) GETSTRUCT(tuple))->relowner;
-	ReleaseSysCache(tuple);
-	return owner;
-}
-
-/*
- * The first thing every transaction of our processes does: DROP EXTENSION
- * takes the same lock exclusively, so it waits for us, and when it has won we
- * find the extension gone.
- */
-void
-jdg_lock_extension(void)
-{
-	Oid			extoid = get_extension_oid("jadugar", true);
-
-	if (OidIsValid(extoid))
-	{
-		LockDatabaseObject(ExtensionRelationId, extoid, 0, AccessShareLock);
-		if (get_extension_oid("jadugar", true) == extoid)
-			return;
-	}
-	ereport(ERROR,
-			(errcode(JDG_ERRCODE_NOT_INSTALLED),
-			 errmsg("extension \"jadugar\" does not exist in this database")));
-}
 
 /*
  * In our processes: transactions are read committed, read-write and without
@@ -167,6 +97,8 @@ jdg_run(JdgQuery *q, Datum *values, const char *nulls, long limit)
 	if (rc < 0)
 		elog(ERROR, "SPI_execute_plan failed: %s: %s",
 			 SPI_result_code_string(rc), q->sql);
+	if (q->config && SPI_processed > 0)
+		jdg_config_changed();
 	return (int64) SPI_processed;
 }
 

@@ -20,6 +20,7 @@
 #ifndef JDG_SPI_H
 #define JDG_SPI_H
 
+#include "core/objects.h"
 #include "executor/spi.h"
 #include "utils/jsonb.h"
 #include "utils/timestamp.h"
@@ -29,6 +30,7 @@ typedef struct JdgQuery
 	const char *sql;
 	int			nargs;
 	Oid			argtypes[48];
+	bool		config;			/* changes what is kept: jdg_config_epoch() */
 	SPIPlanPtr	plan;
 } JdgQuery;
 
@@ -39,12 +41,6 @@ typedef struct JdgInternal
 	int			guc_level;
 } JdgInternal;
 
-/* the extension as this process sees it; errors if it is not there */
-extern Oid	jdg_extension_oid(bool missing_ok);
-extern Oid	jdg_schema_oid(void);
-extern Oid	jdg_relation_oid(const char *name);
-extern Oid	jdg_bookkeeper(void);	/* role that owns the tables */
-extern void jdg_lock_extension(void);
 extern void jdg_plain_transactions(void);
 
 extern void jdg_internal_begin(JdgInternal *st);

@@ -21,6 +21,7 @@
 typedef struct JdgSuspect
 {
 	TimestampTz server_start;
+	TimestampTz started_at;		/* of the task */
 	Oid			dboid;
 	int32		attempt;
 	int64		task_id;
@@ -33,7 +34,8 @@ extern void jdg_suspect_create(void);
 
 /* worker: map the note of its slot; never fails, works without a file */
 extern void jdg_suspect_attach(int slotno);
-extern void jdg_suspect_begin(int64 task_id, int32 attempt);
+extern void jdg_suspect_begin(int64 task_id, int32 attempt,
+							  TimestampTz started_at);
 extern void jdg_suspect_end(void);	/* safe in a signal handler */
 
 /* launcher: take the guilty notes over; scheduler: deal with its own */

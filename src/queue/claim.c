@@ -3,10 +3,10 @@
  * claim.c
  *	  Claiming ready tasks.
  *
- * Runs in workers.  Reads the index task_ready straight: one scan for each
- * queue in which the owner has ready tasks and which is not paused or full,
- * merged by (priority, run_at, id).  A queue that is paused or at its limit
- * is not looked at, so what waits there costs nothing.
+ * Runs in workers.  Reads the index task_ready straight, from the marks on
+ * (marks.c): priority by priority, highest first, and within one priority the
+ * queues merged by (run_at, id).  A queue that is paused or at its limit is
+ * not looked at, so what waits there costs nothing.
  *
  * Slot first, then the row: the task is published in the worker's slot (under
  * JdgShared->lock where its queue has a limit, which makes the limit exact),
@@ -25,37 +25,29 @@
 #include "catalog/pg_type.h"
 #include "catalog/queue.h"
 #include "core/compat.h"
+#include "core/fault.h"
 #include "core/spi.h"
 #include "executor/tuptable.h"
 #include "miscadmin.h"
 #include "queue/claim.h"
+#include "queue/ready.h"
+#include "storage/procarray.h"
 #include "utils/builtins.h"
 #include "utils/fmgroids.h"
 #include "utils/rel.h"
 #include "utils/snapmgr.h"
 
-/* columns of jadugar.task, in the order of sql/20_tables.sql */
-enum
+/* what a claim works with */
+typedef struct Claim
 {
-	A_TASK_ID = 1, A_OWNER, A_QUEUE_ID, A_PRIORITY, A_STATE, A_TRANSACTION,
-	A_ISOLATE, A_BOUNDED, A_ATTEMPT, A_MAX_ATTEMPTS, A_CRASHES, A_COMMAND_ID,
-	A_RUN_AT, A_CREATED_AT, A_PAYLOAD, A_SCHEDULE_ID, A_SCHEDULED_FOR,
-	A_STARTED_AT, A_TIMEOUT, A_RETRY, A_SETTINGS, A_METADATA, A_UNIQUE_KEY,
-	A_CONCURRENCY_KEY, A_TENANT, A_TRACE, A_ON_DEPENDENCY_FAILURE
-};
-
-/* a queue to claim from */
-typedef struct Source
-{
-	int32		queue_id;
-	int32		limit;			/* 0: none */
-	IndexScanDesc scan;
-	TupleTableSlot *slot;
-	bool		has_head;
-	int32		priority;
-	TimestampTz run_at;
-	int64		task_id;
-} Source;
+	JdgDb	   *db;
+	JdgSlot    *slot;
+	Relation	heap;
+	Relation	index;
+	TransactionId busy;			/* seen in progress on some row */
+	int			nsources;
+	JdgSource	source[JDG_MARKS_MAX];	/* highest priority first */
+} Claim;
 
 bool
 jdg_slot_hold(JdgSlot *slot, const JdgTask *task, int32 queue_limit)
@@ -161,25 +153,25 @@ task_from_slot_short(TupleTableSlot *s, JdgTask *t)
 
 	slot_getallattrs(s);
 	memset(t, 0, sizeof(*t));
-	t->task_id = DatumGetInt64(attr(s, A_TASK_ID, &isnull));
-	t->owner = DatumGetObjectId(attr(s, A_OWNER, &isnull));
-	t->queue_id = DatumGetInt32(attr(s, A_QUEUE_ID, &isnull));
-	t->priority = DatumGetInt32(attr(s, A_PRIORITY, &isnull));
-	t->state = DatumGetChar(attr(s, A_STATE, &isnull));
-	t->transaction = DatumGetChar(attr(s, A_TRANSACTION, &isnull));
-	t->isolate = DatumGetBool(attr(s, A_ISOLATE, &isnull));
-	t->bounded = DatumGetBool(attr(s, A_BOUNDED, &isnull));
-	t->attempt = DatumGetInt32(attr(s, A_ATTEMPT, &isnull));
-	t->max_attempts = DatumGetInt32(attr(s, A_MAX_ATTEMPTS, &isnull));
-	t->crashes = DatumGetInt32(attr(s, A_CRASHES, &isnull));
-	t->command_id = DatumGetInt64(attr(s, A_COMMAND_ID, &isnull));
-	t->run_at = DatumGetTimestampTz(attr(s, A_RUN_AT, &isnull));
-	t->created_at = DatumGetTimestampTz(attr(s, A_CREATED_AT, &isnull));
-	t->schedule_id = DatumGetInt64(attr(s, A_SCHEDULE_ID, &isnull));
+	t->task_id = DatumGetInt64(attr(s, JDG_A_TASK_ID, &isnull));
+	t->owner = DatumGetObjectId(attr(s, JDG_A_OWNER, &isnull));
+	t->queue_id = DatumGetInt32(attr(s, JDG_A_QUEUE_ID, &isnull));
+	t->priority = DatumGetInt32(attr(s, JDG_A_PRIORITY, &isnull));
+	t->state = DatumGetChar(attr(s, JDG_A_STATE, &isnull));
+	t->transaction = DatumGetChar(attr(s, JDG_A_TRANSACTION, &isnull));
+	t->isolate = DatumGetBool(attr(s, JDG_A_ISOLATE, &isnull));
+	t->bounded = DatumGetBool(attr(s, JDG_A_BOUNDED, &isnull));
+	t->attempt = DatumGetInt32(attr(s, JDG_A_ATTEMPT, &isnull));
+	t->max_attempts = DatumGetInt32(attr(s, JDG_A_MAX_ATTEMPTS, &isnull));
+	t->crashes = DatumGetInt32(attr(s, JDG_A_CRASHES, &isnull));
+	t->command_id = DatumGetInt64(attr(s, JDG_A_COMMAND_ID, &isnull));
+	t->run_at = DatumGetTimestampTz(attr(s, JDG_A_RUN_AT, &isnull));
+	t->created_at = DatumGetTimestampTz(attr(s, JDG_A_CREATED_AT, &isnull));
+	t->schedule_id = DatumGetInt64(attr(s, JDG_A_SCHEDULE_ID, &isnull));
 	if (isnull)
 		t->schedule_id = 0;
-	t->scheduled_for = time_attr(s, A_SCHEDULED_FOR);
-	t->started_at = time_attr(s, A_STARTED_AT);
+	t->scheduled_for = time_attr(s, JDG_A_SCHEDULED_FOR);
+	t->started_at = time_attr(s, JDG_A_STARTED_AT);
 }
 
 static void
@@ -190,115 +182,47 @@ task_from_slot(TupleTableSlot *s, JdgTask *t, MemoryContext mcxt)
 	Datum		d;
 
 	task_from_slot_short(s, t);
-	t->payload = jsonb_attr(s, A_PAYLOAD);
-	d = attr(s, A_TIMEOUT, &isnull);
+	t->payload = jsonb_attr(s, JDG_A_PAYLOAD);
+	d = attr(s, JDG_A_TIMEOUT, &isnull);
 	if (!isnull)
 	{
 		t->timeout = palloc(sizeof(Interval));
 		memcpy(t->timeout, DatumGetIntervalP(d), sizeof(Interval));
 	}
-	t->retry = jsonb_attr(s, A_RETRY);
-	t->settings = jsonb_attr(s, A_SETTINGS);
-	t->metadata = jsonb_attr(s, A_METADATA);
-	t->unique_key = text_attr(s, A_UNIQUE_KEY);
-	t->concurrency_key = text_attr(s, A_CONCURRENCY_KEY);
-	t->tenant = text_attr(s, A_TENANT);
-	t->trace = text_attr(s, A_TRACE);
-	d = attr(s, A_ON_DEPENDENCY_FAILURE, &isnull);
+	t->retry = jsonb_attr(s, JDG_A_RETRY);
+	t->settings = jsonb_attr(s, JDG_A_SETTINGS);
+	t->metadata = jsonb_attr(s, JDG_A_METADATA);
+	t->unique_key = text_attr(s, JDG_A_UNIQUE_KEY);
+	t->concurrency_key = text_attr(s, JDG_A_CONCURRENCY_KEY);
+	t->tenant = text_attr(s, JDG_A_TENANT);
+	t->trace = text_attr(s, JDG_A_TRACE);
+	d = attr(s, JDG_A_ON_DEPENDENCY_FAILURE, &isnull);
 	t->on_dependency_failure = isnull ? '\0' : DatumGetChar(d);
+	t->tid = s->tts_tid;
 	MemoryContextSwitchTo(old);
 }
 
 /*
- * The queues in which the owner has ready tasks and that are not paused; none
- * while pause_all() is in force.
+ * Has another transaction this row?  A look at the row only, to save the
+ * attempt to lock it: most rows that one claim passes over belong to the same
+ * few groups.
  */
-static int
-find_sources(Oid owner, Source **sources)
-{
-	static JdgQuery q = {
-		"WITH RECURSIVE q(id) AS ("
-		"(SELECT t.queue_id FROM jadugar.task t WHERE t.owner = $1 "
-		"AND t.state = 'r' ORDER BY t.owner, t.queue_id LIMIT 1) "
-		"UNION ALL "
-		"SELECT (SELECT t.queue_id FROM jadugar.task t WHERE t.owner = $1 "
-		"AND t.state = 'r' AND t.queue_id > q.id "
-		"ORDER BY t.owner, t.queue_id LIMIT 1) "
-		"FROM q WHERE q.id IS NOT NULL) "
-		"SELECT u.queue_id, u.max_concurrency FROM q "
-		"JOIN jadugar.queue u ON u.queue_id = q.id "
-		"WHERE u.paused_at IS NULL "
-		"AND (SELECT c.paused_at IS NULL FROM jadugar.control c)", 1, {OIDOID}
-	};
-	JdgInternal in;
-	Datum		v[1] = {ObjectIdGetDatum(owner)};
-	MemoryContext mcxt = CurrentMemoryContext;
-	int			n;
-
-	jdg_internal_begin(&in);
-	n = (int) jdg_run(&q, v, NULL, 0);
-	*sources = MemoryContextAllocZero(mcxt, sizeof(Source) * Max(n, 1));
-	for (int i = 0; i < n; i++)
-	{
-		(*sources)[i].queue_id = jdg_col_int32(i, 1, 0);
-		(*sources)[i].limit = jdg_col_int32(i, 2, 0);
-	}
-	jdg_internal_end(&in);
-	return n;
-}
-
-/* Move a source on to its next ready task. */
-static void
-advance(Source *src)
-{
-	bool		isnull;
-
-	src->has_head = index_getnext_slot(src->scan, ForwardScanDirection,
-									   src->slot);
-	if (!src->has_head)
-		return;
-	src->priority = DatumGetInt32(slot_getattr(src->slot, A_PRIORITY, &isnull));
-	src->run_at = DatumGetTimestampTz(slot_getattr(src->slot, A_RUN_AT, &isnull));
-	src->task_id = DatumGetInt64(slot_getattr(src->slot, A_TASK_ID, &isnull));
-}
-
-static void
-open_source(Source *src, Relation heap, Relation index, Oid owner)
-{
-	ScanKeyData key[2];
-
-	ScanKeyInit(&key[0], 1, BTEqualStrategyNumber, F_OIDEQ,
-				ObjectIdGetDatum(owner));
-	ScanKeyInit(&key[1], 2, BTEqualStrategyNumber, F_INT4EQ,
-				Int32GetDatum(src->queue_id));
-	src->scan = jdg_index_beginscan(heap, index, GetActiveSnapshot(), 2);
-	index_rescan(src->scan, key, 2, NULL, 0);
-	src->slot = table_slot_create(heap, NULL);
-	advance(src);
-}
-
 static bool
-comes_before(const Source *a, const Source *b)
+is_taken(Claim *c, TupleTableSlot *tts)
 {
-	if (a->priority != b->priority)
-		return a->priority > b->priority;
-	if (a->run_at != b->run_at)
-		return a->run_at < b->run_at;
-	return a->task_id < b->task_id;
-}
+	HeapTupleHeader row =
+	((BufferHeapTupleTableSlot *) tts)->base.tuple->t_data;
+	TransactionId holder = HeapTupleHeaderGetRawXmax(row);
 
-static Source *
-first_source(Source *sources, int n)
-{
-	Source	   *best = NULL;
-
-	for (int i = 0; i < n; i++)
-	{
-		if (sources[i].has_head &&
-			(best == NULL || comes_before(&sources[i], best)))
-			best = &sources[i];
-	}
-	return best;
+	if ((row->t_infomask & (HEAP_XMAX_INVALID | HEAP_XMAX_IS_MULTI)) != 0 ||
+		TransactionIdIsCurrentTransactionId(holder))
+		return false;
+	if (holder == c->busy)
+		return true;
+	if (!TransactionIdIsInProgress(holder))
+		return false;
+	c->busy = holder;
+	return true;
 }
 
 /* Lock the row that the slot holds, without waiting, and read it again. */
@@ -315,79 +239,113 @@ lock_row(Relation heap, TupleTableSlot *tts, Snapshot snapshot)
 						   LockWaitSkip, 0, &tmfd);
 	if (res != TM_Ok)
 		return false;
-	return DatumGetChar(slot_getattr(tts, A_STATE, &isnull)) == JDG_STATE_READY;
+	return DatumGetChar(slot_getattr(tts, JDG_A_STATE, &isnull)) == JDG_STATE_READY;
 }
 
-int
-jdg_claim(JdgSlot *slot, Oid owner, JdgTask *tasks, int max,
-		  JdgJoinCheck join, MemoryContext mcxt, bool *more)
+/* Claim the task at a source's head; false: it is not to be had. */
+static bool
+take_head(Claim *c, JdgSource *src, const JdgTask *look, JdgTask *task,
+		  MemoryContext mcxt)
 {
-	Source	   *sources;
-	int			nsources;
-	int			n = 0;
-	Relation	heap,
-				index;
-	Source	   *src;
-
-	*more = false;
-	PushActiveSnapshot(GetTransactionSnapshot());
-	nsources = find_sources(owner, &sources);
-	if (nsources == 0)
+	/* one that a worker died with is first charged for it */
+	if (is_taken(c, src->slot) ||
+		jdg_slot_died_with(MyDatabaseId, look->task_id))
+		return false;
+	if (!jdg_slot_hold(c->slot, look, src->limit))
 	{
-		PopActiveSnapshot();
-		return 0;
+		/* the queue is at its limit: nothing more of it */
+		src->has_head = false;
+		return false;
 	}
-	/* this transaction's own view may have moved on */
-	PopActiveSnapshot();
-	PushActiveSnapshot(GetTransactionSnapshot());
-	heap = table_open(jdg_relation_oid("task"), RowExclusiveLock);
-	index = index_open(jdg_relation_oid("task_ready"), AccessShareLock);
-	for (int i = 0; i < nsources; i++)
-		open_source(&sources[i], heap, index, owner);
+	JDG_FAULT("claim-held");
+	if (!lock_row(c->heap, src->slot, GetActiveSnapshot()) ||
+		jdg_slot_died_with(MyDatabaseId, look->task_id))
+	{
+		jdg_slot_unhold_last(c->slot);
+		return false;
+	}
+	JDG_FAULT("claim-locked");
+	hold_is_locked(c->slot);
+	task_from_slot(src->slot, task, mcxt);
+	return true;
+}
 
-	while (n < max && (src = first_source(sources, nsources)) != NULL)
+/*
+ * Claim from sources of one priority until "max" tasks are there; true: the
+ * group is to hold no more.
+ */
+static bool
+claim_from(Claim *c, JdgSource *sources, int nsources, JdgTask *tasks, int *n,
+		   int max, JdgJoinCheck join, MemoryContext mcxt, bool *more)
+{
+	JdgSource  *src;
+
+	for (int i = 0; i < nsources; i++)
+		jdg_ready_open(c->db, &sources[i], c->heap, c->index);
+	while (*n < max && (src = jdg_ready_first(sources, nsources)) != NULL)
 	{
 		JdgTask		look;
 		JdgJoin		j;
 
 		CHECK_FOR_INTERRUPTS();
 		task_from_slot_short(src->slot, &look);
-		j = join(&look, n);
+		j = join(&look, *n);
 		if (j == JDG_JOIN_NO)
-		{
-			*more = true;
 			break;
-		}
-		if (!jdg_slot_hold(slot, &look, src->limit))
+		if (take_head(c, src, &look, &tasks[*n], mcxt))
 		{
-			src->has_head = false;	/* the queue is at its limit */
-			continue;
-		}
-		if (lock_row(heap, src->slot, GetActiveSnapshot()))
-		{
-			hold_is_locked(slot);
-			task_from_slot(src->slot, &tasks[n++], mcxt);
+			(*n)++;
 			if (j == JDG_JOIN_LAST)
-			{
-				advance(src);
-				*more = first_source(sources, nsources) != NULL;
-				break;
-			}
+				max = *n;
 		}
-		else
-			jdg_slot_unhold_last(slot);
-		advance(src);
+		if (src->has_head)
+			jdg_ready_advance(src);
 	}
-	if (n == max)
-		*more = true;
-
+	*more = jdg_ready_first(sources, nsources) != NULL;
 	for (int i = 0; i < nsources; i++)
+		jdg_ready_close(&sources[i]);
+	return *more || *n >= max;
+}
+
+int
+jdg_claim(JdgSlot *slot, Oid owner, JdgTask *tasks, int max,
+		  JdgJoinCheck join, MemoryContext mcxt, bool *more)
+{
+	Claim	   *c = palloc(sizeof(Claim));
+	bool		full = false;
+	int			n = 0;
+	int			level = 0;
+
+	*more = false;
+	c->db = jdg_my_db();
+	c->slot = slot;
+	c->busy = InvalidTransactionId;
+	c->nsources = 0;
+	PushActiveSnapshot(GetTransactionSnapshot());
+	if (!jdg_claims_paused())
+		c->nsources = jdg_ready_sources(c->db, owner, c->source);
+	PopActiveSnapshot();
+	if (c->nsources == 0)
+		return 0;
+	/* later than the look at the marks */
+	PushActiveSnapshot(GetTransactionSnapshot());
+	c->heap = table_open(jdg_relation_oid("task"), RowExclusiveLock);
+	c->index = index_open(jdg_relation_oid("task_ready"), AccessShareLock);
+	while (level < c->nsources && !full)
 	{
-		index_endscan(sources[i].scan);
-		ExecDropSingleTupleTableSlot(sources[i].slot);
+		int			end = level + 1;
+
+		while (end < c->nsources &&
+			   c->source[end].look.priority == c->source[level].look.priority)
+			end++;
+		full = claim_from(c, &c->source[level], end - level, tasks, &n, max,
+						  join, mcxt, more);
+		level = end;
 	}
-	index_close(index, AccessShareLock);
-	table_close(heap, NoLock);
+	/* lower priorities have not been looked at */
+	*more |= level < c->nsources;
+	index_close(c->index, NoLock);
+	table_close(c->heap, NoLock);
 	PopActiveSnapshot();
 	return n;
 }

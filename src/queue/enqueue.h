@@ -53,11 +53,17 @@ extern void jdg_apply_settings(Jsonb *settings, bool session);
 extern char jdg_transaction_mode(const char *given);
 
 /*
- * After this transaction commits, wake whoever has to act on a new task of
- * this owner: a worker if ready, the scheduler if it is due later or waits.
- * Never raises an error after commit.
+ * This task was inserted or became runnable: after this transaction commits,
+ * wake whoever has to act on it, a worker if it is ready, the scheduler if it
+ * is due later or waits.  Every way to become ready passes here, since
+ * workers look where it is told to look (marks.c): task_id, owner, queue_id,
+ * priority, state and run_at are those of the row.  Never raises an error
+ * after commit.
  */
 extern void jdg_wake_at_commit(Oid owner, const JdgTask *task);
+
+/* rows of many ready tasks have changed in what the index is made of */
+extern void jdg_forget_marks_at_commit(void);
 
 /* more general: JDG_WAKE_* bits for the scheduler of this database */
 extern void jdg_wake_scheduler_at_commit(uint32 why);

@@ -238,6 +238,23 @@ raise_not_a_command(const char *text, ErrorData *err)
 			 internalerrposition(err ? err->cursorpos : 0)));
 }
 
+/* What was found acceptable before is not parsed again. */
+static void
+classify(const char *text, char *kind, bool *standalone, ErrorData **error)
+{
+	const JdgCommand *known = jdg_command_known(text, JDG_COMMAND_SQL);
+
+	if (known == NULL)
+		known = jdg_command_known(text, JDG_COMMAND_HANDLER);
+	if (known == NULL)
+	{
+		jdg_command_classify(text, kind, standalone, error);
+		return;
+	}
+	*kind = known->kind;
+	*standalone = known->standalone;
+}
+
 /*
  * See enqueue.h.  The order matters: cheap checks of form first, then the
  * command, then what may run user code.
@@ -246,12 +263,10 @@ void
 jdg_task_prepare(const JdgTaskOptions *o, Oid owner, int32 default_attempts,
 				 JdgTask *t, JdgQueue *queue, JdgHandler **handler)
 {
-	JdgInternal in;
 	char		kind;
 	bool		standalone;
 	ErrorData  *syntax_error = NULL;
 	JdgHandler *h = NULL;
-	MemoryContext mcxt = CurrentMemoryContext;
 
 	check_length("concurrency_key", o->concurrency_key);
 	check_length("tenant", o->tenant);
@@ -266,19 +281,21 @@ jdg_task_prepare(const JdgTaskOptions *o, Oid owner, int32 default_attempts,
 		ereport(ERROR,
 				(errcode(JDG_ERRCODE_VALIDATION_ERROR),
 				 errmsg("metadata must be a JSON object")));
-	jdg_command_classify(o->command, &kind, &standalone, &syntax_error);
-
-	jdg_internal_begin(&in);
+	classify(o->command, &kind, &standalone, &syntax_error);
 	if (kind == JDG_COMMAND_HANDLER)
 	{
-		h = jdg_handler_get(o->command, owner, mcxt);
+		h = jdg_handler_get(o->command, owner);
 		if (h == NULL)
+		{
+			/* not parsed, if it was a handler's name before */
+			jdg_command_classify(o->command, &kind, &standalone,
+								 &syntax_error);
 			raise_not_a_command(o->command, syntax_error);
+		}
 		standalone = h->standalone;
 	}
-	find_queue(o->queue, h, in.save_user, queue);
+	find_queue(o->queue, h, GetUserId(), queue);
 	t->command_id = jdg_command_id(o->command, kind, standalone);
-	jdg_internal_end(&in);
 
 	t->owner = owner;
 	t->queue_id = queue->queue_id;

@@ -32,7 +32,12 @@
  */
 #include "postgres.h"
 
+#include "access/genam.h"
+#include "access/table.h"
+#include "access/tableam.h"
 #include "catalog/pg_type.h"
+#include "core/compat.h"
+#include "core/fault.h"
 #include "core/shmem.h"
 #include "core/spi.h"
 #include "queue/enqueue.h"
@@ -41,6 +46,9 @@
 #include "queue/settle.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
+#include "utils/fmgroids.h"
+#include "utils/rel.h"
+#include "utils/snapmgr.h"
 
 /* Put a locked task into another state; wake-ups at commit. */
 void
@@ -62,6 +70,7 @@ static void
 dependencies_satisfied(JdgTask *t)
 {
 	jdg_task_set_state(t, jdg_state_without_dependencies(t));
+	JDG_FAULT("resolve-dependent");
 }
 
 /* Does the task still wait for another? */
@@ -114,8 +123,40 @@ add_id(List *ids, int64 id)
 }
 
 /*
+ * Does a task depend on one of these?  Probes the index straight: most often
+ * there is nothing.
+ */
+bool
+jdg_has_dependants(const JdgFinished *done, int n)
+{
+	Relation	heap = table_open(jdg_relation_oid("dependency"),
+								  AccessShareLock);
+	Relation	index = index_open(jdg_relation_oid("dependency_parent"),
+								   AccessShareLock);
+	IndexScanDesc scan = jdg_index_beginscan(heap, index, GetActiveSnapshot(),
+											 1);
+	TupleTableSlot *slot = table_slot_create(heap, NULL);
+	bool		found = false;
+
+	for (int i = 0; i < n && !found; i++)
+	{
+		ScanKeyData key;
+
+		ScanKeyInit(&key, 1, BTEqualStrategyNumber, F_INT8EQ,
+					Int64GetDatum(done[i].task_id));
+		index_rescan(scan, &key, 1, NULL, 0);
+		found = index_getnext_slot(scan, ForwardScanDirection, slot);
+	}
+	ExecDropSingleTupleTableSlot(slot);
+	index_endscan(scan);
+	index_close(index, NoLock);
+	table_close(heap, NoLock);
+	return found;
+}
+
+/*
  * Tasks have been taken out by this transaction: resolve what depends on
- * them.  One index probe when nothing does.  Cancelling is left to the
+ * them.  Cancelling is left to the
  * caller: a chain of dependants may be longer than the stack is deep.
  */
 List *
@@ -219,6 +260,7 @@ promote_key(Oid owner, const char *key, int n)
 		jdg_task_from_row(i, &tasks[i], CurrentMemoryContext);
 	for (int i = 0; i < found; i++)
 		jdg_task_set_state(&tasks[i], JDG_STATE_READY);
+	JDG_FAULT("resolve-key");
 	return found;
 }
 

@@ -21,6 +21,9 @@ typedef struct JdgFinished
 /* all inside jdg_internal_begin() */
 extern void jdg_task_set_state(JdgTask *t, char state);
 
+/* may anything wait for them?  with an active snapshot */
+extern bool jdg_has_dependants(const JdgFinished *done, int n);
+
 /* ids (int64 *) of waiting tasks that are to be cancelled for it */
 extern List *jdg_resolve_finished(const JdgFinished *done, int n);
 extern bool jdg_has_dependencies(int64 task_id);

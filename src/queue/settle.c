@@ -4,12 +4,14 @@
  *	  What follows when tasks end.
  *
  * Runs in workers at the end of a group, in the scheduler for tasks whose
- * worker died, and in sessions that cancel; always inside
- * jdg_internal_begin(), with the tasks' rows locked by this transaction.
- * Everything that follows from an end is written here, in one transaction
- * with the task's own effects: the row leaves or is put back, the history
- * row, dependants, the next task of its key, hooks, unique keys, the
- * schedule's statistics.
+ * worker died, and in sessions that cancel, with the tasks' rows locked by
+ * this transaction.  Everything that follows from an end is written here, in
+ * one transaction with the task's own effects: the row leaves or is put back,
+ * the history row, dependants, the next task of its key, hooks, unique keys,
+ * the schedule's statistics.
+ *
+ * What every task needs is written straight and in bulk; SQL is run only for
+ * a task that has more to it.
  *
  * Rows of others that are touched: children of dependencies and waiting
  * tasks of a key (SKIP LOCKED, never waited for), and schedule_stat in the
@@ -19,125 +21,29 @@
  */
 #include "postgres.h"
 
+#include "access/table.h"
+#include "access/xact.h"
 #include "catalog/command.h"
-#include "catalog/pg_type.h"
+#include "catalog/history.h"
 #include "catalog/queue.h"
+#include "catalog/schedule_stat.h"
+#include "catalog/pg_type.h"
 #include "core/clock.h"
 #include "core/errors.h"
+#include "core/fault.h"
 #include "core/json.h"
+#include "core/rows.h"
 #include "core/settings.h"
 #include "core/shmem.h"
 #include "core/spi.h"
 #include "miscadmin.h"
+#include "queue/decide.h"
 #include "queue/enqueue.h"
 #include "queue/resolve.h"
-#include "queue/retry.h"
 #include "queue/settle.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
-
-/* what is decided about one task */
-typedef struct Decision
-{
-	bool		stays;			/* its row is put back */
-	char		state;			/* then: its new state */
-	TimestampTz run_at;
-	char		status;			/* of the history row, '\0': none */
-	const char *error_code;
-} Decision;
-
-static void
-decide_failed(JdgTask *t, const JdgOutcome *o, Decision *d)
-{
-	d->status = JDG_STATUS_FAILED;
-	d->error_code = jdg_error_name(o->sqlerrcode);
-	t->attempt++;
-	if (t->attempt < t->max_attempts &&
-		jdg_retry_wanted(t->retry, o->sqlerrcode))
-	{
-		int64		delay = jdg_retry_delay(t->retry, t->attempt);
-
-		d->stays = true;
-		d->run_at = o->finished_at + delay;
-		d->state = delay > 0 ? JDG_STATE_SCHEDULED : JDG_STATE_READY;
-	}
-}
-
-/*
- * Its worker died.  The work of a transaction was undone with it, so such a
- * task goes on whatever its policy says, until it has done so too often.
- */
-static void
-decide_crashed(JdgTask *t, const JdgOutcome *o, Decision *d)
-{
-	d->error_code = "WORKER_CRASHED";
-	t->attempt++;
-	t->crashes++;
-	t->isolate = true;
-	if (t->crashes >= jdg_max_crashes)
-	{
-		d->status = JDG_STATUS_FAILED;
-		return;
-	}
-	d->status = JDG_STATUS_LOST;
-	d->stays = true;
-	d->run_at = t->crashes == 1 ? t->run_at :
-		o->finished_at + (t->crashes - 1) * USECS_PER_SEC;
-	d->state = t->crashes == 1 ? JDG_STATE_READY : JDG_STATE_SCHEDULED;
-}
-
-static void
-decide_lost(JdgTask *t, const JdgOutcome *o, Decision *d)
-{
-	decide_failed(t, o, d);
-	d->error_code = "WORKER_CRASHED";
-	if (o->guilty && ++t->crashes >= jdg_max_crashes)
-		d->stays = false;
-	if (d->stays)
-		d->status = JDG_STATUS_LOST;
-}
-
-static void
-decide(JdgTask *t, const JdgOutcome *o, Decision *d)
-{
-	memset(d, 0, sizeof(*d));
-	switch (o->end)
-	{
-		case JDG_END_COMPLETED:
-			d->status = JDG_STATUS_COMPLETED;
-			t->attempt++;
-			break;
-		case JDG_END_FAILED:
-			decide_failed(t, o, d);
-			break;
-		case JDG_END_CANCELLED:
-			d->status = JDG_STATUS_CANCELLED;
-			if (o->started_at != DT_NOBEGIN)
-				t->attempt++;
-			break;
-		case JDG_END_DISCARDED:
-			d->status = JDG_STATUS_FAILED;
-			d->error_code = "TASK_EXECUTION_ERROR";
-			t->attempt++;
-			break;
-		case JDG_END_SNOOZED:
-			d->stays = true;
-			d->state = JDG_STATE_SCHEDULED;
-			d->run_at = o->finished_at + o->snooze_us;
-			break;
-		case JDG_END_LOST:
-			decide_lost(t, o, d);
-			break;
-		case JDG_END_CRASHED:
-			decide_crashed(t, o, d);
-			break;
-		case JDG_END_PAUSED:
-			d->stays = true;
-			d->state = JDG_STATE_PAUSED;
-			d->run_at = t->run_at;
-			break;
-	}
-}
+#include "utils/rel.h"
 
 /* What retry_task() needs besides the columns of the history. */
 static Jsonb *
@@ -176,35 +82,51 @@ keeps_history(const JdgQueue *queue, char status)
 }
 
 static void
-write_history(const JdgTask *t, const JdgOutcome *o, const Decision *d)
+history_of(const JdgTask *t, const JdgOutcome *o, const JdgDecision *d,
+		   JdgHistory *h)
 {
-	JdgHistory	h;
-	char		sqlstate[6] = "";
-
-	jdg_history_from_task(&h, t);
-	h.status = d->status;
-	h.final = !d->stays;
-	h.started_at = o->started_at;
-	h.finished_at = o->finished_at;
-	h.worker_pid = o->worker_pid;
-	h.row_count = o->row_count;
-	h.reason = o->reason;
-	h.result = o->result;
-	h.error_code = d->error_code;
-	h.error = o->error;
+	jdg_history_from_task(h, t);
+	h->status = d->status;
+	h->final = !d->stays;
+	h->started_at = o->started_at;
+	h->finished_at = o->finished_at;
+	h->worker_pid = o->worker_pid;
+	h->row_count = o->row_count;
+	h->reason = o->reason;
+	h->result = o->result;
+	h->error_code = d->error_code;
+	h->error = o->error;
 	if (o->sqlerrcode != 0 && (d->status == JDG_STATUS_FAILED ||
 							   d->status == JDG_STATUS_LOST))
-	{
-		strlcpy(sqlstate, unpack_sql_state(o->sqlerrcode), sizeof(sqlstate));
-		h.sqlstate = sqlstate;
-	}
-	if (h.final && d->status != JDG_STATUS_COMPLETED)
-		h.options = options_of(t);
-	jdg_history_insert(&h);
+		h->sqlstate = pstrdup(unpack_sql_state(o->sqlerrcode));
+	if (h->final && d->status != JDG_STATUS_COMPLETED)
+		h->options = options_of(t);
 }
 
 static void
-put_back(JdgTask *t, const Decision *d)
+write_histories(const JdgTask *tasks, const JdgOutcome *o,
+				const JdgDecision *d, int n)
+{
+	JdgHistory *h = palloc(sizeof(JdgHistory) * n);
+	JdgQueue	queue = {0};
+	int			k = 0;
+
+	for (int i = 0; i < n; i++)
+	{
+		if (d[i].status == '\0')
+			continue;
+		if (queue.queue_id != tasks[i].queue_id &&
+			!jdg_queue_by_id(tasks[i].queue_id, &queue))
+			queue.keep = JDG_KEEP_ALL;
+		if (keeps_history(&queue, d[i].status))
+			history_of(&tasks[i], &o[i], &d[i], &h[k++]);
+	}
+	jdg_history_insert(h, k);
+	pfree(h);
+}
+
+static void
+put_back(JdgTask *t, const JdgDecision *d)
 {
 	static JdgQuery q = {
 		"UPDATE jadugar.task SET state = $2, run_at = $3, attempt = $4, "
@@ -223,6 +145,7 @@ put_back(JdgTask *t, const Decision *d)
 	t->state = d->state;
 	t->run_at = d->run_at;
 	jdg_wake_at_commit(t->owner, t);
+	JDG_FAULT("put-back");
 }
 
 /* What a task that leaves before its time was still waiting for. */
@@ -237,31 +160,40 @@ delete_dependencies(int64 task_id)
 	jdg_run(&q, v, NULL, 0);
 }
 
+/* Rows that this transaction has claimed, or not. */
 static void
-delete_rows(JdgTask *tasks, const Decision *d, int n)
+delete_row(const JdgTask *t, Relation rel)
 {
 	static JdgQuery q = {
-		"DELETE FROM jadugar.task WHERE task_id = ANY ($1)", 1, {INT8ARRAYOID}
+		"DELETE FROM jadugar.task WHERE task_id = $1", 1, {INT8OID}
 	};
-	Datum	   *ids = palloc(sizeof(Datum) * n);
-	Datum		v[1];
-	int			k = 0;
+	Datum		v[1] = {Int64GetDatum(t->task_id)};
+	ItemPointerData tid = t->tid;
+	JdgInternal in;
+
+	if (ItemPointerIsValid(&tid) && jdg_row_delete(rel, &tid))
+		return;
+	jdg_internal_begin(&in);
+	if (jdg_run(&q, v, NULL, 0) != 1)
+		elog(ERROR, "a settled task was not there any more");
+	if (t->state == JDG_STATE_DEPENDENCY || t->state == JDG_STATE_PAUSED)
+		delete_dependencies(t->task_id);
+	jdg_internal_end(&in);
+}
+
+static void
+delete_rows(const JdgTask *tasks, const JdgDecision *d, int n)
+{
+	Relation	rel = table_open(jdg_relation_oid("task"), RowExclusiveLock);
 
 	for (int i = 0; i < n; i++)
 	{
-		if (d[i].stays)
-			continue;
-		ids[k++] = Int64GetDatum(tasks[i].task_id);
-		if (tasks[i].state == JDG_STATE_DEPENDENCY ||
-			tasks[i].state == JDG_STATE_PAUSED)
-			delete_dependencies(tasks[i].task_id);
+		if (!d[i].stays)
+			delete_row(&tasks[i], rel);
 	}
-	if (k == 0)
-		return;
-	v[0] = PointerGetDatum(construct_array(ids, k, INT8OID, 8,
-										   FLOAT8PASSBYVAL, TYPALIGN_DOUBLE));
-	if (jdg_run(&q, v, NULL, 0) != k)
-		elog(ERROR, "a settled task was not there any more");
+	table_close(rel, NoLock);
+	/* what is looked up next does not see them */
+	CommandCounterIncrement();
 }
 
 static void
@@ -282,94 +214,67 @@ release_unique_key(const JdgTask *t, TimestampTz now)
 	jdg_run(&q, v, NULL, 0);
 }
 
-static const char *
-status_name(char status)
-{
-	switch (status)
-	{
-		case JDG_STATUS_COMPLETED:
-			return "completed";
-		case JDG_STATUS_FAILED:
-			return "failed";
-		case JDG_STATUS_CANCELLED:
-			return "cancelled";
-		case JDG_STATUS_LOST:
-			return "lost";
-		default:
-			return "skipped";
-	}
-}
-
-static void
-count_for_schedule(const JdgTask *t, const JdgOutcome *o, const Decision *d)
-{
-	static JdgQuery q = {
-		"INSERT INTO jadugar.schedule_stat AS s (schedule_id, last_run_at, "
-		"last_status, last_success_at, completed, failures) "
-		"SELECT $1, $2, $3, CASE WHEN $4 THEN $5 END, $4::int, (NOT $4)::int "
-		"ON CONFLICT (schedule_id) DO UPDATE SET "
-		"last_run_at = coalesce($2, s.last_run_at), last_status = $3, "
-		"last_success_at = CASE WHEN $4 THEN $5 ELSE s.last_success_at END, "
-		"completed = s.completed + $4::int, "
-		"failures = s.failures + (NOT $4)::int", 5,
-		{INT8OID, TIMESTAMPTZOID, TEXTOID, BOOLOID, TIMESTAMPTZOID}
-	};
-	Datum		v[5];
-	char		n[6] = "     ";
-
-	v[0] = Int64GetDatum(t->schedule_id);
-	jdg_put_time(&v[1], &n[1], o->started_at);
-	v[2] = CStringGetTextDatum(status_name(d->status));
-	v[3] = BoolGetDatum(d->status == JDG_STATUS_COMPLETED);
-	v[4] = TimestampTzGetDatum(o->finished_at);
-	jdg_run(&q, v, n, 0);
-}
-
 /*
  * What was cancelled before it began says nothing about how a schedule runs.
  * It is also what sessions settle, and a session would keep schedule_stat's
  * row locked until it commits, with every worker that settles waiting.
  */
 static bool
-counts_for_schedule(const JdgOutcome *o, const Decision *d)
+counts_for_schedule(const JdgOutcome *o, const JdgDecision *d)
 {
 	return !d->stays &&
 		(o->end != JDG_END_CANCELLED || o->started_at != DT_NOBEGIN);
 }
 
-/* Statistics of schedules, in the order of their ids: see the header. */
-static void
-count_for_schedules(JdgTask *tasks, const JdgOutcome *o, const Decision *d,
-					int n)
+static int
+add_counts(const JdgTask *tasks, const JdgOutcome *o, const JdgDecision *d,
+		   int n, JdgScheduleCount *counts)
 {
-	int64		last = 0;
+	int			k = 0;
 
-	for (;;)
+	for (int i = 0; i < n; i++)
 	{
-		int64		next = PG_INT64_MAX;
+		JdgScheduleCount *c = counts;
 
-		for (int i = 0; i < n; i++)
+		if (tasks[i].schedule_id == 0 || !counts_for_schedule(&o[i], &d[i]))
+			continue;
+		while (c < counts + k && c->schedule_id != tasks[i].schedule_id)
+			c++;
+		if (c == counts + k)
 		{
-			if (tasks[i].schedule_id > last &&
-				counts_for_schedule(&o[i], &d[i]) &&
-				tasks[i].schedule_id < next)
-				next = tasks[i].schedule_id;
+			memset(c, 0, sizeof(*c));
+			c->schedule_id = tasks[i].schedule_id;
+			c->last_run_at = c->last_success_at = DT_NOBEGIN;
+			k++;
 		}
-		if (next == PG_INT64_MAX)
-			break;
-		for (int i = 0; i < n; i++)
+		if (o[i].started_at != DT_NOBEGIN)
+			c->last_run_at = o[i].started_at;
+		c->last_status = d[i].status;
+		if (d[i].status == JDG_STATUS_COMPLETED)
 		{
-			if (tasks[i].schedule_id == next &&
-				counts_for_schedule(&o[i], &d[i]))
-				count_for_schedule(&tasks[i], &o[i], &d[i]);
+			c->last_success_at = o[i].finished_at;
+			c->completed++;
 		}
-		last = next;
+		else
+			c->failures++;
 	}
+	return k;
+}
+
+static void
+count_for_schedules(const JdgTask *tasks, const JdgOutcome *o,
+					const JdgDecision *d, int n)
+{
+	JdgScheduleCount *counts = palloc(sizeof(JdgScheduleCount) * n);
+	int			k = add_counts(tasks, o, d, n, counts);
+
+	if (k > 0)
+		jdg_schedule_count(counts, k);
 }
 
 /* A hook of a handler runs as a task of its own, as the same owner. */
 static void
-enqueue_hook(const JdgTask *t, const JdgOutcome *o, const Decision *d,
+enqueue_hook(const JdgTask *t, const JdgOutcome *o, const JdgDecision *d,
 			 const char *function)
 {
 	JsonbParseState *st;
@@ -384,7 +289,7 @@ enqueue_hook(const JdgTask *t, const JdgOutcome *o, const Decision *d,
 	jdg_json_begin(&st);
 	jdg_json_int64(&st, "task_id", t->task_id);
 	jdg_json_int64(&st, "attempt", t->attempt);
-	jdg_json_text(&st, "status", status_name(d->status));
+	jdg_json_text(&st, "status", jdg_status_name(d->status));
 	jdg_json_text(&st, "error_code", d->error_code);
 	jdg_json_jsonb(&st, "payload", t->payload);
 	jdg_json_jsonb(&st, "result", o->result);
@@ -405,12 +310,13 @@ enqueue_hook(const JdgTask *t, const JdgOutcome *o, const Decision *d,
 	hook.tenant = t->tenant;
 	hook.trace = t->trace;
 	jdg_task_insert(&hook);
+	JDG_FAULT("hook-enqueued");
 	jdg_wake_at_commit(hook.owner, &hook);
 	jdg_count_enqueued(1);
 }
 
 static void
-run_hooks(const JdgTask *t, const JdgOutcome *o, const Decision *d)
+run_hooks(const JdgTask *t, const JdgOutcome *o, const JdgDecision *d)
 {
 	if (d->stays)
 		return;
@@ -421,7 +327,7 @@ run_hooks(const JdgTask *t, const JdgOutcome *o, const Decision *d)
 }
 
 static void
-release_keys(JdgTask *tasks, const JdgOutcome *o, const Decision *d, int n)
+release_keys(const JdgTask *tasks, const JdgOutcome *o, const JdgDecision *d, int n)
 {
 	for (int i = 0; i < n; i++)
 	{
@@ -436,12 +342,12 @@ release_keys(JdgTask *tasks, const JdgOutcome *o, const Decision *d, int n)
 }
 
 static void
-count_stats(const JdgTask *tasks, const JdgOutcome *o, const Decision *d,
+count_stats(const JdgTask *tasks, const JdgOutcome *o, const JdgDecision *d,
 			int n)
 {
-	JdgDb	   *db = JdgShared ? jdg_db_lookup(MyDatabaseId, true) : NULL;
+	JdgDb	   *db = jdg_my_db();
 
-	for (int i = 0; db != NULL && i < n; i++)
+	for (int i = 0; i < n; i++)
 	{
 		pg_atomic_uint64 *counter = NULL;
 
@@ -467,45 +373,70 @@ count_stats(const JdgTask *tasks, const JdgOutcome *o, const Decision *d,
 	}
 }
 
-/* Returns the ids of dependants that are to be cancelled. */
-static List *
-settle(JdgTask *tasks, const JdgOutcome *outcomes, int n)
+/* Is there more to write than its row and its history? */
+static bool
+has_more(const JdgTask *t, const JdgOutcome *o, const JdgDecision *d)
 {
-	List	   *to_cancel = NIL;
-	Decision   *d = palloc(sizeof(Decision) * Max(n, 1));
-	JdgFinished *done = palloc(sizeof(JdgFinished) * Max(n, 1));
-	int			ndone = 0;
-	JdgQueue	queue;
+	return d->stays || t->schedule_id != 0 || t->concurrency_key != NULL ||
+		t->unique_key != NULL || o->cleanup != NULL || o->on_error != NULL;
+}
 
-	queue.queue_id = 0;
-	for (int i = 0; i < n; i++)
-		decide(&tasks[i], &outcomes[i], &d[i]);
-	delete_rows(tasks, d, n);
+/* What runs SQL; returns the ids of dependants that are to be cancelled. */
+static List *
+write_more(JdgTask *tasks, const JdgOutcome *o, const JdgDecision *d, int n,
+		   const JdgFinished *done, int ndone)
+{
 	for (int i = 0; i < n; i++)
 	{
 		if (d[i].stays)
 			put_back(&tasks[i], &d[i]);
-		else
-		{
-			done[ndone].task_id = tasks[i].task_id;
-			done[ndone++].success = d[i].status == JDG_STATUS_COMPLETED;
-		}
-		if (d[i].status == '\0')
-			continue;
-		if (queue.queue_id != tasks[i].queue_id &&
-			!jdg_queue_by_id(tasks[i].queue_id, &queue))
-			queue.keep = JDG_KEEP_ALL;
-		if (keeps_history(&queue, d[i].status))
-			write_history(&tasks[i], &outcomes[i], &d[i]);
-		run_hooks(&tasks[i], &outcomes[i], &d[i]);
+		run_hooks(&tasks[i], &o[i], &d[i]);
 	}
-	count_for_schedules(tasks, outcomes, d, n);
-	release_keys(tasks, outcomes, d, n);
-	if (ndone > 0)
+	count_for_schedules(tasks, o, d, n);
+	release_keys(tasks, o, d, n);
+	return ndone > 0 ? jdg_resolve_finished(done, ndone) : NIL;
+}
+
+static void cancel_dependants(List *ids);
+
+/* Returns the ids of dependants that are to be cancelled, unless "cancel". */
+static List *
+settle(JdgTask *tasks, const JdgOutcome *outcomes, int n, bool cancel)
+{
+	List	   *to_cancel = NIL;
+	JdgDecision *d = palloc(sizeof(JdgDecision) * Max(n, 1));
+	JdgFinished *done = palloc(sizeof(JdgFinished) * Max(n, 1));
+	int			ndone = 0;
+	bool		more = false;
+
+	for (int i = 0; i < n; i++)
 	{
-		to_cancel = jdg_resolve_finished(done, ndone);
-		jdg_finished_at_commit();
+		jdg_decide(&tasks[i], &outcomes[i], &d[i]);
+		more |= has_more(&tasks[i], &outcomes[i], &d[i]);
+		if (d[i].stays)
+			continue;
+		done[ndone].task_id = tasks[i].task_id;
+		done[ndone++].success = d[i].status == JDG_STATUS_COMPLETED;
 	}
+	delete_rows(tasks, d, n);
+	write_histories(tasks, outcomes, d, n);
+	if (more || jdg_has_dependants(done, ndone))
+	{
+		JdgInternal in;
+
+		/* who cancels the dependants himself is inside already */
+		if (cancel)
+			jdg_internal_begin(&in);
+		to_cancel = write_more(tasks, outcomes, d, n, done, ndone);
+		if (cancel)
+		{
+			cancel_dependants(to_cancel);
+			to_cancel = NIL;
+			jdg_internal_end(&in);
+		}
+	}
+	if (ndone > 0)
+		jdg_finished_at_commit();
 	count_stats(tasks, outcomes, d, n);
 	return to_cancel;
 }
@@ -523,7 +454,7 @@ settle_cancel(JdgTask *task, const char *reason)
 	o.finished_at = jdg_now();
 	o.row_count = -1;
 	o.reason = reason;
-	to_cancel = settle(task, &o, 1);
+	to_cancel = settle(task, &o, 1, false);
 	/* this session is in no slot: see resolve.c */
 	if (task->concurrency_key != NULL)
 		jdg_wake_scheduler_at_commit(JDG_WAKE_SWEEP);
@@ -554,7 +485,7 @@ cancel_dependants(List *ids)
 void
 jdg_settle(JdgTask *tasks, const JdgOutcome *outcomes, int n)
 {
-	cancel_dependants(settle(tasks, outcomes, n));
+	(void) settle(tasks, outcomes, n, true);
 }
 
 /*
@@ -565,4 +496,5 @@ void
 jdg_settle_cancel(JdgTask *task, const char *reason)
 {
 	cancel_dependants(settle_cancel(task, reason));
+	JDG_FAULT("cancel-before-commit");
 }

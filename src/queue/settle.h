@@ -44,8 +44,7 @@ typedef struct JdgOutcome
 /*
  * Write what follows from the ends of n tasks, whose rows this transaction
  * has locked: delete or put back the rows, history, dependants, keys,
- * hooks.  Inside jdg_internal_begin().  Wake-ups are queued for commit.
- * "retried" tells for each whether it will run again (may be NULL).
+ * hooks.  With an active snapshot.  Wake-ups are queued for commit.
  */
 extern void jdg_settle(JdgTask *tasks, const JdgOutcome *outcomes, int n);
 

@@ -17,11 +17,23 @@
 #include "postgres.h"
 
 #include "access/xact.h"
+#include "core/fault.h"
 #include "core/shmem.h"
 #include "miscadmin.h"
 #include "queue/enqueue.h"
+#include "queue/marks.h"
 
 #define MAX_OWNERS 16
+#define MAX_PUBLISHED 16
+
+/* the first task that became ready of one owner, queue and priority */
+typedef struct Published
+{
+	Oid			owner;
+	int32		queue_id;
+	int32		priority;
+	JdgPosition position;
+} Published;
 
 typedef struct Pending
 {
@@ -35,6 +47,9 @@ typedef struct Pending
 	int			nowners;
 	Oid			owners[MAX_OWNERS];
 	bool		owners_overflow;
+	int			npublished;
+	Published	published[MAX_PUBLISHED];
+	bool		published_overflow;
 	int			nrecheck;
 	JdgRecheck	recheck[JDG_RECHECK_MAX];
 	bool		recheck_overflow;
@@ -55,6 +70,8 @@ forget(void)
 	pending.held = false;
 	pending.nowners = 0;
 	pending.owners_overflow = false;
+	pending.npublished = 0;
+	pending.published_overflow = false;
 	pending.nrecheck = 0;
 	pending.recheck_overflow = false;
 	pending.enqueued = 0;
@@ -69,6 +86,7 @@ act(void)
 
 	if (db == NULL)
 		return;
+	JDG_FAULT("commit-callback");
 	if (pending.created)
 	{
 		pg_atomic_write_u32(&db->maybe_created, 1);
@@ -79,6 +97,16 @@ act(void)
 
 	if (pending.enqueued > 0 || (why & JDG_WAKE_SCHEDULES))
 		pg_atomic_write_u32(&db->used, 1);
+
+	/* before anyone is woken for them: see marks.c */
+	for (int i = 0; i < pending.npublished; i++)
+	{
+		Published  *p = &pending.published[i];
+
+		jdg_mark_publish(db, p->owner, p->queue_id, p->priority, p->position);
+	}
+	if (pending.published_overflow)
+		jdg_marks_forget(db);
 
 	/* pairs with the scheduler's order: publish, then take a snapshot */
 	pg_memory_barrier();
@@ -112,6 +140,8 @@ xact_callback(XactEvent event, void *arg)
 {
 	if (!pending.any)
 		return;
+	if (event == XACT_EVENT_PRE_COMMIT && pending.enqueued > 0)
+		JDG_FAULT("enqueue-before-commit");
 	if (event == XACT_EVENT_COMMIT)
 		act();
 	if (event == XACT_EVENT_ABORT && pending.held && pending.db != NULL)
@@ -134,14 +164,8 @@ begin(void)
 {
 	if (pending.any)
 		return;
-	jdg_require_shmem();
-	pending.db = jdg_db_lookup(MyDatabaseId, true);
+	pending.db = jdg_my_db();
 	pending.any = true;
-	if (pending.db == NULL)
-		ereport(ERROR,
-				(errcode(ERRCODE_CONFIGURATION_LIMIT_EXCEEDED),
-				 errmsg("jadugar is in use in too many databases"),
-				 errhint("Raise jadugar.max_databases and restart the server.")));
 }
 
 void
@@ -193,8 +217,43 @@ add_owner(Oid owner)
 		pending.owners_overflow = true;
 }
 
+static void
+publish(Oid owner, int32 queue_id, int32 priority, const JdgTask *t)
+{
+	JdgPosition position = {t->run_at, t->task_id};
+	Published  *p;
+
+	for (int i = 0; i < pending.npublished; i++)
+	{
+		p = &pending.published[i];
+		if (p->owner != owner || p->queue_id != queue_id ||
+			p->priority != priority)
+			continue;
+		if (jdg_position_compare(&position, &p->position) < 0)
+			p->position = position;
+		return;
+	}
+	if (pending.npublished == MAX_PUBLISHED)
+	{
+		pending.published_overflow = true;
+		return;
+	}
+	p = &pending.published[pending.npublished++];
+	p->owner = owner;
+	p->queue_id = queue_id;
+	p->priority = priority;
+	p->position = position;
+}
+
+void
+jdg_forget_marks_at_commit(void)
+{
+	begin();
+	pending.published_overflow = true;
+}
+
 /*
- * A task of this state and owner was inserted or became runnable.
+ * This task was inserted or became runnable.
  */
 void
 jdg_wake_at_commit(Oid owner, const JdgTask *task)
@@ -204,9 +263,11 @@ jdg_wake_at_commit(Oid owner, const JdgTask *task)
 	{
 		case JDG_STATE_READY:
 			add_owner(owner);
+			publish(owner, task->queue_id, task->priority, task);
 			break;
 		case JDG_STATE_SCHEDULED:
 			pending.earliest = Min(pending.earliest, task->run_at);
+			publish(JDG_MARK_DUE, 0, 0, task);
 			break;
 		case JDG_STATE_DEPENDENCY:
 		case JDG_STATE_KEY:

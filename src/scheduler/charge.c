@@ -18,6 +18,7 @@
 #include "core/clock.h"
 #include "core/compat.h"
 #include "core/errors.h"
+#include "core/fault.h"
 #include "core/spi.h"
 #include "miscadmin.h"
 #include "queue/settle.h"
@@ -28,6 +29,8 @@
 
 /* between the end of a worker and the charge, in ms */
 #define SHUTDOWN_PAUSE 50L
+/* until a row that was locked is looked at again */
+#define LOCKED_PAUSE (100 * INT64CONST(1000))
 
 static Jsonb *
 crash_error(const char *message)
@@ -53,24 +56,29 @@ init_outcome(JdgOutcome *o, JdgEnd end, TimestampTz started, pid_t pid)
 	o->error = crash_error("the worker process ended while it ran the task");
 }
 
-/* Settle one task, if it is still as its worker left it. */
-static void
+/*
+ * Settle one task, if it is still as its worker left it.  False: somebody has
+ * its row locked.
+ */
+static bool
 charge_task(int64 task_id, int attempt, JdgOutcome *o)
 {
 	JdgTask		t;
 
-	if (!jdg_task_load(task_id, true, &t, CurrentMemoryContext) ||
-		t.attempt != attempt)
-		return;
+	if (!jdg_task_load(task_id, true, &t, CurrentMemoryContext))
+		return !jdg_task_load(task_id, false, &t, CurrentMemoryContext);
+	if (t.attempt != attempt)
+		return true;
 	if (t.state == JDG_STATE_STANDALONE && o->end == JDG_END_CRASHED)
 		o->end = JDG_END_LOST;
 	else if (t.state != JDG_STATE_STANDALONE && t.state != JDG_STATE_READY)
-		return;
+		return true;
 	if (o->started_at == DT_NOBEGIN)
 		o->started_at = t.started_at;
 	jdg_handler_hooks(t.command_id, CurrentMemoryContext, &o->cleanup,
 					  &o->on_error);
 	jdg_settle(&t, o, 1);
+	return true;
 }
 
 static void
@@ -116,9 +124,11 @@ outlive_shutdown(void)
  * Tasks that a dead worker held and had not come to are ready again, but for
  * those it had been asked to cancel.
  */
-static void
+static bool
 cancel_rest(const JdgSlot *slot)
 {
+	bool		done = true;
+
 	for (int i = 0; i < slot->ntasks; i++)
 	{
 		const JdgSlotTask *st = &slot->task[i];
@@ -132,20 +142,27 @@ cancel_rest(const JdgSlot *slot)
 		o.sqlerrcode = 0;
 		if (st->cancel == JDG_CANCEL_PAUSE)
 			o.end = JDG_END_PAUSED;
-		charge_task(st->task_id, st->attempt, &o);
+		done &= charge_task(st->task_id, st->attempt, &o);
 	}
+	return done;
 }
 
-/* Workers of this database that ended inside a task. */
-void
+/*
+ * Workers of this database that ended inside a task.  Returns when to look
+ * again at those whose row is locked, DT_NOEND: there are none.  No worker
+ * takes them meanwhile, so it is the dying one's still, or a session's.
+ */
+TimestampTz
 jdg_charge_dead(JdgDb *db)
 {
+	TimestampTz next = DT_NOEND;
 	bool		paused = false;
 
 	for (int i = 0; i < JdgShared->nslots; i++)
 	{
 		JdgSlot    *slot = &JdgShared->slots[i];
 		JdgOutcome	o;
+		bool		done;
 
 		if (slot->state != JDG_SLOT_DEAD || slot->dboid != db->dboid)
 			continue;
@@ -155,12 +172,18 @@ jdg_charge_dead(JdgDb *db)
 		/* nobody else touches a dead slot of this database */
 		jdg_work_begin();
 		outcome_of_dead_slot(slot, &o);
-		charge_task(slot->task[slot->current].task_id,
-					slot->task[slot->current].attempt, &o);
-		cancel_rest(slot);
+		done = charge_task(slot->task[slot->current].task_id,
+						   slot->task[slot->current].attempt, &o);
+		done &= cancel_rest(slot);
+		JDG_FAULT("charge-before-commit");
 		jdg_work_end();
-		jdg_slot_release(i);
+		JDG_FAULT("charge-committed");
+		if (done)
+			jdg_slot_release(i);
+		else
+			next = jdg_now() + LOCKED_PAUSE;
 	}
+	return next;
 }
 
 /* Standalone rows that no worker holds: the server went down under them. */
@@ -187,11 +210,12 @@ charge_orphans(void)
 			int			attempt = jdg_col_int32(i, 2, 0);
 
 			init_outcome(&o, JDG_END_LOST, DT_NOBEGIN, 0);
-			charge_task(id, attempt, &o);
+			(void) charge_task(id, attempt, &o);
 		}
 		SPI_tuptable = rows;
 		SPI_processed = processed;
 	}
+	JDG_FAULT("orphan-charge-before-commit");
 	jdg_work_end();
 }
 
@@ -207,10 +231,12 @@ jdg_charge_after_crash(JdgDb *db)
 		JdgOutcome	o;
 
 		jdg_work_begin();
-		init_outcome(&o, JDG_END_CRASHED, DT_NOBEGIN, s.pid);
+		init_outcome(&o, JDG_END_CRASHED, s.started_at, s.pid);
 		o.guilty = true;
-		charge_task(s.task_id, s.attempt, &o);
+		(void) charge_task(s.task_id, s.attempt, &o);
+		JDG_FAULT("crash-charge-before-commit");
 		jdg_work_end();
+		JDG_FAULT("crash-charge-committed");
 		jdg_suspect_clear(index);
 	}
 	charge_orphans();

@@ -33,9 +33,12 @@
 #include "commands/defrem.h"
 #include "commands/extension.h"
 #include "core/compat.h"
+#include "core/fault.h"
 #include "miscadmin.h"
 #include "nodes/parsenodes.h"
+#include "queue/marks.h"
 #include "scheduler/scheduler.h"
+#include "storage/ipc.h"
 #include "tcop/utility.h"
 #include "utils/resowner.h"
 
@@ -182,19 +185,79 @@ after_utility(Node *stmt)
 		case T_CreatedbStmt:
 			jdg_launcher_wake(true);
 			break;
-		case T_TransactionStmt:
-			if (((TransactionStmt *) stmt)->kind == TRANS_STMT_COMMIT_PREPARED ||
-				((TransactionStmt *) stmt)->kind == TRANS_STMT_ROLLBACK_PREPARED)
-			{
-				JdgDb	   *db = jdg_db_lookup(MyDatabaseId, false);
-
-				if (db != NULL)
-					jdg_db_wake(db, JDG_WAKE_ALL);
-			}
-			break;
 		default:
 			break;
 	}
+}
+
+static void
+run_utility(PlannedStmt *pstmt, const char *query, bool read_only,
+			ProcessUtilityContext context, ParamListInfo params,
+			QueryEnvironment *env, DestReceiver *dest, QueryCompletion *qc)
+{
+	if (prev_utility)
+		prev_utility(pstmt, query, read_only, context, params, env, dest, qc);
+	else
+		standard_ProcessUtility(pstmt, query, read_only, context, params, env,
+								dest, qc);
+}
+
+static bool
+ends_prepared(Node *stmt)
+{
+	TransactionStmtKind kind;
+
+	if (!IsA(stmt, TransactionStmt))
+		return false;
+	kind = ((TransactionStmt *) stmt)->kind;
+	return kind == TRANS_STMT_COMMIT_PREPARED ||
+		kind == TRANS_STMT_ROLLBACK_PREPARED;
+}
+
+/* a prepared transaction is being ended in this database */
+static JdgDb *ending_in = NULL;
+
+/* What it has made ready nobody knows: all are to look everywhere. */
+static void
+prepared_has_ended(void)
+{
+	JdgDb	   *db = ending_in;
+
+	if (db == NULL)
+		return;
+	JDG_FAULT("prepared-before-wake");
+	ending_in = NULL;
+	jdg_marks_forget(db);
+	jdg_db_wake(db, JDG_WAKE_ALL);
+}
+
+static void
+at_exit(int code, Datum arg)
+{
+	prepared_has_ended();
+}
+
+/* COMMIT PREPARED may have committed also when it ends badly. */
+static void
+end_prepared(PlannedStmt *pstmt, const char *query, bool read_only,
+			 ProcessUtilityContext context, ParamListInfo params,
+			 QueryEnvironment *env, DestReceiver *dest, QueryCompletion *qc)
+{
+	static bool registered = false;
+
+	if (!registered)
+		before_shmem_exit(at_exit, (Datum) 0);
+	registered = true;
+	ending_in = jdg_db_lookup(MyDatabaseId, false);
+	PG_TRY();
+	{
+		run_utility(pstmt, query, read_only, context, params, env, dest, qc);
+	}
+	PG_FINALLY();
+	{
+		prepared_has_ended();
+	}
+	PG_END_TRY();
 }
 
 static void
@@ -207,11 +270,10 @@ process_utility(PlannedStmt *pstmt, const char *query, bool read_only,
 	NodeTag		tag = nodeTag(stmt);
 
 	before_utility(stmt);
-	if (prev_utility)
-		prev_utility(pstmt, query, read_only, context, params, env, dest, qc);
+	if (ends_prepared(stmt))
+		end_prepared(pstmt, query, read_only, context, params, env, dest, qc);
 	else
-		standard_ProcessUtility(pstmt, query, read_only, context, params, env,
-								dest, qc);
+		run_utility(pstmt, query, read_only, context, params, env, dest, qc);
 	if (tag != T_CallStmt && tag != T_DoStmt)
 		after_utility(stmt);
 }

@@ -11,10 +11,12 @@
 
 #include "catalog/pg_type.h"
 #include "core/clock.h"
+#include "core/fault.h"
 #include "core/settings.h"
 #include "core/spi.h"
 #include "miscadmin.h"
 #include "queue/enqueue.h"
+#include "queue/marks.h"
 #include "queue/resolve.h"
 #include "scheduler/scheduler.h"
 #include "utils/memutils.h"
@@ -26,6 +28,66 @@ static int64 *watched = NULL;
 static int	nwatched = 0;
 static int	watched_room = 0;
 
+/* The mark of future tasks: see queue/marks.c. */
+static void
+look_at_mark(JdgDb *db, JdgMarkLook *look)
+{
+	uint32		lost;
+
+	if (jdg_marks_look(db, JDG_MARK_DUE, look, &lost) > 0)
+		return;
+	jdg_mark_make(db, JDG_MARK_DUE, 0, 0);
+	(void) jdg_marks_look(db, JDG_MARK_DUE, look, &lost);
+}
+
+/*
+ * Make a batch of tasks ready whose run_at has come, not before "from".
+ * Returns their number, and the first one that is left.
+ */
+static int64
+promote_batch(TimestampTz from, JdgPosition *left)
+{
+	static JdgQuery promote = {
+		"UPDATE jadugar.task t SET state = CASE "
+		"WHEN t.concurrency_key IS NOT NULL AND t.attempt = 0 "
+		"THEN 'k'::\"char\" ELSE 'r'::\"char\" END "
+		"FROM (SELECT task_id FROM jadugar.task WHERE state = 's' "
+		"AND run_at >= $3 AND run_at <= $1 "
+		"ORDER BY run_at LIMIT $2 FOR UPDATE SKIP LOCKED) d "
+		"WHERE t.task_id = d.task_id "
+		"RETURNING t.task_id, t.owner, t.state, t.queue_id, t.priority, "
+		"t.run_at", 3,
+		{TIMESTAMPTZOID, INT8OID, TIMESTAMPTZOID}
+	};
+	static JdgQuery next = {
+		"SELECT run_at FROM jadugar.task WHERE state = 's' "
+		"AND run_at >= $1 ORDER BY run_at LIMIT 1", 1, {TIMESTAMPTZOID}
+	};
+	Datum		v[3] = {TimestampTzGetDatum(jdg_now()), Int64GetDatum(BATCH),
+	TimestampTzGetDatum(from)};
+	int64		n = jdg_run(&promote, v, NULL, 0);
+
+	for (int64 i = 0; i < n; i++)
+	{
+		JdgTask		t = {0};
+
+		t.task_id = jdg_col_int64(i, 1, 0);
+		t.owner = jdg_col_oid(i, 2);
+		t.state = jdg_col_char(i, 3);
+		t.queue_id = jdg_col_int32(i, 4, 0);
+		t.priority = jdg_col_int32(i, 5, 0);
+		t.run_at = jdg_col_time(i, 6, DT_NOBEGIN);
+		jdg_wake_at_commit(t.owner, &t);
+	}
+	*left = jdg_position_last;
+	if (jdg_run(&next, &v[2], NULL, 0) > 0)
+	{
+		left->run_at = jdg_col_time(0, 1, DT_NOEND);
+		left->task_id = 0;
+	}
+	return n;
+}
+
 /*
  * Make tasks whose run_at has come ready, in transactions of BATCH.  Returns
  * when the next one is due.
@@ -33,48 +95,27 @@ static int	watched_room = 0;
 TimestampTz
 jdg_promote_due(void)
 {
-	static JdgQuery promote = {
-		"UPDATE jadugar.task t SET state = CASE "
-		"WHEN t.concurrency_key IS NOT NULL AND t.attempt = 0 "
-		"THEN 'k'::\"char\" ELSE 'r'::\"char\" END "
-		"FROM (SELECT task_id FROM jadugar.task WHERE state = 's' "
-		"AND run_at <= $1 ORDER BY run_at LIMIT $2 FOR UPDATE SKIP LOCKED) d "
-		"WHERE t.task_id = d.task_id "
-		"RETURNING t.task_id, t.owner, t.state", 2,
-		{TIMESTAMPTZOID, INT8OID}
-	};
-	static JdgQuery next = {
-		"SELECT run_at FROM jadugar.task WHERE state = 's' "
-		"ORDER BY run_at LIMIT 1", 0
-	};
-	TimestampTz due;
+	JdgDb	   *db = jdg_my_db();
+	JdgPosition left;
 	int64		n;
 
 	do
 	{
-		Datum		v[2] = {TimestampTzGetDatum(jdg_now()), Int64GetDatum(BATCH)};
+		JdgMarkLook look;
 
+		look_at_mark(db, &look);
 		jdg_work_begin();
-		n = jdg_run(&promote, v, NULL, 0);
-		for (int64 i = 0; i < n; i++)
-		{
-			JdgTask		t = {0};
-
-			t.task_id = jdg_col_int64(i, 1, 0);
-			t.owner = jdg_col_oid(i, 2);
-			t.state = jdg_col_char(i, 3);
-			jdg_wake_at_commit(t.owner, &t);
-		}
-		due = DT_NOEND;
-		if (n < BATCH && jdg_run(&next, NULL, NULL, 0) > 0)
-			due = jdg_col_time(0, 1, DT_NOEND);
+		n = promote_batch(look.from.run_at, &left);
+		JDG_FAULT("promote-before-commit");
 		jdg_work_end();
+		JDG_FAULT("promote-committed");
+		jdg_mark_move(db, &look, left);
 	} while (n == BATCH);
 
 	/* due, but locked by somebody who may roll back without telling us */
-	if (due <= jdg_now())
-		due = jdg_now() + USECS_PER_SEC;
-	return due;
+	if (left.run_at <= jdg_now())
+		return jdg_now() + USECS_PER_SEC;
+	return left.run_at;
 }
 
 static void
@@ -117,6 +158,7 @@ resolve_ids(const int64 *ids, int n)
 		jdg_work_begin();
 		if (jdg_resolve_waiting(ids[i], running, nrunning))
 			watch(ids[i]);
+		JDG_FAULT("resolve-before-commit");
 		jdg_work_end();
 	}
 }
@@ -184,6 +226,7 @@ jdg_waiting_resolve(JdgDb *db)
 	 */
 	pg_atomic_write_u32(&db->interest, 1);
 	pg_memory_barrier();
+	JDG_FAULT("reports-taken");
 	memcpy(again, watched ? watched : again, sizeof(int64) * old);
 	nwatched = 0;
 	resolve_ids(again, old);

@@ -30,6 +30,7 @@
 #include "catalog/pg_type.h"
 #include "core/clock.h"
 #include "core/errors.h"
+#include "core/fault.h"
 #include "core/spi.h"
 #include "postmaster/postmaster.h"
 #include "scheduler/firing_private.h"
@@ -102,7 +103,9 @@ jdg_firing_end(JdgFiring *f)
 		foreach(lc, f->replaced)
 			cancel[n++] = *(int64 *) lfirst(lc);
 	}
+	JDG_FAULT("fire-before-commit");
 	jdg_work_end();
+	JDG_FAULT("fire-committed");
 	for (int i = 0; i < n; i++)
 		jdg_slot_cancel_task(f->db->dboid, cancel[i], JDG_CANCEL_REPLACED);
 	if (cancel)
@@ -156,7 +159,7 @@ record_failure(JdgFiring *f, JdgSchedule *s, int64 n, TimestampTz last,
 	h.error_code = jdg_error_name(edata->sqlerrcode);
 	h.sqlstate = unpack_sql_state(edata->sqlerrcode);
 	h.error = jdg_error_to_jsonb(edata);
-	jdg_history_insert(&h);
+	jdg_history_insert(&h, 1);
 	s->missed += n;
 	f->skipped += n;
 }

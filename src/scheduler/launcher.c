@@ -27,6 +27,7 @@
 #include "catalog/pg_database.h"
 #include "core/clock.h"
 #include "core/compat.h"
+#include "core/fault.h"
 #include "core/settings.h"
 #include "miscadmin.h"
 #include "pgstat.h"
@@ -259,6 +260,7 @@ jdg_launcher_main(Datum arg)
 			scan_databases(mcxt);
 			next_scan = GetCurrentTimestamp() + SCAN_INTERVAL * 1000;
 		}
+		JDG_FAULT("launcher-round");
 		next = start_schedulers();
 		pgstat_report_activity(STATE_IDLE, NULL);
 		(void) WaitLatch(MyLatch,

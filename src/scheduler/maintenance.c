@@ -21,6 +21,7 @@
 #include "catalog/pg_extension.h"
 #include "catalog/pg_type.h"
 #include "core/clock.h"
+#include "core/fault.h"
 #include "core/settings.h"
 #include "core/spi.h"
 #include "core/toplevel.h"
@@ -65,7 +66,8 @@ refresh_owner_names(void)
 {
 	static JdgQuery q = {
 		"UPDATE jadugar.owner o SET name = r.rolname FROM pg_authid r "
-		"WHERE r.oid = o.role AND r.rolname <> o.name", 0
+		"WHERE r.oid = o.role AND r.rolname <> o.name", 0,
+		.config = true
 	};
 
 	jdg_work_begin();
@@ -117,7 +119,9 @@ drop_partition(const char *name)
 							 NULL, None_Receiver);
 	}
 	PG_END_TRY();
+	JDG_FAULT("partition-detached");
 	leave_extension(name);
+	JDG_FAULT("partition-left");
 	jdg_toplevel_run(psprintf("DROP TABLE jadugar.%s", name), NULL,
 					 None_Receiver);
 }

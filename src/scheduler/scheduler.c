@@ -28,6 +28,7 @@
 #include "core/clock.h"
 #include "core/compat.h"
 #include "core/errors.h"
+#include "core/fault.h"
 #include "core/lock.h"
 #include "core/settings.h"
 #include "core/spi.h"
@@ -37,6 +38,7 @@
 #include "postmaster/bgworker.h"
 #include "postmaster/interrupt.h"
 #include "scheduler/firing.h"
+#include "queue/marks.h"
 #include "scheduler/scheduler.h"
 #include "storage/ipc.h"
 #include "tcop/tcopprot.h"
@@ -260,7 +262,8 @@ read_control(bool *paused)
 	static JdgQuery resume = {
 		"UPDATE jadugar.control SET paused_at = NULL, paused_until = NULL, "
 		"paused_by = NULL, pause_reason = NULL "
-		"WHERE paused_until <= $1", 1, {TIMESTAMPTZOID}
+		"WHERE paused_until <= $1", 1, {TIMESTAMPTZOID},
+		.config = true
 	};
 	Datum		v[1] = {TimestampTzGetDatum(jdg_now())};
 	TimestampTz until = DT_NOEND;
@@ -296,6 +299,7 @@ one_round(bool *started, TimestampTz *maintain_at)
 	TimestampTz next = DT_NOEND;
 	bool		paused;
 
+	JDG_FAULT("scheduler-round");
 	pg_atomic_write_u64(&my_db->next_due, (uint64) DT_NOEND);
 	pg_memory_barrier();
 	if (why & JDG_WAKE_SCHEDULES)
@@ -306,8 +310,8 @@ one_round(bool *started, TimestampTz *maintain_at)
 		jdg_pool_roles_changed(my_db);
 	}
 	jdg_pool_check_started(my_db);
-	jdg_charge_dead(my_db);
-	next = read_control(&paused);
+	next = jdg_charge_dead(my_db);
+	next = Min(next, read_control(&paused));
 	if (!paused)
 	{
 		if (!*started)
@@ -433,6 +437,8 @@ jdg_scheduler_main(Datum arg)
 	MemoryContextSwitchTo(loop_context);
 	check_extension();
 	become_elected();
+	jdg_marks_forget(my_db);
+	JDG_FAULT("scheduler-elected");
 
 	if (sigsetjmp(local_sigjmp_buf, 1) != 0)
 	{

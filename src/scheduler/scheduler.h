@@ -33,7 +33,7 @@ extern void jdg_waiting_sweep(void);
 extern void jdg_waiting_resolve(JdgDb *db);
 
 /* charge.c: tasks whose worker died */
-extern void jdg_charge_dead(JdgDb *db);
+extern TimestampTz jdg_charge_dead(JdgDb *db);
 extern void jdg_charge_after_crash(JdgDb *db);
 extern void jdg_fail_tasks_of_missing(Oid owner);
 

@@ -23,6 +23,7 @@
 
 #include "access/xact.h"
 #include "catalog/pg_type.h"
+#include "core/fault.h"
 #include "core/spi.h"
 #include "postmaster/postmaster.h"
 #include "scheduler/firing_private.h"
@@ -58,7 +59,9 @@ fire_startup_batch(JdgDb *db, bool *left)
 	f.startup = true;
 	n = jdg_firing_each(&f, jdg_run(&locking, v, NULL, 0));
 	*left = jdg_run(&plain, v, NULL, 1) > 0;
+	JDG_FAULT("startup-before-commit");
 	jdg_firing_end(&f);
+	JDG_FAULT("startup-committed");
 	return n;
 }
 

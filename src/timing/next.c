@@ -88,7 +88,7 @@ next_by_real_time(const JdgCron *c, const JdgZone *zone, int64_t after,
 		 * limits later the clock can no longer show anything earlier than
 		 * that, and until one limit before wall nothing as late as wall.
 		 */
-		if (change >= at + 2 * JDG_OFFSET_MAX_US &&
+		if (change - at >= 2 * JDG_OFFSET_MAX_US &&
 			wall - JDG_OFFSET_MAX_US > change)
 			change = wall - JDG_OFFSET_MAX_US;
 		at = change;

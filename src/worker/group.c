@@ -19,6 +19,7 @@
 #include "catalog/pg_type.h"
 #include "core/clock.h"
 #include "core/errors.h"
+#include "core/fault.h"
 #include "core/settings.h"
 #include "core/spi.h"
 #include "miscadmin.h"
@@ -30,6 +31,9 @@
 
 /* how often a lone task runs again for a conflict that may be ours */
 #define MAX_CONFLICTS 10
+
+/* microseconds between two requests for another worker */
+#define HELP_INTERVAL 10000
 
 static JdgGroup group;
 
@@ -70,7 +74,6 @@ join_group(const JdgTask *t, int n)
 static void
 settle_group(void)
 {
-	JdgInternal in;
 	JdgTask    *tasks = palloc(sizeof(JdgTask) * JDG_GROUP_MAX);
 	JdgOutcome *outcomes = palloc(sizeof(JdgOutcome) * JDG_GROUP_MAX);
 	int			n = 0;
@@ -86,10 +89,9 @@ settle_group(void)
 		return;
 	pgstat_report_activity(STATE_RUNNING, "jadugar: settling tasks");
 	PushActiveSnapshot(GetTransactionSnapshot());
-	jdg_internal_begin(&in);
 	jdg_settle(tasks, outcomes, n);
 	jdg_log_flush();
-	jdg_internal_end(&in);
+	JDG_FAULT("settle-written");
 	PopActiveSnapshot();
 }
 
@@ -97,7 +99,7 @@ settle_group(void)
 static void
 after_commit(bool temp_used)
 {
-	JdgDb	   *db = jdg_db_lookup(MyDatabaseId, true);
+	JdgDb	   *db = jdg_my_db();
 	int			done = 0;
 	bool		limited = false;
 
@@ -111,19 +113,17 @@ after_commit(bool temp_used)
 			jdg_ran_alone(group.task[i].task_id);
 	}
 	jdg_slot_clear(jdg_my_slot);
+	JDG_FAULT("slot-cleared");
 	/* pairs with the scheduler's order: show interest, then read the slots */
 	pg_memory_barrier();
 	SpinLockAcquire(&jdg_my_slot->mutex);
 	jdg_my_slot->tasks_done += done;
 	SpinLockRelease(&jdg_my_slot->mutex);
-	if (db != NULL)
-	{
-		pg_atomic_fetch_add_u64(&db->stats.groups, done > 0);
-		if (pg_atomic_read_u32(&db->interest) != 0)
-			jdg_db_wake(db, JDG_WAKE_RECHECK);
-		if (limited)
-			jdg_db_wake(db, JDG_WAKE_WORK);
-	}
+	pg_atomic_fetch_add_u64(&db->stats.groups, done > 0);
+	if (pg_atomic_read_u32(&db->interest) != 0)
+		jdg_db_wake(db, JDG_WAKE_RECHECK);
+	if (limited)
+		jdg_db_wake(db, JDG_WAKE_WORK);
 	/* what is committed is not charged for an error in what follows */
 	group.n = group.ran = 0;
 	jdg_log_forget();
@@ -137,21 +137,30 @@ commit_group(void)
 	bool		temp_used;
 
 	temp_used = (MyXactFlags & XACT_FLAGS_ACCESSEDTEMPNAMESPACE) != 0;
+	JDG_FAULT("group-before-commit");
 	CommitTransactionCommand();
+	JDG_FAULT("group-committed");
 	after_commit(temp_used);
 }
 
 /*
  * Others could help: more is ready, and this worker will be busy for a while.
+ * An idle one is woken; the scheduler, who may start another, is not asked
+ * with every group.
  */
 static void
 ask_for_help(void)
 {
-	JdgDb	   *db = jdg_db_lookup(MyDatabaseId, true);
+	static TimestampTz asked = 0;
+	TimestampTz now;
 
-	if (group.more && db != NULL &&
-		!jdg_slot_wake_idle(MyDatabaseId, jdg_my_slot->owner))
-		jdg_db_wake(db, JDG_WAKE_WORK);
+	if (!group.more || jdg_slot_wake_idle(MyDatabaseId, jdg_my_slot->owner))
+		return;
+	now = GetCurrentTimestamp();
+	if (now - asked < HELP_INTERVAL && now >= asked)
+		return;
+	asked = now;
+	jdg_db_wake(jdg_my_db(), JDG_WAKE_WORK);
 }
 
 /*
@@ -169,7 +178,7 @@ settle_cancelled_rest(void)
 		group.has_outcome[i] = false;
 		if (jdg_my_slot->task[i].cancel == JDG_CANCEL_NONE)
 			continue;
-		(void) jdg_run_task(&group.task[i], i, true, &group.outcome[i]);
+		(void) jdg_run_task(&group.task[i], i, 0, &group.outcome[i]);
 		group.has_outcome[i] = true;
 		group.ran = i + 1;
 	}
@@ -181,6 +190,7 @@ run_group(void)
 	TimestampTz start = GetCurrentTimestamp();
 	int64		window = (int64) (jdg_group_commit_window * 1000);
 
+	JDG_FAULT("group-begins");
 	ask_for_help();
 	for (int i = 0; i < group.n; i++)
 	{
@@ -189,7 +199,9 @@ run_group(void)
 		if (i > 0 && (jdg_session_ends_group() ||
 					  GetCurrentTimestamp() - start >= window))
 			break;
-		r = jdg_run_task(&group.task[i], i, group.n > 1, &group.outcome[i]);
+		r = jdg_run_task(&group.task[i], i,
+						 group.n > 1 ? start + Max(2 * window, 1000) : 0,
+						 &group.outcome[i]);
 		group.ran = i + 1;
 		group.has_outcome[i] = r == JDG_RUN_ENDED;
 		if (r == JDG_RUN_ALONE)
@@ -197,6 +209,9 @@ run_group(void)
 			jdg_run_alone_next(group.task[i].task_id);
 			break;
 		}
+		/* what went well is not held up by what may go wrong next */
+		if (group.outcome[i].end == JDG_END_FAILED)
+			break;
 	}
 	settle_cancelled_rest();
 	settle_group();
@@ -281,6 +296,7 @@ settle_standalone(void)
 	jdg_log_flush();
 	jdg_internal_end(&in);
 	PopActiveSnapshot();
+	JDG_FAULT("standalone-settled");
 	commit_group();
 	standalone_open = false;
 }
@@ -294,8 +310,10 @@ run_standalone(void)
 	SpinLockAcquire(&jdg_my_slot->mutex);
 	jdg_my_slot->task[0].standalone = true;
 	SpinLockRelease(&jdg_my_slot->mutex);
+	JDG_FAULT("standalone-before-mark");
 	CommitTransactionCommand();
 	standalone_open = ok;
+	JDG_FAULT("standalone-marked");
 	MemoryContextSwitchTo(jdg_group_context);
 	if (!ok)
 		elog(ERROR, "a claimed task was not there any more");
@@ -312,6 +330,7 @@ run_standalone(void)
 	}
 	else
 		jdg_run_standalone(&group.task[0], &group.outcome[0]);
+	JDG_FAULT("standalone-done");
 	group.ran = 1;
 	group.has_outcome[0] = true;
 	jdg_session_reset_all();
@@ -336,6 +355,7 @@ charge_failed_commit(void)
 		group.ran = 1;
 		settle_group();
 	}
+	JDG_FAULT("failed-commit-charged");
 	commit_group();
 }
 

@@ -25,6 +25,7 @@
 #include <unistd.h>
 
 #include "core/clock.h"
+#include "core/fault.h"
 #include "core/settings.h"
 #include "libpq/pqsignal.h"
 #include "miscadmin.h"
@@ -110,6 +111,7 @@ handle_grace(void)
 		jdg_my_slot->timed_out = true;
 	else if (t->cancel == JDG_CANCEL_NONE)
 		t->cancel = JDG_CANCEL_TASK;	/* an administrator's */
+	JDG_FAULT("grace-over");
 	kill(MyProcPid, SIGTERM);
 }
 
@@ -172,10 +174,10 @@ time_allowed(const JdgTask *task)
 
 /*
  * From here on the task's own code runs.  "index" is its place in the slot;
- * "preempt" arms the timer that stops it when it holds up others.
+ * at "preempt_at", unless 0, it is stopped since it holds up others.
  */
 void
-jdg_user_code_begin(const JdgTask *task, int index, bool preempt)
+jdg_user_code_begin(const JdgTask *task, int index, TimestampTz preempt_at)
 {
 	int64		us = time_allowed(task);
 	TimestampTz now = GetCurrentTimestamp();
@@ -196,9 +198,8 @@ jdg_user_code_begin(const JdgTask *task, int index, bool preempt)
 		enable_timeout_at(grace_timeout,
 						  now + us + (int64) jdg_cancel_grace * 1000);
 	}
-	if (preempt)
-		enable_timeout_after(preempt_timeout,
-							 Max((int) (jdg_group_commit_window * 2), 1));
+	if (preempt_at != 0)
+		enable_timeout_at(preempt_timeout, preempt_at);
 
 	/* a cancel may have come between the claim and now */
 	if (jdg_my_slot->task[index].cancel != JDG_CANCEL_NONE)

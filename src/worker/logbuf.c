@@ -15,6 +15,7 @@
 
 #include "catalog/log.h"
 #include "core/clock.h"
+#include "core/spi.h"
 #include "utils/guc.h"
 #include "utils/memutils.h"
 #include "worker/worker.h"
@@ -116,8 +117,12 @@ jdg_log_end(void)
 void
 jdg_log_flush(void)
 {
+	JdgInternal in;
 	ListCell   *lc;
 
+	if (entries == NIL && dropped == 0)
+		return;
+	jdg_internal_begin(&in);
 	foreach(lc, entries)
 	{
 		LogEntry   *e = lfirst(lc);
@@ -129,6 +134,7 @@ jdg_log_flush(void)
 		ereport(LOG,
 				(errmsg("jadugar dropped %lld log entries of a group of tasks that logged too much",
 						(long long) dropped)));
+	jdg_internal_end(&in);
 }
 
 /* After the group's end: also after an abort, its tasks will log again. */

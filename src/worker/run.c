@@ -16,6 +16,7 @@
 #include "commands/trigger.h"
 #include "core/clock.h"
 #include "core/errors.h"
+#include "core/fault.h"
 #include "core/spi.h"
 #include "exec/exec.h"
 #include "exec/result.h"
@@ -30,37 +31,37 @@
 #include "worker/worker.h"
 
 static JdgCurrentTask current;
-static JdgHandler *current_handler; /* NULL: plain SQL, or not known */
+
+/* Copies outlive the transaction, since a commit may fail. */
+static void
+add_hooks(JdgOutcome *o, const JdgHandler *h)
+{
+	if (h->cleanup)
+		o->cleanup = MemoryContextStrdup(jdg_group_context, h->cleanup);
+	if (h->on_error)
+		o->on_error = MemoryContextStrdup(jdg_group_context, h->on_error);
+}
 
 /*
- * What a task runs.  Reads tables: in the transaction, as bookkeeping.
- * "handler" is NULL for plain SQL.  In jdg_group_context.
+ * What a task runs.  "handler" is NULL for plain SQL; the hooks of one are
+ * noted in the outcome.
  */
-const JdgCommand *
-jdg_command_of(const JdgTask *task, JdgHandler **handler)
+static const JdgCommand *
+command_of(const JdgTask *task, JdgHandler **handler, JdgOutcome *o)
 {
-	JdgInternal in;
-	const JdgCommand *c;
-	MemoryContext mcxt = CurrentMemoryContext;
+	const JdgCommand *c = jdg_command_get(task->command_id);
 
 	*handler = NULL;
-	jdg_internal_begin(&in);
-	c = jdg_command_get(task->command_id);
-	if (c == NULL)
-		ereport(ERROR,
-				(errcode(JDG_ERRCODE_INTERNAL_ERROR),
-				 errmsg("the command of task %lld is missing",
-						(long long) task->task_id)));
 	if (c->kind == JDG_COMMAND_HANDLER)
 	{
-		*handler = jdg_handler_get(c->text, task->owner, mcxt);
+		*handler = jdg_handler_get(c->text, task->owner);
 		if (*handler == NULL)
 			ereport(ERROR,
 					(errcode(JDG_ERRCODE_NOT_FOUND),
 					 errmsg("handler \"%s\" does not exist", c->text),
 					 errhint("Register it again, then retry the task.")));
+		add_hooks(o, *handler);
 	}
-	jdg_internal_end(&in);
 	return c;
 }
 
@@ -91,7 +92,7 @@ publish_begin(const JdgTask *task, int index, TimestampTz started)
 	jdg_my_slot->progress = -1;
 	jdg_my_slot->message[0] = '\0';
 	SpinLockRelease(&jdg_my_slot->mutex);
-	jdg_suspect_begin(task->task_id, task->attempt);
+	jdg_suspect_begin(task->task_id, task->attempt, started);
 }
 
 static void
@@ -171,18 +172,19 @@ end_as_cancelled(JdgOutcome *o, int index)
 
 /* Work of a transaction: inside the task's subtransaction. */
 static void
-execute(JdgTask *task, int index, bool preempt, JdgExecResult *res)
+execute(JdgTask *task, int index, TimestampTz preempt_at, JdgExecResult *res,
+		JdgOutcome *o)
 {
 	JdgHandler *handler;
 	const JdgCommand *command;
 
 	PushActiveSnapshot(GetTransactionSnapshot());
-	command = jdg_command_of(task, &handler);
-	current_handler = handler;
+	command = command_of(task, &handler, o);
 	pgstat_report_activity(STATE_RUNNING, command->text);
 	if (task->settings)
 		jdg_apply_settings(task->settings, false);
-	jdg_user_code_begin(task, index, preempt);
+	jdg_user_code_begin(task, index, preempt_at);
+	JDG_FAULT("task-begins");
 	if (handler == NULL)
 		jdg_exec_sql(command->text, command->command_id, task->payload, res);
 	else if (handler->kind == JDG_HANDLER_C)
@@ -191,6 +193,7 @@ execute(JdgTask *task, int index, bool preempt, JdgExecResult *res)
 		jdg_exec_sql(jdg_handler_sql(handler), command->command_id,
 					 task->payload, res);
 	AfterTriggerFireDeferred();
+	JDG_FAULT("task-ends");
 	PortalHashTableDeleteAll();
 	PopActiveSnapshot();
 }
@@ -227,25 +230,14 @@ init_outcome(JdgOutcome *o)
 	o->started_at = DT_NOBEGIN;
 	o->row_count = -1;
 	o->worker_pid = MyProcPid;
-	current_handler = NULL;
-}
-
-/* Hooks of the handler that has run. */
-static void
-add_hooks(JdgOutcome *o)
-{
-	if (current_handler == NULL)
-		return;
-	o->cleanup = current_handler->cleanup;
-	o->on_error = current_handler->on_error;
 }
 
 /*
- * Run one task in the group's transaction.  "others": tasks of the group
- * have finished and wait for the commit.
+ * Run one task in the group's transaction.  "preempt_at": others are in the
+ * group and wait, no longer than until then; 0: it is alone.
  */
 JdgRun
-jdg_run_task(JdgTask *task, int index, bool others, JdgOutcome *o)
+jdg_run_task(JdgTask *task, int index, TimestampTz preempt_at, JdgOutcome *o)
 {
 	MemoryContext mcxt = CurrentMemoryContext;
 	ResourceOwner owner = CurrentResourceOwner;
@@ -264,7 +256,7 @@ jdg_run_task(JdgTask *task, int index, bool others, JdgOutcome *o)
 	MemoryContextSwitchTo(mcxt);
 	PG_TRY();
 	{
-		execute(task, index, others, &res);
+		execute(task, index, preempt_at, &res, o);
 		jdg_user_code_end();
 		ReleaseCurrentSubTransaction();
 	}
@@ -289,10 +281,10 @@ jdg_run_task(JdgTask *task, int index, bool others, JdgOutcome *o)
 	jdg_session_reset_task();
 	o->finished_at = jdg_now();
 	publish_end(index, o->finished_at - o->started_at);
+	JDG_FAULT("task-done");
 	jdg_log_end();
 	jdg_current_task = NULL;
 	jdg_command_took(task->command_id, o->finished_at - o->started_at);
-	add_hooks(o);
 
 	if (!failed)
 	{
@@ -303,7 +295,7 @@ jdg_run_task(JdgTask *task, int index, bool others, JdgOutcome *o)
 	else if (o->end == JDG_END_CANCELLED ||
 			 jdg_my_slot->task[index].cancel != JDG_CANCEL_NONE)
 		end_as_cancelled(o, index);
-	else if (wants_to_be_alone(o, others))
+	else if (wants_to_be_alone(o, preempt_at != 0))
 		return JDG_RUN_ALONE;
 	return JDG_RUN_ENDED;
 }
@@ -331,8 +323,7 @@ jdg_run_standalone(JdgTask *task, JdgOutcome *o)
 		StartTransactionCommand();
 		PushActiveSnapshot(GetTransactionSnapshot());
 		MemoryContextSwitchTo(mcxt);
-		command = jdg_command_of(task, &h);
-		current_handler = h;
+		command = command_of(task, &h, o);
 		sql = pstrdup(h ? jdg_handler_sql(h) : command->text);
 		pgstat_report_activity(STATE_RUNNING, sql);
 		PopActiveSnapshot();
@@ -345,7 +336,8 @@ jdg_run_standalone(JdgTask *task, JdgOutcome *o)
 			CommitTransactionCommand();
 			MemoryContextSwitchTo(mcxt);
 		}
-		jdg_user_code_begin(task, 0, false);
+		jdg_user_code_begin(task, 0, 0);
+		JDG_FAULT("standalone-begins");
 		jdg_exec_standalone(sql, task->payload, &res);
 		jdg_user_code_end();
 		o->end = JDG_END_COMPLETED;
@@ -371,7 +363,6 @@ jdg_run_standalone(JdgTask *task, JdgOutcome *o)
 	MemoryContextSwitchTo(mcxt);
 	o->finished_at = jdg_now();
 	publish_end(0, o->finished_at - o->started_at);
-	add_hooks(o);
 	jdg_log_end();
 	jdg_current_task = NULL;
 }

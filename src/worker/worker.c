@@ -25,6 +25,7 @@
 #include "core/clock.h"
 #include "core/compat.h"
 #include "core/errors.h"
+#include "core/fault.h"
 #include "core/settings.h"
 #include "core/spi.h"
 #include "libpq/pqsignal.h"
@@ -46,33 +47,29 @@ static int	my_slotno;
 static bool connected = false;
 
 /*
- * The process ends.  Inside a task: the slot stays for the scheduler, which
- * charges the task.  Otherwise, or if somebody needs the database without
- * sessions and made us leave it, the slot is free.
+ * The process ends; its transaction is still open.  The slot says so before
+ * the task's row is unlocked, or another worker would take it uncharged.
+ */
+static void
+worker_dies(int code, Datum arg)
+{
+	jdg_suspect_end();
+	(void) jdg_slot_died(jdg_my_slot);
+}
+
+/*
+ * The transaction is undone.  Unless the slot is the scheduler's now, which
+ * charges the task, it is free: also if somebody needs the database without
+ * sessions and made us leave it.
  */
 static void
 worker_exit(int code, Datum arg)
 {
 	JdgDb	   *db = jdg_db_lookup(jdg_my_slot->dboid, false);
-	bool		in_task;
-	bool		evicted;
+	bool		evicted = jdg_my_slot->evicted;
 
 	jdg_suspect_end();
-	SpinLockAcquire(&jdg_my_slot->mutex);
-	evicted = jdg_my_slot->evicted;
-	/* a standalone row is marked also before and after the command runs */
-	if (jdg_my_slot->current < 0 && jdg_my_slot->ntasks > 0 &&
-		jdg_my_slot->task[0].standalone)
-		jdg_my_slot->current = 0;
-	in_task = jdg_my_slot->current >= 0 && !evicted;
-	if (in_task)
-	{
-		jdg_my_slot->state = JDG_SLOT_DEAD;
-		jdg_my_slot->latch = NULL;
-		jdg_my_slot->pid = 0;
-	}
-	SpinLockRelease(&jdg_my_slot->mutex);
-	if (!in_task)
+	if (!jdg_slot_died(jdg_my_slot))
 		jdg_slot_release(my_slotno);
 	if (db == NULL)
 		return;
@@ -312,12 +309,16 @@ jdg_worker_main(Datum arg)
 	pqsignal(SIGHUP, SignalHandlerForConfigReload);
 	jdg_interrupt_init();
 	attach(DatumGetInt32(arg));
+	JDG_FAULT("worker-attached");
 	if (is_unwanted())
 		proc_exit(0);
 	BackgroundWorkerUnblockSignals();
 	BackgroundWorkerInitializeConnectionByOid(jdg_my_slot->dboid,
 											  jdg_my_slot->owner, 0);
+	/* the last to be asked for is the first to be called */
+	before_shmem_exit(worker_dies, (Datum) 0);
 	connected = true;
+	JDG_FAULT("worker-connected");
 	jdg_suspect_attach(my_slotno);
 	pgstat_report_appname("jadugar worker");
 	jdg_plain_transactions();

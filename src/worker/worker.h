@@ -32,7 +32,8 @@ PGDLLEXPORT void jdg_worker_main(Datum arg);
 
 /* interrupt.c: cancel, deadline, preemption */
 extern void jdg_interrupt_init(void);
-extern void jdg_user_code_begin(const JdgTask *task, int index, bool preempt);
+extern void jdg_user_code_begin(const JdgTask *task, int index,
+								TimestampTz preempt_at);
 extern void jdg_user_code_end(void);
 
 typedef enum JdgStop
@@ -51,11 +52,9 @@ typedef enum JdgRun
 	JDG_RUN_ENDED,				/* its outcome is set */
 	JDG_RUN_ALONE				/* not settled: to be run again, alone */
 } JdgRun;
-extern JdgRun jdg_run_task(JdgTask *task, int index, bool others_done,
+extern JdgRun jdg_run_task(JdgTask *task, int index, TimestampTz preempt_at,
 						   JdgOutcome *outcome);
 extern void jdg_run_standalone(JdgTask *task, JdgOutcome *outcome);
-extern const JdgCommand *jdg_command_of(const JdgTask *task,
-										JdgHandler **handler);
 extern void jdg_outcome_of_error(JdgOutcome *o, ErrorData *edata);
 
 /* session.c: nothing a task leaves reaches the next */

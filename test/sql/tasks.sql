@@ -522,6 +522,7 @@ TRUNCATE test_trace;
 -- here and now
 SELECT status, result, task_id IS NULL AS no_task FROM jadugar.run_task($$SELECT $1 ->> 'a' AS a$$, '{"a": 1}');
 SELECT status, sqlstate, error ->> 'message' AS message FROM jadugar.run_task('SELECT 1/0');
+SELECT finished_at - started_at = duration AS adds_up FROM jadugar.run_task('SELECT 1');
 
 -- reading
 SELECT jadugar.pause_queue('test_q');

@@ -1,0 +1,46 @@
+/*-------------------------------------------------------------------------
+ *
+ * ready.h
+ *	  Reading the ready index.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef JDG_READY_H
+#define JDG_READY_H
+
+#include "access/relscan.h"
+#include "executor/tuptable.h"
+#include "queue/marks.h"
+
+/* tasks of one queue and priority */
+typedef struct JdgSource
+{
+	JdgMarkLook look;
+	int32		limit;			/* of the queue; 0: none */
+	IndexScanDesc scan;			/* NULL: not open */
+	ScanKeyData position_key[2];	/* the scan refers to them */
+	TupleTableSlot *slot;
+	bool		has_head;
+	JdgPosition head;
+} JdgSource;
+
+/*
+ * Where ready tasks of the owner may be, highest priority first: not what is
+ * paused, and not what the marks say is empty.  "sources" has room for
+ * JDG_MARKS_MAX.  With an active snapshot.
+ */
+extern int	jdg_ready_sources(JdgDb *db, Oid owner, JdgSource *sources);
+
+/*
+ * Begin to read a source, and move its mark to what is seen first: the active
+ * snapshot was taken after jdg_ready_sources().
+ */
+extern void jdg_ready_open(JdgDb *db, JdgSource *src, Relation heap,
+						   Relation index);
+extern void jdg_ready_advance(JdgSource *src);
+extern void jdg_ready_close(JdgSource *src);
+
+/* of the sources that have a task, the one whose is first; or NULL */
+extern JdgSource *jdg_ready_first(JdgSource *sources, int n);
+
+#endif							/* JDG_READY_H */
