@@ -29,7 +29,7 @@ override with_llvm := no
 PGXS := $(wildcard $(shell $(PG_CONFIG) --pgxs 2>/dev/null))
 # What may install packages does so before there is a pg_config to ask.
 ifeq ($(PGXS),)
-ifneq ($(filter demo test check-%,$(MAKECMDGOALS)),)
+ifneq ($(filter demo test torture bench check-% fuzz-%,$(MAKECMDGOALS)),)
 $(info $(shell scripts/prerequisites $(PG_CONFIG)))
 PGXS := $(wildcard $(shell $(PG_CONFIG) --pgxs 2>/dev/null))
 endif
@@ -84,6 +84,26 @@ stage: all $(FIXTURES)
 	$(MAKE) --no-print-directory -s install DESTDIR=$(CURDIR)/$(B)/pg >/dev/null
 	cp $(FIXTURES) $(B)/pg$(pkglibdir)/
 
+# The same with fault points (core/fault.h), beside it.  Only what has fault
+# points is compiled anew.
+FAULTY := $(shell grep -l -e JDG_FAULT -e jdg_fault_init $(SOURCES))
+FAULT_OBJS = $(FAULTY:src/%.c=$(B)/faults/obj/%.o) \
+	$(patsubst src/%.c,$(B)/obj/%.o,$(filter-out $(FAULTY),$(SOURCES)))
+
+$(B)/faults/obj/%.o: src/%.c $(STAMP)
+	@mkdir -p $(@D)
+	$(CC) $(CFLAGS) $(CPPFLAGS) -DJDG_FAULTS -MMD -MP -c -o $@ $<
+
+-include $(FAULTY:src/%.c=$(B)/faults/obj/%.d)
+
+$(B)/faults/jadugar.so: $(FAULT_OBJS) $(B)/objects
+	$(CC) $(CFLAGS) $(LDFLAGS) $(LDFLAGS_SL) -shared -o $@ $(FAULT_OBJS)
+
+stage-faults: all $(FIXTURES) $(B)/faults/jadugar.so
+	scripts/stage $(PG_CONFIG) $(B)/faults/pg
+	$(MAKE) --no-print-directory -s install DESTDIR=$(CURDIR)/$(B)/faults/pg >/dev/null
+	cp $(FIXTURES) $(B)/faults/jadugar.so $(B)/faults/pg$(pkglibdir)/
+
 fuzz:
 	@[ ! -e test/fuzz/Makefile ] || \
 		$(MAKE) --no-print-directory -C test/fuzz timing_property
@@ -91,12 +111,19 @@ fuzz:
 SUITES = sql isolation tap fuzz
 export PG_CONFIG TESTS
 
-test: prerequisites stage fuzz
+test: prerequisites stage stage-faults fuzz
 	@test/run $(SUITES)
 
 check-fuzz: fuzz
 $(SUITES:%=check-%): check-%: prerequisites stage
 	@test/run $*
+
+check-tap: stage-faults
+
+# Kills and breaks everything under load for MINUTES, or ROUNDS times:
+# test/torture/README.md.
+torture: prerequisites stage stage-faults
+	@test/run torture
 
 prerequisites:
 	@scripts/prerequisites $(PG_CONFIG)
@@ -116,6 +143,48 @@ demo: prerequisites stage
 demo-stop:
 	@scripts/demo stop $(B)/pg$(shell $(PG_CONFIG) --bindir)
 
+# Beside its peers and its floors: bench/README.md.  QUICK=1, ONLY="latency".
+$(B)/bench/floor.so: bench/floor/floor.c $(STAMP)
+	@mkdir -p $(@D)
+	$(CC) $(CFLAGS) $(CPPFLAGS) -shared -o $@ $<
+
+$(B)/bench/%: bench/client/%.c $(STAMP)
+	@mkdir -p $(@D)
+	$(CC) $(CFLAGS) -I$(includedir) -o $@ $< -L$(libdir) -lpq
+
+bench-prerequisites:
+	@bench/prerequisites $(PG_CONFIG)
+
+bench: bench-prerequisites all $(B)/bench/floor.so $(B)/bench/client $(B)/bench/consume
+	scripts/stage $(PG_CONFIG) $(B)/bench/pg
+	$(MAKE) --no-print-directory -s install DESTDIR=$(CURDIR)/$(B)/bench/pg >/dev/null
+	cp $(B)/bench/floor.so $(B)/bench/pg$(pkglibdir)/jadugar_bench_floor.so
+	@bench/run
+
+# What watches while the tests run, and what makes up tests: test/README.md.
+check-ubsan check-asan: check-%: prerequisites
+	@scripts/sanitize $*
+
+# Thirty times slower: only tests that no clock drives.
+PATIENT = access badinput context handlers queues retry schedules timing
+
+check-valgrind:
+	@scripts/prerequisites -f $(PG_CONFIG)
+	@$(MAKE) --no-print-directory -C test/fuzz memcheck
+	@scripts/sanitize valgrind check-sql TESTS='$(or $(TESTS),$(PATIENT))'
+
+fuzz-timing:
+	@scripts/prerequisites -f $(PG_CONFIG)
+	@$(MAKE) --no-print-directory -C test/fuzz fuzz
+
+FUZZ_SECONDS = 600
+export FUZZ_SEED
+
+fuzz-sql: prerequisites stage
+	@FUZZ_SECONDS=$(FUZZ_SECONDS) TEST_TIMEOUT=$$(($(FUZZ_SECONDS) + 120)) \
+		TESTS=060_sqlfuzz test/run tap
+
 FORCE:
 
-.PHONY: stage fuzz test $(SUITES:%=check-%) prerequisites lint format demo demo-stop FORCE
+.PHONY: check-ubsan check-asan check-valgrind fuzz-timing fuzz-sql
+.PHONY: bench bench-prerequisites stage stage-faults torture fuzz test $(SUITES:%=check-%) prerequisites lint format demo demo-stop FORCE

@@ -40,10 +40,11 @@ CREATE TABLE jadugar.control (
 COMMENT ON TABLE jadugar.control IS 'pause_all() and resume_all(): one row';
 
 CREATE TABLE jadugar.zone (
-	name		text PRIMARY KEY,
+	name		text NOT NULL,
 	fingerprint	bigint NOT NULL
 );
-COMMENT ON TABLE jadugar.zone IS 'time zones in use by schedules and a hash of their rules, so that a change of time-zone data is noticed';
+CREATE INDEX zone_name ON jadugar.zone (name);
+COMMENT ON TABLE jadugar.zone IS 'time zones that schedules use or have used and hashes of their rules, so that a change of time-zone data is noticed. Not unique: two sessions that use a new zone never wait for each other';
 
 -- ---------------------------------------------------------------- commands
 
@@ -232,7 +233,8 @@ CREATE TABLE jadugar.schedule (
 	updated_at	timestamptz NOT NULL,
 	UNIQUE (owner, name)
 ) WITH (fillfactor = 80);
-CREATE INDEX schedule_due ON jadugar.schedule (next_run_at) WHERE enabled AND paused_at IS NULL AND next_run_at IS NOT NULL;
+CREATE INDEX schedule_startup ON jadugar.schedule (schedule_id) WHERE timing OPERATOR(jadugar.=) '@startup'::jadugar.timing;
+CREATE INDEX schedule_due ON jadugar.schedule (next_run_at, schedule_id) WHERE enabled AND paused_at IS NULL AND next_run_at IS NOT NULL;
 COMMENT ON TABLE jadugar.schedule IS 'named timings with the task each firing makes. next_run_at stays where it was while a schedule is paused, so that resuming can tell what was missed';
 COMMENT ON COLUMN jadugar.schedule.anchor IS 'where intervals count from: starts_at, else when the timing was given';
 COMMENT ON COLUMN jadugar.schedule.last_startup IS 'the server start for which an @startup schedule has fired';

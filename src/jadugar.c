@@ -15,6 +15,7 @@
 #include "core/shmem.h"
 #include "fmgr.h"
 #include "miscadmin.h"
+#include "queue/count.h"
 #include "queue/enqueue.h"
 #include "scheduler/scheduler.h"
 
@@ -30,6 +31,7 @@ _PG_init(void)
 	jdg_define_settings();
 	jdg_shmem_init();
 	jdg_enqueue_init();
+	jdg_count_init();
 	jdg_hooks_init();
 	if (!IsBinaryUpgrade)
 		jdg_launcher_register();

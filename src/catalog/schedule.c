@@ -223,6 +223,7 @@ jdg_schedule_insert(const JdgSchedule *s)
 	v[NVALUES + 1] = TimestampTzGetDatum(s->created_at);
 	n[NVALUES] = n[NVALUES + 1] = ' ';
 	n[NVALUES + 2] = '\0';
+	jdg_zone_note(s->timezone);
 	if (jdg_run(&q, v, n, 0) == 0)
 		return 0;
 	return jdg_col_int64(0, 1, 0);
@@ -244,6 +245,8 @@ jdg_schedule_update(const JdgSchedule *s)
 	n[NVALUES] = ' ';
 	n[NVALUES + 1] = '\0';
 	jdg_run(&q, v, n, 0);
+	if (s->next_run_at != DT_NOBEGIN)
+		jdg_zone_note(s->timezone);
 }
 
 void

@@ -80,6 +80,7 @@ typedef struct JdgSchedule
 	"depends_on, concurrency_key, settings, tenant, description, metadata, " \
 	"enabled, paused_at, anchor, next_run_at, last_fired_at, last_startup, " \
 	"runs, missed, last_error, created_at, updated_at"
+#define JDG_SCHEDULE_NCOLUMNS 37
 
 /* words of the columns overlap and misfire; VALIDATION_ERROR for others */
 extern JdgOverlap jdg_overlap_from_text(const char *word);
@@ -109,6 +110,14 @@ extern int64 jdg_schedule_due(const JdgSchedule *s, TimestampTz until,
 							  int64 limit, TimestampTz *last);
 extern bool jdg_schedule_clocked(const JdgSchedule *s);
 extern bool jdg_schedule_ended(const JdgSchedule *s);
+
+/*
+ * A hash of a zone's rules around an instant that stays the same for years,
+ * so that it can be compared.  When that instant moves on, next instants are
+ * computed anew for nothing.  jdg_zone_note() keeps it in jadugar.zone.
+ */
+extern int64 jdg_zone_rules(const char *zone, TimestampTz now);
+extern void jdg_zone_note(const char *zone);
 
 /* the fields of a task that come from its schedule; the rest unset */
 extern void jdg_schedule_task(const JdgSchedule *s, JdgTask *task);

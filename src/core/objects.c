@@ -195,12 +195,17 @@ jdg_lock_extension(void)
 			 errmsg("extension \"jadugar\" does not exist in this database")));
 }
 
+bool
+jdg_config_is_changed(void)
+{
+	return TransactionIdIsValid(changed_in) &&
+		changed_in == GetTopTransactionIdIfAny();
+}
+
 uint64
 jdg_config_epoch(void)
 {
-	if (IsolationUsesXactSnapshot() ||
-		(TransactionIdIsValid(changed_in) &&
-		 changed_in == GetTopTransactionIdIfAny()))
+	if (IsolationUsesXactSnapshot() || jdg_config_is_changed())
 		return 0;
 	if (!OidIsValid(control_oid))
 		control_oid = jdg_relation_oid("control");

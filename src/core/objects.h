@@ -28,5 +28,6 @@ extern uint64 jdg_config_epoch(void);
 
 /* this transaction has changed some of that: see JdgQuery.config */
 extern void jdg_config_changed(void);
+extern bool jdg_config_is_changed(void);
 
 #endif							/* JDG_OBJECTS_H */

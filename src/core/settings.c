@@ -20,6 +20,7 @@ int			jdg_max_workers = 4;
 int			jdg_max_workers_per_role = 0;
 int			jdg_max_databases = 64;
 int			jdg_worker_idle_timeout = 60000;
+int			jdg_warm_workers = 1;
 int			jdg_worker_max_tasks = 0;
 int			jdg_worker_max_memory = 0;
 double		jdg_group_commit_window = 5.0;
@@ -61,6 +62,11 @@ define_process_settings(void)
 							"How long a worker without work stays, to be warm for the next task.",
 							NULL, &jdg_worker_idle_timeout, 60000, 0, INT_MAX,
 							PGC_SIGHUP, GUC_UNIT_MS, NULL, NULL, NULL);
+	DefineCustomIntVariable("jadugar.warm_workers",
+							"How many idle workers of a role stay beyond jadugar.worker_idle_timeout.",
+							"They leave when another role needs their place, or an hour after the role's last task.",
+							&jdg_warm_workers, 1, 0, 1024, PGC_SIGHUP, 0,
+							NULL, NULL, NULL);
 	DefineCustomIntVariable("jadugar.worker_max_tasks",
 							"A worker leaves after this many tasks.",
 							"Zero sets no bound.",

@@ -14,6 +14,7 @@ extern int	jdg_max_workers;
 extern int	jdg_max_workers_per_role;
 extern int	jdg_max_databases;
 extern int	jdg_worker_idle_timeout;	/* ms */
+extern int	jdg_warm_workers;
 extern int	jdg_worker_max_tasks;	/* 0: no bound */
 extern int	jdg_worker_max_memory;	/* kB, 0: no bound */
 extern double jdg_group_commit_window;	/* ms */

@@ -55,6 +55,7 @@ init_db(JdgDb *db)
 	pg_atomic_init_u32(&db->not_adopted, 0);
 	pg_atomic_init_u32(&db->used, 0);
 	pg_atomic_init_u32(&db->slot_wanted, 0);
+	pg_atomic_init_u32(&db->refused, 0);
 	pg_atomic_init_u32(&db->interest, 0);
 	pg_atomic_init_u32(&db->waiters, 0);
 	pg_atomic_init_u32(&db->paused, 0);
@@ -79,7 +80,6 @@ shmem_startup(void)
 		memset(JdgShared, 0, sizeof(JdgSharedState));
 		JdgShared->lock = &(GetNamedLWLockTranche(TRANCHE_NAME))->lock;
 		SpinLockInit(&JdgShared->launcher_mutex);
-		pg_atomic_init_u32(&JdgShared->slot_changes, 0);
 		pg_atomic_init_u32(&JdgShared->dead, 0);
 		JdgShared->ndbs = jdg_max_databases;
 		JdgShared->nslots = jdg_max_workers;
@@ -182,6 +182,7 @@ jdg_db_lookup(Oid dboid, bool create)
 		pg_atomic_write_u32(&db->not_adopted, 0);
 		pg_atomic_write_u32(&db->used, 0);
 		pg_atomic_write_u32(&db->slot_wanted, 0);
+		pg_atomic_write_u32(&db->refused, 0);
 		pg_atomic_write_u32(&db->interest, 0);
 		jdg_stats_reset(&db->stats);
 	}
@@ -313,6 +314,26 @@ jdg_db_unblock(JdgDb *db, Oid owner)
 	SpinLockRelease(&db->mutex);
 }
 
+/* What held these roles back is over; false: nobody was. */
+bool
+jdg_db_unblock_reason(JdgDb *db, const char *reason)
+{
+	bool		found = false;
+
+	SpinLockAcquire(&db->mutex);
+	for (int i = 0; i < JDG_BLOCKED_MAX; i++)
+	{
+		if (OidIsValid(db->blocked[i].owner) &&
+			strcmp(db->blocked[i].reason, reason) == 0)
+		{
+			db->blocked[i].owner = InvalidOid;
+			found = true;
+		}
+	}
+	SpinLockRelease(&db->mutex);
+	return found;
+}
+
 bool
 jdg_db_blocked(JdgDb *db, Oid owner, JdgBlocked *out)
 {
@@ -376,8 +397,8 @@ jdg_stats_reset(JdgStats *stats)
 }
 
 /* Bucket i counts what took from 2^(i-1) up to 2^i microseconds. */
-void
-jdg_hist_add(pg_atomic_uint64 *hist, int64 microseconds)
+int
+jdg_hist_bucket(int64 microseconds)
 {
 	int			bucket = 0;
 
@@ -386,5 +407,5 @@ jdg_hist_add(pg_atomic_uint64 *hist, int64 microseconds)
 		microseconds >>= 1;
 		bucket++;
 	}
-	pg_atomic_fetch_add_u64(&hist[bucket], 1);
+	return bucket;
 }

@@ -87,6 +87,15 @@ typedef struct JdgBlocked
 	char		reason[24];
 } JdgBlocked;
 
+/* JdgDb.slot_wanted: does the database lack a slot? */
+typedef enum JdgWant
+{
+	JDG_WANT_NONE,
+	JDG_WANT_LIKED,				/* to make a pool larger */
+	JDG_WANT_PROMISED,			/* for a role without worker; one is leaving */
+	JDG_WANT_MUST				/* for a role without worker */
+} JdgWant;
+
 /* a place in the ready index among tasks of one owner, queue and priority */
 typedef struct JdgPosition
 {
@@ -142,11 +151,13 @@ typedef struct JdgDb
 	pg_atomic_uint32 maybe_created; /* CREATE EXTENSION has committed */
 	pg_atomic_uint32 not_adopted;	/* here and origin differ */
 	pg_atomic_uint32 used;		/* somebody has committed work here */
-	pg_atomic_uint32 slot_wanted;	/* the scheduler found no slot for a role */
+	pg_atomic_uint32 slot_wanted;	/* JdgWant */
+	pg_atomic_uint32 refused;	/* a queue's limit has held somebody back */
 	pg_atomic_uint32 interest;	/* tell the scheduler of every commit */
 	pg_atomic_uint32 waiters;	/* backends in wait() */
 	pg_atomic_uint32 paused;	/* copy of control.paused_at IS NOT NULL */
-	pg_atomic_uint64 next_due;	/* when the scheduler will look by itself */
+	pg_atomic_uint64 next_due;	/* when the scheduler will look for tasks
+								 * whose run_at has come */
 	ConditionVariable finished; /* some tasks have finished */
 	JdgStats	stats;
 } JdgDb;
@@ -199,6 +210,8 @@ typedef struct JdgSlot
 	Latch	   *latch;
 	bool		wake;			/* work may be there */
 	bool		leave;			/* end after the current group */
+	bool		help_known;		/* the scheduler knows that its role has more
+								 * to do than its workers hold */
 	int			ntasks;
 	int			current;		/* index of the running task, or -1 */
 	JdgSlotTask task[JDG_GROUP_MAX];
@@ -215,6 +228,16 @@ typedef struct JdgSlot
 	int64		memory;			/* bytes, as last seen */
 	int64		busy_us;		/* time spent in tasks */
 } JdgSlot;
+
+/* what the workers of a role in a database do; leaving ones do not count */
+typedef struct JdgPoolState
+{
+	int			workers;
+	int			idle;
+	int			starting;
+	int			stuck;			/* will not claim soon */
+	int64		tasks_done;		/* by those that are there */
+} JdgPoolState;
 
 /* what start_workers(), stop_workers() and scale_workers() ask for */
 typedef struct JdgPool
@@ -234,7 +257,6 @@ typedef struct JdgSharedState
 	slock_t		launcher_mutex;
 	bool		launcher_scan;	/* look at pg_database again */
 	pid_t		launcher_pid;
-	pg_atomic_uint32 slot_changes;	/* bumped when a slot becomes free */
 	pg_atomic_uint32 dead;		/* slots in state JDG_SLOT_DEAD */
 	int			ndbs;
 	int			nslots;
@@ -266,6 +288,7 @@ extern int	jdg_db_take_rechecks(JdgDb *db, JdgRecheck *out);
 extern void jdg_db_block(JdgDb *db, Oid owner, const char *reason,
 						 TimestampTz until);
 extern void jdg_db_unblock(JdgDb *db, Oid owner);
+extern bool jdg_db_unblock_reason(JdgDb *db, const char *reason);
 extern bool jdg_db_blocked(JdgDb *db, Oid owner, JdgBlocked *out);
 extern void jdg_launcher_wake(bool scan);
 extern void jdg_wake_all_schedulers(uint32 why);
@@ -274,11 +297,6 @@ extern void jdg_wake_all_schedulers(uint32 why);
 extern int	jdg_slot_allocate(Oid dboid, Oid owner);
 extern void jdg_slot_release(int slotno);
 extern void jdg_slot_free_unstarted(int slotno);
-extern int	jdg_slots_of(Oid dboid, Oid owner, int *idle, int *starting);
-extern bool jdg_slot_wake_idle(Oid dboid, Oid owner);
-extern bool jdg_slot_ask_idle_to_leave(Oid not_dboid, Oid not_owner);
-extern void jdg_slots_leave(Oid dboid, Oid owner, int keep);
-extern void jdg_slots_evict(Oid dboid);
 extern bool jdg_slot_find_task(Oid dboid, int64 task_id, JdgTaskPhase *phase);
 extern bool jdg_slot_died(JdgSlot *slot);
 extern bool jdg_slot_died_with(Oid dboid, int64 task_id);
@@ -289,10 +307,27 @@ extern int	jdg_slots_running(Oid dboid, int64 *ids, int max);
 extern int	jdg_slots_queue_load(Oid dboid, int queue_id);
 extern int	jdg_slots_held(Oid dboid, Oid owner, int queue_id);
 
+/* pools */
+extern int	jdg_slots_of(Oid dboid, Oid owner, JdgPoolState *p);
+extern bool jdg_slot_wake_idle(Oid dboid, Oid owner);
+extern bool jdg_slots_call(Oid dboid, Oid owner);
+extern void jdg_slots_know(Oid dboid, Oid owner, bool known);
+extern void jdg_slots_leave(Oid dboid, Oid owner, int keep);
+extern void jdg_slots_evict(Oid dboid);
+extern bool jdg_slot_may_leave(JdgSlot *slot, int min_workers, int min_idle);
+extern bool jdg_slot_is_wanted(void);
+extern bool jdg_slot_yield(JdgSlot *slot);
+extern void jdg_slot_want(JdgDb *db, bool must);
+extern void jdg_slot_offer(void);
+extern bool jdg_slot_ask_idle_to_leave(JdgDb *db, Oid not_owner);
+extern bool jdg_queue_has_room(JdgDb *db, int queue_id, int limit);
+extern void jdg_queue_room_made(Oid dboid);
+
 /* true: set; false: the table of overrides is full */
 extern bool jdg_pool_set(Oid dboid, Oid owner, int min, int max);
 extern bool jdg_pool_get(Oid dboid, Oid owner, int *min, int *max);
+
 extern void jdg_stats_reset(JdgStats *stats);
-extern void jdg_hist_add(pg_atomic_uint64 *hist, int64 microseconds);
+extern int	jdg_hist_bucket(int64 microseconds);
 
 #endif							/* JDG_SHMEM_H */

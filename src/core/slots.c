@@ -3,6 +3,8 @@
  * slots.c
  *	  Worker slots: one per possible worker, shared by all databases.
  *
+ * What one worker does; its role's workers together are in pools.c.
+ *
  * A slot is allocated by a scheduler before it registers the worker, filled
  * by the worker, and released when the worker has ended.  A worker publishes
  * a task in its slot before it locks the task's row, and says so when it has
@@ -45,6 +47,7 @@ jdg_slot_allocate(Oid dboid, Oid owner)
 		slot->latch = NULL;
 		slot->wake = true;
 		slot->leave = false;
+		slot->help_known = false;
 		slot->ntasks = 0;
 		slot->current = -1;
 		slot->registered_at = jdg_now();
@@ -81,15 +84,7 @@ jdg_slot_release(int slotno)
 	slot->ntasks = 0;
 	slot->current = -1;
 	SpinLockRelease(&slot->mutex);
-	pg_atomic_fetch_add_u32(&JdgShared->slot_changes, 1);
-	for (int i = 0; i < JdgShared->ndbs; i++)
-	{
-		JdgDb	   *db = &JdgShared->dbs[i];
-
-		if (db->state == JDG_DB_ACTIVE &&
-			pg_atomic_read_u32(&db->slot_wanted) != 0)
-			jdg_db_wake(db, JDG_WAKE_WORK);
-	}
+	jdg_slot_offer();
 }
 
 /* Give back a slot whose worker never came to life. */
@@ -104,152 +99,6 @@ jdg_slot_free_unstarted(int slotno)
 	SpinLockRelease(&slot->mutex);
 	if (mine)
 		jdg_slot_release(slotno);
-}
-
-/* How many workers a role has in a database. */
-int
-jdg_slots_of(Oid dboid, Oid owner, int *idle, int *starting)
-{
-	int			n = 0;
-
-	*idle = *starting = 0;
-	for (int i = 0; i < JdgShared->nslots; i++)
-	{
-		JdgSlot    *slot = &JdgShared->slots[i];
-
-		SpinLockAcquire(&slot->mutex);
-		if (slot->state != JDG_SLOT_FREE && slot->state != JDG_SLOT_DEAD &&
-			slot->dboid == dboid && slot->owner == owner && !slot->leave)
-		{
-			n++;
-			if (slot->state == JDG_SLOT_IDLE)
-				(*idle)++;
-			else if (slot->state == JDG_SLOT_STARTING)
-				(*starting)++;
-		}
-		SpinLockRelease(&slot->mutex);
-	}
-	return n;
-}
-
-/*
- * Wake one idle worker of a role that was not woken yet.  False: none.
- * Takes spinlocks only.
- */
-bool
-jdg_slot_wake_idle(Oid dboid, Oid owner)
-{
-	for (int i = 0; i < JdgShared->nslots; i++)
-	{
-		JdgSlot    *slot = &JdgShared->slots[i];
-		Latch	   *latch = NULL;
-
-		if (slot->state != JDG_SLOT_IDLE || slot->owner != owner ||
-			slot->dboid != dboid)
-			continue;
-		SpinLockAcquire(&slot->mutex);
-		if (slot->state == JDG_SLOT_IDLE && slot->owner == owner &&
-			slot->dboid == dboid && !slot->wake && !slot->leave)
-		{
-			slot->wake = true;
-			latch = slot->latch;
-		}
-		SpinLockRelease(&slot->mutex);
-		if (latch)
-		{
-			SetLatch(latch);
-			return true;
-		}
-	}
-	return false;
-}
-
-/*
- * Make room for another role: the worker that has been idle for longest is
- * asked to leave.  False: no worker is idle.
- */
-bool
-jdg_slot_ask_idle_to_leave(Oid not_dboid, Oid not_owner)
-{
-	int			oldest = -1;
-	TimestampTz since = DT_NOEND;
-	Latch	   *latch = NULL;
-
-	for (int i = 0; i < JdgShared->nslots; i++)
-	{
-		JdgSlot    *slot = &JdgShared->slots[i];
-
-		SpinLockAcquire(&slot->mutex);
-		if (slot->state == JDG_SLOT_IDLE && !slot->leave && !slot->wake &&
-			!(slot->dboid == not_dboid && slot->owner == not_owner) &&
-			slot->idle_since < since)
-		{
-			since = slot->idle_since;
-			oldest = i;
-		}
-		SpinLockRelease(&slot->mutex);
-	}
-	if (oldest < 0)
-		return false;
-	SpinLockAcquire(&JdgShared->slots[oldest].mutex);
-	if (JdgShared->slots[oldest].state == JDG_SLOT_IDLE)
-	{
-		JdgShared->slots[oldest].leave = true;
-		latch = JdgShared->slots[oldest].latch;
-	}
-	SpinLockRelease(&JdgShared->slots[oldest].mutex);
-	if (latch)
-		SetLatch(latch);
-	return latch != NULL;
-}
-
-/*
- * Ask a role's workers to leave when they are done with their group, all but
- * "keep"; owner InvalidOid means every role of the database.
- */
-void
-jdg_slots_leave(Oid dboid, Oid owner, int keep)
-{
-	for (int i = 0; i < JdgShared->nslots; i++)
-	{
-		JdgSlot    *slot = &JdgShared->slots[i];
-		Latch	   *latch = NULL;
-
-		SpinLockAcquire(&slot->mutex);
-		if (slot->state != JDG_SLOT_FREE && slot->state != JDG_SLOT_DEAD &&
-			slot->dboid == dboid && !slot->leave &&
-			(!OidIsValid(owner) || slot->owner == owner) && keep-- <= 0)
-		{
-			slot->leave = true;
-			latch = slot->latch;
-		}
-		SpinLockRelease(&slot->mutex);
-		if (latch)
-			SetLatch(latch);
-	}
-}
-
-/*
- * Terminate the workers of a database that somebody needs without sessions.
- * What they run is not to blame.
- */
-void
-jdg_slots_evict(Oid dboid)
-{
-	for (int i = 0; i < JdgShared->nslots; i++)
-	{
-		JdgSlot    *slot = &JdgShared->slots[i];
-
-		SpinLockAcquire(&slot->mutex);
-		if (slot->state != JDG_SLOT_FREE && slot->state != JDG_SLOT_DEAD &&
-			slot->dboid == dboid)
-		{
-			slot->evicted = true;
-			if (slot->pid != 0)
-				(void) kill(slot->pid, SIGTERM);
-		}
-		SpinLockRelease(&slot->mutex);
-	}
 }
 
 static int
@@ -500,57 +349,4 @@ jdg_slots_held(Oid dboid, Oid owner, int queue_id)
 		SpinLockRelease(&slot->mutex);
 	}
 	return n;
-}
-
-/*
- * Bounds of one role's pool until the server restarts; min 0 and max -1
- * forget them.
- */
-bool
-jdg_pool_set(Oid dboid, Oid owner, int min, int max)
-{
-	JdgPool    *pool = NULL;
-
-	LWLockAcquire(JdgShared->lock, LW_EXCLUSIVE);
-	for (int i = 0; i < JDG_POOLS_MAX; i++)
-	{
-		JdgPool    *p = &JdgShared->pools[i];
-
-		if (p->dboid == dboid && p->owner == owner)
-		{
-			pool = p;
-			break;
-		}
-		if (pool == NULL && !OidIsValid(p->dboid))
-			pool = p;
-	}
-	if (pool != NULL)
-	{
-		pool->dboid = min == 0 && max == -1 ? InvalidOid : dboid;
-		pool->owner = owner;
-		pool->min = min;
-		pool->max = max;
-	}
-	LWLockRelease(JdgShared->lock);
-	return pool != NULL;
-}
-
-bool
-jdg_pool_get(Oid dboid, Oid owner, int *min, int *max)
-{
-	bool		found = false;
-
-	LWLockAcquire(JdgShared->lock, LW_SHARED);
-	for (int i = 0; i < JDG_POOLS_MAX && !found; i++)
-	{
-		JdgPool    *p = &JdgShared->pools[i];
-
-		if (p->dboid != dboid || p->owner != owner)
-			continue;
-		*min = p->min;
-		*max = p->max;
-		found = true;
-	}
-	LWLockRelease(JdgShared->lock);
-	return found;
 }

@@ -198,7 +198,7 @@ jdg_v_health(PG_FUNCTION_ARGS)
 			failures = db->failures;
 			evictor = db->evicted_by;
 			LWLockRelease(JdgShared->lock);
-			wanted = pg_atomic_read_u32(&db->slot_wanted) != 0;
+			wanted = pg_atomic_read_u32(&db->slot_wanted) >= JDG_WANT_PROMISED;
 		}
 	}
 	values[0] = BoolGetDatum(JdgShared != NULL);

@@ -46,18 +46,19 @@ typedef struct Claim
 	Relation	index;
 	TransactionId busy;			/* seen in progress on some row */
 	int			nsources;
-	JdgSource	source[JDG_MARKS_MAX];	/* highest priority first */
+	JdgSource  *source;			/* highest priority first */
 } Claim;
 
 bool
 jdg_slot_hold(JdgSlot *slot, const JdgTask *task, int32 queue_limit)
 {
+	JdgDb	   *db = jdg_my_db();
 	bool		ok = true;
 
 	if (queue_limit > 0)
 	{
 		LWLockAcquire(JdgShared->lock, LW_EXCLUSIVE);
-		ok = jdg_slots_queue_load(MyDatabaseId, task->queue_id) < queue_limit;
+		ok = jdg_queue_has_room(db, task->queue_id, queue_limit);
 	}
 	if (ok)
 	{
@@ -90,18 +91,28 @@ hold_is_locked(JdgSlot *slot)
 	SpinLockRelease(&slot->mutex);
 }
 
+/* Others may have been refused for what was held only to try its row. */
 void
 jdg_slot_unhold_last(JdgSlot *slot)
 {
+	bool		limited;
+
 	SpinLockAcquire(&slot->mutex);
 	slot->ntasks--;
+	limited = slot->task[slot->ntasks].limited;
 	SpinLockRelease(&slot->mutex);
+	if (limited)
+		jdg_queue_room_made(slot->dboid);
 }
 
 void
 jdg_slot_clear(JdgSlot *slot)
 {
+	bool		limited = false;
+
 	SpinLockAcquire(&slot->mutex);
+	for (int i = 0; i < slot->ntasks; i++)
+		limited |= slot->task[i].limited;
 	slot->ntasks = 0;
 	slot->current = -1;
 	slot->generation++;
@@ -109,6 +120,8 @@ jdg_slot_clear(JdgSlot *slot)
 	slot->progress = -1;
 	slot->message[0] = '\0';
 	SpinLockRelease(&slot->mutex);
+	if (limited)
+		jdg_queue_room_made(slot->dboid);
 }
 
 static Datum
@@ -323,7 +336,7 @@ jdg_claim(JdgSlot *slot, Oid owner, JdgTask *tasks, int max,
 	c->nsources = 0;
 	PushActiveSnapshot(GetTransactionSnapshot());
 	if (!jdg_claims_paused())
-		c->nsources = jdg_ready_sources(c->db, owner, c->source);
+		c->source = jdg_ready_sources(c->db, owner, &c->nsources);
 	PopActiveSnapshot();
 	if (c->nsources == 0)
 		return 0;

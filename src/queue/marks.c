@@ -28,9 +28,10 @@
  * Tasks whose run_at lies ahead have one mark of the same kind in their own
  * index; the scheduler moves it.
  *
- * The table is a cache: sets of a few entries, the oldest of a set makes room.
- * marks_lost tells workers, who otherwise take the table for complete, to look
- * into the index for what is missing.
+ * The table has sets of a few entries; one that says that nothing is ready
+ * makes room.  What finds no room has no mark: marks_lost tells those who read
+ * the index, and otherwise take the table for complete, to do without marks
+ * for a while.
  *
  * All under JdgDb.marks_mutex, a spinlock, for some hundred instructions.
  *
@@ -76,7 +77,10 @@ find(JdgMark *set, Oid owner, int32 queue_id, int32 priority)
 	return NULL;
 }
 
-/* The mark, made with the first position if there was none. */
+/*
+ * The mark, made with the first position if there was none.  One that has
+ * nothing ready makes room; NULL if there is none.
+ */
 static JdgMark *
 find_or_make(JdgDb *db, Oid owner, int32 queue_id, int32 priority)
 {
@@ -85,21 +89,21 @@ find_or_make(JdgDb *db, Oid owner, int32 queue_id, int32 priority)
 
 	if (m != NULL)
 		return m;
-	m = &set[0];
-	for (int i = 0; i < JDG_MARK_WAYS && OidIsValid(m->owner); i++)
+	for (int i = 0; i < JDG_MARK_WAYS; i++)
 	{
-		if (!OidIsValid(set[i].owner) || set[i].incarnation < m->incarnation)
-			m = &set[i];
+		m = &set[i];
+		if (OidIsValid(m->owner) &&
+			jdg_position_compare(&m->position, &jdg_position_last) != 0)
+			continue;
+		memset(m, 0, sizeof(*m));
+		m->owner = owner;
+		m->queue_id = queue_id;
+		m->priority = priority;
+		m->incarnation = ++db->marks_made;
+		m->position = jdg_position_first;
+		return m;
 	}
-	if (OidIsValid(m->owner))
-		db->marks_lost++;
-	memset(m, 0, sizeof(*m));
-	m->owner = owner;
-	m->queue_id = queue_id;
-	m->priority = priority;
-	m->incarnation = ++db->marks_made;
-	m->position = jdg_position_first;
-	return m;
+	return NULL;
 }
 
 int
@@ -112,9 +116,10 @@ jdg_marks_look(JdgDb *db, Oid owner, JdgMarkLook *looks, uint32 *lost)
 	{
 		JdgMark    *m = &db->mark[i / JDG_MARK_WAYS][i % JDG_MARK_WAYS];
 
-		if (m->owner != owner)
+		if (!OidIsValid(m->owner) ||
+			(OidIsValid(owner) && m->owner != owner))
 			continue;
-		looks[n].owner = owner;
+		looks[n].owner = m->owner;
 		looks[n].queue_id = m->queue_id;
 		looks[n].priority = m->priority;
 		looks[n].incarnation = m->incarnation;
@@ -126,12 +131,15 @@ jdg_marks_look(JdgDb *db, Oid owner, JdgMarkLook *looks, uint32 *lost)
 	return n;
 }
 
-void
+bool
 jdg_mark_make(JdgDb *db, Oid owner, int32 queue_id, int32 priority)
 {
+	bool		ok;
+
 	SpinLockAcquire(&db->marks_mutex);
-	(void) find_or_make(db, owner, queue_id, priority);
+	ok = find_or_make(db, owner, queue_id, priority) != NULL;
 	SpinLockRelease(&db->marks_mutex);
+	return ok;
 }
 
 void
@@ -164,9 +172,14 @@ jdg_mark_publish(JdgDb *db, Oid owner, int32 queue_id, int32 priority,
 
 	SpinLockAcquire(&db->marks_mutex);
 	m = find_or_make(db, owner, queue_id, priority);
-	m->ring[m->published++ % JDG_MARK_RING] = position;
-	if (jdg_position_compare(&position, &m->position) < 0)
-		m->position = position;
+	if (m != NULL)
+	{
+		m->ring[m->published++ % JDG_MARK_RING] = position;
+		if (jdg_position_compare(&position, &m->position) < 0)
+			m->position = position;
+	}
+	else
+		db->marks_lost++;
 	SpinLockRelease(&db->marks_mutex);
 }
 

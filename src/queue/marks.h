@@ -35,16 +35,16 @@ extern const JdgPosition jdg_position_last;
 extern int	jdg_position_compare(const JdgPosition *a, const JdgPosition *b);
 
 /*
- * Look at all marks of an owner, in no order; at most JDG_MARKS_MAX.  "lost"
- * is a count: while it stays the same, nothing has been ready that is in none
- * of them, but for what was so at the first look.  To be called before the
- * snapshot is taken that jdg_mark_move() relies on.
+ * Look at all marks of an owner (InvalidOid: all there are), in no order; at
+ * most JDG_MARKS_MAX.  "lost" is a count: while it stays the same, nothing has
+ * become ready that has no mark.  To be called before the snapshot is taken
+ * that jdg_mark_move() relies on.
  */
 extern int	jdg_marks_look(JdgDb *db, Oid owner, JdgMarkLook *looks,
 						   uint32 *lost);
 
-/* tasks of this kind were seen in the index: have a mark for them */
-extern void jdg_mark_make(JdgDb *db, Oid owner, int32 queue_id,
+/* tasks of this kind were seen in the index: have a mark; false: no room */
+extern bool jdg_mark_make(JdgDb *db, Oid owner, int32 queue_id,
 						  int32 priority);
 
 /*

@@ -8,7 +8,9 @@
 #ifndef JDG_READY_H
 #define JDG_READY_H
 
+#include "access/genam.h"
 #include "access/relscan.h"
+#include "access/skey.h"
 #include "executor/tuptable.h"
 #include "queue/marks.h"
 
@@ -21,15 +23,18 @@ typedef struct JdgSource
 	ScanKeyData position_key[2];	/* the scan refers to them */
 	TupleTableSlot *slot;
 	bool		has_head;
+	int32		head_priority;
 	JdgPosition head;
+	bool		marked;			/* else all priorities, from the front */
 } JdgSource;
 
 /*
- * Where ready tasks of the owner may be, highest priority first: not what is
- * paused, and not what the marks say is empty.  "sources" has room for
- * JDG_MARKS_MAX.  With an active snapshot.
+ * Where ready tasks of the owner may be (InvalidOid: of all), highest priority
+ * first: not what is paused, and not what the marks say is empty.  With an
+ * active snapshot; in the current context.  A process asks for one owner only,
+ * or for all.
  */
-extern int	jdg_ready_sources(JdgDb *db, Oid owner, JdgSource *sources);
+extern JdgSource *jdg_ready_sources(JdgDb *db, Oid owner, int *nsources);
 
 /*
  * Begin to read a source, and move its mark to what is seen first: the active
@@ -39,6 +44,9 @@ extern void jdg_ready_open(JdgDb *db, JdgSource *src, Relation heap,
 						   Relation index);
 extern void jdg_ready_advance(JdgSource *src);
 extern void jdg_ready_close(JdgSource *src);
+
+/* how many ready tasks a source has, locked or not, up to a bound */
+extern int	jdg_ready_count(JdgDb *db, JdgSource *src, int most);
 
 /* of the sources that have a task, the one whose is first; or NULL */
 extern JdgSource *jdg_ready_first(JdgSource *sources, int n);

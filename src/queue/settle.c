@@ -37,6 +37,7 @@
 #include "core/shmem.h"
 #include "core/spi.h"
 #include "miscadmin.h"
+#include "queue/count.h"
 #include "queue/decide.h"
 #include "queue/enqueue.h"
 #include "queue/resolve.h"
@@ -341,35 +342,24 @@ release_keys(const JdgTask *tasks, const JdgOutcome *o, const JdgDecision *d, in
 	}
 }
 
+/* For the statistics. */
 static void
-count_stats(const JdgTask *tasks, const JdgOutcome *o, const JdgDecision *d,
-			int n)
+count_attempts(const JdgTask *tasks, const JdgOutcome *o, const JdgDecision *d,
+			   int n)
 {
-	JdgDb	   *db = jdg_my_db();
-
 	for (int i = 0; i < n; i++)
 	{
-		pg_atomic_uint64 *counter = NULL;
+		int64		waited = -1;
+		int64		ran = -1;
 
-		if (d[i].stays && d[i].status == JDG_STATUS_FAILED)
-			counter = &db->stats.retried;
-		else if (d[i].status == JDG_STATUS_COMPLETED)
-			counter = &db->stats.completed;
-		else if (d[i].status == JDG_STATUS_FAILED)
-			counter = &db->stats.failed;
-		else if (d[i].status == JDG_STATUS_CANCELLED)
-			counter = &db->stats.cancelled;
-		else if (d[i].status == JDG_STATUS_LOST)
-			counter = &db->stats.lost;
-		if (counter)
-			pg_atomic_fetch_add_u64(counter, 1);
 		if (o[i].started_at != DT_NOBEGIN)
 		{
-			jdg_hist_add(db->stats.wait_hist, o[i].started_at -
-						 Max(tasks[i].run_at, tasks[i].created_at));
-			jdg_hist_add(db->stats.run_hist,
-						 o[i].finished_at - o[i].started_at);
+			/* clocks may be set back in between */
+			waited = Max(o[i].started_at - Max(tasks[i].run_at,
+											   tasks[i].created_at), 0);
+			ran = Max(o[i].finished_at - o[i].started_at, 0);
 		}
+		jdg_count_attempt(d[i].status, d[i].stays, waited, ran);
 	}
 }
 
@@ -437,7 +427,7 @@ settle(JdgTask *tasks, const JdgOutcome *outcomes, int n, bool cancel)
 	}
 	if (ndone > 0)
 		jdg_finished_at_commit();
-	count_stats(tasks, outcomes, d, n);
+	count_attempts(tasks, outcomes, d, n);
 	return to_cancel;
 }
 

@@ -18,10 +18,12 @@
 
 #include "access/xact.h"
 #include "core/fault.h"
+#include "core/objects.h"
 #include "core/shmem.h"
 #include "miscadmin.h"
 #include "queue/enqueue.h"
 #include "queue/marks.h"
+#include "utils/resowner.h"
 
 #define MAX_OWNERS 16
 #define MAX_PUBLISHED 16
@@ -57,6 +59,9 @@ typedef struct Pending
 } Pending;
 
 static Pending pending;
+
+/* a transaction has committed whose wake-ups wait for its invalidations */
+static bool act_late = false;
 
 static void
 forget(void)
@@ -124,7 +129,7 @@ act(void)
 		why |= JDG_WAKE_WORK;
 	for (int i = 0; i < pending.nowners; i++)
 	{
-		if (!jdg_slot_wake_idle(db->dboid, pending.owners[i]))
+		if (!jdg_slots_call(db->dboid, pending.owners[i]))
 			why |= JDG_WAKE_WORK;
 	}
 	if (pending.owners_overflow)
@@ -135,6 +140,21 @@ act(void)
 		ConditionVariableBroadcast(&db->finished);
 }
 
+/*
+ * Who is woken by a transaction that has changed the configuration must not
+ * find what he has kept of it: he is told when the transaction has sent its
+ * invalidations, which is after its commit callbacks.
+ */
+static void
+release_callback(ResourceReleasePhase phase, bool commit, bool top, void *arg)
+{
+	if (!act_late || !top || phase != RESOURCE_RELEASE_AFTER_LOCKS)
+		return;
+	act_late = false;
+	act();
+	forget();
+}
+
 static void
 xact_callback(XactEvent event, void *arg)
 {
@@ -142,6 +162,11 @@ xact_callback(XactEvent event, void *arg)
 		return;
 	if (event == XACT_EVENT_PRE_COMMIT && pending.enqueued > 0)
 		JDG_FAULT("enqueue-before-commit");
+	if (event == XACT_EVENT_COMMIT && jdg_config_is_changed())
+	{
+		act_late = true;
+		return;
+	}
 	if (event == XACT_EVENT_COMMIT)
 		act();
 	if (event == XACT_EVENT_ABORT && pending.held && pending.db != NULL)
@@ -157,6 +182,7 @@ jdg_enqueue_init(void)
 {
 	forget();
 	RegisterXactCallback(xact_callback, NULL);
+	RegisterResourceReleaseCallback(release_callback, NULL);
 }
 
 static void

@@ -23,6 +23,9 @@
 
 #define BATCH 1000
 
+/* other things are looked after at least so often */
+#define TURN_US 50000
+
 /* ids to look at again after the next commit of a worker */
 static int64 *watched = NULL;
 static int	nwatched = 0;
@@ -34,10 +37,13 @@ look_at_mark(JdgDb *db, JdgMarkLook *look)
 {
 	uint32		lost;
 
-	if (jdg_marks_look(db, JDG_MARK_DUE, look, &lost) > 0)
-		return;
-	jdg_mark_make(db, JDG_MARK_DUE, 0, 0);
-	(void) jdg_marks_look(db, JDG_MARK_DUE, look, &lost);
+	if (jdg_marks_look(db, JDG_MARK_DUE, look, &lost) == 0 &&
+		(!jdg_mark_make(db, JDG_MARK_DUE, 0, 0) ||
+		 jdg_marks_look(db, JDG_MARK_DUE, look, &lost) == 0))
+	{
+		memset(look, 0, sizeof(*look));
+		look->from = jdg_position_first;
+	}
 }
 
 /*
@@ -90,12 +96,13 @@ promote_batch(TimestampTz from, JdgPosition *left)
 
 /*
  * Make tasks whose run_at has come ready, in transactions of BATCH.  Returns
- * when the next one is due.
+ * when the next one is due: now, if there are too many for one turn.
  */
 TimestampTz
 jdg_promote_due(void)
 {
 	JdgDb	   *db = jdg_my_db();
+	TimestampTz begin = jdg_now();
 	JdgPosition left;
 	int64		n;
 
@@ -104,13 +111,15 @@ jdg_promote_due(void)
 		JdgMarkLook look;
 
 		look_at_mark(db, &look);
-		jdg_work_begin();
+		jdg_work_begin_async();
 		n = promote_batch(look.from.run_at, &left);
 		JDG_FAULT("promote-before-commit");
 		jdg_work_end();
 		JDG_FAULT("promote-committed");
 		jdg_mark_move(db, &look, left);
-	} while (n == BATCH);
+	} while (n == BATCH && jdg_now() - begin < TURN_US);
+	if (n == BATCH)
+		return jdg_now();
 
 	/* due, but locked by somebody who may roll back without telling us */
 	if (left.run_at <= jdg_now())

@@ -6,9 +6,11 @@
  * Runs in the scheduler process only, which is the only one in its database.
  * A transaction takes up to JDG_FIRE_BATCH due schedules by the index
  * schedule_due, skipping rows that a user's transaction has locked (it wakes
- * the scheduler when it commits), and fires each in a subtransaction: the
- * task, the history of what does not run and the schedule's next instant
- * are written together or not at all.
+ * the scheduler when it commits).  Those with nothing special about them are
+ * fired together (plain.c).  Each of the others, and all of them if that
+ * fails, is fired in a subtransaction of its own: the task, the history of
+ * what does not run and the schedule's next instant are written together or
+ * not at all.
  *
  * What goes wrong with one schedule stays with it.  Its occurrence is
  * recorded as failed and the schedule moves on; if that can not be done
@@ -41,6 +43,9 @@
 
 /* what is locked or has failed for a passing reason is tried again then */
 #define RETRY_US USECS_PER_SEC
+
+/* other things are looked after at least so often */
+#define TURN_US 50000
 
 /* the low end of the index is looked at again at least so often */
 #define MARK_LIFE_US (60 * USECS_PER_SEC)
@@ -79,7 +84,7 @@ void
 jdg_firing_begin(JdgFiring *f, JdgDb *db)
 {
 	memset(f, 0, sizeof(*f));
-	jdg_work_begin();
+	jdg_work_begin_async();
 	f->db = db;
 	f->now = jdg_now();
 	f->mcxt = TopTransactionContext;
@@ -313,16 +318,95 @@ jdg_firing_each(JdgFiring *f, int64 nrows)
 	return nrows - f->postponed;
 }
 
-/* When the first schedule is due that is not due before "from". */
+/* what is due was taken in the order of the index up to here in this turn */
+typedef struct Position
+{
+	TimestampTz at;
+	int64		schedule_id;
+} Position;
+
+/* Read and lock what is due, by the index; returns how many there are. */
+static int
+lock_due(JdgFiring *f, const Position *after, int most, JdgDueRow **rows)
+{
+	static JdgQuery q = {
+		"SELECT " JDG_SCHEDULE_COLUMNS ", ctid FROM jadugar.schedule "
+		"WHERE enabled AND paused_at IS NULL "
+		"AND (next_run_at, schedule_id) > ($1, $2) AND next_run_at <= $3 "
+		"AND (SELECT c.paused_at IS NULL FROM jadugar.control c) "
+		"ORDER BY next_run_at, schedule_id LIMIT $4 FOR UPDATE SKIP LOCKED",
+		4, {TIMESTAMPTZOID, INT8OID, TIMESTAMPTZOID, INT8OID}
+	};
+	Datum		v[4] = {TimestampTzGetDatum(after->at),
+		Int64GetDatum(after->schedule_id), TimestampTzGetDatum(f->now),
+	Int64GetDatum(most)};
+	int			n = (int) jdg_run(&q, v, NULL, 0);
+
+	*rows = MemoryContextAlloc(f->mcxt, Max(n, 1) * sizeof(JdgDueRow));
+	for (int i = 0; i < n; i++)
+	{
+		JdgDueRow  *row = &(*rows)[i];
+		bool		isnull;
+
+		jdg_schedule_from_row(i, &row->s, f->mcxt);
+		row->tid = *(ItemPointer) DatumGetPointer(jdg_col(i, JDG_SCHEDULE_NCOLUMNS + 1,
+														  &isnull));
+		row->fired = false;
+	}
+	return n;
+}
+
+/*
+ * Take what is due and fire together what is plain, in one subtransaction.
+ * Returns how many were taken, -1 if that has failed and nothing is done.
+ */
+static int
+fire_together(JdgFiring *f, const Position *after, int most, JdgDueRow **rows)
+{
+	MemoryContext mcxt = CurrentMemoryContext;
+	ResourceOwner owner = CurrentResourceOwner;
+	JdgFiring	before = *f;
+	volatile int n = -1;
+
+	BeginInternalSubTransaction(NULL);
+	MemoryContextSwitchTo(mcxt);
+	PG_TRY();
+	{
+		n = lock_due(f, after, most, rows);
+		jdg_fire_plain(f, *rows, n);
+		ReleaseCurrentSubTransaction();
+	}
+	PG_CATCH();
+	{
+		ErrorData  *edata;
+
+		MemoryContextSwitchTo(f->mcxt);
+		edata = CopyErrorData();
+		FlushErrorState();
+		RollbackAndReleaseCurrentSubTransaction();
+		ereport(DEBUG1,
+				(errmsg_internal("jadugar fires one by one: %s",
+								 edata->message)));
+		FreeErrorData(edata);
+		*f = before;
+		n = -1;
+	}
+	PG_END_TRY();
+	MemoryContextSwitchTo(mcxt);
+	CurrentResourceOwner = owner;
+	return n;
+}
+
+/* When the first schedule is due that is not due before the mark. */
 static TimestampTz
-earliest_due(TimestampTz from)
+earliest_due(void)
 {
 	static JdgQuery q = {
 		"SELECT next_run_at FROM jadugar.schedule WHERE enabled "
 		"AND paused_at IS NULL AND next_run_at >= $1 "
 		"ORDER BY next_run_at LIMIT 1", 1, {TIMESTAMPTZOID}
 	};
-	Datum		v[1] = {TimestampTzGetDatum(from)};
+	Datum		v[1] = {TimestampTzGetDatum(mark)};
 
 	if (jdg_run(&q, v, NULL, 1) == 0)
 		return DT_NOEND;
@@ -331,22 +415,16 @@ earliest_due(TimestampTz from)
 
 /*
  * One transaction.  Sets "due" to the instant of the next firing, which is
- * past if some could not be fired, and returns how many were.
+ * past if there are more or some could not be fired, and adds how many were
+ * to "fired".  Returns how many were taken up.
  */
-static int64
-fire_batch(JdgDb *db, TimestampTz *due)
+static int
+fire_batch(JdgDb *db, Position *position, int most, int *fired,
+		   TimestampTz *due)
 {
-	static JdgQuery q = {
-		"SELECT " JDG_SCHEDULE_COLUMNS " FROM jadugar.schedule "
-		"WHERE enabled AND paused_at IS NULL "
-		"AND next_run_at >= $1 AND next_run_at <= $2 "
-		"ORDER BY next_run_at LIMIT " CppAsString2(JDG_FIRE_BATCH)
-		" FOR UPDATE SKIP LOCKED",
-		2, {TIMESTAMPTZOID, TIMESTAMPTZOID}
-	};
 	JdgFiring	f;
-	Datum		v[2];
-	int64		n;
+	JdgDueRow  *rows;
+	int			n;
 
 	jdg_firing_begin(&f, db);
 	if (!mark_holds(f.now))
@@ -354,22 +432,47 @@ fire_batch(JdgDb *db, TimestampTz *due)
 		jdg_fire_changed();
 		mark_since = f.now;
 	}
-	v[0] = TimestampTzGetDatum(mark);
-	v[1] = TimestampTzGetDatum(f.now);
-	n = jdg_firing_each(&f, jdg_run(&q, v, NULL, 0));
-	*due = earliest_due(mark);
+	position->at = Max(position->at, mark);
+	n = fire_together(&f, position, most, &rows);
+	if (n < 0)
+		n = lock_due(&f, position, most, &rows);
+	for (int i = 0; i < n; i++)
+	{
+		if (!rows[i].fired)
+			fire_one(&f, &rows[i].s);
+	}
+	if (n == most)
+	{
+		position->at = rows[n - 1].s.next_run_at;
+		position->schedule_id = rows[n - 1].s.schedule_id;
+		*due = f.now;
+	}
+	else
+		*due = earliest_due();
 	jdg_firing_end(&f);
-	mark = *due;
+	if (n < most)
+		mark = *due;
+	*fired += n - f.postponed;
 	return n;
+}
+
+/* Has this transaction, or somebody else, work for a role without worker? */
+static bool
+worker_is_missing(JdgDb *db)
+{
+	return (((volatile JdgDb *) db)->wake & JDG_WAKE_WORK) != 0;
 }
 
 /* See firing.h. */
 TimestampTz
 jdg_fire_due(JdgDb *db)
 {
-	TimestampTz now = jdg_now();
-	TimestampTz due;
-	int64		n;
+	TimestampTz begin = jdg_now();
+	TimestampTz now = begin;
+	TimestampTz due = DT_NOEND;
+	Position	position = {DT_NOBEGIN, 0};
+	int			most = JDG_FIRE_FIRST;
+	int			fired = 0;
 
 	if (startup_pending)
 		jdg_startup_resume(db, &startup_pending);
@@ -377,11 +480,22 @@ jdg_fire_due(JdgDb *db)
 		return mark;			/* woken for something else */
 	do
 	{
-		n = fire_batch(db, &due);
+		int			n = fire_batch(db, &position, most, &fired, &due);
+
 		now = jdg_now();
-	} while (n > 0 && due <= now);
-	if (due <= now)
-		return now + RETRY_US;
+		if (n < most && due <= now)
+		{
+			/* some have become due meanwhile, or are so still */
+			if (fired == 0)
+				return now + RETRY_US;
+			position.at = DT_NOBEGIN;
+			position.schedule_id = 0;
+			fired = 0;
+		}
+		if (due <= now && (now - begin >= TURN_US || worker_is_missing(db)))
+			return now;
+		most = JDG_FIRE_BATCH;
+	} while (due <= now);
 	return startup_pending ? Min(due, now + RETRY_US) : due;
 }
 

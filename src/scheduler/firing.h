@@ -15,9 +15,9 @@
 /*
  * For the scheduler's loop, outside a transaction.
  *
- * jdg_fire_due() fires what is due, each schedule in its own subtransaction,
- * in transactions of at most 200 schedules.  Returns the instant at which
- * something is due next (DT_NOEND: never), always in the future.
+ * jdg_fire_due() fires what is due, many schedules in a transaction.  Returns
+ * the instant at which something is due next (DT_NOEND: never): now, if there
+ * is too much for one turn or work waits for a worker.
  *
  * jdg_fire_startup() is for the scheduler's start: @startup schedules, and
  * schedules of time zones whose rules have changed.  What it can not do at
@@ -32,11 +32,13 @@ extern void jdg_fire_startup(JdgDb *db);
 extern void jdg_fire_changed(void);
 
 /*
- * Insert a task that jdg_schedule_task() has filled and whose run_at is set,
- * and have it looked after at commit.  Also for run_now(), in any backend.
- * That the queue has room is the caller's to see to.  Inside
- * jdg_internal_begin().
+ * Fill in the rest of a task that jdg_schedule_task() has filled and whose
+ * run_at is set, and have it looked after at commit; "enqueue" inserts it
+ * too.  Also for run_now(), in any backend.  That the queue has room is the
+ * caller's to see to.  Inside jdg_internal_begin().
  */
+extern void jdg_schedule_complete(const JdgSchedule *s, JdgTask *t,
+								  const JdgQueue *queue, TimestampTz now);
 extern void jdg_schedule_enqueue(const JdgSchedule *s, JdgTask *t,
 								 const JdgQueue *queue, TimestampTz now);
 

@@ -35,8 +35,8 @@
 #define COUNT_LIMIT 1000000
 
 /* The reason why a role's work can not run at all, or NULL. */
-static const char *
-owner_problem(Oid owner)
+const char *
+jdg_fire_owner_problem(Oid owner)
 {
 	HeapTuple	tuple = SearchSysCache1(AUTHOID, ObjectIdGetDatum(owner));
 	bool		login;
@@ -94,6 +94,12 @@ static TimestampTz
 on_time_limit(const JdgFiring *f)
 {
 	return f->now - (int64) jdg_misfire_threshold * 1000;
+}
+
+bool
+jdg_fire_on_time(const JdgFiring *f, TimestampTz at)
+{
+	return at >= on_time_limit(f);
 }
 
 /* What was due before this instant is too late to run. */
@@ -159,7 +165,7 @@ jdg_fire_schedule(JdgFiring *f, JdgSchedule *s)
 {
 	TimestampTz last = s->next_run_at;
 	int64		n = jdg_schedule_due(s, f->now, COUNT_LIMIT, &last);
-	const char *problem = owner_problem(s->owner);
+	const char *problem = jdg_fire_owner_problem(s->owner);
 
 	if (problem != NULL)
 		skip(f, s, n, s->next_run_at, last, problem);
@@ -186,7 +192,7 @@ jdg_fire_schedule(JdgFiring *f, JdgSchedule *s)
 void
 jdg_fire_at_startup(JdgFiring *f, JdgSchedule *s)
 {
-	const char *problem = owner_problem(s->owner);
+	const char *problem = jdg_fire_owner_problem(s->owner);
 	TimestampTz at = PgStartTime;
 
 	s->last_startup = at;

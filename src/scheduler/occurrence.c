@@ -74,8 +74,13 @@ jdg_occurrence_forget(void)
 	finished_before = NULL;
 }
 
-static Finished *
-finished_entry(int64 schedule_id)
+/*
+ * The instant before which a schedule's occurrences are known to be finished,
+ * for one that is due at "at".  Where that lies before it, the schedule or
+ * the clock went back, and nothing is known.
+ */
+TimestampTz *
+jdg_occurrence_finished(int64 schedule_id, TimestampTz at)
 {
 	Finished   *entry;
 	bool		found;
@@ -89,9 +94,9 @@ finished_entry(int64 schedule_id)
 									  HASH_ELEM | HASH_BLOBS);
 	}
 	entry = hash_search(finished_before, &schedule_id, HASH_ENTER, &found);
-	if (!found)
+	if (!found || at < entry->before)
 		entry->before = DT_NOBEGIN;
-	return entry;
+	return &entry->before;
 }
 
 /*
@@ -108,13 +113,13 @@ find_unfinished(const JdgSchedule *s, TimestampTz at, long limit)
 		"AND scheduled_for IS NULL",
 		2, {INT8OID, TIMESTAMPTZOID}
 	};
-	Finished   *known = finished_entry(s->schedule_id);
+	TimestampTz *before = jdg_occurrence_finished(s->schedule_id, at);
 	Datum		v[2] = {Int64GetDatum(s->schedule_id),
-	TimestampTzGetDatum(known->before)};
+	TimestampTzGetDatum(*before)};
 	int64		n = jdg_run(&q, v, NULL, limit);
 
 	if (n == 0)
-		known->before = at;
+		*before = at;
 	return n;
 }
 
@@ -210,8 +215,8 @@ has_room(const JdgQueue *queue)
 
 /* See firing.h. */
 void
-jdg_schedule_enqueue(const JdgSchedule *s, JdgTask *t, const JdgQueue *queue,
-					 TimestampTz now)
+jdg_schedule_complete(const JdgSchedule *s, JdgTask *t, const JdgQueue *queue,
+					  TimestampTz now)
 {
 	t->task_id = jdg_task_next_id();
 	t->created_at = now;
@@ -219,9 +224,26 @@ jdg_schedule_enqueue(const JdgSchedule *s, JdgTask *t, const JdgQueue *queue,
 	t->max_attempts = jdg_retry_max_attempts(s->retry,
 											 jdg_schedule_max_attempts);
 	t->state = jdg_state_without_dependencies(t);
-	jdg_task_insert(t);
 	jdg_wake_at_commit(t->owner, t);
+}
+
+/* See firing.h. */
+void
+jdg_schedule_enqueue(const JdgSchedule *s, JdgTask *t, const JdgQueue *queue,
+					 TimestampTz now)
+{
+	jdg_schedule_complete(s, t, queue, now);
+	jdg_task_insert(t);
 	jdg_count_enqueued(1);
+}
+
+/* The task of an occurrence, but for what jdg_schedule_complete() sets. */
+void
+jdg_occurrence_task(const JdgSchedule *s, TimestampTz at, JdgTask *task)
+{
+	jdg_schedule_task(s, task);
+	task->scheduled_for = at;
+	task->run_at = at + draw_jitter(s);
 }
 
 /*
@@ -264,9 +286,7 @@ jdg_fire_occurrence(JdgFiring *f, const JdgSchedule *s, TimestampTz at,
 		case JDG_OVERLAP_PARALLEL:
 			break;
 	}
-	jdg_schedule_task(&effective, &task);
-	task.scheduled_for = at;
-	task.run_at = at + draw_jitter(s);
+	jdg_occurrence_task(&effective, at, &task);
 	jdg_schedule_enqueue(s, &task, &queue, f->now);
 	return NULL;
 }

@@ -4,257 +4,53 @@
  *	  Starting workers where ready tasks find none.
  *
  * Runs in the scheduler.  A pool is all workers of one role in one database.
- * One worker is started at a time for a role; when it has claimed and more is
- * left, it asks for the next, so a pool grows as fast as workers start and
- * stops growing when nothing is left for them.
+ * How many are started, and why no ready task is forgotten: README.md.
  *
- * What would make a worker die while it connects is looked at here first
- * (the role is gone, may not log in, may not connect) and noted in the
- * JdgDb entry with the reason, to be tried again later.
+ * Starting one is in starting.c.
  *
  *-------------------------------------------------------------------------
  */
 #include "postgres.h"
 
-#include "access/htup_details.h"
-#include "catalog/pg_authid.h"
-#include "catalog/pg_type.h"
+#include "catalog/queue.h"
 #include "core/clock.h"
-#include "core/compat.h"
 #include "core/settings.h"
 #include "core/spi.h"
 #include "miscadmin.h"
-#include "postmaster/bgworker.h"
+#include "queue/ready.h"
 #include "scheduler/scheduler.h"
 #include "utils/memutils.h"
-#include "utils/syscache.h"
+#include "utils/snapmgr.h"
 
-#define BLOCK_ROLE		(60 * USECS_PER_SEC)
-#define BLOCK_NO_WORKER (1 * USECS_PER_SEC)
+/* while tasks wait and a pool may grow, it is looked at so often */
+#define GROW_US			10000
+
+/* a pool that gets through what is ready in so long is large enough */
+#define DRAIN_US		20000
+
+/* so many small tasks a worker runs while another one starts */
+#define TASKS_PER_START 256
 
 typedef struct Demand
 {
 	Oid			owner;
 	int			ready;			/* at least so many more than workers hold */
+	int			max;			/* workers that the role may have */
+	JdgPoolState pool;
 } Demand;
 
-/* handles of the workers this scheduler registered, by slot */
-static BackgroundWorkerHandle **handles = NULL;
-
-/*
- * A worker that was registered and never came to life (no memory, fork
- * failed): its slot is free again.
- */
-void
-jdg_pool_check_started(JdgDb *db)
+/* a role that had more to do than its workers held when last looked at */
+typedef struct Hungry
 {
-	if (handles == NULL)
-		return;
-	for (int i = 0; i < JdgShared->nslots; i++)
-	{
-		pid_t		pid;
+	Oid			owner;
+	TimestampTz since;
+	int64		tasks_done;		/* by its workers until then */
+} Hungry;
 
-		if (handles[i] == NULL)
-			continue;
-		if (GetBackgroundWorkerPid(handles[i], &pid) == BGWH_STOPPED)
-		{
-			if (JdgShared->slots[i].dboid == db->dboid)
-				jdg_slot_free_unstarted(i);
-			pfree(handles[i]);
-			handles[i] = NULL;
-		}
-	}
-}
+#define HUNGRY_MAX 64
 
-static bool
-start_worker(JdgDb *db, Oid owner)
-{
-	BackgroundWorker w;
-	BackgroundWorkerHandle *handle;
-	MemoryContext old;
-	int			slotno = jdg_slot_allocate(db->dboid, owner);
-	bool		ok;
-
-	if (slotno < 0)
-	{
-		pg_atomic_write_u32(&db->slot_wanted, 1);
-		(void) jdg_slot_ask_idle_to_leave(db->dboid, owner);
-		return false;
-	}
-	memset(&w, 0, sizeof(w));
-	w.bgw_flags = BGWORKER_SHMEM_ACCESS | BGWORKER_BACKEND_DATABASE_CONNECTION;
-	w.bgw_start_time = BgWorkerStart_RecoveryFinished;
-	w.bgw_restart_time = BGW_NEVER_RESTART;
-	snprintf(w.bgw_library_name, BGW_MAXLEN, "jadugar");
-	snprintf(w.bgw_function_name, BGW_MAXLEN, "jdg_worker_main");
-	snprintf(w.bgw_name, BGW_MAXLEN, "jadugar worker %d", slotno);
-	snprintf(w.bgw_type, BGW_MAXLEN, "jadugar worker");
-	w.bgw_main_arg = Int32GetDatum(slotno);
-	w.bgw_notify_pid = MyProcPid;
-	old = MemoryContextSwitchTo(TopMemoryContext);
-	if (handles == NULL)
-		handles = palloc0(sizeof(*handles) * JdgShared->nslots);
-	ok = RegisterDynamicBackgroundWorker(&w, &handle);
-	if (ok)
-	{
-		if (handles[slotno] != NULL)
-			pfree(handles[slotno]);
-		handles[slotno] = handle;
-	}
-	MemoryContextSwitchTo(old);
-	if (!ok)
-	{
-		/* max_worker_processes is exhausted: an idle one of ours may go */
-		jdg_slot_free_unstarted(slotno);
-		jdg_db_block(db, owner, "no_worker", jdg_now() + BLOCK_NO_WORKER);
-		pg_atomic_write_u32(&db->slot_wanted, 1);
-		(void) jdg_slot_ask_idle_to_leave(db->dboid, owner);
-	}
-	return ok;
-}
-
-/* Why a role's worker could not connect; NULL: it could. */
-static const char *
-why_not(Oid owner)
-{
-	HeapTuple	tuple = SearchSysCache1(AUTHOID, ObjectIdGetDatum(owner));
-	bool		can_login;
-
-	if (!HeapTupleIsValid(tuple))
-		return "owner_missing";
-	can_login = ((Form_pg_authid) GETSTRUCT(tuple))->rolcanlogin;
-	ReleaseSysCache(tuple);
-	if (!can_login)
-		return "owner_nologin";
-	if (!jdg_database_acl_ok(MyDatabaseId, owner, ACL_CONNECT))
-		return "owner_noconnect";
-	return NULL;
-}
-
-/*
- * The roles that have ready tasks no worker holds, in queues that may run.
- */
-static Demand *
-find_demand(JdgDb *db, MemoryContext mcxt, int *n)
-{
-	static JdgQuery pairs = {
-		"WITH RECURSIVE p(owner, queue_id) AS ("
-		"(SELECT t.owner, t.queue_id FROM jadugar.task t WHERE t.state = 'r' "
-		"ORDER BY t.owner, t.queue_id LIMIT 1) UNION ALL "
-		"SELECT x.owner, x.queue_id FROM p, LATERAL ("
-		"SELECT t.owner, t.queue_id FROM jadugar.task t WHERE t.state = 'r' "
-		"AND (t.owner, t.queue_id) > (p.owner, p.queue_id) "
-		"ORDER BY t.owner, t.queue_id LIMIT 1) x) "
-		"SELECT p.owner, p.queue_id, q.max_concurrency FROM p "
-		"JOIN jadugar.queue q ON q.queue_id = p.queue_id "
-		"WHERE q.paused_at IS NULL "
-		"AND (SELECT c.paused_at IS NULL FROM jadugar.control c) "
-		"ORDER BY p.owner", 0
-	};
-	static JdgQuery count = {
-		"SELECT count(*) FROM (SELECT 1 FROM jadugar.task t "
-		"WHERE t.owner = $1 AND t.queue_id = $2 AND t.state = 'r' LIMIT $3) c",
-		3, {OIDOID, INT4OID, INT8OID}
-	};
-	int64		rows = jdg_run(&pairs, NULL, NULL, 0);
-	SPITupleTable *table = SPI_tuptable;
-	Demand	   *demand = MemoryContextAlloc(mcxt, sizeof(Demand) * Max(rows, 1));
-
-	*n = 0;
-	for (int64 i = 0; i < rows; i++)
-	{
-		Oid			owner;
-		int32		queue_id,
-					limit;
-		int			held,
-					ready;
-		Datum		v[3];
-
-		SPI_tuptable = table;
-		owner = jdg_col_oid(i, 1);
-		queue_id = jdg_col_int32(i, 2, 0);
-		limit = jdg_col_int32(i, 3, 0);
-		held = jdg_slots_held(db->dboid, owner, queue_id);
-		if (limit > 0 && jdg_slots_queue_load(db->dboid, queue_id) >= limit)
-			continue;
-		v[0] = ObjectIdGetDatum(owner);
-		v[1] = Int32GetDatum(queue_id);
-		v[2] = Int64GetDatum(held + 1);
-		jdg_run(&count, v, NULL, 0);
-		ready = (int) jdg_col_int64(0, 1, 0) - held;
-		if (ready <= 0)
-			continue;
-		if (*n > 0 && demand[*n - 1].owner == owner)
-			demand[*n - 1].ready += ready;
-		else
-		{
-			demand[*n].owner = owner;
-			demand[(*n)++].ready = ready;
-		}
-	}
-	return demand;
-}
-
-/* Returns when to look at this role again, DT_NOEND: when told. */
-static TimestampTz
-serve(JdgDb *db, const Demand *d, int max)
-{
-	JdgBlocked	b;
-	const char *reason;
-	int			idle,
-				starting;
-	int			have;
-
-	if (jdg_slot_wake_idle(db->dboid, d->owner))
-		return DT_NOEND;
-	have = jdg_slots_of(db->dboid, d->owner, &idle, &starting);
-	if (idle > 0 || starting > 0 || have >= max)
-		return DT_NOEND;
-	if (jdg_db_blocked(db, d->owner, &b) && b.until > jdg_now())
-	{
-		if (strcmp(b.reason, "no_worker") == 0)
-			pg_atomic_write_u32(&db->slot_wanted, 1);
-		return b.until;
-	}
-	reason = why_not(d->owner);
-	if (reason != NULL)
-	{
-		jdg_db_block(db, d->owner, reason, jdg_now() + BLOCK_ROLE);
-		return jdg_now() + BLOCK_ROLE;
-	}
-	if (start_worker(db, d->owner))
-		jdg_db_unblock(db, d->owner);
-	else if (jdg_db_blocked(db, d->owner, &b) && b.until > jdg_now())
-		return b.until;
-	return DT_NOEND;
-}
-
-/*
- * Roles or their rights have changed.  Workers whose role may not connect any
- * more leave after their group; what held others back is looked at again.
- */
-void
-jdg_pool_roles_changed(JdgDb *db)
-{
-	jdg_work_begin();
-	for (int i = 0; i < JdgShared->nslots; i++)
-	{
-		JdgSlot    *slot = &JdgShared->slots[i];
-		Oid			owner = InvalidOid;
-
-		SpinLockAcquire(&slot->mutex);
-		if (slot->state != JDG_SLOT_FREE && slot->state != JDG_SLOT_DEAD &&
-			slot->dboid == db->dboid && !slot->leave)
-			owner = slot->owner;
-		SpinLockRelease(&slot->mutex);
-		if (OidIsValid(owner) && why_not(owner) != NULL)
-			jdg_slots_leave(db->dboid, owner, 0);
-	}
-	jdg_work_end();
-	SpinLockAcquire(&db->mutex);
-	memset(db->blocked, 0, sizeof(db->blocked));
-	SpinLockRelease(&db->mutex);
-}
+static Hungry hungry[HUNGRY_MAX];
+static int	nhungry = 0;
 
 static int
 most_workers(JdgDb *db, Oid owner, int *min)
@@ -270,16 +66,235 @@ most_workers(JdgDb *db, Oid owner, int *min)
 	return max;
 }
 
-/* Pools that start_workers() or scale_workers() want to have a minimum. */
+/* The place of a role at the end of the list, which has room for it. */
+static Demand *
+demand_of(JdgDb *db, Demand *demand, int *n, Oid owner)
+{
+	Demand	   *d;
+	int			min;
+
+	if (*n > 0 && demand[*n - 1].owner == owner)
+		return &demand[*n - 1];
+	d = &demand[(*n)++];
+	d->owner = owner;
+	d->ready = 0;
+	d->max = most_workers(db, owner, &min);
+	(void) jdg_slots_of(db->dboid, owner, &d->pool);
+	return d;
+}
+
+/* One that has no worker comes first, then one that has few. */
+static int
+compare_demand(const void *a, const void *b)
+{
+	return ((const Demand *) a)->pool.workers -
+		((const Demand *) b)->pool.workers;
+}
+
+/* a queue of a role: all its priorities */
+static int
+compare_sources(const void *a, const void *b)
+{
+	const JdgMarkLook *x = &((const JdgSource *) a)->look;
+	const JdgMarkLook *y = &((const JdgSource *) b)->look;
+
+	if (x->owner != y->owner)
+		return x->owner < y->owner ? -1 : 1;
+	return x->queue_id < y->queue_id ? -1 : x->queue_id > y->queue_id;
+}
+
+/*
+ * How many ready tasks no worker holds in the first "n" sources, which are of
+ * one role and queue; up to a bound.
+ */
+static int
+count_ready(JdgDb *db, JdgSource *src, int n, int most)
+{
+	int			held = jdg_slots_held(db->dboid, src->look.owner,
+									  src->look.queue_id);
+	int			ready = 0;
+
+	for (int i = 0; i < n && ready < held + most; i++)
+		ready += jdg_ready_count(db, &src[i], held + most - ready);
+	return Max(ready - held, 0);
+}
+
+/*
+ * The roles that have ready tasks no worker holds, in queues that may run.
+ * Where all that a role may have are busy it is left at that: they come to
+ * what is ready by themselves, and the scheduler hears when one ends.
+ */
+static Demand *
+find_demand(JdgDb *db, MemoryContext mcxt, int *n)
+{
+	JdgSource  *src = NULL;
+	int			nsources = 0;
+	Demand	   *demand;
+	int			next;
+
+	if (!jdg_claims_paused())
+		src = jdg_ready_sources(db, InvalidOid, &nsources);
+	demand = MemoryContextAlloc(mcxt, sizeof(Demand) * Max(nsources, 1));
+	if (nsources > 1)
+		qsort(src, nsources, sizeof(JdgSource), compare_sources);
+	/* later than the look at the marks */
+	PushActiveSnapshot(GetTransactionSnapshot());
+	*n = 0;
+	for (int i = 0; i < nsources; i = next)
+	{
+		int			limit = src[i].limit;
+		int			most = TASKS_PER_START * jdg_max_workers;
+		Demand	   *d = demand_of(db, demand, n, src[i].look.owner);
+
+		next = i + 1;
+		while (next < nsources && compare_sources(&src[i], &src[next]) == 0)
+			next++;
+		if (limit > 0)
+			most = Max(limit - jdg_slots_queue_load(db->dboid, src[i].look.queue_id), 1);
+		if (d->pool.workers >= d->max && d->pool.idle == 0)
+			d->ready = 1;
+		else if (limit == 0 ||
+				 jdg_queue_has_room(db, src[i].look.queue_id, limit))
+			d->ready += count_ready(db, &src[i], next - i, most);
+	}
+	PopActiveSnapshot();
+	pg_qsort(demand, *n, sizeof(Demand), compare_demand);
+	return demand;
+}
+
+/* What is known of a hungry role; NULL: it was not. */
+static Hungry *
+find_hungry(Oid owner)
+{
+	for (int i = 0; i < nhungry; i++)
+	{
+		if (hungry[i].owner == owner)
+			return &hungry[i];
+	}
+	return NULL;
+}
+
+/* Roles that found no place are looked at as if for the first time. */
 static void
-fill_fixed_pools(JdgDb *db)
+set_hungry(const Demand *d, TimestampTz now)
+{
+	Hungry	   *h = find_hungry(d->owner);
+
+	if (h == NULL && nhungry < HUNGRY_MAX)
+		h = &hungry[nhungry++];
+	if (h == NULL)
+		return;
+	h->owner = d->owner;
+	h->since = now;
+	h->tasks_done = d->pool.tasks_done;
+}
+
+static void
+not_hungry(Oid owner)
+{
+	Hungry	   *h = find_hungry(owner);
+
+	if (h != NULL)
+		*h = hungry[--nhungry];
+}
+
+static void
+forget_sated(const Demand *demand, int n)
+{
+	for (int i = nhungry - 1; i >= 0; i--)
+	{
+		bool		still = false;
+
+		for (int j = 0; j < n; j++)
+			still |= demand[j].owner == hungry[i].owner && demand[j].ready > 0;
+		if (!still)
+			hungry[i] = hungry[--nhungry];
+	}
+}
+
+/*
+ * How many workers more are useful to a role: so many that each has
+ * TASKS_PER_START to do.  Where those that are there will not claim soon, or
+ * what is ready has lasted for GROW_US and would last for more than DRAIN_US
+ * at the pace seen meanwhile, as many again, but no more than are ready.
+ */
+static int
+useful(const Demand *d, TimestampTz now)
+{
+	const JdgPoolState *p = &d->pool;
+	Hungry	   *h = find_hungry(d->owner);
+	int			more = (d->ready + TASKS_PER_START - 1) / TASKS_PER_START;
+	int			again = Min(p->workers, d->ready);
+
+	if (p->workers > 0)
+		more -= p->workers;
+	if (p->starting > 0 || h == NULL)
+		set_hungry(d, now);
+	else if (now - h->since >= GROW_US)
+	{
+		int64		done = Max(d->pool.tasks_done - h->tasks_done, 0);
+
+		if ((now - h->since) * d->ready > DRAIN_US * done)
+			more = Max(more, again);
+		set_hungry(d, now);
+	}
+	if (p->stuck == p->workers)
+		more = Max(more, again);
+	return Max(0, Min(more, d->max - p->workers));
+}
+
+/*
+ * See to a role's ready tasks.  Returns when to look at it again, DT_NOEND:
+ * when told.  "full": another role has found no slot.
+ */
+static TimestampTz
+serve(JdgDb *db, Demand *d, bool *full)
+{
+	TimestampTz now = jdg_now();
+	TimestampTz next = DT_NOEND;
+	uint32		want;
+	int			n;
+
+	for (int i = d->pool.idle; i > 0 && d->ready > 0; i--)
+	{
+		if (!jdg_slot_wake_idle(db->dboid, d->owner))
+			break;
+		d->ready -= JDG_GROUP_MAX;
+	}
+	if (d->ready <= 0 || d->pool.idle > 0)
+	{
+		not_hungry(d->owner);
+		return DT_NOEND;
+	}
+	if (d->pool.workers < d->max)
+	{
+		bool		grow = d->pool.workers > 0;
+
+		n = useful(d, now);
+		if (*full && grow)
+			jdg_slot_want(db, false);	/* who has none comes first */
+		else if (n > 0)
+			n = jdg_workers_start(db, d->owner, n, grow, &next);
+		want = pg_atomic_read_u32(&db->slot_wanted);
+		*full |= want >= JDG_WANT_PROMISED;
+		if (!grow && n == 0)
+			return next;
+		if (want == JDG_WANT_NONE)
+			next = Min(next, now + GROW_US);
+	}
+	jdg_slots_know(db->dboid, d->owner, true);
+	return next;
+}
+
+/* Pools for which start_workers() or scale_workers() have set a minimum. */
+static void
+fill_fixed_pools(JdgDb *db, TimestampTz *next)
 {
 	for (int i = 0; i < JDG_POOLS_MAX; i++)
 	{
 		JdgPool		p;
+		JdgPoolState pool;
 		int			min,
-					idle,
-					starting,
 					have;
 
 		LWLockAcquire(JdgShared->lock, LW_SHARED);
@@ -288,13 +303,24 @@ fill_fixed_pools(JdgDb *db)
 		if (p.dboid != db->dboid)
 			continue;
 		(void) most_workers(db, p.owner, &min);
-		have = jdg_slots_of(db->dboid, p.owner, &idle, &starting);
-		for (; have < min; have++)
-		{
-			if (why_not(p.owner) != NULL || !start_worker(db, p.owner))
-				break;
-		}
+		have = jdg_slots_of(db->dboid, p.owner, &pool);
+		if (have < min)
+			(void) jdg_workers_start(db, p.owner, min - have, have > 0, next);
 	}
+}
+
+/* Has a role of another database no worker, for lack of a slot? */
+static bool
+others_want_slots(const JdgDb *db)
+{
+	for (int i = 0; i < JdgShared->ndbs; i++)
+	{
+		if (&JdgShared->dbs[i] != db &&
+			JdgShared->dbs[i].state == JDG_DB_ACTIVE &&
+			pg_atomic_read_u32(&JdgShared->dbs[i].slot_wanted) >= JDG_WANT_PROMISED)
+			return true;
+	}
+	return false;
 }
 
 /*
@@ -306,21 +332,32 @@ jdg_pool_ensure(JdgDb *db)
 {
 	TimestampTz next = DT_NOEND;
 	MemoryContext mcxt = CurrentMemoryContext;
+	bool		full = others_want_slots(db);
 	Demand	   *demand;
+	uint32		wanted;
 	int			n;
 
-	pg_atomic_write_u32(&db->slot_wanted, 0);
+	wanted = pg_atomic_exchange_u32(&db->slot_wanted, JDG_WANT_NONE);
+	/* who has more to do from here on tells us, or is seen */
+	jdg_slots_know(db->dboid, InvalidOid, false);
 	jdg_work_begin();
 	demand = find_demand(db, mcxt, &n);
+	forget_sated(demand, n);
 	for (int i = 0; i < n; i++)
 	{
-		int			min;
-		int			max = most_workers(db, demand[i].owner, &min);
+		TimestampTz again = DT_NOEND;
 
-		next = Min(next, serve(db, &demand[i], max));
+		if (demand[i].ready > 0)
+			again = serve(db, &demand[i], &full);
+		next = Min(next, again);
 	}
-	fill_fixed_pools(db);
+	fill_fixed_pools(db, &next);
 	jdg_work_end();
+
+	/* those who have stood back for us may grow now */
+	if (wanted >= JDG_WANT_PROMISED &&
+		pg_atomic_read_u32(&db->slot_wanted) < JDG_WANT_PROMISED)
+		jdg_slot_offer();
 	for (int i = 0; i < n; i++)
 	{
 		JdgBlocked	b;

@@ -9,12 +9,9 @@
  *
  * Life: look for the extension (none: say so in the JdgDb entry and end) →
  * wait to be elected → wait until the database is adopted → deal with what a
- * crash left → loop.  The loop does what is due, publishes when something is
- * due next, and sleeps until then or until its latch is set.
- *
- * next_due is set to "always tell me" before the tables are looked at and to
- * the real instant afterwards, so a transaction that commits an earlier one
- * in between either is seen or sets the latch.
+ * crash left → loop.  A round does what it was woken for and what is due; then
+ * the scheduler sleeps until the next instant or until its latch is set.  Why
+ * nothing is overlooked: README.md.
  *
  * Shared: the JdgDb entry (core/shmem.h).  Database locks: AccessShare on the
  * extension in each transaction, before anything else.
@@ -45,18 +42,36 @@
 #include "utils/guc.h"
 #include "utils/memutils.h"
 #include "utils/snapmgr.h"
+#include "utils/timeout.h"
 
 #define MAINTENANCE_INTERVAL	(USECS_PER_HOUR)
 #define LONGEST_SLEEP			(24 * 60 * 60 * 1000L)
 
+/* the last bit before an instant is waited for by a timer */
+#define FINE_WAIT_MS			3
+
+/* what the loop knows of its own between its rounds */
+typedef struct Loop
+{
+	bool		started;		/* has fired what the start is to fire */
+	bool		paused;
+	TimestampTz control_at;		/* a pause ends */
+	TimestampTz promote_at;		/* a task's run_at comes */
+	TimestampTz pool_at;		/* pools are to be looked at again */
+	TimestampTz maintain_at;
+} Loop;
+
+static Loop loop;
+static TimeoutId fine_timer;
+
 static JdgDb *my_db = NULL;
 static bool extension_gone = false;
+static bool reloaded = false;
 static MemoryContext loop_context = NULL;
 static JdgInternal internal;
 
-/* A transaction of the scheduler: begin, lock the extension, bookkeeping. */
-void
-jdg_work_begin(void)
+static void
+begin(bool wait_for_disk)
 {
 	MemoryContext old = CurrentMemoryContext;
 
@@ -65,9 +80,32 @@ jdg_work_begin(void)
 	XactIsoLevel = XACT_READ_COMMITTED;
 	XactReadOnly = false;
 	jdg_lock_extension();
+	if (!wait_for_disk)
+		(void) set_config_option("synchronous_commit", "off", PGC_USERSET,
+								 PGC_S_SESSION, GUC_ACTION_LOCAL, true, 0,
+								 false);
 	PushActiveSnapshot(GetTransactionSnapshot());
 	MemoryContextSwitchTo(old);
 	jdg_internal_begin(&internal);
+}
+
+/* A transaction of the scheduler: begin, lock the extension, bookkeeping. */
+void
+jdg_work_begin(void)
+{
+	begin(true);
+}
+
+/*
+ * One that makes tasks ready and need not wait for the disk: whatever follows
+ * from it, the end of such a task to begin with, is committed after it, so
+ * nothing of that can survive a crash that it does not survive.  If a crash
+ * undoes it, it is done again.
+ */
+void
+jdg_work_begin_async(void)
+{
+	begin(false);
 }
 
 void
@@ -191,6 +229,7 @@ process_config(void)
 	{
 		ConfigReloadPending = false;
 		ProcessConfigFile(PGC_SIGHUP);
+		reloaded = true;
 	}
 	if (!jdg_enabled)
 	{
@@ -225,13 +264,37 @@ is_adopted(void)
 	return ok;
 }
 
+/* The timer's signal sets the latch; that is all it is for. */
 static void
-wait_for_latch(long ms)
+fine_timer_rings(void)
 {
+}
+
+/*
+ * Until an instant or the latch.  WaitLatch() counts in milliseconds and may
+ * be late by one, so its last few are left to a timer.  That is not set for
+ * longer: there is no taking back the signal of a timer that is set.
+ */
+static void
+wait_until(TimestampTz when)
+{
+	int			events = WL_LATCH_SET | WL_EXIT_ON_PM_DEATH;
+	long		ms = jdg_ms_until(when, LONGEST_SLEEP);
+	int			rc = ms > 0 ? 0 : WL_LATCH_SET;
+
 	pgstat_report_activity(STATE_IDLE, NULL);
 	pgstat_report_stat(true);
-	(void) WaitLatch(MyLatch, WL_LATCH_SET | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH,
-					 ms, jdg_wait_scheduler());
+	if (ms > FINE_WAIT_MS)
+		rc = WaitLatch(MyLatch, events | WL_TIMEOUT, ms - FINE_WAIT_MS,
+					   jdg_wait_scheduler());
+	if ((rc & WL_LATCH_SET) == 0 &&
+		jdg_ms_until(when, LONGEST_SLEEP) <= 2 * FINE_WAIT_MS)
+	{
+		enable_timeout_at(fine_timer,
+						  GetCurrentTimestamp() + (when - jdg_now()));
+		(void) WaitLatch(MyLatch, events, 0, jdg_wait_scheduler());
+		disable_timeout(fine_timer, false);
+	}
 	ResetLatch(MyLatch);
 	CHECK_FOR_INTERRUPTS();
 	process_config();
@@ -244,7 +307,7 @@ wait_until_adopted(void)
 	{
 		pgstat_report_activity(STATE_RUNNING,
 							   "jadugar: waiting for the first use or for adopt()");
-		wait_for_latch(LONGEST_SLEEP);
+		wait_until(DT_NOEND);
 		(void) jdg_db_take_wake(my_db);
 		MemoryContextReset(loop_context);
 	}
@@ -291,17 +354,42 @@ start_up(void)
 	jdg_waiting_sweep();
 }
 
+/*
+ * Tasks whose run_at has come.  Meanwhile whoever commits one tells us, when
+ * it is due; afterwards if it is due before promote_at.
+ */
+static void
+promote(void)
+{
+	pg_atomic_write_u64(&my_db->next_due, (uint64) DT_NOEND);
+	pg_memory_barrier();
+	loop.promote_at = jdg_promote_due();
+	pg_atomic_write_u64(&my_db->next_due, (uint64) loop.promote_at);
+}
+
+static void
+maintain(void)
+{
+	/* what fails must not keep the loop from what is due: a minute later */
+	loop.maintain_at = jdg_now() + USECS_PER_MINUTE;
+	jdg_maintain();
+	loop.maintain_at = jdg_now() + MAINTENANCE_INTERVAL;
+}
+
 /* One round; returns when the next one is due. */
 static TimestampTz
-one_round(bool *started, TimestampTz *maintain_at)
+one_round(void)
 {
 	uint32		why = jdg_db_take_wake(my_db);
 	TimestampTz next = DT_NOEND;
-	bool		paused;
+	TimestampTz cancels_at;
+	TimestampTz fire_at;
 
+	/* the first round, and what a change of settings may mean: all of it */
+	if (reloaded)
+		why |= JDG_WAKE_ALL & ~JDG_WAKE_SWEEP;
+	reloaded = false;
 	JDG_FAULT("scheduler-round");
-	pg_atomic_write_u64(&my_db->next_due, (uint64) DT_NOEND);
-	pg_memory_barrier();
 	if (why & JDG_WAKE_SCHEDULES)
 		jdg_fire_changed();
 	if (why & JDG_WAKE_CONTROL)
@@ -309,46 +397,50 @@ one_round(bool *started, TimestampTz *maintain_at)
 		check_extension();
 		jdg_pool_roles_changed(my_db);
 	}
+	if ((why & JDG_WAKE_CONTROL) || loop.control_at <= jdg_now())
+	{
+		bool		was_paused = loop.paused;
+
+		loop.control_at = read_control(&loop.paused);
+		if (was_paused && !loop.paused)
+			why |= JDG_WAKE_WORK;
+	}
 	jdg_pool_check_started(my_db);
 	next = jdg_charge_dead(my_db);
-	next = Min(next, read_control(&paused));
-	if (!paused)
+	if ((why & (JDG_WAKE_WORK | JDG_WAKE_WORKER | JDG_WAKE_CONTROL)) ||
+		loop.pool_at <= jdg_now())
+		loop.pool_at = jdg_pool_ensure(my_db);
+	if (!loop.paused)
 	{
-		if (!*started)
+		if (!loop.started)
 			jdg_fire_startup(my_db);
-		*started = true;
-		next = Min(next, jdg_fire_due(my_db));
+		loop.started = true;
+		fire_at = jdg_fire_due(my_db);
+		next = Min(next, fire_at);
 	}
-	next = Min(next, jdg_promote_due());
-	next = Min(next, jdg_slots_enforce_cancels(my_db->dboid));
+	if ((why & JDG_WAKE_SCHEDULES) || loop.promote_at <= jdg_now())
+		promote();
+	cancels_at = jdg_slots_enforce_cancels(my_db->dboid);
 	if (why & JDG_WAKE_SWEEP)
 		jdg_waiting_sweep();
 	jdg_waiting_resolve(my_db);
-	pg_atomic_write_u64(&my_db->next_due, (uint64) next);
-	next = Min(next, jdg_pool_ensure(my_db));
-	if (jdg_now() >= *maintain_at)
-	{
-		/* what fails must not keep the loop from what is due: a minute later */
-		*maintain_at = jdg_now() + USECS_PER_MINUTE;
-		jdg_maintain();
-		*maintain_at = jdg_now() + MAINTENANCE_INTERVAL;
-	}
-	return Min(next, *maintain_at);
+	if (loop.maintain_at <= jdg_now())
+		maintain();
+	next = Min(next, Min(cancels_at, Min(loop.control_at, loop.promote_at)));
+	return Min(next, Min(loop.pool_at, loop.maintain_at));
 }
 
 static void
 schedule_until_done(void)
 {
-	static bool started = false;
 	static bool ready = false;
-	static TimestampTz maintain_at;
 
 	if (!ready)
 	{
 		process_config();
 		wait_until_adopted();
 		start_up();
-		maintain_at = jdg_now();	/* in the first round, after what is due */
+		jdg_db_wake(my_db, JDG_WAKE_ALL & ~JDG_WAKE_SWEEP);
 		ready = true;
 	}
 	for (;;)
@@ -360,9 +452,9 @@ schedule_until_done(void)
 		CHECK_FOR_INTERRUPTS();
 		process_config();
 		pgstat_report_activity(STATE_RUNNING, "jadugar: scheduling");
-		next = one_round(&started, &maintain_at);
+		next = one_round();
 		my_db->failures = 0;
-		wait_for_latch(jdg_ms_until(next, LONGEST_SLEEP));
+		wait_until(next);
 	}
 }
 
@@ -388,7 +480,8 @@ pause_for(long ms)
 
 /*
  * An error reached the top of the loop: abort, say so, go on after a pause
- * that grows.  The extension gone is not an error.
+ * that grows.  What the round was woken for is not known any more, so the
+ * next one looks at everything.  The extension gone is not an error.
  */
 static void
 recover_from_error(void)
@@ -409,10 +502,11 @@ recover_from_error(void)
 	RESUME_INTERRUPTS();
 	if (code == JDG_ERRCODE_NOT_INSTALLED)
 		check_extension();
+	jdg_db_wake(my_db, JDG_WAKE_ALL);
 	now = GetCurrentTimestamp();
 	in_a_row = now - last < 60 * USECS_PER_SEC ? in_a_row + 1 : 0;
 	last = now;
-	pause_for(in_a_row == 0 ? 100L : Min(in_a_row, 60) * 1000L);
+	pause_for(Min(100L << Min(in_a_row, 10), 60 * 1000L));
 }
 
 void
@@ -431,6 +525,7 @@ jdg_scheduler_main(Datum arg)
 	/* event triggers are for what users do, not for our partitions */
 	SetConfigOption("session_replication_role", "replica", PGC_SUSET,
 					PGC_S_OVERRIDE);
+	fine_timer = RegisterTimeout(USER_TIMEOUT, fine_timer_rings);
 	loop_context = AllocSetContextCreate(TopMemoryContext,
 										 "jadugar scheduler",
 										 ALLOCSET_DEFAULT_SIZES);

@@ -20,10 +20,15 @@ extern PGDLLEXPORT void jdg_scheduler_main(Datum arg);
 
 /* start and commit a transaction of the scheduler, as bookkeeper */
 extern void jdg_work_begin(void);
+extern void jdg_work_begin_async(void);
 extern void jdg_work_end(void);
 
-/* pool.c: true when more work waits; next: when to try again */
+/* pool.c: returns when to come again */
 extern TimestampTz jdg_pool_ensure(JdgDb *db);
+
+/* starting.c */
+extern int	jdg_workers_start(JdgDb *db, Oid owner, int n, bool grow,
+							  TimestampTz *next);
 extern void jdg_pool_check_started(JdgDb *db);
 extern void jdg_pool_roles_changed(JdgDb *db);
 

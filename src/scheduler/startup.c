@@ -8,11 +8,13 @@
  * from a crashed backend, which leave the server's start time as it is, fire
  * nothing.
  *
- * A process reads the time-zone data once.  When the rules of a zone have
- * changed since jadugar.zone took note of them, or it has none of that zone
- * yet, the next instants of its schedules are computed anew.  Only the
- * scheduler writes jadugar.zone, so a session that uses a new zone never
- * waits for another one.
+ * A process reads the time-zone data once.  Whoever computes the next instant
+ * of a schedule notes in jadugar.zone by which rules.  Where those are not
+ * what this process knows of a zone, the next instants of its schedules are
+ * computed anew.
+ *
+ * So a start costs by what fires at it and by the zones in use, not by the
+ * number of schedules.
  *
  * Rows that a user's transaction has locked are skipped and taken up again
  * by jdg_fire_due().
@@ -31,8 +33,6 @@
 #include "utils/builtins.h"
 #include "utils/memutils.h"
 #include "utils/resowner.h"
-
-#define RULES_PERIOD (INT64CONST(5) * 366 * USECS_PER_DAY)
 
 /* One transaction.  Returns how many have been dealt with. */
 static int64
@@ -136,30 +136,17 @@ recompute_zone(const JdgFiring *f, const char *zone)
 	return done >= todo;
 }
 
+/* All notes of a zone make way for the present one. */
 static void
-note_zone(const char *zone, int64 fingerprint)
+renew_notes(const char *zone)
 {
 	static JdgQuery q = {
-		"INSERT INTO jadugar.zone (name, fingerprint) VALUES ($1, $2) "
-		"ON CONFLICT (name) DO UPDATE SET fingerprint = $2",
-		2, {TEXTOID, INT8OID}
+		"DELETE FROM jadugar.zone WHERE name = $1", 1, {TEXTOID}
 	};
-	Datum		v[2] = {CStringGetTextDatum(zone),
-	Int64GetDatum(fingerprint)};
+	Datum		v[1] = {CStringGetTextDatum(zone)};
 
 	jdg_run(&q, v, NULL, 0);
-}
-
-/*
- * A hash of the zone's rules around an instant that stays the same for
- * years, so that it can be compared.  When that instant moves on, next
- * instants are computed anew for nothing.
- */
-static int64
-zone_rules(const char *zone, TimestampTz now)
-{
-	return (int64) jdg_zone_fingerprint(jdg_zone_lookup(zone),
-										now - now % RULES_PERIOD);
+	jdg_zone_note(zone);
 }
 
 /*
@@ -167,7 +154,7 @@ zone_rules(const char *zone, TimestampTz now)
  * zone any more) is logged; its schedules will say so when they are due.
  */
 static bool
-check_zone(const JdgFiring *f, const char *zone, int64 noted, bool have_noted)
+check_zone(const JdgFiring *f, const char *zone, int64 lowest, int64 highest)
 {
 	MemoryContext mcxt = CurrentMemoryContext;
 	ResourceOwner owner = CurrentResourceOwner;
@@ -177,13 +164,13 @@ check_zone(const JdgFiring *f, const char *zone, int64 noted, bool have_noted)
 	MemoryContextSwitchTo(mcxt);
 	PG_TRY();
 	{
-		int64		rules = zone_rules(zone, f->now);
+		int64		rules = jdg_zone_rules(zone, f->now);
 
-		if (!have_noted || rules != noted)
+		if (rules != lowest || rules != highest)
 		{
 			done = recompute_zone(f, zone);
 			if (done)
-				note_zone(zone, rules);
+				renew_notes(zone);
 		}
 		ReleaseCurrentSubTransaction();
 	}
@@ -211,30 +198,29 @@ static bool
 check_zones(JdgDb *db)
 {
 	static JdgQuery q = {
-		"SELECT z.name, s.fingerprint, s.fingerprint IS NOT NULL FROM "
-		"(SELECT DISTINCT timezone AS name FROM jadugar.schedule) z "
-		"LEFT JOIN jadugar.zone s ON s.name = z.name ORDER BY 1", 0
+		"SELECT name, min(fingerprint), max(fingerprint) FROM jadugar.zone "
+		"GROUP BY name ORDER BY name", 0
 	};
 	JdgFiring	f;
 	bool		done = true;
 	int64		n;
 	char	  **names;
-	int64	   *noted;
-	bool	   *have;
+	int64	   *lowest;
+	int64	   *highest;
 
 	jdg_firing_begin(&f, db);
 	n = jdg_run(&q, NULL, NULL, 0);
 	names = palloc(sizeof(char *) * (n + 1));
-	noted = palloc(sizeof(int64) * (n + 1));
-	have = palloc(sizeof(bool) * (n + 1));
+	lowest = palloc(sizeof(int64) * (n + 1));
+	highest = palloc(sizeof(int64) * (n + 1));
 	for (int64 i = 0; i < n; i++)
 	{
 		names[i] = jdg_col_text(i, 1, CurrentMemoryContext);
-		noted[i] = jdg_col_int64(i, 2, 0);
-		have[i] = jdg_col_bool(i, 3);
+		lowest[i] = jdg_col_int64(i, 2, 0);
+		highest[i] = jdg_col_int64(i, 3, 0);
 	}
 	for (int64 i = 0; i < n; i++)
-		done &= check_zone(&f, names[i], noted[i], have[i]);
+		done &= check_zone(&f, names[i], lowest[i], highest[i]);
 	jdg_firing_end(&f);
 	return done;
 }

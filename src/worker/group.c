@@ -16,6 +16,7 @@
 #include "postgres.h"
 
 #include "access/xact.h"
+#include "access/xlog_internal.h"
 #include "catalog/pg_type.h"
 #include "core/clock.h"
 #include "core/errors.h"
@@ -31,9 +32,6 @@
 
 /* how often a lone task runs again for a conflict that may be ours */
 #define MAX_CONFLICTS 10
-
-/* microseconds between two requests for another worker */
-#define HELP_INTERVAL 10000
 
 static JdgGroup group;
 
@@ -101,11 +99,7 @@ after_commit(bool temp_used)
 {
 	JdgDb	   *db = jdg_my_db();
 	int			done = 0;
-	bool		limited = false;
 
-	/* another role may wait for a place in a queue that has a limit */
-	for (int i = 0; i < jdg_my_slot->ntasks; i++)
-		limited |= jdg_my_slot->task[i].limited;
 	for (int i = 0; i < group.ran; i++)
 	{
 		done += group.has_outcome[i];
@@ -122,8 +116,6 @@ after_commit(bool temp_used)
 	pg_atomic_fetch_add_u64(&db->stats.groups, done > 0);
 	if (pg_atomic_read_u32(&db->interest) != 0)
 		jdg_db_wake(db, JDG_WAKE_RECHECK);
-	if (limited)
-		jdg_db_wake(db, JDG_WAKE_WORK);
 	/* what is committed is not charged for an error in what follows */
 	group.n = group.ran = 0;
 	jdg_log_forget();
@@ -145,22 +137,12 @@ commit_group(void)
 
 /*
  * Others could help: more is ready, and this worker will be busy for a while.
- * An idle one is woken; the scheduler, who may start another, is not asked
- * with every group.
  */
 static void
 ask_for_help(void)
 {
-	static TimestampTz asked = 0;
-	TimestampTz now;
-
-	if (!group.more || jdg_slot_wake_idle(MyDatabaseId, jdg_my_slot->owner))
-		return;
-	now = GetCurrentTimestamp();
-	if (now - asked < HELP_INTERVAL && now >= asked)
-		return;
-	asked = now;
-	jdg_db_wake(jdg_my_db(), JDG_WAKE_WORK);
+	if (group.more && !jdg_slots_call(MyDatabaseId, jdg_my_slot->owner))
+		jdg_db_wake(jdg_my_db(), JDG_WAKE_WORK);
 }
 
 /*
@@ -184,14 +166,35 @@ settle_cancelled_rest(void)
 	}
 }
 
+/*
+ * A command of which this worker does not know yet that it goes well may kill
+ * the server.  Its task must outlive that, or it could not be charged: the
+ * scheduler makes tasks ready without waiting for the disk.
+ */
+static void
+put_on_disk(void)
+{
+	XLogRecPtr	end = GetXLogInsertRecPtr();
+	uint64		offset = end % XLOG_BLCKSZ;
+
+	/* right after a page's header: what is written ends before the page */
+	if (offset == SizeOfXLogShortPHD ||
+		(offset == SizeOfXLogLongPHD &&
+		 XLogSegmentOffset(end, wal_segment_size) == SizeOfXLogLongPHD))
+		end -= offset;
+	XLogFlush(end);
+}
+
 static void
 run_group(void)
 {
 	TimestampTz start = GetCurrentTimestamp();
 	int64		window = (int64) (jdg_group_commit_window * 1000);
 
-	JDG_FAULT("group-begins");
 	ask_for_help();
+	JDG_FAULT("group-begins");
+	if (group.n > 0 && !jdg_command_is_quick(group.task[0].command_id))
+		put_on_disk();
 	for (int i = 0; i < group.n; i++)
 	{
 		JdgRun		r;
@@ -312,6 +315,7 @@ run_standalone(void)
 	SpinLockRelease(&jdg_my_slot->mutex);
 	JDG_FAULT("standalone-before-mark");
 	CommitTransactionCommand();
+	put_on_disk();
 	standalone_open = ok;
 	JDG_FAULT("standalone-marked");
 	MemoryContextSwitchTo(jdg_group_context);

@@ -6,8 +6,7 @@
  * A dynamic background worker, registered by the database's scheduler, which
  * has reserved a slot for it.  It connects as the tasks' owner, so the
  * session really is that role's.  Loop: run groups while there is work, then
- * wait for its latch; leaves when idle for jadugar.worker_idle_timeout, when
- * asked to, or past its bounds.
+ * wait for its latch.  When it leaves: README.md.
  *
  * The slot says IDLE before the claim that finds nothing, so whoever commits
  * a task after that claim's snapshot finds an idle worker to wake.
@@ -39,6 +38,10 @@
 #include "utils/memutils.h"
 #include "utils/ps_status.h"
 #include "worker/worker.h"
+
+/* a role whose last task is so long ago needs no warm worker */
+#define WARM_US			USECS_PER_HOUR
+#define LONGEST_SLEEP	(24 * 60 * 60 * 1000L)
 
 JdgSlot    *jdg_my_slot = NULL;
 MemoryContext jdg_group_context = NULL;
@@ -113,21 +116,14 @@ become_idle(TimestampTz *since)
 static bool
 should_make_room(void)
 {
-	int			idle,
-				starting;
+	JdgPoolState p;
 
-	for (int i = 0; i < JdgShared->ndbs; i++)
-	{
-		JdgDb	   *db = &JdgShared->dbs[i];
-
-		if (db->state != JDG_DB_ACTIVE ||
-			pg_atomic_read_u32(&db->slot_wanted) == 0)
-			continue;
-		return jdg_slots_of(MyDatabaseId, jdg_my_slot->owner, &idle,
-							&starting) > 1 ||
-			jdg_now() - jdg_my_slot->started_at > USECS_PER_SEC;
-	}
-	return false;
+	if (!jdg_slot_is_wanted())
+		return false;
+	if (jdg_slots_of(MyDatabaseId, jdg_my_slot->owner, &p) <= 1 &&
+		jdg_now() - jdg_my_slot->started_at <= USECS_PER_SEC)
+		return false;
+	return jdg_slot_yield(jdg_my_slot);
 }
 
 static bool
@@ -159,24 +155,50 @@ process_config(void)
 }
 
 /*
- * Wait for work or a reason to leave; false: idle for long enough.  A latch
+ * May a worker that has been idle since then leave?  If not, *again is when
+ * to ask again.
+ */
+static bool
+idle_for_long_enough(TimestampTz idle_since, TimestampTz *again)
+{
+	TimestampTz timeout = idle_since + (int64) jdg_worker_idle_timeout * 1000;
+	TimestampTz cold = Max(timeout, idle_since + WARM_US);
+	TimestampTz now = jdg_now();
+	int			min = 0;
+	int			max;
+
+	*again = timeout;
+	if (now < timeout)
+		return false;
+	(void) jdg_pool_get(MyDatabaseId, jdg_my_slot->owner, &min, &max);
+	if (jdg_slot_may_leave(jdg_my_slot, min,
+						   now < cold ? jdg_warm_workers : 0))
+		return true;
+	*again = now < cold ? cold : DT_NOEND;
+	return false;
+}
+
+/*
+ * Wait for work or a reason to leave; false: it is time to leave.  A latch
  * set for nothing of ours (a timer's last signal, an invalidation) is no
  * reason to look at the tables.
  */
 static bool
 wait_for_news(TimestampTz idle_since)
 {
+	/* the slot says IDLE: who wants one from now on finds us by that */
+	if (jdg_slot_is_wanted() && jdg_slot_yield(jdg_my_slot))
+		return false;
 	for (;;)
 	{
-		TimestampTz until = idle_since +
-		(int64) jdg_worker_idle_timeout * 1000;
+		TimestampTz again;
 		bool		news;
 
-		if (jdg_ms_until(until, 1) == 0)
+		if (idle_for_long_enough(idle_since, &again))
 			return false;
 		(void) WaitLatch(MyLatch,
 						 WL_LATCH_SET | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH,
-						 jdg_ms_until(until, 60 * 60 * 1000),
+						 jdg_ms_until(again, LONGEST_SLEEP),
 						 jdg_wait_worker());
 		ResetLatch(MyLatch);
 		CHECK_FOR_INTERRUPTS();

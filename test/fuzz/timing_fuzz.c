@@ -3,8 +3,13 @@
  * timing_fuzz.c
  *	  A libFuzzer target for src/timing, outside the server.
  *
- * Whatever the bytes, parsing ends in a timing or in an error; a timing's
- * text reads back as the same bytes; instants ascend.
+ * Whatever the bytes, parsing ends in a timing or in an error that is whole;
+ * a timing's text reads back as the same bytes; instants ascend, and from
+ * anywhere between two of them the next one is the second.
+ *
+ * An input is the text to read.  If it has a zero byte, what follows the
+ * last one is not text but numbers, least byte first: the instants to ask
+ * for, a zone with its changes near them, and an interval.
  *
  *-------------------------------------------------------------------------
  */
@@ -80,7 +85,7 @@ read_instant(void *arg, const char *text, size_t len, int64_t *instant_us,
 		year = 1 - year;
 	else if (strcmp(rest, "+00") != 0)
 		return false;
-	if (year < -4712)
+	if (year < -4713)
 		return false;
 	/* the day number by Fliegel and Van Flandern, moved by whole cycles */
 	year += 8000;
@@ -152,14 +157,143 @@ check_ascending(const JdgTiming *t, const JdgZone *zone, int64_t anchor,
 	}
 }
 
+/*
+ * From anywhere between two occurrences the next is the same one, and after
+ * none there is none.  What counts real time is looked for 401 years ahead,
+ * so only its first half holds.
+ */
+static void
+check_between(const JdgTiming *t, const JdgZone *zone, int64_t anchor,
+			  int64_t after, int64_t between)
+{
+	int64_t		next;
+	int64_t		again;
+
+	if (between < after)
+		return;
+	if (jdg_timing_next(t, zone, anchor, after, &next))
+	{
+		if (between >= next)
+			between = next - 1;
+		CHECK(jdg_timing_next(t, zone, anchor, between, &again) &&
+			  again == next, "%" PRId64 " after %" PRId64 ", %" PRId64
+			  " after %" PRId64, next, after, again, between);
+	}
+	else if (t->kind != JDG_TIMING_CRON ||
+			 (t->u.cron.flags & JDG_CRON_REAL_TIME) == 0)
+		CHECK(!jdg_timing_next(t, zone, anchor, between, &again),
+			  "%" PRId64 " after %" PRId64 ", but none after %" PRId64, again,
+			  between, after);
+}
+
+/* ---- what is in an error ---- */
+
+/* How many bytes follow that first one of a character; -1 if it is none. */
+static int
+utf8_follow(uint8_t c)
+{
+	if (c < 0x80)
+		return 0;
+	if (c >= 0xC2 && c < 0xE0)
+		return 1;
+	if (c >= 0xE0 && c < 0xF0)
+		return 2;
+	if (c >= 0xF0 && c < 0xF5)
+		return 3;
+	return -1;
+}
+
+static bool
+is_utf8(const char *string, size_t size)
+{
+	const uint8_t *p = (const uint8_t *) string;
+	const uint8_t *end = p + size;
+
+	while (p < end)
+	{
+		int			follow = utf8_follow(*p++);
+
+		if (follow < 0 || follow > end - p)
+			return false;
+		for (; follow > 0; follow--)
+			if ((*p++ & 0xC0) != 0x80)
+				return false;
+	}
+	return true;
+}
+
+/* None of the three is missing or cut, not even within a character. */
+static void
+check_error(const char *given, size_t size, const JdgTimingError *err)
+{
+	size_t		message = strlen(err->message);
+	size_t		detail = strlen(err->detail);
+	size_t		hint = strlen(err->hint);
+
+	CHECK(message > 0 && message < sizeof(err->message) - 1, "%s",
+		  err->message);
+	CHECK(detail > 0 && detail < sizeof(err->detail) - 1, "%s", err->detail);
+	CHECK(hint > 0 && hint < sizeof(err->hint) - 1, "%s", err->hint);
+	CHECK(err->hint[hint - 1] == '.', "%s", err->hint);
+	CHECK(err->detail[detail - 1] == '.', "%s", err->detail);
+	CHECK(err->position >= 1 && err->offset <= size, "%d", err->position);
+	if (is_utf8(given, size))
+		CHECK(is_utf8(err->message, message) && is_utf8(err->detail, detail) &&
+			  is_utf8(err->hint, hint), "%s", err->message);
+}
+
+/* ---- an input ---- */
+
+typedef struct Input
+{
+	const uint8_t *data;
+	size_t		size;
+} Input;
+
+/* The next number of that many bytes; zero when nothing is left. */
+static int64_t
+take(Input *in, int bytes)
+{
+	uint64_t	value = 0;
+
+	for (int i = 0; i < bytes && in->size > 0; i++, in->data++, in->size--)
+		value |= (uint64_t) *in->data << (8 * i);
+	/* of less than eight bytes, negative if the last one says so */
+	if (bytes < 8 && (value >> (8 * bytes - 1)) != 0)
+		value |= UINT64_MAX << (8 * bytes);
+	return (int64_t) value;
+}
+
+#define OFFSET_MAX	(7 * 86400)
+
+static void
+take_zone(Input *in, int64_t near_us, TestZone *z)
+{
+	int64_t		at = near_us / US;
+	int			changes = (int) (take(in, 1) & 0xFF) % (MAX_CHANGES + 1);
+
+	z->changes = 0;
+	z->offset[0] = (int32_t) (take(in, 3) % (OFFSET_MAX + 1));
+	for (int i = 0; i < changes; i++)
+	{
+		int64_t		by = take(in, 4);
+
+		/* the first before or after it, the others later; all in range */
+		at += i == 0 ? by : llabs(by) + 1;
+		if (at <= -INT64_C(211813488000) || at >= INT64_C(9223371331200))
+			break;
+		z->at[i] = at;
+		z->offset[i + 1] = (int32_t) (take(in, 3) % (OFFSET_MAX + 1));
+		z->changes++;
+	}
+}
+
 static const TestZone plain_zone = {
 	4, {0, 15552000, 820454400, 820540800}, {3600, 7200, 3600, -36000, 50400}
 };
 
-int			LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
-int
-LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+static void
+check_instants(const JdgTiming *t, Input in)
 {
 	static const int64_t extremes[] = {
 		INT64_MIN, -INT64_C(211813488000000000), -1, 0,
@@ -168,26 +302,79 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	};
 	TestZone	test = plain_zone;
 	JdgZone		zone = {test_offset, test_change, &test};
-	JdgTiming	t;
-	JdgTimingError err;
-	char	   *copy = malloc(size + 1);
 
-	/* not terminated: nothing behind the end may be read */
-	memcpy(copy, data, size);
-	if (jdg_timing_parse(copy, size, &t, &err, read_instant, NULL))
+	if (in.size > 0)
 	{
-		check_round_trip(&t);
-		for (size_t i = 0; i < sizeof(extremes) / sizeof(extremes[0]); i++)
-		{
-			check_ascending(&t, &zone, extremes[i], extremes[i]);
-			check_ascending(&t, &zone, extremes[i] / 7 * 3, extremes[i]);
-		}
+		int64_t		after = take(&in, 8);
+		int64_t		anchor = take(&in, 8);
+		int64_t		by = take(&in, 8);
+
+		take_zone(&in, after, &test);
+		check_ascending(t, &zone, anchor, after);
+		if (by >= 0 && after <= INT64_MAX - by)
+			check_between(t, &zone, anchor, after, after + by);
+		return;
+	}
+	for (size_t i = 0; i < sizeof(extremes) / sizeof(extremes[0]); i++)
+	{
+		check_ascending(t, &zone, extremes[i], extremes[i]);
+		check_ascending(t, &zone, extremes[i] / 7 * 3, extremes[i]);
+	}
+}
+
+int			LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+int
+LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	JdgTiming	t;
+	JdgTiming	other;
+	JdgTimingError err;
+	Input		in = {data, 0};
+	size_t		length = size;
+	char	   *copy;
+	int32_t		months;
+	int32_t		days;
+
+	while (length > 0 && data[length - 1] != 0)
+		length--;
+	if (length > 0)
+	{
+		in.data = data + length;
+		in.size = size - length;
+		length--;
 	}
 	else
+		length = size;
+
+	/* a copy of its own, so that nothing behind the end may be read */
+	copy = malloc(length > 0 ? length : 1);
+	memcpy(copy, data, length);
+	if (jdg_timing_parse(copy, length, &t, &err, read_instant, NULL))
 	{
-		CHECK(err.message[0] != '\0' && err.hint[0] != '\0', "no message");
-		CHECK(err.position >= 1 && err.offset <= size, "%d", err.position);
+		check_round_trip(&t);
+		check_instants(&t, in);
 	}
+	else
+		check_error(copy, length, &err);
 	free(copy);
+
+	/* the numbers as an interval and as an instant, and the order */
+	months = (int32_t) take(&in, 2);
+	days = (int32_t) take(&in, 3);
+	if (jdg_timing_from_interval(months, days, take(&in, 8), &other, &err))
+	{
+		check_round_trip(&other);
+		check_instants(&other, in);
+		CHECK(jdg_timing_compare(&t, &other) == -jdg_timing_compare(&other, &t),
+			  "order");
+		CHECK((jdg_timing_compare(&t, &other) == 0) ==
+			  (memcmp(&t, &other, sizeof(t)) == 0), "order");
+	}
+	if (jdg_timing_from_instant(take(&in, 8), &other, &err))
+	{
+		check_round_trip(&other);
+		check_instants(&other, in);
+	}
 	return 0;
 }

@@ -653,6 +653,33 @@ check_instant(void)
 	CHECK(!jdg_timing_next(&t, NULL, 0, us, &next), "at");
 }
 
+/*
+ * Changes of the offset within the last days that there are, where twice the
+ * largest offset ahead is no instant any more.
+ */
+static void
+check_end(void)
+{
+	static const char *const texts[] = {
+		"* * * * 1", "0 0 * * *", "*/7 * * * * *", "every 1 day", "0 0 L * *"
+	};
+	int64_t		end = INT64_C(9223371331200);
+	TestZone	test = {
+		3, {end - 3 * DAY, end - 2 * DAY, end - 100}, {0, 3600, -604800, 604800}
+	};
+	JdgZone		zone = {test_offset, test_change, &test};
+	JdgTiming	t;
+	JdgTimingError err;
+
+	for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++)
+	{
+		CHECK(test_parse(texts[i], &t, &err), "%s", err.message);
+		for (int64_t before = 17 * DAY; before > 0; before = before * 2 / 3)
+			check_ascending(&t, &zone, (end - 40 * DAY) * US,
+							(end - before) * US - 1);
+	}
+}
+
 int
 main(int argc, char **argv)
 {
@@ -661,6 +688,7 @@ main(int argc, char **argv)
 	int			with_instants = 0;
 
 	fill_dates();
+	check_end();
 	for (int i = 0; i < count; i++)
 	{
 		random_state = seed * UINT64_C(1000003) + (uint64_t) i;

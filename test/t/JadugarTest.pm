@@ -31,13 +31,14 @@ BEGIN
 
 # new_cluster(NAME, SETTING => VALUE...): a started server with jadugar loaded.
 # shared_preload_libraries => '' leaves it out; -streaming => 1 makes a server
-# that can have standbys; -start => 0 does not start it.
+# that can have standbys; -start => 0 does not start it; -faults => 1 takes the
+# build with fault points (core/fault.h).
 sub new_cluster
 {
 	my ($name, %conf) = @_;
 	my $streaming = delete $conf{-streaming} // 0;
 	my $start = delete $conf{-start} // 1;
-	my $node = PostgreSQL::Test::Cluster->new($name);
+	my $node = PostgreSQL::Test::Cluster->new($name, installation(delete $conf{-faults}));
 
 	$node->init(allows_streaming => $streaming, extra => [ '-U', 'postgres' ]);
 	%conf = (
@@ -59,13 +60,25 @@ sub new_standby
 {
 	my ($name, $primary, %conf) = @_;
 	my $backup = "for_$name";
-	my $node = PostgreSQL::Test::Cluster->new($name);
+	my $node = PostgreSQL::Test::Cluster->new($name, installation(delete $conf{-faults}));
 
 	$primary->backup($backup);
 	$node->init_from_backup($primary, $backup, has_streaming => 1);
 	set_conf($node, %conf);
 	$node->start;
 	return $node;
+}
+
+# The server with fault points lies beside the other one.
+sub installation
+{
+	my ($faults) = @_;
+
+	return () if !$faults;
+	chomp(my $bindir = `pg_config --bindir`);
+	my $path = $bindir =~ s{/build/pg/(.*)/bin$}{/build/faults/pg/$1}r;
+	-x "$path/bin/postgres" or die "no server with fault points; make stage-faults";
+	return (install_path => $path);
 }
 
 sub set_conf

@@ -1,0 +1,202 @@
+/*-------------------------------------------------------------------------
+ *
+ * starting.c
+ *	  Starting one worker.
+ *
+ * Runs in the scheduler.  What would make a worker die while it connects is
+ * looked at here first (the role is gone, may not log in, may not connect)
+ * and noted in the JdgDb entry with the reason, to be tried again later or
+ * when roles have changed.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "access/htup_details.h"
+#include "catalog/pg_authid.h"
+#include "core/clock.h"
+#include "core/compat.h"
+#include "core/settings.h"
+#include "miscadmin.h"
+#include "postmaster/bgworker.h"
+#include "scheduler/scheduler.h"
+#include "utils/memutils.h"
+#include "utils/syscache.h"
+
+#define BLOCK_ROLE		(60 * USECS_PER_SEC)
+#define BLOCK_NO_WORKER (USECS_PER_SEC / 4)
+
+/* handles of the workers this scheduler registered, by slot */
+static BackgroundWorkerHandle **handles = NULL;
+
+/*
+ * A worker that was registered and never came to life (no memory, fork
+ * failed): its slot is free again.  Where one has ended, the server can start
+ * another: what failed for lack of that is tried again now.
+ */
+void
+jdg_pool_check_started(JdgDb *db)
+{
+	bool		ended = false;
+
+	if (handles == NULL)
+		return;
+	for (int i = 0; i < JdgShared->nslots; i++)
+	{
+		pid_t		pid;
+
+		if (handles[i] == NULL)
+			continue;
+		if (GetBackgroundWorkerPid(handles[i], &pid) == BGWH_STOPPED)
+		{
+			if (JdgShared->slots[i].dboid == db->dboid)
+				jdg_slot_free_unstarted(i);
+			pfree(handles[i]);
+			handles[i] = NULL;
+			ended = true;
+		}
+	}
+	if (ended && jdg_db_unblock_reason(db, "no_worker"))
+		jdg_db_wake(db, JDG_WAKE_WORK);
+}
+
+/*
+ * A slot, or -1: we are told when one is free, and an idle worker of another
+ * role has been asked to leave.
+ */
+static int
+find_slot(JdgDb *db, Oid owner, bool grow)
+{
+	int			slotno = jdg_slot_allocate(db->dboid, owner);
+
+	if (slotno >= 0)
+		return slotno;
+	jdg_slot_want(db, !grow);
+	slotno = jdg_slot_allocate(db->dboid, owner);
+	if (slotno < 0)
+		(void) jdg_slot_ask_idle_to_leave(db, owner);
+	return slotno;
+}
+
+static bool
+start_worker(JdgDb *db, Oid owner, bool grow)
+{
+	BackgroundWorker w;
+	BackgroundWorkerHandle *handle;
+	MemoryContext old;
+	int			slotno = find_slot(db, owner, grow);
+	bool		ok;
+
+	if (slotno < 0)
+		return false;
+	memset(&w, 0, sizeof(w));
+	w.bgw_flags = BGWORKER_SHMEM_ACCESS | BGWORKER_BACKEND_DATABASE_CONNECTION;
+	w.bgw_start_time = BgWorkerStart_RecoveryFinished;
+	w.bgw_restart_time = BGW_NEVER_RESTART;
+	snprintf(w.bgw_library_name, BGW_MAXLEN, "jadugar");
+	snprintf(w.bgw_function_name, BGW_MAXLEN, "jdg_worker_main");
+	snprintf(w.bgw_name, BGW_MAXLEN, "jadugar worker %d", slotno);
+	snprintf(w.bgw_type, BGW_MAXLEN, "jadugar worker");
+	w.bgw_main_arg = Int32GetDatum(slotno);
+	w.bgw_notify_pid = MyProcPid;
+	old = MemoryContextSwitchTo(TopMemoryContext);
+	if (handles == NULL)
+		handles = palloc0(sizeof(*handles) * JdgShared->nslots);
+	ok = RegisterDynamicBackgroundWorker(&w, &handle);
+	if (ok)
+	{
+		if (handles[slotno] != NULL)
+			pfree(handles[slotno]);
+		handles[slotno] = handle;
+	}
+	MemoryContextSwitchTo(old);
+	if (!ok)
+	{
+		/* max_worker_processes is exhausted: an idle one of ours may go */
+		jdg_slot_free_unstarted(slotno);
+		jdg_db_block(db, owner, "no_worker", jdg_now() + BLOCK_NO_WORKER);
+		jdg_slot_want(db, !grow);
+		(void) jdg_slot_ask_idle_to_leave(db, owner);
+	}
+	return ok;
+}
+
+/* Why a role's worker could not connect; NULL: it could. */
+static const char *
+why_not(Oid owner)
+{
+	HeapTuple	tuple = SearchSysCache1(AUTHOID, ObjectIdGetDatum(owner));
+	bool		can_login;
+
+	if (!HeapTupleIsValid(tuple))
+		return "owner_missing";
+	can_login = ((Form_pg_authid) GETSTRUCT(tuple))->rolcanlogin;
+	ReleaseSysCache(tuple);
+	if (!can_login)
+		return "owner_nologin";
+	if (!jdg_database_acl_ok(MyDatabaseId, owner, ACL_CONNECT))
+		return "owner_noconnect";
+	return NULL;
+}
+
+/*
+ * Start up to n workers of a role; "grow": it has some already.  Returns how
+ * many were started, and lowers *next to when to try again where that is
+ * known; where only a slot is missing we are told.
+ */
+int
+jdg_workers_start(JdgDb *db, Oid owner, int n, bool grow, TimestampTz *next)
+{
+	JdgBlocked	b;
+	const char *reason;
+	int			started = 0;
+
+	if (jdg_db_blocked(db, owner, &b) && b.until > jdg_now())
+	{
+		if (strcmp(b.reason, "no_worker") == 0)
+			jdg_slot_want(db, !grow);
+		*next = Min(*next, b.until);
+		return 0;
+	}
+	reason = why_not(owner);
+	if (reason != NULL)
+	{
+		jdg_db_block(db, owner, reason, jdg_now() + BLOCK_ROLE);
+		*next = Min(*next, jdg_now() + BLOCK_ROLE);
+		return 0;
+	}
+	while (started < n && start_worker(db, owner, grow))
+		started++;
+	if (started > 0)
+		jdg_db_unblock(db, owner);
+	else if (n > 0 && jdg_db_blocked(db, owner, &b) && b.until > jdg_now())
+		*next = Min(*next, b.until);
+	return started;
+}
+
+/*
+ * Roles or their rights have changed.  Workers whose role may not connect any
+ * more leave after their group; what held others back is looked at again.
+ */
+void
+jdg_pool_roles_changed(JdgDb *db)
+{
+	jdg_work_begin();
+	for (int i = 0; i < JdgShared->nslots; i++)
+	{
+		JdgSlot    *slot = &JdgShared->slots[i];
+		Oid			owner = InvalidOid;
+
+		SpinLockAcquire(&slot->mutex);
+		if (slot->state != JDG_SLOT_FREE && slot->state != JDG_SLOT_DEAD &&
+			slot->dboid == db->dboid && !slot->leave)
+			owner = slot->owner;
+		SpinLockRelease(&slot->mutex);
+		if (OidIsValid(owner) && why_not(owner) != NULL)
+			jdg_slots_leave(db->dboid, owner, 0);
+	}
+	jdg_work_end();
+	SpinLockAcquire(&db->mutex);
+	memset(db->blocked, 0, sizeof(db->blocked));
+	SpinLockRelease(&db->mutex);
+}

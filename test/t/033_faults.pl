@@ -1,0 +1,324 @@
+# Each fault point of the sources, hence each row of the crash table in
+# doc/architecture.md: a process fails there, and afterwards the tables prove
+# that nothing was lost or doubled, that the history is complete, that nothing
+# is stuck, and that just those attempts were charged that should be.
+use strict;
+use warnings;
+
+use File::Basename qw(dirname);
+use lib dirname(__FILE__) . '/../torture';
+
+use JadugarTest;
+use Kill;
+use PostgreSQL::Test::Utils;
+use Prove;
+use Test::More;
+use Time::HiRes qw(usleep);
+
+my $here = dirname(__FILE__);
+my $node = new_cluster('main', -faults => 1,
+	'jadugar.max_workers' => 3,
+	'jadugar.max_crashes' => 1000,
+	'jadugar.cancel_grace' => '50ms',
+	shared_buffers => '16MB',
+	log_min_messages => 'warning',
+	log_line_prefix => '%m %b[%p] %e %q%a ',
+	include_if_exists => 'torture.conf');
+my %t = (node => $node, offset => 0, changed => {});
+
+$node->safe_psql('postgres', slurp_file("$here/../torture/setup.sql"));
+# one schedule is enough
+$node->safe_psql('postgres', q{
+	SELECT jadugar.unschedule(name, owner => owner) FROM jadugar.schedules WHERE name NOT IN ('parallel', 'boot')});
+come_to_rest(\%t);
+forget(\%t);
+
+$node->safe_psql('postgres', q{
+	CREATE FUNCTION torture.put(tag text, name text, kind text, command text, payload jsonb DEFAULT '{}', parent bigint DEFAULT NULL,
+		key text DEFAULT NULL, delay interval DEFAULT NULL)
+	RETURNS bigint LANGUAGE sql AS $$
+		INSERT INTO torture.ledger VALUES (tag || '.' || name, tag, kind, NULL, 'acked');
+		SELECT jadugar.enqueue(command, payload || jsonb_build_object('tag', tag || '.' || name), depends_on => NULLIF(ARRAY[parent], '{NULL}'),
+			concurrency_key => key, delay => delay, retry => '{"max_attempts": 5, "delay": 0.01}') $$;
+	CREATE PROCEDURE torture.endless() LANGUAGE plpgsql AS $$ BEGIN PERFORM pg_sleep(3600); END $$});    # waits-for-time: killed
+
+my $n = 0;
+
+$deadline = 60;
+
+# One transaction: tasks of the kinds that pass fault points, and the ledger.
+sub work
+{
+	my (%o) = @_;
+	my $before = $o{before} // '';
+	my $end = $o{end} // 'COMMIT';
+	my $tag = 'w' . ++$n;
+
+	return $node->psql('postgres', qq{
+		SET client_min_messages = error;
+		$before;
+		BEGIN;
+		SELECT torture.put('$tag', 'quick' || i, 'once', 'SELECT torture.work(\$1)') FROM generate_series(1, 5) i;
+		SELECT torture.put('$tag', 'child', 'once', 'SELECT torture.work(\$1)', parent =>
+			torture.put('$tag', 'parent', 'once', 'SELECT torture.work(\$1)'));
+		SELECT torture.put('$tag', 'key' || i, 'once', 'SELECT torture.work(\$1)', key => 'k') FROM generate_series(1, 3) i;
+		SELECT torture.put('$tag', 'later', 'once', 'SELECT torture.work(\$1)', delay => '20 milliseconds');
+		SELECT torture.put('$tag', 'again', 'once', 'SELECT torture.work(\$1)', '{"fail": 1}');
+		SELECT torture.put('$tag', 'hooked', 'hooked', 'torture_function');
+		SELECT torture.put('$tag', 'walk', 'some', 'CALL torture.walk(\$1)');
+		SELECT jadugar.cancel(torture.put('$tag', 'cancelled', 'once', 'SELECT torture.work(\$1)', delay => '1 hour'));
+		$end}, on_error_stop => 1, stderr => \my $err);
+}
+
+# a task that runs until it is stopped, or is killed: its id
+sub endless
+{
+	my ($command) = @_;
+
+	# waits-for-time: killed or cancelled
+	my $id = $node->safe_psql('postgres', "SELECT jadugar.enqueue('" . ($command // 'SELECT pg_sleep(3600)') . "')");
+	poll($node, "SELECT count(*) FROM jadugar.running WHERE task_id = $id", '1');
+	return $id;
+}
+
+sub pid_of
+{
+	my ($id) = @_;
+
+	return $node->safe_psql('postgres', "SELECT pid FROM jadugar.running WHERE task_id = $id");
+}
+
+sub stop_endless
+{
+	my ($id) = @_;
+
+	return poll($node, "SELECT jadugar.cancel($id)");
+}
+
+sub hit
+{
+	return -e $node->data_dir . '/jadugar_fault.1';
+}
+
+# The ways to come by a fault point.  Each may find the server going down.
+my %drive = (
+	work => sub { work() },
+	# in the session itself
+	session => sub { my ($what) = @_; work(before => "SET jadugar.fault = '$what'") },
+	prepared => sub {
+		my ($what) = @_;
+
+		work(end => "PREPARE TRANSACTION 'one'");
+		$node->psql('postgres', "SET jadugar.fault = '$what'; COMMIT PREPARED 'one'");
+	},
+	# a new worker, scheduler, launcher
+	worker => sub {
+		work();
+		eval { kill_process($_, 'TERM') foreach jadugar_processes($node, 'worker') };
+		work();
+	},
+	scheduler => sub { eval { kill_process($_, 'TERM') foreach jadugar_processes($node, 'scheduler') }; work() },
+	launcher => sub { eval { kill_process($_, 'TERM') foreach jadugar_processes($node, 'launcher') }; work() },
+	# a worker dies of its task: alone, or with the server
+	dead => sub { my $id = endless(); kill_process(pid_of($id), 'TERM'); return $id; },
+	crashed => sub { my $id = endless(); kill_process(pid_of($id), 'KILL'); return $id; },
+	orphan => sub {
+		my $id = endless('CALL torture.endless()');
+
+		kill_process((jadugar_processes($node, 'launcher'))[0], 'KILL');
+		return $id;
+	},
+	# a cancel in a session
+	cancel => sub {
+		my ($what) = @_;
+		my $id = endless();
+
+		$node->psql('postgres', "SET jadugar.fault = '$what'; SELECT jadugar.cancel($id)");
+		return $id;
+	},
+	stubborn => sub {
+		$node->psql('postgres', q{SELECT jadugar.enqueue('SELECT torture.work($1)', '{"stubborn": 3600}', timeout => '50 ms', retry => '{"max_attempts": 1}')});
+	},
+	bad_commit => sub {
+		# "unsupported ON COMMIT and foreign key combination", said only at commit
+		$node->psql('postgres', q{SELECT jadugar.enqueue(
+			'CREATE TEMP TABLE a (n int PRIMARY KEY) ON COMMIT DELETE ROWS; CREATE TEMP TABLE b (n int REFERENCES a)',
+			retry => '{"max_attempts": 1}')});
+	},
+	start => sub { $node->restart; },
+	tomorrow => sub {
+		change(\%t, 'jadugar.clock_offset' => $t{offset} += 86400 * 2);
+		work();
+	},
+	# the history of today is dropped: there should be none
+	retention => sub {
+		come_to_rest(\%t);
+		forget(\%t, 1);
+		# hourly maintenance has been due for long
+		change(\%t, 'jadugar.clock_offset' => $t{offset} += 86400 * 40);
+		poll_sub('maintenance has come', sub { hit() });
+	},
+	adopt => sub {
+		my ($what) = @_;
+
+		$node->safe_psql('postgres', 'CREATE DATABASE copy TEMPLATE postgres');
+		$node->psql('copy', "SET jadugar.fault = '$what'; SELECT jadugar.adopt()");
+	});
+
+# Fault point, how to come by it, attempts that are lost, what happens there.
+my @points = (
+	[ 'enqueue-before-commit', 'session', 0, qw(kill9 sigterm error) ],
+	[ 'commit-callback', 'session', 0, qw(kill9 panic) ],
+	[ 'prepared-before-wake', 'prepared', 0, qw(kill9 sigterm) ],
+	[ 'promote-before-commit', 'work', 0, qw(kill9 sigterm) ],
+	[ 'promote-committed', 'work', 0, qw(kill9) ],
+	[ 'resolve-dependent', 'work', 0, qw(kill9 sigterm) ],
+	[ 'resolve-key', 'work', 0, qw(kill9 error) ],
+	[ 'resolve-before-commit', 'work', 0, qw(kill9 sigterm error) ],
+	[ 'reports-taken', 'work', 0, qw(kill9 error) ],
+	[ 'claim-held', 'work', 0, qw(kill9 sigterm) ],
+	[ 'claim-locked', 'work', 0, qw(kill9 error) ],
+	[ 'group-begins', 'work', 0, qw(kill9 sigterm) ],
+	[ 'task-begins', 'work', 1, qw(kill9 sigsegv sigterm) ],
+	[ 'task-ends', 'work', 1, qw(kill9 exit) ],
+	[ 'task-done', 'work', 0, qw(kill9 sigterm error) ],
+	[ 'settle-written', 'work', 0, qw(kill9 sigterm error) ],
+	[ 'put-back', 'work', 0, qw(kill9 error) ],
+	[ 'hook-enqueued', 'work', 0, qw(kill9 error) ],
+	[ 'group-before-commit', 'work', 0, qw(kill9 sigterm error) ],
+	[ 'failed-commit-charged', 'bad_commit', 0, qw(kill9 error) ],
+	[ 'group-committed', 'work', 0, qw(kill9 sigterm) ],
+	[ 'slot-cleared', 'work', 0, qw(kill9 sigterm) ],
+	[ 'grace-over', 'stubborn', 1, qw(kill9) ],
+	[ 'standalone-before-mark', 'work', 0, qw(kill9 sigterm) ],
+	[ 'standalone-marked', 'work', 1, qw(kill9 error) ],
+	[ 'standalone-begins', 'work', 1, qw(kill9 sigterm) ],
+	[ 'standalone-done', 'work', 1, qw(kill9 sigterm error) ],
+	[ 'standalone-settled', 'work', 1, qw(kill9 error) ],
+	[ 'fire-before-commit', 'work', 0, qw(kill9 sigterm error) ],
+	[ 'fire-committed', 'work', 0, qw(kill9) ],
+	[ 'startup-before-commit', 'start', 0, qw(kill9 error) ],
+	[ 'startup-committed', 'start', 0, qw(kill9) ],
+	[ 'charge-before-commit', 'dead', 0, qw(kill9) ],    # who was to be charged is forgotten
+	[ 'charge-before-commit', 'dead', 1, qw(sigterm error) ],
+	[ 'charge-committed', 'dead', 1, qw(kill9 sigterm) ],
+	[ 'crash-charge-before-commit', 'crashed', 0, qw(kill9) ],    # the same
+	[ 'crash-charge-before-commit', 'crashed', 1, qw(sigterm error) ],
+	[ 'crash-charge-committed', 'crashed', 1, qw(kill9 sigterm) ],
+	[ 'orphan-charge-before-commit', 'orphan', 1, qw(kill9 error) ],
+	[ 'cancel-requested', 'cancel', 0, qw(kill9 sigterm error) ],
+	[ 'cancel-before-commit', 'session', 0, qw(kill9 sigterm) ],
+	[ 'worker-attached', 'worker', 0, qw(kill9) ],
+	[ 'worker-connected', 'worker', 0, qw(kill9 sigterm) ],
+	[ 'scheduler-elected', 'scheduler', 0, qw(kill9 sigterm) ],
+	[ 'scheduler-round', 'work', 0, qw(kill9 error) ],
+	[ 'launcher-round', 'launcher', 0, qw(kill9 error) ],
+	[ 'adopt-before-commit', 'adopt', 0, qw(kill9 error) ],
+	[ 'partition-made', 'tomorrow', 0, qw(kill9 sigterm error) ],
+	[ 'partition-detached', 'retention', 0, qw(kill9 sigterm) ],
+	[ 'partition-left', 'retention', 0, qw(kill9 error) ]);
+if ($ENV{JADUGAR_POINT})
+{
+	@points = grep { $_->[0] =~ /$ENV{JADUGAR_POINT}/ } @points;
+}
+else
+{
+	my %there = map { $_->[0] => 1 } @points;
+
+	is(join(' ', sort keys %there), join(' ', fault_points("$here/../..")),
+		'every fault point of the sources is here');
+}
+
+# How many attempts were charged.  Standalone commands that were under way when
+# the server went down are lost at any fault point.
+sub lost_other_than
+{
+	my ($wanted, $point) = @_;
+	my $standalone = 'EXISTS (SELECT FROM jadugar.command c WHERE c.command_id = r.command_id AND c.standalone)';
+	my ($which, $wrong) = $point =~ /^(standalone|orphan)/ ? ($standalone, '<') : ("NOT $standalone", '<>');
+
+	return grep { $_ } $node->safe_psql('postgres',
+		"SELECT 'lost: ' || count(*) FROM jadugar.run r WHERE status = 'l' AND $which HAVING count(*) $wrong $wanted");
+}
+
+sub fail_at
+{
+	my ($point, $drive, $lost, $action) = @_;
+	my $what = "$point:$action";
+	my $offset = log_offset($node);
+	my $id;
+
+	unlink(glob($node->data_dir . '/jadugar_fault.*'));
+	change(\%t, 'jadugar.fault' => $what) if !grep { $drive eq $_ } qw(session prepared cancel adopt);
+	# a process may not have seen the setting yet
+	poll_sub("$what is hit", sub {
+		$id = $drive{$drive}->($what);
+		for (1 .. 20)
+		{
+			return 1 if hit();
+			usleep(20_000);    # waits-for-time: between looks, in a loop with a deadline
+		}
+		return 0;
+	});
+	if ($action =~ /kill9|sigsegv|panic/)
+	{
+		wait_for_log($node, qr/all server processes terminated; reinitializing/, $offset);
+	}
+	bring_back(\%t);
+	# what ran and was not meant to end runs again
+	if ($drive =~ /dead|crashed/)
+	{
+		poll($node, "SELECT attempt FROM jadugar.running WHERE task_id = $id", $lost + 1);
+	}
+	# one that is to be cancelled may have got to know of it in time, or not
+	if ($drive =~ /dead|crashed|orphan|cancel/)
+	{
+		$node->psql('postgres', "SELECT jadugar.cancel($id)");
+	}
+	if ($drive eq 'adopt')
+	{
+		is($node->safe_psql('copy', 'SELECT count(*) FROM jadugar._hold WHERE reason = \'not_adopted\''), '1', "$what: it is not adopted");
+		$node->safe_psql('copy', 'SELECT jadugar.adopt()');
+		my $task = $node->safe_psql('copy', q{SELECT jadugar.enqueue('SELECT 1')});
+		poll($node, "SELECT status FROM jadugar.get_task($task)", 'completed', 'copy');
+		$node->safe_psql('postgres', 'DROP DATABASE copy');
+	}
+	work();
+	my $rested = come_to_rest(\%t);
+	my @wrong = $rested ? prove_tables(\%t) : ();
+	push @wrong, lost_other_than($lost, $point);
+	ok($rested && !@wrong, "$what: nothing is lost, doubled or stuck, $lost charged") or diag(join("\n", @wrong));
+	forget(\%t);
+	return;
+}
+
+foreach my $p (@points)
+{
+	my ($point, $drive, $lost, @actions) = @$p;
+
+	fail_at($point, $drive, $lost, $_) foreach @actions;
+}
+
+# A standalone command is done, and its row is not as its worker left it: somebody
+# else has charged it.  The worker must not write; the row, which nobody has now,
+# is found by the next scheduler.
+{
+	my $offset = log_offset($node);
+
+	unlink(glob($node->data_dir . '/jadugar_fault.*'));
+	change(\%t, 'jadugar.fault' => 'standalone-done:wait');
+	poll_sub('a worker waits', sub { work(); return hit(); });
+	is($node->safe_psql('postgres', q{WITH u AS (UPDATE jadugar.task SET started_at = started_at + '1 second' WHERE state = 'x' RETURNING 1)
+			SELECT count(*) > 0 FROM u}),
+		't', 'fence: its row is changed');
+	append_to_file($node->data_dir . '/jadugar_fault.go', '');
+	wait_for_log($node, qr/was settled by somebody else/, $offset);
+	bring_back(\%t);
+	kill_process((jadugar_processes($node, 'scheduler'))[0], 'TERM');
+	my $rested = come_to_rest(\%t);
+	my @wrong = $rested ? (prove_tables(\%t), lost_other_than(1, 'standalone')) : ();
+	ok($rested && !@wrong, 'fence: the worker has written nothing') or diag(join("\n", @wrong));
+}
+
+$node->stop;
+done_testing();

@@ -1,0 +1,518 @@
+# Load: producers that enqueue tasks of every kind, one that meddles, and one
+# that keeps old snapshots.
+#
+# Each is a forked process that feeds psql with small transactions until a stop
+# file appears.  It keeps its own ledger, in files and not in the database:
+# before a transaction runs, what it would make (PREFIX.plan, by us), and as it
+# runs, how far it got (PREFIX.done, by psql):
+#
+#	com TXN		COMMIT (or PREPARE TRANSACTION) is about to be sent
+#	ack TXN		it is committed, the server said so
+#	undo TXN	it is rolled back, the server said so
+#
+# From these read_ledger() tells for each task whether it must exist (acked),
+# must not (undone), or may (unknown: the connection was lost in COMMIT; maybe:
+# a unique key may have made it another one's).
+package Load;
+
+use strict;
+use warnings;
+
+use Exporter qw(import);
+use JadugarTest;
+use POSIX qw(_exit :sys_wait_h);
+use Time::HiRes qw(usleep);
+
+our @EXPORT = qw(start_load stop_load read_ledger note_outcome);
+
+# of this process, to be ended with it
+my %children;
+
+END
+{
+	kill('TERM', keys %children);
+}
+
+my %kinds = (
+	plain => \&plain, several => \&several, failing => \&failing, snoozing => \&snoozing,
+	subxacts => \&subxacts, handlers => \&handlers, standalone => \&standalone,
+	isolated => \&isolated, chain => \&chain, fan => \&fan, cancelled_chain => \&cancelled_chain,
+	unique => \&unique, keyed => \&keyed, limited => \&limited, bounded => \&bounded,
+	overrun => \&overrun, deadline => \&deadline, deadlock => \&deadlock, bad_commit => \&bad_commit,
+	no_commit => \&no_commit, session => \&session, batch => \&batch, later => \&later, nested => \&nested,
+	silent => \&silent, conflict => \&conflict);
+
+# task(TXN, NAME, OPTIONS): one task of the transaction.  Options: kind, which
+# Prove.pm goes by (once, none or some effects; or a name of its own), parents
+# (names of others of the transaction), command, payload (more of it, as JSON
+# members), args (of enqueue), fate (where the ledger does not tell).
+sub task
+{
+	my ($txn, $name, %o) = @_;
+	my $tag = "$txn->{id}.$name";
+	my $command = $o{command} // 'SELECT torture.work($1)';
+	my $payload = "{\"tag\": \"$tag\"" . ($o{payload} ? ", $o{payload}" : '') . '}';
+	my $args = join('', map { ", $_" } @{ $o{args} // [] });
+
+	push @{ $txn->{plan} },
+	  join("\t", $tag, $txn->{id}, $o{kind} // 'once',
+		'{' . join(',', map { "$txn->{id}.$_" } @{ $o{parents} // [] }) . '}', $o{fate} // '');
+	if ($o{parents})
+	{
+		$args .= ', depends_on => ARRAY[' . join(', ', map { ":$_" } @{ $o{parents} }) . ']';
+	}
+	push @{ $txn->{sql} }, "SELECT jadugar.enqueue(\$\$$command\$\$, '$payload'$args) AS $name \\gset";
+	return;
+}
+
+sub chance
+{
+	my ($p) = @_;
+
+	return rand() < $p;
+}
+
+sub pick
+{
+	my (@of) = @_;
+
+	return $of[ rand @of ];
+}
+
+my $retry = q(retry => '{"max_attempts": 5, "delay": 0.02}');
+
+sub plain { my ($t) = @_; task($t, "a$_") for 1 .. 1 + int(rand(8)); return; }
+
+sub several
+{
+	my ($t) = @_;
+
+	task($t, 'a', command => 'SELECT 1; SELECT 2', kind => 'none');
+	task($t, 'b', command => 'INSERT INTO torture.effect SELECT $1->>\'tag\', task_id, attempt, 0, NULL, clock_timestamp(), clock_timestamp() FROM jadugar.current_task()');
+	return;
+}
+
+sub failing
+{
+	my ($t) = @_;
+
+	task($t, "a$_", payload => '"fail": ' . int(rand(4)), args => [$retry]) for 1 .. 3;
+	task($t, 'b', payload => '"fail": 99', args => [q(retry => '{"max_attempts": 2, "delay": 0.01}')]);
+	task($t, 'c', payload => '"discard": true');
+	return;
+}
+
+sub snoozing { my ($t) = @_; task($t, "a$_", payload => '"snooze": true') for 1 .. 3; return; }
+
+sub subxacts { my ($t) = @_; task($t, "a$_", payload => '"subxacts": ' . int(rand(90))) for 1 .. 3; return; }
+
+sub handlers
+{
+	my ($t) = @_;
+
+	task($t, 'a', kind => 'hooked', command => 'torture_function');
+	task($t, 'b', command => 'torture_sql', payload => '"fail": ' . int(rand(2)), args => [$retry]);
+	task($t, 'c', command => 'torture_c', kind => 'none');
+	return;
+}
+
+sub standalone
+{
+	my ($t) = @_;
+	my $retry = q(retry => '{"max_attempts": 4, "delay": 0.02}');
+
+	if (chance(0.6))
+	{
+		task($t, 'a', command => 'CALL torture.walk($1)', kind => 'some', args => [$retry]);
+	}
+	elsif (chance(0.5))
+	{
+		task($t, 'a', command => 'VACUUM torture.noise', kind => 'none');
+	}
+	else
+	{
+		my $index = $t->{id} =~ tr/./_/r;
+		task($t, 'a', command => "CREATE INDEX CONCURRENTLY i$index ON torture.big (n)", kind => 'none');
+	}
+	return;
+}
+
+sub isolated
+{
+	my ($t) = @_;
+
+	task($t, 'a', args => [q(transaction => 'repeatable read'), $retry]);
+	task($t, 'b', kind => 'count', payload => '"count": true', args => [q(transaction => 'serializable'), $retry]);
+	task($t, 'c', args => ['isolate => true']);
+	task($t, 'd', args => [q(queue => 'isolated')]);
+	return;
+}
+
+sub chain
+{
+	my ($t) = @_;
+	my $last;
+
+	foreach my $name ('a' .. 'd')
+	{
+		task($t, $name, $last ? (parents => [$last]) : (), payload => '"fail": ' . int(rand(1.3)), args => [$retry]);
+		$last = $name;
+	}
+	return;
+}
+
+sub fan
+{
+	my ($t) = @_;
+
+	task($t, $_, payload => '"sleep": ' . rand(0.02)) for 'a' .. 'd';
+	task($t, 'e', parents => [ 'a' .. 'd' ], args => [q(concurrency_key => 'fan')]);
+	task($t, 'f', parents => [ 'a', 'e' ], args => [q(delay => '10 milliseconds')]);
+	return;
+}
+
+# what depends on a task that fails for good
+sub cancelled_chain
+{
+	my ($t) = @_;
+
+	task($t, 'a', payload => '"fail": 99', args => [q(retry => '{"max_attempts": 2, "delay": 0.01}')]);
+	task($t, 'b', parents => ['a']);
+	task($t, 'c', parents => ['b']);
+	task($t, 'd', kind => 'anyway', parents => ['a'], args => [q(on_dependency_failure => 'run')]);
+	return;
+}
+
+sub unique
+{
+	my ($t) = @_;
+	my $key = int(rand(3));
+	my $conflict = pick(qw(return replace reschedule error));
+
+	task($t, 'a', fate => 'maybe', payload => '"sleep": ' . rand(0.02),
+		args => [ "unique_key => 'u$key'", "on_conflict => '$conflict'", chance(0.5) ? q(delay => '20 milliseconds') : () ]);
+	return;
+}
+
+sub keyed
+{
+	my ($t) = @_;
+	my $key = pick(qw(one two three));
+
+	task($t, "a$_", payload => "\"lane\": \"$key $t->{role}\", \"sleep\": " . rand(0.01) . ', "fail": ' . int(rand(1.2)),
+		args => [ "concurrency_key => '$key'", $retry, chance(0.2) ? q(delay => '20 milliseconds') : () ])
+	  for 1 .. 3;
+	return;
+}
+
+sub limited
+{
+	my ($t) = @_;
+
+	task($t, "a$_", payload => '"lane": "queue two", "sleep": ' . rand(0.01), args => [q(queue => 'two')]) for 1 .. 3;
+	return;
+}
+
+sub bounded
+{
+	my ($t) = @_;
+	my $queue = pick(qw(reject block drop));
+
+	task($t, "a$_", payload => '"sleep": ' . rand(0.01), args => ["queue => '$queue'"]) for 1 .. 1 + int(rand(4));
+	return;
+}
+
+# a quick command that is slow for once
+sub overrun { my ($t) = @_; task($t, "a$_", payload => $_ == 3 ? '"sleep": ' . rand(0.15) : '"sleep": 0') for 1 .. 6; return; }
+
+sub deadline
+{
+	my ($t) = @_;
+
+	task($t, 'a', payload => '"stubborn": ' . pick('0', '0.6'),
+		args => [ q(timeout => '100 milliseconds'), q(retry => '{"max_attempts": 2, "delay": 0.01}') ]);
+	return;
+}
+
+sub deadlock
+{
+	my ($t) = @_;
+
+	foreach my $n (1 .. 4)
+	{
+		my ($x, $y) = (1 + int(rand(4)), 1 + int(rand(4)));
+		task($t, "a$n", kind => 'pair', payload => "\"deadlock\": [$x, $y]", args => [$retry]);
+	}
+	return;
+}
+
+sub bad_commit
+{
+	my ($t) = @_;
+
+	task($t, "a$_", payload => "\"bad_commit\": $_", args => [q(retry => '{"max_attempts": 3, "delay": 0.01, "retry_on": ["23503", "40"]}')])
+	  for 0 .. 2;
+	return;
+}
+
+sub no_commit
+{
+	my ($t) = @_;
+
+	task($t, "a$_", payload => '"no_commit": ' . pick(0, 1, 2), args => [q(retry => '{"max_attempts": 3, "delay": 0.01, "retry_on": ["0A000", "40"]}')])
+	  for 1 .. 3;
+	return;
+}
+
+sub session { my ($t) = @_; task($t, "a$_", payload => '"session": true, "log": true') for 1 .. 2; return; }
+
+# many of one command, which share a group
+sub batch
+{
+	my ($t) = @_;
+	my $n = 10 + int(rand(60));
+
+	push @{ $t->{plan} }, join("\t", "$t->{id}.a$_", $t->{id}, 'once', '{}', '') foreach 1 .. $n;
+	push @{ $t->{sql} },
+	  "SELECT count(*) FROM (SELECT jadugar.enqueue_batch('SELECT torture.work(\$1)', array_agg(jsonb_build_object('tag', '$t->{id}.a' || n))) FROM generate_series(1, $n) n) b \\gset";
+	return;
+}
+
+sub later { my ($t) = @_; task($t, "a$_", args => [ "delay => '" . int(rand(300)) . " milliseconds'" ]) for 1 .. 3; return; }
+
+sub nested { my ($t) = @_; task($t, 'a', kind => 'nested', payload => '"more": true, "fail": ' . int(rand(2)), args => [$retry]); return; }
+
+sub silent
+{
+	my ($t) = @_;
+
+	task($t, 'a', kind => 'silent', args => [q(queue => 'silent')]);
+	task($t, 'b', kind => 'silent', args => [q(queue => 'failures')]);
+	task($t, 'c', parents => [ 'a', 'b' ]);
+	return;
+}
+
+# serializable tasks that stand in each other's way
+sub conflict
+{
+	my ($t) = @_;
+
+	task($t, "a$_", kind => 'count', payload => '"count": true', args => [ q(transaction => 'serializable'), $retry ]) for 1 .. 2;
+	return;
+}
+
+# One transaction as psql script, and its plan.
+sub transaction
+{
+	my ($id, $role) = @_;
+	my $t = { id => $id, role => $role, sql => [], plan => [] };
+	my $how = rand();
+	my $out;
+
+	$kinds{ pick(sort keys %kinds) }->($t);
+	$out = "BEGIN;\n" . join("\n", @{ $t->{sql} }) . "\n";
+	if ($how < 0.08)
+	{
+		$out .= "ROLLBACK;\n";
+	}
+	elsif ($how < 0.14)
+	{
+		# a part of it is rolled back
+		my $part = { id => "$id.part", role => $role, sql => [], plan => [] };
+
+		plain($part);
+		$out .= "SAVEPOINT s;\n" . join("\n", @{ $part->{sql} }) . "\nROLLBACK TO SAVEPOINT s;\n";
+		push @{ $t->{plan} }, map { $_ . 'undone' } @{ $part->{plan} };
+		$out .= "\\echo com $id\nCOMMIT;\n\\echo ack $id\n";
+	}
+	elsif ($how < 0.22)
+	{
+		my $end = pick("COMMIT PREPARED '$id';\n\\echo ack $id", "ROLLBACK PREPARED '$id';\n\\echo undo $id", '');
+
+		$out .= "\\echo com $id\nPREPARE TRANSACTION '$id';\n$end\n";
+	}
+	else
+	{
+		$out .= "\\echo com $id\nCOMMIT;\n\\echo ack $id\n";
+	}
+	return ($out, $t->{plan});
+}
+
+# What an operator does to tasks that are there.  A standalone command that is
+# paused runs twice without leaving an attempt, so that is not done.
+my @meddling = (
+	q(SELECT count(jadugar.cancel(task_id)) FROM (SELECT task_id FROM jadugar.task ORDER BY random() LIMIT 2) t),
+	q(SELECT count(jadugar.cancel(task_id)) FROM (SELECT task_id FROM jadugar.running LIMIT 1) t),
+	q(SELECT jadugar.pause_task(task_id) FROM (SELECT task_id FROM jadugar.task WHERE state <> 'p' AND transaction <> 'x' ORDER BY random() LIMIT 2) t),
+	q(SELECT jadugar.resume_task(task_id) FROM (SELECT task_id FROM jadugar.task WHERE state = 'p' LIMIT 3) t),
+	q(WITH r AS (INSERT INTO torture.retried SELECT task_id FROM jadugar.failures WHERE schedule IS NULL AND queue IN ('default', 'two', 'isolated') ORDER BY random() LIMIT 2 RETURNING task_id)
+		SELECT jadugar.retry_task(task_id) FROM r),
+	q(SELECT jadugar.update_task(task_id, priority => 5) FROM (SELECT task_id FROM jadugar.task WHERE state IN ('s', 'r') ORDER BY random() LIMIT 2) t),
+	q(SELECT jadugar.run_now('parallel', owner => 'alice')),
+	q(INSERT INTO torture.witness SELECT 'deeper than allowed', queue || ' ' || ready + scheduled + running + waiting + paused_tasks
+		FROM jadugar.queues WHERE ready + scheduled + running + waiting + paused_tasks > max_depth),
+	q(INSERT INTO torture.witness SELECT 'more at a time than allowed', string_agg(r::text, ' ') FROM jadugar.running r
+		WHERE queue = 'two' AND phase = 'running' HAVING count(*) > 2),
+	q(SELECT count(*) FROM jadugar.tasks),
+	q(SELECT count(*) FROM jadugar.running),
+	q(BEGIN; SELECT jadugar.cancel(task_id) FROM (SELECT task_id FROM jadugar.task ORDER BY random() LIMIT 1) t; ROLLBACK));
+
+sub psql
+{
+	my ($o, $role, $script, $out) = @_;
+	my $file = "$o->{prefix}.sql";
+	my $connstr = do { local (@ARGV, $/) = ($o->{connstr_file}); <> };
+
+	open(my $f, '>', $file) or die "$file: $!";
+	print $f $script;
+	close($f);
+	my $rc = system("PGOPTIONS='-c statement_timeout=$o->{statement_timeout} -c lock_timeout=2s' psql -X -q -v ON_ERROR_STOP=1 -d \"$connstr dbname=postgres user=$role\" -f $file >> $out 2>> $o->{prefix}.err");
+	# the server may be down
+	usleep(50_000) if $rc != 0;    # waits-for-time: no need to hurry
+	return;
+}
+
+sub produce
+{
+	my ($o) = @_;
+	my $n = 0;
+
+	until (-e $o->{stop})
+	{
+		my $role = pick(qw(alice bob carol));
+		my $script = $role eq 'carol' ? "SET default_transaction_read_only = off;\n" : '';
+		my @plan;
+
+		for (1 .. 1 + int(rand(6)))
+		{
+			my ($sql, $plan) = transaction("$o->{id}." . $n++, $role);
+
+			$script .= $sql;
+			push @plan, @$plan;
+		}
+		open(my $f, '>>', "$o->{prefix}.plan") or die "plan: $!";
+		print $f "$_\n" foreach @plan;
+		close($f);
+		psql($o, $role, $script, "$o->{prefix}.done");
+		usleep($o->{pause});    # waits-for-time: leaves the processor to the workers
+	}
+	return;
+}
+
+sub meddle
+{
+	my ($o) = @_;
+
+	until (-e $o->{stop})
+	{
+		psql($o, 'postgres', pick(@meddling) . ";\n", '/dev/null');
+		usleep(20_000 + rand(60_000));    # waits-for-time: leaves the processor to the workers
+	}
+	return;
+}
+
+# Old snapshots, which keep dead rows and index entries.
+sub hold
+{
+	my ($o) = @_;
+
+	until (-e $o->{stop})
+	{
+		# waits-for-time: how long the snapshot is kept
+		psql($o, 'postgres', 'BEGIN ISOLATION LEVEL REPEATABLE READ; SELECT count(*) FROM torture.effect; SELECT pg_sleep(' . rand(2) . "); COMMIT;\n",
+			'/dev/null');
+		usleep(rand(500_000));    # waits-for-time: until the next one
+	}
+	return;
+}
+
+# start_load(DIR, ROUND, SEED, CONNSTR_FILE, OPTIONS): forks them.
+sub start_load
+{
+	my ($dir, $round, $seed, $connstr_file, %o) = @_;
+	my $load = { stop => "$dir/stop", dir => $dir, round => $round, pids => [] };
+
+	unlink($load->{stop}, glob("$dir/load.*"));
+	foreach my $n (0 .. 1 + ($o{producers} // 3))
+	{
+		my $pid = fork() // die "fork: $!";
+
+		if ($pid)
+		{
+			push @{ $load->{pids} }, $pid;
+			$children{$pid} = 1;
+			next;
+		}
+		srand($seed * 1000 + $round * 10 + $n);
+		my %me = (id => "r$round.p$n", prefix => "$dir/load.$n", stop => $load->{stop},
+			connstr_file => $connstr_file, statement_timeout => $o{statement_timeout} // 5000,
+			pause => $o{pause} // 10_000);
+		my $rc = eval { $n == 0 ? meddle(\%me) : $n == 1 ? hold(\%me) : produce(\%me); 1 };
+		print STDERR $@ if !$rc;
+		_exit($rc ? 0 : 1);
+	}
+	return $load;
+}
+
+sub stop_load
+{
+	my ($load) = @_;
+
+	open(my $f, '>', $load->{stop}) or die "stop: $!";
+	close($f);
+	foreach my $pid (@{ $load->{pids} })
+	{
+		poll_sub('the producers end', sub { return waitpid($pid, WNOHANG) != 0; }) or die 'a producer hangs';
+		delete $children{$pid};
+		die 'a producer died' if $?;
+	}
+	$load->{pids} = [];
+	return;
+}
+
+# The outcome of a transaction that somebody else has ended: ack or undo.
+sub note_outcome
+{
+	my ($load, $what, $txn) = @_;
+
+	open(my $f, '>>', "$load->{dir}/load.x.done") or die "done: $!";
+	print $f "$what $txn\n";
+	close($f);
+	return;
+}
+
+# The ledger as text for COPY torture.ledger.
+sub read_ledger
+{
+	my ($load) = @_;
+	my (%state, $out);
+
+	$out = '';
+	foreach my $file (glob("$load->{dir}/load.*.done"))
+	{
+		open(my $f, '<', $file) or die "$file: $!";
+		while (<$f>)
+		{
+			my ($what, $txn) = /^(com|ack|undo) (\S+)$/ or next;
+			$state{$txn}{$what} = 1;
+		}
+		close($f);
+	}
+	foreach my $file (glob("$load->{dir}/load.*.plan"))
+	{
+		open(my $f, '<', $file) or die "$file: $!";
+		while (<$f>)
+		{
+			chomp;
+			my ($tag, $txn, $kind, $parents, $fate) = split /\t/, $_, -1;
+			my $s = $state{ $txn =~ s/\.part$//r } // {};
+			my $was = $fate eq 'undone' || $s->{undo} || !$s->{com} ? 'undone' : $s->{ack} ? 'acked' : 'unknown';
+			$was = 'maybe' if $fate eq 'maybe' && $was ne 'undone';
+			$out .= join("\t", $tag, $txn, $kind, $parents, $was) . "\n";
+		}
+		close($f);
+	}
+	return $out;
+}
+
+1;

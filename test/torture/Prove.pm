@@ -1,0 +1,184 @@
+# Prove: that a server has come to rest, and that nothing was lost or doubled.
+#
+# come_to_rest(T [, LOAD]) ends what is still open and waits until no task is left;
+# prove(T, LOAD) looks at the tables (prove.sql), at processes and at locks, and
+# returns what it found wrong; forget(T) makes room for the next round.
+package Prove;
+
+use strict;
+use warnings;
+
+use Exporter qw(import);
+use File::Basename qw(dirname);
+use JadugarTest;
+use Kill;
+use Load;
+use PostgreSQL::Test::Utils;
+use Test::More;
+use Time::HiRes qw(time usleep);
+
+our @EXPORT = qw(come_to_rest prove prove_tables forget);
+
+my $here = dirname(__FILE__);
+
+sub sql
+{
+	my ($t, $sql, $dbname) = @_;
+
+	return $t->{node}->safe_psql($dbname // 'postgres', $sql);
+}
+
+# What was prepared and never finished: now it is.
+sub finish_prepared
+{
+	my ($t, $load) = @_;
+
+	foreach my $gid (split /\n/, sql($t, 'SELECT gid FROM pg_prepared_xacts'))
+	{
+		my ($what, $end) = rand() < 0.5 ? ('ack', 'COMMIT') : ('undo', 'ROLLBACK');
+
+		sql($t, "$end PREPARED '$gid'");
+		note_outcome($load, $what, $gid) if $load;
+	}
+	return;
+}
+
+# False: something is stuck.
+sub come_to_rest
+{
+	my ($t, $load) = @_;
+
+	finish_prepared($t, $load);
+	sql($t, q{SELECT jadugar.pause_schedule(name, owner => owner) FROM jadugar.schedules WHERE name <> 'boot'});
+	return poll_sub(
+		'nothing is left to do',
+		sub {
+			my $n = eval {
+				sql($t, q{
+					SELECT jadugar.resume_task(task_id) FROM jadugar.task WHERE state = 'p';
+					SELECT count(*) FROM jadugar.task});
+			};
+			return defined $n && $n =~ /(?:^|\n)0$/;
+		})
+	  && poll($t->{node}, q{SELECT count(*) FROM jadugar.workers
+		WHERE state NOT IN ('idle', 'starting') OR task_id IS NOT NULL}, '0')
+	  && poll($t->{node}, q{SELECT last_startup = pg_postmaster_start_time() FROM jadugar.schedule WHERE name = 'boot'})
+	  && (!$t->{second} || poll($t->{node}, 'SELECT count(*) FROM jadugar.task', '0', 'second'));
+}
+
+# Every process of the server is one that it shows.
+sub stray_processes
+{
+	my ($t) = @_;
+	my @strays;
+
+	poll_sub(
+		'no process is left over',
+		sub {
+			my @pids = server_pids($t);
+			my %shown = map { $_ => 1 } split /\n/, sql($t, 'SELECT pid FROM pg_stat_activity');
+
+			# psql's own backend, and what has ended meanwhile
+			@strays = grep { !$shown{$_} && $_ != $t->{node}->{_pid} && process_exists($_) } @pids;
+			return !@strays;
+		});
+	return map { "process $_ is none of the server's" } @strays;
+}
+
+# Of our locks only the scheduler's election is held; no user's is left either.
+sub stray_locks
+{
+	my ($t) = @_;
+	my $left = q{FROM pg_locks l LEFT JOIN pg_stat_activity a USING (pid)
+		WHERE locktype = 'advisory' AND NOT (backend_type = 'jadugar scheduler' AND objsubid = 19012)};
+
+	return poll($t->{node}, "SELECT count(*) $left", '0') ? () : 'locks: ' . sql($t, "SELECT l.*, backend_type $left");
+}
+
+# Notes of what runs, for the next server to find: core/suspect.h.
+sub stray_notes
+{
+	my ($t) = @_;
+	my $notes = slurp_file($t->{node}->data_dir . '/pg_stat_tmp/jadugar.running');
+	my $length = 40;
+
+	return 'the notes of running tasks have another layout' if length($notes) % $length != 0;
+	return grep { /^note/ } map { my $n = substr($notes, $_ * $length, $length); substr($n, 36, 1) eq 'R' ? 'note of task ' . unpack('x24 q', $n) : '' }
+	  0 .. length($notes) / $length - 1;
+}
+
+# The server's log, from where the round began: internal errors are ours.
+sub log_lines
+{
+	my ($t) = @_;
+	my @bad;
+
+	foreach my $line (split /\n/, slurp_file($t->{node}->logfile, $t->{log_offset} // 0))
+	{
+		next if $line =~ /fault point/;
+		push @bad, "log: $line"
+		  if $line =~ / XX\d\d\d .*(?:ERROR|FATAL):|could not settle|was settled by somebody else|TRAP:|PANIC:/
+		  && !($t->{disk} && $line =~ /File too large|pg_wal/);
+	}
+	return @bad > 5 ? @bad[ 0 .. 4 ] : @bad;
+}
+
+# What prove.sql finds, against the ledger that is in torture.ledger.
+sub prove_tables
+{
+	my ($t) = @_;
+	my ($out, $err);
+
+	$t->{node}->psql('postgres', slurp_file("$here/prove.sql"), stdout => \$out, stderr => \$err, timeout => 120);
+	my @lines = split /\n/, $out;
+	my $summary = @lines && $lines[-1] =~ /^proven/ ? pop @lines : 'NOT PROVEN';
+	push @lines, "proof: $err" if $err ne '' || $summary !~ /^proven/;
+	$t->{summary} = $summary;
+	return @lines;
+}
+
+sub prove
+{
+	my ($t, $load) = @_;
+	my $file = "$load->{dir}/ledger";
+
+	open(my $f, '>', $file) or die "$file: $!";
+	print $f read_ledger($load);
+	close($f);
+	$t->{node}->safe_psql('postgres', "TRUNCATE torture.ledger;\n\\copy torture.ledger FROM '$file'\n");
+	my @lines = (prove_tables($t), stray_processes($t), stray_locks($t), stray_notes($t), log_lines($t));
+	if ($t->{second})
+	{
+		my $n = sql($t, 'SELECT count(*) FROM effect', 'second');
+		push @lines, "$n of $t->{second} in the second database" if $n != $t->{second};
+	}
+	return @lines;
+}
+
+# Ready for the next round: what is proven is forgotten.  Schedules go on, unless
+# they are to rest.
+sub forget
+{
+	my ($t, $rest) = @_;
+
+	if ($t->{databases})
+	{
+		sql($t, "DROP DATABASE IF EXISTS $_") foreach qw(third second);
+	}
+	delete @$t{qw(databases second)};
+	sql($t, q{
+		BEGIN;
+		TRUNCATE torture.effect, torture.tick, torture.noise, torture.retried, torture.ledger, torture.witness;
+		UPDATE torture.pair SET n = 0;
+		UPDATE torture.counter SET n = 0;
+		DELETE FROM jadugar.run;
+		DELETE FROM jadugar.log;
+		DELETE FROM torture.baseline;
+		INSERT INTO torture.baseline SELECT s.schedule_id, s.next_run_at, s.runs, s.missed, COALESCE(t.completed, 0), COALESCE(t.failures, 0)
+		FROM jadugar.schedule s LEFT JOIN jadugar.schedule_stat t USING (schedule_id);
+		COMMIT;
+	} . ($rest ? '' : 'SELECT jadugar.resume_schedule(name, owner => owner) FROM jadugar.schedules WHERE paused'));
+	return;
+}
+
+1;
