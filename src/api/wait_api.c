@@ -22,6 +22,7 @@
 #include "access/xact.h"
 #include "api/read_api.h"
 #include "catalog/access.h"
+#include "catalog/history.h"
 #include "catalog/pg_type.h"
 #include "core/clock.h"
 #include "core/compat.h"
@@ -175,7 +176,10 @@ jdg_v_wait(PG_FUNCTION_ARGS)
 		until = give_up_at(PG_GETARG_INTERVAL_P(1));
 	jdg_require_shmem();
 	if (!unfinished(task_id, &owner, &ours))
+	{
+		jdg_history_catch_up();
 		PG_RETURN_VOID();
+	}
 	if (!jdg_owns(GetUserId(), owner) && !jdg_is_monitor(GetUserId()))
 		PG_RETURN_VOID();
 	refuse_hopeless(task_id, ours);
@@ -187,6 +191,7 @@ jdg_v_wait(PG_FUNCTION_ARGS)
 				 errdetail("All of jadugar.max_databases are in use."),
 				 errhint("Raise jadugar.max_databases and restart the server.")));
 	sleep_until_finished(db, task_id, until);
+	jdg_history_catch_up();
 	waited_for = task_id;
 	PG_RETURN_VOID();
 }

@@ -21,6 +21,7 @@
 #include "catalog/pg_extension.h"
 #include "catalog/pg_type.h"
 #include "commands/sequence.h"
+#include "core/clock.h"
 #include "core/fault.h"
 #include "core/lock.h"
 #include "core/rows.h"
@@ -141,6 +142,20 @@ void
 jdg_history_ensure_partition(TimestampTz when)
 {
 	(void) partition_of(day_of(when));
+}
+
+/*
+ * The rows of a transaction are seen a moment before its invalidations come.
+ * Who has made today's partition keeps its lock until they are there.
+ */
+void
+jdg_history_catch_up(void)
+{
+	DateADT		day = day_of(jdg_now());
+
+	jdg_lock_xact(JDG_LOCK_PARTITION, day);
+	jdg_unlock_xact(JDG_LOCK_PARTITION, day);
+	AcceptInvalidationMessages();
 }
 
 /*

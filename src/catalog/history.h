@@ -55,6 +55,12 @@ extern void jdg_history_insert(JdgHistory *h, int n);
 /* make sure that the partition for the day of "when" exists */
 extern void jdg_history_ensure_partition(TimestampTz when);
 
+/*
+ * A task is seen to have finished: make sure that this process also sees the
+ * partition that its history is in.
+ */
+extern void jdg_history_catch_up(void);
+
 /* names of partitions that ended before "limit", a list of char * */
 extern List *jdg_history_expired(TimestampTz limit, MemoryContext mcxt);
 

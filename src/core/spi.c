@@ -15,6 +15,7 @@
 #include "optimizer/cost.h"
 #include "utils/builtins.h"
 #include "utils/guc.h"
+#include "utils/snapmgr.h"
 
 /*
  * In our processes: transactions are read committed, read-write and without
@@ -73,12 +74,8 @@ jdg_internal_end(JdgInternal *st)
 	SetUserIdAndSecContext(st->save_user, st->save_sec_context);
 }
 
-/*
- * Run a kept plan; "limit" as in SPI_execute_plan (0: all rows).  Returns
- * SPI_processed.  Must be between jdg_internal_begin() and _end().
- */
-int64
-jdg_run(JdgQuery *q, Datum *values, const char *nulls, long limit)
+static int64
+run(JdgQuery *q, Datum *values, const char *nulls, bool read_only, long limit)
 {
 	int			rc;
 
@@ -93,13 +90,40 @@ jdg_run(JdgQuery *q, Datum *values, const char *nulls, long limit)
 		SPI_keepplan(plan);
 		q->plan = plan;
 	}
-	rc = SPI_execute_plan(q->plan, values, nulls, false, limit);
+	rc = SPI_execute_plan(q->plan, values, nulls, read_only, limit);
 	if (rc < 0)
 		elog(ERROR, "SPI_execute_plan failed: %s: %s",
 			 SPI_result_code_string(rc), q->sql);
 	if (q->config && SPI_processed > 0)
 		jdg_config_changed();
 	return (int64) SPI_processed;
+}
+
+/*
+ * Run a kept plan; "limit" as in SPI_execute_plan (0: all rows).  Returns
+ * SPI_processed.  Must be between jdg_internal_begin() and _end().
+ */
+int64
+jdg_run(JdgQuery *q, Datum *values, const char *nulls, long limit)
+{
+	return run(q, values, nulls, false, limit);
+}
+
+/*
+ * The same for a query that only reads and has to see what is committed now,
+ * also in a transaction that keeps its snapshot.
+ */
+int64
+jdg_run_latest(JdgQuery *q, Datum *values, const char *nulls)
+{
+	int64		n;
+
+	/* what this transaction has written counts */
+	CommandCounterIncrement();
+	PushActiveSnapshot(GetLatestSnapshot());
+	n = run(q, values, nulls, true, 0);
+	PopActiveSnapshot();
+	return n;
 }
 
 Datum

@@ -49,6 +49,7 @@ extern void jdg_internal_end(JdgInternal *st);
 /* number of rows processed; results in SPI_tuptable */
 extern int64 jdg_run(JdgQuery *q, Datum *values, const char *nulls,
 					 long limit);
+extern int64 jdg_run_latest(JdgQuery *q, Datum *values, const char *nulls);
 
 /* column (1-based) of row i of SPI_tuptable */
 extern Datum jdg_col(uint64 row, int col, bool *isnull);

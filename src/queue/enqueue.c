@@ -44,7 +44,7 @@ depth_of(const JdgQueue *queue)
 	Datum		v[2] = {Int32GetDatum(queue->queue_id),
 	Int64GetDatum(queue->max_depth)};
 
-	jdg_run(&q, v, NULL, 0);
+	jdg_run_latest(&q, v, NULL);
 	return jdg_col_int64(0, 1, 0);
 }
 

@@ -1,0 +1,30 @@
+-- The floors' tables, in a database that has jadugar: the same columns,
+-- defaults, checks, indexes and storage settings as jadugar's own, and the C
+-- worker that empties them.
+CREATE SCHEMA floor;
+CREATE TABLE floor.task (LIKE jadugar.task INCLUDING ALL)
+	WITH (autovacuum_vacuum_scale_factor = 0.05, autovacuum_vacuum_threshold = 2000,
+		autovacuum_analyze_scale_factor = 0.2, autovacuum_analyze_threshold = 5000);
+CREATE TABLE floor.run (LIKE jadugar.run INCLUDING ALL);
+CREATE SEQUENCE floor.task_id_seq;
+CREATE SEQUENCE floor.run_id_seq;
+CREATE TABLE floor.outcome (tasks bigint, groups bigint, started timestamptz,
+	finished timestamptz, cpu double precision);
+CREATE FUNCTION floor.drain(workers integer, group_size integer) RETURNS void
+	LANGUAGE C AS 'jadugar_bench_floor', 'floor_drain';
+
+-- Rows as jadugar writes them.
+CREATE FUNCTION floor.fill(payloads jsonb[]) RETURNS void
+	LANGUAGE sql
+	BEGIN ATOMIC
+		INSERT INTO floor.task (task_id, owner, queue_id, priority, state,
+			transaction, isolate, bounded, attempt, max_attempts, crashes,
+			command_id, run_at, created_at, payload)
+		SELECT nextval('floor.task_id_seq'), current_user::regrole, 1, 0, 'r',
+			'c', false, false, 0, 10, 0, 1, now(), now(), p.payload
+		FROM unnest(payloads) AS p(payload);
+	END;
+
+GRANT USAGE ON SCHEMA floor TO PUBLIC;
+GRANT ALL ON ALL TABLES IN SCHEMA floor TO PUBLIC;
+GRANT ALL ON ALL SEQUENCES IN SCHEMA floor TO PUBLIC;

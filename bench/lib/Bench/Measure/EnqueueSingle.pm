@@ -1,0 +1,69 @@
+# Bench::Measure::EnqueueSingle: enqueueing one task by one commit, again and
+# again, beside a plain INSERT into a table with the same indexes.  Nobody works
+# meanwhile.
+package Bench::Measure::EnqueueSingle;
+
+use strict;
+use warnings;
+
+use Bench::Jadugar;
+use Bench::Machine;
+use Bench::Peer;
+
+our $name = 'enqueue';
+
+# who, and what puts :n in; jadugar and the plain INSERT in one database
+my %script = (
+	'jadugar' => qq{SELECT jadugar.enqueue('SELECT 1', jsonb_build_object('n', :n::integer));\n},
+	'plain INSERT, same indexes' => q{INSERT INTO floor.task (task_id, owner, queue_id, priority,
+		state, transaction, isolate, bounded, attempt, max_attempts, crashes, command_id, run_at,
+		created_at, payload) VALUES (nextval('floor.task_id_seq'), current_user::regrole, 1, 0,
+		'r', 'c', false, false, 0, 10, 0, 1, now(), now(), jsonb_build_object('n', :n::integer));} =~ s/\s+/ /gr . "\n",
+	'graphile-worker' => qq{SELECT graphile_worker.add_job('bench', json_build_object('n', :n::integer));\n});
+
+sub measure
+{
+	my ($run) = @_;
+	my $server = $run->{server};
+	my $seconds = $run->pick(2, 5);
+
+	foreach my $round (1 .. $run->rounds(3, 5))
+	{
+		foreach my $clients (1, 4)
+		{
+			my $db = fresh_jadugar($run);
+			$server->session($db, 'postgres')->query("\\i $run->{bench}/floor/floor.sql");
+			$server->session($db)->query('SELECT jadugar.pause_all()');
+			single($run, $db, $_, $clients, $seconds) foreach 'jadugar', 'plain INSERT, same indexes';
+			$server->drop($db);
+			next if !$run->has('npm') || $run->{quick} && $round > 1;
+			$db = $server->fresh('graphile');
+			Bench::Peer->start('graphile', 'setup', $db)->expect('ready');
+			single($run, $db, 'graphile-worker', $clients, $seconds);
+			$server->drop($db);
+			$db = $server->fresh('pgboss');
+			Bench::Peer->start('pgboss', 'setup', $db)->stop;
+			$server->admin('CHECKPOINT');
+			$run->add($name, 'tasks/s', 'pg-boss', $clients,
+				Bench::Peer->start('pgboss', 'send', $db, CLIENTS => $clients, SECONDS => $seconds)->expect('rate'));
+			$server->drop($db);
+		}
+	}
+	return;
+}
+
+sub single
+{
+	my ($run, $db, $who, $clients, $seconds) = @_;
+	my $server = $run->{server};
+	my $file = "$server->{dir}/single.sql";
+
+	open(my $out, '>', $file) or die "$file: $!";
+	print $out "\\set n random(1, 1000000)\n", $script{$who};
+	close($out);
+	$server->admin('CHECKPOINT');
+	$run->add($name, 'tasks/s', $who, $clients, Bench::Machine::pgbench($run, $db, $file, $clients, $seconds));
+	return;
+}
+
+1;

@@ -1,0 +1,126 @@
+# Bench::Targets: what jadugar must reach, and whether it did in this run.
+package Bench::Targets;
+
+use strict;
+use warnings;
+
+use Bench::Stats;
+use List::Util qw(max min);
+
+# ratio(RUN, AGAINST): best jadugar against the best of another
+sub best_ratio
+{
+	my ($run, $against) = @_;
+	my $ours = $run->best('throughput', 'tasks/s', 'jadugar');
+	my $theirs = $run->best('throughput', 'tasks/s', $against);
+
+	return if !$ours || !$theirs;
+	return $ours / $theirs;
+}
+
+# ratio(...): runs of one round are neighbours in time, so each is held against
+# its own neighbour.
+sub ratio
+{
+	my ($run, $measure, $metric, $who, $x) = @_;
+	my @ours = $run->values($measure, $metric, 'jadugar', $x);
+	my @theirs = $run->values($measure, $metric, $who, $x);
+
+	return median(map { $ours[$_] / $theirs[$_] } grep { $theirs[$_] } 0 .. min($#ours, $#theirs));
+}
+
+# the rows: what, target, and a function that gives the text of what was
+# measured and whether that is enough; nothing if it was not measured
+sub at_least
+{
+	my ($least, $value) = @_;
+
+	return defined $value ? (sprintf('%.2f×', $value), $value >= $least) : ();
+}
+
+sub at_most
+{
+	my ($most, $unit, $value) = @_;
+
+	return defined $value ? (number($value) . " $unit", $value <= $most) : ();
+}
+
+# How much a metric differs over the numbers of schedules: largest to smallest
+# table.
+sub growth
+{
+	my ($run, $metric) = @_;
+	my @xs = $run->xs('schedules', $metric, 'jadugar');
+
+	return if @xs < 2;
+	my ($first, $last) = map { $run->middle('schedules', $metric, 'jadugar', $_) } @xs[ 0, -1 ];
+	return $first ? $last / $first : undef;
+}
+
+sub worst
+{
+	my ($run, $measure, $metric) = @_;
+
+	return max(map { $run->middle($measure, $metric, 'jadugar', $_) } $run->xs($measure, $metric, 'jadugar'));
+}
+
+my @targets = (
+	[ 'tasks that each INSERT a row, against graphile-worker', '≥ 8×',
+		sub { at_least(8, best_ratio($_[0], 'graphile-worker')) } ],
+	[ 'the same, against batches of 100 read by a client as pgmq does', '≥ 2.5×',
+		sub { at_least(2.5, best_ratio($_[0], 'SQL client, batches of 100')) } ],
+	[ 'the same, against a C worker with groups of 32', '≥ 0.8×',
+		sub { at_least(0.8, best_ratio($_[0], 'C floor, groups of 32')) } ],
+	(map {
+		my $clients = $_;
+		[ "enqueue, one commit each, $clients client" . ($clients > 1 ? 's' : '') . ', against a plain INSERT', '≥ 0.9×',
+			sub { at_least(0.9, ratio($_[0], 'enqueue', 'tasks/s', 'plain INSERT, same indexes', $clients)) } ]
+	} 1, 4),
+	[ 'enqueue 100,000 in one batch, against COPY', '≥ 0.6×',
+		sub { at_least(0.6, ratio($_[0], 'batch', 'tasks/s', 'COPY, same indexes', '')) } ],
+	[ 'the same, against SQL like pgmq.send_batch', '≥ 1×',
+		sub { at_least(1, ratio($_[0], 'batch', 'tasks/s', 'SQL like pgmq.send_batch', '')) } ],
+	[ 'enqueue acknowledged → started, p50', '≤ 0.3 ms',
+		sub { at_most(0.3, 'ms', $_[0]->middle('latency', 'p50 ms', 'jadugar', '')) } ],
+	[ 'enqueue acknowledged → started, p99', '≤ 1.5 ms',
+		sub { at_most(1.5, 'ms', $_[0]->middle('latency', 'p99 ms', 'jadugar', '')) } ],
+	[ 'schedule → started, one schedule, p99', '≤ 2 ms',
+		sub { at_most(2, 'ms', $_[0]->middle('lateness', 'p99 ms', 'jadugar', 1)) } ],
+	[ 'schedule → started, 1,000 at one instant, p99', '≤ 100 ms',
+		sub { at_most(100, 'ms', $_[0]->middle('lateness', 'p99 ms', 'jadugar', 1000)) } ],
+	[ 'schedules none of which is due: wake-ups', '0',
+		sub { at_most(0.05, 'a second', worst($_[0], 'schedules', 'wake-ups/s')) } ],
+	[ 'schedules none of which is due: CPU', '0',
+		sub { at_most(0.01, '%', worst($_[0], 'schedules', 'CPU %')) } ],
+	[ 'memory with the most schedules, against ten', '≤ 1.2×',
+		sub { my $g = growth($_[0], 'memory MB'); defined $g ? (sprintf('%.2f×', $g), $g <= 1.2) : () } ],
+	[ 'making one schedule among the most, against ten', '≤ 1.2×',
+		sub { my $g = growth($_[0], 'make one, ms'); defined $g ? (sprintf('%.2f×', $g), $g <= 1.2) : () } ],
+	[ 'changing one schedule among the most, against ten', '≤ 1.2×',
+		sub { my $g = growth($_[0], 'change one, ms'); defined $g ? (sprintf('%.2f×', $g), $g <= 1.2) : () } ],
+	[ 'nothing to do: wake-ups', '0',
+		sub { at_most(0, 'a second', $_[0]->middle('idle', 'wake-ups/s', 'jadugar', '')) } ],
+	[ 'nothing to do: transactions', '0',
+		sub { at_most(0, 'a minute', $_[0]->middle('idle', 'transactions/min', 'jadugar', '')) } ],
+	[ 'throughput lost to one open transaction', '< 10 %',
+		sub {
+			my ($without, $with) = map { $_[0]->middle('snapshot', 'at the end', 'jadugar', $_) } 'without', 'with';
+			return if !$without || !defined $with;
+			my $lost = 100 * (1 - $with / $without);
+			return (sprintf('%.0f %%', $lost), $lost < 10);
+		} ],
+);
+
+# rows(RUN): what, target, measured, verdict
+sub rows
+{
+	my ($run) = @_;
+
+	return map {
+		my ($what, $target, $code) = @$_;
+		my ($text, $met) = $code->($run);
+		defined $text ? [ $what, $target, $text, $met ? 'met' : '**missed**' ] : ();
+	} @targets;
+}
+
+1;
