@@ -296,7 +296,9 @@ jdg_alter_queue(PG_FUNCTION_ARGS)
 		elog(ERROR, "could not change queue \"%s\"", name);
 	bound[0] = values[0];
 	bound[1] = BoolGetDatum(jdg_col_bool(0, 1));
-	jdg_run(&bound_query, bound, NULL, 0);
+	/* workers pass over what is locked here, and this may roll back */
+	if (jdg_run(&bound_query, bound, NULL, 0) > 0)
+		jdg_row_held();
 	jdg_queue_changed();
 	jdg_internal_end(&in);
 	PG_RETURN_VOID();

@@ -29,6 +29,7 @@
 struct JdgRows
 {
 	Relation	rel;
+	int			natts;			/* that the caller knows */
 	EState	   *estate;
 	ResultRelInfo *info;
 	TupleTableSlot *slots[MAX_ROWS];
@@ -36,16 +37,35 @@ struct JdgRows
 	int			n;				/* filled */
 };
 
+/* Columns that somebody has added, and may have dropped again, are null. */
+static void
+check_columns(const JdgRows *r)
+{
+	TupleDesc	desc = RelationGetDescr(r->rel);
+
+	if (desc->natts < r->natts)
+		elog(ERROR, "relation \"%s\" has %d columns, not %d",
+			 RelationGetRelationName(r->rel), desc->natts, r->natts);
+	for (int i = r->natts; i < desc->natts; i++)
+	{
+		if (TupleDescAttr(desc, i)->attnotnull)
+			ereport(ERROR,
+					(errcode(ERRCODE_NOT_NULL_VIOLATION),
+					 errmsg("column \"%s\" of relation \"%s\" is not jadugar's and must not be NOT NULL",
+							NameStr(TupleDescAttr(desc, i)->attname),
+							RelationGetRelationName(r->rel)),
+					 errhint("Drop the column.")));
+	}
+}
+
 JdgRows *
 jdg_rows_open(Oid relid, int natts)
 {
 	JdgRows    *r = palloc0(sizeof(JdgRows));
 
 	r->rel = table_open(relid, RowExclusiveLock);
-	if (RelationGetDescr(r->rel)->natts != natts)
-		elog(ERROR, "relation \"%s\" has %d columns, not %d",
-			 RelationGetRelationName(r->rel),
-			 RelationGetDescr(r->rel)->natts, natts);
+	r->natts = natts;
+	check_columns(r);
 	r->estate = CreateExecutorState();
 	r->info = makeNode(ResultRelInfo);
 	InitResultRelInfo(r->info, r->rel, 0, NULL, 0);
@@ -74,15 +94,16 @@ void
 jdg_rows_put(JdgRows *r, const Datum *values, const bool *isnull)
 {
 	TupleTableSlot *slot;
-	int			natts = RelationGetDescr(r->rel)->natts;
 
 	if (r->n == MAX_ROWS)
 		write_rows(r);
 	if (r->n == r->nslots)
 		r->slots[r->nslots++] = table_slot_create(r->rel, NULL);
 	slot = r->slots[r->n++];
-	memcpy(slot->tts_values, values, sizeof(Datum) * natts);
-	memcpy(slot->tts_isnull, isnull, sizeof(bool) * natts);
+	memcpy(slot->tts_values, values, sizeof(Datum) * r->natts);
+	memcpy(slot->tts_isnull, isnull, sizeof(bool) * r->natts);
+	for (int i = r->natts; i < RelationGetDescr(r->rel)->natts; i++)
+		slot->tts_isnull[i] = true;
 	ExecStoreVirtualTuple(slot);
 }
 

@@ -40,6 +40,7 @@ static int64 failed_task = 0;
 static int	failed_attempt;
 static JdgOutcome failed_outcome;
 static MemoryContext failed_context = NULL;
+static bool charging = false;	/* that is under way */
 
 /* a standalone command's row is marked, and its end not yet committed */
 static bool standalone_open = false;
@@ -349,6 +350,7 @@ charge_failed_commit(void)
 	int64		task_id = failed_task;
 
 	failed_task = 0;
+	charging = true;
 	begin_transaction(XACT_READ_COMMITTED);
 	group.n = jdg_claim_one(jdg_my_slot, task_id, &group.task[0],
 							jdg_group_context) ? 1 : 0;
@@ -361,6 +363,7 @@ charge_failed_commit(void)
 	}
 	JDG_FAULT("failed-commit-charged");
 	commit_group();
+	charging = false;
 }
 
 /*
@@ -428,12 +431,14 @@ may_be_our_conflict(int sqlerrcode)
 /*
  * The group's transaction has been aborted by an error outside the tasks'
  * own code: in claiming, settling or committing.  Its tasks are ready again;
- * they run alone next.  One that was alone is charged with the error.
+ * they run alone next.  One that was alone is charged with the error.  True: so
+ * it was, or will be with fewer tasks, and there is no need to pause.
  */
-void
+bool
 jdg_group_failed(ErrorData *edata)
 {
 	bool		was_alone = group.ran == 1 && group.has_outcome[0];
+	bool		accounted = group.ran > 1;
 
 	/* an error between the note and the task's own handler left it there */
 	jdg_suspect_end();
@@ -481,11 +486,14 @@ jdg_group_failed(ErrorData *edata)
 		failed_task = group.task[0].task_id;
 		failed_attempt = group.task[0].attempt;
 		MemoryContextSwitchTo(old);
+		accounted = !charging;
 	}
+	charging = false;
 	jdg_slot_clear(jdg_my_slot);
 	jdg_log_end();
 	jdg_log_forget();
 	jdg_current_task = NULL;
 	jdg_session_reset_group(true);
 	group.n = group.ran = 0;
+	return accounted;
 }

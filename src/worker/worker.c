@@ -274,6 +274,7 @@ recover_from_error(void)
 	ErrorData  *edata;
 	TimestampTz now;
 	bool		gone;
+	bool		accounted;
 
 	HOLD_INTERRUPTS();
 	jdg_user_code_end();
@@ -285,11 +286,13 @@ recover_from_error(void)
 	FlushErrorState();
 	AbortCurrentTransaction();
 	MemoryContextSwitchTo(jdg_group_context);
-	jdg_group_failed(edata);
+	accounted = jdg_group_failed(edata);
 	pgstat_report_stat(true);
 	RESUME_INTERRUPTS();
 	if (gone)
 		proc_exit(0);			/* the extension was dropped */
+	if (accounted)
+		return;
 	now = GetCurrentTimestamp();
 	in_a_row = now - last < 10 * USECS_PER_SEC ? in_a_row + 1 : 0;
 	last = now;

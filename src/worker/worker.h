@@ -79,6 +79,6 @@ extern void jdg_ran_alone(int64 task_id);
 
 /* group.c: false: nothing was there to do */
 extern bool jdg_group_run(void);
-extern void jdg_group_failed(ErrorData *edata);
+extern bool jdg_group_failed(ErrorData *edata);
 
 #endif							/* JDG_WORKER_H */
