@@ -50,6 +50,7 @@ static struct
 {
 	Oid			role;
 	JdgHandler *handler;
+	bool		usable;			/* by that role */
 }			kept[MAX_KEPT];
 static int	nkept = 0;
 static uint64 kept_epoch = 0;
@@ -163,12 +164,14 @@ raise_forbidden(const JdgHandler *h, Oid role)
 }
 
 static JdgHandler *
-find_kept(const char *name, Oid role)
+find_kept(const char *name, Oid role, bool *usable)
 {
 	for (int i = 0; i < nkept; i++)
 	{
-		if (kept[i].role == role && strcmp(kept[i].handler->name, name) == 0)
-			return kept[i].handler;
+		if (kept[i].role != role || strcmp(kept[i].handler->name, name) != 0)
+			continue;
+		*usable = kept[i].usable;
+		return kept[i].handler;
 	}
 	return NULL;
 }
@@ -188,34 +191,46 @@ context_for(uint64 epoch)
 	kept_epoch = epoch;
 	if (kept_mcxt != NULL)
 		MemoryContextSetParent(kept_mcxt, TopTransactionContext);
+	kept_mcxt = NULL;
 	kept_mcxt = AllocSetContextCreate(TopMemoryContext, "jadugar handlers",
 									  ALLOCSET_SMALL_SIZES);
 	return kept_mcxt;
+}
+
+/* Read a handler, and keep it for the role, usable or not. */
+static JdgHandler *
+load_handler(const char *name, Oid role, uint64 epoch, bool *usable)
+{
+	MemoryContext mcxt = context_for(epoch);
+	JdgInternal in;
+	JdgHandler *h;
+
+	jdg_internal_begin(&in);
+	h = read_handler(name, mcxt);
+	*usable = h != NULL && is_usable(h, role);
+	jdg_internal_end(&in);
+	if (h != NULL && epoch != 0)
+	{
+		kept[nkept].role = role;
+		kept[nkept].usable = *usable;
+		kept[nkept++].handler = h;
+	}
+	return h;
 }
 
 JdgHandler *
 jdg_handler_get(const char *name, Oid role)
 {
 	uint64		epoch = jdg_config_epoch();
-	MemoryContext mcxt;
-	JdgInternal in;
 	JdgHandler *h = NULL;
+	bool		usable;
 
 	if (epoch != 0 && epoch == kept_epoch)
-		h = find_kept(name, role);
-	if (h != NULL)
-		return h;
-	mcxt = context_for(epoch);
-	jdg_internal_begin(&in);
-	h = read_handler(name, mcxt);
-	if (h != NULL && !is_usable(h, role))
+		h = find_kept(name, role, &usable);
+	if (h == NULL)
+		h = load_handler(name, role, epoch, &usable);
+	if (h != NULL && !usable)
 		raise_forbidden(h, role);
-	jdg_internal_end(&in);
-	if (h != NULL && epoch != 0)
-	{
-		kept[nkept].role = role;
-		kept[nkept++].handler = h;
-	}
 	return h;
 }
 

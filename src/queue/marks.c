@@ -112,19 +112,24 @@ jdg_marks_look(JdgDb *db, Oid owner, JdgMarkLook *looks, uint32 *lost)
 	int			n = 0;
 
 	SpinLockAcquire(&db->marks_mutex);
-	for (int i = 0; i < JDG_MARKS_MAX; i++)
+	for (int set = 0; set < JDG_MARK_SETS; set++)
 	{
-		JdgMark    *m = &db->mark[i / JDG_MARK_WAYS][i % JDG_MARK_WAYS];
+		/* a set is filled from its front */
+		for (int way = 0; way < JDG_MARK_WAYS; way++)
+		{
+			JdgMark    *m = &db->mark[set][way];
 
-		if (!OidIsValid(m->owner) ||
-			(OidIsValid(owner) && m->owner != owner))
-			continue;
-		looks[n].owner = m->owner;
-		looks[n].queue_id = m->queue_id;
-		looks[n].priority = m->priority;
-		looks[n].incarnation = m->incarnation;
-		looks[n].published = m->published;
-		looks[n++].from = m->position;
+			if (!OidIsValid(m->owner))
+				break;
+			if (OidIsValid(owner) && m->owner != owner)
+				continue;
+			looks[n].owner = m->owner;
+			looks[n].queue_id = m->queue_id;
+			looks[n].priority = m->priority;
+			looks[n].incarnation = m->incarnation;
+			looks[n].published = m->published;
+			looks[n++].from = m->position;
+		}
 	}
 	*lost = db->marks_lost;
 	SpinLockRelease(&db->marks_mutex);

@@ -127,13 +127,17 @@ act(void)
 		why |= JDG_WAKE_SWEEP;
 	if (pending.held)
 		why |= JDG_WAKE_WORK;
-	for (int i = 0; i < pending.nowners; i++)
+	/* in a pause nobody is: the scheduler ends it here, then looks for work */
+	if (pg_atomic_read_u32(&db->paused) == 0)
 	{
-		if (!jdg_slots_call(db->dboid, pending.owners[i]))
+		for (int i = 0; i < pending.nowners; i++)
+		{
+			if (!jdg_slots_call(db->dboid, pending.owners[i]))
+				why |= JDG_WAKE_WORK;
+		}
+		if (pending.owners_overflow)
 			why |= JDG_WAKE_WORK;
 	}
-	if (pending.owners_overflow)
-		why |= JDG_WAKE_WORK;
 	if (why != 0)
 		jdg_db_wake(db, why);
 	if (pending.finished && pg_atomic_read_u32(&db->waiters) > 0)
