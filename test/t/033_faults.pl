@@ -270,6 +270,11 @@ sub fail_at
 	{
 		poll($node, "SELECT attempt FROM jadugar.running WHERE task_id = $id", $lost + 1);
 	}
+	# the scheduler may be about to try again: not to be forestalled by the cancel
+	if ($drive eq 'orphan')
+	{
+		poll($node, "SELECT count(*) >= $lost FROM jadugar.run WHERE task_id = $id AND status = 'l'");
+	}
 	# one that is to be cancelled may have got to know of it in time, or not
 	if ($drive =~ /dead|crashed|orphan|cancel/)
 	{

@@ -313,7 +313,6 @@ sub bring_back
 	kill('HUP', $node->{_pid});
 	ask($t, join('; ', 'SELECT jadugar.resume_all()', q(SELECT jadugar.resume_queue('default')), q(SELECT jadugar.resume_queue('two')),
 			map { ("ALTER ROLE $_ LOGIN", "SELECT jadugar.restart_workers(role => '$_')") } qw(alice bob carol)));
-	unlink(glob($node->data_dir . '/jadugar_fault.*'));
 	return 1;
 }
 
