@@ -46,6 +46,15 @@ my $n = 0;
 
 $deadline = 60;
 
+# A session that may find the server going down: a psql that is refused may go
+# before it has read its input.
+sub try
+{
+	my ($sql) = @_;
+
+	return eval { $node->psql('postgres', $sql, on_error_stop => 1, stderr => \my $err) };
+}
+
 # One transaction: tasks of the kinds that pass fault points, and the ledger.
 sub work
 {
@@ -54,7 +63,7 @@ sub work
 	my $end = $o{end} // 'COMMIT';
 	my $tag = 'w' . ++$n;
 
-	return $node->psql('postgres', qq{
+	return try(qq{
 		SET client_min_messages = error;
 		$before;
 		BEGIN;
@@ -67,7 +76,7 @@ sub work
 		SELECT torture.put('$tag', 'hooked', 'hooked', 'torture_function');
 		SELECT torture.put('$tag', 'walk', 'some', 'CALL torture.walk(\$1)');
 		SELECT jadugar.cancel(torture.put('$tag', 'cancelled', 'once', 'SELECT torture.work(\$1)', delay => '1 hour'));
-		$end}, on_error_stop => 1, stderr => \my $err);
+		$end});
 }
 
 # a task that runs until it is stopped, or is killed: its id
@@ -109,7 +118,7 @@ my %drive = (
 		my ($what) = @_;
 
 		work(end => "PREPARE TRANSACTION 'one'");
-		$node->psql('postgres', "SET jadugar.fault = '$what'; COMMIT PREPARED 'one'");
+		try("SET jadugar.fault = '$what'; COMMIT PREPARED 'one'");
 	},
 	# a new worker, scheduler, launcher
 	worker => sub {
@@ -278,7 +287,7 @@ sub fail_at
 	# one that is to be cancelled may have got to know of it in time, or not
 	if ($drive =~ /dead|crashed|orphan|cancel/)
 	{
-		$node->psql('postgres', "SELECT jadugar.cancel($id)");
+		try("SELECT jadugar.cancel($id)");
 	}
 	if ($drive eq 'adopt')
 	{
