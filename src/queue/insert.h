@@ -3,7 +3,8 @@
  * insert.h
  *	  Steps of inserting a prepared task, see enqueue.c.
  *
- * All inside jdg_internal_begin().
+ * All inside jdg_internal_begin(), but for jdg_state_without_dependencies(),
+ * which only looks at the task.
  *
  *-------------------------------------------------------------------------
  */
