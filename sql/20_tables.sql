@@ -156,12 +156,17 @@ CREATE TABLE jadugar.task (
 	concurrency_key text,
 	tenant		text,
 	trace		text,
-	on_dependency_failure "char"
+	on_dependency_failure "char",
+	flow_run	bigint,
+	step_id		bigint,
+	step		text,
+	flow_data	"char"
 ) WITH (autovacuum_vacuum_scale_factor = 0.05, autovacuum_vacuum_threshold = 2000,
 		autovacuum_analyze_scale_factor = 0.2, autovacuum_analyze_threshold = 5000);
 COMMENT ON TABLE jadugar.task IS 'tasks that are not finished. state r: ready; s: its run_at lies ahead; d: waits for tasks it depends on; k: waits for its concurrency_key; p: paused; x: a standalone command is under way';
 COMMENT ON COLUMN jadugar.task.transaction IS 'c: read committed, r: repeatable read, s: serializable, x: standalone (outside any transaction)';
 COMMENT ON COLUMN jadugar.task.bounded IS 'its queue has a max_depth: counts there';
+COMMENT ON COLUMN jadugar.task.flow_data IS 'what a step of a flow is given: null: the payload, d: the data of its run, i: that without results of steps, m: the payload filled in from that, r: its result, to be compensated, s: the payload filled in from both';
 COMMENT ON COLUMN jadugar.task.attempt IS 'attempts charged so far; a running one counts once it has ended';
 -- The claim reads this index straight, see src/queue/claim.c.
 CREATE INDEX task_ready ON jadugar.task (owner, queue_id, priority DESC, run_at, task_id) WHERE state = 'r';
@@ -249,6 +254,153 @@ CREATE TABLE jadugar.schedule_stat (
 ) WITH (fillfactor = 50);
 COMMENT ON TABLE jadugar.schedule_stat IS 'how the occurrences of a schedule ended; apart from jadugar.schedule so that a worker that settles never meets the scheduler that fires';
 
+-- ------------------------------------------------------------------- flows
+
+CREATE SEQUENCE jadugar.flow_version_id_seq;
+CREATE TABLE jadugar.flow_version (
+	version_id	bigint PRIMARY KEY DEFAULT pg_catalog.nextval('jadugar.flow_version_id_seq'),
+	owner		oid NOT NULL,
+	name		text,
+	version		integer,
+	hash		bigint NOT NULL,
+	graph		jadugar.flow NOT NULL,
+	plan		jsonb NOT NULL,
+	description	text,
+	created_at	timestamptz NOT NULL,
+	dropped_at	timestamptz
+);
+CREATE UNIQUE INDEX flow_version_name ON jadugar.flow_version (owner, name, version) WHERE name IS NOT NULL AND dropped_at IS NULL;
+CREATE INDEX flow_version_hash ON jadugar.flow_version (owner, hash);
+COMMENT ON TABLE jadugar.flow_version IS 'graphs that runs follow, never changed: versions of named flows, and without a name what start_flow() was given as a value';
+COMMENT ON COLUMN jadugar.flow_version.plan IS 'an array with one element for each node: what the tasks of the node are made of, or null';
+
+CREATE TABLE jadugar.flow_draft (
+	owner		oid NOT NULL,
+	name		text NOT NULL,
+	options		jsonb NOT NULL,
+	created_at	timestamptz NOT NULL,
+	PRIMARY KEY (owner, name)
+);
+COMMENT ON TABLE jadugar.flow_draft IS 'flows that are being put together: create_chain(), create_group()';
+
+CREATE SEQUENCE jadugar.flow_draft_pos_seq;
+CREATE TABLE jadugar.flow_draft_step (
+	owner		oid NOT NULL,
+	name		text NOT NULL,
+	pos			bigint NOT NULL DEFAULT pg_catalog.nextval('jadugar.flow_draft_pos_seq'),
+	step		text NOT NULL,
+	graph		jadugar.flow NOT NULL,
+	PRIMARY KEY (owner, name, pos)
+);
+CREATE UNIQUE INDEX flow_draft_step_name ON jadugar.flow_draft_step (owner, name, step);
+COMMENT ON TABLE jadugar.flow_draft_step IS 'what has been added to a draft, in order';
+
+CREATE SEQUENCE jadugar.flow_run_id_seq;
+CREATE TABLE jadugar.flow_run (
+	run_id		bigint PRIMARY KEY,
+	owner		oid NOT NULL,
+	version_id	bigint NOT NULL,
+	status		"char" NOT NULL CHECK (status IN ('r', 'e', 'k', 'c', 'f', 'x', 't', 'u', 'p')),
+	ending		"char" CHECK (ending IN ('f', 'x', 't')),
+	compensate	boolean NOT NULL,
+	pivoted		boolean NOT NULL,
+	live		integer NOT NULL,
+	next_id		bigint NOT NULL,
+	last_done	bigint,
+	not_undone	integer NOT NULL,
+	depth		integer NOT NULL,
+	parent_run	bigint,
+	parent_step	bigint,
+	schedule_id	bigint,
+	scheduled_for timestamptz,
+	timeout		interval,
+	paused_at	timestamptz,
+	created_at	timestamptz NOT NULL,
+	started_at	timestamptz,
+	finished_at	timestamptz,
+	input		jsonb NOT NULL,
+	result		jsonb,
+	error		jsonb,
+	reason		text,
+	idempotency_key text,
+	tenant		text,
+	trace		text,
+	metadata	jsonb,
+	schedule_live bigint
+) WITH (fillfactor = 50);
+CREATE UNIQUE INDEX flow_run_key ON jadugar.flow_run (owner, idempotency_key) WHERE idempotency_key IS NOT NULL;
+CREATE INDEX flow_run_schedule ON jadugar.flow_run (schedule_live) WHERE schedule_live IS NOT NULL;
+CREATE INDEX flow_run_version ON jadugar.flow_run (version_id);
+COMMENT ON TABLE jadugar.flow_run IS 'runs of flows. status r: running, e: ending, what is live is cancelled, k: compensating; c: completed, f: failed, x: cancelled, t: timed_out, u: compensated, p: compensation_failed';
+COMMENT ON COLUMN jadugar.flow_run.schedule_live IS 'schedule_id until the run is over; apart from it so that the end of other runs changes no index';
+COMMENT ON COLUMN jadugar.flow_run.live IS 'steps and waits under way';
+COMMENT ON COLUMN jadugar.flow_run.not_undone IS 'compensations that have failed';
+COMMENT ON COLUMN jadugar.flow_run.next_id IS 'where the next block of rows begins in flow_step';
+COMMENT ON COLUMN jadugar.flow_run.last_done IS 'the step that completed last of those that can be compensated; flow_step.prev_done leads on';
+
+-- Updated in place while the step goes on: no column of an index changes
+-- then, but due and event, where there is something to wait for.
+CREATE TABLE jadugar.flow_step (
+	run_id		bigint NOT NULL,
+	step_id		bigint NOT NULL,
+	node		integer NOT NULL,
+	parent		bigint NOT NULL,
+	base		bigint NOT NULL,
+	idx			integer,
+	state		"char" NOT NULL CHECK (state IN ('w', 'r', 'c', 'f', 's', 'x', 't', 'k', 'u', 'p')),
+	task_id		bigint,
+	attempts	integer NOT NULL,
+	due			timestamptz,
+	event		text,
+	child_run	bigint,
+	total		integer NOT NULL,
+	started		integer NOT NULL,
+	ended		integer NOT NULL,
+	succeeded	integer NOT NULL,
+	failed		integer NOT NULL,
+	waiting		integer NOT NULL,
+	child_base	bigint,
+	prev_base	bigint,
+	cancelling	boolean NOT NULL,
+	prev_done	bigint,
+	started_at	timestamptz,
+	finished_at	timestamptz,
+	item		jsonb,
+	found		jsonb,
+	result		jsonb,
+	error		jsonb,
+	reason		text,
+	PRIMARY KEY (run_id, step_id)
+) WITH (fillfactor = 50, autovacuum_vacuum_scale_factor = 0.05, autovacuum_vacuum_threshold = 2000);
+CREATE INDEX flow_step_due ON jadugar.flow_step (due) WHERE due IS NOT NULL;
+CREATE INDEX flow_step_event ON jadugar.flow_step (event, run_id) WHERE event IS NOT NULL;
+COMMENT ON TABLE jadugar.flow_step IS 'what a run has come to. state w: waits for what after names, r: running, c: completed, f: failed, s: skipped, x: cancelled, t: timed_out, k: compensating, u: compensated, p: compensation_failed';
+COMMENT ON COLUMN jadugar.flow_step.parent IS 'step_id of its container, -1: none';
+COMMENT ON COLUMN jadugar.flow_step.base IS 'where the block begins that it belongs to: src/flow/README.md';
+COMMENT ON COLUMN jadugar.flow_step.child_base IS 'where the blocks of an each begin, or the block of the current pass of a loop';
+COMMENT ON COLUMN jadugar.flow_step.prev_base IS 'where the block of the pass before begins';
+COMMENT ON COLUMN jadugar.flow_step.idx IS 'number of the item or of the pass, from 0; of the child in a container';
+COMMENT ON COLUMN jadugar.flow_step.item IS 'the first row of the block of an item of an each: the item';
+COMMENT ON COLUMN jadugar.flow_step.found IS 'an each: its items; a branch or a loop: what its condition said; a wait_event: its filter';
+COMMENT ON COLUMN jadugar.flow_step.event IS 'what an open wait waits for: signal:name, event:name or approval:name';
+COMMENT ON COLUMN jadugar.flow_step.due IS 'a wait or a container in progress: when its time is over';
+
+CREATE SEQUENCE jadugar.flow_message_id_seq;
+CREATE TABLE jadugar.flow_message (
+	message_id	bigint PRIMARY KEY DEFAULT pg_catalog.nextval('jadugar.flow_message_id_seq'),
+	run_id		bigint,
+	kind		"char" NOT NULL CHECK (kind IN ('s', 'v', 'e', 'a', 'c', 'd', 'f', 'p', 'u', 'r', 'k', 'x')),
+	seen		boolean NOT NULL DEFAULT false,
+	step_id		bigint,
+	name		text,
+	role		oid,
+	at			timestamptz NOT NULL,
+	payload		jsonb
+);
+CREATE INDEX flow_message_run ON jadugar.flow_message (run_id, message_id);
+CREATE INDEX flow_message_new ON jadugar.flow_message (message_id) WHERE NOT seen;
+COMMENT ON TABLE jadugar.flow_message IS 'what is asked of runs, and signals that no wait has taken yet. kind s: signal, v: verdict on an approval, e: event (run_id null), then one for each wait that it is for, a: abort, c: cancel a step, d: a sub_flow has ended, f: a step''s task has ended, p: pause, u: resume, r: retry a step, k: skip a step, x: undo a run that has completed';
+
 -- ----------------------------------------------------------------- history
 
 CREATE SEQUENCE jadugar.run_id_seq;
@@ -281,7 +433,9 @@ CREATE TABLE jadugar.run (
 	tenant		text,
 	trace		text,
 	metadata	jsonb,
-	options		jsonb
+	options		jsonb,
+	flow_run	bigint,
+	step		text
 ) PARTITION BY RANGE (finished_at);
 CREATE INDEX run_task ON jadugar.run (task_id);
 -- For the view failures; and for rates and filters by time of finish, which
@@ -334,3 +488,13 @@ SELECT pg_catalog.pg_extension_config_dump('jadugar.schedule', '');
 SELECT pg_catalog.pg_extension_config_dump('jadugar.schedule_id_seq', '');
 SELECT pg_catalog.pg_extension_config_dump('jadugar.schedule_stat', '');
 SELECT pg_catalog.pg_extension_config_dump('jadugar.run_id_seq', '');
+SELECT pg_catalog.pg_extension_config_dump('jadugar.flow_version', '');
+SELECT pg_catalog.pg_extension_config_dump('jadugar.flow_version_id_seq', '');
+SELECT pg_catalog.pg_extension_config_dump('jadugar.flow_draft', '');
+SELECT pg_catalog.pg_extension_config_dump('jadugar.flow_draft_step', '');
+SELECT pg_catalog.pg_extension_config_dump('jadugar.flow_draft_pos_seq', '');
+SELECT pg_catalog.pg_extension_config_dump('jadugar.flow_run', '');
+SELECT pg_catalog.pg_extension_config_dump('jadugar.flow_run_id_seq', '');
+SELECT pg_catalog.pg_extension_config_dump('jadugar.flow_step', '');
+SELECT pg_catalog.pg_extension_config_dump('jadugar.flow_message', '');
+SELECT pg_catalog.pg_extension_config_dump('jadugar.flow_message_id_seq', '');

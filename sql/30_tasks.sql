@@ -77,4 +77,4 @@ CREATE FUNCTION jadugar.purge_completed(age interval)
 	RETURNS bigint
 	LANGUAGE C VOLATILE
 	AS 'MODULE_PATHNAME', 'jdg_purge_completed';
-COMMENT ON FUNCTION jadugar.purge_completed(interval) IS 'deletes the history of completed tasks that finished longer ago; how many rows';
+COMMENT ON FUNCTION jadugar.purge_completed(interval) IS 'deletes the history of completed tasks, and completed runs of flows, that finished longer ago; how many rows and runs';

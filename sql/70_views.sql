@@ -167,8 +167,8 @@ SELECT t.task_id,
 	t.scheduled_for,
 	t.unique_key,
 	t.concurrency_key,
-	NULL::bigint AS flow_run,
-	NULL::text AS step,
+	t.flow_run,
+	t.step,
 	(SELECT pg_catalog.array_agg(d.parent_id ORDER BY d.parent_id)
 	 FROM jadugar.dependency d WHERE d.task_id = t.task_id) AS depends_on,
 	CASE WHEN (SELECT jadugar._v_is_operator())
@@ -213,7 +213,9 @@ SELECT t.task_id,
 	CASE WHEN (SELECT jadugar._v_is_operator())
 		OR jadugar._v_owns(t.owner)
 		THEN t.payload END AS payload,
-	t.trace
+	t.trace,
+	t.flow_run,
+	t.step
 FROM jadugar._v_slots() w
 	JOIN jadugar.task t ON t.task_id = w.task_id
 	LEFT JOIN LATERAL pg_catalog.pg_stat_get_activity(w.pid) p
@@ -374,8 +376,8 @@ SELECT r.run_id,
 	CASE WHEN (SELECT jadugar._v_is_operator())
 		OR jadugar._v_owns(r.owner)
 		THEN r.error END AS error,
-	NULL::bigint AS flow_run,
-	NULL::text AS step,
+	r.flow_run,
+	r.step,
 	r.trace,
 	CASE WHEN (SELECT jadugar._v_is_operator())
 		OR jadugar._v_owns(r.owner)
@@ -419,8 +421,8 @@ SELECT r.task_id,
 	r.scheduled_for,
 	r.options->>'unique_key' AS unique_key,
 	r.options->>'concurrency_key' AS concurrency_key,
-	NULL::bigint AS flow_run,
-	NULL::text AS step,
+	r.flow_run,
+	r.step,
 	NULL::bigint[] AS depends_on,
 	CASE WHEN (SELECT jadugar._v_is_operator())
 		OR jadugar._v_owns(r.owner)
@@ -481,7 +483,9 @@ SELECT r.task_id,
 	r.trace,
 	CASE WHEN (SELECT jadugar._v_is_operator())
 		OR jadugar._v_owns(r.owner)
-		THEN r.metadata END AS metadata
+		THEN r.metadata END AS metadata,
+	r.flow_run,
+	r.step
 FROM jadugar.run r
 	LEFT JOIN jadugar.command c ON c.command_id = r.command_id
 	LEFT JOIN jadugar.queue q ON q.queue_id = r.queue_id
@@ -697,8 +701,8 @@ UNION ALL
 SELECT 'error',
 	CASE WHEN a.oid IS NULL THEN 'owner_missing' ELSE 'owner_nologin' END,
 	CASE WHEN a.oid IS NULL
-		THEN pg_catalog.format('role "%s" owns tasks or schedules and does not exist', o.name)
-		ELSE pg_catalog.format('role "%s" owns tasks or schedules and may not log in', a.rolname) END,
+		THEN pg_catalog.format('role "%s" owns tasks, schedules or flows and does not exist', o.name)
+		ELSE pg_catalog.format('role "%s" owns tasks, schedules or flows and may not log in', a.rolname) END,
 	CASE WHEN a.oid IS NULL
 		THEN 'Cancel its tasks and clear_schedules(), or give them to another role.'
 		ELSE 'ALTER ROLE ... LOGIN, or give them to another role.' END
@@ -708,7 +712,9 @@ WHERE (a.oid IS NULL OR NOT a.rolcanlogin)
 	AND ((SELECT jadugar._v_is_monitor())
 		OR jadugar._v_owns(o.role))
 	AND (EXISTS (SELECT FROM jadugar.schedule s WHERE s.owner = o.role)
-		OR EXISTS (SELECT FROM jadugar.task t WHERE t.owner = o.role))
+		OR EXISTS (SELECT FROM jadugar.task t WHERE t.owner = o.role)
+		OR EXISTS (SELECT FROM jadugar.flow_run r
+			WHERE r.owner = o.role AND r.finished_at IS NULL))
 UNION ALL
 SELECT 'warning', 'queue_paused',
 	pg_catalog.format('queue "%s" is paused by %s since %s', q.queue, q.paused_by, q.paused_at),

@@ -134,13 +134,22 @@ BEGIN ATOMIC
 END;
 COMMENT ON FUNCTION jadugar.wait(bigint, interval) IS 'waits until a task has finished, and returns it';
 
+CREATE FUNCTION jadugar.wait_flow(run_id bigint, timeout interval DEFAULT NULL)
+	RETURNS jadugar.flow_info
+	LANGUAGE sql VOLATILE
+BEGIN ATOMIC
+	SELECT jadugar._v_wait_flow(wait_flow.run_id, wait_flow.timeout);
+	SELECT f.* FROM jadugar.flow_status(wait_flow.run_id) f;
+END;
+COMMENT ON FUNCTION jadugar.wait_flow(bigint, interval) IS 'waits until a run is over, and returns it';
+
 -- ---------------------------------------------------------- inside a task
 
 CREATE FUNCTION jadugar.current_task(
 	OUT task_id bigint, OUT attempt integer, OUT payload jsonb,
 	OUT schedule text, OUT scheduled_for timestamptz, OUT flow_run bigint,
 	OUT trace text, OUT tenant text, OUT owner name,
-	OUT deadline timestamptz)
+	OUT deadline timestamptz, OUT step text)
 	RETURNS record
 	LANGUAGE C STABLE
 	AS 'MODULE_PATHNAME', 'jdg_current_task_info';

@@ -13,6 +13,8 @@
 
 #include "core/settings.h"
 #include "core/shmem.h"
+#include "flow/advance.h"
+#include "flow/mixing.h"
 #include "fmgr.h"
 #include "miscadmin.h"
 #include "queue/count.h"
@@ -33,6 +35,8 @@ _PG_init(void)
 	jdg_enqueue_init();
 	jdg_count_init();
 	jdg_hooks_init();
+	jdg_flow_mixing_init();
+	jdg_flow_init();
 	if (!IsBinaryUpgrade)
 		jdg_launcher_register();
 }

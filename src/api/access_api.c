@@ -46,7 +46,7 @@ static const char *const grants_sql =
 "WHERE p.pronamespace = 'jadugar'::regnamespace "
 "AND " VISIBLE("p.proname")
 "AND (NOT $2 OR p.provolatile <> 'v' "
-"OR (p.proname ~ '^_v_' AND p.proname NOT IN ('_v_run_task', '_v_wait'))) "
+"OR (p.proname ~ '^_v_' AND p.proname NOT IN ('_v_run_task', '_v_wait', '_v_wait_flow'))) "
 "UNION ALL "
 "SELECT format('GRANT SELECT ON %s TO %s', c.oid::regclass, $1) "
 "FROM pg_class AS c WHERE c.relnamespace = 'jadugar'::regnamespace "

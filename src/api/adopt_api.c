@@ -24,6 +24,7 @@
 #include "core/fault.h"
 #include "core/shmem.h"
 #include "core/spi.h"
+#include "flow/message.h"
 #include "funcapi.h"
 #include "miscadmin.h"
 #include "queue/enqueue.h"
@@ -42,6 +43,16 @@ static JdgQuery remap_queries[] = {
 	"WHERE t.owner = m.o", 2, {OIDARRAYOID, OIDARRAYOID},.config = true},
 	{"UPDATE jadugar.queue t SET owner = m.n FROM unnest($1, $2) m(o, n) "
 	"WHERE t.owner = m.o AND t.queue_id >= 10", 2, {OIDARRAYOID, OIDARRAYOID}},
+	{"UPDATE jadugar.flow_version t SET owner = m.n FROM unnest($1, $2) m(o, n) "
+	"WHERE t.owner = m.o", 2, {OIDARRAYOID, OIDARRAYOID}},
+	{"UPDATE jadugar.flow_draft t SET owner = m.n FROM unnest($1, $2) m(o, n) "
+	"WHERE t.owner = m.o", 2, {OIDARRAYOID, OIDARRAYOID}},
+	{"UPDATE jadugar.flow_draft_step t SET owner = m.n FROM unnest($1, $2) m(o, n) "
+	"WHERE t.owner = m.o", 2, {OIDARRAYOID, OIDARRAYOID}},
+	{"UPDATE jadugar.flow_run t SET owner = m.n FROM unnest($1, $2) m(o, n) "
+	"WHERE t.owner = m.o", 2, {OIDARRAYOID, OIDARRAYOID}},
+	{"UPDATE jadugar.flow_message t SET role = m.n FROM unnest($1, $2) m(o, n) "
+	"WHERE t.role = m.o", 2, {OIDARRAYOID, OIDARRAYOID}},
 	{"UPDATE jadugar.unique_key t SET owner = m.n FROM unnest($1, $2) m(o, n) "
 	"WHERE t.owner = m.o", 2, {OIDARRAYOID, OIDARRAYOID}},
 	{"UPDATE jadugar.key_limit t SET owner = m.n FROM unnest($1, $2) m(o, n) "
@@ -174,12 +185,38 @@ map_owners(ReturnSetInfo *rsinfo)
 static void
 pause_pending(void)
 {
-	static JdgQuery q = {
+	static JdgQuery tasks = {
 		"UPDATE jadugar.task SET state = 'p' WHERE state IN ('r', 's', 'd', 'k')",
 		0
 	};
+	static JdgQuery runs = {
+		"UPDATE jadugar.flow_run SET paused_at = $1 "
+		"WHERE finished_at IS NULL AND paused_at IS NULL", 1, {TIMESTAMPTZOID}
+	};
+	Datum		now = TimestampTzGetDatum(jdg_now());
 
-	jdg_run(&q, NULL, NULL, 0);
+	jdg_run(&tasks, NULL, NULL, 0);
+	jdg_run(&runs, &now, NULL, 0);
+}
+
+/*
+ * Ask all unfinished runs to end, and undo nothing.  Before their tasks are
+ * cancelled: a step that is would begin compensation.
+ */
+static void
+abort_runs(Oid user)
+{
+	static JdgQuery q = {
+		"SELECT run_id FROM jadugar.flow_run WHERE finished_at IS NULL "
+		"ORDER BY run_id", 0
+	};
+	int64		n = jdg_run(&q, NULL, NULL, 0);
+	int64	   *runs = palloc(sizeof(int64) * Max(n, 1));
+
+	for (int64 i = 0; i < n; i++)
+		runs[i] = jdg_col_int64(i, 1, 0);
+	for (int64 i = 0; i < n; i++)
+		jdg_flow_message_as(JDG_MESSAGE_ABORT, runs[i], 0, "kill", NULL, user);
 }
 
 static void
@@ -272,7 +309,10 @@ jdg_adopt(PG_FUNCTION_ARGS)
 	if (strcmp(pending, "pause") == 0)
 		pause_pending();
 	else if (strcmp(pending, "cancel") == 0)
+	{
+		abort_runs(in.save_user);
 		cancel_pending();
+	}
 	JDG_FAULT("adopt-before-commit");
 	jdg_internal_end(&in);
 	jdg_forget_marks_at_commit();

@@ -115,8 +115,8 @@ jdg_current_task_info(PG_FUNCTION_ARGS)
 {
 	const JdgCurrentTask *t = jdg_current_task;
 	TupleDesc	tupdesc;
-	Datum		values[10] = {0};
-	bool		nulls[10];
+	Datum		values[11] = {0};
+	bool		nulls[11];
 
 	if (get_call_result_type(fcinfo, NULL, &tupdesc) != TYPEFUNC_COMPOSITE)
 		elog(ERROR, "return type must be a row type");
@@ -134,7 +134,8 @@ jdg_current_task_info(PG_FUNCTION_ARGS)
 		put_text(&values[3], &nulls[3], schedule_name(t));
 		nulls[4] = t->scheduled_for == DT_NOBEGIN || t->scheduled_for == 0;
 		values[4] = TimestampTzGetDatum(t->scheduled_for);
-		/* 5: flow_run */
+		nulls[5] = t->flow_run == 0;
+		values[5] = Int64GetDatum(t->flow_run);
 		put_text(&values[6], &nulls[6], t->trace);
 		put_text(&values[7], &nulls[7], t->tenant);
 		nulls[8] = owner == NULL;
@@ -142,6 +143,7 @@ jdg_current_task_info(PG_FUNCTION_ARGS)
 			values[8] = DirectFunctionCall1(namein, CStringGetDatum(owner));
 		nulls[9] = TIMESTAMP_IS_NOEND(deadline);
 		values[9] = TimestampTzGetDatum(deadline);
+		put_text(&values[10], &nulls[10], t->step);
 	}
 	PG_RETURN_DATUM(HeapTupleGetDatum(heap_form_tuple(tupdesc, values, nulls)));
 }

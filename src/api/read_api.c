@@ -41,6 +41,16 @@ jdg_task_not_found(int64 task_id)
 			 errhint("Check the id; jadugar.history_retention bounds how long finished tasks are kept.")));
 }
 
+void
+jdg_flow_run_not_found(int64 run_id)
+{
+	ereport(ERROR,
+			(errcode(JDG_ERRCODE_NOT_FOUND),
+			 errmsg("flow run %lld does not exist", (long long) run_id),
+			 errdetail("No run of that id that you may see is unfinished or kept."),
+			 errhint("Check the id; jadugar.history_retention bounds how long finished runs are kept.")));
+}
+
 /* _v_found(task_id, task): the task, unless there is none */
 Datum
 jdg_v_found(PG_FUNCTION_ARGS)

@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * read_api.h
- *	  Errors that the functions about one task have in common.
+ *	  Errors that the functions about one task, or one run, have in common.
  *
  *-------------------------------------------------------------------------
  */
@@ -11,5 +11,6 @@
 /* these do not return */
 extern void jdg_null_argument(const char *argument, const char *function);
 extern void jdg_task_not_found(int64 task_id);
+extern void jdg_flow_run_not_found(int64 run_id);
 
 #endif							/* JDG_READ_API_H */

@@ -23,7 +23,6 @@
 #include "core/shmem.h"
 #include "core/spi.h"
 #include "exec/exec.h"
-#include "exec/result.h"
 #include "fmgr.h"
 #include "miscadmin.h"
 #include "queue/enqueue.h"
@@ -122,7 +121,7 @@ describe(const JdgTask *t, const char *command, const Ending *end)
 	duration->time = end->finished_at - end->started_at;
 	jdg_json_text(&st, "duration",
 				  DatumGetCString(DirectFunctionCall1(interval_out, IntervalPGetDatum(duration))));
-	jdg_json_jsonb(&st, "result", jdg_cap_result(end->res.result));
+	jdg_json_jsonb(&st, "result", jdg_json_cap(end->res.result));
 	if (end->error && strcmp(end->status, "failed") == 0)
 	{
 		jdg_json_jsonb(&st, "error", jdg_error_to_jsonb(end->error));

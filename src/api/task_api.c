@@ -24,6 +24,7 @@
 #include "core/settings.h"
 #include "core/shmem.h"
 #include "core/spi.h"
+#include "flow/prune.h"
 #include "fmgr.h"
 #include "miscadmin.h"
 #include "queue/enqueue.h"
@@ -219,7 +220,8 @@ retry_finished(int64 id)
 		"NULL::timestamptz, (h.options->>'timeout')::interval, "
 		"h.options->'retry', h.options->'settings', h.metadata, "
 		"h.options->>'unique_key', h.options->>'concurrency_key', h.tenant, "
-		"h.trace, NULL::\"char\", h.status "
+		"h.trace, NULL::\"char\", h.flow_run, NULL::bigint, NULL::text, "
+		"NULL::\"char\", h.status "
 		"FROM jadugar.run h LEFT JOIN jadugar.queue q USING (queue_id) "
 		"WHERE h.task_id = $1 AND h.final ORDER BY h.run_id DESC LIMIT 1", 2,
 		{INT8OID, TIMESTAMPTZOID}
@@ -236,7 +238,13 @@ retry_finished(int64 id)
 	if (jdg_run(&load, v, NULL, 0) == 0)
 		jdg_task_missing(id);
 	jdg_task_from_row(0, &t, CurrentMemoryContext);
-	if (jdg_col_char(0, 28) == JDG_STATUS_COMPLETED)
+	if (t.flow_run != 0)
+		ereport(ERROR,
+				(errcode(JDG_ERRCODE_CONFLICT),
+				 errmsg("task %lld was a step of flow run %lld",
+						(long long) id, (long long) t.flow_run),
+				 errhint("Retry it there: jadugar.retry_step().")));
+	if (jdg_col_char(0, 32) == JDG_STATUS_COMPLETED)
 		ereport(ERROR,
 				(errcode(JDG_ERRCODE_CONFLICT),
 				 errmsg("task %lld has completed", (long long) id),
@@ -482,6 +490,7 @@ jdg_purge_completed(PG_FUNCTION_ARGS)
 	v[1] = PointerGetDatum(construct_array(mine, k, OIDOID, sizeof(Oid), true,
 										   TYPALIGN_INT));
 	n = jdg_run(&purge, v, NULL, 0);
+	n += jdg_flow_purge_completed(DatumGetTimestampTz(v[0]), v[1]);
 	jdg_internal_end(&in);
 	PG_RETURN_INT64(n);
 }

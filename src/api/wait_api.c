@@ -51,7 +51,7 @@ static int64 waited_for = 0;
  * its row was written by this very transaction.
  */
 static bool
-unfinished(int64 task_id, Oid *owner, bool *ours)
+task_unfinished(int64 task_id, Oid *owner, bool *ours)
 {
 	static JdgQuery q = {
 		"SELECT owner, xmin FROM jadugar.task WHERE task_id = $1",
@@ -129,8 +129,11 @@ stop_waiting(int code, Datum db)
 	pg_atomic_fetch_sub_u32(&((JdgDb *) DatumGetPointer(db))->waiters, 1);
 }
 
+typedef bool (*Unfinished) (int64 id, Oid *owner, bool *ours);
+
 static void
-sleep_until_finished(JdgDb *db, int64 task_id, TimestampTz until)
+sleep_until_finished(JdgDb *db, int64 id, Unfinished unfinished,
+					 TimestampTz until)
 {
 	pg_atomic_fetch_add_u32(&db->waiters, 1);
 	PG_ENSURE_ERROR_CLEANUP(stop_waiting, PointerGetDatum(db));
@@ -142,7 +145,7 @@ sleep_until_finished(JdgDb *db, int64 task_id, TimestampTz until)
 			bool		ours;
 			long		ms;
 
-			if (!unfinished(task_id, &owner, &ours))
+			if (!unfinished(id, &owner, &ours))
 				break;
 			ms = jdg_ms_until(until, LOOK_AGAIN_MS);
 			if (ms == 0)
@@ -153,6 +156,20 @@ sleep_until_finished(JdgDb *db, int64 task_id, TimestampTz until)
 	}
 	PG_END_ENSURE_ERROR_CLEANUP(stop_waiting, PointerGetDatum(db));
 	stop_waiting(0, PointerGetDatum(db));
+}
+
+static JdgDb *
+need_db(void)
+{
+	JdgDb	   *db = jdg_db_lookup(MyDatabaseId, true);
+
+	if (db == NULL)
+		ereport(ERROR,
+				(errcode(JDG_ERRCODE_CONFLICT),
+				 errmsg("jadugar does not work in this database"),
+				 errdetail("All of jadugar.max_databases are in use."),
+				 errhint("Raise jadugar.max_databases and restart the server.")));
+	return db;
 }
 
 /*
@@ -175,7 +192,7 @@ jdg_v_wait(PG_FUNCTION_ARGS)
 	if (!PG_ARGISNULL(1))
 		until = give_up_at(PG_GETARG_INTERVAL_P(1));
 	jdg_require_shmem();
-	if (!unfinished(task_id, &owner, &ours))
+	if (!task_unfinished(task_id, &owner, &ours))
 	{
 		jdg_history_catch_up();
 		PG_RETURN_VOID();
@@ -183,14 +200,8 @@ jdg_v_wait(PG_FUNCTION_ARGS)
 	if (!jdg_owns(GetUserId(), owner) && !jdg_is_monitor(GetUserId()))
 		PG_RETURN_VOID();
 	refuse_hopeless(task_id, ours);
-	db = jdg_db_lookup(MyDatabaseId, true);
-	if (db == NULL)
-		ereport(ERROR,
-				(errcode(JDG_ERRCODE_CONFLICT),
-				 errmsg("jadugar does not work in this database"),
-				 errdetail("All of jadugar.max_databases are in use."),
-				 errhint("Raise jadugar.max_databases and restart the server.")));
-	sleep_until_finished(db, task_id, until);
+	db = need_db();
+	sleep_until_finished(db, task_id, task_unfinished, until);
 	jdg_history_catch_up();
 	waited_for = task_id;
 	PG_RETURN_VOID();
@@ -210,4 +221,81 @@ jdg_v_waited(PG_FUNCTION_ARGS)
 		PG_RETURN_NULL();
 	}
 	PG_RETURN_DATUM(PG_GETARG_DATUM(1));
+}
+
+/*
+ * The same for a run of a flow.  One that has ended is not over while it is
+ * asked to go on: retry_step(), skip_step().
+ */
+static bool
+run_unfinished(int64 run_id, Oid *owner, bool *ours)
+{
+	static JdgQuery q = {
+		"SELECT r.owner, COALESCE(m.xmin, r.xmin) FROM jadugar.flow_run r "
+		"LEFT JOIN LATERAL (SELECT a.xmin FROM jadugar.flow_message a "
+		"WHERE a.run_id = r.run_id AND NOT a.seen AND a.kind IN ('r', 'k') "
+		"ORDER BY a.message_id DESC LIMIT 1) m ON true "
+		"WHERE r.run_id = $1 "
+		"AND (r.finished_at IS NULL OR m.xmin IS NOT NULL)", 1, {INT8OID}
+	};
+	Datum		v[1] = {Int64GetDatum(run_id)};
+	JdgInternal in;
+	bool		found;
+
+	jdg_internal_begin(&in);
+	found = jdg_run(&q, v, NULL, 1) > 0;
+	if (found)
+	{
+		bool		isnull;
+		Datum		xmin = jdg_col(0, 2, &isnull);
+
+		*owner = jdg_col_oid(0, 1);
+		*ours = TransactionIdIsCurrentTransactionId(DatumGetTransactionId(xmin));
+	}
+	jdg_internal_end(&in);
+	return found;
+}
+
+PG_FUNCTION_INFO_V1(jdg_v_wait_flow);
+
+/*
+ * _v_wait_flow(run_id, timeout).  What the caller may not see is found
+ * missing by what comes next, flow_status().
+ */
+Datum
+jdg_v_wait_flow(PG_FUNCTION_ARGS)
+{
+	TimestampTz until = DT_NOEND;
+	int64		run_id;
+	Oid			owner;
+	bool		ours;
+
+	if (PG_ARGISNULL(0))
+		jdg_null_argument("run_id", "wait_flow");
+	run_id = PG_GETARG_INT64(0);
+	if (!PG_ARGISNULL(1))
+		until = give_up_at(PG_GETARG_INTERVAL_P(1));
+	jdg_require_shmem();
+	if (!run_unfinished(run_id, &owner, &ours) ||
+		(!jdg_owns(GetUserId(), owner) && !jdg_is_monitor(GetUserId())))
+		PG_RETURN_VOID();
+	if (ours)
+		ereport(ERROR,
+				(errcode(JDG_ERRCODE_CONFLICT),
+				 errmsg("flow run %lld was started or changed by this very transaction",
+						(long long) run_id),
+				 errdetail("No worker can run it before this transaction has committed."),
+				 errhint("Commit first, then wait.")));
+	if (jdg_current_task != NULL && jdg_current_task->flow_run == run_id)
+		ereport(ERROR,
+				(errcode(JDG_ERRCODE_CONFLICT),
+				 errmsg("a step can not wait for its own run")));
+	if (IsolationUsesXactSnapshot())
+		ereport(ERROR,
+				(errcode(JDG_ERRCODE_CONFLICT),
+				 errmsg("this transaction would not see flow run %lld end",
+						(long long) run_id),
+				 errhint("Wait in a READ COMMITTED transaction.")));
+	sleep_until_finished(need_db(), run_id, run_unfinished, until);
+	PG_RETURN_VOID();
 }

@@ -211,6 +211,8 @@ jdg_history_from_task(JdgHistory *h, const JdgTask *t)
 	h->tenant = t->tenant;
 	h->trace = t->trace;
 	h->metadata = t->metadata;
+	h->flow_run = t->flow_run;
+	h->step = t->step;
 }
 
 /* columns of jadugar.run, in the order of sql/20_tables.sql */
@@ -221,7 +223,7 @@ enum
 	R_ENQUEUED_AT, R_STARTED_AT, R_FINISHED_AT, R_ROW_COUNT, R_REASON,
 	R_SCHEDULE, R_OCCURRENCES, R_SCHEDULED_UNTIL, R_PAYLOAD, R_RESULT,
 	R_ERROR_CODE, R_SQLSTATE, R_ERROR, R_TENANT, R_TRACE, R_METADATA,
-	R_OPTIONS, R_COLUMNS
+	R_OPTIONS, R_FLOW_RUN, R_STEP, R_COLUMNS
 };
 
 static void
@@ -335,6 +337,8 @@ put_row(JdgRows *rows, const JdgHistory *h)
 	set_text(&v[R_TRACE], &n[R_TRACE], h->trace);
 	set_jsonb(&v[R_METADATA], &n[R_METADATA], h->metadata);
 	set_jsonb(&v[R_OPTIONS], &n[R_OPTIONS], h->options);
+	set_int64(&v[R_FLOW_RUN], &n[R_FLOW_RUN], h->flow_run, h->flow_run == 0);
+	set_text(&v[R_STEP], &n[R_STEP], h->step);
 	jdg_rows_put(rows, v, n);
 }
 

@@ -41,6 +41,8 @@ typedef struct JdgHistory
 	const char *trace;
 	Jsonb	   *metadata;
 	Jsonb	   *options;
+	int64		flow_run;		/* 0: none */
+	const char *step;
 } JdgHistory;
 
 /* all fields of "h" that come from the task; the rest null */

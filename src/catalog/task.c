@@ -96,6 +96,12 @@ jdg_task_writer_put(JdgTaskWriter *w, const JdgTask *t)
 		CharGetDatum(t->on_dependency_failure);
 	isnull[JDG_A_ON_DEPENDENCY_FAILURE - 1] =
 		t->on_dependency_failure == '\0';
+	v[JDG_A_FLOW_RUN - 1] = Int64GetDatum(t->flow_run);
+	v[JDG_A_STEP_ID - 1] = Int64GetDatum(t->step_id);
+	isnull[JDG_A_FLOW_RUN - 1] = isnull[JDG_A_STEP_ID - 1] = t->flow_run == 0;
+	set_text(v, isnull, JDG_A_STEP, t->step);
+	v[JDG_A_FLOW_DATA - 1] = CharGetDatum(t->flow_data);
+	isnull[JDG_A_FLOW_DATA - 1] = t->flow_data == JDG_DATA_NONE;
 	jdg_rows_put(w->rows, v, isnull);
 }
 
@@ -146,7 +152,12 @@ jdg_task_from_row(uint64 row, JdgTask *t, MemoryContext mcxt)
 	t->tenant = jdg_col_text(row, 25, mcxt);
 	t->trace = jdg_col_text(row, 26, mcxt);
 	t->on_dependency_failure = jdg_col_char(row, 27);
+	t->flow_run = jdg_col_int64(row, 28, 0);
+	t->step_id = jdg_col_int64(row, 29, 0);
+	t->step = jdg_col_text(row, 30, mcxt);
+	t->flow_data = jdg_col_char(row, 31);
 	ItemPointerSetInvalid(&t->tid);
+	t->unwritten = false;
 }
 
 /*

@@ -33,6 +33,14 @@
 #define JDG_STATUS_LOST			'l'
 #define JDG_STATUS_SKIPPED		's'
 
+/* task.flow_data: what the task is given besides its payload */
+#define JDG_DATA_NONE			'\0'
+#define JDG_DATA_RUN			'd' /* the data of its run */
+#define JDG_DATA_INPUT			'i' /* the same without results of steps */
+#define JDG_DATA_MAPPED			'm' /* its payload, filled in from that */
+#define JDG_DATA_UNDO			'r' /* the result that it is to undo */
+#define JDG_DATA_UNDO_MAPPED	's' /* its payload, filled in from both */
+
 #define JDG_DEFAULT_QUEUE		1
 
 /*
@@ -68,12 +76,19 @@ typedef struct JdgTask
 	char	   *tenant;
 	char	   *trace;
 	char		on_dependency_failure;	/* 'c', 'r', 'w' */
+	int64		flow_run;		/* 0: not a step of a flow */
+	int64		step_id;		/* its row in flow_step */
+	char	   *step;			/* its name */
+	char		flow_data;		/* JDG_DATA_* */
 
 	/*
 	 * Where its row lies, if this transaction claimed it and it has not been
 	 * changed since; else not valid.
 	 */
 	ItemPointerData tid;
+
+	/* has no row: made by the transaction that runs it, see flow/held.h */
+	bool		unwritten;
 } JdgTask;
 
 /* columns of jadugar.task, in the order of sql/20_tables.sql */
@@ -86,7 +101,8 @@ enum
 	JDG_A_SCHEDULED_FOR, JDG_A_STARTED_AT, JDG_A_TIMEOUT, JDG_A_RETRY,
 	JDG_A_SETTINGS, JDG_A_METADATA, JDG_A_UNIQUE_KEY, JDG_A_CONCURRENCY_KEY,
 	JDG_A_TENANT, JDG_A_TRACE, JDG_A_ON_DEPENDENCY_FAILURE,
-	JDG_A_LAST = JDG_A_ON_DEPENDENCY_FAILURE
+	JDG_A_FLOW_RUN, JDG_A_STEP_ID, JDG_A_STEP, JDG_A_FLOW_DATA,
+	JDG_A_LAST = JDG_A_FLOW_DATA
 };
 
 typedef struct JdgTaskWriter JdgTaskWriter;
@@ -114,6 +130,6 @@ extern bool jdg_task_load(int64 task_id, bool lock, JdgTask *task,
 	"bounded, attempt, max_attempts, crashes, command_id, run_at, " \
 	"created_at, payload, schedule_id, scheduled_for, started_at, timeout, " \
 	"retry, settings, metadata, unique_key, concurrency_key, tenant, trace, " \
-	"on_dependency_failure"
+	"on_dependency_failure, flow_run, step_id, step, flow_data"
 
 #endif							/* JDG_TASK_H */

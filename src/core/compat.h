@@ -98,6 +98,15 @@
 	ExecInsertIndexTuples((info), (slot), (estate), false, false, NULL, NIL)
 #endif
 
+/* which indexes an update concerns is more than yes or no since 16 */
+#if PG_VERSION_NUM >= 160000
+#define JdgUpdateIndexes TU_UpdateIndexes
+#define JDG_UPDATE_NO_INDEX TU_None
+#else
+#define JdgUpdateIndexes bool
+#define JDG_UPDATE_NO_INDEX false
+#endif
+
 /* run_once went away in 18 */
 #if PG_VERSION_NUM >= 180000
 #define jdg_portal_run(portal, dest, qc) \

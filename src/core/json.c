@@ -8,6 +8,7 @@
 #include "postgres.h"
 
 #include "core/json.h"
+#include "core/settings.h"
 #include "utils/builtins.h"
 #include "utils/fmgrprotos.h"
 #include "utils/numeric.h"
@@ -76,4 +77,72 @@ Jsonb *
 jdg_json_finish(JsonbParseState **st)
 {
 	return JsonbValueToJsonb(pushJsonbValue(st, WJB_END_OBJECT, NULL));
+}
+
+Jsonb *
+jdg_json_cap(Jsonb *value)
+{
+	char	   *marker;
+
+	if (value == NULL ||
+		VARSIZE(value) <= (Size) jdg_max_result_size * 1024)
+		return value;
+	marker = psprintf("{\"truncated\": true, \"size\": %zu}",
+					  (Size) VARSIZE(value));
+	return DatumGetJsonbP(DirectFunctionCall1(jsonb_in,
+											  CStringGetDatum(marker)));
+}
+
+static bool
+get(const Jsonb *object, const char *key, JsonbValue *v)
+{
+	return object != NULL && JB_ROOT_IS_OBJECT(object) &&
+		getKeyJsonValueFromContainer(unconstify(JsonbContainer *, &object->root),
+									 key, strlen(key), v) != NULL;
+}
+
+Jsonb *
+jdg_json_get(const Jsonb *object, const char *key)
+{
+	JsonbValue	v;
+
+	return get(object, key, &v) ? JsonbValueToJsonb(&v) : NULL;
+}
+
+char *
+jdg_json_get_text(const Jsonb *object, const char *key)
+{
+	JsonbValue	v;
+
+	if (!get(object, key, &v) || v.type != jbvString)
+		return NULL;
+	return pnstrdup(v.val.string.val, v.val.string.len);
+}
+
+int64
+jdg_json_get_int64(const Jsonb *object, const char *key)
+{
+	JsonbValue	v;
+
+	if (!get(object, key, &v) || v.type != jbvNumeric)
+		return 0;
+	return DatumGetInt64(DirectFunctionCall1(numeric_int8,
+											 NumericGetDatum(v.val.numeric)));
+}
+
+bool
+jdg_json_get_bool(const Jsonb *object, const char *key)
+{
+	JsonbValue	v;
+
+	return get(object, key, &v) && v.type == jbvBool && v.val.boolean;
+}
+
+Jsonb *
+jdg_json_empty(void)
+{
+	JsonbParseState *st;
+
+	jdg_json_begin(&st);
+	return jdg_json_finish(&st);
 }

@@ -108,6 +108,37 @@ jdg_rows_put(JdgRows *r, const Datum *values, const bool *isnull)
 }
 
 void
+jdg_rows_update(JdgRows *r, ItemPointer tid, const Datum *values,
+				const bool *isnull)
+{
+	TupleTableSlot *slot;
+	TM_FailureData tmfd;
+	LockTupleMode mode;
+	JdgUpdateIndexes indexes = JDG_UPDATE_NO_INDEX;
+
+	write_rows(r);
+	if (r->nslots == 0)
+		r->slots[r->nslots++] = table_slot_create(r->rel, NULL);
+	slot = r->slots[0];
+	memcpy(slot->tts_values, values, sizeof(Datum) * r->natts);
+	memcpy(slot->tts_isnull, isnull, sizeof(bool) * r->natts);
+	for (int i = r->natts; i < RelationGetDescr(r->rel)->natts; i++)
+		slot->tts_isnull[i] = true;
+	ExecStoreVirtualTuple(slot);
+	if (table_tuple_update(r->rel, tid, slot, GetCurrentCommandId(true),
+						   GetActiveSnapshot(), InvalidSnapshot, true,
+						   &tmfd, &mode, &indexes) != TM_Ok)
+		ereport(ERROR,
+				(errcode(ERRCODE_T_R_SERIALIZATION_FAILURE),
+				 errmsg("a row of \"%s\" was changed by somebody else",
+						RelationGetRelationName(r->rel))));
+	if (indexes != JDG_UPDATE_NO_INDEX && r->info->ri_NumIndices > 0)
+		list_free(jdg_insert_index_tuples(r->info, slot, r->estate));
+	ResetPerTupleExprContext(r->estate);
+	ExecClearTuple(slot);
+}
+
+void
 jdg_rows_close(JdgRows *r)
 {
 	write_rows(r);

@@ -25,6 +25,13 @@ extern void jdg_rows_put(JdgRows *rows, const Datum *values,
 						 const bool *isnull);
 extern void jdg_rows_close(JdgRows *rows);
 
+/*
+ * Update a row that nobody else changes meanwhile, because of a lock that the
+ * caller holds.
+ */
+extern void jdg_rows_update(JdgRows *rows, ItemPointer tid,
+							const Datum *values, const bool *isnull);
+
 /* delete a row that this transaction has locked; false: it has changed */
 extern bool jdg_row_delete(Relation rel, ItemPointer tid);
 

@@ -241,6 +241,18 @@ jdg_db_take_wake(JdgDb *db)
 	return why;
 }
 
+/* Is there a reason to wake the scheduler that it has not taken? */
+bool
+jdg_db_is_woken(JdgDb *db)
+{
+	bool		woken;
+
+	SpinLockAcquire(&db->mutex);
+	woken = db->wake != 0;
+	SpinLockRelease(&db->mutex);
+	return woken;
+}
+
 /*
  * Ask the scheduler to look at a waiting task again, or (finished) at those
  * that wait for it.  When the ring is full, it looks at all of them.

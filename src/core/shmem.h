@@ -45,7 +45,8 @@
 #define JDG_WAKE_WORKER		0x10	/* a worker has ended or a slot is free */
 #define JDG_WAKE_CONTROL	0x20	/* paused, resumed, adopted, limits
 									 * changed */
-#define JDG_WAKE_ALL		0x3f
+#define JDG_WAKE_FLOWS		0x40	/* messages or timers of flows */
+#define JDG_WAKE_ALL		0x7f
 
 typedef enum JdgDbState
 {
@@ -283,6 +284,7 @@ extern JdgDb *jdg_my_db(void);
 extern JdgDb *jdg_db_lookup(Oid dboid, bool create);
 extern void jdg_db_wake(JdgDb *db, uint32 why);
 extern uint32 jdg_db_take_wake(JdgDb *db);
+extern bool jdg_db_is_woken(JdgDb *db);
 extern void jdg_db_recheck(JdgDb *db, int64 task_id, bool finished);
 extern int	jdg_db_take_rechecks(JdgDb *db, JdgRecheck *out);
 extern void jdg_db_block(JdgDb *db, Oid owner, const char *reason,

@@ -24,6 +24,8 @@ typedef struct JdgCurrentTask
 	TimestampTz scheduled_for;
 	const char *trace;
 	const char *tenant;
+	int64		flow_run;		/* 0: not a step of a flow */
+	const char *step;
 	/* what it asked for */
 	int64		snooze_us;
 	const char *discard_reason;

@@ -11,7 +11,6 @@
 #include "postgres.h"
 
 #include "access/htup_details.h"
-#include "core/settings.h"
 #include "exec/result.h"
 #include "executor/executor.h"
 #include "executor/tuptable.h"
@@ -67,12 +66,8 @@ receive(TupleTableSlot *slot, DestReceiver *self)
 		return true;
 	row = row_to_jsonb(slot);
 	old = MemoryContextSwitchTo(fr->mcxt);
-	fr->row = jdg_cap_result(row);
-	if (fr->row == row)
-	{
-		fr->row = palloc(VARSIZE(row));
-		memcpy(fr->row, row, VARSIZE(row));
-	}
+	fr->row = palloc(VARSIZE(row));
+	memcpy(fr->row, row, VARSIZE(row));
 	MemoryContextSwitchTo(old);
 	return true;
 }
@@ -100,19 +95,4 @@ Jsonb *
 jdg_first_row(DestReceiver *dest)
 {
 	return ((FirstRow *) dest)->row;
-}
-
-/* The result itself, or a small object that says how large it was. */
-Jsonb *
-jdg_cap_result(Jsonb *result)
-{
-	char	   *marker;
-
-	if (result == NULL ||
-		VARSIZE(result) <= (Size) jdg_max_result_size * 1024)
-		return result;
-	marker = psprintf("{\"truncated\": true, \"size\": %zu}",
-					  (Size) VARSIZE(result));
-	return DatumGetJsonbP(DirectFunctionCall1(jsonb_in,
-											  CStringGetDatum(marker)));
 }

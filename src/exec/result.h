@@ -17,9 +17,7 @@
  */
 extern DestReceiver *jdg_first_row_receiver(void);
 
-/* the kept row, or NULL; one larger than jadugar.max_result_size is
- * replaced by {"truncated": true, "size": bytes} */
+/* the kept row, or NULL */
 extern Jsonb *jdg_first_row(DestReceiver *dest);
-extern Jsonb *jdg_cap_result(Jsonb *result);
 
 #endif							/* JDG_RESULT_H */

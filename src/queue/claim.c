@@ -211,6 +211,13 @@ task_from_slot(TupleTableSlot *s, JdgTask *t, MemoryContext mcxt)
 	t->trace = text_attr(s, JDG_A_TRACE);
 	d = attr(s, JDG_A_ON_DEPENDENCY_FAILURE, &isnull);
 	t->on_dependency_failure = isnull ? '\0' : DatumGetChar(d);
+	d = attr(s, JDG_A_FLOW_RUN, &isnull);
+	t->flow_run = isnull ? 0 : DatumGetInt64(d);
+	d = attr(s, JDG_A_STEP_ID, &isnull);
+	t->step_id = isnull ? 0 : DatumGetInt64(d);
+	t->step = text_attr(s, JDG_A_STEP);
+	d = attr(s, JDG_A_FLOW_DATA, &isnull);
+	t->flow_data = isnull ? JDG_DATA_NONE : DatumGetChar(d);
 	t->tid = s->tts_tid;
 	MemoryContextSwitchTo(old);
 }

@@ -30,6 +30,7 @@ typedef struct JdgTaskOptions
 	const char *concurrency_key;
 	const char *tenant;
 	const char *trace;
+	bool		check_only;		/* write nothing: there is no command_id */
 } JdgTaskOptions;
 
 /*
@@ -39,7 +40,7 @@ typedef struct JdgTaskOptions
  * defaults from handler, queue and settings.  "owner" from
  * jdg_resolve_owner().  default_attempts: used when no retry policy says.
  * Outside jdg_internal_begin(); allocates in the current context.  "handler"
- * is set to the handler or NULL.
+ * is set to the handler or NULL.  Without a payload none is checked.
  */
 extern void jdg_task_prepare(const JdgTaskOptions *opts, Oid owner,
 							 int32 default_attempts, JdgTask *task,

@@ -14,6 +14,7 @@
 
 #include "access/xact.h"
 #include "catalog/command.h"
+#include "catalog/flow_run.h"
 #include "core/clock.h"
 #include "core/compat.h"
 #include "core/errors.h"
@@ -238,6 +239,14 @@ raise_not_a_command(const char *text, ErrorData *err)
 			 internalerrposition(err ? err->cursorpos : 0)));
 }
 
+/* A flow is started with the payload as its input. */
+static const char *
+start_of_flow(const char *name)
+{
+	return psprintf("SELECT jadugar.start_flow(%s, $1)",
+					quote_literal_cstr(name));
+}
+
 /* What was found acceptable before is not parsed again. */
 static void
 classify(const char *text, char *kind, bool *standalone, ErrorData **error)
@@ -266,6 +275,7 @@ jdg_task_prepare(const JdgTaskOptions *o, Oid owner, int32 default_attempts,
 	char		kind;
 	bool		standalone;
 	ErrorData  *syntax_error = NULL;
+	const char *command = o->command;
 	JdgHandler *h = NULL;
 
 	check_length("concurrency_key", o->concurrency_key);
@@ -285,17 +295,25 @@ jdg_task_prepare(const JdgTaskOptions *o, Oid owner, int32 default_attempts,
 	if (kind == JDG_COMMAND_HANDLER)
 	{
 		h = jdg_handler_get(o->command, owner);
-		if (h == NULL)
+		if (h != NULL)
+			standalone = h->standalone;
+		else if (jdg_flow_name_known(owner, o->command))
+		{
+			command = start_of_flow(o->command);
+			kind = JDG_COMMAND_SQL;
+			standalone = false;
+		}
+		else
 		{
 			/* not parsed, if it was a handler's name before */
 			jdg_command_classify(o->command, &kind, &standalone,
 								 &syntax_error);
 			raise_not_a_command(o->command, syntax_error);
 		}
-		standalone = h->standalone;
 	}
 	find_queue(o->queue, h, GetUserId(), queue);
-	t->command_id = jdg_command_id(o->command, kind, standalone);
+	t->command_id = o->check_only ? 0 :
+		jdg_command_id(command, kind, standalone);
 
 	t->owner = owner;
 	t->queue_id = queue->queue_id;
@@ -326,7 +344,7 @@ jdg_task_prepare(const JdgTaskOptions *o, Oid owner, int32 default_attempts,
 	t->crashes = 0;
 	t->started_at = DT_NOBEGIN;
 	t->scheduled_for = DT_NOBEGIN;
-	if (h)
+	if (h && o->payload)
 		jdg_handler_check_payload(h, o->payload);
 	if (handler)
 		*handler = h;

@@ -94,7 +94,7 @@ history_of(const JdgTask *t, const JdgOutcome *o, const JdgDecision *d,
 	h->worker_pid = o->worker_pid;
 	h->row_count = o->row_count;
 	h->reason = o->reason;
-	h->result = o->result;
+	h->result = jdg_json_cap(o->result);
 	h->error_code = d->error_code;
 	h->error = o->error;
 	if (o->sqlerrcode != 0 && (d->status == JDG_STATUS_FAILED ||
@@ -136,6 +136,15 @@ put_back(JdgTask *t, const JdgDecision *d)
 	};
 	Datum		v[6];
 
+	t->state = d->state;
+	t->run_at = d->run_at;
+	if (t->unwritten)
+	{
+		t->unwritten = false;
+		jdg_task_insert(t);
+		jdg_wake_at_commit(t->owner, t);
+		return;
+	}
 	v[0] = Int64GetDatum(t->task_id);
 	v[1] = CharGetDatum(d->state);
 	v[2] = TimestampTzGetDatum(d->run_at);
@@ -143,8 +152,6 @@ put_back(JdgTask *t, const JdgDecision *d)
 	v[4] = Int32GetDatum(t->crashes);
 	v[5] = BoolGetDatum(t->isolate);
 	jdg_run(&q, v, NULL, 0);
-	t->state = d->state;
-	t->run_at = d->run_at;
 	jdg_wake_at_commit(t->owner, t);
 	JDG_FAULT("put-back");
 }
@@ -189,7 +196,7 @@ delete_rows(const JdgTask *tasks, const JdgDecision *d, int n)
 
 	for (int i = 0; i < n; i++)
 	{
-		if (!d[i].stays)
+		if (!d[i].stays && !tasks[i].unwritten)
 			delete_row(&tasks[i], rel);
 	}
 	table_close(rel, NoLock);
@@ -389,6 +396,8 @@ write_more(JdgTask *tasks, const JdgOutcome *o, const JdgDecision *d, int n,
 
 static void cancel_dependants(List *ids);
 
+JdgSettleSteps jdg_settle_steps = NULL;
+
 /* Returns the ids of dependants that are to be cancelled, unless "cancel". */
 static List *
 settle(JdgTask *tasks, const JdgOutcome *outcomes, int n, bool cancel)
@@ -398,10 +407,17 @@ settle(JdgTask *tasks, const JdgOutcome *outcomes, int n, bool cancel)
 	JdgFinished *done = palloc(sizeof(JdgFinished) * Max(n, 1));
 	int			ndone = 0;
 	bool		more = false;
+	bool		steps = false;
 
 	for (int i = 0; i < n; i++)
 	{
 		jdg_decide(&tasks[i], &outcomes[i], &d[i]);
+		steps |= tasks[i].flow_run != 0;
+	}
+	if (steps)
+		jdg_settle_steps(tasks, outcomes, d, n, cancel);
+	for (int i = 0; i < n; i++)
+	{
 		more |= has_more(&tasks[i], &outcomes[i], &d[i]);
 		if (d[i].stays)
 			continue;

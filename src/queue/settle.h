@@ -51,4 +51,27 @@ extern void jdg_settle(JdgTask *tasks, const JdgOutcome *outcomes, int n);
 /* a task leaves that never ran: cancelled; inside jdg_internal_begin() */
 extern void jdg_settle_cancel(JdgTask *task, const char *reason);
 
+/* what is decided about one task */
+typedef struct JdgDecision
+{
+	bool		stays;			/* its row is put back */
+	char		state;			/* then: its new state */
+	TimestampTz run_at;
+	char		status;			/* of the history row, '\0': none */
+	const char *error_code;
+} JdgDecision;
+
+/*
+ * Tasks among these are steps of flows.  Called before anything is written or
+ * locked for them; may decide that one that was to be tried again is not.
+ * ours: this transaction settles, and ends, at once; not so in a session that
+ * cancels.
+ */
+typedef void (*JdgSettleSteps) (JdgTask *tasks, const JdgOutcome *outcomes,
+								JdgDecision *decisions, int n,
+								bool ours);
+
+/* set by flow/, which comes after queue/ */
+extern JdgSettleSteps jdg_settle_steps;
+
 #endif							/* JDG_SETTLE_H */

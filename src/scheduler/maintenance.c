@@ -9,6 +9,8 @@
  * of the history is never in the way nor in ours: what could not be dropped
  * is tried again next time); deletes what queues keep for a shorter time,
  * old log rows, unique keys that have run out; keeps the names of owners.
+ * Runs of flows that finished before that time are deleted afterwards, some
+ * in each round of the scheduler's loop, which has other things to do.
  *
  *-------------------------------------------------------------------------
  */
@@ -25,12 +27,16 @@
 #include "core/settings.h"
 #include "core/spi.h"
 #include "core/toplevel.h"
+#include "flow/prune.h"
 #include "miscadmin.h"
 #include "pgstat.h"
 #include "scheduler/scheduler.h"
 #include "utils/guc.h"
 #include "utils/lsyscache.h"
 #include "utils/memutils.h"
+
+/* runs up to this one have been looked at since the last maintenance */
+static int64 pruned_to;
 
 static void
 delete_expired(void)
@@ -57,7 +63,21 @@ delete_expired(void)
 	v[0] = TimestampTzGetDatum(now);
 	jdg_run(&keys, v, NULL, 0);
 	jdg_run(&short_lived, v, NULL, 0);
+	jdg_flow_prune_unused(now);
 	jdg_work_end();
+}
+
+/* Some of the runs that are past their time; false: there are no more. */
+bool
+jdg_prune_runs(void)
+{
+	int64		keep = (int64) jdg_history_retention * USECS_PER_MINUTE;
+	bool		more;
+
+	jdg_work_begin();
+	more = jdg_flow_prune_some(&pruned_to, jdg_now() - keep);
+	jdg_work_end();
+	return more;
 }
 
 /* Roles may have been renamed: adopt() goes by these names. */
@@ -182,5 +202,6 @@ jdg_maintain(void)
 	refresh_owner_names();
 	delete_expired();
 	drop_expired_partitions();
+	pruned_to = 0;
 	jdg_maintain_reset();
 }

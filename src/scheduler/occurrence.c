@@ -28,6 +28,7 @@
 #include "core/lock.h"
 #include "core/settings.h"
 #include "core/spi.h"
+#include "flow/message.h"
 #include "queue/enqueue.h"
 #include "queue/insert.h"
 #include "queue/retry.h"
@@ -136,6 +137,31 @@ exists_already(const JdgSchedule *s, TimestampTz at)
 	TimestampTzGetDatum(at)};
 
 	return jdg_run(&q, v, NULL, 1) > 0;
+}
+
+/* Runs of flows that its occurrences have started and that are not over. */
+static int64
+find_runs(const JdgSchedule *s, long limit)
+{
+	static JdgQuery q = {
+		"SELECT run_id FROM jadugar.flow_run WHERE schedule_live = $1", 1,
+		{INT8OID}
+	};
+	Datum		v[1] = {Int64GetDatum(s->schedule_id)};
+
+	return jdg_run(&q, v, NULL, limit);
+}
+
+static void
+abort_runs(const JdgSchedule *s)
+{
+	int64		n = find_runs(s, 0);
+	int64	   *ids = palloc(sizeof(int64) * Max(n, 1));
+
+	for (int64 i = 0; i < n; i++)
+		ids[i] = jdg_col_int64(i, 1, 0);
+	for (int64 i = 0; i < n; i++)
+		jdg_flow_message(JDG_MESSAGE_ABORT, ids[i], 0, "compensate", NULL);
 }
 
 static void
@@ -276,11 +302,12 @@ jdg_fire_occurrence(JdgFiring *f, const JdgSchedule *s, TimestampTz at,
 	switch (effective.overlap)
 	{
 		case JDG_OVERLAP_SKIP:
-			if (find_unfinished(s, at, 1) > 0)
+			if (find_unfinished(s, at, 1) > 0 || find_runs(s, 1) > 0)
 				return "overlap";
 			break;
 		case JDG_OVERLAP_REPLACE:
 			replace_unfinished(f, s, at);
+			abort_runs(s);
 			break;
 		case JDG_OVERLAP_QUEUE:
 		case JDG_OVERLAP_PARALLEL:

@@ -7,7 +7,7 @@
  * for all of them, in which their rows were locked.  Plain is a schedule that
  * is on time, has one occurrence due, depends on no other, replaces nothing,
  * whose queue is there and has no bound, and whose task is to be made: with
- * overlap => 'skip', none of its tasks is unfinished.  All others are left to
+ * overlap => 'skip', none of its tasks and flow runs is unfinished.  All others are left to
  * misfire.c and occurrence.c, which say what becomes of them.
  *
  * For so many schedules there is one look at the tasks, one insertion of
@@ -110,7 +110,10 @@ leave_out_unfinished(Batch *b)
 		"SELECT FROM jadugar.task t WHERE t.schedule_id = k.id "
 		"AND t.scheduled_for >= k.lowest AND t.scheduled_for <= k.highest "
 		"UNION ALL SELECT FROM jadugar.task t WHERE t.schedule_id = k.id "
-		"AND t.scheduled_for IS NULL AND k.highest = 'infinity') t LIMIT 1) u",
+		"AND t.scheduled_for IS NULL AND k.highest = 'infinity' "
+		"UNION ALL SELECT FROM jadugar.flow_run r "
+		"WHERE r.schedule_live = k.id AND k.highest = 'infinity') t "
+		"LIMIT 1) u",
 		3, {INT8ARRAYOID, TIMESTAMPTZARRAYOID, TIMESTAMPTZARRAYOID}
 	};
 	Datum	   *id = palloc(sizeof(Datum) * b->n);

@@ -57,8 +57,10 @@ typedef struct Loop
 	bool		paused;
 	TimestampTz control_at;		/* a pause ends */
 	TimestampTz promote_at;		/* a task's run_at comes */
+	TimestampTz flows_at;		/* a timer of a flow */
 	TimestampTz pool_at;		/* pools are to be looked at again */
 	TimestampTz maintain_at;
+	TimestampTz prune_at;		/* runs are to be pruned */
 } Loop;
 
 static Loop loop;
@@ -274,6 +276,9 @@ fine_timer_rings(void)
  * Until an instant or the latch.  WaitLatch() counts in milliseconds and may
  * be late by one, so its last few are left to a timer.  That is not set for
  * longer: there is no taking back the signal of a timer that is set.
+ *
+ * A lock that the round has waited for has reset the latch, whoever had set
+ * it: what he wanted is looked for before we sleep.
  */
 static void
 wait_until(TimestampTz when)
@@ -282,6 +287,11 @@ wait_until(TimestampTz when)
 	long		ms = jdg_ms_until(when, LONGEST_SLEEP);
 	int			rc = ms > 0 ? 0 : WL_LATCH_SET;
 
+	if (ConfigReloadPending || jdg_db_is_woken(my_db))
+	{
+		ms = 0;
+		rc = WL_LATCH_SET;
+	}
 	pgstat_report_activity(STATE_IDLE, NULL);
 	pgstat_report_stat(true);
 	if (ms > FINE_WAIT_MS)
@@ -374,6 +384,15 @@ maintain(void)
 	loop.maintain_at = jdg_now() + USECS_PER_MINUTE;
 	jdg_maintain();
 	loop.maintain_at = jdg_now() + MAINTENANCE_INTERVAL;
+	loop.prune_at = jdg_now();
+}
+
+/* Again in the next round while there is more to do. */
+static void
+prune(void)
+{
+	loop.prune_at = jdg_now() + USECS_PER_MINUTE;
+	loop.prune_at = jdg_prune_runs() ? jdg_now() : DT_NOEND;
 }
 
 /* One round; returns when the next one is due. */
@@ -421,12 +440,18 @@ one_round(void)
 	if ((why & JDG_WAKE_SCHEDULES) || loop.promote_at <= jdg_now())
 		promote();
 	cancels_at = jdg_slots_enforce_cancels(my_db->dboid);
+	if ((why & (JDG_WAKE_FLOWS | JDG_WAKE_SWEEP)) || loop.flows_at <= jdg_now())
+		loop.flows_at = jdg_flows_advance((why & JDG_WAKE_SWEEP) != 0);
 	if (why & JDG_WAKE_SWEEP)
 		jdg_waiting_sweep();
 	jdg_waiting_resolve(my_db);
 	if (loop.maintain_at <= jdg_now())
 		maintain();
+	if (loop.prune_at <= jdg_now())
+		prune();
 	next = Min(next, Min(cancels_at, Min(loop.control_at, loop.promote_at)));
+	next = Min(next, loop.flows_at);
+	next = Min(next, loop.prune_at);
 	return Min(next, Min(loop.pool_at, loop.maintain_at));
 }
 

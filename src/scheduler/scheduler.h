@@ -37,6 +37,9 @@ extern TimestampTz jdg_promote_due(void);
 extern void jdg_waiting_sweep(void);
 extern void jdg_waiting_resolve(JdgDb *db);
 
+/* flows.c: returns when to come again */
+extern TimestampTz jdg_flows_advance(bool sweep);
+
 /* charge.c: tasks whose worker died */
 extern TimestampTz jdg_charge_dead(JdgDb *db);
 extern void jdg_charge_after_crash(JdgDb *db);
@@ -44,6 +47,7 @@ extern void jdg_fail_tasks_of_missing(Oid owner);
 
 /* maintenance.c */
 extern void jdg_maintain(void);
+extern bool jdg_prune_runs(void);
 extern void jdg_maintain_reset(void);
 
 /* ddl_hook.c */

@@ -18,11 +18,13 @@
 #include "access/xact.h"
 #include "access/xlog_internal.h"
 #include "catalog/pg_type.h"
+#include "catalog/queue.h"
 #include "core/clock.h"
 #include "core/errors.h"
 #include "core/fault.h"
 #include "core/settings.h"
 #include "core/spi.h"
+#include "flow/held.h"
 #include "miscadmin.h"
 #include "pgstat.h"
 #include "storage/proc.h"
@@ -69,15 +71,15 @@ join_group(const JdgTask *t, int n)
 	return n == 0 ? JDG_JOIN_LAST : JDG_JOIN_NO;
 }
 
-/* Write the ends of those tasks of the group that have one. */
+/* Write the ends of those tasks of the group, from "first", that have one. */
 static void
-settle_group(void)
+settle_group(int first)
 {
 	JdgTask    *tasks = palloc(sizeof(JdgTask) * JDG_GROUP_MAX);
 	JdgOutcome *outcomes = palloc(sizeof(JdgOutcome) * JDG_GROUP_MAX);
 	int			n = 0;
 
-	for (int i = 0; i < group.ran; i++)
+	for (int i = first; i < group.ran; i++)
 	{
 		if (!group.has_outcome[i])
 			continue;
@@ -186,23 +188,22 @@ put_on_disk(void)
 	XLogFlush(end);
 }
 
-static void
-run_group(void)
+/*
+ * Run tasks of the group from "first" on; false: the group ends here,
+ * whatever follows from them.
+ */
+static bool
+run_tasks(int first, TimestampTz start)
 {
-	TimestampTz start = GetCurrentTimestamp();
 	int64		window = (int64) (jdg_group_commit_window * 1000);
 
-	ask_for_help();
-	JDG_FAULT("group-begins");
-	if (group.n > 0 && !jdg_command_is_quick(group.task[0].command_id))
-		put_on_disk();
-	for (int i = 0; i < group.n; i++)
+	for (int i = first; i < group.n; i++)
 	{
 		JdgRun		r;
 
 		if (i > 0 && (jdg_session_ends_group() ||
 					  GetCurrentTimestamp() - start >= window))
-			break;
+			return false;
 		r = jdg_run_task(&group.task[i], i,
 						 group.n > 1 ? start + Max(2 * window, 1000) : 0,
 						 &group.outcome[i]);
@@ -211,14 +212,97 @@ run_group(void)
 		if (r == JDG_RUN_ALONE)
 		{
 			jdg_run_alone_next(group.task[i].task_id);
-			break;
+			return false;
 		}
 		/* what went well is not held up by what may go wrong next */
 		if (group.outcome[i].end == JDG_END_FAILED)
-			break;
+			return false;
 	}
-	settle_cancelled_rest();
-	settle_group();
+	return !jdg_session_ends_group() &&
+		GetCurrentTimestamp() - start < window;
+}
+
+/* Tasks of this group that were never written, and have not ended in it. */
+static void
+write_unwritten(int first)
+{
+	PushActiveSnapshot(GetTransactionSnapshot());
+	for (int i = first; i < group.n; i++)
+	{
+		if (group.task[i].unwritten && (i >= group.ran || !group.has_outcome[i]))
+			jdg_held_write(&group.task[i]);
+	}
+	PopActiveSnapshot();
+}
+
+/* May a step run right after the one before, in this group? */
+static bool
+may_follow(const JdgTask *t)
+{
+	JdgQueue	queue;
+
+	return t->owner == jdg_my_slot->owner && !t->isolate &&
+		t->transaction == JDG_XACT_COMMITTED &&
+		t->concurrency_key == NULL &&
+		jdg_command_is_quick(t->command_id) &&
+		jdg_queue_by_id(t->queue_id, &queue) && !queue.paused &&
+		queue.max_concurrency <= 0 && !jdg_claims_paused();
+}
+
+/* What follows from the tasks just run, and may run here too, joins. */
+static void
+settle_and_follow(int first, bool go_on)
+{
+	static JdgHeld held;
+
+	held.wanted = may_follow;
+	held.mcxt = jdg_group_context;
+	held.max = JDG_GROUP_MAX - group.n;
+	held.n = 0;
+	if (go_on && !jdg_my_slot->leave)
+		jdg_held = &held;
+	settle_group(first);
+	jdg_held = NULL;
+	for (int i = 0; i < held.n; i++)
+	{
+		group.task[group.n] = held.task[i];
+		(void) jdg_slot_hold(jdg_my_slot, &held.task[i], 0);
+		group.n++;
+	}
+}
+
+static bool
+is_alone(void)
+{
+	return group.n == 1 && (group.task[0].isolate ||
+							jdg_must_run_alone(group.task[0].task_id));
+}
+
+static void
+run_group(void)
+{
+	TimestampTz start = GetCurrentTimestamp();
+	bool		alone = is_alone();
+	int			first = 0;
+
+	ask_for_help();
+	JDG_FAULT("group-begins");
+	if (group.n > 0 && !jdg_command_is_quick(group.task[0].command_id))
+		put_on_disk();
+	for (;;)
+	{
+		int			next = group.n;
+		bool		go_on;
+
+		go_on = run_tasks(first, start) && !alone;
+		settle_cancelled_rest();
+		settle_and_follow(first, go_on);
+		if (!go_on)
+			write_unwritten(first);
+		if (group.n == next)
+			break;
+		first = next;
+	}
 	commit_group();
 }
 
@@ -359,7 +443,7 @@ charge_failed_commit(void)
 		group.outcome[0] = failed_outcome;
 		group.has_outcome[0] = true;
 		group.ran = 1;
-		settle_group();
+		settle_group(0);
 	}
 	JDG_FAULT("failed-commit-charged");
 	commit_group();
@@ -442,6 +526,7 @@ jdg_group_failed(ErrorData *edata)
 
 	/* an error between the note and the task's own handler left it there */
 	jdg_suspect_end();
+	jdg_held = NULL;
 	if (standalone_open)
 	{
 		/* only for a worker that died in a task is its end written by others */

@@ -17,9 +17,10 @@
 #include "core/clock.h"
 #include "core/errors.h"
 #include "core/fault.h"
+#include "core/json.h"
 #include "core/spi.h"
 #include "exec/exec.h"
-#include "exec/result.h"
+#include "flow/data.h"
 #include "miscadmin.h"
 #include "pgstat.h"
 #include "queue/enqueue.h"
@@ -77,6 +78,8 @@ begin_context(const JdgTask *task)
 	current.scheduled_for = task->scheduled_for;
 	current.trace = task->trace;
 	current.tenant = task->tenant;
+	current.flow_run = task->flow_run;
+	current.step = task->step;
 	jdg_current_task = &current;
 	jdg_log_begin(task);
 }
@@ -170,6 +173,27 @@ end_as_cancelled(JdgOutcome *o, int index)
 	}
 }
 
+/*
+ * What a task is given.  That of a step of a flow may be known only now; then
+ * it is checked now, and stands in the history where it is not the data of
+ * the whole run.
+ */
+static Jsonb *
+payload_of(JdgTask *task, JdgHandler *handler)
+{
+	Jsonb	   *payload;
+
+	if (task->flow_data == JDG_DATA_NONE)
+		return task->payload;
+	payload = jdg_flow_payload(task);
+	if (handler != NULL)
+		jdg_handler_check_payload(handler, payload);
+	if (task->flow_data != JDG_DATA_RUN && task->flow_data != JDG_DATA_INPUT)
+		task->payload = payload;
+	current.payload = payload;
+	return payload;
+}
+
 /* Work of a transaction: inside the task's subtransaction. */
 static void
 execute(JdgTask *task, int index, TimestampTz preempt_at, JdgExecResult *res,
@@ -177,6 +201,7 @@ execute(JdgTask *task, int index, TimestampTz preempt_at, JdgExecResult *res,
 {
 	JdgHandler *handler;
 	const JdgCommand *command;
+	Jsonb	   *payload;
 
 	PushActiveSnapshot(GetTransactionSnapshot());
 	command = command_of(task, &handler, o);
@@ -185,13 +210,14 @@ execute(JdgTask *task, int index, TimestampTz preempt_at, JdgExecResult *res,
 		jdg_apply_settings(task->settings, false);
 	jdg_user_code_begin(task, index, preempt_at);
 	JDG_FAULT("task-begins");
+	payload = payload_of(task, handler);
 	if (handler == NULL)
-		jdg_exec_sql(command->text, command->command_id, task->payload, res);
+		jdg_exec_sql(command->text, command->command_id, payload, res);
 	else if (handler->kind == JDG_HANDLER_C)
-		jdg_exec_c(handler, task->payload, res);
+		jdg_exec_c(handler, payload, res);
 	else
 		jdg_exec_sql(jdg_handler_sql(handler), command->command_id,
-					 task->payload, res);
+					 payload, res);
 	AfterTriggerFireDeferred();
 	JDG_FAULT("task-ends");
 	PortalHashTableDeleteAll();
@@ -290,7 +316,7 @@ jdg_run_task(JdgTask *task, int index, TimestampTz preempt_at, JdgOutcome *o)
 	{
 		o->end = JDG_END_COMPLETED;
 		o->row_count = res.row_count;
-		o->result = jdg_cap_result(res.result);
+		o->result = task->flow_run ? res.result : jdg_json_cap(res.result);
 	}
 	else if (o->end == JDG_END_CANCELLED ||
 			 jdg_my_slot->task[index].cancel != JDG_CANCEL_NONE)
@@ -310,6 +336,7 @@ jdg_run_standalone(JdgTask *task, JdgOutcome *o)
 	MemoryContext mcxt = CurrentMemoryContext;
 	JdgExecResult res = {-1, NULL};
 	const char *volatile sql = NULL;
+	Jsonb	   *volatile payload = NULL;
 
 	init_outcome(o);
 	o->started_at = task->started_at;
@@ -326,6 +353,7 @@ jdg_run_standalone(JdgTask *task, JdgOutcome *o)
 		command = command_of(task, &h, o);
 		sql = pstrdup(h ? jdg_handler_sql(h) : command->text);
 		pgstat_report_activity(STATE_RUNNING, sql);
+		payload = payload_of(task, h);
 		PopActiveSnapshot();
 		CommitTransactionCommand();
 		MemoryContextSwitchTo(mcxt);
@@ -338,11 +366,11 @@ jdg_run_standalone(JdgTask *task, JdgOutcome *o)
 		}
 		jdg_user_code_begin(task, 0, 0);
 		JDG_FAULT("standalone-begins");
-		jdg_exec_standalone(sql, task->payload, &res);
+		jdg_exec_standalone(sql, payload, &res);
 		jdg_user_code_end();
 		o->end = JDG_END_COMPLETED;
 		o->row_count = res.row_count;
-		o->result = jdg_cap_result(res.result);
+		o->result = task->flow_run ? res.result : jdg_json_cap(res.result);
 	}
 	PG_CATCH();
 	{

@@ -194,6 +194,12 @@ wait_for_news(TimestampTz idle_since)
 		TimestampTz again;
 		bool		news;
 
+		/* before waiting too: a lock waited for in the claim took the latch */
+		SpinLockAcquire(&jdg_my_slot->mutex);
+		news = jdg_my_slot->wake || jdg_my_slot->leave;
+		SpinLockRelease(&jdg_my_slot->mutex);
+		if (news || ConfigReloadPending)
+			return true;
 		if (idle_for_long_enough(idle_since, &again))
 			return false;
 		(void) WaitLatch(MyLatch,
@@ -202,11 +208,6 @@ wait_for_news(TimestampTz idle_since)
 						 jdg_wait_worker());
 		ResetLatch(MyLatch);
 		CHECK_FOR_INTERRUPTS();
-		SpinLockAcquire(&jdg_my_slot->mutex);
-		news = jdg_my_slot->wake || jdg_my_slot->leave;
-		SpinLockRelease(&jdg_my_slot->mutex);
-		if (news || ConfigReloadPending)
-			return true;
 	}
 }
 

@@ -1,0 +1,267 @@
+-- The type jadugar.flow, and what makes values of it.
+
+CREATE TYPE jadugar.flow;
+
+CREATE FUNCTION jadugar.flow_in(cstring)
+	RETURNS jadugar.flow
+	AS 'MODULE_PATHNAME', 'jdg_flow_in'
+	LANGUAGE C STABLE STRICT PARALLEL SAFE;
+COMMENT ON FUNCTION jadugar.flow_in(cstring) IS 'text input of flow';
+
+CREATE FUNCTION jadugar.flow_out(jadugar.flow)
+	RETURNS cstring
+	AS 'MODULE_PATHNAME', 'jdg_flow_out'
+	LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
+COMMENT ON FUNCTION jadugar.flow_out(jadugar.flow) IS 'text output of flow';
+
+CREATE FUNCTION jadugar.flow_recv(internal)
+	RETURNS jadugar.flow
+	AS 'MODULE_PATHNAME', 'jdg_flow_recv'
+	LANGUAGE C STABLE STRICT PARALLEL SAFE;
+COMMENT ON FUNCTION jadugar.flow_recv(internal) IS 'binary input of flow';
+
+CREATE FUNCTION jadugar.flow_send(jadugar.flow)
+	RETURNS bytea
+	AS 'MODULE_PATHNAME', 'jdg_flow_send'
+	LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
+COMMENT ON FUNCTION jadugar.flow_send(jadugar.flow) IS 'binary output of flow';
+
+CREATE TYPE jadugar.flow (
+	INPUT = jadugar.flow_in,
+	OUTPUT = jadugar.flow_out,
+	RECEIVE = jadugar.flow_recv,
+	SEND = jadugar.flow_send,
+	LIKE = pg_catalog.jsonb
+);
+COMMENT ON TYPE jadugar.flow IS 'a graph of steps, or a part of one';
+
+CREATE FUNCTION jadugar.flow_eq(jadugar.flow, jadugar.flow)
+	RETURNS boolean
+	AS 'MODULE_PATHNAME', 'jdg_flow_eq'
+	LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
+COMMENT ON FUNCTION jadugar.flow_eq(jadugar.flow, jadugar.flow) IS 'implementation of = operator';
+
+CREATE FUNCTION jadugar.flow_ne(jadugar.flow, jadugar.flow)
+	RETURNS boolean
+	AS 'MODULE_PATHNAME', 'jdg_flow_ne'
+	LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
+COMMENT ON FUNCTION jadugar.flow_ne(jadugar.flow, jadugar.flow) IS 'implementation of <> operator';
+
+CREATE OPERATOR jadugar.= (
+	LEFTARG = jadugar.flow,
+	RIGHTARG = jadugar.flow,
+	FUNCTION = jadugar.flow_eq,
+	COMMUTATOR = OPERATOR(jadugar.=),
+	NEGATOR = OPERATOR(jadugar.<>),
+	RESTRICT = eqsel,
+	JOIN = eqjoinsel
+);
+COMMENT ON OPERATOR jadugar.= (jadugar.flow, jadugar.flow) IS 'equal';
+
+CREATE OPERATOR jadugar.<> (
+	LEFTARG = jadugar.flow,
+	RIGHTARG = jadugar.flow,
+	FUNCTION = jadugar.flow_ne,
+	COMMUTATOR = OPERATOR(jadugar.<>),
+	NEGATOR = OPERATOR(jadugar.=),
+	RESTRICT = neqsel,
+	JOIN = neqjoinsel
+);
+COMMENT ON OPERATOR jadugar.<> (jadugar.flow, jadugar.flow) IS 'not equal';
+
+CREATE FUNCTION jadugar.flow_from_jsonb(jsonb)
+	RETURNS jadugar.flow
+	AS 'MODULE_PATHNAME', 'jdg_flow_from_jsonb'
+	LANGUAGE C STABLE STRICT PARALLEL SAFE;
+COMMENT ON FUNCTION jadugar.flow_from_jsonb(jsonb) IS 'checks that a value is a flow';
+
+CREATE CAST (jsonb AS jadugar.flow)
+	WITH FUNCTION jadugar.flow_from_jsonb(jsonb);
+COMMENT ON CAST (jsonb AS jadugar.flow) IS 'check that it is a flow';
+
+CREATE CAST (jadugar.flow AS jsonb) WITHOUT FUNCTION;
+COMMENT ON CAST (jadugar.flow AS jsonb) IS 'the same value';
+
+-- Nodes. Not strict: what is missing is named.
+
+CREATE FUNCTION jadugar.step(
+	name text, command text, payload jsonb DEFAULT NULL,
+	compensate text DEFAULT NULL, on_failure text DEFAULT NULL,
+	queue text DEFAULT NULL, priority integer DEFAULT NULL,
+	timeout interval DEFAULT NULL, retry jsonb DEFAULT NULL,
+	transaction text DEFAULT NULL, isolate boolean DEFAULT NULL,
+	settings jsonb DEFAULT NULL, concurrency_key text DEFAULT NULL,
+	metadata jsonb DEFAULT NULL, compensate_with jadugar.flow DEFAULT NULL,
+	compensate_retry jsonb DEFAULT NULL, pivot boolean DEFAULT NULL,
+	after text[] DEFAULT NULL, "join" text DEFAULT NULL,
+	join_n integer DEFAULT NULL)
+	RETURNS jadugar.flow
+	LANGUAGE C VOLATILE
+	AS 'MODULE_PATHNAME', 'jdg_flow_step';
+COMMENT ON FUNCTION jadugar.step(text, text, jsonb, text, text, text, integer, interval, jsonb, text, boolean, jsonb, text, jsonb, jadugar.flow, jsonb, boolean, text[], text, integer) IS 'one task: a step of a flow; its command is checked at once';
+
+CREATE FUNCTION jadugar.chain(
+	steps jadugar.flow[], name text DEFAULT NULL, on_failure text DEFAULT NULL,
+	timeout interval DEFAULT NULL, after text[] DEFAULT NULL,
+	"join" text DEFAULT NULL, join_n integer DEFAULT NULL)
+	RETURNS jadugar.flow
+	LANGUAGE C STABLE PARALLEL SAFE
+	AS 'MODULE_PATHNAME', 'jdg_flow_chain';
+COMMENT ON FUNCTION jadugar.chain(jadugar.flow[], text, text, interval, text[], text, integer) IS 'one after the other';
+
+CREATE FUNCTION jadugar.parallel(
+	steps jadugar.flow[], completion text DEFAULT NULL, n integer DEFAULT NULL,
+	concurrency integer DEFAULT NULL, timeout interval DEFAULT NULL,
+	rest text DEFAULT NULL, name text DEFAULT NULL,
+	on_failure text DEFAULT NULL, after text[] DEFAULT NULL,
+	"join" text DEFAULT NULL, join_n integer DEFAULT NULL)
+	RETURNS jadugar.flow
+	LANGUAGE C STABLE PARALLEL SAFE
+	AS 'MODULE_PATHNAME', 'jdg_flow_parallel';
+COMMENT ON FUNCTION jadugar.parallel(jadugar.flow[], text, integer, integer, interval, text, text, text, text[], text, integer) IS 'all at once; completion says when that is over, and how';
+
+CREATE FUNCTION jadugar.race(
+	steps jadugar.flow[], timeout interval DEFAULT NULL, rest text DEFAULT NULL,
+	name text DEFAULT NULL, on_failure text DEFAULT NULL,
+	after text[] DEFAULT NULL, "join" text DEFAULT NULL,
+	join_n integer DEFAULT NULL)
+	RETURNS jadugar.flow
+	LANGUAGE C STABLE PARALLEL SAFE
+	AS 'MODULE_PATHNAME', 'jdg_flow_race';
+COMMENT ON FUNCTION jadugar.race(jadugar.flow[], interval, text, text, text, text[], text, integer) IS 'all at once; the first that succeeds decides';
+
+CREATE FUNCTION jadugar.branch(
+	condition text, if_true jadugar.flow, if_false jadugar.flow DEFAULT NULL,
+	name text DEFAULT NULL, on_failure text DEFAULT NULL,
+	timeout interval DEFAULT NULL, after text[] DEFAULT NULL,
+	"join" text DEFAULT NULL, join_n integer DEFAULT NULL)
+	RETURNS jadugar.flow
+	LANGUAGE C STABLE PARALLEL SAFE
+	AS 'MODULE_PATHNAME', 'jdg_flow_branch';
+COMMENT ON FUNCTION jadugar.branch(text, jadugar.flow, jadugar.flow, text, text, interval, text[], text, integer) IS 'one or the other, by a condition';
+
+CREATE FUNCTION jadugar.each(
+	items text, body jadugar.flow, concurrency integer DEFAULT NULL,
+	completion text DEFAULT NULL, n integer DEFAULT NULL,
+	rest text DEFAULT NULL, timeout interval DEFAULT NULL,
+	name text DEFAULT NULL, on_failure text DEFAULT NULL,
+	after text[] DEFAULT NULL, "join" text DEFAULT NULL,
+	join_n integer DEFAULT NULL)
+	RETURNS jadugar.flow
+	LANGUAGE C STABLE PARALLEL SAFE
+	AS 'MODULE_PATHNAME', 'jdg_flow_each';
+COMMENT ON FUNCTION jadugar.each(text, jadugar.flow, integer, text, integer, text, interval, text, text, text[], text, integer) IS 'the body once for each item';
+
+CREATE FUNCTION jadugar.loop(
+	body jadugar.flow, while text, max integer DEFAULT NULL,
+	delay interval DEFAULT NULL, timeout interval DEFAULT NULL,
+	name text DEFAULT NULL, on_failure text DEFAULT NULL,
+	after text[] DEFAULT NULL, "join" text DEFAULT NULL,
+	join_n integer DEFAULT NULL)
+	RETURNS jadugar.flow
+	LANGUAGE C STABLE PARALLEL SAFE
+	AS 'MODULE_PATHNAME', 'jdg_flow_loop';
+COMMENT ON FUNCTION jadugar.loop(jadugar.flow, text, integer, interval, interval, text, text, text[], text, integer) IS 'the body again and again; the condition is looked at after each pass';
+
+CREATE FUNCTION jadugar.sleep(
+	duration interval, name text DEFAULT NULL, on_failure text DEFAULT NULL,
+	after text[] DEFAULT NULL, "join" text DEFAULT NULL,
+	join_n integer DEFAULT NULL)
+	RETURNS jadugar.flow
+	LANGUAGE C STABLE PARALLEL SAFE
+	AS 'MODULE_PATHNAME', 'jdg_flow_sleep';
+COMMENT ON FUNCTION jadugar.sleep(interval, text, text, text[], text, integer) IS 'waits for a time';
+
+CREATE FUNCTION jadugar.sleep_until(
+	until text, name text DEFAULT NULL, on_failure text DEFAULT NULL,
+	after text[] DEFAULT NULL, "join" text DEFAULT NULL,
+	join_n integer DEFAULT NULL)
+	RETURNS jadugar.flow
+	LANGUAGE C STABLE PARALLEL SAFE
+	AS 'MODULE_PATHNAME', 'jdg_flow_sleep_until';
+COMMENT ON FUNCTION jadugar.sleep_until(text, text, text, text[], text, integer) IS 'waits for an instant';
+
+CREATE FUNCTION jadugar.wait_event(
+	event text, filter jsonb DEFAULT NULL, timeout interval DEFAULT NULL,
+	on_timeout text DEFAULT NULL, name text DEFAULT NULL,
+	on_failure text DEFAULT NULL, after text[] DEFAULT NULL,
+	"join" text DEFAULT NULL, join_n integer DEFAULT NULL)
+	RETURNS jadugar.flow
+	LANGUAGE C STABLE PARALLEL SAFE
+	AS 'MODULE_PATHNAME', 'jdg_flow_wait_event';
+COMMENT ON FUNCTION jadugar.wait_event(text, jsonb, interval, text, text, text, text[], text, integer) IS 'waits for an event';
+
+CREATE FUNCTION jadugar.wait_signal(
+	signal text, timeout interval DEFAULT NULL, on_timeout text DEFAULT NULL,
+	name text DEFAULT NULL, on_failure text DEFAULT NULL,
+	after text[] DEFAULT NULL, "join" text DEFAULT NULL,
+	join_n integer DEFAULT NULL)
+	RETURNS jadugar.flow
+	LANGUAGE C STABLE PARALLEL SAFE
+	AS 'MODULE_PATHNAME', 'jdg_flow_wait_signal';
+COMMENT ON FUNCTION jadugar.wait_signal(text, interval, text, text, text, text[], text, integer) IS 'waits for a signal to the run';
+
+CREATE FUNCTION jadugar.approval(
+	name text, approvers text DEFAULT NULL, message text DEFAULT NULL,
+	timeout interval DEFAULT NULL, on_timeout text DEFAULT NULL,
+	on_failure text DEFAULT NULL, after text[] DEFAULT NULL,
+	"join" text DEFAULT NULL, join_n integer DEFAULT NULL)
+	RETURNS jadugar.flow
+	LANGUAGE C STABLE PARALLEL SAFE
+	AS 'MODULE_PATHNAME', 'jdg_flow_approval';
+COMMENT ON FUNCTION jadugar.approval(text, text, text, interval, text, text, text[], text, integer) IS 'waits for somebody who approves or rejects';
+
+CREATE FUNCTION jadugar.sub_flow(
+	flow text, payload jsonb DEFAULT NULL, version integer DEFAULT NULL,
+	name text DEFAULT NULL, on_failure text DEFAULT NULL,
+	timeout interval DEFAULT NULL, compensate text DEFAULT NULL,
+	compensate_with jadugar.flow DEFAULT NULL,
+	compensate_retry jsonb DEFAULT NULL, pivot boolean DEFAULT NULL,
+	after text[] DEFAULT NULL, "join" text DEFAULT NULL,
+	join_n integer DEFAULT NULL)
+	RETURNS jadugar.flow
+	LANGUAGE C VOLATILE
+	AS 'MODULE_PATHNAME', 'jdg_flow_sub_flow';
+COMMENT ON FUNCTION jadugar.sub_flow(text, jsonb, integer, text, text, interval, text, jadugar.flow, jsonb, boolean, text[], text, integer) IS 'a run of another flow';
+
+-- Operators. They share one precedence: src/flow/mixing.c refuses what mixes
+-- them without parentheses.
+
+CREATE FUNCTION jadugar.flow_then(jadugar.flow, jadugar.flow)
+	RETURNS jadugar.flow
+	LANGUAGE C STABLE PARALLEL SAFE
+	AS 'MODULE_PATHNAME', 'jdg_flow_then';
+COMMENT ON FUNCTION jadugar.flow_then(jadugar.flow, jadugar.flow) IS 'implementation of ~> operator';
+
+CREATE OPERATOR jadugar.~> (
+	LEFTARG = jadugar.flow,
+	RIGHTARG = jadugar.flow,
+	FUNCTION = jadugar.flow_then
+);
+COMMENT ON OPERATOR jadugar.~> (jadugar.flow, jadugar.flow) IS 'one after the other';
+
+CREATE FUNCTION jadugar.flow_and(jadugar.flow, jadugar.flow)
+	RETURNS jadugar.flow
+	LANGUAGE C STABLE PARALLEL SAFE
+	AS 'MODULE_PATHNAME', 'jdg_flow_and';
+COMMENT ON FUNCTION jadugar.flow_and(jadugar.flow, jadugar.flow) IS 'implementation of & operator';
+
+CREATE OPERATOR jadugar.& (
+	LEFTARG = jadugar.flow,
+	RIGHTARG = jadugar.flow,
+	FUNCTION = jadugar.flow_and
+);
+COMMENT ON OPERATOR jadugar.& (jadugar.flow, jadugar.flow) IS 'both at once';
+
+CREATE FUNCTION jadugar.flow_or(jadugar.flow, jadugar.flow)
+	RETURNS jadugar.flow
+	LANGUAGE C STABLE PARALLEL SAFE
+	AS 'MODULE_PATHNAME', 'jdg_flow_or';
+COMMENT ON FUNCTION jadugar.flow_or(jadugar.flow, jadugar.flow) IS 'implementation of | operator';
+
+CREATE OPERATOR jadugar.| (
+	LEFTARG = jadugar.flow,
+	RIGHTARG = jadugar.flow,
+	FUNCTION = jadugar.flow_or
+);
+COMMENT ON OPERATOR jadugar.| (jadugar.flow, jadugar.flow) IS 'both at once, the first that succeeds decides';

@@ -1,0 +1,87 @@
+-- Flows that are put together step by step: src/api/flow_draft_api.c. They make
+-- the same flows as the builders do, which the functions here call.
+
+CREATE FUNCTION jadugar.create_chain(
+	name text, stop_on_failure boolean DEFAULT true,
+	parallel boolean DEFAULT false, max_concurrency integer DEFAULT NULL)
+	RETURNS void
+	LANGUAGE C VOLATILE
+	AS 'MODULE_PATHNAME', 'jdg_create_chain';
+COMMENT ON FUNCTION jadugar.create_chain(text, boolean, boolean, integer) IS 'begins the draft of a flow whose steps run one after the other, or at once';
+
+CREATE FUNCTION jadugar.create_group(
+	name text, concurrency integer DEFAULT NULL,
+	completion text DEFAULT 'all', n integer DEFAULT NULL,
+	timeout interval DEFAULT NULL)
+	RETURNS void
+	LANGUAGE C VOLATILE
+	AS 'MODULE_PATHNAME', 'jdg_create_group';
+COMMENT ON FUNCTION jadugar.create_group(text, integer, text, integer, interval) IS 'begins the draft of a flow whose steps run at once';
+
+CREATE FUNCTION jadugar.add_step(flow text, step jadugar.flow)
+	RETURNS text
+	LANGUAGE C VOLATILE
+	AS 'MODULE_PATHNAME', 'jdg_add_step';
+COMMENT ON FUNCTION jadugar.add_step(text, jadugar.flow) IS 'adds a step, or any other part of a flow, to a draft; returns its name there';
+
+-- The rest of it is what step(), parallel() and branch() take.
+
+CREATE FUNCTION jadugar.add_step(
+	flow text, name text, command text, payload jsonb DEFAULT NULL,
+	compensate text DEFAULT NULL, on_failure text DEFAULT NULL,
+	queue text DEFAULT NULL, priority integer DEFAULT NULL,
+	timeout interval DEFAULT NULL, retry jsonb DEFAULT NULL,
+	transaction text DEFAULT NULL, isolate boolean DEFAULT NULL,
+	settings jsonb DEFAULT NULL, concurrency_key text DEFAULT NULL,
+	metadata jsonb DEFAULT NULL, compensate_with jadugar.flow DEFAULT NULL,
+	compensate_retry jsonb DEFAULT NULL, pivot boolean DEFAULT NULL,
+	after text[] DEFAULT NULL, "join" text DEFAULT NULL,
+	join_n integer DEFAULT NULL)
+	RETURNS text
+	LANGUAGE sql VOLATILE
+	RETURN jadugar.add_step(flow, jadugar.step(
+		name => name, command => command, payload => payload,
+		compensate => compensate, on_failure => on_failure, queue => queue,
+		priority => priority, timeout => timeout, retry => retry,
+		transaction => transaction, isolate => isolate, settings => settings,
+		concurrency_key => concurrency_key, metadata => metadata,
+		compensate_with => compensate_with,
+		compensate_retry => compensate_retry, pivot => pivot,
+		after => after, "join" => "join", join_n => join_n));
+COMMENT ON FUNCTION jadugar.add_step(text, text, text, jsonb, text, text, text, integer, interval, jsonb, text, boolean, jsonb, text, jsonb, jadugar.flow, jsonb, boolean, text[], text, integer) IS 'adds a task to a draft; returns its name';
+
+CREATE FUNCTION jadugar.add_parallel(
+	flow text, steps jadugar.flow[], name text DEFAULT NULL,
+	completion text DEFAULT NULL, n integer DEFAULT NULL,
+	concurrency integer DEFAULT NULL, timeout interval DEFAULT NULL,
+	rest text DEFAULT NULL, on_failure text DEFAULT NULL,
+	after text[] DEFAULT NULL, "join" text DEFAULT NULL,
+	join_n integer DEFAULT NULL)
+	RETURNS text
+	LANGUAGE sql VOLATILE
+	RETURN jadugar.add_step(flow, jadugar.parallel(
+		steps => steps, completion => completion, n => n,
+		concurrency => concurrency, timeout => timeout, rest => rest,
+		name => name, on_failure => on_failure, after => after,
+		"join" => "join", join_n => join_n));
+COMMENT ON FUNCTION jadugar.add_parallel(text, jadugar.flow[], text, text, integer, integer, interval, text, text, text[], text, integer) IS 'adds steps that run at once to a draft; returns their name there';
+
+CREATE FUNCTION jadugar.add_conditional(
+	flow text, condition text, if_true jadugar.flow,
+	if_false jadugar.flow DEFAULT NULL, name text DEFAULT NULL,
+	on_failure text DEFAULT NULL, timeout interval DEFAULT NULL,
+	after text[] DEFAULT NULL, "join" text DEFAULT NULL,
+	join_n integer DEFAULT NULL)
+	RETURNS text
+	LANGUAGE sql VOLATILE
+	RETURN jadugar.add_step(flow, jadugar.branch(
+		condition => condition, if_true => if_true, if_false => if_false,
+		name => name, on_failure => on_failure, timeout => timeout,
+		after => after, "join" => "join", join_n => join_n));
+COMMENT ON FUNCTION jadugar.add_conditional(text, text, jadugar.flow, jadugar.flow, text, text, interval, text[], text, integer) IS 'adds a branch to a draft; returns its name there';
+
+CREATE FUNCTION jadugar.remove_step(flow text, name text)
+	RETURNS void
+	LANGUAGE C VOLATILE
+	AS 'MODULE_PATHNAME', 'jdg_remove_step';
+COMMENT ON FUNCTION jadugar.remove_step(text, text) IS 'takes out of a draft what was added under that name';
