@@ -82,6 +82,9 @@ my %values = (
 		'{"backoff": "none", "factor": 1e9}', '{"retry_on": ["40001", 5]}', '{"retry_on": "x"}', '{"retry_on": [[]]}',
 		'{"jitter": null}', '{"work_mem": "64kB"}', '{"work_mem": -1}', '{"statement_timeout": "1s", "x.y": "z"}',
 		'{"role": "postgres"}', '{"": ""}', '{"\\\\u00fc": "\\\\u00fc"}', '{"search_path": "\\"$user\\", x"}' ],
+	'jadugar.flow' => [ '{"sleep": "1 s"}', '{"step": "a", "command": "SELECT 1"}', '{"step": "b", "command": "SELECT 1/0", "after": ["a"]}',
+		'{"chain": [{"step": "c", "command": "work"}, {"wait_signal": "s"}]}', '{"race": [{"sleep_until": "$.x"}, {"approval": "a"}]}',
+		'{"each": "SELECT 1", "do": {"loop": {"sleep": "1 s"}, "while": "$.steps.a"}}', '{"sub_flow": "work"}' ],
 	'jadugar.timing' => [ '@daily', 'every 1 second', 'every 1000 years', '* * * * * *', '0 0 29 2 *', '0 0 L-30 * *', 'manual',
 		'@startup', 'at 294276-12-31 23:59:59.999999+00', 'at 4714-11-24 00:00:00+00 BC', 'every 1 month 1 day 00:00:01', '0 0 30 2 *' ]);
 

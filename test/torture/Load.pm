@@ -40,7 +40,7 @@ my %kinds = (
 	unique => \&unique, keyed => \&keyed, limited => \&limited, bounded => \&bounded,
 	overrun => \&overrun, deadline => \&deadline, deadlock => \&deadlock, bad_commit => \&bad_commit,
 	no_commit => \&no_commit, session => \&session, batch => \&batch, later => \&later, nested => \&nested,
-	silent => \&silent, conflict => \&conflict);
+	silent => \&silent, conflict => \&conflict, flows => \&flows);
 
 # task(TXN, NAME, OPTIONS): one task of the transaction.  Options: kind, which
 # Prove.pm goes by (once, none or some effects; or a name of its own), parents
@@ -301,6 +301,15 @@ sub conflict
 	return;
 }
 
+# Flows of any kind: flows.sql, which keeps their ledger in the same transaction.
+sub flows
+{
+	my ($t) = @_;
+
+	push @{ $t->{sql} }, "SELECT flowtest.start('$t->{id}.f$_', " . int(rand(1000)) . ');' foreach 1 .. 6;
+	return;
+}
+
 # One transaction as psql script, and its plan.
 sub transaction
 {
@@ -345,7 +354,8 @@ my @meddling = (
 	q(SELECT count(jadugar.cancel(task_id)) FROM (SELECT task_id FROM jadugar.running LIMIT 1) t),
 	q(SELECT jadugar.pause_task(task_id) FROM (SELECT task_id FROM jadugar.task WHERE state <> 'p' AND transaction <> 'x' ORDER BY random() LIMIT 2) t),
 	q(SELECT jadugar.resume_task(task_id) FROM (SELECT task_id FROM jadugar.task WHERE state = 'p' LIMIT 3) t),
-	q(WITH r AS (INSERT INTO torture.retried SELECT task_id FROM jadugar.failures WHERE schedule IS NULL AND queue IN ('default', 'two', 'isolated') ORDER BY random() LIMIT 2 RETURNING task_id)
+	q(WITH r AS (INSERT INTO torture.retried SELECT task_id FROM jadugar.failures WHERE schedule IS NULL AND queue IN ('default', 'two', 'isolated')
+			AND task_id NOT IN (SELECT task_id FROM jadugar.run WHERE flow_run IS NOT NULL) ORDER BY random() LIMIT 2 RETURNING task_id)
 		SELECT jadugar.retry_task(task_id) FROM r),
 	q(SELECT jadugar.update_task(task_id, priority => 5) FROM (SELECT task_id FROM jadugar.task WHERE state IN ('s', 'r') ORDER BY random() LIMIT 2) t),
 	q(SELECT jadugar.run_now('parallel', owner => 'alice')),
@@ -353,6 +363,11 @@ my @meddling = (
 		FROM jadugar.queues WHERE ready + scheduled + running + waiting + paused_tasks > max_depth),
 	q(INSERT INTO torture.witness SELECT 'more at a time than allowed', string_agg(r::text, ' ') FROM jadugar.running r
 		WHERE queue = 'two' AND phase = 'running' HAVING count(*) > 2),
+	q(SELECT jadugar.abort_flow(run_id) FROM (SELECT run_id FROM jadugar.flow_run WHERE finished_at IS NULL ORDER BY random() LIMIT 1) r),
+	q(SELECT jadugar.pause_flow(run_id) FROM (SELECT run_id FROM jadugar.flow_run WHERE finished_at IS NULL ORDER BY random() LIMIT 2) r),
+	q(SELECT jadugar.resume_flow(run_id) FROM (SELECT run_id FROM jadugar.flow_run WHERE paused_at IS NOT NULL AND finished_at IS NULL LIMIT 2) r),
+	q(SELECT jadugar.retry_step(run_id, step, step_id) FROM (SELECT * FROM jadugar.flow_steps WHERE status IN ('failed', 'compensation_failed') AND kind = 'step' ORDER BY random() LIMIT 2) s),
+	q(INSERT INTO flowtest.problem SELECT * FROM jadugar.check_flows()),
 	q(SELECT count(*) FROM jadugar.tasks),
 	q(SELECT count(*) FROM jadugar.running),
 	q(BEGIN; SELECT jadugar.cancel(task_id) FROM (SELECT task_id FROM jadugar.task ORDER BY random() LIMIT 1) t; ROLLBACK));

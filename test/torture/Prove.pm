@@ -50,13 +50,18 @@ sub come_to_rest
 
 	finish_prepared($t, $load);
 	sql($t, q{SELECT jadugar.pause_schedule(name, owner => owner) FROM jadugar.schedules WHERE name <> 'boot'});
+	# what runs of flows wait for
+	my ($ask, $runs) = $t->{flows} ? (
+		'SELECT jadugar.resume_flow(run_id) FROM jadugar.flow_run WHERE paused_at IS NOT NULL AND finished_at IS NULL; CALL flowtest.ask_all();',
+		'+ (SELECT count(*) FROM flowtest.unfinished)') : ('', '');
 	return poll_sub(
 		'nothing is left to do',
 		sub {
 			my $n = eval {
-				sql($t, q{
+				sql($t, qq{
 					SELECT jadugar.resume_task(task_id) FROM jadugar.task WHERE state = 'p';
-					SELECT count(*) FROM jadugar.task});
+					$ask
+					SELECT (SELECT count(*) FROM jadugar.task) $runs});
 			};
 			return defined $n && $n =~ /(?:^|\n)0$/;
 		})
@@ -147,6 +152,9 @@ sub prove
 	close($f);
 	$t->{node}->safe_psql('postgres', "TRUNCATE torture.ledger;\n\\copy torture.ledger FROM '$file'\n");
 	my @lines = (prove_tables($t), stray_processes($t), stray_locks($t), stray_notes($t), log_lines($t));
+	$t->{summary} .= '; ' . sql($t, 'SELECT count(*) FROM jadugar.flow_run') . ' runs of flows' if $t->{flows};
+	# an operator cancels steps, and the clock jumps: runs may end in any way
+	push @lines, split /\n/, sql($t, q{SELECT what || ': ' || detail FROM flowtest.findings() WHERE what <> 'end' LIMIT 10}) if $t->{flows};
 	if ($t->{second})
 	{
 		my $n = sql($t, 'SELECT count(*) FROM effect', 'second');
@@ -178,6 +186,7 @@ sub forget
 		FROM jadugar.schedule s LEFT JOIN jadugar.schedule_stat t USING (schedule_id);
 		COMMIT;
 	} . ($rest ? '' : 'SELECT jadugar.resume_schedule(name, owner => owner) FROM jadugar.schedules WHERE paused'));
+	sql($t, 'CALL flowtest.forget()') if $t->{flows};
 	return;
 }
 

@@ -32,7 +32,7 @@ diag("torture: SEED=$seed " . ($rounds ? "ROUNDS=$rounds" : "MINUTES=$minutes") 
 
 my $dir = "$PostgreSQL::Test::Utils::tmp_check/torture";
 mkdir($dir);
-my %t = (offset => 0, changed => {}, retired => []);
+my %t = (offset => 0, changed => {}, retired => [], flows => 1);
 my $standbys = 0;
 
 # all of them in turn, then any
@@ -56,7 +56,8 @@ $t{announce} = sub {
 	rename("$dir/connstr.new", "$dir/connstr");
 };
 $t{announce}->();
-$t{node}->psql('postgres', slurp_file("$here/setup.sql"), on_error_die => 1);
+$t{node}->psql('postgres', slurp_file("$here/$_.sql"), on_error_die => 1) foreach qw(setup flows);
+$t{node}->safe_psql('postgres', "SET SESSION AUTHORIZATION $_; SET transaction_read_only = off; SELECT flowtest.children()") foreach qw(alice bob carol);
 come_to_rest(\%t);
 forget(\%t);
 

@@ -1,0 +1,95 @@
+# examples/order_saga runs as its README says, with psql -f, and what it prints
+# at the end is true: the books balance.  Once more while workers and the
+# server are killed.
+use strict;
+use warnings;
+
+use Cwd qw(abs_path);
+use File::Basename qw(dirname);
+use JadugarTest;
+use PostgreSQL::Test::Utils;
+use Test::More;
+
+my $example = dirname(dirname(dirname(abs_path(__FILE__)))) . '/examples/order_saga';
+my $node = new_cluster('main');
+
+sub psql_of
+{
+	my ($file, @options) = @_;
+
+	return [ 'psql', '-X', '-d', $node->connstr('postgres'), @options, '-f', "$example/$file" ];
+}
+
+sub balanced
+{
+	my ($what) = @_;
+
+	is( $node->safe_psql('order_saga', 'SELECT what, found FROM public.balance WHERE balanced IS NOT TRUE'),
+		'', "$what: the books balance");
+	is($node->safe_psql('order_saga', 'SELECT count(*) FROM public.balance'),
+		'9', "$what: all of them");
+	return;
+}
+
+# As a reader does it.
+my ($out, $err) = run_command(psql_of('run.sql'));
+is($err, '', 'run.sql: no error');
+like($out, qr/The books are balanced/, 'run.sql: says that the books balance');
+balanced('run.sql');
+is( $node->safe_psql('order_saga', q{
+	SELECT string_agg(reason, ', ' ORDER BY reason)
+	FROM (SELECT DISTINCT reason FROM jadugar.flow_runs WHERE status = 'compensated') r}),
+	'step "book" failed, step "charge" failed, step "invoice" failed, step "large" was rejected, step "reserve" failed',
+	'every failure that is injected comes up');
+is( $node->safe_psql('order_saga', q{
+	SELECT count(*) || ' orders, ' || (SELECT count(*) FROM jadugar.flow_runs) || ' runs'
+	FROM orders.customer_order}),
+	'300 orders, 300 runs', 'each order has one run');
+
+($out, $err) = run_command(psql_of('cleanup.sql'));
+is($err, '', 'cleanup.sql: no error');
+is($node->safe_psql('postgres', q{SELECT count(*) FROM pg_roles WHERE rolname ~ '^saga_'}),
+	'0', 'cleanup.sql: removes the roles');
+
+# Once more: orders without their summary, and processes die meanwhile.
+my $script = join("\n",
+	'\set QUIET on', '\set ON_ERROR_STOP on', '\set orders 300',
+	map { "\\i $example/$_" } qw(setup.sql services.sql flow.sql));
+$node->safe_psql('postgres', $script);
+$node->safe_psql('order_saga', <<'SQL');
+SET ROLE saga_shop;
+SELECT count(jadugar.start_flow('order', jsonb_build_object('order', n), idempotency_key => 'order ' || n))
+FROM orders.place(300) AS n;
+SQL
+foreach my $round (1 .. 3)
+{
+	my $want = 20 * $round;
+
+	poll($node, "SELECT count(*) >= $want FROM jadugar.flow_runs WHERE finished_at IS NOT NULL", 't', 'order_saga');
+	my $pid = $node->safe_psql('order_saga',
+		q{SELECT min(pid) FROM pg_stat_activity WHERE backend_type = 'jadugar worker'});
+	if ($round == 2)
+	{
+		$node->stop('immediate');
+		$node->start;
+	}
+	elsif ($pid ne '')
+	{
+		# told to go, as by an administrator; then killed, and all restart
+		kill_process($pid, $round == 1 ? 'TERM' : 'KILL');
+	}
+}
+poll($node, 'SELECT 1', '1', 'order_saga');
+$node->safe_psql('order_saga', <<'SQL');
+SET ROLE saga_manager;
+SELECT jadugar.schedule('decide', 'every 1 second',
+	$$SELECT count(jadugar.approve(run_id, a.name, q.amount < 550))
+	FROM jadugar.approvals a JOIN orders.question q USING (run_id)$$);
+SQL
+poll($node, 'SELECT count(*) FROM jadugar.flow_runs WHERE finished_at IS NOT NULL', '300', 'order_saga');
+($out, $err) = run_command([ 'psql', '-X', '-d', $node->connstr('order_saga'), '-f', "$example/balance.sql" ]);
+is($err, '', 'balance.sql: no error');
+balanced('with processes killed');
+
+$node->stop;
+done_testing();
