@@ -109,6 +109,16 @@ my @targets = (
 			my $lost = 100 * (1 - $with / $without);
 			return (sprintf('%.0f %%', $lost), $lost < 10);
 		} ],
+	(map {
+		my $who = $_;
+		map {
+			my $how = $_;
+			[ "a step of a $who started $how: CPU against a plain task", '≤ 2×',
+				sub { my $r = $_[0]->middle('flows', 'CPU, × plain', $who, "$how, 1 worker"); defined $r ? (sprintf('%.2f×', $r), $r <= 2) : () } ]
+		} 'in one transaction', 'a commit each'
+	} 'chain of three', 'parallel of ten'),
+	[ 'start of a run → end of a chain of three, p50', '≤ 2 ms',
+		sub { at_most(2, 'ms', $_[0]->middle('flows', 'p50 ms', 'another session sees that the run is over', '')) } ],
 );
 
 # rows(RUN): what, target, measured, verdict
