@@ -1,0 +1,24 @@
+-- Some hundred orders, each a saga over four schemas that trust each other with
+-- nothing but a few functions; much goes wrong, and the books balance. As
+-- superuser, on a server with jadugar loaded:
+--
+--     psql -f examples/order_saga/run.sql
+--
+-- Makes a database order_saga and six roles; cleanup.sql removes them.
+-- Variable: orders, how many (psql -v orders=1000).
+
+\set ON_ERROR_STOP on
+\set QUIET on
+\pset footer off
+\pset null ''
+SET client_min_messages = warning;
+\if :{?orders}
+\else
+\set orders 300
+\endif
+
+\ir setup.sql
+\ir services.sql
+\ir flow.sql
+\ir orders.sql
+\ir balance.sql
