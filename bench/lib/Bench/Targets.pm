@@ -118,7 +118,7 @@ my @targets = (
 		} 'in one transaction', 'a commit each'
 	} 'chain of three', 'parallel of ten'),
 	[ 'start of a run → end of a chain of three, p50', '≤ 2 ms',
-		sub { at_most(2, 'ms', $_[0]->middle('flows', 'p50 ms', 'another session sees that the run is over', '')) } ],
+		sub { at_most(2, 'ms', $_[0]->middle('flows', 'p50 ms', 'wait_flow() has returned the run', '')) } ],
 );
 
 # rows(RUN): what, target, measured, verdict
