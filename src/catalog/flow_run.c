@@ -18,6 +18,7 @@
 #include "catalog/flow_run.h"
 #include "catalog/pg_type.h"
 #include "commands/sequence.h"
+#include "core/columns.h"
 #include "core/compat.h"
 #include "core/rows.h"
 #include "core/spi.h"
@@ -83,32 +84,11 @@ jdg_flow_run_reader_end(JdgFlowRunReader *r)
 	pfree(r);
 }
 
-static int64
-get_int64(const TupleTableSlot *s, int column, int64 if_null)
-{
-	return s->tts_isnull[column] ? if_null :
-		DatumGetInt64(s->tts_values[column]);
-}
-
 static char
 get_char(const TupleTableSlot *s, int column)
 {
 	return s->tts_isnull[column] ? '\0' :
 		DatumGetChar(s->tts_values[column]);
-}
-
-static TimestampTz
-get_time(const TupleTableSlot *s, int column)
-{
-	return s->tts_isnull[column] ? DT_NOBEGIN :
-		DatumGetTimestampTz(s->tts_values[column]);
-}
-
-static char *
-get_text(const TupleTableSlot *s, int column)
-{
-	return s->tts_isnull[column] ? NULL :
-		TextDatumGetCString(s->tts_values[column]);
 }
 
 static Jsonb *
@@ -134,34 +114,34 @@ static void
 from_slot(TupleTableSlot *s, JdgFlowRun *r)
 {
 	slot_getallattrs(s);
-	r->run_id = get_int64(s, R_RUN_ID, 0);
+	r->run_id = jdg_get_int64(s, R_RUN_ID, 0);
 	r->owner = DatumGetObjectId(s->tts_values[R_OWNER]);
-	r->version_id = get_int64(s, R_VERSION_ID, 0);
+	r->version_id = jdg_get_int64(s, R_VERSION_ID, 0);
 	r->status = get_char(s, R_STATUS);
 	r->ending = get_char(s, R_ENDING);
 	r->compensate = DatumGetBool(s->tts_values[R_COMPENSATE]);
 	r->pivoted = DatumGetBool(s->tts_values[R_PIVOTED]);
 	r->live = DatumGetInt32(s->tts_values[R_LIVE]);
-	r->next_id = get_int64(s, R_NEXT_ID, 0);
-	r->last_done = get_int64(s, R_LAST_DONE, -1);
+	r->next_id = jdg_get_int64(s, R_NEXT_ID, 0);
+	r->last_done = jdg_get_int64(s, R_LAST_DONE, -1);
 	r->not_undone = DatumGetInt32(s->tts_values[R_NOT_UNDONE]);
 	r->depth = DatumGetInt32(s->tts_values[R_DEPTH]);
-	r->parent_run = get_int64(s, R_PARENT_RUN, 0);
-	r->parent_step = get_int64(s, R_PARENT_STEP, 0);
-	r->schedule_id = get_int64(s, R_SCHEDULE_ID, 0);
-	r->scheduled_for = get_time(s, R_SCHEDULED_FOR);
+	r->parent_run = jdg_get_int64(s, R_PARENT_RUN, 0);
+	r->parent_step = jdg_get_int64(s, R_PARENT_STEP, 0);
+	r->schedule_id = jdg_get_int64(s, R_SCHEDULE_ID, 0);
+	r->scheduled_for = jdg_get_time(s, R_SCHEDULED_FOR);
 	r->timeout = get_interval(s, R_TIMEOUT);
-	r->paused_at = get_time(s, R_PAUSED_AT);
-	r->created_at = get_time(s, R_CREATED_AT);
-	r->started_at = get_time(s, R_STARTED_AT);
-	r->finished_at = get_time(s, R_FINISHED_AT);
+	r->paused_at = jdg_get_time(s, R_PAUSED_AT);
+	r->created_at = jdg_get_time(s, R_CREATED_AT);
+	r->started_at = jdg_get_time(s, R_STARTED_AT);
+	r->finished_at = jdg_get_time(s, R_FINISHED_AT);
 	r->input = get_jsonb(s, R_INPUT);
 	r->result = get_jsonb(s, R_RESULT);
 	r->error = get_jsonb(s, R_ERROR);
-	r->reason = get_text(s, R_REASON);
-	r->idempotency_key = get_text(s, R_IDEMPOTENCY_KEY);
-	r->tenant = get_text(s, R_TENANT);
-	r->trace = get_text(s, R_TRACE);
+	r->reason = jdg_get_text(s, R_REASON);
+	r->idempotency_key = jdg_get_text(s, R_IDEMPOTENCY_KEY);
+	r->tenant = jdg_get_text(s, R_TENANT);
+	r->trace = jdg_get_text(s, R_TRACE);
 	r->metadata = get_jsonb(s, R_METADATA);
 	r->tid = s->tts_tid;
 }
@@ -199,34 +179,6 @@ jdg_flow_run_load(int64 run_id, JdgFlowRun *r)
 
 /* --------------------------------------------------------------- writing */
 
-static void
-set_int64(Datum *v, bool *n, int column, int64 value, int64 null_if)
-{
-	v[column] = Int64GetDatum(value);
-	n[column] = value == null_if;
-}
-
-static void
-set_time(Datum *v, bool *n, int column, TimestampTz t)
-{
-	v[column] = TimestampTzGetDatum(t);
-	n[column] = t == DT_NOBEGIN;
-}
-
-static void
-set_text(Datum *v, bool *n, int column, const char *s)
-{
-	v[column] = s ? CStringGetTextDatum(s) : (Datum) 0;
-	n[column] = s == NULL;
-}
-
-static void
-set_pointer(Datum *v, bool *n, int column, const void *p)
-{
-	v[column] = PointerGetDatum(p);
-	n[column] = p == NULL;
-}
-
 /* what changes in the life of a run */
 static void
 set_changing(const JdgFlowRun *r, Datum *v, bool *n)
@@ -238,16 +190,16 @@ set_changing(const JdgFlowRun *r, Datum *v, bool *n)
 	v[R_PIVOTED] = BoolGetDatum(r->pivoted);
 	v[R_LIVE] = Int32GetDatum(r->live);
 	v[R_NEXT_ID] = Int64GetDatum(r->next_id);
-	set_int64(v, n, R_LAST_DONE, r->last_done, -1);
+	jdg_set_int64(v, n, R_LAST_DONE, r->last_done, -1);
 	v[R_NOT_UNDONE] = Int32GetDatum(r->not_undone);
-	set_time(v, n, R_PAUSED_AT, r->paused_at);
-	set_time(v, n, R_STARTED_AT, r->started_at);
-	set_time(v, n, R_FINISHED_AT, r->finished_at);
-	set_pointer(v, n, R_RESULT, r->result);
-	set_pointer(v, n, R_ERROR, r->error);
-	set_text(v, n, R_REASON, r->reason);
-	set_int64(v, n, R_SCHEDULE_LIVE, r->finished_at == DT_NOBEGIN ?
-			  r->schedule_id : 0, 0);
+	jdg_set_time(v, n, R_PAUSED_AT, r->paused_at);
+	jdg_set_time(v, n, R_STARTED_AT, r->started_at);
+	jdg_set_time(v, n, R_FINISHED_AT, r->finished_at);
+	jdg_set_pointer(v, n, R_RESULT, r->result);
+	jdg_set_pointer(v, n, R_ERROR, r->error);
+	jdg_set_text(v, n, R_REASON, r->reason);
+	jdg_set_int64(v, n, R_SCHEDULE_LIVE, r->finished_at == DT_NOBEGIN ?
+				  r->schedule_id : 0, 0);
 }
 
 static void
@@ -259,18 +211,18 @@ set_all(const JdgFlowRun *r, Datum *v, bool *n)
 	v[R_OWNER] = ObjectIdGetDatum(r->owner);
 	v[R_VERSION_ID] = Int64GetDatum(r->version_id);
 	v[R_DEPTH] = Int32GetDatum(r->depth);
-	set_int64(v, n, R_PARENT_RUN, r->parent_run, 0);
+	jdg_set_int64(v, n, R_PARENT_RUN, r->parent_run, 0);
 	v[R_PARENT_STEP] = Int64GetDatum(r->parent_step);
 	n[R_PARENT_STEP] = r->parent_run == 0;
-	set_int64(v, n, R_SCHEDULE_ID, r->schedule_id, 0);
-	set_time(v, n, R_SCHEDULED_FOR, r->scheduled_for);
-	set_pointer(v, n, R_TIMEOUT, r->timeout);
-	set_time(v, n, R_CREATED_AT, r->created_at);
-	set_pointer(v, n, R_INPUT, r->input);
-	set_text(v, n, R_IDEMPOTENCY_KEY, r->idempotency_key);
-	set_text(v, n, R_TENANT, r->tenant);
-	set_text(v, n, R_TRACE, r->trace);
-	set_pointer(v, n, R_METADATA, r->metadata);
+	jdg_set_int64(v, n, R_SCHEDULE_ID, r->schedule_id, 0);
+	jdg_set_time(v, n, R_SCHEDULED_FOR, r->scheduled_for);
+	jdg_set_pointer(v, n, R_TIMEOUT, r->timeout);
+	jdg_set_time(v, n, R_CREATED_AT, r->created_at);
+	jdg_set_pointer(v, n, R_INPUT, r->input);
+	jdg_set_text(v, n, R_IDEMPOTENCY_KEY, r->idempotency_key);
+	jdg_set_text(v, n, R_TENANT, r->tenant);
+	jdg_set_text(v, n, R_TRACE, r->trace);
+	jdg_set_pointer(v, n, R_METADATA, r->metadata);
 }
 
 bool

@@ -16,6 +16,7 @@
 #include "access/table.h"
 #include "access/tableam.h"
 #include "catalog/flow_step.h"
+#include "core/columns.h"
 #include "core/compat.h"
 #include "core/objects.h"
 #include "core/rows.h"
@@ -66,34 +67,6 @@ jdg_flow_step_reader_end(JdgFlowStepReader *r)
 	pfree(r);
 }
 
-static int64
-get_int64(const TupleTableSlot *s, int column, int64 if_null)
-{
-	return s->tts_isnull[column] ? if_null :
-		DatumGetInt64(s->tts_values[column]);
-}
-
-static int
-get_int32(const TupleTableSlot *s, int column, int if_null)
-{
-	return s->tts_isnull[column] ? if_null :
-		DatumGetInt32(s->tts_values[column]);
-}
-
-static TimestampTz
-get_time(const TupleTableSlot *s, int column)
-{
-	return s->tts_isnull[column] ? DT_NOBEGIN :
-		DatumGetTimestampTz(s->tts_values[column]);
-}
-
-static char *
-get_text(const TupleTableSlot *s, int column)
-{
-	return s->tts_isnull[column] ? NULL :
-		TextDatumGetCString(s->tts_values[column]);
-}
-
 /* as it is stored: most are only written back */
 static Jsonb *
 get_jsonb(const TupleTableSlot *s, int column)
@@ -114,35 +87,35 @@ from_slot(TupleTableSlot *s, JdgFlowStep *step)
 {
 	slot_getallattrs(s);
 	memset(step, 0, sizeof(*step));
-	step->run_id = get_int64(s, S_RUN_ID, 0);
-	step->step_id = get_int64(s, S_STEP_ID, 0);
-	step->node = get_int32(s, S_NODE, 0);
-	step->parent = get_int64(s, S_PARENT, -1);
-	step->base = get_int64(s, S_BASE, 0);
-	step->idx = get_int32(s, S_IDX, -1);
+	step->run_id = jdg_get_int64(s, S_RUN_ID, 0);
+	step->step_id = jdg_get_int64(s, S_STEP_ID, 0);
+	step->node = jdg_get_int32(s, S_NODE, 0);
+	step->parent = jdg_get_int64(s, S_PARENT, -1);
+	step->base = jdg_get_int64(s, S_BASE, 0);
+	step->idx = jdg_get_int32(s, S_IDX, -1);
 	step->state = DatumGetChar(s->tts_values[S_STATE]);
-	step->task_id = get_int64(s, S_TASK_ID, 0);
-	step->attempts = get_int32(s, S_ATTEMPTS, 0);
-	step->due = get_time(s, S_DUE);
-	step->event = get_text(s, S_EVENT);
-	step->child_run = get_int64(s, S_CHILD_RUN, 0);
-	step->total = get_int32(s, S_TOTAL, 0);
-	step->started = get_int32(s, S_STARTED, 0);
-	step->ended = get_int32(s, S_ENDED, 0);
-	step->succeeded = get_int32(s, S_SUCCEEDED, 0);
-	step->failed = get_int32(s, S_FAILED, 0);
-	step->waiting = get_int32(s, S_WAITING, 0);
-	step->child_base = get_int64(s, S_CHILD_BASE, -1);
-	step->prev_base = get_int64(s, S_PREV_BASE, -1);
+	step->task_id = jdg_get_int64(s, S_TASK_ID, 0);
+	step->attempts = jdg_get_int32(s, S_ATTEMPTS, 0);
+	step->due = jdg_get_time(s, S_DUE);
+	step->event = jdg_get_text(s, S_EVENT);
+	step->child_run = jdg_get_int64(s, S_CHILD_RUN, 0);
+	step->total = jdg_get_int32(s, S_TOTAL, 0);
+	step->started = jdg_get_int32(s, S_STARTED, 0);
+	step->ended = jdg_get_int32(s, S_ENDED, 0);
+	step->succeeded = jdg_get_int32(s, S_SUCCEEDED, 0);
+	step->failed = jdg_get_int32(s, S_FAILED, 0);
+	step->waiting = jdg_get_int32(s, S_WAITING, 0);
+	step->child_base = jdg_get_int64(s, S_CHILD_BASE, -1);
+	step->prev_base = jdg_get_int64(s, S_PREV_BASE, -1);
 	step->cancelling = DatumGetBool(s->tts_values[S_CANCELLING]);
-	step->prev_done = get_int64(s, S_PREV_DONE, -1);
-	step->started_at = get_time(s, S_STARTED_AT);
-	step->finished_at = get_time(s, S_FINISHED_AT);
+	step->prev_done = jdg_get_int64(s, S_PREV_DONE, -1);
+	step->started_at = jdg_get_time(s, S_STARTED_AT);
+	step->finished_at = jdg_get_time(s, S_FINISHED_AT);
 	step->item = get_jsonb(s, S_ITEM);
 	step->found = get_jsonb(s, S_FOUND);
 	step->result = get_jsonb(s, S_RESULT);
 	step->error = get_jsonb(s, S_ERROR);
-	step->reason = get_text(s, S_REASON);
+	step->reason = jdg_get_text(s, S_REASON);
 	step->tid = s->tts_tid;
 	step->stored = true;
 }
@@ -181,34 +154,6 @@ jdg_flow_step_next(JdgFlowStepReader *r, JdgFlowStep *step)
 }
 
 static void
-set_int64(Datum *v, bool *n, int column, int64 value, int64 null_if)
-{
-	v[column] = Int64GetDatum(value);
-	n[column] = value == null_if;
-}
-
-static void
-set_time(Datum *v, bool *n, int column, TimestampTz t)
-{
-	v[column] = TimestampTzGetDatum(t);
-	n[column] = t == DT_NOBEGIN;
-}
-
-static void
-set_text(Datum *v, bool *n, int column, const char *s)
-{
-	v[column] = s ? CStringGetTextDatum(s) : (Datum) 0;
-	n[column] = s == NULL;
-}
-
-static void
-set_pointer(Datum *v, bool *n, int column, const void *p)
-{
-	v[column] = PointerGetDatum(p);
-	n[column] = p == NULL;
-}
-
-static void
 to_values(const JdgFlowStep *s, Datum *v, bool *n)
 {
 	memset(n, 0, sizeof(bool) * S_COLUMNS);
@@ -220,28 +165,28 @@ to_values(const JdgFlowStep *s, Datum *v, bool *n)
 	v[S_IDX] = Int32GetDatum(s->idx);
 	n[S_IDX] = s->idx < 0;
 	v[S_STATE] = CharGetDatum(s->state);
-	set_int64(v, n, S_TASK_ID, s->task_id, 0);
+	jdg_set_int64(v, n, S_TASK_ID, s->task_id, 0);
 	v[S_ATTEMPTS] = Int32GetDatum(s->attempts);
-	set_time(v, n, S_DUE, s->due);
-	set_text(v, n, S_EVENT, s->event);
-	set_int64(v, n, S_CHILD_RUN, s->child_run, 0);
+	jdg_set_time(v, n, S_DUE, s->due);
+	jdg_set_text(v, n, S_EVENT, s->event);
+	jdg_set_int64(v, n, S_CHILD_RUN, s->child_run, 0);
 	v[S_TOTAL] = Int32GetDatum(s->total);
 	v[S_STARTED] = Int32GetDatum(s->started);
 	v[S_ENDED] = Int32GetDatum(s->ended);
 	v[S_SUCCEEDED] = Int32GetDatum(s->succeeded);
 	v[S_FAILED] = Int32GetDatum(s->failed);
 	v[S_WAITING] = Int32GetDatum(s->waiting);
-	set_int64(v, n, S_CHILD_BASE, s->child_base, -1);
-	set_int64(v, n, S_PREV_BASE, s->prev_base, -1);
+	jdg_set_int64(v, n, S_CHILD_BASE, s->child_base, -1);
+	jdg_set_int64(v, n, S_PREV_BASE, s->prev_base, -1);
 	v[S_CANCELLING] = BoolGetDatum(s->cancelling);
-	set_int64(v, n, S_PREV_DONE, s->prev_done, -1);
-	set_time(v, n, S_STARTED_AT, s->started_at);
-	set_time(v, n, S_FINISHED_AT, s->finished_at);
-	set_pointer(v, n, S_ITEM, s->item);
-	set_pointer(v, n, S_FOUND, s->found);
-	set_pointer(v, n, S_RESULT, s->result);
-	set_pointer(v, n, S_ERROR, s->error);
-	set_text(v, n, S_REASON, s->reason);
+	jdg_set_int64(v, n, S_PREV_DONE, s->prev_done, -1);
+	jdg_set_time(v, n, S_STARTED_AT, s->started_at);
+	jdg_set_time(v, n, S_FINISHED_AT, s->finished_at);
+	jdg_set_pointer(v, n, S_ITEM, s->item);
+	jdg_set_pointer(v, n, S_FOUND, s->found);
+	jdg_set_pointer(v, n, S_RESULT, s->result);
+	jdg_set_pointer(v, n, S_ERROR, s->error);
+	jdg_set_text(v, n, S_REASON, s->reason);
 }
 
 void

@@ -110,7 +110,7 @@ $node->start;
 end_waits('waits and a crash');
 
 start('fast');
-$node->restart('fast');
+$node->restart;
 ended('a restart', 'app', 'fast');
 start('immediate');
 $node->stop('immediate');
