@@ -59,14 +59,14 @@ serve_event(JdgRunState *rs, int64 step_id, const JdgFlowMessage *m)
 		jdg_wait_over(rs, step, m->payload);
 }
 
-/* Runs of sub_flows that have been told to undo what they did. */
+/* Runs of sub_flows that end, or that are being undone. */
 static void
 kill_sub_flows(JdgRunState *rs)
 {
 	static JdgQuery q = {
 		"SELECT child_run FROM jadugar.flow_step WHERE run_id = $1 "
-		"AND child_run IS NOT NULL AND cancelling AND state = 'r'", 1,
-		{INT8OID}
+		"AND child_run IS NOT NULL AND (state = 'r' AND cancelling "
+		"OR state = 'k' AND task_id IS NULL)", 1, {INT8OID}
 	};
 	Datum		v[1] = {Int64GetDatum(rs->r.run_id)};
 	int64		n = jdg_run(&q, v, NULL, 0);

@@ -1,0 +1,520 @@
+-- Flows in corners where they once stayed for ever, or did the wrong thing:
+-- what is cancelled, paused, undone or decided at the moment it should not be.
+\pset null '(null)'
+\set SHOW_CONTEXT never
+SET client_min_messages = warning;
+CREATE ROLE test_corners LOGIN;
+ALTER ROLE test_corners SET search_path = public, jadugar;
+SELECT jadugar.grant_access('test_corners');
+GRANT CREATE ON SCHEMA public TO test_corners;
+SET search_path = public, jadugar;
+-- has the scheduler seen all that was asked?
+CREATE FUNCTION test_served() RETURNS boolean LANGUAGE sql SECURITY DEFINER AS
+	'SELECT NOT EXISTS (SELECT FROM jadugar.flow_message WHERE NOT seen)';
+SET SESSION AUTHORIZATION test_corners;
+SELECT scale_workers(4);
+CREATE TABLE test_effect (n bigint GENERATED ALWAYS AS IDENTITY, what text);
+CREATE FUNCTION test_did(what text) RETURNS text LANGUAGE sql AS
+	'INSERT INTO public.test_effect (what) VALUES ($1) RETURNING what';
+CREATE TABLE test_switch (working boolean);
+INSERT INTO test_switch VALUES (false);
+-- a step; one with a compensation
+CREATE FUNCTION test_p(name text, after text[] DEFAULT NULL, "join" text DEFAULT NULL) RETURNS flow LANGUAGE sql AS
+	$$ SELECT step(name, format('SELECT public.test_did(%L) AS did', name), after => after, "join" => "join") $$;
+CREATE FUNCTION test_s(name text) RETURNS flow LANGUAGE sql AS
+	$$ SELECT step(name, format('SELECT public.test_did(%L) AS did', name), compensate => format('SELECT public.test_did(%L)', 'undo ' || name)) $$;
+-- one that fails, one that fails unless the switch is on
+CREATE FUNCTION test_bad(name text) RETURNS flow LANGUAGE sql AS $$ SELECT step(name, 'SELECT 1/0') $$;
+CREATE FUNCTION test_f(name text, after text[] DEFAULT NULL) RETURNS flow LANGUAGE sql AS
+	$$ SELECT step(name, format('SELECT public.test_did(%L) AS did, 1 / working::integer AS ok FROM public.test_switch', name), after => after) $$;
+-- one whose compensation fails unless the switch is on, or waits until test_open()
+CREATE FUNCTION test_stuck(name text) RETURNS flow LANGUAGE sql AS
+	$$ SELECT step(name, format('SELECT public.test_did(%L) AS did', name),
+		compensate => format('SELECT public.test_did(%L), 1 / working::integer FROM public.test_switch', 'undo ' || name)) $$;
+CREATE FUNCTION test_slow(name text) RETURNS flow LANGUAGE sql AS
+	$$ SELECT step(name, format('SELECT public.test_did(%L) AS did', name),
+		compensate => format('SELECT public.test_did(%L) FROM pg_advisory_xact_lock_shared(76)', 'undo ' || name)) $$;
+CREATE FUNCTION test_close() RETURNS void LANGUAGE sql AS 'SELECT pg_advisory_lock(76)';
+CREATE FUNCTION test_open() RETURNS boolean LANGUAGE sql AS 'SELECT pg_advisory_unlock(76)';
+CREATE FUNCTION test_on(working boolean) RETURNS void LANGUAGE sql AS 'UPDATE public.test_switch SET working = $1';
+CREATE FUNCTION test_effects() RETURNS text LANGUAGE sql AS $$
+	WITH gone AS (DELETE FROM public.test_effect RETURNING n, what) SELECT string_agg(what, ', ' ORDER BY n) FROM gone $$;
+-- the same where steps have run at once
+CREATE FUNCTION test_effects_sorted() RETURNS text LANGUAGE sql AS $$
+	WITH gone AS (DELETE FROM public.test_effect RETURNING what) SELECT string_agg(what, ', ' ORDER BY what COLLATE "C") FROM gone $$;
+CREATE FUNCTION test_steps(run bigint) RETURNS text LANGUAGE sql AS $$
+	SELECT string_agg(concat(s.step, '[' || s.item || ']', ' ', s.status, ' (' || nullif(s.reason, 'cancelled') || ')'), ', ' ORDER BY s.node, s.item, s.step_id)
+	FROM jadugar.flow_steps s WHERE s.run_id = run AND s.step !~ '#' $$;
+CREATE FUNCTION test_ended(run bigint, OUT status text, OUT error text, OUT reason text, OUT steps text)
+LANGUAGE sql VOLATILE AS $$
+	SELECT w.status, concat_ws(': ', coalesce(w.error ->> 'code', w.error ->> 'sqlstate'), w.error ->> 'message', w.error ->> 'detail'), w.reason,
+		public.test_steps(run)
+	FROM jadugar.wait_flow(run, '30 s') w $$;
+-- start, commit, wait
+CREATE PROCEDURE test_run(flow jadugar.flow, input jsonb DEFAULT '{}', INOUT status text DEFAULT NULL, INOUT error text DEFAULT NULL,
+	INOUT reason text DEFAULT NULL, INOUT steps text DEFAULT NULL)
+LANGUAGE plpgsql AS $$
+DECLARE
+	run bigint := jadugar.start_flow(flow, input);
+BEGIN
+	COMMIT;
+	SELECT * INTO status, error, reason, steps FROM public.test_ended(run);
+END
+$$;
+CREATE PROCEDURE test_until(condition text)
+LANGUAGE plpgsql AS $$
+DECLARE
+	ok boolean;
+	deadline timestamptz := clock_timestamp() + interval '30 s';
+BEGIN
+	LOOP
+		EXECUTE 'SELECT ' || condition INTO ok;
+		EXIT WHEN ok;
+		IF clock_timestamp() > deadline THEN
+			RAISE EXCEPTION 'never: %', condition;
+		END IF;
+		COMMIT;
+		PERFORM pg_sleep(0.01);	-- waits-for-time: between two looks at a condition
+	END LOOP;
+END
+$$;
+-- until a step of a run has this status, or waits for this
+CREATE PROCEDURE test_reaches(run bigint, step text, what text)
+LANGUAGE plpgsql AS $$
+BEGIN
+	CALL public.test_until(format('EXISTS (SELECT FROM jadugar.flow_steps s WHERE s.run_id = %s AND s.step = %L AND %L IN (s.status, split_part(s.waiting_for, '':'', 1)))',
+		run, step, what));
+END
+$$;
+CREATE FUNCTION test_error(statement text) RETURNS text
+LANGUAGE plpgsql AS $$
+DECLARE
+	said text;
+BEGIN
+	EXECUTE statement;
+	RETURN 'no error';
+EXCEPTION WHEN OTHERS THEN
+	GET STACKED DIAGNOSTICS said = PG_EXCEPTION_DETAIL;
+	RETURN SQLSTATE || ': ' || regexp_replace(concat_ws(' ', SQLERRM, nullif(said, '')), '[0-9]{2,}|run [0-9]+|task [0-9]+', 'N', 'g');
+END
+$$;
+
+-- ------------------- what is cancelled is ended, for those that wait for it
+-- a race that is lost: "b" has not been come to, and never will be
+CALL test_run(parallel(ARRAY[race(ARRAY[chain(ARRAY[jadugar.sleep('1 h', name => 'a'), test_p('b')]), test_p('c')]),
+	test_p('d', ARRAY['b'], 'all_done')]));
+SELECT test_effects();
+-- a container whose time is over, with a group and a pass in what was to come
+CALL test_run(parallel(ARRAY[
+	chain(ARRAY[wait_signal('never', name => 'a'), test_p('b') & test_p('c'), loop(test_p('e'), 'true', name => 'l'), each('[1, 2]', test_p('f'), name => 'i')],
+		timeout => '50 ms', on_failure => 'continue'),
+	test_p('done', ARRAY['b', 'c', 'l', 'i'], 'all_done'), test_p('none', ARRAY['l'], 'none_failed'), test_p('failed', ARRAY['a'], 'any_failed'),
+	chain(ARRAY[test_p('any'), test_p('way')], after => ARRAY['b', 'failed'], "join" => 'any_success')], concurrency => 2));
+SELECT test_effects_sorted();
+-- where nothing may follow, that is skipped, and so is what follows it
+CALL test_run(parallel(ARRAY[chain(ARRAY[wait_signal('never', name => 'a'), test_p('b')], timeout => '50 ms', on_failure => 'continue'),
+	test_p('c', ARRAY['b']), test_p('d', ARRAY['c'], 'any_failed'), test_p('e', ARRAY['d'], 'all_done')]));
+SELECT test_effects();
+-- decided by hand
+SELECT start_flow(parallel(ARRAY[race(ARRAY[wait_signal('never', name => 'a') ~> test_p('b'), wait_signal('never', name => 'c') ~> test_p('d')]),
+	test_p('e', ARRAY['b', 'd'], 'all_done')])) AS run \gset
+CALL test_reaches(:run, 'c', 'signal');
+SELECT skip_step(:run, 'a');
+SELECT * FROM test_ended(:run);
+SELECT test_effects();
+
+-- ------------------------------- pause, signal, resume in one transaction
+SELECT start_flow(wait_signal('go', name => 'w') ~> test_p('b')) AS run \gset
+CALL test_reaches(:run, 'w', 'signal');
+BEGIN;
+SELECT pause_flow(:run), signal(:run, 'go'), resume_flow(:run);
+COMMIT;
+SELECT * FROM test_ended(:run);
+SELECT test_effects();
+-- what a signal has begun is paused
+SELECT start_flow(wait_signal('go', name => 'w') ~> (test_p('b') & test_p('c')) ~> test_p('d')) AS run \gset
+CALL test_reaches(:run, 'w', 'signal');
+BEGIN;
+SELECT signal(:run, 'go'), pause_flow(:run);
+COMMIT;
+CALL test_reaches(:run, 'c', 'paused');
+SELECT status, test_steps(:run), test_effects() FROM flow_status(:run);
+SELECT resume_flow(:run);
+SELECT * FROM test_ended(:run);
+SELECT test_effects_sorted();
+-- the other way round
+SELECT start_flow(wait_signal('go', name => 'w') ~> test_p('b')) AS run \gset
+CALL test_reaches(:run, 'w', 'signal');
+BEGIN;
+SELECT pause_flow(:run), signal(:run, 'go');
+COMMIT;
+CALL test_reaches(:run, 'b', 'paused');
+SELECT status, test_steps(:run), test_effects() FROM flow_status(:run);
+BEGIN;
+SELECT resume_flow(:run), pause_flow(:run), resume_flow(:run);
+COMMIT;
+SELECT * FROM test_ended(:run);
+SELECT test_effects();
+-- a run of a sub_flow that has just begun
+SELECT create_flow('test child', test_p('c'));
+SELECT start_flow(wait_signal('go', name => 'w') ~> sub_flow('test child', name => 's')) AS run \gset
+CALL test_reaches(:run, 'w', 'signal');
+BEGIN;
+SELECT pause_flow(:run), signal(:run, 'go');
+COMMIT;
+CALL test_until(format($$EXISTS (SELECT FROM flow_runs WHERE parent_run = %s AND status = 'paused')$$, :run));
+CALL test_until('test_served()');
+SELECT test_steps(:run), test_steps(run_id), test_effects() FROM flow_runs WHERE parent_run = :run;
+SELECT resume_flow(:run);
+SELECT * FROM test_ended(:run);
+SELECT test_effects();
+-- and it is aborted
+SELECT start_flow(wait_signal('go', name => 'w') ~> test_p('b')) AS run \gset
+CALL test_reaches(:run, 'w', 'signal');
+BEGIN;
+SELECT pause_flow(:run), signal(:run, 'go'), abort_flow(:run), resume_flow(:run);
+COMMIT;
+SELECT status, reason FROM test_ended(:run);
+SELECT test_effects();
+
+-- in the transaction that starts it
+BEGIN;
+SELECT start_flow(wait_signal('go', name => 'w') ~> test_s('b')) AS run \gset
+SELECT signal(:run, 'go'), abort_flow(:run);
+COMMIT;
+SELECT status, reason FROM test_ended(:run);
+SELECT test_effects();
+-- a run that is being undone: the compensation under way goes on, the next waits
+SELECT test_close();
+SELECT start_flow(test_s('a') ~> test_slow('b') ~> test_bad('z')) AS run \gset
+CALL test_reaches(:run, 'b', 'compensating');
+SELECT pause_flow(:run);
+CALL test_until('test_served()');
+SELECT test_open();
+CALL test_reaches(:run, 'b', 'compensated');
+CALL test_until($$EXISTS (SELECT FROM tasks WHERE status = 'paused')$$);
+SELECT status, test_steps(:run), test_effects() FROM flow_runs WHERE run_id = :run;
+SELECT resume_flow(:run);
+SELECT status, steps FROM test_ended(:run);
+SELECT test_effects();
+
+-- -------------------------------------------------------------- retry_step
+-- what waits for "after" goes on waiting
+SELECT start_flow(parallel(ARRAY[wait_signal('go', name => 'a'), test_p('b', ARRAY['a']), test_f('c'), test_p('d', ARRAY['c'])])) AS run \gset
+SELECT * FROM test_ended(:run);
+SELECT test_on(true);
+SELECT retry_step(:run, 'c');
+CALL test_reaches(:run, 'd', 'completed');
+SELECT test_steps(:run), test_effects();
+SELECT signal(:run, 'go');
+SELECT * FROM test_ended(:run);
+SELECT test_effects(), test_on(false);
+-- a container that had not begun, because it waited, is not taken as done
+SELECT start_flow(parallel(ARRAY[wait_signal('go', name => 'a'), chain(ARRAY[test_p('b1'), test_p('b2')], after => ARRAY['a'], name => 'b'),
+	each('[1, 2]', test_p('i'), after => ARRAY['b'], concurrency => 1, name => 'it'), test_f('c'),
+	loop(branch('true', test_p('l'), test_p('never')), 'false', after => ARRAY['it'])])) AS run \gset
+SELECT * FROM test_ended(:run);
+SELECT test_on(true);
+SELECT retry_step(:run, 'c');
+CALL test_reaches(:run, 'c', 'completed');
+SELECT test_steps(:run), test_effects();
+SELECT signal(:run, 'go');
+SELECT * FROM test_ended(:run);
+SELECT test_effects(), test_on(false);
+-- no more at once than before
+SELECT start_flow(parallel(ARRAY[test_f('a'), wait_signal('w1', name => 'w1'), wait_signal('w2', name => 'w2'), wait_signal('w3', name => 'w3')], concurrency => 2)) AS run \gset
+SELECT * FROM test_ended(:run);
+SELECT test_on(true);
+SELECT retry_step(:run, 'a');
+CALL test_reaches(:run, 'w2', 'signal');
+SELECT test_steps(:run);
+SELECT signal(:run, 'w2');
+CALL test_reaches(:run, 'w3', 'signal');
+SELECT test_steps(:run);
+SELECT signal(:run, 'w1'), signal(:run, 'w3');
+SELECT * FROM test_ended(:run);
+SELECT test_effects(), test_on(false);
+-- in the items of an each
+SELECT start_flow(each('[1, 2, 3]', parallel(ARRAY[test_f('a'), test_p('b', ARRAY['a'])]), concurrency => 1)) AS run \gset
+SELECT * FROM test_ended(:run);
+SELECT test_on(true);
+SELECT retry_step(:run, 'a');
+SELECT * FROM test_ended(:run);
+SELECT test_effects(), test_on(false);
+-- skip_step: what follows it is told
+SELECT start_flow(parallel(ARRAY[wait_signal('go', name => 'a'), test_p('b', ARRAY['a']), test_f('c'), test_p('d', ARRAY['c']), test_p('e', ARRAY['c', 'b'], 'none_failed')])) AS run \gset
+SELECT status, steps FROM test_ended(:run);
+SELECT skip_step(:run, 'c');
+CALL test_reaches(:run, 'a', 'signal');
+SELECT test_steps(:run);
+SELECT signal(:run, 'go');
+SELECT * FROM test_ended(:run);
+SELECT test_effects();
+-- all in one transaction: the last word counts
+SELECT start_flow(test_f('a') ~> test_p('b')) AS run \gset
+SELECT status, steps FROM test_ended(:run);
+SELECT test_on(true);
+BEGIN;
+SELECT retry_step(:run, 'a'), retry_step(:run, 'a'), skip_step(:run, 'a');
+COMMIT;
+SELECT status, steps FROM test_ended(:run);
+SELECT test_effects(), test_on(false);
+-- the end that wait_flow() returns is the one after what was asked
+SELECT start_flow(test_f('a') ~> test_p('b')) AS run \gset
+SELECT status, steps FROM test_ended(:run);
+SELECT retry_step(:run, 'a');
+SELECT status, steps FROM test_ended(:run);
+SELECT test_effects();
+SELECT test_on(true);
+SELECT retry_step(:run, 'a');
+SELECT status, steps FROM test_ended(:run);
+SELECT test_effects(), test_on(false);
+SELECT start_flow(test_f('a') ~> test_p('b')) AS run \gset
+SELECT status, steps FROM test_ended(:run);
+SELECT skip_step(:run, 'a');
+SELECT status, steps FROM test_ended(:run);
+SELECT test_effects();
+
+-- ---------------------------------------- of a sub_flow that was not undone
+SELECT create_flow('test stuck child', test_stuck('c1') ~> test_s('c2'));
+SELECT start_flow(test_s('a') ~> sub_flow('test stuck child', name => 's') ~> test_bad('z')) AS run \gset
+SELECT * FROM test_ended(:run);
+SELECT run_id AS child, status, reason, test_steps(run_id) FROM flow_runs WHERE parent_run = :run \gset child_
+SELECT :'child_status' AS status, :'child_test_steps' AS steps, test_effects();
+-- again in vain
+SELECT retry_step(:run, 's');
+SELECT status, steps FROM test_ended(:run);
+SELECT status, steps FROM test_ended(:child_child);
+SELECT test_effects();
+SELECT test_on(true);
+SELECT retry_step(:run, 's');
+SELECT * FROM test_ended(:run);
+SELECT status, steps FROM test_ended(:child_child);
+SELECT test_effects(), test_on(false);
+-- the sub_flow has been put right meanwhile
+SELECT start_flow(sub_flow('test stuck child', name => 's') ~> test_bad('z')) AS run \gset
+SELECT status, steps FROM test_ended(:run);
+SELECT run_id AS child FROM flow_runs WHERE parent_run = :run \gset
+SELECT skip_step(:child, 'c1');
+SELECT status, steps FROM test_ended(:child);
+CALL test_until('test_served()');
+SELECT status, steps FROM test_ended(:run);
+SELECT retry_step(:run, 's');
+SELECT status, steps FROM test_ended(:run);
+SELECT test_effects();
+-- or is taken as undone
+SELECT start_flow(sub_flow('test stuck child', name => 's') ~> test_bad('z')) AS run \gset
+SELECT status, steps FROM test_ended(:run);
+SELECT skip_step(:run, 's');
+SELECT status, steps FROM test_ended(:run);
+SELECT status FROM flow_runs WHERE parent_run = :run;
+SELECT test_effects();
+
+-- ----------------------------------------------- what earlier passes left
+CREATE FUNCTION test_passes() RETURNS flow LANGUAGE sql AS $$
+	SELECT loop(parallel(ARRAY[step('n', 'SELECT coalesce(($1 #>> ''{steps,n,n}'')::integer, 0) + 1 AS n'), wait_signal('never', name => 'w')],
+		completion => 'any', rest => 'run'), '$.steps.n.n < 3', name => 'l') $$;
+SELECT start_flow(test_passes() ~> wait_signal('end', name => 'e')) AS run \gset
+CALL test_reaches(:run, 'e', 'signal');
+SELECT test_steps(:run);
+SELECT abort_flow(:run);
+SELECT * FROM test_ended(:run);
+-- of a run that fails, and of a loop that is between two passes
+CALL test_run(test_passes() ~> test_bad('z'));
+SELECT start_flow(loop(parallel(ARRAY[step('n', 'SELECT 1'), wait_signal('never', name => 'w')], completion => 'any', rest => 'run'), 'true', delay => '1 h', name => 'l')) AS run \gset
+CALL test_reaches(:run, 'n', 'completed');
+CALL test_until(format($$(SELECT due > now() FROM flow_steps WHERE run_id = %s AND step = 'l')$$, :run));
+SELECT abort_flow(:run, mode => 'kill');
+SELECT * FROM test_ended(:run);
+-- the time of the loop is over; a loop in the item of an each
+CALL test_run(loop(parallel(ARRAY[step('n', 'SELECT 1'), wait_signal('never', name => 'w')], completion => 'any', rest => 'run'), 'true', delay => '1 h',
+	timeout => '1 s', name => 'l', on_failure => 'continue') ~> test_p('z'));
+CALL test_run(each('[1, 2]', test_passes() ~> test_bad('z'), concurrency => 1));
+SELECT test_effects();
+-- they may end
+SELECT start_flow(test_passes()) AS run \gset
+CALL test_reaches(:run, 'l', 'completed');
+SELECT status, test_steps(:run) FROM flow_status(:run);
+SELECT signal(:run, 'never'), signal(:run, 'never'), signal(:run, 'never');
+SELECT status, steps FROM test_ended(:run);
+
+-- ------------------------------------------------- how it ended, and killed
+-- undone because its time was over
+CALL test_run(test_s('a') ~> chain(ARRAY[wait_signal('never', name => 'w'), test_p('b')], timeout => '50 ms'));
+CALL test_run(test_s('a') ~> wait_signal('never', name => 'w', timeout => '50 ms'));
+SELECT start_flow(test_s('a') ~> wait_signal('never', name => 'w'), timeout => '2 s') AS run \gset
+SELECT * FROM test_ended(:run);
+SELECT test_effects();
+-- killed while it is being undone: what is left is not undone, and can be
+SELECT test_close();
+SELECT start_flow(test_s('a') ~> test_s('b') ~> test_slow('c') ~> test_bad('z')) AS run \gset
+CALL test_reaches(:run, 'c', 'compensating');
+BEGIN;
+SELECT abort_flow(:run), abort_flow(:run, mode => 'kill'), abort_flow(:run);
+COMMIT;
+CALL test_until('test_served()');
+SELECT test_open();
+SELECT * FROM test_ended(:run);
+SELECT abort_flow(:run), test_effects();
+SELECT retry_step(:run, 'a');
+SELECT * FROM test_ended(:run);
+SELECT skip_step(:run, 'b');
+SELECT * FROM test_ended(:run);
+SELECT test_effects();
+-- killed after it was aborted: so are its sub_flows that are being undone
+SELECT create_flow('test slow child', test_s('c1') ~> test_slow('c2') ~> wait_signal('never', name => 'w'));
+SELECT create_flow('test parent', sub_flow('test slow child', name => 'inner') ~> test_p('p'));
+SELECT test_close();
+SELECT start_flow(test_s('a') ~> sub_flow('test parent', name => 's')) AS run \gset
+CALL test_until(format($$EXISTS (SELECT FROM flow_runs p JOIN flow_runs c ON c.parent_run = p.run_id JOIN flow_steps s ON s.run_id = c.run_id
+	WHERE p.parent_run = %s AND s.waiting_for = 'signal:never')$$, :run));
+SELECT run_id AS parent FROM flow_runs WHERE parent_run = :run \gset
+SELECT run_id AS child FROM flow_runs WHERE parent_run = :parent \gset
+SELECT abort_flow(:run);
+CALL test_reaches(:child, 'c2', 'compensating');
+SELECT status, test_steps(:run) FROM flow_status(:run);
+SELECT abort_flow(:run, mode => 'kill');
+CALL test_until('test_served()');
+SELECT test_open();
+SELECT * FROM test_ended(:run);
+SELECT * FROM test_ended(:parent);
+SELECT * FROM test_ended(:child);
+SELECT test_effects();
+
+-- ------------------------------------------------------- instants, payloads
+CALL test_run(jadugar.sleep_until('$.input.at', name => 'a') ~> test_p('b'), '{"at": "infinity"}');
+CALL test_run(jadugar.sleep_until('$.input.at', name => 'a') ~> test_p('b'), '{"at": "-infinity"}');
+CALL test_run(step('t', $$SELECT 'infinity'::timestamptz AS at$$) ~> jadugar.sleep_until('$.steps.t.at', name => 'a') ~> test_p('b'));
+SELECT test_error($$SELECT jadugar.sleep_until('infinity', name => 'a')$$);
+SELECT test_effects();
+-- a payload that is nothing but a path
+SELECT start_flow(step('a', 'SELECT 1 AS x, ''q'' AS y, ARRAY[1, 2] AS z')
+	~> step('object', 'SELECT $1 ->> ''x'' AS x, $1 ->> ''y'' AS y, jsonb_typeof($1) AS is', payload => '"$.steps.a"')
+	~> step('array', 'SELECT $1 ->> 1 AS second, jsonb_typeof($1) AS is', payload => '"$.steps.a.z"')
+	~> step('text', 'SELECT $1 AS it, $1 #>> ''{}'' AS y, jsonb_typeof($1) AS is', payload => '"$.steps.a.y"')
+	~> step('number', 'SELECT $1::integer + 1 AS x, jsonb_typeof($1) AS is', payload => '"$.steps.a.x"')
+	~> step('all', 'SELECT $1 #>> ''{input,k}'' AS k, $1 #>> ''{steps,number,x}'' AS x', payload => '"$"')
+	~> step('text only', 'SELECT $1 #>> ''{}'' AS it', payload => '"no path"'), '{"k": "v"}') AS run \gset
+SELECT status, error FROM test_ended(:run);
+SELECT step, result FROM flow_steps WHERE run_id = :run AND step !~ '#' ORDER BY node;
+CALL test_run(each('[{"k": 1}, {"k": 2}]', step('i', 'SELECT test_did($1 ->> ''k'')', payload => '"$.item"',
+		compensate_with => step('undo', 'SELECT test_did(''undo '' || ($1 ->> ''test_did''))', payload => '"$.result"')), concurrency => 1)
+	~> test_bad('z'));
+SELECT test_effects();
+SELECT create_flow('test given', step('c', 'SELECT test_did($1 #>> ''{input,x}'')'));
+CALL test_run(step('a', 'SELECT ''of a'' AS x') ~> sub_flow('test given', payload => '"$.steps.a"', name => 's'));
+SELECT test_effects();
+
+-- ------------------------------------------------------------------- events
+-- more waits than one transaction serves
+SELECT count(start_flow(wait_event('test.boom', name => 'w') ~> step('got', 'SELECT $1 #> ''{steps,w,n}'' AS n'), metadata => '{"boom": true}')) FROM generate_series(1, 300);
+SELECT start_flow(each('SELECT i FROM generate_series(1, 300) i', wait_event('test.boom', name => 'w'))) AS run \gset
+CALL test_until($$(SELECT count(*) = 600 FROM flow_steps WHERE waiting_for = 'event:test.boom')$$);
+SELECT raise_event('test.boom', '{"n": 7}');
+SELECT status, jsonb_array_length(result) AS items, jsonb_array_length(jsonb_path_query_array(result, '$[*].result.n ? (@ == 7)')) AS got FROM wait_flow(:run, '30 s');
+CALL test_until($$NOT EXISTS (SELECT FROM flow_runs WHERE finished_at IS NULL)$$);
+SELECT status, result, count(*) FROM flow_runs WHERE metadata @> '{"boom": true}' GROUP BY 1, 2;
+
+-- ---------------------------------------------------------------- approvals
+-- one is decided once
+SELECT start_flow(approval('ok') ~> wait_signal('on', name => 'w')) AS run \gset
+CALL test_reaches(:run, 'ok', 'approval');
+BEGIN;
+SELECT approve(:run, 'ok');
+SELECT test_error(format('SELECT approve(%s, ''ok'')', :run)), test_error(format('SELECT approve(%s, ''ok'', false)', :run));
+COMMIT;
+CALL test_reaches(:run, 'w', 'signal');
+SELECT test_error(format('SELECT approve(%s, ''ok'', false)', :run));
+SELECT signal(:run, 'on');
+SELECT * FROM test_ended(:run);
+SELECT test_error(format('SELECT approve(%s, ''ok'')', :run));
+-- also before it is come to
+SELECT start_flow(wait_signal('on', name => 'w') ~> approval('ok')) AS run \gset
+CALL test_reaches(:run, 'w', 'signal');
+SELECT approve(:run, 'ok');
+SELECT test_error(format('SELECT approve(%s, ''ok'', false)', :run));
+SELECT signal(:run, 'on');
+SELECT * FROM test_ended(:run);
+-- in a loop: not again until it is waited for again
+SELECT start_flow(loop(approval('ok') ~> step('n', 'SELECT coalesce(($1 #>> ''{steps,n,n}'')::integer, 0) + 1 AS n') ~> wait_signal('on', name => 'w'), '$.steps.n.n < 2', name => 'l')) AS run \gset
+CALL test_reaches(:run, 'ok', 'approval');
+SELECT approve(:run, 'ok');
+CALL test_reaches(:run, 'w', 'signal');
+SELECT test_error(format('SELECT approve(%s, ''ok'')', :run));
+SELECT signal(:run, 'on');
+CALL test_reaches(:run, 'ok', 'approval');
+SELECT test_steps(:run);
+BEGIN;
+SELECT approve(:run, 'ok', comment => 'once more');
+SELECT test_error(format('SELECT approve(%s, ''ok'')', :run));
+COMMIT;
+CALL test_reaches(:run, 'w', 'signal');
+SELECT signal(:run, 'on');
+SELECT * FROM test_ended(:run);
+-- in a race: a rejected one does not win
+SELECT start_flow(approval('x') | approval('y')) AS run \gset
+CALL test_reaches(:run, 'y', 'approval');
+BEGIN;
+SELECT approve(:run, 'y', false), approve(:run, 'x');
+COMMIT;
+SELECT * FROM test_ended(:run);
+-- in an each: one for each item, in their order, and no more
+SELECT start_flow(each('[1, 2]', approval('ok'), completion => 'all_done')) AS run \gset
+CALL test_until(format($$(SELECT count(*) = 2 FROM flow_steps WHERE run_id = %s AND waiting_for = 'approval:ok')$$, :run));
+BEGIN;
+SELECT approve(:run, 'ok'), approve(:run, 'ok', false);
+SELECT test_error(format('SELECT approve(%s, ''ok'')', :run));
+COMMIT;
+SELECT * FROM test_ended(:run);
+
+-- --------------------------------------- a message while a lock is waited for
+-- the lock of a run held by a worker must not swallow what wakes the scheduler
+CREATE PROCEDURE test_awake(runs integer, INOUT slow integer DEFAULT 0)
+LANGUAGE plpgsql AS $$
+DECLARE
+	run bigint;
+	since timestamptz;
+BEGIN
+	FOR i IN 1 .. runs LOOP
+		run := jadugar.start_flow(jadugar.step('a', 'SELECT 1') OPERATOR(jadugar.~>) jadugar.wait_signal('go') OPERATOR(jadugar.~>) jadugar.step('b', 'SELECT 2'));
+		COMMIT;
+		PERFORM jadugar.pause_flow(run);
+		COMMIT;
+		PERFORM jadugar.resume_flow(run);
+		COMMIT;
+		PERFORM jadugar.signal(run, 'go');
+		COMMIT;
+		since := clock_timestamp();
+		PERFORM jadugar.wait_flow(run, '30 s');
+		slow := slow + (clock_timestamp() - since > interval '10 s')::integer;
+		COMMIT;
+	END LOOP;
+END
+$$;
+RESET SESSION AUTHORIZATION;
+ALTER SYSTEM SET deadlock_timeout = '1 min';
+SELECT pg_reload_conf();
+SET SESSION AUTHORIZATION test_corners;
+CALL test_awake(60);
+RESET SESSION AUTHORIZATION;
+ALTER SYSTEM RESET deadlock_timeout;
+SELECT pg_reload_conf();
+SET SESSION AUTHORIZATION test_corners;
+
+-- leave nothing behind
+SELECT * FROM check_flows();
+SELECT count(*) FROM flow_runs WHERE finished_at IS NULL;
+SELECT count(*) FROM tasks;
+SELECT drop_flow(name) FROM (SELECT DISTINCT name FROM flows ORDER BY name) f;
+RESET SESSION AUTHORIZATION;
+SELECT * FROM check_flows();
+SELECT count(*) FROM jadugar.flow_message;
+SELECT stop_workers('test_corners');
+CALL test_until($$NOT EXISTS (SELECT FROM pg_stat_activity WHERE usename = 'test_corners')$$);
+DELETE FROM jadugar.flow_step;
+DELETE FROM jadugar.flow_run;
+DELETE FROM jadugar.flow_version;
+DROP FUNCTION test_served();
+DROP OWNED BY test_corners;
+SELECT revoke_access('test_corners');
+DROP ROLE test_corners;
