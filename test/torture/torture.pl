@@ -77,6 +77,7 @@ sub make_standby
 sub show_state
 {
 	foreach my $sql ('SELECT * FROM jadugar.task LIMIT 20', 'SELECT * FROM jadugar.dependency LIMIT 20',
+		'SELECT * FROM jadugar.flow_run WHERE finished_at IS NULL LIMIT 5', 'SELECT * FROM jadugar.flow_message LIMIT 20', 'SELECT * FROM jadugar.check_flows()',
 		'SELECT * FROM jadugar.workers', 'SELECT jadugar._v_now(), * FROM jadugar.health',
 		q(SELECT pid, backend_type, usename, state, wait_event_type, wait_event, left(query, 60) FROM pg_stat_activity),
 		'SELECT * FROM pg_locks WHERE NOT granted', 'SELECT * FROM pg_prepared_xacts')
