@@ -6,7 +6,7 @@ EXTVERSION = 1.0
 MODULE_big = jadugar
 
 B = build
-SOURCES := $(sort $(wildcard src/*.c src/*/*.c))
+SOURCES := $(sort $(wildcard src/*.c src/*/*.c src/*/*/*.c))
 SQL_PARTS := $(sort $(wildcard sql/[0-9]*.sql))
 
 OBJS = $(SOURCES:src/%.c=$(B)/obj/%.o)
@@ -84,7 +84,7 @@ stage: all $(FIXTURES)
 	$(MAKE) --no-print-directory -s install DESTDIR=$(CURDIR)/$(B)/pg >/dev/null
 	cp $(FIXTURES) $(B)/pg$(pkglibdir)/
 
-# The same with fault points (core/fault.h), beside it.  Only what has fault
+# The same with fault points (base/fault.h), beside it.  Only what has fault
 # points is compiled anew.
 FAULTY := $(shell grep -l -e JDG_FAULT -e jdg_fault_init $(SOURCES))
 FAULT_OBJS = $(FAULTY:src/%.c=$(B)/faults/obj/%.o) \

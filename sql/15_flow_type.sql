@@ -224,7 +224,7 @@ CREATE FUNCTION jadugar.sub_flow(
 	AS 'MODULE_PATHNAME', 'jdg_flow_sub_flow';
 COMMENT ON FUNCTION jadugar.sub_flow(text, jsonb, integer, text, text, interval, text, jadugar.flow, jsonb, boolean, text[], text, integer) IS 'a run of another flow';
 
--- Operators. They share one precedence: src/flow/mixing.c refuses what mixes
+-- Operators. They share one precedence: src/flow/graph/mixing.c refuses what mixes
 -- them without parentheses.
 
 CREATE FUNCTION jadugar.flow_then(jadugar.flow, jadugar.flow)

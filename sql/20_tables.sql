@@ -168,7 +168,7 @@ COMMENT ON COLUMN jadugar.task.transaction IS 'c: read committed, r: repeatable 
 COMMENT ON COLUMN jadugar.task.bounded IS 'its queue has a max_depth: counts there';
 COMMENT ON COLUMN jadugar.task.flow_data IS 'what a step of a flow is given: null: the payload, d: the data of its run, i: that without results of steps, m: the payload filled in from that, r: its result, to be compensated, s: the payload filled in from both';
 COMMENT ON COLUMN jadugar.task.attempt IS 'attempts charged so far; a running one counts once it has ended';
--- The claim reads this index straight, see src/queue/claim.c.
+-- The claim reads this index straight, see src/task/claim.c.
 CREATE INDEX task_ready ON jadugar.task (owner, queue_id, priority DESC, run_at, task_id) WHERE state = 'r';
 CREATE INDEX task_due ON jadugar.task (run_at) WHERE state = 's';
 CREATE INDEX task_standalone ON jadugar.task (task_id) WHERE state = 'x';

@@ -1,6 +1,6 @@
 -- Schedules: named timings with the task that each occurrence makes. The
 -- options of schedule() and alter_schedule() stand in the same order, which
--- src/api/schedule_private.h repeats.
+-- src/schedule/options.h repeats.
 
 CREATE FUNCTION jadugar.schedule(
 	name text,

@@ -1,4 +1,4 @@
--- Flows that are put together step by step: src/api/flow_draft_api.c. They make
+-- Flows that are put together step by step: src/flow/draft_funcs.c. They make
 -- the same flows as the builders do, which the functions here call.
 
 CREATE FUNCTION jadugar.create_chain(

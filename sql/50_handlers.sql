@@ -1,5 +1,5 @@
--- Handlers, retry policies: src/api/handler_api.c, handler_admin_api.c,
--- retry_api.c
+-- Handlers, retry policies: src/handler/handler_funcs.c, handler_admin_funcs.c,
+-- retry_funcs.c
 
 CREATE FUNCTION jadugar.retry_policy(
 	max_attempts	integer DEFAULT NULL,

@@ -1,4 +1,4 @@
--- Queues and limits: src/api/queue_api.c, queue_admin_api.c
+-- Queues and limits: src/queue/queue_funcs.c, queue_admin_funcs.c
 
 CREATE FUNCTION jadugar.create_queue(
 	name			text,

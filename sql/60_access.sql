@@ -1,4 +1,4 @@
--- Access: src/api/access_api.c. Functions named _v_... are for views and for
+-- Access: src/access/access_funcs.c. Functions named _v_... are for views and for
 -- functions written in SQL, which run as whoever calls them.
 
 CREATE FUNCTION jadugar._v_is_operator() RETURNS boolean

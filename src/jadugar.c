@@ -11,15 +11,16 @@
  */
 #include "postgres.h"
 
-#include "core/settings.h"
-#include "core/shmem.h"
-#include "flow/advance.h"
-#include "flow/mixing.h"
 #include "fmgr.h"
 #include "miscadmin.h"
-#include "queue/count.h"
-#include "queue/enqueue.h"
+
+#include "base/settings.h"
+#include "flow/graph/mixing.h"
+#include "flow/run/advance.h"
 #include "scheduler/scheduler.h"
+#include "shared/shmem.h"
+#include "task/count.h"
+#include "task/enqueue.h"
 
 PG_MODULE_MAGIC;
 

@@ -5,12 +5,12 @@
  *
  *-------------------------------------------------------------------------
  */
-#ifndef JDG_EXEC_H
-#define JDG_EXEC_H
+#ifndef JDG_EXEC_EXEC_H
+#define JDG_EXEC_EXEC_H
 
-#include "catalog/command.h"
-#include "catalog/handler.h"
-#include "catalog/task.h"
+#include "handler/command.h"
+#include "handler/handler.h"
+#include "task/task.h"
 
 /* the task that this process is running; task_id 0: none */
 typedef struct JdgCurrentTask
@@ -62,4 +62,4 @@ typedef struct JdgExecHooks
 
 extern JdgExecHooks jdg_exec_hooks;
 
-#endif							/* JDG_EXEC_H */
+#endif							/* JDG_EXEC_EXEC_H */

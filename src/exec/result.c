@@ -11,13 +11,14 @@
 #include "postgres.h"
 
 #include "access/htup_details.h"
-#include "exec/result.h"
 #include "executor/executor.h"
 #include "executor/tuptable.h"
 #include "funcapi.h"
 #include "utils/builtins.h"
 #include "utils/fmgrprotos.h"
 #include "utils/memutils.h"
+
+#include "exec/result.h"
 
 typedef struct FirstRow
 {

@@ -5,8 +5,8 @@
  *
  *-------------------------------------------------------------------------
  */
-#ifndef JDG_RESULT_H
-#define JDG_RESULT_H
+#ifndef JDG_EXEC_RESULT_H
+#define JDG_EXEC_RESULT_H
 
 #include "tcop/dest.h"
 #include "utils/jsonb.h"
@@ -20,4 +20,4 @@ extern DestReceiver *jdg_first_row_receiver(void);
 /* the kept row, or NULL */
 extern Jsonb *jdg_first_row(DestReceiver *dest);
 
-#endif							/* JDG_RESULT_H */
+#endif							/* JDG_EXEC_RESULT_H */

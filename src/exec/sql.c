@@ -13,14 +13,15 @@
 #include "postgres.h"
 
 #include "catalog/pg_type.h"
-#include "core/toplevel.h"
-#include "exec/exec.h"
-#include "exec/result.h"
 #include "executor/spi.h"
 #include "nodes/params.h"
 #include "parser/parser.h"
 #include "utils/hsearch.h"
 #include "utils/memutils.h"
+
+#include "base/toplevel.h"
+#include "exec/exec.h"
+#include "exec/result.h"
 
 #define MAX_PLANS 256
 

@@ -5,7 +5,7 @@
  *
  * Runs in the scheduler.  Two ways to learn of it: a slot in state DEAD (the
  * worker ended by itself: terminated, FATAL), and after a crash of the whole
- * server the notes of core/suspect.h and standalone rows that no worker
+ * server the notes of shared/suspect.h and standalone rows that no worker
  * holds.  The row is locked, settled and committed; only then the slot or
  * the note is cleared, so that dying here charges again rather than never.
  *
@@ -14,18 +14,19 @@
 #include "postgres.h"
 
 #include "catalog/pg_type.h"
-#include "catalog/handler.h"
-#include "core/clock.h"
-#include "core/compat.h"
-#include "core/errors.h"
-#include "core/fault.h"
-#include "core/spi.h"
 #include "miscadmin.h"
-#include "queue/settle.h"
-#include "scheduler/scheduler.h"
 #include "storage/latch.h"
 #include "utils/builtins.h"
 #include "utils/fmgrprotos.h"
+
+#include "base/clock.h"
+#include "base/compat.h"
+#include "base/errors.h"
+#include "base/fault.h"
+#include "base/spi.h"
+#include "handler/handler.h"
+#include "scheduler/scheduler.h"
+#include "task/settle.h"
 
 /* between the end of a worker and the charge, in ms */
 #define SHUTDOWN_PAUSE 50L

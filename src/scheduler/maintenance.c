@@ -18,22 +18,23 @@
 
 #include "access/xact.h"
 #include "catalog/dependency.h"
-#include "catalog/history.h"
 #include "catalog/pg_class.h"
 #include "catalog/pg_extension.h"
 #include "catalog/pg_type.h"
-#include "core/clock.h"
-#include "core/fault.h"
-#include "core/settings.h"
-#include "core/spi.h"
-#include "core/toplevel.h"
-#include "flow/prune.h"
 #include "miscadmin.h"
 #include "pgstat.h"
-#include "scheduler/scheduler.h"
 #include "utils/guc.h"
 #include "utils/lsyscache.h"
 #include "utils/memutils.h"
+
+#include "base/clock.h"
+#include "base/fault.h"
+#include "base/settings.h"
+#include "base/spi.h"
+#include "base/toplevel.h"
+#include "flow/run/prune.h"
+#include "scheduler/scheduler.h"
+#include "task/history.h"
 
 /* runs up to this one have been looked at since the last maintenance */
 static int64 pruned_to;

@@ -12,15 +12,16 @@
  */
 #include "postgres.h"
 
-#include "catalog/queue.h"
-#include "core/clock.h"
-#include "core/settings.h"
-#include "core/spi.h"
 #include "miscadmin.h"
-#include "queue/ready.h"
-#include "scheduler/scheduler.h"
 #include "utils/memutils.h"
 #include "utils/snapmgr.h"
+
+#include "base/clock.h"
+#include "base/settings.h"
+#include "base/spi.h"
+#include "queue/queue.h"
+#include "scheduler/scheduler.h"
+#include "task/ready.h"
 
 /* while tasks wait and a pool may grow, it is looked at so often */
 #define GROW_US			10000

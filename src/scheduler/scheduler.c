@@ -4,7 +4,7 @@
  *	  The scheduler: one process per database that has jadugar.
  *
  * Registered by the launcher.  Connects as the bootstrap superuser and does
- * nothing but bookkeeping.  Elected by a lock of our own (core/lock.h): a
+ * nothing but bookkeeping.  Elected by a lock of our own (base/locks.h): a
  * second one waits for it, whoever started it.
  *
  * Life: look for the extension (none: say so in the JdgDb entry and end) →
@@ -13,7 +13,7 @@
  * the scheduler sleeps until the next instant or until its latch is set.  Why
  * nothing is overlooked: README.md.
  *
- * Shared: the JdgDb entry (core/shmem.h).  Database locks: AccessShare on the
+ * Shared: the JdgDb entry (shared/shmem.h).  Database locks: AccessShare on the
  * extension in each transaction, before anything else.
  *
  *-------------------------------------------------------------------------
@@ -22,27 +22,28 @@
 
 #include "access/xact.h"
 #include "catalog/pg_type.h"
-#include "core/clock.h"
-#include "core/compat.h"
-#include "core/errors.h"
-#include "core/fault.h"
-#include "core/lock.h"
-#include "core/settings.h"
-#include "core/spi.h"
 #include "libpq/pqsignal.h"
 #include "miscadmin.h"
 #include "pgstat.h"
 #include "postmaster/bgworker.h"
 #include "postmaster/interrupt.h"
-#include "scheduler/firing.h"
-#include "queue/marks.h"
-#include "scheduler/scheduler.h"
 #include "storage/ipc.h"
 #include "tcop/tcopprot.h"
 #include "utils/guc.h"
 #include "utils/memutils.h"
 #include "utils/snapmgr.h"
 #include "utils/timeout.h"
+
+#include "base/clock.h"
+#include "base/compat.h"
+#include "base/errors.h"
+#include "base/fault.h"
+#include "base/locks.h"
+#include "base/settings.h"
+#include "base/spi.h"
+#include "schedule/firing.h"
+#include "scheduler/scheduler.h"
+#include "task/marks.h"
 
 #define MAINTENANCE_INTERVAL	(USECS_PER_HOUR)
 #define LONGEST_SLEEP			(24 * 60 * 60 * 1000L)

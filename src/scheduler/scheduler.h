@@ -5,10 +5,10 @@
  *
  *-------------------------------------------------------------------------
  */
-#ifndef JDG_SCHEDULER_H
-#define JDG_SCHEDULER_H
+#ifndef JDG_SCHEDULER_SCHEDULER_H
+#define JDG_SCHEDULER_SCHEDULER_H
 
-#include "core/shmem.h"
+#include "shared/shmem.h"
 
 /* launcher.c */
 extern void jdg_launcher_register(void);
@@ -53,4 +53,4 @@ extern void jdg_maintain_reset(void);
 /* ddl_hook.c */
 extern void jdg_hooks_init(void);
 
-#endif							/* JDG_SCHEDULER_H */
+#endif							/* JDG_SCHEDULER_SCHEDULER_H */

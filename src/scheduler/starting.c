@@ -14,14 +14,15 @@
 
 #include "access/htup_details.h"
 #include "catalog/pg_authid.h"
-#include "core/clock.h"
-#include "core/compat.h"
-#include "core/settings.h"
 #include "miscadmin.h"
 #include "postmaster/bgworker.h"
-#include "scheduler/scheduler.h"
 #include "utils/memutils.h"
 #include "utils/syscache.h"
+
+#include "base/clock.h"
+#include "base/compat.h"
+#include "base/settings.h"
+#include "scheduler/scheduler.h"
 
 #define BLOCK_ROLE		(60 * USECS_PER_SEC)
 #define BLOCK_NO_WORKER (USECS_PER_SEC / 4)

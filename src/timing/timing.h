@@ -10,8 +10,8 @@
  *
  *-------------------------------------------------------------------------
  */
-#ifndef JDG_TIMING_H
-#define JDG_TIMING_H
+#ifndef JDG_TIMING_TIMING_H
+#define JDG_TIMING_TIMING_H
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -135,4 +135,4 @@ extern int64_t jdg_timing_count(const JdgTiming *t, const JdgZone *zone,
 /* compare.c: -1, 0, 1; 0 exactly when the bytes are equal */
 extern int	jdg_timing_compare(const JdgTiming *a, const JdgTiming *b);
 
-#endif							/* JDG_TIMING_H */
+#endif							/* JDG_TIMING_TIMING_H */

@@ -5,8 +5,8 @@
  *
  *-------------------------------------------------------------------------
  */
-#ifndef JDG_TIMING_PRIVATE_H
-#define JDG_TIMING_PRIVATE_H
+#ifndef JDG_TIMING_TIMING_PRIVATE_H
+#define JDG_TIMING_TIMING_PRIVATE_H
 
 #include "timing/timing.h"
 
@@ -121,4 +121,4 @@ extern uint32_t jdg_cron_month(const JdgCron *c, int first_weekday, int length);
 extern bool jdg_cron_can_match(const JdgCron *c);
 extern bool jdg_cron_wall(const JdgCron *c, int64_t from_s, int64_t *wall_s);
 
-#endif							/* JDG_TIMING_PRIVATE_H */
+#endif							/* JDG_TIMING_TIMING_PRIVATE_H */

@@ -16,7 +16,7 @@
 #include "utils/builtins.h"
 #include "utils/timestamp.h"
 
-#include "core/errors.h"
+#include "base/errors.h"
 #include "timing/timing_type.h"
 
 /* the version of the binary form: one byte, then the canonical text */

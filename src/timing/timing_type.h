@@ -5,8 +5,8 @@
  *
  *-------------------------------------------------------------------------
  */
-#ifndef JDG_TIMING_TYPE_H
-#define JDG_TIMING_TYPE_H
+#ifndef JDG_TIMING_TIMING_TYPE_H
+#define JDG_TIMING_TIMING_TYPE_H
 
 #include "fmgr.h"
 
@@ -21,4 +21,4 @@ extern char *jdg_timing_text(const JdgTiming *timing);
 
 #define PG_GETARG_JDG_TIMING(n) DatumGetJdgTiming(PG_GETARG_DATUM(n))
 
-#endif							/* JDG_TIMING_TYPE_H */
+#endif							/* JDG_TIMING_TIMING_TYPE_H */

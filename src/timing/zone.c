@@ -11,7 +11,7 @@
 
 #include "utils/timestamp.h"
 
-#include "core/errors.h"
+#include "base/errors.h"
 #include "timing/zone.h"
 
 /* from a pg_time_t to a TimestampTz, in seconds */

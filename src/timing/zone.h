@@ -5,8 +5,8 @@
  *
  *-------------------------------------------------------------------------
  */
-#ifndef JDG_ZONE_H
-#define JDG_ZONE_H
+#ifndef JDG_TIMING_ZONE_H
+#define JDG_TIMING_ZONE_H
 
 #include "datatype/timestamp.h"
 #include "pgtime.h"
@@ -17,4 +17,4 @@ extern pg_tz *jdg_zone_lookup(const char *name);
 extern void jdg_zone_init(JdgZone *zone, pg_tz *tz);
 extern uint64 jdg_zone_fingerprint(pg_tz *tz, TimestampTz at);
 
-#endif							/* JDG_ZONE_H */
+#endif							/* JDG_TIMING_ZONE_H */

@@ -24,17 +24,18 @@
 #include <signal.h>
 #include <unistd.h>
 
-#include "core/clock.h"
-#include "core/fault.h"
-#include "core/settings.h"
 #include "libpq/pqsignal.h"
 #include "miscadmin.h"
-#include "queue/enqueue.h"
 #include "storage/latch.h"
 #include "storage/proc.h"
 #include "tcop/tcopprot.h"
 #include "utils/guc.h"
 #include "utils/timeout.h"
+
+#include "base/clock.h"
+#include "base/fault.h"
+#include "base/settings.h"
+#include "task/enqueue.h"
 #include "worker/worker.h"
 
 static volatile sig_atomic_t in_user_code = false;

@@ -13,11 +13,12 @@
  */
 #include "postgres.h"
 
-#include "catalog/log.h"
-#include "core/clock.h"
-#include "core/spi.h"
 #include "utils/guc.h"
 #include "utils/memutils.h"
+
+#include "base/clock.h"
+#include "base/spi.h"
+#include "task/log.h"
 #include "worker/worker.h"
 
 /* of one group; more are counted and dropped */

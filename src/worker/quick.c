@@ -12,9 +12,10 @@
  */
 #include "postgres.h"
 
-#include "core/settings.h"
 #include "utils/hsearch.h"
 #include "utils/memutils.h"
+
+#include "base/settings.h"
 #include "worker/worker.h"
 
 #define MAX_COMMANDS 1024

@@ -16,11 +16,12 @@
 #include "catalog/namespace.h"
 #include "commands/prepare.h"
 #include "commands/sequence.h"
-#include "core/spi.h"
 #include "storage/lock.h"
 #include "storage/proc.h"
 #include "utils/guc.h"
 #include "utils/portal.h"
+
+#include "base/spi.h"
 #include "worker/worker.h"
 
 #define MAX_SUBXIDS 40

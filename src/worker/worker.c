@@ -11,7 +11,7 @@
  * The slot says IDLE before the claim that finds nothing, so whoever commits
  * a task after that claim's snapshot finds an idle worker to wake.
  *
- * Shared: its slot (see core/shmem.h).  Database locks: AccessShare on the
+ * Shared: its slot (see shared/shmem.h).  Database locks: AccessShare on the
  * extension in each transaction, before anything else.
  *
  *-------------------------------------------------------------------------
@@ -21,12 +21,6 @@
 #include <malloc.h>
 
 #include "access/xact.h"
-#include "core/clock.h"
-#include "core/compat.h"
-#include "core/errors.h"
-#include "core/fault.h"
-#include "core/settings.h"
-#include "core/spi.h"
 #include "libpq/pqsignal.h"
 #include "miscadmin.h"
 #include "pgstat.h"
@@ -37,6 +31,13 @@
 #include "utils/guc.h"
 #include "utils/memutils.h"
 #include "utils/ps_status.h"
+
+#include "base/clock.h"
+#include "base/compat.h"
+#include "base/errors.h"
+#include "base/fault.h"
+#include "base/settings.h"
+#include "base/spi.h"
 #include "worker/worker.h"
 
 /* a role whose last task is so long ago needs no warm worker */
@@ -317,7 +318,7 @@ attach(int slotno)
 
 /*
  * Has somebody made us leave this database?  He sees our slot, or we his
- * mark: core/slots.c and ddl_hook.c.
+ * mark: shared/slots.c and ddl_hook.c.
  */
 static bool
 is_unwanted(void)

@@ -7,13 +7,13 @@
  *
  *-------------------------------------------------------------------------
  */
-#ifndef JDG_WORKER_H
-#define JDG_WORKER_H
+#ifndef JDG_WORKER_WORKER_H
+#define JDG_WORKER_WORKER_H
 
-#include "core/shmem.h"
 #include "exec/exec.h"
-#include "queue/claim.h"
-#include "queue/settle.h"
+#include "shared/shmem.h"
+#include "task/claim.h"
+#include "task/settle.h"
 
 typedef struct JdgGroup
 {
@@ -81,4 +81,4 @@ extern void jdg_ran_alone(int64 task_id);
 extern bool jdg_group_run(void);
 extern bool jdg_group_failed(ErrorData *edata);
 
-#endif							/* JDG_WORKER_H */
+#endif							/* JDG_WORKER_WORKER_H */

@@ -32,7 +32,7 @@ BEGIN
 # new_cluster(NAME, SETTING => VALUE...): a started server with jadugar loaded.
 # shared_preload_libraries => '' leaves it out; -streaming => 1 makes a server
 # that can have standbys; -start => 0 does not start it; -faults => 1 takes the
-# build with fault points (core/fault.h).
+# build with fault points (base/fault.h).
 sub new_cluster
 {
 	my ($name, %conf) = @_;

@@ -100,7 +100,7 @@ sub stray_locks
 	return poll($t->{node}, "SELECT count(*) $left", '0') ? () : 'locks: ' . sql($t, "SELECT l.*, backend_type $left");
 }
 
-# Notes of what runs, for the next server to find: core/suspect.h.
+# Notes of what runs, for the next server to find: shared/suspect.h.
 sub stray_notes
 {
 	my ($t) = @_;

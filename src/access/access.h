@@ -1,0 +1,47 @@
+/*-------------------------------------------------------------------------
+ *
+ * access.h
+ *	  Who may do what: levels given by grant_access(), and owners.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef JDG_ACCESS_ACCESS_H
+#define JDG_ACCESS_ACCESS_H
+
+/* is the role an operator (or superuser, or owner of the extension)? */
+extern bool jdg_is_operator(Oid role);
+extern bool jdg_is_monitor(Oid role);	/* an operator is one too */
+
+/* may "role" act on what "owner" owns: itself, a member, or an operator */
+extern bool jdg_may_manage(Oid role, Oid owner);
+
+/* the same without the operator */
+extern bool jdg_owns(Oid role, Oid owner);
+
+/*
+ * The owner of what a call makes: owner_name NULL means the current user;
+ * any other needs membership in it or an operator.  Refuses roles that may
+ * not log in.  Remembers the role's name in jadugar.owner.  Also sets
+ * jadugar.origin at first use.  Outside jdg_internal_begin().
+ */
+extern Oid	jdg_resolve_owner(const char *owner_name);
+
+/*
+ * Is the role that has this OID the one that our tables mean by it?  Always,
+ * but in a database that was restored and not adopted yet.
+ */
+extern bool jdg_role_is_meant(Oid role);
+
+/* put the role's name into jadugar.owner; inside jdg_internal_begin() */
+extern void jdg_remember_role(Oid role);
+
+/*
+ * Does running code of "other" surprise "role"?  Not if it is its own or that
+ * of a role it is a member of: superusers trust nobody for being superusers.
+ */
+extern bool jdg_role_trusts(Oid role, Oid other);
+
+/* just the OID of the role whose objects a call means, no login check */
+extern Oid	jdg_owner_of_call(const char *owner_name);
+
+#endif							/* JDG_ACCESS_ACCESS_H */

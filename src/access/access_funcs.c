@@ -1,0 +1,232 @@
+/*-------------------------------------------------------------------------
+ *
+ * access_funcs.c
+ *	  grant_access(), revoke_access(), and what views ask about the caller.
+ *
+ * Runs in the caller's backend.  GRANT and REVOKE run as the caller, who is
+ * a superuser or has the rights of the extension's owner: a utility command
+ * may fire event triggers, which must not run under the owner's identity.
+ * Only the row of jadugar.access is written as the owner.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "catalog/pg_type.h"
+#include "miscadmin.h"
+#include "utils/acl.h"
+#include "utils/builtins.h"
+#include "utils/guc.h"
+
+#include "access/access.h"
+#include "base/args.h"
+#include "base/errors.h"
+#include "base/spi.h"
+
+PG_FUNCTION_INFO_V1(jdg_grant_access);
+PG_FUNCTION_INFO_V1(jdg_revoke_access);
+PG_FUNCTION_INFO_V1(jdg_v_is_operator);
+PG_FUNCTION_INFO_V1(jdg_v_is_monitor);
+PG_FUNCTION_INFO_V1(jdg_v_may_see);
+PG_FUNCTION_INFO_V1(jdg_v_owns);
+
+/*
+ * What is there to grant: objects whose name does not begin with "_", and
+ * helpers "_v_..." that views and SQL functions call on the user's behalf.
+ * A monitor gets no function that could change anything.  $1: role, quoted;
+ * $2: is the level monitor?
+ */
+#define VISIBLE(name) \
+	"(" name " !~ '^_' OR " name " ~ '^_v_')"
+
+static const char *const grants_sql =
+"SELECT 'GRANT USAGE ON SCHEMA jadugar TO ' || $1 "
+"UNION ALL "
+"SELECT format('GRANT EXECUTE ON ROUTINE %s TO %s', "
+"p.oid::regprocedure, $1) FROM pg_proc AS p "
+"WHERE p.pronamespace = 'jadugar'::regnamespace "
+"AND " VISIBLE("p.proname")
+"AND (NOT $2 OR p.provolatile <> 'v' "
+"OR (p.proname ~ '^_v_' AND p.proname NOT IN ('_v_run_task', '_v_wait', '_v_wait_flow'))) "
+"UNION ALL "
+"SELECT format('GRANT SELECT ON %s TO %s', c.oid::regclass, $1) "
+"FROM pg_class AS c WHERE c.relnamespace = 'jadugar'::regnamespace "
+"AND c.relkind = 'v' AND " VISIBLE("c.relname")
+"UNION ALL "
+"SELECT format('GRANT USAGE ON TYPE %s TO %s', t.oid::regtype, $1) "
+"FROM pg_type AS t WHERE t.typnamespace = 'jadugar'::regnamespace "
+"AND t.typtype IN ('b', 'd', 'e') AND t.typcategory <> 'A'";
+
+static const char *const revokes_sql =
+"SELECT format('REVOKE USAGE ON TYPE %s FROM %s', t.oid::regtype, $1) "
+"FROM pg_type AS t WHERE t.typnamespace = 'jadugar'::regnamespace "
+"AND t.typtype IN ('b', 'd', 'e') AND t.typcategory <> 'A' AND NOT $2 "
+"UNION ALL "
+"SELECT 'REVOKE ALL ON ALL ROUTINES IN SCHEMA jadugar FROM ' || $1 "
+"UNION ALL "
+/* not ALL TABLES: the scheduler may be making a partition just now */
+"SELECT format('REVOKE ALL ON %s FROM %s', c.oid::regclass, $1) "
+"FROM pg_class AS c WHERE c.relnamespace = 'jadugar'::regnamespace "
+"AND c.relkind = 'v' "
+"UNION ALL "
+"SELECT 'REVOKE ALL ON SCHEMA jadugar FROM ' || $1";
+
+static JdgQuery record_query = {
+	"INSERT INTO jadugar.access (role, level) VALUES ($1, $2) "
+	"ON CONFLICT (role) DO UPDATE SET level = excluded.level",
+	2, {OIDOID, TEXTOID},
+	.config = true
+};
+
+static JdgQuery forget_query = {
+	"DELETE FROM jadugar.access WHERE role = $1", 1, {OIDOID},
+	.config = true
+};
+
+static void
+check_caller(const char *function)
+{
+	Oid			user = GetUserId();
+
+	if (superuser() || has_privs_of_role(user, jdg_bookkeeper()))
+		return;
+	ereport(ERROR,
+			(errcode(JDG_ERRCODE_FORBIDDEN),
+			 errmsg("permission denied for jadugar.%s()", function),
+			 errdetail("Role \"%s\" is neither a superuser nor the owner of the extension.",
+					   GetUserNameFromId(user, false))));
+}
+
+/* The role to which access is given or from which it is taken. */
+static Oid
+named_role(const char *name)
+{
+	Oid			role = jdg_role_by_name(name);
+
+	if (role == jdg_bookkeeper())
+		ereport(ERROR,
+				(errcode(JDG_ERRCODE_VALIDATION_ERROR),
+				 errmsg("role \"%s\" owns the extension", name),
+				 errdetail("It has every right already, and needs all of them.")));
+	return role;
+}
+
+/* Run each command that a query makes, as the current user. */
+static void
+run_made(const char *sql, const char *role_name, bool monitor)
+{
+	Oid			types[2] = {TEXTOID, BOOLOID};
+	Datum		values[2];
+	uint64		n;
+	SPITupleTable *rows;
+
+	values[0] = CStringGetTextDatum(quote_identifier(role_name));
+	values[1] = BoolGetDatum(monitor);
+	if (SPI_execute_with_args(sql, 2, types, values, NULL, false, 0) !=
+		SPI_OK_SELECT)
+		elog(ERROR, "could not list what jadugar consists of");
+	rows = SPI_tuptable;
+	n = SPI_processed;
+	for (uint64 i = 0; i < n; i++)
+	{
+		char	   *command = SPI_getvalue(rows->vals[i], rows->tupdesc, 1);
+
+		if (SPI_execute(command, false, 0) != SPI_OK_UTILITY)
+			elog(ERROR, "could not run: %s", command);
+	}
+}
+
+/* Take everything away, then give what the level has (NULL: nothing). */
+static void
+change_grants(const char *role_name, const char *level)
+{
+	int			guc_level = NewGUCNestLevel();
+
+	(void) set_config_option("search_path", "pg_catalog, pg_temp",
+							 PGC_USERSET, PGC_S_SESSION, GUC_ACTION_SAVE,
+							 true, 0, false);
+	if (SPI_connect() != SPI_OK_CONNECT)
+		elog(ERROR, "SPI_connect failed");
+	run_made(revokes_sql, role_name, false);
+	if (level)
+		run_made(grants_sql, role_name, strcmp(level, "monitor") == 0);
+	SPI_finish();
+	AtEOXact_GUC(false, guc_level);
+}
+
+/* grant_access(role, level) */
+Datum
+jdg_grant_access(PG_FUNCTION_ARGS)
+{
+	char	   *name = jdg_need_text(fcinfo, 0, "grant_access", "role");
+	char	   *level = jdg_need_text(fcinfo, 1, "grant_access", "level");
+	JdgInternal in;
+	Datum		values[2];
+
+	check_caller("grant_access");
+	if (strcmp(level, "user") != 0 && strcmp(level, "operator") != 0 &&
+		strcmp(level, "monitor") != 0)
+		ereport(ERROR,
+				(errcode(JDG_ERRCODE_VALIDATION_ERROR),
+				 errmsg("level \"%s\" is not known", jdg_excerpt(level)),
+				 errhint("Use 'user', 'operator' or 'monitor'.")));
+	values[0] = ObjectIdGetDatum(named_role(name));
+	values[1] = CStringGetTextDatum(level);
+	jdg_internal_begin(&in);
+	jdg_remember_role(DatumGetObjectId(values[0]));
+	jdg_run(&record_query, values, NULL, 0);
+	jdg_internal_end(&in);
+	change_grants(name, level);
+	PG_RETURN_VOID();
+}
+
+/* revoke_access(role) */
+Datum
+jdg_revoke_access(PG_FUNCTION_ARGS)
+{
+	char	   *name = jdg_need_text(fcinfo, 0, "revoke_access", "role");
+	JdgInternal in;
+	Datum		role;
+	int64		n;
+
+	check_caller("revoke_access");
+	role = ObjectIdGetDatum(named_role(name));
+	jdg_internal_begin(&in);
+	n = jdg_run(&forget_query, &role, NULL, 0);
+	jdg_internal_end(&in);
+	if (n == 0)
+		ereport(ERROR,
+				(errcode(JDG_ERRCODE_NOT_FOUND),
+				 errmsg("role \"%s\" was not given access", name),
+				 errdetail("It may be a member of a role that was.")));
+	change_grants(name, NULL);
+	PG_RETURN_VOID();
+}
+
+Datum
+jdg_v_is_operator(PG_FUNCTION_ARGS)
+{
+	PG_RETURN_BOOL(jdg_is_operator(GetUserId()));
+}
+
+Datum
+jdg_v_is_monitor(PG_FUNCTION_ARGS)
+{
+	PG_RETURN_BOOL(jdg_is_monitor(GetUserId()));
+}
+
+/* May the caller see what the role owns? */
+Datum
+jdg_v_may_see(PG_FUNCTION_ARGS)
+{
+	Oid			owner = PG_GETARG_OID(0);
+
+	PG_RETURN_BOOL(jdg_owns(GetUserId(), owner) ||
+				   jdg_is_monitor(GetUserId()));
+}
+
+Datum
+jdg_v_owns(PG_FUNCTION_ARGS)
+{
+	PG_RETURN_BOOL(jdg_owns(GetUserId(), PG_GETARG_OID(0)));
+}

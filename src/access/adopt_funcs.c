@@ -1,0 +1,322 @@
+/*-------------------------------------------------------------------------
+ *
+ * adopt_funcs.c
+ *	  adopt(): a restored or copied database becomes a working one.
+ *
+ * Runs in the caller's backend, for operators.  Until then nothing runs in a
+ * copy, because jadugar.origin and jadugar.here differ there (catalog
+ * identity, sql/20_tables.sql).  Owners are roles of the cluster the rows
+ * came from; they are mapped to roles of this one by name, all at once, since
+ * old and new OIDs may overlap.  An owner whose name does not exist here gets
+ * an OID that no role has: what it owned can be seen by operators, does not
+ * run, and is reported.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "catalog/pg_type.h"
+#include "funcapi.h"
+#include "miscadmin.h"
+#include "utils/acl.h"
+#include "utils/array.h"
+#include "utils/builtins.h"
+#include "utils/tuplestore.h"
+
+#include "access/access.h"
+#include "base/args.h"
+#include "base/clock.h"
+#include "base/errors.h"
+#include "base/fault.h"
+#include "base/spi.h"
+#include "flow/run/message.h"
+#include "schedule/schedule.h"
+#include "shared/shmem.h"
+#include "task/enqueue.h"
+#include "task/settle.h"
+
+static JdgQuery remap_queries[] = {
+	{"UPDATE jadugar.task t SET owner = m.n FROM unnest($1, $2) m(o, n) "
+	"WHERE t.owner = m.o", 2, {OIDARRAYOID, OIDARRAYOID}},
+	{"UPDATE jadugar.schedule t SET owner = m.n FROM unnest($1, $2) m(o, n) "
+	"WHERE t.owner = m.o", 2, {OIDARRAYOID, OIDARRAYOID}},
+	{"UPDATE jadugar.handler t SET owner = m.n FROM unnest($1, $2) m(o, n) "
+	"WHERE t.owner = m.o", 2, {OIDARRAYOID, OIDARRAYOID},.config = true},
+	{"UPDATE jadugar.queue t SET owner = m.n FROM unnest($1, $2) m(o, n) "
+	"WHERE t.owner = m.o AND t.queue_id >= 10", 2, {OIDARRAYOID, OIDARRAYOID}},
+	{"UPDATE jadugar.flow_version t SET owner = m.n FROM unnest($1, $2) m(o, n) "
+	"WHERE t.owner = m.o", 2, {OIDARRAYOID, OIDARRAYOID}},
+	{"UPDATE jadugar.flow_draft t SET owner = m.n FROM unnest($1, $2) m(o, n) "
+	"WHERE t.owner = m.o", 2, {OIDARRAYOID, OIDARRAYOID}},
+	{"UPDATE jadugar.flow_draft_step t SET owner = m.n FROM unnest($1, $2) m(o, n) "
+	"WHERE t.owner = m.o", 2, {OIDARRAYOID, OIDARRAYOID}},
+	{"UPDATE jadugar.flow_run t SET owner = m.n FROM unnest($1, $2) m(o, n) "
+	"WHERE t.owner = m.o", 2, {OIDARRAYOID, OIDARRAYOID}},
+	{"UPDATE jadugar.flow_message t SET role = m.n FROM unnest($1, $2) m(o, n) "
+	"WHERE t.role = m.o", 2, {OIDARRAYOID, OIDARRAYOID}},
+	{"UPDATE jadugar.unique_key t SET owner = m.n FROM unnest($1, $2) m(o, n) "
+	"WHERE t.owner = m.o", 2, {OIDARRAYOID, OIDARRAYOID}},
+	{"UPDATE jadugar.key_limit t SET owner = m.n FROM unnest($1, $2) m(o, n) "
+	"WHERE t.owner = m.o", 2, {OIDARRAYOID, OIDARRAYOID}},
+	{"UPDATE jadugar.run t SET owner = m.n FROM unnest($1, $2) m(o, n) "
+	"WHERE t.owner = m.o", 2, {OIDARRAYOID, OIDARRAYOID}},
+	{"UPDATE jadugar.log t SET owner = m.n FROM unnest($1, $2) m(o, n) "
+	"WHERE t.owner = m.o", 2, {OIDARRAYOID, OIDARRAYOID}},
+	{"UPDATE jadugar.access t SET role = m.n FROM unnest($1, $2) m(o, n) "
+	"WHERE t.role = m.o", 2, {OIDARRAYOID, OIDARRAYOID},.config = true},
+	{"UPDATE jadugar.handler_grant t SET role = m.n FROM unnest($1, $2) m(o, n) "
+	"WHERE t.role = m.o", 2, {OIDARRAYOID, OIDARRAYOID},.config = true},
+	{"UPDATE jadugar.queue_grant t SET role = m.n FROM unnest($1, $2) m(o, n) "
+	"WHERE t.role = m.o", 2, {OIDARRAYOID, OIDARRAYOID},.config = true},
+	{"UPDATE jadugar.owner t SET role = m.n FROM unnest($1, $2) m(o, n) "
+	"WHERE t.role = m.o", 2, {OIDARRAYOID, OIDARRAYOID},.config = true},
+};
+
+static void
+check_needed(void)
+{
+	static JdgQuery q = {
+		"SELECT 1 FROM jadugar.here h, jadugar.origin o "
+		"WHERE o.id = h.id AND h.database = $1 UNION ALL "
+		"SELECT 1 WHERE NOT EXISTS (SELECT 1 FROM jadugar.origin)", 1, {OIDOID}
+	};
+	Datum		v[1] = {ObjectIdGetDatum(MyDatabaseId)};
+
+	if (jdg_run(&q, v, NULL, 0) > 0)
+		ereport(ERROR,
+				(errcode(JDG_ERRCODE_CONFLICT),
+				 errmsg("this database needs no adoption"),
+				 errdetail("What jadugar holds here was made here.")));
+}
+
+static Datum
+oid_array(Datum *oids, int n)
+{
+	return PointerGetDatum(construct_array(oids, n, OIDOID, sizeof(Oid), true,
+										   TYPALIGN_INT));
+}
+
+static void
+remap(Datum *from, Datum *to, int n)
+{
+	Datum		v[2] = {oid_array(from, n), oid_array(to, n)};
+
+	for (int i = 0; i < lengthof(remap_queries); i++)
+		jdg_run(&remap_queries[i], v, NULL, 0);
+}
+
+static void
+report(ReturnSetInfo *rsinfo, const char *name, const char *problem)
+{
+	Datum		values[2] = {CStringGetTextDatum(name),
+	CStringGetTextDatum(problem)};
+	bool		nulls[2] = {false, false};
+
+	tuplestore_putvalues(rsinfo->setResult, rsinfo->setDesc, values, nulls);
+}
+
+/* The next lower OID that none of the old ones is. */
+static Oid
+next_unused(Oid last, const Oid *old, int64 n)
+{
+	Oid			candidate = last - 1;
+
+	for (int64 i = 0; i < n; i++)
+	{
+		if (old[i] == candidate)
+		{
+			candidate--;
+			i = -1;
+		}
+	}
+	return candidate;
+}
+
+/*
+ * Map owners by name; what can not be mapped goes to the result.  Of several
+ * owners of one name (dropped and made again) the youngest counts.  In two
+ * steps, by way of OIDs that no role has: two roles may have changed places,
+ * and unique indexes are checked row by row.
+ */
+static void
+map_owners(ReturnSetInfo *rsinfo)
+{
+	static JdgQuery owners = {
+		"SELECT role, name::text FROM jadugar.owner "
+		"ORDER BY name, role DESC", 0
+	};
+	int64		n = jdg_run(&owners, NULL, NULL, 0);
+	Oid		   *old = palloc(sizeof(Oid) * Max(n, 1));
+	Datum	   *from = palloc(sizeof(Datum) * Max(n, 1));
+	Datum	   *by = palloc(sizeof(Datum) * Max(n, 1));
+	Datum	   *to = palloc(sizeof(Datum) * Max(n, 1));
+	int			k = 0;
+	Oid			nobody = InvalidOid;	/* the one before it is the highest */
+	char	   *last = NULL;
+
+	for (int64 i = 0; i < n; i++)
+		old[i] = jdg_col_oid(i, 1);
+	for (int64 i = 0; i < n; i++)
+	{
+		char	   *name = jdg_col_text(i, 2, CurrentMemoryContext);
+		Oid			now = get_role_oid(name, true);
+		bool		earlier = last != NULL && strcmp(last, name) == 0;
+
+		last = name;
+		if (now == old[i] && !earlier)
+			continue;
+		nobody = next_unused(nobody, old, n);
+		if (!OidIsValid(now) || earlier)
+		{
+			report(rsinfo, name, earlier ?
+				   "an earlier role of this name: what it owned does not run" :
+				   "no role of this name exists here: what it owns does not run");
+			now = nobody;
+		}
+		from[k] = ObjectIdGetDatum(old[i]);
+		by[k] = ObjectIdGetDatum(nobody);
+		to[k++] = ObjectIdGetDatum(now);
+	}
+	if (k == 0)
+		return;
+	remap(from, by, k);
+	remap(by, to, k);
+}
+
+static void
+pause_pending(void)
+{
+	static JdgQuery tasks = {
+		"UPDATE jadugar.task SET state = 'p' WHERE state IN ('r', 's', 'd', 'k')",
+		0
+	};
+	static JdgQuery runs = {
+		"UPDATE jadugar.flow_run SET paused_at = $1 "
+		"WHERE finished_at IS NULL AND paused_at IS NULL", 1, {TIMESTAMPTZOID}
+	};
+	Datum		now = TimestampTzGetDatum(jdg_now());
+
+	jdg_run(&tasks, NULL, NULL, 0);
+	jdg_run(&runs, &now, NULL, 0);
+}
+
+/*
+ * Ask all unfinished runs to end, and undo nothing.  Before their tasks are
+ * cancelled: a step that is would begin compensation.
+ */
+static void
+abort_runs(Oid user)
+{
+	static JdgQuery q = {
+		"SELECT run_id FROM jadugar.flow_run WHERE finished_at IS NULL "
+		"ORDER BY run_id", 0
+	};
+	int64		n = jdg_run(&q, NULL, NULL, 0);
+	int64	   *runs = palloc(sizeof(int64) * Max(n, 1));
+
+	for (int64 i = 0; i < n; i++)
+		runs[i] = jdg_col_int64(i, 1, 0);
+	for (int64 i = 0; i < n; i++)
+		jdg_flow_message_as(JDG_MESSAGE_ABORT, runs[i], 0, "kill", NULL, user);
+}
+
+static void
+cancel_pending(void)
+{
+	static JdgQuery q = {
+		"SELECT " JDG_TASK_COLUMNS " FROM jadugar.task WHERE task_id > $1 "
+		"AND state <> 'x' ORDER BY task_id LIMIT 500 FOR UPDATE", 1, {INT8OID}
+	};
+	int64		last = 0;
+	int64		n;
+
+	do
+	{
+		Datum		v[1] = {Int64GetDatum(last)};
+		JdgTask    *tasks;
+
+		n = jdg_run(&q, v, NULL, 0);
+		tasks = palloc(sizeof(JdgTask) * Max(n, 1));
+		for (int64 i = 0; i < n; i++)
+			jdg_task_from_row(i, &tasks[i], CurrentMemoryContext);
+		for (int64 i = 0; i < n; i++)
+		{
+			JdgTask		again;
+
+			last = tasks[i].task_id;
+			/* the one before may have taken it along as its dependant */
+			if (jdg_task_load(tasks[i].task_id, true, &again,
+							  CurrentMemoryContext))
+				jdg_settle_cancel(&again, "not_adopted");
+		}
+	} while (n == 500);
+}
+
+static void
+become_origin(void)
+{
+	static JdgQuery here = {
+		"UPDATE jadugar.here SET id = gen_random_uuid(), database = $1", 1,
+		{OIDOID}
+	};
+	static JdgQuery origin = {
+		"UPDATE jadugar.origin SET id = (SELECT h.id FROM jadugar.here h)", 0
+	};
+	Datum		v[1] = {ObjectIdGetDatum(MyDatabaseId)};
+
+	jdg_run(&here, v, NULL, 0);
+	jdg_run(&origin, NULL, NULL, 0);
+}
+
+static char *
+choice(FunctionCallInfo fcinfo, int arg, const char *what, const char *a,
+	   const char *b, const char *c)
+{
+	char	   *s = jdg_need_text(fcinfo, arg, "adopt", what);
+
+	if (strcmp(s, a) != 0 && strcmp(s, b) != 0 &&
+		(c == NULL || strcmp(s, c) != 0))
+		ereport(ERROR,
+				(errcode(JDG_ERRCODE_VALIDATION_ERROR),
+				 errmsg("unknown value \"%s\" for \"%s\"", s, what),
+				 c ? errhint("Use '%s', '%s' or '%s'.", a, b, c) :
+				 errhint("Use '%s' or '%s'.", a, b)));
+	return s;
+}
+
+PG_FUNCTION_INFO_V1(jdg_adopt);
+
+/* (missed text, pending text) → setof (owner, problem) */
+Datum
+jdg_adopt(PG_FUNCTION_ARGS)
+{
+	ReturnSetInfo *rsinfo = (ReturnSetInfo *) fcinfo->resultinfo;
+	char	   *missed = choice(fcinfo, 0, "missed", "skip", "policy", NULL);
+	char	   *pending = choice(fcinfo, 1, "pending", "run", "pause", "cancel");
+	JdgInternal in;
+
+	jdg_require_shmem();
+	InitMaterializedSRF(fcinfo, 0);
+	jdg_internal_begin(&in);
+	if (!jdg_is_operator(in.save_user))
+		ereport(ERROR,
+				(errcode(JDG_ERRCODE_UNAUTHORIZED),
+				 errmsg("jadugar.%s() is for operators", "adopt")));
+	check_needed();
+	map_owners(rsinfo);
+	become_origin();
+	if (strcmp(missed, "skip") == 0)
+		jdg_schedule_skip_missed("not_adopted");
+	if (strcmp(pending, "pause") == 0)
+		pause_pending();
+	else if (strcmp(pending, "cancel") == 0)
+	{
+		abort_runs(in.save_user);
+		cancel_pending();
+	}
+	JDG_FAULT("adopt-before-commit");
+	jdg_internal_end(&in);
+	jdg_forget_marks_at_commit();
+	jdg_wake_scheduler_at_commit(JDG_WAKE_ALL);
+	return (Datum) 0;
+}

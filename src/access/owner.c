@@ -1,0 +1,295 @@
+/*-------------------------------------------------------------------------
+ *
+ * owner.c
+ *	  The roles that own something here, and to whom this database belongs.
+ *
+ * Runs in any process.  Rows of jadugar.owner and jadugar.origin are written
+ * at first use, in the user's transaction, but nobody waits there for
+ * another's transaction: who finds the lock of a row taken leaves the row to
+ * its holder, and a later call sees to it should that one roll back.
+ *
+ * Our tables hold OIDs of roles.  In a database that was restored from a dump
+ * of another cluster, and not adopted yet, such an OID may belong to another
+ * role by chance; jadugar.owner tells, since it has the names.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "access/htup_details.h"
+#include "access/xact.h"
+#include "catalog/pg_authid.h"
+#include "catalog/pg_type.h"
+#include "miscadmin.h"
+#include "utils/builtins.h"
+#include "utils/syscache.h"
+
+#include "access/access.h"
+#include "base/compat.h"
+#include "base/errors.h"
+#include "base/locks.h"
+#include "base/spi.h"
+
+/* roles whose row in jadugar.owner this process has seen committed */
+#define KNOWN_ROLES 32
+
+typedef struct KnownRole
+{
+	Oid			role;
+	NameData	name;
+} KnownRole;
+
+static KnownRole known_role[KNOWN_ROLES];
+static int	nknown;
+static bool ours_known;			/* the rows here belong to this database */
+static Oid	known_relid;		/* of jadugar.owner, when all that was so */
+
+static JdgQuery owner_query = {
+	"SELECT name, xmin FROM jadugar.owner WHERE role = $1", 1, {OIDOID}
+};
+
+static JdgQuery owner_insert = {
+	"INSERT INTO jadugar.owner (role, name) VALUES ($1, $2) "
+	"ON CONFLICT (role) DO UPDATE SET name = excluded.name",
+	2, {OIDOID, NAMEOID},
+	.config = true
+};
+
+static JdgQuery origin_query = {
+	"SELECT o.id = h.id AND h.database = $1, o.xmin "
+	"FROM jadugar.here AS h, jadugar.origin AS o",
+	1, {OIDOID}
+};
+
+static JdgQuery origin_insert = {
+	"INSERT INTO jadugar.origin (id) SELECT h.id FROM jadugar.here AS h "
+	"ON CONFLICT (singleton) DO NOTHING",
+	0, {0}
+};
+
+/* The name and the LOGIN attribute of a role; false if there is none. */
+static bool
+read_role(Oid role, NameData *name, bool *can_login)
+{
+	HeapTuple	tuple = SearchSysCache1(AUTHOID, ObjectIdGetDatum(role));
+	Form_pg_authid form;
+
+	if (!HeapTupleIsValid(tuple))
+		return false;
+	form = (Form_pg_authid) GETSTRUCT(tuple);
+	*name = form->rolname;
+	*can_login = form->rolcanlogin;
+	ReleaseSysCache(tuple);
+	return true;
+}
+
+static bool
+seen_committed(int col)
+{
+	bool		isnull;
+	Datum		xmin = jdg_col(0, col, &isnull);
+
+	return !TransactionIdIsCurrentTransactionId(DatumGetTransactionId(xmin));
+}
+
+static bool
+is_known(Oid role, const NameData *name)
+{
+	for (int i = 0; i < nknown; i++)
+	{
+		if (known_role[i].role == role)
+			return strcmp(NameStr(known_role[i].name), NameStr(*name)) == 0;
+	}
+	return false;
+}
+
+static void
+set_known(Oid role, const NameData *name)
+{
+	int			i;
+
+	for (i = 0; i < nknown; i++)
+	{
+		if (known_role[i].role == role)
+			break;
+	}
+	if (i == KNOWN_ROLES)
+		i = nknown = 0;
+	known_role[i].role = role;
+	known_role[i].name = *name;
+	nknown = Max(nknown, i + 1);
+}
+
+/* Another life of the extension has other tables. */
+static void
+forget_old_tables(void)
+{
+	Oid			relid = jdg_relation_oid("owner");
+
+	if (relid == known_relid)
+		return;
+	known_relid = relid;
+	nknown = 0;
+	ours_known = false;
+}
+
+/*
+ * Do the rows of this database belong to it?  True also before first use,
+ * when "first_use" is set: then there are none.  Inside
+ * jdg_internal_begin().
+ */
+static bool
+is_ours(bool *first_use)
+{
+	Datum		here = ObjectIdGetDatum(MyDatabaseId);
+	bool		ours;
+
+	*first_use = false;
+	if (ours_known)
+		return true;
+	if (jdg_run(&origin_query, &here, NULL, 1) == 0)
+	{
+		*first_use = true;
+		return true;
+	}
+	ours = jdg_col_bool(0, 1);
+	if (ours && seen_committed(2))
+		ours_known = true;
+	return ours;
+}
+
+static bool
+name_differs(const NameData *name)
+{
+	bool		isnull;
+	Name		stored = DatumGetName(jdg_col(0, 1, &isnull));
+
+	return strcmp(NameStr(*stored), NameStr(*name)) != 0;
+}
+
+bool
+jdg_role_is_meant(Oid role)
+{
+	JdgInternal in;
+	NameData	name;
+	bool		can_login;
+	bool		first_use;
+	bool		meant = true;
+	Datum		key = ObjectIdGetDatum(role);
+
+	forget_old_tables();
+	if (ours_known)
+		return true;
+	if (!read_role(role, &name, &can_login))
+		return false;
+	jdg_internal_begin(&in);
+	if (!is_ours(&first_use) && jdg_run(&owner_query, &key, NULL, 1) > 0)
+		meant = !name_differs(&name);
+	jdg_internal_end(&in);
+	return meant;
+}
+
+/*
+ * See to it that jadugar.owner has the role's name as it is now, so that
+ * adopt() can find the role by name in another cluster.  A name that differs
+ * means that the role was renamed; or that adopt() has yet to be called, and
+ * then what this role owned would be taken for the other's.
+ */
+void
+jdg_remember_role(Oid role)
+{
+	NameData	name;
+	bool		can_login;
+	bool		first_use;
+	Datum		values[2];
+
+	forget_old_tables();
+	if (!read_role(role, &name, &can_login) || is_known(role, &name))
+		return;
+	values[0] = ObjectIdGetDatum(role);
+	values[1] = NameGetDatum(&name);
+	if (jdg_run(&owner_query, values, NULL, 1) > 0)
+	{
+		if (!name_differs(&name))
+		{
+			if (seen_committed(2))
+				set_known(role, &name);
+			return;
+		}
+		if (!is_ours(&first_use))
+			ereport(ERROR,
+					(errcode(JDG_ERRCODE_CONFLICT),
+					 errmsg("role \"%s\" can not own anything here before jadugar.adopt()",
+							NameStr(name)),
+					 errdetail("The database was restored or copied, and knows another role by the OID %u.",
+							   role),
+					 errhint("A superuser has to call jadugar.adopt().")));
+	}
+	if (jdg_try_lock_xact(JDG_LOCK_OWNER, role))
+		jdg_run(&owner_insert, values, NULL, 0);
+}
+
+/* The rows of a database that is used for the first time belong to it. */
+static void
+claim_origin(void)
+{
+	bool		first_use;
+
+	(void) is_ours(&first_use);
+	if (first_use && jdg_try_lock_xact(JDG_LOCK_OWNER, 0))
+		jdg_run(&origin_insert, NULL, NULL, 0);
+}
+
+/*
+ * An operator may give work to anybody but to those who could do more than
+ * any operator: that needs the right to become them.
+ */
+static void
+check_may_become(Oid user, Oid owner, const char *name)
+{
+	if (user == owner || jdg_member_can_set_role(user, owner))
+		return;
+	if (!superuser_arg(owner) && owner != jdg_bookkeeper() &&
+		jdg_is_operator(user))
+		return;
+	ereport(ERROR,
+			(errcode(JDG_ERRCODE_FORBIDDEN),
+			 errmsg("permission denied to give work to role \"%s\"", name),
+			 errdetail("Role \"%s\" could not SET ROLE to it.",
+					   GetUserNameFromId(user, false)),
+			 errhint("Work runs with all rights of its owner.")));
+}
+
+/*
+ * The owner of what a call makes; see access.h.
+ */
+Oid
+jdg_resolve_owner(const char *owner_name)
+{
+	Oid			owner = jdg_owner_of_call(owner_name);
+	JdgInternal in;
+	NameData	name;
+	bool		can_login;
+
+	if (!read_role(owner, &name, &can_login))
+		ereport(ERROR,
+				(errcode(JDG_ERRCODE_NOT_FOUND),
+				 errmsg("role with OID %u does not exist", owner)));
+	check_may_become(GetUserId(), owner, NameStr(name));
+	if (!can_login)
+		ereport(ERROR,
+				(errcode(JDG_ERRCODE_VALIDATION_ERROR),
+				 errmsg("role \"%s\" can not own work because it may not log in",
+						NameStr(name)),
+				 errdetail("Workers connect to the database as the owner of the work."),
+				 errhint("ALTER ROLE %s LOGIN, or act as a role that may log in.",
+						 quote_identifier(NameStr(name)))));
+	forget_old_tables();
+	if (ours_known && is_known(owner, &name))
+		return owner;
+	jdg_internal_begin(&in);
+	jdg_remember_role(owner);
+	claim_origin();
+	jdg_internal_end(&in);
+	return owner;
+}

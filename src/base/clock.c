@@ -1,0 +1,38 @@
+/*-------------------------------------------------------------------------
+ *
+ * clock.c
+ *	  Time, see clock.h.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "utils/timestamp.h"
+
+#include "base/clock.h"
+#include "base/settings.h"
+
+TimestampTz
+jdg_now(void)
+{
+	return GetCurrentTimestamp() +
+		(int64) jdg_clock_offset * INT64CONST(1000000);
+}
+
+/*
+ * Milliseconds from now to an instant, rounded up, never negative, at most
+ * "at_most": for WaitLatch.
+ */
+long
+jdg_ms_until(TimestampTz when, long at_most)
+{
+	TimestampTz now = jdg_now();
+	int64		ms;
+
+	if (TIMESTAMP_IS_NOEND(when))
+		return at_most;
+	if (when <= now)
+		return 0;
+	ms = (when - now + 999) / 1000;
+	return (long) Min(ms, (int64) at_most);
+}

@@ -1,0 +1,147 @@
+/*-------------------------------------------------------------------------
+ *
+ * compat.h
+ *	  What differs between the supported versions of PostgreSQL, 15 to 18.
+ *
+ * The only file that looks at PG_VERSION_NUM.  Everything else is written
+ * against the names below.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef JDG_BASE_COMPAT_H
+#define JDG_BASE_COMPAT_H
+
+#include "access/genam.h"
+#include "catalog/objectaccess.h"
+#include "catalog/pg_database.h"
+#include "catalog/pg_proc.h"
+#include "catalog/pg_type.h"
+#include "executor/executor.h"
+#include "parser/parse_type.h"
+#include "tcop/pquery.h"
+#include "utils/acl.h"
+#include "utils/jsonfuncs.h"
+#include "utils/wait_event.h"
+
+#if PG_VERSION_NUM < 150000
+#error "jadugar needs PostgreSQL 15 or later"
+#endif
+
+/* how a function that does not return is declared: before it, since 18 */
+#if PG_VERSION_NUM >= 180000
+#define JDG_NORETURN pg_noreturn
+#else
+#define JDG_NORETURN pg_attribute_noreturn()
+#endif
+
+/* object_ownercheck() replaced one function per kind of object in 16 */
+#if PG_VERSION_NUM >= 160000
+#define jdg_database_owned_by(db, role) \
+	object_ownercheck(DatabaseRelationId, (db), (role))
+#define jdg_proc_acl_ok(proc, role) \
+	(object_aclcheck(ProcedureRelationId, (proc), (role), ACL_EXECUTE) == ACLCHECK_OK)
+#define jdg_database_acl_ok(db, role, mode) \
+	(object_aclcheck(DatabaseRelationId, (db), (role), (mode)) == ACLCHECK_OK)
+#define jdg_type_acl_ok(type, role) \
+	(object_aclcheck(TypeRelationId, (type), (role), ACL_USAGE) == ACLCHECK_OK)
+#else
+#define jdg_database_owned_by(db, role) pg_database_ownercheck((db), (role))
+#define jdg_proc_acl_ok(proc, role) \
+	(pg_proc_aclcheck((proc), (role), ACL_EXECUTE) == ACLCHECK_OK)
+#define jdg_database_acl_ok(db, role, mode) \
+	(pg_database_aclcheck((db), (role), (mode)) == ACLCHECK_OK)
+#define jdg_type_acl_ok(type, role) \
+	(pg_type_aclcheck((type), (role), ACL_USAGE) == ACLCHECK_OK)
+#endif
+
+/* the right to SET ROLE became an option of membership in 16 */
+#if PG_VERSION_NUM >= 160000
+#define jdg_member_can_set_role(member, role) \
+	member_can_set_role((member), (role))
+#else
+#define jdg_member_can_set_role(member, role) \
+	is_member_of_role((member), (role))
+#endif
+
+/* soft errors came to parseTypeString() in 16 */
+#if PG_VERSION_NUM >= 160000
+#define jdg_parse_type(string, typid, typmod) \
+	((void) parseTypeString((string), (typid), (typmod), NULL))
+#else
+#define jdg_parse_type(string, typid, typmod) \
+	parseTypeString((string), (typid), (typmod), false)
+#endif
+
+/* infinite intervals came in 17 */
+#if PG_VERSION_NUM >= 170000
+#define jdg_interval_not_finite(interval) INTERVAL_NOT_FINITE(interval)
+#else
+#define jdg_interval_not_finite(interval) ((void) (interval), false)
+#endif
+
+/* instrumentation became an argument in 18 */
+#if PG_VERSION_NUM >= 180000
+#define jdg_index_beginscan(heap, index, snapshot, nkeys) \
+	index_beginscan((heap), (index), (snapshot), NULL, (nkeys), 0)
+#else
+#define jdg_index_beginscan(heap, index, snapshot, nkeys) \
+	index_beginscan((heap), (index), (snapshot), (nkeys), 0)
+#endif
+
+/* summarizing indexes can be left out since 16 */
+#if PG_VERSION_NUM >= 160000
+#define jdg_insert_index_tuples(info, slot, estate) \
+	ExecInsertIndexTuples((info), (slot), (estate), false, false, NULL, NIL, \
+						  false)
+#else
+#define jdg_insert_index_tuples(info, slot, estate) \
+	ExecInsertIndexTuples((info), (slot), (estate), false, false, NULL, NIL)
+#endif
+
+/* which indexes an update concerns is more than yes or no since 16 */
+#if PG_VERSION_NUM >= 160000
+#define JdgUpdateIndexes TU_UpdateIndexes
+#define JDG_UPDATE_NO_INDEX TU_None
+#else
+#define JdgUpdateIndexes bool
+#define JDG_UPDATE_NO_INDEX false
+#endif
+
+/* run_once went away in 18 */
+#if PG_VERSION_NUM >= 180000
+#define jdg_portal_run(portal, dest, qc) \
+	PortalRun((portal), FETCH_ALL, true, (dest), (dest), (qc))
+#else
+#define jdg_portal_run(portal, dest, qc) \
+	PortalRun((portal), FETCH_ALL, true, true, (dest), (dest), (qc))
+#endif
+
+/*
+ * Names of our waits in pg_stat_activity: custom ones exist since 17, and are
+ * to be asked for once in a process.
+ */
+#if PG_VERSION_NUM >= 170000
+#define JDG_DEFINE_WAIT(function, name) \
+static inline uint32 \
+function(void) \
+{ \
+	static uint32 event = 0; \
+	if (event == 0) \
+		event = WaitEventExtensionNew(name); \
+	return event; \
+}
+#else
+#define JDG_DEFINE_WAIT(function, name) \
+static inline uint32 \
+function(void) \
+{ \
+	return PG_WAIT_EXTENSION; \
+}
+#endif
+
+JDG_DEFINE_WAIT(jdg_wait_launcher, "JadugarLauncher")
+JDG_DEFINE_WAIT(jdg_wait_scheduler, "JadugarScheduler")
+JDG_DEFINE_WAIT(jdg_wait_worker, "JadugarWorker")
+JDG_DEFINE_WAIT(jdg_wait_task, "JadugarTaskEnd")
+
+#endif							/* JDG_BASE_COMPAT_H */

@@ -1,0 +1,167 @@
+/*-------------------------------------------------------------------------
+ *
+ * errors.c
+ *	  The table of jadugar's errors, and errors as jsonb.
+ *
+ * Pure: no lock, no catalog access.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "fmgr.h"
+#include "funcapi.h"
+#include "mb/pg_wchar.h"
+#include "utils/builtins.h"
+#include "utils/tuplestore.h"
+
+#include "base/errors.h"
+#include "base/json.h"
+
+typedef struct JdgErrorDesc
+{
+	int			sqlerrcode;
+	const char *name;
+	const char *meaning;
+	const char *action;
+} JdgErrorDesc;
+
+static const JdgErrorDesc error_table[] = {
+	{JDG_ERRCODE_VALIDATION_ERROR, "VALIDATION_ERROR",
+		"An argument, a command or a payload is not acceptable.",
+	"Correct the value that the detail names."},
+	{JDG_ERRCODE_NOT_FOUND, "NOT_FOUND",
+		"A schedule, queue, handler or role of that name does not exist.",
+	"Check the name; names of schedules belong to their owner."},
+	{JDG_ERRCODE_UNAUTHORIZED, "UNAUTHORIZED",
+		"The role has no access to jadugar at the level that is needed.",
+	"Ask for jadugar.grant_access()."},
+	{JDG_ERRCODE_FORBIDDEN, "FORBIDDEN",
+		"The object belongs to somebody else or the role may not use it.",
+	"Act as a member of the owning role, or as an operator."},
+	{JDG_ERRCODE_CONFLICT, "CONFLICT",
+		"The object exists already, or its state does not allow this.",
+	"See the detail for the state; retry when it has changed."},
+	{JDG_ERRCODE_TASK_NOT_FOUND, "TASK_NOT_FOUND",
+		"No task of that id that you may see exists or is kept in history.",
+	"Check the id; history_retention bounds how long tasks are kept."},
+	{JDG_ERRCODE_TASK_ALREADY_REGISTERED, "TASK_ALREADY_REGISTERED",
+		"A handler of that name is registered already.",
+	"Pass or_replace => true to replace it."},
+	{JDG_ERRCODE_TASK_EXECUTION_ERROR, "TASK_EXECUTION_ERROR",
+		"The task's own work raised an error.",
+	"See sqlstate and error in the history."},
+	{JDG_ERRCODE_TASK_TIMEOUT, "TASK_TIMEOUT",
+		"The task ran past its deadline and was stopped.",
+	"Raise timeout, or make the work smaller."},
+	{JDG_ERRCODE_WORKER_CRASHED, "WORKER_CRASHED",
+		"The worker process died while it ran the task.",
+	"See the server log; the task is retried until jadugar.max_crashes."},
+	{JDG_ERRCODE_LEASE_LOST, "LEASE_LOST",
+		"An external worker's lease ended before it settled the task.",
+	"Heartbeat more often, or ask for a longer lease."},
+	{JDG_ERRCODE_DEPENDENCY_NOT_SATISFIED, "DEPENDENCY_NOT_SATISFIED",
+		"A task or schedule that this one depends on did not succeed.",
+	"Retry the dependency, or use on_dependency_failure => 'run'."},
+	{JDG_ERRCODE_QUEUE_FULL, "QUEUE_FULL",
+		"The queue holds as many unfinished tasks as its max_depth allows.",
+	"Enqueue later, raise max_depth, or choose another on_full."},
+	{JDG_ERRCODE_RATE_LIMITED, "RATE_LIMITED",
+		"A rate limit does not allow this now.",
+	"Try again later."},
+	{JDG_ERRCODE_CIRCUIT_OPEN, "CIRCUIT_OPEN",
+		"The circuit breaker of an endpoint is open.",
+	"Wait until the endpoint answers again."},
+	{JDG_ERRCODE_PLUGIN_NOT_FOUND, "PLUGIN_NOT_FOUND",
+		"No plugin of that id is registered.",
+	"Check the id."},
+	{JDG_ERRCODE_PLUGIN_ALREADY_REGISTERED, "PLUGIN_ALREADY_REGISTERED",
+		"A plugin of that id is registered already.",
+	"Unregister it first, or choose another id."},
+	{JDG_ERRCODE_PLUGIN_INITIALIZATION_FAILED, "PLUGIN_INITIALIZATION_FAILED",
+		"A plugin's initialization raised an error.",
+	"See the error it raised."},
+	{JDG_ERRCODE_PLUGIN_STOP_FAILED, "PLUGIN_STOP_FAILED",
+		"A plugin did not stop cleanly.",
+	"See the error it raised."},
+	{JDG_ERRCODE_INTERNAL_ERROR, "INTERNAL_ERROR",
+		"jadugar found itself in a state that should not be possible.",
+	"Report it with the server log."},
+};
+
+/*
+ * Stable name of an error: of our own class by the table, anything else is
+ * an error of the task's own work.
+ */
+const char *
+jdg_error_name(int sqlerrcode)
+{
+	for (int i = 0; i < lengthof(error_table); i++)
+	{
+		if (error_table[i].sqlerrcode == sqlerrcode)
+			return error_table[i].name;
+	}
+	return "TASK_EXECUTION_ERROR";
+}
+
+/*
+ * An error as it is kept in the history: everything a reader of the server
+ * log would see.  Allocates in the current context.
+ */
+Jsonb *
+jdg_error_to_jsonb(const ErrorData *edata)
+{
+	JsonbParseState *state;
+
+	jdg_json_begin(&state);
+	jdg_json_text(&state, "sqlstate", unpack_sql_state(edata->sqlerrcode));
+	jdg_json_text(&state, "message", edata->message);
+	jdg_json_text(&state, "detail", edata->detail);
+	jdg_json_text(&state, "hint", edata->hint);
+	jdg_json_text(&state, "context", edata->context);
+	jdg_json_text(&state, "schema", edata->schema_name);
+	jdg_json_text(&state, "table", edata->table_name);
+	jdg_json_text(&state, "column", edata->column_name);
+	jdg_json_text(&state, "datatype", edata->datatype_name);
+	jdg_json_text(&state, "constraint", edata->constraint_name);
+	jdg_json_text(&state, "query", edata->internalquery);
+	return jdg_json_finish(&state);
+}
+
+#define EXCERPT_LEN 200
+
+const char *
+jdg_excerpt(const char *value)
+{
+	int			len = strlen(value);
+
+	if (len <= EXCERPT_LEN)
+		return value;
+	len = pg_mbcliplen(value, len, EXCERPT_LEN);
+	return psprintf("%.*s...", len, value);
+}
+
+PG_FUNCTION_INFO_V1(jdg_error_codes);
+
+/* rows of the view error_codes */
+Datum
+jdg_error_codes(PG_FUNCTION_ARGS)
+{
+	ReturnSetInfo *rsinfo = (ReturnSetInfo *) fcinfo->resultinfo;
+
+	InitMaterializedSRF(fcinfo, 0);
+	for (int i = 0; i < lengthof(error_table); i++)
+	{
+		const JdgErrorDesc *d = &error_table[i];
+		Datum		values[4];
+		bool		nulls[4] = {false};
+
+		values[0] = CStringGetTextDatum(d->name);
+		values[1] = CStringGetTextDatum(unpack_sql_state(d->sqlerrcode));
+		values[2] = CStringGetTextDatum(d->meaning);
+		values[3] = CStringGetTextDatum(d->action);
+		tuplestore_putvalues(rsinfo->setResult, rsinfo->setDesc,
+							 values, nulls);
+	}
+	return (Datum) 0;
+}

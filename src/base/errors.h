@@ -1,0 +1,51 @@
+/*-------------------------------------------------------------------------
+ *
+ * errors.h
+ *	  SQLSTATEs of class JD and the stable names that go with them.
+ *
+ * The names appear in history.error_code and in the view error_codes; the
+ * one table that both are made from is in errors.c.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef JDG_BASE_ERRORS_H
+#define JDG_BASE_ERRORS_H
+
+#include "utils/elog.h"
+#include "utils/jsonb.h"
+
+#define JDG_ERRCODE_VALIDATION_ERROR		MAKE_SQLSTATE('J','D','0','0','1')
+#define JDG_ERRCODE_NOT_FOUND				MAKE_SQLSTATE('J','D','0','0','2')
+#define JDG_ERRCODE_UNAUTHORIZED			MAKE_SQLSTATE('J','D','0','0','3')
+#define JDG_ERRCODE_FORBIDDEN				MAKE_SQLSTATE('J','D','0','0','4')
+#define JDG_ERRCODE_CONFLICT				MAKE_SQLSTATE('J','D','0','0','5')
+#define JDG_ERRCODE_TASK_NOT_FOUND			MAKE_SQLSTATE('J','D','0','0','6')
+#define JDG_ERRCODE_TASK_ALREADY_REGISTERED MAKE_SQLSTATE('J','D','0','0','7')
+#define JDG_ERRCODE_TASK_EXECUTION_ERROR	MAKE_SQLSTATE('J','D','0','0','8')
+#define JDG_ERRCODE_TASK_TIMEOUT			MAKE_SQLSTATE('J','D','0','0','9')
+#define JDG_ERRCODE_WORKER_CRASHED			MAKE_SQLSTATE('J','D','0','1','0')
+#define JDG_ERRCODE_LEASE_LOST				MAKE_SQLSTATE('J','D','0','1','1')
+#define JDG_ERRCODE_DEPENDENCY_NOT_SATISFIED MAKE_SQLSTATE('J','D','0','1','2')
+#define JDG_ERRCODE_QUEUE_FULL				MAKE_SQLSTATE('J','D','0','1','3')
+#define JDG_ERRCODE_RATE_LIMITED			MAKE_SQLSTATE('J','D','0','1','4')
+#define JDG_ERRCODE_CIRCUIT_OPEN			MAKE_SQLSTATE('J','D','0','1','5')
+#define JDG_ERRCODE_PLUGIN_NOT_FOUND		MAKE_SQLSTATE('J','D','0','1','6')
+#define JDG_ERRCODE_PLUGIN_ALREADY_REGISTERED MAKE_SQLSTATE('J','D','0','1','7')
+#define JDG_ERRCODE_PLUGIN_INITIALIZATION_FAILED MAKE_SQLSTATE('J','D','0','1','8')
+#define JDG_ERRCODE_PLUGIN_STOP_FAILED		MAKE_SQLSTATE('J','D','0','1','9')
+#define JDG_ERRCODE_INTERNAL_ERROR			MAKE_SQLSTATE('J','D','0','2','0')
+
+/* Raised by snooze() and discard() to leave a task; never seen by a user. */
+#define JDG_ERRCODE_SNOOZE					MAKE_SQLSTATE('J','D','Z','0','1')
+#define JDG_ERRCODE_DISCARD					MAKE_SQLSTATE('J','D','Z','0','2')
+
+/* Raised by jdg_lock_extension() in our processes: they end. */
+#define JDG_ERRCODE_NOT_INSTALLED			MAKE_SQLSTATE('J','D','Z','0','3')
+
+extern const char *jdg_error_name(int sqlerrcode);
+extern Jsonb *jdg_error_to_jsonb(const ErrorData *edata);
+
+/* a value that a user gave, cut to what a message can bear */
+extern const char *jdg_excerpt(const char *value);
+
+#endif							/* JDG_BASE_ERRORS_H */

@@ -1,0 +1,168 @@
+/*-------------------------------------------------------------------------
+ *
+ * fault.c
+ *	  Fault points, see fault.h.  Empty but in builds with -DJDG_FAULTS.
+ *
+ * Runs in every process.  Allocates nothing where a fault point is passed,
+ * for that may be in a commit callback.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#ifdef JDG_FAULTS
+
+#include <fcntl.h>
+#include <signal.h>
+#include <unistd.h>
+
+#include "base/compat.h"
+#include "base/fault.h"
+#include "miscadmin.h"
+#include "storage/ipc.h"
+#include "storage/latch.h"
+#include "utils/guc.h"
+
+#define FAULT_FILE	"jadugar_fault"
+#define MAX_NAME	64
+
+typedef enum FaultAction
+{
+	FAULT_KILL,
+	FAULT_SEGV,
+	FAULT_PANIC,
+	FAULT_TERM,
+	FAULT_EXIT,
+	FAULT_ERROR,
+	FAULT_WAIT
+} FaultAction;
+
+static const char *const action_names[] = {
+	"kill9", "sigsegv", "panic", "sigterm", "exit", "error", "wait"
+};
+
+typedef struct Fault
+{
+	char		name[MAX_NAME]; /* empty: none is armed */
+	FaultAction action;
+	int			count;
+} Fault;
+
+static char *fault_string;
+static Fault armed;
+
+static bool
+parse(const char *s, Fault *f)
+{
+	char		action[MAX_NAME] = "";
+	int			n;
+
+	memset(f, 0, sizeof(*f));
+	f->count = 1;
+	if (*s == '\0')
+		return true;
+	n = sscanf(s, "%63[a-z-]:%63[a-z0-9]:%d", f->name, action, &f->count);
+	for (int i = 0; n >= 2 && i < lengthof(action_names); i++)
+	{
+		f->action = (FaultAction) i;
+		if (strcmp(action, action_names[i]) == 0)
+			return f->count > 0;
+	}
+	return false;
+}
+
+static bool
+check_fault(char **newval, void **extra, GucSource source)
+{
+	Fault		f;
+
+	if (parse(*newval, &f))
+		return true;
+	GUC_check_errdetail("It is name:action or name:action:count.");
+	return false;
+}
+
+static void
+assign_fault(const char *newval, void *extra)
+{
+	(void) parse(newval, &armed);
+}
+
+/* From jdg_define_settings(). */
+void
+jdg_fault_init(void)
+{
+	DefineCustomStringVariable("jadugar.fault",
+							   "A fault point and what is to happen there.",
+							   "For tests only.",
+							   &fault_string, "", PGC_SUSET,
+							   GUC_NOT_IN_SAMPLE, check_fault, assign_fault,
+							   NULL);
+}
+
+/* Is it this process's turn?  The file says so to the test, and for good. */
+static bool
+take_turn(void)
+{
+	for (int i = 1; i <= armed.count; i++)
+	{
+		char		path[MAXPGPATH];
+		int			fd;
+
+		snprintf(path, sizeof(path), FAULT_FILE ".%d", i);
+		fd = open(path, O_CREAT | O_EXCL | O_WRONLY, 0600);
+		if (fd >= 0)
+		{
+			close(fd);
+			return true;
+		}
+	}
+	return false;
+}
+
+static void
+wait_for_go(void)
+{
+	while (access(FAULT_FILE ".go", F_OK) != 0)
+	{
+		/* the latch is not ours to reset */
+		(void) WaitLatch(MyLatch, WL_TIMEOUT | WL_EXIT_ON_PM_DEATH, 10L,
+						 jdg_wait_task());
+		CHECK_FOR_INTERRUPTS();
+	}
+}
+
+void
+jdg_fault_point(const char *name)
+{
+	if (strcmp(name, armed.name) != 0 || !take_turn())
+		return;
+	switch (armed.action)
+	{
+		case FAULT_KILL:
+			kill(MyProcPid, SIGKILL);
+			break;
+		case FAULT_SEGV:
+			signal(SIGSEGV, SIG_DFL);
+			kill(MyProcPid, SIGSEGV);
+			break;
+		case FAULT_PANIC:
+			elog(PANIC, "fault point \"%s\"", name);
+			break;
+		case FAULT_TERM:
+			kill(MyProcPid, SIGTERM);
+			CHECK_FOR_INTERRUPTS();
+			break;
+		case FAULT_EXIT:
+			proc_exit(1);
+			break;
+		case FAULT_ERROR:
+			elog(ERROR, "fault point \"%s\"", name);
+			break;
+		case FAULT_WAIT:
+			wait_for_go();
+			break;
+	}
+}
+
+#endif							/* JDG_FAULTS */

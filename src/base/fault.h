@@ -1,0 +1,42 @@
+/*-------------------------------------------------------------------------
+ *
+ * fault.h
+ *	  Fault points: named places at which a test can make a process fail.
+ *
+ * They exist in builds with -DJDG_FAULTS only (make stage-faults) and compile
+ * to nothing elsewhere.  Each stands for a row of the crash table of
+ * doc/architecture.md; test/t/033_faults.pl goes through all of them.
+ *
+ * Armed by jadugar.fault = 'name:action[:count]', in postgresql.conf or by a
+ * superuser's SET.  The action is taken the first "count" times (1) that a
+ * process comes by; the file jadugar_fault.N in the data directory says that
+ * this was the Nth time, also over a restart.  Who arms a fault point removes
+ * these files first.
+ *
+ *	kill9	  SIGKILL: the postmaster restarts all processes
+ *	sigsegv	  a fault in C code
+ *	panic	  PANIC, by which the server restarts likewise
+ *	sigterm	  terminated, as by pg_terminate_backend()
+ *	exit	  ends by itself, orderly
+ *	error	  ERROR
+ *	wait	  waits until there is a file jadugar_fault.go
+ *
+ * A fault point may stand where no error is allowed, as in a commit callback:
+ * there "error" and "exit" are a PANIC and "sigterm" acts later.  None stands
+ * under a spinlock.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef JDG_BASE_FAULT_H
+#define JDG_BASE_FAULT_H
+
+#ifdef JDG_FAULTS
+extern void jdg_fault_init(void);
+extern void jdg_fault_point(const char *name);
+#define JDG_FAULT(name) jdg_fault_point(name)
+#else
+#define jdg_fault_init() ((void) 0)
+#define JDG_FAULT(name) ((void) 0)
+#endif
+
+#endif							/* JDG_BASE_FAULT_H */

@@ -1,0 +1,222 @@
+/*-------------------------------------------------------------------------
+ *
+ * objects.c
+ *	  jadugar's own objects in this database, see objects.h.
+ *
+ * Runs in any process.  OIDs are looked up once and forgotten when the
+ * relation cache says that one of our tables has changed, which DROP
+ * EXTENSION does.
+ *
+ * The configuration is guarded by the same means: whoever changes a row of it
+ * invalidates the relation cache's entry of jadugar.control.  The message is
+ * sent when the transaction has committed, also when it was prepared, and
+ * seen at the next start of a transaction.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "access/htup_details.h"
+#include "access/xact.h"
+#include "catalog/namespace.h"
+#include "catalog/pg_class.h"
+#include "catalog/pg_extension.h"
+#include "commands/extension.h"
+#include "miscadmin.h"
+#include "storage/lmgr.h"
+#include "utils/inval.h"
+#include "utils/lsyscache.h"
+#include "utils/syscache.h"
+
+#include "base/errors.h"
+#include "base/objects.h"
+
+#define MAX_RELATIONS 32
+
+typedef struct KnownRelation
+{
+	char		name[NAMEDATALEN];
+	Oid			oid;
+} KnownRelation;
+
+static KnownRelation known[MAX_RELATIONS];
+static int	nknown = 0;
+static Oid	known_extension = InvalidOid;
+static Oid	known_bookkeeper = InvalidOid;
+static Oid	control_oid = InvalidOid;
+static uint64 epoch = 1;
+
+/* the transaction that has changed the configuration in this process last */
+static TransactionId changed_in = InvalidTransactionId;
+
+static void
+forget(void)
+{
+	nknown = 0;
+	known_extension = known_bookkeeper = control_oid = InvalidOid;
+	epoch++;
+}
+
+static void
+relation_changed(Datum arg, Oid relid)
+{
+	if (relid == InvalidOid || relid == control_oid)
+		epoch++;
+	for (int i = 0; i < nknown; i++)
+	{
+		if (relid == InvalidOid || relid == known[i].oid)
+			forget();
+	}
+}
+
+static void
+catalog_changed(Datum arg, int cacheid, uint32 hashvalue)
+{
+	epoch++;
+}
+
+static void
+register_callbacks(void)
+{
+	static const int caches[] = {AUTHOID, AUTHMEMMEMROLE, PROCOID, TYPEOID,
+	NAMESPACEOID};
+	static bool done = false;
+
+	if (done)
+		return;
+	CacheRegisterRelcacheCallback(relation_changed, (Datum) 0);
+	for (int i = 0; i < lengthof(caches); i++)
+		CacheRegisterSyscacheCallback(caches[i], catalog_changed, (Datum) 0);
+	done = true;
+}
+
+/* The extension's OID in this database, or InvalidOid. */
+Oid
+jdg_extension_oid(bool missing_ok)
+{
+	Oid			extension;
+
+	if (OidIsValid(known_extension))
+		return known_extension;
+	extension = get_extension_oid("jadugar", missing_ok);
+	/* known as long as its tables are */
+	if (OidIsValid(extension) && OidIsValid(jdg_relation_find("task")))
+		known_extension = extension;
+	return extension;
+}
+
+Oid
+jdg_schema_oid(void)
+{
+	return get_namespace_oid("jadugar", false);
+}
+
+static void
+remember(const char *name, Oid relid)
+{
+	register_callbacks();
+	if (nknown == MAX_RELATIONS)
+		forget();
+	strlcpy(known[nknown].name, name, NAMEDATALEN);
+	known[nknown++].oid = relid;
+}
+
+/* OID of one of our tables, indexes or sequences; InvalidOid: not there. */
+Oid
+jdg_relation_find(const char *name)
+{
+	Oid			schema;
+	Oid			relid;
+
+	for (int i = 0; i < nknown; i++)
+	{
+		if (strcmp(known[i].name, name) == 0)
+			return known[i].oid;
+	}
+	schema = get_namespace_oid("jadugar", true);
+	if (!OidIsValid(schema))
+		return InvalidOid;
+	relid = get_relname_relid(name, schema);
+	if (OidIsValid(relid))
+		remember(name, relid);
+	return relid;
+}
+
+/* The same; an error if it is not there. */
+Oid
+jdg_relation_oid(const char *name)
+{
+	Oid			relid = jdg_relation_find(name);
+
+	if (!OidIsValid(relid))
+		ereport(ERROR,
+				(errcode(JDG_ERRCODE_INTERNAL_ERROR),
+				 errmsg("relation jadugar.%s does not exist", name),
+				 errhint("The extension is damaged or was dropped; run CREATE EXTENSION jadugar.")));
+	return relid;
+}
+
+/* Who owns jadugar's tables: the identity of all bookkeeping. */
+Oid
+jdg_bookkeeper(void)
+{
+	Oid			relid;
+	HeapTuple	tuple;
+
+	if (OidIsValid(known_bookkeeper))
+		return known_bookkeeper;
+	relid = jdg_relation_oid("task");
+	tuple = SearchSysCache1(RELOID, ObjectIdGetDatum(relid));
+	if (!HeapTupleIsValid(tuple))
+		elog(ERROR, "cache lookup failed for relation %u", relid);
+	known_bookkeeper = ((Form_pg_class) GETSTRUCT(tuple))->relowner;
+	ReleaseSysCache(tuple);
+	return known_bookkeeper;
+}
+
+/*
+ * The first thing every transaction of our processes does: DROP EXTENSION
+ * takes the same lock exclusively, so it waits for us, and when it has won we
+ * find the extension gone.
+ */
+void
+jdg_lock_extension(void)
+{
+	Oid			extension = jdg_extension_oid(true);
+
+	if (OidIsValid(extension))
+	{
+		/* which also hears what has been dropped meanwhile */
+		LockDatabaseObject(ExtensionRelationId, extension, 0, AccessShareLock);
+		if (jdg_extension_oid(true) == extension)
+			return;
+	}
+	ereport(ERROR,
+			(errcode(JDG_ERRCODE_NOT_INSTALLED),
+			 errmsg("extension \"jadugar\" does not exist in this database")));
+}
+
+bool
+jdg_config_is_changed(void)
+{
+	return TransactionIdIsValid(changed_in) &&
+		changed_in == GetTopTransactionIdIfAny();
+}
+
+uint64
+jdg_config_epoch(void)
+{
+	if (IsolationUsesXactSnapshot() || jdg_config_is_changed())
+		return 0;
+	if (!OidIsValid(control_oid))
+		control_oid = jdg_relation_oid("control");
+	return epoch;
+}
+
+void
+jdg_config_changed(void)
+{
+	changed_in = GetTopTransactionId();
+	epoch++;
+	CacheInvalidateRelcacheByRelid(jdg_relation_oid("control"));
+}

@@ -1,0 +1,164 @@
+/*-------------------------------------------------------------------------
+ *
+ * rows.c
+ *	  Rows of our own tables written in bulk, see rows.h.
+ *
+ * Runs in any process.  What the executor would do for INSERT ... VALUES and
+ * for DELETE by row address, without planning and without one executor per
+ * row: our tables have no triggers, defaults are filled in by the caller, and
+ * the constraints of a row are what the callers' structs can hold.  Nothing
+ * of a user is evaluated: index predicates are of built-in operators.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "access/heapam.h"
+#include "access/table.h"
+#include "access/tableam.h"
+#include "access/xact.h"
+#include "executor/executor.h"
+#include "utils/rel.h"
+#include "utils/snapmgr.h"
+
+#include "base/compat.h"
+#include "base/rows.h"
+
+/* rows kept back, to share pages and WAL records */
+#define MAX_ROWS 128
+
+struct JdgRows
+{
+	Relation	rel;
+	int			natts;			/* that the caller knows */
+	EState	   *estate;
+	ResultRelInfo *info;
+	TupleTableSlot *slots[MAX_ROWS];
+	int			nslots;			/* made */
+	int			n;				/* filled */
+};
+
+/* Columns that somebody has added, and may have dropped again, are null. */
+static void
+check_columns(const JdgRows *r)
+{
+	TupleDesc	desc = RelationGetDescr(r->rel);
+
+	if (desc->natts < r->natts)
+		elog(ERROR, "relation \"%s\" has %d columns, not %d",
+			 RelationGetRelationName(r->rel), desc->natts, r->natts);
+	for (int i = r->natts; i < desc->natts; i++)
+	{
+		if (TupleDescAttr(desc, i)->attnotnull)
+			ereport(ERROR,
+					(errcode(ERRCODE_NOT_NULL_VIOLATION),
+					 errmsg("column \"%s\" of relation \"%s\" is not jadugar's and must not be NOT NULL",
+							NameStr(TupleDescAttr(desc, i)->attname),
+							RelationGetRelationName(r->rel)),
+					 errhint("Drop the column.")));
+	}
+}
+
+JdgRows *
+jdg_rows_open(Oid relid, int natts)
+{
+	JdgRows    *r = palloc0(sizeof(JdgRows));
+
+	r->rel = table_open(relid, RowExclusiveLock);
+	r->natts = natts;
+	check_columns(r);
+	r->estate = CreateExecutorState();
+	r->info = makeNode(ResultRelInfo);
+	InitResultRelInfo(r->info, r->rel, 0, NULL, 0);
+	ExecOpenIndices(r->info, false);
+	return r;
+}
+
+static void
+write_rows(JdgRows *r)
+{
+	if (r->n == 0)
+		return;
+	table_multi_insert(r->rel, r->slots, r->n, GetCurrentCommandId(true), 0,
+					   NULL);
+	for (int i = 0; i < r->n; i++)
+	{
+		if (r->info->ri_NumIndices > 0)
+			list_free(jdg_insert_index_tuples(r->info, r->slots[i], r->estate));
+		ResetPerTupleExprContext(r->estate);
+		ExecClearTuple(r->slots[i]);
+	}
+	r->n = 0;
+}
+
+void
+jdg_rows_put(JdgRows *r, const Datum *values, const bool *isnull)
+{
+	TupleTableSlot *slot;
+
+	if (r->n == MAX_ROWS)
+		write_rows(r);
+	if (r->n == r->nslots)
+		r->slots[r->nslots++] = table_slot_create(r->rel, NULL);
+	slot = r->slots[r->n++];
+	memcpy(slot->tts_values, values, sizeof(Datum) * r->natts);
+	memcpy(slot->tts_isnull, isnull, sizeof(bool) * r->natts);
+	for (int i = r->natts; i < RelationGetDescr(r->rel)->natts; i++)
+		slot->tts_isnull[i] = true;
+	ExecStoreVirtualTuple(slot);
+}
+
+void
+jdg_rows_update(JdgRows *r, ItemPointer tid, const Datum *values,
+				const bool *isnull)
+{
+	TupleTableSlot *slot;
+	TM_FailureData tmfd;
+	LockTupleMode mode;
+	JdgUpdateIndexes indexes = JDG_UPDATE_NO_INDEX;
+
+	write_rows(r);
+	if (r->nslots == 0)
+		r->slots[r->nslots++] = table_slot_create(r->rel, NULL);
+	slot = r->slots[0];
+	memcpy(slot->tts_values, values, sizeof(Datum) * r->natts);
+	memcpy(slot->tts_isnull, isnull, sizeof(bool) * r->natts);
+	for (int i = r->natts; i < RelationGetDescr(r->rel)->natts; i++)
+		slot->tts_isnull[i] = true;
+	ExecStoreVirtualTuple(slot);
+	if (table_tuple_update(r->rel, tid, slot, GetCurrentCommandId(true),
+						   GetActiveSnapshot(), InvalidSnapshot, true,
+						   &tmfd, &mode, &indexes) != TM_Ok)
+		ereport(ERROR,
+				(errcode(ERRCODE_T_R_SERIALIZATION_FAILURE),
+				 errmsg("a row of \"%s\" was changed by somebody else",
+						RelationGetRelationName(r->rel))));
+	if (indexes != JDG_UPDATE_NO_INDEX && r->info->ri_NumIndices > 0)
+		list_free(jdg_insert_index_tuples(r->info, slot, r->estate));
+	ResetPerTupleExprContext(r->estate);
+	ExecClearTuple(slot);
+}
+
+void
+jdg_rows_close(JdgRows *r)
+{
+	write_rows(r);
+	for (int i = 0; i < r->nslots; i++)
+		ExecDropSingleTupleTableSlot(r->slots[i]);
+	ExecCloseIndices(r->info);
+	FreeExecutorState(r->estate);
+	table_close(r->rel, NoLock);
+	pfree(r);
+	/* so that the statement that follows sees them */
+	CommandCounterIncrement();
+}
+
+bool
+jdg_row_delete(Relation rel, ItemPointer tid)
+{
+	TM_FailureData tmfd;
+
+	return table_tuple_delete(rel, tid, GetCurrentCommandId(true),
+							  GetActiveSnapshot(), InvalidSnapshot, true,
+							  &tmfd, false) == TM_Ok;
+}

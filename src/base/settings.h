@@ -1,0 +1,37 @@
+/*-------------------------------------------------------------------------
+ *
+ * settings.h
+ *	  The settings (GUCs) of jadugar; units are in the names' comments.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef JDG_BASE_SETTINGS_H
+#define JDG_BASE_SETTINGS_H
+
+/* server */
+extern bool jdg_enabled;
+extern int	jdg_max_workers;
+extern int	jdg_max_workers_per_role;
+extern int	jdg_max_databases;
+extern int	jdg_worker_idle_timeout;	/* ms */
+extern int	jdg_warm_workers;
+extern int	jdg_worker_max_tasks;	/* 0: no bound */
+extern int	jdg_worker_max_memory;	/* kB, 0: no bound */
+extern double jdg_group_commit_window;	/* ms */
+extern int	jdg_max_crashes;
+extern int	jdg_cancel_grace;	/* ms */
+extern int	jdg_misfire_threshold;	/* ms */
+extern int	jdg_misfire_grace;	/* s */
+extern int	jdg_history_retention;	/* min */
+extern int	jdg_log_retention;	/* min */
+extern int	jdg_max_result_size;	/* kB */
+extern int	jdg_clock_offset;	/* s, for tests */
+
+/* defaults for what is given no value, per session */
+extern int	jdg_task_max_attempts;
+extern int	jdg_schedule_max_attempts;
+extern int	jdg_task_timeout;	/* ms, 0: none */
+
+extern void jdg_define_settings(void);
+
+#endif							/* JDG_BASE_SETTINGS_H */

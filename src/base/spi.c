@@ -1,0 +1,264 @@
+/*-------------------------------------------------------------------------
+ *
+ * spi.c
+ *	  Running jadugar's own SQL, see spi.h.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "access/xact.h"
+#include "jit/jit.h"
+#include "miscadmin.h"
+#include "optimizer/cost.h"
+#include "utils/builtins.h"
+#include "utils/guc.h"
+#include "utils/snapmgr.h"
+
+#include "base/errors.h"
+#include "base/spi.h"
+
+/*
+ * In our processes: transactions are read committed, read-write and without
+ * a time limit, whatever the role's or the database's defaults are.
+ */
+void
+jdg_plain_transactions(void)
+{
+	SetConfigOption("default_transaction_isolation", "read committed",
+					PGC_USERSET, PGC_S_OVERRIDE);
+	SetConfigOption("default_transaction_read_only", "off", PGC_USERSET,
+					PGC_S_OVERRIDE);
+	SetConfigOption("default_transaction_deferrable", "off", PGC_USERSET,
+					PGC_S_OVERRIDE);
+	/* since 17; it would end the process rather than the task */
+	if (GetConfigOption("transaction_timeout", true, false) != NULL)
+		SetConfigOption("transaction_timeout", "0", PGC_USERSET,
+						PGC_S_OVERRIDE);
+}
+
+static void
+set_for_section(const char *name, const char *value)
+{
+	(void) set_config_option(name, value, PGC_USERSET, PGC_S_SESSION,
+							 GUC_ACTION_SAVE, true, 0, false);
+}
+
+void
+jdg_internal_begin(JdgInternal *st)
+{
+	GetUserIdAndSecContext(&st->save_user, &st->save_sec_context);
+	SetUserIdAndSecContext(jdg_bookkeeper(),
+						   st->save_sec_context | SECURITY_LOCAL_USERID_CHANGE);
+	st->guc_level = NewGUCNestLevel();
+	set_for_section("search_path", "pg_catalog, pg_temp");
+
+	/*
+	 * Kept plans may be made while a table is small and used when it has
+	 * grown; and what has no index may then look dear enough to compile.
+	 */
+	if (enable_seqscan)
+		set_for_section("enable_seqscan", "off");
+	if (enable_bitmapscan)
+		set_for_section("enable_bitmapscan", "off");
+	if (jit_enabled)
+		set_for_section("jit", "off");
+	if (SPI_connect() != SPI_OK_CONNECT)
+		elog(ERROR, "SPI_connect failed");
+}
+
+void
+jdg_internal_end(JdgInternal *st)
+{
+	SPI_finish();
+	AtEOXact_GUC(false, st->guc_level);
+	SetUserIdAndSecContext(st->save_user, st->save_sec_context);
+}
+
+static int64
+run(JdgQuery *q, Datum *values, const char *nulls, bool read_only, long limit)
+{
+	int			rc;
+
+	if (q->plan == NULL)
+	{
+		SPIPlanPtr	plan = SPI_prepare_cursor(q->sql, q->nargs, q->argtypes,
+											  CURSOR_OPT_GENERIC_PLAN);
+
+		if (plan == NULL)
+			elog(ERROR, "SPI_prepare failed: %s: %s",
+				 SPI_result_code_string(SPI_result), q->sql);
+		SPI_keepplan(plan);
+		q->plan = plan;
+	}
+	rc = SPI_execute_plan(q->plan, values, nulls, read_only, limit);
+	if (rc < 0)
+		elog(ERROR, "SPI_execute_plan failed: %s: %s",
+			 SPI_result_code_string(rc), q->sql);
+	if (q->config && SPI_processed > 0)
+		jdg_config_changed();
+	return (int64) SPI_processed;
+}
+
+/*
+ * Run a kept plan; "limit" as in SPI_execute_plan (0: all rows).  Returns
+ * SPI_processed.  Must be between jdg_internal_begin() and _end().
+ */
+int64
+jdg_run(JdgQuery *q, Datum *values, const char *nulls, long limit)
+{
+	return run(q, values, nulls, false, limit);
+}
+
+/*
+ * The same for a query that only reads and has to see what is committed now,
+ * also in a transaction that keeps its snapshot.
+ */
+int64
+jdg_run_latest(JdgQuery *q, Datum *values, const char *nulls)
+{
+	int64		n;
+
+	/* what this transaction has written counts */
+	CommandCounterIncrement();
+	PushActiveSnapshot(GetLatestSnapshot());
+	n = run(q, values, nulls, true, 0);
+	PopActiveSnapshot();
+	return n;
+}
+
+Datum
+jdg_col(uint64 row, int col, bool *isnull)
+{
+	Assert(row < SPI_tuptable->numvals);
+	return SPI_getbinval(SPI_tuptable->vals[row], SPI_tuptable->tupdesc, col,
+						 isnull);
+}
+
+int64
+jdg_col_int64(uint64 row, int col, int64 if_null)
+{
+	bool		isnull;
+	Datum		d = jdg_col(row, col, &isnull);
+
+	return isnull ? if_null : DatumGetInt64(d);
+}
+
+int32
+jdg_col_int32(uint64 row, int col, int32 if_null)
+{
+	bool		isnull;
+	Datum		d = jdg_col(row, col, &isnull);
+
+	return isnull ? if_null : DatumGetInt32(d);
+}
+
+Oid
+jdg_col_oid(uint64 row, int col)
+{
+	bool		isnull;
+	Datum		d = jdg_col(row, col, &isnull);
+
+	return isnull ? InvalidOid : DatumGetObjectId(d);
+}
+
+bool
+jdg_col_bool(uint64 row, int col)
+{
+	bool		isnull;
+	Datum		d = jdg_col(row, col, &isnull);
+
+	return isnull ? false : DatumGetBool(d);
+}
+
+char
+jdg_col_char(uint64 row, int col)
+{
+	bool		isnull;
+	Datum		d = jdg_col(row, col, &isnull);
+
+	return isnull ? '\0' : DatumGetChar(d);
+}
+
+TimestampTz
+jdg_col_time(uint64 row, int col, TimestampTz if_null)
+{
+	bool		isnull;
+	Datum		d = jdg_col(row, col, &isnull);
+
+	return isnull ? if_null : DatumGetTimestampTz(d);
+}
+
+char *
+jdg_col_text(uint64 row, int col, MemoryContext mcxt)
+{
+	bool		isnull;
+	Datum		d = jdg_col(row, col, &isnull);
+	MemoryContext old;
+	char	   *s;
+
+	if (isnull)
+		return NULL;
+	old = MemoryContextSwitchTo(mcxt);
+	s = TextDatumGetCString(d);
+	MemoryContextSwitchTo(old);
+	return s;
+}
+
+Jsonb *
+jdg_col_jsonb(uint64 row, int col, MemoryContext mcxt)
+{
+	bool		isnull;
+	Datum		d = jdg_col(row, col, &isnull);
+	MemoryContext old;
+	Jsonb	   *j;
+
+	if (isnull)
+		return NULL;
+	old = MemoryContextSwitchTo(mcxt);
+	j = DatumGetJsonbPCopy(d);
+	MemoryContextSwitchTo(old);
+	return j;
+}
+
+Interval *
+jdg_col_interval(uint64 row, int col, MemoryContext mcxt)
+{
+	bool		isnull;
+	Datum		d = jdg_col(row, col, &isnull);
+	Interval   *copy;
+
+	if (isnull)
+		return NULL;
+	copy = MemoryContextAlloc(mcxt, sizeof(Interval));
+	memcpy(copy, DatumGetIntervalP(d), sizeof(Interval));
+	return copy;
+}
+
+void
+jdg_put_time(Datum *value, char *isnull, TimestampTz t)
+{
+	*value = TimestampTzGetDatum(t);
+	*isnull = t == DT_NOBEGIN ? 'n' : ' ';
+}
+
+void
+jdg_put_int64(Datum *value, char *isnull, int64 i, int64 null_if)
+{
+	*value = Int64GetDatum(i);
+	*isnull = i == null_if ? 'n' : ' ';
+}
+
+void
+jdg_put_pointer(Datum *value, char *isnull, const void *p)
+{
+	*value = PointerGetDatum(p);
+	*isnull = p == NULL ? 'n' : ' ';
+}
+
+void
+jdg_put_text(Datum *value, char *isnull, const char *s)
+{
+	*value = s ? CStringGetTextDatum(s) : (Datum) 0;
+	*isnull = s == NULL ? 'n' : ' ';
+}

@@ -1,0 +1,27 @@
+/*-------------------------------------------------------------------------
+ *
+ * toplevel.h
+ *	  Running SQL as a client's statement would run: outside a transaction.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef JDG_BASE_TOPLEVEL_H
+#define JDG_BASE_TOPLEVEL_H
+
+#include "nodes/params.h"
+#include "tcop/dest.h"
+#include "utils/jsonb.h"
+
+/*
+ * Run each statement of "sql" in a transaction of its own, at top level, as
+ * the current session user; "payload" is $1 (may be NULL).  Rows go to
+ * "dest".  Must be called outside a transaction; on error the caller aborts
+ * the current transaction.  Returns the rows processed by the last statement.
+ */
+extern uint64 jdg_toplevel_run(const char *sql, Jsonb *payload,
+							   DestReceiver *dest);
+
+/* the payload as $1, in the current context */
+extern ParamListInfo jdg_payload_params(Jsonb *payload);
+
+#endif							/* JDG_BASE_TOPLEVEL_H */

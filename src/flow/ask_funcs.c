@@ -1,0 +1,432 @@
+/*-------------------------------------------------------------------------
+ *
+ * ask_funcs.c
+ *	  What users ask of a run: signals, events, approvals, abort, pause,
+ *	  resume, retry, skip, fork.
+ *
+ * Runs in the caller's backend, in his transaction, and only leaves a message
+ * there: the scheduler does what is asked when the transaction has committed
+ * (flow/README.md).  What is certain now is refused now.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "catalog/pg_type.h"
+#include "miscadmin.h"
+#include "utils/acl.h"
+#include "utils/builtins.h"
+#include "utils/snapmgr.h"
+#include "utils/timestamp.h"
+
+#include "access/access.h"
+#include "base/args.h"
+#include "base/clock.h"
+#include "base/compat.h"
+#include "base/errors.h"
+#include "base/json.h"
+#include "base/spi.h"
+#include "flow/run/message.h"
+#include "flow/run/redo.h"
+#include "shared/shmem.h"
+#include "task/read_funcs.h"
+
+/* a run that the caller may act on, or NOT_FOUND; inside */
+static void
+find_run(int64 run_id, Oid role, JdgFlowRun *r)
+{
+	if (!jdg_flow_run_load(run_id, r) ||
+		!jdg_may_manage(role, r->owner))
+		jdg_flow_run_not_found(run_id);
+}
+
+static int64
+need_run(FunctionCallInfo fcinfo, const char *function)
+{
+	jdg_require_shmem();
+	if (PG_ARGISNULL(0))
+		jdg_null_argument("run_id", function);
+	return PG_GETARG_INT64(0);
+}
+
+JDG_NORETURN static void
+raise_over(const JdgFlowRun *r)
+{
+	ereport(ERROR,
+			(errcode(JDG_ERRCODE_CONFLICT),
+			 errmsg("flow run %lld is over", (long long) r->run_id)));
+	pg_unreachable();
+}
+
+PG_FUNCTION_INFO_V1(jdg_signal);
+
+/* (run_id, name, payload) */
+Datum
+jdg_signal(PG_FUNCTION_ARGS)
+{
+	int64		run_id = need_run(fcinfo, "signal");
+	char	   *name = jdg_need_text(fcinfo, 1, "signal", "name");
+	JdgFlowRun	r;
+	JdgInternal in;
+
+	if (PG_ARGISNULL(2))
+		jdg_null_argument("payload", "signal");
+	jdg_check_name("signal", name);
+	jdg_internal_begin(&in);
+	find_run(run_id, in.save_user, &r);
+	if (r.status != JDG_RUN_RUNNING)
+		raise_over(&r);
+	jdg_flow_message_as(JDG_MESSAGE_SIGNAL, run_id, 0, name,
+						PG_GETARG_JSONB_P(2), in.save_user);
+	jdg_internal_end(&in);
+	PG_RETURN_VOID();
+}
+
+PG_FUNCTION_INFO_V1(jdg_raise_event);
+
+/* (name, data) */
+Datum
+jdg_raise_event(PG_FUNCTION_ARGS)
+{
+	char	   *name = jdg_need_text(fcinfo, 0, "raise_event", "name");
+	JdgInternal in;
+
+	jdg_require_shmem();
+	if (PG_ARGISNULL(1))
+		jdg_null_argument("data", "raise_event");
+	jdg_check_name("event", name);
+	jdg_internal_begin(&in);
+	jdg_flow_message_as(JDG_MESSAGE_EVENT, 0, 0, name, PG_GETARG_JSONB_P(1),
+						in.save_user);
+	jdg_internal_end(&in);
+	PG_RETURN_VOID();
+}
+
+/* who has decided, and when */
+static Jsonb *
+verdict(bool approved, const char *comment, Oid role)
+{
+	JsonbParseState *st = NULL;
+	JsonbValue	v;
+
+	(void) pushJsonbValue(&st, WJB_BEGIN_OBJECT, NULL);
+	v.type = jbvString;
+	v.val.string.val = "approved";
+	v.val.string.len = 8;
+	(void) pushJsonbValue(&st, WJB_KEY, &v);
+	v.type = jbvBool;
+	v.val.boolean = approved;
+	(void) pushJsonbValue(&st, WJB_VALUE, &v);
+	jdg_json_text(&st, "by", GetUserNameFromId(role, false));
+	jdg_json_text(&st, "session", GetUserNameFromId(GetSessionUserId(), false));
+	jdg_json_text(&st, "at", pstrdup(timestamptz_to_str(jdg_now())));
+	jdg_json_text(&st, "comment", comment);
+	return JsonbValueToJsonb(pushJsonbValue(&st, WJB_END_OBJECT, NULL));
+}
+
+/* May this role decide?  Those who are named, else the owner's own. */
+static bool
+may_approve(const JdgFlowNode *node, const JdgFlowRun *r, Oid role)
+{
+	Oid			approvers;
+
+	if (node == NULL || node->text == NULL)
+		return jdg_may_manage(role, r->owner);
+	approvers = get_role_oid(node->text, true);
+	return OidIsValid(approvers) && has_privs_of_role(role, approvers);
+}
+
+/*
+ * An approval is decided once: a second verdict would be kept, and decide the
+ * next pass of a loop before anybody has seen it.  Inside.
+ */
+static void
+check_undecided(const JdgFlowRun *r, const JdgFlowNode *node)
+{
+	static JdgQuery q = {
+		"SELECT (SELECT count(*) FROM jadugar.flow_message "
+		"WHERE run_id = $1 AND kind = 'v' AND name = $2), "
+		"(SELECT count(*) FROM jadugar.flow_step WHERE run_id = $1 "
+		"AND event = 'approval:' || $2), "
+		"EXISTS (SELECT FROM jadugar.flow_step WHERE run_id = $1 "
+		"AND step_id = $3)", 3, {INT8OID, TEXTOID, INT8OID}
+	};
+	Datum		v[3] = {Int64GetDatum(r->run_id),
+	CStringGetTextDatum(node->name), Int64GetDatum(node->no)};
+	int64		verdicts;
+	int64		waits;
+	bool		reached;
+
+	jdg_run(&q, v, NULL, 1);
+	verdicts = jdg_col_int64(0, 1, 0);
+	waits = jdg_col_int64(0, 2, 0);
+	reached = node->block != 0 || jdg_col_bool(0, 3);
+	/* before it is come to a decision is kept, where it can only mean one */
+	if (verdicts < waits || (waits == 0 && verdicts == 0 && !reached))
+		return;
+	ereport(ERROR,
+			(errcode(JDG_ERRCODE_CONFLICT),
+			 errmsg("approval \"%s\" of flow run %lld is not waited for",
+					node->name, (long long) r->run_id),
+			 errdetail("%s", verdicts > 0 ? "It has just been decided." :
+					   "It has been decided, or the run has not come to it again."),
+			 errhint("See the view jadugar.approvals.")));
+}
+
+PG_FUNCTION_INFO_V1(jdg_approve);
+
+/* (run_id, name, approved, comment) */
+Datum
+jdg_approve(PG_FUNCTION_ARGS)
+{
+	int64		run_id = need_run(fcinfo, "approve");
+	char	   *name = jdg_need_text(fcinfo, 1, "approve", "name");
+	const JdgFlowPlan *plan;
+	const JdgFlowNode *node = NULL;
+	JdgFlowRun	r;
+	JdgInternal in;
+	int			no;
+
+	if (PG_ARGISNULL(2))
+		jdg_null_argument("approved", "approve");
+	jdg_internal_begin(&in);
+	if (!jdg_flow_run_load(run_id, &r))
+		jdg_flow_run_not_found(run_id);
+	plan = jdg_flow_plan_get(r.version_id);
+	no = jdg_flow_find(plan->graph, name);
+	if (no >= 0 && plan->graph->nodes[no].kind == JDG_FLOW_APPROVAL)
+		node = &plan->graph->nodes[no];
+	if (!may_approve(node, &r, in.save_user))
+	{
+		if (!jdg_may_manage(in.save_user, r.owner))
+			jdg_flow_run_not_found(run_id);
+		ereport(ERROR,
+				(errcode(JDG_ERRCODE_FORBIDDEN),
+				 errmsg("permission denied for approval \"%s\"", name),
+				 errdetail("Members of role \"%s\" may decide it.", node->text)));
+	}
+	if (node == NULL)
+		ereport(ERROR,
+				(errcode(JDG_ERRCODE_NOT_FOUND),
+				 errmsg("flow run %lld has no approval \"%s\"",
+						(long long) run_id, name)));
+	if (r.status != JDG_RUN_RUNNING)
+		raise_over(&r);
+	check_undecided(&r, node);
+	jdg_flow_message_as(JDG_MESSAGE_VERDICT, run_id, 0, name,
+						verdict(PG_GETARG_BOOL(2), jdg_arg_text(fcinfo, 3),
+								in.save_user), in.save_user);
+	jdg_internal_end(&in);
+	PG_RETURN_VOID();
+}
+
+PG_FUNCTION_INFO_V1(jdg_abort_flow);
+
+/* (run_id, mode) */
+Datum
+jdg_abort_flow(PG_FUNCTION_ARGS)
+{
+	int64		run_id = need_run(fcinfo, "abort_flow");
+	char	   *mode = jdg_need_text(fcinfo, 1, "abort_flow", "mode");
+	JdgFlowRun	r;
+	JdgInternal in;
+	bool		over;
+
+	if (strcmp(mode, "compensate") != 0 && strcmp(mode, "kill") != 0)
+		ereport(ERROR,
+				(errcode(JDG_ERRCODE_VALIDATION_ERROR),
+				 errmsg("unknown mode \"%s\"", mode),
+				 errhint("Use 'compensate' or 'kill'.")));
+	jdg_internal_begin(&in);
+	find_run(run_id, in.save_user, &r);
+	over = jdg_flow_run_is_over(r.status);
+	if (!over)
+		jdg_flow_message_as(JDG_MESSAGE_ABORT, run_id, 0, mode, NULL,
+							in.save_user);
+	jdg_internal_end(&in);
+	PG_RETURN_BOOL(!over);
+}
+
+static void
+ask(FunctionCallInfo fcinfo, const char *function, char kind)
+{
+	int64		run_id = need_run(fcinfo, function);
+	JdgFlowRun	r;
+	JdgInternal in;
+
+	jdg_internal_begin(&in);
+	find_run(run_id, in.save_user, &r);
+	if (jdg_flow_run_is_over(r.status))
+		raise_over(&r);
+	jdg_flow_message_as(kind, run_id, 0, NULL, NULL, in.save_user);
+	jdg_internal_end(&in);
+}
+
+PG_FUNCTION_INFO_V1(jdg_pause_flow);
+
+Datum
+jdg_pause_flow(PG_FUNCTION_ARGS)
+{
+	ask(fcinfo, "pause_flow", JDG_MESSAGE_PAUSE);
+	PG_RETURN_VOID();
+}
+
+PG_FUNCTION_INFO_V1(jdg_resume_flow);
+
+Datum
+jdg_resume_flow(PG_FUNCTION_ARGS)
+{
+	ask(fcinfo, "resume_flow", JDG_MESSAGE_RESUME);
+	PG_RETURN_VOID();
+}
+
+/* ------------------------------------------------------------- one step */
+
+typedef const char *(*Refused) (const JdgFlowRun *r, const JdgFlowNode *node,
+								const JdgFlowStep *step);
+
+static const JdgFlowNode *
+find_node(const JdgFlowRun *r, const char *name)
+{
+	const JdgFlowPlan *plan = jdg_flow_plan_get(r->version_id);
+	int			no = jdg_flow_find(plan->graph, name);
+
+	if (no < 0)
+		ereport(ERROR,
+				(errcode(JDG_ERRCODE_NOT_FOUND),
+				 errmsg("flow run %lld has no step \"%s\"",
+						(long long) r->run_id, name),
+				 errhint("See jadugar.explain_flow(%lld).",
+						 (long long) r->run_id)));
+	return &plan->graph->nodes[no];
+}
+
+static void
+raise_refused(const JdgFlowRun *r, const char *name, const char *verb,
+			  const char *why)
+{
+	ereport(ERROR,
+			(errcode(JDG_ERRCODE_CONFLICT),
+			 errmsg("step \"%s\" of flow run %lld can not be %s", name,
+					(long long) r->run_id, verb),
+			 errdetail("%s", why)));
+}
+
+/*
+ * The row of a step that is meant.  In an each or a loop there are several:
+ * the one that allows what is asked, if there is just one.
+ */
+static int64
+find_row(const JdgFlowRun *r, const JdgFlowNode *node, const int64 *wanted,
+		 Refused refused, const char *verb)
+{
+	static JdgQuery q = {
+		"SELECT step_id FROM jadugar.flow_step WHERE run_id = $1 "
+		"AND node = $2 ORDER BY step_id", 2, {INT8OID, INT4OID}
+	};
+	Datum		v[2] = {Int64GetDatum(r->run_id), Int32GetDatum(node->no)};
+	int64		n = jdg_run(&q, v, NULL, 0);
+	int64	   *ids = palloc(sizeof(int64) * Max(n, 1));
+	JdgFlowStepReader *reader;
+	const char *why = "The run has not come to it.";
+	int64		found = -1;
+	int			nfound = 0;
+
+	for (int64 i = 0; i < n; i++)
+		ids[i] = jdg_col_int64(i, 1, 0);
+	PushActiveSnapshot(GetTransactionSnapshot());
+	reader = jdg_flow_step_reader();
+	for (int64 i = 0; i < n; i++)
+	{
+		JdgFlowStep s;
+		const char *no;
+
+		if ((wanted != NULL && ids[i] != *wanted) ||
+			!jdg_flow_step_read(reader, r->run_id, ids[i], &s))
+			continue;
+		no = refused(r, node, &s);
+		if (no != NULL)
+		{
+			why = no;
+			continue;
+		}
+		found = ids[i];
+		nfound++;
+	}
+	jdg_flow_step_reader_end(reader);
+	PopActiveSnapshot();
+	if (nfound == 0)
+		raise_refused(r, node->name, verb, why);
+	if (nfound > 1)
+		ereport(ERROR,
+				(errcode(JDG_ERRCODE_CONFLICT),
+				 errmsg("step \"%s\" of flow run %lld has come up %d times",
+						node->name, (long long) r->run_id, nfound),
+				 errhint("Say which with step_id => , from the view jadugar.flow_steps.")));
+	return found;
+}
+
+static void
+ask_step(FunctionCallInfo fcinfo, const char *function, char kind,
+		 Refused refused, const char *verb)
+{
+	int64		run_id = need_run(fcinfo, function);
+	char	   *name = jdg_need_text(fcinfo, 1, function, "step");
+	JdgFlowRun	r;
+	JdgInternal in;
+	int64		wanted = PG_ARGISNULL(2) ? 0 : PG_GETARG_INT64(2);
+	int64		step_id;
+
+	jdg_internal_begin(&in);
+	find_run(run_id, in.save_user, &r);
+	step_id = find_row(&r, find_node(&r, name),
+					   PG_ARGISNULL(2) ? NULL : &wanted, refused, verb);
+	jdg_flow_message_as(kind, run_id, step_id, NULL, NULL, in.save_user);
+	jdg_internal_end(&in);
+}
+
+PG_FUNCTION_INFO_V1(jdg_retry_step);
+
+Datum
+jdg_retry_step(PG_FUNCTION_ARGS)
+{
+	ask_step(fcinfo, "retry_step", JDG_MESSAGE_RETRY, jdg_flow_retry_refused,
+			 "retried");
+	PG_RETURN_VOID();
+}
+
+PG_FUNCTION_INFO_V1(jdg_skip_step);
+
+Datum
+jdg_skip_step(PG_FUNCTION_ARGS)
+{
+	ask_step(fcinfo, "skip_step", JDG_MESSAGE_SKIP, jdg_flow_skip_refused,
+			 "skipped");
+	PG_RETURN_VOID();
+}
+
+PG_FUNCTION_INFO_V1(jdg_fork_flow);
+
+/* (run_id, from_step) */
+Datum
+jdg_fork_flow(PG_FUNCTION_ARGS)
+{
+	int64		run_id = need_run(fcinfo, "fork_flow");
+	char	   *name = jdg_need_text(fcinfo, 1, "fork_flow", "from_step");
+	const JdgFlowNode *node;
+	JdgFlowRun	r;
+	JdgInternal in;
+	int64		id;
+
+	jdg_internal_begin(&in);
+	find_run(run_id, in.save_user, &r);
+	node = find_node(&r, name);
+	if (node->block != 0)
+		raise_refused(&r, name, "forked from",
+					  "It is in the body of an each or a loop: fork from that.");
+	PushActiveSnapshot(GetTransactionSnapshot());
+	id = jdg_flow_fork(&r, node);
+	PopActiveSnapshot();
+	jdg_internal_end(&in);
+	PG_RETURN_INT64(id);
+}

@@ -1,0 +1,197 @@
+/*-------------------------------------------------------------------------
+ *
+ * explain_funcs.c
+ *	  explain_flow(): a flow, a named one, or a run, as text.
+ *
+ * Runs in the caller's backend; only reads.  A name means the caller's own
+ * flow or draft; a run is shown to who may act on it, since the graph has all
+ * commands and payloads.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "catalog/pg_type.h"
+#include "miscadmin.h"
+#include "utils/builtins.h"
+
+#include "access/access.h"
+#include "base/args.h"
+#include "base/errors.h"
+#include "base/spi.h"
+#include "flow/graph/draft.h"
+#include "flow/graph/plan.h"
+#include "flow/run/explain.h"
+#include "task/read_funcs.h"
+
+PG_FUNCTION_INFO_V1(jdg_explain_flow_value);
+PG_FUNCTION_INFO_V1(jdg_explain_flow_name);
+PG_FUNCTION_INFO_V1(jdg_explain_flow_run);
+
+/* argument 1: 'text' or 'mermaid'; true: the latter */
+static bool
+wants_mermaid(FunctionCallInfo fcinfo)
+{
+	char	   *format = jdg_need_text(fcinfo, 1, "explain_flow", "format");
+
+	if (strcmp(format, "mermaid") == 0)
+		return true;
+	if (strcmp(format, "text") != 0)
+		ereport(ERROR,
+				(errcode(JDG_ERRCODE_VALIDATION_ERROR),
+				 errmsg("format \"%s\" is not known", jdg_excerpt(format)),
+				 errhint("Use 'text' or 'mermaid'.")));
+	return false;
+}
+
+static Datum
+explained(const JdgFlowGraph *graph, const JdgFlowSeen *seen, bool mermaid)
+{
+	return CStringGetTextDatum(mermaid ?
+							   jdg_flow_explain_mermaid(graph, seen) :
+							   jdg_flow_explain_text(graph, seen));
+}
+
+/* explain_flow(flow, format) */
+Datum
+jdg_explain_flow_value(PG_FUNCTION_ARGS)
+{
+	bool		mermaid = wants_mermaid(fcinfo);
+
+	if (PG_ARGISNULL(0))
+		jdg_null_argument("flow", "explain_flow");
+	return explained(jdg_flow_parse(PG_GETARG_JSONB_P(0), false), NULL,
+					 mermaid);
+}
+
+/* The graph of the caller's flow of that name; version 0: the newest. */
+static Jsonb *
+named_flow(const char *name, int version)
+{
+	static JdgQuery q = {
+		"SELECT graph FROM jadugar.flow_version WHERE version_id = $1", 1,
+		{INT8OID}
+	};
+	MemoryContext mcxt = CurrentMemoryContext;
+	Jsonb	   *flow = NULL;
+	JdgInternal in;
+	Datum		id;
+
+	jdg_internal_begin(&in);
+	id = Int64GetDatum(jdg_flow_version_find(in.save_user, name, version));
+	if (DatumGetInt64(id) != 0 && jdg_run(&q, &id, NULL, 1) > 0)
+		flow = jdg_col_jsonb(0, 1, mcxt);
+	jdg_internal_end(&in);
+	return flow;
+}
+
+/* explain_flow(name, format, version) */
+Datum
+jdg_explain_flow_name(PG_FUNCTION_ARGS)
+{
+	bool		mermaid = wants_mermaid(fcinfo);
+	char	   *name = jdg_need_text(fcinfo, 0, "explain_flow", "name");
+	Jsonb	   *flow;
+
+	if (!PG_ARGISNULL(2) && PG_GETARG_INT32(2) <= 0)
+		ereport(ERROR,
+				(errcode(JDG_ERRCODE_VALIDATION_ERROR),
+				 errmsg("version must be positive"),
+				 errdetail("The value given is %d.", PG_GETARG_INT32(2)),
+				 errhint("Leave it out for the newest.")));
+	if (name[0] == JDG_FLOW_VALUE_BEGINS && PG_ARGISNULL(2))
+		flow = jdg_flow_of_text(name);
+	else if (PG_ARGISNULL(2))
+	{
+		/* what start_flow() would start */
+		flow = jdg_flow_draft(GetUserId(), name);
+		if (flow == NULL)
+			flow = named_flow(name, 0);
+	}
+	else
+		flow = named_flow(name, PG_GETARG_INT32(2));
+	if (flow == NULL && PG_ARGISNULL(2))
+		ereport(ERROR,
+				(errcode(JDG_ERRCODE_NOT_FOUND),
+				 errmsg("flow \"%s\" does not exist", jdg_excerpt(name)),
+				 errhint("The view jadugar.flows has those that do; a name means one of your own.")));
+	if (flow == NULL)
+		ereport(ERROR,
+				(errcode(JDG_ERRCODE_NOT_FOUND),
+				 errmsg("version %d of flow \"%s\" does not exist",
+						PG_GETARG_INT32(2), jdg_excerpt(name)),
+				 errhint("The view jadugar.flows has those that do; a name means one of your own.")));
+	return explained(jdg_flow_parse(flow, false), NULL, mermaid);
+}
+
+/* What the run has made of each node of a graph that has "nnodes". */
+static JdgFlowSeen *
+read_seen(Datum run_id, int nnodes)
+{
+	static JdgQuery q = {
+		"SELECT node, state, count(*)::int, max(attempts), min(started_at), "
+		"max(finished_at) FROM jadugar.flow_step WHERE run_id = $1 "
+		"GROUP BY node, state", 1, {INT8OID}
+	};
+	JdgFlowSeen *seen = palloc0(sizeof(JdgFlowSeen) * nnodes);
+	int64		n;
+
+	for (int i = 0; i < nnodes; i++)
+		seen[i].started_at = seen[i].finished_at = DT_NOBEGIN;
+	n = jdg_run(&q, &run_id, NULL, 0);
+	for (int64 i = 0; i < n; i++)
+	{
+		int			no = jdg_col_int32(i, 1, -1);
+		const char *state = strchr(JDG_FLOW_STATES, jdg_col_char(i, 2));
+		TimestampTz started = jdg_col_time(i, 5, DT_NOBEGIN);
+		JdgFlowSeen *s;
+
+		if (no < 0 || no >= nnodes || state == NULL)
+			elog(ERROR, "a step of flow run %lld is not of its flow",
+				 (long long) DatumGetInt64(run_id));
+		s = &seen[no];
+		s->rows[state - JDG_FLOW_STATES] = jdg_col_int32(i, 3, 0);
+		s->attempts = Max(s->attempts, jdg_col_int32(i, 4, 0));
+		if (started != DT_NOBEGIN &&
+			(s->started_at == DT_NOBEGIN || started < s->started_at))
+			s->started_at = started;
+		s->finished_at = Max(s->finished_at, jdg_col_time(i, 6, DT_NOBEGIN));
+	}
+	return seen;
+}
+
+/* explain_flow(run_id, format) */
+Datum
+jdg_explain_flow_run(PG_FUNCTION_ARGS)
+{
+	static JdgQuery q = {
+		"SELECT r.owner, v.graph FROM jadugar.flow_run r, "
+		"jadugar.flow_version v WHERE r.run_id = $1 "
+		"AND v.version_id = r.version_id", 1, {INT8OID}
+	};
+	bool		mermaid = wants_mermaid(fcinfo);
+	MemoryContext mcxt = CurrentMemoryContext;
+	Datum		run_id;
+	Jsonb	   *flow = NULL;
+	JdgFlowGraph *graph;
+	JdgFlowSeen *seen;
+	JdgInternal in;
+
+	if (PG_ARGISNULL(0))
+		jdg_null_argument("run_id", "explain_flow");
+	run_id = PG_GETARG_DATUM(0);
+	jdg_internal_begin(&in);
+	if (jdg_run(&q, &run_id, NULL, 1) > 0)
+	{
+		flow = jdg_col_jsonb(0, 2, mcxt);
+		if (!jdg_may_manage(in.save_user, jdg_col_oid(0, 1)))
+			flow = NULL;
+	}
+	if (flow == NULL)
+		jdg_flow_run_not_found(DatumGetInt64(run_id));
+	MemoryContextSwitchTo(mcxt);
+	graph = jdg_flow_parse(flow, false);
+	seen = read_seen(run_id, graph->nnodes);
+	jdg_internal_end(&in);
+	return explained(graph, seen, mermaid);
+}

@@ -1,0 +1,413 @@
+/*-------------------------------------------------------------------------
+ *
+ * check.c
+ *	  What can only be checked when all nodes are there: names, and the order
+ *	  that "after" makes.
+ *
+ * Pure, and linear but for the sorting of names and for how deep nodes lie.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "lib/stringinfo.h"
+
+#include "base/errors.h"
+#include "flow/graph/private.h"
+
+/* names of a circle that are worth listing */
+#define MAX_LISTED	10
+
+const char *
+jdg_flow_kind_name(const JdgFlowNode *node)
+{
+	switch (node->kind)
+	{
+		case JDG_FLOW_STEP:
+			return "step";
+		case JDG_FLOW_CHAIN:
+			return "chain";
+		case JDG_FLOW_PARALLEL:
+			return node->is_race ? "race" : "parallel";
+		case JDG_FLOW_BRANCH:
+			return "branch";
+		case JDG_FLOW_EACH:
+			return "each";
+		case JDG_FLOW_LOOP:
+			return "loop";
+		case JDG_FLOW_SLEEP:
+			return "sleep";
+		case JDG_FLOW_WAIT_EVENT:
+			return "wait_event";
+		case JDG_FLOW_WAIT_SIGNAL:
+			return "wait_signal";
+		case JDG_FLOW_APPROVAL:
+			return "approval";
+		case JDG_FLOW_SUB_FLOW:
+			return "sub_flow";
+	}
+	pg_unreachable();
+}
+
+bool
+jdg_flow_is_leaf(const JdgFlowNode *node)
+{
+	switch (node->kind)
+	{
+		case JDG_FLOW_CHAIN:
+		case JDG_FLOW_PARALLEL:
+		case JDG_FLOW_BRANCH:
+		case JDG_FLOW_EACH:
+		case JDG_FLOW_LOOP:
+			return false;
+		case JDG_FLOW_STEP:
+		case JDG_FLOW_SLEEP:
+		case JDG_FLOW_WAIT_EVENT:
+		case JDG_FLOW_WAIT_SIGNAL:
+		case JDG_FLOW_APPROVAL:
+		case JDG_FLOW_SUB_FLOW:
+			return true;
+	}
+	pg_unreachable();
+}
+
+/* ------------------------------------------------------------------ names */
+
+static int
+compare_names(const void *a, const void *b, void *graph)
+{
+	const JdgFlowNode *nodes = ((JdgFlowGraph *) graph)->nodes;
+
+	return strcmp(nodes[*(const int *) a].name, nodes[*(const int *) b].name);
+}
+
+/* Put names in order; no two may be the same. */
+void
+jdg_flow_index_names(JdgFlowParse *p)
+{
+	JdgFlowGraph *graph = p->graph;
+
+	graph->by_name = palloc(sizeof(int) * graph->nnodes);
+	for (int no = 0; no < graph->nnodes; no++)
+	{
+		if (graph->nodes[no].named)
+			graph->by_name[graph->nnamed++] = no;
+	}
+	qsort_arg(graph->by_name, graph->nnamed, sizeof(int), compare_names,
+			  graph);
+	for (int i = 1; i < graph->nnamed; i++)
+	{
+		const JdgFlowNode *node = &graph->nodes[graph->by_name[i]];
+		const JdgFlowNode *other = &graph->nodes[graph->by_name[i - 1]];
+
+		if (strcmp(node->name, other->name) == 0)
+			ereport(ERROR,
+					(errcode(JDG_ERRCODE_VALIDATION_ERROR),
+					 errmsg("the flow has two nodes with the name \"%s\"",
+							node->name),
+					 errdetail("Their numbers are %d and %d.",
+							   Min(node->no, other->no),
+							   Max(node->no, other->no)),
+					 errhint("Names of steps, of approvals and of other nodes are unique in the whole flow.")));
+	}
+}
+
+/* By a name that its maker gave; -1: none. */
+int
+jdg_flow_find_named(const JdgFlowGraph *graph, const char *name, int len)
+{
+	int			low = 0;
+	int			high = graph->nnamed;
+
+	while (low < high)
+	{
+		int			middle = (low + high) / 2;
+		const char *found = graph->nodes[graph->by_name[middle]].name;
+		int			order = strncmp(found, name, len);
+
+		if (order == 0 && found[len] == '\0')
+			return graph->by_name[middle];
+		if (order < 0)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	return -1;
+}
+
+int
+jdg_flow_find(const JdgFlowGraph *graph, const char *name)
+{
+	int			no = jdg_flow_find_named(graph, name, strlen(name));
+	const char *number = strrchr(name, '#');
+
+	if (no >= 0 || number == NULL)
+		return no;
+	no = atoi(number + 1);
+	if (no >= 0 && no < graph->nnodes && !graph->nodes[no].named &&
+		strcmp(graph->nodes[no].name, name) == 0)
+		return no;
+	return -1;
+}
+
+/* ------------------------------------------------------------------ after */
+
+int
+jdg_flow_common(const JdgFlowGraph *graph, int a, int b)
+{
+	while (b < a || b >= graph->nodes[a].end)
+		a = graph->nodes[a].parent;
+	return a;
+}
+
+/* Can "waits" be told to wait for "for_no"? */
+static void
+check_pair(const JdgFlowGraph *graph, const JdgFlowNode *waits, int for_no)
+{
+	const JdgFlowNode *other = &graph->nodes[for_no];
+	int			common = jdg_flow_common(graph, waits->no, for_no);
+	const char *why = NULL;
+
+	if (waits->no == for_no)
+		why = "It would wait for itself.";
+	else if (common == for_no)
+		why = "That one holds it, and ends later.";
+	else if (common == waits->no)
+		why = "It holds that one, which begins later.";
+	else if (waits->block != other->block)
+		why = "They are not in the same body of an each or a loop.";
+	else if (graph->nodes[common].kind == JDG_FLOW_BRANCH)
+		why = "They are in different arms of a branch: only one of them can run.";
+	if (why)
+		ereport(ERROR,
+				(errcode(JDG_ERRCODE_VALIDATION_ERROR),
+				 errmsg("%s can not wait for %s", jdg_flow_label(waits),
+						jdg_flow_label(other)),
+				 errdetail("%s", why)));
+}
+
+static void
+resolve_after(JdgFlowParse *p, const JdgFlowAfter *after)
+{
+	JdgFlowGraph *graph = p->graph;
+	JdgFlowNode *node = &graph->nodes[after->no];
+	int			for_no;
+
+	for_no = jdg_flow_find_named(graph, after->name, strlen(after->name));
+	if (for_no < 0)
+	{
+		if (p->whole)
+			ereport(ERROR,
+					(errcode(JDG_ERRCODE_VALIDATION_ERROR),
+					 errmsg("%s waits for \"%s\", which the flow does not have",
+							jdg_flow_label(node), jdg_excerpt(after->name)),
+					 errhint("\"after\" takes names of nodes of the same flow.")));
+		return;
+	}
+	check_pair(graph, node, for_no);
+	node->after[node->nafter++] = for_no;
+	graph->nodes[for_no].nfollowers++;
+}
+
+/* No name twice: several nodes may name many, so this has to be linear. */
+static void
+check_twice(const JdgFlowGraph *graph)
+{
+	int		   *last = palloc(sizeof(int) * graph->nnodes);
+
+	for (int no = 0; no < graph->nnodes; no++)
+		last[no] = -1;
+	for (int no = 0; no < graph->nnodes; no++)
+	{
+		const JdgFlowNode *node = &graph->nodes[no];
+
+		for (int i = 0; i < node->nafter; i++)
+		{
+			if (last[node->after[i]] == no)
+				ereport(ERROR,
+						(errcode(JDG_ERRCODE_VALIDATION_ERROR),
+						 errmsg("%s waits twice for \"%s\"",
+								jdg_flow_label(node),
+								graph->nodes[node->after[i]].name)));
+			last[node->after[i]] = no;
+		}
+	}
+	pfree(last);
+}
+
+static void
+fill_followers(JdgFlowGraph *graph)
+{
+	for (int no = 0; no < graph->nnodes; no++)
+	{
+		JdgFlowNode *node = &graph->nodes[no];
+
+		if (node->nfollowers > 0)
+			node->followers = palloc(sizeof(int) * node->nfollowers);
+		node->nfollowers = 0;
+	}
+	for (int no = 0; no < graph->nnodes; no++)
+	{
+		JdgFlowNode *node = &graph->nodes[no];
+
+		for (int i = 0; i < node->nafter; i++)
+		{
+			JdgFlowNode *other = &graph->nodes[node->after[i]];
+
+			other->followers[other->nfollowers++] = no;
+		}
+	}
+}
+
+/*
+ * The order in time: of every node, its beginning is moment 2 * no and its
+ * end 2 * no + 1.  A moment comes before these others:
+ *
+ *	a beginning: the own end, and the beginnings of children;
+ *	an end: the end of the container, the beginning of what is next in the
+ *	chain, and the beginnings of what waits for it.
+ *
+ * A circle in that can never come to pass.
+ */
+typedef struct Walk
+{
+	const JdgFlowGraph *graph;
+	int		   *next_in_chain;	/* by number; -1: none */
+	int		   *stack;			/* moments, each before the next */
+	int		   *position;		/* of a moment: which later one is looked at */
+	int			depth;
+	char	   *color;			/* of a moment: 0 new, 1 on the stack, 2 done */
+} Walk;
+
+/* The i-th moment after one, -1: no more, -2: not that one. */
+static int
+later_moment(const Walk *w, int moment, int i)
+{
+	const JdgFlowNode *node = &w->graph->nodes[moment / 2];
+	int			next = w->next_in_chain[node->no];
+
+	if (moment % 2 == 0)
+	{
+		if (i == 0)
+			return moment + 1;
+		return i <= node->nchildren ? 2 * node->children[i - 1] : -1;
+	}
+	if (i == 0)
+		return node->parent >= 0 ? 2 * node->parent + 1 : -2;
+	if (i == 1)
+		return next >= 0 ? 2 * next : -2;
+	return i - 2 < node->nfollowers ? 2 * node->followers[i - 2] : -1;
+}
+
+/* The stack from "moment" on leads back to it: say who waits for whom. */
+static void
+report_circle(const Walk *w, int moment)
+{
+	const JdgFlowNode *nodes = w->graph->nodes;
+	StringInfoData list;
+	const JdgFlowNode *first = NULL;
+	int			listed = 0;
+	int			start = w->depth - 1;
+
+	while (w->stack[start] != moment)
+		start--;
+	initStringInfo(&list);
+	for (int i = start; i < w->depth; i++)
+	{
+		int			from = w->stack[i];
+		int			to = i + 1 < w->depth ? w->stack[i + 1] : moment;
+
+		/* an edge that "after" made */
+		if (from % 2 == 0 || to % 2 != 0 ||
+			w->next_in_chain[from / 2] == to / 2)
+			continue;
+		if (first == NULL)
+			first = &nodes[to / 2];
+		if (++listed <= MAX_LISTED)
+			appendStringInfo(&list, "%s\"%s\" for \"%s\"",
+							 listed > 1 ? ", " : "", nodes[to / 2].name,
+							 nodes[from / 2].name);
+	}
+	if (first == NULL)
+		elog(ERROR, "flow has a circle without \"after\"");
+	ereport(ERROR,
+			(errcode(JDG_ERRCODE_VALIDATION_ERROR),
+			 errmsg("%s would wait for itself", jdg_flow_label(first)),
+			 errdetail("Who waits: %s.", list.data),
+			 errhint("A node also waits for what is before it in its chain, and for what its container waits for.")));
+}
+
+static void
+push_moment(Walk *w, int moment)
+{
+	w->color[moment] = 1;
+	w->position[moment] = 0;
+	w->stack[w->depth++] = moment;
+}
+
+static void
+walk_from(Walk *w, int moment)
+{
+	push_moment(w, moment);
+	while (w->depth > 0)
+	{
+		int			top = w->stack[w->depth - 1];
+		int			later = later_moment(w, top, w->position[top]++);
+
+		if (later == -1)
+		{
+			w->color[top] = 2;
+			w->depth--;
+		}
+		else if (later >= 0 && w->color[later] == 1)
+			report_circle(w, later);
+		else if (later >= 0 && w->color[later] == 0)
+			push_moment(w, later);
+	}
+}
+
+static void
+check_circles(const JdgFlowGraph *graph)
+{
+	int			n = graph->nnodes;
+	Walk		w;
+
+	w.graph = graph;
+	w.depth = 0;
+	w.next_in_chain = palloc(sizeof(int) * n);
+	w.stack = palloc(sizeof(int) * n * 2);
+	w.position = palloc(sizeof(int) * n * 2);
+	w.color = palloc0(n * 2);
+	for (int no = 0; no < n; no++)
+		w.next_in_chain[no] = -1;
+	for (int no = 0; no < n; no++)
+	{
+		const JdgFlowNode *node = &graph->nodes[no];
+
+		for (int i = 1; node->kind == JDG_FLOW_CHAIN && i < node->nchildren; i++)
+			w.next_in_chain[node->children[i - 1]] = node->children[i];
+	}
+	/* everything comes after the beginning of the outermost chain */
+	walk_from(&w, 0);
+}
+
+/* Look up who waits for whom, and see whether that can be. */
+void
+jdg_flow_check_after(JdgFlowParse *p)
+{
+	if (p->nafter == 0)
+		return;
+	for (int i = 0, count; i < p->nafter; i += count)
+	{
+		int			no = p->after[i].no;
+
+		for (count = 1; i + count < p->nafter && p->after[i + count].no == no;)
+			count++;
+		p->graph->nodes[no].after = palloc(sizeof(int) * count);
+		for (int j = 0; j < count; j++)
+			resolve_after(p, &p->after[i + j]);
+	}
+	check_twice(p->graph);
+	fill_followers(p->graph);
+	check_circles(p->graph);
+}

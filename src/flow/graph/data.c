@@ -1,0 +1,196 @@
+/*-------------------------------------------------------------------------
+ *
+ * data.c
+ *	  Whose results paths refer to, and whether they can be there.
+ *
+ * Pure.  A path is looked at as text: $.steps.NAME or $.steps."NAME",
+ * anywhere in it.  What else it does with the data is not known.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "base/errors.h"
+#include "flow/graph/private.h"
+
+static const char *
+skip_blanks(const char *s)
+{
+	return s + strspn(s, " \t\n\r\f");
+}
+
+/* Past a string in double quotes that begins at "s". */
+static const char *
+skip_quoted(const char *s)
+{
+	for (s++; *s && *s != '"'; s++)
+	{
+		if (*s == '\\' && s[1])
+			s++;
+	}
+	return *s ? s + 1 : s;
+}
+
+/*
+ * A key at "s", after the dot, quoted or not: sets *key and *len, and returns
+ * where it ends.  NULL: there is none, or it has escapes.
+ */
+static const char *
+read_key(const char *s, const char **key, int *len)
+{
+	const char *end;
+
+	s = skip_blanks(s);
+	if (*s == '"')
+	{
+		end = skip_quoted(s);
+		*key = s + 1;
+		*len = end - s - 2;
+	}
+	else
+	{
+		end = s + strcspn(s, " \t\n\r\f?%$.[]{}()|&!=<>@#,*:-+/\"");
+		*key = s;
+		*len = end - s;
+	}
+	if (*len <= 0 || memchr(*key, '\\', *len) != NULL)
+		return NULL;
+	return end;
+}
+
+/*
+ * The name in the next $.steps.NAME at or after "s"; returns where to go on,
+ * NULL: no more.
+ */
+static const char *
+next_reference(const char *s, const char **name, int *len)
+{
+	while (*s)
+	{
+		const char *key;
+		const char *end;
+
+		if (*s == '"')
+		{
+			s = skip_quoted(s);
+			continue;
+		}
+		if (*s++ != '$')
+			continue;
+		end = skip_blanks(s);
+		if (*end != '.')
+			continue;
+		end = read_key(end + 1, &key, len);
+		if (end == NULL || *len != 5 || memcmp(key, "steps", 5) != 0)
+			continue;
+		s = end;
+		end = skip_blanks(end);
+		if (*end != '.')
+			continue;
+		end = read_key(end + 1, name, len);
+		/* what is called is a method of jsonpath */
+		if (end == NULL || *skip_blanks(end) == '(')
+			continue;
+		return end;
+	}
+	return NULL;
+}
+
+/* Is there a loop around it, with no each between them? */
+static bool
+is_repeated(const JdgFlowGraph *graph, int no)
+{
+	const JdgFlowNode *nodes = graph->nodes;
+
+	while (no >= 0 && nodes[no].kind != JDG_FLOW_LOOP &&
+		   nodes[no].kind != JDG_FLOW_EACH)
+		no = nodes[no].parent;
+	return no >= 0 && nodes[no].kind == JDG_FLOW_LOOP;
+}
+
+/* The each between "common" and what is in it, -1: none. */
+static int
+each_between(const JdgFlowGraph *graph, int common, int no)
+{
+	while (no != common)
+	{
+		no = graph->nodes[no].parent;
+		if (no != common && graph->nodes[no].kind == JDG_FLOW_EACH)
+			return no;
+	}
+	return -1;
+}
+
+/*
+ * Why node "reader" can not see the result of node "of", or NULL.  In the
+ * body of a loop, and for its condition, what comes later may have finished in
+ * the pass before; a part of a flow may still get a loop around it.
+ */
+static const char *
+why_not(const JdgFlowParse *p, int reader, int of)
+{
+	const JdgFlowGraph *graph = p->graph;
+	int			common = jdg_flow_common(graph, reader, of);
+	const JdgFlowNode *node = &graph->nodes[common];
+
+	if (each_between(graph, common, of) >= 0 ||
+		(common == reader && reader != of && node->kind == JDG_FLOW_EACH))
+		return "That one is in the body of an each, where it has a result for each item: refer to the each.";
+	if (!p->whole ||
+		is_repeated(graph, common == reader && reader != of ? common :
+					node->parent))
+		return NULL;
+	if (reader == of)
+		return "It would need its own result.";
+	if (common == of)
+		return "That one holds it, and ends later.";
+	if (common == reader)
+		return "It holds that one, which begins later.";
+	if (node->kind == JDG_FLOW_CHAIN && of > reader)
+		return "That one comes later in the chain.";
+	if (node->kind == JDG_FLOW_BRANCH)
+		return "They are in different arms of a branch: only one of them runs.";
+	return NULL;
+}
+
+static void
+check_path(const JdgFlowParse *p, const JdgFlowPath *path)
+{
+	const JdgFlowGraph *graph = p->graph;
+	const JdgFlowNode *reader = &graph->nodes[path->no];
+	const char *s = path->text;
+	const char *name = NULL;
+	int			len;
+
+	while ((s = next_reference(s, &name, &len)) != NULL)
+	{
+		int			no = jdg_flow_find_named(graph, name, len);
+		const char *why;
+
+		if (no < 0 && !p->whole)
+			continue;
+		if (no < 0)
+			ereport(ERROR,
+					(errcode(JDG_ERRCODE_VALIDATION_ERROR),
+					 errmsg("%s refers to step \"%s\", which the flow does not have",
+							jdg_flow_label(reader), pnstrdup(name, len)),
+					 errdetail("The path is %s.", jdg_excerpt(path->text))));
+		/* what is undone is undone when all else has ended */
+		why = path->undoing ? NULL : why_not(p, path->no, no);
+		if (why)
+			ereport(ERROR,
+					(errcode(JDG_ERRCODE_VALIDATION_ERROR),
+					 errmsg("%s refers to %s, which can not have finished",
+							jdg_flow_label(reader),
+							jdg_flow_label(&graph->nodes[no])),
+					 errdetail("%s The path is %s.", why,
+							   jdg_excerpt(path->text))));
+	}
+}
+
+void
+jdg_flow_check_data(JdgFlowParse *p)
+{
+	for (int i = 0; i < p->npaths; i++)
+		check_path(p, &p->paths[i]);
+}

@@ -1,0 +1,434 @@
+/*-------------------------------------------------------------------------
+ *
+ * plan.c
+ *	  Versions of flows, see plan.h.
+ *
+ * Making one runs in a session, as the user: each step's command and options
+ * are checked as enqueue() would check them, and what follows from that is
+ * kept in flow_version.plan as an array with an element for each node.
+ * Reading one runs in any process, without evaluating anything.
+ *
+ * Locks: JDG_LOCK_FLOW on owner and name while a version is numbered.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "catalog/pg_type.h"
+#include "common/hashfn.h"
+#include "miscadmin.h"
+#include "utils/acl.h"
+#include "utils/builtins.h"
+#include "utils/hsearch.h"
+#include "utils/memutils.h"
+
+#include "base/clock.h"
+#include "base/errors.h"
+#include "base/json.h"
+#include "base/locks.h"
+#include "base/settings.h"
+#include "base/spi.h"
+#include "flow/graph/plan.h"
+#include "flow/graph/template.h"
+#include "task/enqueue.h"
+
+#define MAX_PLANS		256
+#define MAX_PLAN_NODES	100000	/* in all of them */
+
+typedef struct Entry
+{
+	int64		version_id;		/* hash key */
+	JdgFlowPlan *plan;
+} Entry;
+
+static HTAB *plans = NULL;
+static MemoryContext plans_mcxt = NULL;
+static int	kept_nodes = 0;
+
+/* ------------------------------------------------------------ making one */
+
+/*
+ * What is to be found out before the task is run, see task.flow_data.  SQL
+ * that does not ask for its argument, or only for what the run was given, is
+ * spared the looking up: in a large flow results are many.
+ */
+static char
+data_of(const JdgFlowNode *node, const char *command, bool handler, bool undo)
+{
+	if (node->payload != NULL)
+		return !node->has_paths ? JDG_DATA_NONE :
+			undo ? JDG_DATA_UNDO_MAPPED : JDG_DATA_MAPPED;
+	if (!handler && strstr(command, "$1") == NULL)
+		return JDG_DATA_NONE;
+	if (undo)
+		return JDG_DATA_UNDO;
+	return !handler && jdg_flow_only_input(command) ? JDG_DATA_INPUT :
+		JDG_DATA_RUN;
+}
+
+/* The task of a node, or of a compensation; NULL: it has none. */
+static JdgTask *
+prepare(const JdgFlowNode *node, Oid owner, bool undo)
+{
+	ErrorContextCallback context = {error_context_stack,
+	jdg_flow_error_context, unconstify(JdgFlowNode *, node)};
+	JdgTaskOptions o;
+	JdgTask    *t;
+	JdgQueue	queue;
+	JdgHandler *handler;
+
+	jdg_flow_task_options(node, &o);
+	if (o.command == NULL)
+		return NULL;
+	t = palloc0(sizeof(JdgTask));
+	error_context_stack = &context;
+	jdg_task_prepare(&o, owner, jdg_task_max_attempts, t, &queue, &handler);
+	error_context_stack = context.previous;
+	t->flow_data = data_of(node, o.command, handler != NULL, undo);
+	t->payload = node->payload ? node->payload : jdg_json_empty();
+	return t;
+}
+
+/* A sub_flow that is not there is refused, but one may name itself. */
+static void
+check_sub_flow(const JdgFlowNode *node, Oid owner, const char *own_name)
+{
+	JdgInternal in;
+	int64		id;
+
+	if (own_name != NULL && node->version == 0 &&
+		strcmp(node->text, own_name) == 0)
+		return;
+	jdg_internal_begin(&in);
+	id = jdg_flow_version_find(owner, node->text, node->version);
+	jdg_internal_end(&in);
+	if (id == 0)
+		ereport(ERROR,
+				(errcode(JDG_ERRCODE_NOT_FOUND),
+				 errmsg("flow \"%s\" does not exist", node->text),
+				 errdetail("Step \"%s\" is a run of it.", node->name),
+				 errhint("Create it first: jadugar.create_flow().")));
+}
+
+/* Nobody could ever decide. */
+static void
+check_approvers(const JdgFlowNode *node)
+{
+	if (node->text == NULL || OidIsValid(get_role_oid(node->text, true)))
+		return;
+	ereport(ERROR,
+			(errcode(JDG_ERRCODE_NOT_FOUND),
+			 errmsg("role \"%s\" does not exist", node->text),
+			 errdetail("Its members are to decide approval \"%s\".",
+					   node->name)));
+}
+
+static void
+push_template(JsonbParseState **st, const JdgTask *t)
+{
+	JsonbValue	v;
+	Jsonb	   *j;
+
+	if (t == NULL)
+	{
+		v.type = jbvNull;
+		(void) pushJsonbValue(st, WJB_ELEM, &v);
+		return;
+	}
+	j = jdg_template_to_jsonb(t);
+	v.type = jbvBinary;
+	v.val.binary.data = &j->root;
+	v.val.binary.len = VARSIZE(j) - VARHDRSZ;
+	(void) pushJsonbValue(st, WJB_ELEM, &v);
+}
+
+/* Two elements for each node: what it runs, what undoes it. */
+static Jsonb *
+make_plan(const JdgFlowGraph *graph, Oid owner, const char *name)
+{
+	JsonbParseState *st = NULL;
+
+	(void) pushJsonbValue(&st, WJB_BEGIN_ARRAY, NULL);
+	for (int i = 0; i < graph->nnodes; i++)
+	{
+		const JdgFlowNode *node = &graph->nodes[i];
+
+		CHECK_FOR_INTERRUPTS();
+		if (node->kind == JDG_FLOW_SUB_FLOW)
+			check_sub_flow(node, owner, name);
+		if (node->kind == JDG_FLOW_APPROVAL)
+			check_approvers(node);
+		push_template(&st, prepare(node, owner, false));
+		push_template(&st, node->compensate ?
+					  prepare(node->compensate, owner, true) : NULL);
+	}
+	return JsonbValueToJsonb(pushJsonbValue(&st, WJB_END_ARRAY, NULL));
+}
+
+static int64
+hash_of(const Jsonb *flow)
+{
+	return DatumGetInt64(hash_any_extended((const unsigned char *) flow,
+										   VARSIZE(flow), 0));
+}
+
+static bool
+same_graph(Datum stored, const Jsonb *flow)
+{
+	Jsonb	   *other = DatumGetJsonbP(stored);
+
+	return VARSIZE(other) == VARSIZE(flow) &&
+		memcmp(other, flow, VARSIZE(flow)) == 0;
+}
+
+/* An unnamed version with this very graph; 0: there is none. */
+static int64
+find_same(Oid owner, Jsonb *flow)
+{
+	static JdgQuery q = {
+		"SELECT version_id, graph FROM jadugar.flow_version "
+		"WHERE owner = $1 AND hash = $2 AND name IS NULL "
+		"AND dropped_at IS NULL ORDER BY version_id", 2, {OIDOID, INT8OID}
+	};
+	Datum		v[2] = {ObjectIdGetDatum(owner), Int64GetDatum(hash_of(flow))};
+	int64		n = jdg_run(&q, v, NULL, 0);
+
+	for (int64 i = 0; i < n; i++)
+	{
+		bool		isnull;
+
+		if (same_graph(jdg_col(i, 2, &isnull), flow))
+			return jdg_col_int64(i, 1, 0);
+	}
+	return 0;
+}
+
+/* The newest version of a name, if it has this graph; else sets the next. */
+static int64
+find_newest(Oid owner, const char *name, Jsonb *flow, int *version)
+{
+	static JdgQuery q = {
+		"SELECT version_id, version, graph FROM jadugar.flow_version "
+		"WHERE owner = $1 AND name = $2 AND dropped_at IS NULL "
+		"ORDER BY version DESC LIMIT 1", 2, {OIDOID, TEXTOID}
+	};
+	Datum		v[2] = {ObjectIdGetDatum(owner), CStringGetTextDatum(name)};
+	bool		isnull;
+
+	*version = 1;
+	if (jdg_run(&q, v, NULL, 1) == 0)
+		return 0;
+	*version = jdg_col_int32(0, 2, 0);
+	if (same_graph(jdg_col(0, 3, &isnull), flow))
+		return jdg_col_int64(0, 1, 0);
+	(*version)++;
+	return 0;
+}
+
+static int64
+insert_version(Oid owner, const char *name, int version, Jsonb *flow,
+			   Jsonb *plan, const char *description)
+{
+	static JdgQuery q = {
+		"INSERT INTO jadugar.flow_version (owner, name, version, hash, "
+		"graph, plan, description, created_at) "
+		"VALUES ($1, $2, $3, $4, $5::jadugar.flow, $6, $7, $8) "
+		"RETURNING version_id", 8,
+		{OIDOID, TEXTOID, INT4OID, INT8OID, JSONBOID, JSONBOID, TEXTOID,
+		TIMESTAMPTZOID}
+	};
+	Datum		v[8];
+	char		n[9] = "        ";
+
+	v[0] = ObjectIdGetDatum(owner);
+	jdg_put_text(&v[1], &n[1], name);
+	v[2] = Int32GetDatum(version);
+	n[2] = name ? ' ' : 'n';
+	v[3] = Int64GetDatum(hash_of(flow));
+	v[4] = PointerGetDatum(flow);
+	v[5] = PointerGetDatum(plan);
+	jdg_put_text(&v[6], &n[6], description);
+	v[7] = TimestampTzGetDatum(jdg_now());
+	if (jdg_run(&q, v, n, 0) != 1)
+		elog(ERROR, "could not insert a version of a flow");
+	return jdg_col_int64(0, 1, 0);
+}
+
+/* The graph of a version stays; what is said about it need not. */
+static void
+describe(int64 version_id, const char *description)
+{
+	static JdgQuery q = {
+		"UPDATE jadugar.flow_version SET description = $2 "
+		"WHERE version_id = $1", 2, {INT8OID, TEXTOID}
+	};
+	Datum		v[2] = {Int64GetDatum(version_id),
+	CStringGetTextDatum(description)};
+
+	jdg_run(&q, v, NULL, 0);
+}
+
+int64
+jdg_flow_version_make(Oid owner, const char *name, Jsonb *flow,
+					  const char *description, int *version)
+{
+	JdgInternal in;
+	JdgFlowGraph *graph;
+	Jsonb	   *plan;
+	int64		id;
+
+	*version = 0;
+	if (name == NULL)
+	{
+		jdg_internal_begin(&in);
+		id = find_same(owner, flow);
+		jdg_internal_end(&in);
+		if (id != 0)
+			return id;
+	}
+	graph = jdg_flow_parse(flow, true);
+	plan = make_plan(graph, owner, name);
+	jdg_internal_begin(&in);
+	if (name != NULL)
+	{
+		jdg_lock_xact(JDG_LOCK_FLOW,
+					  hash_combine(owner, string_hash(name, strlen(name) + 1)));
+		id = find_newest(owner, name, flow, version);
+	}
+	else
+		id = find_same(owner, flow);
+	if (id == 0)
+		id = insert_version(owner, name, *version, flow, plan, description);
+	else if (name != NULL && description != NULL)
+		describe(id, description);
+	jdg_internal_end(&in);
+	return id;
+}
+
+/* ----------------------------------------------------------- reading one */
+
+int64
+jdg_flow_version_find(Oid owner, const char *name, int version)
+{
+	static JdgQuery newest = {
+		"SELECT version_id FROM jadugar.flow_version WHERE owner = $1 "
+		"AND name = $2 AND dropped_at IS NULL ORDER BY version DESC LIMIT 1",
+		2, {OIDOID, TEXTOID}
+	};
+	static JdgQuery one = {
+		"SELECT version_id FROM jadugar.flow_version WHERE owner = $1 "
+		"AND name = $2 AND version = $3 AND dropped_at IS NULL",
+		3, {OIDOID, TEXTOID, INT4OID}
+	};
+	Datum		v[3] = {ObjectIdGetDatum(owner), CStringGetTextDatum(name),
+	Int32GetDatum(version)};
+
+	if (jdg_run(version == 0 ? &newest : &one, v, NULL, 1) == 0)
+		return 0;
+	return jdg_col_int64(0, 1, 0);
+}
+
+bool
+jdg_flow_is_draft(Oid owner, const char *name, int64 *version_id)
+{
+	static JdgQuery q = {
+		"SELECT (SELECT version_id FROM jadugar.flow_version "
+		"WHERE owner = $1 AND name = $2 AND dropped_at IS NULL "
+		"ORDER BY version DESC LIMIT 1), EXISTS (SELECT "
+		"FROM jadugar.flow_draft WHERE owner = $1 AND name = $2)", 2,
+		{OIDOID, TEXTOID}
+	};
+	Datum		v[2] = {ObjectIdGetDatum(owner), CStringGetTextDatum(name)};
+
+	jdg_run(&q, v, NULL, 1);
+	*version_id = jdg_col_int64(0, 1, 0);
+	return jdg_col_bool(0, 2);
+}
+
+static void
+forget_when_full(void)
+{
+	HASHCTL		ctl = {0};
+
+	if (plans_mcxt != NULL && hash_get_num_entries(plans) < MAX_PLANS &&
+		kept_nodes < MAX_PLAN_NODES)
+		return;
+	/* what was handed out stays valid until the transaction ends */
+	if (plans_mcxt != NULL)
+		MemoryContextSetParent(plans_mcxt, TopTransactionContext);
+	plans_mcxt = AllocSetContextCreate(TopMemoryContext, "jadugar flows",
+									   ALLOCSET_DEFAULT_SIZES);
+	kept_nodes = 0;
+	ctl.keysize = sizeof(int64);
+	ctl.entrysize = sizeof(Entry);
+	ctl.hcxt = plans_mcxt;
+	plans = hash_create("jadugar flows", 64, &ctl,
+						HASH_ELEM | HASH_BLOBS | HASH_CONTEXT);
+}
+
+static void
+read_templates(JdgFlowPlan *p, Jsonb *plan)
+{
+	int			n = p->graph->nnodes;
+	JsonbIterator *it;
+	JsonbIteratorToken tok;
+	JsonbValue	v;
+	int			i = 0;
+
+	p->task = palloc0(sizeof(JdgTask *) * n);
+	p->undo = palloc0(sizeof(JdgTask *) * n);
+	it = JsonbIteratorInit(&plan->root);
+	tok = JsonbIteratorNext(&it, &v, true);
+	while ((tok = JsonbIteratorNext(&it, &v, true)) == WJB_ELEM)
+	{
+		if (i / 2 >= n)
+			break;
+		if (v.type == jbvBinary)
+			(i % 2 == 0 ? p->task : p->undo)[i / 2] =
+				jdg_template_from_jsonb(JsonbValueToJsonb(&v));
+		i++;
+	}
+	if (i != 2 * n)
+		elog(ERROR, "the plan of flow version %lld has %d elements for %d nodes",
+			 (long long) p->version_id, i, n);
+}
+
+const JdgFlowPlan *
+jdg_flow_plan_get(int64 version_id)
+{
+	static JdgQuery q = {
+		"SELECT name, version, graph, plan FROM jadugar.flow_version "
+		"WHERE version_id = $1", 1, {INT8OID}
+	};
+	Datum		v[1] = {Int64GetDatum(version_id)};
+	MemoryContext old;
+	Entry	   *e;
+	JdgFlowPlan *p;
+	JdgInternal in;
+	bool		isnull;
+
+	forget_when_full();
+	e = hash_search(plans, &version_id, HASH_FIND, NULL);
+	if (e != NULL)
+		return e->plan;
+	jdg_internal_begin(&in);
+	if (jdg_run(&q, v, NULL, 1) == 0)
+		ereport(ERROR,
+				(errcode(JDG_ERRCODE_INTERNAL_ERROR),
+				 errmsg("flow version %lld does not exist", (long long) version_id),
+				 errdetail("A run refers to it."),
+				 errhint("Rows of jadugar.flow_version must not be deleted by hand.")));
+	old = MemoryContextSwitchTo(plans_mcxt);
+	p = palloc0(sizeof(JdgFlowPlan));
+	p->version_id = version_id;
+	p->name = jdg_col_text(0, 1, plans_mcxt);
+	p->version = jdg_col_int32(0, 2, 0);
+	p->graph = jdg_flow_parse(DatumGetJsonbPCopy(jdg_col(0, 3, &isnull)), true);
+	read_templates(p, DatumGetJsonbPCopy(jdg_col(0, 4, &isnull)));
+	MemoryContextSwitchTo(old);
+	jdg_internal_end(&in);
+	kept_nodes += p->graph->nnodes;
+	e = hash_search(plans, &version_id, HASH_ENTER, NULL);
+	e->plan = p;
+	return p;
+}

@@ -1,0 +1,66 @@
+/*-------------------------------------------------------------------------
+ *
+ * plan.h
+ *	  Versions of flows: a graph with all that its tasks are made of.
+ *
+ * A version never changes, so what a process has read of it is kept.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef JDG_FLOW_GRAPH_PLAN_H
+#define JDG_FLOW_GRAPH_PLAN_H
+
+#include "flow/graph/graph.h"
+#include "task/task.h"
+
+typedef struct JdgFlowPlan
+{
+	int64		version_id;
+	char	   *name;			/* NULL: started as a value */
+	int			version;
+	JdgFlowGraph *graph;
+
+	/*
+	 * By node: the task it runs and the task that undoes it, all fields set
+	 * but ids, times, owner and what the run decides; NULL: none.
+	 */
+	JdgTask   **task;
+	JdgTask   **undo;
+} JdgFlowPlan;
+
+/*
+ * The plan of a version.  It stays valid until the end of the transaction at
+ * least; nobody changes it.
+ */
+extern const JdgFlowPlan *jdg_flow_plan_get(int64 version_id);
+
+/*
+ * The version of a named flow of "owner", 0: the newest.  Returns 0 if there
+ * is none.  Inside jdg_internal_begin().
+ */
+extern int64 jdg_flow_version_find(Oid owner, const char *name, int version);
+
+/*
+ * Is there a draft of that name?  Else *version_id is the newest version, 0:
+ * there is none.  Inside jdg_internal_begin().
+ */
+extern bool jdg_flow_is_draft(Oid owner, const char *name,
+							  int64 *version_id);
+
+/*
+ * Make a version of a flow: its commands, handlers, queues and options are
+ * checked as the current user, who must be or may act for "owner".  With a
+ * name the next version of that, without one the version that has the same
+ * graph already.  "*version" is set to the number.  Returns the version_id.
+ * Outside jdg_internal_begin().
+ */
+extern int64 jdg_flow_version_make(Oid owner, const char *name, Jsonb *flow,
+								   const char *description, int *version);
+
+/* no name of a flow begins so: what does is the flow itself */
+#define JDG_FLOW_VALUE_BEGINS '{'
+
+/* such a text as JSON, not checked to be a flow, or VALIDATION_ERROR */
+extern Jsonb *jdg_flow_of_text(const char *text);
+
+#endif							/* JDG_FLOW_GRAPH_PLAN_H */

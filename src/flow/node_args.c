@@ -1,0 +1,168 @@
+/*-------------------------------------------------------------------------
+ *
+ * node_args.c
+ *	  From the arguments of a function to the object of a node of a flow.
+ *
+ * Runs in the caller's backend; reads nothing but the arguments.  What the
+ * object means is checked by who parses it.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "miscadmin.h"
+#include "utils/array.h"
+#include "utils/builtins.h"
+#include "utils/datetime.h"
+#include "utils/numeric.h"
+
+#include "base/args.h"
+#include "base/compat.h"
+#include "base/errors.h"
+#include "flow/node_args.h"
+
+void
+jdg_flow_push_string(JsonbParseState **st, JsonbIteratorToken token, const char *s)
+{
+	JsonbValue	v;
+
+	v.type = jbvString;
+	v.val.string.val = unconstify(char *, s);
+	v.val.string.len = strlen(s);
+	(void) pushJsonbValue(st, token, &v);
+}
+
+void
+jdg_flow_push_jsonb(JsonbParseState **st, JsonbIteratorToken token, Jsonb *j)
+{
+	JsonbValue	v;
+
+	if (JB_ROOT_IS_SCALAR(j))
+		(void) JsonbExtractScalar(&j->root, &v);
+	else
+	{
+		v.type = jbvBinary;
+		v.val.binary.data = &j->root;
+		v.val.binary.len = VARSIZE(j) - VARHDRSZ;
+	}
+	(void) pushJsonbValue(st, token, &v);
+}
+
+/* As every session reads it, whatever its IntervalStyle. */
+char *
+jdg_flow_interval_text(const Interval *iv)
+{
+	struct pg_itm itm;
+	char	   *text = palloc(MAXDATELEN + 1);
+
+	/* refused by who reads it, with the name of the node */
+	if (jdg_interval_not_finite(iv))
+		return "infinity";
+	interval2itm(*iv, &itm);
+	EncodeInterval(&itm, INTSTYLE_POSTGRES, text);
+	return text;
+}
+
+static void
+push_array(JsonbParseState **st, ArrayType *array, JdgFlowArgType type,
+		   const char *function, const char *name)
+{
+	Datum	   *elems;
+	bool	   *nulls;
+	int			n;
+
+	deconstruct_array(array, ARR_ELEMTYPE(array), -1, false, TYPALIGN_INT,
+					  &elems, &nulls, &n);
+	(void) pushJsonbValue(st, WJB_BEGIN_ARRAY, NULL);
+	for (int i = 0; i < n; i++)
+	{
+		if (nulls[i])
+			ereport(ERROR,
+					(errcode(JDG_ERRCODE_VALIDATION_ERROR),
+					 errmsg("argument \"%s\" of jadugar.%s() must not contain null",
+							name, function),
+					 errdetail("Element %d is null.", i + 1)));
+		if (type == JDG_ARG_TEXTS)
+			jdg_flow_push_string(st, WJB_ELEM, TextDatumGetCString(elems[i]));
+		else
+			jdg_flow_push_jsonb(st, WJB_ELEM, DatumGetJsonbP(elems[i]));
+	}
+	(void) pushJsonbValue(st, WJB_END_ARRAY, NULL);
+}
+
+static void
+push_argument(JsonbParseState **st, FunctionCallInfo fcinfo, int n,
+			  const JdgFlowArg *arg, const char *function)
+{
+	JsonbValue	v;
+
+	jdg_flow_push_string(st, WJB_KEY, arg->key);
+	switch (arg->type)
+	{
+		case JDG_ARG_TEXT:
+			jdg_flow_push_string(st, WJB_VALUE, jdg_arg_text(fcinfo, n));
+			break;
+		case JDG_ARG_INT:
+			v.type = jbvNumeric;
+			v.val.numeric = int64_to_numeric(PG_GETARG_INT32(n));
+			(void) pushJsonbValue(st, WJB_VALUE, &v);
+			break;
+		case JDG_ARG_BOOL:
+			v.type = jbvBool;
+			v.val.boolean = PG_GETARG_BOOL(n);
+			(void) pushJsonbValue(st, WJB_VALUE, &v);
+			break;
+		case JDG_ARG_INTERVAL:
+			jdg_flow_push_string(st, WJB_VALUE,
+								 jdg_flow_interval_text(PG_GETARG_INTERVAL_P(n)));
+			break;
+		case JDG_ARG_JSONB:
+		case JDG_ARG_FLOW:
+			jdg_flow_push_jsonb(st, WJB_VALUE, PG_GETARG_JSONB_P(n));
+			break;
+		case JDG_ARG_TEXTS:
+		case JDG_ARG_FLOWS:
+			push_array(st, PG_GETARG_ARRAYTYPE_P(n), arg->type, function,
+					   arg->name);
+			break;
+	}
+}
+
+/* See node_args.h. */
+Jsonb *
+jdg_flow_make_node(FunctionCallInfo fcinfo, const char *function, const JdgFlowArg *args,
+				   int nargs, const char *instead)
+{
+	JsonbParseState *st = NULL;
+
+	if (PG_NARGS() != nargs)
+		elog(ERROR, "jadugar.%s() has %d arguments instead of %d", function,
+			 PG_NARGS(), nargs);
+	(void) pushJsonbValue(&st, WJB_BEGIN_OBJECT, NULL);
+	for (int i = 0; i < nargs; i++)
+	{
+		if (PG_ARGISNULL(i) && args[i].needed)
+			ereport(ERROR,
+					(errcode(JDG_ERRCODE_VALIDATION_ERROR),
+					 errmsg("argument \"%s\" of jadugar.%s() must not be null",
+							args[i].name, function)));
+		if (PG_ARGISNULL(i))
+			continue;
+		for (int j = 0; j < i; j++)
+		{
+			if (!PG_ARGISNULL(j) && strcmp(args[j].key, args[i].key) == 0)
+				ereport(ERROR,
+						(errcode(JDG_ERRCODE_VALIDATION_ERROR),
+						 errmsg("%s and %s can not both be given",
+								args[j].name, args[i].name)));
+		}
+		if (i == 0 && instead != NULL)
+		{
+			jdg_flow_push_string(&st, WJB_KEY, args[i].key);
+			jdg_flow_push_string(&st, WJB_VALUE, instead);
+		}
+		else
+			push_argument(&st, fcinfo, i, &args[i], function);
+	}
+	return JsonbValueToJsonb(pushJsonbValue(&st, WJB_END_OBJECT, NULL));
+}

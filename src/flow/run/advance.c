@@ -1,0 +1,443 @@
+/*-------------------------------------------------------------------------
+ *
+ * advance.c
+ *	  Where flows are moved on: when tasks end, when a time has come, when a
+ *	  session asks for something.
+ *
+ * The ends of tasks are told by jdg_settle() in the transaction that settles
+ * them, before it locks anything else: in a worker or in the scheduler the
+ * runs are locked and advanced right there.  A session that cancels a step's
+ * task, and a worker whose transaction would not see what others have
+ * committed, leave a message instead.
+ *
+ * Locks: those of the runs (JDG_LOCK_RUN), in ascending order, at the
+ * beginning of a pass; then rows of tasks that are cancelled, never waited
+ * for.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "access/xact.h"
+#include "catalog/pg_type.h"
+#include "miscadmin.h"
+#include "utils/builtins.h"
+#include "utils/snapmgr.h"
+
+#include "access/access.h"
+#include "base/clock.h"
+#include "base/errors.h"
+#include "base/fault.h"
+#include "base/json.h"
+#include "base/locks.h"
+#include "base/spi.h"
+#include "flow/run/advance.h"
+#include "flow/run/data.h"
+#include "flow/run/message.h"
+#include "flow/run/run.h"
+#include "shared/shmem.h"
+#include "task/enqueue.h"
+#include "task/locktask.h"
+#include "task/settle.h"
+
+/* a pass is under way: tasks that it settles itself are its own affair */
+static bool advancing = false;
+
+/* how a task has ended, for its step */
+typedef struct TaskEnd
+{
+	int64		task_id;
+	char		status;			/* JDG_STATUS_* */
+	bool		timed_out;
+	int			attempts;
+	TimestampTz started_at;
+	Jsonb	   *result;
+	Jsonb	   *error;
+	const char *reason;
+} TaskEnd;
+
+static Jsonb *
+bool_to_jsonb(bool b)
+{
+	JsonbValue	v;
+
+	v.type = jbvBool;
+	v.val.boolean = b;
+	return JsonbValueToJsonb(&v);
+}
+
+static char
+bad_state(const TaskEnd *e)
+{
+	return e->timed_out ? JDG_STEP_TIMED_OUT :
+		e->status == JDG_STATUS_CANCELLED ? JDG_STEP_CANCELLED :
+		JDG_STEP_FAILED;
+}
+
+/* A sleep has found out until when: a text that to_jsonb() made. */
+static void
+until_known(JdgRunState *rs, JdgFlowStep *step, Jsonb *result)
+{
+	Jsonb	   *until = jdg_json_get(result, "until");
+	JsonbValue	v;
+
+	if (until == NULL || !JB_ROOT_IS_SCALAR(until) ||
+		!JsonbExtractScalar(&until->root, &v) || v.type != jbvString)
+	{
+		jdg_step_end(rs, step, JDG_STEP_FAILED, NULL,
+					 jdg_flow_error("VALIDATION_ERROR",
+									"there is no instant to sleep until",
+									NULL), NULL);
+		return;
+	}
+	step->due = DatumGetTimestampTz(DirectFunctionCall3(timestamptz_in,
+														CStringGetDatum(pnstrdup(v.val.string.val, v.val.string.len)),
+														ObjectIdGetDatum(InvalidOid),
+														Int32GetDatum(-1)));
+	if (TIMESTAMP_NOT_FINITE(step->due))
+	{
+		step->due = DT_NOBEGIN;
+		jdg_step_end(rs, step, JDG_STEP_FAILED, NULL,
+					 jdg_flow_error("VALIDATION_ERROR",
+									"the instant to sleep until is not finite",
+									NULL), NULL);
+		return;
+	}
+	rs->r.live++;
+	jdg_wake_scheduler_at_commit(JDG_WAKE_FLOWS);
+}
+
+static void
+loop_answered(JdgRunState *rs, JdgFlowStep *step, const JdgFlowNode *node,
+			  bool again)
+{
+	if (!again)
+		jdg_step_end(rs, step, JDG_STEP_COMPLETED, step->result, NULL, NULL);
+	else if (step->started >= node->max)
+		jdg_step_end(rs, step, JDG_STEP_FAILED, step->result,
+					 jdg_flow_error("TASK_EXECUTION_ERROR",
+									"the loop has not come to its end",
+									psprintf("It has made %d passes, the most is %d.",
+											 step->started, node->max)), NULL);
+	else if (node->interval == NULL)
+		jdg_loop_pass(rs, step);
+	else
+	{
+		TimestampTz next = DatumGetTimestampTz(DirectFunctionCall2(timestamptz_pl_interval,
+																   TimestampTzGetDatum(rs->adv->now),
+																   IntervalPGetDatum(node->interval)));
+
+		step->due = step->due == DT_NOBEGIN ? next : Min(next, step->due);
+		step->waiting = 1;
+		rs->r.live++;
+		jdg_wake_scheduler_at_commit(JDG_WAKE_FLOWS);
+	}
+}
+
+/* What a container or a wait had to find out before it could go on. */
+static void
+found_out(JdgRunState *rs, JdgFlowStep *step, const TaskEnd *e)
+{
+	const JdgFlowNode *node = jdg_step_node(rs, step);
+
+	switch (node->kind)
+	{
+		case JDG_FLOW_BRANCH:
+			step->found = bool_to_jsonb(jdg_json_get_bool(e->result, "ok"));
+			jdg_branch_take(rs, step, jdg_json_get_bool(e->result, "ok"));
+			break;
+		case JDG_FLOW_LOOP:
+			step->found = bool_to_jsonb(jdg_json_get_bool(e->result, "ok"));
+			loop_answered(rs, step, node, jdg_json_get_bool(e->result, "ok"));
+			break;
+		case JDG_FLOW_EACH:
+			jdg_each_items(rs, step, jdg_json_get(e->result, "items"));
+			break;
+		case JDG_FLOW_SLEEP:
+			until_known(rs, step, e->result);
+			break;
+		case JDG_FLOW_WAIT_EVENT:
+			step->found = jdg_json_get(e->result, "filter");
+			step->event = jdg_flow_event_name(node);
+			if (node->timeout)
+			{
+				step->due = DatumGetTimestampTz(DirectFunctionCall2(timestamptz_pl_interval,
+																	TimestampTzGetDatum(rs->adv->now),
+																	IntervalPGetDatum(node->timeout)));
+				jdg_wake_scheduler_at_commit(JDG_WAKE_FLOWS);
+			}
+			rs->r.live++;
+			break;
+		case JDG_FLOW_SUB_FLOW:
+			jdg_sub_flow_start(rs, step, jdg_json_get(e->result, "input"));
+			break;
+		case JDG_FLOW_STEP:
+		case JDG_FLOW_CHAIN:
+		case JDG_FLOW_PARALLEL:
+		case JDG_FLOW_WAIT_SIGNAL:
+		case JDG_FLOW_APPROVAL:
+			elog(ERROR, "node %d has no task of its own", node->no);
+	}
+}
+
+/* The task that a step waits for has ended for good. */
+static void
+task_ended(JdgRunState *rs, int64 step_id, const TaskEnd *e)
+{
+	JdgFlowStep *step = jdg_step_get(rs, step_id);
+
+	/* a message about a task that another has taken the place of, or twice */
+	if (step == NULL || step->task_id != e->task_id)
+		return;
+	step->attempts = e->attempts;
+	jdg_step_change(rs, step);
+	if (step->state == JDG_STEP_COMPENSATING)
+	{
+		jdg_compensation_ended(rs, step, e->status == JDG_STATUS_COMPLETED,
+							   e->error);
+		return;
+	}
+	if (!jdg_step_is_open(step) && jdg_flow_is_leaf(jdg_step_node(rs, step)))
+		return;					/* told before */
+	if (jdg_step_node(rs, step)->kind == JDG_FLOW_STEP)
+	{
+		/* skip_step() has asked for it */
+		if (e->status == JDG_STATUS_CANCELLED && step->reason != NULL)
+		{
+			jdg_leaf_end(rs, step, JDG_STEP_SKIPPED, NULL, NULL, step->reason);
+			return;
+		}
+		if (e->started_at != DT_NOBEGIN)
+			step->started_at = e->started_at;
+		jdg_leaf_end(rs, step, e->status == JDG_STATUS_COMPLETED ?
+					 JDG_STEP_COMPLETED : bad_state(e),
+					 jdg_flow_result(e->result), e->error, e->reason);
+		return;
+	}
+	step->task_id = 0;
+	rs->r.live--;
+	if (step->state != JDG_STEP_RUNNING || rs->r.status != JDG_RUN_RUNNING)
+	{
+		/* it was ended meanwhile, and waited for nothing but this */
+		if (jdg_step_is_open(step))
+			jdg_step_end_quietly(rs, step, JDG_STEP_CANCELLED, NULL);
+		return;
+	}
+	if (e->status == JDG_STATUS_COMPLETED && !step->cancelling)
+		found_out(rs, step, e);
+	else if (step->reason != NULL && strcmp(step->reason, JDG_BY_HAND) == 0)
+		jdg_step_end(rs, step, JDG_STEP_SKIPPED, NULL, NULL, step->reason);
+	else
+		jdg_step_end(rs, step, e->status == JDG_STATUS_COMPLETED ?
+					 JDG_STEP_CANCELLED : bad_state(e), NULL, e->error,
+					 e->reason);
+}
+
+static void
+end_of(const JdgTask *t, const JdgOutcome *o, const JdgDecision *d, TaskEnd *e)
+{
+	e->task_id = t->task_id;
+	e->status = d->status;
+	e->timed_out = d->error_code != NULL &&
+		strcmp(d->error_code, "TASK_TIMEOUT") == 0;
+	e->attempts = t->attempt;
+	e->started_at = o->started_at;
+	e->result = o->result;
+	e->error = o->error;
+	if (e->error == NULL && d->error_code != NULL)
+		e->error = jdg_flow_error(d->error_code,
+								  o->end == JDG_END_CRASHED ||
+								  o->end == JDG_END_LOST ?
+								  "the worker process died while it ran the step" :
+								  o->reason ? o->reason : "the step has failed",
+								  NULL);
+	e->reason = o->reason;
+}
+
+/* Steps that this transaction settles, in one pass. */
+static void
+settle_steps(JdgTask *tasks, const JdgOutcome *o, JdgDecision *d, int n)
+{
+	int64	   *runs = palloc(sizeof(int64) * n);
+	int			nruns = 0;
+	JdgAdvance *adv;
+	JdgInternal in;
+
+	for (int i = 0; i < n; i++)
+	{
+		if (tasks[i].flow_run != 0)
+			runs[nruns++] = tasks[i].flow_run;
+	}
+	jdg_advance_lock(runs, nruns);
+	JDG_FAULT("flow-locked");
+	PushActiveSnapshot(GetTransactionSnapshot());
+	jdg_internal_begin(&in);
+	adv = jdg_advance_begin();
+	adv->settling = tasks;
+	adv->decisions = d;
+	adv->nsettling = n;
+	for (int i = 0; i < n; i++)
+	{
+		JdgRunState *rs;
+		JdgFlowStep *step;
+		TaskEnd		e;
+
+		if (tasks[i].flow_run == 0)
+			continue;
+		rs = jdg_advance_run(adv, tasks[i].flow_run);
+		if (rs == NULL)
+			continue;
+		step = jdg_step_get(rs, tasks[i].step_id);
+		if (d[i].stays && step != NULL && step->cancelling)
+		{
+			/* it is not wanted any more */
+			d[i].stays = false;
+			d[i].status = JDG_STATUS_CANCELLED;
+			d[i].error_code = NULL;
+		}
+		if (d[i].stays)
+			continue;
+		end_of(&tasks[i], &o[i], &d[i], &e);
+		task_ended(rs, tasks[i].step_id, &e);
+	}
+	jdg_advance_finish(adv);
+	jdg_internal_end(&in);
+	PopActiveSnapshot();
+}
+
+static Jsonb *
+end_to_jsonb(const TaskEnd *e)
+{
+	JsonbParseState *st;
+	char		status[2] = {e->status, '\0'};
+
+	jdg_json_begin(&st);
+	jdg_json_int64(&st, "task_id", e->task_id);
+	jdg_json_text(&st, "status", status);
+	jdg_json_int64(&st, "attempts", e->attempts);
+	if (e->timed_out)
+		jdg_json_text(&st, "timed_out", "yes");
+	jdg_json_jsonb(&st, "result", e->result);
+	jdg_json_jsonb(&st, "error", e->error);
+	jdg_json_text(&st, "reason", e->reason);
+	return jdg_json_finish(&st);
+}
+
+static void
+end_from_jsonb(Jsonb *j, TaskEnd *e)
+{
+	e->task_id = jdg_json_get_int64(j, "task_id");
+	e->status = jdg_json_get_text(j, "status")[0];
+	e->attempts = (int) jdg_json_get_int64(j, "attempts");
+	e->timed_out = jdg_json_get_text(j, "timed_out") != NULL;
+	e->started_at = DT_NOBEGIN;
+	e->result = jdg_json_get(j, "result");
+	e->error = jdg_json_get(j, "error");
+	e->reason = jdg_json_get_text(j, "reason");
+}
+
+/* A step's task has ended in a session, or where runs are not locked. */
+void
+jdg_task_told(JdgRunState *rs, int64 step_id, Jsonb *payload)
+{
+	TaskEnd		e;
+
+	end_from_jsonb(payload, &e);
+	task_ended(rs, step_id, &e);
+}
+
+/* The same told by a message. */
+static void
+report_steps(JdgTask *tasks, const JdgOutcome *o, const JdgDecision *d, int n)
+{
+	JdgInternal in;
+
+	jdg_internal_begin(&in);
+	for (int i = 0; i < n; i++)
+	{
+		TaskEnd		e;
+
+		if (tasks[i].flow_run == 0 || d[i].stays)
+			continue;
+		end_of(&tasks[i], &o[i], &d[i], &e);
+		jdg_flow_message(JDG_MESSAGE_TASK_ENDED, tasks[i].flow_run,
+						 tasks[i].step_id, NULL, end_to_jsonb(&e));
+	}
+	jdg_internal_end(&in);
+}
+
+/* Called by jdg_settle() and jdg_settle_cancel(), see settle.h. */
+static void
+steps_settled(JdgTask *tasks, const JdgOutcome *o, JdgDecision *d, int n,
+			  bool ours)
+{
+	if (advancing)
+		return;
+	if (!ours || IsolationUsesXactSnapshot())
+	{
+		report_steps(tasks, o, d, n);
+		return;
+	}
+	advancing = true;
+	PG_TRY();
+	{
+		settle_steps(tasks, o, d, n);
+	}
+	PG_FINALLY();
+	{
+		advancing = false;
+	}
+	PG_END_TRY();
+}
+
+void
+jdg_flow_init(void)
+{
+	jdg_settle_steps = steps_settled;
+}
+
+/* ------------------------------------------------------------- a new run */
+
+int64
+jdg_flow_begin(JdgFlowRun *run, TimestampTz start_at)
+{
+	static JdgQuery twin = {
+		"SELECT run_id FROM jadugar.flow_run WHERE owner = $1 "
+		"AND idempotency_key = $2", 2, {OIDOID, TEXTOID}
+	};
+	JdgAdvance *adv = jdg_advance_begin();
+	JdgRunState *rs;
+
+	run->run_id = jdg_flow_run_next_id();
+	run->status = JDG_RUN_RUNNING;
+	run->compensate = true;
+	run->last_done = -1;
+	run->created_at = adv->now;
+	run->started_at = run->finished_at = DT_NOBEGIN;
+	rs = jdg_advance_new_run(adv, run);
+	rs->r.next_id = rs->plan->graph->nnodes;
+	while (run->idempotency_key != NULL && !ItemPointerIsValid(&rs->r.tid))
+	{
+		Datum		v[2] = {ObjectIdGetDatum(run->owner),
+		CStringGetTextDatum(run->idempotency_key)};
+
+		CHECK_FOR_INTERRUPTS();
+		if (!jdg_flow_run_insert_once(&rs->r) &&
+			jdg_run_latest(&twin, v, NULL) > 0)
+			return jdg_col_int64(0, 1, 0);
+	}
+	if (start_at > adv->now)
+	{
+		JdgFlowStep *root = jdg_step_make(rs, &rs->plan->graph->nodes[0], -1,
+										  0, -1);
+
+		root->state = JDG_STEP_WAITING;
+		root->due = start_at;
+		rs->r.live++;
+		jdg_wake_scheduler_at_commit(JDG_WAKE_FLOWS);
+	}
+	else
+		jdg_run_begin(rs);
+	jdg_advance_finish(adv);
+	return rs->r.run_id;
+}

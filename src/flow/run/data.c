@@ -1,0 +1,315 @@
+/*-------------------------------------------------------------------------
+ *
+ * data.c
+ *	  What a step is given: {"input": ..., "steps": {name: result, ...}}, its
+ *	  payload filled in from that, or the result that it is to undo.
+ *
+ * Runs in the worker that runs the step, inside the step's subtransaction and
+ * before its deadline.  Rows are read without the lock of the run: those of
+ * steps that have ended do not change.
+ *
+ * A step sees the results of its own block and of the blocks around it; in a
+ * loop those of the pass before too.  What lies further in hides what lies
+ * further out.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "utils/builtins.h"
+#include "utils/fmgrprotos.h"
+#include "utils/jsonpath.h"
+#include "utils/snapmgr.h"
+
+#include "base/errors.h"
+#include "base/json.h"
+#include "flow/graph/plan.h"
+#include "flow/run/data.h"
+#include "flow/run/run.h"
+#include "flow/run/run_row.h"
+#include "flow/run/step_row.h"
+
+typedef struct Data
+{
+	JdgFlowRun	run;
+	const JdgFlowPlan *plan;
+	JdgFlowStepReader *reader;
+	bool		results;		/* are wanted */
+	JdgFlowStep step;			/* the one that is run */
+	Jsonb	   *item;			/* of the innermost each; NULL: none */
+	int			index;
+} Data;
+
+static bool
+has_result(const JdgFlowStep *s)
+{
+	return s->result != NULL &&
+		(s->state == JDG_STEP_COMPLETED || s->state == JDG_STEP_COMPENSATING ||
+		 s->state == JDG_STEP_COMPENSATED || s->state == JDG_STEP_NOT_UNDONE);
+}
+
+/* Results of a block, by name. */
+static void
+push_block(Data *d, const JdgFlowNode *root, int64 base,
+		   JsonbParseState **st)
+{
+	JdgFlowStep s;
+
+	if (!d->results)
+		return;
+	jdg_flow_step_range(d->reader, d->run.run_id, base,
+						base + root->end - root->no);
+	while (jdg_flow_step_next(d->reader, &s))
+	{
+		const JdgFlowNode *node = &d->plan->graph->nodes[s.node];
+
+		if (node->named && has_result(&s))
+			jdg_json_jsonb(st, node->name, jdg_step_jsonb(s.result));
+	}
+}
+
+static JdgFlowStep
+read_row(Data *d, int64 step_id)
+{
+	JdgFlowStep s;
+
+	if (!jdg_flow_step_read(d->reader, d->run.run_id, step_id, &s))
+		elog(ERROR, "flow run " INT64_FORMAT " has no step " INT64_FORMAT,
+			 d->run.run_id, step_id);
+	return s;
+}
+
+/* The blocks around a node of a block, outermost first, then this one. */
+static void
+push_blocks(Data *d, const JdgFlowNode *root, int64 base,
+			JsonbParseState **st)
+{
+	const JdgFlowNode *nodes = d->plan->graph->nodes;
+
+	if (root->no != 0)
+	{
+		JdgFlowStep first = read_row(d, base);
+		JdgFlowStep container = read_row(d, first.parent);
+		const JdgFlowNode *node = &nodes[container.node];
+
+		push_blocks(d, &nodes[node->block], container.base, st);
+		if (node->kind == JDG_FLOW_LOOP && container.child_base == base &&
+			container.prev_base >= 0)
+			push_block(d, root, container.prev_base, st);
+		if (node->kind == JDG_FLOW_EACH)
+		{
+			d->item = jdg_step_jsonb(first.item);
+			d->index = first.idx;
+		}
+	}
+	push_block(d, root, base, st);
+}
+
+/* Where a loop looks for results of its body: the pass that has ended. */
+static void
+push_pass(Data *d, const JdgFlowNode *node, JsonbParseState **st)
+{
+	if (node->kind == JDG_FLOW_LOOP && d->step.child_base >= 0)
+		push_block(d, &d->plan->graph->nodes[node->children[0]],
+				   d->step.child_base, st);
+}
+
+static Jsonb *
+make_data(Data *d)
+{
+	const JdgFlowNode *node = &d->plan->graph->nodes[d->step.node];
+	JsonbParseState *steps;
+	JsonbParseState *st;
+
+	jdg_json_begin(&steps);
+	push_blocks(d, &d->plan->graph->nodes[node->block], d->step.base, &steps);
+	push_pass(d, node, &steps);
+	jdg_json_begin(&st);
+	jdg_json_jsonb(&st, "input", d->run.input);
+	if (d->results)
+		jdg_json_jsonb(&st, "steps", jdg_json_finish(&steps));
+	if (d->item != NULL)
+	{
+		jdg_json_jsonb(&st, "item", d->item);
+		jdg_json_int64(&st, "index", d->index);
+	}
+	return jdg_json_finish(&st);
+}
+
+/*
+ * The row of the step that is run.  Of a step of the root block all is known
+ * that is wanted of it, but for what it has to undo.
+ */
+static JdgFlowStep
+own_row(Data *d, const JdgTask *task)
+{
+	JdgFlowStep s = {0};
+
+	if (task->step_id >= d->plan->graph->nnodes ||
+		task->flow_data == JDG_DATA_UNDO ||
+		task->flow_data == JDG_DATA_UNDO_MAPPED ||
+		d->plan->graph->nodes[task->step_id].kind == JDG_FLOW_LOOP)
+		return read_row(d, task->step_id);
+	s.node = (int) task->step_id;
+	return s;
+}
+
+/*
+ * Read what is wanted.  No bookkeeping section is needed to read rows
+ * straight.
+ */
+static Jsonb *
+read_data(const JdgTask *task, Jsonb **result)
+{
+	Data		d = {0};
+	JdgFlowRunReader *runs;
+	Jsonb	   *data = NULL;
+
+	PushActiveSnapshot(GetTransactionSnapshot());
+	runs = jdg_flow_run_reader();
+	if (!jdg_flow_run_read(runs, task->flow_run, &d.run))
+		ereport(ERROR,
+				(errcode(JDG_ERRCODE_INTERNAL_ERROR),
+				 errmsg("flow run %lld does not exist",
+						(long long) task->flow_run)));
+	jdg_flow_run_reader_end(runs);
+	d.plan = jdg_flow_plan_get(d.run.version_id);
+	d.results = task->flow_data != JDG_DATA_INPUT;
+	d.reader = jdg_flow_step_reader();
+	d.step = own_row(&d, task);
+	*result = jdg_step_jsonb(d.step.result);
+	if (*result == NULL)
+		*result = jdg_json_empty();
+	if (task->flow_data != JDG_DATA_UNDO)
+		data = make_data(&d);
+	jdg_flow_step_reader_end(d.reader);
+	PopActiveSnapshot();
+	return data;
+}
+
+/* The first thing that a path finds, or null. */
+static Jsonb *
+find_first(Jsonb *data, const JsonbValue *path)
+{
+	LOCAL_FCINFO(fcinfo, 4);
+	Datum		found;
+	JsonbValue	v;
+
+	InitFunctionCallInfoData(*fcinfo, NULL, 4, InvalidOid, NULL, NULL);
+	fcinfo->args[0].value = JsonbPGetDatum(data);
+	fcinfo->args[1].value =
+		DirectFunctionCall1(jsonpath_in,
+							CStringGetDatum(pnstrdup(path->val.string.val,
+													 path->val.string.len)));
+	fcinfo->args[2].value = JsonbPGetDatum(jdg_json_empty());
+	fcinfo->args[3].value = BoolGetDatum(false);
+	for (int i = 0; i < 4; i++)
+		fcinfo->args[i].isnull = false;
+	found = jsonb_path_query_first(fcinfo);
+	if (!fcinfo->isnull)
+		return DatumGetJsonbP(found);
+	v.type = jbvNull;
+	return JsonbValueToJsonb(&v);
+}
+
+static void
+push_found(JsonbParseState **st, JsonbIteratorToken tok, Jsonb *found)
+{
+	JsonbValue	v;
+
+	if (JB_ROOT_IS_SCALAR(found))
+		(void) JsonbExtractScalar(&found->root, &v);
+	else
+	{
+		v.type = jbvBinary;
+		v.val.binary.data = &found->root;
+		v.val.binary.len = VARSIZE(found) - VARHDRSZ;
+	}
+	(void) pushJsonbValue(st, tok, &v);
+}
+
+/* A payload with what its paths find; runs as the user. */
+static Jsonb *
+fill_in(Jsonb *template, Jsonb *data)
+{
+	JsonbIterator *it = JsonbIteratorInit(&template->root);
+	JsonbParseState *st = NULL;
+	JsonbIteratorToken tok;
+	JsonbValue	v;
+	JsonbValue *res = NULL;
+
+	while ((tok = JsonbIteratorNext(&it, &v, false)) != WJB_DONE)
+	{
+		bool		is_string = (tok == WJB_VALUE || tok == WJB_ELEM) &&
+		v.type == jbvString && v.val.string.len > 0 &&
+		v.val.string.val[0] == '$';
+
+		if (is_string && jdg_flow_is_path(v.val.string.val, v.val.string.len))
+		{
+			Jsonb	   *found = find_first(data, &v);
+
+			if (JB_ROOT_IS_SCALAR(template))
+				return found;	/* a path is all there is */
+			push_found(&st, tok, found);
+			continue;
+		}
+		if (is_string && v.val.string.len > 1 && v.val.string.val[1] == '$')
+		{
+			v.val.string.val++;
+			v.val.string.len--;
+		}
+		res = pushJsonbValue(&st, tok,
+							 tok < WJB_BEGIN_ARRAY ||
+							 (tok == WJB_BEGIN_ARRAY && v.val.array.rawScalar) ?
+							 &v : NULL);
+	}
+	return JsonbValueToJsonb(res);
+}
+
+/* What compensations see besides: what they are to undo. */
+static Jsonb *
+with_result(Jsonb *data, Jsonb *result)
+{
+	JsonbParseState *st;
+
+	jdg_json_begin(&st);
+	jdg_json_jsonb(&st, "result", result);
+	return DatumGetJsonbP(DirectFunctionCall2(jsonb_concat,
+											  JsonbPGetDatum(data),
+											  JsonbPGetDatum(jdg_json_finish(&st))));
+}
+
+Jsonb *
+jdg_flow_payload(const JdgTask *task)
+{
+	Jsonb	   *result;
+	Jsonb	   *data = read_data(task, &result);
+
+	switch (task->flow_data)
+	{
+		case JDG_DATA_RUN:
+		case JDG_DATA_INPUT:
+			return data;
+		case JDG_DATA_UNDO:
+			return result;
+		case JDG_DATA_UNDO_MAPPED:
+			return fill_in(task->payload, with_result(data, result));
+		default:
+			return fill_in(task->payload, data);
+	}
+}
+
+Jsonb *
+jdg_flow_result(Jsonb *row)
+{
+	JsonbIterator *it;
+	JsonbValue	v;
+
+	if (row == NULL || !JB_ROOT_IS_OBJECT(row) || JB_ROOT_COUNT(row) != 1)
+		return row;
+	it = JsonbIteratorInit(&row->root);
+	(void) JsonbIteratorNext(&it, &v, true);	/* { */
+	(void) JsonbIteratorNext(&it, &v, true);	/* key */
+	(void) JsonbIteratorNext(&it, &v, true);
+	return v.type == jbvBinary ? JsonbValueToJsonb(&v) : row;
+}

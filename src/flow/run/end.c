@@ -1,0 +1,548 @@
+/*-------------------------------------------------------------------------
+ *
+ * end.c
+ *	  A node ends: what its container, and what waits for it, make of that.
+ *
+ * Runs where runs are advanced, see run.h.  Ends are noted and told one after
+ * the other, so a chain of ten thousand steps that end at once needs no more
+ * stack than one of two.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "access/detoast.h"
+#include "miscadmin.h"
+#include "utils/builtins.h"
+#include "utils/memutils.h"
+
+#include "base/fault.h"
+#include "base/json.h"
+#include "flow/run/run.h"
+
+static void
+note_end(JdgRunState *rs, JdgFlowStep *step, bool quietly)
+{
+	JdgAdvance *adv = rs->adv;
+
+	if (adv->nended == adv->room_ended)
+	{
+		adv->room_ended = Max(64, adv->room_ended * 2);
+		adv->ended = adv->ended == NULL ?
+			palloc(sizeof(JdgEnded) * adv->room_ended) :
+			repalloc_huge(adv->ended, sizeof(JdgEnded) * adv->room_ended);
+	}
+	adv->ended[adv->nended].rs = rs;
+	adv->ended[adv->nended].step = step;
+	adv->ended[adv->nended++].quietly = quietly;
+}
+
+/* It has completed: is there something to undo, or no more to undo? */
+static void
+note_completed(JdgRunState *rs, JdgFlowStep *step)
+{
+	const JdgFlowNode *node = jdg_step_node(rs, step);
+
+	if (node->pivot)
+	{
+		rs->r.pivoted = true;
+	}
+	if (node->compensate == NULL && !step->undoable)
+		return;
+	step->prev_done = rs->r.last_done;
+	rs->r.last_done = step->step_id;
+}
+
+static void
+end_row(JdgRunState *rs, JdgFlowStep *step, char state, const char *reason)
+{
+	step->state = state;
+	step->finished_at = rs->adv->now;
+	step->due = DT_NOBEGIN;
+	step->event = NULL;
+	step->reason = unconstify(char *, reason);
+	jdg_step_change(rs, step);
+}
+
+/*
+ * A node has ended.  result, error and reason may be NULL; "reason" says in
+ * a word or a sentence why it ended so.
+ */
+void
+jdg_step_end(JdgRunState *rs, JdgFlowStep *step, char state, Jsonb *result,
+			 Jsonb *error, const char *reason)
+{
+	end_row(rs, step, state, reason);
+	step->result = result;
+	step->error = error;
+	if (state == JDG_STEP_COMPLETED)
+		note_completed(rs, step);
+	note_end(rs, step, false);
+}
+
+/* The same for what was counted as under way. */
+void
+jdg_leaf_end(JdgRunState *rs, JdgFlowStep *step, char state, Jsonb *result,
+			 Jsonb *error, const char *reason)
+{
+	rs->r.live--;
+	jdg_step_end(rs, step, state, result, error, reason);
+}
+
+/* Its container has ended it; what waits for it is still to be told. */
+void
+jdg_step_end_quietly(JdgRunState *rs, JdgFlowStep *step, char state,
+					 const char *reason)
+{
+	end_row(rs, step, state, reason);
+	if (jdg_step_node(rs, step)->nfollowers > 0)
+		note_end(rs, step, true);
+}
+
+/*
+ * A node that is not come to, with all that is in it, but for the bodies of
+ * each and loop, which have no rows before they begin.
+ */
+void
+jdg_skip_subtree(JdgRunState *rs, const JdgFlowNode *node, int64 parent,
+				 int64 base)
+{
+	const JdgFlowNode *nodes = rs->plan->graph->nodes;
+
+	for (int i = node->no; i < node->end; i++)
+	{
+		if (nodes[i].block != node->block)
+			continue;
+		jdg_step_end_quietly(rs,
+							 jdg_step_make(rs, &nodes[i], i == node->no ? parent :
+										   jdg_step_place(&nodes[nodes[i].parent], base),
+										   base, -1),
+							 JDG_STEP_SKIPPED, NULL);
+	}
+}
+
+/*
+ * What a node that has ended has not come to.  Others may wait for just that
+ * ("after").
+ */
+void
+jdg_skip_unreached(JdgRunState *rs, const JdgFlowNode *node, int64 base)
+{
+	const JdgFlowNode *nodes = rs->plan->graph->nodes;
+
+	for (int i = node->no + 1; i < node->end; i++)
+	{
+		if (nodes[i].block != node->block ||
+			jdg_step_get(rs, jdg_step_place(&nodes[i], base)) != NULL)
+			continue;
+		jdg_step_end_quietly(rs,
+							 jdg_step_make(rs, &nodes[i],
+										   jdg_step_place(&nodes[nodes[i].parent], base),
+										   base, -1),
+							 JDG_STEP_SKIPPED, NULL);
+	}
+}
+
+/* What it comes after has ended so that it never begins. */
+void
+jdg_step_never(JdgRunState *rs, JdgFlowStep *step)
+{
+	jdg_step_end(rs, step, JDG_STEP_SKIPPED, NULL, NULL, "after");
+	jdg_skip_unreached(rs, jdg_step_node(rs, step), step->base);
+}
+
+bool
+jdg_step_is_bad(const JdgFlowStep *step)
+{
+	return step->state == JDG_STEP_FAILED ||
+		step->state == JDG_STEP_TIMED_OUT ||
+		step->state == JDG_STEP_CANCELLED;
+}
+
+const char *
+jdg_step_status(char state)
+{
+	switch (state)
+	{
+		case JDG_STEP_WAITING:
+			return "waiting";
+		case JDG_STEP_RUNNING:
+			return "running";
+		case JDG_STEP_COMPLETED:
+			return "completed";
+		case JDG_STEP_FAILED:
+			return "failed";
+		case JDG_STEP_SKIPPED:
+			return "skipped";
+		case JDG_STEP_CANCELLED:
+			return "cancelled";
+		case JDG_STEP_TIMED_OUT:
+			return "timed_out";
+		case JDG_STEP_COMPENSATING:
+			return "compensating";
+		case JDG_STEP_COMPENSATED:
+			return "compensated";
+		default:
+			return "compensation_failed";
+	}
+}
+
+/* How a container says that a child has brought it down. */
+static const char *
+blame(JdgRunState *rs, const JdgFlowStep *child)
+{
+	const char *name = jdg_step_node(rs, child)->name;
+
+	if (child->reason != NULL && strncmp(child->reason, "step \"", 6) == 0)
+		return child->reason;
+	switch (child->state)
+	{
+		case JDG_STEP_TIMED_OUT:
+			return psprintf("step \"%s\" timed out", name);
+		case JDG_STEP_CANCELLED:
+			return psprintf("step \"%s\" was cancelled", name);
+		default:
+			return psprintf("step \"%s\" failed", name);
+	}
+}
+
+static void
+fail_with(JdgRunState *rs, JdgFlowStep *step, const JdgFlowStep *child,
+		  Jsonb *result)
+{
+	jdg_step_end(rs, step, child->state == JDG_STEP_TIMED_OUT ?
+				 JDG_STEP_TIMED_OUT : JDG_STEP_FAILED, result, child->error,
+				 blame(rs, child));
+}
+
+static void
+chain_told(JdgRunState *rs, JdgFlowStep *step, JdgFlowStep *child, bool bad)
+{
+	const JdgFlowNode *node = jdg_step_node(rs, step);
+	const JdgFlowNode *nodes = rs->plan->graph->nodes;
+	int			next = child->idx + 1;
+
+	if (bad)
+	{
+		for (; next < node->nchildren; next++)
+			jdg_skip_subtree(rs, &nodes[node->children[next]], step->step_id,
+							 step->base);
+		fail_with(rs, step, child, NULL);
+	}
+	else if (next < node->nchildren)
+		jdg_node_begin(rs, &nodes[node->children[next]], step->step_id,
+					   step->base, next, NULL);
+	else
+		jdg_step_end(rs, step, JDG_STEP_COMPLETED, child->result, NULL, NULL);
+}
+
+/*
+ * What a group's result may have in it: a value of type jsonb holds 256 MB,
+ * and this one stands in others.
+ */
+#define MAX_RESULTS	(200 * 1024 * 1024)
+
+/* False: there is no more room. */
+static bool
+push_value(JsonbParseState **st, const char *key, Jsonb *value, Size *size)
+{
+	if (value == NULL)
+		return true;
+	*size += toast_raw_datum_size(PointerGetDatum(value));
+	if (*size > MAX_RESULTS)
+		return false;
+	jdg_json_jsonb(st, key, jdg_step_jsonb(value));
+	return true;
+}
+
+/* What became of each item, in order.  NULL: it is too large. */
+static Jsonb *
+each_result(JdgRunState *rs, JdgFlowStep *step, const JdgFlowNode *body)
+{
+	JsonbParseState *st = NULL;
+	Size		size = 0;
+
+	(void) pushJsonbValue(&st, WJB_BEGIN_ARRAY, NULL);
+	for (int i = 0; i < step->total; i++)
+	{
+		JdgFlowStep *s = i >= step->started ? NULL :
+		jdg_step_get(rs, step->child_base +
+					 (int64) i * (body->end - body->no));
+
+		(void) pushJsonbValue(&st, WJB_BEGIN_OBJECT, NULL);
+		jdg_json_text(&st, "status", s ? jdg_step_status(s->state) : "skipped");
+		if (s != NULL && (!push_value(&st, "result", s->result, &size) ||
+						  !push_value(&st, "error", s->error, &size)))
+			return NULL;
+		(void) pushJsonbValue(&st, WJB_END_OBJECT, NULL);
+	}
+	return JsonbValueToJsonb(pushJsonbValue(&st, WJB_END_ARRAY, NULL));
+}
+
+/* Results of children that have a name.  NULL: they are too large. */
+static Jsonb *
+parallel_result(JdgRunState *rs, JdgFlowStep *step, const JdgFlowNode *node)
+{
+	const JdgFlowNode *nodes = rs->plan->graph->nodes;
+	JsonbParseState *st;
+	Size		size = 0;
+
+	jdg_json_begin(&st);
+	for (int i = 0; i < step->started; i++)
+	{
+		const JdgFlowNode *child = &nodes[node->children[i]];
+		JdgFlowStep *s;
+
+		if (!child->named)
+			continue;
+		s = jdg_step_get(rs, jdg_step_place(child, step->base));
+		if (s != NULL && s->state == JDG_STEP_COMPLETED &&
+			!push_value(&st, child->name, s->result, &size))
+			return NULL;
+	}
+	return jdg_json_finish(&st);
+}
+
+typedef enum Verdict
+{
+	GO_ON,
+	SUCCESS,
+	FAILURE,
+	NO_QUORUM,
+	TOO_LARGE
+} Verdict;
+
+static Verdict
+decide(const JdgFlowNode *node, const JdgFlowStep *s)
+{
+	bool		all = s->ended == s->total;
+	int			left = s->total - s->ended;
+
+	switch (node->completion)
+	{
+		case JDG_COMPLETE_ALL:
+			return s->failed > 0 ? FAILURE : all ? SUCCESS : GO_ON;
+		case JDG_COMPLETE_ANY:
+			return s->succeeded > 0 ? SUCCESS : all ? NO_QUORUM : GO_ON;
+		case JDG_COMPLETE_N:
+			return s->succeeded >= node->n ? SUCCESS :
+				s->succeeded + left < node->n ? NO_QUORUM : GO_ON;
+		case JDG_COMPLETE_ALL_DONE:
+			return !all ? GO_ON : s->failed > 0 ? FAILURE : SUCCESS;
+		case JDG_COMPLETE_BEST_EFFORT:
+			return all ? SUCCESS : GO_ON;
+	}
+	return GO_ON;
+}
+
+/* It is decided: those not started never are, the others as asked for. */
+static void
+leave_rest(JdgRunState *rs, JdgFlowStep *step, const JdgFlowNode *node)
+{
+	const JdgFlowNode *nodes = rs->plan->graph->nodes;
+
+	if (node->kind == JDG_FLOW_PARALLEL)
+	{
+		for (int i = step->started; i < step->total; i++)
+			jdg_skip_subtree(rs, &nodes[node->children[i]], step->step_id,
+							 step->base);
+	}
+	if (!node->rest_runs && step->ended < step->started)
+		jdg_children_cancel(rs, step);
+}
+
+static Jsonb *
+no_quorum(const JdgFlowNode *node, const JdgFlowStep *step)
+{
+	return jdg_flow_error("TASK_EXECUTION_ERROR",
+						  "not enough of its steps can succeed any more",
+						  psprintf("%d of %d have succeeded, %d have ended, %d must succeed.",
+								   step->succeeded, step->total, step->ended,
+								   node->completion == JDG_COMPLETE_N ? node->n : 1));
+}
+
+static void
+parallel_told(JdgRunState *rs, JdgFlowStep *step, JdgFlowStep *child, bool bad)
+{
+	const JdgFlowNode *node = jdg_step_node(rs, step);
+	const JdgFlowNode *nodes = rs->plan->graph->nodes;
+	Jsonb	   *result;
+	Verdict		verdict;
+
+	step->ended++;
+	step->succeeded += child->state == JDG_STEP_COMPLETED;
+	step->failed += bad;
+	jdg_step_change(rs, step);
+	verdict = decide(node, step);
+	if (verdict == GO_ON)
+	{
+		jdg_step_fill(rs, step);
+		return;
+	}
+	leave_rest(rs, step, node);
+	if (node->is_race && verdict == SUCCESS)
+		result = child->result;
+	else
+	{
+		result = node->kind == JDG_FLOW_EACH ?
+			each_result(rs, step, &nodes[node->children[0]]) :
+			parallel_result(rs, step, node);
+		if (result == NULL && verdict == SUCCESS)
+			verdict = TOO_LARGE;
+	}
+	switch (verdict)
+	{
+		case SUCCESS:
+			jdg_step_end(rs, step, JDG_STEP_COMPLETED, result, NULL, NULL);
+			break;
+		case FAILURE:
+			/* which of several was the last says nothing */
+			if (bad && node->completion != JDG_COMPLETE_ALL_DONE)
+				fail_with(rs, step, child, result);
+			else
+				jdg_step_end(rs, step, JDG_STEP_FAILED, result,
+							 jdg_flow_error("TASK_EXECUTION_ERROR",
+											"some of its steps have failed",
+											psprintf("%d of %d have failed.",
+													 step->failed, step->total)), NULL);
+			break;
+		case NO_QUORUM:
+			jdg_step_end(rs, step, JDG_STEP_FAILED, result,
+						 no_quorum(node, step), NULL);
+			break;
+		case TOO_LARGE:
+			jdg_step_end(rs, step, JDG_STEP_FAILED, NULL,
+						 jdg_flow_error("TASK_EXECUTION_ERROR",
+										"the results of its steps are too large together",
+										psprintf("The most is %d MB.",
+												 MAX_RESULTS / (1024 * 1024))), NULL);
+			break;
+		case GO_ON:
+			break;
+	}
+}
+
+static void
+branch_told(JdgRunState *rs, JdgFlowStep *step, JdgFlowStep *child, bool bad)
+{
+	if (bad)
+		fail_with(rs, step, child, NULL);
+	else
+		jdg_step_end(rs, step, JDG_STEP_COMPLETED, child->result, NULL, NULL);
+}
+
+/* After each pass the condition is asked for, by a task of the loop's own. */
+static void
+loop_told(JdgRunState *rs, JdgFlowStep *step, JdgFlowStep *child, bool bad)
+{
+	if (bad)
+	{
+		fail_with(rs, step, child, NULL);
+		return;
+	}
+	step->result = child->result;
+	if (!jdg_step_task(rs, step, rs->plan->task[step->node]))
+		jdg_step_end(rs, step, JDG_STEP_FAILED, NULL, step->error, NULL);
+}
+
+static void
+container_told(JdgRunState *rs, JdgFlowStep *child)
+{
+	const JdgFlowNode *node = jdg_step_node(rs, child);
+	JdgFlowStep *step;
+	bool		bad;
+
+	if (rs->r.status != JDG_RUN_RUNNING)
+		return;
+	if (child->parent < 0)
+	{
+		jdg_run_root_ended(rs, child);
+		return;
+	}
+	step = jdg_step_get(rs, child->parent);
+	if (step == NULL)
+		elog(ERROR, "step " INT64_FORMAT " of flow run " INT64_FORMAT " has no container",
+			 child->step_id, rs->r.run_id);
+	if (step->state != JDG_STEP_RUNNING)
+		return;					/* decided: it was the rest */
+	bad = jdg_step_is_bad(child) && node->on_failure != JDG_FAILURE_CONTINUE;
+	if (bad && node->on_failure == JDG_FAILURE_COMPENSATE)
+	{
+		jdg_run_fail(rs, child->state == JDG_STEP_TIMED_OUT ?
+					 JDG_RUN_TIMED_OUT : JDG_RUN_FAILED, child->error,
+					 blame(rs, child));
+		return;
+	}
+	switch (jdg_step_node(rs, step)->kind)
+	{
+		case JDG_FLOW_CHAIN:
+			chain_told(rs, step, child, bad);
+			break;
+		case JDG_FLOW_PARALLEL:
+		case JDG_FLOW_EACH:
+			parallel_told(rs, step, child, bad);
+			break;
+		case JDG_FLOW_BRANCH:
+			branch_told(rs, step, child, bad);
+			break;
+		case JDG_FLOW_LOOP:
+			loop_told(rs, step, child, bad);
+			break;
+		case JDG_FLOW_STEP:
+		case JDG_FLOW_SLEEP:
+		case JDG_FLOW_WAIT_EVENT:
+		case JDG_FLOW_WAIT_SIGNAL:
+		case JDG_FLOW_APPROVAL:
+		case JDG_FLOW_SUB_FLOW:
+			elog(ERROR, "node %d is no container", step->node);
+	}
+}
+
+/* Those whose "after" names it. */
+static void
+followers_told(JdgRunState *rs, JdgFlowStep *step)
+{
+	const JdgFlowNode *node = jdg_step_node(rs, step);
+
+	for (int i = 0; i < node->nfollowers; i++)
+	{
+		const JdgFlowNode *f = &rs->plan->graph->nodes[node->followers[i]];
+		JdgFlowStep *s = jdg_step_get(rs, jdg_step_place(f, step->base));
+		JdgReady	ready;
+
+		if (s == NULL || s->state != JDG_STEP_WAITING)
+			continue;
+		ready = jdg_step_ready(rs, f, step->base);
+		if (ready == JDG_READY_WAIT)
+			continue;
+		if (s->parent >= 0)
+		{
+			JdgFlowStep *container = jdg_step_get(rs, s->parent);
+
+			container->waiting--;
+			jdg_step_change(rs, container);
+		}
+		if (ready == JDG_READY_GO)
+			jdg_step_start(rs, s);
+		else
+			jdg_step_never(rs, s);
+	}
+}
+
+/* Tell what has been noted, and what comes of it, until nothing is left. */
+void
+jdg_tell_containers(JdgAdvance *adv)
+{
+	while (adv->ntold < adv->nended)
+	{
+		JdgEnded	e = adv->ended[adv->ntold++];
+
+		CHECK_FOR_INTERRUPTS();
+		if (jdg_step_node(e.rs, e.step)->nfollowers > 0 &&
+			e.rs->r.status == JDG_RUN_RUNNING)
+			followers_told(e.rs, e.step);
+		if (!e.quietly)
+			container_told(e.rs, e.step);
+	}
+	JDG_FAULT("flow-told");
+}

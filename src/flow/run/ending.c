@@ -1,0 +1,199 @@
+/*-------------------------------------------------------------------------
+ *
+ * ending.c
+ *	  A run ends: cancelling what is left, compensation, the final status.
+ *
+ * Runs where runs are advanced, see run.h.  A run that fails first gets rid
+ * of what is under way, which may still complete; only then is it known what
+ * there is to undo.  Compensations run one at a time, in reverse order of
+ * completion (flow_run.last_done, flow_step.prev_done).  One that fails for
+ * good is noted, and the others still run.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "base/fault.h"
+#include "base/json.h"
+#include "flow/run/message.h"
+#include "flow/run/run.h"
+#include "task/enqueue.h"
+
+/*
+ * The run will not complete.  "ending" is the status it ends with where there
+ * is nothing to undo.
+ */
+void
+jdg_run_fail(JdgRunState *rs, char ending, Jsonb *error, const char *reason)
+{
+	JdgFlowStep *root = jdg_step_get(rs, 0);
+
+	rs->r.status = JDG_RUN_ENDING;
+	rs->r.ending = ending;
+	rs->r.error = jdg_step_jsonb(error);
+	rs->r.reason = unconstify(char *, reason);
+	if (jdg_step_is_open(root))
+	{
+		jdg_step_cancel(rs, root);
+		root->state = ending == JDG_RUN_TIMED_OUT ? JDG_STEP_TIMED_OUT :
+			ending == JDG_RUN_FAILED ? JDG_STEP_FAILED : JDG_STEP_CANCELLED;
+	}
+	else
+		jdg_children_cancel(rs, root);
+	jdg_skip_unreached(rs, &rs->plan->graph->nodes[0], 0);
+}
+
+void
+jdg_run_root_ended(JdgRunState *rs, JdgFlowStep *root)
+{
+	if (root->state == JDG_STEP_COMPLETED || root->state == JDG_STEP_SKIPPED)
+	{
+		/* it is over when nothing is live, see jdg_run_settle() */
+		rs->r.result = jdg_step_jsonb(root->result);
+		return;
+	}
+	if (root->state == JDG_STEP_TIMED_OUT)
+		jdg_run_fail(rs, JDG_RUN_TIMED_OUT, root->error,
+					 root->reason ? root->reason : "timed out");
+	else
+		jdg_run_fail(rs, JDG_RUN_FAILED, root->error, root->reason);
+}
+
+/* Tell the run that this one is a step of. */
+void
+jdg_run_tell_parent(JdgRunState *rs)
+{
+	JsonbParseState *st;
+	char		status[2] = {rs->r.status, '\0'};
+	char		ending[2] = {rs->r.ending, '\0'};
+
+	jdg_json_begin(&st);
+	jdg_json_text(&st, "status", status);
+	jdg_json_text(&st, "ending", ending);
+	jdg_json_jsonb(&st, "result", rs->r.result);
+	jdg_json_jsonb(&st, "error", rs->r.error);
+	jdg_json_text(&st, "reason", rs->r.reason);
+	if (rs->r.last_done >= 0 && !rs->r.pivoted)
+		jdg_json_text(&st, "undoable", "yes");
+	jdg_flow_message(JDG_MESSAGE_SUB_ENDED, rs->r.parent_run,
+					 rs->r.parent_step, NULL, jdg_json_finish(&st));
+}
+
+static void
+finish(JdgRunState *rs, char status)
+{
+	rs->r.status = status;
+	rs->r.finished_at = rs->adv->now;
+	if (rs->r.parent_run != 0)
+		jdg_run_tell_parent(rs);
+	JDG_FAULT("flow-run-ends");
+	jdg_finished_at_commit();
+}
+
+static void
+not_undone(JdgRunState *rs, JdgFlowStep *step, Jsonb *error,
+		   const char *reason)
+{
+	step->state = JDG_STEP_NOT_UNDONE;
+	step->error = error;
+	step->reason = unconstify(char *, reason);
+	jdg_step_change(rs, step);
+	rs->r.not_undone++;
+}
+
+/* The compensation of a step has ended for good. */
+void
+jdg_compensation_ended(JdgRunState *rs, JdgFlowStep *step, bool success,
+					   Jsonb *error)
+{
+	rs->r.live--;
+	if (!success)
+	{
+		not_undone(rs, step, error, "its compensation has failed");
+		return;
+	}
+	step->state = JDG_STEP_COMPENSATED;
+	jdg_step_change(rs, step);
+}
+
+/* Begin to undo one step.  False: that has failed at once. */
+static bool
+undo(JdgRunState *rs, JdgFlowStep *step)
+{
+	step->state = JDG_STEP_COMPENSATING;
+	/* it completed all the same: its compensation is not to be cancelled */
+	step->cancelling = false;
+	jdg_step_change(rs, step);
+	if (rs->plan->undo[step->node] != NULL)
+	{
+		Jsonb	   *error = step->error;
+
+		if (jdg_step_task(rs, step, rs->plan->undo[step->node]))
+		{
+			step->error = error;
+			return true;
+		}
+		not_undone(rs, step, step->error, "its compensation has failed");
+		return false;
+	}
+	jdg_flow_message(JDG_MESSAGE_UNDO, step->child_run, 0, NULL, NULL);
+	rs->r.live++;
+	return true;
+}
+
+/* The next compensation; false: there is none left. */
+static bool
+undo_next(JdgRunState *rs)
+{
+	while (rs->r.last_done >= 0)
+	{
+		JdgFlowStep *step = jdg_step_get(rs, rs->r.last_done);
+
+		rs->r.last_done = step->prev_done;
+		if (step->state == JDG_STEP_COMPLETED && undo(rs, step))
+			return true;
+	}
+	return false;
+}
+
+/* Nothing more is undone: by hand, or not at all. */
+void
+jdg_run_leave_undone(JdgRunState *rs)
+{
+	while (rs->r.last_done >= 0)
+	{
+		JdgFlowStep *step = jdg_step_get(rs, rs->r.last_done);
+
+		rs->r.last_done = step->prev_done;
+		if (step->state == JDG_STEP_COMPLETED)
+			not_undone(rs, step, NULL, "aborted");
+	}
+}
+
+/* All has been told: is the run over, or what comes next at its end? */
+void
+jdg_run_settle(JdgRunState *rs)
+{
+	if (rs->r.live > 0)
+		return;
+	if (rs->r.status == JDG_RUN_RUNNING)
+	{
+		JdgFlowStep *root = jdg_step_get(rs, 0);
+
+		if (root != NULL && !jdg_step_is_open(root))
+			finish(rs, JDG_RUN_COMPLETED);
+		return;
+	}
+	if (rs->r.status == JDG_RUN_ENDING)
+	{
+		if (!rs->r.compensate || rs->r.pivoted || rs->r.last_done < 0)
+		{
+			finish(rs, rs->r.ending);
+			return;
+		}
+		rs->r.status = JDG_RUN_COMPENSATING;
+	}
+	if (rs->r.status == JDG_RUN_COMPENSATING && !undo_next(rs))
+		finish(rs, rs->r.not_undone > 0 ? JDG_RUN_NOT_UNDONE :
+			   JDG_RUN_COMPENSATED);
+}

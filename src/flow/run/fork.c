@@ -1,0 +1,165 @@
+/*-------------------------------------------------------------------------
+ *
+ * fork.c
+ *	  A new run that goes on where another one was: fork_flow().
+ *
+ * Runs in a session, which only reads the run that the new one is made of,
+ * without its lock.  Rows of the outermost block are copied up to the step
+ * from which the new run goes on; containers of that step are open again.
+ * What the other run has done stays its own to undo.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "base/errors.h"
+#include "flow/run/redo.h"
+
+typedef struct Fork
+{
+	JdgRunState *rs;			/* the new run */
+	JdgRunState *from;
+	const JdgFlowNode *target;
+} Fork;
+
+/* The row of a node as the other run has it. */
+static JdgFlowStep *
+copy_row(Fork *f, const JdgFlowNode *node)
+{
+	JdgFlowStep *old = jdg_step_get(f->from, node->no);
+	JdgFlowStep *new = jdg_step_make(f->rs, node, node->parent, 0,
+									 old->idx);
+	bool		changed = new->changed;
+
+	*new = *old;
+	new->run_id = f->rs->r.run_id;
+	new->stored = false;
+	new->changed = changed;
+	new->task_id = new->child_run = 0;
+	new->child_base = new->prev_base = new->prev_done = -1;
+	return new;
+}
+
+static void
+copy_subtree(Fork *f, const JdgFlowNode *node)
+{
+	for (int i = node->no; i < node->end; i++)
+	{
+		const JdgFlowNode *n = &f->rs->plan->graph->nodes[i];
+		JdgFlowStep *old;
+
+		if (n->block != 0)
+			continue;
+		old = jdg_step_get(f->from, n->no);
+		if (old == NULL || jdg_step_is_open(old))
+			ereport(ERROR,
+					(errcode(JDG_ERRCODE_CONFLICT),
+					 errmsg("step \"%s\" of flow run %lld has not ended",
+							n->name, (long long) f->from->r.run_id),
+					 errhint("Fork from there, or wait until it has ended.")));
+		(void) copy_row(f, n);
+	}
+}
+
+static bool
+has_completed(Fork *f, const JdgFlowNode *node)
+{
+	JdgFlowStep *old = jdg_step_get(f->from, node->no);
+
+	return old != NULL && old->state == JDG_STEP_COMPLETED;
+}
+
+static void fork_into(Fork *f, const JdgFlowNode *node, int idx);
+
+static void
+fork_children(Fork *f, const JdgFlowNode *node, JdgFlowStep *step, int path)
+{
+	const JdgFlowNode *nodes = f->rs->plan->graph->nodes;
+
+	for (int i = 0; i < node->nchildren; i++)
+	{
+		const JdgFlowNode *child = &nodes[node->children[i]];
+
+		if (i == path || (node->kind == JDG_FLOW_CHAIN && i > path))
+			continue;
+		if (node->kind == JDG_FLOW_CHAIN || node->kind == JDG_FLOW_BRANCH)
+			copy_subtree(f, child);
+		else if (has_completed(f, child))
+		{
+			copy_subtree(f, child);
+			step->ended++;
+			step->succeeded++;
+		}
+	}
+	if (node->kind == JDG_FLOW_PARALLEL)
+		step->started = step->total;
+	fork_into(f, &nodes[node->children[path]], path);
+	for (int i = 0; i < node->nchildren && node->kind == JDG_FLOW_PARALLEL; i++)
+	{
+		const JdgFlowNode *child = &nodes[node->children[i]];
+
+		if (i != path && !has_completed(f, child))
+			jdg_node_begin(f->rs, child, step->step_id, 0, i, NULL);
+	}
+}
+
+/* Containers of the target are open again; the target begins. */
+static void
+fork_into(Fork *f, const JdgFlowNode *node, int idx)
+{
+	const JdgFlowNode *nodes = f->rs->plan->graph->nodes;
+	JdgFlowStep *step;
+	int			path = 0;
+
+	if (node == f->target)
+	{
+		jdg_node_begin(f->rs, node, node->parent, 0, idx, NULL);
+		return;
+	}
+	while (nodes[node->children[path]].end <= f->target->no)
+		path++;
+	step = jdg_step_make(f->rs, node, node->parent, 0, idx);
+	step->total = node->nchildren;
+	if (node->kind == JDG_FLOW_BRANCH)
+	{
+		JdgFlowStep *old = jdg_step_get(f->from, node->no);
+
+		step->found = old ? old->found : NULL;
+	}
+	fork_children(f, node, step, path);
+}
+
+int64
+jdg_flow_fork(const JdgFlowRun *from, const JdgFlowNode *target)
+{
+	JdgAdvance *adv = jdg_advance_begin();
+	JdgFlowRun	r = *from;
+	Fork		f;
+
+	r.run_id = jdg_flow_run_next_id();
+	r.status = JDG_RUN_RUNNING;
+	r.ending = '\0';
+	r.compensate = true;
+	r.pivoted = false;
+	r.live = r.not_undone = r.depth = 0;
+	r.next_id = from->next_id;
+	r.last_done = -1;
+	r.parent_run = r.parent_step = r.schedule_id = 0;
+	r.scheduled_for = r.paused_at = r.finished_at = DT_NOBEGIN;
+	r.created_at = r.started_at = adv->now;
+	r.result = r.error = NULL;
+	r.reason = r.idempotency_key = NULL;
+	f.from = jdg_advance_run(adv, from->run_id);
+	if (f.from == NULL)
+		ereport(ERROR,
+				(errcode(JDG_ERRCODE_NOT_FOUND),
+				 errmsg("flow run %lld does not exist any more",
+						(long long) from->run_id)));
+	f.rs = jdg_advance_new_run(adv, &r);
+	f.target = &f.rs->plan->graph->nodes[target->no];
+	fork_into(&f, &f.rs->plan->graph->nodes[0], -1);
+	/* it is only read: by one who does not have its lock */
+	adv->runs = list_delete_ptr(adv->runs, f.from);
+	jdg_advance_finish(adv);
+	return r.run_id;
+}

@@ -1,0 +1,145 @@
+/*-------------------------------------------------------------------------
+ *
+ * message.c
+ *	  Rows of jadugar.flow_message, see message.h.
+ *
+ * Written by any session and process, without a lock; read and removed by the
+ * scheduler, and signals by whoever begins to wait for one, with the lock of
+ * the run.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "catalog/pg_type.h"
+#include "utils/builtins.h"
+
+#include "access/access.h"
+#include "base/clock.h"
+#include "base/fault.h"
+#include "base/spi.h"
+#include "flow/run/message.h"
+#include "shared/shmem.h"
+#include "task/enqueue.h"
+
+void
+jdg_flow_message_as(char kind, int64 run_id, int64 step_id, const char *name,
+					Jsonb *payload, Oid role)
+{
+	static JdgQuery q = {
+		"INSERT INTO jadugar.flow_message (run_id, kind, step_id, name, "
+		"role, at, payload) VALUES ($1, $2, $3, $4, $5, $6, $7)", 7,
+		{INT8OID, CHAROID, INT8OID, TEXTOID, OIDOID, TIMESTAMPTZOID, JSONBOID}
+	};
+	Datum		v[7];
+	char		n[8] = "       ";
+
+	if (OidIsValid(role))
+		jdg_remember_role(role);
+	jdg_put_int64(&v[0], &n[0], run_id, 0);
+	v[1] = CharGetDatum(kind);
+	v[2] = Int64GetDatum(step_id);
+	jdg_put_text(&v[3], &n[3], name);
+	v[4] = ObjectIdGetDatum(role);
+	n[4] = OidIsValid(role) ? ' ' : 'n';
+	v[5] = TimestampTzGetDatum(jdg_now());
+	jdg_put_pointer(&v[6], &n[6], payload);
+	jdg_run(&q, v, n, 0);
+	JDG_FAULT("flow-message-sent");
+	jdg_wake_scheduler_at_commit(JDG_WAKE_FLOWS);
+}
+
+void
+jdg_flow_message(char kind, int64 run_id, int64 step_id, const char *name,
+				 Jsonb *payload)
+{
+	jdg_flow_message_as(kind, run_id, step_id, name, payload, InvalidOid);
+}
+
+JdgFlowMessage *
+jdg_flow_messages_new(int max, int *n)
+{
+	static JdgQuery q = {
+		"SELECT message_id, run_id, kind, step_id, name, role, at, payload "
+		"FROM jadugar.flow_message WHERE NOT seen ORDER BY message_id "
+		"LIMIT $1", 1, {INT4OID}
+	};
+	Datum		v[1] = {Int32GetDatum(max)};
+	MemoryContext mcxt = CurrentMemoryContext;
+	JdgFlowMessage *m;
+
+	*n = (int) jdg_run(&q, v, NULL, 0);
+	m = palloc0(sizeof(JdgFlowMessage) * Max(*n, 1));
+	for (int i = 0; i < *n; i++)
+	{
+		m[i].message_id = jdg_col_int64(i, 1, 0);
+		m[i].run_id = jdg_col_int64(i, 2, 0);
+		m[i].kind = jdg_col_char(i, 3);
+		m[i].step_id = jdg_col_int64(i, 4, 0);
+		m[i].name = jdg_col_text(i, 5, mcxt);
+		m[i].role = jdg_col_oid(i, 6);
+		m[i].at = jdg_col_time(i, 7, DT_NOBEGIN);
+		m[i].payload = jdg_col_jsonb(i, 8, mcxt);
+	}
+	return m;
+}
+
+void
+jdg_flow_message_done(int64 message_id)
+{
+	static JdgQuery q = {
+		"DELETE FROM jadugar.flow_message WHERE message_id = $1", 1, {INT8OID}
+	};
+	Datum		v[1] = {Int64GetDatum(message_id)};
+
+	jdg_run(&q, v, NULL, 0);
+}
+
+void
+jdg_flow_message_keep(int64 message_id)
+{
+	static JdgQuery q = {
+		"UPDATE jadugar.flow_message SET seen = true WHERE message_id = $1",
+		1, {INT8OID}
+	};
+	Datum		v[1] = {Int64GetDatum(message_id)};
+
+	jdg_run(&q, v, NULL, 0);
+}
+
+void
+jdg_flow_messages_again(bool all)
+{
+	static JdgQuery q = {
+		/* a session may be deleting some: purge_completed() */
+		"UPDATE jadugar.flow_message SET seen = false WHERE message_id = "
+		"ANY (ARRAY(SELECT message_id FROM jadugar.flow_message "
+		"WHERE seen AND (kind = 'c' OR $1) FOR UPDATE SKIP LOCKED))", 1,
+		{BOOLOID}
+	};
+	Datum		v[1] = {BoolGetDatum(all)};
+
+	jdg_run(&q, v, NULL, 0);
+}
+
+bool
+jdg_flow_signal_take(char kind, int64 run_id, const char *name,
+					 Jsonb **payload)
+{
+	static JdgQuery q = {
+		"SELECT message_id, payload FROM jadugar.flow_message "
+		"WHERE run_id = $1 AND kind = $2 AND name = $3 "
+		"ORDER BY message_id LIMIT 1", 3, {INT8OID, CHAROID, TEXTOID}
+	};
+	Datum		v[3] = {Int64GetDatum(run_id), CharGetDatum(kind),
+	CStringGetTextDatum(name)};
+	MemoryContext mcxt = CurrentMemoryContext;
+	int64		id;
+
+	if (jdg_run(&q, v, NULL, 1) == 0)
+		return false;
+	id = jdg_col_int64(0, 1, 0);
+	*payload = jdg_col_jsonb(0, 2, mcxt);
+	jdg_flow_message_done(id);
+	return true;
+}

@@ -1,0 +1,127 @@
+/*-------------------------------------------------------------------------
+ *
+ * prune.c
+ *	  Runs that nobody needs any more, see prune.h.
+ *
+ * Runs in the scheduler after maintenance, and in purge_completed() in a
+ * session.  Without the locks of the runs: one that has finished is only
+ * changed by the scheduler, and a session deletes none that could be asked to
+ * change, which are those that have not completed, and those whose parent may
+ * still want them undone.  So the run of a sub_flow goes only after that of
+ * its parent.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "catalog/pg_type.h"
+
+#include "base/spi.h"
+#include "flow/run/prune.h"
+
+/* where "gone" has the runs */
+#define WITH_THEIR_ROWS \
+	"steps AS (DELETE FROM jadugar.flow_step s USING gone g " \
+	"WHERE s.run_id = g.run_id), " \
+	"messages AS (DELETE FROM jadugar.flow_message m USING gone g " \
+	"WHERE m.run_id = g.run_id) "
+
+#define NO_PARENT \
+	"NOT EXISTS (SELECT FROM jadugar.flow_run p WHERE p.run_id = r.parent_run) "
+
+#define NOT_ASKED \
+	"NOT EXISTS (SELECT FROM jadugar.flow_message a " \
+	"WHERE a.run_id = r.run_id AND NOT a.seen) "
+
+/*
+ * A thousand runs at most, or those that have some twenty thousand rows in
+ * flow_step, of which next_id is a bound.  Ids grow with time: where all runs
+ * looked at have begun later, all that follow have too.
+ */
+bool
+jdg_flow_prune_some(int64 *after, TimestampTz before)
+{
+	static JdgQuery q = {
+		"WITH next AS (SELECT run_id, created_at, next_id, "
+		"sum(next_id) OVER (ORDER BY run_id) AS rows FROM "
+		"(SELECT run_id, created_at, next_id FROM jadugar.flow_run "
+		"WHERE run_id > $1 ORDER BY run_id LIMIT 1000) t), "
+		"looked_at AS (SELECT run_id, created_at FROM next "
+		"WHERE rows - next_id < 20000), "
+		/* a session may be deleting some: purge_completed() */
+		"mine AS (SELECT r.run_id FROM jadugar.flow_run r "
+		"JOIN looked_at l ON r.run_id = l.run_id WHERE r.finished_at < $2 "
+		"AND " NO_PARENT "AND " NOT_ASKED "FOR UPDATE OF r SKIP LOCKED), "
+		"gone AS (DELETE FROM jadugar.flow_run r USING mine "
+		"WHERE r.run_id = mine.run_id RETURNING r.run_id), "
+		WITH_THEIR_ROWS
+		"SELECT max(run_id) FROM looked_at HAVING min(created_at) < $2", 2,
+		{INT8OID, TIMESTAMPTZOID}
+	};
+	Datum		v[2] = {Int64GetDatum(*after), TimestampTzGetDatum(before)};
+
+	if (jdg_run(&q, v, NULL, 0) == 0)
+		return false;
+	*after = jdg_col_int64(0, 1, 0);
+	return true;
+}
+
+/*
+ * A version that is to go is first taken out of use, so that start_flow()
+ * makes another of the same value.  A day later whoever had found it before
+ * has committed its run.
+ */
+void
+jdg_flow_prune_unused(TimestampTz now)
+{
+	static JdgQuery retire = {
+		"UPDATE jadugar.flow_version v SET dropped_at = $1 "
+		"WHERE v.name IS NULL AND v.dropped_at IS NULL AND v.created_at < $2 "
+		"AND NOT EXISTS (SELECT FROM jadugar.flow_run r "
+		"WHERE r.version_id = v.version_id)", 2,
+		{TIMESTAMPTZOID, TIMESTAMPTZOID}
+	};
+	static JdgQuery versions = {
+		"DELETE FROM jadugar.flow_version v WHERE v.dropped_at < $2 "
+		"AND NOT EXISTS (SELECT FROM jadugar.flow_run r "
+		"WHERE r.version_id = v.version_id)", 2,
+		{TIMESTAMPTZOID, TIMESTAMPTZOID}
+	};
+	static JdgQuery messages = {
+		"DELETE FROM jadugar.flow_message WHERE message_id = ANY (ARRAY("
+		"SELECT m.message_id FROM jadugar.flow_message m WHERE m.seen "
+		"AND m.run_id IS NOT NULL AND NOT EXISTS "
+		"(SELECT FROM jadugar.flow_run r WHERE r.run_id = m.run_id) "
+		"FOR UPDATE SKIP LOCKED))", 0
+	};
+	Datum		v[2] = {TimestampTzGetDatum(now),
+	TimestampTzGetDatum(now - USECS_PER_DAY)};
+
+	jdg_run(&versions, v, NULL, 0);
+	jdg_run(&retire, v, NULL, 0);
+	jdg_run(&messages, NULL, NULL, 0);
+}
+
+int64
+jdg_flow_purge_completed(TimestampTz before, Datum owners)
+{
+	static JdgQuery q = {
+		"WITH gone AS (DELETE FROM jadugar.flow_run r WHERE r.status = 'c' "
+		"AND r.finished_at < $1 AND r.owner = ANY ($2) "
+		"AND " NO_PARENT "AND " NOT_ASKED "RETURNING r.run_id), "
+		WITH_THEIR_ROWS
+		"SELECT count(*) FROM gone", 2, {TIMESTAMPTZOID, OIDARRAYOID}
+	};
+	Datum		v[2] = {TimestampTzGetDatum(before), owners};
+	int64		n = 0;
+	int64		more;
+
+	/* once for each level of sub_flows */
+	do
+	{
+		(void) jdg_run(&q, v, NULL, 0);
+		more = jdg_col_int64(0, 1, 0);
+		n += more;
+	} while (more > 0);
+	return n;
+}

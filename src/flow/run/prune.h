@@ -1,0 +1,26 @@
+/*-------------------------------------------------------------------------
+ *
+ * prune.h
+ *	  Runs that nobody needs any more, and what was only there for them.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef JDG_FLOW_RUN_PRUNE_H
+#define JDG_FLOW_RUN_PRUNE_H
+
+#include "utils/timestamp.h"
+
+/*
+ * Delete runs that had finished "before", looking at some whose ids come after
+ * *after, which is moved on.  False: there can be no more.  For a transaction
+ * of its own.  Inside jdg_internal_begin(), as those below.
+ */
+extern bool jdg_flow_prune_some(int64 *after, TimestampTz before);
+
+/* versions and messages that no run needs */
+extern void jdg_flow_prune_unused(TimestampTz now);
+
+/* delete completed runs of these roles, an oid[]; how many */
+extern int64 jdg_flow_purge_completed(TimestampTz before, Datum owners);
+
+#endif							/* JDG_FLOW_RUN_PRUNE_H */

@@ -1,0 +1,294 @@
+/*-------------------------------------------------------------------------
+ *
+ * request.c
+ *	  What is asked of a run by a message, and done.
+ *
+ * Runs in the scheduler, with the lock of the run: serve.c.  What does not
+ * apply any more, because the run has gone on since it was asked, is nothing.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "catalog/pg_type.h"
+#include "miscadmin.h"
+#include "utils/builtins.h"
+
+#include "base/json.h"
+#include "base/spi.h"
+#include "flow/run/message.h"
+#include "flow/run/redo.h"
+#include "flow/run/run.h"
+#include "shared/shmem.h"
+#include "task/insert.h"
+#include "task/resolve.h"
+
+/* A signal: an open wait takes the oldest one; without a wait it is kept. */
+static void
+serve_signal(JdgRunState *rs, const JdgFlowMessage *m)
+{
+	static JdgQuery q = {
+		"SELECT step_id FROM jadugar.flow_step WHERE event = $1 "
+		"AND run_id = $2 ORDER BY step_id", 2, {TEXTOID, INT8OID}
+	};
+	Datum		v[2] = {CStringGetTextDatum(psprintf("%s:%s",
+													 m->kind == JDG_MESSAGE_VERDICT ?
+													 "approval" : "signal", m->name)),
+	Int64GetDatum(rs->r.run_id)};
+	int64		n = jdg_run(&q, v, NULL, 0);
+	int64	   *ids = palloc(sizeof(int64) * Max(n, 1));
+
+	for (int64 i = 0; i < n; i++)
+		ids[i] = jdg_col_int64(i, 1, 0);
+	for (int64 i = 0; i < n; i++)
+	{
+		JdgFlowStep *step = jdg_step_get(rs, ids[i]);
+
+		if (step->state == JDG_STEP_RUNNING && jdg_take_signal(rs, step))
+			return;
+	}
+	jdg_flow_message_keep(m->message_id);
+}
+
+static void
+serve_event(JdgRunState *rs, int64 step_id, const JdgFlowMessage *m)
+{
+	JdgFlowStep *step = jdg_step_get(rs, step_id);
+
+	if (step != NULL && step->state == JDG_STEP_RUNNING &&
+		step->event != NULL && step->task_id == 0)
+		jdg_wait_over(rs, step, m->payload);
+}
+
+/* Runs of sub_flows that end, or that are being undone. */
+static void
+kill_sub_flows(JdgRunState *rs)
+{
+	static JdgQuery q = {
+		"SELECT child_run FROM jadugar.flow_step WHERE run_id = $1 "
+		"AND child_run IS NOT NULL AND (state = 'r' AND cancelling "
+		"OR state = 'k' AND task_id IS NULL)", 1, {INT8OID}
+	};
+	Datum		v[1] = {Int64GetDatum(rs->r.run_id)};
+	int64		n = jdg_run(&q, v, NULL, 0);
+	int64	   *runs = palloc(sizeof(int64) * Max(n, 1));
+
+	for (int64 i = 0; i < n; i++)
+		runs[i] = jdg_col_int64(i, 1, 0);
+	for (int64 i = 0; i < n; i++)
+		jdg_flow_message(JDG_MESSAGE_ABORT, runs[i], 0, "kill", NULL);
+}
+
+static void
+serve_abort(JdgRunState *rs, const JdgFlowMessage *m)
+{
+	bool		kill = strcmp(m->name, "kill") == 0;
+
+	if (jdg_flow_run_is_over(rs->r.status))
+		return;
+	if (kill)
+	{
+		rs->r.compensate = false;
+		kill_sub_flows(rs);
+	}
+	if (rs->r.status == JDG_RUN_RUNNING)
+		jdg_run_fail(rs, JDG_RUN_CANCELLED, NULL, "aborted");
+	else if (kill && rs->r.status == JDG_RUN_COMPENSATING)
+		jdg_run_leave_undone(rs);	/* the one under way is the last */
+}
+
+/* A task that is not needed any more, and that a worker held. */
+static void
+serve_cancel(JdgRunState *rs, const JdgFlowMessage *m)
+{
+	JdgFlowStep *step = jdg_step_get(rs, m->step_id);
+
+	if (step == NULL || step->task_id == 0 || !step->cancelling ||
+		(!jdg_step_is_open(step) && jdg_flow_is_leaf(jdg_step_node(rs, step))))
+	{
+		jdg_flow_message_done(m->message_id);
+		return;
+	}
+	if (jdg_slot_find_task(MyDatabaseId, step->task_id, NULL))
+		(void) jdg_slot_cancel_task(MyDatabaseId, step->task_id,
+									JDG_CANCEL_TASK);
+	else
+		jdg_step_cancel_task(rs, step);
+	/* it goes when the step is seen to have ended */
+	jdg_flow_message_keep(m->message_id);
+}
+
+/* The run of a sub_flow has ended, or has been undone. */
+static void
+serve_sub_ended(JdgRunState *rs, const JdgFlowMessage *m)
+{
+	JdgFlowStep *step = jdg_step_get(rs, m->step_id);
+	char		status = jdg_json_get_text(m->payload, "status")[0];
+	char	   *ended_as = jdg_json_get_text(m->payload, "ending");
+	char		ending = ended_as ? ended_as[0] : '\0';
+	char		state = JDG_STEP_FAILED;
+	Jsonb	   *error = jdg_json_get(m->payload, "error");
+	char	   *reason = jdg_json_get_text(m->payload, "reason");
+
+	if (step == NULL)
+		return;
+	if (step->state == JDG_STEP_COMPENSATING)
+	{
+		jdg_compensation_ended(rs, step, status == JDG_RUN_COMPENSATED,
+							   error);
+		return;
+	}
+	if (step->state != JDG_STEP_RUNNING)
+		return;
+	if (status == JDG_RUN_COMPLETED)
+		state = JDG_STEP_COMPLETED;
+	else if (step->reason != NULL && strcmp(step->reason, JDG_BY_HAND) == 0)
+	{
+		state = JDG_STEP_SKIPPED;
+		reason = step->reason;
+	}
+	else if (step->reason != NULL)
+	{
+		state = JDG_STEP_TIMED_OUT;
+		reason = step->reason;
+		error = jdg_flow_error("TASK_TIMEOUT", "it did not end in time", NULL);
+	}
+	else if (ending == JDG_RUN_TIMED_OUT)
+		state = JDG_STEP_TIMED_OUT;
+	else if (ending == JDG_RUN_CANCELLED)
+		state = JDG_STEP_CANCELLED;
+	step->undoable = jdg_json_get(m->payload, "undoable") != NULL;
+	jdg_leaf_end(rs, step, state, jdg_json_get(m->payload, "result"), error,
+				 reason);
+}
+
+/* Put a task that is not running on hold, or let it go on. */
+static void
+pause_step(JdgRunState *rs, const JdgFlowStep *step, bool pause)
+{
+	JdgTask		t;
+
+	if (step->state != JDG_STEP_RUNNING &&
+		step->state != JDG_STEP_COMPENSATING)
+		return;
+	if (step->child_run != 0)
+		jdg_flow_message(pause ? JDG_MESSAGE_PAUSE : JDG_MESSAGE_RESUME,
+						 step->child_run, 0, NULL, NULL);
+	if (step->task_id == 0 ||
+		!jdg_task_load(step->task_id, true, &t, CurrentMemoryContext) ||
+		t.state == JDG_STATE_STANDALONE ||
+		(t.state == JDG_STATE_PAUSED) == pause)
+		return;
+	if (pause)
+	{
+		jdg_task_set_state(&t, JDG_STATE_PAUSED);
+		jdg_key_place_given_up(&t);
+	}
+	else
+		jdg_task_set_state(&t, jdg_state_without_dependencies(&t));
+}
+
+/* All of the run's; those of this very pass are not in the table yet. */
+static void
+pause_steps(JdgRunState *rs, bool pause)
+{
+	static JdgQuery q = {
+		"SELECT step_id FROM jadugar.flow_step WHERE run_id = $1 "
+		"AND state IN ('r', 'k') AND (task_id IS NOT NULL "
+		"OR child_run IS NOT NULL)", 1, {INT8OID}
+	};
+	Datum		v[1] = {Int64GetDatum(rs->r.run_id)};
+	int64		n = jdg_run(&q, v, NULL, 0);
+	int64	   *ids = palloc(sizeof(int64) * Max(n, 1));
+
+	for (int64 i = 0; i < n; i++)
+		ids[i] = jdg_col_int64(i, 1, 0);
+	jdg_advance_write_tasks(rs->adv);
+	for (int i = 0; i < rs->adv->nchanged; i++)
+	{
+		if (rs->adv->changed[i]->run_id == rs->r.run_id)
+			pause_step(rs, rs->adv->changed[i], pause);
+	}
+	for (int64 i = 0; i < n; i++)
+	{
+		const JdgFlowStep *step = jdg_step_get(rs, ids[i]);
+
+		if (!step->changed)
+			pause_step(rs, step, pause);
+	}
+}
+
+static void
+serve_pause(JdgRunState *rs, bool pause)
+{
+	if (jdg_flow_run_is_over(rs->r.status))
+		return;
+	rs->r.paused_at = pause ? rs->adv->now : DT_NOBEGIN;
+	pause_steps(rs, pause);
+}
+
+/*
+ * A run that has completed is to be undone, with what it is a step of; or
+ * that is tried again.
+ */
+static void
+serve_undo(JdgRunState *rs)
+{
+	if (!jdg_flow_run_is_over(rs->r.status))
+		return;					/* its parent is told when it is */
+	if (rs->r.status == JDG_RUN_NOT_UNDONE)
+		jdg_flow_undo_again(rs);
+	else if (rs->r.status != JDG_RUN_COMPLETED)
+		jdg_run_tell_parent(rs);	/* it has been told before */
+	else
+	{
+		rs->r.status = JDG_RUN_ENDING;
+		rs->r.ending = JDG_RUN_CANCELLED;
+		rs->r.reason = "undone with the run it belongs to";
+		rs->r.finished_at = DT_NOBEGIN;
+	}
+}
+
+/* What a message asks of a run; "step_id": of the wait that an event is for. */
+void
+jdg_serve_message(JdgRunState *rs, int64 step_id, const JdgFlowMessage *m)
+{
+	switch (m->kind)
+	{
+		case JDG_MESSAGE_SIGNAL:
+		case JDG_MESSAGE_VERDICT:
+			serve_signal(rs, m);
+			return;
+		case JDG_MESSAGE_EVENT:
+			serve_event(rs, step_id, m);
+			break;
+		case JDG_MESSAGE_CANCEL:
+			serve_cancel(rs, m);
+			return;
+		case JDG_MESSAGE_ABORT:
+			serve_abort(rs, m);
+			break;
+		case JDG_MESSAGE_SUB_ENDED:
+			serve_sub_ended(rs, m);
+			break;
+		case JDG_MESSAGE_TASK_ENDED:
+			jdg_task_told(rs, m->step_id, m->payload);
+			break;
+		case JDG_MESSAGE_PAUSE:
+			serve_pause(rs, true);
+			break;
+		case JDG_MESSAGE_RESUME:
+			serve_pause(rs, false);
+			break;
+		case JDG_MESSAGE_RETRY:
+			jdg_flow_retry_step(rs, m->step_id);
+			break;
+		case JDG_MESSAGE_SKIP:
+			jdg_flow_skip_step(rs, m->step_id);
+			break;
+		case JDG_MESSAGE_UNDO:
+			serve_undo(rs);
+			break;
+	}
+	jdg_flow_message_done(m->message_id);
+}

@@ -1,0 +1,97 @@
+/*-------------------------------------------------------------------------
+ *
+ * run_row.h
+ *	  Rows of jadugar.flow_run as structs: read by index and written
+ *	  straight.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef JDG_FLOW_RUN_RUN_ROW_H
+#define JDG_FLOW_RUN_RUN_ROW_H
+
+#include "storage/itemptr.h"
+#include "utils/jsonb.h"
+#include "utils/timestamp.h"
+
+/* flow_run.status */
+#define JDG_RUN_RUNNING			'r'
+#define JDG_RUN_ENDING			'e' /* what is live is being cancelled */
+#define JDG_RUN_COMPENSATING	'k'
+#define JDG_RUN_COMPLETED		'c'
+#define JDG_RUN_FAILED			'f'
+#define JDG_RUN_CANCELLED		'x'
+#define JDG_RUN_TIMED_OUT		't'
+#define JDG_RUN_COMPENSATED		'u'
+#define JDG_RUN_NOT_UNDONE		'p' /* a compensation has failed */
+
+typedef struct JdgFlowRun
+{
+	int64		run_id;
+	Oid			owner;
+	int64		version_id;
+	char		status;
+	char		ending;			/* what it ends as if nothing is undone */
+	bool		compensate;		/* wanted when it fails */
+	bool		pivoted;		/* a pivot has completed: nothing is undone */
+	int			live;
+	int64		next_id;
+	int64		last_done;		/* -1: none */
+	int			not_undone;
+	int			depth;			/* sub_flows above it */
+	int64		parent_run;		/* 0: none */
+	int64		parent_step;
+	int64		schedule_id;	/* 0: none */
+	TimestampTz scheduled_for;	/* DT_NOBEGIN: null, as all of these */
+	Interval   *timeout;		/* of the whole run, from its start */
+	TimestampTz paused_at;
+	TimestampTz created_at;
+	TimestampTz started_at;
+	TimestampTz finished_at;
+	Jsonb	   *input;
+	Jsonb	   *result;
+	Jsonb	   *error;
+	char	   *reason;
+	char	   *idempotency_key;
+	char	   *tenant;
+	char	   *trace;
+	Jsonb	   *metadata;
+
+	ItemPointerData tid;		/* of the row; invalid: there is none yet */
+} JdgFlowRun;
+
+extern int64 jdg_flow_run_next_id(void);
+
+typedef struct JdgFlowRunReader JdgFlowRunReader;
+
+/*
+ * Reading: with an active snapshot, which sees what the rows' writers have
+ * done.  Values live in the context that is current when they are read.
+ * False: there is no such run.
+ */
+extern JdgFlowRunReader *jdg_flow_run_reader(void);
+extern bool jdg_flow_run_read(JdgFlowRunReader *reader, int64 run_id,
+							  JdgFlowRun *run);
+extern void jdg_flow_run_reader_end(JdgFlowRunReader *reader);
+
+/* one run, as it is now */
+extern bool jdg_flow_run_load(int64 run_id, JdgFlowRun *run);
+
+/*
+ * Insert a run with an idempotency_key.  False: it is taken; the twin's end
+ * is waited for.  Inside jdg_internal_begin().
+ */
+extern bool jdg_flow_run_insert_once(JdgFlowRun *run);
+
+/*
+ * Insert those that have no tid, and write what changes in the life of a run
+ * for the others; n pointers.
+ */
+extern void jdg_flow_run_write(JdgFlowRun **runs, int n);
+
+/* is there a flow of that name, or a draft of one?  Inside or outside */
+extern bool jdg_flow_name_known(Oid owner, const char *name);
+
+/* has the run ended for good? */
+extern bool jdg_flow_run_is_over(char status);
+
+#endif							/* JDG_FLOW_RUN_RUN_ROW_H */

@@ -1,0 +1,289 @@
+/*-------------------------------------------------------------------------
+ *
+ * serve.c
+ *	  What the scheduler does for flows: messages and timers.
+ *
+ * Runs in the scheduler, in its transactions.  Each run is served in a
+ * subtransaction with its lock, in ascending order of the locks: what fails
+ * for one run does not hold up the others.  What can not be served is reported
+ * in the log and looked at again a minute later.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "access/xact.h"
+#include "catalog/pg_type.h"
+#include "miscadmin.h"
+#include "utils/array.h"
+#include "utils/builtins.h"
+#include "utils/memutils.h"
+#include "utils/resowner.h"
+#include "utils/snapmgr.h"
+
+#include "access/access.h"
+#include "base/clock.h"
+#include "base/fault.h"
+#include "base/spi.h"
+#include "flow/run/advance.h"
+#include "flow/run/message.h"
+#include "flow/run/run.h"
+
+/* something that has happened to a run */
+typedef struct Input
+{
+	int64		run_id;
+	int64		step_id;		/* of a timer or an event */
+	const JdgFlowMessage *message;	/* NULL: a timer */
+} Input;
+
+static void
+serve(JdgRunState *rs, const Input *in)
+{
+	JdgFlowStep *step;
+
+	if (in->message != NULL)
+		jdg_serve_message(rs, in->step_id, in->message);
+	else if ((step = jdg_step_get(rs, in->step_id)) != NULL)
+		jdg_step_due(rs, step);
+}
+
+/* All that has happened to one run, in one pass. */
+static void
+serve_run(const Input *in, int n)
+{
+	JdgAdvance *adv;
+	JdgRunState *rs;
+
+	jdg_advance_lock(&in[0].run_id, 1);
+	PushActiveSnapshot(GetTransactionSnapshot());
+	adv = jdg_advance_begin();
+	rs = jdg_advance_run(adv, in[0].run_id);
+	for (int i = 0; i < n; i++)
+	{
+		if (rs != NULL)
+			serve(rs, &in[i]);
+		else if (in[i].message != NULL)
+			jdg_flow_message_done(in[i].message->message_id);
+		jdg_tell_containers(adv);
+	}
+	jdg_advance_finish(adv);
+	JDG_FAULT("flow-served");
+	PopActiveSnapshot();
+}
+
+static bool gave_up = false;
+
+/* It can not be served: not again at once. */
+static void
+give_up(const Input *in, int n)
+{
+	static JdgQuery q = {
+		"UPDATE jadugar.flow_step SET due = due + interval '1 minute' "
+		"WHERE run_id = $1 AND step_id = $2", 2, {INT8OID, INT8OID}
+	};
+
+	gave_up = true;
+	for (int i = 0; i < n; i++)
+	{
+		Datum		v[2] = {Int64GetDatum(in[i].run_id),
+		Int64GetDatum(in[i].step_id)};
+
+		if (in[i].message == NULL)
+			jdg_run(&q, v, NULL, 0);
+		else
+			jdg_flow_message_keep(in[i].message->message_id);
+	}
+}
+
+/* The same in a subtransaction; an error is logged. */
+static void
+try_serve_run(const Input *in, int n)
+{
+	MemoryContext mcxt = CurrentMemoryContext;
+	ResourceOwner owner = CurrentResourceOwner;
+
+	BeginInternalSubTransaction(NULL);
+	MemoryContextSwitchTo(mcxt);
+	PG_TRY();
+	{
+		JdgInternal st;
+
+		jdg_internal_begin(&st);
+		serve_run(in, n);
+		jdg_internal_end(&st);
+		ReleaseCurrentSubTransaction();
+		MemoryContextSwitchTo(mcxt);
+		CurrentResourceOwner = owner;
+	}
+	PG_CATCH();
+	{
+		ErrorData  *edata;
+
+		MemoryContextSwitchTo(mcxt);
+		edata = CopyErrorData();
+		FlushErrorState();
+		RollbackAndReleaseCurrentSubTransaction();
+		MemoryContextSwitchTo(mcxt);
+		CurrentResourceOwner = owner;
+		if (edata->sqlerrcode == ERRCODE_QUERY_CANCELED ||
+			edata->sqlerrcode == ERRCODE_ADMIN_SHUTDOWN)
+			ReThrowError(edata);
+		ereport(LOG,
+				(errmsg("flow run %lld could not be advanced: %s",
+						(long long) in[0].run_id, edata->message)));
+		give_up(in, n);
+	}
+	PG_END_TRY();
+}
+
+static int
+compare_inputs(const void *a, const void *b)
+{
+	const Input *x = a;
+	const Input *y = b;
+	int64		mx = x->message ? x->message->message_id : PG_INT64_MAX;
+	int64		my = y->message ? y->message->message_id : PG_INT64_MAX;
+
+	if ((uint32) x->run_id != (uint32) y->run_id)
+		return (uint32) x->run_id < (uint32) y->run_id ? -1 : 1;
+	if (x->run_id != y->run_id)
+		return x->run_id < y->run_id ? -1 : 1;
+	if (mx != my)
+		return mx < my ? -1 : 1;
+	return x->step_id < y->step_id ? -1 : x->step_id > y->step_id;
+}
+
+static void
+serve_all(Input *in, int n)
+{
+	qsort(in, n, sizeof(Input), compare_inputs);
+	for (int i = 0; i < n;)
+	{
+		int			k = i;
+
+		while (k < n && in[k].run_id == in[i].run_id)
+			k++;
+		CHECK_FOR_INTERRUPTS();
+		try_serve_run(&in[i], k - i);
+		i = k;
+	}
+}
+
+/* Roles that wait for an event, of those that may be sent it. */
+static Datum
+receivers(const JdgFlowMessage *m, Datum event)
+{
+	static JdgQuery q = {
+		"SELECT DISTINCT r.owner FROM jadugar.flow_step s "
+		"JOIN jadugar.flow_run r ON r.run_id = s.run_id "
+		"WHERE s.event = $1", 1, {TEXTOID}
+	};
+	int64		n = jdg_run(&q, &event, NULL, 0);
+	Datum	   *owners = palloc(sizeof(Datum) * Max(n, 1));
+	int			k = 0;
+
+	for (int64 i = 0; i < n; i++)
+		owners[i] = ObjectIdGetDatum(jdg_col_oid(i, 1));
+	for (int64 i = 0; i < n; i++)
+	{
+		if (jdg_may_manage(m->role, DatumGetObjectId(owners[i])))
+			owners[k++] = owners[i];
+	}
+	return PointerGetDatum(construct_array(owners, k, OIDOID, sizeof(Oid),
+										   true, TYPALIGN_INT));
+}
+
+/*
+ * An event becomes a message for each wait that it is for: there may be more
+ * than one transaction can lock runs.
+ */
+static void
+send_event(const JdgFlowMessage *m)
+{
+	static JdgQuery q = {
+		"INSERT INTO jadugar.flow_message (run_id, kind, step_id, name, "
+		"role, at, payload) SELECT s.run_id, 'e', s.step_id, $2, $3, $4, $5 "
+		"FROM jadugar.flow_step s "
+		"JOIN jadugar.flow_run r ON r.run_id = s.run_id "
+		"WHERE s.event = $1 AND (s.found IS NULL OR $5 @> s.found) "
+		"AND r.owner = ANY ($6)", 6,
+		{TEXTOID, TEXTOID, OIDOID, TIMESTAMPTZOID, JSONBOID, OIDARRAYOID}
+	};
+	Datum		v[6] = {CStringGetTextDatum(psprintf("event:%s", m->name)),
+		CStringGetTextDatum(m->name), ObjectIdGetDatum(m->role),
+	TimestampTzGetDatum(m->at), PointerGetDatum(m->payload)};
+
+	v[5] = receivers(m, v[0]);
+	jdg_run(&q, v, NULL, 0);
+	jdg_flow_message_done(m->message_id);
+}
+
+int
+jdg_flow_do_messages(int max)
+{
+	int			nmessages;
+	int			n = 0;
+	JdgFlowMessage *m = jdg_flow_messages_new(max, &nmessages);
+	Input	   *in = palloc(sizeof(Input) * Max(nmessages, 1));
+	bool		sent = false;
+
+	for (int i = 0; i < nmessages; i++)
+	{
+		if (m[i].run_id == 0)
+		{
+			send_event(&m[i]);
+			sent = true;
+			continue;
+		}
+		in[n].run_id = m[i].run_id;
+		in[n].step_id = m[i].step_id;
+		in[n++].message = &m[i];
+	}
+	serve_all(in, n);
+	/* what was sent comes before the timers */
+	return sent ? max : nmessages;
+}
+
+int
+jdg_flow_do_timers(int max)
+{
+	static JdgQuery q = {
+		"SELECT run_id, step_id FROM jadugar.flow_step "
+		"WHERE due <= $1 ORDER BY due LIMIT $2", 2, {TIMESTAMPTZOID, INT4OID}
+	};
+	Datum		v[2] = {TimestampTzGetDatum(jdg_now()), Int32GetDatum(max)};
+	int			n = (int) jdg_run(&q, v, NULL, 0);
+	Input	   *in = palloc(sizeof(Input) * Max(n, 1));
+
+	for (int i = 0; i < n; i++)
+	{
+		in[i].run_id = jdg_col_int64(i, 1, 0);
+		in[i].step_id = jdg_col_int64(i, 2, 0);
+		in[i].message = NULL;
+	}
+	serve_all(in, n);
+	return n;
+}
+
+bool
+jdg_flow_gave_up(void)
+{
+	bool		result = gave_up;
+
+	gave_up = false;
+	return result;
+}
+
+TimestampTz
+jdg_flow_next_due(void)
+{
+	static JdgQuery q = {
+		"SELECT due FROM jadugar.flow_step WHERE due IS NOT NULL "
+		"ORDER BY due LIMIT 1", 0
+	};
+
+	if (jdg_run(&q, NULL, NULL, 1) == 0)
+		return DT_NOEND;
+	return jdg_col_time(0, 1, DT_NOEND);
+}

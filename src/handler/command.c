@@ -1,0 +1,260 @@
+/*-------------------------------------------------------------------------
+ *
+ * command.c
+ *	  Rows of jadugar.command: texts that many tasks share, and their ids.
+ *
+ * Runs in any process.  Two caches per process, text to id and id to text,
+ * hold only rows seen as committed: a row of our own transaction may yet roll
+ * back.  They are emptied when either grows large and when the table's
+ * relation cache entry is invalidated, which DROP EXTENSION does and which
+ * whoever deletes rows of jadugar.command has to do.
+ *
+ * A new text is inserted without looking whether somebody else is inserting
+ * it too: a writer never waits for another here, and twins do no harm.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "access/xact.h"
+#include "catalog/pg_type.h"
+#include "common/hashfn.h"
+#include "utils/builtins.h"
+#include "utils/hsearch.h"
+#include "utils/inval.h"
+#include "utils/memutils.h"
+
+#include "base/errors.h"
+#include "base/spi.h"
+#include "handler/command.h"
+
+#define CACHE_ENTRIES	4096
+#define CACHE_BYTES		(8 * 1024 * 1024)
+
+typedef struct TextKey
+{
+	int64		hash;			/* of the text, seeded with kind and mode */
+} TextKey;
+
+typedef struct TextEntry
+{
+	TextKey		key;
+	JdgCommand *command;
+} TextEntry;
+
+typedef struct IdEntry
+{
+	int64		command_id;
+	JdgCommand *command;
+} IdEntry;
+
+static MemoryContext cache_mcxt;
+static HTAB *by_text;
+static HTAB *by_id;
+static size_t cache_bytes;
+static Oid	cache_relid;
+static bool cache_stale;
+static bool callback_registered;
+
+static JdgQuery find_query = {
+	"SELECT command_id, xmin FROM jadugar.command "
+	"WHERE hash = $1 AND kind = $2 AND standalone = $3 AND text = $4 "
+	"ORDER BY command_id LIMIT 1",
+	4, {INT8OID, CHAROID, BOOLOID, TEXTOID}
+};
+
+static JdgQuery insert_query = {
+	"INSERT INTO jadugar.command (hash, kind, standalone, text) "
+	"VALUES ($1, $2, $3, $4) RETURNING command_id",
+	4, {INT8OID, CHAROID, BOOLOID, TEXTOID}
+};
+
+static JdgQuery get_query = {
+	"SELECT kind, standalone, text, xmin FROM jadugar.command "
+	"WHERE command_id = $1",
+	1, {INT8OID}
+};
+
+static void
+relation_changed(Datum arg, Oid relid)
+{
+	if (relid == cache_relid || relid == InvalidOid)
+		cache_stale = true;
+}
+
+static HTAB *
+make_table(const char *name, Size keysize, Size entrysize)
+{
+	HASHCTL		ctl;
+
+	ctl.keysize = keysize;
+	ctl.entrysize = entrysize;
+	ctl.hcxt = cache_mcxt;
+	return hash_create(name, 256, &ctl, HASH_ELEM | HASH_BLOBS | HASH_CONTEXT);
+}
+
+/*
+ * Empty the caches if they are stale or full, make them if there are none.
+ * What was handed out stays valid until the transaction ends.
+ */
+static void
+cache_ready(void)
+{
+	if (!callback_registered)
+	{
+		CacheRegisterRelcacheCallback(relation_changed, (Datum) 0);
+		callback_registered = true;
+	}
+	if (cache_mcxt != NULL && !cache_stale && cache_bytes < CACHE_BYTES &&
+		hash_get_num_entries(by_id) < CACHE_ENTRIES &&
+		hash_get_num_entries(by_text) < CACHE_ENTRIES)
+		return;
+	if (cache_mcxt != NULL)
+	{
+		MemoryContextSetParent(cache_mcxt, TopTransactionContext);
+		cache_mcxt = NULL;
+	}
+	cache_relid = jdg_relation_oid("command");
+	cache_stale = false;
+	cache_bytes = 0;
+	cache_mcxt = AllocSetContextCreate(TopMemoryContext, "jadugar commands",
+									   ALLOCSET_DEFAULT_SIZES);
+	by_text = make_table("jadugar commands by text", sizeof(TextKey),
+						 sizeof(TextEntry));
+	by_id = make_table("jadugar commands by id", sizeof(int64),
+					   sizeof(IdEntry));
+}
+
+static JdgCommand *
+make_command(MemoryContext mcxt, int64 command_id, char kind,
+			 bool standalone, const char *text)
+{
+	JdgCommand *command = MemoryContextAlloc(mcxt, sizeof(JdgCommand));
+
+	command->command_id = command_id;
+	command->kind = kind;
+	command->standalone = standalone;
+	command->text = MemoryContextStrdup(mcxt, text);
+	return command;
+}
+
+static int64
+hash_of(const char *text, char kind)
+{
+	return DatumGetInt64(hash_any_extended((const unsigned char *) text,
+										   strlen(text), kind));
+}
+
+/* Was the row at this column made by the transaction that looks at it? */
+static bool
+row_is_ours(int col)
+{
+	bool		isnull;
+	Datum		xmin = jdg_col(0, col, &isnull);
+
+	return TransactionIdIsCurrentTransactionId(DatumGetTransactionId(xmin));
+}
+
+const JdgCommand *
+jdg_command_known(const char *text, char kind)
+{
+	TextKey		key = {hash_of(text, kind)};
+	TextEntry  *entry;
+
+	cache_ready();
+	entry = hash_search(by_text, &key, HASH_FIND, NULL);
+	if (entry && entry->command->kind == kind &&
+		strcmp(entry->command->text, text) == 0)
+		return entry->command;
+	return NULL;
+}
+
+/* The id of a text, inserted if it is new; "*keep": committed. */
+static int64
+find_or_insert(const char *text, char kind, bool standalone, bool *keep)
+{
+	Datum		values[4];
+
+	*keep = false;
+	values[0] = Int64GetDatum(hash_of(text, kind));
+	values[1] = CharGetDatum(kind);
+	values[2] = BoolGetDatum(standalone);
+	values[3] = CStringGetTextDatum(text);
+	if (jdg_run(&find_query, values, NULL, 1) == 0)
+	{
+		if (jdg_run(&insert_query, values, NULL, 0) != 1)
+			elog(ERROR, "could not insert a command");
+		return jdg_col_int64(0, 1, 0);
+	}
+	*keep = !row_is_ours(2) && !cache_stale;
+	return jdg_col_int64(0, 1, 0);
+}
+
+int64
+jdg_command_id(const char *text, char kind, bool standalone)
+{
+	const JdgCommand *known = jdg_command_known(text, kind);
+	TextKey		key = {hash_of(text, kind)};
+	JdgInternal in;
+	bool		keep;
+	JdgCommand *c;
+	TextEntry  *entry;
+	int64		id;
+
+	if (known && known->standalone == standalone)
+		return known->command_id;
+	jdg_internal_begin(&in);
+	id = find_or_insert(text, kind, standalone, &keep);
+	jdg_internal_end(&in);
+	if (!keep)
+		return id;
+
+	/* a text with the same hash makes room; the id table stays as it is */
+	c = make_command(cache_mcxt, id, kind, standalone, text);
+	cache_bytes += strlen(text);
+	entry = hash_search(by_text, &key, HASH_ENTER, NULL);
+	entry->command = c;
+	return id;
+}
+
+static JdgCommand *
+load(int64 command_id)
+{
+	Datum		value = Int64GetDatum(command_id);
+	JdgInternal in;
+	IdEntry    *entry;
+	char	   *text;
+	bool		keep;
+	JdgCommand *c;
+
+	jdg_internal_begin(&in);
+	if (jdg_run(&get_query, &value, NULL, 1) == 0)
+		ereport(ERROR,
+				(errcode(JDG_ERRCODE_INTERNAL_ERROR),
+				 errmsg("command %lld does not exist", (long long) command_id),
+				 errdetail("A task or schedule refers to it."),
+				 errhint("Rows of jadugar.command must not be deleted by hand.")));
+	text = jdg_col_text(0, 3, CurrentMemoryContext);
+
+	keep = !row_is_ours(4) && !cache_stale;
+	c = make_command(keep ? cache_mcxt : TopTransactionContext, command_id,
+					 jdg_col_char(0, 1), jdg_col_bool(0, 2), text);
+	jdg_internal_end(&in);
+	if (keep)
+	{
+		cache_bytes += strlen(c->text);
+		entry = hash_search(by_id, &command_id, HASH_ENTER, NULL);
+		entry->command = c;
+	}
+	return c;
+}
+
+const JdgCommand *
+jdg_command_get(int64 command_id)
+{
+	IdEntry    *entry;
+
+	cache_ready();
+	entry = hash_search(by_id, &command_id, HASH_FIND, NULL);
+	return entry ? entry->command : load(command_id);
+}

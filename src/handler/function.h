@@ -1,0 +1,43 @@
+/*-------------------------------------------------------------------------
+ *
+ * function.h
+ *	  Functions that users name: handlers' functions and their hooks.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef JDG_HANDLER_FUNCTION_H
+#define JDG_HANDLER_FUNCTION_H
+
+#include "utils/jsonb.h"
+
+/* no name of a function with its arguments is longer, in bytes */
+#define JDG_SIGNATURE_MAX	2000
+
+typedef struct JdgFunction
+{
+	Oid			oid;
+	Oid			argument;		/* type of its only one, or InvalidOid */
+	Oid			result;
+	bool		procedure;
+	bool		returns_set;
+	bool		returns_row;	/* a composite, or has OUT parameters */
+} JdgFunction;
+
+/*
+ * The function that a user means by "schema.f(args)" or, where there is only
+ * one of that name, "schema.f"; the user must be allowed to execute it.
+ * "what" names the argument in messages.  Outside jdg_internal_begin().
+ */
+extern void jdg_function_find(const char *what, const char *given,
+							  JdgFunction *f);
+
+/* the function of a stored signature, as it is now */
+extern void jdg_function_read(const char *signature, JdgFunction *f);
+
+/* a signature that means the same function under any search_path */
+extern char *jdg_function_signature(Oid function);
+
+/* SELECT or CALL of it with $1, the payload */
+extern char *jdg_function_call_sql(const JdgFunction *f);
+
+#endif							/* JDG_HANDLER_FUNCTION_H */

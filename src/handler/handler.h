@@ -1,0 +1,73 @@
+/*-------------------------------------------------------------------------
+ *
+ * handler.h
+ *	  Handlers: rows of jadugar.handler, name resolution, payload checks.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef JDG_HANDLER_HANDLER_H
+#define JDG_HANDLER_HANDLER_H
+
+#include "utils/jsonb.h"
+#include "utils/timestamp.h"
+
+typedef enum JdgHandlerKind
+{
+	JDG_HANDLER_FUNCTION,
+	JDG_HANDLER_SQL,
+	JDG_HANDLER_C
+} JdgHandlerKind;
+
+typedef struct JdgHandler
+{
+	char	   *name;
+	JdgHandlerKind kind;
+	Oid			owner;
+	char	   *function;		/* signature, as regprocedure prints it */
+	char	   *sql;
+	char	   *call_sql;		/* what calls the function, once made */
+	char	   *library;
+	char	   *symbol;
+	char	   *payload_type;	/* as regtype prints it, or NULL */
+	char	   *validate;		/* signatures of hooks, or NULL */
+	char	   *cleanup;
+	char	   *on_error;
+	int32		queue_id;		/* 0: none given */
+	bool		has_priority;
+	int32		priority;
+	Interval   *timeout;
+	Jsonb	   *retry;
+	char		transaction;	/* '\0': none given */
+	bool		isolate;
+	bool		standalone;		/* its SQL can not run in a transaction */
+} JdgHandler;
+
+/*
+ * The handler of a name, if "role" may use it: its own, a superuser's, the
+ * extension owner's, or granted.  NULL if there is none of that name;
+ * FORBIDDEN if there is one that the role may not use.  The result stays
+ * valid until the transaction ends at least; nobody changes it.
+ */
+extern JdgHandler *jdg_handler_get(const char *name, Oid role);
+
+/*
+ * Check a payload as the current user: strict conversion to the payload
+ * type, then the validate hook.  Raises VALIDATION_ERROR naming the field.
+ * Outside jdg_internal_begin().
+ */
+extern void jdg_handler_check_payload(const JdgHandler *h, Jsonb *payload);
+
+/*
+ * The hooks of the handler that a command names, as they are registered now;
+ * NULL where there is none.  Raises nothing.  Inside jdg_internal_begin().
+ */
+extern void jdg_handler_hooks(int64 command_id, MemoryContext mcxt,
+							  const char **cleanup, const char **on_error);
+
+/*
+ * SQL text with $1 jsonb that runs the handler (function and sql kinds); it
+ * lives as long as the handler.  Resolves the function as it is now.
+ */
+extern const char *jdg_handler_sql(JdgHandler *h);
+
+#endif							/* JDG_HANDLER_HANDLER_H */

@@ -1,0 +1,271 @@
+/*-------------------------------------------------------------------------
+ *
+ * handler_admin_funcs.c
+ *	  drop_handler(), grant_handler(), revoke_handler().
+ *
+ * Runs in the caller's backend.  The handler's row is locked first; then,
+ * when its tasks are cancelled, their rows, never waiting: a row that is
+ * locked is a worker's, and is reached through the worker's slot.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "catalog/pg_type.h"
+#include "miscadmin.h"
+#include "utils/acl.h"
+#include "utils/builtins.h"
+
+#include "access/access.h"
+#include "base/args.h"
+#include "base/errors.h"
+#include "base/spi.h"
+#include "shared/shmem.h"
+#include "task/settle.h"
+
+PG_FUNCTION_INFO_V1(jdg_drop_handler);
+PG_FUNCTION_INFO_V1(jdg_grant_handler);
+PG_FUNCTION_INFO_V1(jdg_revoke_handler);
+
+#define COMMANDS_OF_IT \
+	"(SELECT c.command_id FROM jadugar.command AS c " \
+	"WHERE c.kind = 'h' AND c.text = $1)"
+
+static JdgQuery find_query = {
+	"SELECT owner, kind FROM jadugar.handler WHERE name = $1 FOR UPDATE",
+	1, {TEXTOID}
+};
+
+static JdgQuery schedules_query = {
+	"SELECT string_agg(quote_literal(u.name), ', ') FROM "
+	"(SELECT s.name FROM jadugar.schedule AS s "
+	"WHERE s.command_id IN " COMMANDS_OF_IT
+	" ORDER BY s.name LIMIT 5) AS u",
+	1, {TEXTOID}
+};
+
+static JdgQuery count_query = {
+	"SELECT count(*) FROM jadugar.task AS t "
+	"WHERE t.command_id IN " COMMANDS_OF_IT,
+	1, {TEXTOID}
+};
+
+static JdgQuery waiting_query = {
+	"SELECT " JDG_TASK_COLUMNS " FROM jadugar.task "
+	"WHERE state <> 'x' AND command_id IN " COMMANDS_OF_IT
+	" ORDER BY task_id FOR UPDATE SKIP LOCKED",
+	1, {TEXTOID}
+};
+
+static JdgQuery unfinished_query = {
+	"SELECT t.task_id FROM jadugar.task AS t "
+	"WHERE t.command_id IN " COMMANDS_OF_IT,
+	1, {TEXTOID}
+};
+
+static JdgQuery delete_query = {
+	"DELETE FROM jadugar.handler WHERE name = $1", 1, {TEXTOID},
+	.config = true
+};
+
+static JdgQuery delete_grants_query = {
+	"DELETE FROM jadugar.handler_grant WHERE handler = $1", 1, {TEXTOID},
+	.config = true
+};
+
+static JdgQuery grant_query = {
+	"INSERT INTO jadugar.handler_grant (handler, role) VALUES ($1, $2) "
+	"ON CONFLICT (handler, role) DO NOTHING",
+	2, {TEXTOID, OIDOID},
+	.config = true
+};
+
+static JdgQuery revoke_query = {
+	"DELETE FROM jadugar.handler_grant WHERE handler = $1 AND role = $2",
+	2, {TEXTOID, OIDOID},
+	.config = true
+};
+
+/* Its owner and whether it is a C handler; inside jdg_internal_begin(). */
+static Oid
+lock_handler(const char *name, bool *is_c)
+{
+	Datum		key = CStringGetTextDatum(name);
+
+	jdg_check_name("a handler", name);
+	if (jdg_run(&find_query, &key, NULL, 1) == 0)
+		ereport(ERROR,
+				(errcode(JDG_ERRCODE_NOT_FOUND),
+				 errmsg("handler \"%s\" does not exist", name)));
+	*is_c = strcmp(jdg_col_text(0, 2, CurrentMemoryContext), "c") == 0;
+	return jdg_col_oid(0, 1);
+}
+
+static void
+check_manages(const char *name, Oid user, Oid owner)
+{
+	if (jdg_may_manage(user, owner))
+		return;
+	ereport(ERROR,
+			(errcode(JDG_ERRCODE_FORBIDDEN),
+			 errmsg("permission denied for handler \"%s\"", name),
+			 errdetail("It belongs to role \"%s\".",
+					   GetUserNameFromId(owner, true)),
+			 errhint("Act as a member of that role, or as an operator.")));
+}
+
+static void
+refuse_if_scheduled(const char *name)
+{
+	Datum		key = CStringGetTextDatum(name);
+	char	   *names;
+
+	(void) jdg_run(&schedules_query, &key, NULL, 0);
+	names = jdg_col_text(0, 1, CurrentMemoryContext);
+	if (names)
+		ereport(ERROR,
+				(errcode(JDG_ERRCODE_CONFLICT),
+				 errmsg("handler \"%s\" is in use by schedules", name),
+				 errdetail("Among them: %s.", names),
+				 errhint("Unschedule those first.")));
+}
+
+static void
+refuse_if_pending(const char *name)
+{
+	Datum		key = CStringGetTextDatum(name);
+	int64		n;
+
+	(void) jdg_run(&count_query, &key, NULL, 0);
+	n = jdg_col_int64(0, 1, 0);
+	if (n > 0)
+		ereport(ERROR,
+				(errcode(JDG_ERRCODE_CONFLICT),
+				 errmsg("handler \"%s\" is in use by tasks", name),
+				 errdetail("Tasks that are not finished: %lld.",
+						   (long long) n),
+				 errhint("Wait for them, or pass pending => 'cancel'.")));
+}
+
+/* Cancel what waits, then ask workers to stop what they hold. */
+static void
+cancel_pending(const char *name)
+{
+	Datum		key = CStringGetTextDatum(name);
+	MemoryContext mcxt = CurrentMemoryContext;
+	int64		n = jdg_run(&waiting_query, &key, NULL, 0);
+	JdgTask    *tasks = palloc(sizeof(JdgTask) * Max(n, 1));
+	int64	   *ids;
+
+	for (int64 i = 0; i < n; i++)
+		jdg_task_from_row(i, &tasks[i], mcxt);
+	for (int64 i = 0; i < n; i++)
+		jdg_settle_cancel(&tasks[i], "handler dropped");
+
+	n = jdg_run(&unfinished_query, &key, NULL, 0);
+	ids = palloc(sizeof(int64) * Max(n, 1));
+	for (int64 i = 0; i < n; i++)
+		ids[i] = jdg_col_int64(i, 1, 0);
+	jdg_require_shmem();
+	for (int64 i = 0; i < n; i++)
+		(void) jdg_slot_cancel_task(MyDatabaseId, ids[i], JDG_CANCEL_TASK);
+}
+
+/* drop_handler(name, pending) */
+Datum
+jdg_drop_handler(PG_FUNCTION_ARGS)
+{
+	char	   *name = jdg_need_text(fcinfo, 0, "drop_handler", "name");
+	char	   *pending = jdg_need_text(fcinfo, 1, "drop_handler", "pending");
+	Oid			user = GetUserId();
+	JdgInternal in;
+	Datum		key = CStringGetTextDatum(name);
+	bool		is_c;
+
+	if (strcmp(pending, "restrict") != 0 && strcmp(pending, "cancel") != 0)
+		ereport(ERROR,
+				(errcode(JDG_ERRCODE_VALIDATION_ERROR),
+				 errmsg("pending must be 'restrict' or 'cancel'"),
+				 errdetail("The value is \"%s\".", jdg_excerpt(pending))));
+	jdg_internal_begin(&in);
+	check_manages(name, user, lock_handler(name, &is_c));
+	refuse_if_scheduled(name);
+	if (strcmp(pending, "cancel") == 0)
+		cancel_pending(name);
+	else
+		refuse_if_pending(name);
+	jdg_run(&delete_grants_query, &key, NULL, 0);
+	jdg_run(&delete_query, &key, NULL, 0);
+	jdg_internal_end(&in);
+	PG_RETURN_VOID();
+}
+
+/*
+ * Who is granted a handler runs its owner's code with its own rights.  So
+ * the owner alone can not grant it: whoever does must be able to act for the
+ * other role anyway, and for a superuser or for C code that is a superuser.
+ */
+static void
+check_may_grant(const char *name, Oid user, Oid role, bool is_c)
+{
+	bool		allowed = superuser_arg(user);
+
+	if (!allowed && !is_c && !superuser_arg(role))
+		allowed = has_privs_of_role(user, role) || jdg_is_operator(user);
+	if (!allowed)
+		ereport(ERROR,
+				(errcode(JDG_ERRCODE_FORBIDDEN),
+				 errmsg("permission denied to grant handler \"%s\" to role \"%s\"",
+						name, GetUserNameFromId(role, true)),
+				 errdetail("It would run with the rights of that role."),
+				 is_c || superuser_arg(role) ?
+				 errhint("Ask a superuser.") : errhint("Ask an operator.")));
+}
+
+/* grant_handler(name, role) */
+Datum
+jdg_grant_handler(PG_FUNCTION_ARGS)
+{
+	char	   *name = jdg_need_text(fcinfo, 0, "grant_handler", "name");
+	Oid			role = jdg_role_by_name(jdg_need_text(fcinfo, 1,
+													  "grant_handler",
+													  "role"));
+	Oid			user = GetUserId();
+	JdgInternal in;
+	Datum		values[2];
+	bool		is_c;
+
+	values[0] = CStringGetTextDatum(name);
+	values[1] = ObjectIdGetDatum(role);
+	jdg_internal_begin(&in);
+	check_manages(name, user, lock_handler(name, &is_c));
+	check_may_grant(name, user, role, is_c);
+	jdg_remember_role(role);
+	jdg_run(&grant_query, values, NULL, 0);
+	jdg_internal_end(&in);
+	PG_RETURN_VOID();
+}
+
+/* revoke_handler(name, role) */
+Datum
+jdg_revoke_handler(PG_FUNCTION_ARGS)
+{
+	char	   *name = jdg_need_text(fcinfo, 0, "revoke_handler", "name");
+	char	   *role = jdg_need_text(fcinfo, 1, "revoke_handler", "role");
+	Oid			user = GetUserId();
+	JdgInternal in;
+	Datum		values[2];
+	bool		is_c;
+
+	values[0] = CStringGetTextDatum(name);
+	values[1] = ObjectIdGetDatum(jdg_role_by_name(role));
+	jdg_internal_begin(&in);
+	check_manages(name, user, lock_handler(name, &is_c));
+	if (jdg_run(&revoke_query, values, NULL, 0) == 0)
+		ereport(ERROR,
+				(errcode(JDG_ERRCODE_NOT_FOUND),
+				 errmsg("handler \"%s\" is not granted to role \"%s\"", name,
+						role)));
+	jdg_internal_end(&in);
+	PG_RETURN_VOID();
+}

@@ -1,0 +1,368 @@
+/*-------------------------------------------------------------------------
+ *
+ * handler_funcs.c
+ *	  register_handler(), register_sql_handler(), register_c_handler().
+ *
+ * Runs in the caller's backend.  What the caller names (functions, types,
+ * hooks) is looked up as the caller and stored under names that mean the
+ * same under any search_path; registration.c writes the row.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "catalog/pg_type.h"
+#include "miscadmin.h"
+#include "utils/builtins.h"
+
+#include "base/args.h"
+#include "base/compat.h"
+#include "base/errors.h"
+#include "base/spi.h"
+#include "exec/c.h"
+#include "handler/command.h"
+#include "handler/function.h"
+#include "handler/payload.h"
+#include "handler/registration.h"
+#include "task/enqueue.h"
+#include "task/retry.h"
+
+PG_FUNCTION_INFO_V1(jdg_register_handler);
+PG_FUNCTION_INFO_V1(jdg_register_sql_handler);
+PG_FUNCTION_INFO_V1(jdg_register_c_handler);
+
+/* The arguments that all three functions share, from number n on. */
+static void
+read_options(FunctionCallInfo fcinfo, int n, JdgRegistration *r)
+{
+	r->payload_type = jdg_arg_text(fcinfo, n);
+	r->validate = jdg_arg_text(fcinfo, n + 1);
+	r->cleanup = jdg_arg_text(fcinfo, n + 2);
+	r->on_error = jdg_arg_text(fcinfo, n + 3);
+	r->version = PG_ARGISNULL(n + 4) ? "1.0.0" : jdg_arg_text(fcinfo, n + 4);
+	r->queue = jdg_arg_text(fcinfo, n + 5);
+	r->has_priority = !PG_ARGISNULL(n + 6);
+	if (r->has_priority)
+		r->priority = PG_GETARG_INT32(n + 6);
+	r->timeout = jdg_arg_interval(fcinfo, n + 7);
+	r->retry = jdg_arg_jsonb(fcinfo, n + 8);
+	r->transaction = jdg_arg_text(fcinfo, n + 9);
+	r->has_isolate = !PG_ARGISNULL(n + 10);
+	if (r->has_isolate)
+		r->isolate = PG_GETARG_BOOL(n + 10);
+	r->description = jdg_arg_text(fcinfo, n + 11);
+	r->or_replace = !PG_ARGISNULL(n + 12) && PG_GETARG_BOOL(n + 12);
+}
+
+/*
+ * A command is SQL if it can be: a handler of a name that is SQL could never
+ * be reached, and its owner might think otherwise.
+ */
+static void
+check_handler_name(const char *name)
+{
+	jdg_check_name("a handler", name);
+	if (jdg_command_is_sql(name))
+		ereport(ERROR,
+				(errcode(JDG_ERRCODE_VALIDATION_ERROR),
+				 errmsg("name of a handler must not be SQL"),
+				 errdetail("The name \"%s\" is an SQL statement, and would be run as one.",
+						   name),
+				 errhint("Choose another name.")));
+}
+
+static const char *
+skip_digits(const char *p)
+{
+	while (*p >= '0' && *p <= '9')
+		p++;
+	return p;
+}
+
+/* the part after - or +: words of letters, digits and hyphens */
+static const char *
+skip_identifiers(const char *p)
+{
+	const char *start = p;
+
+	while ((*p >= '0' && *p <= '9') || (*p >= 'a' && *p <= 'z') ||
+		   (*p >= 'A' && *p <= 'Z') || *p == '-' ||
+		   (*p == '.' && p > start && p[-1] != '.'))
+		p++;
+	return p == start || p[-1] == '.' ? NULL : p;
+}
+
+/* Semantic versioning 2.0.0: major.minor.patch[-pre][+build]. */
+static bool
+is_semver(const char *s)
+{
+	const char *p = s;
+
+	if (strlen(s) > 100)
+		return false;
+	for (int part = 0; part < 3; part++)
+	{
+		const char *end = skip_digits(p);
+
+		if (end == p || (*p == '0' && end > p + 1))
+			return false;
+		p = end;
+		if (part < 2 && *p++ != '.')
+			return false;
+	}
+	if (*p == '-' && (p = skip_identifiers(p + 1)) == NULL)
+		return false;
+	if (*p == '+' && (p = skip_identifiers(p + 1)) == NULL)
+		return false;
+	return *p == '\0';
+}
+
+/* A type as the caller names it; an error about the name becomes ours. */
+static Oid
+find_type(const char *given)
+{
+	MemoryContext mcxt = CurrentMemoryContext;
+	Oid			type;
+	int32		typmod;
+
+	if (strlen(given) > JDG_SIGNATURE_MAX)
+		ereport(ERROR,
+				(errcode(JDG_ERRCODE_VALIDATION_ERROR),
+				 errmsg("payload_type is too long"),
+				 errdetail("It has %zu bytes.", strlen(given))));
+	PG_TRY();
+	{
+		jdg_parse_type(given, &type, &typmod);
+	}
+	PG_CATCH();
+	{
+		ErrorData  *edata;
+
+		MemoryContextSwitchTo(mcxt);
+		edata = CopyErrorData();
+		if (!jdg_error_blames_input(edata))
+			PG_RE_THROW();
+		FlushErrorState();
+		ereport(ERROR,
+				(errcode(JDG_ERRCODE_NOT_FOUND),
+				 errmsg("payload_type \"%s\" does not exist", given),
+				 errdetail("%s", edata->message),
+				 errhint("Write it with its schema: 'app.mail'.")));
+	}
+	PG_END_TRY();
+	return type;
+}
+
+static const char *
+resolve_payload_type(const char *given)
+{
+	Oid			type = find_type(given);
+
+	if (!jdg_payload_type_ok(type))
+		ereport(ERROR,
+				(errcode(JDG_ERRCODE_VALIDATION_ERROR),
+				 errmsg("payload_type must be a composite type"),
+				 errdetail("The value is \"%s\".", jdg_excerpt(given)),
+				 errhint("CREATE TYPE ... AS (field type, ...), or name a table.")));
+	if (!jdg_type_acl_ok(type, GetUserId()))
+		ereport(ERROR,
+				(errcode(JDG_ERRCODE_FORBIDDEN),
+				 errmsg("permission denied for type %s", format_type_be(type)),
+				 errhint("GRANT USAGE ON TYPE %s TO %s.", format_type_be(type),
+						 quote_identifier(GetUserNameFromId(GetUserId(), false)))));
+	return format_type_be_qualified(type);
+}
+
+/* A hook: a function of the payload, that returns something fit for it. */
+static const char *
+resolve_hook(const char *what, const char *given, bool validates)
+{
+	JdgFunction f;
+
+	if (given == NULL)
+		return NULL;
+	jdg_function_find(what, given, &f);
+	if (f.procedure || f.argument != JSONBOID)
+		ereport(ERROR,
+				(errcode(JDG_ERRCODE_VALIDATION_ERROR),
+				 errmsg("%s must be a function of one argument of type jsonb",
+						what),
+				 errdetail("The value is \"%s\".", jdg_excerpt(given))));
+	if (validates &&
+		(f.returns_set || (f.result != BOOLOID && f.result != TEXTOID &&
+						   f.result != VOIDOID)))
+		ereport(ERROR,
+				(errcode(JDG_ERRCODE_VALIDATION_ERROR),
+				 errmsg("%s must return boolean, text or void", what),
+				 errdetail("The value is \"%s\".", jdg_excerpt(given)),
+				 errhint("Return false or a message to refuse the payload, true or null to accept it.")));
+	return jdg_function_signature(f.oid);
+}
+
+static int32
+resolve_queue(const char *name)
+{
+	JdgInternal in;
+	JdgQueue	queue;
+	Oid			user = GetUserId();
+	bool		found;
+	bool		usable;
+
+	if (name == NULL)
+		return 0;
+	jdg_internal_begin(&in);
+	found = jdg_queue_use_by_name(name, &queue);
+	usable = found && jdg_queue_usable(&queue, user);
+	jdg_internal_end(&in);
+	if (!found)
+		ereport(ERROR,
+				(errcode(JDG_ERRCODE_NOT_FOUND),
+				 errmsg("queue \"%s\" does not exist", name),
+				 errhint("Create it with jadugar.create_queue().")));
+	if (!usable)
+		ereport(ERROR,
+				(errcode(JDG_ERRCODE_FORBIDDEN),
+				 errmsg("permission denied for queue \"%s\"", name),
+				 errhint("Its owner or an operator can allow it with jadugar.grant_queue().")));
+	return queue.queue_id;
+}
+
+static const char *
+transaction_name(const char *given)
+{
+	switch (jdg_transaction_mode(given))
+	{
+		case JDG_XACT_STANDALONE:
+			return "standalone";
+		case JDG_XACT_SERIALIZABLE:
+			return "serializable";
+		case JDG_XACT_REPEATABLE:
+			return "repeatable read";
+		default:
+			return "read committed";
+	}
+}
+
+/* What all kinds have in common; as the caller. */
+static void
+check_options(JdgRegistration *r)
+{
+	check_handler_name(r->name);
+	if (!is_semver(r->version))
+		ereport(ERROR,
+				(errcode(JDG_ERRCODE_VALIDATION_ERROR),
+				 errmsg("version must be a semantic version"),
+				 errdetail("The value is \"%s\".", jdg_excerpt(r->version)),
+				 errhint("Write for example '1.0.0' or '2.1.0-beta.1'.")));
+	if (r->payload_type)
+		r->payload_type = resolve_payload_type(r->payload_type);
+	r->validate = resolve_hook("validate", r->validate, true);
+	r->cleanup = resolve_hook("cleanup", r->cleanup, false);
+	r->on_error = resolve_hook("on_error", r->on_error, false);
+	r->queue_id = resolve_queue(r->queue);
+	if (r->timeout)
+		jdg_check_interval("timeout", r->timeout, false);
+	jdg_retry_check(r->retry);
+	if (r->transaction)
+		r->transaction = transaction_name(r->transaction);
+}
+
+/* register_handler(name, function, ...) */
+Datum
+jdg_register_handler(PG_FUNCTION_ARGS)
+{
+	JdgRegistration r = {.kind = "function"};
+	char	   *given;
+	JdgFunction f;
+
+	r.name = jdg_need_text(fcinfo, 0, "register_handler", "name");
+	given = jdg_need_text(fcinfo, 1, "register_handler", "function");
+	read_options(fcinfo, 2, &r);
+	check_options(&r);
+	jdg_function_find("function", given, &f);
+	r.function = jdg_function_signature(f.oid);
+	if (OidIsValid(f.argument) && f.argument != JSONBOID)
+	{
+		const char *type;
+
+		if (!jdg_payload_type_ok(f.argument))
+			ereport(ERROR,
+					(errcode(JDG_ERRCODE_VALIDATION_ERROR),
+					 errmsg("function \"%s\" can not be a handler", given),
+					 errdetail("Its argument is of type %s.",
+							   format_type_be(f.argument)),
+					 errhint("Use a function of one argument, jsonb or a composite type, or of none.")));
+		type = format_type_be_qualified(f.argument);
+		if (r.payload_type && strcmp(r.payload_type, type) != 0)
+			ereport(ERROR,
+					(errcode(JDG_ERRCODE_VALIDATION_ERROR),
+					 errmsg("payload_type must be the type of the function's argument"),
+					 errdetail("payload_type is %s, the argument is of type %s.",
+							   r.payload_type, type),
+					 errhint("Leave payload_type out.")));
+		r.payload_type = type;
+	}
+	if (f.procedure && r.transaction == NULL)
+		r.transaction = "standalone";
+	return jdg_handler_write(&r);
+}
+
+/* register_sql_handler(name, sql, ...) */
+Datum
+jdg_register_sql_handler(PG_FUNCTION_ARGS)
+{
+	JdgRegistration r = {.kind = "sql"};
+	ErrorData  *syntax_error;
+	char		kind;
+	bool		standalone;
+
+	r.name = jdg_need_text(fcinfo, 0, "register_sql_handler", "name");
+	r.sql = jdg_need_text(fcinfo, 1, "register_sql_handler", "sql");
+	read_options(fcinfo, 2, &r);
+	check_options(&r);
+	jdg_command_classify(r.sql, &kind, &standalone, &syntax_error);
+	if (kind != JDG_COMMAND_SQL)
+		ereport(ERROR,
+				(errcode(JDG_ERRCODE_VALIDATION_ERROR),
+				 errmsg("sql of a handler is not valid SQL: %s",
+						syntax_error->message),
+				 errhint("Write SQL that takes the payload as $1, of type jsonb."),
+				 internalerrquery(r.sql),
+				 internalerrposition(syntax_error->cursorpos)));
+	if (standalone && r.transaction &&
+		strcmp(r.transaction, "standalone") != 0)
+		ereport(ERROR,
+				(errcode(JDG_ERRCODE_VALIDATION_ERROR),
+				 errmsg("sql of the handler can not run inside a transaction"),
+				 errdetail("transaction is \"%s\".", r.transaction),
+				 errhint("Leave transaction out, or make it 'standalone'.")));
+	if (standalone)
+		r.transaction = "standalone";
+	return jdg_handler_write(&r);
+}
+
+/* register_c_handler(name, library, symbol, ...) */
+Datum
+jdg_register_c_handler(PG_FUNCTION_ARGS)
+{
+	JdgRegistration r = {.kind = "c"};
+
+	r.name = jdg_need_text(fcinfo, 0, "register_c_handler", "name");
+	r.library = jdg_need_text(fcinfo, 1, "register_c_handler", "library");
+	r.symbol = jdg_need_text(fcinfo, 2, "register_c_handler", "symbol");
+	read_options(fcinfo, 3, &r);
+	if (!superuser())
+		ereport(ERROR,
+				(errcode(JDG_ERRCODE_FORBIDDEN),
+				 errmsg("only superusers can register C handlers"),
+				 errdetail("C code runs with all rights of the server."),
+				 errhint("Ask a superuser to register it and to grant you its use with jadugar.grant_handler().")));
+	check_options(&r);
+	if (r.transaction && strcmp(r.transaction, "standalone") == 0)
+		ereport(ERROR,
+				(errcode(JDG_ERRCODE_VALIDATION_ERROR),
+				 errmsg("a C handler can not be standalone"),
+				 errhint("Leave transaction out.")));
+	(void) jdg_cfunc_load(r.library, r.symbol);
+	return jdg_handler_write(&r);
+}

@@ -1,0 +1,338 @@
+/*-------------------------------------------------------------------------
+ *
+ * payload.c
+ *	  Strict conversion of payloads to composite types.
+ *
+ * jsonb_populate_record() ignores keys that it does not know and leaves out
+ * what is missing; a payload is held to its type instead, at every depth.
+ * Each field is converted by itself, so that an error can name it.
+ *
+ * Runs as the user in the user's transaction: input functions and checks of
+ * domains are user code.  Their errors are turned into ours and raised again,
+ * never swallowed, so no subtransaction is needed.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "access/tupdesc.h"
+#include "catalog/pg_type.h"
+#include "fmgr.h"
+#include "funcapi.h"
+#include "miscadmin.h"
+#include "nodes/makefuncs.h"
+#include "utils/builtins.h"
+#include "utils/fmgroids.h"
+#include "utils/lsyscache.h"
+#include "utils/numeric.h"
+#include "utils/typcache.h"
+
+#include "base/errors.h"
+#include "handler/payload.h"
+
+static void check_value(Oid type, int32 typmod, JsonbValue *v,
+						const char *path);
+
+bool
+jdg_payload_type_ok(Oid type)
+{
+	return get_typtype(getBaseType(type)) == TYPTYPE_COMPOSITE;
+}
+
+bool
+jdg_error_blames_input(const ErrorData *edata)
+{
+	int			class = ERRCODE_TO_CATEGORY(edata->sqlerrcode);
+
+	return class != ERRCODE_OPERATOR_INTERVENTION &&
+		class != ERRCODE_INSUFFICIENT_RESOURCES &&
+		class != ERRCODE_TRANSACTION_ROLLBACK &&
+		class != ERRCODE_TO_CATEGORY(ERRCODE_IO_ERROR) &&
+		class != ERRCODE_INTERNAL_ERROR &&
+		edata->sqlerrcode != ERRCODE_LOCK_NOT_AVAILABLE;
+}
+
+static bool
+is_container(const JsonbValue *v, bool array)
+{
+	if (v == NULL || v->type != jbvBinary)
+		return false;
+	return array ? JsonContainerIsArray(v->val.binary.data) :
+		JsonContainerIsObject(v->val.binary.data);
+}
+
+static bool
+is_json(Oid type)
+{
+	return type == JSONBOID || type == JSONOID;
+}
+
+static void
+raise_wrong_shape(const char *path, const char *wanted, Oid type)
+{
+	ereport(ERROR,
+			(errcode(JDG_ERRCODE_VALIDATION_ERROR),
+			 errmsg("field \"%s\" of the payload must be %s", path, wanted),
+			 errdetail("Its type is %s.", format_type_be(type)),
+			 errhint("Correct the payload.")));
+}
+
+/* The text of a JSON value as the type's input function wants it. */
+static char *
+input_text(Oid base, JsonbValue *v)
+{
+	Jsonb	   *j;
+
+	if (v == NULL || v->type == jbvNull)
+		return NULL;
+	if (!is_json(base))
+	{
+		if (v->type == jbvString)
+			return pnstrdup(v->val.string.val, v->val.string.len);
+		if (v->type == jbvBool)
+			return pstrdup(v->val.boolean ? "true" : "false");
+		if (v->type == jbvNumeric)
+			return DatumGetCString(DirectFunctionCall1(numeric_out,
+													   NumericGetDatum(v->val.numeric)));
+	}
+	j = JsonbValueToJsonb(v);
+	return JsonbToCString(NULL, &j->root, VARSIZE(j));
+}
+
+/* A scalar by its type's input function; the value itself is dropped. */
+static void
+convert_scalar(Oid type, int32 typmod, JsonbValue *v)
+{
+	Oid			input;
+	Oid			ioparam;
+
+	getTypeInputInfo(type, &input, &ioparam);
+	(void) OidInputFunctionCall(input, input_text(getBaseType(type), v),
+								ioparam, typmod);
+}
+
+/* jsonb_populate_record(NULL::type, payload) */
+static void
+convert_row(Oid type, Jsonb *payload)
+{
+	Oid			base = getBaseType(type);
+
+	LOCAL_FCINFO(fcinfo, 2);
+	FmgrInfo	flinfo;
+	Const	   *row = makeNullConst(base, -1, InvalidOid);
+	Const	   *data = makeNullConst(JSONBOID, -1, InvalidOid);
+	Datum		result;
+
+	fmgr_info(F_JSONB_POPULATE_RECORD, &flinfo);
+	fmgr_info_set_expr((Node *) makeFuncExpr(F_JSONB_POPULATE_RECORD, base,
+											 list_make2(row, data),
+											 InvalidOid, InvalidOid,
+											 COERCE_EXPLICIT_CALL),
+					   &flinfo);
+	InitFunctionCallInfoData(*fcinfo, &flinfo, 2, InvalidOid, NULL, NULL);
+	fcinfo->args[0].value = (Datum) 0;
+	fcinfo->args[0].isnull = true;
+	fcinfo->args[1].value = JsonbPGetDatum(payload);
+	fcinfo->args[1].isnull = false;
+	result = FunctionCallInvoke(fcinfo);
+	if (base != type)
+		domain_check(result, fcinfo->isnull, type, NULL, NULL);
+}
+
+/*
+ * Convert a scalar field, or with a payload the whole of it; an error names
+ * the field.
+ */
+static void
+convert(Oid type, int32 typmod, JsonbValue *v, const char *path,
+		Jsonb *payload)
+{
+	MemoryContext mcxt = CurrentMemoryContext;
+
+	PG_TRY();
+	{
+		if (payload)
+			convert_row(type, payload);
+		else
+			convert_scalar(type, typmod, v);
+	}
+	PG_CATCH();
+	{
+		ErrorData  *edata;
+
+		MemoryContextSwitchTo(mcxt);
+		edata = CopyErrorData();
+		if (!jdg_error_blames_input(edata))
+			PG_RE_THROW();
+		FlushErrorState();
+		ereport(ERROR,
+				(errcode(JDG_ERRCODE_VALIDATION_ERROR),
+				 payload ? errmsg("payload is not acceptable") :
+				 errmsg("field \"%s\" of the payload is not acceptable", path),
+				 errdetail("%s", jdg_excerpt(edata->message)),
+				 edata->hint ? errhint("%s", edata->hint) :
+				 errhint("Its type is %s.", format_type_with_typemod(type, typmod))));
+	}
+	PG_END_TRY();
+}
+
+static char *
+list_fields(TupleDesc desc)
+{
+	StringInfoData s;
+
+	initStringInfo(&s);
+	for (int i = 0; i < desc->natts; i++)
+	{
+		Form_pg_attribute att = TupleDescAttr(desc, i);
+
+		if (!att->attisdropped)
+			appendStringInfo(&s, "%s%s", s.len > 0 ? ", " : "",
+							 NameStr(att->attname));
+	}
+	return s.data;
+}
+
+static char *
+join_path(const char *path, const char *field)
+{
+	return path[0] ? psprintf("%s.%s", path, field) : pstrdup(field);
+}
+
+static void
+check_keys(TupleDesc desc, Oid type, JsonbContainer *object, const char *path)
+{
+	JsonbIterator *it = JsonbIteratorInit(object);
+	JsonbIteratorToken tok;
+	JsonbValue	v;
+
+	while ((tok = JsonbIteratorNext(&it, &v, true)) != WJB_DONE)
+	{
+		bool		known = false;
+		char	   *key;
+
+		if (tok != WJB_KEY)
+			continue;
+		key = pnstrdup(v.val.string.val, v.val.string.len);
+		for (int i = 0; i < desc->natts && !known; i++)
+		{
+			Form_pg_attribute att = TupleDescAttr(desc, i);
+
+			known = !att->attisdropped &&
+				strcmp(NameStr(att->attname), key) == 0;
+		}
+		if (!known)
+			ereport(ERROR,
+					(errcode(JDG_ERRCODE_VALIDATION_ERROR),
+					 errmsg("payload has an unknown field \"%s\"",
+							jdg_excerpt(join_path(path, key))),
+					 errdetail("Type %s has the fields: %s.",
+							   format_type_be(type), list_fields(desc)),
+					 errhint("Remove the field or correct its name.")));
+	}
+}
+
+/* An object against the attributes of a composite type. */
+static void
+check_row(Oid type, int32 typmod, JsonbContainer *object, const char *path)
+{
+	TupleDesc	desc = lookup_rowtype_tupdesc_copy(type, typmod);
+
+	check_keys(desc, type, object, path);
+	for (int i = 0; i < desc->natts; i++)
+	{
+		Form_pg_attribute att = TupleDescAttr(desc, i);
+		const char *name = NameStr(att->attname);
+		JsonbValue *v;
+		char	   *field;
+
+		if (att->attisdropped)
+			continue;
+		v = getKeyJsonValueFromContainer(object, name, strlen(name), NULL);
+		field = join_path(path, name);
+		if (att->attnotnull && (v == NULL || v->type == jbvNull))
+			ereport(ERROR,
+					(errcode(JDG_ERRCODE_VALIDATION_ERROR),
+					 v ? errmsg("field \"%s\" of the payload must not be null", field) :
+					 errmsg("field \"%s\" of the payload is missing", field),
+					 errdetail("Type %s declares it NOT NULL.",
+							   format_type_be(type)),
+					 errhint("Give the field a value.")));
+		check_value(att->atttypid, att->atttypmod, v, field);
+	}
+}
+
+/* Elements of an array, at any number of dimensions. */
+static void
+check_elements(Oid type, int32 typmod, JsonbContainer *array,
+			   const char *path)
+{
+	JsonbIterator *it = JsonbIteratorInit(array);
+	JsonbIteratorToken tok;
+	JsonbValue	v;
+	int			i = 0;
+
+	while ((tok = JsonbIteratorNext(&it, &v, true)) != WJB_DONE)
+	{
+		char	   *item;
+
+		if (tok != WJB_ELEM)
+			continue;
+		item = psprintf("%s[%d]", path, i++);
+		if (is_container(&v, true) && !is_json(getBaseType(type)))
+			check_elements(type, typmod, v.val.binary.data, item);
+		else
+			check_value(type, typmod, &v, item);
+		pfree(item);
+	}
+}
+
+/*
+ * A value, or NULL where it is missing, against the type of a field.  Rows
+ * and arrays are entered; what domains over those say is left to the
+ * conversion of the whole.
+ */
+static void
+check_value(Oid type, int32 typmod, JsonbValue *v, const char *path)
+{
+	int32		base_typmod = typmod;
+	Oid			base = getBaseTypeAndTypmod(type, &base_typmod);
+	Oid			element = get_element_type(base);
+	bool		is_null = v == NULL || v->type == jbvNull;
+
+	check_stack_depth();
+	CHECK_FOR_INTERRUPTS();
+	if (is_null && base == type)
+		return;
+	if (!is_null && get_typtype(base) == TYPTYPE_COMPOSITE)
+	{
+		if (!is_container(v, false))
+			raise_wrong_shape(path, "an object", type);
+		check_row(base, base_typmod, v->val.binary.data, path);
+	}
+	else if (!is_null && OidIsValid(element) && v->type != jbvString)
+	{
+		if (!is_container(v, true))
+			raise_wrong_shape(path, "an array", type);
+		check_elements(element, base_typmod, v->val.binary.data, path);
+	}
+	else
+		convert(type, typmod, v, path, NULL);
+}
+
+void
+jdg_payload_check(Oid type, Jsonb *payload)
+{
+	int32		typmod = -1;
+	Oid			base = getBaseTypeAndTypmod(type, &typmod);
+
+	if (!JB_ROOT_IS_OBJECT(payload))
+		ereport(ERROR,
+				(errcode(JDG_ERRCODE_VALIDATION_ERROR),
+				 errmsg("payload must be a JSON object"),
+				 errdetail("It is converted to type %s.",
+						   format_type_be(type)),
+				 errhint("Write an object with one key for each field.")));
+	check_row(base, typmod, &payload->root, "");
+	convert(type, -1, NULL, "", payload);
+}

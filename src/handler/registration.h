@@ -1,0 +1,44 @@
+/*-------------------------------------------------------------------------
+ *
+ * registration.h
+ *	  A handler as it is registered: what register_...handler() were given.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef JDG_HANDLER_REGISTRATION_H
+#define JDG_HANDLER_REGISTRATION_H
+
+#include "utils/jsonb.h"
+#include "utils/timestamp.h"
+
+/* NULL or has_...: not given; names are resolved already */
+typedef struct JdgRegistration
+{
+	const char *name;
+	const char *kind;
+	const char *function;
+	const char *sql;
+	const char *library;
+	const char *symbol;
+	const char *payload_type;
+	const char *validate;
+	const char *cleanup;
+	const char *on_error;
+	const char *version;
+	const char *queue;
+	int32		queue_id;		/* 0: none */
+	bool		has_priority;
+	int32		priority;
+	Interval   *timeout;
+	Jsonb	   *retry;
+	const char *transaction;
+	bool		has_isolate;
+	bool		isolate;
+	const char *description;
+	bool		or_replace;
+} JdgRegistration;
+
+/* insert or replace; returns the name, as the SQL functions do */
+extern Datum jdg_handler_write(const JdgRegistration *r);
+
+#endif							/* JDG_HANDLER_REGISTRATION_H */

@@ -1,0 +1,303 @@
+/*-------------------------------------------------------------------------
+ *
+ * ddl_hook.c
+ *	  Statements of others that concern our processes.
+ *
+ * Runs in any backend.
+ *
+ * CREATE DATABASE … TEMPLATE, DROP DATABASE, ALTER DATABASE … RENAME and SET
+ * TABLESPACE need a database without sessions: our processes are made to
+ * leave it until the statement's transaction ends.  Only somebody who may run
+ * the statement gets that far.
+ *
+ * DROP EXTENSION: the scheduler is told at commit; until then the lock that
+ * each of our transactions takes first keeps us out (base/spi.c).
+ *
+ * COMMIT PREPARED: what the transaction had gathered for its commit was
+ * forgotten with PREPARE, so the scheduler looks at everything; after ROLLBACK
+ * PREPARED too, for workers have passed over what it had locked.
+ *
+ * Changes to roles may unblock tasks: all schedulers look again.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include <signal.h>
+
+#include "access/xact.h"
+#include "catalog/objectaccess.h"
+#include "catalog/pg_authid.h"
+#include "catalog/pg_extension.h"
+#include "commands/dbcommands.h"
+#include "commands/defrem.h"
+#include "commands/extension.h"
+#include "miscadmin.h"
+#include "nodes/parsenodes.h"
+#include "storage/ipc.h"
+#include "tcop/utility.h"
+#include "utils/resowner.h"
+
+#include "base/compat.h"
+#include "base/fault.h"
+#include "scheduler/scheduler.h"
+#include "task/marks.h"
+
+static ProcessUtility_hook_type prev_utility = NULL;
+static object_access_hook_type prev_object_access = NULL;
+
+/* for the end of this transaction */
+static bool evicted = false;
+static bool roles_changed = false;
+static bool extension_dropped = false;
+
+static void
+at_end(XactEvent event, void *arg)
+{
+	bool		commit = event == XACT_EVENT_COMMIT;
+
+	if (!commit && event != XACT_EVENT_ABORT)
+		return;
+	if (evicted)
+	{
+		/* one word each, ours: no lock is needed to take it back */
+		for (int i = 0; i < JdgShared->ndbs; i++)
+		{
+			if (JdgShared->dbs[i].evicted_by == MyProcPid)
+				JdgShared->dbs[i].evicted_by = 0;
+		}
+		evicted = false;
+		jdg_launcher_wake(true);
+	}
+	if (commit && extension_dropped)
+		jdg_wake_all_schedulers(JDG_WAKE_CONTROL);
+	extension_dropped = false;
+	roles_changed &= commit;
+}
+
+/*
+ * The schedulers look at roles through the system caches, so they are told
+ * only when the transaction has sent its invalidations: after at_end().
+ */
+static void
+at_release(ResourceReleasePhase phase, bool commit, bool top, void *arg)
+{
+	if (!roles_changed || !top || phase != RESOURCE_RELEASE_AFTER_LOCKS)
+		return;
+	roles_changed = false;
+	if (commit)
+		jdg_wake_all_schedulers(JDG_WAKE_CONTROL | JDG_WAKE_WORK);
+}
+
+/*
+ * Make our processes leave a database until this transaction ends.  Those
+ * that are on their way into it see the mark when they get there.
+ */
+static void
+evict(Oid dboid)
+{
+	JdgDb	   *db = jdg_db_lookup(dboid, false);
+
+	if (db == NULL)
+		return;
+	LWLockAcquire(JdgShared->lock, LW_EXCLUSIVE);
+	db->evicted_by = MyProcPid;
+	evicted = true;
+	if (db->scheduler_pid != 0)
+		(void) kill(db->scheduler_pid, SIGTERM);
+	for (int i = 0; i < JDG_WAITING_MAX; i++)
+	{
+		if (db->waiting_pid[i] != 0)
+			(void) kill(db->waiting_pid[i], SIGTERM);
+	}
+	LWLockRelease(JdgShared->lock);
+	jdg_slots_evict(dboid);
+}
+
+static void
+evict_if_allowed(const char *dbname, bool as_template)
+{
+	Oid			dboid = dbname ? get_database_oid(dbname, true) : InvalidOid;
+
+	if (!OidIsValid(dboid))
+		return;
+	if (as_template ? !(have_createdb_privilege() &&
+						(superuser() || jdg_database_owned_by(dboid, GetUserId()))) :
+		!jdg_database_owned_by(dboid, GetUserId()))
+		return;
+	evict(dboid);
+}
+
+static const char *
+option_string(List *options, const char *name)
+{
+	ListCell   *lc;
+
+	foreach(lc, options)
+	{
+		DefElem    *d = lfirst_node(DefElem, lc);
+
+		if (strcmp(d->defname, name) == 0 && d->arg)
+			return defGetString(d);
+	}
+	return NULL;
+}
+
+static void
+before_utility(Node *stmt)
+{
+	switch (nodeTag(stmt))
+	{
+		case T_CreatedbStmt:
+			evict_if_allowed(option_string(((CreatedbStmt *) stmt)->options,
+										   "template"), true);
+			break;
+		case T_DropdbStmt:
+			evict_if_allowed(((DropdbStmt *) stmt)->dbname, false);
+			break;
+		case T_AlterDatabaseStmt:
+			if (option_string(((AlterDatabaseStmt *) stmt)->options,
+							  "tablespace") != NULL)
+				evict_if_allowed(((AlterDatabaseStmt *) stmt)->dbname, false);
+			break;
+		case T_RenameStmt:
+			if (((RenameStmt *) stmt)->renameType == OBJECT_DATABASE)
+				evict_if_allowed(((RenameStmt *) stmt)->subname, false);
+			break;
+		default:
+			break;
+	}
+}
+
+static void
+after_utility(Node *stmt)
+{
+	switch (nodeTag(stmt))
+	{
+		case T_ConstraintsSetStmt:
+			jdg_set_constraints_used = true;
+			break;
+		case T_AlterRoleStmt:
+		case T_DropRoleStmt:
+		case T_GrantRoleStmt:
+		case T_GrantStmt:
+			roles_changed = true;
+			break;
+		case T_CreatedbStmt:
+			jdg_launcher_wake(true);
+			break;
+		default:
+			break;
+	}
+}
+
+static void
+run_utility(PlannedStmt *pstmt, const char *query, bool read_only,
+			ProcessUtilityContext context, ParamListInfo params,
+			QueryEnvironment *env, DestReceiver *dest, QueryCompletion *qc)
+{
+	if (prev_utility)
+		prev_utility(pstmt, query, read_only, context, params, env, dest, qc);
+	else
+		standard_ProcessUtility(pstmt, query, read_only, context, params, env,
+								dest, qc);
+}
+
+static bool
+ends_prepared(Node *stmt)
+{
+	TransactionStmtKind kind;
+
+	if (!IsA(stmt, TransactionStmt))
+		return false;
+	kind = ((TransactionStmt *) stmt)->kind;
+	return kind == TRANS_STMT_COMMIT_PREPARED ||
+		kind == TRANS_STMT_ROLLBACK_PREPARED;
+}
+
+/* a prepared transaction is being ended in this database */
+static JdgDb *ending_in = NULL;
+
+/* What it has made ready nobody knows: all are to look everywhere. */
+static void
+prepared_has_ended(void)
+{
+	JdgDb	   *db = ending_in;
+
+	if (db == NULL)
+		return;
+	JDG_FAULT("prepared-before-wake");
+	ending_in = NULL;
+	jdg_marks_forget(db);
+	jdg_db_wake(db, JDG_WAKE_ALL);
+}
+
+static void
+at_exit(int code, Datum arg)
+{
+	prepared_has_ended();
+}
+
+/* COMMIT PREPARED may have committed also when it ends badly. */
+static void
+end_prepared(PlannedStmt *pstmt, const char *query, bool read_only,
+			 ProcessUtilityContext context, ParamListInfo params,
+			 QueryEnvironment *env, DestReceiver *dest, QueryCompletion *qc)
+{
+	static bool registered = false;
+
+	if (!registered)
+		before_shmem_exit(at_exit, (Datum) 0);
+	registered = true;
+	ending_in = jdg_db_lookup(MyDatabaseId, false);
+	PG_TRY();
+	{
+		run_utility(pstmt, query, read_only, context, params, env, dest, qc);
+	}
+	PG_FINALLY();
+	{
+		prepared_has_ended();
+	}
+	PG_END_TRY();
+}
+
+static void
+process_utility(PlannedStmt *pstmt, const char *query, bool read_only,
+				ProcessUtilityContext context, ParamListInfo params,
+				QueryEnvironment *env, DestReceiver *dest, QueryCompletion *qc)
+{
+	/* the statement may be gone after CALL has committed */
+	Node	   *stmt = pstmt->utilityStmt;
+	NodeTag		tag = nodeTag(stmt);
+
+	before_utility(stmt);
+	if (ends_prepared(stmt))
+		end_prepared(pstmt, query, read_only, context, params, env, dest, qc);
+	else
+		run_utility(pstmt, query, read_only, context, params, env, dest, qc);
+	if (tag != T_CallStmt && tag != T_DoStmt)
+		after_utility(stmt);
+}
+
+static void
+object_access(ObjectAccessType access, Oid class, Oid object, int sub,
+			  void *arg)
+{
+	if (prev_object_access)
+		prev_object_access(access, class, object, sub, arg);
+	if (access == OAT_DROP && class == ExtensionRelationId &&
+		get_extension_oid("jadugar", true) == object)
+		extension_dropped = true;
+}
+
+/* From _PG_init, when preloaded. */
+void
+jdg_hooks_init(void)
+{
+	prev_utility = ProcessUtility_hook;
+	ProcessUtility_hook = process_utility;
+	prev_object_access = object_access_hook;
+	object_access_hook = object_access;
+	RegisterXactCallback(at_end, NULL);
+	RegisterResourceReleaseCallback(at_release, NULL);
+}

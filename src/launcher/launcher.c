@@ -1,0 +1,273 @@
+/*-------------------------------------------------------------------------
+ *
+ * launcher.c
+ *	  The launcher: one process per server that starts the schedulers.
+ *
+ * Started by the postmaster when recovery has finished, so on a standby only
+ * after promotion.  It has no database of its own; it reads pg_database,
+ * keeps one JdgDb entry per database that may have jadugar, and starts a
+ * scheduler for each.  A scheduler that finds no extension says so in its
+ * entry and ends.  CREATE EXTENSION, a restore and CREATE DATABASE wake the
+ * launcher; a slow scan is the safety net.
+ *
+ * What ends badly is started again with a growing delay.  The postmaster
+ * starts the launcher itself again at once; its own delay is in shared
+ * memory, so that it can not loop.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "access/genam.h"
+#include "access/heapam.h"
+#include "access/htup_details.h"
+#include "access/table.h"
+#include "access/tableam.h"
+#include "access/xact.h"
+#include "catalog/pg_database.h"
+#include "miscadmin.h"
+#include "pgstat.h"
+#include "postmaster/bgworker.h"
+#include "postmaster/interrupt.h"
+#include "storage/ipc.h"
+#include "tcop/tcopprot.h"
+#include "utils/guc.h"
+#include "utils/memutils.h"
+#include "utils/snapmgr.h"
+
+#include "base/clock.h"
+#include "base/compat.h"
+#include "base/fault.h"
+#include "base/settings.h"
+#include "scheduler/scheduler.h"
+
+/* how often to look for databases that nobody told of, in ms */
+#define SCAN_INTERVAL (30 * 60 * 1000L)
+/* a scheduler that has not shown itself by then was never started */
+#define STARTING_LIMIT (60 * USECS_PER_SEC)
+
+/* From _PG_init, in the postmaster. */
+void
+jdg_launcher_register(void)
+{
+	BackgroundWorker w;
+
+	memset(&w, 0, sizeof(w));
+	w.bgw_flags = BGWORKER_SHMEM_ACCESS | BGWORKER_BACKEND_DATABASE_CONNECTION;
+	w.bgw_start_time = BgWorkerStart_RecoveryFinished;
+	w.bgw_restart_time = 1;
+	snprintf(w.bgw_library_name, BGW_MAXLEN, "jadugar");
+	snprintf(w.bgw_function_name, BGW_MAXLEN, "jdg_launcher_main");
+	snprintf(w.bgw_name, BGW_MAXLEN, "jadugar launcher");
+	snprintf(w.bgw_type, BGW_MAXLEN, "jadugar launcher");
+	RegisterBackgroundWorker(&w);
+}
+
+/* Register a scheduler for a database; false: no slot is free. */
+bool
+jdg_scheduler_start(JdgDb *db, pid_t notify)
+{
+	BackgroundWorker w;
+
+	memset(&w, 0, sizeof(w));
+	w.bgw_flags = BGWORKER_SHMEM_ACCESS | BGWORKER_BACKEND_DATABASE_CONNECTION;
+	w.bgw_start_time = BgWorkerStart_RecoveryFinished;
+	w.bgw_restart_time = BGW_NEVER_RESTART;
+	snprintf(w.bgw_library_name, BGW_MAXLEN, "jadugar");
+	snprintf(w.bgw_function_name, BGW_MAXLEN, "jdg_scheduler_main");
+	snprintf(w.bgw_name, BGW_MAXLEN, "jadugar scheduler of database %u",
+			 db->dboid);
+	snprintf(w.bgw_type, BGW_MAXLEN, "jadugar scheduler");
+	w.bgw_main_arg = Int32GetDatum((int32) (db - JdgShared->dbs));
+	w.bgw_notify_pid = notify;
+	return RegisterDynamicBackgroundWorker(&w, NULL);
+}
+
+static bool
+still_exists(const Oid *oids, int n, Oid dboid)
+{
+	for (int i = 0; i < n; i++)
+	{
+		if (oids[i] == dboid)
+			return true;
+	}
+	return false;
+}
+
+/* Bring the entries in line with pg_database. */
+static void
+scan_databases(MemoryContext mcxt)
+{
+	Relation	rel;
+	TableScanDesc scan;
+	HeapTuple	tup;
+	Oid		   *oids = MemoryContextAlloc(mcxt, sizeof(Oid) * 64);
+	int			n = 0;
+	int			room = 64;
+
+	StartTransactionCommand();
+	(void) GetTransactionSnapshot();
+	rel = table_open(DatabaseRelationId, AccessShareLock);
+	scan = table_beginscan_catalog(rel, 0, NULL);
+	while ((tup = heap_getnext(scan, ForwardScanDirection)) != NULL)
+	{
+		Form_pg_database d = (Form_pg_database) GETSTRUCT(tup);
+
+		if (d->datistemplate || !d->datallowconn)
+			continue;
+		if (n == room)
+		{
+			room *= 2;
+			oids = repalloc(oids, sizeof(Oid) * room);
+		}
+		oids[n++] = d->oid;
+	}
+	table_endscan(scan);
+	table_close(rel, AccessShareLock);
+	CommitTransactionCommand();
+
+	for (int i = 0; i < JdgShared->ndbs; i++)
+	{
+		JdgDb	   *db = &JdgShared->dbs[i];
+
+		LWLockAcquire(JdgShared->lock, LW_EXCLUSIVE);
+		if (db->state != JDG_DB_FREE && db->scheduler_pid == 0 &&
+			db->state != JDG_DB_STARTING &&
+			!still_exists(oids, n, db->dboid))
+			db->state = JDG_DB_FREE;
+		LWLockRelease(JdgShared->lock);
+	}
+	for (int i = 0; i < n; i++)
+		(void) jdg_db_lookup(oids[i], true);
+	pfree(oids);
+}
+
+/*
+ * Start what is to be started.  Returns when to look again.
+ */
+static TimestampTz
+start_schedulers(void)
+{
+	TimestampTz next = DT_NOEND;
+	TimestampTz now = jdg_now();
+
+	if (!jdg_enabled)
+		return next;
+	for (int i = 0; i < JdgShared->ndbs; i++)
+	{
+		JdgDb	   *db = &JdgShared->dbs[i];
+		bool		start = false;
+
+		LWLockAcquire(JdgShared->lock, LW_EXCLUSIVE);
+		if (db->state == JDG_DB_NONE &&
+			pg_atomic_exchange_u32(&db->maybe_created, 0) != 0)
+		{
+			db->state = JDG_DB_UNKNOWN;
+			db->retry_at = 0;
+		}
+
+		/* registered, but the postmaster could not start it */
+		if (db->state == JDG_DB_STARTING && db->scheduler_pid == 0)
+		{
+			if (db->retry_at + STARTING_LIMIT <= now)
+				db->state = JDG_DB_UNKNOWN;
+			else
+				next = Min(next, db->retry_at + STARTING_LIMIT);
+		}
+		if (db->state == JDG_DB_UNKNOWN && db->evicted_by == 0)
+		{
+			if (db->retry_at <= now)
+			{
+				start = true;
+				db->state = JDG_DB_STARTING;
+				db->retry_at = now;
+			}
+			else
+				next = Min(next, db->retry_at);
+		}
+		LWLockRelease(JdgShared->lock);
+		if (start && !jdg_scheduler_start(db, 0))
+		{
+			ereport(LOG,
+					(errmsg("jadugar could not start the scheduler of database %u: no background worker is free",
+							db->dboid),
+					 errhint("Raise max_worker_processes.")));
+			LWLockAcquire(JdgShared->lock, LW_EXCLUSIVE);
+			db->state = JDG_DB_UNKNOWN;
+			db->retry_at = now + 5 * USECS_PER_SEC;
+			LWLockRelease(JdgShared->lock);
+			next = Min(next, db->retry_at);
+		}
+	}
+	return next;
+}
+
+static void
+launcher_exit(int code, Datum arg)
+{
+	SpinLockAcquire(&JdgShared->launcher_mutex);
+	JdgShared->launcher_latch = NULL;
+	JdgShared->launcher_pid = 0;
+	SpinLockRelease(&JdgShared->launcher_mutex);
+}
+
+static bool
+take_scan_request(void)
+{
+	bool		scan;
+
+	SpinLockAcquire(&JdgShared->launcher_mutex);
+	scan = JdgShared->launcher_scan;
+	JdgShared->launcher_scan = false;
+	SpinLockRelease(&JdgShared->launcher_mutex);
+	return scan;
+}
+
+void
+jdg_launcher_main(Datum arg)
+{
+	MemoryContext mcxt;
+	TimestampTz next_scan = 0;
+
+	pqsignal(SIGHUP, SignalHandlerForConfigReload);
+	pqsignal(SIGTERM, die);
+	BackgroundWorkerUnblockSignals();
+	before_shmem_exit(launcher_exit, (Datum) 0);
+	BackgroundWorkerInitializeConnection(NULL, NULL, 0);
+	pgstat_report_appname("jadugar launcher");
+	SpinLockAcquire(&JdgShared->launcher_mutex);
+	JdgShared->launcher_latch = MyLatch;
+	JdgShared->launcher_pid = MyProcPid;
+	SpinLockRelease(&JdgShared->launcher_mutex);
+	jdg_suspect_create();
+	jdg_suspect_collect();
+	mcxt = AllocSetContextCreate(TopMemoryContext, "jadugar launcher",
+								 ALLOCSET_DEFAULT_SIZES);
+
+	for (;;)
+	{
+		TimestampTz next;
+
+		MemoryContextReset(mcxt);
+		MemoryContextSwitchTo(mcxt);
+		CHECK_FOR_INTERRUPTS();
+		if (ConfigReloadPending)
+		{
+			ConfigReloadPending = false;
+			ProcessConfigFile(PGC_SIGHUP);
+		}
+		if (take_scan_request() || next_scan <= GetCurrentTimestamp())
+		{
+			scan_databases(mcxt);
+			next_scan = GetCurrentTimestamp() + SCAN_INTERVAL * 1000;
+		}
+		JDG_FAULT("launcher-round");
+		next = start_schedulers();
+		pgstat_report_activity(STATE_IDLE, NULL);
+		(void) WaitLatch(MyLatch,
+						 WL_LATCH_SET | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH,
+						 Min(jdg_ms_until(next, SCAN_INTERVAL),
+							 SCAN_INTERVAL), jdg_wait_launcher());
+		ResetLatch(MyLatch);
+	}
+}

@@ -1,0 +1,251 @@
+/*-------------------------------------------------------------------------
+ *
+ * slots_funcs.c
+ *	  What workers do, as rows: behind the views tasks, running, workers.
+ *
+ * Runs in any backend, called as the reader of the view, so what the reader
+ * may not see is left out here.  Each slot is copied under its spinlock; the
+ * slots together are no snapshot, hence a task that moves from one worker to
+ * another while we look may be met twice and is then shown once.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "fmgr.h"
+#include "funcapi.h"
+#include "miscadmin.h"
+#include "storage/shmem.h"
+#include "utils/acl.h"
+#include "utils/builtins.h"
+#include "utils/tuplestore.h"
+
+#include "access/access.h"
+#include "base/clock.h"
+#include "shared/shmem.h"
+
+PG_FUNCTION_INFO_V1(jdg_v_now);
+PG_FUNCTION_INFO_V1(jdg_v_slots);
+PG_FUNCTION_INFO_V1(jdg_v_workers);
+PG_FUNCTION_INFO_V1(jdg_v_queue_load);
+
+Datum
+jdg_v_now(PG_FUNCTION_ARGS)
+{
+	PG_RETURN_TIMESTAMPTZ(jdg_now());
+}
+
+/*
+ * The slots of this database whose owner the caller may see; palloc'd copies.
+ * Whether it is a monitor is asked only if it matters.
+ */
+static int
+visible_slots(JdgSlot **result)
+{
+	int			n = 0;
+	int			kept = 0;
+	bool		asked = false;
+	bool		monitor = false;
+	JdgSlot    *slots;
+
+	*result = NULL;
+	if (JdgShared == NULL)
+		return 0;
+	slots = palloc(mul_size(JdgShared->nslots, sizeof(JdgSlot)));
+	for (int i = 0; i < JdgShared->nslots; i++)
+	{
+		JdgSlot    *slot = &JdgShared->slots[i];
+
+		SpinLockAcquire(&slot->mutex);
+		if (slot->state != JDG_SLOT_FREE && slot->dboid == MyDatabaseId)
+			memcpy(&slots[n++], slot, sizeof(JdgSlot));
+		SpinLockRelease(&slot->mutex);
+	}
+	for (int i = 0; i < n; i++)
+	{
+		if (!jdg_owns(GetUserId(), slots[i].owner))
+		{
+			if (!asked)
+				monitor = jdg_is_monitor(GetUserId());
+			asked = true;
+			if (!monitor)
+				continue;
+		}
+		if (kept != i)
+			memcpy(&slots[kept], &slots[i], sizeof(JdgSlot));
+		kept++;
+	}
+	*result = slots;
+	return kept;
+}
+
+static const char *
+phase_name(JdgTaskPhase phase)
+{
+	switch (phase)
+	{
+		case JDG_TASK_CLAIMED:
+			return "claimed";
+		case JDG_TASK_RUNNING:
+			return "running";
+		case JDG_TASK_DONE:
+			return "done";
+	}
+	return NULL;
+}
+
+static void
+put_task(ReturnSetInfo *rsinfo, const JdgSlot *slot, int j)
+{
+	const JdgSlotTask *t = &slot->task[j];
+	Datum		values[11] = {0};
+	bool		nulls[11] = {false};
+	bool		current = t->phase == JDG_TASK_RUNNING && j == slot->current;
+
+	values[0] = Int64GetDatum(t->task_id);
+	values[1] = ObjectIdGetDatum(slot->owner);
+	values[2] = Int32GetDatum(t->queue_id);
+	values[3] = Int32GetDatum(t->attempt);
+	values[4] = Int32GetDatum(slot->pid);
+	values[5] = CStringGetTextDatum(phase_name(t->phase));
+	values[6] = BoolGetDatum(t->standalone);
+	/* progress, message and the times are those of the current task */
+	nulls[7] = !current || slot->progress < 0;
+	values[7] = Float8GetDatum(slot->progress);
+	nulls[8] = !current || slot->message[0] == '\0';
+	if (!nulls[8])
+		values[8] = CStringGetTextDatum(slot->message);
+	nulls[9] = !current || slot->task_started_at == 0;
+	values[9] = TimestampTzGetDatum(slot->task_started_at);
+	nulls[10] = !current || slot->deadline == 0 ||
+		TIMESTAMP_IS_NOEND(slot->deadline);
+	values[10] = TimestampTzGetDatum(slot->deadline);
+	tuplestore_putvalues(rsinfo->setResult, rsinfo->setDesc, values, nulls);
+}
+
+/* Is the task in one of the first n slots? */
+static bool
+seen_before(const JdgSlot *slots, int n, int64 task_id)
+{
+	for (int i = 0; i < n; i++)
+	{
+		for (int j = 0; j < slots[i].ntasks; j++)
+		{
+			if (slots[i].task[j].task_id == task_id)
+				return true;
+		}
+	}
+	return false;
+}
+
+/* rows of jadugar._v_slots(): one for each task that a worker holds */
+Datum
+jdg_v_slots(PG_FUNCTION_ARGS)
+{
+	ReturnSetInfo *rsinfo = (ReturnSetInfo *) fcinfo->resultinfo;
+	JdgSlot    *slots;
+	int			n;
+
+	InitMaterializedSRF(fcinfo, 0);
+	n = visible_slots(&slots);
+	for (int i = 0; i < n; i++)
+	{
+		if (slots[i].state == JDG_SLOT_DEAD)
+			continue;
+		for (int j = 0; j < slots[i].ntasks; j++)
+		{
+			if (!seen_before(slots, i, slots[i].task[j].task_id))
+				put_task(rsinfo, &slots[i], j);
+		}
+	}
+	return (Datum) 0;
+}
+
+static const char *
+state_name(JdgSlotState state)
+{
+	switch (state)
+	{
+		case JDG_SLOT_FREE:
+			return "free";
+		case JDG_SLOT_STARTING:
+			return "starting";
+		case JDG_SLOT_IDLE:
+			return "idle";
+		case JDG_SLOT_BUSY:
+			return "busy";
+		case JDG_SLOT_DEAD:
+			return "dead";
+	}
+	return NULL;
+}
+
+/* Which part of its life has the worker spent in tasks? */
+static double
+load_of(const JdgSlot *slot, TimestampTz now)
+{
+	double		life = (double) (now - slot->started_at);
+	double		busy = (double) slot->busy_us;
+
+	if (slot->current >= 0 && slot->current < slot->ntasks)
+		busy += (double) (now - slot->task_started_at);
+	if (life <= 0 || busy <= 0)
+		return 0;
+	return Min(busy / life, 1.0);
+}
+
+static void
+put_worker(ReturnSetInfo *rsinfo, const JdgSlot *slot, TimestampTz now)
+{
+	Datum		values[12] = {0};
+	bool		nulls[12] = {false};
+	bool		started = slot->started_at != 0;
+	bool		current = slot->current >= 0 && slot->current < slot->ntasks;
+
+	nulls[0] = slot->pid == 0;
+	values[0] = Int32GetDatum(slot->pid);
+	values[1] = ObjectIdGetDatum(slot->owner);
+	values[2] = CStringGetTextDatum(state_name(slot->state));
+	values[3] = Int32GetDatum(slot->ntasks);
+	nulls[4] = !current;
+	if (current)
+		values[4] = Int64GetDatum(slot->task[slot->current].task_id);
+	nulls[5] = !started;
+	values[5] = Float8GetDatum(started ? load_of(slot, now) : 0);
+	values[6] = Int64GetDatum(slot->tasks_done);
+	nulls[7] = slot->memory == 0;
+	values[7] = Int64GetDatum(slot->memory);
+	values[8] = TimestampTzGetDatum(slot->registered_at);
+	nulls[9] = !started;
+	values[9] = TimestampTzGetDatum(slot->started_at);
+	nulls[10] = slot->state != JDG_SLOT_IDLE;
+	values[10] = TimestampTzGetDatum(slot->idle_since);
+	values[11] = BoolGetDatum(slot->leave);
+	tuplestore_putvalues(rsinfo->setResult, rsinfo->setDesc, values, nulls);
+}
+
+/* rows of jadugar._v_workers() */
+Datum
+jdg_v_workers(PG_FUNCTION_ARGS)
+{
+	ReturnSetInfo *rsinfo = (ReturnSetInfo *) fcinfo->resultinfo;
+	TimestampTz now = jdg_now();
+	JdgSlot    *slots;
+	int			n;
+
+	InitMaterializedSRF(fcinfo, 0);
+	n = visible_slots(&slots);
+	for (int i = 0; i < n; i++)
+		put_worker(rsinfo, &slots[i], now);
+	return (Datum) 0;
+}
+
+Datum
+jdg_v_queue_load(PG_FUNCTION_ARGS)
+{
+	int			n = 0;
+
+	if (JdgShared != NULL)
+		n = jdg_slots_queue_load(MyDatabaseId, PG_GETARG_INT32(0));
+	PG_RETURN_INT32(n);
+}

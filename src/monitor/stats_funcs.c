@@ -1,0 +1,215 @@
+/*-------------------------------------------------------------------------
+ *
+ * stats_funcs.c
+ *	  Counters and health of this database, from shared memory, as rows.
+ *
+ * Runs in any backend.  Counters are atomics and are read one by one; the
+ * state of the database's entry is read under JdgShared->lock.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "access/htup_details.h"
+#include "catalog/pg_type.h"
+#include "fmgr.h"
+#include "funcapi.h"
+#include "miscadmin.h"
+#include "utils/array.h"
+#include "utils/builtins.h"
+#include "utils/timestamp.h"
+#include "utils/tuplestore.h"
+
+#include "access/access.h"
+#include "base/errors.h"
+#include "base/settings.h"
+#include "shared/shmem.h"
+
+PG_FUNCTION_INFO_V1(jdg_v_stats);
+PG_FUNCTION_INFO_V1(jdg_v_health);
+PG_FUNCTION_INFO_V1(jdg_reset_stats);
+
+static void
+read_histogram(pg_atomic_uint64 *hist, uint64 *counts)
+{
+	for (int i = 0; i < JDG_BUCKETS; i++)
+		counts[i] = pg_atomic_read_u64(&hist[i]);
+}
+
+static Datum
+histogram_array(const uint64 *counts)
+{
+	Datum		elems[JDG_BUCKETS];
+
+	for (int i = 0; i < JDG_BUCKETS; i++)
+		elems[i] = Int64GetDatum((int64) counts[i]);
+	return PointerGetDatum(construct_array(elems, JDG_BUCKETS, INT8OID,
+										   sizeof(int64), FLOAT8PASSBYVAL,
+										   TYPALIGN_DOUBLE));
+}
+
+/*
+ * The duration that a part "q" of what was counted did not exceed: inside
+ * the bucket where it falls, interpolated.  Null if nothing was counted.
+ */
+static Datum
+quantile(const uint64 *counts, double q, bool *isnull)
+{
+	double		total = 0;
+	double		below = 0;
+	double		microseconds = 0;
+	Interval   *result;
+
+	for (int i = 0; i < JDG_BUCKETS; i++)
+		total += (double) counts[i];
+	*isnull = total == 0;
+	if (*isnull)
+		return (Datum) 0;
+	for (int i = 0; i < JDG_BUCKETS; i++)
+	{
+		double		low = i == 0 ? 0 : (double) (UINT64CONST(1) << (i - 1));
+		double		high = (double) (UINT64CONST(1) << i);
+		double		in = (double) counts[i];
+
+		if (in > 0 && below + in >= q * total)
+		{
+			microseconds = low + (high - low) * (q * total - below) / in;
+			break;
+		}
+		below += in;
+	}
+	result = palloc0(sizeof(Interval));
+	result->time = (int64) microseconds;
+	return IntervalPGetDatum(result);
+}
+
+/* the row of jadugar._v_stats(); none where jadugar is not at work */
+Datum
+jdg_v_stats(PG_FUNCTION_ARGS)
+{
+	static const double q[3] = {0.5, 0.95, 0.99};
+	ReturnSetInfo *rsinfo = (ReturnSetInfo *) fcinfo->resultinfo;
+	JdgDb	   *db = NULL;
+	JdgStats   *s;
+	uint64		wait[JDG_BUCKETS];
+	uint64		run[JDG_BUCKETS];
+	Datum		values[18];
+	bool		nulls[18] = {false};
+	int			i = 0;
+
+	InitMaterializedSRF(fcinfo, 0);
+	if (JdgShared != NULL)
+		db = jdg_db_lookup(MyDatabaseId, false);
+	if (db == NULL)
+		return (Datum) 0;
+	s = &db->stats;
+	read_histogram(s->wait_hist, wait);
+	read_histogram(s->run_hist, run);
+	values[i++] = TimestampTzGetDatum((TimestampTz) pg_atomic_read_u64(&s->reset_at));
+	values[i++] = Int64GetDatum((int64) pg_atomic_read_u64(&s->enqueued));
+	values[i++] = Int64GetDatum((int64) pg_atomic_read_u64(&s->fired));
+	values[i++] = Int64GetDatum((int64) pg_atomic_read_u64(&s->completed));
+	values[i++] = Int64GetDatum((int64) pg_atomic_read_u64(&s->failed));
+	values[i++] = Int64GetDatum((int64) pg_atomic_read_u64(&s->retried));
+	values[i++] = Int64GetDatum((int64) pg_atomic_read_u64(&s->cancelled));
+	values[i++] = Int64GetDatum((int64) pg_atomic_read_u64(&s->lost));
+	values[i++] = Int64GetDatum((int64) pg_atomic_read_u64(&s->skipped));
+	values[i++] = Int64GetDatum((int64) pg_atomic_read_u64(&s->groups));
+	for (int k = 0; k < 3; k++, i++)
+		values[i] = quantile(wait, q[k], &nulls[i]);
+	for (int k = 0; k < 3; k++, i++)
+		values[i] = quantile(run, q[k], &nulls[i]);
+	values[i++] = histogram_array(wait);
+	values[i++] = histogram_array(run);
+	Assert(i == lengthof(values));
+	tuplestore_putvalues(rsinfo->setResult, rsinfo->setDesc, values, nulls);
+	return (Datum) 0;
+}
+
+Datum
+jdg_reset_stats(PG_FUNCTION_ARGS)
+{
+	JdgDb	   *db;
+
+	jdg_require_shmem();
+	if (!jdg_is_operator(GetUserId()))
+		ereport(ERROR,
+				(errcode(JDG_ERRCODE_UNAUTHORIZED),
+				 errmsg("only an operator may reset the statistics"),
+				 errdetail("Role \"%s\" is not an operator of jadugar in this database.",
+						   GetUserNameFromId(GetUserId(), false)),
+				 errhint("An operator or a superuser can call jadugar.grant_access(role, 'operator').")));
+	db = jdg_db_lookup(MyDatabaseId, false);
+	if (db != NULL)
+		jdg_stats_reset(&db->stats);
+	PG_RETURN_VOID();
+}
+
+/* How many slots are taken, by all databases together. */
+static int
+slots_used(void)
+{
+	int			n = 0;
+
+	for (int i = 0; i < JdgShared->nslots; i++)
+	{
+		JdgSlot    *slot = &JdgShared->slots[i];
+
+		SpinLockAcquire(&slot->mutex);
+		n += slot->state != JDG_SLOT_FREE;
+		SpinLockRelease(&slot->mutex);
+	}
+	return n;
+}
+
+static void
+put_pid(Datum *value, bool *isnull, pid_t pid)
+{
+	*isnull = pid == 0;
+	*value = Int32GetDatum((int32) pid);
+}
+
+/* the row of jadugar._v_health() */
+Datum
+jdg_v_health(PG_FUNCTION_ARGS)
+{
+	TupleDesc	tupdesc;
+	Datum		values[9] = {0};
+	bool		nulls[9] = {false};
+	pid_t		launcher = 0;
+	pid_t		scheduler = 0;
+	pid_t		evictor = 0;
+	int			failures = 0;
+	bool		wanted = false;
+
+	if (get_call_result_type(fcinfo, NULL, &tupdesc) != TYPEFUNC_COMPOSITE)
+		elog(ERROR, "return type must be a row type");
+	if (JdgShared != NULL)
+	{
+		JdgDb	   *db = jdg_db_lookup(MyDatabaseId, false);
+
+		SpinLockAcquire(&JdgShared->launcher_mutex);
+		launcher = JdgShared->launcher_pid;
+		SpinLockRelease(&JdgShared->launcher_mutex);
+		if (db != NULL)
+		{
+			LWLockAcquire(JdgShared->lock, LW_SHARED);
+			if (db->state == JDG_DB_ACTIVE)
+				scheduler = db->scheduler_pid;
+			failures = db->failures;
+			evictor = db->evicted_by;
+			LWLockRelease(JdgShared->lock);
+			wanted = pg_atomic_read_u32(&db->slot_wanted) >= JDG_WANT_PROMISED;
+		}
+	}
+	values[0] = BoolGetDatum(JdgShared != NULL);
+	values[1] = BoolGetDatum(jdg_enabled);
+	put_pid(&values[2], &nulls[2], launcher);
+	put_pid(&values[3], &nulls[3], scheduler);
+	values[4] = Int32GetDatum(failures);
+	put_pid(&values[5], &nulls[5], evictor);
+	values[6] = Int32GetDatum(JdgShared != NULL ? JdgShared->nslots : 0);
+	values[7] = Int32GetDatum(JdgShared != NULL ? slots_used() : 0);
+	values[8] = BoolGetDatum(wanted);
+	PG_RETURN_DATUM(HeapTupleGetDatum(heap_form_tuple(tupdesc, values, nulls)));
+}

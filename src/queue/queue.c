@@ -1,0 +1,217 @@
+/*-------------------------------------------------------------------------
+ *
+ * queue.c
+ *	  Rows of jadugar.queue as structs, and who may put tasks into one.
+ *
+ * Runs in any process; reads without locks, and keeps what it has read until
+ * the configuration changes.  A queue may change or go between two calls:
+ * whoever holds an answer holds a picture.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "catalog/pg_type.h"
+#include "utils/acl.h"
+#include "utils/builtins.h"
+#include "utils/inval.h"
+
+#include "access/access.h"
+#include "base/locks.h"
+#include "base/spi.h"
+#include "queue/queue.h"
+#include "task/task.h"
+
+#define QUEUE_COLUMNS \
+	"SELECT queue_id, name, owner, max_concurrency, max_depth, on_full, " \
+	"isolate, history, paused_at IS NOT NULL FROM jadugar.queue "
+
+static JdgQuery by_name_query = {
+	QUEUE_COLUMNS "WHERE name = $1", 1, {TEXTOID}
+};
+
+static JdgQuery by_id_query = {
+	QUEUE_COLUMNS "WHERE queue_id = $1", 1, {INT4OID}
+};
+
+static JdgQuery grants_query = {
+	"SELECT role FROM jadugar.queue_grant "
+	"WHERE queue_id = $1 AND privilege = 'enqueue'",
+	1, {INT4OID}
+};
+
+static JdgQuery paused_query = {
+	"SELECT paused_at IS NOT NULL FROM jadugar.control", 0, {0}
+};
+
+#define MAX_KEPT 64
+
+/* what was read at this epoch of the configuration */
+static JdgQueue kept[MAX_KEPT];
+static int	nkept = 0;
+static bool paused_known = false;
+static bool paused;
+static uint64 kept_epoch = 0;
+
+static bool
+keeping(uint64 epoch)
+{
+	if (epoch != kept_epoch)
+	{
+		nkept = 0;
+		paused_known = false;
+		kept_epoch = epoch;
+	}
+	return epoch != 0;
+}
+
+static void
+read_queue(JdgQueue *queue)
+{
+	char	   *text;
+
+	memset(queue, 0, sizeof(*queue));
+	queue->queue_id = jdg_col_int32(0, 1, 0);
+	text = jdg_col_text(0, 2, CurrentMemoryContext);
+
+	strlcpy(queue->name, text, sizeof(queue->name));
+	queue->owner = jdg_col_oid(0, 3);
+	queue->max_concurrency = jdg_col_int32(0, 4, 0);
+	queue->max_depth = jdg_col_int64(0, 5, 0);
+	text = jdg_col_text(0, 6, CurrentMemoryContext);
+
+	queue->on_full = strcmp(text, "block") == 0 ? JDG_FULL_BLOCK :
+		strcmp(text, "drop_oldest") == 0 ? JDG_FULL_DROP_OLDEST :
+		JDG_FULL_REJECT;
+	queue->isolate = jdg_col_bool(0, 7);
+	text = jdg_col_text(0, 8, CurrentMemoryContext);
+
+	queue->keep = strcmp(text, "failures") == 0 ? JDG_KEEP_FAILURES :
+		strcmp(text, "none") == 0 ? JDG_KEEP_NONE : JDG_KEEP_ALL;
+	queue->paused = jdg_col_bool(0, 9);
+}
+
+static bool
+load_queue(JdgQuery *query, Datum key, uint64 epoch, JdgQueue *queue)
+{
+	JdgInternal in;
+	bool		found;
+
+	jdg_internal_begin(&in);
+	found = jdg_run(query, &key, NULL, 1) > 0;
+	if (found)
+		read_queue(queue);
+	jdg_internal_end(&in);
+	if (found && keeping(epoch))
+	{
+		if (nkept == MAX_KEPT)
+			nkept = 0;
+		kept[nkept++] = *queue;
+	}
+	return found;
+}
+
+bool
+jdg_queue_by_name(const char *name, JdgQueue *queue)
+{
+	uint64		epoch = jdg_config_epoch();
+
+	for (int i = 0; keeping(epoch) && i < nkept; i++)
+	{
+		if (strcmp(kept[i].name, name) != 0)
+			continue;
+		*queue = kept[i];
+		return true;
+	}
+	return load_queue(&by_name_query, CStringGetTextDatum(name), epoch, queue);
+}
+
+bool
+jdg_queue_by_id(int32 queue_id, JdgQueue *queue)
+{
+	uint64		epoch = jdg_config_epoch();
+
+	for (int i = 0; keeping(epoch) && i < nkept; i++)
+	{
+		if (kept[i].queue_id != queue_id)
+			continue;
+		*queue = kept[i];
+		return true;
+	}
+	return load_queue(&by_id_query, Int32GetDatum(queue_id), epoch, queue);
+}
+
+bool
+jdg_claims_paused(void)
+{
+	uint64		epoch = jdg_config_epoch();
+	JdgInternal in;
+	bool		result;
+
+	if (keeping(epoch) && paused_known)
+		return paused;
+	jdg_internal_begin(&in);
+	result = jdg_run(&paused_query, NULL, NULL, 1) == 0 || jdg_col_bool(0, 1);
+	jdg_internal_end(&in);
+	if (keeping(epoch))
+	{
+		paused = result;
+		paused_known = true;
+	}
+	return result;
+}
+
+static bool
+was_granted(int32 queue_id, Oid role)
+{
+	Datum		value = Int32GetDatum(queue_id);
+	JdgInternal in;
+	bool		found = false;
+	int64		n;
+
+	jdg_internal_begin(&in);
+	n = jdg_run(&grants_query, &value, NULL, 0);
+	for (int64 i = 0; i < n && !found; i++)
+		found = has_privs_of_role(role, jdg_col_oid(i, 1)) &&
+			jdg_role_is_meant(jdg_col_oid(i, 1));
+	jdg_internal_end(&in);
+	return found;
+}
+
+/*
+ * Everyone may use the default queue; others their owner, those it was
+ * granted to, and operators.
+ */
+bool
+jdg_queue_usable(const JdgQueue *queue, Oid role)
+{
+	if (queue->queue_id == JDG_DEFAULT_QUEUE ||
+		(has_privs_of_role(role, queue->owner) &&
+		 jdg_role_is_meant(queue->owner)))
+		return true;
+	return was_granted(queue->queue_id, role) || jdg_is_operator(role);
+}
+
+/*
+ * Lock against drop_queue(), then look again: it may have been dropped while
+ * we waited.  The default queue can not be dropped.
+ */
+bool
+jdg_queue_use_by_id(int32 queue_id, JdgQueue *queue)
+{
+	if (queue_id != JDG_DEFAULT_QUEUE)
+	{
+		jdg_lock_xact_shared(JDG_LOCK_QUEUE_USE, (uint32) queue_id);
+		AcceptInvalidationMessages();
+	}
+	return jdg_queue_by_id(queue_id, queue);
+}
+
+bool
+jdg_queue_use_by_name(const char *name, JdgQueue *queue)
+{
+	if (!jdg_queue_by_name(name, queue))
+		return false;
+	return jdg_queue_use_by_id(queue->queue_id, queue) &&
+		strcmp(queue->name, name) == 0;
+}

@@ -1,0 +1,45 @@
+/*-------------------------------------------------------------------------
+ *
+ * firing.h
+ *	  Making tasks of schedules that are due.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef JDG_SCHEDULE_FIRING_H
+#define JDG_SCHEDULE_FIRING_H
+
+#include "queue/queue.h"
+#include "schedule/schedule.h"
+#include "shared/shmem.h"
+
+/*
+ * For the scheduler's loop, outside a transaction.
+ *
+ * jdg_fire_due() fires what is due, many schedules in a transaction.  Returns
+ * the instant at which something is due next (DT_NOEND: never): now, if there
+ * is too much for one turn or work waits for a worker.
+ *
+ * jdg_fire_startup() is for the scheduler's start: @startup schedules, and
+ * schedules of time zones whose rules have changed.  What it can not do at
+ * once (a row is locked) jdg_fire_due() makes up for.
+ *
+ * jdg_fire_changed() must be called before jdg_fire_due() when
+ * JDG_WAKE_SCHEDULES was among the reasons to wake: schedules may be due
+ * earlier than anything seen so far.
+ */
+extern TimestampTz jdg_fire_due(JdgDb *db);
+extern void jdg_fire_startup(JdgDb *db);
+extern void jdg_fire_changed(void);
+
+/*
+ * Fill in the rest of a task that jdg_schedule_task() has filled and whose
+ * run_at is set, and have it looked after at commit; "enqueue" inserts it
+ * too.  Also for run_now(), in any backend.  That the queue has room is the
+ * caller's to see to.  Inside jdg_internal_begin().
+ */
+extern void jdg_schedule_complete(const JdgSchedule *s, JdgTask *t,
+								  const JdgQueue *queue, TimestampTz now);
+extern void jdg_schedule_enqueue(const JdgSchedule *s, JdgTask *t,
+								 const JdgQueue *queue, TimestampTz now);
+
+#endif							/* JDG_SCHEDULE_FIRING_H */

@@ -1,0 +1,258 @@
+/*-------------------------------------------------------------------------
+ *
+ * ops_funcs.c
+ *	  What can be done with a schedule: run it now, pause, resume, drop it.
+ *
+ * Runs in the caller's backend.  A name means a schedule of the caller, or
+ * with owner => of a role that he may act for.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "catalog/pg_type.h"
+#include "miscadmin.h"
+#include "utils/builtins.h"
+
+#include "access/access.h"
+#include "base/args.h"
+#include "base/clock.h"
+#include "base/errors.h"
+#include "base/settings.h"
+#include "base/spi.h"
+#include "schedule/firing.h"
+#include "schedule/options.h"
+#include "shared/shmem.h"
+#include "task/insert.h"
+
+PG_FUNCTION_INFO_V1(jdg_unschedule);
+PG_FUNCTION_INFO_V1(jdg_clear_schedules);
+PG_FUNCTION_INFO_V1(jdg_pause_schedule);
+PG_FUNCTION_INFO_V1(jdg_resume_schedule);
+PG_FUNCTION_INFO_V1(jdg_run_now);
+PG_FUNCTION_INFO_V1(jdg_next_run);
+
+/* Load a schedule or raise NOT_FOUND.  Inside jdg_internal_begin(). */
+void
+jdg_schedule_find(Oid owner, const char *name, bool lock, JdgSchedule *s,
+				  MemoryContext mcxt)
+{
+	if (!jdg_schedule_load(owner, name, lock, s, mcxt))
+		ereport(ERROR,
+				(errcode(JDG_ERRCODE_NOT_FOUND),
+				 errmsg("schedule \"%s\" does not exist", name),
+				 errdetail("Role \"%s\" has no schedule of that name.",
+						   GetUserNameFromId(owner, false)),
+				 errhint("See the view jadugar.schedules; owner => means schedules of another role.")));
+}
+
+/* Whose schedules a call that only looks may mean. */
+Oid
+jdg_readable_owner(const char *owner_name)
+{
+	if (owner_name != NULL && jdg_is_monitor(GetUserId()))
+		return jdg_role_by_name(owner_name);
+	return jdg_owner_of_call(owner_name);
+}
+
+static void
+delete_schedule(const JdgSchedule *s)
+{
+	static JdgQuery row = {
+		"DELETE FROM jadugar.schedule WHERE schedule_id = $1", 1, {INT8OID}
+	};
+	static JdgQuery stat = {
+		"DELETE FROM jadugar.schedule_stat WHERE schedule_id = $1", 1,
+		{INT8OID}
+	};
+	Datum		v[1] = {Int64GetDatum(s->schedule_id)};
+
+	jdg_run(&row, v, NULL, 0);
+	jdg_run(&stat, v, NULL, 0);
+}
+
+/* Say which schedules will wait for one that has gone. */
+static char *
+dependents_of(const JdgSchedule *s, MemoryContext mcxt)
+{
+	static JdgQuery q = {
+		"SELECT string_agg(quote_literal(d.name), ', ' ORDER BY d.name) "
+		"FROM jadugar.schedule d WHERE d.owner = $1 "
+		"AND $2 = ANY (d.depends_on)",
+		2, {OIDOID, TEXTOID}
+	};
+	Datum		v[2] = {ObjectIdGetDatum(s->owner),
+	CStringGetTextDatum(s->name)};
+
+	jdg_run(&q, v, NULL, 1);
+	return jdg_col_text(0, 1, mcxt);
+}
+
+/* unschedule(name, owner): true */
+Datum
+jdg_unschedule(PG_FUNCTION_ARGS)
+{
+	char	   *name = jdg_name_argument(fcinfo, 0, "unschedule", "name");
+	Oid			owner = jdg_owner_of_call(jdg_arg_text(fcinfo, 1));
+	MemoryContext mcxt = CurrentMemoryContext;
+	JdgSchedule s;
+	JdgInternal in;
+	char	   *dependents;
+
+	jdg_internal_begin(&in);
+	jdg_schedule_find(owner, name, true, &s, mcxt);
+	dependents = dependents_of(&s, mcxt);
+	delete_schedule(&s);
+	jdg_internal_end(&in);
+	if (dependents != NULL)
+		ereport(NOTICE,
+				(errmsg("schedules that depend on \"%s\" will not run any more",
+						name),
+				 errdetail("They are %s.", dependents),
+				 errhint("Change their depends_on with jadugar.alter_schedule().")));
+	PG_RETURN_BOOL(true);
+}
+
+/* clear_schedules(owner): how many there were */
+Datum
+jdg_clear_schedules(PG_FUNCTION_ARGS)
+{
+	static JdgQuery q = {
+		"WITH gone AS (DELETE FROM jadugar.schedule WHERE owner = $1 "
+		"RETURNING schedule_id), stat AS (DELETE FROM jadugar.schedule_stat "
+		"WHERE schedule_id IN (SELECT schedule_id FROM gone)) "
+		"SELECT count(*) FROM gone", 1, {OIDOID}
+	};
+	Oid			owner = jdg_owner_of_call(jdg_arg_text(fcinfo, 0));
+	Datum		v[1] = {ObjectIdGetDatum(owner)};
+	JdgInternal in;
+	int64		n;
+
+	jdg_internal_begin(&in);
+	jdg_run(&q, v, NULL, 0);
+	n = jdg_col_int64(0, 1, 0);
+	jdg_internal_end(&in);
+	PG_RETURN_INT64(n);
+}
+
+/* pause_schedule(name, owner): false if it was paused already */
+Datum
+jdg_pause_schedule(PG_FUNCTION_ARGS)
+{
+	char	   *name = jdg_name_argument(fcinfo, 0, "pause_schedule", "name");
+	Oid			owner = jdg_owner_of_call(jdg_arg_text(fcinfo, 1));
+	JdgSchedule s;
+	JdgInternal in;
+	bool		change;
+
+	jdg_internal_begin(&in);
+	jdg_schedule_find(owner, name, true, &s, CurrentMemoryContext);
+	change = s.paused_at == DT_NOBEGIN;
+	if (change)
+	{
+		/* next_run_at stays: resuming counts from there what was missed */
+		s.paused_at = s.updated_at = jdg_now();
+		jdg_schedule_update(&s);
+	}
+	jdg_internal_end(&in);
+	PG_RETURN_BOOL(change);
+}
+
+/* resume_schedule(name, owner): false if it was not paused */
+Datum
+jdg_resume_schedule(PG_FUNCTION_ARGS)
+{
+	char	   *name = jdg_name_argument(fcinfo, 0, "resume_schedule", "name");
+	Oid			owner = jdg_owner_of_call(jdg_arg_text(fcinfo, 1));
+	JdgSchedule s;
+	JdgInternal in;
+	bool		change;
+
+	jdg_internal_begin(&in);
+	jdg_schedule_find(owner, name, true, &s, CurrentMemoryContext);
+	change = s.paused_at != DT_NOBEGIN;
+	if (change)
+	{
+		TimestampTz now = jdg_now();
+
+		s.paused_at = DT_NOBEGIN;
+		s.updated_at = now;
+		if (s.enabled)
+			jdg_schedule_catch_up(&s, "paused", now);
+		jdg_schedule_update(&s);
+	}
+	jdg_internal_end(&in);
+	jdg_wake_scheduler_at_commit(JDG_WAKE_SCHEDULES);
+	PG_RETURN_BOOL(change);
+}
+
+/* The schedule's payload with the given keys over it. */
+static Jsonb *
+merge_payload(const JdgSchedule *s, Jsonb *over)
+{
+	if (!JB_ROOT_IS_OBJECT(over) || !JB_ROOT_IS_OBJECT(s->payload))
+		ereport(ERROR,
+				(errcode(JDG_ERRCODE_VALIDATION_ERROR),
+				 errmsg("payload_override can not be merged over the payload of schedule \"%s\"",
+						s->name),
+				 errdetail("Only JSON objects can be merged; %s is none.",
+						   JB_ROOT_IS_OBJECT(over) ? "the schedule's payload" :
+						   "payload_override"),
+				 errhint("Use jadugar.enqueue() to run the command with another payload.")));
+	return DatumGetJsonbP(DirectFunctionCall2(jsonb_concat,
+											  JsonbPGetDatum(s->payload),
+											  JsonbPGetDatum(over)));
+}
+
+/* run_now(name, payload_override, owner): a task, whatever the clock says */
+Datum
+jdg_run_now(PG_FUNCTION_ARGS)
+{
+	char	   *name = jdg_name_argument(fcinfo, 0, "run_now", "name");
+	char	   *owner_name = jdg_arg_text(fcinfo, 2);
+	Oid			owner = jdg_owner_of_call(owner_name);
+	Jsonb	   *over = jdg_arg_jsonb(fcinfo, 1);
+	MemoryContext mcxt = CurrentMemoryContext;
+	JdgSchedule s;
+	JdgTaskOptions options;
+	JdgTask		task;
+	JdgQueue	queue;
+	JdgInternal in;
+
+	jdg_internal_begin(&in);
+	jdg_schedule_find(owner, name, false, &s, mcxt);
+	jdg_internal_end(&in);
+	jdg_resolve_owner(owner_name);
+	jdg_options_of_schedule(&s, &options);
+	if (over != NULL)
+		options.payload = merge_payload(&s, over);
+	jdg_task_prepare(&options, owner, jdg_schedule_max_attempts, &task,
+					 &queue, NULL);
+	s.payload = task.payload;
+
+	jdg_internal_begin(&in);
+	jdg_queue_make_room(&queue, 1);
+	jdg_schedule_task(&s, &task);
+	task.run_at = jdg_now();
+	jdg_schedule_enqueue(&s, &task, &queue, task.run_at);
+	jdg_internal_end(&in);
+	PG_RETURN_INT64(task.task_id);
+}
+
+/* next_run(name, owner): NULL if it will not run by itself */
+Datum
+jdg_next_run(PG_FUNCTION_ARGS)
+{
+	char	   *name = jdg_name_argument(fcinfo, 0, "next_run", "name");
+	Oid			owner = jdg_readable_owner(jdg_arg_text(fcinfo, 1));
+	JdgSchedule s;
+	JdgInternal in;
+
+	jdg_internal_begin(&in);
+	jdg_schedule_find(owner, name, false, &s, CurrentMemoryContext);
+	jdg_internal_end(&in);
+	if (!s.enabled || s.paused_at != DT_NOBEGIN ||
+		s.next_run_at == DT_NOBEGIN)
+		PG_RETURN_NULL();
+	PG_RETURN_TIMESTAMPTZ(s.next_run_at);
+}

@@ -1,0 +1,265 @@
+/*-------------------------------------------------------------------------
+ *
+ * options.c
+ *	  From what a call says to the row of a schedule: checks, the options of
+ *	  its tasks, and when it is due next.
+ *
+ * Runs in the caller's backend.  Tasks are prepared here, as the caller,
+ * when the schedule is given; firing then only copies the row.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "catalog/pg_type.h"
+#include "postmaster/postmaster.h"
+#include "utils/builtins.h"
+
+#include "base/errors.h"
+#include "base/settings.h"
+#include "base/spi.h"
+#include "handler/command.h"
+#include "schedule/options.h"
+#include "task/retry.h"
+#include "timing/timing_type.h"
+
+static const char *
+transaction_word(char mode)
+{
+	switch (mode)
+	{
+		case JDG_XACT_REPEATABLE:
+			return "repeatable read";
+		case JDG_XACT_SERIALIZABLE:
+			return "serializable";
+		case JDG_XACT_STANDALONE:
+			return "standalone";
+		default:
+			return "read committed";
+	}
+}
+
+/*
+ * The options that would make the tasks of a schedule as they are.  Outside
+ * jdg_internal_begin().
+ */
+void
+jdg_options_of_schedule(const JdgSchedule *s, JdgTaskOptions *o)
+{
+	JdgInternal in;
+	JdgQueue	queue;
+	MemoryContext mcxt = CurrentMemoryContext;
+
+	memset(o, 0, sizeof(*o));
+	jdg_internal_begin(&in);
+	o->command = MemoryContextStrdup(mcxt,
+									 jdg_command_get(s->command_id)->text);
+	if (s->queue_id != JDG_DEFAULT_QUEUE &&
+		jdg_queue_by_id(s->queue_id, &queue))
+		o->queue = MemoryContextStrdup(mcxt, queue.name);
+	jdg_internal_end(&in);
+	o->payload = s->payload;
+	o->has_priority = true;
+	o->priority = s->priority;
+	o->timeout = s->timeout;
+	o->retry = s->retry;
+	o->transaction = transaction_word(s->transaction);
+	o->has_isolate = true;
+	o->isolate = s->isolate;
+	o->settings = s->settings;
+	o->metadata = s->metadata;
+	o->concurrency_key = s->concurrency_key;
+	o->tenant = s->tenant;
+}
+
+/*
+ * How often an occurrence is tried is fixed when the schedule is given, like
+ * every other default of its session.
+ */
+static Jsonb *
+with_max_attempts(Jsonb *retry, int32 max_attempts)
+{
+	char	   *text;
+	Datum		extra;
+
+	/* does it say so itself?  then no default shows through */
+	if (jdg_retry_max_attempts(retry, 1) == jdg_retry_max_attempts(retry, 2))
+		return retry;
+	text = psprintf("{\"max_attempts\": %d}", max_attempts);
+
+	extra = DirectFunctionCall1(jsonb_in, CStringGetDatum(text));
+	if (retry == NULL)
+		return DatumGetJsonbP(extra);
+	return DatumGetJsonbP(DirectFunctionCall2(jsonb_concat,
+											  JsonbPGetDatum(retry), extra));
+}
+
+/*
+ * Check the options of the tasks as the current user and put what follows
+ * from them into the schedule, whose owner is set.
+ */
+void
+jdg_prepare_schedule(const JdgTaskOptions *o, JdgSchedule *s)
+{
+	JdgTask		task;
+	JdgQueue	queue;
+
+	memset(&task, 0, sizeof(task));
+	jdg_task_prepare(o, s->owner, jdg_schedule_max_attempts, &task, &queue,
+					 NULL);
+	s->command_id = task.command_id;
+	s->payload = task.payload;
+	s->queue_id = task.queue_id;
+	s->priority = task.priority;
+	s->timeout = task.timeout;
+	s->retry = with_max_attempts(task.retry, task.max_attempts);
+	s->transaction = task.transaction;
+	s->isolate = task.isolate;
+	s->settings = task.settings;
+	s->metadata = task.metadata;
+	s->concurrency_key = task.concurrency_key;
+	s->tenant = task.tenant;
+}
+
+void
+jdg_check_window(const JdgSchedule *s)
+{
+	if (s->starts_at == DT_NOBEGIN || s->ends_at == DT_NOBEGIN ||
+		s->starts_at <= s->ends_at)
+		return;
+	ereport(ERROR,
+			(errcode(JDG_ERRCODE_VALIDATION_ERROR),
+			 errmsg("ends_at lies before starts_at"),
+			 errdetail("starts_at is %s, ends_at is %s.",
+					   pstrdup(timestamptz_to_str(s->starts_at)),
+					   pstrdup(timestamptz_to_str(s->ends_at))),
+			 errhint("Exchange the two, or leave one out.")));
+}
+
+/*
+ * Schedules that this one depends on must be there, and none of them may in
+ * the end depend on this one.  Inside jdg_internal_begin().
+ */
+void
+jdg_check_depends(const JdgSchedule *s)
+{
+	static JdgQuery missing = {
+		"SELECT d.name FROM unnest($2) d(name) WHERE d.name <> $3 "
+		"AND NOT EXISTS (SELECT FROM jadugar.schedule s "
+		"WHERE s.owner = $1 AND s.name = d.name) LIMIT 1",
+		3, {OIDOID, TEXTARRAYOID, TEXTOID}
+	};
+	static JdgQuery cycle = {
+		"WITH RECURSIVE up(name) AS (SELECT unnest($2) UNION "
+		"SELECT unnest(s.depends_on) FROM up JOIN jadugar.schedule s "
+		"ON s.owner = $1 AND s.name = up.name WHERE s.name <> $3) "
+		"SELECT FROM up WHERE name = $3",
+		3, {OIDOID, TEXTARRAYOID, TEXTOID}
+	};
+	Datum		v[3];
+
+	if (s->depends_on == NULL)
+		return;
+	v[0] = ObjectIdGetDatum(s->owner);
+	v[1] = PointerGetDatum(s->depends_on);
+	v[2] = CStringGetTextDatum(s->name);
+	if (jdg_run(&missing, v, NULL, 1) > 0)
+		ereport(ERROR,
+				(errcode(JDG_ERRCODE_NOT_FOUND),
+				 errmsg("schedule \"%s\" of depends_on does not exist",
+						jdg_col_text(0, 1, CurrentMemoryContext)),
+				 errdetail("depends_on means schedules of the same owner."),
+				 errhint("Make that schedule first.")));
+	if (jdg_run(&cycle, v, NULL, 1) > 0)
+		ereport(ERROR,
+				(errcode(JDG_ERRCODE_VALIDATION_ERROR),
+				 errmsg("schedule \"%s\" would depend on itself", s->name),
+				 errdetail("None of the schedules of a circle would ever run."),
+				 errhint("Leave out of depends_on what waits for this schedule.")));
+}
+
+static void
+never_due(const JdgSchedule *s, TimestampTz now)
+{
+	const char *timing = jdg_timing_text(&s->timing);
+
+	if (s->max_runs > 0 && s->runs >= s->max_runs)
+		ereport(ERROR,
+				(errcode(JDG_ERRCODE_VALIDATION_ERROR),
+				 errmsg("schedule \"%s\" would not run again", s->name),
+				 errdetail("It has run " INT64_FORMAT " times; max_runs is " INT64_FORMAT ".",
+						   s->runs, s->max_runs),
+				 errhint("Give a larger max_runs, or reset it.")));
+	if (s->timing.kind == JDG_TIMING_ONCE && s->timing.u.once_us <= now)
+		ereport(ERROR,
+				(errcode(JDG_ERRCODE_VALIDATION_ERROR),
+				 errmsg("schedule \"%s\" would never run", s->name),
+				 errdetail("Its timing \"%s\" lies in the past.", timing),
+				 errhint("Give an instant that lies ahead, or run it now with jadugar.enqueue().")));
+	ereport(ERROR,
+			(errcode(JDG_ERRCODE_VALIDATION_ERROR),
+			 errmsg("schedule \"%s\" would never run", s->name),
+			 errdetail("No occurrence of \"%s\" lies ahead between starts_at and ends_at.",
+					   timing),
+			 errhint("SELECT jadugar.occurrences('%s') lists its next instants.",
+					 timing)));
+}
+
+/*
+ * When a schedule with a new timing is due first.  Raises VALIDATION_ERROR
+ * if it never would be.
+ */
+void
+jdg_plan_new(JdgSchedule *s, TimestampTz now)
+{
+	if (!jdg_schedule_next(s, now, &s->next_run_at))
+	{
+		s->next_run_at = DT_NOBEGIN;
+		if (jdg_schedule_clocked(s))
+			never_due(s, now);
+	}
+	s->last_error = NULL;
+	/* the server has started already: the next start is the first */
+	if (s->timing.kind == JDG_TIMING_STARTUP && s->last_startup == DT_NOBEGIN)
+		s->last_startup = PgStartTime;
+}
+
+/*
+ * A schedule was changed from "old" to "s", with the counters of "old".
+ * "enable": the caller has said that it is to be enabled.  A plan that is
+ * the same goes on where it was.  Of a plan that changes, what is overdue
+ * will not run and is recorded.  Inside jdg_internal_begin(), row locked.
+ */
+void
+jdg_plan_changed(JdgSchedule *s, JdgSchedule *old, bool enable,
+				 TimestampTz now)
+{
+	bool		ended = jdg_schedule_ended(old);
+	bool		timing = jdg_timing_compare(&s->timing, &old->timing) != 0 ||
+	strcmp(s->timezone, old->timezone) != 0 ||
+	s->starts_at != old->starts_at;
+	bool		window = s->ends_at != old->ends_at ||
+	s->max_runs != old->max_runs;
+
+	if (!timing && !window)
+	{
+		if (ended && enable)
+			jdg_plan_new(s, now);
+		else if (ended)
+			s->enabled = false;
+		else if (s->enabled && !old->enabled && s->paused_at == DT_NOBEGIN)
+			jdg_schedule_catch_up(s, "disabled", now);
+		return;
+	}
+	jdg_schedule_catch_up(old, !old->enabled ? "disabled" :
+						  old->paused_at != DT_NOBEGIN ? "paused" : "replaced",
+						  now);
+	s->missed = old->missed;
+	if (ended)
+		s->enabled = true;
+	if (s->timing.kind != JDG_TIMING_STARTUP)
+		s->last_startup = DT_NOBEGIN;
+	if (timing)
+		s->anchor = s->starts_at != DT_NOBEGIN ? s->starts_at : now;
+	jdg_plan_new(s, now);
+}

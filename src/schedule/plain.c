@@ -1,0 +1,238 @@
+/*-------------------------------------------------------------------------
+ *
+ * plain.c
+ *	  Firing together what has nothing special about it.
+ *
+ * Runs in the scheduler, inside jdg_internal_begin() and one subtransaction
+ * for all of them, in which their rows were locked.  Plain is a schedule that
+ * is on time, has one occurrence due, depends on no other, replaces nothing,
+ * whose queue is there and has no bound, and whose task is to be made: with
+ * overlap => 'skip', none of its tasks and flow runs is unfinished.  All others are left to
+ * misfire.c and occurrence.c, which say what becomes of them.
+ *
+ * For so many schedules there is one look at the tasks, one insertion of
+ * rows and one UPDATE.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "catalog/pg_type.h"
+#include "utils/array.h"
+
+#include "base/spi.h"
+#include "schedule/firing_private.h"
+#include "task/enqueue.h"
+
+/* queues of the schedules at hand */
+#define QUEUES_KEPT 8
+
+typedef struct Batch
+{
+	JdgFiring  *f;
+	int			n;
+	JdgDueRow **row;			/* those that may be plain */
+	TimestampTz *next;			/* their next instants, DT_NOBEGIN: none */
+	int			nqueues;
+	JdgQueue	queue[QUEUES_KEPT];
+} Batch;
+
+/* The queue if it is there and has no bound; else NULL. */
+static const JdgQueue *
+plain_queue(Batch *b, int32 queue_id)
+{
+	JdgQueue   *q = NULL;
+
+	for (int i = 0; i < b->nqueues && q == NULL; i++)
+	{
+		if (b->queue[i].queue_id == queue_id)
+			q = &b->queue[i];
+	}
+	if (q == NULL)
+	{
+		if (b->nqueues == QUEUES_KEPT)
+			b->nqueues = 0;
+		q = &b->queue[b->nqueues];
+		if (!jdg_queue_by_id(queue_id, q))
+			return NULL;
+		b->nqueues++;
+	}
+	return q->max_depth > 0 ? NULL : q;
+}
+
+/* Is it plain, as far as its own row tells?  Computes its next instant. */
+static bool
+looks_plain(Batch *b, const JdgSchedule *s, TimestampTz *next)
+{
+	JdgSchedule fired;
+
+	if (s->depends_on != NULL || s->overlap == JDG_OVERLAP_REPLACE ||
+		!jdg_fire_on_time(b->f, s->next_run_at) ||
+		plain_queue(b, s->queue_id) == NULL ||
+		jdg_fire_owner_problem(s->owner) != NULL)
+		return false;
+	fired = *s;
+	fired.runs++;
+	jdg_fire_advance(&fired, s->next_run_at);
+	*next = fired.next_run_at;
+	return *next == DT_NOBEGIN || *next > b->f->now;
+}
+
+static Datum
+int64_array(Datum *values, int n)
+{
+	return PointerGetDatum(construct_array(values, n, INT8OID, sizeof(int64),
+										   FLOAT8PASSBYVAL, TYPALIGN_DOUBLE));
+}
+
+static Datum
+time_array(Datum *values, bool *nulls, int n)
+{
+	int			dims[1] = {n};
+	int			lbs[1] = {1};
+
+	return PointerGetDatum(construct_md_array(values, nulls, 1, dims, lbs,
+											  TIMESTAMPTZOID,
+											  sizeof(TimestampTz),
+											  FLOAT8PASSBYVAL,
+											  TYPALIGN_DOUBLE));
+}
+
+/*
+ * Leave out those that have a task already: one of this very occurrence, or,
+ * where occurrences may not overlap, any.
+ */
+static void
+leave_out_unfinished(Batch *b)
+{
+	static JdgQuery q = {
+		"SELECT k.ord FROM unnest($1, $2, $3) WITH ORDINALITY "
+		"k(id, lowest, highest, ord), LATERAL (SELECT FROM ("
+		"SELECT FROM jadugar.task t WHERE t.schedule_id = k.id "
+		"AND t.scheduled_for >= k.lowest AND t.scheduled_for <= k.highest "
+		"UNION ALL SELECT FROM jadugar.task t WHERE t.schedule_id = k.id "
+		"AND t.scheduled_for IS NULL AND k.highest = 'infinity' "
+		"UNION ALL SELECT FROM jadugar.flow_run r "
+		"WHERE r.schedule_live = k.id AND k.highest = 'infinity') t "
+		"LIMIT 1) u",
+		3, {INT8ARRAYOID, TIMESTAMPTZARRAYOID, TIMESTAMPTZARRAYOID}
+	};
+	Datum	   *id = palloc(sizeof(Datum) * b->n);
+	Datum	   *lowest = palloc(sizeof(Datum) * b->n);
+	Datum	   *highest = palloc(sizeof(Datum) * b->n);
+	Datum		v[3];
+	int64		found;
+	int			kept = 0;
+
+	for (int i = 0; i < b->n; i++)
+	{
+		const JdgSchedule *s = &b->row[i]->s;
+		bool		any = s->overlap == JDG_OVERLAP_SKIP;
+
+		id[i] = Int64GetDatum(s->schedule_id);
+		lowest[i] = TimestampTzGetDatum(any ?
+										*jdg_occurrence_finished(s->schedule_id,
+																 s->next_run_at) :
+										s->next_run_at);
+		highest[i] = TimestampTzGetDatum(any ? DT_NOEND : s->next_run_at);
+	}
+	v[0] = int64_array(id, b->n);
+	v[1] = time_array(lowest, NULL, b->n);
+	v[2] = time_array(highest, NULL, b->n);
+	found = jdg_run(&q, v, NULL, 0);
+	for (int64 i = 0; i < found; i++)
+		b->row[jdg_col_int64(i, 1, 0) - 1] = NULL;
+	for (int i = 0; i < b->n; i++)
+	{
+		JdgDueRow  *row = b->row[i];
+
+		if (row == NULL)
+			continue;
+		if (row->s.overlap == JDG_OVERLAP_SKIP)
+			*jdg_occurrence_finished(row->s.schedule_id, row->s.next_run_at) =
+				row->s.next_run_at;
+		b->next[kept] = b->next[i];
+		b->row[kept++] = row;
+	}
+	b->n = kept;
+}
+
+static void
+insert_tasks(Batch *b)
+{
+	JdgTaskWriter *writer = jdg_task_writer_begin();
+
+	for (int i = 0; i < b->n; i++)
+	{
+		const JdgSchedule *s = &b->row[i]->s;
+		JdgTask		task;
+
+		jdg_occurrence_task(s, s->next_run_at, &task);
+		jdg_schedule_complete(s, &task, plain_queue(b, s->queue_id),
+							  b->f->now);
+		jdg_task_writer_put(writer, &task);
+	}
+	jdg_task_writer_end(writer);
+}
+
+/*
+ * The rows were locked by this subtransaction, so they are where they were
+ * found; and by their places no plan can take another way to them.
+ */
+static void
+advance_schedules(Batch *b)
+{
+	static JdgQuery q = {
+		"UPDATE jadugar.schedule s SET next_run_at = k.next, "
+		"enabled = k.next IS NOT NULL, runs = s.runs + 1, "
+		"last_fired_at = $3, last_error = NULL "
+		"FROM unnest($1, $2) k(place, next) WHERE s.ctid = k.place",
+		3, {TIDARRAYOID, TIMESTAMPTZARRAYOID, TIMESTAMPTZOID}
+	};
+	Datum	   *place = palloc(sizeof(Datum) * b->n);
+	Datum	   *next = palloc(sizeof(Datum) * b->n);
+	bool	   *ended = palloc(sizeof(bool) * b->n);
+	Datum		v[3];
+
+	for (int i = 0; i < b->n; i++)
+	{
+		place[i] = PointerGetDatum(&b->row[i]->tid);
+		next[i] = TimestampTzGetDatum(b->next[i]);
+		ended[i] = b->next[i] == DT_NOBEGIN;
+	}
+	v[0] = PointerGetDatum(construct_array(place, b->n, TIDOID,
+										   sizeof(ItemPointerData), false,
+										   TYPALIGN_SHORT));
+	v[1] = time_array(next, ended, b->n);
+	v[2] = TimestampTzGetDatum(b->f->now);
+	if (jdg_run(&q, v, NULL, 0) != b->n)
+		elog(ERROR, "schedules that are locked have moved");
+}
+
+/*
+ * Fire those of the rows that are plain and mark them as fired.  An error
+ * leaves nothing done, once the subtransaction is rolled back.
+ */
+void
+jdg_fire_plain(JdgFiring *f, JdgDueRow *rows, int n)
+{
+	Batch		b = {.f = f};
+
+	b.row = palloc(sizeof(JdgDueRow *) * Max(n, 1));
+	b.next = palloc(sizeof(TimestampTz) * Max(n, 1));
+	for (int i = 0; i < n; i++)
+	{
+		if (looks_plain(&b, &rows[i].s, &b.next[b.n]))
+			b.row[b.n++] = &rows[i];
+	}
+	if (b.n > 0)
+		leave_out_unfinished(&b);
+	if (b.n == 0)
+		return;
+	insert_tasks(&b);
+	advance_schedules(&b);
+	for (int i = 0; i < b.n; i++)
+		b.row[i]->fired = true;
+	f->fired += b.n;
+	jdg_count_enqueued(b.n);
+}

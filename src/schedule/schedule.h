@@ -1,0 +1,148 @@
+/*-------------------------------------------------------------------------
+ *
+ * schedule.h
+ *	  A row of jadugar.schedule as a struct, and when it is due.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef JDG_SCHEDULE_SCHEDULE_H
+#define JDG_SCHEDULE_SCHEDULE_H
+
+#include "utils/array.h"
+
+#include "task/task.h"
+#include "timing/timing.h"
+
+typedef enum JdgOverlap
+{
+	JDG_OVERLAP_SKIP,
+	JDG_OVERLAP_QUEUE,
+	JDG_OVERLAP_PARALLEL,
+	JDG_OVERLAP_REPLACE
+} JdgOverlap;
+
+typedef enum JdgMisfire
+{
+	JDG_MISFIRE_SKIP,
+	JDG_MISFIRE_ONCE,
+	JDG_MISFIRE_ALL
+} JdgMisfire;
+
+/*
+ * A schedule.  Pointers are NULL where the column is; strings and varlenas
+ * live where the struct's maker says.
+ */
+typedef struct JdgSchedule
+{
+	int64		schedule_id;
+	Oid			owner;
+	char	   *name;
+	JdgTiming	timing;
+	char	   *timezone;
+	int64		command_id;
+	Jsonb	   *payload;
+	int32		queue_id;
+	int32		priority;
+	Interval   *timeout;
+	Jsonb	   *retry;
+	char		transaction;
+	bool		isolate;
+	JdgOverlap	overlap;
+	JdgMisfire	misfire;
+	Interval   *misfire_grace;
+	Interval   *jitter;
+	TimestampTz starts_at;		/* DT_NOBEGIN: null, as all of these */
+	TimestampTz ends_at;
+	int64		max_runs;		/* 0: null */
+	ArrayType  *depends_on;
+	char	   *concurrency_key;
+	Jsonb	   *settings;
+	char	   *tenant;
+	char	   *description;
+	Jsonb	   *metadata;
+	bool		enabled;
+	TimestampTz paused_at;
+	TimestampTz anchor;
+	TimestampTz next_run_at;
+	TimestampTz last_fired_at;
+	TimestampTz last_startup;
+	int64		runs;
+	int64		missed;
+	char	   *last_error;
+	TimestampTz created_at;
+	TimestampTz updated_at;
+} JdgSchedule;
+
+/* the columns that jdg_schedule_from_row() expects, in its order */
+#define JDG_SCHEDULE_COLUMNS \
+	"schedule_id, owner, name, timing, timezone, command_id, payload, " \
+	"queue_id, priority, timeout, retry, transaction, isolate, overlap, " \
+	"misfire, misfire_grace, jitter, starts_at, ends_at, max_runs, " \
+	"depends_on, concurrency_key, settings, tenant, description, metadata, " \
+	"enabled, paused_at, anchor, next_run_at, last_fired_at, last_startup, " \
+	"runs, missed, last_error, created_at, updated_at"
+#define JDG_SCHEDULE_NCOLUMNS 37
+
+/* words of the columns overlap and misfire; VALIDATION_ERROR for others */
+extern JdgOverlap jdg_overlap_from_text(const char *word);
+extern JdgMisfire jdg_misfire_from_text(const char *word);
+
+/*
+ * Rows, all of it inside jdg_internal_begin().  "lock": FOR UPDATE, waiting
+ * for whoever has it.  Insert returns the new id, or 0 if the owner has a
+ * schedule of that name.  Update writes every column but schedule_id, owner
+ * and created_at.
+ */
+extern void jdg_schedule_from_row(uint64 row, JdgSchedule *s,
+								  MemoryContext mcxt);
+extern bool jdg_schedule_load(Oid owner, const char *name, bool lock,
+							  JdgSchedule *s, MemoryContext mcxt);
+extern int64 jdg_schedule_insert(const JdgSchedule *s);
+extern void jdg_schedule_update(const JdgSchedule *s);
+
+/*
+ * When, from memory alone.  An occurrence lies between starts_at and
+ * ends_at, both included; an interval with a starts_at occurs first at
+ * starts_at itself.
+ */
+extern bool jdg_schedule_next(const JdgSchedule *s, TimestampTz after,
+							  TimestampTz *next);
+extern int64 jdg_schedule_due(const JdgSchedule *s, TimestampTz until,
+							  int64 limit, TimestampTz *last);
+extern bool jdg_schedule_clocked(const JdgSchedule *s);
+extern bool jdg_schedule_ended(const JdgSchedule *s);
+
+/*
+ * A hash of a zone's rules around an instant that stays the same for years,
+ * so that it can be compared.  When that instant moves on, next instants are
+ * computed anew for nothing.  jdg_zone_note() keeps it in jadugar.zone.
+ */
+extern int64 jdg_zone_rules(const char *zone, TimestampTz now);
+extern void jdg_zone_note(const char *zone);
+
+/* the fields of a task that come from its schedule; the rest unset */
+extern void jdg_schedule_task(const JdgSchedule *s, JdgTask *task);
+
+/*
+ * Occurrences that do not run: one row of history for n of them, from first
+ * to last.  Inside jdg_internal_begin().  Counting them in s->missed is the
+ * caller's.
+ */
+extern void jdg_schedule_record_missed(const JdgSchedule *s, int64 n,
+									   TimestampTz first, TimestampTz last,
+									   const char *reason, TimestampTz now);
+
+/*
+ * Record all that is due up to now as missed and move s->next_run_at past
+ * it.  Changes the struct (next_run_at, missed), not the row.
+ */
+extern void jdg_schedule_catch_up(JdgSchedule *s, const char *reason,
+								  TimestampTz now);
+
+/*
+ * The same for every schedule that could fire, rows included: what lies in
+ * the past does not run.  Inside jdg_internal_begin().
+ */
+extern void jdg_schedule_skip_missed(const char *reason);
+
+#endif							/* JDG_SCHEDULE_SCHEDULE_H */

@@ -1,0 +1,239 @@
+/*-------------------------------------------------------------------------
+ *
+ * startup.c
+ *	  What the scheduler does about schedules when it starts.
+ *
+ * @startup schedules fire once for each start of the server: the row says
+ * for which start it has fired, so the restart of a scheduler or a recovery
+ * from a crashed backend, which leave the server's start time as it is, fire
+ * nothing.
+ *
+ * A process reads the time-zone data once.  Whoever computes the next instant
+ * of a schedule notes in jadugar.zone by which rules.  Where those are not
+ * what this process knows of a zone, the next instants of its schedules are
+ * computed anew.
+ *
+ * So a start costs by what fires at it and by the zones in use, not by the
+ * number of schedules.
+ *
+ * Rows that a user's transaction has locked are skipped and taken up again
+ * by jdg_fire_due().
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "access/xact.h"
+#include "catalog/pg_type.h"
+#include "postmaster/postmaster.h"
+#include "utils/builtins.h"
+#include "utils/memutils.h"
+#include "utils/resowner.h"
+
+#include "base/fault.h"
+#include "base/spi.h"
+#include "schedule/firing_private.h"
+#include "timing/zone.h"
+
+/* One transaction.  Returns how many have been dealt with. */
+static int64
+fire_startup_batch(JdgDb *db, bool *left)
+{
+	static JdgQuery locking = {
+		"SELECT " JDG_SCHEDULE_COLUMNS " FROM jadugar.schedule "
+		"WHERE timing OPERATOR(jadugar.=) '@startup'::jadugar.timing "
+		"AND last_startup IS DISTINCT FROM $1 ORDER BY schedule_id "
+		"LIMIT " CppAsString2(JDG_FIRE_BATCH) " FOR UPDATE SKIP LOCKED",
+		1, {TIMESTAMPTZOID}
+	};
+	static JdgQuery plain = {
+		"SELECT 1 FROM jadugar.schedule "
+		"WHERE timing OPERATOR(jadugar.=) '@startup'::jadugar.timing "
+		"AND last_startup IS DISTINCT FROM $1 LIMIT 1",
+		1, {TIMESTAMPTZOID}
+	};
+	JdgFiring	f;
+	Datum		v[1] = {TimestampTzGetDatum(PgStartTime)};
+	int64		n;
+
+	jdg_firing_begin(&f, db);
+	f.startup = true;
+	n = jdg_firing_each(&f, jdg_run(&locking, v, NULL, 0));
+	*left = jdg_run(&plain, v, NULL, 1) > 0;
+	JDG_FAULT("startup-before-commit");
+	jdg_firing_end(&f);
+	JDG_FAULT("startup-committed");
+	return n;
+}
+
+static void
+recompute(JdgSchedule *s, TimestampTz now)
+{
+	TimestampTz before = s->next_run_at;
+
+	if (!jdg_schedule_next(s, now, &s->next_run_at))
+	{
+		s->next_run_at = DT_NOBEGIN;
+		s->enabled = false;
+	}
+	if (s->next_run_at != before)
+		jdg_schedule_update(s);
+}
+
+static int64
+count_ahead(const char *zone, TimestampTz now)
+{
+	static JdgQuery q = {
+		"SELECT count(*) FROM jadugar.schedule "
+		"WHERE timezone = $1 AND next_run_at > $2",
+		2, {TEXTOID, TIMESTAMPTZOID}
+	};
+	Datum		v[2] = {CStringGetTextDatum(zone), TimestampTzGetDatum(now)};
+
+	jdg_run(&q, v, NULL, 1);
+	return jdg_col_int64(0, 1, 0);
+}
+
+/*
+ * Compute what is still ahead of the schedules of a zone.  False: some rows
+ * are locked.
+ */
+static bool
+recompute_zone(const JdgFiring *f, const char *zone)
+{
+	static JdgQuery q = {
+		"SELECT " JDG_SCHEDULE_COLUMNS " FROM jadugar.schedule "
+		"WHERE timezone = $1 AND next_run_at > $2 AND schedule_id > $3 "
+		"ORDER BY schedule_id LIMIT " CppAsString2(JDG_FIRE_BATCH)
+		" FOR UPDATE SKIP LOCKED",
+		3, {TEXTOID, TIMESTAMPTZOID, INT8OID}
+	};
+	MemoryContext mcxt = AllocSetContextCreate(CurrentMemoryContext,
+											   "jadugar zone",
+											   ALLOCSET_DEFAULT_SIZES);
+	int64		todo = count_ahead(zone, f->now);
+	int64		done = 0;
+	int64		last = 0;
+	int64		n;
+
+	do
+	{
+		Datum		v[3] = {CStringGetTextDatum(zone),
+		TimestampTzGetDatum(f->now), Int64GetDatum(last)};
+		JdgSchedule *rows;
+
+		MemoryContextReset(mcxt);
+		n = jdg_run(&q, v, NULL, 0);
+		rows = MemoryContextAlloc(mcxt, (n + 1) * sizeof(JdgSchedule));
+		for (int64 i = 0; i < n; i++)
+			jdg_schedule_from_row(i, &rows[i], mcxt);
+		for (int64 i = 0; i < n; i++)
+			recompute(&rows[i], f->now);
+		if (n > 0)
+			last = rows[n - 1].schedule_id;
+		done += n;
+	} while (n > 0);
+	MemoryContextDelete(mcxt);
+	return done >= todo;
+}
+
+/* All notes of a zone make way for the present one. */
+static void
+renew_notes(const char *zone)
+{
+	static JdgQuery q = {
+		"DELETE FROM jadugar.zone WHERE name = $1", 1, {TEXTOID}
+	};
+	Datum		v[1] = {CStringGetTextDatum(zone)};
+
+	jdg_run(&q, v, NULL, 0);
+	jdg_zone_note(zone);
+}
+
+/*
+ * See whether a zone is what it was.  An error (the server does not know the
+ * zone any more) is logged; its schedules will say so when they are due.
+ */
+static bool
+check_zone(const JdgFiring *f, const char *zone, int64 lowest, int64 highest)
+{
+	MemoryContext mcxt = CurrentMemoryContext;
+	ResourceOwner owner = CurrentResourceOwner;
+	volatile bool done = true;
+
+	BeginInternalSubTransaction(NULL);
+	MemoryContextSwitchTo(mcxt);
+	PG_TRY();
+	{
+		int64		rules = jdg_zone_rules(zone, f->now);
+
+		if (rules != lowest || rules != highest)
+		{
+			done = recompute_zone(f, zone);
+			if (done)
+				renew_notes(zone);
+		}
+		ReleaseCurrentSubTransaction();
+	}
+	PG_CATCH();
+	{
+		ErrorData  *edata;
+
+		MemoryContextSwitchTo(mcxt);
+		edata = CopyErrorData();
+		FlushErrorState();
+		RollbackAndReleaseCurrentSubTransaction();
+		ereport(WARNING,
+				(errcode(edata->sqlerrcode),
+				 errmsg("jadugar could not check the rules of time zone \"%s\": %s",
+						zone, edata->message)));
+	}
+	PG_END_TRY();
+	MemoryContextSwitchTo(mcxt);
+	CurrentResourceOwner = owner;
+	return done;
+}
+
+/* One transaction.  False: rows are locked. */
+static bool
+check_zones(JdgDb *db)
+{
+	static JdgQuery q = {
+		"SELECT name, min(fingerprint), max(fingerprint) FROM jadugar.zone "
+		"GROUP BY name ORDER BY name", 0
+	};
+	JdgFiring	f;
+	bool		done = true;
+	int64		n;
+	char	  **names;
+	int64	   *lowest;
+	int64	   *highest;
+
+	jdg_firing_begin(&f, db);
+	n = jdg_run(&q, NULL, NULL, 0);
+	names = palloc(sizeof(char *) * (n + 1));
+	lowest = palloc(sizeof(int64) * (n + 1));
+	highest = palloc(sizeof(int64) * (n + 1));
+	for (int64 i = 0; i < n; i++)
+	{
+		names[i] = jdg_col_text(i, 1, CurrentMemoryContext);
+		lowest[i] = jdg_col_int64(i, 2, 0);
+		highest[i] = jdg_col_int64(i, 3, 0);
+	}
+	for (int64 i = 0; i < n; i++)
+		done &= check_zone(&f, names[i], lowest[i], highest[i]);
+	jdg_firing_end(&f);
+	return done;
+}
+
+/* Do what is to be done at the start; *pending if it is not all done. */
+void
+jdg_startup_resume(JdgDb *db, bool *pending)
+{
+	bool		left;
+
+	*pending = !check_zones(db);
+	while (fire_startup_batch(db, &left) > 0 && left)
+		;
+	*pending |= left;
+}

@@ -1,0 +1,88 @@
+/*-------------------------------------------------------------------------
+ *
+ * stat.c
+ *	  How the occurrences of schedules ended: jadugar.schedule_stat.
+ *
+ * Runs where tasks are settled.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "catalog/pg_type.h"
+#include "utils/array.h"
+#include "utils/builtins.h"
+#include "utils/lsyscache.h"
+
+#include "base/spi.h"
+#include "schedule/stat.h"
+#include "task/history.h"
+
+static int
+compare_counts(const void *a, const void *b)
+{
+	int64		x = ((const JdgScheduleCount *) a)->schedule_id;
+	int64		y = ((const JdgScheduleCount *) b)->schedule_id;
+
+	return x < y ? -1 : x > y;
+}
+
+static Datum
+make_array(Datum *values, bool *nulls, int n, Oid type)
+{
+	int			dims[1] = {n};
+	int			lbs[1] = {1};
+	int16		len;
+	bool		byval;
+	char		align;
+
+	get_typlenbyvalalign(type, &len, &byval, &align);
+	return PointerGetDatum(construct_md_array(values, nulls, 1, dims, lbs,
+											  type, len, byval, align));
+}
+
+void
+jdg_schedule_count(JdgScheduleCount *c, int n)
+{
+	static JdgQuery q = {
+		"INSERT INTO jadugar.schedule_stat AS s (schedule_id, last_run_at, "
+		"last_status, last_success_at, completed, failures) "
+		"SELECT * FROM unnest($1, $2, $3, $4, $5, $6) "
+		"ON CONFLICT (schedule_id) DO UPDATE SET "
+		"last_run_at = coalesce(excluded.last_run_at, s.last_run_at), "
+		"last_status = excluded.last_status, last_success_at = "
+		"coalesce(excluded.last_success_at, s.last_success_at), "
+		"completed = s.completed + excluded.completed, "
+		"failures = s.failures + excluded.failures", 6,
+		{INT8ARRAYOID, TIMESTAMPTZARRAYOID, TEXTARRAYOID, TIMESTAMPTZARRAYOID,
+		INT8ARRAYOID, INT8ARRAYOID}
+	};
+	Datum	   *col[6];
+	bool	   *nulls[6];
+	Datum		v[6];
+
+	qsort(c, n, sizeof(JdgScheduleCount), compare_counts);
+	for (int i = 0; i < 6; i++)
+	{
+		col[i] = palloc(sizeof(Datum) * n);
+		nulls[i] = palloc0(sizeof(bool) * n);
+	}
+	for (int i = 0; i < n; i++)
+	{
+		col[0][i] = Int64GetDatum(c[i].schedule_id);
+		col[1][i] = TimestampTzGetDatum(c[i].last_run_at);
+		nulls[1][i] = c[i].last_run_at == DT_NOBEGIN;
+		col[2][i] = CStringGetTextDatum(jdg_status_name(c[i].last_status));
+		col[3][i] = TimestampTzGetDatum(c[i].last_success_at);
+		nulls[3][i] = c[i].last_success_at == DT_NOBEGIN;
+		col[4][i] = Int64GetDatum(c[i].completed);
+		col[5][i] = Int64GetDatum(c[i].failures);
+	}
+	v[0] = make_array(col[0], nulls[0], n, INT8OID);
+	v[1] = make_array(col[1], nulls[1], n, TIMESTAMPTZOID);
+	v[2] = make_array(col[2], nulls[2], n, TEXTOID);
+	v[3] = make_array(col[3], nulls[3], n, TIMESTAMPTZOID);
+	v[4] = make_array(col[4], nulls[4], n, INT8OID);
+	v[5] = make_array(col[5], nulls[5], n, INT8OID);
+	jdg_run(&q, v, NULL, 0);
+}

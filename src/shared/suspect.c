@@ -1,0 +1,154 @@
+/*-------------------------------------------------------------------------
+ *
+ * suspect.c
+ *	  Notes of running tasks that survive a crash, see suspect.h.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include <fcntl.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "miscadmin.h"
+#include "port/atomics.h"
+#include "storage/fd.h"
+
+#include "base/settings.h"
+#include "shared/shmem.h"
+#include "shared/suspect.h"
+
+#define SUSPECT_FILE "pg_stat_tmp/jadugar.running"
+
+static JdgSuspect nowhere;
+static JdgSuspect *mine = &nowhere;
+
+static size_t
+file_size(void)
+{
+	return (size_t) jdg_max_workers * sizeof(JdgSuspect);
+}
+
+/*
+ * The file keeps what it has: after a crash the schedulers still want to
+ * read it.
+ */
+void
+jdg_suspect_create(void)
+{
+	int			fd = BasicOpenFile(SUSPECT_FILE, O_RDWR | O_CREAT | PG_BINARY);
+	int			rc;
+
+	if (fd < 0)
+	{
+		ereport(WARNING,
+				(errcode_for_file_access(),
+				 errmsg("could not create file \"%s\": %m", SUSPECT_FILE),
+				 errdetail("Tasks that crash the server will not be recognised.")));
+		return;
+	}
+	/* a hole that can not be filled later would be a SIGBUS */
+	rc = posix_fallocate(fd, 0, file_size());
+	close(fd);
+	if (rc != 0)
+	{
+		errno = rc;
+		ereport(WARNING,
+				(errcode_for_file_access(),
+				 errmsg("could not allocate file \"%s\": %m", SUSPECT_FILE)));
+		unlink(SUSPECT_FILE);
+	}
+}
+
+static JdgSuspect *
+map_file(void)
+{
+	int			fd = BasicOpenFile(SUSPECT_FILE, O_RDWR | PG_BINARY);
+	off_t		size;
+	void	   *p;
+
+	if (fd < 0)
+		return NULL;
+	size = lseek(fd, 0, SEEK_END);
+	p = size < (off_t) file_size() ? MAP_FAILED :
+		mmap(NULL, file_size(), PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+	close(fd);
+	return p == MAP_FAILED ? NULL : p;
+}
+
+void
+jdg_suspect_attach(int slotno)
+{
+	JdgSuspect *all = map_file();
+
+	if (all != NULL)
+		mine = &all[slotno];
+}
+
+void
+jdg_suspect_begin(int64 task_id, int32 attempt, TimestampTz started_at)
+{
+	mine->server_start = PgStartTime;
+	mine->started_at = started_at;
+	mine->dboid = MyDatabaseId;
+	mine->attempt = attempt;
+	mine->task_id = task_id;
+	mine->pid = MyProcPid;
+	pg_compiler_barrier();
+	mine->state = 'R';
+}
+
+void
+jdg_suspect_end(void)
+{
+	mine->state = '-';
+}
+
+/*
+ * Launcher, before any scheduler: take the guilty notes into shared memory,
+ * since new workers will use the file's places.
+ */
+void
+jdg_suspect_collect(void)
+{
+	JdgSuspect *all;
+
+	/* a launcher that was started again: the notes are those of live workers */
+	if (JdgShared->notes_collected)
+		return;
+	JdgShared->notes_collected = true;
+	all = map_file();
+	if (all == NULL)
+		return;
+	for (int i = 0; i < jdg_max_workers; i++)
+	{
+		if (all[i].state == 'R' && all[i].server_start == PgStartTime)
+			JdgShared->guilty[i] = all[i];
+		all[i].state = '-';
+	}
+	munmap(all, file_size());
+}
+
+/* Scheduler: is there a guilty note of this database?  Its index, or -1. */
+int
+jdg_suspect_next(JdgSuspect *out)
+{
+	for (int i = 0; i < jdg_max_workers; i++)
+	{
+		if (JdgShared->guilty[i].state == 'R' &&
+			JdgShared->guilty[i].dboid == MyDatabaseId)
+		{
+			*out = JdgShared->guilty[i];
+			return i;
+		}
+	}
+	return -1;
+}
+
+/* Scheduler: that note has been dealt with. */
+void
+jdg_suspect_clear(int index)
+{
+	JdgShared->guilty[index].state = '-';
+}

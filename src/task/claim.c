@@ -1,0 +1,402 @@
+/*-------------------------------------------------------------------------
+ *
+ * claim.c
+ *	  Claiming ready tasks.
+ *
+ * Runs in workers.  Reads the index task_ready straight, from the marks on
+ * (marks.c): priority by priority, highest first, and within one priority the
+ * queues merged by (run_at, id).  A queue that is paused or at its limit is
+ * not looked at, so what waits there costs nothing.
+ *
+ * Slot first, then the row: the task is published in the worker's slot (under
+ * JdgShared->lock where its queue has a limit, which makes the limit exact),
+ * then its row is locked without waiting, then its state is checked in the
+ * locked version.  So whoever finds the row locked finds the task in a slot.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "access/genam.h"
+#include "access/heapam.h"
+#include "access/table.h"
+#include "access/tableam.h"
+#include "access/xact.h"
+#include "catalog/pg_type.h"
+#include "executor/tuptable.h"
+#include "miscadmin.h"
+#include "storage/procarray.h"
+#include "utils/builtins.h"
+#include "utils/fmgroids.h"
+#include "utils/rel.h"
+#include "utils/snapmgr.h"
+
+#include "base/compat.h"
+#include "base/fault.h"
+#include "base/spi.h"
+#include "queue/queue.h"
+#include "task/claim.h"
+#include "task/ready.h"
+
+/* what a claim works with */
+typedef struct Claim
+{
+	JdgDb	   *db;
+	JdgSlot    *slot;
+	Relation	heap;
+	Relation	index;
+	TransactionId busy;			/* seen in progress on some row */
+	int			nsources;
+	JdgSource  *source;			/* highest priority first */
+} Claim;
+
+bool
+jdg_slot_hold(JdgSlot *slot, const JdgTask *task, int32 queue_limit)
+{
+	JdgDb	   *db = jdg_my_db();
+	bool		ok = true;
+
+	if (queue_limit > 0)
+	{
+		LWLockAcquire(JdgShared->lock, LW_EXCLUSIVE);
+		ok = jdg_queue_has_room(db, task->queue_id, queue_limit);
+	}
+	if (ok)
+	{
+		JdgSlotTask *st;
+
+		SpinLockAcquire(&slot->mutex);
+		st = &slot->task[slot->ntasks];
+		st->task_id = task->task_id;
+		st->queue_id = task->queue_id;
+		st->attempt = task->attempt;
+		st->phase = JDG_TASK_CLAIMED;
+		st->cancel = JDG_CANCEL_NONE;
+		st->locked = false;
+		st->limited = queue_limit > 0;
+		st->standalone = false;
+		slot->ntasks++;
+		SpinLockRelease(&slot->mutex);
+	}
+	if (queue_limit > 0)
+		LWLockRelease(JdgShared->lock);
+	return ok;
+}
+
+/* The row of the task held last is locked: requests to cancel may come. */
+static void
+hold_is_locked(JdgSlot *slot)
+{
+	SpinLockAcquire(&slot->mutex);
+	slot->task[slot->ntasks - 1].locked = true;
+	SpinLockRelease(&slot->mutex);
+}
+
+/* Others may have been refused for what was held only to try its row. */
+void
+jdg_slot_unhold_last(JdgSlot *slot)
+{
+	bool		limited;
+
+	SpinLockAcquire(&slot->mutex);
+	slot->ntasks--;
+	limited = slot->task[slot->ntasks].limited;
+	SpinLockRelease(&slot->mutex);
+	if (limited)
+		jdg_queue_room_made(slot->dboid);
+}
+
+void
+jdg_slot_clear(JdgSlot *slot)
+{
+	bool		limited = false;
+
+	SpinLockAcquire(&slot->mutex);
+	for (int i = 0; i < slot->ntasks; i++)
+		limited |= slot->task[i].limited;
+	slot->ntasks = 0;
+	slot->current = -1;
+	slot->generation++;
+	slot->deadline = DT_NOEND;
+	slot->progress = -1;
+	slot->message[0] = '\0';
+	SpinLockRelease(&slot->mutex);
+	if (limited)
+		jdg_queue_room_made(slot->dboid);
+}
+
+static Datum
+attr(TupleTableSlot *s, int no, bool *isnull)
+{
+	*isnull = s->tts_isnull[no - 1];
+	return s->tts_values[no - 1];
+}
+
+static char *
+text_attr(TupleTableSlot *s, int no)
+{
+	bool		isnull;
+	Datum		d = attr(s, no, &isnull);
+
+	return isnull ? NULL : TextDatumGetCString(d);
+}
+
+static Jsonb *
+jsonb_attr(TupleTableSlot *s, int no)
+{
+	bool		isnull;
+	Datum		d = attr(s, no, &isnull);
+
+	return isnull ? NULL : DatumGetJsonbPCopy(d);
+}
+
+static TimestampTz
+time_attr(TupleTableSlot *s, int no)
+{
+	bool		isnull;
+	Datum		d = attr(s, no, &isnull);
+
+	return isnull ? DT_NOBEGIN : DatumGetTimestampTz(d);
+}
+
+/* what the join check looks at: fixed-width columns, nothing detoasted */
+static void
+task_from_slot_short(TupleTableSlot *s, JdgTask *t)
+{
+	bool		isnull;
+
+	slot_getallattrs(s);
+	memset(t, 0, sizeof(*t));
+	t->task_id = DatumGetInt64(attr(s, JDG_A_TASK_ID, &isnull));
+	t->owner = DatumGetObjectId(attr(s, JDG_A_OWNER, &isnull));
+	t->queue_id = DatumGetInt32(attr(s, JDG_A_QUEUE_ID, &isnull));
+	t->priority = DatumGetInt32(attr(s, JDG_A_PRIORITY, &isnull));
+	t->state = DatumGetChar(attr(s, JDG_A_STATE, &isnull));
+	t->transaction = DatumGetChar(attr(s, JDG_A_TRANSACTION, &isnull));
+	t->isolate = DatumGetBool(attr(s, JDG_A_ISOLATE, &isnull));
+	t->bounded = DatumGetBool(attr(s, JDG_A_BOUNDED, &isnull));
+	t->attempt = DatumGetInt32(attr(s, JDG_A_ATTEMPT, &isnull));
+	t->max_attempts = DatumGetInt32(attr(s, JDG_A_MAX_ATTEMPTS, &isnull));
+	t->crashes = DatumGetInt32(attr(s, JDG_A_CRASHES, &isnull));
+	t->command_id = DatumGetInt64(attr(s, JDG_A_COMMAND_ID, &isnull));
+	t->run_at = DatumGetTimestampTz(attr(s, JDG_A_RUN_AT, &isnull));
+	t->created_at = DatumGetTimestampTz(attr(s, JDG_A_CREATED_AT, &isnull));
+	t->schedule_id = DatumGetInt64(attr(s, JDG_A_SCHEDULE_ID, &isnull));
+	if (isnull)
+		t->schedule_id = 0;
+	t->scheduled_for = time_attr(s, JDG_A_SCHEDULED_FOR);
+	t->started_at = time_attr(s, JDG_A_STARTED_AT);
+}
+
+static void
+task_from_slot(TupleTableSlot *s, JdgTask *t, MemoryContext mcxt)
+{
+	MemoryContext old = MemoryContextSwitchTo(mcxt);
+	bool		isnull;
+	Datum		d;
+
+	task_from_slot_short(s, t);
+	t->payload = jsonb_attr(s, JDG_A_PAYLOAD);
+	d = attr(s, JDG_A_TIMEOUT, &isnull);
+	if (!isnull)
+	{
+		t->timeout = palloc(sizeof(Interval));
+		memcpy(t->timeout, DatumGetIntervalP(d), sizeof(Interval));
+	}
+	t->retry = jsonb_attr(s, JDG_A_RETRY);
+	t->settings = jsonb_attr(s, JDG_A_SETTINGS);
+	t->metadata = jsonb_attr(s, JDG_A_METADATA);
+	t->unique_key = text_attr(s, JDG_A_UNIQUE_KEY);
+	t->concurrency_key = text_attr(s, JDG_A_CONCURRENCY_KEY);
+	t->tenant = text_attr(s, JDG_A_TENANT);
+	t->trace = text_attr(s, JDG_A_TRACE);
+	d = attr(s, JDG_A_ON_DEPENDENCY_FAILURE, &isnull);
+	t->on_dependency_failure = isnull ? '\0' : DatumGetChar(d);
+	d = attr(s, JDG_A_FLOW_RUN, &isnull);
+	t->flow_run = isnull ? 0 : DatumGetInt64(d);
+	d = attr(s, JDG_A_STEP_ID, &isnull);
+	t->step_id = isnull ? 0 : DatumGetInt64(d);
+	t->step = text_attr(s, JDG_A_STEP);
+	d = attr(s, JDG_A_FLOW_DATA, &isnull);
+	t->flow_data = isnull ? JDG_DATA_NONE : DatumGetChar(d);
+	t->tid = s->tts_tid;
+	MemoryContextSwitchTo(old);
+}
+
+/*
+ * Has another transaction this row?  A look at the row only, to save the
+ * attempt to lock it: most rows that one claim passes over belong to the same
+ * few groups.
+ */
+static bool
+is_taken(Claim *c, TupleTableSlot *tts)
+{
+	HeapTupleHeader row =
+	((BufferHeapTupleTableSlot *) tts)->base.tuple->t_data;
+	TransactionId holder = HeapTupleHeaderGetRawXmax(row);
+
+	if ((row->t_infomask & (HEAP_XMAX_INVALID | HEAP_XMAX_IS_MULTI)) != 0 ||
+		TransactionIdIsCurrentTransactionId(holder))
+		return false;
+	if (holder == c->busy)
+		return true;
+	if (!TransactionIdIsInProgress(holder))
+		return false;
+	c->busy = holder;
+	return true;
+}
+
+/* Lock the row that the slot holds, without waiting, and read it again. */
+static bool
+lock_row(Relation heap, TupleTableSlot *tts, Snapshot snapshot)
+{
+	TM_FailureData tmfd;
+	ItemPointerData tid = tts->tts_tid;
+	TM_Result	res;
+	bool		isnull;
+
+	res = table_tuple_lock(heap, &tid, snapshot, tts,
+						   GetCurrentCommandId(true), LockTupleExclusive,
+						   LockWaitSkip, 0, &tmfd);
+	if (res != TM_Ok)
+		return false;
+	return DatumGetChar(slot_getattr(tts, JDG_A_STATE, &isnull)) == JDG_STATE_READY;
+}
+
+/* Claim the task at a source's head; false: it is not to be had. */
+static bool
+take_head(Claim *c, JdgSource *src, const JdgTask *look, JdgTask *task,
+		  MemoryContext mcxt)
+{
+	/* one that a worker died with is first charged for it */
+	if (is_taken(c, src->slot) ||
+		jdg_slot_died_with(MyDatabaseId, look->task_id))
+		return false;
+	if (!jdg_slot_hold(c->slot, look, src->limit))
+	{
+		/* the queue is at its limit: nothing more of it */
+		src->has_head = false;
+		return false;
+	}
+	JDG_FAULT("claim-held");
+	if (!lock_row(c->heap, src->slot, GetActiveSnapshot()) ||
+		jdg_slot_died_with(MyDatabaseId, look->task_id))
+	{
+		jdg_slot_unhold_last(c->slot);
+		return false;
+	}
+	JDG_FAULT("claim-locked");
+	hold_is_locked(c->slot);
+	task_from_slot(src->slot, task, mcxt);
+	return true;
+}
+
+/*
+ * Claim from sources of one priority until "max" tasks are there; true: the
+ * group is to hold no more.
+ */
+static bool
+claim_from(Claim *c, JdgSource *sources, int nsources, JdgTask *tasks, int *n,
+		   int max, JdgJoinCheck join, MemoryContext mcxt, bool *more)
+{
+	JdgSource  *src;
+
+	for (int i = 0; i < nsources; i++)
+		jdg_ready_open(c->db, &sources[i], c->heap, c->index);
+	while (*n < max && (src = jdg_ready_first(sources, nsources)) != NULL)
+	{
+		JdgTask		look;
+		JdgJoin		j;
+
+		CHECK_FOR_INTERRUPTS();
+		task_from_slot_short(src->slot, &look);
+		j = join(&look, *n);
+		if (j == JDG_JOIN_NO)
+			break;
+		if (take_head(c, src, &look, &tasks[*n], mcxt))
+		{
+			(*n)++;
+			if (j == JDG_JOIN_LAST)
+				max = *n;
+		}
+		if (src->has_head)
+			jdg_ready_advance(src);
+	}
+	*more = jdg_ready_first(sources, nsources) != NULL;
+	for (int i = 0; i < nsources; i++)
+		jdg_ready_close(&sources[i]);
+	return *more || *n >= max;
+}
+
+int
+jdg_claim(JdgSlot *slot, Oid owner, JdgTask *tasks, int max,
+		  JdgJoinCheck join, MemoryContext mcxt, bool *more)
+{
+	Claim	   *c = palloc(sizeof(Claim));
+	bool		full = false;
+	int			n = 0;
+	int			level = 0;
+
+	*more = false;
+	c->db = jdg_my_db();
+	c->slot = slot;
+	c->busy = InvalidTransactionId;
+	c->nsources = 0;
+	PushActiveSnapshot(GetTransactionSnapshot());
+	if (!jdg_claims_paused())
+		c->source = jdg_ready_sources(c->db, owner, &c->nsources);
+	PopActiveSnapshot();
+	if (c->nsources == 0)
+		return 0;
+	/* later than the look at the marks */
+	PushActiveSnapshot(GetTransactionSnapshot());
+	c->heap = table_open(jdg_relation_oid("task"), RowExclusiveLock);
+	c->index = index_open(jdg_relation_oid("task_ready"), AccessShareLock);
+	while (level < c->nsources && !full)
+	{
+		int			end = level + 1;
+
+		while (end < c->nsources &&
+			   c->source[end].look.priority == c->source[level].look.priority)
+			end++;
+		full = claim_from(c, &c->source[level], end - level, tasks, &n, max,
+						  join, mcxt, more);
+		level = end;
+	}
+	/* lower priorities have not been looked at */
+	*more |= level < c->nsources;
+	index_close(c->index, NoLock);
+	table_close(c->heap, NoLock);
+	PopActiveSnapshot();
+	return n;
+}
+
+bool
+jdg_claim_one(JdgSlot *slot, int64 task_id, JdgTask *task, MemoryContext mcxt)
+{
+	JdgInternal in;
+	JdgQueue	queue;
+	bool		ok;
+
+	PushActiveSnapshot(GetTransactionSnapshot());
+	jdg_internal_begin(&in);
+	ok = jdg_task_load(task_id, false, task, mcxt) &&
+		task->state == JDG_STATE_READY &&
+		jdg_queue_by_id(task->queue_id, &queue) && !queue.paused &&
+		(slot->ntasks > 0 ||
+		 jdg_slot_hold(slot, task, queue.max_concurrency));
+	if (ok)
+	{
+		ok = jdg_task_load(task_id, true, task, mcxt) &&
+			task->state == JDG_STATE_READY;
+		if (ok)
+			hold_is_locked(slot);
+		else
+			jdg_slot_unhold_last(slot);
+	}
+	else if (slot->ntasks > 0)
+		jdg_slot_unhold_last(slot);
+	jdg_internal_end(&in);
+	PopActiveSnapshot();
+	return ok;
+}

@@ -1,0 +1,48 @@
+/*-------------------------------------------------------------------------
+ *
+ * claim.h
+ *	  Claiming ready tasks for a worker.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef JDG_TASK_CLAIM_H
+#define JDG_TASK_CLAIM_H
+
+#include "shared/shmem.h"
+#include "task/task.h"
+
+/*
+ * May this task join a group that already has n tasks?  Called before the
+ * task's row is locked, with what the index and the heap say.
+ */
+typedef enum JdgJoin
+{
+	JDG_JOIN_YES,
+	JDG_JOIN_LAST,				/* yes, and nothing after it */
+	JDG_JOIN_NO					/* not now: the group ends before it */
+} JdgJoin;
+typedef JdgJoin (*JdgJoinCheck) (const JdgTask *task, int n);
+
+/*
+ * Claim up to "max" ready tasks of "owner" in order of priority, run_at, id:
+ * publish each in the slot, lock its row, check it again.  Rows that others
+ * have locked are passed over.  In a transaction, without a snapshot pushed.
+ * "more" is set if ready tasks may be left.
+ */
+extern int	jdg_claim(JdgSlot *slot, Oid owner, JdgTask *tasks, int max,
+					  JdgJoinCheck join, MemoryContext mcxt, bool *more);
+
+/*
+ * Claim one given task, if it is ready and free.  The slot is empty, or holds
+ * that task already from the transaction before.
+ */
+extern bool jdg_claim_one(JdgSlot *slot, int64 task_id, JdgTask *task,
+						  MemoryContext mcxt);
+
+/* the slot's list of held tasks */
+extern bool jdg_slot_hold(JdgSlot *slot, const JdgTask *task,
+						  int32 queue_limit);
+extern void jdg_slot_unhold_last(JdgSlot *slot);
+extern void jdg_slot_clear(JdgSlot *slot);
+
+#endif							/* JDG_TASK_CLAIM_H */

@@ -1,0 +1,297 @@
+/*-------------------------------------------------------------------------
+ *
+ * context_funcs.c
+ *	  What a task calls while it runs: current_task(), progress(), log(),
+ *	  snooze(), discard().
+ *
+ * Runs in workers, and in a backend that is in run_task().  All of it goes
+ * through jdg_current_task and jdg_exec_hooks; shared memory is only read,
+ * for the deadline, and tables only for the name of the schedule.
+ *
+ * snooze() and discard() leave the task by an error of their own, which the
+ * worker knows by its SQLSTATE.  A task that catches this error (EXCEPTION
+ * WHEN OTHERS) goes on, and nothing was asked for: the worker goes by the
+ * error that reaches it.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include <math.h>
+
+#include "access/htup_details.h"
+#include "catalog/pg_type.h"
+#include "fmgr.h"
+#include "funcapi.h"
+#include "mb/pg_wchar.h"
+#include "miscadmin.h"
+#include "utils/builtins.h"
+#include "utils/memutils.h"
+#include "utils/timestamp.h"
+
+#include "base/clock.h"
+#include "base/compat.h"
+#include "base/errors.h"
+#include "base/spi.h"
+#include "exec/exec.h"
+#include "shared/shmem.h"
+#include "task/log.h"
+#include "task/read_funcs.h"
+
+/* of longer ones the instant might be out of range */
+#define MAX_SNOOZE_DAYS 1e7
+
+PG_FUNCTION_INFO_V1(jdg_current_task_info);
+PG_FUNCTION_INFO_V1(jdg_progress);
+PG_FUNCTION_INFO_V1(jdg_log);
+PG_FUNCTION_INFO_V1(jdg_snooze);
+PG_FUNCTION_INFO_V1(jdg_discard);
+
+static void
+require_task(const char *function)
+{
+	if (jdg_current_task == NULL || jdg_current_task->task_id == 0)
+		ereport(ERROR,
+				(errcode(JDG_ERRCODE_VALIDATION_ERROR),
+				 errmsg("jadugar.%s() was called outside a task", function),
+				 errhint("Call it in the command or the handler of a task.")));
+}
+
+/* Deadline of the task that this worker runs; DT_NOEND: none. */
+static TimestampTz
+own_deadline(void)
+{
+	TimestampTz deadline = DT_NOEND;
+
+	if (JdgShared == NULL)
+		return deadline;
+	for (int i = 0; i < JdgShared->nslots; i++)
+	{
+		JdgSlot    *slot = &JdgShared->slots[i];
+
+		if (slot->pid != MyProcPid)
+			continue;
+		SpinLockAcquire(&slot->mutex);
+		if (slot->state == JDG_SLOT_BUSY && slot->pid == MyProcPid &&
+			slot->current >= 0 && slot->deadline != 0)
+			deadline = slot->deadline;
+		SpinLockRelease(&slot->mutex);
+	}
+	return deadline;
+}
+
+static void
+put_text(Datum *value, bool *isnull, const char *s)
+{
+	*isnull = s == NULL;
+	if (s != NULL)
+		*value = CStringGetTextDatum(s);
+}
+
+/* The name of the task's schedule; NULL: none, or it was dropped. */
+static const char *
+schedule_name(const JdgCurrentTask *t)
+{
+	static JdgQuery q = {
+		"SELECT name FROM jadugar.schedule WHERE schedule_id = $1",
+		1, {INT8OID}
+	};
+	MemoryContext mcxt = CurrentMemoryContext;
+	Datum		v[1] = {Int64GetDatum(t->schedule_id)};
+	const char *name = NULL;
+	JdgInternal in;
+
+	if (t->schedule != NULL || t->schedule_id == 0)
+		return t->schedule;
+	jdg_internal_begin(&in);
+	if (jdg_run(&q, v, NULL, 1) > 0)
+		name = jdg_col_text(0, 1, mcxt);
+	jdg_internal_end(&in);
+	return name;
+}
+
+/* current_task() */
+Datum
+jdg_current_task_info(PG_FUNCTION_ARGS)
+{
+	const JdgCurrentTask *t = jdg_current_task;
+	TupleDesc	tupdesc;
+	Datum		values[11] = {0};
+	bool		nulls[11];
+
+	if (get_call_result_type(fcinfo, NULL, &tupdesc) != TYPEFUNC_COMPOSITE)
+		elog(ERROR, "return type must be a row type");
+	memset(nulls, true, sizeof(nulls));
+	if (t != NULL && t->task_id != 0)
+	{
+		TimestampTz deadline = own_deadline();
+		char	   *owner = GetUserNameFromId(t->owner, true);
+
+		nulls[0] = nulls[1] = false;
+		values[0] = Int64GetDatum(t->task_id);
+		values[1] = Int32GetDatum(t->attempt);
+		nulls[2] = t->payload == NULL;
+		values[2] = JsonbPGetDatum(t->payload);
+		put_text(&values[3], &nulls[3], schedule_name(t));
+		nulls[4] = t->scheduled_for == DT_NOBEGIN || t->scheduled_for == 0;
+		values[4] = TimestampTzGetDatum(t->scheduled_for);
+		nulls[5] = t->flow_run == 0;
+		values[5] = Int64GetDatum(t->flow_run);
+		put_text(&values[6], &nulls[6], t->trace);
+		put_text(&values[7], &nulls[7], t->tenant);
+		nulls[8] = owner == NULL;
+		if (owner != NULL)
+			values[8] = DirectFunctionCall1(namein, CStringGetDatum(owner));
+		nulls[9] = TIMESTAMP_IS_NOEND(deadline);
+		values[9] = TimestampTzGetDatum(deadline);
+		put_text(&values[10], &nulls[10], t->step);
+	}
+	PG_RETURN_DATUM(HeapTupleGetDatum(heap_form_tuple(tupdesc, values, nulls)));
+}
+
+/* progress(fraction, message) */
+Datum
+jdg_progress(PG_FUNCTION_ARGS)
+{
+	double		fraction;
+	char	   *message = NULL;
+
+	require_task("progress");
+	if (PG_ARGISNULL(0))
+		jdg_null_argument("fraction", "progress");
+	fraction = PG_GETARG_FLOAT8(0);
+	if (isnan(fraction) || fraction < 0 || fraction > 1)
+		ereport(ERROR,
+				(errcode(JDG_ERRCODE_VALIDATION_ERROR),
+				 errmsg("progress must be between 0 and 1"),
+				 errdetail("The value given is %g.", fraction),
+				 errhint("Pass the part of the work that is done: 0.5 for half of it.")));
+	if (!PG_ARGISNULL(1))
+	{
+		message = text_to_cstring(PG_GETARG_TEXT_PP(1));
+		message[pg_mbcliplen(message, strlen(message), JDG_MESSAGE_LEN - 1)] = '\0';
+	}
+	if (jdg_exec_hooks.progress != NULL)
+		jdg_exec_hooks.progress(fraction, message);
+	PG_RETURN_VOID();
+}
+
+static const char *
+log_level(const char *given)
+{
+	static const char *const known[] = {
+		"debug", "info", "notice", "warning", "error"
+	};
+
+	for (int i = 0; i < lengthof(known); i++)
+	{
+		if (pg_strcasecmp(given, known[i]) == 0)
+			return known[i];
+	}
+	ereport(ERROR,
+			(errcode(JDG_ERRCODE_VALIDATION_ERROR),
+			 errmsg("there is no such level of a log row"),
+			 errdetail("The level given is \"%s\".", given),
+			 errhint("Use debug, info, notice, warning or error.")));
+	return NULL;
+}
+
+/*
+ * log(level, message, fields).  In a task the worker keeps the row and writes
+ * it when it settles, so that it outlives a rollback; elsewhere it is written
+ * here, in the caller's transaction.
+ */
+Datum
+jdg_log(PG_FUNCTION_ARGS)
+{
+	const char *level;
+	const char *message;
+	Jsonb	   *fields = NULL;
+
+	if (PG_ARGISNULL(0))
+		jdg_null_argument("level", "log");
+	if (PG_ARGISNULL(1))
+		jdg_null_argument("message", "log");
+	level = log_level(text_to_cstring(PG_GETARG_TEXT_PP(0)));
+	message = jdg_log_clip(text_to_cstring(PG_GETARG_TEXT_PP(1)));
+	if (!PG_ARGISNULL(2))
+	{
+		fields = PG_GETARG_JSONB_P(2);
+		if (!JB_ROOT_IS_OBJECT(fields))
+			ereport(ERROR,
+					(errcode(JDG_ERRCODE_VALIDATION_ERROR),
+					 errmsg("fields of a log row must be a JSON object"),
+					 errhint("Use jsonb_build_object().")));
+	}
+	if (jdg_current_task != NULL && jdg_exec_hooks.log != NULL)
+		jdg_exec_hooks.log(level, message, fields);
+	else
+	{
+		int64		task_id = jdg_current_task ? jdg_current_task->task_id : 0;
+		int			attempt = jdg_current_task ? jdg_current_task->attempt : 0;
+		Oid			owner = GetUserId();
+		JdgInternal in;
+
+		jdg_internal_begin(&in);
+		jdg_log_insert(task_id, attempt, owner, jdg_now(), level, message,
+					   fields);
+		jdg_internal_end(&in);
+	}
+	PG_RETURN_VOID();
+}
+
+/* snooze(delay): the task runs again later, as if it had not begun */
+Datum
+jdg_snooze(PG_FUNCTION_ARGS)
+{
+	Interval   *delay;
+	TimestampTz now = jdg_now();
+	TimestampTz until;
+
+	require_task("snooze");
+	if (PG_ARGISNULL(0))
+		jdg_null_argument("delay", "snooze");
+	delay = PG_GETARG_INTERVAL_P(0);
+	if (jdg_interval_not_finite(delay) ||
+		(double) delay->month * DAYS_PER_MONTH + delay->day > MAX_SNOOZE_DAYS)
+		until = DT_NOEND;
+	else
+		until = DatumGetTimestampTz(DirectFunctionCall2(timestamptz_pl_interval,
+														TimestampTzGetDatum(now),
+														IntervalPGetDatum(delay)));
+	if (TIMESTAMP_NOT_FINITE(until) || until < now)
+		ereport(ERROR,
+				(errcode(JDG_ERRCODE_VALIDATION_ERROR),
+				 errmsg("the delay of jadugar.snooze() must not be negative or infinite"),
+				 errdetail("The value given is %s.",
+						   DatumGetCString(DirectFunctionCall1(interval_out,
+															   IntervalPGetDatum(delay)))),
+				 errhint("Pass the time after which the task is to run again.")));
+	jdg_current_task->snooze_us = until - now;
+	ereport(ERROR,
+			(errcode(JDG_ERRCODE_SNOOZE),
+			 errmsg("the task asked to run again later"),
+			 errdetail("It runs again after %s.", timestamptz_to_str(until))));
+}
+
+/* discard(reason): the task has failed and is not tried again */
+Datum
+jdg_discard(PG_FUNCTION_ARGS)
+{
+	/* outlives the error; freed when the next task discards itself */
+	static char *reason = NULL;
+	char	   *given;
+
+	require_task("discard");
+	if (PG_ARGISNULL(0))
+		jdg_null_argument("reason", "discard");
+	given = MemoryContextStrdup(TopMemoryContext,
+								jdg_log_clip(text_to_cstring(PG_GETARG_TEXT_PP(0))));
+	if (reason != NULL)
+		pfree(reason);
+	reason = given;
+	jdg_current_task->discard_reason = reason;
+	ereport(ERROR,
+			(errcode(JDG_ERRCODE_DISCARD),
+			 errmsg("the task discarded itself: %s", reason)));
+}

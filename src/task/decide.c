@@ -1,0 +1,109 @@
+/*-------------------------------------------------------------------------
+ *
+ * decide.c
+ *	  What the end of an attempt means for its task: is it over, does it run
+ *	  again, when, and what does the history say.
+ *
+ * Only arithmetic on what is given: no table, no lock.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "base/errors.h"
+#include "base/settings.h"
+#include "task/decide.h"
+#include "task/retry.h"
+
+static void
+decide_failed(JdgTask *t, const JdgOutcome *o, JdgDecision *d)
+{
+	d->status = JDG_STATUS_FAILED;
+	d->error_code = jdg_error_name(o->sqlerrcode);
+	t->attempt++;
+	if (t->attempt < t->max_attempts &&
+		jdg_retry_wanted(t->retry, o->sqlerrcode))
+	{
+		int64		delay = jdg_retry_delay(t->retry, t->attempt);
+
+		d->stays = true;
+		d->run_at = o->finished_at + delay;
+		d->state = delay > 0 ? JDG_STATE_SCHEDULED : JDG_STATE_READY;
+	}
+}
+
+/*
+ * Its worker died.  The work of a transaction was undone with it, so such a
+ * task goes on whatever its policy says, until it has done so too often.
+ */
+static void
+decide_crashed(JdgTask *t, const JdgOutcome *o, JdgDecision *d)
+{
+	d->error_code = "WORKER_CRASHED";
+	t->attempt++;
+	t->crashes++;
+	t->isolate = true;
+	if (t->crashes >= jdg_max_crashes)
+	{
+		d->status = JDG_STATUS_FAILED;
+		return;
+	}
+	d->status = JDG_STATUS_LOST;
+	d->stays = true;
+	d->run_at = t->crashes == 1 ? t->run_at :
+		o->finished_at + (t->crashes - 1) * USECS_PER_SEC;
+	d->state = t->crashes == 1 ? JDG_STATE_READY : JDG_STATE_SCHEDULED;
+}
+
+static void
+decide_lost(JdgTask *t, const JdgOutcome *o, JdgDecision *d)
+{
+	decide_failed(t, o, d);
+	d->error_code = "WORKER_CRASHED";
+	if (o->guilty && ++t->crashes >= jdg_max_crashes)
+		d->stays = false;
+	if (d->stays)
+		d->status = JDG_STATUS_LOST;
+}
+
+void
+jdg_decide(JdgTask *t, const JdgOutcome *o, JdgDecision *d)
+{
+	memset(d, 0, sizeof(*d));
+	switch (o->end)
+	{
+		case JDG_END_COMPLETED:
+			d->status = JDG_STATUS_COMPLETED;
+			t->attempt++;
+			break;
+		case JDG_END_FAILED:
+			decide_failed(t, o, d);
+			break;
+		case JDG_END_CANCELLED:
+			d->status = JDG_STATUS_CANCELLED;
+			if (o->started_at != DT_NOBEGIN)
+				t->attempt++;
+			break;
+		case JDG_END_DISCARDED:
+			d->status = JDG_STATUS_FAILED;
+			d->error_code = "TASK_EXECUTION_ERROR";
+			t->attempt++;
+			break;
+		case JDG_END_SNOOZED:
+			d->stays = true;
+			d->state = JDG_STATE_SCHEDULED;
+			d->run_at = o->finished_at + o->snooze_us;
+			break;
+		case JDG_END_LOST:
+			decide_lost(t, o, d);
+			break;
+		case JDG_END_CRASHED:
+			decide_crashed(t, o, d);
+			break;
+		case JDG_END_PAUSED:
+			d->stays = true;
+			d->state = JDG_STATE_PAUSED;
+			d->run_at = t->run_at;
+			break;
+	}
+}

@@ -1,0 +1,279 @@
+/*-------------------------------------------------------------------------
+ *
+ * enqueue.c
+ *	  Inserting prepared tasks: queue depth, dependencies, unique keys.
+ *
+ * Runs in the caller's backend, inside jdg_internal_begin().
+ *
+ * Depth: enqueuers of a queue that has a max_depth exclude each other by a
+ * lock of our own until they commit, so the bound is exact; workers do not
+ * take that lock.  Unique keys: the primary key of jadugar.unique_key makes
+ * a second enqueuer wait for one that has not committed yet.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "access/xact.h"
+#include "catalog/pg_type.h"
+#include "miscadmin.h"
+#include "storage/latch.h"
+#include "utils/builtins.h"
+
+#include "access/access.h"
+#include "base/clock.h"
+#include "base/compat.h"
+#include "base/errors.h"
+#include "base/locks.h"
+#include "base/spi.h"
+#include "shared/shmem.h"
+#include "task/enqueue.h"
+#include "task/insert.h"
+#include "task/locktask.h"
+#include "task/settle.h"
+
+/* looks for tasks to drop before a queue counts as full, one each ms */
+#define DROP_TRIES 50
+
+static int64
+depth_of(const JdgQueue *queue)
+{
+	static JdgQuery q = {
+		"SELECT count(*) FROM (SELECT 1 FROM jadugar.task "
+		"WHERE bounded AND queue_id = $1 LIMIT $2) t", 2, {INT4OID, INT8OID}
+	};
+	Datum		v[2] = {Int32GetDatum(queue->queue_id),
+	Int64GetDatum(queue->max_depth)};
+
+	jdg_run_latest(&q, v, NULL);
+	return jdg_col_int64(0, 1, 0);
+}
+
+static void
+raise_full(const JdgQueue *queue)
+{
+	ereport(ERROR,
+			(errcode(JDG_ERRCODE_QUEUE_FULL),
+			 errmsg("queue \"%s\" is full", queue->name),
+			 errdetail("It may hold %lld unfinished tasks.",
+					   (long long) queue->max_depth),
+			 errhint("Enqueue later, or raise max_depth with jadugar.alter_queue().")));
+}
+
+/* Cancel the oldest tasks that no worker has; false: there was none. */
+static bool
+drop_oldest(const JdgQueue *queue, int64 n)
+{
+	static JdgQuery q = {
+		"SELECT " JDG_TASK_COLUMNS " FROM jadugar.task "
+		"WHERE bounded AND queue_id = $1 AND state <> 'x' "
+		"ORDER BY task_id LIMIT $2 FOR UPDATE SKIP LOCKED", 2,
+		{INT4OID, INT8OID}
+	};
+	Datum		v[2] = {Int32GetDatum(queue->queue_id), Int64GetDatum(n)};
+	int64		rows = jdg_run(&q, v, NULL, 0);
+	JdgTask    *tasks = palloc(sizeof(JdgTask) * Max(rows, 1));
+
+	for (int64 i = 0; i < rows; i++)
+		jdg_task_from_row(i, &tasks[i], CurrentMemoryContext);
+	if (rows > 0)
+		jdg_row_held();
+	for (int64 i = 0; i < rows; i++)
+	{
+		/* the one before may have taken it along as its dependant */
+		if (jdg_task_load(tasks[i].task_id, true, &tasks[i],
+						  CurrentMemoryContext))
+			jdg_settle_cancel(&tasks[i], "queue_full");
+	}
+	return rows >= n;
+}
+
+static void
+wait_for_room(const JdgQueue *queue)
+{
+	JdgDb	   *db;
+
+	if (IsolationUsesXactSnapshot())
+		raise_full(queue);
+	jdg_require_shmem();
+	db = jdg_db_lookup(MyDatabaseId, true);
+	jdg_unlock_xact(JDG_LOCK_QUEUE, queue->queue_id);
+	pg_atomic_fetch_add_u32(&db->waiters, 1);
+	PG_TRY();
+	{
+		/* room may have come just before we said that we wait */
+		(void) ConditionVariableTimedSleep(&db->finished, 1000,
+										   jdg_wait_task());
+		ConditionVariableCancelSleep();
+	}
+	PG_FINALLY();
+	{
+		pg_atomic_fetch_sub_u32(&db->waiters, 1);
+	}
+	PG_END_TRY();
+	jdg_lock_xact(JDG_LOCK_QUEUE, queue->queue_id);
+}
+
+/* Make sure that n more tasks fit into the queue. */
+void
+jdg_queue_make_room(const JdgQueue *queue, int64 n)
+{
+	int			tries = 0;
+
+	if (queue->max_depth <= 0)
+		return;
+	jdg_lock_xact(JDG_LOCK_QUEUE, queue->queue_id);
+	for (;;)
+	{
+		int64		excess = depth_of(queue) + n - queue->max_depth;
+
+		if (excess <= 0)
+			return;
+		if (n > queue->max_depth || queue->on_full == JDG_FULL_REJECT)
+			raise_full(queue);
+		if (queue->on_full == JDG_FULL_DROP_OLDEST)
+		{
+			if (drop_oldest(queue, excess))
+				return;
+			/* a row may be locked only for a moment: by the scheduler, say */
+			if (tries++ >= DROP_TRIES)
+				raise_full(queue);
+			(void) WaitLatch(MyLatch,
+							 WL_LATCH_SET | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH,
+							 1L, jdg_wait_task());
+			ResetLatch(MyLatch);
+			CHECK_FOR_INTERRUPTS();
+			continue;
+		}
+		wait_for_room(queue);
+	}
+}
+
+/*
+ * One dependency of a task that is being enqueued: insert it if the parent
+ * is unfinished; true then.
+ */
+static bool
+add_dependency(const JdgTask *t, int64 parent, Oid role)
+{
+	static JdgQuery insert = {
+		"INSERT INTO jadugar.dependency (task_id, parent_id) "
+		"VALUES ($1, $2) ON CONFLICT DO NOTHING", 2, {INT8OID, INT8OID}
+	};
+	static JdgQuery status = {
+		"SELECT status, owner FROM jadugar.run WHERE task_id = $1 "
+		"AND final ORDER BY run_id DESC LIMIT 1", 1, {INT8OID}
+	};
+	static JdgQuery known = {
+		"SELECT $1 > 0 AND $1 <= last_value AND is_called "
+		"FROM jadugar.task_id_seq", 1, {INT8OID}
+	};
+	Datum		v[2];
+	JdgTask		p;
+	bool		failed = false;
+
+	v[0] = Int64GetDatum(parent);
+	if (jdg_task_load(parent, false, &p, CurrentMemoryContext))
+	{
+		if (!jdg_may_manage(role, p.owner))
+			jdg_task_missing(parent);
+	}
+	else if (jdg_run(&status, v, NULL, 1) > 0)
+	{
+		failed = jdg_col_char(0, 1) != JDG_STATUS_COMPLETED;
+		if (!jdg_may_manage(role, jdg_col_oid(0, 2)))
+			jdg_task_missing(parent);
+		if (!failed || t->on_dependency_failure == 'r')
+			return false;
+		if (t->on_dependency_failure == 'c')
+			ereport(ERROR,
+					(errcode(JDG_ERRCODE_DEPENDENCY_NOT_SATISFIED),
+					 errmsg("task %lld, which this one depends on, has not succeeded",
+							(long long) parent),
+					 errhint("Retry it first, or pass on_dependency_failure => 'run' or 'wait'.")));
+	}
+	else
+	{
+		/* finished in a queue that keeps no history, or never given out */
+		jdg_run(&known, v, NULL, 0);
+		if (!jdg_col_bool(0, 1))
+			jdg_task_missing(parent);
+		return false;
+	}
+	v[0] = Int64GetDatum(t->task_id);
+	v[1] = Int64GetDatum(parent);
+	jdg_run(&insert, v, NULL, 0);
+	return true;
+}
+
+/* State of a new task, from its dependencies, run_at and key. */
+void
+jdg_task_place(JdgTask *t, const int64 *parents, int nparents, Oid role)
+{
+	bool		waits = false;
+
+	for (int i = 0; i < nparents; i++)
+		waits |= add_dependency(t, parents[i], role);
+	if (waits)
+		t->state = JDG_STATE_DEPENDENCY;
+	else
+		t->state = jdg_state_without_dependencies(t);
+}
+
+char
+jdg_state_without_dependencies(const JdgTask *t)
+{
+	if (t->run_at > jdg_now())
+		return JDG_STATE_SCHEDULED;
+	return t->concurrency_key ? JDG_STATE_KEY : JDG_STATE_READY;
+}
+
+/*
+ * Take the unique key for a task.  0: taken; otherwise the id of the task
+ * that has it.
+ */
+int64
+jdg_unique_key_take(const JdgTask *t, TimestampTz until)
+{
+	static JdgQuery insert = {
+		"INSERT INTO jadugar.unique_key (owner, queue_id, key, task_id, "
+		"until) VALUES ($1, $2, $3, $4, $5) ON CONFLICT DO NOTHING", 5,
+		{OIDOID, INT4OID, TEXTOID, INT8OID, TIMESTAMPTZOID}
+	};
+	static JdgQuery look = {
+		"SELECT k.task_id, coalesce(k.until > $4, false) OR EXISTS "
+		"(SELECT 1 FROM jadugar.task t WHERE t.task_id = k.task_id) "
+		"FROM jadugar.unique_key k "
+		"WHERE k.owner = $1 AND k.queue_id = $2 AND k.key = $3", 4,
+		{OIDOID, INT4OID, TEXTOID, TIMESTAMPTZOID}
+	};
+	static JdgQuery expire = {
+		"DELETE FROM jadugar.unique_key WHERE owner = $1 AND queue_id = $2 "
+		"AND key = $3 AND task_id = $4", 4,
+		{OIDOID, INT4OID, TEXTOID, INT8OID}
+	};
+	Datum		v[5];
+	char		n[6] = "     ";
+
+	for (;;)
+	{
+		int64		holder;
+
+		CHECK_FOR_INTERRUPTS();
+		v[0] = ObjectIdGetDatum(t->owner);
+		v[1] = Int32GetDatum(t->queue_id);
+		v[2] = CStringGetTextDatum(t->unique_key);
+		v[3] = Int64GetDatum(t->task_id);
+		jdg_put_time(&v[4], &n[4], until);
+		if (jdg_run(&insert, v, n, 0) == 1)
+			return 0;
+		v[3] = TimestampTzGetDatum(jdg_now());
+		if (jdg_run(&look, v, NULL, 0) == 0)
+			continue;			/* it has just been given up */
+		holder = jdg_col_int64(0, 1, 0);
+		if (jdg_col_bool(0, 2))
+			return holder;
+		v[3] = Int64GetDatum(holder);
+		jdg_run(&expire, v, NULL, 0);
+	}
+}

@@ -1,0 +1,385 @@
+/*-------------------------------------------------------------------------
+ *
+ * history.c
+ *	  Rows of jadugar.run and the partitions they go to.
+ *
+ * A partition holds one day, UTC, by finished_at.  The scheduler makes today
+ * and tomorrow ahead of time; whoever writes first on a day makes sure of
+ * it.  A partition is made as a plain table and attached, so that no reader
+ * of the history is ever waited for, and it is a member of the extension.
+ *
+ * Makers of a partition exclude each other by a lock of our own, held until
+ * they commit: see base/locks.h.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "catalog/dependency.h"
+#include "catalog/pg_class.h"
+#include "catalog/pg_extension.h"
+#include "catalog/pg_type.h"
+#include "commands/sequence.h"
+#include "utils/array.h"
+#include "utils/builtins.h"
+#include "utils/date.h"
+#include "utils/datetime.h"
+#include "utils/guc.h"
+#include "utils/inval.h"
+#include "utils/lsyscache.h"
+
+#include "base/clock.h"
+#include "base/fault.h"
+#include "base/locks.h"
+#include "base/rows.h"
+#include "base/spi.h"
+#include "task/history.h"
+
+static DateADT
+day_of(TimestampTz t)
+{
+	return (DateADT) (t >= 0 ? t / USECS_PER_DAY :
+					  -((USECS_PER_DAY - 1 - t) / USECS_PER_DAY));
+}
+
+static void
+partition_name(DateADT day, char *name, size_t size)
+{
+	int			y,
+				m,
+				d;
+
+	j2date(day + POSTGRES_EPOCH_JDATE, &y, &m, &d);
+	snprintf(name, size, "history_%04d%02d%02d", y, m, d);
+}
+
+static void
+run_utility(const char *sql)
+{
+	int			rc = SPI_execute(sql, false, 0);
+
+	if (rc < 0)
+		elog(ERROR, "SPI_execute failed: %s: %s",
+			 SPI_result_code_string(rc), sql);
+}
+
+/* ISO, whatever DateStyle says */
+static char *
+iso_midnight(DateADT day)
+{
+	int			y,
+				m,
+				d;
+
+	j2date(day + POSTGRES_EPOCH_JDATE, &y, &m, &d);
+	return psprintf("%04d-%02d-%02d 00:00:00+00", y, m, d);
+}
+
+static void
+make_partition(DateADT day, const char *name)
+{
+	ObjectAddress part,
+				ext;
+	char	   *from = iso_midnight(day);
+	char	   *to = iso_midnight(day + 1);
+
+	/* not where a user's settings would put it; the caller's level ends this */
+	(void) set_config_option("default_tablespace", "", PGC_USERSET,
+							 PGC_S_SESSION, GUC_ACTION_SAVE, true, 0, false);
+	(void) set_config_option("default_table_access_method", "heap",
+							 PGC_USERSET, PGC_S_SESSION, GUC_ACTION_SAVE,
+							 true, 0, false);
+	/* nor with event triggers, which would run as the tables' owner */
+	(void) set_config_option("session_replication_role", "replica",
+							 PGC_SUSET, PGC_S_SESSION, GUC_ACTION_SAVE,
+							 true, 0, false);
+	run_utility(psprintf("CREATE TABLE jadugar.%s (LIKE jadugar.run "
+						 "INCLUDING DEFAULTS INCLUDING CONSTRAINTS)", name));
+	run_utility(psprintf("REVOKE ALL ON jadugar.%s FROM PUBLIC", name));
+	run_utility(psprintf("ALTER TABLE jadugar.%s ENABLE ROW LEVEL SECURITY",
+						 name));
+	run_utility(psprintf("ALTER TABLE jadugar.run ATTACH PARTITION "
+						 "jadugar.%s FOR VALUES FROM ('%s') TO ('%s')",
+						 name, from, to));
+	ObjectAddressSet(part, RelationRelationId, jdg_relation_oid(name));
+	ObjectAddressSet(ext, ExtensionRelationId, jdg_extension_oid(false));
+	recordDependencyOn(&part, &ext, DEPENDENCY_EXTENSION);
+	CommandCounterIncrement();
+}
+
+static void
+make_partition_once(DateADT day, const char *name)
+{
+	JdgInternal in;
+
+	jdg_internal_begin(&in);
+	jdg_lock_xact(JDG_LOCK_PARTITION, day);
+	/* whoever had the lock may have made it: our caches do not know yet */
+	AcceptInvalidationMessages();
+	if (!OidIsValid(jdg_relation_find(name)))
+	{
+		make_partition(day, name);
+		JDG_FAULT("partition-made");
+	}
+	jdg_internal_end(&in);
+}
+
+/* The partition of a day, made if it is not there. */
+static Oid
+partition_of(DateADT day)
+{
+	char		name[NAMEDATALEN];
+	Oid			relid;
+
+	partition_name(day, name, sizeof(name));
+	relid = jdg_relation_find(name);
+	if (OidIsValid(relid))
+		return relid;
+	make_partition_once(day, name);
+	return jdg_relation_oid(name);
+}
+
+void
+jdg_history_ensure_partition(TimestampTz when)
+{
+	(void) partition_of(day_of(when));
+}
+
+/*
+ * The rows of a transaction are seen a moment before its invalidations come.
+ * Who has made today's partition keeps its lock until they are there.
+ */
+void
+jdg_history_catch_up(void)
+{
+	DateADT		day = day_of(jdg_now());
+
+	jdg_lock_xact(JDG_LOCK_PARTITION, day);
+	jdg_unlock_xact(JDG_LOCK_PARTITION, day);
+	AcceptInvalidationMessages();
+}
+
+/*
+ * Names of the partitions whose last instant lies before "limit", also of
+ * those that were detached and not dropped yet, in mcxt.
+ * Inside jdg_internal_begin().
+ */
+List *
+jdg_history_expired(TimestampTz limit, MemoryContext mcxt)
+{
+	static JdgQuery q = {
+		"SELECT c.relname::text FROM pg_class c "
+		"WHERE c.relnamespace = 'jadugar'::regnamespace "
+		"AND c.relkind = 'r' AND c.relname ~ '^history_[0-9]{8}$' "
+		"AND c.relname < $1 ORDER BY 1", 1, {NAMEOID}
+	};
+	char		name[NAMEDATALEN] = {0};
+	Datum		v[1] = {NameGetDatum((Name) name)};
+	List	   *names = NIL;
+	int64		n;
+
+	partition_name(day_of(limit), name, sizeof(name));
+	n = jdg_run(&q, v, NULL, 0);
+	for (int64 i = 0; i < n; i++)
+	{
+		char	   *s = jdg_col_text(i, 1, mcxt);
+		MemoryContext old = MemoryContextSwitchTo(mcxt);
+
+		names = lappend(names, s);
+		MemoryContextSwitchTo(old);
+	}
+	return names;
+}
+
+/* Set what an attempt's row takes from its task; everything else null. */
+void
+jdg_history_from_task(JdgHistory *h, const JdgTask *t)
+{
+	memset(h, 0, sizeof(*h));
+	h->task_id = t->task_id;
+	h->owner = t->owner;
+	h->queue_id = t->queue_id;
+	h->command_id = t->command_id;
+	h->schedule_id = t->schedule_id;
+	h->attempt = t->attempt;
+	h->priority = t->priority;
+	h->scheduled_for = t->scheduled_for;
+	h->enqueued_at = t->created_at;
+	h->started_at = DT_NOBEGIN;
+	h->scheduled_until = DT_NOBEGIN;
+	h->row_count = -1;
+	h->payload = t->payload;
+	h->tenant = t->tenant;
+	h->trace = t->trace;
+	h->metadata = t->metadata;
+	h->flow_run = t->flow_run;
+	h->step = t->step;
+}
+
+/* columns of jadugar.run, in the order of sql/20_tables.sql */
+enum
+{
+	R_RUN_ID, R_TASK_ID, R_OWNER, R_QUEUE_ID, R_COMMAND_ID, R_SCHEDULE_ID,
+	R_ATTEMPT, R_PRIORITY, R_WORKER_PID, R_STATUS, R_FINAL, R_SCHEDULED_FOR,
+	R_ENQUEUED_AT, R_STARTED_AT, R_FINISHED_AT, R_ROW_COUNT, R_REASON,
+	R_SCHEDULE, R_OCCURRENCES, R_SCHEDULED_UNTIL, R_PAYLOAD, R_RESULT,
+	R_ERROR_CODE, R_SQLSTATE, R_ERROR, R_TENANT, R_TRACE, R_METADATA,
+	R_OPTIONS, R_FLOW_RUN, R_STEP, R_COLUMNS
+};
+
+static void
+set_int64(Datum *v, bool *null, int64 value, bool isnull)
+{
+	*v = Int64GetDatum(value);
+	*null = isnull;
+}
+
+static void
+set_time(Datum *v, bool *null, TimestampTz value)
+{
+	*v = TimestampTzGetDatum(value);
+	*null = value == DT_NOBEGIN;
+}
+
+static void
+set_text(Datum *v, bool *null, const char *value)
+{
+	*v = value ? CStringGetTextDatum(value) : (Datum) 0;
+	*null = value == NULL;
+}
+
+static void
+set_jsonb(Datum *v, bool *null, const Jsonb *value)
+{
+	*v = PointerGetDatum(value);
+	*null = value == NULL;
+}
+
+/*
+ * Names of schedules where they are not given: a schedule may be gone before
+ * its history is read.
+ */
+static void
+find_schedule_names(JdgHistory *h, int n)
+{
+	static JdgQuery q = {
+		"SELECT schedule_id, name FROM jadugar.schedule "
+		"WHERE schedule_id = ANY ($1)", 1, {INT8ARRAYOID}
+	};
+	Datum	   *ids = palloc(sizeof(Datum) * n);
+	Datum		v[1];
+	MemoryContext mcxt = CurrentMemoryContext;
+	JdgInternal in;
+	int64		rows;
+	int			k = 0;
+
+	for (int i = 0; i < n; i++)
+	{
+		if (h[i].schedule_id != 0 && h[i].schedule == NULL)
+			ids[k++] = Int64GetDatum(h[i].schedule_id);
+	}
+	if (k == 0)
+		return;
+	v[0] = PointerGetDatum(construct_array(ids, k, INT8OID, 8,
+										   FLOAT8PASSBYVAL, TYPALIGN_DOUBLE));
+	jdg_internal_begin(&in);
+	rows = jdg_run(&q, v, NULL, 0);
+	for (int64 r = 0; r < rows; r++)
+	{
+		int64		id = jdg_col_int64(r, 1, 0);
+		char	   *name = jdg_col_text(r, 2, mcxt);
+
+		for (int i = 0; i < n; i++)
+		{
+			if (h[i].schedule_id == id && h[i].schedule == NULL)
+				h[i].schedule = name;
+		}
+	}
+	jdg_internal_end(&in);
+}
+
+static void
+put_row(JdgRows *rows, const JdgHistory *h)
+{
+	Datum		v[R_COLUMNS];
+	bool		n[R_COLUMNS] = {0};
+
+	v[R_RUN_ID] = Int64GetDatum(nextval_internal(jdg_relation_oid("run_id_seq"),
+												 false));
+	set_int64(&v[R_TASK_ID], &n[R_TASK_ID], h->task_id, h->task_id == 0);
+	v[R_OWNER] = ObjectIdGetDatum(h->owner);
+	v[R_QUEUE_ID] = Int32GetDatum(h->queue_id);
+	v[R_COMMAND_ID] = Int64GetDatum(h->command_id);
+	set_int64(&v[R_SCHEDULE_ID], &n[R_SCHEDULE_ID], h->schedule_id,
+			  h->schedule_id == 0);
+	v[R_ATTEMPT] = Int32GetDatum(h->attempt);
+	v[R_PRIORITY] = Int32GetDatum(h->priority);
+	v[R_WORKER_PID] = Int32GetDatum(h->worker_pid);
+	n[R_WORKER_PID] = h->worker_pid == 0;
+	v[R_STATUS] = CharGetDatum(h->status);
+	v[R_FINAL] = BoolGetDatum(h->final);
+	set_time(&v[R_SCHEDULED_FOR], &n[R_SCHEDULED_FOR], h->scheduled_for);
+	set_time(&v[R_ENQUEUED_AT], &n[R_ENQUEUED_AT], h->enqueued_at);
+	set_time(&v[R_STARTED_AT], &n[R_STARTED_AT], h->started_at);
+	v[R_FINISHED_AT] = TimestampTzGetDatum(h->finished_at);
+	set_int64(&v[R_ROW_COUNT], &n[R_ROW_COUNT], h->row_count,
+			  h->row_count < 0);
+	set_text(&v[R_REASON], &n[R_REASON], h->reason);
+	set_text(&v[R_SCHEDULE], &n[R_SCHEDULE], h->schedule);
+	set_int64(&v[R_OCCURRENCES], &n[R_OCCURRENCES], h->occurrences,
+			  h->occurrences == 0);
+	set_time(&v[R_SCHEDULED_UNTIL], &n[R_SCHEDULED_UNTIL], h->scheduled_until);
+	set_jsonb(&v[R_PAYLOAD], &n[R_PAYLOAD], h->payload);
+	set_jsonb(&v[R_RESULT], &n[R_RESULT], h->result);
+	set_text(&v[R_ERROR_CODE], &n[R_ERROR_CODE], h->error_code);
+	set_text(&v[R_SQLSTATE], &n[R_SQLSTATE], h->sqlstate);
+	set_jsonb(&v[R_ERROR], &n[R_ERROR], h->error);
+	set_text(&v[R_TENANT], &n[R_TENANT], h->tenant);
+	set_text(&v[R_TRACE], &n[R_TRACE], h->trace);
+	set_jsonb(&v[R_METADATA], &n[R_METADATA], h->metadata);
+	set_jsonb(&v[R_OPTIONS], &n[R_OPTIONS], h->options);
+	set_int64(&v[R_FLOW_RUN], &n[R_FLOW_RUN], h->flow_run, h->flow_run == 0);
+	set_text(&v[R_STEP], &n[R_STEP], h->step);
+	jdg_rows_put(rows, v, n);
+}
+
+/* To the partitions straight: rows of one day go together. */
+void
+jdg_history_insert(JdgHistory *h, int n)
+{
+	JdgRows    *rows = NULL;
+	DateADT		day = 0;
+
+	find_schedule_names(h, n);
+	for (int i = 0; i < n; i++)
+	{
+		if (rows == NULL || day_of(h[i].finished_at) != day)
+		{
+			if (rows != NULL)
+				jdg_rows_close(rows);
+			day = day_of(h[i].finished_at);
+			rows = jdg_rows_open(partition_of(day), R_COLUMNS);
+		}
+		put_row(rows, &h[i]);
+	}
+	if (rows != NULL)
+		jdg_rows_close(rows);
+}
+
+const char *
+jdg_status_name(char status)
+{
+	switch (status)
+	{
+		case JDG_STATUS_COMPLETED:
+			return "completed";
+		case JDG_STATUS_FAILED:
+			return "failed";
+		case JDG_STATUS_CANCELLED:
+			return "cancelled";
+		case JDG_STATUS_LOST:
+			return "lost";
+		default:
+			return "skipped";
+	}
+}

@@ -1,0 +1,144 @@
+/*-------------------------------------------------------------------------
+ *
+ * locktask.c
+ *	  Taking hold of a task from a session, without waiting for a worker.
+ *
+ * A worker publishes a task in its slot before it locks the row.  So a row
+ * that is locked is either in a slot (then the slot is the way to it) or held
+ * by another session for the rest of that transaction, which is waited for.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "access/xact.h"
+#include "catalog/pg_type.h"
+#include "miscadmin.h"
+#include "storage/latch.h"
+#include "storage/lmgr.h"
+#include "storage/procarray.h"
+
+#include "access/access.h"
+#include "base/compat.h"
+#include "base/errors.h"
+#include "base/spi.h"
+#include "shared/shmem.h"
+#include "task/enqueue.h"
+#include "task/locktask.h"
+
+/* between two looks at a row whose holder is just coming or going, in ms */
+#define RETRY_DELAY 1L
+
+/* looks at a task whose commit is under way, one each ms */
+#define COMMIT_TRIES 500
+
+/*
+ * Somebody has a task's row locked.  Waiting on the row itself could end up
+ * waiting for a worker that takes it in between, for as long as its task
+ * runs.  So wait for the transaction that has it now, unless that is a
+ * worker's: the lock manager then sees a deadlock, and lock_timeout counts.
+ */
+static void
+wait_for_holder(int64 task_id)
+{
+	static JdgQuery q = {
+		"SELECT xmax FROM jadugar.task WHERE task_id = $1", 1, {INT8OID}
+	};
+	Datum		v[1] = {Int64GetDatum(task_id)};
+	TransactionId holder = InvalidTransactionId;
+	bool		isnull;
+
+	if (jdg_run(&q, v, NULL, 0) > 0)
+		holder = DatumGetTransactionId(jdg_col(0, 1, &isnull));
+	if (JdgShared && jdg_slot_find_task(MyDatabaseId, task_id, NULL))
+		return;
+	if (TransactionIdIsNormal(holder) && TransactionIdIsInProgress(holder) &&
+		!TransactionIdIsCurrentTransactionId(holder))
+	{
+		XactLockTableWait(holder, NULL, NULL, XLTW_None);
+		return;
+	}
+	(void) WaitLatch(MyLatch,
+					 WL_LATCH_SET | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH,
+					 RETRY_DELAY, jdg_wait_task());
+	ResetLatch(MyLatch);
+}
+
+JdgHold
+jdg_task_hold(int64 task_id, JdgTask *task, MemoryContext mcxt)
+{
+	for (;;)
+	{
+		CHECK_FOR_INTERRUPTS();
+		if (JdgShared && jdg_slot_find_task(MyDatabaseId, task_id, NULL))
+			return JDG_HOLD_RUNNING;
+		if (jdg_task_load(task_id, true, task, mcxt))
+		{
+			jdg_row_held();
+			return JDG_HOLD_LOCKED;
+		}
+		if (!jdg_task_load(task_id, false, task, mcxt))
+			return JDG_HOLD_GONE;
+
+		wait_for_holder(task_id);
+	}
+}
+
+/*
+ * Have a task stopped, or take hold of its row.  JDG_HOLD_RUNNING: its worker
+ * has been asked to stop it.  One that has run and is about to be committed is
+ * waited for: until then nobody knows whether it has.  Not for long, since its
+ * commit may be waiting for a row of this transaction: then it has finished.
+ */
+JdgHold
+jdg_task_stop(int64 task_id, JdgCancelKind kind, JdgTask *task,
+			  MemoryContext mcxt)
+{
+	for (int tries = 0;; tries++)
+	{
+		JdgHold		hold = jdg_task_hold(task_id, task, mcxt);
+
+		if (hold != JDG_HOLD_RUNNING ||
+			jdg_slot_cancel_task(MyDatabaseId, task_id, kind))
+			return hold;
+		if (tries >= COMMIT_TRIES)
+			return JDG_HOLD_GONE;
+		(void) WaitLatch(MyLatch,
+						 WL_LATCH_SET | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH,
+						 1L, jdg_wait_task());
+		ResetLatch(MyLatch);
+		CHECK_FOR_INTERRUPTS();
+	}
+}
+
+void
+jdg_task_missing(int64 task_id)
+{
+	ereport(ERROR,
+			(errcode(JDG_ERRCODE_TASK_NOT_FOUND),
+			 errmsg("task %lld does not exist", (long long) task_id),
+			 errhint("It may belong to somebody else, or its history is no longer kept.")));
+	pg_unreachable();
+}
+
+bool
+jdg_task_find(int64 task_id, Oid role, JdgTask *task, MemoryContext mcxt)
+{
+	static JdgQuery q = {
+		"SELECT owner FROM jadugar.run WHERE task_id = $1 LIMIT 1", 1,
+		{INT8OID}
+	};
+	Datum		v[1] = {Int64GetDatum(task_id)};
+
+	if (jdg_task_load(task_id, false, task, mcxt))
+	{
+		if (!jdg_may_manage(role, task->owner))
+			jdg_task_missing(task_id);
+		return true;
+	}
+	if (jdg_run(&q, v, NULL, 1) == 0)
+		jdg_task_missing(task_id);
+	if (!jdg_may_manage(role, jdg_col_oid(0, 1)))
+		jdg_task_missing(task_id);
+	return false;
+}

@@ -1,0 +1,41 @@
+/*-------------------------------------------------------------------------
+ *
+ * locktask.h
+ *	  Taking hold of somebody's unfinished task from a session.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef JDG_TASK_LOCKTASK_H
+#define JDG_TASK_LOCKTASK_H
+
+#include "base/compat.h"
+#include "shared/shmem.h"
+#include "task/task.h"
+
+typedef enum JdgHold
+{
+	JDG_HOLD_LOCKED,			/* its row is locked by this transaction */
+	JDG_HOLD_RUNNING,			/* a worker has it */
+	JDG_HOLD_GONE				/* not there (any more) */
+} JdgHold;
+
+/* inside jdg_internal_begin(); the task in mcxt */
+extern JdgHold jdg_task_hold(int64 task_id, JdgTask *task,
+							 MemoryContext mcxt);
+
+/* the same, and ask its worker to stop it */
+extern JdgHold jdg_task_stop(int64 task_id, JdgCancelKind kind, JdgTask *task,
+							 MemoryContext mcxt);
+
+/*
+ * Find a task for the current role: true and *task if it is unfinished and
+ * the role may manage it; false if it has finished (history knows it).
+ * TASK_NOT_FOUND otherwise.  Inside jdg_internal_begin().
+ */
+extern bool jdg_task_find(int64 task_id, Oid role, JdgTask *task,
+						  MemoryContext mcxt);
+
+/* TASK_NOT_FOUND with the id */
+JDG_NORETURN extern void jdg_task_missing(int64 task_id);
+
+#endif							/* JDG_TASK_LOCKTASK_H */

@@ -1,0 +1,25 @@
+/*-------------------------------------------------------------------------
+ *
+ * log.h
+ *	  Rows of jadugar.log: what tasks say.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef JDG_TASK_LOG_H
+#define JDG_TASK_LOG_H
+
+#include "utils/jsonb.h"
+#include "utils/timestamp.h"
+
+/* a longer message is cut, and says so */
+#define JDG_LOG_MESSAGE_MAX (64 * 1024)
+
+/* the message, or a palloc'd copy of what is kept of it */
+extern const char *jdg_log_clip(const char *message);
+
+/* inside jdg_internal_begin(); task_id 0: not from a task */
+extern void jdg_log_insert(int64 task_id, int attempt, Oid owner,
+						   TimestampTz at, const char *level,
+						   const char *message, Jsonb *fields);
+
+#endif							/* JDG_TASK_LOG_H */

@@ -1,0 +1,199 @@
+/*-------------------------------------------------------------------------
+ *
+ * marks.c
+ *	  Marks in the ready index: where a claim may begin to read.
+ *
+ * A task that has run leaves a dead entry in the ready index, and one old
+ * snapshot anywhere keeps vacuum, and the index scan's own pruning, from
+ * removing it.  A claim that begins at the front would read them all.  So for
+ * each (owner, queue, priority) shared memory keeps a mark: a position before
+ * which no task is ready.  It may always lie too far back, never too far on.
+ *
+ * Who moves a mark forward: a worker, to the first entry that its snapshot
+ * sees, whoever has it locked.  All before it is then dead, or rolled back,
+ * or was inserted by a transaction that had not committed.
+ *
+ * Who moves it back: a transaction that has made a task ready, right after its
+ * commit has become visible, in its commit callback.  A worker whose snapshot
+ * was older may come with its own move afterwards; therefore it looked at the
+ * mark before it took its snapshot, and what was published since holds its
+ * move back.  The last few such positions are kept; if there were more, it
+ * does not move.  Between the commit and the callback a claim may miss the
+ * task; the wake-up comes after the callback.
+ *
+ * A prepared transaction is committed by a session that does not know what it
+ * holds: then all marks are forgotten (launcher/ddl_hook.c).  So they are
+ * when adopt() changes the rows' owners, and when a scheduler starts.
+ *
+ * Tasks whose run_at lies ahead have one mark of the same kind in their own
+ * index; the scheduler moves it.
+ *
+ * The table has sets of a few entries; one that says that nothing is ready
+ * makes room.  What finds no room has no mark: marks_lost tells those who read
+ * the index, and otherwise take the table for complete, to do without marks
+ * for a while.
+ *
+ * All under JdgDb.marks_mutex, a spinlock, for some hundred instructions.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "common/hashfn.h"
+
+#include "task/marks.h"
+
+const JdgPosition jdg_position_first = {DT_NOBEGIN, 0};
+const JdgPosition jdg_position_last = {DT_NOEND, PG_INT64_MAX};
+
+int
+jdg_position_compare(const JdgPosition *a, const JdgPosition *b)
+{
+	if (a->run_at != b->run_at)
+		return a->run_at < b->run_at ? -1 : 1;
+	if (a->task_id != b->task_id)
+		return a->task_id < b->task_id ? -1 : 1;
+	return 0;
+}
+
+static JdgMark *
+set_of(JdgDb *db, Oid owner, int32 queue_id, int32 priority)
+{
+	uint32		hash = hash_combine(murmurhash32(owner),
+									hash_combine(murmurhash32(queue_id),
+												 murmurhash32(priority)));
+
+	return db->mark[hash % JDG_MARK_SETS];
+}
+
+static JdgMark *
+find(JdgMark *set, Oid owner, int32 queue_id, int32 priority)
+{
+	for (int i = 0; i < JDG_MARK_WAYS; i++)
+	{
+		if (set[i].owner == owner && set[i].queue_id == queue_id &&
+			set[i].priority == priority)
+			return &set[i];
+	}
+	return NULL;
+}
+
+/*
+ * The mark, made with the first position if there was none.  One that has
+ * nothing ready makes room; NULL if there is none.
+ */
+static JdgMark *
+find_or_make(JdgDb *db, Oid owner, int32 queue_id, int32 priority)
+{
+	JdgMark    *set = set_of(db, owner, queue_id, priority);
+	JdgMark    *m = find(set, owner, queue_id, priority);
+
+	if (m != NULL)
+		return m;
+	for (int i = 0; i < JDG_MARK_WAYS; i++)
+	{
+		m = &set[i];
+		if (OidIsValid(m->owner) &&
+			jdg_position_compare(&m->position, &jdg_position_last) != 0)
+			continue;
+		memset(m, 0, sizeof(*m));
+		m->owner = owner;
+		m->queue_id = queue_id;
+		m->priority = priority;
+		m->incarnation = ++db->marks_made;
+		m->position = jdg_position_first;
+		return m;
+	}
+	return NULL;
+}
+
+int
+jdg_marks_look(JdgDb *db, Oid owner, JdgMarkLook *looks, uint32 *lost)
+{
+	int			n = 0;
+
+	SpinLockAcquire(&db->marks_mutex);
+	for (int set = 0; set < JDG_MARK_SETS; set++)
+	{
+		/* a set is filled from its front */
+		for (int way = 0; way < JDG_MARK_WAYS; way++)
+		{
+			JdgMark    *m = &db->mark[set][way];
+
+			if (!OidIsValid(m->owner))
+				break;
+			if (OidIsValid(owner) && m->owner != owner)
+				continue;
+			looks[n].owner = m->owner;
+			looks[n].queue_id = m->queue_id;
+			looks[n].priority = m->priority;
+			looks[n].incarnation = m->incarnation;
+			looks[n].published = m->published;
+			looks[n++].from = m->position;
+		}
+	}
+	*lost = db->marks_lost;
+	SpinLockRelease(&db->marks_mutex);
+	return n;
+}
+
+bool
+jdg_mark_make(JdgDb *db, Oid owner, int32 queue_id, int32 priority)
+{
+	bool		ok;
+
+	SpinLockAcquire(&db->marks_mutex);
+	ok = find_or_make(db, owner, queue_id, priority) != NULL;
+	SpinLockRelease(&db->marks_mutex);
+	return ok;
+}
+
+void
+jdg_mark_move(JdgDb *db, const JdgMarkLook *look, JdgPosition to)
+{
+	JdgMark    *m;
+
+	SpinLockAcquire(&db->marks_mutex);
+	m = find(set_of(db, look->owner, look->queue_id, look->priority),
+			 look->owner, look->queue_id, look->priority);
+	if (m != NULL && m->incarnation == look->incarnation &&
+		m->published - look->published <= JDG_MARK_RING)
+	{
+		for (uint32 i = look->published; i != m->published; i++)
+		{
+			if (jdg_position_compare(&m->ring[i % JDG_MARK_RING], &to) < 0)
+				to = m->ring[i % JDG_MARK_RING];
+		}
+		if (jdg_position_compare(&m->position, &to) < 0)
+			m->position = to;
+	}
+	SpinLockRelease(&db->marks_mutex);
+}
+
+void
+jdg_mark_publish(JdgDb *db, Oid owner, int32 queue_id, int32 priority,
+				 JdgPosition position)
+{
+	JdgMark    *m;
+
+	SpinLockAcquire(&db->marks_mutex);
+	m = find_or_make(db, owner, queue_id, priority);
+	if (m != NULL)
+	{
+		m->ring[m->published++ % JDG_MARK_RING] = position;
+		if (jdg_position_compare(&position, &m->position) < 0)
+			m->position = position;
+	}
+	else
+		db->marks_lost++;
+	SpinLockRelease(&db->marks_mutex);
+}
+
+void
+jdg_marks_forget(JdgDb *db)
+{
+	SpinLockAcquire(&db->marks_mutex);
+	memset(db->mark, 0, sizeof(db->mark));
+	db->marks_lost++;
+	SpinLockRelease(&db->marks_mutex);
+}

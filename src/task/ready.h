@@ -1,0 +1,55 @@
+/*-------------------------------------------------------------------------
+ *
+ * ready.h
+ *	  Reading the ready index.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef JDG_TASK_READY_H
+#define JDG_TASK_READY_H
+
+#include "access/genam.h"
+#include "access/relscan.h"
+#include "access/skey.h"
+#include "executor/tuptable.h"
+
+#include "task/marks.h"
+
+/* tasks of one queue and priority */
+typedef struct JdgSource
+{
+	JdgMarkLook look;
+	int32		limit;			/* of the queue; 0: none */
+	IndexScanDesc scan;			/* NULL: not open */
+	ScanKeyData position_key[2];	/* the scan refers to them */
+	TupleTableSlot *slot;
+	bool		has_head;
+	int32		head_priority;
+	JdgPosition head;
+	bool		marked;			/* else all priorities, from the front */
+} JdgSource;
+
+/*
+ * Where ready tasks of the owner may be (InvalidOid: of all), highest priority
+ * first: not what is paused, and not what the marks say is empty.  With an
+ * active snapshot; in the current context.  A process asks for one owner only,
+ * or for all.
+ */
+extern JdgSource *jdg_ready_sources(JdgDb *db, Oid owner, int *nsources);
+
+/*
+ * Begin to read a source, and move its mark to what is seen first: the active
+ * snapshot was taken after jdg_ready_sources().
+ */
+extern void jdg_ready_open(JdgDb *db, JdgSource *src, Relation heap,
+						   Relation index);
+extern void jdg_ready_advance(JdgSource *src);
+extern void jdg_ready_close(JdgSource *src);
+
+/* how many ready tasks a source has, locked or not, up to a bound */
+extern int	jdg_ready_count(JdgDb *db, JdgSource *src, int most);
+
+/* of the sources that have a task, the one whose is first; or NULL */
+extern JdgSource *jdg_ready_first(JdgSource *sources, int n);
+
+#endif							/* JDG_TASK_READY_H */

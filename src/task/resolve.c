@@ -1,0 +1,396 @@
+/*-------------------------------------------------------------------------
+ *
+ * resolve.c
+ *	  When a waiting task may go on.
+ *
+ * Tasks wait in state d for the tasks they depend on, and in state k for
+ * their concurrency key.  Neither is in the ready index, neither is polled.
+ * Two paths lead out, and together they lose no wake-up:
+ *
+ * 1. Whoever takes a task out (a worker that settles, a session that cancels)
+ *	  resolves, in the same transaction, the waiting tasks that it can see.
+ *	  It never waits for a row: a child locked by somebody else is handed to
+ *	  the scheduler at commit.
+ * 2. Whoever puts a waiting task in tells the scheduler at commit, which
+ *	  looks at it once.  What it waits for is then either
+ *	  - gone: resolved from the history, or
+ *	  - there and held by no worker: it will be taken out by a transaction
+ *		whose snapshot is later than now and which therefore sees the child
+ *		(sessions that take tasks out tell the scheduler themselves, since
+ *		they are in no slot), or
+ *	  - held by a worker, whose snapshot may be too old to see the child: the
+ *		scheduler looks again after the worker's commit.
+ *	  The scheduler reads the slots before it takes its snapshot, so a task
+ *	  that it sees and that was in no slot has not been begun.
+ *
+ * Keys: a task of a key is active in states r and x, and in s if it has been
+ * tried (a retry keeps its place).  At most key_limit (one, if not set) of a
+ * key are active; the lowest id goes next.  A finishing transaction hands on
+ * the place it frees; only the scheduler fills places that were free before.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "access/genam.h"
+#include "access/table.h"
+#include "access/tableam.h"
+#include "catalog/pg_type.h"
+#include "utils/array.h"
+#include "utils/builtins.h"
+#include "utils/fmgroids.h"
+#include "utils/rel.h"
+#include "utils/snapmgr.h"
+
+#include "base/compat.h"
+#include "base/fault.h"
+#include "base/spi.h"
+#include "shared/shmem.h"
+#include "task/enqueue.h"
+#include "task/insert.h"
+#include "task/resolve.h"
+#include "task/settle.h"
+
+/* Put a locked task into another state; wake-ups at commit. */
+void
+jdg_task_set_state(JdgTask *t, char state)
+{
+	static JdgQuery q = {
+		"UPDATE jadugar.task SET state = $2 WHERE task_id = $1", 2,
+		{INT8OID, CHAROID}
+	};
+	Datum		v[2] = {Int64GetDatum(t->task_id), CharGetDatum(state)};
+
+	jdg_run(&q, v, NULL, 0);
+	t->state = state;
+	jdg_wake_at_commit(t->owner, t);
+}
+
+/* Its dependencies are satisfied: where does a task go from state d? */
+static void
+dependencies_satisfied(JdgTask *t)
+{
+	jdg_task_set_state(t, jdg_state_without_dependencies(t));
+	JDG_FAULT("resolve-dependent");
+}
+
+/* Does the task still wait for another? */
+bool
+jdg_has_dependencies(int64 task_id)
+{
+	static JdgQuery q = {
+		"SELECT 1 FROM jadugar.dependency WHERE task_id = $1 LIMIT 1", 1,
+		{INT8OID}
+	};
+	Datum		v[1] = {Int64GetDatum(task_id)};
+
+	return jdg_run(&q, v, NULL, 1) > 0;
+}
+
+static void
+drop_dependency(int64 task_id, int64 parent_id)
+{
+	static JdgQuery q = {
+		"DELETE FROM jadugar.dependency WHERE task_id = $1 AND parent_id = $2",
+		2, {INT8OID, INT8OID}
+	};
+	Datum		v[2] = {Int64GetDatum(task_id), Int64GetDatum(parent_id)};
+
+	jdg_run(&q, v, NULL, 0);
+}
+
+/*
+ * A parent of a locked waiting child has ended.  False: the child is to be
+ * cancelled.
+ */
+static bool
+parent_ended(JdgTask *child, int64 parent_id, bool success)
+{
+	if (!success && child->on_dependency_failure == 'w')
+		return true;			/* waits until a retry of it succeeds */
+	if (!success && child->on_dependency_failure != 'r')
+		return false;
+	drop_dependency(child->task_id, parent_id);
+	return true;
+}
+
+static List *
+add_id(List *ids, int64 id)
+{
+	int64	   *copy = palloc(sizeof(int64));
+
+	*copy = id;
+	return lappend(ids, copy);
+}
+
+/*
+ * Does a task depend on one of these?  Probes the index straight: most often
+ * there is nothing.
+ */
+bool
+jdg_has_dependants(const JdgFinished *done, int n)
+{
+	Relation	heap = table_open(jdg_relation_oid("dependency"),
+								  AccessShareLock);
+	Relation	index = index_open(jdg_relation_oid("dependency_parent"),
+								   AccessShareLock);
+	IndexScanDesc scan = jdg_index_beginscan(heap, index, GetActiveSnapshot(),
+											 1);
+	TupleTableSlot *slot = table_slot_create(heap, NULL);
+	bool		found = false;
+
+	for (int i = 0; i < n && !found; i++)
+	{
+		ScanKeyData key;
+
+		ScanKeyInit(&key, 1, BTEqualStrategyNumber, F_INT8EQ,
+					Int64GetDatum(done[i].task_id));
+		index_rescan(scan, &key, 1, NULL, 0);
+		found = index_getnext_slot(scan, ForwardScanDirection, slot);
+	}
+	ExecDropSingleTupleTableSlot(slot);
+	index_endscan(scan);
+	index_close(index, NoLock);
+	table_close(heap, NoLock);
+	return found;
+}
+
+/*
+ * Tasks have been taken out by this transaction: resolve what depends on
+ * them.  Cancelling is left to the
+ * caller: a chain of dependants may be longer than the stack is deep.
+ */
+List *
+jdg_resolve_finished(const JdgFinished *done, int n)
+{
+	static JdgQuery q = {
+		"SELECT task_id, parent_id FROM jadugar.dependency "
+		"WHERE parent_id = ANY ($1) ORDER BY task_id", 1, {INT8ARRAYOID}
+	};
+	Datum	   *ids = palloc(sizeof(Datum) * Max(n, 1));
+	Datum		v[1];
+	int64	   *children;
+	int64	   *parents;
+	int64		nrows;
+	List	   *to_cancel = NIL;
+
+	for (int i = 0; i < n; i++)
+		ids[i] = Int64GetDatum(done[i].task_id);
+	v[0] = PointerGetDatum(construct_array(ids, n, INT8OID, 8,
+										   FLOAT8PASSBYVAL, TYPALIGN_DOUBLE));
+	nrows = jdg_run(&q, v, NULL, 0);
+	if (nrows == 0)
+		return NIL;
+	children = palloc(sizeof(int64) * nrows);
+	parents = palloc(sizeof(int64) * nrows);
+	for (int64 i = 0; i < nrows; i++)
+	{
+		children[i] = jdg_col_int64(i, 1, 0);
+		parents[i] = jdg_col_int64(i, 2, 0);
+	}
+	for (int64 i = 0; i < nrows;)
+	{
+		int64		child_id = children[i];
+		JdgTask		child;
+		bool		alive = true;
+		bool		locked;
+
+		locked = jdg_task_load(child_id, true, &child, CurrentMemoryContext);
+		if (!locked)
+			jdg_recheck_at_commit(child_id, false);
+		for (; i < nrows && children[i] == child_id; i++)
+		{
+			for (int k = 0; k < n && locked && alive; k++)
+			{
+				if (done[k].task_id == parents[i])
+					alive = parent_ended(&child, parents[i], done[k].success);
+			}
+		}
+		if (!alive)
+			to_cancel = add_id(to_cancel, child_id);
+		else if (locked && child.state == JDG_STATE_DEPENDENCY &&
+				 !jdg_has_dependencies(child_id))
+			dependencies_satisfied(&child);
+	}
+	return to_cancel;
+}
+
+static int
+key_limit(Oid owner, const char *key)
+{
+	static JdgQuery q = {
+		"SELECT max_concurrency FROM jadugar.key_limit "
+		"WHERE owner = $1 AND key = $2", 2, {OIDOID, TEXTOID}
+	};
+	Datum		v[2] = {ObjectIdGetDatum(owner), CStringGetTextDatum(key)};
+
+	if (jdg_run(&q, v, NULL, 0) == 0)
+		return 1;
+	return jdg_col_int32(0, 1, 1);
+}
+
+static int64
+active_of_key(Oid owner, const char *key)
+{
+	static JdgQuery q = {
+		"SELECT count(*) FROM jadugar.task WHERE owner = $1 "
+		"AND concurrency_key = $2 AND (state IN ('r', 'x') "
+		"OR (state = 's' AND attempt > 0))", 2, {OIDOID, TEXTOID}
+	};
+	Datum		v[2] = {ObjectIdGetDatum(owner), CStringGetTextDatum(key)};
+
+	jdg_run(&q, v, NULL, 0);
+	return jdg_col_int64(0, 1, 0);
+}
+
+/* Makes at most "n" waiting tasks of a key ready; says how many it made. */
+static int
+promote_key(Oid owner, const char *key, int n)
+{
+	static JdgQuery q = {
+		"SELECT " JDG_TASK_COLUMNS " FROM jadugar.task WHERE owner = $1 "
+		"AND concurrency_key = $2 AND state = 'k' ORDER BY task_id "
+		"LIMIT $3 FOR UPDATE SKIP LOCKED", 3, {OIDOID, TEXTOID, INT4OID}
+	};
+	Datum		v[3] = {ObjectIdGetDatum(owner), CStringGetTextDatum(key),
+	Int32GetDatum(n)};
+	int			found = (int) jdg_run(&q, v, NULL, 0);
+	JdgTask    *tasks = palloc(sizeof(JdgTask) * Max(found, 1));
+
+	for (int i = 0; i < found; i++)
+		jdg_task_from_row(i, &tasks[i], CurrentMemoryContext);
+	for (int i = 0; i < found; i++)
+		jdg_task_set_state(&tasks[i], JDG_STATE_READY);
+	JDG_FAULT("resolve-key");
+	return found;
+}
+
+/*
+ * A task of a key has ended or given up its place: the next one takes it.
+ */
+void
+jdg_resolve_key(Oid owner, const char *key)
+{
+	static JdgQuery waiting = {
+		"SELECT task_id FROM jadugar.task WHERE owner = $1 "
+		"AND concurrency_key = $2 AND state = 'k' LIMIT 1", 2,
+		{OIDOID, TEXTOID}
+	};
+	Datum		v[2] = {ObjectIdGetDatum(owner), CStringGetTextDatum(key)};
+	int64		head;
+
+	if (jdg_run(&waiting, v, NULL, 1) == 0)
+		return;
+	head = jdg_col_int64(0, 1, 0);
+	if (active_of_key(owner, key) < key_limit(owner, key) &&
+		promote_key(owner, key, 1) == 0)
+		jdg_recheck_at_commit(head, false); /* somebody has it locked */
+}
+
+void
+jdg_key_place_given_up(const JdgTask *t)
+{
+	if (t->concurrency_key == NULL)
+		return;
+	jdg_resolve_key(t->owner, t->concurrency_key);
+	/* this session is in no slot: see the header */
+	jdg_wake_scheduler_at_commit(JDG_WAKE_SWEEP);
+}
+
+static bool
+is_running(int64 id, const int64 *running, int n)
+{
+	for (int i = 0; i < n; i++)
+	{
+		if (running[i] == id)
+			return true;
+	}
+	return false;
+}
+
+/* see the header of this file, path 2 */
+static bool
+resolve_dependent(JdgTask *t, const int64 *running, int nrunning)
+{
+	static JdgQuery q = {
+		"SELECT d.parent_id, p.task_id IS NOT NULL, "
+		"CASE WHEN p.task_id IS NULL THEN (SELECT h.status "
+		"FROM jadugar.run h WHERE h.task_id = d.parent_id AND h.final "
+		"ORDER BY h.run_id DESC LIMIT 1) END "
+		"FROM jadugar.dependency d LEFT JOIN jadugar.task p "
+		"ON p.task_id = d.parent_id WHERE d.task_id = $1", 1, {INT8OID}
+	};
+	Datum		v[1] = {Int64GetDatum(t->task_id)};
+	int64		n = jdg_run(&q, v, NULL, 0);
+	int64	   *gone = palloc(sizeof(int64) * Max(n, 1));
+	bool	   *success = palloc(sizeof(bool) * Max(n, 1));
+	int64		ngone = 0;
+	bool		again = false;
+
+	for (int64 i = 0; i < n; i++)
+	{
+		int64		parent = jdg_col_int64(i, 1, 0);
+
+		if (jdg_col_bool(i, 2))
+		{
+			again |= is_running(parent, running, nrunning);
+			continue;
+		}
+		gone[ngone] = parent;
+		/* no row is left: a queue that keeps no history of what went well */
+		success[ngone++] = jdg_col_char(i, 3) == '\0' ||
+			jdg_col_char(i, 3) == JDG_STATUS_COMPLETED;
+	}
+	for (int64 i = 0; i < ngone; i++)
+	{
+		if (!parent_ended(t, gone[i], success[i]))
+		{
+			jdg_settle_cancel(t, "dependency");
+			return false;
+		}
+	}
+	if (!jdg_has_dependencies(t->task_id))
+		dependencies_satisfied(t);
+	return again;
+}
+
+static bool
+resolve_keyed(JdgTask *t, const int64 *running, int nrunning)
+{
+	static JdgQuery q = {
+		"SELECT task_id FROM jadugar.task WHERE owner = $1 "
+		"AND concurrency_key = $2 AND (state IN ('r', 'x') "
+		"OR (state = 's' AND attempt > 0))", 2, {OIDOID, TEXTOID}
+	};
+	Datum		v[2] = {ObjectIdGetDatum(t->owner),
+	CStringGetTextDatum(t->concurrency_key)};
+	int64		active = jdg_run(&q, v, NULL, 0);
+	int			limit;
+
+	for (int64 i = 0; i < active; i++)
+	{
+		if (is_running(jdg_col_int64(i, 1, 0), running, nrunning))
+			return true;
+	}
+	limit = key_limit(t->owner, t->concurrency_key);
+	if (active < limit)
+		promote_key(t->owner, t->concurrency_key, limit - (int) active);
+	return false;
+}
+
+bool
+jdg_resolve_waiting(int64 task_id, const int64 *running, int nrunning)
+{
+	JdgTask		t;
+
+	if (!jdg_task_load(task_id, true, &t, CurrentMemoryContext))
+	{
+		/* gone, or locked by somebody who may be about to change it */
+		return jdg_task_load(task_id, false, &t, CurrentMemoryContext);
+	}
+	if (t.state == JDG_STATE_DEPENDENCY)
+		return resolve_dependent(&t, running, nrunning);
+	if (t.state == JDG_STATE_KEY)
+		return resolve_keyed(&t, running, nrunning);
+	return false;
+}

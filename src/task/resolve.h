@@ -1,0 +1,44 @@
+/*-------------------------------------------------------------------------
+ *
+ * resolve.h
+ *	  Waiting tasks: dependencies and concurrency keys.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef JDG_TASK_RESOLVE_H
+#define JDG_TASK_RESOLVE_H
+
+#include "nodes/pg_list.h"
+
+#include "task/task.h"
+
+/* how the tasks ended that this transaction has just taken out */
+typedef struct JdgFinished
+{
+	int64		task_id;
+	bool		success;
+} JdgFinished;
+
+/* all inside jdg_internal_begin() */
+extern void jdg_task_set_state(JdgTask *t, char state);
+
+/* may anything wait for them?  with an active snapshot */
+extern bool jdg_has_dependants(const JdgFinished *done, int n);
+
+/* ids (int64 *) of waiting tasks that are to be cancelled for it */
+extern List *jdg_resolve_finished(const JdgFinished *done, int n);
+extern bool jdg_has_dependencies(int64 task_id);
+extern void jdg_resolve_key(Oid owner, const char *key);
+
+/* the same from a session, for a task that stays and waits for something */
+extern void jdg_key_place_given_up(const JdgTask *t);
+
+/*
+ * For the scheduler: look at one waiting task.  "running" are the ids held
+ * by workers, read before this transaction's snapshot.  True: look again
+ * after the next commit of a worker.
+ */
+extern bool jdg_resolve_waiting(int64 task_id, const int64 *running,
+								int nrunning);
+
+#endif							/* JDG_TASK_RESOLVE_H */

@@ -1,0 +1,319 @@
+/*-------------------------------------------------------------------------
+ *
+ * retry.c
+ *	  Retry policies: which errors are tried again, and how long after.
+ *
+ * Pure but for the random number of the jitter; runs in any process.  A
+ * policy was checked when it was given, but may come from a restored dump or
+ * a newer version: reading one is lenient, checking it is strict.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include <math.h>
+
+#include "common/pg_prng.h"
+#include "utils/builtins.h"
+#include "utils/numeric.h"
+
+#include "base/errors.h"
+#include "task/retry.h"
+
+#define MAX_ATTEMPTS	1000000
+#define MAX_SECONDS		(10.0 * 366 * 86400)
+#define MAX_FACTOR		1000.0
+#define MAX_CODES		100
+
+#define DEFAULT_DELAY		5.0
+#define DEFAULT_MAX_DELAY	3600.0
+#define DEFAULT_FACTOR		2.0
+
+/*
+ * Tried again by default: what may well go better next time.  Codes of five
+ * characters, classes of two, and names of ours.
+ */
+static const char *const default_retry_on[] = {
+	"P0001",					/* RAISE EXCEPTION */
+	"08", "40", "53",			/* connection, rollback, resources */
+	"55P03",					/* lock_not_available, lock_timeout */
+	"57P01", "57P02", "57P03",	/* shutdown, crash, cannot connect now */
+	"TASK_TIMEOUT", "WORKER_CRASHED", "LEASE_LOST", "QUEUE_FULL",
+	"RATE_LIMITED", "CIRCUIT_OPEN"
+};
+
+static const char *const backoff_names[] = {
+	"exponential", "linear", "fixed", "none"
+};
+
+static JsonbValue *
+get_key(Jsonb *policy, const char *key, JsonbValue *room)
+{
+	if (policy == NULL || !JB_ROOT_IS_OBJECT(policy))
+		return NULL;
+	return getKeyJsonValueFromContainer(&policy->root, key, strlen(key), room);
+}
+
+static double
+get_number(Jsonb *policy, const char *key, double if_none)
+{
+	JsonbValue	room;
+	JsonbValue *v = get_key(policy, key, &room);
+
+	if (v == NULL || v->type != jbvNumeric)
+		return if_none;
+	return DatumGetFloat8(DirectFunctionCall1(numeric_float8_no_overflow,
+											  NumericGetDatum(v->val.numeric)));
+}
+
+static bool
+string_is(const JsonbValue *v, const char *s)
+{
+	return v->type == jbvString && v->val.string.len == (int) strlen(s) &&
+		memcmp(v->val.string.val, s, v->val.string.len) == 0;
+}
+
+/* The value of a key as text, for a message. */
+static const char *
+value_text(const JsonbValue *v)
+{
+	Jsonb	   *j = JsonbValueToJsonb(unconstify(JsonbValue *, v));
+
+	return jdg_excerpt(JsonbToCString(NULL, &j->root, VARSIZE(j)));
+}
+
+static void
+check_number(const char *key, const JsonbValue *v, double min, double max,
+			 bool integer)
+{
+	double		d = NAN;
+
+	if (v->type == jbvNumeric)
+		d = DatumGetFloat8(DirectFunctionCall1(numeric_float8_no_overflow,
+											   NumericGetDatum(v->val.numeric)));
+	if (d >= min && d <= max && (!integer || d == floor(d)))
+		return;
+	ereport(ERROR,
+			(errcode(JDG_ERRCODE_VALIDATION_ERROR),
+			 errmsg("\"%s\" of a retry policy is not acceptable", key),
+			 errdetail("The value is %s.", value_text(v)),
+			 integer ? errhint("Give a whole number from %.0f to %.0f.", min, max) :
+			 errhint("Give a number from %g to %.0f.", min, max)));
+}
+
+static bool
+is_code_char(char c)
+{
+	return (c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z');
+}
+
+/* Is it a SQLSTATE, a class, or a name of one of our errors? */
+static bool
+is_code(const char *s)
+{
+	size_t		len = strlen(s);
+	bool		plain = true;
+
+	for (const char *p = s; *p; p++)
+		plain = plain && is_code_char(*p);
+	if (plain && (len == 2 || len == 5))
+		return true;
+	for (int i = 1; i < 100; i++)
+	{
+		if (strcmp(s, jdg_error_name(MAKE_SQLSTATE('J', 'D', '0',
+												   '0' + i / 10,
+												   '0' + i % 10))) == 0)
+			return true;
+	}
+	return false;
+}
+
+static void
+check_codes(const char *key, const JsonbValue *v)
+{
+	JsonbIterator *it;
+	JsonbIteratorToken tok;
+	JsonbValue	elem;
+	bool		is_array = v->type == jbvBinary &&
+	JsonContainerIsArray(v->val.binary.data);
+
+	if (!is_array || JsonContainerSize(v->val.binary.data) > MAX_CODES)
+		ereport(ERROR,
+				(errcode(JDG_ERRCODE_VALIDATION_ERROR),
+				 errmsg("\"%s\" of a retry policy must be an array of at most %d codes",
+						key, MAX_CODES)));
+	it = JsonbIteratorInit(v->val.binary.data);
+	while ((tok = JsonbIteratorNext(&it, &elem, true)) != WJB_DONE)
+	{
+		if (tok != WJB_ELEM)
+			continue;
+		if (elem.type == jbvString &&
+			is_code(pnstrdup(elem.val.string.val, elem.val.string.len)))
+			continue;
+		ereport(ERROR,
+				(errcode(JDG_ERRCODE_VALIDATION_ERROR),
+				 errmsg("\"%s\" of a retry policy holds something that is no error code", key),
+				 errdetail("The value is %s.", value_text(&elem)),
+				 errhint("Give SQLSTATEs ('40001'), their classes ('40'), or names from jadugar.error_codes ('TASK_TIMEOUT').")));
+	}
+}
+
+static void
+check_backoff(const JsonbValue *v)
+{
+	for (int i = 0; i < lengthof(backoff_names); i++)
+	{
+		if (string_is(v, backoff_names[i]))
+			return;
+	}
+	ereport(ERROR,
+			(errcode(JDG_ERRCODE_VALIDATION_ERROR),
+			 errmsg("\"backoff\" of a retry policy is not acceptable"),
+			 errdetail("The value is %s.", value_text(v)),
+			 errhint("Use 'exponential', 'linear', 'fixed' or 'none'.")));
+}
+
+static void
+check_member(const char *key, const JsonbValue *v)
+{
+	if (strcmp(key, "max_attempts") == 0)
+		check_number(key, v, 1, MAX_ATTEMPTS, true);
+	else if (strcmp(key, "delay") == 0 || strcmp(key, "max_delay") == 0)
+		check_number(key, v, 0, MAX_SECONDS, false);
+	else if (strcmp(key, "factor") == 0)
+		check_number(key, v, 1, MAX_FACTOR, false);
+	else if (strcmp(key, "retry_on") == 0 || strcmp(key, "discard_on") == 0)
+		check_codes(key, v);
+	else if (strcmp(key, "backoff") == 0)
+		check_backoff(v);
+	else if (strcmp(key, "jitter") != 0)
+		ereport(ERROR,
+				(errcode(JDG_ERRCODE_VALIDATION_ERROR),
+				 errmsg("a retry policy has no key \"%s\"", jdg_excerpt(key)),
+				 errhint("Make policies with jadugar.retry_policy().")));
+	else if (v->type != jbvBool)
+		ereport(ERROR,
+				(errcode(JDG_ERRCODE_VALIDATION_ERROR),
+				 errmsg("\"jitter\" of a retry policy must be true or false"),
+				 errdetail("The value is %s.", value_text(v))));
+}
+
+/* Strict check of a policy given by a user; NULL is one. */
+void
+jdg_retry_check(Jsonb *policy)
+{
+	JsonbIterator *it;
+	JsonbIteratorToken tok;
+	JsonbValue	v;
+	char	   *key = NULL;
+
+	if (policy == NULL)
+		return;
+	if (!JB_ROOT_IS_OBJECT(policy))
+		ereport(ERROR,
+				(errcode(JDG_ERRCODE_VALIDATION_ERROR),
+				 errmsg("a retry policy must be a JSON object"),
+				 errhint("Make policies with jadugar.retry_policy().")));
+	it = JsonbIteratorInit(&policy->root);
+	while ((tok = JsonbIteratorNext(&it, &v, true)) != WJB_DONE)
+	{
+		if (tok == WJB_KEY)
+			key = pnstrdup(v.val.string.val, v.val.string.len);
+		else if (tok == WJB_VALUE)
+			check_member(key, &v);
+	}
+}
+
+int32
+jdg_retry_max_attempts(Jsonb *policy, int32 if_none)
+{
+	double		d = get_number(policy, "max_attempts", if_none);
+
+	return (int32) Max(1.0, Min(d, (double) MAX_ATTEMPTS));
+}
+
+/* Does a code of a list mean this error? */
+static bool
+code_matches(const char *code, int len, int sqlerrcode)
+{
+	const char *state = unpack_sql_state(sqlerrcode);
+	const char *name;
+
+	if (len == 5 || len == 2)
+		return memcmp(code, state, len) == 0;
+	name = jdg_error_name(sqlerrcode);
+	return len == (int) strlen(name) && memcmp(code, name, len) == 0;
+}
+
+static bool
+list_matches(const JsonbValue *v, int sqlerrcode)
+{
+	JsonbIterator *it;
+	JsonbIteratorToken tok;
+	JsonbValue	elem;
+
+	if (v->type != jbvBinary || !JsonContainerIsArray(v->val.binary.data))
+		return false;
+	it = JsonbIteratorInit(v->val.binary.data);
+	while ((tok = JsonbIteratorNext(&it, &elem, true)) != WJB_DONE)
+	{
+		if (tok == WJB_ELEM && elem.type == jbvString &&
+			code_matches(elem.val.string.val, elem.val.string.len, sqlerrcode))
+			return true;
+	}
+	return false;
+}
+
+/*
+ * A list given replaces the default one; discard_on wins over retry_on.
+ * Whether attempts are left is the caller's business.
+ */
+bool
+jdg_retry_wanted(Jsonb *policy, int sqlerrcode)
+{
+	JsonbValue	room;
+	JsonbValue *v = get_key(policy, "discard_on", &room);
+
+	if (v && list_matches(v, sqlerrcode))
+		return false;
+	v = get_key(policy, "retry_on", &room);
+	if (v)
+		return list_matches(v, sqlerrcode);
+	for (int i = 0; i < lengthof(default_retry_on); i++)
+	{
+		if (code_matches(default_retry_on[i], strlen(default_retry_on[i]),
+						 sqlerrcode))
+			return true;
+	}
+	return false;
+}
+
+/*
+ * How long to wait after attempt number n.  In floating point, where what is
+ * too large becomes infinite and is cut to max_delay.
+ */
+int64
+jdg_retry_delay(Jsonb *policy, int attempt)
+{
+	JsonbValue	room;
+	JsonbValue *v = get_key(policy, "backoff", &room);
+	double		delay = get_number(policy, "delay", DEFAULT_DELAY);
+	double		max_delay = get_number(policy, "max_delay",
+									   Max(DEFAULT_MAX_DELAY, delay));
+	int			n = Max(attempt, 1);
+
+	if (v && string_is(v, "none"))
+		return 0;
+	if (v && string_is(v, "linear"))
+		delay *= n;
+	else if (v == NULL || !string_is(v, "fixed"))
+		delay *= pow(get_number(policy, "factor", DEFAULT_FACTOR), n - 1);
+	if (!(delay < max_delay))
+		delay = max_delay;		/* also for a NaN: 0 times infinity */
+	delay = Max(0.0, Min(delay, MAX_SECONDS));
+
+	v = get_key(policy, "jitter", &room);
+	if (v == NULL || v->type != jbvBool || v->val.boolean)
+		delay *= 0.5 + 0.5 * pg_prng_double(&pg_global_prng_state);
+	return (int64) (delay * USECS_PER_SEC);
+}

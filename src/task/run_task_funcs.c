@@ -1,0 +1,169 @@
+/*-------------------------------------------------------------------------
+ *
+ * run_task_funcs.c
+ *	  run_task(): a task's work here and now, for tests of handlers.
+ *
+ * Runs in the caller's backend, in the caller's transaction, in a
+ * subtransaction of its own.  The same checks as enqueue(), the same
+ * execution as in a worker; nothing is written to jadugar's tables.  An error
+ * of the work is a result, as it would be in the history.  What happened is
+ * returned as jsonb with the fields of task_info.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "access/xact.h"
+#include "fmgr.h"
+#include "miscadmin.h"
+#include "utils/builtins.h"
+#include "utils/guc.h"
+#include "utils/resowner.h"
+
+#include "access/access.h"
+#include "base/args.h"
+#include "base/clock.h"
+#include "base/errors.h"
+#include "base/json.h"
+#include "base/settings.h"
+#include "base/spi.h"
+#include "exec/exec.h"
+#include "shared/shmem.h"
+#include "task/enqueue.h"
+
+typedef struct Ending
+{
+	const char *status;
+	ErrorData  *error;
+	JdgExecResult res;
+	TimestampTz started_at;
+	TimestampTz finished_at;
+} Ending;
+
+static void
+execute(const JdgTask *t, JdgHandler *h, const char *command,
+		JdgExecResult *res)
+{
+	if (h == NULL)
+		jdg_exec_sql(command, 0, t->payload, res);
+	else if (h->kind == JDG_HANDLER_C)
+		jdg_exec_c(h, t->payload, res);
+	else
+		jdg_exec_sql(jdg_handler_sql(h), 0, t->payload, res);
+}
+
+static void
+run_here(const JdgTask *t, JdgHandler *h, const char *command,
+		 Ending *end)
+{
+	MemoryContext mcxt = CurrentMemoryContext;
+	ResourceOwner owner = CurrentResourceOwner;
+	JdgCurrentTask *outer = jdg_current_task;
+	JdgCurrentTask current = {0};
+	int			level = NewGUCNestLevel();
+
+	current.task_id = t->task_id;
+	current.attempt = 1;
+	current.owner = t->owner;
+	current.payload = t->payload;
+	current.scheduled_for = DT_NOBEGIN;
+	end->started_at = jdg_now();
+	end->status = "completed";
+	BeginInternalSubTransaction(NULL);
+	MemoryContextSwitchTo(mcxt);
+	PG_TRY();
+	{
+		jdg_current_task = &current;
+		execute(t, h, command, &end->res);
+		ReleaseCurrentSubTransaction();
+	}
+	PG_CATCH();
+	{
+		MemoryContextSwitchTo(mcxt);
+		end->error = CopyErrorData();
+		FlushErrorState();
+		RollbackAndReleaseCurrentSubTransaction();
+		end->status = end->error->sqlerrcode == JDG_ERRCODE_SNOOZE ?
+			"scheduled" : "failed";
+	}
+	PG_END_TRY();
+	jdg_current_task = outer;
+	MemoryContextSwitchTo(mcxt);
+	CurrentResourceOwner = owner;
+	AtEOXact_GUC(false, level);
+	end->finished_at = jdg_now();
+
+	/* the caller's own cancel is not the task's error */
+	if (end->error && end->error->sqlerrcode == ERRCODE_QUERY_CANCELED)
+		ReThrowError(end->error);
+}
+
+static void
+push_time(JsonbParseState **st, const char *key, TimestampTz t)
+{
+	/* it has one buffer for all that it returns */
+	jdg_json_text(st, key, pstrdup(timestamptz_to_str(t)));
+}
+
+static Jsonb *
+describe(const JdgTask *t, const char *command, const Ending *end)
+{
+	JsonbParseState *st;
+	Interval   *duration = palloc0(sizeof(Interval));
+
+	jdg_json_begin(&st);
+	jdg_json_text(&st, "command", command);
+	jdg_json_text(&st, "status", end->status);
+	jdg_json_text(&st, "owner", GetUserNameFromId(t->owner, false));
+	jdg_json_jsonb(&st, "payload", t->payload);
+	jdg_json_int64(&st, "attempt", 1);
+	push_time(&st, "started_at", end->started_at);
+	push_time(&st, "finished_at", end->finished_at);
+	duration->time = end->finished_at - end->started_at;
+	jdg_json_text(&st, "duration",
+				  DatumGetCString(DirectFunctionCall1(interval_out, IntervalPGetDatum(duration))));
+	jdg_json_jsonb(&st, "result", jdg_json_cap(end->res.result));
+	if (end->error && strcmp(end->status, "failed") == 0)
+	{
+		jdg_json_jsonb(&st, "error", jdg_error_to_jsonb(end->error));
+		jdg_json_text(&st, "error_code", jdg_error_name(end->error->sqlerrcode));
+		jdg_json_text(&st, "sqlstate", unpack_sql_state(end->error->sqlerrcode));
+	}
+	return jdg_json_finish(&st);
+}
+
+PG_FUNCTION_INFO_V1(jdg_run_task_here);
+
+/* (command text, payload jsonb) → jsonb */
+Datum
+jdg_run_task_here(PG_FUNCTION_ARGS)
+{
+	JdgTaskOptions o;
+	JdgTask		t;
+	JdgQueue	queue;
+	JdgHandler *h;
+	Ending		end;
+
+	jdg_require_shmem();
+	memset(&o, 0, sizeof(o));
+	memset(&t, 0, sizeof(t));
+	memset(&end, 0, sizeof(end));
+	end.res.row_count = -1;
+	o.command = jdg_need_text(fcinfo, 0, "run_task", "command");
+	if (PG_ARGISNULL(1))
+		ereport(ERROR,
+				(errcode(JDG_ERRCODE_VALIDATION_ERROR),
+				 errmsg("argument \"%s\" of jadugar.%s() must not be null",
+						"payload", "run_task")));
+	o.payload = PG_GETARG_JSONB_P(1);
+	jdg_task_prepare(&o, jdg_resolve_owner(NULL), jdg_task_max_attempts, &t,
+					 &queue, &h);
+	if (t.transaction == JDG_XACT_STANDALONE)
+		ereport(ERROR,
+				(errcode(JDG_ERRCODE_VALIDATION_ERROR),
+				 errmsg("jadugar.run_task() can not run a command that must be outside a transaction"),
+				 errhint("Run it by itself, or enqueue it.")));
+	t.task_id = jdg_task_next_id();
+	run_here(&t, h, o.command, &end);
+	PG_RETURN_JSONB_P(describe(&t, o.command, &end));
+}

@@ -1,0 +1,507 @@
+/*-------------------------------------------------------------------------
+ *
+ * settle.c
+ *	  What follows when tasks end.
+ *
+ * Runs in workers at the end of a group, in the scheduler for tasks whose
+ * worker died, and in sessions that cancel, with the tasks' rows locked by
+ * this transaction.  Everything that follows from an end is written here, in
+ * one transaction with the task's own effects: the row leaves or is put back,
+ * the history row, dependants, the next task of its key, hooks, unique keys,
+ * the schedule's statistics.
+ *
+ * What every task needs is written straight and in bulk; SQL is run only for
+ * a task that has more to it.
+ *
+ * Rows of others that are touched: children of dependencies and waiting
+ * tasks of a key (SKIP LOCKED, never waited for), and schedule_stat in the
+ * order of schedule_id, by processes of ours only.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "access/table.h"
+#include "access/xact.h"
+#include "catalog/pg_type.h"
+#include "miscadmin.h"
+#include "utils/array.h"
+#include "utils/builtins.h"
+#include "utils/rel.h"
+
+#include "base/clock.h"
+#include "base/errors.h"
+#include "base/fault.h"
+#include "base/json.h"
+#include "base/rows.h"
+#include "base/settings.h"
+#include "base/spi.h"
+#include "handler/command.h"
+#include "queue/queue.h"
+#include "schedule/stat.h"
+#include "shared/shmem.h"
+#include "task/count.h"
+#include "task/decide.h"
+#include "task/enqueue.h"
+#include "task/history.h"
+#include "task/resolve.h"
+#include "task/settle.h"
+
+/* What retry_task() needs besides the columns of the history. */
+static Jsonb *
+options_of(const JdgTask *t)
+{
+	JsonbParseState *st;
+	char		transaction[2] = {t->transaction, '\0'};
+
+	jdg_json_begin(&st);
+	jdg_json_text(&st, "transaction", transaction);
+	jdg_json_text(&st, "isolate", t->isolate ? "true" : "false");
+	if (t->timeout)
+		jdg_json_text(&st, "timeout",
+					  DatumGetCString(DirectFunctionCall1(interval_out, IntervalPGetDatum(t->timeout))));
+	jdg_json_jsonb(&st, "retry", t->retry);
+	jdg_json_jsonb(&st, "settings", t->settings);
+	jdg_json_text(&st, "unique_key", t->unique_key);
+	jdg_json_text(&st, "concurrency_key", t->concurrency_key);
+	jdg_json_int64(&st, "max_attempts", t->max_attempts);
+	return jdg_json_finish(&st);
+}
+
+static bool
+keeps_history(const JdgQueue *queue, char status)
+{
+	switch (queue->keep)
+	{
+		case JDG_KEEP_ALL:
+			return true;
+		case JDG_KEEP_FAILURES:
+			return status != JDG_STATUS_COMPLETED;
+		case JDG_KEEP_NONE:
+			return false;
+	}
+	return true;
+}
+
+static void
+history_of(const JdgTask *t, const JdgOutcome *o, const JdgDecision *d,
+		   JdgHistory *h)
+{
+	jdg_history_from_task(h, t);
+	h->status = d->status;
+	h->final = !d->stays;
+	h->started_at = o->started_at;
+	h->finished_at = o->finished_at;
+	h->worker_pid = o->worker_pid;
+	h->row_count = o->row_count;
+	h->reason = o->reason;
+	h->result = jdg_json_cap(o->result);
+	h->error_code = d->error_code;
+	h->error = o->error;
+	if (o->sqlerrcode != 0 && (d->status == JDG_STATUS_FAILED ||
+							   d->status == JDG_STATUS_LOST))
+		h->sqlstate = pstrdup(unpack_sql_state(o->sqlerrcode));
+	if (h->final && d->status != JDG_STATUS_COMPLETED)
+		h->options = options_of(t);
+}
+
+static void
+write_histories(const JdgTask *tasks, const JdgOutcome *o,
+				const JdgDecision *d, int n)
+{
+	JdgHistory *h = palloc(sizeof(JdgHistory) * n);
+	JdgQueue	queue = {0};
+	int			k = 0;
+
+	for (int i = 0; i < n; i++)
+	{
+		if (d[i].status == '\0')
+			continue;
+		if (queue.queue_id != tasks[i].queue_id &&
+			!jdg_queue_by_id(tasks[i].queue_id, &queue))
+			queue.keep = JDG_KEEP_ALL;
+		if (keeps_history(&queue, d[i].status))
+			history_of(&tasks[i], &o[i], &d[i], &h[k++]);
+	}
+	jdg_history_insert(h, k);
+	pfree(h);
+}
+
+static void
+put_back(JdgTask *t, const JdgDecision *d)
+{
+	static JdgQuery q = {
+		"UPDATE jadugar.task SET state = $2, run_at = $3, attempt = $4, "
+		"crashes = $5, isolate = $6, started_at = NULL WHERE task_id = $1", 6,
+		{INT8OID, CHAROID, TIMESTAMPTZOID, INT4OID, INT4OID, BOOLOID}
+	};
+	Datum		v[6];
+
+	t->state = d->state;
+	t->run_at = d->run_at;
+	if (t->unwritten)
+	{
+		t->unwritten = false;
+		jdg_task_insert(t);
+		jdg_wake_at_commit(t->owner, t);
+		return;
+	}
+	v[0] = Int64GetDatum(t->task_id);
+	v[1] = CharGetDatum(d->state);
+	v[2] = TimestampTzGetDatum(d->run_at);
+	v[3] = Int32GetDatum(t->attempt);
+	v[4] = Int32GetDatum(t->crashes);
+	v[5] = BoolGetDatum(t->isolate);
+	jdg_run(&q, v, NULL, 0);
+	jdg_wake_at_commit(t->owner, t);
+	JDG_FAULT("put-back");
+}
+
+/* What a task that leaves before its time was still waiting for. */
+static void
+delete_dependencies(int64 task_id)
+{
+	static JdgQuery q = {
+		"DELETE FROM jadugar.dependency WHERE task_id = $1", 1, {INT8OID}
+	};
+	Datum		v[1] = {Int64GetDatum(task_id)};
+
+	jdg_run(&q, v, NULL, 0);
+}
+
+/* Rows that this transaction has claimed, or not. */
+static void
+delete_row(const JdgTask *t, Relation rel)
+{
+	static JdgQuery q = {
+		"DELETE FROM jadugar.task WHERE task_id = $1", 1, {INT8OID}
+	};
+	Datum		v[1] = {Int64GetDatum(t->task_id)};
+	ItemPointerData tid = t->tid;
+	JdgInternal in;
+
+	if (ItemPointerIsValid(&tid) && jdg_row_delete(rel, &tid))
+		return;
+	jdg_internal_begin(&in);
+	if (jdg_run(&q, v, NULL, 0) != 1)
+		elog(ERROR, "a settled task was not there any more");
+	if (t->state == JDG_STATE_DEPENDENCY || t->state == JDG_STATE_PAUSED)
+		delete_dependencies(t->task_id);
+	jdg_internal_end(&in);
+}
+
+static void
+delete_rows(const JdgTask *tasks, const JdgDecision *d, int n)
+{
+	Relation	rel = table_open(jdg_relation_oid("task"), RowExclusiveLock);
+
+	for (int i = 0; i < n; i++)
+	{
+		if (!d[i].stays && !tasks[i].unwritten)
+			delete_row(&tasks[i], rel);
+	}
+	table_close(rel, NoLock);
+	/* what is looked up next does not see them */
+	CommandCounterIncrement();
+}
+
+static void
+release_unique_key(const JdgTask *t, TimestampTz now)
+{
+	static JdgQuery q = {
+		"DELETE FROM jadugar.unique_key WHERE owner = $1 AND queue_id = $2 "
+		"AND key = $3 AND task_id = $4 AND (until IS NULL OR until <= $5)", 5,
+		{OIDOID, INT4OID, TEXTOID, INT8OID, TIMESTAMPTZOID}
+	};
+	Datum		v[5];
+
+	v[0] = ObjectIdGetDatum(t->owner);
+	v[1] = Int32GetDatum(t->queue_id);
+	v[2] = CStringGetTextDatum(t->unique_key);
+	v[3] = Int64GetDatum(t->task_id);
+	v[4] = TimestampTzGetDatum(now);
+	jdg_run(&q, v, NULL, 0);
+}
+
+/*
+ * What was cancelled before it began says nothing about how a schedule runs.
+ * It is also what sessions settle, and a session would keep schedule_stat's
+ * row locked until it commits, with every worker that settles waiting.
+ */
+static bool
+counts_for_schedule(const JdgOutcome *o, const JdgDecision *d)
+{
+	return !d->stays &&
+		(o->end != JDG_END_CANCELLED || o->started_at != DT_NOBEGIN);
+}
+
+static int
+add_counts(const JdgTask *tasks, const JdgOutcome *o, const JdgDecision *d,
+		   int n, JdgScheduleCount *counts)
+{
+	int			k = 0;
+
+	for (int i = 0; i < n; i++)
+	{
+		JdgScheduleCount *c = counts;
+
+		if (tasks[i].schedule_id == 0 || !counts_for_schedule(&o[i], &d[i]))
+			continue;
+		while (c < counts + k && c->schedule_id != tasks[i].schedule_id)
+			c++;
+		if (c == counts + k)
+		{
+			memset(c, 0, sizeof(*c));
+			c->schedule_id = tasks[i].schedule_id;
+			c->last_run_at = c->last_success_at = DT_NOBEGIN;
+			k++;
+		}
+		if (o[i].started_at != DT_NOBEGIN)
+			c->last_run_at = o[i].started_at;
+		c->last_status = d[i].status;
+		if (d[i].status == JDG_STATUS_COMPLETED)
+		{
+			c->last_success_at = o[i].finished_at;
+			c->completed++;
+		}
+		else
+			c->failures++;
+	}
+	return k;
+}
+
+static void
+count_for_schedules(const JdgTask *tasks, const JdgOutcome *o,
+					const JdgDecision *d, int n)
+{
+	JdgScheduleCount *counts = palloc(sizeof(JdgScheduleCount) * n);
+	int			k = add_counts(tasks, o, d, n, counts);
+
+	if (k > 0)
+		jdg_schedule_count(counts, k);
+}
+
+/* A hook of a handler runs as a task of its own, as the same owner. */
+static void
+enqueue_hook(const JdgTask *t, const JdgOutcome *o, const JdgDecision *d,
+			 const char *function)
+{
+	JsonbParseState *st;
+	JdgTask		hook;
+	char	   *name = pstrdup(function);
+	char	   *paren = strrchr(name, '(');
+	char	   *sql;
+
+	if (paren)
+		*paren = '\0';
+	sql = psprintf("SELECT %s($1)", name);
+	jdg_json_begin(&st);
+	jdg_json_int64(&st, "task_id", t->task_id);
+	jdg_json_int64(&st, "attempt", t->attempt);
+	jdg_json_text(&st, "status", jdg_status_name(d->status));
+	jdg_json_text(&st, "error_code", d->error_code);
+	jdg_json_jsonb(&st, "payload", t->payload);
+	jdg_json_jsonb(&st, "result", o->result);
+	jdg_json_jsonb(&st, "error", o->error);
+	memset(&hook, 0, sizeof(hook));
+	hook.payload = jdg_json_finish(&st);
+	hook.task_id = jdg_task_next_id();
+	hook.owner = t->owner;
+	hook.queue_id = t->queue_id;
+	hook.priority = t->priority;
+	hook.state = JDG_STATE_READY;
+	hook.transaction = JDG_XACT_COMMITTED;
+	hook.bounded = t->bounded;
+	hook.max_attempts = jdg_task_max_attempts;
+	hook.command_id = jdg_command_id(sql, JDG_COMMAND_SQL, false);
+	hook.run_at = hook.created_at = o->finished_at;
+	hook.scheduled_for = hook.started_at = DT_NOBEGIN;
+	hook.tenant = t->tenant;
+	hook.trace = t->trace;
+	jdg_task_insert(&hook);
+	JDG_FAULT("hook-enqueued");
+	jdg_wake_at_commit(hook.owner, &hook);
+	jdg_count_enqueued(1);
+}
+
+static void
+run_hooks(const JdgTask *t, const JdgOutcome *o, const JdgDecision *d)
+{
+	if (d->stays)
+		return;
+	if (o->on_error && d->status == JDG_STATUS_FAILED)
+		enqueue_hook(t, o, d, o->on_error);
+	if (o->cleanup)
+		enqueue_hook(t, o, d, o->cleanup);
+}
+
+static void
+release_keys(const JdgTask *tasks, const JdgOutcome *o, const JdgDecision *d, int n)
+{
+	for (int i = 0; i < n; i++)
+	{
+		bool		left_place = !d[i].stays || o[i].end == JDG_END_PAUSED ||
+		(o[i].end == JDG_END_SNOOZED && tasks[i].attempt == 0);
+
+		if (tasks[i].concurrency_key != NULL && left_place)
+			jdg_resolve_key(tasks[i].owner, tasks[i].concurrency_key);
+		if (tasks[i].unique_key != NULL && !d[i].stays)
+			release_unique_key(&tasks[i], o[i].finished_at);
+	}
+}
+
+/* For the statistics. */
+static void
+count_attempts(const JdgTask *tasks, const JdgOutcome *o, const JdgDecision *d,
+			   int n)
+{
+	for (int i = 0; i < n; i++)
+	{
+		int64		waited = -1;
+		int64		ran = -1;
+
+		if (o[i].started_at != DT_NOBEGIN)
+		{
+			/* clocks may be set back in between */
+			waited = Max(o[i].started_at - Max(tasks[i].run_at,
+											   tasks[i].created_at), 0);
+			ran = Max(o[i].finished_at - o[i].started_at, 0);
+		}
+		jdg_count_attempt(d[i].status, d[i].stays, waited, ran);
+	}
+}
+
+/* Is there more to write than its row and its history? */
+static bool
+has_more(const JdgTask *t, const JdgOutcome *o, const JdgDecision *d)
+{
+	return d->stays || t->schedule_id != 0 || t->concurrency_key != NULL ||
+		t->unique_key != NULL || o->cleanup != NULL || o->on_error != NULL;
+}
+
+/* What runs SQL; returns the ids of dependants that are to be cancelled. */
+static List *
+write_more(JdgTask *tasks, const JdgOutcome *o, const JdgDecision *d, int n,
+		   const JdgFinished *done, int ndone)
+{
+	for (int i = 0; i < n; i++)
+	{
+		if (d[i].stays)
+			put_back(&tasks[i], &d[i]);
+		run_hooks(&tasks[i], &o[i], &d[i]);
+	}
+	count_for_schedules(tasks, o, d, n);
+	release_keys(tasks, o, d, n);
+	return ndone > 0 ? jdg_resolve_finished(done, ndone) : NIL;
+}
+
+static void cancel_dependants(List *ids);
+
+JdgSettleSteps jdg_settle_steps = NULL;
+
+/* Returns the ids of dependants that are to be cancelled, unless "cancel". */
+static List *
+settle(JdgTask *tasks, const JdgOutcome *outcomes, int n, bool cancel)
+{
+	List	   *to_cancel = NIL;
+	JdgDecision *d = palloc(sizeof(JdgDecision) * Max(n, 1));
+	JdgFinished *done = palloc(sizeof(JdgFinished) * Max(n, 1));
+	int			ndone = 0;
+	bool		more = false;
+	bool		steps = false;
+
+	for (int i = 0; i < n; i++)
+	{
+		jdg_decide(&tasks[i], &outcomes[i], &d[i]);
+		steps |= tasks[i].flow_run != 0;
+	}
+	if (steps)
+		jdg_settle_steps(tasks, outcomes, d, n, cancel);
+	for (int i = 0; i < n; i++)
+	{
+		more |= has_more(&tasks[i], &outcomes[i], &d[i]);
+		if (d[i].stays)
+			continue;
+		done[ndone].task_id = tasks[i].task_id;
+		done[ndone++].success = d[i].status == JDG_STATUS_COMPLETED;
+	}
+	delete_rows(tasks, d, n);
+	write_histories(tasks, outcomes, d, n);
+	if (more || jdg_has_dependants(done, ndone))
+	{
+		JdgInternal in;
+
+		/* who cancels the dependants himself is inside already */
+		if (cancel)
+			jdg_internal_begin(&in);
+		to_cancel = write_more(tasks, outcomes, d, n, done, ndone);
+		if (cancel)
+		{
+			cancel_dependants(to_cancel);
+			to_cancel = NIL;
+			jdg_internal_end(&in);
+		}
+	}
+	if (ndone > 0)
+		jdg_finished_at_commit();
+	count_attempts(tasks, outcomes, d, n);
+	return to_cancel;
+}
+
+/* Cancel one task that never ran; returns its dependants likewise. */
+static List *
+settle_cancel(JdgTask *task, const char *reason)
+{
+	JdgOutcome	o;
+	List	   *to_cancel;
+
+	memset(&o, 0, sizeof(o));
+	o.end = JDG_END_CANCELLED;
+	o.started_at = DT_NOBEGIN;
+	o.finished_at = jdg_now();
+	o.row_count = -1;
+	o.reason = reason;
+	to_cancel = settle(task, &o, 1, false);
+	/* this session is in no slot: see resolve.c */
+	if (task->concurrency_key != NULL)
+		jdg_wake_scheduler_at_commit(JDG_WAKE_SWEEP);
+	else
+		jdg_recheck_at_commit(task->task_id, true);
+	return to_cancel;
+}
+
+/*
+ * Cancel dependants, their dependants, and so on.  One may come up twice,
+ * through two of its parents.
+ */
+static void
+cancel_dependants(List *ids)
+{
+	while (ids != NIL)
+	{
+		int64		id = *(int64 *) linitial(ids);
+		JdgTask		t;
+
+		CHECK_FOR_INTERRUPTS();
+		ids = list_delete_first(ids);
+		if (jdg_task_load(id, true, &t, CurrentMemoryContext))
+			ids = list_concat(settle_cancel(&t, "dependency"), ids);
+	}
+}
+
+void
+jdg_settle(JdgTask *tasks, const JdgOutcome *outcomes, int n)
+{
+	(void) settle(tasks, outcomes, n, true);
+}
+
+/*
+ * Cancel a task that is not running and whose row this transaction has
+ * locked.
+ */
+void
+jdg_settle_cancel(JdgTask *task, const char *reason)
+{
+	cancel_dependants(settle_cancel(task, reason));
+	JDG_FAULT("cancel-before-commit");
+}

@@ -1,0 +1,186 @@
+/*-------------------------------------------------------------------------
+ *
+ * task.c
+ *	  Rows of jadugar.task: ids, insertion, loading.
+ *
+ * Runs in any backend and in all our processes.  Rows are inserted straight,
+ * loaded between jdg_internal_begin() and jdg_internal_end().
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "catalog/pg_type.h"
+#include "commands/sequence.h"
+#include "utils/builtins.h"
+
+#include "base/rows.h"
+#include "base/spi.h"
+#include "task/task.h"
+
+/* The next task id.  Usable outside jdg_internal_begin() too. */
+int64
+jdg_task_next_id(void)
+{
+	return nextval_internal(jdg_relation_oid("task_id_seq"), false);
+}
+
+struct JdgTaskWriter
+{
+	JdgRows    *rows;
+};
+
+JdgTaskWriter *
+jdg_task_writer_begin(void)
+{
+	JdgTaskWriter *w = palloc(sizeof(JdgTaskWriter));
+
+	w->rows = jdg_rows_open(jdg_relation_oid("task"), JDG_A_LAST);
+	return w;
+}
+
+static void
+set_text(Datum *v, bool *isnull, int column, const char *s)
+{
+	v[column - 1] = s ? CStringGetTextDatum(s) : (Datum) 0;
+	isnull[column - 1] = s == NULL;
+}
+
+static void
+set_pointer(Datum *v, bool *isnull, int column, const void *p)
+{
+	v[column - 1] = PointerGetDatum(p);
+	isnull[column - 1] = p == NULL;
+}
+
+static void
+set_time(Datum *v, bool *isnull, int column, TimestampTz t)
+{
+	v[column - 1] = TimestampTzGetDatum(t);
+	isnull[column - 1] = t == DT_NOBEGIN;
+}
+
+void
+jdg_task_writer_put(JdgTaskWriter *w, const JdgTask *t)
+{
+	Datum		v[JDG_A_LAST];
+	bool		isnull[JDG_A_LAST] = {0};
+
+	v[JDG_A_TASK_ID - 1] = Int64GetDatum(t->task_id);
+	v[JDG_A_OWNER - 1] = ObjectIdGetDatum(t->owner);
+	v[JDG_A_QUEUE_ID - 1] = Int32GetDatum(t->queue_id);
+	v[JDG_A_PRIORITY - 1] = Int32GetDatum(t->priority);
+	v[JDG_A_STATE - 1] = CharGetDatum(t->state);
+	v[JDG_A_TRANSACTION - 1] = CharGetDatum(t->transaction);
+	v[JDG_A_ISOLATE - 1] = BoolGetDatum(t->isolate);
+	v[JDG_A_BOUNDED - 1] = BoolGetDatum(t->bounded);
+	v[JDG_A_ATTEMPT - 1] = Int32GetDatum(t->attempt);
+	v[JDG_A_MAX_ATTEMPTS - 1] = Int32GetDatum(t->max_attempts);
+	v[JDG_A_CRASHES - 1] = Int32GetDatum(t->crashes);
+	v[JDG_A_COMMAND_ID - 1] = Int64GetDatum(t->command_id);
+	v[JDG_A_RUN_AT - 1] = TimestampTzGetDatum(t->run_at);
+	v[JDG_A_CREATED_AT - 1] = TimestampTzGetDatum(t->created_at);
+	set_pointer(v, isnull, JDG_A_PAYLOAD, t->payload);
+	v[JDG_A_SCHEDULE_ID - 1] = Int64GetDatum(t->schedule_id);
+	isnull[JDG_A_SCHEDULE_ID - 1] = t->schedule_id == 0;
+	set_time(v, isnull, JDG_A_SCHEDULED_FOR, t->scheduled_for);
+	set_time(v, isnull, JDG_A_STARTED_AT, t->started_at);
+	set_pointer(v, isnull, JDG_A_TIMEOUT, t->timeout);
+	set_pointer(v, isnull, JDG_A_RETRY, t->retry);
+	set_pointer(v, isnull, JDG_A_SETTINGS, t->settings);
+	set_pointer(v, isnull, JDG_A_METADATA, t->metadata);
+	set_text(v, isnull, JDG_A_UNIQUE_KEY, t->unique_key);
+	set_text(v, isnull, JDG_A_CONCURRENCY_KEY, t->concurrency_key);
+	set_text(v, isnull, JDG_A_TENANT, t->tenant);
+	set_text(v, isnull, JDG_A_TRACE, t->trace);
+	v[JDG_A_ON_DEPENDENCY_FAILURE - 1] =
+		CharGetDatum(t->on_dependency_failure);
+	isnull[JDG_A_ON_DEPENDENCY_FAILURE - 1] =
+		t->on_dependency_failure == '\0';
+	v[JDG_A_FLOW_RUN - 1] = Int64GetDatum(t->flow_run);
+	v[JDG_A_STEP_ID - 1] = Int64GetDatum(t->step_id);
+	isnull[JDG_A_FLOW_RUN - 1] = isnull[JDG_A_STEP_ID - 1] = t->flow_run == 0;
+	set_text(v, isnull, JDG_A_STEP, t->step);
+	v[JDG_A_FLOW_DATA - 1] = CharGetDatum(t->flow_data);
+	isnull[JDG_A_FLOW_DATA - 1] = t->flow_data == JDG_DATA_NONE;
+	jdg_rows_put(w->rows, v, isnull);
+}
+
+void
+jdg_task_writer_end(JdgTaskWriter *w)
+{
+	jdg_rows_close(w->rows);
+	pfree(w);
+}
+
+void
+jdg_task_insert(const JdgTask *t)
+{
+	JdgTaskWriter *w = jdg_task_writer_begin();
+
+	jdg_task_writer_put(w, t);
+	jdg_task_writer_end(w);
+}
+
+/* A row of SPI_tuptable that selected JDG_TASK_COLUMNS, copied to mcxt. */
+void
+jdg_task_from_row(uint64 row, JdgTask *t, MemoryContext mcxt)
+{
+	t->task_id = jdg_col_int64(row, 1, 0);
+	t->owner = jdg_col_oid(row, 2);
+	t->queue_id = jdg_col_int32(row, 3, 0);
+	t->priority = jdg_col_int32(row, 4, 0);
+	t->state = jdg_col_char(row, 5);
+	t->transaction = jdg_col_char(row, 6);
+	t->isolate = jdg_col_bool(row, 7);
+	t->bounded = jdg_col_bool(row, 8);
+	t->attempt = jdg_col_int32(row, 9, 0);
+	t->max_attempts = jdg_col_int32(row, 10, 0);
+	t->crashes = jdg_col_int32(row, 11, 0);
+	t->command_id = jdg_col_int64(row, 12, 0);
+	t->run_at = jdg_col_time(row, 13, DT_NOBEGIN);
+	t->created_at = jdg_col_time(row, 14, DT_NOBEGIN);
+	t->payload = jdg_col_jsonb(row, 15, mcxt);
+	t->schedule_id = jdg_col_int64(row, 16, 0);
+	t->scheduled_for = jdg_col_time(row, 17, DT_NOBEGIN);
+	t->started_at = jdg_col_time(row, 18, DT_NOBEGIN);
+	t->timeout = jdg_col_interval(row, 19, mcxt);
+	t->retry = jdg_col_jsonb(row, 20, mcxt);
+	t->settings = jdg_col_jsonb(row, 21, mcxt);
+	t->metadata = jdg_col_jsonb(row, 22, mcxt);
+	t->unique_key = jdg_col_text(row, 23, mcxt);
+	t->concurrency_key = jdg_col_text(row, 24, mcxt);
+	t->tenant = jdg_col_text(row, 25, mcxt);
+	t->trace = jdg_col_text(row, 26, mcxt);
+	t->on_dependency_failure = jdg_col_char(row, 27);
+	t->flow_run = jdg_col_int64(row, 28, 0);
+	t->step_id = jdg_col_int64(row, 29, 0);
+	t->step = jdg_col_text(row, 30, mcxt);
+	t->flow_data = jdg_col_char(row, 31);
+	ItemPointerSetInvalid(&t->tid);
+	t->unwritten = false;
+}
+
+/*
+ * Load one task by id.  "lock": FOR UPDATE, skipping it if somebody else
+ * has it.  False: not there, or (lock) not to be had now.
+ */
+bool
+jdg_task_load(int64 task_id, bool lock, JdgTask *task, MemoryContext mcxt)
+{
+	static JdgQuery plain = {
+		"SELECT " JDG_TASK_COLUMNS " FROM jadugar.task WHERE task_id = $1",
+		1, {INT8OID}
+	};
+	static JdgQuery locking = {
+		"SELECT " JDG_TASK_COLUMNS " FROM jadugar.task WHERE task_id = $1 "
+		"FOR UPDATE SKIP LOCKED",
+		1, {INT8OID}
+	};
+	Datum		v[1] = {Int64GetDatum(task_id)};
+
+	if (jdg_run(lock ? &locking : &plain, v, NULL, 0) == 0)
+		return false;
+	jdg_task_from_row(0, task, mcxt);
+	return true;
+}

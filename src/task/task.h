@@ -1,0 +1,135 @@
+/*-------------------------------------------------------------------------
+ *
+ * task.h
+ *	  A row of jadugar.task as a struct, and how one is written.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef JDG_TASK_TASK_H
+#define JDG_TASK_TASK_H
+
+#include "storage/itemptr.h"
+#include "utils/jsonb.h"
+#include "utils/timestamp.h"
+
+/* task.state */
+#define JDG_STATE_READY			'r'
+#define JDG_STATE_SCHEDULED		's'
+#define JDG_STATE_DEPENDENCY	'd'
+#define JDG_STATE_KEY			'k'
+#define JDG_STATE_PAUSED		'p'
+#define JDG_STATE_STANDALONE	'x' /* under way, outside a transaction */
+
+/* task.transaction */
+#define JDG_XACT_COMMITTED		'c'
+#define JDG_XACT_REPEATABLE		'r'
+#define JDG_XACT_SERIALIZABLE	's'
+#define JDG_XACT_STANDALONE		'x'
+
+/* history.status */
+#define JDG_STATUS_COMPLETED	'c'
+#define JDG_STATUS_FAILED		'f'
+#define JDG_STATUS_CANCELLED	'x'
+#define JDG_STATUS_LOST			'l'
+#define JDG_STATUS_SKIPPED		's'
+
+/* task.flow_data: what the task is given besides its payload */
+#define JDG_DATA_NONE			'\0'
+#define JDG_DATA_RUN			'd' /* the data of its run */
+#define JDG_DATA_INPUT			'i' /* the same without results of steps */
+#define JDG_DATA_MAPPED			'm' /* its payload, filled in from that */
+#define JDG_DATA_UNDO			'r' /* the result that it is to undo */
+#define JDG_DATA_UNDO_MAPPED	's' /* its payload, filled in from both */
+
+#define JDG_DEFAULT_QUEUE		1
+
+/*
+ * A task.  Pointers are NULL where the column is; strings and varlenas live
+ * where the struct's maker says.
+ */
+typedef struct JdgTask
+{
+	int64		task_id;
+	Oid			owner;
+	int32		queue_id;
+	int32		priority;
+	char		state;
+	char		transaction;
+	bool		isolate;
+	bool		bounded;
+	int32		attempt;
+	int32		max_attempts;
+	int32		crashes;
+	int64		command_id;
+	TimestampTz run_at;
+	TimestampTz created_at;
+	Jsonb	   *payload;
+	int64		schedule_id;	/* 0: none */
+	TimestampTz scheduled_for;	/* DT_NOBEGIN: null */
+	TimestampTz started_at;		/* DT_NOBEGIN: null */
+	Interval   *timeout;
+	Jsonb	   *retry;
+	Jsonb	   *settings;
+	Jsonb	   *metadata;
+	char	   *unique_key;
+	char	   *concurrency_key;
+	char	   *tenant;
+	char	   *trace;
+	char		on_dependency_failure;	/* 'c', 'r', 'w' */
+	int64		flow_run;		/* 0: not a step of a flow */
+	int64		step_id;		/* its row in flow_step */
+	char	   *step;			/* its name */
+	char		flow_data;		/* JDG_DATA_* */
+
+	/*
+	 * Where its row lies, if this transaction claimed it and it has not been
+	 * changed since; else not valid.
+	 */
+	ItemPointerData tid;
+
+	/* has no row: made by the transaction that runs it, see flow/run/held.h */
+	bool		unwritten;
+} JdgTask;
+
+/* columns of jadugar.task, in the order of sql/20_tables.sql */
+enum
+{
+	JDG_A_TASK_ID = 1, JDG_A_OWNER, JDG_A_QUEUE_ID, JDG_A_PRIORITY,
+	JDG_A_STATE, JDG_A_TRANSACTION, JDG_A_ISOLATE, JDG_A_BOUNDED,
+	JDG_A_ATTEMPT, JDG_A_MAX_ATTEMPTS, JDG_A_CRASHES, JDG_A_COMMAND_ID,
+	JDG_A_RUN_AT, JDG_A_CREATED_AT, JDG_A_PAYLOAD, JDG_A_SCHEDULE_ID,
+	JDG_A_SCHEDULED_FOR, JDG_A_STARTED_AT, JDG_A_TIMEOUT, JDG_A_RETRY,
+	JDG_A_SETTINGS, JDG_A_METADATA, JDG_A_UNIQUE_KEY, JDG_A_CONCURRENCY_KEY,
+	JDG_A_TENANT, JDG_A_TRACE, JDG_A_ON_DEPENDENCY_FAILURE,
+	JDG_A_FLOW_RUN, JDG_A_STEP_ID, JDG_A_STEP, JDG_A_FLOW_DATA,
+	JDG_A_LAST = JDG_A_FLOW_DATA
+};
+
+typedef struct JdgTaskWriter JdgTaskWriter;
+
+extern int64 jdg_task_next_id(void);
+
+/*
+ * Insert tasks whose fields are all set (task_id by jdg_task_next_id()): many,
+ * or one.  What they point to stays valid until the end.  Wake-ups are the
+ * caller's: jdg_wake_at_commit().  With an active snapshot; nothing of a user
+ * is evaluated.
+ */
+extern JdgTaskWriter *jdg_task_writer_begin(void);
+extern void jdg_task_writer_put(JdgTaskWriter *writer, const JdgTask *task);
+extern void jdg_task_writer_end(JdgTaskWriter *writer);
+extern void jdg_task_insert(const JdgTask *task);
+
+extern void jdg_task_from_row(uint64 row, JdgTask *task, MemoryContext mcxt);
+extern bool jdg_task_load(int64 task_id, bool lock, JdgTask *task,
+						  MemoryContext mcxt);
+
+/* the columns that jdg_task_from_row() expects, in its order */
+#define JDG_TASK_COLUMNS \
+	"task_id, owner, queue_id, priority, state, transaction, isolate, " \
+	"bounded, attempt, max_attempts, crashes, command_id, run_at, " \
+	"created_at, payload, schedule_id, scheduled_for, started_at, timeout, " \
+	"retry, settings, metadata, unique_key, concurrency_key, tenant, trace, " \
+	"on_dependency_failure, flow_run, step_id, step, flow_data"
+
+#endif							/* JDG_TASK_TASK_H */

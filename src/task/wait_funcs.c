@@ -1,0 +1,302 @@
+/*-------------------------------------------------------------------------
+ *
+ * wait_funcs.c
+ *	  wait(): sleep until a task has finished.
+ *
+ * Runs in any backend.  jadugar.wait() is an SQL function of two statements:
+ * the first comes here, the second reads the task with a snapshot of its own.
+ * While asleep this code holds no snapshot, no lock and no SPI connection;
+ * the statement that called wait() keeps its own snapshot, as any does.
+ *
+ * No wake-up is lost: we count ourselves in JdgDb.waiters and stand in the
+ * queue of JdgDb.finished before we look at the task; whoever finishes tasks
+ * reads the count after its commit has become visible, and then broadcasts.
+ * A transaction that was prepared is the exception, because the session that
+ * commits it does not know what is in it: for its sake we look again every
+ * now and then.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "access/xact.h"
+#include "catalog/pg_type.h"
+#include "fmgr.h"
+#include "miscadmin.h"
+#include "storage/ipc.h"
+#include "utils/acl.h"
+#include "utils/builtins.h"
+#include "utils/guc.h"
+#include "utils/timestamp.h"
+
+#include "access/access.h"
+#include "base/clock.h"
+#include "base/compat.h"
+#include "base/errors.h"
+#include "base/spi.h"
+#include "exec/exec.h"
+#include "shared/shmem.h"
+#include "task/history.h"
+#include "task/read_funcs.h"
+
+#define LOOK_AGAIN_MS 5000
+
+PG_FUNCTION_INFO_V1(jdg_v_wait);
+PG_FUNCTION_INFO_V1(jdg_v_waited);
+
+/* the task that the last _v_wait() found unfinished, 0: none */
+static int64 waited_for = 0;
+
+/*
+ * Is the task unfinished, as this moment has it?  Sets its owner and whether
+ * its row was written by this very transaction.
+ */
+static bool
+task_unfinished(int64 task_id, Oid *owner, bool *ours)
+{
+	static JdgQuery q = {
+		"SELECT owner, xmin FROM jadugar.task WHERE task_id = $1",
+		1, {INT8OID}
+	};
+	Datum		v[1] = {Int64GetDatum(task_id)};
+	JdgInternal in;
+	bool		found;
+
+	jdg_internal_begin(&in);
+	found = jdg_run(&q, v, NULL, 1) > 0;
+	if (found)
+	{
+		bool		isnull;
+		Datum		xmin = jdg_col(0, 2, &isnull);
+
+		*owner = jdg_col_oid(0, 1);
+		*ours = TransactionIdIsCurrentTransactionId(DatumGetTransactionId(xmin));
+	}
+	jdg_internal_end(&in);
+	return found;
+}
+
+/* Raise an error where waiting would never end. */
+static void
+refuse_hopeless(int64 task_id, bool ours)
+{
+	if (ours)
+		ereport(ERROR,
+				(errcode(JDG_ERRCODE_CONFLICT),
+				 errmsg("task %lld was enqueued or changed by this very transaction",
+						(long long) task_id),
+				 errdetail("No worker can run it before this transaction has committed."),
+				 errhint("Commit first, then wait.")));
+	if (jdg_current_task != NULL && jdg_current_task->task_id == task_id)
+		ereport(ERROR,
+				(errcode(JDG_ERRCODE_CONFLICT),
+				 errmsg("task %lld can not wait for itself",
+						(long long) task_id)));
+	if (IsolationUsesXactSnapshot())
+		ereport(ERROR,
+				(errcode(JDG_ERRCODE_CONFLICT),
+				 errmsg("this transaction would not see task %lld finish",
+						(long long) task_id),
+				 errdetail("The isolation level of the transaction is \"%s\".",
+						   GetConfigOption("transaction_isolation", false, false)),
+				 errhint("Wait in a READ COMMITTED transaction.")));
+}
+
+/* When to give up; DT_NOEND: never. */
+static TimestampTz
+give_up_at(const Interval *timeout)
+{
+	double		days = (double) timeout->month * DAYS_PER_MONTH + timeout->day;
+	double		us = (double) timeout->time + days * USECS_PER_DAY;
+	TimestampTz now = jdg_now();
+
+	if (jdg_interval_not_finite(timeout) || us < 0)
+		ereport(ERROR,
+				(errcode(JDG_ERRCODE_VALIDATION_ERROR),
+				 errmsg("timeout must not be negative or infinite"),
+				 errdetail("The value given is %s.",
+						   DatumGetCString(DirectFunctionCall1(interval_out,
+															   IntervalPGetDatum(timeout)))),
+				 errhint("Pass NULL to wait without a bound.")));
+	if (us >= (double) (END_TIMESTAMP - now))
+		return DT_NOEND;
+	return now + (int64) us;
+}
+
+static void
+stop_waiting(int code, Datum db)
+{
+	ConditionVariableCancelSleep();
+	pg_atomic_fetch_sub_u32(&((JdgDb *) DatumGetPointer(db))->waiters, 1);
+}
+
+typedef bool (*Unfinished) (int64 id, Oid *owner, bool *ours);
+
+static void
+sleep_until_finished(JdgDb *db, int64 id, Unfinished unfinished,
+					 TimestampTz until)
+{
+	pg_atomic_fetch_add_u32(&db->waiters, 1);
+	PG_ENSURE_ERROR_CLEANUP(stop_waiting, PointerGetDatum(db));
+	{
+		ConditionVariablePrepareToSleep(&db->finished);
+		for (;;)
+		{
+			Oid			owner;
+			bool		ours;
+			long		ms;
+
+			if (!unfinished(id, &owner, &ours))
+				break;
+			ms = jdg_ms_until(until, LOOK_AGAIN_MS);
+			if (ms == 0)
+				break;
+			(void) ConditionVariableTimedSleep(&db->finished, ms,
+											   jdg_wait_task());
+		}
+	}
+	PG_END_ENSURE_ERROR_CLEANUP(stop_waiting, PointerGetDatum(db));
+	stop_waiting(0, PointerGetDatum(db));
+}
+
+static JdgDb *
+need_db(void)
+{
+	JdgDb	   *db = jdg_db_lookup(MyDatabaseId, true);
+
+	if (db == NULL)
+		ereport(ERROR,
+				(errcode(JDG_ERRCODE_CONFLICT),
+				 errmsg("jadugar does not work in this database"),
+				 errdetail("All of jadugar.max_databases are in use."),
+				 errhint("Raise jadugar.max_databases and restart the server.")));
+	return db;
+}
+
+/*
+ * _v_wait(task_id, timeout).  Returns at once if there is no such task or
+ * the caller may not see it: the second statement tells which.
+ */
+Datum
+jdg_v_wait(PG_FUNCTION_ARGS)
+{
+	TimestampTz until = DT_NOEND;
+	int64		task_id;
+	Oid			owner;
+	bool		ours;
+	JdgDb	   *db;
+
+	waited_for = 0;
+	if (PG_ARGISNULL(0))
+		jdg_null_argument("task_id", "wait");
+	task_id = PG_GETARG_INT64(0);
+	if (!PG_ARGISNULL(1))
+		until = give_up_at(PG_GETARG_INTERVAL_P(1));
+	jdg_require_shmem();
+	if (!task_unfinished(task_id, &owner, &ours))
+	{
+		jdg_history_catch_up();
+		PG_RETURN_VOID();
+	}
+	if (!jdg_owns(GetUserId(), owner) && !jdg_is_monitor(GetUserId()))
+		PG_RETURN_VOID();
+	refuse_hopeless(task_id, ours);
+	db = need_db();
+	sleep_until_finished(db, task_id, task_unfinished, until);
+	jdg_history_catch_up();
+	waited_for = task_id;
+	PG_RETURN_VOID();
+}
+
+/*
+ * _v_waited(task_id, task): NULL stands for a task that has finished and of
+ * which its queue keeps no history.
+ */
+Datum
+jdg_v_waited(PG_FUNCTION_ARGS)
+{
+	if (PG_ARGISNULL(1))
+	{
+		if (PG_ARGISNULL(0) || PG_GETARG_INT64(0) != waited_for)
+			jdg_task_not_found(PG_ARGISNULL(0) ? 0 : PG_GETARG_INT64(0));
+		PG_RETURN_NULL();
+	}
+	PG_RETURN_DATUM(PG_GETARG_DATUM(1));
+}
+
+/*
+ * The same for a run of a flow.  One that has ended is not over while it is
+ * asked to go on: retry_step(), skip_step().
+ */
+static bool
+run_unfinished(int64 run_id, Oid *owner, bool *ours)
+{
+	static JdgQuery q = {
+		"SELECT r.owner, COALESCE(m.xmin, r.xmin) FROM jadugar.flow_run r "
+		"LEFT JOIN LATERAL (SELECT a.xmin FROM jadugar.flow_message a "
+		"WHERE a.run_id = r.run_id AND NOT a.seen AND a.kind IN ('r', 'k') "
+		"ORDER BY a.message_id DESC LIMIT 1) m ON true "
+		"WHERE r.run_id = $1 "
+		"AND (r.finished_at IS NULL OR m.xmin IS NOT NULL)", 1, {INT8OID}
+	};
+	Datum		v[1] = {Int64GetDatum(run_id)};
+	JdgInternal in;
+	bool		found;
+
+	jdg_internal_begin(&in);
+	found = jdg_run(&q, v, NULL, 1) > 0;
+	if (found)
+	{
+		bool		isnull;
+		Datum		xmin = jdg_col(0, 2, &isnull);
+
+		*owner = jdg_col_oid(0, 1);
+		*ours = TransactionIdIsCurrentTransactionId(DatumGetTransactionId(xmin));
+	}
+	jdg_internal_end(&in);
+	return found;
+}
+
+PG_FUNCTION_INFO_V1(jdg_v_wait_flow);
+
+/*
+ * _v_wait_flow(run_id, timeout).  What the caller may not see is found
+ * missing by what comes next, flow_status().
+ */
+Datum
+jdg_v_wait_flow(PG_FUNCTION_ARGS)
+{
+	TimestampTz until = DT_NOEND;
+	int64		run_id;
+	Oid			owner;
+	bool		ours;
+
+	if (PG_ARGISNULL(0))
+		jdg_null_argument("run_id", "wait_flow");
+	run_id = PG_GETARG_INT64(0);
+	if (!PG_ARGISNULL(1))
+		until = give_up_at(PG_GETARG_INTERVAL_P(1));
+	jdg_require_shmem();
+	if (!run_unfinished(run_id, &owner, &ours) ||
+		(!jdg_owns(GetUserId(), owner) && !jdg_is_monitor(GetUserId())))
+		PG_RETURN_VOID();
+	if (ours)
+		ereport(ERROR,
+				(errcode(JDG_ERRCODE_CONFLICT),
+				 errmsg("flow run %lld was started or changed by this very transaction",
+						(long long) run_id),
+				 errdetail("No worker can run it before this transaction has committed."),
+				 errhint("Commit first, then wait.")));
+	if (jdg_current_task != NULL && jdg_current_task->flow_run == run_id)
+		ereport(ERROR,
+				(errcode(JDG_ERRCODE_CONFLICT),
+				 errmsg("a step can not wait for its own run")));
+	if (IsolationUsesXactSnapshot())
+		ereport(ERROR,
+				(errcode(JDG_ERRCODE_CONFLICT),
+				 errmsg("this transaction would not see flow run %lld end",
+						(long long) run_id),
+				 errhint("Wait in a READ COMMITTED transaction.")));
+	sleep_until_finished(need_db(), run_id, run_unfinished, until);
+	PG_RETURN_VOID();
+}

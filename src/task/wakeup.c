@@ -1,0 +1,325 @@
+/*-------------------------------------------------------------------------
+ *
+ * wakeup.c
+ *	  Who has to be woken when this transaction commits.
+ *
+ * Runs in any backend and in our own processes.  While the transaction runs,
+ * what to do is gathered here; the commit callback then sets flags and
+ * latches.  It must not fail, so everything it needs is looked up before:
+ * the JdgDb entry, the owners, the task ids.  Rolled back subtransactions
+ * may leave a wake-up too many, never one too few.
+ *
+ * A prepared transaction commits in another session, which does not know
+ * what it holds: see ddl_hook.c, which makes the scheduler look at all.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "access/xact.h"
+#include "miscadmin.h"
+#include "utils/resowner.h"
+
+#include "base/fault.h"
+#include "base/objects.h"
+#include "shared/shmem.h"
+#include "task/enqueue.h"
+#include "task/marks.h"
+
+#define MAX_OWNERS 16
+#define MAX_PUBLISHED 16
+
+/* the first task that became ready of one owner, queue and priority */
+typedef struct Published
+{
+	Oid			owner;
+	int32		queue_id;
+	int32		priority;
+	JdgPosition position;
+} Published;
+
+typedef struct Pending
+{
+	bool		any;
+	JdgDb	   *db;
+	uint32		wake;			/* JDG_WAKE_* */
+	TimestampTz earliest;		/* of the future tasks, DT_NOEND: none */
+	bool		finished;		/* tell those in wait() */
+	bool		created;		/* the extension was made here */
+	bool		held;			/* rows of tasks were locked */
+	int			nowners;
+	Oid			owners[MAX_OWNERS];
+	bool		owners_overflow;
+	int			npublished;
+	Published	published[MAX_PUBLISHED];
+	bool		published_overflow;
+	int			nrecheck;
+	JdgRecheck	recheck[JDG_RECHECK_MAX];
+	bool		recheck_overflow;
+	int64		enqueued;
+} Pending;
+
+static Pending pending;
+
+/* a transaction has committed whose wake-ups wait for its invalidations */
+static bool act_late = false;
+
+static void
+forget(void)
+{
+	pending.any = false;
+	pending.db = NULL;
+	pending.wake = 0;
+	pending.earliest = DT_NOEND;
+	pending.finished = false;
+	pending.created = false;
+	pending.held = false;
+	pending.nowners = 0;
+	pending.owners_overflow = false;
+	pending.npublished = 0;
+	pending.published_overflow = false;
+	pending.nrecheck = 0;
+	pending.recheck_overflow = false;
+	pending.enqueued = 0;
+}
+
+/* After commit: flags and latches only. */
+static void
+act(void)
+{
+	JdgDb	   *db = pending.db;
+	uint32		why = pending.wake;
+
+	if (db == NULL)
+		return;
+	JDG_FAULT("commit-callback");
+	if (pending.created)
+	{
+		pg_atomic_write_u32(&db->maybe_created, 1);
+		jdg_launcher_wake(true);
+	}
+	if (pending.enqueued > 0)
+		pg_atomic_fetch_add_u64(&db->stats.enqueued, pending.enqueued);
+
+	if (pending.enqueued > 0 || (why & JDG_WAKE_SCHEDULES))
+		pg_atomic_write_u32(&db->used, 1);
+
+	/* before anyone is woken for them: see marks.c */
+	for (int i = 0; i < pending.npublished; i++)
+	{
+		Published  *p = &pending.published[i];
+
+		jdg_mark_publish(db, p->owner, p->queue_id, p->priority, p->position);
+	}
+	if (pending.published_overflow)
+		jdg_marks_forget(db);
+
+	/* pairs with the scheduler's order: publish, then take a snapshot */
+	pg_memory_barrier();
+	if ((uint64) pending.earliest < pg_atomic_read_u64(&db->next_due))
+		why |= JDG_WAKE_SCHEDULES;
+	for (int i = 0; i < pending.nrecheck; i++)
+	{
+		jdg_db_recheck(db, pending.recheck[i].task_id,
+					   pending.recheck[i].finished);
+		why |= JDG_WAKE_RECHECK;
+	}
+	if (pending.recheck_overflow)
+		why |= JDG_WAKE_SWEEP;
+	if (pending.held)
+		why |= JDG_WAKE_WORK;
+	/* in a pause nobody is: the scheduler ends it here, then looks for work */
+	if (pg_atomic_read_u32(&db->paused) == 0)
+	{
+		for (int i = 0; i < pending.nowners; i++)
+		{
+			if (!jdg_slots_call(db->dboid, pending.owners[i]))
+				why |= JDG_WAKE_WORK;
+		}
+		if (pending.owners_overflow)
+			why |= JDG_WAKE_WORK;
+	}
+	if (why != 0)
+		jdg_db_wake(db, why);
+	if (pending.finished && pg_atomic_read_u32(&db->waiters) > 0)
+		ConditionVariableBroadcast(&db->finished);
+}
+
+/*
+ * Who is woken by a transaction that has changed the configuration must not
+ * find what he has kept of it: he is told when the transaction has sent its
+ * invalidations, which is after its commit callbacks.
+ */
+static void
+release_callback(ResourceReleasePhase phase, bool commit, bool top, void *arg)
+{
+	if (!act_late || !top || phase != RESOURCE_RELEASE_AFTER_LOCKS)
+		return;
+	act_late = false;
+	act();
+	forget();
+}
+
+static void
+xact_callback(XactEvent event, void *arg)
+{
+	if (!pending.any)
+		return;
+	if (event == XACT_EVENT_PRE_COMMIT && pending.enqueued > 0)
+		JDG_FAULT("enqueue-before-commit");
+	if (event == XACT_EVENT_COMMIT && jdg_config_is_changed())
+	{
+		act_late = true;
+		return;
+	}
+	if (event == XACT_EVENT_COMMIT)
+		act();
+	if (event == XACT_EVENT_ABORT && pending.held && pending.db != NULL)
+		jdg_db_wake(pending.db, JDG_WAKE_WORK | JDG_WAKE_SWEEP);
+	if (event == XACT_EVENT_COMMIT || event == XACT_EVENT_ABORT ||
+		event == XACT_EVENT_PREPARE)
+		forget();
+}
+
+/* Called once from _PG_init. */
+void
+jdg_enqueue_init(void)
+{
+	forget();
+	RegisterXactCallback(xact_callback, NULL);
+	RegisterResourceReleaseCallback(release_callback, NULL);
+}
+
+static void
+begin(void)
+{
+	if (pending.any)
+		return;
+	pending.db = jdg_my_db();
+	pending.any = true;
+}
+
+void
+jdg_wake_scheduler_at_commit(uint32 why)
+{
+	begin();
+	pending.wake |= why;
+}
+
+void
+jdg_recheck_at_commit(int64 task_id, bool finished)
+{
+	begin();
+	if (pending.nrecheck < JDG_RECHECK_MAX)
+	{
+		pending.recheck[pending.nrecheck].task_id = task_id;
+		pending.recheck[pending.nrecheck].finished = finished;
+		pending.nrecheck++;
+	}
+	else
+		pending.recheck_overflow = true;
+}
+
+void
+jdg_row_held(void)
+{
+	begin();
+	pending.held = true;
+}
+
+void
+jdg_finished_at_commit(void)
+{
+	begin();
+	pending.finished = true;
+}
+
+static void
+add_owner(Oid owner)
+{
+	for (int i = 0; i < pending.nowners; i++)
+	{
+		if (pending.owners[i] == owner)
+			return;
+	}
+	if (pending.nowners < MAX_OWNERS)
+		pending.owners[pending.nowners++] = owner;
+	else
+		pending.owners_overflow = true;
+}
+
+static void
+publish(Oid owner, int32 queue_id, int32 priority, const JdgTask *t)
+{
+	JdgPosition position = {t->run_at, t->task_id};
+	Published  *p;
+
+	for (int i = 0; i < pending.npublished; i++)
+	{
+		p = &pending.published[i];
+		if (p->owner != owner || p->queue_id != queue_id ||
+			p->priority != priority)
+			continue;
+		if (jdg_position_compare(&position, &p->position) < 0)
+			p->position = position;
+		return;
+	}
+	if (pending.npublished == MAX_PUBLISHED)
+	{
+		pending.published_overflow = true;
+		return;
+	}
+	p = &pending.published[pending.npublished++];
+	p->owner = owner;
+	p->queue_id = queue_id;
+	p->priority = priority;
+	p->position = position;
+}
+
+void
+jdg_forget_marks_at_commit(void)
+{
+	begin();
+	pending.published_overflow = true;
+}
+
+/*
+ * This task was inserted or became runnable.
+ */
+void
+jdg_wake_at_commit(Oid owner, const JdgTask *task)
+{
+	begin();
+	switch (task->state)
+	{
+		case JDG_STATE_READY:
+			add_owner(owner);
+			publish(owner, task->queue_id, task->priority, task);
+			break;
+		case JDG_STATE_SCHEDULED:
+			pending.earliest = Min(pending.earliest, task->run_at);
+			publish(JDG_MARK_DUE, 0, 0, task);
+			break;
+		case JDG_STATE_DEPENDENCY:
+		case JDG_STATE_KEY:
+			jdg_recheck_at_commit(task->task_id, false);
+			break;
+		default:
+			break;
+	}
+}
+
+void
+jdg_count_enqueued(int64 n)
+{
+	begin();
+	pending.enqueued += n;
+}
+
+/* CREATE EXTENSION: a scheduler is started at commit. */
+void
+jdg_start_at_commit(void)
+{
+	begin();
+	pending.created = true;
+}
