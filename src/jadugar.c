@@ -1,11 +1,11 @@
 /*-------------------------------------------------------------------------
  *
  * jadugar.c
- *	  _PG_init: settings, shared memory, hooks, launcher.
+ *	  _PG_init: the list of modules, each initialized in its turn.
  *
- * Loaded through shared_preload_libraries.  Loaded otherwise (LOAD, or
- * CREATE EXTENSION in a server that was not told), the functions say which
- * line is missing.
+ * Loaded through shared_preload_libraries.  If the library is loaded in any
+ * other way (LOAD, or CREATE EXTENSION in a server that does not preload it),
+ * the functions say which line of postgresql.conf is missing.
  *
  *-------------------------------------------------------------------------
  */
@@ -14,15 +14,22 @@
 #include "fmgr.h"
 #include "miscadmin.h"
 
-#include "base/settings.h"
-#include "flow/graph/mixing.h"
-#include "flow/run/advance.h"
-#include "scheduler/scheduler.h"
-#include "shared/shmem.h"
-#include "task/count.h"
-#include "task/enqueue.h"
+#include "base/module.h"
 
 PG_MODULE_MAGIC;
+
+#define JDG_FOLDER(name)
+
+#define JDG_MODULE(name) extern const JdgModule jdg_##name##_module;
+#include "modulelist.h"
+#undef JDG_MODULE
+
+const JdgModule *const jdg_modules[] = {
+#define JDG_MODULE(name) &jdg_##name##_module,
+#include "modulelist.h"
+#undef JDG_MODULE
+	NULL
+};
 
 void		_PG_init(void);
 
@@ -31,13 +38,9 @@ _PG_init(void)
 {
 	if (!process_shared_preload_libraries_in_progress)
 		return;
-	jdg_define_settings();
-	jdg_shmem_init();
-	jdg_enqueue_init();
-	jdg_count_init();
-	jdg_hooks_init();
-	jdg_flow_mixing_init();
-	jdg_flow_init();
-	if (!IsBinaryUpgrade)
-		jdg_launcher_register();
+	jdg_foreach_module(module)
+	{
+		if (module->init)
+			module->init();
+	}
 }

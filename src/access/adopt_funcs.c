@@ -25,52 +25,13 @@
 
 #include "access/access.h"
 #include "base/args.h"
-#include "base/clock.h"
 #include "base/errors.h"
 #include "base/fault.h"
+#include "base/module.h"
 #include "base/spi.h"
-#include "flow/run/message.h"
-#include "schedule/schedule.h"
 #include "shared/shmem.h"
+#include "shared/wakeup.h"
 #include "task/enqueue.h"
-#include "task/settle.h"
-
-static JdgQuery remap_queries[] = {
-	{"UPDATE jadugar.task t SET owner = m.n FROM unnest($1, $2) m(o, n) "
-	"WHERE t.owner = m.o", 2, {OIDARRAYOID, OIDARRAYOID}},
-	{"UPDATE jadugar.schedule t SET owner = m.n FROM unnest($1, $2) m(o, n) "
-	"WHERE t.owner = m.o", 2, {OIDARRAYOID, OIDARRAYOID}},
-	{"UPDATE jadugar.handler t SET owner = m.n FROM unnest($1, $2) m(o, n) "
-	"WHERE t.owner = m.o", 2, {OIDARRAYOID, OIDARRAYOID},.config = true},
-	{"UPDATE jadugar.queue t SET owner = m.n FROM unnest($1, $2) m(o, n) "
-	"WHERE t.owner = m.o AND t.queue_id >= 10", 2, {OIDARRAYOID, OIDARRAYOID}},
-	{"UPDATE jadugar.flow_version t SET owner = m.n FROM unnest($1, $2) m(o, n) "
-	"WHERE t.owner = m.o", 2, {OIDARRAYOID, OIDARRAYOID}},
-	{"UPDATE jadugar.flow_draft t SET owner = m.n FROM unnest($1, $2) m(o, n) "
-	"WHERE t.owner = m.o", 2, {OIDARRAYOID, OIDARRAYOID}},
-	{"UPDATE jadugar.flow_draft_step t SET owner = m.n FROM unnest($1, $2) m(o, n) "
-	"WHERE t.owner = m.o", 2, {OIDARRAYOID, OIDARRAYOID}},
-	{"UPDATE jadugar.flow_run t SET owner = m.n FROM unnest($1, $2) m(o, n) "
-	"WHERE t.owner = m.o", 2, {OIDARRAYOID, OIDARRAYOID}},
-	{"UPDATE jadugar.flow_message t SET role = m.n FROM unnest($1, $2) m(o, n) "
-	"WHERE t.role = m.o", 2, {OIDARRAYOID, OIDARRAYOID}},
-	{"UPDATE jadugar.unique_key t SET owner = m.n FROM unnest($1, $2) m(o, n) "
-	"WHERE t.owner = m.o", 2, {OIDARRAYOID, OIDARRAYOID}},
-	{"UPDATE jadugar.key_limit t SET owner = m.n FROM unnest($1, $2) m(o, n) "
-	"WHERE t.owner = m.o", 2, {OIDARRAYOID, OIDARRAYOID}},
-	{"UPDATE jadugar.run t SET owner = m.n FROM unnest($1, $2) m(o, n) "
-	"WHERE t.owner = m.o", 2, {OIDARRAYOID, OIDARRAYOID}},
-	{"UPDATE jadugar.log t SET owner = m.n FROM unnest($1, $2) m(o, n) "
-	"WHERE t.owner = m.o", 2, {OIDARRAYOID, OIDARRAYOID}},
-	{"UPDATE jadugar.access t SET role = m.n FROM unnest($1, $2) m(o, n) "
-	"WHERE t.role = m.o", 2, {OIDARRAYOID, OIDARRAYOID},.config = true},
-	{"UPDATE jadugar.handler_grant t SET role = m.n FROM unnest($1, $2) m(o, n) "
-	"WHERE t.role = m.o", 2, {OIDARRAYOID, OIDARRAYOID},.config = true},
-	{"UPDATE jadugar.queue_grant t SET role = m.n FROM unnest($1, $2) m(o, n) "
-	"WHERE t.role = m.o", 2, {OIDARRAYOID, OIDARRAYOID},.config = true},
-	{"UPDATE jadugar.owner t SET role = m.n FROM unnest($1, $2) m(o, n) "
-	"WHERE t.role = m.o", 2, {OIDARRAYOID, OIDARRAYOID},.config = true},
-};
 
 static void
 check_needed(void)
@@ -101,8 +62,13 @@ remap(Datum *from, Datum *to, int n)
 {
 	Datum		v[2] = {oid_array(from, n), oid_array(to, n)};
 
-	for (int i = 0; i < lengthof(remap_queries); i++)
-		jdg_run(&remap_queries[i], v, NULL, 0);
+	jdg_foreach_module(module)
+	{
+		JdgQuery   *q = module->roles ? module->roles->remap : NULL;
+
+		for (; q && q->sql; q++)
+			jdg_run(q, v, NULL, 0);
+	}
 }
 
 static void
@@ -184,75 +150,6 @@ map_owners(ReturnSetInfo *rsinfo)
 }
 
 static void
-pause_pending(void)
-{
-	static JdgQuery tasks = {
-		"UPDATE jadugar.task SET state = 'p' WHERE state IN ('r', 's', 'd', 'k')",
-		0
-	};
-	static JdgQuery runs = {
-		"UPDATE jadugar.flow_run SET paused_at = $1 "
-		"WHERE finished_at IS NULL AND paused_at IS NULL", 1, {TIMESTAMPTZOID}
-	};
-	Datum		now = TimestampTzGetDatum(jdg_now());
-
-	jdg_run(&tasks, NULL, NULL, 0);
-	jdg_run(&runs, &now, NULL, 0);
-}
-
-/*
- * Ask all unfinished runs to end, and undo nothing.  Before their tasks are
- * cancelled: a step that is would begin compensation.
- */
-static void
-abort_runs(Oid user)
-{
-	static JdgQuery q = {
-		"SELECT run_id FROM jadugar.flow_run WHERE finished_at IS NULL "
-		"ORDER BY run_id", 0
-	};
-	int64		n = jdg_run(&q, NULL, NULL, 0);
-	int64	   *runs = palloc(sizeof(int64) * Max(n, 1));
-
-	for (int64 i = 0; i < n; i++)
-		runs[i] = jdg_col_int64(i, 1, 0);
-	for (int64 i = 0; i < n; i++)
-		jdg_flow_message_as(JDG_MESSAGE_ABORT, runs[i], 0, "kill", NULL, user);
-}
-
-static void
-cancel_pending(void)
-{
-	static JdgQuery q = {
-		"SELECT " JDG_TASK_COLUMNS " FROM jadugar.task WHERE task_id > $1 "
-		"AND state <> 'x' ORDER BY task_id LIMIT 500 FOR UPDATE", 1, {INT8OID}
-	};
-	int64		last = 0;
-	int64		n;
-
-	do
-	{
-		Datum		v[1] = {Int64GetDatum(last)};
-		JdgTask    *tasks;
-
-		n = jdg_run(&q, v, NULL, 0);
-		tasks = palloc(sizeof(JdgTask) * Max(n, 1));
-		for (int64 i = 0; i < n; i++)
-			jdg_task_from_row(i, &tasks[i], CurrentMemoryContext);
-		for (int64 i = 0; i < n; i++)
-		{
-			JdgTask		again;
-
-			last = tasks[i].task_id;
-			/* the one before may have taken it along as its dependant */
-			if (jdg_task_load(tasks[i].task_id, true, &again,
-							  CurrentMemoryContext))
-				jdg_settle_cancel(&again, "not_adopted");
-		}
-	} while (n == 500);
-}
-
-static void
 become_origin(void)
 {
 	static JdgQuery here = {
@@ -284,6 +181,21 @@ choice(FunctionCallInfo fcinfo, int arg, const char *what, const char *a,
 	return s;
 }
 
+/* Tell the modules, from the last to the first: see base/module.h. */
+static void
+tell_modules(const JdgAdoption *adoption)
+{
+	int			n = 0;
+
+	while (jdg_modules[n] != NULL)
+		n++;
+	while (--n >= 0)
+	{
+		if (jdg_modules[n]->adopted)
+			jdg_modules[n]->adopted(adoption);
+	}
+}
+
 PG_FUNCTION_INFO_V1(jdg_adopt);
 
 /* (missed text, pending text) → setof (owner, problem) */
@@ -293,11 +205,16 @@ jdg_adopt(PG_FUNCTION_ARGS)
 	ReturnSetInfo *rsinfo = (ReturnSetInfo *) fcinfo->resultinfo;
 	char	   *missed = choice(fcinfo, 0, "missed", "skip", "policy", NULL);
 	char	   *pending = choice(fcinfo, 1, "pending", "run", "pause", "cancel");
+	JdgAdoption adoption;
 	JdgInternal in;
 
 	jdg_require_shmem();
 	InitMaterializedSRF(fcinfo, 0);
+	adoption.skip_missed = strcmp(missed, "skip") == 0;
+	adoption.pending = strcmp(pending, "pause") == 0 ? JDG_PENDING_PAUSE :
+		strcmp(pending, "cancel") == 0 ? JDG_PENDING_CANCEL : JDG_PENDING_RUN;
 	jdg_internal_begin(&in);
+	adoption.user = in.save_user;
 	if (!jdg_is_operator(in.save_user))
 		ereport(ERROR,
 				(errcode(JDG_ERRCODE_UNAUTHORIZED),
@@ -305,15 +222,7 @@ jdg_adopt(PG_FUNCTION_ARGS)
 	check_needed();
 	map_owners(rsinfo);
 	become_origin();
-	if (strcmp(missed, "skip") == 0)
-		jdg_schedule_skip_missed("not_adopted");
-	if (strcmp(pending, "pause") == 0)
-		pause_pending();
-	else if (strcmp(pending, "cancel") == 0)
-	{
-		abort_runs(in.save_user);
-		cancel_pending();
-	}
+	tell_modules(&adoption);
 	JDG_FAULT("adopt-before-commit");
 	jdg_internal_end(&in);
 	jdg_forget_marks_at_commit();

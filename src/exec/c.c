@@ -21,7 +21,7 @@
 #include "base/errors.h"
 #include "exec/c.h"
 #include "exec/exec.h"
-#include "shared/shmem.h"
+#include "shared/slot.h"
 
 #define OLDEST_ABI_VERSION 1
 

@@ -28,6 +28,7 @@
 #include "base/spi.h"
 #include "handler/command.h"
 
+#define MAX_RESOLVERS	4
 #define CACHE_ENTRIES	4096
 #define CACHE_BYTES		(8 * 1024 * 1024)
 
@@ -257,4 +258,25 @@ jdg_command_get(int64 command_id)
 	cache_ready();
 	entry = hash_search(by_id, &command_id, HASH_FIND, NULL);
 	return entry ? entry->command : load(command_id);
+}
+
+static JdgNameResolver resolvers[MAX_RESOLVERS];
+static int	nresolvers = 0;
+
+void
+jdg_command_register_resolver(JdgNameResolver resolver)
+{
+	if (nresolvers == MAX_RESOLVERS)
+		elog(ERROR, "too many resolvers of command names");
+	resolvers[nresolvers++] = resolver;
+}
+
+char *
+jdg_command_resolve_name(Oid owner, const char *name)
+{
+	char	   *sql = NULL;
+
+	for (int i = 0; i < nresolvers && sql == NULL; i++)
+		sql = resolvers[i] (owner, name);
+	return sql;
 }

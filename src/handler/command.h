@@ -53,4 +53,17 @@ extern int64 jdg_command_id(const char *text, char kind, bool standalone);
  */
 extern const JdgCommand *jdg_command_get(int64 command_id);
 
+/*
+ * A resolver of names that are neither SQL nor handlers: returns SQL text
+ * with the payload as $1 that stands for the name, or NULL if "owner" has
+ * nothing of that name.  Called outside bookkeeping.
+ */
+typedef char *(*JdgNameResolver) (Oid owner, const char *name);
+
+/* from a module's init */
+extern void jdg_command_register_resolver(JdgNameResolver resolver);
+
+/* ask the resolvers in turn; NULL: none knows the name */
+extern char *jdg_command_resolve_name(Oid owner, const char *name);
+
 #endif							/* JDG_HANDLER_COMMAND_H */

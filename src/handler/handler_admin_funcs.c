@@ -21,6 +21,7 @@
 #include "base/errors.h"
 #include "base/spi.h"
 #include "shared/shmem.h"
+#include "shared/slot.h"
 #include "task/settle.h"
 
 PG_FUNCTION_INFO_V1(jdg_drop_handler);

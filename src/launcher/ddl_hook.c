@@ -40,8 +40,15 @@
 
 #include "base/compat.h"
 #include "base/fault.h"
-#include "scheduler/scheduler.h"
-#include "task/marks.h"
+#include "base/settings.h"
+#include "launcher/ddl_hook.h"
+#include "shared/database.h"
+#include "shared/launcher_state.h"
+#include "shared/marks.h"
+#include "shared/pool.h"
+#include "shared/shmem.h"
+
+bool		jdg_set_constraints_used = false;
 
 static ProcessUtility_hook_type prev_utility = NULL;
 static object_access_hook_type prev_object_access = NULL;
@@ -61,16 +68,16 @@ at_end(XactEvent event, void *arg)
 	if (evicted)
 	{
 		/* one word each, ours: no lock is needed to take it back */
-		for (int i = 0; i < JdgShared->ndbs; i++)
+		for (int i = 0; i < jdg_max_databases; i++)
 		{
-			if (JdgShared->dbs[i].evicted_by == MyProcPid)
-				JdgShared->dbs[i].evicted_by = 0;
+			if (jdg_dbs[i].evicted_by == MyProcPid)
+				jdg_dbs[i].evicted_by = 0;
 		}
 		evicted = false;
 		jdg_launcher_wake(true);
 	}
 	if (commit && extension_dropped)
-		jdg_wake_all_schedulers(JDG_WAKE_CONTROL);
+		jdg_dbs_wake(JDG_WAKE_CONTROL);
 	extension_dropped = false;
 	roles_changed &= commit;
 }
@@ -86,7 +93,7 @@ at_release(ResourceReleasePhase phase, bool commit, bool top, void *arg)
 		return;
 	roles_changed = false;
 	if (commit)
-		jdg_wake_all_schedulers(JDG_WAKE_CONTROL | JDG_WAKE_WORK);
+		jdg_dbs_wake(JDG_WAKE_CONTROL | JDG_WAKE_WORK);
 }
 
 /*
@@ -100,7 +107,7 @@ evict(Oid dboid)
 
 	if (db == NULL)
 		return;
-	LWLockAcquire(JdgShared->lock, LW_EXCLUSIVE);
+	LWLockAcquire(JdgSharedLock, LW_EXCLUSIVE);
 	db->evicted_by = MyProcPid;
 	evicted = true;
 	if (db->scheduler_pid != 0)
@@ -110,8 +117,8 @@ evict(Oid dboid)
 		if (db->waiting_pid[i] != 0)
 			(void) kill(db->waiting_pid[i], SIGTERM);
 	}
-	LWLockRelease(JdgShared->lock);
-	jdg_slots_evict(dboid);
+	LWLockRelease(JdgSharedLock);
+	jdg_pool_evict(dboid);
 }
 
 static void
@@ -228,7 +235,7 @@ prepared_has_ended(void)
 		return;
 	JDG_FAULT("prepared-before-wake");
 	ending_in = NULL;
-	jdg_marks_forget(db);
+	jdg_marks_forget(&db->marks);
 	jdg_db_wake(db, JDG_WAKE_ALL);
 }
 

@@ -39,7 +39,11 @@
 #include "base/compat.h"
 #include "base/fault.h"
 #include "base/settings.h"
-#include "scheduler/scheduler.h"
+#include "launcher/launcher.h"
+#include "shared/database.h"
+#include "shared/launcher_state.h"
+#include "shared/shmem.h"
+#include "shared/suspect.h"
 
 /* how often to look for databases that nobody told of, in ms */
 #define SCAN_INTERVAL (30 * 60 * 1000L)
@@ -52,6 +56,8 @@ jdg_launcher_register(void)
 {
 	BackgroundWorker w;
 
+	if (IsBinaryUpgrade)
+		return;
 	memset(&w, 0, sizeof(w));
 	w.bgw_flags = BGWORKER_SHMEM_ACCESS | BGWORKER_BACKEND_DATABASE_CONNECTION;
 	w.bgw_start_time = BgWorkerStart_RecoveryFinished;
@@ -78,7 +84,7 @@ jdg_scheduler_start(JdgDb *db, pid_t notify)
 	snprintf(w.bgw_name, BGW_MAXLEN, "jadugar scheduler of database %u",
 			 db->dboid);
 	snprintf(w.bgw_type, BGW_MAXLEN, "jadugar scheduler");
-	w.bgw_main_arg = Int32GetDatum((int32) (db - JdgShared->dbs));
+	w.bgw_main_arg = Int32GetDatum((int32) (db - jdg_dbs));
 	w.bgw_notify_pid = notify;
 	return RegisterDynamicBackgroundWorker(&w, NULL);
 }
@@ -126,16 +132,16 @@ scan_databases(MemoryContext mcxt)
 	table_close(rel, AccessShareLock);
 	CommitTransactionCommand();
 
-	for (int i = 0; i < JdgShared->ndbs; i++)
+	for (int i = 0; i < jdg_max_databases; i++)
 	{
-		JdgDb	   *db = &JdgShared->dbs[i];
+		JdgDb	   *db = &jdg_dbs[i];
 
-		LWLockAcquire(JdgShared->lock, LW_EXCLUSIVE);
+		LWLockAcquire(JdgSharedLock, LW_EXCLUSIVE);
 		if (db->state != JDG_DB_FREE && db->scheduler_pid == 0 &&
 			db->state != JDG_DB_STARTING &&
 			!still_exists(oids, n, db->dboid))
 			db->state = JDG_DB_FREE;
-		LWLockRelease(JdgShared->lock);
+		LWLockRelease(JdgSharedLock);
 	}
 	for (int i = 0; i < n; i++)
 		(void) jdg_db_lookup(oids[i], true);
@@ -153,12 +159,12 @@ start_schedulers(void)
 
 	if (!jdg_enabled)
 		return next;
-	for (int i = 0; i < JdgShared->ndbs; i++)
+	for (int i = 0; i < jdg_max_databases; i++)
 	{
-		JdgDb	   *db = &JdgShared->dbs[i];
+		JdgDb	   *db = &jdg_dbs[i];
 		bool		start = false;
 
-		LWLockAcquire(JdgShared->lock, LW_EXCLUSIVE);
+		LWLockAcquire(JdgSharedLock, LW_EXCLUSIVE);
 		if (db->state == JDG_DB_NONE &&
 			pg_atomic_exchange_u32(&db->maybe_created, 0) != 0)
 		{
@@ -185,17 +191,17 @@ start_schedulers(void)
 			else
 				next = Min(next, db->retry_at);
 		}
-		LWLockRelease(JdgShared->lock);
+		LWLockRelease(JdgSharedLock);
 		if (start && !jdg_scheduler_start(db, 0))
 		{
 			ereport(LOG,
 					(errmsg("jadugar could not start the scheduler of database %u: no background worker is free",
 							db->dboid),
 					 errhint("Raise max_worker_processes.")));
-			LWLockAcquire(JdgShared->lock, LW_EXCLUSIVE);
+			LWLockAcquire(JdgSharedLock, LW_EXCLUSIVE);
 			db->state = JDG_DB_UNKNOWN;
 			db->retry_at = now + 5 * USECS_PER_SEC;
-			LWLockRelease(JdgShared->lock);
+			LWLockRelease(JdgSharedLock);
 			next = Min(next, db->retry_at);
 		}
 	}
@@ -205,22 +211,7 @@ start_schedulers(void)
 static void
 launcher_exit(int code, Datum arg)
 {
-	SpinLockAcquire(&JdgShared->launcher_mutex);
-	JdgShared->launcher_latch = NULL;
-	JdgShared->launcher_pid = 0;
-	SpinLockRelease(&JdgShared->launcher_mutex);
-}
-
-static bool
-take_scan_request(void)
-{
-	bool		scan;
-
-	SpinLockAcquire(&JdgShared->launcher_mutex);
-	scan = JdgShared->launcher_scan;
-	JdgShared->launcher_scan = false;
-	SpinLockRelease(&JdgShared->launcher_mutex);
-	return scan;
+	jdg_launcher_leave();
 }
 
 void
@@ -235,10 +226,7 @@ jdg_launcher_main(Datum arg)
 	before_shmem_exit(launcher_exit, (Datum) 0);
 	BackgroundWorkerInitializeConnection(NULL, NULL, 0);
 	pgstat_report_appname("jadugar launcher");
-	SpinLockAcquire(&JdgShared->launcher_mutex);
-	JdgShared->launcher_latch = MyLatch;
-	JdgShared->launcher_pid = MyProcPid;
-	SpinLockRelease(&JdgShared->launcher_mutex);
+	jdg_launcher_enter();
 	jdg_suspect_create();
 	jdg_suspect_collect();
 	mcxt = AllocSetContextCreate(TopMemoryContext, "jadugar launcher",
@@ -256,7 +244,7 @@ jdg_launcher_main(Datum arg)
 			ConfigReloadPending = false;
 			ProcessConfigFile(PGC_SIGHUP);
 		}
-		if (take_scan_request() || next_scan <= GetCurrentTimestamp())
+		if (jdg_launcher_take_scan() || next_scan <= GetCurrentTimestamp())
 		{
 			scan_databases(mcxt);
 			next_scan = GetCurrentTimestamp() + SCAN_INTERVAL * 1000;

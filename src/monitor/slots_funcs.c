@@ -22,7 +22,9 @@
 
 #include "access/access.h"
 #include "base/clock.h"
-#include "shared/shmem.h"
+#include "base/settings.h"
+#include "shared/queue_load.h"
+#include "shared/slot.h"
 
 PG_FUNCTION_INFO_V1(jdg_v_now);
 PG_FUNCTION_INFO_V1(jdg_v_slots);
@@ -49,12 +51,12 @@ visible_slots(JdgSlot **result)
 	JdgSlot    *slots;
 
 	*result = NULL;
-	if (JdgShared == NULL)
+	if (jdg_slots == NULL)
 		return 0;
-	slots = palloc(mul_size(JdgShared->nslots, sizeof(JdgSlot)));
-	for (int i = 0; i < JdgShared->nslots; i++)
+	slots = palloc(mul_size(jdg_max_workers, sizeof(JdgSlot)));
+	for (int i = 0; i < jdg_max_workers; i++)
 	{
-		JdgSlot    *slot = &JdgShared->slots[i];
+		JdgSlot    *slot = &jdg_slots[i];
 
 		SpinLockAcquire(&slot->mutex);
 		if (slot->state != JDG_SLOT_FREE && slot->dboid == MyDatabaseId)
@@ -245,7 +247,7 @@ jdg_v_queue_load(PG_FUNCTION_ARGS)
 {
 	int			n = 0;
 
-	if (JdgShared != NULL)
-		n = jdg_slots_queue_load(MyDatabaseId, PG_GETARG_INT32(0));
+	if (jdg_slots != NULL)
+		n = jdg_queue_load(MyDatabaseId, PG_GETARG_INT32(0));
 	PG_RETURN_INT32(n);
 }

@@ -4,7 +4,7 @@
  *	  Counters and health of this database, from shared memory, as rows.
  *
  * Runs in any backend.  Counters are atomics and are read one by one; the
- * state of the database's entry is read under JdgShared->lock.
+ * state of the database's entry is read under JdgSharedLock.
  *
  *-------------------------------------------------------------------------
  */
@@ -23,7 +23,11 @@
 #include "access/access.h"
 #include "base/errors.h"
 #include "base/settings.h"
+#include "shared/counters.h"
+#include "shared/database.h"
+#include "shared/launcher_state.h"
 #include "shared/shmem.h"
+#include "shared/slot.h"
 
 PG_FUNCTION_INFO_V1(jdg_v_stats);
 PG_FUNCTION_INFO_V1(jdg_v_health);
@@ -90,7 +94,7 @@ jdg_v_stats(PG_FUNCTION_ARGS)
 	static const double q[3] = {0.5, 0.95, 0.99};
 	ReturnSetInfo *rsinfo = (ReturnSetInfo *) fcinfo->resultinfo;
 	JdgDb	   *db = NULL;
-	JdgStats   *s;
+	JdgCounters *s;
 	uint64		wait[JDG_BUCKETS];
 	uint64		run[JDG_BUCKETS];
 	Datum		values[18];
@@ -98,11 +102,11 @@ jdg_v_stats(PG_FUNCTION_ARGS)
 	int			i = 0;
 
 	InitMaterializedSRF(fcinfo, 0);
-	if (JdgShared != NULL)
+	if (JdgSharedLock != NULL)
 		db = jdg_db_lookup(MyDatabaseId, false);
 	if (db == NULL)
 		return (Datum) 0;
-	s = &db->stats;
+	s = &db->counters;
 	read_histogram(s->wait_hist, wait);
 	read_histogram(s->run_hist, run);
 	values[i++] = TimestampTzGetDatum((TimestampTz) pg_atomic_read_u64(&s->reset_at));
@@ -141,7 +145,7 @@ jdg_reset_stats(PG_FUNCTION_ARGS)
 				 errhint("An operator or a superuser can call jadugar.grant_access(role, 'operator').")));
 	db = jdg_db_lookup(MyDatabaseId, false);
 	if (db != NULL)
-		jdg_stats_reset(&db->stats);
+		jdg_counters_reset(&db->counters);
 	PG_RETURN_VOID();
 }
 
@@ -151,9 +155,9 @@ slots_used(void)
 {
 	int			n = 0;
 
-	for (int i = 0; i < JdgShared->nslots; i++)
+	for (int i = 0; i < jdg_max_workers; i++)
 	{
-		JdgSlot    *slot = &JdgShared->slots[i];
+		JdgSlot    *slot = &jdg_slots[i];
 
 		SpinLockAcquire(&slot->mutex);
 		n += slot->state != JDG_SLOT_FREE;
@@ -184,32 +188,30 @@ jdg_v_health(PG_FUNCTION_ARGS)
 
 	if (get_call_result_type(fcinfo, NULL, &tupdesc) != TYPEFUNC_COMPOSITE)
 		elog(ERROR, "return type must be a row type");
-	if (JdgShared != NULL)
+	if (JdgSharedLock != NULL)
 	{
 		JdgDb	   *db = jdg_db_lookup(MyDatabaseId, false);
 
-		SpinLockAcquire(&JdgShared->launcher_mutex);
-		launcher = JdgShared->launcher_pid;
-		SpinLockRelease(&JdgShared->launcher_mutex);
+		launcher = jdg_launcher_pid();
 		if (db != NULL)
 		{
-			LWLockAcquire(JdgShared->lock, LW_SHARED);
+			LWLockAcquire(JdgSharedLock, LW_SHARED);
 			if (db->state == JDG_DB_ACTIVE)
 				scheduler = db->scheduler_pid;
 			failures = db->failures;
 			evictor = db->evicted_by;
-			LWLockRelease(JdgShared->lock);
-			wanted = pg_atomic_read_u32(&db->slot_wanted) >= JDG_WANT_PROMISED;
+			LWLockRelease(JdgSharedLock);
+			wanted = pg_atomic_read_u32(&db->slot_wanted) >= JDG_SLOT_WANTED_PROMISED;
 		}
 	}
-	values[0] = BoolGetDatum(JdgShared != NULL);
+	values[0] = BoolGetDatum(JdgSharedLock != NULL);
 	values[1] = BoolGetDatum(jdg_enabled);
 	put_pid(&values[2], &nulls[2], launcher);
 	put_pid(&values[3], &nulls[3], scheduler);
 	values[4] = Int32GetDatum(failures);
 	put_pid(&values[5], &nulls[5], evictor);
-	values[6] = Int32GetDatum(JdgShared != NULL ? JdgShared->nslots : 0);
-	values[7] = Int32GetDatum(JdgShared != NULL ? slots_used() : 0);
+	values[6] = Int32GetDatum(JdgSharedLock != NULL ? jdg_max_workers : 0);
+	values[7] = Int32GetDatum(JdgSharedLock != NULL ? slots_used() : 0);
 	values[8] = BoolGetDatum(wanted);
 	PG_RETURN_DATUM(HeapTupleGetDatum(heap_form_tuple(tupdesc, values, nulls)));
 }

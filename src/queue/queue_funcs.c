@@ -24,7 +24,7 @@
 #include "base/errors.h"
 #include "base/spi.h"
 #include "queue/queue_funcs.h"
-#include "shared/shmem.h"
+#include "shared/wakeup.h"
 #include "task/enqueue.h"
 #include "task/task.h"
 

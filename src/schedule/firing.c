@@ -39,7 +39,9 @@
 #include "base/fault.h"
 #include "base/spi.h"
 #include "schedule/firing_private.h"
-#include "scheduler/scheduler.h"
+#include "shared/database.h"
+#include "shared/slot.h"
+#include "shared/work.h"
 #include "task/history.h"
 
 /* what is locked or has failed for a passing reason is tried again then */
@@ -116,8 +118,8 @@ jdg_firing_end(JdgFiring *f)
 		jdg_slot_cancel_task(f->db->dboid, cancel[i], JDG_CANCEL_REPLACED);
 	if (cancel)
 		pfree(cancel);
-	pg_atomic_fetch_add_u64(&f->db->stats.fired, f->fired);
-	pg_atomic_fetch_add_u64(&f->db->stats.skipped, f->skipped);
+	pg_atomic_fetch_add_u64(&f->db->counters.fired, f->fired);
+	pg_atomic_fetch_add_u64(&f->db->counters.skipped, f->skipped);
 }
 
 static void
@@ -461,7 +463,7 @@ fire_batch(JdgDb *db, Position *position, int most, int *fired,
 static bool
 worker_is_missing(JdgDb *db)
 {
-	return (((volatile JdgDb *) db)->wake & JDG_WAKE_WORK) != 0;
+	return (jdg_wakeup_peek(&db->wakeup) & JDG_WAKE_WORK) != 0;
 }
 
 /* See firing.h. */

@@ -10,7 +10,8 @@
 
 #include "queue/queue.h"
 #include "schedule/schedule.h"
-#include "shared/shmem.h"
+#include "shared/database.h"
+#include "shared/wakeup.h"
 
 /*
  * For the scheduler's loop, outside a transaction.

@@ -22,7 +22,7 @@
 #include "base/spi.h"
 #include "schedule/firing.h"
 #include "schedule/options.h"
-#include "shared/shmem.h"
+#include "shared/wakeup.h"
 #include "task/insert.h"
 
 PG_FUNCTION_INFO_V1(jdg_unschedule);

@@ -20,7 +20,7 @@
 #include "base/errors.h"
 #include "base/spi.h"
 #include "schedule/options.h"
-#include "shared/shmem.h"
+#include "shared/wakeup.h"
 #include "timing/timing_type.h"
 #include "timing/zone.h"
 

@@ -3,7 +3,8 @@
  * stat.c
  *	  How the occurrences of schedules ended: jadugar.schedule_stat.
  *
- * Runs where tasks are settled.
+ * Runs where tasks are settled.  The rows are the last that a settling
+ * transaction locks, in the order of schedule_id.
  *
  *-------------------------------------------------------------------------
  */
@@ -17,12 +18,24 @@
 #include "base/spi.h"
 #include "schedule/stat.h"
 #include "task/history.h"
+#include "task/settle.h"
+
+/* what some occurrences of a schedule add up to; DT_NOBEGIN: null */
+typedef struct ScheduleCount
+{
+	int64		schedule_id;
+	TimestampTz last_run_at;
+	char		last_status;
+	TimestampTz last_success_at;
+	int			completed;
+	int			failures;
+} ScheduleCount;
 
 static int
 compare_counts(const void *a, const void *b)
 {
-	int64		x = ((const JdgScheduleCount *) a)->schedule_id;
-	int64		y = ((const JdgScheduleCount *) b)->schedule_id;
+	int64		x = ((const ScheduleCount *) a)->schedule_id;
+	int64		y = ((const ScheduleCount *) b)->schedule_id;
 
 	return x < y ? -1 : x > y;
 }
@@ -41,8 +54,12 @@ make_array(Datum *values, bool *nulls, int n, Oid type)
 											  type, len, byval, align));
 }
 
-void
-jdg_schedule_count(JdgScheduleCount *c, int n)
+/*
+ * Add to the statistics of n schedules, different ones.  Rows are locked in
+ * the order of their ids; sorts the array.
+ */
+static void
+add_to_statistics(ScheduleCount *c, int n)
 {
 	static JdgQuery q = {
 		"INSERT INTO jadugar.schedule_stat AS s (schedule_id, last_run_at, "
@@ -61,7 +78,7 @@ jdg_schedule_count(JdgScheduleCount *c, int n)
 	bool	   *nulls[6];
 	Datum		v[6];
 
-	qsort(c, n, sizeof(JdgScheduleCount), compare_counts);
+	qsort(c, n, sizeof(ScheduleCount), compare_counts);
 	for (int i = 0; i < 6; i++)
 	{
 		col[i] = palloc(sizeof(Datum) * n);
@@ -86,3 +103,72 @@ jdg_schedule_count(JdgScheduleCount *c, int n)
 	v[5] = make_array(col[5], nulls[5], n, INT8OID);
 	jdg_run(&q, v, NULL, 0);
 }
+
+/*
+ * What was cancelled before it began says nothing about how a schedule runs.
+ * It is also what sessions settle, and a session would keep schedule_stat's
+ * row locked until it commits, with every worker that settles waiting.
+ */
+static bool
+counts_for_schedule(const JdgOutcome *o, const JdgDecision *d)
+{
+	return !d->stays &&
+		(o->end != JDG_END_CANCELLED || o->started_at != DT_NOBEGIN);
+}
+
+/* Sum up by schedule; returns the number of schedules. */
+static int
+add_counts(const JdgTask *tasks, const JdgOutcome *o, const JdgDecision *d,
+		   int n, ScheduleCount *counts)
+{
+	int			k = 0;
+
+	for (int i = 0; i < n; i++)
+	{
+		ScheduleCount *c = counts;
+
+		if (tasks[i].schedule_id == 0 || !counts_for_schedule(&o[i], &d[i]))
+			continue;
+		while (c < counts + k && c->schedule_id != tasks[i].schedule_id)
+			c++;
+		if (c == counts + k)
+		{
+			memset(c, 0, sizeof(*c));
+			c->schedule_id = tasks[i].schedule_id;
+			c->last_run_at = c->last_success_at = DT_NOBEGIN;
+			k++;
+		}
+		if (o[i].started_at != DT_NOBEGIN)
+			c->last_run_at = o[i].started_at;
+		c->last_status = d[i].status;
+		if (d[i].status == JDG_STATUS_COMPLETED)
+		{
+			c->last_success_at = o[i].finished_at;
+			c->completed++;
+		}
+		else
+			c->failures++;
+	}
+	return k;
+}
+
+static bool
+is_occurrence(const JdgTask *task)
+{
+	return task->schedule_id != 0;
+}
+
+static void
+count_occurrences(JdgEnds *ends)
+{
+	ScheduleCount *counts = palloc(sizeof(ScheduleCount) * ends->n);
+	int			k = add_counts(ends->tasks, ends->outcomes, ends->decisions,
+							   ends->n, counts);
+
+	if (k > 0)
+		add_to_statistics(counts, k);
+}
+
+const JdgEndFollower jdg_schedule_follower = {
+	is_occurrence, NULL, count_occurrences
+};

@@ -17,10 +17,15 @@
 #include "utils/snapmgr.h"
 
 #include "base/clock.h"
+#include "base/module.h"
 #include "base/settings.h"
 #include "base/spi.h"
 #include "queue/queue.h"
-#include "scheduler/scheduler.h"
+#include "scheduler/pool.h"
+#include "scheduler/starting.h"
+#include "shared/pool.h"
+#include "shared/queue_load.h"
+#include "shared/work.h"
 #include "task/ready.h"
 
 /* while tasks wait and a pool may grow, it is looked at so often */
@@ -41,17 +46,17 @@ typedef struct Demand
 } Demand;
 
 /* a role that had more to do than its workers held when last looked at */
-typedef struct Hungry
+typedef struct BackloggedRole
 {
 	Oid			owner;
 	TimestampTz since;
 	int64		tasks_done;		/* by its workers until then */
-} Hungry;
+} BackloggedRole;
 
-#define HUNGRY_MAX 64
+#define BACKLOGGED_MAX 64
 
-static Hungry hungry[HUNGRY_MAX];
-static int	nhungry = 0;
+static BackloggedRole backlogged[BACKLOGGED_MAX];
+static int	nbacklogged = 0;
 
 static int
 most_workers(JdgDb *db, Oid owner, int *min)
@@ -61,7 +66,7 @@ most_workers(JdgDb *db, Oid owner, int *min)
 	int			pool_max = -1;
 
 	*min = 0;
-	if (jdg_pool_get(db->dboid, owner, min, &pool_max) && pool_max >= 0)
+	if (jdg_pool_get_bounds(db->dboid, owner, min, &pool_max) && pool_max >= 0)
 		max = Min(max, pool_max);
 	*min = Min(*min, max);
 	return max;
@@ -80,7 +85,7 @@ demand_of(JdgDb *db, Demand *demand, int *n, Oid owner)
 	d->owner = owner;
 	d->ready = 0;
 	d->max = most_workers(db, owner, &min);
-	(void) jdg_slots_of(db->dboid, owner, &d->pool);
+	(void) jdg_pool_look(db->dboid, owner, &d->pool);
 	return d;
 }
 
@@ -111,8 +116,8 @@ compare_sources(const void *a, const void *b)
 static int
 count_ready(JdgDb *db, JdgSource *src, int n, int most)
 {
-	int			held = jdg_slots_held(db->dboid, src->look.owner,
-									  src->look.queue_id);
+	int			held = jdg_queue_load_of_role(db->dboid, src->look.owner,
+											  src->look.queue_id);
 	int			ready = 0;
 
 	for (int i = 0; i < n && ready < held + most; i++)
@@ -151,7 +156,7 @@ find_demand(JdgDb *db, MemoryContext mcxt, int *n)
 		while (next < nsources && compare_sources(&src[i], &src[next]) == 0)
 			next++;
 		if (limit > 0)
-			most = Max(limit - jdg_slots_queue_load(db->dboid, src[i].look.queue_id), 1);
+			most = Max(limit - jdg_queue_load(db->dboid, src[i].look.queue_id), 1);
 		if (d->pool.workers >= d->max && d->pool.idle == 0)
 			d->ready = 1;
 		else if (limit == 0 ||
@@ -163,26 +168,26 @@ find_demand(JdgDb *db, MemoryContext mcxt, int *n)
 	return demand;
 }
 
-/* What is known of a hungry role; NULL: it was not. */
-static Hungry *
-find_hungry(Oid owner)
+/* What is known of a backlogged role; NULL: it was not. */
+static BackloggedRole *
+find_backlogged(Oid owner)
 {
-	for (int i = 0; i < nhungry; i++)
+	for (int i = 0; i < nbacklogged; i++)
 	{
-		if (hungry[i].owner == owner)
-			return &hungry[i];
+		if (backlogged[i].owner == owner)
+			return &backlogged[i];
 	}
 	return NULL;
 }
 
 /* Roles that found no place are looked at as if for the first time. */
 static void
-set_hungry(const Demand *d, TimestampTz now)
+set_backlogged(const Demand *d, TimestampTz now)
 {
-	Hungry	   *h = find_hungry(d->owner);
+	BackloggedRole *h = find_backlogged(d->owner);
 
-	if (h == NULL && nhungry < HUNGRY_MAX)
-		h = &hungry[nhungry++];
+	if (h == NULL && nbacklogged < BACKLOGGED_MAX)
+		h = &backlogged[nbacklogged++];
 	if (h == NULL)
 		return;
 	h->owner = d->owner;
@@ -191,25 +196,25 @@ set_hungry(const Demand *d, TimestampTz now)
 }
 
 static void
-not_hungry(Oid owner)
+set_served(Oid owner)
 {
-	Hungry	   *h = find_hungry(owner);
+	BackloggedRole *h = find_backlogged(owner);
 
 	if (h != NULL)
-		*h = hungry[--nhungry];
+		*h = backlogged[--nbacklogged];
 }
 
 static void
-forget_sated(const Demand *demand, int n)
+forget_served(const Demand *demand, int n)
 {
-	for (int i = nhungry - 1; i >= 0; i--)
+	for (int i = nbacklogged - 1; i >= 0; i--)
 	{
 		bool		still = false;
 
 		for (int j = 0; j < n; j++)
-			still |= demand[j].owner == hungry[i].owner && demand[j].ready > 0;
+			still |= demand[j].owner == backlogged[i].owner && demand[j].ready > 0;
 		if (!still)
-			hungry[i] = hungry[--nhungry];
+			backlogged[i] = backlogged[--nbacklogged];
 	}
 }
 
@@ -223,21 +228,21 @@ static int
 useful(const Demand *d, TimestampTz now)
 {
 	const JdgPoolState *p = &d->pool;
-	Hungry	   *h = find_hungry(d->owner);
+	BackloggedRole *h = find_backlogged(d->owner);
 	int			more = (d->ready + TASKS_PER_START - 1) / TASKS_PER_START;
 	int			again = Min(p->workers, d->ready);
 
 	if (p->workers > 0)
 		more -= p->workers;
 	if (p->starting > 0 || h == NULL)
-		set_hungry(d, now);
+		set_backlogged(d, now);
 	else if (now - h->since >= GROW_US)
 	{
 		int64		done = Max(d->pool.tasks_done - h->tasks_done, 0);
 
 		if ((now - h->since) * d->ready > DRAIN_US * done)
 			more = Max(more, again);
-		set_hungry(d, now);
+		set_backlogged(d, now);
 	}
 	if (p->stuck == p->workers)
 		more = Max(more, again);
@@ -258,13 +263,13 @@ serve(JdgDb *db, Demand *d, bool *full)
 
 	for (int i = d->pool.idle; i > 0 && d->ready > 0; i--)
 	{
-		if (!jdg_slot_wake_idle(db->dboid, d->owner))
+		if (!jdg_pool_wake_idle(db->dboid, d->owner))
 			break;
 		d->ready -= JDG_GROUP_MAX;
 	}
 	if (d->ready <= 0 || d->pool.idle > 0)
 	{
-		not_hungry(d->owner);
+		set_served(d->owner);
 		return DT_NOEND;
 	}
 	if (d->pool.workers < d->max)
@@ -273,17 +278,17 @@ serve(JdgDb *db, Demand *d, bool *full)
 
 		n = useful(d, now);
 		if (*full && grow)
-			jdg_slot_want(db, false);	/* who has none comes first */
+			jdg_pool_want_slot(db, false);	/* who has none comes first */
 		else if (n > 0)
 			n = jdg_workers_start(db, d->owner, n, grow, &next);
 		want = pg_atomic_read_u32(&db->slot_wanted);
-		*full |= want >= JDG_WANT_PROMISED;
+		*full |= want >= JDG_SLOT_WANTED_PROMISED;
 		if (!grow && n == 0)
 			return next;
-		if (want == JDG_WANT_NONE)
+		if (want == JDG_SLOT_WANTED_NONE)
 			next = Min(next, now + GROW_US);
 	}
-	jdg_slots_know(db->dboid, d->owner, true);
+	jdg_pool_mark_help_known(db->dboid, d->owner, true);
 	return next;
 }
 
@@ -293,18 +298,15 @@ fill_fixed_pools(JdgDb *db, TimestampTz *next)
 {
 	for (int i = 0; i < JDG_POOLS_MAX; i++)
 	{
-		JdgPool		p;
+		JdgPoolBounds p;
 		JdgPoolState pool;
 		int			min,
 					have;
 
-		LWLockAcquire(JdgShared->lock, LW_SHARED);
-		p = JdgShared->pools[i];
-		LWLockRelease(JdgShared->lock);
-		if (p.dboid != db->dboid)
+		if (!jdg_pool_bounds(i, &p) || p.dboid != db->dboid)
 			continue;
 		(void) most_workers(db, p.owner, &min);
-		have = jdg_slots_of(db->dboid, p.owner, &pool);
+		have = jdg_pool_look(db->dboid, p.owner, &pool);
 		if (have < min)
 			(void) jdg_workers_start(db, p.owner, min - have, have > 0, next);
 	}
@@ -314,14 +316,25 @@ fill_fixed_pools(JdgDb *db, TimestampTz *next)
 static bool
 others_want_slots(const JdgDb *db)
 {
-	for (int i = 0; i < JdgShared->ndbs; i++)
+	for (int i = 0; i < jdg_max_databases; i++)
 	{
-		if (&JdgShared->dbs[i] != db &&
-			JdgShared->dbs[i].state == JDG_DB_ACTIVE &&
-			pg_atomic_read_u32(&JdgShared->dbs[i].slot_wanted) >= JDG_WANT_PROMISED)
+		if (&jdg_dbs[i] != db &&
+			jdg_dbs[i].state == JDG_DB_ACTIVE &&
+			pg_atomic_read_u32(&jdg_dbs[i].slot_wanted) >= JDG_SLOT_WANTED_PROMISED)
 			return true;
 	}
 	return false;
+}
+
+/* A role that has ready tasks does not exist any more. */
+static void
+settle_for_role(Oid role)
+{
+	jdg_foreach_module(module)
+	{
+		if (module->roles && module->roles->dropped)
+			module->roles->dropped(role);
+	}
 }
 
 /*
@@ -329,7 +342,7 @@ others_want_slots(const JdgDb *db)
  * itself, DT_NOEND: when told.
  */
 TimestampTz
-jdg_pool_ensure(JdgDb *db)
+jdg_pool_ensure(JdgDb *db, uint32 why)
 {
 	TimestampTz next = DT_NOEND;
 	MemoryContext mcxt = CurrentMemoryContext;
@@ -338,12 +351,12 @@ jdg_pool_ensure(JdgDb *db)
 	uint32		wanted;
 	int			n;
 
-	wanted = pg_atomic_exchange_u32(&db->slot_wanted, JDG_WANT_NONE);
+	wanted = pg_atomic_exchange_u32(&db->slot_wanted, JDG_SLOT_WANTED_NONE);
 	/* who has more to do from here on tells us, or is seen */
-	jdg_slots_know(db->dboid, InvalidOid, false);
+	jdg_pool_mark_help_known(db->dboid, InvalidOid, false);
 	jdg_work_begin();
 	demand = find_demand(db, mcxt, &n);
-	forget_sated(demand, n);
+	forget_served(demand, n);
 	for (int i = 0; i < n; i++)
 	{
 		TimestampTz again = DT_NOEND;
@@ -356,18 +369,18 @@ jdg_pool_ensure(JdgDb *db)
 	jdg_work_end();
 
 	/* those who have stood back for us may grow now */
-	if (wanted >= JDG_WANT_PROMISED &&
-		pg_atomic_read_u32(&db->slot_wanted) < JDG_WANT_PROMISED)
-		jdg_slot_offer();
+	if (wanted >= JDG_SLOT_WANTED_PROMISED &&
+		pg_atomic_read_u32(&db->slot_wanted) < JDG_SLOT_WANTED_PROMISED)
+		jdg_pool_offer_slot();
 	for (int i = 0; i < n; i++)
 	{
-		JdgBlocked	b;
+		JdgBlockedRole b;
 
-		if (jdg_db_blocked(db, demand[i].owner, &b) &&
+		if (jdg_blocked_find(&db->blocked, demand[i].owner, &b) &&
 			strcmp(b.reason, "owner_missing") == 0)
 		{
-			jdg_fail_tasks_of_missing(demand[i].owner);
-			jdg_db_unblock(db, demand[i].owner);
+			settle_for_role(demand[i].owner);
+			jdg_blocked_remove(&db->blocked, demand[i].owner);
 		}
 	}
 	return next;

@@ -8,12 +8,11 @@
  * second one waits for it, whoever started it.
  *
  * Life: look for the extension (none: say so in the JdgDb entry and end) →
- * wait to be elected → wait until the database is adopted → deal with what a
- * crash left → loop.  A round does what it was woken for and what is due; then
- * the scheduler sleeps until the next instant or until its latch is set.  Why
- * nothing is overlooked: README.md.
+ * wait to be elected → wait until the database is adopted → loop.  A round runs the duties of the modules (base/module.h) that are due or
+ * woken; then the scheduler sleeps until the next instant or until its latch
+ * is set.  Why nothing is overlooked: README.md.
  *
- * Shared: the JdgDb entry (shared/shmem.h).  Database locks: AccessShare on the
+ * Shared: the JdgDb entry (shared/database.h).  Database locks: AccessShare on the
  * extension in each transaction, before anything else.
  *
  *-------------------------------------------------------------------------
@@ -21,7 +20,6 @@
 #include "postgres.h"
 
 #include "access/xact.h"
-#include "catalog/pg_type.h"
 #include "libpq/pqsignal.h"
 #include "miscadmin.h"
 #include "pgstat.h"
@@ -34,94 +32,52 @@
 #include "utils/snapmgr.h"
 #include "utils/timeout.h"
 
+#include "access/identity.h"
 #include "base/clock.h"
 #include "base/compat.h"
 #include "base/errors.h"
 #include "base/fault.h"
 #include "base/locks.h"
+#include "base/module.h"
 #include "base/settings.h"
 #include "base/spi.h"
-#include "schedule/firing.h"
 #include "scheduler/scheduler.h"
-#include "task/marks.h"
+#include "shared/database.h"
+#include "shared/launcher_state.h"
+#include "shared/pool.h"
+#include "shared/shmem.h"
 
-#define MAINTENANCE_INTERVAL	(USECS_PER_HOUR)
 #define LONGEST_SLEEP			(24 * 60 * 60 * 1000L)
 
 /* the last bit before an instant is waited for by a timer */
 #define FINE_WAIT_MS			3
 
-/* what the loop knows of its own between its rounds */
-typedef struct Loop
-{
-	bool		started;		/* has fired what the start is to fire */
-	bool		paused;
-	TimestampTz control_at;		/* a pause ends */
-	TimestampTz promote_at;		/* a task's run_at comes */
-	TimestampTz flows_at;		/* a timer of a flow */
-	TimestampTz pool_at;		/* pools are to be looked at again */
-	TimestampTz maintain_at;
-	TimestampTz prune_at;		/* runs are to be pruned */
-} Loop;
+#define MAX_DUTIES				32
 
-static Loop loop;
+/* locks that upkeep takes are not waited for longer */
+#define UPKEEP_LOCK_TIMEOUT		"200ms"
+
+/* a duty, and what the loop knows of it between its rounds */
+typedef struct DutyState
+{
+	const JdgDuty *duty;
+	uint32		why;			/* wake bits since its last run */
+	TimestampTz next;			/* when it wants to run again */
+} DutyState;
+
+static DutyState duties[MAX_DUTIES];
+static int	nduties = 0;
 static TimeoutId fine_timer;
 
 static JdgDb *my_db = NULL;
 static bool extension_gone = false;
 static bool reloaded = false;
 static MemoryContext loop_context = NULL;
-static JdgInternal internal;
 
 static void
-begin(bool wait_for_disk)
+set_lock_timeout(const char *value)
 {
-	MemoryContext old = CurrentMemoryContext;
-
-	SetCurrentStatementStartTimestamp();
-	StartTransactionCommand();
-	XactIsoLevel = XACT_READ_COMMITTED;
-	XactReadOnly = false;
-	jdg_lock_extension();
-	if (!wait_for_disk)
-		(void) set_config_option("synchronous_commit", "off", PGC_USERSET,
-								 PGC_S_SESSION, GUC_ACTION_LOCAL, true, 0,
-								 false);
-	PushActiveSnapshot(GetTransactionSnapshot());
-	MemoryContextSwitchTo(old);
-	jdg_internal_begin(&internal);
-}
-
-/* A transaction of the scheduler: begin, lock the extension, bookkeeping. */
-void
-jdg_work_begin(void)
-{
-	begin(true);
-}
-
-/*
- * One that makes tasks ready and need not wait for the disk: whatever follows
- * from it, the end of such a task to begin with, is committed after it, so
- * nothing of that can survive a crash that it does not survive.  If a crash
- * undoes it, it is done again.
- */
-void
-jdg_work_begin_async(void)
-{
-	begin(false);
-}
-
-void
-jdg_work_end(void)
-{
-	MemoryContext old;
-
-	jdg_internal_end(&internal);
-	old = CurrentMemoryContext;
-	PopActiveSnapshot();
-	CommitTransactionCommand();
-	MemoryContextSwitchTo(old == TopTransactionContext ? loop_context : old);
-	pgstat_report_stat(false);
+	SetConfigOption("lock_timeout", value, PGC_USERSET, PGC_S_OVERRIDE);
 }
 
 /* The place of a scheduler in waiting_pid, if there is one. */
@@ -141,15 +97,13 @@ replace_waiting(pid_t old, pid_t new)
 static void
 scheduler_exit(int code, Datum arg)
 {
-	LWLockAcquire(JdgShared->lock, LW_EXCLUSIVE);
+	LWLockAcquire(JdgSharedLock, LW_EXCLUSIVE);
 	replace_waiting(MyProcPid, 0);
 	/* the next one may have been elected since our locks went */
 	if (my_db->scheduler_pid == MyProcPid ||
 		(my_db->state == JDG_DB_STARTING && my_db->scheduler_pid == 0))
 	{
-		SpinLockAcquire(&my_db->mutex);
-		my_db->scheduler_latch = NULL;
-		SpinLockRelease(&my_db->mutex);
+		jdg_wakeup_set_latch(&my_db->wakeup, NULL);
 		my_db->scheduler_pid = 0;
 		if (extension_gone)
 		{
@@ -166,7 +120,7 @@ scheduler_exit(int code, Datum arg)
 				 (INT64CONST(50000) << my_db->failures));
 		}
 	}
-	LWLockRelease(JdgShared->lock);
+	LWLockRelease(JdgSharedLock);
 	jdg_launcher_wake(false);
 }
 
@@ -175,7 +129,7 @@ static void
 leave_database(void)
 {
 	extension_gone = true;
-	jdg_slots_leave(my_db->dboid, InvalidOid, 0);
+	jdg_pool_leave(my_db->dboid, InvalidOid, 0);
 	proc_exit(0);
 }
 
@@ -196,27 +150,25 @@ become_elected(void)
 {
 	bool		unwanted;
 
-	LWLockAcquire(JdgShared->lock, LW_EXCLUSIVE);
+	LWLockAcquire(JdgSharedLock, LW_EXCLUSIVE);
 	replace_waiting(0, MyProcPid);
 	unwanted = my_db->evicted_by != 0;
-	LWLockRelease(JdgShared->lock);
+	LWLockRelease(JdgSharedLock);
 	if (unwanted)
 		proc_exit(0);
 	StartTransactionCommand();
 	pgstat_report_activity(STATE_RUNNING, "jadugar: waiting to be elected");
 	(void) jdg_lock_session(JDG_LOCK_SCHEDULER, 0, true);
 	CommitTransactionCommand();
-	LWLockAcquire(JdgShared->lock, LW_EXCLUSIVE);
+	LWLockAcquire(JdgSharedLock, LW_EXCLUSIVE);
 	my_db->state = JDG_DB_ACTIVE;
 	my_db->scheduler_pid = MyProcPid;
 	replace_waiting(MyProcPid, 0);
 	unwanted = my_db->evicted_by != 0;
-	LWLockRelease(JdgShared->lock);
+	LWLockRelease(JdgSharedLock);
 	if (unwanted)
 		proc_exit(0);
-	SpinLockAcquire(&my_db->mutex);
-	my_db->scheduler_latch = MyLatch;
-	SpinLockRelease(&my_db->mutex);
+	jdg_wakeup_set_latch(&my_db->wakeup, MyLatch);
 	/* it need not wait for us to show ourselves any more */
 	jdg_launcher_wake(false);
 }
@@ -236,35 +188,9 @@ process_config(void)
 	}
 	if (!jdg_enabled)
 	{
-		jdg_slots_leave(my_db->dboid, InvalidOid, 0);
+		jdg_pool_leave(my_db->dboid, InvalidOid, 0);
 		proc_exit(0);
 	}
-}
-
-/*
- * Do the rows of this database belong to it?  Until the first use (origin is
- * empty) nothing is there to run.  The transaction that fills origin may take
- * its time, or be prepared, while others have committed work: then
- * JdgDb.used says so, which a restore does not set.
- */
-static bool
-is_adopted(void)
-{
-	static JdgQuery q = {
-		"SELECT o.id = h.id AND h.database = $1 FROM jadugar.here h, "
-		"jadugar.origin o", 1, {OIDOID}
-	};
-	Datum		v[1] = {ObjectIdGetDatum(MyDatabaseId)};
-	bool		first_use,
-				ok;
-
-	jdg_work_begin();
-	first_use = jdg_run(&q, v, NULL, 0) == 0;
-	ok = first_use ? pg_atomic_read_u32(&my_db->used) != 0 :
-		jdg_col_bool(0, 1);
-	jdg_work_end();
-	pg_atomic_write_u32(&my_db->not_adopted, !first_use && !ok);
-	return ok;
 }
 
 /* The timer's signal sets the latch; that is all it is for. */
@@ -288,7 +214,7 @@ wait_until(TimestampTz when)
 	long		ms = jdg_ms_until(when, LONGEST_SLEEP);
 	int			rc = ms > 0 ? 0 : WL_LATCH_SET;
 
-	if (ConfigReloadPending || jdg_db_is_woken(my_db))
+	if (ConfigReloadPending || jdg_wakeup_peek(&my_db->wakeup) != 0)
 	{
 		ms = 0;
 		rc = WL_LATCH_SET;
@@ -314,146 +240,96 @@ wait_until(TimestampTz when)
 static void
 wait_until_adopted(void)
 {
-	while (!is_adopted())
+	while (!jdg_is_adopted(my_db))
 	{
 		pgstat_report_activity(STATE_RUNNING,
 							   "jadugar: waiting for the first use or for adopt()");
 		wait_until(DT_NOEND);
-		(void) jdg_db_take_wake(my_db);
+		(void) jdg_wakeup_take(&my_db->wakeup);
 		MemoryContextReset(loop_context);
 	}
 }
 
 /*
- * Read jadugar.control.  Returns when a pause ends by itself.
+ * The duty is due: it asked for this instant, or was woken.  Bits that come
+ * while it is not run for a pause are kept for later.
  */
-static TimestampTz
-read_control(bool *paused)
+static bool
+is_due(const JdgDuty *duty, DutyState *state, uint32 why)
 {
-	static JdgQuery q = {
-		"SELECT paused_at IS NOT NULL, paused_until FROM jadugar.control", 0
-	};
-	static JdgQuery resume = {
-		"UPDATE jadugar.control SET paused_at = NULL, paused_until = NULL, "
-		"paused_by = NULL, pause_reason = NULL "
-		"WHERE paused_until <= $1", 1, {TIMESTAMPTZOID},
-		.config = true
-	};
-	Datum		v[1] = {TimestampTzGetDatum(jdg_now())};
-	TimestampTz until = DT_NOEND;
-
-	jdg_work_begin();
-	*paused = jdg_run(&q, NULL, NULL, 0) > 0 && jdg_col_bool(0, 1);
-	if (*paused)
-		until = jdg_col_time(0, 2, DT_NOEND);
-	if (*paused && until <= jdg_now())
-	{
-		jdg_run(&resume, v, NULL, 0);
-		*paused = false;
-		until = DT_NOEND;
-	}
-	jdg_work_end();
-	pg_atomic_write_u32(&my_db->paused, *paused);
-	return until;
+	state->why |= why & duty->wake;
+	if (!duty->when_paused && pg_atomic_read_u32(&my_db->paused) != 0)
+		return false;
+	return state->why != 0 || (duty->wake & JDG_WAKE_ROUND) != 0 ||
+		state->next <= jdg_now();
 }
 
 static void
-start_up(void)
+run_duty(const JdgDuty *duty, DutyState *state)
 {
-	pgstat_report_activity(STATE_RUNNING, "jadugar: starting");
-	jdg_charge_after_crash(my_db);
-	jdg_waiting_sweep();
+	uint32		why = state->why;
+
+	/* an error must not keep the others from their work until it is mended */
+	state->why = 0;
+	state->next = jdg_now() + USECS_PER_MINUTE;
+	if (duty->phase == JDG_DUTY_UPKEEP)
+	{
+		pgstat_report_activity(STATE_RUNNING, "jadugar: upkeep");
+		set_lock_timeout(UPKEEP_LOCK_TIMEOUT);
+	}
+	state->next = duty->run(my_db, why);
+	if (duty->phase == JDG_DUTY_UPKEEP)
+		set_lock_timeout("0");
 }
 
 /*
- * Tasks whose run_at has come.  Meanwhile whoever commits one tells us, when
- * it is due; afterwards if it is due before promote_at.
+ * Run the duties that are due.  Returns the first instant at which one is
+ * due again.
  */
-static void
-promote(void)
-{
-	pg_atomic_write_u64(&my_db->next_due, (uint64) DT_NOEND);
-	pg_memory_barrier();
-	loop.promote_at = jdg_promote_due();
-	pg_atomic_write_u64(&my_db->next_due, (uint64) loop.promote_at);
-}
-
-static void
-maintain(void)
-{
-	/* what fails must not keep the loop from what is due: a minute later */
-	loop.maintain_at = jdg_now() + USECS_PER_MINUTE;
-	jdg_maintain();
-	loop.maintain_at = jdg_now() + MAINTENANCE_INTERVAL;
-	loop.prune_at = jdg_now();
-}
-
-/* Again in the next round while there is more to do. */
-static void
-prune(void)
-{
-	loop.prune_at = jdg_now() + USECS_PER_MINUTE;
-	loop.prune_at = jdg_prune_runs() ? jdg_now() : DT_NOEND;
-}
-
-/* One round; returns when the next one is due. */
 static TimestampTz
 one_round(void)
 {
-	uint32		why = jdg_db_take_wake(my_db);
+	uint32		why = jdg_wakeup_take(&my_db->wakeup);
 	TimestampTz next = DT_NOEND;
-	TimestampTz cancels_at;
-	TimestampTz fire_at;
 
-	/* the first round, and what a change of settings may mean: all of it */
+	/* a change of settings may mean anything */
 	if (reloaded)
 		why |= JDG_WAKE_ALL & ~JDG_WAKE_SWEEP;
 	reloaded = false;
 	JDG_FAULT("scheduler-round");
-	if (why & JDG_WAKE_SCHEDULES)
-		jdg_fire_changed();
 	if (why & JDG_WAKE_CONTROL)
-	{
 		check_extension();
-		jdg_pool_roles_changed(my_db);
-	}
-	if ((why & JDG_WAKE_CONTROL) || loop.control_at <= jdg_now())
+	for (int i = 0; i < nduties; i++)
 	{
-		bool		was_paused = loop.paused;
+		if (is_due(duties[i].duty, &duties[i], why))
+			run_duty(duties[i].duty, &duties[i]);
+		if (duties[i].duty->when_paused ||
+			pg_atomic_read_u32(&my_db->paused) == 0)
+			next = Min(next, duties[i].next);
+	}
+	return next;
+}
 
-		loop.control_at = read_control(&loop.paused);
-		if (was_paused && !loop.paused)
-			why |= JDG_WAKE_WORK;
-	}
-	jdg_pool_check_started(my_db);
-	next = jdg_charge_dead(my_db);
-	if ((why & (JDG_WAKE_WORK | JDG_WAKE_WORKER | JDG_WAKE_CONTROL)) ||
-		loop.pool_at <= jdg_now())
-		loop.pool_at = jdg_pool_ensure(my_db);
-	if (!loop.paused)
+/* The duties of all modules, in the order in which a round runs them. */
+static void
+collect_duties(void)
+{
+	for (JdgDutyPhase phase = JDG_DUTY_CONTROL; phase <= JDG_DUTY_UPKEEP; phase++)
 	{
-		if (!loop.started)
-			jdg_fire_startup(my_db);
-		loop.started = true;
-		fire_at = jdg_fire_due(my_db);
-		next = Min(next, fire_at);
+		jdg_foreach_module(module)
+		{
+			for (const JdgDuty *d = module->duties; d && d->name; d++)
+			{
+				if (d->phase != phase)
+					continue;
+				if (nduties == MAX_DUTIES)
+					elog(ERROR, "too many duties of the scheduler");
+				duties[nduties].duty = d;
+				duties[nduties].why = d->wake & JDG_WAKE_ALL;
+				duties[nduties++].next = DT_NOBEGIN;
+			}
+		}
 	}
-	if ((why & JDG_WAKE_SCHEDULES) || loop.promote_at <= jdg_now())
-		promote();
-	cancels_at = jdg_slots_enforce_cancels(my_db->dboid);
-	if ((why & (JDG_WAKE_FLOWS | JDG_WAKE_SWEEP)) || loop.flows_at <= jdg_now())
-		loop.flows_at = jdg_flows_advance((why & JDG_WAKE_SWEEP) != 0);
-	if (why & JDG_WAKE_SWEEP)
-		jdg_waiting_sweep();
-	jdg_waiting_resolve(my_db);
-	if (loop.maintain_at <= jdg_now())
-		maintain();
-	if (loop.prune_at <= jdg_now())
-		prune();
-	next = Min(next, Min(cancels_at, Min(loop.control_at, loop.promote_at)));
-	next = Min(next, loop.flows_at);
-	next = Min(next, loop.prune_at);
-	return Min(next, Min(loop.pool_at, loop.maintain_at));
 }
 
 static void
@@ -465,8 +341,7 @@ schedule_until_done(void)
 	{
 		process_config();
 		wait_until_adopted();
-		start_up();
-		jdg_db_wake(my_db, JDG_WAKE_ALL & ~JDG_WAKE_SWEEP);
+		collect_duties();
 		ready = true;
 	}
 	for (;;)
@@ -524,7 +399,7 @@ recover_from_error(void)
 	FlushErrorState();
 	AbortCurrentTransaction();
 	MemoryContextSwitchTo(loop_context);
-	jdg_maintain_reset();
+	set_lock_timeout("0");
 	RESUME_INTERRUPTS();
 	if (code == JDG_ERRCODE_NOT_INSTALLED)
 		check_extension();
@@ -540,7 +415,7 @@ jdg_scheduler_main(Datum arg)
 {
 	sigjmp_buf	local_sigjmp_buf;
 
-	my_db = &JdgShared->dbs[DatumGetInt32(arg)];
+	my_db = &jdg_dbs[DatumGetInt32(arg)];
 	pqsignal(SIGHUP, SignalHandlerForConfigReload);
 	pqsignal(SIGTERM, die);
 	BackgroundWorkerUnblockSignals();
@@ -558,7 +433,7 @@ jdg_scheduler_main(Datum arg)
 	MemoryContextSwitchTo(loop_context);
 	check_extension();
 	become_elected();
-	jdg_marks_forget(my_db);
+	jdg_marks_forget(&my_db->marks);
 	JDG_FAULT("scheduler-elected");
 
 	if (sigsetjmp(local_sigjmp_buf, 1) != 0)

@@ -22,7 +22,9 @@
 #include "base/clock.h"
 #include "base/compat.h"
 #include "base/settings.h"
-#include "scheduler/scheduler.h"
+#include "scheduler/starting.h"
+#include "shared/pool.h"
+#include "shared/work.h"
 
 #define BLOCK_ROLE		(60 * USECS_PER_SEC)
 #define BLOCK_NO_WORKER (USECS_PER_SEC / 4)
@@ -35,14 +37,14 @@ static BackgroundWorkerHandle **handles = NULL;
  * failed): its slot is free again.  Where one has ended, the server can start
  * another: what failed for lack of that is tried again now.
  */
-void
-jdg_pool_check_started(JdgDb *db)
+TimestampTz
+jdg_pool_check_started(JdgDb *db, uint32 why)
 {
 	bool		ended = false;
 
 	if (handles == NULL)
-		return;
-	for (int i = 0; i < JdgShared->nslots; i++)
+		return DT_NOEND;
+	for (int i = 0; i < jdg_max_workers; i++)
 	{
 		pid_t		pid;
 
@@ -50,15 +52,16 @@ jdg_pool_check_started(JdgDb *db)
 			continue;
 		if (GetBackgroundWorkerPid(handles[i], &pid) == BGWH_STOPPED)
 		{
-			if (JdgShared->slots[i].dboid == db->dboid)
-				jdg_slot_free_unstarted(i);
+			if (jdg_slots[i].dboid == db->dboid)
+				jdg_pool_free_unstarted(i);
 			pfree(handles[i]);
 			handles[i] = NULL;
 			ended = true;
 		}
 	}
-	if (ended && jdg_db_unblock_reason(db, "no_worker"))
+	if (ended && jdg_blocked_remove_reason(&db->blocked, "no_worker"))
 		jdg_db_wake(db, JDG_WAKE_WORK);
+	return DT_NOEND;
 }
 
 /*
@@ -72,10 +75,10 @@ find_slot(JdgDb *db, Oid owner, bool grow)
 
 	if (slotno >= 0)
 		return slotno;
-	jdg_slot_want(db, !grow);
+	jdg_pool_want_slot(db, !grow);
 	slotno = jdg_slot_allocate(db->dboid, owner);
 	if (slotno < 0)
-		(void) jdg_slot_ask_idle_to_leave(db, owner);
+		(void) jdg_pool_ask_idle_to_leave(db, owner);
 	return slotno;
 }
 
@@ -102,7 +105,7 @@ start_worker(JdgDb *db, Oid owner, bool grow)
 	w.bgw_notify_pid = MyProcPid;
 	old = MemoryContextSwitchTo(TopMemoryContext);
 	if (handles == NULL)
-		handles = palloc0(sizeof(*handles) * JdgShared->nslots);
+		handles = palloc0(sizeof(*handles) * jdg_max_workers);
 	ok = RegisterDynamicBackgroundWorker(&w, &handle);
 	if (ok)
 	{
@@ -114,10 +117,10 @@ start_worker(JdgDb *db, Oid owner, bool grow)
 	if (!ok)
 	{
 		/* max_worker_processes is exhausted: an idle one of ours may go */
-		jdg_slot_free_unstarted(slotno);
-		jdg_db_block(db, owner, "no_worker", jdg_now() + BLOCK_NO_WORKER);
-		jdg_slot_want(db, !grow);
-		(void) jdg_slot_ask_idle_to_leave(db, owner);
+		jdg_pool_free_unstarted(slotno);
+		jdg_blocked_add(&db->blocked, owner, "no_worker", jdg_now() + BLOCK_NO_WORKER);
+		jdg_pool_want_slot(db, !grow);
+		(void) jdg_pool_ask_idle_to_leave(db, owner);
 	}
 	return ok;
 }
@@ -148,29 +151,29 @@ why_not(Oid owner)
 int
 jdg_workers_start(JdgDb *db, Oid owner, int n, bool grow, TimestampTz *next)
 {
-	JdgBlocked	b;
+	JdgBlockedRole b;
 	const char *reason;
 	int			started = 0;
 
-	if (jdg_db_blocked(db, owner, &b) && b.until > jdg_now())
+	if (jdg_blocked_find(&db->blocked, owner, &b) && b.until > jdg_now())
 	{
 		if (strcmp(b.reason, "no_worker") == 0)
-			jdg_slot_want(db, !grow);
+			jdg_pool_want_slot(db, !grow);
 		*next = Min(*next, b.until);
 		return 0;
 	}
 	reason = why_not(owner);
 	if (reason != NULL)
 	{
-		jdg_db_block(db, owner, reason, jdg_now() + BLOCK_ROLE);
+		jdg_blocked_add(&db->blocked, owner, reason, jdg_now() + BLOCK_ROLE);
 		*next = Min(*next, jdg_now() + BLOCK_ROLE);
 		return 0;
 	}
 	while (started < n && start_worker(db, owner, grow))
 		started++;
 	if (started > 0)
-		jdg_db_unblock(db, owner);
-	else if (n > 0 && jdg_db_blocked(db, owner, &b) && b.until > jdg_now())
+		jdg_blocked_remove(&db->blocked, owner);
+	else if (n > 0 && jdg_blocked_find(&db->blocked, owner, &b) && b.until > jdg_now())
 		*next = Min(*next, b.until);
 	return started;
 }
@@ -179,13 +182,13 @@ jdg_workers_start(JdgDb *db, Oid owner, int n, bool grow, TimestampTz *next)
  * Roles or their rights have changed.  Workers whose role may not connect any
  * more leave after their group; what held others back is looked at again.
  */
-void
-jdg_pool_roles_changed(JdgDb *db)
+TimestampTz
+jdg_pool_roles_changed(JdgDb *db, uint32 why)
 {
 	jdg_work_begin();
-	for (int i = 0; i < JdgShared->nslots; i++)
+	for (int i = 0; i < jdg_max_workers; i++)
 	{
-		JdgSlot    *slot = &JdgShared->slots[i];
+		JdgSlot    *slot = &jdg_slots[i];
 		Oid			owner = InvalidOid;
 
 		SpinLockAcquire(&slot->mutex);
@@ -194,10 +197,9 @@ jdg_pool_roles_changed(JdgDb *db)
 			owner = slot->owner;
 		SpinLockRelease(&slot->mutex);
 		if (OidIsValid(owner) && why_not(owner) != NULL)
-			jdg_slots_leave(db->dboid, owner, 0);
+			jdg_pool_leave(db->dboid, owner, 0);
 	}
 	jdg_work_end();
-	SpinLockAcquire(&db->mutex);
-	memset(db->blocked, 0, sizeof(db->blocked));
-	SpinLockRelease(&db->mutex);
+	jdg_blocked_reset(&db->blocked);
+	return DT_NOEND;
 }

@@ -14,13 +14,21 @@
 #include "miscadmin.h"
 #include "port/atomics.h"
 #include "storage/fd.h"
+#include "storage/shmem.h"
 
 #include "base/settings.h"
-#include "shared/shmem.h"
 #include "shared/suspect.h"
 
 #define SUSPECT_FILE "pg_stat_tmp/jadugar.running"
 
+/* the guilty notes of this server's last crash */
+typedef struct Suspects
+{
+	bool		collected;		/* by the first launcher */
+	JdgSuspect	guilty[FLEXIBLE_ARRAY_MEMBER];	/* jdg_max_workers */
+} Suspects;
+
+static Suspects *suspects = NULL;
 static JdgSuspect nowhere;
 static JdgSuspect *mine = &nowhere;
 
@@ -29,6 +37,24 @@ file_size(void)
 {
 	return (size_t) jdg_max_workers * sizeof(JdgSuspect);
 }
+
+static Size
+suspects_size(void)
+{
+	return add_size(offsetof(Suspects, guilty), file_size());
+}
+
+static void
+suspects_init(void *at, bool found)
+{
+	suspects = at;
+	if (!found)
+		memset(suspects, 0, suspects_size());
+}
+
+const JdgShmemPart jdg_suspects_shmem = {
+	"jadugar suspects", suspects_size, suspects_init
+};
 
 /*
  * The file keeps what it has: after a crash the schedulers still want to
@@ -115,16 +141,16 @@ jdg_suspect_collect(void)
 	JdgSuspect *all;
 
 	/* a launcher that was started again: the notes are those of live workers */
-	if (JdgShared->notes_collected)
+	if (suspects->collected)
 		return;
-	JdgShared->notes_collected = true;
+	suspects->collected = true;
 	all = map_file();
 	if (all == NULL)
 		return;
 	for (int i = 0; i < jdg_max_workers; i++)
 	{
 		if (all[i].state == 'R' && all[i].server_start == PgStartTime)
-			JdgShared->guilty[i] = all[i];
+			suspects->guilty[i] = all[i];
 		all[i].state = '-';
 	}
 	munmap(all, file_size());
@@ -136,10 +162,10 @@ jdg_suspect_next(JdgSuspect *out)
 {
 	for (int i = 0; i < jdg_max_workers; i++)
 	{
-		if (JdgShared->guilty[i].state == 'R' &&
-			JdgShared->guilty[i].dboid == MyDatabaseId)
+		if (suspects->guilty[i].state == 'R' &&
+			suspects->guilty[i].dboid == MyDatabaseId)
 		{
-			*out = JdgShared->guilty[i];
+			*out = suspects->guilty[i];
 			return i;
 		}
 	}
@@ -150,5 +176,5 @@ jdg_suspect_next(JdgSuspect *out)
 void
 jdg_suspect_clear(int index)
 {
-	JdgShared->guilty[index].state = '-';
+	suspects->guilty[index].state = '-';
 }

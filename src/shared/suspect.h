@@ -16,7 +16,9 @@
 #ifndef JDG_SHARED_SUSPECT_H
 #define JDG_SHARED_SUSPECT_H
 
-#include "utils/timestamp.h"
+#include "datatype/timestamp.h"
+
+#include "base/module.h"
 
 typedef struct JdgSuspect
 {
@@ -28,6 +30,8 @@ typedef struct JdgSuspect
 	pid_t		pid;
 	volatile char state;		/* 'R': running, else nothing */
 } JdgSuspect;
+
+extern const JdgShmemPart jdg_suspects_shmem;
 
 /* launcher: make the file with room for every slot */
 extern void jdg_suspect_create(void);

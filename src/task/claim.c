@@ -9,7 +9,7 @@
  * not looked at, so what waits there costs nothing.
  *
  * Slot first, then the row: the task is published in the worker's slot (under
- * JdgShared->lock where its queue has a limit, which makes the limit exact),
+ * JdgSharedLock where its queue has a limit, which makes the limit exact),
  * then its row is locked without waiting, then its state is checked in the
  * locked version.  So whoever finds the row locked finds the task in a slot.
  *
@@ -35,6 +35,9 @@
 #include "base/fault.h"
 #include "base/spi.h"
 #include "queue/queue.h"
+#include "shared/database.h"
+#include "shared/queue_load.h"
+#include "shared/shmem.h"
 #include "task/claim.h"
 #include "task/ready.h"
 
@@ -58,7 +61,7 @@ jdg_slot_hold(JdgSlot *slot, const JdgTask *task, int32 queue_limit)
 
 	if (queue_limit > 0)
 	{
-		LWLockAcquire(JdgShared->lock, LW_EXCLUSIVE);
+		LWLockAcquire(JdgSharedLock, LW_EXCLUSIVE);
 		ok = jdg_queue_has_room(db, task->queue_id, queue_limit);
 	}
 	if (ok)
@@ -79,7 +82,7 @@ jdg_slot_hold(JdgSlot *slot, const JdgTask *task, int32 queue_limit)
 		SpinLockRelease(&slot->mutex);
 	}
 	if (queue_limit > 0)
-		LWLockRelease(JdgShared->lock);
+		LWLockRelease(JdgSharedLock);
 	return ok;
 }
 

@@ -8,7 +8,7 @@
 #ifndef JDG_TASK_CLAIM_H
 #define JDG_TASK_CLAIM_H
 
-#include "shared/shmem.h"
+#include "shared/slot.h"
 #include "task/task.h"
 
 /*

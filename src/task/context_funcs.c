@@ -32,9 +32,11 @@
 #include "base/clock.h"
 #include "base/compat.h"
 #include "base/errors.h"
+#include "base/settings.h"
 #include "base/spi.h"
 #include "exec/exec.h"
 #include "shared/shmem.h"
+#include "shared/slot.h"
 #include "task/log.h"
 #include "task/read_funcs.h"
 
@@ -63,11 +65,11 @@ own_deadline(void)
 {
 	TimestampTz deadline = DT_NOEND;
 
-	if (JdgShared == NULL)
+	if (JdgSharedLock == NULL)
 		return deadline;
-	for (int i = 0; i < JdgShared->nslots; i++)
+	for (int i = 0; i < jdg_max_workers; i++)
 	{
-		JdgSlot    *slot = &JdgShared->slots[i];
+		JdgSlot    *slot = &jdg_slots[i];
 
 		if (slot->pid != MyProcPid)
 			continue;

@@ -13,7 +13,8 @@
 
 #include "access/xact.h"
 
-#include "shared/shmem.h"
+#include "shared/counters.h"
+#include "shared/database.h"
 #include "task/count.h"
 #include "task/task.h"
 
@@ -44,13 +45,13 @@ add_histogram(pg_atomic_uint64 *hist, const uint32 *n)
 static void
 xact_callback(XactEvent event, void *arg)
 {
-	JdgStats   *stats;
+	JdgCounters *stats;
 
 	if (counts.db == NULL)
 		return;
 	if (event == XACT_EVENT_COMMIT)
 	{
-		stats = &counts.db->stats;
+		stats = &counts.db->counters;
 		pg_atomic_fetch_add_u64(&stats->completed, counts.completed);
 		pg_atomic_fetch_add_u64(&stats->failed, counts.failed);
 		pg_atomic_fetch_add_u64(&stats->retried, counts.retried);
@@ -85,7 +86,7 @@ jdg_count_attempt(char status, bool stays, int64 waited, int64 ran)
 	else if (status == JDG_STATUS_LOST)
 		counts.lost++;
 	if (waited >= 0)
-		counts.waited[jdg_hist_bucket(waited)]++;
+		counts.waited[jdg_histogram_bucket(waited)]++;
 	if (ran >= 0)
-		counts.ran[jdg_hist_bucket(ran)]++;
+		counts.ran[jdg_histogram_bucket(ran)]++;
 }

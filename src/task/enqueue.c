@@ -26,6 +26,7 @@
 #include "base/errors.h"
 #include "base/locks.h"
 #include "base/spi.h"
+#include "shared/database.h"
 #include "shared/shmem.h"
 #include "task/enqueue.h"
 #include "task/insert.h"

@@ -23,6 +23,7 @@
 #include "base/errors.h"
 #include "base/spi.h"
 #include "shared/shmem.h"
+#include "shared/slot.h"
 #include "task/enqueue.h"
 #include "task/locktask.h"
 
@@ -50,7 +51,7 @@ wait_for_holder(int64 task_id)
 
 	if (jdg_run(&q, v, NULL, 0) > 0)
 		holder = DatumGetTransactionId(jdg_col(0, 1, &isnull));
-	if (JdgShared && jdg_slot_find_task(MyDatabaseId, task_id, NULL))
+	if (JdgSharedLock && jdg_slot_find_task(MyDatabaseId, task_id, NULL))
 		return;
 	if (TransactionIdIsNormal(holder) && TransactionIdIsInProgress(holder) &&
 		!TransactionIdIsCurrentTransactionId(holder))
@@ -70,7 +71,7 @@ jdg_task_hold(int64 task_id, JdgTask *task, MemoryContext mcxt)
 	for (;;)
 	{
 		CHECK_FOR_INTERRUPTS();
-		if (JdgShared && jdg_slot_find_task(MyDatabaseId, task_id, NULL))
+		if (JdgSharedLock && jdg_slot_find_task(MyDatabaseId, task_id, NULL))
 			return JDG_HOLD_RUNNING;
 		if (jdg_task_load(task_id, true, task, mcxt))
 		{

@@ -9,7 +9,7 @@
 #define JDG_TASK_LOCKTASK_H
 
 #include "base/compat.h"
-#include "shared/shmem.h"
+#include "shared/slot.h"
 #include "task/task.h"
 
 typedef enum JdgHold

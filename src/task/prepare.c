@@ -24,7 +24,6 @@
 #include "base/errors.h"
 #include "base/settings.h"
 #include "base/spi.h"
-#include "flow/run/run_row.h"
 #include "handler/command.h"
 #include "task/enqueue.h"
 #include "task/retry.h"
@@ -240,14 +239,6 @@ raise_not_a_command(const char *text, ErrorData *err)
 			 internalerrposition(err ? err->cursorpos : 0)));
 }
 
-/* A flow is started with the payload as its input. */
-static const char *
-start_of_flow(const char *name)
-{
-	return psprintf("SELECT jadugar.start_flow(%s, $1)",
-					quote_literal_cstr(name));
-}
-
 /* What was found acceptable before is not parsed again. */
 static void
 classify(const char *text, char *kind, bool *standalone, ErrorData **error)
@@ -298,9 +289,8 @@ jdg_task_prepare(const JdgTaskOptions *o, Oid owner, int32 default_attempts,
 		h = jdg_handler_get(o->command, owner);
 		if (h != NULL)
 			standalone = h->standalone;
-		else if (jdg_flow_name_known(owner, o->command))
+		else if ((command = jdg_command_resolve_name(owner, o->command)) != NULL)
 		{
-			command = start_of_flow(o->command);
 			kind = JDG_COMMAND_SQL;
 			standalone = false;
 		}

@@ -26,6 +26,8 @@
 #include "base/compat.h"
 #include "base/objects.h"
 #include "queue/queue.h"
+#include "shared/database.h"
+#include "task/task.h"
 #include "task/ready.h"
 
 /* microseconds before it is tried again to do with marks */
@@ -144,7 +146,7 @@ mark_all(JdgDb *db, Oid owner)
 	bool		ok = n <= JDG_MARKS_MAX;
 
 	for (int i = 0; i < n && ok; i++)
-		ok = jdg_mark_make(db, kinds[i].owner, kinds[i].queue_id,
+		ok = jdg_mark_make(&db->marks, kinds[i].owner, kinds[i].queue_id,
 						   kinds[i].priority);
 	pfree(kinds);
 	return ok;
@@ -229,7 +231,7 @@ jdg_ready_sources(JdgDb *db, Oid owner, int *nsources)
 	static TimestampTz plain_until = 0;
 	JdgMarkLook looks[JDG_MARKS_MAX];
 	uint32		lost_now;
-	int			n = jdg_marks_look(db, owner, looks, &lost_now);
+	int			n = jdg_marks_look(&db->marks, owner, looks, &lost_now);
 	JdgSource  *sources;
 
 	if (!complete || lost != lost_now)
@@ -245,7 +247,7 @@ jdg_ready_sources(JdgDb *db, Oid owner, int *nsources)
 		}
 		/* what was lost since the look is looked for next time */
 		lost = lost_now;
-		n = jdg_marks_look(db, owner, looks, &lost_now);
+		n = jdg_marks_look(&db->marks, owner, looks, &lost_now);
 	}
 	sources = palloc(sizeof(JdgSource) * Max(n, 1));
 	*nsources = marked_sources(looks, n, sources);
@@ -310,7 +312,7 @@ jdg_ready_open(JdgDb *db, JdgSource *src, Relation heap, Relation index)
 	src->slot = table_slot_create(heap, NULL);
 	jdg_ready_advance(src);
 	if (src->marked)
-		jdg_mark_move(db, &src->look,
+		jdg_mark_move(&db->marks, &src->look,
 					  src->has_head ? src->head : jdg_position_last);
 }
 

@@ -13,7 +13,8 @@
 #include "access/skey.h"
 #include "executor/tuptable.h"
 
-#include "task/marks.h"
+#include "shared/database.h"
+#include "shared/marks.h"
 
 /* tasks of one queue and priority */
 typedef struct JdgSource

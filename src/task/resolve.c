@@ -45,7 +45,7 @@
 #include "base/compat.h"
 #include "base/fault.h"
 #include "base/spi.h"
-#include "shared/shmem.h"
+#include "shared/wakeup.h"
 #include "task/enqueue.h"
 #include "task/insert.h"
 #include "task/resolve.h"

@@ -38,8 +38,7 @@
 #include "base/spi.h"
 #include "handler/command.h"
 #include "queue/queue.h"
-#include "schedule/stat.h"
-#include "shared/shmem.h"
+#include "shared/wakeup.h"
 #include "task/count.h"
 #include "task/decide.h"
 #include "task/enqueue.h"
@@ -223,64 +222,6 @@ release_unique_key(const JdgTask *t, TimestampTz now)
 	jdg_run(&q, v, NULL, 0);
 }
 
-/*
- * What was cancelled before it began says nothing about how a schedule runs.
- * It is also what sessions settle, and a session would keep schedule_stat's
- * row locked until it commits, with every worker that settles waiting.
- */
-static bool
-counts_for_schedule(const JdgOutcome *o, const JdgDecision *d)
-{
-	return !d->stays &&
-		(o->end != JDG_END_CANCELLED || o->started_at != DT_NOBEGIN);
-}
-
-static int
-add_counts(const JdgTask *tasks, const JdgOutcome *o, const JdgDecision *d,
-		   int n, JdgScheduleCount *counts)
-{
-	int			k = 0;
-
-	for (int i = 0; i < n; i++)
-	{
-		JdgScheduleCount *c = counts;
-
-		if (tasks[i].schedule_id == 0 || !counts_for_schedule(&o[i], &d[i]))
-			continue;
-		while (c < counts + k && c->schedule_id != tasks[i].schedule_id)
-			c++;
-		if (c == counts + k)
-		{
-			memset(c, 0, sizeof(*c));
-			c->schedule_id = tasks[i].schedule_id;
-			c->last_run_at = c->last_success_at = DT_NOBEGIN;
-			k++;
-		}
-		if (o[i].started_at != DT_NOBEGIN)
-			c->last_run_at = o[i].started_at;
-		c->last_status = d[i].status;
-		if (d[i].status == JDG_STATUS_COMPLETED)
-		{
-			c->last_success_at = o[i].finished_at;
-			c->completed++;
-		}
-		else
-			c->failures++;
-	}
-	return k;
-}
-
-static void
-count_for_schedules(const JdgTask *tasks, const JdgOutcome *o,
-					const JdgDecision *d, int n)
-{
-	JdgScheduleCount *counts = palloc(sizeof(JdgScheduleCount) * n);
-	int			k = add_counts(tasks, o, d, n, counts);
-
-	if (k > 0)
-		jdg_schedule_count(counts, k);
-}
-
 /* A hook of a handler runs as a task of its own, as the same owner. */
 static void
 enqueue_hook(const JdgTask *t, const JdgOutcome *o, const JdgDecision *d,
@@ -371,11 +312,14 @@ count_attempts(const JdgTask *tasks, const JdgOutcome *o, const JdgDecision *d,
 	}
 }
 
+/* maximum number of modules that follow the ends of tasks */
+#define JDG_FOLLOWERS_MAX 16
+
 /* Is there more to write than its row and its history? */
 static bool
 has_more(const JdgTask *t, const JdgOutcome *o, const JdgDecision *d)
 {
-	return d->stays || t->schedule_id != 0 || t->concurrency_key != NULL ||
+	return d->stays || t->concurrency_key != NULL ||
 		t->unique_key != NULL || o->cleanup != NULL || o->on_error != NULL;
 }
 
@@ -390,33 +334,85 @@ write_more(JdgTask *tasks, const JdgOutcome *o, const JdgDecision *d, int n,
 			put_back(&tasks[i], &d[i]);
 		run_hooks(&tasks[i], &o[i], &d[i]);
 	}
-	count_for_schedules(tasks, o, d, n);
 	release_keys(tasks, o, d, n);
 	return ndone > 0 ? jdg_resolve_finished(done, ndone) : NIL;
 }
 
 static void cancel_dependants(List *ids);
 
-JdgSettleSteps jdg_settle_steps = NULL;
-
-/* Returns the ids of dependants that are to be cancelled, unless "cancel". */
-static List *
-settle(JdgTask *tasks, const JdgOutcome *outcomes, int n, bool cancel)
+/* The modules that follow ends of tasks, and whether these concern them. */
+typedef struct Followers
 {
+	int			n;
+	const JdgEndFollower *follower[JDG_FOLLOWERS_MAX];
+	bool		concerned[JDG_FOLLOWERS_MAX];
+} Followers;
+
+/*
+ * Which followers do the ends of these tasks concern?  True: one of them has
+ * something to write.
+ */
+static bool
+ask_followers(Followers *f, const JdgTask *tasks, int n)
+{
+	bool		writes = false;
+
+	f->n = 0;
+	jdg_foreach_module(module)
+	{
+		if (module->follower == NULL)
+			continue;
+		Assert(f->n < JDG_FOLLOWERS_MAX);
+		f->follower[f->n] = module->follower;
+		f->concerned[f->n] = false;
+		for (int i = 0; i < n && !f->concerned[f->n]; i++)
+			f->concerned[f->n] = module->follower->concerns(&tasks[i]);
+		writes |= f->concerned[f->n++] && module->follower->written != NULL;
+	}
+	return writes;
+}
+
+static void
+followers_decided(const Followers *f, JdgEnds *ends)
+{
+	for (int i = 0; i < f->n; i++)
+	{
+		if (f->concerned[i] && f->follower[i]->decided)
+			f->follower[i]->decided(ends);
+	}
+}
+
+static void
+followers_written(const Followers *f, JdgEnds *ends)
+{
+	for (int i = 0; i < f->n; i++)
+	{
+		if (f->concerned[i] && f->follower[i]->written)
+			f->follower[i]->written(ends);
+	}
+}
+
+/*
+ * Settle the ends of some tasks.  Returns the ids of dependants that are to
+ * be cancelled; if the ends are final, it cancels them itself.
+ */
+static List *
+settle(JdgEnds *ends)
+{
+	JdgTask    *tasks = ends->tasks;
+	const JdgOutcome *outcomes = ends->outcomes;
+	int			n = ends->n;
 	List	   *to_cancel = NIL;
 	JdgDecision *d = palloc(sizeof(JdgDecision) * Max(n, 1));
 	JdgFinished *done = palloc(sizeof(JdgFinished) * Max(n, 1));
 	int			ndone = 0;
-	bool		more = false;
-	bool		steps = false;
+	Followers	followers;
+	bool		more = ask_followers(&followers, tasks, n);
 
+	ends->decisions = d;
 	for (int i = 0; i < n; i++)
-	{
 		jdg_decide(&tasks[i], &outcomes[i], &d[i]);
-		steps |= tasks[i].flow_run != 0;
-	}
-	if (steps)
-		jdg_settle_steps(tasks, outcomes, d, n, cancel);
+	followers_decided(&followers, ends);
 	for (int i = 0; i < n; i++)
 	{
 		more |= has_more(&tasks[i], &outcomes[i], &d[i]);
@@ -431,11 +427,12 @@ settle(JdgTask *tasks, const JdgOutcome *outcomes, int n, bool cancel)
 	{
 		JdgInternal in;
 
-		/* who cancels the dependants himself is inside already */
-		if (cancel)
+		/* the caller that cancels the dependants itself is inside already */
+		if (ends->final)
 			jdg_internal_begin(&in);
 		to_cancel = write_more(tasks, outcomes, d, n, done, ndone);
-		if (cancel)
+		followers_written(&followers, ends);
+		if (ends->final)
 		{
 			cancel_dependants(to_cancel);
 			to_cancel = NIL;
@@ -453,6 +450,7 @@ static List *
 settle_cancel(JdgTask *task, const char *reason)
 {
 	JdgOutcome	o;
+	JdgEnds		ends = {task, &o, NULL, 1, false, NULL};
 	List	   *to_cancel;
 
 	memset(&o, 0, sizeof(o));
@@ -461,7 +459,7 @@ settle_cancel(JdgTask *task, const char *reason)
 	o.finished_at = jdg_now();
 	o.row_count = -1;
 	o.reason = reason;
-	to_cancel = settle(task, &o, 1, false);
+	to_cancel = settle(&ends);
 	/* this session is in no slot: see resolve.c */
 	if (task->concurrency_key != NULL)
 		jdg_wake_scheduler_at_commit(JDG_WAKE_SWEEP);
@@ -490,9 +488,12 @@ cancel_dependants(List *ids)
 }
 
 void
-jdg_settle(JdgTask *tasks, const JdgOutcome *outcomes, int n)
+jdg_settle(JdgTask *tasks, const JdgOutcome *outcomes, int n,
+		   JdgFollow *follow)
 {
-	(void) settle(tasks, outcomes, n, true);
+	JdgEnds		ends = {tasks, outcomes, NULL, n, true, follow};
+
+	(void) settle(&ends);
 }
 
 /*

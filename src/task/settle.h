@@ -8,8 +8,8 @@
 #ifndef JDG_TASK_SETTLE_H
 #define JDG_TASK_SETTLE_H
 
-#include "nodes/pg_list.h"
-
+#include "base/module.h"
+#include "task/follow.h"
 #include "task/history.h"
 #include "task/task.h"
 
@@ -45,9 +45,12 @@ typedef struct JdgOutcome
 /*
  * Write what follows from the ends of n tasks, whose rows this transaction
  * has locked: delete or put back the rows, history, dependants, keys,
- * hooks.  With an active snapshot.  Wake-ups are queued for commit.
+ * hooks, and what the modules that follow ends write (base/module.h).  What
+ * may run at once in this transaction goes to "follow", if that is not NULL.
+ * With an active snapshot.  Wake-ups are queued for commit.
  */
-extern void jdg_settle(JdgTask *tasks, const JdgOutcome *outcomes, int n);
+extern void jdg_settle(JdgTask *tasks, const JdgOutcome *outcomes, int n,
+					   JdgFollow *follow);
 
 /* a task leaves that never ran: cancelled; inside jdg_internal_begin() */
 extern void jdg_settle_cancel(JdgTask *task, const char *reason);
@@ -61,18 +64,5 @@ typedef struct JdgDecision
 	char		status;			/* of the history row, '\0': none */
 	const char *error_code;
 } JdgDecision;
-
-/*
- * Tasks among these are steps of flows.  Called before anything is written or
- * locked for them; may decide that one that was to be tried again is not.
- * ours: this transaction settles, and ends, at once; not so in a session that
- * cancels.
- */
-typedef void (*JdgSettleSteps) (JdgTask *tasks, const JdgOutcome *outcomes,
-								JdgDecision *decisions, int n,
-								bool ours);
-
-/* set by flow/, which comes after queue/ */
-extern JdgSettleSteps jdg_settle_steps;
 
 #endif							/* JDG_TASK_SETTLE_H */

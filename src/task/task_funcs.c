@@ -30,6 +30,8 @@
 #include "handler/handler.h"
 #include "queue/queue.h"
 #include "shared/shmem.h"
+#include "shared/slot.h"
+#include "shared/wakeup.h"
 #include "task/enqueue.h"
 #include "task/insert.h"
 #include "task/locktask.h"

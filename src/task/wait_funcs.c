@@ -35,6 +35,7 @@
 #include "base/errors.h"
 #include "base/spi.h"
 #include "exec/exec.h"
+#include "shared/database.h"
 #include "shared/shmem.h"
 #include "task/history.h"
 #include "task/read_funcs.h"

@@ -22,9 +22,13 @@
 
 #include "base/fault.h"
 #include "base/objects.h"
-#include "shared/shmem.h"
+#include "shared/database.h"
+#include "shared/launcher_state.h"
+#include "shared/marks.h"
+#include "shared/marks.h"
+#include "shared/pool.h"
+#include "shared/wakeup.h"
 #include "task/enqueue.h"
-#include "task/marks.h"
 
 #define MAX_OWNERS 16
 #define MAX_PUBLISHED 16
@@ -99,7 +103,7 @@ act(void)
 		jdg_launcher_wake(true);
 	}
 	if (pending.enqueued > 0)
-		pg_atomic_fetch_add_u64(&db->stats.enqueued, pending.enqueued);
+		pg_atomic_fetch_add_u64(&db->counters.enqueued, pending.enqueued);
 
 	if (pending.enqueued > 0 || (why & JDG_WAKE_SCHEDULES))
 		pg_atomic_write_u32(&db->used, 1);
@@ -109,10 +113,10 @@ act(void)
 	{
 		Published  *p = &pending.published[i];
 
-		jdg_mark_publish(db, p->owner, p->queue_id, p->priority, p->position);
+		jdg_mark_publish(&db->marks, p->owner, p->queue_id, p->priority, p->position);
 	}
 	if (pending.published_overflow)
-		jdg_marks_forget(db);
+		jdg_marks_forget(&db->marks);
 
 	/* pairs with the scheduler's order: publish, then take a snapshot */
 	pg_memory_barrier();
@@ -120,8 +124,8 @@ act(void)
 		why |= JDG_WAKE_SCHEDULES;
 	for (int i = 0; i < pending.nrecheck; i++)
 	{
-		jdg_db_recheck(db, pending.recheck[i].task_id,
-					   pending.recheck[i].finished);
+		jdg_wakeup_recheck(&db->wakeup, pending.recheck[i].task_id,
+						   pending.recheck[i].finished);
 		why |= JDG_WAKE_RECHECK;
 	}
 	if (pending.recheck_overflow)
@@ -133,7 +137,7 @@ act(void)
 	{
 		for (int i = 0; i < pending.nowners; i++)
 		{
-			if (!jdg_slots_call(db->dboid, pending.owners[i]))
+			if (!jdg_pool_notify(db->dboid, pending.owners[i]))
 				why |= JDG_WAKE_WORK;
 		}
 		if (pending.owners_overflow)

@@ -29,8 +29,11 @@
 #include "base/fault.h"
 #include "base/settings.h"
 #include "base/spi.h"
-#include "flow/run/held.h"
 #include "queue/queue.h"
+#include "shared/database.h"
+#include "shared/pool.h"
+#include "shared/suspect.h"
+#include "shared/wakeup.h"
 #include "worker/worker.h"
 
 /* how often a lone task runs again for a conflict that may be ours */
@@ -72,9 +75,12 @@ join_group(const JdgTask *t, int n)
 	return n == 0 ? JDG_JOIN_LAST : JDG_JOIN_NO;
 }
 
-/* Write the ends of those tasks of the group, from "first", that have one. */
+/*
+ * Write the ends of those tasks of the group, from "first", that have one.
+ * Tasks that may follow in this transaction go to "follow".
+ */
 static void
-settle_group(int first)
+settle_group(int first, JdgFollow *follow)
 {
 	JdgTask    *tasks = palloc(sizeof(JdgTask) * JDG_GROUP_MAX);
 	JdgOutcome *outcomes = palloc(sizeof(JdgOutcome) * JDG_GROUP_MAX);
@@ -91,7 +97,7 @@ settle_group(int first)
 		return;
 	pgstat_report_activity(STATE_RUNNING, "jadugar: settling tasks");
 	PushActiveSnapshot(GetTransactionSnapshot());
-	jdg_settle(tasks, outcomes, n);
+	jdg_settle(tasks, outcomes, n, follow);
 	jdg_log_flush();
 	JDG_FAULT("settle-written");
 	PopActiveSnapshot();
@@ -117,7 +123,7 @@ after_commit(bool temp_used)
 	SpinLockAcquire(&jdg_my_slot->mutex);
 	jdg_my_slot->tasks_done += done;
 	SpinLockRelease(&jdg_my_slot->mutex);
-	pg_atomic_fetch_add_u64(&db->stats.groups, done > 0);
+	pg_atomic_fetch_add_u64(&db->counters.groups, done > 0);
 	if (pg_atomic_read_u32(&db->interest) != 0)
 		jdg_db_wake(db, JDG_WAKE_RECHECK);
 	/* what is committed is not charged for an error in what follows */
@@ -145,7 +151,7 @@ commit_group(void)
 static void
 ask_for_help(void)
 {
-	if (group.more && !jdg_slots_call(MyDatabaseId, jdg_my_slot->owner))
+	if (group.more && !jdg_pool_notify(MyDatabaseId, jdg_my_slot->owner))
 		jdg_db_wake(jdg_my_db(), JDG_WAKE_WORK);
 }
 
@@ -231,7 +237,7 @@ write_unwritten(int first)
 	for (int i = first; i < group.n; i++)
 	{
 		if (group.task[i].unwritten && (i >= group.ran || !group.has_outcome[i]))
-			jdg_held_write(&group.task[i]);
+			jdg_follow_write(&group.task[i]);
 	}
 	PopActiveSnapshot();
 }
@@ -250,24 +256,24 @@ may_follow(const JdgTask *t)
 		queue.max_concurrency <= 0 && !jdg_claims_paused();
 }
 
-/* What follows from the tasks just run, and may run here too, joins. */
+/*
+ * Settle the tasks just run; tasks that follow from them and may run in this
+ * transaction join the group.
+ */
 static void
 settle_and_follow(int first, bool go_on)
 {
-	static JdgHeld held;
+	static JdgFollow follow;
 
-	held.wanted = may_follow;
-	held.mcxt = jdg_group_context;
-	held.max = JDG_GROUP_MAX - group.n;
-	held.n = 0;
-	if (go_on && !jdg_my_slot->leave)
-		jdg_held = &held;
-	settle_group(first);
-	jdg_held = NULL;
-	for (int i = 0; i < held.n; i++)
+	follow.may_follow = may_follow;
+	follow.mcxt = jdg_group_context;
+	follow.max = JDG_GROUP_MAX - group.n;
+	follow.n = 0;
+	settle_group(first, go_on && !jdg_my_slot->leave ? &follow : NULL);
+	for (int i = 0; i < follow.n; i++)
 	{
-		group.task[group.n] = held.task[i];
-		(void) jdg_slot_hold(jdg_my_slot, &held.task[i], 0);
+		group.task[group.n] = follow.task[i];
+		(void) jdg_slot_hold(jdg_my_slot, &follow.task[i], 0);
 		group.n++;
 	}
 }
@@ -377,7 +383,7 @@ settle_standalone(void)
 		now.state == JDG_STATE_STANDALONE &&
 		now.attempt == group.task[0].attempt &&
 		now.started_at == group.task[0].started_at)
-		jdg_settle(&now, &group.outcome[0], 1);
+		jdg_settle(&now, &group.outcome[0], 1, NULL);
 	else
 		ereport(WARNING,
 				(errmsg("task %lld was settled by somebody else",
@@ -444,7 +450,7 @@ charge_failed_commit(void)
 		group.outcome[0] = failed_outcome;
 		group.has_outcome[0] = true;
 		group.ran = 1;
-		settle_group(0);
+		settle_group(0, NULL);
 	}
 	JDG_FAULT("failed-commit-charged");
 	commit_group();
@@ -527,7 +533,6 @@ jdg_group_failed(ErrorData *edata)
 
 	/* an error between the note and the task's own handler left it there */
 	jdg_suspect_end();
-	jdg_held = NULL;
 	if (standalone_open)
 	{
 		/* only for a worker that died in a task is its end written by others */

@@ -35,6 +35,7 @@
 #include "base/clock.h"
 #include "base/fault.h"
 #include "base/settings.h"
+#include "shared/suspect.h"
 #include "task/enqueue.h"
 #include "worker/worker.h"
 

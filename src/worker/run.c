@@ -26,9 +26,10 @@
 #include "base/errors.h"
 #include "base/fault.h"
 #include "base/json.h"
+#include "base/module.h"
 #include "base/spi.h"
 #include "exec/exec.h"
-#include "flow/run/data.h"
+#include "shared/suspect.h"
 #include "task/enqueue.h"
 #include "worker/worker.h"
 
@@ -174,6 +175,22 @@ end_as_cancelled(JdgOutcome *o, int index)
 	}
 }
 
+/* The payload from the module that made the task. */
+static Jsonb *
+module_payload(const JdgTask *task)
+{
+	Jsonb	   *payload;
+
+	jdg_foreach_module(module)
+	{
+		if (module->payload && module->payload(task, &payload))
+			return payload;
+	}
+	elog(ERROR, "no module has the payload of task %lld",
+		 (long long) task->task_id);
+	return NULL;				/* keep compiler quiet */
+}
+
 /*
  * What a task is given.  That of a step of a flow may be known only now; then
  * it is checked now, and stands in the history where it is not the data of
@@ -186,7 +203,7 @@ payload_of(JdgTask *task, JdgHandler *handler)
 
 	if (task->flow_data == JDG_DATA_NONE)
 		return task->payload;
-	payload = jdg_flow_payload(task);
+	payload = module_payload(task);
 	if (handler != NULL)
 		jdg_handler_check_payload(handler, payload);
 	if (task->flow_data != JDG_DATA_RUN && task->flow_data != JDG_DATA_INPUT)

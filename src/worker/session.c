@@ -22,6 +22,7 @@
 #include "utils/portal.h"
 
 #include "base/spi.h"
+#include "launcher/ddl_hook.h"
 #include "worker/worker.h"
 
 #define MAX_SUBXIDS 40

@@ -38,6 +38,11 @@
 #include "base/fault.h"
 #include "base/settings.h"
 #include "base/spi.h"
+#include "shared/database.h"
+#include "shared/pool.h"
+#include "shared/slot.h"
+#include "shared/suspect.h"
+#include "shared/wakeup.h"
 #include "worker/worker.h"
 
 /* a role whose last task is so long ago needs no warm worker */
@@ -74,12 +79,12 @@ worker_exit(int code, Datum arg)
 
 	jdg_suspect_end();
 	if (!jdg_slot_died(jdg_my_slot))
-		jdg_slot_release(my_slotno);
+		jdg_pool_release_slot(my_slotno);
 	if (db == NULL)
 		return;
 	if (!connected && !evicted && db->evicted_by == 0)
-		jdg_db_block(db, jdg_my_slot->owner, "worker_failed",
-					 jdg_now() + 5 * USECS_PER_SEC);
+		jdg_blocked_add(&db->blocked, jdg_my_slot->owner, "worker_failed",
+						jdg_now() + 5 * USECS_PER_SEC);
 	jdg_db_wake(db, JDG_WAKE_WORKER);
 }
 
@@ -119,12 +124,12 @@ should_make_room(void)
 {
 	JdgPoolState p;
 
-	if (!jdg_slot_is_wanted())
+	if (!jdg_pool_slot_is_wanted())
 		return false;
-	if (jdg_slots_of(MyDatabaseId, jdg_my_slot->owner, &p) <= 1 &&
+	if (jdg_pool_look(MyDatabaseId, jdg_my_slot->owner, &p) <= 1 &&
 		jdg_now() - jdg_my_slot->started_at <= USECS_PER_SEC)
 		return false;
-	return jdg_slot_yield(jdg_my_slot);
+	return jdg_pool_yield_slot(jdg_my_slot);
 }
 
 static bool
@@ -171,8 +176,8 @@ idle_for_long_enough(TimestampTz idle_since, TimestampTz *again)
 	*again = timeout;
 	if (now < timeout)
 		return false;
-	(void) jdg_pool_get(MyDatabaseId, jdg_my_slot->owner, &min, &max);
-	if (jdg_slot_may_leave(jdg_my_slot, min,
+	(void) jdg_pool_get_bounds(MyDatabaseId, jdg_my_slot->owner, &min, &max);
+	if (jdg_pool_may_leave(jdg_my_slot, min,
 						   now < cold ? jdg_warm_workers : 0))
 		return true;
 	*again = now < cold ? cold : DT_NOEND;
@@ -188,7 +193,7 @@ static bool
 wait_for_news(TimestampTz idle_since)
 {
 	/* the slot says IDLE: who wants one from now on finds us by that */
-	if (jdg_slot_is_wanted() && jdg_slot_yield(jdg_my_slot))
+	if (jdg_pool_slot_is_wanted() && jdg_pool_yield_slot(jdg_my_slot))
 		return false;
 	for (;;)
 	{
@@ -306,7 +311,7 @@ static void
 attach(int slotno)
 {
 	my_slotno = slotno;
-	jdg_my_slot = &JdgShared->slots[slotno];
+	jdg_my_slot = &jdg_slots[slotno];
 	SpinLockAcquire(&jdg_my_slot->mutex);
 	jdg_my_slot->pid = MyProcPid;
 	jdg_my_slot->latch = MyLatch;

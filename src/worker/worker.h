@@ -11,7 +11,7 @@
 #define JDG_WORKER_WORKER_H
 
 #include "exec/exec.h"
-#include "shared/shmem.h"
+#include "shared/slot.h"
 #include "task/claim.h"
 #include "task/settle.h"
 

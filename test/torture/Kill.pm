@@ -27,7 +27,7 @@ sub fault_points
 	my ($root) = @_;
 	my %seen;
 
-	foreach my $file (glob("$root/src/*/*.c"))
+	foreach my $file (glob("$root/src/*/*.c $root/src/*/*/*.c"))
 	{
 		$seen{$_} = 1 foreach slurp_file($file) =~ /JDG_FAULT\("([^"]+)"\)/g;
 	}

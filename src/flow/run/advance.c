@@ -35,7 +35,7 @@
 #include "flow/run/data.h"
 #include "flow/run/message.h"
 #include "flow/run/run.h"
-#include "shared/shmem.h"
+#include "shared/wakeup.h"
 #include "task/enqueue.h"
 #include "task/locktask.h"
 #include "task/settle.h"
@@ -256,8 +256,12 @@ end_of(const JdgTask *t, const JdgOutcome *o, const JdgDecision *d, TaskEnd *e)
 
 /* Steps that this transaction settles, in one pass. */
 static void
-settle_steps(JdgTask *tasks, const JdgOutcome *o, JdgDecision *d, int n)
+settle_steps(JdgEnds *ends)
 {
+	JdgTask    *tasks = ends->tasks;
+	const JdgOutcome *o = ends->outcomes;
+	JdgDecision *d = ends->decisions;
+	int			n = ends->n;
 	int64	   *runs = palloc(sizeof(int64) * n);
 	int			nruns = 0;
 	JdgAdvance *adv;
@@ -273,6 +277,7 @@ settle_steps(JdgTask *tasks, const JdgOutcome *o, JdgDecision *d, int n)
 	PushActiveSnapshot(GetTransactionSnapshot());
 	jdg_internal_begin(&in);
 	adv = jdg_advance_begin();
+	adv->follow = ends->follow;
 	adv->settling = tasks;
 	adv->decisions = d;
 	adv->nsettling = n;
@@ -348,40 +353,46 @@ jdg_task_told(JdgRunState *rs, int64 step_id, Jsonb *payload)
 
 /* The same told by a message. */
 static void
-report_steps(JdgTask *tasks, const JdgOutcome *o, const JdgDecision *d, int n)
+report_steps(const JdgEnds *ends)
 {
+	const JdgTask *tasks = ends->tasks;
 	JdgInternal in;
 
 	jdg_internal_begin(&in);
-	for (int i = 0; i < n; i++)
+	for (int i = 0; i < ends->n; i++)
 	{
 		TaskEnd		e;
 
-		if (tasks[i].flow_run == 0 || d[i].stays)
+		if (tasks[i].flow_run == 0 || ends->decisions[i].stays)
 			continue;
-		end_of(&tasks[i], &o[i], &d[i], &e);
+		end_of(&tasks[i], &ends->outcomes[i], &ends->decisions[i], &e);
 		jdg_flow_message(JDG_MESSAGE_TASK_ENDED, tasks[i].flow_run,
 						 tasks[i].step_id, NULL, end_to_jsonb(&e));
 	}
 	jdg_internal_end(&in);
 }
 
-/* Called by jdg_settle() and jdg_settle_cancel(), see settle.h. */
+static bool
+is_step(const JdgTask *task)
+{
+	return task->flow_run != 0;
+}
+
+/* Steps have ended: see base/module.h. */
 static void
-steps_settled(JdgTask *tasks, const JdgOutcome *o, JdgDecision *d, int n,
-			  bool ours)
+steps_decided(JdgEnds *ends)
 {
 	if (advancing)
 		return;
-	if (!ours || IsolationUsesXactSnapshot())
+	if (!ends->final || IsolationUsesXactSnapshot())
 	{
-		report_steps(tasks, o, d, n);
+		report_steps(ends);
 		return;
 	}
 	advancing = true;
 	PG_TRY();
 	{
-		settle_steps(tasks, o, d, n);
+		settle_steps(ends);
 	}
 	PG_FINALLY();
 	{
@@ -390,11 +401,7 @@ steps_settled(JdgTask *tasks, const JdgOutcome *o, JdgDecision *d, int n,
 	PG_END_TRY();
 }
 
-void
-jdg_flow_init(void)
-{
-	jdg_settle_steps = steps_settled;
-}
+const JdgEndFollower jdg_flow_follower = {is_step, steps_decided, NULL};
 
 /* ------------------------------------------------------------- a new run */
 

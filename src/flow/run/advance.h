@@ -9,11 +9,12 @@
 #ifndef JDG_FLOW_RUN_ADVANCE_H
 #define JDG_FLOW_RUN_ADVANCE_H
 
+#include "base/module.h"
 #include "flow/run/run_row.h"
 #include "task/task.h"
 
-/* from _PG_init: makes jdg_settle() tell us of tasks that are steps */
-extern void jdg_flow_init(void);
+/* takes part in the ends of tasks that are steps */
+extern const JdgEndFollower jdg_flow_follower;
 
 /*
  * Begin a run whose row's fields are set by the caller, but for what a run

@@ -17,12 +17,12 @@
 
 #include "base/fault.h"
 #include "base/json.h"
-#include "flow/run/held.h"
 #include "flow/run/message.h"
 #include "flow/run/run.h"
 #include "queue/queue.h"
-#include "shared/shmem.h"
+#include "shared/wakeup.h"
 #include "task/enqueue.h"
+#include "task/follow.h"
 #include "task/insert.h"
 
 static TimestampTz
@@ -88,7 +88,7 @@ jdg_step_task(JdgRunState *rs, JdgFlowStep *step, const JdgTask *template)
 	t->state = rs->r.paused_at != DT_NOBEGIN ? JDG_STATE_PAUSED :
 		jdg_state_without_dependencies(t);
 	ItemPointerSetInvalid(&t->tid);
-	if (!jdg_held_take(t))
+	if (!jdg_follow_take(rs->adv->follow, t))
 	{
 		if (adv->tasks == NULL)
 			adv->tasks = jdg_task_writer_begin();

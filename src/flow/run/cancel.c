@@ -16,9 +16,9 @@
 #include "miscadmin.h"
 
 #include "base/spi.h"
-#include "flow/run/held.h"
 #include "flow/run/message.h"
 #include "flow/run/run.h"
+#include "task/follow.h"
 #include "task/settle.h"
 
 /* Is it one of those that this transaction is settling, to be tried again? */
@@ -50,7 +50,7 @@ jdg_task_cancel(JdgRunState *rs, JdgFlowStep *step)
 	JdgAdvance *adv = rs->adv;
 	JdgTask		t;
 
-	if (cancel_settling(adv, step->task_id) || jdg_held_drop(step->task_id))
+	if (cancel_settling(adv, step->task_id) || jdg_follow_drop(adv->follow, step->task_id))
 		return true;
 	jdg_advance_write_tasks(adv);
 	if (jdg_task_load(step->task_id, true, &t, CurrentMemoryContext) &&

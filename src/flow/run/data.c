@@ -279,24 +279,32 @@ with_result(Jsonb *data, Jsonb *result)
 											  JsonbPGetDatum(jdg_json_finish(&st))));
 }
 
-Jsonb *
-jdg_flow_payload(const JdgTask *task)
+bool
+jdg_flow_payload(const JdgTask *task, Jsonb **payload)
 {
 	Jsonb	   *result;
-	Jsonb	   *data = read_data(task, &result);
+	Jsonb	   *data;
 
+	if (task->flow_run == 0)
+		return false;
+	data = read_data(task, &result);
 	switch (task->flow_data)
 	{
 		case JDG_DATA_RUN:
 		case JDG_DATA_INPUT:
-			return data;
+			*payload = data;
+			break;
 		case JDG_DATA_UNDO:
-			return result;
+			*payload = result;
+			break;
 		case JDG_DATA_UNDO_MAPPED:
-			return fill_in(task->payload, with_result(data, result));
+			*payload = fill_in(task->payload, with_result(data, result));
+			break;
 		default:
-			return fill_in(task->payload, data);
+			*payload = fill_in(task->payload, data);
+			break;
 	}
+	return true;
 }
 
 Jsonb *

@@ -14,8 +14,9 @@
  * The argument of a step's task (task.flow_data says what it is made of), in
  * the current context.  Evaluates paths as the current user, who is the
  * owner of the run.  Outside jdg_internal_begin(), with an active snapshot.
+ * False: the task is no step.
  */
-extern Jsonb *jdg_flow_payload(const JdgTask *task);
+extern bool jdg_flow_payload(const JdgTask *task, Jsonb **payload);
 
 /*
  * A row with one column that is an object or an array stands for that: what

@@ -1,12 +1,11 @@
 /*-------------------------------------------------------------------------
  *
  * duty.c
- *	  Flows in the scheduler's round: messages of sessions, and timers.
+ *	  Flows in the scheduler: messages of sessions, timers, old runs.
  *
- * Runs in the scheduler, each batch in a transaction of its own.  What a
- * batch does is made again by a crash that undoes it, so its commit is not
- * waited for (jdg_work_begin_async()): what follows from it is committed
- * after it.
+ * Runs in the scheduler, each batch in a transaction of its own.  A batch of
+ * messages or timers is repeated if a crash undoes it, so its commit does not
+ * wait for the disk (shared/work.h).
  *
  *-------------------------------------------------------------------------
  */
@@ -16,9 +15,12 @@
 #include "utils/memutils.h"
 
 #include "base/clock.h"
+#include "base/settings.h"
 #include "flow/run/advance.h"
+#include "flow/run/duty.h"
 #include "flow/run/message.h"
-#include "scheduler/scheduler.h"
+#include "flow/run/prune.h"
+#include "shared/work.h"
 
 /* messages or timers in a transaction */
 #define BATCH	256
@@ -51,12 +53,8 @@ look_again(bool all)
 	jdg_work_end();
 }
 
-/*
- * Serve what there is; returns when to look again.  "sweep": cancels that
- * have come to nothing are tried once more; the first time everything is.
- */
 TimestampTz
-jdg_flows_advance(bool sweep)
+jdg_flow_advance(JdgDb *db, uint32 why)
 {
 	static TimestampTz retry_at = DT_NOBEGIN;
 	TimestampTz next;
@@ -67,7 +65,7 @@ jdg_flows_advance(bool sweep)
 		look_again(true);
 		retry_at = DT_NOEND;
 	}
-	else if (sweep)
+	else if (why & JDG_WAKE_SWEEP)
 		look_again(false);
 	all = do_batches(jdg_flow_do_messages);
 	all &= do_batches(jdg_flow_do_timers);
@@ -79,4 +77,27 @@ jdg_flows_advance(bool sweep)
 	next = jdg_flow_next_due();
 	jdg_work_end();
 	return Min(next, retry_at);
+}
+
+TimestampTz
+jdg_flow_upkeep(JdgDb *db, uint32 why)
+{
+	static bool pruning = false;
+	static int64 pruned_to;		/* runs up to this one have been looked at */
+	static TimestampTz next;
+	int64		keep = (int64) jdg_history_retention * USECS_PER_MINUTE;
+
+	if (!pruning)
+	{
+		next = jdg_now() + USECS_PER_HOUR;
+		jdg_work_begin();
+		jdg_flow_prune_unused(jdg_now());
+		jdg_work_end();
+		pruned_to = 0;
+		pruning = true;
+	}
+	jdg_work_begin();
+	pruning = jdg_flow_prune_some(&pruned_to, jdg_now() - keep);
+	jdg_work_end();
+	return pruning ? DT_NOBEGIN : next;
 }

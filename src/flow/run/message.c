@@ -19,7 +19,7 @@
 #include "base/fault.h"
 #include "base/spi.h"
 #include "flow/run/message.h"
-#include "shared/shmem.h"
+#include "shared/wakeup.h"
 #include "task/enqueue.h"
 
 void

@@ -19,7 +19,7 @@
 #include "flow/run/message.h"
 #include "flow/run/redo.h"
 #include "flow/run/run.h"
-#include "shared/shmem.h"
+#include "shared/slot.h"
 #include "task/insert.h"
 #include "task/resolve.h"
 

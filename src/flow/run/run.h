@@ -49,6 +49,8 @@ typedef struct JdgAdvance
 	JdgTaskWriter *tasks;		/* NULL: none made so far */
 	int64		ntasks;
 
+	struct JdgFollow *follow;	/* steps that may run at once; NULL: none */
+
 	/* tasks that this transaction is settling, if it is */
 	JdgTask    *settling;
 	JdgDecision *decisions;

@@ -313,8 +313,9 @@ jdg_flow_run_write(JdgFlowRun **runs, int n)
 	table_close(rel, NoLock);
 }
 
-bool
-jdg_flow_name_known(Oid owner, const char *name)
+/* Has the role a flow or a draft of this name? */
+static bool
+name_known(Oid owner, const char *name)
 {
 	static JdgQuery q = {
 		"SELECT EXISTS (SELECT FROM jadugar.flow_version WHERE owner = $1 "
@@ -330,4 +331,13 @@ jdg_flow_name_known(Oid owner, const char *name)
 	known = jdg_run(&q, v, NULL, 1) > 0 && jdg_col_bool(0, 1);
 	jdg_internal_end(&in);
 	return known;
+}
+
+char *
+jdg_flow_resolve_name(Oid owner, const char *name)
+{
+	if (!name_known(owner, name))
+		return NULL;
+	return psprintf("SELECT jadugar.start_flow(%s, $1)",
+					quote_literal_cstr(name));
 }

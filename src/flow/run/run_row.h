@@ -88,8 +88,8 @@ extern bool jdg_flow_run_insert_once(JdgFlowRun *run);
  */
 extern void jdg_flow_run_write(JdgFlowRun **runs, int n);
 
-/* is there a flow of that name, or a draft of one?  Inside or outside */
-extern bool jdg_flow_name_known(Oid owner, const char *name);
+/* a resolver of command names (handler/command.h): flows and drafts */
+extern char *jdg_flow_resolve_name(Oid owner, const char *name);
 
 /* has the run ended for good? */
 extern bool jdg_flow_run_is_over(char status);

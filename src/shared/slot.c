@@ -1,15 +1,9 @@
 /*-------------------------------------------------------------------------
  *
- * slots.c
- *	  Worker slots: one per possible worker, shared by all databases.
+ * slot.c
+ *	  Worker slots, see slot.h.
  *
- * What one worker does; its role's workers together are in pools.c.
- *
- * A slot is allocated by a scheduler before it registers the worker, filled
- * by the worker, and released when the worker has ended.  A worker publishes
- * a task in its slot before it locks the task's row, and says so when it has
- * got the lock.  Requests to cancel are left only where the row is locked:
- * a worker that did not get it forgets the task without a look at requests.
+ * Runs in any process.  The workers of a role together: pool.c.
  *
  *-------------------------------------------------------------------------
  */
@@ -17,24 +11,60 @@
 
 #include <signal.h>
 
+#include "miscadmin.h"
+#include "port/atomics.h"
+#include "storage/lwlock.h"
+#include "storage/shmem.h"
+
 #include "base/clock.h"
 #include "base/fault.h"
 #include "base/settings.h"
+#include "shared/database.h"
 #include "shared/shmem.h"
+#include "shared/slot.h"
 
-/*
- * Reserve a free slot; -1 if there is none.  The caller registers a worker
- * with this number or gives it back with jdg_slot_free_unstarted().
- */
+typedef struct Slots
+{
+	pg_atomic_uint32 dead;		/* slots in state JDG_SLOT_DEAD */
+	JdgSlot		slot[FLEXIBLE_ARRAY_MEMBER];	/* jdg_max_workers */
+} Slots;
+
+static Slots *slots = NULL;
+JdgSlot    *jdg_slots = NULL;
+
+static Size
+slots_size(void)
+{
+	return add_size(offsetof(Slots, slot),
+					mul_size(jdg_max_workers, sizeof(JdgSlot)));
+}
+
+static void
+slots_init(void *at, bool found)
+{
+	slots = at;
+	jdg_slots = slots->slot;
+	if (found)
+		return;
+	memset(slots, 0, slots_size());
+	pg_atomic_init_u32(&slots->dead, 0);
+	for (int i = 0; i < jdg_max_workers; i++)
+		SpinLockInit(&jdg_slots[i].mutex);
+}
+
+const JdgShmemPart jdg_slots_shmem = {
+	"jadugar slots", slots_size, slots_init
+};
+
 int
 jdg_slot_allocate(Oid dboid, Oid owner)
 {
 	int			found = -1;
 
-	LWLockAcquire(JdgShared->lock, LW_EXCLUSIVE);
-	for (int i = 0; i < JdgShared->nslots; i++)
+	LWLockAcquire(JdgSharedLock, LW_EXCLUSIVE);
+	for (int i = 0; i < jdg_max_workers; i++)
 	{
-		JdgSlot    *slot = &JdgShared->slots[i];
+		JdgSlot    *slot = &jdg_slots[i];
 
 		if (slot->state != JDG_SLOT_FREE)
 			continue;
@@ -64,19 +94,16 @@ jdg_slot_allocate(Oid dboid, Oid owner)
 		found = i;
 		break;
 	}
-	LWLockRelease(JdgShared->lock);
+	LWLockRelease(JdgSharedLock);
 	return found;
 }
 
-/* The slot is empty again; schedulers that wait for one are told. */
 void
-jdg_slot_release(int slotno)
+jdg_slot_clear_all(JdgSlot *slot)
 {
-	JdgSlot    *slot = &JdgShared->slots[slotno];
-
 	SpinLockAcquire(&slot->mutex);
 	if (slot->state == JDG_SLOT_DEAD)
-		pg_atomic_fetch_sub_u32(&JdgShared->dead, 1);
+		pg_atomic_fetch_sub_u32(&slots->dead, 1);
 	slot->state = JDG_SLOT_FREE;
 	slot->generation++;
 	slot->pid = 0;
@@ -84,23 +111,20 @@ jdg_slot_release(int slotno)
 	slot->ntasks = 0;
 	slot->current = -1;
 	SpinLockRelease(&slot->mutex);
-	jdg_slot_offer();
 }
 
-/* Give back a slot whose worker never came to life. */
-void
-jdg_slot_free_unstarted(int slotno)
+bool
+jdg_slot_is_starting(JdgSlot *slot)
 {
-	JdgSlot    *slot = &JdgShared->slots[slotno];
-	bool		mine;
+	bool		starting;
 
 	SpinLockAcquire(&slot->mutex);
-	mine = slot->state == JDG_SLOT_STARTING;
+	starting = slot->state == JDG_SLOT_STARTING;
 	SpinLockRelease(&slot->mutex);
-	if (mine)
-		jdg_slot_release(slotno);
+	return starting;
 }
 
+/* The index of a task that the slot's worker has locked, or -1. */
 static int
 find_in_slot(JdgSlot *slot, Oid dboid, int64 task_id)
 {
@@ -117,9 +141,9 @@ find_in_slot(JdgSlot *slot, Oid dboid, int64 task_id)
 bool
 jdg_slot_find_task(Oid dboid, int64 task_id, JdgTaskPhase *phase)
 {
-	for (int i = 0; i < JdgShared->nslots; i++)
+	for (int i = 0; i < jdg_max_workers; i++)
 	{
-		JdgSlot    *slot = &JdgShared->slots[i];
+		JdgSlot    *slot = &jdg_slots[i];
 		int			j;
 
 		SpinLockAcquire(&slot->mutex);
@@ -133,10 +157,6 @@ jdg_slot_find_task(Oid dboid, int64 task_id, JdgTaskPhase *phase)
 	return false;
 }
 
-/*
- * The worker of this slot ends.  Inside a task: the slot stays for the
- * scheduler, which charges the task; true then.
- */
 bool
 jdg_slot_died(JdgSlot *slot)
 {
@@ -152,26 +172,22 @@ jdg_slot_died(JdgSlot *slot)
 		slot->state = JDG_SLOT_DEAD;
 		slot->latch = NULL;
 		slot->pid = 0;
-		pg_atomic_fetch_add_u32(&JdgShared->dead, 1);
+		pg_atomic_fetch_add_u32(&slots->dead, 1);
 	}
 	SpinLockRelease(&slot->mutex);
 	return dead;
 }
 
-/*
- * Is this a task that a dead worker leaves to the scheduler?  Nobody may run
- * it before.  When no worker is dead that takes a look at one word.
- */
 bool
 jdg_slot_died_with(Oid dboid, int64 task_id)
 {
 	bool		found = false;
 
-	if (pg_atomic_read_u32(&JdgShared->dead) == 0)
+	if (pg_atomic_read_u32(&slots->dead) == 0)
 		return false;
-	for (int i = 0; i < JdgShared->nslots && !found; i++)
+	for (int i = 0; i < jdg_max_workers && !found; i++)
 	{
-		JdgSlot    *slot = &JdgShared->slots[i];
+		JdgSlot    *slot = &jdg_slots[i];
 		int			j;
 
 		SpinLockAcquire(&slot->mutex);
@@ -185,19 +201,16 @@ jdg_slot_died_with(Oid dboid, int64 task_id)
 }
 
 /*
- * Ask the worker that holds a task to stop it.  False: no worker holds it, or
- * it has run already and only its commit is outstanding, or the worker has
- * died and the scheduler is about to charge the task.  The signal is sent
- * under the spinlock: the worker needs it to go on to its next group, so the
- * signal can not hit a task of that.  The scheduler is told, to see to it that
- * the task does stop.
+ * The signal is sent under the spinlock: the worker needs that to go on to
+ * its next group, so the signal cannot hit a task of the next one.  The
+ * scheduler is woken, to enforce the cancel.
  */
 bool
 jdg_slot_cancel_task(Oid dboid, int64 task_id, JdgCancelKind kind)
 {
-	for (int i = 0; i < JdgShared->nslots; i++)
+	for (int i = 0; i < jdg_max_workers; i++)
 	{
-		JdgSlot    *slot = &JdgShared->slots[i];
+		JdgSlot    *slot = &jdg_slots[i];
 		bool		asked = false;
 		bool		running = false;
 		bool		found;
@@ -232,20 +245,15 @@ jdg_slot_cancel_task(Oid dboid, int64 task_id, JdgCancelKind kind)
 	return false;
 }
 
-/*
- * A task may swallow its cancel: past jdg_cancel_grace its worker is
- * terminated.  For the scheduler; returns when to look again, DT_NOEND: when
- * told.
- */
 TimestampTz
 jdg_slots_enforce_cancels(Oid dboid)
 {
 	TimestampTz now = jdg_now();
 	TimestampTz next = DT_NOEND;
 
-	for (int i = 0; i < JdgShared->nslots; i++)
+	for (int i = 0; i < jdg_max_workers; i++)
 	{
-		JdgSlot    *slot = &JdgShared->slots[i];
+		JdgSlot    *slot = &jdg_slots[i];
 
 		SpinLockAcquire(&slot->mutex);
 		if (slot->state == JDG_SLOT_BUSY && slot->dboid == dboid &&
@@ -267,11 +275,6 @@ jdg_slots_enforce_cancels(Oid dboid)
 	return next;
 }
 
-/*
- * The group ends before it has come to the tasks from "first" on.  Those that
- * nobody has asked to cancel are let go: from here on such a request finds no
- * worker and waits for the row.
- */
 void
 jdg_slot_give_up(JdgSlot *slot, int first)
 {
@@ -284,67 +287,20 @@ jdg_slot_give_up(JdgSlot *slot, int first)
 	SpinLockRelease(&slot->mutex);
 }
 
-/* The ids of all tasks that workers of a database hold or try to lock. */
 int
 jdg_slots_running(Oid dboid, int64 *ids, int max)
 {
 	int			n = 0;
 
-	for (int i = 0; i < JdgShared->nslots; i++)
+	for (int i = 0; i < jdg_max_workers; i++)
 	{
-		JdgSlot    *slot = &JdgShared->slots[i];
+		JdgSlot    *slot = &jdg_slots[i];
 
 		SpinLockAcquire(&slot->mutex);
 		if (slot->state != JDG_SLOT_FREE && slot->dboid == dboid)
 		{
 			for (int j = 0; j < slot->ntasks && n < max; j++)
 				ids[n++] = slot->task[j].task_id;
-		}
-		SpinLockRelease(&slot->mutex);
-	}
-	return n;
-}
-
-/*
- * How many tasks of a queue workers hold.  Derived from the slots each time,
- * so no counter can leak.  Exact while the caller holds JdgShared->lock.
- */
-int
-jdg_slots_queue_load(Oid dboid, int queue_id)
-{
-	int			n = 0;
-
-	for (int i = 0; i < JdgShared->nslots; i++)
-	{
-		JdgSlot    *slot = &JdgShared->slots[i];
-
-		SpinLockAcquire(&slot->mutex);
-		if (slot->state != JDG_SLOT_FREE && slot->dboid == dboid)
-		{
-			for (int j = 0; j < slot->ntasks; j++)
-				n += slot->task[j].queue_id == queue_id;
-		}
-		SpinLockRelease(&slot->mutex);
-	}
-	return n;
-}
-
-/* How many tasks of a role and queue workers hold. */
-int
-jdg_slots_held(Oid dboid, Oid owner, int queue_id)
-{
-	int			n = 0;
-
-	for (int i = 0; i < JdgShared->nslots; i++)
-	{
-		JdgSlot    *slot = &JdgShared->slots[i];
-
-		SpinLockAcquire(&slot->mutex);
-		if (slot->state != JDG_SLOT_FREE && slot->dboid == dboid &&
-			slot->owner == owner)
-		{
-			for (int j = 0; j < slot->ntasks; j++)
-				n += slot->task[j].queue_id == queue_id;
 		}
 		SpinLockRelease(&slot->mutex);
 	}

@@ -1,16 +1,15 @@
 /*-------------------------------------------------------------------------
  *
- * maintenance.c
- *	  What has to be done now and then: partitions, retention.
+ * upkeep.c
+ *	  Upkeep of tasks: partitions of the history, retention.
  *
  * Runs in the scheduler, at its start and hourly.  Makes the partitions of
  * today and tomorrow; drops those older than jadugar.history_retention
- * (DETACH CONCURRENTLY and DROP, each with a lock_timeout, so that a reader
- * of the history is never in the way nor in ours: what could not be dropped
- * is tried again next time); deletes what queues keep for a shorter time,
- * old log rows, unique keys that have run out; keeps the names of owners.
- * Runs of flows that finished before that time are deleted afterwards, some
- * in each round of the scheduler's loop, which has other things to do.
+ * (DETACH CONCURRENTLY and DROP, each with the short lock_timeout of upkeep,
+ * so that neither a reader of the history nor the scheduler waits long; a
+ * partition that cannot be dropped is tried again next time); deletes
+ * history past the shorter retention of its queue, old log rows and unique
+ * keys that have expired.
  *
  *-------------------------------------------------------------------------
  */
@@ -32,12 +31,9 @@
 #include "base/settings.h"
 #include "base/spi.h"
 #include "base/toplevel.h"
-#include "flow/run/prune.h"
-#include "scheduler/scheduler.h"
+#include "shared/work.h"
 #include "task/history.h"
-
-/* runs up to this one have been looked at since the last maintenance */
-static int64 pruned_to;
+#include "task/upkeep.h"
 
 static void
 delete_expired(void)
@@ -64,35 +60,6 @@ delete_expired(void)
 	v[0] = TimestampTzGetDatum(now);
 	jdg_run(&keys, v, NULL, 0);
 	jdg_run(&short_lived, v, NULL, 0);
-	jdg_flow_prune_unused(now);
-	jdg_work_end();
-}
-
-/* Some of the runs that are past their time; false: there are no more. */
-bool
-jdg_prune_runs(void)
-{
-	int64		keep = (int64) jdg_history_retention * USECS_PER_MINUTE;
-	bool		more;
-
-	jdg_work_begin();
-	more = jdg_flow_prune_some(&pruned_to, jdg_now() - keep);
-	jdg_work_end();
-	return more;
-}
-
-/* Roles may have been renamed: adopt() goes by these names. */
-static void
-refresh_owner_names(void)
-{
-	static JdgQuery q = {
-		"UPDATE jadugar.owner o SET name = r.rolname FROM pg_authid r "
-		"WHERE r.oid = o.role AND r.rolname <> o.name", 0,
-		.config = true
-	};
-
-	jdg_work_begin();
-	jdg_run(&q, NULL, NULL, 0);
 	jdg_work_end();
 }
 
@@ -181,28 +148,16 @@ drop_expired_partitions(void)
 	}
 }
 
-/* Outside maintenance the scheduler's locks wait as long as they have to. */
-void
-jdg_maintain_reset(void)
-{
-	SetConfigOption("lock_timeout", "0", PGC_USERSET, PGC_S_OVERRIDE);
-}
-
-void
-jdg_maintain(void)
+TimestampTz
+jdg_task_upkeep(JdgDb *db, uint32 why)
 {
 	TimestampTz now = jdg_now();
 
-	SetConfigOption("lock_timeout", "200ms", PGC_USERSET, PGC_S_OVERRIDE);
-
-	pgstat_report_activity(STATE_RUNNING, "jadugar: maintenance");
 	jdg_work_begin();
 	jdg_history_ensure_partition(now);
 	jdg_history_ensure_partition(now + USECS_PER_DAY);
 	jdg_work_end();
-	refresh_owner_names();
 	delete_expired();
 	drop_expired_partitions();
-	pruned_to = 0;
-	jdg_maintain_reset();
+	return jdg_now() + USECS_PER_HOUR;
 }

@@ -3,7 +3,7 @@
  * charge.c
  *	  Tasks whose worker died under them.
  *
- * Runs in the scheduler.  Two ways to learn of it: a slot in state DEAD (the
+ * Runs in the scheduler.  It learns of them in two ways: a slot in state DEAD (the
  * worker ended by itself: terminated, FATAL), and after a crash of the whole
  * server the notes of shared/suspect.h and standalone rows that no worker
  * holds.  The row is locked, settled and committed; only then the slot or
@@ -23,9 +23,14 @@
 #include "base/compat.h"
 #include "base/errors.h"
 #include "base/fault.h"
+#include "base/settings.h"
 #include "base/spi.h"
 #include "handler/handler.h"
-#include "scheduler/scheduler.h"
+#include "shared/pool.h"
+#include "shared/slot.h"
+#include "shared/suspect.h"
+#include "shared/work.h"
+#include "task/charge.h"
 #include "task/settle.h"
 
 /* between the end of a worker and the charge, in ms */
@@ -78,7 +83,7 @@ charge_task(int64 task_id, int attempt, JdgOutcome *o)
 		o->started_at = t.started_at;
 	jdg_handler_hooks(t.command_id, CurrentMemoryContext, &o->cleanup,
 					  &o->on_error);
-	jdg_settle(&t, o, 1);
+	jdg_settle(&t, o, 1, NULL);
 	return true;
 }
 
@@ -153,15 +158,15 @@ cancel_rest(const JdgSlot *slot)
  * again at those whose row is locked, DT_NOEND: there are none.  No worker
  * takes them meanwhile, so it is the dying one's still, or a session's.
  */
-TimestampTz
-jdg_charge_dead(JdgDb *db)
+static TimestampTz
+charge_dead(JdgDb *db)
 {
 	TimestampTz next = DT_NOEND;
 	bool		paused = false;
 
-	for (int i = 0; i < JdgShared->nslots; i++)
+	for (int i = 0; i < jdg_max_workers; i++)
 	{
-		JdgSlot    *slot = &JdgShared->slots[i];
+		JdgSlot    *slot = &jdg_slots[i];
 		JdgOutcome	o;
 		bool		done;
 
@@ -180,7 +185,7 @@ jdg_charge_dead(JdgDb *db)
 		jdg_work_end();
 		JDG_FAULT("charge-committed");
 		if (done)
-			jdg_slot_release(i);
+			jdg_pool_release_slot(i);
 		else
 			next = jdg_now() + LOCKED_PAUSE;
 	}
@@ -220,9 +225,9 @@ charge_orphans(void)
 	jdg_work_end();
 }
 
-/* At the scheduler's start. */
-void
-jdg_charge_after_crash(JdgDb *db)
+/* Tasks that ran when the server went down: notes, then standalone rows. */
+static void
+charge_after_crash(void)
 {
 	JdgSuspect	s;
 	int			index;
@@ -243,9 +248,20 @@ jdg_charge_after_crash(JdgDb *db)
 	charge_orphans();
 }
 
-/* A role is gone: its tasks can never run. */
+TimestampTz
+jdg_charge(JdgDb *db, uint32 why)
+{
+	static bool started = false;
+
+	if (!started)
+		charge_after_crash();
+	started = true;
+	return charge_dead(db);
+}
+
+/* A role does not exist any more, so its tasks can never run. */
 void
-jdg_fail_tasks_of_missing(Oid owner)
+jdg_charge_tasks_of_role(Oid owner)
 {
 	static JdgQuery q = {
 		"SELECT " JDG_TASK_COLUMNS " FROM jadugar.task WHERE owner = $1 "
@@ -273,7 +289,7 @@ jdg_fail_tasks_of_missing(Oid owner)
 			o[i].error = crash_error("the role that owned the task does not exist any more");
 		}
 		if (n > 0)
-			jdg_settle(tasks, o, (int) n);
+			jdg_settle(tasks, o, (int) n, NULL);
 		jdg_work_end();
 	} while (n == 500);
 }

@@ -29,11 +29,11 @@
  * index; the scheduler moves it.
  *
  * The table has sets of a few entries; one that says that nothing is ready
- * makes room.  What finds no room has no mark: marks_lost tells those who read
+ * makes room.  What finds no room has no mark: JdgMarks.lost tells those who read
  * the index, and otherwise take the table for complete, to do without marks
  * for a while.
  *
- * All under JdgDb.marks_mutex, a spinlock, for some hundred instructions.
+ * All under JdgMarks.mutex, a spinlock, for some hundred instructions.
  *
  *-------------------------------------------------------------------------
  */
@@ -41,7 +41,7 @@
 
 #include "common/hashfn.h"
 
-#include "task/marks.h"
+#include "shared/marks.h"
 
 const JdgPosition jdg_position_first = {DT_NOBEGIN, 0};
 const JdgPosition jdg_position_last = {DT_NOEND, PG_INT64_MAX};
@@ -56,14 +56,21 @@ jdg_position_compare(const JdgPosition *a, const JdgPosition *b)
 	return 0;
 }
 
+void
+jdg_marks_init(JdgMarks *marks)
+{
+	memset(marks, 0, sizeof(JdgMarks));
+	SpinLockInit(&marks->mutex);
+}
+
 static JdgMark *
-set_of(JdgDb *db, Oid owner, int32 queue_id, int32 priority)
+set_of(JdgMarks *marks, Oid owner, int32 queue_id, int32 priority)
 {
 	uint32		hash = hash_combine(murmurhash32(owner),
 									hash_combine(murmurhash32(queue_id),
 												 murmurhash32(priority)));
 
-	return db->mark[hash % JDG_MARK_SETS];
+	return marks->mark[hash % JDG_MARK_SETS];
 }
 
 static JdgMark *
@@ -83,9 +90,9 @@ find(JdgMark *set, Oid owner, int32 queue_id, int32 priority)
  * nothing ready makes room; NULL if there is none.
  */
 static JdgMark *
-find_or_make(JdgDb *db, Oid owner, int32 queue_id, int32 priority)
+find_or_make(JdgMarks *marks, Oid owner, int32 queue_id, int32 priority)
 {
-	JdgMark    *set = set_of(db, owner, queue_id, priority);
+	JdgMark    *set = set_of(marks, owner, queue_id, priority);
 	JdgMark    *m = find(set, owner, queue_id, priority);
 
 	if (m != NULL)
@@ -100,7 +107,7 @@ find_or_make(JdgDb *db, Oid owner, int32 queue_id, int32 priority)
 		m->owner = owner;
 		m->queue_id = queue_id;
 		m->priority = priority;
-		m->incarnation = ++db->marks_made;
+		m->incarnation = ++marks->made;
 		m->position = jdg_position_first;
 		return m;
 	}
@@ -108,17 +115,17 @@ find_or_make(JdgDb *db, Oid owner, int32 queue_id, int32 priority)
 }
 
 int
-jdg_marks_look(JdgDb *db, Oid owner, JdgMarkLook *looks, uint32 *lost)
+jdg_marks_look(JdgMarks *marks, Oid owner, JdgMarkLook *looks, uint32 *lost)
 {
 	int			n = 0;
 
-	SpinLockAcquire(&db->marks_mutex);
+	SpinLockAcquire(&marks->mutex);
 	for (int set = 0; set < JDG_MARK_SETS; set++)
 	{
 		/* a set is filled from its front */
 		for (int way = 0; way < JDG_MARK_WAYS; way++)
 		{
-			JdgMark    *m = &db->mark[set][way];
+			JdgMark    *m = &marks->mark[set][way];
 
 			if (!OidIsValid(m->owner))
 				break;
@@ -132,29 +139,29 @@ jdg_marks_look(JdgDb *db, Oid owner, JdgMarkLook *looks, uint32 *lost)
 			looks[n++].from = m->position;
 		}
 	}
-	*lost = db->marks_lost;
-	SpinLockRelease(&db->marks_mutex);
+	*lost = marks->lost;
+	SpinLockRelease(&marks->mutex);
 	return n;
 }
 
 bool
-jdg_mark_make(JdgDb *db, Oid owner, int32 queue_id, int32 priority)
+jdg_mark_make(JdgMarks *marks, Oid owner, int32 queue_id, int32 priority)
 {
 	bool		ok;
 
-	SpinLockAcquire(&db->marks_mutex);
-	ok = find_or_make(db, owner, queue_id, priority) != NULL;
-	SpinLockRelease(&db->marks_mutex);
+	SpinLockAcquire(&marks->mutex);
+	ok = find_or_make(marks, owner, queue_id, priority) != NULL;
+	SpinLockRelease(&marks->mutex);
 	return ok;
 }
 
 void
-jdg_mark_move(JdgDb *db, const JdgMarkLook *look, JdgPosition to)
+jdg_mark_move(JdgMarks *marks, const JdgMarkLook *look, JdgPosition to)
 {
 	JdgMark    *m;
 
-	SpinLockAcquire(&db->marks_mutex);
-	m = find(set_of(db, look->owner, look->queue_id, look->priority),
+	SpinLockAcquire(&marks->mutex);
+	m = find(set_of(marks, look->owner, look->queue_id, look->priority),
 			 look->owner, look->queue_id, look->priority);
 	if (m != NULL && m->incarnation == look->incarnation &&
 		m->published - look->published <= JDG_MARK_RING)
@@ -167,17 +174,17 @@ jdg_mark_move(JdgDb *db, const JdgMarkLook *look, JdgPosition to)
 		if (jdg_position_compare(&m->position, &to) < 0)
 			m->position = to;
 	}
-	SpinLockRelease(&db->marks_mutex);
+	SpinLockRelease(&marks->mutex);
 }
 
 void
-jdg_mark_publish(JdgDb *db, Oid owner, int32 queue_id, int32 priority,
+jdg_mark_publish(JdgMarks *marks, Oid owner, int32 queue_id, int32 priority,
 				 JdgPosition position)
 {
 	JdgMark    *m;
 
-	SpinLockAcquire(&db->marks_mutex);
-	m = find_or_make(db, owner, queue_id, priority);
+	SpinLockAcquire(&marks->mutex);
+	m = find_or_make(marks, owner, queue_id, priority);
 	if (m != NULL)
 	{
 		m->ring[m->published++ % JDG_MARK_RING] = position;
@@ -185,15 +192,15 @@ jdg_mark_publish(JdgDb *db, Oid owner, int32 queue_id, int32 priority,
 			m->position = position;
 	}
 	else
-		db->marks_lost++;
-	SpinLockRelease(&db->marks_mutex);
+		marks->lost++;
+	SpinLockRelease(&marks->mutex);
 }
 
 void
-jdg_marks_forget(JdgDb *db)
+jdg_marks_forget(JdgMarks *marks)
 {
-	SpinLockAcquire(&db->marks_mutex);
-	memset(db->mark, 0, sizeof(db->mark));
-	db->marks_lost++;
-	SpinLockRelease(&db->marks_mutex);
+	SpinLockAcquire(&marks->mutex);
+	memset(marks->mark, 0, sizeof(marks->mark));
+	marks->lost++;
+	SpinLockRelease(&marks->mutex);
 }

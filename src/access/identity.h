@@ -1,0 +1,21 @@
+/*-------------------------------------------------------------------------
+ *
+ * identity.h
+ *	  Whose rows a database holds: its own, or those of another one that it
+ *	  is a copy of.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef JDG_ACCESS_IDENTITY_H
+#define JDG_ACCESS_IDENTITY_H
+
+#include "shared/database.h"
+
+/*
+ * May the work in this database run?  Not before its first use, when origin
+ * is empty, and not in a copy before adopt().  Notes in JdgDb.not_adopted
+ * whether it is a copy.  Outside a transaction.
+ */
+extern bool jdg_is_adopted(JdgDb *db);
+
+#endif							/* JDG_ACCESS_IDENTITY_H */

@@ -1,0 +1,61 @@
+/*-------------------------------------------------------------------------
+ *
+ * module.c
+ *	  The row of flows in the list of modules.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "catalog/pg_type.h"
+
+#include "base/module.h"
+#include "base/spi.h"
+#include "flow/graph/mixing.h"
+#include "flow/run/adopted.h"
+#include "flow/run/advance.h"
+#include "flow/run/data.h"
+#include "flow/run/duty.h"
+#include "flow/run/run_row.h"
+#include "handler/command.h"
+#include "shared/wakeup.h"
+
+static JdgQuery remap[] = {
+	{"UPDATE jadugar.flow_version t SET owner = m.n FROM unnest($1, $2) m(o, n) "
+	"WHERE t.owner = m.o", 2, {OIDARRAYOID, OIDARRAYOID}},
+	{"UPDATE jadugar.flow_draft t SET owner = m.n FROM unnest($1, $2) m(o, n) "
+	"WHERE t.owner = m.o", 2, {OIDARRAYOID, OIDARRAYOID}},
+	{"UPDATE jadugar.flow_draft_step t SET owner = m.n FROM unnest($1, $2) m(o, n) "
+	"WHERE t.owner = m.o", 2, {OIDARRAYOID, OIDARRAYOID}},
+	{"UPDATE jadugar.flow_run t SET owner = m.n FROM unnest($1, $2) m(o, n) "
+	"WHERE t.owner = m.o", 2, {OIDARRAYOID, OIDARRAYOID}},
+	{"UPDATE jadugar.flow_message t SET role = m.n FROM unnest($1, $2) m(o, n) "
+	"WHERE t.role = m.o", 2, {OIDARRAYOID, OIDARRAYOID}},
+	{NULL}
+};
+
+static void
+init(void)
+{
+	jdg_flow_mixing_init();
+	jdg_command_register_resolver(jdg_flow_resolve_name);
+}
+
+static const JdgDuty duties[] = {
+	{"flows", JDG_DUTY_ADVANCE, JDG_WAKE_FLOWS | JDG_WAKE_SWEEP, true,
+	jdg_flow_advance},
+	{"runs", JDG_DUTY_UPKEEP, 0, true, jdg_flow_upkeep},
+	{NULL}
+};
+
+static const JdgRoleUse roles = {remap, NULL};
+
+const JdgModule jdg_flow_module = {
+	.name = "flow",
+	.init = init,
+	.duties = duties,
+	.follower = &jdg_flow_follower,
+	.payload = jdg_flow_payload,
+	.roles = &roles,
+	.adopted = jdg_flows_adopted,
+};

@@ -1,0 +1,28 @@
+/*-------------------------------------------------------------------------
+ *
+ * module.c
+ *	  The row of handlers in the list of modules.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "catalog/pg_type.h"
+
+#include "base/module.h"
+#include "base/spi.h"
+
+static JdgQuery remap[] = {
+	{"UPDATE jadugar.handler t SET owner = m.n FROM unnest($1, $2) m(o, n) "
+	"WHERE t.owner = m.o", 2, {OIDARRAYOID, OIDARRAYOID},.config = true},
+	{"UPDATE jadugar.handler_grant t SET role = m.n FROM unnest($1, $2) m(o, n) "
+	"WHERE t.role = m.o", 2, {OIDARRAYOID, OIDARRAYOID},.config = true},
+	{NULL}
+};
+
+static const JdgRoleUse roles = {remap, NULL};
+
+const JdgModule jdg_handler_module = {
+	.name = "handler",
+	.roles = &roles,
+};

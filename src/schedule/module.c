@@ -1,0 +1,58 @@
+/*-------------------------------------------------------------------------
+ *
+ * module.c
+ *	  The row of schedules in the list of modules.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "catalog/pg_type.h"
+
+#include "base/module.h"
+#include "base/spi.h"
+#include "schedule/firing.h"
+#include "schedule/schedule.h"
+#include "schedule/stat.h"
+#include "shared/wakeup.h"
+
+static JdgQuery remap[] = {
+	{"UPDATE jadugar.schedule t SET owner = m.n FROM unnest($1, $2) m(o, n) "
+	"WHERE t.owner = m.o", 2, {OIDARRAYOID, OIDARRAYOID}},
+	{NULL}
+};
+
+static TimestampTz
+fire(JdgDb *db, uint32 why)
+{
+	static bool started = false;
+
+	if (why & JDG_WAKE_SCHEDULES)
+		jdg_fire_changed();
+	if (!started)
+		jdg_fire_startup(db);
+	started = true;
+	return jdg_fire_due(db);
+}
+
+static const JdgDuty duties[] = {
+	{"fire", JDG_DUTY_START, JDG_WAKE_ROUND | JDG_WAKE_SCHEDULES, false, fire},
+	{NULL}
+};
+
+static void
+adopted(const JdgAdoption *adoption)
+{
+	if (adoption->skip_missed)
+		jdg_schedule_skip_missed("not_adopted");
+}
+
+static const JdgRoleUse roles = {remap, NULL};
+
+const JdgModule jdg_schedule_module = {
+	.name = "schedule",
+	.duties = duties,
+	.follower = &jdg_schedule_follower,
+	.roles = &roles,
+	.adopted = adopted,
+};

@@ -1,0 +1,45 @@
+/*-------------------------------------------------------------------------
+ *
+ * blocked.h
+ *	  Roles whose tasks cannot run now, and why.
+ *
+ * Written by the scheduler and by workers that end, read by views.  When
+ * there is no room a note is lost; the scheduler then only tries more often.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef JDG_SHARED_BLOCKED_H
+#define JDG_SHARED_BLOCKED_H
+
+#include "datatype/timestamp.h"
+#include "storage/spin.h"
+
+#define JDG_BLOCKED_MAX 16
+
+typedef struct JdgBlockedRole
+{
+	Oid			role;			/* InvalidOid: unused */
+	TimestampTz until;			/* when the scheduler tries again */
+	char		reason[24];
+} JdgBlockedRole;
+
+typedef struct JdgBlocked
+{
+	slock_t		mutex;
+	JdgBlockedRole role[JDG_BLOCKED_MAX];	/* under mutex */
+} JdgBlocked;
+
+extern void jdg_blocked_init(JdgBlocked *b);
+extern void jdg_blocked_reset(JdgBlocked *b);
+
+extern void jdg_blocked_add(JdgBlocked *b, Oid role, const char *reason,
+							TimestampTz until);
+extern void jdg_blocked_remove(JdgBlocked *b, Oid role);
+
+/* the reason is gone for all roles; false: no role had it */
+extern bool jdg_blocked_remove_reason(JdgBlocked *b, const char *reason);
+
+/* false: the role is not blocked, *out is unchanged */
+extern bool jdg_blocked_find(JdgBlocked *b, Oid role, JdgBlockedRole *out);
+
+#endif							/* JDG_SHARED_BLOCKED_H */

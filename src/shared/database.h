@@ -1,0 +1,96 @@
+/*-------------------------------------------------------------------------
+ *
+ * database.h
+ *	  Databases that have jadugar: one JdgDb each in shared memory.
+ *
+ * An entry stays where it is for the life of the server; the launcher frees
+ * entries of dropped databases for others.  Its parts have locks of their
+ * own, see their headers.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef JDG_SHARED_DATABASE_H
+#define JDG_SHARED_DATABASE_H
+
+#include "datatype/timestamp.h"
+#include "port/atomics.h"
+#include "storage/condition_variable.h"
+
+#include "base/module.h"
+#include "shared/blocked.h"
+#include "shared/counters.h"
+#include "shared/marks.h"
+#include "shared/wakeup.h"
+
+typedef enum JdgDbState
+{
+	JDG_DB_FREE,				/* entry unused */
+	JDG_DB_UNKNOWN,				/* to be looked at by a scheduler */
+	JDG_DB_STARTING,			/* a scheduler was registered */
+	JDG_DB_ACTIVE,				/* its scheduler is elected */
+	JDG_DB_NONE					/* has no jadugar */
+} JdgDbState;
+
+/* JdgDb.slot_wanted: does the database lack a worker slot? */
+typedef enum JdgSlotWanted
+{
+	JDG_SLOT_WANTED_NONE,
+	JDG_SLOT_WANTED_GROW,		/* to make a pool larger */
+	JDG_SLOT_WANTED_PROMISED,	/* for a role without worker; one is leaving */
+	JDG_SLOT_WANTED_MUST		/* for a role without worker */
+} JdgSlotWanted;
+
+#define JDG_WAITING_MAX 8
+
+typedef struct JdgDb
+{
+	/* under JdgSharedLock */
+	Oid			dboid;
+	JdgDbState	state;
+	pid_t		scheduler_pid;
+	pid_t		waiting_pid[JDG_WAITING_MAX];	/* schedulers not elected */
+	int			failures;		/* schedulers that ended badly in a row */
+	TimestampTz retry_at;		/* do not start one before */
+	pid_t		evicted_by;		/* a backend needs the database without us */
+
+	JdgWakeup	wakeup;
+	JdgBlocked	blocked;
+	JdgMarks	marks;
+	JdgCounters counters;
+
+	pg_atomic_uint32 maybe_created; /* CREATE EXTENSION has committed */
+	pg_atomic_uint32 not_adopted;	/* here and origin differ */
+	pg_atomic_uint32 used;		/* a transaction has committed work here */
+	pg_atomic_uint32 slot_wanted;	/* JdgSlotWanted */
+	pg_atomic_uint32 refused;	/* a queue's limit has held back a task */
+	pg_atomic_uint32 interest;	/* wake the scheduler at every commit of a
+								 * worker */
+	pg_atomic_uint32 waiters;	/* backends in wait() */
+	pg_atomic_uint32 paused;	/* copy of control.paused_at IS NOT NULL */
+	pg_atomic_uint64 next_due;	/* when the scheduler will look for tasks
+								 * whose run_at has come */
+	ConditionVariable finished; /* some tasks have finished */
+} JdgDb;
+
+/* all entries, jdg_max_databases of them */
+extern JdgDb *jdg_dbs;
+
+extern const JdgShmemPart jdg_databases_shmem;
+
+/*
+ * The entry of a database, or NULL if there is none ("create": if there is
+ * no room).  Takes JdgSharedLock.
+ */
+extern JdgDb *jdg_db_lookup(Oid dboid, bool create);
+
+/*
+ * The entry of this process's database, made if there is none.  An error if
+ * there is no room.  Looked up once.
+ */
+extern JdgDb *jdg_my_db(void);
+
+/* wake the scheduler of one database, or of all; never fails */
+extern void jdg_db_wake(JdgDb *db, uint32 why);
+extern void jdg_dbs_wake(uint32 why);
+
+#endif							/* JDG_SHARED_DATABASE_H */

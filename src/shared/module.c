@@ -1,0 +1,26 @@
+/*-------------------------------------------------------------------------
+ *
+ * module.c
+ *	  The row of shared memory in the list of modules.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "base/module.h"
+#include "shared/database.h"
+#include "shared/launcher_state.h"
+#include "shared/pool.h"
+#include "shared/shmem.h"
+#include "shared/slot.h"
+#include "shared/suspect.h"
+
+const JdgModule jdg_shared_module = {
+	.name = "shared",
+	.init = jdg_shmem_init,
+	.shmem = (const JdgShmemPart *const[])
+	{
+		&jdg_launcher_shmem, &jdg_databases_shmem, &jdg_slots_shmem,
+		&jdg_pools_shmem, &jdg_suspects_shmem, NULL
+	},
+};

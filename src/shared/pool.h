@@ -1,0 +1,126 @@
+/*-------------------------------------------------------------------------
+ *
+ * pool.h
+ *	  The workers of one role in one database, as a pool.
+ *
+ * Functions that sessions call after a commit take spinlocks only and cannot
+ * fail.  scheduler/pool.c decides how many workers a pool gets.
+ *
+ * JdgDb.slot_wanted is one side of a pair: a scheduler that lacks a slot sets
+ * it and then looks for a free slot once more; a process that frees a slot
+ * does that first and then reads slot_wanted.  So one of the two always sees
+ * the other.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef JDG_SHARED_POOL_H
+#define JDG_SHARED_POOL_H
+
+#include "shared/database.h"
+#include "shared/slot.h"
+
+/* the workers of a pool; those that leave do not count */
+typedef struct JdgPoolState
+{
+	int			workers;
+	int			idle;
+	int			starting;
+	int			stuck;			/* will not claim soon */
+	int64		tasks_done;		/* by the present workers */
+} JdgPoolState;
+
+/* set by start_workers(), stop_workers() and scale_workers() */
+typedef struct JdgPoolBounds
+{
+	Oid			dboid;			/* InvalidOid: unused */
+	Oid			owner;
+	int			min;
+	int			max;			/* -1: the settings decide */
+} JdgPoolBounds;
+
+#define JDG_POOLS_MAX 64
+
+extern const JdgShmemPart jdg_pools_shmem;
+
+/* look at the workers of a role in a database; returns their number */
+extern int	jdg_pool_look(Oid dboid, Oid owner, JdgPoolState *p);
+
+/* wake one idle worker of a role that was not woken yet; false: none */
+extern bool jdg_pool_wake_idle(Oid dboid, Oid owner);
+
+/*
+ * A role has ready tasks: make sure that a worker looks for them.  An idle
+ * worker is woken.  True also if the scheduler knows already that the role's
+ * workers hold less than is ready: it either looks again soon or has no more
+ * workers to give.  False: the caller has to wake the scheduler.
+ */
+extern bool jdg_pool_notify(Oid dboid, Oid owner);
+
+/*
+ * For the scheduler: it knows (or no longer knows) that a role wants more
+ * workers; owner InvalidOid means every role.
+ */
+extern void jdg_pool_mark_help_known(Oid dboid, Oid owner, bool known);
+
+/*
+ * Ask a role's workers to leave at the end of their group, all but "keep";
+ * owner InvalidOid means every role of the database.
+ */
+extern void jdg_pool_leave(Oid dboid, Oid owner, int keep);
+
+/*
+ * Terminate the workers of a database that a statement needs without
+ * sessions.  Their tasks are not charged.
+ */
+extern void jdg_pool_evict(Oid dboid);
+
+/*
+ * May a worker end that has been idle for long enough?  Not if it has been
+ * woken just now, nor if its role would keep fewer than min_workers in all or
+ * fewer than min_idle that are idle.  If it may, it is marked as leaving, so
+ * that of several that ask at once not too many go.  Takes JdgSharedLock.
+ */
+extern bool jdg_pool_may_leave(JdgSlot *slot, int min_workers, int min_idle);
+
+/*
+ * Slots that are wanted.  A scheduler that has found no slot calls
+ * jdg_pool_want_slot() ("must": for a role without worker), looks for a slot
+ * once more, and then asks an idle worker to leave.
+ */
+extern void jdg_pool_want_slot(JdgDb *db, bool must);
+
+/*
+ * Ask the worker that has been idle for longest, of any role but this one of
+ * "db", to leave; false: no worker is idle.
+ */
+extern bool jdg_pool_ask_idle_to_leave(JdgDb *db, Oid not_owner);
+
+/* does a role lack a slot for which no worker is leaving yet? */
+extern bool jdg_pool_slot_is_wanted(void);
+
+/*
+ * Leave for a role that lacks a slot; false: another worker does, or this one
+ * has been woken just now.
+ */
+extern bool jdg_pool_yield_slot(JdgSlot *slot);
+
+/* wake the schedulers that lack a slot: one is free */
+extern void jdg_pool_offer_slot(void);
+
+/* free a slot and offer it */
+extern void jdg_pool_release_slot(int slotno);
+
+/* the same if its worker never started */
+extern void jdg_pool_free_unstarted(int slotno);
+
+/*
+ * Bounds of a role's pool until the server restarts; min 0 and max -1 remove
+ * them.  False: there is no room for more.  Take JdgSharedLock.
+ */
+extern bool jdg_pool_set_bounds(Oid dboid, Oid owner, int min, int max);
+extern bool jdg_pool_get_bounds(Oid dboid, Oid owner, int *min, int *max);
+
+/* bounds number i of JDG_POOLS_MAX; false: unused */
+extern bool jdg_pool_bounds(int i, JdgPoolBounds *bounds);
+
+#endif							/* JDG_SHARED_POOL_H */

@@ -1,0 +1,30 @@
+/*-------------------------------------------------------------------------
+ *
+ * queue_load.h
+ *	  Tasks of a queue that workers hold, and the queue's limit.
+ *
+ * JdgDb.refused is one side of a pair: a worker that a limit holds back sets
+ * it and then looks once more; a worker that gives up a place does that first
+ * and then looks at it.  So one of the two always sees the other.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef JDG_SHARED_QUEUE_LOAD_H
+#define JDG_SHARED_QUEUE_LOAD_H
+
+#include "shared/database.h"
+
+/* tasks of a queue; exact while the caller holds JdgSharedLock */
+extern int	jdg_queue_load(Oid dboid, int queue_id);
+extern int	jdg_queue_load_of_role(Oid dboid, Oid owner, int queue_id);
+
+/*
+ * May a worker hold one more task of a queue with this limit?  If not, the
+ * next worker that gives up a place wakes the scheduler.
+ */
+extern bool jdg_queue_has_room(JdgDb *db, int queue_id, int limit);
+
+/* a worker holds fewer tasks of a queue with a limit than before */
+extern void jdg_queue_room_made(Oid dboid);
+
+#endif							/* JDG_SHARED_QUEUE_LOAD_H */

@@ -1,0 +1,160 @@
+/*-------------------------------------------------------------------------
+ *
+ * slot.h
+ *	  Worker slots: one per possible worker, shared by all databases.
+ *
+ * A scheduler allocates a slot before it registers the worker, the worker
+ * fills it, and it is released when the worker has ended:
+ *
+ *	FREE -> STARTING (scheduler) -> BUSY <-> IDLE (worker) -> FREE
+ *	                                BUSY -> DEAD (inside a task) -> FREE
+ *
+ * The scheduler charges the task of a dead slot, then frees the slot.
+ *
+ * A worker publishes a task in its slot before it locks the task's row, and
+ * sets "locked" when it has the lock.  A request to cancel a task is left
+ * only where "locked" is set: a worker that does not get the lock drops the
+ * task without looking for requests.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef JDG_SHARED_SLOT_H
+#define JDG_SHARED_SLOT_H
+
+#include "datatype/timestamp.h"
+#include "storage/latch.h"
+#include "storage/spin.h"
+
+#include "base/module.h"
+
+/* maximum number of tasks in a group */
+#define JDG_GROUP_MAX		32
+#define JDG_MESSAGE_LEN		192
+
+typedef enum JdgSlotState
+{
+	JDG_SLOT_FREE,
+	JDG_SLOT_STARTING,			/* registered, not yet connected */
+	JDG_SLOT_IDLE,
+	JDG_SLOT_BUSY,
+	JDG_SLOT_DEAD				/* ended inside a task: to be charged */
+} JdgSlotState;
+
+typedef enum JdgTaskPhase
+{
+	JDG_TASK_CLAIMED,
+	JDG_TASK_RUNNING,
+	JDG_TASK_DONE				/* ran, its group has not committed yet */
+} JdgTaskPhase;
+
+typedef enum JdgCancelKind
+{
+	JDG_CANCEL_NONE,
+	JDG_CANCEL_TASK,			/* cancelled for good */
+	JDG_CANCEL_REPLACED,		/* cancelled: a newer occurrence took over */
+	JDG_CANCEL_PAUSE			/* stop it and put it back, paused */
+} JdgCancelKind;
+
+typedef struct JdgSlotTask
+{
+	int64		task_id;
+	int			queue_id;
+	int			attempt;
+	JdgTaskPhase phase;
+	JdgCancelKind cancel;
+	TimestampTz cancelled_at;	/* when that was asked for */
+	bool		locked;			/* this worker has locked the task's row */
+	bool		limited;		/* its queue has a limit */
+	bool		standalone;
+} JdgSlotTask;
+
+typedef struct JdgSlot
+{
+	slock_t		mutex;
+	JdgSlotState state;
+	uint32		generation;		/* changes with every task begun */
+	Oid			dboid;
+	Oid			owner;
+	pid_t		pid;
+	Latch	   *latch;
+	bool		wake;			/* work may be there */
+	bool		leave;			/* end after the current group */
+	bool		help_known;		/* the scheduler knows that the role's workers
+								 * hold less than is ready */
+	int			ntasks;
+	int			current;		/* index of the running task, or -1 */
+	JdgSlotTask task[JDG_GROUP_MAX];
+	TimestampTz registered_at;
+	TimestampTz started_at;		/* of the worker */
+	TimestampTz task_started_at;
+	TimestampTz deadline;		/* DT_NOEND: none */
+	TimestampTz idle_since;
+	bool		timed_out;		/* terminated for its deadline */
+	bool		evicted;		/* terminated for a command on its database */
+	double		progress;		/* < 0: none given */
+	char		message[JDG_MESSAGE_LEN];
+	int64		tasks_done;
+	int64		memory;			/* bytes, as last seen */
+	int64		busy_us;		/* time spent in tasks */
+} JdgSlot;
+
+/* all slots, jdg_max_workers of them */
+extern JdgSlot *jdg_slots;
+
+extern const JdgShmemPart jdg_slots_shmem;
+
+/*
+ * Reserve a free slot; -1 if there is none.  The caller registers a worker
+ * with this number, or frees the slot.  Takes JdgSharedLock.
+ */
+extern int	jdg_slot_allocate(Oid dboid, Oid owner);
+
+/* make it free; the caller offers it to others, see pool.h */
+extern void jdg_slot_clear_all(JdgSlot *slot);
+
+/* is the worker of this slot yet to start? */
+extern bool jdg_slot_is_starting(JdgSlot *slot);
+
+/*
+ * The worker of this slot ends.  If it ends inside a task, the slot becomes
+ * DEAD, the scheduler charges the task, and the result is true.
+ */
+extern bool jdg_slot_died(JdgSlot *slot);
+
+/*
+ * Does a dead worker leave this task to the scheduler?  No worker may run it
+ * before it is charged.  Reads one word while no worker is dead.
+ */
+extern bool jdg_slot_died_with(Oid dboid, int64 task_id);
+
+/* does a worker hold this task, with its row locked? */
+extern bool jdg_slot_find_task(Oid dboid, int64 task_id, JdgTaskPhase *phase);
+
+/*
+ * Ask the worker that holds a task to stop it.  False: no worker holds it, or
+ * it has run already and only its commit is outstanding, or the worker has
+ * died and the scheduler is about to charge the task.
+ */
+extern bool jdg_slot_cancel_task(Oid dboid, int64 task_id, JdgCancelKind kind);
+
+/*
+ * The group ends before it has come to the tasks from "first" on.  Those that
+ * have no request to cancel are let go: from here on such a request finds no
+ * worker and waits for the row.
+ */
+extern void jdg_slot_give_up(JdgSlot *slot, int first);
+
+/*
+ * Terminate workers whose task has not stopped within jadugar.cancel_grace
+ * of its cancel.  For the scheduler; returns the next instant to look again,
+ * DT_NOEND if there is none.
+ */
+extern TimestampTz jdg_slots_enforce_cancels(Oid dboid);
+
+/*
+ * The ids of all tasks that workers of a database hold or try to lock, at
+ * most jdg_max_workers * JDG_GROUP_MAX.
+ */
+extern int	jdg_slots_running(Oid dboid, int64 *ids, int max);
+
+#endif							/* JDG_SHARED_SLOT_H */

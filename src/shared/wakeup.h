@@ -1,0 +1,77 @@
+/*-------------------------------------------------------------------------
+ *
+ * wakeup.h
+ *	  Why a database's scheduler is woken.
+ *
+ * Everything here takes the spinlock of one JdgWakeup and cannot fail, so
+ * commit callbacks may call it.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef JDG_SHARED_WAKEUP_H
+#define JDG_SHARED_WAKEUP_H
+
+#include "storage/latch.h"
+#include "storage/spin.h"
+
+#define JDG_RECHECK_MAX		256
+
+/* reasons to wake a scheduler, bits of JdgWakeup.why */
+#define JDG_WAKE_SCHEDULES	0x01	/* schedules or future tasks changed */
+#define JDG_WAKE_WORK		0x02	/* ready tasks may need a worker */
+#define JDG_WAKE_RECHECK	0x04	/* waiting tasks to look at again */
+#define JDG_WAKE_SWEEP		0x08	/* look at every waiting task again */
+#define JDG_WAKE_WORKER		0x10	/* a worker has ended or a slot is free */
+#define JDG_WAKE_CONTROL	0x20	/* paused, resumed, adopted, limits or
+									 * roles changed */
+#define JDG_WAKE_FLOWS		0x40	/* messages or timers of flows */
+#define JDG_WAKE_ALL		0x7f
+
+/* a duty with this bit runs in every round */
+#define JDG_WAKE_ROUND		0x80000000
+
+/* a task that waits and may have become runnable, or one that has finished */
+typedef struct JdgRecheck
+{
+	int64		task_id;
+	bool		finished;		/* look at its dependents instead */
+} JdgRecheck;
+
+typedef struct JdgWakeup
+{
+	slock_t		mutex;
+	/* under mutex */
+	Latch	   *latch;			/* of the scheduler, NULL: none is elected */
+	uint32		why;			/* JDG_WAKE_* not taken yet */
+	int			nrecheck;
+	JdgRecheck	recheck[JDG_RECHECK_MAX];
+} JdgWakeup;
+
+extern void jdg_wakeup_init(JdgWakeup *w);
+
+/* forget all reasons, and the scheduler */
+extern void jdg_wakeup_reset(JdgWakeup *w);
+
+/* the scheduler that is woken from now on, NULL: none */
+extern void jdg_wakeup_set_latch(JdgWakeup *w, Latch *latch);
+
+/* add reasons and wake the scheduler, if there is one */
+extern void jdg_wakeup_request(JdgWakeup *w, uint32 why);
+
+/* for the scheduler: the reasons so far, which are gone then */
+extern uint32 jdg_wakeup_take(JdgWakeup *w);
+
+/* the reasons that the scheduler has not taken */
+extern uint32 jdg_wakeup_peek(JdgWakeup *w);
+
+/*
+ * Ask for another look at a waiting task, or (finished) at the tasks that
+ * wait for this one.  If there is no room, all waiting tasks are looked at.
+ * Does not wake: jdg_wakeup_request() follows.
+ */
+extern void jdg_wakeup_recheck(JdgWakeup *w, int64 task_id, bool finished);
+
+/* empty the list into "out", which has room for JDG_RECHECK_MAX */
+extern int	jdg_wakeup_take_rechecks(JdgWakeup *w, JdgRecheck *out);
+
+#endif							/* JDG_SHARED_WAKEUP_H */

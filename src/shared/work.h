@@ -1,0 +1,28 @@
+/*-------------------------------------------------------------------------
+ *
+ * work.h
+ *	  A transaction of one of our processes.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef JDG_SHARED_WORK_H
+#define JDG_SHARED_WORK_H
+
+/*
+ * Start a transaction as bookkeeper (base/spi.h), with a snapshot and
+ * AccessShare on the extension; commit it.  One at a time in a process; an
+ * error in between is cleaned up by the abort of the transaction.  The
+ * memory context of the caller of begin is current again after end.
+ */
+extern void jdg_work_begin(void);
+extern void jdg_work_end(void);
+
+/*
+ * The same without waiting for the disk at commit, for a transaction that
+ * makes work ready and that is repeated if a crash undoes it.  Whatever
+ * follows from it, such as the end of a task, is committed after it and so
+ * cannot survive a crash that it does not survive.
+ */
+extern void jdg_work_begin_async(void);
+
+#endif							/* JDG_SHARED_WORK_H */

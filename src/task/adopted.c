@@ -1,0 +1,75 @@
+/*-------------------------------------------------------------------------
+ *
+ * adopted.c
+ *	  Tasks that a copy of a database has brought along, see adopted.h.
+ *
+ * Runs in the backend that calls adopt().
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "catalog/pg_type.h"
+
+#include "base/spi.h"
+#include "task/adopted.h"
+#include "task/settle.h"
+
+static void
+pause_tasks(void)
+{
+	static JdgQuery q = {
+		"UPDATE jadugar.task SET state = 'p' "
+		"WHERE state IN ('r', 's', 'd', 'k')", 0
+	};
+
+	jdg_run(&q, NULL, NULL, 0);
+}
+
+static void
+cancel_tasks(void)
+{
+	static JdgQuery q = {
+		"SELECT " JDG_TASK_COLUMNS " FROM jadugar.task WHERE task_id > $1 "
+		"AND state <> 'x' ORDER BY task_id LIMIT 500 FOR UPDATE", 1, {INT8OID}
+	};
+	int64		last = 0;
+	int64		n;
+
+	do
+	{
+		Datum		v[1] = {Int64GetDatum(last)};
+		JdgTask    *tasks;
+
+		n = jdg_run(&q, v, NULL, 0);
+		tasks = palloc(sizeof(JdgTask) * Max(n, 1));
+		for (int64 i = 0; i < n; i++)
+			jdg_task_from_row(i, &tasks[i], CurrentMemoryContext);
+		for (int64 i = 0; i < n; i++)
+		{
+			JdgTask		again;
+
+			last = tasks[i].task_id;
+			/* the one before may have taken it along as its dependant */
+			if (jdg_task_load(tasks[i].task_id, true, &again,
+							  CurrentMemoryContext))
+				jdg_settle_cancel(&again, "not_adopted");
+		}
+	} while (n == 500);
+}
+
+void
+jdg_tasks_adopted(const JdgAdoption *adoption)
+{
+	switch (adoption->pending)
+	{
+		case JDG_PENDING_RUN:
+			break;
+		case JDG_PENDING_PAUSE:
+			pause_tasks();
+			break;
+		case JDG_PENDING_CANCEL:
+			cancel_tasks();
+			break;
+	}
+}

@@ -1,0 +1,62 @@
+/*-------------------------------------------------------------------------
+ *
+ * follow.c
+ *	  Tasks that follow in the transaction that made them ready, see follow.h.
+ *
+ * Runs in workers.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "utils/memutils.h"
+
+#include "task/enqueue.h"
+#include "task/follow.h"
+
+static char *
+copy_text(const JdgFollow *follow, const char *s)
+{
+	return s ? MemoryContextStrdup(follow->mcxt, s) : NULL;
+}
+
+bool
+jdg_follow_take(JdgFollow *follow, const JdgTask *task)
+{
+	JdgTask    *t;
+
+	if (follow == NULL || follow->n >= follow->max ||
+		task->state != JDG_STATE_READY || !follow->may_follow(task))
+		return false;
+	/* what comes from a flow's plan lives as long as the transaction */
+	t = &follow->task[follow->n++];
+	*t = *task;
+	t->tenant = copy_text(follow, task->tenant);
+	t->trace = copy_text(follow, task->trace);
+	t->unwritten = true;
+	ItemPointerSetInvalid(&t->tid);
+	return true;
+}
+
+bool
+jdg_follow_drop(JdgFollow *follow, int64 task_id)
+{
+	for (int i = 0; follow != NULL && i < follow->n; i++)
+	{
+		if (follow->task[i].task_id != task_id)
+			continue;
+		follow->n--;
+		memmove(&follow->task[i], &follow->task[i + 1],
+				sizeof(JdgTask) * (follow->n - i));
+		return true;
+	}
+	return false;
+}
+
+void
+jdg_follow_write(JdgTask *task)
+{
+	task->unwritten = false;
+	jdg_task_insert(task);
+	jdg_wake_at_commit(task->owner, task);
+}
