@@ -5,6 +5,6 @@ CREATE FUNCTION jadugar._install_check()
 	RETURNS void
 	LANGUAGE C VOLATILE
 	AS 'MODULE_PATHNAME', 'jdg_install_check';
-COMMENT ON FUNCTION jadugar._install_check() IS 'raises an error where jadugar can not be installed';
+COMMENT ON FUNCTION jadugar._install_check() IS 'Raises an error if jadugar cannot be installed.';
 
 SELECT jadugar._install_check();

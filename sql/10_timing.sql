@@ -6,25 +6,25 @@ CREATE FUNCTION jadugar.timing_in(cstring)
     RETURNS jadugar.timing
     AS 'MODULE_PATHNAME', 'jdg_timing_in'
     LANGUAGE C STABLE STRICT PARALLEL SAFE;
-COMMENT ON FUNCTION jadugar.timing_in(cstring) IS 'text input of timing';
+COMMENT ON FUNCTION jadugar.timing_in(cstring) IS 'Input function of type timing.';
 
 CREATE FUNCTION jadugar.timing_out(jadugar.timing)
     RETURNS cstring
     AS 'MODULE_PATHNAME', 'jdg_timing_out'
     LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
-COMMENT ON FUNCTION jadugar.timing_out(jadugar.timing) IS 'text output of timing';
+COMMENT ON FUNCTION jadugar.timing_out(jadugar.timing) IS 'Output function of type timing.';
 
 CREATE FUNCTION jadugar.timing_recv(internal)
     RETURNS jadugar.timing
     AS 'MODULE_PATHNAME', 'jdg_timing_recv'
     LANGUAGE C STABLE STRICT PARALLEL SAFE;
-COMMENT ON FUNCTION jadugar.timing_recv(internal) IS 'binary input of timing';
+COMMENT ON FUNCTION jadugar.timing_recv(internal) IS 'Binary input function of type timing.';
 
 CREATE FUNCTION jadugar.timing_send(jadugar.timing)
     RETURNS bytea
     AS 'MODULE_PATHNAME', 'jdg_timing_send'
     LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
-COMMENT ON FUNCTION jadugar.timing_send(jadugar.timing) IS 'binary output of timing';
+COMMENT ON FUNCTION jadugar.timing_send(jadugar.timing) IS 'Binary output function of type timing.';
 
 CREATE TYPE jadugar.timing (
     INPUT = jadugar.timing_in,
@@ -35,7 +35,8 @@ CREATE TYPE jadugar.timing (
     ALIGNMENT = double,
     STORAGE = plain
 );
-COMMENT ON TYPE jadugar.timing IS 'when: cron expression, interval, one instant, manual or server start';
+COMMENT ON TYPE jadugar.timing IS
+	'A cron expression, an interval, one instant, a manual timing or server start.';
 
 -- Order and equality
 
@@ -43,55 +44,63 @@ CREATE FUNCTION jadugar.timing_eq(jadugar.timing, jadugar.timing)
     RETURNS boolean
     AS 'MODULE_PATHNAME', 'jdg_timing_eq'
     LANGUAGE C IMMUTABLE STRICT LEAKPROOF PARALLEL SAFE;
-COMMENT ON FUNCTION jadugar.timing_eq(jadugar.timing, jadugar.timing) IS 'implementation of = operator';
+COMMENT ON FUNCTION jadugar.timing_eq(jadugar.timing, jadugar.timing) IS
+	'Implementation of the = operator.';
 
 CREATE FUNCTION jadugar.timing_ne(jadugar.timing, jadugar.timing)
     RETURNS boolean
     AS 'MODULE_PATHNAME', 'jdg_timing_ne'
     LANGUAGE C IMMUTABLE STRICT LEAKPROOF PARALLEL SAFE;
-COMMENT ON FUNCTION jadugar.timing_ne(jadugar.timing, jadugar.timing) IS 'implementation of <> operator';
+COMMENT ON FUNCTION jadugar.timing_ne(jadugar.timing, jadugar.timing) IS
+	'Implementation of the <> operator.';
 
 CREATE FUNCTION jadugar.timing_lt(jadugar.timing, jadugar.timing)
     RETURNS boolean
     AS 'MODULE_PATHNAME', 'jdg_timing_lt'
     LANGUAGE C IMMUTABLE STRICT LEAKPROOF PARALLEL SAFE;
-COMMENT ON FUNCTION jadugar.timing_lt(jadugar.timing, jadugar.timing) IS 'implementation of < operator';
+COMMENT ON FUNCTION jadugar.timing_lt(jadugar.timing, jadugar.timing) IS
+	'Implementation of the < operator.';
 
 CREATE FUNCTION jadugar.timing_le(jadugar.timing, jadugar.timing)
     RETURNS boolean
     AS 'MODULE_PATHNAME', 'jdg_timing_le'
     LANGUAGE C IMMUTABLE STRICT LEAKPROOF PARALLEL SAFE;
-COMMENT ON FUNCTION jadugar.timing_le(jadugar.timing, jadugar.timing) IS 'implementation of <= operator';
+COMMENT ON FUNCTION jadugar.timing_le(jadugar.timing, jadugar.timing) IS
+	'Implementation of the <= operator.';
 
 CREATE FUNCTION jadugar.timing_gt(jadugar.timing, jadugar.timing)
     RETURNS boolean
     AS 'MODULE_PATHNAME', 'jdg_timing_gt'
     LANGUAGE C IMMUTABLE STRICT LEAKPROOF PARALLEL SAFE;
-COMMENT ON FUNCTION jadugar.timing_gt(jadugar.timing, jadugar.timing) IS 'implementation of > operator';
+COMMENT ON FUNCTION jadugar.timing_gt(jadugar.timing, jadugar.timing) IS
+	'Implementation of the > operator.';
 
 CREATE FUNCTION jadugar.timing_ge(jadugar.timing, jadugar.timing)
     RETURNS boolean
     AS 'MODULE_PATHNAME', 'jdg_timing_ge'
     LANGUAGE C IMMUTABLE STRICT LEAKPROOF PARALLEL SAFE;
-COMMENT ON FUNCTION jadugar.timing_ge(jadugar.timing, jadugar.timing) IS 'implementation of >= operator';
+COMMENT ON FUNCTION jadugar.timing_ge(jadugar.timing, jadugar.timing) IS
+	'Implementation of the >= operator.';
 
 CREATE FUNCTION jadugar.timing_cmp(jadugar.timing, jadugar.timing)
     RETURNS integer
     AS 'MODULE_PATHNAME', 'jdg_timing_cmp'
     LANGUAGE C IMMUTABLE STRICT LEAKPROOF PARALLEL SAFE;
-COMMENT ON FUNCTION jadugar.timing_cmp(jadugar.timing, jadugar.timing) IS 'less-equal-greater comparison of timings';
+COMMENT ON FUNCTION jadugar.timing_cmp(jadugar.timing, jadugar.timing) IS
+	'Less-equal-greater comparison of two timings.';
 
 CREATE FUNCTION jadugar.timing_hash(jadugar.timing)
     RETURNS integer
     AS 'MODULE_PATHNAME', 'jdg_timing_hash'
     LANGUAGE C IMMUTABLE STRICT LEAKPROOF PARALLEL SAFE;
-COMMENT ON FUNCTION jadugar.timing_hash(jadugar.timing) IS 'hash of a timing';
+COMMENT ON FUNCTION jadugar.timing_hash(jadugar.timing) IS 'Hashes a timing.';
 
 CREATE FUNCTION jadugar.timing_hash_extended(jadugar.timing, bigint)
     RETURNS bigint
     AS 'MODULE_PATHNAME', 'jdg_timing_hash_extended'
     LANGUAGE C IMMUTABLE STRICT LEAKPROOF PARALLEL SAFE;
-COMMENT ON FUNCTION jadugar.timing_hash_extended(jadugar.timing, bigint) IS 'hash of a timing, with a seed';
+COMMENT ON FUNCTION jadugar.timing_hash_extended(jadugar.timing, bigint) IS
+	'Hashes a timing with a seed.';
 
 CREATE OPERATOR jadugar.= (
     LEFTARG = jadugar.timing,
@@ -104,7 +113,7 @@ CREATE OPERATOR jadugar.= (
     HASHES,
     MERGES
 );
-COMMENT ON OPERATOR jadugar.= (jadugar.timing, jadugar.timing) IS 'equal';
+COMMENT ON OPERATOR jadugar.= (jadugar.timing, jadugar.timing) IS 'Equal.';
 
 CREATE OPERATOR jadugar.<> (
     LEFTARG = jadugar.timing,
@@ -115,7 +124,7 @@ CREATE OPERATOR jadugar.<> (
     RESTRICT = neqsel,
     JOIN = neqjoinsel
 );
-COMMENT ON OPERATOR jadugar.<> (jadugar.timing, jadugar.timing) IS 'not equal';
+COMMENT ON OPERATOR jadugar.<> (jadugar.timing, jadugar.timing) IS 'Not equal.';
 
 CREATE OPERATOR jadugar.< (
     LEFTARG = jadugar.timing,
@@ -126,7 +135,7 @@ CREATE OPERATOR jadugar.< (
     RESTRICT = scalarltsel,
     JOIN = scalarltjoinsel
 );
-COMMENT ON OPERATOR jadugar.< (jadugar.timing, jadugar.timing) IS 'less than';
+COMMENT ON OPERATOR jadugar.< (jadugar.timing, jadugar.timing) IS 'Less than.';
 
 CREATE OPERATOR jadugar.<= (
     LEFTARG = jadugar.timing,
@@ -137,7 +146,7 @@ CREATE OPERATOR jadugar.<= (
     RESTRICT = scalarlesel,
     JOIN = scalarlejoinsel
 );
-COMMENT ON OPERATOR jadugar.<= (jadugar.timing, jadugar.timing) IS 'less than or equal';
+COMMENT ON OPERATOR jadugar.<= (jadugar.timing, jadugar.timing) IS 'Less than or equal.';
 
 CREATE OPERATOR jadugar.> (
     LEFTARG = jadugar.timing,
@@ -148,7 +157,7 @@ CREATE OPERATOR jadugar.> (
     RESTRICT = scalargtsel,
     JOIN = scalargtjoinsel
 );
-COMMENT ON OPERATOR jadugar.> (jadugar.timing, jadugar.timing) IS 'greater than';
+COMMENT ON OPERATOR jadugar.> (jadugar.timing, jadugar.timing) IS 'Greater than.';
 
 CREATE OPERATOR jadugar.>= (
     LEFTARG = jadugar.timing,
@@ -159,7 +168,7 @@ CREATE OPERATOR jadugar.>= (
     RESTRICT = scalargesel,
     JOIN = scalargejoinsel
 );
-COMMENT ON OPERATOR jadugar.>= (jadugar.timing, jadugar.timing) IS 'greater than or equal';
+COMMENT ON OPERATOR jadugar.>= (jadugar.timing, jadugar.timing) IS 'Greater than or equal.';
 
 CREATE OPERATOR CLASS jadugar.timing_ops
     DEFAULT FOR TYPE jadugar.timing USING btree AS
@@ -169,14 +178,14 @@ CREATE OPERATOR CLASS jadugar.timing_ops
     OPERATOR 4 jadugar.>=,
     OPERATOR 5 jadugar.>,
     FUNCTION 1 jadugar.timing_cmp(jadugar.timing, jadugar.timing);
-COMMENT ON OPERATOR CLASS jadugar.timing_ops USING btree IS 'order of timings';
+COMMENT ON OPERATOR CLASS jadugar.timing_ops USING btree IS 'Order of timings.';
 
 CREATE OPERATOR CLASS jadugar.timing_ops
     DEFAULT FOR TYPE jadugar.timing USING hash AS
     OPERATOR 1 jadugar.=,
     FUNCTION 1 jadugar.timing_hash(jadugar.timing),
     FUNCTION 2 jadugar.timing_hash_extended(jadugar.timing, bigint);
-COMMENT ON OPERATOR CLASS jadugar.timing_ops USING hash IS 'equality of timings';
+COMMENT ON OPERATOR CLASS jadugar.timing_ops USING hash IS 'Equality of timings.';
 
 -- Casts
 
@@ -184,24 +193,27 @@ CREATE FUNCTION jadugar.timing_from_interval(interval)
     RETURNS jadugar.timing
     AS 'MODULE_PATHNAME', 'jdg_timing_from_interval_sql'
     LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
-COMMENT ON FUNCTION jadugar.timing_from_interval(interval) IS 'timing that recurs after each interval';
+COMMENT ON FUNCTION jadugar.timing_from_interval(interval) IS
+	'Converts an interval to a timing that recurs after each such interval.';
 
 CREATE FUNCTION jadugar.timing_from_timestamptz(timestamptz)
     RETURNS jadugar.timing
     AS 'MODULE_PATHNAME', 'jdg_timing_from_timestamptz_sql'
     LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
-COMMENT ON FUNCTION jadugar.timing_from_timestamptz(timestamptz) IS 'timing of one instant';
+COMMENT ON FUNCTION jadugar.timing_from_timestamptz(timestamptz) IS
+	'Converts an instant to a timing that occurs once.';
 
 CREATE CAST (text AS jadugar.timing) WITH INOUT AS ASSIGNMENT;
-COMMENT ON CAST (text AS jadugar.timing) IS 'parse a timing';
+COMMENT ON CAST (text AS jadugar.timing) IS 'Parses a timing.';
 
 CREATE CAST (interval AS jadugar.timing)
     WITH FUNCTION jadugar.timing_from_interval(interval) AS IMPLICIT;
-COMMENT ON CAST (interval AS jadugar.timing) IS 'recur after each interval';
+COMMENT ON CAST (interval AS jadugar.timing) IS
+	'Converts to a timing that recurs after each such interval.';
 
 CREATE CAST (timestamptz AS jadugar.timing)
     WITH FUNCTION jadugar.timing_from_timestamptz(timestamptz) AS IMPLICIT;
-COMMENT ON CAST (timestamptz AS jadugar.timing) IS 'occur once, at that instant';
+COMMENT ON CAST (timestamptz AS jadugar.timing) IS 'Converts to a timing that occurs once.';
 
 -- Questions
 
@@ -213,7 +225,7 @@ CREATE FUNCTION jadugar.next_time(
     AS 'MODULE_PATHNAME', 'jdg_next_time'
     LANGUAGE C STABLE PARALLEL SAFE;
 COMMENT ON FUNCTION jadugar.next_time(jadugar.timing, timestamptz, text) IS
-    'first instant of a timing strictly after another';
+	'Returns the first instant of a timing strictly after the given one.';
 
 CREATE FUNCTION jadugar.occurrences(
     timing jadugar.timing,
@@ -225,18 +237,17 @@ CREATE FUNCTION jadugar.occurrences(
     LANGUAGE C STABLE PARALLEL SAFE
     ROWS 10;
 COMMENT ON FUNCTION jadugar.occurrences(jadugar.timing, text, timestamptz, integer) IS
-    'next instants of a timing, in order';
+	'Returns the next instants of a timing, in order.';
 
 CREATE FUNCTION jadugar.validate(timing text)
     RETURNS text
     AS 'MODULE_PATHNAME', 'jdg_validate'
     LANGUAGE C STABLE STRICT PARALLEL SAFE;
 COMMENT ON FUNCTION jadugar.validate(text) IS
-    'what is wrong with the text of a timing; NULL if nothing is';
+	'Returns the error in the text of a timing, or NULL if the text is valid.';
 
 CREATE FUNCTION jadugar.describe(timing jadugar.timing)
     RETURNS text
     AS 'MODULE_PATHNAME', 'jdg_describe'
     LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
-COMMENT ON FUNCTION jadugar.describe(jadugar.timing) IS
-    'when a timing is due, in English';
+COMMENT ON FUNCTION jadugar.describe(jadugar.timing) IS 'Describes a timing in English.';

@@ -6,25 +6,25 @@ CREATE FUNCTION jadugar.flow_in(cstring)
 	RETURNS jadugar.flow
 	AS 'MODULE_PATHNAME', 'jdg_flow_in'
 	LANGUAGE C STABLE STRICT PARALLEL SAFE;
-COMMENT ON FUNCTION jadugar.flow_in(cstring) IS 'text input of flow';
+COMMENT ON FUNCTION jadugar.flow_in(cstring) IS 'Input function of type flow.';
 
 CREATE FUNCTION jadugar.flow_out(jadugar.flow)
 	RETURNS cstring
 	AS 'MODULE_PATHNAME', 'jdg_flow_out'
 	LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
-COMMENT ON FUNCTION jadugar.flow_out(jadugar.flow) IS 'text output of flow';
+COMMENT ON FUNCTION jadugar.flow_out(jadugar.flow) IS 'Output function of type flow.';
 
 CREATE FUNCTION jadugar.flow_recv(internal)
 	RETURNS jadugar.flow
 	AS 'MODULE_PATHNAME', 'jdg_flow_recv'
 	LANGUAGE C STABLE STRICT PARALLEL SAFE;
-COMMENT ON FUNCTION jadugar.flow_recv(internal) IS 'binary input of flow';
+COMMENT ON FUNCTION jadugar.flow_recv(internal) IS 'Binary input function of type flow.';
 
 CREATE FUNCTION jadugar.flow_send(jadugar.flow)
 	RETURNS bytea
 	AS 'MODULE_PATHNAME', 'jdg_flow_send'
 	LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
-COMMENT ON FUNCTION jadugar.flow_send(jadugar.flow) IS 'binary output of flow';
+COMMENT ON FUNCTION jadugar.flow_send(jadugar.flow) IS 'Binary output function of type flow.';
 
 CREATE TYPE jadugar.flow (
 	INPUT = jadugar.flow_in,
@@ -33,19 +33,21 @@ CREATE TYPE jadugar.flow (
 	SEND = jadugar.flow_send,
 	LIKE = pg_catalog.jsonb
 );
-COMMENT ON TYPE jadugar.flow IS 'a graph of steps, or a part of one';
+COMMENT ON TYPE jadugar.flow IS 'A graph of steps, or a part of one.';
 
 CREATE FUNCTION jadugar.flow_eq(jadugar.flow, jadugar.flow)
 	RETURNS boolean
 	AS 'MODULE_PATHNAME', 'jdg_flow_eq'
 	LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
-COMMENT ON FUNCTION jadugar.flow_eq(jadugar.flow, jadugar.flow) IS 'implementation of = operator';
+COMMENT ON FUNCTION jadugar.flow_eq(jadugar.flow, jadugar.flow) IS
+	'Implementation of the = operator.';
 
 CREATE FUNCTION jadugar.flow_ne(jadugar.flow, jadugar.flow)
 	RETURNS boolean
 	AS 'MODULE_PATHNAME', 'jdg_flow_ne'
 	LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
-COMMENT ON FUNCTION jadugar.flow_ne(jadugar.flow, jadugar.flow) IS 'implementation of <> operator';
+COMMENT ON FUNCTION jadugar.flow_ne(jadugar.flow, jadugar.flow) IS
+	'Implementation of the <> operator.';
 
 CREATE OPERATOR jadugar.= (
 	LEFTARG = jadugar.flow,
@@ -56,7 +58,7 @@ CREATE OPERATOR jadugar.= (
 	RESTRICT = eqsel,
 	JOIN = eqjoinsel
 );
-COMMENT ON OPERATOR jadugar.= (jadugar.flow, jadugar.flow) IS 'equal';
+COMMENT ON OPERATOR jadugar.= (jadugar.flow, jadugar.flow) IS 'Equal.';
 
 CREATE OPERATOR jadugar.<> (
 	LEFTARG = jadugar.flow,
@@ -67,20 +69,21 @@ CREATE OPERATOR jadugar.<> (
 	RESTRICT = neqsel,
 	JOIN = neqjoinsel
 );
-COMMENT ON OPERATOR jadugar.<> (jadugar.flow, jadugar.flow) IS 'not equal';
+COMMENT ON OPERATOR jadugar.<> (jadugar.flow, jadugar.flow) IS 'Not equal.';
 
 CREATE FUNCTION jadugar.flow_from_jsonb(jsonb)
 	RETURNS jadugar.flow
 	AS 'MODULE_PATHNAME', 'jdg_flow_from_jsonb'
 	LANGUAGE C STABLE STRICT PARALLEL SAFE;
-COMMENT ON FUNCTION jadugar.flow_from_jsonb(jsonb) IS 'checks that a value is a flow';
+COMMENT ON FUNCTION jadugar.flow_from_jsonb(jsonb) IS
+	'Converts jsonb to a flow after checking that it is one.';
 
 CREATE CAST (jsonb AS jadugar.flow)
 	WITH FUNCTION jadugar.flow_from_jsonb(jsonb);
-COMMENT ON CAST (jsonb AS jadugar.flow) IS 'check that it is a flow';
+COMMENT ON CAST (jsonb AS jadugar.flow) IS 'Checks that the value is a flow.';
 
 CREATE CAST (jadugar.flow AS jsonb) WITHOUT FUNCTION;
-COMMENT ON CAST (jadugar.flow AS jsonb) IS 'the same value';
+COMMENT ON CAST (jadugar.flow AS jsonb) IS 'Returns the same value as jsonb.';
 
 -- Nodes. Not strict: what is missing is named.
 
@@ -98,7 +101,8 @@ CREATE FUNCTION jadugar.step(
 	RETURNS jadugar.flow
 	LANGUAGE C VOLATILE
 	AS 'MODULE_PATHNAME', 'jdg_flow_step';
-COMMENT ON FUNCTION jadugar.step(text, text, jsonb, text, text, text, integer, interval, jsonb, text, boolean, jsonb, text, jsonb, jadugar.flow, jsonb, boolean, text[], text, integer) IS 'one task: a step of a flow; its command is checked at once';
+COMMENT ON FUNCTION jadugar.step(text, text, jsonb, text, text, text, integer, interval, jsonb, text, boolean, jsonb, text, jsonb, jadugar.flow, jsonb, boolean, text[], text, integer) IS
+	'Returns a flow of one step, which runs as a task. Checks the command at once.';
 
 CREATE FUNCTION jadugar.chain(
 	steps jadugar.flow[], name text DEFAULT NULL, on_failure text DEFAULT NULL,
@@ -107,7 +111,8 @@ CREATE FUNCTION jadugar.chain(
 	RETURNS jadugar.flow
 	LANGUAGE C STABLE PARALLEL SAFE
 	AS 'MODULE_PATHNAME', 'jdg_flow_chain';
-COMMENT ON FUNCTION jadugar.chain(jadugar.flow[], text, text, interval, text[], text, integer) IS 'one after the other';
+COMMENT ON FUNCTION jadugar.chain(jadugar.flow[], text, text, interval, text[], text, integer) IS
+	'Returns a flow whose parts run one after the other.';
 
 CREATE FUNCTION jadugar.parallel(
 	steps jadugar.flow[], completion text DEFAULT NULL, n integer DEFAULT NULL,
@@ -118,7 +123,8 @@ CREATE FUNCTION jadugar.parallel(
 	RETURNS jadugar.flow
 	LANGUAGE C STABLE PARALLEL SAFE
 	AS 'MODULE_PATHNAME', 'jdg_flow_parallel';
-COMMENT ON FUNCTION jadugar.parallel(jadugar.flow[], text, integer, integer, interval, text, text, text, text[], text, integer) IS 'all at once; completion says when that is over, and how';
+COMMENT ON FUNCTION jadugar.parallel(jadugar.flow[], text, integer, integer, interval, text, text, text, text[], text, integer) IS
+	'Returns a flow whose parts run at the same time. The completion rule says when it ends and with which status.';
 
 CREATE FUNCTION jadugar.race(
 	steps jadugar.flow[], timeout interval DEFAULT NULL, rest text DEFAULT NULL,
@@ -128,7 +134,8 @@ CREATE FUNCTION jadugar.race(
 	RETURNS jadugar.flow
 	LANGUAGE C STABLE PARALLEL SAFE
 	AS 'MODULE_PATHNAME', 'jdg_flow_race';
-COMMENT ON FUNCTION jadugar.race(jadugar.flow[], interval, text, text, text, text[], text, integer) IS 'all at once; the first that succeeds decides';
+COMMENT ON FUNCTION jadugar.race(jadugar.flow[], interval, text, text, text, text[], text, integer) IS
+	'Returns a flow whose parts run at the same time until the first one succeeds.';
 
 CREATE FUNCTION jadugar.branch(
 	condition text, if_true jadugar.flow, if_false jadugar.flow DEFAULT NULL,
@@ -138,7 +145,8 @@ CREATE FUNCTION jadugar.branch(
 	RETURNS jadugar.flow
 	LANGUAGE C STABLE PARALLEL SAFE
 	AS 'MODULE_PATHNAME', 'jdg_flow_branch';
-COMMENT ON FUNCTION jadugar.branch(text, jadugar.flow, jadugar.flow, text, text, interval, text[], text, integer) IS 'one or the other, by a condition';
+COMMENT ON FUNCTION jadugar.branch(text, jadugar.flow, jadugar.flow, text, text, interval, text[], text, integer) IS
+	'Returns a flow that runs one of two parts, depending on a condition.';
 
 CREATE FUNCTION jadugar.each(
 	items text, body jadugar.flow, concurrency integer DEFAULT NULL,
@@ -150,7 +158,8 @@ CREATE FUNCTION jadugar.each(
 	RETURNS jadugar.flow
 	LANGUAGE C STABLE PARALLEL SAFE
 	AS 'MODULE_PATHNAME', 'jdg_flow_each';
-COMMENT ON FUNCTION jadugar.each(text, jadugar.flow, integer, text, integer, text, interval, text, text, text[], text, integer) IS 'the body once for each item';
+COMMENT ON FUNCTION jadugar.each(text, jadugar.flow, integer, text, integer, text, interval, text, text, text[], text, integer) IS
+	'Returns a flow that runs its body once for each item.';
 
 CREATE FUNCTION jadugar.loop(
 	body jadugar.flow, while text, max integer DEFAULT NULL,
@@ -161,7 +170,8 @@ CREATE FUNCTION jadugar.loop(
 	RETURNS jadugar.flow
 	LANGUAGE C STABLE PARALLEL SAFE
 	AS 'MODULE_PATHNAME', 'jdg_flow_loop';
-COMMENT ON FUNCTION jadugar.loop(jadugar.flow, text, integer, interval, interval, text, text, text[], text, integer) IS 'the body again and again; the condition is looked at after each pass';
+COMMENT ON FUNCTION jadugar.loop(jadugar.flow, text, integer, interval, interval, text, text, text[], text, integer) IS
+	'Returns a flow that repeats its body. Evaluates the condition after each pass.';
 
 CREATE FUNCTION jadugar.sleep(
 	duration interval, name text DEFAULT NULL, on_failure text DEFAULT NULL,
@@ -170,7 +180,8 @@ CREATE FUNCTION jadugar.sleep(
 	RETURNS jadugar.flow
 	LANGUAGE C STABLE PARALLEL SAFE
 	AS 'MODULE_PATHNAME', 'jdg_flow_sleep';
-COMMENT ON FUNCTION jadugar.sleep(interval, text, text, text[], text, integer) IS 'waits for a time';
+COMMENT ON FUNCTION jadugar.sleep(interval, text, text, text[], text, integer) IS
+	'Returns a flow that waits for a duration.';
 
 CREATE FUNCTION jadugar.sleep_until(
 	until text, name text DEFAULT NULL, on_failure text DEFAULT NULL,
@@ -179,7 +190,8 @@ CREATE FUNCTION jadugar.sleep_until(
 	RETURNS jadugar.flow
 	LANGUAGE C STABLE PARALLEL SAFE
 	AS 'MODULE_PATHNAME', 'jdg_flow_sleep_until';
-COMMENT ON FUNCTION jadugar.sleep_until(text, text, text, text[], text, integer) IS 'waits for an instant';
+COMMENT ON FUNCTION jadugar.sleep_until(text, text, text, text[], text, integer) IS
+	'Returns a flow that waits until an instant.';
 
 CREATE FUNCTION jadugar.wait_event(
 	event text, filter jsonb DEFAULT NULL, timeout interval DEFAULT NULL,
@@ -189,7 +201,8 @@ CREATE FUNCTION jadugar.wait_event(
 	RETURNS jadugar.flow
 	LANGUAGE C STABLE PARALLEL SAFE
 	AS 'MODULE_PATHNAME', 'jdg_flow_wait_event';
-COMMENT ON FUNCTION jadugar.wait_event(text, jsonb, interval, text, text, text, text[], text, integer) IS 'waits for an event';
+COMMENT ON FUNCTION jadugar.wait_event(text, jsonb, interval, text, text, text, text[], text, integer) IS
+	'Returns a flow that waits for an event.';
 
 CREATE FUNCTION jadugar.wait_signal(
 	signal text, timeout interval DEFAULT NULL, on_timeout text DEFAULT NULL,
@@ -199,7 +212,8 @@ CREATE FUNCTION jadugar.wait_signal(
 	RETURNS jadugar.flow
 	LANGUAGE C STABLE PARALLEL SAFE
 	AS 'MODULE_PATHNAME', 'jdg_flow_wait_signal';
-COMMENT ON FUNCTION jadugar.wait_signal(text, interval, text, text, text, text[], text, integer) IS 'waits for a signal to the run';
+COMMENT ON FUNCTION jadugar.wait_signal(text, interval, text, text, text, text[], text, integer) IS
+	'Returns a flow that waits for a signal to its run.';
 
 CREATE FUNCTION jadugar.approval(
 	name text, approvers text DEFAULT NULL, message text DEFAULT NULL,
@@ -209,7 +223,8 @@ CREATE FUNCTION jadugar.approval(
 	RETURNS jadugar.flow
 	LANGUAGE C STABLE PARALLEL SAFE
 	AS 'MODULE_PATHNAME', 'jdg_flow_approval';
-COMMENT ON FUNCTION jadugar.approval(text, text, text, interval, text, text, text[], text, integer) IS 'waits for somebody who approves or rejects';
+COMMENT ON FUNCTION jadugar.approval(text, text, text, interval, text, text, text[], text, integer) IS
+	'Returns a flow that waits until a role approves or rejects.';
 
 CREATE FUNCTION jadugar.sub_flow(
 	flow text, payload jsonb DEFAULT NULL, version integer DEFAULT NULL,
@@ -222,7 +237,8 @@ CREATE FUNCTION jadugar.sub_flow(
 	RETURNS jadugar.flow
 	LANGUAGE C VOLATILE
 	AS 'MODULE_PATHNAME', 'jdg_flow_sub_flow';
-COMMENT ON FUNCTION jadugar.sub_flow(text, jsonb, integer, text, text, interval, text, jadugar.flow, jsonb, boolean, text[], text, integer) IS 'a run of another flow';
+COMMENT ON FUNCTION jadugar.sub_flow(text, jsonb, integer, text, text, interval, text, jadugar.flow, jsonb, boolean, text[], text, integer) IS
+	'Returns a flow that starts a run of another flow and waits for it.';
 
 -- Operators. They share one precedence: src/flow/graph/mixing.c refuses what mixes
 -- them without parentheses.
@@ -231,37 +247,42 @@ CREATE FUNCTION jadugar.flow_then(jadugar.flow, jadugar.flow)
 	RETURNS jadugar.flow
 	LANGUAGE C STABLE PARALLEL SAFE
 	AS 'MODULE_PATHNAME', 'jdg_flow_then';
-COMMENT ON FUNCTION jadugar.flow_then(jadugar.flow, jadugar.flow) IS 'implementation of ~> operator';
+COMMENT ON FUNCTION jadugar.flow_then(jadugar.flow, jadugar.flow) IS
+	'Implementation of the ~> operator.';
 
 CREATE OPERATOR jadugar.~> (
 	LEFTARG = jadugar.flow,
 	RIGHTARG = jadugar.flow,
 	FUNCTION = jadugar.flow_then
 );
-COMMENT ON OPERATOR jadugar.~> (jadugar.flow, jadugar.flow) IS 'one after the other';
+COMMENT ON OPERATOR jadugar.~> (jadugar.flow, jadugar.flow) IS
+	'Runs the left part, then the right part.';
 
 CREATE FUNCTION jadugar.flow_and(jadugar.flow, jadugar.flow)
 	RETURNS jadugar.flow
 	LANGUAGE C STABLE PARALLEL SAFE
 	AS 'MODULE_PATHNAME', 'jdg_flow_and';
-COMMENT ON FUNCTION jadugar.flow_and(jadugar.flow, jadugar.flow) IS 'implementation of & operator';
+COMMENT ON FUNCTION jadugar.flow_and(jadugar.flow, jadugar.flow) IS
+	'Implementation of the & operator.';
 
 CREATE OPERATOR jadugar.& (
 	LEFTARG = jadugar.flow,
 	RIGHTARG = jadugar.flow,
 	FUNCTION = jadugar.flow_and
 );
-COMMENT ON OPERATOR jadugar.& (jadugar.flow, jadugar.flow) IS 'both at once';
+COMMENT ON OPERATOR jadugar.& (jadugar.flow, jadugar.flow) IS 'Runs both parts at the same time.';
 
 CREATE FUNCTION jadugar.flow_or(jadugar.flow, jadugar.flow)
 	RETURNS jadugar.flow
 	LANGUAGE C STABLE PARALLEL SAFE
 	AS 'MODULE_PATHNAME', 'jdg_flow_or';
-COMMENT ON FUNCTION jadugar.flow_or(jadugar.flow, jadugar.flow) IS 'implementation of | operator';
+COMMENT ON FUNCTION jadugar.flow_or(jadugar.flow, jadugar.flow) IS
+	'Implementation of the | operator.';
 
 CREATE OPERATOR jadugar.| (
 	LEFTARG = jadugar.flow,
 	RIGHTARG = jadugar.flow,
 	FUNCTION = jadugar.flow_or
 );
-COMMENT ON OPERATOR jadugar.| (jadugar.flow, jadugar.flow) IS 'both at once, the first that succeeds decides';
+COMMENT ON OPERATOR jadugar.| (jadugar.flow, jadugar.flow) IS
+	'Runs both parts at the same time until the first one succeeds.';

@@ -10,25 +10,28 @@ CREATE TABLE jadugar.here (
 	id			uuid NOT NULL,
 	database	oid NOT NULL
 );
-COMMENT ON TABLE jadugar.here IS 'which database this copy of jadugar lives in; never dumped';
+COMMENT ON TABLE jadugar.here IS
+	'Identity of the database in which this copy of jadugar lives. Never dumped.';
 
 CREATE TABLE jadugar.origin (
 	singleton	boolean PRIMARY KEY DEFAULT true CHECK (singleton),
 	id			uuid NOT NULL
 );
-COMMENT ON TABLE jadugar.origin IS 'which database the rows of jadugar belong to; dumped. Work runs only where it equals jadugar.here';
+COMMENT ON TABLE jadugar.origin IS
+	'Identity of the database to which the rows of jadugar belong. Dumped. Work runs only where it equals jadugar.here.';
 
 CREATE TABLE jadugar.owner (
 	role		oid PRIMARY KEY,
 	name		name NOT NULL
 );
-COMMENT ON TABLE jadugar.owner IS 'name of every role that owns something in jadugar, so that adopt() can map owners by name';
+COMMENT ON TABLE jadugar.owner IS
+	'Name of every role that owns an object of jadugar, so that adopt() can map owners by name.';
 
 CREATE TABLE jadugar.access (
 	role		oid PRIMARY KEY,
 	level		text NOT NULL CHECK (level IN ('user', 'operator', 'monitor'))
 );
-COMMENT ON TABLE jadugar.access IS 'levels given by grant_access()';
+COMMENT ON TABLE jadugar.access IS 'Access levels granted by grant_access().';
 
 CREATE TABLE jadugar.control (
 	singleton	boolean PRIMARY KEY DEFAULT true CHECK (singleton),
@@ -37,14 +40,15 @@ CREATE TABLE jadugar.control (
 	paused_by	name,
 	pause_reason text
 );
-COMMENT ON TABLE jadugar.control IS 'pause_all() and resume_all(): one row';
+COMMENT ON TABLE jadugar.control IS 'State of pause_all() and resume_all(), in one row.';
 
 CREATE TABLE jadugar.zone (
 	name		text NOT NULL,
 	fingerprint	bigint NOT NULL
 );
 CREATE INDEX zone_name ON jadugar.zone (name);
-COMMENT ON TABLE jadugar.zone IS 'time zones that schedules use or have used and hashes of their rules, so that a change of time-zone data is noticed. Not unique: two sessions that use a new zone never wait for each other';
+COMMENT ON TABLE jadugar.zone IS
+	'Time zones that schedules use or have used, with hashes of their rules to detect changed time-zone data. Not unique, so that two sessions that use a new zone never wait for each other.';
 
 -- ---------------------------------------------------------------- commands
 
@@ -57,7 +61,8 @@ CREATE TABLE jadugar.command (
 	text		text NOT NULL
 );
 CREATE INDEX command_hash ON jadugar.command (hash);
-COMMENT ON TABLE jadugar.command IS 'command texts, shared by the tasks that run them; kind s: SQL, h: name of a handler. The hash is not unique: two writers of one new text never wait for each other';
+COMMENT ON TABLE jadugar.command IS
+	'Command texts, shared by the tasks that run them. Kind s: SQL; h: name of a handler. The hash is not unique, so that two writers of one new text never wait for each other.';
 
 CREATE TABLE jadugar.handler (
 	name		text PRIMARY KEY,
@@ -81,14 +86,16 @@ CREATE TABLE jadugar.handler (
 	description	text,
 	created_at	timestamptz NOT NULL
 );
-COMMENT ON TABLE jadugar.handler IS 'named kinds of work; functions and types are text signatures, which survive pg_upgrade';
+COMMENT ON TABLE jadugar.handler IS
+	'Named kinds of work. Functions and types are kept as text signatures, which survive pg_upgrade.';
 
 CREATE TABLE jadugar.handler_grant (
 	handler		text NOT NULL,
 	role		oid NOT NULL,
 	PRIMARY KEY (handler, role)
 );
-COMMENT ON TABLE jadugar.handler_grant IS 'who else may use a handler: grant_handler()';
+COMMENT ON TABLE jadugar.handler_grant IS
+	'Roles that may use a handler owned by another role, as granted by grant_handler().';
 
 -- ------------------------------------------------------------------ queues
 
@@ -108,7 +115,7 @@ CREATE TABLE jadugar.queue (
 	description	text,
 	created_at	timestamptz NOT NULL
 );
-COMMENT ON TABLE jadugar.queue IS 'named streams of tasks with their limits';
+COMMENT ON TABLE jadugar.queue IS 'Named streams of tasks with their limits.';
 
 CREATE TABLE jadugar.queue_grant (
 	queue_id	integer NOT NULL,
@@ -116,7 +123,8 @@ CREATE TABLE jadugar.queue_grant (
 	privilege	text NOT NULL CHECK (privilege IN ('enqueue', 'claim')),
 	PRIMARY KEY (queue_id, role, privilege)
 );
-COMMENT ON TABLE jadugar.queue_grant IS 'who else may use a queue: grant_queue()';
+COMMENT ON TABLE jadugar.queue_grant IS
+	'Roles that may use a queue owned by another role, as granted by grant_queue().';
 
 CREATE TABLE jadugar.key_limit (
 	owner		oid NOT NULL,
@@ -124,7 +132,8 @@ CREATE TABLE jadugar.key_limit (
 	max_concurrency integer NOT NULL CHECK (max_concurrency > 0),
 	PRIMARY KEY (owner, key)
 );
-COMMENT ON TABLE jadugar.key_limit IS 'how many tasks of one concurrency_key may be under way at once, where it is not one: set_limit()';
+COMMENT ON TABLE jadugar.key_limit IS
+	'Maximum number of concurrent tasks of a concurrency_key, as set by set_limit(). A key without a row allows one.';
 
 -- ------------------------------------------------------------------- tasks
 
@@ -163,11 +172,16 @@ CREATE TABLE jadugar.task (
 	flow_data	"char"
 ) WITH (autovacuum_vacuum_scale_factor = 0.05, autovacuum_vacuum_threshold = 2000,
 		autovacuum_analyze_scale_factor = 0.2, autovacuum_analyze_threshold = 5000);
-COMMENT ON TABLE jadugar.task IS 'tasks that are not finished. state r: ready; s: its run_at lies ahead; d: waits for tasks it depends on; k: waits for its concurrency_key; p: paused; x: a standalone command is under way';
-COMMENT ON COLUMN jadugar.task.transaction IS 'c: read committed, r: repeatable read, s: serializable, x: standalone (outside any transaction)';
-COMMENT ON COLUMN jadugar.task.bounded IS 'its queue has a max_depth: counts there';
-COMMENT ON COLUMN jadugar.task.flow_data IS 'what a step of a flow is given: null: the payload, d: the data of its run, i: that without results of steps, m: the payload filled in from that, r: its result, to be compensated, s: the payload filled in from both';
-COMMENT ON COLUMN jadugar.task.attempt IS 'attempts charged so far; a running one counts once it has ended';
+COMMENT ON TABLE jadugar.task IS
+	'Tasks that have not finished. State r: ready; s: its run_at lies ahead; d: waits for predecessors; k: waits for its concurrency_key; p: paused; x: a standalone command is in progress.';
+COMMENT ON COLUMN jadugar.task.transaction IS
+	'c: read committed; r: repeatable read; s: serializable; x: standalone (outside any transaction).';
+COMMENT ON COLUMN jadugar.task.bounded IS
+	'True if the task counts toward the max_depth of its queue.';
+COMMENT ON COLUMN jadugar.task.flow_data IS
+	'Argument of the task of a flow step. NULL: the payload; d: the data of its run; i: that data without results of steps; m: the payload with its paths looked up in that data; r: the result of the step to compensate; s: the payload with its paths looked up in both.';
+COMMENT ON COLUMN jadugar.task.attempt IS
+	'Number of attempts charged so far. A running attempt is charged when it ends.';
 -- The claim reads this index straight, see src/task/claim.c.
 CREATE INDEX task_ready ON jadugar.task (owner, queue_id, priority DESC, run_at, task_id) WHERE state = 'r';
 CREATE INDEX task_due ON jadugar.task (run_at) WHERE state = 's';
@@ -183,7 +197,8 @@ CREATE TABLE jadugar.dependency (
 	PRIMARY KEY (task_id, parent_id)
 );
 CREATE INDEX dependency_parent ON jadugar.dependency (parent_id);
-COMMENT ON TABLE jadugar.dependency IS 'what a waiting task still waits for; a row goes when its parent has completed';
+COMMENT ON TABLE jadugar.dependency IS
+	'Predecessors for which a task still waits. A row is deleted when the predecessor completes.';
 
 CREATE TABLE jadugar.unique_key (
 	owner		oid NOT NULL,
@@ -193,7 +208,8 @@ CREATE TABLE jadugar.unique_key (
 	until		timestamptz,
 	PRIMARY KEY (owner, queue_id, key)
 );
-COMMENT ON TABLE jadugar.unique_key IS 'unique keys in force: until its task has finished, or until the instant given by unique_for';
+COMMENT ON TABLE jadugar.unique_key IS
+	'Unique keys in force, until the task finishes or until the instant given by unique_for.';
 
 -- --------------------------------------------------------------- schedules
 
@@ -240,9 +256,12 @@ CREATE TABLE jadugar.schedule (
 ) WITH (fillfactor = 80);
 CREATE INDEX schedule_startup ON jadugar.schedule (schedule_id) WHERE timing OPERATOR(jadugar.=) '@startup'::jadugar.timing;
 CREATE INDEX schedule_due ON jadugar.schedule (next_run_at, schedule_id) WHERE enabled AND paused_at IS NULL AND next_run_at IS NOT NULL;
-COMMENT ON TABLE jadugar.schedule IS 'named timings with the task each firing makes. next_run_at stays where it was while a schedule is paused, so that resuming can tell what was missed';
-COMMENT ON COLUMN jadugar.schedule.anchor IS 'where intervals count from: starts_at, else when the timing was given';
-COMMENT ON COLUMN jadugar.schedule.last_startup IS 'the server start for which an @startup schedule has fired';
+COMMENT ON TABLE jadugar.schedule IS
+	'Named timings, with the task that each firing creates. While a schedule is paused, next_run_at stays unchanged, so that resuming can find the missed occurrences.';
+COMMENT ON COLUMN jadugar.schedule.anchor IS
+	'Instant from which intervals count: starts_at, or else the time at which the timing was set.';
+COMMENT ON COLUMN jadugar.schedule.last_startup IS
+	'Server start for which an @startup schedule has fired.';
 
 CREATE TABLE jadugar.schedule_stat (
 	schedule_id	bigint PRIMARY KEY,
@@ -252,7 +271,8 @@ CREATE TABLE jadugar.schedule_stat (
 	completed	bigint NOT NULL DEFAULT 0,
 	failures	bigint NOT NULL DEFAULT 0
 ) WITH (fillfactor = 50);
-COMMENT ON TABLE jadugar.schedule_stat IS 'how the occurrences of a schedule ended; apart from jadugar.schedule so that a worker that settles never meets the scheduler that fires';
+COMMENT ON TABLE jadugar.schedule_stat IS
+	'Outcomes of the occurrences of each schedule. Kept apart from jadugar.schedule, so that a worker that settles never conflicts with the scheduler that fires.';
 
 -- ------------------------------------------------------------------- flows
 
@@ -271,8 +291,10 @@ CREATE TABLE jadugar.flow_version (
 );
 CREATE UNIQUE INDEX flow_version_name ON jadugar.flow_version (owner, name, version) WHERE name IS NOT NULL AND dropped_at IS NULL;
 CREATE INDEX flow_version_hash ON jadugar.flow_version (owner, hash);
-COMMENT ON TABLE jadugar.flow_version IS 'graphs that runs follow, never changed: versions of named flows, and without a name what start_flow() was given as a value';
-COMMENT ON COLUMN jadugar.flow_version.plan IS 'an array with one element for each node: what the tasks of the node are made of, or null';
+COMMENT ON TABLE jadugar.flow_version IS
+	'Graphs that runs follow, never changed. Holds the versions of named flows, and, without a name, the flow values passed to start_flow().';
+COMMENT ON COLUMN jadugar.flow_version.plan IS
+	'Array with one element for each node: the template of the tasks of the node, or null.';
 
 CREATE TABLE jadugar.flow_draft (
 	owner		oid NOT NULL,
@@ -281,7 +303,8 @@ CREATE TABLE jadugar.flow_draft (
 	created_at	timestamptz NOT NULL,
 	PRIMARY KEY (owner, name)
 );
-COMMENT ON TABLE jadugar.flow_draft IS 'flows that are being put together: create_chain(), create_group()';
+COMMENT ON TABLE jadugar.flow_draft IS
+	'Flows under construction, from create_chain() and create_group().';
 
 CREATE SEQUENCE jadugar.flow_draft_pos_seq;
 CREATE TABLE jadugar.flow_draft_step (
@@ -293,7 +316,7 @@ CREATE TABLE jadugar.flow_draft_step (
 	PRIMARY KEY (owner, name, pos)
 );
 CREATE UNIQUE INDEX flow_draft_step_name ON jadugar.flow_draft_step (owner, name, step);
-COMMENT ON TABLE jadugar.flow_draft_step IS 'what has been added to a draft, in order';
+COMMENT ON TABLE jadugar.flow_draft_step IS 'Parts added to a draft, in order.';
 
 CREATE SEQUENCE jadugar.flow_run_id_seq;
 CREATE TABLE jadugar.flow_run (
@@ -331,12 +354,16 @@ CREATE TABLE jadugar.flow_run (
 CREATE UNIQUE INDEX flow_run_key ON jadugar.flow_run (owner, idempotency_key) WHERE idempotency_key IS NOT NULL;
 CREATE INDEX flow_run_schedule ON jadugar.flow_run (schedule_live) WHERE schedule_live IS NOT NULL;
 CREATE INDEX flow_run_version ON jadugar.flow_run (version_id);
-COMMENT ON TABLE jadugar.flow_run IS 'runs of flows. status r: running, e: ending, what is live is cancelled, k: compensating; c: completed, f: failed, x: cancelled, t: timed_out, u: compensated, p: compensation_failed';
-COMMENT ON COLUMN jadugar.flow_run.schedule_live IS 'schedule_id until the run is over; apart from it so that the end of other runs changes no index';
-COMMENT ON COLUMN jadugar.flow_run.live IS 'steps and waits under way';
-COMMENT ON COLUMN jadugar.flow_run.not_undone IS 'compensations that have failed';
-COMMENT ON COLUMN jadugar.flow_run.next_id IS 'where the next block of rows begins in flow_step';
-COMMENT ON COLUMN jadugar.flow_run.last_done IS 'the step that completed last of those that can be compensated; flow_step.prev_done leads on';
+COMMENT ON TABLE jadugar.flow_run IS
+	'Runs of flows. Status r: running; e: ending, live steps are being cancelled; k: compensating; c: completed; f: failed; x: cancelled; t: timed_out; u: compensated; p: compensation_failed.';
+COMMENT ON COLUMN jadugar.flow_run.schedule_live IS
+	'Equals schedule_id until the run ends. Kept apart, so that the end of runs without a schedule changes no index.';
+COMMENT ON COLUMN jadugar.flow_run.live IS 'Number of steps and waits in progress.';
+COMMENT ON COLUMN jadugar.flow_run.not_undone IS 'Number of failed compensations.';
+COMMENT ON COLUMN jadugar.flow_run.next_id IS
+	'step_id at which the next block of rows in flow_step begins.';
+COMMENT ON COLUMN jadugar.flow_run.last_done IS
+	'Latest completed step that can be compensated. flow_step.prev_done leads to the one before.';
 
 -- Updated in place while the step goes on: no column of an index changes
 -- then, but due and event, where there is something to wait for.
@@ -374,16 +401,25 @@ CREATE TABLE jadugar.flow_step (
 ) WITH (fillfactor = 50, autovacuum_vacuum_scale_factor = 0.05, autovacuum_vacuum_threshold = 2000);
 CREATE INDEX flow_step_due ON jadugar.flow_step (due) WHERE due IS NOT NULL;
 CREATE INDEX flow_step_event ON jadugar.flow_step (event, run_id) WHERE event IS NOT NULL;
-COMMENT ON TABLE jadugar.flow_step IS 'what a run has come to. state w: waits for what after names, r: running, c: completed, f: failed, s: skipped, x: cancelled, t: timed_out, k: compensating, u: compensated, p: compensation_failed';
-COMMENT ON COLUMN jadugar.flow_step.parent IS 'step_id of its container, -1: none';
-COMMENT ON COLUMN jadugar.flow_step.base IS 'where the block begins that it belongs to: src/flow/README.md';
-COMMENT ON COLUMN jadugar.flow_step.child_base IS 'where the blocks of an each begin, or the block of the current pass of a loop';
-COMMENT ON COLUMN jadugar.flow_step.prev_base IS 'where the block of the pass before begins';
-COMMENT ON COLUMN jadugar.flow_step.idx IS 'number of the item or of the pass, from 0; of the child in a container';
-COMMENT ON COLUMN jadugar.flow_step.item IS 'the first row of the block of an item of an each: the item';
-COMMENT ON COLUMN jadugar.flow_step.found IS 'an each: its items; a branch or a loop: what its condition said; a wait_event: its filter';
-COMMENT ON COLUMN jadugar.flow_step.event IS 'what an open wait waits for: signal:name, event:name or approval:name';
-COMMENT ON COLUMN jadugar.flow_step.due IS 'a wait or a container in progress: when its time is over';
+COMMENT ON TABLE jadugar.flow_step IS
+	'Nodes that a run has reached. State w: waits for the steps that after names; r: running; c: completed; f: failed; s: skipped; x: cancelled; t: timed_out; k: compensating; u: compensated; p: compensation_failed.';
+COMMENT ON COLUMN jadugar.flow_step.parent IS 'step_id of the container, or -1 if there is none.';
+COMMENT ON COLUMN jadugar.flow_step.base IS
+	'step_id at which the block of this row begins. See src/flow/README.md.';
+COMMENT ON COLUMN jadugar.flow_step.child_base IS
+	'For an each, step_id at which the blocks of its items begin. For a loop, step_id of the block of the current pass.';
+COMMENT ON COLUMN jadugar.flow_step.prev_base IS
+	'step_id at which the block of the previous pass begins.';
+COMMENT ON COLUMN jadugar.flow_step.idx IS
+	'Number of the item or pass, from 0, or of the child in its container.';
+COMMENT ON COLUMN jadugar.flow_step.item IS
+	'The item of an each, in the first row of the block of that item.';
+COMMENT ON COLUMN jadugar.flow_step.found IS
+	'For an each, its items. For a branch or loop, the value of its condition. For a wait_event, its filter.';
+COMMENT ON COLUMN jadugar.flow_step.event IS
+	'Subject of an open wait: signal:name, event:name or approval:name.';
+COMMENT ON COLUMN jadugar.flow_step.due IS
+	'For a wait or a container in progress, the instant at which it times out or ends.';
 
 CREATE SEQUENCE jadugar.flow_message_id_seq;
 CREATE TABLE jadugar.flow_message (
@@ -399,7 +435,8 @@ CREATE TABLE jadugar.flow_message (
 );
 CREATE INDEX flow_message_run ON jadugar.flow_message (run_id, message_id);
 CREATE INDEX flow_message_new ON jadugar.flow_message (message_id) WHERE NOT seen;
-COMMENT ON TABLE jadugar.flow_message IS 'what is asked of runs, and signals that no wait has taken yet. kind s: signal, v: verdict on an approval, e: event (run_id null), then one for each wait that it is for, a: abort, c: cancel a step, d: a sub_flow has ended, f: a step''s task has ended, p: pause, u: resume, r: retry a step, k: skip a step, x: undo a run that has completed';
+COMMENT ON TABLE jadugar.flow_message IS
+	'Requests to runs, and signals that no wait has consumed yet. Kind s: signal; v: verdict on an approval; e: event (run_id null), then one row for each matching wait; a: abort; c: cancel a step; d: a sub_flow has ended; f: a task of a step has ended; p: pause; u: resume; r: retry a step; k: skip a step; x: undo a completed run.';
 
 -- ----------------------------------------------------------------- history
 
@@ -442,8 +479,10 @@ CREATE INDEX run_task ON jadugar.run (task_id);
 -- is the order in which rows come.
 CREATE INDEX run_failed ON jadugar.run (task_id) WHERE final AND status IN ('f', 'l');
 CREATE INDEX run_finished ON jadugar.run USING brin (finished_at) WITH (pages_per_range = 16);
-COMMENT ON TABLE jadugar.run IS 'one row per attempt and per occurrence that did not run, partitioned by day of finish (UTC). status c: completed, f: failed, x: cancelled, l: lost, s: skipped';
-COMMENT ON COLUMN jadugar.run.options IS 'what else retry_task() needs to enqueue the task again';
+COMMENT ON TABLE jadugar.run IS
+	'One row per attempt and per occurrence that did not run, partitioned by day of finish (UTC). Status c: completed; f: failed; x: cancelled; l: lost; s: skipped.';
+COMMENT ON COLUMN jadugar.run.options IS
+	'Further options that retry_task() needs to enqueue the task again.';
 
 CREATE TABLE jadugar.log (
 	log_id		bigint GENERATED ALWAYS AS IDENTITY,
@@ -457,14 +496,14 @@ CREATE TABLE jadugar.log (
 );
 CREATE INDEX log_task ON jadugar.log (task_id);
 CREATE INDEX log_at ON jadugar.log USING brin (at);
-COMMENT ON TABLE jadugar.log IS 'what tasks said through log() and their WARNINGs';
+COMMENT ON TABLE jadugar.log IS 'Messages that tasks logged with log(), and their WARNINGs.';
 
 INSERT INTO jadugar.control DEFAULT VALUES;
 INSERT INTO jadugar.here (id, database)
 SELECT pg_catalog.gen_random_uuid(), d.oid FROM pg_catalog.pg_database d
 WHERE d.datname = pg_catalog.current_database();
 INSERT INTO jadugar.queue (queue_id, name, owner, created_at, description)
-SELECT 1, 'default', e.oid, pg_catalog.now(), 'where tasks go that name no queue'
+SELECT 1, 'default', e.oid, pg_catalog.now(), 'Queue of the tasks that name none.'
 FROM pg_catalog.pg_roles e WHERE e.rolname = current_user;
 
 -- What a dump carries along. The rows that the lines above made are left out.

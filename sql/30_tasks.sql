@@ -15,7 +15,8 @@ CREATE FUNCTION jadugar.enqueue(
 	RETURNS bigint
 	LANGUAGE C VOLATILE
 	AS 'MODULE_PATHNAME', 'jdg_enqueue';
-COMMENT ON FUNCTION jadugar.enqueue(text, jsonb, text, integer, timestamptz, interval, interval, jsonb, text, boolean, jsonb, text, bigint[], text, text, jsonb, text, text, text, interval, text) IS 'makes one task; runs when the transaction has committed';
+COMMENT ON FUNCTION jadugar.enqueue(text, jsonb, text, integer, timestamptz, interval, interval, jsonb, text, boolean, jsonb, text, bigint[], text, text, jsonb, text, text, text, interval, text) IS
+	'Enqueues a task and returns its id. The task runs after the transaction commits.';
 
 CREATE FUNCTION jadugar.enqueue_batch(
 	command text, payloads jsonb[], queue text DEFAULT NULL,
@@ -30,7 +31,8 @@ CREATE FUNCTION jadugar.enqueue_batch(
 	RETURNS SETOF bigint
 	LANGUAGE C VOLATILE
 	AS 'MODULE_PATHNAME', 'jdg_enqueue_batch';
-COMMENT ON FUNCTION jadugar.enqueue_batch(text, jsonb[], text, integer, timestamptz, interval, interval, jsonb, text, boolean, jsonb, text, bigint[], text, text, jsonb, text, text) IS 'makes one task for each payload';
+COMMENT ON FUNCTION jadugar.enqueue_batch(text, jsonb[], text, integer, timestamptz, interval, interval, jsonb, text, boolean, jsonb, text, bigint[], text, text, jsonb, text, text) IS
+	'Enqueues one task for each payload and returns the ids.';
 
 CREATE FUNCTION jadugar.update_task(
 	task_id bigint, payload jsonb DEFAULT NULL, priority integer DEFAULT NULL,
@@ -40,41 +42,47 @@ CREATE FUNCTION jadugar.update_task(
 	RETURNS void
 	LANGUAGE C VOLATILE
 	AS 'MODULE_PATHNAME', 'jdg_update_task';
-COMMENT ON FUNCTION jadugar.update_task(bigint, jsonb, integer, timestamptz, text, interval, jsonb, jsonb) IS 'changes a task that is not running';
+COMMENT ON FUNCTION jadugar.update_task(bigint, jsonb, integer, timestamptz, text, interval, jsonb, jsonb) IS
+	'Changes a task that is not running.';
 
 CREATE FUNCTION jadugar.cancel(task_id bigint)
 	RETURNS boolean
 	LANGUAGE C VOLATILE
 	AS 'MODULE_PATHNAME', 'jdg_cancel';
-COMMENT ON FUNCTION jadugar.cancel(bigint) IS 'cancels a task, also while it runs; false if it has finished already';
+COMMENT ON FUNCTION jadugar.cancel(bigint) IS
+	'Cancels a task, even while it runs. Returns false if the task has finished already.';
 
 CREATE FUNCTION jadugar.pause_task(task_id bigint)
 	RETURNS void
 	LANGUAGE C VOLATILE
 	AS 'MODULE_PATHNAME', 'jdg_pause_task';
-COMMENT ON FUNCTION jadugar.pause_task(bigint) IS 'holds a task back until resume_task(); a running one is stopped and rolled back first';
+COMMENT ON FUNCTION jadugar.pause_task(bigint) IS
+	'Holds a task back until resume_task() is called. A running task is stopped and rolled back first.';
 
 CREATE FUNCTION jadugar.resume_task(task_id bigint)
 	RETURNS void
 	LANGUAGE C VOLATILE
 	AS 'MODULE_PATHNAME', 'jdg_resume_task';
-COMMENT ON FUNCTION jadugar.resume_task(bigint) IS 'lets a paused task go on';
+COMMENT ON FUNCTION jadugar.resume_task(bigint) IS 'Resumes a paused task.';
 
 CREATE FUNCTION jadugar.retry_task(task_id bigint)
 	RETURNS void
 	LANGUAGE C VOLATILE
 	AS 'MODULE_PATHNAME', 'jdg_retry_task';
-COMMENT ON FUNCTION jadugar.retry_task(bigint) IS 'runs a failed or cancelled task again, or one that waits for its next attempt at once';
+COMMENT ON FUNCTION jadugar.retry_task(bigint) IS
+	'Runs a failed or cancelled task again, or makes the next attempt of a retrying task now.';
 
 CREATE FUNCTION jadugar.cancel_batch(task_ids bigint[])
 	RETURNS bigint
 	LANGUAGE sql VOLATILE
 	RETURN (SELECT pg_catalog.count(*) FILTER (WHERE jadugar.cancel(i.id))
 			FROM (SELECT DISTINCT u.id FROM pg_catalog.unnest(task_ids) AS u(id) ORDER BY u.id) AS i);
-COMMENT ON FUNCTION jadugar.cancel_batch(bigint[]) IS 'cancels these tasks; how many it cancelled';
+COMMENT ON FUNCTION jadugar.cancel_batch(bigint[]) IS
+	'Cancels the given tasks and returns the number of tasks cancelled.';
 
 CREATE FUNCTION jadugar.purge_completed(age interval)
 	RETURNS bigint
 	LANGUAGE C VOLATILE
 	AS 'MODULE_PATHNAME', 'jdg_purge_completed';
-COMMENT ON FUNCTION jadugar.purge_completed(interval) IS 'deletes the history of completed tasks, and completed runs of flows, that finished longer ago; how many rows and runs';
+COMMENT ON FUNCTION jadugar.purge_completed(interval) IS
+	'Deletes the history of completed tasks and completed runs of flows that finished longer ago. Returns the number of rows and runs deleted.';

@@ -33,7 +33,8 @@ CREATE FUNCTION jadugar.schedule(
 	RETURNS bigint
 	LANGUAGE C VOLATILE
 	AS 'MODULE_PATHNAME', 'jdg_schedule';
-COMMENT ON FUNCTION jadugar.schedule(text, jadugar.timing, text, jsonb, text, text, integer, interval, jsonb, text, text, interval, interval, timestamptz, timestamptz, bigint, text[], text, text, boolean, jsonb, text, text, text, jsonb, boolean, boolean) IS 'run a command at the instants of a timing; returns the schedule''s id';
+COMMENT ON FUNCTION jadugar.schedule(text, jadugar.timing, text, jsonb, text, text, integer, interval, jsonb, text, text, interval, interval, timestamptz, timestamptz, bigint, text[], text, text, boolean, jsonb, text, text, text, jsonb, boolean, boolean) IS
+	'Creates a schedule, which runs a command at the instants of a timing. Returns its id.';
 
 CREATE FUNCTION jadugar.alter_schedule(
 	name text,
@@ -67,7 +68,8 @@ CREATE FUNCTION jadugar.alter_schedule(
 	RETURNS void
 	LANGUAGE C VOLATILE
 	AS 'MODULE_PATHNAME', 'jdg_alter_schedule';
-COMMENT ON FUNCTION jadugar.alter_schedule(text, jadugar.timing, text, jsonb, text, text, integer, interval, jsonb, text, text, interval, interval, timestamptz, timestamptz, bigint, text[], text, text, boolean, jsonb, text, text, text, jsonb, boolean, text[], text) IS 'change a schedule; what is not given stays, options named in reset go back to their defaults';
+COMMENT ON FUNCTION jadugar.alter_schedule(text, jadugar.timing, text, jsonb, text, text, integer, interval, jsonb, text, text, interval, interval, timestamptz, timestamptz, bigint, text[], text, text, boolean, jsonb, text, text, text, jsonb, boolean, text[], text) IS
+	'Changes the given options of a schedule. Options named in reset return to their defaults.';
 
 CREATE FUNCTION jadugar.reschedule(
 	name text,
@@ -77,7 +79,8 @@ CREATE FUNCTION jadugar.reschedule(
 	RETURNS timestamptz
 	LANGUAGE C VOLATILE
 	AS 'MODULE_PATHNAME', 'jdg_reschedule';
-COMMENT ON FUNCTION jadugar.reschedule(text, jadugar.timing, text, text) IS 'give a schedule another timing; returns when it runs next';
+COMMENT ON FUNCTION jadugar.reschedule(text, jadugar.timing, text, text) IS
+	'Changes the timing of a schedule and returns its next run time.';
 
 CREATE FUNCTION jadugar.unschedule(
 	name text,
@@ -85,14 +88,15 @@ CREATE FUNCTION jadugar.unschedule(
 	RETURNS boolean
 	LANGUAGE C VOLATILE
 	AS 'MODULE_PATHNAME', 'jdg_unschedule';
-COMMENT ON FUNCTION jadugar.unschedule(text, text) IS 'drop a schedule; tasks that it has made stay';
+COMMENT ON FUNCTION jadugar.unschedule(text, text) IS 'Drops a schedule. Its existing tasks stay.';
 
 CREATE FUNCTION jadugar.clear_schedules(
 	owner text DEFAULT NULL)
 	RETURNS bigint
 	LANGUAGE C VOLATILE
 	AS 'MODULE_PATHNAME', 'jdg_clear_schedules';
-COMMENT ON FUNCTION jadugar.clear_schedules(text) IS 'drop all schedules of the caller, or of owner; returns how many';
+COMMENT ON FUNCTION jadugar.clear_schedules(text) IS
+	'Drops all schedules of the caller, or of the given owner. Returns the number of schedules dropped.';
 
 CREATE FUNCTION jadugar.pause_schedule(
 	name text,
@@ -100,7 +104,8 @@ CREATE FUNCTION jadugar.pause_schedule(
 	RETURNS boolean
 	LANGUAGE C VOLATILE
 	AS 'MODULE_PATHNAME', 'jdg_pause_schedule';
-COMMENT ON FUNCTION jadugar.pause_schedule(text, text) IS 'let a schedule rest; false if it did already';
+COMMENT ON FUNCTION jadugar.pause_schedule(text, text) IS
+	'Pauses a schedule. Returns false if it was paused already.';
 
 CREATE FUNCTION jadugar.resume_schedule(
 	name text,
@@ -108,7 +113,8 @@ CREATE FUNCTION jadugar.resume_schedule(
 	RETURNS boolean
 	LANGUAGE C VOLATILE
 	AS 'MODULE_PATHNAME', 'jdg_resume_schedule';
-COMMENT ON FUNCTION jadugar.resume_schedule(text, text) IS 'let a paused schedule go on; false if it was not paused';
+COMMENT ON FUNCTION jadugar.resume_schedule(text, text) IS
+	'Resumes a paused schedule. Returns false if it was not paused.';
 
 CREATE FUNCTION jadugar.run_now(
 	name text,
@@ -117,7 +123,8 @@ CREATE FUNCTION jadugar.run_now(
 	RETURNS bigint
 	LANGUAGE C VOLATILE
 	AS 'MODULE_PATHNAME', 'jdg_run_now';
-COMMENT ON FUNCTION jadugar.run_now(text, jsonb, text) IS 'make a task of a schedule now; returns the task''s id';
+COMMENT ON FUNCTION jadugar.run_now(text, jsonb, text) IS
+	'Enqueues a task of a schedule at once and returns its id.';
 
 CREATE FUNCTION jadugar.next_run(
 	name text,
@@ -125,7 +132,8 @@ CREATE FUNCTION jadugar.next_run(
 	RETURNS timestamptz
 	LANGUAGE C STABLE
 	AS 'MODULE_PATHNAME', 'jdg_next_run';
-COMMENT ON FUNCTION jadugar.next_run(text, text) IS 'when a schedule is due next; NULL if the clock will not run it';
+COMMENT ON FUNCTION jadugar.next_run(text, text) IS
+	'Returns the next run time of a schedule, or NULL if the clock will not run it.';
 
 CREATE FUNCTION jadugar.explain_schedule(
 	name text,
@@ -138,4 +146,5 @@ CREATE FUNCTION jadugar.explain_schedule(
 	RETURNS SETOF record
 	LANGUAGE C STABLE ROWS 5
 	AS 'MODULE_PATHNAME', 'jdg_explain_schedule';
-COMMENT ON FUNCTION jadugar.explain_schedule(text, integer, text) IS 'what keeps a schedule from running (number 0), and its next occurrences';
+COMMENT ON FUNCTION jadugar.explain_schedule(text, integer, text) IS
+	'Returns the reasons why a schedule does not run (as number 0), and its next occurrences.';

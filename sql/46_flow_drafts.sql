@@ -7,7 +7,8 @@ CREATE FUNCTION jadugar.create_chain(
 	RETURNS void
 	LANGUAGE C VOLATILE
 	AS 'MODULE_PATHNAME', 'jdg_create_chain';
-COMMENT ON FUNCTION jadugar.create_chain(text, boolean, boolean, integer) IS 'begins the draft of a flow whose steps run one after the other, or at once';
+COMMENT ON FUNCTION jadugar.create_chain(text, boolean, boolean, integer) IS
+	'Creates a draft of a flow whose steps run one after the other, or at the same time.';
 
 CREATE FUNCTION jadugar.create_group(
 	name text, concurrency integer DEFAULT NULL,
@@ -16,13 +17,15 @@ CREATE FUNCTION jadugar.create_group(
 	RETURNS void
 	LANGUAGE C VOLATILE
 	AS 'MODULE_PATHNAME', 'jdg_create_group';
-COMMENT ON FUNCTION jadugar.create_group(text, integer, text, integer, interval) IS 'begins the draft of a flow whose steps run at once';
+COMMENT ON FUNCTION jadugar.create_group(text, integer, text, integer, interval) IS
+	'Creates a draft of a flow whose steps run at the same time.';
 
 CREATE FUNCTION jadugar.add_step(flow text, step jadugar.flow)
 	RETURNS text
 	LANGUAGE C VOLATILE
 	AS 'MODULE_PATHNAME', 'jdg_add_step';
-COMMENT ON FUNCTION jadugar.add_step(text, jadugar.flow) IS 'adds a step, or any other part of a flow, to a draft; returns its name there';
+COMMENT ON FUNCTION jadugar.add_step(text, jadugar.flow) IS
+	'Adds a flow to a draft and returns its name in the draft.';
 
 -- The rest of it is what step(), parallel() and branch() take.
 
@@ -48,7 +51,8 @@ CREATE FUNCTION jadugar.add_step(
 		compensate_with => compensate_with,
 		compensate_retry => compensate_retry, pivot => pivot,
 		after => after, "join" => "join", join_n => join_n));
-COMMENT ON FUNCTION jadugar.add_step(text, text, text, jsonb, text, text, text, integer, interval, jsonb, text, boolean, jsonb, text, jsonb, jadugar.flow, jsonb, boolean, text[], text, integer) IS 'adds a task to a draft; returns its name';
+COMMENT ON FUNCTION jadugar.add_step(text, text, text, jsonb, text, text, text, integer, interval, jsonb, text, boolean, jsonb, text, jsonb, jadugar.flow, jsonb, boolean, text[], text, integer) IS
+	'Adds a step to a draft and returns its name.';
 
 CREATE FUNCTION jadugar.add_parallel(
 	flow text, steps jadugar.flow[], name text DEFAULT NULL,
@@ -64,7 +68,8 @@ CREATE FUNCTION jadugar.add_parallel(
 		concurrency => concurrency, timeout => timeout, rest => rest,
 		name => name, on_failure => on_failure, after => after,
 		"join" => "join", join_n => join_n));
-COMMENT ON FUNCTION jadugar.add_parallel(text, jadugar.flow[], text, text, integer, integer, interval, text, text, text[], text, integer) IS 'adds steps that run at once to a draft; returns their name there';
+COMMENT ON FUNCTION jadugar.add_parallel(text, jadugar.flow[], text, text, integer, integer, interval, text, text, text[], text, integer) IS
+	'Adds parts that run at the same time to a draft and returns their name in the draft.';
 
 CREATE FUNCTION jadugar.add_conditional(
 	flow text, condition text, if_true jadugar.flow,
@@ -78,10 +83,12 @@ CREATE FUNCTION jadugar.add_conditional(
 		condition => condition, if_true => if_true, if_false => if_false,
 		name => name, on_failure => on_failure, timeout => timeout,
 		after => after, "join" => "join", join_n => join_n));
-COMMENT ON FUNCTION jadugar.add_conditional(text, text, jadugar.flow, jadugar.flow, text, text, interval, text[], text, integer) IS 'adds a branch to a draft; returns its name there';
+COMMENT ON FUNCTION jadugar.add_conditional(text, text, jadugar.flow, jadugar.flow, text, text, interval, text[], text, integer) IS
+	'Adds a branch to a draft and returns its name in the draft.';
 
 CREATE FUNCTION jadugar.remove_step(flow text, name text)
 	RETURNS void
 	LANGUAGE C VOLATILE
 	AS 'MODULE_PATHNAME', 'jdg_remove_step';
-COMMENT ON FUNCTION jadugar.remove_step(text, text) IS 'takes out of a draft what was added under that name';
+COMMENT ON FUNCTION jadugar.remove_step(text, text) IS
+	'Removes the part of that name from a draft.';

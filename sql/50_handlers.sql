@@ -12,7 +12,8 @@ CREATE FUNCTION jadugar.retry_policy(
 	discard_on		text[] DEFAULT NULL
 ) RETURNS jsonb
 LANGUAGE C STABLE PARALLEL SAFE AS 'MODULE_PATHNAME', 'jdg_retry_policy';
-COMMENT ON FUNCTION jadugar.retry_policy IS 'a retry policy, for retry => of tasks, schedules and handlers';
+COMMENT ON FUNCTION jadugar.retry_policy IS
+	'Returns a retry policy for the retry parameter of tasks, schedules and handlers.';
 
 CREATE FUNCTION jadugar.register_handler(
 	name			text,
@@ -32,7 +33,8 @@ CREATE FUNCTION jadugar.register_handler(
 	or_replace		boolean DEFAULT false
 ) RETURNS text
 LANGUAGE C AS 'MODULE_PATHNAME', 'jdg_register_handler';
-COMMENT ON FUNCTION jadugar.register_handler IS 'give a function or procedure a name that tasks and schedules can use as their command';
+COMMENT ON FUNCTION jadugar.register_handler IS
+	'Registers a function or procedure as a handler, which tasks and schedules can use as their command.';
 
 CREATE FUNCTION jadugar.register_sql_handler(
 	name			text,
@@ -52,7 +54,8 @@ CREATE FUNCTION jadugar.register_sql_handler(
 	or_replace		boolean DEFAULT false
 ) RETURNS text
 LANGUAGE C AS 'MODULE_PATHNAME', 'jdg_register_sql_handler';
-COMMENT ON FUNCTION jadugar.register_sql_handler IS 'give SQL text a name that tasks and schedules can use as their command';
+COMMENT ON FUNCTION jadugar.register_sql_handler IS
+	'Registers SQL text as a handler, which tasks and schedules can use as their command.';
 
 CREATE FUNCTION jadugar.register_c_handler(
 	name			text,
@@ -73,25 +76,28 @@ CREATE FUNCTION jadugar.register_c_handler(
 	or_replace		boolean DEFAULT false
 ) RETURNS text
 LANGUAGE C AS 'MODULE_PATHNAME', 'jdg_register_c_handler';
-COMMENT ON FUNCTION jadugar.register_c_handler IS 'give a C function of a library a name that tasks and schedules can use as their command; superusers only';
+COMMENT ON FUNCTION jadugar.register_c_handler IS
+	'Registers a C function of a library as a handler, which tasks and schedules can use as their command. For superusers only.';
 
 CREATE FUNCTION jadugar.drop_handler(
 	name			text,
 	pending			text DEFAULT 'restrict'
 ) RETURNS void
 LANGUAGE C AS 'MODULE_PATHNAME', 'jdg_drop_handler';
-COMMENT ON FUNCTION jadugar.drop_handler IS 'forget a handler; pending => cancel cancels the tasks that use it';
+COMMENT ON FUNCTION jadugar.drop_handler IS
+	'Drops a handler. With pending set to cancel, also cancels the tasks that use it.';
 
 CREATE FUNCTION jadugar.grant_handler(
 	name			text,
 	role			text
 ) RETURNS void
 LANGUAGE C AS 'MODULE_PATHNAME', 'jdg_grant_handler';
-COMMENT ON FUNCTION jadugar.grant_handler IS 'let a role use a handler that is not its own';
+COMMENT ON FUNCTION jadugar.grant_handler IS 'Allows a role to use a handler that it does not own.';
 
 CREATE FUNCTION jadugar.revoke_handler(
 	name			text,
 	role			text
 ) RETURNS void
 LANGUAGE C AS 'MODULE_PATHNAME', 'jdg_revoke_handler';
-COMMENT ON FUNCTION jadugar.revoke_handler IS 'take back what grant_handler() gave';
+COMMENT ON FUNCTION jadugar.revoke_handler IS
+	'Revokes the right to use a handler, granted by grant_handler().';

@@ -11,7 +11,8 @@ CREATE FUNCTION jadugar.create_queue(
 	description		text DEFAULT NULL
 ) RETURNS integer
 LANGUAGE C AS 'MODULE_PATHNAME', 'jdg_create_queue';
-COMMENT ON FUNCTION jadugar.create_queue IS 'make a queue with limits of its own; returns its id';
+COMMENT ON FUNCTION jadugar.create_queue IS
+	'Creates a queue with its own limits and returns its id.';
 
 CREATE FUNCTION jadugar.alter_queue(
 	name			text,
@@ -25,19 +26,21 @@ CREATE FUNCTION jadugar.alter_queue(
 	reset			text[] DEFAULT NULL
 ) RETURNS void
 LANGUAGE C AS 'MODULE_PATHNAME', 'jdg_alter_queue';
-COMMENT ON FUNCTION jadugar.alter_queue IS 'change what is given of a queue; reset names what goes back to its default';
+COMMENT ON FUNCTION jadugar.alter_queue IS
+	'Changes the given options of a queue. Options named in reset return to their defaults.';
 
 CREATE FUNCTION jadugar.drop_queue(name text) RETURNS void
 LANGUAGE C AS 'MODULE_PATHNAME', 'jdg_drop_queue';
-COMMENT ON FUNCTION jadugar.drop_queue IS 'remove a queue that no task, schedule or handler names any more';
+COMMENT ON FUNCTION jadugar.drop_queue IS 'Drops a queue that no task, schedule or handler uses.';
 
 CREATE FUNCTION jadugar.pause_queue(name text) RETURNS void
 LANGUAGE C AS 'MODULE_PATHNAME', 'jdg_pause_queue';
-COMMENT ON FUNCTION jadugar.pause_queue IS 'start no more tasks of a queue; what runs goes on';
+COMMENT ON FUNCTION jadugar.pause_queue IS
+	'Pauses a queue: no further tasks of it start. Running tasks continue.';
 
 CREATE FUNCTION jadugar.resume_queue(name text) RETURNS void
 LANGUAGE C AS 'MODULE_PATHNAME', 'jdg_resume_queue';
-COMMENT ON FUNCTION jadugar.resume_queue IS 'start tasks of a paused queue again';
+COMMENT ON FUNCTION jadugar.resume_queue IS 'Resumes a paused queue.';
 
 CREATE FUNCTION jadugar.grant_queue(
 	queue			text,
@@ -45,7 +48,8 @@ CREATE FUNCTION jadugar.grant_queue(
 	privilege		text DEFAULT 'enqueue'
 ) RETURNS void
 LANGUAGE C AS 'MODULE_PATHNAME', 'jdg_grant_queue';
-COMMENT ON FUNCTION jadugar.grant_queue IS 'let a role put tasks into a queue (enqueue) or fetch them (claim)';
+COMMENT ON FUNCTION jadugar.grant_queue IS
+	'Allows a role to add tasks to a queue (enqueue) or to fetch them (claim).';
 
 CREATE FUNCTION jadugar.revoke_queue(
 	queue			text,
@@ -53,7 +57,8 @@ CREATE FUNCTION jadugar.revoke_queue(
 	privilege		text DEFAULT 'enqueue'
 ) RETURNS void
 LANGUAGE C AS 'MODULE_PATHNAME', 'jdg_revoke_queue';
-COMMENT ON FUNCTION jadugar.revoke_queue IS 'take back what grant_queue() gave';
+COMMENT ON FUNCTION jadugar.revoke_queue IS
+	'Revokes a privilege on a queue, granted by grant_queue().';
 
 CREATE FUNCTION jadugar.set_limit(
 	scope			text,
@@ -62,4 +67,5 @@ CREATE FUNCTION jadugar.set_limit(
 	owner			text DEFAULT NULL
 ) RETURNS void
 LANGUAGE C AS 'MODULE_PATHNAME', 'jdg_set_limit';
-COMMENT ON FUNCTION jadugar.set_limit IS 'how many tasks of a queue or of a concurrency_key may run at once; null removes the limit';
+COMMENT ON FUNCTION jadugar.set_limit IS
+	'Sets the maximum number of concurrent tasks of a queue or of a concurrency_key. NULL removes the limit.';

@@ -3,27 +3,32 @@
 
 CREATE FUNCTION jadugar._v_is_operator() RETURNS boolean
 LANGUAGE C STABLE AS 'MODULE_PATHNAME', 'jdg_v_is_operator';
-COMMENT ON FUNCTION jadugar._v_is_operator() IS 'has the caller the level operator?';
+COMMENT ON FUNCTION jadugar._v_is_operator() IS 'Tests whether the caller has the level operator.';
 
 CREATE FUNCTION jadugar._v_is_monitor() RETURNS boolean
 LANGUAGE C STABLE AS 'MODULE_PATHNAME', 'jdg_v_is_monitor';
-COMMENT ON FUNCTION jadugar._v_is_monitor() IS 'has the caller the level monitor or operator?';
+COMMENT ON FUNCTION jadugar._v_is_monitor() IS
+	'Tests whether the caller has the level monitor or operator.';
 
 CREATE FUNCTION jadugar._v_may_see(owner oid) RETURNS boolean
 LANGUAGE C STABLE STRICT AS 'MODULE_PATHNAME', 'jdg_v_may_see';
-COMMENT ON FUNCTION jadugar._v_may_see(oid) IS 'may the caller see what the role owns?';
+COMMENT ON FUNCTION jadugar._v_may_see(oid) IS
+	'Tests whether the caller may see the objects of the role.';
 
 CREATE FUNCTION jadugar._v_owns(owner oid) RETURNS boolean
 LANGUAGE C STABLE STRICT AS 'MODULE_PATHNAME', 'jdg_v_owns';
-COMMENT ON FUNCTION jadugar._v_owns(oid) IS 'has the caller the rights of this owner? False for a stored OID that means another role here';
+COMMENT ON FUNCTION jadugar._v_owns(oid) IS
+	'Tests whether the caller has the rights of the owner. Returns false for a stored OID that means another role in this database.';
 
 CREATE FUNCTION jadugar.grant_access(
 	role			text,
 	level			text DEFAULT 'user'
 ) RETURNS void
 LANGUAGE C AS 'MODULE_PATHNAME', 'jdg_grant_access';
-COMMENT ON FUNCTION jadugar.grant_access IS 'let a role use jadugar, as user, operator or monitor';
+COMMENT ON FUNCTION jadugar.grant_access IS
+	'Allows a role to use jadugar as user, operator or monitor.';
 
 CREATE FUNCTION jadugar.revoke_access(role text) RETURNS void
 LANGUAGE C AS 'MODULE_PATHNAME', 'jdg_revoke_access';
-COMMENT ON FUNCTION jadugar.revoke_access IS 'take back what grant_access() gave';
+COMMENT ON FUNCTION jadugar.revoke_access IS
+	'Revokes the access of a role, granted by grant_access().';

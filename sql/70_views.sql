@@ -10,7 +10,7 @@ CREATE FUNCTION jadugar._v_now()
 	RETURNS timestamptz
 	LANGUAGE C VOLATILE
 	AS 'MODULE_PATHNAME', 'jdg_v_now';
-COMMENT ON FUNCTION jadugar._v_now() IS 'the time that jadugar goes by';
+COMMENT ON FUNCTION jadugar._v_now() IS 'Returns the current time of jadugar''s clock.';
 
 CREATE FUNCTION jadugar._v_slots(
 	OUT task_id bigint, OUT owner oid, OUT queue_id integer,
@@ -20,13 +20,15 @@ CREATE FUNCTION jadugar._v_slots(
 	RETURNS SETOF record
 	LANGUAGE C VOLATILE ROWS 10
 	AS 'MODULE_PATHNAME', 'jdg_v_slots';
-COMMENT ON FUNCTION jadugar._v_slots() IS 'tasks held by workers of this database, as far as the caller may see them';
+COMMENT ON FUNCTION jadugar._v_slots() IS
+	'Returns the tasks held by workers of this database that the caller may see.';
 
 CREATE FUNCTION jadugar._v_queue_load(queue_id integer)
 	RETURNS integer
 	LANGUAGE C VOLATILE STRICT
 	AS 'MODULE_PATHNAME', 'jdg_v_queue_load';
-COMMENT ON FUNCTION jadugar._v_queue_load(integer) IS 'how many tasks of a queue workers hold';
+COMMENT ON FUNCTION jadugar._v_queue_load(integer) IS
+	'Returns the number of tasks of a queue held by workers.';
 
 CREATE FUNCTION jadugar._v_workers(
 	OUT pid integer, OUT owner oid, OUT state text, OUT tasks integer,
@@ -37,7 +39,8 @@ CREATE FUNCTION jadugar._v_workers(
 	RETURNS SETOF record
 	LANGUAGE C VOLATILE ROWS 10
 	AS 'MODULE_PATHNAME', 'jdg_v_workers';
-COMMENT ON FUNCTION jadugar._v_workers() IS 'workers of this database, as far as the caller may see them';
+COMMENT ON FUNCTION jadugar._v_workers() IS
+	'Returns the workers of this database that the caller may see.';
 
 CREATE FUNCTION jadugar._v_stats(
 	OUT reset_at timestamptz, OUT enqueued bigint, OUT fired bigint,
@@ -50,7 +53,7 @@ CREATE FUNCTION jadugar._v_stats(
 	RETURNS SETOF record
 	LANGUAGE C VOLATILE ROWS 1
 	AS 'MODULE_PATHNAME', 'jdg_v_stats';
-COMMENT ON FUNCTION jadugar._v_stats() IS 'counters of this database';
+COMMENT ON FUNCTION jadugar._v_stats() IS 'Returns the counters of this database.';
 
 CREATE FUNCTION jadugar._v_health(
 	OUT preloaded boolean, OUT enabled boolean, OUT launcher_pid integer,
@@ -60,7 +63,8 @@ CREATE FUNCTION jadugar._v_health(
 	RETURNS record
 	LANGUAGE C VOLATILE
 	AS 'MODULE_PATHNAME', 'jdg_v_health';
-COMMENT ON FUNCTION jadugar._v_health() IS 'what shared memory says about jadugar in this database';
+COMMENT ON FUNCTION jadugar._v_health() IS
+	'Returns the state of jadugar in this database from shared memory.';
 
 -- Why no task at all is begun in this database; NULL: nothing holds it. The
 -- tables have one row each, which LIMIT makes the planner believe.
@@ -79,7 +83,7 @@ FROM pg_catalog.pg_database d
 	LEFT JOIN (SELECT x.* FROM jadugar.origin x LIMIT 1) o ON true
 	LEFT JOIN (SELECT x.* FROM jadugar.control x LIMIT 1) c ON true
 WHERE d.datname = pg_catalog.current_database();
-COMMENT ON VIEW jadugar._hold IS 'why no task is begun in this database';
+COMMENT ON VIEW jadugar._hold IS 'Reasons why no task starts in this database.';
 
 -- ------------------------------------------------------------------ tasks
 
@@ -120,7 +124,8 @@ CREATE TYPE jadugar.task_info AS (
 	sqlstate	text,
 	reason		text
 );
-COMMENT ON TYPE jadugar.task_info IS 'a task, finished or not: columns of the view tasks, and how it ended';
+COMMENT ON TYPE jadugar.task_info IS
+	'A task, finished or not: the columns of the view tasks, followed by its outcome.';
 
 CREATE VIEW jadugar.tasks WITH (security_barrier) AS
 SELECT t.task_id,
@@ -184,7 +189,7 @@ FROM jadugar.task t
 	LEFT JOIN pg_catalog.pg_authid a ON a.oid = t.owner
 WHERE (SELECT jadugar._v_is_monitor())
 	OR jadugar._v_owns(t.owner);
-COMMENT ON VIEW jadugar.tasks IS 'tasks that are not finished';
+COMMENT ON VIEW jadugar.tasks IS 'Tasks that have not finished.';
 
 CREATE VIEW jadugar.running WITH (security_barrier) AS
 SELECT t.task_id,
@@ -227,7 +232,7 @@ FROM jadugar._v_slots() w
 WHERE w.phase <> 'claimed'
 	AND ((SELECT jadugar._v_is_monitor())
 		OR jadugar._v_owns(t.owner));
-COMMENT ON VIEW jadugar.running IS 'tasks that a worker is running now';
+COMMENT ON VIEW jadugar.running IS 'Tasks that workers are running now.';
 
 -- -------------------------------------------------------------- schedules
 
@@ -294,7 +299,7 @@ FROM jadugar.schedule s
 	LEFT JOIN pg_catalog.pg_authid a ON a.oid = s.owner
 WHERE (SELECT jadugar._v_is_monitor())
 	OR jadugar._v_owns(s.owner);
-COMMENT ON VIEW jadugar.schedules IS 'schedules and how their runs went';
+COMMENT ON VIEW jadugar.schedules IS 'Schedules and the outcomes of their runs.';
 
 CREATE VIEW jadugar.upcoming WITH (security_barrier) AS
 SELECT s.next_run_at AS at,
@@ -332,7 +337,8 @@ WHERE t.state = 's'
 	AND ((SELECT jadugar._v_is_monitor())
 		OR jadugar._v_owns(t.owner))
 ORDER BY 1;
-COMMENT ON VIEW jadugar.upcoming IS 'what will start by itself, the soonest first';
+COMMENT ON VIEW jadugar.upcoming IS
+	'Schedules and tasks that will start by themselves, the soonest first.';
 
 -- ---------------------------------------------------------------- history
 
@@ -388,7 +394,8 @@ FROM jadugar.run r
 	LEFT JOIN pg_catalog.pg_authid a ON a.oid = r.owner
 WHERE (SELECT jadugar._v_is_monitor())
 	OR jadugar._v_owns(r.owner);
-COMMENT ON VIEW jadugar.history IS 'every attempt of a task, and every occurrence of a schedule that did not run';
+COMMENT ON VIEW jadugar.history IS
+	'Attempts of tasks that have ended, and occurrences of schedules that did not run.';
 
 -- The columns are those of jadugar.task_info. A task that retry_task() has
 -- brought back is not finished; one that ended twice shows its last end.
@@ -450,7 +457,7 @@ WHERE r.final AND r.task_id IS NOT NULL
 	AND NOT EXISTS (SELECT FROM jadugar.task t WHERE t.task_id = r.task_id)
 	AND NOT EXISTS (SELECT FROM jadugar.run l
 		WHERE l.task_id = r.task_id AND l.final AND l.run_id > r.run_id);
-COMMENT ON VIEW jadugar.finished IS 'tasks that have finished, as long as the history keeps them';
+COMMENT ON VIEW jadugar.finished IS 'Finished tasks, as long as the history keeps them.';
 
 -- Written against the table, so that the index run_failed serves it.
 CREATE VIEW jadugar.failures WITH (security_barrier) AS
@@ -496,7 +503,8 @@ WHERE r.final AND r.status IN ('f', 'l') AND r.task_id IS NOT NULL
 	AND NOT EXISTS (SELECT FROM jadugar.task t WHERE t.task_id = r.task_id)
 	AND NOT EXISTS (SELECT FROM jadugar.run l
 		WHERE l.task_id = r.task_id AND l.final AND l.run_id > r.run_id);
-COMMENT ON VIEW jadugar.failures IS 'tasks that have failed for good and were not retried since, one row each';
+COMMENT ON VIEW jadugar.failures IS
+	'Tasks that failed for good and were not retried since, one row each.';
 
 -- ---------------------------------------------------------------- queues
 
@@ -579,7 +587,8 @@ WHERE (SELECT jadugar._v_is_monitor())
 	OR EXISTS (SELECT FROM jadugar.queue_grant g
 		WHERE g.queue_id = q.queue_id
 			AND pg_catalog.pg_has_role(g.role, 'USAGE'));
-COMMENT ON VIEW jadugar.queues IS 'queues, their limits, and the tasks in them that the reader may see';
+COMMENT ON VIEW jadugar.queues IS
+	'Queues, their limits, and counts of the tasks in them that the reader may see.';
 
 -- --------------------------------------------------- workers and counters
 
@@ -600,7 +609,7 @@ FROM jadugar._v_workers() w
 	LEFT JOIN pg_catalog.pg_authid a ON a.oid = w.owner
 WHERE (SELECT jadugar._v_is_monitor())
 	OR jadugar._v_owns(w.owner);
-COMMENT ON VIEW jadugar.workers IS 'worker processes of this database';
+COMMENT ON VIEW jadugar.workers IS 'Worker processes of this database.';
 
 CREATE VIEW jadugar.stats WITH (security_barrier) AS
 SELECT s.reset_at, s.enqueued, s.fired, s.completed, s.failed, s.retried,
@@ -608,7 +617,8 @@ SELECT s.reset_at, s.enqueued, s.fired, s.completed, s.failed, s.retried,
 	s.wait_p50, s.wait_p95, s.wait_p99, s.run_p50, s.run_p95, s.run_p99,
 	s.wait_histogram, s.run_histogram
 FROM jadugar._v_stats() s;
-COMMENT ON VIEW jadugar.stats IS 'counters of this database since the server started or reset_stats()';
+COMMENT ON VIEW jadugar.stats IS
+	'Counters of this database since the server start or the last reset_stats().';
 
 CREATE VIEW jadugar.logs WITH (security_barrier) AS
 SELECT l.log_id,
@@ -625,19 +635,19 @@ FROM jadugar.log l
 	LEFT JOIN pg_catalog.pg_authid a ON a.oid = l.owner
 WHERE (SELECT jadugar._v_is_monitor())
 	OR jadugar._v_owns(l.owner);
-COMMENT ON VIEW jadugar.logs IS 'what tasks logged, and the warnings they raised';
+COMMENT ON VIEW jadugar.logs IS 'Messages logged by tasks, and the warnings they raised.';
 
 CREATE FUNCTION jadugar._v_error_codes(
 	OUT name text, OUT sqlstate text, OUT meaning text, OUT action text)
 	RETURNS SETOF record
 	LANGUAGE C STABLE ROWS 20
 	AS 'MODULE_PATHNAME', 'jdg_error_codes';
-COMMENT ON FUNCTION jadugar._v_error_codes() IS 'rows of the view error_codes';
+COMMENT ON FUNCTION jadugar._v_error_codes() IS 'Returns the rows of the view error_codes.';
 
 CREATE VIEW jadugar.error_codes WITH (security_barrier) AS
 SELECT e.name, e.sqlstate, e.meaning, e.action
 FROM jadugar._v_error_codes() e;
-COMMENT ON VIEW jadugar.error_codes IS 'errors of jadugar: SQLSTATE, meaning and what to do';
+COMMENT ON VIEW jadugar.error_codes IS 'Errors of jadugar, with SQLSTATE, meaning and action.';
 
 -- ---------------------------------------------------------------- health
 
@@ -721,4 +731,5 @@ SELECT 'warning', 'queue_paused',
 	'Call jadugar.resume_queue().'
 FROM jadugar.queues q
 WHERE q.paused;
-COMMENT ON VIEW jadugar.health IS 'is jadugar working in this database: one row for each thing looked at, and one for each problem';
+COMMENT ON VIEW jadugar.health IS
+	'State of jadugar in this database: one row for each check, and one for each problem found.';

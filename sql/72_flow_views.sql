@@ -13,7 +13,8 @@ CREATE FUNCTION jadugar._v_flow_nodes(
 	RETURNS SETOF record
 	LANGUAGE C STABLE STRICT ROWS 100
 	AS 'MODULE_PATHNAME', 'jdg_v_flow_nodes';
-COMMENT ON FUNCTION jadugar._v_flow_nodes(jadugar.flow) IS 'the nodes of a flow; made_up: node 0 where it was put around the flow';
+COMMENT ON FUNCTION jadugar._v_flow_nodes(jadugar.flow) IS
+	'Returns the nodes of a flow. The column made_up marks a node 0 that was put around the flow.';
 
 CREATE FUNCTION jadugar._v_flow_node(
 	version_id bigint, graph jadugar.flow, INOUT node integer,
@@ -23,19 +24,22 @@ CREATE FUNCTION jadugar._v_flow_node(
 	RETURNS record
 	LANGUAGE C STABLE STRICT
 	AS 'MODULE_PATHNAME', 'jdg_v_flow_node';
-COMMENT ON FUNCTION jadugar._v_flow_node(bigint, jadugar.flow, integer) IS 'one node of a flow; parses the graph once for each version';
+COMMENT ON FUNCTION jadugar._v_flow_node(bigint, jadugar.flow, integer) IS
+	'Returns one node of a flow. Parses the graph once for each version.';
 
 CREATE FUNCTION jadugar._v_flow_leaves(graph jadugar.flow)
 	RETURNS integer
 	LANGUAGE C STABLE STRICT
 	AS 'MODULE_PATHNAME', 'jdg_v_flow_leaves';
-COMMENT ON FUNCTION jadugar._v_flow_leaves(jadugar.flow) IS 'how many steps and waits a flow has';
+COMMENT ON FUNCTION jadugar._v_flow_leaves(jadugar.flow) IS
+	'Returns the number of steps and waits of a flow.';
 
 CREATE FUNCTION jadugar._v_flow_draft(owner oid, name text)
 	RETURNS jadugar.flow
 	LANGUAGE C STABLE STRICT
 	AS 'MODULE_PATHNAME', 'jdg_v_flow_draft';
-COMMENT ON FUNCTION jadugar._v_flow_draft(oid, text) IS 'what a draft makes, for those who may see it; NULL where it is empty';
+COMMENT ON FUNCTION jadugar._v_flow_draft(oid, text) IS
+	'Returns the flow that a draft makes, to callers who may see it. Returns NULL if the draft is empty.';
 
 -- ------------------------------------------------------------------- flows
 
@@ -86,7 +90,7 @@ FROM jadugar.flow_draft d
 	LEFT JOIN pg_catalog.pg_authid a ON a.oid = d.owner
 WHERE (SELECT jadugar._v_is_monitor())
 	OR jadugar._v_owns(d.owner);
-COMMENT ON VIEW jadugar.flows IS 'versions of named flows, and drafts';
+COMMENT ON VIEW jadugar.flows IS 'Versions of named flows, and drafts.';
 
 -- -------------------------------------------------------------------- runs
 
@@ -143,7 +147,7 @@ FROM jadugar.flow_run r
 	LEFT JOIN pg_catalog.pg_authid a ON a.oid = r.owner
 WHERE (SELECT jadugar._v_is_monitor())
 	OR jadugar._v_owns(r.owner);
-COMMENT ON VIEW jadugar.flow_runs IS 'runs of flows, as long as the history keeps them';
+COMMENT ON VIEW jadugar.flow_runs IS 'Runs of flows, as long as the history keeps them.';
 
 -- ------------------------------------------------------------------- steps
 
@@ -223,7 +227,8 @@ FROM jadugar.flow_run r
 WHERE NOT (g.n).made_up
 	AND ((SELECT jadugar._v_is_monitor())
 		OR jadugar._v_owns(r.owner));
-COMMENT ON VIEW jadugar.flow_steps IS 'steps, waits and containers of runs, those that a run has yet to come to included';
+COMMENT ON VIEW jadugar.flow_steps IS
+	'Steps, waits and containers of runs, including those that the run has not reached yet.';
 
 -- --------------------------------------------------------------- approvals
 
@@ -255,7 +260,8 @@ WHERE s.event LIKE 'approval:%'
 		OR EXISTS (SELECT FROM pg_catalog.pg_authid x
 			WHERE x.rolname = g.node->>'approvers'
 				AND pg_catalog.pg_has_role(x.oid, 'usage')));
-COMMENT ON VIEW jadugar.approvals IS 'approvals that are waited for, for those who may decide them and for the owners of the runs';
+COMMENT ON VIEW jadugar.approvals IS
+	'Open approvals, for the roles that may decide them and for the owners of the runs.';
 
 -- ------------------------------------------------------ status, progress
 
@@ -285,13 +291,15 @@ CREATE TYPE jadugar.flow_info AS (
 	paused_at	timestamptz,
 	steps		jsonb
 );
-COMMENT ON TYPE jadugar.flow_info IS 'a run of a flow: columns of the view flow_runs, and the status of each step';
+COMMENT ON TYPE jadugar.flow_info IS
+	'A run of a flow: the columns of the view flow_runs and the status of its steps.';
 
 CREATE FUNCTION jadugar._v_flow_found(run_id bigint, progress double precision)
 	RETURNS double precision
 	LANGUAGE C STABLE
 	AS 'MODULE_PATHNAME', 'jdg_v_flow_found';
-COMMENT ON FUNCTION jadugar._v_flow_found(bigint, double precision) IS 'the progress of a run, or NOT_FOUND if that is NULL';
+COMMENT ON FUNCTION jadugar._v_flow_found(bigint, double precision) IS
+	'Returns the progress of a run. Raises NOT_FOUND if it is NULL.';
 
 -- Containers without a name of their own are left out of steps.
 CREATE VIEW jadugar._v_flow_info WITH (security_barrier) AS
@@ -302,14 +310,15 @@ SELECT r.*,
 		AND NOT (s.kind IN ('chain', 'parallel', 'race', 'branch', 'each', 'loop')
 			AND s.step = s.kind || '#' || s.node)) AS steps
 FROM jadugar.flow_runs r;
-COMMENT ON VIEW jadugar._v_flow_info IS 'what flow_status() returns';
+COMMENT ON VIEW jadugar._v_flow_info IS 'Rows that flow_status() returns.';
 
 -- In C, so that its plan is kept.
 CREATE FUNCTION jadugar.flow_status(run_id bigint)
 	RETURNS jadugar.flow_info
 	LANGUAGE C STABLE
 	AS 'MODULE_PATHNAME', 'jdg_flow_status';
-COMMENT ON FUNCTION jadugar.flow_status(bigint) IS 'a run of a flow and the status of its steps';
+COMMENT ON FUNCTION jadugar.flow_status(bigint) IS
+	'Returns a run of a flow with the status of its steps.';
 
 -- How many leaves a run is known to have, and how many of them have ended. The
 -- body of an each or a loop counts once until it is known how often it runs.
@@ -337,7 +346,7 @@ FROM jadugar.flow_run r
 	JOIN jadugar.flow_version v ON v.version_id = r.version_id
 WHERE (SELECT jadugar._v_is_monitor())
 	OR jadugar._v_owns(r.owner);
-COMMENT ON VIEW jadugar._v_flow_progress IS 'how much of each run is done';
+COMMENT ON VIEW jadugar._v_flow_progress IS 'Fraction done of each run.';
 
 CREATE FUNCTION jadugar.flow_progress(run_id bigint)
 	RETURNS double precision
@@ -345,7 +354,8 @@ CREATE FUNCTION jadugar.flow_progress(run_id bigint)
 	RETURN jadugar._v_flow_found(run_id,
 		(SELECT p.progress FROM jadugar._v_flow_progress p
 		 WHERE p.run_id = flow_progress.run_id));
-COMMENT ON FUNCTION jadugar.flow_progress(bigint) IS 'how much of a run is done, from 0 to 1';
+COMMENT ON FUNCTION jadugar.flow_progress(bigint) IS
+	'Returns the fraction of a run that is done, from 0 to 1.';
 
 -- ------------------------------------------------------------------- check
 
@@ -457,7 +467,7 @@ WHERE t.flow_run IS NOT NULL
 			AND (f.state IN ('r', 'k') OR f.cancelling))
 	AND ((SELECT jadugar._v_is_monitor())
 		OR jadugar._v_owns(t.owner));
-COMMENT ON VIEW jadugar._v_flow_problems IS 'what must never be';
+COMMENT ON VIEW jadugar._v_flow_problems IS 'Contradictions in the rows of flows.';
 
 CREATE FUNCTION jadugar.check_flows(
 	OUT run_id bigint, OUT step text, OUT problem text)
@@ -468,7 +478,8 @@ BEGIN ATOMIC
 	FROM jadugar._v_flow_problems p
 	ORDER BY p.run_id, p.step, p.problem;
 END;
-COMMENT ON FUNCTION jadugar.check_flows() IS 'contradictions in the rows of flows: there are none';
+COMMENT ON FUNCTION jadugar.check_flows() IS
+	'Returns contradictions in the rows of flows. A sound database has none.';
 
 -- ----------------------------------------------------------------- explain
 
@@ -476,16 +487,19 @@ CREATE FUNCTION jadugar.explain_flow(flow jadugar.flow, format text DEFAULT 'tex
 	RETURNS text
 	LANGUAGE C STABLE
 	AS 'MODULE_PATHNAME', 'jdg_explain_flow_value';
-COMMENT ON FUNCTION jadugar.explain_flow(jadugar.flow, text) IS 'a flow as a tree, or as a Mermaid flowchart';
+COMMENT ON FUNCTION jadugar.explain_flow(jadugar.flow, text) IS
+	'Returns a flow as a tree or as a Mermaid flowchart.';
 
 CREATE FUNCTION jadugar.explain_flow(name text, format text DEFAULT 'text', version integer DEFAULT NULL)
 	RETURNS text
 	LANGUAGE C STABLE
 	AS 'MODULE_PATHNAME', 'jdg_explain_flow_name';
-COMMENT ON FUNCTION jadugar.explain_flow(text, text, integer) IS 'a named flow or a draft as a tree, or as a Mermaid flowchart';
+COMMENT ON FUNCTION jadugar.explain_flow(text, text, integer) IS
+	'Returns a named flow or a draft as a tree or as a Mermaid flowchart.';
 
 CREATE FUNCTION jadugar.explain_flow(run_id bigint, format text DEFAULT 'text')
 	RETURNS text
 	LANGUAGE C STABLE
 	AS 'MODULE_PATHNAME', 'jdg_explain_flow_run';
-COMMENT ON FUNCTION jadugar.explain_flow(bigint, text) IS 'the flow of a run with the state of each step';
+COMMENT ON FUNCTION jadugar.explain_flow(bigint, text) IS
+	'Returns the flow of a run with the state of each step.';

@@ -11,37 +11,42 @@ CREATE FUNCTION jadugar._v_task(task_id bigint)
 		 FROM jadugar.tasks t WHERE t.task_id = _v_task.task_id),
 		(SELECT ROW(f.*)::jadugar.task_info
 		 FROM jadugar.finished f WHERE f.task_id = _v_task.task_id));
-COMMENT ON FUNCTION jadugar._v_task(bigint) IS 'a task that the caller may see, or NULL';
+COMMENT ON FUNCTION jadugar._v_task(bigint) IS 'Returns a task that the caller may see, or NULL.';
 
 CREATE FUNCTION jadugar._v_found(task_id bigint, task jadugar.task_info)
 	RETURNS jadugar.task_info
 	LANGUAGE C STABLE
 	AS 'MODULE_PATHNAME', 'jdg_v_found';
-COMMENT ON FUNCTION jadugar._v_found(bigint, jadugar.task_info) IS 'the task, or TASK_NOT_FOUND if it is NULL';
+COMMENT ON FUNCTION jadugar._v_found(bigint, jadugar.task_info) IS
+	'Returns the task. Raises TASK_NOT_FOUND if it is NULL.';
 
 CREATE FUNCTION jadugar._v_result(task_id bigint, task jadugar.task_info)
 	RETURNS jsonb
 	LANGUAGE C STABLE
 	AS 'MODULE_PATHNAME', 'jdg_v_result';
-COMMENT ON FUNCTION jadugar._v_result(bigint, jadugar.task_info) IS 'the result of a task, or CONFLICT if it has not finished';
+COMMENT ON FUNCTION jadugar._v_result(bigint, jadugar.task_info) IS
+	'Returns the result of a task. Raises CONFLICT if the task has not finished.';
 
 CREATE FUNCTION jadugar._v_limit(status text, finished_from timestamptz, finished_to timestamptz, max_rows integer)
 	RETURNS bigint
 	LANGUAGE C STABLE
 	AS 'MODULE_PATHNAME', 'jdg_v_limit';
-COMMENT ON FUNCTION jadugar._v_limit(text, timestamptz, timestamptz, integer) IS 'checks filters of list_tasks() and returns its LIMIT';
+COMMENT ON FUNCTION jadugar._v_limit(text, timestamptz, timestamptz, integer) IS
+	'Checks the filters of list_tasks() and returns its LIMIT.';
 
 CREATE FUNCTION jadugar._v_wait(task_id bigint, timeout interval)
 	RETURNS void
 	LANGUAGE C VOLATILE
 	AS 'MODULE_PATHNAME', 'jdg_v_wait';
-COMMENT ON FUNCTION jadugar._v_wait(bigint, interval) IS 'returns when the task has finished or the time is over';
+COMMENT ON FUNCTION jadugar._v_wait(bigint, interval) IS
+	'Waits until a task finishes or the timeout passes.';
 
 CREATE FUNCTION jadugar._v_waited(task_id bigint, task jadugar.task_info)
 	RETURNS jadugar.task_info
 	LANGUAGE C VOLATILE
 	AS 'MODULE_PATHNAME', 'jdg_v_waited';
-COMMENT ON FUNCTION jadugar._v_waited(bigint, jadugar.task_info) IS 'the task, NULL if its queue keeps no history, or TASK_NOT_FOUND';
+COMMENT ON FUNCTION jadugar._v_waited(bigint, jadugar.task_info) IS
+	'Returns the task, or NULL if its queue keeps no history. Raises TASK_NOT_FOUND if there is no such task.';
 
 -- ---------------------------------------------------------------- readers
 
@@ -49,7 +54,7 @@ CREATE FUNCTION jadugar.get_task(task_id bigint)
 	RETURNS jadugar.task_info
 	LANGUAGE sql STABLE
 	RETURN jadugar._v_found(task_id, jadugar._v_task(task_id));
-COMMENT ON FUNCTION jadugar.get_task(bigint) IS 'one task, finished or not';
+COMMENT ON FUNCTION jadugar.get_task(bigint) IS 'Returns one task, finished or not.';
 
 CREATE FUNCTION jadugar.list_tasks(
 	status text DEFAULT NULL, queue text DEFAULT NULL,
@@ -99,7 +104,8 @@ BEGIN ATOMIC
 	LIMIT jadugar._v_limit(list_tasks.status, list_tasks.finished_from,
 		list_tasks.finished_to, list_tasks.max_rows);
 END;
-COMMENT ON FUNCTION jadugar.list_tasks(text, text, text, text, text, text, text, jsonb, timestamptz, timestamptz, bigint, integer) IS 'tasks that match all filters, in order of their ids';
+COMMENT ON FUNCTION jadugar.list_tasks(text, text, text, text, text, text, text, jsonb, timestamptz, timestamptz, bigint, integer) IS
+	'Returns the tasks that match all filters, ordered by id.';
 
 CREATE FUNCTION jadugar.count_tasks(
 	status text DEFAULT NULL, queue text DEFAULT NULL,
@@ -116,13 +122,14 @@ CREATE FUNCTION jadugar.count_tasks(
 		unique_key => unique_key, metadata => metadata,
 		finished_from => finished_from, finished_to => finished_to,
 		max_rows => NULL));
-COMMENT ON FUNCTION jadugar.count_tasks(text, text, text, text, text, text, text, jsonb, timestamptz, timestamptz) IS 'how many tasks match all filters';
+COMMENT ON FUNCTION jadugar.count_tasks(text, text, text, text, text, text, text, jsonb, timestamptz, timestamptz) IS
+	'Returns the number of tasks that match all filters.';
 
 CREATE FUNCTION jadugar.result(task_id bigint)
 	RETURNS jsonb
 	LANGUAGE sql STABLE
 	RETURN jadugar._v_result(task_id, jadugar._v_task(task_id));
-COMMENT ON FUNCTION jadugar.result(bigint) IS 'the result of a finished task';
+COMMENT ON FUNCTION jadugar.result(bigint) IS 'Returns the result of a finished task.';
 
 -- Two statements: the second one takes a snapshot of its own.
 CREATE FUNCTION jadugar.wait(task_id bigint, timeout interval DEFAULT NULL)
@@ -132,7 +139,8 @@ BEGIN ATOMIC
 	SELECT jadugar._v_wait(wait.task_id, wait.timeout);
 	SELECT jadugar._v_waited(wait.task_id, jadugar._v_task(wait.task_id));
 END;
-COMMENT ON FUNCTION jadugar.wait(bigint, interval) IS 'waits until a task has finished, and returns it';
+COMMENT ON FUNCTION jadugar.wait(bigint, interval) IS
+	'Waits until a task finishes, and returns it.';
 
 CREATE FUNCTION jadugar.wait_flow(run_id bigint, timeout interval DEFAULT NULL)
 	RETURNS jadugar.flow_info
@@ -141,7 +149,8 @@ BEGIN ATOMIC
 	SELECT jadugar._v_wait_flow(wait_flow.run_id, wait_flow.timeout);
 	SELECT f.* FROM jadugar.flow_status(wait_flow.run_id) f;
 END;
-COMMENT ON FUNCTION jadugar.wait_flow(bigint, interval) IS 'waits until a run is over, and returns it';
+COMMENT ON FUNCTION jadugar.wait_flow(bigint, interval) IS
+	'Waits until a run ends, and returns it.';
 
 -- ---------------------------------------------------------- inside a task
 
@@ -153,31 +162,35 @@ CREATE FUNCTION jadugar.current_task(
 	RETURNS record
 	LANGUAGE C STABLE
 	AS 'MODULE_PATHNAME', 'jdg_current_task_info';
-COMMENT ON FUNCTION jadugar.current_task() IS 'the task that calls this; all NULL outside a task';
+COMMENT ON FUNCTION jadugar.current_task() IS
+	'Returns the task that calls it. All columns are NULL outside a task.';
 
 CREATE FUNCTION jadugar.progress(fraction double precision, message text DEFAULT NULL)
 	RETURNS void
 	LANGUAGE C VOLATILE
 	AS 'MODULE_PATHNAME', 'jdg_progress';
-COMMENT ON FUNCTION jadugar.progress(double precision, text) IS 'tells how far the calling task is; seen at once';
+COMMENT ON FUNCTION jadugar.progress(double precision, text) IS
+	'Reports the progress of the calling task. Visible to others at once.';
 
 CREATE FUNCTION jadugar.log(level text, message text, fields jsonb DEFAULT NULL)
 	RETURNS void
 	LANGUAGE C VOLATILE
 	AS 'MODULE_PATHNAME', 'jdg_log';
-COMMENT ON FUNCTION jadugar.log(text, text, jsonb) IS 'adds a row to the view logs';
+COMMENT ON FUNCTION jadugar.log(text, text, jsonb) IS 'Adds a row to the view logs.';
 
 CREATE FUNCTION jadugar.snooze(delay interval)
 	RETURNS void
 	LANGUAGE C VOLATILE
 	AS 'MODULE_PATHNAME', 'jdg_snooze';
-COMMENT ON FUNCTION jadugar.snooze(interval) IS 'leaves the calling task and runs it again later, uncharged';
+COMMENT ON FUNCTION jadugar.snooze(interval) IS
+	'Ends the attempt of the calling task and runs the task again later, without charging an attempt.';
 
 CREATE FUNCTION jadugar.discard(reason text)
 	RETURNS void
 	LANGUAGE C VOLATILE
 	AS 'MODULE_PATHNAME', 'jdg_discard';
-COMMENT ON FUNCTION jadugar.discard(text) IS 'leaves the calling task: failed, and not tried again';
+COMMENT ON FUNCTION jadugar.discard(text) IS
+	'Ends the calling task as failed, without further attempts.';
 
 -- ------------------------------------------------------------ monitoring
 
@@ -185,4 +198,4 @@ CREATE FUNCTION jadugar.reset_stats()
 	RETURNS void
 	LANGUAGE C VOLATILE
 	AS 'MODULE_PATHNAME', 'jdg_reset_stats';
-COMMENT ON FUNCTION jadugar.reset_stats() IS 'sets the counters of the view stats to zero';
+COMMENT ON FUNCTION jadugar.reset_stats() IS 'Sets the counters of the view stats to zero.';

@@ -4,44 +4,51 @@ CREATE FUNCTION jadugar.pause_all(reason text DEFAULT NULL, until timestamptz DE
 	RETURNS void
 	LANGUAGE C VOLATILE
 	AS 'MODULE_PATHNAME', 'jdg_pause_all';
-COMMENT ON FUNCTION jadugar.pause_all(text, timestamptz) IS 'no schedule fires and no task is claimed in this database until resume_all()';
+COMMENT ON FUNCTION jadugar.pause_all(text, timestamptz) IS
+	'Pauses all work in this database: no schedule fires and no task starts until resume_all() is called.';
 
 CREATE FUNCTION jadugar.resume_all()
 	RETURNS void
 	LANGUAGE C VOLATILE
 	AS 'MODULE_PATHNAME', 'jdg_resume_all';
-COMMENT ON FUNCTION jadugar.resume_all() IS 'ends pause_all(); what was missed is handled by each schedule''s misfire policy';
+COMMENT ON FUNCTION jadugar.resume_all() IS
+	'Resumes all work in this database. Missed occurrences are handled by the misfire policy of each schedule.';
 
 CREATE PROCEDURE jadugar.drain(
 	queue text DEFAULT NULL, timeout interval DEFAULT NULL,
 	INOUT remaining integer DEFAULT NULL)
 	LANGUAGE C
 	AS 'MODULE_PATHNAME', 'jdg_drain';
-COMMENT ON PROCEDURE jadugar.drain(text, interval, integer) IS 'pauses one queue or everything and waits until no worker holds a task of it';
+COMMENT ON PROCEDURE jadugar.drain(text, interval, integer) IS
+	'Pauses one queue or all work, and waits until no worker holds a task of it.';
 
 CREATE FUNCTION jadugar.start_workers(n integer, role text DEFAULT NULL)
 	RETURNS void
 	LANGUAGE C VOLATILE
 	AS 'MODULE_PATHNAME', 'jdg_start_workers';
-COMMENT ON FUNCTION jadugar.start_workers(integer, text) IS 'keeps at least so many workers of a role running, until the server restarts';
+COMMENT ON FUNCTION jadugar.start_workers(integer, text) IS
+	'Keeps at least n workers of a role running until the server restarts.';
 
 CREATE FUNCTION jadugar.scale_workers(n integer, role text DEFAULT NULL)
 	RETURNS void
 	LANGUAGE C VOLATILE
 	AS 'MODULE_PATHNAME', 'jdg_scale_workers';
-COMMENT ON FUNCTION jadugar.scale_workers(integer, text) IS 'keeps exactly so many workers of a role running, until the server restarts';
+COMMENT ON FUNCTION jadugar.scale_workers(integer, text) IS
+	'Keeps exactly n workers of a role running until the server restarts.';
 
 CREATE FUNCTION jadugar.stop_workers(role text DEFAULT NULL)
 	RETURNS void
 	LANGUAGE C VOLATILE
 	AS 'MODULE_PATHNAME', 'jdg_stop_workers';
-COMMENT ON FUNCTION jadugar.stop_workers(text) IS 'lets a role''s workers end after their tasks and starts no more, until restart_workers() or a server restart';
+COMMENT ON FUNCTION jadugar.stop_workers(text) IS
+	'Stops the workers of a role after their tasks, and starts no more until restart_workers() or a server restart.';
 
 CREATE FUNCTION jadugar.restart_workers(role text DEFAULT NULL)
 	RETURNS void
 	LANGUAGE C VOLATILE
 	AS 'MODULE_PATHNAME', 'jdg_restart_workers';
-COMMENT ON FUNCTION jadugar.restart_workers(text) IS 'replaces a role''s workers by fresh ones after their tasks';
+COMMENT ON FUNCTION jadugar.restart_workers(text) IS
+	'Replaces the workers of a role with new ones after their tasks.';
 
 CREATE FUNCTION jadugar.adopt(
 	missed text DEFAULT 'policy', pending text DEFAULT 'run',
@@ -49,13 +56,15 @@ CREATE FUNCTION jadugar.adopt(
 	RETURNS SETOF record
 	LANGUAGE C VOLATILE
 	AS 'MODULE_PATHNAME', 'jdg_adopt';
-COMMENT ON FUNCTION jadugar.adopt(text, text) IS 'lets a restored or copied database work; lists owners that do not exist here';
+COMMENT ON FUNCTION jadugar.adopt(text, text) IS
+	'Enables work in a restored or copied database. Returns the owners that do not exist in it.';
 
 CREATE FUNCTION jadugar._start_scheduler()
 	RETURNS boolean
 	LANGUAGE C VOLATILE
 	AS 'MODULE_PATHNAME', 'jdg_start_scheduler';
-COMMENT ON FUNCTION jadugar._start_scheduler() IS 'for tests: starts one more scheduler, which waits for the elected one';
+COMMENT ON FUNCTION jadugar._start_scheduler() IS
+	'For tests: starts an additional scheduler, which waits for the elected one.';
 
 CREATE FUNCTION jadugar.cancel_tasks(
 	status text DEFAULT NULL, queue text DEFAULT NULL,
@@ -71,7 +80,8 @@ CREATE FUNCTION jadugar.cancel_tasks(
 				unique_key => unique_key, metadata => metadata,
 				max_rows => NULL) AS t
 			WHERE t.status IN ('pending', 'scheduled', 'running', 'paused'));
-COMMENT ON FUNCTION jadugar.cancel_tasks(text, text, text, text, text, text, text, jsonb) IS 'cancels all unfinished tasks that match; how many';
+COMMENT ON FUNCTION jadugar.cancel_tasks(text, text, text, text, text, text, text, jsonb) IS
+	'Cancels all unfinished tasks that match all filters. Returns the number of tasks cancelled.';
 
 CREATE FUNCTION jadugar.retry_tasks(
 	queue text DEFAULT NULL, name text DEFAULT NULL,
@@ -91,17 +101,20 @@ BEGIN ATOMIC
 		finished_from => retry_tasks.finished_from,
 		finished_to => retry_tasks.finished_to, max_rows => NULL) AS t;
 END;
-COMMENT ON FUNCTION jadugar.retry_tasks(text, text, text, text, text, jsonb, timestamptz, timestamptz) IS 'runs all finally failed tasks that match again; how many';
+COMMENT ON FUNCTION jadugar.retry_tasks(text, text, text, text, text, jsonb, timestamptz, timestamptz) IS
+	'Retries all failed tasks that match all filters. Returns the number of tasks retried.';
 
 CREATE FUNCTION jadugar._v_run_task(command text, payload jsonb)
 	RETURNS jsonb
 	LANGUAGE C VOLATILE
 	AS 'MODULE_PATHNAME', 'jdg_run_task_here';
-COMMENT ON FUNCTION jadugar._v_run_task(text, jsonb) IS 'runs a task''s work in the calling transaction; task_info as jsonb';
+COMMENT ON FUNCTION jadugar._v_run_task(text, jsonb) IS
+	'Runs the work of a task in the calling transaction. Returns a task_info as jsonb.';
 
 CREATE FUNCTION jadugar.run_task(command text, payload jsonb DEFAULT '{}')
 	RETURNS jadugar.task_info
 	LANGUAGE sql VOLATILE
 	RETURN pg_catalog.jsonb_populate_record(
 		NULL::jadugar.task_info, jadugar._v_run_task(command, payload));
-COMMENT ON FUNCTION jadugar.run_task(text, jsonb) IS 'runs a task''s work here and now, in the calling transaction: for tests of handlers';
+COMMENT ON FUNCTION jadugar.run_task(text, jsonb) IS
+	'Runs the work of a task in the calling transaction, without enqueuing a task. For tests of handlers.';

@@ -11,7 +11,7 @@ CREATE FUNCTION jadugar._installed()
 	RETURNS void
 	LANGUAGE C VOLATILE
 	AS 'MODULE_PATHNAME', 'jdg_installed';
-COMMENT ON FUNCTION jadugar._installed() IS 'starts the scheduler when CREATE EXTENSION commits';
+COMMENT ON FUNCTION jadugar._installed() IS 'Starts the scheduler when CREATE EXTENSION commits.';
 REVOKE ALL ON FUNCTION jadugar._installed() FROM PUBLIC;
 
 SELECT jadugar._installed();
