@@ -93,7 +93,7 @@ void
 jdg_fault_init(void)
 {
 	DefineCustomStringVariable("jadugar.fault",
-							   "A fault point and what is to happen there.",
+							   "Fault point and the action to take there.",
 							   "For tests only.",
 							   &fault_string, "", PGC_SUSET,
 							   GUC_NOT_IN_SAMPLE, check_fault, assign_fault,
