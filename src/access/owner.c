@@ -144,6 +144,7 @@ is_ours(bool *first_use)
 	Datum		here = ObjectIdGetDatum(MyDatabaseId);
 	bool		ours;
 
+	Assert(jdg_is_bookkeeping());
 	*first_use = false;
 	if (ours_known)
 		return true;
@@ -203,6 +204,7 @@ jdg_remember_role(Oid role)
 	bool		first_use;
 	Datum		values[2];
 
+	Assert(jdg_is_bookkeeping());
 	forget_old_tables();
 	if (!read_role(role, &name, &can_login) || is_known(role, &name))
 		return;
@@ -271,6 +273,7 @@ jdg_resolve_owner(const char *owner_name)
 	NameData	name;
 	bool		can_login;
 
+	Assert(!jdg_is_bookkeeping());
 	if (!read_role(owner, &name, &can_login))
 		ereport(ERROR,
 				(errcode(JDG_ERRCODE_NOT_FOUND),

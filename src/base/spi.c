@@ -19,6 +19,20 @@
 #include "base/spi.h"
 
 /*
+ * Nesting level of the transaction in which the outermost section was begun;
+ * 0: no section is open.  An error may leave a section without a call of
+ * jdg_internal_end(), so callbacks close it when its (sub)transaction aborts.
+ * Sections within the outermost one need no account of their own: those that
+ * an error leaves end with their subtransaction, and the outermost goes on.
+ *
+ * The current user does not tell whether a section is open.  A function of
+ * the extension's owner that is SECURITY DEFINER sets the same user and the
+ * same flags.
+ */
+static int	section_level = 0;
+static bool callbacks_registered = false;
+
+/*
  * In our processes: transactions are read committed, read-write and without
  * a time limit, whatever the role's or the database's defaults are.
  */
@@ -44,9 +58,54 @@ set_for_section(const char *name, const char *value)
 							 GUC_ACTION_SAVE, true, 0, false);
 }
 
+/* The transaction ends: an error may have left a section open. */
+static void
+section_at_xact_end(XactEvent event, void *arg)
+{
+	switch (event)
+	{
+		case XACT_EVENT_COMMIT:
+		case XACT_EVENT_PARALLEL_COMMIT:
+		case XACT_EVENT_ABORT:
+		case XACT_EVENT_PARALLEL_ABORT:
+		case XACT_EVENT_PREPARE:
+			section_level = 0;
+			break;
+		case XACT_EVENT_PRE_COMMIT:
+		case XACT_EVENT_PARALLEL_PRE_COMMIT:
+		case XACT_EVENT_PRE_PREPARE:
+			break;
+	}
+}
+
+/* The same for a subtransaction, which is still the current one here. */
+static void
+section_at_subxact_end(SubXactEvent event, SubTransactionId mine,
+					   SubTransactionId parent, void *arg)
+{
+	if (event == SUBXACT_EVENT_ABORT_SUB &&
+		section_level >= GetCurrentTransactionNestLevel())
+		section_level = 0;
+}
+
+bool
+jdg_is_bookkeeping(void)
+{
+	return section_level > 0;
+}
+
 void
 jdg_internal_begin(JdgInternal *st)
 {
+	if (!callbacks_registered)
+	{
+		RegisterXactCallback(section_at_xact_end, NULL);
+		RegisterSubXactCallback(section_at_subxact_end, NULL);
+		callbacks_registered = true;
+	}
+	st->outermost = section_level == 0;
+	if (st->outermost)
+		section_level = GetCurrentTransactionNestLevel();
 	GetUserIdAndSecContext(&st->save_user, &st->save_sec_context);
 	SetUserIdAndSecContext(jdg_bookkeeper(),
 						   st->save_sec_context | SECURITY_LOCAL_USERID_CHANGE);
@@ -70,9 +129,12 @@ jdg_internal_begin(JdgInternal *st)
 void
 jdg_internal_end(JdgInternal *st)
 {
+	Assert(jdg_is_bookkeeping());
 	SPI_finish();
 	AtEOXact_GUC(false, st->guc_level);
 	SetUserIdAndSecContext(st->save_user, st->save_sec_context);
+	if (st->outermost)
+		section_level = 0;
 }
 
 static int64
@@ -80,6 +142,7 @@ run(JdgQuery *q, Datum *values, const char *nulls, bool read_only, long limit)
 {
 	int			rc;
 
+	Assert(jdg_is_bookkeeping());
 	if (q->plan == NULL)
 	{
 		SPIPlanPtr	plan = SPI_prepare_cursor(q->sql, q->nargs, q->argtypes,

@@ -40,12 +40,20 @@ typedef struct JdgInternal
 	Oid			save_user;
 	int			save_sec_context;
 	int			guc_level;
+	bool		outermost;		/* not begun within another section */
 } JdgInternal;
 
 extern void jdg_plain_transactions(void);
 
 extern void jdg_internal_begin(JdgInternal *st);
 extern void jdg_internal_end(JdgInternal *st);
+
+/*
+ * Is this process between jdg_internal_begin() and jdg_internal_end()?  After
+ * an error has left the section the answer stays true until the catcher has
+ * aborted the (sub)transaction that the section was begun in.
+ */
+extern bool jdg_is_bookkeeping(void);
 
 /* number of rows processed; results in SPI_tuptable */
 extern int64 jdg_run(JdgQuery *q, Datum *values, const char *nulls,

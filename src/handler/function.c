@@ -23,6 +23,7 @@
 
 #include "base/compat.h"
 #include "base/errors.h"
+#include "base/spi.h"
 #include "handler/function.h"
 
 static void
@@ -146,6 +147,7 @@ jdg_function_find(const char *what, const char *given, JdgFunction *f)
 	HeapTuple	tuple = OidIsValid(oid) ?
 	SearchSysCache1(PROCOID, ObjectIdGetDatum(oid)) : NULL;
 
+	Assert(!jdg_is_bookkeeping());
 	if (!HeapTupleIsValid(tuple))
 		raise_not_found(what, given, NULL);
 	check_shape(what, given, tuple);

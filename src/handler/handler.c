@@ -124,8 +124,10 @@ static bool
 is_granted(const char *name, Oid role)
 {
 	Datum		key = CStringGetTextDatum(name);
-	int64		n = jdg_run(&grants_query, &key, NULL, 0);
+	int64		n;
 
+	Assert(jdg_is_bookkeeping());
+	n = jdg_run(&grants_query, &key, NULL, 0);
 	for (int64 i = 0; i < n; i++)
 	{
 		if (jdg_role_trusts(role, jdg_col_oid(i, 1)) &&
@@ -333,6 +335,7 @@ trusted_here(const JdgHandler *h)
 void
 jdg_handler_check_payload(const JdgHandler *h, Jsonb *payload)
 {
+	Assert(!jdg_is_bookkeeping());
 	if (h->payload_type == NULL && h->validate == NULL)
 		return;
 	if (!trusted_here(h))
@@ -384,6 +387,7 @@ jdg_handler_hooks(int64 command_id, MemoryContext mcxt, const char **cleanup,
 	};
 	Datum		v[1] = {Int64GetDatum(command_id)};
 
+	Assert(jdg_is_bookkeeping());
 	*cleanup = *on_error = NULL;
 	if (jdg_run(&q, v, NULL, 1) == 0)
 		return;

@@ -93,6 +93,7 @@ lock_handler(const char *name, bool *is_c)
 {
 	Datum		key = CStringGetTextDatum(name);
 
+	Assert(jdg_is_bookkeeping());
 	jdg_check_name("a handler", name);
 	if (jdg_run(&find_query, &key, NULL, 1) == 0)
 		ereport(ERROR,

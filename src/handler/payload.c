@@ -28,6 +28,7 @@
 #include "utils/typcache.h"
 
 #include "base/errors.h"
+#include "base/spi.h"
 #include "handler/payload.h"
 
 static void check_value(Oid type, int32 typmod, JsonbValue *v,
@@ -326,6 +327,7 @@ jdg_payload_check(Oid type, Jsonb *payload)
 	int32		typmod = -1;
 	Oid			base = getBaseTypeAndTypmod(type, &typmod);
 
+	Assert(!jdg_is_bookkeeping());
 	if (!JB_ROOT_IS_OBJECT(payload))
 		ereport(ERROR,
 				(errcode(JDG_ERRCODE_VALIDATION_ERROR),

@@ -125,6 +125,7 @@ jdg_queue_lock(const char *name, Oid user)
 	int32		queue_id;
 	Oid			owner;
 
+	Assert(jdg_is_bookkeeping());
 	jdg_check_name("a queue", name);
 	if (jdg_run(&lock_query, &key, NULL, 1) == 0)
 		ereport(ERROR,

@@ -113,6 +113,7 @@ jdg_schedule_catch_up(JdgSchedule *s, const char *reason, TimestampTz now)
 	TimestampTz last = first;
 	int64		n = jdg_schedule_due(s, now, PG_INT64_MAX, &last);
 
+	Assert(jdg_is_bookkeeping());
 	if (n == 0)
 		return;
 	jdg_schedule_record_missed(s, n, first, last, reason, now);
@@ -136,6 +137,7 @@ skip_one(JdgSchedule *s, const char *reason, TimestampTz now)
 	ResourceOwner owner = CurrentResourceOwner;
 	ErrorData  *volatile edata = NULL;
 
+	Assert(jdg_is_bookkeeping());
 	BeginInternalSubTransaction(NULL);
 	MemoryContextSwitchTo(mcxt);
 	PG_TRY();
@@ -183,6 +185,7 @@ jdg_schedule_skip_missed(const char *reason)
 											   ALLOCSET_DEFAULT_SIZES);
 	int64		n;
 
+	Assert(jdg_is_bookkeeping());
 	do
 	{
 		Datum		v[1] = {TimestampTzGetDatum(now)};

@@ -30,6 +30,7 @@
 #include "utils/syscache.h"
 
 #include "base/settings.h"
+#include "base/spi.h"
 #include "schedule/firing_private.h"
 #include "task/enqueue.h"
 
@@ -168,6 +169,7 @@ jdg_fire_schedule(JdgFiring *f, JdgSchedule *s)
 	int64		n = jdg_schedule_due(s, f->now, COUNT_LIMIT, &last);
 	const char *problem = jdg_fire_owner_problem(s->owner);
 
+	Assert(jdg_is_bookkeeping());
 	if (problem != NULL)
 		skip(f, s, n, s->next_run_at, last, problem);
 	else if (s->misfire == JDG_MISFIRE_ALL)
@@ -196,6 +198,7 @@ jdg_fire_at_startup(JdgFiring *f, JdgSchedule *s)
 	const char *problem = jdg_fire_owner_problem(s->owner);
 	TimestampTz at = PgStartTime;
 
+	Assert(jdg_is_bookkeeping());
 	s->last_startup = at;
 	if ((s->max_runs > 0 && s->runs >= s->max_runs) ||
 		(s->starts_at != DT_NOBEGIN && f->now < s->starts_at) ||

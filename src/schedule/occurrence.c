@@ -245,6 +245,7 @@ void
 jdg_schedule_complete(const JdgSchedule *s, JdgTask *t, const JdgQueue *queue,
 					  TimestampTz now)
 {
+	Assert(jdg_is_bookkeeping());
 	t->task_id = jdg_task_next_id();
 	t->created_at = now;
 	t->bounded = queue->max_depth > 0;
@@ -259,6 +260,7 @@ void
 jdg_schedule_enqueue(const JdgSchedule *s, JdgTask *t, const JdgQueue *queue,
 					 TimestampTz now)
 {
+	Assert(jdg_is_bookkeeping());
 	jdg_schedule_complete(s, t, queue, now);
 	jdg_task_insert(t);
 	jdg_count_enqueued(1);
@@ -286,6 +288,7 @@ jdg_fire_occurrence(JdgFiring *f, const JdgSchedule *s, TimestampTz at,
 	JdgQueue	queue;
 	JdgTask		task;
 
+	Assert(jdg_is_bookkeeping());
 	if (exists_already(s, at))
 		return NULL;
 	if (!dependencies_met(s))

@@ -37,6 +37,7 @@ void
 jdg_schedule_find(Oid owner, const char *name, bool lock, JdgSchedule *s,
 				  MemoryContext mcxt)
 {
+	Assert(jdg_is_bookkeeping());
 	if (!jdg_schedule_load(owner, name, lock, s, mcxt))
 		ereport(ERROR,
 				(errcode(JDG_ERRCODE_NOT_FOUND),

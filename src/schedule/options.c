@@ -50,6 +50,7 @@ jdg_options_of_schedule(const JdgSchedule *s, JdgTaskOptions *o)
 	JdgQueue	queue;
 	MemoryContext mcxt = CurrentMemoryContext;
 
+	Assert(!jdg_is_bookkeeping());
 	memset(o, 0, sizeof(*o));
 	jdg_internal_begin(&in);
 	o->command = MemoryContextStrdup(mcxt,
@@ -104,6 +105,7 @@ jdg_prepare_schedule(const JdgTaskOptions *o, JdgSchedule *s)
 	JdgTask		task;
 	JdgQueue	queue;
 
+	Assert(!jdg_is_bookkeeping());
 	memset(&task, 0, sizeof(task));
 	jdg_task_prepare(o, s->owner, jdg_schedule_max_attempts, &task, &queue,
 					 NULL);
@@ -158,6 +160,7 @@ jdg_check_depends(const JdgSchedule *s)
 	};
 	Datum		v[3];
 
+	Assert(jdg_is_bookkeeping());
 	if (s->depends_on == NULL)
 		return;
 	v[0] = ObjectIdGetDatum(s->owner);
@@ -241,6 +244,7 @@ jdg_plan_changed(JdgSchedule *s, JdgSchedule *old, bool enable,
 	bool		window = s->ends_at != old->ends_at ||
 	s->max_runs != old->max_runs;
 
+	Assert(jdg_is_bookkeeping());
 	if (!timing && !window)
 	{
 		if (ended && enable)

@@ -218,6 +218,7 @@ jdg_fire_plain(JdgFiring *f, JdgDueRow *rows, int n)
 {
 	Batch		b = {.f = f};
 
+	Assert(jdg_is_bookkeeping());
 	b.row = palloc(sizeof(JdgDueRow *) * Max(n, 1));
 	b.next = palloc(sizeof(TimestampTz) * Max(n, 1));
 	for (int i = 0; i < n; i++)

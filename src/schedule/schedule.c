@@ -68,6 +68,7 @@ jdg_schedule_from_row(uint64 row, JdgSchedule *s, MemoryContext mcxt)
 	bool		isnull;
 	Datum		depends;
 
+	Assert(jdg_is_bookkeeping());
 	s->schedule_id = jdg_col_int64(row, 1, 0);
 	s->owner = jdg_col_oid(row, 2);
 	s->name = jdg_col_text(row, 3, mcxt);
@@ -135,6 +136,7 @@ jdg_schedule_load(Oid owner, const char *name, bool lock, JdgSchedule *s,
 	};
 	Datum		v[2] = {ObjectIdGetDatum(owner), CStringGetTextDatum(name)};
 
+	Assert(jdg_is_bookkeeping());
 	if (jdg_run(lock ? &locking : &plain, v, NULL, 0) == 0)
 		return false;
 	jdg_schedule_from_row(0, s, mcxt);
@@ -219,6 +221,7 @@ jdg_schedule_insert(const JdgSchedule *s)
 	Datum		v[NVALUES + 2];
 	char		n[NVALUES + 3];
 
+	Assert(jdg_is_bookkeeping());
 	put_values(s, v, n);
 	v[NVALUES] = ObjectIdGetDatum(s->owner);
 	v[NVALUES + 1] = TimestampTzGetDatum(s->created_at);
@@ -241,6 +244,7 @@ jdg_schedule_update(const JdgSchedule *s)
 	Datum		v[NVALUES + 1];
 	char		n[NVALUES + 2];
 
+	Assert(jdg_is_bookkeeping());
 	put_values(s, v, n);
 	v[NVALUES] = Int64GetDatum(s->schedule_id);
 	n[NVALUES] = ' ';
@@ -290,6 +294,7 @@ jdg_schedule_record_missed(const JdgSchedule *s, int64 n, TimestampTz first,
 	JdgHistory	h;
 	JdgTask		task;
 
+	Assert(jdg_is_bookkeeping());
 	if (n <= 0)
 		return;
 	jdg_schedule_task(s, &task);

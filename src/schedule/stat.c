@@ -78,6 +78,7 @@ add_to_statistics(ScheduleCount *c, int n)
 	bool	   *nulls[6];
 	Datum		v[6];
 
+	Assert(jdg_is_bookkeeping());
 	qsort(c, n, sizeof(ScheduleCount), compare_counts);
 	for (int i = 0; i < 6; i++)
 	{

@@ -57,6 +57,7 @@ jdg_zone_note(const char *zone)
 	Datum		v[2] = {CStringGetTextDatum(zone),
 	Int64GetDatum(jdg_zone_rules(zone, jdg_now()))};
 
+	Assert(jdg_is_bookkeeping());
 	if (jdg_run(&look, v, NULL, 1) == 0)
 		jdg_run(&insert, v, NULL, 0);
 }

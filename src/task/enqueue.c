@@ -121,6 +121,7 @@ jdg_queue_make_room(const JdgQueue *queue, int64 n)
 {
 	int			tries = 0;
 
+	Assert(jdg_is_bookkeeping());
 	if (queue->max_depth <= 0)
 		return;
 	jdg_lock_xact(JDG_LOCK_QUEUE, queue->queue_id);
@@ -213,6 +214,7 @@ jdg_task_place(JdgTask *t, const int64 *parents, int nparents, Oid role)
 {
 	bool		waits = false;
 
+	Assert(jdg_is_bookkeeping());
 	for (int i = 0; i < nparents; i++)
 		waits |= add_dependency(t, parents[i], role);
 	if (waits)
@@ -256,6 +258,7 @@ jdg_unique_key_take(const JdgTask *t, TimestampTz until)
 	Datum		v[5];
 	char		n[6] = "     ";
 
+	Assert(jdg_is_bookkeeping());
 	for (;;)
 	{
 		int64		holder;

@@ -178,6 +178,7 @@ jdg_history_expired(TimestampTz limit, MemoryContext mcxt)
 	List	   *names = NIL;
 	int64		n;
 
+	Assert(jdg_is_bookkeeping());
 	partition_name(day_of(limit), name, sizeof(name));
 	n = jdg_run(&q, v, NULL, 0);
 	for (int64 i = 0; i < n; i++)

@@ -68,6 +68,7 @@ wait_for_holder(int64 task_id)
 JdgHold
 jdg_task_hold(int64 task_id, JdgTask *task, MemoryContext mcxt)
 {
+	Assert(jdg_is_bookkeeping());
 	for (;;)
 	{
 		CHECK_FOR_INTERRUPTS();
@@ -95,6 +96,7 @@ JdgHold
 jdg_task_stop(int64 task_id, JdgCancelKind kind, JdgTask *task,
 			  MemoryContext mcxt)
 {
+	Assert(jdg_is_bookkeeping());
 	for (int tries = 0;; tries++)
 	{
 		JdgHold		hold = jdg_task_hold(task_id, task, mcxt);
@@ -131,6 +133,7 @@ jdg_task_find(int64 task_id, Oid role, JdgTask *task, MemoryContext mcxt)
 	};
 	Datum		v[1] = {Int64GetDatum(task_id)};
 
+	Assert(jdg_is_bookkeeping());
 	if (jdg_task_load(task_id, false, task, mcxt))
 	{
 		if (!jdg_may_manage(role, task->owner))

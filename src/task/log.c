@@ -44,6 +44,7 @@ jdg_log_insert(int64 task_id, int attempt, Oid owner, TimestampTz at,
 	Datum		v[7];
 	char		n[8] = "       ";
 
+	Assert(jdg_is_bookkeeping());
 	jdg_put_int64(&v[0], &n[0], task_id, 0);
 	v[1] = Int32GetDatum(attempt);
 	n[1] = task_id == 0 ? 'n' : ' ';

@@ -270,6 +270,7 @@ jdg_task_prepare(const JdgTaskOptions *o, Oid owner, int32 default_attempts,
 	const char *command = o->command;
 	JdgHandler *h = NULL;
 
+	Assert(!jdg_is_bookkeeping());
 	check_length("concurrency_key", o->concurrency_key);
 	check_length("tenant", o->tenant);
 	check_length("trace", o->trace);

@@ -61,6 +61,7 @@ jdg_task_set_state(JdgTask *t, char state)
 	};
 	Datum		v[2] = {Int64GetDatum(t->task_id), CharGetDatum(state)};
 
+	Assert(jdg_is_bookkeeping());
 	jdg_run(&q, v, NULL, 0);
 	t->state = state;
 	jdg_wake_at_commit(t->owner, t);
@@ -84,6 +85,7 @@ jdg_has_dependencies(int64 task_id)
 	};
 	Datum		v[1] = {Int64GetDatum(task_id)};
 
+	Assert(jdg_is_bookkeeping());
 	return jdg_run(&q, v, NULL, 1) > 0;
 }
 
@@ -174,6 +176,7 @@ jdg_resolve_finished(const JdgFinished *done, int n)
 	int64		nrows;
 	List	   *to_cancel = NIL;
 
+	Assert(jdg_is_bookkeeping());
 	for (int i = 0; i < n; i++)
 		ids[i] = Int64GetDatum(done[i].task_id);
 	v[0] = PointerGetDatum(construct_array(ids, n, INT8OID, 8,
@@ -279,6 +282,7 @@ jdg_resolve_key(Oid owner, const char *key)
 	Datum		v[2] = {ObjectIdGetDatum(owner), CStringGetTextDatum(key)};
 	int64		head;
 
+	Assert(jdg_is_bookkeeping());
 	if (jdg_run(&waiting, v, NULL, 1) == 0)
 		return;
 	head = jdg_col_int64(0, 1, 0);
@@ -290,6 +294,7 @@ jdg_resolve_key(Oid owner, const char *key)
 void
 jdg_key_place_given_up(const JdgTask *t)
 {
+	Assert(jdg_is_bookkeeping());
 	if (t->concurrency_key == NULL)
 		return;
 	jdg_resolve_key(t->owner, t->concurrency_key);
@@ -383,6 +388,7 @@ jdg_resolve_waiting(int64 task_id, const int64 *running, int nrunning)
 {
 	JdgTask		t;
 
+	Assert(jdg_is_bookkeeping());
 	if (!jdg_task_load(task_id, true, &t, CurrentMemoryContext))
 	{
 		/* gone, or locked by somebody who may be about to change it */

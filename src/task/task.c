@@ -179,6 +179,7 @@ jdg_task_load(int64 task_id, bool lock, JdgTask *task, MemoryContext mcxt)
 	};
 	Datum		v[1] = {Int64GetDatum(task_id)};
 
+	Assert(jdg_is_bookkeeping());
 	if (jdg_run(lock ? &locking : &plain, v, NULL, 0) == 0)
 		return false;
 	jdg_task_from_row(0, task, mcxt);
