@@ -20,6 +20,7 @@
 #include "base/clock.h"
 #include "base/spi.h"
 #include "schedule/schedule.h"
+#include "timing/next.h"
 #include "timing/zone.h"
 
 /* occurrences counted between two looks at the interrupt flags */

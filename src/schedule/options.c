@@ -21,6 +21,7 @@
 #include "handler/command.h"
 #include "schedule/options.h"
 #include "task/retry.h"
+#include "timing/compare.h"
 #include "timing/timing_type.h"
 
 static const char *

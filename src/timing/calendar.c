@@ -12,7 +12,7 @@
 #include "postgres.h"
 #endif
 
-#include "timing/timing_private.h"
+#include "timing/calendar.h"
 
 /* days from 0000-03-01 to 2000-01-01, proleptic Gregorian */
 #define DAYS_TO_EPOCH	INT64_C(730425)

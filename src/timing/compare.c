@@ -14,7 +14,8 @@
 
 #include <string.h>
 
-#include "timing/timing_private.h"
+#include "timing/calendar.h"
+#include "timing/compare.h"
 
 static int
 compare_values(int64_t a, int64_t b)

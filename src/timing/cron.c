@@ -11,7 +11,8 @@
 #include "postgres.h"
 #endif
 
-#include "timing/timing_private.h"
+#include "timing/calendar.h"
+#include "timing/cron.h"
 
 /* the pattern of dates and weekdays repeats after 400 years */
 #define PERIOD_MONTHS (400 * 12)

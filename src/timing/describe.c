@@ -15,7 +15,10 @@
 #include <inttypes.h>
 #include <stdio.h>
 
-#include "timing/timing_private.h"
+#include "timing/calendar.h"
+#include "timing/cron.h"
+#include "timing/describe.h"
+#include "timing/print.h"
 
 /* more readings of the clock than this are not listed one by one */
 #define MAX_LISTED_TIMES 8

@@ -11,7 +11,9 @@
 #include "postgres.h"
 #endif
 
-#include "timing/timing_private.h"
+#include "timing/calendar.h"
+#include "timing/cron.h"
+#include "timing/next.h"
 
 /* how far ahead a cron expression is looked for */
 #define HORIZON_US	(401 * 366 * JDG_US_PER_DAY)

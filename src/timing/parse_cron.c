@@ -14,7 +14,10 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "timing/timing_private.h"
+#include "timing/cron.h"
+#include "timing/parse_cron.h"
+#include "timing/print.h"
+#include "timing/reader.h"
 
 typedef struct Field
 {

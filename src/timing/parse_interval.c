@@ -14,7 +14,9 @@
 
 #include <string.h>
 
-#include "timing/timing_private.h"
+#include "timing/calendar.h"
+#include "timing/parse_interval.h"
+#include "timing/reader.h"
 
 #define LIMITS_HINT \
 	"Write an interval from 1 second to 1000 years."

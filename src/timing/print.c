@@ -16,7 +16,9 @@
 #include <stdarg.h>
 #include <stdio.h>
 
-#include "timing/timing_private.h"
+#include "timing/calendar.h"
+#include "timing/cron.h"
+#include "timing/print.h"
 
 void
 jdg_text_init(JdgText *t, char *buf, size_t size)

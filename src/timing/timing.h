@@ -92,13 +92,6 @@ typedef struct JdgZone
 	void	   *arg;
 } JdgZone;
 
-/*
- * Reads the text after "at".  On failure it returns false and may have put
- * its own sentence into err->message.
- */
-typedef bool (*JdgInstantParser) (void *arg, const char *text, size_t len,
-								  int64_t *instant_us, JdgTimingError *err);
-
 /* the shortest and the longest interval that is accepted */
 #define JDG_INTERVAL_MIN_US		INT64_C(1000000)
 #define JDG_INTERVAL_MAX_YEARS	1000
@@ -108,31 +101,5 @@ typedef bool (*JdgInstantParser) (void *arg, const char *text, size_t len,
 /* enough for every canonical text, and for every description */
 #define JDG_TIMING_PRINT_SIZE	1024
 #define JDG_TIMING_DESCRIBE_SIZE 2048
-
-/* parse.c */
-extern bool jdg_timing_parse(const char *text, size_t len, JdgTiming *out,
-							 JdgTimingError *err,
-							 JdgInstantParser parse_instant, void *arg);
-extern bool jdg_timing_from_interval(int32_t months, int32_t days,
-									 int64_t time_us, JdgTiming *out,
-									 JdgTimingError *err);
-extern bool jdg_timing_from_instant(int64_t instant_us, JdgTiming *out,
-									JdgTimingError *err);
-
-/* print.c, describe.c: like snprintf, they return the full length */
-extern size_t jdg_timing_print(const JdgTiming *t, char *buf, size_t size);
-extern size_t jdg_timing_describe(const JdgTiming *t, char *buf, size_t size);
-
-/* next.c */
-extern bool jdg_timing_next(const JdgTiming *t, const JdgZone *zone,
-							int64_t anchor_us, int64_t after_us,
-							int64_t *next_us);
-extern int64_t jdg_timing_count(const JdgTiming *t, const JdgZone *zone,
-								int64_t anchor_us, int64_t after_us,
-								int64_t until_us, int64_t limit,
-								int64_t *last_us);
-
-/* compare.c: -1, 0, 1; 0 exactly when the bytes are equal */
-extern int	jdg_timing_compare(const JdgTiming *a, const JdgTiming *b);
 
 #endif							/* JDG_TIMING_TIMING_H */

@@ -16,6 +16,8 @@
 
 #include "base/clock.h"
 #include "base/errors.h"
+#include "timing/describe.h"
+#include "timing/next.h"
 #include "timing/timing_type.h"
 #include "timing/zone.h"
 

@@ -17,6 +17,10 @@
 #include "utils/timestamp.h"
 
 #include "base/errors.h"
+#include "timing/compare.h"
+#include "timing/parse.h"
+#include "timing/parse_interval.h"
+#include "timing/print.h"
 #include "timing/timing_type.h"
 
 /* the version of the binary form: one byte, then the canonical text */

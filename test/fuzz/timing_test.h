@@ -13,7 +13,12 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "timing/timing.h"
+#include "timing/compare.h"
+#include "timing/describe.h"
+#include "timing/next.h"
+#include "timing/parse.h"
+#include "timing/parse_interval.h"
+#include "timing/print.h"
 
 #define US INT64_C(1000000)
 #define DAY INT64_C(86400)

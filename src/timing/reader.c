@@ -1,0 +1,78 @@
+/*-------------------------------------------------------------------------
+ *
+ * reader.c
+ *	  A text being read, and errors with their place in it.
+ *
+ * Pure.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef JDG_STANDALONE
+#include "postgres.h"
+#endif
+
+#include <stdarg.h>
+#include <stdio.h>
+
+#include "timing/reader.h"
+
+/*
+ * The number of bytes from "from" that may be quoted: no more than max, and
+ * no multibyte character cut in two (in a server encoding all of its bytes
+ * have the high bit).
+ */
+int
+jdg_reader_clip(const char *from, const char *to, int max)
+{
+	int			length = (to - from) > max ? max : (int) (to - from);
+
+	if (length < to - from)
+		while (length > 0 && (from[length - 1] & 0x80))
+			length--;
+	return length;
+}
+
+bool
+jdg_reader_fail(JdgReader *r, const char *where, const char *fmt,...)
+{
+	va_list		args;
+
+	va_start(args, fmt);
+	vsnprintf(r->err->message, sizeof(r->err->message), fmt, args);
+	va_end(args);
+	r->err->position = 0;
+	r->err->offset = 0;
+	if (where != NULL)
+	{
+		r->err->offset = (size_t) (where - r->text);
+		r->err->position = 1;
+		for (const char *p = r->text; p < where; p++)
+			if ((*p & 0xC0) != 0x80)
+				r->err->position++;
+		snprintf(r->err->detail, sizeof(r->err->detail),
+				 "The timing reads \"%.*s\".",
+				 jdg_reader_clip(r->text, r->end, 200), r->text);
+	}
+	return false;
+}
+
+bool
+jdg_reader_hint(JdgReader *r, const char *fmt,...)
+{
+	va_list		args;
+
+	va_start(args, fmt);
+	vsnprintf(r->err->hint, sizeof(r->err->hint), fmt, args);
+	va_end(args);
+	return false;
+}
+
+/* Is [from, to) that word, which is in lower case? */
+bool
+jdg_word_is(const char *from, const char *to, const char *word)
+{
+	for (; from < to && *word != '\0'; from++, word++)
+		if (jdg_lower(*from) != *word)
+			return false;
+	return from == to && *word == '\0';
+}
