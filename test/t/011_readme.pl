@@ -43,18 +43,21 @@ sub drop_database
 	return;
 }
 
-# The blocks of a page as one script that changes roles between them.
+# The blocks of a page as one script that connects anew where the role changes.
 sub script_of
 {
 	my ($page) = @_;
 	my $script = '';
+	my $before = '';
 
 	foreach my $block (slurp_file($page) =~ /^```sql\n(.*?)^```$/gms)
 	{
 		my $role = $block =~ /^-- as superuser/ ? 'postgres'
 		  : $block =~ /^-- as operator/ ? 'ops' : 'app';
 
-		$script .= "\\connect - $role\n$block\n";
+		$script .= "\\connect - $role\n" if $role ne $before;
+		$script .= "$block\n";
+		$before = $role;
 	}
 	return $script;
 }
