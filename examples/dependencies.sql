@@ -17,7 +17,7 @@ COMMIT;
 SELECT status, result FROM jadugar.wait(:report);
 SELECT step FROM steps ORDER BY at;
 
--- When one fails for good, what depends on it is cancelled, and says why.
+-- When a task fails for good, its dependent tasks are cancelled with a reason.
 SELECT jadugar.enqueue('SELECT 1 / 0', delay => '1 second') AS broken \gset
 SELECT jadugar.enqueue('SELECT 1', depends_on => ARRAY[:broken]) AS after \gset
 SELECT status, reason FROM jadugar.wait(:after);

@@ -1,5 +1,5 @@
--- A handler whose payload has a type: what does not fit is refused when it is
--- enqueued, with the field's name. In psql, as a role with access.
+-- A handler whose payload has a type. A payload of another shape is refused when
+-- it is enqueued, with the name of the field. In psql, as a role with access.
 
 CREATE DOMAIN rating AS integer CHECK (VALUE BETWEEN 1 AND 5);
 CREATE TYPE review AS (book text, rating rating, remark text);
@@ -16,7 +16,7 @@ SELECT jadugar.register_handler('add_review', 'add_review',
 SELECT jadugar.enqueue('add_review', '{"book": "Emma", "rating": 5}') AS id \gset
 SELECT status, result FROM jadugar.wait(:id);
 
--- These three are refused, each with the reason.
+-- These three payloads are refused, each with the reason.
 \set ON_ERROR_STOP off
 SELECT jadugar.enqueue('add_review', '{"book": "Emma", "rating": 9}');
 -- ERROR:  field "rating" of the payload is not acceptable

@@ -1,6 +1,6 @@
--- How long from enqueue to start, with an idle server and a warm worker? 500
--- tasks, one after another: enqueued by a commit of its own, then waited for.
--- In psql, as a role with access; milliseconds.
+-- Measures the time from enqueue to start on an idle server with a warm worker,
+-- in milliseconds. It runs 500 tasks one after another: each is enqueued by a
+-- commit of its own and then waited for. In psql, as a role with access.
 \pset footer off
 \o /dev/null
 SELECT jadugar.enqueue('SELECT 1') AS id \gset

@@ -1,5 +1,5 @@
--- A queue with limits: two tasks of it at a time, at most 1,000 that are not
--- finished, a history of one day. In psql, as a role with access.
+-- A queue with limits: at most two of its tasks run at a time, at most 1,000 are
+-- unfinished, and the history is kept for a day. In psql, as a role with access.
 
 SELECT jadugar.create_queue('imports', max_concurrency => 2, max_depth => 1000,
 	retention => '1 day');
@@ -10,7 +10,7 @@ SELECT jadugar.enqueue_batch('SELECT pg_sleep(0.1)',
 SELECT queue, ready + running AS unfinished, max_concurrency FROM jadugar.queues
 WHERE queue = 'imports';
 
--- Paused: what is there stays, what runs goes on.
+-- While the queue is paused, waiting tasks stay and running tasks continue.
 SELECT jadugar.pause_queue('imports');
 SELECT queue, paused FROM jadugar.queues WHERE queue = 'imports';
 SELECT jadugar.resume_queue('imports');

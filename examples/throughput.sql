@@ -1,5 +1,5 @@
--- How fast are small tasks? 20,000 of them, each inserts its number; exactly
--- once, with history. In psql, as a role with access:
+-- Measures the rate of small tasks. Each of 20,000 tasks inserts its number,
+-- exactly once and with history. In psql, as a role with access:
 --
 --	psql -f throughput.sql			(or: build/demo/psql -f examples/throughput.sql)
 \pset footer off
@@ -9,7 +9,7 @@ SELECT coalesce(max(run_id), 0) AS before FROM jadugar.history \gset
 SELECT jadugar.enqueue_batch('INSERT INTO throughput VALUES (($1->>''n'')::integer)',
 	(SELECT array_agg(jsonb_build_object('n', n)) FROM generate_series(1, 20000) n),
 	metadata => '{"run": "throughput"}');
--- for the last one, then for those few that others are still at
+-- wait for the last task, then for the few that other workers still run
 SELECT status FROM (SELECT max(task_id) AS task_id FROM jadugar.tasks
 					WHERE metadata @> '{"run": "throughput"}') t,
 	jadugar.wait(t.task_id);

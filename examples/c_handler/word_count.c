@@ -20,7 +20,7 @@ PG_MODULE_MAGIC;
 JADUGAR_MODULE;
 JADUGAR_HANDLER(word_count);
 
-/* The text of the payload; an error says what is wrong with it. */
+/* Returns the text of the payload; raises an error if there is none. */
 static JsonbValue *
 get_text(Jsonb *payload)
 {

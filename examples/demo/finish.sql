@@ -1,4 +1,4 @@
--- Waits for what is under way, and rolls up the rest.
+-- Waits for unfinished tasks, and rolls up the rest.
 \o /dev/null
 
 SELECT jadugar.alter_schedule('customers', enabled => false)

@@ -1,10 +1,11 @@
--- One picture of what is going on, all of it from jadugar's views.
--- Variables: left: seconds; hint: what follows; utf8: 1: blocks can be drawn.
+-- One picture of the current state, from jadugar's views.
+-- Variables: left, the seconds that are left; hint, the text after them; utf8,
+-- 1 if the terminal can show block characters.
 
 SELECT format('jadugar on PostgreSQL %s    %s    %s', split_part(version(), ' ', 2),
 	to_char(now(), 'HH24:MI:SS'),
 	CASE WHEN :left > 0 THEN format('%s seconds left%s', :left, :'hint')
-		ELSE 'that was it' END);
+		ELSE 'finished' END);
 
 \echo
 \echo 'QUEUE          READY  SCHEDULED  RUNNING  WAITING   FINISHED/MINUTE'

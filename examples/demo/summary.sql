@@ -1,9 +1,9 @@
--- What came of it, read from jadugar's views and the tables.
+-- The outcome of the demo, from jadugar's views and the tables.
 \pset footer off
 \pset null ''
 
 \echo
-\echo Tasks, by their ends (from the history; milliseconds; wait: enqueue to start, delays included)
+\echo Tasks by outcome (from the history; milliseconds; wait: from enqueue to start, with delays)
 SELECT name,
 	count(*) FILTER (WHERE status = 'completed') AS completed,
 	count(*) FILTER (WHERE status = 'failed' AND NOT final) AS "failed, retried",
@@ -18,7 +18,7 @@ FROM (SELECT *, extract(epoch FROM started_at - enqueued_at) AS wait,
 	  FROM jadugar.history) h
 GROUP BY name ORDER BY min(started_at);
 
-\echo Schedules, and how late their tasks began (milliseconds)
+\echo Schedules, and the delay of their tasks (milliseconds)
 SELECT s.name, s.timing, s.runs, s.missed,
 	round((percentile_cont(0.5) WITHIN GROUP (ORDER BY late) * 1000)::numeric, 1) AS "late p50",
 	round((percentile_cont(0.99) WITHIN GROUP (ORDER BY late) * 1000)::numeric, 1) AS p99,
@@ -34,7 +34,7 @@ SELECT name, attempt, status, error->>'message' AS error, result->>name AS resul
 	to_char(finished_at, 'HH24:MI:SS') AS finished
 FROM jadugar.history WHERE name = 'fetch_rates' ORDER BY attempt;
 
-\echo The chain, in the order in which it began
+\echo The chain, in order of start
 SELECT task_id, name, to_char(started_at, 'HH24:MI:SS.MS') AS started,
 	to_char(finished_at, 'HH24:MI:SS.MS') AS finished, status
 FROM jadugar.history WHERE name IN ('audit', 'branches', 'tellers', 'report')

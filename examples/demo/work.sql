@@ -1,7 +1,7 @@
--- The work of the demo, given by the role demo, on pgbench's tables.
+-- The work of the demo, requested by the role demo, on pgbench's tables.
 \o /dev/null
 
--- Everybody has 1,000. What must come out the same at the end is the sum.
+-- Every account has 1,000. The sum must be the same at the end.
 UPDATE pgbench_accounts SET abalance = 1000;
 CREATE TABLE opening AS
 SELECT sum(abalance) AS balances, clock_timestamp() AS at FROM pgbench_accounts;
@@ -37,8 +37,8 @@ BEGIN ATOMIC
 		LATERAL (SELECT giver_ + 1 AS giver) x;
 END;
 
--- Customers come ten times, every other second, with 1,000 transfers each:
--- a task that enqueues tasks, all of them or none.
+-- Ten times, every other second, a task enqueues 1,000 transfers: all of them
+-- or none.
 SELECT jadugar.schedule('customers', 'every 2 seconds',
 	$$SELECT count(*) AS transfers
 	  FROM jadugar.enqueue_batch('transfer', random_transfers(1000))$$,
@@ -61,14 +61,14 @@ SELECT jadugar.schedule('rollup', 'every 1 second', $$
 $$);
 
 -- --------------------------------------------------------------- vacuum
--- Every minute; and once now, should this half minute not see a full one.
--- VACUUM can not run in a transaction, which jadugar finds out by itself.
+-- Every minute; and once now, in case the demo ends before a full minute.
+-- jadugar recognizes that VACUUM cannot run in a transaction.
 
 SELECT jadugar.schedule('vacuum', '* * * * *', 'VACUUM pgbench_accounts');
 SELECT jadugar.run_now('vacuum');
 
 -- -------------------------------------------------------------- retries
--- Fails twice, is tried again after three seconds each time, succeeds.
+-- Fails twice, is retried after three seconds each time, and succeeds.
 
 CREATE FUNCTION fetch_rates(jsonb) RETURNS text LANGUAGE plpgsql AS $$
 DECLARE
@@ -87,7 +87,7 @@ SELECT jadugar.enqueue('fetch_rates');
 
 -- ---------------------------------------------------------------- chain
 -- The end of the day: an audit that reports its progress, then branches and
--- tellers side by side, then a report. It waits for each before.
+-- tellers side by side, then a report. Each task waits for its predecessors.
 
 CREATE TABLE report (at timestamptz, branches bigint, tellers bigint, balances bigint);
 
@@ -104,7 +104,7 @@ BEGIN
 			AND abalance IS NOT NULL;
 		checked := checked + n;
 		PERFORM jadugar.progress(part::float8 / parts, format('%s accounts checked', checked));
-		PERFORM pg_sleep(0.3);	-- waits-for-time: slow, to be seen in the live view
+		PERFORM pg_sleep(0.3);	-- waits-for-time: slow, so that the live view shows it
 	END LOOP;
 	PERFORM jadugar.log('info', 'audit is done', jsonb_build_object('accounts', checked));
 	RETURN checked;

@@ -1,5 +1,5 @@
--- The books. As superuser, who alone sees all four schemas. A ledger shows it
--- if something was done twice, or undone twice, or one of both.
+-- The books. Run as a superuser, the only role that sees all four schemas. The
+-- ledgers would show an effect that was done or undone twice, or only once.
 
 CREATE VIEW public.balance AS
 WITH delivered AS (
@@ -28,21 +28,21 @@ SELECT 'money: taken - refunded = delivered',
 	sum(amount) = (SELECT sum(amount) FROM delivered)
 FROM payment.ledger
 UNION ALL
-SELECT 'orders: no order is in between', count(*) FILTER (WHERE status NOT IN ('delivered', 'cancelled'))::text,
+SELECT 'orders: every order is delivered or cancelled', count(*) FILTER (WHERE status NOT IN ('delivered', 'cancelled'))::text,
 	bool_and(status IN ('delivered', 'cancelled'))
 FROM orders.customer_order
 UNION ALL
-SELECT 'orders: delivered is paid, invoiced and sent, once',
+SELECT 'orders: a delivered one is paid, invoiced, sent once',
 	count(*) FILTER (WHERE status = 'delivered')::text,
 	bool_and(paid = amount AND invoiced = amount AND parcels = 1) FILTER (WHERE status = 'delivered')
 FROM per_order
 UNION ALL
-SELECT 'orders: cancelled is none of it',
+SELECT 'orders: a cancelled one is none of these',
 	count(*) FILTER (WHERE status = 'cancelled')::text,
 	COALESCE(bool_and(paid = 0 AND invoiced = 0 AND parcels = 0) FILTER (WHERE status = 'cancelled'), true)
 FROM per_order
 UNION ALL
-SELECT 'flows: no run is unfinished, nothing is left to undo',
+SELECT 'flows: every run is completed or compensated',
 	count(*) FILTER (WHERE status NOT IN ('completed', 'compensated'))::text,
 	bool_and(status IN ('completed', 'compensated'))
 FROM jadugar.flow_runs

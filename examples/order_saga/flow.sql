@@ -1,14 +1,15 @@
--- The saga, as the shop: it owns the flow and its queue, and nothing else.
+-- The saga, created by the shop, which owns the flow and its queue and nothing
+-- else.
 SET ROLE saga_shop;
 SET search_path = jadugar;
 
--- No more than two parcels are booked at a time.
+-- At most two parcels are booked at a time.
 \o /dev/null
 SELECT create_queue('carrier', max_concurrency => 2);
 
--- Each step says what undoes it; that is given what the step has returned. The
--- last one needs no such thing: nothing comes after it. It speaks to two of
--- the services in one transaction, for they are in one database.
+-- Each step names its compensation, which receives the result of the step. The
+-- last step needs none, as it has no successor. It calls two of the services in
+-- one transaction, because they are in one database.
 SELECT create_flow('order',
 	step('accept', 'SELECT orders.accept($1)', '{"order": "$.input.order"}',
 		compensate => 'SELECT orders.cancel($1)')

@@ -1,11 +1,11 @@
--- Some hundred orders, each a saga over four schemas that trust each other with
--- nothing but a few functions; much goes wrong, and the books balance. As
+-- Runs some hundred orders, each a saga over four schemas that share only a few
+-- functions. Many steps fail, and the books balance at the end. Run this as a
 -- superuser, on a server with jadugar loaded:
 --
 --     psql -f examples/order_saga/run.sql
 --
--- Makes a database order_saga and six roles; cleanup.sql removes them.
--- Variable: orders, how many (psql -v orders=1000).
+-- Creates a database order_saga and six roles; cleanup.sql removes them.
+-- Variable: orders, the number of orders (psql -v orders=1000).
 
 \set ON_ERROR_STOP on
 \set QUIET on

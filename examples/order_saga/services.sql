@@ -1,13 +1,13 @@
--- Four services. Each has its tables, which nobody else can read or write, and
--- functions, the doors that it opens for the shop: SECURITY DEFINER, so they
--- do what they do with the service's rights, and with a search_path of their
--- own, so that nobody can slip them an object of the same name.
+-- Four services. Each has tables that no other role can read or write, and
+-- functions that it offers to the shop. These are SECURITY DEFINER, so that they
+-- run with the rights of the service. Each sets its own search_path, so that no
+-- caller can substitute an object of the same name.
 --
--- None of them is careful about being called twice: a step's effect is there
--- once, or not at all. The ledgers would show it if that were not so.
+-- None of them guards against being called twice: the effect of a step exists
+-- once or not at all. The ledgers would show any violation.
 --
--- What goes wrong, and how:
---   now and then, anywhere   RAISE EXCEPTION: tried again
+-- Failures of the example:
+--   now and then, anywhere   RAISE EXCEPTION: retried
 --   the shelf is empty       a CHECK, class 23: fails at once
 --   the card is declined     SQLSTATE 23514: fails at once
 --   the address is unknown   RAISE EXCEPTION each time: fails after its retries
@@ -28,7 +28,7 @@ CREATE TABLE orders.customer_order (
 				CHECK (status IN ('new', 'accepted', 'delivered', 'cancelled'))
 );
 CREATE TABLE orders.invoice (order_id integer NOT NULL, amount numeric NOT NULL);
--- what the manager has to know of what he is to approve
+-- the information that the manager needs for an approval
 CREATE TABLE orders.question (
 	run_id		bigint PRIMARY KEY,
 	order_id	integer NOT NULL,
@@ -46,7 +46,7 @@ LANGUAGE sql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 	FROM generate_series(1, n) i RETURNING order_id
 $$;
 
--- All that the other steps need to know of the order.
+-- Returns everything that the other steps need of the order.
 CREATE FUNCTION orders.accept(p jsonb) RETURNS jsonb
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 DECLARE

@@ -1,11 +1,11 @@
--- The database, the roles, and who may do what. As superuser.
+-- Creates the database, the roles and their rights. Run as a superuser.
 
--- Owners of schemas: nobody logs in as them, and nobody is a member of them.
+-- Owners of schemas: they cannot log in, and no role is a member of them.
 CREATE ROLE saga_orders;
 CREATE ROLE saga_stock;
 CREATE ROLE saga_payment;
 CREATE ROLE saga_delivery;
--- The role that the flow belongs to and runs as, and one who decides.
+-- The role that owns the flow, and the role that decides approvals.
 CREATE ROLE saga_shop LOGIN;
 CREATE ROLE saga_manager LOGIN;
 
@@ -24,7 +24,6 @@ CREATE SCHEMA delivery AUTHORIZATION saga_delivery;
 GRANT USAGE ON SCHEMA orders, stock, payment, delivery TO saga_shop;
 GRANT USAGE ON SCHEMA orders TO saga_manager;
 
--- New functions are nobody's to call but their owner's, and whose they are
--- granted to.
+-- New functions can be called only by their owner and by roles with a grant.
 ALTER DEFAULT PRIVILEGES FOR ROLE saga_orders, saga_stock, saga_payment, saga_delivery
 	REVOKE EXECUTE ON FUNCTIONS FROM PUBLIC;

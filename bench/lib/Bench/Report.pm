@@ -147,11 +147,11 @@ my @sections = (
 sub markdown
 {
 	my ($run, $machine, $plots) = @_;
-	my $text = "# Results of the benchmark\n\nWhat each number means: [doc/benchmark.md](../../doc/benchmark.md). All runs: [results.json](results.json).\n\n";
+	my $text = "# Results of the benchmark\n\n[doc/benchmark.md](../../doc/benchmark.md) explains the numbers. All runs are in [results.json](results.json).\n\n";
 	my @targets = Bench::Targets::rows($run);
 
 	$text .= "- $_: $machine->{facts}{$_}\n" foreach grep { defined $machine->{facts}{$_} } @{ $machine->{order} }, 'Time taken';
-	$text .= "\n## Targets\n\n" . table([ 'what', 'target', 'measured', '' ], @targets) if @targets;
+	$text .= "\n## Targets\n\n" . table([ 'measure', 'target', 'measured', '' ], @targets) if @targets;
 	foreach my $section (@sections)
 	{
 		my ($measure, $title, $plot, $words, $code) = @$section;
