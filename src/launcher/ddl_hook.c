@@ -7,15 +7,15 @@
  *
  * CREATE DATABASE … TEMPLATE, DROP DATABASE, ALTER DATABASE … RENAME and SET
  * TABLESPACE need a database without sessions: our processes are made to
- * leave it until the statement's transaction ends.  Only somebody who may run
- * the statement gets that far.
+ * leave it until the statement's transaction ends.  A role that may not run the
+ * statement has no such effect.
  *
- * DROP EXTENSION: the scheduler is told at commit; until then the lock that
+ * DROP EXTENSION: the scheduler is woken at commit; until then the lock that
  * each of our transactions takes first keeps us out (base/spi.c).
  *
- * COMMIT PREPARED: what the transaction had gathered for its commit was
- * forgotten with PREPARE, so the scheduler looks at everything; after ROLLBACK
- * PREPARED too, for workers have passed over what it had locked.
+ * COMMIT PREPARED: the wake-ups that the transaction had gathered were lost
+ * with PREPARE, so the scheduler runs all duties; also after ROLLBACK
+ * PREPARED, because workers have skipped the rows that it had locked.
  *
  * Changes to roles may unblock tasks: all schedulers look again.
  *
@@ -83,7 +83,7 @@ at_end(XactEvent event, void *arg)
 }
 
 /*
- * The schedulers look at roles through the system caches, so they are told
+ * The schedulers look at roles through the system caches, so they are woken
  * only when the transaction has sent its invalidations: after at_end().
  */
 static void
@@ -225,7 +225,7 @@ ends_prepared(Node *stmt)
 /* a prepared transaction is being ended in this database */
 static JdgDb *ending_in = NULL;
 
-/* What it has made ready nobody knows: all are to look everywhere. */
+/* No process knows which tasks it has made ready: run all duties. */
 static void
 prepared_has_ended(void)
 {

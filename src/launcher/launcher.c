@@ -10,9 +10,9 @@
  * entry and ends.  CREATE EXTENSION, a restore and CREATE DATABASE wake the
  * launcher; a slow scan is the safety net.
  *
- * What ends badly is started again with a growing delay.  The postmaster
+ * A scheduler that fails is started again with a growing delay.  The postmaster
  * starts the launcher itself again at once; its own delay is in shared
- * memory, so that it can not loop.
+ * memory, so that it cannot loop.
  *
  *-------------------------------------------------------------------------
  */
@@ -45,7 +45,7 @@
 #include "shared/shmem.h"
 #include "shared/suspect.h"
 
-/* how often to look for databases that nobody told of, in ms */
+/* how often to look for databases of which no wake-up came, in ms */
 #define SCAN_INTERVAL (30 * 60 * 1000L)
 /* a scheduler that has not shown itself by then was never started */
 #define STARTING_LIMIT (60 * USECS_PER_SEC)
@@ -149,7 +149,7 @@ scan_databases(MemoryContext mcxt)
 }
 
 /*
- * Start what is to be started.  Returns when to look again.
+ * Start the schedulers that are due.  Returns when to look again.
  */
 static TimestampTz
 start_schedulers(void)

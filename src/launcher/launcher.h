@@ -18,7 +18,7 @@ extern PGDLLEXPORT void jdg_launcher_main(Datum arg);
 
 /*
  * Register a scheduler for a database; "notify" is sent SIGUSR1 when it
- * starts or ends, 0: nobody.  False: no background worker slot is free.
+ * starts or ends, 0: no process.  False: no background worker slot is free.
  */
 extern bool jdg_scheduler_start(JdgDb *db, pid_t notify);
 

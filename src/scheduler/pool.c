@@ -31,7 +31,7 @@
 /* while tasks wait and a pool may grow, it is looked at so often */
 #define GROW_US			10000
 
-/* a pool that gets through what is ready in so long is large enough */
+/* a pool that runs all ready tasks in this time is large enough */
 #define DRAIN_US		20000
 
 /* so many small tasks a worker runs while another one starts */
@@ -127,8 +127,9 @@ count_ready(JdgDb *db, JdgSource *src, int n, int most)
 
 /*
  * The roles that have ready tasks no worker holds, in queues that may run.
- * Where all that a role may have are busy it is left at that: they come to
- * what is ready by themselves, and the scheduler hears when one ends.
+ * A role whose workers are all busy, and that may not have more, is not
+ * counted exactly: its workers claim again by themselves, and the end of one
+ * wakes the scheduler.
  */
 static Demand *
 find_demand(JdgDb *db, MemoryContext mcxt, int *n)
@@ -168,7 +169,7 @@ find_demand(JdgDb *db, MemoryContext mcxt, int *n)
 	return demand;
 }
 
-/* What is known of a backlogged role; NULL: it was not. */
+/* The entry of a backlogged role; NULL: there is none. */
 static BackloggedRole *
 find_backlogged(Oid owner)
 {
@@ -219,10 +220,10 @@ forget_served(const Demand *demand, int n)
 }
 
 /*
- * How many workers more are useful to a role: so many that each has
- * TASKS_PER_START to do.  Where those that are there will not claim soon, or
- * what is ready has lasted for GROW_US and would last for more than DRAIN_US
- * at the pace seen meanwhile, as many again, but no more than are ready.
+ * How many more workers are useful to a role: so many that each has
+ * TASKS_PER_START tasks.  The number doubles, up to the number of ready tasks,
+ * if the present workers will not claim soon, or if tasks have been ready for
+ * GROW_US and would be for more than DRAIN_US at the pace seen so far.
  */
 static int
 useful(const Demand *d, TimestampTz now)
@@ -250,8 +251,8 @@ useful(const Demand *d, TimestampTz now)
 }
 
 /*
- * See to a role's ready tasks.  Returns when to look at it again, DT_NOEND:
- * when told.  "full": another role has found no slot.
+ * Find workers for a role's ready tasks.  Returns when to look again,
+ * DT_NOEND: when woken.  "full": another role has found no slot.
  */
 static TimestampTz
 serve(JdgDb *db, Demand *d, bool *full)
@@ -278,7 +279,7 @@ serve(JdgDb *db, Demand *d, bool *full)
 
 		n = useful(d, now);
 		if (*full && grow)
-			jdg_pool_want_slot(db, false);	/* who has none comes first */
+			jdg_pool_want_slot(db, false);	/* roles without worker first */
 		else if (n > 0)
 			n = jdg_workers_start(db, d->owner, n, grow, &next);
 		want = pg_atomic_read_u32(&db->slot_wanted);
@@ -337,10 +338,6 @@ settle_for_role(Oid role)
 	}
 }
 
-/*
- * See to it that ready tasks find workers.  Returns when to come again by
- * itself, DT_NOEND: when told.
- */
 TimestampTz
 jdg_pool_ensure(JdgDb *db, uint32 why)
 {
@@ -352,7 +349,7 @@ jdg_pool_ensure(JdgDb *db, uint32 why)
 	int			n;
 
 	wanted = pg_atomic_exchange_u32(&db->slot_wanted, JDG_SLOT_WANTED_NONE);
-	/* who has more to do from here on tells us, or is seen */
+	/* tasks committed from here on wake the scheduler, or are seen */
 	jdg_pool_mark_help_known(db->dboid, InvalidOid, false);
 	jdg_work_begin();
 	demand = find_demand(db, mcxt, &n);
@@ -368,7 +365,7 @@ jdg_pool_ensure(JdgDb *db, uint32 why)
 	fill_fixed_pools(db, &next);
 	jdg_work_end();
 
-	/* those who have stood back for us may grow now */
+	/* databases that let this one go first may grow now */
 	if (wanted >= JDG_SLOT_WANTED_PROMISED &&
 		pg_atomic_read_u32(&db->slot_wanted) < JDG_SLOT_WANTED_PROMISED)
 		jdg_pool_offer_slot();

@@ -10,7 +10,10 @@
 
 #include "shared/database.h"
 
-/* duty of the scheduler: see to it that ready tasks find workers */
+/*
+ * Duty of the scheduler: makes sure that ready tasks find workers.  Returns
+ * when to look again, DT_NOEND: when woken.
+ */
 extern TimestampTz jdg_pool_ensure(JdgDb *db, uint32 why);
 
 #endif							/* JDG_SCHEDULER_POOL_H */

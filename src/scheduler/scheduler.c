@@ -5,7 +5,7 @@
  *
  * Registered by the launcher.  Connects as the bootstrap superuser and does
  * nothing but bookkeeping.  Elected by a lock of our own (base/locks.h): a
- * second one waits for it, whoever started it.
+ * second one waits for it.
  *
  * Life: look for the extension (none: say so in the JdgDb entry and end) →
  * wait to be elected → wait until the database is adopted → loop.  A round runs the duties of the modules (base/module.h) that are due or
@@ -174,8 +174,8 @@ become_elected(void)
 }
 
 /*
- * "enabled" is looked at each time: one that is started while the others are
- * being told has the new value from the beginning.
+ * "enabled" is checked each time: a process that starts while the others are
+ * being signalled has the new value from the beginning.
  */
 static void
 process_config(void)
@@ -204,8 +204,8 @@ fine_timer_rings(void)
  * be late by one, so its last few are left to a timer.  That is not set for
  * longer: there is no taking back the signal of a timer that is set.
  *
- * A lock that the round has waited for has reset the latch, whoever had set
- * it: what he wanted is looked for before we sleep.
+ * Waiting for a lock resets the latch, so recheck for pending requests before
+ * sleeping.
  */
 static void
 wait_until(TimestampTz when)
@@ -360,8 +360,8 @@ schedule_until_done(void)
 }
 
 /*
- * Not cut short by a latch that somebody sets, what he wants is looked at
- * afterwards; but by a request to end.
+ * A latch that is set does not cut the pause short, since requests are checked
+ * afterwards; a request to end does.
  */
 static void
 pause_for(long ms)
@@ -381,8 +381,8 @@ pause_for(long ms)
 
 /*
  * An error reached the top of the loop: abort, say so, go on after a pause
- * that grows.  What the round was woken for is not known any more, so the
- * next one looks at everything.  The extension gone is not an error.
+ * that grows.  The reasons for the round are lost, so the next one runs all
+ * duties.  If the extension is gone, that is not an error.
  */
 static void
 recover_from_error(void)
@@ -423,7 +423,7 @@ jdg_scheduler_main(Datum arg)
 	BackgroundWorkerInitializeConnectionByOid(my_db->dboid, InvalidOid, 0);
 	pgstat_report_appname("jadugar scheduler");
 	jdg_plain_transactions();
-	/* event triggers are for what users do, not for our partitions */
+	/* event triggers are for statements of users, not for our partitions */
 	SetConfigOption("session_replication_role", "replica", PGC_SUSET,
 					PGC_S_OVERRIDE);
 	fine_timer = RegisterTimeout(USER_TIMEOUT, fine_timer_rings);

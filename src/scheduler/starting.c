@@ -3,10 +3,10 @@
  * starting.c
  *	  Starting one worker.
  *
- * Runs in the scheduler.  What would make a worker die while it connects is
- * looked at here first (the role is gone, may not log in, may not connect)
- * and noted in the JdgDb entry with the reason, to be tried again later or
- * when roles have changed.
+ * Runs in the scheduler.  Before it starts a worker, it checks the conditions
+ * that would make the worker die while it connects: the role does not exist,
+ * cannot log in, or cannot connect.  The reason is noted in JdgDb.blocked; the
+ * role is tried again later, or when roles have changed.
  *
  *-------------------------------------------------------------------------
  */
@@ -33,9 +33,9 @@
 static BackgroundWorkerHandle **handles = NULL;
 
 /*
- * A worker that was registered and never came to life (no memory, fork
- * failed): its slot is free again.  Where one has ended, the server can start
- * another: what failed for lack of that is tried again now.
+ * Free the slots of workers that were registered and never started (no
+ * memory, fork failed).  When a worker has ended, the server can start
+ * another: roles that lacked one are tried again.
  */
 TimestampTz
 jdg_pool_check_started(JdgDb *db, uint32 why)
@@ -65,8 +65,8 @@ jdg_pool_check_started(JdgDb *db, uint32 why)
 }
 
 /*
- * A slot, or -1: we are told when one is free, and an idle worker of another
- * role has been asked to leave.
+ * A slot, or -1: then the scheduler is woken when one is free, and an idle
+ * worker of another role has been asked to leave.
  */
 static int
 find_slot(JdgDb *db, Oid owner, bool grow)
@@ -143,11 +143,6 @@ why_not(Oid owner)
 	return NULL;
 }
 
-/*
- * Start up to n workers of a role; "grow": it has some already.  Returns how
- * many were started, and lowers *next to when to try again where that is
- * known; where only a slot is missing we are told.
- */
 int
 jdg_workers_start(JdgDb *db, Oid owner, int n, bool grow, TimestampTz *next)
 {
@@ -178,10 +173,6 @@ jdg_workers_start(JdgDb *db, Oid owner, int n, bool grow, TimestampTz *next)
 	return started;
 }
 
-/*
- * Roles or their rights have changed.  Workers whose role may not connect any
- * more leave after their group; what held others back is looked at again.
- */
 TimestampTz
 jdg_pool_roles_changed(JdgDb *db, uint32 why)
 {

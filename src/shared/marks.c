@@ -9,29 +9,28 @@
  * each (owner, queue, priority) shared memory keeps a mark: a position before
  * which no task is ready.  It may always lie too far back, never too far on.
  *
- * Who moves a mark forward: a worker, to the first entry that its snapshot
- * sees, whoever has it locked.  All before it is then dead, or rolled back,
- * or was inserted by a transaction that had not committed.
+ * A worker moves a mark forward, to the first entry that its snapshot sees,
+ * locked or not.  All entries before it are then dead, or rolled back, or were
+ * inserted by a transaction that had not committed.
  *
- * Who moves it back: a transaction that has made a task ready, right after its
- * commit has become visible, in its commit callback.  A worker whose snapshot
- * was older may come with its own move afterwards; therefore it looked at the
- * mark before it took its snapshot, and what was published since holds its
- * move back.  The last few such positions are kept; if there were more, it
- * does not move.  Between the commit and the callback a claim may miss the
- * task; the wake-up comes after the callback.
+ * A transaction that has made a task ready moves the mark back, right after
+ * its commit has become visible, in its commit callback.  A worker whose
+ * snapshot was older may come with its own move afterwards; therefore it looks
+ * at the mark before it takes its snapshot, and positions published since then
+ * limit its move.  The last few such positions are kept; if there were more,
+ * the mark does not move.  Between the commit and the callback a claim may
+ * miss the task; the wake-up comes after the callback.
  *
- * A prepared transaction is committed by a session that does not know what it
- * holds: then all marks are forgotten (launcher/ddl_hook.c).  So they are
+ * A prepared transaction is committed by a session that does not know its
+ * tasks: then all marks are forgotten (launcher/ddl_hook.c).  So they are
  * when adopt() changes the rows' owners, and when a scheduler starts.
  *
  * Tasks whose run_at lies ahead have one mark of the same kind in their own
  * index; the scheduler moves it.
  *
- * The table has sets of a few entries; one that says that nothing is ready
- * makes room.  What finds no room has no mark: JdgMarks.lost tells those who read
- * the index, and otherwise take the table for complete, to do without marks
- * for a while.
+ * The table has sets of a few entries; an entry with nothing ready
+ * makes room.  A combination that finds no room has no mark: JdgMarks.lost then
+ * changes, and processes that read the index do without marks for a while.
  *
  * All under JdgMarks.mutex, a spinlock, for some hundred instructions.
  *

@@ -57,7 +57,7 @@ const JdgShmemPart jdg_suspects_shmem = {
 };
 
 /*
- * The file keeps what it has: after a crash the schedulers still want to
+ * The file keeps its contents: after a crash the schedulers still have to
  * read it.
  */
 void
@@ -74,7 +74,7 @@ jdg_suspect_create(void)
 				 errdetail("Tasks that crash the server will not be recognised.")));
 		return;
 	}
-	/* a hole that can not be filled later would be a SIGBUS */
+	/* a hole that cannot be filled later would be a SIGBUS */
 	rc = posix_fallocate(fd, 0, file_size());
 	close(fd);
 	if (rc != 0)

@@ -6,7 +6,7 @@
  * Shared memory is gone after a crash of any server process, so each worker
  * also notes its task in a file that it has mapped.  A worker that is only
  * asked to leave because another one crashed marks its note innocent in its
- * SIGQUIT handler; what is left when the server comes up again is guilty.
+ * SIGQUIT handler; a note that is left when the server starts again is guilty.
  *
  * The file need not survive a power cut: notes carry the start time of the
  * postmaster, and only those of the running one count.

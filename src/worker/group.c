@@ -9,7 +9,8 @@
  * marked and committed, the command runs at top level, its end is settled,
  * fenced by the attempt number.
  *
- * What a crash leaves behind at each point: doc/architecture.md.
+ * The crash table of doc/architecture.md lists the state after a crash at each
+ * point.
  *
  *-------------------------------------------------------------------------
  */
@@ -103,7 +104,7 @@ settle_group(int first, JdgFollow *follow)
 	PopActiveSnapshot();
 }
 
-/* After a commit: what shared memory and others have to know. */
+/* After a commit: update shared memory, wake others, reset the session. */
 static void
 after_commit(bool temp_used)
 {
@@ -126,7 +127,7 @@ after_commit(bool temp_used)
 	pg_atomic_fetch_add_u64(&db->counters.groups, done > 0);
 	if (pg_atomic_read_u32(&db->interest) != 0)
 		jdg_db_wake(db, JDG_WAKE_RECHECK);
-	/* what is committed is not charged for an error in what follows */
+	/* an error from here on does not charge the committed tasks */
 	group.n = group.ran = 0;
 	jdg_log_forget();
 	jdg_session_reset_group(temp_used);
@@ -156,8 +157,8 @@ ask_for_help(void)
 }
 
 /*
- * The group ends early: of the tasks it has not come to, those that somebody
- * asked to cancel get their end here.
+ * The group ends early.  Among the tasks that did not run, those with a
+ * request to cancel get their end here.
  */
 static void
 settle_cancelled_rest(void)
@@ -187,7 +188,7 @@ put_on_disk(void)
 	XLogRecPtr	end = GetXLogInsertRecPtr();
 	uint64		offset = end % XLOG_BLCKSZ;
 
-	/* right after a page's header: what is written ends before the page */
+	/* right after a page's header: the last record ends before the page */
 	if (offset == SizeOfXLogShortPHD ||
 		(offset == SizeOfXLogLongPHD &&
 		 XLogSegmentOffset(end, wal_segment_size) == SizeOfXLogLongPHD))
@@ -221,7 +222,7 @@ run_tasks(int first, TimestampTz start)
 			jdg_run_alone_next(group.task[i].task_id);
 			return false;
 		}
-		/* what went well is not held up by what may go wrong next */
+		/* completed tasks do not wait for tasks that may fail next */
 		if (group.outcome[i].end == JDG_END_FAILED)
 			return false;
 	}
@@ -315,8 +316,8 @@ run_group(void)
 
 /*
  * A task with an isolation level of its own, in a transaction of that.  It
- * stays in the slot meanwhile: who waits for it must find it there before
- * that transaction takes its only snapshot, see resolve.c.
+ * stays in the slot meanwhile: a session that waits for it must find it there
+ * before that transaction takes its only snapshot, see resolve.c.
  */
 static void
 run_isolated_level(void)
@@ -367,8 +368,8 @@ mark_standalone(JdgTask *t)
 }
 
 /*
- * Settle a standalone command.  If the row is not what this attempt left,
- * somebody else has settled it: nothing is written.
+ * Settle a standalone command.  If this attempt did not leave the row as it
+ * is, another process has settled it: nothing is written.
  */
 static void
 settle_standalone(void)
@@ -386,7 +387,7 @@ settle_standalone(void)
 		jdg_settle(&now, &group.outcome[0], 1, NULL);
 	else
 		ereport(WARNING,
-				(errmsg("task %lld was settled by somebody else",
+				(errmsg("task %lld was settled by another process",
 						(long long) group.task[0].task_id)));
 	jdg_log_flush();
 	jdg_internal_end(&in);
@@ -483,7 +484,7 @@ jdg_group_run(void)
 	}
 	SpinLockAcquire(&jdg_my_slot->mutex);
 	jdg_my_slot->state = JDG_SLOT_BUSY;
-	/* somebody took us for idle while we claimed: his task needs another */
+	/* a session took this worker for idle: its task needs another one */
 	group.more |= jdg_my_slot->wake;
 	SpinLockRelease(&jdg_my_slot->mutex);
 	switch (group.task[0].transaction)

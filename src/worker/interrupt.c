@@ -7,7 +7,7 @@
  * meant.  Handlers act only while user code runs, so that bookkeeping and
  * commits are never cancelled, and only on the task that the request names.
  * A SIGINT for which the slot holds no request is an administrator's
- * pg_cancel_backend(): it cancels what runs now.
+ * pg_cancel_backend(): it cancels the task that runs now.
  *
  * Two timers: the task's deadline, and a grace, after it or after a cancel,
  * at which the worker terminates itself (PL code may swallow a cancel).  A

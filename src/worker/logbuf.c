@@ -1,13 +1,13 @@
 /*-------------------------------------------------------------------------
  *
  * logbuf.c
- *	  What tasks log: jadugar.log() and their WARNINGs.
+ *	  Log entries of tasks: jadugar.log() and their WARNINGs.
  *
  * Entries are kept in memory while a task runs, because its subtransaction
  * may roll back, and are written with the group's settling.  WARNINGs come
  * through emit_log_hook; so that they reach it whatever log_min_messages is,
- * a worker raises that setting for itself and lets the hook hold back from
- * the server log what the setting would have held back.
+ * a worker raises that setting for itself and lets the hook keep out of the
+ * server log the messages that the setting would have kept out.
  *
  *-------------------------------------------------------------------------
  */
@@ -114,7 +114,7 @@ jdg_log_end(void)
 	current = NULL;
 }
 
-/* Write what was logged, in the transaction that settles. */
+/* Write the entries, in the transaction that settles the tasks. */
 void
 jdg_log_flush(void)
 {

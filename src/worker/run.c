@@ -4,7 +4,7 @@
  *	  Running one task of a group, and one standalone command.
  *
  * A task runs in a subtransaction of the group's transaction, in a GUC nest
- * level and with a snapshot of its own, as the session's user, who is its
+ * level and with a snapshot of its own, as the session's user, its
  * owner.  Its deferred triggers fire before the subtransaction ends, so that
  * their errors are its errors and they run as its owner.
  *
@@ -46,8 +46,8 @@ add_hooks(JdgOutcome *o, const JdgHandler *h)
 }
 
 /*
- * What a task runs.  "handler" is NULL for plain SQL; the hooks of one are
- * noted in the outcome.
+ * The command of a task.  "handler" is NULL for plain SQL; the hooks of a
+ * handler are noted in the outcome.
  */
 static const JdgCommand *
 command_of(const JdgTask *task, JdgHandler **handler, JdgOutcome *o)
@@ -192,9 +192,9 @@ module_payload(const JdgTask *task)
 }
 
 /*
- * What a task is given.  That of a step of a flow may be known only now; then
- * it is checked now, and stands in the history where it is not the data of
- * the whole run.
+ * The payload of a task.  The module that made the task may know it only now;
+ * then it is checked now.  It stands in the history unless it is the data of
+ * a whole run.
  */
 static Jsonb *
 payload_of(JdgTask *task, JdgHandler *handler)

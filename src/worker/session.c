@@ -1,10 +1,10 @@
 /*-------------------------------------------------------------------------
  *
  * session.c
- *	  Nothing a task leaves in the session reaches the next one.
+ *	  Clears session state, so that no task sees that of another.
  *
  * Settings roll back with the task's GUC nest level (run.c).  This file
- * clears what survives that: cursors, prepared statements, session locks,
+ * clears the state that survives that: cursors, prepared statements, session locks,
  * sequence state, temporary objects.  Temporary objects and SET CONSTRAINTS
  * live in the transaction, so they also end the group.
  *
@@ -50,7 +50,8 @@ jdg_session_reset_task(void)
 }
 
 /*
- * After a standalone command, whose SETs outlived it: what DISCARD ALL does.
+ * After a standalone command, whose SETs have outlived it: the effect of
+ * DISCARD ALL.
  */
 void
 jdg_session_reset_all(void)

@@ -8,10 +8,10 @@
  * session really is that role's.  Loop: run groups while there is work, then
  * wait for its latch.  When it leaves: README.md.
  *
- * The slot says IDLE before the claim that finds nothing, so whoever commits
- * a task after that claim's snapshot finds an idle worker to wake.
+ * The slot is IDLE before the claim that finds nothing, so a session that
+ * commits a task after that claim's snapshot finds an idle worker to wake.
  *
- * Shared: its slot (see shared/shmem.h).  Database locks: AccessShare on the
+ * Shared: its slot (shared/slot.h).  Database locks: AccessShare on the
  * extension in each transaction, before anything else.
  *
  *-------------------------------------------------------------------------
@@ -67,9 +67,9 @@ worker_dies(int code, Datum arg)
 }
 
 /*
- * The transaction is undone.  Unless the slot is the scheduler's now, which
- * charges the task, it is free: also if somebody needs the database without
- * sessions and made us leave it.
+ * The transaction is rolled back.  The slot is released, also if a statement
+ * that needs the database without sessions has ended this process.  A slot
+ * that is DEAD stays: the scheduler charges its task first.
  */
 static void
 worker_exit(int code, Datum arg)
@@ -192,7 +192,7 @@ idle_for_long_enough(TimestampTz idle_since, TimestampTz *again)
 static bool
 wait_for_news(TimestampTz idle_since)
 {
-	/* the slot says IDLE: who wants one from now on finds us by that */
+	/* the slot is IDLE, so a role that lacks one from now on finds it */
 	if (jdg_pool_slot_is_wanted() && jdg_pool_yield_slot(jdg_my_slot))
 		return false;
 	for (;;)
@@ -322,8 +322,8 @@ attach(int slotno)
 }
 
 /*
- * Has somebody made us leave this database?  He sees our slot, or we his
- * mark: shared/slots.c and ddl_hook.c.
+ * Does a statement need this database without sessions?  It sees this slot,
+ * or this worker sees its mark: shared/pool.c and launcher/ddl_hook.c.
  */
 static bool
 is_unwanted(void)

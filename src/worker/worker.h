@@ -63,7 +63,7 @@ extern void jdg_session_reset_task(void);
 extern void jdg_session_reset_group(bool temp_used);
 extern void jdg_session_reset_all(void);
 
-/* logbuf.c: what tasks log */
+/* logbuf.c: log entries of tasks */
 extern void jdg_log_init(void);
 extern void jdg_log_begin(const JdgTask *task);
 extern void jdg_log_end(void);
