@@ -16,6 +16,9 @@
 #include "utils/builtins.h"
 
 #include "access/access.h"
+#include "access/owner.h"
+#include "base/args.h"
+#include "base/compat.h"
 #include "base/errors.h"
 #include "base/spi.h"
 
@@ -90,12 +93,7 @@ jdg_owner_of_call(const char *owner_name)
 
 	if (owner_name == NULL)
 		return user;
-	owner = get_role_oid(owner_name, true);
-	if (!OidIsValid(owner))
-		ereport(ERROR,
-				(errcode(JDG_ERRCODE_NOT_FOUND),
-				 errmsg("role \"%s\" does not exist", jdg_excerpt(owner_name)),
-				 errhint("Give owner the exact name of a role.")));
+	owner = jdg_role_by_name(owner_name);
 	if (!jdg_may_manage(user, owner))
 		ereport(ERROR,
 				(errcode(JDG_ERRCODE_FORBIDDEN),
@@ -103,5 +101,74 @@ jdg_owner_of_call(const char *owner_name)
 				 errdetail("Role \"%s\" is neither a member of it nor an operator.",
 						   GetUserNameFromId(user, false)),
 				 errhint("Act as a member of that role, or ask for jadugar.grant_access(..., 'operator').")));
+	return owner;
+}
+
+Oid
+jdg_grantee(const char *name)
+{
+	Oid			role = get_role_oid(name, true);
+
+	if (!OidIsValid(role) && pg_strcasecmp(name, "public") == 0)
+		ereport(ERROR,
+				(errcode(JDG_ERRCODE_VALIDATION_ERROR),
+				 errmsg("nothing of jadugar can be granted to PUBLIC"),
+				 errhint("Create a role for those who may use it, grant it to that role, and the role to them.")));
+	return jdg_role_by_name(name);
+}
+
+Oid
+jdg_owner_to_read(const char *owner_name)
+{
+	if (owner_name != NULL && jdg_is_monitor(GetUserId()))
+		return jdg_role_by_name(owner_name);
+	return jdg_owner_of_call(owner_name);
+}
+
+/*
+ * An operator may give work to anybody but to those who could do more than
+ * any operator: that needs the right to become them.
+ */
+static void
+check_may_become(Oid user, Oid owner, const char *name)
+{
+	if (user == owner || jdg_member_can_set_role(user, owner))
+		return;
+	if (!superuser_arg(owner) && owner != jdg_bookkeeper() &&
+		jdg_is_operator(user))
+		return;
+	ereport(ERROR,
+			(errcode(JDG_ERRCODE_FORBIDDEN),
+			 errmsg("permission denied to give work to role \"%s\"", name),
+			 errdetail("Role \"%s\" could not SET ROLE to it.",
+					   GetUserNameFromId(user, false)),
+			 errhint("Work runs with all rights of its owner.")));
+}
+
+/*
+ * The owner of what a call makes; see access.h.
+ */
+Oid
+jdg_resolve_owner(const char *owner_name)
+{
+	Oid			owner = jdg_owner_of_call(owner_name);
+	NameData	name;
+	bool		can_login;
+
+	Assert(!jdg_is_bookkeeping());
+	if (!jdg_role_read(owner, &name, &can_login))
+		ereport(ERROR,
+				(errcode(JDG_ERRCODE_NOT_FOUND),
+				 errmsg("role with OID %u does not exist", owner)));
+	check_may_become(GetUserId(), owner, NameStr(name));
+	if (!can_login)
+		ereport(ERROR,
+				(errcode(JDG_ERRCODE_VALIDATION_ERROR),
+				 errmsg("role \"%s\" can not own work because it may not log in",
+						NameStr(name)),
+				 errdetail("Workers connect to the database as the owner of the work."),
+				 errhint("ALTER ROLE %s LOGIN, or act as a role that may log in.",
+						 quote_identifier(NameStr(name)))));
+	jdg_owner_record(owner, &name);
 	return owner;
 }

@@ -19,29 +19,26 @@ extern bool jdg_may_manage(Oid role, Oid owner);
 extern bool jdg_owns(Oid role, Oid owner);
 
 /*
- * The owner of what a call makes: owner_name NULL means the current user;
- * any other needs membership in it or an operator.  Refuses roles that may
- * not log in.  Remembers the role's name in jadugar.owner.  Also sets
- * jadugar.origin at first use.  Outside jdg_internal_begin().
- */
-extern Oid	jdg_resolve_owner(const char *owner_name);
-
-/*
- * Is the role that has this OID the one that our tables mean by it?  Always,
- * but in a database that was restored and not adopted yet.
- */
-extern bool jdg_role_is_meant(Oid role);
-
-/* put the role's name into jadugar.owner; inside jdg_internal_begin() */
-extern void jdg_remember_role(Oid role);
-
-/*
  * Does running code of "other" surprise "role"?  Not if it is its own or that
  * of a role it is a member of: superusers trust nobody for being superusers.
  */
 extern bool jdg_role_trusts(Oid role, Oid other);
 
+/* the role that is given or loses a privilege, by its exact name */
+extern Oid	jdg_grantee(const char *name);
+
 /* just the OID of the role whose objects a call means, no login check */
 extern Oid	jdg_owner_of_call(const char *owner_name);
+
+/* the same for a call that only reads, which a monitor may make for any role */
+extern Oid	jdg_owner_to_read(const char *owner_name);
+
+/*
+ * The owner of what a call makes: owner_name NULL means the current user;
+ * any other needs membership in it or an operator.  Refuses roles that may
+ * not log in.  Records the owner: see access/owner.h.  Outside
+ * jdg_internal_begin().
+ */
+extern Oid	jdg_resolve_owner(const char *owner_name);
 
 #endif							/* JDG_ACCESS_ACCESS_H */

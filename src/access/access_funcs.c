@@ -19,6 +19,7 @@
 #include "utils/guc.h"
 
 #include "access/access.h"
+#include "access/owner.h"
 #include "base/args.h"
 #include "base/errors.h"
 #include "base/spi.h"
@@ -101,7 +102,7 @@ check_caller(const char *function)
 static Oid
 named_role(const char *name)
 {
-	Oid			role = jdg_role_by_name(name);
+	Oid			role = jdg_grantee(name);
 
 	if (role == jdg_bookkeeper())
 		ereport(ERROR,

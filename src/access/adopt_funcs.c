@@ -31,7 +31,7 @@
 #include "base/spi.h"
 #include "shared/shmem.h"
 #include "shared/wakeup.h"
-#include "task/enqueue.h"
+#include "task/wakeup.h"
 
 static void
 check_needed(void)

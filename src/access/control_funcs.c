@@ -26,6 +26,7 @@
 #include "base/clock.h"
 #include "base/compat.h"
 #include "base/errors.h"
+#include "base/interval.h"
 #include "base/settings.h"
 #include "base/spi.h"
 #include "queue/queue.h"
@@ -35,7 +36,7 @@
 #include "shared/shmem.h"
 #include "shared/slot.h"
 #include "shared/wakeup.h"
-#include "task/enqueue.h"
+#include "task/wakeup.h"
 
 PG_FUNCTION_INFO_V1(jdg_install_check);
 

@@ -24,8 +24,7 @@
 #include "utils/builtins.h"
 #include "utils/syscache.h"
 
-#include "access/access.h"
-#include "base/compat.h"
+#include "access/owner.h"
 #include "base/errors.h"
 #include "base/locks.h"
 #include "base/spi.h"
@@ -67,9 +66,8 @@ static JdgQuery origin_insert = {
 	0, {0}
 };
 
-/* The name and the LOGIN attribute of a role; false if there is none. */
-static bool
-read_role(Oid role, NameData *name, bool *can_login)
+bool
+jdg_role_read(Oid role, NameData *name, bool *can_login)
 {
 	HeapTuple	tuple = SearchSysCache1(AUTHOID, ObjectIdGetDatum(role));
 	Form_pg_authid form;
@@ -181,7 +179,7 @@ jdg_role_is_meant(Oid role)
 	forget_old_tables();
 	if (ours_known)
 		return true;
-	if (!read_role(role, &name, &can_login))
+	if (!jdg_role_read(role, &name, &can_login))
 		return false;
 	jdg_internal_begin(&in);
 	if (!is_ours(&first_use) && jdg_run(&owner_query, &key, NULL, 1) > 0)
@@ -206,7 +204,7 @@ jdg_remember_role(Oid role)
 
 	Assert(jdg_is_bookkeeping());
 	forget_old_tables();
-	if (!read_role(role, &name, &can_login) || is_known(role, &name))
+	if (!jdg_role_read(role, &name, &can_login) || is_known(role, &name))
 		return;
 	values[0] = ObjectIdGetDatum(role);
 	values[1] = NameGetDatum(&name);
@@ -242,57 +240,17 @@ claim_origin(void)
 		jdg_run(&origin_insert, NULL, NULL, 0);
 }
 
-/*
- * An operator may give work to anybody but to those who could do more than
- * any operator: that needs the right to become them.
- */
-static void
-check_may_become(Oid user, Oid owner, const char *name)
+void
+jdg_owner_record(Oid owner, const NameData *name)
 {
-	if (user == owner || jdg_member_can_set_role(user, owner))
-		return;
-	if (!superuser_arg(owner) && owner != jdg_bookkeeper() &&
-		jdg_is_operator(user))
-		return;
-	ereport(ERROR,
-			(errcode(JDG_ERRCODE_FORBIDDEN),
-			 errmsg("permission denied to give work to role \"%s\"", name),
-			 errdetail("Role \"%s\" could not SET ROLE to it.",
-					   GetUserNameFromId(user, false)),
-			 errhint("Work runs with all rights of its owner.")));
-}
-
-/*
- * The owner of what a call makes; see access.h.
- */
-Oid
-jdg_resolve_owner(const char *owner_name)
-{
-	Oid			owner = jdg_owner_of_call(owner_name);
 	JdgInternal in;
-	NameData	name;
-	bool		can_login;
 
 	Assert(!jdg_is_bookkeeping());
-	if (!read_role(owner, &name, &can_login))
-		ereport(ERROR,
-				(errcode(JDG_ERRCODE_NOT_FOUND),
-				 errmsg("role with OID %u does not exist", owner)));
-	check_may_become(GetUserId(), owner, NameStr(name));
-	if (!can_login)
-		ereport(ERROR,
-				(errcode(JDG_ERRCODE_VALIDATION_ERROR),
-				 errmsg("role \"%s\" can not own work because it may not log in",
-						NameStr(name)),
-				 errdetail("Workers connect to the database as the owner of the work."),
-				 errhint("ALTER ROLE %s LOGIN, or act as a role that may log in.",
-						 quote_identifier(NameStr(name)))));
 	forget_old_tables();
-	if (ours_known && is_known(owner, &name))
-		return owner;
+	if (ours_known && is_known(owner, name))
+		return;
 	jdg_internal_begin(&in);
 	jdg_remember_role(owner);
 	claim_origin();
 	jdg_internal_end(&in);
-	return owner;
 }

@@ -1,21 +1,183 @@
 /*-------------------------------------------------------------------------
  *
  * args.c
- *	  Reading and checking the arguments of SQL functions.
+ *	  Reading and checking the arguments of SQL functions, see args.h.
  *
  * Runs in the caller's backend; reads nothing but its arguments and the
- * catalog of roles.
+ * catalogs.
  *
  *-------------------------------------------------------------------------
  */
 #include "postgres.h"
 
+#include "access/htup_details.h"
+#include "catalog/pg_proc.h"
+#include "catalog/pg_type.h"
+#include "funcapi.h"
 #include "utils/acl.h"
+#include "utils/array.h"
 #include "utils/builtins.h"
+#include "utils/syscache.h"
 
 #include "base/args.h"
 #include "base/errors.h"
-#include "handler/command.h"
+
+#ifdef USE_ASSERT_CHECKING
+/*
+ * Has the SQL function the arguments of the table?  A function that stands
+ * behind another one may have none of their names.
+ */
+static bool
+table_fits(FunctionCallInfo fcinfo, const JdgArg *args, int nargs)
+{
+	HeapTuple	tuple = SearchSysCache1(PROCOID,
+										ObjectIdGetDatum(fcinfo->flinfo->fn_oid));
+	Oid		   *types;
+	char	  **names;
+	char	   *modes;
+	int			n;
+	int			input = 0;
+	bool		fits = true;
+
+	n = get_func_arg_info(tuple, &types, &names, &modes);
+	for (int i = 0; i < n && names != NULL; i++)
+	{
+		if (modes != NULL && modes[i] != PROARGMODE_IN &&
+			modes[i] != PROARGMODE_INOUT && modes[i] != PROARGMODE_VARIADIC)
+			continue;
+		if (input == nargs ||
+			(names[i][0] != '\0' && strcmp(names[i], args[input].name) != 0) ||
+			(OidIsValid(args[input].type) && args[input].type != types[i]))
+			fits = false;
+		input++;
+	}
+	ReleaseSysCache(tuple);
+	return fits;
+}
+#endif
+
+/* Put a value of a type that C has by value into a field, or a pointer to it. */
+static void
+put_scalar(const JdgArg *arg, void *field, const void *value, size_t size)
+{
+	void	   *copy;
+
+	if (arg->rule != JDG_OPTIONAL)
+	{
+		memcpy(field, value, size);
+		return;
+	}
+	copy = palloc(size);
+	memcpy(copy, value, size);
+	*(void **) field = copy;
+}
+
+static void
+put_integer(const JdgArg *arg, void *field, int64 value)
+{
+	int			narrow = (int) value;
+	bool		truth = value != 0;
+
+	switch (arg->type)
+	{
+		case INT8OID:
+		case TIMESTAMPTZOID:
+			put_scalar(arg, field, &value, sizeof(value));
+			break;
+		case BOOLOID:
+			put_scalar(arg, field, &truth, sizeof(truth));
+			break;
+		default:
+			put_scalar(arg, field, &narrow, sizeof(narrow));
+			break;
+	}
+}
+
+static void
+put_null(const JdgArg *arg, void *field, const char *function)
+{
+	double		number = arg->if_null;
+
+	switch (arg->rule)
+	{
+		case JDG_OPTIONAL:
+			*(void **) field = NULL;
+			break;
+		case JDG_NEEDED:
+			jdg_null_argument(arg->name, function);
+			break;
+		case JDG_DEFAULT:
+			if (arg->type == FLOAT8OID)
+				put_scalar(arg, field, &number, sizeof(number));
+			else
+				put_integer(arg, field, arg->if_null);
+			break;
+	}
+}
+
+static void
+put_value(const JdgArg *arg, void *field, FunctionCallInfo fcinfo, int n)
+{
+	double		number;
+
+	switch (arg->type)
+	{
+		case TEXTOID:
+			if (arg->words == NULL)
+				*(char **) field = text_to_cstring(PG_GETARG_TEXT_PP(n));
+			else
+				put_integer(arg, field,
+							jdg_choice(arg->name,
+									   text_to_cstring(PG_GETARG_TEXT_PP(n)),
+									   arg->words));
+			break;
+		case BOOLOID:
+			put_integer(arg, field, PG_GETARG_BOOL(n));
+			break;
+		case INT4OID:
+			put_integer(arg, field, PG_GETARG_INT32(n));
+			break;
+		case INT8OID:
+			put_integer(arg, field, PG_GETARG_INT64(n));
+			break;
+		case TIMESTAMPTZOID:
+			put_integer(arg, field, PG_GETARG_TIMESTAMPTZ(n));
+			break;
+		case FLOAT8OID:
+			number = PG_GETARG_FLOAT8(n);
+			put_scalar(arg, field, &number, sizeof(number));
+			break;
+		case INTERVALOID:
+			*(Interval **) field = PG_GETARG_INTERVAL_P(n);
+			break;
+		case JSONBOID:
+			*(Jsonb **) field = PG_GETARG_JSONB_P(n);
+			break;
+		default:				/* an array, or of a type of ours */
+			*(void **) field = PG_DETOAST_DATUM(PG_GETARG_DATUM(n));
+			break;
+	}
+}
+
+/* See args.h. */
+void
+jdg_args_read(FunctionCallInfo fcinfo, const char *function,
+			  const JdgArg *args, int nargs, void *fields)
+{
+	if (PG_NARGS() != nargs)
+		elog(ERROR, "jadugar.%s() has %d arguments instead of %d", function,
+			 PG_NARGS(), nargs);
+	Assert(table_fits(fcinfo, args, nargs));
+	for (int i = 0; i < nargs; i++)
+	{
+		void	   *field = (char *) fields + args[i].offset;
+
+		if (PG_ARGISNULL(i))
+			put_null(&args[i], field, function);
+		else
+			put_value(&args[i], field, fcinfo, i);
+	}
+}
 
 char *
 jdg_arg_text(FunctionCallInfo fcinfo, int n)
@@ -40,11 +202,54 @@ jdg_need_text(FunctionCallInfo fcinfo, int n, const char *function,
 			  const char *argument)
 {
 	if (PG_ARGISNULL(n))
-		ereport(ERROR,
-				(errcode(JDG_ERRCODE_VALIDATION_ERROR),
-				 errmsg("argument \"%s\" of jadugar.%s() must not be null",
-						argument, function)));
+		jdg_null_argument(argument, function);
 	return text_to_cstring(PG_GETARG_TEXT_PP(n));
+}
+
+void
+jdg_null_argument(const char *argument, const char *function)
+{
+	ereport(ERROR,
+			(errcode(JDG_ERRCODE_VALIDATION_ERROR),
+			 errmsg("argument \"%s\" of jadugar.%s() must not be null",
+					argument, function)));
+	pg_unreachable();
+}
+
+/* The words as a list: "a", "b", and "c". */
+static char *
+list_words(const char *const *words)
+{
+	StringInfoData s;
+	int			n = 0;
+
+	while (words[n] != NULL)
+		n++;
+	initStringInfo(&s);
+	for (int i = 0; i < n; i++)
+	{
+		if (i > 0)
+			appendStringInfoString(&s, n == 2 ? " and " :
+								   i == n - 1 ? ", and " : ", ");
+		appendStringInfo(&s, "\"%s\"", words[i]);
+	}
+	return s.data;
+}
+
+int
+jdg_choice(const char *argument, const char *word, const char *const *words)
+{
+	for (int i = 0; words[i] != NULL; i++)
+	{
+		if (pg_strcasecmp(words[i], word) == 0)
+			return i;
+	}
+	ereport(ERROR,
+			(errcode(JDG_ERRCODE_VALIDATION_ERROR),
+			 errmsg("unrecognized value \"%s\" for argument \"%s\"",
+					jdg_excerpt(word), argument),
+			 errhint("Valid values are %s.", list_words(words))));
+	return 0;					/* keep compiler quiet */
 }
 
 void
@@ -72,21 +277,28 @@ jdg_check_name(const char *what, const char *name)
 				 errhint("Use from 1 to 255 bytes on one line.")));
 }
 
+void
+jdg_check_key(const char *argument, const char *key)
+{
+	size_t		len = key ? strlen(key) : 1;
+
+	if (len == 0 || len > JDG_KEY_BYTES_MAX)
+		ereport(ERROR,
+				(errcode(JDG_ERRCODE_VALIDATION_ERROR),
+				 errmsg("%s must have from 1 to %d bytes", argument,
+						JDG_KEY_BYTES_MAX),
+				 errdetail("The value has %zu bytes.", len)));
+}
+
 Oid
 jdg_role_by_name(const char *name)
 {
 	Oid			role = get_role_oid(name, true);
 
-	if (OidIsValid(role))
-		return role;
-	if (strcmp(name, "public") == 0 || strcmp(name, "PUBLIC") == 0)
+	if (!OidIsValid(role))
 		ereport(ERROR,
-				(errcode(JDG_ERRCODE_VALIDATION_ERROR),
-				 errmsg("nothing of jadugar can be granted to PUBLIC"),
-				 errhint("Create a role for those who may use it, grant it to that role, and the role to them.")));
-	ereport(ERROR,
-			(errcode(JDG_ERRCODE_NOT_FOUND),
-			 errmsg("role \"%s\" does not exist", jdg_excerpt(name)),
-			 errhint("Give the exact name of a role, without quotes around it.")));
-	return InvalidOid;			/* keep compiler quiet */
+				(errcode(JDG_ERRCODE_NOT_FOUND),
+				 errmsg("role \"%s\" does not exist", jdg_excerpt(name)),
+				 errhint("Give the exact name of a role, without quotes around it.")));
+	return role;
 }

@@ -3,6 +3,22 @@
  * args.h
  *	  Reading and checking the arguments of SQL functions.
  *
+ * An SQL function has a struct with a field for each argument and a static
+ * table that describes them; jdg_args_read() fills the struct.  The type of
+ * a field follows from the type of the argument:
+ *
+ *	text						char *
+ *	text with "words"			int, or an enum in the order of the words
+ *	boolean, integer, bigint	bool, int32, int64
+ *	double precision			double
+ *	timestamptz					TimestampTz
+ *	interval, jsonb				Interval *, Jsonb *
+ *	an array					ArrayType *
+ *	a type of ours (InvalidOid) a pointer to it
+ *
+ * A field that is no pointer becomes one, NULL for NULL, if the argument is
+ * JDG_OPTIONAL.
+ *
  *-------------------------------------------------------------------------
  */
 #ifndef JDG_BASE_ARGS_H
@@ -12,6 +28,43 @@
 #include "utils/jsonb.h"
 #include "utils/timestamp.h"
 
+#include "base/compat.h"
+
+/* bytes of the name of something of ours */
+#define JDG_NAME_MAX 255
+
+/* bytes of a key, a tenant, a trace */
+#define JDG_KEY_BYTES_MAX 1024
+
+/* what NULL means */
+typedef enum JdgArgRule
+{
+	JDG_OPTIONAL,				/* not given */
+	JDG_NEEDED,					/* a VALIDATION_ERROR */
+	JDG_DEFAULT					/* the value if_null; not of a pointer */
+} JdgArgRule;
+
+typedef struct JdgArg
+{
+	const char *name;			/* as in SQL */
+	Oid			type;
+	size_t		offset;			/* of the field */
+	JdgArgRule	rule;
+	const char *const *words;	/* the choices, up to a NULL; or NULL */
+	int			if_null;
+} JdgArg;
+
+/*
+ * Read the arguments of jadugar."function"() into a struct.  VALIDATION_ERROR
+ * where a needed one is null and where a text is none of the words.  Values
+ * live in the current context or in the call's.
+ */
+extern void jdg_args_read(FunctionCallInfo fcinfo, const char *function,
+						  const JdgArg *args, int nargs, void *fields);
+
+#define JDG_READ_ARGS(function, args, fields) \
+	jdg_args_read(fcinfo, function, args, lengthof(args), fields)
+
 /* NULL where the argument is */
 extern char *jdg_arg_text(FunctionCallInfo fcinfo, int n);
 extern Interval *jdg_arg_interval(FunctionCallInfo fcinfo, int n);
@@ -20,11 +73,23 @@ extern Jsonb *jdg_arg_jsonb(FunctionCallInfo fcinfo, int n);
 /* VALIDATION_ERROR where it is null; names are for the message */
 extern char *jdg_need_text(FunctionCallInfo fcinfo, int n,
 						   const char *function, const char *argument);
+JDG_NORETURN extern void jdg_null_argument(const char *argument,
+										   const char *function);
 
-/* a name of something of ours: from 1 to 255 bytes on one line */
+/*
+ * The number of a word among those that an argument may be, in any case;
+ * VALIDATION_ERROR if it is none of them.
+ */
+extern int	jdg_choice(const char *argument, const char *word,
+					   const char *const *words);
+
+/* a name of something of ours: from 1 to JDG_NAME_MAX bytes on one line */
 extern void jdg_check_name(const char *what, const char *name);
 
-/* the OID of a role by its exact name; not PUBLIC */
+/* from 1 to JDG_KEY_BYTES_MAX bytes; NULL passes */
+extern void jdg_check_key(const char *argument, const char *key);
+
+/* the OID of a role by its exact name, or NOT_FOUND */
 extern Oid	jdg_role_by_name(const char *name);
 
 #endif							/* JDG_BASE_ARGS_H */

@@ -1,13 +1,14 @@
 /*-------------------------------------------------------------------------
  *
  * c.h
- *	  Finding C handlers in their libraries.
+ *	  Finding and running C handlers.
  *
  *-------------------------------------------------------------------------
  */
 #ifndef JDG_EXEC_C_H
 #define JDG_EXEC_C_H
 
+#include "exec/exec.h"
 #include "jadugar_plugin.h"
 
 /*
@@ -16,5 +17,9 @@
  */
 extern JadugarHandlerFunction jdg_cfunc_load(const char *library,
 											 const char *symbol);
+
+/* run a C handler, in the current transaction */
+extern void jdg_exec_c(const JdgHandler *h, Jsonb *payload,
+					   JdgExecResult *res);
 
 #endif							/* JDG_EXEC_C_H */

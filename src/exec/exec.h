@@ -39,19 +39,6 @@ typedef struct JdgExecResult
 	Jsonb	   *result;			/* in the caller's context, or NULL */
 } JdgExecResult;
 
-/* run SQL text with $1, as the current user, in the current transaction;
- * command_id > 0 keeps the plan of a single statement */
-extern void jdg_exec_sql(const char *sql, int64 command_id, Jsonb *payload,
-						 JdgExecResult *res);
-
-/* run SQL text at top level, outside any transaction; each statement its own */
-extern void jdg_exec_standalone(const char *sql, Jsonb *payload,
-								JdgExecResult *res);
-
-/* run a C handler, in the current transaction */
-extern void jdg_exec_c(const JdgHandler *h, Jsonb *payload,
-					   JdgExecResult *res);
-
 /* set by the worker: where a running task reports, and learns of a cancel */
 typedef struct JdgExecHooks
 {

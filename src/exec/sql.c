@@ -22,6 +22,7 @@
 #include "base/toplevel.h"
 #include "exec/exec.h"
 #include "exec/result.h"
+#include "exec/sql.h"
 
 #define MAX_PLANS 256
 
@@ -31,9 +32,6 @@ typedef struct KeptPlan
 	char	   *sql;			/* what the plan is of */
 	SPIPlanPtr	plan;
 } KeptPlan;
-
-JdgCurrentTask *jdg_current_task = NULL;
-JdgExecHooks jdg_exec_hooks;
 
 static HTAB *plans = NULL;
 

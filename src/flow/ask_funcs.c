@@ -28,8 +28,8 @@
 #include "base/spi.h"
 #include "flow/run/message.h"
 #include "flow/run/redo.h"
+#include "flow/run/run_row.h"
 #include "shared/shmem.h"
-#include "task/read_funcs.h"
 
 /* a run that the caller may act on, or NOT_FOUND; inside */
 static void

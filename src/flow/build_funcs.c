@@ -21,7 +21,7 @@
 #include "flow/graph/graph.h"
 #include "flow/node_args.h"
 #include "shared/shmem.h"
-#include "task/enqueue.h"
+#include "task/prepare.h"
 
 /* at the end of nearly all of them */
 #define ARGS_AFTER \

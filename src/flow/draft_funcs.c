@@ -25,13 +25,12 @@
 #include "base/args.h"
 #include "base/clock.h"
 #include "base/errors.h"
+#include "base/interval.h"
 #include "base/json.h"
 #include "base/spi.h"
 #include "flow/graph/graph.h"
 #include "flow/graph/plan.h"
 #include "flow/node_args.h"
-#include "task/enqueue.h"
-#include "task/read_funcs.h"
 
 PG_FUNCTION_INFO_V1(jdg_create_chain);
 PG_FUNCTION_INFO_V1(jdg_create_group);

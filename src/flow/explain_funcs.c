@@ -22,7 +22,7 @@
 #include "flow/graph/draft.h"
 #include "flow/graph/plan.h"
 #include "flow/run/explain.h"
-#include "task/read_funcs.h"
+#include "flow/run/run_row.h"
 
 PG_FUNCTION_INFO_V1(jdg_explain_flow_value);
 PG_FUNCTION_INFO_V1(jdg_explain_flow_name);

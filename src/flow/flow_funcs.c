@@ -18,6 +18,7 @@
 #include "base/args.h"
 #include "base/clock.h"
 #include "base/errors.h"
+#include "base/interval.h"
 #include "base/spi.h"
 #include "exec/exec.h"
 #include "flow/graph/draft.h"
@@ -25,8 +26,6 @@
 #include "flow/run/advance.h"
 #include "flow/run/message.h"
 #include "shared/shmem.h"
-#include "task/enqueue.h"
-#include "task/read_funcs.h"
 
 #define MAX_KEY_LEN 1024
 

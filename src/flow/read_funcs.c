@@ -28,9 +28,10 @@
 #include "utils/tuplestore.h"
 
 #include "access/access.h"
+#include "base/args.h"
 #include "flow/graph/draft.h"
 #include "flow/graph/graph.h"
-#include "task/read_funcs.h"
+#include "flow/run/run_row.h"
 
 PG_FUNCTION_INFO_V1(jdg_v_flow_nodes);
 PG_FUNCTION_INFO_V1(jdg_v_flow_node);

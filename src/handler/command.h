@@ -8,12 +8,8 @@
 #ifndef JDG_HANDLER_COMMAND_H
 #define JDG_HANDLER_COMMAND_H
 
-#include "nodes/pg_list.h"
-#include "utils/elog.h"
-
 /* bytes */
 #define JDG_COMMAND_MAX		(1024 * 1024)
-#define JDG_NAME_MAX		255
 
 #define JDG_COMMAND_SQL		's'
 #define JDG_COMMAND_HANDLER 'h'
@@ -25,18 +21,6 @@ typedef struct JdgCommand
 	bool		standalone;		/* can not run inside a transaction */
 	char	   *text;
 } JdgCommand;
-
-/*
- * What a command given by a user is: parsed as SQL, or else looked up as a
- * handler by the caller of this (kind is JDG_COMMAND_HANDLER when the text
- * is not SQL).  Raises VALIDATION_ERROR with the parser's position for SQL
- * that can not be run (empty, transaction control, LISTEN).
- */
-extern void jdg_command_classify(const char *text, char *kind,
-								 bool *standalone, ErrorData **syntax_error);
-
-/* is it SQL, acceptable or not?  Also true for empty texts and comments */
-extern bool jdg_command_is_sql(const char *text);
 
 /*
  * The command of a text that this process has met before, or NULL: then the

@@ -23,14 +23,14 @@
 #include "utils/memutils.h"
 
 #include "access/access.h"
+#include "access/owner.h"
 #include "base/compat.h"
 #include "base/errors.h"
 #include "base/spi.h"
-#include "handler/command.h"
+#include "base/xactmode.h"
 #include "handler/function.h"
 #include "handler/handler.h"
 #include "handler/payload.h"
-#include "task/task.h"
 
 static JdgQuery get_query = {
 	"SELECT name, kind, owner, function, sql, library, symbol, payload_type, "
@@ -71,26 +71,12 @@ kind_of(const char *kind)
 	}
 }
 
-/* as jadugar.handler keeps it: one of four texts, or null */
-static char
-transaction_of(const char *mode)
-{
-	if (mode == NULL)
-		return '\0';
-	if (strcmp(mode, "repeatable read") == 0)
-		return JDG_XACT_REPEATABLE;
-	if (strcmp(mode, "serializable") == 0)
-		return JDG_XACT_SERIALIZABLE;
-	if (strcmp(mode, "standalone") == 0)
-		return JDG_XACT_STANDALONE;
-	return JDG_XACT_COMMITTED;
-}
-
 static JdgHandler *
 read_handler(const char *name, MemoryContext mcxt)
 {
 	Datum		key = CStringGetTextDatum(name);
 	JdgHandler *h;
+	char	   *mode;
 	bool		isnull;
 
 	if (jdg_run(&get_query, &key, NULL, 1) == 0)
@@ -113,7 +99,8 @@ read_handler(const char *name, MemoryContext mcxt)
 	h->priority = jdg_col_int32(0, 13, 0);
 	h->timeout = jdg_col_interval(0, 14, mcxt);
 	h->retry = jdg_col_jsonb(0, 15, mcxt);
-	h->transaction = transaction_of(jdg_col_text(0, 16, CurrentMemoryContext));
+	mode = jdg_col_text(0, 16, CurrentMemoryContext);
+	h->transaction = mode ? jdg_xact_mode(mode) : '\0';
 	h->isolate = jdg_col_bool(0, 17);
 	h->standalone = h->transaction == JDG_XACT_STANDALONE;
 	return h;

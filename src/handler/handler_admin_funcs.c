@@ -17,6 +17,7 @@
 #include "utils/builtins.h"
 
 #include "access/access.h"
+#include "access/owner.h"
 #include "base/args.h"
 #include "base/errors.h"
 #include "base/spi.h"
@@ -229,9 +230,9 @@ Datum
 jdg_grant_handler(PG_FUNCTION_ARGS)
 {
 	char	   *name = jdg_need_text(fcinfo, 0, "grant_handler", "name");
-	Oid			role = jdg_role_by_name(jdg_need_text(fcinfo, 1,
-													  "grant_handler",
-													  "role"));
+	Oid			role = jdg_grantee(jdg_need_text(fcinfo, 1,
+												 "grant_handler",
+												 "role"));
 	Oid			user = GetUserId();
 	JdgInternal in;
 	Datum		values[2];
@@ -260,7 +261,7 @@ jdg_revoke_handler(PG_FUNCTION_ARGS)
 	bool		is_c;
 
 	values[0] = CStringGetTextDatum(name);
-	values[1] = ObjectIdGetDatum(jdg_role_by_name(role));
+	values[1] = ObjectIdGetDatum(jdg_grantee(role));
 	jdg_internal_begin(&in);
 	check_manages(name, user, lock_handler(name, &is_c));
 	if (jdg_run(&revoke_query, values, NULL, 0) == 0)

@@ -18,13 +18,16 @@
 #include "base/args.h"
 #include "base/compat.h"
 #include "base/errors.h"
+#include "base/interval.h"
 #include "base/spi.h"
+#include "base/xactmode.h"
 #include "exec/c.h"
 #include "handler/command.h"
 #include "handler/function.h"
+#include "handler/parse.h"
 #include "handler/payload.h"
 #include "handler/registration.h"
-#include "task/enqueue.h"
+#include "queue/queue.h"
 #include "task/retry.h"
 
 PG_FUNCTION_INFO_V1(jdg_register_handler);
@@ -227,22 +230,6 @@ resolve_queue(const char *name)
 	return queue.queue_id;
 }
 
-static const char *
-transaction_name(const char *given)
-{
-	switch (jdg_transaction_mode(given))
-	{
-		case JDG_XACT_STANDALONE:
-			return "standalone";
-		case JDG_XACT_SERIALIZABLE:
-			return "serializable";
-		case JDG_XACT_REPEATABLE:
-			return "repeatable read";
-		default:
-			return "read committed";
-	}
-}
-
 /* What all kinds have in common; as the caller. */
 static void
 check_options(JdgRegistration *r)
@@ -264,7 +251,7 @@ check_options(JdgRegistration *r)
 		jdg_check_interval("timeout", r->timeout, false);
 	jdg_retry_check(r->retry);
 	if (r->transaction)
-		r->transaction = transaction_name(r->transaction);
+		r->transaction = jdg_xact_word(jdg_xact_mode(r->transaction));
 }
 
 /* register_handler(name, function, ...) */

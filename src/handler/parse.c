@@ -18,8 +18,10 @@
 #include "utils/guc.h"
 #include "utils/memutils.h"
 
+#include "base/args.h"
 #include "base/errors.h"
 #include "handler/command.h"
+#include "handler/parse.h"
 
 /* a longer command is not quoted in an error */
 #define QUOTED_MAX	10000

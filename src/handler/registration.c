@@ -16,7 +16,7 @@
 #include "utils/acl.h"
 #include "utils/builtins.h"
 
-#include "access/access.h"
+#include "access/owner.h"
 #include "base/clock.h"
 #include "base/errors.h"
 #include "base/spi.h"

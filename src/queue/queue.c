@@ -12,15 +12,19 @@
 #include "postgres.h"
 
 #include "catalog/pg_type.h"
+#include "miscadmin.h"
 #include "utils/acl.h"
 #include "utils/builtins.h"
 #include "utils/inval.h"
 
 #include "access/access.h"
+#include "access/owner.h"
+#include "base/args.h"
+#include "base/errors.h"
 #include "base/locks.h"
 #include "base/spi.h"
 #include "queue/queue.h"
-#include "task/task.h"
+
 
 #define QUEUE_COLUMNS \
 	"SELECT queue_id, name, owner, max_concurrency, max_depth, on_full, " \
@@ -42,6 +46,11 @@ static JdgQuery grants_query = {
 
 static JdgQuery paused_query = {
 	"SELECT paused_at IS NOT NULL FROM jadugar.control", 0, {0}
+};
+
+static JdgQuery lock_query = {
+	"SELECT queue_id, owner FROM jadugar.queue WHERE name = $1 FOR UPDATE",
+	1, {TEXTOID}
 };
 
 #define MAX_KEPT 64
@@ -214,4 +223,34 @@ jdg_queue_use_by_name(const char *name, JdgQueue *queue)
 		return false;
 	return jdg_queue_use_by_id(queue->queue_id, queue) &&
 		strcmp(queue->name, name) == 0;
+}
+
+/* See queue.h. */
+int32
+jdg_queue_lock(const char *name, Oid user)
+{
+	Datum		key = CStringGetTextDatum(name);
+	int32		queue_id;
+	Oid			owner;
+
+	Assert(jdg_is_bookkeeping());
+	jdg_check_name("a queue", name);
+	if (jdg_run(&lock_query, &key, NULL, 1) == 0)
+		ereport(ERROR,
+				(errcode(JDG_ERRCODE_NOT_FOUND),
+				 errmsg("queue \"%s\" does not exist", name),
+				 errhint("Create it with jadugar.create_queue().")));
+	queue_id = jdg_col_int32(0, 1, 0);
+	owner = jdg_col_oid(0, 2);
+	if (queue_id == JDG_DEFAULT_QUEUE ? !jdg_is_operator(user) :
+		!jdg_may_manage(user, owner))
+		ereport(ERROR,
+				(errcode(JDG_ERRCODE_FORBIDDEN),
+				 errmsg("permission denied to change queue \"%s\"", name),
+				 queue_id == JDG_DEFAULT_QUEUE ?
+				 errdetail("It is everybody's.") :
+				 errdetail("It belongs to role \"%s\".",
+						   GetUserNameFromId(owner, true)),
+				 errhint("Only its owner and operators can change a queue, only operators the default one.")));
+	return queue_id;
 }

@@ -10,6 +10,11 @@
 
 #include "utils/timestamp.h"
 
+#include "shared/wakeup.h"
+
+/* queue_id of the queue that every database has */
+#define JDG_DEFAULT_QUEUE		1
+
 typedef enum JdgOnFull
 {
 	JDG_FULL_REJECT,
@@ -47,6 +52,17 @@ extern bool jdg_queue_use_by_id(int32 queue_id, JdgQueue *queue);
 /* false: no such queue */
 extern bool jdg_queue_by_name(const char *name, JdgQueue *queue);
 extern bool jdg_queue_by_id(int32 queue_id, JdgQueue *queue);
+
+/*
+ * Lock the row of a queue that the user may change, and return its id.
+ * "user" is the caller: the current user is the bookkeeper.  Inside
+ * jdg_internal_begin().
+ */
+extern int32 jdg_queue_lock(const char *name, Oid user);
+
+/* why the scheduler is woken when a queue has changed */
+#define JDG_WAKE_QUEUE_CHANGED \
+	(JDG_WAKE_CONTROL | JDG_WAKE_WORK | JDG_WAKE_SWEEP)
 
 /* is pause_all() in force? */
 extern bool jdg_claims_paused(void);

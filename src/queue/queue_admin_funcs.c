@@ -16,13 +16,14 @@
 #include "utils/builtins.h"
 
 #include "access/access.h"
+#include "access/owner.h"
 #include "base/args.h"
 #include "base/clock.h"
 #include "base/errors.h"
 #include "base/locks.h"
 #include "base/spi.h"
-#include "queue/queue_funcs.h"
-#include "task/task.h"
+#include "queue/queue.h"
+#include "task/wakeup.h"
 
 PG_FUNCTION_INFO_V1(jdg_pause_queue);
 PG_FUNCTION_INFO_V1(jdg_resume_queue);
@@ -91,7 +92,7 @@ jdg_pause_queue(PG_FUNCTION_ARGS)
 	values[1] = TimestampTzGetDatum(jdg_now());
 	values[2] = NameGetDatum(&user_name);
 	jdg_run(&pause_query, values, NULL, 0);
-	jdg_queue_changed();
+	jdg_wake_scheduler_at_commit(JDG_WAKE_QUEUE_CHANGED);
 	jdg_internal_end(&in);
 	PG_RETURN_VOID();
 }
@@ -108,7 +109,7 @@ jdg_resume_queue(PG_FUNCTION_ARGS)
 	jdg_internal_begin(&in);
 	queue_id = Int32GetDatum(jdg_queue_lock(name, user));
 	jdg_run(&resume_query, &queue_id, NULL, 0);
-	jdg_queue_changed();
+	jdg_wake_scheduler_at_commit(JDG_WAKE_QUEUE_CHANGED);
 	jdg_internal_end(&in);
 	PG_RETURN_VOID();
 }
@@ -158,7 +159,7 @@ jdg_drop_queue(PG_FUNCTION_ARGS)
 	refuse_if_used(name, queue_id);
 	jdg_run(&drop_grants_query, &queue_id, NULL, 0);
 	jdg_run(&drop_query, &queue_id, NULL, 0);
-	jdg_queue_changed();
+	jdg_wake_scheduler_at_commit(JDG_WAKE_QUEUE_CHANGED);
 	jdg_internal_end(&in);
 	PG_RETURN_VOID();
 }
@@ -186,7 +187,7 @@ jdg_grant_queue(PG_FUNCTION_ARGS)
 	Datum		values[3];
 
 	check_privilege(privilege);
-	values[1] = ObjectIdGetDatum(jdg_role_by_name(role));
+	values[1] = ObjectIdGetDatum(jdg_grantee(role));
 	values[2] = CStringGetTextDatum(privilege);
 	jdg_internal_begin(&in);
 	values[0] = Int32GetDatum(jdg_queue_lock(name, user));
@@ -208,7 +209,7 @@ jdg_revoke_queue(PG_FUNCTION_ARGS)
 	Datum		values[3];
 
 	check_privilege(privilege);
-	values[1] = ObjectIdGetDatum(jdg_role_by_name(role));
+	values[1] = ObjectIdGetDatum(jdg_grantee(role));
 	values[2] = CStringGetTextDatum(privilege);
 	jdg_internal_begin(&in);
 	values[0] = Int32GetDatum(jdg_queue_lock(name, user));

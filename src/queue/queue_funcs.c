@@ -19,14 +19,15 @@
 #include "utils/builtins.h"
 
 #include "access/access.h"
+#include "access/owner.h"
 #include "base/args.h"
 #include "base/clock.h"
 #include "base/errors.h"
+#include "base/interval.h"
 #include "base/spi.h"
-#include "queue/queue_funcs.h"
-#include "shared/wakeup.h"
-#include "task/enqueue.h"
+#include "queue/queue.h"
 #include "task/task.h"
+#include "task/wakeup.h"
 
 PG_FUNCTION_INFO_V1(jdg_create_queue);
 PG_FUNCTION_INFO_V1(jdg_alter_queue);
@@ -59,11 +60,6 @@ static JdgQuery create_query = {
 	10, {TEXTOID, OIDOID, INT4OID, INT8OID, TEXTOID, BOOLOID, TEXTOID,
 	INTERVALOID, TEXTOID, TIMESTAMPTZOID},
 	.config = true
-};
-
-static JdgQuery lock_query = {
-	"SELECT queue_id, owner FROM jadugar.queue WHERE name = $1 FOR UPDATE",
-	1, {TEXTOID}
 };
 
 /* $9: names of what goes back to its default */
@@ -113,47 +109,6 @@ static JdgQuery key_unlimit_query = {
 	"DELETE FROM jadugar.key_limit WHERE owner = $1 AND key = $2",
 	2, {OIDOID, TEXTOID}
 };
-
-/*
- * Lock a queue that the user may change; "user" is who called, since the
- * current user is the bookkeeper here.  Inside jdg_internal_begin().
- */
-int32
-jdg_queue_lock(const char *name, Oid user)
-{
-	Datum		key = CStringGetTextDatum(name);
-	int32		queue_id;
-	Oid			owner;
-
-	Assert(jdg_is_bookkeeping());
-	jdg_check_name("a queue", name);
-	if (jdg_run(&lock_query, &key, NULL, 1) == 0)
-		ereport(ERROR,
-				(errcode(JDG_ERRCODE_NOT_FOUND),
-				 errmsg("queue \"%s\" does not exist", name),
-				 errhint("Create it with jadugar.create_queue().")));
-	queue_id = jdg_col_int32(0, 1, 0);
-	owner = jdg_col_oid(0, 2);
-	if (queue_id == JDG_DEFAULT_QUEUE ? !jdg_is_operator(user) :
-		!jdg_may_manage(user, owner))
-		ereport(ERROR,
-				(errcode(JDG_ERRCODE_FORBIDDEN),
-				 errmsg("permission denied to change queue \"%s\"", name),
-				 queue_id == JDG_DEFAULT_QUEUE ?
-				 errdetail("It is everybody's.") :
-				 errdetail("It belongs to role \"%s\".",
-						   GetUserNameFromId(owner, true)),
-				 errhint("Only its owner and operators can change a queue, only operators the default one.")));
-	return queue_id;
-}
-
-/* After commit the scheduler counts anew and workers look for work. */
-void
-jdg_queue_changed(void)
-{
-	jdg_wake_scheduler_at_commit(JDG_WAKE_CONTROL | JDG_WAKE_WORK |
-								 JDG_WAKE_SWEEP);
-}
 
 static void
 check_limit(const char *what, int64 value)
@@ -301,7 +256,7 @@ jdg_alter_queue(PG_FUNCTION_ARGS)
 	/* workers pass over what is locked here, and this may roll back */
 	if (jdg_run(&bound_query, bound, NULL, 0) > 0)
 		jdg_row_held();
-	jdg_queue_changed();
+	jdg_wake_scheduler_at_commit(JDG_WAKE_QUEUE_CHANGED);
 	jdg_internal_end(&in);
 	PG_RETURN_VOID();
 }
@@ -369,7 +324,7 @@ jdg_set_limit(PG_FUNCTION_ARGS)
 		values[1] = limit;
 		jdg_run(&limit_query, values, removed ? " n" : NULL, 0);
 	}
-	jdg_queue_changed();
+	jdg_wake_scheduler_at_commit(JDG_WAKE_QUEUE_CHANGED);
 	jdg_internal_end(&in);
 	PG_RETURN_VOID();
 }

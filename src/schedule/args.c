@@ -15,7 +15,10 @@
 
 #include "base/args.h"
 #include "base/errors.h"
+#include "base/interval.h"
+#include "schedule/args.h"
 #include "schedule/options.h"
+#include "schedule/schedule.h"
 #include "timing/timing_type.h"
 #include "timing/zone.h"
 
@@ -60,7 +63,7 @@ jdg_name_argument(FunctionCallInfo fcinfo, int n, const char *function,
 }
 
 void
-jdg_args_read(JdgScheduleArgs *a, FunctionCallInfo fcinfo)
+jdg_schedule_args_read(JdgScheduleArgs *a, FunctionCallInfo fcinfo)
 {
 	memset(a, 0, sizeof(*a));
 	a->fcinfo = fcinfo;
@@ -70,7 +73,7 @@ jdg_args_read(JdgScheduleArgs *a, FunctionCallInfo fcinfo)
 
 /* reset => names of options that go back to their defaults */
 void
-jdg_args_read_reset(JdgScheduleArgs *a, ArrayType *names)
+jdg_schedule_args_read_reset(JdgScheduleArgs *a, ArrayType *names)
 {
 	Datum	   *items;
 	bool	   *nulls;
@@ -188,7 +191,7 @@ touched(const JdgScheduleArgs *a, JdgScheduleArg arg)
  * its tasks.  What the call does not mention stays.
  */
 void
-jdg_args_apply(const JdgScheduleArgs *a, JdgSchedule *s)
+jdg_schedule_args_apply(const JdgScheduleArgs *a, JdgSchedule *s)
 {
 	FunctionCallInfo fcinfo = a->fcinfo;
 	const bool *given = a->given;
@@ -238,7 +241,7 @@ static const JdgScheduleArg task_args[] = {
 
 /* Does the call change anything about the tasks? */
 bool
-jdg_args_touch_task(const JdgScheduleArgs *a)
+jdg_schedule_args_touch_task(const JdgScheduleArgs *a)
 {
 	for (int i = 0; i < lengthof(task_args); i++)
 	{
@@ -250,7 +253,7 @@ jdg_args_touch_task(const JdgScheduleArgs *a)
 
 /* Put what the call says about the tasks over what "o" holds. */
 void
-jdg_args_options(const JdgScheduleArgs *a, JdgTaskOptions *o)
+jdg_schedule_args_options(const JdgScheduleArgs *a, JdgTaskOptions *o)
 {
 	FunctionCallInfo fcinfo = a->fcinfo;
 	const bool *given = a->given;

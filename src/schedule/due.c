@@ -19,6 +19,7 @@
 
 #include "base/clock.h"
 #include "base/spi.h"
+#include "schedule/due.h"
 #include "schedule/schedule.h"
 #include "timing/next.h"
 #include "timing/zone.h"

@@ -18,12 +18,15 @@
 #include "utils/builtins.h"
 #include "utils/syscache.h"
 
+#include "access/access.h"
 #include "base/args.h"
 #include "base/clock.h"
 #include "base/errors.h"
 #include "base/settings.h"
 #include "base/spi.h"
-#include "schedule/options.h"
+#include "schedule/args.h"
+#include "schedule/due.h"
+#include "schedule/schedule.h"
 #include "timing/zone.h"
 
 #define DEFAULT_ROWS 5
@@ -232,7 +235,7 @@ jdg_explain_schedule(PG_FUNCTION_ARGS)
 {
 	char	   *name = jdg_name_argument(fcinfo, 0, "explain_schedule", "name");
 	int			rows = PG_ARGISNULL(1) ? DEFAULT_ROWS : PG_GETARG_INT32(1);
-	Oid			owner = jdg_readable_owner(jdg_arg_text(fcinfo, 2));
+	Oid			owner = jdg_owner_to_read(jdg_arg_text(fcinfo, 2));
 	Explain		e;
 	JdgInternal in;
 

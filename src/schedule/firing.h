@@ -32,15 +32,4 @@ extern TimestampTz jdg_fire_due(JdgDb *db);
 extern void jdg_fire_startup(JdgDb *db);
 extern void jdg_fire_changed(void);
 
-/*
- * Fill in the rest of a task that jdg_schedule_task() has filled and whose
- * run_at is set, and have it looked after at commit; "enqueue" inserts it
- * too.  Also for run_now(), in any backend.  That the queue has room is the
- * caller's to see to.  Inside jdg_internal_begin().
- */
-extern void jdg_schedule_complete(const JdgSchedule *s, JdgTask *t,
-								  const JdgQueue *queue, TimestampTz now);
-extern void jdg_schedule_enqueue(const JdgSchedule *s, JdgTask *t,
-								 const JdgQueue *queue, TimestampTz now);
-
 #endif							/* JDG_SCHEDULE_FIRING_H */

@@ -29,10 +29,14 @@
 #include "postmaster/postmaster.h"
 #include "utils/syscache.h"
 
+#include "base/interval.h"
 #include "base/settings.h"
 #include "base/spi.h"
-#include "schedule/firing_private.h"
-#include "task/enqueue.h"
+#include "schedule/due.h"
+#include "schedule/firing_state.h"
+#include "schedule/misfire.h"
+#include "schedule/occurrence.h"
+#include "schedule/schedule.h"
 
 #define COUNT_LIMIT 1000000
 

@@ -11,6 +11,7 @@
 
 #include "base/module.h"
 #include "base/spi.h"
+#include "schedule/due.h"
 #include "schedule/firing.h"
 #include "schedule/schedule.h"
 #include "schedule/stat.h"

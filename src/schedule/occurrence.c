@@ -26,16 +26,19 @@
 #include "utils/hsearch.h"
 
 #include "base/errors.h"
+#include "base/interval.h"
 #include "base/locks.h"
 #include "base/settings.h"
 #include "base/spi.h"
 #include "flow/run/message.h"
 #include "queue/queue.h"
-#include "schedule/firing_private.h"
+#include "schedule/firing_state.h"
+#include "schedule/occurrence.h"
+#include "schedule/schedule.h"
 #include "task/enqueue.h"
-#include "task/insert.h"
 #include "task/retry.h"
 #include "task/settle.h"
+#include "task/wakeup.h"
 
 typedef struct Finished
 {

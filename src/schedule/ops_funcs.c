@@ -20,10 +20,15 @@
 #include "base/errors.h"
 #include "base/settings.h"
 #include "base/spi.h"
-#include "schedule/firing.h"
+#include "schedule/args.h"
+#include "schedule/due.h"
+#include "schedule/occurrence.h"
 #include "schedule/options.h"
+#include "schedule/schedule.h"
 #include "shared/wakeup.h"
-#include "task/insert.h"
+#include "task/enqueue.h"
+#include "task/prepare.h"
+#include "task/wakeup.h"
 
 PG_FUNCTION_INFO_V1(jdg_unschedule);
 PG_FUNCTION_INFO_V1(jdg_clear_schedules);
@@ -31,30 +36,6 @@ PG_FUNCTION_INFO_V1(jdg_pause_schedule);
 PG_FUNCTION_INFO_V1(jdg_resume_schedule);
 PG_FUNCTION_INFO_V1(jdg_run_now);
 PG_FUNCTION_INFO_V1(jdg_next_run);
-
-/* Load a schedule or raise NOT_FOUND.  Inside jdg_internal_begin(). */
-void
-jdg_schedule_find(Oid owner, const char *name, bool lock, JdgSchedule *s,
-				  MemoryContext mcxt)
-{
-	Assert(jdg_is_bookkeeping());
-	if (!jdg_schedule_load(owner, name, lock, s, mcxt))
-		ereport(ERROR,
-				(errcode(JDG_ERRCODE_NOT_FOUND),
-				 errmsg("schedule \"%s\" does not exist", name),
-				 errdetail("Role \"%s\" has no schedule of that name.",
-						   GetUserNameFromId(owner, false)),
-				 errhint("See the view jadugar.schedules; owner => means schedules of another role.")));
-}
-
-/* Whose schedules a call that only looks may mean. */
-Oid
-jdg_readable_owner(const char *owner_name)
-{
-	if (owner_name != NULL && jdg_is_monitor(GetUserId()))
-		return jdg_role_by_name(owner_name);
-	return jdg_owner_of_call(owner_name);
-}
 
 static void
 delete_schedule(const JdgSchedule *s)
@@ -245,7 +226,7 @@ Datum
 jdg_next_run(PG_FUNCTION_ARGS)
 {
 	char	   *name = jdg_name_argument(fcinfo, 0, "next_run", "name");
-	Oid			owner = jdg_readable_owner(jdg_arg_text(fcinfo, 1));
+	Oid			owner = jdg_owner_to_read(jdg_arg_text(fcinfo, 1));
 	JdgSchedule s;
 	JdgInternal in;
 

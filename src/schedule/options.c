@@ -19,26 +19,12 @@
 #include "base/settings.h"
 #include "base/spi.h"
 #include "handler/command.h"
+#include "schedule/due.h"
 #include "schedule/options.h"
+#include "schedule/schedule.h"
 #include "task/retry.h"
 #include "timing/compare.h"
 #include "timing/timing_type.h"
-
-static const char *
-transaction_word(char mode)
-{
-	switch (mode)
-	{
-		case JDG_XACT_REPEATABLE:
-			return "repeatable read";
-		case JDG_XACT_SERIALIZABLE:
-			return "serializable";
-		case JDG_XACT_STANDALONE:
-			return "standalone";
-		default:
-			return "read committed";
-	}
-}
 
 /*
  * The options that would make the tasks of a schedule as they are.  Outside
@@ -65,7 +51,7 @@ jdg_options_of_schedule(const JdgSchedule *s, JdgTaskOptions *o)
 	o->priority = s->priority;
 	o->timeout = s->timeout;
 	o->retry = s->retry;
-	o->transaction = transaction_word(s->transaction);
+	o->transaction = jdg_xact_word(s->transaction);
 	o->has_isolate = true;
 	o->isolate = s->isolate;
 	o->settings = s->settings;

@@ -21,8 +21,12 @@
 #include "utils/array.h"
 
 #include "base/spi.h"
-#include "schedule/firing_private.h"
-#include "task/enqueue.h"
+#include "schedule/firing_state.h"
+#include "schedule/misfire.h"
+#include "schedule/occurrence.h"
+#include "schedule/plain.h"
+#include "schedule/schedule.h"
+#include "task/wakeup.h"
 
 /* queues of the schedules at hand */
 #define QUEUES_KEPT 8

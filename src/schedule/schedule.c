@@ -13,11 +13,13 @@
 #include "postgres.h"
 
 #include "catalog/pg_type.h"
+#include "miscadmin.h"
 #include "utils/builtins.h"
 
 #include "base/errors.h"
 #include "base/spi.h"
 #include "schedule/schedule.h"
+#include "schedule/zones.h"
 #include "task/history.h"
 #include "timing/timing_type.h"
 
@@ -141,6 +143,21 @@ jdg_schedule_load(Oid owner, const char *name, bool lock, JdgSchedule *s,
 		return false;
 	jdg_schedule_from_row(0, s, mcxt);
 	return true;
+}
+
+/* See schedule.h. */
+void
+jdg_schedule_find(Oid owner, const char *name, bool lock, JdgSchedule *s,
+				  MemoryContext mcxt)
+{
+	Assert(jdg_is_bookkeeping());
+	if (!jdg_schedule_load(owner, name, lock, s, mcxt))
+		ereport(ERROR,
+				(errcode(JDG_ERRCODE_NOT_FOUND),
+				 errmsg("schedule \"%s\" does not exist", name),
+				 errdetail("Role \"%s\" has no schedule of that name.",
+						   GetUserNameFromId(owner, false)),
+				 errhint("See the view jadugar.schedules; owner => means schedules of another role.")));
 }
 
 /* what insert and update have in common: $1 to $34 */

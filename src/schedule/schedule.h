@@ -100,25 +100,9 @@ extern bool jdg_schedule_load(Oid owner, const char *name, bool lock,
 extern int64 jdg_schedule_insert(const JdgSchedule *s);
 extern void jdg_schedule_update(const JdgSchedule *s);
 
-/*
- * When, from memory alone.  An occurrence lies between starts_at and
- * ends_at, both included; an interval with a starts_at occurs first at
- * starts_at itself.
- */
-extern bool jdg_schedule_next(const JdgSchedule *s, TimestampTz after,
-							  TimestampTz *next);
-extern int64 jdg_schedule_due(const JdgSchedule *s, TimestampTz until,
-							  int64 limit, TimestampTz *last);
-extern bool jdg_schedule_clocked(const JdgSchedule *s);
-extern bool jdg_schedule_ended(const JdgSchedule *s);
-
-/*
- * A hash of a zone's rules around an instant that stays the same for years,
- * so that it can be compared.  When that instant moves on, next instants are
- * computed anew for nothing.  jdg_zone_note() keeps it in jadugar.zone.
- */
-extern int64 jdg_zone_rules(const char *zone, TimestampTz now);
-extern void jdg_zone_note(const char *zone);
+/* the same as jdg_schedule_load(), or NOT_FOUND */
+extern void jdg_schedule_find(Oid owner, const char *name, bool lock,
+							  JdgSchedule *s, MemoryContext mcxt);
 
 /* the fields of a task that come from its schedule; the rest unset */
 extern void jdg_schedule_task(const JdgSchedule *s, JdgTask *task);
@@ -131,18 +115,5 @@ extern void jdg_schedule_task(const JdgSchedule *s, JdgTask *task);
 extern void jdg_schedule_record_missed(const JdgSchedule *s, int64 n,
 									   TimestampTz first, TimestampTz last,
 									   const char *reason, TimestampTz now);
-
-/*
- * Record all that is due up to now as missed and move s->next_run_at past
- * it.  Changes the struct (next_run_at, missed), not the row.
- */
-extern void jdg_schedule_catch_up(JdgSchedule *s, const char *reason,
-								  TimestampTz now);
-
-/*
- * The same for every schedule that could fire, rows included: what lies in
- * the past does not run.  Inside jdg_internal_begin().
- */
-extern void jdg_schedule_skip_missed(const char *reason);
 
 #endif							/* JDG_SCHEDULE_SCHEDULE_H */

@@ -19,8 +19,13 @@
 #include "base/clock.h"
 #include "base/errors.h"
 #include "base/spi.h"
+#include "schedule/args.h"
+#include "schedule/due.h"
 #include "schedule/options.h"
+#include "schedule/schedule.h"
 #include "shared/wakeup.h"
+#include "task/prepare.h"
+#include "task/wakeup.h"
 #include "timing/timing_type.h"
 #include "timing/zone.h"
 
@@ -108,7 +113,7 @@ jdg_schedule(PG_FUNCTION_ARGS)
 	int64		id;
 
 	memset(&s, 0, sizeof(s));
-	jdg_args_read(&args, fcinfo);
+	jdg_schedule_args_read(&args, fcinfo);
 	s.name = jdg_name_argument(fcinfo, JDG_ARG_NAME, "schedule", "name");
 	require_argument(fcinfo, JDG_ARG_TIMING, "schedule", "timing");
 	require_argument(fcinfo, JDG_ARG_COMMAND, "schedule", "command");
@@ -120,9 +125,9 @@ jdg_schedule(PG_FUNCTION_ARGS)
 	s.next_run_at = s.last_fired_at = s.last_startup = DT_NOBEGIN;
 	s.enabled = true;
 	s.created_at = s.updated_at = now;
-	jdg_args_apply(&args, &s);
+	jdg_schedule_args_apply(&args, &s);
 	memset(&options, 0, sizeof(options));
-	jdg_args_options(&args, &options);
+	jdg_schedule_args_options(&args, &options);
 	jdg_prepare_schedule(&options, &s);
 
 	jdg_internal_begin(&in);
@@ -166,9 +171,9 @@ jdg_alter_schedule(PG_FUNCTION_ARGS)
 	char	   *owner_name = jdg_arg_text(fcinfo, JDG_ARG_OWNER);
 	Oid			owner = jdg_owner_of_call(owner_name);
 
-	jdg_args_read(&args, fcinfo);
+	jdg_schedule_args_read(&args, fcinfo);
 	if (!PG_ARGISNULL(JDG_ARG_RESET))
-		jdg_args_read_reset(&args, PG_GETARG_ARRAYTYPE_P(JDG_ARG_RESET));
+		jdg_schedule_args_read_reset(&args, PG_GETARG_ARRAYTYPE_P(JDG_ARG_RESET));
 	if (!PG_ARGISNULL(JDG_ARG_NEW_NAME))
 		new_name = jdg_name_argument(fcinfo, JDG_ARG_NEW_NAME,
 									 "alter_schedule", "new_name");
@@ -178,13 +183,13 @@ jdg_alter_schedule(PG_FUNCTION_ARGS)
 	jdg_internal_end(&in);
 
 	s = old;
-	jdg_args_apply(&args, &s);
-	if (jdg_args_touch_task(&args))
+	jdg_schedule_args_apply(&args, &s);
+	if (jdg_schedule_args_touch_task(&args))
 	{
 		/* what runs as somebody is for those who may give work to him */
 		jdg_resolve_owner(owner_name);
 		jdg_options_of_schedule(&s, &options);
-		jdg_args_options(&args, &options);
+		jdg_schedule_args_options(&args, &options);
 		jdg_prepare_schedule(&options, &s);
 	}
 

@@ -32,7 +32,12 @@
 
 #include "base/fault.h"
 #include "base/spi.h"
-#include "schedule/firing_private.h"
+#include "schedule/due.h"
+#include "schedule/firing_state.h"
+#include "schedule/firing_xact.h"
+#include "schedule/schedule.h"
+#include "schedule/startup.h"
+#include "schedule/zones.h"
 #include "timing/zone.h"
 
 /* One transaction.  Returns how many have been dealt with. */

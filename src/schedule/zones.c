@@ -17,7 +17,7 @@
 
 #include "base/clock.h"
 #include "base/spi.h"
-#include "schedule/schedule.h"
+#include "schedule/zones.h"
 #include "timing/zone.h"
 
 #define RULES_PERIOD (INT64CONST(5) * 366 * USECS_PER_DAY)

@@ -22,7 +22,7 @@
 #include "shared/pool.h"
 #include "shared/shmem.h"
 #include "shared/wakeup.h"
-#include "task/enqueue.h"
+#include "task/wakeup.h"
 
 /* Whose pool: the caller's, or that of a role it may manage. */
 static Oid

@@ -29,6 +29,7 @@
 #include "utils/memutils.h"
 #include "utils/timestamp.h"
 
+#include "base/args.h"
 #include "base/clock.h"
 #include "base/compat.h"
 #include "base/errors.h"
@@ -38,7 +39,6 @@
 #include "shared/shmem.h"
 #include "shared/slot.h"
 #include "task/log.h"
-#include "task/read_funcs.h"
 
 /* of longer ones the instant might be out of range */
 #define MAX_SNOOZE_DAYS 1e7

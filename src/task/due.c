@@ -18,7 +18,7 @@
 #include "shared/marks.h"
 #include "shared/work.h"
 #include "task/due.h"
-#include "task/enqueue.h"
+#include "task/wakeup.h"
 
 #define BATCH 1000
 

@@ -29,9 +29,9 @@
 #include "shared/database.h"
 #include "shared/shmem.h"
 #include "task/enqueue.h"
-#include "task/insert.h"
 #include "task/locktask.h"
 #include "task/settle.h"
+#include "task/wakeup.h"
 
 /* looks for tasks to drop before a queue counts as full, one each ms */
 #define DROP_TRIES 50
@@ -221,14 +221,6 @@ jdg_task_place(JdgTask *t, const int64 *parents, int nparents, Oid role)
 		t->state = JDG_STATE_DEPENDENCY;
 	else
 		t->state = jdg_state_without_dependencies(t);
-}
-
-char
-jdg_state_without_dependencies(const JdgTask *t)
-{
-	if (t->run_at > jdg_now())
-		return JDG_STATE_SCHEDULED;
-	return t->concurrency_key ? JDG_STATE_KEY : JDG_STATE_READY;
 }
 
 /*

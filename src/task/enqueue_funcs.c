@@ -22,13 +22,15 @@
 #include "base/args.h"
 #include "base/clock.h"
 #include "base/errors.h"
+#include "base/interval.h"
 #include "base/settings.h"
 #include "base/spi.h"
 #include "shared/shmem.h"
 #include "task/enqueue.h"
-#include "task/insert.h"
 #include "task/locktask.h"
+#include "task/prepare.h"
 #include "task/resolve.h"
+#include "task/wakeup.h"
 
 #define MAX_DEPENDENCIES 10000
 

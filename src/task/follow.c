@@ -11,8 +11,8 @@
 
 #include "utils/memutils.h"
 
-#include "task/enqueue.h"
 #include "task/follow.h"
+#include "task/wakeup.h"
 
 static char *
 copy_text(const JdgFollow *follow, const char *s)

@@ -24,8 +24,8 @@
 #include "base/spi.h"
 #include "shared/shmem.h"
 #include "shared/slot.h"
-#include "task/enqueue.h"
 #include "task/locktask.h"
+#include "task/wakeup.h"
 
 /* between two looks at a row whose holder is just coming or going, in ms */
 #define RETRY_DELAY 1L
@@ -120,7 +120,8 @@ jdg_task_missing(int64 task_id)
 	ereport(ERROR,
 			(errcode(JDG_ERRCODE_TASK_NOT_FOUND),
 			 errmsg("task %lld does not exist", (long long) task_id),
-			 errhint("It may belong to somebody else, or its history is no longer kept.")));
+			 errdetail("No task with this ID that you may see is unfinished or kept in the history."),
+			 errhint("Check the ID. jadugar.history_retention limits how long finished tasks are kept.")));
 	pg_unreachable();
 }
 

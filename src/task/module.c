@@ -16,9 +16,9 @@
 #include "task/charge.h"
 #include "task/count.h"
 #include "task/due.h"
-#include "task/enqueue.h"
 #include "task/upkeep.h"
 #include "task/waiting.h"
+#include "task/wakeup.h"
 
 static JdgQuery remap[] = {
 	{"UPDATE jadugar.task t SET owner = m.n FROM unnest($1, $2) m(o, n) "

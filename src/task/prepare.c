@@ -19,70 +19,17 @@
 #include "utils/memutils.h"
 #include "utils/resowner.h"
 
+#include "base/args.h"
 #include "base/clock.h"
 #include "base/compat.h"
 #include "base/errors.h"
+#include "base/interval.h"
 #include "base/settings.h"
 #include "base/spi.h"
 #include "handler/command.h"
-#include "task/enqueue.h"
+#include "handler/parse.h"
+#include "task/prepare.h"
 #include "task/retry.h"
-
-#define MAX_KEY_LEN 1024
-#define MAX_DAYS INT64CONST(10000000)
-
-static void
-check_length(const char *what, const char *s)
-{
-	if (s == NULL)
-		return;
-	if (s[0] == '\0' || strlen(s) > MAX_KEY_LEN)
-		ereport(ERROR,
-				(errcode(JDG_ERRCODE_VALIDATION_ERROR),
-				 errmsg("%s must have from 1 to %d bytes", what, MAX_KEY_LEN),
-				 errdetail("The value has %zu bytes.", strlen(s))));
-}
-
-/*
- * An interval given as "what" must be finite and more than zero (or, with
- * zero_ok, not less).  Returns it.
- */
-const Interval *
-jdg_check_interval(const char *what, const Interval *iv, bool zero_ok)
-{
-	int64		days = (int64) iv->month * 30 + iv->day;
-	bool		bad;
-	bool		huge;
-
-	/* so that instants can be computed from it without overflow */
-	bad = huge = iv->month == INT_MAX || iv->month == INT_MIN ||
-		days < -MAX_DAYS || days > MAX_DAYS ||
-		iv->time > MAX_DAYS * USECS_PER_DAY ||
-		iv->time < -MAX_DAYS * USECS_PER_DAY;
-	if (!huge)
-	{
-		int64		us = days * USECS_PER_DAY + iv->time;
-
-		bad = us < 0 || (us == 0 && !zero_ok);
-	}
-	if (bad)
-		ereport(ERROR,
-				(errcode(JDG_ERRCODE_VALIDATION_ERROR),
-				 errmsg("%s must be a finite interval %s", what,
-						zero_ok ? "of zero or more" : "greater than zero"),
-				 errdetail("The value is \"%s\".",
-						   DatumGetCString(DirectFunctionCall1(interval_out, IntervalPGetDatum(iv)))),
-				 huge ? errhint("At most %lld days are possible.",
-								(long long) MAX_DAYS) : 0));
-	return iv;
-}
-
-/* Length of an interval in microseconds, months taken as 30 days. */
-int64
-jdg_interval_us(const Interval *iv)
-{
-	return ((int64) iv->month * 30 + iv->day) * USECS_PER_DAY + iv->time;
-}
 
 /*
  * settings => {"name": "value", ...}: try them as the user, so that the
@@ -134,10 +81,7 @@ check_settings(Jsonb *settings)
 			 edata->hint ? errhint("%s", edata->hint) : 0));
 }
 
-/*
- * Apply settings for a task, as the current user: until the caller's GUC nest
- * level ends, or (session) as SET would, past the transaction's commit.
- */
+/* See prepare.h. */
 void
 jdg_apply_settings(Jsonb *settings, bool session)
 {
@@ -176,26 +120,6 @@ jdg_apply_settings(Jsonb *settings, bool session)
 								 session ? GUC_ACTION_SET : GUC_ACTION_SAVE,
 								 true, ERROR, false);
 	}
-}
-
-/* transaction => as text, to what task.transaction holds */
-char
-jdg_transaction_mode(const char *s)
-{
-	if (pg_strcasecmp(s, "default") == 0 ||
-		pg_strcasecmp(s, "read committed") == 0)
-		return JDG_XACT_COMMITTED;
-	if (pg_strcasecmp(s, "repeatable read") == 0)
-		return JDG_XACT_REPEATABLE;
-	if (pg_strcasecmp(s, "serializable") == 0)
-		return JDG_XACT_SERIALIZABLE;
-	if (pg_strcasecmp(s, "standalone") == 0)
-		return JDG_XACT_STANDALONE;
-	ereport(ERROR,
-			(errcode(JDG_ERRCODE_VALIDATION_ERROR),
-			 errmsg("unknown transaction mode \"%s\"", s),
-			 errhint("Use 'read committed', 'repeatable read', 'serializable' or 'standalone'.")));
-	return JDG_XACT_COMMITTED;	/* keep compiler quiet */
 }
 
 static void
@@ -257,7 +181,7 @@ classify(const char *text, char *kind, bool *standalone, ErrorData **error)
 }
 
 /*
- * See enqueue.h.  The order matters: cheap checks of form first, then the
+ * See prepare.h.  The order matters: cheap checks of form first, then the
  * command, then what may run user code.
  */
 void
@@ -271,9 +195,9 @@ jdg_task_prepare(const JdgTaskOptions *o, Oid owner, int32 default_attempts,
 	JdgHandler *h = NULL;
 
 	Assert(!jdg_is_bookkeeping());
-	check_length("concurrency_key", o->concurrency_key);
-	check_length("tenant", o->tenant);
-	check_length("trace", o->trace);
+	jdg_check_key("concurrency_key", o->concurrency_key);
+	jdg_check_key("tenant", o->tenant);
+	jdg_check_key("trace", o->trace);
 	if (o->timeout)
 		jdg_check_interval("timeout", o->timeout, false);
 	if (o->retry)
@@ -312,7 +236,7 @@ jdg_task_prepare(const JdgTaskOptions *o, Oid owner, int32 default_attempts,
 	t->bounded = queue->max_depth > 0;
 	t->priority = o->has_priority ? o->priority :
 		(h && h->has_priority ? h->priority : 0);
-	t->transaction = o->transaction ? jdg_transaction_mode(o->transaction) :
+	t->transaction = o->transaction ? jdg_xact_mode(o->transaction) :
 		(h && h->transaction ? h->transaction : JDG_XACT_COMMITTED);
 	if (standalone)
 		t->transaction = JDG_XACT_STANDALONE;

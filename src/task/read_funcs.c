@@ -16,41 +16,13 @@
 #include "utils/builtins.h"
 #include "utils/timestamp.h"
 
+#include "base/args.h"
 #include "base/errors.h"
-#include "task/read_funcs.h"
+#include "task/locktask.h"
 
 PG_FUNCTION_INFO_V1(jdg_v_found);
 PG_FUNCTION_INFO_V1(jdg_v_result);
 PG_FUNCTION_INFO_V1(jdg_v_limit);
-
-void
-jdg_null_argument(const char *argument, const char *function)
-{
-	ereport(ERROR,
-			(errcode(JDG_ERRCODE_VALIDATION_ERROR),
-			 errmsg("argument \"%s\" of jadugar.%s() must not be null",
-					argument, function)));
-}
-
-void
-jdg_task_not_found(int64 task_id)
-{
-	ereport(ERROR,
-			(errcode(JDG_ERRCODE_TASK_NOT_FOUND),
-			 errmsg("task %lld does not exist", (long long) task_id),
-			 errdetail("No task of that id that you may see is unfinished or kept in the history."),
-			 errhint("Check the id; jadugar.history_retention bounds how long finished tasks are kept.")));
-}
-
-void
-jdg_flow_run_not_found(int64 run_id)
-{
-	ereport(ERROR,
-			(errcode(JDG_ERRCODE_NOT_FOUND),
-			 errmsg("flow run %lld does not exist", (long long) run_id),
-			 errdetail("No run of that id that you may see is unfinished or kept."),
-			 errhint("Check the id; jadugar.history_retention bounds how long finished runs are kept.")));
-}
 
 /* _v_found(task_id, task): the task, unless there is none */
 Datum
@@ -59,7 +31,7 @@ jdg_v_found(PG_FUNCTION_ARGS)
 	if (PG_ARGISNULL(0))
 		jdg_null_argument("task_id", "get_task");
 	if (PG_ARGISNULL(1))
-		jdg_task_not_found(PG_GETARG_INT64(0));
+		jdg_task_missing(PG_GETARG_INT64(0));
 	PG_RETURN_DATUM(PG_GETARG_DATUM(1));
 }
 
@@ -74,7 +46,7 @@ jdg_v_result(PG_FUNCTION_ARGS)
 	if (PG_ARGISNULL(0))
 		jdg_null_argument("task_id", "result");
 	if (PG_ARGISNULL(1))
-		jdg_task_not_found(PG_GETARG_INT64(0));
+		jdg_task_missing(PG_GETARG_INT64(0));
 	task = PG_GETARG_HEAPTUPLEHEADER(1);
 	(void) GetAttributeByName(task, "finished_at", &isnull);
 	if (isnull)

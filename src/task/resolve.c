@@ -46,10 +46,8 @@
 #include "base/fault.h"
 #include "base/spi.h"
 #include "shared/wakeup.h"
-#include "task/enqueue.h"
-#include "task/insert.h"
 #include "task/resolve.h"
-#include "task/settle.h"
+#include "task/wakeup.h"
 
 /* Put a locked task into another state; wake-ups at commit. */
 void
@@ -314,7 +312,7 @@ is_running(int64 id, const int64 *running, int n)
 }
 
 /* see the header of this file, path 2 */
-static bool
+static JdgWaiting
 resolve_dependent(JdgTask *t, const int64 *running, int nrunning)
 {
 	static JdgQuery q = {
@@ -349,17 +347,15 @@ resolve_dependent(JdgTask *t, const int64 *running, int nrunning)
 	for (int64 i = 0; i < ngone; i++)
 	{
 		if (!parent_ended(t, gone[i], success[i]))
-		{
-			jdg_settle_cancel(t, "dependency");
-			return false;
-		}
+			return JDG_WAITING_CANCEL;
 	}
 	if (!jdg_has_dependencies(t->task_id))
 		dependencies_satisfied(t);
-	return again;
+	return again ? JDG_WAITING_WATCH : JDG_WAITING_DONE;
 }
 
-static bool
+/* The same for a task that waits for its concurrency key. */
+static JdgWaiting
 resolve_keyed(JdgTask *t, const int64 *running, int nrunning)
 {
 	static JdgQuery q = {
@@ -375,28 +371,28 @@ resolve_keyed(JdgTask *t, const int64 *running, int nrunning)
 	for (int64 i = 0; i < active; i++)
 	{
 		if (is_running(jdg_col_int64(i, 1, 0), running, nrunning))
-			return true;
+			return JDG_WAITING_WATCH;
 	}
 	limit = key_limit(t->owner, t->concurrency_key);
 	if (active < limit)
 		promote_key(t->owner, t->concurrency_key, limit - (int) active);
-	return false;
+	return JDG_WAITING_DONE;
 }
 
-bool
-jdg_resolve_waiting(int64 task_id, const int64 *running, int nrunning)
+JdgWaiting
+jdg_resolve_waiting(int64 task_id, const int64 *running, int nrunning,
+					JdgTask *t)
 {
-	JdgTask		t;
-
 	Assert(jdg_is_bookkeeping());
-	if (!jdg_task_load(task_id, true, &t, CurrentMemoryContext))
+	if (!jdg_task_load(task_id, true, t, CurrentMemoryContext))
 	{
-		/* gone, or locked by somebody who may be about to change it */
-		return jdg_task_load(task_id, false, &t, CurrentMemoryContext);
+		/* gone, or locked by a session that may be about to change it */
+		return jdg_task_load(task_id, false, t, CurrentMemoryContext) ?
+			JDG_WAITING_WATCH : JDG_WAITING_DONE;
 	}
-	if (t.state == JDG_STATE_DEPENDENCY)
-		return resolve_dependent(&t, running, nrunning);
-	if (t.state == JDG_STATE_KEY)
-		return resolve_keyed(&t, running, nrunning);
-	return false;
+	if (t->state == JDG_STATE_DEPENDENCY)
+		return resolve_dependent(t, running, nrunning);
+	if (t->state == JDG_STATE_KEY)
+		return resolve_keyed(t, running, nrunning);
+	return JDG_WAITING_DONE;
 }

@@ -33,12 +33,20 @@ extern void jdg_resolve_key(Oid owner, const char *key);
 /* the same from a session, for a task that stays and waits for something */
 extern void jdg_key_place_given_up(const JdgTask *t);
 
+/* what the look at a waiting task has shown */
+typedef enum JdgWaiting
+{
+	JDG_WAITING_DONE,			/* nothing is left to do */
+	JDG_WAITING_WATCH,			/* look again after a worker's next commit */
+	JDG_WAITING_CANCEL			/* to be cancelled: its dependency failed */
+} JdgWaiting;
+
 /*
- * For the scheduler: look at one waiting task.  "running" are the ids held
- * by workers, read before this transaction's snapshot.  True: look again
- * after the next commit of a worker.
+ * For the scheduler: look at one waiting task, which is read into "task".
+ * "running" are the ids held by workers, read before this transaction's
+ * snapshot.
  */
-extern bool jdg_resolve_waiting(int64 task_id, const int64 *running,
-								int nrunning);
+extern JdgWaiting jdg_resolve_waiting(int64 task_id, const int64 *running,
+									  int nrunning, JdgTask *task);
 
 #endif							/* JDG_TASK_RESOLVE_H */

@@ -17,7 +17,7 @@
 
 #include "base/args.h"
 #include "base/errors.h"
-#include "task/enqueue.h"
+#include "base/interval.h"
 #include "task/retry.h"
 
 PG_FUNCTION_INFO_V1(jdg_retry_policy);

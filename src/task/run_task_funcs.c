@@ -27,9 +27,11 @@
 #include "base/json.h"
 #include "base/settings.h"
 #include "base/spi.h"
+#include "exec/c.h"
 #include "exec/exec.h"
+#include "exec/sql.h"
 #include "shared/shmem.h"
-#include "task/enqueue.h"
+#include "task/prepare.h"
 
 typedef struct Ending
 {

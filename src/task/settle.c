@@ -41,10 +41,10 @@
 #include "shared/wakeup.h"
 #include "task/count.h"
 #include "task/decide.h"
-#include "task/enqueue.h"
 #include "task/history.h"
 #include "task/resolve.h"
 #include "task/settle.h"
+#include "task/wakeup.h"
 
 /* What retry_task() needs besides the columns of the history. */
 static Jsonb *

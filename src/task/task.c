@@ -14,6 +14,7 @@
 #include "commands/sequence.h"
 #include "utils/builtins.h"
 
+#include "base/clock.h"
 #include "base/rows.h"
 #include "base/spi.h"
 #include "task/task.h"
@@ -184,4 +185,12 @@ jdg_task_load(int64 task_id, bool lock, JdgTask *task, MemoryContext mcxt)
 		return false;
 	jdg_task_from_row(0, task, mcxt);
 	return true;
+}
+
+char
+jdg_state_without_dependencies(const JdgTask *t)
+{
+	if (t->run_at > jdg_now())
+		return JDG_STATE_SCHEDULED;
+	return t->concurrency_key ? JDG_STATE_KEY : JDG_STATE_READY;
 }

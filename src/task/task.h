@@ -12,6 +12,8 @@
 #include "utils/jsonb.h"
 #include "utils/timestamp.h"
 
+#include "base/xactmode.h"
+
 /* task.state */
 #define JDG_STATE_READY			'r'
 #define JDG_STATE_SCHEDULED		's'
@@ -19,12 +21,6 @@
 #define JDG_STATE_KEY			'k'
 #define JDG_STATE_PAUSED		'p'
 #define JDG_STATE_STANDALONE	'x' /* under way, outside a transaction */
-
-/* task.transaction */
-#define JDG_XACT_COMMITTED		'c'
-#define JDG_XACT_REPEATABLE		'r'
-#define JDG_XACT_SERIALIZABLE	's'
-#define JDG_XACT_STANDALONE		'x'
 
 /* history.status */
 #define JDG_STATUS_COMPLETED	'c'
@@ -40,8 +36,6 @@
 #define JDG_DATA_MAPPED			'm' /* its payload, filled in from that */
 #define JDG_DATA_UNDO			'r' /* the result that it is to undo */
 #define JDG_DATA_UNDO_MAPPED	's' /* its payload, filled in from both */
-
-#define JDG_DEFAULT_QUEUE		1
 
 /*
  * A task.  Pointers are NULL where the column is; strings and varlenas live
@@ -119,6 +113,9 @@ extern JdgTaskWriter *jdg_task_writer_begin(void);
 extern void jdg_task_writer_put(JdgTaskWriter *writer, const JdgTask *task);
 extern void jdg_task_writer_end(JdgTaskWriter *writer);
 extern void jdg_task_insert(const JdgTask *task);
+
+/* the state of a task that waits for no other, from its run_at and its key */
+extern char jdg_state_without_dependencies(const JdgTask *t);
 
 extern void jdg_task_from_row(uint64 row, JdgTask *task, MemoryContext mcxt);
 extern bool jdg_task_load(int64 task_id, bool lock, JdgTask *task,

@@ -23,6 +23,7 @@
 #include "base/args.h"
 #include "base/clock.h"
 #include "base/errors.h"
+#include "base/interval.h"
 #include "base/settings.h"
 #include "base/spi.h"
 #include "flow/run/prune.h"
@@ -33,11 +34,11 @@
 #include "shared/slot.h"
 #include "shared/wakeup.h"
 #include "task/enqueue.h"
-#include "task/insert.h"
 #include "task/locktask.h"
 #include "task/resolve.h"
 #include "task/retry.h"
 #include "task/settle.h"
+#include "task/wakeup.h"
 
 /* a thousand years, in microseconds */
 #define NOTHING_IS_OLDER (INT64CONST(365250) * USECS_PER_DAY)

@@ -30,6 +30,7 @@
 #include "utils/timestamp.h"
 
 #include "access/access.h"
+#include "base/args.h"
 #include "base/clock.h"
 #include "base/compat.h"
 #include "base/errors.h"
@@ -38,7 +39,7 @@
 #include "shared/database.h"
 #include "shared/shmem.h"
 #include "task/history.h"
-#include "task/read_funcs.h"
+#include "task/locktask.h"
 
 #define LOOK_AGAIN_MS 5000
 
@@ -219,7 +220,7 @@ jdg_v_waited(PG_FUNCTION_ARGS)
 	if (PG_ARGISNULL(1))
 	{
 		if (PG_ARGISNULL(0) || PG_GETARG_INT64(0) != waited_for)
-			jdg_task_not_found(PG_ARGISNULL(0) ? 0 : PG_GETARG_INT64(0));
+			jdg_task_missing(PG_ARGISNULL(0) ? 0 : PG_GETARG_INT64(0));
 		PG_RETURN_NULL();
 	}
 	PG_RETURN_DATUM(PG_GETARG_DATUM(1));

@@ -20,6 +20,7 @@
 #include "shared/slot.h"
 #include "shared/work.h"
 #include "task/resolve.h"
+#include "task/settle.h"
 #include "task/waiting.h"
 
 #define BATCH 1000
@@ -64,11 +65,21 @@ resolve_ids(const int64 *ids, int n)
 	{
 		int			nrunning;
 		int64	   *running = running_ids(&nrunning);
+		JdgTask		task;
 
 		/* the slots were read first: see resolve.c */
 		jdg_work_begin();
-		if (jdg_resolve_waiting(ids[i], running, nrunning))
-			watch(ids[i]);
+		switch (jdg_resolve_waiting(ids[i], running, nrunning, &task))
+		{
+			case JDG_WAITING_DONE:
+				break;
+			case JDG_WAITING_WATCH:
+				watch(ids[i]);
+				break;
+			case JDG_WAITING_CANCEL:
+				jdg_settle_cancel(&task, "dependency");
+				break;
+		}
 		JDG_FAULT("resolve-before-commit");
 		jdg_work_end();
 	}

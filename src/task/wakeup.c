@@ -25,10 +25,9 @@
 #include "shared/database.h"
 #include "shared/launcher_state.h"
 #include "shared/marks.h"
-#include "shared/marks.h"
 #include "shared/pool.h"
 #include "shared/wakeup.h"
-#include "task/enqueue.h"
+#include "task/wakeup.h"
 
 #define MAX_OWNERS 16
 #define MAX_PUBLISHED 16

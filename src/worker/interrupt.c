@@ -34,9 +34,9 @@
 
 #include "base/clock.h"
 #include "base/fault.h"
+#include "base/interval.h"
 #include "base/settings.h"
 #include "shared/suspect.h"
-#include "task/enqueue.h"
 #include "worker/worker.h"
 
 static volatile sig_atomic_t in_user_code = false;

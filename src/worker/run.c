@@ -28,9 +28,11 @@
 #include "base/json.h"
 #include "base/module.h"
 #include "base/spi.h"
+#include "exec/c.h"
 #include "exec/exec.h"
+#include "exec/sql.h"
 #include "shared/suspect.h"
-#include "task/enqueue.h"
+#include "task/prepare.h"
 #include "worker/worker.h"
 
 static JdgCurrentTask current;

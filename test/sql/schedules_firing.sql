@@ -108,7 +108,7 @@ SELECT jadugar.resume_schedule('rests');
 SELECT jadugar.alter_schedule('rests', enabled => false);
 CALL shift('rests', '1.5 hours');
 SELECT jadugar.alter_schedule('rests', enabled => true);
-SELECT status, reason, occurrences, missed FROM past WHERE schedule = 'rests';
+SELECT status, reason, occurrences, missed FROM past WHERE schedule = 'rests' ORDER BY reason DESC;
 
 -- Overlap: an older task is unfinished. Its queue lets it wait.
 SELECT jadugar.create_queue('fir_held') > 0 AS made;

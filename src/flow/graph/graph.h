@@ -19,7 +19,7 @@
 #include "utils/jsonb.h"
 #include "utils/timestamp.h"
 
-#include "task/enqueue.h"
+#include "task/prepare.h"
 
 /* steps and waits; containers are counted apart, to the same number */
 #define JDG_FLOW_MAX_STEPS	10000

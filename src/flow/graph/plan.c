@@ -30,7 +30,7 @@
 #include "base/spi.h"
 #include "flow/graph/plan.h"
 #include "flow/graph/template.h"
-#include "task/enqueue.h"
+#include "task/prepare.h"
 
 #define MAX_PLANS		256
 #define MAX_PLAN_NODES	100000	/* in all of them */

@@ -35,7 +35,7 @@ check_task_options(JdgFlowNode *node)
 	if (node->retry)
 		jdg_retry_check(node->retry);
 	if (node->transaction)
-		(void) jdg_transaction_mode(node->transaction);
+		(void) jdg_xact_mode(node->transaction);
 	error_context_stack = callback.previous;
 }
 

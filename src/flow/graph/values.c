@@ -15,10 +15,11 @@
 #include "utils/builtins.h"
 #include "utils/numeric.h"
 
+#include "base/args.h"
 #include "base/compat.h"
 #include "base/errors.h"
+#include "base/interval.h"
 #include "flow/graph/private.h"
-#include "handler/command.h"
 
 #define BIT(key)	(UINT64CONST(1) << JDG_KEY_##key)
 #define ANY_FORM	((UINT64CONST(1) << JDG_KEY_FORMS) - 1)

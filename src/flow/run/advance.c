@@ -36,9 +36,9 @@
 #include "flow/run/message.h"
 #include "flow/run/run.h"
 #include "shared/wakeup.h"
-#include "task/enqueue.h"
 #include "task/locktask.h"
 #include "task/settle.h"
+#include "task/wakeup.h"
 
 /* a pass is under way: tasks that it settles itself are its own affair */
 static bool advancing = false;

@@ -16,7 +16,6 @@
 #include "base/json.h"
 #include "flow/run/message.h"
 #include "flow/run/run.h"
-#include "task/enqueue.h"
 
 static char *
 who_refused(Jsonb *verdict)

@@ -21,9 +21,8 @@
 #include "flow/run/run.h"
 #include "queue/queue.h"
 #include "shared/wakeup.h"
-#include "task/enqueue.h"
 #include "task/follow.h"
-#include "task/insert.h"
+#include "task/wakeup.h"
 
 static TimestampTz
 after_interval(TimestampTz t, const Interval *iv)

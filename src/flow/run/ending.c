@@ -17,7 +17,7 @@
 #include "base/json.h"
 #include "flow/run/message.h"
 #include "flow/run/run.h"
-#include "task/enqueue.h"
+#include "task/wakeup.h"
 
 /*
  * The run will not complete.  "ending" is the status it ends with where there

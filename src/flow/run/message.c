@@ -14,13 +14,13 @@
 #include "catalog/pg_type.h"
 #include "utils/builtins.h"
 
-#include "access/access.h"
+#include "access/owner.h"
 #include "base/clock.h"
 #include "base/fault.h"
 #include "base/spi.h"
 #include "flow/run/message.h"
 #include "shared/wakeup.h"
-#include "task/enqueue.h"
+#include "task/wakeup.h"
 
 void
 jdg_flow_message_as(char kind, int64 run_id, int64 step_id, const char *name,

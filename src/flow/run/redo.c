@@ -19,7 +19,6 @@
 #include "base/spi.h"
 #include "flow/run/message.h"
 #include "flow/run/redo.h"
-#include "task/enqueue.h"
 #include "task/resolve.h"
 
 /*

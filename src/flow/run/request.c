@@ -20,7 +20,6 @@
 #include "flow/run/redo.h"
 #include "flow/run/run.h"
 #include "shared/slot.h"
-#include "task/insert.h"
 #include "task/resolve.h"
 
 /* A signal: an open wait takes the oldest one; without a wait it is kept. */

@@ -22,7 +22,7 @@
 #include "base/json.h"
 #include "base/locks.h"
 #include "flow/run/run.h"
-#include "task/enqueue.h"
+#include "task/wakeup.h"
 
 typedef struct RowKey
 {

@@ -24,6 +24,7 @@
 #include "utils/snapmgr.h"
 
 #include "base/columns.h"
+#include "base/errors.h"
 #include "base/compat.h"
 #include "base/rows.h"
 #include "base/spi.h"
@@ -340,4 +341,15 @@ jdg_flow_resolve_name(Oid owner, const char *name)
 		return NULL;
 	return psprintf("SELECT jadugar.start_flow(%s, $1)",
 					quote_literal_cstr(name));
+}
+
+void
+jdg_flow_run_not_found(int64 run_id)
+{
+	ereport(ERROR,
+			(errcode(JDG_ERRCODE_NOT_FOUND),
+			 errmsg("flow run %lld does not exist", (long long) run_id),
+			 errdetail("No run of that id that you may see is unfinished or kept."),
+			 errhint("Check the id; jadugar.history_retention bounds how long finished runs are kept.")));
+	pg_unreachable();
 }

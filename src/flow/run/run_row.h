@@ -13,6 +13,8 @@
 #include "utils/jsonb.h"
 #include "utils/timestamp.h"
 
+#include "base/compat.h"
+
 /* flow_run.status */
 #define JDG_RUN_RUNNING			'r'
 #define JDG_RUN_ENDING			'e' /* what is live is being cancelled */
@@ -90,6 +92,9 @@ extern void jdg_flow_run_write(JdgFlowRun **runs, int n);
 
 /* a resolver of command names (handler/command.h): flows and drafts */
 extern char *jdg_flow_resolve_name(Oid owner, const char *name);
+
+/* NOT_FOUND with the id */
+JDG_NORETURN extern void jdg_flow_run_not_found(int64 run_id);
 
 /* has the run ended for good? */
 extern bool jdg_flow_run_is_over(char status);

@@ -1,0 +1,29 @@
+/*-------------------------------------------------------------------------
+ *
+ * owner.h
+ *	  The roles that own something here, and to whom this database belongs.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef JDG_ACCESS_OWNER_H
+#define JDG_ACCESS_OWNER_H
+
+/* the name and the LOGIN attribute of a role; false if there is none */
+extern bool jdg_role_read(Oid role, NameData *name, bool *can_login);
+
+/*
+ * Is the role that has this OID the one that our tables mean by it?  Always,
+ * but in a database that was restored and not adopted yet.
+ */
+extern bool jdg_role_is_meant(Oid role);
+
+/* put the role's name into jadugar.owner; inside jdg_internal_begin() */
+extern void jdg_remember_role(Oid role);
+
+/*
+ * The same for a role that is about to own something, and set jadugar.origin
+ * at first use.  Outside jdg_internal_begin().
+ */
+extern void jdg_owner_record(Oid owner, const NameData *name);
+
+#endif							/* JDG_ACCESS_OWNER_H */

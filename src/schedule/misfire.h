@@ -1,0 +1,31 @@
+/*-------------------------------------------------------------------------
+ *
+ * misfire.h
+ *	  Which of the occurrences that are due run, and which are too late.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef JDG_SCHEDULE_MISFIRE_H
+#define JDG_SCHEDULE_MISFIRE_H
+
+#include "schedule/firing_state.h"
+#include "schedule/schedule.h"
+
+/*
+ * Fire a schedule whose row is locked: because it is due, or because the
+ * server has started.  Both change the struct, and the caller writes the row.
+ * Inside jdg_internal_begin().
+ */
+extern void jdg_fire_schedule(JdgFiring *f, JdgSchedule *s);
+extern void jdg_fire_at_startup(JdgFiring *f, JdgSchedule *s);
+
+/* the next occurrence after one that has been dealt with, or the end */
+extern void jdg_fire_advance(JdgSchedule *s, TimestampTz after);
+
+/* the reason why a role's work can not run at all, or NULL */
+extern const char *jdg_fire_owner_problem(Oid owner);
+
+/* would what is due at this instant be on time? */
+extern bool jdg_fire_on_time(const JdgFiring *f, TimestampTz at);
+
+#endif							/* JDG_SCHEDULE_MISFIRE_H */

@@ -1,0 +1,55 @@
+/*-------------------------------------------------------------------------
+ *
+ * prepare.h
+ *	  From what a user gave to the fields of a task.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef JDG_TASK_PREPARE_H
+#define JDG_TASK_PREPARE_H
+
+#include "handler/handler.h"
+#include "queue/queue.h"
+#include "task/task.h"
+
+/* what a user gave for a task or a schedule; NULL or unset: not given */
+typedef struct JdgTaskOptions
+{
+	const char *command;
+	Jsonb	   *payload;
+	const char *queue;
+	bool		has_priority;
+	int32		priority;
+	Interval   *timeout;
+	Jsonb	   *retry;
+	const char *transaction;
+	bool		has_isolate;
+	bool		isolate;
+	Jsonb	   *settings;
+	Jsonb	   *metadata;
+	const char *concurrency_key;
+	const char *tenant;
+	const char *trace;
+	bool		check_only;		/* write nothing: there is no command_id */
+} JdgTaskOptions;
+
+/*
+ * Check all of that as the current user and fill the fields of "task" that
+ * follow from it (command_id, queue_id, priority, transaction, isolate,
+ * bounded, timeout, retry, max_attempts, settings, metadata, ...), with
+ * defaults from handler, queue and settings.  "owner" from
+ * jdg_resolve_owner().  default_attempts: used when no retry policy says.
+ * Outside jdg_internal_begin(); allocates in the current context.  "handler"
+ * is set to the handler or NULL.  Without a payload none is checked.
+ */
+extern void jdg_task_prepare(const JdgTaskOptions *opts, Oid owner,
+							 int32 default_attempts, JdgTask *task,
+							 JdgQueue *queue, JdgHandler **handler);
+
+/*
+ * Apply settings for a task, as the current user: until the caller's GUC nest
+ * level ends, or (session) as SET would, past the transaction's commit.
+ */
+extern void jdg_apply_settings(Jsonb *settings, bool session);
+
+#endif							/* JDG_TASK_PREPARE_H */
