@@ -64,6 +64,23 @@ jdg_is_monitor(Oid role)
 		has_level(role, true);
 }
 
+void
+jdg_require_operator(const char *function)
+{
+	const char *user;
+
+	if (jdg_is_operator(GetUserId()))
+		return;
+	user = GetUserNameFromId(GetUserId(), false);
+	ereport(ERROR,
+			(errcode(JDG_ERRCODE_UNAUTHORIZED),
+			 errmsg("permission denied for jadugar.%s()", function),
+			 errdetail("Role \"%s\" is not an operator of jadugar in this database.",
+					   user),
+			 errhint("A superuser can make it one: SELECT jadugar.grant_access('%s', 'operator').",
+					 user)));
+}
+
 bool
 jdg_owns(Oid role, Oid owner)
 {

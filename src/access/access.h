@@ -12,6 +12,9 @@
 extern bool jdg_is_operator(Oid role);
 extern bool jdg_is_monitor(Oid role);	/* an operator is one too */
 
+/* UNAUTHORIZED unless the caller of jadugar."function"() is an operator */
+extern void jdg_require_operator(const char *function);
+
 /* may "role" act on what "owner" owns: itself, a member, or an operator */
 extern bool jdg_may_manage(Oid role, Oid owner);
 

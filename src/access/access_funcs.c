@@ -72,6 +72,25 @@ static const char *const revokes_sql =
 "UNION ALL "
 "SELECT 'REVOKE ALL ON SCHEMA jadugar FROM ' || $1";
 
+static const char *const level_words[] = {
+	"user", "operator", "monitor", NULL
+};
+
+typedef struct GrantArgs
+{
+	char	   *role;
+	int			level;			/* in level_words */
+} GrantArgs;
+
+static const JdgArg grant_args[] = {
+	{"role", TEXTOID, offsetof(GrantArgs, role), JDG_NEEDED},
+	{"level", TEXTOID, offsetof(GrantArgs, level), JDG_NEEDED, level_words},
+};
+
+static const JdgArg revoke_args[] = {
+	{"role", TEXTOID, 0, JDG_NEEDED},
+};
+
 static JdgQuery record_query = {
 	"INSERT INTO jadugar.access (role, level) VALUES ($1, $2) "
 	"ON CONFLICT (role) DO UPDATE SET level = excluded.level",
@@ -159,25 +178,19 @@ change_grants(const char *role_name, const char *level)
 Datum
 jdg_grant_access(PG_FUNCTION_ARGS)
 {
-	char	   *name = jdg_need_text(fcinfo, 0, "grant_access", "role");
-	char	   *level = jdg_need_text(fcinfo, 1, "grant_access", "level");
+	GrantArgs	a;
 	JdgInternal in;
 	Datum		values[2];
 
 	check_caller("grant_access");
-	if (strcmp(level, "user") != 0 && strcmp(level, "operator") != 0 &&
-		strcmp(level, "monitor") != 0)
-		ereport(ERROR,
-				(errcode(JDG_ERRCODE_VALIDATION_ERROR),
-				 errmsg("level \"%s\" is not known", jdg_excerpt(level)),
-				 errhint("Use 'user', 'operator' or 'monitor'.")));
-	values[0] = ObjectIdGetDatum(named_role(name));
-	values[1] = CStringGetTextDatum(level);
+	JDG_READ_ARGS("grant_access", grant_args, &a);
+	values[0] = ObjectIdGetDatum(named_role(a.role));
+	values[1] = CStringGetTextDatum(level_words[a.level]);
 	jdg_internal_begin(&in);
 	jdg_remember_role(DatumGetObjectId(values[0]));
 	jdg_run(&record_query, values, NULL, 0);
 	jdg_internal_end(&in);
-	change_grants(name, level);
+	change_grants(a.role, level_words[a.level]);
 	PG_RETURN_VOID();
 }
 
@@ -185,12 +198,13 @@ jdg_grant_access(PG_FUNCTION_ARGS)
 Datum
 jdg_revoke_access(PG_FUNCTION_ARGS)
 {
-	char	   *name = jdg_need_text(fcinfo, 0, "revoke_access", "role");
+	char	   *name;
 	JdgInternal in;
 	Datum		role;
 	int64		n;
 
 	check_caller("revoke_access");
+	JDG_READ_ARGS("revoke_access", revoke_args, &name);
 	role = ObjectIdGetDatum(named_role(name));
 	jdg_internal_begin(&in);
 	n = jdg_run(&forget_query, &role, NULL, 0);

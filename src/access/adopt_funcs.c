@@ -165,22 +165,6 @@ become_origin(void)
 	jdg_run(&origin, NULL, NULL, 0);
 }
 
-static char *
-choice(FunctionCallInfo fcinfo, int arg, const char *what, const char *a,
-	   const char *b, const char *c)
-{
-	char	   *s = jdg_need_text(fcinfo, arg, "adopt", what);
-
-	if (strcmp(s, a) != 0 && strcmp(s, b) != 0 &&
-		(c == NULL || strcmp(s, c) != 0))
-		ereport(ERROR,
-				(errcode(JDG_ERRCODE_VALIDATION_ERROR),
-				 errmsg("unknown value \"%s\" for \"%s\"", s, what),
-				 c ? errhint("Use '%s', '%s' or '%s'.", a, b, c) :
-				 errhint("Use '%s' or '%s'.", a, b)));
-	return s;
-}
-
 /* Tell the modules, from the last to the first: see base/module.h. */
 static void
 tell_modules(const JdgAdoption *adoption)
@@ -198,27 +182,40 @@ tell_modules(const JdgAdoption *adoption)
 
 PG_FUNCTION_INFO_V1(jdg_adopt);
 
-/* (missed text, pending text) → setof (owner, problem) */
+static const char *const missed_words[] = {"skip", "policy", NULL};
+
+/* in the order of JdgPendingChoice */
+static const char *const pending_words[] = {"run", "pause", "cancel", NULL};
+
+typedef struct AdoptArgs
+{
+	int			missed;			/* in missed_words */
+	JdgPendingChoice pending;
+} AdoptArgs;
+
+static const JdgArg adopt_args[] = {
+	{"missed", TEXTOID, offsetof(AdoptArgs, missed), JDG_NEEDED, missed_words},
+	{"pending", TEXTOID, offsetof(AdoptArgs, pending), JDG_NEEDED,
+	pending_words},
+};
+
+/* adopt(missed, pending) → setof (owner, problem) */
 Datum
 jdg_adopt(PG_FUNCTION_ARGS)
 {
 	ReturnSetInfo *rsinfo = (ReturnSetInfo *) fcinfo->resultinfo;
-	char	   *missed = choice(fcinfo, 0, "missed", "skip", "policy", NULL);
-	char	   *pending = choice(fcinfo, 1, "pending", "run", "pause", "cancel");
+	AdoptArgs	a;
 	JdgAdoption adoption;
 	JdgInternal in;
 
+	JDG_READ_ARGS("adopt", adopt_args, &a);
 	jdg_require_shmem();
+	jdg_require_operator("adopt");
 	InitMaterializedSRF(fcinfo, 0);
-	adoption.skip_missed = strcmp(missed, "skip") == 0;
-	adoption.pending = strcmp(pending, "pause") == 0 ? JDG_PENDING_PAUSE :
-		strcmp(pending, "cancel") == 0 ? JDG_PENDING_CANCEL : JDG_PENDING_RUN;
+	adoption.skip_missed = strcmp(missed_words[a.missed], "skip") == 0;
+	adoption.pending = a.pending;
+	adoption.user = GetUserId();
 	jdg_internal_begin(&in);
-	adoption.user = in.save_user;
-	if (!jdg_is_operator(in.save_user))
-		ereport(ERROR,
-				(errcode(JDG_ERRCODE_UNAUTHORIZED),
-				 errmsg("jadugar.%s() is for operators", "adopt")));
 	check_needed();
 	map_owners(rsinfo);
 	become_origin();

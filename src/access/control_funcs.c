@@ -27,8 +27,8 @@
 #include "base/compat.h"
 #include "base/errors.h"
 #include "base/interval.h"
+#include "base/params.h"
 #include "base/settings.h"
-#include "base/spi.h"
 #include "queue/queue.h"
 #include "shared/database.h"
 #include "shared/pool.h"
@@ -76,73 +76,60 @@ jdg_installed(PG_FUNCTION_ARGS)
 	PG_RETURN_VOID();
 }
 
+/* Pause, from now until an instant (DT_NOEND: for good); or resume. */
 static void
-need_operator(const char *function)
-{
-	JdgInternal in;
-	bool		ok;
-
-	jdg_require_shmem();
-	jdg_internal_begin(&in);
-	ok = jdg_is_operator(in.save_user);
-	jdg_internal_end(&in);
-	if (!ok)
-		ereport(ERROR,
-				(errcode(JDG_ERRCODE_UNAUTHORIZED),
-				 errmsg("jadugar.%s() is for operators", function),
-				 errhint("A superuser can make this role one: SELECT jadugar.grant_access('%s', 'operator').",
-						 GetUserNameFromId(GetUserId(), true))));
-}
-
-static void
-set_pause(const char *reason, bool has_until, TimestampTz until, bool on)
+set_pause(bool on, const char *reason, TimestampTz until)
 {
 	static JdgQuery q = {
-		"UPDATE jadugar.control SET paused_at = $1, paused_until = $2, "
-		"paused_by = $3, pause_reason = $4", 4,
-		{TIMESTAMPTZOID, TIMESTAMPTZOID, NAMEOID, TEXTOID},
-		.config = true
+		"UPDATE jadugar.control SET paused_at = $at, paused_until = $until, "
+		"paused_by = $by, pause_reason = $reason",.config = true
 	};
+	JdgParams	p = {0};
 	JdgInternal in;
-	Datum		v[4];
-	char		n[5] = "nnnn";
 	NameData	who;
 
 	namestrcpy(&who, GetUserNameFromId(GetUserId(), false));
-	memset(v, 0, sizeof(v));
-	if (on)
-	{
-		v[0] = TimestampTzGetDatum(jdg_now());
-		v[1] = TimestampTzGetDatum(until);
-		v[2] = NameGetDatum(&who);
-		n[0] = n[2] = ' ';
-		n[1] = has_until ? ' ' : 'n';
-		jdg_put_text(&v[3], &n[3], reason);
-	}
+	jdg_bind_time(&p, "at", on ? jdg_now() : DT_NOBEGIN);
+	jdg_bind(&p, "until", TIMESTAMPTZOID, TimestampTzGetDatum(until),
+			 until == DT_NOEND);
+	jdg_bind(&p, "by", NAMEOID, NameGetDatum(&who), !on);
+	jdg_bind_text(&p, "reason", reason);
 	jdg_internal_begin(&in);
-	jdg_run(&q, v, n, 0);
+	jdg_run_params(&q, &p, 0);
 	jdg_internal_end(&in);
 	jdg_wake_scheduler_at_commit(JDG_WAKE_CONTROL | JDG_WAKE_WORK |
 								 JDG_WAKE_SCHEDULES);
 }
 
+typedef struct PauseArgs
+{
+	char	   *reason;
+	TimestampTz *until;
+} PauseArgs;
+
+static const JdgArg pause_args[] = {
+	{"reason", TEXTOID, offsetof(PauseArgs, reason)},
+	{"until", TIMESTAMPTZOID, offsetof(PauseArgs, until)},
+};
+
 PG_FUNCTION_INFO_V1(jdg_pause_all);
 
-/* (reason text, until timestamptz) */
 Datum
 jdg_pause_all(PG_FUNCTION_ARGS)
 {
-	TimestampTz until = PG_ARGISNULL(1) ? DT_NOEND : PG_GETARG_TIMESTAMPTZ(1);
+	PauseArgs	a;
 
-	need_operator("pause_all");
-	if (!PG_ARGISNULL(1) && (TIMESTAMP_NOT_FINITE(until) || until <= jdg_now()))
+	JDG_READ_ARGS("pause_all", pause_args, &a);
+	jdg_require_shmem();
+	jdg_require_operator("pause_all");
+	if (a.until && (TIMESTAMP_NOT_FINITE(*a.until) || *a.until <= jdg_now()))
 		ereport(ERROR,
 				(errcode(JDG_ERRCODE_VALIDATION_ERROR),
 				 errmsg("until must lie in the future"),
 				 errdetail("The value is \"%s\".",
-						   DatumGetCString(DirectFunctionCall1(timestamptz_out, TimestampTzGetDatum(until)))),
+						   DatumGetCString(DirectFunctionCall1(timestamptz_out, TimestampTzGetDatum(*a.until)))),
 				 errhint("Leave it out to pause until jadugar.resume_all().")));
-	set_pause(jdg_arg_text(fcinfo, 0), !PG_ARGISNULL(1), until, true);
+	set_pause(true, a.reason, a.until ? *a.until : DT_NOEND);
 	PG_RETURN_VOID();
 }
 
@@ -151,8 +138,9 @@ PG_FUNCTION_INFO_V1(jdg_resume_all);
 Datum
 jdg_resume_all(PG_FUNCTION_ARGS)
 {
-	need_operator("resume_all");
-	set_pause(NULL, false, DT_NOEND, false);
+	jdg_require_shmem();
+	jdg_require_operator("resume_all");
+	set_pause(false, NULL, DT_NOEND);
 	PG_RETURN_VOID();
 }
 
@@ -175,22 +163,10 @@ still_held(const JdgQueue *queue)
 static void
 pause_one_queue(const JdgQueue *queue)
 {
-	static JdgQuery q = {
-		"UPDATE jadugar.queue SET paused_at = coalesce(paused_at, $2), "
-		"paused_by = coalesce(paused_by, $3) WHERE queue_id = $1", 3,
-		{INT4OID, TIMESTAMPTZOID, NAMEOID},
-		.config = true
-	};
-	Datum		v[3];
-	NameData	who;
 	JdgInternal in;
 
-	namestrcpy(&who, GetUserNameFromId(GetUserId(), false));
-	v[0] = Int32GetDatum(queue->queue_id);
-	v[1] = TimestampTzGetDatum(jdg_now());
-	v[2] = NameGetDatum(&who);
 	jdg_internal_begin(&in);
-	jdg_run(&q, v, NULL, 0);
+	jdg_queue_pause(queue->queue_id, in.save_user);
 	jdg_internal_end(&in);
 	jdg_wake_scheduler_at_commit(JDG_WAKE_CONTROL);
 }
@@ -212,6 +188,19 @@ wait_until_drained(const JdgQueue *queue, TimestampTz until)
 	return true;
 }
 
+typedef struct DrainArgs
+{
+	char	   *queue;
+	Interval   *timeout;
+	int32	   *remaining;		/* only returned */
+} DrainArgs;
+
+static const JdgArg drain_args[] = {
+	{"queue", TEXTOID, offsetof(DrainArgs, queue)},
+	{"timeout", INTERVALOID, offsetof(DrainArgs, timeout)},
+	{"remaining", INT4OID, offsetof(DrainArgs, remaining)},
+};
+
 PG_FUNCTION_INFO_V1(jdg_drain);
 
 /* CALL drain(queue text, timeout interval, INOUT remaining integer) */
@@ -220,36 +209,29 @@ jdg_drain(PG_FUNCTION_ARGS)
 {
 	bool		atomic = !(fcinfo->context && IsA(fcinfo->context, CallContext)) ||
 	castNode(CallContext, fcinfo->context)->atomic;
-	char	   *name = jdg_arg_text(fcinfo, 0);
+	DrainArgs	a;
 	TimestampTz until = DT_NOEND;
-	JdgQueue	queue;
-	JdgInternal in;
+	JdgQueue	queue = {0};
 
-	need_operator("drain");
+	JDG_READ_ARGS("drain", drain_args, &a);
+	jdg_require_shmem();
+	jdg_require_operator("drain");
 	if (atomic)
 		ereport(ERROR,
 				(errcode(JDG_ERRCODE_CONFLICT),
-				 errmsg("jadugar.drain() can not run inside a transaction block"),
-				 errhint("It has to commit the pause before it waits: CALL it by itself.")));
-	if (!PG_ARGISNULL(1))
-		until = jdg_now() +
-			jdg_interval_us(jdg_check_interval("timeout", PG_GETARG_INTERVAL_P(1), true));
-	memset(&queue, 0, sizeof(queue));
-	if (name != NULL)
+				 errmsg("jadugar.drain() cannot run inside a transaction block"),
+				 errhint("It has to commit the pause before it waits. CALL it by itself.")));
+	if (a.timeout)
+		until = jdg_time_elapsed(jdg_now(),
+								 jdg_check_interval("timeout", a.timeout, true));
+	if (a.queue != NULL)
 	{
-		bool		found;
-
-		jdg_internal_begin(&in);
-		found = jdg_queue_by_name(name, &queue);
-		jdg_internal_end(&in);
-		if (!found)
-			ereport(ERROR,
-					(errcode(JDG_ERRCODE_NOT_FOUND),
-					 errmsg("queue \"%s\" does not exist", name)));
+		if (!jdg_queue_by_name(a.queue, &queue))
+			jdg_queue_missing(a.queue);
 		pause_one_queue(&queue);
 	}
 	else
-		set_pause("drain", false, DT_NOEND, true);
+		set_pause(true, "drain", DT_NOEND);
 	SPI_connect_ext(SPI_OPT_NONATOMIC);
 	SPI_commit();
 	(void) wait_until_drained(&queue, until);

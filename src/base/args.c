@@ -62,7 +62,7 @@ put_scalar(const JdgArg *arg, void *field, const void *value, size_t size)
 {
 	void	   *copy;
 
-	if (arg->rule != JDG_OPTIONAL)
+	if (arg->rule == JDG_NEEDED || arg->rule == JDG_DEFAULT)
 	{
 		memcpy(field, value, size);
 		return;
@@ -101,6 +101,7 @@ put_null(const JdgArg *arg, void *field, const char *function)
 	switch (arg->rule)
 	{
 		case JDG_OPTIONAL:
+		case JDG_RESETTABLE:
 			*(void **) field = NULL;
 			break;
 		case JDG_NEEDED:
@@ -236,6 +237,16 @@ list_words(const char *const *words)
 	return s.data;
 }
 
+static void
+unrecognized(const char *argument, const char *word, const char *const *words)
+{
+	ereport(ERROR,
+			(errcode(JDG_ERRCODE_VALIDATION_ERROR),
+			 errmsg("unrecognized value \"%s\" for argument \"%s\"",
+					jdg_excerpt(word), argument),
+			 errhint("Valid values are %s.", list_words(words))));
+}
+
 int
 jdg_choice(const char *argument, const char *word, const char *const *words)
 {
@@ -244,12 +255,54 @@ jdg_choice(const char *argument, const char *word, const char *const *words)
 		if (pg_strcasecmp(words[i], word) == 0)
 			return i;
 	}
-	ereport(ERROR,
-			(errcode(JDG_ERRCODE_VALIDATION_ERROR),
-			 errmsg("unrecognized value \"%s\" for argument \"%s\"",
-					jdg_excerpt(word), argument),
-			 errhint("Valid values are %s.", list_words(words))));
+	unrecognized(argument, word, words);
 	return 0;					/* keep compiler quiet */
+}
+
+/* The number of the resettable argument of a name, or an error. */
+static int
+find_resettable(const JdgArg *args, int nargs, const char *name)
+{
+	const char **names = palloc(sizeof(char *) * (nargs + 1));
+	int			n = 0;
+
+	for (int i = 0; i < nargs; i++)
+	{
+		if (args[i].rule != JDG_RESETTABLE)
+			continue;
+		if (strcmp(args[i].name, name) == 0)
+			return i;
+		names[n++] = args[i].name;
+	}
+	names[n] = NULL;
+	unrecognized("reset", name, names);
+	return 0;					/* keep compiler quiet */
+}
+
+/* See args.h. */
+void
+jdg_args_reset(FunctionCallInfo fcinfo, const JdgArg *args, int nargs,
+			   ArrayType *names, bool *reset)
+{
+	Datum	   *elems;
+	bool	   *nulls;
+	int			n;
+
+	deconstruct_array(names, TEXTOID, -1, false, TYPALIGN_INT, &elems, &nulls,
+					  &n);
+	for (int i = 0; i < n; i++)
+	{
+		const char *name = nulls[i] ? "" : TextDatumGetCString(elems[i]);
+		int			arg = find_resettable(args, nargs, name);
+
+		if (!PG_ARGISNULL(arg))
+			ereport(ERROR,
+					(errcode(JDG_ERRCODE_VALIDATION_ERROR),
+					 errmsg("argument \"%s\" cannot be given and reset in one call",
+							name),
+					 errhint("Leave out one of the two.")));
+		reset[arg] = true;
+	}
 }
 
 void

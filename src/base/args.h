@@ -17,7 +17,7 @@
  *	a type of ours (InvalidOid) a pointer to it
  *
  * A field that is no pointer becomes one, NULL for NULL, if the argument is
- * JDG_OPTIONAL.
+ * JDG_OPTIONAL or JDG_RESETTABLE.
  *
  *-------------------------------------------------------------------------
  */
@@ -25,6 +25,7 @@
 #define JDG_BASE_ARGS_H
 
 #include "fmgr.h"
+#include "utils/array.h"
 #include "utils/jsonb.h"
 #include "utils/timestamp.h"
 
@@ -40,6 +41,7 @@
 typedef enum JdgArgRule
 {
 	JDG_OPTIONAL,				/* not given */
+	JDG_RESETTABLE,				/* the same; and "reset" may name it */
 	JDG_NEEDED,					/* a VALIDATION_ERROR */
 	JDG_DEFAULT					/* the value if_null; not of a pointer */
 } JdgArgRule;
@@ -64,6 +66,14 @@ extern void jdg_args_read(FunctionCallInfo fcinfo, const char *function,
 
 #define JDG_READ_ARGS(function, args, fields) \
 	jdg_args_read(fcinfo, function, args, lengthof(args), fields)
+
+/*
+ * Read the argument "reset": names of arguments that go back to their
+ * defaults.  Sets reset[i] for each.  VALIDATION_ERROR for a name that is not
+ * JDG_RESETTABLE, and for an argument that is also given.
+ */
+extern void jdg_args_reset(FunctionCallInfo fcinfo, const JdgArg *args,
+						   int nargs, ArrayType *names, bool *reset);
 
 /* NULL where the argument is */
 extern char *jdg_arg_text(FunctionCallInfo fcinfo, int n);

@@ -26,11 +26,15 @@
 
 #include "base/objects.h"
 
+/* the most parameters of a query */
+#define JDG_PARAMS_MAX 48
+
+/* nargs and argtypes are not set if parameters have names: see params.h */
 typedef struct JdgQuery
 {
 	const char *sql;
 	int			nargs;
-	Oid			argtypes[48];
+	Oid			argtypes[JDG_PARAMS_MAX];
 	bool		config;			/* changes what is kept: jdg_config_epoch() */
 	SPIPlanPtr	plan;
 } JdgQuery;

@@ -136,13 +136,7 @@ jdg_reset_stats(PG_FUNCTION_ARGS)
 	JdgDb	   *db;
 
 	jdg_require_shmem();
-	if (!jdg_is_operator(GetUserId()))
-		ereport(ERROR,
-				(errcode(JDG_ERRCODE_UNAUTHORIZED),
-				 errmsg("only an operator may reset the statistics"),
-				 errdetail("Role \"%s\" is not an operator of jadugar in this database.",
-						   GetUserNameFromId(GetUserId(), false)),
-				 errhint("An operator or a superuser can call jadugar.grant_access(role, 'operator').")));
+	jdg_require_operator("reset_stats");
 	db = jdg_db_lookup(MyDatabaseId, false);
 	if (db != NULL)
 		jdg_counters_reset(&db->counters);

@@ -20,6 +20,7 @@
 #include "access/access.h"
 #include "access/owner.h"
 #include "base/args.h"
+#include "base/clock.h"
 #include "base/errors.h"
 #include "base/locks.h"
 #include "base/spi.h"
@@ -236,10 +237,7 @@ jdg_queue_lock(const char *name, Oid user)
 	Assert(jdg_is_bookkeeping());
 	jdg_check_name("a queue", name);
 	if (jdg_run(&lock_query, &key, NULL, 1) == 0)
-		ereport(ERROR,
-				(errcode(JDG_ERRCODE_NOT_FOUND),
-				 errmsg("queue \"%s\" does not exist", name),
-				 errhint("Create it with jadugar.create_queue().")));
+		jdg_queue_missing(name);
 	queue_id = jdg_col_int32(0, 1, 0);
 	owner = jdg_col_oid(0, 2);
 	if (queue_id == JDG_DEFAULT_QUEUE ? !jdg_is_operator(user) :
@@ -253,4 +251,48 @@ jdg_queue_lock(const char *name, Oid user)
 						   GetUserNameFromId(owner, true)),
 				 errhint("Only its owner and operators can change a queue, only operators the default one.")));
 	return queue_id;
+}
+
+/* See queue.h. */
+void
+jdg_queue_for_role(const char *name, Oid role, JdgQueue *queue)
+{
+	if (!jdg_queue_use_by_name(name, queue))
+		jdg_queue_missing(name);
+	if (!jdg_queue_usable(queue, role))
+		ereport(ERROR,
+				(errcode(JDG_ERRCODE_FORBIDDEN),
+				 errmsg("permission denied for queue \"%s\"", name),
+				 errhint("Its owner or an operator can allow it: SELECT jadugar.grant_queue('%s', '%s', 'enqueue').",
+						 name, GetUserNameFromId(role, true))));
+}
+
+void
+jdg_queue_missing(const char *name)
+{
+	ereport(ERROR,
+			(errcode(JDG_ERRCODE_NOT_FOUND),
+			 errmsg("queue \"%s\" does not exist", jdg_excerpt(name)),
+			 errhint("Create it with jadugar.create_queue().")));
+	pg_unreachable();
+}
+
+void
+jdg_queue_pause(int32 queue_id, Oid user)
+{
+	static JdgQuery q = {
+		"UPDATE jadugar.queue SET paused_at = coalesce(paused_at, $2), "
+		"paused_by = coalesce(paused_by, $3) WHERE queue_id = $1",
+		3, {INT4OID, TIMESTAMPTZOID, NAMEOID},
+		.config = true
+	};
+	Datum		v[3];
+	NameData	user_name;
+
+	Assert(jdg_is_bookkeeping());
+	namestrcpy(&user_name, GetUserNameFromId(user, false));
+	v[0] = Int32GetDatum(queue_id);
+	v[1] = TimestampTzGetDatum(jdg_now());
+	v[2] = NameGetDatum(&user_name);
+	jdg_run(&q, v, NULL, 0);
 }

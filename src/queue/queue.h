@@ -10,6 +10,7 @@
 
 #include "utils/timestamp.h"
 
+#include "base/compat.h"
 #include "shared/wakeup.h"
 
 /* queue_id of the queue that every database has */
@@ -69,5 +70,17 @@ extern bool jdg_claims_paused(void);
 
 /* may the role put tasks into the queue? */
 extern bool jdg_queue_usable(const JdgQueue *queue, Oid role);
+
+/*
+ * jdg_queue_use_by_name() for tasks that a role puts in: NOT_FOUND or
+ * FORBIDDEN where it may not.
+ */
+extern void jdg_queue_for_role(const char *name, Oid role, JdgQueue *queue);
+
+/* NOT_FOUND with the name */
+JDG_NORETURN extern void jdg_queue_missing(const char *name);
+
+/* pause one queue; what runs goes on.  Inside jdg_internal_begin() */
+extern void jdg_queue_pause(int32 queue_id, Oid user);
 
 #endif							/* JDG_QUEUE_QUEUE_H */

@@ -18,7 +18,6 @@
 #include "access/access.h"
 #include "access/owner.h"
 #include "base/args.h"
-#include "base/clock.h"
 #include "base/errors.h"
 #include "base/locks.h"
 #include "base/spi.h"
@@ -31,11 +30,26 @@ PG_FUNCTION_INFO_V1(jdg_drop_queue);
 PG_FUNCTION_INFO_V1(jdg_grant_queue);
 PG_FUNCTION_INFO_V1(jdg_revoke_queue);
 
-static JdgQuery pause_query = {
-	"UPDATE jadugar.queue SET paused_at = coalesce(paused_at, $2), "
-	"paused_by = coalesce(paused_by, $3) WHERE queue_id = $1",
-	3, {INT4OID, TIMESTAMPTZOID, NAMEOID},
-	.config = true
+/* pause_queue(), resume_queue(), drop_queue() */
+static const JdgArg name_args[] = {
+	{"name", TEXTOID, 0, JDG_NEEDED},
+};
+
+static const char *const privilege_words[] = {"enqueue", "claim", NULL};
+
+/* grant_queue(), revoke_queue() */
+typedef struct GrantArgs
+{
+	char	   *queue;
+	char	   *role;
+	int			privilege;		/* in privilege_words */
+} GrantArgs;
+
+static const JdgArg grant_args[] = {
+	{"queue", TEXTOID, offsetof(GrantArgs, queue), JDG_NEEDED},
+	{"role", TEXTOID, offsetof(GrantArgs, role), JDG_NEEDED},
+	{"privilege", TEXTOID, offsetof(GrantArgs, privilege), JDG_NEEDED,
+	privilege_words},
 };
 
 static JdgQuery resume_query = {
@@ -80,18 +94,12 @@ static JdgQuery revoke_query = {
 Datum
 jdg_pause_queue(PG_FUNCTION_ARGS)
 {
-	char	   *name = jdg_need_text(fcinfo, 0, "pause_queue", "name");
-	Oid			user = GetUserId();
+	char	   *name;
 	JdgInternal in;
-	Datum		values[3];
-	NameData	user_name;
 
-	namestrcpy(&user_name, GetUserNameFromId(user, false));
+	JDG_READ_ARGS("pause_queue", name_args, &name);
 	jdg_internal_begin(&in);
-	values[0] = Int32GetDatum(jdg_queue_lock(name, user));
-	values[1] = TimestampTzGetDatum(jdg_now());
-	values[2] = NameGetDatum(&user_name);
-	jdg_run(&pause_query, values, NULL, 0);
+	jdg_queue_pause(jdg_queue_lock(name, in.save_user), in.save_user);
 	jdg_wake_scheduler_at_commit(JDG_WAKE_QUEUE_CHANGED);
 	jdg_internal_end(&in);
 	PG_RETURN_VOID();
@@ -101,13 +109,13 @@ jdg_pause_queue(PG_FUNCTION_ARGS)
 Datum
 jdg_resume_queue(PG_FUNCTION_ARGS)
 {
-	char	   *name = jdg_need_text(fcinfo, 0, "resume_queue", "name");
-	Oid			user = GetUserId();
+	char	   *name;
 	JdgInternal in;
 	Datum		queue_id;
 
+	JDG_READ_ARGS("resume_queue", name_args, &name);
 	jdg_internal_begin(&in);
-	queue_id = Int32GetDatum(jdg_queue_lock(name, user));
+	queue_id = Int32GetDatum(jdg_queue_lock(name, in.save_user));
 	jdg_run(&resume_query, &queue_id, NULL, 0);
 	jdg_wake_scheduler_at_commit(JDG_WAKE_QUEUE_CHANGED);
 	jdg_internal_end(&in);
@@ -141,20 +149,20 @@ refuse_if_used(const char *name, Datum queue_id)
 Datum
 jdg_drop_queue(PG_FUNCTION_ARGS)
 {
-	char	   *name = jdg_need_text(fcinfo, 0, "drop_queue", "name");
-	Oid			user = GetUserId();
+	char	   *name;
 	JdgInternal in;
 	Datum		queue_id;
 
+	JDG_READ_ARGS("drop_queue", name_args, &name);
 	jdg_internal_begin(&in);
-	queue_id = Int32GetDatum(jdg_queue_lock(name, user));
+	queue_id = Int32GetDatum(jdg_queue_lock(name, in.save_user));
 	if (DatumGetInt32(queue_id) == JDG_DEFAULT_QUEUE)
 		ereport(ERROR,
 				(errcode(JDG_ERRCODE_VALIDATION_ERROR),
-				 errmsg("queue \"%s\" can not be dropped", name),
+				 errmsg("cannot drop queue \"%s\"", name),
 				 errdetail("Tasks that name no queue go there."),
 				 errhint("Pause it with jadugar.pause_queue().")));
-	/* whoever is about to put something there has it shared */
+	/* a session that is about to put something there holds it shared */
 	jdg_lock_xact(JDG_LOCK_QUEUE_USE, DatumGetUInt32(queue_id));
 	refuse_if_used(name, queue_id);
 	jdg_run(&drop_grants_query, &queue_id, NULL, 0);
@@ -164,34 +172,22 @@ jdg_drop_queue(PG_FUNCTION_ARGS)
 	PG_RETURN_VOID();
 }
 
-static void
-check_privilege(const char *privilege)
-{
-	if (strcmp(privilege, "enqueue") != 0 && strcmp(privilege, "claim") != 0)
-		ereport(ERROR,
-				(errcode(JDG_ERRCODE_VALIDATION_ERROR),
-				 errmsg("privilege \"%s\" is not known",
-						jdg_excerpt(privilege)),
-				 errhint("Use 'enqueue' or 'claim'.")));
-}
-
 /* grant_queue(queue, role, privilege) */
 Datum
 jdg_grant_queue(PG_FUNCTION_ARGS)
 {
-	char	   *name = jdg_need_text(fcinfo, 0, "grant_queue", "queue");
-	char	   *role = jdg_need_text(fcinfo, 1, "grant_queue", "role");
-	char	   *privilege = jdg_need_text(fcinfo, 2, "grant_queue", "privilege");
-	Oid			user = GetUserId();
+	GrantArgs	a;
+	Oid			role;
 	JdgInternal in;
 	Datum		values[3];
 
-	check_privilege(privilege);
-	values[1] = ObjectIdGetDatum(jdg_grantee(role));
-	values[2] = CStringGetTextDatum(privilege);
+	JDG_READ_ARGS("grant_queue", grant_args, &a);
+	role = jdg_grantee(a.role);
+	values[1] = ObjectIdGetDatum(role);
+	values[2] = CStringGetTextDatum(privilege_words[a.privilege]);
 	jdg_internal_begin(&in);
-	values[0] = Int32GetDatum(jdg_queue_lock(name, user));
-	jdg_remember_role(DatumGetObjectId(values[1]));
+	values[0] = Int32GetDatum(jdg_queue_lock(a.queue, in.save_user));
+	jdg_remember_role(role);
 	jdg_run(&grant_query, values, NULL, 0);
 	jdg_internal_end(&in);
 	PG_RETURN_VOID();
@@ -201,23 +197,20 @@ jdg_grant_queue(PG_FUNCTION_ARGS)
 Datum
 jdg_revoke_queue(PG_FUNCTION_ARGS)
 {
-	char	   *name = jdg_need_text(fcinfo, 0, "revoke_queue", "queue");
-	char	   *role = jdg_need_text(fcinfo, 1, "revoke_queue", "role");
-	char	   *privilege = jdg_need_text(fcinfo, 2, "revoke_queue", "privilege");
-	Oid			user = GetUserId();
+	GrantArgs	a;
 	JdgInternal in;
 	Datum		values[3];
 
-	check_privilege(privilege);
-	values[1] = ObjectIdGetDatum(jdg_grantee(role));
-	values[2] = CStringGetTextDatum(privilege);
+	JDG_READ_ARGS("revoke_queue", grant_args, &a);
+	values[1] = ObjectIdGetDatum(jdg_grantee(a.role));
+	values[2] = CStringGetTextDatum(privilege_words[a.privilege]);
 	jdg_internal_begin(&in);
-	values[0] = Int32GetDatum(jdg_queue_lock(name, user));
+	values[0] = Int32GetDatum(jdg_queue_lock(a.queue, in.save_user));
 	if (jdg_run(&revoke_query, values, NULL, 0) == 0)
 		ereport(ERROR,
 				(errcode(JDG_ERRCODE_NOT_FOUND),
-				 errmsg("role \"%s\" has no such grant on queue \"%s\"", role,
-						name)));
+				 errmsg("privilege \"%s\" on queue \"%s\" is not granted to role \"%s\"",
+						privilege_words[a.privilege], a.queue, a.role)));
 	jdg_internal_end(&in);
 	PG_RETURN_VOID();
 }

@@ -24,7 +24,7 @@
 #include "base/clock.h"
 #include "base/errors.h"
 #include "base/interval.h"
-#include "base/spi.h"
+#include "base/params.h"
 #include "queue/queue.h"
 #include "task/task.h"
 #include "task/wakeup.h"
@@ -33,55 +33,100 @@ PG_FUNCTION_INFO_V1(jdg_create_queue);
 PG_FUNCTION_INFO_V1(jdg_alter_queue);
 PG_FUNCTION_INFO_V1(jdg_set_limit);
 
-/* the arguments of create_queue() and alter_queue() after the name */
-typedef enum QueueOption
-{
-	OPTION_MAX_CONCURRENCY,
-	OPTION_MAX_DEPTH,
-	OPTION_ON_FULL,
-	OPTION_ISOLATE,
-	OPTION_HISTORY,
-	OPTION_RETENTION,
-	OPTION_DESCRIPTION,
-	NOPTIONS
-} QueueOption;
+static const char *const on_full_words[] = {
+	"reject", "block", "drop_oldest", NULL
+};
 
-static const char *const option_name[NOPTIONS] = {
-	"max_concurrency", "max_depth", "on_full", "isolate", "history",
-	"retention", "description"
+static const char *const history_words[] = {"all", "failures", "none", NULL};
+
+/* create_queue(), alter_queue() */
+typedef struct QueueArgs
+{
+	char	   *name;
+	int32	   *max_concurrency;
+	int64	   *max_depth;
+	int		   *on_full;		/* in on_full_words */
+	bool	   *isolate;
+	int		   *history;		/* in history_words */
+	Interval   *retention;
+	char	   *description;
+	/* alter_queue() only */
+	ArrayType  *reset;
+} QueueArgs;
+
+#define FIELD(field) offsetof(QueueArgs, field)
+
+#define QUEUE_ARGS \
+	{"name", TEXTOID, FIELD(name), JDG_NEEDED}, \
+	{"max_concurrency", INT4OID, FIELD(max_concurrency), JDG_RESETTABLE}, \
+	{"max_depth", INT8OID, FIELD(max_depth), JDG_RESETTABLE}, \
+	{"on_full", TEXTOID, FIELD(on_full), JDG_RESETTABLE, on_full_words}, \
+	{"isolate", BOOLOID, FIELD(isolate), JDG_RESETTABLE}, \
+	{"history", TEXTOID, FIELD(history), JDG_RESETTABLE, history_words}, \
+	{"retention", INTERVALOID, FIELD(retention), JDG_RESETTABLE}, \
+	{"description", TEXTOID, FIELD(description), JDG_RESETTABLE}
+
+static const JdgArg create_args[] = {
+	QUEUE_ARGS
+};
+
+static const JdgArg alter_args[] = {
+	QUEUE_ARGS,
+	{"reset", TEXTARRAYOID, FIELD(reset)},
+};
+
+static const char *const scope_words[] = {"queue", "key", NULL};
+
+typedef enum Scope
+{
+	SCOPE_QUEUE,
+	SCOPE_KEY
+} Scope;
+
+/* set_limit() */
+typedef struct LimitArgs
+{
+	Scope		scope;
+	char	   *name;
+	int32	   *max_concurrency;	/* NULL: no limit */
+	char	   *owner;
+} LimitArgs;
+
+static const JdgArg limit_args[] = {
+	{"scope", TEXTOID, offsetof(LimitArgs, scope), JDG_NEEDED, scope_words},
+	{"name", TEXTOID, offsetof(LimitArgs, name), JDG_NEEDED},
+	{"max_concurrency", INT4OID, offsetof(LimitArgs, max_concurrency)},
+	{"owner", TEXTOID, offsetof(LimitArgs, owner)},
 };
 
 static JdgQuery create_query = {
 	"INSERT INTO jadugar.queue (name, owner, max_concurrency, max_depth, "
 	"on_full, isolate, history, retention, description, created_at) "
-	"VALUES ($1, $2, $3, $4, coalesce($5, 'reject'), $6, "
-	"coalesce($7, 'all'), $8, $9, $10) "
+	"VALUES ($name, $owner, $max_concurrency, $max_depth, "
+	"coalesce($on_full, 'reject'), $isolate, coalesce($history, 'all'), "
+	"$retention, $description, $created_at) "
 	"ON CONFLICT (name) DO NOTHING RETURNING queue_id",
-	10, {TEXTOID, OIDOID, INT4OID, INT8OID, TEXTOID, BOOLOID, TEXTOID,
-	INTERVALOID, TEXTOID, TIMESTAMPTZOID},
 	.config = true
 };
 
-/* $9: names of what goes back to its default */
+/* $reset: names of options that go back to their defaults */
 static JdgQuery alter_query = {
 	"UPDATE jadugar.queue SET "
-	"max_concurrency = CASE WHEN 'max_concurrency' = ANY ($9) THEN NULL "
-	"ELSE coalesce($2, max_concurrency) END, "
-	"max_depth = CASE WHEN 'max_depth' = ANY ($9) THEN NULL "
-	"ELSE coalesce($3, max_depth) END, "
-	"on_full = CASE WHEN 'on_full' = ANY ($9) THEN 'reject' "
-	"ELSE coalesce($4, on_full) END, "
-	"isolate = CASE WHEN 'isolate' = ANY ($9) THEN NULL "
-	"ELSE coalesce($5, isolate) END, "
-	"history = CASE WHEN 'history' = ANY ($9) THEN 'all' "
-	"ELSE coalesce($6, history) END, "
-	"retention = CASE WHEN 'retention' = ANY ($9) THEN NULL "
-	"ELSE coalesce($7, retention) END, "
-	"description = CASE WHEN 'description' = ANY ($9) THEN NULL "
-	"ELSE coalesce($8, description) END "
-	"WHERE queue_id = $1 RETURNING max_depth IS NOT NULL",
-	9, {INT4OID, INT4OID, INT8OID, TEXTOID, BOOLOID, TEXTOID, INTERVALOID,
-	TEXTOID, TEXTARRAYOID},
+	"max_concurrency = CASE WHEN 'max_concurrency' = ANY ($reset) THEN NULL "
+	"ELSE coalesce($max_concurrency, max_concurrency) END, "
+	"max_depth = CASE WHEN 'max_depth' = ANY ($reset) THEN NULL "
+	"ELSE coalesce($max_depth, max_depth) END, "
+	"on_full = CASE WHEN 'on_full' = ANY ($reset) THEN 'reject' "
+	"ELSE coalesce($on_full, on_full) END, "
+	"isolate = CASE WHEN 'isolate' = ANY ($reset) THEN NULL "
+	"ELSE coalesce($isolate, isolate) END, "
+	"history = CASE WHEN 'history' = ANY ($reset) THEN 'all' "
+	"ELSE coalesce($history, history) END, "
+	"retention = CASE WHEN 'retention' = ANY ($reset) THEN NULL "
+	"ELSE coalesce($retention, retention) END, "
+	"description = CASE WHEN 'description' = ANY ($reset) THEN NULL "
+	"ELSE coalesce($description, description) END "
+	"WHERE queue_id = $queue_id RETURNING max_depth IS NOT NULL",
 	.config = true
 };
 
@@ -122,136 +167,85 @@ check_limit(const char *what, int64 value)
 }
 
 static void
-check_choice(const char *what, const char *value, const char *const *choices,
-			 const char *hint)
+check_options(const QueueArgs *a)
 {
-	for (; *choices; choices++)
-	{
-		if (strcmp(*choices, value) == 0)
-			return;
-	}
-	ereport(ERROR,
-			(errcode(JDG_ERRCODE_VALIDATION_ERROR),
-			 errmsg("%s \"%s\" is not known", what, jdg_excerpt(value)),
-			 errhint("%s", hint)));
+	if (a->max_concurrency)
+		check_limit("max_concurrency", *a->max_concurrency);
+	if (a->max_depth)
+		check_limit("max_depth", *a->max_depth);
+	if (a->retention)
+		jdg_check_interval("retention", a->retention, false);
 }
 
-/*
- * Check the arguments from number 1 on and copy them as query parameters.
- */
 static void
-read_options(FunctionCallInfo fcinfo, Datum *values, char *nulls)
+bind_options(JdgParams *p, const QueueArgs *a)
 {
-	static const char *const on_full[] = {"reject", "block", "drop_oldest", NULL};
-	static const char *const history[] = {"all", "failures", "none", NULL};
-
-	for (int i = 0; i < NOPTIONS; i++)
-	{
-		nulls[i] = PG_ARGISNULL(i + 1) ? 'n' : ' ';
-		values[i] = PG_ARGISNULL(i + 1) ? (Datum) 0 : PG_GETARG_DATUM(i + 1);
-	}
-	if (nulls[OPTION_MAX_CONCURRENCY] == ' ')
-		check_limit("max_concurrency",
-					DatumGetInt32(values[OPTION_MAX_CONCURRENCY]));
-	if (nulls[OPTION_MAX_DEPTH] == ' ')
-		check_limit("max_depth", DatumGetInt64(values[OPTION_MAX_DEPTH]));
-	if (nulls[OPTION_ON_FULL] == ' ')
-		check_choice("on_full", TextDatumGetCString(values[OPTION_ON_FULL]),
-					 on_full, "Use 'reject', 'block' or 'drop_oldest'.");
-	if (nulls[OPTION_HISTORY] == ' ')
-		check_choice("history", TextDatumGetCString(values[OPTION_HISTORY]),
-					 history, "Use 'all', 'failures' or 'none'.");
-	if (nulls[OPTION_RETENTION] == ' ')
-		jdg_check_interval("retention",
-						   DatumGetIntervalP(values[OPTION_RETENTION]), false);
+	jdg_bind_int32_or_null(p, "max_concurrency", a->max_concurrency);
+	jdg_bind_int64_or_null(p, "max_depth", a->max_depth);
+	jdg_bind_text(p, "on_full", a->on_full ? on_full_words[*a->on_full] : NULL);
+	jdg_bind_bool_or_null(p, "isolate", a->isolate);
+	jdg_bind_text(p, "history", a->history ? history_words[*a->history] : NULL);
+	jdg_bind_interval(p, "retention", a->retention);
+	jdg_bind_text(p, "description", a->description);
 }
 
 /* create_queue(name, ...) returns its id */
 Datum
 jdg_create_queue(PG_FUNCTION_ARGS)
 {
-	char	   *name = jdg_need_text(fcinfo, 0, "create_queue", "name");
+	QueueArgs	a;
+	JdgParams	p = {0};
 	Oid			user = GetUserId();
 	JdgInternal in;
-	Datum		values[10];
-	char		nulls[11];
 	int32		queue_id;
 
-	jdg_check_name("a queue", name);
-	values[0] = CStringGetTextDatum(name);
-	values[1] = ObjectIdGetDatum(user);
-	nulls[0] = nulls[1] = ' ';
-	read_options(fcinfo, values + 2, nulls + 2);
-	values[9] = TimestampTzGetDatum(jdg_now());
-	nulls[9] = ' ';
-	nulls[10] = '\0';
+	JDG_READ_ARGS("create_queue", create_args, &a);
+	jdg_check_name("a queue", a.name);
+	check_options(&a);
+	jdg_bind_text(&p, "name", a.name);
+	jdg_bind_oid(&p, "owner", user);
+	bind_options(&p, &a);
+	jdg_bind_time(&p, "created_at", jdg_now());
 
 	jdg_internal_begin(&in);
 	jdg_remember_role(user);
-	if (jdg_run(&create_query, values, nulls, 0) != 1)
+	if (jdg_run_params(&create_query, &p, 0) != 1)
 		ereport(ERROR,
 				(errcode(JDG_ERRCODE_CONFLICT),
-				 errmsg("queue \"%s\" exists already", name),
+				 errmsg("queue \"%s\" already exists", a.name),
 				 errhint("Change it with jadugar.alter_queue(), or choose another name.")));
 	queue_id = jdg_col_int32(0, 1, 0);
 	jdg_internal_end(&in);
 	PG_RETURN_INT32(queue_id);
 }
 
-/* reset => names of options, none of them given too */
-static Datum
-read_reset(FunctionCallInfo fcinfo, int n)
-{
-	Datum	   *elems;
-	bool	   *nulls;
-	int			nelems;
-
-	if (PG_ARGISNULL(n))
-		return PointerGetDatum(construct_empty_array(TEXTOID));
-	deconstruct_array(PG_GETARG_ARRAYTYPE_P(n), TEXTOID, -1, false,
-					  TYPALIGN_INT, &elems, &nulls, &nelems);
-	for (int i = 0; i < nelems; i++)
-	{
-		char	   *name = nulls[i] ? "" : TextDatumGetCString(elems[i]);
-		int			option = 0;
-
-		while (option < NOPTIONS && strcmp(name, option_name[option]) != 0)
-			option++;
-		if (option == NOPTIONS)
-			ereport(ERROR,
-					(errcode(JDG_ERRCODE_VALIDATION_ERROR),
-					 errmsg("reset names an unknown option \"%s\"",
-							jdg_excerpt(name)),
-					 errhint("Options of a queue: max_concurrency, max_depth, on_full, isolate, history, retention, description.")));
-		if (!PG_ARGISNULL(option + 1))
-			ereport(ERROR,
-					(errcode(JDG_ERRCODE_VALIDATION_ERROR),
-					 errmsg("option \"%s\" is both given and reset", name)));
-	}
-	return PG_GETARG_DATUM(n);
-}
-
 /* alter_queue(name, ..., reset) */
 Datum
 jdg_alter_queue(PG_FUNCTION_ARGS)
 {
-	char	   *name = jdg_need_text(fcinfo, 0, "alter_queue", "name");
-	Oid			user = GetUserId();
+	QueueArgs	a;
+	bool		reset[lengthof(alter_args)] = {0};
+	JdgParams	p = {0};
 	JdgInternal in;
-	Datum		values[9];
-	char		nulls[10];
+	int32		queue_id;
 	Datum		bound[2];
 
-	read_options(fcinfo, values + 1, nulls + 1);
-	values[8] = read_reset(fcinfo, NOPTIONS + 1);
-	nulls[0] = nulls[8] = ' ';
-	nulls[9] = '\0';
+	JDG_READ_ARGS("alter_queue", alter_args, &a);
+	check_options(&a);
+	if (a.reset)
+		jdg_args_reset(fcinfo, alter_args, lengthof(alter_args), a.reset,
+					   reset);
+	else
+		a.reset = construct_empty_array(TEXTOID);
 
 	jdg_internal_begin(&in);
-	values[0] = Int32GetDatum(jdg_queue_lock(name, user));
-	if (jdg_run(&alter_query, values, nulls, 0) != 1)
-		elog(ERROR, "could not change queue \"%s\"", name);
-	bound[0] = values[0];
+	queue_id = jdg_queue_lock(a.name, in.save_user);
+	jdg_bind_int32(&p, "queue_id", queue_id);
+	bind_options(&p, &a);
+	jdg_bind(&p, "reset", TEXTARRAYOID, PointerGetDatum(a.reset), false);
+	if (jdg_run_params(&alter_query, &p, 0) != 1)
+		elog(ERROR, "could not change queue \"%s\"", a.name);
+	bound[0] = Int32GetDatum(queue_id);
 	bound[1] = BoolGetDatum(jdg_col_bool(0, 1));
 	/* workers pass over what is locked here, and this may roll back */
 	if (jdg_run(&bound_query, bound, NULL, 0) > 0)
@@ -261,69 +255,64 @@ jdg_alter_queue(PG_FUNCTION_ARGS)
 	PG_RETURN_VOID();
 }
 
+/* Set or remove the limit of a concurrency key. */
 static void
-set_key_limit(const char *key, Datum limit, bool removed, Oid owner)
+set_key_limit(const LimitArgs *a, Oid owner)
 {
 	Datum		values[3];
 
 	values[0] = ObjectIdGetDatum(owner);
-	values[1] = CStringGetTextDatum(key);
-	values[2] = limit;
-	if (!removed)
+	values[1] = CStringGetTextDatum(a->name);
+	if (a->max_concurrency)
 	{
+		values[2] = Int32GetDatum(*a->max_concurrency);
 		jdg_remember_role(owner);
 		jdg_run(&key_limit_query, values, NULL, 0);
 	}
 	else if (jdg_run(&key_unlimit_query, values, NULL, 0) == 0)
 		ereport(ERROR,
 				(errcode(JDG_ERRCODE_NOT_FOUND),
-				 errmsg("key \"%s\" has no limit of its own", key),
+				 errmsg("key \"%s\" has no limit of its own", a->name),
 				 errdetail("Tasks of one concurrency_key run one at a time.")));
+}
+
+static void
+set_queue_limit(const LimitArgs *a, Oid user)
+{
+	Datum		values[2];
+
+	values[0] = Int32GetDatum(jdg_queue_lock(a->name, user));
+	values[1] = Int32GetDatum(a->max_concurrency ? *a->max_concurrency : 0);
+	jdg_run(&limit_query, values, a->max_concurrency ? NULL : " n", 0);
 }
 
 /* set_limit(scope, name, max_concurrency, owner) */
 Datum
 jdg_set_limit(PG_FUNCTION_ARGS)
 {
-	char	   *scope = jdg_need_text(fcinfo, 0, "set_limit", "scope");
-	char	   *name = jdg_need_text(fcinfo, 1, "set_limit", "name");
-	bool		removed = PG_ARGISNULL(2);
-	Datum		limit = removed ? (Datum) 0 : PG_GETARG_DATUM(2);
-	static const char *const scopes[] = {"queue", "key", NULL};
-	bool		is_key = strcmp(scope, "key") == 0;
-	Oid			user = GetUserId();
-	Oid			owner = user;
+	LimitArgs	a;
+	Oid			owner = InvalidOid;
 	JdgInternal in;
 
-	check_choice("scope", scope, scopes, "Use 'queue' or 'key'.");
-	if (!removed)
-		check_limit("max_concurrency", DatumGetInt32(limit));
-	if (is_key)
+	JDG_READ_ARGS("set_limit", limit_args, &a);
+	if (a.max_concurrency)
+		check_limit("max_concurrency", *a.max_concurrency);
+	if (a.scope == SCOPE_KEY)
 	{
-		owner = jdg_owner_of_call(jdg_arg_text(fcinfo, 3));
-		if (name[0] == '\0' || strlen(name) > 1024)
-			ereport(ERROR,
-					(errcode(JDG_ERRCODE_VALIDATION_ERROR),
-					 errmsg("concurrency_key must have from 1 to 1024 bytes"),
-					 errdetail("The value has %zu bytes.", strlen(name))));
+		owner = jdg_owner_of_call(a.owner);
+		jdg_check_key("concurrency_key", a.name);
 	}
-	else if (!PG_ARGISNULL(3))
+	else if (a.owner != NULL)
 		ereport(ERROR,
 				(errcode(JDG_ERRCODE_VALIDATION_ERROR),
 				 errmsg("owner can only be given with scope 'key'"),
 				 errhint("Names of queues are unique in the database.")));
 
 	jdg_internal_begin(&in);
-	if (is_key)
-		set_key_limit(name, limit, removed, owner);
+	if (a.scope == SCOPE_KEY)
+		set_key_limit(&a, owner);
 	else
-	{
-		Datum		values[2];
-
-		values[0] = Int32GetDatum(jdg_queue_lock(name, user));
-		values[1] = limit;
-		jdg_run(&limit_query, values, removed ? " n" : NULL, 0);
-	}
+		set_queue_limit(&a, in.save_user);
 	jdg_wake_scheduler_at_commit(JDG_WAKE_QUEUE_CHANGED);
 	jdg_internal_end(&in);
 	PG_RETURN_VOID();

@@ -9,6 +9,7 @@
  */
 #include "postgres.h"
 
+#include "catalog/pg_type.h"
 #include "fmgr.h"
 #include "miscadmin.h"
 #include "utils/builtins.h"
@@ -24,13 +25,22 @@
 #include "shared/wakeup.h"
 #include "task/wakeup.h"
 
-/* Whose pool: the caller's, or that of a role it may manage. */
-static Oid
-pool_owner(FunctionCallInfo fcinfo, int arg)
+/* start_workers(), scale_workers() */
+typedef struct CountArgs
 {
-	jdg_require_shmem();
-	return jdg_owner_of_call(jdg_arg_text(fcinfo, arg));
-}
+	int32		n;
+	char	   *role;
+} CountArgs;
+
+static const JdgArg count_args[] = {
+	{"n", INT4OID, offsetof(CountArgs, n), JDG_NEEDED},
+	{"role", TEXTOID, offsetof(CountArgs, role)},
+};
+
+/* stop_workers(), restart_workers() */
+static const JdgArg role_args[] = {
+	{"role", TEXTOID, 0},
+};
 
 static void
 set_pool(Oid owner, int min, int max)
@@ -43,25 +53,33 @@ set_pool(Oid owner, int min, int max)
 	jdg_wake_scheduler_at_commit(JDG_WAKE_WORK);
 }
 
+/* How many workers, and in whose pool: the caller's, or one it may manage. */
 static int
-worker_count(FunctionCallInfo fcinfo, const char *function)
+read_count(FunctionCallInfo fcinfo, const char *function, Oid *owner)
 {
-	int			n;
+	CountArgs	a;
 
-	if (PG_ARGISNULL(0))
-		ereport(ERROR,
-				(errcode(JDG_ERRCODE_VALIDATION_ERROR),
-				 errmsg("argument \"%s\" of jadugar.%s() must not be null",
-						"n", function)));
-	n = PG_GETARG_INT32(0);
-	if (n < 0 || n > jdg_max_workers)
+	JDG_READ_ARGS(function, count_args, &a);
+	if (a.n < 0 || a.n > jdg_max_workers)
 		ereport(ERROR,
 				(errcode(JDG_ERRCODE_VALIDATION_ERROR),
 				 errmsg("the number of workers must be from 0 to %d",
 						jdg_max_workers),
-				 errdetail("The value is %d.", n),
+				 errdetail("The value is %d.", a.n),
 				 errhint("jadugar.max_workers sets the upper bound.")));
-	return n;
+	jdg_require_shmem();
+	*owner = jdg_owner_of_call(a.role);
+	return a.n;
+}
+
+static Oid
+read_owner(FunctionCallInfo fcinfo, const char *function)
+{
+	char	   *role;
+
+	JDG_READ_ARGS(function, role_args, &role);
+	jdg_require_shmem();
+	return jdg_owner_of_call(role);
 }
 
 PG_FUNCTION_INFO_V1(jdg_start_workers);
@@ -69,9 +87,10 @@ PG_FUNCTION_INFO_V1(jdg_start_workers);
 Datum
 jdg_start_workers(PG_FUNCTION_ARGS)
 {
-	int			n = worker_count(fcinfo, "start_workers");
+	Oid			owner;
+	int			n = read_count(fcinfo, "start_workers", &owner);
 
-	set_pool(pool_owner(fcinfo, 1), n, -1);
+	set_pool(owner, n, -1);
 	PG_RETURN_VOID();
 }
 
@@ -80,8 +99,8 @@ PG_FUNCTION_INFO_V1(jdg_scale_workers);
 Datum
 jdg_scale_workers(PG_FUNCTION_ARGS)
 {
-	int			n = worker_count(fcinfo, "scale_workers");
-	Oid			owner = pool_owner(fcinfo, 1);
+	Oid			owner;
+	int			n = read_count(fcinfo, "scale_workers", &owner);
 
 	set_pool(owner, n, n);
 	jdg_pool_leave(MyDatabaseId, owner, n);
@@ -93,7 +112,7 @@ PG_FUNCTION_INFO_V1(jdg_stop_workers);
 Datum
 jdg_stop_workers(PG_FUNCTION_ARGS)
 {
-	Oid			owner = pool_owner(fcinfo, 0);
+	Oid			owner = read_owner(fcinfo, "stop_workers");
 
 	set_pool(owner, 0, 0);
 	jdg_pool_leave(MyDatabaseId, owner, 0);
@@ -105,7 +124,7 @@ PG_FUNCTION_INFO_V1(jdg_restart_workers);
 Datum
 jdg_restart_workers(PG_FUNCTION_ARGS)
 {
-	Oid			owner = pool_owner(fcinfo, 0);
+	Oid			owner = read_owner(fcinfo, "restart_workers");
 	int			min,
 				max;
 
