@@ -1,7 +1,15 @@
-# The reference and the catalog say the same: every function, view, type and
-# setting of jadugar has one entry "## name..." in doc/reference/ and a comment,
-# no entry is without its object, and the examples run as typed.  And the views
-# can be read where the library is not preloaded.
+# The reference and the catalog agree.  Every function, view, type, setting and
+# error of jadugar has one entry "## name" in doc/reference/ (a heading may name
+# several), and every entry has its object.  An entry repeats the catalog:
+#
+# - a function its signature, one argument a line, and each of its arguments as
+#   "- `name` (type, default value): meaning", or by name in the text;
+# - a view, a composite type and a function with several results a table
+#   "| column | type | meaning |";
+# - a setting its type, unit, default, range and context; an error its SQLSTATE.
+#
+# Links lead somewhere, examples run as typed, every object has a comment, and
+# the views can be read if the library is not preloaded.
 use strict;
 use warnings;
 
@@ -13,23 +21,8 @@ use Test::More;
 my $root = dirname(dirname(dirname(__FILE__)));
 my @pages = sort glob("$root/doc/reference/*.md");
 
-# The entries: name => how many.  The text of a code block is no heading.
-sub entries
-{
-	my %found;
-
-	foreach my $page (@pages)
-	{
-		my $text = slurp_file($page) =~ s/^```.*?^```$//gmsr;
-
-		# other headings have spaces
-		$found{$1}++
-		  while $text =~ /^#{2,3} (?:Type |CALL )?`?(?:jadugar\.(?=\w+\())?([a-z_][\w.]*)(?:\(.*)?$/gm;
-	}
-	return %found;
-}
-
-# Functions that only serve a type, an operator or a cast are no one's to call.
+# Functions that only serve a type, an operator or a cast need no entry, only
+# their signature.
 my $functions = q{
 	SELECT DISTINCT p.proname FROM pg_proc p
 	WHERE p.pronamespace = 'jadugar'::regnamespace
@@ -48,63 +41,307 @@ my $types = q{
 	WHERE t.typnamespace = 'jadugar'::regnamespace AND t.typcategory <> 'A'
 	  AND coalesce(c.relkind, 'c') = 'c'};
 my $settings = q{SELECT name FROM pg_settings WHERE name LIKE 'jadugar.%'};
+my $errors = q{SELECT name FROM jadugar.error_codes};
+
+# Arguments and OUT columns, one row each, in order: function, kind, result,
+# number, mode (i, b, o), name, type, default.
+my $arguments = q{
+	SELECT p.oid, p.proname, p.prokind, pg_get_function_result(p.oid), a.n,
+	  coalesce(a.mode, 'i'), quote_ident(a.name), format_type(a.type, NULL),
+	  regexp_replace(pg_get_function_arg_default(p.oid, a.n::integer), '::[\w. ]+(\[\])?$', '')
+	FROM pg_proc p
+	LEFT JOIN LATERAL unnest(coalesce(p.proallargtypes, p.proargtypes::oid[]),
+		p.proargnames, p.proargmodes) WITH ORDINALITY a(type, name, mode, n) ON true
+	WHERE p.pronamespace = 'jadugar'::regnamespace AND p.proname !~ '^_'
+	ORDER BY p.oid, a.n};
+my $columns = q{
+	SELECT c.relname, a.attname, format_type(a.atttypid, NULL)
+	FROM pg_class c JOIN pg_attribute a ON a.attrelid = c.oid
+	WHERE c.relnamespace = 'jadugar'::regnamespace AND c.relkind IN ('v', 'm', 'c')
+	  AND c.relname !~ '^_' AND a.attnum > 0 ORDER BY c.relname, a.attnum};
 
 my $node = new_cluster('main');
 create_extension($node);
 
-my %entries = entries();
-my @objects;
-foreach my $query ($functions, $views, $types, $settings)
+# Rows of a query, names of types as the reference writes them.
+sub rows
 {
-	push @objects, split /\n/, $node->safe_psql('postgres', $query);
-}
-my %objects = map { $_ => 1 } @objects;
+	my ($query) = @_;
 
-is(join(' ', grep { !$entries{$_} } sort keys %objects),
+	my $out = $node->safe_psql('postgres', "SET search_path = pg_catalog; $query");
+	$out =~ s/timestamp with time zone/timestamptz/g;
+	return map { [ split /\|/, $_, -1 ] } split /\n/, $out;
+}
+
+sub names
+{
+	return map { $_->[0] } rows($_[0]);
+}
+
+# ------------------------------------------------------------- the pages
+
+# Sections "## heading" as hashes: page, heading, names (of an entry, else
+# none), blocks of code that are not to be run, prose (all but code).
+sub sections
+{
+	my @sections;
+
+	foreach my $page (@pages)
+	{
+		my $text = slurp_file($page);
+		my @blocks;
+
+		# a heading in a block is none
+		$text =~ s/^```(\w*)\n(.*?)^```$/push @blocks, [$1, $2]; "\0" . $#blocks . "\0"/gmse;
+		foreach my $part (split /^(?=## )/m, $text)
+		{
+			my ($heading) = $part =~ /^## (.*)/ or next;
+			my @own = map { $blocks[$_] } $part =~ /\0(\d+)\0/g;
+			my @names = split /, /, $heading;
+
+			@names = () if grep { !/^(?:jadugar\.)?[a-z_]\w*$|^[A-Z_]+$/ } @names;
+			push @sections, {
+				page => basename($page),
+				heading => $heading,
+				names => \@names,
+				signatures => [ map { signatures_in($_->[1]) } grep { $_->[0] eq '' } @own ],
+				examples => scalar(grep { !signatures_in($_->[1]) } @own),
+				prose => $part =~ s/\0\d+\0//gr };
+		}
+	}
+	return @sections;
+}
+
+# Signatures in a block, each on one line; no other text may be there.
+sub signatures_in
+{
+	my ($block) = @_;
+	my @found;
+
+	while ($block =~ /\G\s*((?:CALL )?jadugar\.\w+\([^()]*\)(?: → [^\n]+)?)\n/gc)
+	{
+		push @found, $1 =~ s/\s+/ /gr =~ s/\( | (?=\))/$& eq '( ' ? '(' : ''/ger;
+	}
+	return $block =~ /\G\s*\z/ ? @found : ();
+}
+
+my @sections = sections();
+my %entry;
+foreach my $section (@sections)
+{
+	push @{ $entry{$_} }, $section foreach @{ $section->{names} };
+}
+
+# ------------------------------------------------------- names of entries
+
+my %kind;
+$kind{$_} = 'function' foreach names($functions);
+$kind{$_} = 'view' foreach names($views);
+$kind{$_} = 'type' foreach names($types);
+$kind{$_} = 'setting' foreach names($settings);
+$kind{$_} = 'error' foreach names($errors);
+
+is(join(' ', grep { !$entry{$_} } sort keys %kind),
 	'', 'everything has an entry in doc/reference');
-is(join(' ', grep { $entries{$_} > 1 } sort keys %entries),
+is(join(' ', grep { @{ $entry{$_} } > 1 } sort keys %entry),
 	'', 'nothing has two entries');
 
-# Also what needs no entry may have one, and clock_offset, a developer's
+# Functions that need no entry may have one, and clock_offset, a developer's
 # setting, is not in pg_settings.
-$objects{$_} = 1
-  foreach 'jadugar.clock_offset',
-  split /\n/, $node->safe_psql('postgres',
-	q{SELECT DISTINCT proname FROM pg_proc WHERE pronamespace = 'jadugar'::regnamespace});
-is(join(' ', grep { !$objects{$_} } sort keys %entries),
-	'', 'every entry is about something that is there');
+my %existing = (%kind, 'jadugar.clock_offset' => 'setting');
+$existing{$_} //= 'function'
+  foreach names(q{SELECT proname FROM pg_proc WHERE pronamespace = 'jadugar'::regnamespace});
+is(join(' ', grep { !$existing{$_} } sort keys %entry), '', 'every entry is about an existing object');
 
-is( $node->safe_psql('postgres', q{
-	SELECT p.oid::regprocedure::text FROM pg_proc p
-	WHERE p.pronamespace = 'jadugar'::regnamespace
-	  AND obj_description(p.oid, 'pg_proc') IS NULL
-	UNION ALL
-	SELECT 'relation ' || c.oid::regclass FROM pg_class c
-	WHERE c.relnamespace = 'jadugar'::regnamespace AND c.relkind IN ('r', 'p', 'v')
-	  AND NOT c.relispartition
-	  AND obj_description(c.oid, 'pg_class') IS NULL
-	UNION ALL
-	SELECT 'type ' || t.oid::regtype FROM pg_type t LEFT JOIN pg_class c ON c.oid = t.typrelid
-	WHERE t.typnamespace = 'jadugar'::regnamespace AND t.typcategory <> 'A'
-	  AND coalesce(c.relkind, 'c') = 'c'
-	  AND obj_description(t.oid, 'pg_type') IS NULL}),
-	'', 'everything has a comment');
-is( $node->safe_psql('postgres',
-		q{SELECT name FROM pg_settings WHERE name LIKE 'jadugar.%' AND short_desc = ''}),
-	'', 'every setting has a description');
+is(join(' ', map { $_->{heading} } grep {
+		my $section = $_;
+		!$section->{examples} && grep { $existing{$_} =~ /function|view/ } @{ $section->{names} }
+	} grep { !grep { !$existing{$_} } @{ $_->{names} } } @sections),
+	'', 'every function and view has an example');
 
-# What users and checks rely on.
+# ------------------------------------------------------------ signatures
+
+# By oid: name, signature, arguments and OUT columns.
+my %function;
+foreach my $row (rows($arguments))
+{
+	my ($oid, $name, $prokind, $result, $n, $mode, $arg, $type, $default) = @$row;
+	my $f = $function{$oid} //= {
+		name => $name, prefix => $prokind eq 'p' ? 'CALL ' : '',
+		suffix => $result eq '' ? '' : ' → ' . $result =~ s/^SETOF/setof/r,
+		list => [], in => [], out => [] };
+
+	next if $n eq '';
+	push @{ $f->{list} }, join(' ', grep { $_ ne '' }
+		{ i => '', b => 'INOUT', o => 'OUT' }->{$mode}, $arg eq '""' ? '' : $arg, $type,
+		$default eq '' ? '' : "DEFAULT $default");
+	push @{ $f->{ $mode eq 'o' ? 'out' : 'in' } },
+	  { name => $arg =~ s/"//gr, type => $type, optional => $default ne '' };
+}
+
+my %signature;
+foreach my $f (values %function)
+{
+	my $list = join(', ', @{ $f->{list} });
+	$signature{"$f->{prefix}jadugar.$f->{name}($list)$f->{suffix}"} = $f;
+}
+
+my %documented;
+foreach my $section (@sections)
+{
+	$documented{$_}++ foreach @{ $section->{signatures} };
+	next if !@{ $section->{names} };
+	my %named = map { $_ => 1 } @{ $section->{names} };
+	my @stray = grep { !/^(?:CALL )?jadugar\.(\w+)/ || !$named{$1} } @{ $section->{signatures} };
+	is("@stray", '', "$section->{page}: $section->{heading}: only its own signatures");
+}
+is(join("\n", grep { !$documented{$_} } sort keys %signature), '', 'every signature is documented');
+is(join("\n", grep { !$signature{$_} } sort keys %documented),
+	'', 'every documented signature is in the catalog');
+is(join("\n", grep { $documented{$_} > 1 } sort keys %documented), '', 'no signature is there twice');
+
+# ------------------------------------------------------------ parameters
+
+# What is wrong with the parameters of a section about these functions.
+sub parameter_faults
+{
+	my ($prose, @functions) = @_;
+	my (@faults, %seen);
+
+	while ($prose =~ /^- ((?:`\w+`(?:, )?)+) \(([^,()]+)(, default [^()]*(?:\(\)[^()]*)*)?\): *(\S?)/gm)
+	{
+		my ($list, $type, $default, $text) = ($1, $2, $3, $4);
+
+		foreach my $name ($list =~ /`(\w+)`/g)
+		{
+			my @args = grep { $_->{name} eq $name } map { @{ $_->{in} } } @functions;
+
+			push @faults, "$name is no parameter" if !@args;
+			push @faults, "$name is there twice" if $seen{$name}++;
+			push @faults, "$name has no meaning" if $text eq '';
+			push @faults, map { "$name is of type $_->{type}" } grep { $_->{type} ne $type } @args;
+			push @faults, "$name: default" if grep { $_->{optional} xor defined $default } @args;
+		}
+	}
+	foreach my $arg (map { @{ $_->{in} } } @functions)
+	{
+		push @faults, "$arg->{name} is not described"
+		  if $arg->{name} ne '' && $prose !~ /`$arg->{name}`/;
+	}
+	return @faults;
+}
+
+# The first table of columns in a section, as "name type" lines.
+sub columns_in
+{
+	my ($prose) = @_;
+
+	my ($table) = $prose =~ /^\| column \| type \| meaning \|\n\|---\|---\|---\|\n((?:\|.*\n)+)/m
+	  or return '';
+	return join("\n", map { /^\| `(\w+)` \| ([^|]+) \| \S[^|]* \|$/ ? "$1 $2" : "bad row: $_" }
+		  split /\n/, $table);
+}
+
+foreach my $section (grep { @{ $_->{signatures} } && @{ $_->{names} } } @sections)
+{
+	my @functions = grep { defined } map { $signature{$_} } @{ $section->{signatures} };
+	my $label = "$section->{page}: $section->{heading}";
+	my ($record) = grep { @{ $_->{out} } } @functions;
+
+	is(join(', ', parameter_faults($section->{prose}, @functions)), '', "$label: parameters");
+	is(columns_in($section->{prose}),
+		join("\n", map { "$_->{name} $_->{type}" } @{ $record->{out} }), "$label: result")
+	  if $record;
+}
+
+# --------------------------------------------- views, types, settings, errors
+
+my %columns;
+push @{ $columns{ $_->[0] } }, "$_->[1] $_->[2]" foreach rows($columns);
+foreach my $relation (sort keys %columns)
+{
+	is(columns_in($entry{$relation}[0]{prose} // ''),
+		join("\n", @{ $columns{$relation} }), "columns of $relation");
+}
+
+my %unit = (ms => 'milliseconds', s => 'seconds', min => 'minutes', kB => 'kilobytes');
+my %context = (postmaster => 'at server start', sighup => 'on reload', user => 'in the session');
+foreach my $row (rows(q{SELECT name, vartype, unit, boot_val, min_val, max_val, context
+	FROM pg_settings WHERE name LIKE 'jadugar.%'}))
+{
+	my ($name, $type, $unit, $default, $min, $max, $when) = @$row;
+	my $wanted = '- Type: ' . $type =~ s/^bool$/boolean/r . ($unit ne '' ? ", in $unit{$unit}" : '');
+
+	$wanted .= "\n- Default: `$default`";
+	$wanted .= "\n- Range: $min to $max" if $min ne '';
+	$wanted .= "\n- Takes effect: $context{$when}\n";
+	like($entry{$name}[0]{prose} =~ s/^(- Default: `.*`) \(.*\)$/$1/mr,
+		qr/^## \S+\n\n\Q$wanted\E\n\S/, "$name is as documented");
+}
+
 is( $node->safe_psql('postgres', q{
 	SELECT e.name FROM jadugar.error_codes e
 	WHERE e.sqlstate !~ '^JD[0-9]{3}$' OR e.meaning = '' OR e.action = ''}),
 	'', 'error codes are complete');
-my $errors_page = slurp_file("$root/doc/reference/errors.md");
-foreach my $row (split /\n/,
-	$node->safe_psql('postgres', 'SELECT sqlstate, name FROM jadugar.error_codes'))
+foreach my $row (rows('SELECT name, sqlstate FROM jadugar.error_codes'))
 {
-	my ($sqlstate, $name) = split /\|/, $row;
+	my ($name, $sqlstate) = @$row;
+	like($entry{$name}[0]{prose}, qr/^## $name\n\nSQLSTATE `$sqlstate`\. \S/, "$name is documented");
+}
+my %unknown;
+foreach my $section (@sections)
+{
+	$unknown{"$section->{heading}: $_"}++
+	  foreach grep { ($kind{$_} // '') ne 'error' } $section->{prose} =~ /^- `([A-Z_]+)`: /gm;
+}
+is(join(', ', sort keys %unknown), '', 'errors of functions are errors of jadugar');
 
-	like($errors_page, qr/^\| $sqlstate \| $name \|/m, "$name is documented");
+# --------------------------------------------------------------- comments
+
+is( $node->safe_psql('postgres', q{
+	SELECT d.object FROM (
+		SELECT p.oid::regprocedure::text, obj_description(p.oid, 'pg_proc') FROM pg_proc p
+		WHERE p.pronamespace = 'jadugar'::regnamespace
+		UNION ALL
+		SELECT 'relation ' || c.oid::regclass, obj_description(c.oid, 'pg_class') FROM pg_class c
+		WHERE c.relnamespace = 'jadugar'::regnamespace AND c.relkind IN ('r', 'p', 'v')
+		  AND NOT c.relispartition
+		UNION ALL
+		SELECT 'type ' || t.oid::regtype, obj_description(t.oid, 'pg_type')
+		FROM pg_type t LEFT JOIN pg_class c ON c.oid = t.typrelid
+		WHERE t.typnamespace = 'jadugar'::regnamespace AND t.typcategory <> 'A'
+		  AND coalesce(c.relkind, 'c') = 'c') d (object, comment)
+	WHERE d.comment !~ '\.$' OR d.comment IS NULL}),
+	'', 'everything has a comment, a sentence');
+is( $node->safe_psql('postgres', q{
+	SELECT name FROM pg_settings WHERE name LIKE 'jadugar.%'
+	AND (short_desc !~ '\.$' OR extra_desc !~ '\.$')}),
+	'', 'every setting has a description, a sentence');
+
+# ------------------------------------------------------ links and examples
+
+# Anchors of a page, as GitHub makes them.
+sub anchors
+{
+	my ($page) = @_;
+	my $text = slurp_file($page) =~ s/^```.*?^```$//gmsr;
+
+	return map { lc($_) =~ s/[^\w\s-]//gr =~ tr/ /-/r => 1 } $text =~ /^#+ (.*)/gm;
+}
+
+foreach my $page (@pages)
+{
+	my $text = slurp_file($page) =~ s/^```.*?^```$//gmsr;
+	my @broken;
+
+	foreach my $link (grep { !/^https?:/ } $text =~ /\]\(([^)]+)\)/g)
+	{
+		my ($file, $anchor) = $link =~ /^([^#]*)#?(.*)$/;
+		my $target = $file eq '' ? $page : dirname($page) . "/$file";
+
+		push @broken, $link if !-e $target || ($anchor ne '' && !{ anchors($target) }->{$anchor});
+	}
+	is("@broken", '', basename($page) . ': links lead somewhere');
 }
 
 # Each page's examples, in order, in a database of their own.  They fail where
@@ -119,8 +356,8 @@ foreach my $page (@pages)
 
 	create_extension($node, $db);
 	$node->psql($db, $examples, stderr => \$stderr, on_error_stop => 0);
-	my $errors = join("\n", $stderr =~ /((?:ERROR|FATAL|PANIC):  .*|invalid command.*)/g);
-	is($errors, $wanted, "the examples of doc/reference/$name.md run")
+	my $found = join("\n", $stderr =~ /((?:ERROR|FATAL|PANIC):  .*|invalid command.*)/g);
+	is($found, $wanted, "the examples of doc/reference/$name.md run")
 	  or diag($stderr);
 	$node->safe_psql('postgres', "DROP DATABASE $db");
 }
@@ -131,7 +368,7 @@ $node->restart;
 is( $node->safe_psql('postgres',
 		q{SELECT severity FROM jadugar.health WHERE what = 'library'}),
 	'error', 'not preloaded: health says so');
-foreach my $view (split /\n/, $node->safe_psql('postgres', $views))
+foreach my $view (names($views))
 {
 	is(psql_error($node, "SELECT * FROM jadugar.$view"),
 		'', "not preloaded: the view $view can be read");
