@@ -1,10 +1,10 @@
 /*-------------------------------------------------------------------------
  *
  * calendar.c
- *	  Days and dates, and wall clocks against instants.
+ *	  Calendar dates, and conversion between wall clock readings and
+ *	  instants.
  *
- * Pure.  A day is counted from 2000-01-01; a wall clock reading is counted
- * in microseconds from 2000-01-01 00:00 on that clock.
+ * Pure.
  *
  *-------------------------------------------------------------------------
  */
@@ -14,7 +14,7 @@
 
 #include "timing/calendar.h"
 
-/* days from 0000-03-01 to 2000-01-01, proleptic Gregorian */
+/* days from 0000-03-01 to 2000-01-01, and days in 400 years */
 #define DAYS_TO_EPOCH	INT64_C(730425)
 #define DAYS_PER_ERA	INT64_C(146097)
 
@@ -24,7 +24,11 @@ jdg_floor_div(int64_t a, int64_t b)
 	return a / b - ((a % b != 0 && (a < 0) != (b < 0)) ? 1 : 0);
 }
 
-/* Years are counted from March, so that the leap day is a year's last. */
+/*
+ * Years are counted from March, so that the leap day is the last day of a
+ * year.  An era has 400 years; yoe is the year of the era, doy the day of the
+ * year.
+ */
 int64_t
 jdg_civil_to_day(int64_t year, int month, int day)
 {
@@ -62,7 +66,7 @@ jdg_month_length(int64_t year, int month)
 	return lengths[month - 1];
 }
 
-/* 0 is Sunday; 2000-01-01 was a Saturday */
+/* 2000-01-01 was a Saturday */
 int
 jdg_weekday(int64_t day)
 {
@@ -71,7 +75,6 @@ jdg_weekday(int64_t day)
 	return (int) (w < 0 ? w + 7 : w);
 }
 
-/* in microseconds */
 int64_t
 jdg_zone_offset(const JdgZone *zone, int64_t utc_us)
 {
@@ -89,9 +92,9 @@ jdg_zone_change(const JdgZone *zone, int64_t utc_us, int64_t *change_us)
 }
 
 /*
- * The latest reading that the clock has shown up to and including utc_us.
- * That is the reading now, except after the clock was set back: then the
- * reading just before that counts until the clock has caught up.
+ * Each change of the offset in the last 2 * JDG_OFFSET_MAX_US can have set the
+ * clock back: compare the readings just before those changes with the present
+ * one.
  */
 int64_t
 jdg_wall_reached(const JdgZone *zone, int64_t utc_us)
@@ -113,9 +116,9 @@ jdg_wall_reached(const JdgZone *zone, int64_t utc_us)
 }
 
 /*
- * The first instant at which the clock shows wall_us or later: the first
- * pass where that reading comes twice, the end of the gap where it never
- * comes.  Never falls as wall_us grows.
+ * Goes through the spans of constant offset, from an instant at which no clock
+ * has reached wall_us yet.  If the clock is past the reading already when a
+ * span begins, the reading was skipped.
  */
 int64_t
 jdg_wall_first(const JdgZone *zone, int64_t wall_us)

@@ -1,10 +1,11 @@
 /*-------------------------------------------------------------------------
  *
  * compare.c
- *	  A total order of timings.
+ *	  Comparison of timings.
  *
- * Pure.  Kinds stand in the order of JdgTimingKind; instants and elapsed
- * intervals stand in their natural order, the rest in a fixed one.
+ * Pure.  Kinds are ordered as in JdgTimingKind, instants and elapsed intervals
+ * in their natural order.  The order of the others is fixed but has no
+ * meaning.
  *
  *-------------------------------------------------------------------------
  */
@@ -29,6 +30,10 @@ compare_sets(uint64_t a, uint64_t b)
 	return (a > b) - (a < b);
 }
 
+/*
+ * The coarsest field decides first.  Expressions that differ only in special
+ * days or flags are ordered by their bytes.
+ */
 static int
 compare_crons(const JdgCron *a, const JdgCron *b)
 {
@@ -45,7 +50,10 @@ compare_crons(const JdgCron *a, const JdgCron *b)
 	return compare_values(result, 0);
 }
 
-/* by length, taking 30 days for a month; those of one length by months */
+/*
+ * Orders by length, with months of 30 days; intervals of equal length by their
+ * months, then by their days.
+ */
 static int
 compare_steps(const JdgStep *a, const JdgStep *b)
 {

@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * compare.h
- *	  The order of timings.
+ *	  Comparison of timings.
  *
  *-------------------------------------------------------------------------
  */
@@ -10,7 +10,10 @@
 
 #include "timing/timing.h"
 
-/* -1, 0, 1; 0 exactly when the bytes are equal */
+/*
+ * Total order of timings: returns -1, 0 or 1.  The result is 0 only if both
+ * are equal byte for byte, apart from the varlena header.
+ */
 extern int	jdg_timing_compare(const JdgTiming *a, const JdgTiming *b);
 
 #endif							/* JDG_TIMING_COMPARE_H */

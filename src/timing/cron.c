@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * cron.c
- *	  Which days, and which wall clock readings, match a cron expression.
+ *	  Days and wall clock readings that match a cron expression.
  *
  * Pure; knows nothing of time zones.
  *
@@ -17,7 +17,11 @@
 /* the pattern of dates and weekdays repeats after 400 years */
 #define PERIOD_MONTHS (400 * 12)
 
-/* the working day nearest to day n without leaving the month */
+/*
+ * The working day (Monday to Friday) nearest to day n without leaving the
+ * month.  As in Quartz, a Saturday moves back to Friday and a Sunday on to
+ * Monday, unless that leaves the month.
+ */
 static int
 nearest_working_day(int n, int first_weekday, int length)
 {
@@ -30,6 +34,11 @@ nearest_working_day(int n, int first_weekday, int length)
 	return n;
 }
 
+/*
+ * The days that the day-of-month field matches, as bits 1 to length: plain
+ * days, days counted from the end, and nearest working days.  A day that the
+ * month does not have matches nothing.
+ */
 static uint32_t
 days_of_month(const JdgCron *c, int first_weekday, int length)
 {
@@ -52,6 +61,10 @@ days_of_month(const JdgCron *c, int first_weekday, int length)
 	return days;
 }
 
+/*
+ * The days that the weekday field matches, as bits 1 to length: plain
+ * weekdays, the nth of the month, and the last.
+ */
 static uint32_t
 days_of_week(const JdgCron *c, int first_weekday, int length)
 {
@@ -77,10 +90,6 @@ days_of_week(const JdgCron *c, int first_weekday, int length)
 	return days;
 }
 
-/*
- * The days that match, bits 1 to length, in a month whose first day is that
- * weekday.  Whether the month itself matches is not looked at.
- */
 uint32_t
 jdg_cron_month(const JdgCron *c, int first_weekday, int length)
 {
@@ -90,7 +99,6 @@ jdg_cron_month(const JdgCron *c, int first_weekday, int length)
 	return (c->flags & JDG_CRON_EITHER_DAY) ? (dom | dow) : (dom & dow);
 }
 
-/* Is there any matching day?  There are fourteen kinds of years. */
 bool
 jdg_cron_can_match(const JdgCron *c)
 {
@@ -111,7 +119,7 @@ jdg_cron_can_match(const JdgCron *c)
 	return false;
 }
 
-/* The first member of the set that is not below from, or -1. */
+/* The lowest member of the set that is at least from, or -1. */
 static int
 next_member(uint64_t set, int from)
 {
@@ -119,7 +127,10 @@ next_member(uint64_t set, int from)
 	return set == 0 ? -1 : __builtin_ctzll(set);
 }
 
-/* The first matching second of the day that is not below from, or -1. */
+/*
+ * The first matching second of the day that is at least from, or -1.  Seconds
+ * are counted from midnight.
+ */
 static int
 next_second_of_day(const JdgCron *c, int from)
 {
@@ -154,7 +165,10 @@ next_second_of_day(const JdgCron *c, int from)
 		next_member(c->second, second);
 }
 
-/* The first matching day that is not before day; false if none ever comes. */
+/*
+ * Finds the first matching day that is not before day.  Returns false if no
+ * day within one period matches.
+ */
 static bool
 next_day(const JdgCron *c, int64_t day, int64_t *found)
 {
@@ -191,11 +205,6 @@ next_day(const JdgCron *c, int64_t day, int64_t *found)
 	return false;
 }
 
-/*
- * The first matching wall clock reading that is not before from_s, both in
- * seconds since 2000-01-01 00:00 on that clock.  Looks at no more than one
- * period of 400 years; false if nothing matches.
- */
 bool
 jdg_cron_wall(const JdgCron *c, int64_t from_s, int64_t *wall_s)
 {

@@ -1,9 +1,9 @@
 /*-------------------------------------------------------------------------
  *
  * describe.c
- *	  Says in English when a timing is due.
+ *	  English description of a timing.
  *
- * Pure.  A cron expression's sentence has a time part ("At 03:00", "Every
+ * Pure.  The sentence of a cron expression has a time part ("At 03:00", "Every
  * 15 minutes between 09:00 and 17:59"), a day part and a month part.
  *
  *-------------------------------------------------------------------------
@@ -20,7 +20,7 @@
 #include "timing/describe.h"
 #include "timing/print.h"
 
-/* more readings of the clock than this are not listed one by one */
+/* up to this number, clock readings are listed one by one */
 #define MAX_LISTED_TIMES 8
 
 static const char *const weekdays[] = {
@@ -37,15 +37,16 @@ static const char *const ordinals[] = {
 	"first", "second", "third", "fourth", "fifth"
 };
 
-/* An enumeration being written: "a, b and c". */
+/* The enumeration that is being written: "a, b and c". */
 typedef struct Series
 {
 	JdgText    *text;
-	const char *last_word;		/* "and", "or" */
+	const char *last_word;		/* "and" or "or" */
 	int			left;			/* items not yet written */
 	bool		begun;
 } Series;
 
+/* Writes the separator before the next item of the series. */
 static void
 separate(Series *s)
 {
@@ -60,7 +61,10 @@ separate(Series *s)
 	s->left--;
 }
 
-/* Takes the lowest value, or run of three and more, out of the set. */
+/*
+ * Removes the lowest value from the set, or the lowest run of consecutive
+ * values if it has at least "shortest" members.
+ */
 static void
 take_run(uint64_t *set, int shortest, int *low, int *high)
 {
@@ -72,6 +76,7 @@ take_run(uint64_t *set, int shortest, int *low, int *high)
 	*set &= ~JDG_BITS(*low, *high);
 }
 
+/* Number of values and runs that take_run() would remove from the set. */
 static int
 count_runs(uint64_t set, int shortest)
 {
@@ -84,7 +89,10 @@ count_runs(uint64_t set, int shortest)
 	return count;
 }
 
-/* Numbers or names: "1, 3 and 5 to 9", "Monday through Friday". */
+/*
+ * Writes values, as numbers or as names from base on.  Runs of three and more
+ * become ranges: "1, 3 and 5 to 9", "Monday through Friday".
+ */
 static void
 add_values(JdgText *t, uint64_t set, const char *const *names, int base)
 {
@@ -121,8 +129,8 @@ even_step(uint64_t set, int size)
 }
 
 /*
- * The hours that a phrase about minutes is limited to, " between 09:00 and
- * 17:59"; with "of", " of every hour between 09:00 and 17:59".
+ * Writes the hours to which a phrase about minutes is limited: " between 09:00
+ * and 17:59"; with "of", " of every hour between 09:00 and 17:59".
  */
 static void
 add_hours(JdgText *t, uint32_t hours, bool of)
@@ -185,7 +193,10 @@ add_units(JdgText *t, uint64_t set, const char *unit)
 	add_values(t, set, NULL, 0);
 }
 
-/* Seconds other than :00, then the minutes.  Returns whether "of" follows. */
+/*
+ * Writes seconds other than :00, then the minutes.  Returns whether the hours
+ * that follow begin with "of".
+ */
 static bool
 add_second_phrase(JdgText *t, const JdgCron *c)
 {
@@ -218,8 +229,8 @@ add_second_phrase(JdgText *t, const JdgCron *c)
 }
 
 /*
- * With seconds :00 only: the minutes, and the hours too where both together
- * make a plain phrase.
+ * For expressions with seconds :00 only: writes the minutes and the hours, in
+ * one phrase if both together are regular.
  */
 static void
 add_minute_phrase(JdgText *t, const JdgCron *c)
@@ -253,7 +264,10 @@ add_minute_phrase(JdgText *t, const JdgCron *c)
 	}
 }
 
-/* Returns whether the phrase lists times, so that "every day" may follow. */
+/*
+ * Writes the time part.  Returns whether it lists clock readings, so that
+ * "every day" may follow.
+ */
 static bool
 add_time_part(JdgText *t, const JdgCron *c)
 {
@@ -349,7 +363,7 @@ add_special_weekdays(JdgText *t, const JdgCron *c)
 	jdg_text_add(t, " of the month");
 }
 
-/* Monday first, so that a weekend reads Saturday and Sunday */
+/* Begins with Monday, so that a weekend reads Saturday and Sunday. */
 static void
 add_plain_weekdays(JdgText *t, uint8_t dow)
 {
@@ -381,6 +395,10 @@ add_week_part(JdgText *t, const JdgCron *c)
 	}
 }
 
+/*
+ * Writes the days.  If all days match, this is "every day" behind a list of
+ * clock readings ("times"), and nothing otherwise.
+ */
 static void
 add_day_part(JdgText *t, const JdgCron *c, bool times)
 {
@@ -441,7 +459,10 @@ add_amount(Series *s, int64_t n, const char *unit)
 				 n, unit);
 }
 
-/* "Every 1 hour" reads "Every hour": the canonical text, with "and" */
+/*
+ * Writes the canonical text with "and" between the parts; "Every 1 hour"
+ * becomes "Every hour".
+ */
 static void
 describe_step(JdgText *t, const JdgStep *step)
 {
@@ -485,10 +506,6 @@ describe_step(JdgText *t, const JdgStep *step)
 	}
 }
 
-/*
- * Writes the sentence, without a full stop.  Returns its length; buf holds
- * as much of it as fits.  JDG_TIMING_DESCRIBE_SIZE is always enough.
- */
 size_t
 jdg_timing_describe(const JdgTiming *t, char *buf, size_t size)
 {
@@ -505,7 +522,7 @@ jdg_timing_describe(const JdgTiming *t, char *buf, size_t size)
 			describe_step(&out, &t->u.step);
 			break;
 		case JDG_TIMING_ONCE:
-			/* the text is: at yyyy-mm-dd hh:mm:ss+00 */
+			/* the canonical text is: at yyyy-mm-dd hh:mm:ss+00 */
 			jdg_timing_print(t, canonical, sizeof(canonical));
 			jdg_text_add(&out, "Once, %s", canonical);
 			break;

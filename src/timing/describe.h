@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * describe.h
- *	  Says in English when a timing is due.
+ *	  English description of a timing.
  *
  *-------------------------------------------------------------------------
  */
@@ -10,7 +10,11 @@
 
 #include "timing/timing.h"
 
-/* like snprintf, returns the full length */
+/*
+ * Writes the sentence without a full stop.  Like snprintf, returns the full
+ * length and always ends buf with a zero if size is not 0.
+ * JDG_TIMING_DESCRIBE_SIZE is always enough.
+ */
 extern size_t jdg_timing_describe(const JdgTiming *t, char *buf, size_t size);
 
 #endif							/* JDG_TIMING_DESCRIBE_H */

@@ -1,9 +1,9 @@
 /*-------------------------------------------------------------------------
  *
  * next.c
- *	  The next instant of a timing, and how many there are in a span.
+ *	  The next instant of a timing, and the number of instants in a span.
  *
- * Pure.  The rules about zones and their bounds are in README.md.
+ * Pure.  README.md has the rules for time zones and the bounds.
  *
  *-------------------------------------------------------------------------
  */
@@ -15,7 +15,7 @@
 #include "timing/cron.h"
 #include "timing/next.h"
 
-/* how far ahead a cron expression is looked for */
+/* limit of the search for a cron expression that counts real time */
 #define HORIZON_US	(401 * 366 * JDG_US_PER_DAY)
 
 static int64_t
@@ -28,7 +28,7 @@ clamp_instant(int64_t us)
 	return us;
 }
 
-/* the first whole second strictly later, in seconds */
+/* The first whole second strictly later than us, in seconds. */
 static int64_t
 next_whole_second(int64_t us)
 {
@@ -36,10 +36,10 @@ next_whole_second(int64_t us)
 }
 
 /*
- * Once per wall clock reading.  Occurrences are the first instants of the
- * matching readings.  jdg_wall_first never falls, so the first occurrence
- * after an instant belongs to the first matching reading that the clock has
- * not yet reached by then.
+ * Each matching wall clock reading occurs once, at the first instant that
+ * shows it or a later one.  jdg_wall_first() never decreases, so the first
+ * occurrence after an instant belongs to the first matching reading that the
+ * clock has not reached by then.
  */
 static bool
 next_by_date(const JdgCron *c, const JdgZone *zone, int64_t after,
@@ -56,9 +56,9 @@ next_by_date(const JdgCron *c, const JdgZone *zone, int64_t after,
 }
 
 /*
- * Every instant whose wall clock reading matches.  Goes through the spans
- * between changes of the offset, and leaps over those that lie wholly
- * before the reading that was found.
+ * Each instant whose wall clock reading matches is an occurrence.  Goes
+ * through the spans of constant offset, and skips the spans that lie wholly
+ * before the first matching reading.
  */
 static bool
 next_by_real_time(const JdgCron *c, const JdgZone *zone, int64_t after,
@@ -86,9 +86,9 @@ next_by_real_time(const JdgCron *c, const JdgZone *zone, int64_t after,
 		}
 
 		/*
-		 * Between the reading at "at" and wall nothing matches.  Two offset
-		 * limits later the clock can no longer show anything earlier than
-		 * that, and until one limit before wall nothing as late as wall.
+		 * No reading between the one at "at" and wall matches.  Two offset
+		 * limits after "at", the clock cannot show an earlier reading than
+		 * that again; until one limit before wall, it cannot show wall yet.
 		 */
 		if (change - at >= 2 * JDG_OFFSET_MAX_US &&
 			wall - JDG_OFFSET_MAX_US > change)
@@ -98,7 +98,11 @@ next_by_real_time(const JdgCron *c, const JdgZone *zone, int64_t after,
 	return false;
 }
 
-/* Elapsed time: the smallest anchor + k * step later than after, k >= 1. */
+/*
+ * The first anchor + k * step later than after, for k >= 1.  Returns false if
+ * it lies beyond JDG_INSTANT_END.  Unsigned arithmetic, because the distance
+ * between two instants can exceed an int64.
+ */
 static bool
 next_elapsed(int64_t step, int64_t anchor, int64_t after, int64_t *next_us)
 {
@@ -115,10 +119,11 @@ next_elapsed(int64_t step, int64_t anchor, int64_t after, int64_t *next_us)
 }
 
 /*
- * Occurrence k of a calendar interval: k times the months from the original
- * day, cut to the month's end, k times the days, the reading taken for an
- * instant, and k times the elapsed part.  Never falls as k grows.  Beyond
- * the end of time it is JDG_INSTANT_END.
+ * Occurrence k of a calendar interval.  Adds k times the months to the
+ * anchor's date, cuts the day to the end of that month, and adds k times the
+ * days.  The first instant of the resulting reading, plus k times the elapsed
+ * part, is the occurrence.  Never decreases as k grows; JDG_INSTANT_END if it
+ * lies beyond the range of instants.
  */
 static int64_t
 calendar_occurrence(const JdgStep *step, const JdgZone *zone,
@@ -149,8 +154,8 @@ calendar_occurrence(const JdgStep *step, const JdgZone *zone,
 }
 
 /*
- * Calendar time.  The shortest and the longest that one step can be give
- * bounds for k; between them it is searched by halves.
+ * The first occurrence of a calendar interval later than after.  The shortest
+ * and the longest possible step bound k; a binary search finds it.
  */
 static bool
 next_calendar(const JdgStep *step, const JdgZone *zone, int64_t anchor,
@@ -184,12 +189,6 @@ next_calendar(const JdgStep *step, const JdgZone *zone, int64_t anchor,
 	return *next_us > after;
 }
 
-/*
- * The first instant of the timing strictly later than after_us; false if
- * there is none.  Of an interval the occurrences are the anchor plus one,
- * two, ... steps; the anchor of other timings is not looked at.  A pure
- * function, for every value of its arguments.
- */
 bool
 jdg_timing_next(const JdgTiming *t, const JdgZone *zone, int64_t anchor_us,
 				int64_t after_us, int64_t *next_us)
@@ -227,11 +226,6 @@ jdg_timing_next(const JdgTiming *t, const JdgZone *zone, int64_t anchor_us,
 	return found && *next_us < JDG_INSTANT_END;
 }
 
-/*
- * How many instants lie in (after_us, until_us], counting no further than
- * limit.  *last_us is the last one counted, untouched if there is none.
- * One division for elapsed intervals, one step for each instant otherwise.
- */
 int64_t
 jdg_timing_count(const JdgTiming *t, const JdgZone *zone, int64_t anchor_us,
 				 int64_t after_us, int64_t until_us, int64_t limit,

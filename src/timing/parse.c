@@ -1,11 +1,11 @@
 /*-------------------------------------------------------------------------
  *
  * parse.c
- *	  Reads a timing: tells the forms apart, and reads the simple ones.
+ *	  Reads a timing: distinguishes the forms, and reads the simple ones.
  *
- * Pure.  parse_cron.c and parse_interval.c read the other two.  Whatever
- * the bytes are, the result is a timing in canonical form or an error with
- * its position.
+ * Pure.  parse_cron.c and parse_interval.c read cron expressions and
+ * intervals.  For any bytes the result is either a timing in canonical form or
+ * an error with its position.
  *
  *-------------------------------------------------------------------------
  */
@@ -28,7 +28,7 @@
 static const struct
 {
 	const char *name;
-	const char *cron;			/* NULL: the kind of its own */
+	const char *cron;			/* NULL: @startup, not a cron expression */
 }			macros[] =
 
 {
@@ -58,6 +58,10 @@ skip_word(const char *p, const char *end)
 	return p;
 }
 
+/*
+ * Checks that nothing but white space follows "after".  word, which ends at
+ * "to", is quoted in the error.
+ */
 static bool
 no_more(JdgReader *r, const char *after, const char *word, const char *to)
 {
@@ -71,6 +75,7 @@ no_more(JdgReader *r, const char *after, const char *word, const char *to)
 						   jdg_reader_clip(word, to, 40), word);
 }
 
+/* Reads a word that begins with @, [from, to).  Nothing may follow it. */
 static bool
 parse_macro(JdgReader *r, const char *from, const char *to, JdgTiming *out)
 {
@@ -98,6 +103,10 @@ parse_macro(JdgReader *r, const char *from, const char *to, JdgTiming *out)
 						   "@monthly, @yearly, @annually and @startup.");
 }
 
+/*
+ * Reads the timestamp after "at".  The error is written first, because
+ * parse_instant may replace its message; success clears it.
+ */
 static bool
 parse_at(JdgReader *r, const char *word, const char *to, JdgTiming *out,
 		 JdgInstantParser parse_instant, void *arg)
@@ -146,8 +155,9 @@ looks_like_date(const char *from, const char *to)
 }
 
 /*
- * Is this a bare interval: a number with a unit on it or a word after it,
- * or hh:mm?  No field of a cron expression looks like that in its place.
+ * Is this an interval without "every": a number with a unit or a colon on it,
+ * or a word after it and no * in the text?  No valid cron expression begins
+ * like that.
  */
 static bool
 looks_like_interval(JdgReader *r, const char *from, const char *to)
@@ -168,6 +178,10 @@ looks_like_interval(JdgReader *r, const char *from, const char *to)
 	return p == to && next < r->end && jdg_is_alpha(*next);
 }
 
+/*
+ * Reads the text as the form that its first word announces.  On failure *out
+ * may be filled in part.
+ */
 static bool
 parse_forms(JdgReader *r, JdgTiming *out, JdgInstantParser parse_instant,
 			void *arg)
@@ -208,10 +222,6 @@ parse_forms(JdgReader *r, JdgTiming *out, JdgInstantParser parse_instant,
 	return jdg_parse_cron(r, from, r->end, out);
 }
 
-/*
- * Reads a timing.  On failure *out is all zeroes, and *err says why; on
- * success *err is all zeroes.
- */
 bool
 jdg_timing_parse(const char *text, size_t len, JdgTiming *out,
 				 JdgTimingError *err, JdgInstantParser parse_instant,
@@ -240,7 +250,6 @@ jdg_timing_parse(const char *text, size_t len, JdgTiming *out,
 	return ok;
 }
 
-/* A timing from a timestamp; false if that is infinite. */
 bool
 jdg_timing_from_instant(int64_t instant_us, JdgTiming *out,
 						JdgTimingError *err)

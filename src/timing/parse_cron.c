@@ -24,9 +24,10 @@ typedef struct Field
 	const char *name;
 	const char *plural;
 	int			low;
-	int			high;			/* the largest value that may be written */
-	int			last;			/* the field's end, where * and n/s run to */
-	const char *names;			/* of the values from low on, three letters */
+	int			high;			/* the largest value that a user can write */
+	int			last;			/* the last value of * and of n/s */
+	const char *names;			/* of the values from low on, three letters
+								 * each */
 } Field;
 
 static const Field fields[JDG_FIELDS] =
@@ -41,22 +42,24 @@ static const Field fields[JDG_FIELDS] =
 	"sunmontuewedthufrisat"},
 };
 
-/* One part between commas, being read. */
+/* The part between two commas that is being read. */
 typedef struct Part
 {
 	JdgReader  *r;
 	const Field *field;
 	const char *p;
 	const char *end;
-	uint64_t	bits;			/* what the plain values of the part add */
+	uint64_t	bits;			/* the plain values read so far */
 } Part;
 
+/* Number of bytes from "from" to quote in an error. */
 static int
 clip(const Part *part, const char *from)
 {
 	return jdg_reader_clip(from, part->end, 40);
 }
 
+/* Sets the hint with the range of the field.  Returns false. */
 static bool
 range_hint(JdgReader *r, const Field *f)
 {
@@ -69,6 +72,10 @@ range_hint(JdgReader *r, const Field *f)
 						   f->high);
 }
 
+/*
+ * Reports the text at part->p as out of place, or the end of the field as too
+ * early.  Returns false.
+ */
 static bool
 unexpected(Part *part)
 {
@@ -90,7 +97,7 @@ unexpected(Part *part)
 	return range_hint(part->r, part->field);
 }
 
-/* A number of ASCII digits; what is longer than four reads as 9999. */
+/* Reads ASCII digits.  A number of more than four digits reads as 9999. */
 static bool
 read_number(Part *part, int *value)
 {
@@ -107,7 +114,7 @@ read_number(Part *part, int *value)
 	return true;
 }
 
-/* A number or a name; *named says which. */
+/* Reads a number or a name and checks its range.  *named: it was a name. */
 static bool
 read_value(Part *part, int *value, bool *named)
 {
@@ -156,8 +163,9 @@ read_value(Part *part, int *value, bool *named)
 }
 
 /*
- * The step after the slash at p.  The largest one is the distance from the
- * first to the last value of the range; a range of one value has step 1.
+ * Reads the step after the slash at part->p.  A step is at most "largest", the
+ * distance from the first to the last value of the range; a range of one value
+ * has step 1.
  */
 static bool
 read_step(Part *part, int largest, int *step)
@@ -181,7 +189,7 @@ read_step(Part *part, int largest, int *step)
 	return jdg_reader_hint(part->r, "Write a step from 1 to %d.", largest);
 }
 
-/* Weekday 7 is Sunday. */
+/* Adds the values to part->bits.  Weekday 7 becomes 0, Sunday. */
 static void
 add_range(Part *part, int low, int high, int step)
 {
@@ -190,7 +198,10 @@ add_range(Part *part, int low, int high, int step)
 			(part->field == &fields[JDG_FIELD_DOW] ? value % 7 : value);
 }
 
-/* A range whose end comes before its start: the hint writes it out. */
+/*
+ * Reports a range whose end comes before its start.  The hint writes out the
+ * values of the wrapped range, with the step if one follows.  Returns false.
+ */
 static bool
 backwards(Part *part, const char *from, int low, int high, bool named)
 {
@@ -227,7 +238,10 @@ backwards(Part *part, const char *from, int low, int high, bool named)
 	return jdg_reader_hint(part->r, "Write %s.", list);
 }
 
-/* L, L-n, LW; p is behind the L */
+/*
+ * Reads the rest of L, L-n or LW, of which part->p is behind the L, and adds
+ * it to cron.
+ */
 static bool
 read_last_day(Part *part, JdgCron *cron)
 {
@@ -265,7 +279,7 @@ read_last_day(Part *part, JdgCron *cron)
 	return true;
 }
 
-/* What may follow a weekday only: L, #n */
+/* Reads the suffix L or #n of a weekday, at part->p, and adds it to cron. */
 static bool
 read_weekday_suffix(Part *part, JdgCron *cron, int weekday)
 {
@@ -292,7 +306,10 @@ read_weekday_suffix(Part *part, JdgCron *cron, int weekday)
 	return true;
 }
 
-/* A value, a range or a value with a suffix, and the step. */
+/*
+ * Reads a value, a range or a value with a suffix, and the step.  Plain values
+ * go to part->bits, others to cron.
+ */
 static bool
 read_values(Part *part, JdgCron *cron)
 {
@@ -327,7 +344,7 @@ read_values(Part *part, JdgCron *cron)
 	}
 	else if (part->p < part->end && *part->p == '/')
 	{
-		/* 7/s counts from the Sunday that a week begins with */
+		/* 7/s starts at the Sunday that begins the week */
 		if (low > f->last)
 			low = f->low;
 		high = f->last;
@@ -339,6 +356,7 @@ read_values(Part *part, JdgCron *cron)
 	return true;
 }
 
+/* Reads all of a part, and adds its values to part->bits or to cron. */
 static bool
 read_part(Part *part, JdgCron *cron)
 {
@@ -380,7 +398,10 @@ read_part(Part *part, JdgCron *cron)
 	return ok && (part->p == part->end || unexpected(part));
 }
 
-/* A field without its &: parts between commas. */
+/*
+ * Reads a field, [from, to), without its &.  Returns its plain values in
+ * *bits; special days are added to cron.
+ */
 static bool
 read_field(JdgReader *r, JdgFieldId id, const char *from, const char *to,
 		   JdgCron *cron, uint64_t *bits)
@@ -403,8 +424,9 @@ read_field(JdgReader *r, JdgFieldId id, const char *from, const char *to,
 }
 
 /*
- * One form for everything that means the same: what the plain days contain
- * is dropped from the special ones, and "either" from where one suffices.
+ * Gives expressions of the same meaning the same bytes.  Removes special days
+ * that the plain days contain.  If either day suffices and one field matches
+ * every day, both fields match every day.
  */
 static void
 make_canonical(JdgCron *cron)
@@ -426,6 +448,12 @@ make_canonical(JdgCron *cron)
 	}
 }
 
+/*
+ * Reads the six fields, in the order of JdgFieldId, into cron.  As in Vixie
+ * cron, a minute or hour that begins with * makes the expression count real
+ * time, and a day field that begins with * or an & demands that both day
+ * fields match.
+ */
 static bool
 read_fields(JdgReader *r, const char *from[], const char *to[],
 			JdgCron *cron)
@@ -480,7 +508,7 @@ jdg_parse_cron(JdgReader *r, const char *from, const char *to, JdgTiming *out)
 			p++;
 		if (p > start)
 		{
-			/* slot 0 is for the seconds, or for where it becomes too much */
+			/* slot 0 is for the seconds, or for the first field too many */
 			if (count <= JDG_FIELDS)
 			{
 				begin[(count + 1) % (JDG_FIELDS + 1)] = start;
@@ -503,7 +531,7 @@ jdg_parse_cron(JdgReader *r, const char *from, const char *to, JdgTiming *out)
 		return read_fields(r, begin, end, &out->u.cron);
 	}
 	if (count < JDG_FIELDS)
-		begin[0] = end[count];	/* where the next one is missing */
+		begin[0] = end[count];	/* position of the missing field */
 	jdg_reader_fail(r, begin[0], "a cron expression has five or six fields, "
 					"this one has %d", count);
 	return jdg_reader_hint(r, "Write minute, hour, day of month, month and "

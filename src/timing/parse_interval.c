@@ -1,10 +1,10 @@
 /*-------------------------------------------------------------------------
  *
  * parse_interval.c
- *	  Reads an interval, and checks one that comes from elsewhere.
+ *	  Reads an interval from text, or makes a timing from the parts of one.
  *
- * Pure.  The units are PostgreSQL's; signs, "ago" and fractions of days are
- * refused, because no timing can use them.
+ * Pure.  The units are PostgreSQL's.  Signs, "ago" and fractions of days are
+ * refused, because a timing cannot use them.
  *
  *-------------------------------------------------------------------------
  */
@@ -21,7 +21,7 @@
 #define LIMITS_HINT \
 	"Write an interval from 1 second to 1000 years."
 
-/* the longest interval, taking 31 days for a month */
+/* limits of the parts of an interval */
 #define MAX_MONTHS	(JDG_INTERVAL_MAX_YEARS * 12)
 #define MAX_DAYS	(JDG_INTERVAL_MAX_YEARS * 366)
 #define MAX_TIME_US (MAX_DAYS * JDG_US_PER_DAY)
@@ -37,7 +37,7 @@ typedef struct Unit
 {
 	const char *name;
 	UnitKind	kind;
-	int64_t		size;
+	int64_t		size;			/* months, days or microseconds */
 } Unit;
 
 static const Unit units[] =
@@ -79,7 +79,7 @@ static const Unit units[] =
 	{"years", UNIT_MONTH, 12},
 };
 
-/* The sums so far; none of them passes its limit. */
+/* The sums so far.  No sum exceeds its limit. */
 typedef struct Sums
 {
 	int64_t		months;
@@ -87,7 +87,7 @@ typedef struct Sums
 	int64_t		time_us;
 } Sums;
 
-/* A number: its whole part, and its fraction in millionths. */
+/* A number: its integral part, and its fraction in millionths. */
 typedef struct Number
 {
 	int64_t		whole;
@@ -101,6 +101,10 @@ too_long(JdgReader *r, const char *where)
 	return jdg_reader_hint(r, LIMITS_HINT);
 }
 
+/*
+ * Reads a decimal number at *p, and moves *p behind it.  Accepts at most six
+ * digits after the point.
+ */
 static bool
 read_number(JdgReader *r, const char **p, const char *to, Number *number)
 {
@@ -130,6 +134,10 @@ read_number(JdgReader *r, const char **p, const char *to, Number *number)
 	return true;
 }
 
+/*
+ * Adds a number of units to the sums.  Fails if a day or a longer unit has a
+ * fraction, or if a sum would exceed its limit.
+ */
 static bool
 add(JdgReader *r, const char *where, Sums *sums, const Unit *unit,
 	const Number *number)
@@ -155,6 +163,10 @@ add(JdgReader *r, const char *where, Sums *sums, const Unit *unit,
 	return *sum <= limit || too_long(r, where);
 }
 
+/*
+ * Reads the unit at *p, and moves *p behind it.  Returns NULL if there is
+ * none.
+ */
 static const Unit *
 read_unit(JdgReader *r, const char **p, const char *to)
 {
@@ -178,7 +190,10 @@ read_unit(JdgReader *r, const char **p, const char *to)
 	return NULL;
 }
 
-/* hh:mm or hh:mm:ss, p at the first colon, hours read */
+/*
+ * Reads the rest of hh:mm or hh:mm:ss.  *p is at the first colon; the hours
+ * have been read.
+ */
 static bool
 read_clock(JdgReader *r, const char *from, const char **p, const char *to,
 		   const Number *hours, Sums *sums)
@@ -211,7 +226,10 @@ read_clock(JdgReader *r, const char *from, const char **p, const char *to,
 	return true;
 }
 
-/* The limits; where is NULL when there is no text. */
+/*
+ * Checks the limits and sets *out.  where is the position for errors, NULL if
+ * there is no text.
+ */
 static bool
 finish(JdgReader *r, const char *where, const Sums *sums, JdgTiming *out)
 {
@@ -239,7 +257,7 @@ finish(JdgReader *r, const char *where, const Sums *sums, JdgTiming *out)
 	return true;
 }
 
-/* One part: a number and its unit, or a clock reading. */
+/* Reads one part: a number and its unit, or hours and minutes. */
 static bool
 read_part(JdgReader *r, const char **p, const char *to, Sums *sums)
 {
@@ -269,10 +287,6 @@ read_part(JdgReader *r, const char **p, const char *to, Sums *sums)
 	return unit != NULL && add(r, from, sums, unit, &number);
 }
 
-/*
- * Reads an interval from all of [from, to).  unit_alone: "every hour" has no
- * number.
- */
 bool
 jdg_parse_interval(JdgReader *r, const char *from, const char *to,
 				   bool unit_alone, JdgTiming *out)
@@ -318,7 +332,6 @@ jdg_parse_interval(JdgReader *r, const char *from, const char *to,
 	return finish(r, first, &sums, out);
 }
 
-/* A timing from the parts of an interval. */
 bool
 jdg_timing_from_interval(int32_t months, int32_t days, int64_t time_us,
 						 JdgTiming *out, JdgTimingError *err)

@@ -1,10 +1,10 @@
 /*-------------------------------------------------------------------------
  *
  * print.c
- *	  Writes a timing's canonical text.
+ *	  The canonical text of a timing.
  *
- * Pure.  Read again, the text gives the same bytes, whatever the settings
- * of the session are.
+ * Pure.  Reading the text again gives the same bytes, whatever the settings of
+ * the session are.
  *
  *-------------------------------------------------------------------------
  */
@@ -44,7 +44,7 @@ jdg_text_add(JdgText *t, const char *fmt,...)
 		t->length += (size_t) length;
 }
 
-/* the multiples of step from low to high, both included where they fit */
+/* The values low, low + step, ... up to high. */
 static uint64_t
 progression(int low, int high, int step)
 {
@@ -55,7 +55,10 @@ progression(int low, int high, int step)
 	return set;
 }
 
-/* Values and runs, with commas: 1,3-5.  *some: is anything before it? */
+/*
+ * Writes values and runs with commas: 1,3-5.  *some: the field has text
+ * already; set to true when this adds some.
+ */
 static void
 add_list(JdgText *t, uint64_t set, bool *some)
 {
@@ -77,8 +80,8 @@ add_list(JdgText *t, uint64_t set, bool *some)
 }
 
 /*
- * The step s for which set is low, low + s, ... up to high; 0 if there is
- * none.  A pair counts only when the step divides the range evenly.
+ * The step s for which set is low, low + s, ... up to high, or 0.  A set of
+ * two values counts only if the step divides the range evenly.
  */
 static int
 find_step(uint64_t set, int low, int high)
@@ -95,7 +98,10 @@ find_step(uint64_t set, int low, int high)
 	return step;
 }
 
-/* the smallest step for which low, low + step, ... are all in the set, or 0 */
+/*
+ * The smallest step for which low, low + step, ... up to high are all members
+ * of the set, or 0.
+ */
 static int
 find_contained_step(uint64_t set, int low, int high, int largest)
 {
@@ -107,12 +113,12 @@ find_contained_step(uint64_t set, int low, int high, int largest)
 
 typedef enum StarRule
 {
-	STAR_FREE,					/* begin with * where that is natural */
+	STAR_FREE,					/* begin with * if the values allow it */
 	STAR_NEVER,					/* must not begin with * */
 	STAR_FORCE					/* must begin with * */
 } StarRule;
 
-/* Would the field begin with * of its own? */
+/* Would add_set() begin the field with * under STAR_FREE? */
 static bool
 has_star(uint64_t set, int low, int high)
 {
@@ -126,7 +132,7 @@ can_have_star(uint64_t set, int low, int high, int largest)
 	return find_contained_step(set, low, high, largest) > 0;
 }
 
-/* One field's plain values.  *some says whether there were any. */
+/* Writes the plain values of a field.  *some: there were any. */
 static void
 add_set(JdgText *t, uint64_t set, int low, int high, int largest,
 		StarRule rule, bool *some)
@@ -165,6 +171,7 @@ add_set(JdgText *t, uint64_t set, int low, int high, int largest,
 	add_list(t, set, some);
 }
 
+/* Writes the day-of-month field: plain days, then nW, L-n, LW and L. */
 static void
 add_days_of_month(JdgText *t, const JdgCron *c, StarRule rule)
 {
@@ -192,6 +199,7 @@ add_days_of_month(JdgText *t, const JdgCron *c, StarRule rule)
 		jdg_text_add(t, some ? ",L" : "L");
 }
 
+/* Writes the weekday field: plain weekdays, then d#n and dL. */
 static void
 add_weekdays(JdgText *t, const JdgCron *c, StarRule rule)
 {
@@ -214,8 +222,9 @@ add_weekdays(JdgText *t, const JdgCron *c, StarRule rule)
 }
 
 /*
- * The rules that minute and hour have to keep: in real time at least one
- * begins with *, otherwise none does.
+ * Writes seconds (unless they are 0), minute and hour.  If the expression
+ * counts real time, at least one of minute and hour must begin with *;
+ * otherwise none may.
  */
 static void
 print_time(JdgText *t, const JdgCron *c)
@@ -244,8 +253,8 @@ print_time(JdgText *t, const JdgCron *c)
 }
 
 /*
- * Likewise the days: "either" is said by no *, "both" by a * or, failing
- * that, by the &.
+ * Writes the day and month fields.  If either day suffices, neither day field
+ * may begin with *; otherwise one must, or the weekday gets an &.
  */
 static void
 print_days(JdgText *t, const JdgCron *c)
@@ -270,6 +279,10 @@ add_unit(JdgText *t, int64_t n, const char *unit)
 					 n, unit);
 }
 
+/*
+ * Writes an interval as "every", then years or months, days, and the elapsed
+ * part in the largest unit that divides it.
+ */
 static void
 print_step(JdgText *t, const JdgStep *s)
 {
@@ -297,7 +310,7 @@ print_step(JdgText *t, const JdgStep *s)
 	}
 }
 
-/* as PostgreSQL writes it with DateStyle ISO and TimeZone UTC */
+/* Writes "at" and the instant as PostgreSQL does with DateStyle ISO in UTC. */
 static void
 print_instant(JdgText *t, int64_t us)
 {
@@ -324,10 +337,6 @@ print_instant(JdgText *t, int64_t us)
 	jdg_text_add(t, year > 0 ? "+00" : "+00 BC");
 }
 
-/*
- * Writes the canonical text.  Returns its length; buf holds as much of it
- * as fits, ended by a zero.  JDG_TIMING_PRINT_SIZE is always enough.
- */
 size_t
 jdg_timing_print(const JdgTiming *t, char *buf, size_t size)
 {

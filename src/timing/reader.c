@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * reader.c
- *	  A text being read, and errors with their place in it.
+ *	  The text being read, and errors with their position in it.
  *
  * Pure.
  *
@@ -17,9 +17,8 @@
 #include "timing/reader.h"
 
 /*
- * The number of bytes from "from" that may be quoted: no more than max, and
- * no multibyte character cut in two (in a server encoding all of its bytes
- * have the high bit).
+ * In a server encoding, every byte of a multibyte character has the high bit
+ * set; so a cut after an ASCII byte is safe.
  */
 int
 jdg_reader_clip(const char *from, const char *to, int max)
@@ -32,6 +31,10 @@ jdg_reader_clip(const char *from, const char *to, int max)
 	return length;
 }
 
+/*
+ * The position counts UTF-8 characters: timing_type.c corrects it for other
+ * encodings.
+ */
 bool
 jdg_reader_fail(JdgReader *r, const char *where, const char *fmt,...)
 {
@@ -67,7 +70,6 @@ jdg_reader_hint(JdgReader *r, const char *fmt,...)
 	return false;
 }
 
-/* Is [from, to) that word, which is in lower case? */
 bool
 jdg_word_is(const char *from, const char *to, const char *word)
 {

@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * reader.h
- *	  A text being read, and errors with their place in it.
+ *	  The text being read, and errors with their position in it.
  *
  *-------------------------------------------------------------------------
  */
@@ -10,7 +10,7 @@
 
 #include "timing/timing.h"
 
-/* A text being read. */
+/* The text being read, [text, end), and the error to fill in. */
 typedef struct JdgReader
 {
 	const char *text;
@@ -18,12 +18,20 @@ typedef struct JdgReader
 	JdgTimingError *err;
 } JdgReader;
 
-/* Both return false, to be returned at once. */
+/*
+ * Set the message, with the position of where in the text (NULL: none), and
+ * the hint.  Both return false, so that a caller can return their result.
+ */
 extern bool jdg_reader_fail(JdgReader *r, const char *where,
 							const char *fmt,...)
 			__attribute__((format(printf, 3, 4)));
 extern bool jdg_reader_hint(JdgReader *r, const char *fmt,...)
 			__attribute__((format(printf, 2, 3)));
+
+/*
+ * Number of bytes from "from" that an error message may quote: at most max,
+ * and never a part of a multibyte character.
+ */
 extern int	jdg_reader_clip(const char *from, const char *to, int max);
 
 static inline bool
@@ -50,6 +58,7 @@ jdg_lower(char c)
 	return (c >= 'A' && c <= 'Z') ? (char) (c - 'A' + 'a') : c;
 }
 
+/* Is [from, to) this word, in any case?  word is in lower case. */
 extern bool jdg_word_is(const char *from, const char *to, const char *word);
 
 #endif							/* JDG_TIMING_READER_H */

@@ -1,12 +1,12 @@
 /*-------------------------------------------------------------------------
  *
  * timing.h
- *	  When something is due: cron expressions, intervals, instants.
+ *	  Values of timings: cron expressions, intervals, instants, server start.
  *
- * Pure C: no memory is allocated, nothing is read but the arguments, and no
- * server header is needed, so the same code runs in the server, under a
- * fuzzer and in the property test.  Instants are microseconds since
- * 2000-01-01 00:00 UTC, PostgreSQL's TimestampTz.  See README.md.
+ * Pure C: the code allocates no memory, reads nothing but its arguments, and
+ * needs no server header.  The same code runs in the server, under a fuzzer
+ * and in the property test.  Instants are microseconds since 2000-01-01 00:00
+ * UTC, as PostgreSQL's TimestampTz.  See README.md.
  *
  *-------------------------------------------------------------------------
  */
@@ -26,9 +26,9 @@ typedef enum JdgTimingKind
 	JDG_TIMING_STARTUP
 } JdgTimingKind;
 
-/* a sub-day cron expression counts real time: see README.md, "Zones" */
+/* the expression counts real time: see README.md, "Instants" */
 #define JDG_CRON_REAL_TIME	0x01
-/* day of month and day of week: either suffices, instead of both */
+/* day of month or weekday suffices, instead of both */
 #define JDG_CRON_EITHER_DAY	0x02
 
 /* Sets of the values that match; bit n stands for value n. */
@@ -48,16 +48,18 @@ typedef struct JdgCron
 	uint8_t		unused[6];
 } JdgCron;
 
+/* The length of an interval; its parts are added in this order. */
 typedef struct JdgStep
 {
 	int32_t		months;
 	int32_t		days;
-	int64_t		time_us;
+	int64_t		time_us;		/* elapsed time, in microseconds */
 } JdgStep;
 
 /*
- * A timing.  Always of this size and filled with zeroes before anything is
- * set, in one canonical form, so that equal timings are equal bytes.
+ * A timing.  It always has this size and is filled with zeroes before any
+ * member is set.  A timing has one canonical form, so equal timings are equal
+ * bytes.
  */
 typedef struct JdgTiming
 {
@@ -72,33 +74,34 @@ typedef struct JdgTiming
 	}			u;
 } JdgTiming;
 
+/* Why a text or value is no timing. */
 typedef struct JdgTimingError
 {
 	int			position;		/* 1-based, in UTF-8 characters; 0 none */
 	size_t		offset;			/* the same place in bytes, from 0 */
-	char		message[256];	/* what is wrong, without the position */
-	char		detail[320];	/* the value; a whole sentence */
-	char		hint[320];		/* what to do; a whole sentence */
+	char		message[256];	/* the error, without the position */
+	char		detail[320];	/* the value, a whole sentence */
+	char		hint[320];		/* how to correct it, a whole sentence */
 } JdgTimingError;
 
-/* A time zone, as a source of offsets.  NULL stands for UTC. */
+/* A time zone, as a source of offsets.  A NULL JdgZone stands for UTC. */
 typedef struct JdgZone
 {
 	/* seconds east of UTC at that instant */
 	int32_t		(*utc_offset) (void *arg, int64_t utc_us);
-	/* first change of the offset strictly later; false if there is none */
+	/* finds the first later change of the offset; false: there is none */
 	bool		(*next_change) (void *arg, int64_t utc_us,
 								int64_t *change_us);
 	void	   *arg;
 } JdgZone;
 
-/* the shortest and the longest interval that is accepted */
+/* the shortest and the longest interval that a timing can have */
 #define JDG_INTERVAL_MIN_US		INT64_C(1000000)
 #define JDG_INTERVAL_MAX_YEARS	1000
 
-/* the longest text that is read, in bytes */
+/* maximum length of the text of a timing, in bytes */
 #define JDG_TIMING_MAX_TEXT		1024
-/* enough for every canonical text, and for every description */
+/* buffer sizes that hold every canonical text, and every description */
 #define JDG_TIMING_PRINT_SIZE	1024
 #define JDG_TIMING_DESCRIBE_SIZE 2048
 

@@ -1,10 +1,11 @@
 /*-------------------------------------------------------------------------
  *
  * timing_funcs.c
- *	  The SQL functions that answer questions about a timing.
+ *	  SQL functions about timings: next_time, occurrences, validate,
+ *	  describe.
  *
- * Runs in any process; reads nothing but its arguments, the clock and the
- * session's TimeZone.
+ * Run in any process.  They read nothing but their arguments, the clock and
+ * the session's TimeZone.
  *
  *-------------------------------------------------------------------------
  */
@@ -21,7 +22,7 @@
 #include "timing/timing_type.h"
 #include "timing/zone.h"
 
-/* occurrences() returns no more than this in one call */
+/* maximum and default number of rows of occurrences() */
 #define MAX_OCCURRENCES 10000
 #define DEFAULT_OCCURRENCES 10
 
@@ -30,6 +31,7 @@ PG_FUNCTION_INFO_V1(jdg_occurrences);
 PG_FUNCTION_INFO_V1(jdg_validate);
 PG_FUNCTION_INFO_V1(jdg_describe);
 
+/* The state of occurrences() between its calls. */
 typedef struct Occurrences
 {
 	JdgTiming	timing;
@@ -38,6 +40,7 @@ typedef struct Occurrences
 	int64_t		after;
 } Occurrences;
 
+/* The zone named by argument n; the session's zone if it is NULL. */
 static void
 zone_argument(FunctionCallInfo fcinfo, int n, JdgZone *zone)
 {
@@ -64,7 +67,7 @@ jdg_next_time(PG_FUNCTION_ARGS)
 	PG_RETURN_TIMESTAMPTZ(next);
 }
 
-/* How many rows are asked for. */
+/* The number of rows, argument n.  Raises VALIDATION_ERROR if out of range. */
 static int
 count_argument(FunctionCallInfo fcinfo, int n)
 {
@@ -121,8 +124,9 @@ jdg_occurrences(PG_FUNCTION_ARGS)
 }
 
 /*
- * validate(text): what is wrong and what to do, in one sentence, or NULL.
- * The hint's capital and its full stop go, unless they belong to a value.
+ * validate(text): the error and its hint in one sentence, or NULL if the text
+ * is a timing.  Removes the hint's full stop and its capital, unless they
+ * belong to a value.
  */
 Datum
 jdg_validate(PG_FUNCTION_ARGS)
@@ -145,6 +149,7 @@ jdg_validate(PG_FUNCTION_ARGS)
 											  err.hint)));
 }
 
+/* describe(timing) */
 Datum
 jdg_describe(PG_FUNCTION_ARGS)
 {

@@ -3,8 +3,8 @@
  * timing_type.c
  *	  The SQL type jadugar.timing: text and binary form, order, casts.
  *
- * Runs in any process.  The type has a varlena header so that it can grow,
- * but is stored plain and always has the size of JdgTiming.
+ * Runs in any process.  The type has a varlena header, so that it can grow.
+ * It has storage plain, and always the size of JdgTiming.
  *
  *-------------------------------------------------------------------------
  */
@@ -23,10 +23,10 @@
 #include "timing/print.h"
 #include "timing/timing_type.h"
 
-/* the version of the binary form: one byte, then the canonical text */
+/* version of the binary form: one byte, followed by the canonical text */
 #define BINARY_VERSION 1
 
-/* Errors that the caller may ask to have returned exist since 16. */
+/* The server returns errors of input functions to the caller since 16. */
 #ifdef ereturn
 #define timing_error(context, ...) ereturn(context, (Datum) 0, __VA_ARGS__)
 #else
@@ -50,7 +50,6 @@ PG_FUNCTION_INFO_V1(jdg_timing_hash_extended);
 PG_FUNCTION_INFO_V1(jdg_timing_from_interval_sql);
 PG_FUNCTION_INFO_V1(jdg_timing_from_timestamptz_sql);
 
-/* The datum may be toasted or copied: the result is plain and aligned. */
 JdgTiming *
 DatumGetJdgTiming(Datum datum)
 {
@@ -62,7 +61,6 @@ DatumGetJdgTiming(Datum datum)
 	return timing;
 }
 
-/* A palloc'd copy. */
 Datum
 JdgTimingGetDatum(const JdgTiming *timing)
 {
@@ -74,9 +72,9 @@ JdgTimingGetDatum(const JdgTiming *timing)
 }
 
 /*
- * Reads a timestamp with the server's parser.  That one raises errors; what
- * it says about the text is returned, everything else passes on.  It holds
- * no resource when it raises, so catching needs no subtransaction.
+ * Reads a timestamp with the server's parser, which raises errors.  Returns
+ * false for an error about the text, and rethrows any other.  The parser holds
+ * no resources when it raises, so catching needs no subtransaction.
  */
 static bool
 read_instant(void *arg, const char *text, size_t len, int64_t *instant_us,
@@ -110,10 +108,6 @@ read_instant(void *arg, const char *text, size_t len, int64_t *instant_us,
 	return ok;
 }
 
-/*
- * Reads a timing, any text whatever; false and *err if it is none.  The
- * position is made one in characters of the server's encoding.
- */
 bool
 jdg_timing_read(const char *text, JdgTiming *out, JdgTimingError *err)
 {
@@ -129,7 +123,6 @@ jdg_timing_read(const char *text, JdgTiming *out, JdgTimingError *err)
 	return false;
 }
 
-/* The canonical text, palloc'd. */
 char *
 jdg_timing_text(const JdgTiming *timing)
 {
@@ -142,6 +135,10 @@ jdg_timing_text(const JdgTiming *timing)
 	return text;
 }
 
+/*
+ * Reads a timing for an input function.  Raises VALIDATION_ERROR if it is
+ * invalid, or returns that error in context if it is an ErrorSaveContext.
+ */
 static Datum
 read_or_report(const char *text, fmNodePtr context)
 {
@@ -169,7 +166,7 @@ jdg_timing_out(PG_FUNCTION_ARGS)
 	PG_RETURN_CSTRING(jdg_timing_text(PG_GETARG_JDG_TIMING(0)));
 }
 
-/* The text is read like any other: nothing else in it is trusted. */
+/* The text is untrusted, and parsed like any other input. */
 Datum
 jdg_timing_recv(PG_FUNCTION_ARGS)
 {
@@ -252,7 +249,7 @@ jdg_timing_cmp(PG_FUNCTION_ARGS)
 	PG_RETURN_INT32(compare_arguments(fcinfo));
 }
 
-/* Equal timings are equal bytes. */
+/* Equal timings are equal bytes, behind the varlena header. */
 static const unsigned char *
 hashed_bytes(const JdgTiming *timing)
 {

@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * zone.c
- *	  The server's time zones, for jdg_timing_next().
+ *	  The server's time zones as JdgZone.
  *
  * Runs in any process.  A pg_tz lives as long as its process.
  *
@@ -14,15 +14,15 @@
 #include "base/errors.h"
 #include "timing/zone.h"
 
-/* from a pg_time_t to a TimestampTz, in seconds */
+/* difference between a pg_time_t and a TimestampTz, in seconds */
 #define EPOCH_SECONDS \
 	((int64) (POSTGRES_EPOCH_JDATE - UNIX_EPOCH_JDATE) * SECS_PER_DAY)
 
-/* what the fingerprint of a zone covers around its instant */
+/* the span that the fingerprint of a zone covers around its instant */
 #define FINGERPRINT_BEFORE	(INT64CONST(366) * USECS_PER_DAY)
 #define FINGERPRINT_AFTER	(INT64CONST(15) * 366 * USECS_PER_DAY)
 
-/* rounded down, so that an offset holds from its very first microsecond */
+/* Rounds down, so that an offset holds from its very first microsecond. */
 static pg_time_t
 to_time(int64 us)
 {
@@ -33,6 +33,7 @@ to_time(int64 us)
 	return (pg_time_t) (seconds + EPOCH_SECONDS);
 }
 
+/* JdgZone.utc_offset of a pg_tz. */
 static int32
 zone_offset(void *arg, int64_t utc_us)
 {
@@ -43,9 +44,10 @@ zone_offset(void *arg, int64_t utc_us)
 }
 
 /*
- * The server's boundaries include changes of the abbreviation alone; those
- * are passed over.  It knows none after exactly the last one in its table,
- * though the zone's rule may go on: hence the second try.
+ * JdgZone.next_change of a pg_tz.  Skips boundaries at which only the
+ * abbreviation changes.  pg_next_dst_boundary() finds none if it starts
+ * exactly at the last one in its table, even if the zone's rule continues:
+ * then it is called again from one second later.
  */
 static bool
 zone_change(void *arg, int64_t utc_us, int64_t *change_us)
@@ -84,10 +86,6 @@ zone_change(void *arg, int64_t utc_us, int64_t *change_us)
 	}
 }
 
-/*
- * The zone of that name, as SET TimeZone knows it; the session's zone if
- * name is NULL.  Raises VALIDATION_ERROR if there is none.
- */
 pg_tz *
 jdg_zone_lookup(const char *name)
 {
@@ -119,7 +117,7 @@ jdg_zone_init(JdgZone *zone, pg_tz *tz)
 	zone->arg = tz;
 }
 
-/* FNV-1a over the eight bytes of value, the lowest first */
+/* Hashes the eight bytes of value, the lowest first, with FNV-1a. */
 static uint64
 mix(uint64 hash, int64 value)
 {
@@ -129,11 +127,6 @@ mix(uint64 hash, int64 value)
 	return hash;
 }
 
-/*
- * A hash of the zone's offset changes from one year before the instant to
- * fifteen years after it.  The same on every platform, so that it can be
- * stored and compared after an update of the time zone data.
- */
 uint64
 jdg_zone_fingerprint(pg_tz *tz, TimestampTz at)
 {
