@@ -44,13 +44,16 @@ sub drop_database
 }
 
 # The blocks of a page as one script that connects anew where the role changes.
+# README.md shows an example before it installs; the block that makes the
+# extension runs first.
 sub script_of
 {
 	my ($page) = @_;
 	my $script = '';
 	my $before = '';
+	my @blocks = slurp_file($page) =~ /^```sql\n(.*?)^```$/gms;
 
-	foreach my $block (slurp_file($page) =~ /^```sql\n(.*?)^```$/gms)
+	foreach my $block ((grep { /CREATE EXTENSION/ } @blocks), grep { !/CREATE EXTENSION/ } @blocks)
 	{
 		my $role = $block =~ /^-- as superuser/ ? 'postgres'
 		  : $block =~ /^-- as operator/ ? 'ops' : 'app';
