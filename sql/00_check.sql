@@ -1,10 +1,19 @@
--- The library must be preloaded, and the schema must be ours: before anything
--- else.
+-- The schemas, and the check whether the extension can be installed. Users call
+-- and read the objects of schema jadugar. Schema jadugar_internal has the tables,
+-- and functions that only views, types and operators call. Views and parsed SQL
+-- functions have resolved these names when they were made, so no role needs
+-- USAGE on it.
 
-CREATE FUNCTION jadugar._install_check()
+CREATE SCHEMA jadugar;
+COMMENT ON SCHEMA jadugar IS 'Functions and views of jadugar, a task scheduler and queue.';
+
+CREATE SCHEMA jadugar_internal;
+COMMENT ON SCHEMA jadugar_internal IS 'Tables of jadugar, and functions that its views, types and operators call.';
+
+CREATE FUNCTION jadugar_internal._install_check()
 	RETURNS void
 	LANGUAGE C VOLATILE
 	AS 'MODULE_PATHNAME', 'jdg_install_check';
-COMMENT ON FUNCTION jadugar._install_check() IS 'Raises an error if jadugar cannot be installed.';
+COMMENT ON FUNCTION jadugar_internal._install_check() IS 'Raises an error if jadugar cannot be installed.';
 
-SELECT jadugar._install_check();
+SELECT jadugar_internal._install_check();

@@ -2,35 +2,35 @@
 
 CREATE TYPE jadugar.timing;
 
-CREATE FUNCTION jadugar.timing_in(cstring)
+CREATE FUNCTION jadugar_internal.timing_in(cstring)
     RETURNS jadugar.timing
     AS 'MODULE_PATHNAME', 'jdg_timing_in'
     LANGUAGE C STABLE STRICT PARALLEL SAFE;
-COMMENT ON FUNCTION jadugar.timing_in(cstring) IS 'Input function of type timing.';
+COMMENT ON FUNCTION jadugar_internal.timing_in(cstring) IS 'Input function of type timing.';
 
-CREATE FUNCTION jadugar.timing_out(jadugar.timing)
+CREATE FUNCTION jadugar_internal.timing_out(jadugar.timing)
     RETURNS cstring
     AS 'MODULE_PATHNAME', 'jdg_timing_out'
     LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
-COMMENT ON FUNCTION jadugar.timing_out(jadugar.timing) IS 'Output function of type timing.';
+COMMENT ON FUNCTION jadugar_internal.timing_out(jadugar.timing) IS 'Output function of type timing.';
 
-CREATE FUNCTION jadugar.timing_recv(internal)
+CREATE FUNCTION jadugar_internal.timing_recv(internal)
     RETURNS jadugar.timing
     AS 'MODULE_PATHNAME', 'jdg_timing_recv'
     LANGUAGE C STABLE STRICT PARALLEL SAFE;
-COMMENT ON FUNCTION jadugar.timing_recv(internal) IS 'Binary input function of type timing.';
+COMMENT ON FUNCTION jadugar_internal.timing_recv(internal) IS 'Binary input function of type timing.';
 
-CREATE FUNCTION jadugar.timing_send(jadugar.timing)
+CREATE FUNCTION jadugar_internal.timing_send(jadugar.timing)
     RETURNS bytea
     AS 'MODULE_PATHNAME', 'jdg_timing_send'
     LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
-COMMENT ON FUNCTION jadugar.timing_send(jadugar.timing) IS 'Binary output function of type timing.';
+COMMENT ON FUNCTION jadugar_internal.timing_send(jadugar.timing) IS 'Binary output function of type timing.';
 
 CREATE TYPE jadugar.timing (
-    INPUT = jadugar.timing_in,
-    OUTPUT = jadugar.timing_out,
-    RECEIVE = jadugar.timing_recv,
-    SEND = jadugar.timing_send,
+    INPUT = jadugar_internal.timing_in,
+    OUTPUT = jadugar_internal.timing_out,
+    RECEIVE = jadugar_internal.timing_recv,
+    SEND = jadugar_internal.timing_send,
     INTERNALLENGTH = VARIABLE,
     ALIGNMENT = double,
     STORAGE = plain
@@ -40,72 +40,72 @@ COMMENT ON TYPE jadugar.timing IS
 
 -- Order and equality
 
-CREATE FUNCTION jadugar.timing_eq(jadugar.timing, jadugar.timing)
+CREATE FUNCTION jadugar_internal.timing_eq(jadugar.timing, jadugar.timing)
     RETURNS boolean
     AS 'MODULE_PATHNAME', 'jdg_timing_eq'
     LANGUAGE C IMMUTABLE STRICT LEAKPROOF PARALLEL SAFE;
-COMMENT ON FUNCTION jadugar.timing_eq(jadugar.timing, jadugar.timing) IS
+COMMENT ON FUNCTION jadugar_internal.timing_eq(jadugar.timing, jadugar.timing) IS
 	'Implementation of the = operator.';
 
-CREATE FUNCTION jadugar.timing_ne(jadugar.timing, jadugar.timing)
+CREATE FUNCTION jadugar_internal.timing_ne(jadugar.timing, jadugar.timing)
     RETURNS boolean
     AS 'MODULE_PATHNAME', 'jdg_timing_ne'
     LANGUAGE C IMMUTABLE STRICT LEAKPROOF PARALLEL SAFE;
-COMMENT ON FUNCTION jadugar.timing_ne(jadugar.timing, jadugar.timing) IS
+COMMENT ON FUNCTION jadugar_internal.timing_ne(jadugar.timing, jadugar.timing) IS
 	'Implementation of the <> operator.';
 
-CREATE FUNCTION jadugar.timing_lt(jadugar.timing, jadugar.timing)
+CREATE FUNCTION jadugar_internal.timing_lt(jadugar.timing, jadugar.timing)
     RETURNS boolean
     AS 'MODULE_PATHNAME', 'jdg_timing_lt'
     LANGUAGE C IMMUTABLE STRICT LEAKPROOF PARALLEL SAFE;
-COMMENT ON FUNCTION jadugar.timing_lt(jadugar.timing, jadugar.timing) IS
+COMMENT ON FUNCTION jadugar_internal.timing_lt(jadugar.timing, jadugar.timing) IS
 	'Implementation of the < operator.';
 
-CREATE FUNCTION jadugar.timing_le(jadugar.timing, jadugar.timing)
+CREATE FUNCTION jadugar_internal.timing_le(jadugar.timing, jadugar.timing)
     RETURNS boolean
     AS 'MODULE_PATHNAME', 'jdg_timing_le'
     LANGUAGE C IMMUTABLE STRICT LEAKPROOF PARALLEL SAFE;
-COMMENT ON FUNCTION jadugar.timing_le(jadugar.timing, jadugar.timing) IS
+COMMENT ON FUNCTION jadugar_internal.timing_le(jadugar.timing, jadugar.timing) IS
 	'Implementation of the <= operator.';
 
-CREATE FUNCTION jadugar.timing_gt(jadugar.timing, jadugar.timing)
+CREATE FUNCTION jadugar_internal.timing_gt(jadugar.timing, jadugar.timing)
     RETURNS boolean
     AS 'MODULE_PATHNAME', 'jdg_timing_gt'
     LANGUAGE C IMMUTABLE STRICT LEAKPROOF PARALLEL SAFE;
-COMMENT ON FUNCTION jadugar.timing_gt(jadugar.timing, jadugar.timing) IS
+COMMENT ON FUNCTION jadugar_internal.timing_gt(jadugar.timing, jadugar.timing) IS
 	'Implementation of the > operator.';
 
-CREATE FUNCTION jadugar.timing_ge(jadugar.timing, jadugar.timing)
+CREATE FUNCTION jadugar_internal.timing_ge(jadugar.timing, jadugar.timing)
     RETURNS boolean
     AS 'MODULE_PATHNAME', 'jdg_timing_ge'
     LANGUAGE C IMMUTABLE STRICT LEAKPROOF PARALLEL SAFE;
-COMMENT ON FUNCTION jadugar.timing_ge(jadugar.timing, jadugar.timing) IS
+COMMENT ON FUNCTION jadugar_internal.timing_ge(jadugar.timing, jadugar.timing) IS
 	'Implementation of the >= operator.';
 
-CREATE FUNCTION jadugar.timing_cmp(jadugar.timing, jadugar.timing)
+CREATE FUNCTION jadugar_internal.timing_cmp(jadugar.timing, jadugar.timing)
     RETURNS integer
     AS 'MODULE_PATHNAME', 'jdg_timing_cmp'
     LANGUAGE C IMMUTABLE STRICT LEAKPROOF PARALLEL SAFE;
-COMMENT ON FUNCTION jadugar.timing_cmp(jadugar.timing, jadugar.timing) IS
+COMMENT ON FUNCTION jadugar_internal.timing_cmp(jadugar.timing, jadugar.timing) IS
 	'Less-equal-greater comparison of two timings.';
 
-CREATE FUNCTION jadugar.timing_hash(jadugar.timing)
+CREATE FUNCTION jadugar_internal.timing_hash(jadugar.timing)
     RETURNS integer
     AS 'MODULE_PATHNAME', 'jdg_timing_hash'
     LANGUAGE C IMMUTABLE STRICT LEAKPROOF PARALLEL SAFE;
-COMMENT ON FUNCTION jadugar.timing_hash(jadugar.timing) IS 'Hashes a timing.';
+COMMENT ON FUNCTION jadugar_internal.timing_hash(jadugar.timing) IS 'Hashes a timing.';
 
-CREATE FUNCTION jadugar.timing_hash_extended(jadugar.timing, bigint)
+CREATE FUNCTION jadugar_internal.timing_hash_extended(jadugar.timing, bigint)
     RETURNS bigint
     AS 'MODULE_PATHNAME', 'jdg_timing_hash_extended'
     LANGUAGE C IMMUTABLE STRICT LEAKPROOF PARALLEL SAFE;
-COMMENT ON FUNCTION jadugar.timing_hash_extended(jadugar.timing, bigint) IS
+COMMENT ON FUNCTION jadugar_internal.timing_hash_extended(jadugar.timing, bigint) IS
 	'Hashes a timing with a seed.';
 
 CREATE OPERATOR jadugar.= (
     LEFTARG = jadugar.timing,
     RIGHTARG = jadugar.timing,
-    FUNCTION = jadugar.timing_eq,
+    FUNCTION = jadugar_internal.timing_eq,
     COMMUTATOR = OPERATOR(jadugar.=),
     NEGATOR = OPERATOR(jadugar.<>),
     RESTRICT = eqsel,
@@ -118,7 +118,7 @@ COMMENT ON OPERATOR jadugar.= (jadugar.timing, jadugar.timing) IS 'Equal.';
 CREATE OPERATOR jadugar.<> (
     LEFTARG = jadugar.timing,
     RIGHTARG = jadugar.timing,
-    FUNCTION = jadugar.timing_ne,
+    FUNCTION = jadugar_internal.timing_ne,
     COMMUTATOR = OPERATOR(jadugar.<>),
     NEGATOR = OPERATOR(jadugar.=),
     RESTRICT = neqsel,
@@ -129,7 +129,7 @@ COMMENT ON OPERATOR jadugar.<> (jadugar.timing, jadugar.timing) IS 'Not equal.';
 CREATE OPERATOR jadugar.< (
     LEFTARG = jadugar.timing,
     RIGHTARG = jadugar.timing,
-    FUNCTION = jadugar.timing_lt,
+    FUNCTION = jadugar_internal.timing_lt,
     COMMUTATOR = OPERATOR(jadugar.>),
     NEGATOR = OPERATOR(jadugar.>=),
     RESTRICT = scalarltsel,
@@ -140,7 +140,7 @@ COMMENT ON OPERATOR jadugar.< (jadugar.timing, jadugar.timing) IS 'Less than.';
 CREATE OPERATOR jadugar.<= (
     LEFTARG = jadugar.timing,
     RIGHTARG = jadugar.timing,
-    FUNCTION = jadugar.timing_le,
+    FUNCTION = jadugar_internal.timing_le,
     COMMUTATOR = OPERATOR(jadugar.>=),
     NEGATOR = OPERATOR(jadugar.>),
     RESTRICT = scalarlesel,
@@ -151,7 +151,7 @@ COMMENT ON OPERATOR jadugar.<= (jadugar.timing, jadugar.timing) IS 'Less than or
 CREATE OPERATOR jadugar.> (
     LEFTARG = jadugar.timing,
     RIGHTARG = jadugar.timing,
-    FUNCTION = jadugar.timing_gt,
+    FUNCTION = jadugar_internal.timing_gt,
     COMMUTATOR = OPERATOR(jadugar.<),
     NEGATOR = OPERATOR(jadugar.<=),
     RESTRICT = scalargtsel,
@@ -162,7 +162,7 @@ COMMENT ON OPERATOR jadugar.> (jadugar.timing, jadugar.timing) IS 'Greater than.
 CREATE OPERATOR jadugar.>= (
     LEFTARG = jadugar.timing,
     RIGHTARG = jadugar.timing,
-    FUNCTION = jadugar.timing_ge,
+    FUNCTION = jadugar_internal.timing_ge,
     COMMUTATOR = OPERATOR(jadugar.<=),
     NEGATOR = OPERATOR(jadugar.<),
     RESTRICT = scalargesel,
@@ -177,42 +177,42 @@ CREATE OPERATOR CLASS jadugar.timing_ops
     OPERATOR 3 jadugar.=,
     OPERATOR 4 jadugar.>=,
     OPERATOR 5 jadugar.>,
-    FUNCTION 1 jadugar.timing_cmp(jadugar.timing, jadugar.timing);
+    FUNCTION 1 jadugar_internal.timing_cmp(jadugar.timing, jadugar.timing);
 COMMENT ON OPERATOR CLASS jadugar.timing_ops USING btree IS 'Order of timings.';
 
 CREATE OPERATOR CLASS jadugar.timing_ops
     DEFAULT FOR TYPE jadugar.timing USING hash AS
     OPERATOR 1 jadugar.=,
-    FUNCTION 1 jadugar.timing_hash(jadugar.timing),
-    FUNCTION 2 jadugar.timing_hash_extended(jadugar.timing, bigint);
+    FUNCTION 1 jadugar_internal.timing_hash(jadugar.timing),
+    FUNCTION 2 jadugar_internal.timing_hash_extended(jadugar.timing, bigint);
 COMMENT ON OPERATOR CLASS jadugar.timing_ops USING hash IS 'Equality of timings.';
 
 -- Casts
 
-CREATE FUNCTION jadugar.timing_from_interval(interval)
+CREATE FUNCTION jadugar_internal.timing_from_interval(interval)
     RETURNS jadugar.timing
     AS 'MODULE_PATHNAME', 'jdg_timing_from_interval_sql'
     LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
-COMMENT ON FUNCTION jadugar.timing_from_interval(interval) IS
+COMMENT ON FUNCTION jadugar_internal.timing_from_interval(interval) IS
 	'Converts an interval to a timing that recurs after each such interval.';
 
-CREATE FUNCTION jadugar.timing_from_timestamptz(timestamptz)
+CREATE FUNCTION jadugar_internal.timing_from_timestamptz(timestamptz)
     RETURNS jadugar.timing
     AS 'MODULE_PATHNAME', 'jdg_timing_from_timestamptz_sql'
     LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
-COMMENT ON FUNCTION jadugar.timing_from_timestamptz(timestamptz) IS
+COMMENT ON FUNCTION jadugar_internal.timing_from_timestamptz(timestamptz) IS
 	'Converts an instant to a timing that occurs once.';
 
 CREATE CAST (text AS jadugar.timing) WITH INOUT AS ASSIGNMENT;
 COMMENT ON CAST (text AS jadugar.timing) IS 'Parses a timing.';
 
 CREATE CAST (interval AS jadugar.timing)
-    WITH FUNCTION jadugar.timing_from_interval(interval) AS IMPLICIT;
+    WITH FUNCTION jadugar_internal.timing_from_interval(interval) AS IMPLICIT;
 COMMENT ON CAST (interval AS jadugar.timing) IS
 	'Converts to a timing that recurs after each such interval.';
 
 CREATE CAST (timestamptz AS jadugar.timing)
-    WITH FUNCTION jadugar.timing_from_timestamptz(timestamptz) AS IMPLICIT;
+    WITH FUNCTION jadugar_internal.timing_from_timestamptz(timestamptz) AS IMPLICIT;
 COMMENT ON CAST (timestamptz AS jadugar.timing) IS 'Converts to a timing that occurs once.';
 
 -- Questions

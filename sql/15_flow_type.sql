@@ -2,57 +2,57 @@
 
 CREATE TYPE jadugar.flow;
 
-CREATE FUNCTION jadugar.flow_in(cstring)
+CREATE FUNCTION jadugar_internal.flow_in(cstring)
 	RETURNS jadugar.flow
 	AS 'MODULE_PATHNAME', 'jdg_flow_in'
 	LANGUAGE C STABLE STRICT PARALLEL SAFE;
-COMMENT ON FUNCTION jadugar.flow_in(cstring) IS 'Input function of type flow.';
+COMMENT ON FUNCTION jadugar_internal.flow_in(cstring) IS 'Input function of type flow.';
 
-CREATE FUNCTION jadugar.flow_out(jadugar.flow)
+CREATE FUNCTION jadugar_internal.flow_out(jadugar.flow)
 	RETURNS cstring
 	AS 'MODULE_PATHNAME', 'jdg_flow_out'
 	LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
-COMMENT ON FUNCTION jadugar.flow_out(jadugar.flow) IS 'Output function of type flow.';
+COMMENT ON FUNCTION jadugar_internal.flow_out(jadugar.flow) IS 'Output function of type flow.';
 
-CREATE FUNCTION jadugar.flow_recv(internal)
+CREATE FUNCTION jadugar_internal.flow_recv(internal)
 	RETURNS jadugar.flow
 	AS 'MODULE_PATHNAME', 'jdg_flow_recv'
 	LANGUAGE C STABLE STRICT PARALLEL SAFE;
-COMMENT ON FUNCTION jadugar.flow_recv(internal) IS 'Binary input function of type flow.';
+COMMENT ON FUNCTION jadugar_internal.flow_recv(internal) IS 'Binary input function of type flow.';
 
-CREATE FUNCTION jadugar.flow_send(jadugar.flow)
+CREATE FUNCTION jadugar_internal.flow_send(jadugar.flow)
 	RETURNS bytea
 	AS 'MODULE_PATHNAME', 'jdg_flow_send'
 	LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
-COMMENT ON FUNCTION jadugar.flow_send(jadugar.flow) IS 'Binary output function of type flow.';
+COMMENT ON FUNCTION jadugar_internal.flow_send(jadugar.flow) IS 'Binary output function of type flow.';
 
 CREATE TYPE jadugar.flow (
-	INPUT = jadugar.flow_in,
-	OUTPUT = jadugar.flow_out,
-	RECEIVE = jadugar.flow_recv,
-	SEND = jadugar.flow_send,
+	INPUT = jadugar_internal.flow_in,
+	OUTPUT = jadugar_internal.flow_out,
+	RECEIVE = jadugar_internal.flow_recv,
+	SEND = jadugar_internal.flow_send,
 	LIKE = pg_catalog.jsonb
 );
 COMMENT ON TYPE jadugar.flow IS 'A graph of steps, or a part of one.';
 
-CREATE FUNCTION jadugar.flow_eq(jadugar.flow, jadugar.flow)
+CREATE FUNCTION jadugar_internal.flow_eq(jadugar.flow, jadugar.flow)
 	RETURNS boolean
 	AS 'MODULE_PATHNAME', 'jdg_flow_eq'
 	LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
-COMMENT ON FUNCTION jadugar.flow_eq(jadugar.flow, jadugar.flow) IS
+COMMENT ON FUNCTION jadugar_internal.flow_eq(jadugar.flow, jadugar.flow) IS
 	'Implementation of the = operator.';
 
-CREATE FUNCTION jadugar.flow_ne(jadugar.flow, jadugar.flow)
+CREATE FUNCTION jadugar_internal.flow_ne(jadugar.flow, jadugar.flow)
 	RETURNS boolean
 	AS 'MODULE_PATHNAME', 'jdg_flow_ne'
 	LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
-COMMENT ON FUNCTION jadugar.flow_ne(jadugar.flow, jadugar.flow) IS
+COMMENT ON FUNCTION jadugar_internal.flow_ne(jadugar.flow, jadugar.flow) IS
 	'Implementation of the <> operator.';
 
 CREATE OPERATOR jadugar.= (
 	LEFTARG = jadugar.flow,
 	RIGHTARG = jadugar.flow,
-	FUNCTION = jadugar.flow_eq,
+	FUNCTION = jadugar_internal.flow_eq,
 	COMMUTATOR = OPERATOR(jadugar.=),
 	NEGATOR = OPERATOR(jadugar.<>),
 	RESTRICT = eqsel,
@@ -63,7 +63,7 @@ COMMENT ON OPERATOR jadugar.= (jadugar.flow, jadugar.flow) IS 'Equal.';
 CREATE OPERATOR jadugar.<> (
 	LEFTARG = jadugar.flow,
 	RIGHTARG = jadugar.flow,
-	FUNCTION = jadugar.flow_ne,
+	FUNCTION = jadugar_internal.flow_ne,
 	COMMUTATOR = OPERATOR(jadugar.<>),
 	NEGATOR = OPERATOR(jadugar.=),
 	RESTRICT = neqsel,
@@ -71,15 +71,15 @@ CREATE OPERATOR jadugar.<> (
 );
 COMMENT ON OPERATOR jadugar.<> (jadugar.flow, jadugar.flow) IS 'Not equal.';
 
-CREATE FUNCTION jadugar.flow_from_jsonb(jsonb)
+CREATE FUNCTION jadugar_internal.flow_from_jsonb(jsonb)
 	RETURNS jadugar.flow
 	AS 'MODULE_PATHNAME', 'jdg_flow_from_jsonb'
 	LANGUAGE C STABLE STRICT PARALLEL SAFE;
-COMMENT ON FUNCTION jadugar.flow_from_jsonb(jsonb) IS
+COMMENT ON FUNCTION jadugar_internal.flow_from_jsonb(jsonb) IS
 	'Converts jsonb to a flow after checking that it is one.';
 
 CREATE CAST (jsonb AS jadugar.flow)
-	WITH FUNCTION jadugar.flow_from_jsonb(jsonb);
+	WITH FUNCTION jadugar_internal.flow_from_jsonb(jsonb);
 COMMENT ON CAST (jsonb AS jadugar.flow) IS 'Checks that the value is a flow.';
 
 CREATE CAST (jadugar.flow AS jsonb) WITHOUT FUNCTION;
@@ -243,46 +243,46 @@ COMMENT ON FUNCTION jadugar.sub_flow(text, jsonb, integer, text, text, interval,
 -- Operators. They share one precedence: src/flow/graph/mixing.c refuses what mixes
 -- them without parentheses.
 
-CREATE FUNCTION jadugar.flow_then(jadugar.flow, jadugar.flow)
+CREATE FUNCTION jadugar_internal.flow_then(jadugar.flow, jadugar.flow)
 	RETURNS jadugar.flow
 	LANGUAGE C STABLE PARALLEL SAFE
 	AS 'MODULE_PATHNAME', 'jdg_flow_then';
-COMMENT ON FUNCTION jadugar.flow_then(jadugar.flow, jadugar.flow) IS
+COMMENT ON FUNCTION jadugar_internal.flow_then(jadugar.flow, jadugar.flow) IS
 	'Implementation of the ~> operator.';
 
 CREATE OPERATOR jadugar.~> (
 	LEFTARG = jadugar.flow,
 	RIGHTARG = jadugar.flow,
-	FUNCTION = jadugar.flow_then
+	FUNCTION = jadugar_internal.flow_then
 );
 COMMENT ON OPERATOR jadugar.~> (jadugar.flow, jadugar.flow) IS
 	'Runs the left part, then the right part.';
 
-CREATE FUNCTION jadugar.flow_and(jadugar.flow, jadugar.flow)
+CREATE FUNCTION jadugar_internal.flow_and(jadugar.flow, jadugar.flow)
 	RETURNS jadugar.flow
 	LANGUAGE C STABLE PARALLEL SAFE
 	AS 'MODULE_PATHNAME', 'jdg_flow_and';
-COMMENT ON FUNCTION jadugar.flow_and(jadugar.flow, jadugar.flow) IS
+COMMENT ON FUNCTION jadugar_internal.flow_and(jadugar.flow, jadugar.flow) IS
 	'Implementation of the & operator.';
 
 CREATE OPERATOR jadugar.& (
 	LEFTARG = jadugar.flow,
 	RIGHTARG = jadugar.flow,
-	FUNCTION = jadugar.flow_and
+	FUNCTION = jadugar_internal.flow_and
 );
 COMMENT ON OPERATOR jadugar.& (jadugar.flow, jadugar.flow) IS 'Runs both parts at the same time.';
 
-CREATE FUNCTION jadugar.flow_or(jadugar.flow, jadugar.flow)
+CREATE FUNCTION jadugar_internal.flow_or(jadugar.flow, jadugar.flow)
 	RETURNS jadugar.flow
 	LANGUAGE C STABLE PARALLEL SAFE
 	AS 'MODULE_PATHNAME', 'jdg_flow_or';
-COMMENT ON FUNCTION jadugar.flow_or(jadugar.flow, jadugar.flow) IS
+COMMENT ON FUNCTION jadugar_internal.flow_or(jadugar.flow, jadugar.flow) IS
 	'Implementation of the | operator.';
 
 CREATE OPERATOR jadugar.| (
 	LEFTARG = jadugar.flow,
 	RIGHTARG = jadugar.flow,
-	FUNCTION = jadugar.flow_or
+	FUNCTION = jadugar_internal.flow_or
 );
 COMMENT ON OPERATOR jadugar.| (jadugar.flow, jadugar.flow) IS
 	'Runs both parts at the same time until the first one succeeds.';

@@ -107,9 +107,9 @@ CREATE FUNCTION jadugar.raise_event(name text, data jsonb DEFAULT '{}')
 COMMENT ON FUNCTION jadugar.raise_event(text, jsonb) IS
 	'Raises an event for every wait_event() of that name that is open when the transaction commits, in runs of roles that the caller may act for.';
 
-CREATE FUNCTION jadugar._v_wait_flow(run_id bigint, timeout interval)
+CREATE FUNCTION jadugar_internal._v_wait_flow(run_id bigint, timeout interval)
 	RETURNS void
 	LANGUAGE C VOLATILE
 	AS 'MODULE_PATHNAME', 'jdg_v_wait_flow';
-COMMENT ON FUNCTION jadugar._v_wait_flow(bigint, interval) IS
+COMMENT ON FUNCTION jadugar_internal._v_wait_flow(bigint, interval) IS
 	'Waits until a run ends or the timeout passes.';

@@ -1,23 +1,23 @@
 -- Access: src/access/access_funcs.c. Functions named _v_... are for views and for
 -- functions written in SQL, which run as whoever calls them.
 
-CREATE FUNCTION jadugar._v_is_operator() RETURNS boolean
+CREATE FUNCTION jadugar_internal._v_is_operator() RETURNS boolean
 LANGUAGE C STABLE AS 'MODULE_PATHNAME', 'jdg_v_is_operator';
-COMMENT ON FUNCTION jadugar._v_is_operator() IS 'Tests whether the caller has the level operator.';
+COMMENT ON FUNCTION jadugar_internal._v_is_operator() IS 'Tests whether the caller has the level operator.';
 
-CREATE FUNCTION jadugar._v_is_monitor() RETURNS boolean
+CREATE FUNCTION jadugar_internal._v_is_monitor() RETURNS boolean
 LANGUAGE C STABLE AS 'MODULE_PATHNAME', 'jdg_v_is_monitor';
-COMMENT ON FUNCTION jadugar._v_is_monitor() IS
+COMMENT ON FUNCTION jadugar_internal._v_is_monitor() IS
 	'Tests whether the caller has the level monitor or operator.';
 
-CREATE FUNCTION jadugar._v_may_see(owner oid) RETURNS boolean
+CREATE FUNCTION jadugar_internal._v_may_see(owner oid) RETURNS boolean
 LANGUAGE C STABLE STRICT AS 'MODULE_PATHNAME', 'jdg_v_may_see';
-COMMENT ON FUNCTION jadugar._v_may_see(oid) IS
+COMMENT ON FUNCTION jadugar_internal._v_may_see(oid) IS
 	'Tests whether the caller may see the objects of the role.';
 
-CREATE FUNCTION jadugar._v_owns(owner oid) RETURNS boolean
+CREATE FUNCTION jadugar_internal._v_owns(owner oid) RETURNS boolean
 LANGUAGE C STABLE STRICT AS 'MODULE_PATHNAME', 'jdg_v_owns';
-COMMENT ON FUNCTION jadugar._v_owns(oid) IS
+COMMENT ON FUNCTION jadugar_internal._v_owns(oid) IS
 	'Tests whether the caller has the rights of the owner. Returns false for a stored OID that means another role in this database.';
 
 CREATE FUNCTION jadugar.grant_access(

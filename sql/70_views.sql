@@ -6,13 +6,13 @@
 
 -- ---------------------------------------------------- from shared memory
 
-CREATE FUNCTION jadugar._v_now()
+CREATE FUNCTION jadugar_internal._v_now()
 	RETURNS timestamptz
 	LANGUAGE C VOLATILE
 	AS 'MODULE_PATHNAME', 'jdg_v_now';
-COMMENT ON FUNCTION jadugar._v_now() IS 'Returns the current time of jadugar''s clock.';
+COMMENT ON FUNCTION jadugar_internal._v_now() IS 'Returns the current time of jadugar''s clock.';
 
-CREATE FUNCTION jadugar._v_slots(
+CREATE FUNCTION jadugar_internal._v_slots(
 	OUT task_id bigint, OUT owner oid, OUT queue_id integer,
 	OUT attempt integer, OUT pid integer, OUT phase text,
 	OUT standalone boolean, OUT progress double precision, OUT message text,
@@ -20,17 +20,17 @@ CREATE FUNCTION jadugar._v_slots(
 	RETURNS SETOF record
 	LANGUAGE C VOLATILE ROWS 10
 	AS 'MODULE_PATHNAME', 'jdg_v_slots';
-COMMENT ON FUNCTION jadugar._v_slots() IS
+COMMENT ON FUNCTION jadugar_internal._v_slots() IS
 	'Returns the tasks held by workers of this database that the caller may see.';
 
-CREATE FUNCTION jadugar._v_queue_load(queue_id integer)
+CREATE FUNCTION jadugar_internal._v_queue_load(queue_id integer)
 	RETURNS integer
 	LANGUAGE C VOLATILE STRICT
 	AS 'MODULE_PATHNAME', 'jdg_v_queue_load';
-COMMENT ON FUNCTION jadugar._v_queue_load(integer) IS
+COMMENT ON FUNCTION jadugar_internal._v_queue_load(integer) IS
 	'Returns the number of tasks of a queue held by workers.';
 
-CREATE FUNCTION jadugar._v_workers(
+CREATE FUNCTION jadugar_internal._v_workers(
 	OUT pid integer, OUT owner oid, OUT state text, OUT tasks integer,
 	OUT task_id bigint, OUT load double precision, OUT tasks_done bigint,
 	OUT memory bigint, OUT registered_at timestamptz,
@@ -39,10 +39,10 @@ CREATE FUNCTION jadugar._v_workers(
 	RETURNS SETOF record
 	LANGUAGE C VOLATILE ROWS 10
 	AS 'MODULE_PATHNAME', 'jdg_v_workers';
-COMMENT ON FUNCTION jadugar._v_workers() IS
+COMMENT ON FUNCTION jadugar_internal._v_workers() IS
 	'Returns the workers of this database that the caller may see.';
 
-CREATE FUNCTION jadugar._v_stats(
+CREATE FUNCTION jadugar_internal._v_stats(
 	OUT reset_at timestamptz, OUT enqueued bigint, OUT fired bigint,
 	OUT completed bigint, OUT failed bigint, OUT retried bigint,
 	OUT cancelled bigint, OUT lost bigint, OUT skipped bigint,
@@ -53,9 +53,9 @@ CREATE FUNCTION jadugar._v_stats(
 	RETURNS SETOF record
 	LANGUAGE C VOLATILE ROWS 1
 	AS 'MODULE_PATHNAME', 'jdg_v_stats';
-COMMENT ON FUNCTION jadugar._v_stats() IS 'Returns the counters of this database.';
+COMMENT ON FUNCTION jadugar_internal._v_stats() IS 'Returns the counters of this database.';
 
-CREATE FUNCTION jadugar._v_health(
+CREATE FUNCTION jadugar_internal._v_health(
 	OUT preloaded boolean, OUT enabled boolean, OUT launcher_pid integer,
 	OUT scheduler_pid integer, OUT scheduler_failures integer,
 	OUT evicted_by integer, OUT slots integer, OUT slots_used integer,
@@ -63,27 +63,27 @@ CREATE FUNCTION jadugar._v_health(
 	RETURNS record
 	LANGUAGE C VOLATILE
 	AS 'MODULE_PATHNAME', 'jdg_v_health';
-COMMENT ON FUNCTION jadugar._v_health() IS
+COMMENT ON FUNCTION jadugar_internal._v_health() IS
 	'Returns the state of jadugar in this database from shared memory.';
 
 -- Why no task at all is begun in this database; NULL: nothing holds it. The
 -- tables have one row each, which LIMIT makes the planner believe.
-CREATE VIEW jadugar._hold WITH (security_barrier) AS
+CREATE VIEW jadugar_internal._hold WITH (security_barrier) AS
 SELECT CASE
 		WHEN h.id IS NULL OR o.id <> h.id OR h.database <> d.oid
 			THEN 'not_adopted'
 		WHEN NOT v.preloaded OR NOT v.enabled THEN 'disabled'
 		WHEN c.paused_at IS NOT NULL
-			AND (c.paused_until IS NULL OR c.paused_until > jadugar._v_now())
+			AND (c.paused_until IS NULL OR c.paused_until > jadugar_internal._v_now())
 			THEN 'paused'
 	END AS reason
 FROM pg_catalog.pg_database d
-	CROSS JOIN jadugar._v_health() v
-	LEFT JOIN (SELECT x.* FROM jadugar.here x LIMIT 1) h ON true
-	LEFT JOIN (SELECT x.* FROM jadugar.origin x LIMIT 1) o ON true
-	LEFT JOIN (SELECT x.* FROM jadugar.control x LIMIT 1) c ON true
+	CROSS JOIN jadugar_internal._v_health() v
+	LEFT JOIN (SELECT x.* FROM jadugar_internal.here x LIMIT 1) h ON true
+	LEFT JOIN (SELECT x.* FROM jadugar_internal.origin x LIMIT 1) o ON true
+	LEFT JOIN (SELECT x.* FROM jadugar_internal.control x LIMIT 1) c ON true
 WHERE d.datname = pg_catalog.current_database();
-COMMENT ON VIEW jadugar._hold IS 'Reasons why no task starts in this database.';
+COMMENT ON VIEW jadugar_internal._hold IS 'Reasons why no task starts in this database.';
 
 -- ------------------------------------------------------------------ tasks
 
@@ -141,21 +141,21 @@ SELECT t.task_id,
 		WHEN t.state = 'd' THEN 'dependency'
 		WHEN t.state = 'k' THEN 'concurrency_key'
 		WHEN t.state <> 'r' OR w.task_id IS NOT NULL THEN NULL
-		WHEN (SELECT h.reason FROM jadugar._hold h) IS NOT NULL
-			THEN (SELECT h.reason FROM jadugar._hold h)
+		WHEN (SELECT h.reason FROM jadugar_internal._hold h) IS NOT NULL
+			THEN (SELECT h.reason FROM jadugar_internal._hold h)
 		WHEN q.paused_at IS NOT NULL THEN 'queue paused'
 		WHEN a.oid IS NULL THEN 'owner_missing'
 		WHEN NOT a.rolcanlogin THEN 'owner_nologin'
-		WHEN q.max_concurrency <= jadugar._v_queue_load(t.queue_id)
+		WHEN q.max_concurrency <= jadugar_internal._v_queue_load(t.queue_id)
 			THEN 'queue limit'
-		WHEN (SELECT h.slot_wanted FROM jadugar._v_health() h)
+		WHEN (SELECT h.slot_wanted FROM jadugar_internal._v_health() h)
 			THEN 'no_worker'
 		ELSE 'worker'
 	END AS waiting_for,
 	q.name AS queue,
 	t.priority,
-	CASE WHEN (SELECT jadugar._v_is_operator())
-		OR jadugar._v_owns(t.owner)
+	CASE WHEN (SELECT jadugar_internal._v_is_operator())
+		OR jadugar_internal._v_owns(t.owner)
 		THEN t.payload END AS payload,
 	COALESCE(a.rolname, t.owner::text::name) AS owner,
 	t.tenant,
@@ -175,20 +175,20 @@ SELECT t.task_id,
 	t.flow_run,
 	t.step,
 	(SELECT pg_catalog.array_agg(d.parent_id ORDER BY d.parent_id)
-	 FROM jadugar.dependency d WHERE d.task_id = t.task_id) AS depends_on,
-	CASE WHEN (SELECT jadugar._v_is_operator())
-		OR jadugar._v_owns(t.owner)
+	 FROM jadugar_internal.dependency d WHERE d.task_id = t.task_id) AS depends_on,
+	CASE WHEN (SELECT jadugar_internal._v_is_operator())
+		OR jadugar_internal._v_owns(t.owner)
 		THEN t.metadata END AS metadata,
 	t.trace,
 	t.timeout
-FROM jadugar.task t
-	LEFT JOIN jadugar._v_slots() w ON w.task_id = t.task_id
-	LEFT JOIN jadugar.command c ON c.command_id = t.command_id
-	LEFT JOIN jadugar.queue q ON q.queue_id = t.queue_id
-	LEFT JOIN jadugar.schedule s ON s.schedule_id = t.schedule_id
+FROM jadugar_internal.task t
+	LEFT JOIN jadugar_internal._v_slots() w ON w.task_id = t.task_id
+	LEFT JOIN jadugar_internal.command c ON c.command_id = t.command_id
+	LEFT JOIN jadugar_internal.queue q ON q.queue_id = t.queue_id
+	LEFT JOIN jadugar_internal.schedule s ON s.schedule_id = t.schedule_id
 	LEFT JOIN pg_catalog.pg_authid a ON a.oid = t.owner
-WHERE (SELECT jadugar._v_is_monitor())
-	OR jadugar._v_owns(t.owner);
+WHERE (SELECT jadugar_internal._v_is_monitor())
+	OR jadugar_internal._v_owns(t.owner);
 COMMENT ON VIEW jadugar.tasks IS 'Tasks that have not finished.';
 
 CREATE VIEW jadugar.running WITH (security_barrier) AS
@@ -202,7 +202,7 @@ SELECT t.task_id,
 	t.attempt + 1 AS attempt,
 	w.phase,
 	w.started_at,
-	jadugar._v_now() - w.started_at AS elapsed,
+	jadugar_internal._v_now() - w.started_at AS elapsed,
 	w.deadline,
 	w.progress,
 	w.message,
@@ -215,23 +215,23 @@ SELECT t.task_id,
 	s.name AS schedule,
 	t.scheduled_for,
 	t.priority,
-	CASE WHEN (SELECT jadugar._v_is_operator())
-		OR jadugar._v_owns(t.owner)
+	CASE WHEN (SELECT jadugar_internal._v_is_operator())
+		OR jadugar_internal._v_owns(t.owner)
 		THEN t.payload END AS payload,
 	t.trace,
 	t.flow_run,
 	t.step
-FROM jadugar._v_slots() w
-	JOIN jadugar.task t ON t.task_id = w.task_id
+FROM jadugar_internal._v_slots() w
+	JOIN jadugar_internal.task t ON t.task_id = w.task_id
 	LEFT JOIN LATERAL pg_catalog.pg_stat_get_activity(w.pid) p
 		ON w.phase = 'running'
-	LEFT JOIN jadugar.command c ON c.command_id = t.command_id
-	LEFT JOIN jadugar.queue q ON q.queue_id = t.queue_id
-	LEFT JOIN jadugar.schedule s ON s.schedule_id = t.schedule_id
+	LEFT JOIN jadugar_internal.command c ON c.command_id = t.command_id
+	LEFT JOIN jadugar_internal.queue q ON q.queue_id = t.queue_id
+	LEFT JOIN jadugar_internal.schedule s ON s.schedule_id = t.schedule_id
 	LEFT JOIN pg_catalog.pg_authid a ON a.oid = t.owner
 WHERE w.phase <> 'claimed'
-	AND ((SELECT jadugar._v_is_monitor())
-		OR jadugar._v_owns(t.owner));
+	AND ((SELECT jadugar_internal._v_is_monitor())
+		OR jadugar_internal._v_owns(t.owner));
 COMMENT ON VIEW jadugar.running IS 'Tasks that workers are running now.';
 
 -- -------------------------------------------------------------- schedules
@@ -242,8 +242,8 @@ SELECT s.schedule_id,
 	s.timing,
 	s.timezone,
 	c.text AS command,
-	CASE WHEN (SELECT jadugar._v_is_operator())
-		OR jadugar._v_owns(s.owner)
+	CASE WHEN (SELECT jadugar_internal._v_is_operator())
+		OR jadugar_internal._v_owns(s.owner)
 		THEN s.payload END AS payload,
 	COALESCE(a.rolname, s.owner::text::name) AS owner,
 	s.enabled,
@@ -255,8 +255,8 @@ SELECT s.schedule_id,
 	s.runs,
 	COALESCE(r.failures, 0) AS failures,
 	s.missed,
-	CASE WHEN (SELECT jadugar._v_is_operator())
-		OR jadugar._v_owns(s.owner)
+	CASE WHEN (SELECT jadugar_internal._v_is_operator())
+		OR jadugar_internal._v_owns(s.owner)
 		THEN s.last_error END AS last_error,
 	s.overlap,
 	s.misfire,
@@ -278,13 +278,13 @@ SELECT s.schedule_id,
 		WHEN 'x' THEN 'standalone'
 	END AS transaction,
 	s.isolate,
-	CASE WHEN (SELECT jadugar._v_is_operator())
-		OR jadugar._v_owns(s.owner)
+	CASE WHEN (SELECT jadugar_internal._v_is_operator())
+		OR jadugar_internal._v_owns(s.owner)
 		THEN s.settings END AS settings,
 	s.tenant,
 	s.description,
-	CASE WHEN (SELECT jadugar._v_is_operator())
-		OR jadugar._v_owns(s.owner)
+	CASE WHEN (SELECT jadugar_internal._v_is_operator())
+		OR jadugar_internal._v_owns(s.owner)
 		THEN s.metadata END AS metadata,
 	COALESCE(r.completed, 0) AS completed,
 	r.last_success_at,
@@ -292,13 +292,13 @@ SELECT s.schedule_id,
 	s.paused_at,
 	s.created_at,
 	s.updated_at
-FROM jadugar.schedule s
-	LEFT JOIN jadugar.schedule_stat r ON r.schedule_id = s.schedule_id
-	LEFT JOIN jadugar.command c ON c.command_id = s.command_id
-	LEFT JOIN jadugar.queue q ON q.queue_id = s.queue_id
+FROM jadugar_internal.schedule s
+	LEFT JOIN jadugar_internal.schedule_stat r ON r.schedule_id = s.schedule_id
+	LEFT JOIN jadugar_internal.command c ON c.command_id = s.command_id
+	LEFT JOIN jadugar_internal.queue q ON q.queue_id = s.queue_id
 	LEFT JOIN pg_catalog.pg_authid a ON a.oid = s.owner
-WHERE (SELECT jadugar._v_is_monitor())
-	OR jadugar._v_owns(s.owner);
+WHERE (SELECT jadugar_internal._v_is_monitor())
+	OR jadugar_internal._v_owns(s.owner);
 COMMENT ON VIEW jadugar.schedules IS 'Schedules and the outcomes of their runs.';
 
 CREATE VIEW jadugar.upcoming WITH (security_barrier) AS
@@ -311,13 +311,13 @@ SELECT s.next_run_at AS at,
 	COALESCE(a.rolname, s.owner::text::name) AS owner,
 	s.tenant,
 	s.priority
-FROM jadugar.schedule s
-	LEFT JOIN jadugar.command c ON c.command_id = s.command_id
-	LEFT JOIN jadugar.queue q ON q.queue_id = s.queue_id
+FROM jadugar_internal.schedule s
+	LEFT JOIN jadugar_internal.command c ON c.command_id = s.command_id
+	LEFT JOIN jadugar_internal.queue q ON q.queue_id = s.queue_id
 	LEFT JOIN pg_catalog.pg_authid a ON a.oid = s.owner
 WHERE s.enabled AND s.paused_at IS NULL AND s.next_run_at IS NOT NULL
-	AND ((SELECT jadugar._v_is_monitor())
-		OR jadugar._v_owns(s.owner))
+	AND ((SELECT jadugar_internal._v_is_monitor())
+		OR jadugar_internal._v_owns(s.owner))
 UNION ALL
 SELECT t.run_at,
 	'task',
@@ -328,14 +328,14 @@ SELECT t.run_at,
 	COALESCE(a.rolname, t.owner::text::name),
 	t.tenant,
 	t.priority
-FROM jadugar.task t
-	LEFT JOIN jadugar.command c ON c.command_id = t.command_id
-	LEFT JOIN jadugar.queue q ON q.queue_id = t.queue_id
-	LEFT JOIN jadugar.schedule s ON s.schedule_id = t.schedule_id
+FROM jadugar_internal.task t
+	LEFT JOIN jadugar_internal.command c ON c.command_id = t.command_id
+	LEFT JOIN jadugar_internal.queue q ON q.queue_id = t.queue_id
+	LEFT JOIN jadugar_internal.schedule s ON s.schedule_id = t.schedule_id
 	LEFT JOIN pg_catalog.pg_authid a ON a.oid = t.owner
 WHERE t.state = 's'
-	AND ((SELECT jadugar._v_is_monitor())
-		OR jadugar._v_owns(t.owner))
+	AND ((SELECT jadugar_internal._v_is_monitor())
+		OR jadugar_internal._v_owns(t.owner))
 ORDER BY 1;
 COMMENT ON VIEW jadugar.upcoming IS
 	'Schedules and tasks that will start by themselves, the soonest first.';
@@ -347,8 +347,8 @@ SELECT r.run_id,
 	r.task_id,
 	CASE WHEN c.kind = 'h' THEN c.text ELSE r.schedule END AS name,
 	c.text AS command,
-	CASE WHEN (SELECT jadugar._v_is_operator())
-		OR jadugar._v_owns(r.owner)
+	CASE WHEN (SELECT jadugar_internal._v_is_operator())
+		OR jadugar_internal._v_owns(r.owner)
 		THEN r.payload END AS payload,
 	q.name AS queue,
 	r.priority,
@@ -374,26 +374,26 @@ SELECT r.run_id,
 	r.finished_at - r.started_at AS duration,
 	r.worker_pid,
 	r.row_count,
-	CASE WHEN (SELECT jadugar._v_is_operator())
-		OR jadugar._v_owns(r.owner)
+	CASE WHEN (SELECT jadugar_internal._v_is_operator())
+		OR jadugar_internal._v_owns(r.owner)
 		THEN r.result END AS result,
 	r.error_code,
 	r.sqlstate,
-	CASE WHEN (SELECT jadugar._v_is_operator())
-		OR jadugar._v_owns(r.owner)
+	CASE WHEN (SELECT jadugar_internal._v_is_operator())
+		OR jadugar_internal._v_owns(r.owner)
 		THEN r.error END AS error,
 	r.flow_run,
 	r.step,
 	r.trace,
-	CASE WHEN (SELECT jadugar._v_is_operator())
-		OR jadugar._v_owns(r.owner)
+	CASE WHEN (SELECT jadugar_internal._v_is_operator())
+		OR jadugar_internal._v_owns(r.owner)
 		THEN r.metadata END AS metadata
-FROM jadugar.run r
-	LEFT JOIN jadugar.command c ON c.command_id = r.command_id
-	LEFT JOIN jadugar.queue q ON q.queue_id = r.queue_id
+FROM jadugar_internal.run r
+	LEFT JOIN jadugar_internal.command c ON c.command_id = r.command_id
+	LEFT JOIN jadugar_internal.queue q ON q.queue_id = r.queue_id
 	LEFT JOIN pg_catalog.pg_authid a ON a.oid = r.owner
-WHERE (SELECT jadugar._v_is_monitor())
-	OR jadugar._v_owns(r.owner);
+WHERE (SELECT jadugar_internal._v_is_monitor())
+	OR jadugar_internal._v_owns(r.owner);
 COMMENT ON VIEW jadugar.history IS
 	'Attempts of tasks that have ended, and occurrences of schedules that did not run.';
 
@@ -412,8 +412,8 @@ SELECT r.task_id,
 	NULL::text AS waiting_for,
 	q.name AS queue,
 	r.priority,
-	CASE WHEN (SELECT jadugar._v_is_operator())
-		OR jadugar._v_owns(r.owner)
+	CASE WHEN (SELECT jadugar_internal._v_is_operator())
+		OR jadugar_internal._v_owns(r.owner)
 		THEN r.payload END AS payload,
 	COALESCE(a.rolname, r.owner::text::name) AS owner,
 	r.tenant,
@@ -431,31 +431,31 @@ SELECT r.task_id,
 	r.flow_run,
 	r.step,
 	NULL::bigint[] AS depends_on,
-	CASE WHEN (SELECT jadugar._v_is_operator())
-		OR jadugar._v_owns(r.owner)
+	CASE WHEN (SELECT jadugar_internal._v_is_operator())
+		OR jadugar_internal._v_owns(r.owner)
 		THEN r.metadata END AS metadata,
 	r.trace,
 	(r.options->>'timeout')::interval AS timeout,
 	r.finished_at,
 	r.finished_at - r.started_at AS duration,
-	CASE WHEN (SELECT jadugar._v_is_operator())
-		OR jadugar._v_owns(r.owner)
+	CASE WHEN (SELECT jadugar_internal._v_is_operator())
+		OR jadugar_internal._v_owns(r.owner)
 		THEN r.result END AS result,
-	CASE WHEN (SELECT jadugar._v_is_operator())
-		OR jadugar._v_owns(r.owner)
+	CASE WHEN (SELECT jadugar_internal._v_is_operator())
+		OR jadugar_internal._v_owns(r.owner)
 		THEN r.error END AS error,
 	r.error_code,
 	r.sqlstate,
 	r.reason
-FROM jadugar.run r
-	LEFT JOIN jadugar.command c ON c.command_id = r.command_id
-	LEFT JOIN jadugar.queue q ON q.queue_id = r.queue_id
+FROM jadugar_internal.run r
+	LEFT JOIN jadugar_internal.command c ON c.command_id = r.command_id
+	LEFT JOIN jadugar_internal.queue q ON q.queue_id = r.queue_id
 	LEFT JOIN pg_catalog.pg_authid a ON a.oid = r.owner
 WHERE r.final AND r.task_id IS NOT NULL
-	AND ((SELECT jadugar._v_is_monitor())
-		OR jadugar._v_owns(r.owner))
-	AND NOT EXISTS (SELECT FROM jadugar.task t WHERE t.task_id = r.task_id)
-	AND NOT EXISTS (SELECT FROM jadugar.run l
+	AND ((SELECT jadugar_internal._v_is_monitor())
+		OR jadugar_internal._v_owns(r.owner))
+	AND NOT EXISTS (SELECT FROM jadugar_internal.task t WHERE t.task_id = r.task_id)
+	AND NOT EXISTS (SELECT FROM jadugar_internal.run l
 		WHERE l.task_id = r.task_id AND l.final AND l.run_id > r.run_id);
 COMMENT ON VIEW jadugar.finished IS 'Finished tasks, as long as the history keeps them.';
 
@@ -464,8 +464,8 @@ CREATE VIEW jadugar.failures WITH (security_barrier) AS
 SELECT r.task_id,
 	CASE WHEN c.kind = 'h' THEN c.text ELSE r.schedule END AS name,
 	c.text AS command,
-	CASE WHEN (SELECT jadugar._v_is_operator())
-		OR jadugar._v_owns(r.owner)
+	CASE WHEN (SELECT jadugar_internal._v_is_operator())
+		OR jadugar_internal._v_owns(r.owner)
 		THEN r.payload END AS payload,
 	q.name AS queue,
 	COALESCE(a.rolname, r.owner::text::name) AS owner,
@@ -474,11 +474,11 @@ SELECT r.task_id,
 	r.finished_at AS failed_at,
 	r.error_code,
 	r.sqlstate,
-	CASE WHEN (SELECT jadugar._v_is_operator())
-		OR jadugar._v_owns(r.owner)
+	CASE WHEN (SELECT jadugar_internal._v_is_operator())
+		OR jadugar_internal._v_owns(r.owner)
 		THEN r.error->>'message' END AS message,
-	CASE WHEN (SELECT jadugar._v_is_operator())
-		OR jadugar._v_owns(r.owner)
+	CASE WHEN (SELECT jadugar_internal._v_is_operator())
+		OR jadugar_internal._v_owns(r.owner)
 		THEN r.error END AS error,
 	r.reason,
 	r.schedule,
@@ -488,20 +488,20 @@ SELECT r.task_id,
 	r.finished_at - r.started_at AS duration,
 	r.run_id,
 	r.trace,
-	CASE WHEN (SELECT jadugar._v_is_operator())
-		OR jadugar._v_owns(r.owner)
+	CASE WHEN (SELECT jadugar_internal._v_is_operator())
+		OR jadugar_internal._v_owns(r.owner)
 		THEN r.metadata END AS metadata,
 	r.flow_run,
 	r.step
-FROM jadugar.run r
-	LEFT JOIN jadugar.command c ON c.command_id = r.command_id
-	LEFT JOIN jadugar.queue q ON q.queue_id = r.queue_id
+FROM jadugar_internal.run r
+	LEFT JOIN jadugar_internal.command c ON c.command_id = r.command_id
+	LEFT JOIN jadugar_internal.queue q ON q.queue_id = r.queue_id
 	LEFT JOIN pg_catalog.pg_authid a ON a.oid = r.owner
 WHERE r.final AND r.status IN ('f', 'l') AND r.task_id IS NOT NULL
-	AND ((SELECT jadugar._v_is_monitor())
-		OR jadugar._v_owns(r.owner))
-	AND NOT EXISTS (SELECT FROM jadugar.task t WHERE t.task_id = r.task_id)
-	AND NOT EXISTS (SELECT FROM jadugar.run l
+	AND ((SELECT jadugar_internal._v_is_monitor())
+		OR jadugar_internal._v_owns(r.owner))
+	AND NOT EXISTS (SELECT FROM jadugar_internal.task t WHERE t.task_id = r.task_id)
+	AND NOT EXISTS (SELECT FROM jadugar_internal.run l
 		WHERE l.task_id = r.task_id AND l.final AND l.run_id > r.run_id);
 COMMENT ON VIEW jadugar.failures IS
 	'Tasks that failed for good and were not retried since, one row each.';
@@ -519,7 +519,7 @@ SELECT q.name AS queue,
 	COALESCE(n.waiting, 0) AS waiting,
 	COALESCE(n.paused, 0) AS paused_tasks,
 	CASE WHEN n.oldest_ready IS NOT NULL
-		THEN GREATEST(jadugar._v_now() - n.oldest_ready, '0')
+		THEN GREATEST(jadugar_internal._v_now() - n.oldest_ready, '0')
 	END AS oldest_ready_age,
 	COALESCE(r.finished, 0) / 5.0::double precision AS finished_per_minute,
 	COALESCE(r.failed, 0) / 5.0::double precision AS failed_per_minute,
@@ -535,7 +535,7 @@ SELECT q.name AS queue,
 	COALESCE(a.rolname, q.owner::text::name) AS owner,
 	q.description,
 	q.created_at
-FROM jadugar.queue q
+FROM jadugar_internal.queue q
 	LEFT JOIN pg_catalog.pg_authid a ON a.oid = q.owner
 	LEFT JOIN (
 		SELECT o.queue_id,
@@ -556,13 +556,13 @@ FROM jadugar.queue q
 				pg_catalog.count(*) FILTER (WHERE t.state = 'p') AS paused,
 				pg_catalog.min(t.run_at) FILTER
 					(WHERE t.state = 'r' AND w.task_id IS NULL) AS oldest_ready
-			FROM jadugar.task t
-				LEFT JOIN jadugar._v_slots() w
+			FROM jadugar_internal.task t
+				LEFT JOIN jadugar_internal._v_slots() w
 					ON w.task_id = t.task_id AND w.phase <> 'claimed'
 			GROUP BY t.queue_id, t.owner
 			OFFSET 0) o
-		WHERE (SELECT jadugar._v_is_monitor())
-			OR jadugar._v_owns(o.owner)
+		WHERE (SELECT jadugar_internal._v_is_monitor())
+			OR jadugar_internal._v_owns(o.owner)
 		GROUP BY o.queue_id) n ON n.queue_id = q.queue_id
 	LEFT JOIN (
 		SELECT o.queue_id,
@@ -572,19 +572,19 @@ FROM jadugar.queue q
 			SELECT h.queue_id, h.owner,
 				pg_catalog.count(*) FILTER (WHERE h.final) AS finished,
 				pg_catalog.count(*) FILTER (WHERE h.status IN ('f', 'l')) AS failed
-			FROM jadugar.run h
-			WHERE h.finished_at > (SELECT jadugar._v_now() - '5 minutes'::interval)
+			FROM jadugar_internal.run h
+			WHERE h.finished_at > (SELECT jadugar_internal._v_now() - '5 minutes'::interval)
 				AND h.status <> 's'
 			GROUP BY h.queue_id, h.owner
 			OFFSET 0) o
-		WHERE (SELECT jadugar._v_is_monitor())
-			OR jadugar._v_owns(o.owner)
+		WHERE (SELECT jadugar_internal._v_is_monitor())
+			OR jadugar_internal._v_owns(o.owner)
 		GROUP BY o.queue_id) r ON r.queue_id = q.queue_id
-WHERE (SELECT jadugar._v_is_monitor())
-	OR jadugar._v_owns(q.owner)
+WHERE (SELECT jadugar_internal._v_is_monitor())
+	OR jadugar_internal._v_owns(q.owner)
 	OR q.queue_id = 1
 	OR n.queue_id IS NOT NULL
-	OR EXISTS (SELECT FROM jadugar.queue_grant g
+	OR EXISTS (SELECT FROM jadugar_internal.queue_grant g
 		WHERE g.queue_id = q.queue_id
 			AND pg_catalog.pg_has_role(g.role, 'USAGE'));
 COMMENT ON VIEW jadugar.queues IS
@@ -605,10 +605,10 @@ SELECT w.pid,
 	w.tasks,
 	w.leaving,
 	w.registered_at
-FROM jadugar._v_workers() w
+FROM jadugar_internal._v_workers() w
 	LEFT JOIN pg_catalog.pg_authid a ON a.oid = w.owner
-WHERE (SELECT jadugar._v_is_monitor())
-	OR jadugar._v_owns(w.owner);
+WHERE (SELECT jadugar_internal._v_is_monitor())
+	OR jadugar_internal._v_owns(w.owner);
 COMMENT ON VIEW jadugar.workers IS 'Worker processes of this database.';
 
 CREATE VIEW jadugar.stats WITH (security_barrier) AS
@@ -616,7 +616,7 @@ SELECT s.reset_at, s.enqueued, s.fired, s.completed, s.failed, s.retried,
 	s.cancelled, s.lost, s.skipped, s.commits,
 	s.wait_p50, s.wait_p95, s.wait_p99, s.run_p50, s.run_p95, s.run_p99,
 	s.wait_histogram, s.run_histogram
-FROM jadugar._v_stats() s;
+FROM jadugar_internal._v_stats() s;
 COMMENT ON VIEW jadugar.stats IS
 	'Counters of this database since the server start or the last reset_stats().';
 
@@ -628,34 +628,34 @@ SELECT l.log_id,
 	l.at,
 	l.level,
 	l.message,
-	CASE WHEN (SELECT jadugar._v_is_operator())
-		OR jadugar._v_owns(l.owner)
+	CASE WHEN (SELECT jadugar_internal._v_is_operator())
+		OR jadugar_internal._v_owns(l.owner)
 		THEN l.fields END AS fields
-FROM jadugar.log l
+FROM jadugar_internal.log l
 	LEFT JOIN pg_catalog.pg_authid a ON a.oid = l.owner
-WHERE (SELECT jadugar._v_is_monitor())
-	OR jadugar._v_owns(l.owner);
+WHERE (SELECT jadugar_internal._v_is_monitor())
+	OR jadugar_internal._v_owns(l.owner);
 COMMENT ON VIEW jadugar.logs IS 'Messages logged by tasks, and the warnings they raised.';
 
-CREATE FUNCTION jadugar._v_error_codes(
+CREATE FUNCTION jadugar_internal._v_error_codes(
 	OUT name text, OUT sqlstate text, OUT meaning text, OUT action text)
 	RETURNS SETOF record
 	LANGUAGE C STABLE ROWS 20
 	AS 'MODULE_PATHNAME', 'jdg_error_codes';
-COMMENT ON FUNCTION jadugar._v_error_codes() IS 'Returns the rows of the view error_codes.';
+COMMENT ON FUNCTION jadugar_internal._v_error_codes() IS 'Returns the rows of the view error_codes.';
 
 CREATE VIEW jadugar.error_codes WITH (security_barrier) AS
 SELECT e.name, e.sqlstate, e.meaning, e.action
-FROM jadugar._v_error_codes() e;
+FROM jadugar_internal._v_error_codes() e;
 COMMENT ON VIEW jadugar.error_codes IS 'Errors of jadugar, with SQLSTATE, meaning and action.';
 
 -- ---------------------------------------------------------------- health
 
 CREATE VIEW jadugar.health WITH (security_barrier) AS
 SELECT v.severity, v.what, v.detail, v.hint
-FROM jadugar._v_health() h
-	LEFT JOIN (SELECT x.* FROM jadugar.control x LIMIT 1) c ON true
-	LEFT JOIN jadugar._hold x ON true
+FROM jadugar_internal._v_health() h
+	LEFT JOIN (SELECT x.* FROM jadugar_internal.control x LIMIT 1) c ON true
+	LEFT JOIN jadugar_internal._hold x ON true
 	CROSS JOIN LATERAL (VALUES
 		(CASE WHEN h.preloaded THEN 'ok' ELSE 'error' END,
 		 'library',
@@ -691,14 +691,14 @@ FROM jadugar._v_health() h
 		 CASE WHEN x.reason = 'not_adopted'
 			THEN 'Call jadugar.adopt() to run them here.' END),
 		(CASE WHEN c.paused_at IS NULL
-				OR c.paused_until <= jadugar._v_now() THEN 'ok' ELSE 'warning' END,
+				OR c.paused_until <= jadugar_internal._v_now() THEN 'ok' ELSE 'warning' END,
 		 'paused',
 		 CASE WHEN c.paused_at IS NULL
-				OR c.paused_until <= jadugar._v_now() THEN 'not paused'
+				OR c.paused_until <= jadugar_internal._v_now() THEN 'not paused'
 			ELSE pg_catalog.format('paused by %s since %s%s%s', c.paused_by, c.paused_at,
 				' until ' || c.paused_until::text, ': ' || c.pause_reason) END,
 		 CASE WHEN c.paused_at IS NOT NULL
-				AND (c.paused_until IS NULL OR c.paused_until > jadugar._v_now())
+				AND (c.paused_until IS NULL OR c.paused_until > jadugar_internal._v_now())
 			THEN 'Call jadugar.resume_all().' END),
 		(CASE WHEN h.slot_wanted THEN 'warning' ELSE 'ok' END,
 		 'workers',
@@ -716,14 +716,14 @@ SELECT 'error',
 	CASE WHEN a.oid IS NULL
 		THEN 'Cancel its tasks and clear_schedules(), or give them to another role.'
 		ELSE 'ALTER ROLE ... LOGIN, or give them to another role.' END
-FROM jadugar.owner o
+FROM jadugar_internal.owner o
 	LEFT JOIN pg_catalog.pg_authid a ON a.oid = o.role
 WHERE (a.oid IS NULL OR NOT a.rolcanlogin)
-	AND ((SELECT jadugar._v_is_monitor())
-		OR jadugar._v_owns(o.role))
-	AND (EXISTS (SELECT FROM jadugar.schedule s WHERE s.owner = o.role)
-		OR EXISTS (SELECT FROM jadugar.task t WHERE t.owner = o.role)
-		OR EXISTS (SELECT FROM jadugar.flow_run r
+	AND ((SELECT jadugar_internal._v_is_monitor())
+		OR jadugar_internal._v_owns(o.role))
+	AND (EXISTS (SELECT FROM jadugar_internal.schedule s WHERE s.owner = o.role)
+		OR EXISTS (SELECT FROM jadugar_internal.task t WHERE t.owner = o.role)
+		OR EXISTS (SELECT FROM jadugar_internal.flow_run r
 			WHERE r.owner = o.role AND r.finished_at IS NULL))
 UNION ALL
 SELECT 'warning', 'queue_paused',

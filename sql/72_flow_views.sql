@@ -4,7 +4,7 @@
 
 -- --------------------------------------------------------------- the graph
 
-CREATE FUNCTION jadugar._v_flow_nodes(
+CREATE FUNCTION jadugar_internal._v_flow_nodes(
 	graph jadugar.flow,
 	OUT node integer, OUT parent integer, OUT block integer, OUT kind text,
 	OUT name text, OUT leaf boolean, OUT made_up boolean,
@@ -13,10 +13,10 @@ CREATE FUNCTION jadugar._v_flow_nodes(
 	RETURNS SETOF record
 	LANGUAGE C STABLE STRICT ROWS 100
 	AS 'MODULE_PATHNAME', 'jdg_v_flow_nodes';
-COMMENT ON FUNCTION jadugar._v_flow_nodes(jadugar.flow) IS
+COMMENT ON FUNCTION jadugar_internal._v_flow_nodes(jadugar.flow) IS
 	'Returns the nodes of a flow. The column made_up marks a node 0 that was put around the flow.';
 
-CREATE FUNCTION jadugar._v_flow_node(
+CREATE FUNCTION jadugar_internal._v_flow_node(
 	version_id bigint, graph jadugar.flow, INOUT node integer,
 	OUT parent integer, OUT block integer, OUT kind text, OUT name text,
 	OUT leaf boolean, OUT made_up boolean, OUT waits_for text,
@@ -24,21 +24,21 @@ CREATE FUNCTION jadugar._v_flow_node(
 	RETURNS record
 	LANGUAGE C STABLE STRICT
 	AS 'MODULE_PATHNAME', 'jdg_v_flow_node';
-COMMENT ON FUNCTION jadugar._v_flow_node(bigint, jadugar.flow, integer) IS
+COMMENT ON FUNCTION jadugar_internal._v_flow_node(bigint, jadugar.flow, integer) IS
 	'Returns one node of a flow. Parses the graph once for each version.';
 
-CREATE FUNCTION jadugar._v_flow_leaves(graph jadugar.flow)
+CREATE FUNCTION jadugar_internal._v_flow_leaves(graph jadugar.flow)
 	RETURNS integer
 	LANGUAGE C STABLE STRICT
 	AS 'MODULE_PATHNAME', 'jdg_v_flow_leaves';
-COMMENT ON FUNCTION jadugar._v_flow_leaves(jadugar.flow) IS
+COMMENT ON FUNCTION jadugar_internal._v_flow_leaves(jadugar.flow) IS
 	'Returns the number of steps and waits of a flow.';
 
-CREATE FUNCTION jadugar._v_flow_draft(owner oid, name text)
+CREATE FUNCTION jadugar_internal._v_flow_draft(owner oid, name text)
 	RETURNS jadugar.flow
 	LANGUAGE C STABLE STRICT
 	AS 'MODULE_PATHNAME', 'jdg_v_flow_draft';
-COMMENT ON FUNCTION jadugar._v_flow_draft(oid, text) IS
+COMMENT ON FUNCTION jadugar_internal._v_flow_draft(oid, text) IS
 	'Returns the flow that a draft makes, to callers who may see it. Returns NULL if the draft is empty.';
 
 -- ------------------------------------------------------------------- flows
@@ -46,50 +46,50 @@ COMMENT ON FUNCTION jadugar._v_flow_draft(oid, text) IS
 CREATE VIEW jadugar.flows WITH (security_barrier) AS
 SELECT v.name,
 	v.version,
-	NOT EXISTS (SELECT FROM jadugar.flow_version l
+	NOT EXISTS (SELECT FROM jadugar_internal.flow_version l
 		WHERE l.owner = v.owner AND l.name = v.name
 			AND l.dropped_at IS NULL AND l.version > v.version) AS latest,
 	COALESCE(a.rolname, v.owner::text::name) AS owner,
-	jadugar._v_flow_leaves(v.graph) AS steps,
+	jadugar_internal._v_flow_leaves(v.graph) AS steps,
 	false AS draft,
 	v.description,
-	CASE WHEN (SELECT jadugar._v_is_operator())
-		OR jadugar._v_owns(v.owner)
+	CASE WHEN (SELECT jadugar_internal._v_is_operator())
+		OR jadugar_internal._v_owns(v.owner)
 		THEN v.graph END AS graph,
 	v.created_at,
-	(SELECT pg_catalog.count(*) FROM jadugar.flow_run r
+	(SELECT pg_catalog.count(*) FROM jadugar_internal.flow_run r
 	 WHERE r.version_id = v.version_id AND r.finished_at IS NULL) AS running,
-	(SELECT pg_catalog.count(*) FROM jadugar.flow_run r
+	(SELECT pg_catalog.count(*) FROM jadugar_internal.flow_run r
 	 WHERE r.version_id = v.version_id AND r.finished_at IS NOT NULL) AS finished,
-	(SELECT pg_catalog.count(*) FROM jadugar.flow_run r
+	(SELECT pg_catalog.count(*) FROM jadugar_internal.flow_run r
 	 WHERE r.version_id = v.version_id AND r.finished_at IS NOT NULL
 		AND (r.status IN ('f', 't', 'p') OR r.ending IN ('f', 't'))) AS failed
-FROM jadugar.flow_version v
+FROM jadugar_internal.flow_version v
 	LEFT JOIN pg_catalog.pg_authid a ON a.oid = v.owner
 WHERE v.name IS NOT NULL AND v.dropped_at IS NULL
-	AND ((SELECT jadugar._v_is_monitor())
-		OR jadugar._v_owns(v.owner))
+	AND ((SELECT jadugar_internal._v_is_monitor())
+		OR jadugar_internal._v_owns(v.owner))
 UNION ALL
 SELECT d.name,
 	NULL,
 	NULL,
 	COALESCE(a.rolname, d.owner::text::name),
-	(SELECT COALESCE(pg_catalog.sum(jadugar._v_flow_leaves(s.graph)), 0)::integer
-	 FROM jadugar.flow_draft_step s
+	(SELECT COALESCE(pg_catalog.sum(jadugar_internal._v_flow_leaves(s.graph)), 0)::integer
+	 FROM jadugar_internal.flow_draft_step s
 	 WHERE s.owner = d.owner AND s.name = d.name),
 	true,
 	NULL,
-	CASE WHEN (SELECT jadugar._v_is_operator())
-		OR jadugar._v_owns(d.owner)
-		THEN jadugar._v_flow_draft(d.owner, d.name) END,
+	CASE WHEN (SELECT jadugar_internal._v_is_operator())
+		OR jadugar_internal._v_owns(d.owner)
+		THEN jadugar_internal._v_flow_draft(d.owner, d.name) END,
 	d.created_at,
 	0,
 	0,
 	0
-FROM jadugar.flow_draft d
+FROM jadugar_internal.flow_draft d
 	LEFT JOIN pg_catalog.pg_authid a ON a.oid = d.owner
-WHERE (SELECT jadugar._v_is_monitor())
-	OR jadugar._v_owns(d.owner);
+WHERE (SELECT jadugar_internal._v_is_monitor())
+	OR jadugar_internal._v_owns(d.owner);
 COMMENT ON VIEW jadugar.flows IS 'Versions of named flows, and drafts.';
 
 -- -------------------------------------------------------------------- runs
@@ -102,7 +102,7 @@ SELECT r.run_id,
 	CASE r.status
 		WHEN 'r' THEN CASE
 			WHEN r.paused_at IS NOT NULL THEN 'paused'
-			WHEN EXISTS (SELECT FROM jadugar.flow_step f
+			WHEN EXISTS (SELECT FROM jadugar_internal.flow_step f
 				WHERE f.run_id = r.run_id AND f.step_id = 0
 					AND f.state = 'w')
 				THEN 'scheduled'
@@ -116,14 +116,14 @@ SELECT r.run_id,
 		WHEN 'u' THEN 'compensated'
 		WHEN 'p' THEN 'compensation_failed'
 	END AS status,
-	CASE WHEN (SELECT jadugar._v_is_operator())
-		OR jadugar._v_owns(r.owner)
+	CASE WHEN (SELECT jadugar_internal._v_is_operator())
+		OR jadugar_internal._v_owns(r.owner)
 		THEN r.input END AS input,
-	CASE WHEN (SELECT jadugar._v_is_operator())
-		OR jadugar._v_owns(r.owner)
+	CASE WHEN (SELECT jadugar_internal._v_is_operator())
+		OR jadugar_internal._v_owns(r.owner)
 		THEN r.result END AS result,
-	CASE WHEN (SELECT jadugar._v_is_operator())
-		OR jadugar._v_owns(r.owner)
+	CASE WHEN (SELECT jadugar_internal._v_is_operator())
+		OR jadugar_internal._v_owns(r.owner)
 		THEN r.error END AS error,
 	r.reason,
 	r.parent_run,
@@ -133,20 +133,20 @@ SELECT r.run_id,
 	r.idempotency_key,
 	r.tenant,
 	r.trace,
-	CASE WHEN (SELECT jadugar._v_is_operator())
-		OR jadugar._v_owns(r.owner)
+	CASE WHEN (SELECT jadugar_internal._v_is_operator())
+		OR jadugar_internal._v_owns(r.owner)
 		THEN r.metadata END AS metadata,
 	r.created_at,
 	r.started_at,
 	r.finished_at,
 	r.finished_at - r.started_at AS duration,
 	r.paused_at
-FROM jadugar.flow_run r
-	LEFT JOIN jadugar.flow_version v ON v.version_id = r.version_id
-	LEFT JOIN jadugar.schedule s ON s.schedule_id = r.schedule_id
+FROM jadugar_internal.flow_run r
+	LEFT JOIN jadugar_internal.flow_version v ON v.version_id = r.version_id
+	LEFT JOIN jadugar_internal.schedule s ON s.schedule_id = r.schedule_id
 	LEFT JOIN pg_catalog.pg_authid a ON a.oid = r.owner
-WHERE (SELECT jadugar._v_is_monitor())
-	OR jadugar._v_owns(r.owner);
+WHERE (SELECT jadugar_internal._v_is_monitor())
+	OR jadugar_internal._v_owns(r.owner);
 COMMENT ON VIEW jadugar.flow_runs IS 'Runs of flows, as long as the history keeps them.';
 
 -- ------------------------------------------------------------------- steps
@@ -189,34 +189,34 @@ SELECT r.run_id,
 	s.finished_at,
 	CASE WHEN s.state <> 's' THEN s.finished_at - s.started_at END AS duration,
 	COALESCE(s.due, CASE WHEN t.status = 'scheduled' THEN t.run_at END) AS due,
-	CASE WHEN (SELECT jadugar._v_is_operator())
-		OR jadugar._v_owns(r.owner)
+	CASE WHEN (SELECT jadugar_internal._v_is_operator())
+		OR jadugar_internal._v_owns(r.owner)
 		THEN s.result END AS result,
-	CASE WHEN (SELECT jadugar._v_is_operator())
-		OR jadugar._v_owns(r.owner)
+	CASE WHEN (SELECT jadugar_internal._v_is_operator())
+		OR jadugar_internal._v_owns(r.owner)
 		THEN s.error END AS error,
 	s.reason,
 	COALESCE(a.rolname, r.owner::text::name) AS owner
-FROM jadugar.flow_run r
-	JOIN jadugar.flow_version v ON v.version_id = r.version_id
+FROM jadugar_internal.flow_run r
+	JOIN jadugar_internal.flow_version v ON v.version_id = r.version_id
 	CROSS JOIN LATERAL (
 		SELECT f.step_id, f.node, f.base, f.state, f.task_id, f.attempts,
 			f.due, f.found, f.result, f.error, f.reason, f.started_at,
 			f.finished_at
-		FROM jadugar.flow_step f
+		FROM jadugar_internal.flow_step f
 		WHERE f.run_id = r.run_id
 		UNION ALL
 		SELECT n.node, n.node, 0, NULL, NULL, 0,
 			NULL, NULL, NULL, NULL, NULL, NULL,
 			NULL
-		FROM jadugar._v_flow_nodes(v.graph) n
+		FROM jadugar_internal._v_flow_nodes(v.graph) n
 		WHERE r.status = 'r' AND n.block = 0
-			AND NOT EXISTS (SELECT FROM jadugar.flow_step x
+			AND NOT EXISTS (SELECT FROM jadugar_internal.flow_step x
 				WHERE x.run_id = r.run_id AND x.step_id = n.node)) s
 	CROSS JOIN LATERAL (
-		SELECT jadugar._v_flow_node(v.version_id, v.graph, s.node) AS n
+		SELECT jadugar_internal._v_flow_node(v.version_id, v.graph, s.node) AS n
 		OFFSET 0) g
-	LEFT JOIN jadugar.flow_step b
+	LEFT JOIN jadugar_internal.flow_step b
 		ON s.base > 0 AND b.run_id = r.run_id AND b.step_id = s.base
 	LEFT JOIN LATERAL (
 		SELECT x.status, x.waiting_for, x.attempt, x.run_at
@@ -225,8 +225,8 @@ FROM jadugar.flow_run r
 		OFFSET 0) t ON true
 	LEFT JOIN pg_catalog.pg_authid a ON a.oid = r.owner
 WHERE NOT (g.n).made_up
-	AND ((SELECT jadugar._v_is_monitor())
-		OR jadugar._v_owns(r.owner));
+	AND ((SELECT jadugar_internal._v_is_monitor())
+		OR jadugar_internal._v_owns(r.owner));
 COMMENT ON VIEW jadugar.flow_steps IS
 	'Steps, waits and containers of runs, including those that the run has not reached yet.';
 
@@ -242,9 +242,9 @@ SELECT r.run_id,
 	g.node->>'approvers' AS approvers,
 	s.started_at AS since,
 	s.due
-FROM jadugar.flow_step s
-	JOIN jadugar.flow_run r ON r.run_id = s.run_id
-	JOIN jadugar.flow_version v ON v.version_id = r.version_id
+FROM jadugar_internal.flow_step s
+	JOIN jadugar_internal.flow_run r ON r.run_id = s.run_id
+	JOIN jadugar_internal.flow_version v ON v.version_id = r.version_id
 	LEFT JOIN pg_catalog.pg_authid a ON a.oid = r.owner
 	CROSS JOIN LATERAL (
 		SELECT pg_catalog.substr(s.event, pg_catalog.length('approval:') + 1) AS name) n
@@ -255,8 +255,8 @@ FROM jadugar.flow_step s
 		OFFSET 0) g
 WHERE s.event LIKE 'approval:%'
 	AND r.status = 'r'
-	AND ((SELECT jadugar._v_is_monitor())
-		OR jadugar._v_owns(r.owner)
+	AND ((SELECT jadugar_internal._v_is_monitor())
+		OR jadugar_internal._v_owns(r.owner)
 		OR EXISTS (SELECT FROM pg_catalog.pg_authid x
 			WHERE x.rolname = g.node->>'approvers'
 				AND pg_catalog.pg_has_role(x.oid, 'usage')));
@@ -294,23 +294,12 @@ CREATE TYPE jadugar.flow_info AS (
 COMMENT ON TYPE jadugar.flow_info IS
 	'A run of a flow: the columns of the view flow_runs and the status of its steps.';
 
-CREATE FUNCTION jadugar._v_flow_found(run_id bigint, progress double precision)
+CREATE FUNCTION jadugar_internal._v_flow_found(run_id bigint, progress double precision)
 	RETURNS double precision
 	LANGUAGE C STABLE
 	AS 'MODULE_PATHNAME', 'jdg_v_flow_found';
-COMMENT ON FUNCTION jadugar._v_flow_found(bigint, double precision) IS
+COMMENT ON FUNCTION jadugar_internal._v_flow_found(bigint, double precision) IS
 	'Returns the progress of a run. Raises NOT_FOUND if it is NULL.';
-
--- Containers without a name of their own are left out of steps.
-CREATE VIEW jadugar._v_flow_info WITH (security_barrier) AS
-SELECT r.*,
-	(SELECT COALESCE(pg_catalog.jsonb_object_agg(s.step, s.status), '{}')
-	 FROM jadugar.flow_steps s
-	 WHERE s.run_id = r.run_id AND s.item IS NULL
-		AND NOT (s.kind IN ('chain', 'parallel', 'race', 'branch', 'each', 'loop')
-			AND s.step = s.kind || '#' || s.node)) AS steps
-FROM jadugar.flow_runs r;
-COMMENT ON VIEW jadugar._v_flow_info IS 'Rows that flow_status() returns.';
 
 -- In C, so that its plan is kept.
 CREATE FUNCTION jadugar.flow_status(run_id bigint)
@@ -322,37 +311,37 @@ COMMENT ON FUNCTION jadugar.flow_status(bigint) IS
 
 -- How many leaves a run is known to have, and how many of them have ended. The
 -- body of an each or a loop counts once until it is known how often it runs.
-CREATE VIEW jadugar._v_flow_progress WITH (security_barrier) AS
+CREATE VIEW jadugar_internal._v_flow_progress WITH (security_barrier) AS
 SELECT r.run_id,
 	CASE
 		WHEN r.finished_at IS NOT NULL THEN 1.0::double precision
 		ELSE (
 			SELECT LEAST(1, pg_catalog.count(*)
 					FILTER (WHERE (g.n).leaf AND f.state NOT IN ('w', 'r'))
-				/ GREATEST(1, jadugar._v_flow_leaves(v.graph)
+				/ GREATEST(1, jadugar_internal._v_flow_leaves(v.graph)
 					+ COALESCE(pg_catalog.sum((g.n).leaves
 						* (CASE WHEN f.state = 'r'
 							THEN GREATEST(f.total, f.started, 1)
 							ELSE f.started END - 1))
 						FILTER (WHERE (g.n).kind IN ('each', 'loop')), 0)
 					)::double precision)
-			FROM jadugar.flow_step f
+			FROM jadugar_internal.flow_step f
 				CROSS JOIN LATERAL (
-					SELECT jadugar._v_flow_node(v.version_id, v.graph, f.node) AS n
+					SELECT jadugar_internal._v_flow_node(v.version_id, v.graph, f.node) AS n
 					OFFSET 0) g
 			WHERE f.run_id = r.run_id)
 	END AS progress
-FROM jadugar.flow_run r
-	JOIN jadugar.flow_version v ON v.version_id = r.version_id
-WHERE (SELECT jadugar._v_is_monitor())
-	OR jadugar._v_owns(r.owner);
-COMMENT ON VIEW jadugar._v_flow_progress IS 'Fraction done of each run.';
+FROM jadugar_internal.flow_run r
+	JOIN jadugar_internal.flow_version v ON v.version_id = r.version_id
+WHERE (SELECT jadugar_internal._v_is_monitor())
+	OR jadugar_internal._v_owns(r.owner);
+COMMENT ON VIEW jadugar_internal._v_flow_progress IS 'Fraction done of each run.';
 
 CREATE FUNCTION jadugar.flow_progress(run_id bigint)
 	RETURNS double precision
 	LANGUAGE sql STABLE
-	RETURN jadugar._v_flow_found(run_id,
-		(SELECT p.progress FROM jadugar._v_flow_progress p
+	RETURN jadugar_internal._v_flow_found(run_id,
+		(SELECT p.progress FROM jadugar_internal._v_flow_progress p
 		 WHERE p.run_id = flow_progress.run_id));
 COMMENT ON FUNCTION jadugar.flow_progress(bigint) IS
 	'Returns the fraction of a run that is done, from 0 to 1.';
@@ -361,23 +350,23 @@ COMMENT ON FUNCTION jadugar.flow_progress(bigint) IS
 
 -- One statement, so one snapshot. Rows of a run that was sent a message which
 -- nobody has seen yet are about to change.
-CREATE VIEW jadugar._v_flow_problems WITH (security_barrier) AS
+CREATE VIEW jadugar_internal._v_flow_problems WITH (security_barrier) AS
 WITH run AS (
 	SELECT r.*, v.graph,
-		EXISTS (SELECT FROM jadugar.flow_message m
+		EXISTS (SELECT FROM jadugar_internal.flow_message m
 			WHERE m.run_id = r.run_id AND NOT m.seen) AS asked
-	FROM jadugar.flow_run r
-		JOIN jadugar.flow_version v ON v.version_id = r.version_id
-	WHERE (SELECT jadugar._v_is_monitor())
-		OR jadugar._v_owns(r.owner)
+	FROM jadugar_internal.flow_run r
+		JOIN jadugar_internal.flow_version v ON v.version_id = r.version_id
+	WHERE (SELECT jadugar_internal._v_is_monitor())
+		OR jadugar_internal._v_owns(r.owner)
 ), step AS (
 	SELECT r.run_id, r.status, r.asked, f.step_id, f.parent, f.base, f.state,
 		f.task_id, f.due, f.child_run, f.total, f.ended, f.succeeded, f.failed,
 		f.waiting, f.cancelling, g.n
 	FROM run r
-		JOIN jadugar.flow_step f ON f.run_id = r.run_id
+		JOIN jadugar_internal.flow_step f ON f.run_id = r.run_id
 		CROSS JOIN LATERAL (
-			SELECT jadugar._v_flow_node(r.version_id, r.graph, f.node) AS n
+			SELECT jadugar_internal._v_flow_node(r.version_id, r.graph, f.node) AS n
 			OFFSET 0) g
 ), counted AS (
 	SELECT s.run_id, pg_catalog.count(*) FILTER (WHERE CASE
@@ -395,7 +384,7 @@ FROM step s
 WHERE s.state = 'w' AND (s.n).after IS NOT NULL AND NOT s.asked
 	AND NOT EXISTS (
 		SELECT FROM pg_catalog.unnest((s.n).after) p (node)
-			LEFT JOIN jadugar.flow_step f ON f.run_id = s.run_id
+			LEFT JOIN jadugar_internal.flow_step f ON f.run_id = s.run_id
 				AND f.step_id = s.base + p.node - (s.n).block
 		WHERE f.state IS NULL OR f.state IN ('w', 'r'))
 UNION ALL
@@ -406,15 +395,15 @@ UNION ALL
 SELECT s.run_id, (s.n).name, 'waits for a task that is not there'
 FROM step s
 WHERE s.state IN ('r', 'k') AND s.task_id IS NOT NULL AND NOT s.asked
-	AND NOT EXISTS (SELECT FROM jadugar.task t WHERE t.task_id = s.task_id)
+	AND NOT EXISTS (SELECT FROM jadugar_internal.task t WHERE t.task_id = s.task_id)
 UNION ALL
 SELECT s.run_id, (s.n).name, 'waits for a run that has ended or is not there'
 FROM step s
 WHERE s.state IN ('r', 'k') AND s.task_id IS NULL AND NOT s.asked
 	AND (s.n).kind = 'sub_flow'
-	AND NOT EXISTS (SELECT FROM jadugar.flow_run c
+	AND NOT EXISTS (SELECT FROM jadugar_internal.flow_run c
 		WHERE c.run_id = s.child_run AND (c.finished_at IS NULL
-			OR EXISTS (SELECT FROM jadugar.flow_message m
+			OR EXISTS (SELECT FROM jadugar_internal.flow_message m
 				WHERE m.run_id = c.run_id AND NOT m.seen)))
 UNION ALL
 SELECT s.run_id, (s.n).name, 'is under way, and nothing will end it'
@@ -452,22 +441,22 @@ WHERE (r.finished_at IS NULL) <> (r.status IN ('r', 'e', 'k'))
 UNION ALL
 SELECT r.run_id, n.name, 'has no end though the run has finished'
 FROM run r
-	CROSS JOIN LATERAL jadugar._v_flow_nodes(r.graph) n
+	CROSS JOIN LATERAL jadugar_internal._v_flow_nodes(r.graph) n
 WHERE r.finished_at IS NOT NULL AND n.block = 0
-	AND NOT EXISTS (SELECT FROM jadugar.flow_step f
+	AND NOT EXISTS (SELECT FROM jadugar_internal.flow_step f
 		WHERE f.run_id = r.run_id AND f.step_id = n.node)
 UNION ALL
 SELECT t.flow_run, t.step,
 	pg_catalog.format('task %s is for a step that does not wait for it', t.task_id)
-FROM jadugar.task t
+FROM jadugar_internal.task t
 WHERE t.flow_run IS NOT NULL
-	AND NOT EXISTS (SELECT FROM jadugar.flow_step f
+	AND NOT EXISTS (SELECT FROM jadugar_internal.flow_step f
 		WHERE f.run_id = t.flow_run AND f.step_id = t.step_id
 			AND f.task_id = t.task_id
 			AND (f.state IN ('r', 'k') OR f.cancelling))
-	AND ((SELECT jadugar._v_is_monitor())
-		OR jadugar._v_owns(t.owner));
-COMMENT ON VIEW jadugar._v_flow_problems IS 'Contradictions in the rows of flows.';
+	AND ((SELECT jadugar_internal._v_is_monitor())
+		OR jadugar_internal._v_owns(t.owner));
+COMMENT ON VIEW jadugar_internal._v_flow_problems IS 'Contradictions in the rows of flows.';
 
 CREATE FUNCTION jadugar.check_flows(
 	OUT run_id bigint, OUT step text, OUT problem text)
@@ -475,7 +464,7 @@ CREATE FUNCTION jadugar.check_flows(
 	LANGUAGE sql STABLE SET jit = off
 BEGIN ATOMIC
 	SELECT p.run_id, p.step, p.problem
-	FROM jadugar._v_flow_problems p
+	FROM jadugar_internal._v_flow_problems p
 	ORDER BY p.run_id, p.step, p.problem;
 END;
 COMMENT ON FUNCTION jadugar.check_flows() IS

@@ -3,7 +3,7 @@
 
 -- ---------------------------------------------------------------- helpers
 
-CREATE FUNCTION jadugar._v_task(task_id bigint)
+CREATE FUNCTION jadugar_internal._v_task(task_id bigint)
 	RETURNS jadugar.task_info
 	LANGUAGE sql STABLE
 	RETURN COALESCE(
@@ -11,41 +11,41 @@ CREATE FUNCTION jadugar._v_task(task_id bigint)
 		 FROM jadugar.tasks t WHERE t.task_id = _v_task.task_id),
 		(SELECT ROW(f.*)::jadugar.task_info
 		 FROM jadugar.finished f WHERE f.task_id = _v_task.task_id));
-COMMENT ON FUNCTION jadugar._v_task(bigint) IS 'Returns a task that the caller may see, or NULL.';
+COMMENT ON FUNCTION jadugar_internal._v_task(bigint) IS 'Returns a task that the caller may see, or NULL.';
 
-CREATE FUNCTION jadugar._v_found(task_id bigint, task jadugar.task_info)
+CREATE FUNCTION jadugar_internal._v_found(task_id bigint, task jadugar.task_info)
 	RETURNS jadugar.task_info
 	LANGUAGE C STABLE
 	AS 'MODULE_PATHNAME', 'jdg_v_found';
-COMMENT ON FUNCTION jadugar._v_found(bigint, jadugar.task_info) IS
+COMMENT ON FUNCTION jadugar_internal._v_found(bigint, jadugar.task_info) IS
 	'Returns the task. Raises TASK_NOT_FOUND if it is NULL.';
 
-CREATE FUNCTION jadugar._v_result(task_id bigint, task jadugar.task_info)
+CREATE FUNCTION jadugar_internal._v_result(task_id bigint, task jadugar.task_info)
 	RETURNS jsonb
 	LANGUAGE C STABLE
 	AS 'MODULE_PATHNAME', 'jdg_v_result';
-COMMENT ON FUNCTION jadugar._v_result(bigint, jadugar.task_info) IS
+COMMENT ON FUNCTION jadugar_internal._v_result(bigint, jadugar.task_info) IS
 	'Returns the result of a task. Raises CONFLICT if the task has not finished.';
 
-CREATE FUNCTION jadugar._v_limit(status text, finished_from timestamptz, finished_to timestamptz, max_rows integer)
+CREATE FUNCTION jadugar_internal._v_limit(status text, finished_from timestamptz, finished_to timestamptz, max_rows integer)
 	RETURNS bigint
 	LANGUAGE C STABLE
 	AS 'MODULE_PATHNAME', 'jdg_v_limit';
-COMMENT ON FUNCTION jadugar._v_limit(text, timestamptz, timestamptz, integer) IS
+COMMENT ON FUNCTION jadugar_internal._v_limit(text, timestamptz, timestamptz, integer) IS
 	'Checks the filters of list_tasks() and returns its LIMIT.';
 
-CREATE FUNCTION jadugar._v_wait(task_id bigint, timeout interval)
+CREATE FUNCTION jadugar_internal._v_wait(task_id bigint, timeout interval)
 	RETURNS void
 	LANGUAGE C VOLATILE
 	AS 'MODULE_PATHNAME', 'jdg_v_wait';
-COMMENT ON FUNCTION jadugar._v_wait(bigint, interval) IS
+COMMENT ON FUNCTION jadugar_internal._v_wait(bigint, interval) IS
 	'Waits until a task finishes or the timeout passes.';
 
-CREATE FUNCTION jadugar._v_waited(task_id bigint, task jadugar.task_info)
+CREATE FUNCTION jadugar_internal._v_waited(task_id bigint, task jadugar.task_info)
 	RETURNS jadugar.task_info
 	LANGUAGE C VOLATILE
 	AS 'MODULE_PATHNAME', 'jdg_v_waited';
-COMMENT ON FUNCTION jadugar._v_waited(bigint, jadugar.task_info) IS
+COMMENT ON FUNCTION jadugar_internal._v_waited(bigint, jadugar.task_info) IS
 	'Returns the task, or NULL if its queue keeps no history. Raises TASK_NOT_FOUND if there is no such task.';
 
 -- ---------------------------------------------------------------- readers
@@ -53,7 +53,7 @@ COMMENT ON FUNCTION jadugar._v_waited(bigint, jadugar.task_info) IS
 CREATE FUNCTION jadugar.get_task(task_id bigint)
 	RETURNS jadugar.task_info
 	LANGUAGE sql STABLE
-	RETURN jadugar._v_found(task_id, jadugar._v_task(task_id));
+	RETURN jadugar_internal._v_found(task_id, jadugar_internal._v_task(task_id));
 COMMENT ON FUNCTION jadugar.get_task(bigint) IS 'Returns one task, finished or not.';
 
 CREATE FUNCTION jadugar.list_tasks(
@@ -101,7 +101,7 @@ BEGIN ATOMIC
 		AND (list_tasks.metadata IS NULL
 			OR i.metadata @> list_tasks.metadata)
 	ORDER BY i.task_id
-	LIMIT jadugar._v_limit(list_tasks.status, list_tasks.finished_from,
+	LIMIT jadugar_internal._v_limit(list_tasks.status, list_tasks.finished_from,
 		list_tasks.finished_to, list_tasks.max_rows);
 END;
 COMMENT ON FUNCTION jadugar.list_tasks(text, text, text, text, text, text, text, jsonb, timestamptz, timestamptz, bigint, integer) IS
@@ -128,7 +128,7 @@ COMMENT ON FUNCTION jadugar.count_tasks(text, text, text, text, text, text, text
 CREATE FUNCTION jadugar.result(task_id bigint)
 	RETURNS jsonb
 	LANGUAGE sql STABLE
-	RETURN jadugar._v_result(task_id, jadugar._v_task(task_id));
+	RETURN jadugar_internal._v_result(task_id, jadugar_internal._v_task(task_id));
 COMMENT ON FUNCTION jadugar.result(bigint) IS 'Returns the result of a finished task.';
 
 -- Two statements: the second one takes a snapshot of its own.
@@ -136,8 +136,8 @@ CREATE FUNCTION jadugar.wait(task_id bigint, timeout interval DEFAULT NULL)
 	RETURNS jadugar.task_info
 	LANGUAGE sql VOLATILE
 BEGIN ATOMIC
-	SELECT jadugar._v_wait(wait.task_id, wait.timeout);
-	SELECT jadugar._v_waited(wait.task_id, jadugar._v_task(wait.task_id));
+	SELECT jadugar_internal._v_wait(wait.task_id, wait.timeout);
+	SELECT jadugar_internal._v_waited(wait.task_id, jadugar_internal._v_task(wait.task_id));
 END;
 COMMENT ON FUNCTION jadugar.wait(bigint, interval) IS
 	'Waits until a task finishes, and returns it.';
@@ -146,7 +146,7 @@ CREATE FUNCTION jadugar.wait_flow(run_id bigint, timeout interval DEFAULT NULL)
 	RETURNS jadugar.flow_info
 	LANGUAGE sql VOLATILE
 BEGIN ATOMIC
-	SELECT jadugar._v_wait_flow(wait_flow.run_id, wait_flow.timeout);
+	SELECT jadugar_internal._v_wait_flow(wait_flow.run_id, wait_flow.timeout);
 	SELECT f.* FROM jadugar.flow_status(wait_flow.run_id) f;
 END;
 COMMENT ON FUNCTION jadugar.wait_flow(bigint, interval) IS

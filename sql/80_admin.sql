@@ -59,11 +59,11 @@ CREATE FUNCTION jadugar.adopt(
 COMMENT ON FUNCTION jadugar.adopt(text, text) IS
 	'Enables work in a restored or copied database. Returns the owners that do not exist in it.';
 
-CREATE FUNCTION jadugar._start_scheduler()
+CREATE FUNCTION jadugar_internal._start_scheduler()
 	RETURNS boolean
 	LANGUAGE C VOLATILE
 	AS 'MODULE_PATHNAME', 'jdg_start_scheduler';
-COMMENT ON FUNCTION jadugar._start_scheduler() IS
+COMMENT ON FUNCTION jadugar_internal._start_scheduler() IS
 	'For tests: starts an additional scheduler, which waits for the elected one.';
 
 CREATE FUNCTION jadugar.cancel_tasks(
@@ -104,17 +104,17 @@ END;
 COMMENT ON FUNCTION jadugar.retry_tasks(text, text, text, text, text, jsonb, timestamptz, timestamptz) IS
 	'Retries all failed tasks that match all filters. Returns the number of tasks retried.';
 
-CREATE FUNCTION jadugar._v_run_task(command text, payload jsonb)
+CREATE FUNCTION jadugar_internal._v_run_task(command text, payload jsonb)
 	RETURNS jsonb
 	LANGUAGE C VOLATILE
 	AS 'MODULE_PATHNAME', 'jdg_run_task_here';
-COMMENT ON FUNCTION jadugar._v_run_task(text, jsonb) IS
+COMMENT ON FUNCTION jadugar_internal._v_run_task(text, jsonb) IS
 	'Runs the work of a task in the calling transaction. Returns a task_info as jsonb.';
 
 CREATE FUNCTION jadugar.run_task(command text, payload jsonb DEFAULT '{}')
 	RETURNS jadugar.task_info
 	LANGUAGE sql VOLATILE
 	RETURN pg_catalog.jsonb_populate_record(
-		NULL::jadugar.task_info, jadugar._v_run_task(command, payload));
+		NULL::jadugar.task_info, jadugar_internal._v_run_task(command, payload));
 COMMENT ON FUNCTION jadugar.run_task(text, jsonb) IS
 	'Runs the work of a task in the calling transaction, without enqueuing a task. For tests of handlers.';

@@ -1,17 +1,21 @@
--- Nothing is granted to PUBLIC: grant_access() gives rights to roles. The
--- functions of types and operators stay callable, as the type itself is.
+-- In schema jadugar nothing is granted to PUBLIC: grant_access() grants
+-- privileges to roles. PUBLIC may execute the functions of jadugar_internal,
+-- because views, types and operators call them as the reader, but cannot name
+-- them. Default privileges may differ from the server's own.
 
-REVOKE ALL ON ALL FUNCTIONS IN SCHEMA jadugar FROM PUBLIC;
-REVOKE ALL ON ALL PROCEDURES IN SCHEMA jadugar FROM PUBLIC;
-REVOKE ALL ON ALL TABLES IN SCHEMA jadugar FROM PUBLIC;
-REVOKE ALL ON ALL SEQUENCES IN SCHEMA jadugar FROM PUBLIC;
-REVOKE ALL ON SCHEMA jadugar FROM PUBLIC;
+REVOKE ALL ON SCHEMA jadugar, jadugar_internal FROM PUBLIC;
+REVOKE ALL ON ALL ROUTINES IN SCHEMA jadugar FROM PUBLIC;
+REVOKE ALL ON ALL TABLES IN SCHEMA jadugar, jadugar_internal FROM PUBLIC;
+REVOKE ALL ON ALL SEQUENCES IN SCHEMA jadugar_internal FROM PUBLIC;
 
-CREATE FUNCTION jadugar._installed()
+CREATE FUNCTION jadugar_internal._installed()
 	RETURNS void
 	LANGUAGE C VOLATILE
 	AS 'MODULE_PATHNAME', 'jdg_installed';
-COMMENT ON FUNCTION jadugar._installed() IS 'Starts the scheduler when CREATE EXTENSION commits.';
-REVOKE ALL ON FUNCTION jadugar._installed() FROM PUBLIC;
+COMMENT ON FUNCTION jadugar_internal._installed() IS 'Starts the scheduler when CREATE EXTENSION commits.';
 
-SELECT jadugar._installed();
+GRANT EXECUTE ON ALL ROUTINES IN SCHEMA jadugar_internal TO PUBLIC;
+REVOKE ALL ON FUNCTION jadugar_internal._install_check(), jadugar_internal._installed(), jadugar_internal._start_scheduler() FROM PUBLIC;
+GRANT SELECT ON jadugar_internal._v_flow_progress, jadugar_internal._v_flow_problems TO PUBLIC;
+
+SELECT jadugar_internal._installed();

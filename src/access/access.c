@@ -3,9 +3,9 @@
  * access.c
  *	  Levels given by grant_access(), membership, and whom a call acts for.
  *
- * Runs in any process; reads jadugar.access without locks.  Roles that our
- * tables name are looked at through jdg_role_is_meant(): in a restored
- * database an OID may be another role's until adopt() has mapped it.
+ * Runs in any process; reads jadugar_internal.access without locks.  Roles
+ * that our tables name are looked at through jdg_role_is_meant(): in a
+ * restored database an OID may be another role's until adopt() has mapped it.
  *
  *-------------------------------------------------------------------------
  */
@@ -23,7 +23,8 @@
 #include "base/spi.h"
 
 static JdgQuery levels_query = {
-	"SELECT role, level FROM jadugar.access WHERE level <> 'user'", 0, {0}
+	"SELECT role, level FROM jadugar_internal.access "
+	"WHERE level <> 'user'", 0, {0}
 };
 
 /* Has the role the privileges of one that was given a level? */

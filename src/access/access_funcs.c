@@ -6,7 +6,7 @@
  * Runs in the caller's backend.  GRANT and REVOKE run as the caller, who is
  * a superuser or has the rights of the extension's owner: a utility command
  * may fire event triggers, which must not run under the owner's identity.
- * Only the row of jadugar.access is written as the owner.
+ * Only the row of jadugar_internal.access is written as the owner.
  *
  *-------------------------------------------------------------------------
  */
@@ -32,27 +32,21 @@ PG_FUNCTION_INFO_V1(jdg_v_may_see);
 PG_FUNCTION_INFO_V1(jdg_v_owns);
 
 /*
- * What is there to grant: objects whose name does not begin with "_", and
- * helpers "_v_..." that views and SQL functions call on the user's behalf.
- * A monitor gets no function that could change anything.  $1: role, quoted;
- * $2: is the level monitor?
+ * What is there to grant: all that is in schema jadugar.  A monitor gets no
+ * function that could change anything.  $1: role, quoted; $2: is the level
+ * monitor?
  */
-#define VISIBLE(name) \
-	"(" name " !~ '^_' OR " name " ~ '^_v_')"
-
 static const char *const grants_sql =
 "SELECT 'GRANT USAGE ON SCHEMA jadugar TO ' || $1 "
 "UNION ALL "
 "SELECT format('GRANT EXECUTE ON ROUTINE %s TO %s', "
 "p.oid::regprocedure, $1) FROM pg_proc AS p "
 "WHERE p.pronamespace = 'jadugar'::regnamespace "
-"AND " VISIBLE("p.proname")
-"AND (NOT $2 OR p.provolatile <> 'v' "
-"OR (p.proname ~ '^_v_' AND p.proname NOT IN ('_v_run_task', '_v_wait', '_v_wait_flow'))) "
+"AND (NOT $2 OR p.provolatile <> 'v') "
 "UNION ALL "
 "SELECT format('GRANT SELECT ON %s TO %s', c.oid::regclass, $1) "
 "FROM pg_class AS c WHERE c.relnamespace = 'jadugar'::regnamespace "
-"AND c.relkind = 'v' AND " VISIBLE("c.relname")
+"AND c.relkind = 'v' "
 "UNION ALL "
 "SELECT format('GRANT USAGE ON TYPE %s TO %s', t.oid::regtype, $1) "
 "FROM pg_type AS t WHERE t.typnamespace = 'jadugar'::regnamespace "
@@ -65,7 +59,6 @@ static const char *const revokes_sql =
 "UNION ALL "
 "SELECT 'REVOKE ALL ON ALL ROUTINES IN SCHEMA jadugar FROM ' || $1 "
 "UNION ALL "
-/* not ALL TABLES: the scheduler may be making a partition just now */
 "SELECT format('REVOKE ALL ON %s FROM %s', c.oid::regclass, $1) "
 "FROM pg_class AS c WHERE c.relnamespace = 'jadugar'::regnamespace "
 "AND c.relkind = 'v' "
@@ -92,14 +85,14 @@ static const JdgArg revoke_args[] = {
 };
 
 static JdgQuery record_query = {
-	"INSERT INTO jadugar.access (role, level) VALUES ($1, $2) "
+	"INSERT INTO jadugar_internal.access (role, level) VALUES ($1, $2) "
 	"ON CONFLICT (role) DO UPDATE SET level = excluded.level",
 	2, {OIDOID, TEXTOID},
 	.config = true
 };
 
 static JdgQuery forget_query = {
-	"DELETE FROM jadugar.access WHERE role = $1", 1, {OIDOID},
+	"DELETE FROM jadugar_internal.access WHERE role = $1", 1, {OIDOID},
 	.config = true
 };
 

@@ -4,12 +4,12 @@
  *	  adopt(): a restored or copied database becomes a working one.
  *
  * Runs in the caller's backend, for operators.  Until then nothing runs in a
- * copy, because jadugar.origin and jadugar.here differ there (catalog
- * identity, sql/20_tables.sql).  Owners are roles of the cluster the rows
- * came from; they are mapped to roles of this one by name, all at once, since
- * old and new OIDs may overlap.  An owner whose name does not exist here gets
- * an OID that no role has: what it owned can be seen by operators, does not
- * run, and is reported.
+ * copy, because jadugar_internal.origin and jadugar_internal.here differ there
+ * (catalog identity, sql/20_tables.sql).  Owners are roles of the cluster the
+ * rows came from; they are mapped to roles of this one by name, all at once,
+ * since old and new OIDs may overlap.  An owner whose name does not exist here
+ * gets an OID that no role has: what it owned can be seen by operators, does
+ * not run, and is reported.
  *
  *-------------------------------------------------------------------------
  */
@@ -37,9 +37,10 @@ static void
 check_needed(void)
 {
 	static JdgQuery q = {
-		"SELECT 1 FROM jadugar.here h, jadugar.origin o "
+		"SELECT 1 FROM jadugar_internal.here h, jadugar_internal.origin o "
 		"WHERE o.id = h.id AND h.database = $1 UNION ALL "
-		"SELECT 1 WHERE NOT EXISTS (SELECT 1 FROM jadugar.origin)", 1, {OIDOID}
+		"SELECT 1 WHERE NOT EXISTS (SELECT 1 "
+		"FROM jadugar_internal.origin)", 1, {OIDOID}
 	};
 	Datum		v[1] = {ObjectIdGetDatum(MyDatabaseId)};
 
@@ -108,7 +109,7 @@ static void
 map_owners(ReturnSetInfo *rsinfo)
 {
 	static JdgQuery owners = {
-		"SELECT role, name::text FROM jadugar.owner "
+		"SELECT role, name::text FROM jadugar_internal.owner "
 		"ORDER BY name, role DESC", 0
 	};
 	int64		n = jdg_run(&owners, NULL, NULL, 0);
@@ -153,11 +154,13 @@ static void
 become_origin(void)
 {
 	static JdgQuery here = {
-		"UPDATE jadugar.here SET id = gen_random_uuid(), database = $1", 1,
+		"UPDATE jadugar_internal.here "
+		"SET id = gen_random_uuid(), database = $1", 1,
 		{OIDOID}
 	};
 	static JdgQuery origin = {
-		"UPDATE jadugar.origin SET id = (SELECT h.id FROM jadugar.here h)", 0
+		"UPDATE jadugar_internal.origin SET id = (SELECT h.id "
+		"FROM jadugar_internal.here h)", 0
 	};
 	Datum		v[1] = {ObjectIdGetDatum(MyDatabaseId)};
 

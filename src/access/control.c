@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * control.c
- *	  Pausing all work of a database: the row of jadugar.control.
+ *	  Pausing all work of a database: the row of jadugar_internal.control.
  *
  * Runs in the scheduler.  The functions that write the row: control_funcs.c.
  *
@@ -21,10 +21,12 @@ static TimestampTz
 read_control(bool *paused)
 {
 	static JdgQuery q = {
-		"SELECT paused_at IS NOT NULL, paused_until FROM jadugar.control", 0
+		"SELECT paused_at IS NOT NULL, paused_until "
+		"FROM jadugar_internal.control", 0
 	};
 	static JdgQuery resume = {
-		"UPDATE jadugar.control SET paused_at = NULL, paused_until = NULL, "
+		"UPDATE jadugar_internal.control "
+		"SET paused_at = NULL, paused_until = NULL, "
 		"paused_by = NULL, pause_reason = NULL "
 		"WHERE paused_until <= $1", 1, {TIMESTAMPTZOID},
 		.config = true

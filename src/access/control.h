@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * control.h
- *	  Pausing all work of a database: the row of jadugar.control.
+ *	  Pausing all work of a database: the row of jadugar_internal.control.
  *
  *-------------------------------------------------------------------------
  */

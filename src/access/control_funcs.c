@@ -10,7 +10,6 @@
 #include "postgres.h"
 
 #include "access/htup_details.h"
-#include "catalog/pg_namespace.h"
 #include "catalog/pg_type.h"
 #include "executor/executor.h"
 #include "fmgr.h"
@@ -19,7 +18,6 @@
 #include "nodes/parsenodes.h"
 #include "storage/latch.h"
 #include "utils/builtins.h"
-#include "utils/syscache.h"
 
 #include "access/access.h"
 #include "base/args.h"
@@ -40,29 +38,11 @@
 
 PG_FUNCTION_INFO_V1(jdg_install_check);
 
-/*
- * The first statement of the install script: is the library preloaded, and is
- * the schema our own?  Somebody who had made a schema of that name before
- * would own what we put into it.
- */
+/* The first question of the install script: is the library preloaded? */
 Datum
 jdg_install_check(PG_FUNCTION_ARGS)
 {
-	HeapTuple	tuple;
-	Oid			owner;
-
 	jdg_require_shmem();
-	tuple = SearchSysCache1(NAMESPACEOID, ObjectIdGetDatum(jdg_schema_oid()));
-	if (!HeapTupleIsValid(tuple))
-		elog(ERROR, "schema jadugar does not exist");
-	owner = ((Form_pg_namespace) GETSTRUCT(tuple))->nspowner;
-	ReleaseSysCache(tuple);
-	if (owner != GetUserId())
-		ereport(ERROR,
-				(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
-				 errmsg("schema \"jadugar\" belongs to role \"%s\"",
-						GetUserNameFromId(owner, true)),
-				 errhint("Drop or rename that schema; CREATE EXTENSION makes its own.")));
 	PG_RETURN_VOID();
 }
 
@@ -81,7 +61,8 @@ static void
 set_pause(bool on, const char *reason, TimestampTz until)
 {
 	static JdgQuery q = {
-		"UPDATE jadugar.control SET paused_at = $at, paused_until = $until, "
+		"UPDATE jadugar_internal.control "
+		"SET paused_at = $at, paused_until = $until, "
 		"paused_by = $by, pause_reason = $reason",.config = true
 	};
 	JdgParams	p = {0};

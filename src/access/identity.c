@@ -3,8 +3,9 @@
  * identity.c
  *	  Whose rows a database holds, see identity.h.
  *
- * Runs in the scheduler.  The tables jadugar.here and jadugar.origin are
- * explained where they are made (sql/), adopt() in adopt_funcs.c.
+ * Runs in the scheduler.  The tables jadugar_internal.here and
+ * jadugar_internal.origin are explained where they are made (sql/), adopt() in
+ * adopt_funcs.c.
  *
  *-------------------------------------------------------------------------
  */
@@ -26,8 +27,8 @@ bool
 jdg_is_adopted(JdgDb *db)
 {
 	static JdgQuery q = {
-		"SELECT o.id = h.id AND h.database = $1 FROM jadugar.here h, "
-		"jadugar.origin o", 1, {OIDOID}
+		"SELECT o.id = h.id AND h.database = $1 FROM jadugar_internal.here h, "
+		"jadugar_internal.origin o", 1, {OIDOID}
 	};
 	Datum		v[1] = {ObjectIdGetDatum(MyDatabaseId)};
 	bool		first_use,

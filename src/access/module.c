@@ -15,9 +15,11 @@
 #include "base/spi.h"
 
 static JdgQuery remap[] = {
-	{"UPDATE jadugar.access t SET role = m.n FROM unnest($1, $2) m(o, n) "
+	{"UPDATE jadugar_internal.access t SET role = m.n "
+		"FROM unnest($1, $2) m(o, n) "
 	"WHERE t.role = m.o", 2, {OIDARRAYOID, OIDARRAYOID},.config = true},
-	{"UPDATE jadugar.owner t SET role = m.n FROM unnest($1, $2) m(o, n) "
+	{"UPDATE jadugar_internal.owner t SET role = m.n "
+		"FROM unnest($1, $2) m(o, n) "
 	"WHERE t.role = m.o", 2, {OIDARRAYOID, OIDARRAYOID},.config = true},
 	{NULL}
 };

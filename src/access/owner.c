@@ -3,14 +3,15 @@
  * owner.c
  *	  The roles that own something here, and to whom this database belongs.
  *
- * Runs in any process.  Rows of jadugar.owner and jadugar.origin are written
- * at first use, in the user's transaction, but nobody waits there for
- * another's transaction: who finds the lock of a row taken leaves the row to
- * its holder, and a later call sees to it should that one roll back.
+ * Runs in any process.  Rows of jadugar_internal.owner and
+ * jadugar_internal.origin are written at first use, in the user's transaction,
+ * but nobody waits there for another's transaction: who finds the lock of a
+ * row taken leaves the row to its holder, and a later call sees to it should
+ * that one roll back.
  *
  * Our tables hold OIDs of roles.  In a database that was restored from a dump
  * of another cluster, and not adopted yet, such an OID may belong to another
- * role by chance; jadugar.owner tells, since it has the names.
+ * role by chance; jadugar_internal.owner tells, since it has the names.
  *
  *-------------------------------------------------------------------------
  */
@@ -29,7 +30,7 @@
 #include "base/locks.h"
 #include "base/spi.h"
 
-/* roles whose row in jadugar.owner this process has seen committed */
+/* roles whose row in jadugar_internal.owner this process has seen committed */
 #define KNOWN_ROLES 32
 
 typedef struct KnownRole
@@ -41,14 +42,16 @@ typedef struct KnownRole
 static KnownRole known_role[KNOWN_ROLES];
 static int	nknown;
 static bool ours_known;			/* the rows here belong to this database */
-static Oid	known_relid;		/* of jadugar.owner, when all that was so */
+static Oid	known_relid;		/* of jadugar_internal.owner, when all that
+								 * was so */
 
 static JdgQuery owner_query = {
-	"SELECT name, xmin FROM jadugar.owner WHERE role = $1", 1, {OIDOID}
+	"SELECT name, xmin FROM jadugar_internal.owner "
+	"WHERE role = $1", 1, {OIDOID}
 };
 
 static JdgQuery owner_insert = {
-	"INSERT INTO jadugar.owner (role, name) VALUES ($1, $2) "
+	"INSERT INTO jadugar_internal.owner (role, name) VALUES ($1, $2) "
 	"ON CONFLICT (role) DO UPDATE SET name = excluded.name",
 	2, {OIDOID, NAMEOID},
 	.config = true
@@ -56,13 +59,13 @@ static JdgQuery owner_insert = {
 
 static JdgQuery origin_query = {
 	"SELECT o.id = h.id AND h.database = $1, o.xmin "
-	"FROM jadugar.here AS h, jadugar.origin AS o",
+	"FROM jadugar_internal.here AS h, jadugar_internal.origin AS o",
 	1, {OIDOID}
 };
 
 static JdgQuery origin_insert = {
-	"INSERT INTO jadugar.origin (id) SELECT h.id FROM jadugar.here AS h "
-	"ON CONFLICT (singleton) DO NOTHING",
+	"INSERT INTO jadugar_internal.origin (id) SELECT h.id "
+	"FROM jadugar_internal.here AS h ON CONFLICT (singleton) DO NOTHING",
 	0, {0}
 };
 
@@ -189,10 +192,10 @@ jdg_role_is_meant(Oid role)
 }
 
 /*
- * See to it that jadugar.owner has the role's name as it is now, so that
- * adopt() can find the role by name in another cluster.  A name that differs
- * means that the role was renamed; or that adopt() has yet to be called, and
- * then what this role owned would be taken for the other's.
+ * See to it that jadugar_internal.owner has the role's name as it is now, so
+ * that adopt() can find the role by name in another cluster.  A name that
+ * differs means that the role was renamed; or that adopt() has yet to be
+ * called, and then what this role owned would be taken for the other's.
  */
 void
 jdg_remember_role(Oid role)

@@ -17,12 +17,12 @@ extern bool jdg_role_read(Oid role, NameData *name, bool *can_login);
  */
 extern bool jdg_role_is_meant(Oid role);
 
-/* put the role's name into jadugar.owner; inside jdg_internal_begin() */
+/* put the role's name into jadugar_internal.owner; inside jdg_internal_begin() */
 extern void jdg_remember_role(Oid role);
 
 /*
- * The same for a role that is about to own something, and set jadugar.origin
- * at first use.  Outside jdg_internal_begin().
+ * The same for a role that is about to own something, and set
+ * jadugar_internal.origin at first use.  Outside jdg_internal_begin().
  */
 extern void jdg_owner_record(Oid owner, const NameData *name);
 

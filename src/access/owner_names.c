@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * owner_names.c
- *	  Names of the roles in jadugar.owner, see owner_names.h.
+ *	  Names of the roles in jadugar_internal.owner, see owner_names.h.
  *
  * Runs in the scheduler.
  *
@@ -18,8 +18,8 @@ TimestampTz
 jdg_owner_names(JdgDb *db, uint32 why)
 {
 	static JdgQuery q = {
-		"UPDATE jadugar.owner o SET name = r.rolname FROM pg_authid r "
-		"WHERE r.oid = o.role AND r.rolname <> o.name", 0,
+		"UPDATE jadugar_internal.owner o SET name = r.rolname "
+		"FROM pg_authid r WHERE r.oid = o.role AND r.rolname <> o.name", 0,
 		.config = true
 	};
 

@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * owner_names.h
- *	  Names of the roles in jadugar.owner, by which adopt() finds them again.
+ *	  Names of the roles in jadugar_internal.owner, by which adopt() finds them again.
  *
  *-------------------------------------------------------------------------
  */

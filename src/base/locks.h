@@ -17,7 +17,7 @@ typedef enum JdgLockClass
 	JDG_LOCK_SCHEDULER = 1,		/* held by the elected scheduler */
 	JDG_LOCK_PARTITION,			/* making a history partition: its day */
 	JDG_LOCK_QUEUE,				/* enqueue into a bounded queue: its id */
-	JDG_LOCK_OWNER,				/* a row of jadugar.owner: the role */
+	JDG_LOCK_OWNER,				/* a row of jadugar_internal.owner: the role */
 	JDG_LOCK_QUEUE_USE,			/* naming a queue, shared; dropping it */
 	JDG_LOCK_FLOW,				/* numbering versions: hash of the name */
 	JDG_LOCK_RUN				/* changing a run of a flow: its id */

@@ -8,9 +8,9 @@
  * EXTENSION does.
  *
  * The configuration is guarded by the same means: whoever changes a row of it
- * invalidates the relation cache's entry of jadugar.control.  The message is
- * sent when the transaction has committed, also when it was prepared, and
- * seen at the next start of a transaction.
+ * invalidates the relation cache's entry of jadugar_internal.control.  The
+ * message is sent when the transaction has committed, also when it was
+ * prepared, and seen at the next start of a transaction.
  *
  *-------------------------------------------------------------------------
  */
@@ -105,12 +105,6 @@ jdg_extension_oid(bool missing_ok)
 	return extension;
 }
 
-Oid
-jdg_schema_oid(void)
-{
-	return get_namespace_oid("jadugar", false);
-}
-
 static void
 remember(const char *name, Oid relid)
 {
@@ -133,7 +127,7 @@ jdg_relation_find(const char *name)
 		if (strcmp(known[i].name, name) == 0)
 			return known[i].oid;
 	}
-	schema = get_namespace_oid("jadugar", true);
+	schema = get_namespace_oid("jadugar_internal", true);
 	if (!OidIsValid(schema))
 		return InvalidOid;
 	relid = get_relname_relid(name, schema);
@@ -151,7 +145,7 @@ jdg_relation_oid(const char *name)
 	if (!OidIsValid(relid))
 		ereport(ERROR,
 				(errcode(JDG_ERRCODE_INTERNAL_ERROR),
-				 errmsg("relation jadugar.%s does not exist", name),
+				 errmsg("relation jadugar_internal.%s does not exist", name),
 				 errhint("The extension is damaged or was dropped; run CREATE EXTENSION jadugar.")));
 	return relid;
 }

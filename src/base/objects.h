@@ -11,7 +11,6 @@
 
 /* the extension as this process sees it; errors if it is not there */
 extern Oid	jdg_extension_oid(bool missing_ok);
-extern Oid	jdg_schema_oid(void);
 extern Oid	jdg_relation_oid(const char *name);
 extern Oid	jdg_relation_find(const char *name);	/* or InvalidOid */
 extern Oid	jdg_bookkeeper(void);	/* role that owns the tables */

@@ -144,11 +144,11 @@ static void
 check_undecided(const JdgFlowRun *r, const JdgFlowNode *node)
 {
 	static JdgQuery q = {
-		"SELECT (SELECT count(*) FROM jadugar.flow_message "
+		"SELECT (SELECT count(*) FROM jadugar_internal.flow_message "
 		"WHERE run_id = $1 AND kind = 'v' AND name = $2), "
-		"(SELECT count(*) FROM jadugar.flow_step WHERE run_id = $1 "
+		"(SELECT count(*) FROM jadugar_internal.flow_step WHERE run_id = $1 "
 		"AND event = 'approval:' || $2), "
-		"EXISTS (SELECT FROM jadugar.flow_step WHERE run_id = $1 "
+		"EXISTS (SELECT FROM jadugar_internal.flow_step WHERE run_id = $1 "
 		"AND step_id = $3)", 3, {INT8OID, TEXTOID, INT8OID}
 	};
 	Datum		v[3] = {Int64GetDatum(r->run_id),
@@ -321,7 +321,7 @@ find_row(const JdgFlowRun *r, const JdgFlowNode *node, const int64 *wanted,
 		 Refused refused, const char *verb)
 {
 	static JdgQuery q = {
-		"SELECT step_id FROM jadugar.flow_step WHERE run_id = $1 "
+		"SELECT step_id FROM jadugar_internal.flow_step WHERE run_id = $1 "
 		"AND node = $2 ORDER BY step_id", 2, {INT8OID, INT4OID}
 	};
 	Datum		v[2] = {Int64GetDatum(r->run_id), Int32GetDatum(node->no)};

@@ -58,7 +58,8 @@ static void
 create_draft(const char *name, Jsonb *options)
 {
 	static JdgQuery insert = {
-		"INSERT INTO jadugar.flow_draft (owner, name, options, created_at) "
+		"INSERT INTO jadugar_internal.flow_draft (owner, name, options, "
+		"created_at) "
 		"VALUES ($1, $2, $3, $4) ON CONFLICT (owner, name) DO NOTHING", 4,
 		{OIDOID, TEXTOID, JSONBOID, TIMESTAMPTZOID}
 	};
@@ -205,8 +206,8 @@ static void
 lock_draft(Datum owner, Datum name)
 {
 	static JdgQuery q = {
-		"SELECT 1 FROM jadugar.flow_draft WHERE owner = $1 AND name = $2 "
-		"FOR UPDATE", 2, {OIDOID, TEXTOID}
+		"SELECT 1 FROM jadugar_internal.flow_draft WHERE owner = $1 "
+		"AND name = $2 FOR UPDATE", 2, {OIDOID, TEXTOID}
 	};
 	Datum		v[2] = {owner, name};
 
@@ -223,7 +224,7 @@ static void
 check_names(Datum owner, Datum name, const JdgFlowGraph *g)
 {
 	static JdgQuery q = {
-		"SELECT step FROM jadugar.flow_draft_step WHERE owner = $1 "
+		"SELECT step FROM jadugar_internal.flow_draft_step WHERE owner = $1 "
 		"AND name = $2 AND step = ANY ($3) ORDER BY pos", 3,
 		{OIDOID, TEXTOID, TEXTARRAYOID}
 	};
@@ -254,10 +255,11 @@ static char *
 make_name(Datum owner, Datum name, const JdgFlowNode *node, MemoryContext mcxt)
 {
 	static JdgQuery q = {
-		"SELECT n FROM (SELECT count(*) + 1 AS n FROM jadugar.flow_draft_step "
+		"SELECT n FROM (SELECT count(*) + 1 AS n "
+		"FROM jadugar_internal.flow_draft_step "
 		"WHERE owner = $1 AND name = $2) AS c UNION ALL "
 		"SELECT substr(step, length($3) + 1)::bigint + 1 "
-		"FROM jadugar.flow_draft_step WHERE owner = $1 AND name = $2 "
+		"FROM jadugar_internal.flow_draft_step WHERE owner = $1 AND name = $2 "
 		"AND step ~ ('^' || $3 || '[0-9]{1,9}$') ORDER BY 1 DESC LIMIT 1", 3,
 		{OIDOID, TEXTOID, TEXTOID}
 	};
@@ -274,8 +276,8 @@ Datum
 jdg_add_step(PG_FUNCTION_ARGS)
 {
 	static JdgQuery insert = {
-		"INSERT INTO jadugar.flow_draft_step (owner, name, step, graph) "
-		"VALUES ($1, $2, $3, $4::jadugar.flow)", 4,
+		"INSERT INTO jadugar_internal.flow_draft_step (owner, name, step, "
+		"graph) VALUES ($1, $2, $3, $4::jadugar.flow)", 4,
 		{OIDOID, TEXTOID, TEXTOID, JSONBOID}
 	};
 	char	   *name = jdg_need_text(fcinfo, 0, "add_step", "flow");
@@ -309,7 +311,7 @@ Datum
 jdg_remove_step(PG_FUNCTION_ARGS)
 {
 	static JdgQuery q = {
-		"DELETE FROM jadugar.flow_draft_step "
+		"DELETE FROM jadugar_internal.flow_draft_step "
 		"WHERE owner = $1 AND name = $2 AND step = $3", 3,
 		{OIDOID, TEXTOID, TEXTOID}
 	};

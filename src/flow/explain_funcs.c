@@ -69,7 +69,8 @@ static Jsonb *
 named_flow(const char *name, int version)
 {
 	static JdgQuery q = {
-		"SELECT graph FROM jadugar.flow_version WHERE version_id = $1", 1,
+		"SELECT graph FROM jadugar_internal.flow_version "
+		"WHERE version_id = $1", 1,
 		{INT8OID}
 	};
 	MemoryContext mcxt = CurrentMemoryContext;
@@ -130,7 +131,7 @@ read_seen(Datum run_id, int nnodes)
 {
 	static JdgQuery q = {
 		"SELECT node, state, count(*)::int, max(attempts), min(started_at), "
-		"max(finished_at) FROM jadugar.flow_step WHERE run_id = $1 "
+		"max(finished_at) FROM jadugar_internal.flow_step WHERE run_id = $1 "
 		"GROUP BY node, state", 1, {INT8OID}
 	};
 	JdgFlowSeen *seen = palloc0(sizeof(JdgFlowSeen) * nnodes);
@@ -165,8 +166,8 @@ Datum
 jdg_explain_flow_run(PG_FUNCTION_ARGS)
 {
 	static JdgQuery q = {
-		"SELECT r.owner, v.graph FROM jadugar.flow_run r, "
-		"jadugar.flow_version v WHERE r.run_id = $1 "
+		"SELECT r.owner, v.graph FROM jadugar_internal.flow_run r, "
+		"jadugar_internal.flow_version v WHERE r.run_id = $1 "
 		"AND v.version_id = r.version_id", 1, {INT8OID}
 	};
 	bool		mermaid = wants_mermaid(fcinfo);

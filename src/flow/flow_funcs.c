@@ -81,8 +81,9 @@ static void
 end_runs(Oid owner, const char *name, const char *mode)
 {
 	static JdgQuery q = {
-		"SELECT r.run_id FROM jadugar.flow_run r "
-		"JOIN jadugar.flow_version v USING (version_id) WHERE v.owner = $1 "
+		"SELECT r.run_id FROM jadugar_internal.flow_run r "
+		"JOIN jadugar_internal.flow_version v USING (version_id) "
+		"WHERE v.owner = $1 "
 		"AND v.name = $2 AND v.dropped_at IS NULL AND r.finished_at IS NULL "
 		"ORDER BY r.run_id", 2, {OIDOID, TEXTOID}
 	};
@@ -111,8 +112,8 @@ Datum
 jdg_drop_flow(PG_FUNCTION_ARGS)
 {
 	static JdgQuery q = {
-		"UPDATE jadugar.flow_version SET dropped_at = $3 WHERE owner = $1 "
-		"AND name = $2 AND dropped_at IS NULL", 3,
+		"UPDATE jadugar_internal.flow_version SET dropped_at = $3 "
+		"WHERE owner = $1 AND name = $2 AND dropped_at IS NULL", 3,
 		{OIDOID, TEXTOID, TIMESTAMPTZOID}
 	};
 	char	   *name = jdg_need_text(fcinfo, 0, "drop_flow", "name");

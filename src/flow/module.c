@@ -21,15 +21,20 @@
 #include "shared/wakeup.h"
 
 static JdgQuery remap[] = {
-	{"UPDATE jadugar.flow_version t SET owner = m.n FROM unnest($1, $2) m(o, n) "
+	{"UPDATE jadugar_internal.flow_version t SET owner = m.n "
+		"FROM unnest($1, $2) m(o, n) "
 	"WHERE t.owner = m.o", 2, {OIDARRAYOID, OIDARRAYOID}},
-	{"UPDATE jadugar.flow_draft t SET owner = m.n FROM unnest($1, $2) m(o, n) "
+	{"UPDATE jadugar_internal.flow_draft t SET owner = m.n "
+		"FROM unnest($1, $2) m(o, n) "
 	"WHERE t.owner = m.o", 2, {OIDARRAYOID, OIDARRAYOID}},
-	{"UPDATE jadugar.flow_draft_step t SET owner = m.n FROM unnest($1, $2) m(o, n) "
+	{"UPDATE jadugar_internal.flow_draft_step t SET owner = m.n "
+		"FROM unnest($1, $2) m(o, n) "
 	"WHERE t.owner = m.o", 2, {OIDARRAYOID, OIDARRAYOID}},
-	{"UPDATE jadugar.flow_run t SET owner = m.n FROM unnest($1, $2) m(o, n) "
+	{"UPDATE jadugar_internal.flow_run t SET owner = m.n "
+		"FROM unnest($1, $2) m(o, n) "
 	"WHERE t.owner = m.o", 2, {OIDARRAYOID, OIDARRAYOID}},
-	{"UPDATE jadugar.flow_message t SET role = m.n FROM unnest($1, $2) m(o, n) "
+	{"UPDATE jadugar_internal.flow_message t SET role = m.n "
+		"FROM unnest($1, $2) m(o, n) "
 	"WHERE t.role = m.o", 2, {OIDARRAYOID, OIDARRAYOID}},
 	{NULL}
 };

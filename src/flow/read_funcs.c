@@ -276,7 +276,23 @@ jdg_v_flow_found(PG_FUNCTION_ARGS)
 PG_FUNCTION_INFO_V1(jdg_flow_status);
 
 /*
- * flow_status(run_id).  The view is read as the caller, and filters; its plan
+ * A run and the status of each of its steps.  Containers without a name of
+ * their own are left out.  Parsed as the caller, so no name of it may be one
+ * of jadugar_internal's, nor be found by a search path.
+ */
+#define STATUS_SQL \
+	"SELECT ROW(r.*, " \
+	"(SELECT COALESCE(pg_catalog.jsonb_object_agg(s.step, s.status), " \
+	"'{}'::pg_catalog.jsonb) FROM jadugar.flow_steps s " \
+	"WHERE s.run_id OPERATOR(pg_catalog.=) r.run_id AND s.item IS NULL " \
+	"AND NOT (s.kind OPERATOR(pg_catalog.=) ANY " \
+	"('{chain,parallel,race,branch,each,loop}'::pg_catalog.text[]) " \
+	"AND s.step OPERATOR(pg_catalog.=) pg_catalog.concat(s.kind, '#', s.node)))" \
+	")::jadugar.flow_info " \
+	"FROM jadugar.flow_runs r WHERE r.run_id OPERATOR(pg_catalog.=) $1"
+
+/*
+ * flow_status(run_id).  The views are read as the caller, and filter; the plan
  * costs more than its rows, so it is kept.
  */
 Datum
@@ -296,10 +312,7 @@ jdg_flow_status(PG_FUNCTION_ARGS)
 		elog(ERROR, "SPI_connect failed");
 	if (plan == NULL)
 	{
-		plan = SPI_prepare("SELECT ROW(i.*)::jadugar.flow_info "
-						   "FROM jadugar._v_flow_info i "
-						   "WHERE i.run_id OPERATOR(pg_catalog.=) $1",
-						   1, argtypes);
+		plan = SPI_prepare(STATUS_SQL, 1, argtypes);
 		if (plan == NULL)
 			elog(ERROR, "SPI_prepare failed: %s",
 				 SPI_result_code_string(SPI_result));

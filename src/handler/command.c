@@ -1,13 +1,13 @@
 /*-------------------------------------------------------------------------
  *
  * command.c
- *	  Rows of jadugar.command: texts that many tasks share, and their ids.
+ *	  Rows of jadugar_internal.command: texts that many tasks share, and their ids.
  *
  * Runs in any process.  Two caches per process, text to id and id to text,
  * hold only rows seen as committed: a row of our own transaction may yet roll
  * back.  They are emptied when either grows large and when the table's
  * relation cache entry is invalidated, which DROP EXTENSION does and which
- * whoever deletes rows of jadugar.command has to do.
+ * whoever deletes rows of jadugar_internal.command has to do.
  *
  * A new text is inserted without looking whether somebody else is inserting
  * it too: a writer never waits for another here, and twins do no harm.
@@ -58,20 +58,20 @@ static bool cache_stale;
 static bool callback_registered;
 
 static JdgQuery find_query = {
-	"SELECT command_id, xmin FROM jadugar.command "
+	"SELECT command_id, xmin FROM jadugar_internal.command "
 	"WHERE hash = $1 AND kind = $2 AND standalone = $3 AND text = $4 "
 	"ORDER BY command_id LIMIT 1",
 	4, {INT8OID, CHAROID, BOOLOID, TEXTOID}
 };
 
 static JdgQuery insert_query = {
-	"INSERT INTO jadugar.command (hash, kind, standalone, text) "
+	"INSERT INTO jadugar_internal.command (hash, kind, standalone, text) "
 	"VALUES ($1, $2, $3, $4) RETURNING command_id",
 	4, {INT8OID, CHAROID, BOOLOID, TEXTOID}
 };
 
 static JdgQuery get_query = {
-	"SELECT kind, standalone, text, xmin FROM jadugar.command "
+	"SELECT kind, standalone, text, xmin FROM jadugar_internal.command "
 	"WHERE command_id = $1",
 	1, {INT8OID}
 };
@@ -234,7 +234,7 @@ load(int64 command_id)
 				(errcode(JDG_ERRCODE_INTERNAL_ERROR),
 				 errmsg("command %lld does not exist", (long long) command_id),
 				 errdetail("A task or schedule refers to it."),
-				 errhint("Rows of jadugar.command must not be deleted by hand.")));
+				 errhint("Rows of jadugar_internal.command must not be deleted by hand.")));
 	text = jdg_col_text(0, 3, CurrentMemoryContext);
 
 	keep = !row_is_ours(4) && !cache_stale;

@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * command.h
- *	  Command texts: jadugar.command, and what a text means.
+ *	  Command texts: jadugar_internal.command, and what a text means.
  *
  *-------------------------------------------------------------------------
  */

@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * handler.c
- *	  Handlers: rows of jadugar.handler, name resolution, payload checks.
+ *	  Handlers: rows of jadugar_internal.handler, name resolution, payload checks.
  *
  * Runs in any process.  Running a handler means running its owner's code
  * with one's own rights, so a name resolves only where its owner is trusted:
@@ -35,12 +35,12 @@
 static JdgQuery get_query = {
 	"SELECT name, kind, owner, function, sql, library, symbol, payload_type, "
 	"validate, cleanup, on_error, queue_id, priority, timeout, retry, "
-	"transaction, isolate FROM jadugar.handler WHERE name = $1",
+	"transaction, isolate FROM jadugar_internal.handler WHERE name = $1",
 	1, {TEXTOID}
 };
 
 static JdgQuery grants_query = {
-	"SELECT role FROM jadugar.handler_grant WHERE handler = $1",
+	"SELECT role FROM jadugar_internal.handler_grant WHERE handler = $1",
 	1, {TEXTOID}
 };
 
@@ -368,8 +368,8 @@ jdg_handler_hooks(int64 command_id, MemoryContext mcxt, const char **cleanup,
 				  const char **on_error)
 {
 	static JdgQuery q = {
-		"SELECT h.cleanup, h.on_error FROM jadugar.command c "
-		"JOIN jadugar.handler h ON h.name = c.text "
+		"SELECT h.cleanup, h.on_error FROM jadugar_internal.command c "
+		"JOIN jadugar_internal.handler h ON h.name = c.text "
 		"WHERE c.command_id = $1 AND c.kind = 'h'", 1, {INT8OID}
 	};
 	Datum		v[1] = {Int64GetDatum(command_id)};

@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * handler.h
- *	  Handlers: rows of jadugar.handler, name resolution, payload checks.
+ *	  Handlers: rows of jadugar_internal.handler, name resolution, payload checks.
  *
  *-------------------------------------------------------------------------
  */

@@ -30,60 +30,63 @@ PG_FUNCTION_INFO_V1(jdg_grant_handler);
 PG_FUNCTION_INFO_V1(jdg_revoke_handler);
 
 #define COMMANDS_OF_IT \
-	"(SELECT c.command_id FROM jadugar.command AS c " \
+	"(SELECT c.command_id FROM jadugar_internal.command AS c " \
 	"WHERE c.kind = 'h' AND c.text = $1)"
 
 static JdgQuery find_query = {
-	"SELECT owner, kind FROM jadugar.handler WHERE name = $1 FOR UPDATE",
+	"SELECT owner, kind FROM jadugar_internal.handler WHERE name = $1 "
+	"FOR UPDATE",
 	1, {TEXTOID}
 };
 
 static JdgQuery schedules_query = {
 	"SELECT string_agg(quote_literal(u.name), ', ') FROM "
-	"(SELECT s.name FROM jadugar.schedule AS s "
+	"(SELECT s.name FROM jadugar_internal.schedule AS s "
 	"WHERE s.command_id IN " COMMANDS_OF_IT
 	" ORDER BY s.name LIMIT 5) AS u",
 	1, {TEXTOID}
 };
 
 static JdgQuery count_query = {
-	"SELECT count(*) FROM jadugar.task AS t "
+	"SELECT count(*) FROM jadugar_internal.task AS t "
 	"WHERE t.command_id IN " COMMANDS_OF_IT,
 	1, {TEXTOID}
 };
 
 static JdgQuery waiting_query = {
-	"SELECT " JDG_TASK_COLUMNS " FROM jadugar.task "
+	"SELECT " JDG_TASK_COLUMNS " FROM jadugar_internal.task "
 	"WHERE state <> 'x' AND command_id IN " COMMANDS_OF_IT
 	" ORDER BY task_id FOR UPDATE SKIP LOCKED",
 	1, {TEXTOID}
 };
 
 static JdgQuery unfinished_query = {
-	"SELECT t.task_id FROM jadugar.task AS t "
+	"SELECT t.task_id FROM jadugar_internal.task AS t "
 	"WHERE t.command_id IN " COMMANDS_OF_IT,
 	1, {TEXTOID}
 };
 
 static JdgQuery delete_query = {
-	"DELETE FROM jadugar.handler WHERE name = $1", 1, {TEXTOID},
+	"DELETE FROM jadugar_internal.handler WHERE name = $1", 1, {TEXTOID},
 	.config = true
 };
 
 static JdgQuery delete_grants_query = {
-	"DELETE FROM jadugar.handler_grant WHERE handler = $1", 1, {TEXTOID},
+	"DELETE FROM jadugar_internal.handler_grant "
+	"WHERE handler = $1", 1, {TEXTOID},
 	.config = true
 };
 
 static JdgQuery grant_query = {
-	"INSERT INTO jadugar.handler_grant (handler, role) VALUES ($1, $2) "
-	"ON CONFLICT (handler, role) DO NOTHING",
+	"INSERT INTO jadugar_internal.handler_grant (handler, role) "
+	"VALUES ($1, $2) ON CONFLICT (handler, role) DO NOTHING",
 	2, {TEXTOID, OIDOID},
 	.config = true
 };
 
 static JdgQuery revoke_query = {
-	"DELETE FROM jadugar.handler_grant WHERE handler = $1 AND role = $2",
+	"DELETE FROM jadugar_internal.handler_grant WHERE handler = $1 "
+	"AND role = $2",
 	2, {TEXTOID, OIDOID},
 	.config = true
 };

@@ -13,9 +13,11 @@
 #include "base/spi.h"
 
 static JdgQuery remap[] = {
-	{"UPDATE jadugar.handler t SET owner = m.n FROM unnest($1, $2) m(o, n) "
+	{"UPDATE jadugar_internal.handler t SET owner = m.n "
+		"FROM unnest($1, $2) m(o, n) "
 	"WHERE t.owner = m.o", 2, {OIDARRAYOID, OIDARRAYOID},.config = true},
-	{"UPDATE jadugar.handler_grant t SET role = m.n FROM unnest($1, $2) m(o, n) "
+	{"UPDATE jadugar_internal.handler_grant t SET role = m.n "
+		"FROM unnest($1, $2) m(o, n) "
 	"WHERE t.role = m.o", 2, {OIDARRAYOID, OIDARRAYOID},.config = true},
 	{NULL}
 };

@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * registration.c
- *	  Writing a checked registration into jadugar.handler.
+ *	  Writing a checked registration into jadugar_internal.handler.
  *
  * Runs in the caller's backend.  The row of a handler that is replaced is
  * locked before it is looked at; of two new ones of one name the second waits
@@ -29,12 +29,14 @@
 	JSONBOID, TEXTOID, BOOLOID, TEXTOID, TIMESTAMPTZOID}
 
 static JdgQuery find_query = {
-	"SELECT owner, kind FROM jadugar.handler WHERE name = $1 FOR UPDATE",
+	"SELECT owner, kind FROM jadugar_internal.handler WHERE name = $1 "
+	"FOR UPDATE",
 	1, {TEXTOID}
 };
 
 static JdgQuery insert_query = {
-	"INSERT INTO jadugar.handler (name, kind, owner, function, sql, library, "
+	"INSERT INTO jadugar_internal.handler (name, kind, owner, function, sql, "
+	"library, "
 	"symbol, payload_type, validate, cleanup, on_error, version, queue_id, "
 	"priority, timeout, retry, transaction, isolate, description, created_at) "
 	"VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, "
@@ -44,7 +46,8 @@ static JdgQuery insert_query = {
 };
 
 static JdgQuery update_query = {
-	"UPDATE jadugar.handler SET kind = $2, owner = $3, function = $4, "
+	"UPDATE jadugar_internal.handler "
+	"SET kind = $2, owner = $3, function = $4, "
 	"sql = $5, library = $6, symbol = $7, payload_type = $8, validate = $9, "
 	"cleanup = $10, on_error = $11, version = $12, queue_id = $13, "
 	"priority = $14, timeout = $15, retry = $16, transaction = $17, "

@@ -140,7 +140,7 @@ seen_before(const JdgSlot *slots, int n, int64 task_id)
 	return false;
 }
 
-/* rows of jadugar._v_slots(): one for each task that a worker holds */
+/* rows of jadugar_internal._v_slots(): one for each task that a worker holds */
 Datum
 jdg_v_slots(PG_FUNCTION_ARGS)
 {
@@ -226,7 +226,7 @@ put_worker(ReturnSetInfo *rsinfo, const JdgSlot *slot, TimestampTz now)
 	tuplestore_putvalues(rsinfo->setResult, rsinfo->setDesc, values, nulls);
 }
 
-/* rows of jadugar._v_workers() */
+/* rows of jadugar_internal._v_workers() */
 Datum
 jdg_v_workers(PG_FUNCTION_ARGS)
 {

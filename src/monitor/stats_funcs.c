@@ -87,7 +87,7 @@ quantile(const uint64 *counts, double q, bool *isnull)
 	return IntervalPGetDatum(result);
 }
 
-/* the row of jadugar._v_stats(); none where jadugar is not at work */
+/* the row of jadugar_internal._v_stats(); none where jadugar is not at work */
 Datum
 jdg_v_stats(PG_FUNCTION_ARGS)
 {
@@ -167,7 +167,7 @@ put_pid(Datum *value, bool *isnull, pid_t pid)
 	*value = Int32GetDatum((int32) pid);
 }
 
-/* the row of jadugar._v_health() */
+/* the row of jadugar_internal._v_health() */
 Datum
 jdg_v_health(PG_FUNCTION_ARGS)
 {

@@ -13,11 +13,14 @@
 #include "base/spi.h"
 
 static JdgQuery remap[] = {
-	{"UPDATE jadugar.queue t SET owner = m.n FROM unnest($1, $2) m(o, n) "
+	{"UPDATE jadugar_internal.queue t SET owner = m.n "
+		"FROM unnest($1, $2) m(o, n) "
 	"WHERE t.owner = m.o AND t.queue_id >= 10", 2, {OIDARRAYOID, OIDARRAYOID}},
-	{"UPDATE jadugar.queue_grant t SET role = m.n FROM unnest($1, $2) m(o, n) "
+	{"UPDATE jadugar_internal.queue_grant t SET role = m.n "
+		"FROM unnest($1, $2) m(o, n) "
 	"WHERE t.role = m.o", 2, {OIDARRAYOID, OIDARRAYOID},.config = true},
-	{"UPDATE jadugar.key_limit t SET owner = m.n FROM unnest($1, $2) m(o, n) "
+	{"UPDATE jadugar_internal.key_limit t SET owner = m.n "
+		"FROM unnest($1, $2) m(o, n) "
 	"WHERE t.owner = m.o", 2, {OIDARRAYOID, OIDARRAYOID}},
 	{NULL}
 };

@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * queue.c
- *	  Rows of jadugar.queue as structs, and who may put tasks into one.
+ *	  Rows of jadugar_internal.queue as structs, and who may put tasks into one.
  *
  * Runs in any process; reads without locks, and keeps what it has read until
  * the configuration changes.  A queue may change or go between two calls:
@@ -29,7 +29,7 @@
 
 #define QUEUE_COLUMNS \
 	"SELECT queue_id, name, owner, max_concurrency, max_depth, on_full, " \
-	"isolate, history, paused_at IS NOT NULL FROM jadugar.queue "
+	"isolate, history, paused_at IS NOT NULL FROM jadugar_internal.queue "
 
 static JdgQuery by_name_query = {
 	QUEUE_COLUMNS "WHERE name = $1", 1, {TEXTOID}
@@ -40,17 +40,18 @@ static JdgQuery by_id_query = {
 };
 
 static JdgQuery grants_query = {
-	"SELECT role FROM jadugar.queue_grant "
+	"SELECT role FROM jadugar_internal.queue_grant "
 	"WHERE queue_id = $1 AND privilege = 'enqueue'",
 	1, {INT4OID}
 };
 
 static JdgQuery paused_query = {
-	"SELECT paused_at IS NOT NULL FROM jadugar.control", 0, {0}
+	"SELECT paused_at IS NOT NULL FROM jadugar_internal.control", 0, {0}
 };
 
 static JdgQuery lock_query = {
-	"SELECT queue_id, owner FROM jadugar.queue WHERE name = $1 FOR UPDATE",
+	"SELECT queue_id, owner FROM jadugar_internal.queue WHERE name = $1 "
+	"FOR UPDATE",
 	1, {TEXTOID}
 };
 
@@ -281,7 +282,8 @@ void
 jdg_queue_pause(int32 queue_id, Oid user)
 {
 	static JdgQuery q = {
-		"UPDATE jadugar.queue SET paused_at = coalesce(paused_at, $2), "
+		"UPDATE jadugar_internal.queue "
+		"SET paused_at = coalesce(paused_at, $2), "
 		"paused_by = coalesce(paused_by, $3) WHERE queue_id = $1",
 		3, {INT4OID, TIMESTAMPTZOID, NAMEOID},
 		.config = true

@@ -53,38 +53,42 @@ static const JdgArg grant_args[] = {
 };
 
 static JdgQuery resume_query = {
-	"UPDATE jadugar.queue SET paused_at = NULL, paused_by = NULL "
+	"UPDATE jadugar_internal.queue SET paused_at = NULL, paused_by = NULL "
 	"WHERE queue_id = $1",
 	1, {INT4OID},
 	.config = true
 };
 
 static JdgQuery used_query = {
-	"SELECT (SELECT count(*) FROM jadugar.task AS t WHERE t.queue_id = $1), "
-	"(SELECT count(*) FROM jadugar.schedule AS s WHERE s.queue_id = $1), "
-	"(SELECT count(*) FROM jadugar.handler AS h WHERE h.queue_id = $1)",
+	"SELECT (SELECT count(*) FROM jadugar_internal.task AS t "
+	"WHERE t.queue_id = $1), "
+	"(SELECT count(*) FROM jadugar_internal.schedule AS s "
+	"WHERE s.queue_id = $1), "
+	"(SELECT count(*) FROM jadugar_internal.handler AS h "
+	"WHERE h.queue_id = $1)",
 	1, {INT4OID}
 };
 
 static JdgQuery drop_grants_query = {
-	"DELETE FROM jadugar.queue_grant WHERE queue_id = $1", 1, {INT4OID},
+	"DELETE FROM jadugar_internal.queue_grant "
+	"WHERE queue_id = $1", 1, {INT4OID},
 	.config = true
 };
 
 static JdgQuery drop_query = {
-	"DELETE FROM jadugar.queue WHERE queue_id = $1", 1, {INT4OID},
+	"DELETE FROM jadugar_internal.queue WHERE queue_id = $1", 1, {INT4OID},
 	.config = true
 };
 
 static JdgQuery grant_query = {
-	"INSERT INTO jadugar.queue_grant (queue_id, role, privilege) "
+	"INSERT INTO jadugar_internal.queue_grant (queue_id, role, privilege) "
 	"VALUES ($1, $2, $3) ON CONFLICT (queue_id, role, privilege) DO NOTHING",
 	3, {INT4OID, OIDOID, TEXTOID},
 	.config = true
 };
 
 static JdgQuery revoke_query = {
-	"DELETE FROM jadugar.queue_grant "
+	"DELETE FROM jadugar_internal.queue_grant "
 	"WHERE queue_id = $1 AND role = $2 AND privilege = $3",
 	3, {INT4OID, OIDOID, TEXTOID},
 	.config = true

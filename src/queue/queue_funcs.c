@@ -100,7 +100,8 @@ static const JdgArg limit_args[] = {
 };
 
 static JdgQuery create_query = {
-	"INSERT INTO jadugar.queue (name, owner, max_concurrency, max_depth, "
+	"INSERT INTO jadugar_internal.queue (name, owner, max_concurrency, "
+	"max_depth, "
 	"on_full, isolate, history, retention, description, created_at) "
 	"VALUES ($name, $owner, $max_concurrency, $max_depth, "
 	"coalesce($on_full, 'reject'), $isolate, coalesce($history, 'all'), "
@@ -111,7 +112,7 @@ static JdgQuery create_query = {
 
 /* $reset: names of options that go back to their defaults */
 static JdgQuery alter_query = {
-	"UPDATE jadugar.queue SET "
+	"UPDATE jadugar_internal.queue SET "
 	"max_concurrency = CASE WHEN 'max_concurrency' = ANY ($reset) THEN NULL "
 	"ELSE coalesce($max_concurrency, max_concurrency) END, "
 	"max_depth = CASE WHEN 'max_depth' = ANY ($reset) THEN NULL "
@@ -131,27 +132,28 @@ static JdgQuery alter_query = {
 };
 
 static JdgQuery bound_query = {
-	"UPDATE jadugar.task AS t SET bounded = $2 WHERE t.task_id IN "
-	"(SELECT u.task_id FROM jadugar.task AS u "
+	"UPDATE jadugar_internal.task AS t SET bounded = $2 WHERE t.task_id IN "
+	"(SELECT u.task_id FROM jadugar_internal.task AS u "
 	"WHERE u.queue_id = $1 AND u.bounded <> $2 FOR UPDATE SKIP LOCKED)",
 	2, {INT4OID, BOOLOID}
 };
 
 static JdgQuery limit_query = {
-	"UPDATE jadugar.queue SET max_concurrency = $2 WHERE queue_id = $1",
+	"UPDATE jadugar_internal.queue SET max_concurrency = $2 "
+	"WHERE queue_id = $1",
 	2, {INT4OID, INT4OID},
 	.config = true
 };
 
 static JdgQuery key_limit_query = {
-	"INSERT INTO jadugar.key_limit (owner, key, max_concurrency) "
+	"INSERT INTO jadugar_internal.key_limit (owner, key, max_concurrency) "
 	"VALUES ($1, $2, $3) ON CONFLICT (owner, key) "
 	"DO UPDATE SET max_concurrency = excluded.max_concurrency",
 	3, {OIDOID, TEXTOID, INT4OID}
 };
 
 static JdgQuery key_unlimit_query = {
-	"DELETE FROM jadugar.key_limit WHERE owner = $1 AND key = $2",
+	"DELETE FROM jadugar_internal.key_limit WHERE owner = $1 AND key = $2",
 	2, {OIDOID, TEXTOID}
 };
 

@@ -91,8 +91,8 @@ static void
 explain_switches(Explain *e)
 {
 	static JdgQuery control = {
-		"SELECT paused_at, paused_until, pause_reason FROM jadugar.control "
-		"WHERE paused_at IS NOT NULL", 0
+		"SELECT paused_at, paused_until, pause_reason "
+		"FROM jadugar_internal.control WHERE paused_at IS NOT NULL", 0
 	};
 	JdgSchedule *s = &e->s;
 
@@ -170,13 +170,15 @@ explain_waiting(Explain *e)
 {
 	static JdgQuery depends = {
 		"SELECT d.name, p.schedule_id IS NULL FROM unnest($2) d(name) "
-		"LEFT JOIN jadugar.schedule p ON p.owner = $1 AND p.name = d.name "
-		"LEFT JOIN jadugar.schedule_stat t ON t.schedule_id = p.schedule_id "
+		"LEFT JOIN jadugar_internal.schedule p ON p.owner = $1 "
+		"AND p.name = d.name "
+		"LEFT JOIN jadugar_internal.schedule_stat t "
+		"ON t.schedule_id = p.schedule_id "
 		"WHERE (t.last_success_at > $3) IS NOT TRUE ORDER BY 1",
 		3, {OIDOID, TEXTARRAYOID, TIMESTAMPTZOID}
 	};
 	static JdgQuery unfinished = {
-		"SELECT task_id FROM jadugar.task WHERE schedule_id = $1 "
+		"SELECT task_id FROM jadugar_internal.task WHERE schedule_id = $1 "
 		"ORDER BY task_id LIMIT 1", 1, {INT8OID}
 	};
 	JdgSchedule *s = &e->s;

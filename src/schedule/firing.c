@@ -83,10 +83,10 @@ static int
 lock_due(JdgFiring *f, const Position *after, int most, JdgDueRow **rows)
 {
 	static JdgQuery q = {
-		"SELECT " JDG_SCHEDULE_COLUMNS ", ctid FROM jadugar.schedule "
+		"SELECT " JDG_SCHEDULE_COLUMNS ", ctid FROM jadugar_internal.schedule "
 		"WHERE enabled AND paused_at IS NULL "
 		"AND (next_run_at, schedule_id) > ($1, $2) AND next_run_at <= $3 "
-		"AND (SELECT c.paused_at IS NULL FROM jadugar.control c) "
+		"AND (SELECT c.paused_at IS NULL FROM jadugar_internal.control c) "
 		"ORDER BY next_run_at, schedule_id LIMIT $4 FOR UPDATE SKIP LOCKED",
 		4, {TIMESTAMPTZOID, INT8OID, TIMESTAMPTZOID, INT8OID}
 	};
@@ -155,7 +155,7 @@ static TimestampTz
 earliest_due(void)
 {
 	static JdgQuery q = {
-		"SELECT next_run_at FROM jadugar.schedule WHERE enabled "
+		"SELECT next_run_at FROM jadugar_internal.schedule WHERE enabled "
 		"AND paused_at IS NULL AND next_run_at >= $1 "
 		"ORDER BY next_run_at LIMIT 1", 1, {TIMESTAMPTZOID}
 	};

@@ -91,7 +91,7 @@ static void
 write_row(const JdgSchedule *s)
 {
 	static JdgQuery q = {
-		"UPDATE jadugar.schedule SET next_run_at = $2, enabled = $3, "
+		"UPDATE jadugar_internal.schedule SET next_run_at = $2, enabled = $3, "
 		"runs = $4, missed = $5, last_fired_at = $6, last_startup = $7, "
 		"last_error = $8 WHERE schedule_id = $1",
 		8, {INT8OID, TIMESTAMPTZOID, BOOLOID, INT8OID, INT8OID,

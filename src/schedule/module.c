@@ -18,7 +18,8 @@
 #include "shared/wakeup.h"
 
 static JdgQuery remap[] = {
-	{"UPDATE jadugar.schedule t SET owner = m.n FROM unnest($1, $2) m(o, n) "
+	{"UPDATE jadugar_internal.schedule t SET owner = m.n "
+		"FROM unnest($1, $2) m(o, n) "
 	"WHERE t.owner = m.o", 2, {OIDARRAYOID, OIDARRAYOID}},
 	{NULL}
 };

@@ -54,7 +54,8 @@ dependencies_met(const JdgSchedule *s)
 {
 	static JdgQuery q = {
 		"SELECT 1 FROM unnest($2) d(name) WHERE NOT EXISTS ("
-		"SELECT FROM jadugar.schedule p JOIN jadugar.schedule_stat t "
+		"SELECT FROM jadugar_internal.schedule p "
+		"JOIN jadugar_internal.schedule_stat t "
 		"ON t.schedule_id = p.schedule_id WHERE p.owner = $1 "
 		"AND p.name = d.name AND t.last_success_at > $3) LIMIT 1",
 		3, {OIDOID, TEXTARRAYOID, TIMESTAMPTZOID}
@@ -112,9 +113,9 @@ static int64
 find_unfinished(const JdgSchedule *s, TimestampTz at, long limit)
 {
 	static JdgQuery q = {
-		"SELECT task_id FROM jadugar.task WHERE schedule_id = $1 "
+		"SELECT task_id FROM jadugar_internal.task WHERE schedule_id = $1 "
 		"AND scheduled_for >= $2 UNION ALL "
-		"SELECT task_id FROM jadugar.task WHERE schedule_id = $1 "
+		"SELECT task_id FROM jadugar_internal.task WHERE schedule_id = $1 "
 		"AND scheduled_for IS NULL",
 		2, {INT8OID, TIMESTAMPTZOID}
 	};
@@ -133,7 +134,7 @@ static bool
 exists_already(const JdgSchedule *s, TimestampTz at)
 {
 	static JdgQuery q = {
-		"SELECT 1 FROM jadugar.task WHERE schedule_id = $1 "
+		"SELECT 1 FROM jadugar_internal.task WHERE schedule_id = $1 "
 		"AND scheduled_for = $2 LIMIT 1",
 		2, {INT8OID, TIMESTAMPTZOID}
 	};
@@ -148,7 +149,8 @@ static int64
 find_runs(const JdgSchedule *s, long limit)
 {
 	static JdgQuery q = {
-		"SELECT run_id FROM jadugar.flow_run WHERE schedule_live = $1", 1,
+		"SELECT run_id FROM jadugar_internal.flow_run "
+		"WHERE schedule_live = $1", 1,
 		{INT8OID}
 	};
 	Datum		v[1] = {Int64GetDatum(s->schedule_id)};
@@ -224,7 +226,7 @@ static bool
 has_room(const JdgQueue *queue)
 {
 	static JdgQuery q = {
-		"SELECT count(*) FROM (SELECT FROM jadugar.task "
+		"SELECT count(*) FROM (SELECT FROM jadugar_internal.task "
 		"WHERE bounded AND queue_id = $1 LIMIT $2) t", 2, {INT4OID, INT8OID}
 	};
 	Datum		v[2] = {Int32GetDatum(queue->queue_id),

@@ -41,10 +41,11 @@ static void
 delete_schedule(const JdgSchedule *s)
 {
 	static JdgQuery row = {
-		"DELETE FROM jadugar.schedule WHERE schedule_id = $1", 1, {INT8OID}
+		"DELETE FROM jadugar_internal.schedule "
+		"WHERE schedule_id = $1", 1, {INT8OID}
 	};
 	static JdgQuery stat = {
-		"DELETE FROM jadugar.schedule_stat WHERE schedule_id = $1", 1,
+		"DELETE FROM jadugar_internal.schedule_stat WHERE schedule_id = $1", 1,
 		{INT8OID}
 	};
 	Datum		v[1] = {Int64GetDatum(s->schedule_id)};
@@ -59,7 +60,7 @@ dependents_of(const JdgSchedule *s, MemoryContext mcxt)
 {
 	static JdgQuery q = {
 		"SELECT string_agg(quote_literal(d.name), ', ' ORDER BY d.name) "
-		"FROM jadugar.schedule d WHERE d.owner = $1 "
+		"FROM jadugar_internal.schedule d WHERE d.owner = $1 "
 		"AND $2 = ANY (d.depends_on)",
 		2, {OIDOID, TEXTOID}
 	};
@@ -100,8 +101,9 @@ Datum
 jdg_clear_schedules(PG_FUNCTION_ARGS)
 {
 	static JdgQuery q = {
-		"WITH gone AS (DELETE FROM jadugar.schedule WHERE owner = $1 "
-		"RETURNING schedule_id), stat AS (DELETE FROM jadugar.schedule_stat "
+		"WITH gone AS (DELETE FROM jadugar_internal.schedule WHERE owner = $1 "
+		"RETURNING schedule_id), stat AS (DELETE "
+		"FROM jadugar_internal.schedule_stat "
 		"WHERE schedule_id IN (SELECT schedule_id FROM gone)) "
 		"SELECT count(*) FROM gone", 1, {OIDOID}
 	};

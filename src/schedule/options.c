@@ -134,13 +134,13 @@ jdg_check_depends(const JdgSchedule *s)
 {
 	static JdgQuery missing = {
 		"SELECT d.name FROM unnest($2) d(name) WHERE d.name <> $3 "
-		"AND NOT EXISTS (SELECT FROM jadugar.schedule s "
+		"AND NOT EXISTS (SELECT FROM jadugar_internal.schedule s "
 		"WHERE s.owner = $1 AND s.name = d.name) LIMIT 1",
 		3, {OIDOID, TEXTARRAYOID, TEXTOID}
 	};
 	static JdgQuery cycle = {
 		"WITH RECURSIVE up(name) AS (SELECT unnest($2) UNION "
-		"SELECT unnest(s.depends_on) FROM up JOIN jadugar.schedule s "
+		"SELECT unnest(s.depends_on) FROM up JOIN jadugar_internal.schedule s "
 		"ON s.owner = $1 AND s.name = up.name WHERE s.name <> $3) "
 		"SELECT FROM up WHERE name = $3",
 		3, {OIDOID, TEXTARRAYOID, TEXTOID}

@@ -112,11 +112,12 @@ leave_out_unfinished(Batch *b)
 	static JdgQuery q = {
 		"SELECT k.ord FROM unnest($1, $2, $3) WITH ORDINALITY "
 		"k(id, lowest, highest, ord), LATERAL (SELECT FROM ("
-		"SELECT FROM jadugar.task t WHERE t.schedule_id = k.id "
+		"SELECT FROM jadugar_internal.task t WHERE t.schedule_id = k.id "
 		"AND t.scheduled_for >= k.lowest AND t.scheduled_for <= k.highest "
-		"UNION ALL SELECT FROM jadugar.task t WHERE t.schedule_id = k.id "
+		"UNION ALL SELECT FROM jadugar_internal.task t "
+		"WHERE t.schedule_id = k.id "
 		"AND t.scheduled_for IS NULL AND k.highest = 'infinity' "
-		"UNION ALL SELECT FROM jadugar.flow_run r "
+		"UNION ALL SELECT FROM jadugar_internal.flow_run r "
 		"WHERE r.schedule_live = k.id AND k.highest = 'infinity') t "
 		"LIMIT 1) u",
 		3, {INT8ARRAYOID, TIMESTAMPTZARRAYOID, TIMESTAMPTZARRAYOID}
@@ -187,7 +188,7 @@ static void
 advance_schedules(Batch *b)
 {
 	static JdgQuery q = {
-		"UPDATE jadugar.schedule s SET next_run_at = k.next, "
+		"UPDATE jadugar_internal.schedule s SET next_run_at = k.next, "
 		"enabled = k.next IS NOT NULL, runs = s.runs + 1, "
 		"last_fired_at = $3, last_error = NULL "
 		"FROM unnest($1, $2) k(place, next) WHERE s.ctid = k.place",

@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * schedule.c
- *	  Rows of jadugar.schedule, see schedule.h.
+ *	  Rows of jadugar_internal.schedule, see schedule.h.
  *
  * Runs in any backend and in the scheduler, between jdg_internal_begin() and
  * jdg_internal_end().  Whoever changes a schedule first locks its row; the
@@ -127,12 +127,12 @@ jdg_schedule_load(Oid owner, const char *name, bool lock, JdgSchedule *s,
 				  MemoryContext mcxt)
 {
 	static JdgQuery plain = {
-		"SELECT " JDG_SCHEDULE_COLUMNS " FROM jadugar.schedule "
+		"SELECT " JDG_SCHEDULE_COLUMNS " FROM jadugar_internal.schedule "
 		"WHERE owner = $1 AND name = $2",
 		2, {OIDOID, TEXTOID}
 	};
 	static JdgQuery locking = {
-		"SELECT " JDG_SCHEDULE_COLUMNS " FROM jadugar.schedule "
+		"SELECT " JDG_SCHEDULE_COLUMNS " FROM jadugar_internal.schedule "
 		"WHERE owner = $1 AND name = $2 FOR UPDATE",
 		2, {OIDOID, TEXTOID}
 	};
@@ -230,7 +230,8 @@ int64
 jdg_schedule_insert(const JdgSchedule *s)
 {
 	static JdgQuery q = {
-		"INSERT INTO jadugar.schedule (" VALUE_COLUMNS ", owner, created_at) "
+		"INSERT INTO jadugar_internal.schedule (" VALUE_COLUMNS ", owner, "
+		"created_at) "
 		"VALUES (" VALUE_PARAMETERS ", $35, $36) "
 		"ON CONFLICT (owner, name) DO NOTHING RETURNING schedule_id",
 		NVALUES + 2, {VALUE_TYPES, OIDOID, TIMESTAMPTZOID}
@@ -254,7 +255,7 @@ void
 jdg_schedule_update(const JdgSchedule *s)
 {
 	static JdgQuery q = {
-		"UPDATE jadugar.schedule SET (" VALUE_COLUMNS ") = ("
+		"UPDATE jadugar_internal.schedule SET (" VALUE_COLUMNS ") = ("
 		VALUE_PARAMETERS ") WHERE schedule_id = $35",
 		NVALUES + 1, {VALUE_TYPES, INT8OID}
 	};

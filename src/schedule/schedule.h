@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * schedule.h
- *	  A row of jadugar.schedule as a struct, and when it is due.
+ *	  A row of jadugar_internal.schedule as a struct, and when it is due.
  *
  *-------------------------------------------------------------------------
  */

@@ -9,9 +9,9 @@
  * nothing.
  *
  * A process reads the time-zone data once.  Whoever computes the next instant
- * of a schedule notes in jadugar.zone by which rules.  Where those are not
- * what this process knows of a zone, the next instants of its schedules are
- * computed anew.
+ * of a schedule notes in jadugar_internal.zone by which rules.  Where those
+ * are not what this process knows of a zone, the next instants of its
+ * schedules are computed anew.
  *
  * So a start costs by what fires at it and by the zones in use, not by the
  * number of schedules.
@@ -45,14 +45,14 @@ static int64
 fire_startup_batch(JdgDb *db, bool *left)
 {
 	static JdgQuery locking = {
-		"SELECT " JDG_SCHEDULE_COLUMNS " FROM jadugar.schedule "
+		"SELECT " JDG_SCHEDULE_COLUMNS " FROM jadugar_internal.schedule "
 		"WHERE timing OPERATOR(jadugar.=) '@startup'::jadugar.timing "
 		"AND last_startup IS DISTINCT FROM $1 ORDER BY schedule_id "
 		"LIMIT " CppAsString2(JDG_FIRE_BATCH) " FOR UPDATE SKIP LOCKED",
 		1, {TIMESTAMPTZOID}
 	};
 	static JdgQuery plain = {
-		"SELECT 1 FROM jadugar.schedule "
+		"SELECT 1 FROM jadugar_internal.schedule "
 		"WHERE timing OPERATOR(jadugar.=) '@startup'::jadugar.timing "
 		"AND last_startup IS DISTINCT FROM $1 LIMIT 1",
 		1, {TIMESTAMPTZOID}
@@ -89,7 +89,7 @@ static int64
 count_ahead(const char *zone, TimestampTz now)
 {
 	static JdgQuery q = {
-		"SELECT count(*) FROM jadugar.schedule "
+		"SELECT count(*) FROM jadugar_internal.schedule "
 		"WHERE timezone = $1 AND next_run_at > $2",
 		2, {TEXTOID, TIMESTAMPTZOID}
 	};
@@ -107,7 +107,7 @@ static bool
 recompute_zone(const JdgFiring *f, const char *zone)
 {
 	static JdgQuery q = {
-		"SELECT " JDG_SCHEDULE_COLUMNS " FROM jadugar.schedule "
+		"SELECT " JDG_SCHEDULE_COLUMNS " FROM jadugar_internal.schedule "
 		"WHERE timezone = $1 AND next_run_at > $2 AND schedule_id > $3 "
 		"ORDER BY schedule_id LIMIT " CppAsString2(JDG_FIRE_BATCH)
 		" FOR UPDATE SKIP LOCKED",
@@ -147,7 +147,7 @@ static void
 renew_notes(const char *zone)
 {
 	static JdgQuery q = {
-		"DELETE FROM jadugar.zone WHERE name = $1", 1, {TEXTOID}
+		"DELETE FROM jadugar_internal.zone WHERE name = $1", 1, {TEXTOID}
 	};
 	Datum		v[1] = {CStringGetTextDatum(zone)};
 
@@ -204,8 +204,8 @@ static bool
 check_zones(JdgDb *db)
 {
 	static JdgQuery q = {
-		"SELECT name, min(fingerprint), max(fingerprint) FROM jadugar.zone "
-		"GROUP BY name ORDER BY name", 0
+		"SELECT name, min(fingerprint), max(fingerprint) "
+		"FROM jadugar_internal.zone GROUP BY name ORDER BY name", 0
 	};
 	JdgFiring	f;
 	bool		done = true;

@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * stat.c
- *	  How the occurrences of schedules ended: jadugar.schedule_stat.
+ *	  How the occurrences of schedules ended: jadugar_internal.schedule_stat.
  *
  * Runs where tasks are settled.  The rows are the last that a settling
  * transaction locks, in the order of schedule_id.
@@ -62,8 +62,8 @@ static void
 add_to_statistics(ScheduleCount *c, int n)
 {
 	static JdgQuery q = {
-		"INSERT INTO jadugar.schedule_stat AS s (schedule_id, last_run_at, "
-		"last_status, last_success_at, completed, failures) "
+		"INSERT INTO jadugar_internal.schedule_stat AS s (schedule_id, "
+		"last_run_at, last_status, last_success_at, completed, failures) "
 		"SELECT * FROM unnest($1, $2, $3, $4, $5, $6) "
 		"ON CONFLICT (schedule_id) DO UPDATE SET "
 		"last_run_at = coalesce(excluded.last_run_at, s.last_run_at), "

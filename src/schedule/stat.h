@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * stat.h
- *	  How the occurrences of schedules ended: jadugar.schedule_stat.
+ *	  How the occurrences of schedules ended: jadugar_internal.schedule_stat.
  *
  *-------------------------------------------------------------------------
  */

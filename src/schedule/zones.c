@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * zones.c
- *	  Rows of jadugar.zone: the rules by which schedules were computed.
+ *	  Rows of jadugar_internal.zone: the rules by which schedules were computed.
  *
  * Runs in any backend and in the scheduler, between jdg_internal_begin() and
  * jdg_internal_end().  Whoever writes a schedule notes the rules that its
@@ -47,11 +47,12 @@ void
 jdg_zone_note(const char *zone)
 {
 	static JdgQuery look = {
-		"SELECT 1 FROM jadugar.zone WHERE name = $1 AND fingerprint = $2 "
-		"LIMIT 1", 2, {TEXTOID, INT8OID}
+		"SELECT 1 FROM jadugar_internal.zone WHERE name = $1 "
+		"AND fingerprint = $2 LIMIT 1", 2, {TEXTOID, INT8OID}
 	};
 	static JdgQuery insert = {
-		"INSERT INTO jadugar.zone (name, fingerprint) VALUES ($1, $2)",
+		"INSERT INTO jadugar_internal.zone (name, fingerprint) "
+		"VALUES ($1, $2)",
 		2, {TEXTOID, INT8OID}
 	};
 	Datum		v[2] = {CStringGetTextDatum(zone),

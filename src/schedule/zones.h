@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * zones.h
- *	  Rows of jadugar.zone: the rules by which schedules were computed.
+ *	  Rows of jadugar_internal.zone: the rules by which schedules were computed.
  *
  *-------------------------------------------------------------------------
  */
@@ -11,9 +11,10 @@
 #include "utils/timestamp.h"
 
 /*
- * A hash of a zone's rules around an instant that stays the same for years,
- * so that it can be compared.  When that instant moves on, next instants are
- * computed anew for nothing.  jdg_zone_note() keeps it in jadugar.zone.
+ * A hash of a zone's rules around an instant that stays the same for years, so
+ * that it can be compared.  When that instant moves on, next instants are
+ * computed anew for nothing.  jdg_zone_note() keeps it in
+ * jadugar_internal.zone.
  */
 extern int64 jdg_zone_rules(const char *zone, TimestampTz now);
 extern void jdg_zone_note(const char *zone);

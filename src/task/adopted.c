@@ -19,7 +19,7 @@ static void
 pause_tasks(void)
 {
 	static JdgQuery q = {
-		"UPDATE jadugar.task SET state = 'p' "
+		"UPDATE jadugar_internal.task SET state = 'p' "
 		"WHERE state IN ('r', 's', 'd', 'k')", 0
 	};
 
@@ -30,7 +30,8 @@ static void
 cancel_tasks(void)
 {
 	static JdgQuery q = {
-		"SELECT " JDG_TASK_COLUMNS " FROM jadugar.task WHERE task_id > $1 "
+		"SELECT " JDG_TASK_COLUMNS " FROM jadugar_internal.task "
+		"WHERE task_id > $1 "
 		"AND state <> 'x' ORDER BY task_id LIMIT 500 FOR UPDATE", 1, {INT8OID}
 	};
 	int64		last = 0;

@@ -95,7 +95,7 @@ static const char *
 schedule_name(const JdgCurrentTask *t)
 {
 	static JdgQuery q = {
-		"SELECT name FROM jadugar.schedule WHERE schedule_id = $1",
+		"SELECT name FROM jadugar_internal.schedule WHERE schedule_id = $1",
 		1, {INT8OID}
 	};
 	MemoryContext mcxt = CurrentMemoryContext;

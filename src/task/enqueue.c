@@ -7,8 +7,8 @@
  *
  * Depth: enqueuers of a queue that has a max_depth exclude each other by a
  * lock of our own until they commit, so the bound is exact; workers do not
- * take that lock.  Unique keys: the primary key of jadugar.unique_key makes
- * a second enqueuer wait for one that has not committed yet.
+ * take that lock.  Unique keys: the primary key of jadugar_internal.unique_key
+ * makes a second enqueuer wait for one that has not committed yet.
  *
  *-------------------------------------------------------------------------
  */
@@ -40,7 +40,7 @@ static int64
 depth_of(const JdgQueue *queue)
 {
 	static JdgQuery q = {
-		"SELECT count(*) FROM (SELECT 1 FROM jadugar.task "
+		"SELECT count(*) FROM (SELECT 1 FROM jadugar_internal.task "
 		"WHERE bounded AND queue_id = $1 LIMIT $2) t", 2, {INT4OID, INT8OID}
 	};
 	Datum		v[2] = {Int32GetDatum(queue->queue_id),
@@ -66,7 +66,7 @@ static bool
 drop_oldest(const JdgQueue *queue, int64 n)
 {
 	static JdgQuery q = {
-		"SELECT " JDG_TASK_COLUMNS " FROM jadugar.task "
+		"SELECT " JDG_TASK_COLUMNS " FROM jadugar_internal.task "
 		"WHERE bounded AND queue_id = $1 AND state <> 'x' "
 		"ORDER BY task_id LIMIT $2 FOR UPDATE SKIP LOCKED", 2,
 		{INT4OID, INT8OID}
@@ -159,16 +159,16 @@ static bool
 add_dependency(const JdgTask *t, int64 parent, Oid role)
 {
 	static JdgQuery insert = {
-		"INSERT INTO jadugar.dependency (task_id, parent_id) "
+		"INSERT INTO jadugar_internal.dependency (task_id, parent_id) "
 		"VALUES ($1, $2) ON CONFLICT DO NOTHING", 2, {INT8OID, INT8OID}
 	};
 	static JdgQuery status = {
-		"SELECT status, owner FROM jadugar.run WHERE task_id = $1 "
+		"SELECT status, owner FROM jadugar_internal.run WHERE task_id = $1 "
 		"AND final ORDER BY run_id DESC LIMIT 1", 1, {INT8OID}
 	};
 	static JdgQuery known = {
 		"SELECT $1 > 0 AND $1 <= last_value AND is_called "
-		"FROM jadugar.task_id_seq", 1, {INT8OID}
+		"FROM jadugar_internal.task_id_seq", 1, {INT8OID}
 	};
 	Datum		v[2];
 	JdgTask		p;
@@ -231,20 +231,21 @@ int64
 jdg_unique_key_take(const JdgTask *t, TimestampTz until)
 {
 	static JdgQuery insert = {
-		"INSERT INTO jadugar.unique_key (owner, queue_id, key, task_id, "
+		"INSERT INTO jadugar_internal.unique_key (owner, queue_id, key, "
+		"task_id, "
 		"until) VALUES ($1, $2, $3, $4, $5) ON CONFLICT DO NOTHING", 5,
 		{OIDOID, INT4OID, TEXTOID, INT8OID, TIMESTAMPTZOID}
 	};
 	static JdgQuery look = {
 		"SELECT k.task_id, coalesce(k.until > $4, false) OR EXISTS "
-		"(SELECT 1 FROM jadugar.task t WHERE t.task_id = k.task_id) "
-		"FROM jadugar.unique_key k "
+		"(SELECT 1 FROM jadugar_internal.task t WHERE t.task_id = k.task_id) "
+		"FROM jadugar_internal.unique_key k "
 		"WHERE k.owner = $1 AND k.queue_id = $2 AND k.key = $3", 4,
 		{OIDOID, INT4OID, TEXTOID, TIMESTAMPTZOID}
 	};
 	static JdgQuery expire = {
-		"DELETE FROM jadugar.unique_key WHERE owner = $1 AND queue_id = $2 "
-		"AND key = $3 AND task_id = $4", 4,
+		"DELETE FROM jadugar_internal.unique_key WHERE owner = $1 "
+		"AND queue_id = $2 AND key = $3 AND task_id = $4", 4,
 		{OIDOID, INT4OID, TEXTOID, INT8OID}
 	};
 	Datum		v[5];

@@ -203,11 +203,12 @@ static void
 rewrite_task(const JdgTask *t, int64 task_id, bool all)
 {
 	static JdgQuery move = {
-		"UPDATE jadugar.task SET run_at = $2, state = $3 WHERE task_id = $1",
+		"UPDATE jadugar_internal.task SET run_at = $2, state = $3 "
+		"WHERE task_id = $1",
 		3, {INT8OID, TIMESTAMPTZOID, CHAROID}
 	};
 	static JdgQuery rewrite = {
-		"UPDATE jadugar.task SET command_id = $2, payload = $3, "
+		"UPDATE jadugar_internal.task SET command_id = $2, payload = $3, "
 		"priority = $4, timeout = $5, retry = $6, max_attempts = $7, "
 		"settings = $8, metadata = $9, tenant = $10, trace = $11, "
 		"transaction = $12, isolate = $13 WHERE task_id = $1", 13,

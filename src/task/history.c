@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * history.c
- *	  Rows of jadugar.run and the partitions they go to.
+ *	  Rows of jadugar_internal.run and the partitions they go to.
  *
  * A partition holds one day, UTC, by finished_at.  The scheduler makes today
  * and tomorrow ahead of time; whoever writes first on a day makes sure of
@@ -93,13 +93,17 @@ make_partition(DateADT day, const char *name)
 	(void) set_config_option("session_replication_role", "replica",
 							 PGC_SUSET, PGC_S_SESSION, GUC_ACTION_SAVE,
 							 true, 0, false);
-	run_utility(psprintf("CREATE TABLE jadugar.%s (LIKE jadugar.run "
-						 "INCLUDING DEFAULTS INCLUDING CONSTRAINTS)", name));
-	run_utility(psprintf("REVOKE ALL ON jadugar.%s FROM PUBLIC", name));
-	run_utility(psprintf("ALTER TABLE jadugar.%s ENABLE ROW LEVEL SECURITY",
+	run_utility(psprintf("CREATE TABLE jadugar_internal.%s "
+						 "(LIKE jadugar_internal.run INCLUDING DEFAULTS "
+						 "INCLUDING CONSTRAINTS)", name));
+	run_utility(psprintf("REVOKE ALL ON jadugar_internal.%s FROM PUBLIC",
 						 name));
-	run_utility(psprintf("ALTER TABLE jadugar.run ATTACH PARTITION "
-						 "jadugar.%s FOR VALUES FROM ('%s') TO ('%s')",
+	run_utility(psprintf("ALTER TABLE jadugar_internal.%s "
+						 "ENABLE ROW LEVEL SECURITY",
+						 name));
+	run_utility(psprintf("ALTER TABLE jadugar_internal.run ATTACH PARTITION "
+						 "jadugar_internal.%s FOR VALUES FROM ('%s') "
+						 "TO ('%s')",
 						 name, from, to));
 	ObjectAddressSet(part, RelationRelationId, jdg_relation_oid(name));
 	ObjectAddressSet(ext, ExtensionRelationId, jdg_extension_oid(false));
@@ -122,6 +126,26 @@ make_partition_once(DateADT day, const char *name)
 		JDG_FAULT("partition-made");
 	}
 	jdg_internal_end(&in);
+}
+
+/*
+ * Drop a detached partition.  It leaves the extension in the same
+ * transaction: a table that is no member would be in the way of DROP
+ * EXTENSION.  Inside jdg_internal_begin().
+ */
+void
+jdg_history_drop_partition(const char *name)
+{
+	Oid			relid = jdg_relation_find(name);
+
+	if (!OidIsValid(relid))
+		return;
+	deleteDependencyRecordsForClass(RelationRelationId, relid,
+									ExtensionRelationId,
+									DEPENDENCY_EXTENSION);
+	CommandCounterIncrement();
+	JDG_FAULT("partition-left");
+	run_utility(psprintf("DROP TABLE jadugar_internal.%s", name));
 }
 
 /* The partition of a day, made if it is not there. */
@@ -169,7 +193,7 @@ jdg_history_expired(TimestampTz limit, MemoryContext mcxt)
 {
 	static JdgQuery q = {
 		"SELECT c.relname::text FROM pg_class c "
-		"WHERE c.relnamespace = 'jadugar'::regnamespace "
+		"WHERE c.relnamespace = 'jadugar_internal'::regnamespace "
 		"AND c.relkind = 'r' AND c.relname ~ '^history_[0-9]{8}$' "
 		"AND c.relname < $1 ORDER BY 1", 1, {NAMEOID}
 	};
@@ -217,7 +241,7 @@ jdg_history_from_task(JdgHistory *h, const JdgTask *t)
 	h->step = t->step;
 }
 
-/* columns of jadugar.run, in the order of sql/20_tables.sql */
+/* columns of jadugar_internal.run, in the order of sql/20_tables.sql */
 enum
 {
 	R_RUN_ID, R_TASK_ID, R_OWNER, R_QUEUE_ID, R_COMMAND_ID, R_SCHEDULE_ID,
@@ -264,7 +288,7 @@ static void
 find_schedule_names(JdgHistory *h, int n)
 {
 	static JdgQuery q = {
-		"SELECT schedule_id, name FROM jadugar.schedule "
+		"SELECT schedule_id, name FROM jadugar_internal.schedule "
 		"WHERE schedule_id = ANY ($1)", 1, {INT8ARRAYOID}
 	};
 	Datum	   *ids = palloc(sizeof(Datum) * n);

@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * history.h
- *	  Rows of jadugar.run, and its partitions.
+ *	  Rows of jadugar_internal.run, and its partitions.
  *
  *-------------------------------------------------------------------------
  */
@@ -66,6 +66,7 @@ extern void jdg_history_catch_up(void);
 
 /* names of partitions that ended before "limit", a list of char * */
 extern List *jdg_history_expired(TimestampTz limit, MemoryContext mcxt);
+extern void jdg_history_drop_partition(const char *name);
 
 /* JDG_STATUS_*, as the views say it */
 extern const char *jdg_status_name(char status);

@@ -43,7 +43,8 @@ static void
 wait_for_holder(int64 task_id)
 {
 	static JdgQuery q = {
-		"SELECT xmax FROM jadugar.task WHERE task_id = $1", 1, {INT8OID}
+		"SELECT xmax FROM jadugar_internal.task "
+		"WHERE task_id = $1", 1, {INT8OID}
 	};
 	Datum		v[1] = {Int64GetDatum(task_id)};
 	TransactionId holder = InvalidTransactionId;
@@ -129,7 +130,7 @@ bool
 jdg_task_find(int64 task_id, Oid role, JdgTask *task, MemoryContext mcxt)
 {
 	static JdgQuery q = {
-		"SELECT owner FROM jadugar.run WHERE task_id = $1 LIMIT 1", 1,
+		"SELECT owner FROM jadugar_internal.run WHERE task_id = $1 LIMIT 1", 1,
 		{INT8OID}
 	};
 	Datum		v[1] = {Int64GetDatum(task_id)};

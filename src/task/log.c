@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * log.c
- *	  Rows of jadugar.log.
+ *	  Rows of jadugar_internal.log.
  *
  * Runs in any backend and in workers.
  *
@@ -36,7 +36,7 @@ jdg_log_insert(int64 task_id, int attempt, Oid owner, TimestampTz at,
 			   const char *level, const char *message, Jsonb *fields)
 {
 	static JdgQuery q = {
-		"INSERT INTO jadugar.log "
+		"INSERT INTO jadugar_internal.log "
 		"(task_id, attempt, owner, at, level, message, fields) "
 		"VALUES ($1, $2, $3, $4, $5, $6, $7)", 7,
 		{INT8OID, INT4OID, OIDOID, TIMESTAMPTZOID, TEXTOID, TEXTOID, JSONBOID}

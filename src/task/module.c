@@ -21,13 +21,17 @@
 #include "task/wakeup.h"
 
 static JdgQuery remap[] = {
-	{"UPDATE jadugar.task t SET owner = m.n FROM unnest($1, $2) m(o, n) "
+	{"UPDATE jadugar_internal.task t SET owner = m.n "
+		"FROM unnest($1, $2) m(o, n) "
 	"WHERE t.owner = m.o", 2, {OIDARRAYOID, OIDARRAYOID}},
-	{"UPDATE jadugar.unique_key t SET owner = m.n FROM unnest($1, $2) m(o, n) "
+	{"UPDATE jadugar_internal.unique_key t SET owner = m.n "
+		"FROM unnest($1, $2) m(o, n) "
 	"WHERE t.owner = m.o", 2, {OIDARRAYOID, OIDARRAYOID}},
-	{"UPDATE jadugar.run t SET owner = m.n FROM unnest($1, $2) m(o, n) "
+	{"UPDATE jadugar_internal.run t SET owner = m.n "
+		"FROM unnest($1, $2) m(o, n) "
 	"WHERE t.owner = m.o", 2, {OIDARRAYOID, OIDARRAYOID}},
-	{"UPDATE jadugar.log t SET owner = m.n FROM unnest($1, $2) m(o, n) "
+	{"UPDATE jadugar_internal.log t SET owner = m.n "
+		"FROM unnest($1, $2) m(o, n) "
 	"WHERE t.owner = m.o", 2, {OIDARRAYOID, OIDARRAYOID}},
 	{NULL}
 };

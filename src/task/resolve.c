@@ -54,7 +54,7 @@ void
 jdg_task_set_state(JdgTask *t, char state)
 {
 	static JdgQuery q = {
-		"UPDATE jadugar.task SET state = $2 WHERE task_id = $1", 2,
+		"UPDATE jadugar_internal.task SET state = $2 WHERE task_id = $1", 2,
 		{INT8OID, CHAROID}
 	};
 	Datum		v[2] = {Int64GetDatum(t->task_id), CharGetDatum(state)};
@@ -78,7 +78,8 @@ bool
 jdg_has_dependencies(int64 task_id)
 {
 	static JdgQuery q = {
-		"SELECT 1 FROM jadugar.dependency WHERE task_id = $1 LIMIT 1", 1,
+		"SELECT 1 FROM jadugar_internal.dependency WHERE task_id = $1 "
+		"LIMIT 1", 1,
 		{INT8OID}
 	};
 	Datum		v[1] = {Int64GetDatum(task_id)};
@@ -91,7 +92,8 @@ static void
 drop_dependency(int64 task_id, int64 parent_id)
 {
 	static JdgQuery q = {
-		"DELETE FROM jadugar.dependency WHERE task_id = $1 AND parent_id = $2",
+		"DELETE FROM jadugar_internal.dependency WHERE task_id = $1 "
+		"AND parent_id = $2",
 		2, {INT8OID, INT8OID}
 	};
 	Datum		v[2] = {Int64GetDatum(task_id), Int64GetDatum(parent_id)};
@@ -164,7 +166,7 @@ List *
 jdg_resolve_finished(const JdgFinished *done, int n)
 {
 	static JdgQuery q = {
-		"SELECT task_id, parent_id FROM jadugar.dependency "
+		"SELECT task_id, parent_id FROM jadugar_internal.dependency "
 		"WHERE parent_id = ANY ($1) ORDER BY task_id", 1, {INT8ARRAYOID}
 	};
 	Datum	   *ids = palloc(sizeof(Datum) * Max(n, 1));
@@ -220,7 +222,7 @@ static int
 key_limit(Oid owner, const char *key)
 {
 	static JdgQuery q = {
-		"SELECT max_concurrency FROM jadugar.key_limit "
+		"SELECT max_concurrency FROM jadugar_internal.key_limit "
 		"WHERE owner = $1 AND key = $2", 2, {OIDOID, TEXTOID}
 	};
 	Datum		v[2] = {ObjectIdGetDatum(owner), CStringGetTextDatum(key)};
@@ -234,7 +236,7 @@ static int64
 active_of_key(Oid owner, const char *key)
 {
 	static JdgQuery q = {
-		"SELECT count(*) FROM jadugar.task WHERE owner = $1 "
+		"SELECT count(*) FROM jadugar_internal.task WHERE owner = $1 "
 		"AND concurrency_key = $2 AND (state IN ('r', 'x') "
 		"OR (state = 's' AND attempt > 0))", 2, {OIDOID, TEXTOID}
 	};
@@ -249,7 +251,8 @@ static int
 promote_key(Oid owner, const char *key, int n)
 {
 	static JdgQuery q = {
-		"SELECT " JDG_TASK_COLUMNS " FROM jadugar.task WHERE owner = $1 "
+		"SELECT " JDG_TASK_COLUMNS " FROM jadugar_internal.task "
+		"WHERE owner = $1 "
 		"AND concurrency_key = $2 AND state = 'k' ORDER BY task_id "
 		"LIMIT $3 FOR UPDATE SKIP LOCKED", 3, {OIDOID, TEXTOID, INT4OID}
 	};
@@ -273,7 +276,7 @@ void
 jdg_resolve_key(Oid owner, const char *key)
 {
 	static JdgQuery waiting = {
-		"SELECT task_id FROM jadugar.task WHERE owner = $1 "
+		"SELECT task_id FROM jadugar_internal.task WHERE owner = $1 "
 		"AND concurrency_key = $2 AND state = 'k' LIMIT 1", 2,
 		{OIDOID, TEXTOID}
 	};
@@ -318,9 +321,9 @@ resolve_dependent(JdgTask *t, const int64 *running, int nrunning)
 	static JdgQuery q = {
 		"SELECT d.parent_id, p.task_id IS NOT NULL, "
 		"CASE WHEN p.task_id IS NULL THEN (SELECT h.status "
-		"FROM jadugar.run h WHERE h.task_id = d.parent_id AND h.final "
-		"ORDER BY h.run_id DESC LIMIT 1) END "
-		"FROM jadugar.dependency d LEFT JOIN jadugar.task p "
+		"FROM jadugar_internal.run h WHERE h.task_id = d.parent_id "
+		"AND h.final ORDER BY h.run_id DESC LIMIT 1) END "
+		"FROM jadugar_internal.dependency d LEFT JOIN jadugar_internal.task p "
 		"ON p.task_id = d.parent_id WHERE d.task_id = $1", 1, {INT8OID}
 	};
 	Datum		v[1] = {Int64GetDatum(t->task_id)};
@@ -359,7 +362,7 @@ static JdgWaiting
 resolve_keyed(JdgTask *t, const int64 *running, int nrunning)
 {
 	static JdgQuery q = {
-		"SELECT task_id FROM jadugar.task WHERE owner = $1 "
+		"SELECT task_id FROM jadugar_internal.task WHERE owner = $1 "
 		"AND concurrency_key = $2 AND (state IN ('r', 'x') "
 		"OR (state = 's' AND attempt > 0))", 2, {OIDOID, TEXTOID}
 	};

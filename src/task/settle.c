@@ -130,7 +130,8 @@ static void
 put_back(JdgTask *t, const JdgDecision *d)
 {
 	static JdgQuery q = {
-		"UPDATE jadugar.task SET state = $2, run_at = $3, attempt = $4, "
+		"UPDATE jadugar_internal.task "
+		"SET state = $2, run_at = $3, attempt = $4, "
 		"crashes = $5, isolate = $6, started_at = NULL WHERE task_id = $1", 6,
 		{INT8OID, CHAROID, TIMESTAMPTZOID, INT4OID, INT4OID, BOOLOID}
 	};
@@ -161,7 +162,8 @@ static void
 delete_dependencies(int64 task_id)
 {
 	static JdgQuery q = {
-		"DELETE FROM jadugar.dependency WHERE task_id = $1", 1, {INT8OID}
+		"DELETE FROM jadugar_internal.dependency "
+		"WHERE task_id = $1", 1, {INT8OID}
 	};
 	Datum		v[1] = {Int64GetDatum(task_id)};
 
@@ -173,7 +175,7 @@ static void
 delete_row(const JdgTask *t, Relation rel)
 {
 	static JdgQuery q = {
-		"DELETE FROM jadugar.task WHERE task_id = $1", 1, {INT8OID}
+		"DELETE FROM jadugar_internal.task WHERE task_id = $1", 1, {INT8OID}
 	};
 	Datum		v[1] = {Int64GetDatum(t->task_id)};
 	ItemPointerData tid = t->tid;
@@ -208,7 +210,8 @@ static void
 release_unique_key(const JdgTask *t, TimestampTz now)
 {
 	static JdgQuery q = {
-		"DELETE FROM jadugar.unique_key WHERE owner = $1 AND queue_id = $2 "
+		"DELETE FROM jadugar_internal.unique_key WHERE owner = $1 "
+		"AND queue_id = $2 "
 		"AND key = $3 AND task_id = $4 AND (until IS NULL OR until <= $5)", 5,
 		{OIDOID, INT4OID, TEXTOID, INT8OID, TIMESTAMPTZOID}
 	};

@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * task.c
- *	  Rows of jadugar.task: ids, insertion, loading.
+ *	  Rows of jadugar_internal.task: ids, insertion, loading.
  *
  * Runs in any backend and in all our processes.  Rows are inserted straight,
  * loaded between jdg_internal_begin() and jdg_internal_end().
@@ -170,11 +170,13 @@ bool
 jdg_task_load(int64 task_id, bool lock, JdgTask *task, MemoryContext mcxt)
 {
 	static JdgQuery plain = {
-		"SELECT " JDG_TASK_COLUMNS " FROM jadugar.task WHERE task_id = $1",
+		"SELECT " JDG_TASK_COLUMNS " FROM jadugar_internal.task "
+		"WHERE task_id = $1",
 		1, {INT8OID}
 	};
 	static JdgQuery locking = {
-		"SELECT " JDG_TASK_COLUMNS " FROM jadugar.task WHERE task_id = $1 "
+		"SELECT " JDG_TASK_COLUMNS " FROM jadugar_internal.task "
+		"WHERE task_id = $1 "
 		"FOR UPDATE SKIP LOCKED",
 		1, {INT8OID}
 	};

@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * task.h
- *	  A row of jadugar.task as a struct, and how one is written.
+ *	  A row of jadugar_internal.task as a struct, and how one is written.
  *
  *-------------------------------------------------------------------------
  */
@@ -85,7 +85,7 @@ typedef struct JdgTask
 	bool		unwritten;
 } JdgTask;
 
-/* columns of jadugar.task, in the order of sql/20_tables.sql */
+/* columns of jadugar_internal.task, in the order of sql/20_tables.sql */
 enum
 {
 	JDG_A_TASK_ID = 1, JDG_A_OWNER, JDG_A_QUEUE_ID, JDG_A_PRIORITY,

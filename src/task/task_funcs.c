@@ -186,7 +186,7 @@ static void
 retry_waiting(JdgTask *t)
 {
 	static JdgQuery q = {
-		"UPDATE jadugar.task SET run_at = $2 WHERE task_id = $1", 2,
+		"UPDATE jadugar_internal.task SET run_at = $2 WHERE task_id = $1", 2,
 		{INT8OID, TIMESTAMPTZOID}
 	};
 	Datum		v[2];
@@ -226,12 +226,13 @@ retry_finished(int64 id)
 		"h.options->>'unique_key', h.options->>'concurrency_key', h.tenant, "
 		"h.trace, NULL::\"char\", h.flow_run, NULL::bigint, NULL::text, "
 		"NULL::\"char\", h.status "
-		"FROM jadugar.run h LEFT JOIN jadugar.queue q USING (queue_id) "
+		"FROM jadugar_internal.run h LEFT JOIN jadugar_internal.queue q "
+		"USING (queue_id) "
 		"WHERE h.task_id = $1 AND h.final ORDER BY h.run_id DESC LIMIT 1", 2,
 		{INT8OID, TIMESTAMPTZOID}
 	};
 	static JdgQuery not_final = {
-		"UPDATE jadugar.run SET final = false "
+		"UPDATE jadugar_internal.run SET final = false "
 		"WHERE task_id = $1 AND final", 1, {INT8OID}
 	};
 	Datum		v[2];
@@ -341,7 +342,8 @@ static void
 store_update(const JdgTask *t)
 {
 	static JdgQuery q = {
-		"UPDATE jadugar.task SET payload = $2, priority = $3, run_at = $4, "
+		"UPDATE jadugar_internal.task "
+		"SET payload = $2, priority = $3, run_at = $4, "
 		"queue_id = $5, bounded = $6, timeout = $7, retry = $8, "
 		"max_attempts = $9, metadata = $10, state = $11 WHERE task_id = $1",
 		11, {INT8OID, JSONBOID, INT4OID, TIMESTAMPTZOID, INT4OID, BOOLOID,
@@ -456,9 +458,9 @@ PG_FUNCTION_INFO_V1(jdg_purge_completed);
 Datum
 jdg_purge_completed(PG_FUNCTION_ARGS)
 {
-	static JdgQuery owners = {"SELECT role FROM jadugar.owner", 0};
+	static JdgQuery owners = {"SELECT role FROM jadugar_internal.owner", 0};
 	static JdgQuery purge = {
-		"DELETE FROM jadugar.run WHERE status = 'c' "
+		"DELETE FROM jadugar_internal.run WHERE status = 'c' "
 		"AND finished_at < $1 AND owner = ANY ($2)", 2,
 		{TIMESTAMPTZOID, OIDARRAYOID}
 	};

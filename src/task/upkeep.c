@@ -16,14 +16,10 @@
 #include "postgres.h"
 
 #include "access/xact.h"
-#include "catalog/dependency.h"
-#include "catalog/pg_class.h"
-#include "catalog/pg_extension.h"
 #include "catalog/pg_type.h"
 #include "miscadmin.h"
 #include "pgstat.h"
 #include "utils/guc.h"
-#include "utils/lsyscache.h"
 #include "utils/memutils.h"
 
 #include "base/clock.h"
@@ -39,15 +35,17 @@ static void
 delete_expired(void)
 {
 	static JdgQuery logs = {
-		"DELETE FROM jadugar.log WHERE at < $1", 1, {TIMESTAMPTZOID}
+		"DELETE FROM jadugar_internal.log WHERE at < $1", 1, {TIMESTAMPTZOID}
 	};
 	static JdgQuery keys = {
-		"DELETE FROM jadugar.unique_key k WHERE k.until <= $1 AND NOT EXISTS "
-		"(SELECT 1 FROM jadugar.task t WHERE t.task_id = k.task_id)", 1,
+		"DELETE FROM jadugar_internal.unique_key k WHERE k.until <= $1 "
+		"AND NOT EXISTS "
+		"(SELECT 1 FROM jadugar_internal.task t "
+		"WHERE t.task_id = k.task_id)", 1,
 		{TIMESTAMPTZOID}
 	};
 	static JdgQuery short_lived = {
-		"DELETE FROM jadugar.run h USING jadugar.queue q "
+		"DELETE FROM jadugar_internal.run h USING jadugar_internal.queue q "
 		"WHERE q.retention IS NOT NULL AND h.queue_id = q.queue_id "
 		"AND h.finished_at < $1 - q.retention", 1, {TIMESTAMPTZOID}
 	};
@@ -63,21 +61,6 @@ delete_expired(void)
 	jdg_work_end();
 }
 
-/* It leaves the extension, so that it can be dropped. */
-static void
-leave_extension(const char *name)
-{
-	Oid			relid;
-
-	jdg_work_begin();
-	relid = get_relname_relid(name, jdg_schema_oid());
-	if (OidIsValid(relid))
-		deleteDependencyRecordsForClass(RelationRelationId, relid,
-										ExtensionRelationId,
-										DEPENDENCY_EXTENSION);
-	jdg_work_end();
-}
-
 static void
 drop_partition(const char *name)
 {
@@ -86,7 +69,9 @@ drop_partition(const char *name)
 	PG_TRY();
 	{
 		/* a detach that was interrupted is finished, else begun */
-		jdg_toplevel_run(psprintf("ALTER TABLE jadugar.run DETACH PARTITION jadugar.%s CONCURRENTLY", name),
+		jdg_toplevel_run(psprintf("ALTER TABLE jadugar_internal.run "
+								  "DETACH PARTITION jadugar_internal.%s "
+								  "CONCURRENTLY", name),
 						 NULL, None_Receiver);
 	}
 	PG_CATCH();
@@ -103,15 +88,16 @@ drop_partition(const char *name)
 			ReThrowError(edata);
 		/* "is not a partition": the last attempt got that far */
 		if (edata->sqlerrcode != ERRCODE_UNDEFINED_TABLE)
-			jdg_toplevel_run(psprintf("ALTER TABLE jadugar.run DETACH PARTITION jadugar.%s FINALIZE", name),
+			jdg_toplevel_run(psprintf("ALTER TABLE jadugar_internal.run "
+									  "DETACH PARTITION jadugar_internal.%s "
+									  "FINALIZE", name),
 							 NULL, None_Receiver);
 	}
 	PG_END_TRY();
 	JDG_FAULT("partition-detached");
-	leave_extension(name);
-	JDG_FAULT("partition-left");
-	jdg_toplevel_run(psprintf("DROP TABLE jadugar.%s", name), NULL,
-					 None_Receiver);
+	jdg_work_begin();
+	jdg_history_drop_partition(name);
+	jdg_work_end();
 }
 
 static void

@@ -57,7 +57,7 @@ static bool
 task_unfinished(int64 task_id, Oid *owner, bool *ours)
 {
 	static JdgQuery q = {
-		"SELECT owner, xmin FROM jadugar.task WHERE task_id = $1",
+		"SELECT owner, xmin FROM jadugar_internal.task WHERE task_id = $1",
 		1, {INT8OID}
 	};
 	Datum		v[1] = {Int64GetDatum(task_id)};
@@ -234,8 +234,10 @@ static bool
 run_unfinished(int64 run_id, Oid *owner, bool *ours)
 {
 	static JdgQuery q = {
-		"SELECT r.owner, COALESCE(m.xmin, r.xmin) FROM jadugar.flow_run r "
-		"LEFT JOIN LATERAL (SELECT a.xmin FROM jadugar.flow_message a "
+		"SELECT r.owner, COALESCE(m.xmin, r.xmin) "
+		"FROM jadugar_internal.flow_run r "
+		"LEFT JOIN LATERAL (SELECT a.xmin "
+		"FROM jadugar_internal.flow_message a "
 		"WHERE a.run_id = r.run_id AND NOT a.seen AND a.kind IN ('r', 'k') "
 		"ORDER BY a.message_id DESC LIMIT 1) m ON true "
 		"WHERE r.run_id = $1 "

@@ -90,7 +90,8 @@ static void
 resolve_children(int64 parent)
 {
 	static JdgQuery q = {
-		"SELECT task_id FROM jadugar.dependency WHERE parent_id = $1", 1,
+		"SELECT task_id FROM jadugar_internal.dependency "
+		"WHERE parent_id = $1", 1,
 		{INT8OID}
 	};
 	Datum		v[1] = {Int64GetDatum(parent)};
@@ -112,7 +113,7 @@ static void
 sweep(void)
 {
 	static JdgQuery q = {
-		"SELECT task_id FROM jadugar.task WHERE state IN ('d', 'k') "
+		"SELECT task_id FROM jadugar_internal.task WHERE state IN ('d', 'k') "
 		"AND task_id > $1 ORDER BY task_id LIMIT $2", 2, {INT8OID, INT8OID}
 	};
 	int64		last = 0;

@@ -349,7 +349,7 @@ static bool
 mark_standalone(JdgTask *t)
 {
 	static JdgQuery q = {
-		"UPDATE jadugar.task SET state = 'x', started_at = $2 "
+		"UPDATE jadugar_internal.task SET state = 'x', started_at = $2 "
 		"WHERE task_id = $1", 2, {INT8OID, TIMESTAMPTZOID}
 	};
 	JdgInternal in;

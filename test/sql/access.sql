@@ -8,6 +8,12 @@ CREATE ROLE test_access_member LOGIN;
 CREATE ROLE test_access_group;
 CREATE ROLE test_access_none LOGIN;
 GRANT test_access_group TO test_access_member;
+-- what is found in jadugar_internal when a function is made can be called by
+-- those who can not name it
+CREATE FUNCTION test_access_level(OUT _v_is_operator boolean, OUT _v_is_monitor boolean) LANGUAGE sql
+BEGIN ATOMIC
+	SELECT jadugar_internal._v_is_operator(), jadugar_internal._v_is_monitor();
+END;
 
 -- nobody has anything to begin with
 SET ROLE test_access_none;
@@ -19,7 +25,7 @@ SELECT jadugar.grant_access('test access "user"');
 SELECT jadugar.grant_access('test_access_operator', 'operator');
 SELECT jadugar.grant_access('test_access_monitor', level => 'monitor');
 SELECT jadugar.grant_access('test_access_group', 'user');
-SELECT role::regrole, level FROM jadugar.access ORDER BY role::regrole::text COLLATE "C";
+SELECT role::regrole, level FROM jadugar_internal.access ORDER BY role::regrole::text COLLATE "C";
 
 -- refused
 SELECT jadugar.grant_access(NULL);
@@ -36,18 +42,18 @@ SELECT jadugar.revoke_access('test_access_monitor');
 
 -- what each level is
 SET ROLE "test access ""user""";
-SELECT jadugar._v_is_operator(), jadugar._v_is_monitor();
+SELECT * FROM test_access_level();
 SELECT count(*) FROM jadugar.queues WHERE queue = 'default';
-SELECT count(*) FROM jadugar.task;
+SELECT count(*) FROM jadugar_internal.task;
 SELECT jadugar.create_queue('test_access') > 0 AS made;
 SET ROLE test_access_member;
-SELECT jadugar._v_is_operator(), jadugar._v_is_monitor();
+SELECT * FROM test_access_level();
 SELECT count(*) FROM jadugar.tasks;
 SET ROLE test_access_operator;
-SELECT jadugar._v_is_operator(), jadugar._v_is_monitor();
+SELECT * FROM test_access_level();
 SELECT jadugar.drop_queue('test_access');
 SET ROLE test_access_monitor;
-SELECT jadugar._v_is_operator(), jadugar._v_is_monitor();
+SELECT * FROM test_access_level();
 SELECT count(*) FROM jadugar.tasks;
 SELECT jadugar.enqueue('SELECT 1');
 SELECT jadugar.create_queue('test_access');
@@ -55,9 +61,9 @@ SELECT jadugar.describe('0 3 * * *') <> '' AS may_read;
 
 -- no level writes tables
 SET ROLE test_access_operator;
-INSERT INTO jadugar.control DEFAULT VALUES;
-DELETE FROM jadugar.schedule;
-SELECT nextval('jadugar.task_id_seq');
+INSERT INTO jadugar_internal.control DEFAULT VALUES;
+DELETE FROM jadugar_internal.schedule;
+SELECT nextval('jadugar_internal.task_id_seq');
 
 -- owners of work
 SELECT jadugar.enqueue('SELECT 1', owner => 'nobody there');
@@ -80,18 +86,20 @@ SELECT has_function_privilege('test_access_monitor', 'jadugar.create_queue(text,
 SELECT jadugar.grant_access('test_access_monitor', 'monitor');
 SELECT has_function_privilege('test_access_monitor', 'jadugar.create_queue(text,integer,bigint,text,boolean,text,interval,text)', 'EXECUTE');
 
--- nothing is PUBLIC's, and internal functions are nobody's
+-- nothing is PUBLIC's, and jadugar_internal is nobody's
 SELECT p.oid::regprocedure FROM pg_proc AS p
 WHERE p.pronamespace = 'jadugar'::regnamespace AND has_function_privilege('test_access_none', p.oid, 'EXECUTE') ORDER BY p.oid::regprocedure::text COLLATE "C";
 SELECT c.oid::regclass FROM pg_class AS c
-WHERE c.relnamespace = 'jadugar'::regnamespace AND c.relkind IN ('r', 'p', 'v', 'm') AND (has_table_privilege('test_access_none', c.oid, 'SELECT')
-	OR c.relkind <> 'v' AND has_any_column_privilege('test_access_operator', c.oid, 'SELECT,INSERT,UPDATE'))
-ORDER BY c.relname;
+WHERE c.relnamespace = 'jadugar'::regnamespace AND c.relkind = 'v' AND has_table_privilege('test_access_none', c.oid, 'SELECT') ORDER BY c.relname;
+SELECT c.oid::regclass FROM pg_class AS c
+WHERE c.relnamespace = 'jadugar_internal'::regnamespace AND c.relkind IN ('r', 'p')
+	AND has_any_column_privilege('test_access_operator', c.oid, 'SELECT,INSERT,UPDATE') ORDER BY c.relname;
 SELECT p.oid::regprocedure FROM pg_proc AS p
-WHERE p.pronamespace = 'jadugar'::regnamespace AND p.proname ~ '^_' AND p.proname !~ '^_v_'
-	AND has_function_privilege('test_access_operator', p.oid, 'EXECUTE') ORDER BY p.oid::regprocedure::text COLLATE "C";
+WHERE p.pronamespace = 'jadugar_internal'::regnamespace AND NOT has_function_privilege('test_access_none', p.oid, 'EXECUTE') ORDER BY p.oid::regprocedure::text COLLATE "C";
+SELECT r.rolname FROM pg_roles AS r
+WHERE NOT r.rolsuper AND r.rolname !~ '^pg_' AND has_schema_privilege(r.oid, 'jadugar_internal', 'USAGE');
 SELECT p.oid::regprocedure FROM pg_proc AS p
-WHERE p.pronamespace = 'jadugar'::regnamespace AND p.proname !~ '^_'
+WHERE p.pronamespace = 'jadugar'::regnamespace
 	AND NOT has_function_privilege('test_access_operator', p.oid, 'EXECUTE') ORDER BY p.oid::regprocedure::text COLLATE "C";
 
 -- As in a dump restored into another cluster, where the operator's OID is
@@ -101,25 +109,25 @@ SET ROLE test_access_operator;
 SELECT jadugar.create_queue('test_access') > 0 AS made;
 SELECT jadugar.enqueue('SELECT 1', delay => '1 day') AS id \gset
 RESET ROLE;
-UPDATE jadugar.origin SET id = gen_random_uuid();
-UPDATE jadugar.owner SET name = 'somebody_else' WHERE name = 'test_access_operator';
+UPDATE jadugar_internal.origin SET id = gen_random_uuid();
+UPDATE jadugar_internal.owner SET name = 'somebody_else' WHERE name = 'test_access_operator';
 \c - -
 \set VERBOSITY terse
 SET ROLE test_access_operator;
-SELECT jadugar._v_is_operator();
+SELECT _v_is_operator FROM test_access_level();
 SELECT jadugar.drop_queue('test_access');
 SELECT jadugar.enqueue('SELECT 1');
 \set VERBOSITY sqlstate
 SELECT jadugar.cancel(:id);
 \set VERBOSITY terse
 RESET ROLE;
-UPDATE jadugar.owner SET name = 'test_access_operator' WHERE name = 'somebody_else';
+UPDATE jadugar_internal.owner SET name = 'test_access_operator' WHERE name = 'somebody_else';
 \c - -
 SET ROLE test_access_operator;
-SELECT jadugar._v_is_operator();
+SELECT _v_is_operator FROM test_access_level();
 SELECT jadugar.cancel(jadugar.enqueue('SELECT 1', delay => '1 day')) AS ok;
 RESET ROLE;
-UPDATE jadugar.origin SET id = (SELECT h.id FROM jadugar.here AS h);
+UPDATE jadugar_internal.origin SET id = (SELECT h.id FROM jadugar_internal.here AS h);
 \c - -
 \set VERBOSITY default
 SET ROLE test_access_operator;
@@ -134,6 +142,7 @@ SELECT jadugar.revoke_access('test_access_group');
 SET ROLE test_access_operator;
 SELECT count(*) FROM jadugar.tasks;
 RESET ROLE;
-SELECT count(*) FROM jadugar.access;
+SELECT count(*) FROM jadugar_internal.access;
+DROP FUNCTION test_access_level();
 -- they can be dropped: nothing depends on them any more
 DROP ROLE "test access ""user""", test_access_operator, test_access_monitor, test_access_member, test_access_group, test_access_none;

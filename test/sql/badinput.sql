@@ -28,7 +28,7 @@ CREATE VIEW test_functions AS
 SELECT p.oid, p.proname, p.prokind, p.oid::regprocedure::text AS signature,
 	(SELECT string_agg(format('NULL::%s', format_type(t, NULL)), ', ' ORDER BY n) FROM unnest(p.proargtypes) WITH ORDINALITY x(t, n)) AS nulls
 FROM pg_proc p
-WHERE p.pronamespace = 'jadugar'::regnamespace AND p.proname !~ '^_' AND p.prokind IN ('f', 'p')
+WHERE p.pronamespace = 'jadugar'::regnamespace AND p.prokind IN ('f', 'p')
 	AND has_function_privilege('test_bad', p.oid, 'EXECUTE')
 	-- the functions of the type and its operators
 	AND NOT EXISTS (SELECT FROM pg_type t WHERE p.oid IN (t.typinput, t.typoutput, t.typreceive, t.typsend))

@@ -10,7 +10,7 @@ DECLARE id bigint; mode text;
 BEGIN
 	id := jadugar.enqueue(command, queue => 'test_commands');
 	SELECT CASE t.transaction WHEN 'x' THEN 'standalone' ELSE 'in a transaction' END INTO mode
-		FROM jadugar.task AS t WHERE t.task_id = id;
+		FROM jadugar_internal.task AS t WHERE t.task_id = id;
 	PERFORM jadugar.cancel(id);
 	RETURN mode;
 EXCEPTION WHEN SQLSTATE 'JD001' THEN
@@ -52,7 +52,7 @@ SELECT jadugar.enqueue('SELECT ''shared''', queue => 'test_commands') AS a,
 	jadugar.enqueue('SELECT ''shared''', queue => 'test_commands') AS b,
 	jadugar.enqueue('SELECT ''Shared''', queue => 'test_commands') AS c \gset
 SELECT a.command_id = b.command_id AS shared, a.command_id = c.command_id AS mixed_up
-FROM jadugar.task AS a, jadugar.task AS b, jadugar.task AS c WHERE a.task_id = :a AND b.task_id = :b AND c.task_id = :c;
+FROM jadugar_internal.task AS a, jadugar_internal.task AS b, jadugar_internal.task AS c WHERE a.task_id = :a AND b.task_id = :b AND c.task_id = :c;
 
 -- a text whose row was rolled back is inserted again
 BEGIN;
@@ -75,7 +75,7 @@ CREATE TEMP TABLE enqueued AS
 INSERT INTO enqueued
 	SELECT n, jadugar.enqueue('SELECT ' || n % 6000, queue => 'test_commands') AS id FROM generate_series(1, 9000) AS n;
 SELECT count(*), count(*) FILTER (WHERE c.text <> 'SELECT ' || n % 6000) AS wrong, count(DISTINCT command_id) AS texts
-FROM enqueued AS e JOIN jadugar.task AS t ON t.task_id = e.id JOIN jadugar.command AS c USING (command_id);
+FROM enqueued AS e JOIN jadugar_internal.task AS t ON t.task_id = e.id JOIN jadugar_internal.command AS c USING (command_id);
 DROP TABLE enqueued;
 SELECT jadugar.cancel_tasks(queue => 'test_commands') > 0 AS cancelled;
 SELECT jadugar.drop_queue('test_commands');

@@ -132,6 +132,6 @@ SET ROLE draft_ann;
 SELECT drop_flow(name) FROM (SELECT DISTINCT name FROM flows) f \g /dev/null
 SELECT count(*) FROM flows;
 RESET ROLE;
-SELECT count(*) FROM flow_draft, flow_draft_step;
+SELECT count(*) FROM jadugar_internal.flow_draft, jadugar_internal.flow_draft_step;
 SELECT revoke_access('draft_ann'), revoke_access('draft_bob'), revoke_access('draft_mon');
 DROP ROLE draft_ann, draft_bob, draft_mon;

@@ -139,21 +139,21 @@ BEGIN
 	RETURN QUERY SELECT unnest(found);
 END $$;
 SELECT pg_temp.spoilt('SELECT 1');
-SELECT pg_temp.spoilt(format('UPDATE jadugar.flow_run SET live = live + 1 WHERE run_id = %s', :run));
-SELECT pg_temp.spoilt(format('UPDATE jadugar.flow_run SET status = ''c'', finished_at = now() WHERE run_id = %s', :held));
-SELECT pg_temp.spoilt(format('UPDATE jadugar.flow_run SET status = ''c'' WHERE run_id = %s', :held));
-SELECT pg_temp.spoilt(format('DELETE FROM jadugar.task WHERE flow_run = %s', :held));
-SELECT pg_temp.spoilt(format('UPDATE jadugar.flow_step SET state = ''c'' WHERE run_id = %s AND step_id = 1', :held));
-SELECT pg_temp.spoilt(format('DELETE FROM jadugar.flow_step WHERE run_id = %s AND step_id = 2', :bad));
-SELECT pg_temp.spoilt(format('UPDATE jadugar.flow_step SET state = ''w'' WHERE run_id = %s AND node IN (SELECT node FROM jadugar.flow_steps WHERE run_id = %1$s AND step = ''after'')', :run));
-SELECT pg_temp.spoilt(format('UPDATE jadugar.flow_step SET due = NULL WHERE run_id = %s AND due IS NOT NULL', :run));
-SELECT pg_temp.spoilt(format('UPDATE jadugar.flow_run SET status = ''c'', finished_at = now(), live = 0 WHERE parent_run = %s', :run));
-SELECT pg_temp.spoilt(format('UPDATE jadugar.flow_step SET succeeded = succeeded + 5 WHERE run_id = %s AND node IN (SELECT node FROM jadugar.flow_steps WHERE run_id = %1$s AND step = ''items'')', :run));
-SELECT pg_temp.spoilt(format('UPDATE jadugar.flow_run SET status = ''u'', finished_at = now(), live = 0 WHERE run_id = %s', :run)) AS p
+SELECT pg_temp.spoilt(format('UPDATE jadugar_internal.flow_run SET live = live + 1 WHERE run_id = %s', :run));
+SELECT pg_temp.spoilt(format('UPDATE jadugar_internal.flow_run SET status = ''c'', finished_at = now() WHERE run_id = %s', :held));
+SELECT pg_temp.spoilt(format('UPDATE jadugar_internal.flow_run SET status = ''c'' WHERE run_id = %s', :held));
+SELECT pg_temp.spoilt(format('DELETE FROM jadugar_internal.task WHERE flow_run = %s', :held));
+SELECT pg_temp.spoilt(format('UPDATE jadugar_internal.flow_step SET state = ''c'' WHERE run_id = %s AND step_id = 1', :held));
+SELECT pg_temp.spoilt(format('DELETE FROM jadugar_internal.flow_step WHERE run_id = %s AND step_id = 2', :bad));
+SELECT pg_temp.spoilt(format('UPDATE jadugar_internal.flow_step SET state = ''w'' WHERE run_id = %s AND node IN (SELECT node FROM jadugar.flow_steps WHERE run_id = %1$s AND step = ''after'')', :run));
+SELECT pg_temp.spoilt(format('UPDATE jadugar_internal.flow_step SET due = NULL WHERE run_id = %s AND due IS NOT NULL', :run));
+SELECT pg_temp.spoilt(format('UPDATE jadugar_internal.flow_run SET status = ''c'', finished_at = now(), live = 0 WHERE parent_run = %s', :run));
+SELECT pg_temp.spoilt(format('UPDATE jadugar_internal.flow_step SET succeeded = succeeded + 5 WHERE run_id = %s AND node IN (SELECT node FROM jadugar.flow_steps WHERE run_id = %1$s AND step = ''items'')', :run));
+SELECT pg_temp.spoilt(format('UPDATE jadugar_internal.flow_run SET status = ''u'', finished_at = now(), live = 0 WHERE run_id = %s', :run)) AS p
 EXCEPT SELECT (step || ': ' || p) FROM (VALUES ('has no end though the run has finished'), ('goes on though the run has finished')) v (p), jadugar.flow_steps WHERE run_id = :run ORDER BY 1;
 -- others see only what is wrong with their own
 BEGIN;
-UPDATE jadugar.flow_run SET live = live + 1 WHERE run_id = :run;
+UPDATE jadugar_internal.flow_run SET live = live + 1 WHERE run_id = :run;
 SET LOCAL ROLE views_bob;
 SELECT count(*) FROM jadugar.check_flows();
 SET LOCAL ROLE views_op;

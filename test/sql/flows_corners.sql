@@ -10,7 +10,7 @@ GRANT CREATE ON SCHEMA public TO test_corners;
 SET search_path = public, jadugar;
 -- has the scheduler seen all that was asked?
 CREATE FUNCTION test_served() RETURNS boolean LANGUAGE sql SECURITY DEFINER AS
-	'SELECT NOT EXISTS (SELECT FROM jadugar.flow_message WHERE NOT seen)';
+	'SELECT NOT EXISTS (SELECT FROM jadugar_internal.flow_message WHERE NOT seen)';
 SET SESSION AUTHORIZATION test_corners;
 SELECT scale_workers(4);
 CREATE TABLE test_effect (n bigint GENERATED ALWAYS AS IDENTITY, what text);
@@ -508,12 +508,12 @@ SELECT count(*) FROM tasks;
 SELECT drop_flow(name) FROM (SELECT DISTINCT name FROM flows ORDER BY name) f;
 RESET SESSION AUTHORIZATION;
 SELECT * FROM check_flows();
-SELECT count(*) FROM jadugar.flow_message;
+SELECT count(*) FROM jadugar_internal.flow_message;
 SELECT stop_workers('test_corners');
 CALL test_until($$NOT EXISTS (SELECT FROM pg_stat_activity WHERE usename = 'test_corners')$$);
-DELETE FROM jadugar.flow_step;
-DELETE FROM jadugar.flow_run;
-DELETE FROM jadugar.flow_version;
+DELETE FROM jadugar_internal.flow_step;
+DELETE FROM jadugar_internal.flow_run;
+DELETE FROM jadugar_internal.flow_version;
 DROP FUNCTION test_served();
 DROP OWNED BY test_corners;
 SELECT revoke_access('test_corners');

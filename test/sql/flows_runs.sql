@@ -356,7 +356,7 @@ SELECT test_error(format('SELECT abort_flow(%s)', :run));
 SELECT * FROM check_flows();
 SET SESSION AUTHORIZATION test_runs;
 SELECT flow_progress(:run);
-SELECT test_error('SELECT FROM flow_run'), test_error('SELECT FROM jadugar.flow_step'), test_error('SELECT FROM jadugar.flow_message');
+SELECT test_error('SELECT FROM jadugar_internal.flow_run'), test_error('SELECT FROM jadugar_internal.flow_step'), test_error('SELECT FROM jadugar_internal.flow_message');
 
 -- leave nothing behind
 SELECT * FROM check_flows();
@@ -365,13 +365,13 @@ SELECT drop_flow(name) FROM (SELECT DISTINCT name FROM flows ORDER BY name) f;
 SELECT drop_queue('test_runs_q');
 RESET SESSION AUTHORIZATION;
 SELECT * FROM check_flows();
-SELECT kind, name, seen FROM jadugar.flow_message;
+SELECT kind, name, seen FROM jadugar_internal.flow_message;
 SELECT stop_workers(r) FROM unnest(ARRAY['test_runs', 'test_runs_other']) r;
 CALL test_until($$NOT EXISTS (SELECT FROM pg_stat_activity WHERE usename LIKE 'test_runs%')$$);
-DELETE FROM jadugar.flow_message;
-DELETE FROM jadugar.flow_step;
-DELETE FROM jadugar.flow_run;
-DELETE FROM jadugar.flow_version;
+DELETE FROM jadugar_internal.flow_message;
+DELETE FROM jadugar_internal.flow_step;
+DELETE FROM jadugar_internal.flow_run;
+DELETE FROM jadugar_internal.flow_version;
 DROP OWNED BY test_runs, test_runs_other, test_runs_monitor;
 SELECT revoke_access(r) FROM unnest(ARRAY['test_runs', 'test_runs_other', 'test_runs_monitor']) r;
 DROP ROLE test_runs, test_runs_other, test_runs_monitor;

@@ -12,8 +12,8 @@ SELECT jadugar.grant_access('test_handler_operator', 'operator');
 CREATE SCHEMA test_handler;
 GRANT CREATE, USAGE ON SCHEMA test_handler TO test_handler_alice;
 GRANT USAGE ON SCHEMA test_handler TO test_handler_bob;
-CREATE FUNCTION handler(text) RETURNS SETOF jadugar.handler
-LANGUAGE sql SECURITY DEFINER AS 'SELECT * FROM jadugar.handler WHERE name = $1';
+CREATE FUNCTION handler(text) RETURNS SETOF jadugar_internal.handler
+LANGUAGE sql SECURITY DEFINER AS 'SELECT * FROM jadugar_internal.handler WHERE name = $1';
 
 SET ROLE test_handler_alice;
 SET search_path = test_handler, public;
@@ -282,7 +282,7 @@ SELECT jadugar.drop_handler('test.sql', pending => 'cancel');
 
 RESET ROLE;
 RESET search_path;
-SELECT count(jadugar.drop_handler(name, 'cancel')) FROM jadugar.handler WHERE name LIKE 'test.%';
+SELECT count(jadugar.drop_handler(name, 'cancel')) FROM jadugar_internal.handler WHERE name LIKE 'test.%';
 DROP TABLE public.sample_log;
 DROP FUNCTION handler(text);
 DROP SCHEMA test_handler CASCADE;

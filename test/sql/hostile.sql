@@ -254,21 +254,20 @@ SELECT test_error($$CALL jadugar.drain()$$);
 SELECT test_error($$SELECT jadugar.adopt()$$);
 SELECT test_error($$SELECT jadugar.purge_completed('0')$$);
 -- tables
-SELECT relname, bool_or(has_table_privilege(oid, 'SELECT')) AS readable,
-	bool_or(has_table_privilege(oid, 'INSERT, UPDATE, DELETE, TRUNCATE, REFERENCES, TRIGGER')) AS writable
-FROM pg_class WHERE relnamespace = 'jadugar'::regnamespace AND relkind IN ('r', 'p') GROUP BY 1
-HAVING bool_or(has_table_privilege(oid, 'SELECT, INSERT, UPDATE, DELETE, TRUNCATE, REFERENCES, TRIGGER')) ORDER BY 1;
-SELECT relname FROM pg_class WHERE relnamespace = 'jadugar'::regnamespace AND relkind = 'v'
+SELECT relname FROM pg_class WHERE relnamespace = 'jadugar_internal'::regnamespace AND relkind IN ('r', 'p')
+AND has_table_privilege(oid, 'SELECT, INSERT, UPDATE, DELETE, TRUNCATE, REFERENCES, TRIGGER') ORDER BY 1;
+SELECT relname FROM pg_class WHERE relnamespace IN ('jadugar'::regnamespace, 'jadugar_internal'::regnamespace) AND relkind = 'v'
 AND has_table_privilege(oid, 'INSERT, UPDATE, DELETE, TRUNCATE, REFERENCES, TRIGGER');
-SELECT relname FROM pg_class WHERE relnamespace = 'jadugar'::regnamespace AND relkind = 'S'
+SELECT relname FROM pg_class WHERE relnamespace = 'jadugar_internal'::regnamespace AND relkind = 'S'
 AND has_table_privilege(oid, 'SELECT, UPDATE');
-SELECT has_schema_privilege('jadugar', 'CREATE');
+SELECT has_schema_privilege('jadugar', 'CREATE'), has_schema_privilege('jadugar_internal', 'USAGE, CREATE') AS internal;
 RESET SESSION AUTHORIZATION;
--- nothing is PUBLIC's but what the types need
+-- nothing that can be named is PUBLIC's
 SELECT p.oid::regprocedure FROM pg_proc p, aclexplode(coalesce(p.proacl, acldefault('f', p.proowner))) a
 WHERE p.pronamespace = 'jadugar'::regnamespace AND a.grantee = 0 ORDER BY 1::text;
 SELECT c.oid::regclass FROM pg_class c, aclexplode(c.relacl) a
 WHERE c.relnamespace = 'jadugar'::regnamespace AND a.grantee = 0 ORDER BY 1::text;
+SELECT n.nspname FROM pg_namespace n, aclexplode(n.nspacl) a WHERE n.nspname ~ '^jadugar' AND a.grantee = 0;
 
 -- leave nothing behind
 SELECT jadugar.cancel_tasks();

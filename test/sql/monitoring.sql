@@ -15,6 +15,10 @@ EXCEPTION WHEN OTHERS THEN
 	RETURN concat_ws(E'\n  ', SQLSTATE || ' ' || m, nullif(d, ''), nullif(h, ''));
 END $$;
 
+-- What views call in the reader's name.
+CREATE FUNCTION mon.slots() RETURNS bigint LANGUAGE sql RETURN (SELECT count(*) FROM jadugar_internal._v_slots());
+CREATE FUNCTION mon.workers() RETURNS bigint LANGUAGE sql RETURN (SELECT count(*) FROM jadugar_internal._v_workers());
+
 -- Until a query says true, or an error.
 CREATE PROCEDURE mon.await(query text) LANGUAGE plpgsql AS $$
 DECLARE
@@ -43,14 +47,14 @@ SELECT jadugar.grant_access('mon_ann', 'user'), jadugar.grant_access('mon_bob', 
 -- The columns that users rely on
 SELECT c.relname AS view, string_agg(a.attname, ', ' ORDER BY a.attnum) AS columns
 FROM pg_class c JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0
-WHERE c.relnamespace = 'jadugar'::regnamespace AND c.relkind = 'v' AND c.relname !~ '^_'
+WHERE c.relnamespace = 'jadugar'::regnamespace AND c.relkind = 'v'
 GROUP BY c.relname ORDER BY c.relname;
 SELECT attname, atttypid::regtype FROM pg_attribute
 WHERE attrelid = 'jadugar.task_info'::regclass AND attnum > 0 ORDER BY attnum;
 
 -- Every view is a barrier
 SELECT c.relname FROM pg_class c
-WHERE c.relnamespace = 'jadugar'::regnamespace AND c.relkind = 'v'
+WHERE c.relnamespace IN ('jadugar'::regnamespace, 'jadugar_internal'::regnamespace) AND c.relkind = 'v'
 	AND NOT coalesce('security_barrier=true' = ANY (c.reloptions), false);
 
 -- Statuses
@@ -144,8 +148,8 @@ SELECT command, status, waiting_for FROM jadugar.tasks WHERE task_id IN (:holder
 SELECT command, role = 'mon_ann' AS hers FROM jadugar.workers JOIN jadugar.running USING (pid);
 SELECT queue, ready, running FROM jadugar.queues WHERE queue = 'mon_one';
 SET ROLE mon_bob;
-SELECT (SELECT count(*) FROM jadugar.running) AS running, (SELECT count(*) FROM jadugar._v_slots()) AS slots,
-	(SELECT count(*) FROM jadugar.workers) AS workers, (SELECT count(*) FROM jadugar._v_workers()) AS workers2,
+SELECT (SELECT count(*) FROM jadugar.running) AS running, mon.slots() AS slots,
+	(SELECT count(*) FROM jadugar.workers) AS workers, mon.workers() AS workers2,
 	(SELECT count(*) FROM jadugar.queues WHERE queue = 'mon_one') AS queues;
 SET ROLE mon_watch;
 SELECT command, status, owner FROM jadugar.tasks JOIN jadugar.running USING (task_id, command, owner);
@@ -161,7 +165,7 @@ SELECT (SELECT count(*) FROM jadugar.tasks) AS tasks, (SELECT count(*) FROM jadu
 	(SELECT count(*) FROM jadugar.finished) AS finished,
 	(SELECT count(*) FROM jadugar.failures) AS failures, (SELECT count(*) FROM jadugar.workers) AS workers,
 	(SELECT count(*) FROM jadugar.upcoming) AS upcoming, (SELECT count(*) FROM jadugar.logs) AS logs,
-	(SELECT count(*) FROM jadugar._v_slots()) AS slots,
+	mon.slots() AS slots,
 	(SELECT sum(scheduled) FROM jadugar.queues) AS counted;
 SELECT regexp_replace(mon.error_of(format('SELECT jadugar.get_task(%s)', :later)), 'task \d+', 'task N');
 SELECT regexp_replace(mon.error_of(format('SELECT jadugar.wait(%s)', :later)), 'task \d+', 'task N');
@@ -200,9 +204,9 @@ RESET ROLE;
 
 -- The tables are nobody's
 SET ROLE mon_op;
-SELECT mon.error_of('SELECT * FROM jadugar.task');
+SELECT mon.error_of('SELECT * FROM jadugar_internal.task');
 SELECT mon.error_of('DELETE FROM jadugar.tasks');
-SELECT mon.error_of('SELECT * FROM jadugar.run');
+SELECT mon.error_of('SELECT * FROM jadugar_internal.run');
 RESET ROLE;
 
 -- A barrier holds: a cheap function of the reader's sees no other's row

@@ -12,7 +12,7 @@ CREATE FUNCTION test_queue(text) RETURNS TABLE (name text, owner regrole, max_co
 	on_full text, isolate boolean, history text, retention interval, paused boolean, paused_by name, description text)
 LANGUAGE sql SECURITY DEFINER AS $$
 	SELECT name, owner::regrole, max_concurrency, max_depth, on_full, isolate, history, retention,
-		paused_at IS NOT NULL, paused_by, description FROM jadugar.queue WHERE name = $1
+		paused_at IS NOT NULL, paused_by, description FROM jadugar_internal.queue WHERE name = $1
 $$;
 
 SET ROLE test_queue_owner;
@@ -101,11 +101,11 @@ SELECT jadugar.pause_queue('test_b');
 SELECT jadugar.enqueue('SELECT 1', queue => 'test_b') AS id1 \gset
 SELECT jadugar.enqueue('SELECT 1', queue => 'test_b') AS id2 \gset
 RESET ROLE;
-SELECT bool_and(bounded) FROM jadugar.task WHERE task_id IN (:id1, :id2);
+SELECT bool_and(bounded) FROM jadugar_internal.task WHERE task_id IN (:id1, :id2);
 SELECT jadugar.alter_queue('test_b', reset => '{max_depth}');
-SELECT bool_or(bounded) FROM jadugar.task WHERE task_id IN (:id1, :id2);
+SELECT bool_or(bounded) FROM jadugar_internal.task WHERE task_id IN (:id1, :id2);
 SELECT jadugar.alter_queue('test_b', max_depth => 2);
-SELECT bool_and(bounded) FROM jadugar.task WHERE task_id IN (:id1, :id2);
+SELECT bool_and(bounded) FROM jadugar_internal.task WHERE task_id IN (:id1, :id2);
 SET ROLE test_queue_owner;
 SELECT jadugar.enqueue('SELECT 1', queue => 'test_b');
 \echo :LAST_ERROR_SQLSTATE
@@ -127,12 +127,12 @@ SELECT jadugar.set_limit('queue', 'nowhere', 1);
 SELECT jadugar.set_limit(NULL, 'a');
 SELECT jadugar.set_limit('key', NULL);
 RESET ROLE;
-SELECT owner::regrole, key, max_concurrency FROM jadugar.key_limit ORDER BY key;
+SELECT owner::regrole, key, max_concurrency FROM jadugar_internal.key_limit ORDER BY key;
 SET ROLE test_queue_operator;
 SELECT jadugar.set_limit('key', 'customer-1', owner => 'test_queue_owner');
 SELECT jadugar.set_limit('key', 'customer-1', owner => 'test_queue_owner');
 RESET ROLE;
-SELECT count(*) FROM jadugar.key_limit;
+SELECT count(*) FROM jadugar_internal.key_limit;
 
 -- a queue that a handler names stays
 SET ROLE test_queue_owner;

@@ -27,7 +27,7 @@ END $$;
 -- let the scheduler look.
 CREATE PROCEDURE shift(which text, span interval) LANGUAGE plpgsql AS $$
 BEGIN
-	UPDATE jadugar.schedule SET anchor = anchor - span, starts_at = starts_at - span,
+	UPDATE jadugar_internal.schedule SET anchor = anchor - span, starts_at = starts_at - span,
 		next_run_at = next_run_at - span WHERE name = which;
 	PERFORM jadugar.alter_schedule(which, description => 'shifted');
 	COMMIT;
@@ -37,8 +37,8 @@ END $$;
 CREATE PROCEDURE settled(which text) LANGUAGE plpgsql AS $$
 BEGIN
 	CALL fir.await(format($q$SELECT coalesce(next_run_at > now(), true) AND NOT EXISTS (
-		SELECT FROM jadugar.task t WHERE t.schedule_id = s.schedule_id)
-		FROM jadugar.schedule s WHERE name = %L$q$, which));
+		SELECT FROM jadugar_internal.task t WHERE t.schedule_id = s.schedule_id)
+		FROM jadugar_internal.schedule s WHERE name = %L$q$, which));
 END $$;
 
 -- History of a schedule, instants as hours before its next one.
@@ -48,7 +48,7 @@ SELECT h.schedule, h.status, h.reason,
 	round(extract(epoch FROM n.next_run_at - h.scheduled_until) / 3600) AS until_ago,
 	h.occurrences, s.runs, s.missed
 FROM jadugar.history h JOIN jadugar.schedules s ON s.name = h.schedule
-JOIN jadugar.schedule n ON n.schedule_id = s.schedule_id;
+JOIN jadugar_internal.schedule n ON n.schedule_id = s.schedule_id;
 \set QUIET off
 
 -- On time
@@ -184,33 +184,33 @@ CREATE ROLE fir_owner LOGIN;
 SELECT jadugar.grant_access('fir_owner');
 SELECT jadugar.schedule('orphan', 'every 1 hour', 'SELECT 1', owner => 'fir_owner') > 0;
 ALTER ROLE fir_owner NOLOGIN;
-UPDATE jadugar.schedule SET next_run_at = next_run_at - interval '1 hour', anchor = anchor - interval '1 hour' WHERE name = 'orphan';
+UPDATE jadugar_internal.schedule SET next_run_at = next_run_at - interval '1 hour', anchor = anchor - interval '1 hour' WHERE name = 'orphan';
 SELECT jadugar.alter_schedule('orphan', description => 'x', owner => 'fir_owner');
 CALL await($$SELECT missed = 1 FROM jadugar.schedules WHERE name = 'orphan'$$);
 SELECT number, note FROM jadugar.explain_schedule('orphan', 0, owner => 'fir_owner');
 SELECT jadugar.revoke_access('fir_owner');
 DROP ROLE fir_owner;
-UPDATE jadugar.schedule SET next_run_at = next_run_at - interval '1 hour', anchor = anchor - interval '1 hour' WHERE name = 'orphan';
+UPDATE jadugar_internal.schedule SET next_run_at = next_run_at - interval '1 hour', anchor = anchor - interval '1 hour' WHERE name = 'orphan';
 SELECT jadugar.alter_schedule('report', description => 'x');
-CALL await($$SELECT missed = 2 FROM jadugar.schedule WHERE name = 'orphan'$$);
+CALL await($$SELECT missed = 2 FROM jadugar_internal.schedule WHERE name = 'orphan'$$);
 SELECT status, reason FROM jadugar.history WHERE schedule = 'orphan' ORDER BY run_id;
 
 -- One bad schedule stops no other
 SELECT jadugar.schedule('bad zone', 'every 1 hour', 'SELECT 1') > 0, jadugar.schedule('bad queue', 'every 1 hour', 'SELECT 1') > 0,
 	jadugar.schedule('good', 'every 1 hour', 'SELECT 1') > 0;
-UPDATE jadugar.schedule SET timezone = 'Mars/Phobos' WHERE name = 'bad zone';
-UPDATE jadugar.schedule SET queue_id = -1 WHERE name = 'bad queue';
-UPDATE jadugar.schedule SET next_run_at = next_run_at - interval '1 hour', anchor = anchor - interval '1 hour'
+UPDATE jadugar_internal.schedule SET timezone = 'Mars/Phobos' WHERE name = 'bad zone';
+UPDATE jadugar_internal.schedule SET queue_id = -1 WHERE name = 'bad queue';
+UPDATE jadugar_internal.schedule SET next_run_at = next_run_at - interval '1 hour', anchor = anchor - interval '1 hour'
 WHERE name IN ('bad zone', 'bad queue', 'good');
 SELECT jadugar.alter_schedule('report', description => 'y');
 CALL settled('good');
-CALL await($$SELECT count(last_error) = 2 FROM jadugar.schedule WHERE name LIKE 'bad %'$$);
-SELECT name, enabled, next_run_at IS NULL AS ended, last_error, missed FROM jadugar.schedule WHERE name LIKE 'bad %' ORDER BY name;
+CALL await($$SELECT count(last_error) = 2 FROM jadugar_internal.schedule WHERE name LIKE 'bad %'$$);
+SELECT name, enabled, next_run_at IS NULL AS ended, last_error, missed FROM jadugar_internal.schedule WHERE name LIKE 'bad %' ORDER BY name;
 SELECT schedule, status, reason, error_code, error->>'message' AS message FROM jadugar.history WHERE schedule LIKE 'bad %' ORDER BY 1;
 
 -- and goes on when it is mended
 SELECT jadugar.alter_schedule('bad zone', timezone => 'UTC'), jadugar.alter_schedule('bad queue', queue => 'default');
-SELECT name, enabled, next_run_at IS NULL AS ended, last_error IS NULL AS forgotten FROM jadugar.schedule WHERE name LIKE 'bad %' ORDER BY name;
+SELECT name, enabled, next_run_at IS NULL AS ended, last_error IS NULL AS forgotten FROM jadugar_internal.schedule WHERE name LIKE 'bad %' ORDER BY name;
 CALL shift('bad queue', '1 hour 1 second');
 CALL settled('bad queue');
 SELECT runs, missed, last_error FROM jadugar.schedules WHERE name = 'bad queue';
@@ -218,7 +218,7 @@ SELECT runs, missed, last_error FROM jadugar.schedules WHERE name = 'bad queue';
 -- Another timing, before what was due has fired
 SELECT jadugar.schedule('changes', 'every 1 hour', 'SELECT 1') > 0;
 BEGIN;
-UPDATE jadugar.schedule SET next_run_at = next_run_at - interval '3.5 hours', anchor = anchor - interval '3.5 hours' WHERE name = 'changes';
+UPDATE jadugar_internal.schedule SET next_run_at = next_run_at - interval '3.5 hours', anchor = anchor - interval '3.5 hours' WHERE name = 'changes';
 SELECT jadugar.reschedule('changes', 'every 2 hours') - now() BETWEEN '120 min' AND '121 min' AS ok;
 COMMIT;
 SELECT status, reason, occurrences FROM jadugar.history WHERE schedule = 'changes';
@@ -246,6 +246,6 @@ CALL settled('queue full');
 
 \set QUIET on
 SELECT jadugar.clear_schedules() \g /dev/null
-DELETE FROM jadugar.schedule WHERE name = 'orphan';
+DELETE FROM jadugar_internal.schedule WHERE name = 'orphan';
 SELECT jadugar.drop_queue('fir_held') \g /dev/null
 DROP SCHEMA fir CASCADE;

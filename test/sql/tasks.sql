@@ -191,7 +191,7 @@ SELECT jadugar.cancel(:child);
 SELECT jadugar.retry_task(:child);
 SELECT * FROM test_ended(:child);
 RESET SESSION AUTHORIZATION;
-SELECT count(*) FROM jadugar.dependency;
+SELECT count(*) FROM jadugar_internal.dependency;
 SET SESSION AUTHORIZATION test_tasks;
 SELECT jadugar.cancel(:p);
 

@@ -156,11 +156,11 @@ SELECT a, b,
        a::jadugar.timing OPERATOR(jadugar.<=) b::jadugar.timing AS le,
        a::jadugar.timing OPERATOR(jadugar.>) b::jadugar.timing AS gt,
        a::jadugar.timing OPERATOR(jadugar.>=) b::jadugar.timing AS ge,
-       jadugar.timing_cmp(a::jadugar.timing, b::jadugar.timing) AS cmp,
-       jadugar.timing_hash(a::jadugar.timing) =
-       jadugar.timing_hash(b::jadugar.timing) AS hash,
-       jadugar.timing_hash_extended(a::jadugar.timing, 7) =
-       jadugar.timing_hash_extended(b::jadugar.timing, 7) AS hash7
+       jadugar_internal.timing_cmp(a::jadugar.timing, b::jadugar.timing) AS cmp,
+       jadugar_internal.timing_hash(a::jadugar.timing) =
+       jadugar_internal.timing_hash(b::jadugar.timing) AS hash,
+       jadugar_internal.timing_hash_extended(a::jadugar.timing, 7) =
+       jadugar_internal.timing_hash_extended(b::jadugar.timing, 7) AS hash7
 FROM (VALUES
     ('0 3 * * *', '0 0 3 * * *'), ('@daily', '0 0 * * *'),
     ('0 0 * * SUN', '0 0 * * 7'), ('*/30 * * * *', '0,30 * * * *'),
@@ -182,8 +182,8 @@ CREATE INDEX ON holder USING hash (t);
 SELECT count(*) FROM holder a JOIN holder b ON a.t OPERATOR(jadugar.=) b.t;
 
 -- The binary form: a version, then the canonical text.
-SELECT t, encode(substr(jadugar.timing_send(t), 1, 1), 'hex') AS version,
-       convert_from(substr(jadugar.timing_send(t), 2), 'UTF8') = t::text AS same
+SELECT t, encode(substr(jadugar_internal.timing_send(t), 1, 1), 'hex') AS version,
+       convert_from(substr(jadugar_internal.timing_send(t), 2), 'UTF8') = t::text AS same
 FROM (VALUES ('*/15 9-17 * * 1-5'::jadugar.timing), ('every 1.5 seconds'),
       ('at 2026-12-01 08:00:00.5+00'), ('manual')) AS x(t);
 

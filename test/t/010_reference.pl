@@ -21,21 +21,12 @@ use Test::More;
 my $root = dirname(dirname(dirname(__FILE__)));
 my @pages = sort glob("$root/doc/reference/*.md");
 
-# Functions that only serve a type, an operator or a cast need no entry, only
-# their signature.
 my $functions = q{
 	SELECT DISTINCT p.proname FROM pg_proc p
-	WHERE p.pronamespace = 'jadugar'::regnamespace
-	  AND p.proname !~ '^_'
-	  AND NOT EXISTS (SELECT FROM pg_operator o WHERE o.oprcode = p.oid)
-	  AND NOT EXISTS (SELECT FROM pg_cast c WHERE c.castfunc = p.oid)
-	  AND NOT EXISTS (SELECT FROM pg_amproc a WHERE a.amproc = p.oid)
-	  AND NOT EXISTS (SELECT FROM pg_type t WHERE p.oid IN
-		(t.typinput, t.typoutput, t.typreceive, t.typsend, t.typmodin, t.typmodout))};
+	WHERE p.pronamespace = 'jadugar'::regnamespace};
 my $views = q{
 	SELECT relname FROM pg_class
-	WHERE relnamespace = 'jadugar'::regnamespace AND relkind IN ('v', 'm')
-	  AND relname !~ '^_'};
+	WHERE relnamespace = 'jadugar'::regnamespace AND relkind IN ('v', 'm')};
 my $types = q{
 	SELECT t.typname FROM pg_type t LEFT JOIN pg_class c ON c.oid = t.typrelid
 	WHERE t.typnamespace = 'jadugar'::regnamespace AND t.typcategory <> 'A'
@@ -52,13 +43,13 @@ my $arguments = q{
 	FROM pg_proc p
 	LEFT JOIN LATERAL unnest(coalesce(p.proallargtypes, p.proargtypes::oid[]),
 		p.proargnames, p.proargmodes) WITH ORDINALITY a(type, name, mode, n) ON true
-	WHERE p.pronamespace = 'jadugar'::regnamespace AND p.proname !~ '^_'
+	WHERE p.pronamespace = 'jadugar'::regnamespace
 	ORDER BY p.oid, a.n};
 my $columns = q{
 	SELECT c.relname, a.attname, format_type(a.atttypid, NULL)
 	FROM pg_class c JOIN pg_attribute a ON a.attrelid = c.oid
 	WHERE c.relnamespace = 'jadugar'::regnamespace AND c.relkind IN ('v', 'm', 'c')
-	  AND c.relname !~ '^_' AND a.attnum > 0 ORDER BY c.relname, a.attnum};
+	  AND a.attnum > 0 ORDER BY c.relname, a.attnum};
 
 my $node = new_cluster('main');
 create_extension($node);
@@ -146,11 +137,8 @@ is(join(' ', grep { !$entry{$_} } sort keys %kind),
 is(join(' ', grep { @{ $entry{$_} } > 1 } sort keys %entry),
 	'', 'nothing has two entries');
 
-# Functions that need no entry may have one, and clock_offset, a developer's
-# setting, is not in pg_settings.
+# clock_offset, a developer's setting, is not in pg_settings.
 my %existing = (%kind, 'jadugar.clock_offset' => 'setting');
-$existing{$_} //= 'function'
-  foreach names(q{SELECT proname FROM pg_proc WHERE pronamespace = 'jadugar'::regnamespace});
 is(join(' ', grep { !$existing{$_} } sort keys %entry), '', 'every entry is about an existing object');
 
 is(join(' ', map { $_->{heading} } grep {
@@ -301,15 +289,18 @@ is(join(', ', sort keys %unknown), '', 'errors of functions are errors of jaduga
 is( $node->safe_psql('postgres', q{
 	SELECT d.object FROM (
 		SELECT p.oid::regprocedure::text, obj_description(p.oid, 'pg_proc') FROM pg_proc p
-		WHERE p.pronamespace = 'jadugar'::regnamespace
+		WHERE p.pronamespace IN ('jadugar'::regnamespace, 'jadugar_internal'::regnamespace)
 		UNION ALL
 		SELECT 'relation ' || c.oid::regclass, obj_description(c.oid, 'pg_class') FROM pg_class c
-		WHERE c.relnamespace = 'jadugar'::regnamespace AND c.relkind IN ('r', 'p', 'v')
+		WHERE c.relnamespace IN ('jadugar'::regnamespace, 'jadugar_internal'::regnamespace) AND c.relkind IN ('r', 'p', 'v')
 		  AND NOT c.relispartition
+		UNION ALL
+		SELECT 'schema ' || n.nspname, obj_description(n.oid, 'pg_namespace') FROM pg_namespace n
+		WHERE n.nspname IN ('jadugar', 'jadugar_internal')
 		UNION ALL
 		SELECT 'type ' || t.oid::regtype, obj_description(t.oid, 'pg_type')
 		FROM pg_type t LEFT JOIN pg_class c ON c.oid = t.typrelid
-		WHERE t.typnamespace = 'jadugar'::regnamespace AND t.typcategory <> 'A'
+		WHERE t.typnamespace IN ('jadugar'::regnamespace, 'jadugar_internal'::regnamespace) AND t.typcategory <> 'A'
 		  AND coalesce(c.relkind, 'c') = 'c') d (object, comment)
 	WHERE d.comment !~ '\.$' OR d.comment IS NULL}),
 	'', 'everything has a comment, a sentence');

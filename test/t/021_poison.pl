@@ -56,7 +56,7 @@ sub has_failed
 	innocents_run();
 	is($node->safe_psql('postgres', qq{
 			SELECT t.attempt, t.crashes, (SELECT count(*) FROM jadugar.history h WHERE h.task_id = t.task_id)
-			FROM jadugar.task t WHERE task_id IN ($innocents)}),
+			FROM jadugar_internal.task t WHERE task_id IN ($innocents)}),
 		"0|0|0\n0|0|0", "$what: innocent tasks are not charged");
 	my $other = enqueue('SELECT 1', '');
 	poll($node, "SELECT status FROM jadugar.get_task($other)", 'completed');

@@ -57,7 +57,7 @@ my $contents = q{
 	SELECT 'schedule ' || name || ' ' || timing || ' ' || owner FROM jadugar.schedules
 	UNION ALL SELECT concat_ws(' ', 'task', t.task_id, status, queue, t.owner, payload->>'what', depends_on) FROM jadugar.tasks t
 		WHERE schedule IS DISTINCT FROM 'boot'
-	UNION ALL SELECT 'handler ' || name FROM jadugar.handler
+	UNION ALL SELECT 'handler ' || name FROM jadugar_internal.handler
 	UNION ALL SELECT concat_ws(' ', 'queue', queue, max_concurrency) FROM jadugar.queues
 	ORDER BY 1};
 my $dir = PostgreSQL::Test::Utils::tempdir();
@@ -180,7 +180,7 @@ my $partitions = q{
 	SELECT string_agg(c.relname, ' ' ORDER BY c.relname) FROM pg_inherits i
 	JOIN pg_class c ON c.oid = i.inhrelid
 	JOIN pg_depend d ON d.classid = 'pg_class'::regclass AND d.objid = c.oid AND d.deptype = 'e'
-	WHERE i.inhparent = 'jadugar.run'::regclass};
+	WHERE i.inhparent = 'jadugar_internal.run'::regclass};
 my $partitioned = $from->safe_psql('app', $partitions);
 like($partitioned, qr/^history_\d+ history_\d+$/, 'partitions of the history are members of the extension');
 $from->stop;
@@ -208,6 +208,8 @@ $upgraded->safe_psql('app', q{SELECT jadugar.resume_queue('default'), jadugar.re
 works($upgraded, 'app', 'after pg_upgrade',
 	'first alice, first bob, first carol, mail alice, next alice, next bob, next carol');
 is(psql_error($upgraded, 'DROP EXTENSION jadugar', 'app'), '', 'after pg_upgrade: DROP EXTENSION');
+is($upgraded->safe_psql('app', q{SELECT nspname FROM pg_namespace WHERE nspname ~ 'jadugar'}),
+	'', 'after pg_upgrade: and nothing is left of it');
 is($upgraded->safe_psql('restored', q{SELECT severity FROM jadugar.health WHERE what = 'identity'}),
 	'error', 'after pg_upgrade: what was not adopted still is not');
 $upgraded->stop;

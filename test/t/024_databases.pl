@@ -85,7 +85,7 @@ run_one('zwei', 'the second');
 $node->safe_psql('postgres', 'ALTER DATABASE zwei RENAME TO two; ALTER DATABASE eins RENAME TO uno');
 
 # With a second scheduler that waits
-is($node->safe_psql('uno', 'SELECT jadugar._start_scheduler()'), 't', 'a second scheduler');
+is($node->safe_psql('uno', 'SELECT jadugar_internal._start_scheduler()'), 't', 'a second scheduler');
 poll($node, q{SELECT count(*) FROM pg_stat_activity WHERE backend_type = 'jadugar scheduler' AND datname = 'uno'}, '2');
 is($node->safe_psql('postgres', 'ALTER DATABASE uno RENAME TO tmp'), '', 'it leaves too');
 run_one('tmp', 'and one comes back');
@@ -106,7 +106,7 @@ foreach my $round (1 .. 4)
 }
 isnt($node->safe_psql('uno', "SELECT pid FROM jadugar.running WHERE task_id = $task"),
 	$pid, 'another worker has the task');
-is($node->safe_psql('uno', "SELECT attempt, crashes FROM jadugar.task WHERE task_id = $task"),
+is($node->safe_psql('uno', "SELECT attempt, crashes FROM jadugar_internal.task WHERE task_id = $task"),
 	'0|0', 'and it was not charged');
 
 # Who may not, disturbs nobody.
@@ -189,7 +189,7 @@ $node->stop('fast');
 cmp_ok(time() - $start, '<', 10, 'a fast shutdown does not hang');
 $node->start;
 poll($node, "SELECT count(*) FROM jadugar.running WHERE task_id IN ($task, $standalone)", '2', 'uno');
-is($node->safe_psql('uno', "SELECT attempt, crashes FROM jadugar.task WHERE task_id IN ($task, $standalone) ORDER BY task_id"),
+is($node->safe_psql('uno', "SELECT attempt, crashes FROM jadugar_internal.task WHERE task_id IN ($task, $standalone) ORDER BY task_id"),
 	"0|0\n1|0", 'a transaction is not charged for a shutdown, a standalone command has had an attempt');
 $node->safe_psql('uno', "SELECT jadugar.cancel($task), jadugar.cancel($standalone)");
 poll($node, 'SELECT count(*) FROM jadugar.tasks', '0', 'uno');

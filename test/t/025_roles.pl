@@ -45,7 +45,7 @@ sub noise
 # Without LOGIN from the start
 like(psql_error($node, q{SET ROLE group_role; SELECT jadugar.enqueue('SELECT 1')}),
 	qr/ERROR:.*HINT:/s, 'a role that may not log in is refused');
-is($node->safe_psql('postgres', 'SELECT count(*) FROM jadugar.task'), '0', 'and nothing is left of it');
+is($node->safe_psql('postgres', 'SELECT count(*) FROM jadugar_internal.task'), '0', 'and nothing is left of it');
 
 # It loses LOGIN while its worker is warm and tasks wait
 my $insert = 'INSERT INTO effect DEFAULT VALUES';

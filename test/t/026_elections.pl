@@ -26,7 +26,7 @@ sub another
 {
 	my $before = $node->safe_psql('postgres', "SELECT count(*) $schedulers");
 
-	is($node->safe_psql('postgres', 'SELECT jadugar._start_scheduler()'), 't', 'another scheduler is started');
+	is($node->safe_psql('postgres', 'SELECT jadugar_internal._start_scheduler()'), 't', 'another scheduler is started');
 	poll($node, "SELECT count(*) > $before $schedulers");
 	poll($node, "SELECT count(*) = (SELECT count(*) - 1 $schedulers) $lock AND NOT granted");
 	is($node->safe_psql('postgres', "SELECT count(*) $lock AND granted"), '1', 'one of them works');

@@ -125,7 +125,7 @@ sub three_policies
 {
 	sql("SELECT jadugar.schedule('$_', '0 * * * *', 'SELECT 1', timezone => 'UTC', misfire => '$_', misfire_grace => '1 day')")
 	  foreach qw(skip once all);
-	sql("DELETE FROM jadugar.run WHERE schedule IN ('skip', 'once', 'all')");
+	sql("DELETE FROM jadugar_internal.run WHERE schedule IN ('skip', 'once', 'all')");
 	return;
 }
 three_policies();
@@ -133,7 +133,7 @@ sql("SELECT jadugar.pause_all('to see what becomes of it')");
 my $waiting = sql("SELECT jadugar.enqueue('SELECT 1', delay => '10 minutes')");
 now_is('2026-10-10 07:00', 'reload');
 now_is('2026-10-10 11:20', 'reload');
-poll($node, "SELECT state FROM jadugar.task WHERE task_id = $waiting", 'r');
+poll($node, "SELECT state FROM jadugar_internal.task WHERE task_id = $waiting", 'r');
 is(sql('SELECT sum(runs + missed), count(*) FROM jadugar.schedules'), '0|3', 'pause_all: no schedule fires');
 is(sql("SELECT status FROM jadugar.get_task($waiting)"), 'pending', 'pause_all: no task runs');
 sql('SELECT jadugar.resume_all()');
@@ -150,7 +150,7 @@ sql("SELECT jadugar.pause_all(until => '2026-10-10 14:30+00')");
 now_is('2026-10-10 14:20', 'reload');
 $waiting = sql("SELECT jadugar.enqueue('SELECT 1', delay => '1 minute')");
 now_is('2026-10-10 14:22', 'reload');
-poll($node, "SELECT state FROM jadugar.task WHERE task_id = $waiting", 'r');
+poll($node, "SELECT state FROM jadugar_internal.task WHERE task_id = $waiting", 'r');
 is(sql('SELECT sum(runs + missed) FROM jadugar.schedules'), '0', 'pause_all until: no schedule fires before');
 now_is('2026-10-10 14:31', 'reload');
 settled(3);
@@ -182,7 +182,7 @@ sub new_york
 	sql("SELECT jadugar.schedule('$_', '$timing{$_}', 'SELECT 1', timezone => 'America/New_York', misfire => 'all', misfire_grace => '1 day')")
 	  foreach keys %timing;
 	sql("SELECT jadugar.schedule('daily', 'every 1 day', 'SELECT 1', timezone => 'America/New_York', starts_at => '$first', misfire_grace => '1 day')");
-	sql("DELETE FROM jadugar.run");
+	sql("DELETE FROM jadugar_internal.run");
 	return;
 }
 
@@ -230,7 +230,7 @@ sql('SELECT jadugar.clear_schedules()');
 my $partitions = q{
 	SELECT string_agg(substr(relname, 13), ' ' ORDER BY relname) || CASE WHEN bool_and(inhparent IS NOT NULL) THEN '' ELSE ' detached' END
 	FROM pg_class LEFT JOIN pg_inherits ON inhrelid = pg_class.oid
-	WHERE relnamespace = 'jadugar'::regnamespace AND relkind = 'r' AND relname ~ '^history_[0-9]+$'};
+	WHERE relnamespace = 'jadugar_internal'::regnamespace AND relkind = 'r' AND relname ~ '^history_[0-9]+$'};
 my $old = '1010 1011 1101 1102 0314 0315';
 poll($node, $partitions, $old);
 now_is('2027-04-01 12:00', 'reload');
@@ -265,7 +265,7 @@ sub boots
 {
 	return sql("SELECT count(*) FILTER (WHERE status = 'completed') || ' of ' || count(*) FROM jadugar.history WHERE schedule = 'boot'");
 }
-sql('DELETE FROM jadugar.run');
+sql('DELETE FROM jadugar_internal.run');
 $node->append_conf('postgresql.conf', 'jadugar.clock_offset = 0');
 $node->restart;
 sql("SELECT jadugar.schedule('boot', '\@startup', 'SELECT 1')");

@@ -1,5 +1,5 @@
 # What an administrator may do to our tables: add columns, drop them again,
-# drop a partition of the history.
+# drop a partition of the history; and DROP EXTENSION, which leaves nothing.
 use strict;
 use warnings;
 
@@ -27,25 +27,66 @@ runs('untouched');
 
 foreach my $table ('task', 'run')
 {
-	$node->safe_psql('postgres', "ALTER TABLE jadugar.$table ADD COLUMN more integer");
+	$node->safe_psql('postgres', "ALTER TABLE jadugar_internal.$table ADD COLUMN more integer");
 	runs("$table with a column more");
-	$node->safe_psql('postgres', "ALTER TABLE jadugar.$table DROP COLUMN more");
+	$node->safe_psql('postgres', "ALTER TABLE jadugar_internal.$table DROP COLUMN more");
 	runs("$table without it");
 }
 
-poll($node, 'SELECT count(*) FROM jadugar.task', 0);
-$node->safe_psql('postgres', 'ALTER TABLE jadugar.task ADD COLUMN more integer NOT NULL');
+poll($node, 'SELECT count(*) FROM jadugar_internal.task', 0);
+$node->safe_psql('postgres', 'ALTER TABLE jadugar_internal.task ADD COLUMN more integer NOT NULL');
 like(
 	psql_error($node, q{SELECT jadugar.enqueue('SELECT 1')}),
 	qr/column "more" of relation "task" is not jadugar's and must not be NOT NULL/,
 	'a column that must not be null is refused');
-$node->safe_psql('postgres', 'ALTER TABLE jadugar.task DROP COLUMN more');
+$node->safe_psql('postgres', 'ALTER TABLE jadugar_internal.task DROP COLUMN more');
 
 my $drop = $node->safe_psql('postgres',
 	q{SELECT format('ALTER EXTENSION jadugar DROP TABLE %1$s; DROP TABLE %1$s;', inhrelid::regclass)
-		FROM pg_inherits WHERE inhparent = 'jadugar.run'::regclass});
+		FROM pg_inherits WHERE inhparent = 'jadugar_internal.run'::regclass});
 $node->safe_psql('postgres', $drop);
 runs('its partitions dropped');
+
+# The schemas are the extension's.
+$node->safe_psql('postgres', 'CREATE ROLE alice LOGIN');
+$node->safe_psql('postgres', q{SELECT jadugar.grant_access('alice')});
+like(psql_error($node, 'DROP SCHEMA jadugar CASCADE'),
+	qr/cannot drop schema jadugar because extension jadugar requires it/, 'its schema is not dropped by itself');
+like(psql_error($node, 'ALTER EXTENSION jadugar SET SCHEMA public'),
+	qr/does not support SET SCHEMA/, 'the extension stays in its schemas');
+$node->safe_psql('postgres', 'CREATE TABLE jadugar.foreign_one (a integer)');
+like(psql_error($node, 'DROP EXTENSION jadugar'),
+	qr/other objects depend on it/, "somebody's table in the schema is not dropped");
+$node->safe_psql('postgres', 'DROP TABLE jadugar.foreign_one');
+
+# Partitions are made later, and one may be detached and not dropped yet.
+my $detach = $node->safe_psql('postgres',
+	q{SELECT format('ALTER TABLE %s DETACH PARTITION %s', inhparent::regclass, inhrelid::regclass)
+		FROM pg_inherits JOIN pg_class c ON c.oid = inhparent
+		WHERE c.relkind = 'p' AND c.relnamespace = 'jadugar_internal'::regnamespace LIMIT 1});
+$node->safe_psql('postgres', $detach);
+is(psql_error($node, 'DROP EXTENSION jadugar'), '', 'DROP EXTENSION');
+is($node->safe_psql('postgres', q{
+		SELECT nspname FROM pg_namespace WHERE nspname ~ 'jadugar'
+		UNION ALL SELECT relname FROM pg_class WHERE relname ~ '^history_'
+		UNION ALL SELECT typname FROM pg_type WHERE typname IN ('timing', 'flow', 'task_info')
+		UNION ALL SELECT proname FROM pg_proc WHERE probin ~ 'jadugar'
+		UNION ALL SELECT 'privilege' FROM pg_init_privs WHERE objoid >= 16384
+		UNION ALL SELECT 'grant' FROM pg_shdepend WHERE refobjid = 'alice'::regrole}),
+	'', 'no schema, table, type, function or grant is left');
+is(psql_error($node, 'DROP ROLE alice'), '', 'a role that had access can be dropped');
+
+# Who had made a schema of that name would own what is put into it.
+$node->safe_psql('postgres', 'CREATE ROLE mallory');
+foreach my $schema (qw(jadugar jadugar_internal))
+{
+	$node->safe_psql('postgres', "CREATE SCHEMA $schema AUTHORIZATION mallory");
+	like(psql_error($node, 'CREATE EXTENSION jadugar'),
+		qr/schema "$schema" already exists/, "a schema $schema of somebody else's is not used");
+	$node->safe_psql('postgres', "DROP SCHEMA $schema");
+}
+$node->safe_psql('postgres', 'CREATE EXTENSION jadugar');
+runs('made again');
 
 $node->stop;
 done_testing();

@@ -70,8 +70,8 @@ ran('after a crash');
 prepare('three');
 meanwhile('to be rolled back');
 $node->safe_psql('postgres', "ROLLBACK PREPARED 'three'");
-is($node->safe_psql('postgres', q{SELECT (SELECT count(*) FROM jadugar.task), (SELECT count(*) FROM jadugar.dependency),
-		(SELECT count(*) FROM jadugar.schedule WHERE name = 'three')}),
+is($node->safe_psql('postgres', q{SELECT (SELECT count(*) FROM jadugar_internal.task), (SELECT count(*) FROM jadugar_internal.dependency),
+		(SELECT count(*) FROM jadugar_internal.schedule WHERE name = 'three')}),
 	'0|0|0', 'rolled back: nothing is left');
 $node->stop;
 done_testing();

@@ -15,10 +15,10 @@ sub entries_read
 {
 	my ($index, $tasks) = @_;
 
-	poll($node, q{SELECT count(*) FROM jadugar.task}, '0');
-	poll($node, "SELECT n_tup_del >= $tasks FROM pg_stat_all_tables WHERE schemaname = 'jadugar' AND relname = 'task'", 't');
+	poll($node, q{SELECT count(*) FROM jadugar_internal.task}, '0');
+	poll($node, "SELECT n_tup_del >= $tasks FROM pg_stat_all_tables WHERE schemaname = 'jadugar_internal' AND relname = 'task'", 't');
 	return $node->safe_psql('postgres',
-		"SELECT idx_tup_read FROM pg_stat_all_indexes WHERE schemaname = 'jadugar' AND indexrelname = '$index'");
+		"SELECT idx_tup_read FROM pg_stat_all_indexes WHERE schemaname = 'jadugar_internal' AND indexrelname = '$index'");
 }
 
 sub run_many
@@ -48,7 +48,7 @@ poll($node, 'SELECT count(*) FROM effect', $total);
 my $read = entries_read('task_ready', $total) - $before;
 cmp_ok($read, '>=', 1000, 'a claim reads the tasks that it claims');
 cmp_ok($read, '<', 20000, "and not at each claim the 8,000 that have run: $read entries for 1,000 tasks");
-cmp_ok($node->safe_psql('postgres', q{SELECT pg_stat_get_dead_tuples('jadugar.task'::regclass)}),
+cmp_ok($node->safe_psql('postgres', q{SELECT pg_stat_get_dead_tuples('jadugar_internal.task'::regclass)}),
 	'>=', 8000, 'which are all still in the table');
 
 # the same for tasks that are ready later
@@ -67,7 +67,7 @@ foreach my $n (1 .. 20)
 	poll($node, 'SELECT count(*) FROM effect', $total);
 }
 # the scheduler tells its statistics when it has nothing else to do
-poll($node, "SELECT idx_tup_read >= $before + 20 FROM pg_stat_all_indexes WHERE schemaname = 'jadugar' AND indexrelname = 'task_due'", 't');
+poll($node, "SELECT idx_tup_read >= $before + 20 FROM pg_stat_all_indexes WHERE schemaname = 'jadugar_internal' AND indexrelname = 'task_due'", 't');
 $read = entries_read('task_due', $total) - $before;
 cmp_ok($read, '>=', 20, 'a promotion reads the tasks that it promotes');
 cmp_ok($read, '<', 4000, "and not those that were promoted before: $read entries for 20 tasks");

@@ -244,11 +244,11 @@ else
 sub lost_other_than
 {
 	my ($wanted, $point) = @_;
-	my $standalone = 'EXISTS (SELECT FROM jadugar.command c WHERE c.command_id = r.command_id AND c.standalone)';
+	my $standalone = 'EXISTS (SELECT FROM jadugar_internal.command c WHERE c.command_id = r.command_id AND c.standalone)';
 	my ($which, $wrong) = $point =~ /^(standalone|orphan)/ ? ($standalone, '<') : ("NOT $standalone", '<>');
 
 	return grep { $_ } $node->safe_psql('postgres',
-		"SELECT 'lost: ' || count(*) FROM jadugar.run r WHERE status = 'l' AND $which HAVING count(*) $wrong $wanted");
+		"SELECT 'lost: ' || count(*) FROM jadugar_internal.run r WHERE status = 'l' AND $which HAVING count(*) $wrong $wanted");
 }
 
 sub fail_at
@@ -283,7 +283,7 @@ sub fail_at
 	# the scheduler may be about to try again: not to be forestalled by the cancel
 	if ($drive eq 'orphan')
 	{
-		poll($node, "SELECT count(*) >= $lost FROM jadugar.run WHERE task_id = $id AND status = 'l'");
+		poll($node, "SELECT count(*) >= $lost FROM jadugar_internal.run WHERE task_id = $id AND status = 'l'");
 	}
 	# one that is to be cancelled may have got to know of it in time, or not
 	if ($drive =~ /dead|crashed|orphan|cancel/)
@@ -292,7 +292,7 @@ sub fail_at
 	}
 	if ($drive eq 'adopt')
 	{
-		is($node->safe_psql('copy', 'SELECT count(*) FROM jadugar._hold WHERE reason = \'not_adopted\''), '1', "$what: it is not adopted");
+		is($node->safe_psql('copy', 'SELECT count(*) FROM jadugar_internal._hold WHERE reason = \'not_adopted\''), '1', "$what: it is not adopted");
 		$node->safe_psql('copy', 'SELECT jadugar.adopt()');
 		my $task = $node->safe_psql('copy', q{SELECT jadugar.enqueue('SELECT 1')});
 		poll($node, "SELECT status FROM jadugar.get_task($task)", 'completed', 'copy');
@@ -323,7 +323,7 @@ foreach my $p (@points)
 	unlink(glob($node->data_dir . '/jadugar_fault.*'));
 	change(\%t, 'jadugar.fault' => 'standalone-done:wait');
 	poll_sub('a worker waits', sub { work(); return hit(); });
-	is($node->safe_psql('postgres', q{WITH u AS (UPDATE jadugar.task SET started_at = started_at + '1 second' WHERE state = 'x' RETURNING 1)
+	is($node->safe_psql('postgres', q{WITH u AS (UPDATE jadugar_internal.task SET started_at = started_at + '1 second' WHERE state = 'x' RETURNING 1)
 			SELECT count(*) > 0 FROM u}),
 		't', 'fence: its row is changed');
 	append_to_file($node->data_dir . '/jadugar_fault.go', '');

@@ -86,8 +86,8 @@ is(scheduler(), $pid, 'the same scheduler');
 cmp_ok(resident($pid) - $before, '<', 2048, "it needs no more memory for $many schedules");
 
 # A start does not look at all of them
-my $scans = q{SELECT seq_scan + (SELECT sum(idx_tup_read) FROM pg_stat_all_indexes WHERE schemaname = 'jadugar' AND relname = 'schedule')
-	FROM pg_stat_all_tables WHERE schemaname = 'jadugar' AND relname = 'schedule'};
+my $scans = q{SELECT seq_scan + (SELECT sum(idx_tup_read) FROM pg_stat_all_indexes WHERE schemaname = 'jadugar_internal' AND relname = 'schedule')
+	FROM pg_stat_all_tables WHERE schemaname = 'jadugar_internal' AND relname = 'schedule'};
 $node->safe_psql('postgres', 'SELECT pg_stat_reset()');
 $node->restart;
 my $since = $node->safe_psql('postgres', 'SELECT clock_timestamp()');
@@ -105,7 +105,7 @@ $node->safe_psql('postgres', 'SELECT jadugar.clear_schedules()');
 sub at_one_instant
 {
 	my ($instant) = split /\n/, $node->safe_psql('postgres', qq{
-		TRUNCATE jadugar.run;
+		TRUNCATE jadugar_internal.run;
 		SELECT date_trunc('second', clock_timestamp()) + interval '3 seconds' AS instant \\gset
 		\\echo :instant
 		BEGIN;
@@ -117,9 +117,9 @@ sub at_one_instant
 		SELECT jadugar.schedule('busy', jadugar.timing('at ' || :'instant'), 'SELECT 3') \\gset
 		SELECT jadugar.run_now('busy') \\gset
 		SELECT jadugar.schedule('twice', 'every 1 day', 'SELECT 3', starts_at => :'instant') \\gset
-		UPDATE jadugar.schedule SET queue_id = 9 WHERE name = 'gone';
-		UPDATE jadugar.schedule SET timezone = 'No/Where' WHERE name = 'zone';
-		UPDATE jadugar.task SET state = 'p' WHERE schedule_id IN (SELECT schedule_id FROM jadugar.schedule WHERE name = 'busy');
+		UPDATE jadugar_internal.schedule SET queue_id = 9 WHERE name = 'gone';
+		UPDATE jadugar_internal.schedule SET timezone = 'No/Where' WHERE name = 'zone';
+		UPDATE jadugar_internal.task SET state = 'p' WHERE schedule_id IN (SELECT schedule_id FROM jadugar_internal.schedule WHERE name = 'busy');
 		COMMIT});
 
 	poll($node, "SELECT count(*) FROM jadugar.history WHERE status = 'completed' AND schedule ~ '^f'", $at_once);
@@ -145,13 +145,13 @@ note($node->safe_psql('postgres', q{
 	FROM (SELECT extract(epoch FROM started_at - scheduled_for)::float8 AS late FROM jadugar.history WHERE status = 'completed') h}));
 
 # While somebody has locked the rows of half of them
-$node->safe_psql('postgres', 'SELECT jadugar.clear_schedules(); DELETE FROM jadugar.task; TRUNCATE jadugar.run');
+$node->safe_psql('postgres', 'SELECT jadugar.clear_schedules(); DELETE FROM jadugar_internal.task; TRUNCATE jadugar_internal.run');
 $node->safe_psql('postgres', qq{
 	SELECT date_trunc('second', clock_timestamp()) + interval '2 seconds' AS instant \\gset
 	SELECT count(jadugar.schedule('f' || i, jadugar.timing('at ' || :'instant'), 'SELECT 3'))
 		FROM generate_series(1, 600) i \\gset
 	BEGIN;
-	SELECT count(*) FROM (SELECT FROM jadugar.schedule WHERE schedule_id % 2 = 0 FOR UPDATE) s \\gset
+	SELECT count(*) FROM (SELECT FROM jadugar_internal.schedule WHERE schedule_id % 2 = 0 FOR UPDATE) s \\gset
 	PREPARE TRANSACTION 'half'});
 ok(poll($node, q{SELECT count(*) FROM jadugar.history WHERE status = 'completed'}, '300'), 'those that are not locked are fired');
 $node->safe_psql('postgres', "ROLLBACK PREPARED 'half'");

@@ -295,7 +295,7 @@ soon('a worker of ours ends, the server can start another', sub {
 soon('a process of others ends, the server can start another', sub {
 		$small->safe_psql('postgres', "SELECT jadugar.restart_workers(role => r) FROM unnest('{alice, postgres}'::text[]) r");
 		poll($small, 'SELECT count(*) FROM jadugar.workers', '0');
-		is($small->safe_psql('postgres', 'SELECT jadugar._start_scheduler()'), 't', 'another process');
+		is($small->safe_psql('postgres', 'SELECT jadugar_internal._start_scheduler()'), 't', 'another process');
 		poll($small, q{SELECT count(*) FROM pg_stat_activity WHERE backend_type = 'jadugar scheduler'}, '2');
 		my $task = enqueue('alice', 'SELECT 1', $small);
 		exhausted($task);

@@ -134,7 +134,7 @@ is($node->safe_psql('postgres', 'SELECT * FROM flowtest.findings() LIMIT 20'),
 is($node->safe_psql('postgres', q{
 		SELECT count(*) FROM jadugar.flow_runs WHERE owner <> 'app'}), '0', 'all of them of one user');
 note($node->safe_psql('postgres', q{
-	SELECT (SELECT count(*) FROM jadugar.flow_step) || ' steps, ' || (SELECT count(*) FROM flowtest.effect WHERE NOT undo) || ' effects, '
+	SELECT (SELECT count(*) FROM jadugar_internal.flow_step) || ' steps, ' || (SELECT count(*) FROM flowtest.effect WHERE NOT undo) || ' effects, '
 		|| (SELECT count(*) FROM flowtest.effect WHERE undo) || ' compensations, '
 		|| (SELECT count(*) FROM jadugar.history WHERE status = 'lost') || ' lost attempts'}));
 unlike(slurp_file($node->logfile), qr/PANIC:|TRAP:|could not be advanced/, 'no process panicked, no run was given up');

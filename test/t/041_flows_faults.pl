@@ -135,7 +135,7 @@ sub fail_at
 		poll_sub("$tag is started", sub { return load($tag, '') });
 	}
 	my $rested = poll($node, 'SELECT count(*) FROM flowtest.unfinished', '0')
-	  && poll($node, 'SELECT count(*) FROM jadugar.task', '0');
+	  && poll($node, 'SELECT count(*) FROM jadugar_internal.task', '0');
 	is($node->safe_psql('postgres', 'SELECT * FROM flowtest.findings() LIMIT 10'),
 		'', "$what in a $drive: every run has ended right, every effect is there once");
 	$node->safe_psql('postgres', 'CALL flowtest.forget()') if $rested;

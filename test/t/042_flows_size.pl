@@ -76,12 +76,12 @@ my $most = $size - 10;
 
 carry("a chain of $most steps",
 	"SELECT start_flow(chain(array_agg($work ORDER BY i))) FROM generate_series(1, $most) i", $most,
-	q{SELECT count(*) FROM (SELECT finished_at < lag(finished_at) OVER (ORDER BY node) AS early FROM jadugar.flow_step WHERE run_id = $id AND node > 0) s WHERE early},
+	q{SELECT count(*) FROM (SELECT finished_at < lag(finished_at) OVER (ORDER BY node) AS early FROM jadugar_internal.flow_step WHERE run_id = $id AND node > 0) s WHERE early},
 	'0');
 carry("$most steps at once, and one that waits for all of them",
 	"SELECT start_flow(parallel(array_agg($work ORDER BY i)) ~> step('z', 'SELECT work(\$1)')) FROM generate_series(1, $most) i", $most + 1,
-	q{SELECT count(*) FROM jadugar.flow_step s JOIN jadugar.flow_step z USING (run_id)
-		WHERE run_id = $id AND z.node = (SELECT max(node) FROM jadugar.flow_step WHERE run_id = $id) AND s.node BETWEEN 1 AND z.node - 1 AND s.finished_at > z.started_at},
+	q{SELECT count(*) FROM jadugar_internal.flow_step s JOIN jadugar_internal.flow_step z USING (run_id)
+		WHERE run_id = $id AND z.node = (SELECT max(node) FROM jadugar_internal.flow_step WHERE run_id = $id) AND s.node BETWEEN 1 AND z.node - 1 AND s.finished_at > z.started_at},
 	'0');
 carry("$most steps, a hundred at once",
 	"SELECT start_flow(parallel(array_agg($work ORDER BY i), concurrency => 100)) FROM generate_series(1, $most) i", $most);
@@ -91,7 +91,7 @@ carry('a chain of 1000 steps that are given all results before',
 carry("an each over $size items",
 	"SELECT start_flow(each('SELECT i FROM generate_series(1, $size) i', step('it', 'SELECT work(\$1)')))", $size,
 	q{SELECT jsonb_array_length(result), (SELECT count(*) FROM jsonb_array_elements(result) WITH ORDINALITY e (v, n)
-		WHERE v->>'status' = 'completed' AND v#>>'{result,work}' = (n - 1)::text) FROM jadugar.flow_run WHERE run_id = $id},
+		WHERE v->>'status' = 'completed' AND v#>>'{result,work}' = (n - 1)::text) FROM jadugar_internal.flow_run WHERE run_id = $id},
 	"$size|$size");
 
 # Many runs, started by one transaction.
@@ -101,7 +101,7 @@ carry("an each over $size items",
 	$node->safe_psql('postgres', 'TRUNCATE effect');
 	app(q{SELECT create_flow('three', step('a', 'SELECT work($1)') ~> step('b', 'SELECT work($1)') ~> step('c', 'SELECT work($1)'))});
 	app("SELECT count(start_flow('three')) FROM generate_series(1, $size)");
-	poll($node, q{SELECT count(*) FROM jadugar.flow_run WHERE finished_at IS NULL}, '0');
+	poll($node, q{SELECT count(*) FROM jadugar_internal.flow_run WHERE finished_at IS NULL}, '0');
 	is($node->safe_psql('postgres', q{SELECT status, count(*) FROM jadugar.flow_runs WHERE flow = 'three' GROUP BY 1}),
 		"completed|$size", "$size runs at once have completed");
 	is($node->safe_psql('postgres', 'SELECT count(*), count(DISTINCT (run_id, step)) FROM effect'),
@@ -115,7 +115,7 @@ carry("an each over $size items",
 {
 	my $id = app("SELECT start_flow(step('u', 'SELECT work(\$1)', compensate => 'SELECT 1') ~> parallel(array_agg(wait_signal('s' || i)))) FROM generate_series(1, $most) i");
 
-	poll($node, "SELECT count(*) FROM jadugar.flow_step WHERE run_id = $id AND event IS NOT NULL", $most);
+	poll($node, "SELECT count(*) FROM jadugar_internal.flow_step WHERE run_id = $id AND event IS NOT NULL", $most);
 	app("SELECT abort_flow($id)");
 	is($node->safe_psql('postgres', "SELECT status, reason FROM jadugar.wait_flow($id, '$deadline s')"),
 		'compensated|aborted', "$most waits are aborted");

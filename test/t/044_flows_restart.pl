@@ -45,7 +45,7 @@ sub ended
 
 	app("CALL flowtest.load('$_.', 1, $count)", $db) foreach @tags;
 	poll($node, 'SELECT count(*) FROM flowtest.unfinished', '0', $db);
-	poll($node, 'SELECT count(*) FROM jadugar.task', '0', $db);
+	poll($node, 'SELECT count(*) FROM jadugar_internal.task', '0', $db);
 	# the history does not come along
 	my $but = $db eq 'restored' ? q{WHERE what <> 'no final row in the history'} : '';
 	is($node->safe_psql($db, "SELECT * FROM flowtest.findings() $but LIMIT 10"),
@@ -73,7 +73,7 @@ sub start_waits
 				-- waits-for-time: until the clock is set ahead
 				WHEN 3 THEN sleep('1 hour', name => 'w') END ~> flowtest.w('b'), jsonb_build_object('n', n))
 		FROM generate_series(1, 100) n});
-	poll($node, q{SELECT count(*) FROM jadugar.flow_step JOIN waits USING (run_id) WHERE state = 'r' AND (event IS NOT NULL OR due IS NOT NULL)}, '100', 'app');
+	poll($node, q{SELECT count(*) FROM jadugar_internal.flow_step JOIN waits USING (run_id) WHERE state = 'r' AND (event IS NOT NULL OR due IS NOT NULL)}, '100', 'app');
 	is($node->safe_psql('app', q{SELECT waiting_for, count(*) FROM jadugar.flow_steps JOIN waits USING (run_id) WHERE step = 'w' GROUP BY 1 ORDER BY 1}),
 		"approval:w|25\nevent:paid|25\nsignal:go|25\ntime|25", 'each says what it waits for');
 	return;
@@ -90,9 +90,9 @@ sub end_waits
 		SELECT jadugar.signal(run_id, 'go', '{"x": 1}') FROM waits WHERE n % 4 = 0;
 		SELECT jadugar.approve(run_id, 'w') FROM waits WHERE n % 4 = 1;
 		SELECT jadugar.raise_event('paid', jsonb_build_object('n', n)) FROM waits WHERE n % 4 = 2});
-	poll($node, 'SELECT count(*) FROM jadugar.flow_run JOIN waits USING (run_id) WHERE finished_at IS NULL', '25', 'app');
+	poll($node, 'SELECT count(*) FROM jadugar_internal.flow_run JOIN waits USING (run_id) WHERE finished_at IS NULL', '25', 'app');
 	$node->safe_psql('app', 'ALTER SYSTEM SET jadugar.clock_offset = ' . ($offset += 3700) . '; SELECT pg_reload_conf()');
-	poll($node, q{SELECT count(*) FROM jadugar.flow_run JOIN waits USING (run_id) WHERE status <> 'c'}, '0', 'app');
+	poll($node, q{SELECT count(*) FROM jadugar_internal.flow_run JOIN waits USING (run_id) WHERE status <> 'c'}, '0', 'app');
 	is($node->safe_psql('app', q{SELECT count(*), count(DISTINCT (run_id, step)) FROM flowtest.effect JOIN waits USING (run_id)}),
 		'200|200', "$what: every step took effect once");
 	$node->safe_psql('app', 'CALL flowtest.forget()');

@@ -92,7 +92,7 @@ $node->safe_psql('postgres', q{
 	SELECT jadugar.schedule('locked', 'every 1 hour', 'SELECT 1'), jadugar.schedule('free', 'every 1 hour', 'SELECT 1')});
 $node->safe_psql('postgres', q{
 	BEGIN;
-	SELECT schedule_id FROM jadugar.schedule WHERE name = 'locked' FOR UPDATE;
+	SELECT schedule_id FROM jadugar_internal.schedule WHERE name = 'locked' FOR UPDATE;
 	PREPARE TRANSACTION 'holder'});
 advance(3600, 'reload');
 ok(runs('free', 1), 'a locked schedule holds up no other');
@@ -105,14 +105,14 @@ $node->safe_psql('postgres', 'SELECT jadugar.clear_schedules()');
 $node->safe_psql('postgres',
 	"SELECT jadugar.schedule('zoned', '0 3 * * *', 'SELECT 1', timezone => 'Asia/Kolkata'), jadugar.schedule('other', '0 3 * * *', 'SELECT 1', timezone => 'Asia/Tokyo')");
 $node->restart;
-poll($node, 'SELECT count(*) >= 2 FROM jadugar.zone');
+poll($node, 'SELECT count(*) >= 2 FROM jadugar_internal.zone');
 $node->safe_psql('postgres', q{
-	UPDATE jadugar.schedule SET next_run_at = next_run_at + interval '7 minutes';
-	UPDATE jadugar.zone SET fingerprint = 0 WHERE name = 'Asia/Kolkata'});
+	UPDATE jadugar_internal.schedule SET next_run_at = next_run_at + interval '7 minutes';
+	UPDATE jadugar_internal.zone SET fingerprint = 0 WHERE name = 'Asia/Kolkata'});
 $node->restart;
-poll($node, "SELECT fingerprint <> 0 FROM jadugar.zone WHERE name = 'Asia/Kolkata'");
+poll($node, "SELECT fingerprint <> 0 FROM jadugar_internal.zone WHERE name = 'Asia/Kolkata'");
 is($node->safe_psql('postgres', q{
-	SELECT name, to_char(next_run_at AT TIME ZONE timezone, 'HH24:MI') FROM jadugar.schedule ORDER BY 1}),
+	SELECT name, to_char(next_run_at AT TIME ZONE timezone, 'HH24:MI') FROM jadugar_internal.schedule ORDER BY 1}),
 	"other|03:07\nzoned|03:00", 'next instants are computed anew where the rules have changed');
 $node->stop;
 

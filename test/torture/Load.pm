@@ -350,27 +350,27 @@ sub transaction
 # What an operator does to tasks that are there.  A standalone command that is
 # paused runs twice without leaving an attempt, so that is not done.
 my @meddling = (
-	q(SELECT count(jadugar.cancel(task_id)) FROM (SELECT task_id FROM jadugar.task ORDER BY random() LIMIT 2) t),
+	q(SELECT count(jadugar.cancel(task_id)) FROM (SELECT task_id FROM jadugar_internal.task ORDER BY random() LIMIT 2) t),
 	q(SELECT count(jadugar.cancel(task_id)) FROM (SELECT task_id FROM jadugar.running LIMIT 1) t),
-	q(SELECT jadugar.pause_task(task_id) FROM (SELECT task_id FROM jadugar.task WHERE state <> 'p' AND transaction <> 'x' ORDER BY random() LIMIT 2) t),
-	q(SELECT jadugar.resume_task(task_id) FROM (SELECT task_id FROM jadugar.task WHERE state = 'p' LIMIT 3) t),
+	q(SELECT jadugar.pause_task(task_id) FROM (SELECT task_id FROM jadugar_internal.task WHERE state <> 'p' AND transaction <> 'x' ORDER BY random() LIMIT 2) t),
+	q(SELECT jadugar.resume_task(task_id) FROM (SELECT task_id FROM jadugar_internal.task WHERE state = 'p' LIMIT 3) t),
 	q(WITH r AS (INSERT INTO torture.retried SELECT task_id FROM jadugar.failures WHERE schedule IS NULL AND queue IN ('default', 'two', 'isolated')
-			AND task_id NOT IN (SELECT task_id FROM jadugar.run WHERE flow_run IS NOT NULL) ORDER BY random() LIMIT 2 RETURNING task_id)
+			AND task_id NOT IN (SELECT task_id FROM jadugar_internal.run WHERE flow_run IS NOT NULL) ORDER BY random() LIMIT 2 RETURNING task_id)
 		SELECT jadugar.retry_task(task_id) FROM r),
-	q(SELECT jadugar.update_task(task_id, priority => 5) FROM (SELECT task_id FROM jadugar.task WHERE state IN ('s', 'r') ORDER BY random() LIMIT 2) t),
+	q(SELECT jadugar.update_task(task_id, priority => 5) FROM (SELECT task_id FROM jadugar_internal.task WHERE state IN ('s', 'r') ORDER BY random() LIMIT 2) t),
 	q(SELECT jadugar.run_now('parallel', owner => 'alice')),
 	q(INSERT INTO torture.witness SELECT 'deeper than allowed', queue || ' ' || ready + scheduled + running + waiting + paused_tasks
 		FROM jadugar.queues WHERE ready + scheduled + running + waiting + paused_tasks > max_depth),
 	q(INSERT INTO torture.witness SELECT 'more at a time than allowed', string_agg(r::text, ' ') FROM jadugar.running r
 		WHERE queue = 'two' AND phase = 'running' HAVING count(*) > 2),
-	q(SELECT jadugar.abort_flow(run_id) FROM (SELECT run_id FROM jadugar.flow_run WHERE finished_at IS NULL ORDER BY random() LIMIT 1) r),
-	q(SELECT jadugar.pause_flow(run_id) FROM (SELECT run_id FROM jadugar.flow_run WHERE finished_at IS NULL ORDER BY random() LIMIT 2) r),
-	q(SELECT jadugar.resume_flow(run_id) FROM (SELECT run_id FROM jadugar.flow_run WHERE paused_at IS NOT NULL AND finished_at IS NULL LIMIT 2) r),
+	q(SELECT jadugar.abort_flow(run_id) FROM (SELECT run_id FROM jadugar_internal.flow_run WHERE finished_at IS NULL ORDER BY random() LIMIT 1) r),
+	q(SELECT jadugar.pause_flow(run_id) FROM (SELECT run_id FROM jadugar_internal.flow_run WHERE finished_at IS NULL ORDER BY random() LIMIT 2) r),
+	q(SELECT jadugar.resume_flow(run_id) FROM (SELECT run_id FROM jadugar_internal.flow_run WHERE paused_at IS NOT NULL AND finished_at IS NULL LIMIT 2) r),
 	q(SELECT jadugar.retry_step(run_id, step, step_id) FROM (SELECT * FROM jadugar.flow_steps WHERE status IN ('failed', 'compensation_failed') AND kind = 'step' ORDER BY random() LIMIT 2) s),
 	q(INSERT INTO flowtest.problem SELECT * FROM jadugar.check_flows()),
 	q(SELECT count(*) FROM jadugar.tasks),
 	q(SELECT count(*) FROM jadugar.running),
-	q(BEGIN; SELECT jadugar.cancel(task_id) FROM (SELECT task_id FROM jadugar.task ORDER BY random() LIMIT 1) t; ROLLBACK));
+	q(BEGIN; SELECT jadugar.cancel(task_id) FROM (SELECT task_id FROM jadugar_internal.task ORDER BY random() LIMIT 1) t; ROLLBACK));
 
 sub psql
 {

@@ -52,23 +52,23 @@ sub come_to_rest
 	sql($t, q{SELECT jadugar.pause_schedule(name, owner => owner) FROM jadugar.schedules WHERE name <> 'boot'});
 	# what runs of flows wait for
 	my ($ask, $runs) = $t->{flows} ? (
-		'SELECT jadugar.resume_flow(run_id) FROM jadugar.flow_run WHERE paused_at IS NOT NULL AND finished_at IS NULL; CALL flowtest.ask_all();',
+		'SELECT jadugar.resume_flow(run_id) FROM jadugar_internal.flow_run WHERE paused_at IS NOT NULL AND finished_at IS NULL; CALL flowtest.ask_all();',
 		'+ (SELECT count(*) FROM flowtest.unfinished)') : ('', '');
 	return poll_sub(
 		'nothing is left to do',
 		sub {
 			my $n = eval {
 				sql($t, qq{
-					SELECT jadugar.resume_task(task_id) FROM jadugar.task WHERE state = 'p';
+					SELECT jadugar.resume_task(task_id) FROM jadugar_internal.task WHERE state = 'p';
 					$ask
-					SELECT (SELECT count(*) FROM jadugar.task) $runs});
+					SELECT (SELECT count(*) FROM jadugar_internal.task) $runs});
 			};
 			return defined $n && $n =~ /(?:^|\n)0$/;
 		})
 	  && poll($t->{node}, q{SELECT count(*) FROM jadugar.workers
 		WHERE state NOT IN ('idle', 'starting') OR task_id IS NOT NULL}, '0')
-	  && poll($t->{node}, q{SELECT last_startup = pg_postmaster_start_time() FROM jadugar.schedule WHERE name = 'boot'})
-	  && (!$t->{second} || poll($t->{node}, 'SELECT count(*) FROM jadugar.task', '0', 'second'));
+	  && poll($t->{node}, q{SELECT last_startup = pg_postmaster_start_time() FROM jadugar_internal.schedule WHERE name = 'boot'})
+	  && (!$t->{second} || poll($t->{node}, 'SELECT count(*) FROM jadugar_internal.task', '0', 'second'));
 }
 
 # Every process of the server is one that it shows.
@@ -152,7 +152,7 @@ sub prove
 	close($f);
 	$t->{node}->safe_psql('postgres', "TRUNCATE torture.ledger;\n\\copy torture.ledger FROM '$file'\n");
 	my @lines = (prove_tables($t), stray_processes($t), stray_locks($t), stray_notes($t), log_lines($t));
-	$t->{summary} .= '; ' . sql($t, 'SELECT count(*) FROM jadugar.flow_run') . ' runs of flows' if $t->{flows};
+	$t->{summary} .= '; ' . sql($t, 'SELECT count(*) FROM jadugar_internal.flow_run') . ' runs of flows' if $t->{flows};
 	# an operator cancels steps, and the clock jumps: runs may end in any way
 	push @lines, split /\n/, sql($t, q{SELECT what || ': ' || detail FROM flowtest.findings() WHERE what <> 'end' LIMIT 10}) if $t->{flows};
 	if ($t->{second})
@@ -179,11 +179,11 @@ sub forget
 		TRUNCATE torture.effect, torture.tick, torture.noise, torture.retried, torture.ledger, torture.witness;
 		UPDATE torture.pair SET n = 0;
 		UPDATE torture.counter SET n = 0;
-		DELETE FROM jadugar.run;
-		DELETE FROM jadugar.log;
+		DELETE FROM jadugar_internal.run;
+		DELETE FROM jadugar_internal.log;
 		DELETE FROM torture.baseline;
 		INSERT INTO torture.baseline SELECT s.schedule_id, s.next_run_at, s.runs, s.missed, COALESCE(t.completed, 0), COALESCE(t.failures, 0)
-		FROM jadugar.schedule s LEFT JOIN jadugar.schedule_stat t USING (schedule_id);
+		FROM jadugar_internal.schedule s LEFT JOIN jadugar_internal.schedule_stat t USING (schedule_id);
 		COMMIT;
 	} . ($rest ? '' : 'SELECT jadugar.resume_schedule(name, owner => owner) FROM jadugar.schedules WHERE paused'));
 	sql($t, 'CALL flowtest.forget()') if $t->{flows};

@@ -223,7 +223,7 @@ BEGIN
 END $$;
 
 CREATE VIEW flowtest.unfinished AS
-SELECT run_id FROM jadugar.flow_run WHERE finished_at IS NULL;
+SELECT run_id FROM jadugar_internal.flow_run WHERE finished_at IS NULL;
 
 -- When all have ended: what is wrong.
 CREATE FUNCTION flowtest.findings() RETURNS TABLE (what text, detail text) LANGUAGE sql SET jit = off AS $$
@@ -234,8 +234,8 @@ CREATE FUNCTION flowtest.findings() RETURNS TABLE (what text, detail text) LANGU
 	SELECT 'unfinished', r::text FROM runs r WHERE finished_at IS NULL
 	UNION ALL SELECT 'check_flows()', c::text FROM jadugar.check_flows() c
 	UNION ALL SELECT 'check_flows() meanwhile', p::text FROM flowtest.problem p
-	UNION ALL SELECT 'message that nobody has seen', m::text FROM jadugar.flow_message m WHERE NOT seen
-	UNION ALL SELECT 'task', t::text FROM jadugar.task t WHERE flow_run IS NOT NULL
+	UNION ALL SELECT 'message that nobody has seen', m::text FROM jadugar_internal.flow_message m WHERE NOT seen
+	UNION ALL SELECT 'task', t::text FROM jadugar_internal.task t WHERE flow_run IS NOT NULL
 	UNION ALL SELECT 'started twice', label FROM flowtest.started GROUP BY label HAVING count(*) > 1
 	UNION ALL SELECT 'lost, or of nobody', COALESCE(s::text, r::text)
 		FROM flowtest.started s FULL JOIN (SELECT * FROM runs WHERE parent_run IS NULL) r USING (run_id)
@@ -257,7 +257,7 @@ CREATE FUNCTION flowtest.findings() RETURNS TABLE (what text, detail text) LANGU
 		FROM steps f JOIN runs r USING (run_id)
 		WHERE r.status = 'compensated' AND f.step LIKE 'u%' AND f.status = 'completed'
 	UNION ALL SELECT 'compensation was not needed', r::text
-		FROM runs r WHERE r.status = 'compensated' AND NOT EXISTS (SELECT FROM jadugar.flow_step f WHERE f.run_id = r.run_id AND f.state = 'u')
+		FROM runs r WHERE r.status = 'compensated' AND NOT EXISTS (SELECT FROM jadugar_internal.flow_step f WHERE f.run_id = r.run_id AND f.state = 'u')
 	UNION ALL SELECT 'failed, and not compensated', f::text
 		FROM steps f JOIN runs r USING (run_id) JOIN flowtest.started s USING (run_id)
 		WHERE r.status IN ('failed', 'timed_out', 'cancelled') AND f.step LIKE 'u%' AND f.status = 'completed' AND s.kind NOT IN ('pivot', 'kill')
@@ -273,4 +273,4 @@ CREATE FUNCTION flowtest.findings() RETURNS TABLE (what text, detail text) LANGU
 			WHERE h.task_id = e.task_id AND h.final AND h.status = 'completed' AND h.flow_run = e.run_id) $$;
 
 CREATE PROCEDURE flowtest.forget() LANGUAGE sql AS $$
-	TRUNCATE flowtest.effect, flowtest.started, flowtest.problem, jadugar.flow_run, jadugar.flow_step, jadugar.flow_message $$;
+	TRUNCATE flowtest.effect, flowtest.started, flowtest.problem, jadugar_internal.flow_run, jadugar_internal.flow_step, jadugar_internal.flow_message $$;

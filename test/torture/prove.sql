@@ -24,7 +24,7 @@ SELECT r.task_id, max(r.payload->>'tag') AS tag, max(r.payload->>'task_id') AS h
 	max(attempt) FILTER (WHERE final) AS final_attempt,
 	bool_or(t.task_id IS NOT NULL) AS retried,
 	max(r.schedule_id) AS schedule_id, max(r.queue_id) AS queue_id
-FROM jadugar.run r LEFT JOIN (SELECT DISTINCT task_id FROM torture.retried) t USING (task_id)
+FROM jadugar_internal.run r LEFT JOIN (SELECT DISTINCT task_id FROM torture.retried) t USING (task_id)
 WHERE r.task_id IS NOT NULL GROUP BY r.task_id;
 CREATE INDEX ON seen (tag);
 
@@ -39,10 +39,10 @@ SELECT l.*, s.task_id, s.status, s.finals, s.attempts, COALESCE(e.n, 0) AS effec
 FROM torture.ledger l LEFT JOIN seen s USING (tag) LEFT JOIN effect e USING (tag);
 
 -- nothing is left
-INSERT INTO finding SELECT 'unfinished', t::text FROM jadugar.task t;
-INSERT INTO finding SELECT 'dependency of nobody', d::text FROM jadugar.dependency d;
-INSERT INTO finding SELECT 'unique key of nobody', k::text FROM jadugar.unique_key k
-	WHERE until IS NULL OR until <= jadugar._v_now();
+INSERT INTO finding SELECT 'unfinished', t::text FROM jadugar_internal.task t;
+INSERT INTO finding SELECT 'dependency of nobody', d::text FROM jadugar_internal.dependency d;
+INSERT INTO finding SELECT 'unique key of nobody', k::text FROM jadugar_internal.unique_key k
+	WHERE until IS NULL OR until <= jadugar_internal._v_now();
 INSERT INTO finding SELECT 'a worker is busy', w::text FROM jadugar.workers w
 	WHERE state NOT IN ('idle', 'starting') OR task_id IS NOT NULL OR tasks > 0;
 INSERT INTO finding SELECT 'running', r::text FROM jadugar.running r;
@@ -87,7 +87,7 @@ INSERT INTO finding SELECT 'pairs', format('%s for %s tasks', (SELECT sum(n) FRO
 INSERT INTO finding SELECT 'counter', format('%s for %s tasks', (SELECT n FROM torture.counter), count(*))
 	FROM known WHERE kind = 'count' AND effects > 0 HAVING count(*) <> (SELECT n FROM torture.counter);
 INSERT INTO finding SELECT 'log', k::text FROM known k
-	WHERE kind = 'logged' AND status = 'c' AND 1 <> (SELECT count(*) FROM jadugar.log l JOIN jadugar.run r USING (task_id, attempt)
+	WHERE kind = 'logged' AND status = 'c' AND 1 <> (SELECT count(*) FROM jadugar_internal.log l JOIN jadugar_internal.run r USING (task_id, attempt)
 		WHERE l.task_id = k.task_id AND l.level = 'info' AND r.status = 'c');
 INSERT INTO finding SELECT 'nothing of it may be kept', c::text FROM torture.child c;
 
@@ -95,12 +95,12 @@ INSERT INTO finding SELECT 'nothing of it may be kept', c::text FROM torture.chi
 INSERT INTO finding SELECT 'has not ended exactly once', s::text FROM seen s WHERE finals <> 1 OR NOT final_is_last;
 INSERT INTO finding SELECT 'attempts are not numbered from 1 on', s::text FROM seen s
 	WHERE NOT retried AND begun > 0 AND (numbers <> begun OR highest <> begun)
-	AND queue_id NOT IN (SELECT queue_id FROM jadugar.queue WHERE history <> 'all');
+	AND queue_id NOT IN (SELECT queue_id FROM jadugar_internal.queue WHERE history <> 'all');
 INSERT INTO finding SELECT 'final attempt', s::text FROM seen s
 	WHERE NOT retried AND final_attempt <> COALESCE(highest, 0)
-	AND queue_id NOT IN (SELECT queue_id FROM jadugar.queue WHERE history <> 'all');
-INSERT INTO finding SELECT 'ended before it began', r::text FROM jadugar.run r WHERE finished_at < started_at - interval '1 day';
-INSERT INTO finding SELECT 'failed without a reason', r::text FROM jadugar.run r
+	AND queue_id NOT IN (SELECT queue_id FROM jadugar_internal.queue WHERE history <> 'all');
+INSERT INTO finding SELECT 'ended before it began', r::text FROM jadugar_internal.run r WHERE finished_at < started_at - interval '1 day';
+INSERT INTO finding SELECT 'failed without a reason', r::text FROM jadugar_internal.run r
 	WHERE status IN ('f', 'l') AND error IS NULL AND reason IS NULL;
 
 -- dependencies came first
@@ -121,32 +121,32 @@ INSERT INTO finding SELECT what, detail FROM torture.witness;
 CREATE TEMP TABLE occurrence AS
 SELECT b.schedule_id, s.name, s.next_run_at,
 	extract(epoch FROM s.next_run_at - b.next_run_at) AS due,
-	(SELECT sum(COALESCE(occurrences, 1)) FROM jadugar.run r WHERE r.schedule_id = b.schedule_id AND final AND scheduled_for IS NOT NULL) AS accounted,
-	(SELECT count(DISTINCT task_id) FROM jadugar.run r WHERE r.schedule_id = b.schedule_id AND scheduled_for IS NOT NULL) AS tasks,
+	(SELECT sum(COALESCE(occurrences, 1)) FROM jadugar_internal.run r WHERE r.schedule_id = b.schedule_id AND final AND scheduled_for IS NOT NULL) AS accounted,
+	(SELECT count(DISTINCT task_id) FROM jadugar_internal.run r WHERE r.schedule_id = b.schedule_id AND scheduled_for IS NOT NULL) AS tasks,
 	s.runs - b.runs AS runs,
-	(SELECT COALESCE(sum(COALESCE(occurrences, 1)), 0) FROM jadugar.run r WHERE r.schedule_id = b.schedule_id AND task_id IS NULL) AS skipped,
+	(SELECT COALESCE(sum(COALESCE(occurrences, 1)), 0) FROM jadugar_internal.run r WHERE r.schedule_id = b.schedule_id AND task_id IS NULL) AS skipped,
 	s.missed - b.missed AS missed,
 	(SELECT count(*) FROM seen r WHERE r.schedule_id = b.schedule_id AND r.status = 'c') AS completed,
 	COALESCE(t.completed, 0) - b.completed AS counted_completed,
-	(SELECT count(*) FROM jadugar.run r WHERE r.schedule_id = b.schedule_id AND r.task_id IS NOT NULL AND final
+	(SELECT count(*) FROM jadugar_internal.run r WHERE r.schedule_id = b.schedule_id AND r.task_id IS NOT NULL AND final
 		AND r.status <> 'c' AND (r.status <> 'x' OR r.started_at IS NOT NULL)) AS failures,
 	COALESCE(t.failures, 0) - b.failures AS counted_failures
-FROM torture.baseline b JOIN jadugar.schedule s USING (schedule_id) LEFT JOIN jadugar.schedule_stat t USING (schedule_id);
+FROM torture.baseline b JOIN jadugar_internal.schedule s USING (schedule_id) LEFT JOIN jadugar_internal.schedule_stat t USING (schedule_id);
 INSERT INTO finding SELECT 'occurrences', o::text FROM occurrence o
 	WHERE (name <> 'boot' AND due <> accounted) OR (name <> 'boot' AND runs < tasks)
 		OR missed <> skipped OR completed <> counted_completed OR failures <> counted_failures;
 INSERT INTO finding SELECT 'occurrence twice', format('%s %s', schedule_id, at)
 	FROM (SELECT r.schedule_id, generate_series(scheduled_for, COALESCE(scheduled_until, scheduled_for), '1 second') AS at
-		FROM jadugar.run r WHERE final AND scheduled_for IS NOT NULL) o
+		FROM jadugar_internal.run r WHERE final AND scheduled_for IS NOT NULL) o
 	GROUP BY 1, schedule_id, at HAVING count(*) > 1;
 INSERT INTO finding SELECT 'tick', s::text FROM seen s
 	WHERE schedule_id IS NOT NULL AND (status = 'c')::integer <> (SELECT count(*) FROM torture.tick t WHERE t.task_id = s.task_id);
-INSERT INTO finding SELECT 'not fired at this start', s::text FROM jadugar.schedule s
+INSERT INTO finding SELECT 'not fired at this start', s::text FROM jadugar_internal.schedule s
 	WHERE name = 'boot' AND last_startup IS DISTINCT FROM pg_postmaster_start_time();
 
 SELECT what || ': ' || detail FROM (SELECT *, row_number() OVER (PARTITION BY what) AS n FROM finding) f WHERE n <= 5;
 SELECT 'proven ' || (SELECT count(*) FROM known) || ' tasks, ' || (SELECT count(*) FROM known WHERE fate = 'acked') || ' acknowledged, '
 	|| (SELECT count(*) FROM known WHERE fate = 'unknown') || ' unknown; '
-	|| (SELECT count(*) FROM jadugar.run) || ' attempts, ' || (SELECT count(*) FROM jadugar.run WHERE status = 'l') || ' lost, '
-	|| (SELECT count(*) FROM jadugar.run WHERE status = 'f') || ' failed, ' || (SELECT count(*) FROM jadugar.run WHERE status = 'x') || ' cancelled, '
+	|| (SELECT count(*) FROM jadugar_internal.run) || ' attempts, ' || (SELECT count(*) FROM jadugar_internal.run WHERE status = 'l') || ' lost, '
+	|| (SELECT count(*) FROM jadugar_internal.run WHERE status = 'f') || ' failed, ' || (SELECT count(*) FROM jadugar_internal.run WHERE status = 'x') || ' cancelled, '
 	|| (SELECT COALESCE(sum(due), 0)::bigint FROM occurrence) || ' occurrences';

@@ -76,9 +76,9 @@ sub make_standby
 # What to look at when a round has failed.
 sub show_state
 {
-	foreach my $sql ('SELECT * FROM jadugar.task LIMIT 20', 'SELECT * FROM jadugar.dependency LIMIT 20',
-		'SELECT * FROM jadugar.flow_run WHERE finished_at IS NULL LIMIT 5', 'SELECT * FROM jadugar.flow_message LIMIT 20', 'SELECT * FROM jadugar.check_flows()',
-		'SELECT * FROM jadugar.workers', 'SELECT jadugar._v_now(), * FROM jadugar.health',
+	foreach my $sql ('SELECT * FROM jadugar_internal.task LIMIT 20', 'SELECT * FROM jadugar_internal.dependency LIMIT 20',
+		'SELECT * FROM jadugar_internal.flow_run WHERE finished_at IS NULL LIMIT 5', 'SELECT * FROM jadugar_internal.flow_message LIMIT 20', 'SELECT * FROM jadugar.check_flows()',
+		'SELECT * FROM jadugar.workers', 'SELECT jadugar_internal._v_now(), * FROM jadugar.health',
 		q(SELECT pid, backend_type, usename, state, wait_event_type, wait_event, left(query, 60) FROM pg_stat_activity),
 		'SELECT * FROM pg_locks WHERE NOT granted', 'SELECT * FROM pg_prepared_xacts')
 	{

@@ -3,10 +3,10 @@
  * draft.c
  *	  Flows that are put together step by step, see draft.h.
  *
- * Runs in any backend; reads jadugar.flow_draft and flow_draft_step.  The
- * options of a draft are those of its outermost node as they will stand in
- * the flow, and two keys of our own: "kind", the key for the steps, and
- * "continue", true where a failed step does not stop the rest.
+ * Runs in any backend; reads jadugar_internal.flow_draft and
+ * flow_draft_step.  The options of a draft are those of its outermost node as
+ * they will stand in the flow, and two keys of our own: "kind", the key for
+ * the steps, and "continue", true where a failed step does not stop the rest.
  *
  *-------------------------------------------------------------------------
  */
@@ -96,11 +96,11 @@ static Jsonb *
 read_draft(Oid owner, const char *name, bool *found)
 {
 	static JdgQuery draft = {
-		"SELECT options FROM jadugar.flow_draft "
+		"SELECT options FROM jadugar_internal.flow_draft "
 		"WHERE owner = $1 AND name = $2", 2, {OIDOID, TEXTOID}
 	};
 	static JdgQuery steps = {
-		"SELECT graph FROM jadugar.flow_draft_step "
+		"SELECT graph FROM jadugar_internal.flow_draft_step "
 		"WHERE owner = $1 AND name = $2 ORDER BY pos", 2, {OIDOID, TEXTOID}
 	};
 	MemoryContext mcxt = CurrentMemoryContext;
@@ -164,11 +164,12 @@ bool
 jdg_flow_draft_drop(Oid owner, const char *name)
 {
 	static JdgQuery draft = {
-		"DELETE FROM jadugar.flow_draft WHERE owner = $1 AND name = $2", 2,
+		"DELETE FROM jadugar_internal.flow_draft WHERE owner = $1 "
+		"AND name = $2", 2,
 		{OIDOID, TEXTOID}
 	};
 	static JdgQuery steps = {
-		"DELETE FROM jadugar.flow_draft_step "
+		"DELETE FROM jadugar_internal.flow_draft_step "
 		"WHERE owner = $1 AND name = $2", 2, {OIDOID, TEXTOID}
 	};
 	Datum		v[2] = {ObjectIdGetDatum(owner), CStringGetTextDatum(name)};

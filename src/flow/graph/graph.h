@@ -4,10 +4,10 @@
  *	  A flow as a tree of nodes: parsed from jadugar.flow, and checked.
  *
  * The value of type jadugar.flow is jsonb (flow/README.md has the grammar).
- * Parsing is deterministic: nodes are numbered in pre-order, so a number
- * means the same node in every process and for ever, and rows of
- * jadugar.flow_step refer to nodes by it.  Node 0 is always a chain: the
- * flow's own outermost one, or one made around it.
+ * Parsing is deterministic: nodes are numbered in pre-order, so a number means
+ * the same node in every process and for ever, and rows of
+ * jadugar_internal.flow_step refer to nodes by it.  Node 0 is always a chain:
+ * the flow's own outermost one, or one made around it.
  *
  * Pure: reads nothing but the value, runs nothing of a user.
  *

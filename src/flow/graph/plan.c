@@ -186,7 +186,7 @@ static int64
 find_same(Oid owner, Jsonb *flow)
 {
 	static JdgQuery q = {
-		"SELECT version_id, graph FROM jadugar.flow_version "
+		"SELECT version_id, graph FROM jadugar_internal.flow_version "
 		"WHERE owner = $1 AND hash = $2 AND name IS NULL "
 		"AND dropped_at IS NULL ORDER BY version_id", 2, {OIDOID, INT8OID}
 	};
@@ -208,7 +208,7 @@ static int64
 find_newest(Oid owner, const char *name, Jsonb *flow, int *version)
 {
 	static JdgQuery q = {
-		"SELECT version_id, version, graph FROM jadugar.flow_version "
+		"SELECT version_id, version, graph FROM jadugar_internal.flow_version "
 		"WHERE owner = $1 AND name = $2 AND dropped_at IS NULL "
 		"ORDER BY version DESC LIMIT 1", 2, {OIDOID, TEXTOID}
 	};
@@ -230,8 +230,8 @@ insert_version(Oid owner, const char *name, int version, Jsonb *flow,
 			   Jsonb *plan, const char *description)
 {
 	static JdgQuery q = {
-		"INSERT INTO jadugar.flow_version (owner, name, version, hash, "
-		"graph, plan, description, created_at) "
+		"INSERT INTO jadugar_internal.flow_version (owner, name, version, "
+		"hash, graph, plan, description, created_at) "
 		"VALUES ($1, $2, $3, $4, $5::jadugar.flow, $6, $7, $8) "
 		"RETURNING version_id", 8,
 		{OIDOID, TEXTOID, INT4OID, INT8OID, JSONBOID, JSONBOID, TEXTOID,
@@ -259,7 +259,7 @@ static void
 describe(int64 version_id, const char *description)
 {
 	static JdgQuery q = {
-		"UPDATE jadugar.flow_version SET description = $2 "
+		"UPDATE jadugar_internal.flow_version SET description = $2 "
 		"WHERE version_id = $1", 2, {INT8OID, TEXTOID}
 	};
 	Datum		v[2] = {Int64GetDatum(version_id),
@@ -311,12 +311,14 @@ int64
 jdg_flow_version_find(Oid owner, const char *name, int version)
 {
 	static JdgQuery newest = {
-		"SELECT version_id FROM jadugar.flow_version WHERE owner = $1 "
+		"SELECT version_id FROM jadugar_internal.flow_version "
+		"WHERE owner = $1 "
 		"AND name = $2 AND dropped_at IS NULL ORDER BY version DESC LIMIT 1",
 		2, {OIDOID, TEXTOID}
 	};
 	static JdgQuery one = {
-		"SELECT version_id FROM jadugar.flow_version WHERE owner = $1 "
+		"SELECT version_id FROM jadugar_internal.flow_version "
+		"WHERE owner = $1 "
 		"AND name = $2 AND version = $3 AND dropped_at IS NULL",
 		3, {OIDOID, TEXTOID, INT4OID}
 	};
@@ -332,10 +334,10 @@ bool
 jdg_flow_is_draft(Oid owner, const char *name, int64 *version_id)
 {
 	static JdgQuery q = {
-		"SELECT (SELECT version_id FROM jadugar.flow_version "
+		"SELECT (SELECT version_id FROM jadugar_internal.flow_version "
 		"WHERE owner = $1 AND name = $2 AND dropped_at IS NULL "
 		"ORDER BY version DESC LIMIT 1), EXISTS (SELECT "
-		"FROM jadugar.flow_draft WHERE owner = $1 AND name = $2)", 2,
+		"FROM jadugar_internal.flow_draft WHERE owner = $1 AND name = $2)", 2,
 		{OIDOID, TEXTOID}
 	};
 	Datum		v[2] = {ObjectIdGetDatum(owner), CStringGetTextDatum(name)};
@@ -397,7 +399,7 @@ const JdgFlowPlan *
 jdg_flow_plan_get(int64 version_id)
 {
 	static JdgQuery q = {
-		"SELECT name, version, graph, plan FROM jadugar.flow_version "
+		"SELECT name, version, graph, plan FROM jadugar_internal.flow_version "
 		"WHERE version_id = $1", 1, {INT8OID}
 	};
 	Datum		v[1] = {Int64GetDatum(version_id)};
@@ -417,7 +419,7 @@ jdg_flow_plan_get(int64 version_id)
 				(errcode(JDG_ERRCODE_INTERNAL_ERROR),
 				 errmsg("flow version %lld does not exist", (long long) version_id),
 				 errdetail("A run refers to it."),
-				 errhint("Rows of jadugar.flow_version must not be deleted by hand.")));
+				 errhint("Rows of jadugar_internal.flow_version must not be deleted by hand.")));
 	old = MemoryContextSwitchTo(plans_mcxt);
 	p = palloc0(sizeof(JdgFlowPlan));
 	p->version_id = version_id;

@@ -20,7 +20,7 @@ static void
 pause_runs(void)
 {
 	static JdgQuery q = {
-		"UPDATE jadugar.flow_run SET paused_at = $1 "
+		"UPDATE jadugar_internal.flow_run SET paused_at = $1 "
 		"WHERE finished_at IS NULL AND paused_at IS NULL", 1, {TIMESTAMPTZOID}
 	};
 	Datum		now = TimestampTzGetDatum(jdg_now());
@@ -36,8 +36,8 @@ static void
 abort_runs(Oid user)
 {
 	static JdgQuery q = {
-		"SELECT run_id FROM jadugar.flow_run WHERE finished_at IS NULL "
-		"ORDER BY run_id", 0
+		"SELECT run_id FROM jadugar_internal.flow_run "
+		"WHERE finished_at IS NULL ORDER BY run_id", 0
 	};
 	int64		n = jdg_run(&q, NULL, NULL, 0);
 	int64	   *runs = palloc(sizeof(int64) * Max(n, 1));

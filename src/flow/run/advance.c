@@ -409,7 +409,7 @@ int64
 jdg_flow_begin(JdgFlowRun *run, TimestampTz start_at)
 {
 	static JdgQuery twin = {
-		"SELECT run_id FROM jadugar.flow_run WHERE owner = $1 "
+		"SELECT run_id FROM jadugar_internal.flow_run WHERE owner = $1 "
 		"AND idempotency_key = $2", 2, {OIDOID, TEXTOID}
 	};
 	JdgAdvance *adv = jdg_advance_begin();

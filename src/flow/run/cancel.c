@@ -154,7 +154,7 @@ static void
 cancel_passes(JdgRunState *rs, JdgFlowStep *step)
 {
 	static JdgQuery q = {
-		"SELECT step_id FROM jadugar.flow_step WHERE run_id = $1 "
+		"SELECT step_id FROM jadugar_internal.flow_step WHERE run_id = $1 "
 		"AND parent = $2 AND step_id <> $3 ORDER BY step_id", 3,
 		{INT8OID, INT8OID, INT8OID}
 	};

@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * message.c
- *	  Rows of jadugar.flow_message, see message.h.
+ *	  Rows of jadugar_internal.flow_message, see message.h.
  *
  * Written by any session and process, without a lock; read and removed by the
  * scheduler, and signals by whoever begins to wait for one, with the lock of
@@ -27,8 +27,8 @@ jdg_flow_message_as(char kind, int64 run_id, int64 step_id, const char *name,
 					Jsonb *payload, Oid role)
 {
 	static JdgQuery q = {
-		"INSERT INTO jadugar.flow_message (run_id, kind, step_id, name, "
-		"role, at, payload) VALUES ($1, $2, $3, $4, $5, $6, $7)", 7,
+		"INSERT INTO jadugar_internal.flow_message (run_id, kind, step_id, "
+		"name, role, at, payload) VALUES ($1, $2, $3, $4, $5, $6, $7)", 7,
 		{INT8OID, CHAROID, INT8OID, TEXTOID, OIDOID, TIMESTAMPTZOID, JSONBOID}
 	};
 	Datum		v[7];
@@ -61,8 +61,8 @@ jdg_flow_messages_new(int max, int *n)
 {
 	static JdgQuery q = {
 		"SELECT message_id, run_id, kind, step_id, name, role, at, payload "
-		"FROM jadugar.flow_message WHERE NOT seen ORDER BY message_id "
-		"LIMIT $1", 1, {INT4OID}
+		"FROM jadugar_internal.flow_message WHERE NOT seen "
+		"ORDER BY message_id LIMIT $1", 1, {INT4OID}
 	};
 	Datum		v[1] = {Int32GetDatum(max)};
 	MemoryContext mcxt = CurrentMemoryContext;
@@ -88,7 +88,8 @@ void
 jdg_flow_message_done(int64 message_id)
 {
 	static JdgQuery q = {
-		"DELETE FROM jadugar.flow_message WHERE message_id = $1", 1, {INT8OID}
+		"DELETE FROM jadugar_internal.flow_message "
+		"WHERE message_id = $1", 1, {INT8OID}
 	};
 	Datum		v[1] = {Int64GetDatum(message_id)};
 
@@ -99,7 +100,8 @@ void
 jdg_flow_message_keep(int64 message_id)
 {
 	static JdgQuery q = {
-		"UPDATE jadugar.flow_message SET seen = true WHERE message_id = $1",
+		"UPDATE jadugar_internal.flow_message SET seen = true "
+		"WHERE message_id = $1",
 		1, {INT8OID}
 	};
 	Datum		v[1] = {Int64GetDatum(message_id)};
@@ -112,8 +114,9 @@ jdg_flow_messages_again(bool all)
 {
 	static JdgQuery q = {
 		/* a session may be deleting some: purge_completed() */
-		"UPDATE jadugar.flow_message SET seen = false WHERE message_id = "
-		"ANY (ARRAY(SELECT message_id FROM jadugar.flow_message "
+		"UPDATE jadugar_internal.flow_message SET seen = false "
+		"WHERE message_id = "
+		"ANY (ARRAY(SELECT message_id FROM jadugar_internal.flow_message "
 		"WHERE seen AND (kind = 'c' OR $1) FOR UPDATE SKIP LOCKED))", 1,
 		{BOOLOID}
 	};
@@ -127,7 +130,7 @@ jdg_flow_signal_take(char kind, int64 run_id, const char *name,
 					 Jsonb **payload)
 {
 	static JdgQuery q = {
-		"SELECT message_id, payload FROM jadugar.flow_message "
+		"SELECT message_id, payload FROM jadugar_internal.flow_message "
 		"WHERE run_id = $1 AND kind = $2 AND name = $3 "
 		"ORDER BY message_id LIMIT 1", 3, {INT8OID, CHAROID, TEXTOID}
 	};

@@ -21,16 +21,17 @@
 
 /* where "gone" has the runs */
 #define WITH_THEIR_ROWS \
-	"steps AS (DELETE FROM jadugar.flow_step s USING gone g " \
+	"steps AS (DELETE FROM jadugar_internal.flow_step s USING gone g " \
 	"WHERE s.run_id = g.run_id), " \
-	"messages AS (DELETE FROM jadugar.flow_message m USING gone g " \
+	"messages AS (DELETE FROM jadugar_internal.flow_message m USING gone g " \
 	"WHERE m.run_id = g.run_id) "
 
 #define NO_PARENT \
-	"NOT EXISTS (SELECT FROM jadugar.flow_run p WHERE p.run_id = r.parent_run) "
+	"NOT EXISTS (SELECT FROM jadugar_internal.flow_run p " \
+	"WHERE p.run_id = r.parent_run) "
 
 #define NOT_ASKED \
-	"NOT EXISTS (SELECT FROM jadugar.flow_message a " \
+	"NOT EXISTS (SELECT FROM jadugar_internal.flow_message a " \
 	"WHERE a.run_id = r.run_id AND NOT a.seen) "
 
 /*
@@ -44,15 +45,15 @@ jdg_flow_prune_some(int64 *after, TimestampTz before)
 	static JdgQuery q = {
 		"WITH next AS (SELECT run_id, created_at, next_id, "
 		"sum(next_id) OVER (ORDER BY run_id) AS rows FROM "
-		"(SELECT run_id, created_at, next_id FROM jadugar.flow_run "
+		"(SELECT run_id, created_at, next_id FROM jadugar_internal.flow_run "
 		"WHERE run_id > $1 ORDER BY run_id LIMIT 1000) t), "
 		"looked_at AS (SELECT run_id, created_at FROM next "
 		"WHERE rows - next_id < 20000), "
 		/* a session may be deleting some: purge_completed() */
-		"mine AS (SELECT r.run_id FROM jadugar.flow_run r "
+		"mine AS (SELECT r.run_id FROM jadugar_internal.flow_run r "
 		"JOIN looked_at l ON r.run_id = l.run_id WHERE r.finished_at < $2 "
 		"AND " NO_PARENT "AND " NOT_ASKED "FOR UPDATE OF r SKIP LOCKED), "
-		"gone AS (DELETE FROM jadugar.flow_run r USING mine "
+		"gone AS (DELETE FROM jadugar_internal.flow_run r USING mine "
 		"WHERE r.run_id = mine.run_id RETURNING r.run_id), "
 		WITH_THEIR_ROWS
 		"SELECT max(run_id) FROM looked_at HAVING min(created_at) < $2", 2,
@@ -75,23 +76,24 @@ void
 jdg_flow_prune_unused(TimestampTz now)
 {
 	static JdgQuery retire = {
-		"UPDATE jadugar.flow_version v SET dropped_at = $1 "
+		"UPDATE jadugar_internal.flow_version v SET dropped_at = $1 "
 		"WHERE v.name IS NULL AND v.dropped_at IS NULL AND v.created_at < $2 "
-		"AND NOT EXISTS (SELECT FROM jadugar.flow_run r "
+		"AND NOT EXISTS (SELECT FROM jadugar_internal.flow_run r "
 		"WHERE r.version_id = v.version_id)", 2,
 		{TIMESTAMPTZOID, TIMESTAMPTZOID}
 	};
 	static JdgQuery versions = {
-		"DELETE FROM jadugar.flow_version v WHERE v.dropped_at < $2 "
-		"AND NOT EXISTS (SELECT FROM jadugar.flow_run r "
+		"DELETE FROM jadugar_internal.flow_version v WHERE v.dropped_at < $2 "
+		"AND NOT EXISTS (SELECT FROM jadugar_internal.flow_run r "
 		"WHERE r.version_id = v.version_id)", 2,
 		{TIMESTAMPTZOID, TIMESTAMPTZOID}
 	};
 	static JdgQuery messages = {
-		"DELETE FROM jadugar.flow_message WHERE message_id = ANY (ARRAY("
-		"SELECT m.message_id FROM jadugar.flow_message m WHERE m.seen "
-		"AND m.run_id IS NOT NULL AND NOT EXISTS "
-		"(SELECT FROM jadugar.flow_run r WHERE r.run_id = m.run_id) "
+		"DELETE FROM jadugar_internal.flow_message "
+		"WHERE message_id = ANY (ARRAY("
+		"SELECT m.message_id FROM jadugar_internal.flow_message m "
+		"WHERE m.seen AND m.run_id IS NOT NULL AND NOT EXISTS "
+		"(SELECT FROM jadugar_internal.flow_run r WHERE r.run_id = m.run_id) "
 		"FOR UPDATE SKIP LOCKED))", 0
 	};
 	Datum		v[2] = {TimestampTzGetDatum(now),
@@ -106,8 +108,8 @@ int64
 jdg_flow_purge_completed(TimestampTz before, Datum owners)
 {
 	static JdgQuery q = {
-		"WITH gone AS (DELETE FROM jadugar.flow_run r WHERE r.status = 'c' "
-		"AND r.finished_at < $1 AND r.owner = ANY ($2) "
+		"WITH gone AS (DELETE FROM jadugar_internal.flow_run r "
+		"WHERE r.status = 'c' AND r.finished_at < $1 AND r.owner = ANY ($2) "
 		"AND " NO_PARENT "AND " NOT_ASKED "RETURNING r.run_id), "
 		WITH_THEIR_ROWS
 		"SELECT count(*) FROM gone", 2, {TIMESTAMPTZOID, OIDARRAYOID}

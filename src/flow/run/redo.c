@@ -100,8 +100,8 @@ static void
 forget_rows(JdgRunState *rs, int64 first, int64 end)
 {
 	static JdgQuery q = {
-		"DELETE FROM jadugar.flow_step WHERE run_id = $1 AND step_id >= $2 "
-		"AND step_id < $3", 3, {INT8OID, INT8OID, INT8OID}
+		"DELETE FROM jadugar_internal.flow_step WHERE run_id = $1 "
+		"AND step_id >= $2 AND step_id < $3", 3, {INT8OID, INT8OID, INT8OID}
 	};
 	Datum		v[3] = {Int64GetDatum(rs->r.run_id), Int64GetDatum(first),
 	Int64GetDatum(end)};
@@ -356,7 +356,7 @@ void
 jdg_flow_undo_again(JdgRunState *rs)
 {
 	static JdgQuery q = {
-		"SELECT step_id FROM jadugar.flow_step WHERE run_id = $1 "
+		"SELECT step_id FROM jadugar_internal.flow_step WHERE run_id = $1 "
 		"AND state = 'p' ORDER BY finished_at, step_id", 1, {INT8OID}
 	};
 	Datum		v[1] = {Int64GetDatum(rs->r.run_id)};
@@ -379,7 +379,7 @@ static void
 run_now(JdgFlowStep *step)
 {
 	static JdgQuery q = {
-		"UPDATE jadugar.task SET run_at = $2 WHERE task_id = $1", 2,
+		"UPDATE jadugar_internal.task SET run_at = $2 WHERE task_id = $1", 2,
 		{INT8OID, TIMESTAMPTZOID}
 	};
 	Datum		v[2];

@@ -27,7 +27,7 @@ static void
 serve_signal(JdgRunState *rs, const JdgFlowMessage *m)
 {
 	static JdgQuery q = {
-		"SELECT step_id FROM jadugar.flow_step WHERE event = $1 "
+		"SELECT step_id FROM jadugar_internal.flow_step WHERE event = $1 "
 		"AND run_id = $2 ORDER BY step_id", 2, {TEXTOID, INT8OID}
 	};
 	Datum		v[2] = {CStringGetTextDatum(psprintf("%s:%s",
@@ -64,7 +64,7 @@ static void
 kill_sub_flows(JdgRunState *rs)
 {
 	static JdgQuery q = {
-		"SELECT child_run FROM jadugar.flow_step WHERE run_id = $1 "
+		"SELECT child_run FROM jadugar_internal.flow_step WHERE run_id = $1 "
 		"AND child_run IS NOT NULL AND (state = 'r' AND cancelling "
 		"OR state = 'k' AND task_id IS NULL)", 1, {INT8OID}
 	};
@@ -192,7 +192,7 @@ static void
 pause_steps(JdgRunState *rs, bool pause)
 {
 	static JdgQuery q = {
-		"SELECT step_id FROM jadugar.flow_step WHERE run_id = $1 "
+		"SELECT step_id FROM jadugar_internal.flow_step WHERE run_id = $1 "
 		"AND state IN ('r', 'k') AND (task_id IS NOT NULL "
 		"OR child_run IS NOT NULL)", 1, {INT8OID}
 	};

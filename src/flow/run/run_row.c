@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * run_row.c
- *	  Rows of jadugar.flow_run, see run_row.h.
+ *	  Rows of jadugar_internal.flow_run, see run_row.h.
  *
  * Runs in sessions that start flows, in workers and in the scheduler.  Who
  * changes a run has its lock: flow/README.md.  Straight on heap and index, as
@@ -231,7 +231,8 @@ bool
 jdg_flow_run_insert_once(JdgFlowRun *r)
 {
 	static JdgQuery q = {
-		"INSERT INTO jadugar.flow_run (run_id, owner, version_id, status, "
+		"INSERT INTO jadugar_internal.flow_run (run_id, owner, version_id, "
+		"status, "
 		"ending, compensate, pivoted, live, next_id, last_done, not_undone, "
 		"depth, parent_run, parent_step, schedule_id, scheduled_for, timeout, "
 		"paused_at, created_at, started_at, finished_at, input, result, "
@@ -319,9 +320,10 @@ static bool
 name_known(Oid owner, const char *name)
 {
 	static JdgQuery q = {
-		"SELECT EXISTS (SELECT FROM jadugar.flow_version WHERE owner = $1 "
+		"SELECT EXISTS (SELECT FROM jadugar_internal.flow_version "
+		"WHERE owner = $1 "
 		"AND name = $2 AND dropped_at IS NULL) OR EXISTS (SELECT "
-		"FROM jadugar.flow_draft WHERE owner = $1 AND name = $2)", 2,
+		"FROM jadugar_internal.flow_draft WHERE owner = $1 AND name = $2)", 2,
 		{OIDOID, TEXTOID}
 	};
 	Datum		v[2] = {ObjectIdGetDatum(owner), CStringGetTextDatum(name)};

@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * run_row.h
- *	  Rows of jadugar.flow_run as structs: read by index and written
+ *	  Rows of jadugar_internal.flow_run as structs: read by index and written
  *	  straight.
  *
  *-------------------------------------------------------------------------

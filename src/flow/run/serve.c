@@ -79,7 +79,8 @@ static void
 give_up(const Input *in, int n)
 {
 	static JdgQuery q = {
-		"UPDATE jadugar.flow_step SET due = due + interval '1 minute' "
+		"UPDATE jadugar_internal.flow_step "
+		"SET due = due + interval '1 minute' "
 		"WHERE run_id = $1 AND step_id = $2", 2, {INT8OID, INT8OID}
 	};
 
@@ -175,8 +176,8 @@ static Datum
 receivers(const JdgFlowMessage *m, Datum event)
 {
 	static JdgQuery q = {
-		"SELECT DISTINCT r.owner FROM jadugar.flow_step s "
-		"JOIN jadugar.flow_run r ON r.run_id = s.run_id "
+		"SELECT DISTINCT r.owner FROM jadugar_internal.flow_step s "
+		"JOIN jadugar_internal.flow_run r ON r.run_id = s.run_id "
 		"WHERE s.event = $1", 1, {TEXTOID}
 	};
 	int64		n = jdg_run(&q, &event, NULL, 0);
@@ -202,10 +203,11 @@ static void
 send_event(const JdgFlowMessage *m)
 {
 	static JdgQuery q = {
-		"INSERT INTO jadugar.flow_message (run_id, kind, step_id, name, "
+		"INSERT INTO jadugar_internal.flow_message (run_id, kind, step_id, "
+		"name, "
 		"role, at, payload) SELECT s.run_id, 'e', s.step_id, $2, $3, $4, $5 "
-		"FROM jadugar.flow_step s "
-		"JOIN jadugar.flow_run r ON r.run_id = s.run_id "
+		"FROM jadugar_internal.flow_step s "
+		"JOIN jadugar_internal.flow_run r ON r.run_id = s.run_id "
 		"WHERE s.event = $1 AND (s.found IS NULL OR $5 @> s.found) "
 		"AND r.owner = ANY ($6)", 6,
 		{TEXTOID, TEXTOID, OIDOID, TIMESTAMPTZOID, JSONBOID, OIDARRAYOID}
@@ -249,7 +251,7 @@ int
 jdg_flow_do_timers(int max)
 {
 	static JdgQuery q = {
-		"SELECT run_id, step_id FROM jadugar.flow_step "
+		"SELECT run_id, step_id FROM jadugar_internal.flow_step "
 		"WHERE due <= $1 ORDER BY due LIMIT $2", 2, {TIMESTAMPTZOID, INT4OID}
 	};
 	Datum		v[2] = {TimestampTzGetDatum(jdg_now()), Int32GetDatum(max)};
@@ -279,7 +281,7 @@ TimestampTz
 jdg_flow_next_due(void)
 {
 	static JdgQuery q = {
-		"SELECT due FROM jadugar.flow_step WHERE due IS NOT NULL "
+		"SELECT due FROM jadugar_internal.flow_step WHERE due IS NOT NULL "
 		"ORDER BY due LIMIT 1", 0
 	};
 

@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * step_row.c
- *	  Rows of jadugar.flow_step, see step_row.h.
+ *	  Rows of jadugar_internal.flow_step, see step_row.h.
  *
  * Runs in sessions that start flows, in workers and in the scheduler, under
  * the lock of the run, so nobody else changes a row between its reading and

@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * step_row.h
- *	  Rows of jadugar.flow_step as structs: read by index and written in
+ *	  Rows of jadugar_internal.flow_step as structs: read by index and written in
  *	  bulk, straight.
  *
  *-------------------------------------------------------------------------

@@ -66,7 +66,7 @@ sub in_database
 	$session->query('SELECT jadugar.pause_all()');
 	timed($run, 'jadugar', $session,
 		qq{SELECT count(*) FROM given, jadugar.enqueue_batch(\$\$$work\$\$, payloads)});
-	$run->same('tasks', $admin->query('SELECT count(*) FROM jadugar.task'), $n);
+	$run->same('tasks', $admin->query('SELECT count(*) FROM jadugar_internal.task'), $n);
 
 	timed($run, 'INSERT … SELECT, same indexes', $session, 'SELECT floor.fill(payloads) FROM given');
 	$admin->query("COPY floor.task TO '$file'");

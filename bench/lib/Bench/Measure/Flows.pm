@@ -163,7 +163,7 @@ sub latency
 		BEGIN
 			COMMIT;
 			at[0] := clock_timestamp();
-			PERFORM jadugar._v_wait_flow(run, NULL);
+			PERFORM jadugar_internal._v_wait_flow(run, NULL);
 			at[1] := clock_timestamp();
 			PERFORM jadugar.wait_flow(run);
 			at[2] := clock_timestamp();
