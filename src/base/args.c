@@ -259,6 +259,18 @@ jdg_choice(const char *argument, const char *word, const char *const *words)
 	return 0;					/* keep compiler quiet */
 }
 
+void
+jdg_check_word(const char *argument, const char *word,
+			   const char *const *words)
+{
+	bool		found = word == NULL;
+
+	for (int i = 0; words[i] != NULL && !found; i++)
+		found = strcmp(words[i], word) == 0;
+	if (!found)
+		unrecognized(argument, word, words);
+}
+
 /* The number of the resettable argument of a name, or an error. */
 static int
 find_resettable(const JdgArg *args, int nargs, const char *name)

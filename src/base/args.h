@@ -93,6 +93,10 @@ JDG_NORETURN extern void jdg_null_argument(const char *argument,
 extern int	jdg_choice(const char *argument, const char *word,
 					   const char *const *words);
 
+/* VALIDATION_ERROR if a word is, to the letter, none of these; NULL passes */
+extern void jdg_check_word(const char *argument, const char *word,
+						   const char *const *words);
+
 /* a name of something of ours: from 1 to JDG_NAME_MAX bytes on one line */
 extern void jdg_check_name(const char *what, const char *name);
 

@@ -7,6 +7,7 @@
  */
 #include "postgres.h"
 
+#include "catalog/pg_type.h"
 #include "utils/builtins.h"
 #include "utils/fmgrprotos.h"
 #include "utils/numeric.h"
@@ -22,28 +23,30 @@ jdg_json_begin(JsonbParseState **st)
 }
 
 static void
+push_string(JsonbParseState **st, JsonbIteratorToken token, const char *s)
+{
+	JsonbValue	v;
+
+	v.type = jbvString;
+	v.val.string.val = unconstify(char *, s);
+	v.val.string.len = strlen(s);
+	pushJsonbValue(st, token, &v);
+}
+
+static void
 push(JsonbParseState **st, const char *key, JsonbValue *value)
 {
-	JsonbValue	k;
-
-	k.type = jbvString;
-	k.val.string.val = unconstify(char *, key);
-	k.val.string.len = strlen(key);
-	pushJsonbValue(st, WJB_KEY, &k);
+	push_string(st, WJB_KEY, key);
 	pushJsonbValue(st, WJB_VALUE, value);
 }
 
 void
 jdg_json_text(JsonbParseState **st, const char *key, const char *value)
 {
-	JsonbValue	v;
-
 	if (value == NULL)
 		return;
-	v.type = jbvString;
-	v.val.string.val = unconstify(char *, value);
-	v.val.string.len = strlen(value);
-	push(st, key, &v);
+	push_string(st, WJB_KEY, key);
+	push_string(st, WJB_VALUE, value);
 }
 
 void
@@ -67,11 +70,45 @@ jdg_json_jsonb(JsonbParseState **st, const char *key, Jsonb *value)
 void
 jdg_json_int64(JsonbParseState **st, const char *key, int64 value)
 {
+	jdg_json_numeric(st, key, int64_to_numeric(value));
+}
+
+void
+jdg_json_numeric(JsonbParseState **st, const char *key, Numeric value)
+{
 	JsonbValue	v;
 
 	v.type = jbvNumeric;
-	v.val.numeric = int64_to_numeric(value);
+	v.val.numeric = value;
 	push(st, key, &v);
+}
+
+void
+jdg_json_bool(JsonbParseState **st, const char *key, bool value)
+{
+	JsonbValue	v;
+
+	v.type = jbvBool;
+	v.val.boolean = value;
+	push(st, key, &v);
+}
+
+void
+jdg_json_texts(JsonbParseState **st, const char *key, ArrayType *value)
+{
+	Datum	   *elems;
+	bool	   *nulls;
+	int			n;
+
+	if (value == NULL)
+		return;
+	deconstruct_array(value, TEXTOID, -1, false, TYPALIGN_INT, &elems, &nulls,
+					  &n);
+	push_string(st, WJB_KEY, key);
+	pushJsonbValue(st, WJB_BEGIN_ARRAY, NULL);
+	for (int i = 0; i < n; i++)
+		push_string(st, WJB_ELEM, nulls[i] ? "" : TextDatumGetCString(elems[i]));
+	pushJsonbValue(st, WJB_END_ARRAY, NULL);
 }
 
 Jsonb *

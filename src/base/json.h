@@ -11,7 +11,9 @@
 #ifndef JDG_BASE_JSON_H
 #define JDG_BASE_JSON_H
 
+#include "utils/array.h"
 #include "utils/jsonb.h"
+#include "utils/numeric.h"
 
 extern void jdg_json_begin(JsonbParseState **st);
 extern void jdg_json_text(JsonbParseState **st, const char *key,
@@ -20,6 +22,13 @@ extern void jdg_json_jsonb(JsonbParseState **st, const char *key,
 						   Jsonb *value);
 extern void jdg_json_int64(JsonbParseState **st, const char *key,
 						   int64 value);
+extern void jdg_json_numeric(JsonbParseState **st, const char *key,
+							 Numeric value);
+extern void jdg_json_bool(JsonbParseState **st, const char *key, bool value);
+
+/* an array of text; null elements become empty */
+extern void jdg_json_texts(JsonbParseState **st, const char *key,
+						   ArrayType *value);
 extern Jsonb *jdg_json_finish(JsonbParseState **st);
 extern Jsonb *jdg_json_empty(void); /* {} */
 

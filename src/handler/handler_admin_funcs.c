@@ -29,6 +29,39 @@ PG_FUNCTION_INFO_V1(jdg_drop_handler);
 PG_FUNCTION_INFO_V1(jdg_grant_handler);
 PG_FUNCTION_INFO_V1(jdg_revoke_handler);
 
+static const char *const pending_words[] = {"restrict", "cancel", NULL};
+
+typedef enum Pending
+{
+	PENDING_RESTRICT,
+	PENDING_CANCEL
+} Pending;
+
+/* drop_handler() */
+typedef struct DropArgs
+{
+	char	   *name;
+	Pending		pending;
+} DropArgs;
+
+static const JdgArg drop_args[] = {
+	{"name", TEXTOID, offsetof(DropArgs, name), JDG_NEEDED},
+	{"pending", TEXTOID, offsetof(DropArgs, pending), JDG_NEEDED,
+	pending_words},
+};
+
+/* grant_handler(), revoke_handler() */
+typedef struct GrantArgs
+{
+	char	   *name;
+	char	   *role;
+} GrantArgs;
+
+static const JdgArg grant_args[] = {
+	{"name", TEXTOID, offsetof(GrantArgs, name), JDG_NEEDED},
+	{"role", TEXTOID, offsetof(GrantArgs, role), JDG_NEEDED},
+};
+
 #define COMMANDS_OF_IT \
 	"(SELECT c.command_id FROM jadugar_internal.command AS c " \
 	"WHERE c.kind = 'h' AND c.text = $1)"
@@ -181,25 +214,25 @@ cancel_pending(const char *name)
 Datum
 jdg_drop_handler(PG_FUNCTION_ARGS)
 {
-	char	   *name = jdg_need_text(fcinfo, 0, "drop_handler", "name");
-	char	   *pending = jdg_need_text(fcinfo, 1, "drop_handler", "pending");
-	Oid			user = GetUserId();
+	DropArgs	a;
 	JdgInternal in;
-	Datum		key = CStringGetTextDatum(name);
+	Datum		key;
 	bool		is_c;
 
-	if (strcmp(pending, "restrict") != 0 && strcmp(pending, "cancel") != 0)
-		ereport(ERROR,
-				(errcode(JDG_ERRCODE_VALIDATION_ERROR),
-				 errmsg("pending must be 'restrict' or 'cancel'"),
-				 errdetail("The value is \"%s\".", jdg_excerpt(pending))));
+	JDG_READ_ARGS("drop_handler", drop_args, &a);
+	key = CStringGetTextDatum(a.name);
 	jdg_internal_begin(&in);
-	check_manages(name, user, lock_handler(name, &is_c));
-	refuse_if_scheduled(name);
-	if (strcmp(pending, "cancel") == 0)
-		cancel_pending(name);
-	else
-		refuse_if_pending(name);
+	check_manages(a.name, in.save_user, lock_handler(a.name, &is_c));
+	refuse_if_scheduled(a.name);
+	switch (a.pending)
+	{
+		case PENDING_RESTRICT:
+			refuse_if_pending(a.name);
+			break;
+		case PENDING_CANCEL:
+			cancel_pending(a.name);
+			break;
+	}
 	jdg_run(&delete_grants_query, &key, NULL, 0);
 	jdg_run(&delete_query, &key, NULL, 0);
 	jdg_internal_end(&in);
@@ -232,20 +265,19 @@ check_may_grant(const char *name, Oid user, Oid role, bool is_c)
 Datum
 jdg_grant_handler(PG_FUNCTION_ARGS)
 {
-	char	   *name = jdg_need_text(fcinfo, 0, "grant_handler", "name");
-	Oid			role = jdg_grantee(jdg_need_text(fcinfo, 1,
-												 "grant_handler",
-												 "role"));
-	Oid			user = GetUserId();
+	GrantArgs	a;
+	Oid			role;
 	JdgInternal in;
 	Datum		values[2];
 	bool		is_c;
 
-	values[0] = CStringGetTextDatum(name);
+	JDG_READ_ARGS("grant_handler", grant_args, &a);
+	role = jdg_grantee(a.role);
+	values[0] = CStringGetTextDatum(a.name);
 	values[1] = ObjectIdGetDatum(role);
 	jdg_internal_begin(&in);
-	check_manages(name, user, lock_handler(name, &is_c));
-	check_may_grant(name, user, role, is_c);
+	check_manages(a.name, in.save_user, lock_handler(a.name, &is_c));
+	check_may_grant(a.name, in.save_user, role, is_c);
 	jdg_remember_role(role);
 	jdg_run(&grant_query, values, NULL, 0);
 	jdg_internal_end(&in);
@@ -256,22 +288,21 @@ jdg_grant_handler(PG_FUNCTION_ARGS)
 Datum
 jdg_revoke_handler(PG_FUNCTION_ARGS)
 {
-	char	   *name = jdg_need_text(fcinfo, 0, "revoke_handler", "name");
-	char	   *role = jdg_need_text(fcinfo, 1, "revoke_handler", "role");
-	Oid			user = GetUserId();
+	GrantArgs	a;
 	JdgInternal in;
 	Datum		values[2];
 	bool		is_c;
 
-	values[0] = CStringGetTextDatum(name);
-	values[1] = ObjectIdGetDatum(jdg_grantee(role));
+	JDG_READ_ARGS("revoke_handler", grant_args, &a);
+	values[0] = CStringGetTextDatum(a.name);
+	values[1] = ObjectIdGetDatum(jdg_grantee(a.role));
 	jdg_internal_begin(&in);
-	check_manages(name, user, lock_handler(name, &is_c));
+	check_manages(a.name, in.save_user, lock_handler(a.name, &is_c));
 	if (jdg_run(&revoke_query, values, NULL, 0) == 0)
 		ereport(ERROR,
 				(errcode(JDG_ERRCODE_NOT_FOUND),
-				 errmsg("handler \"%s\" is not granted to role \"%s\"", name,
-						role)));
+				 errmsg("handler \"%s\" is not granted to role \"%s\"",
+						a.name, a.role)));
 	jdg_internal_end(&in);
 	PG_RETURN_VOID();
 }

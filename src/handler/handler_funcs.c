@@ -34,28 +34,42 @@ PG_FUNCTION_INFO_V1(jdg_register_handler);
 PG_FUNCTION_INFO_V1(jdg_register_sql_handler);
 PG_FUNCTION_INFO_V1(jdg_register_c_handler);
 
-/* The arguments that all three functions share, from number n on. */
-static void
-read_options(FunctionCallInfo fcinfo, int n, JdgRegistration *r)
-{
-	r->payload_type = jdg_arg_text(fcinfo, n);
-	r->validate = jdg_arg_text(fcinfo, n + 1);
-	r->cleanup = jdg_arg_text(fcinfo, n + 2);
-	r->on_error = jdg_arg_text(fcinfo, n + 3);
-	r->version = PG_ARGISNULL(n + 4) ? "1.0.0" : jdg_arg_text(fcinfo, n + 4);
-	r->queue = jdg_arg_text(fcinfo, n + 5);
-	r->has_priority = !PG_ARGISNULL(n + 6);
-	if (r->has_priority)
-		r->priority = PG_GETARG_INT32(n + 6);
-	r->timeout = jdg_arg_interval(fcinfo, n + 7);
-	r->retry = jdg_arg_jsonb(fcinfo, n + 8);
-	r->transaction = jdg_arg_text(fcinfo, n + 9);
-	r->has_isolate = !PG_ARGISNULL(n + 10);
-	if (r->has_isolate)
-		r->isolate = PG_GETARG_BOOL(n + 10);
-	r->description = jdg_arg_text(fcinfo, n + 11);
-	r->or_replace = !PG_ARGISNULL(n + 12) && PG_GETARG_BOOL(n + 12);
-}
+#define FIELD(field) offsetof(JdgRegistration, field)
+
+/* what all three functions take after what the handler is made of */
+#define OPTION_ARGS \
+	{"payload_type", TEXTOID, FIELD(payload_type)}, \
+	{"validate", TEXTOID, FIELD(validate)}, \
+	{"cleanup", TEXTOID, FIELD(cleanup)}, \
+	{"on_error", TEXTOID, FIELD(on_error)}, \
+	{"version", TEXTOID, FIELD(version)}, \
+	{"queue", TEXTOID, FIELD(queue)}, \
+	{"priority", INT4OID, FIELD(priority)}, \
+	{"timeout", INTERVALOID, FIELD(timeout)}, \
+	{"retry", JSONBOID, FIELD(retry)}, \
+	{"transaction", TEXTOID, FIELD(transaction)}, \
+	{"isolate", BOOLOID, FIELD(isolate)}, \
+	{"description", TEXTOID, FIELD(description)}, \
+	{"or_replace", BOOLOID, FIELD(or_replace), JDG_DEFAULT, .if_null = false}
+
+static const JdgArg function_args[] = {
+	{"name", TEXTOID, FIELD(name), JDG_NEEDED},
+	{"function", TEXTOID, FIELD(function), JDG_NEEDED},
+	OPTION_ARGS
+};
+
+static const JdgArg sql_args[] = {
+	{"name", TEXTOID, FIELD(name), JDG_NEEDED},
+	{"sql", TEXTOID, FIELD(sql), JDG_NEEDED},
+	OPTION_ARGS
+};
+
+static const JdgArg c_args[] = {
+	{"name", TEXTOID, FIELD(name), JDG_NEEDED},
+	{"library", TEXTOID, FIELD(library), JDG_NEEDED},
+	{"symbol", TEXTOID, FIELD(symbol), JDG_NEEDED},
+	OPTION_ARGS
+};
 
 /*
  * A command is SQL if it can be: a handler of a name that is SQL could never
@@ -205,28 +219,11 @@ resolve_hook(const char *what, const char *given, bool validates)
 static int32
 resolve_queue(const char *name)
 {
-	JdgInternal in;
 	JdgQueue	queue;
-	Oid			user = GetUserId();
-	bool		found;
-	bool		usable;
 
 	if (name == NULL)
 		return 0;
-	jdg_internal_begin(&in);
-	found = jdg_queue_use_by_name(name, &queue);
-	usable = found && jdg_queue_usable(&queue, user);
-	jdg_internal_end(&in);
-	if (!found)
-		ereport(ERROR,
-				(errcode(JDG_ERRCODE_NOT_FOUND),
-				 errmsg("queue \"%s\" does not exist", name),
-				 errhint("Create it with jadugar.create_queue().")));
-	if (!usable)
-		ereport(ERROR,
-				(errcode(JDG_ERRCODE_FORBIDDEN),
-				 errmsg("permission denied for queue \"%s\"", name),
-				 errhint("Its owner or an operator can allow it with jadugar.grant_queue().")));
+	jdg_queue_for_role(name, GetUserId(), &queue);
 	return queue.queue_id;
 }
 
@@ -235,6 +232,8 @@ static void
 check_options(JdgRegistration *r)
 {
 	check_handler_name(r->name);
+	if (r->version == NULL)
+		r->version = "1.0.0";
 	if (!is_semver(r->version))
 		ereport(ERROR,
 				(errcode(JDG_ERRCODE_VALIDATION_ERROR),
@@ -259,12 +258,11 @@ Datum
 jdg_register_handler(PG_FUNCTION_ARGS)
 {
 	JdgRegistration r = {.kind = "function"};
-	char	   *given;
+	const char *given;
 	JdgFunction f;
 
-	r.name = jdg_need_text(fcinfo, 0, "register_handler", "name");
-	given = jdg_need_text(fcinfo, 1, "register_handler", "function");
-	read_options(fcinfo, 2, &r);
+	JDG_READ_ARGS("register_handler", function_args, &r);
+	given = r.function;
 	check_options(&r);
 	jdg_function_find("function", given, &f);
 	r.function = jdg_function_signature(f.oid);
@@ -303,9 +301,7 @@ jdg_register_sql_handler(PG_FUNCTION_ARGS)
 	char		kind;
 	bool		standalone;
 
-	r.name = jdg_need_text(fcinfo, 0, "register_sql_handler", "name");
-	r.sql = jdg_need_text(fcinfo, 1, "register_sql_handler", "sql");
-	read_options(fcinfo, 2, &r);
+	JDG_READ_ARGS("register_sql_handler", sql_args, &r);
 	check_options(&r);
 	jdg_command_classify(r.sql, &kind, &standalone, &syntax_error);
 	if (kind != JDG_COMMAND_SQL)
@@ -334,10 +330,7 @@ jdg_register_c_handler(PG_FUNCTION_ARGS)
 {
 	JdgRegistration r = {.kind = "c"};
 
-	r.name = jdg_need_text(fcinfo, 0, "register_c_handler", "name");
-	r.library = jdg_need_text(fcinfo, 1, "register_c_handler", "library");
-	r.symbol = jdg_need_text(fcinfo, 2, "register_c_handler", "symbol");
-	read_options(fcinfo, 3, &r);
+	JDG_READ_ARGS("register_c_handler", c_args, &r);
 	if (!superuser())
 		ereport(ERROR,
 				(errcode(JDG_ERRCODE_FORBIDDEN),

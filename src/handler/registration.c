@@ -19,14 +19,8 @@
 #include "access/owner.h"
 #include "base/clock.h"
 #include "base/errors.h"
-#include "base/spi.h"
+#include "base/params.h"
 #include "handler/registration.h"
-
-#define NCOLUMNS 19
-#define COLUMN_TYPES \
-	{TEXTOID, TEXTOID, OIDOID, TEXTOID, TEXTOID, TEXTOID, TEXTOID, TEXTOID, \
-	TEXTOID, TEXTOID, TEXTOID, TEXTOID, INT4OID, INT4OID, INTERVALOID, \
-	JSONBOID, TEXTOID, BOOLOID, TEXTOID, TIMESTAMPTZOID}
 
 static JdgQuery find_query = {
 	"SELECT owner, kind FROM jadugar_internal.handler WHERE name = $1 "
@@ -39,62 +33,56 @@ static JdgQuery insert_query = {
 	"library, "
 	"symbol, payload_type, validate, cleanup, on_error, version, queue_id, "
 	"priority, timeout, retry, transaction, isolate, description, created_at) "
-	"VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, "
-	"$15, $16, $17, $18, $19, $20) ON CONFLICT (name) DO NOTHING",
-	NCOLUMNS + 1, COLUMN_TYPES,
+	"VALUES ($name, $kind, $owner, $function, $sql, $library, $symbol, "
+	"$payload_type, $validate, $cleanup, $on_error, $version, $queue_id, "
+	"$priority, $timeout, $retry, $transaction, $isolate, $description, "
+	"$created_at) ON CONFLICT (name) DO NOTHING",
 	.config = true
 };
 
 static JdgQuery update_query = {
-	"UPDATE jadugar_internal.handler "
-	"SET kind = $2, owner = $3, function = $4, "
-	"sql = $5, library = $6, symbol = $7, payload_type = $8, validate = $9, "
-	"cleanup = $10, on_error = $11, version = $12, queue_id = $13, "
-	"priority = $14, timeout = $15, retry = $16, transaction = $17, "
-	"isolate = $18, description = $19 WHERE name = $1",
-	NCOLUMNS, COLUMN_TYPES,
+	"UPDATE jadugar_internal.handler SET kind = $kind, owner = $owner, "
+	"function = $function, sql = $sql, library = $library, "
+	"symbol = $symbol, payload_type = $payload_type, validate = $validate, "
+	"cleanup = $cleanup, on_error = $on_error, version = $version, "
+	"queue_id = $queue_id, priority = $priority, timeout = $timeout, "
+	"retry = $retry, transaction = $transaction, isolate = $isolate, "
+	"description = $description WHERE name = $name",
 	.config = true
 };
 
 static void
-set_text(Datum *values, char *nulls, int i, const char *s)
+bind_columns(JdgParams *p, const JdgRegistration *r, Oid owner)
 {
-	nulls[i] = s ? ' ' : 'n';
-	values[i] = s ? CStringGetTextDatum(s) : (Datum) 0;
+	jdg_bind_text(p, "name", r->name);
+	jdg_bind_text(p, "kind", r->kind);
+	jdg_bind_oid(p, "owner", owner);
+	jdg_bind_text(p, "function", r->function);
+	jdg_bind_text(p, "sql", r->sql);
+	jdg_bind_text(p, "library", r->library);
+	jdg_bind_text(p, "symbol", r->symbol);
+	jdg_bind_text(p, "payload_type", r->payload_type);
+	jdg_bind_text(p, "validate", r->validate);
+	jdg_bind_text(p, "cleanup", r->cleanup);
+	jdg_bind_text(p, "on_error", r->on_error);
+	jdg_bind_text(p, "version", r->version);
+	jdg_bind_int32_or_null(p, "queue_id", r->queue_id ? &r->queue_id : NULL);
+	jdg_bind_int32_or_null(p, "priority", r->priority);
+	jdg_bind_interval(p, "timeout", r->timeout);
+	jdg_bind_jsonb(p, "retry", r->retry);
+	jdg_bind_text(p, "transaction", r->transaction);
+	jdg_bind_bool_or_null(p, "isolate", r->isolate);
+	jdg_bind_text(p, "description", r->description);
+	jdg_bind_time(p, "created_at", jdg_now());
 }
 
 static void
-set_value(Datum *values, char *nulls, int i, Datum value, bool given)
+raise_exists(const char *name)
 {
-	nulls[i] = given ? ' ' : 'n';
-	values[i] = value;
-}
-
-static void
-fill_columns(const JdgRegistration *r, Oid owner, Datum *values, char *nulls)
-{
-	set_text(values, nulls, 0, r->name);
-	set_text(values, nulls, 1, r->kind);
-	set_value(values, nulls, 2, ObjectIdGetDatum(owner), true);
-	set_text(values, nulls, 3, r->function);
-	set_text(values, nulls, 4, r->sql);
-	set_text(values, nulls, 5, r->library);
-	set_text(values, nulls, 6, r->symbol);
-	set_text(values, nulls, 7, r->payload_type);
-	set_text(values, nulls, 8, r->validate);
-	set_text(values, nulls, 9, r->cleanup);
-	set_text(values, nulls, 10, r->on_error);
-	set_text(values, nulls, 11, r->version);
-	set_value(values, nulls, 12, Int32GetDatum(r->queue_id), r->queue_id != 0);
-	set_value(values, nulls, 13, Int32GetDatum(r->priority), r->has_priority);
-	set_value(values, nulls, 14, IntervalPGetDatum(r->timeout),
-			  r->timeout != NULL);
-	set_value(values, nulls, 15, JsonbPGetDatum(r->retry), r->retry != NULL);
-	set_text(values, nulls, 16, r->transaction);
-	set_value(values, nulls, 17, BoolGetDatum(r->isolate), r->has_isolate);
-	set_text(values, nulls, 18, r->description);
-	set_value(values, nulls, 19, TimestampTzGetDatum(jdg_now()), true);
-	nulls[20] = '\0';
+	ereport(ERROR,
+			(errcode(JDG_ERRCODE_TASK_ALREADY_REGISTERED),
+			 errmsg("handler \"%s\" already exists", name),
+			 errhint("Pass or_replace => true to replace it, or choose another name.")));
 }
 
 /* May this registration take the place of a handler that is there? */
@@ -102,10 +90,7 @@ static void
 check_replace(const JdgRegistration *r, Oid user, Oid owner, const char *kind)
 {
 	if (!r->or_replace)
-		ereport(ERROR,
-				(errcode(JDG_ERRCODE_TASK_ALREADY_REGISTERED),
-				 errmsg("handler \"%s\" is registered already", r->name),
-				 errhint("Pass or_replace => true to replace it, or choose another name.")));
+		raise_exists(r->name);
 	if (!has_privs_of_role(user, owner) || !jdg_role_is_meant(owner))
 		ereport(ERROR,
 				(errcode(JDG_ERRCODE_FORBIDDEN),
@@ -130,28 +115,24 @@ jdg_handler_write(const JdgRegistration *r)
 {
 	Oid			user = GetUserId();
 	JdgInternal in;
-	Datum		values[NCOLUMNS + 1];
-	char		nulls[NCOLUMNS + 2];
+	Datum		name = CStringGetTextDatum(r->name);
+	JdgParams	p = {0};
 	JdgQuery   *query = &insert_query;
 	Oid			owner = user;
 
 	jdg_internal_begin(&in);
 	jdg_remember_role(user);
-	values[0] = CStringGetTextDatum(r->name);
-	if (jdg_run(&find_query, values, NULL, 1) > 0)
+	if (jdg_run(&find_query, &name, NULL, 1) > 0)
 	{
 		owner = jdg_col_oid(0, 1);
 		check_replace(r, user, owner,
 					  jdg_col_text(0, 2, CurrentMemoryContext));
 		query = &update_query;
 	}
-	fill_columns(r, owner, values, nulls);
-	if (jdg_run(query, values, nulls, 0) != 1)
-		ereport(ERROR,
-				(errcode(JDG_ERRCODE_TASK_ALREADY_REGISTERED),
-				 errmsg("handler \"%s\" is registered already", r->name),
-				 errdetail("Another session registered it at the same time."),
-				 errhint("Pass or_replace => true to replace it, or choose another name.")));
+	bind_columns(&p, r, owner);
+	/* another session may have registered it at the same time */
+	if (jdg_run_params(query, &p, 0) != 1)
+		raise_exists(r->name);
 	jdg_internal_end(&in);
-	return CStringGetTextDatum(r->name);
+	return name;
 }

@@ -11,7 +11,7 @@
 #include "utils/jsonb.h"
 #include "utils/timestamp.h"
 
-/* NULL or has_...: not given; names are resolved already */
+/* NULL: not given; names are resolved already */
 typedef struct JdgRegistration
 {
 	const char *name;
@@ -27,13 +27,11 @@ typedef struct JdgRegistration
 	const char *version;
 	const char *queue;
 	int32		queue_id;		/* 0: none */
-	bool		has_priority;
-	int32		priority;
+	int32	   *priority;
 	Interval   *timeout;
 	Jsonb	   *retry;
 	const char *transaction;
-	bool		has_isolate;
-	bool		isolate;
+	bool	   *isolate;
 	const char *description;
 	bool		or_replace;
 } JdgRegistration;

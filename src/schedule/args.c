@@ -3,8 +3,7 @@
  * args.c
  *	  Arguments of schedule() and alter_schedule().
  *
- * Runs in the caller's backend.  Both functions take the same options in the
- * same places, so both are read here.
+ * Runs in the caller's backend.  Both functions take the same options.
  *
  *-------------------------------------------------------------------------
  */
@@ -16,6 +15,7 @@
 #include "base/args.h"
 #include "base/errors.h"
 #include "base/interval.h"
+#include "base/json.h"
 #include "schedule/args.h"
 #include "schedule/options.h"
 #include "schedule/schedule.h"
@@ -26,98 +26,103 @@
 #define MAX_GRACE_DAYS 36600
 #define MAX_JITTER_DAYS 366
 
-/* names of the options that reset => may list */
-static const char *const arg_names[JDG_ARG_COUNT] = {
-	[JDG_ARG_PAYLOAD] = "payload",
-	[JDG_ARG_TIMEZONE] = "timezone",
-	[JDG_ARG_QUEUE] = "queue",
-	[JDG_ARG_PRIORITY] = "priority",
-	[JDG_ARG_TIMEOUT] = "timeout",
-	[JDG_ARG_RETRY] = "retry",
-	[JDG_ARG_OVERLAP] = "overlap",
-	[JDG_ARG_MISFIRE] = "misfire",
-	[JDG_ARG_MISFIRE_GRACE] = "misfire_grace",
-	[JDG_ARG_JITTER] = "jitter",
-	[JDG_ARG_STARTS_AT] = "starts_at",
-	[JDG_ARG_ENDS_AT] = "ends_at",
-	[JDG_ARG_MAX_RUNS] = "max_runs",
-	[JDG_ARG_DEPENDS_ON] = "depends_on",
-	[JDG_ARG_CONCURRENCY_KEY] = "concurrency_key",
-	[JDG_ARG_TRANSACTION] = "transaction",
-	[JDG_ARG_ISOLATE] = "isolate",
-	[JDG_ARG_SETTINGS] = "settings",
-	[JDG_ARG_TENANT] = "tenant",
-	[JDG_ARG_DESCRIPTION] = "description",
-	[JDG_ARG_METADATA] = "metadata",
+#define FIELD(field) offsetof(JdgScheduleArgs, field)
+
+/* what both functions take after the name, the timing and the command */
+#define OPTION_ARGS \
+	{"payload", JSONBOID, FIELD(payload), JDG_RESETTABLE}, \
+	{"timezone", TEXTOID, FIELD(timezone), JDG_RESETTABLE}, \
+	{"queue", TEXTOID, FIELD(queue), JDG_RESETTABLE}, \
+	{"priority", INT4OID, FIELD(priority), JDG_RESETTABLE}, \
+	{"timeout", INTERVALOID, FIELD(timeout), JDG_RESETTABLE}, \
+	{"retry", JSONBOID, FIELD(retry), JDG_RESETTABLE}, \
+	{"overlap", TEXTOID, FIELD(overlap), JDG_RESETTABLE, jdg_overlap_words}, \
+	{"misfire", TEXTOID, FIELD(misfire), JDG_RESETTABLE, jdg_misfire_words}, \
+	{"misfire_grace", INTERVALOID, FIELD(misfire_grace), JDG_RESETTABLE}, \
+	{"jitter", INTERVALOID, FIELD(jitter), JDG_RESETTABLE}, \
+	{"starts_at", TIMESTAMPTZOID, FIELD(starts_at), JDG_RESETTABLE}, \
+	{"ends_at", TIMESTAMPTZOID, FIELD(ends_at), JDG_RESETTABLE}, \
+	{"max_runs", INT8OID, FIELD(max_runs), JDG_RESETTABLE}, \
+	{"depends_on", TEXTARRAYOID, FIELD(depends_on), JDG_RESETTABLE}, \
+	{"concurrency_key", TEXTOID, FIELD(concurrency_key), JDG_RESETTABLE}, \
+	{"transaction", TEXTOID, FIELD(transaction), JDG_RESETTABLE}, \
+	{"isolate", BOOLOID, FIELD(isolate), JDG_RESETTABLE}, \
+	{"settings", JSONBOID, FIELD(settings), JDG_RESETTABLE}, \
+	{"tenant", TEXTOID, FIELD(tenant), JDG_RESETTABLE}, \
+	{"owner", TEXTOID, FIELD(owner)}, \
+	{"description", TEXTOID, FIELD(description), JDG_RESETTABLE}, \
+	{"metadata", JSONBOID, FIELD(metadata), JDG_RESETTABLE}, \
+	{"enabled", BOOLOID, FIELD(enabled)}
+
+static const JdgArg new_args[] = {
+	{"name", TEXTOID, FIELD(name), JDG_NEEDED},
+	{"timing", InvalidOid, FIELD(timing), JDG_NEEDED},
+	{"command", TEXTOID, FIELD(command), JDG_NEEDED},
+	OPTION_ARGS,
+	{"or_replace", BOOLOID, FIELD(or_replace), JDG_DEFAULT,.if_null = false},
 };
 
-/* The required name of a schedule. */
-char *
-jdg_name_argument(FunctionCallInfo fcinfo, int n, const char *function,
-				  const char *arg)
-{
-	char	   *name = jdg_need_text(fcinfo, n, function, arg);
+static const JdgArg change_args[] = {
+	{"name", TEXTOID, FIELD(name), JDG_NEEDED},
+	{"timing", InvalidOid, FIELD(timing)},
+	{"command", TEXTOID, FIELD(command)},
+	OPTION_ARGS,
+	{"reset", TEXTARRAYOID, FIELD(reset_names)},
+	{"new_name", TEXTOID, FIELD(new_name)},
+};
 
-	jdg_check_name("schedule", name);
-	return name;
-}
+StaticAssertDecl(lengthof(change_args) == JDG_SCHEDULE_ARGS_MAX,
+				 "JDG_SCHEDULE_ARGS_MAX does not fit the arguments");
 
 void
-jdg_schedule_args_read(JdgScheduleArgs *a, FunctionCallInfo fcinfo)
+jdg_schedule_args_read(FunctionCallInfo fcinfo, JdgScheduleArgs *a)
 {
 	memset(a, 0, sizeof(*a));
-	a->fcinfo = fcinfo;
-	for (int i = 0; i < JDG_ARG_COUNT; i++)
-		a->given[i] = !PG_ARGISNULL(i);
+	JDG_READ_ARGS("schedule", new_args, a);
+	jdg_check_name("schedule", a->name);
 }
 
-/* reset => names of options that go back to their defaults */
 void
-jdg_schedule_args_read_reset(JdgScheduleArgs *a, ArrayType *names)
+jdg_schedule_args_read_change(FunctionCallInfo fcinfo, JdgScheduleArgs *a)
 {
-	Datum	   *items;
-	bool	   *nulls;
-	int			n;
-
-	deconstruct_array(names, TEXTOID, -1, false, TYPALIGN_INT, &items, &nulls,
-					  &n);
-	for (int i = 0; i < n; i++)
-	{
-		char	   *word = nulls[i] ? "" : TextDatumGetCString(items[i]);
-		int			arg = 0;
-
-		while (arg < JDG_ARG_COUNT && (arg_names[arg] == NULL ||
-									   strcmp(arg_names[arg], word) != 0))
-			arg++;
-		if (arg == JDG_ARG_COUNT)
-			ereport(ERROR,
-					(errcode(JDG_ERRCODE_VALIDATION_ERROR),
-					 errmsg("reset names an option that has no default"),
-					 errdetail("The name is \"%s\".", word),
-					 errhint("Name options of jadugar.schedule() other than name, timing, command, owner and enabled.")));
-		if (a->given[arg])
-			ereport(ERROR,
-					(errcode(JDG_ERRCODE_VALIDATION_ERROR),
-					 errmsg("option \"%s\" is given and reset in one call",
-							word),
-					 errhint("Leave out one of the two.")));
-		a->reset[arg] = true;
-	}
+	memset(a, 0, sizeof(*a));
+	JDG_READ_ARGS("alter_schedule", change_args, a);
+	jdg_check_name("schedule", a->name);
+	if (a->new_name)
+		jdg_check_name("schedule", a->new_name);
+	if (a->reset_names)
+		jdg_args_reset(fcinfo, change_args, lengthof(change_args),
+					   a->reset_names, a->reset);
 }
+
+/* Is the argument that has this place in the struct to be reset? */
+static bool
+is_reset(const JdgScheduleArgs *a, size_t offset)
+{
+	for (int i = 0; i < lengthof(change_args); i++)
+	{
+		if (a->reset[i] && change_args[i].offset == offset)
+			return true;
+	}
+	return false;
+}
+
+/* Is it given or reset? */
+#define TOUCHED(field) \
+	(a->field != NULL || is_reset(a, FIELD(field)))
 
 static Interval *
-interval_argument(const JdgScheduleArgs *a, JdgScheduleArg arg, int max_days)
+check_span(const char *argument, Interval *iv, int max_days)
 {
-	FunctionCallInfo fcinfo = a->fcinfo;
-	Interval   *iv = PG_GETARG_INTERVAL_P(arg);
-
-	jdg_check_interval(arg_names[arg], iv, true);
+	if (iv == NULL)
+		return NULL;
+	jdg_check_interval(argument, iv, true);
 	if ((int64) iv->month * 30 + iv->day > max_days ||
 		iv->time > (int64) max_days * USECS_PER_DAY ||
 		jdg_interval_us(iv) > (int64) max_days * USECS_PER_DAY)
 		ereport(ERROR,
 				(errcode(JDG_ERRCODE_VALIDATION_ERROR),
-				 errmsg("%s is too long", arg_names[arg]),
+				 errmsg("%s is too long", argument),
 				 errdetail("The value is \"%s\".",
 						   DatumGetCString(DirectFunctionCall1(interval_out,
 															   IntervalPGetDatum(iv)))),
@@ -126,45 +131,43 @@ interval_argument(const JdgScheduleArgs *a, JdgScheduleArg arg, int max_days)
 }
 
 static TimestampTz
-instant_argument(const JdgScheduleArgs *a, JdgScheduleArg arg)
+check_instant(const char *argument, const TimestampTz *t)
 {
-	FunctionCallInfo fcinfo = a->fcinfo;
-	TimestampTz t = PG_GETARG_TIMESTAMPTZ(arg);
-
-	if (TIMESTAMP_NOT_FINITE(t))
+	if (t == NULL)
+		return DT_NOBEGIN;
+	if (TIMESTAMP_NOT_FINITE(*t))
 		ereport(ERROR,
 				(errcode(JDG_ERRCODE_VALIDATION_ERROR),
-				 errmsg("%s must be a finite timestamp", arg_names[arg]),
-				 errdetail("The value is \"%s\".", timestamptz_to_str(t)),
+				 errmsg("%s must be a finite timestamp", argument),
+				 errdetail("The value is \"%s\".", timestamptz_to_str(*t)),
 				 errhint("Leave it out to set no bound.")));
-	return t;
+	return *t;
 }
 
 static int64
-max_runs_argument(const JdgScheduleArgs *a)
+check_max_runs(const int64 *n)
 {
-	FunctionCallInfo fcinfo = a->fcinfo;
-	int64		n = PG_GETARG_INT64(JDG_ARG_MAX_RUNS);
-
-	if (n <= 0)
+	if (n == NULL)
+		return 0;
+	if (*n <= 0)
 		ereport(ERROR,
 				(errcode(JDG_ERRCODE_VALIDATION_ERROR),
 				 errmsg("max_runs must be greater than zero"),
-				 errdetail("The value is " INT64_FORMAT ".", n),
+				 errdetail("The value is " INT64_FORMAT ".", *n),
 				 errhint("Leave it out to set no bound.")));
-	return n;
+	return *n;
 }
 
 /* One dimension, no NULLs, no empty names; an empty array is none. */
 static ArrayType *
-depends_argument(const JdgScheduleArgs *a)
+check_depends_on(ArrayType *array)
 {
-	FunctionCallInfo fcinfo = a->fcinfo;
-	ArrayType  *array = PG_GETARG_ARRAYTYPE_P_COPY(JDG_ARG_DEPENDS_ON);
 	Datum	   *items;
 	bool	   *nulls;
 	int			n;
 
+	if (array == NULL)
+		return NULL;
 	deconstruct_array(array, TEXTOID, -1, false, TYPALIGN_INT, &items, &nulls,
 					  &n);
 	for (int i = 0; i < n; i++)
@@ -180,117 +183,72 @@ depends_argument(const JdgScheduleArgs *a)
 	return construct_array(items, n, TEXTOID, -1, false, TYPALIGN_INT);
 }
 
-static bool
-touched(const JdgScheduleArgs *a, JdgScheduleArg arg)
-{
-	return a->given[arg] || a->reset[arg];
-}
-
-/*
- * Put what the call says into a schedule: everything that is no option of
- * its tasks.  What the call does not mention stays.
- */
+/* See args.h. */
 void
 jdg_schedule_args_apply(const JdgScheduleArgs *a, JdgSchedule *s)
 {
-	FunctionCallInfo fcinfo = a->fcinfo;
-	const bool *given = a->given;
-
-	if (given[JDG_ARG_TIMING])
-		memcpy(&s->timing, PG_GETARG_JDG_TIMING(JDG_ARG_TIMING),
-			   sizeof(JdgTiming));
-	if (touched(a, JDG_ARG_TIMEZONE))
-		s->timezone = pstrdup(pg_get_timezone_name(jdg_zone_lookup(jdg_arg_text(fcinfo, JDG_ARG_TIMEZONE))));
-	if (touched(a, JDG_ARG_OVERLAP))
-		s->overlap = given[JDG_ARG_OVERLAP] ?
-			jdg_overlap_from_text(jdg_arg_text(fcinfo, JDG_ARG_OVERLAP)) :
-			JDG_OVERLAP_SKIP;
-	if (touched(a, JDG_ARG_MISFIRE))
-		s->misfire = given[JDG_ARG_MISFIRE] ?
-			jdg_misfire_from_text(jdg_arg_text(fcinfo, JDG_ARG_MISFIRE)) :
-			JDG_MISFIRE_ONCE;
-	if (touched(a, JDG_ARG_MISFIRE_GRACE))
-		s->misfire_grace = given[JDG_ARG_MISFIRE_GRACE] ?
-			interval_argument(a, JDG_ARG_MISFIRE_GRACE, MAX_GRACE_DAYS) : NULL;
-	if (touched(a, JDG_ARG_JITTER))
-		s->jitter = given[JDG_ARG_JITTER] ?
-			interval_argument(a, JDG_ARG_JITTER, MAX_JITTER_DAYS) : NULL;
-	if (touched(a, JDG_ARG_STARTS_AT))
-		s->starts_at = given[JDG_ARG_STARTS_AT] ?
-			instant_argument(a, JDG_ARG_STARTS_AT) : DT_NOBEGIN;
-	if (touched(a, JDG_ARG_ENDS_AT))
-		s->ends_at = given[JDG_ARG_ENDS_AT] ?
-			instant_argument(a, JDG_ARG_ENDS_AT) : DT_NOBEGIN;
-	if (touched(a, JDG_ARG_MAX_RUNS))
-		s->max_runs = given[JDG_ARG_MAX_RUNS] ? max_runs_argument(a) : 0;
-	if (touched(a, JDG_ARG_DEPENDS_ON))
-		s->depends_on = given[JDG_ARG_DEPENDS_ON] ? depends_argument(a) : NULL;
-	if (touched(a, JDG_ARG_DESCRIPTION))
-		s->description = jdg_arg_text(fcinfo, JDG_ARG_DESCRIPTION);
-	if (given[JDG_ARG_ENABLED])
-		s->enabled = PG_GETARG_BOOL(JDG_ARG_ENABLED);
+	if (a->timing)
+		s->timing = *DatumGetJdgTiming(PointerGetDatum(a->timing));
+	if (TOUCHED(timezone))
+		s->timezone = pstrdup(pg_get_timezone_name(jdg_zone_lookup(a->timezone)));
+	if (TOUCHED(overlap))
+		s->overlap = a->overlap ? *a->overlap : JDG_OVERLAP_SKIP;
+	if (TOUCHED(misfire))
+		s->misfire = a->misfire ? *a->misfire : JDG_MISFIRE_ONCE;
+	if (TOUCHED(misfire_grace))
+		s->misfire_grace = check_span("misfire_grace", a->misfire_grace,
+									  MAX_GRACE_DAYS);
+	if (TOUCHED(jitter))
+		s->jitter = check_span("jitter", a->jitter, MAX_JITTER_DAYS);
+	if (TOUCHED(starts_at))
+		s->starts_at = check_instant("starts_at", a->starts_at);
+	if (TOUCHED(ends_at))
+		s->ends_at = check_instant("ends_at", a->ends_at);
+	if (TOUCHED(max_runs))
+		s->max_runs = check_max_runs(a->max_runs);
+	if (TOUCHED(depends_on))
+		s->depends_on = check_depends_on(a->depends_on);
+	if (TOUCHED(description))
+		s->description = a->description;
+	if (a->enabled)
+		s->enabled = *a->enabled;
 	jdg_check_window(s);
 }
 
-static const JdgScheduleArg task_args[] = {
-	JDG_ARG_COMMAND, JDG_ARG_PAYLOAD, JDG_ARG_QUEUE, JDG_ARG_PRIORITY,
-	JDG_ARG_TIMEOUT, JDG_ARG_RETRY, JDG_ARG_CONCURRENCY_KEY,
-	JDG_ARG_TRANSACTION, JDG_ARG_ISOLATE, JDG_ARG_SETTINGS, JDG_ARG_TENANT,
-	JDG_ARG_METADATA
-};
-
-/* Does the call change anything about the tasks? */
+/* See args.h. */
 bool
 jdg_schedule_args_touch_task(const JdgScheduleArgs *a)
 {
-	for (int i = 0; i < lengthof(task_args); i++)
-	{
-		if (touched(a, task_args[i]))
-			return true;
-	}
-	return false;
+	return a->command != NULL || TOUCHED(payload) || TOUCHED(queue) ||
+		TOUCHED(priority) || TOUCHED(timeout) || TOUCHED(retry) ||
+		TOUCHED(concurrency_key) || TOUCHED(transaction) ||
+		TOUCHED(isolate) || TOUCHED(settings) || TOUCHED(tenant) ||
+		TOUCHED(metadata);
 }
 
-/* Put what the call says about the tasks over what "o" holds. */
+/* See args.h. */
 void
 jdg_schedule_args_options(const JdgScheduleArgs *a, JdgTaskOptions *o)
 {
-	FunctionCallInfo fcinfo = a->fcinfo;
-	const bool *given = a->given;
+#define PUT_OPTION(field) \
+	if (TOUCHED(field)) \
+		o->field = a->field
 
-#define TEXT_OPTION(arg, field) \
-	if (touched(a, arg)) \
-		o->field = jdg_arg_text(fcinfo, arg)
-#define JSONB_OPTION(arg, field) \
-	if (touched(a, arg)) \
-		o->field = given[arg] ? PG_GETARG_JSONB_P_COPY(arg) : NULL
-
-	/* what was found out about the old command says nothing about the new */
-	if (given[JDG_ARG_COMMAND] && !given[JDG_ARG_TRANSACTION])
+	/* the mode that the old command needed says nothing about the new one */
+	if (a->command != NULL && a->transaction == NULL)
 		o->transaction = NULL;
-	TEXT_OPTION(JDG_ARG_COMMAND, command);
-	TEXT_OPTION(JDG_ARG_QUEUE, queue);
-	TEXT_OPTION(JDG_ARG_TRANSACTION, transaction);
-	TEXT_OPTION(JDG_ARG_CONCURRENCY_KEY, concurrency_key);
-	TEXT_OPTION(JDG_ARG_TENANT, tenant);
-	JSONB_OPTION(JDG_ARG_PAYLOAD, payload);
-	JSONB_OPTION(JDG_ARG_RETRY, retry);
-	JSONB_OPTION(JDG_ARG_SETTINGS, settings);
-	JSONB_OPTION(JDG_ARG_METADATA, metadata);
-	if (touched(a, JDG_ARG_TIMEOUT))
-		o->timeout = given[JDG_ARG_TIMEOUT] ?
-			PG_GETARG_INTERVAL_P(JDG_ARG_TIMEOUT) : NULL;
-	if (touched(a, JDG_ARG_PRIORITY))
-	{
-		o->has_priority = given[JDG_ARG_PRIORITY];
-		o->priority = o->has_priority ? PG_GETARG_INT32(JDG_ARG_PRIORITY) : 0;
-	}
-	if (touched(a, JDG_ARG_ISOLATE))
-	{
-		o->has_isolate = given[JDG_ARG_ISOLATE];
-		o->isolate = o->has_isolate && PG_GETARG_BOOL(JDG_ARG_ISOLATE);
-	}
+	PUT_OPTION(command);
+	PUT_OPTION(payload);
+	PUT_OPTION(queue);
+	PUT_OPTION(priority);
+	PUT_OPTION(timeout);
+	PUT_OPTION(retry);
+	PUT_OPTION(transaction);
+	PUT_OPTION(concurrency_key);
+	PUT_OPTION(tenant);
+	PUT_OPTION(isolate);
+	PUT_OPTION(settings);
+	PUT_OPTION(metadata);
 	if (o->payload == NULL)
-		o->payload = DatumGetJsonbP(DirectFunctionCall1(jsonb_in,
-														CStringGetDatum("{}")));
+		o->payload = jdg_json_empty();
 }

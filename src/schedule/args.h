@@ -14,58 +14,64 @@
 #include "schedule/schedule.h"
 #include "task/prepare.h"
 
-/* Arguments of schedule() and alter_schedule(), by position. */
-typedef enum JdgScheduleArg
-{
-	JDG_ARG_NAME,
-	JDG_ARG_TIMING,
-	JDG_ARG_COMMAND,
-	JDG_ARG_PAYLOAD,
-	JDG_ARG_TIMEZONE,
-	JDG_ARG_QUEUE,
-	JDG_ARG_PRIORITY,
-	JDG_ARG_TIMEOUT,
-	JDG_ARG_RETRY,
-	JDG_ARG_OVERLAP,
-	JDG_ARG_MISFIRE,
-	JDG_ARG_MISFIRE_GRACE,
-	JDG_ARG_JITTER,
-	JDG_ARG_STARTS_AT,
-	JDG_ARG_ENDS_AT,
-	JDG_ARG_MAX_RUNS,
-	JDG_ARG_DEPENDS_ON,
-	JDG_ARG_CONCURRENCY_KEY,
-	JDG_ARG_TRANSACTION,
-	JDG_ARG_ISOLATE,
-	JDG_ARG_SETTINGS,
-	JDG_ARG_TENANT,
-	JDG_ARG_OWNER,
-	JDG_ARG_DESCRIPTION,
-	JDG_ARG_METADATA,
-	JDG_ARG_ENABLED,
-	/* schedule() only */
-	JDG_ARG_OR_REPLACE,
-	/* alter_schedule() only */
-	JDG_ARG_RESET = JDG_ARG_OR_REPLACE,
-	JDG_ARG_NEW_NAME
-} JdgScheduleArg;
+/* the most arguments of one of them */
+#define JDG_SCHEDULE_ARGS_MAX 28
 
-#define JDG_ARG_COUNT (JDG_ARG_ENABLED + 1)
-
-/* What a call says about each of them. */
+/* NULL: not given */
 typedef struct JdgScheduleArgs
 {
-	FunctionCallInfo fcinfo;
-	bool		given[JDG_ARG_COUNT];	/* a value that is not NULL */
-	bool		reset[JDG_ARG_COUNT];	/* back to the default */
+	char	   *name;
+	JdgTiming  *timing;
+	char	   *command;
+	Jsonb	   *payload;
+	char	   *timezone;
+	char	   *queue;
+	int32	   *priority;
+	Interval   *timeout;
+	Jsonb	   *retry;
+	JdgOverlap *overlap;
+	JdgMisfire *misfire;
+	Interval   *misfire_grace;
+	Interval   *jitter;
+	TimestampTz *starts_at;
+	TimestampTz *ends_at;
+	int64	   *max_runs;
+	ArrayType  *depends_on;
+	char	   *concurrency_key;
+	char	   *transaction;
+	bool	   *isolate;
+	Jsonb	   *settings;
+	char	   *tenant;
+	char	   *owner;
+	char	   *description;
+	Jsonb	   *metadata;
+	bool	   *enabled;
+	/* schedule() only */
+	bool		or_replace;
+	/* alter_schedule() only */
+	ArrayType  *reset_names;
+	char	   *new_name;
+	/* back to the default, by the number of the argument */
+	bool		reset[JDG_SCHEDULE_ARGS_MAX];
 } JdgScheduleArgs;
 
-extern void jdg_schedule_args_read(JdgScheduleArgs *a, FunctionCallInfo fcinfo);
-extern void jdg_schedule_args_read_reset(JdgScheduleArgs *a, ArrayType *names);
+/* those of schedule(), and those of alter_schedule() */
+extern void jdg_schedule_args_read(FunctionCallInfo fcinfo,
+								   JdgScheduleArgs *a);
+extern void jdg_schedule_args_read_change(FunctionCallInfo fcinfo,
+										  JdgScheduleArgs *a);
+
+/*
+ * Put into a schedule everything that is no option of its tasks.  Arguments
+ * that are not given leave it as it is.
+ */
 extern void jdg_schedule_args_apply(const JdgScheduleArgs *a, JdgSchedule *s);
+
+/* does the call change anything about the tasks? */
 extern bool jdg_schedule_args_touch_task(const JdgScheduleArgs *a);
-extern void jdg_schedule_args_options(const JdgScheduleArgs *a, JdgTaskOptions *o);
-extern char *jdg_name_argument(FunctionCallInfo fcinfo, int n,
-							   const char *function, const char *arg);
+
+/* put the options of the tasks over those that "o" holds */
+extern void jdg_schedule_args_options(const JdgScheduleArgs *a,
+									  JdgTaskOptions *o);
 
 #endif							/* JDG_SCHEDULE_ARGS_H */

@@ -24,7 +24,6 @@
 #include "base/errors.h"
 #include "base/settings.h"
 #include "base/spi.h"
-#include "schedule/args.h"
 #include "schedule/due.h"
 #include "schedule/schedule.h"
 #include "timing/zone.h"
@@ -33,6 +32,19 @@
 #define MAX_ROWS 10000
 
 PG_FUNCTION_INFO_V1(jdg_explain_schedule);
+
+typedef struct ExplainArgs
+{
+	char	   *name;
+	int32		n;
+	char	   *owner;
+} ExplainArgs;
+
+static const JdgArg explain_args[] = {
+	{"name", TEXTOID, offsetof(ExplainArgs, name), JDG_NEEDED},
+	{"n", INT4OID, offsetof(ExplainArgs, n), JDG_DEFAULT, NULL, DEFAULT_ROWS},
+	{"owner", TEXTOID, offsetof(ExplainArgs, owner)},
+};
 
 typedef struct Explain
 {
@@ -235,30 +247,32 @@ explain_occurrences(Explain *e, int rows)
 Datum
 jdg_explain_schedule(PG_FUNCTION_ARGS)
 {
-	char	   *name = jdg_name_argument(fcinfo, 0, "explain_schedule", "name");
-	int			rows = PG_ARGISNULL(1) ? DEFAULT_ROWS : PG_GETARG_INT32(1);
-	Oid			owner = jdg_owner_to_read(jdg_arg_text(fcinfo, 2));
+	ExplainArgs a;
+	Oid			owner;
 	Explain		e;
 	JdgInternal in;
 
-	if (rows < 0 || rows > MAX_ROWS)
+	JDG_READ_ARGS("explain_schedule", explain_args, &a);
+	jdg_check_name("schedule", a.name);
+	owner = jdg_owner_to_read(a.owner);
+	if (a.n < 0 || a.n > MAX_ROWS)
 		ereport(ERROR,
 				(errcode(JDG_ERRCODE_VALIDATION_ERROR),
 				 errmsg("number of occurrences is out of range"),
-				 errdetail("n is %d.", rows),
+				 errdetail("n is %d.", a.n),
 				 errhint("Ask for 0 to %d occurrences.", MAX_ROWS)));
 	InitMaterializedSRF(fcinfo, 0);
 	e.out = (ReturnSetInfo *) fcinfo->resultinfo;
 	e.now = jdg_now();
 	e.mcxt = CurrentMemoryContext;
 	jdg_internal_begin(&in);
-	jdg_schedule_find(owner, name, false, &e.s, e.mcxt);
+	jdg_schedule_find(owner, a.name, false, &e.s, e.mcxt);
 	e.zone = jdg_zone_lookup(e.s.timezone);
 	explain_switches(&e);
 	explain_owner(&e);
 	explain_ending(&e);
 	explain_waiting(&e);
 	jdg_internal_end(&in);
-	explain_occurrences(&e, rows);
+	explain_occurrences(&e, a.n);
 	return (Datum) 0;
 }

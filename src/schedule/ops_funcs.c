@@ -20,7 +20,6 @@
 #include "base/errors.h"
 #include "base/settings.h"
 #include "base/spi.h"
-#include "schedule/args.h"
 #include "schedule/due.h"
 #include "schedule/occurrence.h"
 #include "schedule/options.h"
@@ -36,6 +35,43 @@ PG_FUNCTION_INFO_V1(jdg_pause_schedule);
 PG_FUNCTION_INFO_V1(jdg_resume_schedule);
 PG_FUNCTION_INFO_V1(jdg_run_now);
 PG_FUNCTION_INFO_V1(jdg_next_run);
+
+/* a schedule by its name and its owner, NULL: the caller */
+typedef struct NameArgs
+{
+	char	   *name;
+	char	   *owner;
+} NameArgs;
+
+static const JdgArg name_args[] = {
+	{"name", TEXTOID, offsetof(NameArgs, name), JDG_NEEDED},
+	{"owner", TEXTOID, offsetof(NameArgs, owner)},
+};
+
+static const JdgArg owner_args[] = {
+	{"owner", TEXTOID, 0},
+};
+
+/* run_now() */
+typedef struct RunArgs
+{
+	char	   *name;
+	Jsonb	   *payload_override;
+	char	   *owner;
+} RunArgs;
+
+static const JdgArg run_args[] = {
+	{"name", TEXTOID, offsetof(RunArgs, name), JDG_NEEDED},
+	{"payload_override", JSONBOID, offsetof(RunArgs, payload_override)},
+	{"owner", TEXTOID, offsetof(RunArgs, owner)},
+};
+
+static void
+read_name(FunctionCallInfo fcinfo, const char *function, NameArgs *a)
+{
+	JDG_READ_ARGS(function, name_args, a);
+	jdg_check_name("schedule", a->name);
+}
 
 static void
 delete_schedule(const JdgSchedule *s)
@@ -75,22 +111,24 @@ dependents_of(const JdgSchedule *s, MemoryContext mcxt)
 Datum
 jdg_unschedule(PG_FUNCTION_ARGS)
 {
-	char	   *name = jdg_name_argument(fcinfo, 0, "unschedule", "name");
-	Oid			owner = jdg_owner_of_call(jdg_arg_text(fcinfo, 1));
+	NameArgs	a;
+	Oid			owner;
 	MemoryContext mcxt = CurrentMemoryContext;
 	JdgSchedule s;
 	JdgInternal in;
 	char	   *dependents;
 
+	read_name(fcinfo, "unschedule", &a);
+	owner = jdg_owner_of_call(a.owner);
 	jdg_internal_begin(&in);
-	jdg_schedule_find(owner, name, true, &s, mcxt);
+	jdg_schedule_find(owner, a.name, true, &s, mcxt);
 	dependents = dependents_of(&s, mcxt);
 	delete_schedule(&s);
 	jdg_internal_end(&in);
 	if (dependents != NULL)
 		ereport(NOTICE,
 				(errmsg("schedules that depend on \"%s\" will not run any more",
-						name),
+						a.name),
 				 errdetail("They are %s.", dependents),
 				 errhint("Change their depends_on with jadugar.alter_schedule().")));
 	PG_RETURN_BOOL(true);
@@ -107,11 +145,13 @@ jdg_clear_schedules(PG_FUNCTION_ARGS)
 		"WHERE schedule_id IN (SELECT schedule_id FROM gone)) "
 		"SELECT count(*) FROM gone", 1, {OIDOID}
 	};
-	Oid			owner = jdg_owner_of_call(jdg_arg_text(fcinfo, 0));
-	Datum		v[1] = {ObjectIdGetDatum(owner)};
+	char	   *owner;
+	Datum		v[1];
 	JdgInternal in;
 	int64		n;
 
+	JDG_READ_ARGS("clear_schedules", owner_args, &owner);
+	v[0] = ObjectIdGetDatum(jdg_owner_of_call(owner));
 	jdg_internal_begin(&in);
 	jdg_run(&q, v, NULL, 0);
 	n = jdg_col_int64(0, 1, 0);
@@ -123,14 +163,16 @@ jdg_clear_schedules(PG_FUNCTION_ARGS)
 Datum
 jdg_pause_schedule(PG_FUNCTION_ARGS)
 {
-	char	   *name = jdg_name_argument(fcinfo, 0, "pause_schedule", "name");
-	Oid			owner = jdg_owner_of_call(jdg_arg_text(fcinfo, 1));
+	NameArgs	a;
+	Oid			owner;
 	JdgSchedule s;
 	JdgInternal in;
 	bool		change;
 
+	read_name(fcinfo, "pause_schedule", &a);
+	owner = jdg_owner_of_call(a.owner);
 	jdg_internal_begin(&in);
-	jdg_schedule_find(owner, name, true, &s, CurrentMemoryContext);
+	jdg_schedule_find(owner, a.name, true, &s, CurrentMemoryContext);
 	change = s.paused_at == DT_NOBEGIN;
 	if (change)
 	{
@@ -146,14 +188,16 @@ jdg_pause_schedule(PG_FUNCTION_ARGS)
 Datum
 jdg_resume_schedule(PG_FUNCTION_ARGS)
 {
-	char	   *name = jdg_name_argument(fcinfo, 0, "resume_schedule", "name");
-	Oid			owner = jdg_owner_of_call(jdg_arg_text(fcinfo, 1));
+	NameArgs	a;
+	Oid			owner;
 	JdgSchedule s;
 	JdgInternal in;
 	bool		change;
 
+	read_name(fcinfo, "resume_schedule", &a);
+	owner = jdg_owner_of_call(a.owner);
 	jdg_internal_begin(&in);
-	jdg_schedule_find(owner, name, true, &s, CurrentMemoryContext);
+	jdg_schedule_find(owner, a.name, true, &s, CurrentMemoryContext);
 	change = s.paused_at != DT_NOBEGIN;
 	if (change)
 	{
@@ -192,10 +236,8 @@ merge_payload(const JdgSchedule *s, Jsonb *over)
 Datum
 jdg_run_now(PG_FUNCTION_ARGS)
 {
-	char	   *name = jdg_name_argument(fcinfo, 0, "run_now", "name");
-	char	   *owner_name = jdg_arg_text(fcinfo, 2);
-	Oid			owner = jdg_owner_of_call(owner_name);
-	Jsonb	   *over = jdg_arg_jsonb(fcinfo, 1);
+	RunArgs		a;
+	Oid			owner;
 	MemoryContext mcxt = CurrentMemoryContext;
 	JdgSchedule s;
 	JdgTaskOptions options;
@@ -203,13 +245,16 @@ jdg_run_now(PG_FUNCTION_ARGS)
 	JdgQueue	queue;
 	JdgInternal in;
 
+	JDG_READ_ARGS("run_now", run_args, &a);
+	jdg_check_name("schedule", a.name);
+	owner = jdg_owner_of_call(a.owner);
 	jdg_internal_begin(&in);
-	jdg_schedule_find(owner, name, false, &s, mcxt);
+	jdg_schedule_find(owner, a.name, false, &s, mcxt);
 	jdg_internal_end(&in);
-	jdg_resolve_owner(owner_name);
+	jdg_resolve_owner(a.owner);
 	jdg_options_of_schedule(&s, &options);
-	if (over != NULL)
-		options.payload = merge_payload(&s, over);
+	if (a.payload_override)
+		options.payload = merge_payload(&s, a.payload_override);
 	jdg_task_prepare(&options, owner, jdg_schedule_max_attempts, &task,
 					 &queue, NULL);
 	s.payload = task.payload;
@@ -227,13 +272,15 @@ jdg_run_now(PG_FUNCTION_ARGS)
 Datum
 jdg_next_run(PG_FUNCTION_ARGS)
 {
-	char	   *name = jdg_name_argument(fcinfo, 0, "next_run", "name");
-	Oid			owner = jdg_owner_to_read(jdg_arg_text(fcinfo, 1));
+	NameArgs	a;
+	Oid			owner;
 	JdgSchedule s;
 	JdgInternal in;
 
+	read_name(fcinfo, "next_run", &a);
+	owner = jdg_owner_to_read(a.owner);
 	jdg_internal_begin(&in);
-	jdg_schedule_find(owner, name, false, &s, CurrentMemoryContext);
+	jdg_schedule_find(owner, a.name, false, &s, CurrentMemoryContext);
 	jdg_internal_end(&in);
 	if (!s.enabled || s.paused_at != DT_NOBEGIN ||
 		s.next_run_at == DT_NOBEGIN)

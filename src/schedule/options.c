@@ -47,13 +47,11 @@ jdg_options_of_schedule(const JdgSchedule *s, JdgTaskOptions *o)
 		o->queue = MemoryContextStrdup(mcxt, queue.name);
 	jdg_internal_end(&in);
 	o->payload = s->payload;
-	o->has_priority = true;
-	o->priority = s->priority;
+	o->priority = &s->priority;
 	o->timeout = s->timeout;
 	o->retry = s->retry;
 	o->transaction = jdg_xact_word(s->transaction);
-	o->has_isolate = true;
-	o->isolate = s->isolate;
+	o->isolate = &s->isolate;
 	o->settings = s->settings;
 	o->metadata = s->metadata;
 	o->concurrency_key = s->concurrency_key;

@@ -16,52 +16,21 @@
 #include "miscadmin.h"
 #include "utils/builtins.h"
 
+#include "base/args.h"
 #include "base/errors.h"
-#include "base/spi.h"
+#include "base/params.h"
 #include "schedule/schedule.h"
 #include "schedule/zones.h"
 #include "task/history.h"
 #include "timing/timing_type.h"
 
-static const char *const overlap_words[] = {
-	"skip", "queue", "parallel", "replace"
+const char *const jdg_overlap_words[] = {
+	"skip", "queue", "parallel", "replace", NULL
 };
 
-static const char *const misfire_words[] = {
-	"skip", "once", "all"
+const char *const jdg_misfire_words[] = {
+	"skip", "once", "all", NULL
 };
-
-JdgOverlap
-jdg_overlap_from_text(const char *word)
-{
-	for (int i = 0; i < lengthof(overlap_words); i++)
-	{
-		if (pg_strcasecmp(word, overlap_words[i]) == 0)
-			return (JdgOverlap) i;
-	}
-	ereport(ERROR,
-			(errcode(JDG_ERRCODE_VALIDATION_ERROR),
-			 errmsg("overlap policy is not known"),
-			 errdetail("overlap is \"%s\".", word),
-			 errhint("Use 'skip', 'queue', 'parallel' or 'replace'.")));
-	return JDG_OVERLAP_SKIP;	/* keep compiler quiet */
-}
-
-JdgMisfire
-jdg_misfire_from_text(const char *word)
-{
-	for (int i = 0; i < lengthof(misfire_words); i++)
-	{
-		if (pg_strcasecmp(word, misfire_words[i]) == 0)
-			return (JdgMisfire) i;
-	}
-	ereport(ERROR,
-			(errcode(JDG_ERRCODE_VALIDATION_ERROR),
-			 errmsg("misfire policy is not known"),
-			 errdetail("misfire is \"%s\".", word),
-			 errhint("Use 'skip', 'once' or 'all'.")));
-	return JDG_MISFIRE_ONCE;	/* keep compiler quiet */
-}
 
 /* A row of SPI_tuptable that selected JDG_SCHEDULE_COLUMNS, to mcxt. */
 void
@@ -85,10 +54,12 @@ jdg_schedule_from_row(uint64 row, JdgSchedule *s, MemoryContext mcxt)
 	s->retry = jdg_col_jsonb(row, 11, mcxt);
 	s->transaction = jdg_col_char(row, 12);
 	s->isolate = jdg_col_bool(row, 13);
-	s->overlap = jdg_overlap_from_text(jdg_col_text(row, 14,
-													CurrentMemoryContext));
-	s->misfire = jdg_misfire_from_text(jdg_col_text(row, 15,
-													CurrentMemoryContext));
+	s->overlap = jdg_choice("overlap",
+							jdg_col_text(row, 14, CurrentMemoryContext),
+							jdg_overlap_words);
+	s->misfire = jdg_choice("misfire",
+							jdg_col_text(row, 15, CurrentMemoryContext),
+							jdg_misfire_words);
 	s->misfire_grace = jdg_col_interval(row, 16, mcxt);
 	s->jitter = jdg_col_interval(row, 17, mcxt);
 	s->starts_at = jdg_col_time(row, 18, DT_NOBEGIN);
@@ -160,51 +131,59 @@ jdg_schedule_find(Oid owner, const char *name, bool lock, JdgSchedule *s,
 				 errhint("See the view jadugar.schedules; owner => means schedules of another role.")));
 }
 
-/* what insert and update have in common: $1 to $34 */
-#define NVALUES 34
-
-static void
-put_values(const JdgSchedule *s, Datum *v, char *n)
+void
+jdg_schedule_exists(const char *name)
 {
-	memset(n, ' ', NVALUES);
-	n[NVALUES] = '\0';
-	v[0] = CStringGetTextDatum(s->name);
-	v[1] = CStringGetTextDatum(jdg_timing_text(&s->timing));
-	v[2] = CStringGetTextDatum(s->timezone);
-	v[3] = Int64GetDatum(s->command_id);
-	jdg_put_pointer(&v[4], &n[4], s->payload);
-	v[5] = Int32GetDatum(s->queue_id);
-	v[6] = Int32GetDatum(s->priority);
-	jdg_put_pointer(&v[7], &n[7], s->timeout);
-	jdg_put_pointer(&v[8], &n[8], s->retry);
-	v[9] = CharGetDatum(s->transaction);
-	v[10] = BoolGetDatum(s->isolate);
-	v[11] = CStringGetTextDatum(overlap_words[s->overlap]);
-	v[12] = CStringGetTextDatum(misfire_words[s->misfire]);
-	jdg_put_pointer(&v[13], &n[13], s->misfire_grace);
-	jdg_put_pointer(&v[14], &n[14], s->jitter);
-	jdg_put_time(&v[15], &n[15], s->starts_at);
-	jdg_put_time(&v[16], &n[16], s->ends_at);
-	jdg_put_int64(&v[17], &n[17], s->max_runs, 0);
-	jdg_put_pointer(&v[18], &n[18], s->depends_on);
-	jdg_put_text(&v[19], &n[19], s->concurrency_key);
-	jdg_put_pointer(&v[20], &n[20], s->settings);
-	jdg_put_text(&v[21], &n[21], s->tenant);
-	jdg_put_text(&v[22], &n[22], s->description);
-	jdg_put_pointer(&v[23], &n[23], s->metadata);
-	v[24] = BoolGetDatum(s->enabled);
-	jdg_put_time(&v[25], &n[25], s->paused_at);
-	jdg_put_time(&v[26], &n[26], s->anchor);
-	jdg_put_time(&v[27], &n[27], s->next_run_at);
-	jdg_put_time(&v[28], &n[28], s->last_fired_at);
-	jdg_put_time(&v[29], &n[29], s->last_startup);
-	v[30] = Int64GetDatum(s->runs);
-	v[31] = Int64GetDatum(s->missed);
-	jdg_put_text(&v[32], &n[32], s->last_error);
-	jdg_put_time(&v[33], &n[33], s->updated_at);
+	ereport(ERROR,
+			(errcode(JDG_ERRCODE_CONFLICT),
+			 errmsg("schedule \"%s\" already exists", name),
+			 errdetail("Names of schedules are unique for each owner."),
+			 errhint("Choose another name, change the schedule with jadugar.alter_schedule(), or pass or_replace => true to jadugar.schedule().")));
+	pg_unreachable();
 }
 
-#define VALUE_COLUMNS \
+/* what insert and update have in common */
+static void
+bind_columns(JdgParams *p, const JdgSchedule *s)
+{
+	jdg_bind_text(p, "name", s->name);
+	jdg_bind_text(p, "timing", jdg_timing_text(&s->timing));
+	jdg_bind_text(p, "timezone", s->timezone);
+	jdg_bind_int64(p, "command_id", s->command_id);
+	jdg_bind_jsonb(p, "payload", s->payload);
+	jdg_bind_int32(p, "queue_id", s->queue_id);
+	jdg_bind_int32(p, "priority", s->priority);
+	jdg_bind_interval(p, "timeout", s->timeout);
+	jdg_bind_jsonb(p, "retry", s->retry);
+	jdg_bind_char(p, "transaction", s->transaction);
+	jdg_bind_bool(p, "isolate", s->isolate);
+	jdg_bind_text(p, "overlap", jdg_overlap_words[s->overlap]);
+	jdg_bind_text(p, "misfire", jdg_misfire_words[s->misfire]);
+	jdg_bind_interval(p, "misfire_grace", s->misfire_grace);
+	jdg_bind_interval(p, "jitter", s->jitter);
+	jdg_bind_time(p, "starts_at", s->starts_at);
+	jdg_bind_time(p, "ends_at", s->ends_at);
+	jdg_bind_int64_or_null(p, "max_runs", s->max_runs ? &s->max_runs : NULL);
+	jdg_bind(p, "depends_on", TEXTARRAYOID, PointerGetDatum(s->depends_on),
+			 s->depends_on == NULL);
+	jdg_bind_text(p, "concurrency_key", s->concurrency_key);
+	jdg_bind_jsonb(p, "settings", s->settings);
+	jdg_bind_text(p, "tenant", s->tenant);
+	jdg_bind_text(p, "description", s->description);
+	jdg_bind_jsonb(p, "metadata", s->metadata);
+	jdg_bind_bool(p, "enabled", s->enabled);
+	jdg_bind_time(p, "paused_at", s->paused_at);
+	jdg_bind_time(p, "anchor", s->anchor);
+	jdg_bind_time(p, "next_run_at", s->next_run_at);
+	jdg_bind_time(p, "last_fired_at", s->last_fired_at);
+	jdg_bind_time(p, "last_startup", s->last_startup);
+	jdg_bind_int64(p, "runs", s->runs);
+	jdg_bind_int64(p, "missed", s->missed);
+	jdg_bind_text(p, "last_error", s->last_error);
+	jdg_bind_time(p, "updated_at", s->updated_at);
+}
+
+#define BOUND_COLUMNS \
 	"name, timing, timezone, command_id, payload, queue_id, priority, " \
 	"timeout, retry, transaction, isolate, overlap, misfire, " \
 	"misfire_grace, jitter, starts_at, ends_at, max_runs, depends_on, " \
@@ -213,40 +192,30 @@ put_values(const JdgSchedule *s, Datum *v, char *n)
 	"missed, last_error, updated_at"
 
 /* the timing goes through its text, which is the same timing again */
-#define VALUE_PARAMETERS \
-	"$1, $2::jadugar.timing, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, " \
-	"$13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23, $24, $25, $26, " \
-	"$27, $28, $29, $30, $31, $32, $33, $34"
-
-#define VALUE_TYPES \
-	TEXTOID, TEXTOID, TEXTOID, INT8OID, JSONBOID, INT4OID, INT4OID, \
-	INTERVALOID, JSONBOID, CHAROID, BOOLOID, TEXTOID, TEXTOID, \
-	INTERVALOID, INTERVALOID, TIMESTAMPTZOID, TIMESTAMPTZOID, INT8OID, \
-	TEXTARRAYOID, TEXTOID, JSONBOID, TEXTOID, TEXTOID, JSONBOID, BOOLOID, \
-	TIMESTAMPTZOID, TIMESTAMPTZOID, TIMESTAMPTZOID, TIMESTAMPTZOID, \
-	TIMESTAMPTZOID, INT8OID, INT8OID, TEXTOID, TIMESTAMPTZOID
+#define BOUND_VALUES \
+	"$name, $timing::jadugar.timing, $timezone, $command_id, $payload, " \
+	"$queue_id, $priority, $timeout, $retry, $transaction, $isolate, " \
+	"$overlap, $misfire, $misfire_grace, $jitter, $starts_at, $ends_at, " \
+	"$max_runs, $depends_on, $concurrency_key, $settings, $tenant, " \
+	"$description, $metadata, $enabled, $paused_at, $anchor, $next_run_at, " \
+	"$last_fired_at, $last_startup, $runs, $missed, $last_error, $updated_at"
 
 int64
 jdg_schedule_insert(const JdgSchedule *s)
 {
 	static JdgQuery q = {
-		"INSERT INTO jadugar_internal.schedule (" VALUE_COLUMNS ", owner, "
-		"created_at) "
-		"VALUES (" VALUE_PARAMETERS ", $35, $36) "
-		"ON CONFLICT (owner, name) DO NOTHING RETURNING schedule_id",
-		NVALUES + 2, {VALUE_TYPES, OIDOID, TIMESTAMPTZOID}
+		"INSERT INTO jadugar_internal.schedule (" BOUND_COLUMNS ", owner, created_at) "
+		"VALUES (" BOUND_VALUES ", $owner, $created_at) "
+		"ON CONFLICT (owner, name) DO NOTHING RETURNING schedule_id"
 	};
-	Datum		v[NVALUES + 2];
-	char		n[NVALUES + 3];
+	JdgParams	p = {0};
 
 	Assert(jdg_is_bookkeeping());
-	put_values(s, v, n);
-	v[NVALUES] = ObjectIdGetDatum(s->owner);
-	v[NVALUES + 1] = TimestampTzGetDatum(s->created_at);
-	n[NVALUES] = n[NVALUES + 1] = ' ';
-	n[NVALUES + 2] = '\0';
+	bind_columns(&p, s);
+	jdg_bind_oid(&p, "owner", s->owner);
+	jdg_bind_time(&p, "created_at", s->created_at);
 	jdg_zone_note(s->timezone);
-	if (jdg_run(&q, v, n, 0) == 0)
+	if (jdg_run_params(&q, &p, 0) == 0)
 		return 0;
 	return jdg_col_int64(0, 1, 0);
 }
@@ -255,19 +224,15 @@ void
 jdg_schedule_update(const JdgSchedule *s)
 {
 	static JdgQuery q = {
-		"UPDATE jadugar_internal.schedule SET (" VALUE_COLUMNS ") = ("
-		VALUE_PARAMETERS ") WHERE schedule_id = $35",
-		NVALUES + 1, {VALUE_TYPES, INT8OID}
+		"UPDATE jadugar_internal.schedule SET (" BOUND_COLUMNS ") = ("
+		BOUND_VALUES ") WHERE schedule_id = $schedule_id"
 	};
-	Datum		v[NVALUES + 1];
-	char		n[NVALUES + 2];
+	JdgParams	p = {0};
 
 	Assert(jdg_is_bookkeeping());
-	put_values(s, v, n);
-	v[NVALUES] = Int64GetDatum(s->schedule_id);
-	n[NVALUES] = ' ';
-	n[NVALUES + 1] = '\0';
-	jdg_run(&q, v, n, 0);
+	bind_columns(&p, s);
+	jdg_bind_int64(&p, "schedule_id", s->schedule_id);
+	jdg_run_params(&q, &p, 0);
 	if (s->next_run_at != DT_NOBEGIN)
 		jdg_zone_note(s->timezone);
 }

@@ -10,6 +10,7 @@
 
 #include "utils/array.h"
 
+#include "base/compat.h"
 #include "task/task.h"
 #include "timing/timing.h"
 
@@ -83,9 +84,9 @@ typedef struct JdgSchedule
 	"runs, missed, last_error, created_at, updated_at"
 #define JDG_SCHEDULE_NCOLUMNS 37
 
-/* words of the columns overlap and misfire; VALIDATION_ERROR for others */
-extern JdgOverlap jdg_overlap_from_text(const char *word);
-extern JdgMisfire jdg_misfire_from_text(const char *word);
+/* words of the columns overlap and misfire, up to a NULL */
+extern const char *const jdg_overlap_words[];
+extern const char *const jdg_misfire_words[];
 
 /*
  * Rows, all of it inside jdg_internal_begin().  "lock": FOR UPDATE, waiting
@@ -99,6 +100,9 @@ extern bool jdg_schedule_load(Oid owner, const char *name, bool lock,
 							  JdgSchedule *s, MemoryContext mcxt);
 extern int64 jdg_schedule_insert(const JdgSchedule *s);
 extern void jdg_schedule_update(const JdgSchedule *s);
+
+/* CONFLICT with the name */
+JDG_NORETURN extern void jdg_schedule_exists(const char *name);
 
 /* the same as jdg_schedule_load(), or NOT_FOUND */
 extern void jdg_schedule_find(Oid owner, const char *name, bool lock,

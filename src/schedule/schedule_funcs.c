@@ -11,6 +11,7 @@
  */
 #include "postgres.h"
 
+#include "catalog/pg_type.h"
 #include "miscadmin.h"
 #include "utils/builtins.h"
 
@@ -33,26 +34,21 @@ PG_FUNCTION_INFO_V1(jdg_schedule);
 PG_FUNCTION_INFO_V1(jdg_alter_schedule);
 PG_FUNCTION_INFO_V1(jdg_reschedule);
 
-static void
-require_argument(FunctionCallInfo fcinfo, int n, const char *function,
-				 const char *arg)
+/* reschedule() */
+typedef struct RescheduleArgs
 {
-	if (PG_ARGISNULL(n))
-		ereport(ERROR,
-				(errcode(JDG_ERRCODE_VALIDATION_ERROR),
-				 errmsg("argument \"%s\" of jadugar.%s() must not be null",
-						arg, function)));
-}
+	char	   *name;
+	JdgTiming  *timing;
+	char	   *timezone;
+	char	   *owner;
+} RescheduleArgs;
 
-static void
-raise_exists(const char *name)
-{
-	ereport(ERROR,
-			(errcode(JDG_ERRCODE_CONFLICT),
-			 errmsg("schedule \"%s\" exists already", name),
-			 errdetail("Names of schedules are unique for each owner."),
-			 errhint("Pass or_replace => true to replace it, or change it with jadugar.alter_schedule().")));
-}
+static const JdgArg reschedule_args[] = {
+	{"name", TEXTOID, offsetof(RescheduleArgs, name), JDG_NEEDED},
+	{"timing", InvalidOid, offsetof(RescheduleArgs, timing), JDG_NEEDED},
+	{"timezone", TEXTOID, offsetof(RescheduleArgs, timezone)},
+	{"owner", TEXTOID, offsetof(RescheduleArgs, owner)},
+};
 
 /*
  * Put a schedule in, or in the place of the one of its name, which keeps its
@@ -70,7 +66,7 @@ put_schedule(JdgSchedule *s, bool or_replace, TimestampTz now)
 		if (jdg_schedule_load(s->owner, s->name, true, &old, mcxt))
 		{
 			if (!or_replace)
-				raise_exists(s->name);
+				jdg_schedule_exists(s->name);
 			break;
 		}
 		s->anchor = s->starts_at != DT_NOBEGIN ? s->starts_at : now;
@@ -80,9 +76,9 @@ put_schedule(JdgSchedule *s, bool or_replace, TimestampTz now)
 		if (s->schedule_id != 0)
 			return s->schedule_id;
 
-		/* somebody has just made one of that name; see whether he keeps it */
+		/* another session has just made one of that name; look again */
 		if (!or_replace)
-			raise_exists(s->name);
+			jdg_schedule_exists(s->name);
 	}
 	s->schedule_id = old.schedule_id;
 	s->paused_at = old.paused_at;
@@ -113,11 +109,9 @@ jdg_schedule(PG_FUNCTION_ARGS)
 	int64		id;
 
 	memset(&s, 0, sizeof(s));
-	jdg_schedule_args_read(&args, fcinfo);
-	s.name = jdg_name_argument(fcinfo, JDG_ARG_NAME, "schedule", "name");
-	require_argument(fcinfo, JDG_ARG_TIMING, "schedule", "timing");
-	require_argument(fcinfo, JDG_ARG_COMMAND, "schedule", "command");
-	s.owner = jdg_resolve_owner(jdg_arg_text(fcinfo, JDG_ARG_OWNER));
+	jdg_schedule_args_read(fcinfo, &args);
+	s.name = args.name;
+	s.owner = jdg_resolve_owner(args.owner);
 	s.timezone = pstrdup(pg_get_timezone_name(jdg_zone_lookup(NULL)));
 	s.overlap = JDG_OVERLAP_SKIP;
 	s.misfire = JDG_MISFIRE_ONCE;
@@ -131,8 +125,7 @@ jdg_schedule(PG_FUNCTION_ARGS)
 	jdg_prepare_schedule(&options, &s);
 
 	jdg_internal_begin(&in);
-	id = put_schedule(&s, !PG_ARGISNULL(JDG_ARG_OR_REPLACE) &&
-					  PG_GETARG_BOOL(JDG_ARG_OR_REPLACE), now);
+	id = put_schedule(&s, args.or_replace, now);
 	jdg_internal_end(&in);
 	jdg_wake_scheduler_at_commit(JDG_WAKE_SCHEDULES);
 	PG_RETURN_INT64(id);
@@ -146,11 +139,7 @@ rename_schedule(JdgSchedule *s, const char *name, MemoryContext mcxt)
 	if (name == NULL || strcmp(name, s->name) == 0)
 		return;
 	if (jdg_schedule_load(s->owner, name, false, &other, mcxt))
-		ereport(ERROR,
-				(errcode(JDG_ERRCODE_CONFLICT),
-				 errmsg("schedule \"%s\" exists already", name),
-				 errdetail("Names of schedules are unique for each owner."),
-				 errhint("Choose another name.")));
+		jdg_schedule_exists(name);
 	s->name = MemoryContextStrdup(mcxt, name);
 }
 
@@ -165,37 +154,28 @@ jdg_alter_schedule(PG_FUNCTION_ARGS)
 	JdgInternal in;
 	TimestampTz now = jdg_now();
 	MemoryContext mcxt = CurrentMemoryContext;
-	char	   *new_name = NULL;
-	char	   *name = jdg_name_argument(fcinfo, JDG_ARG_NAME,
-										 "alter_schedule", "name");
-	char	   *owner_name = jdg_arg_text(fcinfo, JDG_ARG_OWNER);
-	Oid			owner = jdg_owner_of_call(owner_name);
+	Oid			owner;
 
-	jdg_schedule_args_read(&args, fcinfo);
-	if (!PG_ARGISNULL(JDG_ARG_RESET))
-		jdg_schedule_args_read_reset(&args, PG_GETARG_ARRAYTYPE_P(JDG_ARG_RESET));
-	if (!PG_ARGISNULL(JDG_ARG_NEW_NAME))
-		new_name = jdg_name_argument(fcinfo, JDG_ARG_NEW_NAME,
-									 "alter_schedule", "new_name");
-
+	jdg_schedule_args_read_change(fcinfo, &args);
+	owner = jdg_owner_of_call(args.owner);
 	jdg_internal_begin(&in);
-	jdg_schedule_find(owner, name, true, &old, mcxt);
+	jdg_schedule_find(owner, args.name, true, &old, mcxt);
 	jdg_internal_end(&in);
 
 	s = old;
 	jdg_schedule_args_apply(&args, &s);
 	if (jdg_schedule_args_touch_task(&args))
 	{
-		/* what runs as somebody is for those who may give work to him */
-		jdg_resolve_owner(owner_name);
+		/* only a role that may give work to the owner may change that work */
+		jdg_resolve_owner(args.owner);
 		jdg_options_of_schedule(&s, &options);
 		jdg_schedule_args_options(&args, &options);
 		jdg_prepare_schedule(&options, &s);
 	}
 
 	jdg_internal_begin(&in);
-	jdg_plan_changed(&s, &old, args.given[JDG_ARG_ENABLED] && s.enabled, now);
-	rename_schedule(&s, new_name, mcxt);
+	jdg_plan_changed(&s, &old, args.enabled && s.enabled, now);
+	rename_schedule(&s, args.new_name, mcxt);
 	jdg_check_depends(&s);
 	s.updated_at = now;
 	jdg_schedule_update(&s);
@@ -213,18 +193,19 @@ jdg_reschedule(PG_FUNCTION_ARGS)
 	JdgInternal in;
 	TimestampTz now = jdg_now();
 	MemoryContext mcxt = CurrentMemoryContext;
-	char	   *name = jdg_name_argument(fcinfo, 0, "reschedule", "name");
-	char	   *timezone = jdg_arg_text(fcinfo, 2);
-	Oid			owner = jdg_owner_of_call(jdg_arg_text(fcinfo, 3));
+	RescheduleArgs a;
+	Oid			owner;
 
-	require_argument(fcinfo, 1, "reschedule", "timing");
+	JDG_READ_ARGS("reschedule", reschedule_args, &a);
+	jdg_check_name("schedule", a.name);
+	owner = jdg_owner_of_call(a.owner);
 	jdg_internal_begin(&in);
-	jdg_schedule_find(owner, name, true, &old, mcxt);
+	jdg_schedule_find(owner, a.name, true, &old, mcxt);
 	s = old;
-	memcpy(&s.timing, PG_GETARG_JDG_TIMING(1), sizeof(JdgTiming));
-	if (timezone != NULL)
+	s.timing = *DatumGetJdgTiming(PointerGetDatum(a.timing));
+	if (a.timezone != NULL)
 		s.timezone = MemoryContextStrdup(mcxt,
-										 pg_get_timezone_name(jdg_zone_lookup(timezone)));
+										 pg_get_timezone_name(jdg_zone_lookup(a.timezone)));
 	jdg_plan_changed(&s, &old, jdg_schedule_ended(&old), now);
 	s.updated_at = now;
 	jdg_schedule_update(&s);

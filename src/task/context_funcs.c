@@ -33,6 +33,7 @@
 #include "base/clock.h"
 #include "base/compat.h"
 #include "base/errors.h"
+#include "base/interval.h"
 #include "base/settings.h"
 #include "base/spi.h"
 #include "exec/exec.h"
@@ -40,14 +41,47 @@
 #include "shared/slot.h"
 #include "task/log.h"
 
-/* of longer ones the instant might be out of range */
-#define MAX_SNOOZE_DAYS 1e7
-
 PG_FUNCTION_INFO_V1(jdg_current_task_info);
 PG_FUNCTION_INFO_V1(jdg_progress);
 PG_FUNCTION_INFO_V1(jdg_log);
 PG_FUNCTION_INFO_V1(jdg_snooze);
 PG_FUNCTION_INFO_V1(jdg_discard);
+
+static const char *const level_words[] = {
+	"debug", "info", "notice", "warning", "error", NULL
+};
+
+typedef struct ProgressArgs
+{
+	double		fraction;
+	char	   *message;
+} ProgressArgs;
+
+static const JdgArg progress_args[] = {
+	{"fraction", FLOAT8OID, offsetof(ProgressArgs, fraction), JDG_NEEDED},
+	{"message", TEXTOID, offsetof(ProgressArgs, message)},
+};
+
+typedef struct LogArgs
+{
+	int			level;			/* in level_words */
+	char	   *message;
+	Jsonb	   *fields;
+} LogArgs;
+
+static const JdgArg log_args[] = {
+	{"level", TEXTOID, offsetof(LogArgs, level), JDG_NEEDED, level_words},
+	{"message", TEXTOID, offsetof(LogArgs, message), JDG_NEEDED},
+	{"fields", JSONBOID, offsetof(LogArgs, fields)},
+};
+
+static const JdgArg snooze_args[] = {
+	{"delay", INTERVALOID, 0, JDG_NEEDED},
+};
+
+static const JdgArg discard_args[] = {
+	{"reason", TEXTOID, 0, JDG_NEEDED},
+};
 
 static void
 require_task(const char *function)
@@ -155,47 +189,22 @@ jdg_current_task_info(PG_FUNCTION_ARGS)
 Datum
 jdg_progress(PG_FUNCTION_ARGS)
 {
-	double		fraction;
-	char	   *message = NULL;
+	ProgressArgs a;
 
 	require_task("progress");
-	if (PG_ARGISNULL(0))
-		jdg_null_argument("fraction", "progress");
-	fraction = PG_GETARG_FLOAT8(0);
-	if (isnan(fraction) || fraction < 0 || fraction > 1)
+	JDG_READ_ARGS("progress", progress_args, &a);
+	if (isnan(a.fraction) || a.fraction < 0 || a.fraction > 1)
 		ereport(ERROR,
 				(errcode(JDG_ERRCODE_VALIDATION_ERROR),
 				 errmsg("progress must be between 0 and 1"),
-				 errdetail("The value given is %g.", fraction),
+				 errdetail("The value given is %g.", a.fraction),
 				 errhint("Pass the part of the work that is done: 0.5 for half of it.")));
-	if (!PG_ARGISNULL(1))
-	{
-		message = text_to_cstring(PG_GETARG_TEXT_PP(1));
-		message[pg_mbcliplen(message, strlen(message), JDG_MESSAGE_LEN - 1)] = '\0';
-	}
+	if (a.message)
+		a.message[pg_mbcliplen(a.message, strlen(a.message),
+							   JDG_MESSAGE_LEN - 1)] = '\0';
 	if (jdg_exec_hooks.progress != NULL)
-		jdg_exec_hooks.progress(fraction, message);
+		jdg_exec_hooks.progress(a.fraction, a.message);
 	PG_RETURN_VOID();
-}
-
-static const char *
-log_level(const char *given)
-{
-	static const char *const known[] = {
-		"debug", "info", "notice", "warning", "error"
-	};
-
-	for (int i = 0; i < lengthof(known); i++)
-	{
-		if (pg_strcasecmp(given, known[i]) == 0)
-			return known[i];
-	}
-	ereport(ERROR,
-			(errcode(JDG_ERRCODE_VALIDATION_ERROR),
-			 errmsg("there is no such level of a log row"),
-			 errdetail("The level given is \"%s\".", given),
-			 errhint("Use debug, info, notice, warning or error.")));
-	return NULL;
 }
 
 /*
@@ -206,27 +215,20 @@ log_level(const char *given)
 Datum
 jdg_log(PG_FUNCTION_ARGS)
 {
+	LogArgs		a;
 	const char *level;
 	const char *message;
-	Jsonb	   *fields = NULL;
 
-	if (PG_ARGISNULL(0))
-		jdg_null_argument("level", "log");
-	if (PG_ARGISNULL(1))
-		jdg_null_argument("message", "log");
-	level = log_level(text_to_cstring(PG_GETARG_TEXT_PP(0)));
-	message = jdg_log_clip(text_to_cstring(PG_GETARG_TEXT_PP(1)));
-	if (!PG_ARGISNULL(2))
-	{
-		fields = PG_GETARG_JSONB_P(2);
-		if (!JB_ROOT_IS_OBJECT(fields))
-			ereport(ERROR,
-					(errcode(JDG_ERRCODE_VALIDATION_ERROR),
-					 errmsg("fields of a log row must be a JSON object"),
-					 errhint("Use jsonb_build_object().")));
-	}
+	JDG_READ_ARGS("log", log_args, &a);
+	level = level_words[a.level];
+	message = jdg_log_clip(a.message);
+	if (a.fields && !JB_ROOT_IS_OBJECT(a.fields))
+		ereport(ERROR,
+				(errcode(JDG_ERRCODE_VALIDATION_ERROR),
+				 errmsg("fields of a log row must be a JSON object"),
+				 errhint("Use jsonb_build_object().")));
 	if (jdg_current_task != NULL && jdg_exec_hooks.log != NULL)
-		jdg_exec_hooks.log(level, message, fields);
+		jdg_exec_hooks.log(level, message, a.fields);
 	else
 	{
 		int64		task_id = jdg_current_task ? jdg_current_task->task_id : 0;
@@ -236,7 +238,7 @@ jdg_log(PG_FUNCTION_ARGS)
 
 		jdg_internal_begin(&in);
 		jdg_log_insert(task_id, attempt, owner, jdg_now(), level, message,
-					   fields);
+					   a.fields);
 		jdg_internal_end(&in);
 	}
 	PG_RETURN_VOID();
@@ -251,16 +253,8 @@ jdg_snooze(PG_FUNCTION_ARGS)
 	TimestampTz until;
 
 	require_task("snooze");
-	if (PG_ARGISNULL(0))
-		jdg_null_argument("delay", "snooze");
-	delay = PG_GETARG_INTERVAL_P(0);
-	if (jdg_interval_not_finite(delay) ||
-		(double) delay->month * DAYS_PER_MONTH + delay->day > MAX_SNOOZE_DAYS)
-		until = DT_NOEND;
-	else
-		until = DatumGetTimestampTz(DirectFunctionCall2(timestamptz_pl_interval,
-														TimestampTzGetDatum(now),
-														IntervalPGetDatum(delay)));
+	JDG_READ_ARGS("snooze", snooze_args, &delay);
+	until = jdg_time_after(now, delay);
 	if (TIMESTAMP_NOT_FINITE(until) || until < now)
 		ereport(ERROR,
 				(errcode(JDG_ERRCODE_VALIDATION_ERROR),
@@ -285,10 +279,8 @@ jdg_discard(PG_FUNCTION_ARGS)
 	char	   *given;
 
 	require_task("discard");
-	if (PG_ARGISNULL(0))
-		jdg_null_argument("reason", "discard");
-	given = MemoryContextStrdup(TopMemoryContext,
-								jdg_log_clip(text_to_cstring(PG_GETARG_TEXT_PP(0))));
+	JDG_READ_ARGS("discard", discard_args, &given);
+	given = MemoryContextStrdup(TopMemoryContext, jdg_log_clip(given));
 	if (reason != NULL)
 		pfree(reason);
 	reason = given;

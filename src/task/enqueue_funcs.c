@@ -23,8 +23,8 @@
 #include "base/clock.h"
 #include "base/errors.h"
 #include "base/interval.h"
+#include "base/params.h"
 #include "base/settings.h"
-#include "base/spi.h"
 #include "shared/shmem.h"
 #include "task/enqueue.h"
 #include "task/locktask.h"
@@ -34,15 +34,13 @@
 
 #define MAX_DEPENDENCIES 10000
 
-/* argument numbers, the same in both functions; see sql/30_tasks.sql */
-enum
-{
-	A_COMMAND, A_PAYLOAD, A_QUEUE, A_PRIORITY, A_RUN_AT, A_DELAY, A_TIMEOUT,
-	A_RETRY, A_TRANSACTION, A_ISOLATE, A_SETTINGS, A_CONCURRENCY_KEY,
-	A_DEPENDS_ON, A_ON_DEPENDENCY_FAILURE, A_TRACE, A_METADATA, A_TENANT,
-	A_OWNER,
-	/* enqueue() only */
-	A_UNIQUE_KEY, A_UNIQUE_FOR, A_ON_CONFLICT
+static const char *const failure_words[] = {"cancel", "run", "wait", NULL};
+
+/* task.on_dependency_failure for each of them */
+static const char failure_codes[] = {'c', 'r', 'w'};
+
+static const char *const conflict_words[] = {
+	"return", "error", "replace", "reschedule", NULL
 };
 
 typedef enum OnConflict
@@ -53,88 +51,95 @@ typedef enum OnConflict
 	CONFLICT_RESCHEDULE
 } OnConflict;
 
-static void
-read_options(FunctionCallInfo fcinfo, const char *function,
-			 JdgTaskOptions *o)
+typedef struct EnqueueArgs
 {
-	memset(o, 0, sizeof(*o));
-	o->command = jdg_need_text(fcinfo, A_COMMAND, function, "command");
-	o->queue = jdg_arg_text(fcinfo, A_QUEUE);
-	o->has_priority = !PG_ARGISNULL(A_PRIORITY);
-	o->priority = o->has_priority ? PG_GETARG_INT32(A_PRIORITY) : 0;
-	o->timeout = jdg_arg_interval(fcinfo, A_TIMEOUT);
-	o->retry = jdg_arg_jsonb(fcinfo, A_RETRY);
-	o->transaction = jdg_arg_text(fcinfo, A_TRANSACTION);
-	o->has_isolate = !PG_ARGISNULL(A_ISOLATE);
-	o->isolate = o->has_isolate && PG_GETARG_BOOL(A_ISOLATE);
-	o->settings = jdg_arg_jsonb(fcinfo, A_SETTINGS);
-	o->concurrency_key = jdg_arg_text(fcinfo, A_CONCURRENCY_KEY);
-	o->trace = jdg_arg_text(fcinfo, A_TRACE);
-	o->metadata = jdg_arg_jsonb(fcinfo, A_METADATA);
-	o->tenant = jdg_arg_text(fcinfo, A_TENANT);
-}
+	JdgTaskOptions o;
+	TimestampTz *run_at;
+	Interval   *delay;
+	ArrayType  *depends_on;
+	int			on_dependency_failure;	/* in failure_words */
+	char	   *owner;
+	/* enqueue_batch() only */
+	ArrayType  *payloads;
+	/* enqueue() only */
+	char	   *unique_key;
+	Interval   *unique_for;
+	OnConflict	on_conflict;
+} EnqueueArgs;
+
+#define FIELD(field) offsetof(EnqueueArgs, field)
+
+/* what both functions take after the payload */
+#define COMMON_ARGS \
+	{"queue", TEXTOID, FIELD(o.queue)}, \
+	{"priority", INT4OID, FIELD(o.priority)}, \
+	{"run_at", TIMESTAMPTZOID, FIELD(run_at)}, \
+	{"delay", INTERVALOID, FIELD(delay)}, \
+	{"timeout", INTERVALOID, FIELD(o.timeout)}, \
+	{"retry", JSONBOID, FIELD(o.retry)}, \
+	{"transaction", TEXTOID, FIELD(o.transaction)}, \
+	{"isolate", BOOLOID, FIELD(o.isolate)}, \
+	{"settings", JSONBOID, FIELD(o.settings)}, \
+	{"concurrency_key", TEXTOID, FIELD(o.concurrency_key)}, \
+	{"depends_on", INT8ARRAYOID, FIELD(depends_on)}, \
+	{"on_dependency_failure", TEXTOID, FIELD(on_dependency_failure), \
+	JDG_DEFAULT, failure_words, 0}, \
+	{"trace", TEXTOID, FIELD(o.trace)}, \
+	{"metadata", JSONBOID, FIELD(o.metadata)}, \
+	{"tenant", TEXTOID, FIELD(o.tenant)}, \
+	{"owner", TEXTOID, FIELD(owner)}
+
+static const JdgArg enqueue_args[] = {
+	{"command", TEXTOID, FIELD(o.command), JDG_NEEDED},
+	{"payload", JSONBOID, FIELD(o.payload), JDG_NEEDED},
+	COMMON_ARGS,
+	{"unique_key", TEXTOID, FIELD(unique_key)},
+	{"unique_for", INTERVALOID, FIELD(unique_for)},
+	{"on_conflict", TEXTOID, FIELD(on_conflict), JDG_DEFAULT, conflict_words,
+	CONFLICT_RETURN},
+};
+
+static const JdgArg batch_args[] = {
+	{"command", TEXTOID, FIELD(o.command), JDG_NEEDED},
+	{"payloads", JSONBARRAYOID, FIELD(payloads), JDG_NEEDED},
+	COMMON_ARGS
+};
 
 /* run_at or now plus delay */
 static TimestampTz
-read_run_at(FunctionCallInfo fcinfo, TimestampTz now)
+first_run(const EnqueueArgs *a, TimestampTz now)
 {
-	if (!PG_ARGISNULL(A_RUN_AT))
+	if (a->run_at && a->delay)
+		ereport(ERROR,
+				(errcode(JDG_ERRCODE_VALIDATION_ERROR),
+				 errmsg("run_at and delay cannot both be given")));
+	if (a->run_at)
 	{
-		TimestampTz t = PG_GETARG_TIMESTAMPTZ(A_RUN_AT);
-
-		if (!PG_ARGISNULL(A_DELAY))
-			ereport(ERROR,
-					(errcode(JDG_ERRCODE_VALIDATION_ERROR),
-					 errmsg("run_at and delay can not both be given")));
-		if (TIMESTAMP_NOT_FINITE(t))
+		if (TIMESTAMP_NOT_FINITE(*a->run_at))
 			ereport(ERROR,
 					(errcode(JDG_ERRCODE_VALIDATION_ERROR),
 					 errmsg("run_at must be a finite instant"),
-					 errhint("A task that nobody should run yet can be paused with jadugar.pause_task().")));
-		return Max(t, now);
+					 errhint("To hold a task back, pause it with jadugar.pause_task().")));
+		return Max(*a->run_at, now);
 	}
-	if (!PG_ARGISNULL(A_DELAY))
-	{
-		Interval   *delay = PG_GETARG_INTERVAL_P(A_DELAY);
-
-		jdg_check_interval("delay", delay, true);
-		return DatumGetTimestampTz(DirectFunctionCall2(timestamptz_pl_interval, TimestampTzGetDatum(now), IntervalPGetDatum(delay)));
-	}
+	if (a->delay)
+		return jdg_time_after(now, jdg_check_interval("delay", a->delay, true));
 	return now;
 }
 
-static char
-read_dependency_policy(FunctionCallInfo fcinfo)
-{
-	char	   *s = jdg_arg_text(fcinfo, A_ON_DEPENDENCY_FAILURE);
-
-	if (s == NULL || strcmp(s, "cancel") == 0)
-		return 'c';
-	if (strcmp(s, "run") == 0)
-		return 'r';
-	if (strcmp(s, "wait") == 0)
-		return 'w';
-	ereport(ERROR,
-			(errcode(JDG_ERRCODE_VALIDATION_ERROR),
-			 errmsg("unknown on_dependency_failure \"%s\"", s),
-			 errhint("Use 'cancel', 'run' or 'wait'.")));
-	return 'c';					/* keep compiler quiet */
-}
-
+/* The ids of the tasks that new tasks depend on. */
 static int64 *
-read_parents(FunctionCallInfo fcinfo, int *n)
+read_parents(const EnqueueArgs *a, int *n)
 {
-	ArrayType  *array;
 	Datum	   *elems;
 	bool	   *nulls;
 	int64	   *ids;
 
 	*n = 0;
-	if (PG_ARGISNULL(A_DEPENDS_ON))
+	if (a->depends_on == NULL)
 		return NULL;
-	array = PG_GETARG_ARRAYTYPE_P(A_DEPENDS_ON);
-	deconstruct_array(array, INT8OID, 8, FLOAT8PASSBYVAL, TYPALIGN_DOUBLE,
-					  &elems, &nulls, n);
+	deconstruct_array(a->depends_on, INT8OID, 8, FLOAT8PASSBYVAL,
+					  TYPALIGN_DOUBLE, &elems, &nulls, n);
 	if (*n > MAX_DEPENDENCIES)
 		ereport(ERROR,
 				(errcode(JDG_ERRCODE_VALIDATION_ERROR),
@@ -153,52 +158,22 @@ read_parents(FunctionCallInfo fcinfo, int *n)
 	return ids;
 }
 
-static OnConflict
-read_on_conflict(FunctionCallInfo fcinfo)
-{
-	char	   *s = jdg_arg_text(fcinfo, A_ON_CONFLICT);
-
-	if (s == NULL || strcmp(s, "return") == 0)
-		return CONFLICT_RETURN;
-	if (strcmp(s, "error") == 0)
-		return CONFLICT_ERROR;
-	if (strcmp(s, "replace") == 0)
-		return CONFLICT_REPLACE;
-	if (strcmp(s, "reschedule") == 0)
-		return CONFLICT_RESCHEDULE;
-	ereport(ERROR,
-			(errcode(JDG_ERRCODE_VALIDATION_ERROR),
-			 errmsg("unknown on_conflict \"%s\"", s),
-			 errhint("Use 'return', 'error', 'replace' or 'reschedule'.")));
-	return CONFLICT_RETURN;		/* keep compiler quiet */
-}
-
 /* The instant until which a unique key holds, DT_NOBEGIN: while unfinished. */
 static TimestampTz
-read_unique(FunctionCallInfo fcinfo, JdgTask *t, TimestampTz now)
+unique_until(const EnqueueArgs *a, TimestampTz now)
 {
-	t->unique_key = jdg_arg_text(fcinfo, A_UNIQUE_KEY);
-	if (t->unique_key == NULL)
-	{
-		if (!PG_ARGISNULL(A_UNIQUE_FOR))
-			ereport(ERROR,
-					(errcode(JDG_ERRCODE_VALIDATION_ERROR),
-					 errmsg("unique_for needs a unique_key")));
-		return DT_NOBEGIN;
-	}
-	if (t->unique_key[0] == '\0' || strlen(t->unique_key) > 1024)
+	if (a->unique_key == NULL && a->unique_for != NULL)
 		ereport(ERROR,
 				(errcode(JDG_ERRCODE_VALIDATION_ERROR),
-				 errmsg("unique_key must have from 1 to 1024 bytes"),
-				 errdetail("The value has %zu bytes.", strlen(t->unique_key))));
-	if (PG_ARGISNULL(A_UNIQUE_FOR))
+				 errmsg("unique_for needs a unique_key")));
+	jdg_check_key("unique_key", a->unique_key);
+	if (a->unique_for == NULL)
 		return DT_NOBEGIN;
-	jdg_check_interval("unique_for", PG_GETARG_INTERVAL_P(A_UNIQUE_FOR), false);
-	return DatumGetTimestampTz(DirectFunctionCall2(timestamptz_pl_interval,
-												   TimestampTzGetDatum(now),
-												   PG_GETARG_DATUM(A_UNIQUE_FOR)));
+	return jdg_time_after(now,
+						  jdg_check_interval("unique_for", a->unique_for, false));
 }
 
+/* Move a task, or all that enqueue() says of one, to a task that is there. */
 static void
 rewrite_task(const JdgTask *t, int64 task_id, bool all)
 {
@@ -208,35 +183,34 @@ rewrite_task(const JdgTask *t, int64 task_id, bool all)
 		3, {INT8OID, TIMESTAMPTZOID, CHAROID}
 	};
 	static JdgQuery rewrite = {
-		"UPDATE jadugar_internal.task SET command_id = $2, payload = $3, "
-		"priority = $4, timeout = $5, retry = $6, max_attempts = $7, "
-		"settings = $8, metadata = $9, tenant = $10, trace = $11, "
-		"transaction = $12, isolate = $13 WHERE task_id = $1", 13,
-		{INT8OID, INT8OID, JSONBOID, INT4OID, INTERVALOID, JSONBOID, INT4OID,
-		JSONBOID, JSONBOID, TEXTOID, TEXTOID, CHAROID, BOOLOID}
+		"UPDATE jadugar_internal.task SET command_id = $command_id, "
+		"payload = $payload, priority = $priority, timeout = $timeout, "
+		"retry = $retry, max_attempts = $max_attempts, "
+		"settings = $settings, metadata = $metadata, tenant = $tenant, "
+		"trace = $trace, transaction = $transaction, isolate = $isolate "
+		"WHERE task_id = $task_id"
 	};
-	Datum		v[13];
-	char		n[14] = "             ";
+	Datum		v[3] = {Int64GetDatum(task_id),
+	TimestampTzGetDatum(t->run_at), CharGetDatum(t->state)};
+	JdgParams	p = {0};
 
-	v[0] = Int64GetDatum(task_id);
-	v[1] = TimestampTzGetDatum(t->run_at);
-	v[2] = CharGetDatum(t->state);
 	jdg_run(&move, v, NULL, 0);
 	if (!all)
 		return;
-	v[1] = Int64GetDatum(t->command_id);
-	v[2] = PointerGetDatum(t->payload);
-	v[3] = Int32GetDatum(t->priority);
-	jdg_put_pointer(&v[4], &n[4], t->timeout);
-	jdg_put_pointer(&v[5], &n[5], t->retry);
-	v[6] = Int32GetDatum(t->max_attempts);
-	jdg_put_pointer(&v[7], &n[7], t->settings);
-	jdg_put_pointer(&v[8], &n[8], t->metadata);
-	jdg_put_text(&v[9], &n[9], t->tenant);
-	jdg_put_text(&v[10], &n[10], t->trace);
-	v[11] = CharGetDatum(t->transaction);
-	v[12] = BoolGetDatum(t->isolate);
-	jdg_run(&rewrite, v, n, 0);
+	jdg_bind_int64(&p, "task_id", task_id);
+	jdg_bind_int64(&p, "command_id", t->command_id);
+	jdg_bind_jsonb(&p, "payload", t->payload);
+	jdg_bind_int32(&p, "priority", t->priority);
+	jdg_bind_interval(&p, "timeout", t->timeout);
+	jdg_bind_jsonb(&p, "retry", t->retry);
+	jdg_bind_int32(&p, "max_attempts", t->max_attempts);
+	jdg_bind_jsonb(&p, "settings", t->settings);
+	jdg_bind_jsonb(&p, "metadata", t->metadata);
+	jdg_bind_text(&p, "tenant", t->tenant);
+	jdg_bind_text(&p, "trace", t->trace);
+	jdg_bind_char(&p, "transaction", t->transaction);
+	jdg_bind_bool(&p, "isolate", t->isolate);
+	jdg_run_params(&rewrite, &p, 0);
 }
 
 /*
@@ -302,11 +276,10 @@ PG_FUNCTION_INFO_V1(jdg_enqueue);
 Datum
 jdg_enqueue(PG_FUNCTION_ARGS)
 {
-	JdgTaskOptions o;
+	EnqueueArgs a = {0};
 	JdgTask		t;
 	JdgQueue	queue;
 	JdgInternal in;
-	OnConflict	how = read_on_conflict(fcinfo);
 	TimestampTz now = jdg_now();
 	TimestampTz until;
 	Oid			role = GetUserId();
@@ -316,22 +289,16 @@ jdg_enqueue(PG_FUNCTION_ARGS)
 	int64		id = 0;
 
 	jdg_require_shmem();
-	read_options(fcinfo, "enqueue", &o);
-	o.payload = jdg_arg_jsonb(fcinfo, A_PAYLOAD);
-	if (o.payload == NULL)
-		ereport(ERROR,
-				(errcode(JDG_ERRCODE_VALIDATION_ERROR),
-				 errmsg("argument \"%s\" of jadugar.%s() must not be null",
-						"payload", "enqueue"),
-				 errhint("Leave it out for an empty payload.")));
+	JDG_READ_ARGS("enqueue", enqueue_args, &a);
 	memset(&t, 0, sizeof(t));
-	owner = jdg_resolve_owner(jdg_arg_text(fcinfo, A_OWNER));
-	until = read_unique(fcinfo, &t, now);
-	t.run_at = read_run_at(fcinfo, now);
-	parents = read_parents(fcinfo, &nparents);
-	jdg_task_prepare(&o, owner, jdg_task_max_attempts, &t, &queue, NULL);
+	owner = jdg_resolve_owner(a.owner);
+	until = unique_until(&a, now);
+	t.unique_key = a.unique_key;
+	t.run_at = first_run(&a, now);
+	parents = read_parents(&a, &nparents);
+	jdg_task_prepare(&a.o, owner, jdg_task_max_attempts, &t, &queue, NULL);
 	t.created_at = now;
-	t.on_dependency_failure = read_dependency_policy(fcinfo);
+	t.on_dependency_failure = failure_codes[a.on_dependency_failure];
 	t.task_id = jdg_task_next_id();
 	if (t.unique_key == NULL && queue.max_depth <= 0 && nparents == 0)
 	{
@@ -349,7 +316,7 @@ jdg_enqueue(PG_FUNCTION_ARGS)
 		if (holder != 0)
 		{
 			t.state = jdg_state_without_dependencies(&t);
-			id = resolve_conflict(&t, holder, how);
+			id = resolve_conflict(&t, holder, a.on_conflict);
 		}
 
 		/* finished meanwhile: the key is free, or unique_for still holds */
@@ -408,7 +375,7 @@ Datum
 jdg_enqueue_batch(PG_FUNCTION_ARGS)
 {
 	ReturnSetInfo *rsinfo = (ReturnSetInfo *) fcinfo->resultinfo;
-	JdgTaskOptions o;
+	EnqueueArgs a = {0};
 	JdgTask		t;
 	JdgQueue	queue;
 	JdgHandler *handler;
@@ -422,18 +389,13 @@ jdg_enqueue_batch(PG_FUNCTION_ARGS)
 
 	jdg_require_shmem();
 	InitMaterializedSRF(fcinfo, MAT_SRF_USE_EXPECTED_DESC);
-	read_options(fcinfo, "enqueue_batch", &o);
-	if (PG_ARGISNULL(A_PAYLOAD))
-		ereport(ERROR,
-				(errcode(JDG_ERRCODE_VALIDATION_ERROR),
-				 errmsg("argument \"%s\" of jadugar.%s() must not be null",
-						"payloads", "enqueue_batch")));
-	deconstruct_array(PG_GETARG_ARRAYTYPE_P(A_PAYLOAD), JSONBOID, -1, false,
-					  TYPALIGN_INT, &payloads, &nulls, &n);
+	JDG_READ_ARGS("enqueue_batch", batch_args, &a);
+	deconstruct_array(a.payloads, JSONBOID, -1, false, TYPALIGN_INT,
+					  &payloads, &nulls, &n);
 	memset(&t, 0, sizeof(t));
-	owner = jdg_resolve_owner(jdg_arg_text(fcinfo, A_OWNER));
-	t.run_at = read_run_at(fcinfo, now);
-	parents = read_parents(fcinfo, &nparents);
+	owner = jdg_resolve_owner(a.owner);
+	t.run_at = first_run(&a, now);
+	parents = read_parents(&a, &nparents);
 	for (int i = 0; i < n; i++)
 	{
 		if (nulls[i])
@@ -444,12 +406,12 @@ jdg_enqueue_batch(PG_FUNCTION_ARGS)
 	}
 	if (n == 0)
 		return (Datum) 0;
-	o.payload = DatumGetJsonbP(payloads[0]);
-	jdg_task_prepare(&o, owner, jdg_task_max_attempts, &t, &queue, &handler);
+	a.o.payload = DatumGetJsonbP(payloads[0]);
+	jdg_task_prepare(&a.o, owner, jdg_task_max_attempts, &t, &queue, &handler);
 	for (int i = 1; handler != NULL && i < n; i++)
 		jdg_handler_check_payload(handler, DatumGetJsonbP(payloads[i]));
 	t.created_at = now;
-	t.on_dependency_failure = read_dependency_policy(fcinfo);
+	t.on_dependency_failure = failure_codes[a.on_dependency_failure];
 
 	insert_batch(&t, parents, nparents, &queue, payloads, n, rsinfo);
 	return (Datum) 0;

@@ -122,32 +122,21 @@ jdg_apply_settings(Jsonb *settings, bool session)
 	}
 }
 
+/* The queue that is named; else the handler's, else the default one. */
 static void
 find_queue(const char *name, JdgHandler *handler, Oid role, JdgQueue *queue)
 {
-	bool		found;
+	int32		id = JDG_DEFAULT_QUEUE;
 
-	if (name == NULL)
+	if (name != NULL)
 	{
-		int32		id = handler && handler->queue_id != 0 ?
-		handler->queue_id : JDG_DEFAULT_QUEUE;
-
-		if (!jdg_queue_use_by_id(id, queue))
-			elog(ERROR, "queue %d does not exist", id);
+		jdg_queue_for_role(name, role, queue);
 		return;
 	}
-	found = jdg_queue_use_by_name(name, queue);
-	if (!found)
-		ereport(ERROR,
-				(errcode(JDG_ERRCODE_NOT_FOUND),
-				 errmsg("queue \"%s\" does not exist", name),
-				 errhint("Create it: SELECT jadugar.create_queue('%s').", name)));
-	if (!jdg_queue_usable(queue, role))
-		ereport(ERROR,
-				(errcode(JDG_ERRCODE_FORBIDDEN),
-				 errmsg("permission denied for queue \"%s\"", name),
-				 errhint("Its owner or an operator can allow it: SELECT jadugar.grant_queue('%s', '%s', 'enqueue').",
-						 name, GetUserNameFromId(role, true))));
+	if (handler && handler->queue_id != 0)
+		id = handler->queue_id;
+	if (!jdg_queue_use_by_id(id, queue))
+		elog(ERROR, "queue %d does not exist", id);
 }
 
 JDG_NORETURN static void
@@ -234,13 +223,13 @@ jdg_task_prepare(const JdgTaskOptions *o, Oid owner, int32 default_attempts,
 	t->owner = owner;
 	t->queue_id = queue->queue_id;
 	t->bounded = queue->max_depth > 0;
-	t->priority = o->has_priority ? o->priority :
+	t->priority = o->priority ? *o->priority :
 		(h && h->has_priority ? h->priority : 0);
 	t->transaction = o->transaction ? jdg_xact_mode(o->transaction) :
 		(h && h->transaction ? h->transaction : JDG_XACT_COMMITTED);
 	if (standalone)
 		t->transaction = JDG_XACT_STANDALONE;
-	t->isolate = o->has_isolate ? o->isolate :
+	t->isolate = o->isolate ? *o->isolate :
 		((h && h->isolate) || queue->isolate);
 	t->timeout = o->timeout ? o->timeout : (h ? h->timeout : NULL);
 	if (t->timeout == NULL && jdg_task_timeout > 0)

@@ -12,19 +12,17 @@
 #include "queue/queue.h"
 #include "task/task.h"
 
-/* what a user gave for a task or a schedule; NULL or unset: not given */
+/* what a user gave for a task or a schedule; NULL: not given */
 typedef struct JdgTaskOptions
 {
 	const char *command;
 	Jsonb	   *payload;
 	const char *queue;
-	bool		has_priority;
-	int32		priority;
+	const int32 *priority;
 	Interval   *timeout;
 	Jsonb	   *retry;
 	const char *transaction;
-	bool		has_isolate;
-	bool		isolate;
+	const bool *isolate;
 	Jsonb	   *settings;
 	Jsonb	   *metadata;
 	const char *concurrency_key;

@@ -11,8 +11,10 @@
  */
 #include "postgres.h"
 
+#include "catalog/pg_type.h"
 #include "executor/executor.h"
 #include "fmgr.h"
+#include "funcapi.h"
 #include "utils/builtins.h"
 #include "utils/timestamp.h"
 
@@ -24,67 +26,78 @@ PG_FUNCTION_INFO_V1(jdg_v_found);
 PG_FUNCTION_INFO_V1(jdg_v_result);
 PG_FUNCTION_INFO_V1(jdg_v_limit);
 
+/* a task by its id, and what was found of it */
+typedef struct FoundArgs
+{
+	int64		task_id;
+	HeapTupleHeader task;		/* NULL: nothing that the caller may see */
+} FoundArgs;
+
+static const JdgArg found_args[] = {
+	{"task_id", INT8OID, offsetof(FoundArgs, task_id), JDG_NEEDED},
+	{"task", InvalidOid, offsetof(FoundArgs, task)},
+};
+
+static const char *const status_words[] = {
+	"pending", "scheduled", "running", "completed", "failed", "cancelled",
+	"paused", NULL
+};
+
+typedef struct LimitArgs
+{
+	char	   *status;
+	TimestampTz *finished_from;
+	TimestampTz *finished_to;
+	int32	   *max_rows;
+} LimitArgs;
+
+static const JdgArg limit_args[] = {
+	{"status", TEXTOID, offsetof(LimitArgs, status)},
+	{"finished_from", TIMESTAMPTZOID, offsetof(LimitArgs, finished_from)},
+	{"finished_to", TIMESTAMPTZOID, offsetof(LimitArgs, finished_to)},
+	{"max_rows", INT4OID, offsetof(LimitArgs, max_rows)},
+};
+
 /* _v_found(task_id, task): the task, unless there is none */
 Datum
 jdg_v_found(PG_FUNCTION_ARGS)
 {
-	if (PG_ARGISNULL(0))
-		jdg_null_argument("task_id", "get_task");
-	if (PG_ARGISNULL(1))
-		jdg_task_missing(PG_GETARG_INT64(0));
-	PG_RETURN_DATUM(PG_GETARG_DATUM(1));
+	FoundArgs	a;
+
+	JDG_READ_ARGS("get_task", found_args, &a);
+	if (a.task == NULL)
+		jdg_task_missing(a.task_id);
+	PG_RETURN_HEAPTUPLEHEADER(a.task);
 }
 
 /* _v_result(task_id, task): the result of a finished task */
 Datum
 jdg_v_result(PG_FUNCTION_ARGS)
 {
-	HeapTupleHeader task;
+	FoundArgs	a;
 	Datum		result;
 	bool		isnull;
 
-	if (PG_ARGISNULL(0))
-		jdg_null_argument("task_id", "result");
-	if (PG_ARGISNULL(1))
-		jdg_task_missing(PG_GETARG_INT64(0));
-	task = PG_GETARG_HEAPTUPLEHEADER(1);
-	(void) GetAttributeByName(task, "finished_at", &isnull);
+	JDG_READ_ARGS("result", found_args, &a);
+	if (a.task == NULL)
+		jdg_task_missing(a.task_id);
+	(void) GetAttributeByName(a.task, "finished_at", &isnull);
 	if (isnull)
 	{
-		Datum		status = GetAttributeByName(task, "status", &isnull);
+		Datum		status = GetAttributeByName(a.task, "status", &isnull);
 
 		ereport(ERROR,
 				(errcode(JDG_ERRCODE_CONFLICT),
 				 errmsg("task %lld has not finished",
-						(long long) PG_GETARG_INT64(0)),
+						(long long) a.task_id),
 				 errdetail("Its status is \"%s\".",
 						   isnull ? "unknown" : TextDatumGetCString(status)),
 				 errhint("Call jadugar.wait() first.")));
 	}
-	result = GetAttributeByName(task, "result", &isnull);
+	result = GetAttributeByName(a.task, "result", &isnull);
 	if (isnull)
 		PG_RETURN_NULL();
 	PG_RETURN_DATUM(result);
-}
-
-static void
-check_status(const char *status)
-{
-	static const char *const known[] = {
-		"pending", "scheduled", "running", "completed", "failed", "cancelled",
-		"paused"
-	};
-
-	for (int i = 0; i < lengthof(known); i++)
-	{
-		if (strcmp(status, known[i]) == 0)
-			return;
-	}
-	ereport(ERROR,
-			(errcode(JDG_ERRCODE_VALIDATION_ERROR),
-			 errmsg("there is no such status of a task"),
-			 errdetail("The status given is \"%s\".", status),
-			 errhint("Use pending, scheduled, running, completed, failed, cancelled or paused.")));
 }
 
 static void
@@ -111,17 +124,19 @@ check_period(TimestampTz from, TimestampTz to)
 Datum
 jdg_v_limit(PG_FUNCTION_ARGS)
 {
-	if (!PG_ARGISNULL(0))
-		check_status(text_to_cstring(PG_GETARG_TEXT_PP(0)));
-	if (!PG_ARGISNULL(1) && !PG_ARGISNULL(2))
-		check_period(PG_GETARG_TIMESTAMPTZ(1), PG_GETARG_TIMESTAMPTZ(2));
-	if (PG_ARGISNULL(3))
+	LimitArgs	a;
+
+	JDG_READ_ARGS("list_tasks", limit_args, &a);
+	jdg_check_word("status", a.status, status_words);
+	if (a.finished_from && a.finished_to)
+		check_period(*a.finished_from, *a.finished_to);
+	if (a.max_rows == NULL)
 		PG_RETURN_NULL();
-	if (PG_GETARG_INT32(3) < 0)
+	if (*a.max_rows < 0)
 		ereport(ERROR,
 				(errcode(JDG_ERRCODE_VALIDATION_ERROR),
 				 errmsg("max_rows must not be negative"),
-				 errdetail("The value given is %d.", PG_GETARG_INT32(3)),
+				 errdetail("The value given is %d.", *a.max_rows),
 				 errhint("Pass NULL for all rows.")));
-	PG_RETURN_INT64(PG_GETARG_INT32(3));
+	PG_RETURN_INT64(*a.max_rows);
 }

@@ -16,119 +16,75 @@
 #include "utils/numeric.h"
 
 #include "base/args.h"
-#include "base/errors.h"
 #include "base/interval.h"
+#include "base/json.h"
 #include "task/retry.h"
 
 PG_FUNCTION_INFO_V1(jdg_retry_policy);
 
-static void
-push_key(JsonbParseState **state, const char *key)
+typedef struct PolicyArgs
 {
-	JsonbValue	v;
+	int32	   *max_attempts;
+	char	   *backoff;
+	Interval   *delay;
+	Interval   *max_delay;
+	double	   *factor;
+	bool	   *jitter;
+	ArrayType  *retry_on;
+	ArrayType  *discard_on;
+} PolicyArgs;
 
-	v.type = jbvString;
-	v.val.string.val = unconstify(char *, key);
-	v.val.string.len = strlen(key);
-	pushJsonbValue(state, WJB_KEY, &v);
-}
+#define FIELD(field) offsetof(PolicyArgs, field)
 
-static void
-push_text(JsonbParseState **state, JsonbIteratorToken token, char *text)
-{
-	JsonbValue	v;
-
-	v.type = jbvString;
-	v.val.string.val = text;
-
-	v.val.string.len = strlen(text);
-	pushJsonbValue(state, token, &v);
-}
-
-static void
-push_number(JsonbParseState **state, const char *key, Datum number)
-{
-	JsonbValue	v;
-
-	push_key(state, key);
-	v.type = jbvNumeric;
-	v.val.numeric = DatumGetNumeric(number);
-	pushJsonbValue(state, WJB_VALUE, &v);
-}
+static const JdgArg policy_args[] = {
+	{"max_attempts", INT4OID, FIELD(max_attempts)},
+	{"backoff", TEXTOID, FIELD(backoff)},
+	{"delay", INTERVALOID, FIELD(delay)},
+	{"max_delay", INTERVALOID, FIELD(max_delay)},
+	{"factor", FLOAT8OID, FIELD(factor)},
+	{"jitter", BOOLOID, FIELD(jitter)},
+	{"retry_on", TEXTARRAYOID, FIELD(retry_on)},
+	{"discard_on", TEXTARRAYOID, FIELD(discard_on)},
+};
 
 /* An interval as seconds; finite and not negative. */
 static void
-push_interval(JsonbParseState **state, const char *key, FunctionCallInfo fcinfo,
-			  int n)
+add_interval(JsonbParseState **st, const char *key, const Interval *iv)
 {
-	Interval   *iv = jdg_arg_interval(fcinfo, n);
 	int64		us;
 
 	if (iv == NULL)
 		return;
-	jdg_check_interval(key, iv, true);
-	us = jdg_interval_us(iv);
-	push_number(state, key,
-				DirectFunctionCall1(numeric_trim_scale,
-									NumericGetDatum(int64_div_fast_to_numeric(us, 6))));
+	us = jdg_interval_us(jdg_check_interval(key, iv, true));
+	jdg_json_numeric(st, key,
+					 DatumGetNumeric(DirectFunctionCall1(numeric_trim_scale,
+														 NumericGetDatum(int64_div_fast_to_numeric(us, 6)))));
 }
 
-static void
-push_codes(JsonbParseState **state, const char *key, FunctionCallInfo fcinfo,
-		   int n)
-{
-	Datum	   *elems;
-	bool	   *nulls;
-	int			nelems;
-
-	if (PG_ARGISNULL(n))
-		return;
-	deconstruct_array(PG_GETARG_ARRAYTYPE_P(n), TEXTOID, -1, false,
-					  TYPALIGN_INT, &elems, &nulls, &nelems);
-	push_key(state, key);
-	pushJsonbValue(state, WJB_BEGIN_ARRAY, NULL);
-	for (int i = 0; i < nelems; i++)
-		push_text(state, WJB_ELEM,
-				  nulls[i] ? pstrdup("") : TextDatumGetCString(elems[i]));
-	pushJsonbValue(state, WJB_END_ARRAY, NULL);
-}
-
-/*
- * retry_policy(max_attempts, backoff, delay, max_delay, factor, jitter,
- * retry_on, discard_on) returns jsonb
- */
+/* retry_policy(...) returns jsonb */
 Datum
 jdg_retry_policy(PG_FUNCTION_ARGS)
 {
-	JsonbParseState *state = NULL;
+	PolicyArgs	a;
+	JsonbParseState *st;
 	Jsonb	   *policy;
 
-	pushJsonbValue(&state, WJB_BEGIN_OBJECT, NULL);
-	if (!PG_ARGISNULL(0))
-		push_number(&state, "max_attempts",
-					DirectFunctionCall1(int4_numeric, PG_GETARG_DATUM(0)));
-	if (!PG_ARGISNULL(1))
-	{
-		push_key(&state, "backoff");
-		push_text(&state, WJB_VALUE, jdg_arg_text(fcinfo, 1));
-	}
-	push_interval(&state, "delay", fcinfo, 2);
-	push_interval(&state, "max_delay", fcinfo, 3);
-	if (!PG_ARGISNULL(4))
-		push_number(&state, "factor",
-					DirectFunctionCall1(float8_numeric, PG_GETARG_DATUM(4)));
-	if (!PG_ARGISNULL(5))
-	{
-		JsonbValue	v;
-
-		push_key(&state, "jitter");
-		v.type = jbvBool;
-		v.val.boolean = PG_GETARG_BOOL(5);
-		pushJsonbValue(&state, WJB_VALUE, &v);
-	}
-	push_codes(&state, "retry_on", fcinfo, 6);
-	push_codes(&state, "discard_on", fcinfo, 7);
-	policy = JsonbValueToJsonb(pushJsonbValue(&state, WJB_END_OBJECT, NULL));
+	JDG_READ_ARGS("retry_policy", policy_args, &a);
+	jdg_json_begin(&st);
+	if (a.max_attempts)
+		jdg_json_int64(&st, "max_attempts", *a.max_attempts);
+	jdg_json_text(&st, "backoff", a.backoff);
+	add_interval(&st, "delay", a.delay);
+	add_interval(&st, "max_delay", a.max_delay);
+	if (a.factor)
+		jdg_json_numeric(&st, "factor",
+						 DatumGetNumeric(DirectFunctionCall1(float8_numeric,
+															 Float8GetDatum(*a.factor))));
+	if (a.jitter)
+		jdg_json_bool(&st, "jitter", *a.jitter);
+	jdg_json_texts(&st, "retry_on", a.retry_on);
+	jdg_json_texts(&st, "discard_on", a.discard_on);
+	policy = jdg_json_finish(&st);
 	jdg_retry_check(policy);
 	PG_RETURN_JSONB_P(policy);
 }

@@ -14,6 +14,7 @@
 #include "postgres.h"
 
 #include "access/xact.h"
+#include "catalog/pg_type.h"
 #include "fmgr.h"
 #include "miscadmin.h"
 #include "utils/builtins.h"
@@ -134,6 +135,12 @@ describe(const JdgTask *t, const char *command, const Ending *end)
 	return jdg_json_finish(&st);
 }
 
+/* fields of JdgTaskOptions */
+static const JdgArg run_task_args[] = {
+	{"command", TEXTOID, offsetof(JdgTaskOptions, command), JDG_NEEDED},
+	{"payload", JSONBOID, offsetof(JdgTaskOptions, payload), JDG_NEEDED},
+};
+
 PG_FUNCTION_INFO_V1(jdg_run_task_here);
 
 /* (command text, payload jsonb) → jsonb */
@@ -151,13 +158,7 @@ jdg_run_task_here(PG_FUNCTION_ARGS)
 	memset(&t, 0, sizeof(t));
 	memset(&end, 0, sizeof(end));
 	end.res.row_count = -1;
-	o.command = jdg_need_text(fcinfo, 0, "run_task", "command");
-	if (PG_ARGISNULL(1))
-		ereport(ERROR,
-				(errcode(JDG_ERRCODE_VALIDATION_ERROR),
-				 errmsg("argument \"%s\" of jadugar.%s() must not be null",
-						"payload", "run_task")));
-	o.payload = PG_GETARG_JSONB_P(1);
+	JDG_READ_ARGS("run_task", run_task_args, &o);
 	jdg_task_prepare(&o, jdg_resolve_owner(NULL), jdg_task_max_attempts, &t,
 					 &queue, &h);
 	if (t.transaction == JDG_XACT_STANDALONE)

@@ -24,8 +24,8 @@
 #include "base/clock.h"
 #include "base/errors.h"
 #include "base/interval.h"
+#include "base/params.h"
 #include "base/settings.h"
-#include "base/spi.h"
 #include "flow/run/prune.h"
 #include "handler/command.h"
 #include "handler/handler.h"
@@ -43,16 +43,39 @@
 /* a thousand years, in microseconds */
 #define NOTHING_IS_OLDER (INT64CONST(365250) * USECS_PER_DAY)
 
-static int64
-need_id(FunctionCallInfo fcinfo, const char *function)
+/* cancel(), pause_task(), resume_task(), retry_task() */
+static const JdgArg id_args[] = {
+	{"task_id", INT8OID, 0, JDG_NEEDED},
+};
+
+static const JdgArg purge_args[] = {
+	{"age", INTERVALOID, 0, JDG_NEEDED},
+};
+
+typedef struct UpdateArgs
 {
-	if (PG_ARGISNULL(0))
-		ereport(ERROR,
-				(errcode(JDG_ERRCODE_VALIDATION_ERROR),
-				 errmsg("argument \"%s\" of jadugar.%s() must not be null",
-						"task_id", function)));
-	return PG_GETARG_INT64(0);
-}
+	int64		task_id;
+	Jsonb	   *payload;
+	int32	   *priority;
+	TimestampTz *run_at;
+	char	   *queue;
+	Interval   *timeout;
+	Jsonb	   *retry;
+	Jsonb	   *metadata;
+} UpdateArgs;
+
+#define FIELD(field) offsetof(UpdateArgs, field)
+
+static const JdgArg update_args[] = {
+	{"task_id", INT8OID, FIELD(task_id), JDG_NEEDED},
+	{"payload", JSONBOID, FIELD(payload)},
+	{"priority", INT4OID, FIELD(priority)},
+	{"run_at", TIMESTAMPTZOID, FIELD(run_at)},
+	{"queue", TEXTOID, FIELD(queue)},
+	{"timeout", INTERVALOID, FIELD(timeout)},
+	{"retry", JSONBOID, FIELD(retry)},
+	{"metadata", JSONBOID, FIELD(metadata)},
+};
 
 static void
 raise_running(int64 task_id)
@@ -100,11 +123,12 @@ PG_FUNCTION_INFO_V1(jdg_cancel);
 Datum
 jdg_cancel(PG_FUNCTION_ARGS)
 {
-	int64		id = need_id(fcinfo, "cancel");
+	int64		id;
 	JdgInternal in;
 	JdgTask		t;
 	bool		cancelled = false;
 
+	JDG_READ_ARGS("cancel", id_args, &id);
 	jdg_require_shmem();
 	jdg_internal_begin(&in);
 	if (jdg_task_find(id, in.save_user, &t, CurrentMemoryContext))
@@ -131,10 +155,11 @@ PG_FUNCTION_INFO_V1(jdg_pause_task);
 Datum
 jdg_pause_task(PG_FUNCTION_ARGS)
 {
-	int64		id = need_id(fcinfo, "pause_task");
+	int64		id;
 	JdgInternal in;
 	JdgTask		t;
 
+	JDG_READ_ARGS("pause_task", id_args, &id);
 	jdg_require_shmem();
 	jdg_internal_begin(&in);
 	if (!jdg_task_find(id, in.save_user, &t, CurrentMemoryContext))
@@ -164,10 +189,11 @@ PG_FUNCTION_INFO_V1(jdg_resume_task);
 Datum
 jdg_resume_task(PG_FUNCTION_ARGS)
 {
-	int64		id = need_id(fcinfo, "resume_task");
+	int64		id;
 	JdgInternal in;
 	JdgTask		t;
 
+	JDG_READ_ARGS("resume_task", id_args, &id);
 	jdg_require_shmem();
 	jdg_internal_begin(&in);
 	hold_idle(id, in.save_user, &t);
@@ -283,11 +309,12 @@ PG_FUNCTION_INFO_V1(jdg_retry_task);
 Datum
 jdg_retry_task(PG_FUNCTION_ARGS)
 {
-	int64		id = need_id(fcinfo, "retry_task");
+	int64		id;
 	JdgInternal in;
 	JdgTask		t;
 	bool		unfinished;
 
+	JDG_READ_ARGS("retry_task", id_args, &id);
 	jdg_require_shmem();
 	jdg_internal_begin(&in);
 	unfinished = jdg_task_find(id, in.save_user, &t, CurrentMemoryContext);
@@ -318,14 +345,7 @@ move_to_queue(JdgTask *t, const char *name, Oid role)
 {
 	JdgQueue	queue;
 
-	if (!jdg_queue_use_by_name(name, &queue))
-		ereport(ERROR,
-				(errcode(JDG_ERRCODE_NOT_FOUND),
-				 errmsg("queue \"%s\" does not exist", name)));
-	if (!jdg_queue_usable(&queue, role))
-		ereport(ERROR,
-				(errcode(JDG_ERRCODE_FORBIDDEN),
-				 errmsg("permission denied for queue \"%s\"", name)));
+	jdg_queue_for_role(name, role, &queue);
 	if (queue.queue_id == t->queue_id)
 		return;
 	if (t->unique_key != NULL)
@@ -342,28 +362,25 @@ static void
 store_update(const JdgTask *t)
 {
 	static JdgQuery q = {
-		"UPDATE jadugar_internal.task "
-		"SET payload = $2, priority = $3, run_at = $4, "
-		"queue_id = $5, bounded = $6, timeout = $7, retry = $8, "
-		"max_attempts = $9, metadata = $10, state = $11 WHERE task_id = $1",
-		11, {INT8OID, JSONBOID, INT4OID, TIMESTAMPTZOID, INT4OID, BOOLOID,
-		INTERVALOID, JSONBOID, INT4OID, JSONBOID, CHAROID}
+		"UPDATE jadugar_internal.task SET payload = $payload, priority = $priority, "
+		"run_at = $run_at, queue_id = $queue_id, bounded = $bounded, "
+		"timeout = $timeout, retry = $retry, max_attempts = $max_attempts, "
+		"metadata = $metadata, state = $state WHERE task_id = $task_id"
 	};
-	Datum		v[11];
-	char		n[12] = "           ";
+	JdgParams	p = {0};
 
-	v[0] = Int64GetDatum(t->task_id);
-	v[1] = PointerGetDatum(t->payload);
-	v[2] = Int32GetDatum(t->priority);
-	v[3] = TimestampTzGetDatum(t->run_at);
-	v[4] = Int32GetDatum(t->queue_id);
-	v[5] = BoolGetDatum(t->bounded);
-	jdg_put_pointer(&v[6], &n[6], t->timeout);
-	jdg_put_pointer(&v[7], &n[7], t->retry);
-	v[8] = Int32GetDatum(t->max_attempts);
-	jdg_put_pointer(&v[9], &n[9], t->metadata);
-	v[10] = CharGetDatum(t->state);
-	jdg_run(&q, v, n, 0);
+	jdg_bind_int64(&p, "task_id", t->task_id);
+	jdg_bind_jsonb(&p, "payload", t->payload);
+	jdg_bind_int32(&p, "priority", t->priority);
+	jdg_bind_time(&p, "run_at", t->run_at);
+	jdg_bind_int32(&p, "queue_id", t->queue_id);
+	jdg_bind_bool(&p, "bounded", t->bounded);
+	jdg_bind_interval(&p, "timeout", t->timeout);
+	jdg_bind_jsonb(&p, "retry", t->retry);
+	jdg_bind_int32(&p, "max_attempts", t->max_attempts);
+	jdg_bind_jsonb(&p, "metadata", t->metadata);
+	jdg_bind_char(&p, "state", t->state);
+	jdg_run_params(&q, &p, 0);
 }
 
 /* Only a ready or scheduled task changes its state with its run_at. */
@@ -378,72 +395,88 @@ state_after_move(const JdgTask *t)
 	return jdg_state_without_dependencies(t);
 }
 
-PG_FUNCTION_INFO_V1(jdg_update_task);
-
-/* (task_id, payload, priority, run_at, queue, timeout, retry, metadata) */
-Datum
-jdg_update_task(PG_FUNCTION_ARGS)
+static void
+check_update(const UpdateArgs *a)
 {
-	int64		id = need_id(fcinfo, "update_task");
-	JdgInternal in;
-	JdgTask		t;
-	JdgHandler *handler = NULL;
-	Jsonb	   *payload = jdg_arg_jsonb(fcinfo, 1);
-	char		old_state;
-	MemoryContext mcxt = CurrentMemoryContext;
-
-	jdg_require_shmem();
-	if (!PG_ARGISNULL(3) && TIMESTAMP_NOT_FINITE(PG_GETARG_TIMESTAMPTZ(3)))
+	if (a->run_at && TIMESTAMP_NOT_FINITE(*a->run_at))
 		ereport(ERROR,
 				(errcode(JDG_ERRCODE_VALIDATION_ERROR),
 				 errmsg("run_at must be a finite instant")));
-	if (!PG_ARGISNULL(5))
-		jdg_check_interval("timeout", PG_GETARG_INTERVAL_P(5), false);
-	if (!PG_ARGISNULL(6))
-		jdg_retry_check(PG_GETARG_JSONB_P(6));
-	if (!PG_ARGISNULL(7) && !JB_ROOT_IS_OBJECT(PG_GETARG_JSONB_P(7)))
+	if (a->timeout)
+		jdg_check_interval("timeout", a->timeout, false);
+	if (a->retry)
+		jdg_retry_check(a->retry);
+	if (a->metadata && !JB_ROOT_IS_OBJECT(a->metadata))
 		ereport(ERROR,
 				(errcode(JDG_ERRCODE_VALIDATION_ERROR),
 				 errmsg("metadata must be a JSON object")));
-	if (payload != NULL)
-	{
-		const JdgCommand *c;
+}
 
-		jdg_internal_begin(&in);
-		if (!jdg_task_find(id, in.save_user, &t, mcxt))
-			raise_finished(id);
-		c = jdg_command_get(t.command_id);
-		if (c != NULL && c->kind == JDG_COMMAND_HANDLER)
-			handler = jdg_handler_get(c->text, t.owner);
-		jdg_internal_end(&in);
-		/* what runs as somebody is for those who may give work to him */
-		if (t.owner != GetUserId())
-			jdg_resolve_owner(GetUserNameFromId(t.owner, false));
-		if (handler != NULL)
-			jdg_handler_check_payload(handler, payload);
-	}
+/*
+ * A new payload, as the caller: the task's handler decides whether it is
+ * acceptable.  Outside jdg_internal_begin().
+ */
+static void
+check_payload(int64 task_id, Jsonb *payload)
+{
+	JdgHandler *handler = NULL;
+	const JdgCommand *c;
+	JdgTask		t;
+	JdgInternal in;
+
+	Assert(!jdg_is_bookkeeping());
+	jdg_internal_begin(&in);
+	if (!jdg_task_find(task_id, in.save_user, &t, CurrentMemoryContext))
+		raise_finished(task_id);
+	c = jdg_command_get(t.command_id);
+	if (c != NULL && c->kind == JDG_COMMAND_HANDLER)
+		handler = jdg_handler_get(c->text, t.owner);
+	jdg_internal_end(&in);
+	/* only a role that may give work to the owner may change that work */
+	if (t.owner != GetUserId())
+		jdg_resolve_owner(GetUserNameFromId(t.owner, false));
+	if (handler != NULL)
+		jdg_handler_check_payload(handler, payload);
+}
+
+PG_FUNCTION_INFO_V1(jdg_update_task);
+
+/* update_task(task_id, ...): what is not given stays */
+Datum
+jdg_update_task(PG_FUNCTION_ARGS)
+{
+	UpdateArgs	a;
+	JdgInternal in;
+	JdgTask		t;
+	char		old_state;
+
+	JDG_READ_ARGS("update_task", update_args, &a);
+	jdg_require_shmem();
+	check_update(&a);
+	if (a.payload)
+		check_payload(a.task_id, a.payload);
 
 	jdg_internal_begin(&in);
-	hold_idle(id, in.save_user, &t);
+	hold_idle(a.task_id, in.save_user, &t);
 	old_state = t.state;
-	if (payload)
-		t.payload = payload;
-	if (!PG_ARGISNULL(2))
-		t.priority = PG_GETARG_INT32(2);
-	if (!PG_ARGISNULL(3))
-		t.run_at = PG_GETARG_TIMESTAMPTZ(3);
-	if (!PG_ARGISNULL(4))
-		move_to_queue(&t, jdg_arg_text(fcinfo, 4), in.save_user);
-	if (!PG_ARGISNULL(5))
-		t.timeout = PG_GETARG_INTERVAL_P(5);
-	if (!PG_ARGISNULL(6))
+	if (a.payload)
+		t.payload = a.payload;
+	if (a.priority)
+		t.priority = *a.priority;
+	if (a.run_at)
+		t.run_at = *a.run_at;
+	if (a.queue)
+		move_to_queue(&t, a.queue, in.save_user);
+	if (a.timeout)
+		t.timeout = a.timeout;
+	if (a.retry)
 	{
-		t.retry = PG_GETARG_JSONB_P(6);
+		t.retry = a.retry;
 		t.max_attempts = jdg_retry_max_attempts(t.retry, t.max_attempts);
 	}
-	if (!PG_ARGISNULL(7))
-		t.metadata = PG_GETARG_JSONB_P(7);
-	if (!PG_ARGISNULL(3))
+	if (a.metadata)
+		t.metadata = a.metadata;
+	if (a.run_at)
 		t.state = state_after_move(&t);
 	store_update(&t);
 	if (t.state != old_state)
@@ -468,15 +501,12 @@ jdg_purge_completed(PG_FUNCTION_ARGS)
 	Datum	   *mine;
 	int64		n;
 	int			k = 0;
+	Interval   *age;
 	Datum		v[2];
 
-	if (PG_ARGISNULL(0))
-		ereport(ERROR,
-				(errcode(JDG_ERRCODE_VALIDATION_ERROR),
-				 errmsg("argument \"%s\" of jadugar.%s() must not be null",
-						"age", "purge_completed")));
-	jdg_check_interval("age", PG_GETARG_INTERVAL_P(0), true);
-	if (jdg_interval_us(PG_GETARG_INTERVAL_P(0)) > NOTHING_IS_OLDER)
+	JDG_READ_ARGS("purge_completed", purge_args, &age);
+	jdg_check_interval("age", age, true);
+	if (jdg_interval_us(age) > NOTHING_IS_OLDER)
 		PG_RETURN_INT64(0);
 	jdg_internal_begin(&in);
 	n = jdg_run(&owners, NULL, NULL, 0);
@@ -492,7 +522,7 @@ jdg_purge_completed(PG_FUNCTION_ARGS)
 	}
 	v[0] = DirectFunctionCall2(timestamptz_mi_interval,
 							   TimestampTzGetDatum(jdg_now()),
-							   PG_GETARG_DATUM(0));
+							   IntervalPGetDatum(age));
 	v[1] = PointerGetDatum(construct_array(mine, k, OIDOID, sizeof(Oid), true,
 										   TYPALIGN_INT));
 	n = jdg_run(&purge, v, NULL, 0);

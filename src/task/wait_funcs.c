@@ -22,6 +22,7 @@
 #include "access/xact.h"
 #include "catalog/pg_type.h"
 #include "fmgr.h"
+#include "funcapi.h"
 #include "miscadmin.h"
 #include "storage/ipc.h"
 #include "utils/acl.h"
@@ -34,6 +35,7 @@
 #include "base/clock.h"
 #include "base/compat.h"
 #include "base/errors.h"
+#include "base/interval.h"
 #include "base/spi.h"
 #include "exec/exec.h"
 #include "shared/database.h"
@@ -45,6 +47,33 @@
 
 PG_FUNCTION_INFO_V1(jdg_v_wait);
 PG_FUNCTION_INFO_V1(jdg_v_waited);
+
+typedef struct WaitArgs
+{
+	int64		id;
+	Interval   *timeout;
+} WaitArgs;
+
+static const JdgArg wait_args[] = {
+	{"task_id", INT8OID, offsetof(WaitArgs, id), JDG_NEEDED},
+	{"timeout", INTERVALOID, offsetof(WaitArgs, timeout)},
+};
+
+static const JdgArg wait_flow_args[] = {
+	{"run_id", INT8OID, offsetof(WaitArgs, id), JDG_NEEDED},
+	{"timeout", INTERVALOID, offsetof(WaitArgs, timeout)},
+};
+
+typedef struct WaitedArgs
+{
+	int64		task_id;
+	HeapTupleHeader task;		/* NULL: nothing that the caller may see */
+} WaitedArgs;
+
+static const JdgArg waited_args[] = {
+	{"task_id", INT8OID, offsetof(WaitedArgs, task_id), JDG_NEEDED},
+	{"task", InvalidOid, offsetof(WaitedArgs, task)},
+};
 
 /* the task that the last _v_wait() found unfinished, 0: none */
 static int64 waited_for = 0;
@@ -108,11 +137,13 @@ refuse_hopeless(int64 task_id, bool ours)
 static TimestampTz
 give_up_at(const Interval *timeout)
 {
-	double		days = (double) timeout->month * DAYS_PER_MONTH + timeout->day;
-	double		us = (double) timeout->time + days * USECS_PER_DAY;
 	TimestampTz now = jdg_now();
+	TimestampTz until;
 
-	if (jdg_interval_not_finite(timeout) || us < 0)
+	if (timeout == NULL)
+		return DT_NOEND;
+	until = jdg_time_elapsed(now, timeout);
+	if (jdg_interval_not_finite(timeout) || until < now)
 		ereport(ERROR,
 				(errcode(JDG_ERRCODE_VALIDATION_ERROR),
 				 errmsg("timeout must not be negative or infinite"),
@@ -120,9 +151,7 @@ give_up_at(const Interval *timeout)
 						   DatumGetCString(DirectFunctionCall1(interval_out,
 															   IntervalPGetDatum(timeout)))),
 				 errhint("Pass NULL to wait without a bound.")));
-	if (us >= (double) (END_TIMESTAMP - now))
-		return DT_NOEND;
-	return now + (int64) us;
+	return until;
 }
 
 static void
@@ -182,31 +211,28 @@ need_db(void)
 Datum
 jdg_v_wait(PG_FUNCTION_ARGS)
 {
-	TimestampTz until = DT_NOEND;
-	int64		task_id;
+	WaitArgs	a;
+	TimestampTz until;
 	Oid			owner;
 	bool		ours;
 	JdgDb	   *db;
 
 	waited_for = 0;
-	if (PG_ARGISNULL(0))
-		jdg_null_argument("task_id", "wait");
-	task_id = PG_GETARG_INT64(0);
-	if (!PG_ARGISNULL(1))
-		until = give_up_at(PG_GETARG_INTERVAL_P(1));
+	JDG_READ_ARGS("wait", wait_args, &a);
+	until = give_up_at(a.timeout);
 	jdg_require_shmem();
-	if (!task_unfinished(task_id, &owner, &ours))
+	if (!task_unfinished(a.id, &owner, &ours))
 	{
 		jdg_history_catch_up();
 		PG_RETURN_VOID();
 	}
 	if (!jdg_owns(GetUserId(), owner) && !jdg_is_monitor(GetUserId()))
 		PG_RETURN_VOID();
-	refuse_hopeless(task_id, ours);
+	refuse_hopeless(a.id, ours);
 	db = need_db();
-	sleep_until_finished(db, task_id, task_unfinished, until);
+	sleep_until_finished(db, a.id, task_unfinished, until);
 	jdg_history_catch_up();
-	waited_for = task_id;
+	waited_for = a.id;
 	PG_RETURN_VOID();
 }
 
@@ -217,13 +243,14 @@ jdg_v_wait(PG_FUNCTION_ARGS)
 Datum
 jdg_v_waited(PG_FUNCTION_ARGS)
 {
-	if (PG_ARGISNULL(1))
-	{
-		if (PG_ARGISNULL(0) || PG_GETARG_INT64(0) != waited_for)
-			jdg_task_missing(PG_ARGISNULL(0) ? 0 : PG_GETARG_INT64(0));
-		PG_RETURN_NULL();
-	}
-	PG_RETURN_DATUM(PG_GETARG_DATUM(1));
+	WaitedArgs	a;
+
+	JDG_READ_ARGS("wait", waited_args, &a);
+	if (a.task != NULL)
+		PG_RETURN_HEAPTUPLEHEADER(a.task);
+	if (a.task_id != waited_for)
+		jdg_task_missing(a.task_id);
+	PG_RETURN_NULL();
 }
 
 /*
@@ -270,28 +297,25 @@ PG_FUNCTION_INFO_V1(jdg_v_wait_flow);
 Datum
 jdg_v_wait_flow(PG_FUNCTION_ARGS)
 {
-	TimestampTz until = DT_NOEND;
-	int64		run_id;
+	WaitArgs	a;
+	TimestampTz until;
 	Oid			owner;
 	bool		ours;
 
-	if (PG_ARGISNULL(0))
-		jdg_null_argument("run_id", "wait_flow");
-	run_id = PG_GETARG_INT64(0);
-	if (!PG_ARGISNULL(1))
-		until = give_up_at(PG_GETARG_INTERVAL_P(1));
+	JDG_READ_ARGS("wait_flow", wait_flow_args, &a);
+	until = give_up_at(a.timeout);
 	jdg_require_shmem();
-	if (!run_unfinished(run_id, &owner, &ours) ||
+	if (!run_unfinished(a.id, &owner, &ours) ||
 		(!jdg_owns(GetUserId(), owner) && !jdg_is_monitor(GetUserId())))
 		PG_RETURN_VOID();
 	if (ours)
 		ereport(ERROR,
 				(errcode(JDG_ERRCODE_CONFLICT),
 				 errmsg("flow run %lld was started or changed by this very transaction",
-						(long long) run_id),
+						(long long) a.id),
 				 errdetail("No worker can run it before this transaction has committed."),
 				 errhint("Commit first, then wait.")));
-	if (jdg_current_task != NULL && jdg_current_task->flow_run == run_id)
+	if (jdg_current_task != NULL && jdg_current_task->flow_run == a.id)
 		ereport(ERROR,
 				(errcode(JDG_ERRCODE_CONFLICT),
 				 errmsg("a step can not wait for its own run")));
@@ -299,8 +323,8 @@ jdg_v_wait_flow(PG_FUNCTION_ARGS)
 		ereport(ERROR,
 				(errcode(JDG_ERRCODE_CONFLICT),
 				 errmsg("this transaction would not see flow run %lld end",
-						(long long) run_id),
+						(long long) a.id),
 				 errhint("Wait in a READ COMMITTED transaction.")));
-	sleep_until_finished(need_db(), run_id, run_unfinished, until);
+	sleep_until_finished(need_db(), a.id, run_unfinished, until);
 	PG_RETURN_VOID();
 }

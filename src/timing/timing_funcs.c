@@ -11,10 +11,12 @@
  */
 #include "postgres.h"
 
+#include "catalog/pg_type.h"
 #include "funcapi.h"
 #include "utils/builtins.h"
 #include "utils/timestamp.h"
 
+#include "base/args.h"
 #include "base/clock.h"
 #include "base/errors.h"
 #include "timing/describe.h"
@@ -40,53 +42,75 @@ typedef struct Occurrences
 	int64_t		after;
 } Occurrences;
 
-/* The zone named by argument n; the session's zone if it is NULL. */
-static void
-zone_argument(FunctionCallInfo fcinfo, int n, JdgZone *zone)
+/* next_time(), occurrences() */
+typedef struct TimingArgs
 {
-	char	   *name = PG_ARGISNULL(n) ? NULL :
-	text_to_cstring(PG_GETARG_TEXT_PP(n));
+	JdgTiming  *timing;
+	TimestampTz *after;			/* NULL: now */
+	char	   *timezone;		/* NULL: the session's */
+	int32		n;
+} TimingArgs;
 
-	jdg_zone_init(zone, jdg_zone_lookup(name));
-}
+#define FIELD(field) offsetof(TimingArgs, field)
 
-/* next_time(timing, after timestamptz, timezone text) */
+static const JdgArg next_args[] = {
+	{"timing", InvalidOid, FIELD(timing)},
+	{"after", TIMESTAMPTZOID, FIELD(after)},
+	{"timezone", TEXTOID, FIELD(timezone)},
+};
+
+static const JdgArg occurrences_args[] = {
+	{"timing", InvalidOid, FIELD(timing)},
+	{"timezone", TEXTOID, FIELD(timezone)},
+	{"after", TIMESTAMPTZOID, FIELD(after)},
+	{"n", INT4OID, FIELD(n), JDG_DEFAULT, NULL, DEFAULT_OCCURRENCES},
+};
+
+/* next_time(timing, after, timezone) */
 Datum
 jdg_next_time(PG_FUNCTION_ARGS)
 {
+	TimingArgs	a;
 	JdgZone		zone;
 	TimestampTz after;
 	int64_t		next;
 
-	if (PG_ARGISNULL(0))
+	JDG_READ_ARGS("next_time", next_args, &a);
+	if (a.timing == NULL)
 		PG_RETURN_NULL();
-	after = PG_ARGISNULL(1) ? jdg_now() : PG_GETARG_TIMESTAMPTZ(1);
-	zone_argument(fcinfo, 2, &zone);
-	if (!jdg_timing_next(PG_GETARG_JDG_TIMING(0), &zone, after, after, &next))
+	after = a.after ? *a.after : jdg_now();
+	jdg_zone_init(&zone, jdg_zone_lookup(a.timezone));
+	if (!jdg_timing_next(DatumGetJdgTiming(PointerGetDatum(a.timing)), &zone,
+						 after, after, &next))
 		PG_RETURN_NULL();
 	PG_RETURN_TIMESTAMPTZ(next);
 }
 
-/* The number of rows, argument n.  Raises VALIDATION_ERROR if out of range. */
-static int
-count_argument(FunctionCallInfo fcinfo, int n)
+/* The first call: where to begin, and how many rows to return. */
+static void
+begin_occurrences(FunctionCallInfo fcinfo, FuncCallContext *call)
 {
-	int			count;
+	TimingArgs	a;
+	Occurrences *state = palloc0(sizeof(Occurrences));
 
-	if (PG_ARGISNULL(n))
-		return DEFAULT_OCCURRENCES;
-	count = PG_GETARG_INT32(n);
-	if (count < 0 || count > MAX_OCCURRENCES)
+	JDG_READ_ARGS("occurrences", occurrences_args, &a);
+	if (a.n < 0 || a.n > MAX_OCCURRENCES)
 		ereport(ERROR,
 				(errcode(JDG_ERRCODE_VALIDATION_ERROR),
 				 errmsg("number of occurrences is out of range"),
-				 errdetail("n is %d.", count),
+				 errdetail("n is %d.", a.n),
 				 errhint("Ask for 0 to %d occurrences, and for more after the last of them.",
 						 MAX_OCCURRENCES)));
-	return count;
+	jdg_zone_init(&state->zone, jdg_zone_lookup(a.timezone));
+	state->after = a.after ? *a.after : jdg_now();
+	state->anchor = state->after;
+	if (a.timing)
+		state->timing = *DatumGetJdgTiming(PointerGetDatum(a.timing));
+	call->max_calls = a.timing ? (uint64) a.n : 0;
+	call->user_fctx = state;
 }
 
-/* occurrences(timing, timezone text, after timestamptz, n int) */
+/* occurrences(timing, timezone, after, n) */
 Datum
 jdg_occurrences(PG_FUNCTION_ARGS)
 {
@@ -100,17 +124,7 @@ jdg_occurrences(PG_FUNCTION_ARGS)
 
 		call = SRF_FIRSTCALL_INIT();
 		old = MemoryContextSwitchTo(call->multi_call_memory_ctx);
-		state = (Occurrences *) palloc0(sizeof(Occurrences));
-		call->user_fctx = state;
-		call->max_calls = (uint64) count_argument(fcinfo, 3);
-		zone_argument(fcinfo, 1, &state->zone);
-		state->after = PG_ARGISNULL(2) ? jdg_now() : PG_GETARG_TIMESTAMPTZ(2);
-		state->anchor = state->after;
-		if (PG_ARGISNULL(0))
-			call->max_calls = 0;
-		else
-			memcpy(&state->timing, PG_GETARG_JDG_TIMING(0),
-				   sizeof(JdgTiming));
+		begin_occurrences(fcinfo, call);
 		MemoryContextSwitchTo(old);
 	}
 	call = SRF_PERCALL_SETUP();

@@ -147,13 +147,11 @@ jdg_flow_task_options(const JdgFlowNode *node, JdgTaskOptions *o)
 		return;
 	o->payload = node->has_paths ? NULL : node->payload;
 	o->queue = node->queue;
-	o->has_priority = node->has_priority;
-	o->priority = node->priority;
+	o->priority = node->has_priority ? &node->priority : NULL;
 	o->timeout = node->timeout;
 	o->retry = node->retry;
 	o->transaction = node->transaction;
-	o->has_isolate = node->has_isolate;
-	o->isolate = node->isolate;
+	o->isolate = node->has_isolate ? &node->isolate : NULL;
 	o->settings = node->settings;
 	o->metadata = node->metadata;
 	o->concurrency_key = node->concurrency_key;
