@@ -32,6 +32,7 @@
 #include "shared/work.h"
 #include "task/charge.h"
 #include "task/settle.h"
+#include "task/wakeup.h"
 
 /* between the end of a worker and the charge, in ms */
 #define SHUTDOWN_PAUSE 50L
@@ -74,7 +75,10 @@ charge_task(int64 task_id, int attempt, JdgOutcome *o)
 	if (!jdg_task_load(task_id, true, &t, CurrentMemoryContext))
 		return !jdg_task_load(task_id, false, &t, CurrentMemoryContext);
 	if (t.attempt != attempt)
+	{
+		jdg_task_unchanged(&t);
 		return true;
+	}
 	if (t.state == JDG_STATE_STANDALONE && o->end == JDG_END_CRASHED)
 		o->end = JDG_END_LOST;
 	else if (t.state != JDG_STATE_STANDALONE && t.state != JDG_STATE_READY)

@@ -397,5 +397,6 @@ jdg_resolve_waiting(int64 task_id, const int64 *running, int nrunning,
 		return resolve_dependent(t, running, nrunning);
 	if (t->state == JDG_STATE_KEY)
 		return resolve_keyed(t, running, nrunning);
+	jdg_task_unchanged(t);
 	return JDG_WAITING_DONE;
 }

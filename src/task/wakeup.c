@@ -231,6 +231,13 @@ jdg_row_held(void)
 }
 
 void
+jdg_task_unchanged(const JdgTask *task)
+{
+	if (task->state == JDG_STATE_READY)
+		jdg_row_held();
+}
+
+void
 jdg_finished_at_commit(void)
 {
 	begin();

@@ -36,6 +36,12 @@ extern void jdg_recheck_at_commit(int64 task_id, bool finished);
  */
 extern void jdg_row_held(void);
 
+/*
+ * This transaction has locked the row of a task and leaves the task as it is.
+ * Without this, a ready task that a worker passed over would stay where it is.
+ */
+extern void jdg_task_unchanged(const JdgTask *task);
+
 /* after commit, tell those in wait() */
 extern void jdg_finished_at_commit(void);
 

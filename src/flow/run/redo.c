@@ -20,6 +20,7 @@
 #include "flow/run/message.h"
 #include "flow/run/redo.h"
 #include "task/resolve.h"
+#include "task/wakeup.h"
 
 /*
  * What begins is only noted while rows are looked at: whether it may, after
@@ -385,9 +386,13 @@ run_now(JdgFlowStep *step)
 	Datum		v[2];
 	JdgTask		t;
 
-	if (!jdg_task_load(step->task_id, true, &t, CurrentMemoryContext) ||
-		t.state != JDG_STATE_SCHEDULED)
+	if (!jdg_task_load(step->task_id, true, &t, CurrentMemoryContext))
 		return;
+	if (t.state != JDG_STATE_SCHEDULED)
+	{
+		jdg_task_unchanged(&t);
+		return;
+	}
 	t.run_at = jdg_now();
 	v[0] = Int64GetDatum(t.task_id);
 	v[1] = TimestampTzGetDatum(t.run_at);

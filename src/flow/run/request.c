@@ -21,6 +21,7 @@
 #include "flow/run/run.h"
 #include "shared/slot.h"
 #include "task/resolve.h"
+#include "task/wakeup.h"
 
 /* A signal: an open wait takes the oldest one; without a wait it is kept. */
 static void
@@ -174,10 +175,14 @@ pause_step(JdgRunState *rs, const JdgFlowStep *step, bool pause)
 		jdg_flow_message(pause ? JDG_MESSAGE_PAUSE : JDG_MESSAGE_RESUME,
 						 step->child_run, 0, NULL, NULL);
 	if (step->task_id == 0 ||
-		!jdg_task_load(step->task_id, true, &t, CurrentMemoryContext) ||
-		t.state == JDG_STATE_STANDALONE ||
-		(t.state == JDG_STATE_PAUSED) == pause)
+		!jdg_task_load(step->task_id, true, &t, CurrentMemoryContext))
 		return;
+	if (t.state == JDG_STATE_STANDALONE ||
+		(t.state == JDG_STATE_PAUSED) == pause)
+	{
+		jdg_task_unchanged(&t);
+		return;
+	}
 	if (pause)
 	{
 		jdg_task_set_state(&t, JDG_STATE_PAUSED);
