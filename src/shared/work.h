@@ -19,7 +19,8 @@ extern void jdg_work_end(void);
 
 /*
  * The same without waiting for the disk at commit, for a transaction that
- * makes work ready and that is repeated if a crash undoes it.  Whatever
+ * makes work ready, or cancels work whose predecessor failed, and that is
+ * repeated if a crash undoes it.  Whatever
  * follows from it, such as the end of a task, is committed after it and so
  * cannot survive a crash that it does not survive.
  */

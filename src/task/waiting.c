@@ -68,7 +68,7 @@ resolve_ids(const int64 *ids, int n)
 		JdgTask		task;
 
 		/* the slots were read first: see resolve.c */
-		jdg_work_begin();
+		jdg_work_begin_async();
 		switch (jdg_resolve_waiting(ids[i], running, nrunning, &task))
 		{
 			case JDG_WAITING_DONE:
