@@ -1,11 +1,12 @@
 /*-------------------------------------------------------------------------
  *
  * c.c
- *	  Running C handlers: see jadugar_plugin.h for what they see.
+ *	  Loads and runs C handlers; jadugar_plugin.h is the interface that they
+ *	  see.
  *
- * Runs in a worker (or in the backend that calls run_task()), in the task's
- * transaction, as its owner.  A library is loaded once per process and stays:
- * one that was replaced on disk is seen by workers started after that.
+ * Runs in a worker, or in the backend that calls run_task(), in the task's
+ * transaction and as its owner.  A library is loaded once per process and
+ * stays loaded: only workers started later see a new file.
  *
  *-------------------------------------------------------------------------
  */
@@ -25,10 +26,10 @@
 
 #define OLDEST_ABI_VERSION 1
 
-/* what a JadugarTask's host member points to */
+/* the target of a JadugarTask's host member */
 typedef struct Host
 {
-	MemoryContext mcxt;			/* where a result is kept */
+	MemoryContext mcxt;			/* context of the result */
 	Jsonb	   *result;
 } Host;
 
@@ -69,6 +70,10 @@ jdg_cfunc_load(const char *library, const char *symbol)
 	return handler;
 }
 
+/*
+ * JadugarTask.cancel_requested.  Also true when this process is being
+ * terminated.
+ */
 static bool
 cancel_requested(JadugarTask *task)
 {
@@ -76,7 +81,10 @@ cancel_requested(JadugarTask *task)
 		(jdg_exec_hooks.cancel_requested && jdg_exec_hooks.cancel_requested());
 }
 
-/* What does not fit is cut rather than refused: progress fails no task. */
+/*
+ * JadugarTask.progress.  Cuts a message that is too long, and a fraction
+ * outside 0 to 1, so that a report of progress never fails a task.
+ */
 static void
 progress(JadugarTask *task, double fraction, const char *message)
 {
@@ -97,6 +105,10 @@ progress(JadugarTask *task, double fraction, const char *message)
 	jdg_exec_hooks.progress(Min(fraction, 1.0), message ? clipped : NULL);
 }
 
+/*
+ * JadugarTask.set_result_jsonb.  Copies the result to the context of the
+ * caller of jdg_exec_c(), and replaces an earlier one.
+ */
 static void
 set_result_jsonb(JadugarTask *task, Datum result)
 {
@@ -109,6 +121,7 @@ set_result_jsonb(JadugarTask *task, Datum result)
 	MemoryContextSwitchTo(old);
 }
 
+/* JadugarTask.set_result.  Raises an error if the text is not JSON. */
 static void
 set_result(JadugarTask *task, const char *json, size_t length)
 {
@@ -119,7 +132,7 @@ set_result(JadugarTask *task, const char *json, size_t length)
 	pfree(text);
 }
 
-/* A level that is not known counts as "info". */
+/* JadugarTask.log.  An unrecognized level counts as "info". */
 static void
 write_log(JadugarTask *task, const char *level, const char *message)
 {
@@ -137,7 +150,10 @@ write_log(JadugarTask *task, const char *level, const char *message)
 		jdg_exec_hooks.log(found, message, NULL);
 }
 
-/* See exec.h.  The result lives in the caller's context. */
+/*
+ * The handler runs in a memory context of its own, which is deleted when it
+ * returns.
+ */
 void
 jdg_exec_c(const JdgHandler *h, Jsonb *payload, JdgExecResult *res)
 {

@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * c.h
- *	  Finding and running C handlers.
+ *	  Loads and runs C handlers.
  *
  *-------------------------------------------------------------------------
  */
@@ -12,13 +12,19 @@
 #include "jadugar_plugin.h"
 
 /*
- * Load the library, if it is not yet, and find the handler in it; errors
- * where either is missing or was made for another jadugar.
+ * Loads the library, unless this process has loaded it, and returns the
+ * address of the handler, which stays valid until the process ends.  Raises
+ * NOT_FOUND if the library has no such function, VALIDATION_ERROR if it has no
+ * JADUGAR_MODULE or was compiled for an incompatible interface, and the
+ * server's own errors if it cannot be loaded.
  */
 extern JadugarHandlerFunction jdg_cfunc_load(const char *library,
 											 const char *symbol);
 
-/* run a C handler, in the current transaction */
+/*
+ * Runs a C handler as the current user, in the current transaction.  The
+ * result is in the caller's memory context.
+ */
 extern void jdg_exec_c(const JdgHandler *h, Jsonb *payload,
 					   JdgExecResult *res);
 

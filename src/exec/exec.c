@@ -1,9 +1,9 @@
 /*-------------------------------------------------------------------------
  *
  * exec.c
- *	  The task that this process is running, and where it reports.
+ *	  The running task, and the callbacks through which it reports.
  *
- * Runs in workers and in any backend that is in run_task().
+ * Runs in workers, and in any backend that is in run_task().
  *
  *-------------------------------------------------------------------------
  */

@@ -1,7 +1,8 @@
 /*-------------------------------------------------------------------------
  *
  * exec.h
- *	  Executing the work of one task, and its context.
+ *	  The running task, its result, and the callbacks through which it
+ *	  reports.
  *
  *-------------------------------------------------------------------------
  */
@@ -12,7 +13,7 @@
 #include "handler/handler.h"
 #include "task/task.h"
 
-/* the task that this process is running; task_id 0: none */
+/* The task that this process is running, in a worker or in run_task(). */
 typedef struct JdgCurrentTask
 {
 	int64		task_id;
@@ -26,20 +27,23 @@ typedef struct JdgCurrentTask
 	const char *tenant;
 	int64		flow_run;		/* 0: not a step of a flow */
 	const char *step;
-	/* what it asked for */
+	/* set by snooze() and discard() before they leave the task */
 	int64		snooze_us;
 	const char *discard_reason;
 } JdgCurrentTask;
 
-extern JdgCurrentTask *jdg_current_task;	/* NULL: none */
+extern JdgCurrentTask *jdg_current_task;	/* NULL: no task is running */
 
 typedef struct JdgExecResult
 {
-	int64		row_count;		/* < 0: none */
+	int64		row_count;		/* < 0: unknown */
 	Jsonb	   *result;			/* in the caller's context, or NULL */
 } JdgExecResult;
 
-/* set by the worker: where a running task reports, and learns of a cancel */
+/*
+ * Callbacks through which a running task reports, and learns that it is to be
+ * cancelled.  A worker sets them; a member may be NULL.
+ */
 typedef struct JdgExecHooks
 {
 	void		(*progress) (double fraction, const char *message);

@@ -1,10 +1,10 @@
 /*-------------------------------------------------------------------------
  *
  * result.c
- *	  Keeping the first row of a result as jsonb.
+ *	  A DestReceiver that keeps the first row of a result as jsonb.
  *
- * The conversion runs the output functions and casts of the row's types, so
- * it is done here, while the task's own user is current.
+ * The conversion runs the output functions and casts of the row's types, so it
+ * is done here, while the task's own user is current.
  *
  *-------------------------------------------------------------------------
  */
@@ -28,6 +28,7 @@ typedef struct FirstRow
 	Jsonb	   *row;
 } FirstRow;
 
+/* A statement begins: forget the row of the one before it. */
 static void
 startup(DestReceiver *self, int operation, TupleDesc desc)
 {
@@ -37,6 +38,7 @@ startup(DestReceiver *self, int operation, TupleDesc desc)
 	fr->row = NULL;
 }
 
+/* Converts the row as row_to_json() does, in the current memory context. */
 static Jsonb *
 row_to_jsonb(TupleTableSlot *slot)
 {
@@ -44,7 +46,7 @@ row_to_jsonb(TupleTableSlot *slot)
 	Datum		row;
 	Datum		json;
 
-	/* BlessTupleDesc wants a descriptor of its own */
+	/* BlessTupleDesc() modifies its argument, so copy the descriptor */
 	desc = BlessTupleDesc(CreateTupleDescCopy(desc));
 	slot_getallattrs(slot);
 	row = heap_copy_tuple_as_datum(heap_form_tuple(desc, slot->tts_values,
@@ -53,6 +55,10 @@ row_to_jsonb(TupleTableSlot *slot)
 	return DatumGetJsonbP(DirectFunctionCall1(jsonb_in, CStringGetDatum(TextDatumGetCString(json))));
 }
 
+/*
+ * Keeps the first row and discards the others.  Always returns true, so that
+ * the statement runs to its end.
+ */
 static bool
 receive(TupleTableSlot *slot, DestReceiver *self)
 {

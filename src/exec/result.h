@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * result.h
- *	  A DestReceiver that keeps the first row as jsonb.
+ *	  A DestReceiver that keeps the first row of a result as jsonb.
  *
  *-------------------------------------------------------------------------
  */
@@ -12,12 +12,13 @@
 #include "utils/jsonb.h"
 
 /*
- * The receiver lives in the current context; so does the row it keeps.  Of
- * several statements the last that returns rows counts.
+ * Creates the receiver in the current context, which also receives the row.
+ * If several statements return rows, it keeps the first row of the last of
+ * them.
  */
 extern DestReceiver *jdg_first_row_receiver(void);
 
-/* the kept row, or NULL */
+/* The row that was kept, or NULL.  Its size is not limited. */
 extern Jsonb *jdg_first_row(DestReceiver *dest);
 
 #endif							/* JDG_EXEC_RESULT_H */

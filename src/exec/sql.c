@@ -1,12 +1,12 @@
 /*-------------------------------------------------------------------------
  *
  * sql.c
- *	  Running a task's SQL, inside and outside a transaction.
+ *	  Runs a task's SQL, inside and outside a transaction.
  *
- * Runs in workers, as the session's user, and in any backend for run_task().
- * The plan of a command of one statement is kept, by command id; several
- * statements are planned one after the other, since the second may need what
- * the first creates.
+ * Runs in workers as the session's user, and in any backend for run_task().
+ * The plan of a command with a single statement is kept, by command id.
+ * Several statements are planned one after the other, since a later one may
+ * need an object that an earlier one creates.
  *
  *-------------------------------------------------------------------------
  */
@@ -24,12 +24,13 @@
 #include "exec/result.h"
 #include "exec/sql.h"
 
+/* when there are so many kept plans, all are freed */
 #define MAX_PLANS 256
 
 typedef struct KeptPlan
 {
 	int64		command_id;		/* hash key */
-	char	   *sql;			/* what the plan is of */
+	char	   *sql;			/* text of the planned command */
 	SPIPlanPtr	plan;
 } KeptPlan;
 
@@ -51,6 +52,7 @@ forget_plans(void)
 	plans = NULL;
 }
 
+/* The kept plan of the command, if it was made for the same text; or NULL. */
 static KeptPlan *
 find_plan(int64 command_id, const char *sql)
 {
@@ -62,6 +64,10 @@ find_plan(int64 command_id, const char *sql)
 	return p && strcmp(p->sql, sql) == 0 ? p : NULL;
 }
 
+/*
+ * Keeps a plan of SPI_prepare() beyond the transaction, and frees an earlier
+ * plan of the same command.
+ */
 static void
 keep_plan(int64 command_id, const char *sql, SPIPlanPtr plan)
 {
@@ -90,6 +96,10 @@ keep_plan(int64 command_id, const char *sql, SPIPlanPtr plan)
 	p->plan = plan;
 }
 
+/*
+ * Raises an error if an SPI function has failed.  Statements that a task
+ * cannot run have their own messages.
+ */
 static void
 check_spi(int rc)
 {
@@ -106,6 +116,7 @@ check_spi(int rc)
 		elog(ERROR, "SPI failed: %s", SPI_result_code_string(rc));
 }
 
+/* Runs any number of statements.  SPI plans each before it runs it. */
 static void
 run_several(const char *sql, ParamListInfo params, DestReceiver *dest)
 {
@@ -116,6 +127,10 @@ run_several(const char *sql, ParamListInfo params, DestReceiver *dest)
 	check_spi(SPI_execute_extended(sql, &opts));
 }
 
+/*
+ * Runs a single statement, with its kept plan if there is one.  Otherwise
+ * plans it, and keeps the plan if command_id > 0.
+ */
 static void
 run_single(const char *sql, int64 command_id, ParamListInfo params,
 		   DestReceiver *dest)

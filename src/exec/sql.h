@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * sql.h
- *	  Running a task's SQL, inside and outside a transaction.
+ *	  Runs a task's SQL, inside and outside a transaction.
  *
  *-------------------------------------------------------------------------
  */
@@ -11,13 +11,18 @@
 #include "exec/exec.h"
 
 /*
- * Run SQL text with $1, as the current user, in the current transaction;
- * command_id > 0 keeps the plan of a single statement.
+ * Runs SQL text as the current user, in the current transaction, with the
+ * payload as $1.  If the text is a single statement, command_id > 0 keeps its
+ * plan for later calls.
  */
 extern void jdg_exec_sql(const char *sql, int64 command_id, Jsonb *payload,
 						 JdgExecResult *res);
 
-/* run SQL text at top level, outside any transaction; each statement its own */
+/*
+ * Runs SQL text at top level, each statement in a transaction of its own.
+ * Must be called outside a transaction; after an error the caller aborts the
+ * current one.
+ */
 extern void jdg_exec_standalone(const char *sql, Jsonb *payload,
 								JdgExecResult *res);
 

@@ -1,12 +1,12 @@
 /*-------------------------------------------------------------------------
  *
  * slots_funcs.c
- *	  What workers do, as rows: behind the views tasks, running, workers.
+ *	  Rows of the views tasks, running and workers from shared memory.
  *
- * Runs in any backend, called as the reader of the view, so what the reader
- * may not see is left out here.  Each slot is copied under its spinlock; the
- * slots together are no snapshot, hence a task that moves from one worker to
- * another while we look may be met twice and is then shown once.
+ * Runs in any backend, called as the reader of the view; so slots that the
+ * reader may not see are left out here.  Each slot is copied under its
+ * spinlock.  The slots together are no snapshot: a task that moves from one
+ * worker to another meanwhile may be seen twice, and is shown once.
  *
  *-------------------------------------------------------------------------
  */
@@ -31,6 +31,7 @@ PG_FUNCTION_INFO_V1(jdg_v_slots);
 PG_FUNCTION_INFO_V1(jdg_v_workers);
 PG_FUNCTION_INFO_V1(jdg_v_queue_load);
 
+/* jadugar._v_now(): the time of base/clock.h */
 Datum
 jdg_v_now(PG_FUNCTION_ARGS)
 {
@@ -38,8 +39,10 @@ jdg_v_now(PG_FUNCTION_ARGS)
 }
 
 /*
- * The slots of this database whose owner the caller may see; palloc'd copies.
- * Whether it is a monitor is asked only if it matters.
+ * Copies the slots of this database that the caller may see: those of roles
+ * that it is a member of, or all if it is a monitor.  Returns their number,
+ * and a palloc'd array in *result; 0 and NULL without shared memory.  The
+ * monitor role is checked only if necessary.
  */
 static int
 visible_slots(JdgSlot **result)
@@ -81,6 +84,7 @@ visible_slots(JdgSlot **result)
 	return kept;
 }
 
+/* The name of a phase in the views. */
 static const char *
 phase_name(JdgTaskPhase phase)
 {
@@ -96,6 +100,7 @@ phase_name(JdgTaskPhase phase)
 	return NULL;
 }
 
+/* Adds the row of task j of a slot to the result. */
 static void
 put_task(ReturnSetInfo *rsinfo, const JdgSlot *slot, int j)
 {
@@ -111,7 +116,7 @@ put_task(ReturnSetInfo *rsinfo, const JdgSlot *slot, int j)
 	values[4] = Int32GetDatum(slot->pid);
 	values[5] = CStringGetTextDatum(phase_name(t->phase));
 	values[6] = BoolGetDatum(t->standalone);
-	/* progress, message and the times are those of the current task */
+	/* columns that only the current task has */
 	nulls[7] = !current || slot->progress < 0;
 	values[7] = Float8GetDatum(slot->progress);
 	nulls[8] = !current || slot->message[0] == '\0';
@@ -140,7 +145,7 @@ seen_before(const JdgSlot *slots, int n, int64 task_id)
 	return false;
 }
 
-/* rows of jadugar_internal._v_slots(): one for each task that a worker holds */
+/* jadugar_internal._v_slots(): a row for each task that a worker holds */
 Datum
 jdg_v_slots(PG_FUNCTION_ARGS)
 {
@@ -163,6 +168,7 @@ jdg_v_slots(PG_FUNCTION_ARGS)
 	return (Datum) 0;
 }
 
+/* The name of a state in the views. */
 static const char *
 state_name(JdgSlotState state)
 {
@@ -182,7 +188,7 @@ state_name(JdgSlotState state)
 	return NULL;
 }
 
-/* Which part of its life has the worker spent in tasks? */
+/* The share of its lifetime that the worker has spent in tasks, 0 to 1. */
 static double
 load_of(const JdgSlot *slot, TimestampTz now)
 {
@@ -196,6 +202,7 @@ load_of(const JdgSlot *slot, TimestampTz now)
 	return Min(busy / life, 1.0);
 }
 
+/* Adds the row of a worker to the result. */
 static void
 put_worker(ReturnSetInfo *rsinfo, const JdgSlot *slot, TimestampTz now)
 {
@@ -226,7 +233,7 @@ put_worker(ReturnSetInfo *rsinfo, const JdgSlot *slot, TimestampTz now)
 	tuplestore_putvalues(rsinfo->setResult, rsinfo->setDesc, values, nulls);
 }
 
-/* rows of jadugar_internal._v_workers() */
+/* jadugar_internal._v_workers() */
 Datum
 jdg_v_workers(PG_FUNCTION_ARGS)
 {
@@ -242,6 +249,7 @@ jdg_v_workers(PG_FUNCTION_ARGS)
 	return (Datum) 0;
 }
 
+/* jadugar._v_queue_load(queue_id): tasks of the queue that workers hold */
 Datum
 jdg_v_queue_load(PG_FUNCTION_ARGS)
 {

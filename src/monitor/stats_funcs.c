@@ -4,7 +4,7 @@
  *	  Counters and health of this database, from shared memory, as rows.
  *
  * Runs in any backend.  Counters are atomics and are read one by one; the
- * state of the database's entry is read under JdgSharedLock.
+ * entry of the database is read under JdgSharedLock.
  *
  *-------------------------------------------------------------------------
  */
@@ -40,6 +40,7 @@ read_histogram(pg_atomic_uint64 *hist, uint64 *counts)
 		counts[i] = pg_atomic_read_u64(&hist[i]);
 }
 
+/* The counts as a bigint[]. */
 static Datum
 histogram_array(const uint64 *counts)
 {
@@ -53,8 +54,9 @@ histogram_array(const uint64 *counts)
 }
 
 /*
- * The duration that a part "q" of what was counted did not exceed: inside
- * the bucket where it falls, interpolated.  Null if nothing was counted.
+ * The duration that a share q of the counted durations did not exceed, as an
+ * interval.  It is interpolated within its bucket; bucket i ends at 2^i
+ * microseconds.  Null if nothing was counted.
  */
 static Datum
 quantile(const uint64 *counts, double q, bool *isnull)
@@ -87,7 +89,7 @@ quantile(const uint64 *counts, double q, bool *isnull)
 	return IntervalPGetDatum(result);
 }
 
-/* the row of jadugar_internal._v_stats(); none where jadugar is not at work */
+/* jadugar_internal._v_stats(): one row, or none if the database has no entry */
 Datum
 jdg_v_stats(PG_FUNCTION_ARGS)
 {
@@ -130,6 +132,7 @@ jdg_v_stats(PG_FUNCTION_ARGS)
 	return (Datum) 0;
 }
 
+/* reset_stats(): raises UNAUTHORIZED unless the caller is an operator */
 Datum
 jdg_reset_stats(PG_FUNCTION_ARGS)
 {
@@ -143,7 +146,7 @@ jdg_reset_stats(PG_FUNCTION_ARGS)
 	PG_RETURN_VOID();
 }
 
-/* How many slots are taken, by all databases together. */
+/* Number of slots in use, by all databases together. */
 static int
 slots_used(void)
 {
@@ -167,7 +170,7 @@ put_pid(Datum *value, bool *isnull, pid_t pid)
 	*value = Int32GetDatum((int32) pid);
 }
 
-/* the row of jadugar_internal._v_health() */
+/* jadugar_internal._v_health(): always one row */
 Datum
 jdg_v_health(PG_FUNCTION_ARGS)
 {
