@@ -1,10 +1,11 @@
 /*-------------------------------------------------------------------------
  *
  * blocked.h
- *	  Roles whose tasks cannot run now, and why.
+ *	  Roles whose tasks cannot run now, and the reasons.
  *
- * Written by the scheduler and by workers that end, read by views.  When
- * there is no room a note is lost; the scheduler then only tries more often.
+ * Written by the scheduler and by workers that end, and read by views.  When
+ * there is no room, a note is lost; then the scheduler only tries more often.
+ * All functions take JdgBlocked.mutex and cannot fail.
  *
  *-------------------------------------------------------------------------
  */
@@ -30,13 +31,16 @@ typedef struct JdgBlocked
 } JdgBlocked;
 
 extern void jdg_blocked_init(JdgBlocked *b);
+
+/* removes all notes */
 extern void jdg_blocked_reset(JdgBlocked *b);
 
+/* adds a note for a role, or replaces it; a reason has at most 23 bytes */
 extern void jdg_blocked_add(JdgBlocked *b, Oid role, const char *reason,
 							TimestampTz until);
 extern void jdg_blocked_remove(JdgBlocked *b, Oid role);
 
-/* the reason is gone for all roles; false: no role had it */
+/* removes the notes with this reason; false: there were none */
 extern bool jdg_blocked_remove_reason(JdgBlocked *b, const char *reason);
 
 /* false: the role is not blocked, *out is unchanged */

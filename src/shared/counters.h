@@ -29,7 +29,7 @@ typedef struct JdgCounters
 	pg_atomic_uint64 reset_at;	/* TimestampTz */
 } JdgCounters;
 
-/* set all to zero, and reset_at to now; also how they are initialized */
+/* sets all to zero, and reset_at to the current time; also initializes them */
 extern void jdg_counters_reset(JdgCounters *counters);
 
 /* the bucket i that counts durations from 2^(i-1) up to 2^i microseconds */

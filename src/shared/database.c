@@ -17,6 +17,7 @@
 
 JdgDb	   *jdg_dbs = NULL;
 
+/* Initializes a free entry, with its locks, once in the life of the server. */
 static void
 init_db(JdgDb *db)
 {
@@ -55,7 +56,10 @@ const JdgShmemPart jdg_databases_shmem = {
 	"jadugar databases", databases_size, databases_init
 };
 
-/* A free entry becomes that of another database; JdgSharedLock is held. */
+/*
+ * Makes a free entry that of another database.  The caller holds JdgSharedLock
+ * exclusively.
+ */
 static void
 reuse_db(JdgDb *db, Oid dboid)
 {

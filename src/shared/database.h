@@ -25,8 +25,8 @@
 typedef enum JdgDbState
 {
 	JDG_DB_FREE,				/* entry unused */
-	JDG_DB_UNKNOWN,				/* to be looked at by a scheduler */
-	JDG_DB_STARTING,			/* a scheduler was registered */
+	JDG_DB_UNKNOWN,				/* a scheduler has to look for the extension */
+	JDG_DB_STARTING,			/* a scheduler is registered */
 	JDG_DB_ACTIVE,				/* its scheduler is elected */
 	JDG_DB_NONE					/* has no jadugar */
 } JdgDbState;
@@ -49,9 +49,9 @@ typedef struct JdgDb
 	JdgDbState	state;
 	pid_t		scheduler_pid;
 	pid_t		waiting_pid[JDG_WAITING_MAX];	/* schedulers not elected */
-	int			failures;		/* schedulers that ended badly in a row */
-	TimestampTz retry_at;		/* do not start one before */
-	pid_t		evicted_by;		/* a backend needs the database without us */
+	int			failures;		/* consecutive failures of schedulers */
+	TimestampTz retry_at;		/* no scheduler is started before */
+	pid_t		evicted_by;		/* backend that keeps us out, or 0 */
 
 	JdgWakeup	wakeup;
 	JdgBlocked	blocked;
@@ -59,7 +59,7 @@ typedef struct JdgDb
 	JdgCounters counters;
 
 	pg_atomic_uint32 maybe_created; /* CREATE EXTENSION has committed */
-	pg_atomic_uint32 not_adopted;	/* here and origin differ */
+	pg_atomic_uint32 not_adopted;	/* it differs from jadugar.origin */
 	pg_atomic_uint32 used;		/* a transaction has committed work here */
 	pg_atomic_uint32 slot_wanted;	/* JdgSlotWanted */
 	pg_atomic_uint32 refused;	/* a queue's limit has held back a task */

@@ -12,14 +12,16 @@
 
 extern const JdgShmemPart jdg_launcher_shmem;
 
-/* this process is the launcher, or is not any more */
+/* this process becomes the launcher, or stops being it */
 extern void jdg_launcher_enter(void);
 extern void jdg_launcher_leave(void);
 
-/* its process, 0: there is none */
+/* the PID of the launcher, 0: there is none */
 extern pid_t jdg_launcher_pid(void);
 
-/* wake it; "scan": let it look at pg_database again.  Never fails. */
+/*
+ * Wakes the launcher; "scan": makes it read pg_database again.  Never fails.
+ */
 extern void jdg_launcher_wake(bool scan);
 
 /* for the launcher: was a scan asked for since the last call? */

@@ -1,13 +1,14 @@
 /*-------------------------------------------------------------------------
  *
  * marks.c
- *	  Marks in the ready index: where a claim may begin to read.
+ *	  Marks in the ready index, from which a claim begins to read.
  *
  * A task that has run leaves a dead entry in the ready index, and one old
  * snapshot anywhere keeps vacuum, and the index scan's own pruning, from
- * removing it.  A claim that begins at the front would read them all.  So for
- * each (owner, queue, priority) shared memory keeps a mark: a position before
- * which no task is ready.  It may always lie too far back, never too far on.
+ * removing it.  A claim that began at the front would read them all.
+ * Therefore shared memory keeps a mark for each (owner, queue, priority): a
+ * position before which no task is ready.  It may always lie too far back,
+ * never too far on.
  *
  * A worker moves a mark forward, to the first entry that its snapshot sees,
  * locked or not.  All entries before it are then dead, or rolled back, or were
@@ -15,24 +16,25 @@
  *
  * A transaction that has made a task ready moves the mark back, right after
  * its commit has become visible, in its commit callback.  A worker whose
- * snapshot was older may come with its own move afterwards; therefore it looks
- * at the mark before it takes its snapshot, and positions published since then
+ * snapshot was older may make its own move afterwards; therefore it looks at
+ * the mark before it takes its snapshot, and positions published since then
  * limit its move.  The last few such positions are kept; if there were more,
  * the mark does not move.  Between the commit and the callback a claim may
  * miss the task; the wake-up comes after the callback.
  *
  * A prepared transaction is committed by a session that does not know its
- * tasks: then all marks are forgotten (launcher/ddl_hook.c).  So they are
- * when adopt() changes the rows' owners, and when a scheduler starts.
+ * tasks: then all marks are cleared (launcher/ddl_hook.c).  They are also
+ * cleared when adopt() changes the rows' owners, and when a scheduler starts.
  *
  * Tasks whose run_at lies ahead have one mark of the same kind in their own
  * index; the scheduler moves it.
  *
- * The table has sets of a few entries; an entry with nothing ready
- * makes room.  A combination that finds no room has no mark: JdgMarks.lost then
- * changes, and processes that read the index do without marks for a while.
+ * The table has sets of a few entries; an entry with no ready task makes room.
+ * A combination that finds no room has no mark: JdgMarks.lost then changes,
+ * and processes that read the index do without marks for a while.
  *
- * All under JdgMarks.mutex, a spinlock, for some hundred instructions.
+ * JdgMarks.mutex, a spinlock, protects all of this, for some hundred
+ * instructions.
  *
  *-------------------------------------------------------------------------
  */
@@ -62,6 +64,7 @@ jdg_marks_init(JdgMarks *marks)
 	SpinLockInit(&marks->mutex);
 }
 
+/* The set in which a mark of this combination stands. */
 static JdgMark *
 set_of(JdgMarks *marks, Oid owner, int32 queue_id, int32 priority)
 {
@@ -72,6 +75,9 @@ set_of(JdgMarks *marks, Oid owner, int32 queue_id, int32 priority)
 	return marks->mark[hash % JDG_MARK_SETS];
 }
 
+/*
+ * The mark of a combination in its set, or NULL.  The caller holds the mutex.
+ */
 static JdgMark *
 find(JdgMark *set, Oid owner, int32 queue_id, int32 priority)
 {
@@ -85,8 +91,9 @@ find(JdgMark *set, Oid owner, int32 queue_id, int32 priority)
 }
 
 /*
- * The mark, made with the first position if there was none.  One that has
- * nothing ready makes room; NULL if there is none.
+ * The mark of a combination, made with the first position if there is none.  A
+ * mark with no ready task makes room.  Returns NULL if there is no room.  The
+ * caller holds the mutex.
  */
 static JdgMark *
 find_or_make(JdgMarks *marks, Oid owner, int32 queue_id, int32 priority)

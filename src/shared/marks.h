@@ -1,7 +1,9 @@
 /*-------------------------------------------------------------------------
  *
  * marks.h
- *	  Marks in the ready index: where a claim may begin to read.
+ *	  Marks in the ready index, from which a claim begins to read.
+ *
+ * marks.c explains them.  All functions take JdgMarks.mutex and cannot fail.
  *
  *-------------------------------------------------------------------------
  */
@@ -11,7 +13,7 @@
 #include "datatype/timestamp.h"
 #include "storage/spin.h"
 
-/* a place in the ready index among tasks of one owner, queue and priority */
+/* a position in the ready index, for one owner, queue and priority */
 typedef struct JdgPosition
 {
 	TimestampTz run_at;
@@ -29,8 +31,8 @@ typedef struct JdgMark
 	int32		queue_id;
 	int32		priority;
 	uint32		incarnation;	/* of this entry */
-	uint32		published;		/* how many positions so far */
-	JdgPosition position;		/* nothing is ready before */
+	uint32		published;		/* number of positions published so far */
+	JdgPosition position;		/* no task is ready before it */
 	JdgPosition ring[JDG_MARK_RING];	/* the last ones published */
 } JdgMark;
 
@@ -39,12 +41,12 @@ typedef struct JdgMarks
 {
 	slock_t		mutex;			/* taken alone */
 	/* under mutex */
-	uint32		made;			/* counts incarnations */
-	uint32		lost;			/* changes when some were forgotten */
+	uint32		made;			/* number of incarnations so far */
+	uint32		lost;			/* changes when a mark is lost */
 	JdgMark		mark[JDG_MARK_SETS][JDG_MARK_WAYS];
 } JdgMarks;
 
-/* a mark as it was when looked at */
+/* a copy of a mark */
 typedef struct JdgMarkLook
 {
 	Oid			owner;
@@ -61,37 +63,39 @@ typedef struct JdgMarkLook
  */
 #define JDG_MARK_DUE ((Oid) 1)
 
-/* before all, and after all positions */
+/* lower and upper limit of all positions */
 extern const JdgPosition jdg_position_first;
 extern const JdgPosition jdg_position_last;
 
 extern void jdg_marks_init(JdgMarks *marks);
 
+/* returns -1, 0 or 1, by run_at and then by task_id */
 extern int	jdg_position_compare(const JdgPosition *a, const JdgPosition *b);
 
 /*
- * Look at all marks of an owner (InvalidOid: all there are), in no order; at
- * most JDG_MARKS_MAX.  "lost" is a count: while it stays the same, nothing has
- * become ready that has no mark.  To be called before the snapshot is taken
- * that jdg_mark_move() relies on.
+ * Copies all marks of an owner (InvalidOid: of all owners) to "looks", in no
+ * order, and returns their number, at most JDG_MARKS_MAX.  While *lost keeps
+ * its value, every task that becomes ready has a mark.  Must be called before
+ * the snapshot is taken on which jdg_mark_move() relies.
  */
 extern int	jdg_marks_look(JdgMarks *marks, Oid owner, JdgMarkLook *looks,
 						   uint32 *lost);
 
-/* tasks of this kind were seen in the index: have a mark; false: no room */
+/* makes sure that such tasks have a mark; false: there is no room */
 extern bool jdg_mark_make(JdgMarks *marks, Oid owner, int32 queue_id,
 						  int32 priority);
 
 /*
- * By a snapshot taken after the look, nothing is visible before "to".
+ * Moves a mark forward: a snapshot taken after the look has shown no entry
+ * before "to".  Positions published since the look limit the move.
  */
 extern void jdg_mark_move(JdgMarks *marks, const JdgMarkLook *look, JdgPosition to);
 
-/* a task at this position is ready, committed just now; never fails */
+/* a task at this position has become ready by a commit just now */
 extern void jdg_mark_publish(JdgMarks *marks, Oid owner, int32 queue_id,
 							 int32 priority, JdgPosition position);
 
-/* tasks may be ready anywhere; never fails */
+/* clears all marks: tasks may be ready at any position */
 extern void jdg_marks_forget(JdgMarks *marks);
 
 #endif							/* JDG_SHARED_MARKS_H */

@@ -25,7 +25,7 @@ typedef struct Pools
 
 static Pools *pools = NULL;
 
-/* a worker that has been in one task for so long will not claim soon */
+/* a worker that has been in one task for this time will not claim soon */
 #define LONG_TASK_US	10000
 
 static Size

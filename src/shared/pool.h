@@ -42,43 +42,43 @@ typedef struct JdgPoolBounds
 
 extern const JdgShmemPart jdg_pools_shmem;
 
-/* look at the workers of a role in a database; returns their number */
+/* examines the workers of a role in a database; returns their number */
 extern int	jdg_pool_look(Oid dboid, Oid owner, JdgPoolState *p);
 
-/* wake one idle worker of a role that was not woken yet; false: none */
+/* wakes an idle worker of a role that is not woken yet; false: none */
 extern bool jdg_pool_wake_idle(Oid dboid, Oid owner);
 
 /*
- * A role has ready tasks: make sure that a worker looks for them.  An idle
- * worker is woken.  True also if the scheduler knows already that the role's
- * workers hold less than is ready: it either looks again soon or has no more
- * workers to give.  False: the caller has to wake the scheduler.
+ * A role has ready tasks: makes sure that a worker looks for them.  Wakes an
+ * idle worker.  Also returns true if the scheduler knows already that the
+ * role's workers hold less than is ready: it either looks again soon or has no
+ * more workers to give.  False: the caller has to wake the scheduler.
  */
 extern bool jdg_pool_notify(Oid dboid, Oid owner);
 
 /*
- * For the scheduler: it knows (or no longer knows) that a role wants more
- * workers; owner InvalidOid means every role.
+ * For the scheduler: notes in the slots of a role whether the scheduler knows
+ * that it wants more workers.  Owner InvalidOid means every role.
  */
 extern void jdg_pool_mark_help_known(Oid dboid, Oid owner, bool known);
 
 /*
- * Ask a role's workers to leave at the end of their group, all but "keep";
+ * Asks a role's workers to leave at the end of their group, all but "keep";
  * owner InvalidOid means every role of the database.
  */
 extern void jdg_pool_leave(Oid dboid, Oid owner, int keep);
 
 /*
- * Terminate the workers of a database that a statement needs without
+ * Terminates the workers of a database that a statement needs without
  * sessions.  Their tasks are not charged.
  */
 extern void jdg_pool_evict(Oid dboid);
 
 /*
- * May a worker end that has been idle for long enough?  Not if it has been
- * woken just now, nor if its role would keep fewer than min_workers in all or
- * fewer than min_idle that are idle.  If it may, it is marked as leaving, so
- * that of several that ask at once not too many go.  Takes JdgSharedLock.
+ * May a worker that has been idle for long enough exit?  Not if it has been
+ * woken just now, nor if its role would keep fewer than min_workers workers,
+ * or fewer than min_idle idle ones.  If it may, it is marked as leaving, so
+ * that not too many leave when several ask at once.  Takes JdgSharedLock.
  */
 extern bool jdg_pool_may_leave(JdgSlot *slot, int min_workers, int min_idle);
 
@@ -90,7 +90,7 @@ extern bool jdg_pool_may_leave(JdgSlot *slot, int min_workers, int min_idle);
 extern void jdg_pool_want_slot(JdgDb *db, bool must);
 
 /*
- * Ask the worker that has been idle for longest, of any role but this one of
+ * Asks the worker that has been idle for longest, of any role but this one of
  * "db", to leave; false: no worker is idle.
  */
 extern bool jdg_pool_ask_idle_to_leave(JdgDb *db, Oid not_owner);
@@ -99,23 +99,24 @@ extern bool jdg_pool_ask_idle_to_leave(JdgDb *db, Oid not_owner);
 extern bool jdg_pool_slot_is_wanted(void);
 
 /*
- * Leave for a role that lacks a slot; false: another worker does, or this one
- * has been woken just now.
+ * Makes this worker leave for a role that lacks a slot.  False: another worker
+ * leaves for it, or this one has been woken just now.
  */
 extern bool jdg_pool_yield_slot(JdgSlot *slot);
 
-/* wake the schedulers that lack a slot: one is free */
+/* a slot is free: wakes the schedulers that lack one */
 extern void jdg_pool_offer_slot(void);
 
-/* free a slot and offer it */
+/* frees a slot and offers it */
 extern void jdg_pool_release_slot(int slotno);
 
 /* the same if its worker never started */
 extern void jdg_pool_free_unstarted(int slotno);
 
 /*
- * Bounds of a role's pool until the server restarts; min 0 and max -1 remove
- * them.  False: there is no room for more.  Take JdgSharedLock.
+ * Set or read the bounds of a role's pool, which hold until the server
+ * restarts; min 0 and max -1 remove them.  Return false if there is no room
+ * for more, or if there are none.  Both take JdgSharedLock.
  */
 extern bool jdg_pool_set_bounds(Oid dboid, Oid owner, int min, int max);
 extern bool jdg_pool_get_bounds(Oid dboid, Oid owner, int *min, int *max);

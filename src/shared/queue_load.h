@@ -3,9 +3,9 @@
  * queue_load.h
  *	  Tasks of a queue that workers hold, and the queue's limit.
  *
- * JdgDb.refused is one side of a pair: a worker that a limit holds back sets
- * it and then looks once more; a worker that gives up a place does that first
- * and then looks at it.  So one of the two always sees the other.
+ * JdgDb.refused is one side of a pair.  A worker that is refused by a limit
+ * sets it and then counts once more; a worker that releases a task does that
+ * first and then reads the flag.  So one of the two always sees the other.
  *
  *-------------------------------------------------------------------------
  */
@@ -14,13 +14,13 @@
 
 #include "shared/database.h"
 
-/* tasks of a queue; exact while the caller holds JdgSharedLock */
+/* number of tasks of a queue; exact while the caller holds JdgSharedLock */
 extern int	jdg_queue_load(Oid dboid, int queue_id);
 extern int	jdg_queue_load_of_role(Oid dboid, Oid owner, int queue_id);
 
 /*
  * May a worker hold one more task of a queue with this limit?  If not, the
- * next worker that gives up a place wakes the scheduler.
+ * next worker that releases such a task wakes the scheduler.
  */
 extern bool jdg_queue_has_room(JdgDb *db, int queue_id, int limit);
 

@@ -22,6 +22,7 @@ LWLock	   *JdgSharedLock = NULL;
 static shmem_request_hook_type prev_shmem_request_hook = NULL;
 static shmem_startup_hook_type prev_shmem_startup_hook = NULL;
 
+/* shmem_request_hook: reserves the space of all parts, and one LWLock. */
 static void
 shmem_request(void)
 {
@@ -35,6 +36,10 @@ shmem_request(void)
 	RequestNamedLWLockTranche(TRANCHE_NAME, 1);
 }
 
+/*
+ * shmem_startup_hook: attaches this process to all parts; the first process
+ * initializes them.
+ */
 static void
 shmem_startup(void)
 {

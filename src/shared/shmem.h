@@ -3,9 +3,9 @@
  * shmem.h
  *	  Shared memory of jadugar: its parts, and the order of their locks.
  *
- * Nothing in it is the only copy of something promised: a server crash
- * empties it, and launcher, schedulers and workers fill it again from the
- * tables.  Each module names its parts in its row (base/module.h).
+ * No data in it is the only copy of a guarantee: a server crash empties it,
+ * and launcher, schedulers and workers fill it again from the tables.  Each
+ * module names its parts in its row (base/module.h).
  *
  * Locks, in the order in which they may be taken:
  *
@@ -14,7 +14,7 @@
  *								  slots
  *	JdgWakeup.mutex, JdgBlocked.mutex, JdgMarks.mutex (spinlocks)
  *								  parts of one database's entry
- *	JdgSlot.mutex (spinlock)	  what one worker does
+ *	JdgSlot.mutex (spinlock)	  the state of one worker
  *
  * A spinlock is held for a few hundred instructions and never together with
  * another one, except that a slot's may be held while its worker is sent a
@@ -28,13 +28,13 @@
 
 #include "storage/lwlock.h"
 
-/* NULL in a process of a server that has not preloaded the library */
+/* NULL if the server has not preloaded the library */
 extern LWLock *JdgSharedLock;
 
-/* from _PG_init, while shared_preload_libraries are loaded */
+/* called by _PG_init while shared_preload_libraries are loaded */
 extern void jdg_shmem_init(void);
 
-/* an error that says how to preload the library, unless it is preloaded */
+/* raises an error with instructions, unless the library is preloaded */
 extern void jdg_require_shmem(void);
 
 #endif							/* JDG_SHARED_SHMEM_H */

@@ -39,6 +39,7 @@ slots_size(void)
 					mul_size(jdg_max_workers, sizeof(JdgSlot)));
 }
 
+/* JdgShmemPart.init of the slots. */
 static void
 slots_init(void *at, bool found)
 {
@@ -201,9 +202,9 @@ jdg_slot_died_with(Oid dboid, int64 task_id)
 }
 
 /*
- * The signal is sent under the spinlock: the worker needs that to go on to
- * its next group, so the signal cannot hit a task of the next one.  The
- * scheduler is woken, to enforce the cancel.
+ * The signal is sent under the spinlock, which the worker needs before it
+ * begins another group.  So the signal cannot hit a task of the next group.
+ * The scheduler is woken, to enforce the cancel.
  */
 bool
 jdg_slot_cancel_task(Oid dboid, int64 task_id, JdgCancelKind kind)

@@ -52,7 +52,7 @@ typedef enum JdgCancelKind
 	JDG_CANCEL_NONE,
 	JDG_CANCEL_TASK,			/* cancelled for good */
 	JDG_CANCEL_REPLACED,		/* cancelled: a newer occurrence took over */
-	JDG_CANCEL_PAUSE			/* stop it and put it back, paused */
+	JDG_CANCEL_PAUSE			/* stopped and put back, paused */
 } JdgCancelKind;
 
 typedef struct JdgSlotTask
@@ -62,7 +62,7 @@ typedef struct JdgSlotTask
 	int			attempt;
 	JdgTaskPhase phase;
 	JdgCancelKind cancel;
-	TimestampTz cancelled_at;	/* when that was asked for */
+	TimestampTz cancelled_at;	/* time of the request */
 	bool		locked;			/* this worker has locked the task's row */
 	bool		limited;		/* its queue has a limit */
 	bool		standalone;
@@ -72,12 +72,12 @@ typedef struct JdgSlot
 {
 	slock_t		mutex;
 	JdgSlotState state;
-	uint32		generation;		/* changes with every task begun */
+	uint32		generation;		/* changes at every begin of a task */
 	Oid			dboid;
 	Oid			owner;
 	pid_t		pid;
 	Latch	   *latch;
-	bool		wake;			/* work may be there */
+	bool		wake;			/* woken, since tasks may be ready */
 	bool		leave;			/* end after the current group */
 	bool		help_known;		/* the scheduler knows that the role's workers
 								 * hold less than is ready */
@@ -91,11 +91,11 @@ typedef struct JdgSlot
 	TimestampTz idle_since;
 	bool		timed_out;		/* terminated for its deadline */
 	bool		evicted;		/* terminated for a command on its database */
-	double		progress;		/* < 0: none given */
+	double		progress;		/* from 0 to 1; < 0: unknown */
 	char		message[JDG_MESSAGE_LEN];
 	int64		tasks_done;
 	int64		memory;			/* bytes, as last seen */
-	int64		busy_us;		/* time spent in tasks */
+	int64		busy_us;		/* time spent in tasks, in microseconds */
 } JdgSlot;
 
 /* all slots, jdg_max_workers of them */
@@ -138,8 +138,8 @@ extern bool jdg_slot_find_task(Oid dboid, int64 task_id, JdgTaskPhase *phase);
 extern bool jdg_slot_cancel_task(Oid dboid, int64 task_id, JdgCancelKind kind);
 
 /*
- * The group ends before it has come to the tasks from "first" on.  Those that
- * have no request to cancel are let go: from here on such a request finds no
+ * The group ends without running the tasks from "first" on.  Those that have
+ * no request to cancel are released: from here on, such a request finds no
  * worker and waits for the row.
  */
 extern void jdg_slot_give_up(JdgSlot *slot, int first);

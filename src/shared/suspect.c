@@ -57,8 +57,7 @@ const JdgShmemPart jdg_suspects_shmem = {
 };
 
 /*
- * The file keeps its contents: after a crash the schedulers still have to
- * read it.
+ * An existing file keeps its contents: they are evidence of the last crash.
  */
 void
 jdg_suspect_create(void)
@@ -74,7 +73,7 @@ jdg_suspect_create(void)
 				 errdetail("Tasks that crash the server will not be recognised.")));
 		return;
 	}
-	/* a hole that cannot be filled later would be a SIGBUS */
+	/* allocate all blocks, since a hole that cannot be filled causes SIGBUS */
 	rc = posix_fallocate(fd, 0, file_size());
 	close(fd);
 	if (rc != 0)
@@ -87,6 +86,10 @@ jdg_suspect_create(void)
 	}
 }
 
+/*
+ * Maps the file for the life of the process.  Returns NULL if there is none,
+ * or if it is too short for all slots.
+ */
 static JdgSuspect *
 map_file(void)
 {
@@ -131,16 +134,12 @@ jdg_suspect_end(void)
 	mine->state = '-';
 }
 
-/*
- * Launcher, before any scheduler: take the guilty notes into shared memory,
- * since new workers will use the file's places.
- */
 void
 jdg_suspect_collect(void)
 {
 	JdgSuspect *all;
 
-	/* a launcher that was started again: the notes are those of live workers */
+	/* after a restart of the launcher, the notes are those of live workers */
 	if (suspects->collected)
 		return;
 	suspects->collected = true;
@@ -156,7 +155,6 @@ jdg_suspect_collect(void)
 	munmap(all, file_size());
 }
 
-/* Scheduler: is there a guilty note of this database?  Its index, or -1. */
 int
 jdg_suspect_next(JdgSuspect *out)
 {
@@ -172,7 +170,6 @@ jdg_suspect_next(JdgSuspect *out)
 	return -1;
 }
 
-/* Scheduler: that note has been dealt with. */
 void
 jdg_suspect_clear(int index)
 {

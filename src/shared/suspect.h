@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * suspect.h
- *	  Which task was running when a process killed the server.
+ *	  The tasks that were running when a process crashed the server.
  *
  * Shared memory is gone after a crash of any server process, so each worker
  * also notes its task in a file that it has mapped.  A worker that is only
@@ -33,17 +33,33 @@ typedef struct JdgSuspect
 
 extern const JdgShmemPart jdg_suspects_shmem;
 
-/* launcher: make the file with room for every slot */
+/*
+ * For the launcher: creates the file with room for every slot, or warns that
+ * it cannot.  Keeps the contents of an existing file.
+ */
 extern void jdg_suspect_create(void);
 
-/* worker: map the note of its slot; never fails, works without a file */
+/*
+ * For a worker: maps the note of its slot.  Does not fail: without a file, the
+ * note is kept in the process and has no effect.
+ */
 extern void jdg_suspect_attach(int slotno);
+
+/* For a worker: notes that it runs the task, and that the task has ended. */
 extern void jdg_suspect_begin(int64 task_id, int32 attempt,
 							  TimestampTz started_at);
 extern void jdg_suspect_end(void);	/* safe in a signal handler */
 
-/* launcher: take the guilty notes over; scheduler: deal with its own */
+/*
+ * For the launcher, before it starts a scheduler: moves the guilty notes to
+ * shared memory, since new workers will overwrite those of the file.
+ */
 extern void jdg_suspect_collect(void);
+
+/*
+ * For the scheduler: the index of a guilty note of this database, or -1; and
+ * removes that note, when its task has been charged.
+ */
 extern int	jdg_suspect_next(JdgSuspect *out);
 extern void jdg_suspect_clear(int index);
 

@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * wakeup.c
- *	  Why a database's scheduler is woken, see wakeup.h.
+ *	  Reasons to wake a database's scheduler, see wakeup.h.
  *
  * Runs in any process.
  *

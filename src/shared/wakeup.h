@@ -1,10 +1,10 @@
 /*-------------------------------------------------------------------------
  *
  * wakeup.h
- *	  Why a database's scheduler is woken.
+ *	  Reasons to wake a database's scheduler.
  *
- * Everything here takes the spinlock of one JdgWakeup and cannot fail, so
- * commit callbacks may call it.
+ * All functions here take the spinlock of one JdgWakeup and cannot fail, so
+ * commit callbacks may call them.
  *
  *-------------------------------------------------------------------------
  */
@@ -19,8 +19,8 @@
 /* reasons to wake a scheduler, bits of JdgWakeup.why */
 #define JDG_WAKE_SCHEDULES	0x01	/* schedules or future tasks changed */
 #define JDG_WAKE_WORK		0x02	/* ready tasks may need a worker */
-#define JDG_WAKE_RECHECK	0x04	/* waiting tasks to look at again */
-#define JDG_WAKE_SWEEP		0x08	/* look at every waiting task again */
+#define JDG_WAKE_RECHECK	0x04	/* waiting tasks to check again */
+#define JDG_WAKE_SWEEP		0x08	/* check every waiting task again */
 #define JDG_WAKE_WORKER		0x10	/* a worker has ended or a slot is free */
 #define JDG_WAKE_CONTROL	0x20	/* paused, resumed, adopted, limits or
 									 * roles changed */
@@ -34,7 +34,7 @@
 typedef struct JdgRecheck
 {
 	int64		task_id;
-	bool		finished;		/* look at its dependents instead */
+	bool		finished;		/* check its dependents instead */
 } JdgRecheck;
 
 typedef struct JdgWakeup
@@ -42,36 +42,36 @@ typedef struct JdgWakeup
 	slock_t		mutex;
 	/* under mutex */
 	Latch	   *latch;			/* of the scheduler, NULL: none is elected */
-	uint32		why;			/* JDG_WAKE_* not taken yet */
+	uint32		why;			/* JDG_WAKE_*, not yet taken */
 	int			nrecheck;
 	JdgRecheck	recheck[JDG_RECHECK_MAX];
 } JdgWakeup;
 
 extern void jdg_wakeup_init(JdgWakeup *w);
 
-/* forget all reasons, and the scheduler */
+/* clears all reasons, and the scheduler */
 extern void jdg_wakeup_reset(JdgWakeup *w);
 
-/* the scheduler that is woken from now on, NULL: none */
+/* sets the scheduler that is woken from now on; NULL: none */
 extern void jdg_wakeup_set_latch(JdgWakeup *w, Latch *latch);
 
-/* add reasons and wake the scheduler, if there is one */
+/* adds reasons and wakes the scheduler, if there is one */
 extern void jdg_wakeup_request(JdgWakeup *w, uint32 why);
 
-/* for the scheduler: the reasons so far, which are gone then */
+/* for the scheduler: returns the reasons so far, and clears them */
 extern uint32 jdg_wakeup_take(JdgWakeup *w);
 
 /* the reasons that the scheduler has not taken */
 extern uint32 jdg_wakeup_peek(JdgWakeup *w);
 
 /*
- * Ask for another look at a waiting task, or (finished) at the tasks that
- * wait for this one.  If there is no room, all waiting tasks are looked at.
- * Does not wake: jdg_wakeup_request() follows.
+ * Adds a waiting task to be checked again, or (finished) a task whose
+ * dependents are to be checked.  If there is no room, all waiting tasks are
+ * checked.  Does not wake: jdg_wakeup_request() follows.
  */
 extern void jdg_wakeup_recheck(JdgWakeup *w, int64 task_id, bool finished);
 
-/* empty the list into "out", which has room for JDG_RECHECK_MAX */
+/* moves the list to "out", which has room for JDG_RECHECK_MAX */
 extern int	jdg_wakeup_take_rechecks(JdgWakeup *w, JdgRecheck *out);
 
 #endif							/* JDG_SHARED_WAKEUP_H */

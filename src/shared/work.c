@@ -21,6 +21,7 @@
 static JdgInternal internal;
 static MemoryContext caller_context = NULL;
 
+/* Starts the transaction, READ COMMITTED regardless of the defaults. */
 static void
 begin(bool wait_for_disk)
 {

@@ -9,10 +9,10 @@
 #define JDG_SHARED_WORK_H
 
 /*
- * Start a transaction as bookkeeper (base/spi.h), with a snapshot and
- * AccessShare on the extension; commit it.  One at a time in a process; an
- * error in between is cleaned up by the abort of the transaction.  The
- * memory context of the caller of begin is current again after end.
+ * Start and commit a transaction as bookkeeper (base/spi.h), with a snapshot
+ * and AccessShare on the extension.  They cannot be nested.  After an error in
+ * between, the abort of the transaction cleans up.  The memory context of the
+ * caller of begin is current again after end.
  */
 extern void jdg_work_begin(void);
 extern void jdg_work_end(void);
@@ -20,9 +20,9 @@ extern void jdg_work_end(void);
 /*
  * The same without waiting for the disk at commit, for a transaction that
  * makes work ready, or cancels work whose predecessor failed, and that is
- * repeated if a crash undoes it.  Whatever
- * follows from it, such as the end of a task, is committed after it and so
- * cannot survive a crash that it does not survive.
+ * repeated if a crash undoes it.  All effects of that work, such as the end of
+ * a task, are committed after it, and so cannot survive a crash that it does
+ * not survive.
  */
 extern void jdg_work_begin_async(void);
 

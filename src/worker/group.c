@@ -3,10 +3,10 @@
  * group.c
  *	  One round of a worker: claim a group, run it, settle it, commit.
  *
- * All of that is one transaction, READ COMMITTED and read-write whatever the
- * role's defaults.  A task that wants another isolation level runs alone in
- * a transaction of that level.  A standalone command takes three: its row is
- * marked and committed, the command runs at top level, its end is settled,
+ * All of that is one transaction, READ COMMITTED and read-write regardless of
+ * the role's defaults.  A task that wants another isolation level runs alone
+ * in a transaction of that level.  A standalone command takes three: its row
+ * is marked and committed, the command runs at top level, its end is settled,
  * fenced by the attempt number.
  *
  * The crash table of doc/architecture.md lists the state after a crash at each
@@ -37,21 +37,26 @@
 #include "shared/wakeup.h"
 #include "worker/worker.h"
 
-/* how often a lone task runs again for a conflict that may be ours */
+/* maximum number of reruns of a lone task for a conflict that may be ours */
 #define MAX_CONFLICTS 10
 
 static JdgGroup group;
 
-/* a lone task whose commit failed: to be charged in a new transaction */
+/* a lone task whose commit failed, to be charged in a new transaction */
 static int64 failed_task = 0;
 static int	failed_attempt;
 static JdgOutcome failed_outcome;
 static MemoryContext failed_context = NULL;
-static bool charging = false;	/* that is under way */
+static bool charging = false;	/* being charged now */
 
 /* a standalone command's row is marked, and its end not yet committed */
 static bool standalone_open = false;
 
+/*
+ * Starts a transaction of the given isolation level.  Takes AccessShare on the
+ * extension, and raises NOT_INSTALLED if it does not exist.  The group's
+ * memory context is current afterwards.
+ */
 static void
 begin_transaction(int isolation)
 {
@@ -64,6 +69,7 @@ begin_transaction(int isolation)
 	MemoryContextSwitchTo(jdg_group_context);
 }
 
+/* Callback of jdg_claim(): slow or special tasks form a group alone. */
 static JdgJoin
 join_group(const JdgTask *t, int n)
 {
@@ -77,8 +83,8 @@ join_group(const JdgTask *t, int n)
 }
 
 /*
- * Write the ends of those tasks of the group, from "first", that have one.
- * Tasks that may follow in this transaction go to "follow".
+ * Writes the ends of the tasks from "first" on that have an outcome.  Tasks
+ * that may follow in this transaction go to "follow"; NULL: none may.
  */
 static void
 settle_group(int first, JdgFollow *follow)
@@ -134,6 +140,7 @@ after_commit(bool temp_used)
 	pgstat_report_stat(false);
 }
 
+/* Commits the transaction of the group, and updates shared memory. */
 static void
 commit_group(void)
 {
@@ -147,7 +154,8 @@ commit_group(void)
 }
 
 /*
- * Others could help: more is ready, and this worker will be busy for a while.
+ * If ready tasks are left, makes sure that another worker or the scheduler
+ * looks for them, since this worker will be busy.
  */
 static void
 ask_for_help(void)
@@ -157,8 +165,8 @@ ask_for_help(void)
 }
 
 /*
- * The group ends early.  Among the tasks that did not run, those with a
- * request to cancel get their end here.
+ * The group ends early.  Tasks that have not run are released, except those
+ * with a request to cancel: they get their outcome here.
  */
 static void
 settle_cancelled_rest(void)
@@ -178,9 +186,9 @@ settle_cancelled_rest(void)
 }
 
 /*
- * A command of which this worker does not know yet that it goes well may kill
- * the server.  Its task must outlive that, or it could not be charged: the
- * scheduler makes tasks ready without waiting for the disk.
+ * Flushes the WAL.  A command that this worker does not know to be quick may
+ * crash the server.  Its task must survive that, or it could not be charged;
+ * and the scheduler makes tasks ready without waiting for the disk.
  */
 static void
 put_on_disk(void)
@@ -197,8 +205,8 @@ put_on_disk(void)
 }
 
 /*
- * Run tasks of the group from "first" on; false: the group ends here,
- * whatever follows from them.
+ * Runs the tasks of the group from "first" on.  Returns false if the group
+ * must end after them, even if further tasks follow.
  */
 static bool
 run_tasks(int first, TimestampTz start)
@@ -230,7 +238,7 @@ run_tasks(int first, TimestampTz start)
 		GetCurrentTimestamp() - start < window;
 }
 
-/* Tasks of this group that were never written, and have not ended in it. */
+/* Writes tasks from "first" on that are in no table and have not ended. */
 static void
 write_unwritten(int first)
 {
@@ -258,7 +266,8 @@ may_follow(const JdgTask *t)
 }
 
 /*
- * Settle the tasks just run; tasks that follow from them and may run in this
+ * Settles the tasks that ran, from "first" on.  If go_on, and unless the
+ * worker is to leave, tasks that follow from them and may run in this
  * transaction join the group.
  */
 static void
@@ -279,6 +288,7 @@ settle_and_follow(int first, bool go_on)
 	}
 }
 
+/* Is the first task to run alone, so that none may follow it? */
 static bool
 is_alone(void)
 {
@@ -286,6 +296,7 @@ is_alone(void)
 							jdg_must_run_alone(group.task[0].task_id));
 }
 
+/* Runs and settles the claimed tasks and those that follow, and commits. */
 static void
 run_group(void)
 {
@@ -315,9 +326,10 @@ run_group(void)
 }
 
 /*
- * A task with an isolation level of its own, in a transaction of that.  It
- * stays in the slot meanwhile: a session that waits for it must find it there
- * before that transaction takes its only snapshot, see resolve.c.
+ * Runs a task with an isolation level of its own, in a transaction of that
+ * level.  Between the two transactions the task stays in the slot: a session
+ * that waits for it must find it there before the second one takes its only
+ * snapshot, see resolve.c.
  */
 static void
 run_isolated_level(void)
@@ -345,6 +357,7 @@ run_isolated_level(void)
 		commit_group();
 }
 
+/* Marks the row as running, with its start time; false: it does not exist. */
 static bool
 mark_standalone(JdgTask *t)
 {
@@ -368,8 +381,9 @@ mark_standalone(JdgTask *t)
 }
 
 /*
- * Settle a standalone command.  If this attempt did not leave the row as it
- * is, another process has settled it: nothing is written.
+ * Settles a standalone command in a transaction of its own.  If the row has
+ * changed since this attempt marked it, another process has settled it: then
+ * only writes the log entries.
  */
 static void
 settle_standalone(void)
@@ -397,6 +411,7 @@ settle_standalone(void)
 	standalone_open = false;
 }
 
+/* Marks the row and commits, runs the command, and settles it. */
 static void
 run_standalone(void)
 {
@@ -435,7 +450,7 @@ run_standalone(void)
 	settle_standalone();
 }
 
-/* A lone task whose transaction could not commit has failed. */
+/* Charges a lone task whose transaction could not commit. */
 static void
 charge_failed_commit(void)
 {
@@ -458,10 +473,6 @@ charge_failed_commit(void)
 	charging = false;
 }
 
-/*
- * One round.  False: nothing was there to do.  Errors leave it through the
- * caller's handler, which aborts and calls jdg_group_failed().
- */
 bool
 jdg_group_run(void)
 {
@@ -504,8 +515,9 @@ jdg_group_run(void)
 }
 
 /*
- * A serialization failure or a deadlock outside the task's own code may be
- * about our rows: a few times in a row that is not charged.
+ * A serialization failure or a deadlock outside the task's own code may
+ * concern our rows: it is not charged until it has happened MAX_CONFLICTS
+ * times in a row for the same task.
  */
 static bool
 may_be_our_conflict(int sqlerrcode)
@@ -520,23 +532,17 @@ may_be_our_conflict(int sqlerrcode)
 	return times <= MAX_CONFLICTS;
 }
 
-/*
- * The group's transaction has been aborted by an error outside the tasks'
- * own code: in claiming, settling or committing.  Its tasks are ready again;
- * they run alone next.  One that was alone is charged with the error.  True: so
- * it was, or will be with fewer tasks, and there is no need to pause.
- */
 bool
 jdg_group_failed(ErrorData *edata)
 {
 	bool		was_alone = group.ran == 1 && group.has_outcome[0];
 	bool		accounted = group.ran > 1;
 
-	/* an error between the note and the task's own handler left it there */
+	/* an error before PG_TRY in jdg_run_task() leaves the note in place */
 	jdg_suspect_end();
 	if (standalone_open)
 	{
-		/* only for a worker that died in a task is its end written by others */
+		/* the scheduler settles a standalone task only if its worker died */
 		SpinLockAcquire(&jdg_my_slot->mutex);
 		jdg_my_slot->current = 0;
 		SpinLockRelease(&jdg_my_slot->mutex);

@@ -3,16 +3,16 @@
  * interrupt.c
  *	  Stopping the task that runs: cancel, deadline, preemption.
  *
- * A cancel reaches a worker as SIGINT; the slot says for which task it is
- * meant.  Handlers act only while user code runs, so that bookkeeping and
- * commits are never cancelled, and only on the task that the request names.
- * A SIGINT for which the slot holds no request is an administrator's
+ * A cancel reaches a worker as SIGINT; the slot names the task to which it
+ * applies.  Handlers act only while user code runs, so that bookkeeping and
+ * commits are never cancelled, and only on the task that the request names.  A
+ * SIGINT for which the slot holds no request is an administrator's
  * pg_cancel_backend(): it cancels the task that runs now.
  *
- * Two timers: the task's deadline, and a grace, after it or after a cancel,
- * at which the worker terminates itself (PL code may swallow a cancel).  A
- * third one preempts a task that overruns the group's window while finished
- * tasks wait for their commit.
+ * Two timers: the task's deadline, and a grace period after it or after a
+ * cancel, at whose end the worker terminates itself (PL code may swallow a
+ * cancel).  A third one preempts a task that overruns the group's window while
+ * finished tasks wait for their commit.
  *
  * SIGQUIT means that another process has crashed: the note that this worker
  * keeps of its task is marked innocent first.
@@ -50,6 +50,10 @@ static TimeoutId preempt_timeout;
 static bool grace_started = false;
 static ErrorContextCallback on_error;
 
+/*
+ * Cancels the user code that runs, if any.  The first reason counts, except
+ * that any other reason replaces preemption.  Called by signal handlers.
+ */
 static void
 cancel_query(JdgStop why)
 {
@@ -78,7 +82,7 @@ handle_cancel(SIGNAL_ARGS)
 
 		if (t->cancel == JDG_CANCEL_NONE)
 		{
-			/* meant for one that has just ended? */
+			/* perhaps it was meant for a task that has just ended */
 			for (int i = 0; i < current_index; i++)
 				others |= jdg_my_slot->task[i].cancel != JDG_CANCEL_NONE;
 		}
@@ -88,6 +92,7 @@ handle_cancel(SIGNAL_ARGS)
 	errno = save_errno;
 }
 
+/* SIGQUIT: another process has crashed, and the postmaster restarts all. */
 static void
 handle_quit(SIGNAL_ARGS)
 {
@@ -101,6 +106,10 @@ handle_deadline(void)
 	cancel_query(JDG_STOP_DEADLINE);
 }
 
+/*
+ * The grace period is over: terminates this process.  Notes the reason in the
+ * slot, which decides how the task ends.
+ */
 static void
 handle_grace(void)
 {
@@ -112,7 +121,7 @@ handle_grace(void)
 	if (stop == JDG_STOP_DEADLINE)
 		jdg_my_slot->timed_out = true;
 	else if (t->cancel == JDG_CANCEL_NONE)
-		t->cancel = JDG_CANCEL_TASK;	/* an administrator's */
+		t->cancel = JDG_CANCEL_TASK;	/* by an administrator */
 	JDG_FAULT("grace-over");
 	kill(MyProcPid, SIGTERM);
 }
@@ -125,9 +134,9 @@ handle_preempt(void)
 }
 
 /*
- * Every error of user code passes here, caught or not.  That of a cancel is
- * where its grace begins: the signal handler could not set a timer.  That of
- * a deadline is set already.
+ * Error context callback.  Every error of user code passes here, caught or
+ * not.  The grace period of a cancel begins with its error, because the signal
+ * handler cannot set a timer.  That of a deadline is set already.
  */
 static void
 start_grace(void *arg)
@@ -139,7 +148,6 @@ start_grace(void *arg)
 	}
 }
 
-/* Called before signals are unblocked. */
 void
 jdg_interrupt_init(void)
 {
@@ -148,6 +156,10 @@ jdg_interrupt_init(void)
 	pqsignal(SIGQUIT, handle_quit);
 }
 
+/*
+ * Registers the timers once.  Not in jdg_interrupt_init(), because the server
+ * initializes its timers only when the worker connects.
+ */
 static void
 register_timeouts(void)
 {
@@ -161,23 +173,19 @@ register_timeouts(void)
 	done = true;
 }
 
-/* microseconds this task may run, 0: no bound */
+/* The task's time limit, in microseconds; 0: none. */
 static int64
 time_allowed(const JdgTask *task)
 {
 	int64		us = task->timeout ? jdg_interval_us(task->timeout) : 0;
 
-	/* the role's statement_timeout has no effect of its own in a worker */
+	/* the server does not enforce statement_timeout in a worker */
 	if (StatementTimeout > 0 &&
 		(us == 0 || (int64) StatementTimeout * 1000 < us))
 		us = (int64) StatementTimeout * 1000;
 	return us;
 }
 
-/*
- * From here on the task's own code runs.  "index" is its place in the slot;
- * at "preempt_at", unless 0, it is stopped since it holds up others.
- */
 void
 jdg_user_code_begin(const JdgTask *task, int index, TimestampTz preempt_at)
 {
@@ -208,7 +216,6 @@ jdg_user_code_begin(const JdgTask *task, int index, TimestampTz preempt_at)
 		cancel_query(JDG_STOP_CANCEL);
 }
 
-/* The task's own code has ended; a cancel that came too late is dropped. */
 void
 jdg_user_code_end(void)
 {
@@ -228,7 +235,6 @@ jdg_stop_reason(void)
 	return (JdgStop) stop;
 }
 
-/* For C handlers that poll. */
 bool
 jdg_cancel_pending(void)
 {

@@ -3,11 +3,12 @@
  * logbuf.c
  *	  Log entries of tasks: jadugar.log() and their WARNINGs.
  *
- * Entries are kept in memory while a task runs, because its subtransaction
- * may roll back, and are written with the group's settling.  WARNINGs come
- * through emit_log_hook; so that they reach it whatever log_min_messages is,
- * a worker raises that setting for itself and lets the hook keep out of the
- * server log the messages that the setting would have kept out.
+ * Entries are kept in memory while a task runs, because its subtransaction may
+ * roll back, and are written with the group's settling.  WARNINGs come through
+ * emit_log_hook.  A higher log_min_messages would keep them from the hook.
+ * Therefore a worker lowers that setting to WARNING for itself, and the hook
+ * keeps out of the server log the messages that the original setting would
+ * have kept out.
  *
  *-------------------------------------------------------------------------
  */
@@ -21,7 +22,7 @@
 #include "task/log.h"
 #include "worker/worker.h"
 
-/* of one group; more are counted and dropped */
+/* maximum of one group; further entries are counted and dropped */
 #define MAX_ENTRIES 1000
 
 typedef struct LogEntry
@@ -42,6 +43,10 @@ static const JdgTask *current = NULL;
 static bool suppress_warnings = false;
 static emit_log_hook_type prev_emit_log_hook = NULL;
 
+/*
+ * Adds an entry to those of the group, with copies of its texts.  Also the
+ * callback for jadugar.log().  Has no effect outside a task.
+ */
 static void
 add_entry(const char *level, const char *message, Jsonb *fields)
 {
@@ -72,6 +77,7 @@ add_entry(const char *level, const char *message, Jsonb *fields)
 	MemoryContextSwitchTo(old);
 }
 
+/* emit_log_hook: adds WARNINGs of a task to the entries. */
 static void
 emit_log(ErrorData *edata)
 {
@@ -85,7 +91,6 @@ emit_log(ErrorData *edata)
 		prev_emit_log_hook(edata);
 }
 
-/* In a worker, once it is connected. */
 void
 jdg_log_init(void)
 {
@@ -114,7 +119,6 @@ jdg_log_end(void)
 	current = NULL;
 }
 
-/* Write the entries, in the transaction that settles the tasks. */
 void
 jdg_log_flush(void)
 {
@@ -138,7 +142,6 @@ jdg_log_flush(void)
 	jdg_internal_end(&in);
 }
 
-/* After the group's end: also after an abort, its tasks will log again. */
 void
 jdg_log_forget(void)
 {

@@ -1,12 +1,12 @@
 /*-------------------------------------------------------------------------
  *
  * quick.c
- *	  Which commands a worker may put into a group with others.
+ *	  Commands that a worker may put into a group with others.
  *
- * Local to one worker: a command that has not run here yet runs alone once,
- * and joins groups when it is known to take a fraction of the group's
- * window.  Tasks that were taken out of a group (preempted, deadlocked, in a
- * group whose commit failed) are remembered by id and run alone next.
+ * Local to one worker.  A command that has not run here yet runs alone once.
+ * It joins groups when it is known to take a fraction of the group's window.
+ * Tasks that were taken out of a group (preempted, deadlocked, in a group
+ * whose commit failed) are remembered by id and run alone next.
  *
  *-------------------------------------------------------------------------
  */
@@ -31,6 +31,10 @@ static HTAB *times = NULL;
 static int64 alone[MAX_ALONE];
 static int	nalone = 0;
 
+/*
+ * The entry of a command, or NULL if there is none and "create" is false.
+ * When the table is full, all entries are discarded.
+ */
 static CommandTime *
 find_time(int64 command_id, bool create, bool *found)
 {
@@ -60,7 +64,9 @@ jdg_command_is_quick(int64 command_id)
 	return t != NULL && t->us * 4 <= (int64) (jdg_group_commit_window * 1000);
 }
 
-/* Slower is believed at once, quicker by and by. */
+/*
+ * A slower time replaces the average at once, a faster one lowers it slowly.
+ */
 void
 jdg_command_took(int64 command_id, int64 us)
 {
@@ -73,6 +79,7 @@ jdg_command_took(int64 command_id, int64 us)
 		t->us = (t->us * 3 + us) / 4;
 }
 
+/* When the list is full, the oldest task is dropped. */
 void
 jdg_run_alone_next(int64 task_id)
 {

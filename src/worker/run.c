@@ -1,12 +1,12 @@
 /*-------------------------------------------------------------------------
  *
  * run.c
- *	  Running one task of a group, and one standalone command.
+ *	  Runs one task of a group, or one standalone command.
  *
  * A task runs in a subtransaction of the group's transaction, in a GUC nest
- * level and with a snapshot of its own, as the session's user, its
- * owner.  Its deferred triggers fire before the subtransaction ends, so that
- * their errors are its errors and they run as its owner.
+ * level and with a snapshot of its own, as the session's user, its owner.  Its
+ * deferred triggers fire before the subtransaction ends, so that their errors
+ * are its errors and they run as its owner.
  *
  *-------------------------------------------------------------------------
  */
@@ -37,7 +37,10 @@
 
 static JdgCurrentTask current;
 
-/* Copies outlive the transaction, since a commit may fail. */
+/*
+ * Notes the hooks of a handler in the outcome.  The copies outlive the
+ * transaction, since a commit may fail.
+ */
 static void
 add_hooks(JdgOutcome *o, const JdgHandler *h)
 {
@@ -48,8 +51,9 @@ add_hooks(JdgOutcome *o, const JdgHandler *h)
 }
 
 /*
- * The command of a task.  "handler" is NULL for plain SQL; the hooks of a
- * handler are noted in the outcome.
+ * The command of a task.  *handler is NULL for plain SQL; the hooks of a
+ * handler are noted in the outcome.  Raises NOT_FOUND if the handler does not
+ * exist.
  */
 static const JdgCommand *
 command_of(const JdgTask *task, JdgHandler **handler, JdgOutcome *o)
@@ -70,6 +74,10 @@ command_of(const JdgTask *task, JdgHandler **handler, JdgOutcome *o)
 	return c;
 }
 
+/*
+ * Makes the task the current one of this process, for functions that it calls
+ * and for its log.
+ */
 static void
 begin_context(const JdgTask *task)
 {
@@ -88,6 +96,7 @@ begin_context(const JdgTask *task)
 	jdg_log_begin(task);
 }
 
+/* Shows the task as running, in the slot and in the file of suspects. */
 static void
 publish_begin(const JdgTask *task, int index, TimestampTz started)
 {
@@ -102,6 +111,7 @@ publish_begin(const JdgTask *task, int index, TimestampTz started)
 	jdg_suspect_begin(task->task_id, task->attempt, started);
 }
 
+/* Shows that the task has ended.  "took" is its duration in microseconds. */
 static void
 publish_end(int index, int64 took)
 {
@@ -114,7 +124,6 @@ publish_end(int index, int64 took)
 	SpinLockRelease(&jdg_my_slot->mutex);
 }
 
-/* How an error that came out of a task's own code ends it. */
 void
 jdg_outcome_of_error(JdgOutcome *o, ErrorData *edata)
 {
@@ -155,8 +164,8 @@ jdg_outcome_of_error(JdgOutcome *o, ErrorData *edata)
 }
 
 /*
- * A request to stop the task is honoured whatever error the task made of it.
- * It may say more than "cancelled": see JdgCancelKind.
+ * Sets the outcome of a task that is to stop, regardless of the error that it
+ * raised.  The slot says why it is to stop.
  */
 static void
 end_as_cancelled(JdgOutcome *o, int index)
@@ -195,8 +204,8 @@ module_payload(const JdgTask *task)
 
 /*
  * The payload of a task.  The module that made the task may know it only now;
- * then it is checked now.  It stands in the history unless it is the data of
- * a whole run.
+ * then the handler's payload type checks it here.  It is also kept in the
+ * task, for its history, unless it is the data of a whole run.
  */
 static Jsonb *
 payload_of(JdgTask *task, JdgHandler *handler)
@@ -214,7 +223,10 @@ payload_of(JdgTask *task, JdgHandler *handler)
 	return payload;
 }
 
-/* Work of a transaction: inside the task's subtransaction. */
+/*
+ * Runs the work of a task, inside its subtransaction.  Returns with no active
+ * snapshot of its own.
+ */
 static void
 execute(JdgTask *task, int index, TimestampTz preempt_at, JdgExecResult *res,
 		JdgOutcome *o)
@@ -244,7 +256,11 @@ execute(JdgTask *task, int index, TimestampTz preempt_at, JdgExecResult *res,
 	PopActiveSnapshot();
 }
 
-/* Not an end: the task is to be run again, alone and uncharged. */
+/*
+ * Is the task to be run again, alone and uncharged?  That is so if it was
+ * preempted, or if it had a conflict while other tasks were in the group
+ * ("others").
+ */
 static bool
 wants_to_be_alone(const JdgOutcome *o, bool others)
 {
@@ -255,9 +271,7 @@ wants_to_be_alone(const JdgOutcome *o, bool others)
 					  o->sqlerrcode == ERRCODE_T_R_SERIALIZATION_FAILURE);
 }
 
-/*
- * A cancel asked for before the task began; true: it is not to be run.
- */
+/* Sets the outcome if a cancel was requested before the task began. */
 static bool
 cancelled_before(int index, JdgOutcome *o)
 {
@@ -269,6 +283,7 @@ cancelled_before(int index, JdgOutcome *o)
 	return true;
 }
 
+/* An outcome without end, times or result. */
 static void
 init_outcome(JdgOutcome *o)
 {
@@ -278,10 +293,6 @@ init_outcome(JdgOutcome *o)
 	o->worker_pid = MyProcPid;
 }
 
-/*
- * Run one task in the group's transaction.  "preempt_at": others are in the
- * group and wait, no longer than until then; 0: it is alone.
- */
 JdgRun
 jdg_run_task(JdgTask *task, int index, TimestampTz preempt_at, JdgOutcome *o)
 {
@@ -346,10 +357,6 @@ jdg_run_task(JdgTask *task, int index, TimestampTz preempt_at, JdgOutcome *o)
 	return JDG_RUN_ENDED;
 }
 
-/*
- * Run a standalone command: outside any transaction.  The caller has marked
- * its row and committed.
- */
 void
 jdg_run_standalone(JdgTask *task, JdgOutcome *o)
 {

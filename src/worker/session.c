@@ -3,8 +3,8 @@
  * session.c
  *	  Clears session state, so that no task sees that of another.
  *
- * Settings roll back with the task's GUC nest level (run.c).  This file
- * clears the state that survives that: cursors, prepared statements, session locks,
+ * Settings roll back with the task's GUC nest level (run.c).  This file clears
+ * the state that survives that: cursors, prepared statements, session locks,
  * sequence state, temporary objects.  Temporary objects and SET CONSTRAINTS
  * live in the transaction, so they also end the group.
  *
@@ -28,8 +28,8 @@
 #define MAX_SUBXIDS 40
 
 /*
- * Must the group end here?  40 subtransaction ids: the server's cache holds
- * 64 of a backend, and past that every snapshot in the cluster pays.
+ * The server caches 64 subtransaction ids of a backend.  If a backend has
+ * more, every snapshot in the cluster becomes slower; so a group ends at 40.
  */
 bool
 jdg_session_ends_group(void)
@@ -40,7 +40,6 @@ jdg_session_ends_group(void)
 		MyProc->subxidStatus.count >= MAX_SUBXIDS;
 }
 
-/* After each task, in its group's transaction. */
 void
 jdg_session_reset_task(void)
 {
@@ -50,8 +49,8 @@ jdg_session_reset_task(void)
 }
 
 /*
- * After a standalone command, whose SETs have outlived it: the effect of
- * DISCARD ALL.
+ * Has the effect of DISCARD ALL, because the settings of a standalone command
+ * are not rolled back.
  */
 void
 jdg_session_reset_all(void)
@@ -67,7 +66,6 @@ jdg_session_reset_all(void)
 	CommitTransactionCommand();
 }
 
-/* After the group's commit or abort, outside a transaction. */
 void
 jdg_session_reset_group(bool temp_used)
 {

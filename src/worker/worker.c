@@ -4,9 +4,9 @@
  *	  The worker process: runs the tasks of one role in one database.
  *
  * A dynamic background worker, registered by the database's scheduler, which
- * has reserved a slot for it.  It connects as the tasks' owner, so the
- * session really is that role's.  Loop: run groups while there is work, then
- * wait for its latch.  When it leaves: README.md.
+ * has reserved a slot for it.  It connects as the tasks' owner, so the session
+ * really is that role's.  It runs groups while there is work, and then waits
+ * for its latch.  README.md lists the conditions under which it leaves.
  *
  * The slot is IDLE before the claim that finds nothing, so a session that
  * commits a task after that claim's snapshot finds an idle worker to wake.
@@ -45,7 +45,7 @@
 #include "shared/wakeup.h"
 #include "worker/worker.h"
 
-/* a role whose last task is so long ago needs no warm worker */
+/* a role without a task for this time needs no warm worker */
 #define WARM_US			USECS_PER_HOUR
 #define LONGEST_SLEEP	(24 * 60 * 60 * 1000L)
 
@@ -56,8 +56,9 @@ static int	my_slotno;
 static bool connected = false;
 
 /*
- * The process ends; its transaction is still open.  The slot says so before
- * the task's row is unlocked, or another worker would take it uncharged.
+ * The process ends; its transaction is still open.  Marks the slot before the
+ * lock on the task's row is released, or another worker would take the task
+ * uncharged.
  */
 static void
 worker_dies(int code, Datum arg)
@@ -67,9 +68,10 @@ worker_dies(int code, Datum arg)
 }
 
 /*
- * The transaction is rolled back.  The slot is released, also if a statement
- * that needs the database without sessions has ended this process.  A slot
- * that is DEAD stays: the scheduler charges its task first.
+ * The transaction has been rolled back.  Releases the slot, also if a
+ * statement that needs the database without sessions has ended this process.
+ * A slot that is DEAD stays: the scheduler charges its task first.  If the
+ * worker could not connect, blocks its role for five seconds.
  */
 static void
 worker_exit(int code, Datum arg)
@@ -88,6 +90,7 @@ worker_exit(int code, Datum arg)
 	jdg_db_wake(db, JDG_WAKE_WORKER);
 }
 
+/* Shows the progress of the running task in the slot. */
 static void
 publish_progress(double fraction, const char *message)
 {
@@ -98,12 +101,17 @@ publish_progress(double fraction, const char *message)
 	SpinLockRelease(&jdg_my_slot->mutex);
 }
 
+/* Allocated memory of this process, in bytes. */
 static int64
 memory_in_use(void)
 {
 	return (int64) MemoryContextMemAllocated(TopMemoryContext, true);
 }
 
+/*
+ * Marks the slot as idle, before the tables are read: the barrier keeps this
+ * order.  *since receives the time if the worker was not idle already.
+ */
 static void
 become_idle(TimestampTz *since)
 {
@@ -117,7 +125,8 @@ become_idle(TimestampTz *since)
 }
 
 /*
- * Other roles wait for a slot, and this role has had its turn.
+ * Should the worker leave because a role without worker lacks a slot?  The
+ * only worker of a role stays for its first second.
  */
 static bool
 should_make_room(void)
@@ -132,6 +141,10 @@ should_make_room(void)
 	return jdg_pool_yield_slot(jdg_my_slot);
 }
 
+/*
+ * Checks, between groups, all reasons to leave that do not depend on idle
+ * time.
+ */
 static bool
 should_leave(void)
 {
@@ -161,8 +174,8 @@ process_config(void)
 }
 
 /*
- * May a worker that has been idle since then leave?  If not, *again is when
- * to ask again.
+ * May a worker that has been idle since then leave?  If not, *again receives
+ * the time of the next check.
  */
 static bool
 idle_for_long_enough(TimestampTz idle_since, TimestampTz *again)
@@ -185,9 +198,9 @@ idle_for_long_enough(TimestampTz idle_since, TimestampTz *again)
 }
 
 /*
- * Wait for work or a reason to leave; false: it is time to leave.  A latch
- * set for nothing of ours (a timer's last signal, an invalidation) is no
- * reason to look at the tables.
+ * Waits for a wake-up, a request to leave or a reload.  Returns false if it is
+ * time to leave.  A latch that is set for another reason, such as a timer or
+ * an invalidation, does not make the worker read the tables.
  */
 static bool
 wait_for_news(TimestampTz idle_since)
@@ -200,7 +213,7 @@ wait_for_news(TimestampTz idle_since)
 		TimestampTz again;
 		bool		news;
 
-		/* before waiting too: a lock waited for in the claim took the latch */
+		/* also before the first wait: the claim may have reset the latch */
 		SpinLockAcquire(&jdg_my_slot->mutex);
 		news = jdg_my_slot->wake || jdg_my_slot->leave;
 		SpinLockRelease(&jdg_my_slot->mutex);
@@ -217,6 +230,7 @@ wait_for_news(TimestampTz idle_since)
 	}
 }
 
+/* Runs groups of tasks until there is a reason to leave. */
 static void
 work_until_done(void)
 {
@@ -243,8 +257,8 @@ work_until_done(void)
 }
 
 /*
- * Not cut short by work, which others may do meanwhile; but by a request to
- * end.
+ * Pauses after errors, without claiming; the scheduler may start another
+ * worker for the work.  A request to leave ends the pause, a wake-up does not.
  */
 static void
 pause_for(long ms)
@@ -270,8 +284,9 @@ pause_for(long ms)
 }
 
 /*
- * An error outside the tasks' own code.  The transaction is aborted, the
- * group's tasks are ready again.  Nothing retries in a tight loop.
+ * Handles an error outside the tasks' own code: aborts the transaction, so
+ * that the group's tasks are ready again, and pauses if such errors follow
+ * each other within ten seconds.
  */
 static void
 recover_from_error(void)
@@ -307,6 +322,10 @@ recover_from_error(void)
 		pause_for(Min(in_a_row, 60) * 1000L);
 }
 
+/*
+ * Publishes this process in the slot that the scheduler has reserved for it.
+ * From here on the slot is released when the process exits.
+ */
 static void
 attach(int slotno)
 {
@@ -347,7 +366,7 @@ jdg_worker_main(Datum arg)
 	BackgroundWorkerUnblockSignals();
 	BackgroundWorkerInitializeConnectionByOid(jdg_my_slot->dboid,
 											  jdg_my_slot->owner, 0);
-	/* the last to be asked for is the first to be called */
+	/* exit callbacks run in reverse order: this one before the abort */
 	before_shmem_exit(worker_dies, (Datum) 0);
 	connected = true;
 	JDG_FAULT("worker-connected");
@@ -361,7 +380,7 @@ jdg_worker_main(Datum arg)
 	jdg_exec_hooks.progress = publish_progress;
 	jdg_exec_hooks.cancel_requested = jdg_cancel_pending;
 
-	/* the slot says STARTING until the first claim: no second one is needed */
+	/* STARTING until the first claim, so that no second worker is started */
 	if (sigsetjmp(local_sigjmp_buf, 1) != 0)
 	{
 		error_context_stack = NULL;

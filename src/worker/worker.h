@@ -15,13 +15,14 @@
 #include "task/claim.h"
 #include "task/settle.h"
 
+/* The tasks of one round.  Arrays have n elements, in the order of the slot. */
 typedef struct JdgGroup
 {
 	int			n;				/* tasks claimed */
-	int			ran;			/* of them, those with an outcome */
+	int			ran;			/* of them, tasks that have run */
 	JdgTask		task[JDG_GROUP_MAX];
 	JdgOutcome	outcome[JDG_GROUP_MAX];
-	bool		has_outcome[JDG_GROUP_MAX];
+	bool		has_outcome[JDG_GROUP_MAX]; /* false: to run again */
 	bool		more;			/* ready tasks may be left */
 } JdgGroup;
 
@@ -31,11 +32,26 @@ extern MemoryContext jdg_group_context; /* reset after each group */
 PGDLLEXPORT void jdg_worker_main(Datum arg);
 
 /* interrupt.c: cancel, deadline, preemption */
+
+/* Installs the signal handlers.  Signals must still be blocked. */
 extern void jdg_interrupt_init(void);
+
+/*
+ * User code of a task begins: from here on, cancels and the task's deadline
+ * take effect.  "index" is the place of the task in the slot.  Unless
+ * preempt_at is 0, the task is stopped at that time, since finished tasks of
+ * its group wait for their commit.
+ */
 extern void jdg_user_code_begin(const JdgTask *task, int index,
 								TimestampTz preempt_at);
+
+/*
+ * User code has ended.  Drops a cancel that came too late.  Also called after
+ * an error, if no user code runs.
+ */
 extern void jdg_user_code_end(void);
 
+/* why the last task was stopped */
 typedef enum JdgStop
 {
 	JDG_STOP_NONE,
@@ -44,41 +60,100 @@ typedef enum JdgStop
 	JDG_STOP_PREEMPT
 } JdgStop;
 extern JdgStop jdg_stop_reason(void);
+
+/* For C handlers that poll: is the running task to stop? */
 extern bool jdg_cancel_pending(void);
 
 /* run.c: one task */
+
+/* how jdg_run_task() has ended */
 typedef enum JdgRun
 {
 	JDG_RUN_ENDED,				/* its outcome is set */
-	JDG_RUN_ALONE				/* not settled: to be run again, alone */
+	JDG_RUN_ALONE				/* no outcome: to be run again, alone */
 } JdgRun;
+
+/*
+ * Runs one task in a subtransaction of the group's transaction, and sets its
+ * outcome in the current memory context.  Errors of the task become its
+ * outcome.  preempt_at is as in jdg_user_code_begin(); 0: the task is alone in
+ * its group.
+ */
 extern JdgRun jdg_run_task(JdgTask *task, int index, TimestampTz preempt_at,
 						   JdgOutcome *outcome);
+
+/*
+ * Runs a standalone command at top level, and sets its outcome.  Must be
+ * called outside a transaction, after the task's row has been marked and
+ * committed.
+ */
 extern void jdg_run_standalone(JdgTask *task, JdgOutcome *outcome);
+
+/* Sets the outcome of a task whose own code has raised this error. */
 extern void jdg_outcome_of_error(JdgOutcome *o, ErrorData *edata);
 
-/* session.c: nothing a task leaves reaches the next */
+/* session.c: clears session state between tasks */
+
+/* Must the group end before another task runs? */
 extern bool jdg_session_ends_group(void);
+
+/* After a task, in its group's transaction. */
 extern void jdg_session_reset_task(void);
+
+/* After the commit or abort of a group, outside a transaction. */
 extern void jdg_session_reset_group(bool temp_used);
+
+/* After a standalone command, outside a transaction. */
 extern void jdg_session_reset_all(void);
 
 /* logbuf.c: log entries of tasks */
+
+/* Installs the hooks, once the worker is connected. */
 extern void jdg_log_init(void);
+
+/* Log entries belong to this task until jdg_log_end(). */
 extern void jdg_log_begin(const JdgTask *task);
 extern void jdg_log_end(void);
-extern void jdg_log_flush(void);	/* inside jdg_internal_begin() */
+
+/* Writes the entries, in the transaction that settles the tasks. */
+extern void jdg_log_flush(void);
+
+/*
+ * Discards the entries: after a commit they are written, and after an abort
+ * the tasks will log again.
+ */
 extern void jdg_log_forget(void);
 
 /* quick.c: which commands are known to be quick */
+
+/* Does the command take a quarter of the group's window at most? */
 extern bool jdg_command_is_quick(int64 command_id);
+
+/* Notes that the command took so many microseconds. */
 extern void jdg_command_took(int64 command_id, int64 us);
+
+/* Tasks that run alone next, until they have ended. */
 extern void jdg_run_alone_next(int64 task_id);
 extern bool jdg_must_run_alone(int64 task_id);
 extern void jdg_ran_alone(int64 task_id);
 
-/* group.c: false: nothing was there to do */
+/* group.c: one round */
+
+/*
+ * Claims a group of tasks, runs and settles them, and commits.  Returns false
+ * if no task was ready.  Must be called outside a transaction.  An error
+ * leaves the transaction open: the caller aborts it, then calls
+ * jdg_group_failed().
+ */
 extern bool jdg_group_run(void);
+
+/*
+ * Accounts for an error outside the tasks' own code: in claiming, settling or
+ * committing.  The transaction has been aborted, so the group's tasks are
+ * ready again; they run alone next.  A task that was alone is charged with the
+ * error in the next round.  Returns true if the error is charged, or will be
+ * with fewer tasks, so that the caller need not pause.
+ */
 extern bool jdg_group_failed(ErrorData *edata);
 
 #endif							/* JDG_WORKER_WORKER_H */
