@@ -1,13 +1,13 @@
 /*-------------------------------------------------------------------------
  *
  * ddl_hook.c
- *	  Statements of others that concern our processes.
+ *	  Statements of users that affect our processes.
  *
  * Runs in any backend.
  *
  * CREATE DATABASE … TEMPLATE, DROP DATABASE, ALTER DATABASE … RENAME and SET
- * TABLESPACE need a database without sessions: our processes are made to
- * leave it until the statement's transaction ends.  A role that may not run the
+ * TABLESPACE need a database without sessions: our processes are made to leave
+ * it until the statement's transaction ends.  A role that cannot run the
  * statement has no such effect.
  *
  * DROP EXTENSION: the scheduler is woken at commit; until then the lock that
@@ -53,11 +53,16 @@ bool		jdg_set_constraints_used = false;
 static ProcessUtility_hook_type prev_utility = NULL;
 static object_access_hook_type prev_object_access = NULL;
 
-/* for the end of this transaction */
+/* to do at the end of this transaction */
 static bool evicted = false;
 static bool roles_changed = false;
 static bool extension_dropped = false;
 
+/*
+ * XactCallback: ends the eviction of our processes, and wakes the schedulers
+ * if the extension was dropped.  Changes of roles are left to at_release()
+ * after a commit, and forgotten after an abort.
+ */
 static void
 at_end(XactEvent event, void *arg)
 {
@@ -67,7 +72,7 @@ at_end(XactEvent event, void *arg)
 		return;
 	if (evicted)
 	{
-		/* one word each, ours: no lock is needed to take it back */
+		/* one word each, set by this process only: no lock is needed */
 		for (int i = 0; i < jdg_max_databases; i++)
 		{
 			if (jdg_dbs[i].evicted_by == MyProcPid)
@@ -83,8 +88,9 @@ at_end(XactEvent event, void *arg)
 }
 
 /*
- * The schedulers look at roles through the system caches, so they are woken
- * only when the transaction has sent its invalidations: after at_end().
+ * ResourceReleaseCallback: wakes the schedulers after changes of roles.  They
+ * check roles through the system caches, so they are woken only when the
+ * transaction has sent its invalidations, which is after at_end().
  */
 static void
 at_release(ResourceReleasePhase phase, bool commit, bool top, void *arg)
@@ -97,8 +103,8 @@ at_release(ResourceReleasePhase phase, bool commit, bool top, void *arg)
 }
 
 /*
- * Make our processes leave a database until this transaction ends.  Those
- * that are on their way into it see the mark when they get there.
+ * Makes our processes leave a database until this transaction ends.  Processes
+ * that are starting in it see the mark when they have attached.
  */
 static void
 evict(Oid dboid)
@@ -121,6 +127,11 @@ evict(Oid dboid)
 	jdg_pool_evict(dboid);
 }
 
+/*
+ * Evicts our processes from a database if the user may run the statement: as
+ * its owner, or (as_template) as a superuser or its owner, with the right to
+ * create databases.
+ */
 static void
 evict_if_allowed(const char *dbname, bool as_template)
 {
@@ -135,6 +146,7 @@ evict_if_allowed(const char *dbname, bool as_template)
 	evict(dboid);
 }
 
+/* The value of an option as a string, or NULL if the statement lacks it. */
 static const char *
 option_string(List *options, const char *name)
 {
@@ -150,6 +162,10 @@ option_string(List *options, const char *name)
 	return NULL;
 }
 
+/*
+ * Evicts our processes before statements that need a database without
+ * sessions.
+ */
 static void
 before_utility(Node *stmt)
 {
@@ -176,6 +192,7 @@ before_utility(Node *stmt)
 	}
 }
 
+/* Notes the effects of a statement that has succeeded. */
 static void
 after_utility(Node *stmt)
 {
@@ -198,6 +215,7 @@ after_utility(Node *stmt)
 	}
 }
 
+/* Runs the statement by the previous hook, or by the server. */
 static void
 run_utility(PlannedStmt *pstmt, const char *query, bool read_only,
 			ProcessUtilityContext context, ParamListInfo params,
@@ -210,6 +228,7 @@ run_utility(PlannedStmt *pstmt, const char *query, bool read_only,
 								dest, qc);
 }
 
+/* Is this COMMIT PREPARED or ROLLBACK PREPARED? */
 static bool
 ends_prepared(Node *stmt)
 {
@@ -222,10 +241,13 @@ ends_prepared(Node *stmt)
 		kind == TRANS_STMT_ROLLBACK_PREPARED;
 }
 
-/* a prepared transaction is being ended in this database */
+/* the database in which a prepared transaction is being ended */
 static JdgDb *ending_in = NULL;
 
-/* No process knows which tasks it has made ready: run all duties. */
+/*
+ * No process knows which tasks a prepared transaction has made ready: clears
+ * the marks, and makes the scheduler run all duties.
+ */
 static void
 prepared_has_ended(void)
 {
@@ -245,7 +267,11 @@ at_exit(int code, Datum arg)
 	prepared_has_ended();
 }
 
-/* COMMIT PREPARED may have committed also when it ends badly. */
+/*
+ * Runs COMMIT PREPARED or ROLLBACK PREPARED, and wakes the scheduler.  The
+ * transaction may have committed even if the statement fails or the process
+ * exits.
+ */
 static void
 end_prepared(PlannedStmt *pstmt, const char *query, bool read_only,
 			 ProcessUtilityContext context, ParamListInfo params,
@@ -268,6 +294,7 @@ end_prepared(PlannedStmt *pstmt, const char *query, bool read_only,
 	PG_END_TRY();
 }
 
+/* ProcessUtility_hook: acts before and after the statement. */
 static void
 process_utility(PlannedStmt *pstmt, const char *query, bool read_only,
 				ProcessUtilityContext context, ParamListInfo params,
@@ -286,6 +313,7 @@ process_utility(PlannedStmt *pstmt, const char *query, bool read_only,
 		after_utility(stmt);
 }
 
+/* object_access_hook: notes that the extension is being dropped. */
 static void
 object_access(ObjectAccessType access, Oid class, Oid object, int sub,
 			  void *arg)
@@ -297,7 +325,6 @@ object_access(ObjectAccessType access, Oid class, Oid object, int sub,
 		extension_dropped = true;
 }
 
-/* From _PG_init, when preloaded. */
 void
 jdg_hooks_init(void)
 {

@@ -1,14 +1,14 @@
 /*-------------------------------------------------------------------------
  *
  * ddl_hook.h
- *	  Statements of others that concern our processes.
+ *	  Statements of users that affect our processes.
  *
  *-------------------------------------------------------------------------
  */
 #ifndef JDG_LAUNCHER_DDL_HOOK_H
 #define JDG_LAUNCHER_DDL_HOOK_H
 
-/* from _PG_init */
+/* called by _PG_init of a preloaded library */
 extern void jdg_hooks_init(void);
 
 /* has this session run SET CONSTRAINTS since it was set to false? */

@@ -4,15 +4,16 @@
  *	  The launcher: one process per server that starts the schedulers.
  *
  * Started by the postmaster when recovery has finished, so on a standby only
- * after promotion.  It has no database of its own; it reads pg_database,
- * keeps one JdgDb entry per database that may have jadugar, and starts a
- * scheduler for each.  A scheduler that finds no extension says so in its
- * entry and ends.  CREATE EXTENSION, a restore and CREATE DATABASE wake the
- * launcher; a slow scan is the safety net.
+ * after promotion.  It has no database of its own; it reads pg_database, keeps
+ * one JdgDb entry per database that may have jadugar, and starts a scheduler
+ * for each.  A scheduler that finds no extension marks its entry and exits.
+ * CREATE EXTENSION, a restore and CREATE DATABASE wake the launcher; a slow
+ * scan is the safety net.
  *
- * A scheduler that fails is started again with a growing delay.  The postmaster
- * starts the launcher itself again at once; its own delay is in shared
- * memory, so that it cannot loop.
+ * A scheduler that fails is started again with a growing delay.  The
+ * postmaster starts the launcher itself again after a second; the delays of
+ * the schedulers are in shared memory, so that a restart of the launcher does
+ * not lose them.
  *
  *-------------------------------------------------------------------------
  */
@@ -45,12 +46,11 @@
 #include "shared/shmem.h"
 #include "shared/suspect.h"
 
-/* how often to look for databases of which no wake-up came, in ms */
+/* interval of the scans for databases without a wake-up, in ms */
 #define SCAN_INTERVAL (30 * 60 * 1000L)
-/* a scheduler that has not shown itself by then was never started */
+/* limit for the start of a scheduler; then it is registered again */
 #define STARTING_LIMIT (60 * USECS_PER_SEC)
 
-/* From _PG_init, in the postmaster. */
 void
 jdg_launcher_register(void)
 {
@@ -69,7 +69,6 @@ jdg_launcher_register(void)
 	RegisterBackgroundWorker(&w);
 }
 
-/* Register a scheduler for a database; false: no slot is free. */
 bool
 jdg_scheduler_start(JdgDb *db, pid_t notify)
 {
@@ -100,7 +99,11 @@ still_exists(const Oid *oids, int n, Oid dboid)
 	return false;
 }
 
-/* Bring the entries in line with pg_database. */
+/*
+ * Adds entries for new databases, and frees those of databases that do not
+ * exist any more.  Templates and databases that allow no connections have no
+ * entry.
+ */
 static void
 scan_databases(MemoryContext mcxt)
 {
@@ -149,7 +152,7 @@ scan_databases(MemoryContext mcxt)
 }
 
 /*
- * Start the schedulers that are due.  Returns when to look again.
+ * Starts the schedulers that are due.  Returns the instant of the next check.
  */
 static TimestampTz
 start_schedulers(void)
@@ -172,7 +175,7 @@ start_schedulers(void)
 			db->retry_at = 0;
 		}
 
-		/* registered, but the postmaster could not start it */
+		/* registered, but the postmaster has not started it */
 		if (db->state == JDG_DB_STARTING && db->scheduler_pid == 0)
 		{
 			if (db->retry_at + STARTING_LIMIT <= now)

@@ -10,15 +10,16 @@
 
 #include "shared/database.h"
 
-/* from _PG_init, in the postmaster; does nothing during pg_upgrade */
+/* called by _PG_init, in the postmaster; does nothing during pg_upgrade */
 extern void jdg_launcher_register(void);
 
 /* entry point of the background worker */
 extern PGDLLEXPORT void jdg_launcher_main(Datum arg);
 
 /*
- * Register a scheduler for a database; "notify" is sent SIGUSR1 when it
- * starts or ends, 0: no process.  False: no background worker slot is free.
+ * Registers a scheduler for a database.  SIGUSR1 is sent to "notify" when it
+ * starts or ends; 0: to no process.  Returns false if no background worker of
+ * the server is free.
  */
 extern bool jdg_scheduler_start(JdgDb *db, pid_t notify);
 

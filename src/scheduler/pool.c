@@ -1,12 +1,11 @@
 /*-------------------------------------------------------------------------
  *
  * pool.c
- *	  Starting workers where ready tasks find none.
+ *	  Starts workers for ready tasks that find none.
  *
  * Runs in the scheduler.  A pool is all workers of one role in one database.
- * How many are started, and why no ready task is forgotten: README.md.
- *
- * Starting one is in starting.c.
+ * README.md explains how many are started, and why no ready task is forgotten.
+ * starting.c starts each of them.
  *
  *-------------------------------------------------------------------------
  */
@@ -28,24 +27,25 @@
 #include "shared/work.h"
 #include "task/ready.h"
 
-/* while tasks wait and a pool may grow, it is looked at so often */
+/* interval of the checks while tasks wait and a pool may grow */
 #define GROW_US			10000
 
 /* a pool that runs all ready tasks in this time is large enough */
 #define DRAIN_US		20000
 
-/* so many small tasks a worker runs while another one starts */
+/* number of small tasks that a worker runs while another one starts */
 #define TASKS_PER_START 256
 
+/* the ready tasks of a role, and its workers */
 typedef struct Demand
 {
 	Oid			owner;
-	int			ready;			/* at least so many more than workers hold */
-	int			max;			/* workers that the role may have */
+	int			ready;			/* tasks that no worker holds, or fewer */
+	int			max;			/* maximum number of workers */
 	JdgPoolState pool;
 } Demand;
 
-/* a role that had more to do than its workers held when last looked at */
+/* a role that had more ready tasks than its workers held at the last check */
 typedef struct BackloggedRole
 {
 	Oid			owner;
@@ -58,6 +58,10 @@ typedef struct BackloggedRole
 static BackloggedRole backlogged[BACKLOGGED_MAX];
 static int	nbacklogged = 0;
 
+/*
+ * Maximum number of workers of a role, from settings and bounds.  *min
+ * receives the minimum, at most that.
+ */
 static int
 most_workers(JdgDb *db, Oid owner, int *min)
 {
@@ -72,7 +76,10 @@ most_workers(JdgDb *db, Oid owner, int *min)
 	return max;
 }
 
-/* The place of a role at the end of the list, which has room for it. */
+/*
+ * The entry of a role.  It is the last one of the list, or is added to it; the
+ * list has room for it.
+ */
 static Demand *
 demand_of(JdgDb *db, Demand *demand, int *n, Oid owner)
 {
@@ -89,7 +96,7 @@ demand_of(JdgDb *db, Demand *demand, int *n, Oid owner)
 	return d;
 }
 
-/* One that has no worker comes first, then one that has few. */
+/* Roles without worker come first, then those with few. */
 static int
 compare_demand(const void *a, const void *b)
 {
@@ -97,7 +104,7 @@ compare_demand(const void *a, const void *b)
 		((const Demand *) b)->pool.workers;
 }
 
-/* a queue of a role: all its priorities */
+/* Equal for all priorities of a queue and role. */
 static int
 compare_sources(const void *a, const void *b)
 {
@@ -110,8 +117,8 @@ compare_sources(const void *a, const void *b)
 }
 
 /*
- * How many ready tasks no worker holds in the first "n" sources, which are of
- * one role and queue; up to a bound.
+ * Number of ready tasks that no worker holds in the first "n" sources, which
+ * are of one role and queue; not counted further than "most".
  */
 static int
 count_ready(JdgDb *db, JdgSource *src, int n, int most)
@@ -126,10 +133,10 @@ count_ready(JdgDb *db, JdgSource *src, int n, int most)
 }
 
 /*
- * The roles that have ready tasks no worker holds, in queues that may run.
- * A role whose workers are all busy, and that may not have more, is not
- * counted exactly: its workers claim again by themselves, and the end of one
- * wakes the scheduler.
+ * The roles that have ready tasks which no worker holds, in queues that may
+ * run; allocated in mcxt.  A role whose workers are all busy, and that may not
+ * have more, is not counted exactly: its workers claim again by themselves,
+ * and the end of one wakes the scheduler.
  */
 static Demand *
 find_demand(JdgDb *db, MemoryContext mcxt, int *n)
@@ -144,7 +151,7 @@ find_demand(JdgDb *db, MemoryContext mcxt, int *n)
 	demand = MemoryContextAlloc(mcxt, sizeof(Demand) * Max(nsources, 1));
 	if (nsources > 1)
 		qsort(src, nsources, sizeof(JdgSource), compare_sources);
-	/* later than the look at the marks */
+	/* must be taken after the look at the marks */
 	PushActiveSnapshot(GetTransactionSnapshot());
 	*n = 0;
 	for (int i = 0; i < nsources; i = next)
@@ -181,7 +188,10 @@ find_backlogged(Oid owner)
 	return NULL;
 }
 
-/* Roles that found no place are looked at as if for the first time. */
+/*
+ * Notes that a role has a backlog as of now.  Without room for it, the role is
+ * treated as one that has a backlog for the first time.
+ */
 static void
 set_backlogged(const Demand *d, TimestampTz now)
 {
@@ -196,6 +206,7 @@ set_backlogged(const Demand *d, TimestampTz now)
 	h->tasks_done = d->pool.tasks_done;
 }
 
+/* The role has no backlog any more. */
 static void
 set_served(Oid owner)
 {
@@ -205,6 +216,7 @@ set_served(Oid owner)
 		*h = backlogged[--nbacklogged];
 }
 
+/* Removes the roles without ready tasks from the backlogged ones. */
 static void
 forget_served(const Demand *demand, int n)
 {
@@ -220,10 +232,11 @@ forget_served(const Demand *demand, int n)
 }
 
 /*
- * How many more workers are useful to a role: so many that each has
- * TASKS_PER_START tasks.  The number doubles, up to the number of ready tasks,
- * if the present workers will not claim soon, or if tasks have been ready for
- * GROW_US and would be for more than DRAIN_US at the pace seen so far.
+ * Number of additional workers that are useful to a role: one for each
+ * TASKS_PER_START tasks.  The number of workers doubles, but not beyond the
+ * number of ready tasks, if the present workers will not claim soon, or if
+ * tasks have been ready for GROW_US and would be for more than DRAIN_US at the
+ * pace seen so far.
  */
 static int
 useful(const Demand *d, TimestampTz now)
@@ -251,8 +264,10 @@ useful(const Demand *d, TimestampTz now)
 }
 
 /*
- * Find workers for a role's ready tasks.  Returns when to look again,
- * DT_NOEND: when woken.  "full": another role has found no slot.
+ * Finds workers for a role's ready tasks: wakes idle ones, or starts more.
+ * Returns the next instant at which to look again; DT_NOEND: when woken.
+ * *full: a role before this one has found no slot; set to true if this one
+ * finds none.
  */
 static TimestampTz
 serve(JdgDb *db, Demand *d, bool *full)
@@ -293,7 +308,10 @@ serve(JdgDb *db, Demand *d, bool *full)
 	return next;
 }
 
-/* Pools for which start_workers() or scale_workers() have set a minimum. */
+/*
+ * Starts workers for pools with a minimum, set by start_workers() or
+ * scale_workers().
+ */
 static void
 fill_fixed_pools(JdgDb *db, TimestampTz *next)
 {
@@ -313,7 +331,7 @@ fill_fixed_pools(JdgDb *db, TimestampTz *next)
 	}
 }
 
-/* Has a role of another database no worker, for lack of a slot? */
+/* Does a role of another database lack a slot for its first worker? */
 static bool
 others_want_slots(const JdgDb *db)
 {
@@ -327,7 +345,7 @@ others_want_slots(const JdgDb *db)
 	return false;
 }
 
-/* A role that has ready tasks does not exist any more. */
+/* A role with ready tasks does not exist any more: settles its work. */
 static void
 settle_for_role(Oid role)
 {

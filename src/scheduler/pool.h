@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * pool.h
- *	  Starting workers where ready tasks find none.
+ *	  Starts workers for ready tasks that find none.
  *
  *-------------------------------------------------------------------------
  */
@@ -12,7 +12,7 @@
 
 /*
  * Duty of the scheduler: makes sure that ready tasks find workers.  Returns
- * when to look again, DT_NOEND: when woken.
+ * the next instant at which to look again; DT_NOEND: when woken.
  */
 extern TimestampTz jdg_pool_ensure(JdgDb *db, uint32 why);
 

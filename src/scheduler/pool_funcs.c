@@ -1,7 +1,8 @@
 /*-------------------------------------------------------------------------
  *
  * pool_funcs.c
- *	  Bounds of worker pools, and a second scheduler for tests.
+ *	  SQL functions for bounds of worker pools, and a second scheduler for
+ *	  tests.
  *
  * Runs in the caller's backend.
  *
@@ -42,6 +43,7 @@ static const JdgArg role_args[] = {
 	{"role", TEXTOID, 0},
 };
 
+/* Sets the bounds of a pool at once; wakes the scheduler at commit. */
 static void
 set_pool(Oid owner, int min, int max)
 {
@@ -53,7 +55,11 @@ set_pool(Oid owner, int min, int max)
 	jdg_wake_scheduler_at_commit(JDG_WAKE_WORK);
 }
 
-/* How many workers, and in whose pool: the caller's, or one it may manage. */
+/*
+ * Reads the arguments of "function".  Returns the number of workers, which
+ * must be from 0 to jadugar.max_workers; *owner receives the owner of the
+ * pool, the caller or a role that it may manage.
+ */
 static int
 read_count(FunctionCallInfo fcinfo, const char *function, Oid *owner)
 {
@@ -72,6 +78,7 @@ read_count(FunctionCallInfo fcinfo, const char *function, Oid *owner)
 	return a.n;
 }
 
+/* Reads the argument "role" of "function" and returns the pool's owner. */
 static Oid
 read_owner(FunctionCallInfo fcinfo, const char *function)
 {
@@ -128,7 +135,7 @@ jdg_restart_workers(PG_FUNCTION_ARGS)
 	int			min,
 				max;
 
-	/* stopped ones come back, bounds stay */
+	/* a stopped pool gets workers again; other bounds stay */
 	if (jdg_pool_get_bounds(MyDatabaseId, owner, &min, &max) && max == 0)
 		set_pool(owner, 0, -1);
 	jdg_pool_leave(MyDatabaseId, owner, 0);
@@ -138,7 +145,9 @@ jdg_restart_workers(PG_FUNCTION_ARGS)
 
 PG_FUNCTION_INFO_V1(jdg_start_scheduler);
 
-/* For tests: one more scheduler, which has to wait for the elected one. */
+/*
+ * For tests: starts a second scheduler, which has to wait for the elected one.
+ */
 Datum
 jdg_start_scheduler(PG_FUNCTION_ARGS)
 {

@@ -7,13 +7,14 @@
  * nothing but bookkeeping.  Elected by a lock of our own (base/locks.h): a
  * second one waits for it.
  *
- * Life: look for the extension (none: say so in the JdgDb entry and end) →
- * wait to be elected → wait until the database is adopted → loop.  A round runs the duties of the modules (base/module.h) that are due or
- * woken; then the scheduler sleeps until the next instant or until its latch
- * is set.  Why nothing is overlooked: README.md.
+ * It looks for the extension, and exits if there is none.  Then it waits to be
+ * elected, and until the database is adopted, and enters its loop.  A round
+ * runs the duties of the modules (base/module.h) that are due or woken; then
+ * the scheduler sleeps until the next instant or until its latch is set.
+ * README.md explains why no ready task is forgotten.
  *
- * Shared: the JdgDb entry (shared/database.h).  Database locks: AccessShare on the
- * extension in each transaction, before anything else.
+ * Shared: the JdgDb entry (shared/database.h).  Database locks: AccessShare on
+ * the extension in each transaction, before anything else.
  *
  *-------------------------------------------------------------------------
  */
@@ -49,20 +50,20 @@
 
 #define LONGEST_SLEEP			(24 * 60 * 60 * 1000L)
 
-/* the last bit before an instant is waited for by a timer */
+/* the last milliseconds before an instant are left to a timer */
 #define FINE_WAIT_MS			3
 
 #define MAX_DUTIES				32
 
-/* locks that upkeep takes are not waited for longer */
+/* limit of the time that upkeep waits for a lock */
 #define UPKEEP_LOCK_TIMEOUT		"200ms"
 
-/* a duty, and what the loop knows of it between its rounds */
+/* a duty, and its state between rounds */
 typedef struct DutyState
 {
 	const JdgDuty *duty;
 	uint32		why;			/* wake bits since its last run */
-	TimestampTz next;			/* when it wants to run again */
+	TimestampTz next;			/* the instant at which it is due by itself */
 } DutyState;
 
 static DutyState duties[MAX_DUTIES];
@@ -74,13 +75,17 @@ static bool extension_gone = false;
 static bool reloaded = false;
 static MemoryContext loop_context = NULL;
 
+/* Sets lock_timeout for the following transactions. */
 static void
 set_lock_timeout(const char *value)
 {
 	SetConfigOption("lock_timeout", value, PGC_USERSET, PGC_S_OVERRIDE);
 }
 
-/* The place of a scheduler in waiting_pid, if there is one. */
+/*
+ * Replaces an element of waiting_pid, if there is one of that value.  The
+ * caller holds JdgSharedLock.
+ */
 static void
 replace_waiting(pid_t old, pid_t new)
 {
@@ -94,12 +99,18 @@ replace_waiting(pid_t old, pid_t new)
 	}
 }
 
+/*
+ * Publishes the end of this scheduler, and wakes the launcher, which starts
+ * the next one.  Unless the extension is gone, the end counts as a failure:
+ * the second one in a row and further ones delay the next start, by 0.2 to 51
+ * seconds.
+ */
 static void
 scheduler_exit(int code, Datum arg)
 {
 	LWLockAcquire(JdgSharedLock, LW_EXCLUSIVE);
 	replace_waiting(MyProcPid, 0);
-	/* the next one may have been elected since our locks went */
+	/* another scheduler may be elected already: our locks are released */
 	if (my_db->scheduler_pid == MyProcPid ||
 		(my_db->state == JDG_DB_STARTING && my_db->scheduler_pid == 0))
 	{
@@ -124,7 +135,10 @@ scheduler_exit(int code, Datum arg)
 	jdg_launcher_wake(false);
 }
 
-/* End because there is no extension (any more): workers follow by themselves. */
+/*
+ * Exits because the extension does not exist.  The workers of the database
+ * leave after their groups.
+ */
 static void
 leave_database(void)
 {
@@ -133,6 +147,7 @@ leave_database(void)
 	proc_exit(0);
 }
 
+/* Exits if the extension does not exist. */
 static void
 check_extension(void)
 {
@@ -145,6 +160,10 @@ check_extension(void)
 		leave_database();
 }
 
+/*
+ * Waits to be the only scheduler of the database, and publishes that in its
+ * entry.  Exits if a statement needs the database without sessions.
+ */
 static void
 become_elected(void)
 {
@@ -169,11 +188,12 @@ become_elected(void)
 	if (unwanted)
 		proc_exit(0);
 	jdg_wakeup_set_latch(&my_db->wakeup, MyLatch);
-	/* it need not wait for us to show ourselves any more */
+	/* the launcher need not watch the start any longer */
 	jdg_launcher_wake(false);
 }
 
 /*
+ * Reloads the configuration if requested, and exits if jadugar is disabled.
  * "enabled" is checked each time: a process that starts while the others are
  * being signalled has the new value from the beginning.
  */
@@ -193,16 +213,17 @@ process_config(void)
 	}
 }
 
-/* The timer's signal sets the latch; that is all it is for. */
+/* The signal of the timer sets the latch, which is the only purpose. */
 static void
 fine_timer_rings(void)
 {
 }
 
 /*
- * Until an instant or the latch.  WaitLatch() counts in milliseconds and may
- * be late by one, so its last few are left to a timer.  That is not set for
- * longer: there is no taking back the signal of a timer that is set.
+ * Sleeps until an instant, or until the latch is set.  WaitLatch() counts in
+ * milliseconds and may be late by one, so a timer covers the last few.  The
+ * timer is not set for longer, because the signal of a timer that is set
+ * cannot be taken back.
  *
  * Waiting for a lock resets the latch, so recheck for pending requests before
  * sleeping.
@@ -237,6 +258,10 @@ wait_until(TimestampTz when)
 	process_config();
 }
 
+/*
+ * Sleeps until the database is adopted, by its first use or by adopt().
+ * Reasons of wake-ups are discarded, since the first round runs all duties.
+ */
 static void
 wait_until_adopted(void)
 {
@@ -251,8 +276,8 @@ wait_until_adopted(void)
 }
 
 /*
- * The duty is due: it asked for this instant, or was woken.  Bits that come
- * while it is not run for a pause are kept for later.
+ * Is the duty due?  It is if it was woken, or has asked for this instant.
+ * Wake bits that arrive while the duty is paused are kept for later.
  */
 static bool
 is_due(const JdgDuty *duty, DutyState *state, uint32 why)
@@ -264,12 +289,16 @@ is_due(const JdgDuty *duty, DutyState *state, uint32 why)
 		state->next <= jdg_now();
 }
 
+/*
+ * Runs a duty and notes its next instant.  Duties of upkeep run with a short
+ * lock_timeout.
+ */
 static void
 run_duty(const JdgDuty *duty, DutyState *state)
 {
 	uint32		why = state->why;
 
-	/* an error must not keep the others from their work until it is mended */
+	/* in case of an error: it must not keep other duties from their work */
 	state->why = 0;
 	state->next = jdg_now() + USECS_PER_MINUTE;
 	if (duty->phase == JDG_DUTY_UPKEEP)
@@ -283,8 +312,8 @@ run_duty(const JdgDuty *duty, DutyState *state)
 }
 
 /*
- * Run the duties that are due.  Returns the first instant at which one is
- * due again.
+ * Runs the duties that are due.  Returns the first instant at which one is due
+ * again.
  */
 static TimestampTz
 one_round(void)
@@ -292,7 +321,7 @@ one_round(void)
 	uint32		why = jdg_wakeup_take(&my_db->wakeup);
 	TimestampTz next = DT_NOEND;
 
-	/* a change of settings may mean anything */
+	/* any duty may depend on a changed setting */
 	if (reloaded)
 		why |= JDG_WAKE_ALL & ~JDG_WAKE_SWEEP;
 	reloaded = false;
@@ -310,7 +339,10 @@ one_round(void)
 	return next;
 }
 
-/* The duties of all modules, in the order in which a round runs them. */
+/*
+ * Fills "duties" with those of all modules, in the order in which a round runs
+ * them.
+ */
 static void
 collect_duties(void)
 {
@@ -332,6 +364,9 @@ collect_duties(void)
 	}
 }
 
+/*
+ * The loop of rounds.  It is left by errors, and by the exit of the process.
+ */
 static void
 schedule_until_done(void)
 {
@@ -360,8 +395,8 @@ schedule_until_done(void)
 }
 
 /*
- * A latch that is set does not cut the pause short, since requests are checked
- * afterwards; a request to end does.
+ * Sleeps for so many milliseconds.  A latch that is set does not cut the pause
+ * short, since requests are checked afterwards; a request to exit does.
  */
 static void
 pause_for(long ms)
@@ -380,9 +415,10 @@ pause_for(long ms)
 }
 
 /*
- * An error reached the top of the loop: abort, say so, go on after a pause
- * that grows.  The reasons for the round are lost, so the next one runs all
- * duties.  If the extension is gone, that is not an error.
+ * Handles an error of a round: aborts the transaction, logs the error, and
+ * pauses for a time that grows with errors within a minute.  The reasons for
+ * the round are lost, so the next one runs all duties.  If the extension is
+ * gone, that is not an error.
  */
 static void
 recover_from_error(void)

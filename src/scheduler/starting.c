@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * starting.c
- *	  Starting one worker.
+ *	  Starts workers.
  *
  * Runs in the scheduler.  Before it starts a worker, it checks the conditions
  * that would make the worker die while it connects: the role does not exist,
@@ -26,6 +26,7 @@
 #include "shared/pool.h"
 #include "shared/work.h"
 
+/* delays of the next attempt: the role cannot connect; no worker was free */
 #define BLOCK_ROLE		(60 * USECS_PER_SEC)
 #define BLOCK_NO_WORKER (USECS_PER_SEC / 4)
 
@@ -33,7 +34,7 @@
 static BackgroundWorkerHandle **handles = NULL;
 
 /*
- * Free the slots of workers that were registered and never started (no
+ * Frees the slots of workers that were registered and never started (no
  * memory, fork failed).  When a worker has ended, the server can start
  * another: roles that lacked one are tried again.
  */
@@ -65,8 +66,8 @@ jdg_pool_check_started(JdgDb *db, uint32 why)
 }
 
 /*
- * A slot, or -1: then the scheduler is woken when one is free, and an idle
- * worker of another role has been asked to leave.
+ * Allocates a slot.  Returns -1 if none is free: then the scheduler is woken
+ * when one is, and an idle worker of another role has been asked to leave.
  */
 static int
 find_slot(JdgDb *db, Oid owner, bool grow)
@@ -82,6 +83,11 @@ find_slot(JdgDb *db, Oid owner, bool grow)
 	return slotno;
 }
 
+/*
+ * Registers a worker of a role with a slot.  Returns false if there is no
+ * slot, or no background worker of the server is free; in the second case,
+ * blocks the role for BLOCK_NO_WORKER.
+ */
 static bool
 start_worker(JdgDb *db, Oid owner, bool grow)
 {
@@ -116,7 +122,7 @@ start_worker(JdgDb *db, Oid owner, bool grow)
 	MemoryContextSwitchTo(old);
 	if (!ok)
 	{
-		/* max_worker_processes is exhausted: an idle one of ours may go */
+		/* max_worker_processes is exhausted: an idle worker may make room */
 		jdg_pool_free_unstarted(slotno);
 		jdg_blocked_add(&db->blocked, owner, "no_worker", jdg_now() + BLOCK_NO_WORKER);
 		jdg_pool_want_slot(db, !grow);
@@ -125,7 +131,7 @@ start_worker(JdgDb *db, Oid owner, bool grow)
 	return ok;
 }
 
-/* Why a role's worker could not connect; NULL: it could. */
+/* The reason why a worker of the role cannot connect, or NULL. */
 static const char *
 why_not(Oid owner)
 {

@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * starting.h
- *	  Starting one worker.
+ *	  Starts workers.
  *
  *-------------------------------------------------------------------------
  */
@@ -11,18 +11,19 @@
 #include "shared/database.h"
 
 /*
- * Start up to n workers of a role; "grow": it has some already.  Returns how
- * many were started, and lowers *next to when to try again where that is
- * known.  If only a slot is missing, the scheduler is woken when one is free.
+ * Starts up to n workers of a role; "grow": it has some already.  Returns the
+ * number of workers started.  Lowers *next to the time of the next attempt, if
+ * that is known.  If only a slot is missing, the scheduler is woken when one
+ * is free.  Must be called in a transaction, for system caches.
  */
 extern int	jdg_workers_start(JdgDb *db, Oid owner, int n, bool grow,
 							  TimestampTz *next);
 
-/* duty in each round: frees the slots of workers that never started */
+/* duty of each round: frees the slots of workers that never started */
 extern TimestampTz jdg_pool_check_started(JdgDb *db, uint32 why);
 
 /*
- * Duty when roles or their rights have changed: workers whose role may not
+ * Duty after changes of roles or their rights: workers whose role cannot
  * connect any more leave, and blocked roles are tried again.
  */
 extern TimestampTz jdg_pool_roles_changed(JdgDb *db, uint32 why);
