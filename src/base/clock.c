@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * clock.c
- *	  Time, see clock.h.
+ *	  The only source of time, see clock.h.
  *
  *-------------------------------------------------------------------------
  */
@@ -19,10 +19,6 @@ jdg_now(void)
 		(int64) jdg_clock_offset * INT64CONST(1000000);
 }
 
-/*
- * Milliseconds from now to an instant, rounded up, never negative, at most
- * "at_most": for WaitLatch.
- */
 long
 jdg_ms_until(TimestampTz when, long at_most)
 {

@@ -1,11 +1,11 @@
 /*-------------------------------------------------------------------------
  *
  * columns.h
- *	  Columns of a row of ours that is read or written straight, by their
- *	  position from 0.
+ *	  Columns of rows of our own tables that are read or written directly.
  *
- * Reading: of a slot whose attributes have been got.  DT_NOBEGIN, NULL and
- * what the caller names stand for null.
+ * Columns are given by their position, from 0.  A slot that is read must have
+ * its attributes deformed.  DT_NOBEGIN, NULL and the value that the caller
+ * names stand for null.
  *
  *-------------------------------------------------------------------------
  */

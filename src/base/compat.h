@@ -1,10 +1,10 @@
 /*-------------------------------------------------------------------------
  *
  * compat.h
- *	  What differs between the supported versions of PostgreSQL, 15 to 18.
+ *	  Differences between the supported versions of PostgreSQL, 15 to 18.
  *
- * The only file that looks at PG_VERSION_NUM.  Everything else is written
- * against the names below.
+ * This is the only file that uses PG_VERSION_NUM.  All other code uses the
+ * names below.
  *
  *-------------------------------------------------------------------------
  */
@@ -27,7 +27,7 @@
 #error "jadugar needs PostgreSQL 15 or later"
 #endif
 
-/* how a function that does not return is declared: before it, since 18 */
+/* the declaration of a function that does not return precedes it since 18 */
 #if PG_VERSION_NUM >= 180000
 #define JDG_NORETURN pg_noreturn
 #else
@@ -63,7 +63,7 @@
 	is_member_of_role((member), (role))
 #endif
 
-/* soft errors came to parseTypeString() in 16 */
+/* parseTypeString() has soft errors since 16 */
 #if PG_VERSION_NUM >= 160000
 #define jdg_parse_type(string, typid, typmod) \
 	((void) parseTypeString((string), (typid), (typmod), NULL))
@@ -72,14 +72,14 @@
 	parseTypeString((string), (typid), (typmod), false)
 #endif
 
-/* infinite intervals came in 17 */
+/* infinite intervals exist since 17 */
 #if PG_VERSION_NUM >= 170000
 #define jdg_interval_not_finite(interval) INTERVAL_NOT_FINITE(interval)
 #else
 #define jdg_interval_not_finite(interval) ((void) (interval), false)
 #endif
 
-/* instrumentation became an argument in 18 */
+/* index_beginscan() has an argument for instrumentation since 18 */
 #if PG_VERSION_NUM >= 180000
 #define jdg_index_beginscan(heap, index, snapshot, nkeys) \
 	index_beginscan((heap), (index), (snapshot), NULL, (nkeys), 0)
@@ -88,7 +88,7 @@
 	index_beginscan((heap), (index), (snapshot), (nkeys), 0)
 #endif
 
-/* summarizing indexes can be left out since 16 */
+/* ExecInsertIndexTuples() can leave out summarizing indexes since 16 */
 #if PG_VERSION_NUM >= 160000
 #define jdg_insert_index_tuples(info, slot, estate) \
 	ExecInsertIndexTuples((info), (slot), (estate), false, false, NULL, NIL, \
@@ -98,7 +98,7 @@
 	ExecInsertIndexTuples((info), (slot), (estate), false, false, NULL, NIL)
 #endif
 
-/* which indexes an update concerns is more than yes or no since 16 */
+/* table_tuple_update() distinguishes summarizing indexes since 16 */
 #if PG_VERSION_NUM >= 160000
 #define JdgUpdateIndexes TU_UpdateIndexes
 #define JDG_UPDATE_NO_INDEX TU_None
@@ -107,7 +107,7 @@
 #define JDG_UPDATE_NO_INDEX false
 #endif
 
-/* run_once went away in 18 */
+/* PortalRun() has no run_once since 18 */
 #if PG_VERSION_NUM >= 180000
 #define jdg_portal_run(portal, dest, qc) \
 	PortalRun((portal), FETCH_ALL, true, (dest), (dest), (qc))
@@ -117,8 +117,8 @@
 #endif
 
 /*
- * Names of our waits in pg_stat_activity: custom ones exist since 17, and are
- * to be asked for once in a process.
+ * Names of our waits in pg_stat_activity.  Custom names exist since 17; a
+ * process allocates each of them once.
  */
 #if PG_VERSION_NUM >= 170000
 #define JDG_DEFINE_WAIT(function, name) \

@@ -89,10 +89,6 @@ static const JdgErrorDesc error_table[] = {
 	"Report it, with the server's log."},
 };
 
-/*
- * Stable name of an error: of our own class by the table, anything else is
- * an error of the task's own work.
- */
 const char *
 jdg_error_name(int sqlerrcode)
 {
@@ -104,10 +100,6 @@ jdg_error_name(int sqlerrcode)
 	return "TASK_EXECUTION_ERROR";
 }
 
-/*
- * An error as it is kept in the history: everything a reader of the server
- * log would see.  Allocates in the current context.
- */
 Jsonb *
 jdg_error_to_jsonb(const ErrorData *edata)
 {

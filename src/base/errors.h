@@ -1,10 +1,10 @@
 /*-------------------------------------------------------------------------
  *
  * errors.h
- *	  SQLSTATEs of class JD and the stable names that go with them.
+ *	  SQLSTATEs of class JD and their stable names.
  *
- * The names appear in history.error_code and in the view error_codes; the
- * one table that both are made from is in errors.c.
+ * The names appear in history.error_code and in the view error_codes.  Both
+ * are made from the table in errors.c.
  *
  *-------------------------------------------------------------------------
  */
@@ -39,13 +39,25 @@
 #define JDG_ERRCODE_SNOOZE					MAKE_SQLSTATE('J','D','Z','0','1')
 #define JDG_ERRCODE_DISCARD					MAKE_SQLSTATE('J','D','Z','0','2')
 
-/* Raised by jdg_lock_extension() in our processes: they end. */
+/* Raised by jdg_lock_extension() in our processes, which then exit. */
 #define JDG_ERRCODE_NOT_INSTALLED			MAKE_SQLSTATE('J','D','Z','0','3')
 
+/*
+ * The stable name of an error.  Errors of other classes are errors of the
+ * task's own work, "TASK_EXECUTION_ERROR".
+ */
 extern const char *jdg_error_name(int sqlerrcode);
+
+/*
+ * An error as the history keeps it, with all fields that the server log would
+ * have.  Allocated in the current context.
+ */
 extern Jsonb *jdg_error_to_jsonb(const ErrorData *edata);
 
-/* a value that a user gave, cut to what a message can bear */
+/*
+ * A value of a user for an error message: itself, or a copy cut to 200 bytes
+ * with "..." behind it.
+ */
 extern const char *jdg_excerpt(const char *value);
 
 #endif							/* JDG_BASE_ERRORS_H */

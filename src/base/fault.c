@@ -1,10 +1,10 @@
 /*-------------------------------------------------------------------------
  *
  * fault.c
- *	  Fault points, see fault.h.  Empty but in builds with -DJDG_FAULTS.
+ *	  Fault points, see fault.h.  Empty except in builds with -DJDG_FAULTS.
  *
- * Runs in every process.  Allocates nothing where a fault point is passed,
- * for that may be in a commit callback.
+ * Runs in every process.  Allocates no memory at a fault point, which may be
+ * in a commit callback.
  *
  *-------------------------------------------------------------------------
  */
@@ -43,7 +43,7 @@ static const char *const action_names[] = {
 
 typedef struct Fault
 {
-	char		name[MAX_NAME]; /* empty: none is armed */
+	char		name[MAX_NAME]; /* empty: no fault point is armed */
 	FaultAction action;
 	int			count;
 } Fault;
@@ -51,6 +51,7 @@ typedef struct Fault
 static char *fault_string;
 static Fault armed;
 
+/* Reads a value of jadugar.fault.  Returns false if it is invalid. */
 static bool
 parse(const char *s, Fault *f)
 {
@@ -88,7 +89,6 @@ assign_fault(const char *newval, void *extra)
 	(void) parse(newval, &armed);
 }
 
-/* From jdg_define_settings(). */
 void
 jdg_fault_init(void)
 {
@@ -100,7 +100,10 @@ jdg_fault_init(void)
 							   NULL);
 }
 
-/* Is it this process's turn?  The file says so to the test, and for good. */
+/*
+ * Should this process take the action?  The file that it creates makes the
+ * answer known to the test, and to all other processes.
+ */
 static bool
 take_turn(void)
 {
@@ -120,12 +123,13 @@ take_turn(void)
 	return false;
 }
 
+/* Waits for the file jadugar_fault.go.  Can be cancelled. */
 static void
 wait_for_go(void)
 {
 	while (access(FAULT_FILE ".go", F_OK) != 0)
 	{
-		/* the latch is not ours to reset */
+		/* do not reset the latch: the interrupted code may wait for it */
 		(void) WaitLatch(MyLatch, WL_TIMEOUT | WL_EXIT_ON_PM_DEATH, 10L,
 						 jdg_wait_task());
 		CHECK_FOR_INTERRUPTS();

@@ -4,26 +4,26 @@
  *	  Fault points: named places at which a test can make a process fail.
  *
  * They exist in builds with -DJDG_FAULTS only (make stage-faults) and compile
- * to nothing elsewhere.  Each stands for a row of the crash table of
- * doc/architecture.md; test/t/033_faults.pl goes through all of them.
+ * to nothing otherwise.  Each belongs to a row of the crash table of
+ * doc/architecture.md; test/t/033_faults.pl tests all of them.
  *
  * Armed by jadugar.fault = 'name:action[:count]', in postgresql.conf or by a
- * superuser's SET.  The action is taken the first "count" times (1) that a
- * process comes by; the file jadugar_fault.N in the data directory says that
- * this was the Nth time, also over a restart.  Who arms a fault point removes
- * these files first.
+ * superuser's SET.  The action is taken the first "count" times (default 1)
+ * that a process reaches the point.  The file jadugar_fault.N in the data
+ * directory shows that it was taken for the Nth time, also across restarts.
+ * Remove these files before you arm a fault point.
  *
  *	kill9	  SIGKILL: the postmaster restarts all processes
- *	sigsegv	  a fault in C code
- *	panic	  PANIC, by which the server restarts likewise
+ *	sigsegv	  SIGSEGV, as by a fault in C code
+ *	panic	  PANIC: the server restarts likewise
  *	sigterm	  terminated, as by pg_terminate_backend()
- *	exit	  ends by itself, orderly
+ *	exit	  exits normally
  *	error	  ERROR
- *	wait	  waits until there is a file jadugar_fault.go
+ *	wait	  waits until the file jadugar_fault.go exists
  *
  * A fault point may stand where no error is allowed, as in a commit callback:
- * there "error" and "exit" are a PANIC and "sigterm" acts later.  None stands
- * under a spinlock.
+ * there "error" and "exit" are a PANIC, and "sigterm" acts later.  No fault
+ * point stands under a spinlock.
  *
  *-------------------------------------------------------------------------
  */

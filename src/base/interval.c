@@ -3,7 +3,7 @@
  * interval.c
  *	  Intervals that users give: checks, lengths, sums with instants.
  *
- * Pure, but for the session's time zone.
+ * Pure, except for the session's time zone.
  *
  *-------------------------------------------------------------------------
  */
@@ -17,7 +17,7 @@
 /* sums of instants and intervals up to this do not overflow */
 #define MAX_DAYS INT64CONST(10000000)
 
-/* Too long, in either direction, or infinite? */
+/* Is the interval infinite, or too long in either direction? */
 static bool
 is_huge(const Interval *iv)
 {

@@ -11,23 +11,24 @@
 #include "utils/timestamp.h"
 
 /*
- * VALIDATION_ERROR unless the interval given as "what" is finite and more
- * than zero, or with zero_ok not less.  Returns it.
+ * Checks an interval of a user; "what" names it for the message.  Raises
+ * VALIDATION_ERROR unless it is finite and greater than zero (zero_ok: zero or
+ * greater).  Returns it.
  */
 extern const Interval *jdg_check_interval(const char *what,
 										  const Interval *iv, bool zero_ok);
 
-/* its length in microseconds, months taken as 30 days */
+/* its length in microseconds, with months of 30 days */
 extern int64 jdg_interval_us(const Interval *iv);
 
 /*
- * The instant after an interval, by the calendar of the session's time zone.
- * DT_NOEND where the interval is infinite or longer than
- * jdg_check_interval() allows, DT_NOBEGIN where it is negative and so.
+ * Adds an interval to an instant, by the calendar of the session's time zone.
+ * If the interval is infinite or longer than jdg_check_interval() allows, the
+ * result is DT_NOEND, or DT_NOBEGIN for a negative one.
  */
 extern TimestampTz jdg_time_after(TimestampTz from, const Interval *iv);
 
-/* the instant when so much time has passed; DT_NOEND where it is too far */
+/* the same, by elapsed time: months are 30 days, days 24 hours */
 extern TimestampTz jdg_time_elapsed(TimestampTz from, const Interval *iv);
 
 #endif							/* JDG_BASE_INTERVAL_H */

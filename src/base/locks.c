@@ -31,7 +31,6 @@ jdg_lock_xact(JdgLockClass class, uint32 object)
 	(void) LockAcquire(&tag, ExclusiveLock, false, false);
 }
 
-/* Goes with others that are shared, not with jdg_lock_xact(). */
 void
 jdg_lock_xact_shared(JdgLockClass class, uint32 object)
 {
@@ -51,7 +50,6 @@ jdg_try_lock_xact(JdgLockClass class, uint32 object)
 		LOCKACQUIRE_NOT_AVAIL;
 }
 
-/* Give up a transaction's lock early. */
 void
 jdg_unlock_xact(JdgLockClass class, uint32 object)
 {

@@ -1,14 +1,15 @@
 /*-------------------------------------------------------------------------
  *
  * module.h
- *	  The row of a module: where it takes part in the work of the others.
+ *	  The row of a module: its part in the work of the processes.
  *
  * A module is a folder of src/.  src/modulelist.h names the modules in order;
  * each that takes part defines one JdgModule, jdg_NAME_module, in its
- * module.c.  A member is NULL where the module has nothing to add.
+ * module.c.  A member is NULL if the module has nothing to add.
  *
- * The order of the list is the order in which modules are initialized and in
- * which the loops below call them, except where a member says otherwise.
+ * The order of the list is the order in which modules are initialized, and in
+ * which loops over the modules call them, except where a member says
+ * otherwise.
  *
  *-------------------------------------------------------------------------
  */
@@ -26,8 +27,9 @@ struct JdgQuery;
 struct JdgTask;
 
 /*
- * A structure in shared memory.  "init" gets its address in each process
- * that attaches to it; "found" is false for the first one, which fills it.
+ * A structure in shared memory.  "init" receives its address in each process
+ * that attaches to it.  "found" is false in the first process, which
+ * initializes the structure.
  */
 typedef struct JdgShmemPart
 {
@@ -36,25 +38,26 @@ typedef struct JdgShmemPart
 	void		(*init) (void *at, bool found);
 } JdgShmemPart;
 
-/* The scheduler does what is due in this order. */
+/* The scheduler runs the duties that are due in this order. */
 typedef enum JdgDutyPhase
 {
 	JDG_DUTY_CONTROL,			/* pauses, changed roles */
-	JDG_DUTY_START,				/* what must be on time: firing, workers */
+	JDG_DUTY_START,				/* punctual work: firing, workers */
 	JDG_DUTY_ADVANCE,			/* tasks and runs that wait */
 	JDG_DUTY_UPKEEP				/* with a short lock_timeout */
 } JdgDutyPhase;
 
 /*
- * A duty of the scheduler.  It runs in each round that one of its wake bits
- * (shared/wakeup.h) woke, or that it asked for itself: "run" returns the next
- * instant at which it has to run, DT_NOEND if only a wake-up can bring more
- * work.  An error ends the round; the duty runs again after a minute, or when
- * woken.  It takes its own transactions (shared/work.h) and gives others a
- * turn after some 50 ms.  A list of duties ends with a NULL name.
+ * A duty of the scheduler.  It runs in each round for which one of its wake
+ * bits (shared/wakeup.h) was set, or which it asked for itself: "run" returns
+ * the next instant at which it has to run, DT_NOEND if only a wake-up can
+ * bring more work.  An error ends the round; the duty runs again after a
+ * minute, or when woken.  It takes its own transactions (shared/work.h) and
+ * gives others a turn after some 50 ms.  A list of duties ends with a NULL
+ * name.
  *
- * "why" holds those of its wake bits that were set since its last run; all of
- * them in the scheduler's first round, after an error and after a reload.
+ * "why" holds the wake bits of the duty that were set since its last run; all
+ * of them in the scheduler's first round, after an error and after a reload.
  */
 typedef struct JdgDuty
 {
@@ -74,15 +77,15 @@ typedef struct JdgEnds
 	int			n;
 	bool		final;			/* this transaction settles and commits at
 								 * once; false in a session that cancels */
-	struct JdgFollow *follow;	/* task/follow.h; NULL: nothing may follow */
+	struct JdgFollow *follow;	/* NULL: no task may follow */
 } JdgEnds;
 
 /*
- * A follower of tasks' ends.  "concerns" is asked of every task that ends
+ * A follower of tasks' ends.  "concerns" is called for every task that ends,
  * and must be cheap.  If it is true for one of them, "decided" is called
- * before anything is written or locked for their ends; it may change
- * decisions.  "written" is called inside bookkeeping when the
- * rows have been written.  An error rolls back the ends.
+ * before any row is written or locked for their ends; it may change decisions.
+ * "written" is called inside bookkeeping when the rows have been written.  An
+ * error rolls back the ends.
  */
 typedef struct JdgEndFollower
 {
@@ -103,7 +106,7 @@ typedef struct JdgRoleUse
 	void		(*dropped) (Oid role);
 } JdgRoleUse;
 
-/* What adopt() was asked to do with work that the copy brought along. */
+/* Treatment of pending work of a copied database, chosen in adopt(). */
 typedef enum JdgPendingChoice
 {
 	JDG_PENDING_RUN,
@@ -113,7 +116,7 @@ typedef enum JdgPendingChoice
 
 typedef struct JdgAdoption
 {
-	Oid			user;			/* who adopts */
+	Oid			user;			/* the caller of adopt() */
 	bool		skip_missed;	/* else policies decide on missed occurrences */
 	JdgPendingChoice pending;
 } JdgAdoption;
@@ -122,7 +125,7 @@ typedef struct JdgModule
 {
 	const char *name;
 
-	/* in _PG_init of a preloaded library: settings, hooks, callbacks */
+	/* called by _PG_init of a preloaded library: settings, hooks, callbacks */
 	void		(*init) (void);
 	const JdgShmemPart *const *shmem;	/* ends with NULL */
 	const JdgDuty *duties;
@@ -130,16 +133,16 @@ typedef struct JdgModule
 
 	/*
 	 * Sets the payload of a task that is known only when it runs, in the
-	 * current memory context, as the task's owner; false: it is not a task of
-	 * this module.
+	 * current memory context, as the task's owner.  Returns false if the task
+	 * is not of this module.
 	 */
 	bool		(*payload) (const struct JdgTask *task, Jsonb **payload);
 	const JdgRoleUse *roles;
 
 	/*
-	 * The database is adopted: inside bookkeeping, owners are mapped already.
-	 * Called in reverse order: a module ends what it made of the others' work
-	 * before they do.
+	 * The database is adopted.  Called inside bookkeeping, after owners have
+	 * been mapped, and in reverse order: a module ends the tasks that it made
+	 * before their own module does.
 	 */
 	void		(*adopted) (const JdgAdoption *adoption);
 } JdgModule;

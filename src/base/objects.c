@@ -3,14 +3,14 @@
  * objects.c
  *	  jadugar's own objects in this database, see objects.h.
  *
- * Runs in any process.  OIDs are looked up once and forgotten when the
- * relation cache says that one of our tables has changed, which DROP
- * EXTENSION does.
+ * Runs in any process.  OIDs are looked up once, and forgotten when the
+ * relation cache reports a change of one of our tables, as DROP EXTENSION
+ * makes it do.
  *
- * The configuration is guarded by the same means: whoever changes a row of it
- * invalidates the relation cache's entry of jadugar_internal.control.  The
- * message is sent when the transaction has committed, also when it was
- * prepared, and seen at the next start of a transaction.
+ * The configuration uses the same mechanism: a process that changes a row of
+ * it invalidates the relation cache's entry of jadugar.control.  The message
+ * is sent when the transaction has committed, also when it was prepared, and
+ * is received at the next start of a transaction.
  *
  *-------------------------------------------------------------------------
  */
@@ -46,7 +46,7 @@ static Oid	known_bookkeeper = InvalidOid;
 static Oid	control_oid = InvalidOid;
 static uint64 epoch = 1;
 
-/* the transaction that has changed the configuration in this process last */
+/* the last transaction of this process that has changed the configuration */
 static TransactionId changed_in = InvalidTransactionId;
 
 static void
@@ -57,6 +57,10 @@ forget(void)
 	epoch++;
 }
 
+/*
+ * Callback of the relation cache; InvalidOid means all relations.  A change of
+ * jadugar.control is a change of the configuration.
+ */
 static void
 relation_changed(Datum arg, Oid relid)
 {
@@ -75,6 +79,7 @@ catalog_changed(Datum arg, int cacheid, uint32 hashvalue)
 	epoch++;
 }
 
+/* Registers the callbacks of the caches once. */
 static void
 register_callbacks(void)
 {
@@ -90,7 +95,6 @@ register_callbacks(void)
 	done = true;
 }
 
-/* The extension's OID in this database, or InvalidOid. */
 Oid
 jdg_extension_oid(bool missing_ok)
 {
@@ -99,7 +103,7 @@ jdg_extension_oid(bool missing_ok)
 	if (OidIsValid(known_extension))
 		return known_extension;
 	extension = get_extension_oid("jadugar", missing_ok);
-	/* known as long as its tables are */
+	/* it is valid as long as the OIDs of its tables are */
 	if (OidIsValid(extension) && OidIsValid(jdg_relation_find("task")))
 		known_extension = extension;
 	return extension;
@@ -115,7 +119,6 @@ remember(const char *name, Oid relid)
 	known[nknown++].oid = relid;
 }
 
-/* OID of one of our tables, indexes or sequences; InvalidOid: not there. */
 Oid
 jdg_relation_find(const char *name)
 {
@@ -136,7 +139,6 @@ jdg_relation_find(const char *name)
 	return relid;
 }
 
-/* The same; an error if it is not there. */
 Oid
 jdg_relation_oid(const char *name)
 {
@@ -150,7 +152,6 @@ jdg_relation_oid(const char *name)
 	return relid;
 }
 
-/* Who owns jadugar's tables: the identity of all bookkeeping. */
 Oid
 jdg_bookkeeper(void)
 {
@@ -168,11 +169,6 @@ jdg_bookkeeper(void)
 	return known_bookkeeper;
 }
 
-/*
- * The first thing every transaction of our processes does: DROP EXTENSION
- * takes the same lock exclusively, so it waits for us, and when it has won we
- * find the extension gone.
- */
 void
 jdg_lock_extension(void)
 {
@@ -180,7 +176,7 @@ jdg_lock_extension(void)
 
 	if (OidIsValid(extension))
 	{
-		/* which also hears what has been dropped meanwhile */
+		/* this also processes invalidations */
 		LockDatabaseObject(ExtensionRelationId, extension, 0, AccessShareLock);
 		if (jdg_extension_oid(true) == extension)
 			return;

@@ -105,7 +105,10 @@ jdg_bind_time(JdgParams *p, const char *name, TimestampTz value)
 			 value == DT_NOBEGIN);
 }
 
-/* The number, from 1, of a parameter whose name has "len" bytes. */
+/*
+ * The number, from 1, of a parameter whose name has "len" bytes.  Raises an
+ * internal error if it is not bound.
+ */
 static int
 number_of(const JdgQuery *q, const JdgParams *p, const char *name, size_t len)
 {
@@ -118,7 +121,10 @@ number_of(const JdgQuery *q, const JdgParams *p, const char *name, size_t len)
 	return 0;					/* keep compiler quiet */
 }
 
-/* Put numbers in the place of names, and note the types. */
+/*
+ * Replaces the names in the query's text by numbers, in a copy that lives as
+ * long as the process, and sets the types.
+ */
 static void
 number_params(JdgQuery *q, const JdgParams *p)
 {

@@ -29,7 +29,7 @@ typedef struct JdgParams
 	const char *name[JDG_PARAMS_MAX];
 	Oid			type[JDG_PARAMS_MAX];
 	Datum		value[JDG_PARAMS_MAX];
-	char		nulls[JDG_PARAMS_MAX];	/* as SPI wants them */
+	char		nulls[JDG_PARAMS_MAX];	/* 'n' or ' ', as for SPI */
 } JdgParams;
 
 extern void jdg_bind_bool(JdgParams *p, const char *name, bool value);
@@ -46,7 +46,7 @@ extern void jdg_bind_int32_or_null(JdgParams *p, const char *name,
 extern void jdg_bind_int64_or_null(JdgParams *p, const char *name,
 								   const int64 *value);
 
-/* NULL, and an instant of DT_NOBEGIN, stand for null */
+/* NULL and DT_NOBEGIN stand for null */
 extern void jdg_bind_text(JdgParams *p, const char *name, const char *value);
 extern void jdg_bind_jsonb(JdgParams *p, const char *name,
 						   const Jsonb *value);

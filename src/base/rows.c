@@ -1,13 +1,13 @@
 /*-------------------------------------------------------------------------
  *
  * rows.c
- *	  Rows of our own tables written in bulk, see rows.h.
+ *	  Rows of our own tables, written in bulk, see rows.h.
  *
- * Runs in any process.  What the executor would do for INSERT ... VALUES and
- * for DELETE by row address, without planning and without one executor per
- * row: our tables have no triggers, defaults are filled in by the caller, and
- * the constraints of a row are what the callers' structs can hold.  Nothing
- * of a user is evaluated: index predicates are of built-in operators.
+ * Runs in any process.  This does the executor's work for INSERT ... VALUES
+ * and for DELETE by row address, without planning and without one executor per
+ * row.  Our tables have no triggers, the caller fills in defaults, and the
+ * callers' structs can hold no values that violate the constraints of a row.
+ * No code of a user is evaluated: index predicates use built-in operators.
  *
  *-------------------------------------------------------------------------
  */
@@ -24,21 +24,24 @@
 #include "base/compat.h"
 #include "base/rows.h"
 
-/* rows kept back, to share pages and WAL records */
+/* rows written in one batch, to share pages and WAL records */
 #define MAX_ROWS 128
 
 struct JdgRows
 {
 	Relation	rel;
-	int			natts;			/* that the caller knows */
+	int			natts;			/* number of columns that the caller fills */
 	EState	   *estate;
 	ResultRelInfo *info;
 	TupleTableSlot *slots[MAX_ROWS];
-	int			nslots;			/* made */
-	int			n;				/* filled */
+	int			nslots;			/* number of slots */
+	int			n;				/* number of slots with a row */
 };
 
-/* Columns that somebody has added, and may have dropped again, are null. */
+/*
+ * Checks that further columns of the table may be null.  An administrator may
+ * have added them, and may have dropped them again.
+ */
 static void
 check_columns(const JdgRows *r)
 {
@@ -74,6 +77,7 @@ jdg_rows_open(Oid relid, int natts)
 	return r;
 }
 
+/* Writes the rows of the batch, with their index entries. */
 static void
 write_rows(JdgRows *r)
 {
@@ -149,7 +153,7 @@ jdg_rows_close(JdgRows *r)
 	FreeExecutorState(r->estate);
 	table_close(r->rel, NoLock);
 	pfree(r);
-	/* so that the statement that follows sees them */
+	/* make the rows visible to the next command */
 	CommandCounterIncrement();
 }
 

@@ -1,7 +1,10 @@
 /*-------------------------------------------------------------------------
  *
  * rows.h
- *	  Rows of our own tables written in bulk, straight on heap and indexes.
+ *	  Rows of our own tables, written in bulk, directly to heap and indexes.
+ *
+ * All functions need a transaction with an active snapshot, and pass on errors
+ * of the table's access method.
  *
  *-------------------------------------------------------------------------
  */
@@ -14,25 +17,30 @@
 typedef struct JdgRows JdgRows;
 
 /*
- * Begin to insert rows of "natts" columns into one of our tables.  Works in
- * the current context until jdg_rows_close(), which writes what is left; an
- * error ends it with the (sub)transaction.  With an active snapshot.
+ * Opens one of our tables, with RowExclusiveLock, to write rows of "natts"
+ * columns.  The result is in the current context, which must live until
+ * jdg_rows_close().  An error ends it with the (sub)transaction.
  */
 extern JdgRows *jdg_rows_open(Oid relid, int natts);
 
-/* values that are pointers stay valid until jdg_rows_close() */
+/*
+ * Adds a row.  Rows are written in batches: values that are pointers must stay
+ * valid until jdg_rows_close(), which writes the remaining rows and makes them
+ * visible to the next command.
+ */
 extern void jdg_rows_put(JdgRows *rows, const Datum *values,
 						 const bool *isnull);
 extern void jdg_rows_close(JdgRows *rows);
 
 /*
- * Update a row that nobody else changes meanwhile, because of a lock that the
- * caller holds.
+ * Updates a row at once.  The caller holds a lock that keeps other
+ * transactions from changing it; if one has changed it, this raises a
+ * serialization failure.
  */
 extern void jdg_rows_update(JdgRows *rows, ItemPointer tid,
 							const Datum *values, const bool *isnull);
 
-/* delete a row that this transaction has locked; false: it has changed */
+/* deletes a row that this transaction has locked; false: it has changed */
 extern bool jdg_row_delete(Relation rel, ItemPointer tid);
 
 #endif							/* JDG_BASE_ROWS_H */

@@ -37,6 +37,7 @@ int			jdg_task_max_attempts = 10;
 int			jdg_schedule_max_attempts = 1;
 int			jdg_task_timeout = 0;
 
+/* Settings of processes and their limits. */
 static void
 define_process_settings(void)
 {
@@ -92,6 +93,7 @@ define_process_settings(void)
 							PGC_SIGHUP, GUC_UNIT_MS, NULL, NULL, NULL);
 }
 
+/* Settings of schedules, retention, retries and tests. */
 static void
 define_policy_settings(void)
 {
@@ -139,7 +141,6 @@ define_policy_settings(void)
 							NULL, NULL, NULL);
 }
 
-/* Called once from _PG_init. */
 void
 jdg_define_settings(void)
 {

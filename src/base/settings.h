@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * settings.h
- *	  The settings (GUCs) of jadugar; units are in the names' comments.
+ *	  The settings (GUCs) of jadugar; comments give their units.
  *
  *-------------------------------------------------------------------------
  */
@@ -27,11 +27,12 @@ extern int	jdg_log_retention;	/* min */
 extern int	jdg_max_result_size;	/* kB */
 extern int	jdg_clock_offset;	/* s, for tests */
 
-/* defaults for what is given no value, per session */
+/* defaults, per session */
 extern int	jdg_task_max_attempts;
 extern int	jdg_schedule_max_attempts;
 extern int	jdg_task_timeout;	/* ms, 0: none */
 
+/* called once, by _PG_init */
 extern void jdg_define_settings(void);
 
 #endif							/* JDG_BASE_SETTINGS_H */

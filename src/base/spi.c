@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * spi.c
- *	  Running jadugar's own SQL, see spi.h.
+ *	  Execution of jadugar's own SQL, see spi.h.
  *
  *-------------------------------------------------------------------------
  */
@@ -22,20 +22,16 @@
  * Nesting level of the transaction in which the outermost section was begun;
  * 0: no section is open.  An error may leave a section without a call of
  * jdg_internal_end(), so callbacks close it when its (sub)transaction aborts.
- * Sections within the outermost one need no account of their own: those that
- * an error leaves end with their subtransaction, and the outermost goes on.
+ * Sections within the outermost one are not recorded: if an error leaves them,
+ * they end with their subtransaction, and the outermost continues.
  *
- * The current user does not tell whether a section is open.  A function of
- * the extension's owner that is SECURITY DEFINER sets the same user and the
- * same flags.
+ * The current user does not show whether a section is open.  A SECURITY
+ * DEFINER function of the extension's owner sets the same user and the same
+ * flags.
  */
 static int	section_level = 0;
 static bool callbacks_registered = false;
 
-/*
- * In our processes: transactions are read committed, read-write and without
- * a time limit, whatever the role's or the database's defaults are.
- */
 void
 jdg_plain_transactions(void)
 {
@@ -45,12 +41,13 @@ jdg_plain_transactions(void)
 					PGC_S_OVERRIDE);
 	SetConfigOption("default_transaction_deferrable", "off", PGC_USERSET,
 					PGC_S_OVERRIDE);
-	/* since 17; it would end the process rather than the task */
+	/* since 17; it would end the process instead of the task */
 	if (GetConfigOption("transaction_timeout", true, false) != NULL)
 		SetConfigOption("transaction_timeout", "0", PGC_USERSET,
 						PGC_S_OVERRIDE);
 }
 
+/* Sets a setting until the GUC nest level of the section ends. */
 static void
 set_for_section(const char *name, const char *value)
 {
@@ -113,8 +110,9 @@ jdg_internal_begin(JdgInternal *st)
 	set_for_section("search_path", "pg_catalog, pg_temp");
 
 	/*
-	 * Kept plans may be made while a table is small and used when it has
-	 * grown; and what has no index may then look dear enough to compile.
+	 * Plans may be made while a table is small, and used when it has grown.
+	 * And a query without an index could then look expensive enough to
+	 * compile.
 	 */
 	if (enable_seqscan)
 		set_for_section("enable_seqscan", "off");
@@ -137,6 +135,10 @@ jdg_internal_end(JdgInternal *st)
 		section_level = 0;
 }
 
+/*
+ * Runs a query, and plans it at its first use.  Notes a change of the
+ * configuration.
+ */
 static int64
 run(JdgQuery *q, Datum *values, const char *nulls, bool read_only, long limit)
 {
@@ -163,26 +165,18 @@ run(JdgQuery *q, Datum *values, const char *nulls, bool read_only, long limit)
 	return (int64) SPI_processed;
 }
 
-/*
- * Run a kept plan; "limit" as in SPI_execute_plan (0: all rows).  Returns
- * SPI_processed.  Must be between jdg_internal_begin() and _end().
- */
 int64
 jdg_run(JdgQuery *q, Datum *values, const char *nulls, long limit)
 {
 	return run(q, values, nulls, false, limit);
 }
 
-/*
- * The same for a query that only reads and has to see what is committed now,
- * also in a transaction that keeps its snapshot.
- */
 int64
 jdg_run_latest(JdgQuery *q, Datum *values, const char *nulls)
 {
 	int64		n;
 
-	/* what this transaction has written counts */
+	/* rows that this transaction has written must be visible */
 	CommandCounterIncrement();
 	PushActiveSnapshot(GetLatestSnapshot());
 	n = run(q, values, nulls, true, 0);

@@ -1,17 +1,19 @@
 /*-------------------------------------------------------------------------
  *
  * spi.h
- *	  The one way in which jadugar runs SQL of its own.
+ *	  Execution of jadugar's own SQL.
  *
- * Between jdg_internal_begin() and jdg_internal_end() the current user is
- * the owner of jadugar's tables and search_path is "pg_catalog, pg_temp";
- * plans use indexes whatever the tables' sizes were when they were made; SPI
- * is connected and each statement takes a fresh snapshot.  Only statements in
- * constants of this source tree run there, never a user's text, function,
- * operator, domain or trigger.
+ * All of jadugar's own SQL runs through these functions.
  *
- * If an error leaves the section, the (sub)transaction that began outside it
- * must be aborted by the catcher: that restores user, settings and SPI.
+ * Between jdg_internal_begin() and jdg_internal_end() the current user is the
+ * owner of jadugar's tables and search_path is "pg_catalog, pg_temp".  Plans
+ * use indexes regardless of the sizes that the tables had when they were
+ * planned.  SPI is connected and each statement takes a fresh snapshot.  Only
+ * statements in constants of this source tree run there, never a user's text,
+ * function, operator, domain or trigger.
+ *
+ * If an error leaves the section, the catcher must abort the (sub)transaction
+ * that began outside it: that restores user, settings and SPI.
  *
  * A JdgQuery is a static object: its plan is made at first use and kept.
  *
@@ -26,7 +28,7 @@
 
 #include "base/objects.h"
 
-/* the most parameters of a query */
+/* maximum number of parameters of a query */
 #define JDG_PARAMS_MAX 48
 
 /* nargs and argtypes are not set if parameters have names: see params.h */
@@ -35,10 +37,11 @@ typedef struct JdgQuery
 	const char *sql;
 	int			nargs;
 	Oid			argtypes[JDG_PARAMS_MAX];
-	bool		config;			/* changes what is kept: jdg_config_epoch() */
+	bool		config;			/* changes the configuration: objects.h */
 	SPIPlanPtr	plan;
 } JdgQuery;
 
+/* the state to restore at the end of a section */
 typedef struct JdgInternal
 {
 	Oid			save_user;
@@ -47,24 +50,41 @@ typedef struct JdgInternal
 	bool		outermost;		/* not begun within another section */
 } JdgInternal;
 
+/*
+ * For our processes: makes transactions read committed, read-write and without
+ * a time limit, regardless of the defaults of the role and of the database.
+ */
 extern void jdg_plain_transactions(void);
 
+/*
+ * Begin and end a bookkeeping section, in a transaction.  Sections can be
+ * nested.
+ */
 extern void jdg_internal_begin(JdgInternal *st);
 extern void jdg_internal_end(JdgInternal *st);
 
 /*
- * Is this process between jdg_internal_begin() and jdg_internal_end()?  After
- * an error has left the section the answer stays true until the catcher has
- * aborted the (sub)transaction that the section was begun in.
+ * Is this process in a bookkeeping section?  After an error has left the
+ * section, the answer stays true until the catcher has aborted the
+ * (sub)transaction in which the section was begun.
  */
 extern bool jdg_is_bookkeeping(void);
 
-/* number of rows processed; results in SPI_tuptable */
+/*
+ * Runs a query in a bookkeeping section, with values and nulls as for
+ * SPI_execute_plan(); "limit" 0: all rows.  Returns the number of rows
+ * processed; the result is in SPI_tuptable.
+ */
 extern int64 jdg_run(JdgQuery *q, Datum *values, const char *nulls,
 					 long limit);
+
+/*
+ * The same for a query that only reads, and has to see the latest committed
+ * rows even in a transaction that keeps its snapshot.
+ */
 extern int64 jdg_run_latest(JdgQuery *q, Datum *values, const char *nulls);
 
-/* column (1-based) of row i of SPI_tuptable */
+/* column (from 1) of a row (from 0) of SPI_tuptable */
 extern Datum jdg_col(uint64 row, int col, bool *isnull);
 extern int64 jdg_col_int64(uint64 row, int col, int64 if_null);
 extern int32 jdg_col_int32(uint64 row, int col, int32 if_null);
@@ -73,13 +93,13 @@ extern bool jdg_col_bool(uint64 row, int col);
 extern char jdg_col_char(uint64 row, int col);
 extern TimestampTz jdg_col_time(uint64 row, int col, TimestampTz if_null);
 
-/* copies in the given context, NULL for null */
+/* copies in the given context; NULL for null */
 extern char *jdg_col_text(uint64 row, int col, MemoryContext mcxt);
 extern Jsonb *jdg_col_jsonb(uint64 row, int col, MemoryContext mcxt);
 extern Interval *jdg_col_interval(uint64 row, int col,
 								  MemoryContext mcxt);
 
-/* parameters that may be null: DT_NOBEGIN, "null_if" and NULL are null */
+/* parameters that may be null: DT_NOBEGIN, null_if and NULL stand for null */
 extern void jdg_put_time(Datum *value, char *isnull, TimestampTz t);
 extern void jdg_put_int64(Datum *value, char *isnull, int64 i, int64 null_if);
 extern void jdg_put_pointer(Datum *value, char *isnull, const void *p);

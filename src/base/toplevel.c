@@ -1,13 +1,13 @@
 /*-------------------------------------------------------------------------
  *
  * toplevel.c
- *	  Running SQL outside a transaction, see toplevel.h.
+ *	  Runs SQL outside a transaction, see toplevel.h.
  *
- * Used by workers for standalone commands (VACUUM, CREATE INDEX
- * CONCURRENTLY, CALL with commits inside) and by the scheduler's maintenance
- * for DETACH PARTITION CONCURRENTLY.  The sequence of steps is the one that
- * any client statement goes through; what is the server's own affair (logging
- * of durations, protocol) is left out.
+ * Used by workers for standalone commands (VACUUM, CREATE INDEX CONCURRENTLY,
+ * CALL with commits inside) and by the scheduler's maintenance for DETACH
+ * PARTITION CONCURRENTLY.  The sequence of steps is that of any statement of a
+ * client; steps of the server alone (logging of durations, protocol) are left
+ * out.
  *
  *-------------------------------------------------------------------------
  */
@@ -40,6 +40,11 @@ jdg_payload_params(Jsonb *payload)
 	return params;
 }
 
+/*
+ * Runs one statement in a transaction of its own.  Returns the number of rows
+ * processed.  Allocates in the current context, which must outlive the
+ * transaction.
+ */
 static uint64
 run_statement(RawStmt *stmt, const char *sql, Jsonb *payload,
 			  DestReceiver *dest)

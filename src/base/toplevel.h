@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * toplevel.h
- *	  Running SQL as a client's statement would run: outside a transaction.
+ *	  Runs SQL outside a transaction, as a client's statement runs.
  *
  *-------------------------------------------------------------------------
  */
@@ -13,10 +13,10 @@
 #include "utils/jsonb.h"
 
 /*
- * Run each statement of "sql" in a transaction of its own, at top level, as
- * the current session user; "payload" is $1 (may be NULL).  Rows go to
- * "dest".  Must be called outside a transaction; on error the caller aborts
- * the current transaction.  Returns the rows processed by the last statement.
+ * Runs each statement of "sql" in a transaction of its own, at top level, as
+ * the current session user; "payload" is $1 (may be NULL).  Rows go to "dest".
+ * Must be called outside a transaction; after an error the caller aborts the
+ * current one.  Returns the number of rows processed by the last statement.
  */
 extern uint64 jdg_toplevel_run(const char *sql, Jsonb *payload,
 							   DestReceiver *dest);

@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * xactmode.c
- *	  How a task uses transactions: the modes and their words.
+ *	  Transaction modes of tasks, see xactmode.h.
  *
  * Pure.
  *

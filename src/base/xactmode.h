@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * xactmode.h
- *	  How a task uses transactions: the modes and their words.
+ *	  Transaction modes of tasks, and their words.
  *
  *-------------------------------------------------------------------------
  */
@@ -14,10 +14,13 @@
 #define JDG_XACT_SERIALIZABLE	's'
 #define JDG_XACT_STANDALONE		'x'
 
-/* "read committed" and so on */
+/* the word of a mode, such as "read committed" */
 extern const char *jdg_xact_word(char mode);
 
-/* in any case, "default" too; VALIDATION_ERROR for any other word */
+/*
+ * The mode of a word or of "default", in any case.  Raises VALIDATION_ERROR
+ * for any other word.
+ */
 extern char jdg_xact_mode(const char *word);
 
 #endif							/* JDG_BASE_XACTMODE_H */

@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * jadugar_plugin.h
- *	  What a library of C handlers for jadugar is written against.
+ *	  The interface for libraries of C handlers for jadugar.
  *
  * A handler is a function that does the work of one task, inside a worker
  * process, in the task's transaction, as the task's owner:
@@ -25,15 +25,16 @@
  *
  *		SELECT jadugar.register_c_handler('hello', '$libdir/hello', 'hello');
  *
- * Returning means success; ereport(ERROR) fails the attempt, and the task's
- * retry policy decides about another.  Memory allocated in the current
- * context is freed when the task has ended.  SPI may be used.  The server
- * checks for interrupts when the handler calls CHECK_FOR_INTERRUPTS(): a
- * loop that does not can only be stopped by ending the process.  A handler
- * that returns has completed its task, even if it was asked to stop.
+ * A handler that returns has completed its task, even if it was asked to
+ * stop.  ereport(ERROR) fails the attempt; the retry policy of the task then
+ * decides whether there is another one.  A handler may use SPI.  Memory
+ * allocated in the current context is freed when the task has ended.  The
+ * server checks for interrupts when the handler calls
+ * CHECK_FOR_INTERRUPTS(); a loop without it can only be stopped by the end of
+ * the process.
  *
- * The struct grows at its end only; struct_size says how much of it the
- * running jadugar fills.
+ * JadugarTask grows at its end only; struct_size is the size that the running
+ * jadugar fills.
  *
  *-------------------------------------------------------------------------
  */
@@ -42,7 +43,7 @@
 
 #include "fmgr.h"
 
-/* changes when a library made for an older jadugar would not work any more */
+/* changes when libraries made for an older jadugar do not work any more */
 #define JADUGAR_ABI_VERSION 1
 
 typedef struct JadugarTask JadugarTask;
@@ -59,32 +60,38 @@ struct JadugarTask
 	const char *payload_text;
 	size_t		payload_length; /* of the text, without the final zero */
 
-	/* has somebody cancelled the task, or is its deadline over? */
+	/* is the task cancelled, or is its deadline over? */
 	bool		(*cancel_requested) (JadugarTask *task);
 
-	/* visible from outside at once; fraction from 0 to 1, message or NULL */
+	/*
+	 * Visible to other sessions at once.  The fraction is 0 to 1; the message
+	 * may be NULL.
+	 */
 	void		(*progress) (JadugarTask *task, double fraction,
 							 const char *message);
 
 	/*
-	 * The task's result: JSON text, or a jsonb.  The last one given counts.
+	 * The task's result, as JSON text or as jsonb.  The last call counts.
 	 * Text that is not JSON raises an error.
 	 */
 	void		(*set_result) (JadugarTask *task, const char *json,
 							   size_t length);
 	void		(*set_result_jsonb) (JadugarTask *task, Datum result);
 
-	/* view jadugar.logs; 'debug', 'info', 'notice', 'warning' or 'error' */
+	/*
+	 * Adds an entry to the view jadugar.logs.  The level is 'debug', 'info',
+	 * 'notice', 'warning' or 'error'.
+	 */
 	void		(*log) (JadugarTask *task, const char *level,
 						const char *message);
 
-	/* of jadugar; not to be touched */
+	/* for internal use of jadugar */
 	void	   *host;
 };
 
 typedef void (*JadugarHandlerFunction) (JadugarTask *task);
 
-/* what a library says of itself */
+/* the description that JADUGAR_MODULE makes of a library */
 typedef struct JadugarModule
 {
 	uint32		struct_size;
@@ -93,7 +100,7 @@ typedef struct JadugarModule
 
 typedef const JadugarModule *(*JadugarModuleFunction) (void);
 
-/* once in every library */
+/* write this once in every library */
 #define JADUGAR_MODULE \
 	extern PGDLLEXPORT const JadugarModule *jadugar_module(void); \
 	const JadugarModule * \
@@ -106,7 +113,7 @@ typedef const JadugarModule *(*JadugarModuleFunction) (void);
 	} \
 	extern int	jadugar_module_dummy
 
-/* once for each handler, before its definition */
+/* write this once for each handler, before its definition */
 #define JADUGAR_HANDLER(name) \
 	extern PGDLLEXPORT void name(JadugarTask *task)
 
