@@ -1,17 +1,18 @@
 /*-------------------------------------------------------------------------
  *
  * client.c
- *	  Runs one statement again and again, and says when.
+ *	  Runs one statement repeatedly, and prints the times.
  *
- * Part of the benchmark only: a libpq client that knows the time of each
+ * Part of the benchmark only: a libpq client that measures the time of each
  * acknowledgement to the microsecond.
  *
  *		client CONNINFO SQL COUNT FIRST PAUSE_MS
  *
- * prepares SQL, which takes an integer $1, and executes it COUNT times, with
- * FIRST, FIRST + 1 ..., each in a transaction of its own, PAUSE_MS apart.
- * One line for each: $1, the first column of the result, microseconds of the
- * epoch when it was sent and when it was acknowledged.
+ * Prepares SQL, which takes an integer $1, and executes it COUNT times, with
+ * FIRST, FIRST + 1 ..., each in a transaction of its own, with pauses of
+ * PAUSE_MS.  Prints one line for each: $1, the first column of the result, and
+ * the times at which it was sent and acknowledged, in microseconds since the
+ * epoch.
  *
  *-------------------------------------------------------------------------
  */
@@ -34,6 +35,7 @@ microseconds(void)
 	return t.tv_sec * 1000000LL + t.tv_usec;
 }
 
+/* Exits if the statement has failed. */
 static void
 check(PGresult *result)
 {
@@ -45,6 +47,7 @@ check(PGresult *result)
 	}
 }
 
+/* Executes the statement with n, and prints its line. */
 static void
 execute(int n)
 {

@@ -1,16 +1,16 @@
 /*-------------------------------------------------------------------------
  *
  * consume.c
- *	  A client that works off a queue of pgmq's kind in batches.
+ *	  A client that empties a queue like pgmq's in batches.
  *
  * Part of the benchmark only.
  *
  *		consume CONNINFO BATCH
  *
- * Until the queue is empty: in one transaction, read BATCH messages, insert a
- * row for each by a prepared statement of its own, archive them.  The inserts
- * go out in a pipeline, so that no round trip is waited for that need not be.
- * The functions are those of bench/floor/batch.sql.
+ * Until the queue is empty, reads BATCH messages, inserts a row for each by a
+ * prepared statement of its own, and archives them, all in one transaction.
+ * The inserts are sent in a pipeline, so that the client waits for no
+ * unnecessary round trip.  bench/floor/batch.sql defines the functions.
  *
  *-------------------------------------------------------------------------
  */
@@ -29,6 +29,7 @@ fail(void)
 	exit(1);
 }
 
+/* Exits if the statement has failed; returns its result. */
 static PGresult *
 check(PGresult *result)
 {
@@ -44,7 +45,7 @@ prepare(const char *name, const char *sql)
 	PQclear(check(PQprepare(conn, name, sql, 0, NULL)));
 }
 
-/* the results of n statements in a pipeline, up to its synchronization */
+/* Reads the results of n statements of a pipeline, and its synchronization. */
 static void
 drain_pipeline(int n)
 {
@@ -62,7 +63,7 @@ drain_pipeline(int n)
 	PQclear(result);
 }
 
-/* false: there was none */
+/* One batch, in one transaction.  Returns false if the queue was empty. */
 static int
 run_batch(const char *size)
 {

@@ -1,14 +1,14 @@
 /*-------------------------------------------------------------------------
  *
  * floor.c
- *	  The least that a worker inside the server can cost.
+ *	  A lower bound for the cost of a worker inside the server.
  *
  * Part of the benchmark only.  floor.drain(workers, group_size) starts
- * background workers that empty floor.task: claim by index, run the work of
- * each task in a subtransaction of its own, delete the task rows and insert
- * the history rows in bulk, commit.  The same three writes as jadugar's, and
- * nothing else: no retries, no deadlines, no limits, no cancelling, no session
- * reset, no result, one owner, one queue, one command.
+ * background workers that empty floor.task: they claim tasks by index, run the
+ * work of each in a subtransaction of its own, delete the task rows and insert
+ * the history rows in bulk, and commit.  These are the three writes of
+ * jadugar, without its other work: no retries, no deadlines, no limits, no
+ * cancelling, no session reset, no result, one owner, one queue, one command.
  *
  * Each worker leaves a row in floor.outcome.  They share nothing but tables.
  *
@@ -55,16 +55,16 @@ PG_MODULE_MAGIC;
 	"FROM unnest($1, $2, $6) u(task_id, payload, started_at)"
 #define OUTCOME "INSERT INTO floor.outcome VALUES ($1, $2, $3, $4, $5)"
 
-/* what a worker is told, in bgw_extra */
+/* the parameters of a worker, in bgw_extra */
 typedef struct Orders
 {
 	Oid			database;
 	Oid			role;
 	int			group_size;
-	int			look_back;		/* how far behind its last claim it looks
-								 * again, in ids */
+	int			look_back;		/* ids before the last claim, read again */
 } Orders;
 
+/* plans of the statements above, made once per process */
 typedef struct Plans
 {
 	SPIPlanPtr	claim;
@@ -74,16 +74,17 @@ typedef struct Plans
 	SPIPlanPtr	outcome;
 } Plans;
 
+/* the tasks of one transaction */
 typedef struct TaskGroup
 {
 	int			n;
 	Datum		id[MAX_GROUP];
 	Datum		payload[MAX_GROUP];
 	Datum		started_at[MAX_GROUP];
-	TimestampTz run_at;			/* of the first */
+	TimestampTz run_at;			/* of the first task */
 } TaskGroup;
 
-/* where to look from */
+/* position from which the next claim reads */
 typedef struct Mark
 {
 	TimestampTz run_at;
@@ -106,6 +107,7 @@ prepare(const char *sql, int nargs, Oid *types)
 	return plan;
 }
 
+/* Prepares all statements, at the first use. */
 static void
 prepare_all(void)
 {
@@ -133,6 +135,7 @@ execute(SPIPlanPtr plan, Datum *values, int expected)
 		elog(ERROR, "unexpected result of a plan: %d", rc);
 }
 
+/* Claims the next tasks, and moves the mark. */
 static void
 claim(const Orders *orders, Mark *mark, TaskGroup *group)
 {
@@ -164,7 +167,7 @@ claim(const Orders *orders, Mark *mark, TaskGroup *group)
 	}
 }
 
-/* A task by itself: subtransaction, nest level of settings, snapshot. */
+/* Runs one task, with a subtransaction, a GUC nest level and a snapshot. */
 static void
 work(Datum payload)
 {
@@ -196,6 +199,7 @@ array_of(Datum *elements, int n, Oid type)
 										   align));
 }
 
+/* Deletes the rows of the tasks, and inserts their history. */
 static void
 settle(Oid owner, TaskGroup *group)
 {
@@ -211,7 +215,7 @@ settle(Oid owner, TaskGroup *group)
 	execute(plans.record, values, SPI_OK_INSERT);
 }
 
-/* One transaction; false when there was nothing to do. */
+/* Runs one transaction.  Returns false if there was no task. */
 static bool
 run_group(const Orders *orders, Mark *mark, TaskGroup *group)
 {
@@ -248,6 +252,7 @@ cpu_seconds(void)
 	return t.tv_sec + t.tv_nsec / 1e9;
 }
 
+/* Inserts the row of floor.outcome of this worker. */
 static void
 leave_outcome(int64 tasks, int64 groups, TimestampTz started, TimestampTz finished,
 			  double cpu)
@@ -268,6 +273,7 @@ leave_outcome(int64 tasks, int64 groups, TimestampTz started, TimestampTz finish
 	CommitTransactionCommand();
 }
 
+/* entry point of the background worker */
 void
 floor_main(Datum arg)
 {
@@ -294,9 +300,7 @@ floor_main(Datum arg)
 	proc_exit(0);
 }
 
-/*
- * floor.drain(workers, group_size): returns when the workers have left.
- */
+/* floor.drain(workers, group_size): returns when the workers have exited */
 Datum
 floor_drain(PG_FUNCTION_ARGS)
 {

@@ -3,19 +3,19 @@
  * timing_fuzz.c
  *	  A libFuzzer target for src/timing, outside the server.
  *
- * Whatever the bytes, parsing ends in a timing or in an error that is whole;
- * a timing's text reads back as the same bytes; instants ascend, and from
- * anywhere between two of them the next one is the second.
+ * For any bytes, parsing ends in a timing or in a complete error.  The text of
+ * a timing reads back as the same bytes.  Instants ascend, and from any point
+ * between two of them, the next one is the second.
  *
- * An input is the text to read.  If it has a zero byte, what follows the
- * last one is not text but numbers, least byte first: the instants to ask
- * for, a zone with its changes near them, and an interval.
+ * An input is the text to read.  If it has a zero byte, the bytes after the
+ * last one are numbers, least significant byte first: the instants to ask for,
+ * a zone with its changes near them, and an interval.
  *
  *-------------------------------------------------------------------------
  */
 #include "timing_test.h"
 
-/* ---- zones with whatever changes ---- */
+/* ---- zones with arbitrary changes ---- */
 
 int32_t
 test_offset(void *arg, int64_t utc_us)
@@ -42,7 +42,7 @@ test_change(void *arg, int64_t utc_us, int64_t *change_us)
 	return false;
 }
 
-/* "at" in the canonical text only: at y-mm-dd hh:mm:ss[.f]+00[ BC] */
+/* Reads an instant in canonical text only: y-mm-dd hh:mm:ss[.f]+00[ BC] */
 static bool
 read_instant(void *arg, const char *text, size_t len, int64_t *instant_us,
 			 JdgTimingError *err)
@@ -102,7 +102,7 @@ read_instant(void *arg, const char *text, size_t len, int64_t *instant_us,
 	return true;
 }
 
-/* ---- what holds for every timing ---- */
+/* ---- properties of every timing ---- */
 
 bool
 test_parse(const char *text, JdgTiming *t, JdgTimingError *err)
@@ -158,9 +158,9 @@ check_ascending(const JdgTiming *t, const JdgZone *zone, int64_t anchor,
 }
 
 /*
- * From anywhere between two occurrences the next is the same one, and after
- * none there is none.  What counts real time is looked for 401 years ahead,
- * so only its first half holds.
+ * From any point between two occurrences, the next one is the same; and after
+ * the last one, there is none.  The search for an expression that counts real
+ * time ends after 401 years, so for these only the first half holds.
  */
 static void
 check_between(const JdgTiming *t, const JdgZone *zone, int64_t anchor,
@@ -186,9 +186,9 @@ check_between(const JdgTiming *t, const JdgZone *zone, int64_t anchor,
 			  between, after);
 }
 
-/* ---- what is in an error ---- */
+/* ---- the contents of an error ---- */
 
-/* How many bytes follow that first one of a character; -1 if it is none. */
+/* The number of bytes that follow this first one of a character, or -1. */
 static int
 utf8_follow(uint8_t c)
 {
@@ -222,7 +222,7 @@ is_utf8(const char *string, size_t size)
 	return true;
 }
 
-/* None of the three is missing or cut, not even within a character. */
+/* All three texts are present and not cut, not even within a character. */
 static void
 check_error(const char *given, size_t size, const JdgTimingError *err)
 {
@@ -250,7 +250,7 @@ typedef struct Input
 	size_t		size;
 } Input;
 
-/* The next number of that many bytes; zero when nothing is left. */
+/* The next number, of so many bytes; zero at the end of the input. */
 static int64_t
 take(Input *in, int bytes)
 {
@@ -258,7 +258,7 @@ take(Input *in, int bytes)
 
 	for (int i = 0; i < bytes && in->size > 0; i++, in->data++, in->size--)
 		value |= (uint64_t) *in->data << (8 * i);
-	/* of less than eight bytes, negative if the last one says so */
+	/* shorter numbers have a sign, too */
 	if (bytes < 8 && (value >> (8 * bytes - 1)) != 0)
 		value |= UINT64_MAX << (8 * bytes);
 	return (int64_t) value;
@@ -266,6 +266,7 @@ take(Input *in, int bytes)
 
 #define OFFSET_MAX	(7 * 86400)
 
+/* A zone with up to MAX_CHANGES changes around an instant. */
 static void
 take_zone(Input *in, int64_t near_us, TestZone *z)
 {
@@ -278,7 +279,9 @@ take_zone(Input *in, int64_t near_us, TestZone *z)
 	{
 		int64_t		by = take(in, 4);
 
-		/* the first before or after it, the others later; all in range */
+		/*
+		 * the first change may be earlier, the others are later; all in range
+		 */
 		at += i == 0 ? by : llabs(by) + 1;
 		if (at <= -INT64_C(211813488000) || at >= INT64_C(9223371331200))
 			break;
@@ -292,6 +295,7 @@ static const TestZone plain_zone = {
 	4, {0, 15552000, 820454400, 820540800}, {3600, 7200, 3600, -36000, 50400}
 };
 
+/* Checks instants at the numbers of the input, or at extremes without them. */
 static void
 check_instants(const JdgTiming *t, Input in)
 {
@@ -347,7 +351,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	else
 		length = size;
 
-	/* a copy of its own, so that nothing behind the end may be read */
+	/* a copy, so that a sanitizer notices a read beyond its end */
 	copy = malloc(length > 0 ? length : 1);
 	memcpy(copy, data, length);
 	if (jdg_timing_parse(copy, length, &t, &err, read_instant, NULL))
@@ -359,7 +363,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		check_error(copy, length, &err);
 	free(copy);
 
-	/* the numbers as an interval and as an instant, and the order */
+	/* checks the numbers as an interval and as an instant, and their order */
 	months = (int32_t) take(&in, 2);
 	days = (int32_t) take(&in, 3);
 	if (jdg_timing_from_interval(months, days, take(&in, 8), &other, &err))

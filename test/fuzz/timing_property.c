@@ -1,11 +1,12 @@
 /*-------------------------------------------------------------------------
  *
  * timing_property.c
- *	  Compares src/timing with something slow and simple.
+ *	  Compares src/timing with a slow and simple implementation.
  *
- * Makes random timings from a specification of its own, which it matches
- * field by field, and compares every instant in a few days around offset
- * changes with a clock that it moves second by second.
+ * Makes random timings from a specification of its own, which it matches field
+ * by field.  Compares every instant in a few days around offset changes with a
+ * clock that it moves second by second.
+ *
  * Usage: timing_property [seed [count]]
  *
  *-------------------------------------------------------------------------
@@ -67,6 +68,7 @@ static const int low_of[6] = {0, 0, 0, 1, 1, 0};
 static const int high_of[6] = {59, 59, 23, 31, 12, 6};
 static const int step_of[6] = {59, 59, 23, 31, 12, 7};
 
+/* A random item.  "first": it may be a star. */
 static Item
 random_item(int field, bool first)
 {
@@ -106,6 +108,7 @@ random_item(int field, bool first)
 	return item;
 }
 
+/* A random expression. */
 static void
 random_spec(Spec *s)
 {
@@ -119,7 +122,7 @@ random_spec(Spec *s)
 		s->count[field] = chance(65) ? 1 : pick(2, 4);
 		for (int i = 0; i < s->count[field]; i++)
 			s->item[field][i] = random_item(field, i == 0 || chance(10));
-		/* enough that match within a few days */
+		/* enough expressions that match within a few days */
 		if (field >= 3 && chance(50))
 		{
 			s->count[field] = 1;
@@ -133,6 +136,7 @@ random_spec(Spec *s)
 	}
 }
 
+/* Writes a value of a field as a number or as a name. */
 static void
 write_value(char *out, int field, int value)
 {
@@ -152,6 +156,7 @@ write_value(char *out, int field, int value)
 		sprintf(out, chance(5) ? "%02d" : "%d", value);
 }
 
+/* Writes the expression, with names, letter case and white space at random. */
 static void
 write_spec(const Spec *s, char *out)
 {
@@ -236,6 +241,7 @@ static Date dates[YEARS * 366];
 static int	date_count;
 static int	date_epoch;			/* index of 2000-01-01 */
 
+/* Fills "dates" with all days of 130 years. */
 static void
 fill_dates(void)
 {
@@ -259,6 +265,7 @@ fill_dates(void)
 	}
 }
 
+/* Is d the working day nearest to day n of its month? */
 static bool
 is_near(int n, const Date *d)
 {
@@ -279,6 +286,7 @@ is_near(int n, const Date *d)
 	return best == d->day;
 }
 
+/* Does a value of the day d, or of a time on it, match the item? */
 static bool
 item_matches(const Item *item, int field, int value, const Date *d)
 {
@@ -337,6 +345,7 @@ starred(const Spec *s, int field)
 	return s->item[field][0].kind == ITEM_STAR;
 }
 
+/* Do month, day of month and weekday match? */
 static bool
 day_matches(const Spec *s, const Date *d)
 {
@@ -358,6 +367,7 @@ day_matches(const Spec *s, const Date *d)
 static int64_t expected[(WINDOW_DAYS + LEAD_DAYS) * 86400];
 static int	expected_count;
 
+/* Does the reading match?  Keeps the fields and the day of the last call. */
 static bool
 wall_matches(const Spec *s, int64_t wall)
 {
@@ -368,7 +378,7 @@ wall_matches(const Spec *s, int64_t wall)
 	static bool minutes[60];
 	static bool seconds[60];
 	static uint64_t known_state;
-	int64_t		day = wall / DAY;	/* all of it lies after 2000 */
+	int64_t		day = wall / DAY;	/* wall is never before 2000 */
 	int			second = (int) (wall % DAY);
 	const Date *d = &dates[date_epoch + day];
 
@@ -395,8 +405,9 @@ wall_matches(const Spec *s, int64_t wall)
 }
 
 /*
- * Every instant from "from" to "to", in seconds.  The clock is started early
- * enough that it has shown everything that it shows again later.
+ * Fills "expected" with every instant from "from" to "to", in seconds.  The
+ * clock starts so early that it has shown every reading that it shows again
+ * later.
  */
 static void
 expect(const Spec *s, TestZone *z, int64_t from, int64_t to)
@@ -421,6 +432,7 @@ expect(const Spec *s, TestZone *z, int64_t from, int64_t to)
 	}
 }
 
+/* Up to five random changes of the offset, near "middle" (in seconds). */
 static void
 random_zone(TestZone *z, int64_t middle)
 {
@@ -436,7 +448,7 @@ random_zone(TestZone *z, int64_t middle)
 	{
 		int			shift = shifts[pick(0, 12)];
 
-		/* stay within what zones do */
+		/* stay within the limits of zones */
 		if (z->offset[i] + shift > 7 * 86400 || z->offset[i] + shift < -7 * 86400)
 			shift = -shift;
 		z->offset[i + 1] = z->offset[i] + shift;
@@ -445,7 +457,7 @@ random_zone(TestZone *z, int64_t middle)
 	}
 }
 
-/* The first of the expected instants after that one. */
+/* jdg_timing_next() finds the first expected instant later than "after". */
 static void
 check_after(const JdgTiming *t, const JdgZone *zone, int64_t to, int64_t after,
 			const char *text)
@@ -473,6 +485,7 @@ check_after(const JdgTiming *t, const JdgZone *zone, int64_t to, int64_t after,
 			  after);
 }
 
+/* Compares all instants in some days with the clock, and others at random. */
 static void
 check_window(const JdgTiming *t, const Spec *s, const char *text)
 {
@@ -499,7 +512,7 @@ check_window(const JdgTiming *t, const Spec *s, const char *text)
 	if (jdg_timing_next(t, &zone, 0, next, &next))
 		CHECK(next > to * US, "%s: one too many, %" PRId64, text, next);
 
-	/* from anywhere, also from within a second and from right at a change */
+	/* from any point, also within a second and at a change */
 	for (int i = 0; i < 200; i++)
 		check_after(t, &zone, to, from * US +
 					(int64_t) (random_bits() % (uint64_t) ((to - from) * US)),
@@ -509,14 +522,14 @@ check_window(const JdgTiming *t, const Spec *s, const char *text)
 			if (test.at[i] > from && test.at[i] < to)
 				check_after(t, &zone, to, test.at[i] * US + by, text);
 
-	/* from so far before that it leaps */
+	/* from so far before that the search skips spans */
 	if (jdg_timing_next(t, &zone, 0, (from - pick(1, 90) * DAY) * US, &next) &&
 		next >= from * US && next <= to * US)
 		CHECK(expected_count > 0 && next == expected[0],
 			  "%s: from far before, %" PRId64, text, next);
 }
 
-/* Far ahead, in UTC, day by day. */
+/* Far ahead, in UTC: the day of the next instant is the first that matches. */
 static void
 check_far(const JdgTiming *t, const Spec *s, const char *text)
 {
@@ -534,7 +547,7 @@ check_far(const JdgTiming *t, const Spec *s, const char *text)
 		}
 }
 
-/* Is there no matching day in 130 years?  Not sure for the rarest ones. */
+/* Does any day in 130 years match?  The rarest expressions may need more. */
 static bool
 ever_matches(const Spec *s)
 {
@@ -544,6 +557,7 @@ ever_matches(const Spec *s)
 	return false;
 }
 
+/* Checks a random cron expression.  Returns whether its window had any. */
 static int
 check_cron(void)
 {
@@ -568,7 +582,7 @@ check_cron(void)
 	return expected_count > 0;
 }
 
-/* The clock's first instant at or past the reading, in seconds. */
+/* The first instant at which the clock shows "wall" or later, in seconds. */
 static int64_t
 first_instant(TestZone *z, int64_t wall)
 {
@@ -579,6 +593,7 @@ first_instant(TestZone *z, int64_t wall)
 	return at;
 }
 
+/* Checks five occurrences of a random interval against the calendar. */
 static void
 check_interval(void)
 {
@@ -632,6 +647,7 @@ check_interval(void)
 	check_ascending(&t, &zone, anchor * US, anchor * US + pick(0, 1 << 30));
 }
 
+/* Checks a random instant: it occurs once. */
 static void
 check_instant(void)
 {
@@ -654,8 +670,8 @@ check_instant(void)
 }
 
 /*
- * Changes of the offset within the last days that there are, where twice the
- * largest offset ahead is no instant any more.
+ * Changes of the offset within the last days of the range of instants, where
+ * an instant plus twice the largest offset is out of range.
  */
 static void
 check_end(void)

@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * timing_test.h
- *	  What timing_fuzz.c and timing_property.c share.
+ *	  Declarations that timing_fuzz.c and timing_property.c share.
  *
  *-------------------------------------------------------------------------
  */
@@ -34,7 +34,7 @@
 		} \
 	} while (0)
 
-/* ---- zones with whatever changes ---- */
+/* ---- zones with arbitrary changes ---- */
 
 #define MAX_CHANGES 8
 
@@ -42,13 +42,20 @@ typedef struct TestZone
 {
 	int			changes;
 	int64_t		at[MAX_CHANGES];	/* seconds */
-	int32_t		offset[MAX_CHANGES + 1];	/* before, after each */
+	int32_t		offset[MAX_CHANGES + 1];	/* before the first, after each */
 } TestZone;
 
+/* members of JdgZone; arg is a TestZone */
 extern int32_t test_offset(void *arg, int64_t utc_us);
 extern bool test_change(void *arg, int64_t utc_us, int64_t *change_us);
+
+/* reads a timing, with instants in canonical text only */
 extern bool test_parse(const char *text, JdgTiming *t, JdgTimingError *err);
+
+/* the canonical text reads back as the same bytes; the sentence is whole */
 extern void check_round_trip(const JdgTiming *t);
+
+/* 20 instants after "after" ascend, and jdg_timing_count() agrees */
 extern void check_ascending(const JdgTiming *t, const JdgZone *zone,
 							int64_t anchor, int64_t after);
 
