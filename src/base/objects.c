@@ -59,7 +59,7 @@ forget(void)
 
 /*
  * Callback of the relation cache; InvalidOid means all relations.  A change of
- * jadugar.control is a change of the configuration.
+ * jadugar_internal.control is a change of the configuration.
  */
 static void
 relation_changed(Datum arg, Oid relid)
