@@ -19,7 +19,6 @@
 #include "funcapi.h"
 #include "miscadmin.h"
 #include "utils/acl.h"
-#include "utils/array.h"
 #include "utils/builtins.h"
 #include "utils/tuplestore.h"
 
@@ -28,7 +27,7 @@
 #include "base/errors.h"
 #include "base/fault.h"
 #include "base/module.h"
-#include "base/spi.h"
+#include "base/params.h"
 #include "shared/shmem.h"
 #include "shared/wakeup.h"
 #include "task/wakeup.h"
@@ -51,17 +50,11 @@ check_needed(void)
 				 errdetail("What jadugar holds here was made here.")));
 }
 
-static Datum
-oid_array(Datum *oids, int n)
-{
-	return PointerGetDatum(construct_array(oids, n, OIDOID, sizeof(Oid), true,
-										   TYPALIGN_INT));
-}
-
 static void
 remap(Datum *from, Datum *to, int n)
 {
-	Datum		v[2] = {oid_array(from, n), oid_array(to, n)};
+	Datum		v[2] = {jdg_array(OIDOID, from, NULL, n),
+	jdg_array(OIDOID, to, NULL, n)};
 
 	jdg_foreach_module(module)
 	{

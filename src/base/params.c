@@ -12,7 +12,9 @@
 
 #include "catalog/pg_type.h"
 #include "lib/stringinfo.h"
+#include "utils/array.h"
 #include "utils/builtins.h"
+#include "utils/lsyscache.h"
 #include "utils/memutils.h"
 
 #include "base/params.h"
@@ -103,6 +105,34 @@ jdg_bind_time(JdgParams *p, const char *name, TimestampTz value)
 {
 	jdg_bind(p, name, TIMESTAMPTZOID, TimestampTzGetDatum(value),
 			 value == DT_NOBEGIN);
+}
+
+void
+jdg_bind_instant(JdgParams *p, const char *name, TimestampTz value)
+{
+	jdg_bind(p, name, TIMESTAMPTZOID, TimestampTzGetDatum(value), false);
+}
+
+Datum
+jdg_array(Oid element, Datum *values, bool *nulls, int n)
+{
+	int			dims[1] = {n};
+	int			lbs[1] = {1};
+	int16		len;
+	bool		byval;
+	char		align;
+
+	get_typlenbyvalalign(element, &len, &byval, &align);
+	return PointerGetDatum(construct_md_array(values, nulls, 1, dims, lbs,
+											  element, len, byval, align));
+}
+
+void
+jdg_bind_array(JdgParams *p, const char *name, Oid element, Datum *values,
+			   bool *nulls, int n)
+{
+	jdg_bind(p, name, get_array_type(element),
+			 jdg_array(element, values, nulls, n), false);
 }
 
 /*

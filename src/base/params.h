@@ -54,9 +54,18 @@ extern void jdg_bind_interval(JdgParams *p, const char *name,
 							  const Interval *value);
 extern void jdg_bind_time(JdgParams *p, const char *name, TimestampTz value);
 
+/* an instant that is never null: DT_NOBEGIN is -infinity */
+extern void jdg_bind_instant(JdgParams *p, const char *name,
+							 TimestampTz value);
+
 /* of any type */
 extern void jdg_bind(JdgParams *p, const char *name, Oid type, Datum value,
 					 bool isnull);
+
+/* an array of n elements, and as a parameter; nulls NULL: none is null */
+extern Datum jdg_array(Oid element, Datum *values, bool *nulls, int n);
+extern void jdg_bind_array(JdgParams *p, const char *name, Oid element,
+						   Datum *values, bool *nulls, int n);
 
 /* jdg_run() with these parameters */
 extern int64 jdg_run_params(JdgQuery *q, JdgParams *p, long limit);

@@ -201,6 +201,16 @@ jdg_col_int64(uint64 row, int col, int64 if_null)
 	return isnull ? if_null : DatumGetInt64(d);
 }
 
+int64 *
+jdg_col_int64s(int64 n, int col, MemoryContext mcxt)
+{
+	int64	   *values = MemoryContextAlloc(mcxt, sizeof(int64) * Max(n, 1));
+
+	for (int64 i = 0; i < n; i++)
+		values[i] = jdg_col_int64(i, col, 0);
+	return values;
+}
+
 int32
 jdg_col_int32(uint64 row, int col, int32 if_null)
 {

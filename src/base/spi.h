@@ -93,7 +93,11 @@ extern bool jdg_col_bool(uint64 row, int col);
 extern char jdg_col_char(uint64 row, int col);
 extern TimestampTz jdg_col_time(uint64 row, int col, TimestampTz if_null);
 
-/* copies in the given context; NULL for null */
+/*
+ * Copies in the given context, NULL for null.  jdg_col_int64s(): a column of
+ * the first n rows, none of them null.
+ */
+extern int64 *jdg_col_int64s(int64 n, int col, MemoryContext mcxt);
 extern char *jdg_col_text(uint64 row, int col, MemoryContext mcxt);
 extern Jsonb *jdg_col_jsonb(uint64 row, int col, MemoryContext mcxt);
 extern Interval *jdg_col_interval(uint64 row, int col,

@@ -25,7 +25,7 @@
 #include "utils/memutils.h"
 
 #include "base/errors.h"
-#include "base/spi.h"
+#include "base/params.h"
 #include "handler/command.h"
 
 #define MAX_RESOLVERS	4
@@ -59,15 +59,13 @@ static bool callback_registered;
 
 static JdgQuery find_query = {
 	"SELECT command_id, xmin FROM jadugar_internal.command "
-	"WHERE hash = $1 AND kind = $2 AND standalone = $3 AND text = $4 "
-	"ORDER BY command_id LIMIT 1",
-	4, {INT8OID, CHAROID, BOOLOID, TEXTOID}
+	"WHERE hash = $hash AND kind = $kind AND standalone = $standalone "
+	"AND text = $text ORDER BY command_id LIMIT 1"
 };
 
 static JdgQuery insert_query = {
 	"INSERT INTO jadugar_internal.command (hash, kind, standalone, text) "
-	"VALUES ($1, $2, $3, $4) RETURNING command_id",
-	4, {INT8OID, CHAROID, BOOLOID, TEXTOID}
+	"VALUES ($hash, $kind, $standalone, $text) RETURNING command_id"
 };
 
 static JdgQuery get_query = {
@@ -174,16 +172,16 @@ jdg_command_known(const char *text, char kind)
 static int64
 find_or_insert(const char *text, char kind, bool standalone, bool *keep)
 {
-	Datum		values[4];
+	JdgParams	p = {0};
 
 	*keep = false;
-	values[0] = Int64GetDatum(hash_of(text, kind));
-	values[1] = CharGetDatum(kind);
-	values[2] = BoolGetDatum(standalone);
-	values[3] = CStringGetTextDatum(text);
-	if (jdg_run(&find_query, values, NULL, 1) == 0)
+	jdg_bind_int64(&p, "hash", hash_of(text, kind));
+	jdg_bind_char(&p, "kind", kind);
+	jdg_bind_bool(&p, "standalone", standalone);
+	jdg_bind_text(&p, "text", text);
+	if (jdg_run_params(&find_query, &p, 1) == 0)
 	{
-		if (jdg_run(&insert_query, values, NULL, 0) != 1)
+		if (jdg_run_params(&insert_query, &p, 0) != 1)
 			elog(ERROR, "could not insert a command");
 		return jdg_col_int64(0, 1, 0);
 	}

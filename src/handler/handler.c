@@ -286,14 +286,10 @@ call_validate(const JdgHandler *h, Jsonb *payload)
 	}
 	PG_CATCH();
 	{
-		ErrorData  *edata;
+		ErrorData  *edata = jdg_take_input_error(mcxt);
 
-		MemoryContextSwitchTo(mcxt);
-		edata = CopyErrorData();
-		if (edata->sqlerrcode == JDG_ERRCODE_VALIDATION_ERROR ||
-			!jdg_error_blames_input(edata))
-			PG_RE_THROW();
-		FlushErrorState();
+		if (edata->sqlerrcode == JDG_ERRCODE_VALIDATION_ERROR)
+			ReThrowError(edata);
 		raise_refused(h, edata->message);
 	}
 	PG_END_TRY();

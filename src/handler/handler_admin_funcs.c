@@ -202,9 +202,7 @@ cancel_pending(const char *name)
 		jdg_settle_cancel(&tasks[i], "handler dropped");
 
 	n = jdg_run(&unfinished_query, &key, NULL, 0);
-	ids = palloc(sizeof(int64) * Max(n, 1));
-	for (int64 i = 0; i < n; i++)
-		ids[i] = jdg_col_int64(i, 1, 0);
+	ids = jdg_col_int64s(n, 1, CurrentMemoryContext);
 	jdg_require_shmem();
 	for (int64 i = 0; i < n; i++)
 		(void) jdg_slot_cancel_task(MyDatabaseId, ids[i], JDG_CANCEL_TASK);

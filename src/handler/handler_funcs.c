@@ -153,13 +153,8 @@ find_type(const char *given)
 	}
 	PG_CATCH();
 	{
-		ErrorData  *edata;
+		ErrorData  *edata = jdg_take_input_error(mcxt);
 
-		MemoryContextSwitchTo(mcxt);
-		edata = CopyErrorData();
-		if (!jdg_error_blames_input(edata))
-			PG_RE_THROW();
-		FlushErrorState();
 		ereport(ERROR,
 				(errcode(JDG_ERRCODE_NOT_FOUND),
 				 errmsg("payload_type \"%s\" does not exist", given),

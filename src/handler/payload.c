@@ -40,8 +40,8 @@ jdg_payload_type_ok(Oid type)
 	return get_typtype(getBaseType(type)) == TYPTYPE_COMPOSITE;
 }
 
-bool
-jdg_error_blames_input(const ErrorData *edata)
+static bool
+blames_input(const ErrorData *edata)
 {
 	int			class = ERRCODE_TO_CATEGORY(edata->sqlerrcode);
 
@@ -51,6 +51,19 @@ jdg_error_blames_input(const ErrorData *edata)
 		class != ERRCODE_TO_CATEGORY(ERRCODE_IO_ERROR) &&
 		class != ERRCODE_INTERNAL_ERROR &&
 		edata->sqlerrcode != ERRCODE_LOCK_NOT_AVAILABLE;
+}
+
+ErrorData *
+jdg_take_input_error(MemoryContext mcxt)
+{
+	ErrorData  *edata;
+
+	MemoryContextSwitchTo(mcxt);
+	edata = CopyErrorData();
+	if (!blames_input(edata))
+		PG_RE_THROW();
+	FlushErrorState();
+	return edata;
 }
 
 static bool
@@ -159,13 +172,8 @@ convert(Oid type, int32 typmod, JsonbValue *v, const char *path,
 	}
 	PG_CATCH();
 	{
-		ErrorData  *edata;
+		ErrorData  *edata = jdg_take_input_error(mcxt);
 
-		MemoryContextSwitchTo(mcxt);
-		edata = CopyErrorData();
-		if (!jdg_error_blames_input(edata))
-			PG_RE_THROW();
-		FlushErrorState();
 		ereport(ERROR,
 				(errcode(JDG_ERRCODE_VALIDATION_ERROR),
 				 payload ? errmsg("payload is not acceptable") :

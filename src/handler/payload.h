@@ -20,7 +20,10 @@ extern bool jdg_payload_type_ok(Oid type);
  */
 extern void jdg_payload_check(Oid type, Jsonb *payload);
 
-/* errors of user code that mean "this input is wrong", not "not now" */
-extern bool jdg_error_blames_input(const ErrorData *edata);
+/*
+ * In PG_CATCH: the error, if it is one of user code that means "this input is
+ * wrong", a copy in "mcxt", which becomes current.  Any other goes on.
+ */
+extern ErrorData *jdg_take_input_error(MemoryContext mcxt);
 
 #endif							/* JDG_HANDLER_PAYLOAD_H */

@@ -11,14 +11,13 @@
  */
 #include "postgres.h"
 
-#include "access/xact.h"
 #include "catalog/pg_type.h"
 #include "miscadmin.h"
 #include "utils/memutils.h"
-#include "utils/resowner.h"
 
 #include "base/clock.h"
 #include "base/spi.h"
+#include "base/subxact.h"
 #include "schedule/due.h"
 #include "schedule/schedule.h"
 #include "timing/next.h"
@@ -127,38 +126,36 @@ jdg_schedule_catch_up(JdgSchedule *s, const char *reason, TimestampTz now)
 	}
 }
 
+typedef struct Skip
+{
+	JdgSchedule *s;
+	const char *reason;
+	TimestampTz now;
+} Skip;
+
+static void
+skip_due(void *arg)
+{
+	Skip	   *skip = arg;
+
+	jdg_schedule_catch_up(skip->s, skip->reason, skip->now);
+	skip->s->updated_at = skip->now;
+	jdg_schedule_update(skip->s);
+}
+
 /*
  * Pass over what is due and write the row, in a subtransaction.  A schedule
- * whose next instant can not be computed (its time zone has gone) is
+ * whose next instant cannot be computed (its time zone has gone) is
  * disabled, says why, and holds up no other.
  */
 static void
 skip_one(JdgSchedule *s, const char *reason, TimestampTz now)
 {
-	MemoryContext mcxt = CurrentMemoryContext;
-	ResourceOwner owner = CurrentResourceOwner;
-	ErrorData  *volatile edata = NULL;
+	Skip		skip = {s, reason, now};
+	ErrorData  *edata;
 
 	Assert(jdg_is_bookkeeping());
-	BeginInternalSubTransaction(NULL);
-	MemoryContextSwitchTo(mcxt);
-	PG_TRY();
-	{
-		jdg_schedule_catch_up(s, reason, now);
-		s->updated_at = now;
-		jdg_schedule_update(s);
-		ReleaseCurrentSubTransaction();
-	}
-	PG_CATCH();
-	{
-		MemoryContextSwitchTo(mcxt);
-		edata = CopyErrorData();
-		FlushErrorState();
-		RollbackAndReleaseCurrentSubTransaction();
-	}
-	PG_END_TRY();
-	MemoryContextSwitchTo(mcxt);
-	CurrentResourceOwner = owner;
+	edata = jdg_in_subxact(skip_due, &skip, CurrentMemoryContext);
 	if (edata == NULL)
 		return;
 	if (edata->sqlerrcode == ERRCODE_QUERY_CANCELED)
@@ -195,9 +192,7 @@ jdg_schedule_skip_missed(const char *reason)
 
 		MemoryContextReset(mcxt);
 		n = jdg_run(&q, v, NULL, 0);
-		rows = MemoryContextAlloc(mcxt, (n + 1) * sizeof(JdgSchedule));
-		for (int64 i = 0; i < n; i++)
-			jdg_schedule_from_row(i, &rows[i], mcxt);
+		rows = jdg_schedule_from_rows(n, mcxt);
 		for (int64 i = 0; i < n; i++)
 			skip_one(&rows[i], reason, now);
 	} while (n == SKIP_CHUNK);

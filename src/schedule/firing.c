@@ -20,17 +20,16 @@
  */
 #include "postgres.h"
 
-#include "access/xact.h"
 #include "catalog/pg_type.h"
 #include "postmaster/postmaster.h"
 #include "utils/builtins.h"
 #include "utils/memutils.h"
-#include "utils/resowner.h"
 
 #include "base/clock.h"
 #include "base/errors.h"
 #include "base/fault.h"
-#include "base/spi.h"
+#include "base/params.h"
+#include "base/subxact.h"
 #include "schedule/firing.h"
 #include "schedule/firing_state.h"
 #include "schedule/firing_xact.h"
@@ -85,16 +84,19 @@ lock_due(JdgFiring *f, const Position *after, int most, JdgDueRow **rows)
 	static JdgQuery q = {
 		"SELECT " JDG_SCHEDULE_COLUMNS ", ctid FROM jadugar_internal.schedule "
 		"WHERE enabled AND paused_at IS NULL "
-		"AND (next_run_at, schedule_id) > ($1, $2) AND next_run_at <= $3 "
+		"AND (next_run_at, schedule_id) > ($after, $after_id) "
+		"AND next_run_at <= $now "
 		"AND (SELECT c.paused_at IS NULL FROM jadugar_internal.control c) "
-		"ORDER BY next_run_at, schedule_id LIMIT $4 FOR UPDATE SKIP LOCKED",
-		4, {TIMESTAMPTZOID, INT8OID, TIMESTAMPTZOID, INT8OID}
+		"ORDER BY next_run_at, schedule_id LIMIT $most FOR UPDATE SKIP LOCKED"
 	};
-	Datum		v[4] = {TimestampTzGetDatum(after->at),
-		Int64GetDatum(after->schedule_id), TimestampTzGetDatum(f->now),
-	Int64GetDatum(most)};
-	int			n = (int) jdg_run(&q, v, NULL, 0);
+	JdgParams	p = {0};
+	int			n;
 
+	jdg_bind_instant(&p, "after", after->at);
+	jdg_bind_int64(&p, "after_id", after->schedule_id);
+	jdg_bind_instant(&p, "now", f->now);
+	jdg_bind_int64(&p, "most", most);
+	n = (int) jdg_run_params(&q, &p, 0);
 	*rows = MemoryContextAlloc(f->mcxt, Max(n, 1) * sizeof(JdgDueRow));
 	for (int i = 0; i < n; i++)
 	{
@@ -109,6 +111,25 @@ lock_due(JdgFiring *f, const Position *after, int most, JdgDueRow **rows)
 	return n;
 }
 
+/* What fire_together() takes, and how much it has taken. */
+typedef struct Together
+{
+	JdgFiring  *f;
+	const Position *after;
+	int			most;
+	JdgDueRow **rows;
+	int			n;
+} Together;
+
+static void
+lock_and_fire(void *arg)
+{
+	Together   *t = arg;
+
+	t->n = lock_due(t->f, t->after, t->most, t->rows);
+	jdg_fire_plain(t->f, *t->rows, t->n);
+}
+
 /*
  * Take what is due and fire together what is plain, in one subtransaction.
  * Returns how many were taken, -1 if that has failed and nothing is done.
@@ -116,38 +137,17 @@ lock_due(JdgFiring *f, const Position *after, int most, JdgDueRow **rows)
 static int
 fire_together(JdgFiring *f, const Position *after, int most, JdgDueRow **rows)
 {
-	MemoryContext mcxt = CurrentMemoryContext;
-	ResourceOwner owner = CurrentResourceOwner;
 	JdgFiring	before = *f;
-	volatile int n = -1;
+	Together	t = {f, after, most, rows};
+	ErrorData  *edata = jdg_in_subxact(lock_and_fire, &t, f->mcxt);
 
-	BeginInternalSubTransaction(NULL);
-	MemoryContextSwitchTo(mcxt);
-	PG_TRY();
-	{
-		n = lock_due(f, after, most, rows);
-		jdg_fire_plain(f, *rows, n);
-		ReleaseCurrentSubTransaction();
-	}
-	PG_CATCH();
-	{
-		ErrorData  *edata;
-
-		MemoryContextSwitchTo(f->mcxt);
-		edata = CopyErrorData();
-		FlushErrorState();
-		RollbackAndReleaseCurrentSubTransaction();
-		ereport(DEBUG1,
-				(errmsg_internal("jadugar fires one by one: %s",
-								 edata->message)));
-		FreeErrorData(edata);
-		*f = before;
-		n = -1;
-	}
-	PG_END_TRY();
-	MemoryContextSwitchTo(mcxt);
-	CurrentResourceOwner = owner;
-	return n;
+	if (edata == NULL)
+		return t.n;
+	ereport(DEBUG1,
+			(errmsg_internal("jadugar fires one by one: %s", edata->message)));
+	FreeErrorData(edata);
+	*f = before;
+	return -1;
 }
 
 /* When the first schedule is due that is not due before the mark. */

@@ -16,17 +16,16 @@
  */
 #include "postgres.h"
 
-#include "access/xact.h"
 #include "catalog/pg_type.h"
 #include "postmaster/postmaster.h"
 #include "utils/builtins.h"
 #include "utils/memutils.h"
-#include "utils/resowner.h"
 
 #include "base/clock.h"
 #include "base/errors.h"
 #include "base/fault.h"
-#include "base/spi.h"
+#include "base/params.h"
+#include "base/subxact.h"
 #include "schedule/due.h"
 #include "schedule/firing_state.h"
 #include "schedule/firing_xact.h"
@@ -91,24 +90,22 @@ static void
 write_row(const JdgSchedule *s)
 {
 	static JdgQuery q = {
-		"UPDATE jadugar_internal.schedule SET next_run_at = $2, enabled = $3, "
-		"runs = $4, missed = $5, last_fired_at = $6, last_startup = $7, "
-		"last_error = $8 WHERE schedule_id = $1",
-		8, {INT8OID, TIMESTAMPTZOID, BOOLOID, INT8OID, INT8OID,
-		TIMESTAMPTZOID, TIMESTAMPTZOID, TEXTOID}
+		"UPDATE jadugar_internal.schedule SET next_run_at = $next_run_at, "
+		"enabled = $enabled, runs = $runs, missed = $missed, "
+		"last_fired_at = $last_fired_at, last_startup = $last_startup, "
+		"last_error = $last_error WHERE schedule_id = $schedule_id"
 	};
-	Datum		v[8];
-	char		n[9] = "        ";
+	JdgParams	p = {0};
 
-	v[0] = Int64GetDatum(s->schedule_id);
-	jdg_put_time(&v[1], &n[1], s->next_run_at);
-	v[2] = BoolGetDatum(s->enabled);
-	v[3] = Int64GetDatum(s->runs);
-	v[4] = Int64GetDatum(s->missed);
-	jdg_put_time(&v[5], &n[5], s->last_fired_at);
-	jdg_put_time(&v[6], &n[6], s->last_startup);
-	jdg_put_text(&v[7], &n[7], s->last_error);
-	jdg_run(&q, v, n, 0);
+	jdg_bind_int64(&p, "schedule_id", s->schedule_id);
+	jdg_bind_time(&p, "next_run_at", s->next_run_at);
+	jdg_bind_bool(&p, "enabled", s->enabled);
+	jdg_bind_int64(&p, "runs", s->runs);
+	jdg_bind_int64(&p, "missed", s->missed);
+	jdg_bind_time(&p, "last_fired_at", s->last_fired_at);
+	jdg_bind_time(&p, "last_startup", s->last_startup);
+	jdg_bind_text(&p, "last_error", s->last_error);
+	jdg_run_params(&q, &p, 0);
 }
 
 /* n occurrences could not be made: a row of history with the error. */
@@ -162,10 +159,23 @@ disable(const JdgFiring *f, JdgSchedule *s)
 		s->last_startup = PgStartTime;
 }
 
-static void
-take_step(JdgFiring *f, JdgSchedule *s, Step step, const ErrorData *edata)
+/* A step with one schedule, to be tried. */
+typedef struct Attempt
 {
-	switch (step)
+	JdgFiring  *f;
+	JdgSchedule s;
+	Step		step;
+	const ErrorData *reason;	/* why the step before did not do */
+} Attempt;
+
+static void
+take_step(void *arg)
+{
+	Attempt    *a = arg;
+	JdgFiring  *f = a->f;
+	JdgSchedule *s = &a->s;
+
+	switch (a->step)
 	{
 		case STEP_FIRE:
 			if (f->startup)
@@ -174,10 +184,10 @@ take_step(JdgFiring *f, JdgSchedule *s, Step step, const ErrorData *edata)
 				jdg_fire_schedule(f, s);
 			break;
 		case STEP_RECORD_FAILURE:
-			fail_and_go_on(f, s, edata);
+			fail_and_go_on(f, s, a->reason);
 			break;
 		case STEP_RECORD_AND_DISABLE:
-			record_failure(f, s, 1, s->next_run_at, edata);
+			record_failure(f, s, 1, s->next_run_at, a->reason);
 			disable(f, s);
 			break;
 		case STEP_DISABLE:
@@ -186,42 +196,26 @@ take_step(JdgFiring *f, JdgSchedule *s, Step step, const ErrorData *edata)
 		case STEP_GIVE_UP:
 			break;
 	}
-	if (edata != NULL)
-		s->last_error = edata->message;
+	if (a->reason != NULL)
+		s->last_error = a->reason->message;
 	write_row(s);
 }
 
 /* Take a step in a subtransaction; the error if it failed. */
 static ErrorData *
-try_step(JdgFiring *f, const JdgSchedule *original, Step step,
+try_step(JdgFiring *f, const JdgSchedule *s, Step step,
 		 const ErrorData *reason)
 {
-	MemoryContext mcxt = CurrentMemoryContext;
-	ResourceOwner owner = CurrentResourceOwner;
 	JdgFiring	before = *f;
 	int			nreplaced = list_length(f->replaced);
-	JdgSchedule s = *original;
-	ErrorData  *volatile edata = NULL;
+	Attempt		a = {f, *s, step, reason};
+	ErrorData  *edata = jdg_in_subxact(take_step, &a, f->mcxt);
 
-	BeginInternalSubTransaction(NULL);
-	MemoryContextSwitchTo(mcxt);
-	PG_TRY();
+	if (edata != NULL)
 	{
-		take_step(f, &s, step, reason);
-		ReleaseCurrentSubTransaction();
-	}
-	PG_CATCH();
-	{
-		MemoryContextSwitchTo(f->mcxt);
-		edata = CopyErrorData();
-		FlushErrorState();
-		RollbackAndReleaseCurrentSubTransaction();
 		*f = before;
 		f->replaced = list_truncate(f->replaced, nreplaced);
 	}
-	PG_END_TRY();
-	MemoryContextSwitchTo(mcxt);
-	CurrentResourceOwner = owner;
 	return edata;
 }
 
@@ -278,9 +272,7 @@ jdg_firing_each(JdgFiring *f, int64 nrows)
 
 	if (nrows == 0)
 		return 0;
-	rows = MemoryContextAlloc(f->mcxt, nrows * sizeof(JdgSchedule));
-	for (int64 i = 0; i < nrows; i++)
-		jdg_schedule_from_row(i, &rows[i], f->mcxt);
+	rows = jdg_schedule_from_rows(nrows, f->mcxt);
 	for (int64 i = 0; i < nrows; i++)
 		jdg_firing_one(f, &rows[i]);
 	return nrows - f->postponed;

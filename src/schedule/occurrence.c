@@ -162,10 +162,8 @@ static void
 abort_runs(const JdgSchedule *s)
 {
 	int64		n = find_runs(s, 0);
-	int64	   *ids = palloc(sizeof(int64) * Max(n, 1));
+	int64	   *ids = jdg_col_int64s(n, 1, CurrentMemoryContext);
 
-	for (int64 i = 0; i < n; i++)
-		ids[i] = jdg_col_int64(i, 1, 0);
 	for (int64 i = 0; i < n; i++)
 		jdg_flow_message(JDG_MESSAGE_ABORT, ids[i], 0, "compensate", NULL);
 }
@@ -189,10 +187,8 @@ static void
 replace_unfinished(JdgFiring *f, const JdgSchedule *s, TimestampTz at)
 {
 	int64		n = find_unfinished(s, at, 0);
-	int64	   *ids = palloc(sizeof(int64) * Max(n, 1));
+	int64	   *ids = jdg_col_int64s(n, 1, CurrentMemoryContext);
 
-	for (int64 i = 0; i < n; i++)
-		ids[i] = jdg_col_int64(i, 1, 0);
 	for (int64 i = 0; i < n; i++)
 	{
 		JdgTask		t;
@@ -225,19 +221,12 @@ draw_jitter(const JdgSchedule *s)
 static bool
 has_room(const JdgQueue *queue)
 {
-	static JdgQuery q = {
-		"SELECT count(*) FROM (SELECT FROM jadugar_internal.task "
-		"WHERE bounded AND queue_id = $1 LIMIT $2) t", 2, {INT4OID, INT8OID}
-	};
-	Datum		v[2] = {Int32GetDatum(queue->queue_id),
-	Int64GetDatum(queue->max_depth)};
 	bool		locked;
 
 	if (queue->max_depth <= 0)
 		return true;
 	locked = jdg_try_lock_xact(JDG_LOCK_QUEUE, queue->queue_id);
-	jdg_run(&q, v, NULL, 1);
-	if (jdg_col_int64(0, 1, 0) < queue->max_depth)
+	if (jdg_queue_depth(queue, false) < queue->max_depth)
 		return true;
 	if (!locked || queue->on_full != JDG_FULL_DROP_OLDEST)
 		return false;

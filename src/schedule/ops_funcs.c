@@ -73,6 +73,23 @@ read_name(FunctionCallInfo fcinfo, const char *function, NameArgs *a)
 	jdg_check_name("schedule", a->name);
 }
 
+/*
+ * Begin a section, and lock the schedule that the call of a function names.
+ */
+static void
+begin_with(FunctionCallInfo fcinfo, const char *function, JdgInternal *in,
+		   JdgSchedule *s)
+{
+	NameArgs	a;
+	Oid			owner;
+	MemoryContext mcxt = CurrentMemoryContext;
+
+	read_name(fcinfo, function, &a);
+	owner = jdg_owner_of_call(a.owner);
+	jdg_internal_begin(in);
+	jdg_schedule_find(owner, a.name, true, s, mcxt);
+}
+
 static void
 delete_schedule(const JdgSchedule *s)
 {
@@ -111,24 +128,19 @@ dependents_of(const JdgSchedule *s, MemoryContext mcxt)
 Datum
 jdg_unschedule(PG_FUNCTION_ARGS)
 {
-	NameArgs	a;
-	Oid			owner;
 	MemoryContext mcxt = CurrentMemoryContext;
 	JdgSchedule s;
 	JdgInternal in;
 	char	   *dependents;
 
-	read_name(fcinfo, "unschedule", &a);
-	owner = jdg_owner_of_call(a.owner);
-	jdg_internal_begin(&in);
-	jdg_schedule_find(owner, a.name, true, &s, mcxt);
+	begin_with(fcinfo, "unschedule", &in, &s);
 	dependents = dependents_of(&s, mcxt);
 	delete_schedule(&s);
 	jdg_internal_end(&in);
 	if (dependents != NULL)
 		ereport(NOTICE,
 				(errmsg("schedules that depend on \"%s\" will not run any more",
-						a.name),
+						s.name),
 				 errdetail("They are %s.", dependents),
 				 errhint("Change their depends_on with jadugar.alter_schedule().")));
 	PG_RETURN_BOOL(true);
@@ -163,16 +175,11 @@ jdg_clear_schedules(PG_FUNCTION_ARGS)
 Datum
 jdg_pause_schedule(PG_FUNCTION_ARGS)
 {
-	NameArgs	a;
-	Oid			owner;
 	JdgSchedule s;
 	JdgInternal in;
 	bool		change;
 
-	read_name(fcinfo, "pause_schedule", &a);
-	owner = jdg_owner_of_call(a.owner);
-	jdg_internal_begin(&in);
-	jdg_schedule_find(owner, a.name, true, &s, CurrentMemoryContext);
+	begin_with(fcinfo, "pause_schedule", &in, &s);
 	change = s.paused_at == DT_NOBEGIN;
 	if (change)
 	{
@@ -188,16 +195,11 @@ jdg_pause_schedule(PG_FUNCTION_ARGS)
 Datum
 jdg_resume_schedule(PG_FUNCTION_ARGS)
 {
-	NameArgs	a;
-	Oid			owner;
 	JdgSchedule s;
 	JdgInternal in;
 	bool		change;
 
-	read_name(fcinfo, "resume_schedule", &a);
-	owner = jdg_owner_of_call(a.owner);
-	jdg_internal_begin(&in);
-	jdg_schedule_find(owner, a.name, true, &s, CurrentMemoryContext);
+	begin_with(fcinfo, "resume_schedule", &in, &s);
 	change = s.paused_at != DT_NOBEGIN;
 	if (change)
 	{

@@ -18,9 +18,8 @@
 #include "postgres.h"
 
 #include "catalog/pg_type.h"
-#include "utils/array.h"
 
-#include "base/spi.h"
+#include "base/params.h"
 #include "schedule/firing_state.h"
 #include "schedule/misfire.h"
 #include "schedule/occurrence.h"
@@ -82,26 +81,6 @@ looks_plain(Batch *b, const JdgSchedule *s, TimestampTz *next)
 	return *next == DT_NOBEGIN || *next > b->f->now;
 }
 
-static Datum
-int64_array(Datum *values, int n)
-{
-	return PointerGetDatum(construct_array(values, n, INT8OID, sizeof(int64),
-										   FLOAT8PASSBYVAL, TYPALIGN_DOUBLE));
-}
-
-static Datum
-time_array(Datum *values, bool *nulls, int n)
-{
-	int			dims[1] = {n};
-	int			lbs[1] = {1};
-
-	return PointerGetDatum(construct_md_array(values, nulls, 1, dims, lbs,
-											  TIMESTAMPTZOID,
-											  sizeof(TimestampTz),
-											  FLOAT8PASSBYVAL,
-											  TYPALIGN_DOUBLE));
-}
-
 /*
  * Leave out those that have a task already: one of this very occurrence, or,
  * where occurrences may not overlap, any.
@@ -141,9 +120,9 @@ leave_out_unfinished(Batch *b)
 										s->next_run_at);
 		highest[i] = TimestampTzGetDatum(any ? DT_NOEND : s->next_run_at);
 	}
-	v[0] = int64_array(id, b->n);
-	v[1] = time_array(lowest, NULL, b->n);
-	v[2] = time_array(highest, NULL, b->n);
+	v[0] = jdg_array(INT8OID, id, NULL, b->n);
+	v[1] = jdg_array(TIMESTAMPTZOID, lowest, NULL, b->n);
+	v[2] = jdg_array(TIMESTAMPTZOID, highest, NULL, b->n);
 	found = jdg_run(&q, v, NULL, 0);
 	for (int64 i = 0; i < found; i++)
 		b->row[jdg_col_int64(i, 1, 0) - 1] = NULL;
@@ -205,10 +184,8 @@ advance_schedules(Batch *b)
 		next[i] = TimestampTzGetDatum(b->next[i]);
 		ended[i] = b->next[i] == DT_NOBEGIN;
 	}
-	v[0] = PointerGetDatum(construct_array(place, b->n, TIDOID,
-										   sizeof(ItemPointerData), false,
-										   TYPALIGN_SHORT));
-	v[1] = time_array(next, ended, b->n);
+	v[0] = jdg_array(TIDOID, place, NULL, b->n);
+	v[1] = jdg_array(TIMESTAMPTZOID, next, ended, b->n);
 	v[2] = TimestampTzGetDatum(b->f->now);
 	if (jdg_run(&q, v, NULL, 0) != b->n)
 		elog(ERROR, "schedules that are locked have moved");

@@ -92,6 +92,18 @@ jdg_schedule_from_row(uint64 row, JdgSchedule *s, MemoryContext mcxt)
 	s->updated_at = jdg_col_time(row, 37, DT_NOBEGIN);
 }
 
+/* The first n rows, as an array. */
+JdgSchedule *
+jdg_schedule_from_rows(int64 n, MemoryContext mcxt)
+{
+	JdgSchedule *rows = MemoryContextAlloc(mcxt,
+										   Max(n, 1) * sizeof(JdgSchedule));
+
+	for (int64 i = 0; i < n; i++)
+		jdg_schedule_from_row(i, &rows[i], mcxt);
+	return rows;
+}
+
 /* False: that owner has no schedule of that name. */
 bool
 jdg_schedule_load(Oid owner, const char *name, bool lock, JdgSchedule *s,

@@ -96,6 +96,7 @@ extern const char *const jdg_misfire_words[];
  */
 extern void jdg_schedule_from_row(uint64 row, JdgSchedule *s,
 								  MemoryContext mcxt);
+extern JdgSchedule *jdg_schedule_from_rows(int64 n, MemoryContext mcxt);
 extern bool jdg_schedule_load(Oid owner, const char *name, bool lock,
 							  JdgSchedule *s, MemoryContext mcxt);
 extern int64 jdg_schedule_insert(const JdgSchedule *s);

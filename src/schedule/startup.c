@@ -23,15 +23,14 @@
  */
 #include "postgres.h"
 
-#include "access/xact.h"
 #include "catalog/pg_type.h"
 #include "postmaster/postmaster.h"
 #include "utils/builtins.h"
 #include "utils/memutils.h"
-#include "utils/resowner.h"
 
 #include "base/fault.h"
 #include "base/spi.h"
+#include "base/subxact.h"
 #include "schedule/due.h"
 #include "schedule/firing_state.h"
 #include "schedule/firing_xact.h"
@@ -129,9 +128,7 @@ recompute_zone(const JdgFiring *f, const char *zone)
 
 		MemoryContextReset(mcxt);
 		n = jdg_run(&q, v, NULL, 0);
-		rows = MemoryContextAlloc(mcxt, (n + 1) * sizeof(JdgSchedule));
-		for (int64 i = 0; i < n; i++)
-			jdg_schedule_from_row(i, &rows[i], mcxt);
+		rows = jdg_schedule_from_rows(n, mcxt);
 		for (int64 i = 0; i < n; i++)
 			recompute(&rows[i], f->now);
 		if (n > 0)
@@ -155,48 +152,45 @@ renew_notes(const char *zone)
 	jdg_zone_note(zone);
 }
 
+/* A zone in use, and the rules by which its schedules were computed. */
+typedef struct Zone
+{
+	const JdgFiring *f;
+	char	   *name;
+	int64		lowest;
+	int64		highest;
+	bool		done;
+} Zone;
+
+static void
+compare_rules(void *arg)
+{
+	Zone	   *zone = arg;
+	int64		rules = jdg_zone_rules(zone->name, zone->f->now);
+
+	if (rules == zone->lowest && rules == zone->highest)
+		return;
+	zone->done = recompute_zone(zone->f, zone->name);
+	if (zone->done)
+		renew_notes(zone->name);
+}
+
 /*
  * See whether a zone is what it was.  An error (the server does not know the
  * zone any more) is logged; its schedules will say so when they are due.
  */
 static bool
-check_zone(const JdgFiring *f, const char *zone, int64 lowest, int64 highest)
+check_zone(Zone *zone)
 {
-	MemoryContext mcxt = CurrentMemoryContext;
-	ResourceOwner owner = CurrentResourceOwner;
-	volatile bool done = true;
+	ErrorData  *edata = jdg_in_subxact(compare_rules, zone,
+									   CurrentMemoryContext);
 
-	BeginInternalSubTransaction(NULL);
-	MemoryContextSwitchTo(mcxt);
-	PG_TRY();
-	{
-		int64		rules = jdg_zone_rules(zone, f->now);
-
-		if (rules != lowest || rules != highest)
-		{
-			done = recompute_zone(f, zone);
-			if (done)
-				renew_notes(zone);
-		}
-		ReleaseCurrentSubTransaction();
-	}
-	PG_CATCH();
-	{
-		ErrorData  *edata;
-
-		MemoryContextSwitchTo(mcxt);
-		edata = CopyErrorData();
-		FlushErrorState();
-		RollbackAndReleaseCurrentSubTransaction();
+	if (edata != NULL)
 		ereport(WARNING,
 				(errcode(edata->sqlerrcode),
 				 errmsg("jadugar could not check the rules of time zone \"%s\": %s",
-						zone, edata->message)));
-	}
-	PG_END_TRY();
-	MemoryContextSwitchTo(mcxt);
-	CurrentResourceOwner = owner;
-	return done;
+						zone->name, edata->message)));
+	return zone->done;
 }
 
 /* One transaction.  False: rows are locked. */
@@ -210,23 +204,21 @@ check_zones(JdgDb *db)
 	JdgFiring	f;
 	bool		done = true;
 	int64		n;
-	char	  **names;
-	int64	   *lowest;
-	int64	   *highest;
+	Zone	   *zones;
 
 	jdg_firing_begin(&f, db);
 	n = jdg_run(&q, NULL, NULL, 0);
-	names = palloc(sizeof(char *) * (n + 1));
-	lowest = palloc(sizeof(int64) * (n + 1));
-	highest = palloc(sizeof(int64) * (n + 1));
+	zones = palloc(sizeof(Zone) * Max(n, 1));
 	for (int64 i = 0; i < n; i++)
 	{
-		names[i] = jdg_col_text(i, 1, CurrentMemoryContext);
-		lowest[i] = jdg_col_int64(i, 2, 0);
-		highest[i] = jdg_col_int64(i, 3, 0);
+		zones[i].f = &f;
+		zones[i].name = jdg_col_text(i, 1, CurrentMemoryContext);
+		zones[i].lowest = jdg_col_int64(i, 2, 0);
+		zones[i].highest = jdg_col_int64(i, 3, 0);
+		zones[i].done = true;
 	}
 	for (int64 i = 0; i < n; i++)
-		done &= check_zone(&f, names[i], lowest[i], highest[i]);
+		done &= check_zone(&zones[i]);
 	jdg_firing_end(&f);
 	return done;
 }

@@ -11,11 +11,9 @@
 #include "postgres.h"
 
 #include "catalog/pg_type.h"
-#include "utils/array.h"
 #include "utils/builtins.h"
-#include "utils/lsyscache.h"
 
-#include "base/spi.h"
+#include "base/params.h"
 #include "schedule/stat.h"
 #include "task/history.h"
 #include "task/settle.h"
@@ -40,19 +38,25 @@ compare_counts(const void *a, const void *b)
 	return x < y ? -1 : x > y;
 }
 
-static Datum
-make_array(Datum *values, bool *nulls, int n, Oid type)
+/* what is added, as arrays: their names in the query, and types of elements */
+enum
 {
-	int			dims[1] = {n};
-	int			lbs[1] = {1};
-	int16		len;
-	bool		byval;
-	char		align;
+	C_SCHEDULE_ID, C_RUN_AT, C_STATUS, C_SUCCESS_AT, C_COMPLETED, C_FAILURES,
+	NCOLUMNS
+};
 
-	get_typlenbyvalalign(type, &len, &byval, &align);
-	return PointerGetDatum(construct_md_array(values, nulls, 1, dims, lbs,
-											  type, len, byval, align));
-}
+static const struct
+{
+	const char *name;
+	Oid			type;
+}			columns[NCOLUMNS] = {
+	[C_SCHEDULE_ID] = {"schedule_id", INT8OID},
+	[C_RUN_AT] = {"run_at", TIMESTAMPTZOID},
+	[C_STATUS] = {"status", TEXTOID},
+	[C_SUCCESS_AT] = {"success_at", TIMESTAMPTZOID},
+	[C_COMPLETED] = {"completed", INT8OID},
+	[C_FAILURES] = {"failures", INT8OID},
+};
 
 /*
  * Add to the statistics of n schedules, different ones.  Rows are locked in
@@ -62,47 +66,43 @@ static void
 add_to_statistics(ScheduleCount *c, int n)
 {
 	static JdgQuery q = {
-		"INSERT INTO jadugar_internal.schedule_stat AS s (schedule_id, "
-		"last_run_at, last_status, last_success_at, completed, failures) "
-		"SELECT * FROM unnest($1, $2, $3, $4, $5, $6) "
+		"INSERT INTO jadugar_internal.schedule_stat AS s (schedule_id, last_run_at, "
+		"last_status, last_success_at, completed, failures) "
+		"SELECT * FROM unnest($schedule_id, $run_at, $status, $success_at, "
+		"$completed, $failures) "
 		"ON CONFLICT (schedule_id) DO UPDATE SET "
 		"last_run_at = coalesce(excluded.last_run_at, s.last_run_at), "
 		"last_status = excluded.last_status, last_success_at = "
 		"coalesce(excluded.last_success_at, s.last_success_at), "
 		"completed = s.completed + excluded.completed, "
-		"failures = s.failures + excluded.failures", 6,
-		{INT8ARRAYOID, TIMESTAMPTZARRAYOID, TEXTARRAYOID, TIMESTAMPTZARRAYOID,
-		INT8ARRAYOID, INT8ARRAYOID}
+		"failures = s.failures + excluded.failures"
 	};
-	Datum	   *col[6];
-	bool	   *nulls[6];
-	Datum		v[6];
+	Datum	   *col[NCOLUMNS];
+	bool	   *nulls[NCOLUMNS];
+	JdgParams	p = {0};
 
 	Assert(jdg_is_bookkeeping());
 	qsort(c, n, sizeof(ScheduleCount), compare_counts);
-	for (int i = 0; i < 6; i++)
+	for (int k = 0; k < NCOLUMNS; k++)
 	{
-		col[i] = palloc(sizeof(Datum) * n);
-		nulls[i] = palloc0(sizeof(bool) * n);
+		col[k] = palloc(sizeof(Datum) * n);
+		nulls[k] = palloc0(sizeof(bool) * n);
 	}
 	for (int i = 0; i < n; i++)
 	{
-		col[0][i] = Int64GetDatum(c[i].schedule_id);
-		col[1][i] = TimestampTzGetDatum(c[i].last_run_at);
-		nulls[1][i] = c[i].last_run_at == DT_NOBEGIN;
-		col[2][i] = CStringGetTextDatum(jdg_status_name(c[i].last_status));
-		col[3][i] = TimestampTzGetDatum(c[i].last_success_at);
-		nulls[3][i] = c[i].last_success_at == DT_NOBEGIN;
-		col[4][i] = Int64GetDatum(c[i].completed);
-		col[5][i] = Int64GetDatum(c[i].failures);
+		col[C_SCHEDULE_ID][i] = Int64GetDatum(c[i].schedule_id);
+		col[C_RUN_AT][i] = TimestampTzGetDatum(c[i].last_run_at);
+		nulls[C_RUN_AT][i] = c[i].last_run_at == DT_NOBEGIN;
+		col[C_STATUS][i] = CStringGetTextDatum(jdg_status_name(c[i].last_status));
+		col[C_SUCCESS_AT][i] = TimestampTzGetDatum(c[i].last_success_at);
+		nulls[C_SUCCESS_AT][i] = c[i].last_success_at == DT_NOBEGIN;
+		col[C_COMPLETED][i] = Int64GetDatum(c[i].completed);
+		col[C_FAILURES][i] = Int64GetDatum(c[i].failures);
 	}
-	v[0] = make_array(col[0], nulls[0], n, INT8OID);
-	v[1] = make_array(col[1], nulls[1], n, TIMESTAMPTZOID);
-	v[2] = make_array(col[2], nulls[2], n, TEXTOID);
-	v[3] = make_array(col[3], nulls[3], n, TIMESTAMPTZOID);
-	v[4] = make_array(col[4], nulls[4], n, INT8OID);
-	v[5] = make_array(col[5], nulls[5], n, INT8OID);
-	jdg_run(&q, v, NULL, 0);
+	for (int k = 0; k < NCOLUMNS; k++)
+		jdg_bind_array(&p, columns[k].name, columns[k].type, col[k], nulls[k],
+					   n);
+	jdg_run_params(&q, &p, 0);
 }
 
 /*

@@ -25,7 +25,7 @@
 #include "base/compat.h"
 #include "base/errors.h"
 #include "base/locks.h"
-#include "base/spi.h"
+#include "base/params.h"
 #include "shared/database.h"
 #include "shared/shmem.h"
 #include "task/enqueue.h"
@@ -36,8 +36,8 @@
 /* looks for tasks to drop before a queue counts as full, one each ms */
 #define DROP_TRIES 50
 
-static int64
-depth_of(const JdgQueue *queue)
+int64
+jdg_queue_depth(const JdgQueue *queue, bool latest)
 {
 	static JdgQuery q = {
 		"SELECT count(*) FROM (SELECT 1 FROM jadugar_internal.task "
@@ -46,7 +46,11 @@ depth_of(const JdgQueue *queue)
 	Datum		v[2] = {Int32GetDatum(queue->queue_id),
 	Int64GetDatum(queue->max_depth)};
 
-	jdg_run_latest(&q, v, NULL);
+	Assert(jdg_is_bookkeeping());
+	if (latest)
+		jdg_run_latest(&q, v, NULL);
+	else
+		jdg_run(&q, v, NULL, 1);
 	return jdg_col_int64(0, 1, 0);
 }
 
@@ -127,7 +131,7 @@ jdg_queue_make_room(const JdgQueue *queue, int64 n)
 	jdg_lock_xact(JDG_LOCK_QUEUE, queue->queue_id);
 	for (;;)
 	{
-		int64		excess = depth_of(queue) + n - queue->max_depth;
+		int64		excess = jdg_queue_depth(queue, true) + n - queue->max_depth;
 
 		if (excess <= 0)
 			return;
@@ -223,6 +227,64 @@ jdg_task_place(JdgTask *t, const int64 *parents, int nparents, Oid role)
 		t->state = jdg_state_without_dependencies(t);
 }
 
+static void
+bind_key(JdgParams *p, const JdgTask *t)
+{
+	jdg_bind_oid(p, "owner", t->owner);
+	jdg_bind_int32(p, "queue_id", t->queue_id);
+	jdg_bind_text(p, "key", t->unique_key);
+}
+
+static bool
+insert_key(const JdgTask *t, TimestampTz until)
+{
+	static JdgQuery q = {
+		"INSERT INTO jadugar_internal.unique_key (owner, queue_id, key, task_id, "
+		"until) VALUES ($owner, $queue_id, $key, $task_id, $until) "
+		"ON CONFLICT DO NOTHING"
+	};
+	JdgParams	p = {0};
+
+	bind_key(&p, t);
+	jdg_bind_int64(&p, "task_id", t->task_id);
+	jdg_bind_time(&p, "until", until);
+	return jdg_run_params(&q, &p, 0) == 1;
+}
+
+/* The id of the task that has the key, 0: none; and whether it is over. */
+static int64
+holder_of_key(const JdgTask *t, bool *expired)
+{
+	static JdgQuery q = {
+		"SELECT k.task_id, coalesce(k.until > $now, false) OR EXISTS "
+		"(SELECT 1 FROM jadugar_internal.task t WHERE t.task_id = k.task_id) "
+		"FROM jadugar_internal.unique_key k WHERE k.owner = $owner "
+		"AND k.queue_id = $queue_id AND k.key = $key"
+	};
+	JdgParams	p = {0};
+
+	bind_key(&p, t);
+	jdg_bind_instant(&p, "now", jdg_now());
+	if (jdg_run_params(&q, &p, 0) == 0)
+		return 0;
+	*expired = !jdg_col_bool(0, 2);
+	return jdg_col_int64(0, 1, 0);
+}
+
+static void
+delete_key(const JdgTask *t, int64 holder)
+{
+	static JdgQuery q = {
+		"DELETE FROM jadugar_internal.unique_key WHERE owner = $owner "
+		"AND queue_id = $queue_id AND key = $key AND task_id = $task_id"
+	};
+	JdgParams	p = {0};
+
+	bind_key(&p, t);
+	jdg_bind_int64(&p, "task_id", holder);
+	jdg_run_params(&q, &p, 0);
+}
+
 /*
  * Take the unique key for a task.  0: taken; otherwise the id of the task
  * that has it.
@@ -230,47 +292,19 @@ jdg_task_place(JdgTask *t, const int64 *parents, int nparents, Oid role)
 int64
 jdg_unique_key_take(const JdgTask *t, TimestampTz until)
 {
-	static JdgQuery insert = {
-		"INSERT INTO jadugar_internal.unique_key (owner, queue_id, key, "
-		"task_id, "
-		"until) VALUES ($1, $2, $3, $4, $5) ON CONFLICT DO NOTHING", 5,
-		{OIDOID, INT4OID, TEXTOID, INT8OID, TIMESTAMPTZOID}
-	};
-	static JdgQuery look = {
-		"SELECT k.task_id, coalesce(k.until > $4, false) OR EXISTS "
-		"(SELECT 1 FROM jadugar_internal.task t WHERE t.task_id = k.task_id) "
-		"FROM jadugar_internal.unique_key k "
-		"WHERE k.owner = $1 AND k.queue_id = $2 AND k.key = $3", 4,
-		{OIDOID, INT4OID, TEXTOID, TIMESTAMPTZOID}
-	};
-	static JdgQuery expire = {
-		"DELETE FROM jadugar_internal.unique_key WHERE owner = $1 "
-		"AND queue_id = $2 AND key = $3 AND task_id = $4", 4,
-		{OIDOID, INT4OID, TEXTOID, INT8OID}
-	};
-	Datum		v[5];
-	char		n[6] = "     ";
-
 	Assert(jdg_is_bookkeeping());
 	for (;;)
 	{
 		int64		holder;
+		bool		expired;
 
 		CHECK_FOR_INTERRUPTS();
-		v[0] = ObjectIdGetDatum(t->owner);
-		v[1] = Int32GetDatum(t->queue_id);
-		v[2] = CStringGetTextDatum(t->unique_key);
-		v[3] = Int64GetDatum(t->task_id);
-		jdg_put_time(&v[4], &n[4], until);
-		if (jdg_run(&insert, v, n, 0) == 1)
+		if (insert_key(t, until))
 			return 0;
-		v[3] = TimestampTzGetDatum(jdg_now());
-		if (jdg_run(&look, v, NULL, 0) == 0)
-			continue;			/* it has just been given up */
-		holder = jdg_col_int64(0, 1, 0);
-		if (jdg_col_bool(0, 2))
+		holder = holder_of_key(t, &expired);
+		if (holder != 0 && !expired)
 			return holder;
-		v[3] = Int64GetDatum(holder);
-		jdg_run(&expire, v, NULL, 0);
+		if (holder != 0)
+			delete_key(t, holder);
 	}
 }

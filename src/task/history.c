@@ -20,7 +20,6 @@
 #include "catalog/pg_extension.h"
 #include "catalog/pg_type.h"
 #include "commands/sequence.h"
-#include "utils/array.h"
 #include "utils/builtins.h"
 #include "utils/date.h"
 #include "utils/datetime.h"
@@ -31,8 +30,8 @@
 #include "base/clock.h"
 #include "base/fault.h"
 #include "base/locks.h"
+#include "base/params.h"
 #include "base/rows.h"
-#include "base/spi.h"
 #include "task/history.h"
 
 static DateADT
@@ -305,8 +304,7 @@ find_schedule_names(JdgHistory *h, int n)
 	}
 	if (k == 0)
 		return;
-	v[0] = PointerGetDatum(construct_array(ids, k, INT8OID, 8,
-										   FLOAT8PASSBYVAL, TYPALIGN_DOUBLE));
+	v[0] = jdg_array(INT8OID, ids, NULL, k);
 	jdg_internal_begin(&in);
 	rows = jdg_run(&q, v, NULL, 0);
 	for (int64 r = 0; r < rows; r++)

@@ -13,7 +13,7 @@
 #include "mb/pg_wchar.h"
 #include "utils/builtins.h"
 
-#include "base/spi.h"
+#include "base/params.h"
 #include "task/log.h"
 
 const char *
@@ -38,20 +38,18 @@ jdg_log_insert(int64 task_id, int attempt, Oid owner, TimestampTz at,
 	static JdgQuery q = {
 		"INSERT INTO jadugar_internal.log "
 		"(task_id, attempt, owner, at, level, message, fields) "
-		"VALUES ($1, $2, $3, $4, $5, $6, $7)", 7,
-		{INT8OID, INT4OID, OIDOID, TIMESTAMPTZOID, TEXTOID, TEXTOID, JSONBOID}
+		"VALUES ($task_id, $attempt, $owner, $at, $level, $message, $fields)"
 	};
-	Datum		v[7];
-	char		n[8] = "       ";
+	JdgParams	p = {0};
+	bool		of_task = task_id != 0;
 
 	Assert(jdg_is_bookkeeping());
-	jdg_put_int64(&v[0], &n[0], task_id, 0);
-	v[1] = Int32GetDatum(attempt);
-	n[1] = task_id == 0 ? 'n' : ' ';
-	v[2] = ObjectIdGetDatum(owner);
-	v[3] = TimestampTzGetDatum(at);
-	v[4] = CStringGetTextDatum(level);
-	v[5] = CStringGetTextDatum(jdg_log_clip(message));
-	jdg_put_pointer(&v[6], &n[6], fields);
-	jdg_run(&q, v, n, 0);
+	jdg_bind_int64_or_null(&p, "task_id", of_task ? &task_id : NULL);
+	jdg_bind_int32_or_null(&p, "attempt", of_task ? &attempt : NULL);
+	jdg_bind_oid(&p, "owner", owner);
+	jdg_bind_time(&p, "at", at);
+	jdg_bind_text(&p, "level", level);
+	jdg_bind_text(&p, "message", jdg_log_clip(message));
+	jdg_bind_jsonb(&p, "fields", fields);
+	jdg_run_params(&q, &p, 0);
 }

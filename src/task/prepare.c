@@ -12,12 +12,9 @@
  */
 #include "postgres.h"
 
-#include "access/xact.h"
 #include "miscadmin.h"
 #include "utils/builtins.h"
 #include "utils/guc.h"
-#include "utils/memutils.h"
-#include "utils/resowner.h"
 
 #include "base/args.h"
 #include "base/clock.h"
@@ -26,10 +23,20 @@
 #include "base/interval.h"
 #include "base/settings.h"
 #include "base/spi.h"
+#include "base/subxact.h"
 #include "handler/command.h"
 #include "handler/parse.h"
 #include "task/prepare.h"
 #include "task/retry.h"
+
+static void
+try_settings(void *settings)
+{
+	int			level = NewGUCNestLevel();
+
+	jdg_apply_settings(settings, false);
+	AtEOXact_GUC(false, level);
+}
 
 /*
  * settings => {"name": "value", ...}: try them as the user, so that the
@@ -38,37 +45,14 @@
 static void
 check_settings(Jsonb *settings)
 {
-	int			level;
-	MemoryContext old;
-	ResourceOwner owner;
-	ErrorData  *volatile edata = NULL;
+	ErrorData  *edata;
 
 	if (!JB_ROOT_IS_OBJECT(settings))
 		ereport(ERROR,
 				(errcode(JDG_ERRCODE_VALIDATION_ERROR),
 				 errmsg("settings must be a JSON object of names and values"),
 				 errhint("Write for example '{\"work_mem\": \"64MB\"}'.")));
-	old = CurrentMemoryContext;
-	owner = CurrentResourceOwner;
-	BeginInternalSubTransaction(NULL);
-	MemoryContextSwitchTo(old);
-	PG_TRY();
-	{
-		level = NewGUCNestLevel();
-		jdg_apply_settings(settings, false);
-		AtEOXact_GUC(false, level);
-		ReleaseCurrentSubTransaction();
-	}
-	PG_CATCH();
-	{
-		MemoryContextSwitchTo(old);
-		edata = CopyErrorData();
-		FlushErrorState();
-		RollbackAndReleaseCurrentSubTransaction();
-	}
-	PG_END_TRY();
-	MemoryContextSwitchTo(old);
-	CurrentResourceOwner = owner;
+	edata = jdg_in_subxact(try_settings, settings, CurrentMemoryContext);
 	if (edata == NULL)
 		return;
 	if (edata->sqlerrcode == ERRCODE_QUERY_CANCELED ||

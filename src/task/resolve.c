@@ -36,7 +36,6 @@
 #include "access/table.h"
 #include "access/tableam.h"
 #include "catalog/pg_type.h"
-#include "utils/array.h"
 #include "utils/builtins.h"
 #include "utils/fmgroids.h"
 #include "utils/rel.h"
@@ -44,7 +43,7 @@
 
 #include "base/compat.h"
 #include "base/fault.h"
-#include "base/spi.h"
+#include "base/params.h"
 #include "shared/wakeup.h"
 #include "task/resolve.h"
 #include "task/wakeup.h"
@@ -179,18 +178,12 @@ jdg_resolve_finished(const JdgFinished *done, int n)
 	Assert(jdg_is_bookkeeping());
 	for (int i = 0; i < n; i++)
 		ids[i] = Int64GetDatum(done[i].task_id);
-	v[0] = PointerGetDatum(construct_array(ids, n, INT8OID, 8,
-										   FLOAT8PASSBYVAL, TYPALIGN_DOUBLE));
+	v[0] = jdg_array(INT8OID, ids, NULL, n);
 	nrows = jdg_run(&q, v, NULL, 0);
 	if (nrows == 0)
 		return NIL;
-	children = palloc(sizeof(int64) * nrows);
-	parents = palloc(sizeof(int64) * nrows);
-	for (int64 i = 0; i < nrows; i++)
-	{
-		children[i] = jdg_col_int64(i, 1, 0);
-		parents[i] = jdg_col_int64(i, 2, 0);
-	}
+	children = jdg_col_int64s(nrows, 1, CurrentMemoryContext);
+	parents = jdg_col_int64s(nrows, 2, CurrentMemoryContext);
 	for (int64 i = 0; i < nrows;)
 	{
 		int64		child_id = children[i];

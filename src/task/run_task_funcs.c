@@ -13,13 +13,11 @@
  */
 #include "postgres.h"
 
-#include "access/xact.h"
 #include "catalog/pg_type.h"
 #include "fmgr.h"
 #include "miscadmin.h"
 #include "utils/builtins.h"
 #include "utils/guc.h"
-#include "utils/resowner.h"
 
 #include "access/access.h"
 #include "base/args.h"
@@ -28,6 +26,7 @@
 #include "base/json.h"
 #include "base/settings.h"
 #include "base/spi.h"
+#include "base/subxact.h"
 #include "exec/c.h"
 #include "exec/exec.h"
 #include "exec/sql.h"
@@ -43,58 +42,51 @@ typedef struct Ending
 	TimestampTz finished_at;
 } Ending;
 
-static void
-execute(const JdgTask *t, JdgHandler *h, const char *command,
-		JdgExecResult *res)
+/* a task's work, to be executed */
+typedef struct Work
 {
-	if (h == NULL)
-		jdg_exec_sql(command, 0, t->payload, res);
-	else if (h->kind == JDG_HANDLER_C)
-		jdg_exec_c(h, t->payload, res);
+	const JdgTask *task;
+	JdgHandler *handler;		/* NULL: the command is SQL */
+	const char *command;
+	JdgCurrentTask current;
+	JdgExecResult *res;
+} Work;
+
+static void
+execute(void *arg)
+{
+	Work	   *w = arg;
+
+	jdg_current_task = &w->current;
+	if (w->handler == NULL)
+		jdg_exec_sql(w->command, 0, w->task->payload, w->res);
+	else if (w->handler->kind == JDG_HANDLER_C)
+		jdg_exec_c(w->handler, w->task->payload, w->res);
 	else
-		jdg_exec_sql(jdg_handler_sql(h), 0, t->payload, res);
+		jdg_exec_sql(jdg_handler_sql(w->handler), 0, w->task->payload, w->res);
 }
 
+/* Execute it, and say how it ended. */
 static void
 run_here(const JdgTask *t, JdgHandler *h, const char *command,
 		 Ending *end)
 {
-	MemoryContext mcxt = CurrentMemoryContext;
-	ResourceOwner owner = CurrentResourceOwner;
 	JdgCurrentTask *outer = jdg_current_task;
-	JdgCurrentTask current = {0};
+	Work		w = {t, h, command,.res = &end->res};
 	int			level = NewGUCNestLevel();
 
-	current.task_id = t->task_id;
-	current.attempt = 1;
-	current.owner = t->owner;
-	current.payload = t->payload;
-	current.scheduled_for = DT_NOBEGIN;
+	w.current.task_id = t->task_id;
+	w.current.attempt = 1;
+	w.current.owner = t->owner;
+	w.current.payload = t->payload;
+	w.current.scheduled_for = DT_NOBEGIN;
 	end->started_at = jdg_now();
-	end->status = "completed";
-	BeginInternalSubTransaction(NULL);
-	MemoryContextSwitchTo(mcxt);
-	PG_TRY();
-	{
-		jdg_current_task = &current;
-		execute(t, h, command, &end->res);
-		ReleaseCurrentSubTransaction();
-	}
-	PG_CATCH();
-	{
-		MemoryContextSwitchTo(mcxt);
-		end->error = CopyErrorData();
-		FlushErrorState();
-		RollbackAndReleaseCurrentSubTransaction();
-		end->status = end->error->sqlerrcode == JDG_ERRCODE_SNOOZE ?
-			"scheduled" : "failed";
-	}
-	PG_END_TRY();
+	end->error = jdg_in_subxact(execute, &w, CurrentMemoryContext);
 	jdg_current_task = outer;
-	MemoryContextSwitchTo(mcxt);
-	CurrentResourceOwner = owner;
 	AtEOXact_GUC(false, level);
 	end->finished_at = jdg_now();
+	end->status = end->error == NULL ? "completed" :
+		end->error->sqlerrcode == JDG_ERRCODE_SNOOZE ? "scheduled" : "failed";
 
 	/* the caller's own cancel is not the task's error */
 	if (end->error && end->error->sqlerrcode == ERRCODE_QUERY_CANCELED)

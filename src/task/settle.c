@@ -33,9 +33,9 @@
 #include "base/errors.h"
 #include "base/fault.h"
 #include "base/json.h"
+#include "base/params.h"
 #include "base/rows.h"
 #include "base/settings.h"
-#include "base/spi.h"
 #include "handler/command.h"
 #include "queue/queue.h"
 #include "shared/wakeup.h"
@@ -130,12 +130,11 @@ static void
 put_back(JdgTask *t, const JdgDecision *d)
 {
 	static JdgQuery q = {
-		"UPDATE jadugar_internal.task "
-		"SET state = $2, run_at = $3, attempt = $4, "
-		"crashes = $5, isolate = $6, started_at = NULL WHERE task_id = $1", 6,
-		{INT8OID, CHAROID, TIMESTAMPTZOID, INT4OID, INT4OID, BOOLOID}
+		"UPDATE jadugar_internal.task SET state = $state, run_at = $run_at, "
+		"attempt = $attempt, crashes = $crashes, isolate = $isolate, "
+		"started_at = NULL WHERE task_id = $task_id"
 	};
-	Datum		v[6];
+	JdgParams	p = {0};
 
 	t->state = d->state;
 	t->run_at = d->run_at;
@@ -146,13 +145,13 @@ put_back(JdgTask *t, const JdgDecision *d)
 		jdg_wake_at_commit(t->owner, t);
 		return;
 	}
-	v[0] = Int64GetDatum(t->task_id);
-	v[1] = CharGetDatum(d->state);
-	v[2] = TimestampTzGetDatum(d->run_at);
-	v[3] = Int32GetDatum(t->attempt);
-	v[4] = Int32GetDatum(t->crashes);
-	v[5] = BoolGetDatum(t->isolate);
-	jdg_run(&q, v, NULL, 0);
+	jdg_bind_int64(&p, "task_id", t->task_id);
+	jdg_bind_char(&p, "state", d->state);
+	jdg_bind_instant(&p, "run_at", d->run_at);
+	jdg_bind_int32(&p, "attempt", t->attempt);
+	jdg_bind_int32(&p, "crashes", t->crashes);
+	jdg_bind_bool(&p, "isolate", t->isolate);
+	jdg_run_params(&q, &p, 0);
 	jdg_wake_at_commit(t->owner, t);
 	JDG_FAULT("put-back");
 }
@@ -210,19 +209,18 @@ static void
 release_unique_key(const JdgTask *t, TimestampTz now)
 {
 	static JdgQuery q = {
-		"DELETE FROM jadugar_internal.unique_key WHERE owner = $1 "
-		"AND queue_id = $2 "
-		"AND key = $3 AND task_id = $4 AND (until IS NULL OR until <= $5)", 5,
-		{OIDOID, INT4OID, TEXTOID, INT8OID, TIMESTAMPTZOID}
+		"DELETE FROM jadugar_internal.unique_key WHERE owner = $owner "
+		"AND queue_id = $queue_id AND key = $key AND task_id = $task_id "
+		"AND (until IS NULL OR until <= $now)"
 	};
-	Datum		v[5];
+	JdgParams	p = {0};
 
-	v[0] = ObjectIdGetDatum(t->owner);
-	v[1] = Int32GetDatum(t->queue_id);
-	v[2] = CStringGetTextDatum(t->unique_key);
-	v[3] = Int64GetDatum(t->task_id);
-	v[4] = TimestampTzGetDatum(now);
-	jdg_run(&q, v, NULL, 0);
+	jdg_bind_oid(&p, "owner", t->owner);
+	jdg_bind_int32(&p, "queue_id", t->queue_id);
+	jdg_bind_text(&p, "key", t->unique_key);
+	jdg_bind_int64(&p, "task_id", t->task_id);
+	jdg_bind_instant(&p, "now", now);
+	jdg_run_params(&q, &p, 0);
 }
 
 /* A hook of a handler runs as a task of its own, as the same owner. */

@@ -16,7 +16,6 @@
 #include "catalog/pg_type.h"
 #include "fmgr.h"
 #include "miscadmin.h"
-#include "utils/array.h"
 #include "utils/builtins.h"
 
 #include "access/access.h"
@@ -523,8 +522,7 @@ jdg_purge_completed(PG_FUNCTION_ARGS)
 	v[0] = DirectFunctionCall2(timestamptz_mi_interval,
 							   TimestampTzGetDatum(jdg_now()),
 							   IntervalPGetDatum(age));
-	v[1] = PointerGetDatum(construct_array(mine, k, OIDOID, sizeof(Oid), true,
-										   TYPALIGN_INT));
+	v[1] = jdg_array(OIDOID, mine, NULL, k);
 	n = jdg_run(&purge, v, NULL, 0);
 	n += jdg_flow_purge_completed(DatumGetTimestampTz(v[0]), v[1]);
 	jdg_internal_end(&in);

@@ -79,22 +79,18 @@ static const JdgArg waited_args[] = {
 static int64 waited_for = 0;
 
 /*
- * Is the task unfinished, as this moment has it?  Sets its owner and whether
- * its row was written by this very transaction.
+ * Is a task (or a run, by the query) unfinished, as this moment has it?  Sets
+ * its owner and whether its row was written by this very transaction.
  */
 static bool
-task_unfinished(int64 task_id, Oid *owner, bool *ours)
+look(JdgQuery *q, int64 id, Oid *owner, bool *ours)
 {
-	static JdgQuery q = {
-		"SELECT owner, xmin FROM jadugar_internal.task WHERE task_id = $1",
-		1, {INT8OID}
-	};
-	Datum		v[1] = {Int64GetDatum(task_id)};
+	Datum		v[1] = {Int64GetDatum(id)};
 	JdgInternal in;
 	bool		found;
 
 	jdg_internal_begin(&in);
-	found = jdg_run(&q, v, NULL, 1) > 0;
+	found = jdg_run(q, v, NULL, 1) > 0;
 	if (found)
 	{
 		bool		isnull;
@@ -106,6 +102,23 @@ task_unfinished(int64 task_id, Oid *owner, bool *ours)
 	jdg_internal_end(&in);
 	return found;
 }
+
+static JdgQuery task_query = {
+	"SELECT owner, xmin FROM jadugar_internal.task WHERE task_id = $1", 1, {INT8OID}
+};
+
+/*
+ * A run that has ended is not over while it is asked to go on: retry_step(),
+ * skip_step().
+ */
+static JdgQuery run_query = {
+	"SELECT r.owner, COALESCE(m.xmin, r.xmin) FROM jadugar_internal.flow_run r "
+	"LEFT JOIN LATERAL (SELECT a.xmin FROM jadugar_internal.flow_message a "
+	"WHERE a.run_id = r.run_id AND NOT a.seen AND a.kind IN ('r', 'k') "
+	"ORDER BY a.message_id DESC LIMIT 1) m ON true "
+	"WHERE r.run_id = $1 "
+	"AND (r.finished_at IS NULL OR m.xmin IS NOT NULL)", 1, {INT8OID}
+};
 
 /* Raise an error where waiting would never end. */
 static void
@@ -161,10 +174,8 @@ stop_waiting(int code, Datum db)
 	pg_atomic_fetch_sub_u32(&((JdgDb *) DatumGetPointer(db))->waiters, 1);
 }
 
-typedef bool (*Unfinished) (int64 id, Oid *owner, bool *ours);
-
 static void
-sleep_until_finished(JdgDb *db, int64 id, Unfinished unfinished,
+sleep_until_finished(JdgDb *db, int64 id, JdgQuery *unfinished,
 					 TimestampTz until)
 {
 	pg_atomic_fetch_add_u32(&db->waiters, 1);
@@ -177,7 +188,7 @@ sleep_until_finished(JdgDb *db, int64 id, Unfinished unfinished,
 			bool		ours;
 			long		ms;
 
-			if (!unfinished(id, &owner, &ours))
+			if (!look(unfinished, id, &owner, &ours))
 				break;
 			ms = jdg_ms_until(until, LOOK_AGAIN_MS);
 			if (ms == 0)
@@ -221,7 +232,7 @@ jdg_v_wait(PG_FUNCTION_ARGS)
 	JDG_READ_ARGS("wait", wait_args, &a);
 	until = give_up_at(a.timeout);
 	jdg_require_shmem();
-	if (!task_unfinished(a.id, &owner, &ours))
+	if (!look(&task_query, a.id, &owner, &ours))
 	{
 		jdg_history_catch_up();
 		PG_RETURN_VOID();
@@ -230,7 +241,7 @@ jdg_v_wait(PG_FUNCTION_ARGS)
 		PG_RETURN_VOID();
 	refuse_hopeless(a.id, ours);
 	db = need_db();
-	sleep_until_finished(db, a.id, task_unfinished, until);
+	sleep_until_finished(db, a.id, &task_query, until);
 	jdg_history_catch_up();
 	waited_for = a.id;
 	PG_RETURN_VOID();
@@ -253,41 +264,6 @@ jdg_v_waited(PG_FUNCTION_ARGS)
 	PG_RETURN_NULL();
 }
 
-/*
- * The same for a run of a flow.  One that has ended is not over while it is
- * asked to go on: retry_step(), skip_step().
- */
-static bool
-run_unfinished(int64 run_id, Oid *owner, bool *ours)
-{
-	static JdgQuery q = {
-		"SELECT r.owner, COALESCE(m.xmin, r.xmin) "
-		"FROM jadugar_internal.flow_run r "
-		"LEFT JOIN LATERAL (SELECT a.xmin "
-		"FROM jadugar_internal.flow_message a "
-		"WHERE a.run_id = r.run_id AND NOT a.seen AND a.kind IN ('r', 'k') "
-		"ORDER BY a.message_id DESC LIMIT 1) m ON true "
-		"WHERE r.run_id = $1 "
-		"AND (r.finished_at IS NULL OR m.xmin IS NOT NULL)", 1, {INT8OID}
-	};
-	Datum		v[1] = {Int64GetDatum(run_id)};
-	JdgInternal in;
-	bool		found;
-
-	jdg_internal_begin(&in);
-	found = jdg_run(&q, v, NULL, 1) > 0;
-	if (found)
-	{
-		bool		isnull;
-		Datum		xmin = jdg_col(0, 2, &isnull);
-
-		*owner = jdg_col_oid(0, 1);
-		*ours = TransactionIdIsCurrentTransactionId(DatumGetTransactionId(xmin));
-	}
-	jdg_internal_end(&in);
-	return found;
-}
-
 PG_FUNCTION_INFO_V1(jdg_v_wait_flow);
 
 /*
@@ -305,7 +281,7 @@ jdg_v_wait_flow(PG_FUNCTION_ARGS)
 	JDG_READ_ARGS("wait_flow", wait_flow_args, &a);
 	until = give_up_at(a.timeout);
 	jdg_require_shmem();
-	if (!run_unfinished(a.id, &owner, &ours) ||
+	if (!look(&run_query, a.id, &owner, &ours) ||
 		(!jdg_owns(GetUserId(), owner) && !jdg_is_monitor(GetUserId())))
 		PG_RETURN_VOID();
 	if (ours)
@@ -325,6 +301,6 @@ jdg_v_wait_flow(PG_FUNCTION_ARGS)
 				 errmsg("this transaction would not see flow run %lld end",
 						(long long) a.id),
 				 errhint("Wait in a READ COMMITTED transaction.")));
-	sleep_until_finished(need_db(), a.id, run_unfinished, until);
+	sleep_until_finished(need_db(), a.id, &run_query, until);
 	PG_RETURN_VOID();
 }

@@ -101,9 +101,7 @@ resolve_children(int64 parent)
 
 	jdg_work_begin();
 	n = (int) jdg_run(&q, v, NULL, 0);
-	ids = MemoryContextAlloc(mcxt, sizeof(int64) * Max(n, 1));
-	for (int i = 0; i < n; i++)
-		ids[i] = jdg_col_int64(i, 1, 0);
+	ids = jdg_col_int64s(n, 1, mcxt);
 	jdg_work_end();
 	resolve_ids(ids, n);
 }
@@ -116,19 +114,21 @@ sweep(void)
 		"SELECT task_id FROM jadugar_internal.task WHERE state IN ('d', 'k') "
 		"AND task_id > $1 ORDER BY task_id LIMIT $2", 2, {INT8OID, INT8OID}
 	};
+	MemoryContext mcxt = CurrentMemoryContext;
 	int64		last = 0;
 	int64		n;
 
 	do
 	{
 		Datum		v[2] = {Int64GetDatum(last), Int64GetDatum(BATCH)};
-		int64	   *ids = palloc(sizeof(int64) * BATCH);
+		int64	   *ids;
 
 		jdg_work_begin();
 		n = jdg_run(&q, v, NULL, 0);
-		for (int64 i = 0; i < n; i++)
-			ids[i] = last = jdg_col_int64(i, 1, 0);
+		ids = jdg_col_int64s(n, 1, mcxt);
 		jdg_work_end();
+		if (n > 0)
+			last = ids[n - 1];
 		resolve_ids(ids, (int) n);
 		pfree(ids);
 	} while (n == BATCH);

@@ -327,7 +327,7 @@ foreach my $p (@points)
 			SELECT count(*) > 0 FROM u}),
 		't', 'fence: its row is changed');
 	append_to_file($node->data_dir . '/jadugar_fault.go', '');
-	wait_for_log($node, qr/was settled by somebody else/, $offset);
+	wait_for_log($node, qr/was settled by another process/, $offset);
 	bring_back(\%t);
 	kill_process((jadugar_processes($node, 'scheduler'))[0], 'TERM');
 	my $rested = come_to_rest(\%t);
