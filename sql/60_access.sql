@@ -10,15 +10,15 @@ LANGUAGE C STABLE AS 'MODULE_PATHNAME', 'jdg_v_is_monitor';
 COMMENT ON FUNCTION jadugar_internal._v_is_monitor() IS
 	'Tests whether the caller has the level monitor or operator.';
 
-CREATE FUNCTION jadugar_internal._v_may_see(owner oid) RETURNS boolean
-LANGUAGE C STABLE STRICT AS 'MODULE_PATHNAME', 'jdg_v_may_see';
-COMMENT ON FUNCTION jadugar_internal._v_may_see(oid) IS
-	'Tests whether the caller may see the objects of the role.';
+CREATE FUNCTION jadugar_internal._v_has_access() RETURNS boolean
+LANGUAGE C STABLE AS 'MODULE_PATHNAME', 'jdg_v_has_access';
+COMMENT ON FUNCTION jadugar_internal._v_has_access() IS
+	'Tests whether the caller has access at any level.';
 
 CREATE FUNCTION jadugar_internal._v_owns(owner oid) RETURNS boolean
 LANGUAGE C STABLE STRICT AS 'MODULE_PATHNAME', 'jdg_v_owns';
 COMMENT ON FUNCTION jadugar_internal._v_owns(oid) IS
-	'Tests whether the caller has the rights of the owner. Returns false for a stored OID that means another role in this database.';
+	'Tests whether the caller has access, and the rights of the owner. Returns false for a stored OID that means another role in this database.';
 
 CREATE FUNCTION jadugar.grant_access(
 	role			text,

@@ -582,11 +582,12 @@ FROM jadugar_internal.queue q
 		GROUP BY o.queue_id) r ON r.queue_id = q.queue_id
 WHERE (SELECT jadugar_internal._v_is_monitor())
 	OR jadugar_internal._v_owns(q.owner)
-	OR q.queue_id = 1
 	OR n.queue_id IS NOT NULL
-	OR EXISTS (SELECT FROM jadugar_internal.queue_grant g
-		WHERE g.queue_id = q.queue_id
-			AND pg_catalog.pg_has_role(g.role, 'USAGE'));
+	OR (SELECT jadugar_internal._v_has_access())
+		AND (q.queue_id = 1
+			OR EXISTS (SELECT FROM jadugar_internal.queue_grant g
+				WHERE g.queue_id = q.queue_id
+					AND pg_catalog.pg_has_role(g.role, 'USAGE')));
 COMMENT ON VIEW jadugar.queues IS
 	'Queues, their limits, and counts of the tasks in them that the reader may see.';
 
@@ -707,6 +708,7 @@ FROM jadugar_internal._v_health() h
 		 CASE WHEN h.slot_wanted
 			THEN 'Raise jadugar.max_workers or max_worker_processes, or wait.' END)
 		) v (severity, what, detail, hint)
+WHERE (SELECT jadugar_internal._v_has_access())
 UNION ALL
 SELECT 'error',
 	CASE WHEN a.oid IS NULL THEN 'owner_missing' ELSE 'owner_nologin' END,

@@ -257,9 +257,10 @@ WHERE s.event LIKE 'approval:%'
 	AND r.status = 'r'
 	AND ((SELECT jadugar_internal._v_is_monitor())
 		OR jadugar_internal._v_owns(r.owner)
-		OR EXISTS (SELECT FROM pg_catalog.pg_authid x
-			WHERE x.rolname = g.node->>'approvers'
-				AND pg_catalog.pg_has_role(x.oid, 'usage')));
+		OR (SELECT jadugar_internal._v_has_access())
+			AND EXISTS (SELECT FROM pg_catalog.pg_authid x
+				WHERE x.rolname = g.node->>'approvers'
+					AND pg_catalog.pg_has_role(x.oid, 'usage')));
 COMMENT ON VIEW jadugar.approvals IS
 	'Open approvals, for the roles that may decide them and for the owners of the runs.';
 

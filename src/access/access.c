@@ -4,8 +4,13 @@
  *	  Levels given by grant_access(), membership, and whom a call acts for.
  *
  * Runs in any process; reads jadugar_internal.access without locks.  Roles
- * that our tables name are looked at through jdg_role_is_meant(): in a
- * restored database an OID may be another role's until adopt() has mapped it.
+ * that our tables name are looked at through jdg_role_is_meant() and
+ * jdg_role_meant_by(): in a restored database an OID may be another role's
+ * until adopt() has mapped it.
+ *
+ * Our functions may be executed by PUBLIC, so a function that does more than
+ * compute asks here for the level of its caller before anything else: see
+ * JDG_FUNCTION.  USAGE on the schema is no level.
  *
  *-------------------------------------------------------------------------
  */
@@ -14,6 +19,7 @@
 #include "miscadmin.h"
 #include "utils/acl.h"
 #include "utils/builtins.h"
+#include "utils/lsyscache.h"
 
 #include "access/access.h"
 #include "access/owner.h"
@@ -22,64 +28,138 @@
 #include "base/errors.h"
 #include "base/spi.h"
 
+/* levels, as bits; an operator has them all */
+#define LEVEL_USER		1
+#define LEVEL_MONITOR	2
+#define LEVEL_OPERATOR	4
+#define LEVELS_ALL		(LEVEL_USER | LEVEL_MONITOR | LEVEL_OPERATOR)
+
 static JdgQuery levels_query = {
-	"SELECT role, level FROM jadugar_internal.access "
-	"WHERE level <> 'user'", 0, {0}
+	"SELECT role, level FROM jadugar_internal.access", 0, {0}
 };
 
-/* Has the role the privileges of one that was given a level? */
-static bool
-has_level(Oid role, bool monitor_too)
+static int
+level_bits(const char *level)
+{
+	if (strcmp(level, "user") == 0)
+		return LEVEL_USER;
+	if (strcmp(level, "monitor") == 0)
+		return LEVEL_MONITOR;
+	return LEVELS_ALL;
+}
+
+/* Reads the levels of all roles whose privileges the role has. */
+static int
+read_levels(Oid role)
 {
 	JdgInternal in;
-	bool		found = false;
+	int			levels = 0;
 	int64		n;
 
 	jdg_internal_begin(&in);
 	n = jdg_run(&levels_query, NULL, NULL, 0);
-	for (int64 i = 0; i < n && !found; i++)
+	for (int64 i = 0; i < n; i++)
 	{
-		char	   *level = jdg_col_text(i, 2, CurrentMemoryContext);
+		SPITupleTable *table = SPI_tuptable;
+		Oid			given_to = jdg_role_meant_by(jdg_col_oid(i, 1));
 
-		if (monitor_too || strcmp(level, "operator") == 0)
-			found = has_privs_of_role(role, jdg_col_oid(i, 1)) &&
-				jdg_role_is_meant(jdg_col_oid(i, 1));
+		SPI_tuptable = table;
+		if (OidIsValid(given_to) && has_privs_of_role(role, given_to))
+			levels |= level_bits(jdg_col_text(i, 2, CurrentMemoryContext));
 	}
 	jdg_internal_end(&in);
-	return found;
+	return levels;
+}
+
+/*
+ * The levels that a role has.  Every call of a function asks for them, so they
+ * are kept for one role until the configuration changes.
+ */
+static int
+levels_of(Oid role)
+{
+	static Oid	known_role = InvalidOid;
+	static uint64 known_epoch = 0;
+	static int	known = 0;
+	uint64		epoch;
+
+	if (superuser_arg(role) || has_privs_of_role(role, jdg_bookkeeper()))
+		return LEVELS_ALL;
+	epoch = jdg_config_epoch();
+	if (epoch != 0 && epoch == known_epoch && role == known_role)
+		return known;
+	known_epoch = 0;
+	known = read_levels(role);
+	known_role = role;
+	/* no level is not kept: which role is meant may change without an epoch */
+	known_epoch = known ? epoch : 0;
+	return known;
 }
 
 bool
 jdg_is_operator(Oid role)
 {
-	return superuser_arg(role) ||
-		has_privs_of_role(role, jdg_bookkeeper()) ||
-		has_level(role, false);
+	return (levels_of(role) & LEVEL_OPERATOR) != 0;
 }
 
 bool
 jdg_is_monitor(Oid role)
 {
-	return superuser_arg(role) ||
-		has_privs_of_role(role, jdg_bookkeeper()) ||
-		has_level(role, true);
+	return (levels_of(role) & LEVEL_MONITOR) != 0;
+}
+
+bool
+jdg_has_access(Oid role)
+{
+	return levels_of(role) != 0;
+}
+
+/* The name of the SQL function that calls the C function. */
+static const char *
+function_name(FunctionCallInfo fcinfo)
+{
+	char	   *name = get_func_name(fcinfo->flinfo->fn_oid);
+
+	if (name == NULL)
+		return "?";
+	return strncmp(name, "_v_", 3) == 0 ? name + 3 : name;
+}
+
+static void
+refuse(FunctionCallInfo fcinfo, const char *level)
+{
+	const char *role = GetUserNameFromId(GetUserId(), false);
+
+	ereport(ERROR,
+			(errcode(JDG_ERRCODE_UNAUTHORIZED),
+			 errmsg("permission denied for jadugar.%s()",
+					function_name(fcinfo)),
+			 errdetail("Role \"%s\" does not have access to jadugar at level \"%s\" in this database.",
+					   role, level),
+			 errhint("A superuser can grant it: SELECT jadugar.grant_access(%s, '%s').",
+					 quote_literal_cstr(role), level)));
 }
 
 void
-jdg_require_operator(const char *function)
+jdg_require_level(FunctionCallInfo fcinfo, JdgLevel level)
 {
-	const char *user;
+	int			levels = levels_of(GetUserId());
 
-	if (jdg_is_operator(GetUserId()))
-		return;
-	user = GetUserNameFromId(GetUserId(), false);
-	ereport(ERROR,
-			(errcode(JDG_ERRCODE_UNAUTHORIZED),
-			 errmsg("permission denied for jadugar.%s()", function),
-			 errdetail("Role \"%s\" is not an operator of jadugar in this database.",
-					   user),
-			 errhint("A superuser can make it one: SELECT jadugar.grant_access('%s', 'operator').",
-					 user)));
+	switch (level)
+	{
+		case JDG_LEVEL_ANY:
+			if (levels == 0)
+				refuse(fcinfo, "user");
+			break;
+		case JDG_LEVEL_USER:
+			if ((levels & LEVEL_USER) == 0)
+				refuse(fcinfo, "user");
+			break;
+		case JDG_LEVEL_OPERATOR:
+			if ((levels & LEVEL_OPERATOR) == 0)
+				refuse(fcinfo, "operator");
+			break;
+	}
 }
 
 bool

@@ -8,12 +8,39 @@
 #ifndef JDG_ACCESS_ACCESS_H
 #define JDG_ACCESS_ACCESS_H
 
+#include "fmgr.h"
+
 /* is the role an operator (or superuser, or owner of the extension)? */
 extern bool jdg_is_operator(Oid role);
 extern bool jdg_is_monitor(Oid role);	/* an operator is one too */
+extern bool jdg_has_access(Oid role);	/* at any level */
 
-/* UNAUTHORIZED unless the caller of jadugar."function"() is an operator */
-extern void jdg_require_operator(const char *function);
+/* what a function requires of its caller */
+typedef enum JdgLevel
+{
+	JDG_LEVEL_ANY,				/* monitor, user or operator */
+	JDG_LEVEL_USER,				/* user or operator */
+	JDG_LEVEL_OPERATOR
+} JdgLevel;
+
+/* UNAUTHORIZED unless the current user has the level */
+extern void jdg_require_level(FunctionCallInfo fcinfo, JdgLevel level);
+
+/*
+ * The head of an SQL-callable function.  The level of the caller is checked
+ * before the arguments are read.
+ */
+#define JDG_FUNCTION(name, level) \
+	PG_FUNCTION_INFO_V1(name); \
+	static Datum name##_allowed(PG_FUNCTION_ARGS); \
+	Datum \
+	name(PG_FUNCTION_ARGS) \
+	{ \
+		jdg_require_level(fcinfo, level); \
+		return name##_allowed(fcinfo); \
+	} \
+	static Datum \
+	name##_allowed(PG_FUNCTION_ARGS)
 
 /* may "role" act on what "owner" owns: itself, a member, or an operator */
 extern bool jdg_may_manage(Oid role, Oid owner);

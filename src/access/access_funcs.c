@@ -28,42 +28,8 @@ PG_FUNCTION_INFO_V1(jdg_grant_access);
 PG_FUNCTION_INFO_V1(jdg_revoke_access);
 PG_FUNCTION_INFO_V1(jdg_v_is_operator);
 PG_FUNCTION_INFO_V1(jdg_v_is_monitor);
-PG_FUNCTION_INFO_V1(jdg_v_may_see);
+PG_FUNCTION_INFO_V1(jdg_v_has_access);
 PG_FUNCTION_INFO_V1(jdg_v_owns);
-
-/*
- * What is there to grant: all that is in schema jadugar.  A monitor gets no
- * function that could change anything.  $1: role, quoted; $2: is the level
- * monitor?
- */
-static const char *const grants_sql =
-"SELECT 'GRANT USAGE ON SCHEMA jadugar TO ' || $1 "
-"UNION ALL "
-"SELECT format('GRANT EXECUTE ON ROUTINE %s TO %s', "
-"p.oid::regprocedure, $1) FROM pg_proc AS p "
-"WHERE p.pronamespace = 'jadugar'::regnamespace "
-"AND (NOT $2 OR p.provolatile <> 'v') "
-"UNION ALL "
-"SELECT format('GRANT SELECT ON %s TO %s', c.oid::regclass, $1) "
-"FROM pg_class AS c WHERE c.relnamespace = 'jadugar'::regnamespace "
-"AND c.relkind = 'v' "
-"UNION ALL "
-"SELECT format('GRANT USAGE ON TYPE %s TO %s', t.oid::regtype, $1) "
-"FROM pg_type AS t WHERE t.typnamespace = 'jadugar'::regnamespace "
-"AND t.typtype IN ('b', 'd', 'e') AND t.typcategory <> 'A'";
-
-static const char *const revokes_sql =
-"SELECT format('REVOKE USAGE ON TYPE %s FROM %s', t.oid::regtype, $1) "
-"FROM pg_type AS t WHERE t.typnamespace = 'jadugar'::regnamespace "
-"AND t.typtype IN ('b', 'd', 'e') AND t.typcategory <> 'A' AND NOT $2 "
-"UNION ALL "
-"SELECT 'REVOKE ALL ON ALL ROUTINES IN SCHEMA jadugar FROM ' || $1 "
-"UNION ALL "
-"SELECT format('REVOKE ALL ON %s FROM %s', c.oid::regclass, $1) "
-"FROM pg_class AS c WHERE c.relnamespace = 'jadugar'::regnamespace "
-"AND c.relkind = 'v' "
-"UNION ALL "
-"SELECT 'REVOKE ALL ON SCHEMA jadugar FROM ' || $1";
 
 static const char *const level_words[] = {
 	"user", "operator", "monitor", NULL
@@ -124,34 +90,9 @@ named_role(const char *name)
 	return role;
 }
 
-/* Run each command that a query makes, as the current user. */
+/* The one privilege that a role needs, given or taken as the current user. */
 static void
-run_made(const char *sql, const char *role_name, bool monitor)
-{
-	Oid			types[2] = {TEXTOID, BOOLOID};
-	Datum		values[2];
-	uint64		n;
-	SPITupleTable *rows;
-
-	values[0] = CStringGetTextDatum(quote_identifier(role_name));
-	values[1] = BoolGetDatum(monitor);
-	if (SPI_execute_with_args(sql, 2, types, values, NULL, false, 0) !=
-		SPI_OK_SELECT)
-		elog(ERROR, "could not list what jadugar consists of");
-	rows = SPI_tuptable;
-	n = SPI_processed;
-	for (uint64 i = 0; i < n; i++)
-	{
-		char	   *command = SPI_getvalue(rows->vals[i], rows->tupdesc, 1);
-
-		if (SPI_execute(command, false, 0) != SPI_OK_UTILITY)
-			elog(ERROR, "could not run: %s", command);
-	}
-}
-
-/* Take everything away, then give what the level has (NULL: nothing). */
-static void
-change_grants(const char *role_name, const char *level)
+change_grant(const char *command)
 {
 	int			guc_level = NewGUCNestLevel();
 
@@ -160,9 +101,8 @@ change_grants(const char *role_name, const char *level)
 							 true, 0, false);
 	if (SPI_connect() != SPI_OK_CONNECT)
 		elog(ERROR, "SPI_connect failed");
-	run_made(revokes_sql, role_name, false);
-	if (level)
-		run_made(grants_sql, role_name, strcmp(level, "monitor") == 0);
+	if (SPI_execute(command, false, 0) != SPI_OK_UTILITY)
+		elog(ERROR, "could not run: %s", command);
 	SPI_finish();
 	AtEOXact_GUC(false, guc_level);
 }
@@ -183,7 +123,8 @@ jdg_grant_access(PG_FUNCTION_ARGS)
 	jdg_remember_role(DatumGetObjectId(values[0]));
 	jdg_run(&record_query, values, NULL, 0);
 	jdg_internal_end(&in);
-	change_grants(a.role, level_words[a.level]);
+	change_grant(psprintf("GRANT USAGE ON SCHEMA jadugar TO %s",
+						  quote_identifier(a.role)));
 	PG_RETURN_VOID();
 }
 
@@ -207,7 +148,8 @@ jdg_revoke_access(PG_FUNCTION_ARGS)
 				(errcode(JDG_ERRCODE_NOT_FOUND),
 				 errmsg("role \"%s\" was not given access", name),
 				 errdetail("It may be a member of a role that was.")));
-	change_grants(name, NULL);
+	change_grant(psprintf("REVOKE ALL ON SCHEMA jadugar FROM %s",
+						  quote_identifier(name)));
 	PG_RETURN_VOID();
 }
 
@@ -223,18 +165,33 @@ jdg_v_is_monitor(PG_FUNCTION_ARGS)
 	PG_RETURN_BOOL(jdg_is_monitor(GetUserId()));
 }
 
-/* May the caller see what the role owns? */
 Datum
-jdg_v_may_see(PG_FUNCTION_ARGS)
+jdg_v_has_access(PG_FUNCTION_ARGS)
 {
-	Oid			owner = PG_GETARG_OID(0);
-
-	PG_RETURN_BOOL(jdg_owns(GetUserId(), owner) ||
-				   jdg_is_monitor(GetUserId()));
+	PG_RETURN_BOOL(jdg_has_access(GetUserId()));
 }
 
+/* What a call of _v_owns() knows from the call before. */
+typedef struct OwnsState
+{
+	Oid			user;
+	bool		has_access;
+} OwnsState;
+
+/* Asked for each row of a view: access is looked up once in a query. */
 Datum
 jdg_v_owns(PG_FUNCTION_ARGS)
 {
-	PG_RETURN_BOOL(jdg_owns(GetUserId(), PG_GETARG_OID(0)));
+	OwnsState  *state = fcinfo->flinfo->fn_extra;
+	Oid			user = GetUserId();
+
+	if (state == NULL)
+		fcinfo->flinfo->fn_extra = state =
+			MemoryContextAllocZero(fcinfo->flinfo->fn_mcxt, sizeof(OwnsState));
+	if (state->user != user)
+	{
+		state->has_access = jdg_has_access(user);
+		state->user = user;
+	}
+	PG_RETURN_BOOL(state->has_access && jdg_owns(user, PG_GETARG_OID(0)));
 }

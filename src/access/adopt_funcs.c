@@ -176,8 +176,6 @@ tell_modules(const JdgAdoption *adoption)
 	}
 }
 
-PG_FUNCTION_INFO_V1(jdg_adopt);
-
 static const char *const missed_words[] = {"skip", "policy", NULL};
 
 /* in the order of JdgPendingChoice */
@@ -196,8 +194,7 @@ static const JdgArg adopt_args[] = {
 };
 
 /* adopt(missed, pending) → setof (owner, problem) */
-Datum
-jdg_adopt(PG_FUNCTION_ARGS)
+JDG_FUNCTION(jdg_adopt, JDG_LEVEL_OPERATOR)
 {
 	ReturnSetInfo *rsinfo = (ReturnSetInfo *) fcinfo->resultinfo;
 	AdoptArgs	a;
@@ -206,7 +203,6 @@ jdg_adopt(PG_FUNCTION_ARGS)
 
 	JDG_READ_ARGS("adopt", adopt_args, &a);
 	jdg_require_shmem();
-	jdg_require_operator("adopt");
 	InitMaterializedSRF(fcinfo, 0);
 	adoption.skip_missed = strcmp(missed_words[a.missed], "skip") == 0;
 	adoption.pending = a.pending;

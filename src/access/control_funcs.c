@@ -93,16 +93,12 @@ static const JdgArg pause_args[] = {
 	{"until", TIMESTAMPTZOID, offsetof(PauseArgs, until)},
 };
 
-PG_FUNCTION_INFO_V1(jdg_pause_all);
-
-Datum
-jdg_pause_all(PG_FUNCTION_ARGS)
+JDG_FUNCTION(jdg_pause_all, JDG_LEVEL_OPERATOR)
 {
 	PauseArgs	a;
 
 	JDG_READ_ARGS("pause_all", pause_args, &a);
 	jdg_require_shmem();
-	jdg_require_operator("pause_all");
 	if (a.until && (TIMESTAMP_NOT_FINITE(*a.until) || *a.until <= jdg_now()))
 		ereport(ERROR,
 				(errcode(JDG_ERRCODE_VALIDATION_ERROR),
@@ -114,13 +110,9 @@ jdg_pause_all(PG_FUNCTION_ARGS)
 	PG_RETURN_VOID();
 }
 
-PG_FUNCTION_INFO_V1(jdg_resume_all);
-
-Datum
-jdg_resume_all(PG_FUNCTION_ARGS)
+JDG_FUNCTION(jdg_resume_all, JDG_LEVEL_OPERATOR)
 {
 	jdg_require_shmem();
-	jdg_require_operator("resume_all");
 	set_pause(false, NULL, DT_NOEND);
 	PG_RETURN_VOID();
 }
@@ -182,11 +174,8 @@ static const JdgArg drain_args[] = {
 	{"remaining", INT4OID, offsetof(DrainArgs, remaining)},
 };
 
-PG_FUNCTION_INFO_V1(jdg_drain);
-
 /* CALL drain(queue text, timeout interval, INOUT remaining integer) */
-Datum
-jdg_drain(PG_FUNCTION_ARGS)
+JDG_FUNCTION(jdg_drain, JDG_LEVEL_OPERATOR)
 {
 	bool		atomic = !(fcinfo->context && IsA(fcinfo->context, CallContext)) ||
 	castNode(CallContext, fcinfo->context)->atomic;
@@ -196,7 +185,6 @@ jdg_drain(PG_FUNCTION_ARGS)
 
 	JDG_READ_ARGS("drain", drain_args, &a);
 	jdg_require_shmem();
-	jdg_require_operator("drain");
 	if (atomic)
 		ereport(ERROR,
 				(errcode(JDG_ERRCODE_CONFLICT),

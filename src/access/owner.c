@@ -22,6 +22,7 @@
 #include "catalog/pg_authid.h"
 #include "catalog/pg_type.h"
 #include "miscadmin.h"
+#include "utils/acl.h"
 #include "utils/builtins.h"
 #include "utils/syscache.h"
 
@@ -189,6 +190,21 @@ jdg_role_is_meant(Oid role)
 		meant = !name_differs(&name);
 	jdg_internal_end(&in);
 	return meant;
+}
+
+Oid
+jdg_role_meant_by(Oid stored)
+{
+	bool		first_use;
+	bool		isnull;
+	Datum		key = ObjectIdGetDatum(stored);
+	Name		name;
+
+	forget_old_tables();
+	if (is_ours(&first_use) || jdg_run(&owner_query, &key, NULL, 1) == 0)
+		return stored;
+	name = DatumGetName(jdg_col(0, 1, &isnull));
+	return get_role_oid(NameStr(*name), true);
 }
 
 /*

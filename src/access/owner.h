@@ -17,6 +17,13 @@ extern bool jdg_role_read(Oid role, NameData *name, bool *can_login);
  */
 extern bool jdg_role_is_meant(Oid role);
 
+/*
+ * The role that a stored OID means: before adopt() the role of that name,
+ * else the role itself.  InvalidOid if there is none.  Inside
+ * jdg_internal_begin().
+ */
+extern Oid	jdg_role_meant_by(Oid stored);
+
 /* put the role's name into jadugar_internal.owner; inside jdg_internal_begin() */
 extern void jdg_remember_role(Oid role);
 

@@ -58,11 +58,8 @@ raise_over(const JdgFlowRun *r)
 	pg_unreachable();
 }
 
-PG_FUNCTION_INFO_V1(jdg_signal);
-
 /* (run_id, name, payload) */
-Datum
-jdg_signal(PG_FUNCTION_ARGS)
+JDG_FUNCTION(jdg_signal, JDG_LEVEL_USER)
 {
 	int64		run_id = need_run(fcinfo, "signal");
 	char	   *name = jdg_need_text(fcinfo, 1, "signal", "name");
@@ -82,11 +79,8 @@ jdg_signal(PG_FUNCTION_ARGS)
 	PG_RETURN_VOID();
 }
 
-PG_FUNCTION_INFO_V1(jdg_raise_event);
-
 /* (name, data) */
-Datum
-jdg_raise_event(PG_FUNCTION_ARGS)
+JDG_FUNCTION(jdg_raise_event, JDG_LEVEL_USER)
 {
 	char	   *name = jdg_need_text(fcinfo, 0, "raise_event", "name");
 	JdgInternal in;
@@ -173,11 +167,8 @@ check_undecided(const JdgFlowRun *r, const JdgFlowNode *node)
 			 errhint("See the view jadugar.approvals.")));
 }
 
-PG_FUNCTION_INFO_V1(jdg_approve);
-
 /* (run_id, name, approved, comment) */
-Datum
-jdg_approve(PG_FUNCTION_ARGS)
+JDG_FUNCTION(jdg_approve, JDG_LEVEL_USER)
 {
 	int64		run_id = need_run(fcinfo, "approve");
 	char	   *name = jdg_need_text(fcinfo, 1, "approve", "name");
@@ -220,11 +211,8 @@ jdg_approve(PG_FUNCTION_ARGS)
 	PG_RETURN_VOID();
 }
 
-PG_FUNCTION_INFO_V1(jdg_abort_flow);
-
 /* (run_id, mode) */
-Datum
-jdg_abort_flow(PG_FUNCTION_ARGS)
+JDG_FUNCTION(jdg_abort_flow, JDG_LEVEL_USER)
 {
 	int64		run_id = need_run(fcinfo, "abort_flow");
 	char	   *mode = jdg_need_text(fcinfo, 1, "abort_flow", "mode");
@@ -262,19 +250,13 @@ ask(FunctionCallInfo fcinfo, const char *function, char kind)
 	jdg_internal_end(&in);
 }
 
-PG_FUNCTION_INFO_V1(jdg_pause_flow);
-
-Datum
-jdg_pause_flow(PG_FUNCTION_ARGS)
+JDG_FUNCTION(jdg_pause_flow, JDG_LEVEL_USER)
 {
 	ask(fcinfo, "pause_flow", JDG_MESSAGE_PAUSE);
 	PG_RETURN_VOID();
 }
 
-PG_FUNCTION_INFO_V1(jdg_resume_flow);
-
-Datum
-jdg_resume_flow(PG_FUNCTION_ARGS)
+JDG_FUNCTION(jdg_resume_flow, JDG_LEVEL_USER)
 {
 	ask(fcinfo, "resume_flow", JDG_MESSAGE_RESUME);
 	PG_RETURN_VOID();
@@ -385,31 +367,22 @@ ask_step(FunctionCallInfo fcinfo, const char *function, char kind,
 	jdg_internal_end(&in);
 }
 
-PG_FUNCTION_INFO_V1(jdg_retry_step);
-
-Datum
-jdg_retry_step(PG_FUNCTION_ARGS)
+JDG_FUNCTION(jdg_retry_step, JDG_LEVEL_USER)
 {
 	ask_step(fcinfo, "retry_step", JDG_MESSAGE_RETRY, jdg_flow_retry_refused,
 			 "retried");
 	PG_RETURN_VOID();
 }
 
-PG_FUNCTION_INFO_V1(jdg_skip_step);
-
-Datum
-jdg_skip_step(PG_FUNCTION_ARGS)
+JDG_FUNCTION(jdg_skip_step, JDG_LEVEL_USER)
 {
 	ask_step(fcinfo, "skip_step", JDG_MESSAGE_SKIP, jdg_flow_skip_refused,
 			 "skipped");
 	PG_RETURN_VOID();
 }
 
-PG_FUNCTION_INFO_V1(jdg_fork_flow);
-
 /* (run_id, from_step) */
-Datum
-jdg_fork_flow(PG_FUNCTION_ARGS)
+JDG_FUNCTION(jdg_fork_flow, JDG_LEVEL_USER)
 {
 	int64		run_id = need_run(fcinfo, "fork_flow");
 	char	   *name = jdg_need_text(fcinfo, 1, "fork_flow", "from_step");

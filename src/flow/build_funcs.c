@@ -16,6 +16,7 @@
 #include "utils/builtins.h"
 #include "utils/datetime.h"
 
+#include "access/access.h"
 #include "base/errors.h"
 #include "base/settings.h"
 #include "flow/graph/graph.h"
@@ -64,10 +65,7 @@ check_command(const JdgFlowNode *node)
 	error_context_stack = context.previous;
 }
 
-PG_FUNCTION_INFO_V1(jdg_flow_step);
-
-Datum
-jdg_flow_step(PG_FUNCTION_ARGS)
+JDG_FUNCTION(jdg_flow_step, JDG_LEVEL_USER)
 {
 	static const JdgFlowArg args[] = {
 		{"name", "step", JDG_ARG_TEXT, true},
@@ -317,10 +315,7 @@ jdg_flow_approval(PG_FUNCTION_ARGS)
 	return build(fcinfo, "approval", args, lengthof(args));
 }
 
-PG_FUNCTION_INFO_V1(jdg_flow_sub_flow);
-
-Datum
-jdg_flow_sub_flow(PG_FUNCTION_ARGS)
+JDG_FUNCTION(jdg_flow_sub_flow, JDG_LEVEL_USER)
 {
 	static const JdgFlowArg args[] = {
 		{"flow", "sub_flow", JDG_ARG_TEXT, true},

@@ -32,11 +32,6 @@
 #include "flow/graph/plan.h"
 #include "flow/node_args.h"
 
-PG_FUNCTION_INFO_V1(jdg_create_chain);
-PG_FUNCTION_INFO_V1(jdg_create_group);
-PG_FUNCTION_INFO_V1(jdg_add_step);
-PG_FUNCTION_INFO_V1(jdg_remove_step);
-
 static char *
 flow_name(FunctionCallInfo fcinfo, const char *function)
 {
@@ -127,8 +122,7 @@ json_true(JsonbParseState **st, const char *key)
 }
 
 /* create_chain(name, stop_on_failure, parallel, max_concurrency) */
-Datum
-jdg_create_chain(PG_FUNCTION_ARGS)
+JDG_FUNCTION(jdg_create_chain, JDG_LEVEL_USER)
 {
 	char	   *name = flow_name(fcinfo, "create_chain");
 	bool		stops = need_bool(fcinfo, 1, "stop_on_failure", "create_chain");
@@ -176,8 +170,7 @@ check_completion(const char *completion, bool has_n)
 }
 
 /* create_group(name, concurrency, completion, n, timeout) */
-Datum
-jdg_create_group(PG_FUNCTION_ARGS)
+JDG_FUNCTION(jdg_create_group, JDG_LEVEL_USER)
 {
 	char	   *name = flow_name(fcinfo, "create_group");
 	char	   *completion = jdg_need_text(fcinfo, 2, "create_group",
@@ -272,8 +265,7 @@ make_name(Datum owner, Datum name, const JdgFlowNode *node, MemoryContext mcxt)
 }
 
 /* add_step(flow, step): returns the name that the draft knows it by */
-Datum
-jdg_add_step(PG_FUNCTION_ARGS)
+JDG_FUNCTION(jdg_add_step, JDG_LEVEL_USER)
 {
 	static JdgQuery insert = {
 		"INSERT INTO jadugar_internal.flow_draft_step (owner, name, step, "
@@ -307,8 +299,7 @@ jdg_add_step(PG_FUNCTION_ARGS)
 }
 
 /* remove_step(flow, name) */
-Datum
-jdg_remove_step(PG_FUNCTION_ARGS)
+JDG_FUNCTION(jdg_remove_step, JDG_LEVEL_USER)
 {
 	static JdgQuery q = {
 		"DELETE FROM jadugar_internal.flow_draft_step "

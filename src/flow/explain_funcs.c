@@ -25,8 +25,6 @@
 #include "flow/run/run_row.h"
 
 PG_FUNCTION_INFO_V1(jdg_explain_flow_value);
-PG_FUNCTION_INFO_V1(jdg_explain_flow_name);
-PG_FUNCTION_INFO_V1(jdg_explain_flow_run);
 
 /* argument 1: 'text' or 'mermaid'; true: the latter */
 static bool
@@ -87,8 +85,7 @@ named_flow(const char *name, int version)
 }
 
 /* explain_flow(name, format, version) */
-Datum
-jdg_explain_flow_name(PG_FUNCTION_ARGS)
+JDG_FUNCTION(jdg_explain_flow_name, JDG_LEVEL_ANY)
 {
 	bool		mermaid = wants_mermaid(fcinfo);
 	char	   *name = jdg_need_text(fcinfo, 0, "explain_flow", "name");
@@ -162,8 +159,7 @@ read_seen(Datum run_id, int nnodes)
 }
 
 /* explain_flow(run_id, format) */
-Datum
-jdg_explain_flow_run(PG_FUNCTION_ARGS)
+JDG_FUNCTION(jdg_explain_flow_run, JDG_LEVEL_ANY)
 {
 	static JdgQuery q = {
 		"SELECT r.owner, v.graph FROM jadugar_internal.flow_run r, "

@@ -51,11 +51,8 @@ flow_not_found(const char *name, int version)
 			 errhint("Create it with jadugar.create_flow(), or see the view jadugar.flows.")));
 }
 
-PG_FUNCTION_INFO_V1(jdg_create_flow);
-
 /* (name, flow, description, owner) */
-Datum
-jdg_create_flow(PG_FUNCTION_ARGS)
+JDG_FUNCTION(jdg_create_flow, JDG_LEVEL_USER)
 {
 	char	   *name = jdg_need_text(fcinfo, 0, "create_flow", "name");
 	Oid			owner;
@@ -105,11 +102,8 @@ end_runs(Oid owner, const char *name, const char *mode)
 							GetUserId());
 }
 
-PG_FUNCTION_INFO_V1(jdg_drop_flow);
-
 /* (name, runs, owner) */
-Datum
-jdg_drop_flow(PG_FUNCTION_ARGS)
+JDG_FUNCTION(jdg_drop_flow, JDG_LEVEL_USER)
 {
 	static JdgQuery q = {
 		"UPDATE jadugar_internal.flow_version SET dropped_at = $3 "
@@ -257,11 +251,8 @@ start_value(FunctionCallInfo fcinfo, int first, Jsonb *flow)
 				 owner);
 }
 
-PG_FUNCTION_INFO_V1(jdg_start_flow);
-
 /* (name, input, version, idempotency_key, ...) */
-Datum
-jdg_start_flow(PG_FUNCTION_ARGS)
+JDG_FUNCTION(jdg_start_flow, JDG_LEVEL_USER)
 {
 	char	   *name = jdg_need_text(fcinfo, 0, "start_flow", "name");
 	int			version = PG_ARGISNULL(2) ? 0 : PG_GETARG_INT32(2);
@@ -294,11 +285,8 @@ jdg_start_flow(PG_FUNCTION_ARGS)
 	PG_RETURN_INT64(start(fcinfo, 3, id, owner));
 }
 
-PG_FUNCTION_INFO_V1(jdg_start_flow_value);
-
 /* (flow, input, idempotency_key, ...) */
-Datum
-jdg_start_flow_value(PG_FUNCTION_ARGS)
+JDG_FUNCTION(jdg_start_flow_value, JDG_LEVEL_USER)
 {
 	jdg_require_shmem();
 	if (PG_ARGISNULL(0))

@@ -36,8 +36,6 @@
 PG_FUNCTION_INFO_V1(jdg_v_flow_nodes);
 PG_FUNCTION_INFO_V1(jdg_v_flow_node);
 PG_FUNCTION_INFO_V1(jdg_v_flow_leaves);
-PG_FUNCTION_INFO_V1(jdg_v_flow_draft);
-PG_FUNCTION_INFO_V1(jdg_v_flow_found);
 
 /* nodes that a query may keep parsed */
 #define MAX_KEPT_NODES 200000
@@ -248,8 +246,7 @@ jdg_v_flow_leaves(PG_FUNCTION_ARGS)
  * _v_flow_draft(owner, name): what the draft makes, NULL where it has no step
  * yet.  For those who see its contents: the view asks before.
  */
-Datum
-jdg_v_flow_draft(PG_FUNCTION_ARGS)
+JDG_FUNCTION(jdg_v_flow_draft, JDG_LEVEL_ANY)
 {
 	Oid			owner = PG_GETARG_OID(0);
 	Jsonb	   *flow;
@@ -263,8 +260,7 @@ jdg_v_flow_draft(PG_FUNCTION_ARGS)
 }
 
 /* _v_flow_found(run_id, progress): the progress, unless there is no such run */
-Datum
-jdg_v_flow_found(PG_FUNCTION_ARGS)
+JDG_FUNCTION(jdg_v_flow_found, JDG_LEVEL_ANY)
 {
 	if (PG_ARGISNULL(0))
 		jdg_null_argument("run_id", "flow_progress");
@@ -272,8 +268,6 @@ jdg_v_flow_found(PG_FUNCTION_ARGS)
 		jdg_flow_run_not_found(PG_GETARG_INT64(0));
 	PG_RETURN_DATUM(PG_GETARG_DATUM(1));
 }
-
-PG_FUNCTION_INFO_V1(jdg_flow_status);
 
 /*
  * A run and the status of each of its steps.  Containers without a name of
@@ -295,8 +289,7 @@ PG_FUNCTION_INFO_V1(jdg_flow_status);
  * flow_status(run_id).  The views are read as the caller, and filter; the plan
  * costs more than its rows, so it is kept.
  */
-Datum
-jdg_flow_status(PG_FUNCTION_ARGS)
+JDG_FUNCTION(jdg_flow_status, JDG_LEVEL_ANY)
 {
 	static SPIPlanPtr plan = NULL;
 	Oid			argtypes[1] = {INT8OID};

@@ -25,10 +25,6 @@
 #include "shared/slot.h"
 #include "task/settle.h"
 
-PG_FUNCTION_INFO_V1(jdg_drop_handler);
-PG_FUNCTION_INFO_V1(jdg_grant_handler);
-PG_FUNCTION_INFO_V1(jdg_revoke_handler);
-
 static const char *const pending_words[] = {"restrict", "cancel", NULL};
 
 typedef enum Pending
@@ -209,8 +205,7 @@ cancel_pending(const char *name)
 }
 
 /* drop_handler(name, pending) */
-Datum
-jdg_drop_handler(PG_FUNCTION_ARGS)
+JDG_FUNCTION(jdg_drop_handler, JDG_LEVEL_USER)
 {
 	DropArgs	a;
 	JdgInternal in;
@@ -260,8 +255,7 @@ check_may_grant(const char *name, Oid user, Oid role, bool is_c)
 }
 
 /* grant_handler(name, role) */
-Datum
-jdg_grant_handler(PG_FUNCTION_ARGS)
+JDG_FUNCTION(jdg_grant_handler, JDG_LEVEL_USER)
 {
 	GrantArgs	a;
 	Oid			role;
@@ -283,8 +277,7 @@ jdg_grant_handler(PG_FUNCTION_ARGS)
 }
 
 /* revoke_handler(name, role) */
-Datum
-jdg_revoke_handler(PG_FUNCTION_ARGS)
+JDG_FUNCTION(jdg_revoke_handler, JDG_LEVEL_USER)
 {
 	GrantArgs	a;
 	JdgInternal in;

@@ -15,6 +15,7 @@
 #include "miscadmin.h"
 #include "utils/builtins.h"
 
+#include "access/access.h"
 #include "base/args.h"
 #include "base/compat.h"
 #include "base/errors.h"
@@ -29,10 +30,6 @@
 #include "handler/registration.h"
 #include "queue/queue.h"
 #include "task/retry.h"
-
-PG_FUNCTION_INFO_V1(jdg_register_handler);
-PG_FUNCTION_INFO_V1(jdg_register_sql_handler);
-PG_FUNCTION_INFO_V1(jdg_register_c_handler);
 
 #define FIELD(field) offsetof(JdgRegistration, field)
 
@@ -249,8 +246,7 @@ check_options(JdgRegistration *r)
 }
 
 /* register_handler(name, function, ...) */
-Datum
-jdg_register_handler(PG_FUNCTION_ARGS)
+JDG_FUNCTION(jdg_register_handler, JDG_LEVEL_USER)
 {
 	JdgRegistration r = {.kind = "function"};
 	const char *given;
@@ -288,8 +284,7 @@ jdg_register_handler(PG_FUNCTION_ARGS)
 }
 
 /* register_sql_handler(name, sql, ...) */
-Datum
-jdg_register_sql_handler(PG_FUNCTION_ARGS)
+JDG_FUNCTION(jdg_register_sql_handler, JDG_LEVEL_USER)
 {
 	JdgRegistration r = {.kind = "sql"};
 	ErrorData  *syntax_error;
@@ -320,8 +315,7 @@ jdg_register_sql_handler(PG_FUNCTION_ARGS)
 }
 
 /* register_c_handler(name, library, symbol, ...) */
-Datum
-jdg_register_c_handler(PG_FUNCTION_ARGS)
+JDG_FUNCTION(jdg_register_c_handler, JDG_LEVEL_USER)
 {
 	JdgRegistration r = {.kind = "c"};
 

@@ -31,7 +31,7 @@ PG_FUNCTION_INFO_V1(jdg_v_slots);
 PG_FUNCTION_INFO_V1(jdg_v_workers);
 PG_FUNCTION_INFO_V1(jdg_v_queue_load);
 
-/* jadugar._v_now(): the time of base/clock.h */
+/* jadugar_internal._v_now(): the time of base/clock.h */
 Datum
 jdg_v_now(PG_FUNCTION_ARGS)
 {
@@ -54,7 +54,7 @@ visible_slots(JdgSlot **result)
 	JdgSlot    *slots;
 
 	*result = NULL;
-	if (jdg_slots == NULL)
+	if (jdg_slots == NULL || !jdg_has_access(GetUserId()))
 		return 0;
 	slots = palloc(mul_size(jdg_max_workers, sizeof(JdgSlot)));
 	for (int i = 0; i < jdg_max_workers; i++)
@@ -249,13 +249,13 @@ jdg_v_workers(PG_FUNCTION_ARGS)
 	return (Datum) 0;
 }
 
-/* jadugar._v_queue_load(queue_id): tasks of the queue that workers hold */
+/* jadugar_internal._v_queue_load(queue_id): tasks of the queue that workers hold */
 Datum
 jdg_v_queue_load(PG_FUNCTION_ARGS)
 {
 	int			n = 0;
 
-	if (jdg_slots != NULL)
+	if (jdg_slots != NULL && jdg_has_access(GetUserId()))
 		n = jdg_queue_load(MyDatabaseId, PG_GETARG_INT32(0));
 	PG_RETURN_INT32(n);
 }

@@ -31,7 +31,6 @@
 
 PG_FUNCTION_INFO_V1(jdg_v_stats);
 PG_FUNCTION_INFO_V1(jdg_v_health);
-PG_FUNCTION_INFO_V1(jdg_reset_stats);
 
 static void
 read_histogram(pg_atomic_uint64 *hist, uint64 *counts)
@@ -104,7 +103,7 @@ jdg_v_stats(PG_FUNCTION_ARGS)
 	int			i = 0;
 
 	InitMaterializedSRF(fcinfo, 0);
-	if (JdgSharedLock != NULL)
+	if (JdgSharedLock != NULL && jdg_has_access(GetUserId()))
 		db = jdg_db_lookup(MyDatabaseId, false);
 	if (db == NULL)
 		return (Datum) 0;
@@ -133,13 +132,11 @@ jdg_v_stats(PG_FUNCTION_ARGS)
 }
 
 /* reset_stats(): raises UNAUTHORIZED unless the caller is an operator */
-Datum
-jdg_reset_stats(PG_FUNCTION_ARGS)
+JDG_FUNCTION(jdg_reset_stats, JDG_LEVEL_OPERATOR)
 {
 	JdgDb	   *db;
 
 	jdg_require_shmem();
-	jdg_require_operator("reset_stats");
 	db = jdg_db_lookup(MyDatabaseId, false);
 	if (db != NULL)
 		jdg_counters_reset(&db->counters);
@@ -185,7 +182,7 @@ jdg_v_health(PG_FUNCTION_ARGS)
 
 	if (get_call_result_type(fcinfo, NULL, &tupdesc) != TYPEFUNC_COMPOSITE)
 		elog(ERROR, "return type must be a row type");
-	if (JdgSharedLock != NULL)
+	if (JdgSharedLock != NULL && jdg_has_access(GetUserId()))
 	{
 		JdgDb	   *db = jdg_db_lookup(MyDatabaseId, false);
 

@@ -24,12 +24,6 @@
 #include "queue/queue.h"
 #include "task/wakeup.h"
 
-PG_FUNCTION_INFO_V1(jdg_pause_queue);
-PG_FUNCTION_INFO_V1(jdg_resume_queue);
-PG_FUNCTION_INFO_V1(jdg_drop_queue);
-PG_FUNCTION_INFO_V1(jdg_grant_queue);
-PG_FUNCTION_INFO_V1(jdg_revoke_queue);
-
 /* pause_queue(), resume_queue(), drop_queue() */
 static const JdgArg name_args[] = {
 	{"name", TEXTOID, 0, JDG_NEEDED},
@@ -95,8 +89,7 @@ static JdgQuery revoke_query = {
 };
 
 /* pause_queue(name): what runs goes on, nothing more is started */
-Datum
-jdg_pause_queue(PG_FUNCTION_ARGS)
+JDG_FUNCTION(jdg_pause_queue, JDG_LEVEL_USER)
 {
 	char	   *name;
 	JdgInternal in;
@@ -110,8 +103,7 @@ jdg_pause_queue(PG_FUNCTION_ARGS)
 }
 
 /* resume_queue(name) */
-Datum
-jdg_resume_queue(PG_FUNCTION_ARGS)
+JDG_FUNCTION(jdg_resume_queue, JDG_LEVEL_USER)
 {
 	char	   *name;
 	JdgInternal in;
@@ -150,8 +142,7 @@ refuse_if_used(const char *name, Datum queue_id)
 }
 
 /* drop_queue(name) */
-Datum
-jdg_drop_queue(PG_FUNCTION_ARGS)
+JDG_FUNCTION(jdg_drop_queue, JDG_LEVEL_USER)
 {
 	char	   *name;
 	JdgInternal in;
@@ -177,8 +168,7 @@ jdg_drop_queue(PG_FUNCTION_ARGS)
 }
 
 /* grant_queue(queue, role, privilege) */
-Datum
-jdg_grant_queue(PG_FUNCTION_ARGS)
+JDG_FUNCTION(jdg_grant_queue, JDG_LEVEL_USER)
 {
 	GrantArgs	a;
 	Oid			role;
@@ -198,8 +188,7 @@ jdg_grant_queue(PG_FUNCTION_ARGS)
 }
 
 /* revoke_queue(queue, role, privilege) */
-Datum
-jdg_revoke_queue(PG_FUNCTION_ARGS)
+JDG_FUNCTION(jdg_revoke_queue, JDG_LEVEL_USER)
 {
 	GrantArgs	a;
 	JdgInternal in;

@@ -29,10 +29,6 @@
 #include "task/task.h"
 #include "task/wakeup.h"
 
-PG_FUNCTION_INFO_V1(jdg_create_queue);
-PG_FUNCTION_INFO_V1(jdg_alter_queue);
-PG_FUNCTION_INFO_V1(jdg_set_limit);
-
 static const char *const on_full_words[] = {
 	"reject", "block", "drop_oldest", NULL
 };
@@ -192,8 +188,7 @@ bind_options(JdgParams *p, const QueueArgs *a)
 }
 
 /* create_queue(name, ...) returns its id */
-Datum
-jdg_create_queue(PG_FUNCTION_ARGS)
+JDG_FUNCTION(jdg_create_queue, JDG_LEVEL_USER)
 {
 	QueueArgs	a;
 	JdgParams	p = {0};
@@ -222,8 +217,7 @@ jdg_create_queue(PG_FUNCTION_ARGS)
 }
 
 /* alter_queue(name, ..., reset) */
-Datum
-jdg_alter_queue(PG_FUNCTION_ARGS)
+JDG_FUNCTION(jdg_alter_queue, JDG_LEVEL_USER)
 {
 	QueueArgs	a;
 	bool		reset[lengthof(alter_args)] = {0};
@@ -289,8 +283,7 @@ set_queue_limit(const LimitArgs *a, Oid user)
 }
 
 /* set_limit(scope, name, max_concurrency, owner) */
-Datum
-jdg_set_limit(PG_FUNCTION_ARGS)
+JDG_FUNCTION(jdg_set_limit, JDG_LEVEL_USER)
 {
 	LimitArgs	a;
 	Oid			owner = InvalidOid;

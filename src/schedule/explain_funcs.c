@@ -31,8 +31,6 @@
 #define DEFAULT_ROWS 5
 #define MAX_ROWS 10000
 
-PG_FUNCTION_INFO_V1(jdg_explain_schedule);
-
 typedef struct ExplainArgs
 {
 	char	   *name;
@@ -244,8 +242,7 @@ explain_occurrences(Explain *e, int rows)
 }
 
 /* explain_schedule(name, n, owner) */
-Datum
-jdg_explain_schedule(PG_FUNCTION_ARGS)
+JDG_FUNCTION(jdg_explain_schedule, JDG_LEVEL_ANY)
 {
 	ExplainArgs a;
 	Oid			owner;

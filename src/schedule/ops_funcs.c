@@ -29,13 +29,6 @@
 #include "task/prepare.h"
 #include "task/wakeup.h"
 
-PG_FUNCTION_INFO_V1(jdg_unschedule);
-PG_FUNCTION_INFO_V1(jdg_clear_schedules);
-PG_FUNCTION_INFO_V1(jdg_pause_schedule);
-PG_FUNCTION_INFO_V1(jdg_resume_schedule);
-PG_FUNCTION_INFO_V1(jdg_run_now);
-PG_FUNCTION_INFO_V1(jdg_next_run);
-
 /* a schedule by its name and its owner, NULL: the caller */
 typedef struct NameArgs
 {
@@ -125,8 +118,7 @@ dependents_of(const JdgSchedule *s, MemoryContext mcxt)
 }
 
 /* unschedule(name, owner): true */
-Datum
-jdg_unschedule(PG_FUNCTION_ARGS)
+JDG_FUNCTION(jdg_unschedule, JDG_LEVEL_USER)
 {
 	MemoryContext mcxt = CurrentMemoryContext;
 	JdgSchedule s;
@@ -147,8 +139,7 @@ jdg_unschedule(PG_FUNCTION_ARGS)
 }
 
 /* clear_schedules(owner): how many there were */
-Datum
-jdg_clear_schedules(PG_FUNCTION_ARGS)
+JDG_FUNCTION(jdg_clear_schedules, JDG_LEVEL_USER)
 {
 	static JdgQuery q = {
 		"WITH gone AS (DELETE FROM jadugar_internal.schedule WHERE owner = $1 "
@@ -172,8 +163,7 @@ jdg_clear_schedules(PG_FUNCTION_ARGS)
 }
 
 /* pause_schedule(name, owner): false if it was paused already */
-Datum
-jdg_pause_schedule(PG_FUNCTION_ARGS)
+JDG_FUNCTION(jdg_pause_schedule, JDG_LEVEL_USER)
 {
 	JdgSchedule s;
 	JdgInternal in;
@@ -192,8 +182,7 @@ jdg_pause_schedule(PG_FUNCTION_ARGS)
 }
 
 /* resume_schedule(name, owner): false if it was not paused */
-Datum
-jdg_resume_schedule(PG_FUNCTION_ARGS)
+JDG_FUNCTION(jdg_resume_schedule, JDG_LEVEL_USER)
 {
 	JdgSchedule s;
 	JdgInternal in;
@@ -235,8 +224,7 @@ merge_payload(const JdgSchedule *s, Jsonb *over)
 }
 
 /* run_now(name, payload_override, owner): a task, whatever the clock says */
-Datum
-jdg_run_now(PG_FUNCTION_ARGS)
+JDG_FUNCTION(jdg_run_now, JDG_LEVEL_USER)
 {
 	RunArgs		a;
 	Oid			owner;
@@ -271,8 +259,7 @@ jdg_run_now(PG_FUNCTION_ARGS)
 }
 
 /* next_run(name, owner): NULL if it will not run by itself */
-Datum
-jdg_next_run(PG_FUNCTION_ARGS)
+JDG_FUNCTION(jdg_next_run, JDG_LEVEL_ANY)
 {
 	NameArgs	a;
 	Oid			owner;

@@ -30,10 +30,6 @@
 #include "timing/timing_type.h"
 #include "timing/zone.h"
 
-PG_FUNCTION_INFO_V1(jdg_schedule);
-PG_FUNCTION_INFO_V1(jdg_alter_schedule);
-PG_FUNCTION_INFO_V1(jdg_reschedule);
-
 /* reschedule() */
 typedef struct RescheduleArgs
 {
@@ -98,8 +94,7 @@ put_schedule(JdgSchedule *s, bool or_replace, TimestampTz now)
 }
 
 /* schedule(name, timing, command, ...) */
-Datum
-jdg_schedule(PG_FUNCTION_ARGS)
+JDG_FUNCTION(jdg_schedule, JDG_LEVEL_USER)
 {
 	JdgScheduleArgs args;
 	JdgTaskOptions options;
@@ -144,8 +139,7 @@ rename_schedule(JdgSchedule *s, const char *name, MemoryContext mcxt)
 }
 
 /* alter_schedule(name, ...): what is not given stays */
-Datum
-jdg_alter_schedule(PG_FUNCTION_ARGS)
+JDG_FUNCTION(jdg_alter_schedule, JDG_LEVEL_USER)
 {
 	JdgScheduleArgs args;
 	JdgTaskOptions options;
@@ -185,8 +179,7 @@ jdg_alter_schedule(PG_FUNCTION_ARGS)
 }
 
 /* reschedule(name, timing, timezone, owner) → when it runs next */
-Datum
-jdg_reschedule(PG_FUNCTION_ARGS)
+JDG_FUNCTION(jdg_reschedule, JDG_LEVEL_USER)
 {
 	JdgSchedule old;
 	JdgSchedule s;

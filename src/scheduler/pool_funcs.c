@@ -89,10 +89,7 @@ read_owner(FunctionCallInfo fcinfo, const char *function)
 	return jdg_owner_of_call(role);
 }
 
-PG_FUNCTION_INFO_V1(jdg_start_workers);
-
-Datum
-jdg_start_workers(PG_FUNCTION_ARGS)
+JDG_FUNCTION(jdg_start_workers, JDG_LEVEL_USER)
 {
 	Oid			owner;
 	int			n = read_count(fcinfo, "start_workers", &owner);
@@ -101,10 +98,7 @@ jdg_start_workers(PG_FUNCTION_ARGS)
 	PG_RETURN_VOID();
 }
 
-PG_FUNCTION_INFO_V1(jdg_scale_workers);
-
-Datum
-jdg_scale_workers(PG_FUNCTION_ARGS)
+JDG_FUNCTION(jdg_scale_workers, JDG_LEVEL_USER)
 {
 	Oid			owner;
 	int			n = read_count(fcinfo, "scale_workers", &owner);
@@ -114,10 +108,7 @@ jdg_scale_workers(PG_FUNCTION_ARGS)
 	PG_RETURN_VOID();
 }
 
-PG_FUNCTION_INFO_V1(jdg_stop_workers);
-
-Datum
-jdg_stop_workers(PG_FUNCTION_ARGS)
+JDG_FUNCTION(jdg_stop_workers, JDG_LEVEL_USER)
 {
 	Oid			owner = read_owner(fcinfo, "stop_workers");
 
@@ -126,10 +117,7 @@ jdg_stop_workers(PG_FUNCTION_ARGS)
 	PG_RETURN_VOID();
 }
 
-PG_FUNCTION_INFO_V1(jdg_restart_workers);
-
-Datum
-jdg_restart_workers(PG_FUNCTION_ARGS)
+JDG_FUNCTION(jdg_restart_workers, JDG_LEVEL_USER)
 {
 	Oid			owner = read_owner(fcinfo, "restart_workers");
 	int			min,

@@ -271,10 +271,7 @@ insert_one(const JdgTask *t)
 	jdg_count_enqueued(1);
 }
 
-PG_FUNCTION_INFO_V1(jdg_enqueue);
-
-Datum
-jdg_enqueue(PG_FUNCTION_ARGS)
+JDG_FUNCTION(jdg_enqueue, JDG_LEVEL_USER)
 {
 	EnqueueArgs a = {0};
 	JdgTask		t;
@@ -369,10 +366,7 @@ insert_batch(JdgTask *t, const int64 *parents, int nparents,
 	jdg_internal_end(&in);
 }
 
-PG_FUNCTION_INFO_V1(jdg_enqueue_batch);
-
-Datum
-jdg_enqueue_batch(PG_FUNCTION_ARGS)
+JDG_FUNCTION(jdg_enqueue_batch, JDG_LEVEL_USER)
 {
 	ReturnSetInfo *rsinfo = (ReturnSetInfo *) fcinfo->resultinfo;
 	EnqueueArgs a = {0};

@@ -18,13 +18,10 @@
 #include "utils/builtins.h"
 #include "utils/timestamp.h"
 
+#include "access/access.h"
 #include "base/args.h"
 #include "base/errors.h"
 #include "task/locktask.h"
-
-PG_FUNCTION_INFO_V1(jdg_v_found);
-PG_FUNCTION_INFO_V1(jdg_v_result);
-PG_FUNCTION_INFO_V1(jdg_v_limit);
 
 /* a task by its id, and what was found of it */
 typedef struct FoundArgs
@@ -59,8 +56,7 @@ static const JdgArg limit_args[] = {
 };
 
 /* _v_found(task_id, task): the task, unless there is none */
-Datum
-jdg_v_found(PG_FUNCTION_ARGS)
+JDG_FUNCTION(jdg_v_found, JDG_LEVEL_ANY)
 {
 	FoundArgs	a;
 
@@ -71,8 +67,7 @@ jdg_v_found(PG_FUNCTION_ARGS)
 }
 
 /* _v_result(task_id, task): the result of a finished task */
-Datum
-jdg_v_result(PG_FUNCTION_ARGS)
+JDG_FUNCTION(jdg_v_result, JDG_LEVEL_ANY)
 {
 	FoundArgs	a;
 	Datum		result;
@@ -121,8 +116,7 @@ check_period(TimestampTz from, TimestampTz to)
  * list_tasks() was given.  It stands in the LIMIT clause, which is evaluated
  * once, before any row.
  */
-Datum
-jdg_v_limit(PG_FUNCTION_ARGS)
+JDG_FUNCTION(jdg_v_limit, JDG_LEVEL_ANY)
 {
 	LimitArgs	a;
 

@@ -133,11 +133,8 @@ static const JdgArg run_task_args[] = {
 	{"payload", JSONBOID, offsetof(JdgTaskOptions, payload), JDG_NEEDED},
 };
 
-PG_FUNCTION_INFO_V1(jdg_run_task_here);
-
 /* (command text, payload jsonb) → jsonb */
-Datum
-jdg_run_task_here(PG_FUNCTION_ARGS)
+JDG_FUNCTION(jdg_run_task_here, JDG_LEVEL_USER)
 {
 	JdgTaskOptions o;
 	JdgTask		t;

@@ -117,10 +117,7 @@ hold_idle(int64 task_id, Oid role, JdgTask *t)
 	}
 }
 
-PG_FUNCTION_INFO_V1(jdg_cancel);
-
-Datum
-jdg_cancel(PG_FUNCTION_ARGS)
+JDG_FUNCTION(jdg_cancel, JDG_LEVEL_USER)
 {
 	int64		id;
 	JdgInternal in;
@@ -149,10 +146,7 @@ jdg_cancel(PG_FUNCTION_ARGS)
 	PG_RETURN_BOOL(cancelled);
 }
 
-PG_FUNCTION_INFO_V1(jdg_pause_task);
-
-Datum
-jdg_pause_task(PG_FUNCTION_ARGS)
+JDG_FUNCTION(jdg_pause_task, JDG_LEVEL_USER)
 {
 	int64		id;
 	JdgInternal in;
@@ -183,10 +177,7 @@ jdg_pause_task(PG_FUNCTION_ARGS)
 	PG_RETURN_VOID();
 }
 
-PG_FUNCTION_INFO_V1(jdg_resume_task);
-
-Datum
-jdg_resume_task(PG_FUNCTION_ARGS)
+JDG_FUNCTION(jdg_resume_task, JDG_LEVEL_USER)
 {
 	int64		id;
 	JdgInternal in;
@@ -303,10 +294,7 @@ retry_finished(int64 id)
 		jdg_wake_scheduler_at_commit(JDG_WAKE_SCHEDULES);
 }
 
-PG_FUNCTION_INFO_V1(jdg_retry_task);
-
-Datum
-jdg_retry_task(PG_FUNCTION_ARGS)
+JDG_FUNCTION(jdg_retry_task, JDG_LEVEL_USER)
 {
 	int64		id;
 	JdgInternal in;
@@ -438,11 +426,8 @@ check_payload(int64 task_id, Jsonb *payload)
 		jdg_handler_check_payload(handler, payload);
 }
 
-PG_FUNCTION_INFO_V1(jdg_update_task);
-
 /* update_task(task_id, ...): what is not given stays */
-Datum
-jdg_update_task(PG_FUNCTION_ARGS)
+JDG_FUNCTION(jdg_update_task, JDG_LEVEL_USER)
 {
 	UpdateArgs	a;
 	JdgInternal in;
@@ -485,10 +470,7 @@ jdg_update_task(PG_FUNCTION_ARGS)
 	PG_RETURN_VOID();
 }
 
-PG_FUNCTION_INFO_V1(jdg_purge_completed);
-
-Datum
-jdg_purge_completed(PG_FUNCTION_ARGS)
+JDG_FUNCTION(jdg_purge_completed, JDG_LEVEL_USER)
 {
 	static JdgQuery owners = {"SELECT role FROM jadugar_internal.owner", 0};
 	static JdgQuery purge = {

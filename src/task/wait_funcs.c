@@ -45,7 +45,6 @@
 
 #define LOOK_AGAIN_MS 5000
 
-PG_FUNCTION_INFO_V1(jdg_v_wait);
 PG_FUNCTION_INFO_V1(jdg_v_waited);
 
 typedef struct WaitArgs
@@ -219,8 +218,7 @@ need_db(void)
  * _v_wait(task_id, timeout).  Returns at once if there is no such task or
  * the caller may not see it: the second statement tells which.
  */
-Datum
-jdg_v_wait(PG_FUNCTION_ARGS)
+JDG_FUNCTION(jdg_v_wait, JDG_LEVEL_ANY)
 {
 	WaitArgs	a;
 	TimestampTz until;
@@ -264,14 +262,11 @@ jdg_v_waited(PG_FUNCTION_ARGS)
 	PG_RETURN_NULL();
 }
 
-PG_FUNCTION_INFO_V1(jdg_v_wait_flow);
-
 /*
  * _v_wait_flow(run_id, timeout).  What the caller may not see is found
  * missing by what comes next, flow_status().
  */
-Datum
-jdg_v_wait_flow(PG_FUNCTION_ARGS)
+JDG_FUNCTION(jdg_v_wait_flow, JDG_LEVEL_ANY)
 {
 	WaitArgs	a;
 	TimestampTz until;

@@ -82,15 +82,49 @@ SELECT count(*) FROM jadugar.history WHERE task_id = :id;
 -- a level can change, in both directions
 RESET ROLE;
 SELECT jadugar.grant_access('test_access_monitor', 'user');
-SELECT has_function_privilege('test_access_monitor', 'jadugar.create_queue(text,integer,bigint,text,boolean,text,interval,text)', 'EXECUTE');
+SET ROLE test_access_monitor;
+SELECT jadugar.cancel(jadugar.enqueue('SELECT 1', delay => '1 day')) AS ok;
+RESET ROLE;
 SELECT jadugar.grant_access('test_access_monitor', 'monitor');
-SELECT has_function_privilege('test_access_monitor', 'jadugar.create_queue(text,integer,bigint,text,boolean,text,interval,text)', 'EXECUTE');
+SET ROLE test_access_monitor;
+SELECT jadugar.enqueue('SELECT 1', delay => '1 day');
+RESET ROLE;
+-- also in a transaction that is rolled back
+BEGIN;
+SELECT jadugar.grant_access('test_access_monitor', 'operator');
+SET LOCAL ROLE test_access_monitor;
+SELECT * FROM test_access_level();
+ROLLBACK;
+SET ROLE test_access_monitor;
+SELECT * FROM test_access_level();
+RESET ROLE;
+-- a member of several has the levels of all
+GRANT test_access_group TO test_access_monitor;
+SET ROLE test_access_monitor;
+SELECT * FROM test_access_level();
+SELECT jadugar.cancel(jadugar.enqueue('SELECT 1', delay => '1 day')) AS ok;
+RESET ROLE;
+REVOKE test_access_group FROM test_access_monitor;
+SET ROLE test_access_monitor;
+SELECT jadugar.enqueue('SELECT 1', delay => '1 day');
+RESET ROLE;
 
--- nothing is PUBLIC's, and jadugar_internal is nobody's
+-- one privilege a role: USAGE on the schema
+SELECT d.classid::regclass, d.objid::regnamespace, d.deptype FROM pg_shdepend AS d
+WHERE d.refclassid = 'pg_authid'::regclass AND d.refobjid = 'test_access_operator'::regrole
+	AND d.dbid = (SELECT oid FROM pg_database WHERE datname = current_database());
+SELECT n.nspname, a.grantee::regrole, a.privilege_type FROM pg_namespace AS n, aclexplode(n.nspacl) AS a
+WHERE n.nspname ~ '^jadugar' AND a.grantee <> n.nspowner ORDER BY 1, 2::text COLLATE "C", 3;
+DROP ROLE test_access_operator;
+-- PUBLIC has the privileges on its functions and views
 SELECT p.oid::regprocedure FROM pg_proc AS p
-WHERE p.pronamespace = 'jadugar'::regnamespace AND has_function_privilege('test_access_none', p.oid, 'EXECUTE') ORDER BY p.oid::regprocedure::text COLLATE "C";
+WHERE p.pronamespace = 'jadugar'::regnamespace AND NOT has_function_privilege('test_access_none', p.oid, 'EXECUTE');
 SELECT c.oid::regclass FROM pg_class AS c
-WHERE c.relnamespace = 'jadugar'::regnamespace AND c.relkind = 'v' AND has_table_privilege('test_access_none', c.oid, 'SELECT') ORDER BY c.relname;
+WHERE c.relnamespace = 'jadugar'::regnamespace AND c.relkind = 'v' AND NOT has_table_privilege('test_access_none', c.oid, 'SELECT');
+SELECT c.oid::regclass FROM pg_class AS c
+WHERE c.relnamespace = 'jadugar'::regnamespace AND (c.relkind NOT IN ('v', 'c')
+	OR has_table_privilege('test_access_operator', c.oid, 'INSERT, UPDATE, DELETE, TRUNCATE, REFERENCES, TRIGGER'));
+-- no role has a privilege on jadugar_internal
 SELECT c.oid::regclass FROM pg_class AS c
 WHERE c.relnamespace = 'jadugar_internal'::regnamespace AND c.relkind IN ('r', 'p')
 	AND has_any_column_privilege('test_access_operator', c.oid, 'SELECT,INSERT,UPDATE') ORDER BY c.relname;
@@ -98,13 +132,10 @@ SELECT p.oid::regprocedure FROM pg_proc AS p
 WHERE p.pronamespace = 'jadugar_internal'::regnamespace AND NOT has_function_privilege('test_access_none', p.oid, 'EXECUTE') ORDER BY p.oid::regprocedure::text COLLATE "C";
 SELECT r.rolname FROM pg_roles AS r
 WHERE NOT r.rolsuper AND r.rolname !~ '^pg_' AND has_schema_privilege(r.oid, 'jadugar_internal', 'USAGE');
-SELECT p.oid::regprocedure FROM pg_proc AS p
-WHERE p.pronamespace = 'jadugar'::regnamespace
-	AND NOT has_function_privilege('test_access_operator', p.oid, 'EXECUTE') ORDER BY p.oid::regprocedure::text COLLATE "C";
 
 -- As in a dump restored into another cluster, where the operator's OID is
--- somebody else's: that role is nobody here until adopt(). New sessions each,
--- since a session remembers that the database was adopted.
+-- somebody else's: that role is nobody here. New sessions each, since a session
+-- remembers that the database was adopted.
 SET ROLE test_access_operator;
 SELECT jadugar.create_queue('test_access') > 0 AS made;
 SELECT jadugar.enqueue('SELECT 1', delay => '1 day') AS id \gset
@@ -127,6 +158,15 @@ SET ROLE test_access_operator;
 SELECT _v_is_operator FROM test_access_level();
 SELECT jadugar.cancel(jadugar.enqueue('SELECT 1', delay => '1 day')) AS ok;
 RESET ROLE;
+-- a role of that name has its level whatever its OID is, once access was restored with it
+UPDATE jadugar_internal.access SET role = 1 WHERE role = 'test_access_monitor'::regrole;
+UPDATE jadugar_internal.owner SET role = 1 WHERE name = 'test_access_monitor';
+\c - -
+SET ROLE test_access_monitor;
+SELECT * FROM test_access_level();
+RESET ROLE;
+UPDATE jadugar_internal.access SET role = 'test_access_monitor'::regrole WHERE role = 1;
+UPDATE jadugar_internal.owner SET role = 'test_access_monitor'::regrole WHERE role = 1;
 UPDATE jadugar_internal.origin SET id = (SELECT h.id FROM jadugar_internal.here AS h);
 \c - -
 \set VERBOSITY default

@@ -262,11 +262,7 @@ SELECT relname FROM pg_class WHERE relnamespace = 'jadugar_internal'::regnamespa
 AND has_table_privilege(oid, 'SELECT, UPDATE');
 SELECT has_schema_privilege('jadugar', 'CREATE'), has_schema_privilege('jadugar_internal', 'USAGE, CREATE') AS internal;
 RESET SESSION AUTHORIZATION;
--- nothing that can be named is PUBLIC's
-SELECT p.oid::regprocedure FROM pg_proc p, aclexplode(coalesce(p.proacl, acldefault('f', p.proowner))) a
-WHERE p.pronamespace = 'jadugar'::regnamespace AND a.grantee = 0 ORDER BY 1::text;
-SELECT c.oid::regclass FROM pg_class c, aclexplode(c.relacl) a
-WHERE c.relnamespace = 'jadugar'::regnamespace AND a.grantee = 0 ORDER BY 1::text;
+-- PUBLIC has no privilege on the schemas
 SELECT n.nspname FROM pg_namespace n, aclexplode(n.nspacl) a WHERE n.nspname ~ '^jadugar' AND a.grantee = 0;
 
 -- leave nothing behind

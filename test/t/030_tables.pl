@@ -88,5 +88,27 @@ foreach my $schema (qw(jadugar jadugar_internal))
 $node->safe_psql('postgres', 'CREATE EXTENSION jadugar');
 runs('made again');
 
+# Default privileges may be narrower, or wider, than the server's own.
+$node->safe_psql('postgres', 'CREATE ROLE bob LOGIN');
+$node->safe_psql('postgres', 'CREATE DATABASE defaults');
+$node->safe_psql('defaults', q{
+	ALTER DEFAULT PRIVILEGES REVOKE EXECUTE ON ROUTINES FROM PUBLIC;
+	ALTER DEFAULT PRIVILEGES REVOKE USAGE ON TYPES FROM PUBLIC;
+	ALTER DEFAULT PRIVILEGES GRANT ALL ON TABLES TO PUBLIC;
+	ALTER DEFAULT PRIVILEGES GRANT ALL ON SEQUENCES TO PUBLIC;
+	ALTER DEFAULT PRIVILEGES GRANT ALL ON SCHEMAS TO PUBLIC;
+	CREATE EXTENSION jadugar;
+	SELECT jadugar.grant_access('bob')});
+my $works = q{SELECT jadugar.enqueue('SELECT 1'), '1 hour'::jadugar.timing, jadugar.step('a', 'SELECT 1') OPERATOR(jadugar.~>) jadugar.sleep('1 s')};
+is(psql_error($node, "SET ROLE bob; $works", 'defaults'), '', 'default privileges: a role with access uses what there is');
+like(psql_error($node, 'SET ROLE mallory; SELECT count(*) FROM jadugar.tasks', 'defaults'),
+	qr/permission denied for schema jadugar/, 'default privileges: one without does not');
+poll($node, q{SELECT count(*) > 0 FROM jadugar.history}, 't', 'defaults');
+is($node->safe_psql('defaults', q{
+		SELECT c.oid::regclass FROM pg_class c, aclexplode(c.relacl) a
+		WHERE c.relnamespace IN ('jadugar'::regnamespace, 'jadugar_internal'::regnamespace) AND a.grantee = 0
+			AND (c.relkind <> 'v' OR a.privilege_type <> 'SELECT')}),
+	'', 'default privileges: no table is PUBLIC\'s');
+
 $node->stop;
 done_testing();

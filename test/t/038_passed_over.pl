@@ -54,7 +54,7 @@ my $child = enqueue("'SELECT 1', depends_on => ARRAY[$parent]");
 my $first = enqueue(q{'SELECT pass(''first'')', priority => 10});
 open_gate('parent');
 is_running($first);
-is($node->safe_psql('postgres', "SELECT state FROM jadugar.task WHERE task_id = $child"),
+is($node->safe_psql('postgres', "SELECT state FROM jadugar_internal.task WHERE task_id = $child"),
 	'r', 'the dependant is ready');
 
 # It goes on, locks the row and waits there.  The worker comes by meanwhile.
@@ -66,7 +66,7 @@ poll_sub('the scheduler has locked the row', sub { return -e "$faults.1" });
 open_gate('first');
 poll($node, "SELECT status = 'completed' FROM jadugar.wait($first, timeout => '1 min')");
 poll($node, q{SELECT state = 'idle' AND load IS NOT NULL FROM jadugar.workers});
-is($node->safe_psql('postgres', "SELECT state FROM jadugar.task WHERE task_id = $child"),
+is($node->safe_psql('postgres', "SELECT state FROM jadugar_internal.task WHERE task_id = $child"),
 	'r', 'the worker passes over it');
 
 append_to_file("$faults.go", '');

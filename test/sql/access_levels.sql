@@ -1,0 +1,221 @@
+-- Everything is PUBLIC's to call once a role has USAGE on the schema, so each
+-- function and view has to ask for the level of its caller. Here all of them
+-- are called, as the catalog lists them, by roles that should get nowhere.
+\set SHOW_CONTEXT never
+SET client_min_messages = warning;
+CREATE SCHEMA lvl;
+GRANT USAGE ON SCHEMA lvl TO PUBLIC;
+CREATE ROLE lvl_owner LOGIN;
+CREATE ROLE lvl_none LOGIN;
+CREATE ROLE lvl_gone LOGIN;
+CREATE ROLE lvl_reader LOGIN;
+CREATE ROLE lvl_monitor LOGIN;
+GRANT pg_read_all_data TO lvl_reader;
+SELECT jadugar.grant_access('lvl_owner'), jadugar.grant_access('lvl_gone'), jadugar.grant_access('lvl_monitor', 'monitor') \g /dev/null
+
+-- ------------------------------------------------- what there is to be had
+
+CREATE PROCEDURE lvl.await(query text) LANGUAGE plpgsql AS $$
+DECLARE
+	ok boolean;
+	giving_up timestamptz := clock_timestamp() + interval '30 s';
+BEGIN
+	LOOP
+		EXECUTE query INTO ok;
+		EXIT WHEN ok;
+		IF clock_timestamp() > giving_up THEN
+			RAISE EXCEPTION 'not within 30 s: %', query;
+		END IF;
+		COMMIT;
+		PERFORM pg_sleep(0.02);	-- waits-for-time: pause between looks
+	END LOOP;
+END $$;
+-- Contents have the word in them, which no monitor may see.
+CREATE PROCEDURE lvl.make() LANGUAGE plpgsql AS $$
+BEGIN
+	PERFORM jadugar.create_queue('lvl');
+	PERFORM jadugar.register_sql_handler('lvl', 'SELECT 1');
+	PERFORM jadugar.schedule('lvl', 'every 1 hour', 'SELECT 1', '{"a": "secret"}', settings => '{"a.b": "secret"}', metadata => '{"a": "secret"}');
+	PERFORM jadugar.create_flow('lvl', jadugar.chain(ARRAY[jadugar.step('one', 'SELECT ''se'' || ''cret'' AS a'), jadugar.approval('lvl', approvers => 'lvl_none')]));
+	PERFORM jadugar.create_chain('lvl_draft');
+	PERFORM jadugar.add_step('lvl_draft', jadugar.step('one', 'SELECT ''secret'''));
+	PERFORM jadugar.enqueue('SELECT 1', '{"a": "secret"}', delay => '1 day', queue => 'lvl', metadata => '{"a": "secret"}', unique_key => 'lvl');
+	PERFORM jadugar.enqueue('SELECT ''se'' || ''cret'' AS a', '{"a": "secret"}');
+	PERFORM jadugar.enqueue('SELECT jadugar.log(''info'', ''said'', $1)', '{"a": "secret"}');
+	PERFORM jadugar.enqueue('SELECT ($1 ->> ''a'')::integer', '{"a": "secret"}', retry => jadugar.retry_policy(1));
+	PERFORM jadugar.start_flow('lvl', '{"a": "secret"}');
+END $$;
+SET ROLE lvl_owner;
+CALL lvl.make();
+RESET ROLE;
+SET ROLE lvl_gone;
+SELECT jadugar.enqueue('SELECT 2 AS mine', '{"a": "secret"}', delay => '1 day') AS id \g /dev/null
+RESET ROLE;
+SELECT jadugar.grant_queue('lvl', 'lvl_none'), jadugar.grant_handler('lvl', 'lvl_none'), jadugar.revoke_access('lvl_gone') \g /dev/null
+CALL lvl.await('SELECT count(*) = 4 FROM jadugar.history WHERE owner = ''lvl_owner''');
+CALL lvl.await('SELECT count(*) = 1 FROM jadugar.approvals');
+SELECT pg_advisory_lock(4713);
+SELECT jadugar.enqueue('SELECT pg_advisory_xact_lock(4713)', '{"a": "secret"}', owner => 'lvl_owner') AS running \gset
+CALL lvl.await('SELECT blocked_by IS NOT NULL FROM jadugar.running');
+-- a superuser granted these manually, and USAGE is no level
+GRANT USAGE ON SCHEMA jadugar TO lvl_none, lvl_gone;
+GRANT USAGE ON SCHEMA jadugar_internal TO lvl_none, lvl_monitor;
+
+-- ------------------------------------------------------------- who does what
+
+-- All rows of all tables: whether a call has changed something.
+CREATE FUNCTION lvl.state() RETURNS text LANGUAGE plpgsql AS $$
+DECLARE
+	t regclass;
+	one text;
+	al text := '';
+BEGIN
+	FOR t IN SELECT oid FROM pg_class WHERE relnamespace = 'jadugar_internal'::regnamespace AND relkind IN ('r', 'p') ORDER BY relname LOOP
+		EXECUTE format('SELECT string_agg(x::text, E''\n'' ORDER BY x::text) FROM %s x', t) INTO one;
+		al := concat(al, md5(one), ' ');
+	END LOOP;
+	RETURN al;
+END $$;
+-- What a statement comes to: its SQLSTATE, or "nothing" and "something", or
+-- "SECRET" if it returns what is for the owner.
+CREATE FUNCTION lvl.try(statement text) RETURNS text LANGUAGE plpgsql AS $$
+DECLARE
+	r record;
+	outcome text := 'nothing';
+BEGIN
+	IF statement ~ '^CALL' THEN
+		EXECUTE statement;
+		RETURN 'something';
+	END IF;
+	FOR r IN EXECUTE statement LOOP
+		IF r::text ~ 'secret' THEN
+			RETURN 'SECRET';
+		ELSIF r::text !~ '^\([,"() ]*\)$' THEN
+			outcome := 'something';
+		END IF;
+	END LOOP;
+	RETURN outcome;
+EXCEPTION WHEN OTHERS THEN
+	RETURN SQLSTATE;
+END $$;
+-- of an argument of that name, if one is given
+CREATE TABLE lvl.value (type regtype, value text, argument text);
+INSERT INTO lvl.value SELECT 'bigint', format('%L::bigint', task_id), 'task_id' FROM jadugar.tasks WHERE owner IN ('lvl_owner', 'lvl_gone') AND status = 'scheduled';
+INSERT INTO lvl.value SELECT 'bigint', format('%L::bigint', max(run_id)), 'run_id' FROM jadugar.flow_runs;
+INSERT INTO lvl.value VALUES ('bigint', '0::bigint', 'version_id');
+INSERT INTO lvl.value VALUES ('bigint[]', (SELECT format('%L::bigint[]', array_agg(task_id)) FROM jadugar.tasks)),
+	('text', '''lvl'''), ('text', '''lvl_draft'''), ('text', '''lvl_none'''), ('text', '''SELECT 1'''), ('text', '''one'''), ('text', '''kill'''), ('text', '''queue'''),
+	('text[]', '''{}''::text[]'), ('integer', '1'), ('boolean', 'true'), ('boolean', 'false'), ('double precision', '0.5'),
+	('interval', '''10 ms''::interval'), ('timestamptz', 'now() + interval ''1 day'''), ('jsonb', '''{}''::jsonb'), ('jsonb[]', 'ARRAY[''{}''::jsonb]'),
+	('jadugar.timing', '''every 1 hour''::jadugar.timing'), ('oid', '''lvl_owner''::regrole::oid'),
+	('jadugar.task_info', 'NULL::jadugar.task_info'),
+	('jadugar.flow', format('%L::jsonb::jadugar.flow', jadugar.step('one', 'SELECT 1')::jsonb));
+INSERT INTO lvl.value SELECT 'jadugar.flow[]', format('ARRAY[%s]', value) FROM lvl.value WHERE type = 'jadugar.flow'::regtype;
+-- Every call with the arguments that it needs, from those values; and with
+-- nulls, which is refused, or not, before they are looked at.
+CREATE TABLE lvl.call (schema name, function name, statement text);
+CREATE PROCEDURE lvl.list(which regnamespace, pattern text) LANGUAGE plpgsql AS $$
+DECLARE
+	f record;
+	lists text[];
+BEGIN
+	FOR f IN SELECT *, coalesce(proargnames[1 : pronargs], '{}') AS names FROM pg_proc
+		WHERE pronamespace = which AND proname ~ pattern AND prorettype NOT IN ('cstring'::regtype, 'jadugar.timing'::regtype) LOOP
+		lists := '{""}';
+		FOR i IN 1 .. f.pronargs - f.pronargdefaults LOOP
+			SELECT array_agg(concat_ws(', ', nullif(l, ''), v.value)) INTO lists FROM unnest(lists) l, lvl.value v
+				WHERE v.type = f.proargtypes[i - 1] AND coalesce(v.argument = f.names[i], true);
+			IF lists IS NULL THEN
+				RAISE EXCEPTION 'add values for argument % of %(), %', i, f.proname, f.proargtypes[i - 1]::regtype;
+			END IF;
+		END LOOP;
+		-- acting for the owner of the objects
+		IF 'owner' = ANY (f.names) THEN
+			SELECT lists || array_agg(concat_ws(', ', nullif(l, ''), 'owner => ''lvl_owner''')) INTO lists FROM unnest(lists) l
+				WHERE l !~ '::regrole';
+		END IF;
+		IF f.proname ~ '^wait(_flow)?$' THEN
+			SELECT array_agg(l || ', timeout => ''10 ms''') INTO lists FROM unnest(lists) l;
+		END IF;
+		IF f.prokind = 'f' THEN
+			lists := lists || (SELECT string_agg(format('NULL::%s', format_type(a, NULL)), ', ' ORDER BY n) FROM unnest(f.proargtypes) WITH ORDINALITY x(a, n));
+		END IF;
+		INSERT INTO lvl.call SELECT which, f.proname, format('%s %s.%I(%s)', CASE f.prokind WHEN 'p' THEN 'CALL' ELSE 'SELECT x FROM' END, which, f.proname, l)
+			|| CASE f.prokind WHEN 'p' THEN '' ELSE ' x' END FROM unnest(lists) l WHERE l IS NOT NULL;
+	END LOOP;
+END $$;
+CALL lvl.list('jadugar', '');
+CALL lvl.list('jadugar_internal', '^_');
+SELECT count(*) > 500 AS many, count(DISTINCT function) = (SELECT count(DISTINCT proname) FROM pg_proc WHERE pronamespace = 'jadugar'::regnamespace
+	AND prorettype <> 'jadugar.timing'::regtype) + (SELECT count(*) FROM pg_proc WHERE pronamespace = 'jadugar_internal'::regnamespace AND proname ~ '^_') AS each
+FROM lvl.call;
+CREATE TABLE lvl.outcome (role name DEFAULT current_user, schema name, what name, outcome text);
+CREATE FUNCTION lvl.report() RETURNS TABLE (what name, outcomes text) LANGUAGE sql AS $$
+	SELECT what, string_agg(DISTINCT outcome, ' ' ORDER BY outcome) FROM lvl.outcome
+	WHERE role = current_user GROUP BY schema, what HAVING string_agg(DISTINCT outcome, ' ') <> 'JD003' ORDER BY what $$;
+GRANT ALL ON lvl.outcome, lvl.call TO PUBLIC;
+SELECT lvl.state() AS before \gset
+
+-- ------------------------------------------- USAGE on both schemas, no level
+
+-- Answers that need no level: what only computes (JD001: of bad arguments, or
+-- outside a task), and JD004 of grant_access(), which is for superusers.
+SET ROLE lvl_none;
+INSERT INTO lvl.outcome SELECT current_user, schema, function, lvl.try(statement) FROM lvl.call WHERE schema = 'jadugar';
+SELECT * FROM lvl.report();
+TRUNCATE lvl.outcome;
+INSERT INTO lvl.outcome SELECT current_user, schema, function, lvl.try(statement) FROM lvl.call WHERE schema = 'jadugar_internal';
+SELECT * FROM lvl.report();
+SELECT relname, lvl.try(format('SELECT * FROM %s', oid::regclass)) AS outcome FROM pg_class
+WHERE relnamespace = 'jadugar'::regnamespace AND relkind = 'v' AND lvl.try(format('SELECT * FROM %s', oid::regclass)) <> 'nothing' ORDER BY 1;
+-- its access was revoked, and it owns a task
+SET ROLE lvl_gone;
+INSERT INTO lvl.outcome SELECT current_user, schema, function, lvl.try(statement) FROM lvl.call WHERE schema = 'jadugar';
+SELECT * FROM lvl.report() WHERE outcomes ~ 'SECRET|something';
+SELECT relname, lvl.try(format('SELECT * FROM %s', oid::regclass)) AS outcome FROM pg_class
+WHERE relnamespace = 'jadugar'::regnamespace AND relkind = 'v' AND lvl.try(format('SELECT * FROM %s', oid::regclass)) <> 'nothing' ORDER BY 1;
+-- USAGE as a member of pg_read_all_data
+SET ROLE lvl_reader;
+INSERT INTO lvl.outcome SELECT current_user, schema, function, lvl.try(statement) FROM lvl.call;
+SELECT * FROM lvl.report() WHERE outcomes ~ 'SECRET|something';
+SELECT relname, lvl.try(format('SELECT * FROM %s', oid::regclass)) AS outcome FROM pg_class
+WHERE relnamespace = 'jadugar'::regnamespace AND relkind = 'v' AND lvl.try(format('SELECT * FROM %s', oid::regclass)) <> 'nothing' ORDER BY 1;
+RESET ROLE;
+SELECT lvl.state() = :'before' AS unchanged;
+
+-- --------------------------------------------------------------- a monitor
+
+-- It reads, and nothing that is for the owner.
+SET ROLE lvl_monitor;
+INSERT INTO lvl.outcome SELECT current_user, schema, function, lvl.try(statement) FROM lvl.call WHERE schema = 'jadugar';
+SELECT * FROM lvl.report();
+TRUNCATE lvl.outcome;
+INSERT INTO lvl.outcome SELECT current_user, schema, function, lvl.try(statement) FROM lvl.call WHERE schema = 'jadugar_internal';
+SELECT * FROM lvl.report();
+SELECT relname, lvl.try(format('SELECT * FROM %s', oid::regclass)) AS outcome FROM pg_class
+WHERE relnamespace = 'jadugar'::regnamespace AND relkind = 'v' ORDER BY 1;
+RESET ROLE;
+SELECT lvl.state() = :'before' AS unchanged;
+-- the owner does see it
+SET ROLE lvl_owner;
+SELECT string_agg(relname, ' ' ORDER BY relname) AS secret FROM pg_class
+WHERE relnamespace = 'jadugar'::regnamespace AND relkind = 'v' AND lvl.try(format('SELECT * FROM %s', oid::regclass)) = 'SECRET';
+RESET ROLE;
+
+-- ---------------------------------------------------- leave nothing behind
+
+SELECT pg_advisory_unlock(4713);
+SELECT status FROM jadugar.wait(:running, '20 s');
+SET ROLE lvl_owner;
+SELECT jadugar.abort_flow(run_id, 'kill') FROM jadugar.flow_runs \g /dev/null
+RESET ROLE;
+CALL lvl.await('SELECT bool_and(finished_at IS NOT NULL) FROM jadugar.flow_runs');
+SELECT jadugar.cancel_tasks(owner => 'lvl_owner') + jadugar.cancel_tasks(owner => 'lvl_gone') AS cancelled;
+SELECT jadugar.unschedule('lvl', owner => 'lvl_owner'), jadugar.drop_flow('lvl', owner => 'lvl_owner'), jadugar.drop_flow('lvl_draft', owner => 'lvl_owner'),
+	jadugar.drop_handler('lvl'), jadugar.drop_queue('lvl') \g /dev/null
+SELECT jadugar.revoke_access('lvl_owner'), jadugar.revoke_access('lvl_monitor') \g /dev/null
+SELECT jadugar.stop_workers('lvl_owner');
+CALL lvl.await('SELECT NOT EXISTS (SELECT FROM pg_stat_activity WHERE usename = ''lvl_owner'')');
+DROP SCHEMA lvl CASCADE;
+DROP OWNED BY lvl_none, lvl_gone, lvl_monitor;
+DROP ROLE lvl_owner, lvl_none, lvl_gone, lvl_reader, lvl_monitor;
