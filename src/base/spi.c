@@ -33,7 +33,7 @@ static int	section_level = 0;
 static bool callbacks_registered = false;
 
 void
-jdg_plain_transactions(void)
+jdg_set_transaction_defaults(void)
 {
 	SetConfigOption("default_transaction_isolation", "read committed",
 					PGC_USERSET, PGC_S_OVERRIDE);

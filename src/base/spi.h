@@ -54,7 +54,7 @@ typedef struct JdgInternal
  * For our processes: makes transactions read committed, read-write and without
  * a time limit, regardless of the defaults of the role and of the database.
  */
-extern void jdg_plain_transactions(void);
+extern void jdg_set_transaction_defaults(void);
 
 /*
  * Begin and end a bookkeeping section, in a transaction.  Sections can be

@@ -60,11 +60,11 @@ static bool extension_dropped = false;
 
 /*
  * XactCallback: ends the eviction of our processes, and wakes the schedulers
- * if the extension was dropped.  Changes of roles are left to at_release()
+ * if the extension was dropped.  Changes of roles are left to release_callback()
  * after a commit, and forgotten after an abort.
  */
 static void
-at_end(XactEvent event, void *arg)
+xact_callback(XactEvent event, void *arg)
 {
 	bool		commit = event == XACT_EVENT_COMMIT;
 
@@ -90,10 +90,10 @@ at_end(XactEvent event, void *arg)
 /*
  * ResourceReleaseCallback: wakes the schedulers after changes of roles.  They
  * check roles through the system caches, so they are woken only when the
- * transaction has sent its invalidations, which is after at_end().
+ * transaction has sent its invalidations, which is after xact_callback().
  */
 static void
-at_release(ResourceReleasePhase phase, bool commit, bool top, void *arg)
+release_callback(ResourceReleasePhase phase, bool commit, bool top, void *arg)
 {
 	if (!roles_changed || !top || phase != RESOURCE_RELEASE_AFTER_LOCKS)
 		return;
@@ -230,7 +230,7 @@ run_utility(PlannedStmt *pstmt, const char *query, bool read_only,
 
 /* Is this COMMIT PREPARED or ROLLBACK PREPARED? */
 static bool
-ends_prepared(Node *stmt)
+is_end_of_prepared(Node *stmt)
 {
 	TransactionStmtKind kind;
 
@@ -249,7 +249,7 @@ static JdgDb *ending_in = NULL;
  * the marks, and makes the scheduler run all duties.
  */
 static void
-prepared_has_ended(void)
+wake_after_prepared(void)
 {
 	JdgDb	   *db = ending_in;
 
@@ -262,9 +262,9 @@ prepared_has_ended(void)
 }
 
 static void
-at_exit(int code, Datum arg)
+exit_callback(int code, Datum arg)
 {
-	prepared_has_ended();
+	wake_after_prepared();
 }
 
 /*
@@ -280,7 +280,7 @@ end_prepared(PlannedStmt *pstmt, const char *query, bool read_only,
 	static bool registered = false;
 
 	if (!registered)
-		before_shmem_exit(at_exit, (Datum) 0);
+		before_shmem_exit(exit_callback, (Datum) 0);
 	registered = true;
 	ending_in = jdg_db_lookup(MyDatabaseId, false);
 	PG_TRY();
@@ -289,7 +289,7 @@ end_prepared(PlannedStmt *pstmt, const char *query, bool read_only,
 	}
 	PG_FINALLY();
 	{
-		prepared_has_ended();
+		wake_after_prepared();
 	}
 	PG_END_TRY();
 }
@@ -305,7 +305,7 @@ process_utility(PlannedStmt *pstmt, const char *query, bool read_only,
 	NodeTag		tag = nodeTag(stmt);
 
 	before_utility(stmt);
-	if (ends_prepared(stmt))
+	if (is_end_of_prepared(stmt))
 		end_prepared(pstmt, query, read_only, context, params, env, dest, qc);
 	else
 		run_utility(pstmt, query, read_only, context, params, env, dest, qc);
@@ -332,6 +332,6 @@ jdg_hooks_init(void)
 	ProcessUtility_hook = process_utility;
 	prev_object_access = object_access_hook;
 	object_access_hook = object_access;
-	RegisterXactCallback(at_end, NULL);
-	RegisterResourceReleaseCallback(at_release, NULL);
+	RegisterXactCallback(xact_callback, NULL);
+	RegisterResourceReleaseCallback(release_callback, NULL);
 }

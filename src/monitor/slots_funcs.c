@@ -132,7 +132,7 @@ put_task(ReturnSetInfo *rsinfo, const JdgSlot *slot, int j)
 
 /* Is the task in one of the first n slots? */
 static bool
-seen_before(const JdgSlot *slots, int n, int64 task_id)
+is_in_slots(const JdgSlot *slots, int n, int64 task_id)
 {
 	for (int i = 0; i < n; i++)
 	{
@@ -161,7 +161,7 @@ jdg_v_slots(PG_FUNCTION_ARGS)
 			continue;
 		for (int j = 0; j < slots[i].ntasks; j++)
 		{
-			if (!seen_before(slots, i, slots[i].task[j].task_id))
+			if (!is_in_slots(slots, i, slots[i].task[j].task_id))
 				put_task(rsinfo, &slots[i], j);
 		}
 	}
@@ -190,7 +190,7 @@ state_name(JdgSlotState state)
 
 /* The share of its lifetime that the worker has spent in tasks, 0 to 1. */
 static double
-load_of(const JdgSlot *slot, TimestampTz now)
+worker_load(const JdgSlot *slot, TimestampTz now)
 {
 	double		life = (double) (now - slot->started_at);
 	double		busy = (double) slot->busy_us;
@@ -220,7 +220,7 @@ put_worker(ReturnSetInfo *rsinfo, const JdgSlot *slot, TimestampTz now)
 	if (current)
 		values[4] = Int64GetDatum(slot->task[slot->current].task_id);
 	nulls[5] = !started;
-	values[5] = Float8GetDatum(started ? load_of(slot, now) : 0);
+	values[5] = Float8GetDatum(started ? worker_load(slot, now) : 0);
 	values[6] = Int64GetDatum(slot->tasks_done);
 	nulls[7] = slot->memory == 0;
 	values[7] = Int64GetDatum(slot->memory);

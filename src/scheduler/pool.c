@@ -63,7 +63,7 @@ static int	nbacklogged = 0;
  * receives the minimum, at most that.
  */
 static int
-most_workers(JdgDb *db, Oid owner, int *min)
+get_max_workers(JdgDb *db, Oid owner, int *min)
 {
 	int			max = jdg_max_workers_per_role > 0 ?
 	Min(jdg_max_workers_per_role, jdg_max_workers) : jdg_max_workers;
@@ -91,8 +91,8 @@ demand_of(JdgDb *db, Demand *demand, int *n, Oid owner)
 	d = &demand[(*n)++];
 	d->owner = owner;
 	d->ready = 0;
-	d->max = most_workers(db, owner, &min);
-	(void) jdg_pool_look(db->dboid, owner, &d->pool);
+	d->max = get_max_workers(db, owner, &min);
+	(void) jdg_pool_get_state(db->dboid, owner, &d->pool);
 	return d;
 }
 
@@ -208,7 +208,7 @@ set_backlogged(const Demand *d, TimestampTz now)
 
 /* The role has no backlog any more. */
 static void
-set_served(Oid owner)
+clear_backlogged(Oid owner)
 {
 	BackloggedRole *h = find_backlogged(owner);
 
@@ -218,7 +218,7 @@ set_served(Oid owner)
 
 /* Removes the roles without ready tasks from the backlogged ones. */
 static void
-forget_served(const Demand *demand, int n)
+prune_backlogged(const Demand *demand, int n)
 {
 	for (int i = nbacklogged - 1; i >= 0; i--)
 	{
@@ -239,7 +239,7 @@ forget_served(const Demand *demand, int n)
  * pace seen so far.
  */
 static int
-useful(const Demand *d, TimestampTz now)
+count_useful_workers(const Demand *d, TimestampTz now)
 {
 	const JdgPoolState *p = &d->pool;
 	BackloggedRole *h = find_backlogged(d->owner);
@@ -270,7 +270,7 @@ useful(const Demand *d, TimestampTz now)
  * finds none.
  */
 static TimestampTz
-serve(JdgDb *db, Demand *d, bool *full)
+find_workers(JdgDb *db, Demand *d, bool *full)
 {
 	TimestampTz now = jdg_now();
 	TimestampTz next = DT_NOEND;
@@ -285,14 +285,14 @@ serve(JdgDb *db, Demand *d, bool *full)
 	}
 	if (d->ready <= 0 || d->pool.idle > 0)
 	{
-		set_served(d->owner);
+		clear_backlogged(d->owner);
 		return DT_NOEND;
 	}
 	if (d->pool.workers < d->max)
 	{
 		bool		grow = d->pool.workers > 0;
 
-		n = useful(d, now);
+		n = count_useful_workers(d, now);
 		if (*full && grow)
 			jdg_pool_want_slot(db, false);	/* roles without worker first */
 		else if (n > 0)
@@ -324,8 +324,8 @@ fill_fixed_pools(JdgDb *db, TimestampTz *next)
 
 		if (!jdg_pool_bounds(i, &p) || p.dboid != db->dboid)
 			continue;
-		(void) most_workers(db, p.owner, &min);
-		have = jdg_pool_look(db->dboid, p.owner, &pool);
+		(void) get_max_workers(db, p.owner, &min);
+		have = jdg_pool_get_state(db->dboid, p.owner, &pool);
 		if (have < min)
 			(void) jdg_workers_start(db, p.owner, min - have, have > 0, next);
 	}
@@ -333,7 +333,7 @@ fill_fixed_pools(JdgDb *db, TimestampTz *next)
 
 /* Does a role of another database lack a slot for its first worker? */
 static bool
-others_want_slots(const JdgDb *db)
+other_database_wants_slot(const JdgDb *db)
 {
 	for (int i = 0; i < jdg_max_databases; i++)
 	{
@@ -361,7 +361,7 @@ jdg_pool_ensure(JdgDb *db, uint32 why)
 {
 	TimestampTz next = DT_NOEND;
 	MemoryContext mcxt = CurrentMemoryContext;
-	bool		full = others_want_slots(db);
+	bool		full = other_database_wants_slot(db);
 	Demand	   *demand;
 	uint32		wanted;
 	int			n;
@@ -371,13 +371,13 @@ jdg_pool_ensure(JdgDb *db, uint32 why)
 	jdg_pool_mark_help_known(db->dboid, InvalidOid, false);
 	jdg_work_begin();
 	demand = find_demand(db, mcxt, &n);
-	forget_served(demand, n);
+	prune_backlogged(demand, n);
 	for (int i = 0; i < n; i++)
 	{
 		TimestampTz again = DT_NOEND;
 
 		if (demand[i].ready > 0)
-			again = serve(db, &demand[i], &full);
+			again = find_workers(db, &demand[i], &full);
 		next = Min(next, again);
 	}
 	fill_fixed_pools(db, &next);

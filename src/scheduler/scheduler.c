@@ -215,7 +215,7 @@ process_config(void)
 
 /* The signal of the timer sets the latch, which is the only purpose. */
 static void
-fine_timer_rings(void)
+fine_timer_handler(void)
 {
 }
 
@@ -458,11 +458,11 @@ jdg_scheduler_main(Datum arg)
 	before_shmem_exit(scheduler_exit, (Datum) 0);
 	BackgroundWorkerInitializeConnectionByOid(my_db->dboid, InvalidOid, 0);
 	pgstat_report_appname("jadugar scheduler");
-	jdg_plain_transactions();
+	jdg_set_transaction_defaults();
 	/* event triggers are for statements of users, not for our partitions */
 	SetConfigOption("session_replication_role", "replica", PGC_SUSET,
 					PGC_S_OVERRIDE);
-	fine_timer = RegisterTimeout(USER_TIMEOUT, fine_timer_rings);
+	fine_timer = RegisterTimeout(USER_TIMEOUT, fine_timer_handler);
 	loop_context = AllocSetContextCreate(TopMemoryContext,
 										 "jadugar scheduler",
 										 ALLOCSET_DEFAULT_SIZES);

@@ -133,7 +133,7 @@ start_worker(JdgDb *db, Oid owner, bool grow)
 
 /* The reason why a worker of the role cannot connect, or NULL. */
 static const char *
-why_not(Oid owner)
+find_obstacle(Oid owner)
 {
 	HeapTuple	tuple = SearchSysCache1(AUTHOID, ObjectIdGetDatum(owner));
 	bool		can_login;
@@ -163,7 +163,7 @@ jdg_workers_start(JdgDb *db, Oid owner, int n, bool grow, TimestampTz *next)
 		*next = Min(*next, b.until);
 		return 0;
 	}
-	reason = why_not(owner);
+	reason = find_obstacle(owner);
 	if (reason != NULL)
 	{
 		jdg_blocked_add(&db->blocked, owner, reason, jdg_now() + BLOCK_ROLE);
@@ -193,7 +193,7 @@ jdg_pool_roles_changed(JdgDb *db, uint32 why)
 			slot->dboid == db->dboid && !slot->leave)
 			owner = slot->owner;
 		SpinLockRelease(&slot->mutex);
-		if (OidIsValid(owner) && why_not(owner) != NULL)
+		if (OidIsValid(owner) && find_obstacle(owner) != NULL)
 			jdg_pool_leave(db->dboid, owner, 0);
 	}
 	jdg_work_end();

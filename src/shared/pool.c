@@ -48,14 +48,14 @@ const JdgShmemPart jdg_pools_shmem = {
 
 /* Is this the slot of a worker that will look for ready tasks of the role? */
 static bool
-works_for(const JdgSlot *slot, Oid dboid, Oid owner)
+is_worker_of(const JdgSlot *slot, Oid dboid, Oid owner)
 {
 	return slot->state != JDG_SLOT_FREE && slot->state != JDG_SLOT_DEAD &&
 		slot->dboid == dboid && slot->owner == owner && !slot->leave;
 }
 
 int
-jdg_pool_look(Oid dboid, Oid owner, JdgPoolState *p)
+jdg_pool_get_state(Oid dboid, Oid owner, JdgPoolState *p)
 {
 	TimestampTz long_ago = jdg_now() - LONG_TASK_US;
 
@@ -65,7 +65,7 @@ jdg_pool_look(Oid dboid, Oid owner, JdgPoolState *p)
 		JdgSlot    *slot = &jdg_slots[i];
 
 		SpinLockAcquire(&slot->mutex);
-		if (works_for(slot, dboid, owner))
+		if (is_worker_of(slot, dboid, owner))
 		{
 			p->workers++;
 			p->idle += slot->state == JDG_SLOT_IDLE;
@@ -120,7 +120,7 @@ jdg_pool_notify(Oid dboid, Oid owner)
 		if (!slot->help_known || slot->owner != owner || slot->dboid != dboid)
 			continue;
 		SpinLockAcquire(&slot->mutex);
-		known = slot->help_known && works_for(slot, dboid, owner);
+		known = slot->help_known && is_worker_of(slot, dboid, owner);
 		SpinLockRelease(&slot->mutex);
 		if (known)
 			return true;
@@ -231,7 +231,7 @@ jdg_pool_may_leave(JdgSlot *slot, int min_workers, int min_idle)
 	bool		may;
 
 	LWLockAcquire(JdgSharedLock, LW_EXCLUSIVE);
-	(void) jdg_pool_look(slot->dboid, slot->owner, &p);
+	(void) jdg_pool_get_state(slot->dboid, slot->owner, &p);
 	SpinLockAcquire(&slot->mutex);
 	may = slot->leave || (!slot->wake && p.workers > min_workers &&
 						  p.idle > min_idle);

@@ -43,7 +43,7 @@ typedef struct JdgPoolBounds
 extern const JdgShmemPart jdg_pools_shmem;
 
 /* examines the workers of a role in a database; returns their number */
-extern int	jdg_pool_look(Oid dboid, Oid owner, JdgPoolState *p);
+extern int	jdg_pool_get_state(Oid dboid, Oid owner, JdgPoolState *p);
 
 /* wakes an idle worker of a role that is not woken yet; false: none */
 extern bool jdg_pool_wake_idle(Oid dboid, Oid owner);

@@ -66,7 +66,7 @@ jdg_queue_has_room(JdgDb *db, int queue_id, int limit)
 }
 
 void
-jdg_queue_room_made(Oid dboid)
+jdg_queue_load_reduced(Oid dboid)
 {
 	JdgDb	   *db = jdg_db_lookup(dboid, false);
 

@@ -25,6 +25,6 @@ extern int	jdg_queue_load_of_role(Oid dboid, Oid owner, int queue_id);
 extern bool jdg_queue_has_room(JdgDb *db, int queue_id, int limit);
 
 /* a worker holds fewer tasks of a queue with a limit than before */
-extern void jdg_queue_room_made(Oid dboid);
+extern void jdg_queue_load_reduced(Oid dboid);
 
 #endif							/* JDG_SHARED_QUEUE_LOAD_H */

@@ -277,7 +277,7 @@ jdg_slots_enforce_cancels(Oid dboid)
 }
 
 void
-jdg_slot_give_up(JdgSlot *slot, int first)
+jdg_slot_release_rest(JdgSlot *slot, int first)
 {
 	SpinLockAcquire(&slot->mutex);
 	for (int j = first; j < slot->ntasks; j++)

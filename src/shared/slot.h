@@ -142,7 +142,7 @@ extern bool jdg_slot_cancel_task(Oid dboid, int64 task_id, JdgCancelKind kind);
  * no request to cancel are released: from here on, such a request finds no
  * worker and waits for the row.
  */
-extern void jdg_slot_give_up(JdgSlot *slot, int first);
+extern void jdg_slot_release_rest(JdgSlot *slot, int first);
 
 /*
  * Terminate workers whose task has not stopped within jadugar.cancel_grace

@@ -106,7 +106,7 @@ jdg_slot_unhold_last(JdgSlot *slot)
 	limited = slot->task[slot->ntasks].limited;
 	SpinLockRelease(&slot->mutex);
 	if (limited)
-		jdg_queue_room_made(slot->dboid);
+		jdg_queue_load_reduced(slot->dboid);
 }
 
 void
@@ -125,7 +125,7 @@ jdg_slot_clear(JdgSlot *slot)
 	slot->message[0] = '\0';
 	SpinLockRelease(&slot->mutex);
 	if (limited)
-		jdg_queue_room_made(slot->dboid);
+		jdg_queue_load_reduced(slot->dboid);
 }
 
 static Datum

@@ -48,7 +48,7 @@ typedef struct Series
 
 /* Writes the separator before the next item of the series. */
 static void
-separate(Series *s)
+add_separator(Series *s)
 {
 	if (s->begun)
 	{
@@ -103,7 +103,7 @@ add_values(JdgText *t, uint64_t set, const char *const *names, int base)
 	while (set != 0)
 	{
 		take_run(&set, 3, &low, &high);
-		separate(&s);
+		add_separator(&s);
 		if (names == NULL)
 			jdg_text_add(t, low == high ? "%d" : "%d to %d", low, high);
 		else if (low == high)
@@ -162,7 +162,7 @@ add_hours(JdgText *t, uint32_t hours, bool of)
 	while (set != 0)
 	{
 		take_run(&set, 1, &low, &high);
-		separate(&s);
+		add_separator(&s);
 		jdg_text_add(t, "between %02d:00 and %02d:59", low, high);
 	}
 }
@@ -178,7 +178,7 @@ add_times(JdgText *t, const JdgCron *c, int count)
 		for (int minute = 0; minute < 60; minute++)
 			if ((c->hour >> hour & 1) && (c->minute >> minute & 1))
 			{
-				separate(&s);
+				add_separator(&s);
 				jdg_text_add(t, "%02d:%02d", hour, minute);
 				if (c->second != 1)
 					jdg_text_add(t, ":%02d", __builtin_ctzll(c->second));
@@ -302,30 +302,30 @@ add_month_days(JdgText *t, const JdgCron *c, const char *last_word)
 
 	if (c->dom != 0)
 	{
-		separate(&s);
+		add_separator(&s);
 		add_units(t, c->dom, "day");
 	}
 	for (int n = 1; n <= 31; n++)
 		if (c->dom_near & (UINT32_C(1) << n))
 		{
-			separate(&s);
+			add_separator(&s);
 			jdg_text_add(t, "the working day nearest to day %d", n);
 		}
 	for (int n = 30; n >= 1; n--)
 		if (c->dom_last & (UINT32_C(1) << n))
 		{
-			separate(&s);
+			add_separator(&s);
 			jdg_text_add(t, n == 1 ? "the day before the last day" :
 						 "the day %d days before the last day", n);
 		}
 	if (c->dom_near & 1)
 	{
-		separate(&s);
+		add_separator(&s);
 		jdg_text_add(t, "the last working day");
 	}
 	if (c->dom_last & 1)
 	{
-		separate(&s);
+		add_separator(&s);
 		jdg_text_add(t, "the last day");
 	}
 	jdg_text_add(t, " of the month");
@@ -351,13 +351,13 @@ add_special_weekdays(JdgText *t, const JdgCron *c)
 		for (int weekday = 0; weekday < 7; weekday++)
 			if (c->dow_nth[n] & (1 << weekday))
 			{
-				separate(&s);
+				add_separator(&s);
 				jdg_text_add(t, "the %s %s", ordinals[n], weekdays[weekday]);
 			}
 	for (int weekday = 0; weekday < 7; weekday++)
 		if (c->dow_last & (1 << weekday))
 		{
-			separate(&s);
+			add_separator(&s);
 			jdg_text_add(t, "the last %s", weekdays[weekday]);
 		}
 	jdg_text_add(t, " of the month");
@@ -454,7 +454,7 @@ add_amount(Series *s, int64_t n, const char *unit)
 {
 	if (n == 0)
 		return;
-	separate(s);
+	add_separator(s);
 	jdg_text_add(s->text, n == 1 ? "%" PRId64 " %s" : "%" PRId64 " %ss",
 				 n, unit);
 }
@@ -500,7 +500,7 @@ describe_step(JdgText *t, const JdgStep *step)
 
 		for (; fraction % 10 == 0; fraction /= 10)
 			digits--;
-		separate(&s);
+		add_separator(&s);
 		jdg_text_add(t, "%" PRId64 ".%0*" PRId64 " seconds",
 					 us / JDG_US_PER_SECOND, digits, fraction);
 	}

@@ -63,7 +63,7 @@ skip_word(const char *p, const char *end)
  * "to", is quoted in the error.
  */
 static bool
-no_more(JdgReader *r, const char *after, const char *word, const char *to)
+expect_end(JdgReader *r, const char *after, const char *word, const char *to)
 {
 	const char *p = skip_space(after, r->end);
 
@@ -83,7 +83,7 @@ parse_macro(JdgReader *r, const char *from, const char *to, JdgTiming *out)
 	{
 		if (!jdg_word_is(from, to, macros[i].name))
 			continue;
-		if (!no_more(r, to, from, to))
+		if (!expect_end(r, to, from, to))
 			return false;
 		if (macros[i].cron == NULL)
 		{
@@ -199,7 +199,7 @@ parse_forms(JdgReader *r, JdgTiming *out, JdgInstantParser parse_instant,
 	if (jdg_word_is(from, to, "manual"))
 	{
 		out->kind = JDG_TIMING_MANUAL;
-		return no_more(r, to, from, to);
+		return expect_end(r, to, from, to);
 	}
 	if (jdg_word_is(from, to, "at"))
 		return parse_at(r, from, to, out, parse_instant, arg);

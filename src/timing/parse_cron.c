@@ -77,7 +77,7 @@ range_hint(JdgReader *r, const Field *f)
  * early.  Returns false.
  */
 static bool
-unexpected(Part *part)
+report_unexpected(Part *part)
 {
 	if (part->p == part->end)
 		jdg_reader_fail(part->r, part->p, "the %s field ends too early",
@@ -102,7 +102,7 @@ static bool
 read_number(Part *part, int *value)
 {
 	if (part->p == part->end || !jdg_is_digit(*part->p))
-		return unexpected(part);
+		return report_unexpected(part);
 	*value = 0;
 	for (; part->p < part->end && jdg_is_digit(*part->p); part->p++)
 		if (*value < 9999)
@@ -203,7 +203,7 @@ add_range(Part *part, int low, int high, int step)
  * values of the wrapped range, with the step if one follows.  Returns false.
  */
 static bool
-backwards(Part *part, const char *from, int low, int high, bool named)
+report_backwards(Part *part, const char *from, int low, int high, bool named)
 {
 	const Field *f = part->field;
 	int			size = f->last - f->low + 1;
@@ -260,7 +260,7 @@ read_last_day(Part *part, JdgCron *cron)
 		return true;
 	}
 	if (*part->p != '-')
-		return unexpected(part);
+		return report_unexpected(part);
 	from = ++part->p;
 	if (!read_number(part, &n))
 		return jdg_reader_hint(part->r, "Write L-1 to L-30, L or LW.");
@@ -272,7 +272,7 @@ read_last_day(Part *part, JdgCron *cron)
 	}
 	if (part->p < part->end)
 	{
-		unexpected(part);
+		report_unexpected(part);
 		return jdg_reader_hint(part->r, "Write L-1 to L-30, L or LW.");
 	}
 	cron->dom_last |= UINT32_C(1) << n;
@@ -340,7 +340,7 @@ read_values(Part *part, JdgCron *cron)
 		if (!read_value(part, &high, &high_named))
 			return false;
 		if (high < low)
-			return backwards(part, from, low, high, named);
+			return report_backwards(part, from, low, high, named);
 	}
 	else if (part->p < part->end && *part->p == '/')
 	{
@@ -373,7 +373,7 @@ read_part(Part *part, JdgCron *cron)
 	}
 	if (*part->p == '?' && !day)
 	{
-		unexpected(part);
+		report_unexpected(part);
 		return jdg_reader_hint(part->r, "Write *; the question mark is for "
 							   "days only.");
 	}
@@ -395,7 +395,7 @@ read_part(Part *part, JdgCron *cron)
 	}
 	else
 		ok = read_values(part, cron);
-	return ok && (part->p == part->end || unexpected(part));
+	return ok && (part->p == part->end || report_unexpected(part));
 }
 
 /*

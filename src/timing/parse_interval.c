@@ -95,7 +95,7 @@ typedef struct Number
 } Number;
 
 static bool
-too_long(JdgReader *r, const char *where)
+report_too_long(JdgReader *r, const char *where)
 {
 	jdg_reader_fail(r, where, "the interval is longer than 1000 years");
 	return jdg_reader_hint(r, LIMITS_HINT);
@@ -116,7 +116,7 @@ read_number(JdgReader *r, const char **p, const char *to, Number *number)
 	{
 		number->whole = number->whole * 10 + (**p - '0');
 		if (number->whole > MAX_TIME_US)
-			return too_long(r, from);
+			return report_too_long(r, from);
 	}
 	if (*p == to || **p != '.')
 		return true;
@@ -139,8 +139,8 @@ read_number(JdgReader *r, const char **p, const char *to, Number *number)
  * fraction, or if a sum would exceed its limit.
  */
 static bool
-add(JdgReader *r, const char *where, Sums *sums, const Unit *unit,
-	const Number *number)
+add_part(JdgReader *r, const char *where, Sums *sums, const Unit *unit,
+		 const Number *number)
 {
 	int64_t    *sum = unit->kind == UNIT_MONTH ? &sums->months :
 	unit->kind == UNIT_DAY ? &sums->days : &sums->time_us;
@@ -156,11 +156,11 @@ add(JdgReader *r, const char *where, Sums *sums, const Unit *unit,
 							   "smaller units.");
 	}
 	if (number->whole > limit / unit->size)
-		return too_long(r, where);
+		return report_too_long(r, where);
 	*sum += number->whole * unit->size;
 	if (unit->kind == UNIT_TIME)
 		*sum += unit->size / 1000 * number->millionths / 1000;
-	return *sum <= limit || too_long(r, where);
+	return *sum <= limit || report_too_long(r, where);
 }
 
 /*
@@ -205,7 +205,7 @@ read_clock(JdgReader *r, const char *from, const char **p, const char *to,
 	static const Unit hour = {"", UNIT_TIME, JDG_US_PER_HOUR};
 	Number		number = {0, 0};
 
-	if (!add(r, from, sums, &hour, hours))
+	if (!add_part(r, from, sums, &hour, hours))
 		return false;
 	for (int i = 0; i < 2 && *p < to && **p == ':'; i++)
 	{
@@ -220,7 +220,7 @@ read_clock(JdgReader *r, const char *from, const char **p, const char *to,
 			return jdg_reader_hint(r, "Write hh:mm or hh:mm:ss, with minutes and "
 								   "seconds from 0 to 59.");
 		}
-		if (!add(r, at, sums, &sizes[i], &number))
+		if (!add_part(r, at, sums, &sizes[i], &number))
 			return false;
 	}
 	return true;
@@ -231,7 +231,7 @@ read_clock(JdgReader *r, const char *from, const char **p, const char *to,
  * there is no text.
  */
 static bool
-finish(JdgReader *r, const char *where, const Sums *sums, JdgTiming *out)
+set_interval(JdgReader *r, const char *where, const Sums *sums, JdgTiming *out)
 {
 	if (sums->months < 0 || sums->days < 0 || sums->time_us < 0)
 	{
@@ -249,7 +249,7 @@ finish(JdgReader *r, const char *where, const Sums *sums, JdgTiming *out)
 	}
 	if (sums->months > MAX_MONTHS || sums->days > MAX_DAYS ||
 		sums->time_us > MAX_TIME_US)
-		return too_long(r, where);
+		return report_too_long(r, where);
 	out->kind = JDG_TIMING_INTERVAL;
 	out->u.step.months = (int32_t) sums->months;
 	out->u.step.days = (int32_t) sums->days;
@@ -284,7 +284,7 @@ read_part(JdgReader *r, const char **p, const char *to, Sums *sums)
 	while (*p < to && jdg_is_space(**p))
 		(*p)++;
 	unit = read_unit(r, p, to);
-	return unit != NULL && add(r, from, sums, unit, &number);
+	return unit != NULL && add_part(r, from, sums, unit, &number);
 }
 
 bool
@@ -308,7 +308,7 @@ jdg_parse_interval(JdgReader *r, const char *from, const char *to,
 			const Unit *unit = read_unit(r, &p, to);
 
 			first = where;
-			if (unit == NULL || !add(r, where, &sums, unit, &one))
+			if (unit == NULL || !add_part(r, where, &sums, unit, &one))
 				return false;
 			while (p < to && jdg_is_space(*p))
 				p++;
@@ -329,7 +329,7 @@ jdg_parse_interval(JdgReader *r, const char *from, const char *to,
 		jdg_reader_fail(r, p, "an interval has to follow \"every\"");
 		return jdg_reader_hint(r, "Write one, such as every 5 minutes.");
 	}
-	return finish(r, first, &sums, out);
+	return set_interval(r, first, &sums, out);
 }
 
 bool
@@ -347,5 +347,5 @@ jdg_timing_from_interval(int32_t months, int32_t days, int64_t time_us,
 		jdg_reader_fail(&r, NULL, "the interval is infinite");
 		return jdg_reader_hint(&r, LIMITS_HINT);
 	}
-	return finish(&r, NULL, &sums, out);
+	return set_interval(&r, NULL, &sums, out);
 }

@@ -119,7 +119,7 @@ jdg_zone_init(JdgZone *zone, pg_tz *tz)
 
 /* Hashes the eight bytes of value, the lowest first, with FNV-1a. */
 static uint64
-mix(uint64 hash, int64 value)
+hash_int64(uint64 hash, int64 value)
 {
 	for (int i = 0; i < 8; i++)
 		hash = (hash ^ (((uint64) value >> (8 * i)) & 0xFF)) *
@@ -131,14 +131,14 @@ uint64
 jdg_zone_fingerprint(pg_tz *tz, TimestampTz at)
 {
 	int64_t		change = at - FINGERPRINT_BEFORE;
-	uint64		hash = mix(UINT64CONST(0xCBF29CE484222325),
-						   zone_offset(tz, change));
+	uint64		hash = hash_int64(UINT64CONST(0xCBF29CE484222325),
+								  zone_offset(tz, change));
 
 	while (zone_change(tz, change, &change) &&
 		   change <= at + FINGERPRINT_AFTER)
 	{
-		hash = mix(hash, change);
-		hash = mix(hash, zone_offset(tz, change));
+		hash = hash_int64(hash, change);
+		hash = hash_int64(hash, zone_offset(tz, change));
 	}
 	return hash;
 }

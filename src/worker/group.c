@@ -121,7 +121,7 @@ after_commit(bool temp_used)
 	{
 		done += group.has_outcome[i];
 		if (group.has_outcome[i])
-			jdg_ran_alone(group.task[i].task_id);
+			jdg_run_alone_done(group.task[i].task_id);
 	}
 	jdg_slot_clear(jdg_my_slot);
 	JDG_FAULT("slot-cleared");
@@ -173,7 +173,7 @@ settle_cancelled_rest(void)
 {
 	int			first = group.ran;
 
-	jdg_slot_give_up(jdg_my_slot, first);
+	jdg_slot_release_rest(jdg_my_slot, first);
 	for (int i = first; i < group.n; i++)
 	{
 		group.has_outcome[i] = false;
@@ -191,7 +191,7 @@ settle_cancelled_rest(void)
  * and the scheduler makes tasks ready without waiting for the disk.
  */
 static void
-put_on_disk(void)
+flush_wal(void)
 {
 	XLogRecPtr	end = GetXLogInsertRecPtr();
 	uint64		offset = end % XLOG_BLCKSZ;
@@ -307,7 +307,7 @@ run_group(void)
 	ask_for_help();
 	JDG_FAULT("group-begins");
 	if (group.n > 0 && !jdg_command_is_quick(group.task[0].command_id))
-		put_on_disk();
+		flush_wal();
 	for (;;)
 	{
 		int			next = group.n;
@@ -338,7 +338,7 @@ run_isolated_level(void)
 	int			level = group.task[0].transaction == JDG_XACT_SERIALIZABLE ?
 	XACT_SERIALIZABLE : XACT_REPEATABLE_READ;
 
-	jdg_slot_give_up(jdg_my_slot, 0);
+	jdg_slot_release_rest(jdg_my_slot, 0);
 	if (jdg_my_slot->task[0].cancel != JDG_CANCEL_NONE)
 	{
 		run_group();
@@ -423,7 +423,7 @@ run_standalone(void)
 	SpinLockRelease(&jdg_my_slot->mutex);
 	JDG_FAULT("standalone-before-mark");
 	CommitTransactionCommand();
-	put_on_disk();
+	flush_wal();
 	standalone_open = ok;
 	JDG_FAULT("standalone-marked");
 	MemoryContextSwitchTo(jdg_group_context);

@@ -68,7 +68,7 @@ jdg_command_is_quick(int64 command_id)
  * A slower time replaces the average at once, a faster one lowers it slowly.
  */
 void
-jdg_command_took(int64 command_id, int64 us)
+jdg_command_note_time(int64 command_id, int64 us)
 {
 	bool		found;
 	CommandTime *t = find_time(command_id, true, &found);
@@ -105,7 +105,7 @@ jdg_must_run_alone(int64 task_id)
 }
 
 void
-jdg_ran_alone(int64 task_id)
+jdg_run_alone_done(int64 task_id)
 {
 	for (int i = 0; i < nalone; i++)
 	{

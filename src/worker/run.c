@@ -262,7 +262,7 @@ execute(JdgTask *task, int index, TimestampTz preempt_at, JdgExecResult *res,
  * ("others").
  */
 static bool
-wants_to_be_alone(const JdgOutcome *o, bool others)
+must_run_again_alone(const JdgOutcome *o, bool others)
 {
 	if (jdg_stop_reason() == JDG_STOP_PREEMPT &&
 		o->sqlerrcode == ERRCODE_QUERY_CANCELED)
@@ -273,7 +273,7 @@ wants_to_be_alone(const JdgOutcome *o, bool others)
 
 /* Sets the outcome if a cancel was requested before the task began. */
 static bool
-cancelled_before(int index, JdgOutcome *o)
+end_if_cancelled(int index, JdgOutcome *o)
 {
 	if (jdg_my_slot->task[index].cancel == JDG_CANCEL_NONE)
 		return false;
@@ -303,7 +303,7 @@ jdg_run_task(JdgTask *task, int index, TimestampTz preempt_at, JdgOutcome *o)
 	volatile bool failed = false;
 
 	init_outcome(o);
-	if (cancelled_before(index, o))
+	if (end_if_cancelled(index, o))
 		return JDG_RUN_ENDED;
 	o->started_at = jdg_now();
 	begin_context(task);
@@ -341,7 +341,7 @@ jdg_run_task(JdgTask *task, int index, TimestampTz preempt_at, JdgOutcome *o)
 	JDG_FAULT("task-done");
 	jdg_log_end();
 	jdg_current_task = NULL;
-	jdg_command_took(task->command_id, o->finished_at - o->started_at);
+	jdg_command_note_time(task->command_id, o->finished_at - o->started_at);
 
 	if (!failed)
 	{
@@ -352,7 +352,7 @@ jdg_run_task(JdgTask *task, int index, TimestampTz preempt_at, JdgOutcome *o)
 	else if (o->end == JDG_END_CANCELLED ||
 			 jdg_my_slot->task[index].cancel != JDG_CANCEL_NONE)
 		end_as_cancelled(o, index);
-	else if (wants_to_be_alone(o, preempt_at != 0))
+	else if (must_run_again_alone(o, preempt_at != 0))
 		return JDG_RUN_ALONE;
 	return JDG_RUN_ENDED;
 }

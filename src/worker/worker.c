@@ -135,7 +135,7 @@ should_make_room(void)
 
 	if (!jdg_pool_slot_is_wanted())
 		return false;
-	if (jdg_pool_look(MyDatabaseId, jdg_my_slot->owner, &p) <= 1 &&
+	if (jdg_pool_get_state(MyDatabaseId, jdg_my_slot->owner, &p) <= 1 &&
 		jdg_now() - jdg_my_slot->started_at <= USECS_PER_SEC)
 		return false;
 	return jdg_pool_yield_slot(jdg_my_slot);
@@ -178,7 +178,7 @@ process_config(void)
  * the time of the next check.
  */
 static bool
-idle_for_long_enough(TimestampTz idle_since, TimestampTz *again)
+may_leave_idle(TimestampTz idle_since, TimestampTz *again)
 {
 	TimestampTz timeout = idle_since + (int64) jdg_worker_idle_timeout * 1000;
 	TimestampTz cold = Max(timeout, idle_since + WARM_US);
@@ -203,7 +203,7 @@ idle_for_long_enough(TimestampTz idle_since, TimestampTz *again)
  * an invalidation, does not make the worker read the tables.
  */
 static bool
-wait_for_news(TimestampTz idle_since)
+wait_for_wakeup(TimestampTz idle_since)
 {
 	/* the slot is IDLE, so a role that lacks one from now on finds it */
 	if (jdg_pool_slot_is_wanted() && jdg_pool_yield_slot(jdg_my_slot))
@@ -219,7 +219,7 @@ wait_for_news(TimestampTz idle_since)
 		SpinLockRelease(&jdg_my_slot->mutex);
 		if (news || ConfigReloadPending)
 			return true;
-		if (idle_for_long_enough(idle_since, &again))
+		if (may_leave_idle(idle_since, &again))
 			return false;
 		(void) WaitLatch(MyLatch,
 						 WL_LATCH_SET | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH,
@@ -251,7 +251,7 @@ work_until_done(void)
 			continue;
 		pgstat_report_activity(STATE_IDLE, NULL);
 		pgstat_report_stat(true);
-		if (!wait_for_news(idle_since))
+		if (!wait_for_wakeup(idle_since))
 			return;
 	}
 }
@@ -345,7 +345,7 @@ attach(int slotno)
  * or this worker sees its mark: shared/pool.c and launcher/ddl_hook.c.
  */
 static bool
-is_unwanted(void)
+is_evicted(void)
 {
 	JdgDb	   *db = jdg_db_lookup(jdg_my_slot->dboid, false);
 
@@ -361,7 +361,7 @@ jdg_worker_main(Datum arg)
 	jdg_interrupt_init();
 	attach(DatumGetInt32(arg));
 	JDG_FAULT("worker-attached");
-	if (is_unwanted())
+	if (is_evicted())
 		proc_exit(0);
 	BackgroundWorkerUnblockSignals();
 	BackgroundWorkerInitializeConnectionByOid(jdg_my_slot->dboid,
@@ -372,7 +372,7 @@ jdg_worker_main(Datum arg)
 	JDG_FAULT("worker-connected");
 	jdg_suspect_attach(my_slotno);
 	pgstat_report_appname("jadugar worker");
-	jdg_plain_transactions();
+	jdg_set_transaction_defaults();
 	jdg_group_context = AllocSetContextCreate(TopMemoryContext,
 											  "jadugar group",
 											  ALLOCSET_DEFAULT_SIZES);

@@ -130,12 +130,12 @@ extern void jdg_log_forget(void);
 extern bool jdg_command_is_quick(int64 command_id);
 
 /* Notes that the command took so many microseconds. */
-extern void jdg_command_took(int64 command_id, int64 us);
+extern void jdg_command_note_time(int64 command_id, int64 us);
 
 /* Tasks that run alone next, until they have ended. */
 extern void jdg_run_alone_next(int64 task_id);
 extern bool jdg_must_run_alone(int64 task_id);
-extern void jdg_ran_alone(int64 task_id);
+extern void jdg_run_alone_done(int64 task_id);
 
 /* group.c: one round */
 
