@@ -187,6 +187,7 @@ work(Datum payload)
 	AtEOXact_GUC(false, level);
 }
 
+/* A one-dimensional array of n elements. */
 static Datum
 array_of(Datum *elements, int n, Oid type)
 {

@@ -55,8 +55,8 @@ extern const char *jdg_error_name(int sqlerrcode);
 extern Jsonb *jdg_error_to_jsonb(const ErrorData *edata);
 
 /*
- * A value of a user for an error message: itself, or a copy cut to 200 bytes
- * with "..." behind it.
+ * A value of a user for an error message: the value itself, or a copy of its
+ * first 200 bytes followed by "...".
  */
 extern const char *jdg_excerpt(const char *value);
 

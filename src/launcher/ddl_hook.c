@@ -59,8 +59,8 @@ static bool roles_changed = false;
 static bool extension_dropped = false;
 
 /*
- * XactCallback: ends the eviction of our processes, and wakes the schedulers
- * if the extension was dropped.  Changes of roles are left to release_callback()
+ * Ends the eviction of our processes, and wakes the schedulers if the
+ * extension was dropped.  Changes of roles are left to release_callback()
  * after a commit, and forgotten after an abort.
  */
 static void
@@ -88,9 +88,9 @@ xact_callback(XactEvent event, void *arg)
 }
 
 /*
- * ResourceReleaseCallback: wakes the schedulers after changes of roles.  They
- * check roles through the system caches, so they are woken only when the
- * transaction has sent its invalidations, which is after xact_callback().
+ * Wakes the schedulers after changes of roles.  They check roles through the
+ * system caches, so they are woken only when the transaction has sent its
+ * invalidations, which is after xact_callback().
  */
 static void
 release_callback(ResourceReleasePhase phase, bool commit, bool top, void *arg)

@@ -20,7 +20,7 @@ typedef struct LauncherState
 	slock_t		mutex;
 	/* under mutex */
 	Latch	   *latch;			/* NULL: there is no launcher */
-	pid_t		pid;			/* 0: likewise */
+	pid_t		pid;			/* 0: there is no launcher */
 	bool		scan;			/* look at pg_database again */
 } LauncherState;
 

@@ -50,7 +50,7 @@ typedef enum JdgTaskPhase
 typedef enum JdgCancelKind
 {
 	JDG_CANCEL_NONE,
-	JDG_CANCEL_TASK,			/* cancelled for good */
+	JDG_CANCEL_TASK,			/* cancelled permanently */
 	JDG_CANCEL_REPLACED,		/* cancelled: a newer occurrence took over */
 	JDG_CANCEL_PAUSE			/* stopped and put back, paused */
 } JdgCancelKind;

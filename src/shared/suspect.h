@@ -28,7 +28,7 @@ typedef struct JdgSuspect
 	int32		attempt;
 	int64		task_id;
 	pid_t		pid;
-	volatile char state;		/* 'R': running, else nothing */
+	volatile char state;		/* 'R': running, else unused */
 } JdgSuspect;
 
 extern const JdgShmemPart jdg_suspects_shmem;

@@ -102,7 +102,7 @@ report_too_long(JdgReader *r, const char *where)
 }
 
 /*
- * Reads a decimal number at *p, and moves *p behind it.  Accepts at most six
+ * Reads a decimal number at *p, and moves *p past it.  Accepts at most six
  * digits after the point.
  */
 static bool
@@ -164,8 +164,7 @@ add_part(JdgReader *r, const char *where, Sums *sums, const Unit *unit,
 }
 
 /*
- * Reads the unit at *p, and moves *p behind it.  Returns NULL if there is
- * none.
+ * Reads the unit at *p, and moves *p past it.  Returns NULL if there is none.
  */
 static const Unit *
 read_unit(JdgReader *r, const char **p, const char *to)

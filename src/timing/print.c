@@ -3,8 +3,8 @@
  * print.c
  *	  The canonical text of a timing.
  *
- * Pure.  Reading the text again gives the same bytes, whatever the settings of
- * the session are.
+ * Pure.  Reading the text again gives the same bytes, regardless of the
+ * settings of the session.
  *
  *-------------------------------------------------------------------------
  */

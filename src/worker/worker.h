@@ -124,7 +124,7 @@ extern void jdg_log_flush(void);
  */
 extern void jdg_log_forget(void);
 
-/* quick.c: which commands are known to be quick */
+/* quick.c: commands that are known to be quick */
 
 /* Does the command take a quarter of the group's window at most? */
 extern bool jdg_command_is_quick(int64 command_id);

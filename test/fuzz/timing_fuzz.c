@@ -203,6 +203,7 @@ utf8_follow(uint8_t c)
 	return -1;
 }
 
+/* Are these bytes whole characters of UTF-8? */
 static bool
 is_utf8(const char *string, size_t size)
 {
