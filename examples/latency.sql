@@ -5,7 +5,7 @@
 \o /dev/null
 SELECT jadugar.enqueue('SELECT 1') AS id \gset
 SELECT jadugar.wait(:id);
-SELECT coalesce(max(run_id), 0) AS before FROM jadugar.history \gset
+SELECT coalesce(max(attempt_id), 0) AS before FROM jadugar.history \gset
 CREATE PROCEDURE measure_latency() LANGUAGE plpgsql AS $$
 DECLARE
 	id bigint;
@@ -24,4 +24,4 @@ SELECT count(*) AS tasks,
 	round((percentile_cont(0.5) WITHIN GROUP (ORDER BY wait))::numeric, 2) AS p50,
 	round((percentile_cont(0.99) WITHIN GROUP (ORDER BY wait))::numeric, 2) AS p99
 FROM (SELECT extract(epoch FROM started_at - enqueued_at) * 1000 AS wait FROM jadugar.history
-	  WHERE run_id > :before AND metadata @> '{"run": "latency"}') h;
+	  WHERE attempt_id > :before AND metadata @> '{"run": "latency"}') h;

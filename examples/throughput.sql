@@ -5,7 +5,7 @@
 \pset footer off
 \o /dev/null
 CREATE TABLE throughput (n integer);
-SELECT coalesce(max(run_id), 0) AS before FROM jadugar.history \gset
+SELECT coalesce(max(attempt_id), 0) AS before FROM jadugar.history \gset
 SELECT jadugar.enqueue_batch('INSERT INTO throughput VALUES (($1->>''n'')::integer)',
 	(SELECT array_agg(jsonb_build_object('n', n)) FROM generate_series(1, 20000) n),
 	metadata => '{"run": "throughput"}');
@@ -22,7 +22,7 @@ SELECT count(*) AS tasks, count(*) FILTER (WHERE status = 'completed') AS comple
 	(SELECT count(*) FROM throughput) AS "rows",
 	round(count(*) / extract(epoch FROM max(finished_at) - min(started_at))) AS "tasks per second",
 	count(DISTINCT worker_pid) AS workers
-FROM jadugar.history WHERE run_id > :before AND metadata @> '{"run": "throughput"}';
+FROM jadugar.history WHERE attempt_id > :before AND metadata @> '{"run": "throughput"}';
 
 \o /dev/null
 DROP TABLE throughput;

@@ -440,9 +440,9 @@ COMMENT ON TABLE jadugar_internal.flow_message IS
 
 -- ----------------------------------------------------------------- history
 
-CREATE SEQUENCE jadugar_internal.run_id_seq;
-CREATE TABLE jadugar_internal.run (
-	run_id		bigint NOT NULL,
+CREATE SEQUENCE jadugar_internal.attempt_id_seq;
+CREATE TABLE jadugar_internal.attempt (
+	attempt_id	bigint NOT NULL,
 	task_id		bigint,
 	owner		oid NOT NULL,
 	queue_id	integer NOT NULL,
@@ -474,14 +474,14 @@ CREATE TABLE jadugar_internal.run (
 	flow_run	bigint,
 	step		text
 ) PARTITION BY RANGE (finished_at);
-CREATE INDEX run_task ON jadugar_internal.run (task_id);
+CREATE INDEX attempt_task ON jadugar_internal.attempt (task_id);
 -- For the view failures; and for rates and filters by time of finish, which
 -- is the order in which rows come.
-CREATE INDEX run_failed ON jadugar_internal.run (task_id) WHERE final AND status IN ('f', 'l');
-CREATE INDEX run_finished ON jadugar_internal.run USING brin (finished_at) WITH (pages_per_range = 16);
-COMMENT ON TABLE jadugar_internal.run IS
+CREATE INDEX attempt_failed ON jadugar_internal.attempt (task_id) WHERE final AND status IN ('f', 'l');
+CREATE INDEX attempt_finished ON jadugar_internal.attempt USING brin (finished_at) WITH (pages_per_range = 16);
+COMMENT ON TABLE jadugar_internal.attempt IS
 	'One row per attempt and per occurrence that did not run, partitioned by day of finish (UTC). Status c: completed; f: failed; x: cancelled; l: lost; s: skipped.';
-COMMENT ON COLUMN jadugar_internal.run.options IS
+COMMENT ON COLUMN jadugar_internal.attempt.options IS
 	'Further options that retry_task() needs to enqueue the task again.';
 
 CREATE TABLE jadugar_internal.log (
@@ -526,7 +526,7 @@ SELECT pg_catalog.pg_extension_config_dump('jadugar_internal.unique_key', '');
 SELECT pg_catalog.pg_extension_config_dump('jadugar_internal.schedule', '');
 SELECT pg_catalog.pg_extension_config_dump('jadugar_internal.schedule_id_seq', '');
 SELECT pg_catalog.pg_extension_config_dump('jadugar_internal.schedule_stat', '');
-SELECT pg_catalog.pg_extension_config_dump('jadugar_internal.run_id_seq', '');
+SELECT pg_catalog.pg_extension_config_dump('jadugar_internal.attempt_id_seq', '');
 SELECT pg_catalog.pg_extension_config_dump('jadugar_internal.flow_version', '');
 SELECT pg_catalog.pg_extension_config_dump('jadugar_internal.flow_version_id_seq', '');
 SELECT pg_catalog.pg_extension_config_dump('jadugar_internal.flow_draft', '');

@@ -143,11 +143,11 @@ SELECT t.task_id,
 		WHEN t.state <> 'r' OR w.task_id IS NOT NULL THEN NULL
 		WHEN (SELECT h.reason FROM jadugar_internal._hold h) IS NOT NULL
 			THEN (SELECT h.reason FROM jadugar_internal._hold h)
-		WHEN q.paused_at IS NOT NULL THEN 'queue paused'
+		WHEN q.paused_at IS NOT NULL THEN 'queue_paused'
 		WHEN a.oid IS NULL THEN 'owner_missing'
 		WHEN NOT a.rolcanlogin THEN 'owner_nologin'
 		WHEN q.max_concurrency <= jadugar_internal._v_queue_load(t.queue_id)
-			THEN 'queue limit'
+			THEN 'queue_limit'
 		WHEN (SELECT h.slot_wanted FROM jadugar_internal._v_health() h)
 			THEN 'no_worker'
 		ELSE 'worker'
@@ -343,7 +343,7 @@ COMMENT ON VIEW jadugar.upcoming IS
 -- ---------------------------------------------------------------- history
 
 CREATE VIEW jadugar.history WITH (security_barrier) AS
-SELECT r.run_id,
+SELECT r.attempt_id,
 	r.task_id,
 	CASE WHEN c.kind = 'h' THEN c.text ELSE r.schedule END AS name,
 	c.text AS command,
@@ -388,7 +388,7 @@ SELECT r.run_id,
 	CASE WHEN (SELECT jadugar_internal._v_is_operator())
 		OR jadugar_internal._v_owns(r.owner)
 		THEN r.metadata END AS metadata
-FROM jadugar_internal.run r
+FROM jadugar_internal.attempt r
 	LEFT JOIN jadugar_internal.command c ON c.command_id = r.command_id
 	LEFT JOIN jadugar_internal.queue q ON q.queue_id = r.queue_id
 	LEFT JOIN pg_catalog.pg_authid a ON a.oid = r.owner
@@ -447,7 +447,7 @@ SELECT r.task_id,
 	r.error_code,
 	r.sqlstate,
 	r.reason
-FROM jadugar_internal.run r
+FROM jadugar_internal.attempt r
 	LEFT JOIN jadugar_internal.command c ON c.command_id = r.command_id
 	LEFT JOIN jadugar_internal.queue q ON q.queue_id = r.queue_id
 	LEFT JOIN pg_catalog.pg_authid a ON a.oid = r.owner
@@ -455,11 +455,11 @@ WHERE r.final AND r.task_id IS NOT NULL
 	AND ((SELECT jadugar_internal._v_is_monitor())
 		OR jadugar_internal._v_owns(r.owner))
 	AND NOT EXISTS (SELECT FROM jadugar_internal.task t WHERE t.task_id = r.task_id)
-	AND NOT EXISTS (SELECT FROM jadugar_internal.run l
-		WHERE l.task_id = r.task_id AND l.final AND l.run_id > r.run_id);
+	AND NOT EXISTS (SELECT FROM jadugar_internal.attempt l
+		WHERE l.task_id = r.task_id AND l.final AND l.attempt_id > r.attempt_id);
 COMMENT ON VIEW jadugar.finished IS 'Finished tasks, as long as the history keeps them.';
 
--- Written against the table, so that the index run_failed serves it.
+-- Written against the table, so that the index attempt_failed serves it.
 CREATE VIEW jadugar.failures WITH (security_barrier) AS
 SELECT r.task_id,
 	CASE WHEN c.kind = 'h' THEN c.text ELSE r.schedule END AS name,
@@ -486,14 +486,14 @@ SELECT r.task_id,
 	r.enqueued_at,
 	r.started_at,
 	r.finished_at - r.started_at AS duration,
-	r.run_id,
+	r.attempt_id,
 	r.trace,
 	CASE WHEN (SELECT jadugar_internal._v_is_operator())
 		OR jadugar_internal._v_owns(r.owner)
 		THEN r.metadata END AS metadata,
 	r.flow_run,
 	r.step
-FROM jadugar_internal.run r
+FROM jadugar_internal.attempt r
 	LEFT JOIN jadugar_internal.command c ON c.command_id = r.command_id
 	LEFT JOIN jadugar_internal.queue q ON q.queue_id = r.queue_id
 	LEFT JOIN pg_catalog.pg_authid a ON a.oid = r.owner
@@ -501,8 +501,8 @@ WHERE r.final AND r.status IN ('f', 'l') AND r.task_id IS NOT NULL
 	AND ((SELECT jadugar_internal._v_is_monitor())
 		OR jadugar_internal._v_owns(r.owner))
 	AND NOT EXISTS (SELECT FROM jadugar_internal.task t WHERE t.task_id = r.task_id)
-	AND NOT EXISTS (SELECT FROM jadugar_internal.run l
-		WHERE l.task_id = r.task_id AND l.final AND l.run_id > r.run_id);
+	AND NOT EXISTS (SELECT FROM jadugar_internal.attempt l
+		WHERE l.task_id = r.task_id AND l.final AND l.attempt_id > r.attempt_id);
 COMMENT ON VIEW jadugar.failures IS
 	'Tasks that failed for good and were not retried since, one row each.';
 
@@ -572,7 +572,7 @@ FROM jadugar_internal.queue q
 			SELECT h.queue_id, h.owner,
 				pg_catalog.count(*) FILTER (WHERE h.final) AS finished,
 				pg_catalog.count(*) FILTER (WHERE h.status IN ('f', 'l')) AS failed
-			FROM jadugar_internal.run h
+			FROM jadugar_internal.attempt h
 			WHERE h.finished_at > (SELECT jadugar_internal._v_now() - '5 minutes'::interval)
 				AND h.status <> 's'
 			GROUP BY h.queue_id, h.owner

@@ -42,7 +42,7 @@ ORDER BY name;
 \echo
 \echo 'TASKS FINISHED, each of the last 40 seconds'
 WITH per_second AS (
-	SELECT s.ago, count(h.run_id) AS n
+	SELECT s.ago, count(h.attempt_id) AS n
 	FROM generate_series(40, 1, -1) AS s(ago)
 		LEFT JOIN jadugar.history h
 			ON h.finished_at >= date_trunc('second', now()) - make_interval(secs => s.ago)

@@ -195,7 +195,7 @@ cancel_pending(const char *name)
 	for (int64 i = 0; i < n; i++)
 		jdg_task_from_row(i, &tasks[i], mcxt);
 	for (int64 i = 0; i < n; i++)
-		jdg_settle_cancel(&tasks[i], "handler dropped");
+		jdg_settle_cancel(&tasks[i], "handler_dropped");
 
 	n = jdg_run(&unfinished_query, &key, NULL, 0);
 	ids = jdg_col_int64s(n, 1, CurrentMemoryContext);

@@ -167,8 +167,8 @@ add_dependency(const JdgTask *t, int64 parent, Oid role)
 		"VALUES ($1, $2) ON CONFLICT DO NOTHING", 2, {INT8OID, INT8OID}
 	};
 	static JdgQuery status = {
-		"SELECT status, owner FROM jadugar_internal.run WHERE task_id = $1 "
-		"AND final ORDER BY run_id DESC LIMIT 1", 1, {INT8OID}
+		"SELECT status, owner FROM jadugar_internal.attempt WHERE task_id = $1 "
+		"AND final ORDER BY attempt_id DESC LIMIT 1", 1, {INT8OID}
 	};
 	static JdgQuery known = {
 		"SELECT $1 > 0 AND $1 <= last_value AND is_called "

@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * history.c
- *	  Rows of jadugar_internal.run and the partitions they go to.
+ *	  Rows of jadugar_internal.attempt and the partitions they go to.
  *
  * A partition holds one day, UTC, by finished_at.  The scheduler makes today
  * and tomorrow ahead of time; whoever writes first on a day makes sure of
@@ -93,14 +93,14 @@ make_partition(DateADT day, const char *name)
 							 PGC_SUSET, PGC_S_SESSION, GUC_ACTION_SAVE,
 							 true, 0, false);
 	run_utility(psprintf("CREATE TABLE jadugar_internal.%s "
-						 "(LIKE jadugar_internal.run INCLUDING DEFAULTS "
+						 "(LIKE jadugar_internal.attempt INCLUDING DEFAULTS "
 						 "INCLUDING CONSTRAINTS)", name));
 	run_utility(psprintf("REVOKE ALL ON jadugar_internal.%s FROM PUBLIC",
 						 name));
 	run_utility(psprintf("ALTER TABLE jadugar_internal.%s "
 						 "ENABLE ROW LEVEL SECURITY",
 						 name));
-	run_utility(psprintf("ALTER TABLE jadugar_internal.run ATTACH PARTITION "
+	run_utility(psprintf("ALTER TABLE jadugar_internal.attempt ATTACH PARTITION "
 						 "jadugar_internal.%s FOR VALUES FROM ('%s') "
 						 "TO ('%s')",
 						 name, from, to));
@@ -240,10 +240,10 @@ jdg_history_from_task(JdgHistory *h, const JdgTask *t)
 	h->step = t->step;
 }
 
-/* columns of jadugar_internal.run, in the order of sql/20_tables.sql */
+/* columns of jadugar_internal.attempt, in the order of sql/20_tables.sql */
 enum
 {
-	R_RUN_ID, R_TASK_ID, R_OWNER, R_QUEUE_ID, R_COMMAND_ID, R_SCHEDULE_ID,
+	R_ATTEMPT_ID, R_TASK_ID, R_OWNER, R_QUEUE_ID, R_COMMAND_ID, R_SCHEDULE_ID,
 	R_ATTEMPT, R_PRIORITY, R_WORKER_PID, R_STATUS, R_FINAL, R_SCHEDULED_FOR,
 	R_ENQUEUED_AT, R_STARTED_AT, R_FINISHED_AT, R_ROW_COUNT, R_REASON,
 	R_SCHEDULE, R_OCCURRENCES, R_SCHEDULED_UNTIL, R_PAYLOAD, R_RESULT,
@@ -327,8 +327,8 @@ put_row(JdgRows *rows, const JdgHistory *h)
 	Datum		v[R_COLUMNS];
 	bool		n[R_COLUMNS] = {0};
 
-	v[R_RUN_ID] = Int64GetDatum(nextval_internal(jdg_relation_oid("run_id_seq"),
-												 false));
+	v[R_ATTEMPT_ID] = Int64GetDatum(nextval_internal(jdg_relation_oid("attempt_id_seq"),
+													 false));
 	set_int64(&v[R_TASK_ID], &n[R_TASK_ID], h->task_id, h->task_id == 0);
 	v[R_OWNER] = ObjectIdGetDatum(h->owner);
 	v[R_QUEUE_ID] = Int32GetDatum(h->queue_id);

@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * history.h
- *	  Rows of jadugar_internal.run, and its partitions.
+ *	  Rows of jadugar_internal.attempt, and its partitions.
  *
  *-------------------------------------------------------------------------
  */

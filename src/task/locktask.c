@@ -130,7 +130,7 @@ bool
 jdg_task_find(int64 task_id, Oid role, JdgTask *task, MemoryContext mcxt)
 {
 	static JdgQuery q = {
-		"SELECT owner FROM jadugar_internal.run WHERE task_id = $1 LIMIT 1", 1,
+		"SELECT owner FROM jadugar_internal.attempt WHERE task_id = $1 LIMIT 1", 1,
 		{INT8OID}
 	};
 	Datum		v[1] = {Int64GetDatum(task_id)};

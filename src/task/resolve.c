@@ -314,8 +314,8 @@ resolve_dependent(JdgTask *t, const int64 *running, int nrunning)
 	static JdgQuery q = {
 		"SELECT d.parent_id, p.task_id IS NOT NULL, "
 		"CASE WHEN p.task_id IS NULL THEN (SELECT h.status "
-		"FROM jadugar_internal.run h WHERE h.task_id = d.parent_id "
-		"AND h.final ORDER BY h.run_id DESC LIMIT 1) END "
+		"FROM jadugar_internal.attempt h WHERE h.task_id = d.parent_id "
+		"AND h.final ORDER BY h.attempt_id DESC LIMIT 1) END "
 		"FROM jadugar_internal.dependency d LEFT JOIN jadugar_internal.task p "
 		"ON p.task_id = d.parent_id WHERE d.task_id = $1", 1, {INT8OID}
 	};

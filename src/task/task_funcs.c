@@ -242,13 +242,13 @@ retry_finished(int64 id)
 		"h.options->>'unique_key', h.options->>'concurrency_key', h.tenant, "
 		"h.trace, NULL::\"char\", h.flow_run, NULL::bigint, NULL::text, "
 		"NULL::\"char\", h.status "
-		"FROM jadugar_internal.run h LEFT JOIN jadugar_internal.queue q "
+		"FROM jadugar_internal.attempt h LEFT JOIN jadugar_internal.queue q "
 		"USING (queue_id) "
-		"WHERE h.task_id = $1 AND h.final ORDER BY h.run_id DESC LIMIT 1", 2,
+		"WHERE h.task_id = $1 AND h.final ORDER BY h.attempt_id DESC LIMIT 1", 2,
 		{INT8OID, TIMESTAMPTZOID}
 	};
 	static JdgQuery not_final = {
-		"UPDATE jadugar_internal.run SET final = false "
+		"UPDATE jadugar_internal.attempt SET final = false "
 		"WHERE task_id = $1 AND final", 1, {INT8OID}
 	};
 	Datum		v[2];
@@ -474,7 +474,7 @@ JDG_FUNCTION(jdg_purge_completed, JDG_LEVEL_USER)
 {
 	static JdgQuery owners = {"SELECT role FROM jadugar_internal.owner", 0};
 	static JdgQuery purge = {
-		"DELETE FROM jadugar_internal.run WHERE status = 'c' "
+		"DELETE FROM jadugar_internal.attempt WHERE status = 'c' "
 		"AND finished_at < $1 AND owner = ANY ($2)", 2,
 		{TIMESTAMPTZOID, OIDARRAYOID}
 	};

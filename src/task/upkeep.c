@@ -45,7 +45,7 @@ delete_expired(void)
 		{TIMESTAMPTZOID}
 	};
 	static JdgQuery short_lived = {
-		"DELETE FROM jadugar_internal.run h USING jadugar_internal.queue q "
+		"DELETE FROM jadugar_internal.attempt h USING jadugar_internal.queue q "
 		"WHERE q.retention IS NOT NULL AND h.queue_id = q.queue_id "
 		"AND h.finished_at < $1 - q.retention", 1, {TIMESTAMPTZOID}
 	};
@@ -69,7 +69,7 @@ drop_partition(const char *name)
 	PG_TRY();
 	{
 		/* a detach that was interrupted is finished, else begun */
-		jdg_toplevel_run(psprintf("ALTER TABLE jadugar_internal.run "
+		jdg_toplevel_run(psprintf("ALTER TABLE jadugar_internal.attempt "
 								  "DETACH PARTITION jadugar_internal.%s "
 								  "CONCURRENTLY", name),
 						 NULL, None_Receiver);
@@ -88,7 +88,7 @@ drop_partition(const char *name)
 			ReThrowError(edata);
 		/* "is not a partition": the last attempt got that far */
 		if (edata->sqlerrcode != ERRCODE_UNDEFINED_TABLE)
-			jdg_toplevel_run(psprintf("ALTER TABLE jadugar_internal.run "
+			jdg_toplevel_run(psprintf("ALTER TABLE jadugar_internal.attempt "
 									  "DETACH PARTITION jadugar_internal.%s "
 									  "FINALIZE", name),
 							 NULL, None_Receiver);

@@ -120,7 +120,7 @@ CALL test_reaches(:run, 'b', 'completed');
 SELECT test_open();
 SELECT * FROM test_ended(:run);
 SELECT test_effects();
-SELECT step, status, attempt, final, result FROM history WHERE flow_run = :run ORDER BY run_id;
+SELECT step, status, attempt, final, result FROM history WHERE flow_run = :run ORDER BY attempt_id;
 -- a result of one column, of several, of none; a payload of its own
 CALL test_run(step('one', $$SELECT '{"k": 1}'::jsonb$$, compensate => $$SELECT test_did('one ' || $1::text)$$)
 	~> step('two', 'SELECT 1 AS x, 2 AS y', compensate => $$SELECT test_did('two ' || $1::text)$$)
@@ -143,7 +143,7 @@ SELECT start_flow(test_s('a') ~> step('b', 'SELECT test_did(''b'')', compensate 
 	compensate_retry => retry_policy(5, delay => '1 ms', retry_on => ARRAY['22012'])) ~> test_bad('z')) AS run \gset
 SELECT * FROM test_ended(:run);
 SELECT test_effects();
-SELECT attempt, status, final FROM history WHERE flow_run = :run AND step = 'b' ORDER BY run_id;
+SELECT attempt, status, final FROM history WHERE flow_run = :run AND step = 'b' ORDER BY attempt_id;
 DROP SEQUENCE test_seq;
 -- one fails for good: the others are made all the same; what is left is told
 CREATE TABLE test_switch (working boolean);

@@ -206,7 +206,7 @@ RESET ROLE;
 SET ROLE mon_op;
 SELECT mon.error_of('SELECT * FROM jadugar_internal.task');
 SELECT mon.error_of('DELETE FROM jadugar.tasks');
-SELECT mon.error_of('SELECT * FROM jadugar_internal.run');
+SELECT mon.error_of('SELECT * FROM jadugar_internal.attempt');
 RESET ROLE;
 
 -- A barrier holds: a cheap function of the reader's sees no other's row

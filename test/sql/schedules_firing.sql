@@ -119,7 +119,7 @@ CALL shift('o-skip', '1 hour 1 second');
 CALL shift('o-queue', '1 hour 1 second');
 CALL shift('o-parallel', '1 hour 1 second');
 CALL shift('o-replace', '1 hour 1 second');
-CALL await($$SELECT count(*) = 4 AND bool_and(runs = 1 AND waiting_for = 'queue paused') FROM jadugar.schedules JOIN jadugar.tasks t ON t.schedule = schedules.name
+CALL await($$SELECT count(*) = 4 AND bool_and(runs = 1 AND waiting_for = 'queue_paused') FROM jadugar.schedules JOIN jadugar.tasks t ON t.schedule = schedules.name
 	WHERE schedules.name LIKE 'o-%'$$);
 CALL shift('o-skip', '1 hour 1 second');
 CALL shift('o-queue', '1 hour 1 second');
@@ -148,7 +148,7 @@ CALL shift('long', '1 hour 1 second');
 CALL await($$SELECT count(*) = 1 FROM jadugar.history WHERE schedule = 'long'$$);
 UPDATE gate SET open = true;
 CALL settled('long');
-SELECT status, reason, attempt FROM jadugar.history WHERE schedule = 'long' ORDER BY run_id;
+SELECT status, reason, attempt FROM jadugar.history WHERE schedule = 'long' ORDER BY attempt_id;
 
 -- depends_on
 SELECT jadugar.schedule('load', 'manual', 'SELECT 1') > 0, jadugar.schedule('report', 'every 1 hour', 'SELECT 1', depends_on => '{load}') > 0;
@@ -160,7 +160,7 @@ CALL shift('report', '1 hour 1 second');
 CALL settled('report');
 CALL shift('report', '1 hour 1 second');
 CALL await($$SELECT missed = 2 FROM jadugar.schedules WHERE name = 'report'$$);
-SELECT status, reason FROM jadugar.history WHERE schedule = 'report' ORDER BY run_id;
+SELECT status, reason FROM jadugar.history WHERE schedule = 'report' ORDER BY attempt_id;
 SELECT number, note FROM jadugar.explain_schedule('report', 0);
 
 -- Jitter: scheduled for the instant, run later
@@ -193,7 +193,7 @@ DROP ROLE fir_owner;
 UPDATE jadugar_internal.schedule SET next_run_at = next_run_at - interval '1 hour', anchor = anchor - interval '1 hour' WHERE name = 'orphan';
 SELECT jadugar.alter_schedule('report', description => 'x');
 CALL await($$SELECT missed = 2 FROM jadugar_internal.schedule WHERE name = 'orphan'$$);
-SELECT status, reason FROM jadugar.history WHERE schedule = 'orphan' ORDER BY run_id;
+SELECT status, reason FROM jadugar.history WHERE schedule = 'orphan' ORDER BY attempt_id;
 
 -- One bad schedule stops no other
 SELECT jadugar.schedule('bad zone', 'every 1 hour', 'SELECT 1') > 0, jadugar.schedule('bad queue', 'every 1 hour', 'SELECT 1') > 0,
@@ -227,7 +227,7 @@ SELECT status, reason, occurrences FROM jadugar.history WHERE schedule = 'change
 SELECT jadugar.schedule('turns', 'manual', 'SELECT 1', overlap => 'queue', queue => 'fir_held') > 0;
 SELECT jadugar.pause_queue('fir_held');
 SELECT jadugar.run_now('turns') > 0, jadugar.run_now('turns') > 0;
-CALL await($$SELECT string_agg(waiting_for, ',' ORDER BY task_id) = 'queue paused,concurrency_key' FROM jadugar.tasks WHERE schedule = 'turns'$$);
+CALL await($$SELECT string_agg(waiting_for, ',' ORDER BY task_id) = 'queue_paused,concurrency_key' FROM jadugar.tasks WHERE schedule = 'turns'$$);
 SELECT jadugar.resume_queue('fir_held');
 CALL settled('turns');
 

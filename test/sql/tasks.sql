@@ -103,7 +103,7 @@ SELECT jadugar.enqueue($$INSERT INTO test_trace (what) VALUES ('mid 1')$$, queue
 SELECT jadugar.enqueue($$INSERT INTO test_trace (what) VALUES ('mid 2')$$, queue => 'test_q') AS mid2 \gset
 SELECT * FROM test_state(:high);
 -- the batch's first is active in its key, the others wait for it
-CALL test_until($$(SELECT count(*) = 1 FROM jadugar.tasks WHERE concurrency_key = 'order' AND waiting_for = 'queue paused')$$);
+CALL test_until($$(SELECT count(*) = 1 FROM jadugar.tasks WHERE concurrency_key = 'order' AND waiting_for = 'queue_paused')$$);
 SELECT status, waiting_for, payload FROM jadugar.tasks WHERE concurrency_key = 'order' ORDER BY task_id;
 SELECT jadugar.resume_queue('test_q');
 CALL test_until($$(SELECT count(*) = 1 FROM jadugar.list_tasks(queue => 'test_q'))$$);
@@ -240,13 +240,13 @@ SELECT jadugar.enqueue('SELECT 1', queue => 'test_q', concurrency_key => 'k') AS
 SELECT jadugar.enqueue('SELECT 2', queue => 'test_q', concurrency_key => 'k') AS k2 \gset
 SELECT jadugar.enqueue('SELECT 3', queue => 'test_q', concurrency_key => 'k') AS k3 \gset
 SELECT jadugar.enqueue('SELECT 4', queue => 'test_q', concurrency_key => 'k') AS k4 \gset
-CALL test_until(format('(SELECT waiting_for = ''queue paused'' FROM jadugar.get_task(%s))', :k1));
+CALL test_until(format('(SELECT waiting_for = ''queue_paused'' FROM jadugar.get_task(%s))', :k1));
 SELECT jadugar.cancel(:k1);
-CALL test_until(format('(SELECT waiting_for = ''queue paused'' FROM jadugar.get_task(%s))', :k2));
+CALL test_until(format('(SELECT waiting_for = ''queue_paused'' FROM jadugar.get_task(%s))', :k2));
 SELECT jadugar.pause_task(:k2);
-CALL test_until(format('(SELECT waiting_for = ''queue paused'' FROM jadugar.get_task(%s))', :k3));
+CALL test_until(format('(SELECT waiting_for = ''queue_paused'' FROM jadugar.get_task(%s))', :k3));
 SELECT jadugar.update_task(:k3, run_at => now() + interval '1 day');
-CALL test_until(format('(SELECT waiting_for = ''queue paused'' FROM jadugar.get_task(%s))', :k4));
+CALL test_until(format('(SELECT waiting_for = ''queue_paused'' FROM jadugar.get_task(%s))', :k4));
 SELECT command, status, waiting_for FROM jadugar.tasks WHERE concurrency_key = 'k' ORDER BY task_id;
 SELECT jadugar.resume_task(:k2);
 SELECT * FROM test_state(:k2);
@@ -412,7 +412,7 @@ SELECT jadugar.cancel(:id);
 -- retries: numbers, delays, what is tried again and what is not
 SELECT jadugar.enqueue($$DO 'BEGIN RAISE EXCEPTION ''again''; END'$$, retry => jadugar.retry_policy(3, delay => '0.02 s')) AS id \gset
 SELECT * FROM test_ended(:id);
-SELECT attempt, status, final, sqlstate, error ->> 'message' AS message FROM jadugar.history WHERE task_id = :id ORDER BY run_id;
+SELECT attempt, status, final, sqlstate, error ->> 'message' AS message FROM jadugar.history WHERE task_id = :id ORDER BY attempt_id;
 SELECT task_id = :id AS ours, attempts, error_code FROM jadugar.failures WHERE task_id = :id;
 SELECT jadugar.enqueue('SELECT 1/0', retry => jadugar.retry_policy(3, delay => '0')) AS id \gset
 SELECT * FROM test_ended(:id);
@@ -429,7 +429,7 @@ SELECT jadugar.enqueue('SELECT 1/0', metadata => '{"again": 1}', timeout => '1 m
 SELECT status FROM test_ended(:id);
 SELECT jadugar.retry_task(:id);
 SELECT status, attempt FROM test_ended(:id);
-SELECT attempt, status, final, metadata FROM jadugar.history WHERE task_id = :id ORDER BY run_id;
+SELECT attempt, status, final, metadata FROM jadugar.history WHERE task_id = :id ORDER BY attempt_id;
 SELECT jadugar.retry_tasks(metadata => '{"again": 1}');
 CALL test_until(format('(SELECT count(*) = 3 FROM jadugar.history WHERE task_id = %s)', :id));
 SELECT jadugar.enqueue('SELECT 1') AS id \gset
@@ -440,7 +440,7 @@ SELECT test_error(format('SELECT jadugar.retry_task(%s)', :id));
 -- waits-for-time: the work of a task that runs past its deadline
 SELECT jadugar.enqueue('SELECT pg_sleep(60)', timeout => '0.1 s', retry => jadugar.retry_policy(2, delay => '0')) AS id \gset
 SELECT * FROM test_ended(:id);
-SELECT attempt, status, final, error_code FROM jadugar.history WHERE task_id = :id ORDER BY run_id;
+SELECT attempt, status, final, error_code FROM jadugar.history WHERE task_id = :id ORDER BY attempt_id;
 -- waits-for-time: the work of a task that runs past its deadline
 SELECT jadugar.enqueue('SELECT pg_sleep(60)', settings => '{"statement_timeout": "100ms"}', retry => jadugar.retry_policy(1)) AS id \gset
 SELECT * FROM test_ended(:id);

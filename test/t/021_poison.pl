@@ -47,7 +47,7 @@ sub has_failed
 
 	poll($node, "SELECT count(*) FROM jadugar.failures WHERE task_id = $task", '1');
 	is($node->safe_psql('postgres', qq{
-			SELECT string_agg(concat_ws(' ', attempt, status, final, error_code), ', ' ORDER BY run_id)
+			SELECT string_agg(concat_ws(' ', attempt, status, final, error_code), ', ' ORDER BY attempt_id)
 			FROM jadugar.history WHERE task_id = $task}),
 		'1 lost f WORKER_CRASHED, 2 lost f WORKER_CRASHED, 3 failed t WORKER_CRASHED',
 		"$what: charged each time, then failed");

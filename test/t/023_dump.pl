@@ -175,12 +175,12 @@ is(join(' ', jadugar_processes($from, 'worker', 'restored')), '', 'the other one
 is($from->safe_psql('app', 'SELECT count(*) FROM effect'), '0', 'and the original is as it was');
 
 # pg_upgrade
-my $rows = $from->safe_psql('app', q{SELECT max(run_id) FROM jadugar.history});
+my $rows = $from->safe_psql('app', q{SELECT max(attempt_id) FROM jadugar.history});
 my $partitions = q{
 	SELECT string_agg(c.relname, ' ' ORDER BY c.relname) FROM pg_inherits i
 	JOIN pg_class c ON c.oid = i.inhrelid
 	JOIN pg_depend d ON d.classid = 'pg_class'::regclass AND d.objid = c.oid AND d.deptype = 'e'
-	WHERE i.inhparent = 'jadugar_internal.run'::regclass};
+	WHERE i.inhparent = 'jadugar_internal.attempt'::regclass};
 my $partitioned = $from->safe_psql('app', $partitions);
 like($partitioned, qr/^history_\d+ history_\d+$/, 'partitions of the history are members of the extension');
 $from->stop;
@@ -201,7 +201,7 @@ wait_for_process($upgraded, 'scheduler', 'app');
 is($upgraded->safe_psql('app', q{SELECT detail FROM jadugar.health WHERE what = 'identity'}),
 	'schedules and tasks belong to this database', 'after pg_upgrade no adopt() is needed');
 is($upgraded->safe_psql('app', $contents), $before, 'after pg_upgrade: all of it is there');
-is($upgraded->safe_psql('app', "SELECT count(*) > 0 FROM jadugar.history WHERE run_id = $rows"),
+is($upgraded->safe_psql('app', "SELECT count(*) > 0 FROM jadugar.history WHERE attempt_id = $rows"),
 	't', 'after pg_upgrade: and the history');
 is($upgraded->safe_psql('app', $partitions), $partitioned, 'after pg_upgrade: in its partitions');
 $upgraded->safe_psql('app', q{SELECT jadugar.resume_queue('default'), jadugar.resume_queue('mail')});

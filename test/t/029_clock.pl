@@ -125,7 +125,7 @@ sub three_policies
 {
 	sql("SELECT jadugar.schedule('$_', '0 * * * *', 'SELECT 1', timezone => 'UTC', misfire => '$_', misfire_grace => '1 day')")
 	  foreach qw(skip once all);
-	sql("DELETE FROM jadugar_internal.run WHERE schedule IN ('skip', 'once', 'all')");
+	sql("DELETE FROM jadugar_internal.attempt WHERE schedule IN ('skip', 'once', 'all')");
 	return;
 }
 three_policies();
@@ -182,7 +182,7 @@ sub new_york
 	sql("SELECT jadugar.schedule('$_', '$timing{$_}', 'SELECT 1', timezone => 'America/New_York', misfire => 'all', misfire_grace => '1 day')")
 	  foreach keys %timing;
 	sql("SELECT jadugar.schedule('daily', 'every 1 day', 'SELECT 1', timezone => 'America/New_York', starts_at => '$first', misfire_grace => '1 day')");
-	sql("DELETE FROM jadugar_internal.run");
+	sql("DELETE FROM jadugar_internal.attempt");
 	return;
 }
 
@@ -265,7 +265,7 @@ sub boots
 {
 	return sql("SELECT count(*) FILTER (WHERE status = 'completed') || ' of ' || count(*) FROM jadugar.history WHERE schedule = 'boot'");
 }
-sql('DELETE FROM jadugar_internal.run');
+sql('DELETE FROM jadugar_internal.attempt');
 $node->append_conf('postgresql.conf', 'jadugar.clock_offset = 0');
 $node->restart;
 sql("SELECT jadugar.schedule('boot', '\@startup', 'SELECT 1')");

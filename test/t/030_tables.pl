@@ -25,7 +25,7 @@ sub runs
 $node->safe_psql('postgres', 'CREATE EXTENSION jadugar');
 runs('untouched');
 
-foreach my $table ('task', 'run')
+foreach my $table ('task', 'attempt')
 {
 	$node->safe_psql('postgres', "ALTER TABLE jadugar_internal.$table ADD COLUMN more integer");
 	runs("$table with a column more");
@@ -43,7 +43,7 @@ $node->safe_psql('postgres', 'ALTER TABLE jadugar_internal.task DROP COLUMN more
 
 my $drop = $node->safe_psql('postgres',
 	q{SELECT format('ALTER EXTENSION jadugar DROP TABLE %1$s; DROP TABLE %1$s;', inhrelid::regclass)
-		FROM pg_inherits WHERE inhparent = 'jadugar_internal.run'::regclass});
+		FROM pg_inherits WHERE inhparent = 'jadugar_internal.attempt'::regclass});
 $node->safe_psql('postgres', $drop);
 runs('its partitions dropped');
 

@@ -248,7 +248,7 @@ sub lost_other_than
 	my ($which, $wrong) = $point =~ /^(standalone|orphan)/ ? ($standalone, '<') : ("NOT $standalone", '<>');
 
 	return grep { $_ } $node->safe_psql('postgres',
-		"SELECT 'lost: ' || count(*) FROM jadugar_internal.run r WHERE status = 'l' AND $which HAVING count(*) $wrong $wanted");
+		"SELECT 'lost: ' || count(*) FROM jadugar_internal.attempt r WHERE status = 'l' AND $which HAVING count(*) $wrong $wanted");
 }
 
 sub fail_at
@@ -283,7 +283,7 @@ sub fail_at
 	# the scheduler may be about to try again: not to be forestalled by the cancel
 	if ($drive eq 'orphan')
 	{
-		poll($node, "SELECT count(*) >= $lost FROM jadugar_internal.run WHERE task_id = $id AND status = 'l'");
+		poll($node, "SELECT count(*) >= $lost FROM jadugar_internal.attempt WHERE task_id = $id AND status = 'l'");
 	}
 	# one that is to be cancelled may have got to know of it in time, or not
 	if ($drive =~ /dead|crashed|orphan|cancel/)

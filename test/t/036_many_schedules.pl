@@ -105,7 +105,7 @@ $node->safe_psql('postgres', 'SELECT jadugar.clear_schedules()');
 sub at_one_instant
 {
 	my ($instant) = split /\n/, $node->safe_psql('postgres', qq{
-		TRUNCATE jadugar_internal.run;
+		TRUNCATE jadugar_internal.attempt;
 		SELECT date_trunc('second', clock_timestamp()) + interval '3 seconds' AS instant \\gset
 		\\echo :instant
 		BEGIN;
@@ -145,7 +145,7 @@ note($node->safe_psql('postgres', q{
 	FROM (SELECT extract(epoch FROM started_at - scheduled_for)::float8 AS late FROM jadugar.history WHERE status = 'completed') h}));
 
 # While somebody has locked the rows of half of them
-$node->safe_psql('postgres', 'SELECT jadugar.clear_schedules(); DELETE FROM jadugar_internal.task; TRUNCATE jadugar_internal.run');
+$node->safe_psql('postgres', 'SELECT jadugar.clear_schedules(); DELETE FROM jadugar_internal.task; TRUNCATE jadugar_internal.attempt');
 $node->safe_psql('postgres', qq{
 	SELECT date_trunc('second', clock_timestamp()) + interval '2 seconds' AS instant \\gset
 	SELECT count(jadugar.schedule('f' || i, jadugar.timing('at ' || :'instant'), 'SELECT 3'))

@@ -355,7 +355,7 @@ my @meddling = (
 	q(SELECT jadugar.pause_task(task_id) FROM (SELECT task_id FROM jadugar_internal.task WHERE state <> 'p' AND transaction <> 'x' ORDER BY random() LIMIT 2) t),
 	q(SELECT jadugar.resume_task(task_id) FROM (SELECT task_id FROM jadugar_internal.task WHERE state = 'p' LIMIT 3) t),
 	q(WITH r AS (INSERT INTO torture.retried SELECT task_id FROM jadugar.failures WHERE schedule IS NULL AND queue IN ('default', 'two', 'isolated')
-			AND task_id NOT IN (SELECT task_id FROM jadugar_internal.run WHERE flow_run IS NOT NULL) ORDER BY random() LIMIT 2 RETURNING task_id)
+			AND task_id NOT IN (SELECT task_id FROM jadugar_internal.attempt WHERE flow_run IS NOT NULL) ORDER BY random() LIMIT 2 RETURNING task_id)
 		SELECT jadugar.retry_task(task_id) FROM r),
 	q(SELECT jadugar.update_task(task_id, priority => 5) FROM (SELECT task_id FROM jadugar_internal.task WHERE state IN ('s', 'r') ORDER BY random() LIMIT 2) t),
 	q(SELECT jadugar.run_now('parallel', owner => 'alice')),

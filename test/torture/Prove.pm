@@ -179,7 +179,7 @@ sub forget
 		TRUNCATE torture.effect, torture.tick, torture.noise, torture.retried, torture.ledger, torture.witness;
 		UPDATE torture.pair SET n = 0;
 		UPDATE torture.counter SET n = 0;
-		DELETE FROM jadugar_internal.run;
+		DELETE FROM jadugar_internal.attempt;
 		DELETE FROM jadugar_internal.log;
 		DELETE FROM torture.baseline;
 		INSERT INTO torture.baseline SELECT s.schedule_id, s.next_run_at, s.runs, s.missed, COALESCE(t.completed, 0), COALESCE(t.failures, 0)

@@ -17,14 +17,14 @@ CREATE TEMP TABLE seen AS
 SELECT r.task_id, max(r.payload->>'tag') AS tag, max(r.payload->>'task_id') AS hook_of,
 	count(*) AS attempts, count(*) FILTER (WHERE final) AS finals,
 	max(status) FILTER (WHERE final) AS status,
-	max(run_id) = max(run_id) FILTER (WHERE final) AS final_is_last,
+	max(attempt_id) = max(attempt_id) FILTER (WHERE final) AS final_is_last,
 	count(*) FILTER (WHERE status <> 'x' OR started_at IS NOT NULL) AS begun,
 	count(DISTINCT attempt) FILTER (WHERE status <> 'x' OR started_at IS NOT NULL) AS numbers,
 	max(attempt) FILTER (WHERE status <> 'x' OR started_at IS NOT NULL) AS highest,
 	max(attempt) FILTER (WHERE final) AS final_attempt,
 	bool_or(t.task_id IS NOT NULL) AS retried,
 	max(r.schedule_id) AS schedule_id, max(r.queue_id) AS queue_id
-FROM jadugar_internal.run r LEFT JOIN (SELECT DISTINCT task_id FROM torture.retried) t USING (task_id)
+FROM jadugar_internal.attempt r LEFT JOIN (SELECT DISTINCT task_id FROM torture.retried) t USING (task_id)
 WHERE r.task_id IS NOT NULL GROUP BY r.task_id;
 CREATE INDEX ON seen (tag);
 
@@ -87,7 +87,7 @@ INSERT INTO finding SELECT 'pairs', format('%s for %s tasks', (SELECT sum(n) FRO
 INSERT INTO finding SELECT 'counter', format('%s for %s tasks', (SELECT n FROM torture.counter), count(*))
 	FROM known WHERE kind = 'count' AND effects > 0 HAVING count(*) <> (SELECT n FROM torture.counter);
 INSERT INTO finding SELECT 'log', k::text FROM known k
-	WHERE kind = 'logged' AND status = 'c' AND 1 <> (SELECT count(*) FROM jadugar_internal.log l JOIN jadugar_internal.run r USING (task_id, attempt)
+	WHERE kind = 'logged' AND status = 'c' AND 1 <> (SELECT count(*) FROM jadugar_internal.log l JOIN jadugar_internal.attempt r USING (task_id, attempt)
 		WHERE l.task_id = k.task_id AND l.level = 'info' AND r.status = 'c');
 INSERT INTO finding SELECT 'nothing of it may be kept', c::text FROM torture.child c;
 
@@ -99,8 +99,8 @@ INSERT INTO finding SELECT 'attempts are not numbered from 1 on', s::text FROM s
 INSERT INTO finding SELECT 'final attempt', s::text FROM seen s
 	WHERE NOT retried AND final_attempt <> COALESCE(highest, 0)
 	AND queue_id NOT IN (SELECT queue_id FROM jadugar_internal.queue WHERE history <> 'all');
-INSERT INTO finding SELECT 'ended before it began', r::text FROM jadugar_internal.run r WHERE finished_at < started_at - interval '1 day';
-INSERT INTO finding SELECT 'failed without a reason', r::text FROM jadugar_internal.run r
+INSERT INTO finding SELECT 'ended before it began', r::text FROM jadugar_internal.attempt r WHERE finished_at < started_at - interval '1 day';
+INSERT INTO finding SELECT 'failed without a reason', r::text FROM jadugar_internal.attempt r
 	WHERE status IN ('f', 'l') AND error IS NULL AND reason IS NULL;
 
 -- dependencies came first
@@ -121,14 +121,14 @@ INSERT INTO finding SELECT what, detail FROM torture.witness;
 CREATE TEMP TABLE occurrence AS
 SELECT b.schedule_id, s.name, s.next_run_at,
 	extract(epoch FROM s.next_run_at - b.next_run_at) AS due,
-	(SELECT sum(COALESCE(occurrences, 1)) FROM jadugar_internal.run r WHERE r.schedule_id = b.schedule_id AND final AND scheduled_for IS NOT NULL) AS accounted,
-	(SELECT count(DISTINCT task_id) FROM jadugar_internal.run r WHERE r.schedule_id = b.schedule_id AND scheduled_for IS NOT NULL) AS tasks,
+	(SELECT sum(COALESCE(occurrences, 1)) FROM jadugar_internal.attempt r WHERE r.schedule_id = b.schedule_id AND final AND scheduled_for IS NOT NULL) AS accounted,
+	(SELECT count(DISTINCT task_id) FROM jadugar_internal.attempt r WHERE r.schedule_id = b.schedule_id AND scheduled_for IS NOT NULL) AS tasks,
 	s.runs - b.runs AS runs,
-	(SELECT COALESCE(sum(COALESCE(occurrences, 1)), 0) FROM jadugar_internal.run r WHERE r.schedule_id = b.schedule_id AND task_id IS NULL) AS skipped,
+	(SELECT COALESCE(sum(COALESCE(occurrences, 1)), 0) FROM jadugar_internal.attempt r WHERE r.schedule_id = b.schedule_id AND task_id IS NULL) AS skipped,
 	s.missed - b.missed AS missed,
 	(SELECT count(*) FROM seen r WHERE r.schedule_id = b.schedule_id AND r.status = 'c') AS completed,
 	COALESCE(t.completed, 0) - b.completed AS counted_completed,
-	(SELECT count(*) FROM jadugar_internal.run r WHERE r.schedule_id = b.schedule_id AND r.task_id IS NOT NULL AND final
+	(SELECT count(*) FROM jadugar_internal.attempt r WHERE r.schedule_id = b.schedule_id AND r.task_id IS NOT NULL AND final
 		AND r.status <> 'c' AND (r.status <> 'x' OR r.started_at IS NOT NULL)) AS failures,
 	COALESCE(t.failures, 0) - b.failures AS counted_failures
 FROM torture.baseline b JOIN jadugar_internal.schedule s USING (schedule_id) LEFT JOIN jadugar_internal.schedule_stat t USING (schedule_id);
@@ -137,7 +137,7 @@ INSERT INTO finding SELECT 'occurrences', o::text FROM occurrence o
 		OR missed <> skipped OR completed <> counted_completed OR failures <> counted_failures;
 INSERT INTO finding SELECT 'occurrence twice', format('%s %s', schedule_id, at)
 	FROM (SELECT r.schedule_id, generate_series(scheduled_for, COALESCE(scheduled_until, scheduled_for), '1 second') AS at
-		FROM jadugar_internal.run r WHERE final AND scheduled_for IS NOT NULL) o
+		FROM jadugar_internal.attempt r WHERE final AND scheduled_for IS NOT NULL) o
 	GROUP BY 1, schedule_id, at HAVING count(*) > 1;
 INSERT INTO finding SELECT 'tick', s::text FROM seen s
 	WHERE schedule_id IS NOT NULL AND (status = 'c')::integer <> (SELECT count(*) FROM torture.tick t WHERE t.task_id = s.task_id);
@@ -147,6 +147,6 @@ INSERT INTO finding SELECT 'not fired at this start', s::text FROM jadugar_inter
 SELECT what || ': ' || detail FROM (SELECT *, row_number() OVER (PARTITION BY what) AS n FROM finding) f WHERE n <= 5;
 SELECT 'proven ' || (SELECT count(*) FROM known) || ' tasks, ' || (SELECT count(*) FROM known WHERE fate = 'acked') || ' acknowledged, '
 	|| (SELECT count(*) FROM known WHERE fate = 'unknown') || ' unknown; '
-	|| (SELECT count(*) FROM jadugar_internal.run) || ' attempts, ' || (SELECT count(*) FROM jadugar_internal.run WHERE status = 'l') || ' lost, '
-	|| (SELECT count(*) FROM jadugar_internal.run WHERE status = 'f') || ' failed, ' || (SELECT count(*) FROM jadugar_internal.run WHERE status = 'x') || ' cancelled, '
+	|| (SELECT count(*) FROM jadugar_internal.attempt) || ' attempts, ' || (SELECT count(*) FROM jadugar_internal.attempt WHERE status = 'l') || ' lost, '
+	|| (SELECT count(*) FROM jadugar_internal.attempt WHERE status = 'f') || ' failed, ' || (SELECT count(*) FROM jadugar_internal.attempt WHERE status = 'x') || ' cancelled, '
 	|| (SELECT COALESCE(sum(due), 0)::bigint FROM occurrence) || ' occurrences';

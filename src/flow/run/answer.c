@@ -173,7 +173,7 @@ jdg_step_due(JdgRunState *rs, JdgFlowStep *step)
 			break;
 		case JDG_FLOW_SUB_FLOW:
 			step->due = DT_NOBEGIN;
-			step->reason = "timed out";
+			step->reason = "timed_out";
 			jdg_step_cancel(rs, step);
 			break;
 		case JDG_FLOW_LOOP:

@@ -54,7 +54,7 @@ jdg_run_root_ended(JdgRunState *rs, JdgFlowStep *root)
 	}
 	if (root->state == JDG_STEP_TIMED_OUT)
 		jdg_run_fail(rs, JDG_RUN_TIMED_OUT, root->error,
-					 root->reason ? root->reason : "timed out");
+					 root->reason ? root->reason : "timed_out");
 	else
 		jdg_run_fail(rs, JDG_RUN_FAILED, root->error, root->reason);
 }

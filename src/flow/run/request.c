@@ -248,7 +248,7 @@ serve_undo(JdgRunState *rs)
 	{
 		rs->r.status = JDG_RUN_ENDING;
 		rs->r.ending = JDG_RUN_CANCELLED;
-		rs->r.reason = "undone with the run it belongs to";
+		rs->r.reason = "undone_with_parent";
 		rs->r.finished_at = DT_NOBEGIN;
 	}
 }

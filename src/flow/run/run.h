@@ -20,7 +20,7 @@
 /* sub_flows within sub_flows */
 #define JDG_FLOW_MAX_SUB_DEPTH	32
 /* flow_step.reason of what skip_step() passes over */
-#define JDG_BY_HAND "by hand"
+#define JDG_BY_HAND "manual"
 /* items of an each; runs of sub_flows that begin in one pass */
 #define JDG_FLOW_MAX_ITEMS		100000
 /* rows that the items of an each may bring a run to */
