@@ -24,8 +24,8 @@
 
 #ifdef USE_ASSERT_CHECKING
 /*
- * Has the SQL function the arguments of the table?  A function that stands
- * behind another one may have none of their names.
+ * Does the SQL function have the arguments of the table?  The names are not
+ * compared if it has none, as a function behind another one may.
  */
 static bool
 table_fits(FunctionCallInfo fcinfo, const JdgArg *args, int nargs)
@@ -56,7 +56,10 @@ table_fits(FunctionCallInfo fcinfo, const JdgArg *args, int nargs)
 }
 #endif
 
-/* Put a value of a type that C has by value into a field, or a pointer to it. */
+/*
+ * Sets a field to a value of a type that C passes by value.  The field of an
+ * optional argument is set to a pointer to a palloc'd copy.
+ */
 static void
 put_scalar(const JdgArg *arg, void *field, const void *value, size_t size)
 {
@@ -72,6 +75,10 @@ put_scalar(const JdgArg *arg, void *field, const void *value, size_t size)
 	*(void **) field = copy;
 }
 
+/*
+ * Sets the field of an integer, bool, timestamp or word, in the size of its
+ * type.
+ */
 static void
 put_integer(const JdgArg *arg, void *field, int64 value)
 {
@@ -93,6 +100,10 @@ put_integer(const JdgArg *arg, void *field, int64 value)
 	}
 }
 
+/*
+ * Sets a field whose argument is null, by the rule of the argument.  Raises
+ * VALIDATION_ERROR if a value is needed.
+ */
 static void
 put_null(const JdgArg *arg, void *field, const char *function)
 {
@@ -116,6 +127,7 @@ put_null(const JdgArg *arg, void *field, const char *function)
 	}
 }
 
+/* Sets a field to argument n, which is not null. */
 static void
 put_value(const JdgArg *arg, void *field, FunctionCallInfo fcinfo, int n)
 {
@@ -160,7 +172,6 @@ put_value(const JdgArg *arg, void *field, FunctionCallInfo fcinfo, int n)
 	}
 }
 
-/* See args.h. */
 void
 jdg_args_read(FunctionCallInfo fcinfo, const char *function,
 			  const JdgArg *args, int nargs, void *fields)
@@ -237,6 +248,7 @@ list_words(const char *const *words)
 	return s.data;
 }
 
+/* Raises VALIDATION_ERROR for a word that is none of these. */
 static void
 unrecognized(const char *argument, const char *word, const char *const *words)
 {
@@ -271,7 +283,10 @@ jdg_check_word(const char *argument, const char *word,
 		unrecognized(argument, word, words);
 }
 
-/* The number of the resettable argument of a name, or an error. */
+/*
+ * The index of the resettable argument of this name.  Raises VALIDATION_ERROR
+ * if there is none.
+ */
 static int
 find_resettable(const JdgArg *args, int nargs, const char *name)
 {
@@ -291,7 +306,6 @@ find_resettable(const JdgArg *args, int nargs, const char *name)
 	return 0;					/* keep compiler quiet */
 }
 
-/* See args.h. */
 void
 jdg_args_reset(FunctionCallInfo fcinfo, const JdgArg *args, int nargs,
 			   ArrayType *names, bool *reset)

@@ -31,21 +31,22 @@
 
 #include "base/compat.h"
 
-/* bytes of the name of something of ours */
+/* maximum length of a name of ours, in bytes */
 #define JDG_NAME_MAX 255
 
-/* bytes of a key, a tenant, a trace */
+/* maximum length of a key, a tenant or a trace, in bytes */
 #define JDG_KEY_BYTES_MAX 1024
 
-/* what NULL means */
+/* the meaning of NULL */
 typedef enum JdgArgRule
 {
 	JDG_OPTIONAL,				/* not given */
 	JDG_RESETTABLE,				/* the same; and "reset" may name it */
-	JDG_NEEDED,					/* a VALIDATION_ERROR */
+	JDG_NEEDED,					/* raises VALIDATION_ERROR */
 	JDG_DEFAULT					/* the value if_null; not of a pointer */
 } JdgArgRule;
 
+/* the description of one argument */
 typedef struct JdgArg
 {
 	const char *name;			/* as in SQL */
@@ -57,9 +58,9 @@ typedef struct JdgArg
 } JdgArg;
 
 /*
- * Read the arguments of jadugar."function"() into a struct.  VALIDATION_ERROR
- * where a needed one is null and where a text is none of the words.  Values
- * live in the current context or in the call's.
+ * Reads the arguments of jadugar."function"() into a struct.  Raises
+ * VALIDATION_ERROR if a needed one is null, or if a text is none of the words.
+ * Values are in the current memory context or in that of the call.
  */
 extern void jdg_args_read(FunctionCallInfo fcinfo, const char *function,
 						  const JdgArg *args, int nargs, void *fields);
@@ -68,42 +69,55 @@ extern void jdg_args_read(FunctionCallInfo fcinfo, const char *function,
 	jdg_args_read(fcinfo, function, args, lengthof(args), fields)
 
 /*
- * Read the argument "reset": names of arguments that go back to their
- * defaults.  Sets reset[i] for each.  VALIDATION_ERROR for a name that is not
- * JDG_RESETTABLE, and for an argument that is also given.
+ * Reads the argument "reset", the names of arguments whose values return to
+ * their defaults.  Sets reset[i] for each.  Raises VALIDATION_ERROR for a name
+ * that is not JDG_RESETTABLE, and for an argument that is also given.
  */
 extern void jdg_args_reset(FunctionCallInfo fcinfo, const JdgArg *args,
 						   int nargs, ArrayType *names, bool *reset);
 
-/* NULL where the argument is */
+/* return NULL if the argument is null */
 extern char *jdg_arg_text(FunctionCallInfo fcinfo, int n);
 extern Interval *jdg_arg_interval(FunctionCallInfo fcinfo, int n);
 extern Jsonb *jdg_arg_jsonb(FunctionCallInfo fcinfo, int n);
 
-/* VALIDATION_ERROR where it is null; names are for the message */
+/*
+ * Raise VALIDATION_ERROR: the first if the argument is null, the second
+ * always.
+ */
 extern char *jdg_need_text(FunctionCallInfo fcinfo, int n,
 						   const char *function, const char *argument);
 JDG_NORETURN extern void jdg_null_argument(const char *argument,
 										   const char *function);
 
 /*
- * The number of a word among those that an argument may be, in any case;
- * VALIDATION_ERROR if it is none of them.
+ * The index of a word, in any case, among those that an argument accepts.
+ * Raises VALIDATION_ERROR if it is none of them.
  */
 extern int	jdg_choice(const char *argument, const char *word,
 					   const char *const *words);
 
-/* VALIDATION_ERROR if a word is, to the letter, none of these; NULL passes */
+/*
+ * Raises VALIDATION_ERROR if a word is none of these, in the same case.  NULL
+ * is accepted.
+ */
 extern void jdg_check_word(const char *argument, const char *word,
 						   const char *const *words);
 
-/* a name of something of ours: from 1 to JDG_NAME_MAX bytes on one line */
+/*
+ * Raises VALIDATION_ERROR unless a name has 1 to JDG_NAME_MAX bytes on one
+ * line, without spaces at its ends.  "what" is the kind of object for the
+ * message.
+ */
 extern void jdg_check_name(const char *what, const char *name);
 
-/* from 1 to JDG_KEY_BYTES_MAX bytes; NULL passes */
+/*
+ * Raises VALIDATION_ERROR unless a key has 1 to JDG_KEY_BYTES_MAX bytes.  NULL
+ * is accepted.
+ */
 extern void jdg_check_key(const char *argument, const char *key);
 
-/* the OID of a role by its exact name, or NOT_FOUND */
+/* the OID of a role by its exact name; raises NOT_FOUND if there is none */
 extern Oid	jdg_role_by_name(const char *name);
 
 #endif							/* JDG_BASE_ARGS_H */

@@ -31,7 +31,10 @@
 #define JDG_BASE_FAULT_H
 
 #ifdef JDG_FAULTS
+/* defines jadugar.fault; called by jdg_define_settings() */
 extern void jdg_fault_init(void);
+
+/* takes the action if this point is armed */
 extern void jdg_fault_point(const char *name);
 #define JDG_FAULT(name) jdg_fault_point(name)
 #else

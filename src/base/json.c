@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * json.c
- *	  Building jsonb objects, see json.h.
+ *	  Builds jsonb objects, see json.h.
  *
  *-------------------------------------------------------------------------
  */
@@ -22,6 +22,7 @@ jdg_json_begin(JsonbParseState **st)
 	pushJsonbValue(st, WJB_BEGIN_OBJECT, NULL);
 }
 
+/* Adds a string as the given token: a key, a value or an element. */
 static void
 push_string(JsonbParseState **st, JsonbIteratorToken token, const char *s)
 {
@@ -33,6 +34,7 @@ push_string(JsonbParseState **st, JsonbIteratorToken token, const char *s)
 	pushJsonbValue(st, token, &v);
 }
 
+/* Adds a field. */
 static void
 push(JsonbParseState **st, const char *key, JsonbValue *value)
 {
@@ -131,6 +133,7 @@ jdg_json_cap(Jsonb *value)
 											  CStringGetDatum(marker)));
 }
 
+/* Finds a field; false if it does not exist. */
 static bool
 get(const Jsonb *object, const char *key, JsonbValue *v)
 {

@@ -1,9 +1,9 @@
 /*-------------------------------------------------------------------------
  *
  * json.h
- *	  Building jsonb objects field by field.
+ *	  Builds jsonb objects field by field, and reads fields.
  *
- * A field whose value is NULL is left out.  Values are not copied before
+ * Results are in the current memory context.  Values are not copied before
  * jdg_json_finish().
  *
  *-------------------------------------------------------------------------
@@ -15,6 +15,10 @@
 #include "utils/jsonb.h"
 #include "utils/numeric.h"
 
+/*
+ * Begin an object, add fields to it, and finish it.  A field is left out if
+ * its value is a NULL pointer.
+ */
 extern void jdg_json_begin(JsonbParseState **st);
 extern void jdg_json_text(JsonbParseState **st, const char *key,
 						  const char *value);
@@ -30,17 +34,21 @@ extern void jdg_json_bool(JsonbParseState **st, const char *key, bool value);
 extern void jdg_json_texts(JsonbParseState **st, const char *key,
 						   ArrayType *value);
 extern Jsonb *jdg_json_finish(JsonbParseState **st);
+
 extern Jsonb *jdg_json_empty(void); /* {} */
 
-/* fields of an object; NULL (0, false): it is no object or lacks them */
+/*
+ * The value of a field of an object.  NULL (0, false) if "object" is NULL or
+ * no object, or if it has no such field, or one of another type.
+ */
 extern Jsonb *jdg_json_get(const Jsonb *object, const char *key);
 extern char *jdg_json_get_text(const Jsonb *object, const char *key);
 extern int64 jdg_json_get_int64(const Jsonb *object, const char *key);
 extern bool jdg_json_get_bool(const Jsonb *object, const char *key);
 
 /*
- * The value itself, or where it is larger than jadugar.max_result_size a
- * small object that says how large it was.
+ * Limits a value to jadugar.max_result_size.  Returns the value itself, or a
+ * small object with its size if it is larger.
  */
 extern Jsonb *jdg_json_cap(Jsonb *value);
 

@@ -8,9 +8,9 @@
  * makes it do.
  *
  * The configuration uses the same mechanism: a process that changes a row of
- * it invalidates the relation cache's entry of jadugar.control.  The message
- * is sent when the transaction has committed, also when it was prepared, and
- * is received at the next start of a transaction.
+ * it invalidates the relation cache's entry of jadugar_internal.control.  The
+ * message is sent when the transaction has committed, also when it was
+ * prepared, and is received at the next start of a transaction.
  *
  *-------------------------------------------------------------------------
  */

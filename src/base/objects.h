@@ -15,9 +15,6 @@
  */
 extern Oid	jdg_extension_oid(bool missing_ok);
 
-/* OID of the schema; raises an error if it does not exist */
-extern Oid	jdg_schema_oid(void);
-
 /*
  * OID of a table, index or sequence of ours.  If it does not exist, the first
  * raises INTERNAL_ERROR, the second returns InvalidOid.

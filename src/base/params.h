@@ -32,6 +32,7 @@ typedef struct JdgParams
 	char		nulls[JDG_PARAMS_MAX];	/* 'n' or ' ', as for SPI */
 } JdgParams;
 
+/* add a value; name and value must stay valid until the query runs */
 extern void jdg_bind_bool(JdgParams *p, const char *name, bool value);
 extern void jdg_bind_char(JdgParams *p, const char *name, char value);
 extern void jdg_bind_int32(JdgParams *p, const char *name, int32 value);

@@ -31,7 +31,7 @@ PG_FUNCTION_INFO_V1(jdg_v_slots);
 PG_FUNCTION_INFO_V1(jdg_v_workers);
 PG_FUNCTION_INFO_V1(jdg_v_queue_load);
 
-/* jadugar_internal._v_now(): the time of base/clock.h */
+/* _v_now(): the time of base/clock.h */
 Datum
 jdg_v_now(PG_FUNCTION_ARGS)
 {
@@ -145,7 +145,7 @@ is_in_slots(const JdgSlot *slots, int n, int64 task_id)
 	return false;
 }
 
-/* jadugar_internal._v_slots(): a row for each task that a worker holds */
+/* _v_slots(): a row for each task that a worker holds */
 Datum
 jdg_v_slots(PG_FUNCTION_ARGS)
 {
@@ -233,7 +233,7 @@ put_worker(ReturnSetInfo *rsinfo, const JdgSlot *slot, TimestampTz now)
 	tuplestore_putvalues(rsinfo->setResult, rsinfo->setDesc, values, nulls);
 }
 
-/* jadugar_internal._v_workers() */
+/* _v_workers(): a row for each worker */
 Datum
 jdg_v_workers(PG_FUNCTION_ARGS)
 {
@@ -249,7 +249,7 @@ jdg_v_workers(PG_FUNCTION_ARGS)
 	return (Datum) 0;
 }
 
-/* jadugar_internal._v_queue_load(queue_id): tasks of the queue that workers hold */
+/* _v_queue_load(queue_id): tasks of the queue that workers hold */
 Datum
 jdg_v_queue_load(PG_FUNCTION_ARGS)
 {

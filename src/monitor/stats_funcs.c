@@ -88,7 +88,7 @@ quantile(const uint64 *counts, double q, bool *isnull)
 	return IntervalPGetDatum(result);
 }
 
-/* jadugar_internal._v_stats(): one row, or none if the database has no entry */
+/* _v_stats(): one row, or none if the database has no entry */
 Datum
 jdg_v_stats(PG_FUNCTION_ARGS)
 {
@@ -167,7 +167,7 @@ put_pid(Datum *value, bool *isnull, pid_t pid)
 	*value = Int32GetDatum((int32) pid);
 }
 
-/* jadugar_internal._v_health(): always one row */
+/* _v_health(): always one row */
 Datum
 jdg_v_health(PG_FUNCTION_ARGS)
 {

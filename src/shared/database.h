@@ -59,7 +59,7 @@ typedef struct JdgDb
 	JdgCounters counters;
 
 	pg_atomic_uint32 maybe_created; /* CREATE EXTENSION has committed */
-	pg_atomic_uint32 not_adopted;	/* it differs from jadugar_internal.origin */
+	pg_atomic_uint32 not_adopted;	/* differs from jadugar_internal.origin */
 	pg_atomic_uint32 used;		/* a transaction has committed work here */
 	pg_atomic_uint32 slot_wanted;	/* JdgSlotWanted */
 	pg_atomic_uint32 refused;	/* a queue's limit has held back a task */
