@@ -63,7 +63,10 @@ extern void jdg_bind_instant(JdgParams *p, const char *name,
 extern void jdg_bind(JdgParams *p, const char *name, Oid type, Datum value,
 					 bool isnull);
 
-/* an array of n elements, and as a parameter; nulls NULL: none is null */
+/*
+ * a one-dimensional array of n elements, and the same as a parameter; without
+ * "nulls" no element is null
+ */
 extern Datum jdg_array(Oid element, Datum *values, bool *nulls, int n);
 extern void jdg_bind_array(JdgParams *p, const char *name, Oid element,
 						   Datum *values, bool *nulls, int n);

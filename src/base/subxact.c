@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * subxact.c
- *	  Running a piece of work in a subtransaction of its own.
+ *	  Runs work in a subtransaction, see subxact.h.
  *
  * Runs in any process, in a transaction.
  *

@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * subxact.h
- *	  Running a piece of work in a subtransaction of its own.
+ *	  Runs work in a subtransaction, and catches its error.
  *
  *-------------------------------------------------------------------------
  */
@@ -11,10 +11,11 @@
 #include "utils/palloc.h"
 
 /*
- * Call work(arg) in a subtransaction.  NULL: it is released.  Otherwise it is
- * rolled back, and the error is returned, a copy in "mcxt".  Memory context
- * and resource owner are the caller's again.  Whether an error may be
- * swallowed, such as a cancel, is for the caller to decide.
+ * Calls work(arg) in a subtransaction.  Returns NULL if the subtransaction was
+ * released.  After an error it is rolled back, and the result is a copy of the
+ * error in "mcxt".  The memory context and the resource owner of the caller
+ * are restored.  The caller decides whether an error, such as a cancel, may be
+ * swallowed.
  */
 extern ErrorData *jdg_in_subxact(void (*work) (void *arg), void *arg,
 								 MemoryContext mcxt);
