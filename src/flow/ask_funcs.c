@@ -71,7 +71,7 @@ JDG_FUNCTION(jdg_signal, JDG_LEVEL_USER)
 	jdg_check_name("signal", name);
 	jdg_internal_begin(&in);
 	find_run(run_id, in.save_user, &r);
-	if (r.status != JDG_RUN_RUNNING)
+	if (r.status != JDG_FLOW_STATUS_RUNNING)
 		raise_over(&r);
 	jdg_flow_message_as(JDG_MESSAGE_SIGNAL, run_id, 0, name,
 						PG_GETARG_JSONB_P(2), in.save_user);
@@ -139,14 +139,15 @@ check_undecided(const JdgFlowRun *r, const JdgFlowNode *node)
 {
 	static JdgQuery q = {
 		"SELECT (SELECT count(*) FROM jadugar_internal.flow_message "
-		"WHERE run_id = $1 AND kind = 'v' AND name = $2), "
+		"WHERE run_id = $1 AND kind = $4 AND name = $2), "
 		"(SELECT count(*) FROM jadugar_internal.flow_step WHERE run_id = $1 "
 		"AND event = 'approval:' || $2), "
 		"EXISTS (SELECT FROM jadugar_internal.flow_step WHERE run_id = $1 "
-		"AND step_id = $3)", 3, {INT8OID, TEXTOID, INT8OID}
+		"AND step_id = $3)", 4, {INT8OID, TEXTOID, INT8OID, CHAROID}
 	};
-	Datum		v[3] = {Int64GetDatum(r->run_id),
-	CStringGetTextDatum(node->name), Int64GetDatum(node->no)};
+	Datum		v[4] = {Int64GetDatum(r->run_id),
+		CStringGetTextDatum(node->name), Int64GetDatum(node->no),
+	CharGetDatum(jdg_message_kind_out(JDG_MESSAGE_VERDICT))};
 	int64		verdicts;
 	int64		waits;
 	bool		reached;
@@ -201,7 +202,7 @@ JDG_FUNCTION(jdg_approve, JDG_LEVEL_USER)
 				(errcode(JDG_ERRCODE_NOT_FOUND),
 				 errmsg("flow run %lld has no approval \"%s\"",
 						(long long) run_id, name)));
-	if (r.status != JDG_RUN_RUNNING)
+	if (r.status != JDG_FLOW_STATUS_RUNNING)
 		raise_over(&r);
 	check_undecided(&r, node);
 	jdg_flow_message_as(JDG_MESSAGE_VERDICT, run_id, 0, name,
@@ -236,7 +237,7 @@ JDG_FUNCTION(jdg_abort_flow, JDG_LEVEL_USER)
 }
 
 static void
-ask(FunctionCallInfo fcinfo, const char *function, char kind)
+ask(FunctionCallInfo fcinfo, const char *function, JdgMessageKind kind)
 {
 	int64		run_id = need_run(fcinfo, function);
 	JdgFlowRun	r;
@@ -349,7 +350,7 @@ find_row(const JdgFlowRun *r, const JdgFlowNode *node, const int64 *wanted,
 }
 
 static void
-ask_step(FunctionCallInfo fcinfo, const char *function, char kind,
+ask_step(FunctionCallInfo fcinfo, const char *function, JdgMessageKind kind,
 		 Refused refused, const char *verb)
 {
 	int64		run_id = need_run(fcinfo, function);

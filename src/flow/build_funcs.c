@@ -26,13 +26,13 @@
 
 /* at the end of nearly all of them */
 #define ARGS_AFTER \
-	{"after", "after", JDG_ARG_TEXTS}, \
-	{"join", "join", JDG_ARG_TEXT}, \
-	{"join_n", "join_n", JDG_ARG_INT}
+	{"after", "after", JDG_FLOW_ARG_TEXTS}, \
+	{"join", "join", JDG_FLOW_ARG_TEXT}, \
+	{"join_n", "join_n", JDG_FLOW_ARG_INT}
 
 #define ARGS_NAME \
-	{"name", "name", JDG_ARG_TEXT}, \
-	{"on_failure", "on_failure", JDG_ARG_TEXT}
+	{"name", "name", JDG_FLOW_ARG_TEXT}, \
+	{"on_failure", "on_failure", JDG_FLOW_ARG_TEXT}
 
 static Datum
 build(FunctionCallInfo fcinfo, const char *function, const JdgFlowArg *args,
@@ -68,23 +68,23 @@ check_command(const JdgFlowNode *node)
 JDG_FUNCTION(jdg_flow_step, JDG_LEVEL_USER)
 {
 	static const JdgFlowArg args[] = {
-		{"name", "step", JDG_ARG_TEXT, true},
-		{"command", "command", JDG_ARG_TEXT, true},
-		{"payload", "payload", JDG_ARG_JSONB},
-		{"compensate", "compensate", JDG_ARG_TEXT},
-		{"on_failure", "on_failure", JDG_ARG_TEXT},
-		{"queue", "queue", JDG_ARG_TEXT},
-		{"priority", "priority", JDG_ARG_INT},
-		{"timeout", "timeout", JDG_ARG_INTERVAL},
-		{"retry", "retry", JDG_ARG_JSONB},
-		{"transaction", "transaction", JDG_ARG_TEXT},
-		{"isolate", "isolate", JDG_ARG_BOOL},
-		{"settings", "settings", JDG_ARG_JSONB},
-		{"concurrency_key", "concurrency_key", JDG_ARG_TEXT},
-		{"metadata", "metadata", JDG_ARG_JSONB},
-		{"compensate_with", "compensate", JDG_ARG_FLOW},
-		{"compensate_retry", "compensate_retry", JDG_ARG_JSONB},
-		{"pivot", "pivot", JDG_ARG_BOOL},
+		{"name", "step", JDG_FLOW_ARG_TEXT, true},
+		{"command", "command", JDG_FLOW_ARG_TEXT, true},
+		{"payload", "payload", JDG_FLOW_ARG_JSONB},
+		{"compensate", "compensate", JDG_FLOW_ARG_TEXT},
+		{"on_failure", "on_failure", JDG_FLOW_ARG_TEXT},
+		{"queue", "queue", JDG_FLOW_ARG_TEXT},
+		{"priority", "priority", JDG_FLOW_ARG_INT},
+		{"timeout", "timeout", JDG_FLOW_ARG_INTERVAL},
+		{"retry", "retry", JDG_FLOW_ARG_JSONB},
+		{"transaction", "transaction", JDG_FLOW_ARG_TEXT},
+		{"isolate", "isolate", JDG_FLOW_ARG_BOOL},
+		{"settings", "settings", JDG_FLOW_ARG_JSONB},
+		{"concurrency_key", "concurrency_key", JDG_FLOW_ARG_TEXT},
+		{"metadata", "metadata", JDG_FLOW_ARG_JSONB},
+		{"compensate_with", "compensate", JDG_FLOW_ARG_FLOW},
+		{"compensate_retry", "compensate_retry", JDG_FLOW_ARG_JSONB},
+		{"pivot", "pivot", JDG_FLOW_ARG_BOOL},
 		ARGS_AFTER
 	};
 	Jsonb	   *flow;
@@ -107,9 +107,9 @@ Datum
 jdg_flow_chain(PG_FUNCTION_ARGS)
 {
 	static const JdgFlowArg args[] = {
-		{"steps", "chain", JDG_ARG_FLOWS, true},
+		{"steps", "chain", JDG_FLOW_ARG_FLOWS, true},
 		ARGS_NAME,
-		{"timeout", "timeout", JDG_ARG_INTERVAL},
+		{"timeout", "timeout", JDG_FLOW_ARG_INTERVAL},
 		ARGS_AFTER
 	};
 
@@ -122,12 +122,12 @@ Datum
 jdg_flow_parallel(PG_FUNCTION_ARGS)
 {
 	static const JdgFlowArg args[] = {
-		{"steps", "parallel", JDG_ARG_FLOWS, true},
-		{"completion", "completion", JDG_ARG_TEXT},
-		{"n", "n", JDG_ARG_INT},
-		{"concurrency", "concurrency", JDG_ARG_INT},
-		{"timeout", "timeout", JDG_ARG_INTERVAL},
-		{"rest", "rest", JDG_ARG_TEXT},
+		{"steps", "parallel", JDG_FLOW_ARG_FLOWS, true},
+		{"completion", "completion", JDG_FLOW_ARG_TEXT},
+		{"n", "n", JDG_FLOW_ARG_INT},
+		{"concurrency", "concurrency", JDG_FLOW_ARG_INT},
+		{"timeout", "timeout", JDG_FLOW_ARG_INTERVAL},
+		{"rest", "rest", JDG_FLOW_ARG_TEXT},
 		ARGS_NAME,
 		ARGS_AFTER
 	};
@@ -141,9 +141,9 @@ Datum
 jdg_flow_race(PG_FUNCTION_ARGS)
 {
 	static const JdgFlowArg args[] = {
-		{"steps", "race", JDG_ARG_FLOWS, true},
-		{"timeout", "timeout", JDG_ARG_INTERVAL},
-		{"rest", "rest", JDG_ARG_TEXT},
+		{"steps", "race", JDG_FLOW_ARG_FLOWS, true},
+		{"timeout", "timeout", JDG_FLOW_ARG_INTERVAL},
+		{"rest", "rest", JDG_FLOW_ARG_TEXT},
 		ARGS_NAME,
 		ARGS_AFTER
 	};
@@ -157,11 +157,11 @@ Datum
 jdg_flow_branch(PG_FUNCTION_ARGS)
 {
 	static const JdgFlowArg args[] = {
-		{"condition", "branch", JDG_ARG_TEXT, true},
-		{"if_true", "then", JDG_ARG_FLOW, true},
-		{"if_false", "else", JDG_ARG_FLOW},
+		{"condition", "branch", JDG_FLOW_ARG_TEXT, true},
+		{"if_true", "then", JDG_FLOW_ARG_FLOW, true},
+		{"if_false", "else", JDG_FLOW_ARG_FLOW},
 		ARGS_NAME,
-		{"timeout", "timeout", JDG_ARG_INTERVAL},
+		{"timeout", "timeout", JDG_FLOW_ARG_INTERVAL},
 		ARGS_AFTER
 	};
 
@@ -174,13 +174,13 @@ Datum
 jdg_flow_each(PG_FUNCTION_ARGS)
 {
 	static const JdgFlowArg args[] = {
-		{"items", "each", JDG_ARG_TEXT, true},
-		{"body", "do", JDG_ARG_FLOW, true},
-		{"concurrency", "concurrency", JDG_ARG_INT},
-		{"completion", "completion", JDG_ARG_TEXT},
-		{"n", "n", JDG_ARG_INT},
-		{"rest", "rest", JDG_ARG_TEXT},
-		{"timeout", "timeout", JDG_ARG_INTERVAL},
+		{"items", "each", JDG_FLOW_ARG_TEXT, true},
+		{"body", "do", JDG_FLOW_ARG_FLOW, true},
+		{"concurrency", "concurrency", JDG_FLOW_ARG_INT},
+		{"completion", "completion", JDG_FLOW_ARG_TEXT},
+		{"n", "n", JDG_FLOW_ARG_INT},
+		{"rest", "rest", JDG_FLOW_ARG_TEXT},
+		{"timeout", "timeout", JDG_FLOW_ARG_INTERVAL},
 		ARGS_NAME,
 		ARGS_AFTER
 	};
@@ -194,11 +194,11 @@ Datum
 jdg_flow_loop(PG_FUNCTION_ARGS)
 {
 	static const JdgFlowArg args[] = {
-		{"body", "loop", JDG_ARG_FLOW, true},
-		{"while", "while", JDG_ARG_TEXT, true},
-		{"max", "max", JDG_ARG_INT},
-		{"delay", "delay", JDG_ARG_INTERVAL},
-		{"timeout", "timeout", JDG_ARG_INTERVAL},
+		{"body", "loop", JDG_FLOW_ARG_FLOW, true},
+		{"while", "while", JDG_FLOW_ARG_TEXT, true},
+		{"max", "max", JDG_FLOW_ARG_INT},
+		{"delay", "delay", JDG_FLOW_ARG_INTERVAL},
+		{"timeout", "timeout", JDG_FLOW_ARG_INTERVAL},
 		ARGS_NAME,
 		ARGS_AFTER
 	};
@@ -212,7 +212,7 @@ Datum
 jdg_flow_sleep(PG_FUNCTION_ARGS)
 {
 	static const JdgFlowArg args[] = {
-		{"duration", "sleep", JDG_ARG_INTERVAL, true},
+		{"duration", "sleep", JDG_FLOW_ARG_INTERVAL, true},
 		ARGS_NAME,
 		ARGS_AFTER
 	};
@@ -246,7 +246,7 @@ Datum
 jdg_flow_sleep_until(PG_FUNCTION_ARGS)
 {
 	static const JdgFlowArg args[] = {
-		{"until", "sleep_until", JDG_ARG_TEXT, true},
+		{"until", "sleep_until", JDG_FLOW_ARG_TEXT, true},
 		ARGS_NAME,
 		ARGS_AFTER
 	};
@@ -270,10 +270,10 @@ Datum
 jdg_flow_wait_event(PG_FUNCTION_ARGS)
 {
 	static const JdgFlowArg args[] = {
-		{"event", "wait_event", JDG_ARG_TEXT, true},
-		{"filter", "filter", JDG_ARG_JSONB},
-		{"timeout", "timeout", JDG_ARG_INTERVAL},
-		{"on_timeout", "on_timeout", JDG_ARG_TEXT},
+		{"event", "wait_event", JDG_FLOW_ARG_TEXT, true},
+		{"filter", "filter", JDG_FLOW_ARG_JSONB},
+		{"timeout", "timeout", JDG_FLOW_ARG_INTERVAL},
+		{"on_timeout", "on_timeout", JDG_FLOW_ARG_TEXT},
 		ARGS_NAME,
 		ARGS_AFTER
 	};
@@ -287,9 +287,9 @@ Datum
 jdg_flow_wait_signal(PG_FUNCTION_ARGS)
 {
 	static const JdgFlowArg args[] = {
-		{"signal", "wait_signal", JDG_ARG_TEXT, true},
-		{"timeout", "timeout", JDG_ARG_INTERVAL},
-		{"on_timeout", "on_timeout", JDG_ARG_TEXT},
+		{"signal", "wait_signal", JDG_FLOW_ARG_TEXT, true},
+		{"timeout", "timeout", JDG_FLOW_ARG_INTERVAL},
+		{"on_timeout", "on_timeout", JDG_FLOW_ARG_TEXT},
 		ARGS_NAME,
 		ARGS_AFTER
 	};
@@ -303,12 +303,12 @@ Datum
 jdg_flow_approval(PG_FUNCTION_ARGS)
 {
 	static const JdgFlowArg args[] = {
-		{"name", "approval", JDG_ARG_TEXT, true},
-		{"approvers", "approvers", JDG_ARG_TEXT},
-		{"message", "message", JDG_ARG_TEXT},
-		{"timeout", "timeout", JDG_ARG_INTERVAL},
-		{"on_timeout", "on_timeout", JDG_ARG_TEXT},
-		{"on_failure", "on_failure", JDG_ARG_TEXT},
+		{"name", "approval", JDG_FLOW_ARG_TEXT, true},
+		{"approvers", "approvers", JDG_FLOW_ARG_TEXT},
+		{"message", "message", JDG_FLOW_ARG_TEXT},
+		{"timeout", "timeout", JDG_FLOW_ARG_INTERVAL},
+		{"on_timeout", "on_timeout", JDG_FLOW_ARG_TEXT},
+		{"on_failure", "on_failure", JDG_FLOW_ARG_TEXT},
 		ARGS_AFTER
 	};
 
@@ -318,15 +318,15 @@ jdg_flow_approval(PG_FUNCTION_ARGS)
 JDG_FUNCTION(jdg_flow_sub_flow, JDG_LEVEL_USER)
 {
 	static const JdgFlowArg args[] = {
-		{"flow", "sub_flow", JDG_ARG_TEXT, true},
-		{"payload", "payload", JDG_ARG_JSONB},
-		{"version", "version", JDG_ARG_INT},
+		{"flow", "sub_flow", JDG_FLOW_ARG_TEXT, true},
+		{"payload", "payload", JDG_FLOW_ARG_JSONB},
+		{"version", "version", JDG_FLOW_ARG_INT},
 		ARGS_NAME,
-		{"timeout", "timeout", JDG_ARG_INTERVAL},
-		{"compensate", "compensate", JDG_ARG_TEXT},
-		{"compensate_with", "compensate", JDG_ARG_FLOW},
-		{"compensate_retry", "compensate_retry", JDG_ARG_JSONB},
-		{"pivot", "pivot", JDG_ARG_BOOL},
+		{"timeout", "timeout", JDG_FLOW_ARG_INTERVAL},
+		{"compensate", "compensate", JDG_FLOW_ARG_TEXT},
+		{"compensate_with", "compensate", JDG_FLOW_ARG_FLOW},
+		{"compensate_retry", "compensate_retry", JDG_FLOW_ARG_JSONB},
+		{"pivot", "pivot", JDG_FLOW_ARG_BOOL},
 		ARGS_AFTER
 	};
 	Jsonb	   *flow;

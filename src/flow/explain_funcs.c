@@ -140,15 +140,15 @@ read_seen(Datum run_id, int nnodes)
 	for (int64 i = 0; i < n; i++)
 	{
 		int			no = jdg_col_int32(i, 1, -1);
-		const char *state = strchr(JDG_FLOW_STATES, jdg_col_char(i, 2));
+		JdgStepState state = jdg_step_state_in(jdg_col_char(i, 2));
 		TimestampTz started = jdg_col_time(i, 5, DT_NOBEGIN);
 		JdgFlowSeen *s;
 
-		if (no < 0 || no >= nnodes || state == NULL)
+		if (no < 0 || no >= nnodes)
 			elog(ERROR, "a step of flow run %lld is not of its flow",
 				 (long long) DatumGetInt64(run_id));
 		s = &seen[no];
-		s->rows[state - JDG_FLOW_STATES] = jdg_col_int32(i, 3, 0);
+		s->rows[state] = jdg_col_int32(i, 3, 0);
 		s->attempts = Max(s->attempts, jdg_col_int32(i, 4, 0));
 		if (started != DT_NOBEGIN &&
 			(s->started_at == DT_NOBEGIN || started < s->started_at))

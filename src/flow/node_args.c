@@ -82,7 +82,7 @@ push_array(JsonbParseState **st, ArrayType *array, JdgFlowArgType type,
 					 errmsg("argument \"%s\" of jadugar.%s() must not contain null",
 							name, function),
 					 errdetail("Element %d is null.", i + 1)));
-		if (type == JDG_ARG_TEXTS)
+		if (type == JDG_FLOW_ARG_TEXTS)
 			jdg_flow_push_string(st, WJB_ELEM, TextDatumGetCString(elems[i]));
 		else
 			jdg_flow_push_jsonb(st, WJB_ELEM, DatumGetJsonbP(elems[i]));
@@ -99,29 +99,29 @@ push_argument(JsonbParseState **st, FunctionCallInfo fcinfo, int n,
 	jdg_flow_push_string(st, WJB_KEY, arg->key);
 	switch (arg->type)
 	{
-		case JDG_ARG_TEXT:
+		case JDG_FLOW_ARG_TEXT:
 			jdg_flow_push_string(st, WJB_VALUE, jdg_arg_text(fcinfo, n));
 			break;
-		case JDG_ARG_INT:
+		case JDG_FLOW_ARG_INT:
 			v.type = jbvNumeric;
 			v.val.numeric = int64_to_numeric(PG_GETARG_INT32(n));
 			(void) pushJsonbValue(st, WJB_VALUE, &v);
 			break;
-		case JDG_ARG_BOOL:
+		case JDG_FLOW_ARG_BOOL:
 			v.type = jbvBool;
 			v.val.boolean = PG_GETARG_BOOL(n);
 			(void) pushJsonbValue(st, WJB_VALUE, &v);
 			break;
-		case JDG_ARG_INTERVAL:
+		case JDG_FLOW_ARG_INTERVAL:
 			jdg_flow_push_string(st, WJB_VALUE,
 								 jdg_flow_interval_text(PG_GETARG_INTERVAL_P(n)));
 			break;
-		case JDG_ARG_JSONB:
-		case JDG_ARG_FLOW:
+		case JDG_FLOW_ARG_JSONB:
+		case JDG_FLOW_ARG_FLOW:
 			jdg_flow_push_jsonb(st, WJB_VALUE, PG_GETARG_JSONB_P(n));
 			break;
-		case JDG_ARG_TEXTS:
-		case JDG_ARG_FLOWS:
+		case JDG_FLOW_ARG_TEXTS:
+		case JDG_FLOW_ARG_FLOWS:
 			push_array(st, PG_GETARG_ARRAYTYPE_P(n), arg->type, function,
 					   arg->name);
 			break;

@@ -221,7 +221,7 @@ task_from_slot(TupleTableSlot *s, JdgTask *t, MemoryContext mcxt)
 	t->step_id = isnull ? 0 : DatumGetInt64(d);
 	t->step = text_attr(s, JDG_A_STEP);
 	d = attr(s, JDG_A_FLOW_DATA, &isnull);
-	t->flow_data = isnull ? JDG_DATA_NONE : DatumGetChar(d);
+	t->flow_data = jdg_flow_data_in(isnull ? '\0' : DatumGetChar(d));
 	t->tid = s->tts_tid;
 	MemoryContextSwitchTo(old);
 }

@@ -26,6 +26,32 @@ jdg_task_next_id(void)
 	return nextval_internal(jdg_relation_oid("task_id_seq"), false);
 }
 
+static const char data_letters[] = {
+	[JDG_DATA_NONE] = '\0',
+	[JDG_DATA_RUN] = 'd',
+	[JDG_DATA_INPUT] = 'i',
+	[JDG_DATA_MAPPED] = 'm',
+	[JDG_DATA_UNDO] = 'r',
+	[JDG_DATA_UNDO_MAPPED] = 's'
+};
+
+char
+jdg_flow_data_out(JdgFlowData data)
+{
+	return data_letters[data];
+}
+
+JdgFlowData
+jdg_flow_data_in(char letter)
+{
+	for (int i = 0; i < lengthof(data_letters); i++)
+	{
+		if (data_letters[i] == letter)
+			return i;
+	}
+	elog(ERROR, "unrecognized data of a step's task: %d", letter);
+}
+
 struct JdgTaskWriter
 {
 	JdgRows    *rows;
@@ -102,7 +128,7 @@ jdg_task_writer_put(JdgTaskWriter *w, const JdgTask *t)
 	v[JDG_A_STEP_ID - 1] = Int64GetDatum(t->step_id);
 	isnull[JDG_A_FLOW_RUN - 1] = isnull[JDG_A_STEP_ID - 1] = t->flow_run == 0;
 	set_text(v, isnull, JDG_A_STEP, t->step);
-	v[JDG_A_FLOW_DATA - 1] = CharGetDatum(t->flow_data);
+	v[JDG_A_FLOW_DATA - 1] = CharGetDatum(jdg_flow_data_out(t->flow_data));
 	isnull[JDG_A_FLOW_DATA - 1] = t->flow_data == JDG_DATA_NONE;
 	jdg_rows_put(w->rows, v, isnull);
 }
@@ -157,7 +183,7 @@ jdg_task_from_row(uint64 row, JdgTask *t, MemoryContext mcxt)
 	t->flow_run = jdg_col_int64(row, 28, 0);
 	t->step_id = jdg_col_int64(row, 29, 0);
 	t->step = jdg_col_text(row, 30, mcxt);
-	t->flow_data = jdg_col_char(row, 31);
+	t->flow_data = jdg_flow_data_in(jdg_col_char(row, 31));
 	ItemPointerSetInvalid(&t->tid);
 	t->unwritten = false;
 }

@@ -30,12 +30,19 @@
 #define JDG_STATUS_SKIPPED		's'
 
 /* task.flow_data: what the task is given besides its payload */
-#define JDG_DATA_NONE			'\0'
-#define JDG_DATA_RUN			'd' /* the data of its run */
-#define JDG_DATA_INPUT			'i' /* the same without results of steps */
-#define JDG_DATA_MAPPED			'm' /* its payload, filled in from that */
-#define JDG_DATA_UNDO			'r' /* the result that it is to undo */
-#define JDG_DATA_UNDO_MAPPED	's' /* its payload, filled in from both */
+typedef enum JdgFlowData
+{
+	JDG_DATA_NONE,				/* null */
+	JDG_DATA_RUN,				/* the data of its run */
+	JDG_DATA_INPUT,				/* the same without results of steps */
+	JDG_DATA_MAPPED,			/* its payload, filled in from that */
+	JDG_DATA_UNDO,				/* the result that it is to undo */
+	JDG_DATA_UNDO_MAPPED		/* its payload, filled in from both */
+} JdgFlowData;
+
+/* the letter in the table, '\0' for NONE, and back */
+extern char jdg_flow_data_out(JdgFlowData data);
+extern JdgFlowData jdg_flow_data_in(char letter);
 
 /*
  * A task.  Pointers are NULL where the column is; strings and varlenas live
@@ -73,7 +80,7 @@ typedef struct JdgTask
 	int64		flow_run;		/* 0: not a step of a flow */
 	int64		step_id;		/* its row in flow_step */
 	char	   *step;			/* its name */
-	char		flow_data;		/* JDG_DATA_* */
+	JdgFlowData flow_data;
 
 	/*
 	 * Where its row lies, if this transaction claimed it and it has not been

@@ -200,7 +200,7 @@ parse_after(JdgFlowObject *o)
 											  v.val.string.len);
 		count++;
 	}
-	if ((node->join == JDG_JOIN_N) != (node->join_n > 0) ||
+	if ((node->join == JDG_FLOW_JOIN_N) != (node->join_n > 0) ||
 		node->join_n > count)
 		ereport(ERROR,
 				(errcode(JDG_ERRCODE_VALIDATION_ERROR),

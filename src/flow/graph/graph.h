@@ -61,12 +61,12 @@ typedef enum JdgFlowCompletion
 /* when a node with "after" may start */
 typedef enum JdgFlowJoin
 {
-	JDG_JOIN_ALL_SUCCESS,
-	JDG_JOIN_ALL_DONE,
-	JDG_JOIN_ANY_SUCCESS,
-	JDG_JOIN_ANY_FAILED,
-	JDG_JOIN_NONE_FAILED,
-	JDG_JOIN_N
+	JDG_FLOW_JOIN_ALL_SUCCESS,
+	JDG_FLOW_JOIN_ALL_DONE,
+	JDG_FLOW_JOIN_ANY_SUCCESS,
+	JDG_FLOW_JOIN_ANY_FAILED,
+	JDG_FLOW_JOIN_NONE_FAILED,
+	JDG_FLOW_JOIN_N
 } JdgFlowJoin;
 
 typedef struct JdgFlowNode

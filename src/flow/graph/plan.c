@@ -52,7 +52,7 @@ static int	kept_nodes = 0;
  * that does not ask for its argument, or only for what the run was given, is
  * spared the looking up: in a large flow results are many.
  */
-static char
+static JdgFlowData
 data_of(const JdgFlowNode *node, const char *command, bool handler, bool undo)
 {
 	if (node->payload != NULL)

@@ -40,7 +40,7 @@ jdg_template_to_jsonb(const JdgTask *t)
 	jdg_json_jsonb(&st, "metadata", t->metadata);
 	jdg_json_text(&st, "concurrency_key", t->concurrency_key);
 	jdg_json_jsonb(&st, "payload", t->payload);
-	data[0] = t->flow_data;
+	data[0] = jdg_flow_data_out(t->flow_data);
 	if (t->flow_data != JDG_DATA_NONE)
 		jdg_json_text(&st, "data", data);
 	return jdg_json_finish(&st);
@@ -77,6 +77,6 @@ jdg_template_from_jsonb(const Jsonb *j)
 	t->metadata = jdg_json_get(j, "metadata");
 	t->concurrency_key = jdg_json_get_text(j, "concurrency_key");
 	t->payload = jdg_json_get(j, "payload");
-	t->flow_data = get_char(j, "data");
+	t->flow_data = jdg_flow_data_in(get_char(j, "data"));
 	return t;
 }

@@ -66,7 +66,7 @@ bool_to_jsonb(bool b)
 	return JsonbValueToJsonb(&v);
 }
 
-static char
+static JdgStepState
 bad_state(const TaskEnd *e)
 {
 	return e->timed_out ? JDG_STEP_TIMED_OUT :
@@ -216,7 +216,7 @@ task_ended(JdgRunState *rs, int64 step_id, const TaskEnd *e)
 	}
 	step->task_id = 0;
 	rs->r.live--;
-	if (step->state != JDG_STEP_RUNNING || rs->r.status != JDG_RUN_RUNNING)
+	if (step->state != JDG_STEP_RUNNING || rs->r.status != JDG_FLOW_STATUS_RUNNING)
 	{
 		/* it was ended meanwhile, and waited for nothing but this */
 		if (jdg_step_is_open(step))
@@ -416,7 +416,7 @@ jdg_flow_begin(JdgFlowRun *run, TimestampTz start_at)
 	JdgRunState *rs;
 
 	run->run_id = jdg_flow_run_next_id();
-	run->status = JDG_RUN_RUNNING;
+	run->status = JDG_FLOW_STATUS_RUNNING;
 	run->compensate = true;
 	run->last_done = -1;
 	run->created_at = adv->now;

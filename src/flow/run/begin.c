@@ -206,7 +206,7 @@ jdg_sub_flow_start(JdgRunState *rs, JdgFlowStep *step, Jsonb *input)
 	r.input = input;
 	r.tenant = rs->r.tenant;
 	r.trace = rs->r.trace;
-	r.status = JDG_RUN_RUNNING;
+	r.status = JDG_FLOW_STATUS_RUNNING;
 	r.compensate = true;
 	r.last_done = -1;
 	child = jdg_advance_new_run(rs->adv, &r);

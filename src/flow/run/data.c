@@ -45,7 +45,7 @@ has_result(const JdgFlowStep *s)
 {
 	return s->result != NULL &&
 		(s->state == JDG_STEP_COMPLETED || s->state == JDG_STEP_COMPENSATING ||
-		 s->state == JDG_STEP_COMPENSATED || s->state == JDG_STEP_NOT_UNDONE);
+		 s->state == JDG_STEP_COMPENSATED || s->state == JDG_STEP_COMPENSATION_FAILED);
 }
 
 /* Results of a block, by name. */
@@ -300,9 +300,11 @@ jdg_flow_payload(const JdgTask *task, Jsonb **payload)
 		case JDG_DATA_UNDO_MAPPED:
 			*payload = fill_in(task->payload, with_result(data, result));
 			break;
-		default:
+		case JDG_DATA_MAPPED:
 			*payload = fill_in(task->payload, data);
 			break;
+		case JDG_DATA_NONE:
+			return false;
 	}
 	return true;
 }

@@ -54,7 +54,7 @@ note_completed(JdgRunState *rs, JdgFlowStep *step)
 }
 
 static void
-end_row(JdgRunState *rs, JdgFlowStep *step, char state, const char *reason)
+end_row(JdgRunState *rs, JdgFlowStep *step, JdgStepState state, const char *reason)
 {
 	step->state = state;
 	step->finished_at = rs->adv->now;
@@ -69,7 +69,7 @@ end_row(JdgRunState *rs, JdgFlowStep *step, char state, const char *reason)
  * a word or a sentence why it ended so.
  */
 void
-jdg_step_end(JdgRunState *rs, JdgFlowStep *step, char state, Jsonb *result,
+jdg_step_end(JdgRunState *rs, JdgFlowStep *step, JdgStepState state, Jsonb *result,
 			 Jsonb *error, const char *reason)
 {
 	end_row(rs, step, state, reason);
@@ -82,7 +82,7 @@ jdg_step_end(JdgRunState *rs, JdgFlowStep *step, char state, Jsonb *result,
 
 /* The same for what was counted as under way. */
 void
-jdg_leaf_end(JdgRunState *rs, JdgFlowStep *step, char state, Jsonb *result,
+jdg_leaf_end(JdgRunState *rs, JdgFlowStep *step, JdgStepState state, Jsonb *result,
 			 Jsonb *error, const char *reason)
 {
 	rs->r.live--;
@@ -91,7 +91,7 @@ jdg_leaf_end(JdgRunState *rs, JdgFlowStep *step, char state, Jsonb *result,
 
 /* Its container has ended it; what waits for it is still to be told. */
 void
-jdg_step_end_quietly(JdgRunState *rs, JdgFlowStep *step, char state,
+jdg_step_end_quietly(JdgRunState *rs, JdgFlowStep *step, JdgStepState state,
 					 const char *reason)
 {
 	end_row(rs, step, state, reason);
@@ -157,34 +157,6 @@ jdg_step_is_bad(const JdgFlowStep *step)
 	return step->state == JDG_STEP_FAILED ||
 		step->state == JDG_STEP_TIMED_OUT ||
 		step->state == JDG_STEP_CANCELLED;
-}
-
-const char *
-jdg_step_status(char state)
-{
-	switch (state)
-	{
-		case JDG_STEP_WAITING:
-			return "waiting";
-		case JDG_STEP_RUNNING:
-			return "running";
-		case JDG_STEP_COMPLETED:
-			return "completed";
-		case JDG_STEP_FAILED:
-			return "failed";
-		case JDG_STEP_SKIPPED:
-			return "skipped";
-		case JDG_STEP_CANCELLED:
-			return "cancelled";
-		case JDG_STEP_TIMED_OUT:
-			return "timed_out";
-		case JDG_STEP_COMPENSATING:
-			return "compensating";
-		case JDG_STEP_COMPENSATED:
-			return "compensated";
-		default:
-			return "compensation_failed";
-	}
 }
 
 /* How a container says that a child has brought it down. */
@@ -270,7 +242,7 @@ each_result(JdgRunState *rs, JdgFlowStep *step, const JdgFlowNode *body)
 					 (int64) i * (body->end - body->no));
 
 		(void) pushJsonbValue(&st, WJB_BEGIN_OBJECT, NULL);
-		jdg_json_text(&st, "status", s ? jdg_step_status(s->state) : "skipped");
+		jdg_json_text(&st, "status", s ? jdg_step_state_word(s->state) : "skipped");
 		if (s != NULL && (!push_value(&st, "result", s->result, &size) ||
 						  !push_value(&st, "error", s->error, &size)))
 			return NULL;
@@ -452,7 +424,7 @@ container_told(JdgRunState *rs, JdgFlowStep *child)
 	JdgFlowStep *step;
 	bool		bad;
 
-	if (rs->r.status != JDG_RUN_RUNNING)
+	if (rs->r.status != JDG_FLOW_STATUS_RUNNING)
 		return;
 	if (child->parent < 0)
 	{
@@ -469,7 +441,7 @@ container_told(JdgRunState *rs, JdgFlowStep *child)
 	if (bad && node->on_failure == JDG_FAILURE_COMPENSATE)
 	{
 		jdg_run_fail(rs, child->state == JDG_STEP_TIMED_OUT ?
-					 JDG_RUN_TIMED_OUT : JDG_RUN_FAILED, child->error,
+					 JDG_FLOW_STATUS_TIMED_OUT : JDG_FLOW_STATUS_FAILED, child->error,
 					 blame(rs, child));
 		return;
 	}
@@ -539,7 +511,7 @@ jdg_tell_containers(JdgAdvance *adv)
 
 		CHECK_FOR_INTERRUPTS();
 		if (jdg_step_node(e.rs, e.step)->nfollowers > 0 &&
-			e.rs->r.status == JDG_RUN_RUNNING)
+			e.rs->r.status == JDG_FLOW_STATUS_RUNNING)
 			followers_told(e.rs, e.step);
 		if (!e.quietly)
 			container_told(e.rs, e.step);

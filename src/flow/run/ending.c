@@ -24,19 +24,20 @@
  * is nothing to undo.
  */
 void
-jdg_run_fail(JdgRunState *rs, char ending, Jsonb *error, const char *reason)
+jdg_run_fail(JdgRunState *rs, JdgFlowStatus ending, Jsonb *error,
+			 const char *reason)
 {
 	JdgFlowStep *root = jdg_step_get(rs, 0);
 
-	rs->r.status = JDG_RUN_ENDING;
+	rs->r.status = JDG_FLOW_STATUS_ENDING;
 	rs->r.ending = ending;
 	rs->r.error = jdg_step_jsonb(error);
 	rs->r.reason = unconstify(char *, reason);
 	if (jdg_step_is_open(root))
 	{
 		jdg_step_cancel(rs, root);
-		root->state = ending == JDG_RUN_TIMED_OUT ? JDG_STEP_TIMED_OUT :
-			ending == JDG_RUN_FAILED ? JDG_STEP_FAILED : JDG_STEP_CANCELLED;
+		root->state = ending == JDG_FLOW_STATUS_TIMED_OUT ? JDG_STEP_TIMED_OUT :
+			ending == JDG_FLOW_STATUS_FAILED ? JDG_STEP_FAILED : JDG_STEP_CANCELLED;
 	}
 	else
 		jdg_children_cancel(rs, root);
@@ -53,10 +54,10 @@ jdg_run_root_ended(JdgRunState *rs, JdgFlowStep *root)
 		return;
 	}
 	if (root->state == JDG_STEP_TIMED_OUT)
-		jdg_run_fail(rs, JDG_RUN_TIMED_OUT, root->error,
+		jdg_run_fail(rs, JDG_FLOW_STATUS_TIMED_OUT, root->error,
 					 root->reason ? root->reason : "timed_out");
 	else
-		jdg_run_fail(rs, JDG_RUN_FAILED, root->error, root->reason);
+		jdg_run_fail(rs, JDG_FLOW_STATUS_FAILED, root->error, root->reason);
 }
 
 /* Tell the run that this one is a step of. */
@@ -64,8 +65,8 @@ void
 jdg_run_tell_parent(JdgRunState *rs)
 {
 	JsonbParseState *st;
-	char		status[2] = {rs->r.status, '\0'};
-	char		ending[2] = {rs->r.ending, '\0'};
+	char		status[2] = {jdg_flow_status_out(rs->r.status), '\0'};
+	char		ending[2] = {jdg_flow_status_out(rs->r.ending), '\0'};
 
 	jdg_json_begin(&st);
 	jdg_json_text(&st, "status", status);
@@ -80,7 +81,7 @@ jdg_run_tell_parent(JdgRunState *rs)
 }
 
 static void
-finish(JdgRunState *rs, char status)
+finish(JdgRunState *rs, JdgFlowStatus status)
 {
 	rs->r.status = status;
 	rs->r.finished_at = rs->adv->now;
@@ -94,7 +95,7 @@ static void
 not_undone(JdgRunState *rs, JdgFlowStep *step, Jsonb *error,
 		   const char *reason)
 {
-	step->state = JDG_STEP_NOT_UNDONE;
+	step->state = JDG_STEP_COMPENSATION_FAILED;
 	step->error = error;
 	step->reason = unconstify(char *, reason);
 	jdg_step_change(rs, step);
@@ -176,24 +177,24 @@ jdg_run_settle(JdgRunState *rs)
 {
 	if (rs->r.live > 0)
 		return;
-	if (rs->r.status == JDG_RUN_RUNNING)
+	if (rs->r.status == JDG_FLOW_STATUS_RUNNING)
 	{
 		JdgFlowStep *root = jdg_step_get(rs, 0);
 
 		if (root != NULL && !jdg_step_is_open(root))
-			finish(rs, JDG_RUN_COMPLETED);
+			finish(rs, JDG_FLOW_STATUS_COMPLETED);
 		return;
 	}
-	if (rs->r.status == JDG_RUN_ENDING)
+	if (rs->r.status == JDG_FLOW_STATUS_ENDING)
 	{
 		if (!rs->r.compensate || rs->r.pivoted || rs->r.last_done < 0)
 		{
 			finish(rs, rs->r.ending);
 			return;
 		}
-		rs->r.status = JDG_RUN_COMPENSATING;
+		rs->r.status = JDG_FLOW_STATUS_COMPENSATING;
 	}
-	if (rs->r.status == JDG_RUN_COMPENSATING && !undo_next(rs))
-		finish(rs, rs->r.not_undone > 0 ? JDG_RUN_NOT_UNDONE :
-			   JDG_RUN_COMPENSATED);
+	if (rs->r.status == JDG_FLOW_STATUS_COMPENSATING && !undo_next(rs))
+		finish(rs, rs->r.not_undone > 0 ? JDG_FLOW_STATUS_COMPENSATION_FAILED :
+			   JDG_FLOW_STATUS_COMPENSATED);
 }

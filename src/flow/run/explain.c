@@ -32,7 +32,7 @@ jdg_flow_seen_rows(const JdgFlowSeen *seen)
 {
 	int			n = 0;
 
-	for (int i = 0; i < JDG_FLOW_NSTATES; i++)
+	for (int i = 0; i < JDG_STEP_STATES; i++)
 		n += seen->rows[i];
 	return n;
 }
@@ -149,9 +149,7 @@ append_duration(StringInfo out, int64 us)
 static bool
 all_skipped(const JdgFlowSeen *seen)
 {
-	const char *skipped = strchr(JDG_FLOW_STATES, JDG_STEP_SKIPPED);
-
-	return seen->rows[skipped - JDG_FLOW_STATES] == jdg_flow_seen_rows(seen);
+	return seen->rows[JDG_STEP_SKIPPED] == jdg_flow_seen_rows(seen);
 }
 
 /* " [completed, 2 attempts, 12.3 ms]", " [3 completed, 1 running]" */
@@ -164,14 +162,14 @@ append_seen(StringInfo out, const JdgFlowSeen *seen)
 	if (rows == 0)
 		return;
 	appendStringInfoString(out, " [");
-	for (int i = 0; i < JDG_FLOW_NSTATES; i++)
+	for (int i = 0; i < JDG_STEP_STATES; i++)
 	{
 		if (seen->rows[i] == 0)
 			continue;
 		appendStringInfoString(out, sep);
 		if (rows > 1)
 			appendStringInfo(out, "%d ", seen->rows[i]);
-		appendStringInfoString(out, jdg_step_status(JDG_FLOW_STATES[i]));
+		appendStringInfoString(out, jdg_step_state_word(i));
 		sep = ", ";
 	}
 	if (rows == 1 && seen->attempts > 1)
@@ -202,17 +200,17 @@ join_text(const JdgFlowNode *node)
 {
 	switch (node->join)
 	{
-		case JDG_JOIN_ALL_SUCCESS:
+		case JDG_FLOW_JOIN_ALL_SUCCESS:
 			return NULL;
-		case JDG_JOIN_ALL_DONE:
+		case JDG_FLOW_JOIN_ALL_DONE:
 			return "all_done";
-		case JDG_JOIN_ANY_SUCCESS:
+		case JDG_FLOW_JOIN_ANY_SUCCESS:
 			return "any_success";
-		case JDG_JOIN_ANY_FAILED:
+		case JDG_FLOW_JOIN_ANY_FAILED:
 			return "any_failed";
-		case JDG_JOIN_NONE_FAILED:
+		case JDG_FLOW_JOIN_NONE_FAILED:
 			return "none_failed";
-		case JDG_JOIN_N:
+		case JDG_FLOW_JOIN_N:
 			return psprintf("%d of %d", node->join_n, node->nafter);
 	}
 	return NULL;

@@ -14,10 +14,7 @@
 #include "lib/stringinfo.h"
 
 #include "flow/graph/graph.h"
-
-/* states of flow_step, in the order in which they are shown */
-#define JDG_FLOW_STATES "wrcfsxtkup"
-#define JDG_FLOW_NSTATES (sizeof(JDG_FLOW_STATES) - 1)
+#include "flow/run/step_row.h"
 
 /*
  * What a run has made of a node.  The body of an each or a loop may have many
@@ -25,7 +22,7 @@
  */
 typedef struct JdgFlowSeen
 {
-	int			rows[JDG_FLOW_NSTATES]; /* in each state */
+	int			rows[JDG_STEP_STATES];	/* in each state */
 	int			attempts;		/* the most of one row */
 	TimestampTz started_at;		/* of the first; DT_NOBEGIN: not yet */
 	TimestampTz finished_at;	/* of the last; DT_NOBEGIN: not yet */

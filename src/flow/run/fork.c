@@ -137,8 +137,8 @@ jdg_flow_fork(const JdgFlowRun *from, const JdgFlowNode *target)
 	Fork		f;
 
 	r.run_id = jdg_flow_run_next_id();
-	r.status = JDG_RUN_RUNNING;
-	r.ending = '\0';
+	r.status = JDG_FLOW_STATUS_RUNNING;
+	r.ending = JDG_FLOW_STATUS_NONE;
 	r.compensate = true;
 	r.pivoted = false;
 	r.live = r.not_undone = r.depth = 0;

@@ -57,25 +57,25 @@ jdg_step_ready(JdgRunState *rs, const JdgFlowNode *node, int64 base)
 	left = node->nafter - p.ended;
 	switch (node->join)
 	{
-		case JDG_JOIN_ALL_SUCCESS:
+		case JDG_FLOW_JOIN_ALL_SUCCESS:
 			if (p.ended > p.succeeded)
 				return JDG_READY_NEVER;
 			break;
-		case JDG_JOIN_ALL_DONE:
+		case JDG_FLOW_JOIN_ALL_DONE:
 			break;
-		case JDG_JOIN_ANY_SUCCESS:
+		case JDG_FLOW_JOIN_ANY_SUCCESS:
 			if (p.succeeded > 0)
 				return JDG_READY_GO;
 			return left > 0 ? JDG_READY_WAIT : JDG_READY_NEVER;
-		case JDG_JOIN_ANY_FAILED:
+		case JDG_FLOW_JOIN_ANY_FAILED:
 			if (p.failed > 0)
 				return JDG_READY_GO;
 			return left > 0 ? JDG_READY_WAIT : JDG_READY_NEVER;
-		case JDG_JOIN_NONE_FAILED:
+		case JDG_FLOW_JOIN_NONE_FAILED:
 			if (p.failed > 0)
 				return JDG_READY_NEVER;
 			break;
-		case JDG_JOIN_N:
+		case JDG_FLOW_JOIN_N:
 			if (p.succeeded >= node->join_n)
 				return JDG_READY_GO;
 			return p.succeeded + left >= node->join_n ? JDG_READY_WAIT :

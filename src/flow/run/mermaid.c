@@ -308,14 +308,17 @@ put_node(Chart *c, const JdgFlowNode *node, int depth)
 static int
 shown_state(const JdgFlowSeen *seen)
 {
-	static const char order[] = "pfktrwuxcs";
+	static const JdgStepState order[] = {
+		JDG_STEP_COMPENSATION_FAILED, JDG_STEP_FAILED, JDG_STEP_COMPENSATING,
+		JDG_STEP_TIMED_OUT, JDG_STEP_RUNNING, JDG_STEP_WAITING,
+		JDG_STEP_COMPENSATED, JDG_STEP_CANCELLED, JDG_STEP_COMPLETED,
+		JDG_STEP_SKIPPED
+	};
 
-	for (int i = 0; order[i]; i++)
+	for (int i = 0; i < lengthof(order); i++)
 	{
-		int			state = strchr(JDG_FLOW_STATES, order[i]) - JDG_FLOW_STATES;
-
-		if (seen->rows[state] > 0)
-			return state;
+		if (seen->rows[order[i]] > 0)
+			return order[i];
 	}
 	return -1;
 }
@@ -324,28 +327,28 @@ static void
 put_states(Chart *c)
 {
 	static const char *const colours[] = {
-		"fill:#eee,stroke:#999",	/* waiting */
-		"fill:#cfe2ff,stroke:#06c", /* running */
-		"fill:#d4f4d4,stroke:#282", /* completed */
-		"fill:#f8cccc,stroke:#b00", /* failed */
-		"fill:#fff,stroke:#bbb,stroke-dasharray:4", /* skipped */
-		"fill:#e0e0e0,stroke:#555", /* cancelled */
-		"fill:#fbe0c0,stroke:#b60", /* timed_out */
-		"fill:#fff3c4,stroke:#b90", /* compensating */
-		"fill:#e8dcf5,stroke:#639", /* compensated */
-		"fill:#f5b5d5,stroke:#904"	/* compensation_failed */
+		[JDG_STEP_WAITING] = "fill:#eee,stroke:#999",
+		[JDG_STEP_RUNNING] = "fill:#cfe2ff,stroke:#06c",
+		[JDG_STEP_COMPLETED] = "fill:#d4f4d4,stroke:#282",
+		[JDG_STEP_FAILED] = "fill:#f8cccc,stroke:#b00",
+		[JDG_STEP_SKIPPED] = "fill:#fff,stroke:#bbb,stroke-dasharray:4",
+		[JDG_STEP_CANCELLED] = "fill:#e0e0e0,stroke:#555",
+		[JDG_STEP_TIMED_OUT] = "fill:#fbe0c0,stroke:#b60",
+		[JDG_STEP_COMPENSATING] = "fill:#fff3c4,stroke:#b90",
+		[JDG_STEP_COMPENSATED] = "fill:#e8dcf5,stroke:#639",
+		[JDG_STEP_COMPENSATION_FAILED] = "fill:#f5b5d5,stroke:#904"
 	};
 
-	for (int i = 0; i < JDG_FLOW_NSTATES; i++)
+	for (int i = 0; i < JDG_STEP_STATES; i++)
 		appendStringInfo(&c->out, "  classDef %s %s\n",
-						 jdg_step_status(JDG_FLOW_STATES[i]), colours[i]);
+						 jdg_step_state_word(i), colours[i]);
 	for (int i = c->graph->first_child; i < c->graph->nnodes; i++)
 	{
 		int			state = shown_state(&c->seen[i]);
 
 		if (state >= 0 && c->graph->nodes[i].kind != JDG_FLOW_CHAIN)
 			appendStringInfo(&c->out, "  class n%d %s\n", i,
-							 jdg_step_status(JDG_FLOW_STATES[state]));
+							 jdg_step_state_word(state));
 	}
 }
 

@@ -22,8 +22,40 @@
 #include "shared/wakeup.h"
 #include "task/wakeup.h"
 
+static const char letters[] = {
+	[JDG_MESSAGE_SIGNAL] = 's',
+	[JDG_MESSAGE_VERDICT] = 'v',
+	[JDG_MESSAGE_EVENT] = 'e',
+	[JDG_MESSAGE_ABORT] = 'a',
+	[JDG_MESSAGE_CANCEL] = 'c',
+	[JDG_MESSAGE_SUB_ENDED] = 'd',
+	[JDG_MESSAGE_TASK_ENDED] = 'f',
+	[JDG_MESSAGE_PAUSE] = 'p',
+	[JDG_MESSAGE_RESUME] = 'u',
+	[JDG_MESSAGE_RETRY] = 'r',
+	[JDG_MESSAGE_SKIP] = 'k',
+	[JDG_MESSAGE_UNDO] = 'x'
+};
+
+char
+jdg_message_kind_out(JdgMessageKind kind)
+{
+	return letters[kind];
+}
+
+static JdgMessageKind
+kind_in(char letter)
+{
+	for (int i = 0; i < lengthof(letters); i++)
+	{
+		if (letters[i] == letter)
+			return i;
+	}
+	elog(ERROR, "unrecognized kind of a flow message: %d", letter);
+}
+
 void
-jdg_flow_message_as(char kind, int64 run_id, int64 step_id, const char *name,
+jdg_flow_message_as(JdgMessageKind kind, int64 run_id, int64 step_id, const char *name,
 					Jsonb *payload, Oid role)
 {
 	static JdgQuery q = {
@@ -37,7 +69,7 @@ jdg_flow_message_as(char kind, int64 run_id, int64 step_id, const char *name,
 	if (OidIsValid(role))
 		jdg_remember_role(role);
 	jdg_put_int64(&v[0], &n[0], run_id, 0);
-	v[1] = CharGetDatum(kind);
+	v[1] = CharGetDatum(letters[kind]);
 	v[2] = Int64GetDatum(step_id);
 	jdg_put_text(&v[3], &n[3], name);
 	v[4] = ObjectIdGetDatum(role);
@@ -50,7 +82,7 @@ jdg_flow_message_as(char kind, int64 run_id, int64 step_id, const char *name,
 }
 
 void
-jdg_flow_message(char kind, int64 run_id, int64 step_id, const char *name,
+jdg_flow_message(JdgMessageKind kind, int64 run_id, int64 step_id, const char *name,
 				 Jsonb *payload)
 {
 	jdg_flow_message_as(kind, run_id, step_id, name, payload, InvalidOid);
@@ -74,7 +106,7 @@ jdg_flow_messages_new(int max, int *n)
 	{
 		m[i].message_id = jdg_col_int64(i, 1, 0);
 		m[i].run_id = jdg_col_int64(i, 2, 0);
-		m[i].kind = jdg_col_char(i, 3);
+		m[i].kind = kind_in(jdg_col_char(i, 3));
 		m[i].step_id = jdg_col_int64(i, 4, 0);
 		m[i].name = jdg_col_text(i, 5, mcxt);
 		m[i].role = jdg_col_oid(i, 6);
@@ -117,16 +149,17 @@ jdg_flow_messages_again(bool all)
 		"UPDATE jadugar_internal.flow_message SET seen = false "
 		"WHERE message_id = "
 		"ANY (ARRAY(SELECT message_id FROM jadugar_internal.flow_message "
-		"WHERE seen AND (kind = 'c' OR $1) FOR UPDATE SKIP LOCKED))", 1,
-		{BOOLOID}
+		"WHERE seen AND (kind = $2 OR $1) FOR UPDATE SKIP LOCKED))", 2,
+		{BOOLOID, CHAROID}
 	};
-	Datum		v[1] = {BoolGetDatum(all)};
+	Datum		v[2] = {BoolGetDatum(all),
+	CharGetDatum(letters[JDG_MESSAGE_CANCEL])};
 
 	jdg_run(&q, v, NULL, 0);
 }
 
 bool
-jdg_flow_signal_take(char kind, int64 run_id, const char *name,
+jdg_flow_signal_take(JdgMessageKind kind, int64 run_id, const char *name,
 					 Jsonb **payload)
 {
 	static JdgQuery q = {
@@ -134,7 +167,7 @@ jdg_flow_signal_take(char kind, int64 run_id, const char *name,
 		"WHERE run_id = $1 AND kind = $2 AND name = $3 "
 		"ORDER BY message_id LIMIT 1", 3, {INT8OID, CHAROID, TEXTOID}
 	};
-	Datum		v[3] = {Int64GetDatum(run_id), CharGetDatum(kind),
+	Datum		v[3] = {Int64GetDatum(run_id), CharGetDatum(letters[kind]),
 	CStringGetTextDatum(name)};
 	MemoryContext mcxt = CurrentMemoryContext;
 	int64		id;

@@ -12,36 +12,42 @@
 #include "utils/timestamp.h"
 
 /* flow_message.kind */
-#define JDG_MESSAGE_SIGNAL		's' /* kept until a wait takes it */
-#define JDG_MESSAGE_VERDICT		'v' /* the same, of an approval */
-#define JDG_MESSAGE_EVENT		'e' /* for whoever waits: run_id is null */
-#define JDG_MESSAGE_ABORT		'a' /* name: kill or compensate */
-#define JDG_MESSAGE_CANCEL		'c' /* stop the task of a step */
-#define JDG_MESSAGE_SUB_ENDED	'd' /* the run of a sub_flow has ended */
-#define JDG_MESSAGE_TASK_ENDED	'f' /* a step's task has ended */
-#define JDG_MESSAGE_PAUSE		'p'
-#define JDG_MESSAGE_RESUME		'u'
-#define JDG_MESSAGE_RETRY		'r' /* a step again */
-#define JDG_MESSAGE_SKIP		'k' /* a step not at all */
-#define JDG_MESSAGE_UNDO		'x' /* a run that has completed */
+typedef enum JdgMessageKind
+{
+	JDG_MESSAGE_SIGNAL,			/* kept until a wait takes it */
+	JDG_MESSAGE_VERDICT,		/* the same, of an approval */
+	JDG_MESSAGE_EVENT,			/* for whoever waits: run_id is null */
+	JDG_MESSAGE_ABORT,			/* name: kill or compensate */
+	JDG_MESSAGE_CANCEL,			/* stop the task of a step */
+	JDG_MESSAGE_SUB_ENDED,		/* the run of a sub_flow has ended */
+	JDG_MESSAGE_TASK_ENDED,		/* a step's task has ended */
+	JDG_MESSAGE_PAUSE,
+	JDG_MESSAGE_RESUME,
+	JDG_MESSAGE_RETRY,			/* a step again */
+	JDG_MESSAGE_SKIP,			/* a step not at all */
+	JDG_MESSAGE_UNDO			/* a run that has completed */
+} JdgMessageKind;
+
+/* the letter in the table */
+extern char jdg_message_kind_out(JdgMessageKind kind);
 
 /*
  * Send one; the scheduler looks at it after the commit.  run_id 0: to all who
  * wait for the event "name".  Inside jdg_internal_begin(); the sender is
  * "role".
  */
-extern void jdg_flow_message_as(char kind, int64 run_id, int64 step_id,
+extern void jdg_flow_message_as(JdgMessageKind kind, int64 run_id, int64 step_id,
 								const char *name, Jsonb *payload, Oid role);
 
 /* the same from a run to another, or to itself */
-extern void jdg_flow_message(char kind, int64 run_id, int64 step_id,
+extern void jdg_flow_message(JdgMessageKind kind, int64 run_id, int64 step_id,
 							 const char *name, Jsonb *payload);
 
 typedef struct JdgFlowMessage
 {
 	int64		message_id;
 	int64		run_id;
-	char		kind;
+	JdgMessageKind kind;
 	int64		step_id;
 	char	   *name;
 	Oid			role;
@@ -61,7 +67,7 @@ extern void jdg_flow_message_keep(int64 message_id);
 extern void jdg_flow_messages_again(bool all);
 
 /* take the oldest signal of a name; false: there is none */
-extern bool jdg_flow_signal_take(char kind, int64 run_id, const char *name,
+extern bool jdg_flow_signal_take(JdgMessageKind kind, int64 run_id, const char *name,
 								 Jsonb **payload);
 
 #endif							/* JDG_FLOW_RUN_MESSAGE_H */

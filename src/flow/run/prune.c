@@ -18,6 +18,7 @@
 
 #include "base/spi.h"
 #include "flow/run/prune.h"
+#include "flow/run/run_row.h"
 
 /* where "gone" has the runs */
 #define WITH_THEIR_ROWS \
@@ -109,12 +110,13 @@ jdg_flow_purge_completed(TimestampTz before, Datum owners)
 {
 	static JdgQuery q = {
 		"WITH gone AS (DELETE FROM jadugar_internal.flow_run r "
-		"WHERE r.status = 'c' AND r.finished_at < $1 AND r.owner = ANY ($2) "
+		"WHERE r.status = $3 AND r.finished_at < $1 AND r.owner = ANY ($2) "
 		"AND " NO_PARENT "AND " NOT_ASKED "RETURNING r.run_id), "
 		WITH_THEIR_ROWS
-		"SELECT count(*) FROM gone", 2, {TIMESTAMPTZOID, OIDARRAYOID}
+		"SELECT count(*) FROM gone", 3, {TIMESTAMPTZOID, OIDARRAYOID, CHAROID}
 	};
-	Datum		v[2] = {TimestampTzGetDatum(before), owners};
+	Datum		v[3] = {TimestampTzGetDatum(before), owners,
+	CharGetDatum(jdg_flow_status_out(JDG_FLOW_STATUS_COMPLETED))};
 	int64		n = 0;
 	int64		more;
 

@@ -38,21 +38,21 @@ static void resume(JdgRunState *rs, JdgFlowStep *step, Redo *redo);
 static bool
 can_go_on(const JdgFlowRun *r)
 {
-	return r->status == JDG_RUN_FAILED || r->status == JDG_RUN_TIMED_OUT ||
-		r->status == JDG_RUN_CANCELLED;
+	return r->status == JDG_FLOW_STATUS_FAILED || r->status == JDG_FLOW_STATUS_TIMED_OUT ||
+		r->status == JDG_FLOW_STATUS_CANCELLED;
 }
 
 const char *
 jdg_flow_retry_refused(const JdgFlowRun *r, const JdgFlowNode *node,
 					   const JdgFlowStep *step)
 {
-	if (step->state == JDG_STEP_NOT_UNDONE)
+	if (step->state == JDG_STEP_COMPENSATION_FAILED)
 		return NULL;
 	if (!jdg_flow_is_leaf(node))
 		return "It is not a step or a wait.";
-	if (r->status == JDG_RUN_COMPENSATED || r->status == JDG_RUN_NOT_UNDONE)
+	if (r->status == JDG_FLOW_STATUS_COMPENSATED || r->status == JDG_FLOW_STATUS_COMPENSATION_FAILED)
 		return "What the run had done has been undone.";
-	if (r->status == JDG_RUN_RUNNING && step->state == JDG_STEP_RUNNING &&
+	if (r->status == JDG_FLOW_STATUS_RUNNING && step->state == JDG_STEP_RUNNING &&
 		step->task_id != 0)
 		return NULL;
 	if (!can_go_on(r))
@@ -66,13 +66,13 @@ const char *
 jdg_flow_skip_refused(const JdgFlowRun *r, const JdgFlowNode *node,
 					  const JdgFlowStep *step)
 {
-	if (step->state == JDG_STEP_NOT_UNDONE)
+	if (step->state == JDG_STEP_COMPENSATION_FAILED)
 		return NULL;
 	if (!jdg_flow_is_leaf(node))
 		return "It is not a step or a wait.";
-	if (r->status == JDG_RUN_COMPENSATED || r->status == JDG_RUN_NOT_UNDONE)
+	if (r->status == JDG_FLOW_STATUS_COMPENSATED || r->status == JDG_FLOW_STATUS_COMPENSATION_FAILED)
 		return "What the run had done has been undone.";
-	if (r->status == JDG_RUN_RUNNING &&
+	if (r->status == JDG_FLOW_STATUS_RUNNING &&
 		(step->state == JDG_STEP_RUNNING || step->state == JDG_STEP_WAITING))
 		return NULL;
 	if (!can_go_on(r))
@@ -314,8 +314,8 @@ go_on(JdgRunState *rs, int64 skip)
 	Redo		redo = {skip, NIL};
 	ListCell   *lc;
 
-	rs->r.status = JDG_RUN_RUNNING;
-	rs->r.ending = '\0';
+	rs->r.status = JDG_FLOW_STATUS_RUNNING;
+	rs->r.ending = JDG_FLOW_STATUS_NONE;
 	rs->r.compensate = true;
 	rs->r.error = NULL;
 	rs->r.reason = NULL;
@@ -339,7 +339,7 @@ static void
 undo_again(JdgRunState *rs, JdgFlowStep *step, bool skip)
 {
 	rs->r.not_undone--;
-	rs->r.status = JDG_RUN_COMPENSATING;
+	rs->r.status = JDG_FLOW_STATUS_COMPENSATING;
 	rs->r.finished_at = DT_NOBEGIN;
 	step->error = NULL;
 	step->reason = skip ? JDG_BY_HAND : NULL;
@@ -358,9 +358,11 @@ jdg_flow_undo_again(JdgRunState *rs)
 {
 	static JdgQuery q = {
 		"SELECT step_id FROM jadugar_internal.flow_step WHERE run_id = $1 "
-		"AND state = 'p' ORDER BY finished_at, step_id", 1, {INT8OID}
+		"AND state = $2 ORDER BY finished_at, step_id", 2,
+		{INT8OID, CHAROID}
 	};
-	Datum		v[1] = {Int64GetDatum(rs->r.run_id)};
+	Datum		v[2] = {Int64GetDatum(rs->r.run_id),
+	CharGetDatum(jdg_step_state_out(JDG_STEP_COMPENSATION_FAILED))};
 	int64		n = jdg_run(&q, v, NULL, 0);
 	int64	   *ids = palloc(sizeof(int64) * Max(n, 1));
 
@@ -370,7 +372,7 @@ jdg_flow_undo_again(JdgRunState *rs)
 	{
 		JdgFlowStep *step = jdg_step_get(rs, ids[i]);
 
-		if (step->state == JDG_STEP_NOT_UNDONE)
+		if (step->state == JDG_STEP_COMPENSATION_FAILED)
 			undo_again(rs, step, false);
 	}
 }
@@ -408,7 +410,7 @@ jdg_flow_retry_step(JdgRunState *rs, int64 step_id)
 	if (step == NULL ||
 		jdg_flow_retry_refused(&rs->r, jdg_step_node(rs, step), step) != NULL)
 		return;
-	if (step->state == JDG_STEP_NOT_UNDONE)
+	if (step->state == JDG_STEP_COMPENSATION_FAILED)
 		undo_again(rs, step, false);
 	else if (step->state == JDG_STEP_RUNNING)
 		run_now(step);
@@ -424,7 +426,7 @@ jdg_flow_skip_step(JdgRunState *rs, int64 step_id)
 	if (step == NULL ||
 		jdg_flow_skip_refused(&rs->r, jdg_step_node(rs, step), step) != NULL)
 		return;
-	if (step->state == JDG_STEP_NOT_UNDONE)
+	if (step->state == JDG_STEP_COMPENSATION_FAILED)
 		undo_again(rs, step, true);
 	else if (step->state == JDG_STEP_RUNNING || step->state == JDG_STEP_WAITING)
 	{

@@ -66,10 +66,12 @@ kill_sub_flows(JdgRunState *rs)
 {
 	static JdgQuery q = {
 		"SELECT child_run FROM jadugar_internal.flow_step WHERE run_id = $1 "
-		"AND child_run IS NOT NULL AND (state = 'r' AND cancelling "
-		"OR state = 'k' AND task_id IS NULL)", 1, {INT8OID}
+		"AND child_run IS NOT NULL AND (state = $2 AND cancelling "
+		"OR state = $3 AND task_id IS NULL)", 3, {INT8OID, CHAROID, CHAROID}
 	};
-	Datum		v[1] = {Int64GetDatum(rs->r.run_id)};
+	Datum		v[3] = {Int64GetDatum(rs->r.run_id),
+		CharGetDatum(jdg_step_state_out(JDG_STEP_RUNNING)),
+	CharGetDatum(jdg_step_state_out(JDG_STEP_COMPENSATING))};
 	int64		n = jdg_run(&q, v, NULL, 0);
 	int64	   *runs = palloc(sizeof(int64) * Max(n, 1));
 
@@ -91,9 +93,9 @@ serve_abort(JdgRunState *rs, const JdgFlowMessage *m)
 		rs->r.compensate = false;
 		kill_sub_flows(rs);
 	}
-	if (rs->r.status == JDG_RUN_RUNNING)
-		jdg_run_fail(rs, JDG_RUN_CANCELLED, NULL, "aborted");
-	else if (kill && rs->r.status == JDG_RUN_COMPENSATING)
+	if (rs->r.status == JDG_FLOW_STATUS_RUNNING)
+		jdg_run_fail(rs, JDG_FLOW_STATUS_CANCELLED, NULL, "aborted");
+	else if (kill && rs->r.status == JDG_FLOW_STATUS_COMPENSATING)
 		jdg_run_leave_undone(rs);	/* the one under way is the last */
 }
 
@@ -118,15 +120,22 @@ serve_cancel(JdgRunState *rs, const JdgFlowMessage *m)
 	jdg_flow_message_keep(m->message_id);
 }
 
+static JdgFlowStatus
+get_status(const Jsonb *payload, const char *key)
+{
+	char	   *text = jdg_json_get_text(payload, key);
+
+	return jdg_flow_status_in(text ? text[0] : '\0');
+}
+
 /* The run of a sub_flow has ended, or has been undone. */
 static void
 serve_sub_ended(JdgRunState *rs, const JdgFlowMessage *m)
 {
 	JdgFlowStep *step = jdg_step_get(rs, m->step_id);
-	char		status = jdg_json_get_text(m->payload, "status")[0];
-	char	   *ended_as = jdg_json_get_text(m->payload, "ending");
-	char		ending = ended_as ? ended_as[0] : '\0';
-	char		state = JDG_STEP_FAILED;
+	JdgFlowStatus status = get_status(m->payload, "status");
+	JdgFlowStatus ending = get_status(m->payload, "ending");
+	JdgStepState state = JDG_STEP_FAILED;
 	Jsonb	   *error = jdg_json_get(m->payload, "error");
 	char	   *reason = jdg_json_get_text(m->payload, "reason");
 
@@ -134,13 +143,13 @@ serve_sub_ended(JdgRunState *rs, const JdgFlowMessage *m)
 		return;
 	if (step->state == JDG_STEP_COMPENSATING)
 	{
-		jdg_compensation_ended(rs, step, status == JDG_RUN_COMPENSATED,
+		jdg_compensation_ended(rs, step, status == JDG_FLOW_STATUS_COMPENSATED,
 							   error);
 		return;
 	}
 	if (step->state != JDG_STEP_RUNNING)
 		return;
-	if (status == JDG_RUN_COMPLETED)
+	if (status == JDG_FLOW_STATUS_COMPLETED)
 		state = JDG_STEP_COMPLETED;
 	else if (step->reason != NULL && strcmp(step->reason, JDG_BY_HAND) == 0)
 	{
@@ -153,9 +162,9 @@ serve_sub_ended(JdgRunState *rs, const JdgFlowMessage *m)
 		reason = step->reason;
 		error = jdg_flow_error("TASK_TIMEOUT", "it did not end in time", NULL);
 	}
-	else if (ending == JDG_RUN_TIMED_OUT)
+	else if (ending == JDG_FLOW_STATUS_TIMED_OUT)
 		state = JDG_STEP_TIMED_OUT;
-	else if (ending == JDG_RUN_CANCELLED)
+	else if (ending == JDG_FLOW_STATUS_CANCELLED)
 		state = JDG_STEP_CANCELLED;
 	step->undoable = jdg_json_get(m->payload, "undoable") != NULL;
 	jdg_leaf_end(rs, step, state, jdg_json_get(m->payload, "result"), error,
@@ -198,10 +207,12 @@ pause_steps(JdgRunState *rs, bool pause)
 {
 	static JdgQuery q = {
 		"SELECT step_id FROM jadugar_internal.flow_step WHERE run_id = $1 "
-		"AND state IN ('r', 'k') AND (task_id IS NOT NULL "
-		"OR child_run IS NOT NULL)", 1, {INT8OID}
+		"AND state IN ($2, $3) AND (task_id IS NOT NULL "
+		"OR child_run IS NOT NULL)", 3, {INT8OID, CHAROID, CHAROID}
 	};
-	Datum		v[1] = {Int64GetDatum(rs->r.run_id)};
+	Datum		v[3] = {Int64GetDatum(rs->r.run_id),
+		CharGetDatum(jdg_step_state_out(JDG_STEP_RUNNING)),
+	CharGetDatum(jdg_step_state_out(JDG_STEP_COMPENSATING))};
 	int64		n = jdg_run(&q, v, NULL, 0);
 	int64	   *ids = palloc(sizeof(int64) * Max(n, 1));
 
@@ -240,14 +251,14 @@ serve_undo(JdgRunState *rs)
 {
 	if (!jdg_flow_run_is_over(rs->r.status))
 		return;					/* its parent is told when it is */
-	if (rs->r.status == JDG_RUN_NOT_UNDONE)
+	if (rs->r.status == JDG_FLOW_STATUS_COMPENSATION_FAILED)
 		jdg_flow_undo_again(rs);
-	else if (rs->r.status != JDG_RUN_COMPLETED)
+	else if (rs->r.status != JDG_FLOW_STATUS_COMPLETED)
 		jdg_run_tell_parent(rs);	/* it has been told before */
 	else
 	{
-		rs->r.status = JDG_RUN_ENDING;
-		rs->r.ending = JDG_RUN_CANCELLED;
+		rs->r.status = JDG_FLOW_STATUS_ENDING;
+		rs->r.ending = JDG_FLOW_STATUS_CANCELLED;
 		rs->r.reason = "undone_with_parent";
 		rs->r.finished_at = DT_NOBEGIN;
 	}

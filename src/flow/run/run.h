@@ -133,14 +133,13 @@ extern JdgReady jdg_step_ready(JdgRunState *rs, const JdgFlowNode *node,
 							   int64 base);
 
 /* end.c */
-extern void jdg_step_end(JdgRunState *rs, JdgFlowStep *step, char state,
+extern void jdg_step_end(JdgRunState *rs, JdgFlowStep *step, JdgStepState state,
 						 Jsonb *result, Jsonb *error, const char *reason);
-extern void jdg_leaf_end(JdgRunState *rs, JdgFlowStep *step, char state,
+extern void jdg_leaf_end(JdgRunState *rs, JdgFlowStep *step, JdgStepState state,
 						 Jsonb *result, Jsonb *error, const char *reason);
 extern void jdg_step_end_quietly(JdgRunState *rs, JdgFlowStep *step,
-								 char state, const char *reason);
+								 JdgStepState state, const char *reason);
 extern bool jdg_step_is_bad(const JdgFlowStep *step);
-extern const char *jdg_step_status(char state);
 extern void jdg_skip_subtree(JdgRunState *rs, const JdgFlowNode *node,
 							 int64 parent, int64 base);
 extern void jdg_skip_unreached(JdgRunState *rs, const JdgFlowNode *node,
@@ -155,7 +154,7 @@ extern void jdg_step_cancel_task(JdgRunState *rs, JdgFlowStep *step);
 extern bool jdg_task_cancel(JdgRunState *rs, JdgFlowStep *step);
 
 /* ending.c */
-extern void jdg_run_fail(JdgRunState *rs, char ending, Jsonb *error,
+extern void jdg_run_fail(JdgRunState *rs, JdgFlowStatus ending, Jsonb *error,
 						 const char *reason);
 extern void jdg_run_root_ended(JdgRunState *rs, JdgFlowStep *root);
 extern void jdg_run_tell_parent(JdgRunState *rs);

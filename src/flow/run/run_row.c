@@ -55,11 +55,41 @@ jdg_flow_run_next_id(void)
 	return nextval_internal(jdg_relation_oid("flow_run_id_seq"), false);
 }
 
-bool
-jdg_flow_run_is_over(char status)
+static const char status_letters[] = {
+	[JDG_FLOW_STATUS_NONE] = '\0',
+	[JDG_FLOW_STATUS_RUNNING] = 'r',
+	[JDG_FLOW_STATUS_ENDING] = 'e',
+	[JDG_FLOW_STATUS_COMPENSATING] = 'k',
+	[JDG_FLOW_STATUS_COMPLETED] = 'c',
+	[JDG_FLOW_STATUS_FAILED] = 'f',
+	[JDG_FLOW_STATUS_CANCELLED] = 'x',
+	[JDG_FLOW_STATUS_TIMED_OUT] = 't',
+	[JDG_FLOW_STATUS_COMPENSATED] = 'u',
+	[JDG_FLOW_STATUS_COMPENSATION_FAILED] = 'p'
+};
+
+char
+jdg_flow_status_out(JdgFlowStatus status)
 {
-	return status != JDG_RUN_RUNNING && status != JDG_RUN_ENDING &&
-		status != JDG_RUN_COMPENSATING;
+	return status_letters[status];
+}
+
+JdgFlowStatus
+jdg_flow_status_in(char letter)
+{
+	for (int i = 0; i < lengthof(status_letters); i++)
+	{
+		if (status_letters[i] == letter)
+			return i;
+	}
+	elog(ERROR, "unrecognized status of a flow run: %d", letter);
+}
+
+bool
+jdg_flow_run_is_over(JdgFlowStatus status)
+{
+	return status != JDG_FLOW_STATUS_RUNNING && status != JDG_FLOW_STATUS_ENDING &&
+		status != JDG_FLOW_STATUS_COMPENSATING;
 }
 
 /* --------------------------------------------------------------- reading */
@@ -119,8 +149,8 @@ from_slot(TupleTableSlot *s, JdgFlowRun *r)
 	r->run_id = jdg_get_int64(s, R_RUN_ID, 0);
 	r->owner = DatumGetObjectId(s->tts_values[R_OWNER]);
 	r->version_id = jdg_get_int64(s, R_VERSION_ID, 0);
-	r->status = get_char(s, R_STATUS);
-	r->ending = get_char(s, R_ENDING);
+	r->status = jdg_flow_status_in(get_char(s, R_STATUS));
+	r->ending = jdg_flow_status_in(get_char(s, R_ENDING));
 	r->compensate = DatumGetBool(s->tts_values[R_COMPENSATE]);
 	r->pivoted = DatumGetBool(s->tts_values[R_PIVOTED]);
 	r->live = DatumGetInt32(s->tts_values[R_LIVE]);
@@ -185,9 +215,9 @@ jdg_flow_run_load(int64 run_id, JdgFlowRun *r)
 static void
 set_changing(const JdgFlowRun *r, Datum *v, bool *n)
 {
-	v[R_STATUS] = CharGetDatum(r->status);
-	v[R_ENDING] = CharGetDatum(r->ending);
-	n[R_ENDING] = r->ending == '\0';
+	v[R_STATUS] = CharGetDatum(jdg_flow_status_out(r->status));
+	v[R_ENDING] = CharGetDatum(jdg_flow_status_out(r->ending));
+	n[R_ENDING] = r->ending == JDG_FLOW_STATUS_NONE;
 	v[R_COMPENSATE] = BoolGetDatum(r->compensate);
 	v[R_PIVOTED] = BoolGetDatum(r->pivoted);
 	v[R_LIVE] = Int32GetDatum(r->live);

@@ -15,24 +15,32 @@
 
 #include "base/compat.h"
 
-/* flow_run.status */
-#define JDG_RUN_RUNNING			'r'
-#define JDG_RUN_ENDING			'e' /* what is live is being cancelled */
-#define JDG_RUN_COMPENSATING	'k'
-#define JDG_RUN_COMPLETED		'c'
-#define JDG_RUN_FAILED			'f'
-#define JDG_RUN_CANCELLED		'x'
-#define JDG_RUN_TIMED_OUT		't'
-#define JDG_RUN_COMPENSATED		'u'
-#define JDG_RUN_NOT_UNDONE		'p' /* a compensation has failed */
+/* flow_run.status, and flow_run.ending */
+typedef enum JdgFlowStatus
+{
+	JDG_FLOW_STATUS_NONE,		/* null: a run that is not ending */
+	JDG_FLOW_STATUS_RUNNING,
+	JDG_FLOW_STATUS_ENDING,		/* what is live is being cancelled */
+	JDG_FLOW_STATUS_COMPENSATING,
+	JDG_FLOW_STATUS_COMPLETED,
+	JDG_FLOW_STATUS_FAILED,
+	JDG_FLOW_STATUS_CANCELLED,
+	JDG_FLOW_STATUS_TIMED_OUT,
+	JDG_FLOW_STATUS_COMPENSATED,
+	JDG_FLOW_STATUS_COMPENSATION_FAILED
+} JdgFlowStatus;
+
+/* the letter in the table, '\0' for NONE, and back */
+extern char jdg_flow_status_out(JdgFlowStatus status);
+extern JdgFlowStatus jdg_flow_status_in(char letter);
 
 typedef struct JdgFlowRun
 {
 	int64		run_id;
 	Oid			owner;
 	int64		version_id;
-	char		status;
-	char		ending;			/* what it ends as if nothing is undone */
+	JdgFlowStatus status;
+	JdgFlowStatus ending;		/* what it ends as if nothing is undone */
 	bool		compensate;		/* wanted when it fails */
 	bool		pivoted;		/* a pivot has completed: nothing is undone */
 	int			live;
@@ -97,6 +105,6 @@ extern char *jdg_flow_resolve_name(Oid owner, const char *name);
 JDG_NORETURN extern void jdg_flow_run_not_found(int64 run_id);
 
 /* has the run ended for good? */
-extern bool jdg_flow_run_is_over(char status);
+extern bool jdg_flow_run_is_over(JdgFlowStatus status);
 
 #endif							/* JDG_FLOW_RUN_RUN_ROW_H */

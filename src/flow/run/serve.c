@@ -204,19 +204,20 @@ send_event(const JdgFlowMessage *m)
 {
 	static JdgQuery q = {
 		"INSERT INTO jadugar_internal.flow_message (run_id, kind, step_id, "
-		"name, "
-		"role, at, payload) SELECT s.run_id, 'e', s.step_id, $2, $3, $4, $5 "
+		"name, role, at, payload) SELECT s.run_id, $7, s.step_id, $2, $3, $4, $5 "
 		"FROM jadugar_internal.flow_step s "
 		"JOIN jadugar_internal.flow_run r ON r.run_id = s.run_id "
 		"WHERE s.event = $1 AND (s.found IS NULL OR $5 @> s.found) "
-		"AND r.owner = ANY ($6)", 6,
-		{TEXTOID, TEXTOID, OIDOID, TIMESTAMPTZOID, JSONBOID, OIDARRAYOID}
+		"AND r.owner = ANY ($6)", 7,
+		{TEXTOID, TEXTOID, OIDOID, TIMESTAMPTZOID, JSONBOID, OIDARRAYOID,
+		CHAROID}
 	};
-	Datum		v[6] = {CStringGetTextDatum(psprintf("event:%s", m->name)),
+	Datum		v[7] = {CStringGetTextDatum(psprintf("event:%s", m->name)),
 		CStringGetTextDatum(m->name), ObjectIdGetDatum(m->role),
 	TimestampTzGetDatum(m->at), PointerGetDatum(m->payload)};
 
 	v[5] = receivers(m, v[0]);
+	v[6] = CharGetDatum(jdg_message_kind_out(JDG_MESSAGE_EVENT));
 	jdg_run(&q, v, NULL, 0);
 	jdg_flow_message_done(m->message_id);
 }

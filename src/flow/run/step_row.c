@@ -46,6 +46,48 @@ struct JdgFlowStepReader
 	TupleTableSlot *slot;
 };
 
+static const struct
+{
+	char		letter;
+	const char *word;
+}			states[] =
+
+{
+	[JDG_STEP_WAITING] = {'w', "waiting"},
+	[JDG_STEP_RUNNING] = {'r', "running"},
+	[JDG_STEP_COMPLETED] = {'c', "completed"},
+	[JDG_STEP_FAILED] = {'f', "failed"},
+	[JDG_STEP_SKIPPED] = {'s', "skipped"},
+	[JDG_STEP_CANCELLED] = {'x', "cancelled"},
+	[JDG_STEP_TIMED_OUT] = {'t', "timed_out"},
+	[JDG_STEP_COMPENSATING] = {'k', "compensating"},
+	[JDG_STEP_COMPENSATED] = {'u', "compensated"},
+	[JDG_STEP_COMPENSATION_FAILED] = {'p', "compensation_failed"}
+};
+
+char
+jdg_step_state_out(JdgStepState state)
+{
+	return states[state].letter;
+}
+
+JdgStepState
+jdg_step_state_in(char letter)
+{
+	for (int i = 0; i < lengthof(states); i++)
+	{
+		if (states[i].letter == letter)
+			return i;
+	}
+	elog(ERROR, "unrecognized state of a step: %d", letter);
+}
+
+const char *
+jdg_step_state_word(JdgStepState state)
+{
+	return states[state].word;
+}
+
 JdgFlowStepReader *
 jdg_flow_step_reader(void)
 {
@@ -94,7 +136,7 @@ from_slot(TupleTableSlot *s, JdgFlowStep *step)
 	step->parent = jdg_get_int64(s, S_PARENT, -1);
 	step->base = jdg_get_int64(s, S_BASE, 0);
 	step->idx = jdg_get_int32(s, S_IDX, -1);
-	step->state = DatumGetChar(s->tts_values[S_STATE]);
+	step->state = jdg_step_state_in(DatumGetChar(s->tts_values[S_STATE]));
 	step->task_id = jdg_get_int64(s, S_TASK_ID, 0);
 	step->attempts = jdg_get_int32(s, S_ATTEMPTS, 0);
 	step->due = jdg_get_time(s, S_DUE);
@@ -165,7 +207,7 @@ to_values(const JdgFlowStep *s, Datum *v, bool *n)
 	v[S_BASE] = Int64GetDatum(s->base);
 	v[S_IDX] = Int32GetDatum(s->idx);
 	n[S_IDX] = s->idx < 0;
-	v[S_STATE] = CharGetDatum(s->state);
+	v[S_STATE] = CharGetDatum(jdg_step_state_out(s->state));
 	jdg_set_int64(v, n, S_TASK_ID, s->task_id, 0);
 	v[S_ATTEMPTS] = Int32GetDatum(s->attempts);
 	jdg_set_time(v, n, S_DUE, s->due);

@@ -13,17 +13,27 @@
 #include "utils/jsonb.h"
 #include "utils/timestamp.h"
 
-/* flow_step.state */
-#define JDG_STEP_WAITING		'w' /* for what "after" names */
-#define JDG_STEP_RUNNING		'r'
-#define JDG_STEP_COMPLETED		'c'
-#define JDG_STEP_FAILED			'f'
-#define JDG_STEP_SKIPPED		's'
-#define JDG_STEP_CANCELLED		'x'
-#define JDG_STEP_TIMED_OUT		't'
-#define JDG_STEP_COMPENSATING	'k'
-#define JDG_STEP_COMPENSATED	'u'
-#define JDG_STEP_NOT_UNDONE		'p' /* its compensation has failed */
+/* flow_step.state, in the order in which states are shown */
+typedef enum JdgStepState
+{
+	JDG_STEP_WAITING,			/* for what "after" names */
+	JDG_STEP_RUNNING,
+	JDG_STEP_COMPLETED,
+	JDG_STEP_FAILED,
+	JDG_STEP_SKIPPED,
+	JDG_STEP_CANCELLED,
+	JDG_STEP_TIMED_OUT,
+	JDG_STEP_COMPENSATING,
+	JDG_STEP_COMPENSATED,
+	JDG_STEP_COMPENSATION_FAILED
+} JdgStepState;
+
+#define JDG_STEP_STATES (JDG_STEP_COMPENSATION_FAILED + 1)
+
+/* the letter in the table, and back; the word that views show */
+extern char jdg_step_state_out(JdgStepState state);
+extern JdgStepState jdg_step_state_in(char letter);
+extern const char *jdg_step_state_word(JdgStepState state);
 
 /* See sql/20_tables.sql.  Pointers are NULL where the column is. */
 typedef struct JdgFlowStep
@@ -36,7 +46,7 @@ typedef struct JdgFlowStep
 	int64		parent;			/* -1: none */
 	int64		base;
 	int			idx;			/* -1: null */
-	char		state;
+	JdgStepState state;
 	int64		task_id;		/* 0: null */
 	int			attempts;
 	TimestampTz due;			/* DT_NOBEGIN: null, as all of these */
