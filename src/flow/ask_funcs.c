@@ -26,6 +26,9 @@
 #include "base/errors.h"
 #include "base/json.h"
 #include "base/spi.h"
+#include "flow/graph/names.h"
+#include "flow/kind/kind.h"
+#include "flow/run/fork.h"
 #include "flow/run/message.h"
 #include "flow/run/redo.h"
 #include "flow/run/run_row.h"
@@ -141,13 +144,15 @@ check_undecided(const JdgFlowRun *r, const JdgFlowNode *node)
 		"SELECT (SELECT count(*) FROM jadugar_internal.flow_message "
 		"WHERE run_id = $1 AND kind = $4 AND name = $2), "
 		"(SELECT count(*) FROM jadugar_internal.flow_step WHERE run_id = $1 "
-		"AND event = 'approval:' || $2), "
+		"AND event = $5), "
 		"EXISTS (SELECT FROM jadugar_internal.flow_step WHERE run_id = $1 "
-		"AND step_id = $3)", 4, {INT8OID, TEXTOID, INT8OID, CHAROID}
+		"AND step_id = $3)", 5,
+		{INT8OID, TEXTOID, INT8OID, CHAROID, TEXTOID}
 	};
-	Datum		v[4] = {Int64GetDatum(r->run_id),
+	Datum		v[5] = {Int64GetDatum(r->run_id),
 		CStringGetTextDatum(node->name), Int64GetDatum(node->no),
-	CharGetDatum(jdg_message_kind_out(JDG_MESSAGE_VERDICT))};
+		CharGetDatum(jdg_message_kind_out(JDG_MESSAGE_VERDICT)),
+	CStringGetTextDatum(jdg_message_event(JDG_MESSAGE_VERDICT, node->name))};
 	int64		verdicts;
 	int64		waits;
 	bool		reached;
@@ -186,7 +191,7 @@ JDG_FUNCTION(jdg_approve, JDG_LEVEL_USER)
 		jdg_flow_run_not_found(run_id);
 	plan = jdg_flow_plan_get(r.version_id);
 	no = jdg_flow_find(plan->graph, name);
-	if (no >= 0 && plan->graph->nodes[no].kind == JDG_FLOW_APPROVAL)
+	if (no >= 0 && plan->graph->nodes[no].kind == &jdg_kind_approval)
 		node = &plan->graph->nodes[no];
 	if (!may_approve(node, &r, in.save_user))
 	{

@@ -28,9 +28,10 @@
 #include "base/interval.h"
 #include "base/json.h"
 #include "base/spi.h"
-#include "flow/graph/graph.h"
+#include "flow/graph/parse.h"
 #include "flow/graph/plan.h"
-#include "flow/node_args.h"
+#include "flow/graph/type.h"
+#include "flow/kind/build.h"
 
 static char *
 flow_name(FunctionCallInfo fcinfo, const char *function)
@@ -256,7 +257,7 @@ make_name(Datum owner, Datum name, const JdgFlowNode *node, MemoryContext mcxt)
 		"AND step ~ ('^' || $3 || '[0-9]{1,9}$') ORDER BY 1 DESC LIMIT 1", 3,
 		{OIDOID, TEXTOID, TEXTOID}
 	};
-	char	   *kind = psprintf("%s#", jdg_flow_kind_name(node));
+	char	   *kind = psprintf("%s#", node->kind->name);
 	Datum		v[3] = {owner, name, CStringGetTextDatum(kind)};
 
 	jdg_run(&q, v, NULL, 1);

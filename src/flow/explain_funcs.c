@@ -20,8 +20,11 @@
 #include "base/errors.h"
 #include "base/spi.h"
 #include "flow/graph/draft.h"
+#include "flow/graph/parse.h"
 #include "flow/graph/plan.h"
+#include "flow/graph/type.h"
 #include "flow/run/explain.h"
+#include "flow/run/mermaid.h"
 #include "flow/run/run_row.h"
 
 PG_FUNCTION_INFO_V1(jdg_explain_flow_value);

@@ -23,6 +23,7 @@
 #include "exec/exec.h"
 #include "flow/graph/draft.h"
 #include "flow/graph/plan.h"
+#include "flow/graph/type.h"
 #include "flow/run/advance.h"
 #include "flow/run/message.h"
 #include "shared/shmem.h"

@@ -30,7 +30,8 @@
 #include "access/access.h"
 #include "base/args.h"
 #include "flow/graph/draft.h"
-#include "flow/graph/graph.h"
+#include "flow/graph/parse.h"
+#include "flow/kind/kind.h"
 #include "flow/run/run_row.h"
 
 PG_FUNCTION_INFO_V1(jdg_v_flow_nodes);
@@ -58,33 +59,6 @@ typedef struct Kept
 	JdgFlowGraph *last;
 } Kept;
 
-/* What an open node waits for, where that is no task; NULL: nothing. */
-static char *
-waits_for(const JdgFlowNode *node)
-{
-	switch (node->kind)
-	{
-		case JDG_FLOW_SLEEP:
-			return pstrdup("time");
-		case JDG_FLOW_WAIT_EVENT:
-			return psprintf("event:%s", node->text);
-		case JDG_FLOW_WAIT_SIGNAL:
-			return psprintf("signal:%s", node->text);
-		case JDG_FLOW_APPROVAL:
-			return psprintf("approval:%s", node->name);
-		case JDG_FLOW_SUB_FLOW:
-			return pstrdup("flow");
-		case JDG_FLOW_STEP:
-		case JDG_FLOW_CHAIN:
-		case JDG_FLOW_PARALLEL:
-		case JDG_FLOW_BRANCH:
-		case JDG_FLOW_EACH:
-		case JDG_FLOW_LOOP:
-			break;
-	}
-	return NULL;
-}
-
 static Datum
 number_array(const int *numbers, int n)
 {
@@ -102,7 +76,7 @@ leaves_within(const JdgFlowGraph *g, const JdgFlowNode *node)
 	int			n = 0;
 
 	for (int i = node->no; i < node->end; i++)
-		n += jdg_flow_is_leaf(&g->nodes[i]) ? 1 : 0;
+		n += jdg_node_is_leaf(&g->nodes[i]) ? 1 : 0;
 	return n;
 }
 
@@ -114,16 +88,17 @@ static void
 node_columns(const JdgFlowGraph *g, const JdgFlowNode *node, Datum *values,
 			 bool *nulls)
 {
-	char	   *open = waits_for(node);
+	char	   *open = node->kind->waiting_for ?
+	node->kind->waiting_for(node) : NULL;
 
 	memset(nulls, 0, sizeof(bool) * NODE_COLUMNS);
 	values[0] = Int32GetDatum(node->no);
 	nulls[1] = node->parent < 0;
 	values[1] = Int32GetDatum(node->parent);
 	values[2] = Int32GetDatum(node->block);
-	values[3] = CStringGetTextDatum(jdg_flow_kind_name(node));
+	values[3] = CStringGetTextDatum(node->kind->name);
 	values[4] = CStringGetTextDatum(node->name);
-	values[5] = BoolGetDatum(jdg_flow_is_leaf(node));
+	values[5] = BoolGetDatum(jdg_node_is_leaf(node));
 	values[6] = BoolGetDatum(node->no < g->first_child);
 	nulls[7] = open == NULL;
 	if (open != NULL)

@@ -17,7 +17,6 @@
 #include "catalog/pg_type.h"
 #include "common/hashfn.h"
 #include "miscadmin.h"
-#include "utils/acl.h"
 #include "utils/builtins.h"
 #include "utils/hsearch.h"
 #include "utils/memutils.h"
@@ -28,8 +27,12 @@
 #include "base/locks.h"
 #include "base/settings.h"
 #include "base/spi.h"
+#include "flow/graph/names.h"
+#include "flow/graph/parse.h"
 #include "flow/graph/plan.h"
 #include "flow/graph/template.h"
+#include "flow/kind/kind.h"
+#include "flow/kind/task.h"
 #include "task/prepare.h"
 
 #define MAX_PLANS		256
@@ -48,6 +51,35 @@ static int	kept_nodes = 0;
 /* ------------------------------------------------------------ making one */
 
 /*
+ * Is $1 in this SQL nothing but $1->'input', 'item' or 'index'?  By the text:
+ * what is written in another way is taken for more than that.
+ */
+static bool
+only_input(const char *sql)
+{
+	static const char *const keys[] = {"'input'", "'item'", "'index'"};
+	const char *space = " \t\r\n";
+
+	for (const char *s = sql; (s = strstr(s, "$1")) != NULL;)
+	{
+		int			key = 0;
+
+		s += 2;
+		s += strspn(s, space);
+		if (strncmp(s, "->", 2) != 0)
+			return false;
+		s += s[2] == '>' ? 3 : 2;
+		s += strspn(s, space);
+		while (key < lengthof(keys) &&
+			   strncmp(s, keys[key], strlen(keys[key])) != 0)
+			key++;
+		if (key == lengthof(keys))
+			return false;
+	}
+	return true;
+}
+
+/*
  * What is to be found out before the task is run, see task.flow_data.  SQL
  * that does not ask for its argument, or only for what the run was given, is
  * spared the looking up: in a large flow results are many.
@@ -62,7 +94,7 @@ data_of(const JdgFlowNode *node, const char *command, bool handler, bool undo)
 		return JDG_DATA_NONE;
 	if (undo)
 		return JDG_DATA_UNDO;
-	return !handler && jdg_flow_only_input(command) ? JDG_DATA_INPUT :
+	return !handler && only_input(command) ? JDG_DATA_INPUT :
 		JDG_DATA_RUN;
 }
 
@@ -77,7 +109,7 @@ prepare(const JdgFlowNode *node, Oid owner, bool undo)
 	JdgQueue	queue;
 	JdgHandler *handler;
 
-	jdg_flow_task_options(node, &o);
+	jdg_node_task_options(node, &o);
 	if (o.command == NULL)
 		return NULL;
 	t = palloc0(sizeof(JdgTask));
@@ -87,40 +119,6 @@ prepare(const JdgFlowNode *node, Oid owner, bool undo)
 	t->flow_data = data_of(node, o.command, handler != NULL, undo);
 	t->payload = node->payload ? node->payload : jdg_json_empty();
 	return t;
-}
-
-/* A sub_flow that is not there is refused, but one may name itself. */
-static void
-check_sub_flow(const JdgFlowNode *node, Oid owner, const char *own_name)
-{
-	JdgInternal in;
-	int64		id;
-
-	if (own_name != NULL && node->version == 0 &&
-		strcmp(node->text, own_name) == 0)
-		return;
-	jdg_internal_begin(&in);
-	id = jdg_flow_version_find(owner, node->text, node->version);
-	jdg_internal_end(&in);
-	if (id == 0)
-		ereport(ERROR,
-				(errcode(JDG_ERRCODE_NOT_FOUND),
-				 errmsg("flow \"%s\" does not exist", node->text),
-				 errdetail("Step \"%s\" is a run of it.", node->name),
-				 errhint("Create it first: jadugar.create_flow().")));
-}
-
-/* Nobody could ever decide. */
-static void
-check_approvers(const JdgFlowNode *node)
-{
-	if (node->text == NULL || OidIsValid(get_role_oid(node->text, true)))
-		return;
-	ereport(ERROR,
-			(errcode(JDG_ERRCODE_NOT_FOUND),
-			 errmsg("role \"%s\" does not exist", node->text),
-			 errdetail("Its members are to decide approval \"%s\".",
-					   node->name)));
 }
 
 static void
@@ -154,10 +152,8 @@ make_plan(const JdgFlowGraph *graph, Oid owner, const char *name)
 		const JdgFlowNode *node = &graph->nodes[i];
 
 		CHECK_FOR_INTERRUPTS();
-		if (node->kind == JDG_FLOW_SUB_FLOW)
-			check_sub_flow(node, owner, name);
-		if (node->kind == JDG_FLOW_APPROVAL)
-			check_approvers(node);
+		if (node->kind->check)
+			node->kind->check(node, owner, name);
 		push_template(&st, prepare(node, owner, false));
 		push_template(&st, node->compensate ?
 					  prepare(node->compensate, owner, true) : NULL);

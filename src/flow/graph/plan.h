@@ -10,7 +10,7 @@
 #ifndef JDG_FLOW_GRAPH_PLAN_H
 #define JDG_FLOW_GRAPH_PLAN_H
 
-#include "flow/graph/graph.h"
+#include "flow/graph/node.h"
 #include "task/task.h"
 
 typedef struct JdgFlowPlan
@@ -56,11 +56,5 @@ extern bool jdg_flow_is_draft(Oid owner, const char *name,
  */
 extern int64 jdg_flow_version_make(Oid owner, const char *name, Jsonb *flow,
 								   const char *description, int *version);
-
-/* no name of a flow begins so: what does is the flow itself */
-#define JDG_FLOW_VALUE_BEGINS '{'
-
-/* such a text as JSON, not checked to be a flow, or VALIDATION_ERROR */
-extern Jsonb *jdg_flow_of_text(const char *text);
 
 #endif							/* JDG_FLOW_GRAPH_PLAN_H */

@@ -16,8 +16,8 @@
 #include "utils/memutils.h"
 
 #include "base/errors.h"
-#include "flow/graph/graph.h"
-#include "flow/graph/plan.h"
+#include "flow/graph/parse.h"
+#include "flow/graph/type.h"
 
 PG_FUNCTION_INFO_V1(jdg_flow_in);
 PG_FUNCTION_INFO_V1(jdg_flow_out);

@@ -31,6 +31,7 @@
 #include "base/json.h"
 #include "base/locks.h"
 #include "base/spi.h"
+#include "flow/kind/kind.h"
 #include "flow/run/advance.h"
 #include "flow/run/data.h"
 #include "flow/run/message.h"
@@ -56,16 +57,6 @@ typedef struct TaskEnd
 	const char *reason;
 } TaskEnd;
 
-static Jsonb *
-bool_to_jsonb(bool b)
-{
-	JsonbValue	v;
-
-	v.type = jbvBool;
-	v.val.boolean = b;
-	return JsonbValueToJsonb(&v);
-}
-
 static JdgStepState
 bad_state(const TaskEnd *e)
 {
@@ -74,117 +65,12 @@ bad_state(const TaskEnd *e)
 		JDG_STEP_FAILED;
 }
 
-/* A sleep has found out until when: a text that to_jsonb() made. */
-static void
-until_known(JdgRunState *rs, JdgFlowStep *step, Jsonb *result)
-{
-	Jsonb	   *until = jdg_json_get(result, "until");
-	JsonbValue	v;
-
-	if (until == NULL || !JB_ROOT_IS_SCALAR(until) ||
-		!JsonbExtractScalar(&until->root, &v) || v.type != jbvString)
-	{
-		jdg_step_end(rs, step, JDG_STEP_FAILED, NULL,
-					 jdg_flow_error("VALIDATION_ERROR",
-									"there is no instant to sleep until",
-									NULL), NULL);
-		return;
-	}
-	step->due = DatumGetTimestampTz(DirectFunctionCall3(timestamptz_in,
-														CStringGetDatum(pnstrdup(v.val.string.val, v.val.string.len)),
-														ObjectIdGetDatum(InvalidOid),
-														Int32GetDatum(-1)));
-	if (TIMESTAMP_NOT_FINITE(step->due))
-	{
-		step->due = DT_NOBEGIN;
-		jdg_step_end(rs, step, JDG_STEP_FAILED, NULL,
-					 jdg_flow_error("VALIDATION_ERROR",
-									"the instant to sleep until is not finite",
-									NULL), NULL);
-		return;
-	}
-	rs->r.live++;
-	jdg_wake_scheduler_at_commit(JDG_WAKE_FLOWS);
-}
-
-static void
-loop_answered(JdgRunState *rs, JdgFlowStep *step, const JdgFlowNode *node,
-			  bool again)
-{
-	if (!again)
-		jdg_step_end(rs, step, JDG_STEP_COMPLETED, step->result, NULL, NULL);
-	else if (step->started >= node->max)
-		jdg_step_end(rs, step, JDG_STEP_FAILED, step->result,
-					 jdg_flow_error("TASK_EXECUTION_ERROR",
-									"the loop has not come to its end",
-									psprintf("It has made %d passes, the most is %d.",
-											 step->started, node->max)), NULL);
-	else if (node->interval == NULL)
-		jdg_loop_pass(rs, step);
-	else
-	{
-		TimestampTz next = DatumGetTimestampTz(DirectFunctionCall2(timestamptz_pl_interval,
-																   TimestampTzGetDatum(rs->adv->now),
-																   IntervalPGetDatum(node->interval)));
-
-		step->due = step->due == DT_NOBEGIN ? next : Min(next, step->due);
-		step->waiting = 1;
-		rs->r.live++;
-		jdg_wake_scheduler_at_commit(JDG_WAKE_FLOWS);
-	}
-}
-
-/* What a container or a wait had to find out before it could go on. */
-static void
-found_out(JdgRunState *rs, JdgFlowStep *step, const TaskEnd *e)
-{
-	const JdgFlowNode *node = jdg_step_node(rs, step);
-
-	switch (node->kind)
-	{
-		case JDG_FLOW_BRANCH:
-			step->found = bool_to_jsonb(jdg_json_get_bool(e->result, "ok"));
-			jdg_branch_take(rs, step, jdg_json_get_bool(e->result, "ok"));
-			break;
-		case JDG_FLOW_LOOP:
-			step->found = bool_to_jsonb(jdg_json_get_bool(e->result, "ok"));
-			loop_answered(rs, step, node, jdg_json_get_bool(e->result, "ok"));
-			break;
-		case JDG_FLOW_EACH:
-			jdg_each_items(rs, step, jdg_json_get(e->result, "items"));
-			break;
-		case JDG_FLOW_SLEEP:
-			until_known(rs, step, e->result);
-			break;
-		case JDG_FLOW_WAIT_EVENT:
-			step->found = jdg_json_get(e->result, "filter");
-			step->event = jdg_flow_event_name(node);
-			if (node->timeout)
-			{
-				step->due = DatumGetTimestampTz(DirectFunctionCall2(timestamptz_pl_interval,
-																	TimestampTzGetDatum(rs->adv->now),
-																	IntervalPGetDatum(node->timeout)));
-				jdg_wake_scheduler_at_commit(JDG_WAKE_FLOWS);
-			}
-			rs->r.live++;
-			break;
-		case JDG_FLOW_SUB_FLOW:
-			jdg_sub_flow_start(rs, step, jdg_json_get(e->result, "input"));
-			break;
-		case JDG_FLOW_STEP:
-		case JDG_FLOW_CHAIN:
-		case JDG_FLOW_PARALLEL:
-		case JDG_FLOW_WAIT_SIGNAL:
-		case JDG_FLOW_APPROVAL:
-			elog(ERROR, "node %d has no task of its own", node->no);
-	}
-}
-
 /* The task that a step waits for has ended for good. */
 static void
 task_ended(JdgRunState *rs, int64 step_id, const TaskEnd *e)
 {
 	JdgFlowStep *step = jdg_step_get(rs, step_id);
+	const JdgKind *kind;
 
 	/* a message about a task that another has taken the place of, or twice */
 	if (step == NULL || step->task_id != e->task_id)
@@ -197,9 +83,10 @@ task_ended(JdgRunState *rs, int64 step_id, const TaskEnd *e)
 							   e->error);
 		return;
 	}
-	if (!jdg_step_is_open(step) && jdg_flow_is_leaf(jdg_step_node(rs, step)))
+	if (!jdg_step_is_open(step) && jdg_node_is_leaf(jdg_step_node(rs, step)))
 		return;					/* told before */
-	if (jdg_step_node(rs, step)->kind == JDG_FLOW_STEP)
+	kind = jdg_step_node(rs, step)->kind;
+	if (kind->found_out == NULL)
 	{
 		/* skip_step() has asked for it */
 		if (e->status == JDG_STATUS_CANCELLED && step->reason != NULL)
@@ -224,7 +111,7 @@ task_ended(JdgRunState *rs, int64 step_id, const TaskEnd *e)
 		return;
 	}
 	if (e->status == JDG_STATUS_COMPLETED && !step->cancelling)
-		found_out(rs, step, e);
+		kind->found_out(rs, step, e->result);
 	else if (step->reason != NULL && strcmp(step->reason, JDG_BY_HAND) == 0)
 		jdg_step_end(rs, step, JDG_STEP_SKIPPED, NULL, NULL, step->reason);
 	else

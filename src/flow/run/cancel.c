@@ -12,10 +12,9 @@
  */
 #include "postgres.h"
 
-#include "catalog/pg_type.h"
 #include "miscadmin.h"
 
-#include "base/spi.h"
+#include "flow/kind/kind.h"
 #include "flow/run/message.h"
 #include "flow/run/run.h"
 #include "task/follow.h"
@@ -74,7 +73,7 @@ jdg_step_cancel_task(JdgRunState *rs, JdgFlowStep *step)
 	if (!jdg_task_cancel(rs, step))
 		return;
 	rs->r.live--;
-	if (jdg_flow_is_leaf(jdg_step_node(rs, step)))
+	if (jdg_node_is_leaf(jdg_step_node(rs, step)))
 		jdg_step_end_quietly(rs, step, JDG_STEP_CANCELLED, NULL);
 	else
 		step->task_id = 0;
@@ -105,12 +104,6 @@ cancel_container(JdgRunState *rs, JdgFlowStep *step, const JdgFlowNode *node)
 {
 	if (step->task_id != 0)
 		jdg_step_cancel_task(rs, step);
-	if (node->kind == JDG_FLOW_LOOP && step->waiting > 0)
-	{
-		/* between two passes */
-		step->waiting = 0;
-		rs->r.live--;
-	}
 	jdg_step_end_quietly(rs, step, JDG_STEP_CANCELLED, NULL);
 	jdg_children_cancel(rs, step);
 	jdg_skip_unreached(rs, node, step->base);
@@ -130,43 +123,12 @@ jdg_step_cancel(JdgRunState *rs, JdgFlowStep *step)
 		jdg_step_end_quietly(rs, step, JDG_STEP_CANCELLED, NULL);
 		jdg_skip_unreached(rs, node, step->base);
 	}
-	else if (step->state == JDG_STEP_RUNNING && jdg_flow_is_leaf(node))
+	else if (step->state == JDG_STEP_RUNNING && jdg_node_is_leaf(node))
 		cancel_leaf(rs, step, node);
 	else if (step->state == JDG_STEP_RUNNING)
 		cancel_container(rs, step, node);
-	else if (!jdg_flow_is_leaf(node))
+	else if (!jdg_node_is_leaf(node))
 		jdg_children_cancel(rs, step);	/* what it has left running */
-}
-
-static bool
-leaves_rest(const JdgFlowNode *nodes, const JdgFlowNode *body)
-{
-	for (int i = body->no; i < body->end; i++)
-	{
-		if (nodes[i].rest_runs)
-			return true;
-	}
-	return false;
-}
-
-/* What passes before this one have left running ("rest"). */
-static void
-cancel_passes(JdgRunState *rs, JdgFlowStep *step)
-{
-	static JdgQuery q = {
-		"SELECT step_id FROM jadugar_internal.flow_step WHERE run_id = $1 "
-		"AND parent = $2 AND step_id <> $3 ORDER BY step_id", 3,
-		{INT8OID, INT8OID, INT8OID}
-	};
-	Datum		v[3] = {Int64GetDatum(rs->r.run_id),
-	Int64GetDatum(step->step_id), Int64GetDatum(step->child_base)};
-	int64		n = jdg_run(&q, v, NULL, 0);
-	int64	   *ids = palloc(sizeof(int64) * Max(n, 1));
-
-	for (int64 i = 0; i < n; i++)
-		ids[i] = jdg_col_int64(i, 1, 0);
-	for (int64 i = 0; i < n; i++)
-		jdg_step_cancel(rs, jdg_step_get(rs, ids[i]));
 }
 
 /* The children of a container that has ended, or ends. */
@@ -177,20 +139,9 @@ jdg_children_cancel(JdgRunState *rs, JdgFlowStep *step)
 	const JdgFlowNode *nodes = rs->plan->graph->nodes;
 	JdgFlowStep *child;
 
-	if (node->kind == JDG_FLOW_EACH || node->kind == JDG_FLOW_LOOP)
+	if (node->kind->cancel)
 	{
-		const JdgFlowNode *body = &nodes[node->children[0]];
-		int			n = node->kind == JDG_FLOW_LOOP ? 1 : step->started;
-
-		for (int i = 0; i < n && step->child_base >= 0; i++)
-		{
-			child = jdg_step_get(rs, step->child_base +
-								 (int64) i * (body->end - body->no));
-			if (child != NULL)
-				jdg_step_cancel(rs, child);
-		}
-		if (node->kind == JDG_FLOW_LOOP && leaves_rest(nodes, body))
-			cancel_passes(rs, step);
+		node->kind->cancel(rs, step);
 		return;
 	}
 	for (int i = 0; i < node->nchildren; i++)

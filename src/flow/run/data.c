@@ -24,6 +24,8 @@
 #include "base/errors.h"
 #include "base/json.h"
 #include "flow/graph/plan.h"
+#include "flow/graph/texts.h"
+#include "flow/kind/kind.h"
 #include "flow/run/data.h"
 #include "flow/run/run.h"
 #include "flow/run/run_row.h"
@@ -90,13 +92,13 @@ push_blocks(Data *d, const JdgFlowNode *root, int64 base,
 	{
 		JdgFlowStep first = read_row(d, base);
 		JdgFlowStep container = read_row(d, first.parent);
-		const JdgFlowNode *node = &nodes[container.node];
 
-		push_blocks(d, &nodes[node->block], container.base, st);
-		if (node->kind == JDG_FLOW_LOOP && container.child_base == base &&
-			container.prev_base >= 0)
+		push_blocks(d, &nodes[nodes[container.node].block], container.base,
+					st);
+		/* a loop has one, once a pass is over */
+		if (container.child_base == base && container.prev_base >= 0)
 			push_block(d, root, container.prev_base, st);
-		if (node->kind == JDG_FLOW_EACH)
+		if (first.item != NULL)
 		{
 			d->item = jdg_step_jsonb(first.item);
 			d->index = first.idx;
@@ -105,11 +107,17 @@ push_blocks(Data *d, const JdgFlowNode *root, int64 base,
 	push_block(d, root, base, st);
 }
 
+static bool
+has_passes(const JdgFlowNode *node)
+{
+	return node->kind->children == JDG_CHILDREN_PASSES;
+}
+
 /* Where a loop looks for results of its body: the pass that has ended. */
 static void
 push_pass(Data *d, const JdgFlowNode *node, JsonbParseState **st)
 {
-	if (node->kind == JDG_FLOW_LOOP && d->step.child_base >= 0)
+	if (has_passes(node) && d->step.child_base >= 0)
 		push_block(d, &d->plan->graph->nodes[node->children[0]],
 				   d->step.child_base, st);
 }
@@ -148,7 +156,7 @@ own_row(Data *d, const JdgTask *task)
 	if (task->step_id >= d->plan->graph->nnodes ||
 		task->flow_data == JDG_DATA_UNDO ||
 		task->flow_data == JDG_DATA_UNDO_MAPPED ||
-		d->plan->graph->nodes[task->step_id].kind == JDG_FLOW_LOOP)
+		has_passes(&d->plan->graph->nodes[task->step_id]))
 		return read_row(d, task->step_id);
 	s.node = (int) task->step_id;
 	return s;

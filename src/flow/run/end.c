@@ -11,13 +11,13 @@
  */
 #include "postgres.h"
 
-#include "access/detoast.h"
 #include "miscadmin.h"
 #include "utils/builtins.h"
 #include "utils/memutils.h"
 
 #include "base/fault.h"
 #include "base/json.h"
+#include "flow/kind/kind.h"
 #include "flow/run/run.h"
 
 static void
@@ -178,243 +178,14 @@ blame(JdgRunState *rs, const JdgFlowStep *child)
 	}
 }
 
-static void
-fail_with(JdgRunState *rs, JdgFlowStep *step, const JdgFlowStep *child,
-		  Jsonb *result)
+/* A child has brought its container down. */
+void
+jdg_step_fail_with(JdgRunState *rs, JdgFlowStep *step, const JdgFlowStep *child,
+				   Jsonb *result)
 {
 	jdg_step_end(rs, step, child->state == JDG_STEP_TIMED_OUT ?
 				 JDG_STEP_TIMED_OUT : JDG_STEP_FAILED, result, child->error,
 				 blame(rs, child));
-}
-
-static void
-chain_told(JdgRunState *rs, JdgFlowStep *step, JdgFlowStep *child, bool bad)
-{
-	const JdgFlowNode *node = jdg_step_node(rs, step);
-	const JdgFlowNode *nodes = rs->plan->graph->nodes;
-	int			next = child->idx + 1;
-
-	if (bad)
-	{
-		for (; next < node->nchildren; next++)
-			jdg_skip_subtree(rs, &nodes[node->children[next]], step->step_id,
-							 step->base);
-		fail_with(rs, step, child, NULL);
-	}
-	else if (next < node->nchildren)
-		jdg_node_begin(rs, &nodes[node->children[next]], step->step_id,
-					   step->base, next, NULL);
-	else
-		jdg_step_end(rs, step, JDG_STEP_COMPLETED, child->result, NULL, NULL);
-}
-
-/*
- * What a group's result may have in it: a value of type jsonb holds 256 MB,
- * and this one stands in others.
- */
-#define MAX_RESULTS	(200 * 1024 * 1024)
-
-/* False: there is no more room. */
-static bool
-push_value(JsonbParseState **st, const char *key, Jsonb *value, Size *size)
-{
-	if (value == NULL)
-		return true;
-	*size += toast_raw_datum_size(PointerGetDatum(value));
-	if (*size > MAX_RESULTS)
-		return false;
-	jdg_json_jsonb(st, key, jdg_step_jsonb(value));
-	return true;
-}
-
-/* What became of each item, in order.  NULL: it is too large. */
-static Jsonb *
-each_result(JdgRunState *rs, JdgFlowStep *step, const JdgFlowNode *body)
-{
-	JsonbParseState *st = NULL;
-	Size		size = 0;
-
-	(void) pushJsonbValue(&st, WJB_BEGIN_ARRAY, NULL);
-	for (int i = 0; i < step->total; i++)
-	{
-		JdgFlowStep *s = i >= step->started ? NULL :
-		jdg_step_get(rs, step->child_base +
-					 (int64) i * (body->end - body->no));
-
-		(void) pushJsonbValue(&st, WJB_BEGIN_OBJECT, NULL);
-		jdg_json_text(&st, "status", s ? jdg_step_state_word(s->state) : "skipped");
-		if (s != NULL && (!push_value(&st, "result", s->result, &size) ||
-						  !push_value(&st, "error", s->error, &size)))
-			return NULL;
-		(void) pushJsonbValue(&st, WJB_END_OBJECT, NULL);
-	}
-	return JsonbValueToJsonb(pushJsonbValue(&st, WJB_END_ARRAY, NULL));
-}
-
-/* Results of children that have a name.  NULL: they are too large. */
-static Jsonb *
-parallel_result(JdgRunState *rs, JdgFlowStep *step, const JdgFlowNode *node)
-{
-	const JdgFlowNode *nodes = rs->plan->graph->nodes;
-	JsonbParseState *st;
-	Size		size = 0;
-
-	jdg_json_begin(&st);
-	for (int i = 0; i < step->started; i++)
-	{
-		const JdgFlowNode *child = &nodes[node->children[i]];
-		JdgFlowStep *s;
-
-		if (!child->named)
-			continue;
-		s = jdg_step_get(rs, jdg_step_place(child, step->base));
-		if (s != NULL && s->state == JDG_STEP_COMPLETED &&
-			!push_value(&st, child->name, s->result, &size))
-			return NULL;
-	}
-	return jdg_json_finish(&st);
-}
-
-typedef enum Verdict
-{
-	GO_ON,
-	SUCCESS,
-	FAILURE,
-	NO_QUORUM,
-	TOO_LARGE
-} Verdict;
-
-static Verdict
-decide(const JdgFlowNode *node, const JdgFlowStep *s)
-{
-	bool		all = s->ended == s->total;
-	int			left = s->total - s->ended;
-
-	switch (node->completion)
-	{
-		case JDG_COMPLETE_ALL:
-			return s->failed > 0 ? FAILURE : all ? SUCCESS : GO_ON;
-		case JDG_COMPLETE_ANY:
-			return s->succeeded > 0 ? SUCCESS : all ? NO_QUORUM : GO_ON;
-		case JDG_COMPLETE_N:
-			return s->succeeded >= node->n ? SUCCESS :
-				s->succeeded + left < node->n ? NO_QUORUM : GO_ON;
-		case JDG_COMPLETE_ALL_DONE:
-			return !all ? GO_ON : s->failed > 0 ? FAILURE : SUCCESS;
-		case JDG_COMPLETE_BEST_EFFORT:
-			return all ? SUCCESS : GO_ON;
-	}
-	return GO_ON;
-}
-
-/* It is decided: those not started never are, the others as asked for. */
-static void
-leave_rest(JdgRunState *rs, JdgFlowStep *step, const JdgFlowNode *node)
-{
-	const JdgFlowNode *nodes = rs->plan->graph->nodes;
-
-	if (node->kind == JDG_FLOW_PARALLEL)
-	{
-		for (int i = step->started; i < step->total; i++)
-			jdg_skip_subtree(rs, &nodes[node->children[i]], step->step_id,
-							 step->base);
-	}
-	if (!node->rest_runs && step->ended < step->started)
-		jdg_children_cancel(rs, step);
-}
-
-static Jsonb *
-no_quorum(const JdgFlowNode *node, const JdgFlowStep *step)
-{
-	return jdg_flow_error("TASK_EXECUTION_ERROR",
-						  "not enough of its steps can succeed any more",
-						  psprintf("%d of %d have succeeded, %d have ended, %d must succeed.",
-								   step->succeeded, step->total, step->ended,
-								   node->completion == JDG_COMPLETE_N ? node->n : 1));
-}
-
-static void
-parallel_told(JdgRunState *rs, JdgFlowStep *step, JdgFlowStep *child, bool bad)
-{
-	const JdgFlowNode *node = jdg_step_node(rs, step);
-	const JdgFlowNode *nodes = rs->plan->graph->nodes;
-	Jsonb	   *result;
-	Verdict		verdict;
-
-	step->ended++;
-	step->succeeded += child->state == JDG_STEP_COMPLETED;
-	step->failed += bad;
-	jdg_step_change(rs, step);
-	verdict = decide(node, step);
-	if (verdict == GO_ON)
-	{
-		jdg_step_fill(rs, step);
-		return;
-	}
-	leave_rest(rs, step, node);
-	if (node->is_race && verdict == SUCCESS)
-		result = child->result;
-	else
-	{
-		result = node->kind == JDG_FLOW_EACH ?
-			each_result(rs, step, &nodes[node->children[0]]) :
-			parallel_result(rs, step, node);
-		if (result == NULL && verdict == SUCCESS)
-			verdict = TOO_LARGE;
-	}
-	switch (verdict)
-	{
-		case SUCCESS:
-			jdg_step_end(rs, step, JDG_STEP_COMPLETED, result, NULL, NULL);
-			break;
-		case FAILURE:
-			/* which of several was the last says nothing */
-			if (bad && node->completion != JDG_COMPLETE_ALL_DONE)
-				fail_with(rs, step, child, result);
-			else
-				jdg_step_end(rs, step, JDG_STEP_FAILED, result,
-							 jdg_flow_error("TASK_EXECUTION_ERROR",
-											"some of its steps have failed",
-											psprintf("%d of %d have failed.",
-													 step->failed, step->total)), NULL);
-			break;
-		case NO_QUORUM:
-			jdg_step_end(rs, step, JDG_STEP_FAILED, result,
-						 no_quorum(node, step), NULL);
-			break;
-		case TOO_LARGE:
-			jdg_step_end(rs, step, JDG_STEP_FAILED, NULL,
-						 jdg_flow_error("TASK_EXECUTION_ERROR",
-										"the results of its steps are too large together",
-										psprintf("The most is %d MB.",
-												 MAX_RESULTS / (1024 * 1024))), NULL);
-			break;
-		case GO_ON:
-			break;
-	}
-}
-
-static void
-branch_told(JdgRunState *rs, JdgFlowStep *step, JdgFlowStep *child, bool bad)
-{
-	if (bad)
-		fail_with(rs, step, child, NULL);
-	else
-		jdg_step_end(rs, step, JDG_STEP_COMPLETED, child->result, NULL, NULL);
-}
-
-/* After each pass the condition is asked for, by a task of the loop's own. */
-static void
-loop_told(JdgRunState *rs, JdgFlowStep *step, JdgFlowStep *child, bool bad)
-{
-	if (bad)
-	{
-		fail_with(rs, step, child, NULL);
-		return;
-	}
-	step->result = child->result;
-	if (!jdg_step_task(rs, step, rs->plan->task[step->node]))
-		jdg_step_end(rs, step, JDG_STEP_FAILED, NULL, step->error, NULL);
 }
 
 static void
@@ -445,29 +216,7 @@ container_told(JdgRunState *rs, JdgFlowStep *child)
 					 blame(rs, child));
 		return;
 	}
-	switch (jdg_step_node(rs, step)->kind)
-	{
-		case JDG_FLOW_CHAIN:
-			chain_told(rs, step, child, bad);
-			break;
-		case JDG_FLOW_PARALLEL:
-		case JDG_FLOW_EACH:
-			parallel_told(rs, step, child, bad);
-			break;
-		case JDG_FLOW_BRANCH:
-			branch_told(rs, step, child, bad);
-			break;
-		case JDG_FLOW_LOOP:
-			loop_told(rs, step, child, bad);
-			break;
-		case JDG_FLOW_STEP:
-		case JDG_FLOW_SLEEP:
-		case JDG_FLOW_WAIT_EVENT:
-		case JDG_FLOW_WAIT_SIGNAL:
-		case JDG_FLOW_APPROVAL:
-		case JDG_FLOW_SUB_FLOW:
-			elog(ERROR, "node %d is no container", step->node);
-	}
+	jdg_step_node(rs, step)->kind->child_ended(rs, step, child, bad);
 }
 
 /* Those whose "after" names it. */

@@ -14,8 +14,8 @@
 #include "miscadmin.h"
 #include "utils/builtins.h"
 
+#include "flow/kind/kind.h"
 #include "flow/run/explain.h"
-#include "flow/run/run.h"
 
 /* commands and conditions are cut to this many bytes */
 #define MAX_SUBJECT 120
@@ -37,9 +37,8 @@ jdg_flow_seen_rows(const JdgFlowSeen *seen)
 	return n;
 }
 
-/* White space becomes one space; cut to "max" bytes, 0: not at all. */
-static char *
-one_line(const char *s, int max)
+char *
+jdg_explain_line(const char *s, int max)
 {
 	StringInfoData buf;
 	bool		space = false;
@@ -66,68 +65,23 @@ one_line(const char *s, int max)
 	return buf.data;
 }
 
-static char *
-interval_text(const Interval *interval)
+char *
+jdg_explain_interval(const Interval *interval)
 {
 	return DatumGetCString(DirectFunctionCall1(interval_out,
 											   IntervalPGetDatum(interval)));
 }
 
-static char *
-json_line(Jsonb *value, int max)
+char *
+jdg_explain_json(Jsonb *value, int max)
 {
-	return one_line(JsonbToCString(NULL, &value->root, VARSIZE(value)), max);
+	return jdg_explain_line(JsonbToCString(NULL, &value->root, VARSIZE(value)), max);
 }
 
-static char *
-completion_text(const JdgFlowNode *node)
-{
-	switch (node->completion)
-	{
-		case JDG_COMPLETE_ALL:
-			return "all";
-		case JDG_COMPLETE_ANY:
-			return "any";
-		case JDG_COMPLETE_N:
-			return node->kind == JDG_FLOW_EACH ? psprintf("%d", node->n) :
-				psprintf("%d of %d", node->n, node->nchildren);
-		case JDG_COMPLETE_ALL_DONE:
-			return "all_done";
-		case JDG_COMPLETE_BEST_EFFORT:
-			return "best_effort";
-	}
-	return NULL;
-}
-
-/* What stands behind the kind and the name; NULL: nothing. */
 char *
 jdg_flow_node_subject(const JdgFlowNode *node, int max)
 {
-	switch (node->kind)
-	{
-		case JDG_FLOW_STEP:
-		case JDG_FLOW_BRANCH:
-		case JDG_FLOW_EACH:
-		case JDG_FLOW_WAIT_EVENT:
-		case JDG_FLOW_WAIT_SIGNAL:
-			return node->text ? one_line(node->text, max) : NULL;
-		case JDG_FLOW_CHAIN:
-			return NULL;
-		case JDG_FLOW_PARALLEL:
-			return node->is_race ? NULL : completion_text(node);
-		case JDG_FLOW_LOOP:
-			return psprintf("while %s", one_line(node->text, max));
-		case JDG_FLOW_SLEEP:
-			return node->interval ? interval_text(node->interval) :
-				psprintf("until %s", one_line(node->text, max));
-		case JDG_FLOW_APPROVAL:
-			return node->text ? psprintf("by %s", node->text) : NULL;
-		case JDG_FLOW_SUB_FLOW:
-			return node->version > 0 ?
-				psprintf("%s, version %d", node->text, node->version) :
-				pstrdup(node->text);
-	}
-	return NULL;
+	return node->kind->subject ? node->kind->subject(node, max) : NULL;
 }
 
 /* ----------------------------------------------------------- what a run did */
@@ -185,8 +139,8 @@ append_seen(StringInfo out, const JdgFlowSeen *seen)
 
 /* ------------------------------------------------------------------- options */
 
-static void
-option(StringInfo line, const char *key, const char *value)
+void
+jdg_explain_option(StringInfo line, const char *key, const char *value)
 {
 	if (value == NULL)
 		return;
@@ -227,45 +181,8 @@ after_options(const JdgFlowGraph *g, const JdgFlowNode *node, StringInfo line)
 	for (int i = 0; i < node->nafter; i++)
 		appendStringInfo(&names, "%s%s", i > 0 ? " and " : "",
 						 g->nodes[node->after[i]].name);
-	option(line, "after", names.data);
-	option(line, "join", join_text(node));
-}
-
-static void
-container_options(const JdgFlowNode *node, StringInfo line)
-{
-	if (node->concurrency > 0)
-		option(line, "concurrency", psprintf("%d", node->concurrency));
-	if (node->kind == JDG_FLOW_EACH && node->completion != JDG_COMPLETE_ALL)
-		option(line, "completion", completion_text(node));
-	if (node->rest_runs)
-		option(line, "rest", "run");
-	if (node->kind == JDG_FLOW_LOOP)
-	{
-		option(line, "max", psprintf("%d", node->max));
-		if (node->interval)
-			option(line, "delay", interval_text(node->interval));
-	}
-}
-
-static void
-task_options(const JdgFlowNode *node, StringInfo line)
-{
-	option(line, "queue", node->queue);
-	if (node->has_priority)
-		option(line, "priority", psprintf("%d", node->priority));
-	if (node->retry)
-		option(line, "retry", json_line(node->retry, 0));
-	option(line, "transaction", node->transaction);
-	if (node->has_isolate)
-		option(line, "isolate", node->isolate ? "true" : "false");
-	if (node->settings)
-		option(line, "settings", json_line(node->settings, MAX_SUBJECT));
-	if (node->metadata)
-		option(line, "metadata", json_line(node->metadata, MAX_SUBJECT));
-	option(line, "concurrency_key", node->concurrency_key);
-	if (node->pivot)
-		option(line, "pivot", "");
+	jdg_explain_option(line, "after", names.data);
+	jdg_explain_option(line, "join", join_text(node));
 }
 
 static void
@@ -285,23 +202,23 @@ put_options(Tree *t, const JdgFlowNode *node, int indent)
 	initStringInfo(&line);
 	after_options(t->graph, node, &line);
 	if (node->on_failure != JDG_FAILURE_STOP)
-		option(&line, "on_failure",
-			   node->on_failure == JDG_FAILURE_CONTINUE ? "continue" :
-			   "compensate");
+		jdg_explain_option(&line, "on_failure",
+						   node->on_failure == JDG_FAILURE_CONTINUE ? "continue" :
+						   "compensate");
 	if (node->timeout)
-		option(&line, "timeout", interval_text(node->timeout));
+		jdg_explain_option(&line, "timeout", jdg_explain_interval(node->timeout));
 	if (node->timeout_continues)
-		option(&line, "on_timeout", "continue");
-	container_options(node, &line);
-	task_options(node, &line);
+		jdg_explain_option(&line, "on_timeout", "continue");
+	if (node->kind->options)
+		node->kind->options(node, &line);
 	if (line.len > 0)
 		put_line(t, indent, NULL, line.data);
 	if (node->message)
-		put_line(t, indent, "message", one_line(node->message, MAX_SUBJECT));
+		put_line(t, indent, "message", jdg_explain_line(node->message, MAX_SUBJECT));
 	if (node->payload)
 		put_line(t, indent,
-				 node->kind == JDG_FLOW_WAIT_EVENT ? "filter" : "payload",
-				 json_line(node->payload, MAX_SUBJECT));
+				 node->kind->payload_key ? node->kind->payload_key : "payload",
+				 jdg_explain_json(node->payload, MAX_SUBJECT));
 	if (node->compensate)
 		put_line(t, indent, "compensate",
 				 jdg_flow_node_subject(node->compensate, MAX_SUBJECT));
@@ -316,7 +233,7 @@ put_node(Tree *t, const JdgFlowNode *node, int column)
 	char	   *subject = jdg_flow_node_subject(node, MAX_SUBJECT);
 
 	check_stack_depth();
-	appendStringInfoString(&t->out, jdg_flow_kind_name(node));
+	appendStringInfoString(&t->out, node->kind->name);
 	if (node->named)
 		appendStringInfo(&t->out, " %s", node->name);
 	if (t->seen)
@@ -329,8 +246,8 @@ put_node(Tree *t, const JdgFlowNode *node, int column)
 	{
 		const char *arrow = "-> ";
 
-		if (node->kind == JDG_FLOW_BRANCH)
-			arrow = i == 0 ? "yes -> " : "no -> ";
+		if (node->kind->arms)
+			arrow = psprintf("%s -> ", node->kind->arms[i]);
 		appendStringInfoSpaces(&t->out, column + 2);
 		appendStringInfoString(&t->out, arrow);
 		put_node(t, &t->graph->nodes[node->children[i]],

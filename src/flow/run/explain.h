@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * explain.h
- *	  A flow as text, and as a Mermaid flowchart.
+ *	  A flow as text.
  *
  * Pure: from the graph, and from what a run has made of its nodes where that
  * is given.
@@ -13,7 +13,7 @@
 
 #include "lib/stringinfo.h"
 
-#include "flow/graph/graph.h"
+#include "flow/graph/node.h"
 #include "flow/run/step_row.h"
 
 /*
@@ -28,14 +28,23 @@ typedef struct JdgFlowSeen
 	TimestampTz finished_at;	/* of the last; DT_NOBEGIN: not yet */
 } JdgFlowSeen;
 
-/* by node, or NULL: there is no run; a string in the current context */
+/* a string in the current context; seen: by node, or NULL: there is no run */
 extern char *jdg_flow_explain_text(const JdgFlowGraph *graph,
 								   const JdgFlowSeen *seen);
-extern char *jdg_flow_explain_mermaid(const JdgFlowGraph *graph,
-									  const JdgFlowSeen *seen);
 
-/* for both: what a node is about, one line of at most "max" bytes or all (0) */
+/* what a node is about, one line of at most "max" bytes or all (0) */
 extern char *jdg_flow_node_subject(const JdgFlowNode *node, int max);
 extern int	jdg_flow_seen_rows(const JdgFlowSeen *seen);
+
+/*
+ * For kinds.  An option is left out where "value" is NULL, and has no value
+ * where that is empty.  In a line white space becomes one space; it is cut to
+ * "max" bytes, 0: not at all.
+ */
+extern void jdg_explain_option(StringInfo line, const char *key,
+							   const char *value);
+extern char *jdg_explain_line(const char *s, int max);
+extern char *jdg_explain_json(Jsonb *value, int max);
+extern char *jdg_explain_interval(const Interval *interval);
 
 #endif							/* JDG_FLOW_RUN_EXPLAIN_H */

@@ -13,18 +13,12 @@
 #include "postgres.h"
 
 #include "base/errors.h"
-#include "flow/run/redo.h"
-
-typedef struct Fork
-{
-	JdgRunState *rs;			/* the new run */
-	JdgRunState *from;
-	const JdgFlowNode *target;
-} Fork;
+#include "flow/kind/kind.h"
+#include "flow/run/fork.h"
 
 /* The row of a node as the other run has it. */
 static JdgFlowStep *
-copy_row(Fork *f, const JdgFlowNode *node)
+copy_row(JdgFork *f, const JdgFlowNode *node)
 {
 	JdgFlowStep *old = jdg_step_get(f->from, node->no);
 	JdgFlowStep *new = jdg_step_make(f->rs, node, node->parent, 0,
@@ -40,8 +34,8 @@ copy_row(Fork *f, const JdgFlowNode *node)
 	return new;
 }
 
-static void
-copy_subtree(Fork *f, const JdgFlowNode *node)
+void
+jdg_fork_copy(JdgFork *f, const JdgFlowNode *node)
 {
 	for (int i = node->no; i < node->end; i++)
 	{
@@ -61,51 +55,16 @@ copy_subtree(Fork *f, const JdgFlowNode *node)
 	}
 }
 
-static bool
-has_completed(Fork *f, const JdgFlowNode *node)
+bool
+jdg_fork_has_completed(JdgFork *f, const JdgFlowNode *node)
 {
 	JdgFlowStep *old = jdg_step_get(f->from, node->no);
 
 	return old != NULL && old->state == JDG_STEP_COMPLETED;
 }
 
-static void fork_into(Fork *f, const JdgFlowNode *node, int idx);
-
-static void
-fork_children(Fork *f, const JdgFlowNode *node, JdgFlowStep *step, int path)
-{
-	const JdgFlowNode *nodes = f->rs->plan->graph->nodes;
-
-	for (int i = 0; i < node->nchildren; i++)
-	{
-		const JdgFlowNode *child = &nodes[node->children[i]];
-
-		if (i == path || (node->kind == JDG_FLOW_CHAIN && i > path))
-			continue;
-		if (node->kind == JDG_FLOW_CHAIN || node->kind == JDG_FLOW_BRANCH)
-			copy_subtree(f, child);
-		else if (has_completed(f, child))
-		{
-			copy_subtree(f, child);
-			step->ended++;
-			step->succeeded++;
-		}
-	}
-	if (node->kind == JDG_FLOW_PARALLEL)
-		step->started = step->total;
-	fork_into(f, &nodes[node->children[path]], path);
-	for (int i = 0; i < node->nchildren && node->kind == JDG_FLOW_PARALLEL; i++)
-	{
-		const JdgFlowNode *child = &nodes[node->children[i]];
-
-		if (i != path && !has_completed(f, child))
-			jdg_node_begin(f->rs, child, step->step_id, 0, i, NULL);
-	}
-}
-
-/* Containers of the target are open again; the target begins. */
-static void
-fork_into(Fork *f, const JdgFlowNode *node, int idx)
+void
+jdg_fork_into(JdgFork *f, const JdgFlowNode *node, int idx)
 {
 	const JdgFlowNode *nodes = f->rs->plan->graph->nodes;
 	JdgFlowStep *step;
@@ -120,13 +79,7 @@ fork_into(Fork *f, const JdgFlowNode *node, int idx)
 		path++;
 	step = jdg_step_make(f->rs, node, node->parent, 0, idx);
 	step->total = node->nchildren;
-	if (node->kind == JDG_FLOW_BRANCH)
-	{
-		JdgFlowStep *old = jdg_step_get(f->from, node->no);
-
-		step->found = old ? old->found : NULL;
-	}
-	fork_children(f, node, step, path);
+	node->kind->fork(f, step, path);
 }
 
 int64
@@ -134,7 +87,7 @@ jdg_flow_fork(const JdgFlowRun *from, const JdgFlowNode *target)
 {
 	JdgAdvance *adv = jdg_advance_begin();
 	JdgFlowRun	r = *from;
-	Fork		f;
+	JdgFork		f;
 
 	r.run_id = jdg_flow_run_next_id();
 	r.status = JDG_FLOW_STATUS_RUNNING;
@@ -157,7 +110,7 @@ jdg_flow_fork(const JdgFlowRun *from, const JdgFlowNode *target)
 						(long long) from->run_id)));
 	f.rs = jdg_advance_new_run(adv, &r);
 	f.target = &f.rs->plan->graph->nodes[target->no];
-	fork_into(&f, &f.rs->plan->graph->nodes[0], -1);
+	jdg_fork_into(&f, &f.rs->plan->graph->nodes[0], -1);
 	/* it is only read: by one who does not have its lock */
 	adv->runs = list_delete_ptr(adv->runs, f.from);
 	jdg_advance_finish(adv);

@@ -1,12 +1,13 @@
 /*-------------------------------------------------------------------------
  *
  * mermaid.c
- *	  A flow as a Mermaid flowchart, see explain.h.
+ *	  A flow as a Mermaid flowchart, see mermaid.h.
  *
  * Runs in the caller's backend.  Node n of the graph is "n<number>" in the
- * chart.  A chain is arrows only; a parallel has a box where it forks and one
- * where it joins ("n<number>j"); a branch is a rhombus; an each or a loop is a
- * subgraph around its body; a compensation hangs on its step ("n<number>u").
+ * chart.  Kinds of containers draw themselves: a chain is arrows only; a
+ * parallel has a box where it forks and one where it joins ("n<number>j"); a
+ * branch is a rhombus; an each or a loop is a subgraph around its body.  A
+ * compensation hangs on its step ("n<number>u").
  *
  * Whatever was given stands in quotes, and characters that mean something to
  * Mermaid even there are written as entities.  A node belongs to the subgraph
@@ -20,30 +21,16 @@
 #include "miscadmin.h"
 #include "nodes/pg_list.h"
 
-#include "flow/run/explain.h"
-#include "flow/run/run.h"
+#include "flow/kind/kind.h"
+#include "flow/run/mermaid.h"
 
 /* commands and conditions are cut to this many bytes */
 #define MAX_SUBJECT 60
 
-typedef struct Chart
-{
-	const JdgFlowGraph *graph;
-	const JdgFlowSeen *seen;
-	StringInfoData out;
-} Chart;
-
-/* where an arrow to what comes next begins */
-typedef struct Exit
-{
-	char	   *id;
-	const char *label;			/* of the arrow, or NULL */
-} Exit;
-
-static void put_node(Chart *c, const JdgFlowNode *node, int depth);
+static void put_node(JdgChart *c, const JdgFlowNode *node, int depth);
 
 static void
-put_text(Chart *c, const char *s)
+put_text(JdgChart *c, const char *s)
 {
 	for (; *s; s++)
 	{
@@ -69,14 +56,14 @@ put_text(Chart *c, const char *s)
 
 /* a quoted label: the name or the kind, and what the node is about */
 static void
-put_label(Chart *c, const JdgFlowNode *node)
+put_label(JdgChart *c, const JdgFlowNode *node)
 {
 	char	   *subject = jdg_flow_node_subject(node, MAX_SUBJECT);
-	bool		kind = node->kind != JDG_FLOW_STEP || !node->named;
+	bool		kind = !node->named || !node->kind->shown_by_name;
 
 	appendStringInfoChar(&c->out, '"');
 	if (kind)
-		appendStringInfoString(&c->out, jdg_flow_kind_name(node));
+		appendStringInfoString(&c->out, node->kind->name);
 	if (node->named)
 	{
 		appendStringInfoString(&c->out, kind ? " " : "");
@@ -90,214 +77,130 @@ put_label(Chart *c, const JdgFlowNode *node)
 	appendStringInfoChar(&c->out, '"');
 }
 
-static void
-begin_line(Chart *c, int depth)
+void
+jdg_chart_line(JdgChart *c, int depth)
 {
 	appendStringInfoSpaces(&c->out, 2 * (depth + 1));
 }
 
-static void
-put_shape(Chart *c, const JdgFlowNode *node, int depth, const char *open,
-		  const char *close)
+void
+jdg_chart_shape(JdgChart *c, const JdgFlowNode *node, int depth,
+				const char *open, const char *close)
 {
-	begin_line(c, depth);
+	jdg_chart_line(c, depth);
 	appendStringInfo(&c->out, "n%d%s", node->no, open);
 	put_label(c, node);
 	appendStringInfo(&c->out, "%s\n", close);
 }
 
-static void
-put_arrow(Chart *c, int depth, const Exit *from, const char *to)
+void
+jdg_chart_arrow(JdgChart *c, int depth, const JdgChartExit *from,
+				const char *to)
 {
-	begin_line(c, depth);
+	jdg_chart_line(c, depth);
 	if (from->label)
 		appendStringInfo(&c->out, "%s -->|%s| %s\n", from->id, from->label, to);
 	else
 		appendStringInfo(&c->out, "%s --> %s\n", from->id, to);
 }
 
-/* the id at which a node is entered */
-static char *
-entry_of(const Chart *c, const JdgFlowNode *node)
+char *
+jdg_chart_entry(const JdgChart *c, const JdgFlowNode *node)
 {
-	while (node->kind == JDG_FLOW_CHAIN && node->nchildren > 0)
-		node = &c->graph->nodes[node->children[0]];
+	check_stack_depth();
+	if (node->kind->entry)
+		return node->kind->entry(c, node);
 	return psprintf("n%d", node->no);
 }
 
-static List *
-exit_at(List *exits, char *id, const char *label)
+List *
+jdg_chart_add_exit(List *exits, char *id, const char *label)
 {
-	Exit	   *e = palloc(sizeof(Exit));
+	JdgChartExit *e = palloc(sizeof(JdgChartExit));
 
 	e->id = id;
 	e->label = label;
 	return lappend(exits, e);
 }
 
-/* where arrows leave a node: several for a branch */
-static List *
-exits_of(const Chart *c, const JdgFlowNode *node)
+List *
+jdg_chart_exits(const JdgChart *c, const JdgFlowNode *node)
 {
-	List	   *exits = NIL;
-
 	check_stack_depth();
-	while (node->kind == JDG_FLOW_CHAIN && node->nchildren > 0)
-		node = &c->graph->nodes[node->children[node->nchildren - 1]];
-	if (node->kind == JDG_FLOW_PARALLEL)
-		return exit_at(NIL, psprintf("n%dj", node->no), NULL);
-	if (node->kind != JDG_FLOW_BRANCH)
-		return exit_at(NIL, psprintf("n%d", node->no), NULL);
-	for (int i = 0; i < node->nchildren; i++)
-		exits = list_concat(exits,
-							exits_of(c, &c->graph->nodes[node->children[i]]));
-	if (node->nchildren == 1)
-		exits = exit_at(exits, psprintf("n%d", node->no), "no");
-	return exits;
+	if (node->kind->exits)
+		return node->kind->exits(c, node);
+	return jdg_chart_add_exit(NIL, psprintf("n%d", node->no), NULL);
 }
 
-/* arrows from all exits of a node */
-static void
-lead_on(Chart *c, const JdgFlowNode *from, const char *to, int depth)
+void
+jdg_chart_lead_on(JdgChart *c, const JdgFlowNode *node, const char *to,
+				  int depth)
 {
-	List	   *exits = exits_of(c, from);
+	List	   *exits = jdg_chart_exits(c, node);
 	ListCell   *lc;
 
 	foreach(lc, exits)
 	{
-		put_arrow(c, depth, lfirst(lc), to);
+		jdg_chart_arrow(c, depth, lfirst(lc), to);
 	}
 }
 
-static void
-put_children(Chart *c, const JdgFlowNode *node, int depth)
+void
+jdg_chart_children(JdgChart *c, const JdgFlowNode *node, int depth)
 {
 	for (int i = 0; i < node->nchildren; i++)
 		put_node(c, &c->graph->nodes[node->children[i]], depth);
 }
 
-static void
-put_chain(Chart *c, const JdgFlowNode *node, int depth)
+void
+jdg_chart_subgraph(JdgChart *c, const JdgFlowNode *node, int depth)
 {
-	put_children(c, node, depth);
-	for (int i = 1; i < node->nchildren; i++)
-		lead_on(c, &c->graph->nodes[node->children[i - 1]],
-				entry_of(c, &c->graph->nodes[node->children[i]]), depth);
-}
-
-static void
-put_parallel(Chart *c, const JdgFlowNode *node, int depth)
-{
-	char	   *joint = psprintf("n%dj", node->no);
-	Exit		fork = {psprintf("n%d", node->no), NULL};
-
-	put_shape(c, node, depth, "[/", "\\]");
-	put_children(c, node, depth);
-	begin_line(c, depth);
-	appendStringInfo(&c->out, "%s[\\\"%s\"/]\n", joint,
-					 node->is_race ? "first" : "join");
-	for (int i = 0; i < node->nchildren; i++)
-	{
-		const JdgFlowNode *child = &c->graph->nodes[node->children[i]];
-
-		put_arrow(c, depth, &fork, entry_of(c, child));
-		lead_on(c, child, joint, depth);
-	}
-}
-
-static void
-put_branch(Chart *c, const JdgFlowNode *node, int depth)
-{
-	put_shape(c, node, depth, "{", "}");
-	put_children(c, node, depth);
-	for (int i = 0; i < node->nchildren; i++)
-	{
-		Exit		side = {psprintf("n%d", node->no), i == 0 ? "yes" : "no"};
-
-		put_arrow(c, depth, &side,
-				  entry_of(c, &c->graph->nodes[node->children[i]]));
-	}
-}
-
-static void
-put_body(Chart *c, const JdgFlowNode *node, int depth)
-{
-	begin_line(c, depth);
+	jdg_chart_line(c, depth);
 	appendStringInfo(&c->out, "subgraph n%d[", node->no);
 	put_label(c, node);
 	appendStringInfoString(&c->out, "]\n");
-	put_children(c, node, depth + 1);
-	begin_line(c, depth);
+	jdg_chart_children(c, node, depth + 1);
+	jdg_chart_line(c, depth);
 	appendStringInfoString(&c->out, "end\n");
-}
-
-static void
-put_leaf(Chart *c, const JdgFlowNode *node, int depth)
-{
-	if (node->kind == JDG_FLOW_STEP)
-		put_shape(c, node, depth, "[", "]");
-	else if (node->kind == JDG_FLOW_SUB_FLOW)
-		put_shape(c, node, depth, "[[", "]]");
-	else
-		put_shape(c, node, depth, "([", "])");
 }
 
 /* What undoes a node, and what it comes after. */
 static void
-put_asides(Chart *c, const JdgFlowNode *node, int depth)
+put_asides(JdgChart *c, const JdgFlowNode *node, int depth)
 {
 	if (node->compensate)
 	{
-		begin_line(c, depth);
+		jdg_chart_line(c, depth);
 		appendStringInfo(&c->out, "n%du(\"", node->no);
 		put_text(c, jdg_flow_node_subject(node->compensate, MAX_SUBJECT));
 		appendStringInfoString(&c->out, "\")\n");
-		begin_line(c, depth);
+		jdg_chart_line(c, depth);
 		appendStringInfo(&c->out, "n%d -.->|undo| n%du\n", node->no, node->no);
 	}
 	for (int i = 0; i < node->nafter; i++)
 	{
 		const JdgFlowNode *before = &c->graph->nodes[node->after[i]];
-		List	   *exits = exits_of(c, before);
+		List	   *exits = jdg_chart_exits(c, before);
 		ListCell   *lc;
 
 		foreach(lc, exits)
 		{
-			begin_line(c, depth);
+			jdg_chart_line(c, depth);
 			appendStringInfo(&c->out, "%s -.->|after| %s\n",
-							 ((Exit *) lfirst(lc))->id, entry_of(c, node));
+							 ((JdgChartExit *) lfirst(lc))->id, jdg_chart_entry(c, node));
 		}
 	}
 }
 
 static void
-put_node(Chart *c, const JdgFlowNode *node, int depth)
+put_node(JdgChart *c, const JdgFlowNode *node, int depth)
 {
 	check_stack_depth();
-	switch (node->kind)
-	{
-		case JDG_FLOW_CHAIN:
-			put_chain(c, node, depth);
-			break;
-		case JDG_FLOW_PARALLEL:
-			put_parallel(c, node, depth);
-			break;
-		case JDG_FLOW_BRANCH:
-			put_branch(c, node, depth);
-			break;
-		case JDG_FLOW_EACH:
-		case JDG_FLOW_LOOP:
-			put_body(c, node, depth);
-			break;
-		case JDG_FLOW_STEP:
-		case JDG_FLOW_SLEEP:
-		case JDG_FLOW_WAIT_EVENT:
-		case JDG_FLOW_WAIT_SIGNAL:
-		case JDG_FLOW_APPROVAL:
-		case JDG_FLOW_SUB_FLOW:
-			put_leaf(c, node, depth);
-			break;
-	}
+	if (node->kind->draw)
+		node->kind->draw(c, node, depth);
+	else
+		jdg_chart_shape(c, node, depth, node->kind->shape[0],
+						node->kind->shape[1]);
 	put_asides(c, node, depth);
 }
 
@@ -324,7 +227,7 @@ shown_state(const JdgFlowSeen *seen)
 }
 
 static void
-put_states(Chart *c)
+put_states(JdgChart *c)
 {
 	static const char *const colours[] = {
 		[JDG_STEP_WAITING] = "fill:#eee,stroke:#999",
@@ -346,7 +249,7 @@ put_states(Chart *c)
 	{
 		int			state = shown_state(&c->seen[i]);
 
-		if (state >= 0 && c->graph->nodes[i].kind != JDG_FLOW_CHAIN)
+		if (state >= 0 && c->graph->nodes[i].kind->entry == NULL)
 			appendStringInfo(&c->out, "  class n%d %s\n", i,
 							 jdg_step_state_word(state));
 	}
@@ -355,7 +258,7 @@ put_states(Chart *c)
 char *
 jdg_flow_explain_mermaid(const JdgFlowGraph *graph, const JdgFlowSeen *seen)
 {
-	Chart		c = {graph, seen};
+	JdgChart	c = {graph, seen};
 
 	initStringInfo(&c.out);
 	appendStringInfoString(&c.out, "graph TD\n");

@@ -43,6 +43,19 @@ jdg_message_kind_out(JdgMessageKind kind)
 	return letters[kind];
 }
 
+char *
+jdg_message_event(JdgMessageKind kind, const char *name)
+{
+	static const char *const prefixes[] = {
+		[JDG_MESSAGE_SIGNAL] = "signal",
+		[JDG_MESSAGE_VERDICT] = "approval",
+		[JDG_MESSAGE_EVENT] = "event"
+	};
+
+	Assert(kind < lengthof(prefixes));
+	return psprintf("%s:%s", prefixes[kind], name);
+}
+
 static JdgMessageKind
 kind_in(char letter)
 {

@@ -28,6 +28,9 @@ typedef enum JdgMessageKind
 	JDG_MESSAGE_UNDO			/* a run that has completed */
 } JdgMessageKind;
 
+/* "signal:name", "approval:name", "event:name": what flow_step.event says */
+extern char *jdg_message_event(JdgMessageKind kind, const char *name);
+
 /* the letter in the table */
 extern char jdg_message_kind_out(JdgMessageKind kind);
 

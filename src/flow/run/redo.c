@@ -17,22 +17,11 @@
 #include "base/clock.h"
 #include "base/errors.h"
 #include "base/spi.h"
+#include "flow/kind/kind.h"
 #include "flow/run/message.h"
 #include "flow/run/redo.h"
 #include "task/resolve.h"
 #include "task/wakeup.h"
-
-/*
- * What begins is only noted while rows are looked at: whether it may, after
- * what it names, can be told when all that begins again is open.
- */
-typedef struct Redo
-{
-	int64		skip;			/* the step that is passed over; -1: none */
-	List	   *begin;			/* steps that begin, groups to be filled */
-} Redo;
-
-static void resume(JdgRunState *rs, JdgFlowStep *step, Redo *redo);
 
 /* An ended run that nothing has been undone of can go on. */
 static bool
@@ -48,7 +37,7 @@ jdg_flow_retry_refused(const JdgFlowRun *r, const JdgFlowNode *node,
 {
 	if (step->state == JDG_STEP_COMPENSATION_FAILED)
 		return NULL;
-	if (!jdg_flow_is_leaf(node))
+	if (!jdg_node_is_leaf(node))
 		return "It is not a step or a wait.";
 	if (r->status == JDG_FLOW_STATUS_COMPENSATED || r->status == JDG_FLOW_STATUS_COMPENSATION_FAILED)
 		return "What the run had done has been undone.";
@@ -68,7 +57,7 @@ jdg_flow_skip_refused(const JdgFlowRun *r, const JdgFlowNode *node,
 {
 	if (step->state == JDG_STEP_COMPENSATION_FAILED)
 		return NULL;
-	if (!jdg_flow_is_leaf(node))
+	if (!jdg_node_is_leaf(node))
 		return "It is not a step or a wait.";
 	if (r->status == JDG_FLOW_STATUS_COMPENSATED || r->status == JDG_FLOW_STATUS_COMPENSATION_FAILED)
 		return "What the run had done has been undone.";
@@ -113,205 +102,65 @@ forget_rows(JdgRunState *rs, int64 first, int64 end)
 	jdg_advance_forget(rs, first, end);
 }
 
-/* Rows of nodes that are not come to any more. */
-static void
-forget(JdgRunState *rs, const JdgFlowNode *node, int64 base)
+void
+jdg_resume_forget(JdgRunState *rs, const JdgFlowNode *node, int64 base)
 {
 	forget_rows(rs, jdg_step_place(node, base),
 				base + node->end - node->block);
 }
 
-static void
-begin_later(JdgRunState *rs, JdgFlowStep *step, Redo *redo)
+void
+jdg_resume_begin(JdgRunState *rs, JdgFlowStep *step)
 {
 	step->state = JDG_STEP_WAITING;
-	redo->begin = lappend(redo->begin, step);
+	rs->to_begin = lappend(rs->to_begin, step);
 }
 
-/* Does a container go on after this child? */
-static bool
-is_done(const JdgFlowNode *node, const JdgFlowStep *step)
+void
+jdg_resume_fill(JdgRunState *rs, JdgFlowStep *step)
 {
-	return step->state == JDG_STEP_COMPLETED ||
-		step->state == JDG_STEP_SKIPPED ||
-		(jdg_step_is_bad(step) && node->on_failure == JDG_FAILURE_CONTINUE);
+	rs->to_begin = lappend(rs->to_begin, step);
 }
 
-static void
-resume_chain(JdgRunState *rs, JdgFlowStep *step, const JdgFlowNode *node,
-			 Redo *redo)
+bool
+jdg_resume_is_done(const JdgFlowNode *node, const JdgFlowStep *step,
+				   int64 skip)
 {
-	const JdgFlowNode *nodes = rs->plan->graph->nodes;
-
-	for (int i = 0; i < node->nchildren; i++)
-	{
-		const JdgFlowNode *child = &nodes[node->children[i]];
-		JdgFlowStep *s = jdg_step_get(rs, jdg_step_place(child, step->base));
-
-		if (s != NULL && is_done(child, s) && s->step_id != redo->skip)
-			continue;
-		for (int k = i + 1; k < node->nchildren; k++)
-			forget(rs, &nodes[node->children[k]], step->base);
-		if (s != NULL)
-		{
-			s->idx = i;
-			resume(rs, s, redo);
-		}
-		else
-			begin_later(rs, jdg_step_make(rs, child, step->step_id,
-										  step->base, i), redo);
-		return;
-	}
-	/* all were done, but the chain had been cancelled */
-	jdg_step_end(rs, step, JDG_STEP_COMPLETED, NULL, NULL, NULL);
-}
-
-static JdgFlowStep *
-child_row(JdgRunState *rs, const JdgFlowStep *step, const JdgFlowNode *node,
-		  int i, const JdgFlowNode **child)
-{
-	const JdgFlowNode *nodes = rs->plan->graph->nodes;
-
-	if (node->kind != JDG_FLOW_EACH)
-	{
-		*child = &nodes[node->children[i]];
-		return jdg_step_get(rs, jdg_step_place(*child, step->base));
-	}
-	*child = &nodes[node->children[0]];
-	return jdg_step_get(rs, step->child_base +
-						(int64) i * ((*child)->end - (*child)->no));
-}
-
-static void
-resume_parallel(JdgRunState *rs, JdgFlowStep *step, const JdgFlowNode *node,
-				Redo *redo)
-{
-	step->ended = step->succeeded = step->failed = step->waiting = 0;
-	for (int i = step->started; i < step->total &&
-		 node->kind == JDG_FLOW_PARALLEL; i++)
-		forget(rs, &rs->plan->graph->nodes[node->children[i]], step->base);
-	for (int i = 0; i < step->started; i++)
-	{
-		const JdgFlowNode *child;
-		JdgFlowStep *s = child_row(rs, step, node, i, &child);
-
-		/* what was skipped may have been so for what failed */
-		bool		done = is_done(child, s) && s->step_id != redo->skip &&
-		(s->state != JDG_STEP_SKIPPED || (s->reason != NULL &&
-										  strcmp(s->reason, JDG_BY_HAND) == 0));
-
-		s->idx = i;
-		if (done)
-		{
-			step->ended++;
-			step->succeeded += s->state == JDG_STEP_COMPLETED;
-		}
-		else
-			resume(rs, s, redo);
-	}
-	if (step->ended == step->total)
-		jdg_step_end(rs, step, JDG_STEP_COMPLETED, NULL, NULL, NULL);
-	else
-		redo->begin = lappend(redo->begin, step);
-}
-
-static void
-resume_branch(JdgRunState *rs, JdgFlowStep *step, const JdgFlowNode *node,
-			  Redo *redo)
-{
-	for (int i = 0; i < node->nchildren; i++)
-	{
-		const JdgFlowNode *child;
-		JdgFlowStep *s = child_row(rs, step, node, i, &child);
-
-		if (s != NULL && s->state != JDG_STEP_SKIPPED)
-		{
-			s->idx = i;
-			if (is_done(child, s) && s->step_id != redo->skip)
-				jdg_step_end(rs, step, JDG_STEP_COMPLETED, s->result, NULL, NULL);
-			else
-				resume(rs, s, redo);
-			return;
-		}
-	}
-	/* its condition was not known yet, or could not be told */
-	for (int i = 0; i < node->nchildren; i++)
-		forget(rs, &rs->plan->graph->nodes[node->children[i]], step->base);
-	jdg_step_start(rs, step);
-}
-
-static void
-resume_loop(JdgRunState *rs, JdgFlowStep *step, const JdgFlowNode *node,
-			Redo *redo)
-{
-	const JdgFlowNode *body = &rs->plan->graph->nodes[node->children[0]];
-	JdgFlowStep *s = step->child_base < 0 ? NULL :
-	jdg_step_get(rs, step->child_base);
-
-	step->waiting = 0;
-	if (s == NULL)
-		jdg_loop_pass(rs, step);
-	else if (!is_done(body, s) || s->step_id == redo->skip)
-		resume(rs, s, redo);
-	else if (!jdg_step_task(rs, step, rs->plan->task[step->node]))
-		jdg_step_end(rs, step, JDG_STEP_FAILED, NULL, step->error, NULL);
+	return step->step_id != skip &&
+		(step->state == JDG_STEP_COMPLETED ||
+		 step->state == JDG_STEP_SKIPPED ||
+		 (jdg_step_is_bad(step) &&
+		  node->on_failure == JDG_FAILURE_CONTINUE));
 }
 
 /* What had failed, or was cancelled for that, begins again. */
-static void
-resume(JdgRunState *rs, JdgFlowStep *step, Redo *redo)
+void
+jdg_resume_step(JdgRunState *rs, JdgFlowStep *step, int64 skip)
 {
 	const JdgFlowNode *node = jdg_step_node(rs, step);
 
 	CHECK_FOR_INTERRUPTS();
 	reset(rs, step);
-	if (step->step_id == redo->skip)
-	{
+	if (step->step_id == skip)
 		jdg_step_end(rs, step, JDG_STEP_SKIPPED, NULL, NULL, JDG_BY_HAND);
-		return;
-	}
-	if (jdg_flow_is_leaf(node) || step->total == 0)
+	else if (jdg_node_is_leaf(node) || step->total == 0)
 	{
 		/* a container that never began has nothing but skipped rows */
 		forget_rows(rs, step->step_id + 1,
 					step->base + node->end - node->block);
-		begin_later(rs, step, redo);
-		return;
+		jdg_resume_begin(rs, step);
 	}
-	switch (node->kind)
-	{
-		case JDG_FLOW_CHAIN:
-			resume_chain(rs, step, node, redo);
-			break;
-		case JDG_FLOW_EACH:
-			if (step->child_base < 0)
-				jdg_step_start(rs, step);
-			else
-				resume_parallel(rs, step, node, redo);
-			break;
-		case JDG_FLOW_PARALLEL:
-			resume_parallel(rs, step, node, redo);
-			break;
-		case JDG_FLOW_BRANCH:
-			resume_branch(rs, step, node, redo);
-			break;
-		case JDG_FLOW_LOOP:
-			resume_loop(rs, step, node, redo);
-			break;
-		case JDG_FLOW_STEP:
-		case JDG_FLOW_SLEEP:
-		case JDG_FLOW_WAIT_EVENT:
-		case JDG_FLOW_WAIT_SIGNAL:
-		case JDG_FLOW_APPROVAL:
-		case JDG_FLOW_SUB_FLOW:
-			break;
-	}
+	else
+		node->kind->resume(rs, step, skip);
 }
 
+/*
+ * What begins is only noted while rows are looked at: whether it may, after
+ * what it names, can be told when all that begins again is open.
+ */
 static void
 go_on(JdgRunState *rs, int64 skip)
 {
-	Redo		redo = {skip, NIL};
 	ListCell   *lc;
 
 	rs->r.status = JDG_FLOW_STATUS_RUNNING;
@@ -320,16 +169,17 @@ go_on(JdgRunState *rs, int64 skip)
 	rs->r.error = NULL;
 	rs->r.reason = NULL;
 	rs->r.finished_at = DT_NOBEGIN;
-	resume(rs, jdg_step_get(rs, 0), &redo);
-	foreach(lc, redo.begin)
+	jdg_resume_step(rs, jdg_step_get(rs, 0), skip);
+	foreach(lc, rs->to_begin)
 	{
 		JdgFlowStep *step = lfirst(lc);
 
 		if (step->state == JDG_STEP_WAITING)
 			jdg_step_begin(rs, step);
 		else
-			jdg_step_fill(rs, step);
+			jdg_step_node(rs, step)->kind->fill(rs, step);
 	}
+	rs->to_begin = NIL;
 }
 
 /* --------------------------------------------------- one step of a run */

@@ -1,8 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * redo.h
- *	  Steps once more: retry_step(), skip_step() in redo.c, fork_flow() in
- *	  fork.c.
+ *	  Steps once more, or not at all: retry_step(), skip_step().
  *
  *-------------------------------------------------------------------------
  */
@@ -27,9 +26,19 @@ extern void jdg_flow_skip_step(JdgRunState *rs, int64 step_id);
 extern void jdg_flow_undo_again(JdgRunState *rs);
 
 /*
- * A new run of the same version and input, which goes on at "node" with what
- * another run has done before.  Returns its id.  Inside jdg_internal_begin().
+ * For kinds that are containers, see kind/kind.h.  A row that had failed, or
+ * was cancelled for that, is opened again; one that is there begins, or fills
+ * up, when all have been opened; rows of nodes that are not reached any more
+ * are forgotten.
  */
-extern int64 jdg_flow_fork(const JdgFlowRun *from, const JdgFlowNode *node);
+extern void jdg_resume_step(JdgRunState *rs, JdgFlowStep *step, int64 skip);
+extern void jdg_resume_begin(JdgRunState *rs, JdgFlowStep *step);
+extern void jdg_resume_fill(JdgRunState *rs, JdgFlowStep *step);
+extern void jdg_resume_forget(JdgRunState *rs, const JdgFlowNode *node,
+							  int64 base);
+
+/* does its container go on after this child? */
+extern bool jdg_resume_is_done(const JdgFlowNode *node,
+							   const JdgFlowStep *step, int64 skip);
 
 #endif							/* JDG_FLOW_RUN_REDO_H */

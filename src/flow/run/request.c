@@ -16,6 +16,7 @@
 
 #include "base/json.h"
 #include "base/spi.h"
+#include "flow/kind/kind.h"
 #include "flow/run/message.h"
 #include "flow/run/redo.h"
 #include "flow/run/run.h"
@@ -31,9 +32,7 @@ serve_signal(JdgRunState *rs, const JdgFlowMessage *m)
 		"SELECT step_id FROM jadugar_internal.flow_step WHERE event = $1 "
 		"AND run_id = $2 ORDER BY step_id", 2, {TEXTOID, INT8OID}
 	};
-	Datum		v[2] = {CStringGetTextDatum(psprintf("%s:%s",
-													 m->kind == JDG_MESSAGE_VERDICT ?
-													 "approval" : "signal", m->name)),
+	Datum		v[2] = {CStringGetTextDatum(jdg_message_event(m->kind, m->name)),
 	Int64GetDatum(rs->r.run_id)};
 	int64		n = jdg_run(&q, v, NULL, 0);
 	int64	   *ids = palloc(sizeof(int64) * Max(n, 1));
@@ -57,7 +56,7 @@ serve_event(JdgRunState *rs, int64 step_id, const JdgFlowMessage *m)
 
 	if (step != NULL && step->state == JDG_STEP_RUNNING &&
 		step->event != NULL && step->task_id == 0)
-		jdg_wait_over(rs, step, m->payload);
+		jdg_step_node(rs, step)->kind->answer(rs, step, m->payload);
 }
 
 /* Runs of sub_flows that end, or that are being undone. */
@@ -106,7 +105,7 @@ serve_cancel(JdgRunState *rs, const JdgFlowMessage *m)
 	JdgFlowStep *step = jdg_step_get(rs, m->step_id);
 
 	if (step == NULL || step->task_id == 0 || !step->cancelling ||
-		(!jdg_step_is_open(step) && jdg_flow_is_leaf(jdg_step_node(rs, step))))
+		(!jdg_step_is_open(step) && jdg_node_is_leaf(jdg_step_node(rs, step))))
 	{
 		jdg_flow_message_done(m->message_id);
 		return;

@@ -245,6 +245,16 @@ jdg_flow_error(const char *code, const char *message, const char *detail)
 	return jdg_json_finish(&st);
 }
 
+Jsonb *
+jdg_flow_bool(bool b)
+{
+	JsonbValue	v;
+
+	v.type = jbvBool;
+	v.val.boolean = b;
+	return JsonbValueToJsonb(&v);
+}
+
 /* Of most steps a run keeps no trace in its own row. */
 static bool
 has_changed(const JdgFlowRun *r, const JdgFlowRun *stored)

@@ -17,14 +17,8 @@
 #include "flow/run/step_row.h"
 #include "task/decide.h"
 
-/* sub_flows within sub_flows */
-#define JDG_FLOW_MAX_SUB_DEPTH	32
 /* flow_step.reason of what skip_step() passes over */
 #define JDG_BY_HAND "manual"
-/* items of an each; runs of sub_flows that begin in one pass */
-#define JDG_FLOW_MAX_ITEMS		100000
-/* rows that the items of an each may bring a run to */
-#define JDG_FLOW_MAX_ROWS		1000000
 
 struct JdgRunState;
 
@@ -64,6 +58,7 @@ typedef struct JdgRunState
 	const JdgFlowPlan *plan;
 	bool		is_new;			/* nobody else knows of it */
 	JdgFlowRun	stored;			/* as it is in the table */
+	List	   *to_begin;		/* see redo.h */
 } JdgRunState;
 
 /* a row that has ended, of which others are to be told */
@@ -106,6 +101,7 @@ extern bool jdg_step_is_open(const JdgFlowStep *step);
 extern Jsonb *jdg_step_jsonb(Jsonb *stored);
 extern Jsonb *jdg_flow_error(const char *code, const char *message,
 							 const char *detail);
+extern Jsonb *jdg_flow_bool(bool b);
 
 /* begin.c */
 extern void jdg_node_begin(JdgRunState *rs, const JdgFlowNode *node,
@@ -114,12 +110,10 @@ extern void jdg_step_begin(JdgRunState *rs, JdgFlowStep *step);
 extern void jdg_step_start(JdgRunState *rs, JdgFlowStep *step);
 extern bool jdg_step_task(JdgRunState *rs, JdgFlowStep *step,
 						  const JdgTask *template);
-extern void jdg_step_fill(JdgRunState *rs, JdgFlowStep *step);
-extern void jdg_loop_pass(JdgRunState *rs, JdgFlowStep *step);
-extern void jdg_each_items(JdgRunState *rs, JdgFlowStep *step, Jsonb *items);
-extern void jdg_sub_flow_start(JdgRunState *rs, JdgFlowStep *step,
-							   Jsonb *input);
-extern void jdg_branch_take(JdgRunState *rs, JdgFlowStep *step, bool yes);
+extern void jdg_step_start_task(JdgRunState *rs, JdgFlowStep *step);
+extern void jdg_step_start_wait(JdgRunState *rs, JdgFlowStep *step,
+								TimestampTz due);
+extern TimestampTz jdg_step_timeout(JdgRunState *rs, const JdgFlowNode *node);
 extern void jdg_run_begin(JdgRunState *rs);
 
 /* join.c */
@@ -139,6 +133,8 @@ extern void jdg_leaf_end(JdgRunState *rs, JdgFlowStep *step, JdgStepState state,
 						 Jsonb *result, Jsonb *error, const char *reason);
 extern void jdg_step_end_quietly(JdgRunState *rs, JdgFlowStep *step,
 								 JdgStepState state, const char *reason);
+extern void jdg_step_fail_with(JdgRunState *rs, JdgFlowStep *step,
+							   const JdgFlowStep *child, Jsonb *result);
 extern bool jdg_step_is_bad(const JdgFlowStep *step);
 extern void jdg_skip_subtree(JdgRunState *rs, const JdgFlowNode *node,
 							 int64 parent, int64 base);
@@ -172,10 +168,8 @@ extern void jdg_serve_message(JdgRunState *rs, int64 step_id,
 							  const struct JdgFlowMessage *m);
 
 /* answer.c: what ends a wait */
-extern char *jdg_flow_event_name(const JdgFlowNode *node);
 extern bool jdg_take_signal(JdgRunState *rs, JdgFlowStep *step);
-extern void jdg_wait_over(JdgRunState *rs, JdgFlowStep *step,
-						  Jsonb *payload);
+extern void jdg_container_timed_out(JdgRunState *rs, JdgFlowStep *step);
 extern void jdg_step_due(JdgRunState *rs, JdgFlowStep *step);
 
 #endif							/* JDG_FLOW_RUN_RUN_H */

@@ -212,7 +212,7 @@ send_event(const JdgFlowMessage *m)
 		{TEXTOID, TEXTOID, OIDOID, TIMESTAMPTZOID, JSONBOID, OIDARRAYOID,
 		CHAROID}
 	};
-	Datum		v[7] = {CStringGetTextDatum(psprintf("event:%s", m->name)),
+	Datum		v[7] = {CStringGetTextDatum(jdg_message_event(JDG_MESSAGE_EVENT, m->name)),
 		CStringGetTextDatum(m->name), ObjectIdGetDatum(m->role),
 	TimestampTzGetDatum(m->at), PointerGetDatum(m->payload)};
 

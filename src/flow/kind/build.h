@@ -1,45 +1,26 @@
 /*-------------------------------------------------------------------------
  *
- * node_args.h
+ * build.h
  *	  From the arguments of a function to the object of a node of a flow.
  *
  *-------------------------------------------------------------------------
  */
-#ifndef JDG_FLOW_NODE_ARGS_H
-#define JDG_FLOW_NODE_ARGS_H
+#ifndef JDG_FLOW_KIND_BUILD_H
+#define JDG_FLOW_KIND_BUILD_H
 
 #include "fmgr.h"
-#include "utils/jsonb.h"
-#include "utils/timestamp.h"
 
-typedef enum JdgFlowArgType
-{
-	JDG_FLOW_ARG_TEXT,
-	JDG_FLOW_ARG_INT,
-	JDG_FLOW_ARG_BOOL,
-	JDG_FLOW_ARG_INTERVAL,
-	JDG_FLOW_ARG_JSONB,
-	JDG_FLOW_ARG_TEXTS,
-	JDG_FLOW_ARG_FLOW,
-	JDG_FLOW_ARG_FLOWS
-} JdgFlowArgType;
-
-typedef struct JdgFlowArg
-{
-	const char *name;			/* as in SQL */
-	const char *key;			/* in the object */
-	JdgFlowArgType type;
-	bool		needed;
-} JdgFlowArg;
+#include "flow/kind/kind.h"
 
 /*
  * The object of what was given; NULL arguments are left out.  "instead": text
  * that takes the place of the first argument, or NULL.
  */
-extern Jsonb *jdg_flow_make_node(FunctionCallInfo fcinfo,
-								 const char *function,
-								 const JdgFlowArg *args, int nargs,
-								 const char *instead);
+extern Jsonb *jdg_build_object(FunctionCallInfo fcinfo, const JdgKind *kind,
+							   const char *instead);
+
+/* the same, parsed to find out what is wrong with it */
+extern Datum jdg_build_node(FunctionCallInfo fcinfo, const JdgKind *kind);
 
 /* in the style in which flows have intervals, whatever the session's is */
 extern char *jdg_flow_interval_text(const Interval *iv);
@@ -49,4 +30,4 @@ extern void jdg_flow_push_string(JsonbParseState **st,
 extern void jdg_flow_push_jsonb(JsonbParseState **st,
 								JsonbIteratorToken token, Jsonb *j);
 
-#endif							/* JDG_FLOW_NODE_ARGS_H */
+#endif							/* JDG_FLOW_KIND_BUILD_H */

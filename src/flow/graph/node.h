@@ -1,45 +1,22 @@
 /*-------------------------------------------------------------------------
  *
- * graph.h
- *	  A flow as a tree of nodes: parsed from jadugar.flow, and checked.
+ * node.h
+ *	  A flow as a tree of nodes.
  *
- * The value of type jadugar.flow is jsonb (flow/README.md has the grammar).
- * Parsing is deterministic: nodes are numbered in pre-order, so a number means
- * the same node in every process and for ever, and rows of
- * jadugar_internal.flow_step refer to nodes by it.  Node 0 is always a chain:
- * the flow's own outermost one, or one made around it.
- *
- * Pure: reads nothing but the value, runs nothing of a user.
+ * Parsing the value of type jadugar.flow is deterministic: nodes are numbered
+ * in pre-order, so a number means the same node in every process, and rows of
+ * jadugar_internal.flow_step refer to nodes by it.  Node 0 is always a chain: the
+ * flow's own outermost one, or one made around it.
  *
  *-------------------------------------------------------------------------
  */
-#ifndef JDG_FLOW_GRAPH_GRAPH_H
-#define JDG_FLOW_GRAPH_GRAPH_H
+#ifndef JDG_FLOW_GRAPH_NODE_H
+#define JDG_FLOW_GRAPH_NODE_H
 
 #include "utils/jsonb.h"
 #include "utils/timestamp.h"
 
-#include "task/prepare.h"
-
-/* steps and waits; containers are counted apart, to the same number */
-#define JDG_FLOW_MAX_STEPS	10000
-/* containers within containers */
-#define JDG_FLOW_MAX_DEPTH	100
-
-typedef enum JdgFlowKind
-{
-	JDG_FLOW_STEP,				/* a task */
-	JDG_FLOW_CHAIN,				/* its children one after the other */
-	JDG_FLOW_PARALLEL,			/* its children at once; race too */
-	JDG_FLOW_BRANCH,			/* one of two, by a condition */
-	JDG_FLOW_EACH,				/* its child once for each item */
-	JDG_FLOW_LOOP,				/* its child again and again */
-	JDG_FLOW_SLEEP,				/* for a time, or until an instant */
-	JDG_FLOW_WAIT_EVENT,
-	JDG_FLOW_WAIT_SIGNAL,
-	JDG_FLOW_APPROVAL,
-	JDG_FLOW_SUB_FLOW			/* a run of another flow */
-} JdgFlowKind;
+struct JdgKind;
 
 typedef enum JdgFlowOnFailure
 {
@@ -81,8 +58,7 @@ typedef struct JdgFlowNode
 	 * together, see flow/README.md.
 	 */
 	int			block;
-	JdgFlowKind kind;
-	bool		is_race;		/* a parallel that was written as race */
+	const struct JdgKind *kind;
 	const char *name;			/* never NULL: "chain#3" where none is given;
 								 * a compensation's: that of its step */
 	bool		named;			/* by its maker */
@@ -101,7 +77,7 @@ typedef struct JdgFlowNode
 
 	/*
 	 * step: command; branch: condition; each: array, path or query; loop:
-	 * condition; sleep: instant or path, or NULL; waits: name of the event or
+	 * condition; sleep_until: instant or path; waits: name of the event or
 	 * signal; approval: the role that may approve, or NULL; sub_flow: name.
 	 */
 	const char *text;
@@ -127,7 +103,7 @@ typedef struct JdgFlowNode
 	const char *concurrency_key;
 
 	bool		pivot;
-	struct JdgFlowNode *compensate; /* kind STEP, or NULL */
+	struct JdgFlowNode *compensate; /* a step, or NULL */
 
 	JdgFlowJoin join;
 	int			join_n;
@@ -148,46 +124,4 @@ typedef struct JdgFlowGraph
 	int		   *by_name;		/* numbers of nodes named by their maker */
 } JdgFlowGraph;
 
-/*
- * Parse a flow, in the current context.  VALIDATION_ERROR naming the step for
- * what is not a flow: unknown keys, wrong types, duplicate names, bad values,
- * cycles, references to steps that can not have finished, too many steps.
- * whole: it is not to be part of another flow, so names it refers to must be
- * there, and it must have a step.
- */
-extern JdgFlowGraph *jdg_flow_parse(Jsonb *flow, bool whole);
-
-/*
- * SQL that a node's own task runs and that gives its first row to us: the
- * command of a step (SQL or a handler's name, as given), "SELECT (...) AS ok"
- * for conditions, "SELECT ... AS items" for an each that is not a constant
- * array, "SELECT ... AS until" for a sleep with a path, "SELECT $1 AS filter"
- * for a wait_event whose filter has paths, "SELECT $1 AS input" for a sub_flow
- * whose payload has.  NULL: no task is needed.
- */
-extern const char *jdg_flow_command(const JdgFlowNode *node);
-
-/*
- * The command of a node and, of a step, what else it says of its task.
- */
-extern void jdg_flow_task_options(const JdgFlowNode *node, JdgTaskOptions *o);
-
-/* callback of an error context: which node (arg) an error is about */
-extern void jdg_flow_error_context(void *arg);
-
-/* the number of the node of that name, "chain#3" too; -1: none */
-extern int	jdg_flow_find(const JdgFlowGraph *graph, const char *name);
-
-/* "step", "chain", ... */
-extern const char *jdg_flow_kind_name(const JdgFlowNode *node);
-
-/* is $1 in this SQL nothing but $1->'input', 'item' or 'index'? */
-extern bool jdg_flow_only_input(const char *sql);
-
-/* is this string of a payload a path: "$", "$.x", "$[0]"?  "$$..." is not */
-extern bool jdg_flow_is_path(const char *s, int len);
-
-/* is node "no" a step or a wait: something that ends by itself? */
-extern bool jdg_flow_is_leaf(const JdgFlowNode *node);
-
-#endif							/* JDG_FLOW_GRAPH_GRAPH_H */
+#endif							/* JDG_FLOW_GRAPH_NODE_H */

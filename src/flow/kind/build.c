@@ -1,10 +1,10 @@
 /*-------------------------------------------------------------------------
  *
- * node_args.c
+ * build.c
  *	  From the arguments of a function to the object of a node of a flow.
  *
- * Runs in the caller's backend; reads nothing but the arguments.  What the
- * object means is checked by who parses it.
+ * Runs in the caller's backend; reads nothing but the arguments.  The function
+ * of a kind has the name of its key.
  *
  *-------------------------------------------------------------------------
  */
@@ -19,7 +19,8 @@
 #include "base/args.h"
 #include "base/compat.h"
 #include "base/errors.h"
-#include "flow/node_args.h"
+#include "flow/graph/parse.h"
+#include "flow/kind/build.h"
 
 void
 jdg_flow_push_string(JsonbParseState **st, JsonbIteratorToken token, const char *s)
@@ -128,27 +129,23 @@ push_argument(JsonbParseState **st, FunctionCallInfo fcinfo, int n,
 	}
 }
 
-/* See node_args.h. */
-Jsonb *
-jdg_flow_make_node(FunctionCallInfo fcinfo, const char *function, const JdgFlowArg *args,
-				   int nargs, const char *instead)
+/* Refuse nulls where a value is needed, and two values for one key. */
+static void
+check_nulls(FunctionCallInfo fcinfo, const JdgKind *kind)
 {
-	JsonbParseState *st = NULL;
+	const JdgFlowArg *args = kind->args;
 
-	if (PG_NARGS() != nargs)
-		elog(ERROR, "jadugar.%s() has %d arguments instead of %d", function,
-			 PG_NARGS(), nargs);
-	(void) pushJsonbValue(&st, WJB_BEGIN_OBJECT, NULL);
-	for (int i = 0; i < nargs; i++)
+	if (PG_NARGS() != kind->nargs)
+		elog(ERROR, "jadugar.%s() has %d arguments instead of %d", kind->key,
+			 PG_NARGS(), kind->nargs);
+	for (int i = 0; i < kind->nargs; i++)
 	{
 		if (PG_ARGISNULL(i) && args[i].needed)
 			ereport(ERROR,
 					(errcode(JDG_ERRCODE_VALIDATION_ERROR),
 					 errmsg("argument \"%s\" of jadugar.%s() must not be null",
-							args[i].name, function)));
-		if (PG_ARGISNULL(i))
-			continue;
-		for (int j = 0; j < i; j++)
+							args[i].name, kind->key)));
+		for (int j = 0; j < i && !PG_ARGISNULL(i); j++)
 		{
 			if (!PG_ARGISNULL(j) && strcmp(args[j].key, args[i].key) == 0)
 				ereport(ERROR,
@@ -156,13 +153,37 @@ jdg_flow_make_node(FunctionCallInfo fcinfo, const char *function, const JdgFlowA
 						 errmsg("%s and %s can not both be given",
 								args[j].name, args[i].name)));
 		}
+	}
+}
+
+Jsonb *
+jdg_build_object(FunctionCallInfo fcinfo, const JdgKind *kind,
+				 const char *instead)
+{
+	JsonbParseState *st = NULL;
+
+	check_nulls(fcinfo, kind);
+	(void) pushJsonbValue(&st, WJB_BEGIN_OBJECT, NULL);
+	for (int i = 0; i < kind->nargs; i++)
+	{
+		if (PG_ARGISNULL(i))
+			continue;
 		if (i == 0 && instead != NULL)
 		{
-			jdg_flow_push_string(&st, WJB_KEY, args[i].key);
+			jdg_flow_push_string(&st, WJB_KEY, kind->args[i].key);
 			jdg_flow_push_string(&st, WJB_VALUE, instead);
 		}
 		else
-			push_argument(&st, fcinfo, i, &args[i], function);
+			push_argument(&st, fcinfo, i, &kind->args[i], kind->key);
 	}
 	return JsonbValueToJsonb(pushJsonbValue(&st, WJB_END_OBJECT, NULL));
+}
+
+Datum
+jdg_build_node(FunctionCallInfo fcinfo, const JdgKind *kind)
+{
+	Jsonb	   *flow = jdg_build_object(fcinfo, kind, NULL);
+
+	(void) jdg_flow_parse(flow, false);
+	PG_RETURN_JSONB_P(flow);
 }

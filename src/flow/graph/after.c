@@ -1,10 +1,9 @@
 /*-------------------------------------------------------------------------
  *
- * check.c
- *	  What can only be checked when all nodes are there: names, and the order
- *	  that "after" makes.
+ * after.c
+ *	  The order that "after" makes, checked when all nodes are there.
  *
- * Pure, and linear but for the sorting of names and for how deep nodes lie.
+ * Pure, and linear but for how deep nodes lie.
  *
  *-------------------------------------------------------------------------
  */
@@ -13,152 +12,12 @@
 #include "lib/stringinfo.h"
 
 #include "base/errors.h"
-#include "flow/graph/private.h"
+#include "flow/graph/after.h"
+#include "flow/graph/names.h"
+#include "flow/kind/kind.h"
 
 /* names of a circle that are worth listing */
 #define MAX_LISTED	10
-
-const char *
-jdg_flow_kind_name(const JdgFlowNode *node)
-{
-	switch (node->kind)
-	{
-		case JDG_FLOW_STEP:
-			return "step";
-		case JDG_FLOW_CHAIN:
-			return "chain";
-		case JDG_FLOW_PARALLEL:
-			return node->is_race ? "race" : "parallel";
-		case JDG_FLOW_BRANCH:
-			return "branch";
-		case JDG_FLOW_EACH:
-			return "each";
-		case JDG_FLOW_LOOP:
-			return "loop";
-		case JDG_FLOW_SLEEP:
-			return "sleep";
-		case JDG_FLOW_WAIT_EVENT:
-			return "wait_event";
-		case JDG_FLOW_WAIT_SIGNAL:
-			return "wait_signal";
-		case JDG_FLOW_APPROVAL:
-			return "approval";
-		case JDG_FLOW_SUB_FLOW:
-			return "sub_flow";
-	}
-	pg_unreachable();
-}
-
-bool
-jdg_flow_is_leaf(const JdgFlowNode *node)
-{
-	switch (node->kind)
-	{
-		case JDG_FLOW_CHAIN:
-		case JDG_FLOW_PARALLEL:
-		case JDG_FLOW_BRANCH:
-		case JDG_FLOW_EACH:
-		case JDG_FLOW_LOOP:
-			return false;
-		case JDG_FLOW_STEP:
-		case JDG_FLOW_SLEEP:
-		case JDG_FLOW_WAIT_EVENT:
-		case JDG_FLOW_WAIT_SIGNAL:
-		case JDG_FLOW_APPROVAL:
-		case JDG_FLOW_SUB_FLOW:
-			return true;
-	}
-	pg_unreachable();
-}
-
-/* ------------------------------------------------------------------ names */
-
-static int
-compare_names(const void *a, const void *b, void *graph)
-{
-	const JdgFlowNode *nodes = ((JdgFlowGraph *) graph)->nodes;
-
-	return strcmp(nodes[*(const int *) a].name, nodes[*(const int *) b].name);
-}
-
-/* Put names in order; no two may be the same. */
-void
-jdg_flow_index_names(JdgFlowParse *p)
-{
-	JdgFlowGraph *graph = p->graph;
-
-	graph->by_name = palloc(sizeof(int) * graph->nnodes);
-	for (int no = 0; no < graph->nnodes; no++)
-	{
-		if (graph->nodes[no].named)
-			graph->by_name[graph->nnamed++] = no;
-	}
-	qsort_arg(graph->by_name, graph->nnamed, sizeof(int), compare_names,
-			  graph);
-	for (int i = 1; i < graph->nnamed; i++)
-	{
-		const JdgFlowNode *node = &graph->nodes[graph->by_name[i]];
-		const JdgFlowNode *other = &graph->nodes[graph->by_name[i - 1]];
-
-		if (strcmp(node->name, other->name) == 0)
-			ereport(ERROR,
-					(errcode(JDG_ERRCODE_VALIDATION_ERROR),
-					 errmsg("the flow has two nodes with the name \"%s\"",
-							node->name),
-					 errdetail("Their numbers are %d and %d.",
-							   Min(node->no, other->no),
-							   Max(node->no, other->no)),
-					 errhint("Names of steps, of approvals and of other nodes are unique in the whole flow.")));
-	}
-}
-
-/* By a name that its maker gave; -1: none. */
-int
-jdg_flow_find_named(const JdgFlowGraph *graph, const char *name, int len)
-{
-	int			low = 0;
-	int			high = graph->nnamed;
-
-	while (low < high)
-	{
-		int			middle = (low + high) / 2;
-		const char *found = graph->nodes[graph->by_name[middle]].name;
-		int			order = strncmp(found, name, len);
-
-		if (order == 0 && found[len] == '\0')
-			return graph->by_name[middle];
-		if (order < 0)
-			low = middle + 1;
-		else
-			high = middle;
-	}
-	return -1;
-}
-
-int
-jdg_flow_find(const JdgFlowGraph *graph, const char *name)
-{
-	int			no = jdg_flow_find_named(graph, name, strlen(name));
-	const char *number = strrchr(name, '#');
-
-	if (no >= 0 || number == NULL)
-		return no;
-	no = atoi(number + 1);
-	if (no >= 0 && no < graph->nnodes && !graph->nodes[no].named &&
-		strcmp(graph->nodes[no].name, name) == 0)
-		return no;
-	return -1;
-}
-
-/* ------------------------------------------------------------------ after */
-
-int
-jdg_flow_common(const JdgFlowGraph *graph, int a, int b)
-{
-	while (b < a || b >= graph->nodes[a].end)
-		a = graph->nodes[a].parent;
-	return a;
-}
 
 /* Can "waits" be told to wait for "for_no"? */
 static void
@@ -176,7 +35,7 @@ check_pair(const JdgFlowGraph *graph, const JdgFlowNode *waits, int for_no)
 		why = "It holds that one, which begins later.";
 	else if (waits->block != other->block)
 		why = "They are not in the same body of an each or a loop.";
-	else if (graph->nodes[common].kind == JDG_FLOW_BRANCH)
+	else if (graph->nodes[common].kind->children == JDG_CHILDREN_ONE_OF)
 		why = "They are in different arms of a branch: only one of them can run.";
 	if (why)
 		ereport(ERROR,
@@ -384,7 +243,9 @@ check_circles(const JdgFlowGraph *graph)
 	{
 		const JdgFlowNode *node = &graph->nodes[no];
 
-		for (int i = 1; node->kind == JDG_FLOW_CHAIN && i < node->nchildren; i++)
+		if (node->kind->children != JDG_CHILDREN_IN_ORDER)
+			continue;
+		for (int i = 1; i < node->nchildren; i++)
 			w.next_in_chain[node->children[i - 1]] = node->children[i];
 	}
 	/* everything comes after the beginning of the outermost chain */

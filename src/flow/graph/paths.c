@@ -1,6 +1,6 @@
 /*-------------------------------------------------------------------------
  *
- * data.c
+ * paths.c
  *	  Whose results paths refer to, and whether they can be there.
  *
  * Pure.  A path is looked at as text: $.steps.NAME or $.steps."NAME",
@@ -11,7 +11,9 @@
 #include "postgres.h"
 
 #include "base/errors.h"
-#include "flow/graph/private.h"
+#include "flow/graph/names.h"
+#include "flow/graph/paths.h"
+#include "flow/kind/kind.h"
 
 static const char *
 skip_blanks(const char *s)
@@ -102,10 +104,10 @@ is_repeated(const JdgFlowGraph *graph, int no)
 {
 	const JdgFlowNode *nodes = graph->nodes;
 
-	while (no >= 0 && nodes[no].kind != JDG_FLOW_LOOP &&
-		   nodes[no].kind != JDG_FLOW_EACH)
+	while (no >= 0 && nodes[no].kind->children != JDG_CHILDREN_PASSES &&
+		   nodes[no].kind->children != JDG_CHILDREN_ITEMS)
 		no = nodes[no].parent;
-	return no >= 0 && nodes[no].kind == JDG_FLOW_LOOP;
+	return no >= 0 && nodes[no].kind->children == JDG_CHILDREN_PASSES;
 }
 
 /* The each between "common" and what is in it, -1: none. */
@@ -115,7 +117,7 @@ each_between(const JdgFlowGraph *graph, int common, int no)
 	while (no != common)
 	{
 		no = graph->nodes[no].parent;
-		if (no != common && graph->nodes[no].kind == JDG_FLOW_EACH)
+		if (no != common && graph->nodes[no].kind->children == JDG_CHILDREN_ITEMS)
 			return no;
 	}
 	return -1;
@@ -132,9 +134,10 @@ why_not(const JdgFlowParse *p, int reader, int of)
 	const JdgFlowGraph *graph = p->graph;
 	int			common = jdg_flow_common(graph, reader, of);
 	const JdgFlowNode *node = &graph->nodes[common];
+	JdgChildren children = node->kind->children;
 
 	if (each_between(graph, common, of) >= 0 ||
-		(common == reader && reader != of && node->kind == JDG_FLOW_EACH))
+		(common == reader && reader != of && children == JDG_CHILDREN_ITEMS))
 		return "That one is in the body of an each, where it has a result for each item: refer to the each.";
 	if (!p->whole ||
 		is_repeated(graph, common == reader && reader != of ? common :
@@ -146,9 +149,9 @@ why_not(const JdgFlowParse *p, int reader, int of)
 		return "That one holds it, and ends later.";
 	if (common == reader)
 		return "It holds that one, which begins later.";
-	if (node->kind == JDG_FLOW_CHAIN && of > reader)
+	if (children == JDG_CHILDREN_IN_ORDER && of > reader)
 		return "That one comes later in the chain.";
-	if (node->kind == JDG_FLOW_BRANCH)
+	if (children == JDG_CHILDREN_ONE_OF)
 		return "They are in different arms of a branch: only one of them runs.";
 	return NULL;
 }
@@ -189,7 +192,7 @@ check_path(const JdgFlowParse *p, const JdgFlowPath *path)
 }
 
 void
-jdg_flow_check_data(JdgFlowParse *p)
+jdg_flow_check_paths(JdgFlowParse *p)
 {
 	for (int i = 0; i < p->npaths; i++)
 		check_path(p, &p->paths[i]);

@@ -1,0 +1,16 @@
+/*-------------------------------------------------------------------------
+ *
+ * after.h
+ *	  The order that "after" makes, checked when all nodes are there.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef JDG_FLOW_GRAPH_AFTER_H
+#define JDG_FLOW_GRAPH_AFTER_H
+
+#include "flow/graph/object.h"
+
+/* look up which nodes wait for which, and whether all can ever begin */
+extern void jdg_flow_check_after(JdgFlowParse *p);
+
+#endif							/* JDG_FLOW_GRAPH_AFTER_H */

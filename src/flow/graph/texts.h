@@ -1,0 +1,44 @@
+/*-------------------------------------------------------------------------
+ *
+ * texts.h
+ *	  Conditions, paths and templates in a flow, and the SQL made of them.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef JDG_FLOW_GRAPH_TEXTS_H
+#define JDG_FLOW_GRAPH_TEXTS_H
+
+#include "fmgr.h"
+
+#include "flow/graph/object.h"
+
+/* "$" begins a path, "$1" and the like an SQL expression */
+extern bool jdg_text_is_path(const char *text);
+
+/* is this string of a payload a path: "$", "$.x", "$[0]"?  "$$..." is not */
+extern bool jdg_flow_is_path(const char *s, int len);
+
+/*
+ * Call an input function with a text of the value of "key"; what it refuses
+ * is a VALIDATION_ERROR: an invalid "what".
+ */
+extern Datum jdg_text_read(PGFunction input, JdgFlowObject *o,
+						   const char *key, const char *text,
+						   const char *what);
+
+/* check a path, and keep it for the checks of what it refers to */
+extern void jdg_text_take_path(JdgFlowObject *o, const char *key,
+							   const char *text);
+
+/* an SQL expression or a path, and the command that finds out */
+extern const char *jdg_object_condition(JdgFlowObject *o, const char *key);
+extern const char *jdg_condition_command(const JdgFlowNode *node);
+
+/*
+ * JSON that may hold paths.  *has_paths is true also of strings that begin
+ * with "$$": they are to be changed too.
+ */
+extern Jsonb *jdg_object_template(JdgFlowObject *o, const char *key,
+								  bool *has_paths);
+
+#endif							/* JDG_FLOW_GRAPH_TEXTS_H */

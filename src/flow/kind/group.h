@@ -1,0 +1,63 @@
+/*-------------------------------------------------------------------------
+ *
+ * group.h
+ *	  What parallel, race and each have in common: children that run at once,
+ *	  and a completion that decides when enough of them have ended.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef JDG_FLOW_KIND_GROUP_H
+#define JDG_FLOW_KIND_GROUP_H
+
+#include "lib/stringinfo.h"
+
+#include "flow/graph/object.h"
+#include "flow/run/run.h"
+
+/* keys: completion, n, concurrency; rest */
+extern void jdg_parse_completion(JdgFlowObject *o);
+extern void jdg_parse_rest(JdgFlowObject *o);
+
+typedef enum JdgVerdict
+{
+	JDG_VERDICT_OPEN,			/* not decided yet */
+	JDG_VERDICT_SUCCESS,
+	JDG_VERDICT_FAILURE,		/* too many have failed */
+	JDG_VERDICT_NO_QUORUM,		/* too few can still succeed */
+	JDG_VERDICT_TOO_LARGE		/* a success whose result is too large */
+} JdgVerdict;
+
+/* count a child that has ended */
+extern JdgVerdict jdg_group_count(JdgRunState *rs, JdgFlowStep *step,
+								  const JdgFlowStep *child, bool bad);
+
+/* may one more child begin? */
+extern bool jdg_group_has_room(const JdgFlowNode *node,
+							   const JdgFlowStep *step);
+
+/* it is decided: children that are under way are cancelled, unless "rest" */
+extern void jdg_group_cancel_rest(JdgRunState *rs, JdgFlowStep *step);
+
+/* end the row by a verdict that "child" has led to */
+extern void jdg_group_end(JdgRunState *rs, JdgFlowStep *step,
+						  const JdgFlowStep *child, bool bad,
+						  JdgVerdict verdict, Jsonb *result);
+
+/*
+ * Add a value to a result.  *size is the sum so far; false: there is no more
+ * room.
+ */
+extern bool jdg_group_push(JsonbParseState **st, const char *key,
+						   Jsonb *value, Size *size);
+
+/* of children that have begun; the i-th has the row "child" */
+extern void jdg_group_resume_child(JdgRunState *rs, JdgFlowStep *step,
+								   const JdgFlowNode *node,
+								   JdgFlowStep *child, int i, int64 skip);
+extern void jdg_group_resumed(JdgRunState *rs, JdgFlowStep *step);
+
+/* for explain_flow() */
+extern char *jdg_group_completion(const JdgFlowNode *node, const char *n);
+extern void jdg_group_options(const JdgFlowNode *node, StringInfo line);
+
+#endif							/* JDG_FLOW_KIND_GROUP_H */

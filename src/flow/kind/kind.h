@@ -1,0 +1,229 @@
+/*-------------------------------------------------------------------------
+ *
+ * kind.h
+ *	  What a kind of node does: one struct for each, with a file of its own.
+ *
+ * graph/ and run/ do what all kinds have in common and call through the node:
+ * node->kind->begin(rs, step).  kinds.c lists the kinds.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef JDG_FLOW_KIND_KIND_H
+#define JDG_FLOW_KIND_KIND_H
+
+#include "lib/stringinfo.h"
+#include "nodes/pg_list.h"
+
+#include "flow/graph/node.h"
+#include "flow/run/message.h"
+
+struct JdgChart;
+struct JdgFlowObject;
+struct JdgFlowStep;
+struct JdgFork;
+struct JdgRunState;
+struct JdgTaskOptions;
+
+/* how an argument of the function that makes a node stands in its object */
+typedef enum JdgFlowArgType
+{
+	JDG_FLOW_ARG_TEXT,
+	JDG_FLOW_ARG_INT,
+	JDG_FLOW_ARG_BOOL,
+	JDG_FLOW_ARG_INTERVAL,
+	JDG_FLOW_ARG_JSONB,
+	JDG_FLOW_ARG_TEXTS,
+	JDG_FLOW_ARG_FLOW,
+	JDG_FLOW_ARG_FLOWS
+} JdgFlowArgType;
+
+typedef struct JdgFlowArg
+{
+	const char *name;			/* as in SQL */
+	const char *key;			/* in the object */
+	JdgFlowArgType type;
+	bool		needed;
+} JdgFlowArg;
+
+/* arguments that nearly all functions have, at the end of their tables */
+#define JDG_FLOW_ARGS_NAME \
+	{"name", "name", JDG_FLOW_ARG_TEXT}, \
+	{"on_failure", "on_failure", JDG_FLOW_ARG_TEXT}
+#define JDG_FLOW_ARGS_AFTER \
+	{"after", "after", JDG_FLOW_ARG_TEXTS}, \
+	{"join", "join", JDG_FLOW_ARG_TEXT}, \
+	{"join_n", "join_n", JDG_FLOW_ARG_INT}
+
+/* what becomes of the children of a node */
+typedef enum JdgChildren
+{
+	JDG_CHILDREN_NONE,			/* a leaf: it ends by itself */
+	JDG_CHILDREN_IN_ORDER,		/* one after the other */
+	JDG_CHILDREN_AT_ONCE,
+	JDG_CHILDREN_ONE_OF,		/* one runs, the others are skipped */
+	JDG_CHILDREN_ITEMS,			/* the only one runs for each item, each time
+								 * in a block of its own */
+	JDG_CHILDREN_PASSES			/* the only one runs again and again, each
+								 * time in a new block */
+} JdgChildren;
+
+/*
+ * Functions are NULL where a kind has nothing to do, or does what a comment
+ * says.  "rs" is a run under its lock, "step" a row of it that is of this
+ * kind; all of these functions run inside jdg_internal_begin().
+ */
+typedef struct JdgKind
+{
+	const char *key;			/* of its object, which makes it this kind */
+	const char *name;			/* for views and messages; "chain#3" */
+	bool		key_is_name;	/* the value of its key is its name */
+	JdgChildren children;
+
+	/*
+	 * The arguments of its function.  Their keys, and those that every node
+	 * may have, are what its object may have.
+	 */
+	const JdgFlowArg *args;
+	int			nargs;
+
+	/* ------------------------------------------------------ the value */
+
+	/* reads and checks its own keys, and makes its children */
+	void		(*parse) (struct JdgFlowObject *o);
+
+	/*
+	 * SQL, or the name of a handler, that its task runs: what a step is, or
+	 * what another node has to find out before it can go on.  NULL: it needs
+	 * no task.
+	 */
+	const char *(*command) (const JdgFlowNode *node);
+
+	/* what else its object says of that task */
+	void		(*task_options) (const JdgFlowNode *node,
+								 struct JdgTaskOptions *o);
+
+	/*
+	 * Refuses what can only be checked as the user who makes a version of a
+	 * flow.  flow: its name or NULL.  Outside jdg_internal_begin().
+	 */
+	void		(*check) (const JdgFlowNode *node, Oid owner,
+						  const char *flow);
+
+	/* ---------------------------------------------------------- a run */
+
+	/* it begins: its task, its wait, its first children */
+	void		(*begin) (struct JdgRunState *rs, struct JdgFlowStep *step);
+
+	/*
+	 * Its task has found out what it had to: "result" is the first row. NULL:
+	 * the task is all that the node is, so it ends with its task.
+	 */
+	void		(*found_out) (struct JdgRunState *rs,
+							  struct JdgFlowStep *step, Jsonb *result);
+
+	/*
+	 * A child has ended while the node was running; bad: in a way that its
+	 * on_failure does not make good.  Containers have this.
+	 */
+	void		(*child_ended) (struct JdgRunState *rs,
+								struct JdgFlowStep *step,
+								struct JdgFlowStep *child, bool bad);
+
+	/* as many more children begin as may be under way at once */
+	void		(*fill) (struct JdgRunState *rs, struct JdgFlowStep *step);
+
+	/* its time has come.  NULL: a container times out, for a leaf nothing */
+	void		(*due) (struct JdgRunState *rs, struct JdgFlowStep *step);
+
+	/*
+	 * A wait: the kind of message it waits for, the name of that, and what
+	 * the node makes of one that has come.
+	 */
+	JdgMessageKind message;
+	const char *(*message_name) (const JdgFlowNode *node);
+	void		(*answer) (struct JdgRunState *rs, struct JdgFlowStep *step,
+						   Jsonb *payload);
+
+	/*
+	 * Cancels what is under way in a container that has ended.  NULL: the
+	 * rows of its children at their places in its block.
+	 */
+	void		(*cancel) (struct JdgRunState *rs, struct JdgFlowStep *step);
+
+	/*
+	 * The run goes on after it had ended: a container whose row has just been
+	 * opened again goes on from its children's.  skip: the step that is to be
+	 * skipped, -1: none.
+	 */
+	void		(*resume) (struct JdgRunState *rs, struct JdgFlowStep *step,
+						   int64 skip);
+
+	/*
+	 * A container that a fork leads through: its rows in the new run, "step"
+	 * being its own and "path" the child on the way.
+	 */
+	void		(*fork) (struct JdgFork *f, struct JdgFlowStep *step,
+						 int path);
+
+	/* ----------------------------------------------------------- text */
+
+	/*
+	 * What stands behind kind and name: one line of at most "max" bytes, or
+	 * whole (0); NULL: nothing.
+	 */
+	char	   *(*subject) (const JdgFlowNode *node, int max);
+
+	/* its own options, for explain_flow(); see run/explain.h */
+	void		(*options) (const JdgFlowNode *node, StringInfo line);
+	const char *payload_key;	/* NULL: "payload" */
+
+	/* what leads to each of its children, if that says something */
+	const char *const *arms;
+
+	/* what an open node waits for, where that is no task; NULL: nothing */
+	char	   *(*waiting_for) (const JdgFlowNode *node);
+
+	/*
+	 * Mermaid, see run/mermaid.h.  A leaf is a box of this shape.  A
+	 * container draws itself; entry and exits: where arrows reach and leave
+	 * it, NULL: its own box.  With an entry it has no box.
+	 */
+	const char *shape[2];
+	bool		shown_by_name;	/* without its kind, where it has a name */
+	void		(*draw) (struct JdgChart *c, const JdgFlowNode *node,
+						 int depth);
+	char	   *(*entry) (const struct JdgChart *c, const JdgFlowNode *node);
+	List	   *(*exits) (const struct JdgChart *c, const JdgFlowNode *node);
+} JdgKind;
+
+/* ends with NULL */
+extern const JdgKind *const jdg_kinds[];
+
+extern const JdgKind jdg_kind_step;
+extern const JdgKind jdg_kind_chain;
+extern const JdgKind jdg_kind_parallel;
+extern const JdgKind jdg_kind_race;
+extern const JdgKind jdg_kind_branch;
+extern const JdgKind jdg_kind_each;
+extern const JdgKind jdg_kind_loop;
+extern const JdgKind jdg_kind_sleep;
+extern const JdgKind jdg_kind_sleep_until;
+extern const JdgKind jdg_kind_wait_event;
+extern const JdgKind jdg_kind_wait_signal;
+extern const JdgKind jdg_kind_approval;
+extern const JdgKind jdg_kind_sub_flow;
+
+/* a step or a wait: does it end by itself? */
+static inline bool
+jdg_node_is_leaf(const JdgFlowNode *node)
+{
+	return node->kind->children == JDG_CHILDREN_NONE;
+}
+
+static inline const char *
+jdg_node_command(const JdgFlowNode *node)
+{
+	return node->kind->command ? node->kind->command(node) : NULL;
+}
+
+#endif							/* JDG_FLOW_KIND_KIND_H */

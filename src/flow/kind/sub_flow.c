@@ -1,0 +1,218 @@
+/*-------------------------------------------------------------------------
+ *
+ * sub_flow.c
+ *	  sub_flow: a run of another flow, or of the same.
+ *
+ *	{"sub_flow": flow, "version", "payload": {}, "compensate",
+ *	 "compensate_retry", "pivot"}
+ *
+ * Where the payload has paths, its own task fills it in.  The run's end comes
+ * as a message, see run/request.c.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "access/access.h"
+#include "base/errors.h"
+#include "base/json.h"
+#include "base/spi.h"
+#include "flow/graph/parse.h"
+#include "flow/graph/texts.h"
+#include "flow/kind/build.h"
+#include "flow/kind/kind.h"
+#include "flow/kind/task.h"
+#include "flow/run/explain.h"
+#include "flow/run/run.h"
+#include "shared/shmem.h"
+
+/* sub_flows within sub_flows */
+#define MAX_DEPTH	32
+/* runs that begin in one pass */
+#define MAX_RUNS	100000
+
+static const JdgFlowArg args[] = {
+	{"flow", "sub_flow", JDG_FLOW_ARG_TEXT, true},
+	{"payload", "payload", JDG_FLOW_ARG_JSONB},
+	{"version", "version", JDG_FLOW_ARG_INT},
+	JDG_FLOW_ARGS_NAME,
+	{"timeout", "timeout", JDG_FLOW_ARG_INTERVAL},
+	{"compensate", "compensate", JDG_FLOW_ARG_TEXT},
+	{"compensate_with", "compensate", JDG_FLOW_ARG_FLOW},
+	{"compensate_retry", "compensate_retry", JDG_FLOW_ARG_JSONB},
+	{"pivot", "pivot", JDG_FLOW_ARG_BOOL},
+	JDG_FLOW_ARGS_AFTER
+};
+
+/* checks the command of a compensation too, as enqueue() would */
+JDG_FUNCTION(jdg_flow_sub_flow, JDG_LEVEL_USER)
+{
+	Jsonb	   *flow;
+	JdgFlowGraph *graph;
+	const JdgFlowNode *node;
+
+	jdg_require_shmem();
+	flow = jdg_build_object(fcinfo, &jdg_kind_sub_flow, NULL);
+	graph = jdg_flow_parse(flow, false);
+	node = &graph->nodes[graph->first_child];
+	if (node->compensate)
+		jdg_check_command(node->compensate);
+	PG_RETURN_JSONB_P(flow);
+}
+
+/* ------------------------------------------------------------------ value */
+
+static void
+sub_flow_parse(JdgFlowObject *o)
+{
+	JdgFlowNode *node = o->node;
+
+	node->text = jdg_object_name(o, "sub_flow");
+	node->version = jdg_object_int(o, "version", 1, 0);
+	node->payload = jdg_object_template(o, "payload", &node->has_paths);
+	jdg_parse_compensation(o);
+	node->pivot = jdg_object_bool(o, "pivot");
+}
+
+static const char *
+sub_flow_command(const JdgFlowNode *node)
+{
+	return node->has_paths ? "SELECT $1 AS input" : NULL;
+}
+
+/* One that is not there is refused, but a flow may name itself. */
+static void
+sub_flow_check(const JdgFlowNode *node, Oid owner, const char *flow)
+{
+	JdgInternal in;
+	int64		id;
+
+	if (flow != NULL && node->version == 0 && strcmp(node->text, flow) == 0)
+		return;
+	jdg_internal_begin(&in);
+	id = jdg_flow_version_find(owner, node->text, node->version);
+	jdg_internal_end(&in);
+	if (id == 0)
+		ereport(ERROR,
+				(errcode(JDG_ERRCODE_NOT_FOUND),
+				 errmsg("flow \"%s\" does not exist", node->text),
+				 errdetail("Step \"%s\" is a run of it.", node->name),
+				 errhint("Create it first: jadugar.create_flow().")));
+}
+
+/* ------------------------------------------------------------------ a run */
+
+/* Why it can not begin, or NULL; sets the version that is run. */
+static Jsonb *
+find_version(JdgRunState *rs, const JdgFlowNode *node, int64 *version)
+{
+	*version = jdg_flow_version_find(rs->r.owner, node->text, node->version);
+	if (*version == 0)
+		return jdg_flow_error("NOT_FOUND", "the flow does not exist",
+							  psprintf("The flow is \"%s\".", node->text));
+	if (rs->r.depth + 1 >= MAX_DEPTH)
+		return jdg_flow_error("VALIDATION_ERROR",
+							  "sub_flows are nested too deep",
+							  psprintf("The most is %d.", MAX_DEPTH));
+	if (list_length(rs->adv->runs) > MAX_RUNS)
+		return jdg_flow_error("VALIDATION_ERROR",
+							  "too many sub_flows begin at once",
+							  psprintf("The most is %d.", MAX_RUNS));
+	return NULL;
+}
+
+static void
+begin_run(JdgRunState *rs, JdgFlowStep *step, Jsonb *input)
+{
+	const JdgFlowNode *node = jdg_step_node(rs, step);
+	int64		version;
+	Jsonb	   *error = find_version(rs, node, &version);
+	JdgFlowRun	r;
+	JdgRunState *child;
+
+	if (error != NULL)
+	{
+		jdg_step_end(rs, step, JDG_STEP_FAILED, NULL, error, NULL);
+		return;
+	}
+	memset(&r, 0, sizeof(r));
+	r.run_id = jdg_flow_run_next_id();
+	r.owner = rs->r.owner;
+	r.version_id = version;
+	r.depth = rs->r.depth + 1;
+	r.parent_run = rs->r.run_id;
+	r.parent_step = step->step_id;
+	r.scheduled_for = r.finished_at = DT_NOBEGIN;
+	r.created_at = r.started_at = rs->adv->now;
+	r.paused_at = rs->r.paused_at;
+	r.input = input;
+	r.tenant = rs->r.tenant;
+	r.trace = rs->r.trace;
+	r.status = JDG_FLOW_STATUS_RUNNING;
+	r.compensate = true;
+	r.last_done = -1;
+	child = jdg_advance_new_run(rs->adv, &r);
+	child->r.next_id = child->plan->graph->nnodes;
+	step->child_run = r.run_id;
+	jdg_step_start_wait(rs, step, jdg_step_timeout(rs, node));
+	jdg_run_begin(child);
+}
+
+static void
+sub_flow_begin(JdgRunState *rs, JdgFlowStep *step)
+{
+	const JdgFlowNode *node = jdg_step_node(rs, step);
+
+	if (rs->plan->task[step->node] != NULL)
+		jdg_step_start_task(rs, step);
+	else
+		begin_run(rs, step, node->payload ? node->payload : rs->r.input);
+}
+
+static void
+sub_flow_found_out(JdgRunState *rs, JdgFlowStep *step, Jsonb *result)
+{
+	begin_run(rs, step, jdg_json_get(result, "input"));
+}
+
+/* It ends as timed out when the run has ended. */
+static void
+sub_flow_due(JdgRunState *rs, JdgFlowStep *step)
+{
+	step->due = DT_NOBEGIN;
+	step->reason = "timed_out";
+	jdg_step_cancel(rs, step);
+}
+
+/* ------------------------------------------------------------------- text */
+
+static char *
+sub_flow_subject(const JdgFlowNode *node, int max)
+{
+	return node->version > 0 ?
+		psprintf("%s, version %d", node->text, node->version) :
+		pstrdup(node->text);
+}
+
+static char *
+sub_flow_waiting_for(const JdgFlowNode *node)
+{
+	return pstrdup("flow");
+}
+
+const JdgKind jdg_kind_sub_flow = {
+	.key = "sub_flow",
+	.name = "sub_flow",
+	.args = args,
+	.nargs = lengthof(args),
+	.parse = sub_flow_parse,
+	.command = sub_flow_command,
+	.check = sub_flow_check,
+	.begin = sub_flow_begin,
+	.found_out = sub_flow_found_out,
+	.due = sub_flow_due,
+	.subject = sub_flow_subject,
+	.options = jdg_explain_task,
+	.waiting_for = sub_flow_waiting_for,
+	.shape = {"[[", "]]"}
+};
