@@ -24,8 +24,8 @@
 #include "flow/graph/draft.h"
 #include "flow/graph/plan.h"
 #include "flow/graph/type.h"
-#include "flow/run/advance.h"
 #include "flow/run/message.h"
+#include "flow/run/start.h"
 #include "shared/shmem.h"
 
 #define MAX_KEY_LEN 1024

@@ -39,8 +39,17 @@ value_text(const JsonbValue *v)
 static bool
 key_is(const JsonbValue *v, const char *key)
 {
-	return strlen(key) == v->val.string.len &&
-		memcmp(key, v->val.string.val, v->val.string.len) == 0;
+	int			len = v->val.string.len;
+
+	/* most differ in the first character */
+	return len > 0 && key[0] == v->val.string.val[0] &&
+		strncmp(key, v->val.string.val, len) == 0 && key[len] == '\0';
+}
+
+static char *
+key_text(const JsonbValue *v)
+{
+	return pnstrdup(v->val.string.val, v->val.string.len);
 }
 
 static bool
@@ -84,17 +93,20 @@ list_of_kinds(void)
 
 /* The kind of node that an object makes: the one whose key it has. */
 static const JdgKind *
-find_kind(const JdgFlowObject *o)
+find_kind(const JdgFlowObject *o, JsonbContainer *json)
 {
 	const JdgKind *kind = NULL;
 	int			n = 0;
 
-	for (int i = 0; jdg_kinds[i] != NULL; i++)
+	for (int k = 0; k < o->nkeys; k++)
 	{
-		if (!jdg_object_has(o, jdg_kinds[i]->key))
-			continue;
-		kind = jdg_kinds[i];
-		n++;
+		for (int i = 0; jdg_kinds[i] != NULL; i++)
+		{
+			if (!key_is(&o->keys[k], jdg_kinds[i]->key))
+				continue;
+			kind = jdg_kinds[i];
+			n++;
+		}
 	}
 	if (n != 1)
 		ereport(ERROR,
@@ -102,7 +114,7 @@ find_kind(const JdgFlowObject *o)
 				 n == 0 ? errmsg("a node of the flow has no kind") :
 				 errmsg("a node of the flow has more than one kind"),
 				 errdetail("The node is %s.",
-						   jdg_excerpt(JsonbToCString(NULL, o->json, 64))),
+						   jdg_excerpt(JsonbToCString(NULL, json, 64))),
 				 errhint("A node has exactly one of %s.", list_of_kinds())));
 	return kind;
 }
@@ -124,46 +136,58 @@ name_for_messages(JdgFlowObject *o)
 		o->node->name = psprintf("%s#%d", kind->name, o->node->no);
 }
 
-/* What is known to no kind is refused first. */
+/* Keys and values; those of an object that has too many are not all read. */
+static void
+read_keys(JdgFlowObject *o, JsonbContainer *json)
+{
+	JsonbIterator *it = JsonbIteratorInit(json);
+	JsonbValue	v;
+
+	o->nkeys = 0;
+	(void) JsonbIteratorNext(&it, &v, true);
+	while (o->nkeys < JDG_OBJECT_MAX_KEYS &&
+		   JsonbIteratorNext(&it, &o->keys[o->nkeys], true) == WJB_KEY)
+	{
+		(void) JsonbIteratorNext(&it, &o->values[o->nkeys], true);
+		o->nkeys++;
+	}
+}
+
+/* A key that no kind has is refused before one that another kind has. */
 static void
 check_keys(JdgFlowObject *o)
 {
-	JsonbIterator *it = JsonbIteratorInit(o->json);
-	JsonbIteratorToken tok;
-	JsonbValue	v;
-	char	   *unknown = NULL;
-	char	   *misplaced = NULL;
+	const JsonbValue *unknown = NULL;
+	const JsonbValue *misplaced = NULL;
 
-	while ((tok = JsonbIteratorNext(&it, &v, true)) != WJB_DONE)
+	for (int i = o->nkeys - 1; i >= 0; i--)
 	{
-		if (tok != WJB_KEY || kind_has(o->node->kind, &v))
+		if (kind_has(o->node->kind, &o->keys[i]))
 			continue;
-		if (some_kind_has(&v))
-		{
-			if (misplaced == NULL)
-				misplaced = pnstrdup(v.val.string.val, v.val.string.len);
-		}
-		else if (unknown == NULL)
-			unknown = pnstrdup(v.val.string.val, v.val.string.len);
+		if (some_kind_has(&o->keys[i]))
+			misplaced = &o->keys[i];
+		else
+			unknown = &o->keys[i];
 	}
 	if (unknown)
 		ereport(ERROR,
 				(errcode(JDG_ERRCODE_VALIDATION_ERROR),
-				 errmsg("\"%s\" of %s is not known", jdg_excerpt(unknown),
+				 errmsg("\"%s\" of %s is not known",
+						jdg_excerpt(key_text(unknown)),
 						jdg_flow_label(o->node)),
 				 errhint("See the reference, under the function of the same name as the kind of node.")));
 	if (misplaced)
 		ereport(ERROR,
 				(errcode(JDG_ERRCODE_VALIDATION_ERROR),
 				 errmsg("%s can not have \"%s\"", jdg_flow_label(o->node),
-						misplaced)));
+						key_text(misplaced))));
 }
 
 void
 jdg_object_read(JdgFlowObject *o, JsonbContainer *json)
 {
-	o->json = json;
-	o->node->kind = find_kind(o);
+	read_keys(o, json);
+	o->node->kind = find_kind(o, json);
 	name_for_messages(o);
 	check_keys(o);
 }
@@ -171,7 +195,15 @@ jdg_object_read(JdgFlowObject *o, JsonbContainer *json)
 bool
 jdg_object_get(const JdgFlowObject *o, const char *key, JsonbValue *v)
 {
-	return getKeyJsonValueFromContainer(o->json, key, strlen(key), v) != NULL;
+	for (int i = 0; i < o->nkeys; i++)
+	{
+		if (key_is(&o->keys[i], key))
+		{
+			*v = o->values[i];
+			return true;
+		}
+	}
+	return false;
 }
 
 bool

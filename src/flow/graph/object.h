@@ -41,13 +41,18 @@ typedef struct JdgFlowParse
 	int			paths_room;
 } JdgFlowParse;
 
+/* more than a node of any kind may have */
+#define JDG_OBJECT_MAX_KEYS 32
+
 typedef struct JdgFlowObject
 {
 	JdgFlowParse *parse;
 	JdgFlowNode *node;			/* being made of it */
-	JsonbContainer *json;
 	int			path_no;		/* the number its paths go by */
 	int			depth;			/* of its node: how many containers deep */
+	int			nkeys;
+	JsonbValue	keys[JDG_OBJECT_MAX_KEYS];
+	JsonbValue	values[JDG_OBJECT_MAX_KEYS];
 } JdgFlowObject;
 
 /*

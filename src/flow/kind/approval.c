@@ -16,6 +16,8 @@
 #include "flow/kind/build.h"
 #include "flow/kind/kind.h"
 #include "flow/kind/wait.h"
+#include "flow/run/end.h"
+#include "flow/run/value.h"
 
 static const JdgFlowArg args[] = {
 	{"name", "approval", JDG_FLOW_ARG_TEXT, true},

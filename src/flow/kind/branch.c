@@ -16,11 +16,14 @@
 #include "flow/graph/texts.h"
 #include "flow/kind/build.h"
 #include "flow/kind/kind.h"
+#include "flow/run/begin.h"
+#include "flow/run/end.h"
 #include "flow/run/explain.h"
 #include "flow/run/fork.h"
 #include "flow/run/mermaid.h"
-#include "flow/run/redo.h"
-#include "flow/run/run.h"
+#include "flow/run/resume.h"
+#include "flow/run/step_task.h"
+#include "flow/run/value.h"
 
 static const JdgFlowArg args[] = {
 	{"condition", "branch", JDG_FLOW_ARG_TEXT, true},

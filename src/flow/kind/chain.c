@@ -12,10 +12,11 @@
 #include "flow/graph/parse.h"
 #include "flow/kind/build.h"
 #include "flow/kind/kind.h"
+#include "flow/run/begin.h"
+#include "flow/run/end.h"
 #include "flow/run/fork.h"
 #include "flow/run/mermaid.h"
-#include "flow/run/redo.h"
-#include "flow/run/run.h"
+#include "flow/run/resume.h"
 
 static const JdgFlowArg args[] = {
 	{"steps", "chain", JDG_FLOW_ARG_FLOWS, true},

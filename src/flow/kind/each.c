@@ -14,7 +14,6 @@
  */
 #include "postgres.h"
 
-#include "miscadmin.h"
 #include "utils/builtins.h"
 #include "utils/fmgrprotos.h"
 
@@ -24,9 +23,14 @@
 #include "flow/kind/build.h"
 #include "flow/kind/group.h"
 #include "flow/kind/kind.h"
+#include "flow/run/agenda.h"
+#include "flow/run/begin.h"
+#include "flow/run/end.h"
 #include "flow/run/explain.h"
 #include "flow/run/mermaid.h"
-#include "flow/run/redo.h"
+#include "flow/run/resume.h"
+#include "flow/run/step_task.h"
+#include "flow/run/value.h"
 
 #define MAX_ITEMS	100000
 /* rows that the items of an each may bring a run to */
@@ -113,26 +117,25 @@ base_of(const JdgFlowStep *step, const JdgFlowNode *body, int i)
 	return step->child_base + (int64) i * (body->end - body->no);
 }
 
+/* The next item begins, then the one after it; arg: the items, or NULL. */
 static void
-each_fill(JdgRunState *rs, JdgFlowStep *step)
+each_fill(JdgRunState *rs, JdgFlowStep *step, void *arg)
 {
-	const JdgFlowNode *node = jdg_step_node(rs, step);
 	const JdgFlowNode *body = body_of(rs, step);
-	Jsonb	   *items;
+	Jsonb	   *items = arg;
+	int			i = step->started;
+	JsonbValue *v;
 
-	if (!jdg_group_has_room(node, step))
+	if (!jdg_group_has_room(jdg_step_node(rs, step), step))
 		return;
-	items = jdg_step_jsonb(step->found);
+	if (items == NULL)
+		items = jdg_step_jsonb(step->found);
+	v = getIthJsonbValueFromContainer(&items->root, i);
+	step->started++;
 	jdg_step_change(rs, step);
-	while (jdg_group_has_room(node, step))
-	{
-		int			i = step->started++;
-		JsonbValue *v = getIthJsonbValueFromContainer(&items->root, i);
-
-		CHECK_FOR_INTERRUPTS();
-		jdg_node_begin(rs, body, step->step_id, base_of(step, body, i), i,
-					   JsonbValueToJsonb(v));
-	}
+	jdg_node_begin(rs, body, step->step_id, base_of(step, body, i), i,
+				   JsonbValueToJsonb(v));
+	jdg_agenda_put(rs, JDG_ACT_FILL, step, items);
 }
 
 /* Why there can not be such items, or NULL. */
@@ -176,7 +179,7 @@ begin_items(JdgRunState *rs, JdgFlowStep *step, Jsonb *items)
 	if (step->total == 0)
 		jdg_step_end(rs, step, JDG_STEP_COMPLETED, items, NULL, NULL);
 	else
-		each_fill(rs, step);
+		each_fill(rs, step, items);
 }
 
 static void
@@ -225,19 +228,21 @@ static void
 each_child_ended(JdgRunState *rs, JdgFlowStep *step, JdgFlowStep *child,
 				 bool bad)
 {
-	JdgVerdict	verdict = jdg_group_count(rs, step, child, bad);
-	Jsonb	   *result;
+	if (jdg_group_count(rs, step, child, bad) == JDG_VERDICT_OPEN)
+		each_fill(rs, step, NULL);
+	else
+		jdg_group_decided(rs, step, child);
+}
 
-	if (verdict == JDG_VERDICT_OPEN)
-	{
-		each_fill(rs, step);
-		return;
-	}
-	jdg_group_cancel_rest(rs, step);
-	result = results(rs, step);
+static void
+each_conclude(JdgRunState *rs, JdgFlowStep *step, JdgFlowStep *child)
+{
+	JdgVerdict	verdict = jdg_group_verdict(jdg_step_node(rs, step), step);
+	Jsonb	   *result = results(rs, step);
+
 	if (result == NULL && verdict == JDG_VERDICT_SUCCESS)
 		verdict = JDG_VERDICT_TOO_LARGE;
-	jdg_group_end(rs, step, child, bad, verdict, result);
+	jdg_group_end(rs, step, child, verdict, result);
 }
 
 static void
@@ -250,7 +255,7 @@ each_cancel(JdgRunState *rs, JdgFlowStep *step)
 		JdgFlowStep *child = jdg_step_get(rs, base_of(step, body, i));
 
 		if (child != NULL)
-			jdg_step_cancel(rs, child);
+			jdg_agenda_put(rs, JDG_ACT_CANCEL, child, NULL);
 	}
 }
 
@@ -305,6 +310,7 @@ const JdgKind jdg_kind_each = {
 	.found_out = each_found_out,
 	.child_ended = each_child_ended,
 	.fill = each_fill,
+	.conclude = each_conclude,
 	.cancel = each_cancel,
 	.resume = each_resume,
 	.subject = each_subject,

@@ -13,8 +13,13 @@
 #include "base/json.h"
 #include "flow/graph/names.h"
 #include "flow/kind/group.h"
+#include "flow/kind/kind.h"
+#include "flow/run/agenda.h"
+#include "flow/run/cancel.h"
+#include "flow/run/end.h"
 #include "flow/run/explain.h"
-#include "flow/run/redo.h"
+#include "flow/run/resume.h"
+#include "flow/run/value.h"
 
 /*
  * What a group's result may have in it: a value of type jsonb holds 256 MB,
@@ -66,8 +71,8 @@ jdg_group_has_room(const JdgFlowNode *node, const JdgFlowStep *step)
 		 step->started - step->ended - step->waiting < node->concurrency);
 }
 
-static JdgVerdict
-decide(const JdgFlowNode *node, const JdgFlowStep *s)
+JdgVerdict
+jdg_group_verdict(const JdgFlowNode *node, const JdgFlowStep *s)
 {
 	bool		all = s->ended == s->total;
 	int			left = s->total - s->ended;
@@ -101,14 +106,15 @@ jdg_group_count(JdgRunState *rs, JdgFlowStep *step, const JdgFlowStep *child,
 	step->succeeded += child->state == JDG_STEP_COMPLETED;
 	step->failed += bad;
 	jdg_step_change(rs, step);
-	return decide(jdg_step_node(rs, step), step);
+	return jdg_group_verdict(jdg_step_node(rs, step), step);
 }
 
 void
-jdg_group_cancel_rest(JdgRunState *rs, JdgFlowStep *step)
+jdg_group_decided(JdgRunState *rs, JdgFlowStep *step, JdgFlowStep *child)
 {
 	if (!jdg_step_node(rs, step)->rest_runs && step->ended < step->started)
 		jdg_children_cancel(rs, step);
+	jdg_agenda_put(rs, JDG_ACT_CONCLUDE, step, child);
 }
 
 bool
@@ -136,7 +142,7 @@ no_quorum(const JdgFlowNode *node, const JdgFlowStep *step)
 
 void
 jdg_group_end(JdgRunState *rs, JdgFlowStep *step, const JdgFlowStep *child,
-			  bool bad, JdgVerdict verdict, Jsonb *result)
+			  JdgVerdict verdict, Jsonb *result)
 {
 	const JdgFlowNode *node = jdg_step_node(rs, step);
 
@@ -147,7 +153,8 @@ jdg_group_end(JdgRunState *rs, JdgFlowStep *step, const JdgFlowStep *child,
 			break;
 		case JDG_VERDICT_FAILURE:
 			/* which of several was the last says nothing */
-			if (bad && node->completion != JDG_COMPLETE_ALL_DONE)
+			if (jdg_child_failed(rs, child) &&
+				node->completion != JDG_COMPLETE_ALL_DONE)
 				jdg_step_fail_with(rs, step, child, result);
 			else
 				jdg_step_end(rs, step, JDG_STEP_FAILED, result,
@@ -199,7 +206,7 @@ jdg_group_resumed(JdgRunState *rs, JdgFlowStep *step)
 	if (step->ended == step->total)
 		jdg_step_end(rs, step, JDG_STEP_COMPLETED, NULL, NULL, NULL);
 	else
-		jdg_resume_fill(rs, step);
+		jdg_agenda_put(rs, JDG_ACT_FILL, step, NULL);
 }
 
 /* ------------------------------------------------------------------- text */

@@ -12,7 +12,7 @@
 #include "lib/stringinfo.h"
 
 #include "flow/graph/object.h"
-#include "flow/run/run.h"
+#include "flow/run/pass.h"
 
 /* keys: completion, n, concurrency; rest */
 extern void jdg_parse_completion(JdgFlowObject *o);
@@ -27,7 +27,11 @@ typedef enum JdgVerdict
 	JDG_VERDICT_TOO_LARGE		/* a success whose result is too large */
 } JdgVerdict;
 
-/* count a child that has ended */
+/* what has been counted so far decides */
+extern JdgVerdict jdg_group_verdict(const JdgFlowNode *node,
+									const JdgFlowStep *step);
+
+/* count a child that has ended, and decide */
 extern JdgVerdict jdg_group_count(JdgRunState *rs, JdgFlowStep *step,
 								  const JdgFlowStep *child, bool bad);
 
@@ -35,13 +39,17 @@ extern JdgVerdict jdg_group_count(JdgRunState *rs, JdgFlowStep *step,
 extern bool jdg_group_has_room(const JdgFlowNode *node,
 							   const JdgFlowStep *step);
 
-/* it is decided: children that are under way are cancelled, unless "rest" */
-extern void jdg_group_cancel_rest(JdgRunState *rs, JdgFlowStep *step);
+/*
+ * It is decided: children that are under way are cancelled, unless "rest"
+ * says run, and then it concludes.
+ */
+extern void jdg_group_decided(JdgRunState *rs, JdgFlowStep *step,
+							  JdgFlowStep *child);
 
-/* end the row by a verdict that "child" has led to */
+/* the row ends by a verdict that "child" has led to */
 extern void jdg_group_end(JdgRunState *rs, JdgFlowStep *step,
-						  const JdgFlowStep *child, bool bad,
-						  JdgVerdict verdict, Jsonb *result);
+						  const JdgFlowStep *child, JdgVerdict verdict,
+						  Jsonb *result);
 
 /*
  * Add a value to a result.  *size is the sum so far; false: there is no more

@@ -129,8 +129,19 @@ typedef struct JdgKind
 								struct JdgFlowStep *step,
 								struct JdgFlowStep *child, bool bad);
 
-	/* as many more children begin as may be under way at once */
-	void		(*fill) (struct JdgRunState *rs, struct JdgFlowStep *step);
+	/*
+	 * More children begin, as many as may be under way at once.  arg: as it
+	 * was put on the agenda (JDG_ACT_FILL).
+	 */
+	void		(*fill) (struct JdgRunState *rs, struct JdgFlowStep *step,
+						 void *arg);
+
+	/*
+	 * It ends by what a child has decided; the children that were not needed
+	 * any more have been cancelled meanwhile (JDG_ACT_CONCLUDE).
+	 */
+	void		(*conclude) (struct JdgRunState *rs, struct JdgFlowStep *step,
+							 struct JdgFlowStep *child);
 
 	/* its time has come.  NULL: a container times out, for a leaf nothing */
 	void		(*due) (struct JdgRunState *rs, struct JdgFlowStep *step);
@@ -145,8 +156,9 @@ typedef struct JdgKind
 						   Jsonb *payload);
 
 	/*
-	 * Cancels what is under way in a container that has ended.  NULL: the
-	 * rows of its children at their places in its block.
+	 * Puts on the agenda to cancel what is under way in a container that ends
+	 * or has ended.  NULL: the rows of its children at their places in its
+	 * block.
 	 */
 	void		(*cancel) (struct JdgRunState *rs, struct JdgFlowStep *step);
 

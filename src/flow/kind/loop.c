@@ -23,12 +23,16 @@
 #include "flow/graph/texts.h"
 #include "flow/kind/build.h"
 #include "flow/kind/kind.h"
+#include "flow/run/agenda.h"
+#include "flow/run/begin.h"
+#include "flow/run/cancel.h"
+#include "flow/run/end.h"
 #include "flow/run/explain.h"
 #include "flow/run/mermaid.h"
-#include "flow/run/redo.h"
-#include "flow/run/run.h"
-#include "shared/wakeup.h"
-#include "task/wakeup.h"
+#include "flow/run/resume.h"
+#include "flow/run/step_task.h"
+#include "flow/run/timer.h"
+#include "flow/run/value.h"
 
 #define DEFAULT_PASSES	1000
 
@@ -116,7 +120,7 @@ loop_found_out(JdgRunState *rs, JdgFlowStep *step, Jsonb *result)
 		begin_pass(rs, step);
 	else
 	{
-		TimestampTz next = jdg_time_after(rs->adv->now, node->interval);
+		TimestampTz next = jdg_time_after(rs->pass->now, node->interval);
 
 		step->waiting = 1;
 		jdg_step_start_wait(rs, step, step->due == DT_NOBEGIN ? next :
@@ -132,9 +136,9 @@ loop_due(JdgRunState *rs, JdgFlowStep *step)
 
 	if (node->timeout)
 		end = jdg_time_after(step->started_at, node->timeout);
-	if (rs->adv->now >= end)
+	if (rs->pass->now >= end)
 	{
-		jdg_container_timed_out(rs, step);
+		jdg_container_time_out(rs, step);
 		return;
 	}
 	step->due = end == DT_NOEND ? DT_NOBEGIN : end;
@@ -174,7 +178,7 @@ cancel_passes(JdgRunState *rs, JdgFlowStep *step)
 	for (int64 i = 0; i < n; i++)
 		ids[i] = jdg_col_int64(i, 1, 0);
 	for (int64 i = 0; i < n; i++)
-		jdg_step_cancel(rs, jdg_step_get(rs, ids[i]));
+		jdg_agenda_put(rs, JDG_ACT_CANCEL, jdg_step_get(rs, ids[i]), NULL);
 }
 
 static void
@@ -190,7 +194,7 @@ loop_cancel(JdgRunState *rs, JdgFlowStep *step)
 		rs->r.live--;
 	}
 	if (child != NULL)
-		jdg_step_cancel(rs, child);
+		jdg_agenda_put(rs, JDG_ACT_CANCEL, child, NULL);
 	if (leaves_rest(rs->plan->graph->nodes, body_of(rs, step)))
 		cancel_passes(rs, step);
 }

@@ -11,8 +11,6 @@
  */
 #include "postgres.h"
 
-#include "miscadmin.h"
-
 #include "base/errors.h"
 #include "base/json.h"
 #include "flow/graph/names.h"
@@ -20,9 +18,12 @@
 #include "flow/kind/build.h"
 #include "flow/kind/group.h"
 #include "flow/kind/kind.h"
+#include "flow/run/agenda.h"
+#include "flow/run/begin.h"
+#include "flow/run/end.h"
 #include "flow/run/fork.h"
 #include "flow/run/mermaid.h"
-#include "flow/run/redo.h"
+#include "flow/run/resume.h"
 
 static const JdgFlowArg parallel_args[] = {
 	{"steps", "parallel", JDG_FLOW_ARG_FLOWS, true},
@@ -99,20 +100,28 @@ child_row(JdgRunState *rs, const JdgFlowStep *step, int i)
 
 /* ------------------------------------------------------------------ a run */
 
+/*
+ * One more child begins, then it is seen whether there is room for another:
+ * one that has to wait takes none.
+ */
 static void
-parallel_fill(JdgRunState *rs, JdgFlowStep *step)
+parallel_fill(JdgRunState *rs, JdgFlowStep *step, void *arg)
 {
-	const JdgFlowNode *node = jdg_step_node(rs, step);
+	int			i = step->started;
 
+	if (!jdg_group_has_room(jdg_step_node(rs, step), step))
+		return;
+	step->started++;
 	jdg_step_change(rs, step);
-	while (jdg_group_has_room(node, step))
-	{
-		int			i = step->started++;
+	jdg_node_begin(rs, child_node(rs, step, i), step->step_id, step->base, i,
+				   NULL);
+	jdg_agenda_put(rs, JDG_ACT_FILL, step, NULL);
+}
 
-		CHECK_FOR_INTERRUPTS();
-		jdg_node_begin(rs, child_node(rs, step, i), step->step_id,
-					   step->base, i, NULL);
-	}
+static void
+parallel_begin(JdgRunState *rs, JdgFlowStep *step)
+{
+	parallel_fill(rs, step, NULL);
 }
 
 /* Results of children that have a name.  NULL: they are too large. */
@@ -138,49 +147,40 @@ named_results(JdgRunState *rs, JdgFlowStep *step)
 	return jdg_json_finish(&st);
 }
 
-/* Those not started never are, the others as "rest" says. */
-static void
-leave_rest(JdgRunState *rs, JdgFlowStep *step)
-{
-	for (int i = step->started; i < step->total; i++)
-		jdg_skip_subtree(rs, child_node(rs, step, i), step->step_id,
-						 step->base);
-	jdg_group_cancel_rest(rs, step);
-}
-
+/* When it is decided, those not started never are. */
 static void
 parallel_child_ended(JdgRunState *rs, JdgFlowStep *step, JdgFlowStep *child,
 					 bool bad)
 {
-	JdgVerdict	verdict = jdg_group_count(rs, step, child, bad);
-	Jsonb	   *result;
-
-	if (verdict == JDG_VERDICT_OPEN)
+	if (jdg_group_count(rs, step, child, bad) == JDG_VERDICT_OPEN)
 	{
-		parallel_fill(rs, step);
+		parallel_fill(rs, step, NULL);
 		return;
 	}
-	leave_rest(rs, step);
-	result = named_results(rs, step);
+	for (int i = step->started; i < step->total; i++)
+		jdg_skip_subtree(rs, child_node(rs, step, i), step->step_id,
+						 step->base);
+	jdg_group_decided(rs, step, child);
+}
+
+static void
+parallel_conclude(JdgRunState *rs, JdgFlowStep *step, JdgFlowStep *child)
+{
+	JdgVerdict	verdict = jdg_group_verdict(jdg_step_node(rs, step), step);
+	Jsonb	   *result = named_results(rs, step);
+
 	if (result == NULL && verdict == JDG_VERDICT_SUCCESS)
 		verdict = JDG_VERDICT_TOO_LARGE;
-	jdg_group_end(rs, step, child, bad, verdict, result);
+	jdg_group_end(rs, step, child, verdict, result);
 }
 
 /* The winner's result is that of the race. */
 static void
-race_child_ended(JdgRunState *rs, JdgFlowStep *step, JdgFlowStep *child,
-				 bool bad)
+race_conclude(JdgRunState *rs, JdgFlowStep *step, JdgFlowStep *child)
 {
-	JdgVerdict	verdict = jdg_group_count(rs, step, child, bad);
+	JdgVerdict	verdict = jdg_group_verdict(jdg_step_node(rs, step), step);
 
-	if (verdict == JDG_VERDICT_OPEN)
-	{
-		parallel_fill(rs, step);
-		return;
-	}
-	leave_rest(rs, step);
-	jdg_group_end(rs, step, child, bad, verdict,
+	jdg_group_end(rs, step, child, verdict,
 				  verdict == JDG_VERDICT_SUCCESS ? child->result :
 				  named_results(rs, step));
 }
@@ -276,9 +276,10 @@ const JdgKind jdg_kind_parallel = {
 	.args = parallel_args,
 	.nargs = lengthof(parallel_args),
 	.parse = parallel_parse,
-	.begin = parallel_fill,
+	.begin = parallel_begin,
 	.child_ended = parallel_child_ended,
 	.fill = parallel_fill,
+	.conclude = parallel_conclude,
 	.resume = parallel_resume,
 	.fork = parallel_fork,
 	.subject = parallel_subject,
@@ -294,9 +295,10 @@ const JdgKind jdg_kind_race = {
 	.args = race_args,
 	.nargs = lengthof(race_args),
 	.parse = race_parse,
-	.begin = parallel_fill,
-	.child_ended = race_child_ended,
+	.begin = parallel_begin,
+	.child_ended = parallel_child_ended,
 	.fill = parallel_fill,
+	.conclude = race_conclude,
 	.resume = parallel_resume,
 	.fork = parallel_fork,
 	.options = jdg_group_options,

@@ -25,8 +25,11 @@
 #include "flow/graph/texts.h"
 #include "flow/kind/build.h"
 #include "flow/kind/kind.h"
+#include "flow/run/end.h"
 #include "flow/run/explain.h"
-#include "flow/run/run.h"
+#include "flow/run/step_task.h"
+#include "flow/run/timer.h"
+#include "flow/run/value.h"
 
 static const JdgFlowArg sleep_args[] = {
 	{"duration", "sleep", JDG_FLOW_ARG_INTERVAL, true},
@@ -136,7 +139,7 @@ static void
 sleep_begin(JdgRunState *rs, JdgFlowStep *step)
 {
 	jdg_step_start_wait(rs, step,
-						jdg_time_after(rs->adv->now,
+						jdg_time_after(rs->pass->now,
 									   jdg_step_node(rs, step)->interval));
 }
 

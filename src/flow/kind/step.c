@@ -18,7 +18,7 @@
 #include "flow/kind/kind.h"
 #include "flow/kind/task.h"
 #include "flow/run/explain.h"
-#include "flow/run/run.h"
+#include "flow/run/step_task.h"
 #include "shared/shmem.h"
 
 static const JdgFlowArg args[] = {

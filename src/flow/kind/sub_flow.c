@@ -22,8 +22,13 @@
 #include "flow/kind/build.h"
 #include "flow/kind/kind.h"
 #include "flow/kind/task.h"
+#include "flow/run/begin.h"
+#include "flow/run/cancel.h"
+#include "flow/run/end.h"
 #include "flow/run/explain.h"
-#include "flow/run/run.h"
+#include "flow/run/step_task.h"
+#include "flow/run/timer.h"
+#include "flow/run/value.h"
 #include "shared/shmem.h"
 
 /* sub_flows within sub_flows */
@@ -114,7 +119,7 @@ find_version(JdgRunState *rs, const JdgFlowNode *node, int64 *version)
 		return jdg_flow_error("VALIDATION_ERROR",
 							  "sub_flows are nested too deep",
 							  psprintf("The most is %d.", MAX_DEPTH));
-	if (list_length(rs->adv->runs) > MAX_RUNS)
+	if (list_length(rs->pass->runs) > MAX_RUNS)
 		return jdg_flow_error("VALIDATION_ERROR",
 							  "too many sub_flows begin at once",
 							  psprintf("The most is %d.", MAX_RUNS));
@@ -136,24 +141,18 @@ begin_run(JdgRunState *rs, JdgFlowStep *step, Jsonb *input)
 		return;
 	}
 	memset(&r, 0, sizeof(r));
-	r.run_id = jdg_flow_run_next_id();
 	r.owner = rs->r.owner;
 	r.version_id = version;
 	r.depth = rs->r.depth + 1;
 	r.parent_run = rs->r.run_id;
 	r.parent_step = step->step_id;
-	r.scheduled_for = r.finished_at = DT_NOBEGIN;
-	r.created_at = r.started_at = rs->adv->now;
+	r.scheduled_for = DT_NOBEGIN;
 	r.paused_at = rs->r.paused_at;
 	r.input = input;
 	r.tenant = rs->r.tenant;
 	r.trace = rs->r.trace;
-	r.status = JDG_FLOW_STATUS_RUNNING;
-	r.compensate = true;
-	r.last_done = -1;
-	child = jdg_advance_new_run(rs->adv, &r);
-	child->r.next_id = child->plan->graph->nnodes;
-	step->child_run = r.run_id;
+	child = jdg_pass_new_run(rs->pass, &r);
+	step->child_run = child->r.run_id;
 	jdg_step_start_wait(rs, step, jdg_step_timeout(rs, node));
 	jdg_run_begin(child);
 }
@@ -181,7 +180,7 @@ sub_flow_due(JdgRunState *rs, JdgFlowStep *step)
 {
 	step->due = DT_NOBEGIN;
 	step->reason = "timed_out";
-	jdg_step_cancel(rs, step);
+	(void) jdg_leaf_cancel(rs, step);
 }
 
 /* ------------------------------------------------------------------- text */

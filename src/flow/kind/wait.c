@@ -20,8 +20,13 @@
 #include "flow/kind/build.h"
 #include "flow/kind/kind.h"
 #include "flow/kind/wait.h"
+#include "flow/run/end.h"
 #include "flow/run/explain.h"
 #include "flow/run/message.h"
+#include "flow/run/signal.h"
+#include "flow/run/step_task.h"
+#include "flow/run/timer.h"
+#include "flow/run/value.h"
 
 static const JdgFlowArg event_args[] = {
 	{"event", "wait_event", JDG_FLOW_ARG_TEXT, true},

@@ -9,7 +9,7 @@
 #define JDG_FLOW_KIND_WAIT_H
 
 #include "flow/graph/object.h"
-#include "flow/run/run.h"
+#include "flow/run/pass.h"
 
 /* key: on_timeout */
 extern void jdg_parse_on_timeout(JdgFlowObject *o);

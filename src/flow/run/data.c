@@ -27,9 +27,9 @@
 #include "flow/graph/texts.h"
 #include "flow/kind/kind.h"
 #include "flow/run/data.h"
-#include "flow/run/run.h"
 #include "flow/run/run_row.h"
 #include "flow/run/step_row.h"
+#include "flow/run/value.h"
 
 typedef struct Data
 {

@@ -16,10 +16,10 @@
 
 #include "base/clock.h"
 #include "base/settings.h"
-#include "flow/run/advance.h"
 #include "flow/run/duty.h"
 #include "flow/run/message.h"
 #include "flow/run/prune.h"
+#include "flow/run/serve.h"
 #include "shared/work.h"
 
 /* messages or timers in a transaction */

@@ -15,14 +15,14 @@
 
 #include "base/fault.h"
 #include "base/json.h"
+#include "flow/run/cancel.h"
+#include "flow/run/end.h"
+#include "flow/run/ending.h"
 #include "flow/run/message.h"
-#include "flow/run/run.h"
+#include "flow/run/step_task.h"
+#include "flow/run/value.h"
 #include "task/wakeup.h"
 
-/*
- * The run will not complete.  "ending" is the status it ends with where there
- * is nothing to undo.
- */
 void
 jdg_run_fail(JdgRunState *rs, JdgFlowStatus ending, Jsonb *error,
 			 const char *reason)
@@ -35,13 +35,15 @@ jdg_run_fail(JdgRunState *rs, JdgFlowStatus ending, Jsonb *error,
 	rs->r.reason = unconstify(char *, reason);
 	if (jdg_step_is_open(root))
 	{
-		jdg_step_cancel(rs, root);
-		root->state = ending == JDG_FLOW_STATUS_TIMED_OUT ? JDG_STEP_TIMED_OUT :
-			ending == JDG_FLOW_STATUS_FAILED ? JDG_STEP_FAILED : JDG_STEP_CANCELLED;
+		/* a run that was to begin later waits itself */
+		rs->r.live -= root->state == JDG_STEP_WAITING;
+		jdg_step_end_quietly(rs, root,
+							 ending == JDG_FLOW_STATUS_TIMED_OUT ?
+							 JDG_STEP_TIMED_OUT :
+							 ending == JDG_FLOW_STATUS_FAILED ?
+							 JDG_STEP_FAILED : JDG_STEP_CANCELLED, NULL);
 	}
-	else
-		jdg_children_cancel(rs, root);
-	jdg_skip_unreached(rs, &rs->plan->graph->nodes[0], 0);
+	jdg_container_close(rs, root);
 }
 
 void
@@ -60,7 +62,6 @@ jdg_run_root_ended(JdgRunState *rs, JdgFlowStep *root)
 		jdg_run_fail(rs, JDG_FLOW_STATUS_FAILED, root->error, root->reason);
 }
 
-/* Tell the run that this one is a step of. */
 void
 jdg_run_tell_parent(JdgRunState *rs)
 {
@@ -84,7 +85,7 @@ static void
 finish(JdgRunState *rs, JdgFlowStatus status)
 {
 	rs->r.status = status;
-	rs->r.finished_at = rs->adv->now;
+	rs->r.finished_at = rs->pass->now;
 	if (rs->r.parent_run != 0)
 		jdg_run_tell_parent(rs);
 	JDG_FAULT("flow-run-ends");
@@ -102,7 +103,6 @@ not_undone(JdgRunState *rs, JdgFlowStep *step, Jsonb *error,
 	rs->r.not_undone++;
 }
 
-/* The compensation of a step has ended for good. */
 void
 jdg_compensation_ended(JdgRunState *rs, JdgFlowStep *step, bool success,
 					   Jsonb *error)
@@ -129,7 +129,7 @@ undo(JdgRunState *rs, JdgFlowStep *step)
 	{
 		Jsonb	   *error = step->error;
 
-		if (jdg_step_task(rs, step, rs->plan->undo[step->node]))
+		if (jdg_step_make_task(rs, step, rs->plan->undo[step->node]))
 		{
 			step->error = error;
 			return true;
@@ -157,7 +157,6 @@ undo_next(JdgRunState *rs)
 	return false;
 }
 
-/* Nothing more is undone: by hand, or not at all. */
 void
 jdg_run_leave_undone(JdgRunState *rs)
 {
@@ -171,7 +170,6 @@ jdg_run_leave_undone(JdgRunState *rs)
 	}
 }
 
-/* All has been told: is the run over, or what comes next at its end? */
 void
 jdg_run_settle(JdgRunState *rs)
 {

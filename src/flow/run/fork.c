@@ -14,6 +14,8 @@
 
 #include "base/errors.h"
 #include "flow/kind/kind.h"
+#include "flow/run/begin.h"
+#include "flow/run/drive.h"
 #include "flow/run/fork.h"
 
 /* The row of a node as the other run has it. */
@@ -85,34 +87,27 @@ jdg_fork_into(JdgFork *f, const JdgFlowNode *node, int idx)
 int64
 jdg_flow_fork(const JdgFlowRun *from, const JdgFlowNode *target)
 {
-	JdgAdvance *adv = jdg_advance_begin();
+	JdgPass    *pass = jdg_pass_begin();
 	JdgFlowRun	r = *from;
 	JdgFork		f;
 
-	r.run_id = jdg_flow_run_next_id();
-	r.status = JDG_FLOW_STATUS_RUNNING;
-	r.ending = JDG_FLOW_STATUS_NONE;
-	r.compensate = true;
-	r.pivoted = false;
-	r.live = r.not_undone = r.depth = 0;
-	r.next_id = from->next_id;
-	r.last_done = -1;
+	r.depth = 0;
 	r.parent_run = r.parent_step = r.schedule_id = 0;
-	r.scheduled_for = r.paused_at = r.finished_at = DT_NOBEGIN;
-	r.created_at = r.started_at = adv->now;
-	r.result = r.error = NULL;
-	r.reason = r.idempotency_key = NULL;
-	f.from = jdg_advance_run(adv, from->run_id);
+	r.scheduled_for = r.paused_at = DT_NOBEGIN;
+	r.started_at = pass->now;
+	r.idempotency_key = NULL;
+	f.from = jdg_pass_run(pass, from->run_id);
 	if (f.from == NULL)
 		ereport(ERROR,
 				(errcode(JDG_ERRCODE_NOT_FOUND),
 				 errmsg("flow run %lld does not exist any more",
 						(long long) from->run_id)));
-	f.rs = jdg_advance_new_run(adv, &r);
+	f.rs = jdg_pass_new_run(pass, &r);
+	f.rs->r.next_id = from->next_id;
 	f.target = &f.rs->plan->graph->nodes[target->no];
 	jdg_fork_into(&f, &f.rs->plan->graph->nodes[0], -1);
 	/* it is only read: by one who does not have its lock */
-	adv->runs = list_delete_ptr(adv->runs, f.from);
-	jdg_advance_finish(adv);
-	return r.run_id;
+	pass->runs = list_delete_ptr(pass->runs, f.from);
+	jdg_pass_finish(pass);
+	return f.rs->r.run_id;
 }

@@ -8,7 +8,7 @@
 #ifndef JDG_FLOW_RUN_FORK_H
 #define JDG_FLOW_RUN_FORK_H
 
-#include "flow/run/run.h"
+#include "flow/run/pass.h"
 
 /*
  * A new run of the same version and input, which goes on at "node" with what

@@ -10,7 +10,7 @@
  */
 #include "postgres.h"
 
-#include "flow/run/run.h"
+#include "flow/run/join.h"
 
 typedef struct Parents
 {

@@ -3,23 +3,22 @@
  * redo.c
  *	  Steps once more, or not at all: retry_step(), skip_step().
  *
- * Done by the scheduler, with the lock of the run.  A run that has ended goes
- * on from where it was: what has completed stays, what had failed or was
- * cancelled begins again, what was skipped for it is not come to yet.
+ * Done by the scheduler, with the lock of the run.
  *
  *-------------------------------------------------------------------------
  */
 #include "postgres.h"
 
 #include "catalog/pg_type.h"
-#include "miscadmin.h"
 
 #include "base/clock.h"
 #include "base/errors.h"
 #include "base/spi.h"
 #include "flow/kind/kind.h"
-#include "flow/run/message.h"
+#include "flow/run/cancel.h"
+#include "flow/run/end.h"
 #include "flow/run/redo.h"
+#include "flow/run/resume.h"
 #include "task/resolve.h"
 #include "task/wakeup.h"
 
@@ -70,119 +69,6 @@ jdg_flow_skip_refused(const JdgFlowRun *r, const JdgFlowNode *node,
 		return "The step has not failed.";
 	return NULL;
 }
-
-/* ------------------------------------------------- a run that has ended */
-
-static void
-reset(JdgRunState *rs, JdgFlowStep *step)
-{
-	step->state = JDG_STEP_RUNNING;
-	step->finished_at = step->due = DT_NOBEGIN;
-	step->error = step->result = NULL;
-	step->reason = step->event = NULL;
-	step->cancelling = false;
-	step->task_id = step->child_run = 0;
-	step->attempts = 0;
-	jdg_step_change(rs, step);
-}
-
-static void
-forget_rows(JdgRunState *rs, int64 first, int64 end)
-{
-	static JdgQuery q = {
-		"DELETE FROM jadugar_internal.flow_step WHERE run_id = $1 "
-		"AND step_id >= $2 AND step_id < $3", 3, {INT8OID, INT8OID, INT8OID}
-	};
-	Datum		v[3] = {Int64GetDatum(rs->r.run_id), Int64GetDatum(first),
-	Int64GetDatum(end)};
-
-	if (first == end)
-		return;
-	jdg_run(&q, v, NULL, 0);
-	jdg_advance_forget(rs, first, end);
-}
-
-void
-jdg_resume_forget(JdgRunState *rs, const JdgFlowNode *node, int64 base)
-{
-	forget_rows(rs, jdg_step_place(node, base),
-				base + node->end - node->block);
-}
-
-void
-jdg_resume_begin(JdgRunState *rs, JdgFlowStep *step)
-{
-	step->state = JDG_STEP_WAITING;
-	rs->to_begin = lappend(rs->to_begin, step);
-}
-
-void
-jdg_resume_fill(JdgRunState *rs, JdgFlowStep *step)
-{
-	rs->to_begin = lappend(rs->to_begin, step);
-}
-
-bool
-jdg_resume_is_done(const JdgFlowNode *node, const JdgFlowStep *step,
-				   int64 skip)
-{
-	return step->step_id != skip &&
-		(step->state == JDG_STEP_COMPLETED ||
-		 step->state == JDG_STEP_SKIPPED ||
-		 (jdg_step_is_bad(step) &&
-		  node->on_failure == JDG_FAILURE_CONTINUE));
-}
-
-/* What had failed, or was cancelled for that, begins again. */
-void
-jdg_resume_step(JdgRunState *rs, JdgFlowStep *step, int64 skip)
-{
-	const JdgFlowNode *node = jdg_step_node(rs, step);
-
-	CHECK_FOR_INTERRUPTS();
-	reset(rs, step);
-	if (step->step_id == skip)
-		jdg_step_end(rs, step, JDG_STEP_SKIPPED, NULL, NULL, JDG_BY_HAND);
-	else if (jdg_node_is_leaf(node) || step->total == 0)
-	{
-		/* a container that never began has nothing but skipped rows */
-		forget_rows(rs, step->step_id + 1,
-					step->base + node->end - node->block);
-		jdg_resume_begin(rs, step);
-	}
-	else
-		node->kind->resume(rs, step, skip);
-}
-
-/*
- * What begins is only noted while rows are looked at: whether it may, after
- * what it names, can be told when all that begins again is open.
- */
-static void
-go_on(JdgRunState *rs, int64 skip)
-{
-	ListCell   *lc;
-
-	rs->r.status = JDG_FLOW_STATUS_RUNNING;
-	rs->r.ending = JDG_FLOW_STATUS_NONE;
-	rs->r.compensate = true;
-	rs->r.error = NULL;
-	rs->r.reason = NULL;
-	rs->r.finished_at = DT_NOBEGIN;
-	jdg_resume_step(rs, jdg_step_get(rs, 0), skip);
-	foreach(lc, rs->to_begin)
-	{
-		JdgFlowStep *step = lfirst(lc);
-
-		if (step->state == JDG_STEP_WAITING)
-			jdg_step_begin(rs, step);
-		else
-			jdg_step_node(rs, step)->kind->fill(rs, step);
-	}
-	rs->to_begin = NIL;
-}
-
-/* --------------------------------------------------- one step of a run */
 
 /* A compensation that has failed: again, or it is taken as done. */
 static void
@@ -265,7 +151,7 @@ jdg_flow_retry_step(JdgRunState *rs, int64 step_id)
 	else if (step->state == JDG_STEP_RUNNING)
 		run_now(step);
 	else
-		go_on(rs, -1);
+		jdg_run_resume(rs, -1);
 }
 
 void
@@ -282,8 +168,7 @@ jdg_flow_skip_step(JdgRunState *rs, int64 step_id)
 	{
 		bool		waiting = step->state == JDG_STEP_WAITING;
 
-		jdg_step_cancel(rs, step);
-		if (jdg_step_is_open(step))
+		if (!jdg_leaf_cancel(rs, step))
 		{
 			/* a worker has it; it is skipped unless it completes all the same */
 			step->reason = JDG_BY_HAND;
@@ -299,5 +184,5 @@ jdg_flow_skip_step(JdgRunState *rs, int64 step_id)
 		jdg_step_end(rs, step, JDG_STEP_SKIPPED, NULL, NULL, JDG_BY_HAND);
 	}
 	else
-		go_on(rs, step_id);
+		jdg_run_resume(rs, step_id);
 }

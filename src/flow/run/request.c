@@ -17,9 +17,14 @@
 #include "base/json.h"
 #include "base/spi.h"
 #include "flow/kind/kind.h"
-#include "flow/run/message.h"
+#include "flow/run/cancel.h"
+#include "flow/run/end.h"
+#include "flow/run/ending.h"
 #include "flow/run/redo.h"
-#include "flow/run/run.h"
+#include "flow/run/request.h"
+#include "flow/run/signal.h"
+#include "flow/run/task_end.h"
+#include "flow/run/value.h"
 #include "shared/slot.h"
 #include "task/resolve.h"
 #include "task/wakeup.h"
@@ -114,7 +119,7 @@ serve_cancel(JdgRunState *rs, const JdgFlowMessage *m)
 		(void) jdg_slot_cancel_task(MyDatabaseId, step->task_id,
 									JDG_CANCEL_TASK);
 	else
-		jdg_step_cancel_task(rs, step);
+		(void) jdg_step_cancel_task(rs, step);
 	/* it goes when the step is seen to have ended */
 	jdg_flow_message_keep(m->message_id);
 }
@@ -170,6 +175,16 @@ serve_sub_ended(JdgRunState *rs, const JdgFlowMessage *m)
 				 reason);
 }
 
+/* The task of a step has ended in a session, or where runs are not locked. */
+static void
+serve_task_ended(JdgRunState *rs, const JdgFlowMessage *m)
+{
+	JdgTaskEnd	e;
+
+	jdg_task_end_from_jsonb(m->payload, &e);
+	jdg_task_ended(rs, m->step_id, &e);
+}
+
 /* Put a task that is not running on hold, or let it go on. */
 static void
 pause_step(JdgRunState *rs, const JdgFlowStep *step, bool pause)
@@ -217,11 +232,11 @@ pause_steps(JdgRunState *rs, bool pause)
 
 	for (int64 i = 0; i < n; i++)
 		ids[i] = jdg_col_int64(i, 1, 0);
-	jdg_advance_write_tasks(rs->adv);
-	for (int i = 0; i < rs->adv->nchanged; i++)
+	jdg_pass_write_tasks(rs->pass);
+	for (int i = 0; i < rs->pass->nchanged; i++)
 	{
-		if (rs->adv->changed[i]->run_id == rs->r.run_id)
-			pause_step(rs, rs->adv->changed[i], pause);
+		if (rs->pass->changed[i]->run_id == rs->r.run_id)
+			pause_step(rs, rs->pass->changed[i], pause);
 	}
 	for (int64 i = 0; i < n; i++)
 	{
@@ -237,7 +252,7 @@ serve_pause(JdgRunState *rs, bool pause)
 {
 	if (jdg_flow_run_is_over(rs->r.status))
 		return;
-	rs->r.paused_at = pause ? rs->adv->now : DT_NOBEGIN;
+	rs->r.paused_at = pause ? rs->pass->now : DT_NOBEGIN;
 	pause_steps(rs, pause);
 }
 
@@ -263,7 +278,6 @@ serve_undo(JdgRunState *rs)
 	}
 }
 
-/* What a message asks of a run; "step_id": of the wait that an event is for. */
 void
 jdg_serve_message(JdgRunState *rs, int64 step_id, const JdgFlowMessage *m)
 {
@@ -286,7 +300,7 @@ jdg_serve_message(JdgRunState *rs, int64 step_id, const JdgFlowMessage *m)
 			serve_sub_ended(rs, m);
 			break;
 		case JDG_MESSAGE_TASK_ENDED:
-			jdg_task_told(rs, m->step_id, m->payload);
+			serve_task_ended(rs, m);
 			break;
 		case JDG_MESSAGE_PAUSE:
 			serve_pause(rs, true);

@@ -25,9 +25,11 @@
 #include "base/clock.h"
 #include "base/fault.h"
 #include "base/spi.h"
-#include "flow/run/advance.h"
+#include "flow/run/drive.h"
+#include "flow/run/due.h"
 #include "flow/run/message.h"
-#include "flow/run/run.h"
+#include "flow/run/request.h"
+#include "flow/run/serve.h"
 
 /* something that has happened to a run */
 typedef struct Input
@@ -52,22 +54,22 @@ serve(JdgRunState *rs, const Input *in)
 static void
 serve_run(const Input *in, int n)
 {
-	JdgAdvance *adv;
+	JdgPass    *pass;
 	JdgRunState *rs;
 
-	jdg_advance_lock(&in[0].run_id, 1);
+	jdg_pass_lock(&in[0].run_id, 1);
 	PushActiveSnapshot(GetTransactionSnapshot());
-	adv = jdg_advance_begin();
-	rs = jdg_advance_run(adv, in[0].run_id);
+	pass = jdg_pass_begin();
+	rs = jdg_pass_run(pass, in[0].run_id);
 	for (int i = 0; i < n; i++)
 	{
 		if (rs != NULL)
 			serve(rs, &in[i]);
 		else if (in[i].message != NULL)
 			jdg_flow_message_done(in[i].message->message_id);
-		jdg_tell_containers(adv);
+		jdg_agenda_drive(pass, true);
 	}
-	jdg_advance_finish(adv);
+	jdg_pass_finish(pass);
 	JDG_FAULT("flow-served");
 	PopActiveSnapshot();
 }

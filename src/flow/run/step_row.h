@@ -77,6 +77,23 @@ typedef struct JdgFlowStep
 	bool		changed;
 } JdgFlowStep;
 
+static inline bool
+jdg_step_is_open(const JdgFlowStep *step)
+{
+	return step->state == JDG_STEP_RUNNING ||
+		step->state == JDG_STEP_WAITING ||
+		step->state == JDG_STEP_COMPENSATING;
+}
+
+/* has it ended in a way that on_failure is about? */
+static inline bool
+jdg_step_is_bad(const JdgFlowStep *step)
+{
+	return step->state == JDG_STEP_FAILED ||
+		step->state == JDG_STEP_TIMED_OUT ||
+		step->state == JDG_STEP_CANCELLED;
+}
+
 typedef struct JdgFlowStepReader JdgFlowStepReader;
 
 /*

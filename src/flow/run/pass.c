@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
- * run.c
- *	  A run that is being advanced, see run.h.
+ * pass.c
+ *	  A pass over some runs, see pass.h.
  *
  * Runs in workers and in the scheduler with the locks of the runs, and in
  * sessions for runs that they make.  A row is read at most once and written
@@ -11,17 +11,15 @@
  */
 #include "postgres.h"
 
-#include "access/detoast.h"
 #include "access/xact.h"
+#include "catalog/pg_type.h"
 #include "utils/memutils.h"
-#include "utils/snapmgr.h"
 
 #include "base/clock.h"
-#include "base/errors.h"
 #include "base/fault.h"
-#include "base/json.h"
 #include "base/locks.h"
-#include "flow/run/run.h"
+#include "base/spi.h"
+#include "flow/run/pass.h"
 #include "task/wakeup.h"
 
 typedef struct RowKey
@@ -36,21 +34,21 @@ typedef struct RowEntry
 	JdgFlowStep *step;
 } RowEntry;
 
-JdgAdvance *
-jdg_advance_begin(void)
+JdgPass *
+jdg_pass_begin(void)
 {
-	JdgAdvance *adv = palloc0(sizeof(JdgAdvance));
+	JdgPass    *pass = palloc0(sizeof(JdgPass));
 	HASHCTL		ctl = {0};
 
-	adv->now = jdg_now();
+	pass->now = jdg_now();
 	ctl.keysize = sizeof(RowKey);
 	ctl.entrysize = sizeof(RowEntry);
 	ctl.hcxt = CurrentMemoryContext;
-	adv->rows = hash_create("jadugar flow steps", 64, &ctl,
-							HASH_ELEM | HASH_BLOBS | HASH_CONTEXT);
-	adv->room = 64;
-	adv->changed = palloc(sizeof(JdgFlowStep *) * adv->room);
-	return adv;
+	pass->rows = hash_create("jadugar flow steps", 64, &ctl,
+							 HASH_ELEM | HASH_BLOBS | HASH_CONTEXT);
+	pass->room = 64;
+	pass->changed = palloc(sizeof(JdgFlowStep *) * pass->room);
+	return pass;
 }
 
 static int
@@ -62,12 +60,8 @@ compare_locks(const void *a, const void *b)
 	return x < y ? -1 : x > y;
 }
 
-/*
- * Lock runs, in an order that is the same for all.  What is read afterwards
- * with a new snapshot is as the holder before has left it.
- */
 void
-jdg_advance_lock(const int64 *run_ids, int n)
+jdg_pass_lock(const int64 *run_ids, int n)
 {
 	int64	   *sorted = palloc(sizeof(int64) * n);
 
@@ -81,109 +75,126 @@ jdg_advance_lock(const int64 *run_ids, int n)
 	pfree(sorted);
 }
 
-/* The run, read once; NULL: there is no such run. */
 JdgRunState *
-jdg_advance_run(JdgAdvance *adv, int64 run_id)
+jdg_pass_run(JdgPass *pass, int64 run_id)
 {
 	ListCell   *lc;
 	JdgRunState *rs;
 
-	foreach(lc, adv->runs)
+	foreach(lc, pass->runs)
 	{
 		rs = lfirst(lc);
 		if (rs->r.run_id == run_id)
 			return rs;
 	}
 	rs = palloc0(sizeof(JdgRunState));
-	if (adv->run_reader == NULL)
-		adv->run_reader = jdg_flow_run_reader();
-	if (!jdg_flow_run_read(adv->run_reader, run_id, &rs->r))
+	if (pass->run_reader == NULL)
+		pass->run_reader = jdg_flow_run_reader();
+	if (!jdg_flow_run_read(pass->run_reader, run_id, &rs->r))
 		return NULL;
 	rs->stored = rs->r;
-	rs->adv = adv;
+	rs->pass = pass;
 	rs->plan = jdg_flow_plan_get(rs->r.version_id);
-	adv->runs = lappend(adv->runs, rs);
+	pass->runs = lappend(pass->runs, rs);
 	return rs;
 }
 
-/* A run that nobody else knows of yet. */
 JdgRunState *
-jdg_advance_new_run(JdgAdvance *adv, JdgFlowRun *r)
+jdg_pass_new_run(JdgPass *pass, const JdgFlowRun *r)
 {
 	JdgRunState *rs = palloc0(sizeof(JdgRunState));
 
-	rs->adv = adv;
-	rs->r = *r;
-	ItemPointerSetInvalid(&rs->r.tid);
+	rs->pass = pass;
 	rs->is_new = true;
 	rs->plan = jdg_flow_plan_get(r->version_id);
-	adv->runs = lappend(adv->runs, rs);
+	rs->r = *r;
+	rs->r.run_id = jdg_flow_run_next_id();
+	rs->r.status = JDG_FLOW_STATUS_RUNNING;
+	rs->r.ending = JDG_FLOW_STATUS_NONE;
+	rs->r.compensate = true;
+	rs->r.pivoted = false;
+	rs->r.live = rs->r.not_undone = 0;
+	rs->r.next_id = rs->plan->graph->nnodes;
+	rs->r.last_done = -1;
+	rs->r.created_at = pass->now;
+	rs->r.finished_at = DT_NOBEGIN;
+	rs->r.result = rs->r.error = NULL;
+	rs->r.reason = NULL;
+	ItemPointerSetInvalid(&rs->r.tid);
+	pass->runs = lappend(pass->runs, rs);
 	return rs;
 }
 
 static JdgFlowStep *
-keep(JdgAdvance *adv, const JdgFlowStep *step)
+keep(JdgPass *pass, const JdgFlowStep *step)
 {
 	RowKey		key = {step->run_id, step->step_id};
 	RowEntry   *e;
 
-	e = hash_search(adv->rows, &key, HASH_ENTER, NULL);
+	e = hash_search(pass->rows, &key, HASH_ENTER, NULL);
 	e->step = palloc(sizeof(JdgFlowStep));
 	*e->step = *step;
 	return e->step;
 }
 
-/* The row, NULL: it is not there. */
 JdgFlowStep *
 jdg_step_get(JdgRunState *rs, int64 step_id)
 {
 	RowKey		key = {rs->r.run_id, step_id};
-	RowEntry   *e = hash_search(rs->adv->rows, &key, HASH_FIND, NULL);
+	RowEntry   *e = hash_search(rs->pass->rows, &key, HASH_FIND, NULL);
 	JdgFlowStep step;
 
 	if (e != NULL)
 		return e->step;
 	if (rs->is_new)
 		return NULL;
-	if (rs->adv->reader == NULL)
-		rs->adv->reader = jdg_flow_step_reader();
-	if (!jdg_flow_step_read(rs->adv->reader, rs->r.run_id, step_id, &step))
+	if (rs->pass->reader == NULL)
+		rs->pass->reader = jdg_flow_step_reader();
+	if (!jdg_flow_step_read(rs->pass->reader, rs->r.run_id, step_id, &step))
 		return NULL;
-	return keep(rs->adv, &step);
+	return keep(rs->pass, &step);
 }
 
-/* Rows that have been deleted; the reader's snapshot still has them. */
+/* The reader's snapshot still has the rows: they are marked as not there. */
 void
-jdg_advance_forget(JdgRunState *rs, int64 first, int64 end)
+jdg_steps_forget(JdgRunState *rs, int64 first, int64 end)
 {
+	static JdgQuery q = {
+		"DELETE FROM jadugar_internal.flow_step WHERE run_id = $1 AND step_id >= $2 "
+		"AND step_id < $3", 3, {INT8OID, INT8OID, INT8OID}
+	};
+	Datum		v[3] = {Int64GetDatum(rs->r.run_id), Int64GetDatum(first),
+	Int64GetDatum(end)};
+
+	if (first == end)
+		return;
+	jdg_run(&q, v, NULL, 0);
 	for (int64 id = first; id < end; id++)
 	{
 		RowKey		key = {rs->r.run_id, id};
-		RowEntry   *e = hash_search(rs->adv->rows, &key, HASH_ENTER, NULL);
+		RowEntry   *e = hash_search(rs->pass->rows, &key, HASH_ENTER, NULL);
 
 		e->step = NULL;
 	}
 }
 
-/* This row is to be written. */
 void
 jdg_step_change(JdgRunState *rs, JdgFlowStep *step)
 {
-	JdgAdvance *adv = rs->adv;
+	JdgPass    *pass = rs->pass;
 
 	if (step->changed)
 		return;
 	step->changed = true;
-	if (adv->nchanged == adv->room)
+	if (pass->nchanged == pass->room)
 	{
-		adv->room *= 2;
-		adv->changed = repalloc_huge(adv->changed,
-									 sizeof(JdgFlowStep *) * adv->room);
+		pass->room *= 2;
+		pass->changed = repalloc_huge(pass->changed,
+									  sizeof(JdgFlowStep *) * pass->room);
 	}
-	adv->changed[adv->nchanged++] = step;
+	pass->changed[pass->nchanged++] = step;
 }
 
-/* A new row, in state running and with nothing in it. */
 JdgFlowStep *
 jdg_step_make(JdgRunState *rs, const JdgFlowNode *node, int64 parent,
 			  int64 base, int idx)
@@ -201,13 +212,12 @@ jdg_step_make(JdgRunState *rs, const JdgFlowNode *node, int64 parent,
 	step.state = JDG_STEP_RUNNING;
 	step.child_base = step.prev_base = step.prev_done = -1;
 	step.due = step.finished_at = DT_NOBEGIN;
-	step.started_at = rs->adv->now;
-	kept = keep(rs->adv, &step);
+	step.started_at = rs->pass->now;
+	kept = keep(rs->pass, &step);
 	jdg_step_change(rs, kept);
 	return kept;
 }
 
-/* Places for the rows of a body, so many times; returns the first. */
 int64
 jdg_block_make(JdgRunState *rs, const JdgFlowNode *body, int64 times)
 {
@@ -215,44 +225,6 @@ jdg_block_make(JdgRunState *rs, const JdgFlowNode *body, int64 times)
 
 	rs->r.next_id += (body->end - body->no) * times;
 	return base;
-}
-
-bool
-jdg_step_is_open(const JdgFlowStep *step)
-{
-	return step->state == JDG_STEP_RUNNING ||
-		step->state == JDG_STEP_WAITING ||
-		step->state == JDG_STEP_COMPENSATING;
-}
-
-/* a value of a row, to be looked into */
-Jsonb *
-jdg_step_jsonb(Jsonb *stored)
-{
-	return stored == NULL ? NULL : DatumGetJsonbP(PointerGetDatum(stored));
-}
-
-/* An error of ours, in the form of those that tasks raise. */
-Jsonb *
-jdg_flow_error(const char *code, const char *message, const char *detail)
-{
-	JsonbParseState *st;
-
-	jdg_json_begin(&st);
-	jdg_json_text(&st, "error_code", code);
-	jdg_json_text(&st, "message", message);
-	jdg_json_text(&st, "detail", detail);
-	return jdg_json_finish(&st);
-}
-
-Jsonb *
-jdg_flow_bool(bool b)
-{
-	JsonbValue	v;
-
-	v.type = jbvBool;
-	v.val.boolean = b;
-	return JsonbValueToJsonb(&v);
 }
 
 /* Of most steps a run keeps no trace in its own row. */
@@ -272,46 +244,33 @@ has_changed(const JdgFlowRun *r, const JdgFlowRun *stored)
 		r->reason != stored->reason;
 }
 
-/* Tasks that were made just now can be looked up. */
 void
-jdg_advance_write_tasks(JdgAdvance *adv)
+jdg_pass_write_tasks(JdgPass *pass)
 {
-	if (adv->tasks != NULL)
-		jdg_task_writer_end(adv->tasks);
-	adv->tasks = NULL;
+	if (pass->tasks != NULL)
+		jdg_task_writer_end(pass->tasks);
+	pass->tasks = NULL;
 }
 
-/*
- * Tell containers of what has ended, end runs that are over, and write all
- * that has changed.
- */
 void
-jdg_advance_finish(JdgAdvance *adv)
+jdg_pass_write(JdgPass *pass)
 {
-	JdgFlowRun **runs;
+	JdgFlowRun **runs = palloc(sizeof(JdgFlowRun *) *
+							   Max(list_length(pass->runs), 1));
 	int			nruns = 0;
 	ListCell   *lc;
 
-	jdg_tell_containers(adv);
-	/* runs that are made meanwhile come last in the list */
-	foreach(lc, adv->runs)
-	{
-		jdg_run_settle(lfirst(lc));
-		jdg_tell_containers(adv);
-	}
-	if (adv->reader != NULL)
-		jdg_flow_step_reader_end(adv->reader);
-	if (adv->run_reader != NULL)
-		jdg_flow_run_reader_end(adv->run_reader);
-	if (adv->tasks != NULL)
-		jdg_task_writer_end(adv->tasks);
-	if (adv->ntasks > 0)
-		jdg_count_enqueued(adv->ntasks);
+	if (pass->reader != NULL)
+		jdg_flow_step_reader_end(pass->reader);
+	if (pass->run_reader != NULL)
+		jdg_flow_run_reader_end(pass->run_reader);
+	jdg_pass_write_tasks(pass);
+	if (pass->ntasks > 0)
+		jdg_count_enqueued(pass->ntasks);
 	JDG_FAULT("flow-tasks-written");
-	jdg_flow_step_write(adv->changed, adv->nchanged);
+	jdg_flow_step_write(pass->changed, pass->nchanged);
 	JDG_FAULT("flow-steps-written");
-	runs = palloc(sizeof(JdgFlowRun *) * Max(list_length(adv->runs), 1));
-	foreach(lc, adv->runs)
+	foreach(lc, pass->runs)
 	{
 		JdgRunState *rs = lfirst(lc);
 

@@ -1,0 +1,69 @@
+/*-------------------------------------------------------------------------
+ *
+ * start.c
+ *	  A run is started, see start.h.
+ *
+ * Without its lock: nobody else sees the run before the commit.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "catalog/pg_type.h"
+#include "miscadmin.h"
+#include "utils/builtins.h"
+
+#include "base/spi.h"
+#include "flow/run/begin.h"
+#include "flow/run/drive.h"
+#include "flow/run/start.h"
+#include "flow/run/timer.h"
+
+/*
+ * Insert the row of a run that has an idempotency_key.  Returns 0, or the id
+ * of the run that has the key already.
+ */
+static int64
+insert_once(JdgFlowRun *r)
+{
+	static JdgQuery twin = {
+		"SELECT run_id FROM jadugar_internal.flow_run WHERE owner = $1 "
+		"AND idempotency_key = $2", 2, {OIDOID, TEXTOID}
+	};
+	Datum		v[2] = {ObjectIdGetDatum(r->owner),
+	CStringGetTextDatum(r->idempotency_key)};
+
+	while (!jdg_flow_run_insert_once(r))
+	{
+		CHECK_FOR_INTERRUPTS();
+		if (jdg_run_latest(&twin, v, NULL) > 0)
+			return jdg_col_int64(0, 1, 0);
+	}
+	return 0;
+}
+
+int64
+jdg_flow_begin(const JdgFlowRun *run, TimestampTz start_at)
+{
+	JdgPass    *pass = jdg_pass_begin();
+	JdgRunState *rs = jdg_pass_new_run(pass, run);
+	int64		twin = 0;
+
+	rs->r.started_at = DT_NOBEGIN;
+	if (run->idempotency_key != NULL)
+		twin = insert_once(&rs->r);
+	if (twin != 0)
+		return twin;
+	if (start_at > pass->now)
+	{
+		JdgFlowStep *root = jdg_step_make(rs, &rs->plan->graph->nodes[0], -1,
+										  0, -1);
+
+		root->state = JDG_STEP_WAITING;
+		jdg_step_start_wait(rs, root, start_at);
+	}
+	else
+		jdg_run_begin(rs);
+	jdg_pass_finish(pass);
+	return rs->r.run_id;
+}
