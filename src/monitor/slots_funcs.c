@@ -41,8 +41,9 @@ jdg_v_now(PG_FUNCTION_ARGS)
 /*
  * Copies the slots of this database that the caller may see: those of roles
  * that it is a member of, or all if it is a monitor.  Returns their number,
- * and a palloc'd array in *result; 0 and NULL without shared memory.  The
- * monitor role is checked only if necessary.
+ * and a palloc'd array in *result; 0 and NULL without shared memory, or if the
+ * caller has no access to jadugar.  The monitor role is checked only if
+ * necessary.
  */
 static int
 visible_slots(JdgSlot **result)
@@ -249,7 +250,7 @@ jdg_v_workers(PG_FUNCTION_ARGS)
 	return (Datum) 0;
 }
 
-/* _v_queue_load(queue_id): tasks of the queue that workers hold */
+/* _v_queue_load(queue_id): tasks that workers hold; 0 without access */
 Datum
 jdg_v_queue_load(PG_FUNCTION_ARGS)
 {

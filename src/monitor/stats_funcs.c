@@ -88,7 +88,10 @@ quantile(const uint64 *counts, double q, bool *isnull)
 	return IntervalPGetDatum(result);
 }
 
-/* _v_stats(): one row, or none if the database has no entry */
+/*
+ * _v_stats(): one row; none if the database has no entry or the caller has no
+ * access
+ */
 Datum
 jdg_v_stats(PG_FUNCTION_ARGS)
 {
@@ -131,7 +134,7 @@ jdg_v_stats(PG_FUNCTION_ARGS)
 	return (Datum) 0;
 }
 
-/* reset_stats(): raises UNAUTHORIZED unless the caller is an operator */
+/* reset_stats() */
 JDG_FUNCTION(jdg_reset_stats, JDG_LEVEL_OPERATOR)
 {
 	JdgDb	   *db;
@@ -167,7 +170,10 @@ put_pid(Datum *value, bool *isnull, pid_t pid)
 	*value = Int32GetDatum((int32) pid);
 }
 
-/* _v_health(): always one row */
+/*
+ * _v_health(): always one row.  A caller without access sees no processes of
+ * jadugar and no failures.
+ */
 Datum
 jdg_v_health(PG_FUNCTION_ARGS)
 {
