@@ -13,14 +13,18 @@
 
 #include "access/genam.h"
 #include "catalog/objectaccess.h"
+#include "catalog/pg_authid.h"
 #include "catalog/pg_database.h"
 #include "catalog/pg_proc.h"
 #include "catalog/pg_type.h"
+#include "commands/dbcommands.h"
 #include "executor/executor.h"
+#include "miscadmin.h"
 #include "parser/parse_type.h"
 #include "tcop/pquery.h"
 #include "utils/acl.h"
 #include "utils/jsonfuncs.h"
+#include "utils/syscache.h"
 #include "utils/wait_event.h"
 
 #if PG_VERSION_NUM < 150000
@@ -61,6 +65,27 @@
 #else
 #define jdg_member_can_set_role(member, role) \
 	is_member_of_role((member), (role))
+#endif
+
+/* not every minor release of 15 has have_createdb_privilege() */
+#if PG_VERSION_NUM >= 160000
+#define jdg_have_createdb_privilege() have_createdb_privilege()
+#else
+static inline bool
+jdg_have_createdb_privilege(void)
+{
+	HeapTuple	role;
+	bool		result;
+
+	if (superuser())
+		return true;
+	role = SearchSysCache1(AUTHOID, ObjectIdGetDatum(GetUserId()));
+	if (!HeapTupleIsValid(role))
+		return false;
+	result = ((Form_pg_authid) GETSTRUCT(role))->rolcreatedb;
+	ReleaseSysCache(role);
+	return result;
+}
 #endif
 
 /* parseTypeString() has soft errors since 16 */

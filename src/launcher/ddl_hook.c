@@ -139,7 +139,7 @@ evict_if_allowed(const char *dbname, bool as_template)
 
 	if (!OidIsValid(dboid))
 		return;
-	if (as_template ? !(have_createdb_privilege() &&
+	if (as_template ? !(jdg_have_createdb_privilege() &&
 						(superuser() || jdg_database_owned_by(dboid, GetUserId()))) :
 		!jdg_database_owned_by(dboid, GetUserId()))
 		return;
