@@ -1,17 +1,21 @@
-# JadugarTest: what jadugar's TAP tests share, over PostgreSQL::Test::Cluster.
+# JadugarTest: the common part of the TAP tests, on top of
+# PostgreSQL::Test::Cluster.
 #
 #   use JadugarTest;
 #   my $node = new_cluster('main', 'jadugar.max_workers' => 4);
 #   poll($node, 'SELECT count(*) FROM t', '3');
 #
-# The superuser is "postgres" whoever runs the tests.  Nothing here sleeps for
-# an effect: every wait is for a condition and ends, failing, at a deadline.
+# The superuser is "postgres", whatever the name of the user of the system.  No
+# function sleeps to let something happen: each waits for a condition and fails
+# at a deadline.
 package JadugarTest;
 
 use strict;
 use warnings;
 
+use Cwd qw(abs_path);
 use Exporter qw(import);
+use File::Basename qw(dirname);
 use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
 use Test::More;
@@ -19,20 +23,26 @@ use Time::HiRes qw(time usleep);
 
 our @EXPORT = qw(new_cluster new_standby create_extension poll poll_sub
   wait_for_log log_offset psql_error kill_process kill_postmaster process_exists wait_for_exit
-  jadugar_processes wait_for_process $deadline);
+  jadugar_processes wait_for_process $deadline $top);
 
-# Seconds that a condition may take to come true.
+# Seconds until a condition must be true.
 our $deadline = $PostgreSQL::Test::Utils::timeout_default;
+
+# The top directory of the sources.
+our $top;
 
 BEGIN
 {
+	$top = dirname(dirname(dirname(abs_path(__FILE__))));
+	unshift @INC, "$top/test/torture";
 	$ENV{PGUSER} = 'postgres';
 }
 
 # new_cluster(NAME, SETTING => VALUE...): a started server with jadugar loaded.
-# shared_preload_libraries => '' leaves it out; -streaming => 1 makes a server
-# that can have standbys; -start => 0 does not start it; -faults => 1 takes the
-# build with fault points (base/fault.h).
+# Its encoding and locale are the same in every environment.
+# shared_preload_libraries => '' leaves the library out; -streaming => 1 makes a
+# server that can have standbys; -start => 0 does not start it; -faults => 1
+# uses the build with fault points (base/fault.h).
 sub new_cluster
 {
 	my ($name, %conf) = @_;
@@ -40,7 +50,9 @@ sub new_cluster
 	my $start = delete $conf{-start} // 1;
 	my $node = PostgreSQL::Test::Cluster->new($name, installation(delete $conf{-faults}));
 
-	$node->init(allows_streaming => $streaming, extra => [ '-U', 'postgres' ]);
+	$node->init(
+		allows_streaming => $streaming,
+		extra => [ '-U', 'postgres', '-E', 'UTF8', '--no-locale' ]);
 	%conf = (
 		shared_preload_libraries => 'jadugar',
 		max_connections => 50,
@@ -69,15 +81,18 @@ sub new_standby
 	return $node;
 }
 
-# The server with fault points lies beside the other one.
+# The server with fault points is next to the staged one.  An installed server
+# has none: the whole script is skipped.
 sub installation
 {
 	my ($faults) = @_;
 
 	return () if !$faults;
 	chomp(my $bindir = `pg_config --bindir`);
+	plan(skip_all => 'needs the build with fault points: make check-tap')
+	  if $bindir !~ m{/build/pg/};
 	my $path = $bindir =~ s{/build/pg/(.*)/bin$}{/build/faults/pg/$1}r;
-	-x "$path/bin/postgres" or die "no server with fault points; make stage-faults";
+	-x "$path/bin/postgres" or die "no server with fault points; run make stage-faults";
 	return (install_path => $path);
 }
 
@@ -93,7 +108,8 @@ sub set_conf
 	return;
 }
 
-# In DBNAME (postgres if not given), which is made if need be.
+# create_extension(NODE [, DBNAME]): in that database (postgres), which is
+# created if it does not exist.
 sub create_extension
 {
 	my ($node, $dbname) = @_;
@@ -108,19 +124,19 @@ sub create_extension
 	return;
 }
 
-# poll_sub(WHAT, CODE): until CODE returns true.  Failing that, a failed test
-# and false.
+# poll_sub(NAME, CODE): wait until CODE returns true.  At the deadline the test
+# NAME fails and the result is false.
 sub poll_sub
 {
-	my ($what, $code) = @_;
+	my ($name, $code) = @_;
 	my $end = time() + $deadline;
 
 	until ($code->())
 	{
 		if (time() > $end)
 		{
-			fail($what);
-			diag("not within $deadline seconds: $what");
+			fail($name);
+			diag("not within $deadline seconds: $name");
 			return 0;
 		}
 		usleep(50_000);    # waits-for-time: pause between looks, see $end
@@ -128,9 +144,9 @@ sub poll_sub
 	return 1;
 }
 
-# poll(NODE, QUERY, VALUE [, DBNAME]): until the query returns the value ('t'
-# if not given), as psql -At prints it.  Errors count as "not yet", so that a
-# restarting server can be waited for.
+# poll(NODE, QUERY, VALUE [, DBNAME]): wait until the query returns the value
+# ('t'), as psql -At prints it.  An error counts as "not yet", so the server may
+# restart meanwhile.
 sub poll
 {
 	my ($node, $query, $value, $dbname) = @_;
@@ -141,18 +157,19 @@ sub poll
 		$query,
 		sub {
 			$out = $err = '';
-			# A psql that is refused may go before it has read its input.
+			# A psql whose connection is refused may exit before it has read
+			# its input.
 			my $rc = eval {
 				$node->psql($dbname // 'postgres', $query,
 					stdout => \$out, stderr => \$err);
 			};
 			return defined $rc && $rc == 0 && $out eq $value;
 		});
-	diag("wanted: $value\nlast: $out\n$err") if !$met;
+	diag("expected: $value\nlast: $out\n$err") if !$met;
 	return $met;
 }
 
-# Where the log ends now: what comes later is wait_for_log's business.
+# The end of the server's log, from where wait_for_log can start to look.
 sub log_offset
 {
 	my ($node) = @_;
@@ -160,7 +177,7 @@ sub log_offset
 	return -s $node->logfile // 0;
 }
 
-# wait_for_log(NODE, REGEX [, OFFSET]): until the server's log matches.
+# wait_for_log(NODE, REGEX [, OFFSET]): wait until the server's log matches.
 sub wait_for_log
 {
 	my ($node, $regex, $offset) = @_;
@@ -169,7 +186,7 @@ sub wait_for_log
 		sub { return slurp_file($node->logfile, $offset // 0) =~ $regex; });
 }
 
-# The error text of a statement that must fail: message, detail, hint.
+# The error of a statement: message, detail, hint; '' if it succeeds.
 sub psql_error
 {
 	my ($node, $sql, $dbname) = @_;
@@ -193,8 +210,8 @@ sub wait_for_exit
 	return poll_sub("process $pid has ended", sub { return !process_exists($pid); });
 }
 
-# kill_process(PID, SIGNAL): sends it, and for KILL waits until it is gone.
-# Only processes of a server under test: never pid 0, 1 or a group.
+# kill_process(PID, SIGNAL): send a signal, and after KILL wait until the process
+# is gone.  Process ids 0 and 1 and groups are refused.
 sub kill_process
 {
 	my ($pid, $signal) = @_;
@@ -205,8 +222,9 @@ sub kill_process
 	return wait_for_exit($pid);
 }
 
-# kill_postmaster(NODE): kill -9, and wait for the last process of that server,
-# without which it can be started again.  A server works in its data directory.
+# kill_postmaster(NODE): kill -9, and wait until the last process of that server
+# is gone, so that it can be started again.  The processes are found by their
+# working directory, which is the data directory.
 sub kill_postmaster
 {
 	my ($node) = @_;
@@ -222,8 +240,8 @@ sub kill_postmaster
 		});
 }
 
-# jadugar_processes(NODE [, KIND [, DBNAME]]): pids of launcher, scheduler or
-# worker (all of them if not given), oldest first.
+# jadugar_processes(NODE [, KIND [, DBNAME]]): pids of the processes of a kind
+# (launcher, scheduler, worker; all of these), oldest first.
 sub jadugar_processes
 {
 	my ($node, $kind, $dbname) = @_;
@@ -235,7 +253,8 @@ sub jadugar_processes
 		"SELECT pid FROM pg_stat_activity WHERE $where ORDER BY backend_start, pid");
 }
 
-# wait_for_process(NODE, KIND [, DBNAME]): until one is there; its pid.
+# wait_for_process(NODE, KIND [, DBNAME]): wait until a process of that kind
+# exists, and return its pid.
 sub wait_for_process
 {
 	my ($node, $kind, $dbname) = @_;

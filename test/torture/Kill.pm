@@ -24,10 +24,9 @@ my @fault_actions = qw(kill9 kill9 sigterm sigsegv error exit panic);
 # from the sources
 sub fault_points
 {
-	my ($root) = @_;
 	my %seen;
 
-	foreach my $file (glob("$root/src/*/*.c $root/src/*/*/*.c"))
+	foreach my $file (glob("$top/src/*/*.c $top/src/*/*/*.c"))
 	{
 		$seen{$_} = 1 foreach slurp_file($file) =~ /JDG_FAULT\("([^"]+)"\)/g;
 	}

@@ -9,7 +9,6 @@ use strict;
 use warnings;
 
 use Exporter qw(import);
-use File::Basename qw(dirname);
 use JadugarTest;
 use Kill;
 use Load;
@@ -19,7 +18,6 @@ use Time::HiRes qw(time usleep);
 
 our @EXPORT = qw(come_to_rest prove prove_tables forget);
 
-my $here = dirname(__FILE__);
 
 sub sql
 {
@@ -134,7 +132,7 @@ sub prove_tables
 	my ($t) = @_;
 	my ($out, $err);
 
-	$t->{node}->psql('postgres', slurp_file("$here/prove.sql"), stdout => \$out, stderr => \$err, timeout => 120);
+	$t->{node}->psql('postgres', slurp_file("$top/test/torture/prove.sql"), stdout => \$out, stderr => \$err, timeout => 120);
 	my @lines = split /\n/, $out;
 	my $summary = @lines && $lines[-1] =~ /^proven/ ? pop @lines : 'NOT PROVEN';
 	push @lines, "proof: $err" if $err ne '' || $summary !~ /^proven/;

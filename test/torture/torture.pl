@@ -7,9 +7,6 @@
 use strict;
 use warnings;
 
-use File::Basename qw(dirname);
-use lib dirname(__FILE__);
-
 use JadugarTest;
 use Kill;
 use List::Util qw(shuffle);
@@ -23,7 +20,6 @@ my $rounds = $ENV{ROUNDS} || 0;
 my $minutes = $ENV{MINUTES} || ($rounds ? 0 : 10);
 my $seed = $ENV{SEED} || int(rand(1_000_000));
 my @events = split ' ', $ENV{EVENTS} || join(' ', events());
-my $here = dirname(__FILE__);
 my $begun = time();
 
 $deadline = 60;
@@ -36,7 +32,7 @@ my %t = (offset => 0, changed => {}, retired => [], flows => 1);
 my $standbys = 0;
 
 # all of them in turn, then any
-$t{points} = [ shuffle(fault_points("$here/../..")) ];
+$t{points} = [ shuffle(fault_points()) ];
 $t{node} = new_cluster('main', -faults => 1, -streaming => 1,
 	'jadugar.max_workers' => 6,
 	'jadugar.max_crashes' => 1000,
@@ -56,7 +52,7 @@ $t{announce} = sub {
 	rename("$dir/connstr.new", "$dir/connstr");
 };
 $t{announce}->();
-$t{node}->psql('postgres', slurp_file("$here/$_.sql"), on_error_die => 1) foreach qw(setup flows);
+$t{node}->psql('postgres', slurp_file("$top/test/torture/$_.sql"), on_error_die => 1) foreach qw(setup flows);
 $t{node}->safe_psql('postgres', "SET SESSION AUTHORIZATION $_; SET transaction_read_only = off; SELECT flowtest.children()") foreach qw(alice bob carol);
 come_to_rest(\%t);
 forget(\%t);

@@ -4,13 +4,11 @@
 use strict;
 use warnings;
 
-use Cwd qw(abs_path);
-use File::Basename qw(dirname);
 use JadugarTest;
 use PostgreSQL::Test::Utils;
 use Test::More;
 
-my $example = dirname(dirname(dirname(abs_path(__FILE__)))) . '/examples/order_saga';
+my $example = "$top/examples/order_saga";
 my $node = new_cluster('main');
 
 sub psql_of

@@ -18,8 +18,7 @@ use JadugarTest;
 use PostgreSQL::Test::Utils;
 use Test::More;
 
-my $root = dirname(dirname(dirname(__FILE__)));
-my @pages = sort glob("$root/doc/reference/*.md");
+my @pages = sort glob("$top/doc/reference/*.md");
 
 my $functions = q{
 	SELECT DISTINCT p.proname FROM pg_proc p

@@ -6,15 +6,13 @@
 use strict;
 use warnings;
 
-use Cwd qw(abs_path);
 use File::Basename qw(basename dirname);
 use JadugarTest;
 use PostgreSQL::Test::Utils;
 use Test::More;
 
-my $root = dirname(dirname(dirname(abs_path(__FILE__))));
-my @pages = ("$root/README.md", sort glob("$root/doc/*.md"));
-my @examples = sort glob("$root/examples/*.sql");
+my @pages = ("$top/README.md", sort glob("$top/doc/*.md"));
+my @examples = sort glob("$top/examples/*.sql");
 
 my $node = new_cluster('main');
 $node->safe_psql('postgres', 'CREATE ROLE ops LOGIN');
@@ -94,7 +92,7 @@ foreach my $page (@pages)
 	$name = lc($name);
 	# README.md makes the extension and the role itself
 	make_database("page_$name", scalar($script =~ /CREATE EXTENSION/));
-	run_script($page =~ s/^\Q$root\E\///r, "page_$name", $script);
+	run_script($page =~ s/^\Q$top\E\///r, "page_$name", $script);
 	drop_database("page_$name");
 }
 

@@ -4,7 +4,6 @@
 use strict;
 use warnings;
 
-use File::Basename qw(dirname);
 use JadugarTest;
 use PostgreSQL::Test::Utils;
 use Test::More;
@@ -14,7 +13,7 @@ my $node = new_cluster('main', -streaming => 1, %settings);
 my $count = 100;
 
 create_extension($node, 'app');
-$node->safe_psql('app', slurp_file(dirname(__FILE__) . '/../torture/flows.sql'));
+$node->safe_psql('app', slurp_file("$top/test/torture/flows.sql"));
 $node->safe_psql('app', q{
 	CREATE ROLE app LOGIN;
 	SELECT jadugar.grant_access('app');

@@ -7,7 +7,6 @@
 use strict;
 use warnings;
 
-use File::Basename qw(dirname);
 use IPC::Run;
 use JadugarTest;
 use List::Util qw(shuffle);
@@ -27,7 +26,7 @@ note("JADUGAR_SEED=$seed JADUGAR_ROUNDS=$rounds");
 my $node = new_cluster('main',
 	'jadugar.max_workers' => 4, 'jadugar.max_crashes' => 1000);
 create_extension($node);
-$node->safe_psql('postgres', slurp_file(dirname(__FILE__) . '/../torture/flows.sql'));
+$node->safe_psql('postgres', slurp_file("$top/test/torture/flows.sql"));
 $node->safe_psql('postgres', q{
 	CREATE ROLE app LOGIN;
 	SELECT jadugar.grant_access('app')});

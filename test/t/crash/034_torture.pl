@@ -3,9 +3,8 @@
 use strict;
 use warnings;
 
-use File::Basename qw(dirname);
 use JadugarTest;
 
 $ENV{ROUNDS} ||= 5;
 $ENV{EVENTS} ||= 'crash terminate cancel kill_server fill_disk jump fault';
-require(dirname(__FILE__) . '/../torture/torture.pl');
+require("$top/test/torture/torture.pl");

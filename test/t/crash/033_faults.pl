@@ -5,9 +5,6 @@
 use strict;
 use warnings;
 
-use File::Basename qw(dirname);
-use lib dirname(__FILE__) . '/../torture';
-
 use JadugarTest;
 use Kill;
 use PostgreSQL::Test::Utils;
@@ -15,7 +12,6 @@ use Prove;
 use Test::More;
 use Time::HiRes qw(usleep);
 
-my $here = dirname(__FILE__);
 my $node = new_cluster('main', -faults => 1,
 	'jadugar.max_workers' => 3,
 	'jadugar.max_crashes' => 1000,
@@ -26,7 +22,7 @@ my $node = new_cluster('main', -faults => 1,
 	include_if_exists => 'torture.conf');
 my %t = (node => $node, offset => 0, changed => {});
 
-$node->safe_psql('postgres', slurp_file("$here/../torture/setup.sql"));
+$node->safe_psql('postgres', slurp_file("$top/test/torture/setup.sql"));
 # one schedule is enough
 $node->safe_psql('postgres', q{
 	SELECT jadugar.unschedule(name, owner => owner) FROM jadugar.schedules WHERE name NOT IN ('parallel', 'boot')});
@@ -235,7 +231,7 @@ else
 	my %there = map { $_->[0] => 1 } @points;
 
 	# those of flows are in 041_flows_faults.pl
-	is(join(' ', sort keys %there), join(' ', grep { !/^flow-/ } fault_points("$here/../..")),
+	is(join(' ', sort keys %there), join(' ', grep { !/^flow-/ } fault_points()),
 		'every fault point of the sources is here');
 }
 

@@ -6,16 +6,12 @@
 use strict;
 use warnings;
 
-use File::Basename qw(dirname);
-use lib dirname(__FILE__) . '/../torture';
-
 use JadugarTest;
 use Kill;
 use PostgreSQL::Test::Utils;
 use Test::More;
 use Time::HiRes qw(usleep);
 
-my $here = dirname(__FILE__);
 my $node = new_cluster('main', -faults => 1,
 	'jadugar.max_workers' => 3,
 	'jadugar.max_crashes' => 1000,
@@ -27,7 +23,7 @@ my $n = 0;
 
 $deadline = 60;
 create_extension($node);
-$node->safe_psql('postgres', slurp_file("$here/../torture/flows.sql"));
+$node->safe_psql('postgres', slurp_file("$top/test/torture/flows.sql"));
 $node->safe_psql('postgres', q{
 	CREATE ROLE app LOGIN;
 	SELECT jadugar.grant_access('app');
@@ -74,7 +70,7 @@ if ($ENV{JADUGAR_POINT})
 else
 {
 	is(join(' ', sort map { $_->[0] } @points),
-		join(' ', grep { /^flow-/ } fault_points("$here/../..")),
+		join(' ', grep { /^flow-/ } fault_points()),
 		'every fault point of flows is here');
 }
 
