@@ -1,4 +1,4 @@
--- One picture of the current state, from jadugar's views.
+-- One picture of the current state, from jadugar's views, in 79 columns.
 -- Variables: left, the seconds that are left; hint, the text after them; utf8,
 -- 1 if the terminal can show block characters.
 
@@ -25,9 +25,9 @@ FROM jadugar.workers ORDER BY started_at, pid;
 SELECT format('%s %s %s %s', rpad('#' || task_id, 8),
 	rpad(COALESCE(name, left(command, 20)), 14),
 	lpad(round(extract(epoch FROM elapsed) * 1000) || ' ms', 9),
-	COALESCE(format('  %s %s %s', repeat('=', (progress * 20)::integer) ||
-		repeat('.', 20 - (progress * 20)::integer),
-		lpad((progress * 100)::integer || '%', 4), message), ''))
+	COALESCE(format('  %s %s %s', repeat('=', (progress * 12)::integer) ||
+		repeat('.', 12 - (progress * 12)::integer),
+		lpad((progress * 100)::integer || '%', 4), left(message, 26)), ''))
 FROM jadugar.running WHERE phase = 'running' ORDER BY started_at;
 
 \echo
@@ -42,7 +42,7 @@ ORDER BY name;
 \echo
 \echo 'TASKS FINISHED, each of the last 40 seconds'
 WITH per_second AS (
-	SELECT s.ago, count(h.attempt_id) AS n
+	SELECT s.ago, count(h.task_id) AS n
 	FROM generate_series(40, 1, -1) AS s(ago)
 		LEFT JOIN jadugar.history h
 			ON h.finished_at >= date_trunc('second', now()) - make_interval(secs => s.ago)

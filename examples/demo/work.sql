@@ -25,16 +25,16 @@ SELECT jadugar.register_sql_handler('transfer', $$
 	FROM given
 $$, payload_type => 'transfer', description => 'moves an amount between two accounts');
 
+-- Giver and taker are two accounts.
 CREATE FUNCTION random_transfers(n integer) RETURNS jsonb[] LANGUAGE sql VOLATILE
 BEGIN ATOMIC
 	SELECT array_agg(jsonb_build_object(
 		'giver', giver,
-		'taker', (giver + 1 + floor(random() * (accounts - 1))::integer) % accounts + 1,
+		'taker', (giver + floor(random() * (accounts - 1))::integer) % accounts + 1,
 		'amount', 1 + floor(random() * 100)::integer))
-	FROM (SELECT floor(random() * accounts)::integer AS giver_, accounts
+	FROM (SELECT 1 + floor(random() * accounts)::integer AS giver, accounts
 		  FROM (SELECT count(*)::integer AS accounts FROM pgbench_accounts) a,
-			generate_series(1, n)) g,
-		LATERAL (SELECT giver_ + 1 AS giver) x;
+			generate_series(1, n)) g;
 END;
 
 -- Ten times, every other second, a task enqueues 1,000 transfers: all of them
@@ -78,16 +78,16 @@ BEGIN
 		RAISE EXCEPTION 'the exchange does not answer'
 			USING DETAIL = format('This was attempt %s.', attempt);
 	END IF;
-	RETURN format('got the rates at attempt %s', attempt);
+	RETURN 'got the rates';
 END $$;
 
 SELECT jadugar.register_handler('fetch_rates', 'fetch_rates',
 	retry => jadugar.retry_policy(5, 'fixed', delay => '3 seconds', jitter => false));
 SELECT jadugar.enqueue('fetch_rates');
 
--- ---------------------------------------------------------------- chain
--- The end of the day: an audit that reports its progress, then branches and
--- tellers side by side, then a report. Each task waits for its predecessors.
+-- ----------------------------------------------------------------- flow
+-- The end of the day: after four seconds an audit that reports its progress,
+-- then branches and tellers in parallel, then a report.
 
 CREATE TABLE report (at timestamptz, branches bigint, tellers bigint, balances bigint);
 
@@ -125,7 +125,9 @@ SELECT jadugar.register_sql_handler('report', $$
 		(SELECT count(*) FROM pgbench_tellers), (SELECT sum(bbalance) FROM pgbench_branches)
 	RETURNING *$$);
 
-SELECT jadugar.enqueue('audit', delay => '4 seconds') AS audit \gset
-SELECT jadugar.enqueue('branches', depends_on => ARRAY[:audit]) AS branches \gset
-SELECT jadugar.enqueue('tellers', depends_on => ARRAY[:audit]) AS tellers \gset
-SELECT jadugar.enqueue('report', depends_on => ARRAY[:branches, :tellers]);
+SET search_path = public, jadugar;
+SELECT create_flow('end_of_day', sleep('4 seconds')
+	~> step('audit', 'audit')
+	~> (step('branches', 'branches') & step('tellers', 'tellers'))
+	~> step('report', 'report'));
+SELECT start_flow('end_of_day');
