@@ -1,11 +1,81 @@
-# jadugar: build, install, test, lint.  Everything generated lies under build/,
-# save jadugar.so.  Another server: make PG_CONFIG=/path/to/pg_config.
+# jadugar: build, install, test.  Everything generated lies in build/, except
+# jadugar.so.  "make help" prints the next lines.
+#
+#: make                    build
+#: make install            install (root, or DESTDIR=...); make uninstall removes it
+#: make installcheck       test the installed extension on a running server
+#: make test               test everything on private servers (TESTS='a b': these tests)
+#: make check-SUITE        one suite: sql, isolation, tap, fuzz
+#: make torture            ten minutes of killing: test/torture/README.md
+#: make check-ubsan        all tests with undefined behaviour reported; also check-asan
+#: make check-valgrind     the property test and SQL tests under memcheck
+#: make fuzz-timing        ten minutes of libFuzzer on src/timing
+#: make fuzz-sql           ten minutes of random calls of every function
+#: make lint               what the compiler does not check, and no warnings
+#: make format             lay out C code as pgindent does
+#: make bench              benchmarks: bench/README.md
+#: make demo               a private server at work; make demo-stop removes it
+#: make prerequisites      install the packages that building and testing need
+#: make clean              remove what was built
+#:
+#: PG_CONFIG=/usr/lib/postgresql/17/bin/pg_config   another server
+#: V=1        whole commands        WERROR=1   warnings are errors
 
 EXTENSION = jadugar
 EXTVERSION = 1.0
 MODULE_big = jadugar
-
 B = build
+
+PG_CONFIG ?= pg_config
+export PG_CONFIG TESTS
+
+.DEFAULT_GOAL := all
+
+# --- without a server ---------------------------------------------------------
+
+help:
+	@sed -n 's/^#: \{0,1\}//p' Makefile
+
+prerequisites:
+	@scripts/prerequisites $(PG_CONFIG)
+
+# It knows its server from its notes.
+demo-stop:
+	@scripts/demo stop
+
+# These install the packages that are missing, then start again: only a new
+# make sees a server that was just installed.
+SUITES = sql isolation tap fuzz
+CHECKS = $(SUITES:%=check-%) check-ubsan check-asan check-valgrind
+DOORS = test $(CHECKS) torture fuzz-timing fuzz-sql lint format bench demo
+
+ifndef READY
+lint format: NEEDS = -l
+check-valgrind fuzz-timing: NEEDS = -f
+
+$(DOORS):
+	@scripts/prerequisites $(NEEDS) $(PG_CONFIG)
+	@$(MAKE) --no-print-directory $@ READY=1
+
+ANYWHERE = $(DOORS)
+endif
+ANYWHERE += help prerequisites demo-stop
+
+.PHONY: help prerequisites demo-stop $(DOORS)
+
+ifneq ($(filter-out $(ANYWHERE),$(or $(MAKECMDGOALS),all)),)
+
+# --- build and install --------------------------------------------------------
+
+SERVER_HEADERS := $(shell $(PG_CONFIG) --includedir-server 2>/dev/null)
+PGXS := $(wildcard $(shell $(PG_CONFIG) --pgxs 2>/dev/null))
+# The client's package has pgxs.mk, too, but no headers of the server.
+ifeq ($(and $(PGXS),$(wildcard $(SERVER_HEADERS)/postgres.h)),)
+$(error cannot find a PostgreSQL server with its headers by "$(PG_CONFIG)": \
+	install postgresql-server-dev-NN ("make prerequisites" as root), or set \
+	PG_CONFIG=/path/to/pg_config)
+endif
+
 SOURCES := $(sort $(wildcard src/*.c src/*/*.c src/*/*/*.c))
 SQL_PARTS := $(sort $(wildcard sql/[0-9]*.sql))
 
@@ -13,36 +83,49 @@ OBJS = $(SOURCES:src/%.c=$(B)/obj/%.o)
 DATA = $(sort $(wildcard sql/jadugar--*--*.sql))
 DATA_built = $(B)/jadugar--$(EXTVERSION).sql
 HEADERS_jadugar = $(wildcard src/include/jadugar_plugin.h)
+EXTRA_CLEAN = $(B)
 
 # The server's headers count as system headers: their warnings are not ours.
-PG_CONFIG = pg_config
-PG_CPPFLAGS = -Isrc -Isrc/include -isystem $(shell $(PG_CONFIG) --includedir-server)
-# Off: lengthof() is unsigned in every loop, and what is not named is zero.
-WARNINGS = -std=gnu99 -Wall -Wextra -Werror -Wno-unused-parameter \
-	-Wno-missing-field-initializers -Wno-sign-compare
-PG_CFLAGS = $(WARNINGS)
-EXTRA_CLEAN = $(B)
+PG_CPPFLAGS = -Isrc -Isrc/include -isystem $(SERVER_HEADERS)
+# Off: lengthof() is unsigned in every loop, and fields not named are zero.
+PG_CFLAGS = -std=gnu99 -Wall -Wextra -Wno-unused-parameter \
+	-Wno-missing-field-initializers -Wno-sign-compare $(if $(WERROR),-Werror) \
+	$(if $(findstring clang,$(CC)),$(CLANG_CFLAGS))
+# Clang does not know all flags of a server that gcc has built.
+CLANG_CFLAGS = -Wno-unknown-warning-option -Wno-ignored-optimization-argument
 
 # Bitcode would need the very clang that the server was built with.
 override with_llvm := no
 
-PGXS := $(wildcard $(shell $(PG_CONFIG) --pgxs 2>/dev/null))
-# What may install packages does so before there is a pg_config to ask.
-ifeq ($(PGXS),)
-ifneq ($(filter demo test torture bench check-% fuzz-%,$(MAKECMDGOALS)),)
-$(info $(shell scripts/prerequisites $(PG_CONFIG)))
-PGXS := $(wildcard $(shell $(PG_CONFIG) --pgxs 2>/dev/null))
-endif
-endif
-ifeq ($(PGXS),)
-$(error $(PG_CONFIG) not found: install postgresql-server-dev-NN, or set PG_CONFIG)
-endif
+# make installcheck: the sql and isolation suites on a running server.  Specs
+# that prepare transactions need a setting that most servers do not have.
+REGRESS = $(basename $(notdir $(wildcard test/sql/*.sql)))
+ISOLATION = $(basename $(notdir $(shell grep -L 'PREPARE TRANSACTION' test/specs/*.spec)))
+REGRESS_PREP = installcheck-inputs
+REGRESS_OPTS = $(call installcheck_options,sql)
+ISOLATION_OPTS = $(call installcheck_options,isolation)
+installcheck_options = --inputdir=$(B)/installcheck/$(1)/in --outputdir=$(B)/installcheck/$(1) \
+	--load-extension=jadugar --encoding=UTF8 --no-locale
+
 include $(PGXS)
+
+installcheck-inputs:
+	@for suite in sql isolation; do \
+		test/inputs $$suite $(B)/installcheck/$$suite/in || exit; \
+	done
+
+# TAP_TESTS=1 adds the TAP scripts, which make servers of their own from the
+# installed programs.
+PROVE_FLAGS = -I test/t
+PROVE_TESTS = $(sort $(wildcard test/t/*/*.pl))
+installcheck: export PGUSER ?= postgres
 
 # The same directory given by -I would win over -isystem.
 override CPPFLAGS := $(filter-out -I$(includedir_server) -I$(includedir_internal),$(CPPFLAGS))
 
-.DEFAULT_GOAL := all
+# One line a file: $(call quietly,WORD,FILE) begins a recipe.
+SILENT := $(if $(V),,$(findstring s,$(firstword -$(MAKEFLAGS))))
+quietly = $(if $(V),,@$(if $(SILENT),,printf '%-4s %s\n' $(1) $(2);))
 
 # Objects are made anew when the compiler, its flags or the server change.
 STAMP = $(B)/flags
@@ -54,9 +137,11 @@ $(STAMP): FORCE
 
 $(B)/obj/%.o: src/%.c $(STAMP)
 	@mkdir -p $(@D)
-	$(CC) $(CFLAGS) $(CPPFLAGS) -MMD -MP -c -o $@ $<
+	$(call quietly,CC,$<)$(CC) $(CFLAGS) $(CPPFLAGS) -MMD -MP -c -o $@ $<
 
 -include $(OBJS:.o=.d)
+
+objects: $(OBJS)
 
 # Relinks also when a source has gone.
 $(B)/objects: FORCE
@@ -65,126 +150,134 @@ $(B)/objects: FORCE
 
 jadugar.so: $(B)/objects
 
+# PGXS has the rule; only its command is made quiet.
+ifndef V
+$(eval link_shared = $(value LINK.shared))
+jadugar.so: private LINK.shared = $(if $(SILENT),,printf '%-4s %s\n' LD $@;) $(link_shared)
+.SILENT: jadugar.so
+endif
+
 $(B)/jadugar--$(EXTVERSION).sql: $(SQL_PARTS) Makefile
 	@mkdir -p $(@D)
-	{ printf '%s\n' '\echo Use "CREATE EXTENSION jadugar" to load this file. \quit'; \
+	$(call quietly,SQL,$@){ printf '%s\n' '\echo Use "CREATE EXTENSION jadugar" to load this file. \quit'; \
 	  cat /dev/null $(SQL_PARTS); } > $@
+
+# PGXS leaves the directory of headers, and scripts of earlier versions.
+uninstall: uninstall-rest
+uninstall-rest:
+	rm -rf '$(DESTDIR)$(includedir_server)/$(incmoduledir)/jadugar'
+	rm -f '$(DESTDIR)$(datadir)/extension/jadugar'--*.sql
+
+.PHONY: objects installcheck-inputs uninstall-rest
+
+# --- tests --------------------------------------------------------------------
 
 # Libraries that tests load.
 FIXTURES = $(patsubst test/fixtures/%.c,$(B)/fixtures/%.so,$(wildcard test/fixtures/*.c))
 
 $(B)/fixtures/%.so: test/fixtures/%.c src/include/jadugar_plugin.h $(STAMP)
 	@mkdir -p $(@D)
-	$(CC) $(CFLAGS) $(CPPFLAGS) -shared -o $@ $<
+	$(call quietly,CC,$<)$(CC) $(CFLAGS) $(CPPFLAGS) -shared -o $@ $<
 
 # Tests run against a private copy of the server: see test/README.md.
-# One suite: make check-sql; some tests of it: make check-sql TESTS='a b'.
 stage: all $(FIXTURES)
-	scripts/stage $(PG_CONFIG) $(B)/pg
-	$(MAKE) --no-print-directory -s install DESTDIR=$(CURDIR)/$(B)/pg >/dev/null
-	cp $(FIXTURES) $(B)/pg$(pkglibdir)/
+	@scripts/stage $(PG_CONFIG) $(B)/pg
+	@$(MAKE) --no-print-directory -s install DESTDIR=$(CURDIR)/$(B)/pg >/dev/null
+	@cp $(FIXTURES) $(B)/pg$(pkglibdir)/
 
-# The same with fault points (base/fault.h), beside it.  Only what has fault
-# points is compiled anew.
+# The same with fault points (base/fault.h), beside it.  Only files that have
+# fault points are compiled anew.
 FAULTY := $(shell grep -l -e JDG_FAULT -e jdg_fault_init $(SOURCES))
 FAULT_OBJS = $(FAULTY:src/%.c=$(B)/faults/obj/%.o) \
 	$(patsubst src/%.c,$(B)/obj/%.o,$(filter-out $(FAULTY),$(SOURCES)))
 
 $(B)/faults/obj/%.o: src/%.c $(STAMP)
 	@mkdir -p $(@D)
-	$(CC) $(CFLAGS) $(CPPFLAGS) -DJDG_FAULTS -MMD -MP -c -o $@ $<
+	$(call quietly,CC,'$< (fault points)')$(CC) $(CFLAGS) $(CPPFLAGS) -DJDG_FAULTS -MMD -MP -c -o $@ $<
 
 -include $(FAULTY:src/%.c=$(B)/faults/obj/%.d)
 
 $(B)/faults/jadugar.so: $(FAULT_OBJS) $(B)/objects
-	$(CC) $(CFLAGS) $(LDFLAGS) $(LDFLAGS_SL) -shared -o $@ $(FAULT_OBJS)
+	$(call quietly,LD,$@)$(CC) $(CFLAGS) $(LDFLAGS) $(LDFLAGS_SL) -shared -o $@ $(FAULT_OBJS)
 
 stage-faults: all $(FIXTURES) $(B)/faults/jadugar.so
-	scripts/stage $(PG_CONFIG) $(B)/faults/pg
-	$(MAKE) --no-print-directory -s install DESTDIR=$(CURDIR)/$(B)/faults/pg >/dev/null
-	cp $(FIXTURES) $(B)/faults/jadugar.so $(B)/faults/pg$(pkglibdir)/
+	@scripts/stage $(PG_CONFIG) $(B)/faults/pg
+	@$(MAKE) --no-print-directory -s install DESTDIR=$(CURDIR)/$(B)/faults/pg >/dev/null
+	@cp $(FIXTURES) $(B)/faults/jadugar.so $(B)/faults/pg$(pkglibdir)/
 
 fuzz:
-	@[ ! -e test/fuzz/Makefile ] || \
-		$(MAKE) --no-print-directory -C test/fuzz timing_property
+	@$(MAKE) --no-print-directory -C test/fuzz timing_property
 
-SUITES = sql isolation tap fuzz
-export PG_CONFIG TESTS
+.PHONY: stage stage-faults fuzz
 
-test: prerequisites stage stage-faults fuzz
+ifdef READY
+test: stage stage-faults fuzz
 	@test/run $(SUITES)
 
-check-fuzz: fuzz
-$(SUITES:%=check-%): check-%: prerequisites stage
+$(SUITES:%=check-%): check-%: stage
 	@test/run $*
 
 check-tap: stage-faults
+check-fuzz: fuzz
 
-# Kills and breaks everything under load for MINUTES, or ROUNDS times:
-# test/torture/README.md.
-torture: prerequisites stage stage-faults
+torture: stage stage-faults
 	@test/run torture
 
-prerequisites:
-	@scripts/prerequisites $(PG_CONFIG)
-
-lint:
-	@scripts/prerequisites -l $(PG_CONFIG)
-	@scripts/lint $(PG_CONFIG)
-
-format:
-	@scripts/prerequisites -l $(PG_CONFIG)
-	@scripts/format $(PG_CONFIG)
-
-# demo waits for its packages before it builds; demo-stop needs no build.
-demo: prerequisites stage
-	@scripts/demo start $(B)/pg$(shell $(PG_CONFIG) --bindir)
-
-demo-stop:
-	@scripts/demo stop $(B)/pg$(shell $(PG_CONFIG) --bindir)
-
-# Beside its peers and its floors: bench/README.md.  QUICK=1, ONLY="latency".
-$(B)/bench/floor.so: bench/floor/floor.c $(STAMP)
-	@mkdir -p $(@D)
-	$(CC) $(CFLAGS) $(CPPFLAGS) -shared -o $@ $<
-
-$(B)/bench/%: bench/client/%.c $(STAMP)
-	@mkdir -p $(@D)
-	$(CC) $(CFLAGS) -I$(includedir) -o $@ $< -L$(libdir) -lpq
-
-bench-prerequisites:
-	@bench/prerequisites $(PG_CONFIG)
-
-bench: bench-prerequisites all $(B)/bench/floor.so $(B)/bench/client $(B)/bench/consume
-	scripts/stage $(PG_CONFIG) $(B)/bench/pg
-	$(MAKE) --no-print-directory -s install DESTDIR=$(CURDIR)/$(B)/bench/pg >/dev/null
-	cp $(B)/bench/floor.so $(B)/bench/pg$(pkglibdir)/jadugar_bench_floor.so
-	@bench/run
-
-# What watches while the tests run, and what makes up tests: test/README.md.
-check-ubsan check-asan: check-%: prerequisites
+check-ubsan check-asan: check-%:
 	@scripts/sanitize $*
 
 # Thirty times slower: only tests that no clock drives.
 PATIENT = access badinput context handlers queues retry schedules timing
 
 check-valgrind:
-	@scripts/prerequisites -f $(PG_CONFIG)
 	@$(MAKE) --no-print-directory -C test/fuzz memcheck
 	@scripts/sanitize valgrind check-sql TESTS='$(or $(TESTS),$(PATIENT))'
-
-fuzz-timing:
-	@scripts/prerequisites -f $(PG_CONFIG)
-	@$(MAKE) --no-print-directory -C test/fuzz fuzz
 
 FUZZ_SECONDS = 600
 export FUZZ_SEED
 
-fuzz-sql: prerequisites stage
+fuzz-timing:
+	@$(MAKE) --no-print-directory -C test/fuzz fuzz
+
+fuzz-sql: stage
 	@FUZZ_SECONDS=$(FUZZ_SECONDS) TEST_TIMEOUT=$$(($(FUZZ_SECONDS) + 120)) \
 		TESTS=060_sqlfuzz test/run tap
 
-FORCE:
+# --- lint, demo, benchmarks ---------------------------------------------------
 
-.PHONY: check-ubsan check-asan check-valgrind fuzz-timing fuzz-sql
-.PHONY: bench bench-prerequisites stage stage-faults torture fuzz test $(SUITES:%=check-%) prerequisites lint format demo demo-stop FORCE
+# Warnings are looked for in objects of its own, unless these are compiled so.
+lint:
+	@$(MAKE) --no-print-directory -s objects WERROR=1 $(if $(WERROR),,B=$(B)/lint)
+	@scripts/lint $(PG_CONFIG)
+
+format:
+	@scripts/format $(PG_CONFIG)
+
+demo: stage
+	@scripts/demo start $(B)/pg$(bindir)
+
+# Side by side with its peers: bench/README.md.  QUICK=1, ONLY="latency".
+bench: bench-prerequisites all $(B)/bench/floor.so $(B)/bench/client $(B)/bench/consume
+	@scripts/stage $(PG_CONFIG) $(B)/bench/pg
+	@$(MAKE) --no-print-directory -s install DESTDIR=$(CURDIR)/$(B)/bench/pg >/dev/null
+	@cp $(B)/bench/floor.so $(B)/bench/pg$(pkglibdir)/jadugar_bench_floor.so
+	@bench/run
+
+bench-prerequisites:
+	@bench/prerequisites $(PG_CONFIG)
+
+.PHONY: bench-prerequisites
+endif
+
+$(B)/bench/floor.so: bench/floor/floor.c $(STAMP)
+	@mkdir -p $(@D)
+	$(call quietly,CC,$<)$(CC) $(CFLAGS) $(CPPFLAGS) -shared -o $@ $<
+
+$(B)/bench/%: bench/client/%.c $(STAMP)
+	@mkdir -p $(@D)
+	$(call quietly,CC,$<)$(CC) $(CFLAGS) -I$(includedir) -o $@ $< -L$(libdir) -lpq
+
+FORCE:
+.PHONY: FORCE
+
+endif
