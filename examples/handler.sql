@@ -19,11 +19,11 @@ SELECT status, result FROM jadugar.wait(:id);
 -- These three payloads are refused, each with the reason.
 \set ON_ERROR_STOP off
 SELECT jadugar.enqueue('add_review', '{"book": "Emma", "rating": 9}');
--- ERROR:  field "rating" of the payload is not acceptable
+-- ERROR:  invalid value for field "rating" of the payload
 SELECT jadugar.enqueue('add_review', '{"book": "Emma", "stars": 5}');
--- ERROR:  payload has an unknown field "stars"
+-- ERROR:  unrecognized field "stars" in the payload
 SELECT jadugar.enqueue('add_review', '{"book": "Emma", "rating": "many"}');
--- ERROR:  field "rating" of the payload is not acceptable
+-- ERROR:  invalid value for field "rating" of the payload
 \set ON_ERROR_STOP on
 
 SELECT jadugar.drop_handler('add_review');

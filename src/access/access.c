@@ -198,7 +198,7 @@ jdg_owner_of_call(const char *owner_name)
 				 errmsg("permission denied to act for role \"%s\"", owner_name),
 				 errdetail("Role \"%s\" is neither a member of it nor an operator.",
 						   GetUserNameFromId(user, false)),
-				 errhint("Act as a member of that role, or ask for jadugar.grant_access(..., 'operator').")));
+				 errhint("Act as a member of that role, or as an operator.")));
 	return owner;
 }
 
@@ -210,8 +210,8 @@ jdg_grantee(const char *name)
 	if (!OidIsValid(role) && pg_strcasecmp(name, "public") == 0)
 		ereport(ERROR,
 				(errcode(JDG_ERRCODE_VALIDATION_ERROR),
-				 errmsg("nothing of jadugar can be granted to PUBLIC"),
-				 errhint("Create a role for those who may use it, grant it to that role, and the role to them.")));
+				 errmsg("cannot grant privileges of jadugar to PUBLIC"),
+				 errhint("Create a role for the users, grant the privilege to that role, and grant that role to the users.")));
 	return jdg_role_by_name(name);
 }
 
@@ -238,7 +238,7 @@ check_may_become(Oid user, Oid owner, const char *name)
 	ereport(ERROR,
 			(errcode(JDG_ERRCODE_FORBIDDEN),
 			 errmsg("permission denied to give work to role \"%s\"", name),
-			 errdetail("Role \"%s\" could not SET ROLE to it.",
+			 errdetail("Role \"%s\" may not SET ROLE to it.",
 					   GetUserNameFromId(user, false)),
 			 errhint("Work runs with all rights of its owner.")));
 }
@@ -262,10 +262,10 @@ jdg_resolve_owner(const char *owner_name)
 	if (!can_login)
 		ereport(ERROR,
 				(errcode(JDG_ERRCODE_VALIDATION_ERROR),
-				 errmsg("role \"%s\" can not own work because it may not log in",
+				 errmsg("role \"%s\" cannot own work because it is not permitted to log in",
 						NameStr(name)),
 				 errdetail("Workers connect to the database as the owner of the work."),
-				 errhint("ALTER ROLE %s LOGIN, or act as a role that may log in.",
+				 errhint("Run ALTER ROLE %s LOGIN, or act as a role that may log in.",
 						 quote_identifier(NameStr(name)))));
 	jdg_owner_record(owner, &name);
 	return owner;

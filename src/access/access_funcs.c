@@ -85,8 +85,8 @@ named_role(const char *name)
 	if (role == jdg_bookkeeper())
 		ereport(ERROR,
 				(errcode(JDG_ERRCODE_VALIDATION_ERROR),
-				 errmsg("role \"%s\" owns the extension", name),
-				 errdetail("It has every right already, and needs all of them.")));
+				 errmsg("cannot change the access of role \"%s\"", name),
+				 errdetail("The role owns the extension. It needs all privileges and has them.")));
 	return role;
 }
 
@@ -146,8 +146,8 @@ jdg_revoke_access(PG_FUNCTION_ARGS)
 	if (n == 0)
 		ereport(ERROR,
 				(errcode(JDG_ERRCODE_NOT_FOUND),
-				 errmsg("role \"%s\" was not given access", name),
-				 errdetail("It may be a member of a role that was.")));
+				 errmsg("role \"%s\" has not been granted access", name),
+				 errdetail("It may be a member of a role that has.")));
 	change_grant(psprintf("REVOKE ALL ON SCHEMA jadugar FROM %s",
 						  quote_identifier(name)));
 	PG_RETURN_VOID();

@@ -46,8 +46,8 @@ check_needed(void)
 	if (jdg_run(&q, v, NULL, 0) > 0)
 		ereport(ERROR,
 				(errcode(JDG_ERRCODE_CONFLICT),
-				 errmsg("this database needs no adoption"),
-				 errdetail("What jadugar holds here was made here.")));
+				 errmsg("this database does not need adoption"),
+				 errdetail("The data of jadugar was created in this database.")));
 }
 
 static void

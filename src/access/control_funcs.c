@@ -105,7 +105,7 @@ JDG_FUNCTION(jdg_pause_all, JDG_LEVEL_OPERATOR)
 				 errmsg("until must lie in the future"),
 				 errdetail("The value is \"%s\".",
 						   DatumGetCString(DirectFunctionCall1(timestamptz_out, TimestampTzGetDatum(*a.until)))),
-				 errhint("Leave it out to pause until jadugar.resume_all().")));
+				 errhint("Leave it out to pause until jadugar.resume_all() is called.")));
 	set_pause(true, a.reason, a.until ? *a.until : DT_NOEND);
 	PG_RETURN_VOID();
 }
@@ -189,7 +189,7 @@ JDG_FUNCTION(jdg_drain, JDG_LEVEL_OPERATOR)
 		ereport(ERROR,
 				(errcode(JDG_ERRCODE_CONFLICT),
 				 errmsg("jadugar.drain() cannot run inside a transaction block"),
-				 errhint("It has to commit the pause before it waits. CALL it by itself.")));
+				 errhint("It commits the pause before it waits. Run CALL outside a transaction block.")));
 	if (a.timeout)
 		until = jdg_time_elapsed(jdg_now(),
 								 jdg_check_interval("timeout", a.timeout, true));

@@ -238,11 +238,11 @@ jdg_remember_role(Oid role)
 		if (!is_ours(&first_use))
 			ereport(ERROR,
 					(errcode(JDG_ERRCODE_CONFLICT),
-					 errmsg("role \"%s\" can not own anything here before jadugar.adopt()",
+					 errmsg("role \"%s\" cannot own anything in this database before jadugar.adopt() is called",
 							NameStr(name)),
-					 errdetail("The database was restored or copied, and knows another role by the OID %u.",
+					 errdetail("The database was restored or copied. In the original, OID %u belongs to another role.",
 							   role),
-					 errhint("A superuser has to call jadugar.adopt().")));
+					 errhint("Ask a superuser to call jadugar.adopt().")));
 	}
 	if (jdg_try_lock_xact(JDG_LOCK_OWNER, role))
 		jdg_run(&owner_insert, values, NULL, 0);

@@ -338,22 +338,22 @@ jdg_check_name(const char *what, const char *name)
 	const char *wrong = NULL;
 
 	if (len == 0)
-		wrong = "It is empty.";
+		wrong = "The name is empty.";
 	else if (len > JDG_NAME_MAX)
-		wrong = "It is longer than 255 bytes.";
+		wrong = "The name is longer than 255 bytes.";
 	else if (name[0] == ' ' || name[len - 1] == ' ')
-		wrong = "It begins or ends with a space.";
+		wrong = "The name begins or ends with a space.";
 	for (const char *p = name; *p && wrong == NULL; p++)
 	{
 		if ((unsigned char) *p < ' ' || *p == 0x7f)
-			wrong = "It contains a control character.";
+			wrong = "The name contains a control character.";
 	}
 	if (wrong)
 		ereport(ERROR,
 				(errcode(JDG_ERRCODE_VALIDATION_ERROR),
-				 errmsg("name of %s is not acceptable", what),
+				 errmsg("invalid %s name", what),
 				 errdetail("%s", wrong),
-				 errhint("Use from 1 to 255 bytes on one line.")));
+				 errhint("Use 1 to 255 bytes on one line.")));
 }
 
 void
@@ -364,7 +364,7 @@ jdg_check_key(const char *argument, const char *key)
 	if (len == 0 || len > JDG_KEY_BYTES_MAX)
 		ereport(ERROR,
 				(errcode(JDG_ERRCODE_VALIDATION_ERROR),
-				 errmsg("%s must have from 1 to %d bytes", argument,
+				 errmsg("%s must have between 1 and %d bytes", argument,
 						JDG_KEY_BYTES_MAX),
 				 errdetail("The value has %zu bytes.", len)));
 }

@@ -50,7 +50,7 @@ jdg_check_interval(const char *what, const Interval *iv, bool zero_ok)
 			 errmsg("%s must be a finite interval greater than zero", what),
 			 errdetail("The value is \"%s\".",
 					   DatumGetCString(DirectFunctionCall1(interval_out, IntervalPGetDatum(iv)))),
-			 huge ? errhint("At most %lld days are possible.",
+			 huge ? errhint("The maximum is %lld days.",
 							(long long) MAX_DAYS) : 0));
 	return NULL;				/* keep compiler quiet */
 }

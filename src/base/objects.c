@@ -148,7 +148,7 @@ jdg_relation_oid(const char *name)
 		ereport(ERROR,
 				(errcode(JDG_ERRCODE_INTERNAL_ERROR),
 				 errmsg("relation jadugar_internal.%s does not exist", name),
-				 errhint("The extension is damaged or was dropped; run CREATE EXTENSION jadugar.")));
+				 errhint("The extension was dropped or is damaged. Run CREATE EXTENSION jadugar.")));
 	return relid;
 }
 

@@ -55,9 +55,10 @@ check_columns(const JdgRows *r)
 		if (TupleDescAttr(desc, i)->attnotnull)
 			ereport(ERROR,
 					(errcode(ERRCODE_NOT_NULL_VIOLATION),
-					 errmsg("column \"%s\" of relation \"%s\" is not jadugar's and must not be NOT NULL",
+					 errmsg("unexpected NOT NULL column \"%s\" in relation \"%s\"",
 							NameStr(TupleDescAttr(desc, i)->attname),
 							RelationGetRelationName(r->rel)),
+					 errdetail("The column does not belong to jadugar."),
 					 errhint("Drop the column.")));
 	}
 }
@@ -135,7 +136,7 @@ jdg_rows_update(JdgRows *r, ItemPointer tid, const Datum *values,
 						   &tmfd, &mode, &indexes) != TM_Ok)
 		ereport(ERROR,
 				(errcode(ERRCODE_T_R_SERIALIZATION_FAILURE),
-				 errmsg("a row of \"%s\" was changed by somebody else",
+				 errmsg("a row of \"%s\" was changed by another transaction",
 						RelationGetRelationName(r->rel))));
 	if (indexes != JDG_UPDATE_NO_INDEX && r->info->ri_NumIndices > 0)
 		list_free(jdg_insert_index_tuples(r->info, slot, r->estate));

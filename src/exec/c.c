@@ -46,25 +46,25 @@ jdg_cfunc_load(const char *library, const char *symbol)
 	if (handler == NULL)
 		ereport(ERROR,
 				(errcode(JDG_ERRCODE_NOT_FOUND),
-				 errmsg("library \"%s\" has no function \"%s\"", library,
-						symbol),
-				 errhint("Declare it with JADUGAR_HANDLER(%s); see jadugar_plugin.h.",
+				 errmsg("could not find function \"%s\" in library \"%s\"",
+						symbol, library),
+				 errhint("Declare it with JADUGAR_HANDLER(%s). See jadugar_plugin.h.",
 						 symbol)));
 	module = (JadugarModuleFunction)
 		lookup_external_function(handle, "jadugar_module");
 	if (module == NULL)
 		ereport(ERROR,
 				(errcode(JDG_ERRCODE_VALIDATION_ERROR),
-				 errmsg("library \"%s\" holds no handlers for jadugar", library),
-				 errdetail("It has no function \"jadugar_module\"."),
-				 errhint("Write JADUGAR_MODULE; once in it, see jadugar_plugin.h.")));
+				 errmsg("library \"%s\" does not contain handlers for jadugar", library),
+				 errdetail("It does not define the function \"jadugar_module\"."),
+				 errhint("Write JADUGAR_MODULE; in one of its source files. See jadugar_plugin.h.")));
 	version = module()->abi_version;
 	if (version < OLDEST_ABI_VERSION || version > JADUGAR_ABI_VERSION)
 		ereport(ERROR,
 				(errcode(JDG_ERRCODE_VALIDATION_ERROR),
-				 errmsg("library \"%s\" was made for another version of jadugar",
+				 errmsg("incompatible library \"%s\"",
 						library),
-				 errdetail("It has interface version %u; this jadugar takes %d to %d.",
+				 errdetail("Its interface version is %u. This jadugar supports versions %d to %d.",
 						   version, OLDEST_ABI_VERSION, JADUGAR_ABI_VERSION),
 				 errhint("Compile it against the installed jadugar_plugin.h.")));
 	return handler;

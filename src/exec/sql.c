@@ -106,12 +106,12 @@ check_spi(int rc)
 	if (rc == SPI_ERROR_TRANSACTION)
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_TRANSACTION_TERMINATION),
-				 errmsg("a task can not begin or end transactions"),
+				 errmsg("a task cannot begin or end transactions"),
 				 errhint("Enqueue it with transaction => 'standalone'.")));
 	if (rc == SPI_ERROR_COPY)
 		ereport(ERROR,
 				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
-				 errmsg("a task can not COPY to or from a client")));
+				 errmsg("a task cannot COPY to or from a client")));
 	if (rc < 0)
 		elog(ERROR, "SPI failed: %s", SPI_result_code_string(rc));
 }

@@ -232,7 +232,7 @@ load(int64 command_id)
 				(errcode(JDG_ERRCODE_INTERNAL_ERROR),
 				 errmsg("command %lld does not exist", (long long) command_id),
 				 errdetail("A task or schedule refers to it."),
-				 errhint("Rows of jadugar_internal.command must not be deleted by hand.")));
+				 errhint("Rows of jadugar_internal.command must not be deleted manually.")));
 	text = jdg_col_text(0, 3, CurrentMemoryContext);
 
 	keep = !row_is_ours(4) && !cache_stale;

@@ -33,7 +33,7 @@ raise_not_found(const char *what, const char *given, const char *why)
 			(errcode(JDG_ERRCODE_NOT_FOUND),
 			 errmsg("%s \"%s\" does not exist or is not unique", what, given),
 			 why ? errdetail("%s", why) : 0,
-			 errhint("Write it with its schema and the types of its arguments: 'app.send(jsonb)'.")));
+			 errhint("Write it with its schema and the types of its arguments, for example 'app.send(jsonb)'.")));
 }
 
 /*
@@ -135,7 +135,7 @@ check_shape(const char *what, const char *given, HeapTuple tuple)
 	if (wrong)
 		ereport(ERROR,
 				(errcode(JDG_ERRCODE_VALIDATION_ERROR),
-				 errmsg("%s \"%s\" can not be used here", what, given),
+				 errmsg("%s \"%s\" cannot be used here", what, given),
 				 errdetail("%s", wrong),
 				 errhint("Use a function or a procedure of one argument, the payload, or of none.")));
 }
@@ -157,7 +157,7 @@ jdg_function_find(const char *what, const char *given, JdgFunction *f)
 		ereport(ERROR,
 				(errcode(JDG_ERRCODE_FORBIDDEN),
 				 errmsg("permission denied for %s \"%s\"", what, given),
-				 errhint("GRANT EXECUTE ON ROUTINE %s TO %s.",
+				 errhint("Run GRANT EXECUTE ON ROUTINE %s TO %s.",
 						 jdg_function_signature(oid),
 						 quote_identifier(GetUserNameFromId(GetUserId(), false)))));
 }

@@ -229,7 +229,7 @@ raise_refused(const JdgHandler *h, const char *why)
 {
 	ereport(ERROR,
 			(errcode(JDG_ERRCODE_VALIDATION_ERROR),
-			 errmsg("payload is not acceptable to handler \"%s\"", h->name),
+			 errmsg("invalid payload for handler \"%s\"", h->name),
 			 why ? errdetail("%s", why) :
 			 errdetail("Its validate function %s returned false.", h->validate),
 			 errhint("Correct the payload.")));

@@ -127,7 +127,7 @@ lock_handler(const char *name, bool *is_c)
 	Datum		key = CStringGetTextDatum(name);
 
 	Assert(jdg_is_bookkeeping());
-	jdg_check_name("a handler", name);
+	jdg_check_name("handler", name);
 	if (jdg_run(&find_query, &key, NULL, 1) == 0)
 		ereport(ERROR,
 				(errcode(JDG_ERRCODE_NOT_FOUND),
@@ -160,9 +160,9 @@ refuse_if_scheduled(const char *name)
 	if (names)
 		ereport(ERROR,
 				(errcode(JDG_ERRCODE_CONFLICT),
-				 errmsg("handler \"%s\" is in use by schedules", name),
-				 errdetail("Among them: %s.", names),
-				 errhint("Unschedule those first.")));
+				 errmsg("cannot drop handler \"%s\" because schedules use it", name),
+				 errdetail("The schedules include %s.", names),
+				 errhint("Drop them first with jadugar.unschedule().")));
 }
 
 static void
@@ -176,8 +176,8 @@ refuse_if_pending(const char *name)
 	if (n > 0)
 		ereport(ERROR,
 				(errcode(JDG_ERRCODE_CONFLICT),
-				 errmsg("handler \"%s\" is in use by tasks", name),
-				 errdetail("Tasks that are not finished: %lld.",
+				 errmsg("cannot drop handler \"%s\" because tasks use it", name),
+				 errdetail("Number of unfinished tasks: %lld.",
 						   (long long) n),
 				 errhint("Wait for them, or pass pending => 'cancel'.")));
 }
@@ -251,7 +251,8 @@ check_may_grant(const char *name, Oid user, Oid role, bool is_c)
 						name, GetUserNameFromId(role, true)),
 				 errdetail("It would run with the rights of that role."),
 				 is_c || superuser_arg(role) ?
-				 errhint("Ask a superuser.") : errhint("Ask an operator.")));
+				 errhint("Ask a superuser to grant it.") :
+				 errhint("Ask an operator to grant it.")));
 }
 
 /* grant_handler(name, role) */

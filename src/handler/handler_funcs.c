@@ -75,12 +75,12 @@ static const JdgArg c_args[] = {
 static void
 check_handler_name(const char *name)
 {
-	jdg_check_name("a handler", name);
+	jdg_check_name("handler", name);
 	if (jdg_command_is_sql(name))
 		ereport(ERROR,
 				(errcode(JDG_ERRCODE_VALIDATION_ERROR),
-				 errmsg("name of a handler must not be SQL"),
-				 errdetail("The name \"%s\" is an SQL statement, and would be run as one.",
+				 errmsg("handler name must not be SQL"),
+				 errdetail("The name \"%s\" is an SQL statement and would run as one.",
 						   name),
 				 errhint("Choose another name.")));
 }
@@ -156,7 +156,7 @@ find_type(const char *given)
 				(errcode(JDG_ERRCODE_NOT_FOUND),
 				 errmsg("payload_type \"%s\" does not exist", given),
 				 errdetail("%s", edata->message),
-				 errhint("Write it with its schema: 'app.mail'.")));
+				 errhint("Write it with its schema, for example 'app.mail'.")));
 	}
 	PG_END_TRY();
 	return type;
@@ -172,12 +172,12 @@ resolve_payload_type(const char *given)
 				(errcode(JDG_ERRCODE_VALIDATION_ERROR),
 				 errmsg("payload_type must be a composite type"),
 				 errdetail("The value is \"%s\".", jdg_excerpt(given)),
-				 errhint("CREATE TYPE ... AS (field type, ...), or name a table.")));
+				 errhint("Create one with CREATE TYPE ... AS (field type, ...), or name a table.")));
 	if (!jdg_type_acl_ok(type, GetUserId()))
 		ereport(ERROR,
 				(errcode(JDG_ERRCODE_FORBIDDEN),
 				 errmsg("permission denied for type %s", format_type_be(type)),
-				 errhint("GRANT USAGE ON TYPE %s TO %s.", format_type_be(type),
+				 errhint("Run GRANT USAGE ON TYPE %s TO %s.", format_type_be(type),
 						 quote_identifier(GetUserNameFromId(GetUserId(), false)))));
 	return format_type_be_qualified(type);
 }
@@ -231,7 +231,7 @@ check_options(JdgRegistration *r)
 				(errcode(JDG_ERRCODE_VALIDATION_ERROR),
 				 errmsg("version must be a semantic version"),
 				 errdetail("The value is \"%s\".", jdg_excerpt(r->version)),
-				 errhint("Write for example '1.0.0' or '2.1.0-beta.1'.")));
+				 errhint("Write, for example, '1.0.0' or '2.1.0-beta.1'.")));
 	if (r->payload_type)
 		r->payload_type = resolve_payload_type(r->payload_type);
 	r->validate = resolve_hook("validate", r->validate, true);
@@ -264,7 +264,7 @@ JDG_FUNCTION(jdg_register_handler, JDG_LEVEL_USER)
 		if (!jdg_payload_type_ok(f.argument))
 			ereport(ERROR,
 					(errcode(JDG_ERRCODE_VALIDATION_ERROR),
-					 errmsg("function \"%s\" can not be a handler", given),
+					 errmsg("function \"%s\" cannot be a handler", given),
 					 errdetail("Its argument is of type %s.",
 							   format_type_be(f.argument)),
 					 errhint("Use a function of one argument, jsonb or a composite type, or of none.")));
@@ -297,7 +297,7 @@ JDG_FUNCTION(jdg_register_sql_handler, JDG_LEVEL_USER)
 	if (kind != JDG_COMMAND_SQL)
 		ereport(ERROR,
 				(errcode(JDG_ERRCODE_VALIDATION_ERROR),
-				 errmsg("sql of a handler is not valid SQL: %s",
+				 errmsg("argument \"sql\" is not valid SQL: %s",
 						syntax_error->message),
 				 errhint("Write SQL that takes the payload as $1, of type jsonb."),
 				 internalerrquery(r.sql),
@@ -306,8 +306,8 @@ JDG_FUNCTION(jdg_register_sql_handler, JDG_LEVEL_USER)
 		strcmp(r.transaction, "standalone") != 0)
 		ereport(ERROR,
 				(errcode(JDG_ERRCODE_VALIDATION_ERROR),
-				 errmsg("sql of the handler can not run inside a transaction"),
-				 errdetail("transaction is \"%s\".", r.transaction),
+				 errmsg("argument \"sql\" cannot run inside a transaction"),
+				 errdetail("The argument transaction is \"%s\".", r.transaction),
 				 errhint("Leave transaction out, or make it 'standalone'.")));
 	if (standalone)
 		r.transaction = "standalone";
@@ -323,14 +323,14 @@ JDG_FUNCTION(jdg_register_c_handler, JDG_LEVEL_USER)
 	if (!superuser())
 		ereport(ERROR,
 				(errcode(JDG_ERRCODE_FORBIDDEN),
-				 errmsg("only superusers can register C handlers"),
-				 errdetail("C code runs with all rights of the server."),
-				 errhint("Ask a superuser to register it and to grant you its use with jadugar.grant_handler().")));
+				 errmsg("permission denied to register a C handler"),
+				 errdetail("Only superusers may register C handlers, because C code runs with all rights of the server."),
+				 errhint("Ask a superuser to register it and to grant it with jadugar.grant_handler().")));
 	check_options(&r);
 	if (r.transaction && strcmp(r.transaction, "standalone") == 0)
 		ereport(ERROR,
 				(errcode(JDG_ERRCODE_VALIDATION_ERROR),
-				 errmsg("a C handler can not be standalone"),
+				 errmsg("a C handler cannot be standalone"),
 				 errhint("Leave transaction out.")));
 	(void) jdg_cfunc_load(r.library, r.symbol);
 	return jdg_handler_write(&r);

@@ -200,13 +200,13 @@ refuse_statement(Node *stmt)
 				(errcode(JDG_ERRCODE_VALIDATION_ERROR),
 				 errmsg("a command must not contain transaction control"),
 				 errdetail("jadugar begins and ends the transaction of a task itself."),
-				 errhint("Leave BEGIN, COMMIT and the like out; a procedure run by CALL may commit.")));
+				 errhint("Remove BEGIN, COMMIT, and similar statements. A procedure run by CALL may commit.")));
 	if (IsA(stmt, ListenStmt) || IsA(stmt, UnlistenStmt))
 		ereport(ERROR,
 				(errcode(JDG_ERRCODE_VALIDATION_ERROR),
 				 errmsg("a command must not contain LISTEN or UNLISTEN"),
 				 errdetail("Workers have no client that could receive notifications."),
-				 errhint("LISTEN in a session of your own; a task may NOTIFY.")));
+				 errhint("Run LISTEN in a session of your own. A task may run NOTIFY.")));
 	if (IsA(stmt, CopyStmt) && ((CopyStmt *) stmt)->filename == NULL)
 		ereport(ERROR,
 				(errcode(JDG_ERRCODE_VALIDATION_ERROR),
@@ -224,7 +224,7 @@ check_text(const char *text)
 		ereport(ERROR,
 				(errcode(JDG_ERRCODE_VALIDATION_ERROR),
 				 errmsg("command is too long"),
-				 errdetail("It has %zu bytes; at most %d are allowed.",
+				 errdetail("It has %zu bytes. The maximum is %d bytes.",
 						   len, JDG_COMMAND_MAX),
 				 errhint("Put the work into a function and call that.")));
 	if (!pg_verifymbstr(text, len, true))
@@ -273,7 +273,7 @@ jdg_command_classify(const char *text, char *kind, bool *standalone,
 					 errmsg("command is not valid SQL: %s",
 							jdg_excerpt(error->message)),
 					 error->hint ? errhint("%s", error->hint) :
-					 errhint("Correct the SQL at the position given."),
+					 errhint("Correct the SQL at the indicated position."),
 					 internalerrquery(strlen(text) < QUOTED_MAX ? text : NULL),
 					 internalerrposition(error->cursorpos)));
 		*kind = JDG_COMMAND_HANDLER;
@@ -287,8 +287,8 @@ jdg_command_classify(const char *text, char *kind, bool *standalone,
 		ereport(ERROR,
 				(errcode(JDG_ERRCODE_VALIDATION_ERROR),
 				 errmsg("command is empty"),
-				 errdetail("It holds no SQL statement and no handler's name."),
-				 errhint("Write for example 'SELECT app.work($1)'.")));
+				 errdetail("It contains neither an SQL statement nor the name of a handler."),
+				 errhint("Write, for example, 'SELECT app.work($1)'.")));
 	foreach(lc, trees)
 	{
 		Node	   *stmt = lfirst_node(RawStmt, lc)->stmt;

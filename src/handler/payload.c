@@ -82,11 +82,13 @@ is_json(Oid type)
 }
 
 static void
-raise_wrong_shape(const char *path, const char *wanted, Oid type)
+raise_wrong_shape(const char *path, bool array, Oid type)
 {
 	ereport(ERROR,
 			(errcode(JDG_ERRCODE_VALIDATION_ERROR),
-			 errmsg("field \"%s\" of the payload must be %s", path, wanted),
+			 array ?
+			 errmsg("field \"%s\" of the payload must be an array", path) :
+			 errmsg("field \"%s\" of the payload must be an object", path),
 			 errdetail("Its type is %s.", format_type_be(type)),
 			 errhint("Correct the payload.")));
 }
@@ -176,8 +178,8 @@ convert(Oid type, int32 typmod, JsonbValue *v, const char *path,
 
 		ereport(ERROR,
 				(errcode(JDG_ERRCODE_VALIDATION_ERROR),
-				 payload ? errmsg("payload is not acceptable") :
-				 errmsg("field \"%s\" of the payload is not acceptable", path),
+				 payload ? errmsg("invalid payload") :
+				 errmsg("invalid value for field \"%s\" of the payload", path),
 				 errdetail("%s", jdg_excerpt(edata->message)),
 				 edata->hint ? errhint("%s", edata->hint) :
 				 errhint("Its type is %s.", format_type_with_typemod(type, typmod))));
@@ -233,9 +235,9 @@ check_keys(TupleDesc desc, Oid type, JsonbContainer *object, const char *path)
 		if (!known)
 			ereport(ERROR,
 					(errcode(JDG_ERRCODE_VALIDATION_ERROR),
-					 errmsg("payload has an unknown field \"%s\"",
+					 errmsg("unrecognized field \"%s\" in the payload",
 							jdg_excerpt(join_path(path, key))),
-					 errdetail("Type %s has the fields: %s.",
+					 errdetail("Type %s has the fields %s.",
 							   format_type_be(type), list_fields(desc)),
 					 errhint("Remove the field or correct its name.")));
 	}
@@ -316,13 +318,13 @@ check_value(Oid type, int32 typmod, JsonbValue *v, const char *path)
 	if (!is_null && get_typtype(base) == TYPTYPE_COMPOSITE)
 	{
 		if (!is_container(v, false))
-			raise_wrong_shape(path, "an object", type);
+			raise_wrong_shape(path, false, type);
 		check_row(base, base_typmod, v->val.binary.data, path);
 	}
 	else if (!is_null && OidIsValid(element) && v->type != jbvString)
 	{
 		if (!is_container(v, true))
-			raise_wrong_shape(path, "an array", type);
+			raise_wrong_shape(path, true, type);
 		check_elements(element, base_typmod, v->val.binary.data, path);
 	}
 	else

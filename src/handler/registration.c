@@ -103,9 +103,9 @@ check_replace(const JdgRegistration *r, Oid user, Oid owner, const char *kind)
 	if ((strcmp(kind, "c") == 0) != (strcmp(r->kind, "c") == 0))
 		ereport(ERROR,
 				(errcode(JDG_ERRCODE_CONFLICT),
-				 errmsg("handler \"%s\" can not be replaced by one of another kind",
+				 errmsg("cannot replace handler \"%s\" by one of another kind",
 						r->name),
-				 errdetail("One of the two is a C handler."),
+				 errdetail("Either the existing handler or the new one is a C handler."),
 				 errhint("Drop it first: SELECT jadugar.drop_handler(%s).",
 						 quote_literal_cstr(r->name))));
 }

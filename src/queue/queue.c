@@ -236,7 +236,7 @@ jdg_queue_lock(const char *name, Oid user)
 	Oid			owner;
 
 	Assert(jdg_is_bookkeeping());
-	jdg_check_name("a queue", name);
+	jdg_check_name("queue", name);
 	if (jdg_run(&lock_query, &key, NULL, 1) == 0)
 		jdg_queue_missing(name);
 	queue_id = jdg_col_int32(0, 1, 0);
@@ -247,10 +247,10 @@ jdg_queue_lock(const char *name, Oid user)
 				(errcode(JDG_ERRCODE_FORBIDDEN),
 				 errmsg("permission denied to change queue \"%s\"", name),
 				 queue_id == JDG_DEFAULT_QUEUE ?
-				 errdetail("It is everybody's.") :
+				 errdetail("All users share the default queue.") :
 				 errdetail("It belongs to role \"%s\".",
 						   GetUserNameFromId(owner, true)),
-				 errhint("Only its owner and operators can change a queue, only operators the default one.")));
+				 errhint("A queue can be changed by its owner and by operators, the default queue only by operators.")));
 	return queue_id;
 }
 

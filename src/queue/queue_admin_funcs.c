@@ -134,11 +134,11 @@ refuse_if_used(const char *name, Datum queue_id)
 		return;
 	ereport(ERROR,
 			(errcode(JDG_ERRCODE_CONFLICT),
-			 errmsg("queue \"%s\" is in use", name),
+			 errmsg("cannot drop queue \"%s\" because it is in use", name),
 			 errdetail("Unfinished tasks: %lld, schedules: %lld, handlers: %lld.",
 					   (long long) tasks, (long long) schedules,
 					   (long long) handlers),
-			 errhint("Finish, cancel or move those first.")));
+			 errhint("Finish, cancel, or move them first.")));
 }
 
 /* drop_queue(name) */

@@ -161,7 +161,7 @@ check_limit(const char *what, int64 value)
 				(errcode(JDG_ERRCODE_VALIDATION_ERROR),
 				 errmsg("%s must be at least 1", what),
 				 errdetail("The value is %lld.", (long long) value),
-				 errhint("To hold a queue back altogether, use jadugar.pause_queue().")));
+				 errhint("To pause a queue, use jadugar.pause_queue().")));
 }
 
 static void
@@ -197,7 +197,7 @@ JDG_FUNCTION(jdg_create_queue, JDG_LEVEL_USER)
 	int32		queue_id;
 
 	JDG_READ_ARGS("create_queue", create_args, &a);
-	jdg_check_name("a queue", a.name);
+	jdg_check_name("queue", a.name);
 	check_options(&a);
 	jdg_bind_text(&p, "name", a.name);
 	jdg_bind_oid(&p, "owner", user);

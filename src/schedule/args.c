@@ -126,7 +126,7 @@ check_span(const char *argument, Interval *iv, int max_days)
 				 errdetail("The value is \"%s\".",
 						   DatumGetCString(DirectFunctionCall1(interval_out,
 															   IntervalPGetDatum(iv)))),
-				 errhint("Give at most %d days.", max_days)));
+				 errhint("The maximum is %d days.", max_days)));
 	return iv;
 }
 

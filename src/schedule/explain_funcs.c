@@ -256,7 +256,7 @@ JDG_FUNCTION(jdg_explain_schedule, JDG_LEVEL_ANY)
 		ereport(ERROR,
 				(errcode(JDG_ERRCODE_VALIDATION_ERROR),
 				 errmsg("number of occurrences is out of range"),
-				 errdetail("n is %d.", a.n),
+				 errdetail("The argument n is %d.", a.n),
 				 errhint("Ask for 0 to %d occurrences.", MAX_ROWS)));
 	InitMaterializedSRF(fcinfo, 0);
 	e.out = (ReturnSetInfo *) fcinfo->resultinfo;

@@ -290,7 +290,7 @@ jdg_fire_occurrence(JdgFiring *f, const JdgSchedule *s, TimestampTz at,
 	if (!jdg_queue_by_id(s->queue_id, &queue))
 		ereport(ERROR,
 				(errcode(JDG_ERRCODE_NOT_FOUND),
-				 errmsg("the queue of the schedule does not exist any more"),
+				 errmsg("the queue of the schedule no longer exists"),
 				 errdetail("Its queue_id is %d.", s->queue_id),
 				 errhint("Give it another queue with jadugar.alter_schedule().")));
 	if (!has_room(&queue))

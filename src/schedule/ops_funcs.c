@@ -131,7 +131,7 @@ JDG_FUNCTION(jdg_unschedule, JDG_LEVEL_USER)
 	jdg_internal_end(&in);
 	if (dependents != NULL)
 		ereport(NOTICE,
-				(errmsg("schedules that depend on \"%s\" will not run any more",
+				(errmsg("schedules that depend on \"%s\" will no longer run",
 						s.name),
 				 errdetail("They are %s.", dependents),
 				 errhint("Change their depends_on with jadugar.alter_schedule().")));
@@ -212,11 +212,11 @@ merge_payload(const JdgSchedule *s, Jsonb *over)
 	if (!JB_ROOT_IS_OBJECT(over) || !JB_ROOT_IS_OBJECT(s->payload))
 		ereport(ERROR,
 				(errcode(JDG_ERRCODE_VALIDATION_ERROR),
-				 errmsg("payload_override can not be merged over the payload of schedule \"%s\"",
+				 errmsg("cannot merge payload_override into the payload of schedule \"%s\"",
 						s->name),
-				 errdetail("Only JSON objects can be merged; %s is none.",
-						   JB_ROOT_IS_OBJECT(over) ? "the schedule's payload" :
-						   "payload_override"),
+				 JB_ROOT_IS_OBJECT(over) ?
+				 errdetail("The payload of the schedule is not a JSON object.") :
+				 errdetail("The argument payload_override is not a JSON object."),
 				 errhint("Use jadugar.enqueue() to run the command with another payload.")));
 	return DatumGetJsonbP(DirectFunctionCall2(jsonb_concat,
 											  JsonbPGetDatum(s->payload),

@@ -116,11 +116,11 @@ jdg_check_window(const JdgSchedule *s)
 		return;
 	ereport(ERROR,
 			(errcode(JDG_ERRCODE_VALIDATION_ERROR),
-			 errmsg("ends_at lies before starts_at"),
+			 errmsg("ends_at must not be before starts_at"),
 			 errdetail("starts_at is %s, ends_at is %s.",
 					   pstrdup(timestamptz_to_str(s->starts_at)),
 					   pstrdup(timestamptz_to_str(s->ends_at))),
-			 errhint("Exchange the two, or leave one out.")));
+			 errhint("Swap the two, or leave one out.")));
 }
 
 /*
@@ -154,16 +154,16 @@ jdg_check_depends(const JdgSchedule *s)
 	if (jdg_run(&missing, v, NULL, 1) > 0)
 		ereport(ERROR,
 				(errcode(JDG_ERRCODE_NOT_FOUND),
-				 errmsg("schedule \"%s\" of depends_on does not exist",
+				 errmsg("schedule \"%s\" in depends_on does not exist",
 						jdg_col_text(0, 1, CurrentMemoryContext)),
-				 errdetail("depends_on means schedules of the same owner."),
-				 errhint("Make that schedule first.")));
+				 errdetail("The argument depends_on names schedules of the same owner."),
+				 errhint("Create that schedule first.")));
 	if (jdg_run(&cycle, v, NULL, 1) > 0)
 		ereport(ERROR,
 				(errcode(JDG_ERRCODE_VALIDATION_ERROR),
 				 errmsg("schedule \"%s\" would depend on itself", s->name),
-				 errdetail("None of the schedules of a circle would ever run."),
-				 errhint("Leave out of depends_on what waits for this schedule.")));
+				 errdetail("Schedules that depend on each other in a cycle never run."),
+				 errhint("Remove from depends_on the schedules that wait for this one.")));
 }
 
 static void
@@ -175,21 +175,21 @@ never_due(const JdgSchedule *s, TimestampTz now)
 		ereport(ERROR,
 				(errcode(JDG_ERRCODE_VALIDATION_ERROR),
 				 errmsg("schedule \"%s\" would not run again", s->name),
-				 errdetail("It has run " INT64_FORMAT " times; max_runs is " INT64_FORMAT ".",
+				 errdetail("It has run " INT64_FORMAT " times, and max_runs is " INT64_FORMAT ".",
 						   s->runs, s->max_runs),
 				 errhint("Give a larger max_runs, or reset it.")));
 	if (s->timing.kind == JDG_TIMING_ONCE && s->timing.u.once_us <= now)
 		ereport(ERROR,
 				(errcode(JDG_ERRCODE_VALIDATION_ERROR),
 				 errmsg("schedule \"%s\" would never run", s->name),
-				 errdetail("Its timing \"%s\" lies in the past.", timing),
-				 errhint("Give an instant that lies ahead, or run it now with jadugar.enqueue().")));
+				 errdetail("Its timing \"%s\" is in the past.", timing),
+				 errhint("Give an instant in the future, or run the command now with jadugar.enqueue().")));
 	ereport(ERROR,
 			(errcode(JDG_ERRCODE_VALIDATION_ERROR),
 			 errmsg("schedule \"%s\" would never run", s->name),
-			 errdetail("No occurrence of \"%s\" lies ahead between starts_at and ends_at.",
+			 errdetail("Its timing \"%s\" has no future occurrence between starts_at and ends_at.",
 					   timing),
-			 errhint("SELECT jadugar.occurrences('%s') lists its next instants.",
+			 errhint("SELECT jadugar.occurrences('%s') returns its next instants.",
 					 timing)));
 }
 

@@ -138,9 +138,9 @@ jdg_schedule_find(Oid owner, const char *name, bool lock, JdgSchedule *s,
 		ereport(ERROR,
 				(errcode(JDG_ERRCODE_NOT_FOUND),
 				 errmsg("schedule \"%s\" does not exist", name),
-				 errdetail("Role \"%s\" has no schedule of that name.",
+				 errdetail("Role \"%s\" has no schedule with this name.",
 						   GetUserNameFromId(owner, false)),
-				 errhint("See the view jadugar.schedules; owner => means schedules of another role.")));
+				 errhint("See the view jadugar.schedules. Pass owner for a schedule of another role.")));
 }
 
 void

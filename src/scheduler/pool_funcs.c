@@ -50,8 +50,8 @@ set_pool(Oid owner, int min, int max)
 	if (!jdg_pool_set_bounds(MyDatabaseId, owner, min, max))
 		ereport(ERROR,
 				(errcode(ERRCODE_CONFIGURATION_LIMIT_EXCEEDED),
-				 errmsg("too many worker pools have bounds of their own"),
-				 errdetail("The most is %d.", JDG_POOLS_MAX)));
+				 errmsg("too many worker pools with their own bounds"),
+				 errdetail("The maximum is %d.", JDG_POOLS_MAX)));
 	jdg_wake_scheduler_at_commit(JDG_WAKE_WORK);
 }
 
@@ -144,7 +144,8 @@ jdg_start_scheduler(PG_FUNCTION_ARGS)
 	if (!superuser())
 		ereport(ERROR,
 				(errcode(JDG_ERRCODE_UNAUTHORIZED),
-				 errmsg("only a superuser may start a second scheduler")));
+				 errmsg("permission denied to start a second scheduler"),
+				 errdetail("Only superusers may start one.")));
 	jdg_require_shmem();
 	db = jdg_db_lookup(MyDatabaseId, true);
 	PG_RETURN_BOOL(db != NULL && jdg_scheduler_start(db, 0));

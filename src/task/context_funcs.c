@@ -89,7 +89,7 @@ require_task(const char *function)
 	if (jdg_current_task == NULL || jdg_current_task->task_id == 0)
 		ereport(ERROR,
 				(errcode(JDG_ERRCODE_VALIDATION_ERROR),
-				 errmsg("jadugar.%s() was called outside a task", function),
+				 errmsg("jadugar.%s() can only be called in a task", function),
 				 errhint("Call it in the command or the handler of a task.")));
 }
 
@@ -196,9 +196,9 @@ jdg_progress(PG_FUNCTION_ARGS)
 	if (isnan(a.fraction) || a.fraction < 0 || a.fraction > 1)
 		ereport(ERROR,
 				(errcode(JDG_ERRCODE_VALIDATION_ERROR),
-				 errmsg("progress must be between 0 and 1"),
-				 errdetail("The value given is %g.", a.fraction),
-				 errhint("Pass the part of the work that is done: 0.5 for half of it.")));
+				 errmsg("fraction must be between 0 and 1"),
+				 errdetail("The value is %g.", a.fraction),
+				 errhint("Pass the completed fraction of the work, for example 0.5 for half of it.")));
 	if (a.message)
 		a.message[pg_mbcliplen(a.message, strlen(a.message),
 							   JDG_MESSAGE_LEN - 1)] = '\0';
@@ -225,7 +225,7 @@ jdg_log(PG_FUNCTION_ARGS)
 	if (a.fields && !JB_ROOT_IS_OBJECT(a.fields))
 		ereport(ERROR,
 				(errcode(JDG_ERRCODE_VALIDATION_ERROR),
-				 errmsg("fields of a log row must be a JSON object"),
+				 errmsg("fields must be a JSON object"),
 				 errhint("Use jsonb_build_object().")));
 	if (jdg_current_task != NULL && jdg_exec_hooks.log != NULL)
 		jdg_exec_hooks.log(level, message, a.fields);
@@ -258,11 +258,11 @@ jdg_snooze(PG_FUNCTION_ARGS)
 	if (TIMESTAMP_NOT_FINITE(until) || until < now)
 		ereport(ERROR,
 				(errcode(JDG_ERRCODE_VALIDATION_ERROR),
-				 errmsg("the delay of jadugar.snooze() must not be negative or infinite"),
-				 errdetail("The value given is %s.",
+				 errmsg("delay must not be negative or infinite"),
+				 errdetail("The value is \"%s\".",
 						   DatumGetCString(DirectFunctionCall1(interval_out,
 															   IntervalPGetDatum(delay)))),
-				 errhint("Pass the time after which the task is to run again.")));
+				 errhint("Pass the time after which the task runs again.")));
 	jdg_current_task->snooze_us = until - now;
 	ereport(ERROR,
 			(errcode(JDG_ERRCODE_SNOOZE),

@@ -60,7 +60,7 @@ raise_full(const JdgQueue *queue)
 	ereport(ERROR,
 			(errcode(JDG_ERRCODE_QUEUE_FULL),
 			 errmsg("queue \"%s\" is full", queue->name),
-			 errdetail("It may hold %lld unfinished tasks.",
+			 errdetail("It holds at most %lld unfinished tasks.",
 					   (long long) queue->max_depth),
 			 errhint("Enqueue later, or raise max_depth with jadugar.alter_queue().")));
 }
@@ -194,7 +194,7 @@ add_dependency(const JdgTask *t, int64 parent, Oid role)
 		if (t->on_dependency_failure == 'c')
 			ereport(ERROR,
 					(errcode(JDG_ERRCODE_DEPENDENCY_NOT_SATISFIED),
-					 errmsg("task %lld, which this one depends on, has not succeeded",
+					 errmsg("task %lld in depends_on has not succeeded",
 							(long long) parent),
 					 errhint("Retry it first, or pass on_dependency_failure => 'run' or 'wait'.")));
 	}

@@ -118,7 +118,7 @@ first_run(const EnqueueArgs *a, TimestampTz now)
 		if (TIMESTAMP_NOT_FINITE(*a->run_at))
 			ereport(ERROR,
 					(errcode(JDG_ERRCODE_VALIDATION_ERROR),
-					 errmsg("run_at must be a finite instant"),
+					 errmsg("run_at must be a finite timestamp"),
 					 errhint("To hold a task back, pause it with jadugar.pause_task().")));
 		return Max(*a->run_at, now);
 	}
@@ -143,8 +143,9 @@ read_parents(const EnqueueArgs *a, int *n)
 	if (*n > MAX_DEPENDENCIES)
 		ereport(ERROR,
 				(errcode(JDG_ERRCODE_VALIDATION_ERROR),
-				 errmsg("depends_on has %d tasks, the most is %d", *n,
-						MAX_DEPENDENCIES)));
+				 errmsg("too many tasks in depends_on"),
+				 errdetail("It has %d tasks. The maximum is %d.", *n,
+						   MAX_DEPENDENCIES)));
 	ids = palloc(sizeof(int64) * Max(*n, 1));
 	for (int i = 0; i < *n; i++)
 	{
@@ -165,7 +166,7 @@ unique_until(const EnqueueArgs *a, TimestampTz now)
 	if (a->unique_key == NULL && a->unique_for != NULL)
 		ereport(ERROR,
 				(errcode(JDG_ERRCODE_VALIDATION_ERROR),
-				 errmsg("unique_for needs a unique_key")));
+				 errmsg("unique_for requires unique_key")));
 	jdg_check_key("unique_key", a->unique_key);
 	if (a->unique_for == NULL)
 		return DT_NOBEGIN;
@@ -227,7 +228,7 @@ resolve_conflict(JdgTask *t, int64 holder, OnConflict how)
 	if (how == CONFLICT_ERROR)
 		ereport(ERROR,
 				(errcode(JDG_ERRCODE_CONFLICT),
-				 errmsg("unique_key \"%s\" is taken", t->unique_key),
+				 errmsg("unique_key \"%s\" is already in use", t->unique_key),
 				 errdetail("Task %lld has it.", (long long) holder),
 				 errhint("Use on_conflict => 'return' to get its id instead.")));
 	switch (jdg_task_hold(holder, &old, CurrentMemoryContext))
@@ -237,7 +238,7 @@ resolve_conflict(JdgTask *t, int64 holder, OnConflict how)
 		case JDG_HOLD_RUNNING:
 			ereport(ERROR,
 					(errcode(JDG_ERRCODE_CONFLICT),
-					 errmsg("task %lld, which has unique_key \"%s\", is running",
+					 errmsg("task %lld with unique_key \"%s\" is running",
 							(long long) holder, t->unique_key),
 					 errhint("Wait for it, or use on_conflict => 'return'.")));
 			break;

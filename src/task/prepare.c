@@ -51,7 +51,7 @@ check_settings(Jsonb *settings)
 		ereport(ERROR,
 				(errcode(JDG_ERRCODE_VALIDATION_ERROR),
 				 errmsg("settings must be a JSON object of names and values"),
-				 errhint("Write for example '{\"work_mem\": \"64MB\"}'.")));
+				 errhint("Write, for example, '{\"work_mem\": \"64MB\"}'.")));
 	edata = jdg_in_subxact(try_settings, settings, CurrentMemoryContext);
 	if (edata == NULL)
 		return;
@@ -60,7 +60,7 @@ check_settings(Jsonb *settings)
 		ReThrowError(edata);
 	ereport(ERROR,
 			(errcode(JDG_ERRCODE_VALIDATION_ERROR),
-			 errmsg("settings are not acceptable"),
+			 errmsg("invalid settings"),
 			 errdetail("%s", edata->message),
 			 edata->hint ? errhint("%s", edata->hint) : 0));
 }
@@ -96,8 +96,8 @@ jdg_apply_settings(Jsonb *settings, bool session)
 			pg_strcasecmp(name, "session_authorization") == 0)
 			ereport(ERROR,
 					(errcode(JDG_ERRCODE_VALIDATION_ERROR),
-					 errmsg("setting \"%s\" can not be given to a task", name),
-					 errhint("A task runs as its owner: use owner => instead.")));
+					 errmsg("setting \"%s\" cannot be set for a task", name),
+					 errhint("A task runs as its owner. Pass owner instead.")));
 		(void) set_config_option(name, value,
 								 superuser() ? PGC_SUSET : PGC_USERSET,
 								 PGC_S_SESSION,

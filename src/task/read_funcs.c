@@ -108,7 +108,7 @@ check_period(TimestampTz from, TimestampTz to)
 			 errmsg("finished_from must not be later than finished_to"),
 			 errdetail("finished_from is %s, finished_to is %s.",
 					   from_str, timestamptz_to_str(to)),
-			 errhint("Exchange them.")));
+			 errhint("Swap them.")));
 }
 
 /*
@@ -130,7 +130,7 @@ JDG_FUNCTION(jdg_v_limit, JDG_LEVEL_ANY)
 		ereport(ERROR,
 				(errcode(JDG_ERRCODE_VALIDATION_ERROR),
 				 errmsg("max_rows must not be negative"),
-				 errdetail("The value given is %d.", *a.max_rows),
+				 errdetail("The value is %d.", *a.max_rows),
 				 errhint("Pass NULL for all rows.")));
 	PG_RETURN_INT64(*a.max_rows);
 }

@@ -95,7 +95,7 @@ check_number(const char *key, const JsonbValue *v, double min, double max,
 		return;
 	ereport(ERROR,
 			(errcode(JDG_ERRCODE_VALIDATION_ERROR),
-			 errmsg("\"%s\" of a retry policy is not acceptable", key),
+			 errmsg("invalid value for \"%s\" of a retry policy", key),
 			 errdetail("The value is %s.", value_text(v)),
 			 integer ? errhint("Give a whole number from %.0f to %.0f.", min, max) :
 			 errhint("Give a number from %g to %.0f.", min, max)));
@@ -152,7 +152,7 @@ check_codes(const char *key, const JsonbValue *v)
 			continue;
 		ereport(ERROR,
 				(errcode(JDG_ERRCODE_VALIDATION_ERROR),
-				 errmsg("\"%s\" of a retry policy holds something that is no error code", key),
+				 errmsg("invalid error code in \"%s\" of a retry policy", key),
 				 errdetail("The value is %s.", value_text(&elem)),
 				 errhint("Give SQLSTATEs ('40001'), their classes ('40'), or names from jadugar.error_codes ('TASK_TIMEOUT').")));
 	}
@@ -168,9 +168,9 @@ check_backoff(const JsonbValue *v)
 	}
 	ereport(ERROR,
 			(errcode(JDG_ERRCODE_VALIDATION_ERROR),
-			 errmsg("\"backoff\" of a retry policy is not acceptable"),
+			 errmsg("invalid value for \"backoff\" of a retry policy"),
 			 errdetail("The value is %s.", value_text(v)),
-			 errhint("Use 'exponential', 'linear', 'fixed' or 'none'.")));
+			 errhint("Valid values are \"exponential\", \"linear\", \"fixed\", and \"none\".")));
 }
 
 static void
@@ -189,8 +189,8 @@ check_member(const char *key, const JsonbValue *v)
 	else if (strcmp(key, "jitter") != 0)
 		ereport(ERROR,
 				(errcode(JDG_ERRCODE_VALIDATION_ERROR),
-				 errmsg("a retry policy has no key \"%s\"", jdg_excerpt(key)),
-				 errhint("Make policies with jadugar.retry_policy().")));
+				 errmsg("unrecognized key \"%s\" in a retry policy", jdg_excerpt(key)),
+				 errhint("Create policies with jadugar.retry_policy().")));
 	else if (v->type != jbvBool)
 		ereport(ERROR,
 				(errcode(JDG_ERRCODE_VALIDATION_ERROR),
@@ -213,7 +213,7 @@ jdg_retry_check(Jsonb *policy)
 		ereport(ERROR,
 				(errcode(JDG_ERRCODE_VALIDATION_ERROR),
 				 errmsg("a retry policy must be a JSON object"),
-				 errhint("Make policies with jadugar.retry_policy().")));
+				 errhint("Create policies with jadugar.retry_policy().")));
 	it = JsonbIteratorInit(&policy->root);
 	while ((tok = JsonbIteratorNext(&it, &v, true)) != WJB_DONE)
 	{

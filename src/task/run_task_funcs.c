@@ -153,8 +153,8 @@ JDG_FUNCTION(jdg_run_task_here, JDG_LEVEL_USER)
 	if (t.transaction == JDG_XACT_STANDALONE)
 		ereport(ERROR,
 				(errcode(JDG_ERRCODE_VALIDATION_ERROR),
-				 errmsg("jadugar.run_task() can not run a command that must be outside a transaction"),
-				 errhint("Run it by itself, or enqueue it.")));
+				 errmsg("jadugar.run_task() cannot run a command that must run outside a transaction"),
+				 errhint("Run the command directly, or enqueue it.")));
 	t.task_id = jdg_task_next_id();
 	run_here(&t, h, o.command, &end);
 	PG_RETURN_JSONB_P(describe(&t, o.command, &end));

@@ -264,7 +264,7 @@ retry_finished(int64 id)
 				(errcode(JDG_ERRCODE_CONFLICT),
 				 errmsg("task %lld was a step of flow run %lld",
 						(long long) id, (long long) t.flow_run),
-				 errhint("Retry it there: jadugar.retry_step().")));
+				 errhint("Retry the step with jadugar.retry_step().")));
 	if (jdg_col_char(0, 32) == JDG_STATUS_COMPLETED)
 		ereport(ERROR,
 				(errcode(JDG_ERRCODE_CONFLICT),
@@ -277,14 +277,14 @@ retry_finished(int64 id)
 		if (holder != 0 && holder != id)
 			ereport(ERROR,
 					(errcode(JDG_ERRCODE_CONFLICT),
-					 errmsg("unique_key \"%s\" of task %lld is taken",
+					 errmsg("unique_key \"%s\" of task %lld is already in use",
 							t.unique_key, (long long) id),
 					 errdetail("Task %lld has it.", (long long) holder)));
 	}
 	if (jdg_run(&not_final, v, NULL, 0) == 0)
 		ereport(ERROR,
 				(errcode(JDG_ERRCODE_CONFLICT),
-				 errmsg("task %lld has been retried by somebody else",
+				 errmsg("task %lld has been retried by another session",
 						(long long) id)));
 	t.state = jdg_state_without_dependencies(&t);
 	jdg_task_insert(&t);
@@ -338,7 +338,7 @@ move_to_queue(JdgTask *t, const char *name, Oid role)
 	if (t->unique_key != NULL)
 		ereport(ERROR,
 				(errcode(JDG_ERRCODE_CONFLICT),
-				 errmsg("a task with a unique_key can not move to another queue"),
+				 errmsg("cannot move a task with a unique_key to another queue"),
 				 errhint("Cancel it and enqueue it there.")));
 	jdg_queue_make_room(&queue, 1);
 	t->queue_id = queue.queue_id;
@@ -388,7 +388,7 @@ check_update(const UpdateArgs *a)
 	if (a->run_at && TIMESTAMP_NOT_FINITE(*a->run_at))
 		ereport(ERROR,
 				(errcode(JDG_ERRCODE_VALIDATION_ERROR),
-				 errmsg("run_at must be a finite instant")));
+				 errmsg("run_at must be a finite timestamp")));
 	if (a->timeout)
 		jdg_check_interval("timeout", a->timeout, false);
 	if (a->retry)

@@ -126,19 +126,19 @@ refuse_hopeless(int64 task_id, bool ours)
 	if (ours)
 		ereport(ERROR,
 				(errcode(JDG_ERRCODE_CONFLICT),
-				 errmsg("task %lld was enqueued or changed by this very transaction",
+				 errmsg("task %lld was enqueued or changed by the current transaction",
 						(long long) task_id),
 				 errdetail("No worker can run it before this transaction has committed."),
 				 errhint("Commit first, then wait.")));
 	if (jdg_current_task != NULL && jdg_current_task->task_id == task_id)
 		ereport(ERROR,
 				(errcode(JDG_ERRCODE_CONFLICT),
-				 errmsg("task %lld can not wait for itself",
+				 errmsg("task %lld cannot wait for itself",
 						(long long) task_id)));
 	if (IsolationUsesXactSnapshot())
 		ereport(ERROR,
 				(errcode(JDG_ERRCODE_CONFLICT),
-				 errmsg("this transaction would not see task %lld finish",
+				 errmsg("the current transaction would not see task %lld finish",
 						(long long) task_id),
 				 errdetail("The isolation level of the transaction is \"%s\".",
 						   GetConfigOption("transaction_isolation", false, false)),
@@ -159,7 +159,7 @@ give_up_at(const Interval *timeout)
 		ereport(ERROR,
 				(errcode(JDG_ERRCODE_VALIDATION_ERROR),
 				 errmsg("timeout must not be negative or infinite"),
-				 errdetail("The value given is %s.",
+				 errdetail("The value is \"%s\".",
 						   DatumGetCString(DirectFunctionCall1(interval_out,
 															   IntervalPGetDatum(timeout)))),
 				 errhint("Pass NULL to wait without a bound.")));
@@ -208,7 +208,7 @@ need_db(void)
 	if (db == NULL)
 		ereport(ERROR,
 				(errcode(JDG_ERRCODE_CONFLICT),
-				 errmsg("jadugar does not work in this database"),
+				 errmsg("jadugar is not active in this database"),
 				 errdetail("All of jadugar.max_databases are in use."),
 				 errhint("Raise jadugar.max_databases and restart the server.")));
 	return db;
@@ -282,18 +282,18 @@ JDG_FUNCTION(jdg_v_wait_flow, JDG_LEVEL_ANY)
 	if (ours)
 		ereport(ERROR,
 				(errcode(JDG_ERRCODE_CONFLICT),
-				 errmsg("flow run %lld was started or changed by this very transaction",
+				 errmsg("flow run %lld was started or changed by the current transaction",
 						(long long) a.id),
 				 errdetail("No worker can run it before this transaction has committed."),
 				 errhint("Commit first, then wait.")));
 	if (jdg_current_task != NULL && jdg_current_task->flow_run == a.id)
 		ereport(ERROR,
 				(errcode(JDG_ERRCODE_CONFLICT),
-				 errmsg("a step can not wait for its own run")));
+				 errmsg("a step cannot wait for its own flow run")));
 	if (IsolationUsesXactSnapshot())
 		ereport(ERROR,
 				(errcode(JDG_ERRCODE_CONFLICT),
-				 errmsg("this transaction would not see flow run %lld end",
+				 errmsg("the current transaction would not see flow run %lld end",
 						(long long) a.id),
 				 errhint("Wait in a READ COMMITTED transaction.")));
 	sleep_until_finished(need_db(), a.id, &run_query, until);

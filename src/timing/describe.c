@@ -527,7 +527,7 @@ jdg_timing_describe(const JdgTiming *t, char *buf, size_t size)
 			jdg_text_add(&out, "Once, %s", canonical);
 			break;
 		case JDG_TIMING_MANUAL:
-			jdg_text_add(&out, "Only when it is run by hand");
+			jdg_text_add(&out, "Only when it is run manually");
 			break;
 		case JDG_TIMING_STARTUP:
 			jdg_text_add(&out, "Once each time the server starts");

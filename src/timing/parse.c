@@ -93,13 +93,13 @@ parse_macro(JdgReader *r, const char *from, const char *to, JdgTiming *out)
 		return jdg_parse_cron(r, macros[i].cron,
 							  macros[i].cron + strlen(macros[i].cron), out);
 	}
-	jdg_reader_fail(r, from, "unknown macro \"%.*s\"",
+	jdg_reader_fail(r, from, "unrecognized macro \"%.*s\"",
 					jdg_reader_clip(from, to, 40), from);
 	if (jdg_word_is(from, to, "@reboot"))
 		return jdg_reader_hint(r, "Write @startup.");
 	if (jdg_word_is(from, to, "@every"))
 		return jdg_reader_hint(r, "Write every and an interval, without @.");
-	return jdg_reader_hint(r, "Known are @hourly, @daily, @midnight, @weekly, "
+	return jdg_reader_hint(r, "Valid macros are @hourly, @daily, @midnight, @weekly, "
 						   "@monthly, @yearly, @annually and @startup.");
 }
 
@@ -119,7 +119,7 @@ parse_at(JdgReader *r, const char *word, const char *to, JdgTiming *out,
 		end--;
 	if (from == end)
 	{
-		jdg_reader_fail(r, word, "a timestamp has to follow \"at\"");
+		jdg_reader_fail(r, word, "a timestamp must follow \"at\"");
 		return jdg_reader_hint(r, "Write one, such as "
 							   "at 2026-12-01 09:00+01.");
 	}
@@ -215,7 +215,7 @@ parse_forms(JdgReader *r, JdgTiming *out, JdgInstantParser parse_instant,
 		return jdg_parse_interval(r, from, r->end, false, out);
 	if (jdg_is_alpha(*from))
 	{
-		jdg_reader_fail(r, from, "\"%.*s\" does not begin a timing",
+		jdg_reader_fail(r, from, "unexpected \"%.*s\" in a timing",
 						jdg_reader_clip(from, to, 40), from);
 		return jdg_reader_hint(r, FORMS_HINT);
 	}

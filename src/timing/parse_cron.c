@@ -64,11 +64,11 @@ static bool
 range_hint(JdgReader *r, const Field *f)
 {
 	if (f == &fields[JDG_FIELD_MONTH])
-		return jdg_reader_hint(r, "Months go from 1 to 12, or JAN to DEC.");
+		return jdg_reader_hint(r, "Months range from 1 to 12, or JAN to DEC.");
 	if (f == &fields[JDG_FIELD_DOW])
-		return jdg_reader_hint(r, "Weekdays go from 0 (Sunday) to 6 "
+		return jdg_reader_hint(r, "Weekdays range from 0 (Sunday) to 6 "
 							   "(Saturday), 7 is Sunday too; or SUN to SAT.");
-	return jdg_reader_hint(r, "%s go from %d to %d.", f->plural, f->low,
+	return jdg_reader_hint(r, "%s range from %d to %d.", f->plural, f->low,
 						   f->high);
 }
 
@@ -144,7 +144,7 @@ read_value(Part *part, int *value, bool *named)
 				return true;
 			}
 		}
-		jdg_reader_fail(part->r, from, "unknown %s \"%.*s\"", f->name,
+		jdg_reader_fail(part->r, from, "unrecognized %s \"%.*s\"", f->name,
 						clip(part, from), from);
 		if (jdg_word_is(from, to, "l"))
 			return jdg_reader_hint(part->r, "L needs a weekday before it: 5L "

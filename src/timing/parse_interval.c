@@ -182,9 +182,9 @@ read_unit(JdgReader *r, const char **p, const char *to)
 	else if (from == to)
 		jdg_reader_fail(r, from, "the interval ends without a unit");
 	else
-		jdg_reader_fail(r, from, "unknown unit \"%.*s\"",
+		jdg_reader_fail(r, from, "unrecognized unit \"%.*s\"",
 						jdg_reader_clip(from, *p, 40), from);
-	jdg_reader_hint(r, "Units are seconds, minutes, hours, days, weeks, "
+	jdg_reader_hint(r, "Valid units are seconds, minutes, hours, days, weeks, "
 					"months and years.");
 	return NULL;
 }
@@ -325,7 +325,7 @@ jdg_parse_interval(JdgReader *r, const char *from, const char *to,
 	}
 	if (first == NULL)
 	{
-		jdg_reader_fail(r, p, "an interval has to follow \"every\"");
+		jdg_reader_fail(r, p, "an interval must follow \"every\"");
 		return jdg_reader_hint(r, "Write one, such as every 5 minutes.");
 	}
 	return set_interval(r, first, &sums, out);

@@ -98,7 +98,7 @@ begin_occurrences(FunctionCallInfo fcinfo, FuncCallContext *call)
 		ereport(ERROR,
 				(errcode(JDG_ERRCODE_VALIDATION_ERROR),
 				 errmsg("number of occurrences is out of range"),
-				 errdetail("n is %d.", a.n),
+				 errdetail("The argument n is %d.", a.n),
 				 errhint("Ask for 0 to %d occurrences, and for more after the last of them.",
 						 MAX_OCCURRENCES)));
 	jdg_zone_init(&state->zone, jdg_zone_lookup(a.timezone));

@@ -179,9 +179,9 @@ jdg_timing_recv(PG_FUNCTION_ARGS)
 	if (version != BINARY_VERSION)
 		ereport(ERROR,
 				(errcode(JDG_ERRCODE_VALIDATION_ERROR),
-				 errmsg("binary form of a timing has version %d, which is not known",
+				 errmsg("unsupported version %d of the binary form of a timing",
 						version),
-				 errdetail("This server knows version %d.", BINARY_VERSION),
+				 errdetail("This server supports version %d.", BINARY_VERSION),
 				 errhint("Send the timing as text.")));
 	text = pq_getmsgtext(buf, length, &used);
 

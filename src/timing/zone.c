@@ -97,8 +97,8 @@ jdg_zone_lookup(const char *name)
 	if (tz == NULL)
 		ereport(ERROR,
 				(errcode(JDG_ERRCODE_VALIDATION_ERROR),
-				 errmsg("time zone \"%s\" is not known", name),
-				 errdetail("The server has no time zone of that name."),
+				 errmsg("time zone \"%s\" not recognized", name),
+				 errdetail("The server has no time zone with this name."),
 				 errhint("Use a name from the view pg_timezone_names, such as Europe/Berlin.")));
 	if (!pg_tz_acceptable(tz))
 		ereport(ERROR,

@@ -135,7 +135,7 @@ is( $to->safe_psql('parallel', q{SELECT count(*) FROM effect WHERE what = 'boot'
 is($to->safe_psql('parallel', q{SELECT count(*) FROM jadugar.health WHERE severity = 'error'
 		AND what <> 'owner_missing'}), '0', 'health has no complaint but that');
 like(psql_error($to, 'SELECT jadugar.adopt()', 'parallel'),
-	qr/ERROR:  this database needs no adoption/, 'a second adopt() is refused');
+	qr/ERROR:  this database does not need adoption/, 'a second adopt() is refused');
 
 not_adopted($to, 'custom', 'before pending => cancel');
 $to->safe_psql('custom', 'GRANT USAGE ON SCHEMA jadugar TO alice');

@@ -37,7 +37,7 @@ poll($node, 'SELECT count(*) FROM jadugar_internal.task', 0);
 $node->safe_psql('postgres', 'ALTER TABLE jadugar_internal.task ADD COLUMN more integer NOT NULL');
 like(
 	psql_error($node, q{SELECT jadugar.enqueue('SELECT 1')}),
-	qr/column "more" of relation "task" is not jadugar's and must not be NOT NULL/,
+	qr/unexpected NOT NULL column "more" in relation "task"/,
 	'a column that must not be null is refused');
 $node->safe_psql('postgres', 'ALTER TABLE jadugar_internal.task DROP COLUMN more');
 
