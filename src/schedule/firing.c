@@ -150,16 +150,16 @@ fire_together(JdgFiring *f, const Position *after, int most, JdgDueRow **rows)
 	return -1;
 }
 
-/* When the first schedule is due that is not due before the mark. */
+/* When the first schedule is due that is not due before "from". */
 static TimestampTz
-earliest_due(void)
+earliest_due(TimestampTz from)
 {
 	static JdgQuery q = {
 		"SELECT next_run_at FROM jadugar_internal.schedule WHERE enabled "
 		"AND paused_at IS NULL AND next_run_at >= $1 "
 		"ORDER BY next_run_at LIMIT 1", 1, {TIMESTAMPTZOID}
 	};
-	Datum		v[1] = {TimestampTzGetDatum(mark)};
+	Datum		v[1] = {TimestampTzGetDatum(from)};
 
 	if (jdg_run(&q, v, NULL, 1) == 0)
 		return DT_NOEND;
@@ -201,7 +201,7 @@ fire_batch(JdgDb *db, Position *position, int most, int *fired,
 		*due = f.now;
 	}
 	else
-		*due = earliest_due();
+		*due = earliest_due(mark);
 	jdg_firing_end(&f);
 	if (n < most)
 		mark = *due;
