@@ -77,7 +77,7 @@ $(error cannot find a PostgreSQL server with its headers by "$(PG_CONFIG)": \
 endif
 
 SOURCES := $(sort $(wildcard src/*.c src/*/*.c src/*/*/*.c))
-SQL_PARTS := $(sort $(wildcard sql/[0-9]*.sql))
+SQL_PARTS := $(addprefix sql/,$(shell cat sql/order))
 
 OBJS = $(SOURCES:src/%.c=$(B)/obj/%.o)
 DATA = $(sort $(wildcard sql/jadugar--*--*.sql))
@@ -157,7 +157,7 @@ jadugar.so: private LINK.shared = $(if $(SILENT),,printf '%-4s %s\n' LD $@;) $(l
 .SILENT: jadugar.so
 endif
 
-$(B)/jadugar--$(EXTVERSION).sql: $(SQL_PARTS) Makefile
+$(B)/jadugar--$(EXTVERSION).sql: $(SQL_PARTS) sql/order Makefile
 	@mkdir -p $(@D)
 	$(call quietly,SQL,$@){ printf '%s\n' '\echo Use "CREATE EXTENSION jadugar" to load this file. \quit'; \
 	  cat /dev/null $(SQL_PARTS); } > $@

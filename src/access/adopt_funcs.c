@@ -5,7 +5,7 @@
  *
  * Runs in the caller's backend, for operators.  Until then nothing runs in a
  * copy, because jadugar_internal.origin and jadugar_internal.here differ there
- * (catalog identity, sql/20_tables.sql).  Owners are roles of the cluster the
+ * (catalog identity, sql/access.sql).  Owners are roles of the cluster the
  * rows came from; they are mapped to roles of this one by name, all at once,
  * since old and new OIDs may overlap.  An owner whose name does not exist here
  * gets an OID that no role has: what it owned can be seen by operators, does

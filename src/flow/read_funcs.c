@@ -4,7 +4,7 @@
  *	  What the views of flows need besides the tables: the graphs' nodes.
  *
  * Runs in the reader's backend, called by the views and SQL functions of
- * sql/72_flow_views.sql, which pass the graph along: nothing is read here,
+ * sql/flow_views.sql, which pass the graph along: nothing is read here,
  * so nothing can be seen that the reader was not given.
  *
  * A view asks for the node of each row.  Graphs that a query has met stay

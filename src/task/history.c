@@ -240,7 +240,7 @@ jdg_history_from_task(JdgHistory *h, const JdgTask *t)
 	h->step = t->step;
 }
 
-/* columns of jadugar_internal.attempt, in the order of sql/20_tables.sql */
+/* columns of jadugar_internal.attempt, in the order of sql/task.sql */
 enum
 {
 	R_ATTEMPT_ID, R_TASK_ID, R_OWNER, R_QUEUE_ID, R_COMMAND_ID, R_SCHEDULE_ID,

@@ -4,7 +4,7 @@
  *	  What the readers of tasks need besides the views: clear errors.
  *
  * get_task(), list_tasks() and result() are SQL over the views, see
- * sql/75_readers.sql, so they show what their caller may see.  They pass
+ * sql/task_readers.sql, so they show what their caller may see.  They pass
  * what they found through the functions here.
  *
  *-------------------------------------------------------------------------

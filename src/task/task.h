@@ -92,7 +92,7 @@ typedef struct JdgTask
 	bool		unwritten;
 } JdgTask;
 
-/* columns of jadugar_internal.task, in the order of sql/20_tables.sql */
+/* columns of jadugar_internal.task, in the order of sql/task.sql */
 enum
 {
 	JDG_A_TASK_ID = 1, JDG_A_OWNER, JDG_A_QUEUE_ID, JDG_A_PRIORITY,

@@ -30,7 +30,7 @@
 #include "base/spi.h"
 #include "flow/run/run_row.h"
 
-/* columns, in the order of sql/20_tables.sql */
+/* columns, in the order of sql/flow.sql */
 enum
 {
 	R_RUN_ID, R_OWNER, R_VERSION_ID, R_STATUS, R_ENDING, R_COMPENSATE,

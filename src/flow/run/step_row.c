@@ -27,7 +27,7 @@
 #include "base/rows.h"
 #include "flow/run/step_row.h"
 
-/* columns, in the order of sql/20_tables.sql */
+/* columns, in the order of sql/flow.sql */
 enum
 {
 	S_RUN_ID, S_STEP_ID, S_NODE, S_PARENT, S_BASE, S_IDX, S_STATE, S_TASK_ID,

@@ -35,7 +35,7 @@ extern char jdg_step_state_out(JdgStepState state);
 extern JdgStepState jdg_step_state_in(char letter);
 extern const char *jdg_step_state_word(JdgStepState state);
 
-/* See sql/20_tables.sql.  Pointers are NULL where the column is. */
+/* See sql/flow.sql.  Pointers are NULL where the column is. */
 typedef struct JdgFlowStep
 {
 	/* the key of the table in which rows are kept in memory */
