@@ -1,5 +1,53 @@
--- Access: src/access/access_funcs.c. Functions named _v_... are for views and for
--- functions written in SQL, which run as whoever calls them.
+-- Access, ownership, and the identity of the database: src/access/. Functions
+-- named _v_... are for views and for functions written in SQL, which run as
+-- their caller.
+--
+-- Tables, here and in the files that follow, have no foreign keys and no
+-- triggers: bookkeeping runs under the identity of the extension's owner, and
+-- evaluates only built-in code. A table says beside it whether a dump includes
+-- it, without the rows that this script inserts.
+
+-- ------------------------------------------------------------------- identity
+
+CREATE TABLE jadugar_internal.here (
+	singleton	boolean PRIMARY KEY DEFAULT true CHECK (singleton),
+	id			uuid NOT NULL,
+	database	oid NOT NULL
+);
+COMMENT ON TABLE jadugar_internal.here IS
+	'Identity of the database in which this copy of jadugar lives. Never dumped.';
+
+INSERT INTO jadugar_internal.here (id, database)
+SELECT pg_catalog.gen_random_uuid(), d.oid FROM pg_catalog.pg_database d
+WHERE d.datname = pg_catalog.current_database();
+
+CREATE TABLE jadugar_internal.origin (
+	singleton	boolean PRIMARY KEY DEFAULT true CHECK (singleton),
+	id			uuid NOT NULL
+);
+COMMENT ON TABLE jadugar_internal.origin IS
+	'Identity of the database to which the rows of jadugar belong. Dumped. Work runs only where it equals jadugar_internal.here.';
+
+SELECT pg_catalog.pg_extension_config_dump('jadugar_internal.origin', '');
+
+-- ---------------------------------------------------------------------- roles
+
+CREATE TABLE jadugar_internal.owner (
+	role		oid PRIMARY KEY,
+	name		name NOT NULL
+);
+COMMENT ON TABLE jadugar_internal.owner IS
+	'Name of every role that owns an object of jadugar, so that adopt() can map owners by name.';
+
+SELECT pg_catalog.pg_extension_config_dump('jadugar_internal.owner', '');
+
+CREATE TABLE jadugar_internal.access (
+	role		oid PRIMARY KEY,
+	level		text NOT NULL CHECK (level IN ('user', 'operator', 'monitor'))
+);
+COMMENT ON TABLE jadugar_internal.access IS 'Access levels granted by grant_access().';
+
+SELECT pg_catalog.pg_extension_config_dump('jadugar_internal.access', '');
 
 CREATE FUNCTION jadugar_internal._v_is_operator() RETURNS boolean
 LANGUAGE C STABLE AS 'MODULE_PATHNAME', 'jdg_v_is_operator';
@@ -32,3 +80,66 @@ CREATE FUNCTION jadugar.revoke_access(role text) RETURNS void
 LANGUAGE C AS 'MODULE_PATHNAME', 'jdg_revoke_access';
 COMMENT ON FUNCTION jadugar.revoke_access IS
 	'Revokes the access of a role, granted by grant_access().';
+
+-- -------------------------------------------------------------------- control
+
+CREATE TABLE jadugar_internal.control (
+	singleton	boolean PRIMARY KEY DEFAULT true CHECK (singleton),
+	paused_at	timestamptz,
+	paused_until timestamptz,
+	paused_by	name,
+	pause_reason text
+);
+COMMENT ON TABLE jadugar_internal.control IS 'State of pause_all() and resume_all(), in one row.';
+
+INSERT INTO jadugar_internal.control DEFAULT VALUES;
+
+-- Why no task at all is begun in this database; NULL: nothing holds it. The
+-- tables have one row each, which LIMIT makes the planner believe.
+CREATE VIEW jadugar_internal._hold WITH (security_barrier) AS
+SELECT CASE
+		WHEN h.id IS NULL OR o.id <> h.id OR h.database <> d.oid
+			THEN 'not_adopted'
+		WHEN NOT v.preloaded OR NOT v.enabled THEN 'disabled'
+		WHEN c.paused_at IS NOT NULL
+			AND (c.paused_until IS NULL OR c.paused_until > jadugar_internal._v_now())
+			THEN 'paused'
+	END AS reason
+FROM pg_catalog.pg_database d
+	CROSS JOIN jadugar_internal._v_health() v
+	LEFT JOIN (SELECT x.* FROM jadugar_internal.here x LIMIT 1) h ON true
+	LEFT JOIN (SELECT x.* FROM jadugar_internal.origin x LIMIT 1) o ON true
+	LEFT JOIN (SELECT x.* FROM jadugar_internal.control x LIMIT 1) c ON true
+WHERE d.datname = pg_catalog.current_database();
+COMMENT ON VIEW jadugar_internal._hold IS 'Reasons why no task starts in this database.';
+
+CREATE FUNCTION jadugar.pause_all(reason text DEFAULT NULL, until timestamptz DEFAULT NULL)
+	RETURNS void
+	LANGUAGE C VOLATILE
+	AS 'MODULE_PATHNAME', 'jdg_pause_all';
+COMMENT ON FUNCTION jadugar.pause_all(text, timestamptz) IS
+	'Pauses all work in this database: no schedule fires and no task starts until resume_all() is called.';
+
+CREATE FUNCTION jadugar.resume_all()
+	RETURNS void
+	LANGUAGE C VOLATILE
+	AS 'MODULE_PATHNAME', 'jdg_resume_all';
+COMMENT ON FUNCTION jadugar.resume_all() IS
+	'Resumes all work in this database. Missed occurrences are handled by the misfire policy of each schedule.';
+
+CREATE PROCEDURE jadugar.drain(
+	queue text DEFAULT NULL, timeout interval DEFAULT NULL,
+	INOUT remaining integer DEFAULT NULL)
+	LANGUAGE C
+	AS 'MODULE_PATHNAME', 'jdg_drain';
+COMMENT ON PROCEDURE jadugar.drain(text, interval, integer) IS
+	'Pauses one queue or all work, and waits until no worker holds a task of it.';
+
+CREATE FUNCTION jadugar.adopt(
+	missed text DEFAULT 'policy', pending text DEFAULT 'run',
+	OUT owner text, OUT problem text)
+	RETURNS SETOF record
+	LANGUAGE C VOLATILE
+	AS 'MODULE_PATHNAME', 'jdg_adopt';
+COMMENT ON FUNCTION jadugar.adopt(text, text) IS
+	'Enables work in a restored or copied database. Returns the owners that do not exist in it.';

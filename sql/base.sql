@@ -17,3 +17,17 @@ CREATE FUNCTION jadugar_internal._install_check()
 COMMENT ON FUNCTION jadugar_internal._install_check() IS 'Raises an error if jadugar cannot be installed.';
 
 SELECT jadugar_internal._install_check();
+
+-- Errors
+
+CREATE FUNCTION jadugar_internal._v_error_codes(
+	OUT name text, OUT sqlstate text, OUT meaning text, OUT action text)
+	RETURNS SETOF record
+	LANGUAGE C STABLE ROWS 20
+	AS 'MODULE_PATHNAME', 'jdg_error_codes';
+COMMENT ON FUNCTION jadugar_internal._v_error_codes() IS 'Returns the rows of the view error_codes.';
+
+CREATE VIEW jadugar.error_codes WITH (security_barrier) AS
+SELECT e.name, e.sqlstate, e.meaning, e.action
+FROM jadugar_internal._v_error_codes() e;
+COMMENT ON VIEW jadugar.error_codes IS 'Errors of jadugar, with SQLSTATE, meaning and action.';

@@ -1,6 +1,160 @@
--- Flows: versions, runs, and what is asked of runs. What makes graphs is in
--- 15_flow_type.sql, drafts are in 46_flow_drafts.sql, readers in
--- 72_flow_views.sql.
+-- Flows: versions, runs, and requests to runs. Builders of graphs are in
+-- flow_graph.sql, drafts in flow_drafts.sql, readers in flow_views.sql.
+
+-- --------------------------------------------------------------------- tables
+
+CREATE SEQUENCE jadugar_internal.flow_version_id_seq;
+CREATE TABLE jadugar_internal.flow_version (
+	version_id	bigint PRIMARY KEY DEFAULT pg_catalog.nextval('jadugar_internal.flow_version_id_seq'),
+	owner		oid NOT NULL,
+	name		text,
+	version		integer,
+	hash		bigint NOT NULL,
+	graph		jadugar.flow NOT NULL,
+	plan		jsonb NOT NULL,
+	description	text,
+	created_at	timestamptz NOT NULL,
+	dropped_at	timestamptz
+);
+CREATE UNIQUE INDEX flow_version_name ON jadugar_internal.flow_version (owner, name, version) WHERE name IS NOT NULL AND dropped_at IS NULL;
+CREATE INDEX flow_version_hash ON jadugar_internal.flow_version (owner, hash);
+COMMENT ON TABLE jadugar_internal.flow_version IS
+	'Graphs that runs follow, never changed. Holds the versions of named flows, and, without a name, the flow values passed to start_flow().';
+COMMENT ON COLUMN jadugar_internal.flow_version.plan IS
+	'Array with one element for each node: the template of the tasks of the node, or null.';
+
+SELECT pg_catalog.pg_extension_config_dump('jadugar_internal.flow_version_id_seq', '');
+SELECT pg_catalog.pg_extension_config_dump('jadugar_internal.flow_version', '');
+
+CREATE SEQUENCE jadugar_internal.flow_run_id_seq;
+CREATE TABLE jadugar_internal.flow_run (
+	run_id		bigint PRIMARY KEY,
+	owner		oid NOT NULL,
+	version_id	bigint NOT NULL,
+	status		"char" NOT NULL CHECK (status IN ('r', 'e', 'k', 'c', 'f', 'x', 't', 'u', 'p')),
+	ending		"char" CHECK (ending IN ('f', 'x', 't')),
+	compensate	boolean NOT NULL,
+	pivoted		boolean NOT NULL,
+	live		integer NOT NULL,
+	next_id		bigint NOT NULL,
+	last_done	bigint,
+	not_undone	integer NOT NULL,
+	depth		integer NOT NULL,
+	parent_run	bigint,
+	parent_step	bigint,
+	schedule_id	bigint,
+	scheduled_for timestamptz,
+	timeout		interval,
+	paused_at	timestamptz,
+	created_at	timestamptz NOT NULL,
+	started_at	timestamptz,
+	finished_at	timestamptz,
+	input		jsonb NOT NULL,
+	result		jsonb,
+	error		jsonb,
+	reason		text,
+	idempotency_key text,
+	tenant		text,
+	trace		text,
+	metadata	jsonb,
+	schedule_live bigint
+) WITH (fillfactor = 50);
+CREATE UNIQUE INDEX flow_run_key ON jadugar_internal.flow_run (owner, idempotency_key) WHERE idempotency_key IS NOT NULL;
+CREATE INDEX flow_run_schedule ON jadugar_internal.flow_run (schedule_live) WHERE schedule_live IS NOT NULL;
+CREATE INDEX flow_run_version ON jadugar_internal.flow_run (version_id);
+COMMENT ON TABLE jadugar_internal.flow_run IS
+	'Runs of flows. Status r: running; e: ending, live steps are being cancelled; k: compensating; c: completed; f: failed; x: cancelled; t: timed_out; u: compensated; p: compensation_failed.';
+COMMENT ON COLUMN jadugar_internal.flow_run.schedule_live IS
+	'Equals schedule_id until the run ends. Kept apart, so that the end of runs without a schedule changes no index.';
+COMMENT ON COLUMN jadugar_internal.flow_run.live IS 'Number of steps and waits in progress.';
+COMMENT ON COLUMN jadugar_internal.flow_run.not_undone IS 'Number of failed compensations.';
+COMMENT ON COLUMN jadugar_internal.flow_run.next_id IS
+	'step_id at which the next block of rows in flow_step begins.';
+COMMENT ON COLUMN jadugar_internal.flow_run.last_done IS
+	'Latest completed step that can be compensated. flow_step.prev_done leads to the one before.';
+
+SELECT pg_catalog.pg_extension_config_dump('jadugar_internal.flow_run_id_seq', '');
+SELECT pg_catalog.pg_extension_config_dump('jadugar_internal.flow_run', '');
+
+-- Updated in place while the step goes on: no column of an index changes
+-- then, but due and event, where there is something to wait for.
+CREATE TABLE jadugar_internal.flow_step (
+	run_id		bigint NOT NULL,
+	step_id		bigint NOT NULL,
+	node		integer NOT NULL,
+	parent		bigint NOT NULL,
+	base		bigint NOT NULL,
+	idx			integer,
+	state		"char" NOT NULL CHECK (state IN ('w', 'r', 'c', 'f', 's', 'x', 't', 'k', 'u', 'p')),
+	task_id		bigint,
+	attempts	integer NOT NULL,
+	due			timestamptz,
+	event		text,
+	child_run	bigint,
+	total		integer NOT NULL,
+	started		integer NOT NULL,
+	ended		integer NOT NULL,
+	succeeded	integer NOT NULL,
+	failed		integer NOT NULL,
+	waiting		integer NOT NULL,
+	child_base	bigint,
+	prev_base	bigint,
+	cancelling	boolean NOT NULL,
+	prev_done	bigint,
+	started_at	timestamptz,
+	finished_at	timestamptz,
+	item		jsonb,
+	found		jsonb,
+	result		jsonb,
+	error		jsonb,
+	reason		text,
+	PRIMARY KEY (run_id, step_id)
+) WITH (fillfactor = 50, autovacuum_vacuum_scale_factor = 0.05, autovacuum_vacuum_threshold = 2000);
+CREATE INDEX flow_step_due ON jadugar_internal.flow_step (due) WHERE due IS NOT NULL;
+CREATE INDEX flow_step_event ON jadugar_internal.flow_step (event, run_id) WHERE event IS NOT NULL;
+COMMENT ON TABLE jadugar_internal.flow_step IS
+	'Nodes that a run has reached. State w: waits for the steps that after names; r: running; c: completed; f: failed; s: skipped; x: cancelled; t: timed_out; k: compensating; u: compensated; p: compensation_failed.';
+COMMENT ON COLUMN jadugar_internal.flow_step.parent IS 'step_id of the container, or -1 if there is none.';
+COMMENT ON COLUMN jadugar_internal.flow_step.base IS
+	'step_id at which the block of this row begins. See src/flow/README.md.';
+COMMENT ON COLUMN jadugar_internal.flow_step.child_base IS
+	'For an each, step_id at which the blocks of its items begin. For a loop, step_id of the block of the current pass.';
+COMMENT ON COLUMN jadugar_internal.flow_step.prev_base IS
+	'step_id at which the block of the previous pass begins.';
+COMMENT ON COLUMN jadugar_internal.flow_step.idx IS
+	'Number of the item or pass, from 0, or of the child in its container.';
+COMMENT ON COLUMN jadugar_internal.flow_step.item IS
+	'The item of an each, in the first row of the block of that item.';
+COMMENT ON COLUMN jadugar_internal.flow_step.found IS
+	'For an each, its items. For a branch or loop, the value of its condition. For a wait_event, its filter.';
+COMMENT ON COLUMN jadugar_internal.flow_step.event IS
+	'Subject of an open wait: signal:name, event:name or approval:name.';
+COMMENT ON COLUMN jadugar_internal.flow_step.due IS
+	'For a wait or a container in progress, the instant at which it times out or ends.';
+
+SELECT pg_catalog.pg_extension_config_dump('jadugar_internal.flow_step', '');
+
+CREATE SEQUENCE jadugar_internal.flow_message_id_seq;
+CREATE TABLE jadugar_internal.flow_message (
+	message_id	bigint PRIMARY KEY DEFAULT pg_catalog.nextval('jadugar_internal.flow_message_id_seq'),
+	run_id		bigint,
+	kind		"char" NOT NULL CHECK (kind IN ('s', 'v', 'e', 'a', 'c', 'd', 'f', 'p', 'u', 'r', 'k', 'x')),
+	seen		boolean NOT NULL DEFAULT false,
+	step_id		bigint,
+	name		text,
+	role		oid,
+	at			timestamptz NOT NULL,
+	payload		jsonb
+);
+CREATE INDEX flow_message_run ON jadugar_internal.flow_message (run_id, message_id);
+CREATE INDEX flow_message_new ON jadugar_internal.flow_message (message_id) WHERE NOT seen;
+COMMENT ON TABLE jadugar_internal.flow_message IS
+	'Requests to runs, and signals that no wait has consumed yet. Kind s: signal; v: verdict on an approval; e: event (run_id null), then one row for each matching wait; a: abort; c: cancel a step; d: a sub_flow has ended; f: a task of a step has ended; p: pause; u: resume; r: retry a step; k: skip a step; x: undo a completed run.';
+
+SELECT pg_catalog.pg_extension_config_dump('jadugar_internal.flow_message_id_seq', '');
+SELECT pg_catalog.pg_extension_config_dump('jadugar_internal.flow_message', '');
+
+-- ------------------------------------------------------------- flows and runs
 
 CREATE FUNCTION jadugar.create_flow(
 	name text, flow jadugar.flow, description text DEFAULT NULL,
@@ -49,6 +203,8 @@ CREATE FUNCTION jadugar.fork_flow(run_id bigint, from_step text)
 	AS 'MODULE_PATHNAME', 'jdg_fork_flow';
 COMMENT ON FUNCTION jadugar.fork_flow(bigint, text) IS
 	'Starts a new run that takes over the results of another run before a step and continues from that step. Returns its id.';
+
+-- ------------------------------------------------------------------- requests
 
 CREATE FUNCTION jadugar.abort_flow(run_id bigint, mode text DEFAULT 'compensate')
 	RETURNS boolean
@@ -106,10 +262,3 @@ CREATE FUNCTION jadugar.raise_event(name text, data jsonb DEFAULT '{}')
 	AS 'MODULE_PATHNAME', 'jdg_raise_event';
 COMMENT ON FUNCTION jadugar.raise_event(text, jsonb) IS
 	'Raises an event for every wait_event() of that name that is open when the transaction commits, in runs of roles that the caller may act for.';
-
-CREATE FUNCTION jadugar_internal._v_wait_flow(run_id bigint, timeout interval)
-	RETURNS void
-	LANGUAGE C VOLATILE
-	AS 'MODULE_PATHNAME', 'jdg_v_wait_flow';
-COMMENT ON FUNCTION jadugar_internal._v_wait_flow(bigint, interval) IS
-	'Waits until a run ends or the timeout passes.';

@@ -1,6 +1,33 @@
 -- Flows that are put together step by step: src/flow/draft_funcs.c. They make
 -- the same flows as the builders do, which the functions here call.
 
+CREATE TABLE jadugar_internal.flow_draft (
+	owner		oid NOT NULL,
+	name		text NOT NULL,
+	options		jsonb NOT NULL,
+	created_at	timestamptz NOT NULL,
+	PRIMARY KEY (owner, name)
+);
+COMMENT ON TABLE jadugar_internal.flow_draft IS
+	'Flows under construction, from create_chain() and create_group().';
+
+SELECT pg_catalog.pg_extension_config_dump('jadugar_internal.flow_draft', '');
+
+CREATE SEQUENCE jadugar_internal.flow_draft_pos_seq;
+CREATE TABLE jadugar_internal.flow_draft_step (
+	owner		oid NOT NULL,
+	name		text NOT NULL,
+	pos			bigint NOT NULL DEFAULT pg_catalog.nextval('jadugar_internal.flow_draft_pos_seq'),
+	step		text NOT NULL,
+	graph		jadugar.flow NOT NULL,
+	PRIMARY KEY (owner, name, pos)
+);
+CREATE UNIQUE INDEX flow_draft_step_name ON jadugar_internal.flow_draft_step (owner, name, step);
+COMMENT ON TABLE jadugar_internal.flow_draft_step IS 'Parts added to a draft, in order.';
+
+SELECT pg_catalog.pg_extension_config_dump('jadugar_internal.flow_draft_pos_seq', '');
+SELECT pg_catalog.pg_extension_config_dump('jadugar_internal.flow_draft_step', '');
+
 CREATE FUNCTION jadugar.create_chain(
 	name text, stop_on_failure boolean DEFAULT true,
 	parallel boolean DEFAULT false, max_concurrency integer DEFAULT NULL)

@@ -1,8 +1,8 @@
--- Views of flows, and the functions that read them: as those of 70_views.sql,
--- filtered by the owner, and contents are not for a monitor. Names and kinds of
--- steps are in the graph of the run's version; src/flow/README.md has the rows.
+-- Views of flows. They are filtered by the
+-- owner, and show no contents to a monitor. Names and kinds of steps are in the
+-- graph of the run's version; src/flow/README.md describes the rows.
 
--- --------------------------------------------------------------- the graph
+-- ------------------------------------------------------------------ the graph
 
 CREATE FUNCTION jadugar_internal._v_flow_nodes(
 	graph jadugar.flow,
@@ -41,7 +41,7 @@ CREATE FUNCTION jadugar_internal._v_flow_draft(owner oid, name text)
 COMMENT ON FUNCTION jadugar_internal._v_flow_draft(oid, text) IS
 	'Returns the flow that a draft makes, to callers who may see it. Returns NULL if the draft is empty.';
 
--- ------------------------------------------------------------------- flows
+-- ---------------------------------------------------------------------- flows
 
 CREATE VIEW jadugar.flows WITH (security_barrier) AS
 SELECT v.name,
@@ -92,7 +92,7 @@ WHERE (SELECT jadugar_internal._v_is_monitor())
 	OR jadugar_internal._v_owns(d.owner);
 COMMENT ON VIEW jadugar.flows IS 'Versions of named flows, and drafts.';
 
--- -------------------------------------------------------------------- runs
+-- ----------------------------------------------------------------------- runs
 
 CREATE VIEW jadugar.flow_runs WITH (security_barrier) AS
 SELECT r.run_id,
@@ -149,7 +149,7 @@ WHERE (SELECT jadugar_internal._v_is_monitor())
 	OR jadugar_internal._v_owns(r.owner);
 COMMENT ON VIEW jadugar.flow_runs IS 'Runs of flows, as long as the history keeps them.';
 
--- ------------------------------------------------------------------- steps
+-- ---------------------------------------------------------------------- steps
 
 -- OFFSET 0: _v_flow_node() is called once for a row, and what the view tasks
 -- says is looked up for those rows only that have a task.
@@ -230,7 +230,7 @@ WHERE NOT (g.n).made_up
 COMMENT ON VIEW jadugar.flow_steps IS
 	'Steps, waits and containers of runs, including those that the run has not reached yet.';
 
--- --------------------------------------------------------------- approvals
+-- ------------------------------------------------------------------ approvals
 
 -- Also for those who may decide, and see nothing else of the run.
 CREATE VIEW jadugar.approvals WITH (security_barrier) AS
@@ -263,233 +263,3 @@ WHERE s.event LIKE 'approval:%'
 					AND pg_catalog.pg_has_role(x.oid, 'usage')));
 COMMENT ON VIEW jadugar.approvals IS
 	'Open approvals, for the roles that may decide them and for the owners of the runs.';
-
--- ------------------------------------------------------ status, progress
-
--- The columns of the view flow_runs, and the steps.
-CREATE TYPE jadugar.flow_info AS (
-	run_id		bigint,
-	flow		text,
-	version		integer,
-	owner		name,
-	status		text,
-	input		jsonb,
-	result		jsonb,
-	error		jsonb,
-	reason		text,
-	parent_run	bigint,
-	parent_step	bigint,
-	schedule	text,
-	scheduled_for timestamptz,
-	idempotency_key text,
-	tenant		text,
-	trace		text,
-	metadata	jsonb,
-	created_at	timestamptz,
-	started_at	timestamptz,
-	finished_at	timestamptz,
-	duration	interval,
-	paused_at	timestamptz,
-	steps		jsonb
-);
-COMMENT ON TYPE jadugar.flow_info IS
-	'A run of a flow: the columns of the view flow_runs and the status of its steps.';
-
-CREATE FUNCTION jadugar_internal._v_flow_found(run_id bigint, progress double precision)
-	RETURNS double precision
-	LANGUAGE C STABLE
-	AS 'MODULE_PATHNAME', 'jdg_v_flow_found';
-COMMENT ON FUNCTION jadugar_internal._v_flow_found(bigint, double precision) IS
-	'Returns the progress of a run. Raises NOT_FOUND if it is NULL.';
-
--- In C, so that its plan is kept.
-CREATE FUNCTION jadugar.flow_status(run_id bigint)
-	RETURNS jadugar.flow_info
-	LANGUAGE C STABLE
-	AS 'MODULE_PATHNAME', 'jdg_flow_status';
-COMMENT ON FUNCTION jadugar.flow_status(bigint) IS
-	'Returns a run of a flow with the status of its steps.';
-
--- How many leaves a run is known to have, and how many of them have ended. The
--- body of an each or a loop counts once until it is known how often it runs.
-CREATE VIEW jadugar_internal._v_flow_progress WITH (security_barrier) AS
-SELECT r.run_id,
-	CASE
-		WHEN r.finished_at IS NOT NULL THEN 1.0::double precision
-		ELSE (
-			SELECT LEAST(1, pg_catalog.count(*)
-					FILTER (WHERE (g.n).leaf AND f.state NOT IN ('w', 'r'))
-				/ GREATEST(1, jadugar_internal._v_flow_leaves(v.graph)
-					+ COALESCE(pg_catalog.sum((g.n).leaves
-						* (CASE WHEN f.state = 'r'
-							THEN GREATEST(f.total, f.started, 1)
-							ELSE f.started END - 1))
-						FILTER (WHERE (g.n).kind IN ('each', 'loop')), 0)
-					)::double precision)
-			FROM jadugar_internal.flow_step f
-				CROSS JOIN LATERAL (
-					SELECT jadugar_internal._v_flow_node(v.version_id, v.graph, f.node) AS n
-					OFFSET 0) g
-			WHERE f.run_id = r.run_id)
-	END AS progress
-FROM jadugar_internal.flow_run r
-	JOIN jadugar_internal.flow_version v ON v.version_id = r.version_id
-WHERE (SELECT jadugar_internal._v_is_monitor())
-	OR jadugar_internal._v_owns(r.owner);
-COMMENT ON VIEW jadugar_internal._v_flow_progress IS 'Fraction done of each run.';
-
-CREATE FUNCTION jadugar.flow_progress(run_id bigint)
-	RETURNS double precision
-	LANGUAGE sql STABLE
-	RETURN jadugar_internal._v_flow_found(run_id,
-		(SELECT p.progress FROM jadugar_internal._v_flow_progress p
-		 WHERE p.run_id = flow_progress.run_id));
-COMMENT ON FUNCTION jadugar.flow_progress(bigint) IS
-	'Returns the fraction of a run that is done, from 0 to 1.';
-
--- ------------------------------------------------------------------- check
-
--- One statement, so one snapshot. Rows of a run that was sent a message which
--- nobody has seen yet are about to change.
-CREATE VIEW jadugar_internal._v_flow_problems WITH (security_barrier) AS
-WITH run AS (
-	SELECT r.*, v.graph,
-		EXISTS (SELECT FROM jadugar_internal.flow_message m
-			WHERE m.run_id = r.run_id AND NOT m.seen) AS asked
-	FROM jadugar_internal.flow_run r
-		JOIN jadugar_internal.flow_version v ON v.version_id = r.version_id
-	WHERE (SELECT jadugar_internal._v_is_monitor())
-		OR jadugar_internal._v_owns(r.owner)
-), step AS (
-	SELECT r.run_id, r.status, r.asked, f.step_id, f.parent, f.base, f.state,
-		f.task_id, f.due, f.child_run, f.total, f.ended, f.succeeded, f.failed,
-		f.waiting, f.cancelling, g.n
-	FROM run r
-		JOIN jadugar_internal.flow_step f ON f.run_id = r.run_id
-		CROSS JOIN LATERAL (
-			SELECT jadugar_internal._v_flow_node(r.version_id, r.graph, f.node) AS n
-			OFFSET 0) g
-), counted AS (
-	SELECT s.run_id, pg_catalog.count(*) FILTER (WHERE CASE
-			WHEN s.state = 'w' THEN s.parent < 0 AND s.due IS NOT NULL
-			WHEN (s.n).leaf THEN s.state IN ('r', 'k')
-			ELSE s.task_id IS NOT NULL
-				OR s.state = 'r' AND (s.n).kind = 'loop' AND s.waiting > 0
-		END) AS live
-	FROM step s
-	GROUP BY s.run_id
-)
-SELECT s.run_id, (s.n).name AS step,
-	'waits though what it waits for has ended'::text AS problem
-FROM step s
-WHERE s.state = 'w' AND (s.n).after IS NOT NULL AND NOT s.asked
-	AND NOT EXISTS (
-		SELECT FROM pg_catalog.unnest((s.n).after) p (node)
-			LEFT JOIN jadugar_internal.flow_step f ON f.run_id = s.run_id
-				AND f.step_id = s.base + p.node - (s.n).block
-		WHERE f.state IS NULL OR f.state IN ('w', 'r'))
-UNION ALL
-SELECT s.run_id, (s.n).name, 'goes on though the run has finished'
-FROM step s
-WHERE s.status NOT IN ('r', 'e', 'k') AND s.state IN ('w', 'r', 'k')
-UNION ALL
-SELECT s.run_id, (s.n).name, 'waits for a task that is not there'
-FROM step s
-WHERE s.state IN ('r', 'k') AND s.task_id IS NOT NULL AND NOT s.asked
-	AND NOT EXISTS (SELECT FROM jadugar_internal.task t WHERE t.task_id = s.task_id)
-UNION ALL
-SELECT s.run_id, (s.n).name, 'waits for a run that has ended or is not there'
-FROM step s
-WHERE s.state IN ('r', 'k') AND s.task_id IS NULL AND NOT s.asked
-	AND (s.n).kind = 'sub_flow'
-	AND NOT EXISTS (SELECT FROM jadugar_internal.flow_run c
-		WHERE c.run_id = s.child_run AND (c.finished_at IS NULL
-			OR EXISTS (SELECT FROM jadugar_internal.flow_message m
-				WHERE m.run_id = c.run_id AND NOT m.seen)))
-UNION ALL
-SELECT s.run_id, (s.n).name, 'is under way, and nothing will end it'
-FROM step s
-WHERE s.state IN ('r', 'k') AND s.task_id IS NULL
-	AND (s.n).leaf AND ((s.n).waits_for IS NULL
-		OR (s.n).waits_for = 'time' AND s.due IS NULL)
-UNION ALL
-SELECT s.run_id, (s.n).name, 'was not compensated though the run was'
-FROM step s
-WHERE s.status = 'u' AND s.state = 'c' AND (s.n).compensates
-UNION ALL
-SELECT s.run_id, (s.n).name,
-	pg_catalog.format('%s of %s parts have ended, %s succeeded and %s failed',
-		s.ended, s.total, s.succeeded, s.failed)
-FROM step s
-WHERE (s.ended > s.total OR s.succeeded + s.failed > s.ended)
-	AND (s.n).kind IN ('parallel', 'race', 'each')
-UNION ALL
-SELECT r.run_id, NULL,
-	pg_catalog.format('counts %s steps under way, there are %s', r.live,
-		COALESCE(c.live, 0))
-FROM run r
-	LEFT JOIN counted c ON c.run_id = r.run_id
-WHERE r.live <> COALESCE(c.live, 0)
-UNION ALL
-SELECT r.run_id, NULL, 'nothing is under way, and nothing will happen'
-FROM run r
-	LEFT JOIN counted c ON c.run_id = r.run_id
-WHERE r.finished_at IS NULL AND COALESCE(c.live, 0) = 0 AND NOT r.asked
-UNION ALL
-SELECT r.run_id, NULL, 'its status and the time of its end disagree'
-FROM run r
-WHERE (r.finished_at IS NULL) <> (r.status IN ('r', 'e', 'k'))
-UNION ALL
-SELECT r.run_id, n.name, 'has no end though the run has finished'
-FROM run r
-	CROSS JOIN LATERAL jadugar_internal._v_flow_nodes(r.graph) n
-WHERE r.finished_at IS NOT NULL AND n.block = 0
-	AND NOT EXISTS (SELECT FROM jadugar_internal.flow_step f
-		WHERE f.run_id = r.run_id AND f.step_id = n.node)
-UNION ALL
-SELECT t.flow_run, t.step,
-	pg_catalog.format('task %s is for a step that does not wait for it', t.task_id)
-FROM jadugar_internal.task t
-WHERE t.flow_run IS NOT NULL
-	AND NOT EXISTS (SELECT FROM jadugar_internal.flow_step f
-		WHERE f.run_id = t.flow_run AND f.step_id = t.step_id
-			AND f.task_id = t.task_id
-			AND (f.state IN ('r', 'k') OR f.cancelling))
-	AND ((SELECT jadugar_internal._v_is_monitor())
-		OR jadugar_internal._v_owns(t.owner));
-COMMENT ON VIEW jadugar_internal._v_flow_problems IS 'Contradictions in the rows of flows.';
-
-CREATE FUNCTION jadugar.check_flows(
-	OUT run_id bigint, OUT step text, OUT problem text)
-	RETURNS SETOF record
-	LANGUAGE sql STABLE SET jit = off
-BEGIN ATOMIC
-	SELECT p.run_id, p.step, p.problem
-	FROM jadugar_internal._v_flow_problems p
-	ORDER BY p.run_id, p.step, p.problem;
-END;
-COMMENT ON FUNCTION jadugar.check_flows() IS
-	'Returns contradictions in the rows of flows. A sound database has none.';
-
--- ----------------------------------------------------------------- explain
-
-CREATE FUNCTION jadugar.explain_flow(flow jadugar.flow, format text DEFAULT 'text')
-	RETURNS text
-	LANGUAGE C STABLE
-	AS 'MODULE_PATHNAME', 'jdg_explain_flow_value';
-COMMENT ON FUNCTION jadugar.explain_flow(jadugar.flow, text) IS
-	'Returns a flow as a tree or as a Mermaid flowchart.';
-
-CREATE FUNCTION jadugar.explain_flow(name text, format text DEFAULT 'text', version integer DEFAULT NULL)
-	RETURNS text
-	LANGUAGE C STABLE
-	AS 'MODULE_PATHNAME', 'jdg_explain_flow_name';
-COMMENT ON FUNCTION jadugar.explain_flow(text, text, integer) IS
-	'Returns a named flow or a draft as a tree or as a Mermaid flowchart.';
-
-CREATE FUNCTION jadugar.explain_flow(run_id bigint, format text DEFAULT 'text')
-	RETURNS text
-	LANGUAGE C STABLE
-	AS 'MODULE_PATHNAME', 'jdg_explain_flow_run';
-COMMENT ON FUNCTION jadugar.explain_flow(bigint, text) IS
-	'Returns the flow of a run with the state of each step.';

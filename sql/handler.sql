@@ -1,19 +1,56 @@
--- Handlers, retry policies: src/handler/handler_funcs.c, handler_admin_funcs.c,
--- retry_funcs.c
+-- Commands and handlers: src/handler/.
 
-CREATE FUNCTION jadugar.retry_policy(
-	max_attempts	integer DEFAULT NULL,
-	backoff			text DEFAULT NULL,
-	delay			interval DEFAULT NULL,
-	max_delay		interval DEFAULT NULL,
-	factor			double precision DEFAULT NULL,
-	jitter			boolean DEFAULT NULL,
-	retry_on		text[] DEFAULT NULL,
-	discard_on		text[] DEFAULT NULL
-) RETURNS jsonb
-LANGUAGE C STABLE PARALLEL SAFE AS 'MODULE_PATHNAME', 'jdg_retry_policy';
-COMMENT ON FUNCTION jadugar.retry_policy IS
-	'Returns a retry policy for the retry parameter of tasks, schedules and handlers.';
+CREATE SEQUENCE jadugar_internal.command_id_seq;
+CREATE TABLE jadugar_internal.command (
+	command_id	bigint PRIMARY KEY DEFAULT pg_catalog.nextval('jadugar_internal.command_id_seq'),
+	hash		bigint NOT NULL,
+	kind		"char" NOT NULL CHECK (kind IN ('s', 'h')),
+	standalone	boolean NOT NULL,
+	text		text NOT NULL
+);
+CREATE INDEX command_hash ON jadugar_internal.command (hash);
+COMMENT ON TABLE jadugar_internal.command IS
+	'Command texts, shared by the tasks that run them. Kind s: SQL; h: name of a handler. The hash is not unique, so that two writers of one new text never wait for each other.';
+
+SELECT pg_catalog.pg_extension_config_dump('jadugar_internal.command_id_seq', '');
+SELECT pg_catalog.pg_extension_config_dump('jadugar_internal.command', '');
+
+CREATE TABLE jadugar_internal.handler (
+	name		text PRIMARY KEY,
+	kind		text NOT NULL CHECK (kind IN ('function', 'sql', 'c')),
+	owner		oid NOT NULL,
+	function	text,
+	sql			text,
+	library		text,
+	symbol		text,
+	payload_type text,
+	validate	text,
+	cleanup		text,
+	on_error	text,
+	version		text NOT NULL,
+	queue_id	integer,
+	priority	integer,
+	timeout		interval,
+	retry		jsonb,
+	transaction	text,
+	isolate		boolean,
+	description	text,
+	created_at	timestamptz NOT NULL
+);
+COMMENT ON TABLE jadugar_internal.handler IS
+	'Named kinds of work. Functions and types are kept as text signatures, which survive pg_upgrade.';
+
+SELECT pg_catalog.pg_extension_config_dump('jadugar_internal.handler', '');
+
+CREATE TABLE jadugar_internal.handler_grant (
+	handler		text NOT NULL,
+	role		oid NOT NULL,
+	PRIMARY KEY (handler, role)
+);
+COMMENT ON TABLE jadugar_internal.handler_grant IS
+	'Roles that may use a handler owned by another role, as granted by grant_handler().';
+
+SELECT pg_catalog.pg_extension_config_dump('jadugar_internal.handler_grant', '');
 
 CREATE FUNCTION jadugar.register_handler(
 	name			text,

@@ -1,4 +1,50 @@
--- Queues and limits: src/queue/queue_funcs.c, queue_admin_funcs.c
+-- Queues and limits: src/queue/. The view queues is in monitor.sql.
+
+CREATE SEQUENCE jadugar_internal.queue_id_seq AS integer START 10;
+CREATE TABLE jadugar_internal.queue (
+	queue_id	integer PRIMARY KEY DEFAULT pg_catalog.nextval('jadugar_internal.queue_id_seq'),
+	name		text NOT NULL UNIQUE,
+	owner		oid NOT NULL,
+	max_concurrency integer CHECK (max_concurrency > 0),
+	max_depth	bigint CHECK (max_depth > 0),
+	on_full		text NOT NULL DEFAULT 'reject' CHECK (on_full IN ('reject', 'block', 'drop_oldest')),
+	isolate		boolean,
+	history		text NOT NULL DEFAULT 'all' CHECK (history IN ('all', 'failures', 'none')),
+	retention	interval,
+	paused_at	timestamptz,
+	paused_by	name,
+	description	text,
+	created_at	timestamptz NOT NULL
+);
+COMMENT ON TABLE jadugar_internal.queue IS 'Named streams of tasks with their limits.';
+
+INSERT INTO jadugar_internal.queue (queue_id, name, owner, created_at, description)
+SELECT 1, 'default', e.oid, pg_catalog.now(), 'Queue of the tasks that name none.'
+FROM pg_catalog.pg_roles e WHERE e.rolname = current_user;
+SELECT pg_catalog.pg_extension_config_dump('jadugar_internal.queue_id_seq', '');
+SELECT pg_catalog.pg_extension_config_dump('jadugar_internal.queue', 'WHERE queue_id >= 10');
+
+CREATE TABLE jadugar_internal.queue_grant (
+	queue_id	integer NOT NULL,
+	role		oid NOT NULL,
+	privilege	text NOT NULL CHECK (privilege IN ('enqueue', 'claim')),
+	PRIMARY KEY (queue_id, role, privilege)
+);
+COMMENT ON TABLE jadugar_internal.queue_grant IS
+	'Roles that may use a queue owned by another role, as granted by grant_queue().';
+
+SELECT pg_catalog.pg_extension_config_dump('jadugar_internal.queue_grant', '');
+
+CREATE TABLE jadugar_internal.key_limit (
+	owner		oid NOT NULL,
+	key			text NOT NULL,
+	max_concurrency integer NOT NULL CHECK (max_concurrency > 0),
+	PRIMARY KEY (owner, key)
+);
+COMMENT ON TABLE jadugar_internal.key_limit IS
+	'Maximum number of concurrent tasks of a concurrency_key, as set by set_limit(). A key without a row allows one.';
+
+SELECT pg_catalog.pg_extension_config_dump('jadugar_internal.key_limit', '');
 
 CREATE FUNCTION jadugar.create_queue(
 	name			text,

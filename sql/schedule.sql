@@ -1,6 +1,82 @@
--- Schedules: named timings with the task that each occurrence makes. The
--- options of schedule() and alter_schedule() stand in the same order, which
+-- Schedules: named timings with the task that each occurrence creates. The
+-- options of schedule() and alter_schedule() have the same order, which
 -- src/schedule/options.h repeats.
+
+CREATE TABLE jadugar_internal.zone (
+	name		text NOT NULL,
+	fingerprint	bigint NOT NULL
+);
+CREATE INDEX zone_name ON jadugar_internal.zone (name);
+COMMENT ON TABLE jadugar_internal.zone IS
+	'Time zones that schedules use or have used, with hashes of their rules to detect changed time-zone data. Not unique, so that two sessions that use a new zone never wait for each other.';
+
+SELECT pg_catalog.pg_extension_config_dump('jadugar_internal.zone', '');
+
+CREATE SEQUENCE jadugar_internal.schedule_id_seq;
+CREATE TABLE jadugar_internal.schedule (
+	schedule_id	bigint PRIMARY KEY DEFAULT pg_catalog.nextval('jadugar_internal.schedule_id_seq'),
+	owner		oid NOT NULL,
+	name		text NOT NULL,
+	timing		jadugar.timing NOT NULL,
+	timezone	text NOT NULL,
+	command_id	bigint NOT NULL,
+	payload		jsonb NOT NULL,
+	queue_id	integer NOT NULL,
+	priority	integer NOT NULL,
+	timeout		interval,
+	retry		jsonb,
+	transaction	"char" NOT NULL,
+	isolate		boolean NOT NULL,
+	overlap		text NOT NULL CHECK (overlap IN ('skip', 'queue', 'parallel', 'replace')),
+	misfire		text NOT NULL CHECK (misfire IN ('skip', 'once', 'all')),
+	misfire_grace interval,
+	jitter		interval,
+	starts_at	timestamptz,
+	ends_at		timestamptz,
+	max_runs	bigint,
+	depends_on	text[],
+	concurrency_key text,
+	settings	jsonb,
+	tenant		text,
+	description	text,
+	metadata	jsonb,
+	enabled		boolean NOT NULL,
+	paused_at	timestamptz,
+	anchor		timestamptz NOT NULL,
+	next_run_at	timestamptz,
+	last_fired_at timestamptz,
+	last_startup timestamptz,
+	runs		bigint NOT NULL DEFAULT 0,
+	missed		bigint NOT NULL DEFAULT 0,
+	last_error	text,
+	created_at	timestamptz NOT NULL,
+	updated_at	timestamptz NOT NULL,
+	UNIQUE (owner, name)
+) WITH (fillfactor = 80);
+CREATE INDEX schedule_startup ON jadugar_internal.schedule (schedule_id) WHERE timing OPERATOR(jadugar.=) '@startup'::jadugar.timing;
+CREATE INDEX schedule_due ON jadugar_internal.schedule (next_run_at, schedule_id) WHERE enabled AND paused_at IS NULL AND next_run_at IS NOT NULL;
+COMMENT ON TABLE jadugar_internal.schedule IS
+	'Named timings, with the task that each firing creates. While a schedule is paused, next_run_at stays unchanged, so that resuming can find the missed occurrences.';
+COMMENT ON COLUMN jadugar_internal.schedule.anchor IS
+	'Instant from which intervals count: starts_at, or else the time at which the timing was set.';
+COMMENT ON COLUMN jadugar_internal.schedule.last_startup IS
+	'Server start for which an @startup schedule has fired.';
+
+SELECT pg_catalog.pg_extension_config_dump('jadugar_internal.schedule_id_seq', '');
+SELECT pg_catalog.pg_extension_config_dump('jadugar_internal.schedule', '');
+
+CREATE TABLE jadugar_internal.schedule_stat (
+	schedule_id	bigint PRIMARY KEY,
+	last_run_at	timestamptz,
+	last_status	text,
+	last_success_at timestamptz,
+	completed	bigint NOT NULL DEFAULT 0,
+	failures	bigint NOT NULL DEFAULT 0
+) WITH (fillfactor = 50);
+COMMENT ON TABLE jadugar_internal.schedule_stat IS
+	'Outcomes of the occurrences of each schedule. Kept apart from jadugar_internal.schedule, so that a worker that settles never conflicts with the scheduler that fires.';
+
+SELECT pg_catalog.pg_extension_config_dump('jadugar_internal.schedule_stat', '');
 
 CREATE FUNCTION jadugar.schedule(
 	name text,
@@ -148,3 +224,68 @@ CREATE FUNCTION jadugar.explain_schedule(
 	AS 'MODULE_PATHNAME', 'jdg_explain_schedule';
 COMMENT ON FUNCTION jadugar.explain_schedule(text, integer, text) IS
 	'Returns the reasons why a schedule does not run (as number 0), and its next occurrences.';
+
+CREATE VIEW jadugar.schedules WITH (security_barrier) AS
+SELECT s.schedule_id,
+	s.name,
+	s.timing,
+	s.timezone,
+	c.text AS command,
+	CASE WHEN (SELECT jadugar_internal._v_is_operator())
+		OR jadugar_internal._v_owns(s.owner)
+		THEN s.payload END AS payload,
+	COALESCE(a.rolname, s.owner::text::name) AS owner,
+	s.enabled,
+	s.paused_at IS NOT NULL AS paused,
+	CASE WHEN s.enabled AND s.paused_at IS NULL
+		THEN s.next_run_at END AS next_run_at,
+	r.last_run_at,
+	r.last_status,
+	s.runs,
+	COALESCE(r.failures, 0) AS failures,
+	s.missed,
+	CASE WHEN (SELECT jadugar_internal._v_is_operator())
+		OR jadugar_internal._v_owns(s.owner)
+		THEN s.last_error END AS last_error,
+	s.overlap,
+	s.misfire,
+	s.misfire_grace,
+	s.jitter,
+	s.starts_at,
+	s.ends_at,
+	s.max_runs,
+	s.depends_on,
+	s.concurrency_key,
+	q.name AS queue,
+	s.priority,
+	s.timeout,
+	s.retry,
+	CASE s.transaction
+		WHEN 'c' THEN 'read committed'
+		WHEN 'r' THEN 'repeatable read'
+		WHEN 's' THEN 'serializable'
+		WHEN 'x' THEN 'standalone'
+	END AS transaction,
+	s.isolate,
+	CASE WHEN (SELECT jadugar_internal._v_is_operator())
+		OR jadugar_internal._v_owns(s.owner)
+		THEN s.settings END AS settings,
+	s.tenant,
+	s.description,
+	CASE WHEN (SELECT jadugar_internal._v_is_operator())
+		OR jadugar_internal._v_owns(s.owner)
+		THEN s.metadata END AS metadata,
+	COALESCE(r.completed, 0) AS completed,
+	r.last_success_at,
+	s.last_fired_at,
+	s.paused_at,
+	s.created_at,
+	s.updated_at
+FROM jadugar_internal.schedule s
+	LEFT JOIN jadugar_internal.schedule_stat r ON r.schedule_id = s.schedule_id
+	LEFT JOIN jadugar_internal.command c ON c.command_id = s.command_id
+	LEFT JOIN jadugar_internal.queue q ON q.queue_id = s.queue_id
+	LEFT JOIN pg_catalog.pg_authid a ON a.oid = s.owner
+WHERE (SELECT jadugar_internal._v_is_monitor())
+	OR jadugar_internal._v_owns(s.owner);
+COMMENT ON VIEW jadugar.schedules IS 'Schedules and the outcomes of their runs.';

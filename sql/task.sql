@@ -1,5 +1,166 @@
--- Tasks: putting them in, and acting on those that are there. Functions that
--- return task_info are in 75_readers.sql.
+-- Tasks: their tables, the functions that change them, and those that a task
+-- calls while it runs. Views and readers are in task_views.sql.
+
+-- ---------------------------------------------------------------------- tasks
+
+CREATE SEQUENCE jadugar_internal.task_id_seq;
+CREATE TABLE jadugar_internal.task (
+	task_id		bigint PRIMARY KEY,
+	owner		oid NOT NULL,
+	queue_id	integer NOT NULL,
+	priority	integer NOT NULL,
+	state		"char" NOT NULL CHECK (state IN ('r', 's', 'd', 'k', 'p', 'x')),
+	transaction	"char" NOT NULL,
+	isolate		boolean NOT NULL,
+	bounded		boolean NOT NULL,
+	attempt		integer NOT NULL,
+	max_attempts integer NOT NULL,
+	crashes		integer NOT NULL,
+	command_id	bigint NOT NULL,
+	run_at		timestamptz NOT NULL,
+	created_at	timestamptz NOT NULL,
+	payload		jsonb NOT NULL,
+	schedule_id	bigint,
+	scheduled_for timestamptz,
+	started_at	timestamptz,
+	timeout		interval,
+	retry		jsonb,
+	settings	jsonb,
+	metadata	jsonb,
+	unique_key	text,
+	concurrency_key text,
+	tenant		text,
+	trace		text,
+	on_dependency_failure "char",
+	flow_run	bigint,
+	step_id		bigint,
+	step		text,
+	flow_data	"char"
+) WITH (autovacuum_vacuum_scale_factor = 0.05, autovacuum_vacuum_threshold = 2000,
+		autovacuum_analyze_scale_factor = 0.2, autovacuum_analyze_threshold = 5000);
+COMMENT ON TABLE jadugar_internal.task IS
+	'Tasks that have not finished. State r: ready; s: its run_at lies ahead; d: waits for predecessors; k: waits for its concurrency_key; p: paused; x: a standalone command is in progress.';
+COMMENT ON COLUMN jadugar_internal.task.transaction IS
+	'c: read committed; r: repeatable read; s: serializable; x: standalone (outside any transaction).';
+COMMENT ON COLUMN jadugar_internal.task.bounded IS
+	'True if the task counts toward the max_depth of its queue.';
+COMMENT ON COLUMN jadugar_internal.task.flow_data IS
+	'Argument of the task of a flow step. NULL: the payload; d: the data of its run; i: that data without results of steps; m: the payload with its paths looked up in that data; r: the result of the step to compensate; s: the payload with its paths looked up in both.';
+COMMENT ON COLUMN jadugar_internal.task.attempt IS
+	'Number of attempts charged so far. A running attempt is charged when it ends.';
+-- The claim reads this index straight, see src/task/claim.c.
+CREATE INDEX task_ready ON jadugar_internal.task (owner, queue_id, priority DESC, run_at, task_id) WHERE state = 'r';
+CREATE INDEX task_due ON jadugar_internal.task (run_at) WHERE state = 's';
+CREATE INDEX task_standalone ON jadugar_internal.task (task_id) WHERE state = 'x';
+CREATE INDEX task_waiting ON jadugar_internal.task (task_id) WHERE state IN ('d', 'k');
+CREATE INDEX task_key ON jadugar_internal.task (owner, concurrency_key, task_id) WHERE concurrency_key IS NOT NULL;
+CREATE UNIQUE INDEX task_occurrence ON jadugar_internal.task (schedule_id, scheduled_for) WHERE schedule_id IS NOT NULL;
+CREATE INDEX task_bounded ON jadugar_internal.task (queue_id, task_id) WHERE bounded;
+
+SELECT pg_catalog.pg_extension_config_dump('jadugar_internal.task_id_seq', '');
+SELECT pg_catalog.pg_extension_config_dump('jadugar_internal.task', '');
+
+CREATE TABLE jadugar_internal.dependency (
+	task_id		bigint NOT NULL,
+	parent_id	bigint NOT NULL,
+	PRIMARY KEY (task_id, parent_id)
+);
+CREATE INDEX dependency_parent ON jadugar_internal.dependency (parent_id);
+COMMENT ON TABLE jadugar_internal.dependency IS
+	'Predecessors for which a task still waits. A row is deleted when the predecessor completes.';
+
+SELECT pg_catalog.pg_extension_config_dump('jadugar_internal.dependency', '');
+
+CREATE TABLE jadugar_internal.unique_key (
+	owner		oid NOT NULL,
+	queue_id	integer NOT NULL,
+	key			text NOT NULL,
+	task_id		bigint NOT NULL,
+	until		timestamptz,
+	PRIMARY KEY (owner, queue_id, key)
+);
+COMMENT ON TABLE jadugar_internal.unique_key IS
+	'Unique keys in force, until the task finishes or until the instant given by unique_for.';
+
+SELECT pg_catalog.pg_extension_config_dump('jadugar_internal.unique_key', '');
+
+-- -------------------------------------------------------------------- history
+
+CREATE SEQUENCE jadugar_internal.attempt_id_seq;
+CREATE TABLE jadugar_internal.attempt (
+	attempt_id	bigint NOT NULL,
+	task_id		bigint,
+	owner		oid NOT NULL,
+	queue_id	integer NOT NULL,
+	command_id	bigint NOT NULL,
+	schedule_id	bigint,
+	attempt		integer NOT NULL,
+	priority	integer NOT NULL,
+	worker_pid	integer,
+	status		"char" NOT NULL CHECK (status IN ('c', 'f', 'x', 'l', 's')),
+	final		boolean NOT NULL,
+	scheduled_for timestamptz,
+	enqueued_at	timestamptz,
+	started_at	timestamptz,
+	finished_at	timestamptz NOT NULL,
+	row_count	bigint,
+	reason		text,
+	schedule	text,
+	occurrences	bigint,
+	scheduled_until timestamptz,
+	payload		jsonb,
+	result		jsonb,
+	error_code	text,
+	sqlstate	text,
+	error		jsonb,
+	tenant		text,
+	trace		text,
+	metadata	jsonb,
+	options		jsonb,
+	flow_run	bigint,
+	step		text
+) PARTITION BY RANGE (finished_at);
+CREATE INDEX attempt_task ON jadugar_internal.attempt (task_id);
+-- For the view failures; and for rates and filters by time of finish, which
+-- is the order in which rows come.
+CREATE INDEX attempt_failed ON jadugar_internal.attempt (task_id) WHERE final AND status IN ('f', 'l');
+CREATE INDEX attempt_finished ON jadugar_internal.attempt USING brin (finished_at) WITH (pages_per_range = 16);
+COMMENT ON TABLE jadugar_internal.attempt IS
+	'One row per attempt and per occurrence that did not run, partitioned by day of finish (UTC). Status c: completed; f: failed; x: cancelled; l: lost; s: skipped.';
+COMMENT ON COLUMN jadugar_internal.attempt.options IS
+	'Further options that retry_task() needs to enqueue the task again.';
+
+SELECT pg_catalog.pg_extension_config_dump('jadugar_internal.attempt_id_seq', '');
+
+CREATE TABLE jadugar_internal.log (
+	log_id		bigint GENERATED ALWAYS AS IDENTITY,
+	task_id		bigint,
+	attempt		integer,
+	owner		oid NOT NULL,
+	at			timestamptz NOT NULL,
+	level		text NOT NULL,
+	message		text NOT NULL,
+	fields		jsonb
+);
+CREATE INDEX log_task ON jadugar_internal.log (task_id);
+CREATE INDEX log_at ON jadugar_internal.log USING brin (at);
+COMMENT ON TABLE jadugar_internal.log IS 'Messages that tasks logged with log(), and their WARNINGs.';
+
+-- -------------------------------------------------------------------- changes
+
+CREATE FUNCTION jadugar.retry_policy(
+	max_attempts	integer DEFAULT NULL,
+	backoff			text DEFAULT NULL,
+	delay			interval DEFAULT NULL,
+	max_delay		interval DEFAULT NULL,
+	factor			double precision DEFAULT NULL,
+	jitter			boolean DEFAULT NULL,
+	retry_on		text[] DEFAULT NULL,
+	discard_on		text[] DEFAULT NULL
+) RETURNS jsonb
+LANGUAGE C STABLE PARALLEL SAFE AS 'MODULE_PATHNAME', 'jdg_retry_policy';
+COMMENT ON FUNCTION jadugar.retry_policy IS
+	'Returns a retry policy for the retry parameter of tasks, schedules and handlers.';
 
 CREATE FUNCTION jadugar.enqueue(
 	command text, payload jsonb DEFAULT '{}', queue text DEFAULT NULL,
@@ -86,3 +247,43 @@ CREATE FUNCTION jadugar.purge_completed(age interval)
 	AS 'MODULE_PATHNAME', 'jdg_purge_completed';
 COMMENT ON FUNCTION jadugar.purge_completed(interval) IS
 	'Deletes the history of completed tasks and completed runs of flows that finished longer ago. Returns the number of rows and runs deleted.';
+
+-- -------------------------------------------------------------- inside a task
+
+CREATE FUNCTION jadugar.current_task(
+	OUT task_id bigint, OUT attempt integer, OUT payload jsonb,
+	OUT schedule text, OUT scheduled_for timestamptz, OUT flow_run bigint,
+	OUT trace text, OUT tenant text, OUT owner name,
+	OUT deadline timestamptz, OUT step text)
+	RETURNS record
+	LANGUAGE C STABLE
+	AS 'MODULE_PATHNAME', 'jdg_current_task_info';
+COMMENT ON FUNCTION jadugar.current_task() IS
+	'Returns the task that calls it. All columns are NULL outside a task.';
+
+CREATE FUNCTION jadugar.progress(fraction double precision, message text DEFAULT NULL)
+	RETURNS void
+	LANGUAGE C VOLATILE
+	AS 'MODULE_PATHNAME', 'jdg_progress';
+COMMENT ON FUNCTION jadugar.progress(double precision, text) IS
+	'Reports the progress of the calling task. Visible to others at once.';
+
+CREATE FUNCTION jadugar.log(level text, message text, fields jsonb DEFAULT NULL)
+	RETURNS void
+	LANGUAGE C VOLATILE
+	AS 'MODULE_PATHNAME', 'jdg_log';
+COMMENT ON FUNCTION jadugar.log(text, text, jsonb) IS 'Adds a row to the view logs.';
+
+CREATE FUNCTION jadugar.snooze(delay interval)
+	RETURNS void
+	LANGUAGE C VOLATILE
+	AS 'MODULE_PATHNAME', 'jdg_snooze';
+COMMENT ON FUNCTION jadugar.snooze(interval) IS
+	'Ends the attempt of the calling task and runs the task again later, without charging an attempt.';
+
+CREATE FUNCTION jadugar.discard(reason text)
+	RETURNS void
+	LANGUAGE C VOLATILE
+	AS 'MODULE_PATHNAME', 'jdg_discard';
+COMMENT ON FUNCTION jadugar.discard(text) IS
+	'Ends the calling task as failed, without further attempts.';

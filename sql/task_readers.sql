@@ -1,7 +1,47 @@
--- Functions that read tasks, and those that a task calls while it runs. The
--- readers see what the views show to their caller.
+-- Functions that read tasks. They see the rows that the views show to their
+-- caller.
 
--- ---------------------------------------------------------------- helpers
+-- The columns of the view tasks, and then those of a finished task.
+CREATE TYPE jadugar.task_info AS (
+	task_id		bigint,
+	name		text,
+	command		text,
+	status		text,
+	waiting_for	text,
+	queue		text,
+	priority	integer,
+	payload		jsonb,
+	owner		name,
+	tenant		text,
+	attempt		integer,
+	max_attempts integer,
+	run_at		timestamptz,
+	created_at	timestamptz,
+	started_at	timestamptz,
+	progress	double precision,
+	message		text,
+	schedule	text,
+	scheduled_for timestamptz,
+	unique_key	text,
+	concurrency_key text,
+	flow_run	bigint,
+	step		text,
+	depends_on	bigint[],
+	metadata	jsonb,
+	trace		text,
+	timeout		interval,
+	finished_at	timestamptz,
+	duration	interval,
+	result		jsonb,
+	error		jsonb,
+	error_code	text,
+	sqlstate	text,
+	reason		text
+);
+COMMENT ON TYPE jadugar.task_info IS
+	'A task, finished or not: the columns of the view tasks, followed by its outcome.';
+
+-- -------------------------------------------------------------------- helpers
 
 CREATE FUNCTION jadugar_internal._v_task(task_id bigint)
 	RETURNS jadugar.task_info
@@ -48,7 +88,7 @@ CREATE FUNCTION jadugar_internal._v_waited(task_id bigint, task jadugar.task_inf
 COMMENT ON FUNCTION jadugar_internal._v_waited(bigint, jadugar.task_info) IS
 	'Returns the task, or NULL if its queue keeps no history. Raises TASK_NOT_FOUND if there is no such task.';
 
--- ---------------------------------------------------------------- readers
+-- -------------------------------------------------------------------- readers
 
 CREATE FUNCTION jadugar.get_task(task_id bigint)
 	RETURNS jadugar.task_info
@@ -142,60 +182,59 @@ END;
 COMMENT ON FUNCTION jadugar.wait(bigint, interval) IS
 	'Waits until a task finishes, and returns it.';
 
-CREATE FUNCTION jadugar.wait_flow(run_id bigint, timeout interval DEFAULT NULL)
-	RETURNS jadugar.flow_info
+-- --------------------------------------------------------------- many at once
+
+CREATE FUNCTION jadugar.cancel_tasks(
+	status text DEFAULT NULL, queue text DEFAULT NULL,
+	name text DEFAULT NULL, schedule text DEFAULT NULL,
+	tenant text DEFAULT NULL, owner text DEFAULT NULL,
+	unique_key text DEFAULT NULL, metadata jsonb DEFAULT NULL)
+	RETURNS bigint
+	LANGUAGE sql VOLATILE
+	RETURN (SELECT pg_catalog.count(*) FILTER (WHERE jadugar.cancel(t.task_id))
+			FROM jadugar.list_tasks(
+				status => status, queue => queue, name => name,
+				schedule => schedule, tenant => tenant, owner => owner,
+				unique_key => unique_key, metadata => metadata,
+				max_rows => NULL) AS t
+			WHERE t.status IN ('pending', 'scheduled', 'running', 'paused'));
+COMMENT ON FUNCTION jadugar.cancel_tasks(text, text, text, text, text, text, text, jsonb) IS
+	'Cancels all unfinished tasks that match all filters. Returns the number of tasks cancelled.';
+
+CREATE FUNCTION jadugar.retry_tasks(
+	queue text DEFAULT NULL, name text DEFAULT NULL,
+	schedule text DEFAULT NULL, tenant text DEFAULT NULL,
+	owner text DEFAULT NULL, metadata jsonb DEFAULT NULL,
+	finished_from timestamptz DEFAULT NULL,
+	finished_to timestamptz DEFAULT NULL)
+	RETURNS bigint
 	LANGUAGE sql VOLATILE
 BEGIN ATOMIC
-	SELECT jadugar_internal._v_wait_flow(wait_flow.run_id, wait_flow.timeout);
-	SELECT f.* FROM jadugar.flow_status(wait_flow.run_id) f;
+	SELECT pg_catalog.count(jadugar.retry_task(t.task_id))
+	FROM jadugar.list_tasks(
+		status => 'failed', queue => retry_tasks.queue,
+		name => retry_tasks.name, schedule => retry_tasks.schedule,
+		tenant => retry_tasks.tenant, owner => retry_tasks.owner,
+		metadata => retry_tasks.metadata,
+		finished_from => retry_tasks.finished_from,
+		finished_to => retry_tasks.finished_to, max_rows => NULL) AS t;
 END;
-COMMENT ON FUNCTION jadugar.wait_flow(bigint, interval) IS
-	'Waits until a run ends, and returns it.';
+COMMENT ON FUNCTION jadugar.retry_tasks(text, text, text, text, text, jsonb, timestamptz, timestamptz) IS
+	'Retries all failed tasks that match all filters. Returns the number of tasks retried.';
 
--- ---------------------------------------------------------- inside a task
+-- ------------------------------------------------------------ in this session
 
-CREATE FUNCTION jadugar.current_task(
-	OUT task_id bigint, OUT attempt integer, OUT payload jsonb,
-	OUT schedule text, OUT scheduled_for timestamptz, OUT flow_run bigint,
-	OUT trace text, OUT tenant text, OUT owner name,
-	OUT deadline timestamptz, OUT step text)
-	RETURNS record
-	LANGUAGE C STABLE
-	AS 'MODULE_PATHNAME', 'jdg_current_task_info';
-COMMENT ON FUNCTION jadugar.current_task() IS
-	'Returns the task that calls it. All columns are NULL outside a task.';
-
-CREATE FUNCTION jadugar.progress(fraction double precision, message text DEFAULT NULL)
-	RETURNS void
+CREATE FUNCTION jadugar_internal._v_run_task(command text, payload jsonb)
+	RETURNS jsonb
 	LANGUAGE C VOLATILE
-	AS 'MODULE_PATHNAME', 'jdg_progress';
-COMMENT ON FUNCTION jadugar.progress(double precision, text) IS
-	'Reports the progress of the calling task. Visible to others at once.';
+	AS 'MODULE_PATHNAME', 'jdg_run_task_here';
+COMMENT ON FUNCTION jadugar_internal._v_run_task(text, jsonb) IS
+	'Runs the work of a task in the calling transaction. Returns a task_info as jsonb.';
 
-CREATE FUNCTION jadugar.log(level text, message text, fields jsonb DEFAULT NULL)
-	RETURNS void
-	LANGUAGE C VOLATILE
-	AS 'MODULE_PATHNAME', 'jdg_log';
-COMMENT ON FUNCTION jadugar.log(text, text, jsonb) IS 'Adds a row to the view logs.';
-
-CREATE FUNCTION jadugar.snooze(delay interval)
-	RETURNS void
-	LANGUAGE C VOLATILE
-	AS 'MODULE_PATHNAME', 'jdg_snooze';
-COMMENT ON FUNCTION jadugar.snooze(interval) IS
-	'Ends the attempt of the calling task and runs the task again later, without charging an attempt.';
-
-CREATE FUNCTION jadugar.discard(reason text)
-	RETURNS void
-	LANGUAGE C VOLATILE
-	AS 'MODULE_PATHNAME', 'jdg_discard';
-COMMENT ON FUNCTION jadugar.discard(text) IS
-	'Ends the calling task as failed, without further attempts.';
-
--- ------------------------------------------------------------ monitoring
-
-CREATE FUNCTION jadugar.reset_stats()
-	RETURNS void
-	LANGUAGE C VOLATILE
-	AS 'MODULE_PATHNAME', 'jdg_reset_stats';
-COMMENT ON FUNCTION jadugar.reset_stats() IS 'Sets the counters of the view stats to zero.';
+CREATE FUNCTION jadugar.run_task(command text, payload jsonb DEFAULT '{}')
+	RETURNS jadugar.task_info
+	LANGUAGE sql VOLATILE
+	RETURN pg_catalog.jsonb_populate_record(
+		NULL::jadugar.task_info, jadugar_internal._v_run_task(command, payload));
+COMMENT ON FUNCTION jadugar.run_task(text, jsonb) IS
+	'Runs the work of a task in the calling transaction, without enqueuing a task. For tests of handlers.';

@@ -1,0 +1,62 @@
+-- Shared memory as SQL reads it: src/monitor/. Views call these functions as
+-- the reader, so they filter in C.
+
+CREATE FUNCTION jadugar_internal._v_now()
+	RETURNS timestamptz
+	LANGUAGE C VOLATILE
+	AS 'MODULE_PATHNAME', 'jdg_v_now';
+COMMENT ON FUNCTION jadugar_internal._v_now() IS 'Returns the current time of jadugar''s clock.';
+
+CREATE FUNCTION jadugar_internal._v_slots(
+	OUT task_id bigint, OUT owner oid, OUT queue_id integer,
+	OUT attempt integer, OUT pid integer, OUT phase text,
+	OUT standalone boolean, OUT progress double precision, OUT message text,
+	OUT started_at timestamptz, OUT deadline timestamptz)
+	RETURNS SETOF record
+	LANGUAGE C VOLATILE ROWS 10
+	AS 'MODULE_PATHNAME', 'jdg_v_slots';
+COMMENT ON FUNCTION jadugar_internal._v_slots() IS
+	'Returns the tasks held by workers of this database that the caller may see.';
+
+CREATE FUNCTION jadugar_internal._v_queue_load(queue_id integer)
+	RETURNS integer
+	LANGUAGE C VOLATILE STRICT
+	AS 'MODULE_PATHNAME', 'jdg_v_queue_load';
+COMMENT ON FUNCTION jadugar_internal._v_queue_load(integer) IS
+	'Returns the number of tasks of a queue held by workers.';
+
+CREATE FUNCTION jadugar_internal._v_workers(
+	OUT pid integer, OUT owner oid, OUT state text, OUT tasks integer,
+	OUT task_id bigint, OUT load double precision, OUT tasks_done bigint,
+	OUT memory bigint, OUT registered_at timestamptz,
+	OUT started_at timestamptz, OUT idle_since timestamptz,
+	OUT leaving boolean)
+	RETURNS SETOF record
+	LANGUAGE C VOLATILE ROWS 10
+	AS 'MODULE_PATHNAME', 'jdg_v_workers';
+COMMENT ON FUNCTION jadugar_internal._v_workers() IS
+	'Returns the workers of this database that the caller may see.';
+
+CREATE FUNCTION jadugar_internal._v_stats(
+	OUT reset_at timestamptz, OUT enqueued bigint, OUT fired bigint,
+	OUT completed bigint, OUT failed bigint, OUT retried bigint,
+	OUT cancelled bigint, OUT lost bigint, OUT skipped bigint,
+	OUT commits bigint,
+	OUT wait_p50 interval, OUT wait_p95 interval, OUT wait_p99 interval,
+	OUT run_p50 interval, OUT run_p95 interval, OUT run_p99 interval,
+	OUT wait_histogram bigint[], OUT run_histogram bigint[])
+	RETURNS SETOF record
+	LANGUAGE C VOLATILE ROWS 1
+	AS 'MODULE_PATHNAME', 'jdg_v_stats';
+COMMENT ON FUNCTION jadugar_internal._v_stats() IS 'Returns the counters of this database.';
+
+CREATE FUNCTION jadugar_internal._v_health(
+	OUT preloaded boolean, OUT enabled boolean, OUT launcher_pid integer,
+	OUT scheduler_pid integer, OUT scheduler_failures integer,
+	OUT evicted_by integer, OUT slots integer, OUT slots_used integer,
+	OUT slot_wanted boolean)
+	RETURNS record
+	LANGUAGE C VOLATILE
+	AS 'MODULE_PATHNAME', 'jdg_v_health';
+COMMENT ON FUNCTION jadugar_internal._v_health() IS
+	'Returns the state of jadugar in this database from shared memory.';
