@@ -187,13 +187,10 @@ static void
 cancel_pending(const char *name)
 {
 	Datum		key = CStringGetTextDatum(name);
-	MemoryContext mcxt = CurrentMemoryContext;
 	int64		n = jdg_run(&waiting_query, &key, NULL, 0);
-	JdgTask    *tasks = palloc(sizeof(JdgTask) * Max(n, 1));
+	JdgTask    *tasks = jdg_task_from_rows(n, CurrentMemoryContext);
 	int64	   *ids;
 
-	for (int64 i = 0; i < n; i++)
-		jdg_task_from_row(i, &tasks[i], mcxt);
 	for (int64 i = 0; i < n; i++)
 		jdg_settle_cancel(&tasks[i], "handler_dropped");
 

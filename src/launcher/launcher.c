@@ -198,8 +198,9 @@ start_schedulers(void)
 		if (start && !jdg_scheduler_start(db, 0))
 		{
 			ereport(LOG,
-					(errmsg("jadugar could not start the scheduler of database %u: no background worker is free",
+					(errmsg("jadugar could not start the scheduler of database %u",
 							db->dboid),
+					 errdetail("No background worker is free."),
 					 errhint("Raise max_worker_processes.")));
 			LWLockAcquire(JdgSharedLock, LW_EXCLUSIVE);
 			db->state = JDG_DB_UNKNOWN;

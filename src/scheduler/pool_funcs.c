@@ -69,10 +69,10 @@ read_count(FunctionCallInfo fcinfo, const char *function, Oid *owner)
 	if (a.n < 0 || a.n > jdg_max_workers)
 		ereport(ERROR,
 				(errcode(JDG_ERRCODE_VALIDATION_ERROR),
-				 errmsg("the number of workers must be from 0 to %d",
+				 errmsg("number of workers must be between 0 and %d",
 						jdg_max_workers),
 				 errdetail("The value is %d.", a.n),
-				 errhint("jadugar.max_workers sets the upper bound.")));
+				 errhint("The setting jadugar.max_workers is the upper bound.")));
 	jdg_require_shmem();
 	*owner = jdg_owner_of_call(a.role);
 	return a.n;

@@ -70,7 +70,7 @@ jdg_suspect_create(void)
 		ereport(WARNING,
 				(errcode_for_file_access(),
 				 errmsg("could not create file \"%s\": %m", SUSPECT_FILE),
-				 errdetail("Tasks that crash the server will not be recognised.")));
+				 errdetail("Tasks that crash the server will not be recognized.")));
 		return;
 	}
 	/* allocate all blocks, since a hole that cannot be filled causes SIGBUS */

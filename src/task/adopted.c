@@ -43,9 +43,7 @@ cancel_tasks(void)
 		JdgTask    *tasks;
 
 		n = jdg_run(&q, v, NULL, 0);
-		tasks = palloc(sizeof(JdgTask) * Max(n, 1));
-		for (int64 i = 0; i < n; i++)
-			jdg_task_from_row(i, &tasks[i], CurrentMemoryContext);
+		tasks = jdg_task_from_rows(n, CurrentMemoryContext);
 		for (int64 i = 0; i < n; i++)
 		{
 			JdgTask		again;
@@ -62,6 +60,7 @@ cancel_tasks(void)
 void
 jdg_tasks_adopted(const JdgAdoption *adoption)
 {
+	Assert(jdg_is_bookkeeping());
 	switch (adoption->pending)
 	{
 		case JDG_PENDING_RUN:

@@ -283,15 +283,14 @@ jdg_charge_tasks_of_role(Oid owner)
 
 		jdg_work_begin();
 		n = jdg_run(&q, v, NULL, 0);
-		tasks = palloc(sizeof(JdgTask) * Max(n, 1));
+		tasks = jdg_task_from_rows(n, CurrentMemoryContext);
 		o = palloc(sizeof(JdgOutcome) * Max(n, 1));
 		for (int64 i = 0; i < n; i++)
 		{
-			jdg_task_from_row(i, &tasks[i], CurrentMemoryContext);
 			init_outcome(&o[i], JDG_END_DISCARDED, DT_NOBEGIN, 0);
 			o[i].reason = "owner_missing";
 			o[i].sqlerrcode = ERRCODE_UNDEFINED_OBJECT;
-			o[i].error = crash_error("the role that owned the task does not exist any more");
+			o[i].error = crash_error("the role that owned the task no longer exists");
 		}
 		if (n > 0)
 			jdg_settle(tasks, o, (int) n, NULL);

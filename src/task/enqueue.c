@@ -77,10 +77,8 @@ drop_oldest(const JdgQueue *queue, int64 n)
 	};
 	Datum		v[2] = {Int32GetDatum(queue->queue_id), Int64GetDatum(n)};
 	int64		rows = jdg_run(&q, v, NULL, 0);
-	JdgTask    *tasks = palloc(sizeof(JdgTask) * Max(rows, 1));
+	JdgTask    *tasks = jdg_task_from_rows(rows, CurrentMemoryContext);
 
-	for (int64 i = 0; i < rows; i++)
-		jdg_task_from_row(i, &tasks[i], CurrentMemoryContext);
 	if (rows > 0)
 		jdg_row_held();
 	for (int64 i = 0; i < rows; i++)

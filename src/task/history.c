@@ -137,6 +137,7 @@ jdg_history_drop_partition(const char *name)
 {
 	Oid			relid = jdg_relation_find(name);
 
+	Assert(jdg_is_bookkeeping());
 	if (!OidIsValid(relid))
 		return;
 	deleteDependencyRecordsForClass(RelationRelationId, relid,

@@ -252,10 +252,8 @@ promote_key(Oid owner, const char *key, int n)
 	Datum		v[3] = {ObjectIdGetDatum(owner), CStringGetTextDatum(key),
 	Int32GetDatum(n)};
 	int			found = (int) jdg_run(&q, v, NULL, 0);
-	JdgTask    *tasks = palloc(sizeof(JdgTask) * Max(found, 1));
+	JdgTask    *tasks = jdg_task_from_rows(found, CurrentMemoryContext);
 
-	for (int i = 0; i < found; i++)
-		jdg_task_from_row(i, &tasks[i], CurrentMemoryContext);
 	for (int i = 0; i < found; i++)
 		jdg_task_set_state(&tasks[i], JDG_STATE_READY);
 	JDG_FAULT("resolve-key");

@@ -504,6 +504,7 @@ jdg_settle(JdgTask *tasks, const JdgOutcome *outcomes, int n,
 void
 jdg_settle_cancel(JdgTask *task, const char *reason)
 {
+	Assert(jdg_is_bookkeeping());
 	cancel_dependants(settle_cancel(task, reason));
 	JDG_FAULT("cancel-before-commit");
 }

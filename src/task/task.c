@@ -188,6 +188,17 @@ jdg_task_from_row(uint64 row, JdgTask *t, MemoryContext mcxt)
 	t->unwritten = false;
 }
 
+/* The first n rows, as an array in mcxt. */
+JdgTask *
+jdg_task_from_rows(int64 n, MemoryContext mcxt)
+{
+	JdgTask    *tasks = MemoryContextAlloc(mcxt, Max(n, 1) * sizeof(JdgTask));
+
+	for (int64 i = 0; i < n; i++)
+		jdg_task_from_row(i, &tasks[i], mcxt);
+	return tasks;
+}
+
 /*
  * Load one task by id.  "lock": FOR UPDATE, skipping it if somebody else
  * has it.  False: not there, or (lock) not to be had now.

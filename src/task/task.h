@@ -125,6 +125,7 @@ extern void jdg_task_insert(const JdgTask *task);
 extern char jdg_state_without_dependencies(const JdgTask *t);
 
 extern void jdg_task_from_row(uint64 row, JdgTask *task, MemoryContext mcxt);
+extern JdgTask *jdg_task_from_rows(int64 n, MemoryContext mcxt);
 extern bool jdg_task_load(int64 task_id, bool lock, JdgTask *task,
 						  MemoryContext mcxt);
 
