@@ -239,15 +239,21 @@ active_of_key(Oid owner, const char *key)
 	return jdg_col_int64(0, 1, 0);
 }
 
-/* Makes at most "n" waiting tasks of a key ready; says how many it made. */
+/*
+ * Makes the first "n" waiting tasks of a key ready, in order of enqueue.
+ * Returns how many it made ready.  A task that another transaction has locked
+ * stays as it is, and no later one takes its turn.
+ */
 static int
 promote_key(Oid owner, const char *key, int n)
 {
 	static JdgQuery q = {
 		"SELECT " JDG_TASK_COLUMNS " FROM jadugar_internal.task "
-		"WHERE owner = $1 "
-		"AND concurrency_key = $2 AND state = 'k' ORDER BY task_id "
-		"LIMIT $3 FOR UPDATE SKIP LOCKED", 3, {OIDOID, TEXTOID, INT4OID}
+		"WHERE state = 'k' AND task_id = ANY (ARRAY("
+		"SELECT w.task_id FROM jadugar_internal.task w WHERE w.owner = $1 "
+		"AND w.concurrency_key = $2 AND w.state = 'k' "
+		"ORDER BY w.task_id LIMIT $3)) FOR UPDATE SKIP LOCKED", 3,
+		{OIDOID, TEXTOID, INT4OID}
 	};
 	Datum		v[3] = {ObjectIdGetDatum(owner), CStringGetTextDatum(key),
 	Int32GetDatum(n)};
@@ -368,8 +374,10 @@ resolve_keyed(JdgTask *t, const int64 *running, int nrunning)
 			return JDG_WAITING_WATCH;
 	}
 	limit = key_limit(t->owner, t->concurrency_key);
-	if (active < limit)
-		promote_key(t->owner, t->concurrency_key, limit - (int) active);
+	/* the task itself waits, so none is made ready only if all are locked */
+	if (active < limit &&
+		promote_key(t->owner, t->concurrency_key, limit - (int) active) == 0)
+		return JDG_WAITING_WATCH;
 	return JDG_WAITING_DONE;
 }
 
