@@ -386,12 +386,14 @@ jdg_resolve_waiting(int64 task_id, const int64 *running, int nrunning,
 					JdgTask *t)
 {
 	Assert(jdg_is_bookkeeping());
+	if (!jdg_task_load(task_id, false, t, CurrentMemoryContext))
+		return JDG_WAITING_DONE;
+	/* without a lock, for which a transaction would pass over the lowest id */
+	if (t->state == JDG_STATE_KEY)
+		return resolve_keyed(t, running, nrunning);
+	/* locked by a session that may be about to change it */
 	if (!jdg_task_load(task_id, true, t, CurrentMemoryContext))
-	{
-		/* gone, or locked by a session that may be about to change it */
-		return jdg_task_load(task_id, false, t, CurrentMemoryContext) ?
-			JDG_WAITING_WATCH : JDG_WAITING_DONE;
-	}
+		return JDG_WAITING_WATCH;
 	if (t->state == JDG_STATE_DEPENDENCY)
 		return resolve_dependent(t, running, nrunning);
 	if (t->state == JDG_STATE_KEY)

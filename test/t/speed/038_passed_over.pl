@@ -1,5 +1,6 @@
 # A worker passes over a ready task whose row the scheduler has locked to look
-# at its dependencies.  The task runs as soon as the scheduler lets go of it.
+# at its dependencies.  The task runs as soon as the row is unlocked.  Tasks that
+# wait for a concurrency key are not locked, so none is passed over.
 use strict;
 use warnings;
 
@@ -42,11 +43,20 @@ sub open_gate
 	return $node->safe_psql('postgres', "INSERT INTO open VALUES ('$gate')");
 }
 
+# The scheduler waits at the next task that it looks at.
+sub arm_fault
+{
+	$node->safe_psql('postgres', q{ALTER SYSTEM SET jadugar.fault = 'resolve-before-commit:wait'});
+	$node->reload;
+	poll($node, q{SELECT current_setting('jadugar.fault') <> ''});
+	return;
+}
+
 my $warm = enqueue(q{'SELECT 1'});
 poll($node, "SELECT status = 'completed' FROM jadugar.wait($warm, timeout => '1 min')");
 
-# The scheduler stands still while a dependant is reported to it, and while the
-# worker makes that ready and goes on to another task first.
+# The scheduler is stopped while a dependant is reported to it.  Meanwhile the
+# worker makes the dependant ready, and goes on to another task first.
 kill_process($scheduler, 'STOP');
 my $parent = enqueue(q{'SELECT pass(''parent'')'});
 is_running($parent);
@@ -57,12 +67,10 @@ is_running($first);
 is($node->safe_psql('postgres', "SELECT state FROM jadugar_internal.task WHERE task_id = $child"),
 	'r', 'the dependant is ready');
 
-# It goes on, locks the row and waits there.  The worker comes by meanwhile.
-$node->safe_psql('postgres', q{ALTER SYSTEM SET jadugar.fault = 'resolve-before-commit:wait'});
-$node->reload;
-poll($node, q{SELECT current_setting('jadugar.fault') <> ''});
+# It continues, locks the row and waits there.  The worker comes by meanwhile.
+arm_fault();
 kill_process($scheduler, 'CONT');
-poll_sub('the scheduler has locked the row', sub { return -e "$faults.1" });
+poll_sub('the scheduler waits', sub { return -e "$faults.1" });
 open_gate('first');
 poll($node, "SELECT status = 'completed' FROM jadugar.wait($first, timeout => '1 min')");
 poll($node, q{SELECT state = 'idle' AND load IS NOT NULL FROM jadugar.workers});
@@ -72,5 +80,24 @@ is($node->safe_psql('postgres', "SELECT state FROM jadugar_internal.task WHERE t
 append_to_file("$faults.go", '');
 ok(poll($node, "SELECT status = 'completed' FROM jadugar.get_task($child)"),
 	'it runs when the row is unlocked');
+
+# The scheduler waits while it looks at the first of two tasks that wait for a
+# key.  The task that has the key is cancelled meanwhile.
+$node->safe_psql('postgres', q{
+	SELECT jadugar.create_queue('paused');
+	SELECT jadugar.pause_queue('paused')});
+my ($holder, $next, $last) = map { enqueue(q{'SELECT 1', queue => 'paused', concurrency_key => 'k'}) } 1 .. 3;
+poll($node, "SELECT waiting_for = 'queue_paused' FROM jadugar.get_task($holder)");
+kill_process($scheduler, 'STOP');
+unlink("$faults.1", "$faults.go");
+arm_fault();
+my $other = enqueue(q{'SELECT 1', queue => 'paused', concurrency_key => 'other'});
+$node->safe_psql('postgres', "SELECT jadugar.pause_task($other)");
+kill_process($scheduler, 'CONT');
+poll_sub('the scheduler waits', sub { return -e "$faults.1" });
+$node->safe_psql('postgres', "SELECT jadugar.cancel($holder)");
+is( $node->safe_psql('postgres', "SELECT task_id FROM jadugar.tasks WHERE concurrency_key = 'k' AND waiting_for = 'queue_paused'"),
+	$next, 'the key is handed on to the lowest id');
+append_to_file("$faults.go", '');
 
 done_testing();
