@@ -1,5 +1,5 @@
 -- Handlers: registering, what is refused, payload types and hooks, who may
--- use whose, C handlers, dropping.
+-- use whose, dropping. C handlers: handlers_c.sql.
 \pset null '(null)'
 \set SHOW_CONTEXT never
 SET client_min_messages = warning;
@@ -231,38 +231,6 @@ SELECT kind, function, owner::regrole FROM handler('test.echo');
 SELECT jadugar.register_sql_handler('test.echo', 'SELECT 1', or_replace => true);
 SELECT kind, function, sql FROM handler('test.echo');
 
--- C handlers
-SELECT jadugar.register_c_handler('test.c_echo', '$libdir/sample_handler', 'sample_echo');
-RESET ROLE;
-CREATE TABLE public.sample_log (who name);
-GRANT INSERT, SELECT ON public.sample_log TO test_handler_bob;
-SELECT jadugar.register_c_handler('test.c_' || f, '$libdir/sample_handler', 'sample_' || f, retry => '{"max_attempts": 1}')
-	FROM unnest('{echo,describe,insert,error,bad_result}'::text[]) AS f;
-SELECT kind, library, symbol FROM handler('test.c_echo');
-SELECT jadugar.register_c_handler('test.c_x', '/no/such/library', 'f');
-SELECT jadugar.register_c_handler('test.c_x', '$libdir/sample_handler', 'no_such_symbol');
-SELECT jadugar.register_c_handler('test.c_x', '$libdir/plpgsql', 'plpgsql_call_handler');
-SELECT jadugar.register_c_handler('test.c_x', '$libdir/sample_handler', 'sample_echo', transaction => 'standalone');
-SELECT jadugar.register_c_handler('test.c_x', NULL, 'sample_echo');
-SELECT jadugar.register_c_handler('test.echo', '$libdir/sample_handler', 'sample_echo', or_replace => true);
-SET ROLE test_handler_bob;
-SELECT jadugar.enqueue('test.c_echo');
-SET ROLE test_handler_operator;
-SELECT jadugar.grant_handler('test.c_echo', 'test_handler_bob');
-RESET ROLE;
-SELECT jadugar.grant_handler('test.c_' || f, 'test_handler_bob') FROM unnest('{echo,describe,insert,error,bad_result}'::text[]) AS f;
-SET ROLE test_handler_bob;
-SELECT jadugar.enqueue('test.c_echo', '{"n": [1, "two"]}') AS echo, jadugar.enqueue('test.c_describe', '{"a": 1}') AS describe,
-	jadugar.enqueue('test.c_insert') AS insert, jadugar.enqueue('test.c_error') AS error,
-	jadugar.enqueue('test.c_bad_result') AS bad_result \gset
-SELECT status, result FROM jadugar.wait(:echo, '30 seconds');
-SELECT status, result FROM jadugar.wait(:describe, '30 seconds');
-SELECT level, message FROM jadugar.logs WHERE task_id = :describe;
-SELECT status, result FROM jadugar.wait(:insert, '30 seconds');
-SELECT who FROM public.sample_log;
-SELECT status, error->>'message' AS message, error->>'detail' AS detail FROM jadugar.wait(:error, '30 seconds');
-SELECT status, error->>'message' AS message FROM jadugar.wait(:bad_result, '30 seconds');
-
 -- dropping
 SET ROLE test_handler_alice;
 SELECT jadugar.drop_handler(NULL);
@@ -283,7 +251,6 @@ SELECT jadugar.drop_handler('test.sql', pending => 'cancel');
 RESET ROLE;
 RESET search_path;
 SELECT count(jadugar.drop_handler(name, 'cancel')) FROM jadugar_internal.handler WHERE name LIKE 'test.%';
-DROP TABLE public.sample_log;
 DROP FUNCTION handler(text);
 DROP SCHEMA test_handler CASCADE;
 SELECT jadugar.revoke_access('test_handler_alice');
