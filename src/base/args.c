@@ -184,7 +184,10 @@ jdg_args_read(FunctionCallInfo fcinfo, const char *function,
 	{
 		void	   *field = (char *) fields + args[i].offset;
 
-		if (PG_ARGISNULL(i))
+		/* most arguments are not given */
+		if (PG_ARGISNULL(i) && args[i].rule <= JDG_RESETTABLE)
+			*(void **) field = NULL;
+		else if (PG_ARGISNULL(i))
 			put_null(&args[i], field, function);
 		else
 			put_value(&args[i], field, fcinfo, i);
