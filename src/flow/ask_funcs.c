@@ -1,12 +1,12 @@
 /*-------------------------------------------------------------------------
  *
  * ask_funcs.c
- *	  What users ask of a run: signals, events, approvals, abort, pause,
+ *	  Requests of users to runs: signals, events, approvals, abort, pause,
  *	  resume, retry, skip, fork.
  *
- * Runs in the caller's backend, in his transaction, and only leaves a message
- * there: the scheduler does what is asked when the transaction has committed
- * (flow/README.md).  What is certain now is refused now.
+ * Runs in the caller's backend, in its transaction, and only leaves a message
+ * there: the scheduler serves it when the transaction has committed
+ * (flow/README.md).  A request that is certain to fail is refused at once.
  *
  *-------------------------------------------------------------------------
  */
@@ -38,6 +38,7 @@
 static void
 find_run(int64 run_id, Oid role, JdgFlowRun *r)
 {
+	Assert(jdg_is_bookkeeping());
 	if (!jdg_flow_run_load(run_id, r) ||
 		!jdg_may_manage(role, r->owner))
 		jdg_flow_run_not_found(run_id);
@@ -57,7 +58,7 @@ raise_over(const JdgFlowRun *r)
 {
 	ereport(ERROR,
 			(errcode(JDG_ERRCODE_CONFLICT),
-			 errmsg("flow run %lld is over", (long long) r->run_id)));
+			 errmsg("flow run %lld has ended", (long long) r->run_id)));
 	pg_unreachable();
 }
 
@@ -99,7 +100,7 @@ JDG_FUNCTION(jdg_raise_event, JDG_LEVEL_USER)
 	PG_RETURN_VOID();
 }
 
-/* who has decided, and when */
+/* The decision, its maker and its time. */
 static Jsonb *
 verdict(bool approved, const char *comment, Oid role)
 {
@@ -121,7 +122,10 @@ verdict(bool approved, const char *comment, Oid role)
 	return JsonbValueToJsonb(pushJsonbValue(&st, WJB_END_OBJECT, NULL));
 }
 
-/* May this role decide?  Those who are named, else the owner's own. */
+/*
+ * May this role decide?  Members of the named role may, without one the roles
+ * that may manage the run.
+ */
 static bool
 may_approve(const JdgFlowNode *node, const JdgFlowRun *r, Oid role)
 {
@@ -135,7 +139,7 @@ may_approve(const JdgFlowNode *node, const JdgFlowRun *r, Oid role)
 
 /*
  * An approval is decided once: a second verdict would be kept, and decide the
- * next pass of a loop before anybody has seen it.  Inside.
+ * next pass of a loop before an approver has seen it.  Inside.
  */
 static void
 check_undecided(const JdgFlowRun *r, const JdgFlowNode *node)
@@ -157,19 +161,21 @@ check_undecided(const JdgFlowRun *r, const JdgFlowNode *node)
 	int64		waits;
 	bool		reached;
 
+	Assert(jdg_is_bookkeeping());
 	jdg_run(&q, v, NULL, 1);
 	verdicts = jdg_col_int64(0, 1, 0);
 	waits = jdg_col_int64(0, 2, 0);
 	reached = node->block != 0 || jdg_col_bool(0, 3);
-	/* before it is come to a decision is kept, where it can only mean one */
+	/* a decision before the run reaches it is kept if it can only mean one */
 	if (verdicts < waits || (waits == 0 && verdicts == 0 && !reached))
 		return;
 	ereport(ERROR,
 			(errcode(JDG_ERRCODE_CONFLICT),
-			 errmsg("approval \"%s\" of flow run %lld is not waited for",
-					node->name, (long long) r->run_id),
-			 errdetail("%s", verdicts > 0 ? "It has just been decided." :
-					   "It has been decided, or the run has not come to it again."),
+			 errmsg("flow run %lld is not waiting for approval \"%s\"",
+					(long long) r->run_id, node->name),
+			 verdicts > 0 ?
+			 errdetail("The approval has just been decided.") :
+			 errdetail("The approval has been decided, or the run has not reached it again."),
 			 errhint("See the view jadugar.approvals.")));
 }
 
@@ -205,8 +211,8 @@ JDG_FUNCTION(jdg_approve, JDG_LEVEL_USER)
 	if (node == NULL)
 		ereport(ERROR,
 				(errcode(JDG_ERRCODE_NOT_FOUND),
-				 errmsg("flow run %lld has no approval \"%s\"",
-						(long long) run_id, name)));
+				 errmsg("approval \"%s\" does not exist in flow run %lld",
+						name, (long long) run_id)));
 	if (r.status != JDG_FLOW_STATUS_RUNNING)
 		raise_over(&r);
 	check_undecided(&r, node);
@@ -221,16 +227,13 @@ JDG_FUNCTION(jdg_approve, JDG_LEVEL_USER)
 JDG_FUNCTION(jdg_abort_flow, JDG_LEVEL_USER)
 {
 	int64		run_id = need_run(fcinfo, "abort_flow");
+	static const char *const modes[] = {"compensate", "kill", NULL};
 	char	   *mode = jdg_need_text(fcinfo, 1, "abort_flow", "mode");
 	JdgFlowRun	r;
 	JdgInternal in;
 	bool		over;
 
-	if (strcmp(mode, "compensate") != 0 && strcmp(mode, "kill") != 0)
-		ereport(ERROR,
-				(errcode(JDG_ERRCODE_VALIDATION_ERROR),
-				 errmsg("unknown mode \"%s\"", mode),
-				 errhint("Use 'compensate' or 'kill'.")));
+	jdg_check_word("mode", mode, modes);
 	jdg_internal_begin(&in);
 	find_run(run_id, in.save_user, &r);
 	over = jdg_flow_run_is_over(r.status);
@@ -241,6 +244,7 @@ JDG_FUNCTION(jdg_abort_flow, JDG_LEVEL_USER)
 	PG_RETURN_BOOL(!over);
 }
 
+/* Send a request without arguments to a run that has not ended. */
 static void
 ask(FunctionCallInfo fcinfo, const char *function, JdgMessageKind kind)
 {
@@ -273,40 +277,46 @@ JDG_FUNCTION(jdg_resume_flow, JDG_LEVEL_USER)
 typedef const char *(*Refused) (const JdgFlowRun *r, const JdgFlowNode *node,
 								const JdgFlowStep *step);
 
+/* The node of that name, or NOT_FOUND.  Inside. */
 static const JdgFlowNode *
 find_node(const JdgFlowRun *r, const char *name)
 {
 	const JdgFlowPlan *plan = jdg_flow_plan_get(r->version_id);
 	int			no = jdg_flow_find(plan->graph, name);
 
+	Assert(jdg_is_bookkeeping());
 	if (no < 0)
 		ereport(ERROR,
 				(errcode(JDG_ERRCODE_NOT_FOUND),
-				 errmsg("flow run %lld has no step \"%s\"",
-						(long long) r->run_id, name),
+				 errmsg("step \"%s\" does not exist in flow run %lld", name,
+						(long long) r->run_id),
 				 errhint("See jadugar.explain_flow(%lld).",
 						 (long long) r->run_id)));
 	return &plan->graph->nodes[no];
 }
 
+/* A request about a step cannot be served; why: a sentence. */
 static void
-raise_refused(const JdgFlowRun *r, const char *name, const char *verb,
+raise_refused(const JdgFlowRun *r, const char *name, JdgMessageKind kind,
 			  const char *why)
 {
 	ereport(ERROR,
 			(errcode(JDG_ERRCODE_CONFLICT),
-			 errmsg("step \"%s\" of flow run %lld can not be %s", name,
-					(long long) r->run_id, verb),
+			 kind == JDG_MESSAGE_RETRY ?
+			 errmsg("cannot retry step \"%s\" of flow run %lld", name,
+					(long long) r->run_id) :
+			 errmsg("cannot skip step \"%s\" of flow run %lld", name,
+					(long long) r->run_id),
 			 errdetail("%s", why)));
 }
 
 /*
- * The row of a step that is meant.  In an each or a loop there are several:
- * the one that allows what is asked, if there is just one.
+ * The row of the step that a request is about.  In an each or a loop there may
+ * be several: the only one that allows the request.
  */
 static int64
 find_row(const JdgFlowRun *r, const JdgFlowNode *node, const int64 *wanted,
-		 Refused refused, const char *verb)
+		 Refused refused, JdgMessageKind kind)
 {
 	static JdgQuery q = {
 		"SELECT step_id FROM jadugar_internal.flow_step WHERE run_id = $1 "
@@ -316,7 +326,7 @@ find_row(const JdgFlowRun *r, const JdgFlowNode *node, const int64 *wanted,
 	int64		n = jdg_run(&q, v, NULL, 0);
 	int64	   *ids = palloc(sizeof(int64) * Max(n, 1));
 	JdgFlowStepReader *reader;
-	const char *why = "The run has not come to it.";
+	const char *why = "The run has not reached it.";
 	int64		found = -1;
 	int			nfound = 0;
 
@@ -344,19 +354,22 @@ find_row(const JdgFlowRun *r, const JdgFlowNode *node, const int64 *wanted,
 	jdg_flow_step_reader_end(reader);
 	PopActiveSnapshot();
 	if (nfound == 0)
-		raise_refused(r, node->name, verb, why);
+		raise_refused(r, node->name, kind, why);
 	if (nfound > 1)
 		ereport(ERROR,
 				(errcode(JDG_ERRCODE_CONFLICT),
-				 errmsg("step \"%s\" of flow run %lld has come up %d times",
-						node->name, (long long) r->run_id, nfound),
-				 errhint("Say which with step_id => , from the view jadugar.flow_steps.")));
+				 errmsg("step \"%s\" of flow run %lld is ambiguous", node->name,
+						(long long) r->run_id),
+				 errdetail("It exists %d times, in items of an each or passes of a loop.",
+						   nfound),
+				 errhint("Pass step_id => from the view jadugar.flow_steps.")));
 	return found;
 }
 
+/* Send a request about one step of a run, if it can be served. */
 static void
 ask_step(FunctionCallInfo fcinfo, const char *function, JdgMessageKind kind,
-		 Refused refused, const char *verb)
+		 Refused refused)
 {
 	int64		run_id = need_run(fcinfo, function);
 	char	   *name = jdg_need_text(fcinfo, 1, function, "step");
@@ -368,22 +381,20 @@ ask_step(FunctionCallInfo fcinfo, const char *function, JdgMessageKind kind,
 	jdg_internal_begin(&in);
 	find_run(run_id, in.save_user, &r);
 	step_id = find_row(&r, find_node(&r, name),
-					   PG_ARGISNULL(2) ? NULL : &wanted, refused, verb);
+					   PG_ARGISNULL(2) ? NULL : &wanted, refused, kind);
 	jdg_flow_message_as(kind, run_id, step_id, NULL, NULL, in.save_user);
 	jdg_internal_end(&in);
 }
 
 JDG_FUNCTION(jdg_retry_step, JDG_LEVEL_USER)
 {
-	ask_step(fcinfo, "retry_step", JDG_MESSAGE_RETRY, jdg_flow_retry_refused,
-			 "retried");
+	ask_step(fcinfo, "retry_step", JDG_MESSAGE_RETRY, jdg_flow_retry_refused);
 	PG_RETURN_VOID();
 }
 
 JDG_FUNCTION(jdg_skip_step, JDG_LEVEL_USER)
 {
-	ask_step(fcinfo, "skip_step", JDG_MESSAGE_SKIP, jdg_flow_skip_refused,
-			 "skipped");
+	ask_step(fcinfo, "skip_step", JDG_MESSAGE_SKIP, jdg_flow_skip_refused);
 	PG_RETURN_VOID();
 }
 
@@ -401,8 +412,12 @@ JDG_FUNCTION(jdg_fork_flow, JDG_LEVEL_USER)
 	find_run(run_id, in.save_user, &r);
 	node = find_node(&r, name);
 	if (node->block != 0)
-		raise_refused(&r, name, "forked from",
-					  "It is in the body of an each or a loop: fork from that.");
+		ereport(ERROR,
+				(errcode(JDG_ERRCODE_CONFLICT),
+				 errmsg("cannot fork from step \"%s\" of flow run %lld", name,
+						(long long) run_id),
+				 errdetail("It is in the body of an each or a loop."),
+				 errhint("Fork from the each or the loop.")));
 	PushActiveSnapshot(GetTransactionSnapshot());
 	id = jdg_flow_fork(&r, node);
 	PopActiveSnapshot();

@@ -3,8 +3,8 @@
  * build_funcs.c
  *	  Operators that make values of type jadugar.flow: ~>, & and |.
  *
- * Runs in the caller's backend.  Parsing the result finds out what is wrong
- * with it.  The functions that make nodes are in kind/.
+ * Runs in the caller's backend.  The result is parsed, which refuses invalid
+ * ones.  The functions that make nodes are in kind/.
  *
  *-------------------------------------------------------------------------
  */
@@ -18,8 +18,8 @@
 #include "flow/kind/build.h"
 
 /*
- * Put in an operand: what is in it, where it is nothing but a container of
- * the kind that the operator makes and "open" says so.
+ * Add an operand to the array.  open: a plain container of the kind that the
+ * operator makes is replaced by its children.
  */
 static void
 push_operand(JsonbParseState **st, FunctionCallInfo fcinfo, int n,
@@ -48,6 +48,7 @@ push_operand(JsonbParseState **st, FunctionCallInfo fcinfo, int n,
 	}
 }
 
+/* The node of an operator: its operands, as children under "key". */
 static Datum
 combine(FunctionCallInfo fcinfo, const char *operator, const char *key,
 		bool open_right)
@@ -59,8 +60,8 @@ combine(FunctionCallInfo fcinfo, const char *operator, const char *key,
 		ereport(ERROR,
 				(errcode(JDG_ERRCODE_VALIDATION_ERROR),
 				 errmsg("an operand of jadugar.%s must not be null", operator),
-				 errdetail("The %s one is null.",
-						   PG_ARGISNULL(0) ? "left" : "right")));
+				 PG_ARGISNULL(0) ? errdetail("The left operand is null.") :
+				 errdetail("The right operand is null.")));
 	(void) pushJsonbValue(&st, WJB_BEGIN_OBJECT, NULL);
 	jdg_flow_push_string(&st, WJB_KEY, key);
 	(void) pushJsonbValue(&st, WJB_BEGIN_ARRAY, NULL);

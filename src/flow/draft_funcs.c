@@ -4,9 +4,9 @@
  *	  create_chain(), create_group(), add_step(), remove_step(): flows put
  *	  together step by step.
  *
- * Runs in the caller's backend.  A draft belongs to the calling role.  Who
- * changes one locks its row first, so that two sessions that build one draft
- * take turns.  add_parallel() and add_conditional() are add_step() in SQL.
+ * Runs in the caller's backend.  A draft belongs to the calling role.  A
+ * session that changes one locks its row first, so that two sessions that
+ * build one draft take turns.  add_parallel() and add_conditional() are add_step() in SQL.
  *
  * A step is checked by itself when it is added, and its name against those of
  * the steps that are there; the flow as a whole is checked when it is started.
@@ -33,19 +33,13 @@
 #include "flow/graph/type.h"
 #include "flow/kind/build.h"
 
+/* The argument "name" of a function that makes a draft. */
 static char *
 flow_name(FunctionCallInfo fcinfo, const char *function)
 {
 	char	   *name = jdg_need_text(fcinfo, 0, function, "name");
 
-	jdg_check_name("flow", name);
-	if (name[0] == JDG_FLOW_VALUE_BEGINS)
-		ereport(ERROR,
-				(errcode(JDG_ERRCODE_VALIDATION_ERROR),
-				 errmsg("name of flow is not acceptable"),
-				 errdetail("It begins with \"%c\", as the text of a flow does.",
-						   JDG_FLOW_VALUE_BEGINS),
-				 errhint("Choose another name.")));
+	jdg_check_flow_name(name);
 	return name;
 }
 
@@ -77,38 +71,39 @@ create_draft(const char *name, Jsonb *options)
 	if (is_flow)
 		ereport(ERROR,
 				(errcode(JDG_ERRCODE_CONFLICT),
-				 errmsg("flow \"%s\" exists already", name),
+				 errmsg("flow \"%s\" already exists", name),
 				 errhint("Choose another name, or call jadugar.drop_flow() first.")));
 	if (is_draft)
 		ereport(ERROR,
 				(errcode(JDG_ERRCODE_CONFLICT),
-				 errmsg("flow \"%s\" exists already", name),
+				 errmsg("flow \"%s\" already exists", name),
 				 errdetail("It is a draft."),
 				 errhint("Choose another name, add to it by jadugar.add_step(), or call jadugar.drop_flow() first.")));
 }
 
-#define NO_BOUND "Leave it out for no bound."
+#define NO_BOUND "Omit it for no bound."
 
+/* An argument that is not null and greater than zero. */
 static int
-positive(FunctionCallInfo fcinfo, int arg, const char *what, const char *hint)
+positive(FunctionCallInfo fcinfo, int arg, const char *name, const char *hint)
 {
 	int			n = PG_GETARG_INT32(arg);
 
 	if (n <= 0)
 		ereport(ERROR,
 				(errcode(JDG_ERRCODE_VALIDATION_ERROR),
-				 errmsg("%s must be positive", what),
-				 errdetail("The value given is %d.", n),
+				 errmsg("%s must be at least 1", name),
+				 errdetail("The value is %d.", n),
 				 errhint("%s", hint)));
 	return n;
 }
 
 static bool
-need_bool(FunctionCallInfo fcinfo, int arg, const char *what,
+need_bool(FunctionCallInfo fcinfo, int arg, const char *name,
 		  const char *function)
 {
 	if (PG_ARGISNULL(arg))
-		jdg_null_argument(what, function);
+		jdg_null_argument(name, function);
 	return PG_GETARG_BOOL(arg);
 }
 
@@ -133,8 +128,8 @@ JDG_FUNCTION(jdg_create_chain, JDG_LEVEL_USER)
 	if (!PG_ARGISNULL(3) && !parallel)
 		ereport(ERROR,
 				(errcode(JDG_ERRCODE_VALIDATION_ERROR),
-				 errmsg("max_concurrency is for steps that run at once"),
-				 errhint("Add parallel => true, or leave max_concurrency out.")));
+				 errmsg("max_concurrency requires parallel => true"),
+				 errhint("Pass parallel => true, or omit max_concurrency.")));
 	jdg_json_begin(&st);
 	jdg_json_text(&st, "kind", parallel ? "parallel" : "chain");
 	if (!stops)
@@ -146,28 +141,21 @@ JDG_FUNCTION(jdg_create_chain, JDG_LEVEL_USER)
 	PG_RETURN_VOID();
 }
 
+/* Refuse an unrecognized completion, and one that does not go with n. */
 static void
 check_completion(const char *completion, bool has_n)
 {
 	static const char *const known[] = {
-		"all", "any", "n_of_m", "all_done", "best_effort"
+		"all", "any", "n_of_m", "all_done", "best_effort", NULL
 	};
-	bool		ok = false;
 
-	for (int i = 0; i < lengthof(known); i++)
-		ok |= strcmp(completion, known[i]) == 0;
-	if (!ok)
-		ereport(ERROR,
-				(errcode(JDG_ERRCODE_VALIDATION_ERROR),
-				 errmsg("completion \"%s\" is not known",
-						jdg_excerpt(completion)),
-				 errhint("Use 'all', 'any', 'n_of_m', 'all_done' or 'best_effort'.")));
+	jdg_check_word("completion", completion, known);
 	if ((strcmp(completion, "n_of_m") == 0) != has_n)
 		ereport(ERROR,
 				(errcode(JDG_ERRCODE_VALIDATION_ERROR),
-				 has_n ? errmsg("n is for completion 'n_of_m' only") :
-				 errmsg("completion 'n_of_m' needs n"),
-				 errhint("Give both, or neither.")));
+				 has_n ? errmsg("n requires completion 'n_of_m'") :
+				 errmsg("completion 'n_of_m' requires n"),
+				 errhint("Pass both or neither.")));
 }
 
 /* create_group(name, concurrency, completion, n, timeout) */
@@ -185,7 +173,7 @@ JDG_FUNCTION(jdg_create_group, JDG_LEVEL_USER)
 		jdg_json_int64(&st, "concurrency", positive(fcinfo, 1, "concurrency", NO_BOUND));
 	jdg_json_text(&st, "completion", completion);
 	if (!PG_ARGISNULL(3))
-		jdg_json_int64(&st, "n", positive(fcinfo, 3, "n", "It is how many steps must succeed."));
+		jdg_json_int64(&st, "n", positive(fcinfo, 3, "n", "It is the number of steps that must succeed."));
 	if (!PG_ARGISNULL(4))
 		jdg_json_text(&st, "timeout",
 					  jdg_flow_interval_text(jdg_check_interval("timeout",
@@ -205,15 +193,16 @@ lock_draft(Datum owner, Datum name)
 	};
 	Datum		v[2] = {owner, name};
 
+	Assert(jdg_is_bookkeeping());
 	if (jdg_run(&q, v, NULL, 0) == 0)
 		ereport(ERROR,
 				(errcode(JDG_ERRCODE_NOT_FOUND),
-				 errmsg("there is no draft of a flow \"%s\"",
+				 errmsg("draft of flow \"%s\" does not exist",
 						jdg_excerpt(TextDatumGetCString(name))),
 				 errhint("Call jadugar.create_chain() or jadugar.create_group() first.")));
 }
 
-/* Names that the step brings along must not be there.  Likewise. */
+/* Refuse a step that contains a name of the draft.  Likewise. */
 static void
 check_names(Datum owner, Datum name, const JdgFlowGraph *g)
 {
@@ -226,6 +215,7 @@ check_names(Datum owner, Datum name, const JdgFlowGraph *g)
 	int			n = 0;
 	Datum		v[3];
 
+	Assert(jdg_is_bookkeeping());
 	for (int i = g->first_child; i < g->nnodes; i++)
 	{
 		if (g->nodes[i].named)
@@ -238,9 +228,9 @@ check_names(Datum owner, Datum name, const JdgFlowGraph *g)
 	if (jdg_run(&q, v, NULL, 1) > 0)
 		ereport(ERROR,
 				(errcode(JDG_ERRCODE_VALIDATION_ERROR),
-				 errmsg("flow \"%s\" has a step \"%s\" already",
-						TextDatumGetCString(name),
-						jdg_col_text(0, 1, CurrentMemoryContext)),
+				 errmsg("step \"%s\" already exists in flow \"%s\"",
+						jdg_col_text(0, 1, CurrentMemoryContext),
+						TextDatumGetCString(name)),
 				 errhint("Names of steps are unique within a flow.")));
 }
 
@@ -260,6 +250,7 @@ make_name(Datum owner, Datum name, const JdgFlowNode *node, MemoryContext mcxt)
 	char	   *kind = psprintf("%s#", node->kind->name);
 	Datum		v[3] = {owner, name, CStringGetTextDatum(kind)};
 
+	Assert(jdg_is_bookkeeping());
 	jdg_run(&q, v, NULL, 1);
 	return MemoryContextStrdup(mcxt, psprintf("%s%lld", kind,
 											  (long long) jdg_col_int64(0, 1, 1)));
@@ -320,9 +311,9 @@ JDG_FUNCTION(jdg_remove_step, JDG_LEVEL_USER)
 	if (jdg_run(&q, v, NULL, 0) == 0)
 		ereport(ERROR,
 				(errcode(JDG_ERRCODE_NOT_FOUND),
-				 errmsg("draft \"%s\" has no step \"%s\"", flow,
-						jdg_excerpt(name)),
-				 errhint("What was added is removed as a whole, by the name of its outermost step.")));
+				 errmsg("step \"%s\" does not exist in the draft of flow \"%s\"",
+						jdg_excerpt(name), flow),
+				 errhint("A step is removed as a whole, by the name that add_step() returned.")));
 	jdg_internal_end(&in);
 	PG_RETURN_VOID();
 }

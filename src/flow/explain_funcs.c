@@ -4,8 +4,8 @@
  *	  explain_flow(): a flow, a named one, or a run, as text.
  *
  * Runs in the caller's backend; only reads.  A name means the caller's own
- * flow or draft; a run is shown to who may act on it, since the graph has all
- * commands and payloads.
+ * flow or draft; a run is shown to roles that may act on it, since the graph
+ * has all commands and payloads.
  *
  *-------------------------------------------------------------------------
  */
@@ -33,16 +33,11 @@ PG_FUNCTION_INFO_V1(jdg_explain_flow_value);
 static bool
 wants_mermaid(FunctionCallInfo fcinfo)
 {
+	static const char *const formats[] = {"text", "mermaid", NULL};
 	char	   *format = jdg_need_text(fcinfo, 1, "explain_flow", "format");
 
-	if (strcmp(format, "mermaid") == 0)
-		return true;
-	if (strcmp(format, "text") != 0)
-		ereport(ERROR,
-				(errcode(JDG_ERRCODE_VALIDATION_ERROR),
-				 errmsg("format \"%s\" is not known", jdg_excerpt(format)),
-				 errhint("Use 'text' or 'mermaid'.")));
-	return false;
+	jdg_check_word("format", format, formats);
+	return strcmp(format, "mermaid") == 0;
 }
 
 static Datum
@@ -97,14 +92,14 @@ JDG_FUNCTION(jdg_explain_flow_name, JDG_LEVEL_ANY)
 	if (!PG_ARGISNULL(2) && PG_GETARG_INT32(2) <= 0)
 		ereport(ERROR,
 				(errcode(JDG_ERRCODE_VALIDATION_ERROR),
-				 errmsg("version must be positive"),
-				 errdetail("The value given is %d.", PG_GETARG_INT32(2)),
-				 errhint("Leave it out for the newest.")));
+				 errmsg("version must be at least 1"),
+				 errdetail("The value is %d.", PG_GETARG_INT32(2)),
+				 errhint("Omit it for the newest version.")));
 	if (name[0] == JDG_FLOW_VALUE_BEGINS && PG_ARGISNULL(2))
 		flow = jdg_flow_of_text(name);
 	else if (PG_ARGISNULL(2))
 	{
-		/* what start_flow() would start */
+		/* the flow that start_flow() would start */
 		flow = jdg_flow_draft(GetUserId(), name);
 		if (flow == NULL)
 			flow = named_flow(name, 0);
@@ -115,17 +110,17 @@ JDG_FUNCTION(jdg_explain_flow_name, JDG_LEVEL_ANY)
 		ereport(ERROR,
 				(errcode(JDG_ERRCODE_NOT_FOUND),
 				 errmsg("flow \"%s\" does not exist", jdg_excerpt(name)),
-				 errhint("The view jadugar.flows has those that do; a name means one of your own.")));
+				 errhint("The view jadugar.flows lists your own flows.")));
 	if (flow == NULL)
 		ereport(ERROR,
 				(errcode(JDG_ERRCODE_NOT_FOUND),
 				 errmsg("version %d of flow \"%s\" does not exist",
 						PG_GETARG_INT32(2), jdg_excerpt(name)),
-				 errhint("The view jadugar.flows has those that do; a name means one of your own.")));
+				 errhint("The view jadugar.flows lists your own flows.")));
 	return explained(jdg_flow_parse(flow, false), NULL, mermaid);
 }
 
-/* What the run has made of each node of a graph that has "nnodes". */
+/* The rows of a run for each node of a graph that has "nnodes". */
 static JdgFlowSeen *
 read_seen(Datum run_id, int nnodes)
 {

@@ -3,8 +3,9 @@
  * flow_funcs.c
  *	  create_flow(), drop_flow() and start_flow().
  *
- * Runs in the caller's backend, as the caller, in his transaction.  A graph is
- * checked as the caller (flow/graph/plan.c); then rows are written as bookkeeping.
+ * Runs in the caller's backend, as the caller, in its transaction.  A graph
+ * is checked as the caller (flow/graph/plan.c); then rows are written as
+ * bookkeeping.
  *
  *-------------------------------------------------------------------------
  */
@@ -28,27 +29,13 @@
 #include "flow/run/start.h"
 #include "shared/shmem.h"
 
-#define MAX_KEY_LEN 1024
-
-static void
-check_flow_name(const char *name)
-{
-	jdg_check_name("flow", name);
-	if (name[0] == JDG_FLOW_VALUE_BEGINS)
-		ereport(ERROR,
-				(errcode(JDG_ERRCODE_VALIDATION_ERROR),
-				 errmsg("name of a flow must not begin with \"{\""),
-				 errdetail("The name given is \"%s\".", name),
-				 errhint("Names that begin so are read as flows themselves.")));
-}
-
 static void
 flow_not_found(const char *name, int version)
 {
 	ereport(ERROR,
 			(errcode(JDG_ERRCODE_NOT_FOUND),
 			 version == 0 ? errmsg("flow \"%s\" does not exist", name) :
-			 errmsg("flow \"%s\" has no version %d", name, version),
+			 errmsg("version %d of flow \"%s\" does not exist", version, name),
 			 errhint("Create it with jadugar.create_flow(), or see the view jadugar.flows.")));
 }
 
@@ -62,19 +49,20 @@ JDG_FUNCTION(jdg_create_flow, JDG_LEVEL_USER)
 	jdg_require_shmem();
 	if (PG_ARGISNULL(1))
 		jdg_null_argument("flow", "create_flow");
-	check_flow_name(name);
+	jdg_check_flow_name(name);
 	owner = jdg_resolve_owner(jdg_arg_text(fcinfo, 3));
 	if (jdg_flow_draft_exists(owner, name))
 		ereport(ERROR,
 				(errcode(JDG_ERRCODE_CONFLICT),
-				 errmsg("flow \"%s\" is being put together step by step", name),
-				 errhint("Start it, or drop it first: jadugar.drop_flow().")));
+				 errmsg("flow \"%s\" already exists", name),
+				 errdetail("It is a draft."),
+				 errhint("Start it, or drop it first with jadugar.drop_flow().")));
 	(void) jdg_flow_version_make(owner, name, PG_GETARG_JSONB_P(1),
 								 jdg_arg_text(fcinfo, 2), &version);
 	PG_RETURN_INT32(version);
 }
 
-/* Abort what runs of a flow that is dropped, or refuse. */
+/* Abort unfinished runs of a flow that is dropped, or refuse. */
 static void
 end_runs(Oid owner, const char *name, const char *mode)
 {
@@ -94,10 +82,10 @@ end_runs(Oid owner, const char *name, const char *mode)
 	if (n > 0 && strcmp(mode, "restrict") == 0)
 		ereport(ERROR,
 				(errcode(JDG_ERRCODE_CONFLICT),
-				 errmsg("flow \"%s\" has runs that are not over", name),
-				 errdetail("There are %lld, the first is %lld.", (long long) n,
+				 errmsg("cannot drop flow \"%s\" because it has unfinished runs", name),
+				 errdetail("Unfinished runs: %lld, the first: %lld.", (long long) n,
 						   (long long) ids[0]),
-				 errhint("Wait for them, or abort them with runs => 'compensate' or 'kill'.")));
+				 errhint("Wait for them, or pass runs => 'compensate' or 'kill' to abort them.")));
 	for (int64 i = 0; i < n; i++)
 		jdg_flow_message_as(JDG_MESSAGE_ABORT, ids[i], 0, mode, NULL,
 							GetUserId());
@@ -111,6 +99,9 @@ JDG_FUNCTION(jdg_drop_flow, JDG_LEVEL_USER)
 		"WHERE owner = $1 AND name = $2 AND dropped_at IS NULL", 3,
 		{OIDOID, TEXTOID, TIMESTAMPTZOID}
 	};
+	static const char *const modes[] = {
+		"restrict", "compensate", "kill", NULL
+	};
 	char	   *name = jdg_need_text(fcinfo, 0, "drop_flow", "name");
 	char	   *mode = jdg_need_text(fcinfo, 1, "drop_flow", "runs");
 	Oid			owner = jdg_owner_of_call(jdg_arg_text(fcinfo, 2));
@@ -119,12 +110,7 @@ JDG_FUNCTION(jdg_drop_flow, JDG_LEVEL_USER)
 	bool		found;
 
 	jdg_require_shmem();
-	if (strcmp(mode, "restrict") != 0 && strcmp(mode, "compensate") != 0 &&
-		strcmp(mode, "kill") != 0)
-		ereport(ERROR,
-				(errcode(JDG_ERRCODE_VALIDATION_ERROR),
-				 errmsg("unknown value \"%s\" for runs", mode),
-				 errhint("Use 'restrict', 'compensate' or 'kill'.")));
+	jdg_check_word("runs", mode, modes);
 	jdg_internal_begin(&in);
 	end_runs(owner, name, mode);
 	v[0] = ObjectIdGetDatum(owner);
@@ -159,11 +145,11 @@ start_of(FunctionCallInfo fcinfo, int first)
 		if (!PG_ARGISNULL(first + A_DELAY))
 			ereport(ERROR,
 					(errcode(JDG_ERRCODE_VALIDATION_ERROR),
-					 errmsg("run_at and delay can not both be given")));
+					 errmsg("run_at and delay cannot both be given")));
 		if (TIMESTAMP_NOT_FINITE(t))
 			ereport(ERROR,
 					(errcode(JDG_ERRCODE_VALIDATION_ERROR),
-					 errmsg("run_at must be a finite instant")));
+					 errmsg("run_at must be a finite timestamp")));
 		return t;
 	}
 	if (PG_ARGISNULL(first + A_DELAY))
@@ -174,26 +160,16 @@ start_of(FunctionCallInfo fcinfo, int first)
 												   PG_GETARG_DATUM(first + A_DELAY)));
 }
 
-static void
-check_text(const char *what, const char *s)
-{
-	if (s != NULL && (s[0] == '\0' || strlen(s) > MAX_KEY_LEN))
-		ereport(ERROR,
-				(errcode(JDG_ERRCODE_VALIDATION_ERROR),
-				 errmsg("%s must have from 1 to %d bytes", what, MAX_KEY_LEN),
-				 errdetail("The value has %zu bytes.", strlen(s))));
-}
-
 static char *
-short_text(FunctionCallInfo fcinfo, int n, const char *what)
+short_text(FunctionCallInfo fcinfo, int n, const char *argument)
 {
 	char	   *s = jdg_arg_text(fcinfo, n);
 
-	check_text(what, s);
+	jdg_check_key(argument, s);
 	return s;
 }
 
-/* What the arguments, and the task that calls, say about the run. */
+/* Set fields of the run from the arguments and from the calling task. */
 static void
 read_run(FunctionCallInfo fcinfo, int first, JdgFlowRun *r)
 {
@@ -223,6 +199,7 @@ read_run(FunctionCallInfo fcinfo, int first, JdgFlowRun *r)
 		r->tenant = pstrdup(jdg_current_task->tenant);
 }
 
+/* Begin a run of a version; returns its id. */
 static int64
 start(FunctionCallInfo fcinfo, int first, int64 version_id, Oid owner)
 {
@@ -268,9 +245,9 @@ JDG_FUNCTION(jdg_start_flow, JDG_LEVEL_USER)
 	if (!PG_ARGISNULL(2) && version <= 0)
 		ereport(ERROR,
 				(errcode(JDG_ERRCODE_VALIDATION_ERROR),
-				 errmsg("version must be positive"),
-				 errdetail("The value given is %d.", version),
-				 errhint("Leave it out for the newest.")));
+				 errmsg("version must be at least 1"),
+				 errdetail("The value is %d.", version),
+				 errhint("Omit it for the newest version.")));
 	owner = jdg_resolve_owner(jdg_arg_text(fcinfo, 3 + A_OWNER));
 	jdg_internal_begin(&in);
 	if (version == 0)

@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * read_funcs.c
- *	  What the views of flows need besides the tables: the graphs' nodes.
+ *	  The nodes of graphs, for the views of flows.
  *
  * Runs in the reader's backend, called by the views and SQL functions of
  * sql/flow_views.sql, which pass the graph along: nothing is read here,
@@ -137,6 +137,7 @@ jdg_v_flow_nodes(PG_FUNCTION_ARGS)
 	return (Datum) 0;
 }
 
+/* Begin to keep graphs, until "parent" goes. */
 static Kept *
 kept_begin(MemoryContext parent)
 {
@@ -218,8 +219,8 @@ jdg_v_flow_leaves(PG_FUNCTION_ARGS)
 }
 
 /*
- * _v_flow_draft(owner, name): what the draft makes, NULL where it has no step
- * yet.  For those who see its contents: the view asks before.
+ * _v_flow_draft(owner, name): the flow that a draft makes, NULL where it has no
+ * step yet.  For roles that may see its contents, which the view checks.
  */
 JDG_FUNCTION(jdg_v_flow_draft, JDG_LEVEL_ANY)
 {

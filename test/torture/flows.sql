@@ -155,7 +155,7 @@ BEGIN
 	UPDATE flowtest.started s SET asked = s.asked + 1 WHERE s.run_id = r.run_id;
 EXCEPTION WHEN OTHERS THEN
 	-- somebody has aborted it, or decided; what is stuck is found unfinished
-	IF SQLERRM NOT LIKE '%is over' AND SQLERRM NOT LIKE '%can not be skipped' AND SQLERRM NOT LIKE '%is not waited for' THEN
+	IF SQLERRM NOT LIKE '%has ended' AND SQLERRM NOT LIKE 'cannot skip step %' AND SQLERRM NOT LIKE '%is not waiting for approval %' THEN
 		RAISE;
 	END IF;
 	UPDATE flowtest.started s SET asked = s.asked + 1 WHERE s.run_id = r.run_id;

@@ -19,7 +19,7 @@
 /* names of a circle that are worth listing */
 #define MAX_LISTED	10
 
-/* Can "waits" be told to wait for "for_no"? */
+/* Refuse "after" if the node "waits" can never wait for the node "for_no". */
 static void
 check_pair(const JdgFlowGraph *graph, const JdgFlowNode *waits, int for_no)
 {
@@ -28,11 +28,11 @@ check_pair(const JdgFlowGraph *graph, const JdgFlowNode *waits, int for_no)
 	const char *why = NULL;
 
 	if (waits->no == for_no)
-		why = "It would wait for itself.";
+		why = "A node cannot wait for itself.";
 	else if (common == for_no)
-		why = "That one holds it, and ends later.";
+		why = "That node contains it and ends later.";
 	else if (common == waits->no)
-		why = "It holds that one, which begins later.";
+		why = "It contains that node, which begins later.";
 	else if (waits->block != other->block)
 		why = "They are not in the same body of an each or a loop.";
 	else if (graph->nodes[common].kind->children == JDG_CHILDREN_ONE_OF)
@@ -40,11 +40,12 @@ check_pair(const JdgFlowGraph *graph, const JdgFlowNode *waits, int for_no)
 	if (why)
 		ereport(ERROR,
 				(errcode(JDG_ERRCODE_VALIDATION_ERROR),
-				 errmsg("%s can not wait for %s", jdg_flow_label(waits),
+				 errmsg("%s cannot wait for %s", jdg_flow_label(waits),
 						jdg_flow_label(other)),
 				 errdetail("%s", why)));
 }
 
+/* Look up one name of an "after"; in a part of a flow it may be missing. */
 static void
 resolve_after(JdgFlowParse *p, const JdgFlowAfter *after)
 {
@@ -58,7 +59,7 @@ resolve_after(JdgFlowParse *p, const JdgFlowAfter *after)
 		if (p->whole)
 			ereport(ERROR,
 					(errcode(JDG_ERRCODE_VALIDATION_ERROR),
-					 errmsg("%s waits for \"%s\", which the flow does not have",
+					 errmsg("%s waits for \"%s\", which does not exist in the flow",
 							jdg_flow_label(node), jdg_excerpt(after->name)),
 					 errhint("\"after\" takes names of nodes of the same flow.")));
 		return;
@@ -68,7 +69,7 @@ resolve_after(JdgFlowParse *p, const JdgFlowAfter *after)
 	graph->nodes[for_no].nfollowers++;
 }
 
-/* No name twice: several nodes may name many, so this has to be linear. */
+/* Refuse a name that stands twice in one "after", in linear time. */
 static void
 check_twice(const JdgFlowGraph *graph)
 {
@@ -94,6 +95,7 @@ check_twice(const JdgFlowGraph *graph)
 	pfree(last);
 }
 
+/* Set the reverse of "after". */
 static void
 fill_followers(JdgFlowGraph *graph)
 {
@@ -123,22 +125,22 @@ fill_followers(JdgFlowGraph *graph)
  * end 2 * no + 1.  A moment comes before these others:
  *
  *	a beginning: the own end, and the beginnings of children;
- *	an end: the end of the container, the beginning of what is next in the
- *	chain, and the beginnings of what waits for it.
+ *	an end: the end of the container, the beginning of the next node in the
+ *	chain, and the beginnings of the nodes that wait for it.
  *
- * A circle in that can never come to pass.
+ * Nodes of a circle in this order would never begin.
  */
 typedef struct Walk
 {
 	const JdgFlowGraph *graph;
 	int		   *next_in_chain;	/* by number; -1: none */
 	int		   *stack;			/* moments, each before the next */
-	int		   *position;		/* of a moment: which later one is looked at */
+	int		   *position;		/* of a moment: the later one to visit next */
 	int			depth;
 	char	   *color;			/* of a moment: 0 new, 1 on the stack, 2 done */
 } Walk;
 
-/* The i-th moment after one, -1: no more, -2: not that one. */
+/* The i-th moment after one; -1: there are no more, -2: skip this i. */
 static int
 later_moment(const Walk *w, int moment, int i)
 {
@@ -158,7 +160,7 @@ later_moment(const Walk *w, int moment, int i)
 	return i - 2 < node->nfollowers ? 2 * node->followers[i - 2] : -1;
 }
 
-/* The stack from "moment" on leads back to it: say who waits for whom. */
+/* The stack from "moment" on leads back to it: list the nodes that wait. */
 static void
 report_circle(const Walk *w, int moment)
 {
@@ -183,7 +185,7 @@ report_circle(const Walk *w, int moment)
 		if (first == NULL)
 			first = &nodes[to / 2];
 		if (++listed <= MAX_LISTED)
-			appendStringInfo(&list, "%s\"%s\" for \"%s\"",
+			appendStringInfo(&list, "%s\"%s\" waits for \"%s\"",
 							 listed > 1 ? ", " : "", nodes[to / 2].name,
 							 nodes[from / 2].name);
 	}
@@ -192,8 +194,8 @@ report_circle(const Walk *w, int moment)
 	ereport(ERROR,
 			(errcode(JDG_ERRCODE_VALIDATION_ERROR),
 			 errmsg("%s would wait for itself", jdg_flow_label(first)),
-			 errdetail("Who waits: %s.", list.data),
-			 errhint("A node also waits for what is before it in its chain, and for what its container waits for.")));
+			 errdetail("The nodes wait in a circle: %s.", list.data),
+			 errhint("A node also waits for its predecessors in a chain, and for the nodes that its container waits for.")));
 }
 
 static void
@@ -204,6 +206,7 @@ push_moment(Walk *w, int moment)
 	w->stack[w->depth++] = moment;
 }
 
+/* Visit all moments after one, depth first, and refuse a circle. */
 static void
 walk_from(Walk *w, int moment)
 {
@@ -225,6 +228,7 @@ walk_from(Walk *w, int moment)
 	}
 }
 
+/* Refuse an order in which a node would wait for itself. */
 static void
 check_circles(const JdgFlowGraph *graph)
 {
@@ -252,7 +256,6 @@ check_circles(const JdgFlowGraph *graph)
 	walk_from(&w, 0);
 }
 
-/* Look up who waits for whom, and see whether that can be. */
 void
 jdg_flow_check_after(JdgFlowParse *p)
 {

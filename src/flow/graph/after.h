@@ -10,7 +10,7 @@
 
 #include "flow/graph/object.h"
 
-/* look up which nodes wait for which, and whether all can ever begin */
+/* resolve "after" of all nodes, and refuse an order that cannot happen */
 extern void jdg_flow_check_after(JdgFlowParse *p);
 
 #endif							/* JDG_FLOW_GRAPH_AFTER_H */

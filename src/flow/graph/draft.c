@@ -156,7 +156,7 @@ jdg_flow_draft(Oid owner, const char *name)
 				(errcode(JDG_ERRCODE_VALIDATION_ERROR),
 				 errmsg("flow \"%s\" has no steps yet", name),
 				 errdetail("It is a draft."),
-				 errhint("Call jadugar.add_step().")));
+				 errhint("Add a step with jadugar.add_step().")));
 	return flow;
 }
 
@@ -176,7 +176,7 @@ jdg_flow_draft_drop(Oid owner, const char *name)
 	bool		found;
 	JdgInternal in;
 
-	/* the draft first: who adds a step to it locks it */
+	/* the draft first: a session that adds a step to it locks it */
 	jdg_internal_begin(&in);
 	found = jdg_run(&draft, v, NULL, 0) > 0;
 	if (found)

@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * draft.h
- *	  Flows that are put together step by step: what they make.
+ *	  Drafts: flows that are put together step by step.
  *
  *-------------------------------------------------------------------------
  */
@@ -18,7 +18,7 @@
  */
 extern Jsonb *jdg_flow_draft(Oid owner, const char *name);
 
-/* the same for those who only look: NULL for a draft without steps too */
+/* the same for views: NULL also for a draft without steps */
 extern Jsonb *jdg_flow_draft_peek(Oid owner, const char *name);
 
 /* also one without steps; inside or outside */

@@ -5,7 +5,7 @@
  *
  * Runs in any backend, in any database, whenever a statement has been
  * analyzed.  PostgreSQL gives all operators with names of ours the same
- * precedence, so "a ~> b & c" is "(a ~> b) & c", which hardly anybody means.
+ * precedence, so "a ~> b & c" is "(a ~> b) & c", which is rarely the intention.
  * Parentheses leave no trace in the tree: where one of our operators is the
  * left operand of another one, the source text between them is read again.
  *
@@ -96,6 +96,7 @@ is_enclosed(const char *source, int from, int to)
 	return depth < 0;
 }
 
+/* Refuse an operator whose left operand is another one without parentheses. */
 static void
 check_operator(ParseState *pstate, const OpExpr *op)
 {
@@ -181,6 +182,7 @@ part_of_utility(Node *statement)
 	}
 }
 
+/* The hook: looks at every statement that may mix the operators. */
 static void
 post_parse_analyze(ParseState *pstate, Query *query, JumbleState *jstate)
 {

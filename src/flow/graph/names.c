@@ -21,7 +21,7 @@ jdg_flow_label(const JdgFlowNode *node)
 	return psprintf("%s \"%s\"", node->kind->name, node->name);
 }
 
-/* For errors of functions that know of no flow. */
+/* For errors of functions that know no flow. */
 void
 jdg_flow_error_context(void *arg)
 {
@@ -55,12 +55,12 @@ jdg_flow_index_names(JdgFlowGraph *graph)
 		if (strcmp(node->name, other->name) == 0)
 			ereport(ERROR,
 					(errcode(JDG_ERRCODE_VALIDATION_ERROR),
-					 errmsg("the flow has two nodes with the name \"%s\"",
+					 errmsg("the flow has two nodes named \"%s\"",
 							node->name),
 					 errdetail("Their numbers are %d and %d.",
 							   Min(node->no, other->no),
 							   Max(node->no, other->no)),
-					 errhint("Names of steps, of approvals and of other nodes are unique in the whole flow.")));
+					 errhint("Names of nodes are unique in the whole flow.")));
 	}
 }
 

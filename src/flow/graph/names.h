@@ -13,10 +13,10 @@
 /* 'step "charge"', for messages */
 extern const char *jdg_flow_label(const JdgFlowNode *node);
 
-/* callback of an error context: which node (arg) an error is about */
+/* callback of an error context that names the node (arg) */
 extern void jdg_flow_error_context(void *arg);
 
-/* put the names that were given in order; no two may be the same */
+/* sort the names that were given; no two may be the same */
 extern void jdg_flow_index_names(JdgFlowGraph *graph);
 
 /* the number of the node that was given a name; -1: none */

@@ -81,7 +81,7 @@ typedef struct JdgFlowNode
 	 * signal; approval: the role that may approve, or NULL; sub_flow: name.
 	 */
 	const char *text;
-	const char *message;		/* approval: for who approves */
+	const char *message;		/* approval: shown to the approvers */
 	int			version;		/* sub_flow: 0: the newest */
 
 	/*

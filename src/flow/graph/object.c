@@ -1,9 +1,9 @@
 /*-------------------------------------------------------------------------
  *
  * object.c
- *	  The object of a node: which keys it may have, and their values.
+ *	  The object of a node: the keys that it may have, and their values.
  *
- * Pure.  Everything that is wrong is a VALIDATION_ERROR that names the node.
+ * Pure.  Each error is a VALIDATION_ERROR that names the node.
  *
  *-------------------------------------------------------------------------
  */
@@ -52,6 +52,7 @@ key_text(const JsonbValue *v)
 	return pnstrdup(v->val.string.val, v->val.string.len);
 }
 
+/* May an object of this kind have the key? */
 static bool
 kind_has(const JdgKind *kind, const JsonbValue *key)
 {
@@ -119,7 +120,7 @@ find_kind(const JdgFlowObject *o, JsonbContainer *json)
 	return kind;
 }
 
-/* What a node is called in messages until its name has been checked. */
+/* Set the name that messages use until the name has been checked. */
 static void
 name_for_messages(JdgFlowObject *o)
 {
@@ -172,14 +173,14 @@ check_keys(JdgFlowObject *o)
 	if (unknown)
 		ereport(ERROR,
 				(errcode(JDG_ERRCODE_VALIDATION_ERROR),
-				 errmsg("\"%s\" of %s is not known",
+				 errmsg("unrecognized key \"%s\" in %s",
 						jdg_excerpt(key_text(unknown)),
 						jdg_flow_label(o->node)),
-				 errhint("See the reference, under the function of the same name as the kind of node.")));
+				 errhint("The reference lists the keys under the function that has the name of the kind.")));
 	if (misplaced)
 		ereport(ERROR,
 				(errcode(JDG_ERRCODE_VALIDATION_ERROR),
-				 errmsg("%s can not have \"%s\"", jdg_flow_label(o->node),
+				 errmsg("%s cannot have \"%s\"", jdg_flow_label(o->node),
 						key_text(misplaced))));
 }
 
@@ -220,20 +221,21 @@ jdg_object_need(JdgFlowObject *o, const char *key)
 	if (!jdg_object_has(o, key))
 		ereport(ERROR,
 				(errcode(JDG_ERRCODE_VALIDATION_ERROR),
-				 errmsg("%s needs \"%s\"", jdg_flow_label(o->node), key)));
+				 errmsg("%s requires \"%s\"", jdg_flow_label(o->node), key)));
 }
 
+/* The value of a key is not of its type; hint: a sentence that names it. */
 JDG_NORETURN static void
-wrong_type(JdgFlowObject *o, const char *key, const char *what)
+wrong_type(JdgFlowObject *o, const char *key, const char *hint)
 {
 	JsonbValue	v = {.type = jbvNull};
 
 	(void) jdg_object_get(o, key, &v);
 	ereport(ERROR,
 			(errcode(JDG_ERRCODE_VALIDATION_ERROR),
-			 errmsg("\"%s\" of %s must be %s", key,
-					jdg_flow_label(o->node), what),
-			 errdetail("The value is %s.", value_text(&v))));
+			 errmsg("invalid \"%s\" for %s", key, jdg_flow_label(o->node)),
+			 errdetail("The value is %s.", value_text(&v)),
+			 errhint("%s", hint)));
 }
 
 const char *
@@ -244,11 +246,11 @@ jdg_object_text(JdgFlowObject *o, const char *key)
 	if (!jdg_object_get(o, key, &v))
 		return NULL;
 	if (v.type != jbvString || v.val.string.len == 0)
-		wrong_type(o, key, "a text that is not empty");
+		wrong_type(o, key, "Use a text that is not empty.");
 	return pnstrdup(v.val.string.val, v.val.string.len);
 }
 
-/* A name of a node, a flow, an event, a role. */
+/* The name of a node, a flow, an event or a role. */
 const char *
 jdg_object_name(JdgFlowObject *o, const char *key)
 {
@@ -260,23 +262,23 @@ jdg_object_name(JdgFlowObject *o, const char *key)
 		return NULL;
 	len = strlen(name);
 	if (len > JDG_NAME_MAX)
-		wrong = "It is longer than 255 bytes.";
+		wrong = "The name is longer than 255 bytes.";
 	else if (name[0] == ' ' || name[len - 1] == ' ')
-		wrong = "It begins or ends with a space.";
+		wrong = "The name begins or ends with a space.";
 	else if (name[0] == '{')
-		wrong = "It begins with a brace.";
+		wrong = "The name begins with a brace.";
 	for (const char *p = name; *p && wrong == NULL; p++)
 	{
 		if ((unsigned char) *p < ' ' || *p == 0x7f)
-			wrong = "It contains a control character.";
+			wrong = "The name contains a control character.";
 	}
 	if (wrong)
 		ereport(ERROR,
 				(errcode(JDG_ERRCODE_VALIDATION_ERROR),
-				 errmsg("\"%s\" of %s is not acceptable as a name",
+				 errmsg("invalid \"%s\" for %s",
 						key, jdg_flow_label(o->node)),
 				 errdetail("%s", wrong),
-				 errhint("Use from 1 to 255 bytes on one line.")));
+				 errhint("Use 1 to 255 bytes on one line.")));
 	return name;
 }
 
@@ -292,8 +294,8 @@ jdg_object_int(JdgFlowObject *o, const char *key, int min, int if_none)
 		d = DatumGetFloat8(DirectFunctionCall1(numeric_float8_no_overflow,
 											   NumericGetDatum(v.val.numeric)));
 	if (!(d >= min && d <= PG_INT32_MAX && d == floor(d)))
-		wrong_type(o, key, min == PG_INT32_MIN ? "a whole number" :
-				   psprintf("a whole number from %d", min));
+		wrong_type(o, key, min == PG_INT32_MIN ? "Use a whole number." :
+				   psprintf("Use a whole number of at least %d.", min));
 	return (int) d;
 }
 
@@ -305,7 +307,7 @@ jdg_object_bool(JdgFlowObject *o, const char *key)
 	if (!jdg_object_get(o, key, &v))
 		return false;
 	if (v.type != jbvBool)
-		wrong_type(o, key, "true or false");
+		wrong_type(o, key, "Use true or false.");
 	return v.val.boolean;
 }
 
@@ -325,16 +327,16 @@ jdg_object_word(JdgFlowObject *o, const char *key, const char *const *words,
 	}
 	ereport(ERROR,
 			(errcode(JDG_ERRCODE_VALIDATION_ERROR),
-			 errmsg("unknown \"%s\" of %s", key,
-					jdg_flow_label(o->node)),
-			 errdetail("The value is \"%s\".", jdg_excerpt(text)),
+			 errmsg("unrecognized value \"%s\" for \"%s\" of %s",
+					jdg_excerpt(text), key, jdg_flow_label(o->node)),
 			 errhint("%s", hint)));
 	return 0;					/* keep compiler quiet */
 }
 
 /*
- * Finite and more than zero.  Read in the style that the builders write it,
- * whatever the session's is, so that it means the same in every process.
+ * Finite and greater than zero.  The text is read in the style that build.c
+ * writes, not in the style of the session, so it means the same in every
+ * process.
  */
 Interval *
 jdg_object_interval(JdgFlowObject *o, const char *key)
@@ -368,7 +370,7 @@ jdg_object_interval(JdgFlowObject *o, const char *key)
 	PG_END_TRY();
 	IntervalStyle = style;
 	if (iv == NULL)
-		wrong_type(o, key, "an interval");
+		wrong_type(o, key, "Use an interval.");
 	jdg_check_interval(psprintf("\"%s\" of %s", key,
 								jdg_flow_label(o->node)), iv, false);
 	return iv;
@@ -389,7 +391,7 @@ jdg_object_object(JdgFlowObject *o, const char *key)
 
 	if (jdg_object_get(o, key, &v) &&
 		(v.type != jbvBinary || !JsonContainerIsObject(v.val.binary.data)))
-		wrong_type(o, key, "a JSON object");
+		wrong_type(o, key, "Use a JSON object.");
 	return jdg_object_jsonb(o, key);
 }
 
@@ -401,12 +403,13 @@ jdg_object_array(JdgFlowObject *o, const char *key)
 
 	if (!jdg_object_get(o, key, &v) || v.type != jbvBinary ||
 		!JsonContainerIsArray(v.val.binary.data))
-		wrong_type(o, key, "an array");
+		wrong_type(o, key, "Use an array.");
 	if (JsonContainerSize(v.val.binary.data) == 0)
 		ereport(ERROR,
 				(errcode(JDG_ERRCODE_VALIDATION_ERROR),
-				 errmsg("\"%s\" of %s is empty", key,
+				 errmsg("invalid \"%s\" for %s", key,
 						jdg_flow_label(o->node)),
-				 errhint("A container needs a step, \"after\" a name.")));
+				 errdetail("The array is empty."),
+				 errhint("A container requires at least one node, \"after\" at least one name.")));
 	return v.val.binary.data;
 }

@@ -4,8 +4,8 @@
  *	  From the value of a flow to numbered nodes, see parse.h.
  *
  * Runs in any process.  Pure: reads nothing but the value.  A parse makes
- * every node with its own checks, in pre-order; then what needs all of them:
- * names, "after", references to data.
+ * every node with its own checks, in pre-order.  Names, "after" and references
+ * to data are checked when all nodes exist.
  *
  *-------------------------------------------------------------------------
  */
@@ -25,7 +25,7 @@
 /* containers within containers */
 #define MAX_DEPTH	100
 
-/* "after" by name, to be looked up when all names are known; and "join" */
+/* Read "after", whose names are looked up when all are known, and "join". */
 static void
 parse_after(JdgFlowObject *o)
 {
@@ -45,7 +45,7 @@ parse_after(JdgFlowObject *o)
 	if (!jdg_object_has(o, "after"))
 		return;
 	node->join = jdg_object_word(o, "join", joins, lengthof(joins),
-								 "Use 'all_success', 'all_done', 'any_success', 'any_failed', 'none_failed' or 'n_of_m'.");
+								 "Valid values are \"all_success\", \"all_done\", \"any_success\", \"any_failed\", \"none_failed\", and \"n_of_m\".");
 	node->join_n = jdg_object_int(o, "join_n", 1, 0);
 	it = JsonbIteratorInit(jdg_object_array(o, "after"));
 	while ((tok = JsonbIteratorNext(&it, &v, true)) != WJB_DONE)
@@ -55,8 +55,8 @@ parse_after(JdgFlowObject *o)
 		if (v.type != jbvString || v.val.string.len == 0)
 			ereport(ERROR,
 					(errcode(JDG_ERRCODE_VALIDATION_ERROR),
-					 errmsg("\"after\" of %s must be an array of names",
-							jdg_flow_label(node))));
+					 errmsg("invalid \"after\" for %s", jdg_flow_label(node)),
+					 errhint("Use an array of names.")));
 		if (p->nafter == p->after_room)
 		{
 			p->after_room = Max(64, 2 * p->after_room);
@@ -73,13 +73,13 @@ parse_after(JdgFlowObject *o)
 		node->join_n > count)
 		ereport(ERROR,
 				(errcode(JDG_ERRCODE_VALIDATION_ERROR),
-				 errmsg("\"join_n\" of %s does not fit", jdg_flow_label(node)),
-				 errdetail("It waits for %d, \"join_n\" is %d.", count,
+				 errmsg("invalid \"join_n\" for %s", jdg_flow_label(node)),
+				 errdetail("Names in \"after\": %d, \"join_n\": %d.", count,
 						   node->join_n),
-				 errhint("The join \"n_of_m\", and no other, needs a number from 1 to how many it waits for.")));
+				 errhint("Only the join \"n_of_m\" has \"join_n\": from 1 to the number of names in \"after\".")));
 }
 
-/* What every node may have. */
+/* Read the keys that every node may have. */
 static void
 parse_common(JdgFlowObject *o)
 {
@@ -94,7 +94,7 @@ parse_common(JdgFlowObject *o)
 	}
 	node->on_failure = jdg_object_word(o, "on_failure", failures,
 									   lengthof(failures),
-									   "Use 'stop', 'continue' or 'compensate'.");
+									   "Valid values are \"stop\", \"continue\", and \"compensate\".");
 	node->timeout = jdg_object_interval(o, "timeout");
 	parse_after(o);
 }
@@ -115,6 +115,7 @@ add_node(JdgFlowParse *p)
 	return graph->nnodes++;
 }
 
+/* Refuse one node too many, and containers that are nested too deep. */
 static void
 check_size(JdgFlowParse *p, const JdgFlowNode *node, int depth)
 {
@@ -126,18 +127,18 @@ check_size(JdgFlowParse *p, const JdgFlowNode *node, int depth)
 				(errcode(JDG_ERRCODE_VALIDATION_ERROR),
 				 leaf ? errmsg("the flow has more than %d steps", MAX_STEPS) :
 				 errmsg("the flow has more than %d containers", MAX_STEPS),
-				 errdetail("One too many is %s.", jdg_flow_label(node)),
-				 errhint("Use each for many steps of one kind, or sub_flow.")));
+				 errdetail("The first one too many is %s.", jdg_flow_label(node)),
+				 errhint("Use an each for similar steps, or move some steps to a sub_flow.")));
 	if (!leaf && depth > MAX_DEPTH)
 		ereport(ERROR,
 				(errcode(JDG_ERRCODE_VALIDATION_ERROR),
-				 errmsg("the flow has more than %d containers within each other",
+				 errmsg("containers of the flow are nested more than %d levels deep",
 						MAX_DEPTH),
-				 errdetail("One too deep is %s.", jdg_flow_label(node)),
-				 errhint("Use sub_flow.")));
+				 errdetail("The first one too deep is %s.", jdg_flow_label(node)),
+				 errhint("Move some containers to a sub_flow.")));
 }
 
-/* Make a node and what is in it; its number. */
+/* Make a node and all within it; returns its number. */
 static int
 parse_node(JdgFlowParse *p, JsonbValue *json, int parent, int block,
 		   int depth)
@@ -151,7 +152,7 @@ parse_node(JdgFlowParse *p, JsonbValue *json, int parent, int block,
 		ereport(ERROR,
 				(errcode(JDG_ERRCODE_VALIDATION_ERROR),
 				 errmsg("a node of the flow is not a JSON object"),
-				 errdetail("Its number is %d.", p->graph->nnodes)));
+				 errdetail("The number of the node is %d.", p->graph->nnodes)));
 	memset(&node, 0, sizeof(node));
 	node.no = add_node(p);
 	node.parent = parent;
@@ -212,7 +213,7 @@ jdg_parse_children(JdgFlowObject *o, const char *key)
 	}
 }
 
-/* A chain around what is not a plain chain itself. */
+/* Make node 0, a chain around a flow that is not a plain chain itself. */
 static void
 add_outermost(JdgFlowParse *p)
 {
@@ -244,7 +245,7 @@ jdg_flow_parse(Jsonb *flow, bool whole)
 	if (!JB_ROOT_IS_OBJECT(flow))
 		ereport(ERROR,
 				(errcode(JDG_ERRCODE_VALIDATION_ERROR),
-				 errmsg("a flow is a JSON object"),
+				 errmsg("a flow must be a JSON object"),
 				 errdetail("The value is %s.",
 						   jdg_excerpt(JsonbToCString(NULL, &flow->root, 64))),
 				 errhint("Make flows with jadugar.step(), jadugar.chain() and the other functions.")));

@@ -11,18 +11,18 @@
 #include "flow/graph/object.h"
 
 /*
- * Parse a flow, in the current context.  VALIDATION_ERROR naming the step for
- * what is not a flow: unknown keys, wrong types, duplicate names, bad values,
- * cycles, references to steps that can not have finished, too many steps.
- * whole: it is not to be part of another flow, so names it refers to must be
- * there, and it must have a step.  Pure: reads nothing but the value.
+ * Parse a flow, in the current context.  If the value is not
+ * a flow, raises a VALIDATION_ERROR that names the node: unknown keys, wrong
+ * types, duplicate names, bad values, cycles, references to steps that cannot
+ * have finished, too many steps.  whole: the flow will not become part of
+ * another one, so the names that it refers to must exist.  Pure: reads nothing but the value.
  */
 extern JdgFlowGraph *jdg_flow_parse(Jsonb *flow, bool whole);
 
 /*
  * For kinds that are containers: make a child of the value of "key", or
- * children of all elements of an array.  new_block: each time the child is
- * run, it and what is in it has rows of its own.
+ * children of all elements of an array.  new_block: each time the child
+ * runs, it and the nodes within it get new rows.
  */
 extern void jdg_parse_child(JdgFlowObject *o, const char *key,
 							bool new_block);

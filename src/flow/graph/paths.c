@@ -1,10 +1,10 @@
 /*-------------------------------------------------------------------------
  *
  * paths.c
- *	  Whose results paths refer to, and whether they can be there.
+ *	  The steps whose results paths refer to: can those exist by then?
  *
- * Pure.  A path is looked at as text: $.steps.NAME or $.steps."NAME",
- * anywhere in it.  What else it does with the data is not known.
+ * Pure.  A path is searched as text for $.steps.NAME and $.steps."NAME"; the
+ * rest of it is not interpreted.
  *
  *-------------------------------------------------------------------------
  */
@@ -90,7 +90,7 @@ next_reference(const char *s, const char **name, int *len)
 		if (*end != '.')
 			continue;
 		end = read_key(end + 1, name, len);
-		/* what is called is a method of jsonpath */
+		/* a name that is called is a method of jsonpath */
 		if (end == NULL || *skip_blanks(end) == '(')
 			continue;
 		return end;
@@ -98,7 +98,7 @@ next_reference(const char *s, const char **name, int *len)
 	return NULL;
 }
 
-/* Is there a loop around it, with no each between them? */
+/* Is there a loop around a node, with no each between the two? */
 static bool
 is_repeated(const JdgFlowGraph *graph, int no)
 {
@@ -110,7 +110,7 @@ is_repeated(const JdgFlowGraph *graph, int no)
 	return no >= 0 && nodes[no].kind->children == JDG_CHILDREN_PASSES;
 }
 
-/* The each between "common" and what is in it, -1: none. */
+/* The each between "common" and a node within it; -1: none. */
 static int
 each_between(const JdgFlowGraph *graph, int common, int no)
 {
@@ -124,9 +124,9 @@ each_between(const JdgFlowGraph *graph, int common, int no)
 }
 
 /*
- * Why node "reader" can not see the result of node "of", or NULL.  In the
- * body of a loop, and for its condition, what comes later may have finished in
- * the pass before; a part of a flow may still get a loop around it.
+ * Why node "reader" cannot see the result of node "of", or NULL.  In the body
+ * of a loop, and for its condition, a later node may have finished in the
+ * pass before; a part of a flow may still get a loop around it.
  */
 static const char *
 why_not(const JdgFlowParse *p, int reader, int of)
@@ -138,24 +138,25 @@ why_not(const JdgFlowParse *p, int reader, int of)
 
 	if (each_between(graph, common, of) >= 0 ||
 		(common == reader && reader != of && children == JDG_CHILDREN_ITEMS))
-		return "That one is in the body of an each, where it has a result for each item: refer to the each.";
+		return "That node is in the body of an each, where it has one result per item: refer to the each.";
 	if (!p->whole ||
 		is_repeated(graph, common == reader && reader != of ? common :
 					node->parent))
 		return NULL;
 	if (reader == of)
-		return "It would need its own result.";
+		return "A node cannot refer to its own result.";
 	if (common == of)
-		return "That one holds it, and ends later.";
+		return "That node contains it and ends later.";
 	if (common == reader)
-		return "It holds that one, which begins later.";
+		return "It contains that node, which begins later.";
 	if (children == JDG_CHILDREN_IN_ORDER && of > reader)
-		return "That one comes later in the chain.";
+		return "That node comes later in the chain.";
 	if (children == JDG_CHILDREN_ONE_OF)
 		return "They are in different arms of a branch: only one of them runs.";
 	return NULL;
 }
 
+/* Refuse a path that refers to a result that cannot exist by then. */
 static void
 check_path(const JdgFlowParse *p, const JdgFlowPath *path)
 {
@@ -175,15 +176,15 @@ check_path(const JdgFlowParse *p, const JdgFlowPath *path)
 		if (no < 0)
 			ereport(ERROR,
 					(errcode(JDG_ERRCODE_VALIDATION_ERROR),
-					 errmsg("%s refers to step \"%s\", which the flow does not have",
+					 errmsg("%s refers to step \"%s\", which does not exist in the flow",
 							jdg_flow_label(reader), pnstrdup(name, len)),
 					 errdetail("The path is %s.", jdg_excerpt(path->text))));
-		/* what is undone is undone when all else has ended */
+		/* a compensation runs when all other steps have ended */
 		why = path->undoing ? NULL : why_not(p, path->no, no);
 		if (why)
 			ereport(ERROR,
 					(errcode(JDG_ERRCODE_VALIDATION_ERROR),
-					 errmsg("%s refers to %s, which can not have finished",
+					 errmsg("%s refers to %s, which cannot have finished",
 							jdg_flow_label(reader),
 							jdg_flow_label(&graph->nodes[no])),
 					 errdetail("%s The path is %s.", why,

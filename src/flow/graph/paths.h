@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * paths.h
- *	  Whose results paths refer to, and whether they can be there.
+ *	  The steps whose results paths refer to: can those exist by then?
  *
  *-------------------------------------------------------------------------
  */

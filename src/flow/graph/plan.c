@@ -4,8 +4,8 @@
  *	  Versions of flows, see plan.h.
  *
  * Making one runs in a session, as the user: each step's command and options
- * are checked as enqueue() would check them, and what follows from that is
- * kept in flow_version.plan as an array with an element for each node.
+ * are checked as enqueue() would check them.  The task templates that follow
+ * from that are kept in flow_version.plan, two for each node.
  * Reading one runs in any process, without evaluating anything.
  *
  * Locks: JDG_LOCK_FLOW on owner and name while a version is numbered.
@@ -51,8 +51,8 @@ static int	kept_nodes = 0;
 /* ------------------------------------------------------------ making one */
 
 /*
- * Is $1 in this SQL nothing but $1->'input', 'item' or 'index'?  By the text:
- * what is written in another way is taken for more than that.
+ * Is $1 in this SQL nothing but $1->'input', 'item' or 'index'?  Decided by
+ * the text: an expression written in another way counts as more than that.
  */
 static bool
 only_input(const char *sql)
@@ -80,9 +80,9 @@ only_input(const char *sql)
 }
 
 /*
- * What is to be found out before the task is run, see task.flow_data.  SQL
- * that does not ask for its argument, or only for what the run was given, is
- * spared the looking up: in a large flow results are many.
+ * The data that a task gets when it runs, see task.flow_data.  SQL that does
+ * not use its argument, or only the input of the run, gets no results of
+ * steps: looking them up is costly in a large flow.
  */
 static JdgFlowData
 data_of(const JdgFlowNode *node, const char *command, bool handler, bool undo)
@@ -121,6 +121,7 @@ prepare(const JdgFlowNode *node, Oid owner, bool undo)
 	return t;
 }
 
+/* Add an element to a plan; null: the node has no such task. */
 static void
 push_template(JsonbParseState **st, const JdgTask *t)
 {
@@ -221,6 +222,7 @@ find_newest(Oid owner, const char *name, Jsonb *flow, int *version)
 	return 0;
 }
 
+/* Returns the new version_id. */
 static int64
 insert_version(Oid owner, const char *name, int version, Jsonb *flow,
 			   Jsonb *plan, const char *description)
@@ -250,7 +252,7 @@ insert_version(Oid owner, const char *name, int version, Jsonb *flow,
 	return jdg_col_int64(0, 1, 0);
 }
 
-/* The graph of a version stays; what is said about it need not. */
+/* The graph of a version never changes; its description may. */
 static void
 describe(int64 version_id, const char *description)
 {
@@ -273,6 +275,7 @@ jdg_flow_version_make(Oid owner, const char *name, Jsonb *flow,
 	Jsonb	   *plan;
 	int64		id;
 
+	Assert(!jdg_is_bookkeeping());
 	*version = 0;
 	if (name == NULL)
 	{
@@ -321,6 +324,7 @@ jdg_flow_version_find(Oid owner, const char *name, int version)
 	Datum		v[3] = {ObjectIdGetDatum(owner), CStringGetTextDatum(name),
 	Int32GetDatum(version)};
 
+	Assert(jdg_is_bookkeeping());
 	if (jdg_run(version == 0 ? &newest : &one, v, NULL, 1) == 0)
 		return 0;
 	return jdg_col_int64(0, 1, 0);
@@ -338,11 +342,13 @@ jdg_flow_is_draft(Oid owner, const char *name, int64 *version_id)
 	};
 	Datum		v[2] = {ObjectIdGetDatum(owner), CStringGetTextDatum(name)};
 
+	Assert(jdg_is_bookkeeping());
 	jdg_run(&q, v, NULL, 1);
 	*version_id = jdg_col_int64(0, 1, 0);
 	return jdg_col_bool(0, 2);
 }
 
+/* Start with no plans, at first and when there are too many. */
 static void
 forget_when_full(void)
 {
@@ -351,7 +357,7 @@ forget_when_full(void)
 	if (plans_mcxt != NULL && hash_get_num_entries(plans) < MAX_PLANS &&
 		kept_nodes < MAX_PLAN_NODES)
 		return;
-	/* what was handed out stays valid until the transaction ends */
+	/* plans in use stay valid until the transaction ends */
 	if (plans_mcxt != NULL)
 		MemoryContextSetParent(plans_mcxt, TopTransactionContext);
 	plans_mcxt = AllocSetContextCreate(TopMemoryContext, "jadugar flows",
@@ -364,6 +370,7 @@ forget_when_full(void)
 						HASH_ELEM | HASH_BLOBS | HASH_CONTEXT);
 }
 
+/* Set the tasks of all nodes from flow_version.plan. */
 static void
 read_templates(JdgFlowPlan *p, Jsonb *plan)
 {
@@ -415,7 +422,7 @@ jdg_flow_plan_get(int64 version_id)
 				(errcode(JDG_ERRCODE_INTERNAL_ERROR),
 				 errmsg("flow version %lld does not exist", (long long) version_id),
 				 errdetail("A run refers to it."),
-				 errhint("Rows of jadugar_internal.flow_version must not be deleted by hand.")));
+				 errhint("Rows of jadugar_internal.flow_version must not be deleted manually.")));
 	old = MemoryContextSwitchTo(plans_mcxt);
 	p = palloc0(sizeof(JdgFlowPlan));
 	p->version_id = version_id;

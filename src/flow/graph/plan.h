@@ -3,7 +3,7 @@
  * plan.h
  *	  Versions of flows: a graph with all that its tasks are made of.
  *
- * A version never changes, so what a process has read of it is kept.
+ * A version never changes, so each process keeps the versions it has read.
  *
  *-------------------------------------------------------------------------
  */
@@ -22,7 +22,7 @@ typedef struct JdgFlowPlan
 
 	/*
 	 * By node: the task it runs and the task that undoes it, all fields set
-	 * but ids, times, owner and what the run decides; NULL: none.
+	 * but ids, times, owner and those that the run sets; NULL: none.
 	 */
 	JdgTask   **task;
 	JdgTask   **undo;
@@ -30,7 +30,7 @@ typedef struct JdgFlowPlan
 
 /*
  * The plan of a version.  It stays valid until the end of the transaction at
- * least; nobody changes it.
+ * least, and does not change.
  */
 extern const JdgFlowPlan *jdg_flow_plan_get(int64 version_id);
 
@@ -49,7 +49,7 @@ extern bool jdg_flow_is_draft(Oid owner, const char *name,
 
 /*
  * Make a version of a flow: its commands, handlers, queues and options are
- * checked as the current user, who must be or may act for "owner".  With a
+ * checked as the current user, which must be or may act for "owner".  With a
  * name the next version of that, without one the version that has the same
  * graph already.  "*version" is set to the number.  Returns the version_id.
  * Outside jdg_internal_begin().

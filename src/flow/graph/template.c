@@ -1,9 +1,10 @@
 /*-------------------------------------------------------------------------
  *
  * template.c
- *	  What the tasks of a node are made of, as an element of a plan.
+ *	  The template of a task of a node, as an element of a plan.
  *
- * Pure.  Ids, times, the owner and what a run decides are not part of it.
+ * Pure.  Ids, times, the owner and the fields that a run sets are not part of
+ * it.
  *
  *-------------------------------------------------------------------------
  */

@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * template.h
- *	  What the tasks of a node are made of, as an element of a plan.
+ *	  The template of a task of a node, as an element of a plan.
  *
  *-------------------------------------------------------------------------
  */

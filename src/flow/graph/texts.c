@@ -3,7 +3,7 @@
  * texts.c
  *	  Conditions, paths and templates in a flow, and the SQL made of them.
  *
- * Pure: jsonpaths are parsed and never evaluated; SQL is not looked at.
+ * Pure: jsonpaths are parsed and never evaluated; SQL is not parsed.
  *
  *-------------------------------------------------------------------------
  */
@@ -35,7 +35,7 @@ jdg_flow_is_path(const char *s, int len)
  */
 Datum
 jdg_text_read(PGFunction input, JdgFlowObject *o, const char *key,
-			  const char *text, const char *what)
+			  const char *text)
 {
 	MemoryContext context = CurrentMemoryContext;
 	ErrorData  *volatile edata = NULL;
@@ -64,9 +64,8 @@ jdg_text_read(PGFunction input, JdgFlowObject *o, const char *key,
 	if (edata != NULL)
 		ereport(ERROR,
 				(errcode(JDG_ERRCODE_VALIDATION_ERROR),
-				 errmsg("\"%s\" of %s holds an invalid %s",
-						key, jdg_flow_label(o->node), what),
-				 errdetail("It is \"%s\": %s", jdg_excerpt(text),
+				 errmsg("invalid \"%s\" for %s", key, jdg_flow_label(o->node)),
+				 errdetail("The text is \"%s\": %s.", jdg_excerpt(text),
 						   edata->message)));
 	return result;
 }
@@ -77,7 +76,7 @@ jdg_text_take_path(JdgFlowObject *o, const char *key, const char *text)
 	JdgFlowParse *p = o->parse;
 	JdgFlowPath *path;
 
-	(void) jdg_text_read(jsonpath_in, o, key, text, "path");
+	(void) jdg_text_read(jsonpath_in, o, key, text);
 	if (p->npaths == p->paths_room)
 	{
 		p->paths_room = Max(64, 2 * p->paths_room);

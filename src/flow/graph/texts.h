@@ -19,18 +19,17 @@ extern bool jdg_text_is_path(const char *text);
 extern bool jdg_flow_is_path(const char *s, int len);
 
 /*
- * Call an input function with a text of the value of "key"; what it refuses
- * is a VALIDATION_ERROR: an invalid "what".
+ * Call an input function with a text of the value of "key".  If it refuses the
+ * text, raises a VALIDATION_ERROR.
  */
 extern Datum jdg_text_read(PGFunction input, JdgFlowObject *o,
-						   const char *key, const char *text,
-						   const char *what);
+						   const char *key, const char *text);
 
-/* check a path, and keep it for the checks of what it refers to */
+/* check a path, and keep it for jdg_flow_check_paths() */
 extern void jdg_text_take_path(JdgFlowObject *o, const char *key,
 							   const char *text);
 
-/* an SQL expression or a path, and the command that finds out */
+/* an SQL expression or a path, and the command that evaluates it */
 extern const char *jdg_object_condition(JdgFlowObject *o, const char *key);
 extern const char *jdg_condition_command(const JdgFlowNode *node);
 

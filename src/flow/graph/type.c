@@ -15,6 +15,7 @@
 #include "utils/fmgrprotos.h"
 #include "utils/memutils.h"
 
+#include "base/args.h"
 #include "base/errors.h"
 #include "flow/graph/parse.h"
 #include "flow/graph/type.h"
@@ -27,7 +28,7 @@ PG_FUNCTION_INFO_V1(jdg_flow_from_jsonb);
 PG_FUNCTION_INFO_V1(jdg_flow_eq);
 PG_FUNCTION_INFO_V1(jdg_flow_ne);
 
-/* What is checked is large next to what is kept. */
+/* Check a value; parsing needs much more memory than the value itself. */
 static Datum
 checked(Datum value)
 {
@@ -41,6 +42,18 @@ checked(Datum value)
 	MemoryContextSwitchTo(old);
 	MemoryContextDelete(scratch);
 	PG_RETURN_JSONB_P(flow);
+}
+
+void
+jdg_check_flow_name(const char *name)
+{
+	jdg_check_name("flow", name);
+	if (name[0] == JDG_FLOW_VALUE_BEGINS)
+		ereport(ERROR,
+				(errcode(JDG_ERRCODE_VALIDATION_ERROR),
+				 errmsg("invalid flow name"),
+				 errdetail("The name begins with \"{\"."),
+				 errhint("A text that begins with \"{\" is read as the flow itself.")));
 }
 
 /* For functions that take a flow where others take a name. */

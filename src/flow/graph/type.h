@@ -10,8 +10,11 @@
 
 #include "utils/jsonb.h"
 
-/* no name of a flow begins so: what does is the flow itself */
+/* no name of a flow begins so: a text that does is the flow itself */
 #define JDG_FLOW_VALUE_BEGINS '{'
+
+/* VALIDATION_ERROR unless it is an acceptable name of a flow */
+extern void jdg_check_flow_name(const char *name);
 
 /* such a text as JSON, not checked to be a flow, or VALIDATION_ERROR */
 extern Jsonb *jdg_flow_of_text(const char *text);

@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * approval.c
- *	  approval: until somebody decides.
+ *	  approval: until an approver decides.
  *
  *	{"approval": name, "approvers": role, "message", "on_timeout"}
  *
@@ -45,7 +45,7 @@ approval_parse(JdgFlowObject *o)
 	o->node->message = jdg_object_text(o, "message");
 }
 
-/* Nobody could ever decide. */
+/* Refuse a role that does not exist: it could never decide. */
 static void
 approval_check(const JdgFlowNode *node, Oid owner, const char *flow)
 {
@@ -54,7 +54,7 @@ approval_check(const JdgFlowNode *node, Oid owner, const char *flow)
 	ereport(ERROR,
 			(errcode(JDG_ERRCODE_NOT_FOUND),
 			 errmsg("role \"%s\" does not exist", node->text),
-			 errdetail("Its members are to decide approval \"%s\".",
+			 errdetail("Its members decide approval \"%s\".",
 					   node->name)));
 }
 
@@ -64,16 +64,21 @@ approval_name(const JdgFlowNode *node)
 	return node->name;
 }
 
+/* The detail of a refusal. */
 static char *
-who_refused(Jsonb *verdict)
+refusal(Jsonb *verdict)
 {
 	char	   *by = jdg_json_get_text(verdict, "by");
 	char	   *comment = jdg_json_get_text(verdict, "comment");
 
-	return psprintf("By %s%s%s", by ? by : "somebody", comment ? ": " : ".",
-					comment ? comment : "");
+	if (by == NULL)
+		by = "an unknown role";
+	if (comment == NULL)
+		return psprintf("By %s.", by);
+	return psprintf("By %s: %s", by, comment);
 }
 
+/* An approver has decided. */
 static void
 approval_answer(JdgRunState *rs, JdgFlowStep *step, Jsonb *payload)
 {
@@ -83,7 +88,7 @@ approval_answer(JdgRunState *rs, JdgFlowStep *step, Jsonb *payload)
 		jdg_leaf_end(rs, step, JDG_STEP_FAILED, payload,
 					 jdg_flow_error("TASK_EXECUTION_ERROR",
 									"the approval was refused",
-									who_refused(payload)),
+									refusal(payload)),
 					 psprintf("step \"%s\" was rejected",
 							  jdg_step_node(rs, step)->name));
 }

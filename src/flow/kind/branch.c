@@ -5,7 +5,7 @@
  *
  *	{"branch": condition, "then": node, "else": node}
  *
- * Its own task finds out about the condition.
+ * Its own task evaluates the condition.
  *
  *-------------------------------------------------------------------------
  */
@@ -61,7 +61,7 @@ child_node(JdgRunState *rs, const JdgFlowStep *step, int i)
 
 /* ------------------------------------------------------------------ a run */
 
-/* The arm that is not taken is skipped; there need not be one to take. */
+/* Skip the other arm and begin this one, if it exists. */
 static void
 branch_found_out(JdgRunState *rs, JdgFlowStep *step, Jsonb *result)
 {
@@ -110,13 +110,13 @@ branch_resume(JdgRunState *rs, JdgFlowStep *step, int64 skip)
 			jdg_resume_step(rs, s, skip);
 		return;
 	}
-	/* its condition was not known yet, or could not be found out */
+	/* the condition was not evaluated yet, or failed */
 	for (int i = 0; i < step->total; i++)
 		jdg_resume_forget(rs, child_node(rs, step, i), step->base);
 	jdg_step_start(rs, step);
 }
 
-/* The condition is not asked again. */
+/* The condition is not evaluated again. */
 static void
 branch_fork(JdgFork *f, JdgFlowStep *step, int path)
 {
@@ -139,6 +139,7 @@ branch_subject(const JdgFlowNode *node, int max)
 	return jdg_explain_line(node->text, max);
 }
 
+/* A rhombus with an arrow to each arm. */
 static void
 branch_draw(JdgChart *c, const JdgFlowNode *node, int depth)
 {

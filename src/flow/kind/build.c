@@ -49,14 +49,13 @@ jdg_flow_push_jsonb(JsonbParseState **st, JsonbIteratorToken token, Jsonb *j)
 	(void) pushJsonbValue(st, token, &v);
 }
 
-/* As every session reads it, whatever its IntervalStyle. */
 char *
 jdg_flow_interval_text(const Interval *iv)
 {
 	struct pg_itm itm;
 	char	   *text = palloc(MAXDATELEN + 1);
 
-	/* refused by who reads it, with the name of the node */
+	/* parsing refuses it, with the name of the node */
 	if (jdg_interval_not_finite(iv))
 		return "infinity";
 	interval2itm(*iv, &itm);
@@ -64,6 +63,7 @@ jdg_flow_interval_text(const Interval *iv)
 	return text;
 }
 
+/* An array of texts or flows; nulls are refused. */
 static void
 push_array(JsonbParseState **st, ArrayType *array, JdgFlowArgType type,
 		   const char *function, const char *name)
@@ -91,6 +91,7 @@ push_array(JsonbParseState **st, ArrayType *array, JdgFlowArgType type,
 	(void) pushJsonbValue(st, WJB_END_ARRAY, NULL);
 }
 
+/* An argument that is not null, with its key. */
 static void
 push_argument(JsonbParseState **st, FunctionCallInfo fcinfo, int n,
 			  const JdgFlowArg *arg, const char *function)
@@ -141,16 +142,13 @@ check_nulls(FunctionCallInfo fcinfo, const JdgKind *kind)
 	for (int i = 0; i < kind->nargs; i++)
 	{
 		if (PG_ARGISNULL(i) && args[i].needed)
-			ereport(ERROR,
-					(errcode(JDG_ERRCODE_VALIDATION_ERROR),
-					 errmsg("argument \"%s\" of jadugar.%s() must not be null",
-							args[i].name, kind->key)));
+			jdg_null_argument(args[i].name, kind->key);
 		for (int j = 0; j < i && !PG_ARGISNULL(i); j++)
 		{
 			if (!PG_ARGISNULL(j) && strcmp(args[j].key, args[i].key) == 0)
 				ereport(ERROR,
 						(errcode(JDG_ERRCODE_VALIDATION_ERROR),
-						 errmsg("%s and %s can not both be given",
+						 errmsg("%s and %s cannot both be given",
 								args[j].name, args[i].name)));
 		}
 	}

@@ -13,16 +13,16 @@
 #include "flow/kind/kind.h"
 
 /*
- * The object of what was given; NULL arguments are left out.  "instead": text
- * that takes the place of the first argument, or NULL.
+ * Make the object; NULL arguments are left out.  "instead": text that takes
+ * the place of the first argument, or NULL.
  */
 extern Jsonb *jdg_build_object(FunctionCallInfo fcinfo, const JdgKind *kind,
 							   const char *instead);
 
-/* the same, parsed to find out what is wrong with it */
+/* the same, parsed to refuse invalid values */
 extern Datum jdg_build_node(FunctionCallInfo fcinfo, const JdgKind *kind);
 
-/* in the style in which flows have intervals, whatever the session's is */
+/* in the style that flows use, whatever IntervalStyle the session has */
 extern char *jdg_flow_interval_text(const Interval *iv);
 
 extern void jdg_flow_push_string(JsonbParseState **st,

@@ -60,6 +60,7 @@ chain_begin(JdgRunState *rs, JdgFlowStep *step)
 	begin_child(rs, step, 0);
 }
 
+/* The next child begins; a failure skips the remaining ones. */
 static void
 chain_child_ended(JdgRunState *rs, JdgFlowStep *step, JdgFlowStep *child,
 				  bool bad)
@@ -106,7 +107,7 @@ chain_resume(JdgRunState *rs, JdgFlowStep *step, int64 skip)
 	jdg_step_end(rs, step, JDG_STEP_COMPLETED, NULL, NULL, NULL);
 }
 
-/* What comes before is as it was, what comes later has not been reached. */
+/* Earlier children are copied; later ones have not been reached. */
 static void
 chain_fork(JdgFork *f, JdgFlowStep *step, int path)
 {

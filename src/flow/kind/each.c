@@ -33,7 +33,7 @@
 #include "flow/run/value.h"
 
 #define MAX_ITEMS	100000
-/* rows that the items of an each may bring a run to */
+/* of a run, counting those of all items */
 #define MAX_ROWS	1000000
 
 static const JdgFlowArg args[] = {
@@ -71,7 +71,7 @@ get_items(JdgFlowObject *o)
 	text = jdg_object_text(o, "each");
 
 	if (text[0] == '[')
-		(void) jdg_text_read(jsonb_in, o, "each", text, "array");
+		(void) jdg_text_read(jsonb_in, o, "each", text);
 	else if (jdg_text_is_path(text))
 		jdg_text_take_path(o, "each", text);
 	return text;
@@ -86,7 +86,7 @@ each_parse(JdgFlowObject *o)
 	jdg_parse_child(o, "do", true);
 }
 
-/* A path that finds one array gives its elements, else what it finds. */
+/* A path that finds one array gives its elements, else all that it finds. */
 static const char *
 each_command(const JdgFlowNode *node)
 {
@@ -138,7 +138,7 @@ each_fill(JdgRunState *rs, JdgFlowStep *step, void *arg)
 	jdg_agenda_put(rs, JDG_ACT_FILL, step, items);
 }
 
-/* Why there can not be such items, or NULL. */
+/* Why an each cannot have these items, or NULL. */
 static Jsonb *
 items_error(JdgRunState *rs, const JdgFlowNode *body, Jsonb *items)
 {
@@ -151,16 +151,17 @@ items_error(JdgRunState *rs, const JdgFlowNode *body, Jsonb *items)
 	if (n > MAX_ITEMS)
 		return jdg_flow_error("VALIDATION_ERROR",
 							  "an each has too many items",
-							  psprintf("It has %d, the most is %d.", n,
+							  psprintf("It has %d items; the limit is %d.", n,
 									   MAX_ITEMS));
 	if (rs->r.next_id + (int64) (body->end - body->no) * n > MAX_ROWS)
 		return jdg_flow_error("VALIDATION_ERROR",
 							  "the run has too many steps",
-							  psprintf("The most that items of an each may bring it to is %d.",
+							  psprintf("The items of an each may bring a run to at most %d rows.",
 									   MAX_ROWS));
 	return NULL;
 }
 
+/* The items are known: reserve their rows and begin the first ones. */
 static void
 begin_items(JdgRunState *rs, JdgFlowStep *step, Jsonb *items)
 {
@@ -199,7 +200,7 @@ each_found_out(JdgRunState *rs, JdgFlowStep *step, Jsonb *result)
 	begin_items(rs, step, jdg_json_get(result, "items"));
 }
 
-/* What became of each item, in order.  NULL: it is too large. */
+/* Status, result and error of each item, in order.  NULL: too large. */
 static Jsonb *
 results(JdgRunState *rs, JdgFlowStep *step)
 {
@@ -245,6 +246,7 @@ each_conclude(JdgRunState *rs, JdgFlowStep *step, JdgFlowStep *child)
 	jdg_group_end(rs, step, child, verdict, result);
 }
 
+/* The items that have begun. */
 static void
 each_cancel(JdgRunState *rs, JdgFlowStep *step)
 {
@@ -259,6 +261,7 @@ each_cancel(JdgRunState *rs, JdgFlowStep *step)
 	}
 }
 
+/* From the items that had begun, or from the query for items. */
 static void
 each_resume(JdgRunState *rs, JdgFlowStep *step, int64 skip)
 {

@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * group.c
- *	  What parallel, race and each have in common, see group.h.
+ *	  Functions of parallel, race and each, see group.h.
  *
  *-------------------------------------------------------------------------
  */
@@ -22,8 +22,8 @@
 #include "flow/run/value.h"
 
 /*
- * What a group's result may have in it: a value of type jsonb holds 256 MB,
- * and this one stands in others.
+ * Maximum size of the results in a group's result: a value of type jsonb holds
+ * 256 MB, and this one becomes part of others.
  */
 #define MAX_RESULTS	(200 * 1024 * 1024)
 
@@ -39,15 +39,15 @@ jdg_parse_completion(JdgFlowObject *o)
 
 	node->completion = jdg_object_word(o, "completion", completions,
 									   lengthof(completions),
-									   "Use 'all', 'any', 'n_of_m', 'all_done' or 'best_effort'.");
+									   "Valid values are \"all\", \"any\", \"n_of_m\", \"all_done\", and \"best_effort\".");
 	node->n = jdg_object_int(o, "n", 1, 0);
 	if ((node->completion == JDG_COMPLETE_N) != (node->n > 0))
 		ereport(ERROR,
 				(errcode(JDG_ERRCODE_VALIDATION_ERROR),
 				 node->n > 0 ?
-				 errmsg("\"n\" of %s needs the completion \"n_of_m\"",
+				 errmsg("\"n\" of %s requires the completion \"n_of_m\"",
 						jdg_flow_label(node)) :
-				 errmsg("completion \"n_of_m\" of %s needs \"n\"",
+				 errmsg("completion \"n_of_m\" of %s requires \"n\"",
 						jdg_flow_label(node))));
 	node->concurrency = jdg_object_int(o, "concurrency", 1, 0);
 }
@@ -58,7 +58,7 @@ jdg_parse_rest(JdgFlowObject *o)
 	static const char *const rests[] = {"cancel", "run"};
 
 	o->node->rest_runs = jdg_object_word(o, "rest", rests, lengthof(rests),
-										 "Use 'cancel' or 'run'.") == 1;
+										 "Valid values are \"cancel\" and \"run\".") == 1;
 }
 
 /* ------------------------------------------------------------------ a run */
@@ -134,7 +134,7 @@ static Jsonb *
 no_quorum(const JdgFlowNode *node, const JdgFlowStep *step)
 {
 	return jdg_flow_error("TASK_EXECUTION_ERROR",
-						  "not enough of its steps can succeed any more",
+						  "too few of its steps can still succeed",
 						  psprintf("%d of %d have succeeded, %d have ended, %d must succeed.",
 								   step->succeeded, step->total, step->ended,
 								   node->completion == JDG_COMPLETE_N ? node->n : 1));
@@ -152,7 +152,7 @@ jdg_group_end(JdgRunState *rs, JdgFlowStep *step, const JdgFlowStep *child,
 			jdg_step_end(rs, step, JDG_STEP_COMPLETED, result, NULL, NULL);
 			break;
 		case JDG_VERDICT_FAILURE:
-			/* which of several was the last says nothing */
+			/* with all_done, the last child is no better reason than others */
 			if (jdg_child_failed(rs, child) &&
 				node->completion != JDG_COMPLETE_ALL_DONE)
 				jdg_step_fail_with(rs, step, child, result);
@@ -170,8 +170,8 @@ jdg_group_end(JdgRunState *rs, JdgFlowStep *step, const JdgFlowStep *child,
 		case JDG_VERDICT_TOO_LARGE:
 			jdg_step_end(rs, step, JDG_STEP_FAILED, NULL,
 						 jdg_flow_error("TASK_EXECUTION_ERROR",
-										"the results of its steps are too large together",
-										psprintf("The most is %d MB.",
+										"the combined results of its steps are too large",
+										psprintf("The limit is %d MB.",
 												 MAX_RESULTS / (1024 * 1024))), NULL);
 			break;
 		case JDG_VERDICT_OPEN:
@@ -184,10 +184,10 @@ jdg_group_resume_child(JdgRunState *rs, JdgFlowStep *step,
 					   const JdgFlowNode *node, JdgFlowStep *child, int i,
 					   int64 skip)
 {
-	/* what was skipped may have been so for what failed */
+	/* a child may have been skipped because another one failed */
 	bool		done = jdg_resume_is_done(node, child, skip) &&
 	(child->state != JDG_STEP_SKIPPED ||
-	 (child->reason != NULL && strcmp(child->reason, JDG_BY_HAND) == 0));
+	 (child->reason != NULL && strcmp(child->reason, JDG_SKIPPED_MANUALLY) == 0));
 
 	child->idx = i;
 	if (done)
@@ -199,7 +199,6 @@ jdg_group_resume_child(JdgRunState *rs, JdgFlowStep *step,
 		jdg_resume_step(rs, child, skip);
 }
 
-/* All of its children have been seen to. */
 void
 jdg_group_resumed(JdgRunState *rs, JdgFlowStep *step)
 {
@@ -211,7 +210,7 @@ jdg_group_resumed(JdgRunState *rs, JdgFlowStep *step)
 
 /* ------------------------------------------------------------------- text */
 
-/* n: how JDG_COMPLETE_N is said */
+/* n: the word for JDG_COMPLETE_N */
 char *
 jdg_group_completion(const JdgFlowNode *node, const char *n)
 {

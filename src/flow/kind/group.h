@@ -1,8 +1,8 @@
 /*-------------------------------------------------------------------------
  *
  * group.h
- *	  What parallel, race and each have in common: children that run at once,
- *	  and a completion that decides when enough of them have ended.
+ *	  Functions of parallel, race and each: children that run at once, and a
+ *	  completion that decides when enough of them have ended.
  *
  *-------------------------------------------------------------------------
  */
@@ -27,7 +27,7 @@ typedef enum JdgVerdict
 	JDG_VERDICT_TOO_LARGE		/* a success whose result is too large */
 } JdgVerdict;
 
-/* what has been counted so far decides */
+/* the decision by the counts so far */
 extern JdgVerdict jdg_group_verdict(const JdgFlowNode *node,
 									const JdgFlowStep *step);
 
@@ -58,7 +58,10 @@ extern void jdg_group_end(JdgRunState *rs, JdgFlowStep *step,
 extern bool jdg_group_push(JsonbParseState **st, const char *key,
 						   Jsonb *value, Size *size);
 
-/* of children that have begun; the i-th has the row "child" */
+/*
+ * For the kind's resume: first for each child that has begun, the i-th of
+ * which has the row "child", then once for the group.
+ */
 extern void jdg_group_resume_child(JdgRunState *rs, JdgFlowStep *step,
 								   const JdgFlowNode *node,
 								   JdgFlowStep *child, int i, int64 skip);

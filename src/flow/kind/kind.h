@@ -1,10 +1,10 @@
 /*-------------------------------------------------------------------------
  *
  * kind.h
- *	  What a kind of node does: one struct for each, with a file of its own.
+ *	  The kinds of nodes: one struct for each, in a file of its own.
  *
- * graph/ and run/ do what all kinds have in common and call through the node:
- * node->kind->begin(rs, step).  kinds.c lists the kinds.
+ * graph/ and run/ hold the code that kinds have in common and call the rest
+ * through the node: node->kind->begin(rs, step).  kinds.c lists the kinds.
  *
  *-------------------------------------------------------------------------
  */
@@ -54,7 +54,7 @@ typedef struct JdgFlowArg
 	{"join", "join", JDG_FLOW_ARG_TEXT}, \
 	{"join_n", "join_n", JDG_FLOW_ARG_INT}
 
-/* what becomes of the children of a node */
+/* how the children of a node run */
 typedef enum JdgChildren
 {
 	JDG_CHILDREN_NONE,			/* a leaf: it ends by itself */
@@ -68,20 +68,20 @@ typedef enum JdgChildren
 } JdgChildren;
 
 /*
- * Functions are NULL where a kind has nothing to do, or does what a comment
- * says.  "rs" is a run under its lock, "step" a row of it that is of this
- * kind; all of these functions run inside jdg_internal_begin().
+ * A function is NULL where a kind has nothing to do; comments name the cases
+ * in which there is a default.  "rs" is a run under its lock, "step" a row of
+ * a node of this kind.  Functions with "rs" run inside jdg_internal_begin().
  */
 typedef struct JdgKind
 {
-	const char *key;			/* of its object, which makes it this kind */
+	const char *key;			/* an object with this key is of this kind */
 	const char *name;			/* for views and messages; "chain#3" */
 	bool		key_is_name;	/* the value of its key is its name */
 	JdgChildren children;
 
 	/*
-	 * The arguments of its function.  Their keys, and those that every node
-	 * may have, are what its object may have.
+	 * The arguments of its function.  An object may have their keys, and
+	 * those that are common to all kinds.
 	 */
 	const JdgFlowArg *args;
 	int			nargs;
@@ -92,19 +92,19 @@ typedef struct JdgKind
 	void		(*parse) (struct JdgFlowObject *o);
 
 	/*
-	 * SQL, or the name of a handler, that its task runs: what a step is, or
-	 * what another node has to find out before it can go on.  NULL: it needs
-	 * no task.
+	 * SQL, or the name of a handler, that its task runs.  The task of a step
+	 * is the step itself; another node has a task where it has to evaluate
+	 * something before it can go on.  NULL: it needs no task.
 	 */
 	const char *(*command) (const JdgFlowNode *node);
 
-	/* what else its object says of that task */
+	/* the other options of that task */
 	void		(*task_options) (const JdgFlowNode *node,
 								 struct JdgTaskOptions *o);
 
 	/*
-	 * Refuses what can only be checked as the user who makes a version of a
-	 * flow.  flow: its name or NULL.  Outside jdg_internal_begin().
+	 * Checks that need the user who makes a version of a flow.  flow: its
+	 * name or NULL.  Outside jdg_internal_begin().
 	 */
 	void		(*check) (const JdgFlowNode *node, Oid owner,
 						  const char *flow);
@@ -115,8 +115,8 @@ typedef struct JdgKind
 	void		(*begin) (struct JdgRunState *rs, struct JdgFlowStep *step);
 
 	/*
-	 * Its task has found out what it had to: "result" is the first row. NULL:
-	 * the task is all that the node is, so it ends with its task.
+	 * Its task has completed; "result" is the first row.  NULL: the node is
+	 * nothing but its task, and ends with it.
 	 */
 	void		(*found_out) (struct JdgRunState *rs,
 							  struct JdgFlowStep *step, Jsonb *result);
@@ -137,8 +137,8 @@ typedef struct JdgKind
 						 void *arg);
 
 	/*
-	 * It ends by what a child has decided; the children that were not needed
-	 * any more have been cancelled meanwhile (JDG_ACT_CONCLUDE).
+	 * It ends, as decided by a child.  Children that are no longer needed
+	 * have been cancelled since (JDG_ACT_CONCLUDE).
 	 */
 	void		(*conclude) (struct JdgRunState *rs, struct JdgFlowStep *step,
 							 struct JdgFlowStep *child);
@@ -147,8 +147,8 @@ typedef struct JdgKind
 	void		(*due) (struct JdgRunState *rs, struct JdgFlowStep *step);
 
 	/*
-	 * A wait: the kind of message it waits for, the name of that, and what
-	 * the node makes of one that has come.
+	 * A wait: the kind of message it waits for, the name of that, and its end
+	 * by a message that has arrived.
 	 */
 	JdgMessageKind message;
 	const char *(*message_name) (const JdgFlowNode *node);
@@ -156,16 +156,16 @@ typedef struct JdgKind
 						   Jsonb *payload);
 
 	/*
-	 * Puts on the agenda to cancel what is under way in a container that ends
-	 * or has ended.  NULL: the rows of its children at their places in its
-	 * block.
+	 * Puts on the agenda to cancel all that is under way in a container that
+	 * ends or has ended.  NULL: the rows of its children at their places in
+	 * its block.
 	 */
 	void		(*cancel) (struct JdgRunState *rs, struct JdgFlowStep *step);
 
 	/*
-	 * The run goes on after it had ended: a container whose row has just been
-	 * opened again goes on from its children's.  skip: the step that is to be
-	 * skipped, -1: none.
+	 * A run that had ended goes on: the row of a container has just been
+	 * opened again and goes on from the rows of its children.  skip: the step
+	 * to skip, -1: none.
 	 */
 	void		(*resume) (struct JdgRunState *rs, struct JdgFlowStep *step,
 						   int64 skip);
@@ -180,8 +180,8 @@ typedef struct JdgKind
 	/* ----------------------------------------------------------- text */
 
 	/*
-	 * What stands behind kind and name: one line of at most "max" bytes, or
-	 * whole (0); NULL: nothing.
+	 * The text behind kind and name: one line of at most "max" bytes, or
+	 * whole (0); NULL: none.
 	 */
 	char	   *(*subject) (const JdgFlowNode *node, int max);
 
@@ -189,10 +189,10 @@ typedef struct JdgKind
 	void		(*options) (const JdgFlowNode *node, StringInfo line);
 	const char *payload_key;	/* NULL: "payload" */
 
-	/* what leads to each of its children, if that says something */
+	/* labels of the ways to its children, NULL: none */
 	const char *const *arms;
 
-	/* what an open node waits for, where that is no task; NULL: nothing */
+	/* for views: what an open node without a task waits for, or NULL */
 	char	   *(*waiting_for) (const JdgFlowNode *node);
 
 	/*
@@ -208,7 +208,7 @@ typedef struct JdgKind
 	List	   *(*exits) (const struct JdgChart *c, const JdgFlowNode *node);
 } JdgKind;
 
-/* ends with NULL */
+/* all of them, up to a NULL */
 extern const JdgKind *const jdg_kinds[];
 
 extern const JdgKind jdg_kind_step;

@@ -5,10 +5,10 @@
  *
  *	{"loop": node, "while": condition, "max": 1000, "delay": interval}
  *
- * Its own task asks for the condition after each pass.  Each pass has a block
- * of its own: child_base, and prev_base of the pass before.  Between two
- * passes that "delay" keeps apart the row's "waiting" is 1, and "due" ends
- * the delay, or the loop if its timeout comes first.
+ * Its own task evaluates the condition after each pass.  Each pass has a block
+ * of its own: child_base, and prev_base of the pass before.  During the delay
+ * between two passes the row's "waiting" is 1.  "due" ends the delay, or the
+ * loop if its timeout is earlier.
  *
  *-------------------------------------------------------------------------
  */
@@ -101,6 +101,7 @@ loop_child_ended(JdgRunState *rs, JdgFlowStep *step, JdgFlowStep *child,
 	jdg_step_start_task(rs, step);
 }
 
+/* The condition has been evaluated. */
 static void
 loop_found_out(JdgRunState *rs, JdgFlowStep *step, Jsonb *result)
 {
@@ -113,8 +114,8 @@ loop_found_out(JdgRunState *rs, JdgFlowStep *step, Jsonb *result)
 	else if (step->started >= node->max)
 		jdg_step_end(rs, step, JDG_STEP_FAILED, step->result,
 					 jdg_flow_error("TASK_EXECUTION_ERROR",
-									"the loop has not come to its end",
-									psprintf("It has made %d passes, the most is %d.",
+									"the loop has reached its maximum number of passes",
+									psprintf("It has made %d passes; the limit is %d.",
 											 step->started, node->max)), NULL);
 	else if (node->interval == NULL)
 		begin_pass(rs, step);
@@ -128,6 +129,7 @@ loop_found_out(JdgRunState *rs, JdgFlowStep *step, Jsonb *result)
 	}
 }
 
+/* The delay is over, or the time of the loop. */
 static void
 loop_due(JdgRunState *rs, JdgFlowStep *step)
 {
@@ -161,7 +163,7 @@ leaves_rest(const JdgFlowNode *nodes, const JdgFlowNode *body)
 	return false;
 }
 
-/* What passes before this one have left running ("rest"). */
+/* Cancel nodes that earlier passes have left running ("rest"). */
 static void
 cancel_passes(JdgRunState *rs, JdgFlowStep *step)
 {
@@ -181,6 +183,7 @@ cancel_passes(JdgRunState *rs, JdgFlowStep *step)
 		jdg_agenda_put(rs, JDG_ACT_CANCEL, jdg_step_get(rs, ids[i]), NULL);
 }
 
+/* The delay, the current pass, and the rest of earlier ones. */
 static void
 loop_cancel(JdgRunState *rs, JdgFlowStep *step)
 {

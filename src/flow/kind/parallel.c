@@ -71,9 +71,8 @@ parallel_parse(JdgFlowObject *o)
 	if (node->n > node->nchildren)
 		ereport(ERROR,
 				(errcode(JDG_ERRCODE_VALIDATION_ERROR),
-				 errmsg("\"n\" of %s is more than it has children",
-						jdg_flow_label(node)),
-				 errdetail("It has %d, \"n\" is %d.", node->nchildren,
+				 errmsg("invalid \"n\" for %s", jdg_flow_label(node)),
+				 errdetail("Children: %d, \"n\": %d.", node->nchildren,
 						   node->n)));
 }
 
@@ -101,8 +100,8 @@ child_row(JdgRunState *rs, const JdgFlowStep *step, int i)
 /* ------------------------------------------------------------------ a run */
 
 /*
- * One more child begins, then it is seen whether there is room for another:
- * one that has to wait takes none.
+ * Begin one more child, then check for room again: a child that has to wait
+ * takes none.
  */
 static void
 parallel_fill(JdgRunState *rs, JdgFlowStep *step, void *arg)
@@ -124,7 +123,7 @@ parallel_begin(JdgRunState *rs, JdgFlowStep *step)
 	parallel_fill(rs, step, NULL);
 }
 
-/* Results of children that have a name.  NULL: they are too large. */
+/* The results of children that have a name.  NULL: they are too large. */
 static Jsonb *
 named_results(JdgRunState *rs, JdgFlowStep *step)
 {
@@ -147,7 +146,7 @@ named_results(JdgRunState *rs, JdgFlowStep *step)
 	return jdg_json_finish(&st);
 }
 
-/* When it is decided, those not started never are. */
+/* Once it is decided, children that have not begun are skipped. */
 static void
 parallel_child_ended(JdgRunState *rs, JdgFlowStep *step, JdgFlowStep *child,
 					 bool bad)

@@ -84,7 +84,7 @@ jdg_flow_sleep_until(PG_FUNCTION_ARGS)
 	JdgFlowGraph *graph = jdg_flow_parse(flow, false);
 	const JdgFlowNode *node = &graph->nodes[graph->first_child];
 
-	/* without a command it is an instant, and a good one */
+	/* without a command the text is a valid instant */
 	if (jdg_node_command(node) == NULL)
 		flow = jdg_build_object(fcinfo, &jdg_kind_sleep_until,
 								instant_text(read_instant(node->text)));
@@ -114,14 +114,14 @@ until_parse(JdgFlowObject *o)
 		return;
 	}
 	instant = DatumGetTimestampTz(jdg_text_read(timestamptz_in, o,
-												"sleep_until", text,
-												"instant"));
+												"sleep_until", text));
 	if (TIMESTAMP_NOT_FINITE(instant))
 		ereport(ERROR,
 				(errcode(JDG_ERRCODE_VALIDATION_ERROR),
-				 errmsg("\"sleep_until\" of %s must be a finite instant",
+				 errmsg("invalid \"sleep_until\" for %s",
 						jdg_flow_label(o->node)),
-				 errdetail("The value is \"%s\".", text)));
+				 errdetail("The value is \"%s\".", text),
+				 errhint("Use a finite timestamp.")));
 }
 
 static const char *
@@ -153,7 +153,7 @@ until_begin(JdgRunState *rs, JdgFlowStep *step)
 							read_instant(jdg_step_node(rs, step)->text));
 }
 
-/* The instant is a text that to_jsonb() made. */
+/* The instant is a text made by to_jsonb(). */
 static void
 until_found_out(JdgRunState *rs, JdgFlowStep *step, Jsonb *result)
 {
@@ -166,7 +166,7 @@ until_found_out(JdgRunState *rs, JdgFlowStep *step, Jsonb *result)
 	{
 		jdg_step_end(rs, step, JDG_STEP_FAILED, NULL,
 					 jdg_flow_error("VALIDATION_ERROR",
-									"there is no instant to sleep until",
+									"the path found no timestamp to sleep until",
 									NULL), NULL);
 		return;
 	}
@@ -174,7 +174,7 @@ until_found_out(JdgRunState *rs, JdgFlowStep *step, Jsonb *result)
 	if (TIMESTAMP_NOT_FINITE(instant))
 		jdg_step_end(rs, step, JDG_STEP_FAILED, NULL,
 					 jdg_flow_error("VALIDATION_ERROR",
-									"the instant to sleep until is not finite",
+									"the timestamp to sleep until is not finite",
 									NULL), NULL);
 	else
 		jdg_step_start_wait(rs, step, instant);

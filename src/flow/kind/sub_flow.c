@@ -6,8 +6,8 @@
  *	{"sub_flow": flow, "version", "payload": {}, "compensate",
  *	 "compensate_retry", "pivot"}
  *
- * Where the payload has paths, its own task fills it in.  The run's end comes
- * as a message, see run/request.c.
+ * Where the payload has paths, its own task fills it in.  The end of the run
+ * arrives as a message, see run/request.c.
  *
  *-------------------------------------------------------------------------
  */
@@ -85,7 +85,7 @@ sub_flow_command(const JdgFlowNode *node)
 	return node->has_paths ? "SELECT $1 AS input" : NULL;
 }
 
-/* One that is not there is refused, but a flow may name itself. */
+/* Refuse a flow that does not exist, unless it is the flow that is made. */
 static void
 sub_flow_check(const JdgFlowNode *node, Oid owner, const char *flow)
 {
@@ -101,13 +101,13 @@ sub_flow_check(const JdgFlowNode *node, Oid owner, const char *flow)
 		ereport(ERROR,
 				(errcode(JDG_ERRCODE_NOT_FOUND),
 				 errmsg("flow \"%s\" does not exist", node->text),
-				 errdetail("Step \"%s\" is a run of it.", node->name),
-				 errhint("Create it first: jadugar.create_flow().")));
+				 errdetail("Step \"%s\" starts it.", node->name),
+				 errhint("Create it first with jadugar.create_flow().")));
 }
 
 /* ------------------------------------------------------------------ a run */
 
-/* Why it can not begin, or NULL; sets the version that is run. */
+/* Set the version to run; returns why it cannot begin, or NULL. */
 static Jsonb *
 find_version(JdgRunState *rs, const JdgFlowNode *node, int64 *version)
 {
@@ -118,14 +118,15 @@ find_version(JdgRunState *rs, const JdgFlowNode *node, int64 *version)
 	if (rs->r.depth + 1 >= MAX_DEPTH)
 		return jdg_flow_error("VALIDATION_ERROR",
 							  "sub_flows are nested too deep",
-							  psprintf("The most is %d.", MAX_DEPTH));
+							  psprintf("The limit is %d levels.", MAX_DEPTH));
 	if (list_length(rs->pass->runs) > MAX_RUNS)
 		return jdg_flow_error("VALIDATION_ERROR",
 							  "too many sub_flows begin at once",
-							  psprintf("The most is %d.", MAX_RUNS));
+							  psprintf("The limit is %d.", MAX_RUNS));
 	return NULL;
 }
 
+/* Make the run and wait for its end. */
 static void
 begin_run(JdgRunState *rs, JdgFlowStep *step, Jsonb *input)
 {
@@ -174,7 +175,7 @@ sub_flow_found_out(JdgRunState *rs, JdgFlowStep *step, Jsonb *result)
 	begin_run(rs, step, jdg_json_get(result, "input"));
 }
 
-/* It ends as timed out when the run has ended. */
+/* Ask the run to end; the step has timed out when that has ended. */
 static void
 sub_flow_due(JdgRunState *rs, JdgFlowStep *step)
 {

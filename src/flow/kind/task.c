@@ -27,6 +27,7 @@
 /* settings and metadata are cut to this many bytes in texts */
 #define MAX_JSON		120
 
+/* Check options whose errors do not name the node. */
 static void
 check_task_options(JdgFlowNode *node)
 {
@@ -65,14 +66,14 @@ jdg_parse_task(JdgFlowObject *o)
 	if (node->concurrency_key && strlen(node->concurrency_key) > MAX_KEY_LEN)
 		ereport(ERROR,
 				(errcode(JDG_ERRCODE_VALIDATION_ERROR),
-				 errmsg("\"concurrency_key\" of %s must have from 1 to %d bytes",
+				 errmsg("\"concurrency_key\" of %s must have between 1 and %d bytes",
 						jdg_flow_label(node), MAX_KEY_LEN),
 				 errdetail("The value has %zu bytes.",
 						   strlen(node->concurrency_key))));
 	check_task_options(node);
 }
 
-/* A step that undoes: it is outside of the order of the others. */
+/* A compensation that is a step: it has no place in the order of the flow. */
 static void
 parse_compensating_step(JdgFlowObject *o, JdgFlowNode *node,
 						JsonbContainer *json)
@@ -98,15 +99,15 @@ parse_compensating_step(JdgFlowObject *o, JdgFlowNode *node,
 		if (jdg_object_has(&undo, barred[i]))
 			ereport(ERROR,
 					(errcode(JDG_ERRCODE_VALIDATION_ERROR),
-					 errmsg("%s can not have \"%s\"", jdg_flow_label(node),
+					 errmsg("%s cannot have \"%s\"", jdg_flow_label(node),
 							barred[i])));
 	}
 	if (jdg_object_has(o, "compensate_retry"))
 		ereport(ERROR,
 				(errcode(JDG_ERRCODE_VALIDATION_ERROR),
-				 errmsg("\"compensate_retry\" of %s is for a compensation that is a command",
+				 errmsg("\"compensate_retry\" of %s requires a compensation that is a command",
 						jdg_flow_label(o->node)),
-				 errhint("Give \"retry\" to the step that compensates.")));
+				 errhint("Give \"retry\" to the compensating step.")));
 	(void) jdg_object_name(&undo, "step");
 	node->timeout = jdg_object_interval(&undo, "timeout");
 	jdg_parse_task(&undo);
@@ -141,7 +142,7 @@ jdg_parse_compensation(JdgFlowObject *o)
 	o->parse->graph->compensates = true;
 }
 
-/* A payload with paths is not known yet: it is checked when the task runs. */
+/* A payload with paths is checked when the task runs: it is not known yet. */
 void
 jdg_task_of_step(const JdgFlowNode *node, JdgTaskOptions *o)
 {

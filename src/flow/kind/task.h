@@ -13,10 +13,10 @@
 #include "flow/graph/object.h"
 #include "task/prepare.h"
 
-/* the command of a node and what else it says of its task */
+/* the command of a node and the other options of its task */
 extern void jdg_node_task_options(const JdgFlowNode *node, JdgTaskOptions *o);
 
-/* keys of a step: what it says of its task */
+/* keys of a step that are about its task; and the options they make */
 extern void jdg_parse_task(JdgFlowObject *o);
 extern void jdg_task_of_step(const JdgFlowNode *node, JdgTaskOptions *o);
 

@@ -2,14 +2,14 @@
  *
  * wait.c
  *	  wait_event: until an event is raised; wait_signal: until the run is
- *	  sent a signal; and what approvals have in common with them.
+ *	  sent a signal; and the functions that approvals share with them.
  *
  *	{"wait_event": name, "filter": {}, "on_timeout": "fail|continue"}
  *	{"wait_signal": name, "on_timeout"}
  *
- * A signal is kept until a wait takes it, so one may be there when the wait
- * begins.  An event is for the waits that are open when it is served.  A
- * signal that is there when a time is over counts: it came first.
+ * A signal is kept until a wait takes it, so one may exist when the wait
+ * begins.  An event reaches the waits that are open when it is served.  A
+ * signal that exists when the time is over counts: it arrived first.
  *
  *-------------------------------------------------------------------------
  */
@@ -70,7 +70,7 @@ jdg_parse_on_timeout(JdgFlowObject *o)
 
 	o->node->timeout_continues = jdg_object_word(o, "on_timeout", outcomes,
 												 lengthof(outcomes),
-												 "Use 'fail' or 'continue'.") == 1;
+												 "Valid values are \"fail\" and \"continue\".") == 1;
 }
 
 static void
@@ -162,7 +162,7 @@ jdg_wait_timed_out(JdgRunState *rs, JdgFlowStep *step)
 	{
 		jdg_leaf_end(rs, step, JDG_STEP_TIMED_OUT, NULL,
 					 jdg_flow_error("TASK_TIMEOUT",
-									"what it waited for did not come in time",
+									"the wait timed out",
 									NULL), NULL);
 		return;
 	}

@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * wait.h
- *	  What waits have in common: wait_event, wait_signal, approval.
+ *	  Functions of all waits: wait_event, wait_signal, approval.
  *
  *-------------------------------------------------------------------------
  */
@@ -14,17 +14,17 @@
 /* key: on_timeout */
 extern void jdg_parse_on_timeout(JdgFlowObject *o);
 
-/* the row says what it waits for, and until when */
+/* the row names the message that it waits for, and the end of its time */
 extern void jdg_wait_open(JdgRunState *rs, JdgFlowStep *step);
 
-/* the same for what may have come before: then it ends at once */
+/* the same; a message that arrived before ends the wait at once */
 extern void jdg_wait_begin(JdgRunState *rs, JdgFlowStep *step);
 
-/* it did not come in time; or, of what jdg_wait_begin() looks for, just now */
+/* the time is over; jdg_wait_due() first looks for a message that is kept */
 extern void jdg_wait_timed_out(JdgRunState *rs, JdgFlowStep *step);
 extern void jdg_wait_due(JdgRunState *rs, JdgFlowStep *step);
 
-/* "signal:name": what the row says, and views show */
+/* "signal:name", for the row and for views */
 extern char *jdg_wait_event_name(const JdgFlowNode *node);
 
 #endif							/* JDG_FLOW_KIND_WAIT_H */

@@ -6,7 +6,7 @@
  * jdg_settle() calls in the transaction that settles the tasks, before it
  * locks anything else: in a worker or in the scheduler the runs are locked and
  * advanced right there.  A session that cancels a step's task, and a worker
- * whose transaction would not see what others have committed, leave a message
+ * whose transaction would not see the commits of others, leave a message
  * instead.
  *
  * Locks: those of the runs (JDG_LOCK_RUN), in ascending order, at the

@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * agenda.c
- *	  What is to be done next in a pass, see agenda.h.
+ *	  The next things to do in a pass, see agenda.h.
  *
  *-------------------------------------------------------------------------
  */
@@ -19,16 +19,16 @@ typedef struct Ended
 typedef struct JdgAgenda
 {
 	/*
-	 * The next item is the last one.  Those from "put" on were put since the
-	 * last one was taken, in the order in which they are to be done: they are
-	 * turned round when the next one is taken.
+	 * The next item is the last one.  Those from "put" on were put since an
+	 * item was last taken, in the order in which they are due: they are
+	 * reversed when the next one is taken.
 	 */
 	JdgItem    *items;
 	int			n;
 	int			put;
 	int			room;
 
-	/* ends, first come, first served */
+	/* ends, in order */
 	Ended	   *ended;
 	int			nended;
 	int			ntaken;
@@ -85,7 +85,7 @@ jdg_agenda_ended(JdgRunState *rs, JdgFlowStep *step, bool quietly)
 }
 
 static void
-turn_round(JdgItem *items, int n)
+reverse(JdgItem *items, int n)
 {
 	for (int i = 0; i < n / 2; i++)
 	{
@@ -103,7 +103,7 @@ jdg_agenda_take(JdgPass *pass, bool ends, JdgItem *item)
 
 	if (a == NULL)
 		return false;
-	turn_round(a->items + a->put, a->n - a->put);
+	reverse(a->items + a->put, a->n - a->put);
 	if (a->n > 0)
 		*item = a->items[--a->n];
 	else if (ends && a->ntaken < a->nended)

@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * agenda.h
- *	  What is to be done next in a pass.
+ *	  The next things to do in a pass.
  *
  *-------------------------------------------------------------------------
  */
@@ -11,28 +11,28 @@
 #include "flow/run/pass.h"
 
 /*
- * No node begins, ends or is cancelled by a call of what it follows from:
- * that puts it on the agenda, and drive.c takes one item after the other, so
- * neither a long chain nor a deep container needs stack.
+ * Code that makes a node begin, end or be cancelled puts that on the agenda,
+ * and drive.c takes one item after the other.  So neither a long chain nor a
+ * deep container needs stack.
  *
- * The order is that of calls all the same: what is put while an item is done
- * is done right after it, in the order in which it was put, before anything
- * that was put earlier.  Only ends wait: they are dealt with in the order in
- * which they came to pass, when nothing else is left to be done.
+ * The order is that of nested calls.  Items that are put while an item is done
+ * come right after it, in the order in which they were put, and before all
+ * earlier items.  Only ends of rows wait: they come when nothing else is left,
+ * in the order in which they happened.
  */
 typedef enum JdgAct
 {
-	JDG_ACT_BEGIN,				/* a row that is there begins or has to wait,
-								 * for what "after" names */
-	JDG_ACT_RECHECK,			/* the same once more, for one that waits */
+	JDG_ACT_BEGIN,				/* a row begins, or waits for the nodes in its
+								 * "after" */
+	JDG_ACT_RECHECK,			/* the same again, for a row that waits */
 	JDG_ACT_FILL,				/* a container begins more children */
 	JDG_ACT_CANCEL,
-	JDG_ACT_SKIP_UNREACHED,		/* skip what the run has not reached in it */
-	JDG_ACT_CONCLUDE,			/* a container ends; what was to be cancelled
-								 * in it before has been */
-	JDG_ACT_ENDED,				/* a row has ended: its followers are next,
-								 * then its container */
-	JDG_ACT_TELL				/* its container */
+	JDG_ACT_SKIP_UNREACHED,		/* all that the run has not reached in it */
+	JDG_ACT_CONCLUDE,			/* a container ends, after the cancelling in
+								 * it */
+	JDG_ACT_ENDED,				/* a row has ended: its followers react, then
+								 * its container */
+	JDG_ACT_NOTIFY				/* its container */
 } JdgAct;
 
 typedef struct JdgItem
@@ -41,8 +41,8 @@ typedef struct JdgItem
 	bool		quietly;		/* ENDED: its container knows */
 	JdgRunState *rs;
 	JdgFlowStep *step;
-	void	   *arg;			/* FILL: of the kind's own; CONCLUDE: the
-								 * child that has decided, NULL: the time */
+	void	   *arg;			/* FILL: of the kind; CONCLUDE: the deciding
+								 * child, NULL: its time is over */
 } JdgItem;
 
 extern void jdg_agenda_put(JdgRunState *rs, JdgAct act, JdgFlowStep *step,

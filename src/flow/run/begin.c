@@ -1,11 +1,10 @@
 /*-------------------------------------------------------------------------
  *
  * begin.c
- *	  A node begins: its row, and what its kind does then.
+ *	  A node begins: it gets a row, then its kind takes over.
  *
- * A node without "after" begins at once.  The others wait until what they
- * name has ended, and are skipped if that has ended so that they never can
- * begin (join.c).
+ * A node without "after" begins at once.  Others wait for the nodes that they
+ * name, and are skipped if those end so that they can never begin (join.c).
  *
  *-------------------------------------------------------------------------
  */
@@ -37,7 +36,7 @@ jdg_run_begin(JdgRunState *rs)
 	jdg_node_begin(rs, &rs->plan->graph->nodes[0], -1, 0, -1, NULL);
 }
 
-/* A container counts those of its children that wait: they take no place. */
+/* A container counts its waiting children: they take no place in a group. */
 static void
 count_waiting(JdgRunState *rs, int64 parent, int change)
 {

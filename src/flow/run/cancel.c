@@ -1,11 +1,11 @@
 /*-------------------------------------------------------------------------
  *
  * cancel.c
- *	  Cancelling what a run does not need any more, see cancel.h.
+ *	  Cancelling nodes that a run no longer needs, see cancel.h.
  *
- * What only waits is ended here and now.  A task that a worker holds, and the
- * run of a sub_flow, are asked to end.  Until they have, the step counts as
- * live; if it completes all the same, it has completed.
+ * A node that only waits ends at once.  A task that a worker holds, and the run
+ * of a sub_flow, are asked to end by a message.  Until they have, the step
+ * counts as live, and it may still complete.
  *
  *-------------------------------------------------------------------------
  */
@@ -21,7 +21,7 @@
 bool
 jdg_step_cancel_task(JdgRunState *rs, JdgFlowStep *step)
 {
-	if (!jdg_step_take_out_task(rs, step))
+	if (!jdg_step_remove_task(rs, step))
 		return false;
 	rs->r.live--;
 	if (jdg_node_is_leaf(jdg_step_node(rs, step)))
@@ -118,5 +118,5 @@ jdg_step_cancel(JdgRunState *rs, JdgFlowStep *step)
 		jdg_container_close(rs, step);
 	}
 	else
-		jdg_children_cancel(rs, step);	/* what it has left running */
+		jdg_children_cancel(rs, step);	/* it may have left some running */
 }

@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * cancel.h
- *	  Cancelling what a run does not need any more.
+ *	  Cancelling nodes that a run no longer needs.
  *
  *-------------------------------------------------------------------------
  */
@@ -10,12 +10,12 @@
 
 #include "flow/run/pass.h"
 
-/* JDG_ACT_CANCEL: whatever is under way in it.  Its container is not told. */
+/* JDG_ACT_CANCEL: a node with all that is under way in it */
 extern void jdg_step_cancel(JdgRunState *rs, JdgFlowStep *step);
 
 /*
  * A leaf that has not ended.  False: it ends when its task or its run has
- * been stopped, and completes if that completes all the same.
+ * been stopped, and may still complete.
  */
 extern bool jdg_leaf_cancel(JdgRunState *rs, JdgFlowStep *step);
 
@@ -25,7 +25,10 @@ extern bool jdg_step_cancel_task(JdgRunState *rs, JdgFlowStep *step);
 /* put the cancelling of the children of a container on the agenda */
 extern void jdg_children_cancel(JdgRunState *rs, JdgFlowStep *step);
 
-/* the same for all that is under way, and all not reached, in one that ends */
+/*
+ * A container ends: the same for all that is under way in it, and the skipping
+ * of all that the run has not reached in it.
+ */
 extern void jdg_container_close(JdgRunState *rs, JdgFlowStep *step);
 
 /* its time is over */

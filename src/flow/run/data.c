@@ -1,16 +1,16 @@
 /*-------------------------------------------------------------------------
  *
  * data.c
- *	  What a step is given: {"input": ..., "steps": {name: result, ...}}, its
- *	  payload filled in from that, or the result that it is to undo.
+ *	  The argument of a step: {"input": ..., "steps": {name: result, ...}},
+ *	  its payload filled in from that, or the result that it compensates.
  *
  * Runs in the worker that runs the step, inside the step's subtransaction and
  * before its deadline.  Rows are read without the lock of the run: those of
  * steps that have ended do not change.
  *
  * A step sees the results of its own block and of the blocks around it; in a
- * loop those of the pass before too.  What lies further in hides what lies
- * further out.
+ * loop those of the previous pass too.  A result of an inner block hides one of
+ * the same name further out.
  *
  *-------------------------------------------------------------------------
  */
@@ -23,6 +23,7 @@
 
 #include "base/errors.h"
 #include "base/json.h"
+#include "base/spi.h"
 #include "flow/graph/plan.h"
 #include "flow/graph/texts.h"
 #include "flow/kind/kind.h"
@@ -36,8 +37,8 @@ typedef struct Data
 	JdgFlowRun	run;
 	const JdgFlowPlan *plan;
 	JdgFlowStepReader *reader;
-	bool		results;		/* are wanted */
-	JdgFlowStep step;			/* the one that is run */
+	bool		results;		/* of steps are needed */
+	JdgFlowStep step;			/* the one that runs */
 	Jsonb	   *item;			/* of the innermost each; NULL: none */
 	int			index;
 } Data;
@@ -95,7 +96,7 @@ push_blocks(Data *d, const JdgFlowNode *root, int64 base,
 
 		push_blocks(d, &nodes[nodes[container.node].block], container.base,
 					st);
-		/* a loop has one, once a pass is over */
+		/* of a loop, after its first pass */
 		if (container.child_base == base && container.prev_base >= 0)
 			push_block(d, root, container.prev_base, st);
 		if (first.item != NULL)
@@ -113,7 +114,7 @@ has_passes(const JdgFlowNode *node)
 	return node->kind->children == JDG_CHILDREN_PASSES;
 }
 
-/* Where a loop looks for results of its body: the pass that has ended. */
+/* The condition of a loop sees the results of the pass that has ended. */
 static void
 push_pass(Data *d, const JdgFlowNode *node, JsonbParseState **st)
 {
@@ -122,6 +123,7 @@ push_pass(Data *d, const JdgFlowNode *node, JsonbParseState **st)
 				   d->step.child_base, st);
 }
 
+/* The object with the input, the results and the item. */
 static Jsonb *
 make_data(Data *d)
 {
@@ -145,8 +147,8 @@ make_data(Data *d)
 }
 
 /*
- * The row of the step that is run.  Of a step of the root block all is known
- * that is wanted of it, but for what it has to undo.
+ * The row of the step that runs.  A step of the root block needs none of its
+ * columns, unless it is a loop or compensates a result.
  */
 static JdgFlowStep
 own_row(Data *d, const JdgTask *task)
@@ -163,8 +165,8 @@ own_row(Data *d, const JdgTask *task)
 }
 
 /*
- * Read what is wanted.  No bookkeeping section is needed to read rows
- * straight.
+ * Read the data that the task needs.  Rows are read straight, without a
+ * bookkeeping section.
  */
 static Jsonb *
 read_data(const JdgTask *task, Jsonb **result)
@@ -220,6 +222,7 @@ find_first(Jsonb *data, const JsonbValue *path)
 	return JsonbValueToJsonb(&v);
 }
 
+/* Put a value in the place of its path. */
 static void
 push_found(JsonbParseState **st, JsonbIteratorToken tok, Jsonb *found)
 {
@@ -236,7 +239,7 @@ push_found(JsonbParseState **st, JsonbIteratorToken tok, Jsonb *found)
 	(void) pushJsonbValue(st, tok, &v);
 }
 
-/* A payload with what its paths find; runs as the user. */
+/* A payload with its paths replaced by the values they find, as the user. */
 static Jsonb *
 fill_in(Jsonb *template, Jsonb *data)
 {
@@ -257,7 +260,7 @@ fill_in(Jsonb *template, Jsonb *data)
 			Jsonb	   *found = find_first(data, &v);
 
 			if (JB_ROOT_IS_SCALAR(template))
-				return found;	/* a path is all there is */
+				return found;	/* the payload is a path */
 			push_found(&st, tok, found);
 			continue;
 		}
@@ -274,7 +277,7 @@ fill_in(Jsonb *template, Jsonb *data)
 	return JsonbValueToJsonb(res);
 }
 
-/* What compensations see besides: what they are to undo. */
+/* A compensation also sees the result that it compensates. */
 static Jsonb *
 with_result(Jsonb *data, Jsonb *result)
 {
@@ -293,6 +296,7 @@ jdg_flow_payload(const JdgTask *task, Jsonb **payload)
 	Jsonb	   *result;
 	Jsonb	   *data;
 
+	Assert(!jdg_is_bookkeeping());
 	if (task->flow_run == 0)
 		return false;
 	data = read_data(task, &result);

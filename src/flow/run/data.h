@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * data.h
- *	  What a step is given.
+ *	  The argument of a step.
  *
  *-------------------------------------------------------------------------
  */
@@ -11,16 +11,16 @@
 #include "task/task.h"
 
 /*
- * The argument of a step's task (task.flow_data says what it is made of), in
- * the current context.  Evaluates paths as the current user, who is the
- * owner of the run.  Outside jdg_internal_begin(), with an active snapshot.
+ * The argument of a step's task, made as task.flow_data says, in the current
+ * context.  Evaluates paths as the current user, which is the owner of the
+ * run.  Outside jdg_internal_begin(), with an active snapshot.
  * False: the task is no step.
  */
 extern bool jdg_flow_payload(const JdgTask *task, Jsonb **payload);
 
 /*
- * A row with one column that is an object or an array stands for that: what
- * a function returns is the result of the step that calls it.
+ * A row with one column that is an object or an array stands for that: the
+ * result of a step that calls a function is the value of the function.
  */
 extern Jsonb *jdg_flow_result(Jsonb *row);
 

@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * drive.c
- *	  The loop that does what is on the agenda, see drive.h and agenda.h.
+ *	  The loop that works off the agenda, see drive.h and agenda.h.
  *
  *-------------------------------------------------------------------------
  */
@@ -17,10 +17,10 @@
 #include "flow/run/drive.h"
 #include "flow/run/end.h"
 #include "flow/run/ending.h"
-#include "flow/run/tell.h"
+#include "flow/run/notify.h"
 #include "flow/run/value.h"
 
-/* A container that a child has decided, or whose time is over, ends. */
+/* A container ends: a child has decided it, or its time is over. */
 static void
 conclude(JdgRunState *rs, JdgFlowStep *step, JdgFlowStep *child)
 {
@@ -32,6 +32,7 @@ conclude(JdgRunState *rs, JdgFlowStep *step, JdgFlowStep *child)
 									NULL), NULL);
 }
 
+/* Do one item. */
 static void
 act(const JdgItem *item)
 {
@@ -62,8 +63,8 @@ act(const JdgItem *item)
 		case JDG_ACT_ENDED:
 			jdg_step_ended(rs, step, item->quietly);
 			break;
-		case JDG_ACT_TELL:
-			jdg_container_tell(rs, step);
+		case JDG_ACT_NOTIFY:
+			jdg_container_notify(rs, step);
 			break;
 	}
 }
@@ -88,7 +89,7 @@ jdg_pass_finish(JdgPass *pass)
 	ListCell   *lc;
 
 	jdg_agenda_drive(pass, true);
-	/* runs that are made meanwhile come last in the list */
+	/* a run that is made meanwhile is appended to the list */
 	foreach(lc, pass->runs)
 	{
 		jdg_run_settle(lfirst(lc));

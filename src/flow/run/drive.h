@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * drive.h
- *	  The loop that does what is on the agenda.
+ *	  The loop that works off the agenda.
  *
  *-------------------------------------------------------------------------
  */
@@ -11,15 +11,14 @@
 #include "flow/run/pass.h"
 
 /*
- * Do what is on the agenda until nothing is left.  Without "ends" rows that
- * have ended are left for the next time: their followers and containers do
- * not know of them yet.
+ * Work off the agenda.  Without "ends", the ends of rows stay on it: their
+ * followers and containers react later.
  */
 extern void jdg_agenda_drive(JdgPass *pass, bool ends);
 
 /*
- * The end of a pass: do all that is left, end runs that are over, and write
- * what has changed.
+ * The end of a pass: work off the agenda, end runs that are over, and write
+ * all changes.
  */
 extern void jdg_pass_finish(JdgPass *pass);
 

@@ -3,8 +3,8 @@
  * due.c
  *	  The time of a row has come, see due.h.
  *
- * Runs in the scheduler: a sleep is over, a wait or a container times out, a
- * run that was to begin later begins.
+ * Runs in the scheduler: a sleep is over, a wait or a container times out, or a
+ * delayed run begins.
  *
  *-------------------------------------------------------------------------
  */
@@ -24,7 +24,7 @@ jdg_step_due(JdgRunState *rs, JdgFlowStep *step)
 		return;
 	if (step->state == JDG_STEP_WAITING && step->parent < 0)
 	{
-		/* a run that was to begin later */
+		/* a delayed run */
 		step->due = DT_NOBEGIN;
 		rs->r.started_at = rs->pass->now;
 		rs->r.live--;

@@ -28,6 +28,7 @@
 /* a round goes on with other things after so many batches */
 #define BATCHES 16
 
+/* Do all that is due; false: there is more. */
 static bool
 do_batches(int (*batch) (int max))
 {
@@ -83,7 +84,7 @@ TimestampTz
 jdg_flow_upkeep(JdgDb *db, uint32 why)
 {
 	static bool pruning = false;
-	static int64 pruned_to;		/* runs up to this one have been looked at */
+	static int64 pruned_to;		/* runs up to this one have been checked */
 	static TimestampTz next;
 	int64		keep = (int64) jdg_history_retention * USECS_PER_MINUTE;
 

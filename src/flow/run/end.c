@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * end.c
- *	  A row ends, see end.h; what follows from that is put on the agenda.
+ *	  A row ends, see end.h; the consequences are put on the agenda.
  *
  *-------------------------------------------------------------------------
  */
@@ -10,7 +10,7 @@
 #include "flow/run/agenda.h"
 #include "flow/run/end.h"
 
-/* It has completed: is there something to undo, or no more to undo? */
+/* Note for compensation that a step has completed. */
 static void
 note_completed(JdgRunState *rs, JdgFlowStep *step)
 {

@@ -10,8 +10,8 @@
 
 #include "flow/run/pass.h"
 
-/* flow_step.reason of what skip_step() passes over */
-#define JDG_BY_HAND "manual"
+/* flow_step.reason of a step that skip_step() skips */
+#define JDG_SKIPPED_MANUALLY "manual"
 
 /*
  * A node has ended.  result, error and reason may be NULL; "reason" says in
@@ -26,23 +26,23 @@ extern void jdg_leaf_end(JdgRunState *rs, JdgFlowStep *step,
 						 JdgStepState state, Jsonb *result, Jsonb *error,
 						 const char *reason);
 
-/* its container has ended it; only what waits for it still has to learn */
+/* its container has ended it; only nodes that wait for it react */
 extern void jdg_step_end_quietly(JdgRunState *rs, JdgFlowStep *step,
 								 JdgStepState state, const char *reason);
 
-/* what it waits for has ended so that it never begins */
+/* the nodes in its "after" have ended so that it never begins */
 extern void jdg_step_never(JdgRunState *rs, JdgFlowStep *step);
 
 /*
- * A node that is not reached, with all that is in it, but for the bodies of
- * each and loop, which have no rows before they begin.
+ * Skip a node and all within it, except the bodies of each and loop, which have
+ * no rows before they begin.
  */
 extern void jdg_skip_subtree(JdgRunState *rs, const JdgFlowNode *node,
 							 int64 parent, int64 base);
 
 /*
- * What the run has not reached in a node that has ended.  Others may wait for
- * just that ("after").
+ * Skip all that the run has not reached in a node that has ended; other nodes
+ * may wait for that ("after").
  */
 extern void jdg_skip_unreached(JdgRunState *rs, const JdgFlowNode *node,
 							   int64 base);

@@ -1,13 +1,13 @@
 /*-------------------------------------------------------------------------
  *
  * ending.c
- *	  A run ends: cancelling what is left, compensation, the final status.
+ *	  A run ends: live steps are cancelled, then completed steps are
+ *	  compensated, then the run gets its final status.
  *
- * Runs where runs are advanced, see run.h.  A run that fails first gets rid
- * of what is under way, which may still complete; only then is it known what
- * there is to undo.  Compensations run one at a time, in reverse order of
- * completion (flow_run.last_done, flow_step.prev_done).  One that fails for
- * good is noted, and the others still run.
+ * Steps that are being cancelled may still complete, so compensation waits for
+ * all of them.  Compensations run one at a time, in reverse order of completion
+ * (flow_run.last_done, flow_step.prev_done).  If one fails for good, that is
+ * recorded and the others still run.
  *
  *-------------------------------------------------------------------------
  */
@@ -35,7 +35,7 @@ jdg_run_fail(JdgRunState *rs, JdgFlowStatus ending, Jsonb *error,
 	rs->r.reason = unconstify(char *, reason);
 	if (jdg_step_is_open(root))
 	{
-		/* a run that was to begin later waits itself */
+		/* a delayed run counts as live while it waits */
 		rs->r.live -= root->state == JDG_STEP_WAITING;
 		jdg_step_end_quietly(rs, root,
 							 ending == JDG_FLOW_STATUS_TIMED_OUT ?
@@ -63,7 +63,7 @@ jdg_run_root_ended(JdgRunState *rs, JdgFlowStep *root)
 }
 
 void
-jdg_run_tell_parent(JdgRunState *rs)
+jdg_run_notify_parent(JdgRunState *rs)
 {
 	JsonbParseState *st;
 	char		status[2] = {jdg_flow_status_out(rs->r.status), '\0'};
@@ -87,7 +87,7 @@ finish(JdgRunState *rs, JdgFlowStatus status)
 	rs->r.status = status;
 	rs->r.finished_at = rs->pass->now;
 	if (rs->r.parent_run != 0)
-		jdg_run_tell_parent(rs);
+		jdg_run_notify_parent(rs);
 	JDG_FAULT("flow-run-ends");
 	jdg_finished_at_commit();
 }
@@ -117,12 +117,12 @@ jdg_compensation_ended(JdgRunState *rs, JdgFlowStep *step, bool success,
 	jdg_step_change(rs, step);
 }
 
-/* Begin to undo one step.  False: that has failed at once. */
+/* Begin to compensate one step.  False: that has failed at once. */
 static bool
 undo(JdgRunState *rs, JdgFlowStep *step)
 {
 	step->state = JDG_STEP_COMPENSATING;
-	/* it completed all the same: its compensation is not to be cancelled */
+	/* it completed despite the cancel: do not cancel its compensation */
 	step->cancelling = false;
 	jdg_step_change(rs, step);
 	if (rs->plan->undo[step->node] != NULL)

@@ -84,8 +84,9 @@ jdg_flow_node_subject(const JdgFlowNode *node, int max)
 	return node->kind->subject ? node->kind->subject(node, max) : NULL;
 }
 
-/* ----------------------------------------------------------- what a run did */
+/* -------------------------------------------------------- the rows of a run */
 
+/* "12.3 ms", "1.50 s", "1:02:03" */
 static void
 append_duration(StringInfo out, int64 us)
 {
@@ -149,6 +150,7 @@ jdg_explain_option(StringInfo line, const char *key, const char *value)
 	appendStringInfo(line, value[0] ? "%s: %s" : "%s", key, value);
 }
 
+/* The join, NULL: the default. */
 static const char *
 join_text(const JdgFlowNode *node)
 {
@@ -170,6 +172,7 @@ join_text(const JdgFlowNode *node)
 	return NULL;
 }
 
+/* "after" and "join". */
 static void
 after_options(const JdgFlowGraph *g, const JdgFlowNode *node, StringInfo line)
 {
@@ -194,6 +197,7 @@ put_line(Tree *t, int indent, const char *key, const char *value)
 	appendStringInfo(&t->out, "%s\n", value);
 }
 
+/* The lines below that of a node: options, message, payload, compensation. */
 static void
 put_options(Tree *t, const JdgFlowNode *node, int indent)
 {

@@ -3,7 +3,7 @@
  * explain.h
  *	  A flow as text.
  *
- * Pure: from the graph, and from what a run has made of its nodes where that
+ * Pure: from the graph, and from the rows of a run where that
  * is given.
  *
  *-------------------------------------------------------------------------
@@ -17,7 +17,7 @@
 #include "flow/run/step_row.h"
 
 /*
- * What a run has made of a node.  The body of an each or a loop may have many
+ * The rows of a run for a node.  The body of an each or a loop may have many
  * rows, the others have one at most.
  */
 typedef struct JdgFlowSeen
@@ -32,7 +32,7 @@ typedef struct JdgFlowSeen
 extern char *jdg_flow_explain_text(const JdgFlowGraph *graph,
 								   const JdgFlowSeen *seen);
 
-/* what a node is about, one line of at most "max" bytes or all (0) */
+/* the subject of a node, one line of at most "max" bytes or whole (0) */
 extern char *jdg_flow_node_subject(const JdgFlowNode *node, int max);
 extern int	jdg_flow_seen_rows(const JdgFlowSeen *seen);
 

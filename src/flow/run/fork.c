@@ -6,13 +6,14 @@
  * Runs in a session, which only reads the run that the new one is made of,
  * without its lock.  Rows of the outermost block are copied up to the step
  * from which the new run goes on; containers of that step are open again.
- * What the other run has done stays its own to undo.
+ * Only the other run compensates its steps.
  *
  *-------------------------------------------------------------------------
  */
 #include "postgres.h"
 
 #include "base/errors.h"
+#include "base/spi.h"
 #include "flow/kind/kind.h"
 #include "flow/run/begin.h"
 #include "flow/run/drive.h"
@@ -91,6 +92,7 @@ jdg_flow_fork(const JdgFlowRun *from, const JdgFlowNode *target)
 	JdgFlowRun	r = *from;
 	JdgFork		f;
 
+	Assert(jdg_is_bookkeeping());
 	r.depth = 0;
 	r.parent_run = r.parent_step = r.schedule_id = 0;
 	r.scheduled_for = r.paused_at = DT_NOBEGIN;
@@ -106,7 +108,7 @@ jdg_flow_fork(const JdgFlowRun *from, const JdgFlowNode *target)
 	f.rs->r.next_id = from->next_id;
 	f.target = &f.rs->plan->graph->nodes[target->no];
 	jdg_fork_into(&f, &f.rs->plan->graph->nodes[0], -1);
-	/* it is only read: by one who does not have its lock */
+	/* it is only read, without its lock */
 	pass->runs = list_delete_ptr(pass->runs, f.from);
 	jdg_pass_finish(pass);
 	return f.rs->r.run_id;

@@ -11,8 +11,8 @@
 #include "flow/run/pass.h"
 
 /*
- * A new run of the same version and input, which goes on at "node" with what
- * another run has done before.  Returns its id.  Inside jdg_internal_begin().
+ * A new run of the same version and input, which goes on at "node" with the
+ * earlier results of another run.  Returns its id.  Inside jdg_internal_begin().
  */
 extern int64 jdg_flow_fork(const JdgFlowRun *from, const JdgFlowNode *node);
 

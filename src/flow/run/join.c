@@ -1,10 +1,10 @@
 /*-------------------------------------------------------------------------
  *
  * join.c
- *	  May a node begin, after what it names in "after"?
+ *	  May a node begin, by the states of the nodes in its "after"?
  *
- * Runs where runs are advanced, see run.h.  All that it names lies in its own
- * block, so there is a place to look at for each.
+ * All nodes in "after" lie in the same block, so the place of each row is
+ * known.
  *
  *-------------------------------------------------------------------------
  */
@@ -44,7 +44,6 @@ look_at_parents(JdgRunState *rs, const JdgFlowNode *node, int64 base)
 	return p;
 }
 
-/* May a node with "after" begin? */
 JdgReady
 jdg_step_ready(JdgRunState *rs, const JdgFlowNode *node, int64 base)
 {

@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * join.h
- *	  May a node begin, after what it names in "after"?
+ *	  May a node begin, by the states of the nodes in its "after"?
  *
  *-------------------------------------------------------------------------
  */

@@ -9,8 +9,8 @@
  * branch is a rhombus; an each or a loop is a subgraph around its body.  A
  * compensation hangs on its step ("n<number>u").
  *
- * Whatever was given stands in quotes, and characters that mean something to
- * Mermaid even there are written as entities.  A node belongs to the subgraph
+ * Texts of users stand in quotes; characters that are special to Mermaid even
+ * there are written as entities.  A node belongs to the subgraph
  * in which it is first named, so nodes come before the arrows, and arrows
  * where the container of both ends is written.
  *
@@ -29,6 +29,7 @@
 
 static void put_node(JdgChart *c, const JdgFlowNode *node, int depth);
 
+/* A text of a user, within quotes. */
 static void
 put_text(JdgChart *c, const char *s)
 {
@@ -54,7 +55,7 @@ put_text(JdgChart *c, const char *s)
 	}
 }
 
-/* a quoted label: the name or the kind, and what the node is about */
+/* A quoted label: the kind, the name and the subject of a node. */
 static void
 put_label(JdgChart *c, const JdgFlowNode *node)
 {
@@ -164,7 +165,7 @@ jdg_chart_subgraph(JdgChart *c, const JdgFlowNode *node, int depth)
 	appendStringInfoString(&c->out, "end\n");
 }
 
-/* What undoes a node, and what it comes after. */
+/* The compensation of a node, and arrows from the nodes in its "after". */
 static void
 put_asides(JdgChart *c, const JdgFlowNode *node, int depth)
 {
@@ -226,6 +227,7 @@ shown_state(const JdgFlowSeen *seen)
 	return -1;
 }
 
+/* Colours of states, and the state of each box. */
 static void
 put_states(JdgChart *c)
 {

@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * mermaid.h
- *	  A flow as a Mermaid flowchart: what kinds of nodes draw themselves of.
+ *	  A flow as a Mermaid flowchart: parts for kinds that draw themselves.
  *
  *-------------------------------------------------------------------------
  */
@@ -20,7 +20,7 @@ typedef struct JdgChart
 	StringInfoData out;
 } JdgChart;
 
-/* where an arrow to what comes next begins */
+/* where an arrow to the next node begins */
 typedef struct JdgChartExit
 {
 	char	   *id;

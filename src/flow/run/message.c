@@ -3,9 +3,9 @@
  * message.c
  *	  Rows of jadugar_internal.flow_message, see message.h.
  *
- * Written by any session and process, without a lock; read and removed by the
- * scheduler, and signals by whoever begins to wait for one, with the lock of
- * the run.
+ * Written by any session and process, without a lock; read and deleted by the
+ * scheduler with the lock of the run.  A process that begins a wait deletes
+ * the signal that it takes.
  *
  *-------------------------------------------------------------------------
  */
@@ -79,6 +79,7 @@ jdg_flow_message_as(JdgMessageKind kind, int64 run_id, int64 step_id, const char
 	Datum		v[7];
 	char		n[8] = "       ";
 
+	Assert(jdg_is_bookkeeping());
 	if (OidIsValid(role))
 		jdg_remember_role(role);
 	jdg_put_int64(&v[0], &n[0], run_id, 0);
@@ -113,6 +114,7 @@ jdg_flow_messages_new(int max, int *n)
 	MemoryContext mcxt = CurrentMemoryContext;
 	JdgFlowMessage *m;
 
+	Assert(jdg_is_bookkeeping());
 	*n = (int) jdg_run(&q, v, NULL, 0);
 	m = palloc0(sizeof(JdgFlowMessage) * Max(*n, 1));
 	for (int i = 0; i < *n; i++)

@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * message.h
- *	  What is asked of a run by those who do not have its lock.
+ *	  Messages to runs, from processes that do not have their locks.
  *
  *-------------------------------------------------------------------------
  */
@@ -16,7 +16,7 @@ typedef enum JdgMessageKind
 {
 	JDG_MESSAGE_SIGNAL,			/* kept until a wait takes it */
 	JDG_MESSAGE_VERDICT,		/* the same, of an approval */
-	JDG_MESSAGE_EVENT,			/* for whoever waits: run_id is null */
+	JDG_MESSAGE_EVENT,			/* run_id null: for all waits; then for one */
 	JDG_MESSAGE_ABORT,			/* name: kill or compensate */
 	JDG_MESSAGE_CANCEL,			/* stop the task of a step */
 	JDG_MESSAGE_SUB_ENDED,		/* the run of a sub_flow has ended */
@@ -25,18 +25,18 @@ typedef enum JdgMessageKind
 	JDG_MESSAGE_RESUME,
 	JDG_MESSAGE_RETRY,			/* a step again */
 	JDG_MESSAGE_SKIP,			/* a step not at all */
-	JDG_MESSAGE_UNDO			/* a run that has completed */
+	JDG_MESSAGE_UNDO			/* compensate a run that has completed */
 } JdgMessageKind;
 
-/* "signal:name", "approval:name", "event:name": what flow_step.event says */
+/* "signal:name", "approval:name", "event:name", for flow_step.event */
 extern char *jdg_message_event(JdgMessageKind kind, const char *name);
 
 /* the letter in the table */
 extern char jdg_message_kind_out(JdgMessageKind kind);
 
 /*
- * Send one; the scheduler looks at it after the commit.  run_id 0: to all who
- * wait for the event "name".  Inside jdg_internal_begin(); the sender is
+ * Send one; the scheduler serves it after the commit.  run_id 0: to all waits
+ * for the event "name".  Inside jdg_internal_begin(); the sender is
  * "role".
  */
 extern void jdg_flow_message_as(JdgMessageKind kind, int64 run_id, int64 step_id,
@@ -64,8 +64,8 @@ extern void jdg_flow_message_done(int64 message_id);
 extern void jdg_flow_message_keep(int64 message_id);
 
 /*
- * Messages that have been seen: cancels, which may have come to nothing, or
- * all, once more.
+ * Serve messages again that have been seen: all, or those that cancel a step,
+ * which may have had no effect.
  */
 extern void jdg_flow_messages_again(bool all);
 

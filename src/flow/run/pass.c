@@ -5,7 +5,7 @@
  *
  * Runs in workers and in the scheduler with the locks of the runs, and in
  * sessions for runs that they make.  A row is read at most once and written
- * at most once in a pass, whatever happens to it in between.
+ * at most once in a pass, however often it changes in between.
  *
  *-------------------------------------------------------------------------
  */
@@ -40,6 +40,7 @@ jdg_pass_begin(void)
 	JdgPass    *pass = palloc0(sizeof(JdgPass));
 	HASHCTL		ctl = {0};
 
+	Assert(jdg_is_bookkeeping());
 	pass->now = jdg_now();
 	ctl.keysize = sizeof(RowKey);
 	ctl.entrysize = sizeof(RowEntry);
@@ -260,6 +261,7 @@ jdg_pass_write(JdgPass *pass)
 	int			nruns = 0;
 	ListCell   *lc;
 
+	Assert(jdg_is_bookkeeping());
 	if (pass->reader != NULL)
 		jdg_flow_step_reader_end(pass->reader);
 	if (pass->run_reader != NULL)
@@ -278,7 +280,7 @@ jdg_pass_write(JdgPass *pass)
 			runs[nruns++] = &rs->r;
 	}
 	jdg_flow_run_write(runs, nruns);
-	/* the next pass, and what the caller does now, sees all of this */
+	/* the next pass and the caller see all of this */
 	CommandCounterIncrement();
 	JDG_FAULT("flow-runs-written");
 }

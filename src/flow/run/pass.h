@@ -19,8 +19,8 @@ struct JdgAgenda;
 struct JdgFollow;
 
 /*
- * Some runs are locked, learn what has happened, and are written.  All that a
- * pass makes lives in the context it was begun in.
+ * A pass locks some runs, applies messages, timers or ends of tasks to them,
+ * and writes them.  All that it makes lives in the context it was begun in.
  */
 typedef struct JdgPass
 {
@@ -58,8 +58,9 @@ typedef struct JdgRunState
 extern JdgPass *jdg_pass_begin(void);
 
 /*
- * Lock runs, in an order that is the same for all.  What is read afterwards
- * with a new snapshot is as the last holder has left it.
+ * Lock runs, in an order that is the same in all processes.  A snapshot taken
+ * afterwards sees the changes of earlier holders of the locks.  Inside or
+ * outside.
  */
 extern void jdg_pass_lock(const int64 *run_ids, int n);
 
@@ -67,8 +68,8 @@ extern void jdg_pass_lock(const int64 *run_ids, int n);
 extern JdgRunState *jdg_pass_run(JdgPass *pass, int64 run_id);
 
 /*
- * A new run.  r: what the maker decides about it; its id, its status and what
- * it keeps count of are set here.
+ * A new run.  Its id, status and counters are set here, the other fields are
+ * those of "r".
  */
 extern JdgRunState *jdg_pass_new_run(JdgPass *pass, const JdgFlowRun *r);
 

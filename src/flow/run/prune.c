@@ -1,14 +1,13 @@
 /*-------------------------------------------------------------------------
  *
  * prune.c
- *	  Runs that nobody needs any more, see prune.h.
+ *	  Deleting old runs, see prune.h.
  *
  * Runs in the scheduler after maintenance, and in purge_completed() in a
- * session.  Without the locks of the runs: one that has finished is only
- * changed by the scheduler, and a session deletes none that could be asked to
- * change, which are those that have not completed, and those whose parent may
- * still want them undone.  So the run of a sub_flow goes only after that of
- * its parent.
+ * session.  Takes no locks of runs: only the scheduler changes a run that
+ * has finished, and a session deletes no run that a request may change.  Those
+ * are runs that have not completed, and runs whose parent may still compensate
+ * them.  So the run of a sub_flow is deleted only after that of its parent.
  *
  *-------------------------------------------------------------------------
  */
@@ -36,9 +35,9 @@
 	"WHERE a.run_id = r.run_id AND NOT a.seen) "
 
 /*
- * A thousand runs at most, or those that have some twenty thousand rows in
- * flow_step, of which next_id is a bound.  Ids grow with time: where all runs
- * looked at have begun later, all that follow have too.
+ * At most a thousand runs, or as many as have some twenty thousand rows in
+ * flow_step; next_id bounds the number of rows.  Ids grow with time: if all
+ * runs of a call have begun later, so have all that follow.
  */
 bool
 jdg_flow_prune_some(int64 *after, TimestampTz before)
@@ -62,6 +61,7 @@ jdg_flow_prune_some(int64 *after, TimestampTz before)
 	};
 	Datum		v[2] = {Int64GetDatum(*after), TimestampTzGetDatum(before)};
 
+	Assert(jdg_is_bookkeeping());
 	if (jdg_run(&q, v, NULL, 0) == 0)
 		return false;
 	*after = jdg_col_int64(0, 1, 0);
@@ -69,9 +69,9 @@ jdg_flow_prune_some(int64 *after, TimestampTz before)
 }
 
 /*
- * A version that is to go is first taken out of use, so that start_flow()
- * makes another of the same value.  A day later whoever had found it before
- * has committed its run.
+ * A version is first taken out of use, so that start_flow() makes another of
+ * the same value, and deleted a day later: by then the transactions that had
+ * found it before have committed their runs.
  */
 void
 jdg_flow_prune_unused(TimestampTz now)
@@ -100,6 +100,7 @@ jdg_flow_prune_unused(TimestampTz now)
 	Datum		v[2] = {TimestampTzGetDatum(now),
 	TimestampTzGetDatum(now - USECS_PER_DAY)};
 
+	Assert(jdg_is_bookkeeping());
 	jdg_run(&versions, v, NULL, 0);
 	jdg_run(&retire, v, NULL, 0);
 	jdg_run(&messages, NULL, NULL, 0);
@@ -120,6 +121,7 @@ jdg_flow_purge_completed(TimestampTz before, Datum owners)
 	int64		n = 0;
 	int64		more;
 
+	Assert(jdg_is_bookkeeping());
 	/* once for each level of sub_flows */
 	do
 	{

@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * prune.h
- *	  Runs that nobody needs any more, and what was only there for them.
+ *	  Deleting old runs, and rows that only they needed.
  *
  *-------------------------------------------------------------------------
  */
@@ -11,13 +11,13 @@
 #include "utils/timestamp.h"
 
 /*
- * Delete runs that had finished "before", looking at some whose ids come after
- * *after, which is moved on.  False: there can be no more.  For a transaction
+ * Delete runs that had finished "before", among some whose ids come after
+ * *after, which is advanced.  False: there can be no more.  For a transaction
  * of its own.  Inside jdg_internal_begin(), as those below.
  */
 extern bool jdg_flow_prune_some(int64 *after, TimestampTz before);
 
-/* versions and messages that no run needs */
+/* delete versions and messages that no run needs */
 extern void jdg_flow_prune_unused(TimestampTz now);
 
 /* delete completed runs of these roles, an oid[]; how many */

@@ -1,9 +1,9 @@
 /*-------------------------------------------------------------------------
  *
  * redo.c
- *	  Steps once more, or not at all: retry_step(), skip_step().
+ *	  Retrying and skipping steps: retry_step(), skip_step().
  *
- * Done by the scheduler, with the lock of the run.
+ * Runs in the scheduler, with the lock of the run.
  *
  *-------------------------------------------------------------------------
  */
@@ -22,7 +22,7 @@
 #include "task/resolve.h"
 #include "task/wakeup.h"
 
-/* An ended run that nothing has been undone of can go on. */
+/* A run that has failed can go on, unless it has been compensated. */
 static bool
 can_go_on(const JdgFlowRun *r)
 {
@@ -39,7 +39,7 @@ jdg_flow_retry_refused(const JdgFlowRun *r, const JdgFlowNode *node,
 	if (!jdg_node_is_leaf(node))
 		return "It is not a step or a wait.";
 	if (r->status == JDG_FLOW_STATUS_COMPENSATED || r->status == JDG_FLOW_STATUS_COMPENSATION_FAILED)
-		return "What the run had done has been undone.";
+		return "The run has been compensated.";
 	if (r->status == JDG_FLOW_STATUS_RUNNING && step->state == JDG_STEP_RUNNING &&
 		step->task_id != 0)
 		return NULL;
@@ -59,18 +59,18 @@ jdg_flow_skip_refused(const JdgFlowRun *r, const JdgFlowNode *node,
 	if (!jdg_node_is_leaf(node))
 		return "It is not a step or a wait.";
 	if (r->status == JDG_FLOW_STATUS_COMPENSATED || r->status == JDG_FLOW_STATUS_COMPENSATION_FAILED)
-		return "What the run had done has been undone.";
+		return "The run has been compensated.";
 	if (r->status == JDG_FLOW_STATUS_RUNNING &&
 		(step->state == JDG_STEP_RUNNING || step->state == JDG_STEP_WAITING))
 		return NULL;
 	if (!can_go_on(r))
-		return "The run has ended, or is ending.";
+		return "The run has ended or is ending.";
 	if (!jdg_step_is_bad(step))
 		return "The step has not failed.";
 	return NULL;
 }
 
-/* A compensation that has failed: again, or it is taken as done. */
+/* Repeat a compensation that has failed, or count it as done. */
 static void
 undo_again(JdgRunState *rs, JdgFlowStep *step, bool skip)
 {
@@ -78,7 +78,7 @@ undo_again(JdgRunState *rs, JdgFlowStep *step, bool skip)
 	rs->r.status = JDG_FLOW_STATUS_COMPENSATING;
 	rs->r.finished_at = DT_NOBEGIN;
 	step->error = NULL;
-	step->reason = skip ? JDG_BY_HAND : NULL;
+	step->reason = skip ? JDG_SKIPPED_MANUALLY : NULL;
 	step->state = skip ? JDG_STEP_COMPENSATED : JDG_STEP_COMPLETED;
 	jdg_step_change(rs, step);
 	if (skip)
@@ -88,7 +88,7 @@ undo_again(JdgRunState *rs, JdgFlowStep *step, bool skip)
 	rs->r.last_done = step->step_id;
 }
 
-/* All of them, the newest first. */
+/* Repeat all of them, the newest first. */
 void
 jdg_flow_undo_again(JdgRunState *rs)
 {
@@ -113,7 +113,7 @@ jdg_flow_undo_again(JdgRunState *rs)
 	}
 }
 
-/* The next attempt of a step that waits for it is made now. */
+/* Make the next attempt now. */
 static void
 run_now(JdgFlowStep *step)
 {
@@ -170,8 +170,8 @@ jdg_flow_skip_step(JdgRunState *rs, int64 step_id)
 
 		if (!jdg_leaf_cancel(rs, step))
 		{
-			/* a worker has it; it is skipped unless it completes all the same */
-			step->reason = JDG_BY_HAND;
+			/* a worker has it; it is skipped unless it still completes */
+			step->reason = JDG_SKIPPED_MANUALLY;
 			return;
 		}
 		if (waiting && step->parent >= 0)
@@ -181,7 +181,7 @@ jdg_flow_skip_step(JdgRunState *rs, int64 step_id)
 			container->waiting--;
 			jdg_step_change(rs, container);
 		}
-		jdg_step_end(rs, step, JDG_STEP_SKIPPED, NULL, NULL, JDG_BY_HAND);
+		jdg_step_end(rs, step, JDG_STEP_SKIPPED, NULL, NULL, JDG_SKIPPED_MANUALLY);
 	}
 	else
 		jdg_run_resume(rs, step_id);

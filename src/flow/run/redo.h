@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * redo.h
- *	  Steps once more, or not at all: retry_step(), skip_step().
+ *	  Retrying and skipping steps: retry_step(), skip_step().
  *
  *-------------------------------------------------------------------------
  */
@@ -10,7 +10,7 @@
 
 #include "flow/run/pass.h"
 
-/* may a step be retried, or skipped?  NULL: yes, else why not */
+/* can a step be retried, or skipped?  NULL: yes; else a sentence why not */
 extern const char *jdg_flow_retry_refused(const JdgFlowRun *r,
 										  const JdgFlowNode *node,
 										  const JdgFlowStep *step);
@@ -18,11 +18,11 @@ extern const char *jdg_flow_skip_refused(const JdgFlowRun *r,
 										 const JdgFlowNode *node,
 										 const JdgFlowStep *step);
 
-/* with the lock of the run; nothing is done where it is refused by now */
+/* with the lock of the run; no effect if it is refused by now */
 extern void jdg_flow_retry_step(JdgRunState *rs, int64 step_id);
 extern void jdg_flow_skip_step(JdgRunState *rs, int64 step_id);
 
-/* the compensations of a run that have failed are tried once more */
+/* repeat the compensations of a run that have failed */
 extern void jdg_flow_undo_again(JdgRunState *rs);
 
 #endif							/* JDG_FLOW_RUN_REDO_H */

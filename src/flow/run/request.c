@@ -1,10 +1,10 @@
 /*-------------------------------------------------------------------------
  *
  * request.c
- *	  What is asked of a run by a message, and done.
+ *	  Requests to a run that arrive as messages, see request.h.
  *
- * Runs in the scheduler, with the lock of the run: serve.c.  What does not
- * apply any more, because the run has gone on since it was asked, is nothing.
+ * Runs in the scheduler, with the lock of the run: serve.c.  A request that
+ * no longer applies, because the run has gone on since, has no effect.
  *
  *-------------------------------------------------------------------------
  */
@@ -64,7 +64,7 @@ serve_event(JdgRunState *rs, int64 step_id, const JdgFlowMessage *m)
 		jdg_step_node(rs, step)->kind->answer(rs, step, m->payload);
 }
 
-/* Runs of sub_flows that end, or that are being undone. */
+/* Runs of sub_flows that are ending or being compensated. */
 static void
 kill_sub_flows(JdgRunState *rs)
 {
@@ -85,6 +85,7 @@ kill_sub_flows(JdgRunState *rs)
 		jdg_flow_message(JDG_MESSAGE_ABORT, runs[i], 0, "kill", NULL);
 }
 
+/* The run ends, or its compensation stops. */
 static void
 serve_abort(JdgRunState *rs, const JdgFlowMessage *m)
 {
@@ -103,7 +104,7 @@ serve_abort(JdgRunState *rs, const JdgFlowMessage *m)
 		jdg_run_leave_undone(rs);	/* the one under way is the last */
 }
 
-/* A task that is not needed any more, and that a worker held. */
+/* Stop the task of a step that is cancelled while a worker holds it. */
 static void
 serve_cancel(JdgRunState *rs, const JdgFlowMessage *m)
 {
@@ -120,7 +121,7 @@ serve_cancel(JdgRunState *rs, const JdgFlowMessage *m)
 									JDG_CANCEL_TASK);
 	else
 		(void) jdg_step_cancel_task(rs, step);
-	/* it goes when the step is seen to have ended */
+	/* deleted when the step has ended */
 	jdg_flow_message_keep(m->message_id);
 }
 
@@ -132,7 +133,7 @@ get_status(const Jsonb *payload, const char *key)
 	return jdg_flow_status_in(text ? text[0] : '\0');
 }
 
-/* The run of a sub_flow has ended, or has been undone. */
+/* The run of a sub_flow has ended, or has been compensated. */
 static void
 serve_sub_ended(JdgRunState *rs, const JdgFlowMessage *m)
 {
@@ -155,7 +156,7 @@ serve_sub_ended(JdgRunState *rs, const JdgFlowMessage *m)
 		return;
 	if (status == JDG_FLOW_STATUS_COMPLETED)
 		state = JDG_STEP_COMPLETED;
-	else if (step->reason != NULL && strcmp(step->reason, JDG_BY_HAND) == 0)
+	else if (step->reason != NULL && strcmp(step->reason, JDG_SKIPPED_MANUALLY) == 0)
 	{
 		state = JDG_STEP_SKIPPED;
 		reason = step->reason;
@@ -215,7 +216,7 @@ pause_step(JdgRunState *rs, const JdgFlowStep *step, bool pause)
 		jdg_task_set_state(&t, jdg_state_without_dependencies(&t));
 }
 
-/* All of the run's; those of this very pass are not in the table yet. */
+/* All steps of the run; those changed in this pass are not in the table yet. */
 static void
 pause_steps(JdgRunState *rs, bool pause)
 {
@@ -257,18 +258,18 @@ serve_pause(JdgRunState *rs, bool pause)
 }
 
 /*
- * A run that has completed is to be undone, with what it is a step of; or
- * that is tried again.
+ * Compensate a run that has completed, because the run that it is a step of is
+ * being compensated; or try that once more.
  */
 static void
 serve_undo(JdgRunState *rs)
 {
 	if (!jdg_flow_run_is_over(rs->r.status))
-		return;					/* its parent is told when it is */
+		return;					/* the parent learns of its end */
 	if (rs->r.status == JDG_FLOW_STATUS_COMPENSATION_FAILED)
 		jdg_flow_undo_again(rs);
 	else if (rs->r.status != JDG_FLOW_STATUS_COMPLETED)
-		jdg_run_tell_parent(rs);	/* it has been told before */
+		jdg_run_notify_parent(rs);	/* once more */
 	else
 	{
 		rs->r.status = JDG_FLOW_STATUS_ENDING;

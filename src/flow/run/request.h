@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * request.h
- *	  What a message asks of a run.
+ *	  Requests to a run that arrive as messages.
  *
  *-------------------------------------------------------------------------
  */
@@ -12,8 +12,8 @@
 #include "flow/run/pass.h"
 
 /*
- * Do it.  step_id: of the wait that an event is for.  The message goes, unless
- * it is kept until a step has ended or a wait takes it.
+ * Serve a message.  step_id: of the wait that an event is for.  Deletes the
+ * message, or keeps it until a step has ended or a wait takes it.
  */
 extern void jdg_serve_message(JdgRunState *rs, int64 step_id,
 							  const JdgFlowMessage *m);

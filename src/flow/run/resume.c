@@ -3,10 +3,10 @@
  * resume.c
  *	  A run that has ended goes on from where it was, see resume.h.
  *
- * What has completed stays, what had failed or was cancelled begins again,
- * what was skipped for it has not been reached yet.  Rows are opened from the
- * outermost on; what begins is put on the agenda meanwhile: whether it may,
- * after what it names, is only known when all that begins again is open.
+ * Completed steps stay as they are.  Steps that had failed or were cancelled
+ * begin again.  Steps that were skipped because of those count as not reached.
+ * Rows are opened from the outermost on.  Steps that begin are put on the
+ * agenda meanwhile: their "after" can only be checked when all rows are open.
  *
  *-------------------------------------------------------------------------
  */
@@ -19,6 +19,7 @@
 #include "flow/run/end.h"
 #include "flow/run/resume.h"
 
+/* Open a row again. */
 static void
 reset(JdgRunState *rs, JdgFlowStep *step)
 {
@@ -65,7 +66,7 @@ jdg_resume_step(JdgRunState *rs, JdgFlowStep *step, int64 skip)
 	CHECK_FOR_INTERRUPTS();
 	reset(rs, step);
 	if (step->step_id == skip)
-		jdg_step_end(rs, step, JDG_STEP_SKIPPED, NULL, NULL, JDG_BY_HAND);
+		jdg_step_end(rs, step, JDG_STEP_SKIPPED, NULL, NULL, JDG_SKIPPED_MANUALLY);
 	else if (jdg_node_is_leaf(node) || step->total == 0)
 	{
 		/* a container that never began has nothing but skipped rows */

@@ -10,7 +10,7 @@
 
 #include "flow/run/pass.h"
 
-/* skip: the step that is skipped then, -1: none */
+/* skip: a step to skip instead of running it again, -1: none */
 extern void jdg_run_resume(JdgRunState *rs, int64 skip);
 
 /*
@@ -19,10 +19,10 @@ extern void jdg_run_resume(JdgRunState *rs, int64 skip);
  */
 extern void jdg_resume_step(JdgRunState *rs, JdgFlowStep *step, int64 skip);
 
-/* a row that begins when all have been opened */
+/* this row begins when all have been opened */
 extern void jdg_resume_begin(JdgRunState *rs, JdgFlowStep *step);
 
-/* rows of a node that is not reached any more */
+/* delete rows of a node that counts as not reached */
 extern void jdg_resume_forget(JdgRunState *rs, const JdgFlowNode *node,
 							  int64 base);
 

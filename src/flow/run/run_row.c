@@ -3,9 +3,9 @@
  * run_row.c
  *	  Rows of jadugar_internal.flow_run, see run_row.h.
  *
- * Runs in sessions that start flows, in workers and in the scheduler.  Who
- * changes a run has its lock: flow/README.md.  Straight on heap and index, as
- * flow_step.c: every step reads its run.
+ * Runs in sessions that start flows, in workers and in the scheduler.  A process
+ * that changes a run has its lock: flow/README.md.  Straight on heap and index,
+ * as step_row.c: every step reads its run.
  *
  *-------------------------------------------------------------------------
  */
@@ -142,6 +142,7 @@ get_interval(const TupleTableSlot *s, int column)
 	return copy;
 }
 
+/* Read all columns. */
 static void
 from_slot(TupleTableSlot *s, JdgFlowRun *r)
 {
@@ -199,7 +200,7 @@ jdg_flow_run_load(int64 run_id, JdgFlowRun *r)
 	JdgFlowRunReader *reader;
 	bool		found;
 
-	/* what this very statement has done so far counts */
+	/* see the changes of this statement */
 	CommandCounterIncrement();
 	PushActiveSnapshot(GetTransactionSnapshot());
 	reader = jdg_flow_run_reader();
@@ -211,7 +212,7 @@ jdg_flow_run_load(int64 run_id, JdgFlowRun *r)
 
 /* --------------------------------------------------------------- writing */
 
-/* what changes in the life of a run */
+/* Columns that change in the life of a run. */
 static void
 set_changing(const JdgFlowRun *r, Datum *v, bool *n)
 {
@@ -234,6 +235,7 @@ set_changing(const JdgFlowRun *r, Datum *v, bool *n)
 				  r->schedule_id : 0, 0);
 }
 
+/* Set all columns. */
 static void
 set_all(const JdgFlowRun *r, Datum *v, bool *n)
 {
@@ -284,6 +286,7 @@ jdg_flow_run_insert_once(JdgFlowRun *r)
 	bool		isnull[R_COLUMNS];
 	char		n[R_COLUMNS];
 
+	Assert(jdg_is_bookkeeping());
 	set_all(r, v, isnull);
 	for (int i = 0; i < R_COLUMNS; i++)
 		n[i] = isnull[i] ? 'n' : ' ';
@@ -293,7 +296,7 @@ jdg_flow_run_insert_once(JdgFlowRun *r)
 	return true;
 }
 
-/* The row as it is, but for what changes: large values are not copied. */
+/* Keep the columns that never change: large values are not copied. */
 static void
 update(JdgRows *rows, Relation rel, TupleTableSlot *slot, JdgFlowRun *r)
 {
@@ -345,7 +348,7 @@ jdg_flow_run_write(JdgFlowRun **runs, int n)
 	table_close(rel, NoLock);
 }
 
-/* Has the role a flow or a draft of this name? */
+/* Does the role have a flow or a draft of this name? */
 static bool
 name_known(Oid owner, const char *name)
 {

@@ -20,7 +20,7 @@ typedef enum JdgFlowStatus
 {
 	JDG_FLOW_STATUS_NONE,		/* null: a run that is not ending */
 	JDG_FLOW_STATUS_RUNNING,
-	JDG_FLOW_STATUS_ENDING,		/* what is live is being cancelled */
+	JDG_FLOW_STATUS_ENDING,		/* live steps are being cancelled */
 	JDG_FLOW_STATUS_COMPENSATING,
 	JDG_FLOW_STATUS_COMPLETED,
 	JDG_FLOW_STATUS_FAILED,
@@ -40,9 +40,9 @@ typedef struct JdgFlowRun
 	Oid			owner;
 	int64		version_id;
 	JdgFlowStatus status;
-	JdgFlowStatus ending;		/* what it ends as if nothing is undone */
-	bool		compensate;		/* wanted when it fails */
-	bool		pivoted;		/* a pivot has completed: nothing is undone */
+	JdgFlowStatus ending;		/* its final status without compensation */
+	bool		compensate;		/* when it fails */
+	bool		pivoted;		/* a pivot has completed: no compensation */
 	int			live;
 	int64		next_id;
 	int64		last_done;		/* -1: none */
@@ -74,8 +74,8 @@ extern int64 jdg_flow_run_next_id(void);
 typedef struct JdgFlowRunReader JdgFlowRunReader;
 
 /*
- * Reading: with an active snapshot, which sees what the rows' writers have
- * done.  Values live in the context that is current when they are read.
+ * Reading: with an active snapshot that sees the changes of the rows'
+ * writers.  Values live in the context that is current when they are read.
  * False: there is no such run.
  */
 extern JdgFlowRunReader *jdg_flow_run_reader(void);
@@ -93,8 +93,8 @@ extern bool jdg_flow_run_load(int64 run_id, JdgFlowRun *run);
 extern bool jdg_flow_run_insert_once(JdgFlowRun *run);
 
 /*
- * Insert those that have no tid, and write what changes in the life of a run
- * for the others; n pointers.
+ * Insert those that have no tid, and update the columns that may change in the
+ * others; n pointers.
  */
 extern void jdg_flow_run_write(JdgFlowRun **runs, int n);
 

@@ -1,12 +1,12 @@
 /*-------------------------------------------------------------------------
  *
  * serve.c
- *	  What the scheduler does for flows: messages and timers.
+ *	  Messages and timers of flows, see serve.h.
  *
  * Runs in the scheduler, in its transactions.  Each run is served in a
- * subtransaction with its lock, in ascending order of the locks: what fails
- * for one run does not hold up the others.  What can not be served is reported
- * in the log and looked at again a minute later.
+ * subtransaction with its lock, in ascending order of the locks: an error in
+ * one run does not hold up the others.  It is reported in the log, and the run
+ * is served again a minute later.
  *
  *-------------------------------------------------------------------------
  */
@@ -31,7 +31,7 @@
 #include "flow/run/request.h"
 #include "flow/run/serve.h"
 
-/* something that has happened to a run */
+/* a message or a timer of a run */
 typedef struct Input
 {
 	int64		run_id;
@@ -50,7 +50,7 @@ serve(JdgRunState *rs, const Input *in)
 		jdg_step_due(rs, step);
 }
 
-/* All that has happened to one run, in one pass. */
+/* All messages and timers of one run, in one pass. */
 static void
 serve_run(const Input *in, int n)
 {
@@ -76,7 +76,7 @@ serve_run(const Input *in, int n)
 
 static bool gave_up = false;
 
-/* It can not be served: not again at once. */
+/* They cannot be served: try again later. */
 static void
 give_up(const Input *in, int n)
 {
@@ -133,13 +133,14 @@ try_serve_run(const Input *in, int n)
 			edata->sqlerrcode == ERRCODE_ADMIN_SHUTDOWN)
 			ReThrowError(edata);
 		ereport(LOG,
-				(errmsg("flow run %lld could not be advanced: %s",
+				(errmsg("could not advance flow run %lld: %s",
 						(long long) in[0].run_id, edata->message)));
 		give_up(in, n);
 	}
 	PG_END_TRY();
 }
 
+/* In the order of locks; of one run messages come before timers. */
 static int
 compare_inputs(const void *a, const void *b)
 {
@@ -157,6 +158,7 @@ compare_inputs(const void *a, const void *b)
 	return x->step_id < y->step_id ? -1 : x->step_id > y->step_id;
 }
 
+/* Serve them, run by run. */
 static void
 serve_all(Input *in, int n)
 {
@@ -173,7 +175,7 @@ serve_all(Input *in, int n)
 	}
 }
 
-/* Roles that wait for an event, of those that may be sent it. */
+/* The roles that wait for an event and may receive it. */
 static Datum
 receivers(const JdgFlowMessage *m, Datum event)
 {
@@ -199,7 +201,7 @@ receivers(const JdgFlowMessage *m, Datum event)
 
 /*
  * An event becomes a message for each wait that it is for: there may be more
- * than one transaction can lock runs.
+ * runs than one transaction can lock.
  */
 static void
 send_event(const JdgFlowMessage *m)
@@ -233,6 +235,7 @@ jdg_flow_do_messages(int max)
 	Input	   *in = palloc(sizeof(Input) * Max(nmessages, 1));
 	bool		sent = false;
 
+	Assert(jdg_is_bookkeeping());
 	for (int i = 0; i < nmessages; i++)
 	{
 		if (m[i].run_id == 0)
@@ -246,7 +249,7 @@ jdg_flow_do_messages(int max)
 		in[n++].message = &m[i];
 	}
 	serve_all(in, n);
-	/* what was sent comes before the timers */
+	/* the messages just sent come before the timers */
 	return sent ? max : nmessages;
 }
 
@@ -261,6 +264,7 @@ jdg_flow_do_timers(int max)
 	int			n = (int) jdg_run(&q, v, NULL, 0);
 	Input	   *in = palloc(sizeof(Input) * Max(n, 1));
 
+	Assert(jdg_is_bookkeeping());
 	for (int i = 0; i < n; i++)
 	{
 		in[i].run_id = jdg_col_int64(i, 1, 0);
@@ -288,6 +292,7 @@ jdg_flow_next_due(void)
 		"ORDER BY due LIMIT 1", 0
 	};
 
+	Assert(jdg_is_bookkeeping());
 	if (jdg_run(&q, NULL, NULL, 1) == 0)
 		return DT_NOEND;
 	return jdg_col_time(0, 1, DT_NOEND);

@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * serve.h
- *	  What the scheduler does for flows: messages and timers.
+ *	  Messages and timers of flows, for the scheduler.
  *
  *-------------------------------------------------------------------------
  */
@@ -17,7 +17,7 @@
 extern int	jdg_flow_do_messages(int max);
 extern int	jdg_flow_do_timers(int max);
 
-/* has something not been served since the last call? */
+/* has serving failed since the last call? */
 extern bool jdg_flow_gave_up(void);
 
 /* when the next timer is due, DT_NOEND: none */

@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * signal.c
- *	  Signals, and decisions on approvals, that have come, see signal.h.
+ *	  Signals, and decisions on approvals, that have arrived, see signal.h.
  *
  * They are messages that are kept until a wait takes them, in the order in
  * which they were sent.

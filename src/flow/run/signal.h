@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * signal.h
- *	  Signals, and decisions on approvals, that have come.
+ *	  Signals, and decisions on approvals, that have arrived.
  *
  *-------------------------------------------------------------------------
  */
@@ -10,7 +10,7 @@
 
 #include "flow/run/pass.h"
 
-/* is there one for this wait?  Then the wait takes it, and has ended */
+/* take one that has arrived for this wait, which ends it; false: none */
 extern bool jdg_take_signal(JdgRunState *rs, JdgFlowStep *step);
 
 #endif							/* JDG_FLOW_RUN_SIGNAL_H */

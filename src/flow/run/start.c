@@ -3,7 +3,7 @@
  * start.c
  *	  A run is started, see start.h.
  *
- * Without its lock: nobody else sees the run before the commit.
+ * Without its lock: no other process sees the run before the commit.
  *
  *-------------------------------------------------------------------------
  */
@@ -49,6 +49,7 @@ jdg_flow_begin(const JdgFlowRun *run, TimestampTz start_at)
 	JdgRunState *rs = jdg_pass_new_run(pass, run);
 	int64		twin = 0;
 
+	Assert(jdg_is_bookkeeping());
 	rs->r.started_at = DT_NOBEGIN;
 	if (run->idempotency_key != NULL)
 		twin = insert_once(&rs->r);

@@ -11,8 +11,8 @@
 #include "flow/run/run_row.h"
 
 /*
- * Begin a run whose row's fields are set by the caller, but for what a run
- * itself keeps count of: at once, or at "start_at".  Returns its id, or that
+ * Begin a run, at once or at "start_at".  The caller sets the fields of the row,
+ * except for the id, the status and the counters.  Returns its id, or that
  * of the run that has the same idempotency_key.  In a session's or a task's
  * transaction.  Inside jdg_internal_begin().
  */

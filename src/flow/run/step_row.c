@@ -4,9 +4,9 @@
  *	  Rows of jadugar_internal.flow_step, see step_row.h.
  *
  * Runs in sessions that start flows, in workers and in the scheduler, under
- * the lock of the run, so nobody else changes a row between its reading and
- * its writing; workers that only read take no lock.  Straight on heap and
- * index: a step is what a flow pays for again and again.
+ * the lock of the run, so no other process changes a row between its reading
+ * and its writing; workers that only read take no lock.  Straight on heap and
+ * index: each step of a flow pays for it.
  *
  *-------------------------------------------------------------------------
  */
@@ -110,7 +110,7 @@ jdg_flow_step_reader_end(JdgFlowStepReader *r)
 	pfree(r);
 }
 
-/* as it is stored: most are only written back */
+/* as it is stored, perhaps toasted: most are only written back */
 static Jsonb *
 get_jsonb(const TupleTableSlot *s, int column)
 {
@@ -125,6 +125,7 @@ get_jsonb(const TupleTableSlot *s, int column)
 	return (Jsonb *) copy;
 }
 
+/* Read all columns. */
 static void
 from_slot(TupleTableSlot *s, JdgFlowStep *step)
 {
@@ -196,6 +197,7 @@ jdg_flow_step_next(JdgFlowStepReader *r, JdgFlowStep *step)
 	return true;
 }
 
+/* Set all columns. */
 static void
 to_values(const JdgFlowStep *s, Datum *v, bool *n)
 {

@@ -16,7 +16,7 @@
 /* flow_step.state, in the order in which states are shown */
 typedef enum JdgStepState
 {
-	JDG_STEP_WAITING,			/* for what "after" names */
+	JDG_STEP_WAITING,			/* for the nodes in "after" */
 	JDG_STEP_RUNNING,
 	JDG_STEP_COMPLETED,
 	JDG_STEP_FAILED,
@@ -70,7 +70,7 @@ typedef struct JdgFlowStep
 	Jsonb	   *error;
 	char	   *reason;
 
-	/* of the one who keeps it */
+	/* not columns */
 	bool		undoable;		/* a sub_flow, whose run can be undone */
 	ItemPointerData tid;		/* of the row in the table */
 	bool		stored;			/* is in the table */
@@ -97,8 +97,8 @@ jdg_step_is_bad(const JdgFlowStep *step)
 typedef struct JdgFlowStepReader JdgFlowStepReader;
 
 /*
- * Reading: with an active snapshot, which sees what the rows' writers have
- * done.  Values live in the context that is current when they are read.
+ * Reading: with an active snapshot that sees the changes of the rows' writers.
+ * Values live in the context that is current when they are read.
  */
 extern JdgFlowStepReader *jdg_flow_step_reader(void);
 extern bool jdg_flow_step_read(JdgFlowStepReader *r, int64 run_id,

@@ -1,10 +1,10 @@
 /*-------------------------------------------------------------------------
  *
  * step_task.c
- *	  The task of a step: made, and taken out, see step_task.h.
+ *	  Making and removing the task of a step, see step_task.h.
  *
- * A task that a worker holds is its worker's: the scheduler is asked to stop
- * it, by a message that is kept until the step has ended.
+ * Only its worker may remove a task that it holds: a message asks the
+ * scheduler to stop it, and is kept until the step has ended.
  *
  *-------------------------------------------------------------------------
  */
@@ -19,8 +19,8 @@
 #include "task/follow.h"
 
 /*
- * May the owner still use the queue that a task is meant for?  NULL: yes;
- * else the error.
+ * May the owner of a task still use its queue?  NULL: yes; else the error.
+ * Sets *bounded, if yes.
  */
 static Jsonb *
 queue_error(Oid owner, int32 queue_id, bool *bounded)
@@ -29,7 +29,7 @@ queue_error(Oid owner, int32 queue_id, bool *bounded)
 
 	if (!jdg_queue_by_id(queue_id, &q))
 		return jdg_flow_error("NOT_FOUND",
-							  "the queue of this step does not exist any more",
+							  "the queue of this step no longer exists",
 							  NULL);
 	*bounded = q.max_depth > 0;
 	if (queue_id != JDG_DEFAULT_QUEUE && !jdg_queue_usable(&q, owner))
@@ -81,7 +81,7 @@ jdg_step_start_task(JdgRunState *rs, JdgFlowStep *step)
 		jdg_step_end(rs, step, JDG_STEP_FAILED, NULL, step->error, NULL);
 }
 
-/* Is it one of those that this transaction is settling, to be tried again? */
+/* Is this transaction settling the task?  Then it is not retried. */
 static bool
 cancel_settling(JdgPass *pass, int64 task_id)
 {
@@ -101,7 +101,7 @@ cancel_settling(JdgPass *pass, int64 task_id)
 }
 
 bool
-jdg_step_take_out_task(JdgRunState *rs, JdgFlowStep *step)
+jdg_step_remove_task(JdgRunState *rs, JdgFlowStep *step)
 {
 	JdgPass    *pass = rs->pass;
 	JdgTask		t;

@@ -41,7 +41,7 @@ jdg_task_ended(JdgRunState *rs, int64 step_id, const JdgTaskEnd *e)
 		return;
 	}
 	if (!jdg_step_is_open(step) && jdg_node_is_leaf(jdg_step_node(rs, step)))
-		return;					/* told before */
+		return;					/* reported before */
 	kind = jdg_step_node(rs, step)->kind;
 	if (kind->found_out == NULL)
 	{
@@ -69,7 +69,7 @@ jdg_task_ended(JdgRunState *rs, int64 step_id, const JdgTaskEnd *e)
 	}
 	if (e->status == JDG_STATUS_COMPLETED && !step->cancelling)
 		kind->found_out(rs, step, e->result);
-	else if (step->reason != NULL && strcmp(step->reason, JDG_BY_HAND) == 0)
+	else if (step->reason != NULL && strcmp(step->reason, JDG_SKIPPED_MANUALLY) == 0)
 		jdg_step_end(rs, step, JDG_STEP_SKIPPED, NULL, NULL, step->reason);
 	else
 		jdg_step_end(rs, step, e->status == JDG_STATUS_COMPLETED ?

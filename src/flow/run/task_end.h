@@ -22,7 +22,7 @@ typedef struct JdgTaskEnd
 	const char *reason;
 } JdgTaskEnd;
 
-/* how a task ends, from what is being settled */
+/* how a task ends, by its outcome and the decision about it */
 extern void jdg_task_end_of(const JdgTask *t, const JdgOutcome *o,
 							const JdgDecision *d, JdgTaskEnd *e);
 
@@ -30,7 +30,7 @@ extern void jdg_task_end_of(const JdgTask *t, const JdgOutcome *o,
 extern Jsonb *jdg_task_end_to_jsonb(const JdgTaskEnd *e);
 extern void jdg_task_end_from_jsonb(Jsonb *j, JdgTaskEnd *e);
 
-/* it has ended for good: what the step that waits for it makes of that */
+/* a task has ended for good: its step goes on, or ends too */
 extern void jdg_task_ended(JdgRunState *rs, int64 step_id,
 						   const JdgTaskEnd *e);
 

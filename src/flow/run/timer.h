@@ -10,13 +10,13 @@
 
 #include "flow/run/pass.h"
 
-/* the row's time is over then, see due.h; the scheduler is woken at commit */
+/* set the end of its time, see due.h; wakes the scheduler at commit */
 extern void jdg_step_set_due(JdgFlowStep *step, TimestampTz due);
 
 /* when a node that begins now times out; DT_NOBEGIN: never */
 extern TimestampTz jdg_step_timeout(JdgRunState *rs, const JdgFlowNode *node);
 
-/* a node that has no task is under way; due: DT_NOBEGIN, or its time */
+/* a node without a task is under way; due: its time, or DT_NOBEGIN */
 extern void jdg_step_start_wait(JdgRunState *rs, JdgFlowStep *step,
 								TimestampTz due);
 

@@ -1,9 +1,9 @@
 /*-------------------------------------------------------------------------
  *
- * tell.c
- *	  A row has ended: who has to know, see tell.h.
+ * notify.c
+ *	  A row has ended: other nodes react, see notify.h.
  *
- * A run that is ending has nothing to go on with, so nobody has to.
+ * In a run that is ending no node does.
  *
  *-------------------------------------------------------------------------
  */
@@ -13,7 +13,7 @@
 #include "flow/run/agenda.h"
 #include "flow/run/end.h"
 #include "flow/run/ending.h"
-#include "flow/run/tell.h"
+#include "flow/run/notify.h"
 
 void
 jdg_step_ended(JdgRunState *rs, JdgFlowStep *step, bool quietly)
@@ -31,11 +31,11 @@ jdg_step_ended(JdgRunState *rs, JdgFlowStep *step, bool quietly)
 			jdg_agenda_put(rs, JDG_ACT_RECHECK, s, NULL);
 	}
 	if (!quietly)
-		jdg_agenda_put(rs, JDG_ACT_TELL, step, NULL);
+		jdg_agenda_put(rs, JDG_ACT_NOTIFY, step, NULL);
 }
 
 void
-jdg_container_tell(JdgRunState *rs, JdgFlowStep *child)
+jdg_container_notify(JdgRunState *rs, JdgFlowStep *child)
 {
 	JdgFlowStep *step;
 	bool		bad = jdg_child_failed(rs, child);
@@ -50,7 +50,7 @@ jdg_container_tell(JdgRunState *rs, JdgFlowStep *child)
 		elog(ERROR, "step " INT64_FORMAT " of flow run " INT64_FORMAT " has no container",
 			 child->step_id, rs->r.run_id);
 	if (step->state != JDG_STEP_RUNNING)
-		return;					/* decided: it was the rest */
+		return;					/* a group that has been decided */
 	if (bad && jdg_step_node(rs, child)->on_failure == JDG_FAILURE_COMPENSATE)
 		jdg_run_fail(rs, child->state == JDG_STEP_TIMED_OUT ?
 					 JDG_FLOW_STATUS_TIMED_OUT : JDG_FLOW_STATUS_FAILED,
