@@ -49,21 +49,21 @@ SELECT v.name,
 	NOT EXISTS (SELECT FROM jadugar_internal.flow_version l
 		WHERE l.owner = v.owner AND l.name = v.name
 			AND l.dropped_at IS NULL AND l.version > v.version) AS latest,
-	COALESCE(a.rolname, v.owner::text::name) AS owner,
-	jadugar_internal._v_flow_leaves(v.graph) AS steps,
 	false AS draft,
-	v.description,
-	CASE WHEN (SELECT jadugar_internal._v_is_operator())
-		OR jadugar_internal._v_owns(v.owner)
-		THEN v.graph END AS graph,
 	v.created_at,
+	jadugar_internal._v_flow_leaves(v.graph) AS steps,
 	(SELECT pg_catalog.count(*) FROM jadugar_internal.flow_run r
 	 WHERE r.version_id = v.version_id AND r.finished_at IS NULL) AS running,
 	(SELECT pg_catalog.count(*) FROM jadugar_internal.flow_run r
 	 WHERE r.version_id = v.version_id AND r.finished_at IS NOT NULL) AS finished,
 	(SELECT pg_catalog.count(*) FROM jadugar_internal.flow_run r
 	 WHERE r.version_id = v.version_id AND r.finished_at IS NOT NULL
-		AND (r.status IN ('f', 't', 'p') OR r.ending IN ('f', 't'))) AS failed
+		AND (r.status IN ('f', 't', 'p') OR r.ending IN ('f', 't'))) AS failed,
+	COALESCE(a.rolname, v.owner::text::name) AS owner,
+	v.description,
+	CASE WHEN (SELECT jadugar_internal._v_is_operator())
+		OR jadugar_internal._v_owns(v.owner)
+		THEN v.graph END AS graph
 FROM jadugar_internal.flow_version v
 	LEFT JOIN pg_catalog.pg_authid a ON a.oid = v.owner
 WHERE v.name IS NOT NULL AND v.dropped_at IS NULL
@@ -73,19 +73,19 @@ UNION ALL
 SELECT d.name,
 	NULL,
 	NULL,
-	COALESCE(a.rolname, d.owner::text::name),
+	true,
+	d.created_at,
 	(SELECT COALESCE(pg_catalog.sum(jadugar_internal._v_flow_leaves(s.graph)), 0)::integer
 	 FROM jadugar_internal.flow_draft_step s
 	 WHERE s.owner = d.owner AND s.name = d.name),
-	true,
+	0,
+	0,
+	0,
+	COALESCE(a.rolname, d.owner::text::name),
 	NULL,
 	CASE WHEN (SELECT jadugar_internal._v_is_operator())
 		OR jadugar_internal._v_owns(d.owner)
-		THEN jadugar_internal._v_flow_draft(d.owner, d.name) END,
-	d.created_at,
-	0,
-	0,
-	0
+		THEN jadugar_internal._v_flow_draft(d.owner, d.name) END
 FROM jadugar_internal.flow_draft d
 	LEFT JOIN pg_catalog.pg_authid a ON a.oid = d.owner
 WHERE (SELECT jadugar_internal._v_is_monitor())
@@ -98,7 +98,6 @@ CREATE VIEW jadugar.flow_runs WITH (security_barrier) AS
 SELECT r.run_id,
 	v.name AS flow,
 	v.version,
-	COALESCE(a.rolname, r.owner::text::name) AS owner,
 	CASE r.status
 		WHEN 'r' THEN CASE
 			WHEN r.paused_at IS NOT NULL THEN 'paused'
@@ -116,6 +115,20 @@ SELECT r.run_id,
 		WHEN 'u' THEN 'compensated'
 		WHEN 'p' THEN 'compensation_failed'
 	END AS status,
+	r.reason,
+	r.created_at,
+	r.started_at,
+	r.finished_at,
+	r.finished_at - r.started_at AS duration,
+	r.paused_at,
+	r.scheduled_for,
+	r.parent_run,
+	r.parent_step,
+	COALESCE(a.rolname, r.owner::text::name) AS owner,
+	r.tenant,
+	s.name AS schedule,
+	r.idempotency_key,
+	r.trace,
 	CASE WHEN (SELECT jadugar_internal._v_is_operator())
 		OR jadugar_internal._v_owns(r.owner)
 		THEN r.input END AS input,
@@ -125,22 +138,9 @@ SELECT r.run_id,
 	CASE WHEN (SELECT jadugar_internal._v_is_operator())
 		OR jadugar_internal._v_owns(r.owner)
 		THEN r.error END AS error,
-	r.reason,
-	r.parent_run,
-	r.parent_step,
-	s.name AS schedule,
-	r.scheduled_for,
-	r.idempotency_key,
-	r.tenant,
-	r.trace,
 	CASE WHEN (SELECT jadugar_internal._v_is_operator())
 		OR jadugar_internal._v_owns(r.owner)
-		THEN r.metadata END AS metadata,
-	r.created_at,
-	r.started_at,
-	r.finished_at,
-	r.finished_at - r.started_at AS duration,
-	r.paused_at
+		THEN r.metadata END AS metadata
 FROM jadugar_internal.flow_run r
 	LEFT JOIN jadugar_internal.flow_version v ON v.version_id = r.version_id
 	LEFT JOIN jadugar_internal.schedule s ON s.schedule_id = r.schedule_id
@@ -156,10 +156,9 @@ COMMENT ON VIEW jadugar.flow_runs IS 'Runs of flows, as long as the history keep
 CREATE VIEW jadugar.flow_steps WITH (security_barrier) AS
 SELECT r.run_id,
 	s.step_id,
-	s.node,
 	(g.n).name AS step,
-	(g.n).kind AS kind,
 	b.idx AS item,
+	(g.n).kind AS kind,
 	CASE s.state
 		WHEN 'w' THEN CASE WHEN s.step_id = 0 AND s.due IS NOT NULL
 			THEN 'scheduled' ELSE 'waiting' END
@@ -181,22 +180,23 @@ SELECT r.run_id,
 		WHEN s.task_id IS NOT NULL THEN t.waiting_for
 		WHEN s.state = 'r' THEN (g.n).waits_for
 	END AS waiting_for,
-	s.task_id,
-	CASE WHEN s.state = 'r' THEN GREATEST(s.attempts, t.attempt)
-		ELSE s.attempts END AS attempts,
-	CASE WHEN (g.n).kind IN ('branch', 'loop') THEN s.found END AS condition,
+	s.reason,
 	CASE WHEN s.state <> 's' THEN s.started_at END AS started_at,
 	s.finished_at,
 	CASE WHEN s.state <> 's' THEN s.finished_at - s.started_at END AS duration,
 	COALESCE(s.due, CASE WHEN t.status = 'scheduled' THEN t.run_at END) AS due,
+	CASE WHEN s.state = 'r' THEN GREATEST(s.attempts, t.attempt)
+		ELSE s.attempts END AS attempts,
+	s.node,
+	s.task_id,
+	COALESCE(a.rolname, r.owner::text::name) AS owner,
+	CASE WHEN (g.n).kind IN ('branch', 'loop') THEN s.found END AS condition,
 	CASE WHEN (SELECT jadugar_internal._v_is_operator())
 		OR jadugar_internal._v_owns(r.owner)
 		THEN s.result END AS result,
 	CASE WHEN (SELECT jadugar_internal._v_is_operator())
 		OR jadugar_internal._v_owns(r.owner)
-		THEN s.error END AS error,
-	s.reason,
-	COALESCE(a.rolname, r.owner::text::name) AS owner
+		THEN s.error END AS error
 FROM jadugar_internal.flow_run r
 	JOIN jadugar_internal.flow_version v ON v.version_id = r.version_id
 	CROSS JOIN LATERAL (
@@ -236,12 +236,12 @@ COMMENT ON VIEW jadugar.flow_steps IS
 CREATE VIEW jadugar.approvals WITH (security_barrier) AS
 SELECT r.run_id,
 	n.name,
-	g.node->>'message' AS message,
 	v.name AS flow,
-	COALESCE(a.rolname, r.owner::text::name) AS owner,
-	g.node->>'approvers' AS approvers,
 	s.started_at AS since,
-	s.due
+	s.due,
+	g.node->>'approvers' AS approvers,
+	COALESCE(a.rolname, r.owner::text::name) AS owner,
+	g.node->>'message' AS message
 FROM jadugar_internal.flow_step s
 	JOIN jadugar_internal.flow_run r ON r.run_id = s.run_id
 	JOIN jadugar_internal.flow_version v ON v.version_id = r.version_id

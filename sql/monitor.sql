@@ -6,33 +6,33 @@
 CREATE VIEW jadugar.running WITH (security_barrier) AS
 SELECT t.task_id,
 	CASE WHEN c.kind = 'h' THEN c.text ELSE s.name END AS name,
-	c.text AS command,
-	w.pid,
-	q.name AS queue,
-	COALESCE(a.rolname, t.owner::text::name) AS owner,
-	t.tenant,
-	t.attempt + 1 AS attempt,
 	w.phase,
 	w.started_at,
 	jadugar_internal._v_now() - w.started_at AS elapsed,
 	w.deadline,
+	t.scheduled_for,
+	t.attempt + 1 AS attempt,
+	t.priority,
 	w.progress,
-	w.message,
-	p.query AS statement,
+	w.pid,
+	q.name AS queue,
+	COALESCE(a.rolname, t.owner::text::name) AS owner,
+	t.tenant,
+	s.name AS schedule,
+	t.flow_run,
+	t.step,
 	p.wait_event_type,
 	p.wait_event,
 	CASE WHEN w.phase = 'running'
 		THEN NULLIF(pg_catalog.pg_blocking_pids(w.pid), '{}')
 	END AS blocked_by,
-	s.name AS schedule,
-	t.scheduled_for,
-	t.priority,
+	t.trace,
+	w.message,
+	p.query AS statement,
+	c.text AS command,
 	CASE WHEN (SELECT jadugar_internal._v_is_operator())
 		OR jadugar_internal._v_owns(t.owner)
-		THEN t.payload END AS payload,
-	t.trace,
-	t.flow_run,
-	t.step
+		THEN t.payload END AS payload
 FROM jadugar_internal._v_slots() w
 	JOIN jadugar_internal.task t ON t.task_id = w.task_id
 	LEFT JOIN LATERAL pg_catalog.pg_stat_get_activity(w.pid) p
@@ -51,19 +51,18 @@ COMMENT ON VIEW jadugar.running IS 'Tasks that workers are running now.';
 -- those that it may use, and those that hold a task of its own.
 CREATE VIEW jadugar.queues WITH (security_barrier) AS
 SELECT q.name AS queue,
+	q.paused_at IS NOT NULL AS paused,
+	q.paused_at,
+	CASE WHEN n.oldest_ready IS NOT NULL
+		THEN GREATEST(jadugar_internal._v_now() - n.oldest_ready, '0')
+	END AS oldest_ready_age,
 	COALESCE(n.ready, 0) AS ready,
 	COALESCE(n.scheduled, 0) AS scheduled,
 	COALESCE(n.running, 0) AS running,
 	COALESCE(n.waiting, 0) AS waiting,
 	COALESCE(n.paused, 0) AS paused_tasks,
-	CASE WHEN n.oldest_ready IS NOT NULL
-		THEN GREATEST(jadugar_internal._v_now() - n.oldest_ready, '0')
-	END AS oldest_ready_age,
 	COALESCE(r.finished, 0) / 5.0::double precision AS finished_per_minute,
 	COALESCE(r.failed, 0) / 5.0::double precision AS failed_per_minute,
-	q.paused_at IS NOT NULL AS paused,
-	q.paused_at,
-	q.paused_by,
 	q.max_concurrency,
 	q.max_depth,
 	q.on_full,
@@ -71,8 +70,9 @@ SELECT q.name AS queue,
 	q.history,
 	q.retention,
 	COALESCE(a.rolname, q.owner::text::name) AS owner,
-	q.description,
-	q.created_at
+	q.paused_by,
+	q.created_at,
+	q.description
 FROM jadugar_internal.queue q
 	LEFT JOIN pg_catalog.pg_authid a ON a.oid = q.owner
 	LEFT JOIN (
@@ -135,15 +135,15 @@ CREATE VIEW jadugar.workers WITH (security_barrier) AS
 SELECT w.pid,
 	COALESCE(a.rolname, w.owner::text::name) AS role,
 	w.state,
-	w.load,
-	w.tasks_done,
-	w.memory,
+	w.leaving,
 	w.started_at,
+	w.registered_at,
 	w.idle_since,
 	w.task_id,
 	w.tasks,
-	w.leaving,
-	w.registered_at
+	w.tasks_done,
+	w.load,
+	w.memory
 FROM jadugar_internal._v_workers() w
 	LEFT JOIN pg_catalog.pg_authid a ON a.oid = w.owner
 WHERE (SELECT jadugar_internal._v_is_monitor())
@@ -168,7 +168,10 @@ COMMENT ON FUNCTION jadugar.reset_stats() IS 'Sets the counters of the view stat
 -- --------------------------------------------------------------------- health
 
 CREATE VIEW jadugar.health WITH (security_barrier) AS
-SELECT v.severity, v.what, v.detail, v.hint
+SELECT v.what,
+	v.severity,
+	v.detail,
+	v.hint
 FROM jadugar_internal._v_health() h
 	LEFT JOIN (SELECT x.* FROM jadugar_internal.control x LIMIT 1) c ON true
 	LEFT JOIN jadugar_internal._hold x ON true
@@ -225,8 +228,8 @@ FROM jadugar_internal._v_health() h
 		) v (severity, what, detail, hint)
 WHERE (SELECT jadugar_internal._v_has_access())
 UNION ALL
-SELECT 'error',
-	CASE WHEN a.oid IS NULL THEN 'owner_missing' ELSE 'owner_nologin' END,
+SELECT CASE WHEN a.oid IS NULL THEN 'owner_missing' ELSE 'owner_nologin' END,
+	'error',
 	CASE WHEN a.oid IS NULL
 		THEN pg_catalog.format('role "%s" owns tasks, schedules or flows and does not exist', o.name)
 		ELSE pg_catalog.format('role "%s" owns tasks, schedules or flows and may not log in', a.rolname) END,
@@ -243,7 +246,8 @@ WHERE (a.oid IS NULL OR NOT a.rolcanlogin)
 		OR EXISTS (SELECT FROM jadugar_internal.flow_run r
 			WHERE r.owner = o.role AND r.finished_at IS NULL))
 UNION ALL
-SELECT 'warning', 'queue_paused',
+SELECT 'queue_paused',
+	'warning',
 	pg_catalog.format('queue "%s" is paused by %s since %s', q.queue, q.paused_by, q.paused_at),
 	'Call jadugar.resume_queue().'
 FROM jadugar.queues q

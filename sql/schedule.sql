@@ -228,38 +228,35 @@ COMMENT ON FUNCTION jadugar.explain_schedule(text, integer, text) IS
 CREATE VIEW jadugar.schedules WITH (security_barrier) AS
 SELECT s.schedule_id,
 	s.name,
-	s.timing,
-	s.timezone,
-	c.text AS command,
-	CASE WHEN (SELECT jadugar_internal._v_is_operator())
-		OR jadugar_internal._v_owns(s.owner)
-		THEN s.payload END AS payload,
-	COALESCE(a.rolname, s.owner::text::name) AS owner,
 	s.enabled,
 	s.paused_at IS NOT NULL AS paused,
+	r.last_status,
+	s.timing,
+	s.timezone,
 	CASE WHEN s.enabled AND s.paused_at IS NULL
 		THEN s.next_run_at END AS next_run_at,
 	r.last_run_at,
-	r.last_status,
+	r.last_success_at,
+	s.last_fired_at,
+	s.starts_at,
+	s.ends_at,
+	s.paused_at,
+	s.created_at,
+	s.updated_at,
 	s.runs,
+	COALESCE(r.completed, 0) AS completed,
 	COALESCE(r.failures, 0) AS failures,
 	s.missed,
-	CASE WHEN (SELECT jadugar_internal._v_is_operator())
-		OR jadugar_internal._v_owns(s.owner)
-		THEN s.last_error END AS last_error,
+	s.max_runs,
+	s.priority,
+	q.name AS queue,
+	COALESCE(a.rolname, s.owner::text::name) AS owner,
+	s.tenant,
 	s.overlap,
 	s.misfire,
 	s.misfire_grace,
 	s.jitter,
-	s.starts_at,
-	s.ends_at,
-	s.max_runs,
-	s.depends_on,
-	s.concurrency_key,
-	q.name AS queue,
-	s.priority,
 	s.timeout,
-	s.retry,
 	CASE s.transaction
 		WHEN 'c' THEN 'read committed'
 		WHEN 'r' THEN 'repeatable read'
@@ -267,20 +264,23 @@ SELECT s.schedule_id,
 		WHEN 'x' THEN 'standalone'
 	END AS transaction,
 	s.isolate,
-	CASE WHEN (SELECT jadugar_internal._v_is_operator())
-		OR jadugar_internal._v_owns(s.owner)
-		THEN s.settings END AS settings,
-	s.tenant,
+	s.concurrency_key,
+	s.depends_on,
 	s.description,
 	CASE WHEN (SELECT jadugar_internal._v_is_operator())
 		OR jadugar_internal._v_owns(s.owner)
-		THEN s.metadata END AS metadata,
-	COALESCE(r.completed, 0) AS completed,
-	r.last_success_at,
-	s.last_fired_at,
-	s.paused_at,
-	s.created_at,
-	s.updated_at
+		THEN s.last_error END AS last_error,
+	c.text AS command,
+	CASE WHEN (SELECT jadugar_internal._v_is_operator())
+		OR jadugar_internal._v_owns(s.owner)
+		THEN s.payload END AS payload,
+	s.retry,
+	CASE WHEN (SELECT jadugar_internal._v_is_operator())
+		OR jadugar_internal._v_owns(s.owner)
+		THEN s.settings END AS settings,
+	CASE WHEN (SELECT jadugar_internal._v_is_operator())
+		OR jadugar_internal._v_owns(s.owner)
+		THEN s.metadata END AS metadata
 FROM jadugar_internal.schedule s
 	LEFT JOIN jadugar_internal.schedule_stat r ON r.schedule_id = s.schedule_id
 	LEFT JOIN jadugar_internal.command c ON c.command_id = s.command_id

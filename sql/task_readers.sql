@@ -5,41 +5,41 @@
 CREATE TYPE jadugar.task_info AS (
 	task_id		bigint,
 	name		text,
-	command		text,
 	status		text,
 	waiting_for	text,
-	queue		text,
-	priority	integer,
-	payload		jsonb,
-	owner		name,
-	tenant		text,
-	attempt		integer,
-	max_attempts integer,
+	reason		text,
 	run_at		timestamptz,
 	created_at	timestamptz,
 	started_at	timestamptz,
-	progress	double precision,
-	message		text,
-	schedule	text,
-	scheduled_for timestamptz,
-	unique_key	text,
-	concurrency_key text,
-	flow_run	bigint,
-	step		text,
-	depends_on	bigint[],
-	metadata	jsonb,
-	trace		text,
-	timeout		interval,
 	finished_at	timestamptz,
 	duration	interval,
-	result		jsonb,
-	error		jsonb,
+	scheduled_for timestamptz,
+	attempt		integer,
+	max_attempts integer,
+	priority	integer,
+	progress	double precision,
+	timeout		interval,
+	queue		text,
+	owner		name,
+	tenant		text,
+	schedule	text,
+	flow_run	bigint,
+	step		text,
+	unique_key	text,
+	concurrency_key text,
+	depends_on	bigint[],
+	trace		text,
 	error_code	text,
 	sqlstate	text,
-	reason		text
+	message		text,
+	command		text,
+	result		jsonb,
+	error		jsonb,
+	payload		jsonb,
+	metadata	jsonb
 );
 COMMENT ON TYPE jadugar.task_info IS
-	'A task, finished or not: the columns of the view tasks, followed by its outcome.';
+	'A task, finished or not: the columns of the view tasks, and its outcome.';
 
 -- -------------------------------------------------------------------- helpers
 
@@ -47,7 +47,12 @@ CREATE FUNCTION jadugar_internal._v_task(task_id bigint)
 	RETURNS jadugar.task_info
 	LANGUAGE sql STABLE
 	RETURN COALESCE(
-		(SELECT ROW(t.*, NULL, NULL, NULL, NULL, NULL, NULL, NULL)::jadugar.task_info
+		(SELECT ROW(t.task_id, t.name, t.status, t.waiting_for, NULL, t.run_at,
+			t.created_at, t.started_at, NULL, NULL, t.scheduled_for, t.attempt,
+			t.max_attempts, t.priority, t.progress, t.timeout, t.queue,
+			t.owner, t.tenant, t.schedule, t.flow_run, t.step, t.unique_key,
+			t.concurrency_key, t.depends_on, t.trace, NULL, NULL, t.message,
+			t.command, NULL, NULL, t.payload, t.metadata)::jadugar.task_info
 		 FROM jadugar.tasks t WHERE t.task_id = _v_task.task_id),
 		(SELECT ROW(f.*)::jadugar.task_info
 		 FROM jadugar.finished f WHERE f.task_id = _v_task.task_id));
@@ -109,10 +114,15 @@ CREATE FUNCTION jadugar.list_tasks(
 BEGIN ATOMIC
 	SELECT i.*
 	FROM (
-		SELECT t.*, NULL::timestamptz AS finished_at,
-			NULL::interval AS duration, NULL::jsonb AS result,
-			NULL::jsonb AS error, NULL::text AS error_code,
-			NULL::text AS sqlstate, NULL::text AS reason
+		SELECT t.task_id, t.name, t.status, t.waiting_for,
+			NULL::text AS reason, t.run_at, t.created_at, t.started_at,
+			NULL::timestamptz AS finished_at, NULL::interval AS duration,
+			t.scheduled_for, t.attempt, t.max_attempts, t.priority, t.progress,
+			t.timeout, t.queue, t.owner, t.tenant, t.schedule, t.flow_run,
+			t.step, t.unique_key, t.concurrency_key, t.depends_on, t.trace,
+			NULL::text AS error_code, NULL::text AS sqlstate, t.message,
+			t.command, NULL::jsonb AS result, NULL::jsonb AS error, t.payload,
+			t.metadata
 		FROM jadugar.tasks t
 		WHERE (list_tasks.status IS NULL OR list_tasks.status
 				IN ('pending', 'scheduled', 'running', 'paused'))

@@ -8,7 +8,6 @@
 CREATE VIEW jadugar.tasks WITH (security_barrier) AS
 SELECT t.task_id,
 	CASE WHEN c.kind = 'h' THEN c.text ELSE s.name END AS name,
-	c.text AS command,
 	CASE
 		WHEN w.phase <> 'claimed' OR t.state = 'x' THEN 'running'
 		WHEN t.state = 's' THEN 'scheduled'
@@ -30,35 +29,36 @@ SELECT t.task_id,
 			THEN 'no_worker'
 		ELSE 'worker'
 	END AS waiting_for,
-	q.name AS queue,
-	t.priority,
-	CASE WHEN (SELECT jadugar_internal._v_is_operator())
-		OR jadugar_internal._v_owns(t.owner)
-		THEN t.payload END AS payload,
-	COALESCE(a.rolname, t.owner::text::name) AS owner,
-	t.tenant,
-	CASE WHEN w.phase <> 'claimed' OR t.state = 'x'
-		THEN t.attempt + 1 ELSE t.attempt END AS attempt,
-	t.max_attempts,
 	t.run_at,
 	t.created_at,
 	CASE WHEN w.phase <> 'claimed' OR t.state = 'x'
 		THEN COALESCE(w.started_at, t.started_at) END AS started_at,
-	w.progress,
-	w.message,
-	s.name AS schedule,
 	t.scheduled_for,
-	t.unique_key,
-	t.concurrency_key,
+	CASE WHEN w.phase <> 'claimed' OR t.state = 'x'
+		THEN t.attempt + 1 ELSE t.attempt END AS attempt,
+	t.max_attempts,
+	t.priority,
+	w.progress,
+	t.timeout,
+	q.name AS queue,
+	COALESCE(a.rolname, t.owner::text::name) AS owner,
+	t.tenant,
+	s.name AS schedule,
 	t.flow_run,
 	t.step,
+	t.unique_key,
+	t.concurrency_key,
 	(SELECT pg_catalog.array_agg(d.parent_id ORDER BY d.parent_id)
 	 FROM jadugar_internal.dependency d WHERE d.task_id = t.task_id) AS depends_on,
+	t.trace,
+	w.message,
+	c.text AS command,
 	CASE WHEN (SELECT jadugar_internal._v_is_operator())
 		OR jadugar_internal._v_owns(t.owner)
-		THEN t.metadata END AS metadata,
-	t.trace,
-	t.timeout
+		THEN t.payload END AS payload,
+	CASE WHEN (SELECT jadugar_internal._v_is_operator())
+		OR jadugar_internal._v_owns(t.owner)
+		THEN t.metadata END AS metadata
 FROM jadugar_internal.task t
 	LEFT JOIN jadugar_internal._v_slots() w ON w.task_id = t.task_id
 	LEFT JOIN jadugar_internal.command c ON c.command_id = t.command_id
@@ -70,15 +70,15 @@ WHERE (SELECT jadugar_internal._v_is_monitor())
 COMMENT ON VIEW jadugar.tasks IS 'Tasks that have not finished.';
 
 CREATE VIEW jadugar.upcoming WITH (security_barrier) AS
-SELECT s.next_run_at AS at,
-	'schedule'::text AS kind,
+SELECT NULL::bigint AS task_id,
 	s.name,
-	NULL::bigint AS task_id,
-	c.text AS command,
+	'schedule'::text AS kind,
+	s.next_run_at AS at,
+	s.priority,
 	q.name AS queue,
 	COALESCE(a.rolname, s.owner::text::name) AS owner,
 	s.tenant,
-	s.priority
+	c.text AS command
 FROM jadugar_internal.schedule s
 	LEFT JOIN jadugar_internal.command c ON c.command_id = s.command_id
 	LEFT JOIN jadugar_internal.queue q ON q.queue_id = s.queue_id
@@ -87,15 +87,15 @@ WHERE s.enabled AND s.paused_at IS NULL AND s.next_run_at IS NOT NULL
 	AND ((SELECT jadugar_internal._v_is_monitor())
 		OR jadugar_internal._v_owns(s.owner))
 UNION ALL
-SELECT t.run_at,
-	'task',
+SELECT t.task_id,
 	CASE WHEN c.kind = 'h' THEN c.text ELSE s.name END,
-	t.task_id,
-	c.text,
+	'task',
+	t.run_at,
+	t.priority,
 	q.name,
 	COALESCE(a.rolname, t.owner::text::name),
 	t.tenant,
-	t.priority
+	c.text
 FROM jadugar_internal.task t
 	LEFT JOIN jadugar_internal.command c ON c.command_id = t.command_id
 	LEFT JOIN jadugar_internal.queue q ON q.queue_id = t.queue_id
@@ -104,7 +104,7 @@ FROM jadugar_internal.task t
 WHERE t.state = 's'
 	AND ((SELECT jadugar_internal._v_is_monitor())
 		OR jadugar_internal._v_owns(t.owner))
-ORDER BY 1;
+ORDER BY at;
 COMMENT ON VIEW jadugar.upcoming IS
 	'Schedules and tasks that will start by themselves, the soonest first.';
 
@@ -114,14 +114,6 @@ CREATE VIEW jadugar.history WITH (security_barrier) AS
 SELECT r.attempt_id,
 	r.task_id,
 	CASE WHEN c.kind = 'h' THEN c.text ELSE r.schedule END AS name,
-	c.text AS command,
-	CASE WHEN (SELECT jadugar_internal._v_is_operator())
-		OR jadugar_internal._v_owns(r.owner)
-		THEN r.payload END AS payload,
-	q.name AS queue,
-	r.priority,
-	COALESCE(a.rolname, r.owner::text::name) AS owner,
-	r.tenant,
 	CASE r.status
 		WHEN 'c' THEN 'completed'
 		WHEN 'f' THEN 'failed'
@@ -131,28 +123,36 @@ SELECT r.attempt_id,
 	END AS status,
 	r.final,
 	r.reason,
-	r.attempt,
-	r.schedule,
-	r.scheduled_for,
-	r.occurrences,
-	r.scheduled_until,
-	r.enqueued_at,
 	r.started_at,
 	r.finished_at,
 	r.finished_at - r.started_at AS duration,
-	r.worker_pid,
+	r.enqueued_at,
+	r.scheduled_for,
+	r.scheduled_until,
+	r.attempt,
 	r.row_count,
-	CASE WHEN (SELECT jadugar_internal._v_is_operator())
-		OR jadugar_internal._v_owns(r.owner)
-		THEN r.result END AS result,
-	r.error_code,
-	r.sqlstate,
-	CASE WHEN (SELECT jadugar_internal._v_is_operator())
-		OR jadugar_internal._v_owns(r.owner)
-		THEN r.error END AS error,
+	r.occurrences,
+	r.priority,
+	r.worker_pid,
+	q.name AS queue,
+	COALESCE(a.rolname, r.owner::text::name) AS owner,
+	r.tenant,
+	r.schedule,
 	r.flow_run,
 	r.step,
 	r.trace,
+	r.error_code,
+	r.sqlstate,
+	c.text AS command,
+	CASE WHEN (SELECT jadugar_internal._v_is_operator())
+		OR jadugar_internal._v_owns(r.owner)
+		THEN r.result END AS result,
+	CASE WHEN (SELECT jadugar_internal._v_is_operator())
+		OR jadugar_internal._v_owns(r.owner)
+		THEN r.error END AS error,
+	CASE WHEN (SELECT jadugar_internal._v_is_operator())
+		OR jadugar_internal._v_owns(r.owner)
+		THEN r.payload END AS payload,
 	CASE WHEN (SELECT jadugar_internal._v_is_operator())
 		OR jadugar_internal._v_owns(r.owner)
 		THEN r.metadata END AS metadata
@@ -170,7 +170,6 @@ COMMENT ON VIEW jadugar.history IS
 CREATE VIEW jadugar.finished WITH (security_barrier) AS
 SELECT r.task_id,
 	CASE WHEN c.kind = 'h' THEN c.text ELSE r.schedule END AS name,
-	c.text AS command,
 	CASE r.status
 		WHEN 'c' THEN 'completed'
 		WHEN 'f' THEN 'failed'
@@ -178,43 +177,44 @@ SELECT r.task_id,
 		ELSE 'cancelled'
 	END AS status,
 	NULL::text AS waiting_for,
-	q.name AS queue,
-	r.priority,
-	CASE WHEN (SELECT jadugar_internal._v_is_operator())
-		OR jadugar_internal._v_owns(r.owner)
-		THEN r.payload END AS payload,
-	COALESCE(a.rolname, r.owner::text::name) AS owner,
-	r.tenant,
-	r.attempt,
-	(r.options->>'max_attempts')::integer AS max_attempts,
+	r.reason,
 	NULL::timestamptz AS run_at,
 	r.enqueued_at AS created_at,
 	r.started_at,
-	NULL::double precision AS progress,
-	NULL::text AS message,
-	r.schedule,
-	r.scheduled_for,
-	r.options->>'unique_key' AS unique_key,
-	r.options->>'concurrency_key' AS concurrency_key,
-	r.flow_run,
-	r.step,
-	NULL::bigint[] AS depends_on,
-	CASE WHEN (SELECT jadugar_internal._v_is_operator())
-		OR jadugar_internal._v_owns(r.owner)
-		THEN r.metadata END AS metadata,
-	r.trace,
-	(r.options->>'timeout')::interval AS timeout,
 	r.finished_at,
 	r.finished_at - r.started_at AS duration,
+	r.scheduled_for,
+	r.attempt,
+	(r.options->>'max_attempts')::integer AS max_attempts,
+	r.priority,
+	NULL::double precision AS progress,
+	(r.options->>'timeout')::interval AS timeout,
+	q.name AS queue,
+	COALESCE(a.rolname, r.owner::text::name) AS owner,
+	r.tenant,
+	r.schedule,
+	r.flow_run,
+	r.step,
+	r.options->>'unique_key' AS unique_key,
+	r.options->>'concurrency_key' AS concurrency_key,
+	NULL::bigint[] AS depends_on,
+	r.trace,
+	r.error_code,
+	r.sqlstate,
+	NULL::text AS message,
+	c.text AS command,
 	CASE WHEN (SELECT jadugar_internal._v_is_operator())
 		OR jadugar_internal._v_owns(r.owner)
 		THEN r.result END AS result,
 	CASE WHEN (SELECT jadugar_internal._v_is_operator())
 		OR jadugar_internal._v_owns(r.owner)
 		THEN r.error END AS error,
-	r.error_code,
-	r.sqlstate,
-	r.reason
+	CASE WHEN (SELECT jadugar_internal._v_is_operator())
+		OR jadugar_internal._v_owns(r.owner)
+		THEN r.payload END AS payload,
+	CASE WHEN (SELECT jadugar_internal._v_is_operator())
+		OR jadugar_internal._v_owns(r.owner)
+		THEN r.metadata END AS metadata
 FROM jadugar_internal.attempt r
 	LEFT JOIN jadugar_internal.command c ON c.command_id = r.command_id
 	LEFT JOIN jadugar_internal.queue q ON q.queue_id = r.queue_id
@@ -231,36 +231,36 @@ COMMENT ON VIEW jadugar.finished IS 'Finished tasks, as long as the history keep
 CREATE VIEW jadugar.failures WITH (security_barrier) AS
 SELECT r.task_id,
 	CASE WHEN c.kind = 'h' THEN c.text ELSE r.schedule END AS name,
-	c.text AS command,
-	CASE WHEN (SELECT jadugar_internal._v_is_operator())
-		OR jadugar_internal._v_owns(r.owner)
-		THEN r.payload END AS payload,
+	r.attempt_id,
+	r.error_code,
+	r.sqlstate,
+	r.reason,
+	r.finished_at AS failed_at,
+	r.started_at,
+	r.finished_at - r.started_at AS duration,
+	r.enqueued_at,
+	r.scheduled_for,
+	r.attempt AS attempts,
 	q.name AS queue,
 	COALESCE(a.rolname, r.owner::text::name) AS owner,
 	r.tenant,
-	r.attempt AS attempts,
-	r.finished_at AS failed_at,
-	r.error_code,
-	r.sqlstate,
-	CASE WHEN (SELECT jadugar_internal._v_is_operator())
-		OR jadugar_internal._v_owns(r.owner)
-		THEN r.error->>'message' END AS message,
-	CASE WHEN (SELECT jadugar_internal._v_is_operator())
-		OR jadugar_internal._v_owns(r.owner)
-		THEN r.error END AS error,
-	r.reason,
 	r.schedule,
-	r.scheduled_for,
-	r.enqueued_at,
-	r.started_at,
-	r.finished_at - r.started_at AS duration,
-	r.attempt_id,
+	r.flow_run,
+	r.step,
 	r.trace,
 	CASE WHEN (SELECT jadugar_internal._v_is_operator())
 		OR jadugar_internal._v_owns(r.owner)
-		THEN r.metadata END AS metadata,
-	r.flow_run,
-	r.step
+		THEN r.error->>'message' END AS message,
+	c.text AS command,
+	CASE WHEN (SELECT jadugar_internal._v_is_operator())
+		OR jadugar_internal._v_owns(r.owner)
+		THEN r.error END AS error,
+	CASE WHEN (SELECT jadugar_internal._v_is_operator())
+		OR jadugar_internal._v_owns(r.owner)
+		THEN r.payload END AS payload,
+	CASE WHEN (SELECT jadugar_internal._v_is_operator())
+		OR jadugar_internal._v_owns(r.owner)
+		THEN r.metadata END AS metadata
 FROM jadugar_internal.attempt r
 	LEFT JOIN jadugar_internal.command c ON c.command_id = r.command_id
 	LEFT JOIN jadugar_internal.queue q ON q.queue_id = r.queue_id
@@ -277,10 +277,10 @@ COMMENT ON VIEW jadugar.failures IS
 CREATE VIEW jadugar.logs WITH (security_barrier) AS
 SELECT l.log_id,
 	l.task_id,
+	l.level,
+	l.at,
 	l.attempt,
 	COALESCE(a.rolname, l.owner::text::name) AS owner,
-	l.at,
-	l.level,
 	l.message,
 	CASE WHEN (SELECT jadugar_internal._v_is_operator())
 		OR jadugar_internal._v_owns(l.owner)
