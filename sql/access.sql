@@ -16,6 +16,8 @@ CREATE TABLE jadugar_internal.here (
 );
 COMMENT ON TABLE jadugar_internal.here IS
 	'Identity of the database in which this copy of jadugar lives. Never dumped.';
+COMMENT ON COLUMN jadugar_internal.here.database IS
+	'OID that the database had when the extension was created.';
 
 INSERT INTO jadugar_internal.here (id, database)
 SELECT pg_catalog.gen_random_uuid(), d.oid FROM pg_catalog.pg_database d
@@ -38,6 +40,8 @@ CREATE TABLE jadugar_internal.owner (
 );
 COMMENT ON TABLE jadugar_internal.owner IS
 	'Name of every role that owns an object of jadugar, so that adopt() can map owners by name.';
+COMMENT ON COLUMN jadugar_internal.owner.role IS
+	'OID of the role in the cluster where the row was written.';
 
 SELECT pg_catalog.pg_extension_config_dump('jadugar_internal.owner', '');
 
@@ -46,6 +50,8 @@ CREATE TABLE jadugar_internal.access (
 	level		text NOT NULL CHECK (level IN ('user', 'operator', 'monitor'))
 );
 COMMENT ON TABLE jadugar_internal.access IS 'Access levels granted by grant_access().';
+COMMENT ON COLUMN jadugar_internal.access.role IS
+	'OID of the role in the cluster where the row was written.';
 
 SELECT pg_catalog.pg_extension_config_dump('jadugar_internal.access', '');
 

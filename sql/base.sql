@@ -31,3 +31,7 @@ CREATE VIEW jadugar.error_codes WITH (security_barrier) AS
 SELECT e.name, e.sqlstate, e.meaning, e.action
 FROM jadugar_internal._v_error_codes() e;
 COMMENT ON VIEW jadugar.error_codes IS 'Errors of jadugar, with SQLSTATE, meaning and action.';
+COMMENT ON COLUMN jadugar.error_codes.name IS 'Name of the error.';
+COMMENT ON COLUMN jadugar.error_codes.sqlstate IS 'SQLSTATE, five characters.';
+COMMENT ON COLUMN jadugar.error_codes.meaning IS 'Cause of the error, in one sentence.';
+COMMENT ON COLUMN jadugar.error_codes.action IS 'Suggested action, in one sentence.';

@@ -4,6 +4,7 @@
 -- --------------------------------------------------------------------- tables
 
 CREATE SEQUENCE jadugar_internal.flow_version_id_seq;
+COMMENT ON SEQUENCE jadugar_internal.flow_version_id_seq IS 'Ids of versions of flows.';
 CREATE TABLE jadugar_internal.flow_version (
 	version_id	bigint PRIMARY KEY DEFAULT pg_catalog.nextval('jadugar_internal.flow_version_id_seq'),
 	owner		oid NOT NULL,
@@ -20,6 +21,10 @@ CREATE UNIQUE INDEX flow_version_name ON jadugar_internal.flow_version (owner, n
 CREATE INDEX flow_version_hash ON jadugar_internal.flow_version (owner, hash);
 COMMENT ON TABLE jadugar_internal.flow_version IS
 	'Graphs that runs follow, never changed. Holds the versions of named flows, and, without a name, the flow values passed to start_flow().';
+COMMENT ON COLUMN jadugar_internal.flow_version.hash IS
+	'Hash of the graph, by which an equal graph is found.';
+COMMENT ON COLUMN jadugar_internal.flow_version.dropped_at IS
+	'Instant of drop_flow(); the row stays while runs need it.';
 COMMENT ON COLUMN jadugar_internal.flow_version.plan IS
 	'Array with one element for each node: the template of the tasks of the node, or null.';
 
@@ -27,6 +32,7 @@ SELECT pg_catalog.pg_extension_config_dump('jadugar_internal.flow_version_id_seq
 SELECT pg_catalog.pg_extension_config_dump('jadugar_internal.flow_version', '');
 
 CREATE SEQUENCE jadugar_internal.flow_run_id_seq;
+COMMENT ON SEQUENCE jadugar_internal.flow_run_id_seq IS 'Ids of runs of flows.';
 CREATE TABLE jadugar_internal.flow_run (
 	run_id		bigint PRIMARY KEY,
 	owner		oid NOT NULL,
@@ -64,6 +70,16 @@ CREATE INDEX flow_run_schedule ON jadugar_internal.flow_run (schedule_live) WHER
 CREATE INDEX flow_run_version ON jadugar_internal.flow_run (version_id);
 COMMENT ON TABLE jadugar_internal.flow_run IS
 	'Runs of flows. Status r: running; e: ending, live steps are being cancelled; k: compensating; c: completed; f: failed; x: cancelled; t: timed_out; u: compensated; p: compensation_failed.';
+COMMENT ON COLUMN jadugar_internal.flow_run.ending IS
+	'Status in which a run that is ending finishes if nothing is compensated.';
+COMMENT ON COLUMN jadugar_internal.flow_run.compensate IS
+	'True if the run is compensated when it fails.';
+COMMENT ON COLUMN jadugar_internal.flow_run.pivoted IS
+	'True once a pivot step has completed; nothing is compensated then.';
+COMMENT ON COLUMN jadugar_internal.flow_run.depth IS 'Number of sub_flows above the run.';
+COMMENT ON COLUMN jadugar_internal.flow_run.parent_step IS
+	'Step of parent_run that started the run.';
+COMMENT ON COLUMN jadugar_internal.flow_run.timeout IS 'Maximum duration of the whole run.';
 COMMENT ON COLUMN jadugar_internal.flow_run.schedule_live IS
 	'Equals schedule_id until the run ends. Kept apart, so that the end of runs without a schedule changes no index.';
 COMMENT ON COLUMN jadugar_internal.flow_run.live IS 'Number of steps and waits in progress.';
@@ -114,6 +130,19 @@ CREATE INDEX flow_step_due ON jadugar_internal.flow_step (due) WHERE due IS NOT 
 CREATE INDEX flow_step_event ON jadugar_internal.flow_step (event, run_id) WHERE event IS NOT NULL;
 COMMENT ON TABLE jadugar_internal.flow_step IS
 	'Nodes that a run has reached. State w: waits for the steps that after names; r: running; c: completed; f: failed; s: skipped; x: cancelled; t: timed_out; k: compensating; u: compensated; p: compensation_failed.';
+COMMENT ON COLUMN jadugar_internal.flow_step.node IS 'Number of the node in the graph.';
+COMMENT ON COLUMN jadugar_internal.flow_step.child_run IS 'Run that a sub_flow started.';
+COMMENT ON COLUMN jadugar_internal.flow_step.total IS 'Number of children of a container.';
+COMMENT ON COLUMN jadugar_internal.flow_step.started IS 'Number of children that have started.';
+COMMENT ON COLUMN jadugar_internal.flow_step.ended IS 'Number of children that have ended.';
+COMMENT ON COLUMN jadugar_internal.flow_step.succeeded IS 'Number of children that have succeeded.';
+COMMENT ON COLUMN jadugar_internal.flow_step.failed IS 'Number of children that have failed.';
+COMMENT ON COLUMN jadugar_internal.flow_step.waiting IS
+	'Number of children that wait for their predecessors; of a loop, 1 between two passes.';
+COMMENT ON COLUMN jadugar_internal.flow_step.cancelling IS
+	'True while the task is being cancelled.';
+COMMENT ON COLUMN jadugar_internal.flow_step.prev_done IS
+	'Step that completed before this one and can be compensated.';
 COMMENT ON COLUMN jadugar_internal.flow_step.parent IS 'step_id of the container, or -1 if there is none.';
 COMMENT ON COLUMN jadugar_internal.flow_step.base IS
 	'step_id at which the block of this row begins. See src/flow/README.md.';
@@ -135,6 +164,7 @@ COMMENT ON COLUMN jadugar_internal.flow_step.due IS
 SELECT pg_catalog.pg_extension_config_dump('jadugar_internal.flow_step', '');
 
 CREATE SEQUENCE jadugar_internal.flow_message_id_seq;
+COMMENT ON SEQUENCE jadugar_internal.flow_message_id_seq IS 'Ids of messages to runs of flows.';
 CREATE TABLE jadugar_internal.flow_message (
 	message_id	bigint PRIMARY KEY DEFAULT pg_catalog.nextval('jadugar_internal.flow_message_id_seq'),
 	run_id		bigint,
@@ -150,6 +180,9 @@ CREATE INDEX flow_message_run ON jadugar_internal.flow_message (run_id, message_
 CREATE INDEX flow_message_new ON jadugar_internal.flow_message (message_id) WHERE NOT seen;
 COMMENT ON TABLE jadugar_internal.flow_message IS
 	'Requests to runs, and signals that no wait has consumed yet. Kind s: signal; v: verdict on an approval; e: event (run_id null), then one row for each matching wait; a: abort; c: cancel a step; d: a sub_flow has ended; f: a task of a step has ended; p: pause; u: resume; r: retry a step; k: skip a step; x: undo a completed run.';
+COMMENT ON COLUMN jadugar_internal.flow_message.seen IS
+	'True once the scheduler has taken it; a signal then waits for its wait_signal().';
+COMMENT ON COLUMN jadugar_internal.flow_message.role IS 'Role that sent the message.';
 
 SELECT pg_catalog.pg_extension_config_dump('jadugar_internal.flow_message_id_seq', '');
 SELECT pg_catalog.pg_extension_config_dump('jadugar_internal.flow_message', '');

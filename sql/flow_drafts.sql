@@ -10,10 +10,12 @@ CREATE TABLE jadugar_internal.flow_draft (
 );
 COMMENT ON TABLE jadugar_internal.flow_draft IS
 	'Flows under construction, from create_chain() and create_group().';
+COMMENT ON COLUMN jadugar_internal.flow_draft.options IS 'Options of the outermost node.';
 
 SELECT pg_catalog.pg_extension_config_dump('jadugar_internal.flow_draft', '');
 
 CREATE SEQUENCE jadugar_internal.flow_draft_pos_seq;
+COMMENT ON SEQUENCE jadugar_internal.flow_draft_pos_seq IS 'Positions of steps in drafts.';
 CREATE TABLE jadugar_internal.flow_draft_step (
 	owner		oid NOT NULL,
 	name		text NOT NULL,
@@ -24,6 +26,7 @@ CREATE TABLE jadugar_internal.flow_draft_step (
 );
 CREATE UNIQUE INDEX flow_draft_step_name ON jadugar_internal.flow_draft_step (owner, name, step);
 COMMENT ON TABLE jadugar_internal.flow_draft_step IS 'Parts added to a draft, in order.';
+COMMENT ON COLUMN jadugar_internal.flow_draft_step.pos IS 'Position among the steps of the draft.';
 
 SELECT pg_catalog.pg_extension_config_dump('jadugar_internal.flow_draft_pos_seq', '');
 SELECT pg_catalog.pg_extension_config_dump('jadugar_internal.flow_draft_step', '');

@@ -30,6 +30,34 @@ CREATE TYPE jadugar.flow_info AS (
 );
 COMMENT ON TYPE jadugar.flow_info IS
 	'A run of a flow: the columns of the view flow_runs and the status of its steps.';
+COMMENT ON COLUMN jadugar.flow_info.run_id IS 'Id returned by start_flow().';
+COMMENT ON COLUMN jadugar.flow_info.flow IS 'Name of the flow; NULL if it was started as a value.';
+COMMENT ON COLUMN jadugar.flow_info.version IS 'Version of the named flow.';
+COMMENT ON COLUMN jadugar.flow_info.status IS
+	'Status: scheduled, running, paused, ending, compensating, or the way in which it ended.';
+COMMENT ON COLUMN jadugar.flow_info.reason IS 'Short reason for the status.';
+COMMENT ON COLUMN jadugar.flow_info.created_at IS 'Instant of start_flow().';
+COMMENT ON COLUMN jadugar.flow_info.started_at IS 'Begin of the run; NULL if it has not begun.';
+COMMENT ON COLUMN jadugar.flow_info.finished_at IS 'End of the run; NULL if it has not ended.';
+COMMENT ON COLUMN jadugar.flow_info.duration IS 'Time from started_at to finished_at.';
+COMMENT ON COLUMN jadugar.flow_info.paused_at IS
+	'Instant at which pause_flow() was called, or NULL.';
+COMMENT ON COLUMN jadugar.flow_info.scheduled_for IS
+	'Instant of the occurrence of the schedule, or NULL.';
+COMMENT ON COLUMN jadugar.flow_info.parent_run IS 'Run that started this one by sub_flow().';
+COMMENT ON COLUMN jadugar.flow_info.parent_step IS
+	'Step of that run, as step_id of the view flow_steps.';
+COMMENT ON COLUMN jadugar.flow_info.owner IS 'Role that the run belongs to and runs as.';
+COMMENT ON COLUMN jadugar.flow_info.tenant IS 'Tenant that the run is labelled with, or NULL.';
+COMMENT ON COLUMN jadugar.flow_info.schedule IS 'Schedule that started the run, or NULL.';
+COMMENT ON COLUMN jadugar.flow_info.idempotency_key IS 'Idempotency key of start_flow().';
+COMMENT ON COLUMN jadugar.flow_info.trace IS 'Trace identifier that the run carries, or NULL.';
+COMMENT ON COLUMN jadugar.flow_info.input IS 'Input of the run.';
+COMMENT ON COLUMN jadugar.flow_info.result IS 'Result of the outermost node.';
+COMMENT ON COLUMN jadugar.flow_info.error IS 'Error, an object as in the view history.';
+COMMENT ON COLUMN jadugar.flow_info.metadata IS
+	'Metadata given to start_flow(), an object, or NULL.';
+COMMENT ON COLUMN jadugar.flow_info.steps IS 'Object with the status of each named step.';
 
 CREATE FUNCTION jadugar_internal._v_flow_found(run_id bigint, progress double precision)
 	RETURNS double precision

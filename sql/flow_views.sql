@@ -91,6 +91,21 @@ FROM jadugar_internal.flow_draft d
 WHERE (SELECT jadugar_internal._v_is_monitor())
 	OR jadugar_internal._v_owns(d.owner);
 COMMENT ON VIEW jadugar.flows IS 'Versions of named flows, and drafts.';
+COMMENT ON COLUMN jadugar.flows.name IS 'Name of the flow.';
+COMMENT ON COLUMN jadugar.flows.version IS 'Version number from 1; NULL for a draft.';
+COMMENT ON COLUMN jadugar.flows.latest IS
+	'True for the version that start_flow(name) starts; NULL for a draft.';
+COMMENT ON COLUMN jadugar.flows.draft IS 'True for a draft.';
+COMMENT ON COLUMN jadugar.flows.created_at IS 'Instant of its creation.';
+COMMENT ON COLUMN jadugar.flows.steps IS 'Number of its steps and waits.';
+COMMENT ON COLUMN jadugar.flows.running IS 'Number of unfinished runs of this version.';
+COMMENT ON COLUMN jadugar.flows.finished IS
+	'Number of finished runs that are still kept, with any status.';
+COMMENT ON COLUMN jadugar.flows.failed IS
+	'Number of finished runs that failed or timed out, compensated or not.';
+COMMENT ON COLUMN jadugar.flows.owner IS 'Role that owns it.';
+COMMENT ON COLUMN jadugar.flows.description IS 'Text given to create_flow().';
+COMMENT ON COLUMN jadugar.flows.graph IS 'The flow; NULL for a draft without steps.';
 
 -- ----------------------------------------------------------------------- runs
 
@@ -148,6 +163,33 @@ FROM jadugar_internal.flow_run r
 WHERE (SELECT jadugar_internal._v_is_monitor())
 	OR jadugar_internal._v_owns(r.owner);
 COMMENT ON VIEW jadugar.flow_runs IS 'Runs of flows, as long as the history keeps them.';
+COMMENT ON COLUMN jadugar.flow_runs.run_id IS 'Id returned by start_flow().';
+COMMENT ON COLUMN jadugar.flow_runs.flow IS 'Name of the flow; NULL if it was started as a value.';
+COMMENT ON COLUMN jadugar.flow_runs.version IS 'Version of the named flow.';
+COMMENT ON COLUMN jadugar.flow_runs.status IS
+	'Status: scheduled, running, paused, ending, compensating, or the way in which it ended.';
+COMMENT ON COLUMN jadugar.flow_runs.reason IS 'Short reason for the status.';
+COMMENT ON COLUMN jadugar.flow_runs.created_at IS 'Instant of start_flow().';
+COMMENT ON COLUMN jadugar.flow_runs.started_at IS 'Begin of the run; NULL if it has not begun.';
+COMMENT ON COLUMN jadugar.flow_runs.finished_at IS 'End of the run; NULL if it has not ended.';
+COMMENT ON COLUMN jadugar.flow_runs.duration IS 'Time from started_at to finished_at.';
+COMMENT ON COLUMN jadugar.flow_runs.paused_at IS
+	'Instant at which pause_flow() was called, or NULL.';
+COMMENT ON COLUMN jadugar.flow_runs.scheduled_for IS
+	'Instant of the occurrence of the schedule, or NULL.';
+COMMENT ON COLUMN jadugar.flow_runs.parent_run IS 'Run that started this one by sub_flow().';
+COMMENT ON COLUMN jadugar.flow_runs.parent_step IS
+	'Step of that run, as step_id of the view flow_steps.';
+COMMENT ON COLUMN jadugar.flow_runs.owner IS 'Role that the run belongs to and runs as.';
+COMMENT ON COLUMN jadugar.flow_runs.tenant IS 'Tenant that the run is labelled with, or NULL.';
+COMMENT ON COLUMN jadugar.flow_runs.schedule IS 'Schedule that started the run, or NULL.';
+COMMENT ON COLUMN jadugar.flow_runs.idempotency_key IS 'Idempotency key of start_flow().';
+COMMENT ON COLUMN jadugar.flow_runs.trace IS 'Trace identifier that the run carries, or NULL.';
+COMMENT ON COLUMN jadugar.flow_runs.input IS 'Input of the run.';
+COMMENT ON COLUMN jadugar.flow_runs.result IS 'Result of the outermost node.';
+COMMENT ON COLUMN jadugar.flow_runs.error IS 'Error, an object as in the view history.';
+COMMENT ON COLUMN jadugar.flow_runs.metadata IS
+	'Metadata given to start_flow(), an object, or NULL.';
 
 -- ---------------------------------------------------------------------- steps
 
@@ -229,6 +271,28 @@ WHERE NOT (g.n).made_up
 		OR jadugar_internal._v_owns(r.owner));
 COMMENT ON VIEW jadugar.flow_steps IS
 	'Steps, waits and containers of runs, including those that the run has not reached yet.';
+COMMENT ON COLUMN jadugar.flow_steps.run_id IS 'Id of the run.';
+COMMENT ON COLUMN jadugar.flow_steps.step_id IS 'Id of the row, unique in the run.';
+COMMENT ON COLUMN jadugar.flow_steps.step IS 'Name, or kind and number such as chain#3.';
+COMMENT ON COLUMN jadugar.flow_steps.item IS
+	'Number of the item or pass, from 0, in an each or a loop.';
+COMMENT ON COLUMN jadugar.flow_steps.kind IS 'Kind of the node: step, chain, parallel and others.';
+COMMENT ON COLUMN jadugar.flow_steps.status IS 'Status of the step.';
+COMMENT ON COLUMN jadugar.flow_steps.waiting_for IS 'Reason why it waits.';
+COMMENT ON COLUMN jadugar.flow_steps.reason IS 'Short reason for the status.';
+COMMENT ON COLUMN jadugar.flow_steps.started_at IS 'Begin of the step.';
+COMMENT ON COLUMN jadugar.flow_steps.finished_at IS 'End of the step.';
+COMMENT ON COLUMN jadugar.flow_steps.duration IS 'Time from started_at to finished_at.';
+COMMENT ON COLUMN jadugar.flow_steps.due IS
+	'End of the wait, timeout of the container, or next attempt.';
+COMMENT ON COLUMN jadugar.flow_steps.attempts IS 'Number of attempts of its task.';
+COMMENT ON COLUMN jadugar.flow_steps.node IS 'Number of the node in the flow.';
+COMMENT ON COLUMN jadugar.flow_steps.task_id IS 'Its task; the last one if it had several.';
+COMMENT ON COLUMN jadugar.flow_steps.owner IS 'Owner of the run.';
+COMMENT ON COLUMN jadugar.flow_steps.condition IS
+	'Last value of the condition of a branch or a loop.';
+COMMENT ON COLUMN jadugar.flow_steps.result IS 'Result of the step.';
+COMMENT ON COLUMN jadugar.flow_steps.error IS 'Error, an object as in the view history.';
 
 -- ------------------------------------------------------------------ approvals
 
@@ -263,3 +327,12 @@ WHERE s.event LIKE 'approval:%'
 					AND pg_catalog.pg_has_role(x.oid, 'usage')));
 COMMENT ON VIEW jadugar.approvals IS
 	'Open approvals, for the roles that may decide them and for the owners of the runs.';
+COMMENT ON COLUMN jadugar.approvals.run_id IS 'Id of the run, for approve().';
+COMMENT ON COLUMN jadugar.approvals.name IS 'Name of the approval, for approve().';
+COMMENT ON COLUMN jadugar.approvals.flow IS 'Name of the flow; NULL if it was started as a value.';
+COMMENT ON COLUMN jadugar.approvals.since IS 'Instant since which it is open.';
+COMMENT ON COLUMN jadugar.approvals.due IS 'Instant at which it times out; NULL if it does not.';
+COMMENT ON COLUMN jadugar.approvals.approvers IS
+	'Role whose members may decide; NULL if none is named.';
+COMMENT ON COLUMN jadugar.approvals.owner IS 'Owner of the run.';
+COMMENT ON COLUMN jadugar.approvals.message IS 'Text for those who decide.';

@@ -1,6 +1,7 @@
 -- Commands and handlers: src/handler/.
 
 CREATE SEQUENCE jadugar_internal.command_id_seq;
+COMMENT ON SEQUENCE jadugar_internal.command_id_seq IS 'Ids of commands.';
 CREATE TABLE jadugar_internal.command (
 	command_id	bigint PRIMARY KEY DEFAULT pg_catalog.nextval('jadugar_internal.command_id_seq'),
 	hash		bigint NOT NULL,
@@ -11,6 +12,10 @@ CREATE TABLE jadugar_internal.command (
 CREATE INDEX command_hash ON jadugar_internal.command (hash);
 COMMENT ON TABLE jadugar_internal.command IS
 	'Command texts, shared by the tasks that run them. Kind s: SQL; h: name of a handler. The hash is not unique, so that two writers of one new text never wait for each other.';
+COMMENT ON COLUMN jadugar_internal.command.hash IS
+	'Hash of the text, seeded with kind and standalone.';
+COMMENT ON COLUMN jadugar_internal.command.standalone IS
+	'True if the command must run outside a transaction block.';
 
 SELECT pg_catalog.pg_extension_config_dump('jadugar_internal.command_id_seq', '');
 SELECT pg_catalog.pg_extension_config_dump('jadugar_internal.command', '');
@@ -39,6 +44,14 @@ CREATE TABLE jadugar_internal.handler (
 );
 COMMENT ON TABLE jadugar_internal.handler IS
 	'Named kinds of work. Functions and types are kept as text signatures, which survive pg_upgrade.';
+COMMENT ON COLUMN jadugar_internal.handler.function IS
+	'Signature of the function, if kind is function.';
+COMMENT ON COLUMN jadugar_internal.handler.validate IS
+	'Signature of the function that checks payloads, or NULL.';
+COMMENT ON COLUMN jadugar_internal.handler.cleanup IS
+	'Signature of the function that runs as a task when a task has finished, or NULL.';
+COMMENT ON COLUMN jadugar_internal.handler.on_error IS
+	'Signature of the function that runs as a task when a task has failed, or NULL.';
 
 SELECT pg_catalog.pg_extension_config_dump('jadugar_internal.handler', '');
 

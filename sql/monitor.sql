@@ -45,6 +45,36 @@ WHERE w.phase <> 'claimed'
 	AND ((SELECT jadugar_internal._v_is_monitor())
 		OR jadugar_internal._v_owns(t.owner));
 COMMENT ON VIEW jadugar.running IS 'Tasks that workers are running now.';
+COMMENT ON COLUMN jadugar.running.task_id IS 'Id of the task.';
+COMMENT ON COLUMN jadugar.running.name IS 'Handler; for plain SQL the schedule; otherwise NULL.';
+COMMENT ON COLUMN jadugar.running.phase IS 'Phase: running, or done until its group commits.';
+COMMENT ON COLUMN jadugar.running.started_at IS 'Start of this attempt.';
+COMMENT ON COLUMN jadugar.running.elapsed IS 'Time since the start of this attempt.';
+COMMENT ON COLUMN jadugar.running.deadline IS 'Instant at which the attempt times out, or NULL.';
+COMMENT ON COLUMN jadugar.running.scheduled_for IS
+	'Instant of the occurrence of the schedule, or NULL.';
+COMMENT ON COLUMN jadugar.running.attempt IS 'Number of this attempt.';
+COMMENT ON COLUMN jadugar.running.priority IS 'Priority; tasks with higher values run first.';
+COMMENT ON COLUMN jadugar.running.progress IS
+	'Fraction done, as last reported by progress(), or NULL.';
+COMMENT ON COLUMN jadugar.running.pid IS 'Process id of the worker.';
+COMMENT ON COLUMN jadugar.running.queue IS 'Name of the queue.';
+COMMENT ON COLUMN jadugar.running.owner IS 'Role that the task runs as.';
+COMMENT ON COLUMN jadugar.running.tenant IS 'Tenant that the task is labelled with, or NULL.';
+COMMENT ON COLUMN jadugar.running.schedule IS 'Schedule that created the task, or NULL.';
+COMMENT ON COLUMN jadugar.running.flow_run IS 'Run of a flow that the task is a step of, or NULL.';
+COMMENT ON COLUMN jadugar.running.step IS 'Name of the step of the flow, or NULL.';
+COMMENT ON COLUMN jadugar.running.wait_event_type IS
+	'Type of the event that the worker waits for, as in pg_stat_activity.';
+COMMENT ON COLUMN jadugar.running.wait_event IS
+	'Event that the worker waits for, as in pg_stat_activity.';
+COMMENT ON COLUMN jadugar.running.blocked_by IS 'Process ids whose locks it waits for, or NULL.';
+COMMENT ON COLUMN jadugar.running.trace IS 'Trace identifier that the task carries, or NULL.';
+COMMENT ON COLUMN jadugar.running.message IS 'Message of progress(), or NULL.';
+COMMENT ON COLUMN jadugar.running.statement IS
+	'Statement, as pg_stat_activity shows it to the reader.';
+COMMENT ON COLUMN jadugar.running.command IS 'SQL text, or the name of the handler.';
+COMMENT ON COLUMN jadugar.running.payload IS 'Argument of the command.';
 
 -- Counts are made per owner first, so that the right to see them is asked
 -- once per owner and not once per task (OFFSET 0 keeps it there). Seen are the caller's own queues,
@@ -128,6 +158,35 @@ WHERE (SELECT jadugar_internal._v_is_monitor())
 					AND pg_catalog.pg_has_role(g.role, 'USAGE')));
 COMMENT ON VIEW jadugar.queues IS
 	'Queues, their limits, and counts of the tasks in them that the reader may see.';
+COMMENT ON COLUMN jadugar.queues.queue IS 'Name of the queue.';
+COMMENT ON COLUMN jadugar.queues.paused IS 'True if pause_queue() holds the queue.';
+COMMENT ON COLUMN jadugar.queues.paused_at IS 'Instant at which pause_queue() was called, or NULL.';
+COMMENT ON COLUMN jadugar.queues.oldest_ready_age IS
+	'Age of the oldest ready task, since its run_at; or NULL.';
+COMMENT ON COLUMN jadugar.queues.ready IS 'Number of tasks that could run now.';
+COMMENT ON COLUMN jadugar.queues.scheduled IS 'Number of tasks whose run_at lies ahead.';
+COMMENT ON COLUMN jadugar.queues.running IS 'Number of running tasks.';
+COMMENT ON COLUMN jadugar.queues.waiting IS
+	'Number of tasks that wait for a predecessor or a concurrency key.';
+COMMENT ON COLUMN jadugar.queues.paused_tasks IS 'Number of tasks paused by pause_task().';
+COMMENT ON COLUMN jadugar.queues.finished_per_minute IS
+	'Tasks that finished, mean of the last 5 minutes.';
+COMMENT ON COLUMN jadugar.queues.failed_per_minute IS
+	'Attempts that failed, mean of the last 5 minutes.';
+COMMENT ON COLUMN jadugar.queues.max_concurrency IS
+	'Maximum number of its tasks that run at the same time.';
+COMMENT ON COLUMN jadugar.queues.max_depth IS 'Maximum number of its unfinished tasks.';
+COMMENT ON COLUMN jadugar.queues.on_full IS
+	'Action when a task is added to a full queue: reject, block or drop_oldest.';
+COMMENT ON COLUMN jadugar.queues.isolate IS 'True if each task has its own transaction.';
+COMMENT ON COLUMN jadugar.queues.history IS
+	'Attempts that the history keeps: all, failures or none.';
+COMMENT ON COLUMN jadugar.queues.retention IS
+	'Time for which attempts are kept, if shorter than the setting.';
+COMMENT ON COLUMN jadugar.queues.owner IS 'Role that created it.';
+COMMENT ON COLUMN jadugar.queues.paused_by IS 'Role that paused it.';
+COMMENT ON COLUMN jadugar.queues.created_at IS 'Instant of its creation.';
+COMMENT ON COLUMN jadugar.queues.description IS 'Text for readers.';
 
 -- ------------------------------------------------------- workers and counters
 
@@ -149,6 +208,19 @@ FROM jadugar_internal._v_workers() w
 WHERE (SELECT jadugar_internal._v_is_monitor())
 	OR jadugar_internal._v_owns(w.owner);
 COMMENT ON VIEW jadugar.workers IS 'Worker processes of this database.';
+COMMENT ON COLUMN jadugar.workers.pid IS 'Process id; NULL while the process is being started.';
+COMMENT ON COLUMN jadugar.workers.role IS 'Role whose tasks it runs.';
+COMMENT ON COLUMN jadugar.workers.state IS
+	'State: starting, idle, busy, or dead while it is being cleaned up.';
+COMMENT ON COLUMN jadugar.workers.leaving IS 'True if it exits after its group.';
+COMMENT ON COLUMN jadugar.workers.started_at IS 'Start of the process.';
+COMMENT ON COLUMN jadugar.workers.registered_at IS 'Instant at which the scheduler requested it.';
+COMMENT ON COLUMN jadugar.workers.idle_since IS 'Instant since which it is idle, or NULL.';
+COMMENT ON COLUMN jadugar.workers.task_id IS 'Task that it runs now.';
+COMMENT ON COLUMN jadugar.workers.tasks IS 'Number of tasks in its present group.';
+COMMENT ON COLUMN jadugar.workers.tasks_done IS 'Number of tasks it has run.';
+COMMENT ON COLUMN jadugar.workers.load IS 'Fraction of its life spent in tasks, from 0 to 1.';
+COMMENT ON COLUMN jadugar.workers.memory IS 'Allocated memory in bytes, after its last task.';
 
 CREATE VIEW jadugar.stats WITH (security_barrier) AS
 SELECT s.reset_at, s.enqueued, s.fired, s.completed, s.failed, s.retried,
@@ -158,6 +230,26 @@ SELECT s.reset_at, s.enqueued, s.fired, s.completed, s.failed, s.retried,
 FROM jadugar_internal._v_stats() s;
 COMMENT ON VIEW jadugar.stats IS
 	'Counters of this database since the server start or the last reset_stats().';
+COMMENT ON COLUMN jadugar.stats.reset_at IS 'Instant since which the counters count.';
+COMMENT ON COLUMN jadugar.stats.enqueued IS 'Tasks enqueued.';
+COMMENT ON COLUMN jadugar.stats.fired IS 'Occurrences that created a task.';
+COMMENT ON COLUMN jadugar.stats.completed IS 'Tasks that completed.';
+COMMENT ON COLUMN jadugar.stats.failed IS 'Tasks that failed for good.';
+COMMENT ON COLUMN jadugar.stats.retried IS 'Attempts that failed and are tried again.';
+COMMENT ON COLUMN jadugar.stats.cancelled IS 'Tasks cancelled.';
+COMMENT ON COLUMN jadugar.stats.lost IS 'Attempts lost because their worker died.';
+COMMENT ON COLUMN jadugar.stats.skipped IS 'Occurrences that did not run.';
+COMMENT ON COLUMN jadugar.stats.commits IS 'Commits of groups of tasks.';
+COMMENT ON COLUMN jadugar.stats.wait_p50 IS 'Median time from ready to started.';
+COMMENT ON COLUMN jadugar.stats.wait_p95 IS '95th percentile of the time from ready to started.';
+COMMENT ON COLUMN jadugar.stats.wait_p99 IS '99th percentile of the time from ready to started.';
+COMMENT ON COLUMN jadugar.stats.run_p50 IS 'Median time from started to finished.';
+COMMENT ON COLUMN jadugar.stats.run_p95 IS '95th percentile of the time from started to finished.';
+COMMENT ON COLUMN jadugar.stats.run_p99 IS '99th percentile of the time from started to finished.';
+COMMENT ON COLUMN jadugar.stats.wait_histogram IS
+	'Histogram of the times from ready to started, 32 counts.';
+COMMENT ON COLUMN jadugar.stats.run_histogram IS
+	'Histogram of the times from started to finished, 32 counts.';
 
 CREATE FUNCTION jadugar.reset_stats()
 	RETURNS void
@@ -254,3 +346,7 @@ FROM jadugar.queues q
 WHERE q.paused;
 COMMENT ON VIEW jadugar.health IS
 	'State of jadugar in this database: one row for each check, and one for each problem found.';
+COMMENT ON COLUMN jadugar.health.what IS 'Name of the check.';
+COMMENT ON COLUMN jadugar.health.severity IS 'Severity: ok, warning or error.';
+COMMENT ON COLUMN jadugar.health.detail IS 'State found.';
+COMMENT ON COLUMN jadugar.health.hint IS 'Suggested action, or NULL if there is none.';

@@ -1,6 +1,8 @@
 -- Queues and limits: src/queue/. The view queues is in monitor.sql.
 
 CREATE SEQUENCE jadugar_internal.queue_id_seq AS integer START 10;
+COMMENT ON SEQUENCE jadugar_internal.queue_id_seq IS
+	'Ids of queues. Ids below 10 are of built-in queues.';
 CREATE TABLE jadugar_internal.queue (
 	queue_id	integer PRIMARY KEY DEFAULT pg_catalog.nextval('jadugar_internal.queue_id_seq'),
 	name		text NOT NULL UNIQUE,

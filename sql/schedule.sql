@@ -9,10 +9,12 @@ CREATE TABLE jadugar_internal.zone (
 CREATE INDEX zone_name ON jadugar_internal.zone (name);
 COMMENT ON TABLE jadugar_internal.zone IS
 	'Time zones that schedules use or have used, with hashes of their rules to detect changed time-zone data. Not unique, so that two sessions that use a new zone never wait for each other.';
+COMMENT ON COLUMN jadugar_internal.zone.fingerprint IS 'Hash of the rules of the time zone.';
 
 SELECT pg_catalog.pg_extension_config_dump('jadugar_internal.zone', '');
 
 CREATE SEQUENCE jadugar_internal.schedule_id_seq;
+COMMENT ON SEQUENCE jadugar_internal.schedule_id_seq IS 'Ids of schedules.';
 CREATE TABLE jadugar_internal.schedule (
 	schedule_id	bigint PRIMARY KEY DEFAULT pg_catalog.nextval('jadugar_internal.schedule_id_seq'),
 	owner		oid NOT NULL,
@@ -289,3 +291,58 @@ FROM jadugar_internal.schedule s
 WHERE (SELECT jadugar_internal._v_is_monitor())
 	OR jadugar_internal._v_owns(s.owner);
 COMMENT ON VIEW jadugar.schedules IS 'Schedules and the outcomes of their runs.';
+COMMENT ON COLUMN jadugar.schedules.schedule_id IS 'Id returned by schedule().';
+COMMENT ON COLUMN jadugar.schedules.name IS 'Name; unique for the owner.';
+COMMENT ON COLUMN jadugar.schedules.enabled IS 'False if it is disabled or has ended.';
+COMMENT ON COLUMN jadugar.schedules.paused IS 'True if pause_schedule() holds it.';
+COMMENT ON COLUMN jadugar.schedules.last_status IS
+	'Status of the last task that finished, as in the view history.';
+COMMENT ON COLUMN jadugar.schedules.timing IS
+	'Timing: cron expression, interval, instant, manual or server start.';
+COMMENT ON COLUMN jadugar.schedules.timezone IS 'Time zone of the timing.';
+COMMENT ON COLUMN jadugar.schedules.next_run_at IS
+	'Next occurrence; NULL while it is paused or not enabled.';
+COMMENT ON COLUMN jadugar.schedules.last_run_at IS 'Start of the last task that finished.';
+COMMENT ON COLUMN jadugar.schedules.last_success_at IS 'End of the last task that succeeded.';
+COMMENT ON COLUMN jadugar.schedules.last_fired_at IS
+	'Instant at which it last created a task by its timing.';
+COMMENT ON COLUMN jadugar.schedules.starts_at IS 'Earliest occurrence.';
+COMMENT ON COLUMN jadugar.schedules.ends_at IS 'Latest occurrence.';
+COMMENT ON COLUMN jadugar.schedules.paused_at IS
+	'Instant at which pause_schedule() was called, or NULL.';
+COMMENT ON COLUMN jadugar.schedules.created_at IS 'Instant of its creation.';
+COMMENT ON COLUMN jadugar.schedules.updated_at IS 'Instant of its last change.';
+COMMENT ON COLUMN jadugar.schedules.runs IS 'Number of occurrences that created a task.';
+COMMENT ON COLUMN jadugar.schedules.completed IS 'Number of tasks that succeeded.';
+COMMENT ON COLUMN jadugar.schedules.failures IS
+	'Number of tasks that failed for good, or were cancelled while they ran.';
+COMMENT ON COLUMN jadugar.schedules.missed IS 'Number of occurrences that did not run.';
+COMMENT ON COLUMN jadugar.schedules.max_runs IS
+	'Number of occurrences after which the schedule ends.';
+COMMENT ON COLUMN jadugar.schedules.priority IS 'Priority of each task.';
+COMMENT ON COLUMN jadugar.schedules.queue IS 'Queue of each task.';
+COMMENT ON COLUMN jadugar.schedules.owner IS 'Role that owns it.';
+COMMENT ON COLUMN jadugar.schedules.tenant IS 'Tenant of each task.';
+COMMENT ON COLUMN jadugar.schedules.overlap IS
+	'Action while a task of the schedule has not finished: skip, queue, replace or parallel.';
+COMMENT ON COLUMN jadugar.schedules.misfire IS
+	'Treatment of missed occurrences: skip, once or all.';
+COMMENT ON COLUMN jadugar.schedules.misfire_grace IS
+	'Maximum age of a missed occurrence that still runs; NULL means the setting.';
+COMMENT ON COLUMN jadugar.schedules.jitter IS
+	'Maximum random delay of each task after its occurrence.';
+COMMENT ON COLUMN jadugar.schedules.timeout IS 'Maximum duration of each attempt.';
+COMMENT ON COLUMN jadugar.schedules.transaction IS 'Transaction mode of each task.';
+COMMENT ON COLUMN jadugar.schedules.isolate IS 'True if each task has its own transaction.';
+COMMENT ON COLUMN jadugar.schedules.concurrency_key IS
+	'Tasks with this key run one at a time, in order.';
+COMMENT ON COLUMN jadugar.schedules.depends_on IS
+	'Schedules that must have succeeded since this one last ran.';
+COMMENT ON COLUMN jadugar.schedules.description IS 'Text for readers.';
+COMMENT ON COLUMN jadugar.schedules.last_error IS
+	'Error while firing; see failures for errors of its tasks.';
+COMMENT ON COLUMN jadugar.schedules.command IS 'SQL, or the name of the handler.';
+COMMENT ON COLUMN jadugar.schedules.payload IS 'Argument of the command.';
+COMMENT ON COLUMN jadugar.schedules.retry IS 'Retry policy of each task.';
+COMMENT ON COLUMN jadugar.schedules.settings IS 'Settings for each task.';
+COMMENT ON COLUMN jadugar.schedules.metadata IS 'Metadata of each task.';

@@ -4,6 +4,7 @@
 -- ---------------------------------------------------------------------- tasks
 
 CREATE SEQUENCE jadugar_internal.task_id_seq;
+COMMENT ON SEQUENCE jadugar_internal.task_id_seq IS 'Ids of tasks.';
 CREATE TABLE jadugar_internal.task (
 	task_id		bigint PRIMARY KEY,
 	owner		oid NOT NULL,
@@ -40,6 +41,14 @@ CREATE TABLE jadugar_internal.task (
 		autovacuum_analyze_scale_factor = 0.2, autovacuum_analyze_threshold = 5000);
 COMMENT ON TABLE jadugar_internal.task IS
 	'Tasks that have not finished. State r: ready; s: its run_at lies ahead; d: waits for predecessors; k: waits for its concurrency_key; p: paused; x: a standalone command is in progress.';
+COMMENT ON COLUMN jadugar_internal.task.crashes IS 'Attempts lost because their worker died.';
+COMMENT ON COLUMN jadugar_internal.task.schedule_id IS
+	'Schedule that created the task; its row may be gone.';
+COMMENT ON COLUMN jadugar_internal.task.started_at IS
+	'Start of a standalone command in progress, else NULL.';
+COMMENT ON COLUMN jadugar_internal.task.on_dependency_failure IS
+	'Action when a predecessor fails. c: cancel, r: run, w: wait.';
+COMMENT ON COLUMN jadugar_internal.task.step_id IS 'Row of flow_step for which the task runs.';
 COMMENT ON COLUMN jadugar_internal.task.transaction IS
 	'c: read committed; r: repeatable read; s: serializable; x: standalone (outside any transaction).';
 COMMENT ON COLUMN jadugar_internal.task.bounded IS
@@ -68,6 +77,7 @@ CREATE TABLE jadugar_internal.dependency (
 CREATE INDEX dependency_parent ON jadugar_internal.dependency (parent_id);
 COMMENT ON TABLE jadugar_internal.dependency IS
 	'Predecessors for which a task still waits. A row is deleted when the predecessor completes.';
+COMMENT ON COLUMN jadugar_internal.dependency.parent_id IS 'Task for which task_id waits.';
 
 SELECT pg_catalog.pg_extension_config_dump('jadugar_internal.dependency', '');
 
@@ -81,12 +91,15 @@ CREATE TABLE jadugar_internal.unique_key (
 );
 COMMENT ON TABLE jadugar_internal.unique_key IS
 	'Unique keys in force, until the task finishes or until the instant given by unique_for.';
+COMMENT ON COLUMN jadugar_internal.unique_key.until IS
+	'Instant given by unique_for; NULL means until the task finishes.';
 
 SELECT pg_catalog.pg_extension_config_dump('jadugar_internal.unique_key', '');
 
 -- -------------------------------------------------------------------- history
 
 CREATE SEQUENCE jadugar_internal.attempt_id_seq;
+COMMENT ON SEQUENCE jadugar_internal.attempt_id_seq IS 'Ids of attempts.';
 CREATE TABLE jadugar_internal.attempt (
 	attempt_id	bigint NOT NULL,
 	task_id		bigint,
@@ -127,6 +140,13 @@ CREATE INDEX attempt_failed ON jadugar_internal.attempt (task_id) WHERE final AN
 CREATE INDEX attempt_finished ON jadugar_internal.attempt USING brin (finished_at) WITH (pages_per_range = 16);
 COMMENT ON TABLE jadugar_internal.attempt IS
 	'One row per attempt and per occurrence that did not run, partitioned by day of finish (UTC). Status c: completed; f: failed; x: cancelled; l: lost; s: skipped.';
+COMMENT ON COLUMN jadugar_internal.attempt.task_id IS 'NULL for an occurrence that did not run.';
+COMMENT ON COLUMN jadugar_internal.attempt.final IS 'True if the task ended with this attempt.';
+COMMENT ON COLUMN jadugar_internal.attempt.schedule IS
+	'Name of the schedule, as its row may be gone.';
+COMMENT ON COLUMN jadugar_internal.attempt.occurrences IS
+	'Number of missed occurrences that share the row.';
+COMMENT ON COLUMN jadugar_internal.attempt.scheduled_until IS 'Last of them.';
 COMMENT ON COLUMN jadugar_internal.attempt.options IS
 	'Further options that retry_task() needs to enqueue the task again.';
 
@@ -145,6 +165,7 @@ CREATE TABLE jadugar_internal.log (
 CREATE INDEX log_task ON jadugar_internal.log (task_id);
 CREATE INDEX log_at ON jadugar_internal.log USING brin (at);
 COMMENT ON TABLE jadugar_internal.log IS 'Messages that tasks logged with log(), and their WARNINGs.';
+COMMENT ON SEQUENCE jadugar_internal.log_log_id_seq IS 'Ids of rows of log.';
 
 -- -------------------------------------------------------------------- changes
 

@@ -40,6 +40,50 @@ CREATE TYPE jadugar.task_info AS (
 );
 COMMENT ON TYPE jadugar.task_info IS
 	'A task, finished or not: the columns of the view tasks, and its outcome.';
+COMMENT ON COLUMN jadugar.task_info.task_id IS 'Id of the task.';
+COMMENT ON COLUMN jadugar.task_info.name IS 'Handler; for plain SQL the schedule; otherwise NULL.';
+COMMENT ON COLUMN jadugar.task_info.status IS
+	'Status: as in the view tasks, or completed, failed or cancelled.';
+COMMENT ON COLUMN jadugar.task_info.waiting_for IS 'Reason why a pending task does not run yet.';
+COMMENT ON COLUMN jadugar.task_info.reason IS 'Why the task was cancelled or discarded.';
+COMMENT ON COLUMN jadugar.task_info.run_at IS 'Earliest start of the next attempt.';
+COMMENT ON COLUMN jadugar.task_info.created_at IS 'Instant at which it was enqueued.';
+COMMENT ON COLUMN jadugar.task_info.started_at IS
+	'Start of the attempt in progress, or of the last attempt; NULL if there was none.';
+COMMENT ON COLUMN jadugar.task_info.finished_at IS 'Instant at which the task finished.';
+COMMENT ON COLUMN jadugar.task_info.duration IS
+	'Time from the start to the end of the last attempt.';
+COMMENT ON COLUMN jadugar.task_info.scheduled_for IS
+	'Instant of the occurrence of the schedule, or NULL.';
+COMMENT ON COLUMN jadugar.task_info.attempt IS
+	'Attempts charged so far; while it runs, the number of this attempt.';
+COMMENT ON COLUMN jadugar.task_info.max_attempts IS 'Maximum number of attempts.';
+COMMENT ON COLUMN jadugar.task_info.priority IS 'Priority; tasks with higher values run first.';
+COMMENT ON COLUMN jadugar.task_info.progress IS
+	'Fraction done, as last reported by progress(), or NULL.';
+COMMENT ON COLUMN jadugar.task_info.timeout IS 'Maximum duration of an attempt.';
+COMMENT ON COLUMN jadugar.task_info.queue IS 'Name of the queue.';
+COMMENT ON COLUMN jadugar.task_info.owner IS 'Role that the task runs as.';
+COMMENT ON COLUMN jadugar.task_info.tenant IS 'Tenant that the task is labelled with, or NULL.';
+COMMENT ON COLUMN jadugar.task_info.schedule IS 'Schedule that created the task, or NULL.';
+COMMENT ON COLUMN jadugar.task_info.flow_run IS
+	'Run of a flow that the task is a step of, or NULL.';
+COMMENT ON COLUMN jadugar.task_info.step IS 'Name of the step of the flow, or NULL.';
+COMMENT ON COLUMN jadugar.task_info.unique_key IS 'Unique key given to enqueue(), or NULL.';
+COMMENT ON COLUMN jadugar.task_info.concurrency_key IS
+	'Key of which one task runs at a time, or NULL.';
+COMMENT ON COLUMN jadugar.task_info.depends_on IS 'Predecessors for which it still waits.';
+COMMENT ON COLUMN jadugar.task_info.trace IS 'Trace identifier that the task carries, or NULL.';
+COMMENT ON COLUMN jadugar.task_info.error_code IS 'Name of the error, as in the view error_codes.';
+COMMENT ON COLUMN jadugar.task_info.sqlstate IS 'SQLSTATE of the error.';
+COMMENT ON COLUMN jadugar.task_info.message IS 'Message of progress(), or NULL.';
+COMMENT ON COLUMN jadugar.task_info.command IS 'SQL text, or the name of the handler.';
+COMMENT ON COLUMN jadugar.task_info.result IS
+	'First row of the last statement, or a marker if it is too large.';
+COMMENT ON COLUMN jadugar.task_info.error IS
+	'Error of the last attempt, an object as in the view history.';
+COMMENT ON COLUMN jadugar.task_info.payload IS 'Argument of the command.';
+COMMENT ON COLUMN jadugar.task_info.metadata IS 'Metadata given by the caller, an object, or NULL.';
 
 -- -------------------------------------------------------------------- helpers
 

@@ -68,6 +68,36 @@ FROM jadugar_internal.task t
 WHERE (SELECT jadugar_internal._v_is_monitor())
 	OR jadugar_internal._v_owns(t.owner);
 COMMENT ON VIEW jadugar.tasks IS 'Tasks that have not finished.';
+COMMENT ON COLUMN jadugar.tasks.task_id IS 'Id returned by enqueue().';
+COMMENT ON COLUMN jadugar.tasks.name IS 'Handler; for plain SQL the schedule; otherwise NULL.';
+COMMENT ON COLUMN jadugar.tasks.status IS 'Status: pending, scheduled, running or paused.';
+COMMENT ON COLUMN jadugar.tasks.waiting_for IS 'Reason why a pending task does not run yet.';
+COMMENT ON COLUMN jadugar.tasks.run_at IS 'Earliest start of the next attempt.';
+COMMENT ON COLUMN jadugar.tasks.created_at IS 'Instant at which it was enqueued.';
+COMMENT ON COLUMN jadugar.tasks.started_at IS 'Start of the attempt in progress, or NULL.';
+COMMENT ON COLUMN jadugar.tasks.scheduled_for IS
+	'Instant of the occurrence of the schedule, or NULL.';
+COMMENT ON COLUMN jadugar.tasks.attempt IS
+	'Attempts charged so far; while it runs, the number of this attempt.';
+COMMENT ON COLUMN jadugar.tasks.max_attempts IS 'Maximum number of attempts.';
+COMMENT ON COLUMN jadugar.tasks.priority IS 'Priority; tasks with higher values run first.';
+COMMENT ON COLUMN jadugar.tasks.progress IS
+	'Fraction done, as last reported by progress(), or NULL.';
+COMMENT ON COLUMN jadugar.tasks.timeout IS 'Maximum duration of an attempt.';
+COMMENT ON COLUMN jadugar.tasks.queue IS 'Name of the queue.';
+COMMENT ON COLUMN jadugar.tasks.owner IS 'Role that the task runs as.';
+COMMENT ON COLUMN jadugar.tasks.tenant IS 'Tenant that the task is labelled with, or NULL.';
+COMMENT ON COLUMN jadugar.tasks.schedule IS 'Schedule that created the task, or NULL.';
+COMMENT ON COLUMN jadugar.tasks.flow_run IS 'Run of a flow that the task is a step of, or NULL.';
+COMMENT ON COLUMN jadugar.tasks.step IS 'Name of the step of the flow, or NULL.';
+COMMENT ON COLUMN jadugar.tasks.unique_key IS 'Unique key given to enqueue(), or NULL.';
+COMMENT ON COLUMN jadugar.tasks.concurrency_key IS 'Key of which one task runs at a time, or NULL.';
+COMMENT ON COLUMN jadugar.tasks.depends_on IS 'Predecessors for which it still waits.';
+COMMENT ON COLUMN jadugar.tasks.trace IS 'Trace identifier that the task carries, or NULL.';
+COMMENT ON COLUMN jadugar.tasks.message IS 'Message of progress(), or NULL.';
+COMMENT ON COLUMN jadugar.tasks.command IS 'SQL text, or the name of the handler.';
+COMMENT ON COLUMN jadugar.tasks.payload IS 'Argument of the command.';
+COMMENT ON COLUMN jadugar.tasks.metadata IS 'Metadata given by the caller, an object, or NULL.';
 
 CREATE VIEW jadugar.upcoming WITH (security_barrier) AS
 SELECT NULL::bigint AS task_id,
@@ -107,6 +137,16 @@ WHERE t.state = 's'
 ORDER BY at;
 COMMENT ON VIEW jadugar.upcoming IS
 	'Schedules and tasks that will start by themselves, the soonest first.';
+COMMENT ON COLUMN jadugar.upcoming.task_id IS 'Id of the task; NULL for a schedule.';
+COMMENT ON COLUMN jadugar.upcoming.name IS
+	'Name of the schedule, or name of the task as in the view tasks.';
+COMMENT ON COLUMN jadugar.upcoming.kind IS 'Kind of the row: schedule or task.';
+COMMENT ON COLUMN jadugar.upcoming.at IS 'Instant of the start.';
+COMMENT ON COLUMN jadugar.upcoming.priority IS 'Priority; tasks with higher values run first.';
+COMMENT ON COLUMN jadugar.upcoming.queue IS 'Name of the queue.';
+COMMENT ON COLUMN jadugar.upcoming.owner IS 'Role that the task runs as.';
+COMMENT ON COLUMN jadugar.upcoming.tenant IS 'Tenant that the task is labelled with, or NULL.';
+COMMENT ON COLUMN jadugar.upcoming.command IS 'SQL text, or the name of the handler.';
 
 -- -------------------------------------------------------------------- history
 
@@ -164,6 +204,47 @@ WHERE (SELECT jadugar_internal._v_is_monitor())
 	OR jadugar_internal._v_owns(r.owner);
 COMMENT ON VIEW jadugar.history IS
 	'Attempts of tasks that have ended, and occurrences of schedules that did not run.';
+COMMENT ON COLUMN jadugar.history.attempt_id IS 'Number of the row; rises with each row.';
+COMMENT ON COLUMN jadugar.history.task_id IS
+	'Id of the task; NULL for an occurrence that did not run.';
+COMMENT ON COLUMN jadugar.history.name IS 'Handler; for plain SQL the schedule; otherwise NULL.';
+COMMENT ON COLUMN jadugar.history.status IS
+	'Status: completed, failed, cancelled, lost or skipped.';
+COMMENT ON COLUMN jadugar.history.final IS
+	'True if the task ended with this attempt; false if it is tried again.';
+COMMENT ON COLUMN jadugar.history.reason IS 'Why it was skipped, cancelled or discarded.';
+COMMENT ON COLUMN jadugar.history.started_at IS 'Start of the attempt.';
+COMMENT ON COLUMN jadugar.history.finished_at IS 'End of the attempt.';
+COMMENT ON COLUMN jadugar.history.duration IS 'Time from the start to the end of the attempt.';
+COMMENT ON COLUMN jadugar.history.enqueued_at IS 'Instant at which the task was enqueued.';
+COMMENT ON COLUMN jadugar.history.scheduled_for IS
+	'Instant of the occurrence of the schedule, or NULL.';
+COMMENT ON COLUMN jadugar.history.scheduled_until IS
+	'Last of the missed occurrences that share this row.';
+COMMENT ON COLUMN jadugar.history.attempt IS
+	'Number of the attempt; 0 if it was cancelled before it ran.';
+COMMENT ON COLUMN jadugar.history.row_count IS 'Rows that the last statement returned or changed.';
+COMMENT ON COLUMN jadugar.history.occurrences IS
+	'Number of missed occurrences that share this row.';
+COMMENT ON COLUMN jadugar.history.priority IS 'Priority; tasks with higher values run first.';
+COMMENT ON COLUMN jadugar.history.worker_pid IS 'Process id of the worker.';
+COMMENT ON COLUMN jadugar.history.queue IS 'Name of the queue.';
+COMMENT ON COLUMN jadugar.history.owner IS 'Role that the task runs as.';
+COMMENT ON COLUMN jadugar.history.tenant IS 'Tenant that the task is labelled with, or NULL.';
+COMMENT ON COLUMN jadugar.history.schedule IS
+	'Schedule that created the task, or whose occurrence did not run.';
+COMMENT ON COLUMN jadugar.history.flow_run IS 'Run of a flow that the task is a step of, or NULL.';
+COMMENT ON COLUMN jadugar.history.step IS 'Name of the step of the flow, or NULL.';
+COMMENT ON COLUMN jadugar.history.trace IS 'Trace identifier that the task carries, or NULL.';
+COMMENT ON COLUMN jadugar.history.error_code IS 'Name of the error, as in the view error_codes.';
+COMMENT ON COLUMN jadugar.history.sqlstate IS 'SQLSTATE of a failed or lost attempt.';
+COMMENT ON COLUMN jadugar.history.command IS 'SQL text, or the name of the handler.';
+COMMENT ON COLUMN jadugar.history.result IS
+	'First row of the last statement, or a marker if it is too large.';
+COMMENT ON COLUMN jadugar.history.error IS
+	'Error, an object with message, detail, hint, context and others.';
+COMMENT ON COLUMN jadugar.history.payload IS 'Argument of the command.';
+COMMENT ON COLUMN jadugar.history.metadata IS 'Metadata given by the caller, an object, or NULL.';
 
 -- The columns are those of jadugar.task_info. A task that retry_task() has
 -- brought back is not finished; one that ended twice shows its last end.
@@ -226,6 +307,46 @@ WHERE r.final AND r.task_id IS NOT NULL
 	AND NOT EXISTS (SELECT FROM jadugar_internal.attempt l
 		WHERE l.task_id = r.task_id AND l.final AND l.attempt_id > r.attempt_id);
 COMMENT ON VIEW jadugar.finished IS 'Finished tasks, as long as the history keeps them.';
+COMMENT ON COLUMN jadugar.finished.task_id IS 'Id of the task.';
+COMMENT ON COLUMN jadugar.finished.name IS 'Handler; for plain SQL the schedule; otherwise NULL.';
+COMMENT ON COLUMN jadugar.finished.status IS
+	'Status: completed, failed or cancelled. A lost task has failed.';
+COMMENT ON COLUMN jadugar.finished.waiting_for IS 'Always NULL; present as in the view tasks.';
+COMMENT ON COLUMN jadugar.finished.reason IS 'Why it was skipped, cancelled or discarded.';
+COMMENT ON COLUMN jadugar.finished.run_at IS 'Always NULL; present as in the view tasks.';
+COMMENT ON COLUMN jadugar.finished.created_at IS 'Instant at which it was enqueued.';
+COMMENT ON COLUMN jadugar.finished.started_at IS 'Start of the last attempt.';
+COMMENT ON COLUMN jadugar.finished.finished_at IS 'End of the last attempt.';
+COMMENT ON COLUMN jadugar.finished.duration IS 'Duration of the last attempt.';
+COMMENT ON COLUMN jadugar.finished.scheduled_for IS
+	'Instant of the occurrence of the schedule, or NULL.';
+COMMENT ON COLUMN jadugar.finished.attempt IS 'Number of the last attempt.';
+COMMENT ON COLUMN jadugar.finished.max_attempts IS
+	'Maximum number of attempts; only of tasks that did not complete.';
+COMMENT ON COLUMN jadugar.finished.priority IS 'Priority; tasks with higher values run first.';
+COMMENT ON COLUMN jadugar.finished.progress IS 'Always NULL; present as in the view tasks.';
+COMMENT ON COLUMN jadugar.finished.timeout IS 'Timeout; only of tasks that did not complete.';
+COMMENT ON COLUMN jadugar.finished.queue IS 'Name of the queue.';
+COMMENT ON COLUMN jadugar.finished.owner IS 'Role that the task runs as.';
+COMMENT ON COLUMN jadugar.finished.tenant IS 'Tenant that the task is labelled with, or NULL.';
+COMMENT ON COLUMN jadugar.finished.schedule IS 'Schedule that created the task, or NULL.';
+COMMENT ON COLUMN jadugar.finished.flow_run IS 'Run of a flow that the task is a step of, or NULL.';
+COMMENT ON COLUMN jadugar.finished.step IS 'Name of the step of the flow, or NULL.';
+COMMENT ON COLUMN jadugar.finished.unique_key IS 'Unique key; only of tasks that did not complete.';
+COMMENT ON COLUMN jadugar.finished.concurrency_key IS
+	'Concurrency key; only of tasks that did not complete.';
+COMMENT ON COLUMN jadugar.finished.depends_on IS 'Always NULL; present as in the view tasks.';
+COMMENT ON COLUMN jadugar.finished.trace IS 'Trace identifier that the task carries, or NULL.';
+COMMENT ON COLUMN jadugar.finished.error_code IS 'Name of the error, as in the view error_codes.';
+COMMENT ON COLUMN jadugar.finished.sqlstate IS 'SQLSTATE of a failed or lost attempt.';
+COMMENT ON COLUMN jadugar.finished.message IS 'Always NULL; present as in the view tasks.';
+COMMENT ON COLUMN jadugar.finished.command IS 'SQL text, or the name of the handler.';
+COMMENT ON COLUMN jadugar.finished.result IS
+	'First row of the last statement, or a marker if it is too large.';
+COMMENT ON COLUMN jadugar.finished.error IS
+	'Error, an object with message, detail, hint, context and others.';
+COMMENT ON COLUMN jadugar.finished.payload IS 'Argument of the command.';
+COMMENT ON COLUMN jadugar.finished.metadata IS 'Metadata given by the caller, an object, or NULL.';
 
 -- Written against the table, so that the index attempt_failed serves it.
 CREATE VIEW jadugar.failures WITH (security_barrier) AS
@@ -273,6 +394,32 @@ WHERE r.final AND r.status IN ('f', 'l') AND r.task_id IS NOT NULL
 		WHERE l.task_id = r.task_id AND l.final AND l.attempt_id > r.attempt_id);
 COMMENT ON VIEW jadugar.failures IS
 	'Tasks that failed for good and were not retried since, one row each.';
+COMMENT ON COLUMN jadugar.failures.task_id IS 'Id of the task.';
+COMMENT ON COLUMN jadugar.failures.name IS 'Handler; for plain SQL the schedule; otherwise NULL.';
+COMMENT ON COLUMN jadugar.failures.attempt_id IS 'Row of the view history of the last attempt.';
+COMMENT ON COLUMN jadugar.failures.error_code IS 'Name of the error, as in the view error_codes.';
+COMMENT ON COLUMN jadugar.failures.sqlstate IS 'SQLSTATE of the error.';
+COMMENT ON COLUMN jadugar.failures.reason IS 'Reason given to discard().';
+COMMENT ON COLUMN jadugar.failures.failed_at IS 'End of the last attempt.';
+COMMENT ON COLUMN jadugar.failures.started_at IS 'Start of the last attempt.';
+COMMENT ON COLUMN jadugar.failures.duration IS 'Duration of the last attempt.';
+COMMENT ON COLUMN jadugar.failures.enqueued_at IS 'Instant at which the task was enqueued.';
+COMMENT ON COLUMN jadugar.failures.scheduled_for IS
+	'Instant of the occurrence of the schedule, or NULL.';
+COMMENT ON COLUMN jadugar.failures.attempts IS 'Number of attempts.';
+COMMENT ON COLUMN jadugar.failures.queue IS 'Name of the queue.';
+COMMENT ON COLUMN jadugar.failures.owner IS 'Role that the task runs as.';
+COMMENT ON COLUMN jadugar.failures.tenant IS 'Tenant that the task is labelled with, or NULL.';
+COMMENT ON COLUMN jadugar.failures.schedule IS 'Schedule that created the task, or NULL.';
+COMMENT ON COLUMN jadugar.failures.flow_run IS 'Run of a flow that the task is a step of, or NULL.';
+COMMENT ON COLUMN jadugar.failures.step IS 'Name of the step of the flow, or NULL.';
+COMMENT ON COLUMN jadugar.failures.trace IS 'Trace identifier that the task carries, or NULL.';
+COMMENT ON COLUMN jadugar.failures.message IS 'Message of the error.';
+COMMENT ON COLUMN jadugar.failures.command IS 'SQL text, or the name of the handler.';
+COMMENT ON COLUMN jadugar.failures.error IS
+	'Error, an object with message, detail, hint, context and others.';
+COMMENT ON COLUMN jadugar.failures.payload IS 'Argument of the command.';
+COMMENT ON COLUMN jadugar.failures.metadata IS 'Metadata given by the caller, an object, or NULL.';
 
 CREATE VIEW jadugar.logs WITH (security_barrier) AS
 SELECT l.log_id,
@@ -290,3 +437,12 @@ FROM jadugar_internal.log l
 WHERE (SELECT jadugar_internal._v_is_monitor())
 	OR jadugar_internal._v_owns(l.owner);
 COMMENT ON VIEW jadugar.logs IS 'Messages logged by tasks, and the warnings they raised.';
+COMMENT ON COLUMN jadugar.logs.log_id IS 'Number of the row.';
+COMMENT ON COLUMN jadugar.logs.task_id IS
+	'Task that logged it; NULL if it was logged outside a task.';
+COMMENT ON COLUMN jadugar.logs.level IS 'Level: debug, info, notice, warning or error.';
+COMMENT ON COLUMN jadugar.logs.at IS 'Instant of the message.';
+COMMENT ON COLUMN jadugar.logs.attempt IS 'Number of the attempt; NULL outside a task.';
+COMMENT ON COLUMN jadugar.logs.owner IS 'Role that logged it.';
+COMMENT ON COLUMN jadugar.logs.message IS 'Text of the message.';
+COMMENT ON COLUMN jadugar.logs.fields IS 'Further data, an object.';

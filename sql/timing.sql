@@ -179,6 +179,7 @@ CREATE OPERATOR CLASS jadugar.timing_ops
     OPERATOR 5 jadugar.>,
     FUNCTION 1 jadugar_internal.timing_cmp(jadugar.timing, jadugar.timing);
 COMMENT ON OPERATOR CLASS jadugar.timing_ops USING btree IS 'Order of timings.';
+COMMENT ON OPERATOR FAMILY jadugar.timing_ops USING btree IS 'Order of timings.';
 
 CREATE OPERATOR CLASS jadugar.timing_ops
     DEFAULT FOR TYPE jadugar.timing USING hash AS
@@ -186,6 +187,7 @@ CREATE OPERATOR CLASS jadugar.timing_ops
     FUNCTION 1 jadugar_internal.timing_hash(jadugar.timing),
     FUNCTION 2 jadugar_internal.timing_hash_extended(jadugar.timing, bigint);
 COMMENT ON OPERATOR CLASS jadugar.timing_ops USING hash IS 'Equality of timings.';
+COMMENT ON OPERATOR FAMILY jadugar.timing_ops USING hash IS 'Equality of timings.';
 
 -- Casts
 

@@ -287,22 +287,16 @@ is(join(', ', sort keys %unknown), '', 'errors of functions are errors of jaduga
 
 is( $node->safe_psql('postgres', q{
 	SELECT d.object FROM (
-		SELECT p.oid::regprocedure::text, obj_description(p.oid, 'pg_proc') FROM pg_proc p
-		WHERE p.pronamespace IN ('jadugar'::regnamespace, 'jadugar_internal'::regnamespace)
+		SELECT pg_describe_object(d.classid, d.objid, 0), obj_description(d.objid, d.classid::regclass::name)
+		FROM pg_depend d JOIN pg_extension e ON e.oid = d.refobjid
+		WHERE d.refclassid = 'pg_extension'::regclass AND d.deptype = 'e' AND e.extname = 'jadugar'
+		  AND NOT EXISTS (SELECT FROM pg_class c WHERE c.oid = d.objid AND c.relispartition)
 		UNION ALL
-		SELECT 'relation ' || c.oid::regclass, obj_description(c.oid, 'pg_class') FROM pg_class c
-		WHERE c.relnamespace IN ('jadugar'::regnamespace, 'jadugar_internal'::regnamespace) AND c.relkind IN ('r', 'p', 'v')
-		  AND NOT c.relispartition
-		UNION ALL
-		SELECT 'schema ' || n.nspname, obj_description(n.oid, 'pg_namespace') FROM pg_namespace n
-		WHERE n.nspname IN ('jadugar', 'jadugar_internal')
-		UNION ALL
-		SELECT 'type ' || t.oid::regtype, obj_description(t.oid, 'pg_type')
-		FROM pg_type t LEFT JOIN pg_class c ON c.oid = t.typrelid
-		WHERE t.typnamespace IN ('jadugar'::regnamespace, 'jadugar_internal'::regnamespace) AND t.typcategory <> 'A'
-		  AND coalesce(c.relkind, 'c') = 'c') d (object, comment)
+		SELECT 'column ' || c.oid::regclass || '.' || a.attname, col_description(c.oid, a.attnum)
+		FROM pg_class c JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0
+		WHERE c.relnamespace = 'jadugar'::regnamespace AND c.relkind IN ('v', 'c')) d (object, comment)
 	WHERE d.comment !~ '\.$' OR d.comment IS NULL}),
-	'', 'everything has a comment, a sentence');
+	'', 'every object and every column of a view has a comment, a sentence');
 is( $node->safe_psql('postgres', q{
 	SELECT name FROM pg_settings WHERE name LIKE 'jadugar.%'
 	AND (short_desc !~ '\.$' OR extra_desc !~ '\.$')}),
