@@ -31,7 +31,7 @@ SELECT format('%s %s %s %s', rpad('#' || task_id, 8),
 FROM jadugar.running WHERE phase = 'running' ORDER BY started_at;
 
 \echo
-\echo 'LAST RUN OF                 WHEN      STATUS      ATTEMPT   WAITED       RAN'
+\echo 'LAST RUN OF              WHEN      STATUS      ATTEMPT    WAITED        RAN'
 SELECT format('%s %s  %s %s %s %s', rpad(name, 24), to_char(finished_at, 'HH24:MI:SS'),
 	rpad(status, 12), lpad(attempt::text, 6),
 	lpad(COALESCE(round(extract(epoch FROM started_at - COALESCE(scheduled_for, enqueued_at)) * 1000) || ' ms', ''), 9),
