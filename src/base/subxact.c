@@ -41,3 +41,16 @@ jdg_in_subxact(void (*work) (void *arg), void *arg, MemoryContext mcxt)
 	CurrentResourceOwner = owner;
 	return edata;
 }
+
+ErrorData *
+jdg_abort_xact(MemoryContext mcxt)
+{
+	ErrorData  *edata;
+
+	MemoryContextSwitchTo(mcxt);
+	edata = CopyErrorData();
+	FlushErrorState();
+	AbortCurrentTransaction();
+	MemoryContextSwitchTo(mcxt);
+	return edata;
+}

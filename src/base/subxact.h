@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * subxact.h
- *	  Runs work in a subtransaction, and catches its error.
+ *	  Runs work in a subtransaction, and takes errors out of a transaction.
  *
  *-------------------------------------------------------------------------
  */
@@ -19,5 +19,11 @@
  */
 extern ErrorData *jdg_in_subxact(void (*work) (void *arg), void *arg,
 								 MemoryContext mcxt);
+
+/*
+ * In PG_CATCH, in a process of ours: abort the transaction, and return the
+ * error, a copy in "mcxt", which becomes the current memory context.
+ */
+extern ErrorData *jdg_abort_xact(MemoryContext mcxt);
 
 #endif							/* JDG_BASE_SUBXACT_H */

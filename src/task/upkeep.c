@@ -26,6 +26,7 @@
 #include "base/fault.h"
 #include "base/settings.h"
 #include "base/spi.h"
+#include "base/subxact.h"
 #include "base/toplevel.h"
 #include "shared/work.h"
 #include "task/history.h"
@@ -76,13 +77,8 @@ drop_partition(const char *name)
 	}
 	PG_CATCH();
 	{
-		ErrorData  *edata;
+		ErrorData  *edata = jdg_abort_xact(mcxt);
 
-		MemoryContextSwitchTo(mcxt);
-		edata = CopyErrorData();
-		FlushErrorState();
-		AbortCurrentTransaction();
-		MemoryContextSwitchTo(mcxt);
 		if (edata->sqlerrcode != ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE &&
 			edata->sqlerrcode != ERRCODE_UNDEFINED_TABLE)
 			ReThrowError(edata);
@@ -119,13 +115,8 @@ drop_expired_partitions(void)
 		}
 		PG_CATCH();
 		{
-			ErrorData  *edata;
+			ErrorData  *edata = jdg_abort_xact(mcxt);
 
-			MemoryContextSwitchTo(mcxt);
-			edata = CopyErrorData();
-			FlushErrorState();
-			AbortCurrentTransaction();
-			MemoryContextSwitchTo(mcxt);
 			ereport(LOG,
 					(errmsg("jadugar could not drop the history partition \"%s\" yet: %s",
 							(char *) lfirst(lc), edata->message)));

@@ -28,6 +28,7 @@
 #include "base/json.h"
 #include "base/module.h"
 #include "base/spi.h"
+#include "base/subxact.h"
 #include "exec/c.h"
 #include "exec/exec.h"
 #include "exec/sql.h"
@@ -404,11 +405,7 @@ jdg_run_standalone(JdgTask *task, JdgOutcome *o)
 		ErrorData  *edata;
 
 		jdg_user_code_end();
-		MemoryContextSwitchTo(mcxt);
-		edata = CopyErrorData();
-		FlushErrorState();
-		AbortCurrentTransaction();
-		MemoryContextSwitchTo(mcxt);
+		edata = jdg_abort_xact(mcxt);
 		jdg_outcome_of_error(o, edata);
 		if (o->end == JDG_END_CANCELLED ||
 			jdg_my_slot->task[0].cancel != JDG_CANCEL_NONE)
