@@ -247,7 +247,7 @@ JDG_FUNCTION(jdg_v_flow_found, JDG_LEVEL_ANY)
 
 /*
  * A run and the status of each of its steps.  Containers without a name of
- * their own are left out.  Parsed as the caller, so no name of it may be one
+ * their own are left out: %s is a list of their kinds.  Parsed as the caller, so no name of it may be one
  * of jadugar_internal's, nor be found by a search path.
  */
 #define STATUS_SQL \
@@ -256,10 +256,26 @@ JDG_FUNCTION(jdg_v_flow_found, JDG_LEVEL_ANY)
 	"'{}'::pg_catalog.jsonb) FROM jadugar.flow_steps s " \
 	"WHERE s.run_id OPERATOR(pg_catalog.=) r.run_id AND s.item IS NULL " \
 	"AND NOT (s.kind OPERATOR(pg_catalog.=) ANY " \
-	"('{chain,parallel,race,branch,each,loop}'::pg_catalog.text[]) " \
+	"('{%s}'::pg_catalog.text[]) " \
 	"AND s.step OPERATOR(pg_catalog.=) pg_catalog.concat(s.kind, '#', s.node)))" \
 	")::jadugar.flow_info " \
 	"FROM jadugar.flow_runs r WHERE r.run_id OPERATOR(pg_catalog.=) $1"
+
+/* "chain,parallel,...": kinds that are containers. */
+static char *
+container_kinds(void)
+{
+	StringInfoData list;
+
+	initStringInfo(&list);
+	for (int i = 0; jdg_kinds[i] != NULL; i++)
+	{
+		if (jdg_kinds[i]->children != JDG_CHILDREN_NONE)
+			appendStringInfo(&list, "%s%s", list.len > 0 ? "," : "",
+							 jdg_kinds[i]->name);
+	}
+	return list.data;
+}
 
 /*
  * flow_status(run_id).  The views are read as the caller, and filter; the plan
@@ -281,7 +297,8 @@ JDG_FUNCTION(jdg_flow_status, JDG_LEVEL_ANY)
 		elog(ERROR, "SPI_connect failed");
 	if (plan == NULL)
 	{
-		plan = SPI_prepare(STATUS_SQL, 1, argtypes);
+		plan = SPI_prepare(psprintf(STATUS_SQL, container_kinds()), 1,
+						   argtypes);
 		if (plan == NULL)
 			elog(ERROR, "SPI_prepare failed: %s",
 				 SPI_result_code_string(SPI_result));

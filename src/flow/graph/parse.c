@@ -253,7 +253,8 @@ jdg_flow_parse(Jsonb *flow, bool whole)
 	root.val.binary.data = &flow->root;
 	root.val.binary.len = VARSIZE(flow) - VARHDRSZ;
 	plain = JB_ROOT_COUNT(flow) == 1 &&
-		getKeyJsonValueFromContainer(&flow->root, "chain", 5, &room) != NULL;
+		getKeyJsonValueFromContainer(&flow->root, jdg_kind_chain.key,
+									 strlen(jdg_kind_chain.key), &room) != NULL;
 	if (!plain)
 		add_outermost(&p);
 	(void) parse_node(&p, &root, plain ? -1 : 0, 0, 1);

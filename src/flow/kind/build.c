@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * build.c
- *	  From the arguments of a function to the object of a node of a flow.
+ *	  From the arguments of a function or an operator to the object of a node.
  *
  * Runs in the caller's backend; reads nothing but the arguments.  The function
  * of a kind has the name of its key.
@@ -182,6 +182,61 @@ jdg_build_node(FunctionCallInfo fcinfo, const JdgKind *kind)
 {
 	Jsonb	   *flow = jdg_build_object(fcinfo, kind, NULL);
 
+	(void) jdg_flow_parse(flow, false);
+	PG_RETURN_JSONB_P(flow);
+}
+
+/*
+ * Add an operand to the array.  open: a plain container of the kind that the
+ * operator makes is replaced by its children.
+ */
+static void
+push_operand(JsonbParseState **st, FunctionCallInfo fcinfo, int n,
+			 const char *key, bool open)
+{
+	Jsonb	   *flow = PG_GETARG_JSONB_P(n);
+	JsonbValue	room;
+	JsonbValue *inner = NULL;
+	JsonbIterator *it;
+	JsonbIteratorToken tok;
+	JsonbValue	v;
+
+	if (open && JB_ROOT_COUNT(flow) == 1)
+		inner = getKeyJsonValueFromContainer(&flow->root, key, strlen(key),
+											 &room);
+	if (inner == NULL)
+	{
+		jdg_flow_push_jsonb(st, WJB_ELEM, flow);
+		return;
+	}
+	it = JsonbIteratorInit(inner->val.binary.data);
+	while ((tok = JsonbIteratorNext(&it, &v, true)) != WJB_DONE)
+	{
+		if (tok == WJB_ELEM)
+			(void) pushJsonbValue(st, WJB_ELEM, &v);
+	}
+}
+
+Datum
+jdg_build_operator(FunctionCallInfo fcinfo, const char *operator,
+				   const JdgKind *kind, bool open_right)
+{
+	JsonbParseState *st = NULL;
+	Jsonb	   *flow;
+
+	if (PG_ARGISNULL(0) || PG_ARGISNULL(1))
+		ereport(ERROR,
+				(errcode(JDG_ERRCODE_VALIDATION_ERROR),
+				 errmsg("an operand of jadugar.%s must not be null", operator),
+				 PG_ARGISNULL(0) ? errdetail("The left operand is null.") :
+				 errdetail("The right operand is null.")));
+	(void) pushJsonbValue(&st, WJB_BEGIN_OBJECT, NULL);
+	jdg_flow_push_string(&st, WJB_KEY, kind->key);
+	(void) pushJsonbValue(&st, WJB_BEGIN_ARRAY, NULL);
+	push_operand(&st, fcinfo, 0, kind->key, true);
+	push_operand(&st, fcinfo, 1, kind->key, open_right);
+	(void) pushJsonbValue(&st, WJB_END_ARRAY, NULL);
+	flow = JsonbValueToJsonb(pushJsonbValue(&st, WJB_END_OBJECT, NULL));
 	(void) jdg_flow_parse(flow, false);
 	PG_RETURN_JSONB_P(flow);
 }

@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * build.h
- *	  From the arguments of a function to the object of a node of a flow.
+ *	  From the arguments of a function or an operator to the object of a node.
  *
  *-------------------------------------------------------------------------
  */
@@ -21,6 +21,14 @@ extern Jsonb *jdg_build_object(FunctionCallInfo fcinfo, const JdgKind *kind,
 
 /* the same, parsed to refuse invalid values */
 extern Datum jdg_build_node(FunctionCallInfo fcinfo, const JdgKind *kind);
+
+/*
+ * The same for an operator, whose operands become the children.  Plain
+ * containers of the kind are merged: on the left, and with open_right on the
+ * right.
+ */
+extern Datum jdg_build_operator(FunctionCallInfo fcinfo, const char *operator,
+								const JdgKind *kind, bool open_right);
 
 /* in the style that flows use, whatever IntervalStyle the session has */
 extern char *jdg_flow_interval_text(const Interval *iv);

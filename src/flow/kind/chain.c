@@ -33,6 +33,14 @@ jdg_flow_chain(PG_FUNCTION_ARGS)
 	return jdg_build_node(fcinfo, &jdg_kind_chain);
 }
 
+PG_FUNCTION_INFO_V1(jdg_flow_then);
+
+Datum
+jdg_flow_then(PG_FUNCTION_ARGS)
+{
+	return jdg_build_operator(fcinfo, "~>", &jdg_kind_chain, true);
+}
+
 static void
 chain_parse(JdgFlowObject *o)
 {

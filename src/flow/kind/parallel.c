@@ -60,6 +60,22 @@ jdg_flow_race(PG_FUNCTION_ARGS)
 	return jdg_build_node(fcinfo, &jdg_kind_race);
 }
 
+PG_FUNCTION_INFO_V1(jdg_flow_and);
+
+Datum
+jdg_flow_and(PG_FUNCTION_ARGS)
+{
+	return jdg_build_operator(fcinfo, "&", &jdg_kind_parallel, false);
+}
+
+PG_FUNCTION_INFO_V1(jdg_flow_or);
+
+Datum
+jdg_flow_or(PG_FUNCTION_ARGS)
+{
+	return jdg_build_operator(fcinfo, "|", &jdg_kind_race, false);
+}
+
 static void
 parallel_parse(JdgFlowObject *o)
 {
