@@ -22,7 +22,7 @@
 #: V=1        whole commands        WERROR=1   warnings are errors
 
 EXTENSION = jadugar
-EXTVERSION = 1.0
+EXTVERSION := $(shell sed -n "s/^default_version = '\(.*\)'/\1/p" jadugar.control)
 MODULE_big = jadugar
 B = build
 
