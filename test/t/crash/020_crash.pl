@@ -87,15 +87,15 @@ sub settled
 				SELECT task_id, count(*) FILTER (WHERE final) AS f,
 					count(*) FILTER (WHERE final AND status = 'completed') AS c
 				FROM jadugar.history GROUP BY task_id) h USING (task_id)}),
-		"$total|$total", "$what: the history has one final row for each");
+		"$total|$total", "$what: the history has one final row for each task");
 	is($node->safe_psql('postgres', q{
 			SELECT count(*) FROM enqueued FULL JOIN effect USING (task_id)
 			WHERE enqueued.task_id IS NULL OR effect.task_id IS NULL}),
-		'0', "$what: these and no others");
+		'0', "$what: the history has a final row for no other task");
 	is($node->safe_psql('postgres',
 			q{SELECT DISTINCT status, command FROM jadugar.history WHERE NOT final AND status <> 'lost'}),
 		$what eq 'undisturbed' ? '' : "failed|$flaky",
-		"$what: what was not final was lost with its process, or meant to fail");
+		"$what: each attempt that is not final was lost with its process or intended to fail");
 	poll($node, q{SELECT count(*) FROM jadugar.workers
 		WHERE state NOT IN ('idle', 'starting') OR task_id IS NOT NULL}, '0');
 	is($node->safe_psql('postgres', 'SELECT count(*) FROM jadugar.running'),

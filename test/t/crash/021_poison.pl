@@ -50,14 +50,14 @@ sub has_failed
 			SELECT string_agg(concat_ws(' ', attempt, status, final, error_code), ', ' ORDER BY attempt_id)
 			FROM jadugar.history WHERE task_id = $task}),
 		'1 lost f WORKER_CRASHED, 2 lost f WORKER_CRASHED, 3 failed t WORKER_CRASHED',
-		"$what: charged each time, then failed");
+		"$what: the task is charged each time, then it fails");
 	is($node->safe_psql('postgres', "SELECT count(*) FROM jadugar.tasks WHERE task_id = $task"),
-		'0', "$what: and not tried again");
+		'0', "$what: the task is not retried again");
 	innocents_run();
 	is($node->safe_psql('postgres', qq{
 			SELECT t.attempt, t.crashes, (SELECT count(*) FROM jadugar.history h WHERE h.task_id = t.task_id)
 			FROM jadugar_internal.task t WHERE task_id IN ($innocents)}),
-		"0|0|0\n0|0|0", "$what: innocent tasks are not charged");
+		"0|0|0\n0|0|0", "$what: other tasks are not charged");
 	my $other = enqueue('SELECT 1', '');
 	poll($node, "SELECT status FROM jadugar.get_task($other)", 'completed');
 	return;
@@ -69,8 +69,8 @@ innocents_run();
 has_failed(enqueue('SELECT pg_terminate_backend(pg_backend_pid())', ''), 'FATAL');
 my $offset = log_offset($node);
 ok($node->log_contains('terminating background worker "jadugar worker'),
-	'its worker was terminated');
-ok(!$node->log_contains('reinitializing'), 'and the server not restarted');
+	'the worker of the task was terminated');
+ok(!$node->log_contains('reinitializing'), 'the server was not restarted');
 
 # in a group with others, whose effects are there once
 $node->safe_psql('postgres', q{
@@ -85,11 +85,11 @@ my $task = $node->safe_psql('postgres', q{
 has_failed($task, 'in a group');
 poll($node, 'SELECT count(*) FROM effect', '79');
 is( $node->safe_psql('postgres', 'SELECT count(DISTINCT n), bool_or(n = 50) FROM effect'),
-	'79|f', 'the others of its group took effect once');
+	'79|f', 'in a group: the other tasks took effect once');
 is($node->safe_psql('postgres', q{
 		SELECT count(*), count(DISTINCT task_id), min(status), max(attempt)
 		FROM jadugar.history JOIN made USING (task_id) WHERE n <> 50}),
-	'59|59|completed|1', 'and were not charged');
+	'59|59|completed|1', 'in a group: the other tasks were not charged');
 
 # It takes the server with it
 $offset = log_offset($node);
@@ -99,7 +99,7 @@ $task = enqueue('segfault', '');
 $node->psql('postgres', 'SELECT jadugar.resume_all()');
 has_failed($task, 'SIGSEGV in a C handler');
 my $log = PostgreSQL::Test::Utils::slurp_file($node->logfile, $offset);
-is(scalar(() = $log =~ /was terminated by signal 11/g), 3, 'which it did three times');
+is(scalar(() = $log =~ /was terminated by signal 11/g), 3, 'the C handler crashed three times');
 
 # Somebody kills the worker each time
 foreach my $signal (qw(KILL SEGV))
@@ -141,7 +141,7 @@ is($node->safe_psql('postgres', "SELECT status, error_code FROM jadugar.history 
 innocents_run();
 
 is($node->safe_psql('postgres', "SELECT count(jadugar.cancel(task_id)) FROM unnest('{$innocents}'::bigint[]) task_id"),
-	'2', 'innocents are cancelled');
+	'2', 'other tasks are cancelled');
 poll($node, 'SELECT count(*) FROM jadugar.tasks', '0');
 $node->stop;
 done_testing();

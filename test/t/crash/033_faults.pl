@@ -232,7 +232,7 @@ else
 
 	# those of flows are in 041_flows_faults.pl
 	is(join(' ', sort keys %there), join(' ', grep { !/^flow-/ } fault_points()),
-		'every fault point of the sources is here');
+		'every fault point of the sources is tested');
 }
 
 # How many attempts were charged.  Standalone commands that were under way when

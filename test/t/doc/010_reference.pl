@@ -185,7 +185,7 @@ foreach my $section (@sections)
 is(join("\n", grep { !$documented{$_} } sort keys %signature), '', 'every signature is documented');
 is(join("\n", grep { !$signature{$_} } sort keys %documented),
 	'', 'every documented signature is in the catalog');
-is(join("\n", grep { $documented{$_} > 1 } sort keys %documented), '', 'no signature is there twice');
+is(join("\n", grep { $documented{$_} > 1 } sort keys %documented), '', 'no signature is documented twice');
 
 # ------------------------------------------------------------ parameters
 

@@ -127,11 +127,11 @@ note(join(', ', map { "$_ killed $killed{$_} times" } sort keys %killed));
 
 poll($node, 'SELECT count(*) FROM flowtest.unfinished', '0');
 cmp_ok($node->safe_psql('postgres', 'SELECT count(*) FROM flowtest.started'),
-	'>=', $flows, 'so many were started');
+	'>=', $flows, 'all runs were started');
 is($node->safe_psql('postgres', 'SELECT * FROM flowtest.findings() LIMIT 20'),
-	'', 'every run has ended right, every effect is there once');
+	'', 'every run has ended as expected, every effect exists once');
 is($node->safe_psql('postgres', q{
-		SELECT count(*) FROM jadugar.flow_runs WHERE owner <> 'app'}), '0', 'all of them of one user');
+		SELECT count(*) FROM jadugar.flow_runs WHERE owner <> 'app'}), '0', 'all runs belong to one user');
 note($node->safe_psql('postgres', q{
 	SELECT (SELECT count(*) FROM jadugar_internal.flow_step) || ' steps, ' || (SELECT count(*) FROM flowtest.effect WHERE NOT undo) || ' effects, '
 		|| (SELECT count(*) FROM flowtest.effect WHERE undo) || ' compensations, '

@@ -71,7 +71,7 @@ else
 {
 	is(join(' ', sort map { $_->[0] } @points),
 		join(' ', grep { /^flow-/ } fault_points()),
-		'every fault point of flows is here');
+		'every fault point of flows is tested');
 }
 
 sub hit
@@ -133,7 +133,7 @@ sub fail_at
 	my $rested = poll($node, 'SELECT count(*) FROM flowtest.unfinished', '0')
 	  && poll($node, 'SELECT count(*) FROM jadugar_internal.task', '0');
 	is($node->safe_psql('postgres', 'SELECT * FROM flowtest.findings() LIMIT 10'),
-		'', "$what in a $drive: every run has ended right, every effect is there once");
+		'', "$what in a $drive: every run has ended as expected, every effect exists once");
 	$node->safe_psql('postgres', 'CALL flowtest.forget()') if $rested;
 	return;
 }

@@ -58,7 +58,7 @@ sub carry
 
 	is($node->safe_psql('postgres',
 			"SELECT status, reason FROM jadugar.wait_flow($id, '$deadline s')"),
-		'completed|', "$what has completed");
+		'completed|', "$what: the run has completed");
 	is($node->safe_psql('postgres',
 			"SELECT count(*), count(DISTINCT (step, item)) FROM effect WHERE run_id = $id"),
 		"$steps|$steps", "$what: every step took effect once");

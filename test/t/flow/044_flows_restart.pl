@@ -48,7 +48,7 @@ sub ended
 	# the history does not come along
 	my $but = $db eq 'restored' ? q{WHERE what <> 'no final row in the history'} : '';
 	is($node->safe_psql($db, "SELECT * FROM flowtest.findings() $but LIMIT 10"),
-		'', "$what: every run has ended right, every effect is there once");
+		'', "$what: every run has ended as expected, every effect exists once");
 	return;
 }
 
@@ -74,7 +74,7 @@ sub start_waits
 		FROM generate_series(1, 100) n});
 	poll($node, q{SELECT count(*) FROM jadugar_internal.flow_step JOIN waits USING (run_id) WHERE state = 'r' AND (event IS NOT NULL OR due IS NOT NULL)}, '100', 'app');
 	is($node->safe_psql('app', q{SELECT waiting_for, count(*) FROM jadugar.flow_steps JOIN waits USING (run_id) WHERE step = 'w' GROUP BY 1 ORDER BY 1}),
-		"approval:w|25\nevent:paid|25\nsignal:go|25\ntime|25", 'each says what it waits for');
+		"approval:w|25\nevent:paid|25\nsignal:go|25\ntime|25", 'each run shows what it waits for');
 	return;
 }
 
@@ -133,16 +133,16 @@ app(qq{
 	SELECT jadugar.abort_flow($id);
 	PREPARE TRANSACTION 'two'});
 my $other = app(q{SELECT jadugar.start_flow(graph) FROM flowtest.kind WHERE kind = 'chain'});
-is($node->safe_psql('app', "SELECT status FROM jadugar.wait_flow($other, '1 min')"), 'completed', 'prepared: others go on');
-is(app('SELECT run_id FROM jadugar.flow_runs ORDER BY 1'), "$id\n$other", 'prepared: nothing of it is there');
-is($node->safe_psql('app', "SELECT status FROM jadugar.flow_runs WHERE run_id = $id"), 'running', 'prepared: no signal has come');
+is($node->safe_psql('app', "SELECT status FROM jadugar.wait_flow($other, '1 min')"), 'completed', 'prepared: other runs continue');
+is(app('SELECT run_id FROM jadugar.flow_runs ORDER BY 1'), "$id\n$other", 'prepared: no run of it is visible');
+is($node->safe_psql('app', "SELECT status FROM jadugar.flow_runs WHERE run_id = $id"), 'running', 'prepared: no signal has arrived');
 kill_postmaster($node);
 $node->start;
 app(q{COMMIT PREPARED 'one'});
 app(q{ROLLBACK PREPARED 'two'});
-is($node->safe_psql('app', "SELECT status FROM jadugar.wait_flow($id, '1 min')"), 'completed', 'prepared and committed: the signals have come');
+is($node->safe_psql('app', "SELECT status FROM jadugar.wait_flow($id, '1 min')"), 'completed', 'prepared and committed: the signals have arrived');
 is($node->safe_psql('app', "SELECT string_agg(result->>'n', ' ' ORDER BY node) FROM jadugar.flow_steps WHERE run_id = $id AND step LIKE 'w%'"),
-	'1 2', 'prepared and committed: in order');
+	'1 2', 'prepared and committed: the signals are in order');
 $node->safe_psql('app', "INSERT INTO flowtest.started SELECT 'other' || run_id, 'chain', run_id FROM unnest('{$id,$other}'::bigint[]) run_id");
 ended('prepared and committed', 'app', 'prepared');
 
@@ -195,7 +195,7 @@ app("CALL flowtest.load('promoted.', 1, $count)");
 poll($node, 'SELECT count(*) FROM flowtest.unfinished WHERE run_id NOT IN (SELECT run_id FROM waits)', '0', 'app');
 $node->safe_psql('app', q{INSERT INTO flowtest.started SELECT 'wait' || n, 'chain', run_id FROM waits});
 is($node->safe_psql('app', q{SELECT * FROM flowtest.findings() WHERE what NOT IN ('unfinished', 'end') LIMIT 10}),
-	'', 'promoted: every effect is there once');
+	'', 'promoted: every effect exists once');
 end_waits('promoted');
 $node->stop;
 done_testing();

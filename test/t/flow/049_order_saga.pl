@@ -25,7 +25,7 @@ sub balanced
 	is( $node->safe_psql('order_saga', 'SELECT what, found FROM public.balance WHERE balanced IS NOT TRUE'),
 		'', "$what: the books balance");
 	is($node->safe_psql('order_saga', 'SELECT count(*) FROM public.balance'),
-		'9', "$what: all of them");
+		'9', "$what: all nine balances are listed");
 	return;
 }
 
@@ -38,7 +38,7 @@ is( $node->safe_psql('order_saga', q{
 	SELECT string_agg(reason, ', ' ORDER BY reason)
 	FROM (SELECT DISTINCT reason FROM jadugar.flow_runs WHERE status = 'compensated') r}),
 	'step "book" failed, step "charge" failed, step "invoice" failed, step "large" was rejected, step "reserve" failed',
-	'every failure that is injected comes up');
+	'every injected failure occurs');
 is( $node->safe_psql('order_saga', q{
 	SELECT count(*) || ' orders, ' || (SELECT count(*) FROM jadugar.flow_runs) || ' runs'
 	FROM orders.customer_order}),

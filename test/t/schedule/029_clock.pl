@@ -107,9 +107,9 @@ foreach my $name (sort keys %down)
 {
 	my ($misfire, $grace, @expected) = @{ $down{$name} };
 
-	is(history($name), lines(@expected), "five missed, misfire $misfire, grace $grace");
+	is(history($name), lines(@expected), "five missed occurrences, misfire $misfire, grace $grace");
 }
-is(sql('SELECT DISTINCT next_run_at FROM jadugar.schedules'), '2026-10-10 06:00:00+00', 'the sixth is next for all of them');
+is(sql('SELECT DISTINCT next_run_at FROM jadugar.schedules'), '2026-10-10 06:00:00+00', 'the sixth occurrence is the next one of all schedules');
 now_is('2026-10-10 06:00', 'reload');
 settled(6);
 foreach my $name (sort keys %down)
@@ -239,20 +239,20 @@ my $kept = sql("SELECT jadugar.enqueue('SELECT 1')");
 poll($node, "SELECT status FROM jadugar.history WHERE task_id = $kept", 'completed');
 
 # 40 days after the last day of the old ones.  A reader keeps them for now.
-is(sql("BEGIN; SELECT count(*) > 0 FROM jadugar.history; PREPARE TRANSACTION 'reader'"), 't', 'somebody reads the history');
+is(sql("BEGIN; SELECT count(*) > 0 FROM jadugar.history; PREPARE TRANSACTION 'reader'"), 't', 'a session reads the history');
 $node->append_conf('postgresql.conf', "jadugar.history_retention = '30d'");
 now_is('2027-04-23 12:00', 'reload');
 wait_for_log($node, qr/jadugar could not drop the history partition "history_20261010" yet/);
 poll($node, $partitions, "$old 0401 0402 0423 0424");
-completed('partitions that are read can not be dropped');
-is(sql('SELECT count(*) FROM jadugar.history WHERE finished_at < \'2027-03-20\'') > 0, 1, 'what is still there can be read');
+completed('partitions that are being read are not dropped');
+is(sql('SELECT count(*) FROM jadugar.history WHERE finished_at < \'2027-03-20\'') > 0, 1, 'the kept partitions can be read');
 sql("ROLLBACK PREPARED 'reader'");
 now_is('2027-04-23 13:10', 'reload');
 poll($node, $partitions, '0401 0402 0423 0424');
-is(sql('SELECT min(finished_at)::date FROM jadugar.history'), '2027-04-01', 'what is younger is kept');
-is(sql("SELECT status FROM jadugar.get_task($kept)"), 'completed', 'and can be looked at');
+is(sql('SELECT min(finished_at)::date FROM jadugar.history'), '2027-04-01', 'younger partitions are kept');
+is(sql("SELECT status FROM jadugar.get_task($kept)"), 'completed', 'younger partitions can be read');
 completed('after all');
-is(sql("SELECT DISTINCT finished_at::date FROM jadugar.history WHERE finished_at > '2027-04-02'"), '2027-04-23', 'in the partition of the day');
+is(sql("SELECT DISTINCT finished_at::date FROM jadugar.history WHERE finished_at > '2027-04-02'"), '2027-04-23', 'new rows are in the partition of the day');
 
 # Also at the start of a scheduler
 now_is('2027-06-02 12:00', 'restart');
@@ -284,7 +284,7 @@ foreach my $starts (1 .. 2)
 		wait_for_log($node, qr/all server processes terminated; reinitializing/, $offset);
 		poll($node, 'SELECT true');
 		completed("a $kind was killed");
-		is(boots(), "$starts of $starts", "a $kind was killed: that is no start of the server");
+		is(boots(), "$starts of $starts", "a $kind was killed: \@startup does not fire");
 	}
 }
 

@@ -63,8 +63,8 @@ $node->safe_psql('postgres', qq{
 	FROM generate_series(1, $many) i});
 my $then = cost('last');
 note("schedule() and reschedule(): $ten ms with none, $then ms with $many");
-cmp_ok($then, '<', 2 * $ten, "one more costs no more when there are $many");
-cmp_ok($then, '<', 1, 'and less than a millisecond');
+cmp_ok($then, '<', 2 * $ten, "one more schedule costs no more when there are $many");
+cmp_ok($then, '<', 1, 'one more schedule costs less than a millisecond');
 
 # Nothing is due: nothing happens
 sub state
@@ -83,7 +83,7 @@ poll_sub('the scheduler is at rest',
 		return $still >= 40;    # two seconds and more
 	});
 is(scheduler(), $pid, 'the same scheduler');
-cmp_ok(resident($pid) - $before, '<', 2048, "it needs no more memory for $many schedules");
+cmp_ok(resident($pid) - $before, '<', 2048, "the scheduler needs no more memory for $many schedules");
 
 # A start does not look at all of them
 my $scans = q{SELECT seq_scan + (SELECT sum(idx_tup_read) FROM pg_stat_all_indexes WHERE schemaname = 'jadugar_internal' AND relname = 'schedule')
@@ -96,9 +96,9 @@ poll($node, q{SELECT count(*) FROM jadugar.history WHERE schedule = 'soon'}, '1'
 my $start = $node->safe_psql('postgres',
 	"SELECT extract(epoch FROM started_at - '$since') FROM jadugar.history WHERE schedule = 'soon'");
 note("first task after the start: $start s");
-cmp_ok($node->safe_psql('postgres', $scans), '<', 100, 'a start reads only what is due');
+cmp_ok($node->safe_psql('postgres', $scans), '<', 100, 'a start reads only schedules that are due');
 $pid = scheduler();
-cmp_ok(resident($pid) - $before, '<', 2048, 'nor does it need more memory after a start');
+cmp_ok(resident($pid) - $before, '<', 2048, 'the scheduler needs no more memory after a start');
 $node->safe_psql('postgres', 'SELECT jadugar.clear_schedules()');
 
 # Many at one instant, with some among them that are not like the others
@@ -128,17 +128,17 @@ sub at_one_instant
 }
 at_one_instant();
 is($node->safe_psql('postgres', q{
-	SELECT count(*) - count(DISTINCT schedule) FROM jadugar.history}), '0', 'each is fired once');
+	SELECT count(*) - count(DISTINCT schedule) FROM jadugar.history}), '0', 'each schedule fires once');
 is($node->safe_psql('postgres', q{SELECT string_agg(concat_ws(' ', schedule, status, reason, error_code), ', ' ORDER BY schedule)
 	FROM jadugar.history WHERE schedule !~ '^f'}),
 	'busy skipped overlap, gone failed NOT_FOUND, twice completed, waits skipped dependency, zone failed VALIDATION_ERROR',
-	'those that are not like the others have their ends');
+	'special schedules among many have their history');
 is($node->safe_psql('postgres', q{SELECT string_agg(concat_ws(' ', name, enabled, runs, missed, next_run_at IS NULL, last_error IS NOT NULL), ', ' ORDER BY name)
 	FROM jadugar.schedules WHERE name !~ '^f'}),
 	'busy f 0 1 t f, gone f 0 1 t t, twice t 1 0 f f, waits f 0 1 t f, zone f 0 1 t t',
-	'and their schedules say so');
+	'special schedules among many have their state');
 is($node->safe_psql('postgres', q{SELECT count(*) FROM jadugar.schedules WHERE name ~ '^f' AND NOT enabled AND runs = 1 AND next_run_at IS NULL}),
-	$at_once, 'those that have fired for the last time are ended');
+	$at_once, 'schedules that have fired for the last time are ended');
 note($node->safe_psql('postgres', q{
 	SELECT format('%s at one instant: started after %s ms (median), %s ms (99%%)', count(*),
 		round(1000 * percentile_cont(0.5) WITHIN GROUP (ORDER BY late)), round(1000 * percentile_cont(0.99) WITHIN GROUP (ORDER BY late)))
@@ -153,9 +153,9 @@ $node->safe_psql('postgres', qq{
 	BEGIN;
 	SELECT count(*) FROM (SELECT FROM jadugar_internal.schedule WHERE schedule_id % 2 = 0 FOR UPDATE) s \\gset
 	PREPARE TRANSACTION 'half'});
-ok(poll($node, q{SELECT count(*) FROM jadugar.history WHERE status = 'completed'}, '300'), 'those that are not locked are fired');
+ok(poll($node, q{SELECT count(*) FROM jadugar.history WHERE status = 'completed'}, '300'), 'schedules that are not locked fire');
 $node->safe_psql('postgres', "ROLLBACK PREPARED 'half'");
-ok(poll($node, q{SELECT count(*) FROM jadugar.history WHERE status = 'completed'}, '600'), 'the others when they are free');
+ok(poll($node, q{SELECT count(*) FROM jadugar.history WHERE status = 'completed'}, '600'), 'locked schedules fire when they are unlocked');
 $node->stop;
 
 done_testing();

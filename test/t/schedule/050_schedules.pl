@@ -42,15 +42,15 @@ sub advance
 $node->safe_psql('postgres',
 	"SELECT jadugar.schedule('boot', '\@startup', 'SELECT 1'), jadugar.schedule('tick', 'every 1 hour', 'SELECT 1')");
 advance(3601, 'reload');
-ok(runs('tick', 1), 'a clock that moves on makes a schedule due');
+ok(runs('tick', 1), 'a clock that moves forward makes a schedule due');
 is(history('boot'), '', '@startup does not fire before the next start');
 $node->restart;
 ok(runs('boot', 1), '@startup fires when the server starts');
 kill_process(wait_for_process($node, 'scheduler'), 'KILL');
 poll($node, 'SELECT NOT pg_is_in_recovery()');
 advance(3600, 'reload');
-ok(runs('tick', 2), 'the next scheduler goes on');
-is(history('boot'), 'completed', 'a crash is no start of the server');
+ok(runs('tick', 2), 'the next scheduler continues');
+is(history('boot'), 'completed', '@startup does not fire after a crash');
 $node->safe_psql('postgres', "SELECT jadugar.pause_schedule('boot')");
 $node->restart;
 poll($node, "SELECT missed = 1 FROM jadugar.schedules WHERE name = 'boot'");
@@ -82,8 +82,8 @@ is( $node->safe_psql('postgres', q{
 # A clock that goes back fires nothing twice
 advance(-2 * 3600, 'reload');
 $node->safe_psql('postgres', "SELECT jadugar.schedule('now', jadugar.next_time('* * * * * *')::jadugar.timing, 'SELECT 1')");
-ok(runs('now', 1), 'the scheduler goes on after the clock went back');
-is(history('all'), join("\n", ('completed') x 5), 'and fires nothing twice');
+ok(runs('now', 1), 'the scheduler continues after the clock went back');
+is(history('all'), join("\n", ('completed') x 5), 'no occurrence fires twice after the clock went back');
 advance(2 * 3600, 'reload');
 $node->safe_psql('postgres', 'SELECT jadugar.clear_schedules()');
 
@@ -95,10 +95,10 @@ $node->safe_psql('postgres', q{
 	SELECT schedule_id FROM jadugar_internal.schedule WHERE name = 'locked' FOR UPDATE;
 	PREPARE TRANSACTION 'holder'});
 advance(3600, 'reload');
-ok(runs('free', 1), 'a locked schedule holds up no other');
-is(history('locked'), '', 'the locked one waits');
+ok(runs('free', 1), 'a locked schedule does not delay others');
+is(history('locked'), '', 'the locked schedule waits');
 $node->safe_psql('postgres', "ROLLBACK PREPARED 'holder'");
-ok(runs('locked', 1), 'and fires when it is free');
+ok(runs('locked', 1), 'the locked schedule fires when it is unlocked');
 $node->safe_psql('postgres', 'SELECT jadugar.clear_schedules()');
 
 # Rules of a time zone
@@ -113,7 +113,7 @@ $node->restart;
 poll($node, "SELECT fingerprint <> 0 FROM jadugar_internal.zone WHERE name = 'Asia/Kolkata'");
 is($node->safe_psql('postgres', q{
 	SELECT name, to_char(next_run_at AT TIME ZONE timezone, 'HH24:MI') FROM jadugar_internal.schedule ORDER BY 1}),
-	"other|03:07\nzoned|03:00", 'next instants are computed anew where the rules have changed');
+	"other|03:07\nzoned|03:00", 'next instants are recomputed when the rules of a zone have changed');
 $node->stop;
 
 done_testing();

@@ -22,7 +22,7 @@ like($config, qr{/build/pg/}, 'the server is the staged one');
 is(psql_error($node, 'CREATE EXTENSION jadugar'), '', 'preloaded: CREATE EXTENSION works');
 is( $node->safe_psql('postgres',
 		"SELECT extversion FROM pg_extension WHERE extname = 'jadugar'"),
-	'1.0', 'its version');
+	'1.0', 'the version of the extension');
 $node->stop;
 
 done_testing();

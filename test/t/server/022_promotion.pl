@@ -38,12 +38,12 @@ poll($standby, 'SELECT count(*) >= 3 FROM effect WHERE scheduled_for IS NOT NULL
 is(join(' ', jadugar_processes($standby)), '', 'no process of jadugar on the standby');
 is($standby->safe_psql('postgres',
 		q{SELECT detail FROM jadugar.health WHERE what = 'scheduler'}),
-	'sleeps until this standby is promoted', 'health says why');
+	'sleeps until this standby is promoted', 'health shows why nothing runs');
 is($standby->safe_psql('postgres',
 		q{SELECT count(*) FROM jadugar.tasks JOIN made USING (task_id)}),
-	'24', 'the tasks can be seen there');
+	'24', 'the tasks are visible on the standby');
 like(psql_error($standby, q{SELECT jadugar.enqueue('SELECT 1')}),
-	qr/ERROR:.*read-only/s, 'and none be made');
+	qr/ERROR:.*read-only/s, 'no task can be enqueued on the standby');
 
 kill_postmaster($primary);
 $standby->promote;
@@ -52,15 +52,15 @@ poll($standby, q{SELECT count(*) FROM jadugar.running JOIN made USING (task_id) 
 ok(1, 'the task that ran on the primary runs again');
 is($standby->safe_psql('postgres',
 		q{SELECT jadugar.cancel(task_id) FROM made WHERE what = 'running'}),
-	't', 'it can be cancelled');
+	't', 'the task can be cancelled after the promotion');
 poll($standby, q{SELECT count(*) FROM effect JOIN made USING (task_id) WHERE what = 'waiting'}, '20');
 is($standby->safe_psql('postgres', q{
 		SELECT what, status, attempt, count(*) FROM made JOIN jadugar.history USING (task_id)
 		GROUP BY 1, 2, 3 ORDER BY 1}),
-	"next|cancelled|0|1\nrunning|cancelled|1|1\nwaiting|completed|1|20", 'each is settled once');
+	"next|cancelled|0|1\nrunning|cancelled|1|1\nwaiting|completed|1|20", 'each task is settled once');
 is($standby->safe_psql('postgres', q{
 		SELECT what, status FROM made JOIN jadugar.tasks USING (task_id) ORDER BY 1}),
-	"later|scheduled\npaused|paused", 'what waits still does');
+	"later|scheduled\npaused|paused", 'waiting tasks still wait');
 
 # The schedule has gone on, without a gap and without a double.
 my $promoted = $standby->safe_psql('postgres', 'SELECT clock_timestamp()');

@@ -86,9 +86,9 @@ sub not_adopted
 	wait_for_process($node, 'scheduler', $db);
 	is($node->safe_psql($db, q{SELECT DISTINCT waiting_for FROM jadugar.tasks
 			WHERE status = 'pending' AND depends_on IS NULL}),
-		'not_adopted', "$what: tasks say what they wait for");
-	is($node->safe_psql($db, 'SELECT count(*) FROM effect'), '0', "$what: nothing has run");
-	is($node->safe_psql($db, 'SELECT count(*) FROM jadugar.history'), '0', "$what: nor been recorded");
+		'not_adopted', "$what: tasks show what they wait for");
+	is($node->safe_psql($db, 'SELECT count(*) FROM effect'), '0', "$what: no task has run");
+	is($node->safe_psql($db, 'SELECT count(*) FROM jadugar.history'), '0', "$what: no attempt is recorded");
 	is(join(' ', jadugar_processes($node, 'worker', $db)), '', "$what: no worker");
 	return;
 }
@@ -103,7 +103,7 @@ sub works
 		FROM effect WHERE what NOT IN ('tick', 'boot')}, $wanted, $db);
 	is($node->safe_psql($db, q{
 			SELECT count(task_id) - count(DISTINCT task_id) FROM jadugar.history WHERE final}),
-		'0', "$what: none twice");
+		'0', "$what: no task ran twice");
 	poll($node, q{SELECT count(DISTINCT who) FROM effect WHERE what = 'tick' AND who IN ('alice', 'bob')}, '2', $db);
 	return;
 }
@@ -119,7 +119,7 @@ not_adopted($to, 'parallel', 'another cluster');
 my $error = psql_error($to, 'SELECT jadugar.adopt(NULL)', 'parallel');
 like($error, qr/ERROR:/, 'adopt(NULL) is refused');
 is( $to->safe_psql('parallel', q{SELECT owner FROM jadugar.adopt(missed => 'skip', pending => 'run')}),
-	'carol', 'adopt() lists the owner that is missing here');
+	'carol', 'adopt() lists the missing owner');
 $to->safe_psql('parallel', q{SELECT jadugar.resume_queue('mail')});
 works($to, 'parallel', 'another cluster',
 	'first alice, first bob, mail alice, next alice, next bob');
@@ -133,14 +133,14 @@ is($to->safe_psql('parallel', q{
 is( $to->safe_psql('parallel', q{SELECT count(*) FROM effect WHERE what = 'boot'}),
 	'1', '@startup fires in its new place');
 is($to->safe_psql('parallel', q{SELECT count(*) FROM jadugar.health WHERE severity = 'error'
-		AND what <> 'owner_missing'}), '0', 'health has no complaint but that');
+		AND what <> 'owner_missing'}), '0', 'health has no other complaint');
 like(psql_error($to, 'SELECT jadugar.adopt()', 'parallel'),
 	qr/ERROR:  this database does not need adoption/, 'a second adopt() is refused');
 
 not_adopted($to, 'custom', 'before pending => cancel');
 $to->safe_psql('custom', 'GRANT USAGE ON SCHEMA jadugar TO alice');
 like(psql_error($to, 'SET ROLE alice; SELECT jadugar.adopt()', 'custom'),
-	qr/ERROR:/, 'adopt() is not for everybody');
+	qr/ERROR:/, 'adopt() is refused to ordinary roles');
 $to->safe_psql('custom', q{SELECT jadugar.adopt(missed => 'policy', pending => 'cancel')});
 is($to->safe_psql('custom', q{
 		SELECT count(*), count(DISTINCT task_id) FROM jadugar.history WHERE status = 'cancelled'}),
@@ -162,17 +162,17 @@ $to->stop;
 my $before = $from->safe_psql('app', $contents);
 restore($from, 'restored', 'pg_restore', '-j2', "$dir/directory");
 not_adopted($from, 'restored', 'the same cluster');
-is($from->safe_psql('restored', $contents), $before, 'the same cluster: all of it came along');
+is($from->safe_psql('restored', $contents), $before, 'the same cluster: all objects are restored');
 $from->safe_psql('postgres', 'CREATE DATABASE copied TEMPLATE app');
-is($from->safe_psql('copied', $contents), $before, 'a copy by TEMPLATE: all of it came along');
+is($from->safe_psql('copied', $contents), $before, 'a copy by TEMPLATE: all objects are copied');
 wait_for_process($from, 'scheduler', 'copied');
 poll($from, q{SELECT severity FROM jadugar.health WHERE what = 'identity'}, 'error', 'copied');
 is($from->safe_psql('copied', q{SELECT owner FROM jadugar.adopt()}), '', 'no owner is missing');
 $from->safe_psql('copied', q{SELECT jadugar.resume_queue('default'), jadugar.resume_queue('mail')});
 works($from, 'copied', 'a copy by TEMPLATE',
 	'first alice, first bob, first carol, mail alice, next alice, next bob, next carol');
-is(join(' ', jadugar_processes($from, 'worker', 'restored')), '', 'the other one still waits');
-is($from->safe_psql('app', 'SELECT count(*) FROM effect'), '0', 'and the original is as it was');
+is(join(' ', jadugar_processes($from, 'worker', 'restored')), '', 'the other copy still waits');
+is($from->safe_psql('app', 'SELECT count(*) FROM effect'), '0', 'the original is unchanged');
 
 # pg_upgrade
 my $rows = $from->safe_psql('app', q{SELECT max(attempt_id) FROM jadugar.history});
@@ -200,17 +200,17 @@ $upgraded->start;
 wait_for_process($upgraded, 'scheduler', 'app');
 is($upgraded->safe_psql('app', q{SELECT detail FROM jadugar.health WHERE what = 'identity'}),
 	'schedules and tasks belong to this database', 'after pg_upgrade no adopt() is needed');
-is($upgraded->safe_psql('app', $contents), $before, 'after pg_upgrade: all of it is there');
+is($upgraded->safe_psql('app', $contents), $before, 'after pg_upgrade: all objects exist');
 is($upgraded->safe_psql('app', "SELECT count(*) > 0 FROM jadugar.history WHERE attempt_id = $rows"),
-	't', 'after pg_upgrade: and the history');
-is($upgraded->safe_psql('app', $partitions), $partitioned, 'after pg_upgrade: in its partitions');
+	't', 'after pg_upgrade: the history exists');
+is($upgraded->safe_psql('app', $partitions), $partitioned, 'after pg_upgrade: the partitions of the history exist');
 $upgraded->safe_psql('app', q{SELECT jadugar.resume_queue('default'), jadugar.resume_queue('mail')});
 works($upgraded, 'app', 'after pg_upgrade',
 	'first alice, first bob, first carol, mail alice, next alice, next bob, next carol');
 is(psql_error($upgraded, 'DROP EXTENSION jadugar', 'app'), '', 'after pg_upgrade: DROP EXTENSION');
 is($upgraded->safe_psql('app', q{SELECT nspname FROM pg_namespace WHERE nspname ~ 'jadugar'}),
-	'', 'after pg_upgrade: and nothing is left of it');
+	'', 'after pg_upgrade: nothing is left after DROP EXTENSION');
 is($upgraded->safe_psql('restored', q{SELECT severity FROM jadugar.health WHERE what = 'identity'}),
-	'error', 'after pg_upgrade: what was not adopted still is not');
+	'error', 'after pg_upgrade: a copy that was not adopted still is not');
 $upgraded->stop;
 done_testing();

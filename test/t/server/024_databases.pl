@@ -81,14 +81,14 @@ run_one('uno', 'after a statement that failed');
 $node->safe_psql('postgres',
 	'BEGIN; ALTER DATABASE uno RENAME TO eins; ALTER DATABASE two RENAME TO zwei; COMMIT');
 run_one('eins', 'the first of two databases renamed at once');
-run_one('zwei', 'the second');
+run_one('zwei', 'the second of two databases renamed at once');
 $node->safe_psql('postgres', 'ALTER DATABASE zwei RENAME TO two; ALTER DATABASE eins RENAME TO uno');
 
 # With a second scheduler that waits
 is($node->safe_psql('uno', 'SELECT jadugar_internal._start_scheduler()'), 't', 'a second scheduler');
 poll($node, q{SELECT count(*) FROM pg_stat_activity WHERE backend_type = 'jadugar scheduler' AND datname = 'uno'}, '2');
-is($node->safe_psql('postgres', 'ALTER DATABASE uno RENAME TO tmp'), '', 'it leaves too');
-run_one('tmp', 'and one comes back');
+is($node->safe_psql('postgres', 'ALTER DATABASE uno RENAME TO tmp'), '', 'a waiting scheduler leaves too');
+run_one('tmp', 'one scheduler comes back');
 $node->safe_psql('postgres', 'ALTER DATABASE tmp RENAME TO uno');
 
 # With a long task: it runs again, uncharged; nothing failed it.
@@ -101,13 +101,13 @@ foreach my $round (1 .. 4)
 	my $start = time();
 
 	is($node->safe_psql('postgres', "ALTER DATABASE $from RENAME TO $to"), '', "RENAME with a running task, $round");
-	cmp_ok(time() - $start, '<', 5, 'which did not take long');
+	cmp_ok(time() - $start, '<', 5, "RENAME with a running task is fast, $round");
 	poll($node, "SELECT count(*) FROM jadugar.running WHERE task_id = $task", '1', $to);
 }
 isnt($node->safe_psql('uno', "SELECT pid FROM jadugar.running WHERE task_id = $task"),
 	$pid, 'another worker has the task');
 is($node->safe_psql('uno', "SELECT attempt, crashes FROM jadugar_internal.task WHERE task_id = $task"),
-	'0|0', 'and it was not charged');
+	'0|0', 'the task was not charged');
 
 # Who may not, disturbs nobody.
 my $scheduler = wait_for_process($node, 'scheduler', 'uno');
@@ -118,8 +118,8 @@ foreach my $statement ('DROP DATABASE uno', 'ALTER DATABASE uno RENAME TO mine',
 	like(psql_error($node, "SET ROLE bob; $statement"), qr/ERROR:/, "not allowed: $statement");
 }
 is($node->safe_psql('uno', "SELECT pid FROM jadugar.running WHERE task_id = $task"),
-	$pid, 'the worker has not noticed');
-is(wait_for_process($node, 'scheduler', 'uno'), $scheduler, 'nor the scheduler');
+	$pid, 'not allowed: the worker continues');
+is(wait_for_process($node, 'scheduler', 'uno'), $scheduler, 'not allowed: the scheduler continues');
 $node->safe_psql('uno', "SELECT jadugar.cancel($task)");
 
 # DROP, with work under way, and right after the extension was made
@@ -133,7 +133,7 @@ foreach my $round (1 .. 3)
 is($node->safe_psql('postgres', q{SELECT count(*) FROM pg_stat_activity
 		WHERE backend_type IN ('jadugar worker', 'jadugar scheduler') AND datname IS DISTINCT FROM 'uno'
 			AND datname IS DISTINCT FROM 'copy'}),
-	'0', 'no process of a database that has gone');
+	'0', 'no process of a dropped database is left');
 
 # DROP EXTENSION while workers are idle, and while one is busy
 sub no_process
@@ -152,9 +152,9 @@ run_one('uno', 'CREATE EXTENSION again, without a restart');
 
 $task = long_task('uno', '');
 $node->psql('uno', q{SET lock_timeout = '200ms'; DROP EXTENSION jadugar}, stderr => \my $stderr);
-like($stderr, qr/lock timeout/, 'DROP EXTENSION waits for a task under way');
-is($node->safe_psql('uno', "SELECT jadugar.cancel($task)"), 't', 'which can be cancelled');
-is($node->safe_psql('uno', 'DROP EXTENSION jadugar'), '', 'then it goes');
+like($stderr, qr/lock timeout/, 'DROP EXTENSION waits for a running task');
+is($node->safe_psql('uno', "SELECT jadugar.cancel($task)"), 't', 'the task that DROP EXTENSION waits for can be cancelled');
+is($node->safe_psql('uno', 'DROP EXTENSION jadugar'), '', 'DROP EXTENSION succeeds when the task has ended');
 no_process('uno', 'all processes leave again');
 create_extension($node, 'uno');
 
@@ -162,9 +162,9 @@ $task = long_task('uno', ", transaction => 'standalone'");
 is($node->safe_psql('uno', 'DROP EXTENSION jadugar'), '', 'a standalone command holds no lock');
 $node->safe_psql('postgres', q{SELECT pg_cancel_backend(pid) FROM pg_stat_activity
 	WHERE backend_type = 'jadugar worker' AND datname = 'uno'});
-no_process('uno', 'and its worker leaves when it is done');
+no_process('uno', 'the worker of a standalone command leaves when the command is done');
 create_extension($node, 'uno');
-run_one('uno', 'and all works again');
+run_one('uno', 'tasks run after CREATE EXTENSION');
 
 # The switch
 $task = long_task('uno', '');
@@ -173,13 +173,13 @@ $node->reload;
 poll($node, q{SELECT count(*) FROM pg_stat_activity WHERE backend_type = 'jadugar scheduler'}, '0')
   or diag($node->safe_psql('postgres', q{SELECT * FROM pg_stat_activity WHERE backend_type LIKE 'jadugar %'}));
 $node->safe_psql('uno', "SELECT jadugar.cancel($task)");
-no_process('uno', 'jadugar.enabled = off: nothing is left, once the running task has ended');
+no_process('uno', 'jadugar.enabled = off: no process is left when the running task has ended');
 $task = $node->safe_psql('uno', q{SELECT jadugar.enqueue('SELECT 1')});
 is($node->safe_psql('uno', "SELECT status, waiting_for FROM jadugar.tasks WHERE task_id = $task"),
-	'pending|disabled', 'a task says why it waits');
+	'pending|disabled', 'a task shows why it waits');
 $node->append_conf('postgresql.conf', 'jadugar.enabled = on');
 $node->reload;
-ok(poll($node, "SELECT status FROM jadugar.get_task($task)", 'completed', 'uno'), 'jadugar.enabled = on: work goes on');
+ok(poll($node, "SELECT status FROM jadugar.get_task($task)", 'completed', 'uno'), 'jadugar.enabled = on: tasks run again');
 
 # A fast shutdown does not wait for tasks; they run again afterwards, uncharged.
 $task = long_task('uno', '');
@@ -190,7 +190,7 @@ cmp_ok(time() - $start, '<', 10, 'a fast shutdown does not hang');
 $node->start;
 poll($node, "SELECT count(*) FROM jadugar.running WHERE task_id IN ($task, $standalone)", '2', 'uno');
 is($node->safe_psql('uno', "SELECT attempt, crashes FROM jadugar_internal.task WHERE task_id IN ($task, $standalone) ORDER BY task_id"),
-	"0|0\n1|0", 'a transaction is not charged for a shutdown, a standalone command has had an attempt');
+	"0|0\n1|0", 'a shutdown charges a standalone command and no transaction');
 $node->safe_psql('uno', "SELECT jadugar.cancel($task), jadugar.cancel($standalone)");
 poll($node, 'SELECT count(*) FROM jadugar.tasks', '0', 'uno');
 $node->stop;

@@ -45,7 +45,7 @@ sub noise
 # Without LOGIN from the start
 like(psql_error($node, q{SET ROLE group_role; SELECT jadugar.enqueue('SELECT 1')}),
 	qr/ERROR:.*HINT:/s, 'a role that may not log in is refused');
-is($node->safe_psql('postgres', 'SELECT count(*) FROM jadugar_internal.task'), '0', 'and nothing is left of it');
+is($node->safe_psql('postgres', 'SELECT count(*) FROM jadugar_internal.task'), '0', 'a refused task leaves nothing');
 
 # It loses LOGIN while its worker is warm and tasks wait
 my $insert = 'INSERT INTO effect DEFAULT VALUES';
@@ -56,22 +56,22 @@ $node->safe_psql('postgres', q{SELECT jadugar.schedule('tick', 'every 1 second',
 	extra_params => [ '-U', 'alice' ]);
 my $offset = log_offset($node);
 $node->safe_psql('postgres', q{ALTER ROLE alice NOLOGIN; SELECT jadugar.resume_queue('default')});
-ok(completed(enqueue('bob', $insert)), "others go on");
+ok(completed(enqueue('bob', $insert)), "tasks of other roles run");
 ok(poll($node, "SELECT status, waiting_for FROM jadugar.tasks WHERE task_id = $task", 'pending|owner_nologin'),
-	'its task says what it waits for');
+	'the task of a role without LOGIN shows what it waits for');
 like($node->safe_psql('postgres', q{SELECT detail || hint FROM jadugar.health WHERE what = 'owner_nologin'}),
-	qr/role "alice" .* may not log in.*LOGIN/, 'so does health');
+	qr/role "alice" .* may not log in.*LOGIN/, 'health shows it, too');
 ok(poll($node, q{SELECT count(*) > 0 FROM jadugar.history WHERE schedule = 'tick' AND status = 'skipped' AND reason = 'owner_nologin'}),
-	'its occurrences are recorded');
+	'occurrences of its schedule are recorded');
 ok(poll($node, q{SELECT count(*) FROM pg_stat_activity WHERE backend_type = 'jadugar worker' AND usename = 'alice'}, '0'),
-	'its worker has left');
-is($node->safe_psql('postgres', q{SELECT count(*) FROM effect WHERE who = 'alice'}), '1', 'its task has not run');
-ok(completed(enqueue('bob', $insert)), "others still go on");
+	'the worker of the role has left');
+is($node->safe_psql('postgres', q{SELECT count(*) FROM effect WHERE who = 'alice'}), '1', 'the task of the role has not run');
+ok(completed(enqueue('bob', $insert)), "tasks of other roles still run");
 cmp_ok(noise($offset), '<', 10, 'the log is not flooded');
 $node->safe_psql('postgres', 'ALTER ROLE alice LOGIN');
-ok(completed($task), 'with LOGIN again, it runs');
+ok(completed($task), 'with LOGIN again, the task runs');
 ok(poll($node, q{SELECT count(*) > 0 FROM jadugar.history WHERE schedule = 'tick' AND status = 'completed'}),
-	'so does its schedule');
+	'with LOGIN again, the schedule fires');
 $node->safe_psql('postgres', q{SELECT jadugar.clear_schedules('alice')});
 
 # It may not connect to the database
@@ -81,12 +81,12 @@ $node->safe_psql('postgres', q{REVOKE CONNECT ON DATABASE postgres FROM PUBLIC;
 $task = $node->safe_psql('postgres', "SELECT jadugar.enqueue('$insert', owner => 'alice')");
 $offset = log_offset($node);
 $node->safe_psql('postgres', q{SELECT jadugar.resume_queue('default')});
-ok(completed(enqueue('bob', $insert)), 'others go on');
+ok(completed(enqueue('bob', $insert)), 'tasks of other roles run');
 is($node->safe_psql('postgres', "SELECT status FROM jadugar.tasks WHERE task_id = $task"), 'pending',
 	'the task of a role that may not connect waits');
 cmp_ok(noise($offset), '<', 10, 'the log is not flooded');
 $node->safe_psql('postgres', 'GRANT CONNECT ON DATABASE postgres TO PUBLIC');
-ok(completed($task), 'and runs when it may');
+ok(completed($task), 'the task runs when the role may connect');
 
 # It is dropped, with tasks and a schedule
 ok(completed(enqueue('carol', $insert)), 'a worker of carol is warm');
@@ -100,14 +100,14 @@ $offset = log_offset($node);
 $node->safe_psql('postgres', q{REASSIGN OWNED BY carol TO bob; DROP OWNED BY carol; DROP ROLE carol;
 	SELECT jadugar.resume_queue('default')});
 ok(poll($node, "SELECT string_agg(concat_ws(' ', status, reason, final), ', ' ORDER BY task_id) FROM jadugar.history WHERE task_id IN ($task, $later)",
-		'failed owner_missing t, failed owner_missing t'), 'its tasks have failed, and say why');
+		'failed owner_missing t, failed owner_missing t'), 'the tasks of a dropped role have failed and show why');
 ok(poll($node, q{SELECT count(*) > 0 FROM jadugar.history WHERE schedule = 'tock' AND status = 'skipped' AND reason = 'owner_missing'}),
 	'the occurrences of its schedule are recorded');
-ok(completed(enqueue('bob', $insert)), 'others go on');
+ok(completed(enqueue('bob', $insert)), 'tasks of other roles run');
 ok(poll($node, q{SELECT count(*) FROM pg_stat_activity WHERE backend_type = 'jadugar worker' AND usename IS NULL}, '0'),
-	'its worker has left');
+	'the worker of the role has left');
 is($node->safe_psql('postgres', q{SELECT count(*) FROM jadugar.health WHERE what = 'owner_missing'}),
-	'1', 'health tells of the schedule');
+	'1', 'health shows the schedule of a dropped role');
 cmp_ok(noise($offset), '<', 10, 'the log is not flooded');
 $node->stop;
 
@@ -122,16 +122,16 @@ $offset = log_offset($small);
 my $waits = $small->safe_psql('postgres', q{SELECT jadugar.enqueue('SELECT 1')},
 	extra_params => [ '-U', 'alice' ]);
 ok(poll($small, "SELECT status, waiting_for FROM jadugar.tasks WHERE task_id = $waits", 'pending|no_worker'),
-	'no process is free: a task says so');
+	'no process is free: the task shows it');
 like($small->safe_psql('postgres', q{SELECT severity || ' ' || hint FROM jadugar.health WHERE what = 'workers'}),
-	qr/^warning .*max_worker_processes/, 'so does health');
+	qr/^warning .*max_worker_processes/, 'health shows it, too');
 # It has been tried more than once.
 $small->safe_psql('postgres', 'SELECT pg_sleep(3)');    # waits-for-time: a loop would show in the log
 is($small->safe_psql('postgres', "SELECT status FROM jadugar.tasks WHERE task_id = $waits"),
-	'pending', 'it still waits');
+	'pending', 'no process is free: the task still waits');
 my @lines = grep { !/statement:/ } split /\n/, slurp_file($small->logfile, $offset);
 cmp_ok(scalar(@lines), '<', 10, 'the log is not flooded') or diag(join("\n", @lines));
 $small->safe_psql('postgres', "SELECT jadugar.cancel($long)");
-ok(poll($small, "SELECT status FROM jadugar.get_task($waits)", 'completed'), 'it runs when one is free');
+ok(poll($small, "SELECT status FROM jadugar.get_task($waits)", 'completed'), 'the task runs when a process is free');
 $small->stop;
 done_testing();

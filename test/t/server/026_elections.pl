@@ -29,9 +29,9 @@ sub another
 	is($node->safe_psql('postgres', 'SELECT jadugar_internal._start_scheduler()'), 't', 'another scheduler is started');
 	poll($node, "SELECT count(*) > $before $schedulers");
 	poll($node, "SELECT count(*) = (SELECT count(*) - 1 $schedulers) $lock AND NOT granted");
-	is($node->safe_psql('postgres', "SELECT count(*) $lock AND granted"), '1', 'one of them works');
+	is($node->safe_psql('postgres', "SELECT count(*) $lock AND granted"), '1', 'one of the schedulers works');
 	is($node->safe_psql('postgres', "SELECT count(*) $lock AND NOT granted AND query <> 'jadugar: waiting to be elected'"),
-		'0', 'the others say that they wait');
+		'0', 'the other schedulers show that they wait');
 	return;
 }
 
@@ -60,7 +60,7 @@ $node->safe_psql('postgres', q{
 		overlap => 'parallel', misfire => 'all', misfire_grace => '1 hour')});
 ticks('one scheduler');
 another();
-is(elected(), $first, 'who works goes on');
+is(elected(), $first, 'the working scheduler continues');
 ticks('two schedulers');
 completed('two schedulers');
 
@@ -68,8 +68,8 @@ completed('two schedulers');
 my $waiting = $node->safe_psql('postgres', "SELECT pid $lock AND NOT granted");
 kill_process($waiting, 'TERM');
 wait_for_exit($waiting);
-is(elected(), $first, 'a waiting one has gone: who works goes on');
-completed('a waiting one has gone');
+is(elected(), $first, 'a waiting scheduler is gone: the working one continues');
+completed('a waiting scheduler is gone');
 
 # The one that works goes, again and again
 foreach my $round (1 .. 3)
@@ -88,9 +88,9 @@ my @all = split /\n/, $node->safe_psql('postgres', "SELECT pid $schedulers");
 kill_process($_, 'TERM') foreach @all;
 wait_for_exit($_) foreach @all;
 my $fresh = elected();
-ok(!(grep { $_ == $fresh } @all), 'all have gone: a new one is started');
-ticks('all have gone');
-completed('all have gone');
+ok(!(grep { $_ == $fresh } @all), 'all schedulers are gone: a new one is started');
+ticks('all schedulers are gone');
+completed('all schedulers are gone');
 
 # Each second once
 $node->safe_psql('postgres', "SELECT jadugar.pause_schedule('tick')");
@@ -99,9 +99,9 @@ is($node->safe_psql('postgres', q{
 	SELECT string_agg(DISTINCT status, ' '), count(*) - count(DISTINCT scheduled_for),
 		extract(epoch FROM max(scheduled_for) - min(scheduled_for))::int - count(*) + 1
 	FROM jadugar.history WHERE schedule = 'tick'}),
-	'completed|0|0', 'every second was fired once, none was left out');
+	'completed|0|0', 'every second was fired once, and none is missing');
 is($node->safe_psql('postgres', "SELECT runs - (SELECT count(*) FROM jadugar.history WHERE schedule = 'tick') FROM jadugar.schedules WHERE name = 'tick'"),
-	'0', 'and the schedule has counted them');
+	'0', 'the schedule has counted its occurrences');
 
 # Transactions that another session commits.  The machine may be busy: the
 # best of so many tries counts.
@@ -115,7 +115,7 @@ foreach my $try (1 .. 5)
 		PREPARE TRANSACTION 'work'});
 	completed("try $try: before it is committed");
 	is($node->safe_psql('postgres', "SELECT count(*) FROM jadugar.history WHERE task_id = $id"),
-		'0', "try $try: what is prepared does not run");
+		'0', "try $try: tasks of a prepared transaction do not run");
 	$node->safe_psql('postgres', "INSERT INTO mark VALUES ($id, clock_timestamp()); COMMIT PREPARED 'work'");
 	poll($node, "SELECT count(*) FROM jadugar.history WHERE task_id = $id AND status = 'completed'", '1');
 	my $seconds = $node->safe_psql('postgres',
@@ -124,7 +124,7 @@ foreach my $try (1 .. 5)
 	last if $best <= 1;
 }
 note("COMMIT PREPARED: a task starts after $best s");
-cmp_ok($best, '<=', 1, 'what COMMIT PREPARED brings runs within a second');
+cmp_ok($best, '<=', 1, 'a task starts within a second of COMMIT PREPARED');
 
 # Not for now, and a schedule
 my $later = $node->safe_psql('postgres', q{

@@ -28,9 +28,9 @@ runs('untouched');
 foreach my $table ('task', 'attempt')
 {
 	$node->safe_psql('postgres', "ALTER TABLE jadugar_internal.$table ADD COLUMN more integer");
-	runs("$table with a column more");
+	runs("$table with an added column");
 	$node->safe_psql('postgres', "ALTER TABLE jadugar_internal.$table DROP COLUMN more");
-	runs("$table without it");
+	runs("$table without the added column");
 }
 
 poll($node, 'SELECT count(*) FROM jadugar_internal.task', 0);
@@ -45,13 +45,13 @@ my $drop = $node->safe_psql('postgres',
 	q{SELECT format('ALTER EXTENSION jadugar DROP TABLE %1$s; DROP TABLE %1$s;', inhrelid::regclass)
 		FROM pg_inherits WHERE inhparent = 'jadugar_internal.attempt'::regclass});
 $node->safe_psql('postgres', $drop);
-runs('its partitions dropped');
+runs('partitions of the history dropped');
 
 # The schemas are the extension's.
 $node->safe_psql('postgres', 'CREATE ROLE alice LOGIN');
 $node->safe_psql('postgres', q{SELECT jadugar.grant_access('alice')});
 like(psql_error($node, 'DROP SCHEMA jadugar CASCADE'),
-	qr/cannot drop schema jadugar because extension jadugar requires it/, 'its schema is not dropped by itself');
+	qr/cannot drop schema jadugar because extension jadugar requires it/, 'a schema of the extension cannot be dropped alone');
 like(psql_error($node, 'ALTER EXTENSION jadugar SET SCHEMA public'),
 	qr/does not support SET SCHEMA/, 'the extension stays in its schemas');
 $node->safe_psql('postgres', 'CREATE TABLE jadugar.foreign_one (a integer)');
@@ -86,7 +86,7 @@ foreach my $schema (qw(jadugar jadugar_internal))
 	$node->safe_psql('postgres', "DROP SCHEMA $schema");
 }
 $node->safe_psql('postgres', 'CREATE EXTENSION jadugar');
-runs('made again');
+runs('created again');
 
 # Default privileges may be narrower, or wider, than the server's own.
 $node->safe_psql('postgres', 'CREATE ROLE bob LOGIN');
@@ -100,9 +100,9 @@ $node->safe_psql('defaults', q{
 	CREATE EXTENSION jadugar;
 	SELECT jadugar.grant_access('bob')});
 my $works = q{SELECT jadugar.enqueue('SELECT 1'), '1 hour'::jadugar.timing, jadugar.step('a', 'SELECT 1') OPERATOR(jadugar.~>) jadugar.sleep('1 s')};
-is(psql_error($node, "SET ROLE bob; $works", 'defaults'), '', 'default privileges: a role with access uses what there is');
+is(psql_error($node, "SET ROLE bob; $works", 'defaults'), '', 'default privileges: a role with access can use jadugar');
 like(psql_error($node, 'SET ROLE mallory; SELECT count(*) FROM jadugar.tasks', 'defaults'),
-	qr/permission denied for schema jadugar/, 'default privileges: one without does not');
+	qr/permission denied for schema jadugar/, 'default privileges: a role without access cannot');
 poll($node, q{SELECT count(*) > 0 FROM jadugar.history}, 't', 'defaults');
 is($node->safe_psql('defaults', q{
 		SELECT c.oid::regclass FROM pg_class c, aclexplode(c.relacl) a

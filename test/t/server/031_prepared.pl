@@ -32,7 +32,7 @@ sub ran
 {
 	my ($what) = @_;
 
-	ok(poll($node, q{SELECT string_agg(n::text, ' ' ORDER BY n) FROM effect}, '0 1 2 3 4 5 6'), "$what: all of it ran, once");
+	ok(poll($node, q{SELECT string_agg(n::text, ' ' ORDER BY n) FROM effect}, '0 1 2 3 4 5 6'), "$what: each task ran once");
 	poll($node, 'SELECT count(*) FROM jadugar.tasks', '0');
 	return;
 }
@@ -43,7 +43,7 @@ sub meanwhile
 	my $task = $node->safe_psql('postgres', q{SELECT jadugar.enqueue('INSERT INTO effect VALUES (0)')});
 
 	poll($node, "SELECT status FROM jadugar.get_task($task)", 'completed');
-	is($node->safe_psql('postgres', 'SELECT n FROM effect'), '0', "$what: what is prepared does not run, others do");
+	is($node->safe_psql('postgres', 'SELECT n FROM effect'), '0', "$what: tasks of the prepared transaction do not run, others do");
 	return;
 }
 
@@ -54,7 +54,7 @@ my $at = $node->safe_psql('postgres', "COMMIT PREPARED 'one'; SELECT clock_times
 ran('warm');
 cmp_ok($node->safe_psql('postgres',
 		"SELECT extract(epoch FROM max(started_at) - '$at') FROM jadugar.history WHERE schedule IS NULL"),
-	'<', 1, 'within a second');
+	'<', 1, 'a task starts within a second of COMMIT PREPARED');
 
 # Over a crash
 prepare('two');

@@ -101,7 +101,7 @@ best(
 		cancel($id);
 		finished($id);
 		is(history($id, "concat_ws(' ', status, reason, answer)"),
-			'cancelled cancelled t', 'it is cancelled');
+			'cancelled cancelled t', 'the ended task is cancelled');
 		return history($id, '1000 * extract(epoch FROM finished_at - at)');
 	});
 
@@ -112,7 +112,7 @@ best(
 		my $id = enqueue($sleep, "timeout => '200ms'");
 		finished($id);
 		is(history($id, "concat_ws(' ', status, error_code)"),
-			'failed TASK_TIMEOUT', 'it has timed out');
+			'failed TASK_TIMEOUT', 'the ended task has timed out');
 		return history($id, '1000 * extract(epoch FROM duration) - 200');
 	});
 is($node->safe_psql('postgres', "SELECT count(*) FROM jadugar.history WHERE duration < '200ms' AND error_code = 'TASK_TIMEOUT'"),
@@ -131,16 +131,16 @@ sub stubborn
 
 	$stop->($id);
 	finished($id);
-	is(history($id, "concat_ws(' ', status, final, reason, error_code)"), $ends, "$what: how it ends");
+	is(history($id, "concat_ws(' ', status, final, reason, error_code)"), $ends, "$what: end of the task");
 	is(history($id, "finished_at - COALESCE(at, started_at) >= '500ms'"),
-		't', "$what: it had its grace");
-	ok(wait_for_exit($pid), "$what: its worker has gone");
+		't', "$what: the task had its grace");
+	ok(wait_for_exit($pid), "$what: the worker is gone");
 	my $next = enqueue('SELECT 1');
 	finished($next);
 	is(history($next, "status || ' ' || (worker_pid <> $pid)"),
-		'completed true', "$what: others go on");
+		'completed true', "$what: other tasks run");
 	is($node->safe_psql('postgres', 'SELECT pid FROM jadugar.running'), $undisturbed,
-		"$what: the bystander too");
+		"$what: the bystander runs, too");
 	return;
 }
 stubborn('swallowed cancel', '', \&cancel, 'cancelled t cancelled');
@@ -152,8 +152,8 @@ my $id = enqueue('SELECT stubborn()');
 my $pid = runner($id);
 $node->safe_psql('postgres', "SELECT jadugar.pause_task($id)");
 poll($node, "SELECT status FROM jadugar.tasks WHERE task_id = $id", 'paused');
-ok(wait_for_exit($pid), 'swallowed pause: its worker has gone');
-is(history($id, 'final'), '', 'swallowed pause: it has not failed');
+ok(wait_for_exit($pid), 'swallowed pause: the worker is gone');
+is(history($id, 'final'), '', 'swallowed pause: the task has not failed');
 $node->safe_psql('postgres', "SELECT jadugar.cancel($id)");
 
 cancel($bystander);
@@ -170,7 +170,7 @@ finished(enqueue('INSERT INTO effect VALUES (0)'));
 is($node->safe_psql('postgres', q{
 	SELECT string_agg(i::text, ' '), (SELECT count(*) FROM jadugar.tasks),
 		(SELECT count(*) FROM jadugar.history WHERE command LIKE '%(-1)') FROM effect}),
-	'0|0|0', 'what was rolled back has never been');
+	'0|0|0', 'rolled back tasks do not exist');
 
 # A large one
 $node->safe_psql('postgres', q{
@@ -195,7 +195,7 @@ poll($node, 'SELECT count(*) FROM jadugar.tasks', '0');
 is($node->safe_psql('postgres', q{
 	SELECT count(*) FILTER (WHERE status = 'failed'), count(*) FILTER (WHERE status = 'completed'),
 		max(finished_at) - min(enqueued_at) < '20 s' FROM jadugar.history WHERE tenant = 'commit'}),
-	'10|1|t', 'commits that fail do not hold up the others');
+	'10|1|t', 'commits that fail do not delay others');
 
 $node->stop;
 done_testing();

@@ -60,13 +60,13 @@ sub transactions
 
 my %pid = processes();
 is(join(', ', sort keys %pid),
-	'launcher, scheduler app, scheduler planned, worker app, worker planned', 'all are there, and a warm worker in each database');
+	'launcher, scheduler app, scheduler planned, worker app, worker planned', 'all processes are running, and a warm worker in each database');
 
 # What came before may have an end still to come: a timer that was put off
 # (deadlock_timeout, a second) gives its signal all the same.
 my ($before, $last, $still) = ({}, undef, 0);
 poll_sub(
-	'all are at rest',
+	'all processes are idle',
 	sub {
 		$last = $before;
 		$before = { %{ wake_ups(%pid) }, transactions => transactions() };

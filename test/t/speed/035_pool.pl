@@ -90,27 +90,27 @@ sub idle
 }
 idle($most);
 set("jadugar.warm_workers = 3\njadugar.worker_idle_timeout = '100ms'");
-ok(idle(3), 'those that are not warm leave');
+ok(idle(3), 'workers that are not warm leave');
 set('jadugar.warm_workers = 5');
 burst($most, 'SELECT pg_sleep(0.5)');    # waits-for-time: as long as others need to start
-ok(idle(5), 'more are kept');
+ok(idle(5), 'more workers are kept');
 set('jadugar.warm_workers = 1');
-ok(idle(1), 'fewer are kept');
+ok(idle(1), 'fewer workers are kept');
 set('jadugar.warm_workers = 0');
-ok(idle(0), 'none are kept');
+ok(idle(0), 'no worker is kept');
 set('jadugar.warm_workers = 2');
 burst(1, 'SELECT 1');
-ok(idle(1), 'none is started only to be warm');
+ok(idle(1), 'no worker is started only to be warm');
 
 # The warm ones are not for ever
 set('jadugar.clock_offset = 3500');
 is($node->safe_psql('postgres', 'SELECT count(*) FROM jadugar.workers'), '1', 'a warm worker after most of an hour');
 set('jadugar.clock_offset = 3700');
-ok(idle(0), 'a role that has had no task for an hour has none');
+ok(idle(0), 'a role without a task for an hour has no worker');
 
 # A minimum that was asked for is, and its workers are not replaced all the time
 $node->safe_psql('postgres', 'SELECT jadugar.start_workers(3)');
-ok(idle(3), 'start_workers() starts them');
+ok(idle(3), 'start_workers() starts workers');
 burst(2000, 'SELECT 1');
 ok(idle(3), 'a burst, and back to the minimum');
 my $pids = $node->safe_psql('postgres', 'SELECT array_agg(pid ORDER BY pid) FROM jadugar.workers');
@@ -118,11 +118,11 @@ set('jadugar.clock_offset = 7400');
 # waits-for-time: much longer than they are to be idle, to see that they stay
 $node->safe_psql('postgres', 'SELECT pg_sleep(0.5)');
 is($node->safe_psql('postgres', 'SELECT array_agg(pid ORDER BY pid) FROM jadugar.workers'),
-	$pids, 'they stay, the same ones, also after an hour');
+	$pids, 'the same workers stay, even after an hour');
 $node->safe_psql('postgres', 'SELECT jadugar.scale_workers(1)');
-ok(idle(1), 'scale_workers() makes others leave');
+ok(idle(1), 'scale_workers() makes workers leave');
 $node->safe_psql('postgres', 'SELECT jadugar.stop_workers()');
-ok(idle(0), 'stop_workers() all of them');
+ok(idle(0), 'stop_workers() makes all workers leave');
 $node->safe_psql('postgres', 'SELECT jadugar.restart_workers()');
 
 # Warm workers are in nobody's way
@@ -132,10 +132,10 @@ my $task = $node->safe_psql('app', q{SELECT jadugar.enqueue('SELECT 1')});
 poll($node, q{SELECT count(*) FROM jadugar.workers WHERE state = 'idle'}, '1', 'app');
 $node->safe_psql('postgres', 'CREATE DATABASE copy TEMPLATE app');
 $task = $node->safe_psql('app', q{SELECT jadugar.enqueue('SELECT 1')});
-ok(poll($node, "SELECT status FROM jadugar.get_task($task)", 'completed', 'app'), 'the database is copied, and work goes on');
+ok(poll($node, "SELECT status FROM jadugar.get_task($task)", 'completed', 'app'), 'the database is copied, and tasks run');
 poll($node, q{SELECT count(*) FROM jadugar.workers WHERE state = 'idle'}, '1', 'app');
 $node->safe_psql('postgres', 'DROP DATABASE app');
-is($node->safe_psql('postgres', q{SELECT count(*) FROM pg_database WHERE datname = 'app'}), '0', 'it is dropped');
+is($node->safe_psql('postgres', q{SELECT count(*) FROM pg_database WHERE datname = 'app'}), '0', 'the copy is dropped');
 $node->stop;
 
 done_testing();

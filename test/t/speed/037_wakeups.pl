@@ -98,7 +98,7 @@ sub set
 }
 
 # A worker
-soon('no worker is there', sub { no_workers(); return waited(enqueue('alice', 'SELECT 1')) });
+soon('no worker is running', sub { no_workers(); return waited(enqueue('alice', 'SELECT 1')) });
 soon('the worker ends when it has been woken', sub {
 		my $pid = warm_worker('alice');
 
@@ -136,7 +136,7 @@ my $idle = $node->safe_psql('postgres', q{
 		|| percentile_disc(0.95) WITHIN GROUP (ORDER BY extract(epoch FROM started_at - enqueued_at))
 	FROM jadugar.history WHERE command = 'SELECT 2' AND status = 'completed'});
 note("tasks, workers, seconds until the start (95%): $idle");
-like($idle, qr/^200 \d{2,} 0\./, 'workers that leave for idleness: within a second');
+like($idle, qr/^200 \d{2,} 0\./, 'workers that leave when idle: within a second');
 set("jadugar.worker_idle_timeout = '10min'\njadugar.warm_workers = 1");
 
 # The scheduler
@@ -232,7 +232,7 @@ soon('another role has work without end', sub {
 		poll($node, 'SELECT count(*) FROM jadugar.running', '2');
 		my $seconds = waited(enqueue('bob', 'SELECT 1'));
 		is($node->safe_psql('postgres', q{SELECT count(*) > 0 FROM jadugar.tasks WHERE owner = 'alice'}),
-			't', 'that is not at its end');
+			't', 'the other role still has tasks');
 		$node->safe_psql('postgres', q{SELECT jadugar.cancel_batch(array_agg(task_id)) FROM jadugar.tasks WHERE owner = 'alice'});
 		poll($node, 'SELECT count(*) FROM jadugar.tasks', '0');
 		return $seconds;
