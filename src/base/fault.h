@@ -5,7 +5,7 @@
  *
  * They exist in builds with -DJDG_FAULTS only (make stage-faults) and compile
  * to nothing otherwise.  Each belongs to a row of the crash table of
- * doc/architecture.md; test/t/033_faults.pl tests all of them.
+ * doc/architecture.md; test/t/crash/033_faults.pl tests all of them.
  *
  * Armed by jadugar.fault = 'name:action[:count]', in postgresql.conf or by a
  * superuser's SET.  The action is taken the first "count" times (default 1)

@@ -1,5 +1,5 @@
 -- Flows of every kind, and the proof that each step took effect exactly once.
--- Run once, as superuser, where jadugar is; used by t/040, 041, 044 and
+-- Run once, as superuser, where jadugar is; used by test/t/flow and
 -- torture.pl.
 --
 -- Steps are flowtest.work(), compensations flowtest.undo(). What can be
