@@ -48,7 +48,10 @@ level_bits(const char *level)
 	return LEVELS_ALL;
 }
 
-/* Reads the levels of all roles whose privileges the role has. */
+/*
+ * Reads the levels of all roles whose privileges the role has, as they are now
+ * whatever the transaction's snapshot is.
+ */
 static int
 read_levels(Oid role)
 {
@@ -57,7 +60,7 @@ read_levels(Oid role)
 	int64		n;
 
 	jdg_internal_begin(&in);
-	n = jdg_run(&levels_query, NULL, NULL, 0);
+	n = jdg_run_latest(&levels_query, NULL, NULL);
 	for (int64 i = 0; i < n; i++)
 	{
 		SPITupleTable *table = SPI_tuptable;
@@ -85,7 +88,7 @@ levels_of(Oid role)
 
 	if (superuser_arg(role) || has_privs_of_role(role, jdg_bookkeeper()))
 		return LEVELS_ALL;
-	epoch = jdg_config_epoch();
+	epoch = jdg_config_epoch_latest();
 	if (epoch != 0 && epoch == known_epoch && role == known_role)
 		return known;
 	known_epoch = 0;

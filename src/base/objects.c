@@ -194,13 +194,19 @@ jdg_config_is_changed(void)
 }
 
 uint64
-jdg_config_epoch(void)
+jdg_config_epoch_latest(void)
 {
-	if (IsolationUsesXactSnapshot() || jdg_config_is_changed())
+	if (jdg_config_is_changed())
 		return 0;
 	if (!OidIsValid(control_oid))
 		control_oid = jdg_relation_oid("control");
 	return epoch;
+}
+
+uint64
+jdg_config_epoch(void)
+{
+	return IsolationUsesXactSnapshot() ? 0 : jdg_config_epoch_latest();
 }
 
 void

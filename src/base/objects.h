@@ -42,6 +42,9 @@ extern void jdg_lock_extension(void);
  */
 extern uint64 jdg_config_epoch(void);
 
+/* the same for rows that jdg_run_latest() reads, whatever the snapshot is */
+extern uint64 jdg_config_epoch_latest(void);
+
 /*
  * Notes that this transaction has changed the configuration, so that all
  * processes discard their copies when it commits.  jdg_run() calls it for
