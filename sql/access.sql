@@ -1,11 +1,5 @@
--- Access, ownership, and the identity of the database: src/access/. Functions
--- named _v_... are for views and for functions written in SQL, which run as
--- their caller.
---
--- Tables, here and in the files that follow, have no foreign keys and no
--- triggers: bookkeeping runs under the identity of the extension's owner, and
--- evaluates only built-in code. A table says beside it whether a dump includes
--- it, without the rows that this script inserts.
+-- Access levels, owners, the identity of the database, and functions that
+-- pause all work: src/access/.
 
 -- ------------------------------------------------------------------- identity
 
@@ -100,8 +94,8 @@ COMMENT ON TABLE jadugar_internal.control IS 'State of pause_all() and resume_al
 
 INSERT INTO jadugar_internal.control DEFAULT VALUES;
 
--- Why no task at all is begun in this database; NULL: nothing holds it. The
--- tables have one row each, which LIMIT makes the planner believe.
+-- The column is NULL if tasks may start. Each of the three tables has one row;
+-- the LIMIT 1 makes the planner expect one.
 CREATE VIEW jadugar_internal._hold WITH (security_barrier) AS
 SELECT CASE
 		WHEN h.id IS NULL OR o.id <> h.id OR h.database <> d.oid

@@ -1,8 +1,6 @@
--- The schemas, and the check whether the extension can be installed. Users call
--- and read the objects of schema jadugar. Schema jadugar_internal has the tables,
--- and functions that only views, types and operators call. Views and parsed SQL
--- functions have resolved these names when they were made, so no role needs
--- USAGE on it.
+-- Schemas, the check whether the extension can be installed, and errors:
+-- src/base/, and _install_check() in src/access/control_funcs.c. See README.md
+-- for the purpose of the two schemas.
 
 CREATE SCHEMA jadugar;
 COMMENT ON SCHEMA jadugar IS 'Functions and views of jadugar, a task scheduler and queue.';
@@ -18,7 +16,7 @@ COMMENT ON FUNCTION jadugar_internal._install_check() IS 'Raises an error if jad
 
 SELECT jadugar_internal._install_check();
 
--- Errors
+-- --------------------------------------------------------------------- errors
 
 CREATE FUNCTION jadugar_internal._v_error_codes(
 	OUT name text, OUT sqlstate text, OUT meaning text, OUT action text)

@@ -1,8 +1,9 @@
--- USAGE on schema jadugar is the only privilege that grant_access() grants.
--- PUBLIC may execute and read everything in that schema: functions and views
--- check the level of their caller. PUBLIC may also execute the functions of
--- jadugar_internal, because views, types and operators call them as the reader,
--- but cannot name them. Default privileges may differ from the server's own.
+-- Privileges on all objects, and the start of the scheduler. USAGE on schema
+-- jadugar is the only privilege that grant_access() grants. PUBLIC may execute
+-- and read everything in that schema: functions and views check the level of
+-- their caller. PUBLIC may also execute the functions of jadugar_internal,
+-- because views, types and operators call them as the reader, but cannot name
+-- them. The statements are explicit because default privileges may be altered.
 
 REVOKE ALL ON SCHEMA jadugar, jadugar_internal FROM PUBLIC;
 REVOKE ALL ON ALL TABLES IN SCHEMA jadugar, jadugar_internal FROM PUBLIC;

@@ -1,5 +1,6 @@
--- Flows: versions, runs, and requests to runs. Builders of graphs are in
--- flow_graph.sql, drafts in flow_drafts.sql, readers in flow_views.sql.
+-- Flows: versions, runs, and requests to runs: src/flow/run/. Functions that
+-- build graphs are in flow_graph.sql, drafts in flow_drafts.sql, views in
+-- flow_views.sql, functions that read flows in flow_readers.sql.
 
 -- --------------------------------------------------------------------- tables
 
@@ -92,8 +93,8 @@ COMMENT ON COLUMN jadugar_internal.flow_run.last_done IS
 SELECT pg_catalog.pg_extension_config_dump('jadugar_internal.flow_run_id_seq', '');
 SELECT pg_catalog.pg_extension_config_dump('jadugar_internal.flow_run', '');
 
--- Updated in place while the step goes on: no column of an index changes
--- then, but due and event, where there is something to wait for.
+-- Most updates of a step are HOT: of the indexed columns only due and event
+-- change, and only for a step that waits for something.
 CREATE TABLE jadugar_internal.flow_step (
 	run_id		bigint NOT NULL,
 	step_id		bigint NOT NULL,

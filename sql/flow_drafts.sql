@@ -1,5 +1,8 @@
--- Flows that are put together step by step: src/flow/draft_funcs.c. They make
--- the same flows as the builders do, which the functions here call.
+-- Drafts, which are flows that one call per step builds:
+-- src/flow/draft_funcs.c. The functions that add to a draft call the builders
+-- of flow_graph.sql.
+
+-- --------------------------------------------------------------------- tables
 
 CREATE TABLE jadugar_internal.flow_draft (
 	owner		oid NOT NULL,
@@ -31,6 +34,8 @@ COMMENT ON COLUMN jadugar_internal.flow_draft_step.pos IS 'Position among the st
 SELECT pg_catalog.pg_extension_config_dump('jadugar_internal.flow_draft_pos_seq', '');
 SELECT pg_catalog.pg_extension_config_dump('jadugar_internal.flow_draft_step', '');
 
+-- ------------------------------------------------------------------ functions
+
 CREATE FUNCTION jadugar.create_chain(
 	name text, stop_on_failure boolean DEFAULT true,
 	parallel boolean DEFAULT false, max_concurrency integer DEFAULT NULL)
@@ -57,7 +62,8 @@ CREATE FUNCTION jadugar.add_step(flow text, step jadugar.flow)
 COMMENT ON FUNCTION jadugar.add_step(text, jadugar.flow) IS
 	'Adds a flow to a draft and returns its name in the draft.';
 
--- The rest of it is what step(), parallel() and branch() take.
+-- After the name of the draft, the next three functions take the parameters of
+-- step(), parallel() and branch().
 
 CREATE FUNCTION jadugar.add_step(
 	flow text, name text, command text, payload jsonb DEFAULT NULL,

@@ -1,4 +1,7 @@
--- The type jadugar.flow, and what makes values of it.
+-- The type jadugar.flow, and the functions and operators that build its
+-- values: src/flow/graph/.
+
+-- ----------------------------------------------------------------------- type
 
 CREATE TYPE jadugar.flow;
 
@@ -85,7 +88,10 @@ COMMENT ON CAST (jsonb AS jadugar.flow) IS 'Checks that the value is a flow.';
 CREATE CAST (jadugar.flow AS jsonb) WITHOUT FUNCTION;
 COMMENT ON CAST (jadugar.flow AS jsonb) IS 'Returns the same value as jsonb.';
 
--- Nodes. Not strict: what is missing is named.
+-- ---------------------------------------------------------------------- nodes
+
+-- None of these functions is strict: for a missing argument, each raises an
+-- error that names it.
 
 CREATE FUNCTION jadugar.step(
 	name text, command text, payload jsonb DEFAULT NULL,
@@ -240,8 +246,10 @@ CREATE FUNCTION jadugar.sub_flow(
 COMMENT ON FUNCTION jadugar.sub_flow(text, jsonb, integer, text, text, interval, text, jadugar.flow, jsonb, boolean, text[], text, integer) IS
 	'Returns a flow that starts a run of another flow and waits for it.';
 
--- Operators. They share one precedence: src/flow/graph/mixing.c refuses what mixes
--- them without parentheses.
+-- ------------------------------------------------------------------ operators
+
+-- All operators have the same precedence. src/flow/graph/mixing.c rejects an
+-- expression that mixes them without parentheses.
 
 CREATE FUNCTION jadugar_internal.flow_then(jadugar.flow, jadugar.flow)
 	RETURNS jadugar.flow

@@ -1,8 +1,9 @@
--- Functions that read runs of flows, and the views that only they use.
+-- Functions that read flows and their runs, and the views that only these
+-- functions use.
 
 -- ----------------------------------------------------------- status, progress
 
--- The columns of the view flow_runs, and the steps.
+-- The columns of the view flow_runs, followed by the steps.
 CREATE TYPE jadugar.flow_info AS (
 	run_id		bigint,
 	flow		text,
@@ -66,7 +67,7 @@ CREATE FUNCTION jadugar_internal._v_flow_found(run_id bigint, progress double pr
 COMMENT ON FUNCTION jadugar_internal._v_flow_found(bigint, double precision) IS
 	'Returns the progress of a run. Raises NOT_FOUND if it is NULL.';
 
--- In C, so that its plan is kept.
+-- Written in C, so that a session plans its query once.
 CREATE FUNCTION jadugar.flow_status(run_id bigint)
 	RETURNS jadugar.flow_info
 	LANGUAGE C STABLE
@@ -74,8 +75,9 @@ CREATE FUNCTION jadugar.flow_status(run_id bigint)
 COMMENT ON FUNCTION jadugar.flow_status(bigint) IS
 	'Returns a run of a flow with the status of its steps.';
 
--- How many leaves a run is known to have, and how many of them have ended. The
--- body of an each or a loop counts once until it is known how often it runs.
+-- The number of leaves that have ended, divided by the number of leaves known
+-- so far. The body of an each or a loop counts once until its number of passes
+-- is known.
 CREATE VIEW jadugar_internal._v_flow_progress WITH (security_barrier) AS
 SELECT r.run_id,
 	CASE
@@ -130,8 +132,9 @@ COMMENT ON FUNCTION jadugar.wait_flow(bigint, interval) IS
 
 -- ---------------------------------------------------------------------- check
 
--- One statement, so one snapshot. Rows of a run that was sent a message which
--- nobody has seen yet are about to change.
+-- The view is one statement, so it takes one snapshot. Some checks skip runs
+-- with an unseen message (column asked), because their rows are about to
+-- change.
 CREATE VIEW jadugar_internal._v_flow_problems WITH (security_barrier) AS
 WITH run AS (
 	SELECT r.*, v.graph,

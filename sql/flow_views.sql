@@ -1,6 +1,6 @@
--- Views of flows. They are filtered by the
--- owner, and show no contents to a monitor. Names and kinds of steps are in the
--- graph of the run's version; src/flow/README.md describes the rows.
+-- Views of flows, and the functions that return nodes of a graph. The tables
+-- hold no names and kinds of steps: these come from the graph of the run's
+-- version. src/flow/README.md describes the rows.
 
 -- ------------------------------------------------------------------ the graph
 
@@ -193,8 +193,8 @@ COMMENT ON COLUMN jadugar.flow_runs.metadata IS
 
 -- ---------------------------------------------------------------------- steps
 
--- OFFSET 0: _v_flow_node() is called once for a row, and what the view tasks
--- says is looked up for those rows only that have a task.
+-- With OFFSET 0, _v_flow_node() is called once per row, and the view tasks is
+-- read only for rows that have a task.
 CREATE VIEW jadugar.flow_steps WITH (security_barrier) AS
 SELECT r.run_id,
 	s.step_id,
@@ -296,7 +296,7 @@ COMMENT ON COLUMN jadugar.flow_steps.error IS 'Error, an object as in the view h
 
 -- ------------------------------------------------------------------ approvals
 
--- Also for those who may decide, and see nothing else of the run.
+-- Roles that may decide an approval see its row, and nothing else of the run.
 CREATE VIEW jadugar.approvals WITH (security_barrier) AS
 SELECT r.run_id,
 	n.name,

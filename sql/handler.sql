@@ -1,5 +1,7 @@
 -- Commands and handlers: src/handler/.
 
+-- --------------------------------------------------------------------- tables
+
 CREATE SEQUENCE jadugar_internal.command_id_seq;
 COMMENT ON SEQUENCE jadugar_internal.command_id_seq IS 'Ids of commands.';
 CREATE TABLE jadugar_internal.command (
@@ -64,6 +66,8 @@ COMMENT ON TABLE jadugar_internal.handler_grant IS
 	'Roles that may use a handler owned by another role, as granted by grant_handler().';
 
 SELECT pg_catalog.pg_extension_config_dump('jadugar_internal.handler_grant', '');
+
+-- ------------------------------------------------------------------ functions
 
 CREATE FUNCTION jadugar.register_handler(
 	name			text,

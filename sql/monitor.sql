@@ -1,5 +1,5 @@
--- Monitoring: views of more than one module, and of shared memory. They are
--- filtered as those of task_views.sql.
+-- Views that combine several modules, and views of shared memory:
+-- src/monitor/.
 
 -- ----------------------------------------------------------- tasks and queues
 
@@ -76,9 +76,10 @@ COMMENT ON COLUMN jadugar.running.statement IS
 COMMENT ON COLUMN jadugar.running.command IS 'SQL text, or the name of the handler.';
 COMMENT ON COLUMN jadugar.running.payload IS 'Argument of the command.';
 
--- Counts are made per owner first, so that the right to see them is asked
--- once per owner and not once per task (OFFSET 0 keeps it there). Seen are the caller's own queues,
--- those that it may use, and those that hold a task of its own.
+-- The subqueries count per owner and keep that order with OFFSET 0, so that
+-- _v_owns() is called once per owner and not once per task. The reader sees
+-- its own queues, the queues it may use, and the queues that hold a task of
+-- its own.
 CREATE VIEW jadugar.queues WITH (security_barrier) AS
 SELECT q.name AS queue,
 	q.paused_at IS NOT NULL AS paused,

@@ -1,4 +1,7 @@
--- Queues and limits: src/queue/. The view queues is in monitor.sql.
+-- Queues, privileges on them, and limits: src/queue/. The view queues counts
+-- tasks, so it is in monitor.sql.
+
+-- --------------------------------------------------------------------- tables
 
 CREATE SEQUENCE jadugar_internal.queue_id_seq AS integer START 10;
 COMMENT ON SEQUENCE jadugar_internal.queue_id_seq IS
@@ -23,6 +26,7 @@ COMMENT ON TABLE jadugar_internal.queue IS 'Named streams of tasks with their li
 INSERT INTO jadugar_internal.queue (queue_id, name, owner, created_at, description)
 SELECT 1, 'default', e.oid, pg_catalog.now(), 'Queue of the tasks that name none.'
 FROM pg_catalog.pg_roles e WHERE e.rolname = current_user;
+
 SELECT pg_catalog.pg_extension_config_dump('jadugar_internal.queue_id_seq', '');
 SELECT pg_catalog.pg_extension_config_dump('jadugar_internal.queue', 'WHERE queue_id >= 10');
 
@@ -47,6 +51,8 @@ COMMENT ON TABLE jadugar_internal.key_limit IS
 	'Maximum number of concurrent tasks of a concurrency_key, as set by set_limit(). A key without a row allows one.';
 
 SELECT pg_catalog.pg_extension_config_dump('jadugar_internal.key_limit', '');
+
+-- ------------------------------------------------------------------ functions
 
 CREATE FUNCTION jadugar.create_queue(
 	name			text,

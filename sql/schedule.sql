@@ -1,6 +1,8 @@
--- Schedules: named timings with the task that each occurrence creates. The
--- options of schedule() and alter_schedule() have the same order, which
--- src/schedule/options.h repeats.
+-- Schedules, which are named timings with the task that each occurrence
+-- creates: src/schedule/. The parameters of schedule() and alter_schedule()
+-- have the order of the tables in src/schedule/args.c.
+
+-- --------------------------------------------------------------------- tables
 
 CREATE TABLE jadugar_internal.zone (
 	name		text NOT NULL,
@@ -79,6 +81,8 @@ COMMENT ON TABLE jadugar_internal.schedule_stat IS
 	'Outcomes of the occurrences of each schedule. Kept apart from jadugar_internal.schedule, so that a worker that settles never conflicts with the scheduler that fires.';
 
 SELECT pg_catalog.pg_extension_config_dump('jadugar_internal.schedule_stat', '');
+
+-- ------------------------------------------------------------------ functions
 
 CREATE FUNCTION jadugar.schedule(
 	name text,
@@ -226,6 +230,8 @@ CREATE FUNCTION jadugar.explain_schedule(
 	AS 'MODULE_PATHNAME', 'jdg_explain_schedule';
 COMMENT ON FUNCTION jadugar.explain_schedule(text, integer, text) IS
 	'Returns the reasons why a schedule does not run (as number 0), and its next occurrences.';
+
+-- ----------------------------------------------------------------------- view
 
 CREATE VIEW jadugar.schedules WITH (security_barrier) AS
 SELECT s.schedule_id,

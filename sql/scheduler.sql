@@ -1,4 +1,5 @@
--- Worker pools: src/scheduler/pool_funcs.c. And a second scheduler, for tests.
+-- Functions that size worker pools, and one that starts a second scheduler for
+-- tests: src/scheduler/.
 
 CREATE FUNCTION jadugar.start_workers(n integer, role text DEFAULT NULL)
 	RETURNS void

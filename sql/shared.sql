@@ -1,5 +1,5 @@
--- Shared memory as SQL reads it: src/monitor/. Views call these functions as
--- the reader, so they filter in C.
+-- Functions that read shared memory: src/monitor/. Views call them as the
+-- reader, so the functions that return tasks or workers filter them in C.
 
 CREATE FUNCTION jadugar_internal._v_now()
 	RETURNS timestamptz

@@ -1,5 +1,6 @@
--- Tasks: their tables, the functions that change them, and those that a task
--- calls while it runs. Views and readers are in task_views.sql.
+-- Tasks: tables, functions that change tasks, and functions that a task calls
+-- while it runs: src/task/. Views are in task_views.sql, functions that read
+-- tasks in task_readers.sql.
 
 -- ---------------------------------------------------------------------- tasks
 
@@ -57,7 +58,7 @@ COMMENT ON COLUMN jadugar_internal.task.flow_data IS
 	'Argument of the task of a flow step. NULL: the payload; d: the data of its run; i: that data without results of steps; m: the payload with its paths looked up in that data; r: the result of the step to compensate; s: the payload with its paths looked up in both.';
 COMMENT ON COLUMN jadugar_internal.task.attempt IS
 	'Number of attempts charged so far. A running attempt is charged when it ends.';
--- The claim reads this index straight, see src/task/claim.c.
+-- Workers scan task_ready directly, without the executor: src/task/claim.c.
 CREATE INDEX task_ready ON jadugar_internal.task (owner, queue_id, priority DESC, run_at, task_id) WHERE state = 'r';
 CREATE INDEX task_due ON jadugar_internal.task (run_at) WHERE state = 's';
 CREATE INDEX task_standalone ON jadugar_internal.task (task_id) WHERE state = 'x';
@@ -134,8 +135,8 @@ CREATE TABLE jadugar_internal.attempt (
 	step		text
 ) PARTITION BY RANGE (finished_at);
 CREATE INDEX attempt_task ON jadugar_internal.attempt (task_id);
--- For the view failures; and for rates and filters by time of finish, which
--- is the order in which rows come.
+-- attempt_failed serves the view failures. attempt_finished serves rates and
+-- filters by time of finish, which is the order in which rows are inserted.
 CREATE INDEX attempt_failed ON jadugar_internal.attempt (task_id) WHERE final AND status IN ('f', 'l');
 CREATE INDEX attempt_finished ON jadugar_internal.attempt USING brin (finished_at) WITH (pages_per_range = 16);
 COMMENT ON TABLE jadugar_internal.attempt IS

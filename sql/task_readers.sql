@@ -1,7 +1,7 @@
--- Functions that read tasks. They see the rows that the views show to their
--- caller.
+-- Functions that read tasks, and functions that change all tasks they find.
+-- They see the rows that the views of task_views.sql show to their caller.
 
--- The columns of the view tasks, and then those of a finished task.
+-- The columns of the view tasks, followed by the outcome of a finished task.
 CREATE TYPE jadugar.task_info AS (
 	task_id		bigint,
 	name		text,
@@ -225,7 +225,7 @@ CREATE FUNCTION jadugar.result(task_id bigint)
 	RETURN jadugar_internal._v_result(task_id, jadugar_internal._v_task(task_id));
 COMMENT ON FUNCTION jadugar.result(bigint) IS 'Returns the result of a finished task.';
 
--- Two statements: the second one takes a snapshot of its own.
+-- There are two statements so that the second one takes a new snapshot.
 CREATE FUNCTION jadugar.wait(task_id bigint, timeout interval DEFAULT NULL)
 	RETURNS jadugar.task_info
 	LANGUAGE sql VOLATILE

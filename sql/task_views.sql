@@ -1,7 +1,5 @@
--- Views of tasks, and the functions that read them. Each view is filtered by
--- the owner of the row and is a security barrier. A member of the owning role
--- and an operator see a row whole; a monitor sees every row, with payloads and
--- other contents as NULL.
+-- Views of tasks, of their history and of their logs. Functions that read
+-- tasks are in task_readers.sql.
 
 -- ---------------------------------------------------------------------- tasks
 
@@ -246,8 +244,8 @@ COMMENT ON COLUMN jadugar.history.error IS
 COMMENT ON COLUMN jadugar.history.payload IS 'Argument of the command.';
 COMMENT ON COLUMN jadugar.history.metadata IS 'Metadata given by the caller, an object, or NULL.';
 
--- The columns are those of jadugar.task_info. A task that retry_task() has
--- brought back is not finished; one that ended twice shows its last end.
+-- The columns are those of jadugar.task_info. The view omits a task that
+-- retry_task() has enqueued again. A task that ended twice shows its last end.
 CREATE VIEW jadugar.finished WITH (security_barrier) AS
 SELECT r.task_id,
 	CASE WHEN c.kind = 'h' THEN c.text ELSE r.schedule END AS name,
@@ -348,7 +346,7 @@ COMMENT ON COLUMN jadugar.finished.error IS
 COMMENT ON COLUMN jadugar.finished.payload IS 'Argument of the command.';
 COMMENT ON COLUMN jadugar.finished.metadata IS 'Metadata given by the caller, an object, or NULL.';
 
--- Written against the table, so that the index attempt_failed serves it.
+-- Reads the table and not the view finished, to use the index attempt_failed.
 CREATE VIEW jadugar.failures WITH (security_barrier) AS
 SELECT r.task_id,
 	CASE WHEN c.kind = 'h' THEN c.text ELSE r.schedule END AS name,

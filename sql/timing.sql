@@ -1,4 +1,7 @@
--- The type jadugar.timing and the functions that answer questions about it.
+-- The type jadugar.timing, and functions that compute and describe its
+-- instants: src/timing/.
+
+-- ----------------------------------------------------------------------- type
 
 CREATE TYPE jadugar.timing;
 
@@ -38,7 +41,7 @@ CREATE TYPE jadugar.timing (
 COMMENT ON TYPE jadugar.timing IS
 	'A cron expression, an interval, one instant, a manual timing or server start.';
 
--- Order and equality
+-- --------------------------------------------------------- order and equality
 
 CREATE FUNCTION jadugar_internal.timing_eq(jadugar.timing, jadugar.timing)
     RETURNS boolean
@@ -189,7 +192,7 @@ CREATE OPERATOR CLASS jadugar.timing_ops
 COMMENT ON OPERATOR CLASS jadugar.timing_ops USING hash IS 'Equality of timings.';
 COMMENT ON OPERATOR FAMILY jadugar.timing_ops USING hash IS 'Equality of timings.';
 
--- Casts
+-- ---------------------------------------------------------------------- casts
 
 CREATE FUNCTION jadugar_internal.timing_from_interval(interval)
     RETURNS jadugar.timing
@@ -217,7 +220,7 @@ CREATE CAST (timestamptz AS jadugar.timing)
     WITH FUNCTION jadugar_internal.timing_from_timestamptz(timestamptz) AS IMPLICIT;
 COMMENT ON CAST (timestamptz AS jadugar.timing) IS 'Converts to a timing that occurs once.';
 
--- Questions
+-- ------------------------------------------------------------------ functions
 
 CREATE FUNCTION jadugar.next_time(
     timing jadugar.timing,
