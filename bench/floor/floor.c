@@ -47,10 +47,10 @@ PG_MODULE_MAGIC;
 #define WORK "INSERT INTO effect VALUES (($1->>'n')::integer)"
 #define DELETE "DELETE FROM floor.task WHERE task_id = ANY ($1)"
 #define RECORD \
-	"INSERT INTO floor.run (run_id, task_id, owner, queue_id, command_id, " \
+	"INSERT INTO floor.attempt (attempt_id, task_id, owner, queue_id, command_id, " \
 	"attempt, priority, worker_pid, status, final, enqueued_at, started_at, " \
 	"finished_at, row_count, payload) " \
-	"SELECT nextval('floor.run_id_seq'), u.task_id, $3, 1, 1, 1, 0, $4, 'c', " \
+	"SELECT nextval('floor.attempt_id_seq'), u.task_id, $3, 1, 1, 1, 0, $4, 'c', " \
 	"true, $5, u.started_at, clock_timestamp(), 1, u.payload " \
 	"FROM unnest($1, $2, $6) u(task_id, payload, started_at)"
 #define OUTCOME "INSERT INTO floor.outcome VALUES ($1, $2, $3, $4, $5)"

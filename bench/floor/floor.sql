@@ -5,9 +5,9 @@ CREATE SCHEMA floor;
 CREATE TABLE floor.task (LIKE jadugar_internal.task INCLUDING ALL)
 	WITH (autovacuum_vacuum_scale_factor = 0.05, autovacuum_vacuum_threshold = 2000,
 		autovacuum_analyze_scale_factor = 0.2, autovacuum_analyze_threshold = 5000);
-CREATE TABLE floor.run (LIKE jadugar_internal.run INCLUDING ALL);
+CREATE TABLE floor.attempt (LIKE jadugar_internal.attempt INCLUDING ALL);
 CREATE SEQUENCE floor.task_id_seq;
-CREATE SEQUENCE floor.run_id_seq;
+CREATE SEQUENCE floor.attempt_id_seq;
 CREATE TABLE floor.outcome (tasks bigint, groups bigint, started timestamptz,
 	finished timestamptz, cpu double precision);
 CREATE FUNCTION floor.drain(workers integer, group_size integer) RETURNS void

@@ -105,7 +105,7 @@ sub floor
 	$session->query("SELECT floor.drain($workers, $group)");
 	my $after = $server->meters;
 	check_effects($run, $db, $n);
-	$run->same('history', $session->query('SELECT (SELECT count(*) FROM floor.run), (SELECT count(*) FROM floor.task)'), "$n|0");
+	$run->same('history', $session->query('SELECT (SELECT count(*) FROM floor.attempt), (SELECT count(*) FROM floor.task)'), "$n|0");
 	my ($seconds, $cpu) = split /\|/, $session->query(
 		'SELECT extract(epoch FROM max(finished) - min(started)), sum(cpu) FROM floor.outcome');
 	$_->close foreach $session, $admin;
