@@ -1,6 +1,6 @@
 #!/usr/bin/perl
-# main.pl: the benchmark itself, as the unprivileged user; see bench/run, which
-# starts it.  QUICK, ONLY, ROUNDS and NO_PEERS come from the environment.
+# main.pl: run the measures.  bench/run starts it as the unprivileged user.  It
+# reads QUICK, ONLY, ROUNDS and NO_PEERS from the environment.
 use strict;
 use warnings;
 

@@ -1,7 +1,7 @@
--- What pgmq does, in plain SQL, where pgmq itself is not to be had: read some
--- messages, which hides them for a time; one INSERT for each; archive them; all
--- of it in one transaction. Columns and indexes are those of a pgmq queue. No
--- retries with a delay, no owner, no errors kept: a batch fails as a whole.
+-- The work of pgmq in plain SQL, for machines without pgmq. One transaction reads
+-- messages, which hides them for a time, runs one INSERT for each, and archives
+-- them. Columns and indexes are those of a pgmq queue. There are no delayed
+-- retries, no owners and no records of errors: a batch fails as a whole.
 CREATE SCHEMA batch;
 CREATE TABLE batch.queue (
 	msg_id		bigint PRIMARY KEY GENERATED ALWAYS AS IDENTITY,
@@ -28,7 +28,7 @@ CREATE FUNCTION batch.send(messages jsonb[]) RETURNS void
 		SELECT clock_timestamp(), m.message FROM unnest(messages) AS m(message);
 	END;
 
--- Planned each time, with the numbers known, as pgmq's is.
+-- The query is planned at each call with its actual numbers, as pgmq's is.
 CREATE FUNCTION batch.read(seconds integer, n integer)
 	RETURNS TABLE (msg_id bigint, message jsonb)
 	LANGUAGE plpgsql
@@ -54,7 +54,7 @@ CREATE FUNCTION batch.archive(ids bigint[]) RETURNS void
 		SELECT d.msg_id, d.vt, d.read_ct, d.enqueued_at, d.message FROM done d;
 	END;
 
--- The same without a client, as a floor: until the queue is empty.
+-- Works without a client until the queue is empty, for a lower bound.
 CREATE PROCEDURE batch.work()
 	LANGUAGE plpgsql
 	AS $$

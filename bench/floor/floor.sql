@@ -1,6 +1,6 @@
--- The floors' tables, in a database that has jadugar: the same columns,
--- defaults, checks, indexes and storage settings as jadugar's own, and the C
--- worker that empties them.
+-- Tables for the lower bound, in a database with jadugar, and the C function that
+-- empties them. The tables have the columns, defaults, checks, indexes and
+-- storage settings of jadugar's tables.
 CREATE SCHEMA floor;
 CREATE TABLE floor.task (LIKE jadugar_internal.task INCLUDING ALL)
 	WITH (autovacuum_vacuum_scale_factor = 0.05, autovacuum_vacuum_threshold = 2000,
@@ -13,7 +13,7 @@ CREATE TABLE floor.outcome (tasks bigint, groups bigint, started timestamptz,
 CREATE FUNCTION floor.drain(workers integer, group_size integer) RETURNS void
 	LANGUAGE C AS 'jadugar_bench_floor', 'floor_drain';
 
--- Rows as jadugar writes them.
+-- Writes the same rows as jadugar.
 CREATE FUNCTION floor.fill(payloads jsonb[]) RETURNS void
 	LANGUAGE sql
 	BEGIN ATOMIC

@@ -1,5 +1,5 @@
-# Bench::Cron: pg_cron in a database of its own.  It wakes up each second as
-# long as it is loaded, so the server is started with it only for its turns.
+# Bench::Cron: pg_cron in a separate database.  pg_cron wakes up every second
+# while it is loaded, so the server loads it only for measures of pg_cron.
 package Bench::Cron;
 
 use strict;
@@ -19,7 +19,7 @@ sub new
 	return bless { run => $run, server => $server, session => $session }, $class;
 }
 
-# schedules(FROM, TO, TIMING): as many, of SELECT 1.
+# schedules(FROM, TO, TIMING): create jobs FROM to TO, which run SELECT 1.
 sub schedules
 {
 	my ($self, $from, $to, $timing) = @_;
@@ -29,7 +29,7 @@ sub schedules
 	return;
 }
 
-# Its process.
+# Return the pid of pg_cron's launcher.
 sub launcher
 {
 	my ($self) = @_;
@@ -38,7 +38,7 @@ sub launcher
 		q{SELECT pid FROM pg_stat_activity WHERE backend_type = 'pg_cron launcher'});
 }
 
-# Without jobs, and the server without it.
+# Drop all jobs, and restart the server without pg_cron.
 sub remove
 {
 	my ($self) = @_;

@@ -1,4 +1,5 @@
-# Bench::Jadugar: databases with jadugar in them, and waiting for its tasks and workers.
+# Bench::Jadugar: create databases with jadugar, enqueue tasks, and wait for
+# tasks and workers.
 package Bench::Jadugar;
 
 use strict;
@@ -8,10 +9,10 @@ use Exporter qw(import);
 
 our @EXPORT = qw(fresh_jadugar wait_for_workers enqueue wait_for_completed payloads $work);
 
-# The work of a task everywhere: one row.
+# The command of all tasks: it inserts one row.
 our $work = q{INSERT INTO effect VALUES (($1->>'n')::integer)};
 
-# A new database with the extension, the table for effects, and access.
+# Create a database with the extension, access to it, and the table of effects.
 sub fresh_jadugar
 {
 	my ($run) = @_;
@@ -26,7 +27,7 @@ sub fresh_jadugar
 	return $db;
 }
 
-# wait_for_workers(RUN, DB, N): N warm workers that know the command.
+# wait_for_workers(RUN, DB, N): start N workers that have run the command once.
 sub wait_for_workers
 {
 	my ($run, $db, $n) = @_;
@@ -42,7 +43,7 @@ sub wait_for_workers
 	return;
 }
 
-# enqueue(SESSION, N): one batch.
+# enqueue(SESSION, N): enqueue N tasks in one batch.
 sub enqueue
 {
 	my ($session, $n) = @_;
@@ -50,8 +51,8 @@ sub enqueue
 	return $session->query(qq{SELECT max(id) FROM jadugar.enqueue_batch(\$\$$work\$\$, } . payloads($n) . ') id');
 }
 
-# Until the database has completed so many tasks.  The counters lie in shared
-# memory: asking for them disturbs nobody.
+# Wait until the database has completed N tasks.  The counters are in shared
+# memory, so reading them does not disturb the measure.
 sub wait_for_completed
 {
 	my ($run, $session, $n, $seconds) = @_;
@@ -61,7 +62,7 @@ sub wait_for_completed
 	return;
 }
 
-# An SQL expression: N payloads.
+# payloads(N): return an SQL expression for an array of N payloads.
 sub payloads
 {
 	my ($n) = @_;

@@ -1,4 +1,4 @@
-# Bench::Machine: where the benchmark runs, with what settings and versions.
+# Bench::Machine: the machine of the benchmark, its settings and versions.
 package Bench::Machine;
 
 use strict;
@@ -8,8 +8,8 @@ use Bench::Proc;
 use Bench::Stats;
 use POSIX qw(strftime uname);
 
-# Of the server.  The rest are the defaults, fsync and synchronous_commit among
-# them.  No checkpoint falls into a run but those that are asked for.
+# Settings of the server.  All others, including fsync and synchronous_commit,
+# have their defaults.  During a run only requested checkpoints happen.
 sub settings
 {
 	my ($socket) = @_;
@@ -35,8 +35,8 @@ my @shown = qw(fsync synchronous_commit full_page_writes wal_sync_method shared_
   checkpoint_timeout autovacuum max_connections max_worker_processes jadugar.max_workers
   jadugar.group_commit_window jadugar.worker_idle_timeout);
 
-# How many one-row transactions a second one client commits: nothing that
-# commits each task by itself is faster than that alone.
+# Rate of one-row transactions of one client.  A single client or worker that
+# commits each task separately cannot be faster.
 sub commit_rate
 {
 	my ($run) = @_;
@@ -55,7 +55,7 @@ sub commit_rate
 	return $rate;
 }
 
-# pgbench(RUN, DB, SCRIPT, CLIENTS, SECONDS): transactions a second.
+# pgbench(RUN, DB, SCRIPT, CLIENTS, SECONDS): return transactions per second.
 sub pgbench
 {
 	my ($run, $db, $script, $clients, $seconds) = @_;
@@ -75,7 +75,7 @@ sub version_of
 	return slurp("$dir/node_modules/$module/package.json") =~ /"version":\s*"([^"]+)"/ ? $1 : 'none';
 }
 
-# Facts with an order to show them in.
+# Return facts about the machine, in the order of their display.
 sub describe
 {
 	my ($run, %arg) = @_;

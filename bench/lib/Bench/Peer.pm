@@ -1,4 +1,4 @@
-# Bench::Peer: a node process that drives one of npm's peers; see peers/.
+# Bench::Peer: a node process that drives an npm package; see bench/peers.
 package Bench::Peer;
 
 use strict;
@@ -10,10 +10,11 @@ use Time::HiRes qw(time usleep);
 
 our ($node, $dir);    # the program, and where the drivers and modules are
 
-# Why there is none, or nothing.
+# Reason why node is missing, or an empty string.
 our $missing = 'not looked for';
 
-# start(DRIVER, VERB, DB, NAME => VALUE...): the values go into its environment.
+# start(DRIVER, VERB, DB, NAME => VALUE...): start a driver with these variables
+# in its environment.
 sub start
 {
 	my ($class, $driver, $verb, $db, %env) = @_;
@@ -34,7 +35,7 @@ sub tell
 	return;
 }
 
-# line(SECONDS): the next line it writes, undef if none in that time.
+# line(SECONDS): return the next line of its output, or undef after that time.
 sub line
 {
 	my ($self, $seconds) = @_;
@@ -56,7 +57,8 @@ sub line
 	}
 }
 
-# expect(WORD [, SECONDS]): what follows that word on the line that has it.
+# expect(WORD [, SECONDS]): wait for a line with that word, and return the rest
+# of that line.
 sub expect
 {
 	my ($self, $word, $seconds) = @_;
@@ -71,7 +73,7 @@ sub expect
 	die "$self->{what} did not say $word: @seen\n";
 }
 
-# stop(): asks it to, waits until it has gone, and returns what it still said.
+# stop(): ask the process to end, wait for it, and return its remaining output.
 sub stop
 {
 	my ($self) = @_;
@@ -109,8 +111,9 @@ sub DESTROY
 	return;
 }
 
-# progress(PEERS, COUNT, SECONDS [, CODE]): until together they have done so
-# many; pairs of the moment and how many it was then.  CODE is told as well.
+# progress(PEERS, COUNT, SECONDS [, CODE]): wait until the peers together have
+# completed COUNT tasks.  Return pairs of a time and the number of tasks completed
+# then.  Call CODE with the total.
 sub progress
 {
 	my ($peers, $count, $seconds, $code) = @_;

@@ -1,4 +1,4 @@
-# Bench::Proc: what the kernel knows of processes and of this machine.
+# Bench::Proc: facts about processes and this machine from /proc.
 package Bench::Proc;
 
 use strict;
@@ -19,7 +19,7 @@ sub slurp
 	return $text;
 }
 
-# usage(PID...): wake-ups (voluntary context switches of all threads) and
+# usage(PID...): return wake-ups (voluntary context switches of all threads) and
 # seconds of CPU so far.
 sub usage
 {
@@ -34,7 +34,7 @@ sub usage
 	return \%sum;
 }
 
-# memory(PID...): MB that are private to these processes.
+# memory(PID...): return the private memory of these processes, in MB.
 sub memory
 {
 	my (@pids) = @_;
@@ -48,8 +48,8 @@ sub memory
 	return $kb / 1024;
 }
 
-# ours(DATADIR): ticks of CPU used by the processes of the server in that
-# directory and by what else this run has started, those that have gone too.
+# ours(DATADIR): return ticks of CPU used by the server of that directory and by
+# all other processes of this run, including children that have ended.
 sub ours
 {
 	my ($data) = @_;

@@ -1,4 +1,4 @@
-# Bench::Report: the results as Markdown, as JSON and as plots.
+# Bench::Report: write the results as Markdown, JSON and plots.
 package Bench::Report;
 
 use strict;
@@ -24,7 +24,7 @@ sub write
 	return;
 }
 
-# One line for each thing that can differ from run to run.
+# JSON with one value per line, so that runs can be compared by diff.
 sub json
 {
 	my ($run, $machine) = @_;
@@ -37,7 +37,7 @@ sub json
 	  . ', "notes": ' . $list->(@{ $run->{notes} }) . "}\n";
 }
 
-# The sources are UTF-8 and not decoded: so are the texts; JSON is made of them.
+# All texts are undecoded UTF-8, as in the sources, so no encoding layer is set.
 sub save
 {
 	my ($file, $text) = @_;
@@ -56,7 +56,7 @@ sub table
 		map { '| ' . join(' | ', map { $_ // '–' } @$_) . ' |' } @rows) . "\n";
 }
 
-# 12,345 (11,000 – 13,000)
+# Median and range of the runs: 12,345 (11,000 – 13,000).
 sub cell
 {
 	my (@values) = @_;
@@ -102,7 +102,7 @@ sub by_metric
 	return table([ $corner, $x_head ? $x_head : (), @$metrics ], @rows);
 }
 
-# What each throughput ran into, at the number of workers that served it best.
+# Limiting resource of each competitor at its best number of workers.
 sub bounds
 {
 	my ($run) = @_;
@@ -164,7 +164,7 @@ sub markdown
 	return $text =~ s/\n+\z/\n/r;
 }
 
-# series(RUN, MEASURE, METRIC): for lines over x
+# series(RUN, MEASURE, METRIC): return series for Svg::lines.
 sub series
 {
 	my ($run, $measure, $metric) = @_;
@@ -176,7 +176,7 @@ sub series
 	} $run->whos($measure, $metric);
 }
 
-# bars_of(RUN, MEASURE, METRIC, X)
+# bars_of(RUN, MEASURE, METRIC, X): return bars for Svg::bars.
 sub bars_of
 {
 	my ($run, $measure, $metric, $x) = @_;

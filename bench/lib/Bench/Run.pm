@@ -1,5 +1,5 @@
-# Bench::Run: what a run of the benchmark carries from measure to measure: the
-# server, how much is asked for, and the results.
+# Bench::Run: the state that all measures of a run share: the server, the options
+# and the results.
 package Bench::Run;
 
 use strict;
@@ -7,7 +7,7 @@ use warnings;
 
 use Bench::Stats;
 
-# new(server =>, quick =>, cores =>, have => {peer => reason why not or ''})
+# new(server =>, quick =>, cores =>, have => {peer => reason why missing, or ''})
 sub new
 {
 	my ($class, %self) = @_;
@@ -15,7 +15,7 @@ sub new
 	return bless { %self, results => [], notes => [], checks => 0 }, $class;
 }
 
-# pick(QUICK, FULL): one of the two.
+# pick(QUICK, FULL): return the value for this kind of run.
 sub pick
 {
 	my ($self, $quick, $full) = @_;
@@ -23,7 +23,7 @@ sub pick
 	return $self->{quick} ? $quick : $full;
 }
 
-# rounds([QUICK, FULL])
+# rounds([QUICK, FULL]): return the number of rounds.
 sub rounds
 {
 	my ($self, $quick, $full) = @_;
@@ -38,8 +38,8 @@ sub has
 	return !$self->{have}{$peer};
 }
 
-# add(MEASURE, METRIC, WHO, X, VALUE...): a run's outcome; X is what varies,
-# or ''.
+# add(MEASURE, METRIC, WHO, X, VALUE...): record and print values.  X is the
+# parameter that varies, or ''.
 sub add
 {
 	my ($self, $measure, $metric, $who, $x, @values) = @_;
@@ -52,7 +52,7 @@ sub add
 	return;
 }
 
-# keep(...): the same without a word.
+# keep(...): record values without printing them.
 sub keep
 {
 	my ($self, $measure, $metric, $who, $x, @values) = @_;
@@ -69,7 +69,7 @@ sub keep
 	return;
 }
 
-# values(MEASURE, METRIC, WHO, X): all runs.
+# values(MEASURE, METRIC, WHO, X): return the values of all rounds.
 sub values
 {
 	my ($self, $measure, $metric, $who, $x) = @_;
@@ -82,7 +82,7 @@ sub values
 	return;
 }
 
-# middle(...): their median, undef if there is none.
+# middle(...): return the median of these values, or undef if there are none.
 sub middle
 {
 	my ($self, @key) = @_;
@@ -90,7 +90,8 @@ sub middle
 	return median($self->values(@key));
 }
 
-# whos(MEASURE, METRIC), xs(MEASURE, METRIC [, WHO]): in the order they came.
+# whos(MEASURE, METRIC), xs(MEASURE, METRIC [, WHO]): return competitors or
+# values of X, in order of appearance.
 sub whos
 {
 	my ($self, $measure, $metric) = @_;
@@ -110,7 +111,7 @@ sub xs
 	} @{ $self->{results} };
 }
 
-# best(MEASURE, METRIC, WHO): the highest median over x, and that x.
+# best(MEASURE, METRIC, WHO): return the highest median of all X, and its X.
 sub best
 {
 	my ($self, $measure, $metric, $who) = @_;
@@ -124,7 +125,7 @@ sub best
 	return wantarray ? ($best, $at) : $best;
 }
 
-# note(TEXT): something a reader of the results must know.
+# note(TEXT): add a note to the results.
 sub note
 {
 	my ($self, $text) = @_;
@@ -134,7 +135,7 @@ sub note
 	return;
 }
 
-# same(WHAT, GOT, EXPECTED): a result that is not right counts for nothing.
+# same(NAME, GOT, EXPECTED): end the run if a result is wrong.
 sub same
 {
 	my ($self, $what, $got, $expected) = @_;

@@ -1,4 +1,4 @@
-# Bench::Server: the one private cluster, and a fresh database for each run.
+# Bench::Server: a private cluster, with a new database for each measurement.
 package Bench::Server;
 
 use strict;
@@ -9,9 +9,10 @@ use Bench::Session;
 use POSIX ();
 use Time::HiRes qw(time usleep);
 
-our $role = 'bench';    # what everybody connects as
+our $role = 'bench';    # role of all sessions of measures
 
-# new(bindir =>, dir =>, socket =>): dir is empty, socket a directory for it.
+# new(bindir =>, dir =>, socket =>): dir is an empty directory for the data,
+# socket a directory for the socket.
 sub new
 {
 	my ($class, %self) = @_;
@@ -29,7 +30,8 @@ sub program
 	return "$self->{bindir}/$name";
 }
 
-# run(LOG, COMMAND...): to its end, its output to a file beside the cluster.
+# run(LOG, COMMAND...): run a command, and write its output to a file beside the
+# cluster.
 sub run
 {
 	my ($self, $log, @command) = @_;
@@ -37,7 +39,7 @@ sub run
 	return $self->run_together($log, \@command);
 }
 
-# run_together(LOG, COMMANDS): all of them at once.
+# run_together(LOG, COMMANDS): run commands at the same time.
 sub run_together
 {
 	my ($self, $log, @commands) = @_;
@@ -64,7 +66,7 @@ sub run_together
 	return;
 }
 
-# init(SETTING => VALUE...): makes the cluster.
+# init(SETTING => VALUE...): create the cluster.
 sub init
 {
 	my ($self, %settings) = @_;
@@ -78,7 +80,8 @@ sub init
 	return;
 }
 
-# start(LIBRARY...): (re)starts it with these preloaded, unless it runs so.
+# start(LIBRARY...): start or restart the server with these libraries preloaded.
+# Do nothing if it runs with them already.
 sub start
 {
 	my ($self, @libraries) = @_;
@@ -108,7 +111,7 @@ sub stop
 	return;
 }
 
-# session(DB [, ROLE]): a new connection.
+# session(DB [, ROLE]): open a connection.
 sub session
 {
 	my ($self, $db, $as) = @_;
@@ -116,7 +119,7 @@ sub session
 	return Bench::Session->new($self->program('psql'), $db, $as // $role);
 }
 
-# admin(SQL): as superuser, in database postgres; the same connection each time.
+# admin(SQL): run SQL as superuser in database postgres, in one lasting session.
 sub admin
 {
 	my ($self, $sql) = @_;
@@ -125,8 +128,8 @@ sub admin
 	return $self->{admin}->query($sql);
 }
 
-# set(SETTING => VALUE...): for all sessions; returns when processes that start
-# from now on see it.
+# set(SETTING => VALUE...): change settings of the server.  Return when newly
+# started processes see them.
 sub set
 {
 	my ($self, %settings) = @_;
@@ -142,8 +145,8 @@ sub set
 	return;
 }
 
-# fresh(WHAT): a new database that belongs to the role; what() = jadugar puts
-# the extension into it.
+# fresh(NAME): create a database owned by the role.  The name jadugar also
+# creates the extension in it.
 sub fresh
 {
 	my ($self, $what) = @_;
@@ -162,7 +165,7 @@ sub drop
 	return;
 }
 
-# settle(DB): statistics up to date, nothing left for a checkpoint to do.
+# settle(DB): update statistics and run a checkpoint.
 sub settle
 {
 	my ($self, $db) = @_;
@@ -173,8 +176,8 @@ sub settle
 	return;
 }
 
-# poll(CODE, WHAT [, SECONDS [, PAUSE]]): until it returns true; dies at the
-# deadline.
+# poll(CODE, NAME [, SECONDS [, PAUSE]]): call CODE until it returns true.  Die at
+# the deadline.
 sub poll
 {
 	my ($self, $code, $what, $seconds, $pause) = @_;
@@ -188,7 +191,7 @@ sub poll
 	return;
 }
 
-# meters(): what the whole machine and the server have done so far.
+# meters(): return the counters of the machine and the server.
 sub meters
 {
 	my ($self) = @_;
@@ -196,7 +199,7 @@ sub meters
 
 	my (undef, @ticks) = split ' ', slurp('/proc/stat') =~ s/\n.*//sr;
 	$idle = $ticks[3] + $ticks[4];
-	$busy += $_ foreach @ticks[ 0, 1, 2, 5, 6, 7 ];    # the last is another machine's
+	$busy += $_ foreach @ticks[ 0, 1, 2, 5, 6, 7 ];    # field 7 is time stolen by another machine
 	my $stat = $self->admin('SHOW server_version_num') >= 180000
 	  ? q{(SELECT sum(fsyncs) AS n, sum(fsync_time) AS ms FROM pg_stat_io WHERE object = 'wal')}
 	  : '(SELECT wal_sync AS n, wal_sync_time AS ms FROM pg_stat_wal)';
@@ -206,8 +209,8 @@ sub meters
 		wal => $wal, syncs => $syncs, sync_ms => $sync_ms };
 }
 
-# used(BEFORE, AFTER, LATE): as rates.  Server processes report their syncs
-# late, at the latest when they leave.
+# used(BEFORE, AFTER, LATE): return differences of meters as rates.  Syncs come
+# from LATE: server processes report them with a delay, at the latest at exit.
 sub used
 {
 	my ($self, $before, $after, $late) = @_;

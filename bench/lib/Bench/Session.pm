@@ -1,4 +1,4 @@
-# Bench::Session: a connection that stays, by way of a psql behind two pipes.
+# Bench::Session: a lasting connection, through psql behind two pipes.
 package Bench::Session;
 
 use strict;
@@ -6,7 +6,8 @@ use warnings;
 
 use IPC::Open3;
 
-# new(PSQL, DATABASE, ROLE); the server's socket is in PGHOST.
+# new(PSQL, DATABASE, ROLE): connect.  The environment variable PGHOST has the
+# directory of the socket.
 sub new
 {
 	my ($class, $psql, $db, $role) = @_;
@@ -19,7 +20,7 @@ sub new
 	return bless { pid => $pid, in => $in, out => $out, n => 0, db => $db }, $class;
 }
 
-# send(SQL): starts it; result() waits for it.  Statements end with a ";".
+# send(SQL): start statements, which end with ";".  result() waits for them.
 sub send
 {
 	my ($self, $sql) = @_;
@@ -30,7 +31,8 @@ sub send
 	return;
 }
 
-# The rows as lines, columns separated by |.  Errors of the server end the run.
+# result(): return rows as lines, with columns separated by |.  An error of the
+# server ends the run.
 sub result
 {
 	my ($self) = @_;
@@ -57,7 +59,7 @@ sub query
 	return $self->result;
 }
 
-# The rows as references to arrays of columns.
+# rows(SQL): return rows as references to arrays of columns.
 sub rows
 {
 	my ($self, $sql) = @_;

@@ -1,4 +1,4 @@
-# Bench::Stats: middles, ends and percentiles, and numbers as people read them.
+# Bench::Stats: medians, ranges, percentiles, and formatted numbers.
 package Bench::Stats;
 
 use strict;
@@ -14,7 +14,7 @@ sub median
 	return percentile(50, @_);
 }
 
-# percentile(P, VALUES): between two values it is interpolated.
+# percentile(P, VALUES): return a percentile, interpolated between two values.
 sub percentile
 {
 	my ($p, @values) = @_;
@@ -32,7 +32,7 @@ sub mean
 	return @_ ? sum0(@_) / @_ : undef;
 }
 
-# What a cell of a table needs of some runs.
+# Return the values of a cell of a table.
 sub summary
 {
 	my (@values) = @_;
@@ -41,7 +41,8 @@ sub summary
 		n => scalar @values };
 }
 
-# Three digits that count, thousands apart; 12,345 rather than 12,300.
+# Format with at most three significant digits, but keep all digits of numbers
+# above 1,000: 12,345, not 12,300.
 sub number
 {
 	my ($value) = @_;

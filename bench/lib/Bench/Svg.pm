@@ -1,5 +1,5 @@
-# Bench::Svg: plots without a library: lines and bars, as SVG that follows the
-# reader's choice of light or dark.
+# Bench::Svg: plots of lines and bars without a library, as SVG that follows the
+# reader's preference for light or dark.
 package Bench::Svg;
 
 use strict;
@@ -58,7 +58,7 @@ sub stroke
 	return sprintf(qq{<line class="%s" x1="%.1f" y1="%.1f" x2="%.1f" y2="%.1f"/>\n}, $class, @xy);
 }
 
-# Where an axis has its marks: powers of ten, or steps of 1, 2 or 5.
+# Return the marks of an axis: powers of ten, or steps of 1, 2 or 5.
 sub ticks
 {
 	my ($low, $high, $log) = @_;
@@ -79,7 +79,7 @@ sub ticks
 	return @ticks;
 }
 
-# scale(LOW, HIGH, FROM, TO, LOG): a value's place
+# scale(LOW, HIGH, FROM, TO, LOG): return a function from value to position.
 sub scale
 {
 	my ($low, $high, $from, $to, $log) = @_;
@@ -176,7 +176,7 @@ sub bars
 	return document($plot{title}, $h, @parts);
 }
 
-# label(VALUE): 1,000,000 and 0.5, nothing that does not count
+# label(VALUE): format a mark, such as 1,000,000 or 0.5, without trailing zeros.
 sub label
 {
 	my ($value) = @_;

@@ -1,4 +1,4 @@
-# Bench::Targets: what jadugar must reach, and whether it did in this run.
+# Bench::Targets: the targets of jadugar, and whether this run reached them.
 package Bench::Targets;
 
 use strict;
@@ -7,7 +7,8 @@ use warnings;
 use Bench::Stats;
 use List::Util qw(max min);
 
-# ratio(RUN, AGAINST): best jadugar against the best of another
+# best_ratio(RUN, AGAINST): return the best throughput of jadugar divided by the
+# best throughput of another competitor.
 sub best_ratio
 {
 	my ($run, $against) = @_;
@@ -18,8 +19,8 @@ sub best_ratio
 	return $ours / $theirs;
 }
 
-# ratio(...): runs of one round are neighbours in time, so each is held against
-# its own neighbour.
+# ratio(RUN, MEASURE, METRIC, WHO, X): return the median ratio of jadugar to WHO.
+# Each ratio compares two values of one round, which are close in time.
 sub ratio
 {
 	my ($run, $measure, $metric, $who, $x) = @_;
@@ -29,8 +30,8 @@ sub ratio
 	return median(map { $ours[$_] / $theirs[$_] } grep { $theirs[$_] } 0 .. min($#ours, $#theirs));
 }
 
-# the rows: what, target, and a function that gives the text of what was
-# measured and whether that is enough; nothing if it was not measured
+# Functions for the rows of targets.  A function returns the measured value as
+# text and whether it reaches the target, or nothing if it was not measured.
 sub at_least
 {
 	my ($least, $value) = @_;
@@ -45,8 +46,7 @@ sub at_most
 	return defined $value ? (number($value) . " $unit", $value <= $most) : ();
 }
 
-# How much a metric differs over the numbers of schedules: largest to smallest
-# table.
+# Return the ratio of a metric at the largest number of schedules to the smallest.
 sub growth
 {
 	my ($run, $metric) = @_;
@@ -121,7 +121,7 @@ my @targets = (
 		sub { at_most(2, 'ms', $_[0]->middle('flows', 'p50 ms', 'wait_flow() has returned the run', '')) } ],
 );
 
-# rows(RUN): what, target, measured, verdict
+# rows(RUN): return rows of subject, target, measured value and verdict.
 sub rows
 {
 	my ($run) = @_;

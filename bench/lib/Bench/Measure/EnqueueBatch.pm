@@ -1,6 +1,6 @@
 # Bench::Measure::EnqueueBatch: 100,000 tasks in one call and one commit,
-# beside COPY and INSERT ... SELECT into a table with the same indexes.  Each
-# starts with an empty table; nobody works meanwhile.
+# compared with COPY and INSERT ... SELECT into a table with the same indexes.
+# Each starts with an empty table; no worker runs.
 package Bench::Measure::EnqueueBatch;
 
 use strict;
@@ -54,7 +54,7 @@ sub measure
 	return;
 }
 
-# jadugar and what is written into tables like its own.
+# jadugar, and the competitors that write into copies of its tables.
 sub in_database
 {
 	my ($run, $db) = @_;
@@ -78,7 +78,7 @@ sub in_database
 	return;
 }
 
-# A session in which the payloads are there already, as an array.
+# Open a session that has built the array of payloads.
 sub payloads_in_memory
 {
 	my ($run, $db) = @_;

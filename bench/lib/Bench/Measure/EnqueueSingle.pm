@@ -1,6 +1,5 @@
-# Bench::Measure::EnqueueSingle: enqueueing one task by one commit, again and
-# again, beside a plain INSERT into a table with the same indexes.  Nobody works
-# meanwhile.
+# Bench::Measure::EnqueueSingle: enqueue one task per commit, compared with a
+# plain INSERT into a table with the same indexes.  No worker runs.
 package Bench::Measure::EnqueueSingle;
 
 use strict;
@@ -12,7 +11,8 @@ use Bench::Peer;
 
 our $name = 'enqueue';
 
-# who, and what puts :n in; jadugar and the plain INSERT in one database
+# Competitors, and the script that inserts :n.  jadugar and the plain INSERT use
+# one database.
 my %script = (
 	'jadugar' => qq{SELECT jadugar.enqueue('SELECT 1', jsonb_build_object('n', :n::integer));\n},
 	'plain INSERT, same indexes' => q{INSERT INTO floor.task (task_id, owner, queue_id, priority,

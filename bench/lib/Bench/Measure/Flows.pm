@@ -1,6 +1,6 @@
-# Bench::Measure::Flows: what a step of a flow costs beside a plain task that
-# does the same, how long a short chain takes on an idle server, and large
-# flows.  A run counts only if every step's row is there exactly once.
+# Bench::Measure::Flows: the cost of a step of a flow compared with a plain task
+# for the same work, the duration of a short chain on an idle server, and large
+# flows.  A run counts only if the row of every step exists exactly once.
 package Bench::Measure::Flows;
 
 use strict;
@@ -14,13 +14,13 @@ our $name = 'flows';
 
 my $warm_up = 20;
 
-# how tasks and runs are started: %s is the call, with n for its number
+# Ways to start tasks and runs: %s is the call, which has n for its number.
 my %start = (
 	'in one transaction' => q{SELECT count(*) FROM (SELECT %s FROM generate_series(1, %d) n) x},
 	'a commit each' => q{DO $do$ BEGIN FOR n IN 1 .. %2$d LOOP PERFORM %1$s; COMMIT; END LOOP; END $do$});
 my $enqueue = qq{jadugar.enqueue(\$t\$$work\$t\$, jsonb_build_object('n', n))};
 
-# who: steps a run, and the call; all are made in every database
+# Competitor: steps per run, and the call.  Every database has all flows.
 my %kind = (
 	'plain tasks' => [ 1, $enqueue ],
 	'plain tasks, a call each' => [ 1, $enqueue ],
@@ -43,8 +43,8 @@ sub measure
 	return;
 }
 
-# steps(BUILDER, N): an SQL expression: a flow of N steps that each insert a
-# row of their own, made of the run's number.
+# steps(BUILDER, N): return an SQL expression for a flow of N steps.  Each step
+# inserts a different row, computed from the number of the run.
 sub steps
 {
 	my ($builder, $n) = @_;
@@ -53,7 +53,7 @@ sub steps
 	  . "VALUES ((\$1->'input'->>'n')::integer * $n + %s)\$f\$, k)) ORDER BY k)) FROM generate_series(0, $n - 1) k)";
 }
 
-# A new database with warm workers and the flows.
+# Create a database with warm workers and the flows.
 sub fresh
 {
 	my ($run, $workers) = @_;
@@ -74,8 +74,8 @@ sub fresh
 	return ($db, $session);
 }
 
-# finish(RUN, SESSION, N, SQL): SQL starts what completes N tasks; returns when
-# they have.
+# finish(RUN, SESSION, N, SQL): run SQL, which starts N tasks, and wait until they
+# have completed.
 sub finish
 {
 	my ($run, $session, $n, $sql) = @_;
@@ -86,9 +86,9 @@ sub finish
 	return;
 }
 
-# timed(RUN, DB, SESSION, N, SQL [, MORE]): the same, N rows and MORE tasks
-# that insert none; seconds from the start of the statement to the end of the
-# last task, and CPU of all processes, starting included.
+# timed(RUN, DB, SESSION, N, SQL [, MORE]): the same for N tasks that insert a row
+# and MORE tasks that insert none.  Return the seconds from the start of the
+# statement to the end of the last task, and the CPU time of all processes.
 sub timed
 {
 	my ($run, $db, $session, $n, $sql, $more) = @_;
@@ -106,8 +106,8 @@ sub timed
 	return ($end - $start, $server->used($meters, $after, $after)->{cpu_s});
 }
 
-# Neighbours in time: plain tasks, flows; each ratio is against the plain tasks
-# beside it.
+# Plain tasks and flows alternate.  Each ratio compares flows with the plain tasks
+# measured next to them.
 sub costs
 {
 	my ($run, $workers, $how, $round) = @_;
@@ -140,8 +140,8 @@ sub costs
 	return;
 }
 
-# From the acknowledgement of start_flow()'s commit to the last step's
-# statement; from its commit to when the session that started it sees the end.
+# Two times: from the acknowledged commit of start_flow() to the statement of the
+# last step, and from that commit until the starting session sees the end.
 sub latency
 {
 	my ($run) = @_;
@@ -155,7 +155,7 @@ sub latency
 		jadugar.step('a', $$INSERT INTO effect VALUES (($1->'input'->>'n')::integer)$$),
 		jadugar.step('b', $$INSERT INTO effect VALUES (-($1->'input'->>'n')::integer)$$),
 		jadugar.step('c', $$INSERT INTO seen VALUES (($1->'input'->>'n')::integer, clock_timestamp())$$)]))});
-	# _v_wait_flow() is wait_flow() without the reading of what it returns.
+	# _v_wait_flow() is wait_flow() without the query for its result.
 	$session->query(q{CREATE PROCEDURE once(n integer) LANGUAGE plpgsql AS $$
 		DECLARE
 			run bigint := jadugar.start_flow('short', jsonb_build_object('n', n));
@@ -191,8 +191,8 @@ sub latency
 	return;
 }
 
-# Large ones, each beside as many plain tasks.  Their steps have payloads of
-# their own, as tasks have.
+# Large flows, each compared with as many plain tasks.  Every step has its own
+# payload, as every task has.
 my $many = 10_000;
 my $own = qq{jadugar.step('s' || n, \$t\$$work\$t\$, jsonb_build_object('n', n))};
 my $all = "(SELECT array_agg($own ORDER BY n) FROM generate_series(1, %d) n)";

@@ -1,6 +1,6 @@
-# Bench::Measure::Idle: what each of them does when there is nothing to do:
-# wake-ups of all its processes, CPU, transactions.  All of them at the same
-# time, each in a database of its own, ready for work; autovacuum is off.
+# Bench::Measure::Idle: activity of each competitor without work: wake-ups of all
+# its processes, CPU time, transactions.  All run at the same time, ready for
+# work, each in a separate database.  Autovacuum is off.
 package Bench::Measure::Idle;
 
 use strict;
@@ -20,7 +20,7 @@ sub measure
 	my $server = $run->{server};
 	my $seconds = $run->pick(20, 60);
 
-	# It is everybody's, and comes when it likes.
+	# Its activity cannot be assigned to one competitor.
 	$server->set(autovacuum => 'off');
 	foreach my $round (1 .. $run->rounds(1, 3))
 	{
@@ -31,7 +31,7 @@ sub measure
 		wait_for_workers($run, $db{jadugar}, 1);
 		my %peer = $run->has('npm') ? npm_peers($run, \%db) : ();
 
-		usleep(6e6);    # what came before has an end: timers, first polls
+		usleep(6e6);    # let timers and first polls of the start end
 		my %before = counters($run, \%db, \%peer);
 		usleep(1e6 * $seconds);
 		my %after = counters($run, \%db, \%peer);
@@ -68,7 +68,7 @@ sub npm_peers
 	return %peer;
 }
 
-# counters(RUN, DATABASES, PEERS): what each one has used so far
+# counters(RUN, DATABASES, PEERS): return the usage of each competitor so far.
 sub counters
 {
 	my ($run, $db, $peer) = @_;

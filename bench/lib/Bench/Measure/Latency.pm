@@ -1,5 +1,5 @@
-# Bench::Measure::Latency: from the moment a client knows that its enqueue has
-# committed to the start of the task; server idle, worker warm.
+# Bench::Measure::Latency: time from the acknowledged commit of an enqueue to the
+# start of the task.  The server is idle and the worker warm.
 package Bench::Measure::Latency;
 
 use strict;
@@ -29,7 +29,8 @@ sub measure
 	return;
 }
 
-# compare(RUN, WHO, ACKNOWLEDGED, STARTED): both are number => microseconds.
+# compare(RUN, WHO, ACKNOWLEDGED, STARTED): record the differences of two hashes,
+# number of a task => microseconds.
 sub compare
 {
 	my ($run, $who, $acknowledged, $started) = @_;
@@ -46,7 +47,7 @@ sub compare
 	return;
 }
 
-# client(RUN, DB, SQL, COUNT): number => when it was acknowledged
+# client(RUN, DB, SQL, COUNT): return number of a task => time of acknowledgement.
 sub client
 {
 	my ($run, $db, $sql, $count) = @_;
@@ -58,8 +59,8 @@ sub client
 	return \%acknowledged;
 }
 
-# Two clocks say when a task started: the history, and the task's own first
-# statement, which has been planned by then.
+# A start is taken from two sources: the history, and the first statement of the
+# task, which has been planned by then.
 sub jadugar
 {
 	my ($run, $samples) = @_;
@@ -83,7 +84,7 @@ sub jadugar
 	return;
 }
 
-# started(PEER): what it said of starts
+# started(PEER): return the starts that the peer reported.
 sub started
 {
 	my ($peer) = @_;

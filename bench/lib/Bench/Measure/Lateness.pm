@@ -1,6 +1,6 @@
-# Bench::Measure::Lateness: from the instant of a schedule to the start of its
-# task, for one schedule and for many at the same instant; and how long until
-# all of them have started.  A schedule's task is SELECT 1.
+# Bench::Measure::Lateness: time from the instant of a schedule to the start of
+# its task, for one schedule and for many at the same instant, and the time until
+# all have started.  The command of each schedule is SELECT 1.
 package Bench::Measure::Lateness;
 
 use strict;
@@ -28,7 +28,7 @@ sub measure
 	return;
 }
 
-# keep(RUN, WHO, HOW MANY, LATENESSES in ms)
+# keep(RUN, WHO, NUMBER OF SCHEDULES, LATENESSES in ms): record.
 sub keep
 {
 	my ($run, $who, $count, @ms) = @_;
@@ -42,7 +42,7 @@ sub keep
 my $late = q{SELECT 1000 * extract(epoch FROM started_at - scheduled_for) FROM jadugar.history
 	WHERE schedule IS NOT NULL};
 
-# One schedule, each second: the server is idle in between.
+# One schedule per second; the server is idle in between.
 sub every_second
 {
 	my ($run, $seconds) = @_;
@@ -54,7 +54,7 @@ sub every_second
 	$session->query(q{SELECT jadugar.schedule('tick', '* * * * * *', 'SELECT 1')});
 	wait_for_completed($run, $session, $seconds + 2, $seconds + 30);
 	$session->query(q{SELECT jadugar.unschedule('tick')});
-	# The first ones: the worker gets to know the command.
+	# Omit the first tasks, for which the worker plans the command.
 	my @ms = map { $_->[0] } $session->rows("$late ORDER BY started_at OFFSET 2");
 	keep($run, 'jadugar', 1, @ms);
 	$session->close;
@@ -62,8 +62,8 @@ sub every_second
 	return;
 }
 
-# COUNT schedules for one instant, of the kind that comes again each day.  How
-# far ahead that must be depends on how fast they can be made.
+# COUNT daily schedules at one instant.  Its distance depends on the time needed
+# to create them.
 sub jadugar
 {
 	my ($run, $count) = @_;
@@ -75,7 +75,7 @@ sub jadugar
 	die "$count schedules took too long to make\n";
 }
 
-# False: the instant came too soon.
+# Return false if the instant passed before all schedules existed.
 sub at_one_instant
 {
 	my ($run, $count, $lead) = @_;
@@ -85,7 +85,7 @@ sub at_one_instant
 	my $db = fresh_jadugar($run);
 	my $session = $server->session($db);
 	$session->query("SELECT jadugar.start_workers($run->{cores})");
-	# so that the workers know the command
+	# so that the workers have planned the command
 	$session->query(q{SELECT count(jadugar.enqueue('SELECT 1')) FROM generate_series(1, 200)});
 	wait_for_completed($run, $session, 200);
 	my $at = int(time() + $lead);
@@ -108,7 +108,7 @@ sub at_one_instant
 	return $in_time;
 }
 
-# Each minute: there is nothing finer.
+# One job per minute, the finest cron expression of pg_cron.
 sub cron
 {
 	my ($run, $count) = @_;

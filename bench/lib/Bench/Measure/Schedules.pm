@@ -1,6 +1,6 @@
-# Bench::Measure::Schedules: what ten, and what a million schedules cost of
-# which none is due: making one more, changing one, the scheduler's CPU,
-# wake-ups and memory, and firing one in their midst.
+# Bench::Measure::Schedules: the cost of ten and of a million schedules of which
+# none is due: creating one more, changing one, CPU time, wake-ups and memory of
+# the scheduler, and firing one among them.
 package Bench::Measure::Schedules;
 
 use strict;
@@ -14,7 +14,7 @@ use Time::HiRes qw(time usleep);
 
 our $name = 'schedules';
 
-my $samples = 50;    # of making and of changing one
+my $samples = 50;    # of creating and of changing a schedule
 
 sub measure
 {
@@ -28,7 +28,7 @@ sub measure
 	return;
 }
 
-# window(PIDS, SECONDS): wake-ups a second and % of one CPU
+# window(PIDS, SECONDS): return wake-ups per second and percent of one CPU.
 sub window
 {
 	my ($pids, $seconds) = @_;
@@ -41,7 +41,8 @@ sub window
 	return (($after->{wakeups} - $before->{wakeups}) / $span, 100 * ($after->{cpu} - $before->{cpu}) / $span);
 }
 
-# one_by_one(RUN, DB, SQL): milliseconds of each, by a commit of its own
+# one_by_one(RUN, DB, SQL): return the milliseconds of each statement, including
+# its commit.
 sub one_by_one
 {
 	my ($run, $db, $sql, $first, $role) = @_;
@@ -79,7 +80,7 @@ sub jadugar
 
 		my @pids = split /\n/, $server->admin(
 			"SELECT pid FROM pg_stat_activity WHERE backend_type = 'jadugar launcher' OR backend_type = 'jadugar scheduler' AND datname = '$db'");
-		usleep(2e6);    # deadlock_timeout and the like run out
+		usleep(2e6);    # let timers such as deadlock_timeout expire
 		my ($wakeups, $cpu) = window(\@pids, $run->pick(4, 10));
 		$run->add($name, 'wake-ups/s', 'jadugar', $size, $wakeups);
 		$run->add($name, 'CPU %', 'jadugar', $size, $cpu);
@@ -91,7 +92,7 @@ sub jadugar
 	return;
 }
 
-# One schedule each second, the others stay.
+# Fire one schedule per second; the others stay.
 sub fire
 {
 	my ($run, $db, $session, $size, $pids) = @_;

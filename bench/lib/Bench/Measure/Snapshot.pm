@@ -1,6 +1,6 @@
-# Bench::Measure::Snapshot: throughput second by second, with and without a
-# transaction that stays open.  Tasks are enqueued in batches while others run,
-# so that the queue is never empty and never long.
+# Bench::Measure::Snapshot: throughput per second, with and without a transaction
+# that stays open.  Tasks are enqueued in batches while others run, so that the
+# queue is never empty and never long.
 package Bench::Measure::Snapshot;
 
 use strict;
@@ -32,8 +32,8 @@ sub measure
 	return;
 }
 
-# keep(RUN, WHO, OPEN, RATES): the first second is a warm-up, the last one is
-# not whole.
+# keep(RUN, WHO, OPEN, RATES): record, except the first second, which is a
+# warm-up, and the last, which is incomplete.
 sub keep
 {
 	my ($run, $who, $open, $cpu, @rates) = @_;
@@ -48,7 +48,7 @@ sub keep
 	return;
 }
 
-# A session that holds back every vacuum, or none.
+# Open a session whose snapshot holds back vacuum, or none.
 sub snapshot
 {
 	my ($run, $db, $open) = @_;
@@ -61,7 +61,8 @@ sub snapshot
 	return $session;
 }
 
-# per_second(START, SECONDS, MOMENTS with counts): as a list
+# per_second(START, SECONDS, POINTS): return counts per second; a point is a time
+# and a count.
 sub per_second
 {
 	my ($start, $seconds, @points) = @_;

@@ -1,6 +1,5 @@
-# Bench::Measure::Throughput: tasks that each insert one row, enqueued before;
-# how many a second until all are done.  A run counts only if every row is
-# there exactly once.
+# Bench::Measure::Throughput: tasks per second, for tasks that insert one row each
+# and were enqueued before.  A run counts only if every row exists exactly once.
 package Bench::Measure::Throughput;
 
 use strict;
@@ -12,8 +11,8 @@ use Time::HiRes qw(time);
 
 our $name = 'throughput';
 
-# who, how many tasks (quick, full), at which numbers of workers or processes,
-# and what runs them
+# Competitor, tasks (quick, full), maximum of workers or processes, and the
+# function that runs them.
 my @competitors = (
 	[ 'jadugar', 80_000, 200_000, 16, \&jadugar ],
 	[ 'C floor, groups of 32', 120_000, 200_000, 16, sub { floor(@_, 32) } ],
@@ -40,7 +39,7 @@ sub measure
 				my ($who, $quick, $full, $most, $code) = @$competitor;
 
 				next if $width > $most || $package_of{$who} && !$run->has('npm');
-				# The costly ones: once, and at the two widths that serve them.
+				# Slow competitors run once, with one and with two workers.
 				next if $run->{quick} && $most < 16 && ($round > 1 || $width > 2);
 				my $n = $run->pick($quick, $full);
 				my ($rate, $before, $after) = $code->($run, $width, $n);
@@ -54,7 +53,7 @@ sub measure
 	return;
 }
 
-# Effects: as many as tasks, each one once.
+# Check that every task had its effect exactly once.
 sub check_effects
 {
 	my ($run, $db, $n) = @_;
@@ -113,7 +112,7 @@ sub floor
 	return ($n / $seconds, $meters, $after);
 }
 
-# By a client, as pgmq is used, or inside the server.
+# Batches run by a client, as with pgmq, or inside the server.
 sub batch
 {
 	my ($run, $workers, $n, $client) = @_;
@@ -146,8 +145,8 @@ sub batch
 	return ($n / $seconds, $meters, $after);
 }
 
-# npm's: processes are started first; the first tenth, in which they warm up,
-# does not count.
+# npm packages: processes start first.  The first tenth of the tasks is a warm-up
+# and does not count.
 sub processes
 {
 	my ($run, $db, $n, @peers) = @_;
