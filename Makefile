@@ -1,4 +1,4 @@
-# jadugar: build, install, test.  Everything generated lies in build/, except
+# jadugar: build, install, test.  All generated files are in build/, except
 # jadugar.so.  "make help" prints the next lines.
 #
 #: make                    build
@@ -11,12 +11,12 @@
 #: make check-valgrind     the property test and SQL tests under memcheck
 #: make fuzz-timing        ten minutes of libFuzzer on src/timing
 #: make fuzz-sql           ten minutes of random calls of every function
-#: make lint               what the compiler does not check, and no warnings
+#: make lint               check the project's rules, and that nothing warns
 #: make format             lay out C code as pgindent does
 #: make bench              benchmarks: bench/README.md
 #: make demo               a private server at work; make demo-stop removes it
 #: make prerequisites      install the packages that building and testing need
-#: make clean              remove what was built
+#: make clean              remove everything that was built
 #:
 #: PG_CONFIG=/usr/lib/postgresql/17/bin/pg_config   another server
 #: V=1        whole commands        WERROR=1   warnings are errors
@@ -39,12 +39,12 @@ help:
 prerequisites:
 	@scripts/prerequisites $(PG_CONFIG)
 
-# It knows its server from its notes.
+# scripts/demo finds the server in its notes, so this needs no pg_config.
 demo-stop:
 	@scripts/demo stop
 
-# These install the packages that are missing, then start again: only a new
-# make sees a server that was just installed.
+# These targets install missing packages, then start make again, because only a
+# new make finds a server that was just installed.
 SUITES = sql isolation tap fuzz
 CHECKS = $(SUITES:%=check-%) check-ubsan check-asan check-valgrind
 DOORS = test $(CHECKS) torture fuzz-timing fuzz-sql lint format bench demo
@@ -69,7 +69,7 @@ ifneq ($(filter-out $(ANYWHERE),$(or $(MAKECMDGOALS),all)),)
 
 SERVER_HEADERS := $(shell $(PG_CONFIG) --includedir-server 2>/dev/null)
 PGXS := $(wildcard $(shell $(PG_CONFIG) --pgxs 2>/dev/null))
-# The client's package has pgxs.mk, too, but no headers of the server.
+# The package of the client has pgxs.mk too, but no server headers.
 ifeq ($(and $(PGXS),$(wildcard $(SERVER_HEADERS)/postgres.h)),)
 $(error cannot find a PostgreSQL server with its headers by "$(PG_CONFIG)": \
 	install postgresql-server-dev-NN ("make prerequisites" as root), or set \
@@ -85,16 +85,17 @@ DATA_built = $(B)/jadugar--$(EXTVERSION).sql
 HEADERS_jadugar = $(wildcard src/include/jadugar_plugin.h)
 EXTRA_CLEAN = $(B)
 
-# The server's headers count as system headers: their warnings are not ours.
+# As system headers, the server's headers cause no warnings.
 PG_CPPFLAGS = -Isrc -Isrc/include -isystem $(SERVER_HEADERS)
-# Off: lengthof() is unsigned in every loop, and fields not named are zero.
+# Two warnings are off: loops compare int with lengthof(), which is unsigned,
+# and initializers omit fields that are zero.
 PG_CFLAGS = -std=gnu99 -Wall -Wextra -Wno-unused-parameter \
 	-Wno-missing-field-initializers -Wno-sign-compare $(if $(WERROR),-Werror) \
 	$(if $(findstring clang,$(CC)),$(CLANG_CFLAGS))
-# Clang does not know all flags of a server that gcc has built.
+# Clang does not support all flags of a server built by gcc.
 CLANG_CFLAGS = -Wno-unknown-warning-option -Wno-ignored-optimization-argument
 
-# Bitcode would need the very clang that the server was built with.
+# Bitcode would need the same version of clang that built the server.
 override with_llvm := no
 
 # make installcheck: the sql and isolation suites on a running server, without
@@ -114,20 +115,20 @@ installcheck-inputs:
 		test/inputs $$suite $(B)/installcheck/$$suite/in || exit; \
 	done
 
-# TAP_TESTS=1 adds the TAP scripts, which make servers of their own from the
+# TAP_TESTS=1 adds the TAP scripts, which start private servers from the
 # installed programs.
 PROVE_FLAGS = -I test/t
 PROVE_TESTS = $(sort $(wildcard test/t/*/*.pl))
 installcheck: export PGUSER ?= postgres
 
-# The same directory given by -I would win over -isystem.
+# Remove -I of the same directory, which would override -isystem.
 override CPPFLAGS := $(filter-out -I$(includedir_server) -I$(includedir_internal),$(CPPFLAGS))
 
-# One line a file: $(call quietly,WORD,FILE) begins a recipe.
+# Print one line per file: a recipe begins with $(call quietly,WORD,FILE).
 SILENT := $(if $(V),,$(findstring s,$(firstword -$(MAKEFLAGS))))
 quietly = $(if $(V),,@$(if $(SILENT),,printf '%-4s %s\n' $(1) $(2);))
 
-# Objects are made anew when the compiler, its flags or the server change.
+# Objects are rebuilt when the compiler, its flags or the server change.
 STAMP = $(B)/flags
 BUILT_WITH = $(CC) $(CPPFLAGS) $(CFLAGS) $(shell $(PG_CONFIG) --version)
 
@@ -143,14 +144,14 @@ $(B)/obj/%.o: src/%.c $(STAMP)
 
 objects: $(OBJS)
 
-# Relinks also when a source has gone.
+# Relink also after a source was removed.
 $(B)/objects: FORCE
 	@mkdir -p $(@D)
 	@echo '$(OBJS)' | cmp -s - $@ || echo '$(OBJS)' > $@
 
 jadugar.so: $(B)/objects
 
-# PGXS has the rule; only its command is made quiet.
+# PGXS has the rule; this only silences its command.
 ifndef V
 $(eval link_shared = $(value LINK.shared))
 jadugar.so: private LINK.shared = $(if $(SILENT),,printf '%-4s %s\n' LD $@;) $(link_shared)
@@ -162,7 +163,7 @@ $(B)/jadugar--$(EXTVERSION).sql: $(SQL_PARTS) sql/order Makefile
 	$(call quietly,SQL,$@){ printf '%s\n' '\echo Use "CREATE EXTENSION jadugar" to load this file. \quit'; \
 	  cat /dev/null $(SQL_PARTS); } > $@
 
-# PGXS leaves the directory of headers, and scripts of earlier versions.
+# PGXS does not remove the directory of headers and scripts of earlier versions.
 uninstall: uninstall-rest
 uninstall-rest:
 	rm -rf '$(DESTDIR)$(includedir_server)/$(incmoduledir)/jadugar'
@@ -185,8 +186,8 @@ stage: all $(FIXTURES)
 	@$(MAKE) --no-print-directory -s install DESTDIR=$(CURDIR)/$(B)/pg >/dev/null
 	@cp $(FIXTURES) $(B)/pg$(pkglibdir)/
 
-# The same with fault points (base/fault.h), beside it.  Only files that have
-# fault points are compiled anew.
+# A second copy has fault points (base/fault.h).  Only files with fault points
+# are compiled again.
 FAULTY := $(shell grep -l -e JDG_FAULT -e jdg_fault_init $(SOURCES))
 FAULT_OBJS = $(FAULTY:src/%.c=$(B)/faults/obj/%.o) \
 	$(patsubst src/%.c,$(B)/obj/%.o,$(filter-out $(FAULTY),$(SOURCES)))
@@ -226,7 +227,8 @@ torture: stage stage-faults
 check-ubsan check-asan: check-%:
 	@scripts/sanitize $*
 
-# Thirty times slower: only tests that no clock drives.
+# Valgrind is thirty times slower, so it runs only tests that do not depend on
+# the clock.
 PATIENT = access badinput context handlers queues retry schedules timing
 
 check-valgrind:
@@ -245,7 +247,7 @@ fuzz-sql: stage
 
 # --- lint, demo, benchmarks ---------------------------------------------------
 
-# Warnings are looked for in objects of its own, unless these are compiled so.
+# Compile separate objects with -Werror, unless WERROR is set already.
 lint:
 	@$(MAKE) --no-print-directory -s objects WERROR=1 $(if $(WERROR),,B=$(B)/lint)
 	@scripts/lint $(PG_CONFIG)
@@ -256,7 +258,7 @@ format:
 demo: stage
 	@scripts/demo start $(B)/pg$(bindir)
 
-# Side by side with its peers: bench/README.md.  QUICK=1, ONLY="latency".
+# Compare jadugar with others: bench/README.md.  QUICK=1, ONLY="latency".
 bench: bench-prerequisites all $(B)/bench/floor.so $(B)/bench/client $(B)/bench/consume
 	@scripts/stage $(PG_CONFIG) $(B)/bench/pg
 	@$(MAKE) --no-print-directory -s install DESTDIR=$(CURDIR)/$(B)/bench/pg >/dev/null
