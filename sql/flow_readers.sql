@@ -38,7 +38,7 @@ COMMENT ON COLUMN jadugar.flow_info.status IS
 	'Status: scheduled, running, paused, ending, compensating, or the way in which it ended.';
 COMMENT ON COLUMN jadugar.flow_info.reason IS 'Short reason for the status.';
 COMMENT ON COLUMN jadugar.flow_info.created_at IS 'Instant of start_flow().';
-COMMENT ON COLUMN jadugar.flow_info.started_at IS 'Begin of the run; NULL if it has not begun.';
+COMMENT ON COLUMN jadugar.flow_info.started_at IS 'Start of the run; NULL if it has not started.';
 COMMENT ON COLUMN jadugar.flow_info.finished_at IS 'End of the run; NULL if it has not ended.';
 COMMENT ON COLUMN jadugar.flow_info.duration IS 'Time from started_at to finished_at.';
 COMMENT ON COLUMN jadugar.flow_info.paused_at IS

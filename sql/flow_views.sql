@@ -170,7 +170,7 @@ COMMENT ON COLUMN jadugar.flow_runs.status IS
 	'Status: scheduled, running, paused, ending, compensating, or the way in which it ended.';
 COMMENT ON COLUMN jadugar.flow_runs.reason IS 'Short reason for the status.';
 COMMENT ON COLUMN jadugar.flow_runs.created_at IS 'Instant of start_flow().';
-COMMENT ON COLUMN jadugar.flow_runs.started_at IS 'Begin of the run; NULL if it has not begun.';
+COMMENT ON COLUMN jadugar.flow_runs.started_at IS 'Start of the run; NULL if it has not started.';
 COMMENT ON COLUMN jadugar.flow_runs.finished_at IS 'End of the run; NULL if it has not ended.';
 COMMENT ON COLUMN jadugar.flow_runs.duration IS 'Time from started_at to finished_at.';
 COMMENT ON COLUMN jadugar.flow_runs.paused_at IS
@@ -280,7 +280,7 @@ COMMENT ON COLUMN jadugar.flow_steps.kind IS 'Kind of the node: step, chain, par
 COMMENT ON COLUMN jadugar.flow_steps.status IS 'Status of the step.';
 COMMENT ON COLUMN jadugar.flow_steps.waiting_for IS 'Reason why it waits.';
 COMMENT ON COLUMN jadugar.flow_steps.reason IS 'Short reason for the status.';
-COMMENT ON COLUMN jadugar.flow_steps.started_at IS 'Begin of the step.';
+COMMENT ON COLUMN jadugar.flow_steps.started_at IS 'Start of the step.';
 COMMENT ON COLUMN jadugar.flow_steps.finished_at IS 'End of the step.';
 COMMENT ON COLUMN jadugar.flow_steps.duration IS 'Time from started_at to finished_at.';
 COMMENT ON COLUMN jadugar.flow_steps.due IS
@@ -335,4 +335,4 @@ COMMENT ON COLUMN jadugar.approvals.due IS 'Instant at which it times out; NULL 
 COMMENT ON COLUMN jadugar.approvals.approvers IS
 	'Role whose members may decide; NULL if none is named.';
 COMMENT ON COLUMN jadugar.approvals.owner IS 'Owner of the run.';
-COMMENT ON COLUMN jadugar.approvals.message IS 'Text for those who decide.';
+COMMENT ON COLUMN jadugar.approvals.message IS 'Text for the roles that may decide.';

@@ -341,7 +341,7 @@ COMMENT ON COLUMN jadugar.schedules.timeout IS 'Maximum duration of each attempt
 COMMENT ON COLUMN jadugar.schedules.transaction IS 'Transaction mode of each task.';
 COMMENT ON COLUMN jadugar.schedules.isolate IS 'True if each task has its own transaction.';
 COMMENT ON COLUMN jadugar.schedules.concurrency_key IS
-	'Tasks with this key run one at a time, in order.';
+	'Concurrency key of each task.';
 COMMENT ON COLUMN jadugar.schedules.depends_on IS
 	'Schedules that must have succeeded since this one last ran.';
 COMMENT ON COLUMN jadugar.schedules.description IS 'Text for readers.';

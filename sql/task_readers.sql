@@ -45,7 +45,7 @@ COMMENT ON COLUMN jadugar.task_info.name IS 'Handler; for plain SQL the schedule
 COMMENT ON COLUMN jadugar.task_info.status IS
 	'Status: as in the view tasks, or completed, failed or cancelled.';
 COMMENT ON COLUMN jadugar.task_info.waiting_for IS 'Reason why a pending task does not run yet.';
-COMMENT ON COLUMN jadugar.task_info.reason IS 'Why the task was cancelled or discarded.';
+COMMENT ON COLUMN jadugar.task_info.reason IS 'Reason why the task was cancelled or discarded.';
 COMMENT ON COLUMN jadugar.task_info.run_at IS 'Earliest start of the next attempt.';
 COMMENT ON COLUMN jadugar.task_info.created_at IS 'Instant at which it was enqueued.';
 COMMENT ON COLUMN jadugar.task_info.started_at IS
@@ -71,7 +71,7 @@ COMMENT ON COLUMN jadugar.task_info.flow_run IS
 COMMENT ON COLUMN jadugar.task_info.step IS 'Name of the step of the flow, or NULL.';
 COMMENT ON COLUMN jadugar.task_info.unique_key IS 'Unique key given to enqueue(), or NULL.';
 COMMENT ON COLUMN jadugar.task_info.concurrency_key IS
-	'Key of which one task runs at a time, or NULL.';
+	'Key that limits concurrent tasks, by default to one; or NULL.';
 COMMENT ON COLUMN jadugar.task_info.depends_on IS 'Predecessors for which it still waits.';
 COMMENT ON COLUMN jadugar.task_info.trace IS 'Trace identifier that the task carries, or NULL.';
 COMMENT ON COLUMN jadugar.task_info.error_code IS 'Name of the error, as in the view error_codes.';

@@ -89,7 +89,7 @@ COMMENT ON COLUMN jadugar.tasks.schedule IS 'Schedule that created the task, or 
 COMMENT ON COLUMN jadugar.tasks.flow_run IS 'Run of a flow that the task is a step of, or NULL.';
 COMMENT ON COLUMN jadugar.tasks.step IS 'Name of the step of the flow, or NULL.';
 COMMENT ON COLUMN jadugar.tasks.unique_key IS 'Unique key given to enqueue(), or NULL.';
-COMMENT ON COLUMN jadugar.tasks.concurrency_key IS 'Key of which one task runs at a time, or NULL.';
+COMMENT ON COLUMN jadugar.tasks.concurrency_key IS 'Key that limits concurrent tasks, by default to one; or NULL.';
 COMMENT ON COLUMN jadugar.tasks.depends_on IS 'Predecessors for which it still waits.';
 COMMENT ON COLUMN jadugar.tasks.trace IS 'Trace identifier that the task carries, or NULL.';
 COMMENT ON COLUMN jadugar.tasks.message IS 'Message of progress(), or NULL.';
@@ -210,7 +210,7 @@ COMMENT ON COLUMN jadugar.history.status IS
 	'Status: completed, failed, cancelled, lost or skipped.';
 COMMENT ON COLUMN jadugar.history.final IS
 	'True if the task ended with this attempt; false if it is tried again.';
-COMMENT ON COLUMN jadugar.history.reason IS 'Why it was skipped, cancelled or discarded.';
+COMMENT ON COLUMN jadugar.history.reason IS 'Reason why it was skipped, cancelled or discarded.';
 COMMENT ON COLUMN jadugar.history.started_at IS 'Start of the attempt.';
 COMMENT ON COLUMN jadugar.history.finished_at IS 'End of the attempt.';
 COMMENT ON COLUMN jadugar.history.duration IS 'Time from the start to the end of the attempt.';
@@ -310,7 +310,7 @@ COMMENT ON COLUMN jadugar.finished.name IS 'Handler; for plain SQL the schedule;
 COMMENT ON COLUMN jadugar.finished.status IS
 	'Status: completed, failed or cancelled. A lost task has failed.';
 COMMENT ON COLUMN jadugar.finished.waiting_for IS 'Always NULL; present as in the view tasks.';
-COMMENT ON COLUMN jadugar.finished.reason IS 'Why it was skipped, cancelled or discarded.';
+COMMENT ON COLUMN jadugar.finished.reason IS 'Reason why it was skipped, cancelled or discarded.';
 COMMENT ON COLUMN jadugar.finished.run_at IS 'Always NULL; present as in the view tasks.';
 COMMENT ON COLUMN jadugar.finished.created_at IS 'Instant at which it was enqueued.';
 COMMENT ON COLUMN jadugar.finished.started_at IS 'Start of the last attempt.';
