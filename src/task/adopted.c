@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * adopted.c
- *	  Tasks that a copy of a database has brought along, see adopted.h.
+ *	  Tasks that came with a copy of a database, see adopted.h.
  *
  * Runs in the backend that calls adopt().
  *
@@ -26,6 +26,10 @@ pause_tasks(void)
 	jdg_run(&q, NULL, NULL, 0);
 }
 
+/*
+ * Cancels every task that does not run standalone, with reason "not_adopted",
+ * in batches of 500 by id.  Their rows are locked until the transaction ends.
+ */
 static void
 cancel_tasks(void)
 {
@@ -49,7 +53,10 @@ cancel_tasks(void)
 			JdgTask		again;
 
 			last = tasks[i].task_id;
-			/* the one before may have taken it along as its dependant */
+
+			/*
+			 * cancelling the previous one may have removed it as a dependant
+			 */
 			if (jdg_task_load(tasks[i].task_id, true, &again,
 							  CurrentMemoryContext))
 				jdg_settle_cancel(&again, "not_adopted");

@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * adopted.h
- *	  Tasks that a copy of a database has brought along.
+ *	  Tasks that came with a copy of a database.
  *
  *-------------------------------------------------------------------------
  */

@@ -1,13 +1,14 @@
 /*-------------------------------------------------------------------------
  *
  * charge.c
- *	  Tasks whose worker died under them.
+ *	  Settles tasks whose worker process ended while it ran them.
  *
- * Runs in the scheduler.  It learns of them in two ways: a slot in state DEAD (the
- * worker ended by itself: terminated, FATAL), and after a crash of the whole
- * server the notes of shared/suspect.h and standalone rows that no worker
- * holds.  The row is locked, settled and committed; only then the slot or
- * the note is cleared, so that dying here charges again rather than never.
+ * Runs in the scheduler.  There are two sources.  A slot in state DEAD: its
+ * worker ended alone, terminated or by a FATAL error.  After a crash of the
+ * whole server: the notes of shared/suspect.h, and standalone rows that no
+ * worker holds.  The row is locked, settled and committed; the slot or the
+ * note is cleared only afterwards.  A scheduler that dies in between charges
+ * the task again rather than never.
  *
  *-------------------------------------------------------------------------
  */
@@ -50,6 +51,10 @@ crash_error(const char *message)
 	return jdg_error_to_jsonb(&edata);
 }
 
+/*
+ * Sets an outcome with the given end, finished now, with the error
+ * WORKER_CRASHED and without a row count.
+ */
 static void
 init_outcome(JdgOutcome *o, JdgEnd end, TimestampTz started, pid_t pid)
 {
@@ -64,8 +69,8 @@ init_outcome(JdgOutcome *o, JdgEnd end, TimestampTz started, pid_t pid)
 }
 
 /*
- * Settle one task, if it is still as its worker left it.  False: somebody has
- * its row locked.
+ * Settles one task if its row is still at this attempt.  Returns false if
+ * another transaction has locked the row.
  */
 static bool
 charge_task(int64 task_id, int attempt, JdgOutcome *o)
@@ -91,6 +96,11 @@ charge_task(int64 task_id, int attempt, JdgOutcome *o)
 	return true;
 }
 
+/*
+ * Sets the outcome of the task that a dead worker was running: cancelled or
+ * paused if that was requested, failed if it passed its deadline, else
+ * crashed.
+ */
 static void
 outcome_of_dead_slot(const JdgSlot *slot, JdgOutcome *o)
 {
@@ -118,9 +128,9 @@ outcome_of_dead_slot(const JdgSlot *slot, JdgOutcome *o)
 }
 
 /*
- * A server that shuts down terminates its workers and us, one right after the
- * other, and nobody is to blame for that.  So a worker that has ended is
- * looked at a moment later, if we are still there.
+ * A server that shuts down terminates its workers and then the scheduler;
+ * such an end is no crash.  So a worker that has ended is examined a moment
+ * later, if the scheduler still runs.
  */
 static void
 outlive_shutdown(void)
@@ -131,8 +141,9 @@ outlive_shutdown(void)
 }
 
 /*
- * Tasks that a dead worker held and had not come to are ready again, but for
- * those it had been asked to cancel.
+ * The tasks that a dead worker held and had not started are ready again.
+ * This function cancels or pauses those for which that was requested.
+ * Returns false if another transaction has locked one of their rows.
  */
 static bool
 cancel_rest(const JdgSlot *slot)
@@ -158,9 +169,10 @@ cancel_rest(const JdgSlot *slot)
 }
 
 /*
- * Workers of this database that ended inside a task.  Returns when to look
- * again at those whose row is locked, DT_NOEND: there are none.  No worker
- * takes them meanwhile, so it is the dying one's still, or a session's.
+ * Settles the tasks of this database's dead workers.  Returns when to try
+ * again those with a locked row, DT_NOEND if there are none.  No worker
+ * claims such a task meanwhile, so the lock belongs to the dying worker or to
+ * a session.
  */
 static TimestampTz
 charge_dead(JdgDb *db)
@@ -179,7 +191,7 @@ charge_dead(JdgDb *db)
 		if (!paused)
 			outlive_shutdown();
 		paused = true;
-		/* nobody else touches a dead slot of this database */
+		/* no other process touches a dead slot of this database */
 		jdg_work_begin();
 		outcome_of_dead_slot(slot, &o);
 		done = charge_task(slot->task[slot->current].task_id,

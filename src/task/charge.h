@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * charge.h
- *	  Tasks that nobody will run to their end any more.
+ *	  Settles tasks whose worker process ended while it ran them.
  *
  *-------------------------------------------------------------------------
  */
@@ -11,8 +11,8 @@
 #include "shared/database.h"
 
 /*
- * Duty of the scheduler: settle tasks whose worker died, in its first call
- * also those that ran when the server went down.
+ * Duty of the scheduler: settles tasks whose worker has died.  The first call
+ * also settles those that ran when the server went down.
  */
 extern TimestampTz jdg_charge(JdgDb *db, uint32 why);
 

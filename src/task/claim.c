@@ -3,15 +3,16 @@
  * claim.c
  *	  Claiming ready tasks.
  *
- * Runs in workers.  Reads the index task_ready straight, from the marks on
- * (marks.c): priority by priority, highest first, and within one priority the
- * queues merged by (run_at, id).  A queue that is paused or at its limit is
- * not looked at, so what waits there costs nothing.
+ * Runs in workers.  Reads the index task_ready directly, from the marks on
+ * (shared/marks.c): priority by priority, highest first, and within one
+ * priority the queues merged by (run_at, id).  A queue that is paused or at
+ * its limit is not read, so its backlog costs nothing.
  *
- * Slot first, then the row: the task is published in the worker's slot (under
- * JdgSharedLock where its queue has a limit, which makes the limit exact),
- * then its row is locked without waiting, then its state is checked in the
- * locked version.  So whoever finds the row locked finds the task in a slot.
+ * The slot comes first, then the row.  The task is published in the worker's
+ * slot, under JdgSharedLock where its queue has a limit, which makes the
+ * limit exact.  Then its row is locked without waiting, and its state is
+ * checked in the locked version.  So every process that finds the row locked
+ * finds the task in a slot.
  *
  *-------------------------------------------------------------------------
  */
@@ -41,7 +42,7 @@
 #include "task/claim.h"
 #include "task/ready.h"
 
-/* what a claim works with */
+/* the state of one claim */
 typedef struct Claim
 {
 	JdgDb	   *db;
@@ -95,7 +96,10 @@ hold_is_locked(JdgSlot *slot)
 	SpinLockRelease(&slot->mutex);
 }
 
-/* Others may have been refused for what was held only to try its row. */
+/*
+ * The queue's limit may have stopped other workers while this worker only
+ * tried the row, so they are notified.
+ */
 void
 jdg_slot_unhold_last(JdgSlot *slot)
 {
@@ -162,7 +166,7 @@ time_attr(TupleTableSlot *s, int no)
 	return isnull ? DT_NOBEGIN : DatumGetTimestampTz(d);
 }
 
-/* what the join check looks at: fixed-width columns, nothing detoasted */
+/* the fixed-width columns for the join check; nothing is detoasted */
 static void
 task_from_slot_short(TupleTableSlot *s, JdgTask *t)
 {
@@ -191,6 +195,10 @@ task_from_slot_short(TupleTableSlot *s, JdgTask *t)
 	t->started_at = time_attr(s, JDG_A_STARTED_AT);
 }
 
+/*
+ * Reads all columns of the row in the slot into the task; values are copied
+ * into mcxt.
+ */
 static void
 task_from_slot(TupleTableSlot *s, JdgTask *t, MemoryContext mcxt)
 {
@@ -266,12 +274,12 @@ lock_row(Relation heap, TupleTableSlot *tts, Snapshot snapshot)
 	return DatumGetChar(slot_getattr(tts, JDG_A_STATE, &isnull)) == JDG_STATE_READY;
 }
 
-/* Claim the task at a source's head; false: it is not to be had. */
+/* Claims the task at a source's head; false if that is not possible now. */
 static bool
 take_head(Claim *c, JdgSource *src, const JdgTask *look, JdgTask *task,
 		  MemoryContext mcxt)
 {
-	/* one that a worker died with is first charged for it */
+	/* a task that a worker died with is charged first */
 	if (is_taken(c, src->slot) ||
 		jdg_slot_died_with(MyDatabaseId, look->task_id))
 		return false;

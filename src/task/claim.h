@@ -13,7 +13,7 @@
 
 /*
  * May this task join a group that already has n tasks?  Called before the
- * task's row is locked, with what the index and the heap say.
+ * task's row is locked, with the values of the index and the heap.
  */
 typedef enum JdgJoin
 {
@@ -24,10 +24,10 @@ typedef enum JdgJoin
 typedef JdgJoin (*JdgJoinCheck) (const JdgTask *task, int n);
 
 /*
- * Claim up to "max" ready tasks of "owner" in order of priority, run_at, id:
- * publish each in the slot, lock its row, check it again.  Rows that others
- * have locked are passed over.  In a transaction, without a snapshot pushed.
- * "more" is set if ready tasks may be left.
+ * Claims up to "max" ready tasks of "owner" in order of priority, run_at, id:
+ * publishes each in the slot, locks its row and checks it again.  Skips rows
+ * that other transactions have locked.  In a transaction, without a pushed
+ * snapshot.  Sets "more" if ready tasks may be left.
  */
 extern int	jdg_claim(JdgSlot *slot, Oid owner, JdgTask *tasks, int max,
 					  JdgJoinCheck join, MemoryContext mcxt, bool *more);

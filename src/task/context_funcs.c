@@ -1,17 +1,17 @@
 /*-------------------------------------------------------------------------
  *
  * context_funcs.c
- *	  What a task calls while it runs: current_task(), progress(), log(),
- *	  snooze(), discard().
+ *	  Functions that a task calls while it runs: current_task(), progress(),
+ *	  log(), snooze(), discard().
  *
- * Runs in workers, and in a backend that is in run_task().  All of it goes
- * through jdg_current_task and jdg_exec_hooks; shared memory is only read,
- * for the deadline, and tables only for the name of the schedule.
+ * Runs in workers, and in a backend that is in run_task().  All of them go
+ * through jdg_current_task and jdg_exec_hooks.  They only read shared memory,
+ * for the deadline, and read tables only for the name of the schedule.
  *
  * snooze() and discard() leave the task by an error of their own, which the
- * worker knows by its SQLSTATE.  A task that catches this error (EXCEPTION
- * WHEN OTHERS) goes on, and nothing was asked for: the worker goes by the
- * error that reaches it.
+ * worker recognizes by its SQLSTATE.  A task that catches this error
+ * (EXCEPTION WHEN OTHERS) goes on and the request has no effect: the worker
+ * acts only on an error that reaches it.
  *
  *-------------------------------------------------------------------------
  */

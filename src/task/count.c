@@ -3,9 +3,9 @@
  * count.c
  *	  Statistics of attempts, added to shared memory at commit.
  *
- * Runs wherever tasks are settled.  What is counted is what the history shows:
- * nothing before the commit, nothing of what rolled back.  Of a transaction
- * that is prepared nothing is counted.
+ * Runs wherever tasks are settled.  The counters agree with the history:
+ * nothing is added before the commit, and nothing for a rollback.  Attempts
+ * of a prepared transaction are not counted.
  *
  *-------------------------------------------------------------------------
  */
@@ -42,6 +42,10 @@ add_histogram(pg_atomic_uint64 *hist, const uint32 *n)
 	}
 }
 
+/*
+ * At commit adds the transaction's counts to those of the database; at the
+ * end of any transaction resets them.
+ */
 static void
 xact_callback(XactEvent event, void *arg)
 {

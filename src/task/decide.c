@@ -1,10 +1,10 @@
 /*-------------------------------------------------------------------------
  *
  * decide.c
- *	  What the end of an attempt means for its task: is it over, does it run
- *	  again, when, and what does the history say.
+ *	  Decides the effect of an attempt's end on its task: whether the task
+ *	  is over or runs again, when, and the status in the history.
  *
- * Only arithmetic on what is given: no table, no lock.
+ * Only arithmetic on the arguments: no table, no lock.
  *
  *-------------------------------------------------------------------------
  */
@@ -15,6 +15,10 @@
 #include "task/decide.h"
 #include "task/retry.h"
 
+/*
+ * The attempt failed: the task is tried again after the delay of its policy,
+ * if attempts are left and the policy retries this error.
+ */
 static void
 decide_failed(JdgTask *t, const JdgOutcome *o, JdgDecision *d)
 {
@@ -33,8 +37,8 @@ decide_failed(JdgTask *t, const JdgOutcome *o, JdgDecision *d)
 }
 
 /*
- * Its worker died.  The work of a transaction was undone with it, so such a
- * task goes on whatever its policy says, until it has done so too often.
+ * The worker died.  Its transaction was rolled back, so the task runs again
+ * regardless of its retry policy, up to jadugar.max_crashes.
  */
 static void
 decide_crashed(JdgTask *t, const JdgOutcome *o, JdgDecision *d)

@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * decide.h
- *	  What the end of an attempt means for its task.
+ *	  Decides the effect of an attempt's end on its task.
  *
  *-------------------------------------------------------------------------
  */
@@ -39,7 +39,7 @@ typedef struct JdgOutcome
 	const char *on_error;
 } JdgOutcome;
 
-/* what is decided about one task */
+/* the decision about one task */
 typedef struct JdgDecision
 {
 	bool		stays;			/* its row is put back */

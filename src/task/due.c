@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * due.c
- *	  Tasks whose run_at has come.
+ *	  Makes scheduled tasks ready when their run_at is reached.
  *
  * Runs in the scheduler.
  *
@@ -41,8 +41,8 @@ look_at_mark(JdgDb *db, JdgMarkLook *look)
 }
 
 /*
- * Make a batch of tasks ready whose run_at has come, not before "from".
- * Returns their number, and the first one that is left.
+ * Makes a batch of tasks ready: those with run_at between "from" and now.
+ * Returns their number, and sets "left" to the first one that is left.
  */
 static int64
 promote_batch(TimestampTz from, JdgPosition *left)
@@ -89,8 +89,8 @@ promote_batch(TimestampTz from, JdgPosition *left)
 }
 
 /*
- * Make tasks whose run_at has come ready, in transactions of BATCH.  Returns
- * when the next one is due: now, if there are too many for one turn.
+ * Makes due tasks ready, in transactions of BATCH.  Returns when the next one
+ * is due: now, if there are too many for one turn.
  */
 static TimestampTz
 promote_due(JdgDb *db)
@@ -114,7 +114,7 @@ promote_due(JdgDb *db)
 	if (n == BATCH)
 		return jdg_now();
 
-	/* due, but locked by somebody who may roll back without telling us */
+	/* due, but locked by a transaction that may roll back without a wake-up */
 	if (left.run_at <= jdg_now())
 		return jdg_now() + USECS_PER_SEC;
 	return left.run_at;

@@ -5,10 +5,11 @@
  *
  * Runs in the caller's backend, inside jdg_internal_begin().
  *
- * Depth: enqueuers of a queue that has a max_depth exclude each other by a
- * lock of our own until they commit, so the bound is exact; workers do not
- * take that lock.  Unique keys: the primary key of jadugar_internal.unique_key
- * makes a second enqueuer wait for one that has not committed yet.
+ * Depth: sessions that enqueue into a queue with a max_depth exclude each
+ * other by JDG_LOCK_QUEUE until they commit, so the bound is exact; workers
+ * do not take that lock.  Unique keys: the primary key of
+ * jadugar_internal.unique_key makes a second session wait for one that has
+ * not committed yet.
  *
  *-------------------------------------------------------------------------
  */
@@ -91,6 +92,11 @@ drop_oldest(const JdgQueue *queue, int64 n)
 	return rows >= n;
 }
 
+/*
+ * Sleeps up to a second until tasks finish.  Gives up the queue's lock
+ * meanwhile and takes it again.  Raises QUEUE_FULL at an isolation level that
+ * would not see the room.
+ */
 static void
 wait_for_room(const JdgQueue *queue)
 {
@@ -104,7 +110,7 @@ wait_for_room(const JdgQueue *queue)
 	pg_atomic_fetch_add_u32(&db->waiters, 1);
 	PG_TRY();
 	{
-		/* room may have come just before we said that we wait */
+		/* room may have appeared just before this backend was counted */
 		(void) ConditionVariableTimedSleep(&db->finished, 1000,
 										   jdg_wait_task());
 		ConditionVariableCancelSleep();
@@ -233,6 +239,10 @@ bind_key(JdgParams *p, const JdgTask *t)
 	jdg_bind_text(p, "key", t->unique_key);
 }
 
+/*
+ * Inserts the task's unique key; false if it exists.  Waits for a transaction
+ * that has inserted the same key.
+ */
 static bool
 insert_key(const JdgTask *t, TimestampTz until)
 {
@@ -269,6 +279,7 @@ holder_of_key(const JdgTask *t, bool *expired)
 	return jdg_col_int64(0, 1, 0);
 }
 
+/* Deletes the task's unique key if task "holder" holds it. */
 static void
 delete_key(const JdgTask *t, int64 holder)
 {

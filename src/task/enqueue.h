@@ -12,10 +12,14 @@
 #include "task/task.h"
 
 /*
- * All inside jdg_internal_begin().  The depth of a bounded queue is counted
- * up to its bound; "latest": as committed now, whatever the snapshot.  A
- * queue has room, or is made to have it, for n more tasks.  A task is placed by its state, which follows from its
- * dependencies.  A unique key is taken, or the id of its holder returned.
+ * All functions run inside jdg_internal_begin().
+ *
+ * jdg_queue_depth() counts the tasks of a bounded queue, up to its bound;
+ * with "latest" as committed now, regardless of the snapshot.
+ * jdg_queue_make_room() returns when the queue has room for n more tasks, or
+ * raises QUEUE_FULL.  jdg_task_place() sets the task's state, which follows
+ * from its dependencies.  jdg_unique_key_take() takes the key, or returns the
+ * id of the task that holds it.
  */
 extern int64 jdg_queue_depth(const JdgQueue *queue, bool latest);
 extern void jdg_queue_make_room(const JdgQueue *queue, int64 n);

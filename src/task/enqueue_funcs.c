@@ -1,11 +1,11 @@
 /*-------------------------------------------------------------------------
  *
  * enqueue_funcs.c
- *	  enqueue() and enqueue_batch().
+ *	  SQL functions enqueue() and enqueue_batch().
  *
- * Runs in the caller's backend, as the caller.  What is given is checked as
- * the caller (prepare.c), then rows are written as bookkeeping; one
- * transaction, the caller's: rolled back, nothing happened.
+ * Runs in the caller's backend.  Arguments are checked as the caller
+ * (prepare.c), then rows are written as bookkeeping.  All of it belongs to
+ * the caller's transaction: a rollback leaves nothing.
  *
  *-------------------------------------------------------------------------
  */
@@ -69,7 +69,7 @@ typedef struct EnqueueArgs
 
 #define FIELD(field) offsetof(EnqueueArgs, field)
 
-/* what both functions take after the payload */
+/* the arguments of both functions after the payload */
 #define COMMON_ARGS \
 	{"queue", TEXTOID, FIELD(o.queue)}, \
 	{"priority", INT4OID, FIELD(o.priority)}, \
@@ -215,8 +215,8 @@ rewrite_task(const JdgTask *t, int64 task_id, bool all)
 }
 
 /*
- * Another task has the unique key: what on_conflict asks for.  Returns its
- * id, or 0 if it has finished meanwhile.
+ * Applies on_conflict when another task has the unique key.  Returns that
+ * task's id, or 0 if it has finished meanwhile.
  */
 static int64
 resolve_conflict(JdgTask *t, int64 holder, OnConflict how)
@@ -250,7 +250,7 @@ resolve_conflict(JdgTask *t, int64 holder, OnConflict how)
 		t->state = jdg_state_without_dependencies(&old) == JDG_STATE_KEY ||
 			t->run_at > jdg_now() ? t->state : JDG_STATE_READY;
 	else
-		t->state = old.state;	/* waits or is paused: it goes on so */
+		t->state = old.state;	/* a waiting or paused task stays so */
 	if (old.concurrency_key != NULL && t->state == JDG_STATE_READY)
 		t->state = JDG_STATE_KEY;
 	rewrite_task(t, holder, how == CONFLICT_REPLACE);
@@ -333,8 +333,8 @@ JDG_FUNCTION(jdg_enqueue, JDG_LEVEL_USER)
 }
 
 /*
- * Insert one task for each payload, all alike otherwise, and return their
- * ids.  What waits for others is placed one by one.
+ * Inserts one task for each payload, otherwise alike, and returns their ids.
+ * Each is placed separately, since tasks may depend on others.
  */
 static void
 insert_batch(JdgTask *t, const int64 *parents, int nparents,

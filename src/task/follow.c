@@ -28,7 +28,7 @@ jdg_follow_take(JdgFollow *follow, const JdgTask *task)
 	if (follow == NULL || follow->n >= follow->max ||
 		task->state != JDG_STATE_READY || !follow->may_follow(task))
 		return false;
-	/* what comes from a flow's plan lives as long as the transaction */
+	/* values of a flow's plan live as long as the transaction */
 	t = &follow->task[follow->n++];
 	*t = *task;
 	t->tenant = copy_text(follow, task->tenant);

@@ -3,14 +3,14 @@
  * follow.h
  *	  Tasks that follow in the transaction that made them ready.
  *
- * The worker that settles a task may run what follows from it, such as the
- * next step of a flow, in the same transaction.  Such a task is not written
- * to the table: if it ends well, only its history is.  A chain of small steps
- * then costs one commit for a group of them, not one each.
+ * The worker that settles a task may run its successor, such as the next step
+ * of a flow, in the same transaction.  Such a task is not written to the
+ * table: if it succeeds, only its history is.  A chain of small steps then
+ * costs one commit for a group of them instead of one each.
  *
- * A crash or a commit that fails undoes the task before together with those
- * that follow, and makes it ready again.  So no task is lost although it was
- * never written.
+ * A crash or a failed commit rolls back the predecessor together with its
+ * successors, and the predecessor is ready again.  So no task is lost
+ * although it was never written.
  *
  *-------------------------------------------------------------------------
  */
@@ -20,11 +20,11 @@
 #include "shared/slot.h"
 #include "task/task.h"
 
-/* Made by the worker, who runs the tasks or calls jdg_follow_write(). */
+/* Made by the worker, which runs the tasks or calls jdg_follow_write(). */
 typedef struct JdgFollow
 {
 	bool		(*may_follow) (const JdgTask *task);
-	MemoryContext mcxt;			/* what the tasks point to is copied there */
+	MemoryContext mcxt;			/* holds copies of the tasks' values */
 	int			max;
 	int			n;
 	JdgTask		task[JDG_GROUP_MAX];
@@ -40,7 +40,7 @@ extern bool jdg_follow_take(JdgFollow *follow, const JdgTask *task);
 extern bool jdg_follow_drop(JdgFollow *follow, int64 task_id);
 
 /*
- * The task does not run here after all: write it as if it had never been
+ * The task does not run here after all: writes it as if it had never been
  * taken.  With an active snapshot.
  */
 extern void jdg_follow_write(JdgTask *task);

@@ -1,14 +1,14 @@
 /*-------------------------------------------------------------------------
  *
  * history.c
- *	  Rows of jadugar_internal.attempt and the partitions they go to.
+ *	  Rows of jadugar_internal.attempt, and its partitions.
  *
- * A partition holds one day, UTC, by finished_at.  The scheduler makes today
- * and tomorrow ahead of time; whoever writes first on a day makes sure of
- * it.  A partition is made as a plain table and attached, so that no reader
- * of the history is ever waited for, and it is a member of the extension.
+ * A partition holds one day, UTC, by finished_at.  The scheduler makes
+ * today's and tomorrow's ahead of time, and the first writer of a day makes
+ * it if necessary.  A partition is made as a plain table and attached, so no
+ * reader of the history blocks it.  It is a member of the extension.
  *
- * Makers of a partition exclude each other by a lock of our own, held until
+ * Makers of a partition exclude each other by JDG_LOCK_PARTITION, held until
  * they commit: see base/locks.h.
  *
  *-------------------------------------------------------------------------
@@ -62,7 +62,7 @@ run_utility(const char *sql)
 			 SPI_result_code_string(rc), sql);
 }
 
-/* ISO, whatever DateStyle says */
+/* ISO, regardless of DateStyle */
 static char *
 iso_midnight(DateADT day)
 {
@@ -74,6 +74,11 @@ iso_midnight(DateADT day)
 	return psprintf("%04d-%02d-%02d 00:00:00+00", y, m, d);
 }
 
+/*
+ * Creates the day's partition as a member of the extension and attaches it.
+ * Inside jdg_internal_begin(), which restores the settings, and with
+ * JDG_LOCK_PARTITION held.
+ */
 static void
 make_partition(DateADT day, const char *name)
 {
@@ -82,13 +87,13 @@ make_partition(DateADT day, const char *name)
 	char	   *from = iso_midnight(day);
 	char	   *to = iso_midnight(day + 1);
 
-	/* not where a user's settings would put it; the caller's level ends this */
+	/* ignore the user's settings; jdg_internal_end() restores them */
 	(void) set_config_option("default_tablespace", "", PGC_USERSET,
 							 PGC_S_SESSION, GUC_ACTION_SAVE, true, 0, false);
 	(void) set_config_option("default_table_access_method", "heap",
 							 PGC_USERSET, PGC_S_SESSION, GUC_ACTION_SAVE,
 							 true, 0, false);
-	/* nor with event triggers, which would run as the tables' owner */
+	/* no event triggers: they would run as the tables' owner */
 	(void) set_config_option("session_replication_role", "replica",
 							 PGC_SUSET, PGC_S_SESSION, GUC_ACTION_SAVE,
 							 true, 0, false);
@@ -110,6 +115,10 @@ make_partition(DateADT day, const char *name)
 	CommandCounterIncrement();
 }
 
+/*
+ * Creates the day's partition unless it exists.  Takes JDG_LOCK_PARTITION
+ * until the transaction ends.
+ */
 static void
 make_partition_once(DateADT day, const char *name)
 {
@@ -117,7 +126,7 @@ make_partition_once(DateADT day, const char *name)
 
 	jdg_internal_begin(&in);
 	jdg_lock_xact(JDG_LOCK_PARTITION, day);
-	/* whoever had the lock may have made it: our caches do not know yet */
+	/* a previous holder of the lock may have made it: refresh our caches */
 	AcceptInvalidationMessages();
 	if (!OidIsValid(jdg_relation_find(name)))
 	{
@@ -170,8 +179,9 @@ jdg_history_ensure_partition(TimestampTz when)
 }
 
 /*
- * The rows of a transaction are seen a moment before its invalidations come.
- * Who has made today's partition keeps its lock until they are there.
+ * The rows of a transaction are visible a moment before its invalidations
+ * arrive.  The maker of today's partition holds its lock until they have
+ * arrived, so this function takes the lock, releases it and accepts them.
  */
 void
 jdg_history_catch_up(void)
@@ -184,9 +194,9 @@ jdg_history_catch_up(void)
 }
 
 /*
- * Names of the partitions whose last instant lies before "limit", also of
- * those that were detached and not dropped yet, in mcxt.
- * Inside jdg_internal_begin().
+ * Returns the names of the partitions that end before "limit", including
+ * those that are detached and not dropped yet, in mcxt.  Inside
+ * jdg_internal_begin().
  */
 List *
 jdg_history_expired(TimestampTz limit, MemoryContext mcxt)
@@ -216,7 +226,7 @@ jdg_history_expired(TimestampTz limit, MemoryContext mcxt)
 	return names;
 }
 
-/* Set what an attempt's row takes from its task; everything else null. */
+/* Sets the columns that a row takes from its task; all others are null. */
 void
 jdg_history_from_task(JdgHistory *h, const JdgTask *t)
 {
@@ -322,6 +332,7 @@ find_schedule_names(JdgHistory *h, int n)
 	jdg_internal_end(&in);
 }
 
+/* Appends one row with a new attempt_id. */
 static void
 put_row(JdgRows *rows, const JdgHistory *h)
 {

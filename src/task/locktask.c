@@ -1,11 +1,12 @@
 /*-------------------------------------------------------------------------
  *
  * locktask.c
- *	  Taking hold of a task from a session, without waiting for a worker.
+ *	  Locks the row of a task for a session, without waiting for a worker.
  *
- * A worker publishes a task in its slot before it locks the row.  So a row
- * that is locked is either in a slot (then the slot is the way to it) or held
- * by another session for the rest of that transaction, which is waited for.
+ * A worker publishes a task in its slot before it locks the row.  So a locked
+ * row is either in a slot, and then the slot is the way to reach it, or held
+ * by another session for the rest of that session's transaction.  Only the
+ * latter is waited for.
  *
  *-------------------------------------------------------------------------
  */
@@ -27,17 +28,18 @@
 #include "task/locktask.h"
 #include "task/wakeup.h"
 
-/* between two looks at a row whose holder is just coming or going, in ms */
+/* between two attempts at a row whose holder is changing, in ms */
 #define RETRY_DELAY 1L
 
-/* looks at a task whose commit is under way, one each ms */
+/* attempts at a task that is being committed, one each ms */
 #define COMMIT_TRIES 500
 
 /*
- * Somebody has a task's row locked.  Waiting on the row itself could end up
- * waiting for a worker that takes it in between, for as long as its task
- * runs.  So wait for the transaction that has it now, unless that is a
- * worker's: the lock manager then sees a deadlock, and lock_timeout counts.
+ * Another transaction has locked a task's row.  Waiting on the row itself
+ * could mean waiting for a worker that takes it in between, for as long as
+ * its task runs.  So this function waits for the transaction that holds it
+ * now, unless that is a worker's.  The lock manager then sees a deadlock, and
+ * lock_timeout applies.
  */
 static void
 wait_for_holder(int64 task_id)
@@ -88,10 +90,11 @@ jdg_task_hold(int64 task_id, JdgTask *task, MemoryContext mcxt)
 }
 
 /*
- * Have a task stopped, or take hold of its row.  JDG_HOLD_RUNNING: its worker
- * has been asked to stop it.  One that has run and is about to be committed is
- * waited for: until then nobody knows whether it has.  Not for long, since its
- * commit may be waiting for a row of this transaction: then it has finished.
+ * Stops a running task or locks its row.  JDG_HOLD_RUNNING: its worker has
+ * been asked to stop it.  A task whose commit is under way is waited for,
+ * since its end is unknown until then.  The wait is limited, because that
+ * commit may be waiting for a row of this transaction: the task then counts
+ * as finished.
  */
 JdgHold
 jdg_task_stop(int64 task_id, JdgCancelKind kind, JdgTask *task,

@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * locktask.h
- *	  Taking hold of somebody's unfinished task from a session.
+ *	  Locks the row of an unfinished task for a session.
  *
  *-------------------------------------------------------------------------
  */

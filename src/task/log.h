@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * log.h
- *	  Rows of jadugar_internal.log: what tasks say.
+ *	  Rows of jadugar_internal.log: messages of tasks.
  *
  *-------------------------------------------------------------------------
  */
@@ -14,7 +14,7 @@
 /* a longer message is cut, and says so */
 #define JDG_LOG_MESSAGE_MAX (64 * 1024)
 
-/* the message, or a palloc'd copy of what is kept of it */
+/* the message, or a palloc'd copy cut to the length that is kept */
 extern const char *jdg_log_clip(const char *message);
 
 /* inside jdg_internal_begin(); task_id 0: not from a task */

@@ -1,7 +1,8 @@
 /*-------------------------------------------------------------------------
  *
  * prepare.c
- *	  From what a user gave to the fields of a task: validation and defaults.
+ *	  From a caller's options to the fields of a task: validation and
+ *	  defaults.
  *
  * Runs in the caller's backend, as the caller.  User-defined code (payload
  * types, validate hooks) is evaluated here as the user, never inside
@@ -136,7 +137,7 @@ raise_not_a_command(const char *text, ErrorData *err)
 			 internalerrposition(err ? err->cursorpos : 0)));
 }
 
-/* What was found acceptable before is not parsed again. */
+/* Classifies a command; a command accepted before is not parsed again. */
 static void
 classify(const char *text, char *kind, bool *standalone, ErrorData **error)
 {
@@ -155,7 +156,7 @@ classify(const char *text, char *kind, bool *standalone, ErrorData **error)
 
 /*
  * See prepare.h.  The order matters: cheap checks of form first, then the
- * command, then what may run user code.
+ * command, then the checks that may run user code.
  */
 void
 jdg_task_prepare(const JdgTaskOptions *o, Oid owner, int32 default_attempts,

@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * prepare.h
- *	  From what a user gave to the fields of a task.
+ *	  From a caller's options to the fields of a task.
  *
  *-------------------------------------------------------------------------
  */
@@ -12,7 +12,7 @@
 #include "queue/queue.h"
 #include "task/task.h"
 
-/* what a user gave for a task or a schedule; NULL: not given */
+/* the options of a task or a schedule; NULL: not given */
 typedef struct JdgTaskOptions
 {
 	const char *command;

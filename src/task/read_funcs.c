@@ -1,11 +1,11 @@
 /*-------------------------------------------------------------------------
  *
  * read_funcs.c
- *	  What the readers of tasks need besides the views: clear errors.
+ *	  Functions that give the readers of tasks their errors.
  *
  * get_task(), list_tasks() and result() are SQL over the views, see
- * sql/task_readers.sql, so they show what their caller may see.  They pass
- * what they found through the functions here.
+ * sql/task_readers.sql, so they show only rows that their caller may see.
+ * They pass the rows they find through the functions of this file.
  *
  *-------------------------------------------------------------------------
  */
@@ -23,11 +23,11 @@
 #include "base/errors.h"
 #include "task/locktask.h"
 
-/* a task by its id, and what was found of it */
+/* a task by its id, and the row that get_task() found */
 typedef struct FoundArgs
 {
 	int64		task_id;
-	HeapTupleHeader task;		/* NULL: nothing that the caller may see */
+	HeapTupleHeader task;		/* NULL: no row that the caller may see */
 } FoundArgs;
 
 static const JdgArg found_args[] = {
@@ -95,6 +95,7 @@ JDG_FUNCTION(jdg_v_result, JDG_LEVEL_ANY)
 	PG_RETURN_DATUM(result);
 }
 
+/* Raises VALIDATION_ERROR if the period ends before it begins. */
 static void
 check_period(TimestampTz from, TimestampTz to)
 {
@@ -112,9 +113,9 @@ check_period(TimestampTz from, TimestampTz to)
 }
 
 /*
- * _v_limit(status, finished_from, finished_to, max_rows): checks what
- * list_tasks() was given.  It stands in the LIMIT clause, which is evaluated
- * once, before any row.
+ * _v_limit(status, finished_from, finished_to, max_rows) checks the arguments
+ * of list_tasks().  It stands in the LIMIT clause, which is evaluated once,
+ * before any row.
  */
 JDG_FUNCTION(jdg_v_limit, JDG_LEVEL_ANY)
 {

@@ -1,12 +1,14 @@
 /*-------------------------------------------------------------------------
  *
  * ready.c
- *	  Reading the ready index: where tasks are, and one after the other.
+ *	  Reading the ready index: the sources of tasks, and their tasks in
+ *	  order.
  *
- * Runs in workers, for their owner, and in the scheduler, for all.  A source
- * is what the index holds of one owner, queue and priority, read from its mark
- * on.  Which sources there are is known from the marks; the index itself is
- * searched for them when a process begins and when a mark found no room.
+ * Runs in workers, for their owner, and in the scheduler, for all owners.  A
+ * source is the part of the index that belongs to one owner, queue and
+ * priority, read from its mark on.  The marks list the sources; the index
+ * itself is searched for them when a process begins and when a mark found no
+ * room.
  *
  *-------------------------------------------------------------------------
  */
@@ -45,7 +47,7 @@ typedef struct Kind
 typedef struct Walk
 {
 	Oid			owner;			/* InvalidOid: of all */
-	bool		priorities;		/* tell them apart */
+	bool		priorities;		/* distinguish them */
 	IndexScanDesc scan;
 	bool		began;
 	Kind		at;
@@ -198,8 +200,9 @@ marked_sources(const JdgMarkLook *looks, int n, JdgSource *sources)
 }
 
 /*
- * There are more kinds than marks.  Then each queue is read from its front, in
- * the order of the index: right, but slow when dead entries can not be removed.
+ * There are more kinds than marks.  Each queue is then read from its front,
+ * in the order of the index: correct, but slow while dead entries cannot be
+ * removed.
  */
 static JdgSource *
 plain_sources(Oid owner, int *nsources)
@@ -245,7 +248,7 @@ jdg_ready_sources(JdgDb *db, Oid owner, int *nsources)
 				plain_until = now + PLAIN_TIME;
 			return plain_sources(owner, nsources);
 		}
-		/* what was lost since the look is looked for next time */
+		/* marks lost since the call are searched for next time */
 		lost = lost_now;
 		n = jdg_marks_look(&db->marks, owner, looks, &lost_now);
 	}

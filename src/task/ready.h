@@ -31,16 +31,17 @@ typedef struct JdgSource
 } JdgSource;
 
 /*
- * Where ready tasks of the owner may be (InvalidOid: of all), highest priority
- * first: not what is paused, and not what the marks say is empty.  With an
- * active snapshot; in the current context.  A process asks for one owner only,
- * or for all.
+ * Returns the sources in which ready tasks of the owner may be (InvalidOid:
+ * of all owners), highest priority first.  Paused queues, and sources that
+ * the marks call empty, are left out.  With an active snapshot; the array
+ * lives in the current context.  A process asks either for one owner only, or
+ * for all.
  */
 extern JdgSource *jdg_ready_sources(JdgDb *db, Oid owner, int *nsources);
 
 /*
- * Begin to read a source, and move its mark to what is seen first: the active
- * snapshot was taken after jdg_ready_sources().
+ * Begins to read a source, and moves its mark to the first task it sees.  The
+ * active snapshot must have been taken after jdg_ready_sources().
  */
 extern void jdg_ready_open(JdgDb *db, JdgSource *src, Relation heap,
 						   Relation index);
@@ -50,7 +51,7 @@ extern void jdg_ready_close(JdgSource *src);
 /* how many ready tasks a source has, locked or not, up to a bound */
 extern int	jdg_ready_count(JdgDb *db, JdgSource *src, int most);
 
-/* of the sources that have a task, the one whose is first; or NULL */
+/* of the sources that have a task, the one with the first task; or NULL */
 extern JdgSource *jdg_ready_first(JdgSource *sources, int n);
 
 #endif							/* JDG_TASK_READY_H */

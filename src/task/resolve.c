@@ -1,25 +1,25 @@
 /*-------------------------------------------------------------------------
  *
  * resolve.c
- *	  When a waiting task may go on.
+ *	  Decides when a waiting task may go on.
  *
  * Tasks wait in state d for the tasks they depend on, and in state k for
  * their concurrency key.  Neither is in the ready index, neither is polled.
  * Two paths lead out, and together they lose no wake-up:
  *
- * 1. Whoever takes a task out (a worker that settles, a session that cancels)
- *	  resolves, in the same transaction, the waiting tasks that it can see.
- *	  It never waits for a row: a child locked by somebody else is handed to
- *	  the scheduler at commit.
- * 2. Whoever puts a waiting task in tells the scheduler at commit, which
- *	  looks at it once.  What it waits for is then either
+ * 1. A transaction that removes a task (a worker that settles, a session that
+ *	  cancels) resolves in the same transaction the waiting tasks that it can
+ *	  see.  It never waits for a row: a locked child is handed to the
+ *	  scheduler at commit.
+ * 2. A transaction that inserts a waiting task notifies the scheduler at
+ *	  commit, which examines the task once.  Each of its parents is then
  *	  - gone: resolved from the history, or
- *	  - there and held by no worker: it will be taken out by a transaction
- *		whose snapshot is later than now and which therefore sees the child
- *		(sessions that take tasks out tell the scheduler themselves, since
- *		they are in no slot), or
+ *	  - present and held by no worker: a transaction will remove it with a
+ *		snapshot that is later than now and therefore sees the child (sessions
+ *		that remove tasks notify the scheduler themselves, since they are in
+ *		no slot), or
  *	  - held by a worker, whose snapshot may be too old to see the child: the
- *		scheduler looks again after the worker's commit.
+ *		scheduler examines the child again after the worker's commit.
  *	  The scheduler reads the slots before it takes its snapshot, so a task
  *	  that it sees and that was in no slot has not been begun.
  *
@@ -87,6 +87,7 @@ jdg_has_dependencies(int64 task_id)
 	return jdg_run(&q, v, NULL, 1) > 0;
 }
 
+/* Deletes the row that makes the task wait for this parent. */
 static void
 drop_dependency(int64 task_id, int64 parent_id)
 {
@@ -101,14 +102,14 @@ drop_dependency(int64 task_id, int64 parent_id)
 }
 
 /*
- * A parent of a locked waiting child has ended.  False: the child is to be
- * cancelled.
+ * A parent of a locked waiting child has ended.  Returns false if the child
+ * must be cancelled.
  */
 static bool
 parent_ended(JdgTask *child, int64 parent_id, bool success)
 {
 	if (!success && child->on_dependency_failure == 'w')
-		return true;			/* waits until a retry of it succeeds */
+		return true;			/* waits until a retry of the parent succeeds */
 	if (!success && child->on_dependency_failure != 'r')
 		return false;
 	drop_dependency(child->task_id, parent_id);
@@ -157,9 +158,9 @@ jdg_has_dependants(const JdgFinished *done, int n)
 }
 
 /*
- * Tasks have been taken out by this transaction: resolve what depends on
- * them.  Cancelling is left to the
- * caller: a chain of dependants may be longer than the stack is deep.
+ * This transaction has removed tasks: resolves their dependants.  Cancelling
+ * is left to the caller, because a chain of dependants may be longer than the
+ * stack is deep.
  */
 List *
 jdg_resolve_finished(const JdgFinished *done, int n)
@@ -211,6 +212,10 @@ jdg_resolve_finished(const JdgFinished *done, int n)
 	return to_cancel;
 }
 
+/*
+ * Returns the maximum number of active tasks of the owner's key, 1 if not
+ * set.
+ */
 static int
 key_limit(Oid owner, const char *key)
 {
@@ -225,6 +230,7 @@ key_limit(Oid owner, const char *key)
 	return jdg_col_int32(0, 1, 1);
 }
 
+/* Returns the number of active tasks of the owner's key, see above. */
 static int64
 active_of_key(Oid owner, const char *key)
 {
@@ -286,7 +292,8 @@ jdg_resolve_key(Oid owner, const char *key)
 	head = jdg_col_int64(0, 1, 0);
 	if (active_of_key(owner, key) < key_limit(owner, key) &&
 		promote_key(owner, key, 1) == 0)
-		jdg_recheck_at_commit(head, false); /* somebody has it locked */
+		jdg_recheck_at_commit(head, false); /* another transaction has locked
+											 * it */
 }
 
 void
@@ -340,7 +347,7 @@ resolve_dependent(JdgTask *t, const int64 *running, int nrunning)
 			continue;
 		}
 		gone[ngone] = parent;
-		/* no row is left: a queue that keeps no history of what went well */
+		/* no row is left: the queue keeps no history of completed tasks */
 		success[ngone++] = jdg_col_char(i, 3) == '\0' ||
 			jdg_col_char(i, 3) == JDG_STATUS_COMPLETED;
 	}

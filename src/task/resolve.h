@@ -25,7 +25,7 @@ extern void jdg_task_set_state(JdgTask *t, char state);
 /* may anything wait for them?  with an active snapshot */
 extern bool jdg_has_dependants(const JdgFinished *done, int n);
 
-/* ids (int64 *) of waiting tasks that are to be cancelled for it */
+/* ids (int64 *) of waiting tasks that the caller must cancel */
 extern List *jdg_resolve_finished(const JdgFinished *done, int n);
 extern bool jdg_has_dependencies(int64 task_id);
 extern void jdg_resolve_key(Oid owner, const char *key);
@@ -33,7 +33,7 @@ extern void jdg_resolve_key(Oid owner, const char *key);
 /* the same from a session, for a task that stays and waits for something */
 extern void jdg_key_place_given_up(const JdgTask *t);
 
-/* what the look at a waiting task has shown */
+/* the result of examining a waiting task */
 typedef enum JdgWaiting
 {
 	JDG_WAITING_DONE,			/* nothing is left to do */

@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * retry.c
- *	  Retry policies: which errors are tried again, and how long after.
+ *	  Retry policies: the errors that are retried, and the delay.
  *
  * Pure but for the random number of the jitter; runs in any process.  A
  * policy was checked when it was given, but may come from a restored dump or
@@ -30,8 +30,8 @@
 #define DEFAULT_FACTOR		2.0
 
 /*
- * Tried again by default: what may well go better next time.  Codes of five
- * characters, classes of two, and names of ours.
+ * Retried by default: errors that may go away.  Codes of five characters,
+ * classes of two, and names of ours.
  */
 static const char *const default_retry_on[] = {
 	"P0001",					/* RAISE EXCEPTION */
@@ -54,6 +54,10 @@ get_key(Jsonb *policy, const char *key, JsonbValue *room)
 	return getKeyJsonValueFromContainer(&policy->root, key, strlen(key), room);
 }
 
+/*
+ * Returns a number of the policy; if_none if the key is absent or not a
+ * number.
+ */
 static double
 get_number(Jsonb *policy, const char *key, double if_none)
 {
@@ -82,6 +86,10 @@ value_text(const JsonbValue *v)
 	return jdg_excerpt(JsonbToCString(NULL, &j->root, VARSIZE(j)));
 }
 
+/*
+ * Raises VALIDATION_ERROR unless the value is a number from min to max, and a
+ * whole one if "integer".
+ */
 static void
 check_number(const char *key, const JsonbValue *v, double min, double max,
 			 bool integer)
@@ -128,6 +136,10 @@ is_code(const char *s)
 	return false;
 }
 
+/*
+ * Raises VALIDATION_ERROR unless the value is an array of at most MAX_CODES
+ * valid error codes.
+ */
 static void
 check_codes(const char *key, const JsonbValue *v)
 {
@@ -158,6 +170,7 @@ check_codes(const char *key, const JsonbValue *v)
 	}
 }
 
+/* Raises VALIDATION_ERROR unless the value is the name of a backoff. */
 static void
 check_backoff(const JsonbValue *v)
 {
@@ -173,6 +186,10 @@ check_backoff(const JsonbValue *v)
 			 errhint("Valid values are \"exponential\", \"linear\", \"fixed\", and \"none\".")));
 }
 
+/*
+ * Checks one member of a policy.  Raises VALIDATION_ERROR if its key is
+ * unknown or its value invalid.
+ */
 static void
 check_member(const char *key, const JsonbValue *v)
 {
@@ -245,6 +262,10 @@ code_matches(const char *code, int len, int sqlerrcode)
 	return len == (int) strlen(name) && memcmp(code, name, len) == 0;
 }
 
+/*
+ * Does one of the codes in the array match this SQLSTATE?  False if the value
+ * is no array.
+ */
 static bool
 list_matches(const JsonbValue *v, int sqlerrcode)
 {
@@ -289,8 +310,9 @@ jdg_retry_wanted(Jsonb *policy, int sqlerrcode)
 }
 
 /*
- * How long to wait after attempt number n.  In floating point, where what is
- * too large becomes infinite and is cut to max_delay.
+ * Returns the delay after attempt number n, in microseconds.  It is computed
+ * in floating point, where a delay that is too large becomes infinite and is
+ * cut to max_delay.
  */
 int64
 jdg_retry_delay(Jsonb *policy, int attempt)

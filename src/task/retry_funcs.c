@@ -1,10 +1,10 @@
 /*-------------------------------------------------------------------------
  *
  * retry_funcs.c
- *	  retry_policy(): a retry policy as jsonb.
+ *	  SQL function retry_policy(): a retry policy as jsonb.
  *
- * Runs in the caller's backend.  Only what was given is put in: what was not
- * keeps following the defaults and the settings of the time it is used.
+ * Runs in the caller's backend.  The policy holds only the given arguments:
+ * all others keep following the defaults and the settings at the time of use.
  *
  *-------------------------------------------------------------------------
  */

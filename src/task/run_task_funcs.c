@@ -1,13 +1,14 @@
 /*-------------------------------------------------------------------------
  *
  * run_task_funcs.c
- *	  run_task(): a task's work here and now, for tests of handlers.
+ *	  SQL function run_task(): runs a task's work in the session, for tests
+ *	  of handlers.
  *
  * Runs in the caller's backend, in the caller's transaction, in a
- * subtransaction of its own.  The same checks as enqueue(), the same
- * execution as in a worker; nothing is written to jadugar's tables.  An error
- * of the work is a result, as it would be in the history.  What happened is
- * returned as jsonb with the fields of task_info.
+ * subtransaction of its own.  It makes the same checks as enqueue() and
+ * executes as a worker does; nothing is written to jadugar's tables.  An
+ * error of the work is a result, as it would be in the history.  The outcome
+ * is returned as jsonb with the fields of task_info.
  *
  *-------------------------------------------------------------------------
  */
@@ -100,6 +101,7 @@ push_time(JsonbParseState **st, const char *key, TimestampTz t)
 	jdg_json_text(st, key, pstrdup(timestamptz_to_str(t)));
 }
 
+/* Returns the outcome as jsonb with the fields of task_info. */
 static Jsonb *
 describe(const JdgTask *t, const char *command, const Ending *end)
 {

@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * settle.c
- *	  What follows when tasks end.
+ *	  Writes everything that follows when tasks end.
  *
  * Runs in workers at the end of a group, in the scheduler for tasks whose
  * worker died, and in sessions that cancel, with the tasks' rows locked by
@@ -10,12 +10,12 @@
  * the history row, dependants, the next task of its key, hooks, unique keys,
  * the schedule's statistics.
  *
- * What every task needs is written straight and in bulk; SQL is run only for
- * a task that has more to it.
+ * The parts that every task needs are written directly and in bulk; SQL runs
+ * only for a task that needs more.
  *
- * Rows of others that are touched: children of dependencies and waiting
- * tasks of a key (SKIP LOCKED, never waited for), and schedule_stat in the
- * order of schedule_id, by processes of ours only.
+ * Rows of other tasks that are touched: children of dependencies and waiting
+ * tasks of a key (SKIP LOCKED, never waited for).  Rows of schedule_stat are
+ * touched in the order of schedule_id, by processes of ours only.
  *
  *-------------------------------------------------------------------------
  */
@@ -46,7 +46,7 @@
 #include "task/settle.h"
 #include "task/wakeup.h"
 
-/* What retry_task() needs besides the columns of the history. */
+/* The options that retry_task() needs and the history has no columns for. */
 static Jsonb *
 options_of(const JdgTask *t)
 {
@@ -67,6 +67,7 @@ options_of(const JdgTask *t)
 	return jdg_json_finish(&st);
 }
 
+/* Does the queue keep history rows of this status? */
 static bool
 keeps_history(const JdgQueue *queue, char status)
 {
@@ -82,6 +83,10 @@ keeps_history(const JdgQueue *queue, char status)
 	return true;
 }
 
+/*
+ * Fills the history row of one attempt.  The values stay those of the task
+ * and the outcome, apart from a capped result and the options.
+ */
 static void
 history_of(const JdgTask *t, const JdgOutcome *o, const JdgDecision *d,
 		   JdgHistory *h)
@@ -104,6 +109,10 @@ history_of(const JdgTask *t, const JdgOutcome *o, const JdgDecision *d,
 		h->options = options_of(t);
 }
 
+/*
+ * Inserts the history rows of n attempts, except those that their queue does
+ * not keep.
+ */
 static void
 write_histories(const JdgTask *tasks, const JdgOutcome *o,
 				const JdgDecision *d, int n)
@@ -126,6 +135,11 @@ write_histories(const JdgTask *tasks, const JdgOutcome *o,
 	pfree(h);
 }
 
+/*
+ * Writes the task with its new state, run_at and attempt, and wakes the
+ * process that acts on it at commit.  A task that followed without a row is
+ * inserted.
+ */
 static void
 put_back(JdgTask *t, const JdgDecision *d)
 {
@@ -156,7 +170,7 @@ put_back(JdgTask *t, const JdgDecision *d)
 	JDG_FAULT("put-back");
 }
 
-/* What a task that leaves before its time was still waiting for. */
+/* Deletes the dependencies of a task that is removed before it ran. */
 static void
 delete_dependencies(int64 task_id)
 {
@@ -190,6 +204,7 @@ delete_row(const JdgTask *t, Relation rel)
 	jdg_internal_end(&in);
 }
 
+/* Deletes the rows of the tasks that do not stay, and makes that visible. */
 static void
 delete_rows(const JdgTask *tasks, const JdgDecision *d, int n)
 {
@@ -201,10 +216,11 @@ delete_rows(const JdgTask *tasks, const JdgDecision *d, int n)
 			delete_row(&tasks[i], rel);
 	}
 	table_close(rel, NoLock);
-	/* what is looked up next does not see them */
+	/* the queries that follow do not see them */
 	CommandCounterIncrement();
 }
 
+/* Deletes the task's unique key unless unique_for keeps it longer. */
 static void
 release_unique_key(const JdgTask *t, TimestampTz now)
 {
@@ -277,6 +293,10 @@ run_hooks(const JdgTask *t, const JdgOutcome *o, const JdgDecision *d)
 		enqueue_hook(t, o, d, o->cleanup);
 }
 
+/*
+ * Frees the places of tasks that leave their concurrency key, and the unique
+ * keys of tasks that are removed.
+ */
 static void
 release_keys(const JdgTask *tasks, const JdgOutcome *o, const JdgDecision *d, int n)
 {
@@ -324,7 +344,10 @@ has_more(const JdgTask *t, const JdgOutcome *o, const JdgDecision *d)
 		t->unique_key != NULL || o->cleanup != NULL || o->on_error != NULL;
 }
 
-/* What runs SQL; returns the ids of dependants that are to be cancelled. */
+/*
+ * Writes everything that needs SQL.  Returns the ids of dependants that the
+ * caller must cancel.
+ */
 static List *
 write_more(JdgTask *tasks, const JdgOutcome *o, const JdgDecision *d, int n,
 		   const JdgFinished *done, int ndone)
@@ -497,10 +520,7 @@ jdg_settle(JdgTask *tasks, const JdgOutcome *outcomes, int n,
 	(void) settle(&ends);
 }
 
-/*
- * Cancel a task that is not running and whose row this transaction has
- * locked.
- */
+/* Cancels a task that is not running.  This transaction has locked its row. */
 void
 jdg_settle_cancel(JdgTask *task, const char *reason)
 {

@@ -1,7 +1,8 @@
 /*-------------------------------------------------------------------------
  *
  * settle.h
- *	  What follows when a task ends: the one place where that is decided.
+ *	  Writes everything that follows when a task ends; no other place
+ *	  decides it.
  *
  *-------------------------------------------------------------------------
  */
@@ -15,11 +16,12 @@
 #include "task/task.h"
 
 /*
- * Write what follows from the ends of n tasks, whose rows this transaction
- * has locked: delete or put back the rows, history, dependants, keys,
- * hooks, and what the modules that follow ends write (base/module.h).  What
- * may run at once in this transaction goes to "follow", if that is not NULL.
- * With an active snapshot.  Wake-ups are queued for commit.
+ * Writes everything that follows from the ends of n tasks.  This transaction
+ * has locked their rows.  Deletes or puts back the rows; writes history,
+ * dependants, keys, hooks, and the parts of the modules that follow ends
+ * (base/module.h).  A successor that may run at once in this transaction is
+ * added to "follow", if that is not NULL.  With an active snapshot.  Wake-ups
+ * are queued for commit.
  */
 extern void jdg_settle(JdgTask *tasks, const JdgOutcome *outcomes, int n,
 					   JdgFollow *follow);

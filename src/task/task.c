@@ -3,8 +3,8 @@
  * task.c
  *	  Rows of jadugar_internal.task: ids, insertion, loading.
  *
- * Runs in any backend and in all our processes.  Rows are inserted straight,
- * loaded between jdg_internal_begin() and jdg_internal_end().
+ * Runs in any backend and in all our processes.  Rows are inserted directly,
+ * and loaded between jdg_internal_begin() and jdg_internal_end().
  *
  *-------------------------------------------------------------------------
  */
@@ -200,8 +200,9 @@ jdg_task_from_rows(int64 n, MemoryContext mcxt)
 }
 
 /*
- * Load one task by id.  "lock": FOR UPDATE, skipping it if somebody else
- * has it.  False: not there, or (lock) not to be had now.
+ * Loads one task by id, its values in mcxt.  "lock": FOR UPDATE SKIP LOCKED.
+ * Returns false if there is no such row, or if another transaction has locked
+ * it.
  */
 bool
 jdg_task_load(int64 task_id, bool lock, JdgTask *task, MemoryContext mcxt)

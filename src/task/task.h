@@ -1,7 +1,8 @@
 /*-------------------------------------------------------------------------
  *
  * task.h
- *	  A row of jadugar_internal.task as a struct, and how one is written.
+ *	  A row of jadugar_internal.task as a struct, and its readers and
+ *	  writers.
  *
  *-------------------------------------------------------------------------
  */
@@ -29,7 +30,7 @@
 #define JDG_STATUS_LOST			'l'
 #define JDG_STATUS_SKIPPED		's'
 
-/* task.flow_data: what the task is given besides its payload */
+/* task.flow_data: the data that the task receives */
 typedef enum JdgFlowData
 {
 	JDG_DATA_NONE,				/* null */
@@ -111,10 +112,10 @@ typedef struct JdgTaskWriter JdgTaskWriter;
 extern int64 jdg_task_next_id(void);
 
 /*
- * Insert tasks whose fields are all set (task_id by jdg_task_next_id()): many,
- * or one.  What they point to stays valid until the end.  Wake-ups are the
- * caller's: jdg_wake_at_commit().  With an active snapshot; nothing of a user
- * is evaluated.
+ * Insert tasks whose fields are all set (task_id by jdg_task_next_id()):
+ * many, or one.  The data that they point to stays valid until the end.  The
+ * caller queues wake-ups by jdg_wake_at_commit().  With an active snapshot;
+ * no user code is evaluated.
  */
 extern JdgTaskWriter *jdg_task_writer_begin(void);
 extern void jdg_task_writer_put(JdgTaskWriter *writer, const JdgTask *task);

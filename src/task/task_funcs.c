@@ -1,13 +1,14 @@
 /*-------------------------------------------------------------------------
  *
  * task_funcs.c
- *	  Acting on one task: cancel, pause, resume, retry, update; purge.
+ *	  SQL functions on one task: cancel, pause, resume, retry, update;
+ *	  purge.
  *
- * Runs in the caller's backend.  A role acts on tasks of its own and of
- * roles it is a member of, an operator on all; others' tasks do not exist for
- * it.  A running task is reached through its worker's slot, at once and
- * whether or not this transaction commits; anything else is a change of rows
- * in this transaction.
+ * Runs in the caller's backend.  A role acts on its own tasks and on those of
+ * roles it is a member of, an operator on all; other tasks do not exist for
+ * it.  A running task is reached through its worker's slot, immediately and
+ * whether or not this transaction commits.  Any other change is a change of
+ * rows in this transaction.
  *
  *-------------------------------------------------------------------------
  */
@@ -345,6 +346,7 @@ move_to_queue(JdgTask *t, const char *name, Oid role)
 	t->bounded = queue.max_depth > 0;
 }
 
+/* Writes the columns that update_task() may change. */
 static void
 store_update(const JdgTask *t)
 {
@@ -382,6 +384,7 @@ state_after_move(const JdgTask *t)
 	return jdg_state_without_dependencies(t);
 }
 
+/* Checks the arguments that need no row; raises VALIDATION_ERROR. */
 static void
 check_update(const UpdateArgs *a)
 {
@@ -426,7 +429,7 @@ check_payload(int64 task_id, Jsonb *payload)
 		jdg_handler_check_payload(handler, payload);
 }
 
-/* update_task(task_id, ...): what is not given stays */
+/* update_task(task_id, ...): arguments that are null change nothing */
 JDG_FUNCTION(jdg_update_task, JDG_LEVEL_USER)
 {
 	UpdateArgs	a;

@@ -4,12 +4,12 @@
  *	  Upkeep of tasks: partitions of the history, retention.
  *
  * Runs in the scheduler, at its start and hourly.  Makes the partitions of
- * today and tomorrow; drops those older than jadugar.history_retention
- * (DETACH CONCURRENTLY and DROP, each with the short lock_timeout of upkeep,
- * so that neither a reader of the history nor the scheduler waits long; a
- * partition that cannot be dropped is tried again next time); deletes
- * history past the shorter retention of its queue, old log rows and unique
- * keys that have expired.
+ * today and tomorrow.  Drops those older than jadugar.history_retention by
+ * DETACH CONCURRENTLY and DROP, each with the short lock_timeout of upkeep,
+ * so that neither a reader of the history nor the scheduler waits long.  A
+ * partition that cannot be dropped is retried next time.  Deletes history
+ * past the shorter retention of its queue, old log rows and expired unique
+ * keys.
  *
  *-------------------------------------------------------------------------
  */
@@ -32,6 +32,10 @@
 #include "task/history.h"
 #include "task/upkeep.h"
 
+/*
+ * Deletes log rows past jadugar.log_retention, expired unique keys without a
+ * task, and history past the retention of its queue, in one transaction.
+ */
 static void
 delete_expired(void)
 {
@@ -62,6 +66,11 @@ delete_expired(void)
 	jdg_work_end();
 }
 
+/*
+ * Detaches and drops one partition, in transactions of its own.  Finishes a
+ * detach that was interrupted.  Raises the error of a detach or a drop that
+ * fails otherwise.
+ */
 static void
 drop_partition(const char *name)
 {
@@ -69,7 +78,7 @@ drop_partition(const char *name)
 
 	PG_TRY();
 	{
-		/* a detach that was interrupted is finished, else begun */
+		/* finishes an interrupted detach, else begins one */
 		jdg_toplevel_run(psprintf("ALTER TABLE jadugar_internal.attempt "
 								  "DETACH PARTITION jadugar_internal.%s "
 								  "CONCURRENTLY", name),
@@ -96,6 +105,10 @@ drop_partition(const char *name)
 	jdg_work_end();
 }
 
+/*
+ * Drops the partitions past jadugar.history_retention.  A partition that
+ * cannot be dropped is logged and left for the next upkeep.
+ */
 static void
 drop_expired_partitions(void)
 {

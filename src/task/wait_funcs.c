@@ -1,19 +1,21 @@
 /*-------------------------------------------------------------------------
  *
  * wait_funcs.c
- *	  wait(): sleep until a task has finished.
+ *	  SQL functions wait() and wait_flow(): sleep until a task or a run has
+ *	  finished.
  *
  * Runs in any backend.  jadugar.wait() is an SQL function of two statements:
- * the first comes here, the second reads the task with a snapshot of its own.
- * While asleep this code holds no snapshot, no lock and no SPI connection;
- * the statement that called wait() keeps its own snapshot, as any does.
+ * the first calls the function here, the second reads the task with a
+ * snapshot of its own.  While asleep this code holds no snapshot, no lock and
+ * no SPI connection; the statement that called wait() keeps its own snapshot,
+ * as any does.
  *
- * No wake-up is lost: we count ourselves in JdgDb.waiters and stand in the
- * queue of JdgDb.finished before we look at the task; whoever finishes tasks
- * reads the count after its commit has become visible, and then broadcasts.
- * A transaction that was prepared is the exception, because the session that
- * commits it does not know what is in it: for its sake we look again every
- * now and then.
+ * No wake-up is lost.  The waiting backend counts itself in JdgDb.waiters and
+ * enters the queue of JdgDb.finished before it reads the task.  A process
+ * that finishes tasks reads the count after its commit has become visible,
+ * and then broadcasts.  A prepared transaction is the exception, because the
+ * session that commits it does not know its contents.  For this case the
+ * waiting backend looks again every LOOK_AGAIN_MS.
  *
  *-------------------------------------------------------------------------
  */
@@ -107,8 +109,8 @@ static JdgQuery task_query = {
 };
 
 /*
- * A run that has ended is not over while it is asked to go on: retry_step(),
- * skip_step().
+ * A run that has ended is not over while a request to continue it is pending:
+ * retry_step(), skip_step().
  */
 static JdgQuery run_query = {
 	"SELECT r.owner, COALESCE(m.xmin, r.xmin) FROM jadugar_internal.flow_run r "
@@ -173,6 +175,10 @@ stop_waiting(int code, Datum db)
 	pg_atomic_fetch_sub_u32(&((JdgDb *) DatumGetPointer(db))->waiters, 1);
 }
 
+/*
+ * Sleeps until the query finds no row for the id, or "until" has passed.
+ * Holds no snapshot and no lock while asleep.
+ */
 static void
 sleep_until_finished(JdgDb *db, int64 id, JdgQuery *unfinished,
 					 TimestampTz until)
@@ -200,6 +206,10 @@ sleep_until_finished(JdgDb *db, int64 id, JdgQuery *unfinished,
 	stop_waiting(0, PointerGetDatum(db));
 }
 
+/*
+ * Returns the entry of this database in shared memory; raises CONFLICT if
+ * none is free.
+ */
 static JdgDb *
 need_db(void)
 {
@@ -215,8 +225,8 @@ need_db(void)
 }
 
 /*
- * _v_wait(task_id, timeout).  Returns at once if there is no such task or
- * the caller may not see it: the second statement tells which.
+ * _v_wait(task_id, timeout).  Returns at once if the task does not exist or
+ * the caller may not see it: the second statement raises the error.
  */
 JDG_FUNCTION(jdg_v_wait, JDG_LEVEL_ANY)
 {
@@ -263,8 +273,8 @@ jdg_v_waited(PG_FUNCTION_ARGS)
 }
 
 /*
- * _v_wait_flow(run_id, timeout).  What the caller may not see is found
- * missing by what comes next, flow_status().
+ * _v_wait_flow(run_id, timeout).  Returns at once for a run that the caller
+ * may not see: the next statement, flow_status(), finds it missing.
  */
 JDG_FUNCTION(jdg_v_wait_flow, JDG_LEVEL_ANY)
 {

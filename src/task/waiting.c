@@ -1,9 +1,9 @@
 /*-------------------------------------------------------------------------
  *
  * waiting.c
- *	  Tasks that wait for others: when to look at them again.
+ *	  Tasks that wait for other tasks: when to examine them again.
  *
- * Runs in the scheduler.  Whether a task may go on: resolve.c.
+ * Runs in the scheduler.  resolve.c decides whether a task may go on.
  *
  *-------------------------------------------------------------------------
  */
@@ -30,6 +30,9 @@ static int64 *watched = NULL;
 static int	nwatched = 0;
 static int	watched_room = 0;
 
+/*
+ * Adds a task to those that are examined again after a worker's next commit.
+ */
 static void
 watch(int64 task_id)
 {
@@ -58,6 +61,7 @@ running_ids(int *n)
 	return ids;
 }
 
+/* Examines the given waiting tasks, each in a transaction of its own. */
 static void
 resolve_ids(const int64 *ids, int n)
 {
@@ -85,7 +89,7 @@ resolve_ids(const int64 *ids, int n)
 	}
 }
 
-/* A task has ended in a session: look at what waits for it. */
+/* A task has ended in a session: examines its dependants. */
 static void
 resolve_children(int64 parent)
 {
@@ -134,7 +138,7 @@ sweep(void)
 	} while (n == BATCH);
 }
 
-/* Look at what was reported, and at what is watched. */
+/* Examines the reported tasks and the watched ones. */
 static void
 resolve_reported(JdgDb *db)
 {
@@ -144,8 +148,8 @@ resolve_reported(JdgDb *db)
 	int64	   *again = palloc(sizeof(int64) * Max(old, 1));
 
 	/*
-	 * Ask for commits before looking: one that comes between the look and the
-	 * asking would not be told.
+	 * Request notice of commits before looking: a commit between the look and
+	 * the request would go unnoticed.
 	 */
 	pg_atomic_write_u32(&db->interest, 1);
 	pg_memory_barrier();

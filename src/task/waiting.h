@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * waiting.h
- *	  Tasks that wait for others: when to look at them again.
+ *	  Tasks that wait for other tasks: when to examine them again.
  *
  *-------------------------------------------------------------------------
  */

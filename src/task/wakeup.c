@@ -1,16 +1,17 @@
 /*-------------------------------------------------------------------------
  *
  * wakeup.c
- *	  Who has to be woken when this transaction commits.
+ *	  Wakes the processes that must act when this transaction commits.
  *
- * Runs in any backend and in our own processes.  While the transaction runs,
- * what to do is gathered here; the commit callback then sets flags and
- * latches.  It must not fail, so everything it needs is looked up before:
- * the JdgDb entry, the owners, the task ids.  Rolled back subtransactions
- * may leave a wake-up too many, never one too few.
+ * Runs in any backend and in our own processes.  The wake-ups are gathered
+ * here while the transaction runs; the commit callback then sets flags and
+ * latches.  It must not fail, so everything it needs is looked up before: the
+ * JdgDb entry, the owners, the task ids.  Rolled back subtransactions may
+ * leave a wake-up too many, never one too few.
  *
- * A prepared transaction commits in another session, which does not know
- * what it holds: see ddl_hook.c, which makes the scheduler look at all.
+ * A prepared transaction commits in another session, which does not know its
+ * contents: see launcher/ddl_hook.c, which makes the scheduler examine
+ * everything.
  *
  *-------------------------------------------------------------------------
  */
@@ -47,7 +48,7 @@ typedef struct Pending
 	JdgDb	   *db;
 	uint32		wake;			/* JDG_WAKE_* */
 	TimestampTz earliest;		/* of the future tasks, DT_NOEND: none */
-	bool		finished;		/* tell those in wait() */
+	bool		finished;		/* notify backends in wait() */
 	bool		created;		/* the extension was made here */
 	bool		held;			/* rows of tasks were locked */
 	int			nowners;
@@ -64,7 +65,7 @@ typedef struct Pending
 
 static Pending pending;
 
-/* a transaction has committed whose wake-ups wait for its invalidations */
+/* a transaction has committed and its wake-ups wait for its invalidations */
 static bool act_late = false;
 
 static void
@@ -131,7 +132,11 @@ act(void)
 		why |= JDG_WAKE_SWEEP;
 	if (pending.held)
 		why |= JDG_WAKE_WORK;
-	/* in a pause nobody is: the scheduler ends it here, then looks for work */
+
+	/*
+	 * in a pause no owner needs one: the scheduler ends it, then looks for
+	 * work
+	 */
 	if (pg_atomic_read_u32(&db->paused) == 0)
 	{
 		for (int i = 0; i < pending.nowners; i++)
@@ -149,8 +154,8 @@ act(void)
 }
 
 /*
- * Who is woken by a transaction that has changed the configuration must not
- * find what he has kept of it: he is told when the transaction has sent its
+ * A process woken by a change of configuration must not find an outdated copy
+ * in its caches.  It is notified when the transaction has sent its
  * invalidations, which is after its commit callbacks.
  */
 static void
@@ -163,6 +168,11 @@ release_callback(ResourceReleasePhase phase, bool commit, bool top, void *arg)
 	forget();
 }
 
+/*
+ * Wakes at commit.  After a rollback that had locked rows, wakes the
+ * scheduler for the tasks that were passed over meanwhile.  Forgets
+ * everything at the end of the transaction.
+ */
 static void
 xact_callback(XactEvent event, void *arg)
 {
@@ -244,6 +254,7 @@ jdg_finished_at_commit(void)
 	pending.finished = true;
 }
 
+/* Adds an owner whose workers are woken; MAX_OWNERS at most, then all are. */
 static void
 add_owner(Oid owner)
 {
@@ -258,6 +269,11 @@ add_owner(Oid owner)
 		pending.owners_overflow = true;
 }
 
+/*
+ * Moves the mark of this owner, queue and priority back to the task, at
+ * commit.  Of several tasks of one kind the first in order counts.  Without
+ * room for another kind all marks are forgotten.
+ */
 static void
 publish(Oid owner, int32 queue_id, int32 priority, const JdgTask *t)
 {

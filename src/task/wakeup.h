@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * wakeup.h
- *	  Who has to be woken when this transaction commits.
+ *	  Wakes the processes that must act when this transaction commits.
  *
  *-------------------------------------------------------------------------
  */
@@ -11,22 +11,22 @@
 #include "task/task.h"
 
 /*
- * This task was inserted or became runnable: after this transaction commits,
- * wake whoever has to act on it, a worker if it is ready, the scheduler if it
- * is due later or waits.  Every way to become ready passes here, since
- * workers look where it is told to look (marks.c): task_id, owner, queue_id,
- * priority, state and run_at are those of the row.  Never raises an error
- * after commit.
+ * This task was inserted or became runnable.  After this transaction commits,
+ * wakes a worker if the task is ready, and the scheduler if it is due later
+ * or waits.  Every task that becomes ready passes here, since workers read
+ * the index only from the marks on (shared/marks.c).  The row's task_id,
+ * owner, queue_id, priority, state and run_at must be set.  Never raises an
+ * error after commit.
  */
 extern void jdg_wake_at_commit(Oid owner, const JdgTask *task);
 
-/* rows of many ready tasks have changed in what the index is made of */
+/* rows of many ready tasks have changed in columns of the index */
 extern void jdg_forget_marks_at_commit(void);
 
 /* more general: JDG_WAKE_* bits for the scheduler of this database */
 extern void jdg_wake_scheduler_at_commit(uint32 why);
 
-/* after commit, look again at what waits for a task that this finished */
+/* examines a waiting task after commit, or the dependants of a finished one */
 extern void jdg_recheck_at_commit(int64 task_id, bool finished);
 
 /*
@@ -42,7 +42,7 @@ extern void jdg_row_held(void);
  */
 extern void jdg_task_unchanged(const JdgTask *task);
 
-/* after commit, tell those in wait() */
+/* after commit, notifies backends in wait() */
 extern void jdg_finished_at_commit(void);
 
 /* after commit of CREATE EXTENSION, start a scheduler */
