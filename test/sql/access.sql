@@ -1,6 +1,5 @@
 -- Access: levels, what each may call and see, and taking it back.
-\set SHOW_CONTEXT never
-SET client_min_messages = warning;
+\i test/include/helpers.sql
 CREATE ROLE "test access ""user""" LOGIN;
 CREATE ROLE test_access_operator LOGIN;
 CREATE ROLE test_access_monitor LOGIN;

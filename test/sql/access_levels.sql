@@ -1,35 +1,18 @@
 -- Everything is PUBLIC's to call once a role has USAGE on the schema, so each
 -- function and view has to ask for the level of its caller. Here all of them
 -- are called, as the catalog lists them, by roles that should get nowhere.
-\set SHOW_CONTEXT never
-SET client_min_messages = warning;
+\i test/include/helpers.sql
 CREATE SCHEMA lvl;
 GRANT USAGE ON SCHEMA lvl TO PUBLIC;
-CREATE ROLE lvl_owner LOGIN;
+CALL test.create_role('lvl_owner');
 CREATE ROLE lvl_none LOGIN;
-CREATE ROLE lvl_gone LOGIN;
+CALL test.create_role('lvl_gone');
 CREATE ROLE lvl_reader LOGIN;
-CREATE ROLE lvl_monitor LOGIN;
+CALL test.create_role('lvl_monitor', 'monitor');
 GRANT pg_read_all_data TO lvl_reader;
-SELECT jadugar.grant_access('lvl_owner'), jadugar.grant_access('lvl_gone'), jadugar.grant_access('lvl_monitor', 'monitor') \g /dev/null
 
 -- ------------------------------------------------- what there is to be had
 
-CREATE PROCEDURE lvl.await(query text) LANGUAGE plpgsql AS $$
-DECLARE
-	ok boolean;
-	giving_up timestamptz := clock_timestamp() + interval '30 s';
-BEGIN
-	LOOP
-		EXECUTE query INTO ok;
-		EXIT WHEN ok;
-		IF clock_timestamp() > giving_up THEN
-			RAISE EXCEPTION 'not within 30 s: %', query;
-		END IF;
-		COMMIT;
-		PERFORM pg_sleep(0.02);	-- waits-for-time: pause between looks
-	END LOOP;
-END $$;
 -- Contents have the word in them, which no monitor may see.
 CREATE PROCEDURE lvl.make() LANGUAGE plpgsql AS $$
 BEGIN
@@ -52,11 +35,11 @@ SET ROLE lvl_gone;
 SELECT jadugar.enqueue('SELECT 2 AS mine', '{"a": "secret"}', delay => '1 day') AS id \g /dev/null
 RESET ROLE;
 SELECT jadugar.grant_queue('lvl', 'lvl_none'), jadugar.grant_handler('lvl', 'lvl_none'), jadugar.revoke_access('lvl_gone') \g /dev/null
-CALL lvl.await('SELECT count(*) = 4 FROM jadugar.history WHERE owner = ''lvl_owner''');
-CALL lvl.await('SELECT count(*) = 1 FROM jadugar.approvals');
+CALL test.wait_until('SELECT count(*) = 4 FROM jadugar.history WHERE owner = ''lvl_owner''');
+CALL test.wait_until('SELECT count(*) = 1 FROM jadugar.approvals');
 SELECT pg_advisory_lock(4713);
 SELECT jadugar.enqueue('SELECT pg_advisory_xact_lock(4713)', '{"a": "secret"}', owner => 'lvl_owner') AS running \gset
-CALL lvl.await('SELECT blocked_by IS NOT NULL FROM jadugar.running');
+CALL test.wait_until('SELECT blocked_by IS NOT NULL FROM jadugar.running');
 -- a superuser granted these manually, and USAGE is no level
 GRANT USAGE ON SCHEMA jadugar TO lvl_none, lvl_gone;
 GRANT USAGE ON SCHEMA jadugar_internal TO lvl_none, lvl_monitor;
@@ -209,13 +192,9 @@ SELECT status FROM jadugar.wait(:running, '20 s');
 SET ROLE lvl_owner;
 SELECT jadugar.abort_flow(run_id, 'kill') FROM jadugar.flow_runs \g /dev/null
 RESET ROLE;
-CALL lvl.await('SELECT bool_and(finished_at IS NOT NULL) FROM jadugar.flow_runs');
+CALL test.wait_until('SELECT bool_and(finished_at IS NOT NULL) FROM jadugar.flow_runs');
 SELECT jadugar.cancel_tasks(owner => 'lvl_owner') + jadugar.cancel_tasks(owner => 'lvl_gone') AS cancelled;
 SELECT jadugar.unschedule('lvl', owner => 'lvl_owner'), jadugar.drop_flow('lvl', owner => 'lvl_owner'), jadugar.drop_flow('lvl_draft', owner => 'lvl_owner'),
 	jadugar.drop_handler('lvl'), jadugar.drop_queue('lvl') \g /dev/null
-SELECT jadugar.revoke_access('lvl_owner'), jadugar.revoke_access('lvl_monitor') \g /dev/null
-SELECT jadugar.stop_workers('lvl_owner');
-CALL lvl.await('SELECT NOT EXISTS (SELECT FROM pg_stat_activity WHERE usename = ''lvl_owner'')');
 DROP SCHEMA lvl CASCADE;
-DROP OWNED BY lvl_none, lvl_gone, lvl_monitor;
-DROP ROLE lvl_owner, lvl_none, lvl_gone, lvl_reader, lvl_monitor;
+CALL test.drop_roles('lvl_owner', 'lvl_none', 'lvl_gone', 'lvl_reader', 'lvl_monitor');

@@ -1,28 +1,10 @@
 -- What no function should be given: every function that users may call, each
 -- argument. A clear error of class JD, the server alive, nothing half done.
-\pset null '(null)'
-\set SHOW_CONTEXT never
-SET client_min_messages = warning;
-CREATE ROLE test_bad LOGIN;
-CREATE ROLE test_bad_other LOGIN;
+\i test/include/helpers.sql
+CALL test.create_role('test_bad');
+CALL test.create_role('test_bad_other');
 
-SELECT jadugar.grant_access('test_bad');
-SELECT jadugar.grant_access('test_bad_other');
 GRANT CREATE ON SCHEMA public TO test_bad;
--- what a statement raises, numbers aside; whatever it did is rolled back
-CREATE FUNCTION test_bad(statement text) RETURNS text
-LANGUAGE plpgsql AS $$
-BEGIN
-	EXECUTE statement;
-	RAISE EXCEPTION 'nothing' USING ERRCODE = 'ZZ999';
-EXCEPTION
-	WHEN SQLSTATE 'ZZ999' THEN
-		RETURN 'accepted';
-	WHEN OTHERS THEN
-		RETURN CASE WHEN SQLSTATE ~ '^JD0' THEN '' ELSE 'NOT JD: ' END || SQLSTATE || ': ' ||
-			left(regexp_replace(regexp_replace(SQLERRM, '[0-9]{3,}', 'N', 'g'), 'task [1-9][0-9]*', 'task N'), 120);
-END
-$$;
 -- the functions
 CREATE VIEW test_functions AS
 SELECT p.oid, p.proname, p.prokind, p.oid::regprocedure::text AS signature,
@@ -37,7 +19,7 @@ WHERE p.pronamespace = 'jadugar'::regnamespace AND p.prokind IN ('f', 'p')
 	AND NOT EXISTS (SELECT FROM pg_cast c WHERE c.castfunc = p.oid);
 SELECT signature FROM test_functions ORDER BY signature COLLATE "C";
 -- NULL for everything
-SELECT proname, test_bad(format('%s jadugar.%I(%s)', CASE prokind WHEN 'p' THEN 'CALL' ELSE 'SELECT' END, proname, nulls))
+SELECT proname, test.refusal_of(format('%s jadugar.%I(%s)', CASE prokind WHEN 'p' THEN 'CALL' ELSE 'SELECT' END, proname, nulls))
 FROM test_functions WHERE proname NOT IN ('cancel_tasks', 'retry_tasks') ORDER BY signature COLLATE "C";
 SELECT jadugar.restart_workers();
 
@@ -160,13 +142,13 @@ INSERT INTO test_statements (s) VALUES
 	($$SELECT jadugar.grant_access('nobody here')$$), ($$SELECT jadugar.grant_access('test_bad', 'king')$$), ($$SELECT jadugar.grant_access('test_bad', 'operator')$$), ($$SELECT jadugar.revoke_access('nobody here')$$), ($$SELECT jadugar.revoke_access('test_bad_other')$$), ($$SELECT jadugar.grant_access('public')$$);
 
 SET SESSION AUTHORIZATION test_bad;
-SELECT proname, test_bad(format('%s jadugar.%I(%s)', CASE prokind WHEN 'p' THEN 'CALL' ELSE 'SELECT' END, proname, nulls))
+SELECT proname, test.refusal_of(format('%s jadugar.%I(%s)', CASE prokind WHEN 'p' THEN 'CALL' ELSE 'SELECT' END, proname, nulls))
 FROM test_functions WHERE proname IN ('cancel_tasks', 'retry_tasks', 'purge_completed', 'clear_schedules', 'pause_all', 'adopt')
 ORDER BY signature COLLATE "C";
-SELECT s, test_bad(s) FROM test_statements ORDER BY n;
+SELECT s, test.refusal_of(s) FROM test_statements ORDER BY n;
 RESET SESSION AUTHORIZATION;
 -- an operator is told the same about what nobody may do
-SELECT s, o FROM (SELECT n, s, test_bad(s) AS o FROM test_statements) x WHERE o LIKE 'NOT JD%' ORDER BY n;
+SELECT s, o FROM (SELECT n, s, test.refusal_of(s) AS o FROM test_statements) x WHERE o LIKE 'NOT JD%' ORDER BY n;
 SELECT jadugar.restart_workers();
 -- no function is forgotten
 SELECT signature FROM test_functions f WHERE NOT EXISTS (SELECT FROM test_statements WHERE s LIKE '%jadugar.' || f.proname || '(%');
@@ -180,21 +162,4 @@ SELECT jadugar.cancel(:mine), jadugar.cancel(:other);
 SELECT jadugar.drop_queue('test_bad_queue');
 DROP TABLE test_statements;
 DROP VIEW test_functions;
-DROP FUNCTION test_bad(text);
-SELECT jadugar.stop_workers('test_bad');
-CREATE PROCEDURE test_gone() LANGUAGE plpgsql AS $$
-DECLARE
-	deadline timestamptz := clock_timestamp() + interval '20 s';
-BEGIN
-	WHILE EXISTS (SELECT FROM pg_stat_activity WHERE usename = 'test_bad') AND clock_timestamp() < deadline LOOP
-		COMMIT;
-		PERFORM pg_sleep(0.01);	-- waits-for-time: between two looks at a condition
-	END LOOP;
-END
-$$;
-CALL test_gone();
-DROP PROCEDURE test_gone();
-DROP OWNED BY test_bad, test_bad_other;
-SELECT jadugar.revoke_access('test_bad');
-SELECT jadugar.revoke_access('test_bad_other');
-DROP ROLE test_bad, test_bad_other;
+CALL test.drop_roles('test_bad', 'test_bad_other');

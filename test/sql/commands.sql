@@ -1,8 +1,6 @@
 -- Commands: what is SQL, what is a handler's name, what is refused, what runs
 -- outside a transaction.
-\pset null '(null)'
-\set SHOW_CONTEXT never
-SET client_min_messages = warning;
+\i test/include/helpers.sql
 SELECT jadugar.create_queue('test_commands') > 0 AS made;
 SELECT jadugar.pause_queue('test_commands');
 CREATE FUNCTION runs_as(command text) RETURNS text LANGUAGE plpgsql AS $$

@@ -1,51 +1,22 @@
 -- What a task can call while it runs: current_task(), progress(), log(),
 -- snooze(), discard().
+\i test/include/helpers.sql
 
-SET client_min_messages = warning;
 CREATE SCHEMA ctx;
 SET search_path = ctx;
 
--- The error of a statement, whole.
-CREATE FUNCTION error_of(sql text) RETURNS text LANGUAGE plpgsql AS $$
-DECLARE
-	m text; d text; h text;
-BEGIN
-	EXECUTE sql;
-	RETURN 'no error';
-EXCEPTION WHEN OTHERS THEN
-	GET STACKED DIAGNOSTICS m = MESSAGE_TEXT, d = PG_EXCEPTION_DETAIL, h = PG_EXCEPTION_HINT;
-	RETURN concat_ws(E'\n  ', SQLSTATE || ' ' || m, nullif(d, ''), nullif(h, ''));
-END $$;
-
--- Until a query says true, or an error.
-CREATE PROCEDURE await(query text) LANGUAGE plpgsql AS $$
-DECLARE
-	ok boolean;
-	giving_up timestamptz := clock_timestamp() + interval '30 s';
-BEGIN
-	LOOP
-		EXECUTE query INTO ok;
-		EXIT WHEN ok;
-		IF clock_timestamp() > giving_up THEN
-			RAISE EXCEPTION 'not within 30 s: %', query;
-		END IF;
-		COMMIT;
-		PERFORM pg_sleep(0.02);	-- waits-for-time: pause between looks
-	END LOOP;
-END $$;
-
 -- Outside a task
 SELECT * FROM jadugar.current_task();
-SELECT error_of('SELECT jadugar.progress(0.5)');
-SELECT error_of('SELECT jadugar.snooze(''1 s'')');
-SELECT error_of('SELECT jadugar.discard(''no'')');
+SELECT test.error_of('SELECT jadugar.progress(0.5)');
+SELECT test.error_of('SELECT jadugar.snooze(''1 s'')');
+SELECT test.error_of('SELECT jadugar.discard(''no'')');
 SELECT jadugar.log('Info', 'outside', '{"a": 1}');
 SELECT task_id, attempt, owner = current_user AS mine, level, message, fields
 FROM jadugar.logs WHERE message = 'outside';
-SELECT error_of('SELECT jadugar.log(NULL, ''x'')');
-SELECT error_of('SELECT jadugar.log(''info'', NULL)');
-SELECT error_of('SELECT jadugar.log(''loud'', ''x'')');
-SELECT error_of('SELECT jadugar.log(''info'', ''x'', ''[1]'')');
+SELECT test.error_of('SELECT jadugar.log(NULL, ''x'')');
+SELECT test.error_of('SELECT jadugar.log(''info'', NULL)');
+SELECT test.error_of('SELECT jadugar.log(''loud'', ''x'')');
+SELECT test.error_of('SELECT jadugar.log(''info'', ''x'', ''[1]'')');
 BEGIN;
 SELECT jadugar.log('info', 'rolled back');
 ROLLBACK;
@@ -74,7 +45,7 @@ SELECT jadugar.unschedule('ctx nightly');
 SELECT pg_advisory_lock(7777);
 SELECT jadugar.enqueue(
 	'SELECT jadugar.progress(0.25, ''a quarter''); SELECT pg_advisory_xact_lock(7777)') AS id \gset
-CALL await(format('SELECT progress = 0.25 AND blocked_by IS NOT NULL FROM jadugar.running WHERE task_id = %s', :id));
+CALL test.wait_until(format('SELECT progress = 0.25 AND blocked_by IS NOT NULL FROM jadugar.running WHERE task_id = %s', :id));
 SELECT progress, message, attempt, phase, elapsed > '0' AS elapsed, deadline,
 	blocked_by = ARRAY[pg_backend_pid()] AS blocked_by_us, statement <> '' AS statement, wait_event_type
 FROM jadugar.running WHERE task_id = :id;
@@ -86,7 +57,7 @@ SELECT status, progress FROM jadugar.wait(:id, '30 s');
 
 -- Bad arguments, in a task
 CREATE FUNCTION errors() RETURNS text[] LANGUAGE sql VOLATILE SET search_path = ctx AS $$
-	SELECT array_agg(error_of(s) ORDER BY n) FROM unnest(ARRAY[
+	SELECT array_agg(test.error_of(s) ORDER BY n) FROM unnest(ARRAY[
 		'SELECT jadugar.progress(NULL)',
 		'SELECT jadugar.progress(''NaN'')',
 		'SELECT jadugar.progress(1.01)',

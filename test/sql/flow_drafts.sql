@@ -1,14 +1,13 @@
 -- Flows put together step by step: create_chain(), create_group(), add_step(),
 -- add_parallel(), add_conditional(), remove_step().
-\pset null '(null)'
+\i test/include/helpers.sql
+\set SHOW_CONTEXT errors
 \pset format unaligned
 \pset tuples_only on
-SET client_min_messages = warning;
 SET search_path = jadugar, pg_catalog, public;
-CREATE ROLE draft_ann LOGIN;
-CREATE ROLE draft_bob LOGIN;
-CREATE ROLE draft_mon LOGIN;
-SELECT grant_access('draft_ann'), grant_access('draft_bob'), grant_access('draft_mon', 'monitor');
+CALL test.create_role('draft_ann');
+CALL test.create_role('draft_bob');
+CALL test.create_role('draft_mon', 'monitor');
 SET ROLE draft_ann;
 
 -- a chain

@@ -1,27 +1,17 @@
 -- explain_flow(): a flow as a tree and as a Mermaid flowchart; with a run, the
 -- state of each step.
-\pset null '(null)'
+\i test/include/helpers.sql
 \pset format unaligned
 \pset tuples_only on
-SET client_min_messages = warning;
 SET search_path = jadugar, pg_catalog, public;
-CREATE ROLE explain_ann LOGIN;
-CREATE ROLE explain_bob LOGIN;
-CREATE ROLE explain_mon LOGIN;
-SELECT grant_access('explain_ann'), grant_access('explain_bob'), grant_access('explain_mon', 'monitor');
+CALL test.create_role('explain_ann');
+CALL test.create_role('explain_bob');
+CALL test.create_role('explain_mon', 'monitor');
 SET ROLE explain_ann;
 
 -- durations differ
 CREATE FUNCTION pg_temp.explained(run bigint, format text DEFAULT 'text') RETURNS text LANGUAGE sql
 	RETURN regexp_replace(jadugar.explain_flow(run, format), ' [0-9.]+ m?s\]', ' TIME]', 'g');
-
-CREATE FUNCTION pg_temp.sqlstate_of(sql text) RETURNS text LANGUAGE plpgsql AS $$
-BEGIN
-	EXECUTE sql;
-	RETURN 'no error';
-EXCEPTION WHEN OTHERS THEN
-	RETURN SQLSTATE;
-END $$;
 
 -- every kind of node, and every option that is shown
 SELECT chain(ARRAY[
@@ -89,15 +79,15 @@ SELECT explain_flow('{"step": "a"}');
 SELECT explain_flow('{"step": }');
 SET ROLE explain_bob;
 SELECT explain_flow('greet');
-SELECT pg_temp.sqlstate_of('SELECT jadugar.explain_flow(' || :run || ')');
+SELECT test.sqlstate_of('SELECT jadugar.explain_flow(' || :run || ')');
 SET ROLE explain_mon;
-SELECT pg_temp.sqlstate_of('SELECT jadugar.explain_flow(' || :run || ')');
+SELECT test.sqlstate_of('SELECT jadugar.explain_flow(' || :run || ')');
 
 SET ROLE explain_ann;
 SELECT abort_flow(:run2);
 SELECT status FROM wait_flow(:run2, timeout => '30 s');
 SELECT drop_flow('greet'), drop_flow('draft');
 RESET ROLE;
-DROP FUNCTION pg_temp.explained(bigint, text), pg_temp.sqlstate_of(text);
+DROP FUNCTION pg_temp.explained(bigint, text);
 SELECT revoke_access('explain_ann'), revoke_access('explain_bob'), revoke_access('explain_mon');
 DROP ROLE explain_ann, explain_bob, explain_mon;

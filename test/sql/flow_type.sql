@@ -1,9 +1,9 @@
 -- The type flow: values, the functions and operators that make them, and
 -- everything that is refused.
-\pset null '(null)'
+\i test/include/helpers.sql
+\set SHOW_CONTEXT errors
 \pset format unaligned
 \pset tuples_only on
-SET client_min_messages = warning;
 SET search_path = jadugar, pg_catalog, public;
 SELECT register_sql_handler('test_flow', 'SELECT $1');
 SELECT create_queue('test_flow') > 0;

@@ -1,40 +1,14 @@
 -- The views flows, flow_runs and flow_steps, flow_status(), flow_progress()
 -- and check_flows(): what they show, and to whom.
-\pset null '(null)'
+\i test/include/helpers.sql
+\set SHOW_CONTEXT errors
 \pset format unaligned
 \pset tuples_only on
-SET client_min_messages = warning;
 SET search_path = jadugar, pg_catalog, public;
-CREATE ROLE views_ann LOGIN;
-CREATE ROLE views_bob LOGIN;
-CREATE ROLE views_mon LOGIN;
-CREATE ROLE views_op LOGIN;
-SELECT grant_access('views_ann'), grant_access('views_bob'), grant_access('views_mon', 'monitor'), grant_access('views_op', 'operator');
-
-CREATE FUNCTION pg_temp.sqlstate_of(sql text) RETURNS text LANGUAGE plpgsql AS $$
-BEGIN
-	EXECUTE sql;
-	RETURN 'no error';
-EXCEPTION WHEN OTHERS THEN
-	RETURN SQLSTATE;
-END $$;
-
--- Until a query says true, or an error.
-CREATE PROCEDURE pg_temp.await(query text) LANGUAGE plpgsql AS $$
-DECLARE
-	ok boolean;
-	giving_up timestamptz := clock_timestamp() + interval '30 s';
-BEGIN
-	LOOP
-		EXECUTE query INTO ok;
-		EXIT WHEN ok;
-		IF clock_timestamp() > giving_up THEN
-			RAISE EXCEPTION 'not within 30 s: %', query;
-		END IF;
-		COMMIT;
-		PERFORM pg_sleep(0.02);	-- waits-for-time: pause between looks
-	END LOOP;
-END $$;
+CALL test.create_role('views_ann');
+CALL test.create_role('views_bob');
+CALL test.create_role('views_mon', 'monitor');
+CALL test.create_role('views_op', 'operator');
 
 SET ROLE views_ann;
 -- a run that stays in the middle: a step is done, waits are open, another is
@@ -52,7 +26,7 @@ SELECT create_flow('middle', step('other', 'SELECT 1'));
 SELECT name, version, latest, owner, steps, draft, description, running, finished, failed FROM flows ORDER BY name, version;
 
 SELECT start_flow('middle', '{"go": "on"}', version => 1, idempotency_key => 'k', trace => 't', tenant => 'acme', metadata => '{"m": 1}') AS run \gset
-CALL pg_temp.await(format($$SELECT status = 'running' FROM flow_steps WHERE run_id = %s AND kind = 'wait_signal' AND item = 0$$, :run));
+CALL test.wait_until(format($$SELECT status = 'running' FROM flow_steps WHERE run_id = %s AND kind = 'wait_signal' AND item = 0$$, :run));
 SELECT flow, version, owner, status, input, result, error, reason, idempotency_key, trace, tenant, metadata,
 	started_at IS NOT NULL AS started, finished_at, duration
 FROM flow_runs WHERE run_id = :run;
@@ -63,7 +37,7 @@ SELECT status, steps FROM flow_status(:run);
 SELECT flow_progress(:run);
 -- two items, each of a wait and a step, and the run goes on to its other waits
 SELECT signal(:run, 'item'), signal(:run, 'item');
-CALL pg_temp.await(format($$SELECT status = 'running' FROM flow_steps WHERE run_id = %s AND kind = 'sub_flow'$$, :run));
+CALL test.wait_until(format($$SELECT status = 'running' FROM flow_steps WHERE run_id = %s AND kind = 'sub_flow'$$, :run));
 SELECT step_id, step, kind, item, status, waiting_for, due IS NOT NULL AS due
 FROM flow_steps WHERE run_id = :run AND step_id > 6 ORDER BY step_id;
 SELECT c.flow, c.status, c.parent_run = p.run_id AS child, s.step
@@ -72,13 +46,13 @@ FROM flow_runs p JOIN flow_runs c ON c.parent_run = p.run_id
 WHERE p.run_id = :run;
 SELECT flow_progress(:run) AS before \gset
 SELECT approve(:run, 'boss');
-CALL pg_temp.await(format($$SELECT status = 'completed' FROM flow_steps WHERE run_id = %s AND step = 'after'$$, :run));
+CALL test.wait_until(format($$SELECT status = 'completed' FROM flow_steps WHERE run_id = %s AND step = 'after'$$, :run));
 SELECT flow_progress(:run) > :before AND flow_progress(:run) < 1;
 SELECT pause_flow(:run);
-CALL pg_temp.await(format($$SELECT status = 'paused' FROM flow_runs WHERE run_id = %s$$, :run));
+CALL test.wait_until(format($$SELECT status = 'paused' FROM flow_runs WHERE run_id = %s$$, :run));
 SELECT paused_at IS NOT NULL FROM flow_runs WHERE run_id = :run;
 SELECT resume_flow(:run);
-CALL pg_temp.await(format($$SELECT status = 'running' FROM flow_runs WHERE run_id = %s$$, :run));
+CALL test.wait_until(format($$SELECT status = 'running' FROM flow_runs WHERE run_id = %s$$, :run));
 -- tasks know their run
 SELECT DISTINCT flow_run = :run, step FROM history WHERE flow_run = :run ORDER BY step;
 SELECT DISTINCT t.flow_run = h.flow_run, t.step = h.step FROM history h, get_task(h.task_id) t WHERE h.flow_run = :run;
@@ -109,7 +83,7 @@ SET ROLE views_bob;
 SELECT count(*) FROM flows;
 SELECT count(*) FROM flow_runs;
 SELECT count(*) FROM flow_steps;
-SELECT pg_temp.sqlstate_of('SELECT jadugar.flow_status(' || :run || ')'), pg_temp.sqlstate_of('SELECT jadugar.flow_progress(' || :run || ')');
+SELECT test.sqlstate_of('SELECT jadugar.flow_status(' || :run || ')'), test.sqlstate_of('SELECT jadugar.flow_progress(' || :run || ')');
 SET ROLE views_mon;
 SELECT name, version, steps, graph FROM flows ORDER BY name, version;
 SELECT flow, status, input, result, error, metadata, trace FROM flow_runs WHERE run_id IN (:run, :bad, :me) ORDER BY run_id;
@@ -169,7 +143,7 @@ SELECT abort_flow(:held, 'kill'), abort_flow(:later);
 SELECT status, reason FROM wait_flow(:run, timeout => '30 s');
 SELECT status, reason FROM wait_flow(:held, timeout => '30 s');
 SELECT status, reason FROM wait_flow(:later, timeout => '30 s');
-CALL pg_temp.await('SELECT count(*) = 0 FROM flow_runs WHERE finished_at IS NULL');
+CALL test.wait_until('SELECT count(*) = 0 FROM flow_runs WHERE finished_at IS NULL');
 SELECT DISTINCT status FROM flow_steps WHERE run_id = :run ORDER BY status;
 SELECT name FROM flows;
 SELECT * FROM check_flows();
@@ -181,7 +155,6 @@ SELECT count(*) FROM flow_runs WHERE run_id = :me;
 SELECT count(*) FROM flow_steps WHERE run_id = :me;
 SELECT drop_queue('views_q');
 RESET ROLE;
-DROP FUNCTION pg_temp.sqlstate_of(text), pg_temp.spoilt(text);
-DROP PROCEDURE pg_temp.await(text);
+DROP FUNCTION pg_temp.spoilt(text);
 SELECT revoke_access('views_ann'), revoke_access('views_bob'), revoke_access('views_mon'), revoke_access('views_op');
 DROP ROLE views_ann, views_bob, views_mon, views_op;

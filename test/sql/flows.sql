@@ -1,15 +1,11 @@
 -- Flows: what each block does, and what steps are given. What is asked of runs
 -- is in flows_runs, compensation in flows_failure, bad input in flows_input.
-\pset null '(null)'
-\set SHOW_CONTEXT never
-SET client_min_messages = warning;
-CREATE ROLE test_flows LOGIN;
+\i test/include/helpers.sql
+CALL test.create_role('test_flows');
 ALTER ROLE test_flows SET search_path = public, jadugar;
-CREATE ROLE test_flows_other LOGIN;
+CALL test.create_role('test_flows_other');
 CREATE ROLE test_flows_bosses;
 CREATE ROLE test_flows_boss LOGIN IN ROLE test_flows_bosses;
-SELECT jadugar.grant_access('test_flows');
-SELECT jadugar.grant_access('test_flows_other');
 SELECT jadugar.grant_access('test_flows_boss');
 GRANT CREATE ON SCHEMA public TO test_flows;
 SET search_path = public, jadugar;
@@ -52,41 +48,12 @@ BEGIN
 	SELECT * INTO status, result, error, reason, steps FROM public.test_ended(run);
 END
 $$;
-CREATE PROCEDURE test_until(condition text)
-LANGUAGE plpgsql AS $$
-DECLARE
-	ok boolean;
-	deadline timestamptz := clock_timestamp() + interval '30 s';
-BEGIN
-	LOOP
-		EXECUTE 'SELECT ' || condition INTO ok;
-		EXIT WHEN ok;
-		IF clock_timestamp() > deadline THEN
-			RAISE EXCEPTION 'never: %', condition;
-		END IF;
-		COMMIT;
-		PERFORM pg_sleep(0.01);	-- waits-for-time: between two looks at a condition
-	END LOOP;
-END
-$$;
 -- until a step of a run has this status, or waits for this
 CREATE PROCEDURE test_reaches(run bigint, step text, what text)
 LANGUAGE plpgsql AS $$
 BEGIN
-	CALL public.test_until(format('EXISTS (SELECT FROM jadugar.flow_steps s WHERE s.run_id = %s AND s.step = %L AND %L IN (s.status, split_part(s.waiting_for, '':'', 1)))',
+	CALL test.wait_until(format('EXISTS (SELECT FROM jadugar.flow_steps s WHERE s.run_id = %s AND s.step = %L AND %L IN (s.status, split_part(s.waiting_for, '':'', 1)))',
 		run, step, what));
-END
-$$;
-CREATE FUNCTION test_error(statement text) RETURNS text
-LANGUAGE plpgsql AS $$
-DECLARE
-	said text;
-BEGIN
-	EXECUTE statement;
-	RETURN 'no error';
-EXCEPTION WHEN OTHERS THEN
-	GET STACKED DIAGNOSTICS said = PG_EXCEPTION_DETAIL;
-	RETURN SQLSTATE || ': ' || regexp_replace(concat_ws(' ', SQLERRM, nullif(said, '')), '[0-9]{2,}|run [0-9]+|task [0-9]+', 'N', 'g');
 END
 $$;
 GRANT EXECUTE ON ALL FUNCTIONS IN SCHEMA public TO PUBLIC;
@@ -140,10 +107,10 @@ SELECT * FROM test_ended(:run);
 SELECT test_close();
 SELECT start_flow(step('a', 'SELECT test_did(''k'') FROM pg_advisory_xact_lock_shared(74)', concurrency_key => 'k', isolate => true), tenant => 'key')
 	FROM generate_series(1, 3) \g /dev/null
-CALL test_until($$EXISTS (SELECT FROM tasks WHERE tenant = 'key' AND status = 'running')$$);
+CALL test.wait_until($$EXISTS (SELECT FROM tasks WHERE tenant = 'key' AND status = 'running')$$);
 SELECT status, waiting_for, count(*) FROM tasks WHERE tenant = 'key' GROUP BY 1, 2 ORDER BY 1, 2;
 SELECT test_open();
-CALL test_until($$NOT EXISTS (SELECT FROM flow_runs WHERE finished_at IS NULL)$$);
+CALL test.wait_until($$NOT EXISTS (SELECT FROM flow_runs WHERE finished_at IS NULL)$$);
 SELECT test_effects();
 -- isolation levels of their own
 CALL test_run(step('a', $$SELECT current_setting('transaction_isolation') AS level$$, transaction => 'serializable')
@@ -160,7 +127,7 @@ CALL test_run(step('a', 'SELECT 1 AS x, ''t'' AS y') ~> step('b', 'SELECT $1 AS 
 CALL test_run(step('a', 'SELECT $1 AS payload', payload => '{"root": "$", "nothing": "$.input.o.p", "filter": "$.input.list[*] ? (@ > 1)"}'),
 	'{"list": [1, 2, 3], "o": {"p": null}}');
 -- a step that is not there, and a path that fails when it is looked at
-SELECT test_error($$SELECT start_flow(step('a', 'SELECT 1', payload => '{"x": "$.steps.nothing.x"}'))$$);
+SELECT test.short_error_of($$SELECT start_flow(step('a', 'SELECT 1', payload => '{"x": "$.steps.nothing.x"}'))$$);
 CALL test_run(step('a', 'SELECT $1 AS payload', payload => '{"x": "$.input.q + 1"}'), '{"q": "no number"}');
 -- a handler with a composite type
 CREATE DOMAIN test_count AS integer CHECK (VALUE > 0);
@@ -291,7 +258,7 @@ DROP FUNCTION test_third();
 -- concurrency
 SELECT test_close();
 SELECT start_flow(each('[1, 2, 3, 4, 5]', step('x', 'SELECT test_did(''item '' || ($1 ->> ''item'')) FROM pg_advisory_xact_lock_shared(74)', isolate => true), concurrency => 2)) AS run \gset
-CALL test_until(format($$(SELECT count(*) = 2 FROM flow_steps WHERE run_id = %s AND step = 'x' AND status = 'running')$$, :run));
+CALL test.wait_until(format($$(SELECT count(*) = 2 FROM flow_steps WHERE run_id = %s AND step = 'x' AND status = 'running')$$, :run));
 SELECT test_steps(:run);
 SELECT test_open();
 SELECT status, steps FROM test_ended(:run);
@@ -345,7 +312,7 @@ SELECT test_close();
 SELECT start_flow(test_g('a') ~> wait_signal('go', name => 'w1') ~> wait_signal('go', name => 'w2') ~> wait_signal('other', name => 'w3')) AS run \gset
 SELECT signal(:run, 'other', '{"o": true}'), signal(:run, 'go', '{"n": 1}'), signal(:run, 'go', '{"n": 2}');
 SELECT test_open();
-CALL test_until(format($$(flow_status(%s)).status = 'completed'$$, :run));
+CALL test.wait_until(format($$(flow_status(%s)).status = 'completed'$$, :run));
 SELECT step, status, result FROM flow_steps WHERE run_id = :run AND kind = 'wait_signal' ORDER BY step_id;
 -- late ones
 SELECT start_flow(wait_signal('go', name => 'w') ~> step('z', 'SELECT $1 -> ''steps'' AS steps')) AS run \gset
@@ -392,26 +359,26 @@ SELECT start_flow(approval('boss', message => 'Really?') ~> step('z', 'SELECT 1 
 CALL test_reaches(:run, 'boss', 'approval');
 SELECT step, kind, status, waiting_for FROM flow_steps WHERE run_id = :run AND step = 'boss';
 SET SESSION AUTHORIZATION test_flows_other;
-SELECT test_error(format('SELECT approve(%s, ''boss'')', :run));
+SELECT test.short_error_of(format('SELECT approve(%s, ''boss'')', :run));
 SET SESSION AUTHORIZATION test_flows;
-SELECT test_error(format('SELECT approve(%s, ''nobody'')', :run));
-SELECT test_error(format('SELECT approve(%s, ''z'')', :run));
+SELECT test.short_error_of(format('SELECT approve(%s, ''nobody'')', :run));
+SELECT test.short_error_of(format('SELECT approve(%s, ''z'')', :run));
 SELECT approve(:run, 'boss', comment => 'fine');
 SELECT * FROM test_ended(:run);
 SELECT result - 'at' AS result, (result ->> 'at')::timestamptz BETWEEN started_at AND finished_at AS at FROM flow_steps WHERE run_id = :run AND step = 'boss';
 SELECT start_flow(approval('boss') ~> test_s('z')) AS run \gset
 SELECT approve(:run, 'boss', approved => false, comment => 'no');
 SELECT * FROM test_ended(:run);
-SELECT test_error(format('SELECT approve(%s, ''boss'')', :run));
+SELECT test.short_error_of(format('SELECT approve(%s, ''boss'')', :run));
 SELECT result - 'at' AS result, status, reason FROM flow_steps WHERE run_id = :run AND step = 'boss';
 CALL test_run(approval('boss', timeout => '10 ms'));
 -- a role that may decide: its members, and nobody else
 SELECT start_flow(approval('boss', approvers => 'test_flows_bosses')) AS run \gset
-SELECT test_error(format('SELECT approve(%s, ''boss'')', :run));
+SELECT test.short_error_of(format('SELECT approve(%s, ''boss'')', :run));
 SET SESSION AUTHORIZATION test_flows_other;
-SELECT test_error(format('SELECT approve(%s, ''boss'')', :run));
+SELECT test.short_error_of(format('SELECT approve(%s, ''boss'')', :run));
 SET SESSION AUTHORIZATION test_flows_boss;
-SELECT test_error(format('SELECT signal(%s, ''boss'')', :run));
+SELECT test.short_error_of(format('SELECT signal(%s, ''boss'')', :run));
 SELECT approve(:run, 'boss');
 SET SESSION AUTHORIZATION test_flows;
 SELECT status, result ->> 'by' AS by, result ->> 'session' AS session FROM test_ended(:run);
@@ -435,14 +402,14 @@ SELECT name, version, latest, steps, description, running, finished, failed FROM
 SELECT test_effects_sorted();
 -- the same graph again is the same version
 SELECT create_flow('test v', test_g('a') ~> test_s('two'));
-SELECT test_error($$SELECT start_flow('test v', version => 3)$$), test_error($$SELECT start_flow('test w')$$);
+SELECT test.short_error_of($$SELECT start_flow('test v', version => 3)$$), test.short_error_of($$SELECT start_flow('test w')$$);
 -- dropped: not while there are runs, unless told what becomes of them
 SELECT test_close();
 SELECT start_flow('test v') AS run \gset
 CALL test_reaches(:run, 'a', 'running');
-SELECT test_error($$SELECT drop_flow('test v')$$);
+SELECT test.short_error_of($$SELECT drop_flow('test v')$$);
 SELECT drop_flow('test v', runs => 'kill');
-SELECT test_error($$SELECT start_flow('test v')$$);
+SELECT test.short_error_of($$SELECT start_flow('test v')$$);
 SELECT * FROM test_ended(:run);
 SELECT test_open();
 SELECT flow, version, status FROM flow_runs WHERE run_id = :run;
@@ -464,7 +431,7 @@ CALL test_run(sub_flow('test bad', name => 's', on_failure => 'continue') ~> tes
 CALL test_run(each('[1, 2]', sub_flow('test child', payload => '{"v": "$.item"}', name => 's')));
 SELECT test_effects_sorted();
 -- unknown, when the flow is made and when it runs
-SELECT test_error($$SELECT start_flow(sub_flow('test none'))$$);
+SELECT test.short_error_of($$SELECT start_flow(sub_flow('test none'))$$);
 SELECT create_flow('test gone', test_s('a'));
 SELECT create_flow('test parent', sub_flow('test gone', name => 's'));
 SELECT drop_flow('test gone');
@@ -554,12 +521,8 @@ SELECT drop_queue('test_flows_q');
 RESET SESSION AUTHORIZATION;
 SELECT * FROM check_flows();
 SELECT kind, name, seen FROM jadugar_internal.flow_message;
-SELECT stop_workers(r) FROM unnest(ARRAY['test_flows', 'test_flows_other', 'test_flows_boss']) r;
-CALL test_until($$NOT EXISTS (SELECT FROM pg_stat_activity WHERE usename LIKE 'test_flows%')$$);
 DELETE FROM jadugar_internal.flow_message;
 DELETE FROM jadugar_internal.flow_step;
 DELETE FROM jadugar_internal.flow_run;
 DELETE FROM jadugar_internal.flow_version;
-DROP OWNED BY test_flows, test_flows_other, test_flows_boss, test_flows_bosses;
-SELECT revoke_access(r) FROM unnest(ARRAY['test_flows', 'test_flows_other', 'test_flows_boss']) r;
-DROP ROLE test_flows, test_flows_other, test_flows_boss, test_flows_bosses;
+CALL test.drop_roles('test_flows', 'test_flows_other', 'test_flows_boss', 'test_flows_bosses');

@@ -1,11 +1,8 @@
 -- Flows in corners where they once stayed for ever, or did the wrong thing:
 -- what is cancelled, paused, undone or decided at the moment it should not be.
-\pset null '(null)'
-\set SHOW_CONTEXT never
-SET client_min_messages = warning;
-CREATE ROLE test_corners LOGIN;
+\i test/include/helpers.sql
+CALL test.create_role('test_corners');
 ALTER ROLE test_corners SET search_path = public, jadugar;
-SELECT jadugar.grant_access('test_corners');
 GRANT CREATE ON SCHEMA public TO test_corners;
 SET search_path = public, jadugar;
 -- has the scheduler seen all that was asked?
@@ -61,41 +58,12 @@ BEGIN
 	SELECT * INTO status, error, reason, steps FROM public.test_ended(run);
 END
 $$;
-CREATE PROCEDURE test_until(condition text)
-LANGUAGE plpgsql AS $$
-DECLARE
-	ok boolean;
-	deadline timestamptz := clock_timestamp() + interval '30 s';
-BEGIN
-	LOOP
-		EXECUTE 'SELECT ' || condition INTO ok;
-		EXIT WHEN ok;
-		IF clock_timestamp() > deadline THEN
-			RAISE EXCEPTION 'never: %', condition;
-		END IF;
-		COMMIT;
-		PERFORM pg_sleep(0.01);	-- waits-for-time: between two looks at a condition
-	END LOOP;
-END
-$$;
 -- until a step of a run has this status, or waits for this
 CREATE PROCEDURE test_reaches(run bigint, step text, what text)
 LANGUAGE plpgsql AS $$
 BEGIN
-	CALL public.test_until(format('EXISTS (SELECT FROM jadugar.flow_steps s WHERE s.run_id = %s AND s.step = %L AND %L IN (s.status, split_part(s.waiting_for, '':'', 1)))',
+	CALL test.wait_until(format('EXISTS (SELECT FROM jadugar.flow_steps s WHERE s.run_id = %s AND s.step = %L AND %L IN (s.status, split_part(s.waiting_for, '':'', 1)))',
 		run, step, what));
-END
-$$;
-CREATE FUNCTION test_error(statement text) RETURNS text
-LANGUAGE plpgsql AS $$
-DECLARE
-	said text;
-BEGIN
-	EXECUTE statement;
-	RETURN 'no error';
-EXCEPTION WHEN OTHERS THEN
-	GET STACKED DIAGNOSTICS said = PG_EXCEPTION_DETAIL;
-	RETURN SQLSTATE || ': ' || regexp_replace(concat_ws(' ', SQLERRM, nullif(said, '')), '[0-9]{2,}|run [0-9]+|task [0-9]+', 'N', 'g');
 END
 $$;
 
@@ -162,8 +130,8 @@ CALL test_reaches(:run, 'w', 'signal');
 BEGIN;
 SELECT pause_flow(:run), signal(:run, 'go');
 COMMIT;
-CALL test_until(format($$EXISTS (SELECT FROM flow_runs WHERE parent_run = %s AND status = 'paused')$$, :run));
-CALL test_until('test_served()');
+CALL test.wait_until(format($$EXISTS (SELECT FROM flow_runs WHERE parent_run = %s AND status = 'paused')$$, :run));
+CALL test.wait_until('test_served()');
 SELECT test_steps(:run), test_steps(run_id), test_effects() FROM flow_runs WHERE parent_run = :run;
 SELECT resume_flow(:run);
 SELECT * FROM test_ended(:run);
@@ -189,10 +157,10 @@ SELECT test_close();
 SELECT start_flow(test_s('a') ~> test_slow('b') ~> test_bad('z')) AS run \gset
 CALL test_reaches(:run, 'b', 'compensating');
 SELECT pause_flow(:run);
-CALL test_until('test_served()');
+CALL test.wait_until('test_served()');
 SELECT test_open();
 CALL test_reaches(:run, 'b', 'compensated');
-CALL test_until($$EXISTS (SELECT FROM tasks WHERE status = 'paused')$$);
+CALL test.wait_until($$EXISTS (SELECT FROM tasks WHERE status = 'paused')$$);
 SELECT status, test_steps(:run), test_effects() FROM flow_runs WHERE run_id = :run;
 SELECT resume_flow(:run);
 SELECT status, steps FROM test_ended(:run);
@@ -297,7 +265,7 @@ SELECT status, steps FROM test_ended(:run);
 SELECT run_id AS child FROM flow_runs WHERE parent_run = :run \gset
 SELECT skip_step(:child, 'c1');
 SELECT status, steps FROM test_ended(:child);
-CALL test_until('test_served()');
+CALL test.wait_until('test_served()');
 SELECT status, steps FROM test_ended(:run);
 SELECT retry_step(:run, 's');
 SELECT status, steps FROM test_ended(:run);
@@ -323,7 +291,7 @@ SELECT * FROM test_ended(:run);
 CALL test_run(test_passes() ~> test_bad('z'));
 SELECT start_flow(loop(parallel(ARRAY[step('n', 'SELECT 1'), wait_signal('never', name => 'w')], completion => 'any', rest => 'run'), 'true', delay => '1 h', name => 'l')) AS run \gset
 CALL test_reaches(:run, 'n', 'completed');
-CALL test_until(format($$(SELECT due > now() FROM flow_steps WHERE run_id = %s AND step = 'l')$$, :run));
+CALL test.wait_until(format($$(SELECT due > now() FROM flow_steps WHERE run_id = %s AND step = 'l')$$, :run));
 SELECT abort_flow(:run, mode => 'kill');
 SELECT * FROM test_ended(:run);
 -- the time of the loop is over; a loop in the item of an each
@@ -352,7 +320,7 @@ CALL test_reaches(:run, 'c', 'compensating');
 BEGIN;
 SELECT abort_flow(:run), abort_flow(:run, mode => 'kill'), abort_flow(:run);
 COMMIT;
-CALL test_until('test_served()');
+CALL test.wait_until('test_served()');
 SELECT test_open();
 SELECT * FROM test_ended(:run);
 SELECT abort_flow(:run), test_effects();
@@ -366,7 +334,7 @@ SELECT create_flow('test slow child', test_s('c1') ~> test_slow('c2') ~> wait_si
 SELECT create_flow('test parent', sub_flow('test slow child', name => 'inner') ~> test_p('p'));
 SELECT test_close();
 SELECT start_flow(test_s('a') ~> sub_flow('test parent', name => 's')) AS run \gset
-CALL test_until(format($$EXISTS (SELECT FROM flow_runs p JOIN flow_runs c ON c.parent_run = p.run_id JOIN flow_steps s ON s.run_id = c.run_id
+CALL test.wait_until(format($$EXISTS (SELECT FROM flow_runs p JOIN flow_runs c ON c.parent_run = p.run_id JOIN flow_steps s ON s.run_id = c.run_id
 	WHERE p.parent_run = %s AND s.waiting_for = 'signal:never')$$, :run));
 SELECT run_id AS parent FROM flow_runs WHERE parent_run = :run \gset
 SELECT run_id AS child FROM flow_runs WHERE parent_run = :parent \gset
@@ -374,7 +342,7 @@ SELECT abort_flow(:run);
 CALL test_reaches(:child, 'c2', 'compensating');
 SELECT status, test_steps(:run) FROM flow_status(:run);
 SELECT abort_flow(:run, mode => 'kill');
-CALL test_until('test_served()');
+CALL test.wait_until('test_served()');
 SELECT test_open();
 SELECT * FROM test_ended(:run);
 SELECT * FROM test_ended(:parent);
@@ -385,7 +353,7 @@ SELECT test_effects();
 CALL test_run(jadugar.sleep_until('$.input.at', name => 'a') ~> test_p('b'), '{"at": "infinity"}');
 CALL test_run(jadugar.sleep_until('$.input.at', name => 'a') ~> test_p('b'), '{"at": "-infinity"}');
 CALL test_run(step('t', $$SELECT 'infinity'::timestamptz AS at$$) ~> jadugar.sleep_until('$.steps.t.at', name => 'a') ~> test_p('b'));
-SELECT test_error($$SELECT jadugar.sleep_until('infinity', name => 'a')$$);
+SELECT test.short_error_of($$SELECT jadugar.sleep_until('infinity', name => 'a')$$);
 SELECT test_effects();
 -- a payload that is nothing but a path
 SELECT start_flow(step('a', 'SELECT 1 AS x, ''q'' AS y, ARRAY[1, 2] AS z')
@@ -409,10 +377,10 @@ SELECT test_effects();
 -- more waits than one transaction serves
 SELECT count(start_flow(wait_event('test.boom', name => 'w') ~> step('got', 'SELECT $1 #> ''{steps,w,n}'' AS n'), metadata => '{"boom": true}')) FROM generate_series(1, 300);
 SELECT start_flow(each('SELECT i FROM generate_series(1, 300) i', wait_event('test.boom', name => 'w'))) AS run \gset
-CALL test_until($$(SELECT count(*) = 600 FROM flow_steps WHERE waiting_for = 'event:test.boom')$$);
+CALL test.wait_until($$(SELECT count(*) = 600 FROM flow_steps WHERE waiting_for = 'event:test.boom')$$);
 SELECT raise_event('test.boom', '{"n": 7}');
 SELECT status, jsonb_array_length(result) AS items, jsonb_array_length(jsonb_path_query_array(result, '$[*].result.n ? (@ == 7)')) AS got FROM wait_flow(:run, '30 s');
-CALL test_until($$NOT EXISTS (SELECT FROM flow_runs WHERE finished_at IS NULL)$$);
+CALL test.wait_until($$NOT EXISTS (SELECT FROM flow_runs WHERE finished_at IS NULL)$$);
 SELECT status, result, count(*) FROM flow_runs WHERE metadata @> '{"boom": true}' GROUP BY 1, 2;
 
 -- ---------------------------------------------------------------- approvals
@@ -421,18 +389,18 @@ SELECT start_flow(approval('ok') ~> wait_signal('on', name => 'w')) AS run \gset
 CALL test_reaches(:run, 'ok', 'approval');
 BEGIN;
 SELECT approve(:run, 'ok');
-SELECT test_error(format('SELECT approve(%s, ''ok'')', :run)), test_error(format('SELECT approve(%s, ''ok'', false)', :run));
+SELECT test.short_error_of(format('SELECT approve(%s, ''ok'')', :run)), test.short_error_of(format('SELECT approve(%s, ''ok'', false)', :run));
 COMMIT;
 CALL test_reaches(:run, 'w', 'signal');
-SELECT test_error(format('SELECT approve(%s, ''ok'', false)', :run));
+SELECT test.short_error_of(format('SELECT approve(%s, ''ok'', false)', :run));
 SELECT signal(:run, 'on');
 SELECT * FROM test_ended(:run);
-SELECT test_error(format('SELECT approve(%s, ''ok'')', :run));
+SELECT test.short_error_of(format('SELECT approve(%s, ''ok'')', :run));
 -- also before it is come to
 SELECT start_flow(wait_signal('on', name => 'w') ~> approval('ok')) AS run \gset
 CALL test_reaches(:run, 'w', 'signal');
 SELECT approve(:run, 'ok');
-SELECT test_error(format('SELECT approve(%s, ''ok'', false)', :run));
+SELECT test.short_error_of(format('SELECT approve(%s, ''ok'', false)', :run));
 SELECT signal(:run, 'on');
 SELECT * FROM test_ended(:run);
 -- in a loop: not again until it is waited for again
@@ -440,13 +408,13 @@ SELECT start_flow(loop(approval('ok') ~> step('n', 'SELECT coalesce(($1 #>> ''{s
 CALL test_reaches(:run, 'ok', 'approval');
 SELECT approve(:run, 'ok');
 CALL test_reaches(:run, 'w', 'signal');
-SELECT test_error(format('SELECT approve(%s, ''ok'')', :run));
+SELECT test.short_error_of(format('SELECT approve(%s, ''ok'')', :run));
 SELECT signal(:run, 'on');
 CALL test_reaches(:run, 'ok', 'approval');
 SELECT test_steps(:run);
 BEGIN;
 SELECT approve(:run, 'ok', comment => 'once more');
-SELECT test_error(format('SELECT approve(%s, ''ok'')', :run));
+SELECT test.short_error_of(format('SELECT approve(%s, ''ok'')', :run));
 COMMIT;
 CALL test_reaches(:run, 'w', 'signal');
 SELECT signal(:run, 'on');
@@ -460,10 +428,10 @@ COMMIT;
 SELECT * FROM test_ended(:run);
 -- in an each: one for each item, in their order, and no more
 SELECT start_flow(each('[1, 2]', approval('ok'), completion => 'all_done')) AS run \gset
-CALL test_until(format($$(SELECT count(*) = 2 FROM flow_steps WHERE run_id = %s AND waiting_for = 'approval:ok')$$, :run));
+CALL test.wait_until(format($$(SELECT count(*) = 2 FROM flow_steps WHERE run_id = %s AND waiting_for = 'approval:ok')$$, :run));
 BEGIN;
 SELECT approve(:run, 'ok'), approve(:run, 'ok', false);
-SELECT test_error(format('SELECT approve(%s, ''ok'')', :run));
+SELECT test.short_error_of(format('SELECT approve(%s, ''ok'')', :run));
 COMMIT;
 SELECT * FROM test_ended(:run);
 
@@ -509,12 +477,8 @@ SELECT drop_flow(name) FROM (SELECT DISTINCT name FROM flows ORDER BY name) f;
 RESET SESSION AUTHORIZATION;
 SELECT * FROM check_flows();
 SELECT count(*) FROM jadugar_internal.flow_message;
-SELECT stop_workers('test_corners');
-CALL test_until($$NOT EXISTS (SELECT FROM pg_stat_activity WHERE usename = 'test_corners')$$);
 DELETE FROM jadugar_internal.flow_step;
 DELETE FROM jadugar_internal.flow_run;
 DELETE FROM jadugar_internal.flow_version;
 DROP FUNCTION test_served();
-DROP OWNED BY test_corners;
-SELECT revoke_access('test_corners');
-DROP ROLE test_corners;
+CALL test.drop_roles('test_corners');

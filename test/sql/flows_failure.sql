@@ -1,11 +1,8 @@
 -- Flows that fail: what on_failure says, compensation in reverse order and
 -- once each, and what is left where that is not possible.
-\pset null '(null)'
-\set SHOW_CONTEXT never
-SET client_min_messages = warning;
-CREATE ROLE test_failure LOGIN;
+\i test/include/helpers.sql
+CALL test.create_role('test_failure');
 ALTER ROLE test_failure SET search_path = public, jadugar;
-SELECT jadugar.grant_access('test_failure');
 GRANT CREATE ON SCHEMA public TO test_failure;
 SET search_path = public, jadugar;
 SET SESSION AUTHORIZATION test_failure;
@@ -48,40 +45,11 @@ BEGIN
 	SELECT * INTO status, result, error, reason, steps FROM public.test_ended(run);
 END
 $$;
-CREATE PROCEDURE test_until(condition text)
-LANGUAGE plpgsql AS $$
-DECLARE
-	ok boolean;
-	deadline timestamptz := clock_timestamp() + interval '30 s';
-BEGIN
-	LOOP
-		EXECUTE 'SELECT ' || condition INTO ok;
-		EXIT WHEN ok;
-		IF clock_timestamp() > deadline THEN
-			RAISE EXCEPTION 'never: %', condition;
-		END IF;
-		COMMIT;
-		PERFORM pg_sleep(0.01);	-- waits-for-time: between two looks at a condition
-	END LOOP;
-END
-$$;
 CREATE PROCEDURE test_reaches(run bigint, step text, what text)
 LANGUAGE plpgsql AS $$
 BEGIN
-	CALL public.test_until(format('EXISTS (SELECT FROM jadugar.flow_steps s WHERE s.run_id = %s AND s.step = %L AND %L IN (s.status, split_part(s.waiting_for, '':'', 1)))',
+	CALL test.wait_until(format('EXISTS (SELECT FROM jadugar.flow_steps s WHERE s.run_id = %s AND s.step = %L AND %L IN (s.status, split_part(s.waiting_for, '':'', 1)))',
 		run, step, what));
-END
-$$;
-CREATE FUNCTION test_error(statement text) RETURNS text
-LANGUAGE plpgsql AS $$
-DECLARE
-	said text;
-BEGIN
-	EXECUTE statement;
-	RETURN 'no error';
-EXCEPTION WHEN OTHERS THEN
-	GET STACKED DIAGNOSTICS said = PG_EXCEPTION_DETAIL;
-	RETURN SQLSTATE || ': ' || regexp_replace(concat_ws(' ', SQLERRM, nullif(said, '')), '[0-9]{2,}|run [0-9]+|task [0-9]+', 'N', 'g');
 END
 $$;
 GRANT EXECUTE ON ALL FUNCTIONS IN SCHEMA public TO PUBLIC;
@@ -154,15 +122,15 @@ SELECT start_flow(test_stuck()) AS run \gset
 SELECT * FROM test_ended(:run);
 SELECT test_effects();
 SELECT step, status, reason, error ->> 'message' AS error FROM flow_steps WHERE run_id = :run AND status = 'compensation_failed';
-SELECT test_error(format('SELECT retry_step(%s, ''z'')', :run)), test_error(format('SELECT skip_step(%s, ''a'')', :run)),
-	test_error(format('SELECT retry_step(%s, ''a'')', :run)), test_error(format('SELECT pause_flow(%s)', :run));
+SELECT test.short_error_of(format('SELECT retry_step(%s, ''z'')', :run)), test.short_error_of(format('SELECT skip_step(%s, ''a'')', :run)),
+	test.short_error_of(format('SELECT retry_step(%s, ''a'')', :run)), test.short_error_of(format('SELECT pause_flow(%s)', :run));
 -- again in vain, then not
 SELECT retry_step(:run, 'b');
-CALL test_until(format($$(SELECT count(*) = 3 FROM history WHERE flow_run = %s AND step = 'b')$$, :run));
+CALL test.wait_until(format($$(SELECT count(*) = 3 FROM history WHERE flow_run = %s AND step = 'b')$$, :run));
 SELECT status, steps FROM test_ended(:run);
 UPDATE test_switch SET working = true;
 SELECT retry_step(:run, 'b');
-CALL test_until(format($$(flow_status(%s)).status = 'compensated'$$, :run));
+CALL test.wait_until(format($$(flow_status(%s)).status = 'compensated'$$, :run));
 SELECT * FROM test_ended(:run);
 SELECT test_effects();
 -- or it is taken as done
@@ -170,7 +138,7 @@ UPDATE test_switch SET working = false;
 SELECT start_flow(test_stuck()) AS run \gset
 SELECT status FROM test_ended(:run);
 SELECT skip_step(:run, 'b');
-CALL test_until(format($$(flow_status(%s)).status = 'compensated'$$, :run));
+CALL test.wait_until(format($$(flow_status(%s)).status = 'compensated'$$, :run));
 SELECT * FROM test_ended(:run);
 SELECT test_effects();
 DROP FUNCTION test_stuck();
@@ -204,7 +172,7 @@ SELECT status FROM flow_runs WHERE run_id = :run;
 SELECT abort_flow(:run);
 SELECT abort_flow(:run, mode => 'kill');
 RESET SESSION AUTHORIZATION;
-CALL test_until('NOT EXISTS (SELECT FROM jadugar_internal.flow_message WHERE NOT seen)');
+CALL test.wait_until('NOT EXISTS (SELECT FROM jadugar_internal.flow_message WHERE NOT seen)');
 SET SESSION AUTHORIZATION test_failure;
 SELECT test_open();
 SELECT * FROM test_ended(:run);
@@ -274,7 +242,7 @@ SELECT test_effects();
 -- under way when its parent is aborted
 SELECT create_flow('test waiting child', test_s('c1') ~> wait_signal('never'));
 SELECT start_flow(test_s('a') ~> sub_flow('test waiting child', name => 's')) AS run \gset
-CALL test_until(format($$EXISTS (SELECT FROM flow_runs r JOIN flow_steps s USING (run_id) WHERE r.parent_run = %s AND s.waiting_for = 'signal:never')$$, :run));
+CALL test.wait_until(format($$EXISTS (SELECT FROM flow_runs r JOIN flow_steps s USING (run_id) WHERE r.parent_run = %s AND s.waiting_for = 'signal:never')$$, :run));
 SELECT abort_flow(:run);
 SELECT * FROM test_ended(:run);
 SELECT test_effects();
@@ -313,7 +281,7 @@ RESET SESSION AUTHORIZATION;
 GRANT UPDATE ON test_stock.bolts TO test_failure;
 SET SESSION AUTHORIZATION test_failure;
 SELECT retry_step(:run, 'bolts');
-CALL test_until(format($$(flow_status(%s)).status = 'compensated'$$, :run));
+CALL test.wait_until(format($$(flow_status(%s)).status = 'compensated'$$, :run));
 SELECT * FROM test_ended(:run);
 SELECT n FROM test_stock.bolts;
 -- the queue of a step
@@ -358,12 +326,8 @@ SELECT drop_flow(name) FROM (SELECT DISTINCT name FROM flows ORDER BY name) f;
 RESET SESSION AUTHORIZATION;
 SELECT * FROM check_flows();
 SELECT count(*) FROM jadugar_internal.flow_message;
-SELECT stop_workers('test_failure');
-CALL test_until($$NOT EXISTS (SELECT FROM pg_stat_activity WHERE usename = 'test_failure')$$);
 DELETE FROM jadugar_internal.flow_step;
 DELETE FROM jadugar_internal.flow_run;
 DELETE FROM jadugar_internal.flow_version;
 DROP SCHEMA test_stock CASCADE;
-DROP OWNED BY test_failure;
-SELECT revoke_access('test_failure');
-DROP ROLE test_failure;
+CALL test.drop_roles('test_failure');

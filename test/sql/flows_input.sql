@@ -1,45 +1,10 @@
 -- What is refused of flows: NULLs, ids that are none, other people's runs, words
 -- that are none, runs that are over. Graphs are in flow_type.
-\pset null '(null)'
-\set SHOW_CONTEXT never
-SET client_min_messages = warning;
-CREATE ROLE test_input LOGIN;
-CREATE ROLE test_input_other LOGIN;
+\i test/include/helpers.sql
+CALL test.create_role('test_input');
+CALL test.create_role('test_input_other');
 CREATE ROLE test_input_nobody LOGIN;
-SELECT jadugar.grant_access('test_input');
-SELECT jadugar.grant_access('test_input_other');
 SET search_path = public, jadugar;
-CREATE PROCEDURE test_until(condition text)
-LANGUAGE plpgsql AS $$
-DECLARE
-	ok boolean;
-	deadline timestamptz := clock_timestamp() + interval '30 s';
-BEGIN
-	LOOP
-		EXECUTE 'SELECT ' || condition INTO ok;
-		EXIT WHEN ok;
-		IF clock_timestamp() > deadline THEN
-			RAISE EXCEPTION 'never: %', condition;
-		END IF;
-		COMMIT;
-		PERFORM pg_sleep(0.01);	-- waits-for-time: between two looks at a condition
-	END LOOP;
-END
-$$;
--- what a statement raises, numbers aside; whatever it did is rolled back
-CREATE FUNCTION test_bad(statement text) RETURNS text
-LANGUAGE plpgsql AS $$
-BEGIN
-	EXECUTE statement;
-	RAISE EXCEPTION 'nothing' USING ERRCODE = 'ZZ999';
-EXCEPTION
-	WHEN SQLSTATE 'ZZ999' THEN
-		RETURN 'accepted';
-	WHEN OTHERS THEN
-		RETURN CASE WHEN SQLSTATE ~ '^JD0' THEN '' ELSE 'NOT JD: ' END || SQLSTATE || ': ' ||
-			left(regexp_replace(SQLERRM, '[0-9]{4,}|run [0-9]+', 'N', 'g'), 120);
-END
-$$;
 
 SET SESSION AUTHORIZATION test_input_other;
 SELECT create_flow('test other', step('a', 'SELECT 1'));
@@ -79,7 +44,7 @@ INSERT INTO test_values (function, call) VALUES
 	('explain_flow', ARRAY['pg_temp.run(''mine'')', '''text''']),
 	('explain_flow', ARRAY['''test mine''::text', '''mermaid''', '1']),
 	('explain_flow', ARRAY['step(''a'', ''SELECT 1'')', '''text''']);
-SELECT function, x.i AS argument, public.test_bad(format('SELECT jadugar.%I(%s)', function, (SELECT string_agg(CASE WHEN a.k = x.i THEN
+SELECT function, x.i AS argument, test.refusal_of(format('SELECT jadugar.%I(%s)', function, (SELECT string_agg(CASE WHEN a.k = x.i THEN
 	-- of the type that the value has
 	CASE WHEN a.v ~ '^step' THEN 'NULL::jadugar.flow' WHEN a.v ~ 'pg_temp' THEN 'NULL::bigint' WHEN a.v ~ '::' THEN 'NULL' || substring(a.v FROM '::.*')
 		ELSE 'NULL' END ELSE a.v END, ', ' ORDER BY a.k) FROM unnest(call) WITH ORDINALITY a (v, k))))
@@ -134,7 +99,7 @@ INSERT INTO test_statements (s) VALUES
 	($$SELECT resume_flow(pg_temp.run('done'))$$), ($$SELECT retry_step(pg_temp.run('done'), 'a')$$), ($$SELECT skip_step(pg_temp.run('done'), 'a')$$),
 	($$SELECT retry_step(pg_temp.run('failed'), 'b')$$), ($$SELECT skip_step(pg_temp.run('failed'), 'b')$$), ($$SELECT retry_step(pg_temp.run('undone'), 'a')$$),
 	($$SELECT retry_step(pg_temp.run('undone'), 'b')$$), ($$SELECT skip_step(pg_temp.run('undone'), 'b')$$), ($$SELECT pause_flow(pg_temp.run('undone'))$$);
-SELECT s, public.test_bad(s) FROM test_statements ORDER BY n;
+SELECT s, test.refusal_of(s) FROM test_statements ORDER BY n;
 -- the same run is what aborting tells: it is over
 SELECT abort_flow(:done), abort_flow(:failed), abort_flow(:undone);
 -- and nothing of this has happened
@@ -144,7 +109,7 @@ SELECT * FROM check_flows();
 
 -- outside of what is granted
 SET SESSION AUTHORIZATION test_input_nobody;
-SELECT public.test_bad($$SELECT jadugar.start_flow(jadugar.step('a', 'SELECT 1'))$$);
+SELECT test.refusal_of($$SELECT jadugar.start_flow(jadugar.step('a', 'SELECT 1'))$$);
 SET SESSION AUTHORIZATION test_input;
 
 -- leave nothing behind
@@ -155,15 +120,9 @@ SELECT abort_flow(:other);
 SELECT status FROM wait_flow(:other, '30 s');
 RESET SESSION AUTHORIZATION;
 SELECT * FROM check_flows();
-SELECT stop_workers(r) FROM unnest(ARRAY['test_input', 'test_input_other']) r;
-CALL test_until($$NOT EXISTS (SELECT FROM pg_stat_activity WHERE usename LIKE 'test_input%')$$);
 DELETE FROM jadugar_internal.flow_message;
 DELETE FROM jadugar_internal.flow_step;
 DELETE FROM jadugar_internal.flow_run;
 DELETE FROM jadugar_internal.flow_version;
-DROP FUNCTION test_bad(text);
-DROP PROCEDURE test_until(text);
 DROP TABLE test_values, test_statements;
-DROP OWNED BY test_input, test_input_other;
-SELECT revoke_access(r) FROM unnest(ARRAY['test_input', 'test_input_other']) r;
-DROP ROLE test_input, test_input_other, test_input_nobody;
+CALL test.drop_roles('test_input', 'test_input_other', 'test_input_nobody');

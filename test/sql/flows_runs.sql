@@ -1,15 +1,10 @@
 -- Runs of flows: starting, pausing, steps again or not at all, forks, tasks of
 -- steps in the hands of sessions, who sees what. Blocks are in flows.
-\pset null '(null)'
-\set SHOW_CONTEXT never
-SET client_min_messages = warning;
-CREATE ROLE test_runs LOGIN;
+\i test/include/helpers.sql
+CALL test.create_role('test_runs');
 ALTER ROLE test_runs SET search_path = public, jadugar;
-CREATE ROLE test_runs_other LOGIN;
-CREATE ROLE test_runs_monitor LOGIN;
-SELECT jadugar.grant_access('test_runs');
-SELECT jadugar.grant_access('test_runs_other');
-SELECT jadugar.grant_access('test_runs_monitor', 'monitor');
+CALL test.create_role('test_runs_other');
+CALL test.create_role('test_runs_monitor', 'monitor');
 GRANT CREATE ON SCHEMA public TO test_runs;
 SET search_path = public, jadugar;
 SET SESSION AUTHORIZATION test_runs;
@@ -51,41 +46,12 @@ BEGIN
 	SELECT * INTO status, result, error, reason, steps FROM public.test_ended(run);
 END
 $$;
-CREATE PROCEDURE test_until(condition text)
-LANGUAGE plpgsql AS $$
-DECLARE
-	ok boolean;
-	deadline timestamptz := clock_timestamp() + interval '30 s';
-BEGIN
-	LOOP
-		EXECUTE 'SELECT ' || condition INTO ok;
-		EXIT WHEN ok;
-		IF clock_timestamp() > deadline THEN
-			RAISE EXCEPTION 'never: %', condition;
-		END IF;
-		COMMIT;
-		PERFORM pg_sleep(0.01);	-- waits-for-time: between two looks at a condition
-	END LOOP;
-END
-$$;
 -- until a step of a run has this status, or waits for this
 CREATE PROCEDURE test_reaches(run bigint, step text, what text)
 LANGUAGE plpgsql AS $$
 BEGIN
-	CALL public.test_until(format('EXISTS (SELECT FROM jadugar.flow_steps s WHERE s.run_id = %s AND s.step = %L AND %L IN (s.status, split_part(s.waiting_for, '':'', 1)))',
+	CALL test.wait_until(format('EXISTS (SELECT FROM jadugar.flow_steps s WHERE s.run_id = %s AND s.step = %L AND %L IN (s.status, split_part(s.waiting_for, '':'', 1)))',
 		run, step, what));
-END
-$$;
-CREATE FUNCTION test_error(statement text) RETURNS text
-LANGUAGE plpgsql AS $$
-DECLARE
-	said text;
-BEGIN
-	EXECUTE statement;
-	RETURN 'no error';
-EXCEPTION WHEN OTHERS THEN
-	GET STACKED DIAGNOSTICS said = PG_EXCEPTION_DETAIL;
-	RETURN SQLSTATE || ': ' || regexp_replace(concat_ws(' ', SQLERRM, nullif(said, '')), '[0-9]{2,}|run [0-9]+|task [0-9]+', 'N', 'g');
 END
 $$;
 GRANT EXECUTE ON ALL FUNCTIONS IN SCHEMA public TO PUBLIC;
@@ -109,9 +75,9 @@ SELECT test_effects();
 BEGIN;
 SELECT start_flow(test_s('a')) AS run \gset
 SELECT status FROM flow_runs WHERE run_id = :run;
-SELECT test_error(format('SELECT wait_flow(%s)', :run));
+SELECT test.short_error_of(format('SELECT wait_flow(%s)', :run));
 ROLLBACK;
-SELECT test_error(format('SELECT flow_status(%s)', :run));
+SELECT test.short_error_of(format('SELECT flow_status(%s)', :run));
 -- later
 SELECT start_flow(test_s('a'), delay => '1 s') AS run \gset
 SELECT status, started_at FROM flow_runs WHERE run_id = :run;
@@ -143,7 +109,7 @@ SELECT test_close();
 SELECT start_flow(test_g('a') ~> test_s('b')) AS run \gset
 CALL test_reaches(:run, 'a', 'running');
 SELECT pause_flow(:run);
-CALL test_until(format($$(SELECT status = 'paused' FROM flow_runs WHERE run_id = %s)$$, :run));
+CALL test.wait_until(format($$(SELECT status = 'paused' FROM flow_runs WHERE run_id = %s)$$, :run));
 SELECT test_open();
 CALL test_reaches(:run, 'b', 'paused');
 SELECT status, test_steps(:run), paused_at IS NOT NULL AS paused FROM flow_runs WHERE run_id = :run;
@@ -163,10 +129,10 @@ SELECT test_effects();
 -- its sub_flow with it
 SELECT start_flow(sub_flow('test slow', name => 's')) AS run \gset
 SELECT pause_flow(:run);
-CALL test_until(format($$(SELECT status = 'paused' FROM flow_runs WHERE parent_run = %s)$$, :run));
+CALL test.wait_until(format($$(SELECT status = 'paused' FROM flow_runs WHERE parent_run = %s)$$, :run));
 SELECT run_id AS child FROM flow_runs WHERE parent_run = :run \gset
 SELECT resume_flow(:run);
-CALL test_until(format($$(SELECT status = 'running' FROM flow_runs WHERE parent_run = %s)$$, :run));
+CALL test.wait_until(format($$(SELECT status = 'running' FROM flow_runs WHERE parent_run = %s)$$, :run));
 SELECT signal(:child, 'never', '{"x": 1}');
 SELECT * FROM test_ended(:run);
 
@@ -175,17 +141,17 @@ CREATE TABLE test_switch (working boolean);
 INSERT INTO test_switch VALUES (false);
 SELECT start_flow(test_s('a') ~> step('b', 'SELECT test_did(''b''), 1 / working::integer AS ok FROM test_switch') ~> test_s('c')) AS run \gset
 SELECT * FROM test_ended(:run);
-SELECT test_error(format('SELECT retry_step(%s, ''a'')', :run)), test_error(format('SELECT retry_step(%s, ''c'')', :run)),
-	test_error(format('SELECT retry_step(%s, ''nothing'')', :run)), test_error(format('SELECT retry_step(%s, ''b'', 17)', :run));
+SELECT test.short_error_of(format('SELECT retry_step(%s, ''a'')', :run)), test.short_error_of(format('SELECT retry_step(%s, ''c'')', :run)),
+	test.short_error_of(format('SELECT retry_step(%s, ''nothing'')', :run)), test.short_error_of(format('SELECT retry_step(%s, ''b'', 17)', :run));
 -- once more in vain
 SELECT retry_step(:run, 'b');
-CALL test_until(format($$(SELECT count(*) = 2 FROM history WHERE flow_run = %s AND step = 'b')$$, :run));
+CALL test.wait_until(format($$(SELECT count(*) = 2 FROM history WHERE flow_run = %s AND step = 'b')$$, :run));
 SELECT * FROM test_ended(:run);
 UPDATE test_switch SET working = true;
 SELECT retry_step(:run, 'b');
 CALL test_reaches(:run, 'c', 'completed');
 SELECT * FROM test_ended(:run);
-SELECT test_error(format('SELECT retry_step(%s, ''b'')', :run)), test_error(format('SELECT skip_step(%s, ''b'')', :run));
+SELECT test.short_error_of(format('SELECT retry_step(%s, ''b'')', :run)), test.short_error_of(format('SELECT skip_step(%s, ''b'')', :run));
 SELECT test_effects();
 -- the next attempt is made now
 UPDATE test_switch SET working = false;
@@ -221,10 +187,10 @@ SELECT test_effects_sorted();
 UPDATE test_switch SET working = false;
 SELECT start_flow(each('[1, 2]', step('x', 'SELECT test_did($1 ->> ''item''), 1 / working::integer AS ok FROM test_switch'), completion => 'all_done')) AS run \gset
 SELECT status, steps FROM test_ended(:run);
-SELECT test_error(format('SELECT retry_step(%s, ''x'')', :run));
+SELECT test.short_error_of(format('SELECT retry_step(%s, ''x'')', :run));
 UPDATE test_switch SET working = true;
 SELECT retry_step(:run, 'x', (SELECT step_id FROM flow_steps WHERE run_id = :run AND step = 'x' AND item = 1));
-CALL test_until(format($$(SELECT count(*) = 2 FROM flow_steps WHERE run_id = %s AND step = 'x' AND status = 'completed')$$, :run));
+CALL test.wait_until(format($$(SELECT count(*) = 2 FROM flow_steps WHERE run_id = %s AND step = 'x' AND status = 'completed')$$, :run));
 SELECT status, steps FROM test_ended(:run);
 SELECT test_effects_sorted();
 UPDATE test_switch SET working = false;
@@ -248,21 +214,21 @@ SELECT * FROM test_ended(:run);
 SELECT start_flow(parallel(ARRAY[test_bad('a'), test_bad('b')], completion => 'all_done', name => 'p')) AS run \gset
 SELECT status FROM test_ended(:run);
 SELECT skip_step(:run, 'a');
-CALL test_until(format($$(SELECT count(*) = 2 FROM history WHERE flow_run = %s AND step = 'b')$$, :run));
+CALL test.wait_until(format($$(SELECT count(*) = 2 FROM history WHERE flow_run = %s AND step = 'b')$$, :run));
 SELECT * FROM test_ended(:run);
 SELECT skip_step(:run, 'b');
-CALL test_until(format($$(flow_status(%s)).status = 'completed'$$, :run));
+CALL test.wait_until(format($$(flow_status(%s)).status = 'completed'$$, :run));
 SELECT * FROM test_ended(:run);
 -- an item of an each
 SELECT start_flow(each('[1, 0, 2]', step('x', 'SELECT 6 / ($1 ->> ''item'')::integer AS x'), completion => 'all_done')) AS run \gset
 SELECT status FROM test_ended(:run);
 SELECT skip_step(:run, 'x');
-CALL test_until(format($$(flow_status(%s)).status = 'completed'$$, :run));
+CALL test.wait_until(format($$(flow_status(%s)).status = 'completed'$$, :run));
 SELECT * FROM test_ended(:run);
 -- one that waits, one that runs, one that is to come
 SELECT test_close();
 SELECT start_flow(wait_signal('go', name => 'w') ~> test_g('g') ~> jadugar.sleep('1 h', name => 'zzz') ~> approval('boss') ~> test_s('z')) AS run \gset
-SELECT test_error(format('SELECT skip_step(%s, ''z'')', :run)), test_error(format('SELECT retry_step(%s, ''w'')', :run));
+SELECT test.short_error_of(format('SELECT skip_step(%s, ''z'')', :run)), test.short_error_of(format('SELECT retry_step(%s, ''w'')', :run));
 SELECT skip_step(:run, 'w');
 CALL test_reaches(:run, 'g', 'running');
 SELECT skip_step(:run, 'g');
@@ -271,7 +237,7 @@ SELECT skip_step(:run, 'zzz');
 CALL test_reaches(:run, 'boss', 'approval');
 SELECT skip_step(:run, 'boss');
 SELECT * FROM test_ended(:run);
-SELECT test_error(format('SELECT skip_step(%s, ''z'')', :run));
+SELECT test.short_error_of(format('SELECT skip_step(%s, ''z'')', :run));
 SELECT test_open();
 SELECT test_effects();
 -- one that waits for others
@@ -305,10 +271,10 @@ SELECT * FROM test_ended(:fork);
 SELECT fork_flow(:run, 'c') AS fork \gset
 SELECT * FROM test_ended(:fork);
 SELECT test_effects();
-SELECT test_error(format('SELECT fork_flow(%s, ''nothing'')', :run));
+SELECT test.short_error_of(format('SELECT fork_flow(%s, ''nothing'')', :run));
 SELECT start_flow(each('[1]', test_s('x')) ~> wait_signal('go', name => 'w') ~> test_s('z')) AS run \gset
 CALL test_reaches(:run, 'w', 'signal');
-SELECT test_error(format('SELECT fork_flow(%s, ''x'')', :run)), test_error(format('SELECT fork_flow(%s, ''z'')', :run));
+SELECT test.short_error_of(format('SELECT fork_flow(%s, ''x'')', :run)), test.short_error_of(format('SELECT fork_flow(%s, ''z'')', :run));
 SELECT fork_flow(:run, 'w') AS fork \gset
 SELECT signal(:fork, 'go');
 SELECT * FROM test_ended(:fork);
@@ -326,10 +292,10 @@ SELECT * FROM test_ended(:run);
 SELECT test_open();
 SELECT pause_queue('test_runs_q');
 SELECT start_flow(step('a', 'SELECT 1', queue => 'test_runs_q') ~> test_s('b')) AS run \gset
-SELECT test_error(format('SELECT retry_task(%s)', task_id)) FROM flow_steps WHERE run_id = :run AND step = 'a';
+SELECT test.short_error_of(format('SELECT retry_task(%s)', task_id)) FROM flow_steps WHERE run_id = :run AND step = 'a';
 SELECT cancel(task_id) FROM flow_steps WHERE run_id = :run AND step = 'a';
 SELECT * FROM test_ended(:run);
-SELECT test_error(format('SELECT retry_task(%s)', task_id)) FROM flow_steps WHERE run_id = :run AND step = 'a';
+SELECT test.short_error_of(format('SELECT retry_task(%s)', task_id)) FROM flow_steps WHERE run_id = :run AND step = 'a';
 SELECT resume_queue('test_runs_q');
 -- a step that discards itself, one that snoozes
 CALL test_run(step('a', 'SELECT discard(''not today'')') ~> test_s('b'));
@@ -346,17 +312,17 @@ SELECT count(*) FROM flow_runs WHERE owner <> 'test_runs_other';
 SELECT count(*) FROM flow_steps WHERE owner <> 'test_runs_other';
 SELECT count(*) FROM flows;
 SELECT count(*) FROM check_flows();
-SELECT test_error(format('SELECT flow_status(%s)', :run)), test_error(format('SELECT flow_progress(%s)', :run)), test_error(format('SELECT wait_flow(%s)', :run)),
-	test_error(format('SELECT abort_flow(%s)', :run)), test_error(format('SELECT explain_flow(%s)', :run));
+SELECT test.short_error_of(format('SELECT flow_status(%s)', :run)), test.short_error_of(format('SELECT flow_progress(%s)', :run)), test.short_error_of(format('SELECT wait_flow(%s)', :run)),
+	test.short_error_of(format('SELECT abort_flow(%s)', :run)), test.short_error_of(format('SELECT explain_flow(%s)', :run));
 SET SESSION AUTHORIZATION test_runs_monitor;
 SELECT status, input, result, metadata, owner FROM flow_runs WHERE run_id = :run;
 SELECT step, status, result, owner FROM flow_steps WHERE run_id = :run;
 SELECT name, graph FROM flows WHERE name = 'test child' AND latest;
-SELECT test_error(format('SELECT abort_flow(%s)', :run));
+SELECT test.short_error_of(format('SELECT abort_flow(%s)', :run));
 SELECT * FROM check_flows();
 SET SESSION AUTHORIZATION test_runs;
 SELECT flow_progress(:run);
-SELECT test_error('SELECT FROM jadugar_internal.flow_run'), test_error('SELECT FROM jadugar_internal.flow_step'), test_error('SELECT FROM jadugar_internal.flow_message');
+SELECT test.short_error_of('SELECT FROM jadugar_internal.flow_run'), test.short_error_of('SELECT FROM jadugar_internal.flow_step'), test.short_error_of('SELECT FROM jadugar_internal.flow_message');
 
 -- leave nothing behind
 SELECT * FROM check_flows();
@@ -366,12 +332,8 @@ SELECT drop_queue('test_runs_q');
 RESET SESSION AUTHORIZATION;
 SELECT * FROM check_flows();
 SELECT kind, name, seen FROM jadugar_internal.flow_message;
-SELECT stop_workers(r) FROM unnest(ARRAY['test_runs', 'test_runs_other']) r;
-CALL test_until($$NOT EXISTS (SELECT FROM pg_stat_activity WHERE usename LIKE 'test_runs%')$$);
 DELETE FROM jadugar_internal.flow_message;
 DELETE FROM jadugar_internal.flow_step;
 DELETE FROM jadugar_internal.flow_run;
 DELETE FROM jadugar_internal.flow_version;
-DROP OWNED BY test_runs, test_runs_other, test_runs_monitor;
-SELECT revoke_access(r) FROM unnest(ARRAY['test_runs', 'test_runs_other', 'test_runs_monitor']) r;
-DROP ROLE test_runs, test_runs_other, test_runs_monitor;
+CALL test.drop_roles('test_runs', 'test_runs_other', 'test_runs_monitor');

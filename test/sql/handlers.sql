@@ -1,14 +1,9 @@
 -- Handlers: registering, what is refused, payload types and hooks, who may
 -- use whose, dropping. C handlers: handlers_c.sql.
-\pset null '(null)'
-\set SHOW_CONTEXT never
-SET client_min_messages = warning;
-CREATE ROLE test_handler_alice LOGIN;
-CREATE ROLE test_handler_bob LOGIN;
-CREATE ROLE test_handler_operator LOGIN;
-SELECT jadugar.grant_access('test_handler_alice');
-SELECT jadugar.grant_access('test_handler_bob');
-SELECT jadugar.grant_access('test_handler_operator', 'operator');
+\i test/include/helpers.sql
+CALL test.create_role('test_handler_alice');
+CALL test.create_role('test_handler_bob');
+CALL test.create_role('test_handler_operator', 'operator');
 CREATE SCHEMA test_handler;
 GRANT CREATE, USAGE ON SCHEMA test_handler TO test_handler_alice;
 GRANT USAGE ON SCHEMA test_handler TO test_handler_bob;
@@ -174,19 +169,9 @@ SELECT jadugar.enqueue('test.object', '{"n": 3}');
 SELECT jadugar.register_handler('test.hooked', 'echo', cleanup => 'note_cleanup', on_error => 'note_error');
 SELECT jadugar.register_handler('test.fail', 'fail', cleanup => 'note_cleanup', on_error => 'note_error',
 	retry => '{"max_attempts": 1}');
-CREATE FUNCTION wait_for_hooks(n bigint) RETURNS bigint LANGUAGE plpgsql AS $$
-DECLARE found bigint; give_up timestamptz := clock_timestamp() + interval '30 seconds';
-BEGIN
-	LOOP
-		SELECT count(*) INTO found FROM test_handler.hooked;
-		EXIT WHEN found >= n OR clock_timestamp() > give_up;
-		PERFORM pg_sleep(0.01);		-- waits-for-time: polls for the rows of the hooks
-	END LOOP;
-	RETURN found;
-END $$;
 SELECT jadugar.enqueue('test.hooked', '{"good": 1}') > 0 AS ok;
 SELECT jadugar.enqueue('test.fail', '{"bad": 1}') > 0 AS ok;
-SELECT wait_for_hooks(3);
+CALL test.wait_until($$SELECT count(*) = 3 FROM test_handler.hooked$$);
 SELECT what, payload->>'status' AS status, payload->'payload' AS payload, payload->'result' AS result,
 	payload->>'error_code' AS error_code, payload->'error'->>'message' AS message
 FROM hooked ORDER BY what, status;

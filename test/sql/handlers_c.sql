@@ -1,14 +1,9 @@
 -- Handlers in C, from the library test/fixtures/sample_handler.c. It has to be in
 -- the server's $libdir, so make installcheck leaves this test out.
-\pset null '(null)'
-\set SHOW_CONTEXT never
-SET client_min_messages = warning;
-CREATE ROLE test_handler_alice LOGIN;
-CREATE ROLE test_handler_bob LOGIN;
-CREATE ROLE test_handler_operator LOGIN;
-SELECT jadugar.grant_access('test_handler_alice');
-SELECT jadugar.grant_access('test_handler_bob');
-SELECT jadugar.grant_access('test_handler_operator', 'operator');
+\i test/include/helpers.sql
+CALL test.create_role('test_handler_alice');
+CALL test.create_role('test_handler_bob');
+CALL test.create_role('test_handler_operator', 'operator');
 CREATE FUNCTION handler(text) RETURNS SETOF jadugar_internal.handler
 LANGUAGE sql SECURITY DEFINER AS 'SELECT * FROM jadugar_internal.handler WHERE name = $1';
 

@@ -1,39 +1,13 @@
 -- Tasks that try to reach the next task of their worker, or more than their
 -- role may. One worker runs all tasks of a role here.
-\pset null '(null)'
-\set SHOW_CONTEXT never
-SET client_min_messages = warning;
-CREATE ROLE test_hostile LOGIN;
+\i test/include/helpers.sql
+CALL test.create_role('test_hostile');
 CREATE ROLE test_hostile_group NOLOGIN;
-CREATE ROLE test_victim LOGIN;
+CALL test.create_role('test_victim');
 GRANT test_hostile_group TO test_hostile;
-SELECT jadugar.grant_access('test_hostile');
-SELECT jadugar.grant_access('test_victim');
 GRANT CREATE ON SCHEMA public TO test_hostile;
 SET SESSION AUTHORIZATION test_hostile;
 SELECT jadugar.scale_workers(1);
--- enqueue with these arguments, commit, wait
-CREATE PROCEDURE test_run(arguments text, INOUT status text DEFAULT NULL, INOUT sqlstate text DEFAULT NULL,
-	INOUT message text DEFAULT NULL, INOUT result jsonb DEFAULT NULL)
-LANGUAGE plpgsql AS $$
-DECLARE
-	id bigint;
-BEGIN
-	EXECUTE format('SELECT jadugar.enqueue(%s)', arguments) INTO id;
-	COMMIT;
-	SELECT w.status, w.sqlstate, w.error ->> 'message', w.result INTO status, sqlstate, message, result
-	FROM jadugar.wait(id, '20 s') w;
-END
-$$;
-CREATE FUNCTION test_error(statement text) RETURNS text
-LANGUAGE plpgsql AS $$
-BEGIN
-	EXECUTE statement;
-	RETURN 'no error';
-EXCEPTION WHEN OTHERS THEN
-	RETURN SQLSTATE || ': ' || regexp_replace(SQLERRM, '[0-9]+', 'N', 'g');
-END
-$$;
 -- what a task finds: all of it as in a session just begun
 CREATE FUNCTION test_look(OUT who text, OUT super text, OUT settings text, OUT left_behind text, OUT sequence text)
 LANGUAGE plpgsql AS $$
@@ -61,7 +35,7 @@ END
 $$;
 CREATE SEQUENCE test_sequence;
 CREATE TABLE test_seen (n bigint GENERATED ALWAYS AS IDENTITY, pid integer DEFAULT pg_backend_pid(), seen text);
-CALL test_run($$'SELECT l.* FROM test_look() l'$$);
+CALL test.run_task($$'SELECT l.* FROM test_look() l'$$);
 
 -- each of these, and then a look by the next task, in one go so that a group
 -- may hold both; first each once by itself, so that the worker knows it quick
@@ -143,11 +117,11 @@ WHERE act !~* '^(COMMIT|SAVEPOINT|DISCARD|SET TRANSACTION|DECLARE test_plain)';
 CALL test_all();
 
 -- inside, a task is nobody else
-CALL test_run($$'SET ROLE postgres'$$);
-CALL test_run($$'SET SESSION AUTHORIZATION test_victim'$$);
-CALL test_run($$'SET LOCAL ROLE test_hostile_group; SELECT current_user, session_user'$$);
-CALL test_run($$'RESET SESSION AUTHORIZATION; RESET ROLE; SELECT current_user, session_user, current_setting(''is_superuser'')'$$);
-CALL test_run($$'SELECT pg_read_file(''postgresql.conf'')'$$);
+CALL test.run_task($$'SET ROLE postgres'$$);
+CALL test.run_task($$'SET SESSION AUTHORIZATION test_victim'$$);
+CALL test.run_task($$'SET LOCAL ROLE test_hostile_group; SELECT current_user, session_user'$$);
+CALL test.run_task($$'RESET SESSION AUTHORIZATION; RESET ROLE; SELECT current_user, session_user, current_setting(''is_superuser'')'$$);
+CALL test.run_task($$'SELECT pg_read_file(''postgresql.conf'')'$$);
 
 -- deferred triggers fire as the task's owner, at the end of their own task
 CREATE FUNCTION test_note() RETURNS trigger LANGUAGE plpgsql AS $$
@@ -166,9 +140,9 @@ SELECT count(*) FROM jadugar.enqueue_batch('INSERT INTO test_child VALUES (($1 -
 SELECT jadugar.enqueue('INSERT INTO test_parent VALUES (1), (2), (3)', tenant => 'parent') AS parent \gset
 SELECT status FROM jadugar.wait(:parent, '20 s');
 SELECT status, sqlstate, count(*) FROM jadugar.history WHERE tenant IN ('child', 'parent') GROUP BY 1, 2 ORDER BY 1;
-CALL test_run($$'INSERT INTO test_child VALUES (9); INSERT INTO test_parent VALUES (9)'$$);
-CALL test_run($$'INSERT INTO test_child VALUES (8); SET CONSTRAINTS ALL IMMEDIATE'$$);
-CALL test_run($$'SET ROLE test_hostile_group; RESET ROLE; INSERT INTO test_child VALUES (9)'$$);
+CALL test.run_task($$'INSERT INTO test_child VALUES (9); INSERT INTO test_parent VALUES (9)'$$);
+CALL test.run_task($$'INSERT INTO test_child VALUES (8); SET CONSTRAINTS ALL IMMEDIATE'$$);
+CALL test.run_task($$'SET ROLE test_hostile_group; RESET ROLE; INSERT INTO test_child VALUES (9)'$$);
 SELECT seen, count(*) FROM test_seen GROUP BY 1 ORDER BY 1;
 TRUNCATE test_seen;
 
@@ -223,9 +197,9 @@ ALTER ROLE test_victim SET idle_in_transaction_session_timeout = 1;
 SELECT jadugar.restart_workers('test_victim');
 CREATE TABLE test_written (a text);
 GRANT INSERT ON test_written TO test_victim;
-CALL test_run($$'INSERT INTO test_written SELECT concat_ws('' '', current_setting(''transaction_isolation''), current_setting(''transaction_read_only''))', owner => 'test_victim'$$);
-CALL test_run($$'INSERT INTO test_written SELECT concat_ws('' '', current_setting(''transaction_isolation''), current_setting(''transaction_read_only''))', owner => 'test_victim', transaction => 'repeatable read'$$);
-CALL test_run($$'VACUUM test_written', owner => 'test_victim'$$);
+CALL test.run_task($$'INSERT INTO test_written SELECT concat_ws('' '', current_setting(''transaction_isolation''), current_setting(''transaction_read_only''))', owner => 'test_victim'$$);
+CALL test.run_task($$'INSERT INTO test_written SELECT concat_ws('' '', current_setting(''transaction_isolation''), current_setting(''transaction_read_only''))', owner => 'test_victim', transaction => 'repeatable read'$$);
+CALL test.run_task($$'VACUUM test_written', owner => 'test_victim'$$);
 SELECT * FROM test_written;
 DROP TABLE test_written;
 ALTER ROLE test_victim RESET ALL;
@@ -237,22 +211,22 @@ SELECT jadugar.enqueue('SELECT 1', '{"secret": 1}', owner => 'test_victim', dela
 SET SESSION AUTHORIZATION test_hostile;
 SELECT count(*) FROM jadugar.tasks WHERE task_id = :v;
 SELECT count(*) FROM jadugar.history WHERE task_id = :done;
-SELECT f, test_error(format('SELECT jadugar.' || f, :v)) FROM unnest(ARRAY['get_task(%s)', 'wait(%s)', 'result(%s)', 'cancel(%s)',
+SELECT f, test.short_error_of(format('SELECT jadugar.' || f, :v)) FROM unnest(ARRAY['get_task(%s)', 'wait(%s)', 'result(%s)', 'cancel(%s)',
 	'pause_task(%s)', 'resume_task(%s)', 'retry_task(%s)', 'update_task(%s, priority => 1)', 'update_task(%s, ''{}'')',
 	'enqueue(''SELECT 1'', depends_on => ARRAY[%s])', 'cancel_batch(ARRAY[%s])']) f;
-SELECT f, test_error(format('SELECT jadugar.' || f, :done)) FROM unnest(ARRAY['get_task(%s)', 'wait(%s)', 'result(%s)', 'cancel(%s)',
+SELECT f, test.short_error_of(format('SELECT jadugar.' || f, :done)) FROM unnest(ARRAY['get_task(%s)', 'wait(%s)', 'result(%s)', 'cancel(%s)',
 	'pause_task(%s)', 'retry_task(%s)', 'update_task(%s, priority => 1)', 'enqueue(''SELECT 1'', depends_on => ARRAY[%s])']) f;
 SELECT jadugar.cancel_tasks(owner => 'test_victim'), jadugar.cancel_tasks(), jadugar.count_tasks(owner => 'test_victim');
 -- keys of the same name are of each role's own
 SELECT jadugar.enqueue('SELECT 1', unique_key => 'mine', concurrency_key => 'mine') <> :v AS another;
-SELECT test_error($$SELECT jadugar.enqueue('SELECT 1', owner => 'test_victim')$$);
-SELECT test_error($$SELECT jadugar.enqueue('SELECT 1', owner => 'postgres')$$);
-SELECT test_error($$SELECT jadugar.enqueue('SELECT 1', owner => 'test_hostile_group')$$);
-SELECT test_error($$SELECT jadugar.stop_workers('test_victim')$$);
-SELECT test_error($$SELECT jadugar.pause_all()$$);
-SELECT test_error($$CALL jadugar.drain()$$);
-SELECT test_error($$SELECT jadugar.adopt()$$);
-SELECT test_error($$SELECT jadugar.purge_completed('0')$$);
+SELECT test.short_error_of($$SELECT jadugar.enqueue('SELECT 1', owner => 'test_victim')$$);
+SELECT test.short_error_of($$SELECT jadugar.enqueue('SELECT 1', owner => 'postgres')$$);
+SELECT test.short_error_of($$SELECT jadugar.enqueue('SELECT 1', owner => 'test_hostile_group')$$);
+SELECT test.short_error_of($$SELECT jadugar.stop_workers('test_victim')$$);
+SELECT test.short_error_of($$SELECT jadugar.pause_all()$$);
+SELECT test.short_error_of($$CALL jadugar.drain()$$);
+SELECT test.short_error_of($$SELECT jadugar.adopt()$$);
+SELECT test.short_error_of($$SELECT jadugar.purge_completed('0')$$);
 -- tables
 SELECT relname FROM pg_class WHERE relnamespace = 'jadugar_internal'::regnamespace AND relkind IN ('r', 'p')
 AND has_table_privilege(oid, 'SELECT, INSERT, UPDATE, DELETE, TRUNCATE, REFERENCES, TRIGGER') ORDER BY 1;
@@ -267,21 +241,4 @@ SELECT n.nspname FROM pg_namespace n, aclexplode(n.nspacl) a WHERE n.nspname ~ '
 
 -- leave nothing behind
 SELECT jadugar.cancel_tasks();
-CREATE PROCEDURE test_gone() LANGUAGE plpgsql AS $$
-DECLARE
-	deadline timestamptz := clock_timestamp() + interval '20 s';
-BEGIN
-	WHILE EXISTS (SELECT FROM pg_stat_activity WHERE usename IN ('test_hostile', 'test_victim')) AND clock_timestamp() < deadline LOOP
-		COMMIT;
-		PERFORM pg_sleep(0.01);	-- waits-for-time: between two looks at a condition
-	END LOOP;
-END
-$$;
-SELECT jadugar.stop_workers('test_hostile');
-SELECT jadugar.stop_workers('test_victim');
-CALL test_gone();
-DROP PROCEDURE test_gone();
-DROP OWNED BY test_hostile, test_victim, test_hostile_group;
-SELECT jadugar.revoke_access('test_hostile');
-SELECT jadugar.revoke_access('test_victim');
-DROP ROLE test_hostile, test_victim, test_hostile_group;
+CALL test.drop_roles('test_hostile', 'test_victim', 'test_hostile_group');

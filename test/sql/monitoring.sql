@@ -1,48 +1,18 @@
 -- Views, readers, wait(), and who sees what.
+\i test/include/helpers.sql
 
-SET client_min_messages = warning;
 CREATE SCHEMA mon;
 GRANT USAGE ON SCHEMA mon TO PUBLIC;
-
-CREATE FUNCTION mon.error_of(sql text) RETURNS text LANGUAGE plpgsql AS $$
-DECLARE
-	m text; d text; h text;
-BEGIN
-	EXECUTE sql;
-	RETURN 'no error';
-EXCEPTION WHEN OTHERS THEN
-	GET STACKED DIAGNOSTICS m = MESSAGE_TEXT, d = PG_EXCEPTION_DETAIL, h = PG_EXCEPTION_HINT;
-	RETURN concat_ws(E'\n  ', SQLSTATE || ' ' || m, nullif(d, ''), nullif(h, ''));
-END $$;
 
 -- What views call in the reader's name.
 CREATE FUNCTION mon.slots() RETURNS bigint LANGUAGE sql RETURN (SELECT count(*) FROM jadugar_internal._v_slots());
 CREATE FUNCTION mon.workers() RETURNS bigint LANGUAGE sql RETURN (SELECT count(*) FROM jadugar_internal._v_workers());
 
--- Until a query says true, or an error.
-CREATE PROCEDURE mon.await(query text) LANGUAGE plpgsql AS $$
-DECLARE
-	ok boolean;
-	giving_up timestamptz := clock_timestamp() + interval '30 s';
-BEGIN
-	LOOP
-		EXECUTE query INTO ok;
-		EXIT WHEN ok;
-		IF clock_timestamp() > giving_up THEN
-			RAISE EXCEPTION 'not within 30 s: %', query;
-		END IF;
-		COMMIT;
-		PERFORM pg_sleep(0.02);	-- waits-for-time: pause between looks
-	END LOOP;
-END $$;
-
-CREATE ROLE mon_ann LOGIN;
-CREATE ROLE mon_bob LOGIN;
-CREATE ROLE mon_watch LOGIN;
-CREATE ROLE mon_op LOGIN;
+CALL test.create_role('mon_ann');
+CALL test.create_role('mon_bob');
+CALL test.create_role('mon_watch', 'monitor');
+CALL test.create_role('mon_op', 'operator');
 CREATE ROLE mon_none LOGIN;
-SELECT jadugar.grant_access('mon_ann', 'user'), jadugar.grant_access('mon_bob', 'user'),
-	jadugar.grant_access('mon_watch', 'monitor'), jadugar.grant_access('mon_op', 'operator') \g /dev/null
 
 -- The columns that users rely on
 SELECT c.relname AS view, string_agg(a.attname, ', ' ORDER BY a.attnum) AS columns
@@ -81,11 +51,11 @@ SELECT queue, ready, scheduled, running, waiting, paused_tasks, oldest_ready_age
 SELECT status, payload, metadata, finished_at FROM jadugar.get_task(:later);
 SELECT status, result, finished_at IS NOT NULL AS finished, duration >= '0' AS took FROM jadugar.get_task(:done);
 SELECT jadugar.result(:done), jadugar.result(:failed);
-SELECT mon.error_of('SELECT jadugar.result(-1)');
-SELECT split_part(mon.error_of(format('SELECT jadugar.result(%s)', :later)), E'\n', 2);
-SELECT mon.error_of('SELECT jadugar.get_task(-1)');
-SELECT mon.error_of('SELECT jadugar.get_task(NULL)');
-SELECT mon.error_of('SELECT jadugar.result(NULL)');
+SELECT test.error_of('SELECT jadugar.result(-1)');
+SELECT split_part(test.error_of(format('SELECT jadugar.result(%s)', :later)), E'\n', 2);
+SELECT test.error_of('SELECT jadugar.get_task(-1)');
+SELECT test.error_of('SELECT jadugar.get_task(NULL)');
+SELECT test.error_of('SELECT jadugar.result(NULL)');
 
 SELECT command FROM jadugar.list_tasks();
 SELECT command FROM jadugar.list_tasks(status => 'scheduled');
@@ -103,27 +73,27 @@ SELECT count(*) FROM jadugar.list_tasks(max_rows => 0);
 SELECT count(*) FROM jadugar.list_tasks(queue => 'nowhere', max_rows => NULL);
 SELECT jadugar.count_tasks() AS unfinished, jadugar.count_tasks(status => 'failed') AS failed,
 	jadugar.count_tasks(finished_from => '-infinity') AS finished;
-SELECT mon.error_of('SELECT * FROM jadugar.list_tasks(status => ''gone'')');
-SELECT mon.error_of('SELECT * FROM jadugar.list_tasks(max_rows => -1)');
-SELECT mon.error_of('SELECT * FROM jadugar.list_tasks(finished_from => ''2026-01-02 00:00+00'', finished_to => ''2026-01-01 00:00+00'')');
-SELECT mon.error_of('SELECT jadugar.count_tasks(status => '''')');
+SELECT test.error_of('SELECT * FROM jadugar.list_tasks(status => ''gone'')');
+SELECT test.error_of('SELECT * FROM jadugar.list_tasks(max_rows => -1)');
+SELECT test.error_of('SELECT * FROM jadugar.list_tasks(finished_from => ''2026-01-02 00:00+00'', finished_to => ''2026-01-01 00:00+00'')');
+SELECT test.error_of('SELECT jadugar.count_tasks(status => '''')');
 
 -- wait()
 SELECT status FROM jadugar.wait(:later, '0');
 SELECT status FROM jadugar.wait(:later, '50 ms');
 SELECT status FROM jadugar.wait(:done);
-SELECT mon.error_of('SELECT jadugar.wait(-1)');
-SELECT mon.error_of('SELECT jadugar.wait(NULL)');
-SELECT mon.error_of(format('SELECT jadugar.wait(%s, ''-1 s'')', :later));
+SELECT test.error_of('SELECT jadugar.wait(-1)');
+SELECT test.error_of('SELECT jadugar.wait(NULL)');
+SELECT test.error_of(format('SELECT jadugar.wait(%s, ''-1 s'')', :later));
 BEGIN;
 SELECT jadugar.enqueue('SELECT 1') AS mine \gset
-SELECT regexp_replace(mon.error_of(format('SELECT jadugar.wait(%s)', :mine)), 'task \d+', 'task N');
+SELECT regexp_replace(test.error_of(format('SELECT jadugar.wait(%s)', :mine)), 'task \d+', 'task N');
 SAVEPOINT s;
 SELECT jadugar.enqueue('SELECT 1') AS mine \gset
-SELECT regexp_replace(mon.error_of(format('SELECT jadugar.wait(%s)', :mine)), 'task \d+', 'task N');
+SELECT regexp_replace(test.error_of(format('SELECT jadugar.wait(%s)', :mine)), 'task \d+', 'task N');
 ROLLBACK;
 BEGIN ISOLATION LEVEL REPEATABLE READ;
-SELECT regexp_replace(mon.error_of(format('SELECT jadugar.wait(%s)', :later)), 'task \d+', 'task N');
+SELECT regexp_replace(test.error_of(format('SELECT jadugar.wait(%s)', :later)), 'task \d+', 'task N');
 SELECT status FROM jadugar.wait(:done);
 COMMIT;
 
@@ -141,7 +111,7 @@ SELECT jadugar.grant_queue('mon_one', 'mon_ann', 'enqueue') \g /dev/null
 SELECT pg_advisory_lock(7778);
 SET ROLE mon_ann;
 SELECT jadugar.enqueue('SELECT pg_advisory_xact_lock(7778)', queue => 'mon_one', concurrency_key => 'k2') AS holder \gset
-CALL mon.await(format('SELECT blocked_by IS NOT NULL FROM jadugar.running WHERE task_id = %s', :holder));
+CALL test.wait_until(format('SELECT blocked_by IS NOT NULL FROM jadugar.running WHERE task_id = %s', :holder));
 SELECT jadugar.enqueue('SELECT 5', queue => 'mon_one') AS limited \gset
 SELECT jadugar.enqueue('SELECT 6', concurrency_key => 'k2') AS keyed \gset
 SELECT command, status, waiting_for FROM jadugar.tasks WHERE task_id IN (:holder, :limited, :keyed) ORDER BY task_id;
@@ -167,9 +137,9 @@ SELECT (SELECT count(*) FROM jadugar.tasks) AS tasks, (SELECT count(*) FROM jadu
 	(SELECT count(*) FROM jadugar.upcoming) AS upcoming, (SELECT count(*) FROM jadugar.logs) AS logs,
 	mon.slots() AS slots,
 	(SELECT sum(scheduled) FROM jadugar.queues) AS counted;
-SELECT regexp_replace(mon.error_of(format('SELECT jadugar.get_task(%s)', :later)), 'task \d+', 'task N');
-SELECT regexp_replace(mon.error_of(format('SELECT jadugar.wait(%s)', :later)), 'task \d+', 'task N');
-SELECT regexp_replace(mon.error_of(format('SELECT jadugar.result(%s)', :done)), 'task \d+', 'task N');
+SELECT regexp_replace(test.error_of(format('SELECT jadugar.get_task(%s)', :later)), 'task \d+', 'task N');
+SELECT regexp_replace(test.error_of(format('SELECT jadugar.wait(%s)', :later)), 'task \d+', 'task N');
+SELECT regexp_replace(test.error_of(format('SELECT jadugar.result(%s)', :done)), 'task \d+', 'task N');
 SELECT count(*) FROM jadugar.list_tasks(owner => 'mon_ann');
 
 -- unless it becomes a member
@@ -189,7 +159,7 @@ SELECT payload, result FROM jadugar.get_task(:done);
 SELECT jadugar.result(:done);
 SELECT count(*) FROM jadugar.list_tasks(metadata => '{"a": 1}');
 SET ROLE mon_bob;
-SELECT mon.error_of('SELECT jadugar.reset_stats()');
+SELECT test.error_of('SELECT jadugar.reset_stats()');
 SET ROLE mon_op;
 SELECT command, status, payload, metadata FROM jadugar.tasks WHERE owner = 'mon_ann' ORDER BY task_id;
 SELECT command, status, payload, result, error->>'message' AS error FROM jadugar.history WHERE owner = 'mon_ann' ORDER BY task_id;
@@ -198,15 +168,15 @@ RESET ROLE;
 
 -- No access, nothing
 SET ROLE mon_none;
-SELECT mon.error_of('SELECT * FROM jadugar.tasks');
-SELECT mon.error_of('SELECT * FROM jadugar.list_tasks()');
+SELECT test.error_of('SELECT * FROM jadugar.tasks');
+SELECT test.error_of('SELECT * FROM jadugar.list_tasks()');
 RESET ROLE;
 
 -- The tables are nobody's
 SET ROLE mon_op;
-SELECT mon.error_of('SELECT * FROM jadugar_internal.task');
-SELECT mon.error_of('DELETE FROM jadugar.tasks');
-SELECT mon.error_of('SELECT * FROM jadugar_internal.attempt');
+SELECT test.error_of('SELECT * FROM jadugar_internal.task');
+SELECT test.error_of('DELETE FROM jadugar.tasks');
+SELECT test.error_of('SELECT * FROM jadugar_internal.attempt');
 RESET ROLE;
 
 -- A barrier holds: a cheap function of the reader's sees no other's row

@@ -1,13 +1,8 @@
 -- Queues: made, changed, granted, paused, dropped; limits.
-\pset null '(null)'
-\set SHOW_CONTEXT never
-SET client_min_messages = warning;
-CREATE ROLE test_queue_owner LOGIN;
-CREATE ROLE test_queue_other LOGIN;
-CREATE ROLE test_queue_operator LOGIN;
-SELECT jadugar.grant_access('test_queue_owner');
-SELECT jadugar.grant_access('test_queue_other');
-SELECT jadugar.grant_access('test_queue_operator', 'operator');
+\i test/include/helpers.sql
+CALL test.create_role('test_queue_owner');
+CALL test.create_role('test_queue_other');
+CALL test.create_role('test_queue_operator', 'operator');
 CREATE FUNCTION test_queue(text) RETURNS TABLE (name text, owner regrole, max_concurrency integer, max_depth bigint,
 	on_full text, isolate boolean, history text, retention interval, paused boolean, paused_by name, description text)
 LANGUAGE sql SECURITY DEFINER AS $$

@@ -1,5 +1,5 @@
 -- Retry policies: what retry_policy() makes and refuses.
-\pset null '(null)'
+\i test/include/helpers.sql
 SELECT jadugar.retry_policy();
 SELECT jadugar.retry_policy(3);
 SELECT jadugar.retry_policy(max_attempts => 5, backoff => 'linear', delay => '1.5 seconds', max_delay => '1 day',

@@ -1,23 +1,12 @@
 -- Making, changing and dropping schedules. What they do when they are due is
 -- in schedules_firing.sql.
+\i test/include/helpers.sql
 
 \set QUIET on
 SET client_min_messages = notice;
 SET timezone = 'Europe/Berlin';
 CREATE SCHEMA sch;
 SET search_path = sch;
-
--- The error of a statement, whole.
-CREATE FUNCTION error_of(sql text) RETURNS text LANGUAGE plpgsql AS $$
-DECLARE
-	m text; d text; h text;
-BEGIN
-	EXECUTE sql;
-	RETURN 'no error';
-EXCEPTION WHEN OTHERS THEN
-	GET STACKED DIAGNOSTICS m = MESSAGE_TEXT, d = PG_EXCEPTION_DETAIL, h = PG_EXCEPTION_HINT;
-	RETURN concat_ws(E'\n  ', SQLSTATE || ' ' || m, nullif(d, ''), nullif(h, ''));
-END $$;
 
 CREATE FUNCTION is_id(bigint) RETURNS boolean LANGUAGE sql AS 'SELECT $1 > 0';
 \set QUIET off
@@ -48,10 +37,10 @@ FROM jadugar.schedules WHERE name = 'full';
 BEGIN;
 SELECT is_id(jadugar.schedule('no', '@daily', 'SELECT 1'));
 ROLLBACK;
-SELECT error_of($$SELECT jadugar.next_run('no')$$);
+SELECT test.error_of($$SELECT jadugar.next_run('no')$$);
 
 -- Bad input
-SELECT error_of(format('SELECT jadugar.schedule(%s)', args)) FROM unnest(ARRAY[
+SELECT test.error_of(format('SELECT jadugar.schedule(%s)', args)) FROM unnest(ARRAY[
 	$$NULL, '@daily', 'SELECT 1'$$,
 	$$'x', NULL, 'SELECT 1'$$,
 	$$'x', '@daily', NULL$$,
@@ -87,7 +76,7 @@ SELECT error_of(format('SELECT jadugar.schedule(%s)', args)) FROM unnest(ARRAY[
 	$$'x', '@daily', 'SELECT 1', owner => 'no such role'$$,
 	$$'nightly', '@daily', 'SELECT 1'$$]) AS args;
 SELECT count(*) FROM jadugar.schedules WHERE name IN ('x', '');
-SELECT error_of(format('SELECT jadugar.%s', call)) FROM unnest(ARRAY[
+SELECT test.error_of(format('SELECT jadugar.%s', call)) FROM unnest(ARRAY[
 	$$alter_schedule(NULL)$$, $$alter_schedule('nobody', priority => 1)$$, $$alter_schedule('nightly', reset => '{name}')$$,
 	$$alter_schedule('nightly', reset => '{priority}', priority => 3)$$, $$alter_schedule('nightly', new_name => 'full')$$,
 	$$alter_schedule('nightly', new_name => '')$$, $$alter_schedule('nightly', depends_on => '{full}')$$,
@@ -147,13 +136,12 @@ SELECT is_id(jadugar.schedule('waiting', '@yearly', 'SELECT 1', timezone => 'UTC
 SELECT * FROM jadugar.explain_schedule('waiting', 1);
 
 -- Names belong to their owner
-CREATE ROLE sch_alice LOGIN;
-CREATE ROLE sch_bob LOGIN;
+CALL test.create_role('sch_alice');
+CALL test.create_role('sch_bob');
 CREATE ROLE sch_group NOLOGIN;
 GRANT sch_alice TO sch_group;
-SELECT jadugar.grant_access('sch_alice'), jadugar.grant_access('sch_bob');
 GRANT USAGE ON SCHEMA sch TO sch_alice, sch_bob;
-SELECT error_of($$SELECT jadugar.schedule('nightly', '@daily', 'SELECT 1', owner => 'sch_group')$$);
+SELECT test.error_of($$SELECT jadugar.schedule('nightly', '@daily', 'SELECT 1', owner => 'sch_group')$$);
 SELECT is_id(jadugar.schedule('nightly', '@daily', 'SELECT 1', owner => 'sch_alice'));
 SET ROLE sch_alice;
 SELECT name, owner FROM jadugar.schedules;
@@ -161,7 +149,7 @@ SELECT jadugar.pause_schedule('nightly');
 SET ROLE sch_bob;
 SELECT is_id(jadugar.schedule('nightly', '@daily', 'SELECT 1'));
 SELECT name, owner FROM jadugar.schedules;
-SELECT error_of(format('SELECT jadugar.%s', call)) FROM unnest(ARRAY[
+SELECT test.error_of(format('SELECT jadugar.%s', call)) FROM unnest(ARRAY[
 	$$schedule('theirs', '@daily', 'SELECT 1', owner => 'sch_alice')$$, $$pause_schedule('nightly', 'sch_alice')$$,
 	$$run_now('nightly', owner => 'sch_alice')$$, $$next_run('nightly', 'sch_alice')$$, $$explain_schedule('nightly', owner => 'sch_alice')$$,
 	$$alter_schedule('nightly', priority => 1, owner => 'sch_alice')$$, $$unschedule('nightly', 'sch_alice')$$,
@@ -172,15 +160,15 @@ RESET ROLE;
 SELECT jadugar.grant_access('sch_bob', level => 'monitor');
 SET ROLE sch_bob;
 SELECT number, regexp_replace(note, 'since .*', 'since then') AS note FROM jadugar.explain_schedule('nightly', 0, owner => 'sch_alice');
-SELECT error_of($$SELECT jadugar.pause_schedule('nightly', 'sch_alice')$$);
+SELECT test.error_of($$SELECT jadugar.pause_schedule('nightly', 'sch_alice')$$);
 RESET ROLE;
 SELECT jadugar.grant_access('sch_bob', level => 'operator');
 SET ROLE sch_bob;
 SELECT jadugar.resume_schedule('nightly', owner => 'sch_alice');
 SELECT jadugar.alter_schedule('nightly', command => 'SELECT 2', owner => 'sch_alice');
 SELECT jadugar.pause_schedule('nightly', owner => 'postgres');
-SELECT error_of($$SELECT jadugar.alter_schedule('nightly', command => 'SELECT 2', owner => 'postgres')$$);
-SELECT error_of($$SELECT jadugar.run_now('nightly', owner => 'postgres')$$);
+SELECT test.error_of($$SELECT jadugar.alter_schedule('nightly', command => 'SELECT 2', owner => 'postgres')$$);
+SELECT test.error_of($$SELECT jadugar.run_now('nightly', owner => 'postgres')$$);
 SELECT jadugar.resume_schedule('nightly', owner => 'postgres');
 RESET ROLE;
 

@@ -1,27 +1,10 @@
 -- What schedules do when they are due: misfire, overlap, jitter, dependencies,
 -- windows. That the server was down is played by moving the plan back.
+\i test/include/helpers.sql
 
 \set QUIET on
-SET client_min_messages = warning;
 CREATE SCHEMA fir;
 SET search_path = fir;
-
--- Until a query says true, or an error.
-CREATE PROCEDURE await(query text) LANGUAGE plpgsql AS $$
-DECLARE
-	ok boolean;
-	giving_up timestamptz := clock_timestamp() + interval '30 s';
-BEGIN
-	LOOP
-		EXECUTE query INTO ok;
-		EXIT WHEN ok;
-		IF clock_timestamp() > giving_up THEN
-			RAISE EXCEPTION 'not within 30 s: %', query;
-		END IF;
-		COMMIT;
-		PERFORM pg_sleep(0.02);	-- waits-for-time: pause between looks
-	END LOOP;
-END $$;
 
 -- Move a schedule's plan back by a time, as if it had not been looked at, and
 -- let the scheduler look.
@@ -36,7 +19,7 @@ END $$;
 -- Until a schedule has nothing due and no task.
 CREATE PROCEDURE settled(which text) LANGUAGE plpgsql AS $$
 BEGIN
-	CALL fir.await(format($q$SELECT coalesce(next_run_at > now(), true) AND NOT EXISTS (
+	CALL test.wait_until(format($q$SELECT coalesce(next_run_at > now(), true) AND NOT EXISTS (
 		SELECT FROM jadugar_internal.task t WHERE t.schedule_id = s.schedule_id)
 		FROM jadugar_internal.schedule s WHERE name = %L$q$, which));
 END $$;
@@ -53,17 +36,17 @@ JOIN jadugar_internal.schedule n ON n.schedule_id = s.schedule_id;
 
 -- On time
 SELECT jadugar.schedule('every second', 'every 1 second', 'SELECT scheduled_for IS NOT NULL FROM jadugar.current_task()', max_runs => 3) > 0;
-CALL await($$SELECT count(*) = 3 FROM jadugar.history WHERE schedule = 'every second'$$);
+CALL test.wait_until($$SELECT count(*) = 3 FROM jadugar.history WHERE schedule = 'every second'$$);
 SELECT status, attempt, reason, result FROM jadugar.history WHERE schedule = 'every second';
 SELECT max(scheduled_for) - min(scheduled_for) AS apart, bool_and(started_at - scheduled_for BETWEEN '0' AND '2 s') AS on_time
 FROM jadugar.history WHERE schedule = 'every second';
 SELECT enabled, next_run_at, runs, missed, completed, failures, last_status FROM jadugar.schedules WHERE name = 'every second';
 SELECT * FROM jadugar.explain_schedule('every second');
 SELECT jadugar.alter_schedule('every second', max_runs => 4);
-CALL await($$SELECT count(*) = 4 FROM jadugar.history WHERE schedule = 'every second'$$);
+CALL test.wait_until($$SELECT count(*) = 4 FROM jadugar.history WHERE schedule = 'every second'$$);
 SELECT enabled, runs FROM jadugar.schedules WHERE name = 'every second';
 SELECT jadugar.schedule('soon', jadugar.next_time('* * * * * *')::jadugar.timing, 'SELECT 1') > 0;
-CALL await($$SELECT count(*) = 1 FROM jadugar.history WHERE schedule = 'soon' AND status = 'completed'$$);
+CALL test.wait_until($$SELECT count(*) = 1 FROM jadugar.history WHERE schedule = 'soon' AND status = 'completed'$$);
 SELECT note FROM jadugar.explain_schedule('soon');
 
 -- Five occurrences missed, the latest half an hour ago
@@ -96,7 +79,7 @@ SELECT status, reason, count(*), sum(occurrences) FROM jadugar.history WHERE sch
 -- more than anybody will count one by one
 SELECT jadugar.schedule('very many', 'every 1 second', 'SELECT 1', misfire => 'skip', max_runs => 1) > 0;
 CALL shift('very many', '100 days');
-CALL await($$SELECT sum(occurrences) >= 8639999 FROM jadugar.history WHERE schedule = 'very many' AND status = 'skipped'$$);
+CALL test.wait_until($$SELECT sum(occurrences) >= 8639999 FROM jadugar.history WHERE schedule = 'very many' AND status = 'skipped'$$);
 SELECT jadugar.unschedule('very many');
 
 -- Missed while it was paused or disabled
@@ -119,16 +102,16 @@ CALL shift('o-skip', '1 hour 1 second');
 CALL shift('o-queue', '1 hour 1 second');
 CALL shift('o-parallel', '1 hour 1 second');
 CALL shift('o-replace', '1 hour 1 second');
-CALL await($$SELECT count(*) = 4 AND bool_and(runs = 1 AND waiting_for = 'queue_paused') FROM jadugar.schedules JOIN jadugar.tasks t ON t.schedule = schedules.name
+CALL test.wait_until($$SELECT count(*) = 4 AND bool_and(runs = 1 AND waiting_for = 'queue_paused') FROM jadugar.schedules JOIN jadugar.tasks t ON t.schedule = schedules.name
 	WHERE schedules.name LIKE 'o-%'$$);
 CALL shift('o-skip', '1 hour 1 second');
 CALL shift('o-queue', '1 hour 1 second');
 CALL shift('o-parallel', '1 hour 1 second');
 CALL shift('o-replace', '1 hour 1 second');
-CALL await($$SELECT sum(runs + missed) = 8 FROM jadugar.schedules WHERE name LIKE 'o-%'$$);
+CALL test.wait_until($$SELECT sum(runs + missed) = 8 FROM jadugar.schedules WHERE name LIKE 'o-%'$$);
 SELECT name, runs, missed FROM jadugar.schedules WHERE name LIKE 'o-%' ORDER BY name;
 SELECT schedule, status, reason, occurrences FROM jadugar.history WHERE schedule LIKE 'o-%' ORDER BY 1;
-CALL await($$SELECT count(*) = 0 FROM jadugar.tasks WHERE schedule = 'o-replace' AND waiting_for = 'concurrency_key'$$);
+CALL test.wait_until($$SELECT count(*) = 0 FROM jadugar.tasks WHERE schedule = 'o-replace' AND waiting_for = 'concurrency_key'$$);
 SELECT schedule, status, waiting_for FROM jadugar.tasks WHERE schedule LIKE 'o-%' ORDER BY 1, task_id;
 SELECT note LIKE 'skips what is due before task % has finished' FROM jadugar.explain_schedule('o-skip', 0);
 SELECT jadugar.resume_queue('fir_held');
@@ -143,9 +126,9 @@ CREATE TABLE gate AS SELECT false AS open;
 SELECT jadugar.schedule('long', 'every 1 hour', $t$DO $d$ BEGIN
 	WHILE NOT (SELECT open FROM fir.gate) LOOP PERFORM pg_sleep(0.01); END LOOP; END $d$$t$, overlap => 'replace') > 0; -- waits-for-time: is cancelled
 CALL shift('long', '1 hour 1 second');
-CALL await($$SELECT count(*) = 1 FROM jadugar.tasks WHERE schedule = 'long' AND status = 'running'$$);
+CALL test.wait_until($$SELECT count(*) = 1 FROM jadugar.tasks WHERE schedule = 'long' AND status = 'running'$$);
 CALL shift('long', '1 hour 1 second');
-CALL await($$SELECT count(*) = 1 FROM jadugar.history WHERE schedule = 'long'$$);
+CALL test.wait_until($$SELECT count(*) = 1 FROM jadugar.history WHERE schedule = 'long'$$);
 UPDATE gate SET open = true;
 CALL settled('long');
 SELECT status, reason, attempt FROM jadugar.history WHERE schedule = 'long' ORDER BY attempt_id;
@@ -153,20 +136,20 @@ SELECT status, reason, attempt FROM jadugar.history WHERE schedule = 'long' ORDE
 -- depends_on
 SELECT jadugar.schedule('load', 'manual', 'SELECT 1') > 0, jadugar.schedule('report', 'every 1 hour', 'SELECT 1', depends_on => '{load}') > 0;
 CALL shift('report', '1 hour 1 second');
-CALL await($$SELECT missed = 1 FROM jadugar.schedules WHERE name = 'report'$$);
+CALL test.wait_until($$SELECT missed = 1 FROM jadugar.schedules WHERE name = 'report'$$);
 SELECT jadugar.run_now('load') AS load \gset
 SELECT status, schedule FROM jadugar.wait(:load);
 CALL shift('report', '1 hour 1 second');
 CALL settled('report');
 CALL shift('report', '1 hour 1 second');
-CALL await($$SELECT missed = 2 FROM jadugar.schedules WHERE name = 'report'$$);
+CALL test.wait_until($$SELECT missed = 2 FROM jadugar.schedules WHERE name = 'report'$$);
 SELECT status, reason FROM jadugar.history WHERE schedule = 'report' ORDER BY attempt_id;
 SELECT number, note FROM jadugar.explain_schedule('report', 0);
 
 -- Jitter: scheduled for the instant, run later
 SELECT jadugar.schedule('spread', 'every 1 hour', 'SELECT 1', jitter => '10 days') > 0;
 CALL shift('spread', '1 hour 1 second');
-CALL await($$SELECT runs = 1 FROM jadugar.schedules WHERE name = 'spread'$$);
+CALL test.wait_until($$SELECT runs = 1 FROM jadugar.schedules WHERE name = 'spread'$$);
 SELECT status, run_at > scheduled_for AS later, run_at <= scheduled_for + interval '10 days' AS bounded FROM jadugar.tasks WHERE schedule = 'spread';
 SELECT count(jadugar.cancel(task_id)) FROM jadugar.tasks WHERE schedule = 'spread';
 
@@ -180,19 +163,18 @@ SELECT status, result FROM jadugar.wait(:hand);
 SELECT runs, completed FROM jadugar.schedules WHERE name = 'hand';
 
 -- Its owner may not log in any more; then it is gone
-CREATE ROLE fir_owner LOGIN;
-SELECT jadugar.grant_access('fir_owner');
+CALL test.create_role('fir_owner');
 SELECT jadugar.schedule('orphan', 'every 1 hour', 'SELECT 1', owner => 'fir_owner') > 0;
 ALTER ROLE fir_owner NOLOGIN;
 UPDATE jadugar_internal.schedule SET next_run_at = next_run_at - interval '1 hour', anchor = anchor - interval '1 hour' WHERE name = 'orphan';
 SELECT jadugar.alter_schedule('orphan', description => 'x', owner => 'fir_owner');
-CALL await($$SELECT missed = 1 FROM jadugar.schedules WHERE name = 'orphan'$$);
+CALL test.wait_until($$SELECT missed = 1 FROM jadugar.schedules WHERE name = 'orphan'$$);
 SELECT number, note FROM jadugar.explain_schedule('orphan', 0, owner => 'fir_owner');
 SELECT jadugar.revoke_access('fir_owner');
 DROP ROLE fir_owner;
 UPDATE jadugar_internal.schedule SET next_run_at = next_run_at - interval '1 hour', anchor = anchor - interval '1 hour' WHERE name = 'orphan';
 SELECT jadugar.alter_schedule('report', description => 'x');
-CALL await($$SELECT missed = 2 FROM jadugar_internal.schedule WHERE name = 'orphan'$$);
+CALL test.wait_until($$SELECT missed = 2 FROM jadugar_internal.schedule WHERE name = 'orphan'$$);
 SELECT status, reason FROM jadugar.history WHERE schedule = 'orphan' ORDER BY attempt_id;
 
 -- One bad schedule stops no other
@@ -204,7 +186,7 @@ UPDATE jadugar_internal.schedule SET next_run_at = next_run_at - interval '1 hou
 WHERE name IN ('bad zone', 'bad queue', 'good');
 SELECT jadugar.alter_schedule('report', description => 'y');
 CALL settled('good');
-CALL await($$SELECT count(last_error) = 2 FROM jadugar_internal.schedule WHERE name LIKE 'bad %'$$);
+CALL test.wait_until($$SELECT count(last_error) = 2 FROM jadugar_internal.schedule WHERE name LIKE 'bad %'$$);
 SELECT name, enabled, next_run_at IS NULL AS ended, last_error, missed FROM jadugar_internal.schedule WHERE name LIKE 'bad %' ORDER BY name;
 SELECT schedule, status, reason, error_code, error->>'message' AS message FROM jadugar.history WHERE schedule LIKE 'bad %' ORDER BY 1;
 
@@ -227,7 +209,7 @@ SELECT status, reason, occurrences FROM jadugar.history WHERE schedule = 'change
 SELECT jadugar.schedule('turns', 'manual', 'SELECT 1', overlap => 'queue', queue => 'fir_held') > 0;
 SELECT jadugar.pause_queue('fir_held');
 SELECT jadugar.run_now('turns') > 0, jadugar.run_now('turns') > 0;
-CALL await($$SELECT string_agg(waiting_for, ',' ORDER BY task_id) = 'queue_paused,concurrency_key' FROM jadugar.tasks WHERE schedule = 'turns'$$);
+CALL test.wait_until($$SELECT string_agg(waiting_for, ',' ORDER BY task_id) = 'queue_paused,concurrency_key' FROM jadugar.tasks WHERE schedule = 'turns'$$);
 SELECT jadugar.resume_queue('fir_held');
 CALL settled('turns');
 
@@ -236,9 +218,9 @@ SELECT jadugar.schedule('queue full', 'every 1 hour', 'SELECT 1', queue => 'fir_
 SELECT jadugar.pause_queue('fir_held');
 SELECT jadugar.alter_queue('fir_held', max_depth => 1);
 CALL shift('queue full', '1 hour 1 second');
-CALL await($$SELECT runs = 1 FROM jadugar.schedules WHERE name = 'queue full'$$);
+CALL test.wait_until($$SELECT runs = 1 FROM jadugar.schedules WHERE name = 'queue full'$$);
 CALL shift('queue full', '1 hour 1 second');
-CALL await($$SELECT missed = 1 FROM jadugar.schedules WHERE name = 'queue full'$$);
+CALL test.wait_until($$SELECT missed = 1 FROM jadugar.schedules WHERE name = 'queue full'$$);
 SELECT status, reason FROM jadugar.history WHERE schedule = 'queue full';
 SELECT jadugar.run_now('queue full');
 SELECT jadugar.resume_queue('fir_held');

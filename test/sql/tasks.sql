@@ -1,9 +1,6 @@
 -- Tasks: put in, ordered, held back, stopped, tried again, read.
-\pset null '(null)'
-\set SHOW_CONTEXT never
-SET client_min_messages = warning;
-CREATE ROLE test_tasks LOGIN;
-SELECT jadugar.grant_access('test_tasks');
+\i test/include/helpers.sql
+CALL test.create_role('test_tasks');
 GRANT CREATE ON SCHEMA public TO test_tasks;
 SET SESSION AUTHORIZATION test_tasks;
 CREATE TABLE test_trace (n bigint GENERATED ALWAYS AS IDENTITY, what text);
@@ -15,47 +12,6 @@ LANGUAGE sql VOLATILE AS $$
 $$;
 CREATE FUNCTION test_state(id bigint, OUT status text, OUT waiting_for text)
 LANGUAGE sql VOLATILE AS $$ SELECT t.status, t.waiting_for FROM jadugar.get_task(id) t $$;
--- until a condition holds, or the deadline is over
-CREATE PROCEDURE test_until(condition text)
-LANGUAGE plpgsql AS $$
-DECLARE
-	ok boolean;
-	deadline timestamptz := clock_timestamp() + interval '20 s';
-BEGIN
-	LOOP
-		EXECUTE 'SELECT ' || condition INTO ok;
-		EXIT WHEN ok;
-		IF clock_timestamp() > deadline THEN
-			RAISE EXCEPTION 'never: %', condition;
-		END IF;
-		COMMIT;
-		PERFORM pg_sleep(0.01);	-- waits-for-time: between two looks at a condition
-	END LOOP;
-END
-$$;
--- enqueue with these arguments, commit, wait
-CREATE PROCEDURE test_run(arguments text, INOUT status text DEFAULT NULL, INOUT sqlstate text DEFAULT NULL,
-	INOUT message text DEFAULT NULL, INOUT result jsonb DEFAULT NULL)
-LANGUAGE plpgsql AS $$
-DECLARE
-	id bigint;
-BEGIN
-	EXECUTE format('SELECT jadugar.enqueue(%s)', arguments) INTO id;
-	COMMIT;
-	SELECT w.status, w.sqlstate, w.error ->> 'message', w.result INTO status, sqlstate, message, result
-	FROM jadugar.wait(id, '20 s') w;
-END
-$$;
--- the error of a statement, without the numbers in it
-CREATE FUNCTION test_error(statement text) RETURNS text
-LANGUAGE plpgsql AS $$
-BEGIN
-	EXECUTE statement;
-	RETURN 'no error';
-EXCEPTION WHEN OTHERS THEN
-	RETURN SQLSTATE || ': ' || regexp_replace(SQLERRM, '[0-9]+', 'N', 'g');
-END
-$$;
 SELECT jadugar.create_queue('test_q') > 0 AS made;
 
 -- one task: result, history, numbers
@@ -86,9 +42,9 @@ SELECT status, result ->> 'truncated' AS truncated, (result ->> 'size')::integer
 BEGIN;
 SELECT jadugar.enqueue('SELECT 1') AS id \gset
 SELECT status, waiting_for FROM jadugar.tasks WHERE task_id = :id;
-SELECT test_error(format('SELECT jadugar.wait(%s)', :id));
+SELECT test.short_error_of(format('SELECT jadugar.wait(%s)', :id));
 ROLLBACK;
-SELECT test_error(format('SELECT jadugar.get_task(%s)', :id));
+SELECT test.short_error_of(format('SELECT jadugar.get_task(%s)', :id));
 
 -- order: priority, then run_at, then id
 SELECT jadugar.pause_queue('test_q');
@@ -103,10 +59,10 @@ SELECT jadugar.enqueue($$INSERT INTO test_trace (what) VALUES ('mid 1')$$, queue
 SELECT jadugar.enqueue($$INSERT INTO test_trace (what) VALUES ('mid 2')$$, queue => 'test_q') AS mid2 \gset
 SELECT * FROM test_state(:high);
 -- the batch's first is active in its key, the others wait for it
-CALL test_until($$(SELECT count(*) = 1 FROM jadugar.tasks WHERE concurrency_key = 'order' AND waiting_for = 'queue_paused')$$);
+CALL test.wait_until($$(SELECT count(*) = 1 FROM jadugar.tasks WHERE concurrency_key = 'order' AND waiting_for = 'queue_paused')$$);
 SELECT status, waiting_for, payload FROM jadugar.tasks WHERE concurrency_key = 'order' ORDER BY task_id;
 SELECT jadugar.resume_queue('test_q');
-CALL test_until($$(SELECT count(*) = 1 FROM jadugar.list_tasks(queue => 'test_q'))$$);
+CALL test.wait_until($$(SELECT count(*) = 1 FROM jadugar.list_tasks(queue => 'test_q'))$$);
 SELECT what FROM test_trace WHERE what !~ '^[0-9]' ORDER BY n;
 SELECT what FROM test_trace WHERE what ~ '^[0-9]' ORDER BY n;
 SELECT jadugar.scale_workers(4);
@@ -138,15 +94,15 @@ SELECT * FROM test_ended(:d);
 SELECT what FROM test_trace ORDER BY n;
 TRUNCATE test_trace;
 -- a parent that has finished already, and ids that are none
-CALL test_run(format($$'SELECT 1', depends_on => ARRAY[%s]$$, :a));
+CALL test.run_task(format($$'SELECT 1', depends_on => ARRAY[%s]$$, :a));
 SELECT jadugar.enqueue('SELECT 1', depends_on => ARRAY[9223372036854775807]);
 SELECT jadugar.enqueue('SELECT 1', depends_on => ARRAY[-1]);
 SELECT jadugar.enqueue('SELECT 1', depends_on => ARRAY[:a, NULL]);
 -- a parent that failed already
 SELECT jadugar.enqueue('SELECT 1/0') AS bad \gset
 SELECT * FROM test_ended(:bad);
-SELECT test_error(format('SELECT jadugar.enqueue(''SELECT 1'', depends_on => ARRAY[%s])', :bad));
-CALL test_run(format($$'SELECT 1', depends_on => ARRAY[%s], on_dependency_failure => 'run'$$, :bad));
+SELECT test.short_error_of(format('SELECT jadugar.enqueue(''SELECT 1'', depends_on => ARRAY[%s])', :bad));
+CALL test.run_task(format($$'SELECT 1', depends_on => ARRAY[%s], on_dependency_failure => 'run'$$, :bad));
 SELECT * FROM test_state(jadugar.enqueue('SELECT 1', depends_on => ARRAY[:bad], on_dependency_failure => 'wait'));
 SELECT jadugar.cancel_tasks(status => 'pending');
 -- a parent that fails later, under each policy; the cancelled one's own child follows it
@@ -181,7 +137,7 @@ BEGIN
 END
 $$;
 SELECT jadugar.resume_queue('test_q');
-CALL test_until($$(SELECT count(*) = 0 FROM jadugar.tasks WHERE tenant = 'chain')$$);
+CALL test.wait_until($$(SELECT count(*) = 0 FROM jadugar.tasks WHERE tenant = 'chain')$$);
 SELECT status, reason, count(*) FROM jadugar.history WHERE tenant = 'chain' GROUP BY 1, 2;
 -- a cancelled task leaves nothing that it waited for
 SELECT jadugar.pause_queue('test_q');
@@ -198,7 +154,7 @@ SELECT jadugar.cancel(:p);
 -- unique keys
 SELECT jadugar.enqueue('SELECT 1', '{"v": 1}', queue => 'test_q', unique_key => 'u') AS u \gset
 SELECT jadugar.enqueue('SELECT 2', queue => 'test_q', unique_key => 'u') = :u AS same;
-SELECT test_error(format('SELECT jadugar.enqueue(''SELECT 2'', queue => ''test_q'', unique_key => ''u'', on_conflict => ''error'')'));
+SELECT test.short_error_of(format('SELECT jadugar.enqueue(''SELECT 2'', queue => ''test_q'', unique_key => ''u'', on_conflict => ''error'')'));
 SELECT jadugar.enqueue('SELECT 2 AS two', '{"v": 2}', queue => 'test_q', unique_key => 'u', on_conflict => 'replace',
 	priority => 9) = :u AS same;
 SELECT command, payload, priority, status FROM jadugar.get_task(:u);
@@ -215,7 +171,7 @@ SELECT jadugar.enqueue('SELECT 1', unique_key => 'kept', unique_for => '1 day') 
 SELECT * FROM test_ended(:u);
 SELECT jadugar.enqueue('SELECT 1', unique_key => 'kept') = :u AS same_when_finished;
 SELECT jadugar.enqueue('SELECT 1', unique_key => 'kept', on_conflict => 'replace') = :u AS same_when_finished;
-SELECT test_error(format('SELECT jadugar.enqueue(''SELECT 1'', unique_key => ''kept'', on_conflict => ''error'')'));
+SELECT test.short_error_of(format('SELECT jadugar.enqueue(''SELECT 1'', unique_key => ''kept'', on_conflict => ''error'')'));
 SELECT jadugar.enqueue('SELECT 1', unique_for => '1 day');
 SELECT jadugar.enqueue('SELECT 1', unique_key => 'u', on_conflict => 'ignore');
 
@@ -240,13 +196,13 @@ SELECT jadugar.enqueue('SELECT 1', queue => 'test_q', concurrency_key => 'k') AS
 SELECT jadugar.enqueue('SELECT 2', queue => 'test_q', concurrency_key => 'k') AS k2 \gset
 SELECT jadugar.enqueue('SELECT 3', queue => 'test_q', concurrency_key => 'k') AS k3 \gset
 SELECT jadugar.enqueue('SELECT 4', queue => 'test_q', concurrency_key => 'k') AS k4 \gset
-CALL test_until(format('(SELECT waiting_for = ''queue_paused'' FROM jadugar.get_task(%s))', :k1));
+CALL test.wait_until(format('(SELECT waiting_for = ''queue_paused'' FROM jadugar.get_task(%s))', :k1));
 SELECT jadugar.cancel(:k1);
-CALL test_until(format('(SELECT waiting_for = ''queue_paused'' FROM jadugar.get_task(%s))', :k2));
+CALL test.wait_until(format('(SELECT waiting_for = ''queue_paused'' FROM jadugar.get_task(%s))', :k2));
 SELECT jadugar.pause_task(:k2);
-CALL test_until(format('(SELECT waiting_for = ''queue_paused'' FROM jadugar.get_task(%s))', :k3));
+CALL test.wait_until(format('(SELECT waiting_for = ''queue_paused'' FROM jadugar.get_task(%s))', :k3));
 SELECT jadugar.update_task(:k3, run_at => now() + interval '1 day');
-CALL test_until(format('(SELECT waiting_for = ''queue_paused'' FROM jadugar.get_task(%s))', :k4));
+CALL test.wait_until(format('(SELECT waiting_for = ''queue_paused'' FROM jadugar.get_task(%s))', :k4));
 SELECT command, status, waiting_for FROM jadugar.tasks WHERE concurrency_key = 'k' ORDER BY task_id;
 SELECT jadugar.resume_task(:k2);
 SELECT * FROM test_state(:k2);
@@ -279,17 +235,16 @@ CREATE FUNCTION test_alone() RETURNS boolean LANGUAGE sql AS $$
 	SELECT count(*) = 1 FROM jadugar.running WHERE queue = 'test_one';
 $$;
 SELECT count(*) FROM jadugar.enqueue_batch('SELECT test_alone() AS alone', array_fill('{}'::jsonb, ARRAY[10]), queue => 'test_one');
-CALL test_until($$(SELECT count(*) = 0 FROM jadugar.list_tasks(queue => 'test_one'))$$);
+CALL test.wait_until($$(SELECT count(*) = 0 FROM jadugar.list_tasks(queue => 'test_one'))$$);
 SELECT status, result, count(*) FROM jadugar.history WHERE queue = 'test_one' GROUP BY 1, 2;
 RESET SESSION AUTHORIZATION;
-CREATE ROLE test_tasks_other LOGIN;
-SELECT jadugar.grant_access('test_tasks_other');
+CALL test.create_role('test_tasks_other');
 SELECT jadugar.grant_queue('test_one', 'test_tasks_other', 'enqueue');
 SELECT jadugar.enqueue('SELECT 1', owner => 'test_tasks_other') AS warm \gset
 SELECT status FROM jadugar.wait(:warm, '20 s');
 -- waits-for-time: the work of the task that has the queue's only place
 SELECT jadugar.enqueue('SELECT pg_sleep(0.5)', queue => 'test_one', owner => 'test_tasks') AS first \gset
-CALL test_until(format('(SELECT status = ''running'' FROM jadugar.get_task(%s))', :first));
+CALL test.wait_until(format('(SELECT status = ''running'' FROM jadugar.get_task(%s))', :first));
 SELECT jadugar.enqueue('SELECT 1', queue => 'test_one', owner => 'test_tasks_other') AS second \gset
 SELECT * FROM test_state(:second);
 SELECT * FROM test_ended(:second);
@@ -303,7 +258,7 @@ SELECT * FROM test_ended(:id);
 SELECT jadugar.cancel(:id);
 -- waits-for-time: the work of a task that is cancelled
 SELECT jadugar.enqueue($$INSERT INTO test_trace (what) VALUES ('cancelled'); SELECT pg_sleep(60)$$) AS id \gset
-CALL test_until(format('(SELECT status = ''running'' FROM jadugar.get_task(%s))', :id));
+CALL test.wait_until(format('(SELECT status = ''running'' FROM jadugar.get_task(%s))', :id));
 SELECT jadugar.cancel(:id);
 SELECT * FROM test_ended(:id);
 SELECT count(*) FROM test_trace;
@@ -316,7 +271,7 @@ EXCEPTION WHEN query_canceled THEN
 END
 $$;
 SELECT jadugar.enqueue('SELECT test_stubborn()') AS id \gset
-CALL test_until(format('(SELECT status = ''running'' FROM jadugar.get_task(%s))', :id));
+CALL test.wait_until(format('(SELECT status = ''running'' FROM jadugar.get_task(%s))', :id));
 SELECT jadugar.cancel(:id);
 SELECT * FROM test_ended(:id);
 SELECT attempt, status, final FROM jadugar.history WHERE task_id = :id;
@@ -337,13 +292,13 @@ BEGIN
 END
 $$;
 SELECT jadugar.enqueue('SELECT test_deaf()') AS id \gset
-CALL test_until(format('(SELECT status = ''running'' FROM jadugar.get_task(%s))', :id));
+CALL test.wait_until(format('(SELECT status = ''running'' FROM jadugar.get_task(%s))', :id));
 SELECT jadugar.cancel(:id);
 SELECT * FROM test_ended(:id);
 SELECT jadugar.enqueue('SELECT test_deaf()') AS id \gset
-CALL test_until(format('(SELECT status = ''running'' FROM jadugar.get_task(%s))', :id));
+CALL test.wait_until(format('(SELECT status = ''running'' FROM jadugar.get_task(%s))', :id));
 SELECT jadugar.pause_task(:id);
-CALL test_until(format('(SELECT status = ''paused'' FROM jadugar.get_task(%s))', :id));
+CALL test.wait_until(format('(SELECT status = ''paused'' FROM jadugar.get_task(%s))', :id));
 SELECT jadugar.cancel(:id);
 SELECT jadugar.enqueue('SELECT test_deaf()', timeout => '0.05 s', retry => jadugar.retry_policy(1)) AS id \gset
 SELECT * FROM test_ended(:id);
@@ -368,24 +323,24 @@ SELECT jadugar.pause_task(:id);
 SELECT * FROM test_state(:id);
 SELECT jadugar.resume_task(:id);
 SELECT * FROM test_state(:id);
-SELECT test_error(format('SELECT jadugar.resume_task(%s)', :id));
+SELECT test.short_error_of(format('SELECT jadugar.resume_task(%s)', :id));
 SELECT jadugar.cancel(:id);
 CREATE TABLE test_gate (open boolean);
 INSERT INTO test_gate VALUES (false);
 -- waits-for-time: the work of a task that is paused
 SELECT jadugar.enqueue('SELECT CASE WHEN NOT open THEN pg_sleep(60) END FROM test_gate') AS id \gset
-CALL test_until(format('(SELECT status = ''running'' FROM jadugar.get_task(%s))', :id));
-SELECT test_error(format('SELECT jadugar.update_task(%s, priority => 1)', :id));
-SELECT test_error(format('SELECT jadugar.retry_task(%s)', :id));
+CALL test.wait_until(format('(SELECT status = ''running'' FROM jadugar.get_task(%s))', :id));
+SELECT test.short_error_of(format('SELECT jadugar.update_task(%s, priority => 1)', :id));
+SELECT test.short_error_of(format('SELECT jadugar.retry_task(%s)', :id));
 SELECT jadugar.pause_task(:id);
-CALL test_until(format('(SELECT status = ''paused'' FROM jadugar.get_task(%s))', :id));
+CALL test.wait_until(format('(SELECT status = ''paused'' FROM jadugar.get_task(%s))', :id));
 UPDATE test_gate SET open = true;
 SELECT jadugar.resume_task(:id);
 SELECT status, attempt FROM test_ended(:id);
 SELECT status, attempt, final FROM jadugar.history WHERE task_id = :id;
 DROP TABLE test_gate;
-SELECT test_error(format('SELECT jadugar.pause_task(%s)', :id));
-SELECT test_error(format('SELECT jadugar.resume_task(%s)', :id));
+SELECT test.short_error_of(format('SELECT jadugar.pause_task(%s)', :id));
+SELECT test.short_error_of(format('SELECT jadugar.resume_task(%s)', :id));
 -- a parent that finishes while its child is paused
 SELECT jadugar.pause_queue('test_q');
 SELECT jadugar.enqueue('SELECT 1', queue => 'test_q') AS p \gset
@@ -404,7 +359,7 @@ SELECT jadugar.update_task(:id, payload => '{"new": true}', priority => 7, queue
 SELECT payload, priority, queue, timeout, max_attempts, metadata, status FROM jadugar.get_task(:id);
 SELECT jadugar.update_task(:id, run_at => now());
 SELECT * FROM test_ended(:id);
-SELECT test_error(format('SELECT jadugar.update_task(%s, priority => 1)', :id));
+SELECT test.short_error_of(format('SELECT jadugar.update_task(%s, priority => 1)', :id));
 SELECT jadugar.enqueue('SELECT 1', delay => '1 h', unique_key => 'stays') AS id \gset
 SELECT jadugar.update_task(:id, queue => 'test_q');
 SELECT jadugar.cancel(:id);
@@ -421,7 +376,7 @@ SELECT * FROM test_ended(:id);
 SELECT jadugar.enqueue($$DO 'BEGIN RAISE EXCEPTION ''again''; END'$$, retry => jadugar.retry_policy(3, delay => '0', discard_on => '{P0001}')) AS id \gset
 SELECT * FROM test_ended(:id);
 SELECT jadugar.enqueue($$DO 'BEGIN RAISE EXCEPTION ''again''; END'$$, retry => jadugar.retry_policy(3, delay => '1 h')) AS id \gset
-CALL test_until(format('(SELECT status = ''scheduled'' FROM jadugar.get_task(%s))', :id));
+CALL test.wait_until(format('(SELECT status = ''scheduled'' FROM jadugar.get_task(%s))', :id));
 SELECT attempt, run_at > now() + interval '29 min' AS later FROM jadugar.get_task(:id);
 SELECT jadugar.cancel(:id);
 -- a failed task again, under its id and with a new account of attempts
@@ -431,10 +386,10 @@ SELECT jadugar.retry_task(:id);
 SELECT status, attempt FROM test_ended(:id);
 SELECT attempt, status, final, metadata FROM jadugar.history WHERE task_id = :id ORDER BY attempt_id;
 SELECT jadugar.retry_tasks(metadata => '{"again": 1}');
-CALL test_until(format('(SELECT count(*) = 3 FROM jadugar.history WHERE task_id = %s)', :id));
+CALL test.wait_until(format('(SELECT count(*) = 3 FROM jadugar.history WHERE task_id = %s)', :id));
 SELECT jadugar.enqueue('SELECT 1') AS id \gset
 SELECT status FROM test_ended(:id);
-SELECT test_error(format('SELECT jadugar.retry_task(%s)', :id));
+SELECT test.short_error_of(format('SELECT jadugar.retry_task(%s)', :id));
 
 -- timeout, as the task's own and as the role's
 -- waits-for-time: the work of a task that runs past its deadline
@@ -446,12 +401,12 @@ SELECT jadugar.enqueue('SELECT pg_sleep(60)', settings => '{"statement_timeout":
 SELECT * FROM test_ended(:id);
 
 -- bounds so far away that they are none
-CALL test_run($$'SELECT 1 AS one', timeout => '27000 years'$$);
+CALL test.run_task($$'SELECT 1 AS one', timeout => '27000 years'$$);
 SELECT jadugar.enqueue($q$SELECT jadugar.snooze('27000 years')$q$) AS id \gset
-CALL test_until(format('(SELECT status = ''scheduled'' FROM jadugar.get_task(%s))', :id));
+CALL test.wait_until(format('(SELECT status = ''scheduled'' FROM jadugar.get_task(%s))', :id));
 SELECT run_at > '28000-01-01' AS far FROM jadugar.get_task(:id);
 SELECT jadugar.cancel(:id);
-CALL test_run($q$'SELECT jadugar.snooze(''170000000 years'')'$q$);
+CALL test.run_task($q$'SELECT jadugar.snooze(''170000000 years'')'$q$);
 -- snooze is not charged; discard is final
 CREATE SEQUENCE test_naps;
 CREATE FUNCTION test_nap() RETURNS text LANGUAGE plpgsql AS $$
@@ -470,13 +425,13 @@ SELECT * FROM test_ended(:id);
 SELECT jadugar.snooze('1 s');
 
 -- settings, isolation levels
-CALL test_run($$$q$SELECT current_setting('work_mem') AS w, current_setting('test.x') AS x$q$,
+CALL test.run_task($$$q$SELECT current_setting('work_mem') AS w, current_setting('test.x') AS x$q$,
 	settings => '{"work_mem": "7MB", "test.x": "y"}'$$);
-CALL test_run($$$q$SELECT current_setting('work_mem') <> '7MB' AS back, nullif(current_setting('test.x', true), '') AS x$q$ $$);
-CALL test_run($$$q$SELECT current_setting('transaction_isolation') AS level$q$, transaction => 'default'$$);
-CALL test_run($$$q$SELECT current_setting('transaction_isolation') AS level$q$, transaction => 'read committed'$$);
-CALL test_run($$$q$SELECT current_setting('transaction_isolation') AS level$q$, transaction => 'repeatable read'$$);
-CALL test_run($$$q$SELECT current_setting('transaction_isolation') AS level$q$, transaction => 'serializable'$$);
+CALL test.run_task($$$q$SELECT current_setting('work_mem') <> '7MB' AS back, nullif(current_setting('test.x', true), '') AS x$q$ $$);
+CALL test.run_task($$$q$SELECT current_setting('transaction_isolation') AS level$q$, transaction => 'default'$$);
+CALL test.run_task($$$q$SELECT current_setting('transaction_isolation') AS level$q$, transaction => 'read committed'$$);
+CALL test.run_task($$$q$SELECT current_setting('transaction_isolation') AS level$q$, transaction => 'repeatable read'$$);
+CALL test.run_task($$$q$SELECT current_setting('transaction_isolation') AS level$q$, transaction => 'serializable'$$);
 SELECT jadugar.enqueue('SELECT 1', settings => '{"no_such_setting": 1}');
 SELECT jadugar.enqueue('SELECT 1', settings => '{"work_mem": "much"}');
 SELECT jadugar.enqueue('SELECT 1', settings => '{"role": "postgres"}');
@@ -494,18 +449,18 @@ BEGIN
 	RAISE EXCEPTION 'third';
 END
 $$;
-CALL test_run($$'VACUUM test_maintained'$$);
+CALL test.run_task($$'VACUUM test_maintained'$$);
 -- it waits for older snapshots, hence not while a statement calls wait()
 SELECT jadugar.enqueue('CREATE INDEX CONCURRENTLY test_maintained_a ON test_maintained (a)') AS id \gset
-CALL test_until(format('(SELECT status = ''completed'' FROM jadugar.get_task(%s))', :id));
-CALL test_run($$'VACUUM no_such_table'$$);
+CALL test.wait_until(format('(SELECT status = ''completed'' FROM jadugar.get_task(%s))', :id));
+CALL test.run_task($$'VACUUM no_such_table'$$);
 SELECT indisvalid FROM pg_index WHERE indexrelid = 'test_maintained_a'::regclass;
 SELECT jadugar.enqueue('CALL test_commits()', retry => jadugar.retry_policy(1)) AS id \gset
 SELECT * FROM test_ended(:id);
 SELECT what FROM test_trace ORDER BY n;
-CALL test_run($$'SELECT $1 AS p', '{"stand": "alone"}', transaction => 'standalone'$$);
+CALL test.run_task($$'SELECT $1 AS p', '{"stand": "alone"}', transaction => 'standalone'$$);
 SELECT jadugar.enqueue('COMMIT');
-CALL test_run($$$q$DO 'BEGIN COMMIT; END'$q$, retry => jadugar.retry_policy(1)$$);
+CALL test.run_task($$$q$DO 'BEGIN COMMIT; END'$q$, retry => jadugar.retry_policy(1)$$);
 -- cancelled under way
 CREATE PROCEDURE test_long() LANGUAGE plpgsql AS $$
 BEGIN
@@ -514,7 +469,7 @@ BEGIN
 END
 $$;
 SELECT jadugar.enqueue('CALL test_long()') AS id \gset
-CALL test_until(format('(SELECT status = ''running'' FROM jadugar.get_task(%s))', :id));
+CALL test.wait_until(format('(SELECT status = ''running'' FROM jadugar.get_task(%s))', :id));
 SELECT jadugar.cancel(:id);
 SELECT * FROM test_ended(:id);
 TRUNCATE test_trace;
@@ -539,7 +494,7 @@ SELECT count(*) FROM jadugar.list_tasks(status => 'failed', finished_from => now
 SELECT jadugar.list_tasks(status => 'ready');
 SELECT jadugar.list_tasks(max_rows => -1);
 SELECT status FROM jadugar.wait(:id, '0.01 s');
-SELECT test_error(format('SELECT jadugar.result(%s)', :id));
+SELECT test.short_error_of(format('SELECT jadugar.result(%s)', :id));
 SELECT jadugar.cancel_tasks(queue => 'test_q');
 SELECT jadugar.purge_completed('1 h');
 SELECT jadugar.purge_completed('0') > 0 AS some;
@@ -549,10 +504,4 @@ SELECT count(*) FROM jadugar.history WHERE status = 'completed';
 SELECT count(*) FROM jadugar.tasks;
 SELECT jadugar.drop_queue('test_q');
 RESET SESSION AUTHORIZATION;
-SELECT jadugar.stop_workers('test_tasks');
-SELECT jadugar.stop_workers('test_tasks_other');
-CALL test_until($$NOT EXISTS (SELECT FROM pg_stat_activity WHERE usename LIKE 'test_tasks%')$$);
-DROP OWNED BY test_tasks, test_tasks_other;
-SELECT jadugar.revoke_access('test_tasks');
-SELECT jadugar.revoke_access('test_tasks_other');
-DROP ROLE test_tasks, test_tasks_other;
+CALL test.drop_roles('test_tasks', 'test_tasks_other');
