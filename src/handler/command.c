@@ -1,16 +1,17 @@
 /*-------------------------------------------------------------------------
  *
  * command.c
- *	  Rows of jadugar_internal.command: texts that many tasks share, and their ids.
+ *	  Rows of jadugar_internal.command: texts that many tasks share, and
+ *	  their ids.
  *
  * Runs in any process.  Two caches per process, text to id and id to text,
- * hold only rows seen as committed: a row of our own transaction may yet roll
- * back.  They are emptied when either grows large and when the table's
- * relation cache entry is invalidated, which DROP EXTENSION does and which
- * whoever deletes rows of jadugar_internal.command has to do.
+ * hold only rows seen as committed, since a row of our own transaction may
+ * yet roll back.  The caches are emptied when either grows large and when the
+ * table's relation cache entry is invalidated.  DROP EXTENSION does that, and
+ * code that deletes rows of jadugar_internal.command must do it.
  *
- * A new text is inserted without looking whether somebody else is inserting
- * it too: a writer never waits for another here, and twins do no harm.
+ * A new text is inserted even if another transaction is inserting it too: a
+ * writer never waits for another here, and twins do no harm.
  *
  *-------------------------------------------------------------------------
  */
@@ -93,8 +94,8 @@ make_table(const char *name, Size keysize, Size entrysize)
 }
 
 /*
- * Empty the caches if they are stale or full, make them if there are none.
- * What was handed out stays valid until the transaction ends.
+ * Empties the caches if they are stale or full, and makes them if there are
+ * none.  Commands that were returned stay valid until the transaction ends.
  */
 static void
 cache_ready(void)
@@ -124,6 +125,7 @@ cache_ready(void)
 					   sizeof(IdEntry));
 }
 
+/* Returns a command in mcxt, with a copy of the text. */
 static JdgCommand *
 make_command(MemoryContext mcxt, int64 command_id, char kind,
 			 bool standalone, const char *text)
@@ -216,6 +218,11 @@ jdg_command_id(const char *text, char kind, bool standalone)
 	return id;
 }
 
+/*
+ * Reads a command by its id, and caches it if its row is committed.  Valid
+ * until the transaction ends at least.  Raises INTERNAL_ERROR if it does not
+ * exist.
+ */
 static JdgCommand *
 load(int64 command_id)
 {

@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * command.h
- *	  Command texts: jadugar_internal.command, and what a text means.
+ *	  Command texts: jadugar_internal.command, and the meaning of a text.
  *
  *-------------------------------------------------------------------------
  */
@@ -18,7 +18,7 @@ typedef struct JdgCommand
 {
 	int64		command_id;
 	char		kind;			/* JDG_COMMAND_* */
-	bool		standalone;		/* can not run inside a transaction */
+	bool		standalone;		/* cannot run inside a transaction */
 	char	   *text;
 } JdgCommand;
 
@@ -32,8 +32,8 @@ extern const JdgCommand *jdg_command_known(const char *text, char kind);
 extern int64 jdg_command_id(const char *text, char kind, bool standalone);
 
 /*
- * By id; cached for the session.  What it points to stays valid until the end
- * of the transaction at least.
+ * By id; cached for the session.  The result stays valid until the end of the
+ * transaction at least.
  */
 extern const JdgCommand *jdg_command_get(int64 command_id);
 

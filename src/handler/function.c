@@ -3,9 +3,9 @@
  * function.c
  *	  Functions that users name, see function.h.
  *
- * Runs in any process as the user whose search_path and rights decide what a
- * name means.  Signatures are stored qualified, so what was found once is
- * found again whatever search_path is then.
+ * Runs in any process as the user whose search_path and rights decide the
+ * meaning of a name.  Signatures are stored qualified, so a function is found
+ * again under any search_path.
  *
  *-------------------------------------------------------------------------
  */
@@ -37,9 +37,9 @@ raise_not_found(const char *what, const char *given, const char *why)
 }
 
 /*
- * to_regproc() or to_regprocedure().  They return null for what is not there,
- * but raise errors for what could not be a name, or an unknown type: those go
- * on as ours.
+ * Looks a name up by to_regproc() or to_regprocedure().  They return null for
+ * an absent function, but raise errors for text that cannot be a name and for
+ * unknown types: such an error is raised again as NOT_FOUND.
  */
 static Oid
 lookup(const char *what, const char *given)
@@ -83,6 +83,7 @@ lookup(const char *what, const char *given)
 	return result;
 }
 
+/* Sets the properties of a function from its row in pg_proc. */
 static void
 fill(HeapTuple tuple, JdgFunction *f)
 {
@@ -111,7 +112,10 @@ count_call_arguments(HeapTuple tuple)
 	return get_func_arg_info(tuple, &types, &names, &modes);
 }
 
-/* Only what can be called with a payload or with nothing. */
+/*
+ * Raises VALIDATION_ERROR unless the function can be called with a payload or
+ * without arguments.
+ */
 static void
 check_shape(const char *what, const char *given, HeapTuple tuple)
 {
@@ -182,9 +186,9 @@ jdg_function_signature(Oid function)
 }
 
 /*
- * What turns $1, jsonb, into the function's argument.  Fields of a composite
- * that were missing are null: the payload's own check has seen to those that
- * must not be.
+ * Returns the SQL that turns $1, jsonb, into the function's argument.
+ * Missing fields of a composite are null: the check of the payload has
+ * already refused those that must not be.
  */
 static char *
 argument_sql(Oid type)

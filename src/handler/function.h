@@ -24,9 +24,9 @@ typedef struct JdgFunction
 } JdgFunction;
 
 /*
- * The function that a user means by "schema.f(args)" or, where there is only
- * one of that name, "schema.f"; the user must be allowed to execute it.
- * "what" names the argument in messages.  Outside jdg_internal_begin().
+ * Finds the function that a user names by "schema.f(args)" or, where only one
+ * has that name, "schema.f".  The user must be allowed to execute it.  "what"
+ * names the argument in messages.  Outside jdg_internal_begin().
  */
 extern void jdg_function_find(const char *what, const char *given,
 							  JdgFunction *f);

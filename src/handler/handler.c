@@ -1,15 +1,16 @@
 /*-------------------------------------------------------------------------
  *
  * handler.c
- *	  Handlers: rows of jadugar_internal.handler, name resolution, payload checks.
+ *	  Handlers: rows of jadugar_internal.handler, name resolution, payload
+ *	  checks.
  *
- * Runs in any process.  Running a handler means running its owner's code
- * with one's own rights, so a name resolves only where its owner is trusted:
+ * Runs in any process.  A role that runs a handler runs the code of its owner
+ * with its own rights, so a name resolves only where the owner is trusted:
  * the role itself or one it is a member of, a superuser, the extension's
- * owner, or whoever an operator's grant vouches for.  A superuser is not
- * taken for a member of every role here: it would trust everybody.
+ * owner, or the owner of a handler that an operator has granted.  A superuser
+ * does not count as a member of every role here: it would trust every role.
  *
- * What was resolved is kept until handlers, roles or functions change.
+ * Results are kept until handlers, roles or functions change.
  *
  *-------------------------------------------------------------------------
  */
@@ -71,6 +72,10 @@ kind_of(const char *kind)
 	}
 }
 
+/*
+ * Reads the handler of this name into mcxt; NULL if it does not exist.
+ * Inside jdg_internal_begin().
+ */
 static JdgHandler *
 read_handler(const char *name, MemoryContext mcxt)
 {
@@ -140,6 +145,7 @@ is_usable(const JdgHandler *h, Oid role)
 	return is_granted(h->name, role);
 }
 
+/* Raises FORBIDDEN for a handler whose owner the role does not trust. */
 static void
 raise_forbidden(const JdgHandler *h, Oid role)
 {
@@ -153,6 +159,10 @@ raise_forbidden(const JdgHandler *h, Oid role)
 			 errhint("An operator can allow it with jadugar.grant_handler().")));
 }
 
+/*
+ * Returns the handler that is kept for this name and role, and whether the
+ * role may use it; NULL if none is kept.
+ */
 static JdgHandler *
 find_kept(const char *name, Oid role, bool *usable)
 {
@@ -167,8 +177,8 @@ find_kept(const char *name, Oid role, bool *usable)
 }
 
 /*
- * Where a handler read at this epoch is to live.  What was handed out before
- * stays valid until the transaction ends.
+ * Returns the memory context for a handler read at this epoch.  Handlers that
+ * were returned before stay valid until the transaction ends.
  */
 static MemoryContext
 context_for(uint64 epoch)
@@ -236,8 +246,8 @@ raise_refused(const JdgHandler *h, const char *why)
 }
 
 /*
- * What a validate function says to a payload: NULL is "good".  Boolean false
- * and a text are refusals; one that returns void refuses by an error.
+ * Calls the validate function with a payload.  NULL and true accept it; false
+ * and a text refuse it; a function that returns void refuses by an error.
  */
 static void
 run_validate(const JdgHandler *h, const JdgFunction *f, Jsonb *payload)
@@ -296,9 +306,9 @@ call_validate(const JdgHandler *h, Jsonb *payload)
 }
 
 /*
- * The user who enqueues may be another than the one who will run it: an
- * operator, say.  Then the handler's code and types must be trusted by the
- * former too, or they wait until the task runs as its owner.
+ * The user that enqueues may differ from the one that will run the task, for
+ * example an operator.  Then the enqueuing user must trust the handler's code
+ * and types, too; otherwise the checks wait until the task runs as its owner.
  */
 static bool
 trusted_here(const JdgHandler *h)

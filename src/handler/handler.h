@@ -25,7 +25,7 @@ typedef struct JdgHandler
 	Oid			owner;
 	char	   *function;		/* signature, as regprocedure prints it */
 	char	   *sql;
-	char	   *call_sql;		/* what calls the function, once made */
+	char	   *call_sql;		/* calls the function, once made */
 	char	   *library;
 	char	   *symbol;
 	char	   *payload_type;	/* as regtype prints it, or NULL */
@@ -39,14 +39,14 @@ typedef struct JdgHandler
 	Jsonb	   *retry;
 	char		transaction;	/* '\0': none given */
 	bool		isolate;
-	bool		standalone;		/* its SQL can not run in a transaction */
+	bool		standalone;		/* its SQL cannot run in a transaction */
 } JdgHandler;
 
 /*
- * The handler of a name, if "role" may use it: its own, a superuser's, the
- * extension owner's, or granted.  NULL if there is none of that name;
- * FORBIDDEN if there is one that the role may not use.  The result stays
- * valid until the transaction ends at least; nobody changes it.
+ * Returns the handler of a name, if "role" may use it: its own, a
+ * superuser's, the extension owner's, or granted.  NULL if none has that
+ * name; FORBIDDEN if one has and the role may not use it.  The result stays
+ * valid until the transaction ends at least, and must not be changed.
  */
 extern JdgHandler *jdg_handler_get(const char *name, Oid role);
 

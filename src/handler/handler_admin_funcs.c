@@ -136,6 +136,7 @@ lock_handler(const char *name, bool *is_c)
 	return jdg_col_oid(0, 1);
 }
 
+/* Raises FORBIDDEN unless the user may manage the handlers of this owner. */
 static void
 check_manages(const char *name, Oid user, Oid owner)
 {
@@ -149,6 +150,7 @@ check_manages(const char *name, Oid user, Oid owner)
 			 errhint("Act as a member of that role, or as an operator.")));
 }
 
+/* Raises CONFLICT if schedules use the handler. */
 static void
 refuse_if_scheduled(const char *name)
 {
@@ -165,6 +167,7 @@ refuse_if_scheduled(const char *name)
 				 errhint("Drop them first with jadugar.unschedule().")));
 }
 
+/* Raises CONFLICT if unfinished tasks use the handler. */
 static void
 refuse_if_pending(const char *name)
 {
@@ -182,7 +185,7 @@ refuse_if_pending(const char *name)
 				 errhint("Wait for them, or pass pending => 'cancel'.")));
 }
 
-/* Cancel what waits, then ask workers to stop what they hold. */
+/* Cancels waiting tasks, then asks workers to stop those they hold. */
 static void
 cancel_pending(const char *name)
 {
@@ -230,9 +233,9 @@ JDG_FUNCTION(jdg_drop_handler, JDG_LEVEL_USER)
 }
 
 /*
- * Who is granted a handler runs its owner's code with its own rights.  So
- * the owner alone can not grant it: whoever does must be able to act for the
- * other role anyway, and for a superuser or for C code that is a superuser.
+ * A role that is granted a handler runs its owner's code with its own rights.
+ * So the owner alone cannot grant it: the grantor must be able to act for the
+ * other role anyway, and for a superuser or for C code only a superuser can.
  */
 static void
 check_may_grant(const char *name, Oid user, Oid role, bool is_c)

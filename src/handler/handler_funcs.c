@@ -1,11 +1,12 @@
 /*-------------------------------------------------------------------------
  *
  * handler_funcs.c
- *	  register_handler(), register_sql_handler(), register_c_handler().
+ *	  SQL functions register_handler(), register_sql_handler(),
+ *	  register_c_handler().
  *
- * Runs in the caller's backend.  What the caller names (functions, types,
- * hooks) is looked up as the caller and stored under names that mean the
- * same under any search_path; registration.c writes the row.
+ * Runs in the caller's backend.  The functions, types and hooks that the
+ * caller names are looked up as the caller and stored under names that mean
+ * the same under any search_path; registration.c writes the row.
  *
  *-------------------------------------------------------------------------
  */
@@ -33,7 +34,7 @@
 
 #define FIELD(field) offsetof(JdgRegistration, field)
 
-/* what all three functions take after what the handler is made of */
+/* the options that all three functions take */
 #define OPTION_ARGS \
 	{"payload_type", TEXTOID, FIELD(payload_type)}, \
 	{"validate", TEXTOID, FIELD(validate)}, \
@@ -162,6 +163,10 @@ find_type(const char *given)
 	return type;
 }
 
+/*
+ * Returns the qualified name of a payload type, after a check that it is a
+ * composite and that the caller may use it.
+ */
 static const char *
 resolve_payload_type(const char *given)
 {
@@ -219,7 +224,7 @@ resolve_queue(const char *name)
 	return queue.queue_id;
 }
 
-/* What all kinds have in common; as the caller. */
+/* Checks the options that all kinds have; as the caller. */
 static void
 check_options(JdgRegistration *r)
 {

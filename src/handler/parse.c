@@ -1,11 +1,12 @@
 /*-------------------------------------------------------------------------
  *
  * parse.c
- *	  What the text of a command is: SQL that may run, and how, or a name.
+ *	  Classifies the text of a command: SQL that may run, and how, or a
+ *	  name.
  *
- * Runs in any process, in a transaction.  Only the raw parser is used: it
- * looks nothing up and runs nothing, so a text is classified the same way
- * for everybody, and objects that do not exist yet are no error here.
+ * Runs in any process, in a transaction.  Only the raw parser is used.  It
+ * looks nothing up and runs nothing, so a text is classified the same way for
+ * every role, and objects that do not exist yet are no error here.
  *
  *-------------------------------------------------------------------------
  */
@@ -95,6 +96,7 @@ jdg_command_is_sql(const char *text)
 		error->sqlerrcode != ERRCODE_SYNTAX_ERROR;
 }
 
+/* Is an option of this name given? */
 static bool
 has_option(List *options, const char *name)
 {
@@ -110,6 +112,10 @@ has_option(List *options, const char *name)
 	return false;
 }
 
+/*
+ * Returns the boolean option of this name; the last one counts, false if
+ * absent.
+ */
 static bool
 option_is_on(List *options, const char *name)
 {
@@ -126,6 +132,7 @@ option_is_on(List *options, const char *name)
 	return on;
 }
 
+/* Does the statement detach a partition concurrently? */
 static bool
 detaches_concurrently(AlterTableStmt *stmt)
 {
@@ -144,9 +151,9 @@ detaches_concurrently(AlterTableStmt *stmt)
 }
 
 /*
- * Statements that the server refuses inside a transaction block.  Some are
- * refused only for what their object turns out to be (REINDEX of a
- * partitioned table): for those the user says transaction => 'standalone'.
+ * Is it a statement that the server refuses inside a transaction block?  Some
+ * statements are refused only for certain objects, such as REINDEX of a
+ * partitioned table: for those the user sets transaction => 'standalone'.
  */
 static bool
 is_standalone(Node *stmt)
@@ -215,6 +222,10 @@ refuse_statement(Node *stmt)
 				 errhint("Copy from or to a file or a program.")));
 }
 
+/*
+ * Raises VALIDATION_ERROR if the text is too long or not valid in the
+ * database's encoding.
+ */
 static void
 check_text(const char *text)
 {

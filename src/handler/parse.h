@@ -1,7 +1,8 @@
 /*-------------------------------------------------------------------------
  *
  * parse.h
- *	  What the text of a command is: SQL that may run, and how, or a name.
+ *	  Classifies the text of a command: SQL that may run, and how, or a
+ *	  name.
  *
  *-------------------------------------------------------------------------
  */
@@ -11,10 +12,10 @@
 #include "utils/elog.h"
 
 /*
- * What a command given by a user is: parsed as SQL, or else looked up as a
- * handler by the caller of this (kind is JDG_COMMAND_HANDLER when the text
- * is not SQL).  Raises VALIDATION_ERROR with the parser's position for SQL
- * that can not be run (empty, transaction control, LISTEN).
+ * Parses a command as SQL.  Where the text is not SQL, kind is
+ * JDG_COMMAND_HANDLER and the caller looks it up as a handler.  Raises
+ * VALIDATION_ERROR with the parser's position for SQL that cannot be run
+ * (empty, transaction control, LISTEN).
  */
 extern void jdg_command_classify(const char *text, char *kind,
 								 bool *standalone, ErrorData **syntax_error);

@@ -3,9 +3,9 @@
  * payload.c
  *	  Strict conversion of payloads to composite types.
  *
- * jsonb_populate_record() ignores keys that it does not know and leaves out
- * what is missing; a payload is held to its type instead, at every depth.
- * Each field is converted by itself, so that an error can name it.
+ * jsonb_populate_record() ignores unknown keys and sets missing fields to
+ * null; a payload must match its type instead, at every depth.  Each field is
+ * converted separately, so that an error can name it.
  *
  * Runs as the user in the user's transaction: input functions and checks of
  * domains are user code.  Their errors are turned into ours and raised again,
@@ -40,6 +40,10 @@ jdg_payload_type_ok(Oid type)
 	return get_typtype(getBaseType(type)) == TYPTYPE_COMPOSITE;
 }
 
+/*
+ * Is the payload to blame for the error?  Not for a cancelled query, lack of
+ * resources, a conflict of transactions, or an internal error.
+ */
 static bool
 blames_input(const ErrorData *edata)
 {
@@ -81,6 +85,7 @@ is_json(Oid type)
 	return type == JSONBOID || type == JSONOID;
 }
 
+/* Raises VALIDATION_ERROR for a field that must be an array or an object. */
 static void
 raise_wrong_shape(const char *path, bool array, Oid type)
 {
@@ -187,6 +192,7 @@ convert(Oid type, int32 typmod, JsonbValue *v, const char *path,
 	PG_END_TRY();
 }
 
+/* Returns the names of the type's fields, separated by commas. */
 static char *
 list_fields(TupleDesc desc)
 {
@@ -210,6 +216,7 @@ join_path(const char *path, const char *field)
 	return path[0] ? psprintf("%s.%s", path, field) : pstrdup(field);
 }
 
+/* Raises VALIDATION_ERROR for a key that is no field of the type. */
 static void
 check_keys(TupleDesc desc, Oid type, JsonbContainer *object, const char *path)
 {
@@ -299,9 +306,9 @@ check_elements(Oid type, int32 typmod, JsonbContainer *array,
 }
 
 /*
- * A value, or NULL where it is missing, against the type of a field.  Rows
- * and arrays are entered; what domains over those say is left to the
- * conversion of the whole.
+ * Checks a value, or NULL where it is missing, against the type of a field.
+ * Rows and arrays are checked element by element; the constraints of domains
+ * over them are left to the conversion of the whole.
  */
 static void
 check_value(Oid type, int32 typmod, JsonbValue *v, const char *path)

@@ -51,6 +51,10 @@ static JdgQuery update_query = {
 	.config = true
 };
 
+/*
+ * Binds all columns of the handler's row; owner may be another role than the
+ * caller.  Both times are now.
+ */
 static void
 bind_columns(JdgParams *p, const JdgRegistration *r, Oid owner)
 {

@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * registration.h
- *	  A handler as it is registered: what register_...handler() were given.
+ *	  A handler to be registered: the arguments of register_...handler().
  *
  *-------------------------------------------------------------------------
  */

@@ -1,11 +1,12 @@
 /*-------------------------------------------------------------------------
  *
  * queue.c
- *	  Rows of jadugar_internal.queue as structs, and who may put tasks into one.
+ *	  Rows of jadugar_internal.queue as structs, and the right to enqueue
+ *	  into one.
  *
- * Runs in any process; reads without locks, and keeps what it has read until
- * the configuration changes.  A queue may change or go between two calls:
- * whoever holds an answer holds a picture.
+ * Runs in any process; reads without locks, and keeps the rows it has read
+ * until the configuration changes.  A queue may change or be dropped between
+ * two calls, so a result may be outdated.
  *
  *-------------------------------------------------------------------------
  */
@@ -57,13 +58,17 @@ static JdgQuery lock_query = {
 
 #define MAX_KEPT 64
 
-/* what was read at this epoch of the configuration */
+/* the rows read at this epoch of the configuration */
 static JdgQueue kept[MAX_KEPT];
 static int	nkept = 0;
 static bool paused_known = false;
 static bool paused;
 static uint64 kept_epoch = 0;
 
+/*
+ * Drops the rows that an older epoch has kept.  May rows of this epoch be
+ * kept?
+ */
 static bool
 keeping(uint64 epoch)
 {
@@ -76,6 +81,7 @@ keeping(uint64 epoch)
 	return epoch != 0;
 }
 
+/* Sets the queue from the first row of the query's result. */
 static void
 read_queue(JdgQueue *queue)
 {
@@ -102,6 +108,9 @@ read_queue(JdgQueue *queue)
 	queue->paused = jdg_col_bool(0, 9);
 }
 
+/*
+ * Reads one queue, and keeps it if its epoch is known.  False: no such queue.
+ */
 static bool
 load_queue(JdgQuery *query, Datum key, uint64 epoch, JdgQueue *queue)
 {
@@ -172,6 +181,7 @@ jdg_claims_paused(void)
 	return result;
 }
 
+/* Was the queue granted to a role whose privileges this role has? */
 static bool
 was_granted(int32 queue_id, Oid role)
 {
@@ -190,8 +200,8 @@ was_granted(int32 queue_id, Oid role)
 }
 
 /*
- * Everyone may use the default queue; others their owner, those it was
- * granted to, and operators.
+ * Every role may use the default queue.  Other queues may be used by their
+ * owner, by the roles they were granted to, and by operators.
  */
 bool
 jdg_queue_usable(const JdgQueue *queue, Oid role)
@@ -204,8 +214,8 @@ jdg_queue_usable(const JdgQueue *queue, Oid role)
 }
 
 /*
- * Lock against drop_queue(), then look again: it may have been dropped while
- * we waited.  The default queue can not be dropped.
+ * Takes the lock that drop_queue() takes, then looks again: the queue may
+ * have been dropped during the wait.  The default queue cannot be dropped.
  */
 bool
 jdg_queue_use_by_id(int32 queue_id, JdgQueue *queue)

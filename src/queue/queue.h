@@ -44,8 +44,9 @@ typedef struct JdgQueue
 } JdgQueue;
 
 /*
- * The queue of that name or id for something that will name it: it can not be
- * dropped before this transaction ends.  False: no such queue.
+ * Returns the queue of that name or id for a row that will refer to it: the
+ * queue cannot be dropped before this transaction ends.  False: no such
+ * queue.
  */
 extern bool jdg_queue_use_by_name(const char *name, JdgQueue *queue);
 extern bool jdg_queue_use_by_id(int32 queue_id, JdgQueue *queue);
@@ -80,7 +81,7 @@ extern void jdg_queue_for_role(const char *name, Oid role, JdgQueue *queue);
 /* NOT_FOUND with the name */
 JDG_NORETURN extern void jdg_queue_missing(const char *name);
 
-/* pause one queue; what runs goes on.  Inside jdg_internal_begin() */
+/* pauses one queue; running tasks go on.  Inside jdg_internal_begin() */
 extern void jdg_queue_pause(int32 queue_id, Oid user);
 
 #endif							/* JDG_QUEUE_QUEUE_H */

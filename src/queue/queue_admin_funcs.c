@@ -88,7 +88,7 @@ static JdgQuery revoke_query = {
 	.config = true
 };
 
-/* pause_queue(name): what runs goes on, nothing more is started */
+/* pause_queue(name): running tasks go on, no more are started */
 JDG_FUNCTION(jdg_pause_queue, JDG_LEVEL_USER)
 {
 	char	   *name;

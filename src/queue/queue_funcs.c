@@ -175,6 +175,10 @@ check_options(const QueueArgs *a)
 		jdg_check_interval("retention", a->retention, false);
 }
 
+/*
+ * Binds the options that create_queue() and alter_queue() share; NULL is
+ * null.
+ */
 static void
 bind_options(JdgParams *p, const QueueArgs *a)
 {
@@ -243,7 +247,7 @@ JDG_FUNCTION(jdg_alter_queue, JDG_LEVEL_USER)
 		elog(ERROR, "could not change queue \"%s\"", a.name);
 	bound[0] = Int32GetDatum(queue_id);
 	bound[1] = BoolGetDatum(jdg_col_bool(0, 1));
-	/* workers pass over what is locked here, and this may roll back */
+	/* workers skip the rows that are locked here, and this may roll back */
 	if (jdg_run(&bound_query, bound, NULL, 0) > 0)
 		jdg_row_held();
 	jdg_wake_scheduler_at_commit(JDG_WAKE_QUEUE_CHANGED);
