@@ -128,6 +128,7 @@ function_name(FunctionCallInfo fcinfo)
 	return strncmp(name, "_v_", 3) == 0 ? name + 3 : name;
 }
 
+/* Raises UNAUTHORIZED: the caller of the function lacks the level. */
 static void
 refuse(FunctionCallInfo fcinfo, const char *level)
 {
@@ -185,7 +186,7 @@ jdg_role_trusts(Oid role, Oid other)
 		 has_privs_of_role(role, other));
 }
 
-/* The OID of the role whose objects a call means. */
+/* Returns the OID of the role for whose objects a call acts, see access.h. */
 Oid
 jdg_owner_of_call(const char *owner_name)
 {
@@ -227,8 +228,8 @@ jdg_owner_to_read(const char *owner_name)
 }
 
 /*
- * An operator may give work to anybody but to those who could do more than
- * any operator: that needs the right to become them.
+ * An operator may give work to any role except those with more power than an
+ * operator.  That needs the right to SET ROLE to them.
  */
 static void
 check_may_become(Oid user, Oid owner, const char *name)
@@ -246,9 +247,7 @@ check_may_become(Oid user, Oid owner, const char *name)
 			 errhint("Work runs with all rights of its owner.")));
 }
 
-/*
- * The owner of what a call makes; see access.h.
- */
+/* Returns the owner of the objects that a call makes; see access.h. */
 Oid
 jdg_resolve_owner(const char *owner_name)
 {

@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * access.h
- *	  Who may do what: levels given by grant_access(), and owners.
+ *	  Access rights: levels given by grant_access(), and owners.
  *
  *-------------------------------------------------------------------------
  */
@@ -15,7 +15,7 @@ extern bool jdg_is_operator(Oid role);
 extern bool jdg_is_monitor(Oid role);	/* an operator is one too */
 extern bool jdg_has_access(Oid role);	/* at any level */
 
-/* what a function requires of its caller */
+/* the level that a function requires of its caller */
 typedef enum JdgLevel
 {
 	JDG_LEVEL_ANY,				/* monitor, user or operator */
@@ -42,32 +42,33 @@ extern void jdg_require_level(FunctionCallInfo fcinfo, JdgLevel level);
 	static Datum \
 	name##_allowed(PG_FUNCTION_ARGS)
 
-/* may "role" act on what "owner" owns: itself, a member, or an operator */
+/* may "role" act on objects of "owner": itself, a member, or an operator */
 extern bool jdg_may_manage(Oid role, Oid owner);
 
 /* the same without the operator */
 extern bool jdg_owns(Oid role, Oid owner);
 
 /*
- * Does running code of "other" surprise "role"?  Not if it is its own or that
- * of a role it is a member of: superusers trust nobody for being superusers.
+ * May "role" run code of "other" without surprise?  It may if the code is its
+ * own or that of a role it is a member of.  Superusers trust no role merely
+ * because they are superusers.
  */
 extern bool jdg_role_trusts(Oid role, Oid other);
 
 /* the role that is given or loses a privilege, by its exact name */
 extern Oid	jdg_grantee(const char *name);
 
-/* just the OID of the role whose objects a call means, no login check */
+/* the OID of the role for whose objects a call acts; no login check */
 extern Oid	jdg_owner_of_call(const char *owner_name);
 
 /* the same for a call that only reads, which a monitor may make for any role */
 extern Oid	jdg_owner_to_read(const char *owner_name);
 
 /*
- * The owner of what a call makes: owner_name NULL means the current user;
- * any other needs membership in it or an operator.  Refuses roles that may
- * not log in.  Records the owner: see access/owner.h.  Outside
- * jdg_internal_begin().
+ * Returns the owner of the objects that a call makes.  owner_name NULL means
+ * the current user; any other name requires membership in that role or an
+ * operator.  Refuses roles that may not log in.  Records the owner: see
+ * access/owner.h.  Outside jdg_internal_begin().
  */
 extern Oid	jdg_resolve_owner(const char *owner_name);
 

@@ -1,9 +1,10 @@
 /*-------------------------------------------------------------------------
  *
  * access_funcs.c
- *	  grant_access(), revoke_access(), and what views ask about the caller.
+ *	  SQL functions grant_access() and revoke_access(), and the views'
+ *	  checks.
  *
- * Runs in the caller's backend.  GRANT and REVOKE run as the caller, who is
+ * Runs in the caller's backend.  GRANT and REVOKE run as the caller, which is
  * a superuser or has the rights of the extension's owner: a utility command
  * may fire event triggers, which must not run under the owner's identity.
  * Only the row of jadugar_internal.access is written as the owner.
@@ -171,7 +172,7 @@ jdg_v_has_access(PG_FUNCTION_ARGS)
 	PG_RETURN_BOOL(jdg_has_access(GetUserId()));
 }
 
-/* What a call of _v_owns() knows from the call before. */
+/* The state that a call of _v_owns() keeps for the next call. */
 typedef struct OwnsState
 {
 	Oid			user;

@@ -1,15 +1,16 @@
 /*-------------------------------------------------------------------------
  *
  * adopt_funcs.c
- *	  adopt(): a restored or copied database becomes a working one.
+ *	  SQL function adopt(): turns a restored or copied database into a
+ *	  working one.
  *
  * Runs in the caller's backend, for operators.  Until then nothing runs in a
- * copy, because jadugar_internal.origin and jadugar_internal.here differ there
- * (catalog identity, sql/access.sql).  Owners are roles of the cluster the
- * rows came from; they are mapped to roles of this one by name, all at once,
- * since old and new OIDs may overlap.  An owner whose name does not exist here
- * gets an OID that no role has: what it owned can be seen by operators, does
- * not run, and is reported.
+ * copy, because jadugar_internal.origin and jadugar_internal.here differ
+ * there (catalog identity, sql/access.sql).  Owners are roles of the cluster
+ * the rows came from.  They are mapped to roles of this one by name, all at
+ * once, since old and new OIDs may overlap.  An owner whose name does not
+ * exist here is mapped to an OID that no role has: its objects are visible to
+ * operators, do not run, and are reported.
  *
  *-------------------------------------------------------------------------
  */
@@ -32,6 +33,7 @@
 #include "shared/wakeup.h"
 #include "task/wakeup.h"
 
+/* Raises CONFLICT if the data was created in this database. */
 static void
 check_needed(void)
 {
@@ -50,6 +52,7 @@ check_needed(void)
 				 errdetail("The data of jadugar was created in this database.")));
 }
 
+/* Replaces the OIDs "from" by those in "to", in the tables of all modules. */
 static void
 remap(Datum *from, Datum *to, int n)
 {
@@ -93,10 +96,10 @@ next_unused(Oid last, const Oid *old, int64 n)
 }
 
 /*
- * Map owners by name; what can not be mapped goes to the result.  Of several
- * owners of one name (dropped and made again) the youngest counts.  In two
- * steps, by way of OIDs that no role has: two roles may have changed places,
- * and unique indexes are checked row by row.
+ * Maps owners by name; those that cannot be mapped go to the result.  Of
+ * several owners of one name (dropped and made again) the youngest counts.
+ * In two steps, by way of OIDs that no role has: two roles may have changed
+ * places, and unique indexes are checked row by row.
  */
 static void
 map_owners(ReturnSetInfo *rsinfo)
@@ -143,6 +146,7 @@ map_owners(ReturnSetInfo *rsinfo)
 	remap(by, to, k);
 }
 
+/* Makes this database the origin of its rows, under a new id. */
 static void
 become_origin(void)
 {
@@ -161,9 +165,9 @@ become_origin(void)
 	jdg_run(&origin, NULL, NULL, 0);
 }
 
-/* Tell the modules, from the last to the first: see base/module.h. */
+/* Notifies the modules, from the last to the first: see base/module.h. */
 static void
-tell_modules(const JdgAdoption *adoption)
+notify_modules(const JdgAdoption *adoption)
 {
 	int			n = 0;
 
@@ -211,7 +215,7 @@ JDG_FUNCTION(jdg_adopt, JDG_LEVEL_OPERATOR)
 	check_needed();
 	map_owners(rsinfo);
 	become_origin();
-	tell_modules(&adoption);
+	notify_modules(&adoption);
 	JDG_FAULT("adopt-before-commit");
 	jdg_internal_end(&in);
 	jdg_forget_marks_at_commit();

@@ -117,6 +117,7 @@ JDG_FUNCTION(jdg_resume_all, JDG_LEVEL_OPERATOR)
 	PG_RETURN_VOID();
 }
 
+/* Returns the number of tasks that workers hold, of one queue or of all. */
 static int
 still_held(const JdgQueue *queue)
 {

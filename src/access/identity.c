@@ -1,11 +1,12 @@
 /*-------------------------------------------------------------------------
  *
  * identity.c
- *	  Whose rows a database holds, see identity.h.
+ *	  Distinguishes a database with its own rows from a copy, see
+ *	  identity.h.
  *
  * Runs in the scheduler.  The tables jadugar_internal.here and
- * jadugar_internal.origin are explained where they are made (sql/), adopt() in
- * adopt_funcs.c.
+ * jadugar_internal.origin are explained where they are made (sql/), adopt()
+ * in adopt_funcs.c.
  *
  *-------------------------------------------------------------------------
  */

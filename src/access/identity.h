@@ -1,8 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * identity.h
- *	  Whose rows a database holds: its own, or those of another one that it
- *	  is a copy of.
+ *	  Distinguishes a database with its own rows from a copy of another one.
  *
  *-------------------------------------------------------------------------
  */

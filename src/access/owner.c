@@ -1,17 +1,18 @@
 /*-------------------------------------------------------------------------
  *
  * owner.c
- *	  The roles that own something here, and to whom this database belongs.
+ *	  The roles that own objects of jadugar here, and the owner of this
+ *	  database.
  *
  * Runs in any process.  Rows of jadugar_internal.owner and
- * jadugar_internal.origin are written at first use, in the user's transaction,
- * but nobody waits there for another's transaction: who finds the lock of a
- * row taken leaves the row to its holder, and a later call sees to it should
- * that one roll back.
+ * jadugar_internal.origin are written at first use, in the user's
+ * transaction, without waiting for other transactions.  A process that finds
+ * the lock of a row taken leaves the row to the holder; should the holder
+ * roll back, a later call writes it.
  *
  * Our tables hold OIDs of roles.  In a database that was restored from a dump
  * of another cluster, and not adopted yet, such an OID may belong to another
- * role by chance; jadugar_internal.owner tells, since it has the names.
+ * role by chance.  jadugar_internal.owner shows that, since it has the names.
  *
  *-------------------------------------------------------------------------
  */
@@ -105,6 +106,10 @@ is_known(Oid role, const NameData *name)
 	return false;
 }
 
+/*
+ * Remembers that the role's row is committed with this name.  A full list
+ * starts anew.
+ */
 static void
 set_known(Oid role, const NameData *name)
 {
@@ -208,10 +213,11 @@ jdg_role_meant_by(Oid stored)
 }
 
 /*
- * See to it that jadugar_internal.owner has the role's name as it is now, so
- * that adopt() can find the role by name in another cluster.  A name that
- * differs means that the role was renamed; or that adopt() has yet to be
- * called, and then what this role owned would be taken for the other's.
+ * Makes sure that jadugar_internal.owner has the role's current name, so that
+ * adopt() can find the role by name in another cluster.  A different name
+ * means that the role was renamed, or that adopt() has yet to be called.  In
+ * the latter case the objects of this role would be taken for those of the
+ * other one.
  */
 void
 jdg_remember_role(Oid role)

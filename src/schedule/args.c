@@ -28,7 +28,7 @@
 
 #define FIELD(field) offsetof(JdgScheduleArgs, field)
 
-/* what both functions take after the name, the timing and the command */
+/* the arguments of both functions after name, timing and command */
 #define OPTION_ARGS \
 	{"payload", JSONBOID, FIELD(payload), JDG_RESETTABLE}, \
 	{"timezone", TEXTOID, FIELD(timezone), JDG_RESETTABLE}, \
@@ -111,6 +111,10 @@ is_reset(const JdgScheduleArgs *a, size_t offset)
 #define TOUCHED(field) \
 	(a->field != NULL || is_reset(a, FIELD(field)))
 
+/*
+ * Raises VALIDATION_ERROR if the interval is negative or longer than
+ * max_days.  Returns it; NULL stays NULL.
+ */
 static Interval *
 check_span(const char *argument, Interval *iv, int max_days)
 {
@@ -130,6 +134,7 @@ check_span(const char *argument, Interval *iv, int max_days)
 	return iv;
 }
 
+/* Returns a finite instant, DT_NOBEGIN if it is not given. */
 static TimestampTz
 check_instant(const char *argument, const TimestampTz *t)
 {
@@ -144,6 +149,7 @@ check_instant(const char *argument, const TimestampTz *t)
 	return *t;
 }
 
+/* Returns max_runs, 0 if it is not given. */
 static int64
 check_max_runs(const int64 *n)
 {

@@ -1,10 +1,11 @@
 /*-------------------------------------------------------------------------
  *
  * due.c
- *	  When a schedule is due, and passing over what does not run.
+ *	  The instants at which a schedule is due, and recording those that do
+ *	  not run.
  *
  * Runs in any backend and in the scheduler.  The instants are computed from
- * the row and the time-zone data alone; what writes runs between
+ * the row and the time-zone data alone.  Functions that write run between
  * jdg_internal_begin() and jdg_internal_end().
  *
  *-------------------------------------------------------------------------
@@ -144,9 +145,9 @@ skip_due(void *arg)
 }
 
 /*
- * Pass over what is due and write the row, in a subtransaction.  A schedule
- * whose next instant cannot be computed (its time zone has gone) is
- * disabled, says why, and holds up no other.
+ * Skips the due occurrences and writes the row, in a subtransaction.  If the
+ * next instant cannot be computed (the time zone was removed), the schedule
+ * is disabled with the error in last_error, and the others go on.
  */
 static void
 skip_one(JdgSchedule *s, const char *reason, TimestampTz now)

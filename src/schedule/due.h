@@ -1,7 +1,8 @@
 /*-------------------------------------------------------------------------
  *
  * due.h
- *	  When a schedule is due, and passing over what does not run.
+ *	  The instants at which a schedule is due, and recording those that do
+ *	  not run.
  *
  *-------------------------------------------------------------------------
  */
@@ -30,8 +31,8 @@ extern void jdg_schedule_catch_up(JdgSchedule *s, const char *reason,
 								  TimestampTz now);
 
 /*
- * The same for every schedule that could fire, rows included: what lies in
- * the past does not run.  Inside jdg_internal_begin().
+ * The same for every schedule that could fire, rows included: occurrences in
+ * the past do not run.  Inside jdg_internal_begin().
  */
 extern void jdg_schedule_skip_missed(const char *reason);
 

@@ -1,11 +1,12 @@
 /*-------------------------------------------------------------------------
  *
  * explain_funcs.c
- *	  explain_schedule(): when a schedule will run, and why it would not.
+ *	  SQL function explain_schedule(): when a schedule will run, and why it
+ *	  would not.
  *
- * Runs in the caller's backend; only reads.  What concerns the schedule as a
- * whole comes first, in rows numbered 0; then its next occurrences, each
- * with what is special about it.
+ * Runs in the caller's backend; only reads.  Remarks on the schedule as a
+ * whole come first, in rows numbered 0.  Its next occurrences follow, each
+ * with a note if it is special.
  *
  *-------------------------------------------------------------------------
  */
@@ -97,6 +98,7 @@ instant(const Explain *e, TimestampTz t)
 	return text ? text : pstrdup(timestamptz_to_str(t));
 }
 
+/* Remarks on settings, pauses and switches that stop the schedule. */
 static void
 explain_switches(Explain *e)
 {
@@ -127,6 +129,7 @@ explain_switches(Explain *e)
 						   instant(e, s->paused_at)));
 }
 
+/* Remarks on an owner that does not exist or may not log in. */
 static void
 explain_owner(Explain *e)
 {
@@ -143,6 +146,10 @@ explain_owner(Explain *e)
 	ReleaseSysCache(tuple);
 }
 
+/*
+ * Remarks on a timing without a clock, the last error, and the reason why a
+ * schedule has ended.
+ */
 static void
 explain_ending(Explain *e)
 {
@@ -174,7 +181,7 @@ explain_ending(Explain *e)
 		remark(e, "has ended: no occurrence lies ahead");
 }
 
-/* What would keep the next occurrence from running if it were due now. */
+/* Remarks on conditions that would stop an occurrence that were due now. */
 static void
 explain_waiting(Explain *e)
 {
@@ -208,6 +215,7 @@ explain_waiting(Explain *e)
 						   jdg_col_int64(0, 1, 0)));
 }
 
+/* Writes up to "rows" next occurrences, with their notes.  Changes e->s. */
 static void
 explain_occurrences(Explain *e, int rows)
 {
@@ -216,7 +224,7 @@ explain_occurrences(Explain *e, int rows)
 	bool		more = t != DT_NOBEGIN;
 	long		offset = 0;
 
-	/* what is due while it can not run never will */
+	/* an occurrence that is due while the schedule cannot run never runs */
 	if (more && t <= e->now && (!s->enabled || s->paused_at != DT_NOBEGIN))
 		more = jdg_schedule_next(s, e->now, &t);
 	for (int n = 1; n <= rows && more; n++)

@@ -1,20 +1,20 @@
 /*-------------------------------------------------------------------------
  *
  * firing.c
- *	  The scheduler fires what is due.
+ *	  The scheduler fires the schedules that are due.
  *
  * Runs in the scheduler process only, which is the only one in its database.
  * A transaction takes up to JDG_FIRE_BATCH due schedules by the index
- * schedule_due, skipping rows that a user's transaction has locked (it wakes
- * the scheduler when it commits).  Those with nothing special about them are
- * fired together (plain.c).  Each of the others, and all of them if that
- * fails, is fired in a subtransaction of its own (firing_xact.c).
+ * schedule_due.  It skips rows that a user's transaction has locked; that
+ * transaction wakes the scheduler when it commits.  Plain schedules are fired
+ * together (plain.c).  Each of the others, and all of them if that fails, is
+ * fired in a subtransaction of its own (firing_xact.c).
  *
- * Every firing leaves a dead entry at the low end of schedule_due, and while
- * somebody holds an old snapshot none of them can go.  "mark" is an instant
- * before which no schedule is due, so that those entries are never passed
- * again.  It lives in this process, and starts anew whenever another session
- * has changed a schedule.
+ * Every firing leaves a dead entry at the low end of schedule_due, and none
+ * of them can be removed while any transaction holds an old snapshot.  "mark"
+ * is an instant before which no schedule is due, so that those entries are
+ * not read again.  It lives in this process, and starts anew whenever another
+ * session has changed a schedule.
  *
  *-------------------------------------------------------------------------
  */
@@ -42,10 +42,10 @@
 #include "shared/work.h"
 #include "task/history.h"
 
-/* what is locked or has failed for a passing reason is tried again then */
+/* delay of the next try for locked rows and passing failures */
 #define RETRY_US USECS_PER_SEC
 
-/* other things are looked after at least so often */
+/* maximum time of one turn, after which other duties run */
 #define TURN_US 50000
 
 /* the low end of the index is looked at again at least so often */
@@ -70,14 +70,14 @@ mark_holds(TimestampTz now)
 		now <= mark_since + MARK_LIFE_US;
 }
 
-/* what is due was taken in the order of the index up to here in this turn */
+/* in this turn the index was read, in its order, up to here */
 typedef struct Position
 {
 	TimestampTz at;
 	int64		schedule_id;
 } Position;
 
-/* Read and lock what is due, by the index; returns how many there are. */
+/* Reads and locks due schedules by the index; returns their number. */
 static int
 lock_due(JdgFiring *f, const Position *after, int most, JdgDueRow **rows)
 {
@@ -111,7 +111,7 @@ lock_due(JdgFiring *f, const Position *after, int most, JdgDueRow **rows)
 	return n;
 }
 
-/* What fire_together() takes, and how much it has taken. */
+/* The arguments of fire_together(), and the number of rows it has read. */
 typedef struct Together
 {
 	JdgFiring  *f;
@@ -131,8 +131,9 @@ lock_and_fire(void *arg)
 }
 
 /*
- * Take what is due and fire together what is plain, in one subtransaction.
- * Returns how many were taken, -1 if that has failed and nothing is done.
+ * Reads the due schedules and fires the plain ones together, in one
+ * subtransaction.  Returns the number of rows read, -1 if that has failed and
+ * nothing is done.
  */
 static int
 fire_together(JdgFiring *f, const Position *after, int most, JdgDueRow **rows)
@@ -209,7 +210,7 @@ fire_batch(JdgDb *db, Position *position, int most, int *fired,
 	return n;
 }
 
-/* Has this transaction, or somebody else, work for a role without worker? */
+/* Has any transaction, this one included, work for a role without a worker? */
 static bool
 worker_is_missing(JdgDb *db)
 {

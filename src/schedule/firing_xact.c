@@ -4,13 +4,12 @@
  *	  A transaction that fires schedules, one after another.
  *
  * Runs in the scheduler process only.  Each schedule is fired in a
- * subtransaction of its own: the task, the history of what does not run and
- * the schedule's next instant are written together or not at all.
+ * subtransaction of its own: the task, the history of occurrences that do not
+ * run and the schedule's next instant are written together or not at all.
  *
- * What goes wrong with one schedule stays with it.  Its occurrence is
- * recorded as failed and the schedule moves on; if that cannot be done
- * either (its time zone has gone), it is disabled and says why in
- * last_error.
+ * An error affects only its own schedule.  The occurrence is recorded as
+ * failed and the schedule moves on.  If that is impossible too (the time zone
+ * was removed), the schedule is disabled with the error in last_error.
  *
  *-------------------------------------------------------------------------
  */
@@ -58,8 +57,8 @@ jdg_firing_begin(JdgFiring *f, JdgDb *db)
 }
 
 /*
- * Commit.  Running tasks that an occurrence has replaced are stopped only
- * then: a signal can not be rolled back.
+ * Commits.  Running tasks that an occurrence has replaced are stopped only
+ * afterwards: a signal cannot be rolled back.
  */
 void
 jdg_firing_end(JdgFiring *f)
@@ -86,6 +85,7 @@ jdg_firing_end(JdgFiring *f)
 	pg_atomic_fetch_add_u64(&f->db->counters.skipped, f->skipped);
 }
 
+/* Writes the columns that firing changes. */
 static void
 write_row(const JdgSchedule *s)
 {
@@ -134,7 +134,7 @@ record_failure(JdgFiring *f, JdgSchedule *s, int64 n, TimestampTz last,
 	f->skipped += n;
 }
 
-/* What is due has failed; on to what comes next. */
+/* The due occurrence has failed: records that and advances to the next one. */
 static void
 fail_and_go_on(JdgFiring *f, JdgSchedule *s, const ErrorData *edata)
 {
@@ -159,7 +159,7 @@ disable(const JdgFiring *f, JdgSchedule *s)
 		s->last_startup = PgStartTime;
 }
 
-/* A step with one schedule, to be tried. */
+/* A step with one schedule, to be tried in a subtransaction. */
 typedef struct Attempt
 {
 	JdgFiring  *f;

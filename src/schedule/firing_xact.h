@@ -18,7 +18,7 @@
 extern void jdg_firing_begin(JdgFiring *f, JdgDb *db);
 extern void jdg_firing_end(JdgFiring *f);
 
-/* fire a schedule whose row is locked, whatever goes wrong with it */
+/* fires a schedule; the caller has locked its row, and no error escapes */
 extern void jdg_firing_one(JdgFiring *f, const JdgSchedule *s);
 
 /*

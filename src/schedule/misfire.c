@@ -1,24 +1,23 @@
 /*-------------------------------------------------------------------------
  *
  * misfire.c
- *	  Which of the occurrences that are due run, and which are too late.
+ *	  Decides which due occurrences run, and which are too late.
  *
  * Runs in the scheduler, inside jdg_internal_begin() and the subtransaction
- * of one schedule, whose row is locked.  Changes the struct; the caller
- * writes the row.
+ * of one schedule.  The caller has locked the schedule's row.  Changes the
+ * struct; the caller writes the row.
  *
- * An occurrence is on time if it fires within jadugar.misfire_threshold.
- * The latest one due always runs if it is on time.  What came before it was
- * missed (the server was down, jadugar was paused):
+ * An occurrence is on time if it fires within jadugar.misfire_threshold.  The
+ * latest due one always runs if it is on time.  Earlier ones were missed (the
+ * server was down, jadugar was paused):
  *
  *	skip  none of them runs
  *	once  the latest runs, if it is within the grace
  *	all   each one within the grace runs, one after another
  *
- * What does not run is recorded, a run of occurrences in one row.  At most
- * COUNT_LIMIT occurrences are looked at and JDG_FIRE_BATCH tasks made at a
- * time; the schedule then stays due and is taken up again in the next
- * transaction.
+ * Occurrences that do not run are recorded, a series of them in one row.  At
+ * most COUNT_LIMIT occurrences are examined and JDG_FIRE_BATCH tasks made at
+ * a time; the schedule then stays due and continues in the next transaction.
  *
  *-------------------------------------------------------------------------
  */
@@ -40,7 +39,7 @@
 
 #define COUNT_LIMIT 1000000
 
-/* The reason why a role's work can not run at all, or NULL. */
+/* The reason why a role's work cannot run at all, or NULL. */
 const char *
 jdg_fire_owner_problem(Oid owner)
 {
@@ -63,6 +62,10 @@ skip(JdgFiring *f, JdgSchedule *s, int64 n, TimestampTz first,
 	f->skipped += n;
 }
 
+/*
+ * Fires one occurrence and counts it, or records the reason why it does not
+ * run.
+ */
 static void
 fire(JdgFiring *f, JdgSchedule *s, TimestampTz at, bool in_order)
 {
@@ -95,7 +98,7 @@ jdg_fire_advance(JdgSchedule *s, TimestampTz after)
 			 s->schedule_id);
 }
 
-/* What fires at this instant or later is on time. */
+/* An occurrence at this instant or later is on time. */
 static TimestampTz
 on_time_limit(const JdgFiring *f)
 {
@@ -108,7 +111,7 @@ jdg_fire_on_time(const JdgFiring *f, TimestampTz at)
 	return at >= on_time_limit(f);
 }
 
-/* What was due before this instant is too late to run. */
+/* An occurrence before this instant is too late to run. */
 static TimestampTz
 grace_limit(const JdgFiring *f, const JdgSchedule *s)
 {
@@ -165,7 +168,7 @@ fire_all(JdgFiring *f, JdgSchedule *s, int64 n)
 	}
 }
 
-/* A schedule whose next_run_at has come. */
+/* Fires a schedule that is due; see misfire.h. */
 void
 jdg_fire_schedule(JdgFiring *f, JdgSchedule *s)
 {

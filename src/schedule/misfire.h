@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * misfire.h
- *	  Which of the occurrences that are due run, and which are too late.
+ *	  Decides which due occurrences run, and which are too late.
  *
  *-------------------------------------------------------------------------
  */
@@ -12,9 +12,9 @@
 #include "schedule/schedule.h"
 
 /*
- * Fire a schedule whose row is locked: because it is due, or because the
- * server has started.  Both change the struct, and the caller writes the row.
- * Inside jdg_internal_begin().
+ * Fire a schedule because it is due, or because the server has started.  The
+ * caller has locked its row.  Both change the struct, and the caller writes
+ * the row.  Inside jdg_internal_begin().
  */
 extern void jdg_fire_schedule(JdgFiring *f, JdgSchedule *s);
 extern void jdg_fire_at_startup(JdgFiring *f, JdgSchedule *s);
@@ -22,10 +22,10 @@ extern void jdg_fire_at_startup(JdgFiring *f, JdgSchedule *s);
 /* the next occurrence after one that has been dealt with, or the end */
 extern void jdg_fire_advance(JdgSchedule *s, TimestampTz after);
 
-/* the reason why a role's work can not run at all, or NULL */
+/* the reason why a role's work cannot run at all, or NULL */
 extern const char *jdg_fire_owner_problem(Oid owner);
 
-/* would what is due at this instant be on time? */
+/* would an occurrence at this instant be on time? */
 extern bool jdg_fire_on_time(const JdgFiring *f, TimestampTz at);
 
 #endif							/* JDG_SCHEDULE_MISFIRE_H */

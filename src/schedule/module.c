@@ -24,6 +24,10 @@ static JdgQuery remap[] = {
 	{NULL}
 };
 
+/*
+ * Duty of the scheduler: fires due schedules, in its first call also those of
+ * a start.  Returns when the next one is due.
+ */
 static TimestampTz
 fire(JdgDb *db, uint32 why)
 {

@@ -1,21 +1,21 @@
 /*-------------------------------------------------------------------------
  *
  * occurrence.c
- *	  One occurrence of a schedule becomes a task, or there is a reason why
- *	  not.
+ *	  Turns an occurrence of a schedule into a task, or returns the reason
+ *	  why not.
  *
  * Runs in the scheduler, inside jdg_internal_begin() and the subtransaction
- * of one schedule, whose row is locked.  The task is built from the row:
- * nothing is parsed and nothing of the user's is evaluated.
+ * of one schedule.  The caller has locked the schedule's row.  The task is
+ * built from the row: nothing is parsed and no user code is evaluated.
  *
  * Unfinished tasks of a schedule are found by task.schedule_id; those of
- * run_now() count too.  Their rows are locked with SKIP LOCKED only: whoever
- * is not to be had is held by a worker, and is reached through its slot.
+ * run_now() count too.  Their rows are locked with SKIP LOCKED only.  A
+ * locked row is held by a worker, and is reached through the worker's slot.
  *
- * Finished occurrences leave dead index entries, which stay while somebody
- * holds an old snapshot.  "finished_before" keeps for each schedule the
- * instant before which all of its occurrences are known to be finished, so
- * that they are not passed again and again.
+ * Finished occurrences leave dead index entries, which stay while any
+ * transaction holds an old snapshot.  "finished_before" keeps for each
+ * schedule the instant before which all of its occurrences are known to be
+ * finished, so that they are not read again.
  *
  *-------------------------------------------------------------------------
  */
@@ -69,8 +69,8 @@ dependencies_met(const JdgSchedule *s)
 }
 
 /*
- * Forget what is known about finished occurrences: another session may have
- * put in a task of an earlier one.
+ * Forgets which occurrences are finished: another session may have inserted a
+ * task of an earlier one.
  */
 void
 jdg_occurrence_forget(void)
@@ -180,8 +180,8 @@ cancel_after_commit(JdgFiring *f, int64 task_id)
 }
 
 /*
- * overlap => replace: what waits is cancelled here, what runs is stopped
- * after the commit.  The new task waits for the end of it by their key.
+ * overlap => replace: waiting tasks are cancelled here, running ones are
+ * stopped after the commit.  Their key makes the new task wait for their end.
  */
 static void
 replace_unfinished(JdgFiring *f, const JdgSchedule *s, TimestampTz at)
@@ -214,9 +214,10 @@ draw_jitter(const JdgSchedule *s)
 }
 
 /*
- * Is there room in the queue for an occurrence?  Nobody is waited for: where
- * somebody's open transaction has put tasks into the queue, they are not
- * counted, and on_full => block is a refusal.
+ * Has the queue room for an occurrence?  Never waits.  While an open
+ * transaction holds the queue's lock, the tasks it has inserted do not count,
+ * and the queue counts as full if it is full without them.  on_full => block
+ * refuses.
  */
 static bool
 has_room(const JdgQueue *queue)
@@ -260,7 +261,10 @@ jdg_schedule_enqueue(const JdgSchedule *s, JdgTask *t, const JdgQueue *queue,
 	jdg_count_enqueued(1);
 }
 
-/* The task of an occurrence, but for what jdg_schedule_complete() sets. */
+/*
+ * Sets the task of an occurrence, except the fields that
+ * jdg_schedule_complete() sets.
+ */
 void
 jdg_occurrence_task(const JdgSchedule *s, TimestampTz at, JdgTask *task)
 {

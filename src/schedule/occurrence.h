@@ -1,7 +1,8 @@
 /*-------------------------------------------------------------------------
  *
  * occurrence.h
- *	  One occurrence of a schedule becomes a task, or there is a reason not to.
+ *	  Turns an occurrence of a schedule into a task, or returns the reason
+ *	  why not.
  *
  *-------------------------------------------------------------------------
  */
@@ -21,15 +22,18 @@
 extern const char *jdg_fire_occurrence(JdgFiring *f, const JdgSchedule *s,
 									   TimestampTz at, bool in_order);
 
-/* the task of an occurrence, but for what jdg_schedule_complete() sets */
+/*
+ * sets the task of an occurrence, except the fields that
+ * jdg_schedule_complete() sets
+ */
 extern void jdg_occurrence_task(const JdgSchedule *s, TimestampTz at,
 								JdgTask *task);
 
 /*
- * Fill in the rest of a task that jdg_schedule_task() has filled and whose
- * run_at is set, and have it looked after at commit; "enqueue" inserts it
- * too.  Also for run_now(), in any backend.  That the queue has room is the
- * caller's to see to.  Inside jdg_internal_begin().
+ * Complete a task that jdg_schedule_task() has filled and that has its
+ * run_at, and queue its wake-up for commit; "enqueue" inserts it too.  Also
+ * for run_now(), in any backend.  The caller makes sure that the queue has
+ * room.  Inside jdg_internal_begin().
  */
 extern void jdg_schedule_complete(const JdgSchedule *s, JdgTask *t,
 								  const JdgQueue *queue, TimestampTz now);

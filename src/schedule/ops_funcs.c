@@ -1,10 +1,11 @@
 /*-------------------------------------------------------------------------
  *
  * ops_funcs.c
- *	  What can be done with a schedule: run it now, pause, resume, drop it.
+ *	  SQL functions that act on a schedule: run it now, pause, resume, drop
+ *	  it.
  *
  * Runs in the caller's backend.  A name means a schedule of the caller, or
- * with owner => of a role that he may act for.
+ * with owner => of a role that the caller may act for.
  *
  *-------------------------------------------------------------------------
  */
@@ -83,6 +84,7 @@ begin_with(FunctionCallInfo fcinfo, const char *function, JdgInternal *in,
 	jdg_schedule_find(owner, a.name, true, s, mcxt);
 }
 
+/* Deletes the schedule's row and its statistics. */
 static void
 delete_schedule(const JdgSchedule *s)
 {
@@ -173,7 +175,10 @@ JDG_FUNCTION(jdg_pause_schedule, JDG_LEVEL_USER)
 	change = s.paused_at == DT_NOBEGIN;
 	if (change)
 	{
-		/* next_run_at stays: resuming counts from there what was missed */
+		/*
+		 * next_run_at stays: resuming counts the missed occurrences from
+		 * there
+		 */
 		s.paused_at = s.updated_at = jdg_now();
 		jdg_schedule_update(&s);
 	}
@@ -223,7 +228,7 @@ merge_payload(const JdgSchedule *s, Jsonb *over)
 											  JsonbPGetDatum(over)));
 }
 
-/* run_now(name, payload_override, owner): a task, whatever the clock says */
+/* run_now(name, payload_override, owner): a task, regardless of the timing */
 JDG_FUNCTION(jdg_run_now, JDG_LEVEL_USER)
 {
 	RunArgs		a;

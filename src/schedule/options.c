@@ -1,11 +1,11 @@
 /*-------------------------------------------------------------------------
  *
  * options.c
- *	  From what a call says to the row of a schedule: checks, the options of
- *	  its tasks, and when it is due next.
+ *	  From the arguments of a call to the row of a schedule: checks, the
+ *	  options of its tasks, and when it is due next.
  *
- * Runs in the caller's backend.  Tasks are prepared here, as the caller,
- * when the schedule is given; firing then only copies the row.
+ * Runs in the caller's backend.  Tasks are prepared here, as the caller, when
+ * the schedule is given; firing then only copies the row.
  *
  *-------------------------------------------------------------------------
  */
@@ -81,8 +81,8 @@ with_max_attempts(Jsonb *retry, int32 max_attempts)
 }
 
 /*
- * Check the options of the tasks as the current user and put what follows
- * from them into the schedule, whose owner is set.
+ * Checks the options of the tasks as the current user and sets the schedule's
+ * columns from them.  Its owner must be set.
  */
 void
 jdg_prepare_schedule(const JdgTaskOptions *o, JdgSchedule *s)
@@ -166,6 +166,7 @@ jdg_check_depends(const JdgSchedule *s)
 				 errhint("Remove from depends_on the schedules that wait for this one.")));
 }
 
+/* Raises VALIDATION_ERROR with the reason why the schedule has no next run. */
 static void
 never_due(const JdgSchedule *s, TimestampTz now)
 {
@@ -214,9 +215,9 @@ jdg_plan_new(JdgSchedule *s, TimestampTz now)
 
 /*
  * A schedule was changed from "old" to "s", with the counters of "old".
- * "enable": the caller has said that it is to be enabled.  A plan that is
- * the same goes on where it was.  Of a plan that changes, what is overdue
- * will not run and is recorded.  Inside jdg_internal_begin(), row locked.
+ * "enable": the caller has asked to enable it.  An unchanged plan continues
+ * where it was.  If the plan changes, overdue occurrences of the old plan do
+ * not run and are recorded.  Inside jdg_internal_begin(), row locked.
  */
 void
 jdg_plan_changed(JdgSchedule *s, JdgSchedule *old, bool enable,

@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * options.h
- *	  From what a call says to the row of a schedule.
+ *	  From the arguments of a call to the row of a schedule.
  *
  *-------------------------------------------------------------------------
  */

@@ -1,17 +1,17 @@
 /*-------------------------------------------------------------------------
  *
  * plain.c
- *	  Firing together what has nothing special about it.
+ *	  Fires plain schedules together.
  *
  * Runs in the scheduler, inside jdg_internal_begin() and one subtransaction
- * for all of them, in which their rows were locked.  Plain is a schedule that
- * is on time, has one occurrence due, depends on no other, replaces nothing,
- * whose queue is there and has no bound, and whose task is to be made: with
- * overlap => 'skip', none of its tasks and flow runs is unfinished.  All others are left to
- * misfire.c and occurrence.c, which say what becomes of them.
+ * for all of them, which has locked their rows.  A schedule is plain if it is
+ * on time, has one occurrence due, depends on no other and replaces nothing.
+ * In addition its queue exists and is unbounded, and with overlap => 'skip'
+ * none of its tasks and flow runs is unfinished.  All others are left to
+ * misfire.c and occurrence.c, which decide about them.
  *
- * For so many schedules there is one look at the tasks, one insertion of
- * rows and one UPDATE.
+ * A batch of schedules costs one query of the tasks, one insertion of rows
+ * and one UPDATE.
  *
  *-------------------------------------------------------------------------
  */
@@ -63,7 +63,10 @@ plain_queue(Batch *b, int32 queue_id)
 	return q->max_depth > 0 ? NULL : q;
 }
 
-/* Is it plain, as far as its own row tells?  Computes its next instant. */
+/*
+ * Is the schedule plain, as far as its own row shows?  Computes its next
+ * instant.
+ */
 static bool
 looks_plain(Batch *b, const JdgSchedule *s, TimestampTz *next)
 {
@@ -141,6 +144,9 @@ leave_out_unfinished(Batch *b)
 	b->n = kept;
 }
 
+/*
+ * Inserts one task for each schedule of the batch, and queues their wake-ups.
+ */
 static void
 insert_tasks(Batch *b)
 {

@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * plain.h
- *	  Firing together what has nothing special about it.
+ *	  Fires plain schedules together.
  *
  *-------------------------------------------------------------------------
  */
@@ -13,7 +13,7 @@
 #include "schedule/firing_state.h"
 #include "schedule/schedule.h"
 
-/* A schedule whose row is locked. */
+/* A schedule with its row's address; the row is locked. */
 typedef struct JdgDueRow
 {
 	JdgSchedule s;

@@ -4,9 +4,9 @@
  *	  Rows of jadugar_internal.schedule, see schedule.h.
  *
  * Runs in any backend and in the scheduler, between jdg_internal_begin() and
- * jdg_internal_end().  Whoever changes a schedule first locks its row; the
- * scheduler skips rows that others have locked, so no user's open
- * transaction holds it up.
+ * jdg_internal_end().  A process locks a schedule's row before it changes it.
+ * The scheduler skips rows that other transactions have locked, so a user's
+ * open transaction does not delay it.
  *
  *-------------------------------------------------------------------------
  */
@@ -154,7 +154,7 @@ jdg_schedule_exists(const char *name)
 	pg_unreachable();
 }
 
-/* what insert and update have in common */
+/* Binds the columns that insert and update share. */
 static void
 bind_columns(JdgParams *p, const JdgSchedule *s)
 {

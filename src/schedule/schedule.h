@@ -90,9 +90,9 @@ extern const char *const jdg_misfire_words[];
 
 /*
  * Rows, all of it inside jdg_internal_begin().  "lock": FOR UPDATE, waiting
- * for whoever has it.  Insert returns the new id, or 0 if the owner has a
- * schedule of that name.  Update writes every column but schedule_id, owner
- * and created_at.
+ * for the transaction that has locked the row.  Insert returns the new id, or
+ * 0 if the owner has a schedule of that name.  Update writes every column
+ * except schedule_id, owner and created_at.
  */
 extern void jdg_schedule_from_row(uint64 row, JdgSchedule *s,
 								  MemoryContext mcxt);

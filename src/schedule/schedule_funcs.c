@@ -1,11 +1,11 @@
 /*-------------------------------------------------------------------------
  *
  * schedule_funcs.c
- *	  schedule(), alter_schedule() and reschedule().
+ *	  SQL functions schedule(), alter_schedule() and reschedule().
  *
- * Runs in the caller's backend.  The row is locked while it is changed;
- * whoever waits for it waits for the caller's transaction, but never the
- * scheduler, which passes over locked rows.
+ * Runs in the caller's backend.  The row is locked while it is changed.
+ * Another session that needs it waits for the caller's transaction; the
+ * scheduler skips locked rows.
  *
  *-------------------------------------------------------------------------
  */
@@ -86,7 +86,7 @@ put_schedule(JdgSchedule *s, bool or_replace, TimestampTz now)
 	s->missed = old.missed;
 	s->last_error = old.last_error;
 
-	/* what has ended stays so, but for an error that may be gone by now */
+	/* an ended schedule stays so, unless an error that may be gone ended it */
 	jdg_plan_changed(s, &old, s->enabled && old.last_error != NULL, now);
 	jdg_check_depends(s);
 	jdg_schedule_update(s);
@@ -126,6 +126,10 @@ JDG_FUNCTION(jdg_schedule, JDG_LEVEL_USER)
 	PG_RETURN_INT64(id);
 }
 
+/*
+ * Sets the new name, in mcxt; raises CONFLICT if the owner has a schedule of
+ * that name.  NULL changes nothing.
+ */
 static void
 rename_schedule(JdgSchedule *s, const char *name, MemoryContext mcxt)
 {
@@ -138,7 +142,7 @@ rename_schedule(JdgSchedule *s, const char *name, MemoryContext mcxt)
 	s->name = MemoryContextStrdup(mcxt, name);
 }
 
-/* alter_schedule(name, ...): what is not given stays */
+/* alter_schedule(name, ...): arguments that are null change nothing */
 JDG_FUNCTION(jdg_alter_schedule, JDG_LEVEL_USER)
 {
 	JdgScheduleArgs args;

@@ -1,23 +1,23 @@
 /*-------------------------------------------------------------------------
  *
  * startup.c
- *	  What the scheduler does about schedules when it starts.
+ *	  Fires and recomputes schedules when the scheduler starts.
  *
- * @startup schedules fire once for each start of the server: the row says
- * for which start it has fired, so the restart of a scheduler or a recovery
- * from a crashed backend, which leave the server's start time as it is, fire
- * nothing.
+ * @startup schedules fire once for each start of the server.  The row records
+ * the start for which it has fired.  The restart of a scheduler and the
+ * recovery from a crashed backend leave the server's start time unchanged, so
+ * they fire nothing.
  *
- * A process reads the time-zone data once.  Whoever computes the next instant
- * of a schedule notes in jadugar_internal.zone by which rules.  Where those
- * are not what this process knows of a zone, the next instants of its
- * schedules are computed anew.
+ * A process reads the time-zone data once.  A process that computes the next
+ * instant of a schedule notes the rules it used in jadugar_internal.zone.
+ * Where those differ from the rules that this process knows of a zone, the
+ * next instants of its schedules are computed anew.
  *
- * So a start costs by what fires at it and by the zones in use, not by the
- * number of schedules.
+ * So the cost of a start depends on the schedules that fire at it and on the
+ * zones in use, not on the number of schedules.
  *
- * Rows that a user's transaction has locked are skipped and taken up again
- * by jdg_fire_due().
+ * Rows that a user's transaction has locked are skipped and retried by
+ * jdg_fire_due().
  *
  *-------------------------------------------------------------------------
  */
@@ -70,6 +70,10 @@ fire_startup_batch(JdgDb *db, bool *left)
 	return n;
 }
 
+/*
+ * Computes the next instant anew and writes the row if it differs.  A
+ * schedule without one is disabled.
+ */
 static void
 recompute(JdgSchedule *s, TimestampTz now)
 {
@@ -84,6 +88,7 @@ recompute(JdgSchedule *s, TimestampTz now)
 		jdg_schedule_update(s);
 }
 
+/* Returns the number of schedules of the zone that are due after now. */
 static int64
 count_ahead(const char *zone, TimestampTz now)
 {
@@ -99,8 +104,8 @@ count_ahead(const char *zone, TimestampTz now)
 }
 
 /*
- * Compute what is still ahead of the schedules of a zone.  False: some rows
- * are locked.
+ * Computes the future instants of the schedules of a zone anew.  False: some
+ * rows are locked.
  */
 static bool
 recompute_zone(const JdgFiring *f, const char *zone)
@@ -176,8 +181,9 @@ compare_rules(void *arg)
 }
 
 /*
- * See whether a zone is what it was.  An error (the server does not know the
- * zone any more) is logged; its schedules will say so when they are due.
+ * Compares the rules of a zone with those that were noted.  An error (the
+ * server no longer knows the zone) is logged; its schedules report it when
+ * they are due.  False: locked rows are left.
  */
 static bool
 check_zone(Zone *zone)
@@ -223,7 +229,7 @@ check_zones(JdgDb *db)
 	return done;
 }
 
-/* Do what is to be done at the start; *pending if it is not all done. */
+/* Does the work of a start; sets *pending if some of it is left. */
 void
 jdg_startup_resume(JdgDb *db, bool *pending)
 {

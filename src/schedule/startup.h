@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * startup.h
- *	  What the scheduler does about schedules when it starts.
+ *	  Fires and recomputes schedules when the scheduler starts.
  *
  *-------------------------------------------------------------------------
  */
@@ -10,7 +10,7 @@
 
 #include "shared/database.h"
 
-/* do what is to be done at the start; *pending if it is not all done */
+/* does the work of a start; sets *pending if some of it is left */
 extern void jdg_startup_resume(JdgDb *db, bool *pending);
 
 #endif							/* JDG_SCHEDULE_STARTUP_H */

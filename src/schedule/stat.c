@@ -18,7 +18,7 @@
 #include "task/history.h"
 #include "task/settle.h"
 
-/* what some occurrences of a schedule add up to; DT_NOBEGIN: null */
+/* the sum of some occurrences of a schedule; DT_NOBEGIN: null */
 typedef struct ScheduleCount
 {
 	int64		schedule_id;
@@ -38,7 +38,7 @@ compare_counts(const void *a, const void *b)
 	return x < y ? -1 : x > y;
 }
 
-/* what is added, as arrays: their names in the query, and types of elements */
+/* the increments as arrays: names in the query, and types of elements */
 enum
 {
 	C_SCHEDULE_ID, C_RUN_AT, C_STATUS, C_SUCCESS_AT, C_COMPLETED, C_FAILURES,
@@ -106,9 +106,10 @@ add_to_statistics(ScheduleCount *c, int n)
 }
 
 /*
- * What was cancelled before it began says nothing about how a schedule runs.
- * It is also what sessions settle, and a session would keep schedule_stat's
- * row locked until it commits, with every worker that settles waiting.
+ * A task cancelled before it began shows nothing about how a schedule runs.
+ * Such tasks are also those that sessions settle, and a session would keep
+ * schedule_stat's row locked until it commits, with every settling worker
+ * waiting.
  */
 static bool
 counts_for_schedule(const JdgOutcome *o, const JdgDecision *d)

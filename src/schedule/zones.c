@@ -1,12 +1,13 @@
 /*-------------------------------------------------------------------------
  *
  * zones.c
- *	  Rows of jadugar_internal.zone: the rules by which schedules were computed.
+ *	  Rows of jadugar_internal.zone: the rules by which schedules were
+ *	  computed.
  *
  * Runs in any backend and in the scheduler, between jdg_internal_begin() and
- * jdg_internal_end().  Whoever writes a schedule notes the rules that its
- * process knows of the zone, so that a scheduler that starts need not look at
- * the schedules to see whether rules have changed: see schedule/startup.c.
+ * jdg_internal_end().  A process that writes a schedule notes the rules that
+ * it knows of the zone.  A starting scheduler then need not examine the
+ * schedules to see whether rules have changed: see schedule/startup.c.
  *
  *-------------------------------------------------------------------------
  */
