@@ -1,360 +1,321 @@
 -- Flows in corners where they once stayed for ever, or did the wrong thing:
 -- what is cancelled, paused, undone or decided at the moment it should not be.
 \i test/include/helpers.sql
+\i test/include/flows.sql
 CALL test.create_role('test_corners');
 ALTER ROLE test_corners SET search_path = public, jadugar;
 GRANT CREATE ON SCHEMA public TO test_corners;
 SET search_path = public, jadugar;
 -- has the scheduler seen all that was asked?
-CREATE FUNCTION test_served() RETURNS boolean LANGUAGE sql SECURITY DEFINER AS
+CREATE FUNCTION test_messages_seen() RETURNS boolean LANGUAGE sql SECURITY DEFINER AS
 	'SELECT NOT EXISTS (SELECT FROM jadugar_internal.flow_message WHERE NOT seen)';
 SET SESSION AUTHORIZATION test_corners;
 SELECT scale_workers(4);
-CREATE TABLE test_effect (n bigint GENERATED ALWAYS AS IDENTITY, what text);
-CREATE FUNCTION test_did(what text) RETURNS text LANGUAGE sql AS
-	'INSERT INTO public.test_effect (what) VALUES ($1) RETURNING what';
 CREATE TABLE test_switch (working boolean);
 INSERT INTO test_switch VALUES (false);
--- a step; one with a compensation
-CREATE FUNCTION test_p(name text, after text[] DEFAULT NULL, "join" text DEFAULT NULL) RETURNS flow LANGUAGE sql AS
-	$$ SELECT step(name, format('SELECT public.test_did(%L) AS did', name), after => after, "join" => "join") $$;
-CREATE FUNCTION test_s(name text) RETURNS flow LANGUAGE sql AS
-	$$ SELECT step(name, format('SELECT public.test_did(%L) AS did', name), compensate => format('SELECT public.test_did(%L)', 'undo ' || name)) $$;
--- one that fails, one that fails unless the switch is on
-CREATE FUNCTION test_bad(name text) RETURNS flow LANGUAGE sql AS $$ SELECT step(name, 'SELECT 1/0') $$;
-CREATE FUNCTION test_f(name text, after text[] DEFAULT NULL) RETURNS flow LANGUAGE sql AS
-	$$ SELECT step(name, format('SELECT public.test_did(%L) AS did, 1 / working::integer AS ok FROM public.test_switch', name), after => after) $$;
--- one whose compensation fails unless the switch is on, or waits until test_open()
-CREATE FUNCTION test_stuck(name text) RETURNS flow LANGUAGE sql AS
-	$$ SELECT step(name, format('SELECT public.test_did(%L) AS did', name),
-		compensate => format('SELECT public.test_did(%L), 1 / working::integer FROM public.test_switch', 'undo ' || name)) $$;
-CREATE FUNCTION test_slow(name text) RETURNS flow LANGUAGE sql AS
-	$$ SELECT step(name, format('SELECT public.test_did(%L) AS did', name),
-		compensate => format('SELECT public.test_did(%L) FROM pg_advisory_xact_lock_shared(76)', 'undo ' || name)) $$;
-CREATE FUNCTION test_close() RETURNS void LANGUAGE sql AS 'SELECT pg_advisory_lock(76)';
-CREATE FUNCTION test_open() RETURNS boolean LANGUAGE sql AS 'SELECT pg_advisory_unlock(76)';
-CREATE FUNCTION test_on(working boolean) RETURNS void LANGUAGE sql AS 'UPDATE public.test_switch SET working = $1';
-CREATE FUNCTION test_effects() RETURNS text LANGUAGE sql AS $$
-	WITH gone AS (DELETE FROM public.test_effect RETURNING n, what) SELECT string_agg(what, ', ' ORDER BY n) FROM gone $$;
--- the same where steps have run at once
-CREATE FUNCTION test_effects_sorted() RETURNS text LANGUAGE sql AS $$
-	WITH gone AS (DELETE FROM public.test_effect RETURNING what) SELECT string_agg(what, ', ' ORDER BY what COLLATE "C") FROM gone $$;
-CREATE FUNCTION test_steps(run bigint) RETURNS text LANGUAGE sql AS $$
-	SELECT string_agg(concat(s.step, '[' || s.item || ']', ' ', s.status, ' (' || nullif(s.reason, 'cancelled') || ')'), ', ' ORDER BY s.node, s.item, s.step_id)
-	FROM jadugar.flow_steps s WHERE s.run_id = run AND s.step !~ '#' $$;
-CREATE FUNCTION test_ended(run bigint, OUT status text, OUT error text, OUT reason text, OUT steps text)
-LANGUAGE sql VOLATILE AS $$
-	SELECT w.status, concat_ws(': ', coalesce(w.error ->> 'code', w.error ->> 'sqlstate'), w.error ->> 'message', w.error ->> 'detail'), w.reason,
-		public.test_steps(run)
-	FROM jadugar.wait_flow(run, '30 s') w $$;
--- start, commit, wait
-CREATE PROCEDURE test_run(flow jadugar.flow, input jsonb DEFAULT '{}', INOUT status text DEFAULT NULL, INOUT error text DEFAULT NULL,
-	INOUT reason text DEFAULT NULL, INOUT steps text DEFAULT NULL)
-LANGUAGE plpgsql AS $$
-DECLARE
-	run bigint := jadugar.start_flow(flow, input);
-BEGIN
-	COMMIT;
-	SELECT * INTO status, error, reason, steps FROM public.test_ended(run);
-END
-$$;
--- until a step of a run has this status, or waits for this
-CREATE PROCEDURE test_reaches(run bigint, step text, what text)
-LANGUAGE plpgsql AS $$
-BEGIN
-	CALL test.wait_until(format('EXISTS (SELECT FROM jadugar.flow_steps s WHERE s.run_id = %s AND s.step = %L AND %L IN (s.status, split_part(s.waiting_for, '':'', 1)))',
-		run, step, what));
-END
-$$;
+-- a step with a compensation
+CREATE FUNCTION test_undoable(name text) RETURNS flow LANGUAGE sql AS
+	$$ SELECT step(name, format('SELECT test.note(%L) AS did', name), compensate => format('SELECT test.note(%L)', 'undo ' || name)) $$;
+-- one that fails unless the switch is on
+CREATE FUNCTION test_switched(name text, after text[] DEFAULT NULL) RETURNS flow LANGUAGE sql AS
+	$$ SELECT step(name, format('SELECT test.note(%L) AS did, 1 / working::integer AS ok FROM public.test_switch', name), after => after) $$;
+-- one whose compensation fails unless the switch is on, or waits until test.open_gate()
+CREATE FUNCTION test_switched_undo(name text) RETURNS flow LANGUAGE sql AS
+	$$ SELECT step(name, format('SELECT test.note(%L) AS did', name),
+		compensate => format('SELECT test.note(%L), 1 / working::integer FROM public.test_switch', 'undo ' || name)) $$;
+CREATE FUNCTION test_gated_undo(name text) RETURNS flow LANGUAGE sql AS
+	$$ SELECT step(name, format('SELECT test.note(%L) AS did', name),
+		compensate => format('SELECT test.note(%L) FROM pg_advisory_xact_lock_shared(74)', 'undo ' || name)) $$;
+CREATE FUNCTION test_turn_switch(working boolean) RETURNS void LANGUAGE sql AS 'UPDATE public.test_switch SET working = $1';
 
 -- ------------------- what is cancelled is ended, for those that wait for it
 -- a race that is lost: "b" has not been come to, and never will be
-CALL test_run(parallel(ARRAY[race(ARRAY[chain(ARRAY[jadugar.sleep('1 h', name => 'a'), test_p('b')]), test_p('c')]),
-	test_p('d', ARRAY['b'], 'all_done')]));
-SELECT test_effects();
+CALL test.run_flow(parallel(ARRAY[race(ARRAY[chain(ARRAY[jadugar.sleep('1 h', name => 'a'), test.step('b')]), test.step('c')]),
+	test.step('d', ARRAY['b'], 'all_done')]));
+SELECT test.effects();
 -- a container whose time is over, with a group and a pass in what was to come
-CALL test_run(parallel(ARRAY[
-	chain(ARRAY[wait_signal('never', name => 'a'), test_p('b') & test_p('c'), loop(test_p('e'), 'true', name => 'l'), each('[1, 2]', test_p('f'), name => 'i')],
+CALL test.run_flow(parallel(ARRAY[
+	chain(ARRAY[wait_signal('never', name => 'a'), test.step('b') & test.step('c'), loop(test.step('e'), 'true', name => 'l'), each('[1, 2]', test.step('f'), name => 'i')],
 		timeout => '50 ms', on_failure => 'continue'),
-	test_p('done', ARRAY['b', 'c', 'l', 'i'], 'all_done'), test_p('none', ARRAY['l'], 'none_failed'), test_p('failed', ARRAY['a'], 'any_failed'),
-	chain(ARRAY[test_p('any'), test_p('way')], after => ARRAY['b', 'failed'], "join" => 'any_success')], concurrency => 2));
-SELECT test_effects_sorted();
+	test.step('done', ARRAY['b', 'c', 'l', 'i'], 'all_done'), test.step('none', ARRAY['l'], 'none_failed'), test.step('failed', ARRAY['a'], 'any_failed'),
+	chain(ARRAY[test.step('any'), test.step('way')], after => ARRAY['b', 'failed'], "join" => 'any_success')], concurrency => 2));
+SELECT test.sorted_effects();
 -- where nothing may follow, that is skipped, and so is what follows it
-CALL test_run(parallel(ARRAY[chain(ARRAY[wait_signal('never', name => 'a'), test_p('b')], timeout => '50 ms', on_failure => 'continue'),
-	test_p('c', ARRAY['b']), test_p('d', ARRAY['c'], 'any_failed'), test_p('e', ARRAY['d'], 'all_done')]));
-SELECT test_effects();
+CALL test.run_flow(parallel(ARRAY[chain(ARRAY[wait_signal('never', name => 'a'), test.step('b')], timeout => '50 ms', on_failure => 'continue'),
+	test.step('c', ARRAY['b']), test.step('d', ARRAY['c'], 'any_failed'), test.step('e', ARRAY['d'], 'all_done')]));
+SELECT test.effects();
 -- decided by hand
-SELECT start_flow(parallel(ARRAY[race(ARRAY[wait_signal('never', name => 'a') ~> test_p('b'), wait_signal('never', name => 'c') ~> test_p('d')]),
-	test_p('e', ARRAY['b', 'd'], 'all_done')])) AS run \gset
-CALL test_reaches(:run, 'c', 'signal');
+SELECT start_flow(parallel(ARRAY[race(ARRAY[wait_signal('never', name => 'a') ~> test.step('b'), wait_signal('never', name => 'c') ~> test.step('d')]),
+	test.step('e', ARRAY['b', 'd'], 'all_done')])) AS run \gset
+CALL test.wait_for_step(:run, 'c', 'signal');
 SELECT skip_step(:run, 'a');
-SELECT * FROM test_ended(:run);
-SELECT test_effects();
+SELECT * FROM test.end_of(:run);
+SELECT test.effects();
 
 -- ------------------------------- pause, signal, resume in one transaction
-SELECT start_flow(wait_signal('go', name => 'w') ~> test_p('b')) AS run \gset
-CALL test_reaches(:run, 'w', 'signal');
+SELECT start_flow(wait_signal('go', name => 'w') ~> test.step('b')) AS run \gset
+CALL test.wait_for_step(:run, 'w', 'signal');
 BEGIN;
 SELECT pause_flow(:run), signal(:run, 'go'), resume_flow(:run);
 COMMIT;
-SELECT * FROM test_ended(:run);
-SELECT test_effects();
+SELECT * FROM test.end_of(:run);
+SELECT test.effects();
 -- what a signal has begun is paused
-SELECT start_flow(wait_signal('go', name => 'w') ~> (test_p('b') & test_p('c')) ~> test_p('d')) AS run \gset
-CALL test_reaches(:run, 'w', 'signal');
+SELECT start_flow(wait_signal('go', name => 'w') ~> (test.step('b') & test.step('c')) ~> test.step('d')) AS run \gset
+CALL test.wait_for_step(:run, 'w', 'signal');
 BEGIN;
 SELECT signal(:run, 'go'), pause_flow(:run);
 COMMIT;
-CALL test_reaches(:run, 'c', 'paused');
-SELECT status, test_steps(:run), test_effects() FROM flow_status(:run);
+CALL test.wait_for_step(:run, 'c', 'paused');
+SELECT status, test.steps_of(:run), test.effects() FROM flow_status(:run);
 SELECT resume_flow(:run);
-SELECT * FROM test_ended(:run);
-SELECT test_effects_sorted();
+SELECT * FROM test.end_of(:run);
+SELECT test.sorted_effects();
 -- the other way round
-SELECT start_flow(wait_signal('go', name => 'w') ~> test_p('b')) AS run \gset
-CALL test_reaches(:run, 'w', 'signal');
+SELECT start_flow(wait_signal('go', name => 'w') ~> test.step('b')) AS run \gset
+CALL test.wait_for_step(:run, 'w', 'signal');
 BEGIN;
 SELECT pause_flow(:run), signal(:run, 'go');
 COMMIT;
-CALL test_reaches(:run, 'b', 'paused');
-SELECT status, test_steps(:run), test_effects() FROM flow_status(:run);
+CALL test.wait_for_step(:run, 'b', 'paused');
+SELECT status, test.steps_of(:run), test.effects() FROM flow_status(:run);
 BEGIN;
 SELECT resume_flow(:run), pause_flow(:run), resume_flow(:run);
 COMMIT;
-SELECT * FROM test_ended(:run);
-SELECT test_effects();
+SELECT * FROM test.end_of(:run);
+SELECT test.effects();
 -- a run of a sub_flow that has just begun
-SELECT create_flow('test child', test_p('c'));
+SELECT create_flow('test child', test.step('c'));
 SELECT start_flow(wait_signal('go', name => 'w') ~> sub_flow('test child', name => 's')) AS run \gset
-CALL test_reaches(:run, 'w', 'signal');
+CALL test.wait_for_step(:run, 'w', 'signal');
 BEGIN;
 SELECT pause_flow(:run), signal(:run, 'go');
 COMMIT;
 CALL test.wait_until(format($$EXISTS (SELECT FROM flow_runs WHERE parent_run = %s AND status = 'paused')$$, :run));
-CALL test.wait_until('test_served()');
-SELECT test_steps(:run), test_steps(run_id), test_effects() FROM flow_runs WHERE parent_run = :run;
+CALL test.wait_until('test_messages_seen()');
+SELECT test.steps_of(:run), test.steps_of(run_id), test.effects() FROM flow_runs WHERE parent_run = :run;
 SELECT resume_flow(:run);
-SELECT * FROM test_ended(:run);
-SELECT test_effects();
+SELECT * FROM test.end_of(:run);
+SELECT test.effects();
 -- and it is aborted
-SELECT start_flow(wait_signal('go', name => 'w') ~> test_p('b')) AS run \gset
-CALL test_reaches(:run, 'w', 'signal');
+SELECT start_flow(wait_signal('go', name => 'w') ~> test.step('b')) AS run \gset
+CALL test.wait_for_step(:run, 'w', 'signal');
 BEGIN;
 SELECT pause_flow(:run), signal(:run, 'go'), abort_flow(:run), resume_flow(:run);
 COMMIT;
-SELECT status, reason FROM test_ended(:run);
-SELECT test_effects();
+SELECT status, reason FROM test.end_of(:run);
+SELECT test.effects();
 
 -- in the transaction that starts it
 BEGIN;
-SELECT start_flow(wait_signal('go', name => 'w') ~> test_s('b')) AS run \gset
+SELECT start_flow(wait_signal('go', name => 'w') ~> test_undoable('b')) AS run \gset
 SELECT signal(:run, 'go'), abort_flow(:run);
 COMMIT;
-SELECT status, reason FROM test_ended(:run);
-SELECT test_effects();
+SELECT status, reason FROM test.end_of(:run);
+SELECT test.effects();
 -- a run that is being undone: the compensation under way goes on, the next waits
-SELECT test_close();
-SELECT start_flow(test_s('a') ~> test_slow('b') ~> test_bad('z')) AS run \gset
-CALL test_reaches(:run, 'b', 'compensating');
+SELECT test.close_gate();
+SELECT start_flow(test_undoable('a') ~> test_gated_undo('b') ~> test.failing_step('z')) AS run \gset
+CALL test.wait_for_step(:run, 'b', 'compensating');
 SELECT pause_flow(:run);
-CALL test.wait_until('test_served()');
-SELECT test_open();
-CALL test_reaches(:run, 'b', 'compensated');
+CALL test.wait_until('test_messages_seen()');
+SELECT test.open_gate();
+CALL test.wait_for_step(:run, 'b', 'compensated');
 CALL test.wait_until($$EXISTS (SELECT FROM tasks WHERE status = 'paused')$$);
-SELECT status, test_steps(:run), test_effects() FROM flow_runs WHERE run_id = :run;
+SELECT status, test.steps_of(:run), test.effects() FROM flow_runs WHERE run_id = :run;
 SELECT resume_flow(:run);
-SELECT status, steps FROM test_ended(:run);
-SELECT test_effects();
+SELECT status, steps FROM test.end_of(:run);
+SELECT test.effects();
 
 -- -------------------------------------------------------------- retry_step
 -- what waits for "after" goes on waiting
-SELECT start_flow(parallel(ARRAY[wait_signal('go', name => 'a'), test_p('b', ARRAY['a']), test_f('c'), test_p('d', ARRAY['c'])])) AS run \gset
-SELECT * FROM test_ended(:run);
-SELECT test_on(true);
+SELECT start_flow(parallel(ARRAY[wait_signal('go', name => 'a'), test.step('b', ARRAY['a']), test_switched('c'), test.step('d', ARRAY['c'])])) AS run \gset
+SELECT * FROM test.end_of(:run);
+SELECT test_turn_switch(true);
 SELECT retry_step(:run, 'c');
-CALL test_reaches(:run, 'd', 'completed');
-SELECT test_steps(:run), test_effects();
+CALL test.wait_for_step(:run, 'd', 'completed');
+SELECT test.steps_of(:run), test.effects();
 SELECT signal(:run, 'go');
-SELECT * FROM test_ended(:run);
-SELECT test_effects(), test_on(false);
+SELECT * FROM test.end_of(:run);
+SELECT test.effects(), test_turn_switch(false);
 -- a container that had not begun, because it waited, is not taken as done
-SELECT start_flow(parallel(ARRAY[wait_signal('go', name => 'a'), chain(ARRAY[test_p('b1'), test_p('b2')], after => ARRAY['a'], name => 'b'),
-	each('[1, 2]', test_p('i'), after => ARRAY['b'], concurrency => 1, name => 'it'), test_f('c'),
-	loop(branch('true', test_p('l'), test_p('never')), 'false', after => ARRAY['it'])])) AS run \gset
-SELECT * FROM test_ended(:run);
-SELECT test_on(true);
+SELECT start_flow(parallel(ARRAY[wait_signal('go', name => 'a'), chain(ARRAY[test.step('b1'), test.step('b2')], after => ARRAY['a'], name => 'b'),
+	each('[1, 2]', test.step('i'), after => ARRAY['b'], concurrency => 1, name => 'it'), test_switched('c'),
+	loop(branch('true', test.step('l'), test.step('never')), 'false', after => ARRAY['it'])])) AS run \gset
+SELECT * FROM test.end_of(:run);
+SELECT test_turn_switch(true);
 SELECT retry_step(:run, 'c');
-CALL test_reaches(:run, 'c', 'completed');
-SELECT test_steps(:run), test_effects();
+CALL test.wait_for_step(:run, 'c', 'completed');
+SELECT test.steps_of(:run), test.effects();
 SELECT signal(:run, 'go');
-SELECT * FROM test_ended(:run);
-SELECT test_effects(), test_on(false);
+SELECT * FROM test.end_of(:run);
+SELECT test.effects(), test_turn_switch(false);
 -- no more at once than before
-SELECT start_flow(parallel(ARRAY[test_f('a'), wait_signal('w1', name => 'w1'), wait_signal('w2', name => 'w2'), wait_signal('w3', name => 'w3')], concurrency => 2)) AS run \gset
-SELECT * FROM test_ended(:run);
-SELECT test_on(true);
+SELECT start_flow(parallel(ARRAY[test_switched('a'), wait_signal('w1', name => 'w1'), wait_signal('w2', name => 'w2'), wait_signal('w3', name => 'w3')], concurrency => 2)) AS run \gset
+SELECT * FROM test.end_of(:run);
+SELECT test_turn_switch(true);
 SELECT retry_step(:run, 'a');
-CALL test_reaches(:run, 'w2', 'signal');
-SELECT test_steps(:run);
+CALL test.wait_for_step(:run, 'w2', 'signal');
+SELECT test.steps_of(:run);
 SELECT signal(:run, 'w2');
-CALL test_reaches(:run, 'w3', 'signal');
-SELECT test_steps(:run);
+CALL test.wait_for_step(:run, 'w3', 'signal');
+SELECT test.steps_of(:run);
 SELECT signal(:run, 'w1'), signal(:run, 'w3');
-SELECT * FROM test_ended(:run);
-SELECT test_effects(), test_on(false);
+SELECT * FROM test.end_of(:run);
+SELECT test.effects(), test_turn_switch(false);
 -- in the items of an each
-SELECT start_flow(each('[1, 2, 3]', parallel(ARRAY[test_f('a'), test_p('b', ARRAY['a'])]), concurrency => 1)) AS run \gset
-SELECT * FROM test_ended(:run);
-SELECT test_on(true);
+SELECT start_flow(each('[1, 2, 3]', parallel(ARRAY[test_switched('a'), test.step('b', ARRAY['a'])]), concurrency => 1)) AS run \gset
+SELECT * FROM test.end_of(:run);
+SELECT test_turn_switch(true);
 SELECT retry_step(:run, 'a');
-SELECT * FROM test_ended(:run);
-SELECT test_effects(), test_on(false);
+SELECT * FROM test.end_of(:run);
+SELECT test.effects(), test_turn_switch(false);
 -- skip_step: what follows it is told
-SELECT start_flow(parallel(ARRAY[wait_signal('go', name => 'a'), test_p('b', ARRAY['a']), test_f('c'), test_p('d', ARRAY['c']), test_p('e', ARRAY['c', 'b'], 'none_failed')])) AS run \gset
-SELECT status, steps FROM test_ended(:run);
+SELECT start_flow(parallel(ARRAY[wait_signal('go', name => 'a'), test.step('b', ARRAY['a']), test_switched('c'), test.step('d', ARRAY['c']), test.step('e', ARRAY['c', 'b'], 'none_failed')])) AS run \gset
+SELECT status, steps FROM test.end_of(:run);
 SELECT skip_step(:run, 'c');
-CALL test_reaches(:run, 'a', 'signal');
-SELECT test_steps(:run);
+CALL test.wait_for_step(:run, 'a', 'signal');
+SELECT test.steps_of(:run);
 SELECT signal(:run, 'go');
-SELECT * FROM test_ended(:run);
-SELECT test_effects();
+SELECT * FROM test.end_of(:run);
+SELECT test.effects();
 -- all in one transaction: the last word counts
-SELECT start_flow(test_f('a') ~> test_p('b')) AS run \gset
-SELECT status, steps FROM test_ended(:run);
-SELECT test_on(true);
+SELECT start_flow(test_switched('a') ~> test.step('b')) AS run \gset
+SELECT status, steps FROM test.end_of(:run);
+SELECT test_turn_switch(true);
 BEGIN;
 SELECT retry_step(:run, 'a'), retry_step(:run, 'a'), skip_step(:run, 'a');
 COMMIT;
-SELECT status, steps FROM test_ended(:run);
-SELECT test_effects(), test_on(false);
+SELECT status, steps FROM test.end_of(:run);
+SELECT test.effects(), test_turn_switch(false);
 -- the end that wait_flow() returns is the one after what was asked
-SELECT start_flow(test_f('a') ~> test_p('b')) AS run \gset
-SELECT status, steps FROM test_ended(:run);
+SELECT start_flow(test_switched('a') ~> test.step('b')) AS run \gset
+SELECT status, steps FROM test.end_of(:run);
 SELECT retry_step(:run, 'a');
-SELECT status, steps FROM test_ended(:run);
-SELECT test_effects();
-SELECT test_on(true);
+SELECT status, steps FROM test.end_of(:run);
+SELECT test.effects();
+SELECT test_turn_switch(true);
 SELECT retry_step(:run, 'a');
-SELECT status, steps FROM test_ended(:run);
-SELECT test_effects(), test_on(false);
-SELECT start_flow(test_f('a') ~> test_p('b')) AS run \gset
-SELECT status, steps FROM test_ended(:run);
+SELECT status, steps FROM test.end_of(:run);
+SELECT test.effects(), test_turn_switch(false);
+SELECT start_flow(test_switched('a') ~> test.step('b')) AS run \gset
+SELECT status, steps FROM test.end_of(:run);
 SELECT skip_step(:run, 'a');
-SELECT status, steps FROM test_ended(:run);
-SELECT test_effects();
+SELECT status, steps FROM test.end_of(:run);
+SELECT test.effects();
 
 -- ---------------------------------------- of a sub_flow that was not undone
-SELECT create_flow('test stuck child', test_stuck('c1') ~> test_s('c2'));
-SELECT start_flow(test_s('a') ~> sub_flow('test stuck child', name => 's') ~> test_bad('z')) AS run \gset
-SELECT * FROM test_ended(:run);
-SELECT run_id AS child, status, reason, test_steps(run_id) FROM flow_runs WHERE parent_run = :run \gset child_
-SELECT :'child_status' AS status, :'child_test_steps' AS steps, test_effects();
+SELECT create_flow('test stuck child', test_switched_undo('c1') ~> test_undoable('c2'));
+SELECT start_flow(test_undoable('a') ~> sub_flow('test stuck child', name => 's') ~> test.failing_step('z')) AS run \gset
+SELECT * FROM test.end_of(:run);
+SELECT run_id AS child, status, reason, test.steps_of(run_id) FROM flow_runs WHERE parent_run = :run \gset child_
+SELECT :'child_status' AS status, :'child_steps_of' AS steps, test.effects();
 -- again in vain
 SELECT retry_step(:run, 's');
-SELECT status, steps FROM test_ended(:run);
-SELECT status, steps FROM test_ended(:child_child);
-SELECT test_effects();
-SELECT test_on(true);
+SELECT status, steps FROM test.end_of(:run);
+SELECT status, steps FROM test.end_of(:child_child);
+SELECT test.effects();
+SELECT test_turn_switch(true);
 SELECT retry_step(:run, 's');
-SELECT * FROM test_ended(:run);
-SELECT status, steps FROM test_ended(:child_child);
-SELECT test_effects(), test_on(false);
+SELECT * FROM test.end_of(:run);
+SELECT status, steps FROM test.end_of(:child_child);
+SELECT test.effects(), test_turn_switch(false);
 -- the sub_flow has been put right meanwhile
-SELECT start_flow(sub_flow('test stuck child', name => 's') ~> test_bad('z')) AS run \gset
-SELECT status, steps FROM test_ended(:run);
+SELECT start_flow(sub_flow('test stuck child', name => 's') ~> test.failing_step('z')) AS run \gset
+SELECT status, steps FROM test.end_of(:run);
 SELECT run_id AS child FROM flow_runs WHERE parent_run = :run \gset
 SELECT skip_step(:child, 'c1');
-SELECT status, steps FROM test_ended(:child);
-CALL test.wait_until('test_served()');
-SELECT status, steps FROM test_ended(:run);
+SELECT status, steps FROM test.end_of(:child);
+CALL test.wait_until('test_messages_seen()');
+SELECT status, steps FROM test.end_of(:run);
 SELECT retry_step(:run, 's');
-SELECT status, steps FROM test_ended(:run);
-SELECT test_effects();
+SELECT status, steps FROM test.end_of(:run);
+SELECT test.effects();
 -- or is taken as undone
-SELECT start_flow(sub_flow('test stuck child', name => 's') ~> test_bad('z')) AS run \gset
-SELECT status, steps FROM test_ended(:run);
+SELECT start_flow(sub_flow('test stuck child', name => 's') ~> test.failing_step('z')) AS run \gset
+SELECT status, steps FROM test.end_of(:run);
 SELECT skip_step(:run, 's');
-SELECT status, steps FROM test_ended(:run);
+SELECT status, steps FROM test.end_of(:run);
 SELECT status FROM flow_runs WHERE parent_run = :run;
-SELECT test_effects();
+SELECT test.effects();
 
 -- ----------------------------------------------- what earlier passes left
-CREATE FUNCTION test_passes() RETURNS flow LANGUAGE sql AS $$
+CREATE FUNCTION test_three_passes() RETURNS flow LANGUAGE sql AS $$
 	SELECT loop(parallel(ARRAY[step('n', 'SELECT coalesce(($1 #>> ''{steps,n,n}'')::integer, 0) + 1 AS n'), wait_signal('never', name => 'w')],
 		completion => 'any', rest => 'run'), '$.steps.n.n < 3', name => 'l') $$;
-SELECT start_flow(test_passes() ~> wait_signal('end', name => 'e')) AS run \gset
-CALL test_reaches(:run, 'e', 'signal');
-SELECT test_steps(:run);
+SELECT start_flow(test_three_passes() ~> wait_signal('end', name => 'e')) AS run \gset
+CALL test.wait_for_step(:run, 'e', 'signal');
+SELECT test.steps_of(:run);
 SELECT abort_flow(:run);
-SELECT * FROM test_ended(:run);
+SELECT * FROM test.end_of(:run);
 -- of a run that fails, and of a loop that is between two passes
-CALL test_run(test_passes() ~> test_bad('z'));
+CALL test.run_flow(test_three_passes() ~> test.failing_step('z'));
 SELECT start_flow(loop(parallel(ARRAY[step('n', 'SELECT 1'), wait_signal('never', name => 'w')], completion => 'any', rest => 'run'), 'true', delay => '1 h', name => 'l')) AS run \gset
-CALL test_reaches(:run, 'n', 'completed');
+CALL test.wait_for_step(:run, 'n', 'completed');
 CALL test.wait_until(format($$(SELECT due > now() FROM flow_steps WHERE run_id = %s AND step = 'l')$$, :run));
 SELECT abort_flow(:run, mode => 'kill');
-SELECT * FROM test_ended(:run);
+SELECT * FROM test.end_of(:run);
 -- the time of the loop is over; a loop in the item of an each
-CALL test_run(loop(parallel(ARRAY[step('n', 'SELECT 1'), wait_signal('never', name => 'w')], completion => 'any', rest => 'run'), 'true', delay => '1 h',
-	timeout => '1 s', name => 'l', on_failure => 'continue') ~> test_p('z'));
-CALL test_run(each('[1, 2]', test_passes() ~> test_bad('z'), concurrency => 1));
-SELECT test_effects();
+CALL test.run_flow(loop(parallel(ARRAY[step('n', 'SELECT 1'), wait_signal('never', name => 'w')], completion => 'any', rest => 'run'), 'true', delay => '1 h',
+	timeout => '1 s', name => 'l', on_failure => 'continue') ~> test.step('z'));
+CALL test.run_flow(each('[1, 2]', test_three_passes() ~> test.failing_step('z'), concurrency => 1));
+SELECT test.effects();
 -- they may end
-SELECT start_flow(test_passes()) AS run \gset
-CALL test_reaches(:run, 'l', 'completed');
-SELECT status, test_steps(:run) FROM flow_status(:run);
+SELECT start_flow(test_three_passes()) AS run \gset
+CALL test.wait_for_step(:run, 'l', 'completed');
+SELECT status, test.steps_of(:run) FROM flow_status(:run);
 SELECT signal(:run, 'never'), signal(:run, 'never'), signal(:run, 'never');
-SELECT status, steps FROM test_ended(:run);
+SELECT status, steps FROM test.end_of(:run);
 
 -- ------------------------------------------------- how it ended, and killed
 -- undone because its time was over
-CALL test_run(test_s('a') ~> chain(ARRAY[wait_signal('never', name => 'w'), test_p('b')], timeout => '50 ms'));
-CALL test_run(test_s('a') ~> wait_signal('never', name => 'w', timeout => '50 ms'));
-SELECT start_flow(test_s('a') ~> wait_signal('never', name => 'w'), timeout => '2 s') AS run \gset
-SELECT * FROM test_ended(:run);
-SELECT test_effects();
+CALL test.run_flow(test_undoable('a') ~> chain(ARRAY[wait_signal('never', name => 'w'), test.step('b')], timeout => '50 ms'));
+CALL test.run_flow(test_undoable('a') ~> wait_signal('never', name => 'w', timeout => '50 ms'));
+SELECT start_flow(test_undoable('a') ~> wait_signal('never', name => 'w'), timeout => '2 s') AS run \gset
+SELECT * FROM test.end_of(:run);
+SELECT test.effects();
 -- killed while it is being undone: what is left is not undone, and can be
-SELECT test_close();
-SELECT start_flow(test_s('a') ~> test_s('b') ~> test_slow('c') ~> test_bad('z')) AS run \gset
-CALL test_reaches(:run, 'c', 'compensating');
+SELECT test.close_gate();
+SELECT start_flow(test_undoable('a') ~> test_undoable('b') ~> test_gated_undo('c') ~> test.failing_step('z')) AS run \gset
+CALL test.wait_for_step(:run, 'c', 'compensating');
 BEGIN;
 SELECT abort_flow(:run), abort_flow(:run, mode => 'kill'), abort_flow(:run);
 COMMIT;
-CALL test.wait_until('test_served()');
-SELECT test_open();
-SELECT * FROM test_ended(:run);
-SELECT abort_flow(:run), test_effects();
+CALL test.wait_until('test_messages_seen()');
+SELECT test.open_gate();
+SELECT * FROM test.end_of(:run);
+SELECT abort_flow(:run), test.effects();
 SELECT retry_step(:run, 'a');
-SELECT * FROM test_ended(:run);
+SELECT * FROM test.end_of(:run);
 SELECT skip_step(:run, 'b');
-SELECT * FROM test_ended(:run);
-SELECT test_effects();
+SELECT * FROM test.end_of(:run);
+SELECT test.effects();
 -- killed after it was aborted: so are its sub_flows that are being undone
-SELECT create_flow('test slow child', test_s('c1') ~> test_slow('c2') ~> wait_signal('never', name => 'w'));
-SELECT create_flow('test parent', sub_flow('test slow child', name => 'inner') ~> test_p('p'));
-SELECT test_close();
-SELECT start_flow(test_s('a') ~> sub_flow('test parent', name => 's')) AS run \gset
+SELECT create_flow('test slow child', test_undoable('c1') ~> test_gated_undo('c2') ~> wait_signal('never', name => 'w'));
+SELECT create_flow('test parent', sub_flow('test slow child', name => 'inner') ~> test.step('p'));
+SELECT test.close_gate();
+SELECT start_flow(test_undoable('a') ~> sub_flow('test parent', name => 's')) AS run \gset
 CALL test.wait_until(format($$EXISTS (SELECT FROM flow_runs p JOIN flow_runs c ON c.parent_run = p.run_id JOIN flow_steps s ON s.run_id = c.run_id
 	WHERE p.parent_run = %s AND s.waiting_for = 'signal:never')$$, :run));
 SELECT run_id AS parent FROM flow_runs WHERE parent_run = :run \gset
 SELECT run_id AS child FROM flow_runs WHERE parent_run = :parent \gset
 SELECT abort_flow(:run);
-CALL test_reaches(:child, 'c2', 'compensating');
-SELECT status, test_steps(:run) FROM flow_status(:run);
+CALL test.wait_for_step(:child, 'c2', 'compensating');
+SELECT status, test.steps_of(:run) FROM flow_status(:run);
 SELECT abort_flow(:run, mode => 'kill');
-CALL test.wait_until('test_served()');
-SELECT test_open();
-SELECT * FROM test_ended(:run);
-SELECT * FROM test_ended(:parent);
-SELECT * FROM test_ended(:child);
-SELECT test_effects();
+CALL test.wait_until('test_messages_seen()');
+SELECT test.open_gate();
+SELECT * FROM test.end_of(:run);
+SELECT * FROM test.end_of(:parent);
+SELECT * FROM test.end_of(:child);
+SELECT test.effects();
 
 -- ------------------------------------------------------- instants, payloads
-CALL test_run(jadugar.sleep_until('$.input.at', name => 'a') ~> test_p('b'), '{"at": "infinity"}');
-CALL test_run(jadugar.sleep_until('$.input.at', name => 'a') ~> test_p('b'), '{"at": "-infinity"}');
-CALL test_run(step('t', $$SELECT 'infinity'::timestamptz AS at$$) ~> jadugar.sleep_until('$.steps.t.at', name => 'a') ~> test_p('b'));
+CALL test.run_flow(jadugar.sleep_until('$.input.at', name => 'a') ~> test.step('b'), '{"at": "infinity"}');
+CALL test.run_flow(jadugar.sleep_until('$.input.at', name => 'a') ~> test.step('b'), '{"at": "-infinity"}');
+CALL test.run_flow(step('t', $$SELECT 'infinity'::timestamptz AS at$$) ~> jadugar.sleep_until('$.steps.t.at', name => 'a') ~> test.step('b'));
 SELECT test.short_error_of($$SELECT jadugar.sleep_until('infinity', name => 'a')$$);
-SELECT test_effects();
+SELECT test.effects();
 -- a payload that is nothing but a path
 SELECT start_flow(step('a', 'SELECT 1 AS x, ''q'' AS y, ARRAY[1, 2] AS z')
 	~> step('object', 'SELECT $1 ->> ''x'' AS x, $1 ->> ''y'' AS y, jsonb_typeof($1) AS is', payload => '"$.steps.a"')
@@ -363,15 +324,15 @@ SELECT start_flow(step('a', 'SELECT 1 AS x, ''q'' AS y, ARRAY[1, 2] AS z')
 	~> step('number', 'SELECT $1::integer + 1 AS x, jsonb_typeof($1) AS is', payload => '"$.steps.a.x"')
 	~> step('all', 'SELECT $1 #>> ''{input,k}'' AS k, $1 #>> ''{steps,number,x}'' AS x', payload => '"$"')
 	~> step('text only', 'SELECT $1 #>> ''{}'' AS it', payload => '"no path"'), '{"k": "v"}') AS run \gset
-SELECT status, error FROM test_ended(:run);
+SELECT status, error FROM test.end_of(:run);
 SELECT step, result FROM flow_steps WHERE run_id = :run AND step !~ '#' ORDER BY node;
-CALL test_run(each('[{"k": 1}, {"k": 2}]', step('i', 'SELECT test_did($1 ->> ''k'')', payload => '"$.item"',
-		compensate_with => step('undo', 'SELECT test_did(''undo '' || ($1 ->> ''test_did''))', payload => '"$.result"')), concurrency => 1)
-	~> test_bad('z'));
-SELECT test_effects();
-SELECT create_flow('test given', step('c', 'SELECT test_did($1 #>> ''{input,x}'')'));
-CALL test_run(step('a', 'SELECT ''of a'' AS x') ~> sub_flow('test given', payload => '"$.steps.a"', name => 's'));
-SELECT test_effects();
+CALL test.run_flow(each('[{"k": 1}, {"k": 2}]', step('i', 'SELECT test.note($1 ->> ''k'')', payload => '"$.item"',
+		compensate_with => step('undo', 'SELECT test.note(''undo '' || ($1 ->> ''note''))', payload => '"$.result"')), concurrency => 1)
+	~> test.failing_step('z'));
+SELECT test.effects();
+SELECT create_flow('test given', step('c', 'SELECT test.note($1 #>> ''{input,x}'')'));
+CALL test.run_flow(step('a', 'SELECT ''of a'' AS x') ~> sub_flow('test given', payload => '"$.steps.a"', name => 's'));
+SELECT test.effects();
 
 -- ------------------------------------------------------------------- events
 -- more waits than one transaction serves
@@ -386,46 +347,46 @@ SELECT status, result, count(*) FROM flow_runs WHERE metadata @> '{"boom": true}
 -- ---------------------------------------------------------------- approvals
 -- one is decided once
 SELECT start_flow(approval('ok') ~> wait_signal('on', name => 'w')) AS run \gset
-CALL test_reaches(:run, 'ok', 'approval');
+CALL test.wait_for_step(:run, 'ok', 'approval');
 BEGIN;
 SELECT approve(:run, 'ok');
 SELECT test.short_error_of(format('SELECT approve(%s, ''ok'')', :run)), test.short_error_of(format('SELECT approve(%s, ''ok'', false)', :run));
 COMMIT;
-CALL test_reaches(:run, 'w', 'signal');
+CALL test.wait_for_step(:run, 'w', 'signal');
 SELECT test.short_error_of(format('SELECT approve(%s, ''ok'', false)', :run));
 SELECT signal(:run, 'on');
-SELECT * FROM test_ended(:run);
+SELECT * FROM test.end_of(:run);
 SELECT test.short_error_of(format('SELECT approve(%s, ''ok'')', :run));
 -- also before it is come to
 SELECT start_flow(wait_signal('on', name => 'w') ~> approval('ok')) AS run \gset
-CALL test_reaches(:run, 'w', 'signal');
+CALL test.wait_for_step(:run, 'w', 'signal');
 SELECT approve(:run, 'ok');
 SELECT test.short_error_of(format('SELECT approve(%s, ''ok'', false)', :run));
 SELECT signal(:run, 'on');
-SELECT * FROM test_ended(:run);
+SELECT status, result - 'at' AS result, error, reason, steps FROM test.end_of(:run);
 -- in a loop: not again until it is waited for again
 SELECT start_flow(loop(approval('ok') ~> step('n', 'SELECT coalesce(($1 #>> ''{steps,n,n}'')::integer, 0) + 1 AS n') ~> wait_signal('on', name => 'w'), '$.steps.n.n < 2', name => 'l')) AS run \gset
-CALL test_reaches(:run, 'ok', 'approval');
+CALL test.wait_for_step(:run, 'ok', 'approval');
 SELECT approve(:run, 'ok');
-CALL test_reaches(:run, 'w', 'signal');
+CALL test.wait_for_step(:run, 'w', 'signal');
 SELECT test.short_error_of(format('SELECT approve(%s, ''ok'')', :run));
 SELECT signal(:run, 'on');
-CALL test_reaches(:run, 'ok', 'approval');
-SELECT test_steps(:run);
+CALL test.wait_for_step(:run, 'ok', 'approval');
+SELECT test.steps_of(:run);
 BEGIN;
 SELECT approve(:run, 'ok', comment => 'once more');
 SELECT test.short_error_of(format('SELECT approve(%s, ''ok'')', :run));
 COMMIT;
-CALL test_reaches(:run, 'w', 'signal');
+CALL test.wait_for_step(:run, 'w', 'signal');
 SELECT signal(:run, 'on');
-SELECT * FROM test_ended(:run);
+SELECT * FROM test.end_of(:run);
 -- in a race: a rejected one does not win
 SELECT start_flow(approval('x') | approval('y')) AS run \gset
-CALL test_reaches(:run, 'y', 'approval');
+CALL test.wait_for_step(:run, 'y', 'approval');
 BEGIN;
 SELECT approve(:run, 'y', false), approve(:run, 'x');
 COMMIT;
-SELECT * FROM test_ended(:run);
+SELECT status, result - 'at' AS result, error, reason, steps FROM test.end_of(:run);
 -- in an each: one for each item, in their order, and no more
 SELECT start_flow(each('[1, 2]', approval('ok'), completion => 'all_done')) AS run \gset
 CALL test.wait_until(format($$(SELECT count(*) = 2 FROM flow_steps WHERE run_id = %s AND waiting_for = 'approval:ok')$$, :run));
@@ -433,11 +394,11 @@ BEGIN;
 SELECT approve(:run, 'ok'), approve(:run, 'ok', false);
 SELECT test.short_error_of(format('SELECT approve(%s, ''ok'')', :run));
 COMMIT;
-SELECT * FROM test_ended(:run);
+SELECT * FROM test.end_of(:run);
 
 -- --------------------------------------- a message while a lock is waited for
 -- the lock of a run held by a worker must not swallow what wakes the scheduler
-CREATE PROCEDURE test_awake(runs integer, INOUT slow integer DEFAULT 0)
+CREATE PROCEDURE test_slow_runs(runs integer, INOUT slow integer DEFAULT 0)
 LANGUAGE plpgsql AS $$
 DECLARE
 	run bigint;
@@ -463,7 +424,7 @@ RESET SESSION AUTHORIZATION;
 ALTER SYSTEM SET deadlock_timeout = '1 min';
 SELECT pg_reload_conf();
 SET SESSION AUTHORIZATION test_corners;
-CALL test_awake(60);
+CALL test_slow_runs(60);
 RESET SESSION AUTHORIZATION;
 ALTER SYSTEM RESET deadlock_timeout;
 SELECT pg_reload_conf();
@@ -477,8 +438,6 @@ SELECT drop_flow(name) FROM (SELECT DISTINCT name FROM flows ORDER BY name) f;
 RESET SESSION AUTHORIZATION;
 SELECT * FROM check_flows();
 SELECT count(*) FROM jadugar_internal.flow_message;
-DELETE FROM jadugar_internal.flow_step;
-DELETE FROM jadugar_internal.flow_run;
-DELETE FROM jadugar_internal.flow_version;
-DROP FUNCTION test_served();
+CALL test.delete_runs();
+DROP FUNCTION test_messages_seen();
 CALL test.drop_roles('test_corners');

@@ -1,6 +1,7 @@
 -- What is refused of flows: NULLs, ids that are none, other people's runs, words
 -- that are none, runs that are over. Graphs are in flow_type.
 \i test/include/helpers.sql
+\i test/include/flows.sql
 CALL test.create_role('test_input');
 CALL test.create_role('test_input_other');
 CREATE ROLE test_input_nobody LOGIN;
@@ -120,9 +121,6 @@ SELECT abort_flow(:other);
 SELECT status FROM wait_flow(:other, '30 s');
 RESET SESSION AUTHORIZATION;
 SELECT * FROM check_flows();
-DELETE FROM jadugar_internal.flow_message;
-DELETE FROM jadugar_internal.flow_step;
-DELETE FROM jadugar_internal.flow_run;
-DELETE FROM jadugar_internal.flow_version;
+CALL test.delete_runs();
 DROP TABLE test_values, test_statements;
 CALL test.drop_roles('test_input', 'test_input_other', 'test_input_nobody');

@@ -1,6 +1,7 @@
 -- Runs of flows: starting, pausing, steps again or not at all, forks, tasks of
 -- steps in the hands of sessions, who sees what. Blocks are in flows.
 \i test/include/helpers.sql
+\i test/include/flows.sql
 CALL test.create_role('test_runs');
 ALTER ROLE test_runs SET search_path = public, jadugar;
 CALL test.create_role('test_runs_other');
@@ -9,123 +10,76 @@ GRANT CREATE ON SCHEMA public TO test_runs;
 SET search_path = public, jadugar;
 SET SESSION AUTHORIZATION test_runs;
 SELECT scale_workers(4);
-CREATE TABLE test_effect (n bigint GENERATED ALWAYS AS IDENTITY, what text);
--- what a step does: a row that is there as often as the step's effect is
-CREATE FUNCTION test_did(what text) RETURNS text LANGUAGE sql AS
-	'INSERT INTO public.test_effect (what) VALUES ($1) RETURNING what';
-CREATE FUNCTION test_s(name text) RETURNS flow LANGUAGE sql AS
-	$$ SELECT step(name, format('SELECT public.test_did(%L) AS did', name)) $$;
--- one that fails
-CREATE FUNCTION test_bad(name text) RETURNS flow LANGUAGE sql AS
-	$$ SELECT step(name, format('SELECT 1 / (length(public.test_did(%L)) * 0)', name)) $$;
--- one that waits until test_open() has been called
-CREATE FUNCTION test_g(name text) RETURNS flow LANGUAGE sql AS
-	$$ SELECT step(name, format('SELECT public.test_did(%L) AS did FROM pg_advisory_xact_lock_shared(74)', name), isolate => true) $$;
-CREATE FUNCTION test_close() RETURNS void LANGUAGE sql AS 'SELECT pg_advisory_lock(74)';
-CREATE FUNCTION test_open() RETURNS boolean LANGUAGE sql AS 'SELECT pg_advisory_unlock(74)';
-CREATE FUNCTION test_effects() RETURNS text LANGUAGE sql AS $$
-	WITH gone AS (DELETE FROM public.test_effect RETURNING n, what) SELECT string_agg(what, ' ' ORDER BY n) FROM gone $$;
--- the same where steps have run at once
-CREATE FUNCTION test_effects_sorted() RETURNS text LANGUAGE sql AS $$
-	WITH gone AS (DELETE FROM public.test_effect RETURNING what) SELECT string_agg(what, ' ' ORDER BY what COLLATE "C") FROM gone $$;
-CREATE FUNCTION test_steps(run bigint) RETURNS text LANGUAGE sql AS $$
-	SELECT string_agg(concat(s.step, '[' || s.item || ']', ' ', s.status, ' (' || nullif(s.reason, 'cancelled') || ')'), ', ' ORDER BY s.node, s.item, s.step_id)
-	FROM jadugar.flow_steps s WHERE s.run_id = run AND s.step !~ '#' $$;
-CREATE FUNCTION test_ended(run bigint, OUT status text, OUT result jsonb, OUT error text, OUT reason text, OUT steps text)
-LANGUAGE sql VOLATILE AS $$
-	SELECT w.status, w.result, concat_ws(': ', coalesce(w.error ->> 'code', w.error ->> 'sqlstate'), w.error ->> 'message', w.error ->> 'detail'), w.reason, public.test_steps(run)
-	FROM jadugar.wait_flow(run, '30 s') w $$;
--- start, commit, wait
-CREATE PROCEDURE test_run(flow jadugar.flow, input jsonb DEFAULT '{}', INOUT status text DEFAULT NULL, INOUT result jsonb DEFAULT NULL,
-	INOUT error text DEFAULT NULL, INOUT reason text DEFAULT NULL, INOUT steps text DEFAULT NULL)
-LANGUAGE plpgsql AS $$
-DECLARE
-	run bigint := jadugar.start_flow(flow, input);
-BEGIN
-	COMMIT;
-	SELECT * INTO status, result, error, reason, steps FROM public.test_ended(run);
-END
-$$;
--- until a step of a run has this status, or waits for this
-CREATE PROCEDURE test_reaches(run bigint, step text, what text)
-LANGUAGE plpgsql AS $$
-BEGIN
-	CALL test.wait_until(format('EXISTS (SELECT FROM jadugar.flow_steps s WHERE s.run_id = %s AND s.step = %L AND %L IN (s.status, split_part(s.waiting_for, '':'', 1)))',
-		run, step, what));
-END
-$$;
-GRANT EXECUTE ON ALL FUNCTIONS IN SCHEMA public TO PUBLIC;
-GRANT EXECUTE ON ALL PROCEDURES IN SCHEMA public TO PUBLIC;
 SELECT create_queue('test_runs_q') > 0 AS made;
-SELECT create_flow('test child', test_s('newer'));
+SELECT create_flow('test child', test.step('newer'));
 SELECT create_flow('test slow', wait_signal('never'));
 
 -- ---------------------------------------------------------------- starting
-SELECT start_flow(test_s('a'), idempotency_key => 'k1') AS run \gset
-SELECT start_flow(test_s('b'), idempotency_key => 'k1') = :run AS same, start_flow('test child', idempotency_key => 'k1') = :run AS same_by_name;
-SELECT steps FROM test_ended(:run);
+SELECT start_flow(test.step('a'), idempotency_key => 'k1') AS run \gset
+SELECT start_flow(test.step('b'), idempotency_key => 'k1') = :run AS same, start_flow('test child', idempotency_key => 'k1') = :run AS same_by_name;
+SELECT steps FROM test.end_of(:run);
 -- when it is over too
-SELECT start_flow(test_s('b'), idempotency_key => 'k1') = :run AS same;
+SELECT start_flow(test.step('b'), idempotency_key => 'k1') = :run AS same;
 -- another role's key is another key
 SET SESSION AUTHORIZATION test_runs_other;
 SELECT start_flow(step('a', 'SELECT 1'), idempotency_key => 'k1') <> :run AS another;
 SET SESSION AUTHORIZATION test_runs;
-SELECT test_effects();
+SELECT test.effects();
 -- a rolled back run never was
 BEGIN;
-SELECT start_flow(test_s('a')) AS run \gset
+SELECT start_flow(test.step('a')) AS run \gset
 SELECT status FROM flow_runs WHERE run_id = :run;
 SELECT test.short_error_of(format('SELECT wait_flow(%s)', :run));
 ROLLBACK;
 SELECT test.short_error_of(format('SELECT flow_status(%s)', :run));
 -- later
-SELECT start_flow(test_s('a'), delay => '1 s') AS run \gset
+SELECT start_flow(test.step('a'), delay => '1 s') AS run \gset
 SELECT status, started_at FROM flow_runs WHERE run_id = :run;
-SELECT test_steps(:run);
-SELECT * FROM test_ended(:run);
+SELECT test.steps_of(:run);
+SELECT * FROM test.end_of(:run);
 SELECT started_at - created_at BETWEEN '1 s' AND '20 s' AS in_time FROM flow_runs WHERE run_id = :run;
-SELECT start_flow(test_s('a'), run_at => '2020-01-01') AS run \gset
-SELECT status FROM test_ended(:run);
-SELECT start_flow(test_s('never'), run_at => now() + interval '1 day') AS run \gset
+SELECT start_flow(test.step('a'), run_at => '2020-01-01') AS run \gset
+SELECT status FROM test.end_of(:run);
+SELECT start_flow(test.step('never'), run_at => now() + interval '1 day') AS run \gset
 SELECT status, steps FROM flow_status(:run);
 SELECT abort_flow(:run);
-SELECT * FROM test_ended(:run);
-SELECT test_effects();
+SELECT * FROM test.end_of(:run);
+SELECT test.effects();
 -- by a step of a run, by a task, by a schedule
 SELECT start_flow(step('a', 'SELECT start_flow(''test child'', ''{"by": "a step"}'') AS run')) AS run \gset
-SELECT (result ->> 'run')::bigint AS child FROM test_ended(:run) \gset
-SELECT * FROM test_ended(:child);
+SELECT (result ->> 'run')::bigint AS child FROM test.end_of(:run) \gset
+SELECT * FROM test.end_of(:child);
 SELECT parent_run, schedule FROM flow_runs WHERE run_id = :child;
 SELECT schedule('test nightly', '@yearly', $$SELECT jadugar.start_flow('test child', '{"by": "a schedule"}') AS run$$, tenant => 'night') > 0 AS made;
 SELECT run_now('test nightly') AS task \gset
 SELECT (result ->> 'run')::bigint AS child FROM wait(:task, '30 s') \gset
-SELECT status, steps FROM test_ended(:child);
+SELECT status, steps FROM test.end_of(:child);
 SELECT flow, schedule, input, tenant FROM flow_runs WHERE run_id = :child;
 SELECT unschedule('test nightly');
-SELECT test_effects();
+SELECT test.effects();
 
 -- ------------------------------------------------------------ pause, resume
-SELECT test_close();
-SELECT start_flow(test_g('a') ~> test_s('b')) AS run \gset
-CALL test_reaches(:run, 'a', 'running');
+SELECT test.close_gate();
+SELECT start_flow(test.gated_step('a') ~> test.step('b')) AS run \gset
+CALL test.wait_for_step(:run, 'a', 'running');
 SELECT pause_flow(:run);
 CALL test.wait_until(format($$(SELECT status = 'paused' FROM flow_runs WHERE run_id = %s)$$, :run));
-SELECT test_open();
-CALL test_reaches(:run, 'b', 'paused');
-SELECT status, test_steps(:run), paused_at IS NOT NULL AS paused FROM flow_runs WHERE run_id = :run;
-SELECT test_effects();
+SELECT test.open_gate();
+CALL test.wait_for_step(:run, 'b', 'paused');
+SELECT status, test.steps_of(:run), paused_at IS NOT NULL AS paused FROM flow_runs WHERE run_id = :run;
+SELECT test.effects();
 SELECT resume_flow(:run);
-SELECT * FROM test_ended(:run);
-SELECT test_effects();
+SELECT * FROM test.end_of(:run);
+SELECT test.effects();
 -- with a step that has not begun
 SELECT pause_queue('test_runs_q');
-SELECT start_flow(step('a', 'SELECT test_did(''a'')', queue => 'test_runs_q') ~> sub_flow('test child', name => 's')) AS run \gset
+SELECT start_flow(step('a', 'SELECT test.note(''a'')', queue => 'test_runs_q') ~> sub_flow('test child', name => 's')) AS run \gset
 SELECT pause_flow(:run);
-CALL test_reaches(:run, 'a', 'paused');
+CALL test.wait_for_step(:run, 'a', 'paused');
 SELECT resume_queue('test_runs_q');
 SELECT resume_flow(:run);
-SELECT * FROM test_ended(:run);
-SELECT test_effects();
+SELECT * FROM test.end_of(:run);
+SELECT test.effects();
 -- its sub_flow with it
 SELECT start_flow(sub_flow('test slow', name => 's')) AS run \gset
 SELECT pause_flow(:run);
@@ -134,179 +88,179 @@ SELECT run_id AS child FROM flow_runs WHERE parent_run = :run \gset
 SELECT resume_flow(:run);
 CALL test.wait_until(format($$(SELECT status = 'running' FROM flow_runs WHERE parent_run = %s)$$, :run));
 SELECT signal(:child, 'never', '{"x": 1}');
-SELECT * FROM test_ended(:run);
+SELECT * FROM test.end_of(:run);
 
 -- --------------------------------------------------------------- retry_step
 CREATE TABLE test_switch (working boolean);
 INSERT INTO test_switch VALUES (false);
-SELECT start_flow(test_s('a') ~> step('b', 'SELECT test_did(''b''), 1 / working::integer AS ok FROM test_switch') ~> test_s('c')) AS run \gset
-SELECT * FROM test_ended(:run);
+SELECT start_flow(test.step('a') ~> step('b', 'SELECT test.note(''b''), 1 / working::integer AS ok FROM test_switch') ~> test.step('c')) AS run \gset
+SELECT * FROM test.end_of(:run);
 SELECT test.short_error_of(format('SELECT retry_step(%s, ''a'')', :run)), test.short_error_of(format('SELECT retry_step(%s, ''c'')', :run)),
 	test.short_error_of(format('SELECT retry_step(%s, ''nothing'')', :run)), test.short_error_of(format('SELECT retry_step(%s, ''b'', 17)', :run));
 -- once more in vain
 SELECT retry_step(:run, 'b');
 CALL test.wait_until(format($$(SELECT count(*) = 2 FROM history WHERE flow_run = %s AND step = 'b')$$, :run));
-SELECT * FROM test_ended(:run);
+SELECT * FROM test.end_of(:run);
 UPDATE test_switch SET working = true;
 SELECT retry_step(:run, 'b');
-CALL test_reaches(:run, 'c', 'completed');
-SELECT * FROM test_ended(:run);
+CALL test.wait_for_step(:run, 'c', 'completed');
+SELECT * FROM test.end_of(:run);
 SELECT test.short_error_of(format('SELECT retry_step(%s, ''b'')', :run)), test.short_error_of(format('SELECT skip_step(%s, ''b'')', :run));
-SELECT test_effects();
+SELECT test.effects();
 -- the next attempt is made now
 UPDATE test_switch SET working = false;
-SELECT start_flow(step('a', 'SELECT 1 / working::integer AS ok FROM test_switch', retry => retry_policy(2, delay => '1 h', retry_on => ARRAY['22012'])) ~> test_s('b')) AS run \gset
-CALL test_reaches(:run, 'a', 'scheduled');
+SELECT start_flow(step('a', 'SELECT 1 / working::integer AS ok FROM test_switch', retry => retry_policy(2, delay => '1 h', retry_on => ARRAY['22012'])) ~> test.step('b')) AS run \gset
+CALL test.wait_for_step(:run, 'a', 'scheduled');
 UPDATE test_switch SET working = true;
 SELECT step, status, attempts, due > now() AS due FROM flow_steps WHERE run_id = :run AND step = 'a';
 SELECT retry_step(:run, 'a');
-SELECT * FROM test_ended(:run);
-SELECT test_effects();
+SELECT * FROM test.end_of(:run);
+SELECT test.effects();
 -- in a parallel: what has completed stays, what was cancelled begins again
 UPDATE test_switch SET working = false;
-SELECT test_close();
-SELECT start_flow(parallel(ARRAY[test_s('ok') ~> step('a', 'SELECT 1 / working::integer AS ok FROM test_switch', after => ARRAY['done']), test_g('b'), test_s('done'),
-	step('f', 'SELECT test_did(''f'')', after => ARRAY['a'])]) ~> test_s('z')) AS run \gset
-SELECT * FROM test_ended(:run);
-SELECT test_open();
+SELECT test.close_gate();
+SELECT start_flow(parallel(ARRAY[test.step('ok') ~> step('a', 'SELECT 1 / working::integer AS ok FROM test_switch', after => ARRAY['done']), test.gated_step('b'), test.step('done'),
+	step('f', 'SELECT test.note(''f'')', after => ARRAY['a'])]) ~> test.step('z')) AS run \gset
+SELECT * FROM test.end_of(:run);
+SELECT test.open_gate();
 UPDATE test_switch SET working = true;
 SELECT retry_step(:run, 'a');
-CALL test_reaches(:run, 'z', 'completed');
-SELECT * FROM test_ended(:run);
-SELECT test_effects_sorted();
+CALL test.wait_for_step(:run, 'z', 'completed');
+SELECT * FROM test.end_of(:run);
+SELECT test.sorted_effects();
 -- an item of an each, one pass of a loop
 UPDATE test_switch SET working = false;
-SELECT start_flow(each('[1, 2, 3]', step('x', 'SELECT test_did($1 ->> ''item''), 1 / (working OR $1 ->> ''item'' <> ''2'')::integer AS ok FROM test_switch'), completion => 'all_done')
-	~> test_s('z')) AS run \gset
-SELECT status, steps FROM test_ended(:run);
+SELECT start_flow(each('[1, 2, 3]', step('x', 'SELECT test.note($1 ->> ''item''), 1 / (working OR $1 ->> ''item'' <> ''2'')::integer AS ok FROM test_switch'), completion => 'all_done')
+	~> test.step('z')) AS run \gset
+SELECT status, steps FROM test.end_of(:run);
 UPDATE test_switch SET working = true;
 SELECT retry_step(:run, 'x');
-CALL test_reaches(:run, 'z', 'completed');
-SELECT * FROM test_ended(:run);
-SELECT test_effects_sorted();
+CALL test.wait_for_step(:run, 'z', 'completed');
+SELECT * FROM test.end_of(:run);
+SELECT test.sorted_effects();
 UPDATE test_switch SET working = false;
-SELECT start_flow(each('[1, 2]', step('x', 'SELECT test_did($1 ->> ''item''), 1 / working::integer AS ok FROM test_switch'), completion => 'all_done')) AS run \gset
-SELECT status, steps FROM test_ended(:run);
+SELECT start_flow(each('[1, 2]', step('x', 'SELECT test.note($1 ->> ''item''), 1 / working::integer AS ok FROM test_switch'), completion => 'all_done')) AS run \gset
+SELECT status, steps FROM test.end_of(:run);
 SELECT test.short_error_of(format('SELECT retry_step(%s, ''x'')', :run));
 UPDATE test_switch SET working = true;
 SELECT retry_step(:run, 'x', (SELECT step_id FROM flow_steps WHERE run_id = :run AND step = 'x' AND item = 1));
 CALL test.wait_until(format($$(SELECT count(*) = 2 FROM flow_steps WHERE run_id = %s AND step = 'x' AND status = 'completed')$$, :run));
-SELECT status, steps FROM test_ended(:run);
-SELECT test_effects_sorted();
+SELECT status, steps FROM test.end_of(:run);
+SELECT test.sorted_effects();
 UPDATE test_switch SET working = false;
 SELECT start_flow(loop(step('n', 'SELECT coalesce(($1 #>> ''{steps,n,n}'')::integer, 0) + 1 AS n')
-	~> step('x', 'SELECT 1 / (working OR ($1 #>> ''{steps,n,n}'')::integer < 2)::integer AS ok FROM test_switch'), '$.steps.n.n < 3') ~> test_s('z')) AS run \gset
-SELECT status, steps FROM test_ended(:run);
+	~> step('x', 'SELECT 1 / (working OR ($1 #>> ''{steps,n,n}'')::integer < 2)::integer AS ok FROM test_switch'), '$.steps.n.n < 3') ~> test.step('z')) AS run \gset
+SELECT status, steps FROM test.end_of(:run);
 UPDATE test_switch SET working = true;
 SELECT retry_step(:run, 'x');
-CALL test_reaches(:run, 'z', 'completed');
-SELECT status, steps FROM test_ended(:run);
-SELECT test_effects();
+CALL test.wait_for_step(:run, 'z', 'completed');
+SELECT status, steps FROM test.end_of(:run);
+SELECT test.effects();
 DROP TABLE test_switch;
 
 -- ---------------------------------------------------------------- skip_step
-SELECT start_flow(test_s('a') ~> test_bad('b') ~> test_s('c')) AS run \gset
-SELECT status FROM test_ended(:run);
+SELECT start_flow(test.step('a') ~> test.failing_step('b') ~> test.step('c')) AS run \gset
+SELECT status FROM test.end_of(:run);
 SELECT skip_step(:run, 'b');
-CALL test_reaches(:run, 'c', 'completed');
-SELECT * FROM test_ended(:run);
+CALL test.wait_for_step(:run, 'c', 'completed');
+SELECT * FROM test.end_of(:run);
 -- what was skipped by hand is not begun again with the others
-SELECT start_flow(parallel(ARRAY[test_bad('a'), test_bad('b')], completion => 'all_done', name => 'p')) AS run \gset
-SELECT status FROM test_ended(:run);
+SELECT start_flow(parallel(ARRAY[test.failing_step('a'), test.failing_step('b')], completion => 'all_done', name => 'p')) AS run \gset
+SELECT status FROM test.end_of(:run);
 SELECT skip_step(:run, 'a');
 CALL test.wait_until(format($$(SELECT count(*) = 2 FROM history WHERE flow_run = %s AND step = 'b')$$, :run));
-SELECT * FROM test_ended(:run);
+SELECT * FROM test.end_of(:run);
 SELECT skip_step(:run, 'b');
 CALL test.wait_until(format($$(flow_status(%s)).status = 'completed'$$, :run));
-SELECT * FROM test_ended(:run);
+SELECT * FROM test.end_of(:run);
 -- an item of an each
 SELECT start_flow(each('[1, 0, 2]', step('x', 'SELECT 6 / ($1 ->> ''item'')::integer AS x'), completion => 'all_done')) AS run \gset
-SELECT status FROM test_ended(:run);
+SELECT status FROM test.end_of(:run);
 SELECT skip_step(:run, 'x');
 CALL test.wait_until(format($$(flow_status(%s)).status = 'completed'$$, :run));
-SELECT * FROM test_ended(:run);
+SELECT * FROM test.end_of(:run);
 -- one that waits, one that runs, one that is to come
-SELECT test_close();
-SELECT start_flow(wait_signal('go', name => 'w') ~> test_g('g') ~> jadugar.sleep('1 h', name => 'zzz') ~> approval('boss') ~> test_s('z')) AS run \gset
+SELECT test.close_gate();
+SELECT start_flow(wait_signal('go', name => 'w') ~> test.gated_step('g') ~> jadugar.sleep('1 h', name => 'zzz') ~> approval('boss') ~> test.step('z')) AS run \gset
 SELECT test.short_error_of(format('SELECT skip_step(%s, ''z'')', :run)), test.short_error_of(format('SELECT retry_step(%s, ''w'')', :run));
 SELECT skip_step(:run, 'w');
-CALL test_reaches(:run, 'g', 'running');
+CALL test.wait_for_step(:run, 'g', 'running');
 SELECT skip_step(:run, 'g');
-CALL test_reaches(:run, 'zzz', 'time');
+CALL test.wait_for_step(:run, 'zzz', 'time');
 SELECT skip_step(:run, 'zzz');
-CALL test_reaches(:run, 'boss', 'approval');
+CALL test.wait_for_step(:run, 'boss', 'approval');
 SELECT skip_step(:run, 'boss');
-SELECT * FROM test_ended(:run);
+SELECT * FROM test.end_of(:run);
 SELECT test.short_error_of(format('SELECT skip_step(%s, ''z'')', :run));
-SELECT test_open();
-SELECT test_effects();
+SELECT test.open_gate();
+SELECT test.effects();
 -- one that waits for others
-SELECT test_close();
-SELECT start_flow(parallel(ARRAY[test_g('a'), step('b', 'SELECT test_did(''b'')', after => ARRAY['a'])])) AS run \gset
+SELECT test.close_gate();
+SELECT start_flow(parallel(ARRAY[test.gated_step('a'), step('b', 'SELECT test.note(''b'')', after => ARRAY['a'])])) AS run \gset
 SELECT skip_step(:run, 'b');
-CALL test_reaches(:run, 'b', 'skipped');
-SELECT test_open();
-SELECT * FROM test_ended(:run);
-SELECT test_effects();
+CALL test.wait_for_step(:run, 'b', 'skipped');
+SELECT test.open_gate();
+SELECT * FROM test.end_of(:run);
+SELECT test.effects();
 
 -- ---------------------------------------------------------------- fork_flow
-SELECT start_flow(test_s('a') ~> (test_s('b') & test_s('b2')) ~> test_s('c') ~> step('d', 'SELECT test_did(''d''), $1 -> ''steps'' AS steps'), '{"q": 1}') AS run \gset
-SELECT status FROM test_ended(:run);
-SELECT test_effects_sorted();
+SELECT start_flow(test.step('a') ~> (test.step('b') & test.step('b2')) ~> test.step('c') ~> step('d', 'SELECT test.note(''d''), $1 -> ''steps'' AS steps'), '{"q": 1}') AS run \gset
+SELECT status FROM test.end_of(:run);
+SELECT test.sorted_effects();
 SELECT fork_flow(:run, 'c') AS fork \gset
-SELECT * FROM test_ended(:fork);
-SELECT test_effects();
+SELECT * FROM test.end_of(:fork);
+SELECT test.effects();
 SELECT f.run_id <> :run AS new, f.input, f.status FROM flow_runs f WHERE run_id = :fork;
 SELECT fork_flow(:run, 'a') AS fork \gset
-SELECT status FROM test_ended(:fork);
-SELECT test_effects_sorted();
+SELECT status FROM test.end_of(:fork);
+SELECT test.sorted_effects();
 SELECT fork_flow(:run, 'b') AS fork \gset
-SELECT steps FROM test_ended(:fork);
-SELECT test_effects();
+SELECT steps FROM test.end_of(:fork);
+SELECT test.effects();
 -- from a failed one, before and after the failure
-SELECT start_flow(test_s('a') ~> test_bad('b') ~> test_s('c')) AS run \gset
-SELECT status FROM test_ended(:run);
+SELECT start_flow(test.step('a') ~> test.failing_step('b') ~> test.step('c')) AS run \gset
+SELECT status FROM test.end_of(:run);
 SELECT fork_flow(:run, 'b') AS fork \gset
-SELECT * FROM test_ended(:fork);
+SELECT * FROM test.end_of(:fork);
 SELECT fork_flow(:run, 'c') AS fork \gset
-SELECT * FROM test_ended(:fork);
-SELECT test_effects();
+SELECT * FROM test.end_of(:fork);
+SELECT test.effects();
 SELECT test.short_error_of(format('SELECT fork_flow(%s, ''nothing'')', :run));
-SELECT start_flow(each('[1]', test_s('x')) ~> wait_signal('go', name => 'w') ~> test_s('z')) AS run \gset
-CALL test_reaches(:run, 'w', 'signal');
+SELECT start_flow(each('[1]', test.step('x')) ~> wait_signal('go', name => 'w') ~> test.step('z')) AS run \gset
+CALL test.wait_for_step(:run, 'w', 'signal');
 SELECT test.short_error_of(format('SELECT fork_flow(%s, ''x'')', :run)), test.short_error_of(format('SELECT fork_flow(%s, ''z'')', :run));
 SELECT fork_flow(:run, 'w') AS fork \gset
 SELECT signal(:fork, 'go');
-SELECT * FROM test_ended(:fork);
+SELECT * FROM test.end_of(:fork);
 SELECT abort_flow(:run);
-SELECT status, reason FROM test_ended(:run);
+SELECT status, reason FROM test.end_of(:run);
 SELECT abort_flow(:run);
-SELECT test_effects();
+SELECT test.effects();
 
 -- -------------------------------------- the tasks of steps, from a session
-SELECT test_close();
-SELECT start_flow(test_g('a') ~> test_s('b')) AS run \gset
-CALL test_reaches(:run, 'a', 'running');
+SELECT test.close_gate();
+SELECT start_flow(test.gated_step('a') ~> test.step('b')) AS run \gset
+CALL test.wait_for_step(:run, 'a', 'running');
 SELECT cancel(task_id) FROM flow_steps WHERE run_id = :run AND step = 'a';
-SELECT * FROM test_ended(:run);
-SELECT test_open();
+SELECT * FROM test.end_of(:run);
+SELECT test.open_gate();
 SELECT pause_queue('test_runs_q');
-SELECT start_flow(step('a', 'SELECT 1', queue => 'test_runs_q') ~> test_s('b')) AS run \gset
+SELECT start_flow(step('a', 'SELECT 1', queue => 'test_runs_q') ~> test.step('b')) AS run \gset
 SELECT test.short_error_of(format('SELECT retry_task(%s)', task_id)) FROM flow_steps WHERE run_id = :run AND step = 'a';
 SELECT cancel(task_id) FROM flow_steps WHERE run_id = :run AND step = 'a';
-SELECT * FROM test_ended(:run);
+SELECT * FROM test.end_of(:run);
 SELECT test.short_error_of(format('SELECT retry_task(%s)', task_id)) FROM flow_steps WHERE run_id = :run AND step = 'a';
 SELECT resume_queue('test_runs_q');
 -- a step that discards itself, one that snoozes
-CALL test_run(step('a', 'SELECT discard(''not today'')') ~> test_s('b'));
+CALL test.run_flow(step('a', 'SELECT discard(''not today'')') ~> test.step('b'));
 CREATE SEQUENCE test_seq;
-CALL test_run(step('a', 'SELECT CASE nextval(''test_seq'') WHEN 1 THEN snooze(''10 ms'') END, 1 AS x') ~> test_s('b'));
+CALL test.run_flow(step('a', 'SELECT CASE nextval(''test_seq'') WHEN 1 THEN snooze(''10 ms'') END, 1 AS x') ~> test.step('b'));
 DROP SEQUENCE test_seq;
-SELECT test_effects();
+SELECT test.effects();
 
 -- ---------------------------------------------------------- who sees what
 SELECT start_flow(step('a', 'SELECT 1 AS secret'), '{"secret": 1}', metadata => '{"secret": 2}') AS run \gset
-SELECT status FROM test_ended(:run);
+SELECT status FROM test.end_of(:run);
 SET SESSION AUTHORIZATION test_runs_other;
 SELECT count(*) FROM flow_runs WHERE owner <> 'test_runs_other';
 SELECT count(*) FROM flow_steps WHERE owner <> 'test_runs_other';
@@ -332,8 +286,5 @@ SELECT drop_queue('test_runs_q');
 RESET SESSION AUTHORIZATION;
 SELECT * FROM check_flows();
 SELECT kind, name, seen FROM jadugar_internal.flow_message;
-DELETE FROM jadugar_internal.flow_message;
-DELETE FROM jadugar_internal.flow_step;
-DELETE FROM jadugar_internal.flow_run;
-DELETE FROM jadugar_internal.flow_version;
+CALL test.delete_runs();
 CALL test.drop_roles('test_runs', 'test_runs_other', 'test_runs_monitor');
