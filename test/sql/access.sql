@@ -1,4 +1,4 @@
--- Access: levels, what each may call and see, and taking it back.
+-- Access levels: what each level permits, granting and revoking.
 \i test/include/helpers.sql
 CREATE ROLE "test access ""user""" LOGIN;
 CREATE ROLE test_access_operator LOGIN;
@@ -7,14 +7,14 @@ CREATE ROLE test_access_member LOGIN;
 CREATE ROLE test_access_group;
 CREATE ROLE test_access_none LOGIN;
 GRANT test_access_group TO test_access_member;
--- what is found in jadugar_internal when a function is made can be called by
--- those who can not name it
+-- A function body that is parsed at creation refers to objects of jadugar_internal
+-- by OID, so roles without USAGE on that schema can call it.
 CREATE FUNCTION test_access_level(OUT _v_is_operator boolean, OUT _v_is_monitor boolean) LANGUAGE sql
 BEGIN ATOMIC
 	SELECT jadugar_internal._v_is_operator(), jadugar_internal._v_is_monitor();
 END;
 
--- nobody has anything to begin with
+-- no role has access at the beginning
 SET ROLE test_access_none;
 SELECT jadugar.enqueue('SELECT 1');
 SELECT count(*) FROM jadugar.tasks;
@@ -26,7 +26,7 @@ SELECT jadugar.grant_access('test_access_monitor', level => 'monitor');
 SELECT jadugar.grant_access('test_access_group', 'user');
 SELECT role::regrole, level FROM jadugar_internal.access ORDER BY role::regrole::text COLLATE "C";
 
--- refused
+-- errors
 SELECT jadugar.grant_access(NULL);
 SELECT jadugar.grant_access('test_access_none', NULL);
 SELECT jadugar.grant_access('test_access_none', 'admin');
@@ -39,7 +39,7 @@ SET ROLE test_access_operator;
 SELECT jadugar.grant_access('test_access_none');
 SELECT jadugar.revoke_access('test_access_monitor');
 
--- what each level is
+-- functions and rows of each level
 SET ROLE "test access ""user""";
 SELECT * FROM test_access_level();
 SELECT count(*) FROM jadugar.queues WHERE queue = 'default';
@@ -58,7 +58,7 @@ SELECT jadugar.enqueue('SELECT 1');
 SELECT jadugar.create_queue('test_access');
 SELECT jadugar.describe('0 3 * * *') <> '' AS may_read;
 
--- no level writes tables
+-- no level permits writing to tables
 SET ROLE test_access_operator;
 INSERT INTO jadugar_internal.control DEFAULT VALUES;
 DELETE FROM jadugar_internal.schedule;
@@ -97,7 +97,7 @@ ROLLBACK;
 SET ROLE test_access_monitor;
 SELECT * FROM test_access_level();
 RESET ROLE;
--- a member of several has the levels of all
+-- a member of several roles has the levels of all
 GRANT test_access_group TO test_access_monitor;
 SET ROLE test_access_monitor;
 SELECT * FROM test_access_level();
@@ -108,7 +108,7 @@ SET ROLE test_access_monitor;
 SELECT jadugar.enqueue('SELECT 1', delay => '1 day');
 RESET ROLE;
 
--- one privilege a role: USAGE on the schema
+-- a grant adds one privilege to a role: USAGE on the schema
 SELECT d.classid::regclass, d.objid::regnamespace, d.deptype FROM pg_shdepend AS d
 WHERE d.refclassid = 'pg_authid'::regclass AND d.refobjid = 'test_access_operator'::regrole
 	AND d.dbid = (SELECT oid FROM pg_database WHERE datname = current_database());
@@ -132,9 +132,9 @@ WHERE p.pronamespace = 'jadugar_internal'::regnamespace AND NOT has_function_pri
 SELECT r.rolname FROM pg_roles AS r
 WHERE NOT r.rolsuper AND r.rolname !~ '^pg_' AND has_schema_privilege(r.oid, 'jadugar_internal', 'USAGE');
 
--- As in a dump restored into another cluster, where the operator's OID is
--- somebody else's: that role is nobody here. New sessions each, since a session
--- remembers that the database was adopted.
+-- After a restore in another cluster, the OID of the operator belongs to another
+-- role, which must not get its level. Each step needs a new session, because a
+-- session remembers that the database was adopted.
 SET ROLE test_access_operator;
 SELECT jadugar.create_queue('test_access') > 0 AS made;
 SELECT jadugar.enqueue('SELECT 1', delay => '1 day') AS id \gset
@@ -157,7 +157,7 @@ SET ROLE test_access_operator;
 SELECT _v_is_operator FROM test_access_level();
 SELECT jadugar.cancel(jadugar.enqueue('SELECT 1', delay => '1 day')) AS ok;
 RESET ROLE;
--- a role of that name has its level whatever its OID is, once access was restored with it
+-- a role keeps its level under another OID if its name was restored with the level
 UPDATE jadugar_internal.access SET role = 1 WHERE role = 'test_access_monitor'::regrole;
 UPDATE jadugar_internal.owner SET role = 1 WHERE name = 'test_access_monitor';
 \c - -
@@ -183,5 +183,5 @@ SELECT count(*) FROM jadugar.tasks;
 RESET ROLE;
 SELECT count(*) FROM jadugar_internal.access;
 DROP FUNCTION test_access_level();
--- they can be dropped: nothing depends on them any more
+-- the roles can be dropped, because nothing depends on them anymore
 DROP ROLE "test access ""user""", test_access_operator, test_access_monitor, test_access_member, test_access_group, test_access_none;

@@ -1,6 +1,6 @@
--- Everything is PUBLIC's to call once a role has USAGE on the schema, so each
--- function and view has to ask for the level of its caller. Here all of them
--- are called, as the catalog lists them, by roles that should get nowhere.
+-- PUBLIC may execute every function, so a role with USAGE on the schema can call
+-- it. Each function and view therefore checks the level of its caller. This test
+-- calls all of them, as listed in the catalog, as roles without permission.
 \i test/include/helpers.sql
 CREATE SCHEMA lvl;
 GRANT USAGE ON SCHEMA lvl TO PUBLIC;
@@ -11,10 +11,10 @@ CREATE ROLE lvl_reader LOGIN;
 CALL test.create_role('lvl_monitor', 'monitor');
 GRANT pg_read_all_data TO lvl_reader;
 
--- ------------------------------------------------- what there is to be had
+-- ----------------------------------------------------- objects of the owner
 
--- Contents have the word in them, which no monitor may see.
-CREATE PROCEDURE lvl.make() LANGUAGE plpgsql AS $$
+-- Contents contain the word "secret", which a monitor must not see.
+CREATE PROCEDURE lvl.create_objects() LANGUAGE plpgsql AS $$
 BEGIN
 	PERFORM jadugar.create_queue('lvl');
 	PERFORM jadugar.register_sql_handler('lvl', 'SELECT 1');
@@ -29,7 +29,7 @@ BEGIN
 	PERFORM jadugar.start_flow('lvl', '{"a": "secret"}');
 END $$;
 SET ROLE lvl_owner;
-CALL lvl.make();
+CALL lvl.create_objects();
 RESET ROLE;
 SET ROLE lvl_gone;
 SELECT jadugar.enqueue('SELECT 2 AS mine', '{"a": "secret"}', delay => '1 day') AS id \g /dev/null
@@ -40,14 +40,14 @@ CALL test.wait_until('SELECT count(*) = 1 FROM jadugar.approvals');
 SELECT pg_advisory_lock(4713);
 SELECT jadugar.enqueue('SELECT pg_advisory_xact_lock(4713)', '{"a": "secret"}', owner => 'lvl_owner') AS running \gset
 CALL test.wait_until('SELECT blocked_by IS NOT NULL FROM jadugar.running');
--- a superuser granted these manually, and USAGE is no level
+-- a superuser granted these privileges manually; USAGE alone gives no level
 GRANT USAGE ON SCHEMA jadugar TO lvl_none, lvl_gone;
 GRANT USAGE ON SCHEMA jadugar_internal TO lvl_none, lvl_monitor;
 
--- ------------------------------------------------------------- who does what
+-- --------------------------------------------------------- calls and outcomes
 
--- All rows of all tables: whether a call has changed something.
-CREATE FUNCTION lvl.state() RETURNS text LANGUAGE plpgsql AS $$
+-- Returns checksums of all tables, which show whether a call has changed a row.
+CREATE FUNCTION lvl.checksums() RETURNS text LANGUAGE plpgsql AS $$
 DECLARE
 	t regclass;
 	one text;
@@ -59,9 +59,9 @@ BEGIN
 	END LOOP;
 	RETURN al;
 END $$;
--- What a statement comes to: its SQLSTATE, or "nothing" and "something", or
--- "SECRET" if it returns what is for the owner.
-CREATE FUNCTION lvl.try(statement text) RETURNS text LANGUAGE plpgsql AS $$
+-- Returns the outcome of a statement: its SQLSTATE, "nothing", "something", or
+-- "SECRET" if it returns content of the owner.
+CREATE FUNCTION lvl.outcome_of(statement text) RETURNS text LANGUAGE plpgsql AS $$
 DECLARE
 	r record;
 	outcome text := 'nothing';
@@ -81,7 +81,7 @@ BEGIN
 EXCEPTION WHEN OTHERS THEN
 	RETURN SQLSTATE;
 END $$;
--- of an argument of that name, if one is given
+-- values of a type, limited to an argument of that name if there is one
 CREATE TABLE lvl.value (type regtype, value text, argument text);
 INSERT INTO lvl.value SELECT 'bigint', format('%L::bigint', task_id), 'task_id' FROM jadugar.tasks WHERE owner IN ('lvl_owner', 'lvl_gone') AND status = 'scheduled';
 INSERT INTO lvl.value SELECT 'bigint', format('%L::bigint', max(run_id)), 'run_id' FROM jadugar.flow_runs;
@@ -94,10 +94,10 @@ INSERT INTO lvl.value VALUES ('bigint[]', (SELECT format('%L::bigint[]', array_a
 	('jadugar.task_info', 'NULL::jadugar.task_info'),
 	('jadugar.flow', format('%L::jsonb::jadugar.flow', jadugar.step('one', 'SELECT 1')::jsonb));
 INSERT INTO lvl.value SELECT 'jadugar.flow[]', format('ARRAY[%s]', value) FROM lvl.value WHERE type = 'jadugar.flow'::regtype;
--- Every call with the arguments that it needs, from those values; and with
--- nulls, which is refused, or not, before they are looked at.
+-- Lists calls of each function with its required arguments, taken from those
+-- values, and with nulls.
 CREATE TABLE lvl.call (schema name, function name, statement text);
-CREATE PROCEDURE lvl.list(which regnamespace, pattern text) LANGUAGE plpgsql AS $$
+CREATE PROCEDURE lvl.list_calls(which regnamespace, pattern text) LANGUAGE plpgsql AS $$
 DECLARE
 	f record;
 	lists text[];
@@ -127,65 +127,65 @@ BEGIN
 			|| CASE f.prokind WHEN 'p' THEN '' ELSE ' x' END FROM unnest(lists) l WHERE l IS NOT NULL;
 	END LOOP;
 END $$;
-CALL lvl.list('jadugar', '');
-CALL lvl.list('jadugar_internal', '^_');
+CALL lvl.list_calls('jadugar', '');
+CALL lvl.list_calls('jadugar_internal', '^_');
 SELECT count(*) > 500 AS many, count(DISTINCT function) = (SELECT count(DISTINCT proname) FROM pg_proc WHERE pronamespace = 'jadugar'::regnamespace
 	AND prorettype <> 'jadugar.timing'::regtype) + (SELECT count(*) FROM pg_proc WHERE pronamespace = 'jadugar_internal'::regnamespace AND proname ~ '^_') AS each
 FROM lvl.call;
 CREATE TABLE lvl.outcome (role name DEFAULT current_user, schema name, what name, outcome text);
-CREATE FUNCTION lvl.report() RETURNS TABLE (what name, outcomes text) LANGUAGE sql AS $$
+CREATE FUNCTION lvl.outcomes() RETURNS TABLE (what name, outcomes text) LANGUAGE sql AS $$
 	SELECT what, string_agg(DISTINCT outcome, ' ' ORDER BY outcome) FROM lvl.outcome
 	WHERE role = current_user GROUP BY schema, what HAVING string_agg(DISTINCT outcome, ' ') <> 'JD003' ORDER BY what $$;
 GRANT ALL ON lvl.outcome, lvl.call TO PUBLIC;
-SELECT lvl.state() AS before \gset
+SELECT lvl.checksums() AS before \gset
 
 -- ------------------------------------------- USAGE on both schemas, no level
 
--- Answers that need no level: what only computes (JD001: of bad arguments, or
--- outside a task), and JD004 of grant_access(), which is for superusers.
+-- These need no level: functions that only compute (JD001 is an invalid argument,
+-- or a call outside a task), and JD004 of grant_access(), which needs a superuser.
 SET ROLE lvl_none;
-INSERT INTO lvl.outcome SELECT current_user, schema, function, lvl.try(statement) FROM lvl.call WHERE schema = 'jadugar';
-SELECT * FROM lvl.report();
+INSERT INTO lvl.outcome SELECT current_user, schema, function, lvl.outcome_of(statement) FROM lvl.call WHERE schema = 'jadugar';
+SELECT * FROM lvl.outcomes();
 TRUNCATE lvl.outcome;
-INSERT INTO lvl.outcome SELECT current_user, schema, function, lvl.try(statement) FROM lvl.call WHERE schema = 'jadugar_internal';
-SELECT * FROM lvl.report();
-SELECT relname, lvl.try(format('SELECT * FROM %s', oid::regclass)) AS outcome FROM pg_class
-WHERE relnamespace = 'jadugar'::regnamespace AND relkind = 'v' AND lvl.try(format('SELECT * FROM %s', oid::regclass)) <> 'nothing' ORDER BY 1;
--- its access was revoked, and it owns a task
+INSERT INTO lvl.outcome SELECT current_user, schema, function, lvl.outcome_of(statement) FROM lvl.call WHERE schema = 'jadugar_internal';
+SELECT * FROM lvl.outcomes();
+SELECT relname, lvl.outcome_of(format('SELECT * FROM %s', oid::regclass)) AS outcome FROM pg_class
+WHERE relnamespace = 'jadugar'::regnamespace AND relkind = 'v' AND lvl.outcome_of(format('SELECT * FROM %s', oid::regclass)) <> 'nothing' ORDER BY 1;
+-- a role whose access was revoked, and that owns a task
 SET ROLE lvl_gone;
-INSERT INTO lvl.outcome SELECT current_user, schema, function, lvl.try(statement) FROM lvl.call WHERE schema = 'jadugar';
-SELECT * FROM lvl.report() WHERE outcomes ~ 'SECRET|something';
-SELECT relname, lvl.try(format('SELECT * FROM %s', oid::regclass)) AS outcome FROM pg_class
-WHERE relnamespace = 'jadugar'::regnamespace AND relkind = 'v' AND lvl.try(format('SELECT * FROM %s', oid::regclass)) <> 'nothing' ORDER BY 1;
--- USAGE as a member of pg_read_all_data
+INSERT INTO lvl.outcome SELECT current_user, schema, function, lvl.outcome_of(statement) FROM lvl.call WHERE schema = 'jadugar';
+SELECT * FROM lvl.outcomes() WHERE outcomes ~ 'SECRET|something';
+SELECT relname, lvl.outcome_of(format('SELECT * FROM %s', oid::regclass)) AS outcome FROM pg_class
+WHERE relnamespace = 'jadugar'::regnamespace AND relkind = 'v' AND lvl.outcome_of(format('SELECT * FROM %s', oid::regclass)) <> 'nothing' ORDER BY 1;
+-- a member of pg_read_all_data, which has USAGE
 SET ROLE lvl_reader;
-INSERT INTO lvl.outcome SELECT current_user, schema, function, lvl.try(statement) FROM lvl.call;
-SELECT * FROM lvl.report() WHERE outcomes ~ 'SECRET|something';
-SELECT relname, lvl.try(format('SELECT * FROM %s', oid::regclass)) AS outcome FROM pg_class
-WHERE relnamespace = 'jadugar'::regnamespace AND relkind = 'v' AND lvl.try(format('SELECT * FROM %s', oid::regclass)) <> 'nothing' ORDER BY 1;
+INSERT INTO lvl.outcome SELECT current_user, schema, function, lvl.outcome_of(statement) FROM lvl.call;
+SELECT * FROM lvl.outcomes() WHERE outcomes ~ 'SECRET|something';
+SELECT relname, lvl.outcome_of(format('SELECT * FROM %s', oid::regclass)) AS outcome FROM pg_class
+WHERE relnamespace = 'jadugar'::regnamespace AND relkind = 'v' AND lvl.outcome_of(format('SELECT * FROM %s', oid::regclass)) <> 'nothing' ORDER BY 1;
 RESET ROLE;
-SELECT lvl.state() = :'before' AS unchanged;
+SELECT lvl.checksums() = :'before' AS unchanged;
 
 -- --------------------------------------------------------------- a monitor
 
--- It reads, and nothing that is for the owner.
+-- It reads, but no content of the owner.
 SET ROLE lvl_monitor;
-INSERT INTO lvl.outcome SELECT current_user, schema, function, lvl.try(statement) FROM lvl.call WHERE schema = 'jadugar';
-SELECT * FROM lvl.report();
+INSERT INTO lvl.outcome SELECT current_user, schema, function, lvl.outcome_of(statement) FROM lvl.call WHERE schema = 'jadugar';
+SELECT * FROM lvl.outcomes();
 TRUNCATE lvl.outcome;
-INSERT INTO lvl.outcome SELECT current_user, schema, function, lvl.try(statement) FROM lvl.call WHERE schema = 'jadugar_internal';
-SELECT * FROM lvl.report();
-SELECT relname, lvl.try(format('SELECT * FROM %s', oid::regclass)) AS outcome FROM pg_class
+INSERT INTO lvl.outcome SELECT current_user, schema, function, lvl.outcome_of(statement) FROM lvl.call WHERE schema = 'jadugar_internal';
+SELECT * FROM lvl.outcomes();
+SELECT relname, lvl.outcome_of(format('SELECT * FROM %s', oid::regclass)) AS outcome FROM pg_class
 WHERE relnamespace = 'jadugar'::regnamespace AND relkind = 'v' ORDER BY 1;
 RESET ROLE;
-SELECT lvl.state() = :'before' AS unchanged;
--- the owner does see it
+SELECT lvl.checksums() = :'before' AS unchanged;
+-- the owner sees its content
 SET ROLE lvl_owner;
 SELECT string_agg(relname, ' ' ORDER BY relname) AS secret FROM pg_class
-WHERE relnamespace = 'jadugar'::regnamespace AND relkind = 'v' AND lvl.try(format('SELECT * FROM %s', oid::regclass)) = 'SECRET';
+WHERE relnamespace = 'jadugar'::regnamespace AND relkind = 'v' AND lvl.outcome_of(format('SELECT * FROM %s', oid::regclass)) = 'SECRET';
 RESET ROLE;
 
--- ---------------------------------------------------- leave nothing behind
+-- ------------------------------------------------------------------ clean up
 
 SELECT pg_advisory_unlock(4713);
 SELECT status FROM jadugar.wait(:running, '20 s');

@@ -1,5 +1,5 @@
--- What no function should be given: every function that users may call, each
--- argument. A clear error of class JD, the server alive, nothing half done.
+-- Invalid arguments: every function that users may call, each argument. Each call
+-- must raise an error of class JD and leave nothing behind.
 \i test/include/helpers.sql
 CALL test.create_role('test_bad');
 CALL test.create_role('test_bad_other');
@@ -23,7 +23,7 @@ SELECT proname, test.refusal_of(format('%s jadugar.%I(%s)', CASE prokind WHEN 'p
 FROM test_functions WHERE proname NOT IN ('cancel_tasks', 'retry_tasks') ORDER BY signature COLLATE "C";
 SELECT jadugar.restart_workers();
 
--- someone's things to do harm to
+-- objects of another role
 SELECT jadugar.enqueue('SELECT 1', owner => 'test_bad_other', delay => '1 h') AS other \gset
 SELECT jadugar.create_queue('test_bad_queue') > 0 AS made;
 SELECT jadugar.enqueue('SELECT 1', owner => 'test_bad') AS done \gset
@@ -147,12 +147,12 @@ FROM test_functions WHERE proname IN ('cancel_tasks', 'retry_tasks', 'purge_comp
 ORDER BY signature COLLATE "C";
 SELECT s, test.refusal_of(s) FROM test_statements ORDER BY n;
 RESET SESSION AUTHORIZATION;
--- an operator is told the same about what nobody may do
+-- for an operator, too, every error is of class JD
 SELECT s, o FROM (SELECT n, s, test.refusal_of(s) AS o FROM test_statements) x WHERE o LIKE 'NOT JD%' ORDER BY n;
 SELECT jadugar.restart_workers();
--- no function is forgotten
+-- every function is called
 SELECT signature FROM test_functions f WHERE NOT EXISTS (SELECT FROM test_statements WHERE s LIKE '%jadugar.' || f.proname || '(%');
--- nothing half done
+-- no statement has left anything
 SELECT count(*) FROM jadugar.tasks WHERE owner LIKE 'test_bad%';
 SELECT count(*) FROM jadugar.schedules WHERE owner LIKE 'test_bad%';
 SELECT jadugar.enqueue('SELECT length($1::text) AS length', jsonb_build_object('x', repeat('x', 1000000)), owner => 'test_bad') AS id \gset

@@ -1,4 +1,4 @@
--- Commands: what is SQL, what is a handler's name, what is refused, what runs
+-- Commands: SQL, names of handlers, invalid commands, and commands that run
 -- outside a transaction.
 \i test/include/helpers.sql
 SELECT jadugar.create_queue('test_commands') > 0 AS made;
@@ -29,7 +29,7 @@ SELECT command, runs_as(command) FROM unnest(ARRAY[
 	'DISCARD ALL', 'DISCARD TEMP', 'CHECKPOINT', 'NOTIFY c', 'REFRESH MATERIALIZED VIEW CONCURRENTLY v',
 	'COPY t TO ''/tmp/x''', 'COPY t FROM PROGRAM ''true''']) AS command;
 
--- refused
+-- errors
 SELECT command, runs_as(command) FROM unnest(ARRAY[
 	'', '   ', E'\n\t', '-- nothing', '/* nothing */', ';', ';;',
 	'BEGIN', 'START TRANSACTION', 'COMMIT', 'END', 'ROLLBACK', 'ABORT', 'SAVEPOINT s', 'RELEASE s', 'ROLLBACK TO s',
@@ -45,7 +45,7 @@ SELECT runs_as('SELECT ''' || repeat('x', 1024 * 1024) || '''');
 SELECT runs_as('SELECT ' || repeat('(', 100000) || '1' || repeat(')', 100000)) ~ 'stack depth|memory exhausted' AS refused;
 SELECT runs_as('SELECT ''' || repeat('x', 1000000) || '''');
 
--- equal texts share a row, unlike ones never do
+-- equal texts share a row, different texts never do
 SELECT jadugar.enqueue('SELECT ''shared''', queue => 'test_commands') AS a,
 	jadugar.enqueue('SELECT ''shared''', queue => 'test_commands') AS b,
 	jadugar.enqueue('SELECT ''Shared''', queue => 'test_commands') AS c \gset
@@ -67,7 +67,7 @@ SELECT jadugar.enqueue('SELECT ''rolled back too''', queue => 'test_commands') A
 COMMIT;
 SELECT command FROM jadugar.tasks WHERE task_id = :id;
 
--- many different texts do not mix them up
+-- many different texts are kept apart
 CREATE TEMP TABLE enqueued AS
 	SELECT n, jadugar.enqueue('SELECT ' || n % 6000, queue => 'test_commands') AS id FROM generate_series(1, 9000) AS n;
 INSERT INTO enqueued

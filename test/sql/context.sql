@@ -1,4 +1,4 @@
--- What a task can call while it runs: current_task(), progress(), log(),
+-- Functions that a task can call while it runs: current_task(), progress(), log(),
 -- snooze(), discard().
 \i test/include/helpers.sql
 
@@ -25,7 +25,7 @@ SELECT jadugar.log('debug', repeat('ä', 40000));
 SELECT octet_length(message) <= 65536 AS capped, right(message, 29) AS the_end
 FROM jadugar.logs WHERE level = 'debug';
 
--- Who am I
+-- In a task
 SELECT jadugar.enqueue(
 	'SELECT task_id, attempt, payload, schedule, scheduled_for, trace, tenant, owner, deadline > now() AS bound
 	 FROM jadugar.current_task()',
@@ -41,7 +41,7 @@ SELECT jadugar.run_now('ctx nightly', '{"b": 2}') AS id \gset
 SELECT status, name, schedule, result FROM jadugar.wait(:id, '30 s');
 SELECT jadugar.unschedule('ctx nightly');
 
--- Progress is seen from outside while the transaction is open
+-- Progress is visible to other sessions while the transaction is open
 SELECT pg_advisory_lock(7777);
 SELECT jadugar.enqueue(
 	'SELECT jadugar.progress(0.25, ''a quarter''); SELECT pg_advisory_xact_lock(7777)') AS id \gset
@@ -55,7 +55,7 @@ SELECT state, task_id = :id AS at_it FROM jadugar.workers WHERE task_id IS NOT N
 SELECT pg_advisory_unlock(7777);
 SELECT status, progress FROM jadugar.wait(:id, '30 s');
 
--- Bad arguments, in a task
+-- Invalid arguments in a task
 CREATE FUNCTION errors() RETURNS text[] LANGUAGE sql VOLATILE SET search_path = ctx AS $$
 	SELECT array_agg(test.error_of(s) ORDER BY n) FROM unnest(ARRAY[
 		'SELECT jadugar.progress(NULL)',
@@ -68,7 +68,7 @@ CREATE FUNCTION errors() RETURNS text[] LANGUAGE sql VOLATILE SET search_path = 
 SELECT jadugar.enqueue('SELECT ctx.errors() AS e') AS id \gset
 SELECT jsonb_array_elements_text(result->'e') FROM jadugar.wait(:id, '30 s');
 
--- What is logged is kept when the task fails, and so are its warnings
+-- Log entries and warnings of a task are kept when it fails
 SELECT jadugar.enqueue($$
 	SELECT jadugar.log('notice', 'before the end', '{"n": 1}');
 	DO 'BEGIN RAISE WARNING ''watch out''; END';
@@ -91,11 +91,11 @@ SELECT status, attempt FROM jadugar.wait(:id, '30 s');
 SELECT * FROM trail;
 SELECT status, attempt, final FROM jadugar.history WHERE task_id = :id;
 
--- A task that catches the error of snooze() stays
+-- A task that catches the error of snooze() completes
 SELECT jadugar.enqueue($$DO 'BEGIN PERFORM jadugar.snooze(''1 h''); EXCEPTION WHEN OTHERS THEN NULL; END'$$) AS id \gset
 SELECT status FROM jadugar.wait(:id, '30 s');
 
--- discard(): failed, whatever the policy
+-- discard(): failed without a retry
 SELECT jadugar.enqueue($$SELECT jadugar.discard('no such customer')$$, retry => jadugar.retry_policy(5)) AS id \gset
 SELECT status, attempt, error_code, reason FROM jadugar.wait(:id, '30 s');
 SELECT attempts, reason FROM jadugar.failures WHERE task_id = :id;

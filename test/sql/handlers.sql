@@ -1,5 +1,5 @@
--- Handlers: registering, what is refused, payload types and hooks, who may
--- use whose, dropping. C handlers: handlers_c.sql.
+-- Handlers: registering, errors, payload types and hooks, access to handlers of
+-- other roles, dropping. C handlers: handlers_c.sql.
 \i test/include/helpers.sql
 CALL test.create_role('test_handler_alice');
 CALL test.create_role('test_handler_bob');
@@ -23,7 +23,7 @@ REVOKE EXECUTE ON FUNCTION hidden FROM PUBLIC, test_handler_alice;
 CREATE PROCEDURE proc(jsonb) LANGUAGE plpgsql AS 'BEGIN COMMIT; END';
 CREATE FUNCTION trig() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NEW; END';
 
--- registered as written, stored qualified
+-- a function is stored with its schema
 SELECT jadugar.register_handler('test.echo', 'echo');
 SELECT kind, owner::regrole, function, payload_type, version, transaction FROM handler('test.echo');
 SELECT jadugar.register_handler('test.nothing', 'test_handler.nothing()', version => '2.0.0-beta.1+x', priority => 5,
@@ -36,7 +36,7 @@ SELECT jadugar.register_sql_handler('test.sql', 'SELECT $1->>''a'' AS a, 1 AS on
 SELECT jadugar.register_sql_handler('test.vacuum', 'VACUUM (ANALYZE) pg_class');
 SELECT kind, sql, transaction FROM handler('test.vacuum');
 
--- names that are refused
+-- invalid names
 SELECT jadugar.register_handler(NULL, 'echo');
 SELECT jadugar.register_handler('', 'echo');
 SELECT jadugar.register_handler(repeat('x', 256), 'echo');
@@ -49,7 +49,7 @@ SELECT jadugar.register_handler('table pg_class', 'echo');
 SELECT jadugar.register_handler('test.echo', 'echo');
 \echo :LAST_ERROR_SQLSTATE
 
--- functions that are refused
+-- invalid functions
 SELECT jadugar.register_handler('test.x', NULL);
 \set VERBOSITY terse
 SELECT jadugar.register_handler('test.x', '');
@@ -69,7 +69,7 @@ SELECT jadugar.register_sql_handler('test.x', '');
 SELECT jadugar.register_sql_handler('test.x', 'COMMIT');
 SELECT jadugar.register_sql_handler('test.x', 'VACUUM', transaction => 'serializable');
 
--- options that are refused
+-- invalid options
 SELECT jadugar.register_handler('test.x', 'echo', version => '1.0');
 SELECT jadugar.register_handler('test.x', 'echo', version => '01.0.0');
 SELECT jadugar.register_handler('test.x', 'echo', version => '1.0.0-');
@@ -84,7 +84,7 @@ SELECT jadugar.register_handler('test.x', 'echo', validate => 'twice(jsonb)');
 SELECT jadugar.register_handler('test.x', 'echo', cleanup => 'proc');
 SELECT jadugar.register_handler('test.x', 'echo', on_error => 'no_such_function');
 
--- what they give
+-- results
 SELECT jadugar.enqueue('test.echo', '{"a": 1}') AS echo \gset
 SELECT jadugar.enqueue('test.nothing') AS nothing \gset
 SELECT jadugar.enqueue('test.rows') AS rows \gset
@@ -98,7 +98,7 @@ SELECT name, status, result FROM jadugar.wait(:proc, '30 seconds');
 SELECT name, status, result FROM jadugar.wait(:sql, '30 seconds');
 SELECT name, status, result FROM jadugar.wait(:vacuum, '30 seconds');
 
--- payload types: each wrong field is named
+-- payload types: the error names each invalid field
 CREATE DOMAIN positive AS integer CHECK (VALUE > 0);
 CREATE DOMAIN word AS text NOT NULL CHECK (VALUE ~ '^\w+$');
 CREATE TYPE part AS (sku word, n positive);
@@ -176,7 +176,7 @@ SELECT what, payload->>'status' AS status, payload->'payload' AS payload, payloa
 	payload->>'error_code' AS error_code, payload->'error'->>'message' AS message
 FROM hooked ORDER BY what, status;
 
--- one role's handler is not run by another's command
+-- a role cannot run the handler of another role
 SET ROLE test_handler_bob;
 SELECT jadugar.enqueue('test.echo');
 \echo :LAST_ERROR_SQLSTATE
@@ -202,7 +202,7 @@ SELECT jadugar.revoke_handler('test.echo', 'test_handler_bob');
 SET ROLE test_handler_bob;
 SELECT jadugar.enqueue('test.echo');
 
--- a superuser's is everybody's, and is run with the caller's rights
+-- every role can run the handler of a superuser, with its own privileges
 RESET ROLE;
 SELECT jadugar.register_sql_handler('test.whoami', 'SELECT current_user, session_user');
 SET ROLE test_handler_bob;

@@ -1,5 +1,5 @@
--- Tasks that try to reach the next task of their worker, or more than their
--- role may. One worker runs all tasks of a role here.
+-- Tasks that try to influence the next task of their worker, or to exceed the
+-- privileges of their role. One worker runs all tasks of a role here.
 \i test/include/helpers.sql
 CALL test.create_role('test_hostile');
 CREATE ROLE test_hostile_group NOLOGIN;
@@ -8,8 +8,8 @@ GRANT test_hostile_group TO test_hostile;
 GRANT CREATE ON SCHEMA public TO test_hostile;
 SET SESSION AUTHORIZATION test_hostile;
 SELECT jadugar.scale_workers(1);
--- what a task finds: all of it as in a session just begun
-CREATE FUNCTION test_look(OUT who text, OUT super text, OUT settings text, OUT left_behind text, OUT sequence text)
+-- the state of a session, which has to be that of a new session in every task
+CREATE FUNCTION test_session_state(OUT who text, OUT super text, OUT settings text, OUT left_behind text, OUT sequence text)
 LANGUAGE plpgsql AS $$
 BEGIN
 	who := concat_ws(' ', current_user, session_user, current_setting('role'), current_setting('session_authorization'));
@@ -35,10 +35,11 @@ END
 $$;
 CREATE SEQUENCE test_sequence;
 CREATE TABLE test_seen (n bigint GENERATED ALWAYS AS IDENTITY, pid integer DEFAULT pg_backend_pid(), seen text);
-CALL test.run_task($$'SELECT l.* FROM test_look() l'$$);
+CALL test.run_task($$'SELECT l.* FROM test_session_state() l'$$);
 
--- each of these, and then a look by the next task, in one go so that a group
--- may hold both; first each once by itself, so that the worker knows it quick
+-- Each statement is followed by a task that reads the state of the session. Both
+-- are enqueued together, so that they may share a group. First, each runs once
+-- alone, so that the worker knows that it is fast.
 CREATE TABLE test_acts (n integer GENERATED ALWAYS AS IDENTITY, act text);
 INSERT INTO test_acts (act) VALUES
 	('SET default_transaction_read_only = on'),
@@ -67,7 +68,7 @@ INSERT INTO test_acts (act) VALUES
 	('RESET ALL'),
 	('SET CONSTRAINTS ALL DEFERRED'),
 	('COMMIT'), ('SAVEPOINT s'), ('DISCARD ALL');
-CREATE PROCEDURE test_all() LANGUAGE plpgsql AS $$
+CREATE PROCEDURE test_each_act() LANGUAGE plpgsql AS $$
 DECLARE
 	a record;
 	act_id bigint;
@@ -76,7 +77,7 @@ DECLARE
 	looked jadugar.task_info;
 	first jsonb;
 BEGIN
-	look_id := jadugar.enqueue('SELECT l.* FROM test_look() l');
+	look_id := jadugar.enqueue('SELECT l.* FROM test_session_state() l');
 	COMMIT;
 	looked := jadugar.wait(look_id, '20 s');
 	first := looked.result;
@@ -88,7 +89,7 @@ BEGIN
 				RAISE WARNING '%: refused: %', a.act, SQLERRM;
 				EXIT;
 			END;
-			look_id := jadugar.enqueue('SELECT l.* FROM test_look() l', retry => jadugar.retry_policy(1));
+			look_id := jadugar.enqueue('SELECT l.* FROM test_session_state() l', retry => jadugar.retry_policy(1));
 			COMMIT;
 			acted := jadugar.wait(act_id, '20 s');
 			looked := jadugar.wait(look_id, '20 s');
@@ -103,20 +104,20 @@ BEGIN
 	END LOOP;
 END
 $$;
-CALL test_all();
--- the same from commands outside a transaction, where a SET outlives it
-CREATE PROCEDURE test_outside(act text) LANGUAGE plpgsql AS $$
+CALL test_each_act();
+-- the same in commands outside a transaction, where a SET outlives the transaction
+CREATE PROCEDURE test_act_and_commit(act text) LANGUAGE plpgsql AS $$
 BEGIN
 	EXECUTE act;
 	COMMIT;
 	PERFORM 1;
 END
 $$;
-UPDATE test_acts SET act = format('CALL test_outside(%L)', act)
+UPDATE test_acts SET act = format('CALL test_act_and_commit(%L)', act)
 WHERE act !~* '^(COMMIT|SAVEPOINT|DISCARD|SET TRANSACTION|DECLARE test_plain)';
-CALL test_all();
+CALL test_each_act();
 
--- inside, a task is nobody else
+-- a task cannot become another role
 CALL test.run_task($$'SET ROLE postgres'$$);
 CALL test.run_task($$'SET SESSION AUTHORIZATION test_victim'$$);
 CALL test.run_task($$'SET LOCAL ROLE test_hostile_group; SELECT current_user, session_user'$$);
@@ -134,7 +135,7 @@ CREATE TABLE test_parent (id integer PRIMARY KEY);
 CREATE TABLE test_child (id integer REFERENCES test_parent DEFERRABLE INITIALLY DEFERRED);
 CREATE CONSTRAINT TRIGGER test_note AFTER INSERT ON test_child DEFERRABLE INITIALLY DEFERRED
 	FOR EACH ROW EXECUTE FUNCTION test_note('child');
--- two children before their parents, each in a task by itself and known to be quick
+-- two children before their parents; each ran alone before, and is known to be fast
 SELECT count(*) FROM jadugar.enqueue_batch('INSERT INTO test_child VALUES (($1 ->> ''n'')::integer)',
 	ARRAY['{"n": 1}', '{"n": 2}', '{"n": 3}']::jsonb[], tenant => 'child');
 SELECT jadugar.enqueue('INSERT INTO test_parent VALUES (1), (2), (3)', tenant => 'parent') AS parent \gset
@@ -146,29 +147,29 @@ CALL test.run_task($$'SET ROLE test_hostile_group; RESET ROLE; INSERT INTO test_
 SELECT seen, count(*) FROM test_seen GROUP BY 1 ORDER BY 1;
 TRUNCATE test_seen;
 
--- functions and operators in public that look like those of pg_catalog, found first
-CREATE FUNCTION test_theft() RETURNS boolean LANGUAGE plpgsql VOLATILE AS $$
+-- functions and operators in public that hide those of pg_catalog
+CREATE FUNCTION test_record_caller() RETURNS boolean LANGUAGE plpgsql VOLATILE AS $$
 BEGIN
 	INSERT INTO public.test_seen (seen) VALUES (current_user);
 	RETURN true;
 END
 $$;
-GRANT EXECUTE ON FUNCTION test_theft() TO PUBLIC;
-CREATE FUNCTION public.count(bigint) RETURNS bigint LANGUAGE sql AS 'SELECT CASE WHEN public.test_theft() THEN 1::bigint END';
-CREATE FUNCTION public.now() RETURNS timestamptz LANGUAGE sql AS 'SELECT CASE WHEN public.test_theft() THEN pg_catalog.now() END';
-CREATE FUNCTION public.unnest(bigint[]) RETURNS SETOF bigint LANGUAGE sql AS 'SELECT 1::bigint WHERE public.test_theft()';
-CREATE FUNCTION public.coalesce_eq(bigint, bigint) RETURNS boolean LANGUAGE sql AS 'SELECT public.test_theft()';
+GRANT EXECUTE ON FUNCTION test_record_caller() TO PUBLIC;
+CREATE FUNCTION public.count(bigint) RETURNS bigint LANGUAGE sql AS 'SELECT CASE WHEN public.test_record_caller() THEN 1::bigint END';
+CREATE FUNCTION public.now() RETURNS timestamptz LANGUAGE sql AS 'SELECT CASE WHEN public.test_record_caller() THEN pg_catalog.now() END';
+CREATE FUNCTION public.unnest(bigint[]) RETURNS SETOF bigint LANGUAGE sql AS 'SELECT 1::bigint WHERE public.test_record_caller()';
+CREATE FUNCTION public.coalesce_eq(bigint, bigint) RETURNS boolean LANGUAGE sql AS 'SELECT public.test_record_caller()';
 CREATE OPERATOR public.= (LEFTARG = bigint, RIGHTARG = bigint, FUNCTION = public.coalesce_eq);
-CREATE FUNCTION public.oid_eq(oid, oid) RETURNS boolean LANGUAGE sql AS 'SELECT public.test_theft()';
+CREATE FUNCTION public.oid_eq(oid, oid) RETURNS boolean LANGUAGE sql AS 'SELECT public.test_record_caller()';
 CREATE OPERATOR public.= (LEFTARG = oid, RIGHTARG = oid, FUNCTION = public.oid_eq);
-CREATE FUNCTION public.jsonb_get(jsonb, text) RETURNS text LANGUAGE sql AS 'SELECT CASE WHEN public.test_theft() THEN $2 END';
+CREATE FUNCTION public.jsonb_get(jsonb, text) RETURNS text LANGUAGE sql AS 'SELECT CASE WHEN public.test_record_caller() THEN $2 END';
 CREATE OPERATOR public.->> (LEFTARG = jsonb, RIGHTARG = text, FUNCTION = public.jsonb_get);
 RESET SESSION AUTHORIZATION;
 ALTER ROLE test_victim SET search_path = public, pg_catalog;
 ALTER ROLE test_hostile SET search_path = public, pg_catalog;
 SELECT count(*) FROM pg_catalog.pg_proc p WHERE pronamespace = 'public'::regnamespace AND proname IN ('count', 'now', 'unnest');
 SELECT jadugar.restart_workers('test_hostile');
--- all that an operator may do, with that search_path
+-- all functions for operators, with that search_path
 SET search_path = public, pg_catalog;
 SELECT jadugar.enqueue('SELECT 1', owner => 'test_victim', concurrency_key => 'k', unique_key => 'u', depends_on => '{}') AS v \gset
 SELECT status FROM jadugar.wait(:v, '20 s');
@@ -187,7 +188,7 @@ RESET SESSION AUTHORIZATION;
 ALTER ROLE test_victim RESET search_path;
 ALTER ROLE test_hostile RESET search_path;
 
--- roles whose defaults would stop the bookkeeping
+-- roles whose settings would stop the bookkeeping
 ALTER ROLE test_victim SET default_transaction_read_only = on;
 ALTER ROLE test_victim SET default_transaction_isolation = 'serializable';
 ALTER ROLE test_victim SET default_transaction_deferrable = on;
@@ -204,7 +205,7 @@ SELECT * FROM test_written;
 DROP TABLE test_written;
 ALTER ROLE test_victim RESET ALL;
 
--- one role and another's tasks
+-- tasks of another role
 SELECT jadugar.enqueue('SELECT 42 AS secret', '{"secret": 1}', owner => 'test_victim', unique_key => 'mine', concurrency_key => 'mine') AS done \gset
 SELECT status FROM jadugar.wait(:done, '20 s');
 SELECT jadugar.enqueue('SELECT 1', '{"secret": 1}', owner => 'test_victim', delay => '1 h', unique_key => 'mine', concurrency_key => 'mine') AS v \gset
@@ -217,7 +218,7 @@ SELECT f, test.short_error_of(format('SELECT jadugar.' || f, :v)) FROM unnest(AR
 SELECT f, test.short_error_of(format('SELECT jadugar.' || f, :done)) FROM unnest(ARRAY['get_task(%s)', 'wait(%s)', 'result(%s)', 'cancel(%s)',
 	'pause_task(%s)', 'retry_task(%s)', 'update_task(%s, priority => 1)', 'enqueue(''SELECT 1'', depends_on => ARRAY[%s])']) f;
 SELECT jadugar.cancel_tasks(owner => 'test_victim'), jadugar.cancel_tasks(), jadugar.count_tasks(owner => 'test_victim');
--- keys of the same name are of each role's own
+-- each role has its own keys
 SELECT jadugar.enqueue('SELECT 1', unique_key => 'mine', concurrency_key => 'mine') <> :v AS another;
 SELECT test.short_error_of($$SELECT jadugar.enqueue('SELECT 1', owner => 'test_victim')$$);
 SELECT test.short_error_of($$SELECT jadugar.enqueue('SELECT 1', owner => 'postgres')$$);
@@ -239,6 +240,6 @@ RESET SESSION AUTHORIZATION;
 -- PUBLIC has no privilege on the schemas
 SELECT n.nspname FROM pg_namespace n, aclexplode(n.nspacl) a WHERE n.nspname ~ '^jadugar' AND a.grantee = 0;
 
--- leave nothing behind
+-- clean up
 SELECT jadugar.cancel_tasks();
 CALL test.drop_roles('test_hostile', 'test_victim', 'test_hostile_group');

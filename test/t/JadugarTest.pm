@@ -23,7 +23,7 @@ use Time::HiRes qw(time usleep);
 
 our @EXPORT = qw(new_cluster new_standby create_extension poll poll_sub
   wait_for_log log_offset psql_error kill_process kill_postmaster process_exists wait_for_exit
-  jadugar_processes wait_for_process $deadline $top);
+  jadugar_processes wait_for_process wait_for_restart $deadline $top);
 
 # Seconds until a condition must be true.
 our $deadline = $PostgreSQL::Test::Utils::timeout_default;
@@ -238,6 +238,23 @@ sub kill_postmaster
 			return !process_exists($pid)
 			  && !grep { (readlink($_) // '') eq $dir } glob('/proc/[0-9]*/cwd');
 		});
+}
+
+# wait_for_restart(NODE, KILLED, OFFSET): after a kill -9 of a process, wait until
+# the server accepts connections again.  KILLED is "postmaster", which has to be
+# started, or the name of another process.  OFFSET is the end of the log before.
+sub wait_for_restart
+{
+	my ($node, $killed, $offset) = @_;
+
+	if ($killed eq 'postmaster')
+	{
+		$node->start;
+		return;
+	}
+	wait_for_log($node, qr/all server processes terminated; reinitializing/, $offset);
+	poll($node, 'SELECT true');
+	return;
 }
 
 # jadugar_processes(NODE [, KIND [, DBNAME]]): pids of the processes of a kind

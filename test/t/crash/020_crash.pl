@@ -106,20 +106,6 @@ sub settled
 enqueue(1000, $quick);
 settled('undisturbed');
 
-sub back_again
-{
-	my ($killed, $offset) = @_;
-
-	if ($killed eq 'postmaster')
-	{
-		$node->start;
-		return;
-	}
-	wait_for_log($node, qr/all server processes terminated; reinitializing/, $offset);
-	poll($node, 'SELECT true');
-	return;
-}
-
 # Each of them equally often, in any order.
 my @victims =
   shuffle((qw(worker scheduler launcher postmaster)) x int(($rounds + 3) / 4));
@@ -146,7 +132,7 @@ for my $round (1 .. $rounds)
 		next;
 	}
 	$killed{$victim}++;
-	back_again($victim, $offset);
+	wait_for_restart($node, $victim, $offset);
 }
 note(join(', ', map { "$_ killed $killed{$_} times" } sort keys %killed));
 settled("$rounds rounds of kill -9");

@@ -67,20 +67,6 @@ sub end_load
 	return 0;
 }
 
-sub back_again
-{
-	my ($killed, $offset) = @_;
-
-	if ($killed eq 'postmaster')
-	{
-		$node->start;
-		return;
-	}
-	wait_for_log($node, qr/all server processes terminated; reinitializing/, $offset);
-	poll($node, 'SELECT true');
-	return;
-}
-
 sub check
 {
 	my ($what) = @_;
@@ -118,7 +104,7 @@ for my $round (1 .. $rounds)
 	if ($victim)
 	{
 		$killed{$victim}++;
-		back_again($victim, $offset);
+		wait_for_restart($node, $victim, $offset);
 		check("round $round, after the kill");
 	}
 	ok(end_load($first, $last, @load), "round $round: all are started");
