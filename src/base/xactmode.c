@@ -12,7 +12,7 @@
 #include "base/args.h"
 #include "base/xactmode.h"
 
-static const char modes[] = {
+static const JdgXactMode modes[] = {
 	JDG_XACT_COMMITTED, JDG_XACT_REPEATABLE, JDG_XACT_SERIALIZABLE,
 	JDG_XACT_STANDALONE
 };
@@ -22,7 +22,7 @@ static const char *const words[] = {
 };
 
 const char *
-jdg_xact_word(char mode)
+jdg_xact_word(JdgXactMode mode)
 {
 	for (int i = 0; i < lengthof(modes); i++)
 	{
@@ -33,7 +33,7 @@ jdg_xact_word(char mode)
 	return NULL;				/* keep compiler quiet */
 }
 
-char
+JdgXactMode
 jdg_xact_mode(const char *word)
 {
 	if (pg_strcasecmp(word, "default") == 0)

@@ -127,7 +127,7 @@ cache_ready(void)
 
 /* Returns a command in mcxt, with a copy of the text. */
 static JdgCommand *
-make_command(MemoryContext mcxt, int64 command_id, char kind,
+make_command(MemoryContext mcxt, int64 command_id, JdgCommandKind kind,
 			 bool standalone, const char *text)
 {
 	JdgCommand *command = MemoryContextAlloc(mcxt, sizeof(JdgCommand));
@@ -140,7 +140,7 @@ make_command(MemoryContext mcxt, int64 command_id, char kind,
 }
 
 static int64
-hash_of(const char *text, char kind)
+hash_of(const char *text, JdgCommandKind kind)
 {
 	return DatumGetInt64(hash_any_extended((const unsigned char *) text,
 										   strlen(text), kind));
@@ -157,7 +157,7 @@ row_is_ours(int col)
 }
 
 const JdgCommand *
-jdg_command_known(const char *text, char kind)
+jdg_command_known(const char *text, JdgCommandKind kind)
 {
 	TextKey		key = {hash_of(text, kind)};
 	TextEntry  *entry;
@@ -172,7 +172,7 @@ jdg_command_known(const char *text, char kind)
 
 /* The id of a text, inserted if it is new; "*keep": committed. */
 static int64
-find_or_insert(const char *text, char kind, bool standalone, bool *keep)
+find_or_insert(const char *text, JdgCommandKind kind, bool standalone, bool *keep)
 {
 	JdgParams	p = {0};
 
@@ -192,7 +192,7 @@ find_or_insert(const char *text, char kind, bool standalone, bool *keep)
 }
 
 int64
-jdg_command_id(const char *text, char kind, bool standalone)
+jdg_command_id(const char *text, JdgCommandKind kind, bool standalone)
 {
 	const JdgCommand *known = jdg_command_known(text, kind);
 	TextKey		key = {hash_of(text, kind)};

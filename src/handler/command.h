@@ -11,13 +11,20 @@
 /* bytes */
 #define JDG_COMMAND_MAX		(1024 * 1024)
 
-#define JDG_COMMAND_SQL		's'
-#define JDG_COMMAND_HANDLER 'h'
+/* the letters of command.kind */
+typedef enum JdgCommandKind
+{
+	JDG_COMMAND_SQL = 's',
+	JDG_COMMAND_HANDLER = 'h'
+} JdgCommandKind;
+
+/* the same for SQL */
+#define JDG_SQL_HANDLER "'h'"
 
 typedef struct JdgCommand
 {
 	int64		command_id;
-	char		kind;			/* JDG_COMMAND_* */
+	JdgCommandKind kind;
 	bool		standalone;		/* cannot run inside a transaction */
 	char	   *text;
 } JdgCommand;
@@ -26,10 +33,10 @@ typedef struct JdgCommand
  * The command of a text that this process has met before, or NULL: then the
  * text need not be parsed again.
  */
-extern const JdgCommand *jdg_command_known(const char *text, char kind);
+extern const JdgCommand *jdg_command_known(const char *text, JdgCommandKind kind);
 
 /* its id, inserting it if new */
-extern int64 jdg_command_id(const char *text, char kind, bool standalone);
+extern int64 jdg_command_id(const char *text, JdgCommandKind kind, bool standalone);
 
 /*
  * By id; cached for the session.  The result stays valid until the end of the

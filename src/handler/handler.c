@@ -29,6 +29,7 @@
 #include "base/errors.h"
 #include "base/spi.h"
 #include "base/xactmode.h"
+#include "handler/command.h"
 #include "handler/function.h"
 #include "handler/handler.h"
 #include "handler/payload.h"
@@ -105,7 +106,7 @@ read_handler(const char *name, MemoryContext mcxt)
 	h->timeout = jdg_col_interval(0, 14, mcxt);
 	h->retry = jdg_col_jsonb(0, 15, mcxt);
 	mode = jdg_col_text(0, 16, CurrentMemoryContext);
-	h->transaction = mode ? jdg_xact_mode(mode) : '\0';
+	h->transaction = mode ? jdg_xact_mode(mode) : JDG_XACT_NONE;
 	h->isolate = jdg_col_bool(0, 17);
 	h->standalone = h->transaction == JDG_XACT_STANDALONE;
 	return h;
@@ -376,7 +377,7 @@ jdg_handler_hooks(int64 command_id, MemoryContext mcxt, const char **cleanup,
 	static JdgQuery q = {
 		"SELECT h.cleanup, h.on_error FROM jadugar_internal.command c "
 		"JOIN jadugar_internal.handler h ON h.name = c.text "
-		"WHERE c.command_id = $1 AND c.kind = 'h'", 1, {INT8OID}
+		"WHERE c.command_id = $1 AND c.kind = " JDG_SQL_HANDLER, 1, {INT8OID}
 	};
 	Datum		v[1] = {Int64GetDatum(command_id)};
 

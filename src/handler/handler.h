@@ -11,6 +11,8 @@
 #include "utils/jsonb.h"
 #include "utils/timestamp.h"
 
+#include "base/xactmode.h"
+
 typedef enum JdgHandlerKind
 {
 	JDG_HANDLER_FUNCTION,
@@ -37,7 +39,7 @@ typedef struct JdgHandler
 	int32		priority;
 	Interval   *timeout;
 	Jsonb	   *retry;
-	char		transaction;	/* '\0': none given */
+	JdgXactMode transaction;
 	bool		isolate;
 	bool		standalone;		/* its SQL cannot run in a transaction */
 } JdgHandler;

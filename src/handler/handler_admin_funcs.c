@@ -21,6 +21,7 @@
 #include "base/args.h"
 #include "base/errors.h"
 #include "base/spi.h"
+#include "handler/command.h"
 #include "shared/shmem.h"
 #include "shared/slot.h"
 #include "task/settle.h"
@@ -60,7 +61,7 @@ static const JdgArg grant_args[] = {
 
 #define COMMANDS_OF_IT \
 	"(SELECT c.command_id FROM jadugar_internal.command AS c " \
-	"WHERE c.kind = 'h' AND c.text = $1)"
+	"WHERE c.kind = " JDG_SQL_HANDLER " AND c.text = $1)"
 
 static JdgQuery find_query = {
 	"SELECT owner, kind FROM jadugar_internal.handler WHERE name = $1 "
@@ -84,7 +85,7 @@ static JdgQuery count_query = {
 
 static JdgQuery waiting_query = {
 	"SELECT " JDG_TASK_COLUMNS " FROM jadugar_internal.task "
-	"WHERE state <> 'x' AND command_id IN " COMMANDS_OF_IT
+	"WHERE state <> " JDG_SQL_STANDALONE " AND command_id IN " COMMANDS_OF_IT
 	" ORDER BY task_id FOR UPDATE SKIP LOCKED",
 	1, {TEXTOID}
 };

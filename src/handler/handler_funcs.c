@@ -293,7 +293,7 @@ JDG_FUNCTION(jdg_register_sql_handler, JDG_LEVEL_USER)
 {
 	JdgRegistration r = {.kind = "sql"};
 	ErrorData  *syntax_error;
-	char		kind;
+	JdgCommandKind kind;
 	bool		standalone;
 
 	JDG_READ_ARGS("register_sql_handler", sql_args, &r);

@@ -262,7 +262,7 @@ could_be_name(const char *text)
 
 /* See command.h.  The syntax error is in the caller's memory context. */
 void
-jdg_command_classify(const char *text, char *kind, bool *standalone,
+jdg_command_classify(const char *text, JdgCommandKind *kind, bool *standalone,
 					 ErrorData **syntax_error)
 {
 	MemoryContext mcxt = CurrentMemoryContext;

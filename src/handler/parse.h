@@ -11,13 +11,15 @@
 
 #include "utils/elog.h"
 
+#include "handler/command.h"
+
 /*
  * Parses a command as SQL.  Where the text is not SQL, kind is
  * JDG_COMMAND_HANDLER and the caller looks it up as a handler.  Raises
  * VALIDATION_ERROR with the parser's position for SQL that cannot be run
  * (empty, transaction control, LISTEN).
  */
-extern void jdg_command_classify(const char *text, char *kind,
+extern void jdg_command_classify(const char *text, JdgCommandKind *kind,
 								 bool *standalone, ErrorData **syntax_error);
 
 /* is it SQL, acceptable or not?  Also true for empty texts and comments */

@@ -46,7 +46,7 @@ typedef struct JdgSchedule
 	int32		priority;
 	Interval   *timeout;
 	Jsonb	   *retry;
-	char		transaction;
+	JdgXactMode transaction;
 	bool		isolate;
 	JdgOverlap	overlap;
 	JdgMisfire	misfire;

@@ -23,7 +23,7 @@ typedef struct ScheduleCount
 {
 	int64		schedule_id;
 	TimestampTz last_run_at;
-	char		last_status;
+	JdgStatus	last_status;
 	TimestampTz last_success_at;
 	int			completed;
 	int			failures;

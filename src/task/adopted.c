@@ -19,8 +19,9 @@ static void
 pause_tasks(void)
 {
 	static JdgQuery q = {
-		"UPDATE jadugar_internal.task SET state = 'p' "
-		"WHERE state IN ('r', 's', 'd', 'k')", 0
+		"UPDATE jadugar_internal.task SET state = " JDG_SQL_PAUSED " "
+		"WHERE state IN (" JDG_SQL_READY ", " JDG_SQL_SCHEDULED ", "
+		JDG_SQL_DEPENDENCY ", " JDG_SQL_KEY ")", 0
 	};
 
 	jdg_run(&q, NULL, NULL, 0);
@@ -36,7 +37,8 @@ cancel_tasks(void)
 	static JdgQuery q = {
 		"SELECT " JDG_TASK_COLUMNS " FROM jadugar_internal.task "
 		"WHERE task_id > $1 "
-		"AND state <> 'x' ORDER BY task_id LIMIT 500 FOR UPDATE", 1, {INT8OID}
+		"AND state <> "
+		JDG_SQL_STANDALONE " ORDER BY task_id LIMIT 500 FOR UPDATE", 1, {INT8OID}
 	};
 	int64		last = 0;
 	int64		n;

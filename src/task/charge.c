@@ -213,7 +213,8 @@ static void
 charge_orphans(void)
 {
 	static JdgQuery q = {
-		"SELECT task_id, attempt FROM jadugar_internal.task WHERE state = 'x' "
+		"SELECT task_id, attempt FROM jadugar_internal.task WHERE state = "
+		JDG_SQL_STANDALONE " "
 		"ORDER BY task_id", 0
 	};
 	int64		n;
@@ -282,7 +283,8 @@ jdg_charge_tasks_of_role(Oid owner)
 	static JdgQuery q = {
 		"SELECT " JDG_TASK_COLUMNS " FROM jadugar_internal.task "
 		"WHERE owner = $1 "
-		"AND state <> 'x' ORDER BY task_id LIMIT 500 FOR UPDATE SKIP LOCKED",
+		"AND state <> "
+		JDG_SQL_STANDALONE " ORDER BY task_id LIMIT 500 FOR UPDATE SKIP LOCKED",
 		1, {OIDOID}
 	};
 	Datum		v[1] = {ObjectIdGetDatum(owner)};

@@ -222,7 +222,7 @@ task_from_slot(TupleTableSlot *s, JdgTask *t, MemoryContext mcxt)
 	t->tenant = text_attr(s, JDG_A_TENANT);
 	t->trace = text_attr(s, JDG_A_TRACE);
 	d = attr(s, JDG_A_ON_DEPENDENCY_FAILURE, &isnull);
-	t->on_dependency_failure = isnull ? '\0' : DatumGetChar(d);
+	t->on_dependency_failure = isnull ? JDG_FAILURE_NONE : DatumGetChar(d);
 	d = attr(s, JDG_A_FLOW_RUN, &isnull);
 	t->flow_run = isnull ? 0 : DatumGetInt64(d);
 	d = attr(s, JDG_A_STEP_ID, &isnull);

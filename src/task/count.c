@@ -76,7 +76,7 @@ jdg_count_init(void)
 }
 
 void
-jdg_count_attempt(char status, bool stays, int64 waited, int64 ran)
+jdg_count_attempt(JdgStatus status, bool stays, int64 waited, int64 ran)
 {
 	counts.db = jdg_my_db();
 	if (stays && status == JDG_STATUS_FAILED)

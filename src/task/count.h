@@ -8,12 +8,14 @@
 #ifndef JDG_TASK_COUNT_H
 #define JDG_TASK_COUNT_H
 
+#include "task/task.h"
+
 /*
  * An attempt that this transaction writes down: the status of its history
- * row ('\0': none), whether its task stays, and how long it waited and ran
+ * row (JDG_STATUS_NONE: none), whether its task stays, and how long it waited and ran
  * (microseconds, < 0: it did not).
  */
-extern void jdg_count_attempt(char status, bool stays, int64 waited,
+extern void jdg_count_attempt(JdgStatus status, bool stays, int64 waited,
 							  int64 ran);
 
 /* from _PG_init */

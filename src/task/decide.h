@@ -43,9 +43,9 @@ typedef struct JdgOutcome
 typedef struct JdgDecision
 {
 	bool		stays;			/* its row is put back */
-	char		state;			/* then: its new state */
+	JdgTaskState state;			/* then: its new state */
 	TimestampTz run_at;
-	char		status;			/* of the history row, '\0': none */
+	JdgStatus	status;			/* of the history row */
 	const char *error_code;
 } JdgDecision;
 

@@ -50,8 +50,9 @@ promote_batch(TimestampTz from, JdgPosition *left)
 	static JdgQuery promote = {
 		"UPDATE jadugar_internal.task t SET state = CASE "
 		"WHEN t.concurrency_key IS NOT NULL AND t.attempt = 0 "
-		"THEN 'k'::\"char\" ELSE 'r'::\"char\" END "
-		"FROM (SELECT task_id FROM jadugar_internal.task WHERE state = 's' "
+		"THEN " JDG_SQL_KEY "::\"char\" ELSE " JDG_SQL_READY "::\"char\" END "
+		"FROM (SELECT task_id FROM jadugar_internal.task WHERE state = "
+		JDG_SQL_SCHEDULED " "
 		"AND run_at >= $3 AND run_at <= $1 "
 		"ORDER BY run_at LIMIT $2 FOR UPDATE SKIP LOCKED) d "
 		"WHERE t.task_id = d.task_id "
@@ -60,7 +61,8 @@ promote_batch(TimestampTz from, JdgPosition *left)
 		{TIMESTAMPTZOID, INT8OID, TIMESTAMPTZOID}
 	};
 	static JdgQuery next = {
-		"SELECT run_at FROM jadugar_internal.task WHERE state = 's' "
+		"SELECT run_at FROM jadugar_internal.task WHERE state = "
+		JDG_SQL_SCHEDULED " "
 		"AND run_at >= $1 ORDER BY run_at LIMIT 1", 1, {TIMESTAMPTZOID}
 	};
 	Datum		v[3] = {TimestampTzGetDatum(jdg_now()), Int64GetDatum(BATCH),

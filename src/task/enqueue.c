@@ -72,7 +72,7 @@ drop_oldest(const JdgQueue *queue, int64 n)
 {
 	static JdgQuery q = {
 		"SELECT " JDG_TASK_COLUMNS " FROM jadugar_internal.task "
-		"WHERE bounded AND queue_id = $1 AND state <> 'x' "
+		"WHERE bounded AND queue_id = $1 AND state <> " JDG_SQL_STANDALONE " "
 		"ORDER BY task_id LIMIT $2 FOR UPDATE SKIP LOCKED", 2,
 		{INT4OID, INT8OID}
 	};
@@ -193,9 +193,9 @@ add_dependency(const JdgTask *t, int64 parent, Oid role)
 		failed = jdg_col_char(0, 1) != JDG_STATUS_COMPLETED;
 		if (!jdg_may_manage(role, jdg_col_oid(0, 2)))
 			jdg_task_missing(parent);
-		if (!failed || t->on_dependency_failure == 'r')
+		if (!failed || t->on_dependency_failure == JDG_FAILURE_RUN)
 			return false;
-		if (t->on_dependency_failure == 'c')
+		if (t->on_dependency_failure == JDG_FAILURE_CANCEL)
 			ereport(ERROR,
 					(errcode(JDG_ERRCODE_DEPENDENCY_NOT_SATISFIED),
 					 errmsg("task %lld in depends_on has not succeeded",

@@ -37,7 +37,9 @@
 static const char *const failure_words[] = {"cancel", "run", "wait", NULL};
 
 /* task.on_dependency_failure for each of them */
-static const char failure_codes[] = {'c', 'r', 'w'};
+static const JdgDependencyFailure failure_codes[] = {
+	JDG_FAILURE_CANCEL, JDG_FAILURE_RUN, JDG_FAILURE_WAIT
+};
 
 static const char *const conflict_words[] = {
 	"return", "error", "replace", "reschedule", NULL

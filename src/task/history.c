@@ -402,7 +402,7 @@ jdg_history_insert(JdgHistory *h, int n)
 }
 
 const char *
-jdg_status_name(char status)
+jdg_status_name(JdgStatus status)
 {
 	switch (status)
 	{
@@ -414,7 +414,9 @@ jdg_status_name(char status)
 			return "cancelled";
 		case JDG_STATUS_LOST:
 			return "lost";
-		default:
-			return "skipped";
+		case JDG_STATUS_SKIPPED:
+		case JDG_STATUS_NONE:
+			break;
 	}
+	return "skipped";
 }

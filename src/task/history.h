@@ -22,7 +22,7 @@ typedef struct JdgHistory
 	int32		attempt;
 	int32		priority;
 	int32		worker_pid;		/* 0: none */
-	char		status;			/* JDG_STATUS_* */
+	JdgStatus	status;
 	bool		final;
 	TimestampTz scheduled_for;	/* DT_NOBEGIN: null, as all of these */
 	TimestampTz enqueued_at;
@@ -69,6 +69,6 @@ extern List *jdg_history_expired(TimestampTz limit, MemoryContext mcxt);
 extern void jdg_history_drop_partition(const char *name);
 
 /* JDG_STATUS_*, as the views say it */
-extern const char *jdg_status_name(char status);
+extern const char *jdg_status_name(JdgStatus status);
 
 #endif							/* JDG_TASK_HISTORY_H */

@@ -139,7 +139,7 @@ raise_not_a_command(const char *text, ErrorData *err)
 
 /* Classifies a command; a command accepted before is not parsed again. */
 static void
-classify(const char *text, char *kind, bool *standalone, ErrorData **error)
+classify(const char *text, JdgCommandKind *kind, bool *standalone, ErrorData **error)
 {
 	const JdgCommand *known = jdg_command_known(text, JDG_COMMAND_SQL);
 
@@ -162,7 +162,7 @@ void
 jdg_task_prepare(const JdgTaskOptions *o, Oid owner, int32 default_attempts,
 				 JdgTask *t, JdgQueue *queue, JdgHandler **handler)
 {
-	char		kind;
+	JdgCommandKind kind;
 	bool		standalone;
 	ErrorData  *syntax_error = NULL;
 	const char *command = o->command;

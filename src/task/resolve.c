@@ -50,7 +50,7 @@
 
 /* Put a locked task into another state; wake-ups at commit. */
 void
-jdg_task_set_state(JdgTask *t, char state)
+jdg_task_set_state(JdgTask *t, JdgTaskState state)
 {
 	static JdgQuery q = {
 		"UPDATE jadugar_internal.task SET state = $2 WHERE task_id = $1", 2,
@@ -108,9 +108,9 @@ drop_dependency(int64 task_id, int64 parent_id)
 static bool
 parent_ended(JdgTask *child, int64 parent_id, bool success)
 {
-	if (!success && child->on_dependency_failure == 'w')
+	if (!success && child->on_dependency_failure == JDG_FAILURE_WAIT)
 		return true;			/* waits until a retry of the parent succeeds */
-	if (!success && child->on_dependency_failure != 'r')
+	if (!success && child->on_dependency_failure != JDG_FAILURE_RUN)
 		return false;
 	drop_dependency(child->task_id, parent_id);
 	return true;
@@ -236,8 +236,10 @@ active_of_key(Oid owner, const char *key)
 {
 	static JdgQuery q = {
 		"SELECT count(*) FROM jadugar_internal.task WHERE owner = $1 "
-		"AND concurrency_key = $2 AND (state IN ('r', 'x') "
-		"OR (state = 's' AND attempt > 0))", 2, {OIDOID, TEXTOID}
+		"AND concurrency_key = $2 AND (state IN (" JDG_SQL_READY ", "
+		JDG_SQL_STANDALONE ") "
+		"OR (state = "
+		JDG_SQL_SCHEDULED " AND attempt > 0))", 2, {OIDOID, TEXTOID}
 	};
 	Datum		v[2] = {ObjectIdGetDatum(owner), CStringGetTextDatum(key)};
 
@@ -255,9 +257,9 @@ promote_key(Oid owner, const char *key, int n)
 {
 	static JdgQuery q = {
 		"SELECT " JDG_TASK_COLUMNS " FROM jadugar_internal.task "
-		"WHERE state = 'k' AND task_id = ANY (ARRAY("
+		"WHERE state = " JDG_SQL_KEY " AND task_id = ANY (ARRAY("
 		"SELECT w.task_id FROM jadugar_internal.task w WHERE w.owner = $1 "
-		"AND w.concurrency_key = $2 AND w.state = 'k' "
+		"AND w.concurrency_key = $2 AND w.state = " JDG_SQL_KEY " "
 		"ORDER BY w.task_id LIMIT $3)) FOR UPDATE SKIP LOCKED", 3,
 		{OIDOID, TEXTOID, INT4OID}
 	};
@@ -280,7 +282,7 @@ jdg_resolve_key(Oid owner, const char *key)
 {
 	static JdgQuery waiting = {
 		"SELECT task_id FROM jadugar_internal.task WHERE owner = $1 "
-		"AND concurrency_key = $2 AND state = 'k' LIMIT 1", 2,
+		"AND concurrency_key = $2 AND state = " JDG_SQL_KEY " LIMIT 1", 2,
 		{OIDOID, TEXTOID}
 	};
 	Datum		v[2] = {ObjectIdGetDatum(owner), CStringGetTextDatum(key)};
@@ -348,7 +350,7 @@ resolve_dependent(JdgTask *t, const int64 *running, int nrunning)
 		}
 		gone[ngone] = parent;
 		/* no row is left: the queue keeps no history of completed tasks */
-		success[ngone++] = jdg_col_char(i, 3) == '\0' ||
+		success[ngone++] = jdg_col_char(i, 3) == JDG_STATUS_NONE ||
 			jdg_col_char(i, 3) == JDG_STATUS_COMPLETED;
 	}
 	for (int64 i = 0; i < ngone; i++)
@@ -367,8 +369,10 @@ resolve_keyed(JdgTask *t, const int64 *running, int nrunning)
 {
 	static JdgQuery q = {
 		"SELECT task_id FROM jadugar_internal.task WHERE owner = $1 "
-		"AND concurrency_key = $2 AND (state IN ('r', 'x') "
-		"OR (state = 's' AND attempt > 0))", 2, {OIDOID, TEXTOID}
+		"AND concurrency_key = $2 AND (state IN (" JDG_SQL_READY ", "
+		JDG_SQL_STANDALONE ") "
+		"OR (state = "
+		JDG_SQL_SCHEDULED " AND attempt > 0))", 2, {OIDOID, TEXTOID}
 	};
 	Datum		v[2] = {ObjectIdGetDatum(t->owner),
 	CStringGetTextDatum(t->concurrency_key)};

@@ -20,7 +20,7 @@ typedef struct JdgFinished
 } JdgFinished;
 
 /* all inside jdg_internal_begin() */
-extern void jdg_task_set_state(JdgTask *t, char state);
+extern void jdg_task_set_state(JdgTask *t, JdgTaskState state);
 
 /* may anything wait for them?  with an active snapshot */
 extern bool jdg_has_dependants(const JdgFinished *done, int n);

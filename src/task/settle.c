@@ -69,7 +69,7 @@ options_of(const JdgTask *t)
 
 /* Does the queue keep history rows of this status? */
 static bool
-keeps_history(const JdgQueue *queue, char status)
+keeps_history(const JdgQueue *queue, JdgStatus status)
 {
 	switch (queue->keep)
 	{
@@ -123,7 +123,7 @@ write_histories(const JdgTask *tasks, const JdgOutcome *o,
 
 	for (int i = 0; i < n; i++)
 	{
-		if (d[i].status == '\0')
+		if (d[i].status == JDG_STATUS_NONE)
 			continue;
 		if (queue.queue_id != tasks[i].queue_id &&
 			!jdg_queue_by_id(tasks[i].queue_id, &queue))

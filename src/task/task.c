@@ -123,7 +123,7 @@ jdg_task_writer_put(JdgTaskWriter *w, const JdgTask *t)
 	v[JDG_A_ON_DEPENDENCY_FAILURE - 1] =
 		CharGetDatum(t->on_dependency_failure);
 	isnull[JDG_A_ON_DEPENDENCY_FAILURE - 1] =
-		t->on_dependency_failure == '\0';
+		t->on_dependency_failure == JDG_FAILURE_NONE;
 	v[JDG_A_FLOW_RUN - 1] = Int64GetDatum(t->flow_run);
 	v[JDG_A_STEP_ID - 1] = Int64GetDatum(t->step_id);
 	isnull[JDG_A_FLOW_RUN - 1] = isnull[JDG_A_STEP_ID - 1] = t->flow_run == 0;
@@ -227,7 +227,7 @@ jdg_task_load(int64 task_id, bool lock, JdgTask *task, MemoryContext mcxt)
 	return true;
 }
 
-char
+JdgTaskState
 jdg_state_without_dependencies(const JdgTask *t)
 {
 	if (t->run_at > jdg_now())

@@ -15,20 +15,47 @@
 
 #include "base/xactmode.h"
 
-/* task.state */
-#define JDG_STATE_READY			'r'
-#define JDG_STATE_SCHEDULED		's'
-#define JDG_STATE_DEPENDENCY	'd'
-#define JDG_STATE_KEY			'k'
-#define JDG_STATE_PAUSED		'p'
-#define JDG_STATE_STANDALONE	'x' /* under way, outside a transaction */
+/* the letters of task.state */
+typedef enum JdgTaskState
+{
+	JDG_STATE_READY = 'r',
+	JDG_STATE_SCHEDULED = 's',	/* waits for its run_at */
+	JDG_STATE_DEPENDENCY = 'd', /* waits for other tasks */
+	JDG_STATE_KEY = 'k',		/* waits for its concurrency key */
+	JDG_STATE_PAUSED = 'p',
+	JDG_STATE_STANDALONE = 'x'	/* under way, outside a transaction */
+} JdgTaskState;
 
-/* history.status */
-#define JDG_STATUS_COMPLETED	'c'
-#define JDG_STATUS_FAILED		'f'
-#define JDG_STATUS_CANCELLED	'x'
-#define JDG_STATUS_LOST			'l'
-#define JDG_STATUS_SKIPPED		's'
+/* the same for SQL */
+#define JDG_SQL_READY		"'r'"
+#define JDG_SQL_SCHEDULED	"'s'"
+#define JDG_SQL_DEPENDENCY	"'d'"
+#define JDG_SQL_KEY			"'k'"
+#define JDG_SQL_PAUSED		"'p'"
+#define JDG_SQL_STANDALONE	"'x'"
+
+/* the letters of attempt.status; jdg_status_name() has the words */
+typedef enum JdgStatus
+{
+	JDG_STATUS_NONE = '\0',		/* no row */
+	JDG_STATUS_COMPLETED = 'c',
+	JDG_STATUS_FAILED = 'f',
+	JDG_STATUS_CANCELLED = 'x',
+	JDG_STATUS_LOST = 'l',
+	JDG_STATUS_SKIPPED = 's'
+} JdgStatus;
+
+/* the same for SQL */
+#define JDG_SQL_COMPLETED	"'c'"
+
+/* the letters of task.on_dependency_failure, named by their words */
+typedef enum JdgDependencyFailure
+{
+	JDG_FAILURE_NONE = '\0',	/* null */
+	JDG_FAILURE_CANCEL = 'c',
+	JDG_FAILURE_RUN = 'r',
+	JDG_FAILURE_WAIT = 'w'
+} JdgDependencyFailure;
 
 /* task.flow_data: the data that the task receives */
 typedef enum JdgFlowData
@@ -55,8 +82,8 @@ typedef struct JdgTask
 	Oid			owner;
 	int32		queue_id;
 	int32		priority;
-	char		state;
-	char		transaction;
+	JdgTaskState state;
+	JdgXactMode transaction;
 	bool		isolate;
 	bool		bounded;
 	int32		attempt;
@@ -77,7 +104,7 @@ typedef struct JdgTask
 	char	   *concurrency_key;
 	char	   *tenant;
 	char	   *trace;
-	char		on_dependency_failure;	/* 'c', 'r', 'w' */
+	JdgDependencyFailure on_dependency_failure;
 	int64		flow_run;		/* 0: not a step of a flow */
 	int64		step_id;		/* its row in flow_step */
 	char	   *step;			/* its name */
@@ -123,7 +150,7 @@ extern void jdg_task_writer_end(JdgTaskWriter *writer);
 extern void jdg_task_insert(const JdgTask *task);
 
 /* the state of a task that waits for no other, from its run_at and its key */
-extern char jdg_state_without_dependencies(const JdgTask *t);
+extern JdgTaskState jdg_state_without_dependencies(const JdgTask *t);
 
 extern void jdg_task_from_row(uint64 row, JdgTask *task, MemoryContext mcxt);
 extern JdgTask *jdg_task_from_rows(int64 n, MemoryContext mcxt);

@@ -231,8 +231,9 @@ retry_finished(int64 id)
 {
 	static JdgQuery load = {
 		"SELECT h.task_id, h.owner, coalesce(q.queue_id, 1), h.priority, "
-		"'r'::\"char\", "
-		"coalesce(h.options->>'transaction', 'c')::\"char\", "
+		JDG_SQL_READY "::\"char\", "
+		"coalesce(h.options->>'transaction', "
+		JDG_SQL_XACT_COMMITTED ")::\"char\", "
 		"coalesce((h.options->>'isolate')::boolean, false), "
 		"q.max_depth IS NOT NULL, 0, "
 		"coalesce((h.options->>'max_attempts')::integer, 1), 0, "
@@ -373,7 +374,7 @@ store_update(const JdgTask *t)
 }
 
 /* Only a ready or scheduled task changes its state with its run_at. */
-static char
+static JdgTaskState
 state_after_move(const JdgTask *t)
 {
 	if (t->state != JDG_STATE_READY && t->state != JDG_STATE_SCHEDULED &&
@@ -435,7 +436,7 @@ JDG_FUNCTION(jdg_update_task, JDG_LEVEL_USER)
 	UpdateArgs	a;
 	JdgInternal in;
 	JdgTask		t;
-	char		old_state;
+	JdgTaskState old_state;
 
 	JDG_READ_ARGS("update_task", update_args, &a);
 	jdg_require_shmem();
@@ -477,7 +478,8 @@ JDG_FUNCTION(jdg_purge_completed, JDG_LEVEL_USER)
 {
 	static JdgQuery owners = {"SELECT role FROM jadugar_internal.owner", 0};
 	static JdgQuery purge = {
-		"DELETE FROM jadugar_internal.attempt WHERE status = 'c' "
+		"DELETE FROM jadugar_internal.attempt WHERE status = "
+		JDG_SQL_COMPLETED " "
 		"AND finished_at < $1 AND owner = ANY ($2)", 2,
 		{TIMESTAMPTZOID, OIDARRAYOID}
 	};

@@ -115,7 +115,8 @@ static void
 sweep(void)
 {
 	static JdgQuery q = {
-		"SELECT task_id FROM jadugar_internal.task WHERE state IN ('d', 'k') "
+		"SELECT task_id FROM jadugar_internal.task WHERE state IN (" JDG_SQL_DEPENDENCY ", "
+		JDG_SQL_KEY ") "
 		"AND task_id > $1 ORDER BY task_id LIMIT $2", 2, {INT8OID, INT8OID}
 	};
 	MemoryContext mcxt = CurrentMemoryContext;

@@ -362,7 +362,8 @@ static bool
 mark_standalone(JdgTask *t)
 {
 	static JdgQuery q = {
-		"UPDATE jadugar_internal.task SET state = 'x', started_at = $2 "
+		"UPDATE jadugar_internal.task SET state = "
+		JDG_SQL_STANDALONE ", started_at = $2 "
 		"WHERE task_id = $1", 2, {INT8OID, TIMESTAMPTZOID}
 	};
 	JdgInternal in;
