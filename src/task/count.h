@@ -11,9 +11,9 @@
 #include "task/task.h"
 
 /*
- * An attempt that this transaction writes down: the status of its history
- * row (JDG_STATUS_NONE: none), whether its task stays, and how long it waited and ran
- * (microseconds, < 0: it did not).
+ * Counts an attempt that this transaction writes down: the status of its
+ * history row, whether its task stays, and how long it waited and ran, in
+ * microseconds (< 0: it did not).
  */
 extern void jdg_count_attempt(JdgStatus status, bool stays, int64 waited,
 							  int64 ran);
