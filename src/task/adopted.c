@@ -15,6 +15,7 @@
 #include "task/adopted.h"
 #include "task/settle.h"
 
+/* Pauses every task that is not already paused and does not run standalone. */
 static void
 pause_tasks(void)
 {
