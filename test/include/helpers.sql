@@ -25,6 +25,13 @@ BEGIN
 END
 $$;
 
+-- Waits until a task has a status, or waits for a reason.
+CREATE OR REPLACE PROCEDURE test.wait_for_task(id bigint, state text) LANGUAGE plpgsql AS $$
+BEGIN
+	CALL test.wait_until(format('SELECT %L IN (status, waiting_for) FROM jadugar.get_task(%s)', state, id));
+END
+$$;
+
 -- Creates a role that can log in, and grants it access.
 CREATE OR REPLACE PROCEDURE test.create_role(role text, level text DEFAULT 'user') LANGUAGE plpgsql AS $$
 BEGIN

@@ -1,4 +1,4 @@
--- Access levels: what each level permits, granting and revoking.
+-- Access levels: permissions of each level, granting and revoking.
 \i test/include/helpers.sql
 CREATE ROLE "test access ""user""" LOGIN;
 CREATE ROLE test_access_operator LOGIN;

@@ -1,4 +1,4 @@
--- Flows put together step by step: create_chain(), create_group(), add_step(),
+-- Flows built step by step: create_chain(), create_group(), add_step(),
 -- add_parallel(), add_conditional(), remove_step().
 \i test/include/helpers.sql
 \set SHOW_CONTEXT errors
@@ -25,7 +25,7 @@ SELECT add_conditional('nightly', 'true', step('yes', 'SELECT 1'), step('no', 'S
 SELECT graph FROM flows WHERE name = 'nightly';
 SELECT explain_flow('nightly');
 
--- removing: by the name that adding gave back
+-- removing a node by the name that the call which added it returned
 SELECT remove_step('nightly', 'parallel#4');
 SELECT remove_step('nightly', 'chain#3');
 SELECT remove_step('nightly', 'tell');
@@ -34,16 +34,16 @@ SELECT remove_step('nightly', 'p');
 SELECT remove_step('nightly', 'maybe');
 SELECT explain_flow('nightly');
 
--- names are unique: those of what is added, however deep, against those added
+-- a name that is used at any depth cannot be added again
 SELECT add_step('nightly', 'load', 'SELECT 1');
 SELECT add_step('nightly', jadugar.sleep('1 s', name => 'load'));
 SELECT add_parallel('nightly', ARRAY[step('new', 'SELECT 1'), step('check', 'SELECT 1')]);
--- and all of them when it is started
+-- start_flow() checks all names again
 SELECT add_step('nightly', step('full', 'SELECT 1'));
 SELECT start_flow('nightly');
 SELECT remove_step('nightly', 'full');
 
--- started, it is a version; started again, the same one
+-- the first start makes a version, the second one uses it
 SELECT start_flow('nightly', '{"full": true}') AS run \gset
 SELECT status, steps FROM wait_flow(:run, timeout => '30 s');
 SELECT start_flow('nightly') AS run \gset
@@ -53,7 +53,7 @@ SELECT start_flow('nightly') AS run \gset
 SELECT status, flow, version FROM wait_flow(:run, timeout => '30 s');
 SELECT name, version, latest, steps, draft, running, finished, failed FROM flows ORDER BY name, version;
 
--- one name, one flow
+-- a name belongs to one flow
 SELECT create_chain('nightly');
 SELECT create_group('nightly');
 SELECT create_flow('nightly', step('a', 'SELECT 1'));
@@ -65,7 +65,7 @@ SELECT create_group('nightly');
 SELECT add_step('nightly', 'b', 'SELECT 1');
 SELECT drop_flow('nightly');
 
--- a chain whose steps run at once, and a group
+-- a chain whose steps run at the same time, and a group
 SELECT create_chain('wide', parallel => true, max_concurrency => 2);
 SELECT add_step('wide', 's' || i, 'SELECT 1') FROM generate_series(1, 3) i;
 SELECT explain_flow('wide');
@@ -82,7 +82,7 @@ SELECT create_group('too_few', completion => 'n_of_m', n => 3);
 SELECT add_step('too_few', 'a', 'SELECT 1');
 SELECT start_flow('too_few');
 
--- what is refused
+-- errors
 SELECT create_chain(NULL);
 SELECT create_chain('n', stop_on_failure => NULL);
 SELECT create_chain('n', parallel => NULL);
@@ -112,7 +112,7 @@ SELECT remove_step('wide', NULL);
 SELECT remove_step('nothing', 'a');
 SELECT remove_step('wide', 'nothing');
 
--- others have drafts of their own, and see nothing of this one
+-- other roles have drafts of their own, and cannot see this one
 SET ROLE draft_bob;
 SELECT count(*) FROM flows;
 SELECT add_step('wide', 'a', 'SELECT 1');
@@ -121,7 +121,7 @@ SELECT create_chain('wide');
 SELECT add_step('wide', 'bob', 'SELECT 1');
 SELECT name, owner, graph FROM flows;
 SELECT drop_flow('wide');
--- a monitor sees that it is there
+-- a monitor sees the draft without its graph
 SET ROLE draft_mon;
 SELECT name, version, owner, steps, draft, graph FROM flows WHERE name = 'wide';
 RESET ROLE;

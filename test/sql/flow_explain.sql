@@ -1,4 +1,4 @@
--- explain_flow(): a flow as a tree and as a Mermaid flowchart; with a run, the
+-- explain_flow(): a flow as a tree and as a Mermaid flowchart; for a run, with the
 -- state of each step.
 \i test/include/helpers.sql
 \pset format unaligned
@@ -9,11 +9,11 @@ CALL test.create_role('explain_bob');
 CALL test.create_role('explain_mon', 'monitor');
 SET ROLE explain_ann;
 
--- durations differ
-CREATE FUNCTION pg_temp.explained(run bigint, format text DEFAULT 'text') RETURNS text LANGUAGE sql
+-- replaces durations, which vary
+CREATE FUNCTION pg_temp.explain_without_times(run bigint, format text DEFAULT 'text') RETURNS text LANGUAGE sql
 	RETURN regexp_replace(jadugar.explain_flow(run, format), ' [0-9.]+ m?s\]', ' TIME]', 'g');
 
--- every kind of node, and every option that is shown
+-- every kind of node, and every option in the output
 SELECT chain(ARRAY[
 	step('reserve', 'SELECT app.reserve($1)', '{"id": "$.input.id"}', compensate => 'SELECT app.release($1)',
 		retry => retry_policy(3), queue => 'default', priority => 5, timeout => '1 min', concurrency_key => 'k',
@@ -33,10 +33,10 @@ SELECT chain(ARRAY[
 	sub_flow('other', version => 2, compensate => 'SELECT 5')]) AS flow \gset
 SELECT explain_flow(:'flow'::flow);
 SELECT explain_flow(:'flow'::flow, 'mermaid');
--- a text that begins with a brace is a flow; a node alone
+-- a text that begins with a brace is a flow; a single node
 SELECT explain_flow('{"step": "a", "command": "SELECT 1"}');
 SELECT explain_flow(step('a', 'SELECT 1'), format => 'mermaid');
--- what would mean something to Mermaid, and what is too long for a label
+-- special characters of Mermaid, and texts that are too long for a label
 SELECT explain_flow(step(E'"q" [x] {y} #1; <b> & `c` \\ 50% | end', E'SELECT ''%%{init: {}}%%'' -- "x"\nFROM (VALUES (1)) v')
 	~> step('long', 'SELECT ' || repeat('x', 100) || ' FROM y'), 'mermaid');
 SELECT explain_flow(step('long', 'SELECT ' || repeat('x', 200) || ' FROM y'));
@@ -59,13 +59,13 @@ SELECT start_flow(step('a', 'SELECT 1', compensate => 'SELECT 2')
 	~> step('bad', 'SELECT 1/0', retry => retry_policy(2, delay => '0', retry_on => '{22012}'))
 	~> step('never', 'SELECT 1')) AS run \gset
 SELECT status FROM wait_flow(:run, timeout => '30 s');
-SELECT pg_temp.explained(:run);
-SELECT pg_temp.explained(:run, 'mermaid');
+SELECT pg_temp.explain_without_times(:run);
+SELECT pg_temp.explain_without_times(:run, 'mermaid');
 SELECT start_flow(step('a', 'SELECT 1') ~> wait_signal('go') ~> step('b', 'SELECT 1')) AS run2 \gset
 SELECT status, steps ->> 'a' FROM wait_flow(:run2, timeout => '1 s');
-SELECT pg_temp.explained(:run2);
+SELECT pg_temp.explain_without_times(:run2);
 
--- what is refused
+-- errors
 SELECT explain_flow('greet', 'dot');
 SELECT explain_flow('greet', NULL);
 SELECT explain_flow(NULL);
@@ -88,6 +88,6 @@ SELECT abort_flow(:run2);
 SELECT status FROM wait_flow(:run2, timeout => '30 s');
 SELECT drop_flow('greet'), drop_flow('draft');
 RESET ROLE;
-DROP FUNCTION pg_temp.explained(bigint, text);
+DROP FUNCTION pg_temp.explain_without_times(bigint, text);
 SELECT revoke_access('explain_ann'), revoke_access('explain_bob'), revoke_access('explain_mon');
 DROP ROLE explain_ann, explain_bob, explain_mon;

@@ -1,5 +1,5 @@
--- The type flow: values, the functions and operators that make them, and
--- everything that is refused.
+-- The type flow: values, the functions and operators that make them, and invalid
+-- values.
 \i test/include/helpers.sql
 \set SHOW_CONTEXT errors
 \pset format unaligned
@@ -40,7 +40,7 @@ SELECT wait_signal('go', '1 day', 'fail');
 SELECT approval('boss', 'admin', 'Buy it?', '1 week', 'continue');
 SELECT sub_flow('other', '{"x": "$.steps.a"}', 2, 'sub', compensate => 'SELECT 1');
 
--- operators: what is only a container of the same kind is opened
+-- operators: an operand is merged if it is only a container of the same kind
 SELECT step('a', 'SELECT 1') ~> step('b', 'SELECT 2') ~> step('c', 'SELECT 3');
 SELECT step('a', 'SELECT 1') ~> (step('b', 'SELECT 2') ~> step('c', 'SELECT 3'));
 SELECT step('a', 'SELECT 1') ~> chain(ARRAY[step('b', 'SELECT 2')], name => 'kept');
@@ -52,7 +52,7 @@ SELECT step('a', 'SELECT 1') ~> (step('b', 'SELECT 2') & (step('c', 'SELECT 3') 
 SELECT step('a', 'SELECT 1') ~> NULL;
 SELECT NULL & step('a', 'SELECT 1');
 
--- mixed without parentheses
+-- operators mixed without parentheses
 CREATE TABLE test_flow (a flow, b flow, c flow);
 INSERT INTO test_flow VALUES (step('a', 'SELECT 1'), step('b', 'SELECT 2'), step('c', 'SELECT 3'));
 SELECT a ~> b & c FROM test_flow;
@@ -79,7 +79,7 @@ COPY test_flow_copy FROM :'file' (FORMAT binary);
 SELECT t.a = c.a AND t.b = c.b AND t.c = c.c FROM test_flow t, test_flow_copy c;
 SELECT a::text::flow = a FROM test_flow;
 
--- many
+-- many nodes
 SELECT (chain(array_agg(step('s' || i, 'SELECT 1', format('{"x": "$.steps.s%s"}', i - 1)::jsonb)))::jsonb #>> '{chain,9999,step}')
 FROM generate_series(1, 10000) i;
 SELECT parallel(array_agg(step('s' || i, 'SELECT 1'))) FROM generate_series(1, 10001) i;
@@ -94,7 +94,7 @@ BEGIN
 	RAISE EXCEPTION '% characters, %', length(f::text), branch('true', f);
 END $$;
 
--- not a node
+-- invalid nodes
 SELECT '1'::flow;
 SELECT '[]'::flow;
 SELECT '{}'::flow;
@@ -154,7 +154,7 @@ SELECT step('a', 'SELECT 1', compensate_with => step('u', 'SELECT 3', pivot => t
 SELECT step('a', 'SELECT 1', compensate_with => step('u', 'SELECT 3'), compensate_retry => retry_policy(3));
 SELECT step('a', 'SELECT 1', compensate_retry => retry_policy(3));
 
--- the command, as enqueue() checks it
+-- the command is checked as in enqueue()
 SELECT step('a', 'no_such_handler');
 SELECT step('a', 'SELECT 1', compensate => 'no_such_handler');
 SELECT step('a', 'SELECT 1', compensate_with => step('u', 'no_such_handler'));
@@ -163,7 +163,7 @@ SELECT step('a', 'SELECT 1', queue => 'no_such_queue');
 SELECT step('a', 'COMMIT');
 SELECT sub_flow('f', name => 'sub', compensate => 'no_such_handler');
 
--- nothing is written, so a reader may build
+-- making a flow writes nothing, so a read-only transaction can do it
 BEGIN READ ONLY;
 SELECT step('a', 'SELECT ''read only''');
 COMMIT;
@@ -184,7 +184,7 @@ SELECT step('a', 'SELECT 1') ~> step('a', 'SELECT 2');
 SELECT step('a', 'SELECT 1') ~> approval('b') ~> jadugar.sleep('1s', 'a');
 SELECT step('a', 'SELECT 1') ~> parallel(ARRAY[step('b', 'SELECT 1')], name => 'a');
 
--- after: what can not be
+-- after: invalid references
 SELECT step('a', 'SELECT 1', after => '{a}');
 SELECT step('a', 'SELECT 1') & step('b', 'SELECT 2', after => '{a,a}');
 SELECT step('a', 'SELECT 1', after => '{b}') & step('b', 'SELECT 2', after => '{a}');
@@ -202,11 +202,11 @@ SELECT step('a', 'SELECT 1', after => '{b}', "join" => 'some');
 SELECT step('a', 'SELECT 1', after => '{b}', "join" => 'n_of_m');
 SELECT step('a', 'SELECT 1', after => '{b}', "join" => 'n_of_m', join_n => 2);
 SELECT step('a', 'SELECT 1', after => '{b}', join_n => 1);
--- and what can
+-- and valid ones
 SELECT (step('a', 'SELECT 1') ~> step('b', 'SELECT 2')) & (step('c', 'SELECT 3', after => '{a}') ~> step('d', 'SELECT 4', after => '{b}'));
 SELECT each('[1]', step('a', 'SELECT 1') & step('b', 'SELECT 2', after => '{a}'), name => 'e') & step('c', 'SELECT 2', after => '{e}');
 
--- the result of an item is not to be had from outside, whatever is around it
+-- the result of an item is not accessible outside of its each, at any depth
 SELECT each('[1]', step('a', 'SELECT 1')) ~> step('b', 'SELECT 1', '{"x": "$.steps.a"}');
 SELECT each('$.steps.a', step('a', 'SELECT 1'), name => 'e');
 SELECT each('[1]', step('a', 'SELECT 1') ~> step('b', 'SELECT 1', '{"x": "$.steps.a"}'), name => 'e') ~> step('c', 'SELECT 1', '{"x": "$.steps.e[0]"}');
@@ -232,8 +232,8 @@ SELECT wait_signal(NULL);
 SELECT approval(NULL);
 SELECT sub_flow(NULL);
 
--- as a whole: references that only have to be there, and can have finished,
--- once nothing more comes around
+-- A node alone may refer to any step. A whole flow is checked: the step has to
+-- exist, and it must be able to finish first.
 SELECT step('a', 'SELECT 1', after => '{b}'), step('a', 'SELECT 1', '{"x": "$.steps.b", "y": "$.steps.a"}'),
 	step('a', 'SELECT 1', '{"x": "$.steps.b"}') ~> step('b', 'SELECT 1');
 SELECT create_flow('test_flow', step('a', 'SELECT 1', after => '{b}'));
@@ -249,7 +249,7 @@ SELECT create_flow('test_flow', branch('$.steps.a.x', step('a', 'SELECT 1'), nam
 SELECT create_flow('test_flow', branch('true', step('a', 'SELECT 1'), step('b', 'SELECT 1', '{"x": "$.steps.a"}')));
 SELECT create_flow('test_flow', loop(each('[1]', step('a', 'SELECT 1', '{"x": "$.steps.b"}') ~> step('b', 'SELECT 1')), 'false'));
 SELECT create_flow('test_flow', loop(each('[1]', step('a', 'SELECT 1')), '$.steps.a.x', name => 'l'));
--- these can have
+-- valid references
 SELECT create_flow('test_flow', loop(step('a', 'SELECT 1', '{"x": "$.steps.b", "y": "$.steps.a"}') ~> step('b', 'SELECT 1'), '$.steps.b.more') ~>
 	(step('c', 'SELECT 1', '{"x": "$.steps.a", "y": "$.steps.d"}') & step('d', 'SELECT 1')) ~>
 	step('e', 'SELECT 1', '{"x": "$.steps.d.x + $.input.y", "method": "$.steps.keyvalue()", "quoted": "$.input ? (@.x == \"$.steps.no\")",

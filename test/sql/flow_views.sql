@@ -1,5 +1,5 @@
--- The views flows, flow_runs and flow_steps, flow_status(), flow_progress()
--- and check_flows(): what they show, and to whom.
+-- The views flows, flow_runs and flow_steps, flow_status(), flow_progress() and
+-- check_flows(): their contents, and the roles that can read them.
 \i test/include/helpers.sql
 \set SHOW_CONTEXT errors
 \pset format unaligned
@@ -11,8 +11,8 @@ CALL test.create_role('views_mon', 'monitor');
 CALL test.create_role('views_op', 'operator');
 
 SET ROLE views_ann;
--- a run that stays in the middle: a step is done, waits are open, another is
--- for a task far ahead, the rest has not been come to
+-- a run in progress: one step has completed, waits are open, one step waits for a
+-- task in the future, the rest has not been reached
 SELECT create_flow('inner', wait_signal('done'));
 SELECT create_flow('middle', chain(ARRAY[
 	step('first', 'SELECT 1 AS n', '{"secret": 1}', compensate => 'SELECT 2'),
@@ -35,7 +35,7 @@ SELECT step_id, node, step, kind, item, status, waiting_for, attempts, condition
 FROM flow_steps WHERE run_id = :run ORDER BY step_id;
 SELECT status, steps FROM flow_status(:run);
 SELECT flow_progress(:run);
--- two items, each of a wait and a step, and the run goes on to its other waits
+-- two items, each of a wait and a step; the run continues to its other waits
 SELECT signal(:run, 'item'), signal(:run, 'item');
 CALL test.wait_until(format($$SELECT status = 'running' FROM flow_steps WHERE run_id = %s AND kind = 'sub_flow'$$, :run));
 SELECT step_id, step, kind, item, status, waiting_for, due IS NOT NULL AS due
@@ -53,11 +53,11 @@ CALL test.wait_until(format($$SELECT status = 'paused' FROM flow_runs WHERE run_
 SELECT paused_at IS NOT NULL FROM flow_runs WHERE run_id = :run;
 SELECT resume_flow(:run);
 CALL test.wait_until(format($$SELECT status = 'running' FROM flow_runs WHERE run_id = %s$$, :run));
--- tasks know their run
+-- tasks show their run
 SELECT DISTINCT flow_run = :run, step FROM history WHERE flow_run = :run ORDER BY step;
 SELECT DISTINCT t.flow_run = h.flow_run, t.step = h.step FROM history h, get_task(h.task_id) t WHERE h.flow_run = :run;
 
--- one that begins later, and one that a task far ahead holds
+-- a run that starts later, and a run that waits for a held task
 SELECT start_flow(step('later', 'SELECT 1'), delay => '1 day') AS later \gset
 SELECT status, started_at FROM flow_runs WHERE run_id = :later;
 SELECT step, status, waiting_for FROM flow_steps WHERE run_id = :later;
@@ -73,12 +73,12 @@ SELECT step, status, attempts, error ->> 'sqlstate', started_at IS NULL FROM flo
 SELECT flow_progress(:bad);
 SELECT flow_run = :bad, step, message FROM failures WHERE flow_run = :bad;
 
--- what a task learns of itself
+-- the run and the step, as seen by the task
 SELECT start_flow(step('me', 'SELECT flow_run, step FROM jadugar.current_task()')) AS me \gset
 SELECT status FROM wait_flow(:me, timeout => '30 s');
 SELECT result ->> 'flow_run' = :'me', result ->> 'step' FROM flow_runs WHERE run_id = :me;
 
--- others
+-- other roles
 SET ROLE views_bob;
 SELECT count(*) FROM flows;
 SELECT count(*) FROM flow_runs;
@@ -97,10 +97,10 @@ SELECT flow_progress(NULL);
 SELECT flow_status(0);
 SELECT flow_progress(0);
 
--- nothing is wrong; and what would be is found
+-- check_flows() reports nothing, and finds each damage
 SELECT * FROM check_flows();
 RESET ROLE;
-CREATE FUNCTION pg_temp.spoilt(sql text) RETURNS SETOF text LANGUAGE plpgsql AS $$
+CREATE FUNCTION pg_temp.problems_after(sql text) RETURNS SETOF text LANGUAGE plpgsql AS $$
 DECLARE
 	found text[];
 BEGIN
@@ -112,20 +112,20 @@ BEGIN
 	END;
 	RETURN QUERY SELECT unnest(found);
 END $$;
-SELECT pg_temp.spoilt('SELECT 1');
-SELECT pg_temp.spoilt(format('UPDATE jadugar_internal.flow_run SET live = live + 1 WHERE run_id = %s', :run));
-SELECT pg_temp.spoilt(format('UPDATE jadugar_internal.flow_run SET status = ''c'', finished_at = now() WHERE run_id = %s', :held));
-SELECT pg_temp.spoilt(format('UPDATE jadugar_internal.flow_run SET status = ''c'' WHERE run_id = %s', :held));
-SELECT pg_temp.spoilt(format('DELETE FROM jadugar_internal.task WHERE flow_run = %s', :held));
-SELECT pg_temp.spoilt(format('UPDATE jadugar_internal.flow_step SET state = ''c'' WHERE run_id = %s AND step_id = 1', :held));
-SELECT pg_temp.spoilt(format('DELETE FROM jadugar_internal.flow_step WHERE run_id = %s AND step_id = 2', :bad));
-SELECT pg_temp.spoilt(format('UPDATE jadugar_internal.flow_step SET state = ''w'' WHERE run_id = %s AND node IN (SELECT node FROM jadugar.flow_steps WHERE run_id = %1$s AND step = ''after'')', :run));
-SELECT pg_temp.spoilt(format('UPDATE jadugar_internal.flow_step SET due = NULL WHERE run_id = %s AND due IS NOT NULL', :run));
-SELECT pg_temp.spoilt(format('UPDATE jadugar_internal.flow_run SET status = ''c'', finished_at = now(), live = 0 WHERE parent_run = %s', :run));
-SELECT pg_temp.spoilt(format('UPDATE jadugar_internal.flow_step SET succeeded = succeeded + 5 WHERE run_id = %s AND node IN (SELECT node FROM jadugar.flow_steps WHERE run_id = %1$s AND step = ''items'')', :run));
-SELECT pg_temp.spoilt(format('UPDATE jadugar_internal.flow_run SET status = ''u'', finished_at = now(), live = 0 WHERE run_id = %s', :run)) AS p
+SELECT pg_temp.problems_after('SELECT 1');
+SELECT pg_temp.problems_after(format('UPDATE jadugar_internal.flow_run SET live = live + 1 WHERE run_id = %s', :run));
+SELECT pg_temp.problems_after(format('UPDATE jadugar_internal.flow_run SET status = ''c'', finished_at = now() WHERE run_id = %s', :held));
+SELECT pg_temp.problems_after(format('UPDATE jadugar_internal.flow_run SET status = ''c'' WHERE run_id = %s', :held));
+SELECT pg_temp.problems_after(format('DELETE FROM jadugar_internal.task WHERE flow_run = %s', :held));
+SELECT pg_temp.problems_after(format('UPDATE jadugar_internal.flow_step SET state = ''c'' WHERE run_id = %s AND step_id = 1', :held));
+SELECT pg_temp.problems_after(format('DELETE FROM jadugar_internal.flow_step WHERE run_id = %s AND step_id = 2', :bad));
+SELECT pg_temp.problems_after(format('UPDATE jadugar_internal.flow_step SET state = ''w'' WHERE run_id = %s AND node IN (SELECT node FROM jadugar.flow_steps WHERE run_id = %1$s AND step = ''after'')', :run));
+SELECT pg_temp.problems_after(format('UPDATE jadugar_internal.flow_step SET due = NULL WHERE run_id = %s AND due IS NOT NULL', :run));
+SELECT pg_temp.problems_after(format('UPDATE jadugar_internal.flow_run SET status = ''c'', finished_at = now(), live = 0 WHERE parent_run = %s', :run));
+SELECT pg_temp.problems_after(format('UPDATE jadugar_internal.flow_step SET succeeded = succeeded + 5 WHERE run_id = %s AND node IN (SELECT node FROM jadugar.flow_steps WHERE run_id = %1$s AND step = ''items'')', :run));
+SELECT pg_temp.problems_after(format('UPDATE jadugar_internal.flow_run SET status = ''u'', finished_at = now(), live = 0 WHERE run_id = %s', :run)) AS p
 EXCEPT SELECT (step || ': ' || p) FROM (VALUES ('has no end though the run has finished'), ('goes on though the run has finished')) v (p), jadugar.flow_steps WHERE run_id = :run ORDER BY 1;
--- others see only what is wrong with their own
+-- other roles only see problems of their own runs
 BEGIN;
 UPDATE jadugar_internal.flow_run SET live = live + 1 WHERE run_id = :run;
 SET LOCAL ROLE views_bob;
@@ -147,7 +147,7 @@ CALL test.wait_until('SELECT count(*) = 0 FROM flow_runs WHERE finished_at IS NU
 SELECT DISTINCT status FROM flow_steps WHERE run_id = :run ORDER BY status;
 SELECT name FROM flows;
 SELECT * FROM check_flows();
--- completed runs go with the history
+-- completed runs are purged with the history
 SELECT count(*) FROM flow_runs WHERE run_id = :me;
 SELECT purge_completed('1 h') FROM flow_runs WHERE run_id = :me;
 SELECT purge_completed('0') > 0;
@@ -155,6 +155,6 @@ SELECT count(*) FROM flow_runs WHERE run_id = :me;
 SELECT count(*) FROM flow_steps WHERE run_id = :me;
 SELECT drop_queue('views_q');
 RESET ROLE;
-DROP FUNCTION pg_temp.spoilt(text);
+DROP FUNCTION pg_temp.problems_after(text);
 SELECT revoke_access('views_ann'), revoke_access('views_bob'), revoke_access('views_mon'), revoke_access('views_op');
 DROP ROLE views_ann, views_bob, views_mon, views_op;

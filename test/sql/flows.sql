@@ -1,5 +1,5 @@
--- Flows: what each block does, and what steps are given. What is asked of runs
--- is in flows_runs, compensation in flows_failure, bad input in flows_input.
+-- Flows: each block, and the payloads of steps. Requests to runs are in
+-- flows_runs, compensation in flows_failure, invalid input in flows_input.
 \i test/include/helpers.sql
 \i test/include/flows.sql
 CALL test.create_role('test_flows');
@@ -16,10 +16,11 @@ SELECT scale_workers(4);
 -- ---------------------------------------------------------------- a chain
 CALL test.run_flow(test.step('a') ~> test.step('b') ~> test.step('c'));
 SELECT test.effects();
--- what is first fails, the others are never come to
+-- a failed step ends the chain
 CALL test.run_flow(test.step('a') ~> test.failing_step('b') ~> test.step('c'));
 SELECT test.effects();
--- its result is that of the last step: the first row; an object or an array in one column stands for itself
+-- The result is that of the last step: its first row. An object or an array in a
+-- single column is the result itself.
 CALL test.run_flow(step('a', 'SELECT x, 2 AS y FROM generate_series(1, 3) x'));
 CALL test.run_flow(step('a', $$SELECT '[1, 2]'::jsonb$$));
 CALL test.run_flow(step('a', $$SELECT jsonb_build_object('k', 1)$$));
@@ -27,14 +28,14 @@ CALL test.run_flow(step('a', 'SELECT NULL::text AS x'));
 CALL test.run_flow(step('a', 'SELECT 1 AS x WHERE false'));
 CALL test.run_flow(step('a', $$INSERT INTO test.effect (name) VALUES ('x'), ('y')$$));
 SELECT test.effects();
--- what a step is given: the run's input, the results so far by name
+-- the default payload of a step: the input of the run, and earlier results by name
 CALL test.run_flow(step('a', 'SELECT 1 AS x') ~> step('b', 'SELECT 2 AS x') ~> step('c', 'SELECT $1 AS data'), '{"in": 7}');
 -- chains within chains, and their names
 CALL test.run_flow(chain(ARRAY[test.step('a') ~> test.step('b'), chain(ARRAY[test.step('c')], name => 'inner')], name => 'outer') ~> step('d', 'SELECT $1 -> ''steps'' AS steps'));
 SELECT test.effects();
--- a failure that is to be passed over
+-- on_failure => 'continue'
 CALL test.run_flow(step('a', 'SELECT 1/0', on_failure => 'continue') ~> step('b', 'SELECT $1 -> ''steps'' AS steps'));
--- attempts of a step: each failed one leaves nothing
+-- attempts of a step: a failed one has no effect
 CREATE SEQUENCE test_seq;
 SELECT start_flow(step('a', $$SELECT test.note('a'), 1 / (nextval('test_seq') / 3) AS third$$, retry => retry_policy(5, delay => '1 ms', retry_on => ARRAY['22012']))
 	~> test.step('b')) AS run \gset
@@ -50,14 +51,14 @@ SELECT start_flow(step('a', 'SELECT (current_task()).flow_run, (current_task()).
 	trace => 'tr', tenant => 'ten', metadata => '{"run": 1}') AS run \gset
 SELECT w.status, (w.result ->> 'flow_run')::bigint = :run AS mine, w.result - 'flow_run' AS rest, w.trace, w.tenant, w.metadata FROM wait_flow(:run, '30 s') w;
 SELECT flow_run = :run AS mine, step, queue, priority, tenant, trace, metadata, status, final, attempt FROM history WHERE flow_run = :run;
--- one that has not run yet is seen in tasks
+-- a step that has not run yet is visible in tasks
 SELECT pause_queue('test_flows_q');
 SELECT start_flow(step('a', 'SELECT 1', queue => 'test_flows_q')) AS run \gset
 SELECT status, waiting_for, flow_run = :run AS mine, step FROM tasks WHERE flow_run = :run;
 SELECT step, kind, status, waiting_for, task_id IS NOT NULL AS task FROM flow_steps WHERE run_id = :run;
 SELECT resume_queue('test_flows_q');
 SELECT * FROM test.end_of(:run);
--- a concurrency_key holds steps of several runs apart
+-- concurrency_key limits steps across runs
 SELECT test.close_gate();
 SELECT start_flow(step('a', 'SELECT test.note(''k'') FROM pg_advisory_xact_lock_shared(74)', concurrency_key => 'k', isolate => true), tenant => 'key')
 	FROM generate_series(1, 3) \g /dev/null
@@ -66,11 +67,11 @@ SELECT status, waiting_for, count(*) FROM tasks WHERE tenant = 'key' GROUP BY 1,
 SELECT test.open_gate();
 CALL test.wait_until($$NOT EXISTS (SELECT FROM flow_runs WHERE finished_at IS NULL)$$);
 SELECT test.effects();
--- isolation levels of their own
+-- isolation levels of steps
 CALL test.run_flow(step('a', $$SELECT current_setting('transaction_isolation') AS level$$, transaction => 'serializable')
 	~> step('b', $$SELECT $1 -> 'steps' -> 'a' AS a, current_setting('transaction_isolation') AS level$$, transaction => 'repeatable read')
 	~> step('c', $$SELECT $1 -> 'steps' -> 'b' ->> 'level' AS b$$));
--- and none
+-- a command outside a transaction
 CREATE TABLE test_vacuumed (n integer);
 CALL test.run_flow(step('a', 'VACUUM test_vacuumed') ~> test.step('b'));
 SELECT test.effects();
@@ -81,7 +82,7 @@ CALL test.run_flow(step('a', 'SELECT 1 AS x, ''t'' AS y') ~> step('b', 'SELECT $
 	"dollars": "$$", "price": "$5", "number": 5, "$.key": true}'), '{"list": [1, 2, 3], "o": {"p": null}}');
 CALL test.run_flow(step('a', 'SELECT $1 AS payload', payload => '{"root": "$", "nothing": "$.input.o.p", "filter": "$.input.list[*] ? (@ > 1)"}'),
 	'{"list": [1, 2, 3], "o": {"p": null}}');
--- a step that is not there, and a path that fails when it is looked at
+-- an unknown step, and a path that fails when it is evaluated
 SELECT test.short_error_of($$SELECT start_flow(step('a', 'SELECT 1', payload => '{"x": "$.steps.nothing.x"}'))$$);
 CALL test.run_flow(step('a', 'SELECT $1 AS payload', payload => '{"x": "$.input.q + 1"}'), '{"q": "no number"}');
 -- a handler with a composite type
@@ -102,19 +103,19 @@ CALL test.run_flow(test.step('a') & test.step('b') & test.step('c'));
 SELECT test.sorted_effects();
 CALL test.run_flow(parallel(ARRAY[test.step('a'), test.step('b')], name => 'p') ~> step('c', 'SELECT $1 -> ''steps'' AS steps'));
 SELECT test.sorted_effects();
--- all: the first failure decides; what is under way is stopped
+-- all: the first failure decides, and running steps are stopped
 SELECT test.close_gate();
 CALL test.run_flow(parallel(ARRAY[test.failing_step('a'), test.gated_step('b'), test.gated_step('c')]) ~> test.step('d'));
--- any: the first success does
+-- any: the first success decides
 CALL test.run_flow(parallel(ARRAY[test.failing_step('a'), test.step('b'), test.gated_step('c')], completion => 'any') ~> test.step('d'));
 CALL test.run_flow(parallel(ARRAY[test.failing_step('a'), test.failing_step('b')], completion => 'any') ~> test.step('d'));
 -- n_of_m
 CALL test.run_flow(parallel(ARRAY[test.step('a'), test.gated_step('b'), test.step('c'), test.gated_step('d')], completion => 'n_of_m', n => 2) ~> test.step('e'));
--- it can not be reached any more: at once
+-- a number that cannot be reached anymore decides immediately
 CALL test.run_flow(parallel(ARRAY[test.failing_step('a'), test.failing_step('b'), test.gated_step('c')], completion => 'n_of_m', n => 2) ~> test.step('e'));
 SELECT test.sorted_effects();
 SELECT test.open_gate();
--- all_done waits for all, then fails
+-- all_done waits for all steps, then fails
 SELECT test.close_gate();
 SELECT start_flow(parallel(ARRAY[test.failing_step('a'), test.gated_step('b'), test.step('c')], completion => 'all_done', name => 'p') ~> test.step('d')) AS run \gset
 CALL test.wait_for_step(:run, 'a', 'failed');
@@ -130,7 +131,7 @@ SELECT test.sorted_effects();
 CALL test.run_flow(parallel(ARRAY[test.failing_step('a'), test.step('b'), test.failing_step('c')], completion => 'best_effort', name => 'p') ~> step('d', 'SELECT $1 -> ''steps'' AS steps'));
 CALL test.run_flow(parallel(ARRAY[test.failing_step('a'), test.failing_step('b')], completion => 'best_effort'));
 SELECT test.effects();
--- the rest may go on: what comes next begins, the run ends with the last
+-- rest => 'run': the next step starts, and the run ends with the last step
 SELECT test.close_gate();
 SELECT start_flow(parallel(ARRAY[test.step('a'), test.gated_step('b')], completion => 'any', rest => 'run') ~> test.step('c')) AS run \gset
 CALL test.wait_for_step(:run, 'c', 'completed');
@@ -139,14 +140,14 @@ SELECT status, flow_progress(:run) < 1 AS more FROM flow_runs WHERE run_id = :ru
 SELECT test.open_gate();
 SELECT * FROM test.end_of(:run);
 SELECT test.effects();
--- failed with the rest running: it is waited for before the run is over
+-- the same after a failure: the run waits for the rest
 SELECT test.close_gate();
 SELECT start_flow(parallel(ARRAY[test.failing_step('a'), test.gated_step('b')], rest => 'run', on_failure => 'continue') ~> test.step('c')) AS run \gset
 CALL test.wait_for_step(:run, 'c', 'completed');
 SELECT test.open_gate();
 SELECT * FROM test.end_of(:run);
 SELECT test.effects();
--- concurrency: no more than two at once
+-- concurrency: at most two at a time
 SELECT test.close_gate();
 SELECT start_flow(parallel(ARRAY[test.gated_step('a'), test.gated_step('b'), test.gated_step('c'), test.gated_step('d'), test.gated_step('e')], concurrency => 2)) AS run \gset
 CALL test.wait_for_step(:run, 'a', 'running');
@@ -157,7 +158,7 @@ SELECT * FROM test.end_of(:run);
 SELECT test.sorted_effects();
 SELECT max(n) FROM (SELECT (SELECT count(*) FROM history o WHERE o.flow_run = :run AND o.started_at <= h.started_at AND o.finished_at > h.started_at) AS n
 	FROM history h WHERE h.flow_run = :run) x;
--- decided before all had begun
+-- a decision before all steps have started
 CALL test.run_flow(parallel(ARRAY[test.step('a'), test.step('b'), test.step('c')], completion => 'any', concurrency => 1) ~> test.step('d'));
 CALL test.run_flow(parallel(ARRAY[test.failing_step('a'), test.step('b') ~> test.step('c')], concurrency => 1));
 SELECT test.effects();
@@ -178,12 +179,12 @@ SELECT start_flow(branch('($1 -> ''input'' ->> ''n'')::integer > 5 AND EXISTS (S
 	'{"n": 7}') AS run \gset
 SELECT * FROM test.end_of(:run);
 SELECT step, kind, status, condition FROM flow_steps WHERE run_id = :run ORDER BY step_id;
--- neither true nor false; and one that can not be told
+-- null counts as false; an error fails the branch
 CALL test.run_flow(branch('NULL', test.step('yes'), test.step('no')));
 CALL test.run_flow(branch('$.input.nothing > 5', test.step('yes'), test.step('no')));
 CALL test.run_flow(branch('$.input.n', test.step('yes'), test.step('no')), '{"n": 7}');
 CALL test.run_flow(branch('1/0 = 1', test.step('yes'), test.step('no'), name => 'b') ~> test.step('z'));
--- what is taken fails
+-- the chosen step fails
 CALL test.run_flow(branch('true', test.failing_step('yes'), test.step('no')) ~> test.step('z'));
 SELECT test.effects();
 
@@ -198,7 +199,7 @@ CALL test.run_flow(each('$.input.n', test.step('never')) ~> test.step('z'), '{"n
 CALL test.run_flow(each('SELECT 1/0', test.step('never')) ~> test.step('z'));
 CALL test.run_flow(each('SELECT g FROM generate_series(1, 100001) g', test.step('never')));
 SELECT test.effects();
--- mapped
+-- results of the items
 CALL test.run_flow(each('["a", "b"]', step('x', 'SELECT $1 AS payload', payload => '{"v": "$.item", "n": "$.index", "in": "$.input.q"}')), '{"q": 1}');
 -- items that fail, by completion
 CREATE FUNCTION test_divide_by_item() RETURNS flow LANGUAGE sql AS $$ SELECT step('x', 'SELECT 6 / ($1 ->> ''item'')::integer AS x') $$;
@@ -233,7 +234,7 @@ SELECT test.sorted_effects();
 -- -------------------------------------------------------------------- loop
 CALL test.run_flow(loop(step('inc', 'SELECT coalesce(($1 #>> ''{steps,inc,n}'')::integer, 0) + 1 AS n'), '$.steps.inc.n < 4', name => 'l')
 	~> step('z', 'SELECT $1 -> ''steps'' AS steps'));
--- at least once; all of its body is seen, and the pass before
+-- the body runs at least once; steps see results of the previous pass
 CALL test.run_flow(loop(test.step('a') ~> test.step('b'), 'false'));
 CALL test.run_flow(loop(step('a', 'SELECT $1 -> ''steps'' AS seen') ~> step('b', 'SELECT 1 AS one, $1 #>> ''{steps,a,b,one}'' AS before'),
 	'$1 #>> ''{steps,b,before}'' IS NULL'));
@@ -262,25 +263,25 @@ CALL test.run_flow(jadugar.sleep_until('$.input.at', name => 'zzz') ~> test.step
 SELECT test.effects();
 
 -- ----------------------------------------------------------------- signals
--- early ones are kept, in order; each wait takes one
+-- early signals are kept in order; each wait consumes one
 SELECT test.close_gate();
 SELECT start_flow(test.gated_step('a') ~> wait_signal('go', name => 'w1') ~> wait_signal('go', name => 'w2') ~> wait_signal('other', name => 'w3')) AS run \gset
 SELECT signal(:run, 'other', '{"o": true}'), signal(:run, 'go', '{"n": 1}'), signal(:run, 'go', '{"n": 2}');
 SELECT test.open_gate();
 CALL test.wait_until(format($$(flow_status(%s)).status = 'completed'$$, :run));
 SELECT step, status, result FROM flow_steps WHERE run_id = :run AND kind = 'wait_signal' ORDER BY step_id;
--- late ones
+-- late signals
 SELECT start_flow(wait_signal('go', name => 'w') ~> step('z', 'SELECT $1 -> ''steps'' AS steps')) AS run \gset
 CALL test.wait_for_step(:run, 'w', 'signal');
 SELECT step, status, waiting_for, task_id FROM flow_steps WHERE run_id = :run AND step = 'w';
 SELECT signal(:run, 'gone');
 SELECT signal(:run, 'go', '[1]');
 SELECT * FROM test.end_of(:run);
--- two waits and two signals at once: no signal is taken twice
+-- two waits and two signals at the same time: each signal is consumed once
 SELECT start_flow(wait_signal('go', name => 'w1') & wait_signal('go', name => 'w2')) AS run \gset
 SELECT signal(:run, 'go', '{"n": 1}'), signal(:run, 'go', '{"n": 2}');
 SELECT status, result FROM test.end_of(:run);
--- too late for the signal
+-- waits that time out
 CALL test.run_flow(wait_signal('go', timeout => '10 ms', name => 'w') ~> test.step('z'));
 CALL test.run_flow(wait_signal('go', timeout => '10 ms', on_timeout => 'continue', name => 'w') ~> step('z', 'SELECT $1 -> ''steps'' AS steps'));
 -- a signal of a transaction that is rolled back was never sent
@@ -300,7 +301,7 @@ SELECT raise_event('test.other', '{"order": 42}');
 SELECT raise_event('test.paid', '{"order": 41, "amount": 1}');
 SELECT * FROM test.end_of(:any_run);
 SELECT status FROM flow_runs WHERE run_id = :run;
--- not another's
+-- an event of another role
 SET SESSION AUTHORIZATION test_flows_other;
 SELECT raise_event('test.paid', '{"order": 42, "amount": 2}');
 SET SESSION AUTHORIZATION test_flows;
@@ -327,7 +328,7 @@ SELECT * FROM test.end_of(:run);
 SELECT test.short_error_of(format('SELECT approve(%s, ''boss'')', :run));
 SELECT result - 'at' AS result, status, reason FROM flow_steps WHERE run_id = :run AND step = 'boss';
 CALL test.run_flow(approval('boss', timeout => '10 ms'));
--- a role that may decide: its members, and nobody else
+-- members of a role that may decide, and other roles
 SELECT start_flow(approval('boss', approvers => 'test_flows_bosses')) AS run \gset
 SELECT test.short_error_of(format('SELECT approve(%s, ''boss'')', :run));
 SET SESSION AUTHORIZATION test_flows_other;
@@ -355,10 +356,10 @@ SELECT steps FROM test.end_of(:again);
 SELECT flow, version FROM flow_runs WHERE run_id IN (:old, :new, :again) ORDER BY run_id;
 SELECT name, version, latest, steps, description, running, finished, failed FROM flows WHERE name LIKE 'test%' ORDER BY name, version;
 SELECT test.sorted_effects();
--- the same graph again is the same version
+-- an unchanged graph is the same version
 SELECT create_flow('test v', test.gated_step('a') ~> test.step('two'));
 SELECT test.short_error_of($$SELECT start_flow('test v', version => 3)$$), test.short_error_of($$SELECT start_flow('test w')$$);
--- dropped: not while there are runs, unless told what becomes of them
+-- drop_flow() fails while runs exist, unless "runs" says how to end them
 SELECT test.close_gate();
 SELECT start_flow('test v') AS run \gset
 CALL test.wait_for_step(:run, 'a', 'running');
@@ -369,7 +370,7 @@ SELECT * FROM test.end_of(:run);
 SELECT test.open_gate();
 SELECT flow, version, status FROM flow_runs WHERE run_id = :run;
 SELECT count(*) FROM flows WHERE name = 'test v';
--- the name is free
+-- the name can be used again
 SELECT create_flow('test v', test.step('three'));
 SELECT drop_flow('test v');
 SELECT test.effects();
@@ -385,30 +386,30 @@ CALL test.run_flow(sub_flow('test bad', name => 's') ~> test.step('z'));
 CALL test.run_flow(sub_flow('test bad', name => 's', on_failure => 'continue') ~> test.step('z'));
 CALL test.run_flow(each('[1, 2]', sub_flow('test child', payload => '{"v": "$.item"}', name => 's')));
 SELECT test.sorted_effects();
--- unknown, when the flow is made and when it runs
+-- unknown flows, at creation and at run time
 SELECT test.short_error_of($$SELECT start_flow(sub_flow('test none'))$$);
 SELECT create_flow('test gone', test.step('a'));
 SELECT create_flow('test parent', sub_flow('test gone', name => 's'));
 SELECT drop_flow('test gone');
 SELECT start_flow('test parent') AS run \gset
 SELECT * FROM test.end_of(:run);
--- a version of it
+-- a version of a sub_flow
 SELECT create_flow('test child', test.step('newer'));
 CALL test.run_flow(sub_flow('test child', version => 1, name => 's'));
 CALL test.run_flow(sub_flow('test child', name => 's'));
 SELECT test.effects();
--- one that runs itself comes to an end
+-- a sub_flow of itself ends with an error
 SELECT create_flow('test deep', test.step('a'));
 SELECT create_flow('test deep', sub_flow('test deep', name => 's'));
 SELECT start_flow('test deep') AS run \gset
 SELECT * FROM test.end_of(:run);
 SELECT status, count(*) FROM flow_runs WHERE flow = 'test deep' GROUP BY 1;
--- too late
+-- timeouts
 SELECT create_flow('test slow', wait_signal('never'));
 SELECT start_flow(sub_flow('test slow', timeout => '50 ms', name => 's') ~> test.step('z')) AS run \gset
 SELECT * FROM test.end_of(:run);
 SELECT status, reason FROM flow_runs WHERE parent_run = :run;
--- passed over: its run is aborted
+-- the step is skipped: its run is aborted
 SELECT start_flow(sub_flow('test slow', name => 's') ~> test.step('z')) AS run \gset
 SELECT skip_step(:run, 's');
 SELECT * FROM test.end_of(:run);
@@ -416,7 +417,7 @@ SELECT status, reason FROM flow_runs WHERE parent_run = :run;
 SELECT test.effects();
 
 -- ------------------------------------------------------------------- after
--- a completes, b fails, s is skipped, for b fails
+-- a completes, b fails, s is skipped because b fails
 CREATE FUNCTION test_joins(rule text) RETURNS flow LANGUAGE sql AS $$
 	SELECT parallel(ARRAY[test.step('a'), test.failing_step('b'), step('s', 'SELECT 1', after => ARRAY['b'])] || array_agg(step(rule || ' ' || x, 'SELECT 1',
 		after => string_to_array(x, NULL), "join" => rule, join_n => CASE rule WHEN 'n_of_m' THEN 1 END) ORDER BY x), completion => 'best_effort')
@@ -434,7 +435,7 @@ TRUNCATE test.effect;
 CALL test.run_flow(parallel(ARRAY[test.step('a'), step('b', 'SELECT test.note(''b'')', after => ARRAY['a']), step('c', 'SELECT test.note(''c'')', after => ARRAY['b']),
 	step('d', 'SELECT $1 -> ''steps'' AS steps', after => ARRAY['c', 'a'])]));
 SELECT test.effects();
--- n_of_m begins when it has enough; any_success with one
+-- n_of_m starts when enough steps have succeeded; any_success after one
 SELECT test.close_gate();
 SELECT start_flow(parallel(ARRAY[test.step('a'), test.step('b'), test.gated_step('c'), step('two', 'SELECT 1', after => ARRAY['a', 'b', 'c'], "join" => 'n_of_m', join_n => 2),
 	step('one', 'SELECT 1', after => ARRAY['a', 'c'], "join" => 'any_success'), step('all', 'SELECT 1', after => ARRAY['a', 'b', 'c'])])) AS run \gset
@@ -444,7 +445,7 @@ CALL test.wait_for_step(:run, 'c', 'running');
 SELECT step, status, waiting_for FROM flow_steps WHERE run_id = :run AND step IN ('c', 'all') ORDER BY step_id;
 SELECT test.open_gate();
 SELECT * FROM test.end_of(:run);
--- those that wait take no place of those that run
+-- waiting steps do not count toward concurrency
 CALL test.run_flow(parallel(ARRAY[step('c', 'SELECT test.note(''c'')', after => ARRAY['b']), step('b', 'SELECT test.note(''b'')', after => ARRAY['a']), test.step('a')], concurrency => 1));
 SELECT test.sorted_effects();
 -- across chains of one block
@@ -461,13 +462,13 @@ CALL test.run_flow(each('[1, 2]', test.gated_step('a'), timeout => '50 ms', name
 CALL test.run_flow(loop(test.step('a') ~> jadugar.sleep('1 h'), 'true', timeout => '1 s', name => 'l') ~> test.step('d'));
 CALL test.run_flow(loop(test.step('a'), 'true', delay => '1 h', timeout => '1 s', name => 'l') ~> test.step('d'));
 CALL test.run_flow(branch('true', test.gated_step('a'), timeout => '50 ms', name => 'b') ~> test.step('d'));
--- of the whole run
+-- of the run
 SELECT start_flow(test.step('a') ~> test.gated_step('b') ~> test.step('c'), timeout => '1 s') AS run \gset
 SELECT * FROM test.end_of(:run);
 SELECT test.open_gate();
 SELECT test.effects();
 
--- leave nothing behind
+-- clean up
 SELECT * FROM check_flows();
 SELECT count(*) FROM flow_runs WHERE finished_at IS NULL;
 SELECT drop_flow(name) FROM (SELECT DISTINCT name FROM flows ORDER BY name) f;

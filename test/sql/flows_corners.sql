@@ -1,12 +1,12 @@
--- Flows in corners where they once stayed for ever, or did the wrong thing:
--- what is cancelled, paused, undone or decided at the moment it should not be.
+-- Flows in rare situations that once left a run unfinished, or with a wrong result:
+-- steps that are cancelled, paused, undone or decided at an unusual moment.
 \i test/include/helpers.sql
 \i test/include/flows.sql
 CALL test.create_role('test_corners');
 ALTER ROLE test_corners SET search_path = public, jadugar;
 GRANT CREATE ON SCHEMA public TO test_corners;
 SET search_path = public, jadugar;
--- has the scheduler seen all that was asked?
+-- the scheduler has processed all messages
 CREATE FUNCTION test_messages_seen() RETURNS boolean LANGUAGE sql SECURITY DEFINER AS
 	'SELECT NOT EXISTS (SELECT FROM jadugar_internal.flow_message WHERE NOT seen)';
 SET SESSION AUTHORIZATION test_corners;
@@ -16,10 +16,10 @@ INSERT INTO test_switch VALUES (false);
 -- a step with a compensation
 CREATE FUNCTION test_undoable(name text) RETURNS flow LANGUAGE sql AS
 	$$ SELECT step(name, format('SELECT test.note(%L) AS did', name), compensate => format('SELECT test.note(%L)', 'undo ' || name)) $$;
--- one that fails unless the switch is on
+-- a step that fails unless the switch is on
 CREATE FUNCTION test_switched(name text, after text[] DEFAULT NULL) RETURNS flow LANGUAGE sql AS
 	$$ SELECT step(name, format('SELECT test.note(%L) AS did, 1 / working::integer AS ok FROM public.test_switch', name), after => after) $$;
--- one whose compensation fails unless the switch is on, or waits until test.open_gate()
+-- a step whose compensation fails unless the switch is on, or waits at the gate
 CREATE FUNCTION test_switched_undo(name text) RETURNS flow LANGUAGE sql AS
 	$$ SELECT step(name, format('SELECT test.note(%L) AS did', name),
 		compensate => format('SELECT test.note(%L), 1 / working::integer FROM public.test_switch', 'undo ' || name)) $$;
@@ -28,23 +28,23 @@ CREATE FUNCTION test_gated_undo(name text) RETURNS flow LANGUAGE sql AS
 		compensate => format('SELECT test.note(%L) FROM pg_advisory_xact_lock_shared(74)', 'undo ' || name)) $$;
 CREATE FUNCTION test_turn_switch(working boolean) RETURNS void LANGUAGE sql AS 'UPDATE public.test_switch SET working = $1';
 
--- ------------------- what is cancelled is ended, for those that wait for it
--- a race that is lost: "b" has not been come to, and never will be
+-- ------------------------------------- steps that wait for cancelled steps
+-- a lost race: "b" is never reached
 CALL test.run_flow(parallel(ARRAY[race(ARRAY[chain(ARRAY[jadugar.sleep('1 h', name => 'a'), test.step('b')]), test.step('c')]),
 	test.step('d', ARRAY['b'], 'all_done')]));
 SELECT test.effects();
--- a container whose time is over, with a group and a pass in what was to come
+-- a container that times out, with an unreached group and loop
 CALL test.run_flow(parallel(ARRAY[
 	chain(ARRAY[wait_signal('never', name => 'a'), test.step('b') & test.step('c'), loop(test.step('e'), 'true', name => 'l'), each('[1, 2]', test.step('f'), name => 'i')],
 		timeout => '50 ms', on_failure => 'continue'),
 	test.step('done', ARRAY['b', 'c', 'l', 'i'], 'all_done'), test.step('none', ARRAY['l'], 'none_failed'), test.step('failed', ARRAY['a'], 'any_failed'),
 	chain(ARRAY[test.step('any'), test.step('way')], after => ARRAY['b', 'failed'], "join" => 'any_success')], concurrency => 2));
 SELECT test.sorted_effects();
--- where nothing may follow, that is skipped, and so is what follows it
+-- a step that cannot start is skipped, and so are its successors
 CALL test.run_flow(parallel(ARRAY[chain(ARRAY[wait_signal('never', name => 'a'), test.step('b')], timeout => '50 ms', on_failure => 'continue'),
 	test.step('c', ARRAY['b']), test.step('d', ARRAY['c'], 'any_failed'), test.step('e', ARRAY['d'], 'all_done')]));
 SELECT test.effects();
--- decided by hand
+-- decided manually
 SELECT start_flow(parallel(ARRAY[race(ARRAY[wait_signal('never', name => 'a') ~> test.step('b'), wait_signal('never', name => 'c') ~> test.step('d')]),
 	test.step('e', ARRAY['b', 'd'], 'all_done')])) AS run \gset
 CALL test.wait_for_step(:run, 'c', 'signal');
@@ -52,7 +52,7 @@ SELECT skip_step(:run, 'a');
 SELECT * FROM test.end_of(:run);
 SELECT test.effects();
 
--- ------------------------------- pause, signal, resume in one transaction
+-- -------------------------------- pause, signal, resume in one transaction
 SELECT start_flow(wait_signal('go', name => 'w') ~> test.step('b')) AS run \gset
 CALL test.wait_for_step(:run, 'w', 'signal');
 BEGIN;
@@ -60,7 +60,7 @@ SELECT pause_flow(:run), signal(:run, 'go'), resume_flow(:run);
 COMMIT;
 SELECT * FROM test.end_of(:run);
 SELECT test.effects();
--- what a signal has begun is paused
+-- the successor of a signal is paused
 SELECT start_flow(wait_signal('go', name => 'w') ~> (test.step('b') & test.step('c')) ~> test.step('d')) AS run \gset
 CALL test.wait_for_step(:run, 'w', 'signal');
 BEGIN;
@@ -71,7 +71,7 @@ SELECT status, test.steps_of(:run), test.effects() FROM flow_status(:run);
 SELECT resume_flow(:run);
 SELECT * FROM test.end_of(:run);
 SELECT test.sorted_effects();
--- the other way round
+-- in the opposite order
 SELECT start_flow(wait_signal('go', name => 'w') ~> test.step('b')) AS run \gset
 CALL test.wait_for_step(:run, 'w', 'signal');
 BEGIN;
@@ -84,7 +84,7 @@ SELECT resume_flow(:run), pause_flow(:run), resume_flow(:run);
 COMMIT;
 SELECT * FROM test.end_of(:run);
 SELECT test.effects();
--- a run of a sub_flow that has just begun
+-- a run of a sub_flow that has just started
 SELECT create_flow('test child', test.step('c'));
 SELECT start_flow(wait_signal('go', name => 'w') ~> sub_flow('test child', name => 's')) AS run \gset
 CALL test.wait_for_step(:run, 'w', 'signal');
@@ -97,7 +97,7 @@ SELECT test.steps_of(:run), test.steps_of(run_id), test.effects() FROM flow_runs
 SELECT resume_flow(:run);
 SELECT * FROM test.end_of(:run);
 SELECT test.effects();
--- and it is aborted
+-- followed by an abort
 SELECT start_flow(wait_signal('go', name => 'w') ~> test.step('b')) AS run \gset
 CALL test.wait_for_step(:run, 'w', 'signal');
 BEGIN;
@@ -106,14 +106,14 @@ COMMIT;
 SELECT status, reason FROM test.end_of(:run);
 SELECT test.effects();
 
--- in the transaction that starts it
+-- in the transaction that starts the run
 BEGIN;
 SELECT start_flow(wait_signal('go', name => 'w') ~> test_undoable('b')) AS run \gset
 SELECT signal(:run, 'go'), abort_flow(:run);
 COMMIT;
 SELECT status, reason FROM test.end_of(:run);
 SELECT test.effects();
--- a run that is being undone: the compensation under way goes on, the next waits
+-- during compensation: the current one continues, the next one waits
 SELECT test.close_gate();
 SELECT start_flow(test_undoable('a') ~> test_gated_undo('b') ~> test.failing_step('z')) AS run \gset
 CALL test.wait_for_step(:run, 'b', 'compensating');
@@ -128,7 +128,7 @@ SELECT status, steps FROM test.end_of(:run);
 SELECT test.effects();
 
 -- -------------------------------------------------------------- retry_step
--- what waits for "after" goes on waiting
+-- steps that wait for "after" continue to wait
 SELECT start_flow(parallel(ARRAY[wait_signal('go', name => 'a'), test.step('b', ARRAY['a']), test_switched('c'), test.step('d', ARRAY['c'])])) AS run \gset
 SELECT * FROM test.end_of(:run);
 SELECT test_turn_switch(true);
@@ -138,7 +138,7 @@ SELECT test.steps_of(:run), test.effects();
 SELECT signal(:run, 'go');
 SELECT * FROM test.end_of(:run);
 SELECT test.effects(), test_turn_switch(false);
--- a container that had not begun, because it waited, is not taken as done
+-- a container that had not started, because it waited, does not count as completed
 SELECT start_flow(parallel(ARRAY[wait_signal('go', name => 'a'), chain(ARRAY[test.step('b1'), test.step('b2')], after => ARRAY['a'], name => 'b'),
 	each('[1, 2]', test.step('i'), after => ARRAY['b'], concurrency => 1, name => 'it'), test_switched('c'),
 	loop(branch('true', test.step('l'), test.step('never')), 'false', after => ARRAY['it'])])) AS run \gset
@@ -150,7 +150,7 @@ SELECT test.steps_of(:run), test.effects();
 SELECT signal(:run, 'go');
 SELECT * FROM test.end_of(:run);
 SELECT test.effects(), test_turn_switch(false);
--- no more at once than before
+-- concurrency still limits the steps
 SELECT start_flow(parallel(ARRAY[test_switched('a'), wait_signal('w1', name => 'w1'), wait_signal('w2', name => 'w2'), wait_signal('w3', name => 'w3')], concurrency => 2)) AS run \gset
 SELECT * FROM test.end_of(:run);
 SELECT test_turn_switch(true);
@@ -170,7 +170,7 @@ SELECT test_turn_switch(true);
 SELECT retry_step(:run, 'a');
 SELECT * FROM test.end_of(:run);
 SELECT test.effects(), test_turn_switch(false);
--- skip_step: what follows it is told
+-- skip_step notifies the successors
 SELECT start_flow(parallel(ARRAY[wait_signal('go', name => 'a'), test.step('b', ARRAY['a']), test_switched('c'), test.step('d', ARRAY['c']), test.step('e', ARRAY['c', 'b'], 'none_failed')])) AS run \gset
 SELECT status, steps FROM test.end_of(:run);
 SELECT skip_step(:run, 'c');
@@ -179,7 +179,7 @@ SELECT test.steps_of(:run);
 SELECT signal(:run, 'go');
 SELECT * FROM test.end_of(:run);
 SELECT test.effects();
--- all in one transaction: the last word counts
+-- several requests in one transaction: the last one counts
 SELECT start_flow(test_switched('a') ~> test.step('b')) AS run \gset
 SELECT status, steps FROM test.end_of(:run);
 SELECT test_turn_switch(true);
@@ -188,7 +188,7 @@ SELECT retry_step(:run, 'a'), retry_step(:run, 'a'), skip_step(:run, 'a');
 COMMIT;
 SELECT status, steps FROM test.end_of(:run);
 SELECT test.effects(), test_turn_switch(false);
--- the end that wait_flow() returns is the one after what was asked
+-- wait_flow() returns the end that follows the last request
 SELECT start_flow(test_switched('a') ~> test.step('b')) AS run \gset
 SELECT status, steps FROM test.end_of(:run);
 SELECT retry_step(:run, 'a');
@@ -204,13 +204,13 @@ SELECT skip_step(:run, 'a');
 SELECT status, steps FROM test.end_of(:run);
 SELECT test.effects();
 
--- ---------------------------------------- of a sub_flow that was not undone
+-- ------------------------------------ a sub_flow whose compensation failed
 SELECT create_flow('test stuck child', test_switched_undo('c1') ~> test_undoable('c2'));
 SELECT start_flow(test_undoable('a') ~> sub_flow('test stuck child', name => 's') ~> test.failing_step('z')) AS run \gset
 SELECT * FROM test.end_of(:run);
 SELECT run_id AS child, status, reason, test.steps_of(run_id) FROM flow_runs WHERE parent_run = :run \gset child_
 SELECT :'child_status' AS status, :'child_steps_of' AS steps, test.effects();
--- again in vain
+-- a retry that fails
 SELECT retry_step(:run, 's');
 SELECT status, steps FROM test.end_of(:run);
 SELECT status, steps FROM test.end_of(:child_child);
@@ -220,7 +220,7 @@ SELECT retry_step(:run, 's');
 SELECT * FROM test.end_of(:run);
 SELECT status, steps FROM test.end_of(:child_child);
 SELECT test.effects(), test_turn_switch(false);
--- the sub_flow has been put right meanwhile
+-- the sub_flow was completed in between
 SELECT start_flow(sub_flow('test stuck child', name => 's') ~> test.failing_step('z')) AS run \gset
 SELECT status, steps FROM test.end_of(:run);
 SELECT run_id AS child FROM flow_runs WHERE parent_run = :run \gset
@@ -231,7 +231,7 @@ SELECT status, steps FROM test.end_of(:run);
 SELECT retry_step(:run, 's');
 SELECT status, steps FROM test.end_of(:run);
 SELECT test.effects();
--- or is taken as undone
+-- the sub_flow counts as undone
 SELECT start_flow(sub_flow('test stuck child', name => 's') ~> test.failing_step('z')) AS run \gset
 SELECT status, steps FROM test.end_of(:run);
 SELECT skip_step(:run, 's');
@@ -239,7 +239,7 @@ SELECT status, steps FROM test.end_of(:run);
 SELECT status FROM flow_runs WHERE parent_run = :run;
 SELECT test.effects();
 
--- ----------------------------------------------- what earlier passes left
+-- -------------------------------------------- open steps of earlier passes
 CREATE FUNCTION test_three_passes() RETURNS flow LANGUAGE sql AS $$
 	SELECT loop(parallel(ARRAY[step('n', 'SELECT coalesce(($1 #>> ''{steps,n,n}'')::integer, 0) + 1 AS n'), wait_signal('never', name => 'w')],
 		completion => 'any', rest => 'run'), '$.steps.n.n < 3', name => 'l') $$;
@@ -248,14 +248,14 @@ CALL test.wait_for_step(:run, 'e', 'signal');
 SELECT test.steps_of(:run);
 SELECT abort_flow(:run);
 SELECT * FROM test.end_of(:run);
--- of a run that fails, and of a loop that is between two passes
+-- in a run that fails, and in a loop between two passes
 CALL test.run_flow(test_three_passes() ~> test.failing_step('z'));
 SELECT start_flow(loop(parallel(ARRAY[step('n', 'SELECT 1'), wait_signal('never', name => 'w')], completion => 'any', rest => 'run'), 'true', delay => '1 h', name => 'l')) AS run \gset
 CALL test.wait_for_step(:run, 'n', 'completed');
 CALL test.wait_until(format($$(SELECT due > now() FROM flow_steps WHERE run_id = %s AND step = 'l')$$, :run));
 SELECT abort_flow(:run, mode => 'kill');
 SELECT * FROM test.end_of(:run);
--- the time of the loop is over; a loop in the item of an each
+-- a loop that times out; a loop in an item of an each
 CALL test.run_flow(loop(parallel(ARRAY[step('n', 'SELECT 1'), wait_signal('never', name => 'w')], completion => 'any', rest => 'run'), 'true', delay => '1 h',
 	timeout => '1 s', name => 'l', on_failure => 'continue') ~> test.step('z'));
 CALL test.run_flow(each('[1, 2]', test_three_passes() ~> test.failing_step('z'), concurrency => 1));
@@ -267,14 +267,14 @@ SELECT status, test.steps_of(:run) FROM flow_status(:run);
 SELECT signal(:run, 'never'), signal(:run, 'never'), signal(:run, 'never');
 SELECT status, steps FROM test.end_of(:run);
 
--- ------------------------------------------------- how it ended, and killed
--- undone because its time was over
+-- ------------------------------------------------------------ end and kill
+-- compensated after a timeout
 CALL test.run_flow(test_undoable('a') ~> chain(ARRAY[wait_signal('never', name => 'w'), test.step('b')], timeout => '50 ms'));
 CALL test.run_flow(test_undoable('a') ~> wait_signal('never', name => 'w', timeout => '50 ms'));
 SELECT start_flow(test_undoable('a') ~> wait_signal('never', name => 'w'), timeout => '2 s') AS run \gset
 SELECT * FROM test.end_of(:run);
 SELECT test.effects();
--- killed while it is being undone: what is left is not undone, and can be
+-- killed during compensation: the remaining steps can still be undone or skipped
 SELECT test.close_gate();
 SELECT start_flow(test_undoable('a') ~> test_undoable('b') ~> test_gated_undo('c') ~> test.failing_step('z')) AS run \gset
 CALL test.wait_for_step(:run, 'c', 'compensating');
@@ -290,7 +290,7 @@ SELECT * FROM test.end_of(:run);
 SELECT skip_step(:run, 'b');
 SELECT * FROM test.end_of(:run);
 SELECT test.effects();
--- killed after it was aborted: so are its sub_flows that are being undone
+-- killed after an abort: its sub_flows, which are being compensated, are killed too
 SELECT create_flow('test slow child', test_undoable('c1') ~> test_gated_undo('c2') ~> wait_signal('never', name => 'w'));
 SELECT create_flow('test parent', sub_flow('test slow child', name => 'inner') ~> test.step('p'));
 SELECT test.close_gate();
@@ -310,13 +310,13 @@ SELECT * FROM test.end_of(:parent);
 SELECT * FROM test.end_of(:child);
 SELECT test.effects();
 
--- ------------------------------------------------------- instants, payloads
+-- ---------------------------------------------------- timestamps, payloads
 CALL test.run_flow(jadugar.sleep_until('$.input.at', name => 'a') ~> test.step('b'), '{"at": "infinity"}');
 CALL test.run_flow(jadugar.sleep_until('$.input.at', name => 'a') ~> test.step('b'), '{"at": "-infinity"}');
 CALL test.run_flow(step('t', $$SELECT 'infinity'::timestamptz AS at$$) ~> jadugar.sleep_until('$.steps.t.at', name => 'a') ~> test.step('b'));
 SELECT test.short_error_of($$SELECT jadugar.sleep_until('infinity', name => 'a')$$);
 SELECT test.effects();
--- a payload that is nothing but a path
+-- a payload that is only a path
 SELECT start_flow(step('a', 'SELECT 1 AS x, ''q'' AS y, ARRAY[1, 2] AS z')
 	~> step('object', 'SELECT $1 ->> ''x'' AS x, $1 ->> ''y'' AS y, jsonb_typeof($1) AS is', payload => '"$.steps.a"')
 	~> step('array', 'SELECT $1 ->> 1 AS second, jsonb_typeof($1) AS is', payload => '"$.steps.a.z"')
@@ -334,8 +334,8 @@ SELECT create_flow('test given', step('c', 'SELECT test.note($1 #>> ''{input,x}'
 CALL test.run_flow(step('a', 'SELECT ''of a'' AS x') ~> sub_flow('test given', payload => '"$.steps.a"', name => 's'));
 SELECT test.effects();
 
--- ------------------------------------------------------------------- events
--- more waits than one transaction serves
+-- ------------------------------------------------------------------ events
+-- more waits than one transaction handles
 SELECT count(start_flow(wait_event('test.boom', name => 'w') ~> step('got', 'SELECT $1 #> ''{steps,w,n}'' AS n'), metadata => '{"boom": true}')) FROM generate_series(1, 300);
 SELECT start_flow(each('SELECT i FROM generate_series(1, 300) i', wait_event('test.boom', name => 'w'))) AS run \gset
 CALL test.wait_until($$(SELECT count(*) = 600 FROM flow_steps WHERE waiting_for = 'event:test.boom')$$);
@@ -344,8 +344,8 @@ SELECT status, jsonb_array_length(result) AS items, jsonb_array_length(jsonb_pat
 CALL test.wait_until($$NOT EXISTS (SELECT FROM flow_runs WHERE finished_at IS NULL)$$);
 SELECT status, result, count(*) FROM flow_runs WHERE metadata @> '{"boom": true}' GROUP BY 1, 2;
 
--- ---------------------------------------------------------------- approvals
--- one is decided once
+-- --------------------------------------------------------------- approvals
+-- an approval is decided once
 SELECT start_flow(approval('ok') ~> wait_signal('on', name => 'w')) AS run \gset
 CALL test.wait_for_step(:run, 'ok', 'approval');
 BEGIN;
@@ -357,14 +357,14 @@ SELECT test.short_error_of(format('SELECT approve(%s, ''ok'', false)', :run));
 SELECT signal(:run, 'on');
 SELECT * FROM test.end_of(:run);
 SELECT test.short_error_of(format('SELECT approve(%s, ''ok'')', :run));
--- also before it is come to
+-- also before it is reached
 SELECT start_flow(wait_signal('on', name => 'w') ~> approval('ok')) AS run \gset
 CALL test.wait_for_step(:run, 'w', 'signal');
 SELECT approve(:run, 'ok');
 SELECT test.short_error_of(format('SELECT approve(%s, ''ok'', false)', :run));
 SELECT signal(:run, 'on');
 SELECT status, result - 'at' AS result, error, reason, steps FROM test.end_of(:run);
--- in a loop: not again until it is waited for again
+-- in a loop: not again until the run waits for it again
 SELECT start_flow(loop(approval('ok') ~> step('n', 'SELECT coalesce(($1 #>> ''{steps,n,n}'')::integer, 0) + 1 AS n') ~> wait_signal('on', name => 'w'), '$.steps.n.n < 2', name => 'l')) AS run \gset
 CALL test.wait_for_step(:run, 'ok', 'approval');
 SELECT approve(:run, 'ok');
@@ -380,7 +380,7 @@ COMMIT;
 CALL test.wait_for_step(:run, 'w', 'signal');
 SELECT signal(:run, 'on');
 SELECT * FROM test.end_of(:run);
--- in a race: a rejected one does not win
+-- in a race: a rejected approval does not win
 SELECT start_flow(approval('x') | approval('y')) AS run \gset
 CALL test.wait_for_step(:run, 'y', 'approval');
 BEGIN;
@@ -396,8 +396,8 @@ SELECT test.short_error_of(format('SELECT approve(%s, ''ok'')', :run));
 COMMIT;
 SELECT * FROM test.end_of(:run);
 
--- --------------------------------------- a message while a lock is waited for
--- the lock of a run held by a worker must not swallow what wakes the scheduler
+-- -------------------------- a message while the scheduler waits for a lock
+-- waiting for the lock of a run must not lose the wake-up of the scheduler
 CREATE PROCEDURE test_slow_runs(runs integer, INOUT slow integer DEFAULT 0)
 LANGUAGE plpgsql AS $$
 DECLARE
@@ -430,7 +430,7 @@ ALTER SYSTEM RESET deadlock_timeout;
 SELECT pg_reload_conf();
 SET SESSION AUTHORIZATION test_corners;
 
--- leave nothing behind
+-- clean up
 SELECT * FROM check_flows();
 SELECT count(*) FROM flow_runs WHERE finished_at IS NULL;
 SELECT count(*) FROM tasks;

@@ -1,5 +1,5 @@
--- Flows that fail: what on_failure says, compensation in reverse order and
--- once each, and what is left where that is not possible.
+-- Flows that fail: on_failure, compensation in reverse order and exactly once, and
+-- compensation that is not possible.
 \i test/include/helpers.sql
 \i test/include/flows.sql
 CALL test.create_role('test_failure');
@@ -8,46 +8,46 @@ GRANT CREATE ON SCHEMA public TO test_failure;
 SET search_path = public, jadugar;
 SET SESSION AUTHORIZATION test_failure;
 SELECT scale_workers(4);
--- a step with a compensation that notes what it is given
+-- a step whose compensation notes its payload
 CREATE FUNCTION test_undoable(name text, pivot boolean DEFAULT NULL, on_failure text DEFAULT NULL) RETURNS flow LANGUAGE sql AS $$
 	SELECT step(name, format('SELECT test.note(%L) AS did', name), compensate => format('SELECT test.note(%L || $1::text)', 'undo ' || name),
 		pivot => pivot, on_failure => on_failure) $$;
--- one that fails, and would have to be compensated if it had not
+-- a step that fails, and has a compensation
 CREATE FUNCTION test_failing(name text, on_failure text DEFAULT NULL) RETURNS flow LANGUAGE sql AS $$
 	SELECT step(name, format('SELECT 1 / (length(test.note(%L)) * 0)', name), compensate => format('SELECT test.note(%L)', 'undo ' || name),
 		on_failure => on_failure) $$;
--- one that waits until the gate is opened
+-- a step that waits at the gate
 CREATE FUNCTION test_gated(name text) RETURNS flow LANGUAGE sql AS $$
 	SELECT step(name, format('SELECT test.note(%L) AS did FROM pg_advisory_xact_lock_shared(74)', name),
 		compensate => format('SELECT test.note(%L || $1::text)', 'undo ' || name), isolate => true) $$;
 
 -- -------------------------------------------------------------- on_failure
--- stop: reverse order, what has completed only, each given its own result
+-- stop: completed steps are undone in reverse order, each with its own result
 CALL test.run_flow(test_undoable('a') ~> test_undoable('b') ~> test_undoable('c') ~> test_failing('d') ~> test_undoable('e'));
 SELECT test.effects();
--- nothing to undo: it has failed
+-- nothing to undo, because the first step failed
 CALL test.run_flow(test_failing('a') ~> test_undoable('b'));
 CALL test.run_flow(step('a', 'SELECT test.note(''a'')') ~> test_failing('b'));
 SELECT test.effects();
--- continue: nothing is undone, whatever comes later is
+-- continue: nothing is undone until a later step fails
 CALL test.run_flow(test_undoable('a') ~> test_failing('b', 'continue') ~> test_undoable('c'));
 CALL test.run_flow(test_undoable('a') ~> test_failing('b', 'continue') ~> test_undoable('c') ~> test_failing('d'));
 SELECT test.effects();
--- a failure that a group makes good: nothing is undone
+-- a group that tolerates the failure: nothing is undone
 CALL test.run_flow(test_undoable('a') ~> parallel(ARRAY[test_failing('b'), test_undoable('c')], completion => 'best_effort') ~> test_undoable('d'));
 SELECT test.effects();
--- compensate: the run fails at once, whatever the groups around it
+-- compensate: the run fails immediately, in any group
 CALL test.run_flow(test_undoable('a') ~> parallel(ARRAY[test_failing('b', 'compensate'), wait_signal('never', name => 'w')], completion => 'best_effort', on_failure => 'continue') ~> test_undoable('d'));
 CALL test.run_flow(test_undoable('a') ~> loop(parallel(ARRAY[test_undoable('b') ~> test_failing('c', 'compensate')], completion => 'best_effort'), 'true'));
 SELECT test.effects();
--- a container's own
+-- on_failure of a container
 CALL test.run_flow(test_undoable('a') ~> chain(ARRAY[test_undoable('b'), test_failing('c')], on_failure => 'continue') ~> test_undoable('d'));
 CALL test.run_flow(test_undoable('a') ~> parallel(ARRAY[chain(ARRAY[test_undoable('b'), test_failing('c')], on_failure => 'compensate', name => 'ch'), wait_signal('never', name => 'w')],
 	completion => 'any'));
 SELECT test.effects();
 
 -- ------------------------------------------------------ order, and results
--- completion decides, not the place in the graph
+-- steps are undone in the order of their completion, not of the graph
 SELECT test.close_gate();
 SELECT start_flow((test_gated('a') & test_undoable('b')) ~> test_undoable('c') ~> test_failing('d')) AS run \gset
 CALL test.wait_for_step(:run, 'b', 'completed');
@@ -55,7 +55,7 @@ SELECT test.open_gate();
 SELECT * FROM test.end_of(:run);
 SELECT test.effects();
 SELECT step, status, attempt, final, result FROM history WHERE flow_run = :run ORDER BY attempt_id;
--- a result of one column, of several, of none; a payload of its own
+-- results of one column, of several, of none; a payload
 CALL test.run_flow(step('one', $$SELECT '{"k": 1}'::jsonb$$, compensate => $$SELECT test.note('one ' || $1::text)$$)
 	~> step('two', 'SELECT 1 AS x, 2 AS y', compensate => $$SELECT test.note('two ' || $1::text)$$)
 	~> step('none', 'SELECT 1 WHERE false', compensate => $$SELECT test.note('none ' || $1::text)$$)
@@ -79,7 +79,7 @@ SELECT * FROM test.end_of(:run);
 SELECT test.effects();
 SELECT attempt, status, final FROM history WHERE flow_run = :run AND step = 'b' ORDER BY attempt_id;
 DROP SEQUENCE test_seq;
--- one fails for good: the others are made all the same; what is left is told
+-- a compensation fails permanently: the others run, and the status shows it
 CREATE TABLE test_switch (working boolean);
 INSERT INTO test_switch VALUES (false);
 CREATE FUNCTION test_stuck_flow() RETURNS flow LANGUAGE sql AS $$
@@ -90,7 +90,7 @@ SELECT test.effects();
 SELECT step, status, reason, error ->> 'message' AS error FROM flow_steps WHERE run_id = :run AND status = 'compensation_failed';
 SELECT test.short_error_of(format('SELECT retry_step(%s, ''z'')', :run)), test.short_error_of(format('SELECT skip_step(%s, ''a'')', :run)),
 	test.short_error_of(format('SELECT retry_step(%s, ''a'')', :run)), test.short_error_of(format('SELECT pause_flow(%s)', :run));
--- again in vain, then not
+-- a retry that fails, then one that succeeds
 SELECT retry_step(:run, 'b');
 CALL test.wait_until(format($$(SELECT count(*) = 3 FROM history WHERE flow_run = %s AND step = 'b')$$, :run));
 SELECT status, steps FROM test.end_of(:run);
@@ -99,7 +99,7 @@ SELECT retry_step(:run, 'b');
 CALL test.wait_until(format($$(flow_status(%s)).status = 'compensated'$$, :run));
 SELECT * FROM test.end_of(:run);
 SELECT test.effects();
--- or it is taken as done
+-- the step counts as undone
 UPDATE test_switch SET working = false;
 SELECT start_flow(test_stuck_flow()) AS run \gset
 SELECT status FROM test.end_of(:run);
@@ -113,13 +113,13 @@ DROP TABLE test_switch;
 -- ------------------------------------------------------------------- pivot
 CALL test.run_flow(test_undoable('a') ~> test_undoable('b', pivot => true) ~> test_undoable('c') ~> test_failing('d'));
 SELECT test.effects();
--- one that has not completed is none
+-- a failed step is no pivot
 CALL test.run_flow(test_undoable('a') ~> step('b', 'SELECT 1/0', pivot => true));
 SELECT test.effects();
 
 -- ------------------------------------------------------- abort and timeout
 SELECT test.close_gate();
--- what sleeps is stopped, what has completed is undone, what was to come is skipped
+-- the running step is stopped, completed steps are undone, later steps are skipped
 SELECT start_flow(test_undoable('a') ~> test_gated('b') ~> test_undoable('c')) AS run \gset
 CALL test.wait_for_step(:run, 'b', 'running');
 SELECT abort_flow(:run);
@@ -131,7 +131,7 @@ CALL test.wait_for_step(:run, 'b', 'running');
 SELECT abort_flow(:run, mode => 'kill');
 SELECT * FROM test.end_of(:run);
 SELECT test.effects();
--- of a run that is being undone: kill ends that
+-- killed during compensation: no further step is undone
 SELECT start_flow(test_undoable('a') ~> step('b', 'SELECT test.note(''b'')', compensate => 'SELECT test.note(''undo b'') FROM pg_advisory_xact_lock_shared(74)') ~> test_failing('c')) AS run \gset
 CALL test.wait_for_step(:run, 'b', 'compensating');
 SELECT status FROM flow_runs WHERE run_id = :run;
@@ -149,14 +149,14 @@ SELECT start_flow(test_undoable('a') ~> (wait_signal('never', name => 'w') & app
 CALL test.wait_for_step(:run, 'e', 'event');
 SELECT abort_flow(:run);
 SELECT * FROM test.end_of(:run);
--- the time of the run is over
+-- the run times out
 SELECT start_flow(test_undoable('a') ~> wait_signal('never', name => 'w') ~> test_undoable('c'), timeout => '1 s') AS run \gset
 SELECT * FROM test.end_of(:run);
--- and of a step, with a container that fails
+-- a step times out, and its container fails
 CALL test.run_flow(test_undoable('a') ~> step('b', 'SELECT pg_advisory_xact_lock_shared(74)', timeout => '50 ms', retry => retry_policy(1)));
 SELECT test.open_gate();
 TRUNCATE test.effect;
--- one that is retried is not waited for
+-- a step that waits for a retry is cancelled
 SELECT start_flow(test_undoable('a') ~> step('b', 'SELECT 1/0', retry => retry_policy(5, delay => '1 h', retry_on => ARRAY['22012']))) AS run \gset
 CALL test.wait_for_step(:run, 'b', 'scheduled');
 SELECT abort_flow(:run);
@@ -181,7 +181,7 @@ SELECT test.close_gate();
 CALL test.run_flow((test_undoable('fast') | test_gated('slow')) ~> test_failing('z'));
 SELECT test.open_gate();
 SELECT test.effects();
--- what the rest of a decided group has done is undone too
+-- rest => 'run': steps that complete later are undone too
 SELECT test.close_gate();
 SELECT start_flow(parallel(ARRAY[test_undoable('a'), test_gated('b')], completion => 'any', rest => 'run') ~> wait_signal('go') ~> test_failing('z')) AS run \gset
 CALL test.wait_for_step(:run, 'b', 'running');
@@ -194,18 +194,18 @@ SELECT test.effects();
 -- --------------------------------------------------------------- sub_flows
 SELECT create_flow('test child', test_undoable('c1') ~> test_undoable('c2'));
 SELECT create_flow('test bad child', test_undoable('c1') ~> test_failing('c2'));
--- one that has completed is undone with its parent, in its place
+-- a completed sub_flow is undone with its parent, in its order
 SELECT start_flow(test_undoable('a') ~> sub_flow('test child', name => 's') ~> test_undoable('b') ~> test_failing('z')) AS run \gset
 SELECT * FROM test.end_of(:run);
 SELECT test.effects();
 SELECT status, reason FROM flow_runs WHERE parent_run = :run;
--- one that fails has undone its own
+-- a failed sub_flow has undone its own steps
 CALL test.run_flow(test_undoable('a') ~> sub_flow('test bad child', name => 's'));
 SELECT test.effects();
--- one with a compensation of its own: that, not its steps'
+-- a sub_flow with a compensation: its steps are not undone
 CALL test.run_flow(sub_flow('test child', name => 's', compensate => 'SELECT test.note(''undo s '' || $1::text)') ~> test_failing('z'));
 SELECT test.effects();
--- under way when its parent is aborted
+-- running when its parent is aborted
 SELECT create_flow('test waiting child', test_undoable('c1') ~> wait_signal('never'));
 SELECT start_flow(test_undoable('a') ~> sub_flow('test waiting child', name => 's')) AS run \gset
 CALL test.wait_until(format($$EXISTS (SELECT FROM flow_runs r JOIN flow_steps s USING (run_id) WHERE r.parent_run = %s AND s.waiting_for = 'signal:never')$$, :run));
@@ -213,15 +213,15 @@ SELECT abort_flow(:run);
 SELECT * FROM test.end_of(:run);
 SELECT test.effects();
 SELECT status, reason FROM flow_runs WHERE parent_run = :run;
--- its time is over
+-- a sub_flow that times out
 CALL test.run_flow(test_undoable('a') ~> sub_flow('test waiting child', timeout => '1 s', name => 's', on_failure => 'continue') ~> test_undoable('b'));
 SELECT test.effects();
--- twice removed
+-- in two levels
 SELECT create_flow('test grandparent', sub_flow('test child', name => 'inner') ~> test_undoable('g'));
 CALL test.run_flow(sub_flow('test grandparent', name => 'outer') ~> test_failing('z'));
 SELECT test.effects();
 
--- ----------------------------------------- a privilege that is lost midway
+-- ------------------------------ a privilege that is revoked during the run
 RESET SESSION AUTHORIZATION;
 CREATE SCHEMA test_stock;
 CREATE TABLE test_stock.item (name text, n integer);
@@ -239,10 +239,10 @@ REVOKE UPDATE ON test_stock.bolts FROM test_failure;
 SET SESSION AUTHORIZATION test_failure;
 SELECT signal(:run, 'go');
 SELECT * FROM test.end_of(:run);
--- the nuts are back, the bolts are not, and it says so
+-- the nuts are undone, the bolts are not, and the status shows it
 SELECT (SELECT n FROM test_stock.item WHERE name = 'nut') AS nuts, (SELECT n FROM test_stock.bolts) AS bolts;
 SELECT step, status, reason, error ->> 'message' AS error FROM flow_steps WHERE run_id = :run AND error IS NOT NULL ORDER BY step_id;
--- given back, it can be finished by hand
+-- after a grant, the run can be finished manually
 RESET SESSION AUTHORIZATION;
 GRANT UPDATE ON test_stock.bolts TO test_failure;
 SET SESSION AUTHORIZATION test_failure;
@@ -284,7 +284,7 @@ SELECT signal(:run, 'go');
 SELECT * FROM test.end_of(:run);
 SELECT test.effects();
 
--- leave nothing behind
+-- clean up
 SELECT * FROM check_flows();
 SELECT count(*) FROM flow_runs WHERE finished_at IS NULL;
 SELECT count(*) FROM tasks;

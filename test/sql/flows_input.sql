@@ -1,10 +1,10 @@
--- What is refused of flows: NULLs, ids that are none, other people's runs, words
--- that are none, runs that are over. Graphs are in flow_type.
+-- Invalid arguments of functions for flows: NULLs, invalid ids, runs of other
+-- roles, unknown words, finished runs. Graphs are in flow_type.
 \i test/include/helpers.sql
 \i test/include/flows.sql
 CALL test.create_role('test_input');
 CALL test.create_role('test_input_other');
-CREATE ROLE test_input_nobody LOGIN;
+CREATE ROLE test_input_none LOGIN;
 SET search_path = public, jadugar;
 
 SET SESSION AUTHORIZATION test_input_other;
@@ -23,7 +23,7 @@ SELECT set_config('test.' || k, v, false) IS NOT NULL AS kept
 FROM (VALUES ('other', :'other'), ('mine', :'mine'), ('done', :'done'), ('failed', :'failed'), ('undone', :'undone')) x (k, v);
 CREATE FUNCTION pg_temp.run(which text) RETURNS bigint LANGUAGE sql AS $$ SELECT current_setting('test.' || which)::bigint $$;
 
--- ------------------------------------------- each argument NULL, one by one
+-- ------------------------------------------ each argument NULL, one by one
 CREATE TEMP TABLE test_values (function text, n integer GENERATED ALWAYS AS IDENTITY, call text[]);
 INSERT INTO test_values (function, call) VALUES
 	('create_flow', ARRAY['''test new''', 'step(''a'', ''SELECT 1'')', '''described''', '''test_input''']),
@@ -46,12 +46,12 @@ INSERT INTO test_values (function, call) VALUES
 	('explain_flow', ARRAY['''test mine''::text', '''mermaid''', '1']),
 	('explain_flow', ARRAY['step(''a'', ''SELECT 1'')', '''text''']);
 SELECT function, x.i AS argument, test.refusal_of(format('SELECT jadugar.%I(%s)', function, (SELECT string_agg(CASE WHEN a.k = x.i THEN
-	-- of the type that the value has
+	-- in the type of the value
 	CASE WHEN a.v ~ '^step' THEN 'NULL::jadugar.flow' WHEN a.v ~ 'pg_temp' THEN 'NULL::bigint' WHEN a.v ~ '::' THEN 'NULL' || substring(a.v FROM '::.*')
 		ELSE 'NULL' END ELSE a.v END, ', ' ORDER BY a.k) FROM unnest(call) WITH ORDINALITY a (v, k))))
 FROM test_values, generate_series(0, array_length(call, 1)) AS x (i) ORDER BY n, x.i;
 
--- ----------------------------------------------------------- bad arguments
+-- ------------------------------------------------------- invalid arguments
 CREATE TEMP TABLE test_statements (n integer GENERATED ALWAYS AS IDENTITY, s text);
 INSERT INTO test_statements (s) VALUES
 	-- create_flow, drop_flow
@@ -76,7 +76,7 @@ INSERT INTO test_statements (s) VALUES
 	($$SELECT start_flow('test mine', owner => 'nobody at all')$$), ($$SELECT start_flow('{"step": "a"}')$$), ($$SELECT start_flow('{broken')$$),
 	($$SELECT start_flow('test mine', '7')$$), ($$SELECT start_flow('test mine', 'null')$$), ($$SELECT start_flow('test mine', '[1]')$$),
 	($$SELECT start_flow('{}'::jsonb::flow)$$),
-	-- ids that are none, and other people's
+	-- invalid ids, and ids of other roles
 	($$SELECT flow_status(0)$$), ($$SELECT flow_status(-1)$$), ($$SELECT flow_status(9223372036854775807)$$), ($$SELECT flow_status(pg_temp.run('other'))$$),
 	($$SELECT flow_progress(-1)$$), ($$SELECT flow_progress(pg_temp.run('other'))$$), ($$SELECT wait_flow(-1)$$), ($$SELECT wait_flow(pg_temp.run('other'))$$),
 	($$SELECT explain_flow(-1)$$), ($$SELECT explain_flow(pg_temp.run('other'))$$), ($$SELECT explain_flow('test other'::text)$$),
@@ -84,7 +84,7 @@ INSERT INTO test_statements (s) VALUES
 	($$SELECT pause_flow(-1)$$), ($$SELECT pause_flow(pg_temp.run('other'))$$), ($$SELECT resume_flow(-1)$$), ($$SELECT resume_flow(pg_temp.run('other'))$$),
 	($$SELECT retry_step(-1, 'a')$$), ($$SELECT retry_step(pg_temp.run('other'), 'a')$$), ($$SELECT skip_step(-1, 'a')$$), ($$SELECT skip_step(pg_temp.run('other'), 'a')$$),
 	($$SELECT signal(-1, 'go')$$), ($$SELECT signal(pg_temp.run('other'), 'go')$$), ($$SELECT approve(-1, 'boss')$$), ($$SELECT approve(pg_temp.run('other'), 'boss')$$),
-	-- words
+	-- unknown words
 	($$SELECT abort_flow(pg_temp.run('mine'), 'softly')$$), ($$SELECT abort_flow(pg_temp.run('mine'), '')$$), ($$SELECT signal(pg_temp.run('mine'), '')$$),
 	($$SELECT signal(pg_temp.run('mine'), repeat('s', 1000))$$), ($$SELECT signal(pg_temp.run('mine'), E'a\tb')$$), ($$SELECT raise_event('')$$),
 	($$SELECT raise_event(repeat('e', 1000))$$), ($$SELECT raise_event(E'a\nb')$$), ($$SELECT approve(pg_temp.run('mine'), '')$$), ($$SELECT approve(pg_temp.run('mine'), 'nobody')$$),
@@ -95,25 +95,25 @@ INSERT INTO test_statements (s) VALUES
 	($$SELECT fork_flow(pg_temp.run('mine'), '')$$), ($$SELECT fork_flow(pg_temp.run('mine'), 'nothing')$$), ($$SELECT fork_flow(pg_temp.run('mine'), 'a')$$),
 	($$SELECT explain_flow(pg_temp.run('mine'), 'picture')$$), ($$SELECT explain_flow('test mine'::text, 'picture')$$), ($$SELECT explain_flow('test mine'::text, version => 7)$$),
 	($$SELECT explain_flow('nothing'::text)$$), ($$SELECT wait_flow(pg_temp.run('mine'), '-1 s')$$),
-	-- runs that are over
+	-- finished runs
 	($$SELECT signal(pg_temp.run('done'), 'go')$$), ($$SELECT approve(pg_temp.run('done'), 'boss')$$), ($$SELECT pause_flow(pg_temp.run('done'))$$),
 	($$SELECT resume_flow(pg_temp.run('done'))$$), ($$SELECT retry_step(pg_temp.run('done'), 'a')$$), ($$SELECT skip_step(pg_temp.run('done'), 'a')$$),
 	($$SELECT retry_step(pg_temp.run('failed'), 'b')$$), ($$SELECT skip_step(pg_temp.run('failed'), 'b')$$), ($$SELECT retry_step(pg_temp.run('undone'), 'a')$$),
 	($$SELECT retry_step(pg_temp.run('undone'), 'b')$$), ($$SELECT skip_step(pg_temp.run('undone'), 'b')$$), ($$SELECT pause_flow(pg_temp.run('undone'))$$);
 SELECT s, test.refusal_of(s) FROM test_statements ORDER BY n;
--- the same run is what aborting tells: it is over
+-- an aborted run has finished, too
 SELECT abort_flow(:done), abort_flow(:failed), abort_flow(:undone);
--- and nothing of this has happened
+-- no call has changed anything
 SELECT status, steps FROM flow_status(:mine);
 SELECT status FROM flow_runs ORDER BY run_id;
 SELECT * FROM check_flows();
 
--- outside of what is granted
-SET SESSION AUTHORIZATION test_input_nobody;
+-- a role without access
+SET SESSION AUTHORIZATION test_input_none;
 SELECT test.refusal_of($$SELECT jadugar.start_flow(jadugar.step('a', 'SELECT 1'))$$);
 SET SESSION AUTHORIZATION test_input;
 
--- leave nothing behind
+-- clean up
 SELECT abort_flow(:mine);
 SELECT status FROM wait_flow(:mine, '30 s');
 SET SESSION AUTHORIZATION test_input_other;
@@ -123,4 +123,4 @@ RESET SESSION AUTHORIZATION;
 SELECT * FROM check_flows();
 CALL test.delete_runs();
 DROP TABLE test_values, test_statements;
-CALL test.drop_roles('test_input', 'test_input_other', 'test_input_nobody');
+CALL test.drop_roles('test_input', 'test_input_other', 'test_input_none');

@@ -1,5 +1,5 @@
--- Runs of flows: starting, pausing, steps again or not at all, forks, tasks of
--- steps in the hands of sessions, who sees what. Blocks are in flows.
+-- Runs of flows: starting, pausing, retrying and skipping steps, forks, tasks of
+-- steps that sessions change, visibility. Blocks are in flows.
 \i test/include/helpers.sql
 \i test/include/flows.sql
 CALL test.create_role('test_runs');
@@ -18,21 +18,21 @@ SELECT create_flow('test slow', wait_signal('never'));
 SELECT start_flow(test.step('a'), idempotency_key => 'k1') AS run \gset
 SELECT start_flow(test.step('b'), idempotency_key => 'k1') = :run AS same, start_flow('test child', idempotency_key => 'k1') = :run AS same_by_name;
 SELECT steps FROM test.end_of(:run);
--- when it is over too
+-- also after the run has finished
 SELECT start_flow(test.step('b'), idempotency_key => 'k1') = :run AS same;
--- another role's key is another key
+-- each role has its own keys
 SET SESSION AUTHORIZATION test_runs_other;
 SELECT start_flow(step('a', 'SELECT 1'), idempotency_key => 'k1') <> :run AS another;
 SET SESSION AUTHORIZATION test_runs;
 SELECT test.effects();
--- a rolled back run never was
+-- a run that is rolled back does not exist
 BEGIN;
 SELECT start_flow(test.step('a')) AS run \gset
 SELECT status FROM flow_runs WHERE run_id = :run;
 SELECT test.short_error_of(format('SELECT wait_flow(%s)', :run));
 ROLLBACK;
 SELECT test.short_error_of(format('SELECT flow_status(%s)', :run));
--- later
+-- delayed starts
 SELECT start_flow(test.step('a'), delay => '1 s') AS run \gset
 SELECT status, started_at FROM flow_runs WHERE run_id = :run;
 SELECT test.steps_of(:run);
@@ -45,7 +45,7 @@ SELECT status, steps FROM flow_status(:run);
 SELECT abort_flow(:run);
 SELECT * FROM test.end_of(:run);
 SELECT test.effects();
--- by a step of a run, by a task, by a schedule
+-- started by a step of a run, by a task, by a schedule
 SELECT start_flow(step('a', 'SELECT start_flow(''test child'', ''{"by": "a step"}'') AS run')) AS run \gset
 SELECT (result ->> 'run')::bigint AS child FROM test.end_of(:run) \gset
 SELECT * FROM test.end_of(:child);
@@ -71,7 +71,7 @@ SELECT test.effects();
 SELECT resume_flow(:run);
 SELECT * FROM test.end_of(:run);
 SELECT test.effects();
--- with a step that has not begun
+-- with a step that has not started
 SELECT pause_queue('test_runs_q');
 SELECT start_flow(step('a', 'SELECT test.note(''a'')', queue => 'test_runs_q') ~> sub_flow('test child', name => 's')) AS run \gset
 SELECT pause_flow(:run);
@@ -80,7 +80,7 @@ SELECT resume_queue('test_runs_q');
 SELECT resume_flow(:run);
 SELECT * FROM test.end_of(:run);
 SELECT test.effects();
--- its sub_flow with it
+-- a sub_flow is paused with its parent
 SELECT start_flow(sub_flow('test slow', name => 's')) AS run \gset
 SELECT pause_flow(:run);
 CALL test.wait_until(format($$(SELECT status = 'paused' FROM flow_runs WHERE parent_run = %s)$$, :run));
@@ -97,7 +97,7 @@ SELECT start_flow(test.step('a') ~> step('b', 'SELECT test.note(''b''), 1 / work
 SELECT * FROM test.end_of(:run);
 SELECT test.short_error_of(format('SELECT retry_step(%s, ''a'')', :run)), test.short_error_of(format('SELECT retry_step(%s, ''c'')', :run)),
 	test.short_error_of(format('SELECT retry_step(%s, ''nothing'')', :run)), test.short_error_of(format('SELECT retry_step(%s, ''b'', 17)', :run));
--- once more in vain
+-- a retry that fails
 SELECT retry_step(:run, 'b');
 CALL test.wait_until(format($$(SELECT count(*) = 2 FROM history WHERE flow_run = %s AND step = 'b')$$, :run));
 SELECT * FROM test.end_of(:run);
@@ -107,7 +107,7 @@ CALL test.wait_for_step(:run, 'c', 'completed');
 SELECT * FROM test.end_of(:run);
 SELECT test.short_error_of(format('SELECT retry_step(%s, ''b'')', :run)), test.short_error_of(format('SELECT skip_step(%s, ''b'')', :run));
 SELECT test.effects();
--- the next attempt is made now
+-- a scheduled retry runs immediately
 UPDATE test_switch SET working = false;
 SELECT start_flow(step('a', 'SELECT 1 / working::integer AS ok FROM test_switch', retry => retry_policy(2, delay => '1 h', retry_on => ARRAY['22012'])) ~> test.step('b')) AS run \gset
 CALL test.wait_for_step(:run, 'a', 'scheduled');
@@ -116,7 +116,7 @@ SELECT step, status, attempts, due > now() AS due FROM flow_steps WHERE run_id =
 SELECT retry_step(:run, 'a');
 SELECT * FROM test.end_of(:run);
 SELECT test.effects();
--- in a parallel: what has completed stays, what was cancelled begins again
+-- in a parallel: completed steps stay, cancelled steps start again
 UPDATE test_switch SET working = false;
 SELECT test.close_gate();
 SELECT start_flow(parallel(ARRAY[test.step('ok') ~> step('a', 'SELECT 1 / working::integer AS ok FROM test_switch', after => ARRAY['done']), test.gated_step('b'), test.step('done'),
@@ -164,7 +164,7 @@ SELECT status FROM test.end_of(:run);
 SELECT skip_step(:run, 'b');
 CALL test.wait_for_step(:run, 'c', 'completed');
 SELECT * FROM test.end_of(:run);
--- what was skipped by hand is not begun again with the others
+-- a step that was skipped manually is not retried with the others
 SELECT start_flow(parallel(ARRAY[test.failing_step('a'), test.failing_step('b')], completion => 'all_done', name => 'p')) AS run \gset
 SELECT status FROM test.end_of(:run);
 SELECT skip_step(:run, 'a');
@@ -179,7 +179,7 @@ SELECT status FROM test.end_of(:run);
 SELECT skip_step(:run, 'x');
 CALL test.wait_until(format($$(flow_status(%s)).status = 'completed'$$, :run));
 SELECT * FROM test.end_of(:run);
--- one that waits, one that runs, one that is to come
+-- a waiting step, a running step, steps that are not reached
 SELECT test.close_gate();
 SELECT start_flow(wait_signal('go', name => 'w') ~> test.gated_step('g') ~> jadugar.sleep('1 h', name => 'zzz') ~> approval('boss') ~> test.step('z')) AS run \gset
 SELECT test.short_error_of(format('SELECT skip_step(%s, ''z'')', :run)), test.short_error_of(format('SELECT retry_step(%s, ''w'')', :run));
@@ -194,7 +194,7 @@ SELECT * FROM test.end_of(:run);
 SELECT test.short_error_of(format('SELECT skip_step(%s, ''z'')', :run));
 SELECT test.open_gate();
 SELECT test.effects();
--- one that waits for others
+-- a step that waits for others
 SELECT test.close_gate();
 SELECT start_flow(parallel(ARRAY[test.gated_step('a'), step('b', 'SELECT test.note(''b'')', after => ARRAY['a'])])) AS run \gset
 SELECT skip_step(:run, 'b');
@@ -217,7 +217,7 @@ SELECT test.sorted_effects();
 SELECT fork_flow(:run, 'b') AS fork \gset
 SELECT steps FROM test.end_of(:fork);
 SELECT test.effects();
--- from a failed one, before and after the failure
+-- from a failed run, before and after the failure
 SELECT start_flow(test.step('a') ~> test.failing_step('b') ~> test.step('c')) AS run \gset
 SELECT status FROM test.end_of(:run);
 SELECT fork_flow(:run, 'b') AS fork \gset
@@ -237,7 +237,7 @@ SELECT status, reason FROM test.end_of(:run);
 SELECT abort_flow(:run);
 SELECT test.effects();
 
--- -------------------------------------- the tasks of steps, from a session
+-- ------------------------------------ tasks of steps, changed by a session
 SELECT test.close_gate();
 SELECT start_flow(test.gated_step('a') ~> test.step('b')) AS run \gset
 CALL test.wait_for_step(:run, 'a', 'running');
@@ -251,14 +251,14 @@ SELECT cancel(task_id) FROM flow_steps WHERE run_id = :run AND step = 'a';
 SELECT * FROM test.end_of(:run);
 SELECT test.short_error_of(format('SELECT retry_task(%s)', task_id)) FROM flow_steps WHERE run_id = :run AND step = 'a';
 SELECT resume_queue('test_runs_q');
--- a step that discards itself, one that snoozes
+-- a step that discards itself, and one that snoozes
 CALL test.run_flow(step('a', 'SELECT discard(''not today'')') ~> test.step('b'));
 CREATE SEQUENCE test_seq;
 CALL test.run_flow(step('a', 'SELECT CASE nextval(''test_seq'') WHEN 1 THEN snooze(''10 ms'') END, 1 AS x') ~> test.step('b'));
 DROP SEQUENCE test_seq;
 SELECT test.effects();
 
--- ---------------------------------------------------------- who sees what
+-- -------------------------------------------------------------- visibility
 SELECT start_flow(step('a', 'SELECT 1 AS secret'), '{"secret": 1}', metadata => '{"secret": 2}') AS run \gset
 SELECT status FROM test.end_of(:run);
 SET SESSION AUTHORIZATION test_runs_other;
@@ -278,7 +278,7 @@ SET SESSION AUTHORIZATION test_runs;
 SELECT flow_progress(:run);
 SELECT test.short_error_of('SELECT FROM jadugar_internal.flow_run'), test.short_error_of('SELECT FROM jadugar_internal.flow_step'), test.short_error_of('SELECT FROM jadugar_internal.flow_message');
 
--- leave nothing behind
+-- clean up
 SELECT * FROM check_flows();
 SELECT count(*) FROM flow_runs WHERE finished_at IS NULL;
 SELECT drop_flow(name) FROM (SELECT DISTINCT name FROM flows ORDER BY name) f;

@@ -1,10 +1,10 @@
--- Views, readers, wait(), and who sees what.
+-- Views, functions that read, wait(), and visibility for each level.
 \i test/include/helpers.sql
 
 CREATE SCHEMA mon;
 GRANT USAGE ON SCHEMA mon TO PUBLIC;
 
--- What views call in the reader's name.
+-- Internal functions that the views call with the privileges of the reader.
 CREATE FUNCTION mon.slots() RETURNS bigint LANGUAGE sql RETURN (SELECT count(*) FROM jadugar_internal._v_slots());
 CREATE FUNCTION mon.workers() RETURNS bigint LANGUAGE sql RETURN (SELECT count(*) FROM jadugar_internal._v_workers());
 
@@ -47,7 +47,7 @@ FROM jadugar.history ORDER BY task_id;
 SELECT command, attempts, error_code, sqlstate, message FROM jadugar.failures;
 SELECT queue, ready, scheduled, running, waiting, paused_tasks, oldest_ready_age, paused FROM jadugar.queues;
 
--- Readers
+-- Functions that read
 SELECT status, payload, metadata, finished_at FROM jadugar.get_task(:later);
 SELECT status, result, finished_at IS NOT NULL AS finished, duration >= '0' AS took FROM jadugar.get_task(:done);
 SELECT jadugar.result(:done), jadugar.result(:failed);
@@ -97,14 +97,14 @@ SELECT regexp_replace(test.error_of(format('SELECT jadugar.wait(%s)', :later)), 
 SELECT status FROM jadugar.wait(:done);
 COMMIT;
 
--- wait() is woken, it does not wait for its next look
+-- wait() is notified, and does not wait for its next check
 SELECT clock_timestamp() AS before \gset
--- waits-for-time: so that wait() finds it unfinished
+-- waits-for-time: wait() has to find it unfinished
 SELECT jadugar.enqueue('SELECT pg_sleep(0.3)') AS id \gset
 SELECT status FROM jadugar.wait(:id, '30 s');
 SELECT clock_timestamp() - :'before'::timestamptz < '4 s' AS woken;
 
--- What a pending task waits for
+-- Reasons why a pending task waits
 RESET ROLE;
 SELECT jadugar.create_queue('mon_one', max_concurrency => 1) \g /dev/null
 SELECT jadugar.grant_queue('mon_one', 'mon_ann', 'enqueue') \g /dev/null
@@ -129,7 +129,7 @@ SET ROLE mon_ann;
 SELECT status FROM jadugar.wait(:limited, '30 s');
 SELECT status FROM jadugar.wait(:keyed, '30 s');
 
--- Another user sees nothing of it
+-- Another user cannot see the tasks
 SET ROLE mon_bob;
 SELECT (SELECT count(*) FROM jadugar.tasks) AS tasks, (SELECT count(*) FROM jadugar.history) AS history,
 	(SELECT count(*) FROM jadugar.finished) AS finished,
@@ -142,7 +142,7 @@ SELECT regexp_replace(test.error_of(format('SELECT jadugar.wait(%s)', :later)), 
 SELECT regexp_replace(test.error_of(format('SELECT jadugar.result(%s)', :done)), 'task \d+', 'task N');
 SELECT count(*) FROM jadugar.list_tasks(owner => 'mon_ann');
 
--- unless it becomes a member
+-- a member of the role can
 RESET ROLE;
 GRANT mon_ann TO mon_bob;
 SET ROLE mon_bob;
@@ -150,7 +150,7 @@ SELECT command, payload FROM jadugar.tasks ORDER BY task_id;
 RESET ROLE;
 REVOKE mon_ann FROM mon_bob;
 
--- A monitor sees it without contents, an operator whole
+-- A monitor sees the tasks without contents, an operator with them
 SET ROLE mon_watch;
 SELECT command, status, payload, metadata FROM jadugar.tasks WHERE owner = 'mon_ann' ORDER BY task_id;
 SELECT command, status, payload, result, error, sqlstate FROM jadugar.history WHERE owner = 'mon_ann' ORDER BY task_id;
@@ -166,20 +166,20 @@ SELECT command, status, payload, result, error->>'message' AS error FROM jadugar
 SELECT jadugar.result(:done);
 RESET ROLE;
 
--- No access, nothing
+-- A role without access
 SET ROLE mon_none;
 SELECT test.error_of('SELECT * FROM jadugar.tasks');
 SELECT test.error_of('SELECT * FROM jadugar.list_tasks()');
 RESET ROLE;
 
--- The tables are nobody's
+-- No level permits reading the tables
 SET ROLE mon_op;
 SELECT test.error_of('SELECT * FROM jadugar_internal.task');
 SELECT test.error_of('DELETE FROM jadugar.tasks');
 SELECT test.error_of('SELECT * FROM jadugar_internal.attempt');
 RESET ROLE;
 
--- A barrier holds: a cheap function of the reader's sees no other's row
+-- A barrier: a cheap function of the reader sees no row of another role
 SET ROLE mon_bob;
 CREATE FUNCTION pg_temp.leak(text) RETURNS boolean LANGUAGE plpgsql COST 0.0001
 	AS $$BEGIN RAISE WARNING 'leaked %', $1; RETURN true; END$$;
@@ -188,7 +188,7 @@ SELECT count(*) FROM jadugar.history WHERE pg_temp.leak(command);
 DROP FUNCTION pg_temp.leak;
 RESET ROLE;
 
--- By id, an index is used and nothing else is read
+-- A search by id uses an index, and reads no whole table
 SET ROLE mon_ann;
 CREATE FUNCTION pg_temp.scans(query text) RETURNS SETOF text LANGUAGE plpgsql AS $$
 DECLARE line text;
@@ -205,7 +205,7 @@ RESET enable_seqscan;
 DROP FUNCTION pg_temp.scans;
 RESET ROLE;
 
--- A paused queue; a role that may not log in (it has no worker yet)
+-- A paused queue; a role that cannot log in and has no worker yet
 SELECT jadugar.create_queue('mon_q') \g /dev/null
 SELECT jadugar.grant_queue('mon_q', 'mon_bob', 'enqueue') \g /dev/null
 SELECT jadugar.pause_queue('mon_q') \g /dev/null
@@ -225,7 +225,7 @@ SELECT status, attempt FROM jadugar.get_task(:held);
 SELECT count(*) FROM jadugar.health WHERE what = 'owner_nologin';
 ALTER ROLE mon_bob LOGIN;
 
--- Everything paused
+-- All queues paused
 SELECT jadugar.pause_all(reason => 'maintenance');
 SET ROLE mon_ann;
 SELECT jadugar.enqueue('SELECT 8') AS id \gset
@@ -262,8 +262,8 @@ SELECT jadugar.reset_stats();
 SELECT completed, failed, reset_at > now() - interval '1 min' AS reset FROM jadugar.stats;
 SELECT count(*), min(sqlstate), max(sqlstate) FROM jadugar.error_codes;
 
--- An owner that is gone: its number stands for it, and only operators and
--- monitors see what it left
+-- A dropped owner: its OID replaces its name, and only operators and monitors see
+-- its rows
 SET ROLE mon_ann;
 SELECT jadugar.cancel(:waits), jadugar.cancel(:later);
 SELECT status, attempt FROM jadugar.list_tasks(status => 'cancelled');

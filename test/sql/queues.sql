@@ -1,4 +1,4 @@
--- Queues: made, changed, granted, paused, dropped; limits.
+-- Queues: creating, changing, granting, pausing, dropping; limits.
 \i test/include/helpers.sql
 CALL test.create_role('test_queue_owner');
 CALL test.create_role('test_queue_other');
@@ -17,7 +17,7 @@ SELECT jadugar.create_queue('test_b', max_concurrency => 2, max_depth => 100, on
 	isolate => true, history => 'failures', retention => '1 day', description => 'with everything') >= 10 AS is_an_id;
 SELECT * FROM test_queue('test_b') \gx
 
--- refused
+-- errors
 SELECT jadugar.create_queue(NULL);
 SELECT jadugar.create_queue('');
 SELECT jadugar.create_queue(repeat('x', 256));
@@ -37,7 +37,7 @@ SELECT count(*) FROM test_queue('test_c');
 SELECT jadugar.create_queue(repeat('q', 255)) >= 10 AS is_an_id;
 SELECT jadugar.drop_queue(repeat('q', 255));
 
--- alter: null leaves as it is, reset goes back
+-- alter_queue: null keeps a value, reset restores the default
 SELECT jadugar.alter_queue('test_a', max_concurrency => 7, description => 'changed');
 SELECT jadugar.alter_queue('test_b', on_full => 'reject', reset => '{max_concurrency,isolate,retention,history}');
 SELECT * FROM test_queue('test_a') \gx
@@ -49,7 +49,7 @@ SELECT jadugar.alter_queue('nowhere', max_depth => 5);
 SELECT jadugar.alter_queue(NULL);
 SELECT jadugar.alter_queue('default', max_concurrency => 1);
 
--- somebody else's
+-- a queue of another role
 SET ROLE test_queue_other;
 SELECT jadugar.alter_queue('test_a', max_concurrency => 1);
 SELECT jadugar.pause_queue('test_a');
@@ -64,7 +64,7 @@ SELECT jadugar.grant_queue('test_a', 'test_queue_other', 'own');
 SELECT jadugar.grant_queue('test_a', 'public');
 SELECT jadugar.grant_queue('test_a', 'no such role');
 
--- paused: tasks wait in it
+-- tasks wait in a paused queue
 SELECT jadugar.pause_queue('test_a');
 SELECT jadugar.pause_queue('test_a');
 SELECT paused, paused_by FROM test_queue('test_a');
@@ -81,7 +81,7 @@ SET ROLE test_queue_other;
 SELECT status FROM jadugar.wait(:id, '30 seconds');
 SELECT jadugar.enqueue('SELECT 1', queue => 'test_a');
 
--- operators may change any queue, only they the default one
+-- operators may change any queue, and only they may change the default queue
 SET ROLE test_queue_operator;
 SELECT jadugar.alter_queue('test_a', max_concurrency => 3);
 SELECT jadugar.alter_queue('default', max_concurrency => 50);
@@ -90,7 +90,7 @@ SELECT jadugar.set_limit('queue', 'default');
 SELECT max_concurrency FROM test_queue('default');
 SELECT jadugar.drop_queue('default');
 
--- max_depth given and taken away counts the tasks that are there
+-- adding and removing max_depth counts existing tasks
 SET ROLE test_queue_owner;
 SELECT jadugar.pause_queue('test_b');
 SELECT jadugar.enqueue('SELECT 1', queue => 'test_b') AS id1 \gset
@@ -129,7 +129,7 @@ SELECT jadugar.set_limit('key', 'customer-1', owner => 'test_queue_owner');
 RESET ROLE;
 SELECT count(*) FROM jadugar_internal.key_limit;
 
--- a queue that a handler names stays
+-- a queue that a handler uses cannot be dropped
 SET ROLE test_queue_owner;
 SELECT jadugar.register_sql_handler('test_queue_handler', 'SELECT 1', queue => 'test_a');
 SELECT jadugar.drop_queue('test_a');

@@ -1,4 +1,4 @@
--- Retry policies: what retry_policy() makes and refuses.
+-- Retry policies: retry_policy() and its errors.
 \i test/include/helpers.sql
 SELECT jadugar.retry_policy();
 SELECT jadugar.retry_policy(3);
@@ -19,7 +19,7 @@ SELECT jadugar.retry_policy(retry_on => '{4000}');
 SELECT jadugar.retry_policy(retry_on => '{NO_SUCH_ERROR}');
 SELECT jadugar.retry_policy(discard_on => '{40001,NULL}');
 
--- the same checks for a policy written by hand
+-- the same checks for a policy that retry_policy() did not make
 SELECT jadugar.register_sql_handler('test_retry', 'SELECT 1', retry => '[]');
 SELECT jadugar.register_sql_handler('test_retry', 'SELECT 1', retry => '{"attempts": 3}');
 SELECT jadugar.register_sql_handler('test_retry', 'SELECT 1', retry => '{"max_attempts": "3"}');

@@ -1,5 +1,5 @@
--- Making, changing and dropping schedules. What they do when they are due is
--- in schedules_firing.sql.
+-- Creating, changing and dropping schedules. Their occurrences are in
+-- schedules_firing.sql.
 \i test/include/helpers.sql
 
 \set QUIET on
@@ -11,7 +11,7 @@ SET search_path = sch;
 CREATE FUNCTION is_id(bigint) RETURNS boolean LANGUAGE sql AS 'SELECT $1 > 0';
 \set QUIET off
 
--- As typed
+-- Timings of each type
 SELECT is_id(jadugar.schedule('nightly', '0 3 * * *', 'VACUUM'));
 SELECT timing, timezone, command, payload, enabled, overlap, misfire, queue, priority, retry, transaction, runs, missed
 FROM jadugar.schedules WHERE name = 'nightly';
@@ -33,13 +33,13 @@ SELECT timing, timezone, command, payload, queue, priority, timeout, retry, over
 FROM jadugar.schedules WHERE name = 'full';
 \x off
 
--- Rolled back: it never existed
+-- A schedule that is rolled back does not exist
 BEGIN;
 SELECT is_id(jadugar.schedule('no', '@daily', 'SELECT 1'));
 ROLLBACK;
 SELECT test.error_of($$SELECT jadugar.next_run('no')$$);
 
--- Bad input
+-- Invalid arguments
 SELECT test.error_of(format('SELECT jadugar.schedule(%s)', args)) FROM unnest(ARRAY[
 	$$NULL, '@daily', 'SELECT 1'$$,
 	$$'x', NULL, 'SELECT 1'$$,
@@ -88,7 +88,7 @@ SELECT test.error_of(format('SELECT jadugar.%s', call)) FROM unnest(ARRAY[
 	$$explain_schedule(NULL)$$, $$explain_schedule('nobody')$$, $$explain_schedule('nightly', -1)$$,
 	$$clear_schedules('no such role')$$, $$unschedule('nightly', owner => 'no such role')$$]) AS call;
 
--- In its place: what is not said goes back to its default, id and plan stay
+-- or_replace: omitted options get their default, id and next run stay
 CREATE TEMP TABLE before AS SELECT * FROM jadugar.schedules WHERE name IN ('full', 'ticking');
 SELECT jadugar.schedule('ticking', 'every 90 minutes', 'SELECT 2', or_replace => true) = schedule_id AS same FROM before WHERE name = 'ticking';
 SELECT s.command, s.next_run_at = b.next_run_at AS same_plan FROM jadugar.schedules s JOIN before b USING (schedule_id) WHERE b.name = 'ticking';
@@ -101,7 +101,7 @@ SELECT timing, timezone, command, payload, queue, priority, timeout, retry, over
 FROM jadugar.schedules WHERE name = 'full';
 \x off
 
--- alter_schedule: what is not given stays
+-- alter_schedule: omitted options stay
 SELECT jadugar.alter_schedule('full', priority => 3, timeout => '1 min', tenant => 'u', overlap => 'replace', jitter => '1 s',
 	depends_on => '{nightly}', description => 'less');
 SELECT jadugar.alter_schedule('full', command => 'VACUUM', reset => '{timeout,jitter,tenant}', new_name => 'fuller');
@@ -114,7 +114,7 @@ SELECT jadugar.next_run('fuller') AT TIME ZONE 'UTC';
 SELECT jadugar.reschedule('fuller', '0 0 * * *') AT TIME ZONE 'UTC';
 SELECT jadugar.reschedule('fuller', '0 12 * * *', 'Asia/Kolkata') AT TIME ZONE 'Asia/Kolkata';
 
--- Pause, resume, disable: nothing was due in between
+-- Pause, resume, disable: no occurrence is due in between
 SELECT jadugar.pause_schedule('fuller'), jadugar.pause_schedule('fuller'), jadugar.next_run('fuller') IS NULL AS rests;
 SELECT jadugar.resume_schedule('fuller'), jadugar.resume_schedule('fuller'), jadugar.next_run('fuller') IS NULL AS rests;
 SELECT jadugar.alter_schedule('fuller', enabled => false);
@@ -135,7 +135,7 @@ SELECT * FROM jadugar.explain_schedule('at start');
 SELECT is_id(jadugar.schedule('waiting', '@yearly', 'SELECT 1', timezone => 'UTC', depends_on => '{by hand}', starts_at => '2998-06-01 00:00+00'));
 SELECT * FROM jadugar.explain_schedule('waiting', 1);
 
--- Names belong to their owner
+-- Each owner has its own names
 CALL test.create_role('sch_alice');
 CALL test.create_role('sch_bob');
 CREATE ROLE sch_group NOLOGIN;
@@ -156,7 +156,7 @@ SELECT test.error_of(format('SELECT jadugar.%s', call)) FROM unnest(ARRAY[
 	$$clear_schedules('sch_alice')$$, $$unschedule('ticking')$$]) AS call;
 SELECT jadugar.clear_schedules();
 RESET ROLE;
--- a monitor looks, an operator acts, but not as a superuser
+-- a monitor can read, an operator can change, but not act as a superuser
 SELECT jadugar.grant_access('sch_bob', level => 'monitor');
 SET ROLE sch_bob;
 SELECT number, regexp_replace(note, 'since .*', 'since then') AS note FROM jadugar.explain_schedule('nightly', 0, owner => 'sch_alice');
@@ -172,7 +172,7 @@ SELECT test.error_of($$SELECT jadugar.run_now('nightly', owner => 'postgres')$$)
 SELECT jadugar.resume_schedule('nightly', owner => 'postgres');
 RESET ROLE;
 
--- What depends on it is named
+-- The error names dependent schedules
 SELECT jadugar.unschedule('nightly');
 SELECT jadugar.alter_schedule('fuller', reset => '{depends_on}');
 SELECT jadugar.clear_schedules('sch_alice');

@@ -1,11 +1,11 @@
--- Tasks: put in, ordered, held back, stopped, tried again, read.
+-- Tasks: enqueueing, order, dependencies, keys, stopping, retrying, reading.
 \i test/include/helpers.sql
 CALL test.create_role('test_tasks');
 GRANT CREATE ON SCHEMA public TO test_tasks;
 SET SESSION AUTHORIZATION test_tasks;
 CREATE TABLE test_trace (n bigint GENERATED ALWAYS AS IDENTITY, what text);
--- ends in a deadline rather than never
-CREATE FUNCTION test_ended(id bigint, OUT status text, OUT reason text, OUT error_code text, OUT sqlstate text,
+-- waits for the end of a task
+CREATE FUNCTION test_end_of(id bigint, OUT status text, OUT reason text, OUT error_code text, OUT sqlstate text,
 	OUT attempt integer, OUT result jsonb)
 LANGUAGE sql VOLATILE AS $$
 	SELECT w.status, w.reason, w.error_code, w.sqlstate, w.attempt, w.result FROM jadugar.wait(id, '20 s') w
@@ -17,28 +17,28 @@ SELECT jadugar.create_queue('test_q') > 0 AS made;
 -- one task: result, history, numbers
 SELECT jadugar.enqueue('SELECT $1 ->> ''a'' AS a, 2 AS b', '{"a": "x"}', priority => 3, tenant => 'ten', trace => 'tr',
 	metadata => '{"m": 1}') AS id \gset
-SELECT * FROM test_ended(:id);
+SELECT * FROM test_end_of(:id);
 SELECT status, final, attempt, queue, priority, tenant, trace, metadata, payload, row_count, result, error, owner,
 	duration >= '0' AS took, worker_pid IS NOT NULL AS by_worker
 FROM jadugar.history WHERE task_id = :id \gx
 SELECT jadugar.result(:id);
 -- rows of a statement that returns none, and several statements in one command
 SELECT jadugar.enqueue($$INSERT INTO test_trace (what) SELECT 'bulk' FROM generate_series(1, 7)$$) AS id \gset
-SELECT * FROM test_ended(:id);
+SELECT * FROM test_end_of(:id);
 SELECT row_count FROM jadugar.history WHERE task_id = :id;
 SELECT jadugar.enqueue($$CREATE TABLE test_several (a integer); INSERT INTO test_several VALUES (1), (2);
 	SELECT sum(a) AS total FROM test_several$$) AS id \gset
-SELECT * FROM test_ended(:id);
+SELECT * FROM test_end_of(:id);
 DROP TABLE test_several;
 TRUNCATE test_trace;
--- one statement of several fails: nothing of it stays
+-- one of several statements fails: none has an effect
 SELECT jadugar.enqueue($$INSERT INTO test_trace (what) VALUES ('gone'); SELECT 1/0$$) AS id \gset
-SELECT * FROM test_ended(:id);
+SELECT * FROM test_end_of(:id);
 SELECT count(*) FROM test_trace;
--- a result past jadugar.max_result_size
+-- a result that exceeds jadugar.max_result_size
 SELECT jadugar.enqueue($$SELECT repeat('x', 100000) AS x$$) AS id \gset
-SELECT status, result ->> 'truncated' AS truncated, (result ->> 'size')::integer > 100000 AS size FROM test_ended(:id);
--- a rolled back task never existed
+SELECT status, result ->> 'truncated' AS truncated, (result ->> 'size')::integer > 100000 AS size FROM test_end_of(:id);
+-- a task that is rolled back does not exist
 BEGIN;
 SELECT jadugar.enqueue('SELECT 1') AS id \gset
 SELECT status, waiting_for FROM jadugar.tasks WHERE task_id = :id;
@@ -58,7 +58,7 @@ SELECT jadugar.enqueue($$INSERT INTO test_trace (what) VALUES ('high')$$, queue 
 SELECT jadugar.enqueue($$INSERT INTO test_trace (what) VALUES ('mid 1')$$, queue => 'test_q') AS mid \gset
 SELECT jadugar.enqueue($$INSERT INTO test_trace (what) VALUES ('mid 2')$$, queue => 'test_q') AS mid2 \gset
 SELECT * FROM test_state(:high);
--- the batch's first is active in its key, the others wait for it
+-- the first of the batch is active in its key, the others wait for it
 CALL test.wait_until($$(SELECT count(*) = 1 FROM jadugar.tasks WHERE concurrency_key = 'order' AND waiting_for = 'queue_paused')$$);
 SELECT status, waiting_for, payload FROM jadugar.tasks WHERE concurrency_key = 'order' ORDER BY task_id;
 SELECT jadugar.resume_queue('test_q');
@@ -71,17 +71,17 @@ SELECT jadugar.cancel_tasks(queue => 'test_q');
 
 -- delay and run_at
 SELECT jadugar.enqueue('SELECT 1', delay => '0.2 s') AS id \gset
-SELECT * FROM test_ended(:id);
+SELECT * FROM test_end_of(:id);
 SELECT started_at >= created_at + interval '0.2 s' AS in_time FROM jadugar.get_task(:id);
 SELECT jadugar.enqueue('SELECT 1', run_at => now() - interval '1 day') AS id \gset
-SELECT * FROM test_ended(:id);
+SELECT * FROM test_end_of(:id);
 SELECT jadugar.enqueue('SELECT 1', run_at => now() + interval '1 day') AS id \gset
 SELECT * FROM test_state(:id);
 -- retry_task brings a scheduled task forward
 SELECT jadugar.retry_task(:id);
-SELECT * FROM test_ended(:id);
+SELECT * FROM test_end_of(:id);
 
--- dependencies: a chain, and one that waits for several
+-- dependencies: a chain, and a task that waits for several
 SELECT jadugar.pause_queue('test_q');
 SELECT jadugar.enqueue($$INSERT INTO test_trace (what) VALUES ('a')$$, queue => 'test_q') AS a \gset
 SELECT jadugar.enqueue($$INSERT INTO test_trace (what) VALUES ('b')$$, depends_on => ARRAY[:a]) AS b \gset
@@ -90,22 +90,22 @@ SELECT jadugar.enqueue($$INSERT INTO test_trace (what) VALUES ('d')$$, depends_o
 SELECT * FROM test_state(:d);
 SELECT depends_on = ARRAY[:a, :b, :c]::bigint[] AS on_all FROM jadugar.get_task(:d);
 SELECT jadugar.resume_queue('test_q');
-SELECT * FROM test_ended(:d);
+SELECT * FROM test_end_of(:d);
 SELECT what FROM test_trace ORDER BY n;
 TRUNCATE test_trace;
--- a parent that has finished already, and ids that are none
+-- a parent that has finished, and invalid ids
 CALL test.run_task(format($$'SELECT 1', depends_on => ARRAY[%s]$$, :a));
 SELECT jadugar.enqueue('SELECT 1', depends_on => ARRAY[9223372036854775807]);
 SELECT jadugar.enqueue('SELECT 1', depends_on => ARRAY[-1]);
 SELECT jadugar.enqueue('SELECT 1', depends_on => ARRAY[:a, NULL]);
--- a parent that failed already
+-- a parent that has failed
 SELECT jadugar.enqueue('SELECT 1/0') AS bad \gset
-SELECT * FROM test_ended(:bad);
+SELECT * FROM test_end_of(:bad);
 SELECT test.short_error_of(format('SELECT jadugar.enqueue(''SELECT 1'', depends_on => ARRAY[%s])', :bad));
 CALL test.run_task(format($$'SELECT 1', depends_on => ARRAY[%s], on_dependency_failure => 'run'$$, :bad));
 SELECT * FROM test_state(jadugar.enqueue('SELECT 1', depends_on => ARRAY[:bad], on_dependency_failure => 'wait'));
 SELECT jadugar.cancel_tasks(status => 'pending');
--- a parent that fails later, under each policy; the cancelled one's own child follows it
+-- a parent that fails later, under each policy; children of cancelled tasks follow
 CREATE TABLE test_switch (working boolean);
 INSERT INTO test_switch VALUES (false);
 SELECT jadugar.pause_queue('test_q');
@@ -115,17 +115,17 @@ SELECT jadugar.enqueue('SELECT 1', depends_on => ARRAY[:child]) AS grandchild \g
 SELECT jadugar.enqueue('SELECT 1', depends_on => ARRAY[:p], on_dependency_failure => 'run') AS runs \gset
 SELECT jadugar.enqueue('SELECT 1', depends_on => ARRAY[:p], on_dependency_failure => 'wait') AS waits \gset
 SELECT jadugar.resume_queue('test_q');
-SELECT * FROM test_ended(:p);
-SELECT * FROM test_ended(:child);
-SELECT * FROM test_ended(:grandchild);
-SELECT * FROM test_ended(:runs);
+SELECT * FROM test_end_of(:p);
+SELECT * FROM test_end_of(:child);
+SELECT * FROM test_end_of(:grandchild);
+SELECT * FROM test_end_of(:runs);
 SELECT * FROM test_state(:waits);
 UPDATE test_switch SET working = true;
 SELECT jadugar.retry_task(:p);
-SELECT * FROM test_ended(:p);
-SELECT * FROM test_ended(:waits);
+SELECT * FROM test_end_of(:p);
+SELECT * FROM test_end_of(:waits);
 DROP TABLE test_switch;
--- a chain longer than any stack is deep
+-- a chain that is too long for recursion
 SELECT jadugar.pause_queue('test_q');
 DO $$
 DECLARE
@@ -139,13 +139,13 @@ $$;
 SELECT jadugar.resume_queue('test_q');
 CALL test.wait_until($$(SELECT count(*) = 0 FROM jadugar.tasks WHERE tenant = 'chain')$$);
 SELECT status, reason, count(*) FROM jadugar.history WHERE tenant = 'chain' GROUP BY 1, 2;
--- a cancelled task leaves nothing that it waited for
+-- cancelling a task deletes its dependencies
 SELECT jadugar.pause_queue('test_q');
 SELECT jadugar.enqueue('SELECT 1', queue => 'test_q') AS p \gset
 SELECT jadugar.enqueue('SELECT 1', depends_on => ARRAY[:p]) AS child \gset
 SELECT jadugar.cancel(:child);
 SELECT jadugar.retry_task(:child);
-SELECT * FROM test_ended(:child);
+SELECT * FROM test_end_of(:child);
 RESET SESSION AUTHORIZATION;
 SELECT count(*) FROM jadugar_internal.dependency;
 SET SESSION AUTHORIZATION test_tasks;
@@ -165,10 +165,10 @@ SELECT jadugar.enqueue('SELECT 3', queue => 'test_q', unique_key => 'u', on_conf
 SELECT * FROM test_state(:u);
 SELECT jadugar.enqueue('SELECT 1', unique_key => 'u') = :u AS same_in_another_queue;
 SELECT jadugar.resume_queue('test_q');
-SELECT * FROM test_ended(:u);
+SELECT * FROM test_end_of(:u);
 SELECT jadugar.enqueue('SELECT 1', queue => 'test_q', unique_key => 'u') = :u AS same_when_finished;
 SELECT jadugar.enqueue('SELECT 1', unique_key => 'kept', unique_for => '1 day') AS u \gset
-SELECT * FROM test_ended(:u);
+SELECT * FROM test_end_of(:u);
 SELECT jadugar.enqueue('SELECT 1', unique_key => 'kept') = :u AS same_when_finished;
 SELECT jadugar.enqueue('SELECT 1', unique_key => 'kept', on_conflict => 'replace') = :u AS same_when_finished;
 SELECT test.short_error_of(format('SELECT jadugar.enqueue(''SELECT 1'', unique_key => ''kept'', on_conflict => ''error'')'));
@@ -177,7 +177,7 @@ SELECT jadugar.enqueue('SELECT 1', unique_key => 'u', on_conflict => 'ignore');
 
 -- concurrency keys: one at a time in order of enqueue, retries included
 CREATE SEQUENCE test_tries;
-CREATE FUNCTION test_keyed(n jsonb) RETURNS void LANGUAGE plpgsql AS $$
+CREATE FUNCTION test_note_key(n jsonb) RETURNS void LANGUAGE plpgsql AS $$
 BEGIN
 	IF n = '1' AND nextval('test_tries') < 3 THEN
 		RAISE EXCEPTION 'not yet';
@@ -185,32 +185,32 @@ BEGIN
 	INSERT INTO test_trace (what) VALUES ('key ' || n::text);
 END
 $$;
-SELECT id FROM jadugar.enqueue_batch('SELECT test_keyed($1)', ARRAY['1', '2', '3']::jsonb[], concurrency_key => 'k',
+SELECT id FROM jadugar.enqueue_batch('SELECT test_note_key($1)', ARRAY['1', '2', '3']::jsonb[], concurrency_key => 'k',
 	retry => jadugar.retry_policy(5, delay => '0.05 s')) id ORDER BY id DESC LIMIT 1 \gset
-SELECT * FROM test_ended(:id);
+SELECT * FROM test_end_of(:id);
 SELECT what FROM test_trace ORDER BY n;
 TRUNCATE test_trace;
--- its place is handed on when the holder is cancelled, paused, put off
+-- the next task gets its turn when the first is cancelled, paused or delayed
 SELECT jadugar.pause_queue('test_q');
 SELECT jadugar.enqueue('SELECT 1', queue => 'test_q', concurrency_key => 'k') AS k1 \gset
 SELECT jadugar.enqueue('SELECT 2', queue => 'test_q', concurrency_key => 'k') AS k2 \gset
 SELECT jadugar.enqueue('SELECT 3', queue => 'test_q', concurrency_key => 'k') AS k3 \gset
 SELECT jadugar.enqueue('SELECT 4', queue => 'test_q', concurrency_key => 'k') AS k4 \gset
-CALL test.wait_until(format('(SELECT waiting_for = ''queue_paused'' FROM jadugar.get_task(%s))', :k1));
+CALL test.wait_for_task(:k1, 'queue_paused');
 SELECT jadugar.cancel(:k1);
-CALL test.wait_until(format('(SELECT waiting_for = ''queue_paused'' FROM jadugar.get_task(%s))', :k2));
+CALL test.wait_for_task(:k2, 'queue_paused');
 SELECT jadugar.pause_task(:k2);
-CALL test.wait_until(format('(SELECT waiting_for = ''queue_paused'' FROM jadugar.get_task(%s))', :k3));
+CALL test.wait_for_task(:k3, 'queue_paused');
 SELECT jadugar.update_task(:k3, run_at => now() + interval '1 day');
-CALL test.wait_until(format('(SELECT waiting_for = ''queue_paused'' FROM jadugar.get_task(%s))', :k4));
+CALL test.wait_for_task(:k4, 'queue_paused');
 SELECT command, status, waiting_for FROM jadugar.tasks WHERE concurrency_key = 'k' ORDER BY task_id;
 SELECT jadugar.resume_task(:k2);
 SELECT * FROM test_state(:k2);
 SELECT jadugar.resume_queue('test_q');
-SELECT * FROM test_ended(:k2);
+SELECT * FROM test_end_of(:k2);
 SELECT jadugar.cancel(:k3);
 
--- depth of a queue
+-- max_depth of a queue
 SELECT jadugar.create_queue('test_full', max_depth => 2) > 0 AS made;
 SELECT jadugar.pause_queue('test_full');
 SELECT count(*) FROM jadugar.enqueue_batch('SELECT 1', ARRAY['{}', '{}']::jsonb[], queue => 'test_full');
@@ -218,23 +218,23 @@ SELECT jadugar.enqueue('SELECT 1', queue => 'test_full');
 SELECT count(*) FROM jadugar.enqueue_batch('SELECT 1', array_fill('{}'::jsonb, ARRAY[3]), queue => 'test_full');
 SELECT jadugar.alter_queue('test_full', on_full => 'drop_oldest');
 SELECT jadugar.cancel_tasks(queue => 'test_full');
--- the oldest takes its dependant, the next oldest, with it
+-- dropping the oldest task cancels its dependent task, which is the next oldest
 SELECT jadugar.enqueue('SELECT 1', queue => 'test_full') AS p \gset
 SELECT jadugar.enqueue('SELECT 1', queue => 'test_full', depends_on => ARRAY[:p]) AS child \gset
 SELECT count(*) FROM jadugar.enqueue_batch('SELECT 2', ARRAY['{}', '{}']::jsonb[], queue => 'test_full');
--- the child goes with its parent, or as the next oldest if the scheduler is looking at it just then
+-- the child ends with its parent, or as the next oldest if the scheduler has locked it
 SELECT status, reason IN ('queue_full', 'dependency') AS dropped FROM jadugar.history WHERE task_id IN (:p, :child) ORDER BY task_id;
 SELECT command, count(*) FROM jadugar.list_tasks(queue => 'test_full') GROUP BY 1;
 SELECT jadugar.cancel_tasks(queue => 'test_full');
 SELECT jadugar.drop_queue('test_full');
 
--- max_concurrency, also between roles
+-- max_concurrency, also across roles
 SELECT jadugar.create_queue('test_one', max_concurrency => 1) > 0 AS made;
-CREATE FUNCTION test_alone() RETURNS boolean LANGUAGE sql AS $$
+CREATE FUNCTION test_runs_alone() RETURNS boolean LANGUAGE sql AS $$
 	SELECT pg_sleep(0.02);	-- waits-for-time: the work of a task that is to overlap if it can
 	SELECT count(*) = 1 FROM jadugar.running WHERE queue = 'test_one';
 $$;
-SELECT count(*) FROM jadugar.enqueue_batch('SELECT test_alone() AS alone', array_fill('{}'::jsonb, ARRAY[10]), queue => 'test_one');
+SELECT count(*) FROM jadugar.enqueue_batch('SELECT test_runs_alone() AS alone', array_fill('{}'::jsonb, ARRAY[10]), queue => 'test_one');
 CALL test.wait_until($$(SELECT count(*) = 0 FROM jadugar.list_tasks(queue => 'test_one'))$$);
 SELECT status, result, count(*) FROM jadugar.history WHERE queue = 'test_one' GROUP BY 1, 2;
 RESET SESSION AUTHORIZATION;
@@ -242,45 +242,45 @@ CALL test.create_role('test_tasks_other');
 SELECT jadugar.grant_queue('test_one', 'test_tasks_other', 'enqueue');
 SELECT jadugar.enqueue('SELECT 1', owner => 'test_tasks_other') AS warm \gset
 SELECT status FROM jadugar.wait(:warm, '20 s');
--- waits-for-time: the work of the task that has the queue's only place
+-- waits-for-time: the work of the only task that may run in the queue
 SELECT jadugar.enqueue('SELECT pg_sleep(0.5)', queue => 'test_one', owner => 'test_tasks') AS first \gset
-CALL test.wait_until(format('(SELECT status = ''running'' FROM jadugar.get_task(%s))', :first));
+CALL test.wait_for_task(:first, 'running');
 SELECT jadugar.enqueue('SELECT 1', queue => 'test_one', owner => 'test_tasks_other') AS second \gset
 SELECT * FROM test_state(:second);
-SELECT * FROM test_ended(:second);
+SELECT * FROM test_end_of(:second);
 SET SESSION AUTHORIZATION test_tasks;
 SELECT jadugar.drop_queue('test_one');
 
--- cancel: waiting, running, finished
+-- cancel: a waiting, a running and a finished task
 SELECT jadugar.enqueue('SELECT 1', delay => '1 h') AS id \gset
 SELECT jadugar.cancel(:id);
-SELECT * FROM test_ended(:id);
+SELECT * FROM test_end_of(:id);
 SELECT jadugar.cancel(:id);
 -- waits-for-time: the work of a task that is cancelled
 SELECT jadugar.enqueue($$INSERT INTO test_trace (what) VALUES ('cancelled'); SELECT pg_sleep(60)$$) AS id \gset
-CALL test.wait_until(format('(SELECT status = ''running'' FROM jadugar.get_task(%s))', :id));
+CALL test.wait_for_task(:id, 'running');
 SELECT jadugar.cancel(:id);
-SELECT * FROM test_ended(:id);
+SELECT * FROM test_end_of(:id);
 SELECT count(*) FROM test_trace;
--- a task that makes another error of it is cancelled all the same
-CREATE FUNCTION test_stubborn() RETURNS void LANGUAGE plpgsql AS $$
+-- a task that raises another error instead is cancelled, too
+CREATE FUNCTION test_raise_when_cancelled() RETURNS void LANGUAGE plpgsql AS $$
 BEGIN
 	PERFORM pg_sleep(60);	-- waits-for-time: the work of a task that is cancelled
 EXCEPTION WHEN query_canceled THEN
 	RAISE EXCEPTION 'no';
 END
 $$;
-SELECT jadugar.enqueue('SELECT test_stubborn()') AS id \gset
-CALL test.wait_until(format('(SELECT status = ''running'' FROM jadugar.get_task(%s))', :id));
+SELECT jadugar.enqueue('SELECT test_raise_when_cancelled()') AS id \gset
+CALL test.wait_for_task(:id, 'running');
 SELECT jadugar.cancel(:id);
-SELECT * FROM test_ended(:id);
+SELECT * FROM test_end_of(:id);
 SELECT attempt, status, final FROM jadugar.history WHERE task_id = :id;
--- one that swallows it is ended with its worker
+-- the worker of a task that ignores the cancellation is terminated
 RESET SESSION AUTHORIZATION;
 ALTER SYSTEM SET jadugar.cancel_grace = '50ms';
 SELECT pg_reload_conf();
 SET SESSION AUTHORIZATION test_tasks;
-CREATE FUNCTION test_deaf() RETURNS void LANGUAGE plpgsql AS $$
+CREATE FUNCTION test_ignore_cancel() RETURNS void LANGUAGE plpgsql AS $$
 BEGIN
 	LOOP
 		BEGIN
@@ -291,17 +291,17 @@ BEGIN
 	END LOOP;
 END
 $$;
-SELECT jadugar.enqueue('SELECT test_deaf()') AS id \gset
-CALL test.wait_until(format('(SELECT status = ''running'' FROM jadugar.get_task(%s))', :id));
+SELECT jadugar.enqueue('SELECT test_ignore_cancel()') AS id \gset
+CALL test.wait_for_task(:id, 'running');
 SELECT jadugar.cancel(:id);
-SELECT * FROM test_ended(:id);
-SELECT jadugar.enqueue('SELECT test_deaf()') AS id \gset
-CALL test.wait_until(format('(SELECT status = ''running'' FROM jadugar.get_task(%s))', :id));
+SELECT * FROM test_end_of(:id);
+SELECT jadugar.enqueue('SELECT test_ignore_cancel()') AS id \gset
+CALL test.wait_for_task(:id, 'running');
 SELECT jadugar.pause_task(:id);
-CALL test.wait_until(format('(SELECT status = ''paused'' FROM jadugar.get_task(%s))', :id));
+CALL test.wait_for_task(:id, 'paused');
 SELECT jadugar.cancel(:id);
-SELECT jadugar.enqueue('SELECT test_deaf()', timeout => '0.05 s', retry => jadugar.retry_policy(1)) AS id \gset
-SELECT * FROM test_ended(:id);
+SELECT jadugar.enqueue('SELECT test_ignore_cancel()', timeout => '0.05 s', retry => jadugar.retry_policy(1)) AS id \gset
+SELECT * FROM test_end_of(:id);
 RESET SESSION AUTHORIZATION;
 ALTER SYSTEM RESET jadugar.cancel_grace;
 SELECT pg_reload_conf();
@@ -309,14 +309,14 @@ SET SESSION AUTHORIZATION test_tasks;
 -- a task that cancels itself
 -- waits-for-time: the work of a task that is cancelled
 SELECT jadugar.enqueue('SELECT jadugar.cancel((jadugar.current_task()).task_id), pg_sleep(60)') AS id \gset
-SELECT * FROM test_ended(:id);
--- some of many
+SELECT * FROM test_end_of(:id);
+-- several tasks
 SELECT array_agg(id) AS ids FROM jadugar.enqueue_batch('SELECT 1', ARRAY['{}', '{}', '{}']::jsonb[], delay => '1 h', tenant => 'many') id \gset
 SELECT jadugar.cancel_batch((:'ids'::bigint[])[1:2] || (:'ids'::bigint[])[1:1]);
 SELECT jadugar.cancel_tasks(tenant => 'many');
 SELECT jadugar.cancel_tasks(tenant => 'many');
 
--- pause and resume: waiting and running
+-- pause and resume: a waiting and a running task
 SELECT jadugar.enqueue('SELECT 1', delay => '1 h') AS id \gset
 SELECT jadugar.pause_task(:id);
 SELECT jadugar.pause_task(:id);
@@ -329,28 +329,28 @@ CREATE TABLE test_gate (open boolean);
 INSERT INTO test_gate VALUES (false);
 -- waits-for-time: the work of a task that is paused
 SELECT jadugar.enqueue('SELECT CASE WHEN NOT open THEN pg_sleep(60) END FROM test_gate') AS id \gset
-CALL test.wait_until(format('(SELECT status = ''running'' FROM jadugar.get_task(%s))', :id));
+CALL test.wait_for_task(:id, 'running');
 SELECT test.short_error_of(format('SELECT jadugar.update_task(%s, priority => 1)', :id));
 SELECT test.short_error_of(format('SELECT jadugar.retry_task(%s)', :id));
 SELECT jadugar.pause_task(:id);
-CALL test.wait_until(format('(SELECT status = ''paused'' FROM jadugar.get_task(%s))', :id));
+CALL test.wait_for_task(:id, 'paused');
 UPDATE test_gate SET open = true;
 SELECT jadugar.resume_task(:id);
-SELECT status, attempt FROM test_ended(:id);
+SELECT status, attempt FROM test_end_of(:id);
 SELECT status, attempt, final FROM jadugar.history WHERE task_id = :id;
 DROP TABLE test_gate;
 SELECT test.short_error_of(format('SELECT jadugar.pause_task(%s)', :id));
 SELECT test.short_error_of(format('SELECT jadugar.resume_task(%s)', :id));
--- a parent that finishes while its child is paused
+-- a parent that completes while its child is paused
 SELECT jadugar.pause_queue('test_q');
 SELECT jadugar.enqueue('SELECT 1', queue => 'test_q') AS p \gset
 SELECT jadugar.enqueue('SELECT 1', depends_on => ARRAY[:p]) AS child \gset
 SELECT jadugar.pause_task(:child);
 SELECT jadugar.resume_queue('test_q');
-SELECT * FROM test_ended(:p);
+SELECT * FROM test_end_of(:p);
 SELECT * FROM test_state(:child);
 SELECT jadugar.resume_task(:child);
-SELECT * FROM test_ended(:child);
+SELECT * FROM test_end_of(:child);
 
 -- update
 SELECT jadugar.enqueue('SELECT $1 AS p', delay => '1 h') AS id \gset
@@ -358,70 +358,70 @@ SELECT jadugar.update_task(:id, payload => '{"new": true}', priority => 7, queue
 	retry => jadugar.retry_policy(3), metadata => '{"b": 2}');
 SELECT payload, priority, queue, timeout, max_attempts, metadata, status FROM jadugar.get_task(:id);
 SELECT jadugar.update_task(:id, run_at => now());
-SELECT * FROM test_ended(:id);
+SELECT * FROM test_end_of(:id);
 SELECT test.short_error_of(format('SELECT jadugar.update_task(%s, priority => 1)', :id));
 SELECT jadugar.enqueue('SELECT 1', delay => '1 h', unique_key => 'stays') AS id \gset
 SELECT jadugar.update_task(:id, queue => 'test_q');
 SELECT jadugar.cancel(:id);
 
--- retries: numbers, delays, what is tried again and what is not
+-- retries: counts, delays, errors with and without a retry
 SELECT jadugar.enqueue($$DO 'BEGIN RAISE EXCEPTION ''again''; END'$$, retry => jadugar.retry_policy(3, delay => '0.02 s')) AS id \gset
-SELECT * FROM test_ended(:id);
+SELECT * FROM test_end_of(:id);
 SELECT attempt, status, final, sqlstate, error ->> 'message' AS message FROM jadugar.history WHERE task_id = :id ORDER BY attempt_id;
 SELECT task_id = :id AS ours, attempts, error_code FROM jadugar.failures WHERE task_id = :id;
 SELECT jadugar.enqueue('SELECT 1/0', retry => jadugar.retry_policy(3, delay => '0')) AS id \gset
-SELECT * FROM test_ended(:id);
+SELECT * FROM test_end_of(:id);
 SELECT jadugar.enqueue('SELECT 1/0', retry => jadugar.retry_policy(2, delay => '0', retry_on => '{22012}')) AS id \gset
-SELECT * FROM test_ended(:id);
+SELECT * FROM test_end_of(:id);
 SELECT jadugar.enqueue($$DO 'BEGIN RAISE EXCEPTION ''again''; END'$$, retry => jadugar.retry_policy(3, delay => '0', discard_on => '{P0001}')) AS id \gset
-SELECT * FROM test_ended(:id);
+SELECT * FROM test_end_of(:id);
 SELECT jadugar.enqueue($$DO 'BEGIN RAISE EXCEPTION ''again''; END'$$, retry => jadugar.retry_policy(3, delay => '1 h')) AS id \gset
-CALL test.wait_until(format('(SELECT status = ''scheduled'' FROM jadugar.get_task(%s))', :id));
+CALL test.wait_for_task(:id, 'scheduled');
 SELECT attempt, run_at > now() + interval '29 min' AS later FROM jadugar.get_task(:id);
 SELECT jadugar.cancel(:id);
--- a failed task again, under its id and with a new account of attempts
+-- a failed task is retried with the same id, and attempts count from zero
 SELECT jadugar.enqueue('SELECT 1/0', metadata => '{"again": 1}', timeout => '1 min', settings => '{"work_mem": "1MB"}') AS id \gset
-SELECT status FROM test_ended(:id);
+SELECT status FROM test_end_of(:id);
 SELECT jadugar.retry_task(:id);
-SELECT status, attempt FROM test_ended(:id);
+SELECT status, attempt FROM test_end_of(:id);
 SELECT attempt, status, final, metadata FROM jadugar.history WHERE task_id = :id ORDER BY attempt_id;
 SELECT jadugar.retry_tasks(metadata => '{"again": 1}');
 CALL test.wait_until(format('(SELECT count(*) = 3 FROM jadugar.history WHERE task_id = %s)', :id));
 SELECT jadugar.enqueue('SELECT 1') AS id \gset
-SELECT status FROM test_ended(:id);
+SELECT status FROM test_end_of(:id);
 SELECT test.short_error_of(format('SELECT jadugar.retry_task(%s)', :id));
 
--- timeout, as the task's own and as the role's
+-- timeouts of the task and of the role
 -- waits-for-time: the work of a task that runs past its deadline
 SELECT jadugar.enqueue('SELECT pg_sleep(60)', timeout => '0.1 s', retry => jadugar.retry_policy(2, delay => '0')) AS id \gset
-SELECT * FROM test_ended(:id);
+SELECT * FROM test_end_of(:id);
 SELECT attempt, status, final, error_code FROM jadugar.history WHERE task_id = :id ORDER BY attempt_id;
 -- waits-for-time: the work of a task that runs past its deadline
 SELECT jadugar.enqueue('SELECT pg_sleep(60)', settings => '{"statement_timeout": "100ms"}', retry => jadugar.retry_policy(1)) AS id \gset
-SELECT * FROM test_ended(:id);
+SELECT * FROM test_end_of(:id);
 
--- bounds so far away that they are none
+-- intervals that exceed the range of timestamps
 CALL test.run_task($$'SELECT 1 AS one', timeout => '27000 years'$$);
 SELECT jadugar.enqueue($q$SELECT jadugar.snooze('27000 years')$q$) AS id \gset
-CALL test.wait_until(format('(SELECT status = ''scheduled'' FROM jadugar.get_task(%s))', :id));
+CALL test.wait_for_task(:id, 'scheduled');
 SELECT run_at > '28000-01-01' AS far FROM jadugar.get_task(:id);
 SELECT jadugar.cancel(:id);
 CALL test.run_task($q$'SELECT jadugar.snooze(''170000000 years'')'$q$);
--- snooze is not charged; discard is final
-CREATE SEQUENCE test_naps;
-CREATE FUNCTION test_nap() RETURNS text LANGUAGE plpgsql AS $$
+-- snooze does not count as an attempt; discard is final
+CREATE SEQUENCE test_snoozes;
+CREATE FUNCTION test_snooze_twice() RETURNS text LANGUAGE plpgsql AS $$
 BEGIN
-	IF nextval('test_naps') < 3 THEN
+	IF nextval('test_snoozes') < 3 THEN
 		PERFORM jadugar.snooze('0.02 s');
 	END IF;
 	RETURN 'awake';
 END
 $$;
-SELECT jadugar.enqueue('SELECT test_nap() AS nap', retry => jadugar.retry_policy(1)) AS id \gset
-SELECT * FROM test_ended(:id);
+SELECT jadugar.enqueue('SELECT test_snooze_twice() AS nap', retry => jadugar.retry_policy(1)) AS id \gset
+SELECT * FROM test_end_of(:id);
 SELECT count(*) FROM jadugar.history WHERE task_id = :id;
 SELECT jadugar.enqueue($$SELECT jadugar.discard('no longer wanted')$$) AS id \gset
-SELECT * FROM test_ended(:id);
+SELECT * FROM test_end_of(:id);
 SELECT jadugar.snooze('1 s');
 
 -- settings, isolation levels
@@ -438,9 +438,9 @@ SELECT jadugar.enqueue('SELECT 1', settings => '{"role": "postgres"}');
 SELECT jadugar.enqueue('SELECT 1', settings => '{"log_statement": "all"}');
 SELECT jadugar.enqueue('SELECT 1', transaction => 'chaos');
 
--- outside any transaction
+-- outside a transaction
 CREATE TABLE test_maintained (a integer);
-CREATE PROCEDURE test_commits() LANGUAGE plpgsql AS $$
+CREATE PROCEDURE test_commit_twice() LANGUAGE plpgsql AS $$
 BEGIN
 	INSERT INTO test_trace (what) VALUES ('first');
 	COMMIT;
@@ -450,31 +450,31 @@ BEGIN
 END
 $$;
 CALL test.run_task($$'VACUUM test_maintained'$$);
--- it waits for older snapshots, hence not while a statement calls wait()
+-- it waits for older snapshots, so no statement may call wait() meanwhile
 SELECT jadugar.enqueue('CREATE INDEX CONCURRENTLY test_maintained_a ON test_maintained (a)') AS id \gset
-CALL test.wait_until(format('(SELECT status = ''completed'' FROM jadugar.get_task(%s))', :id));
+CALL test.wait_for_task(:id, 'completed');
 CALL test.run_task($$'VACUUM no_such_table'$$);
 SELECT indisvalid FROM pg_index WHERE indexrelid = 'test_maintained_a'::regclass;
-SELECT jadugar.enqueue('CALL test_commits()', retry => jadugar.retry_policy(1)) AS id \gset
-SELECT * FROM test_ended(:id);
+SELECT jadugar.enqueue('CALL test_commit_twice()', retry => jadugar.retry_policy(1)) AS id \gset
+SELECT * FROM test_end_of(:id);
 SELECT what FROM test_trace ORDER BY n;
 CALL test.run_task($$'SELECT $1 AS p', '{"stand": "alone"}', transaction => 'standalone'$$);
 SELECT jadugar.enqueue('COMMIT');
 CALL test.run_task($$$q$DO 'BEGIN COMMIT; END'$q$, retry => jadugar.retry_policy(1)$$);
--- cancelled under way
-CREATE PROCEDURE test_long() LANGUAGE plpgsql AS $$
+-- cancelled while it runs
+CREATE PROCEDURE test_sleep() LANGUAGE plpgsql AS $$
 BEGIN
 	COMMIT;
 	PERFORM pg_sleep(60);	-- waits-for-time: the work of a task that is cancelled
 END
 $$;
-SELECT jadugar.enqueue('CALL test_long()') AS id \gset
-CALL test.wait_until(format('(SELECT status = ''running'' FROM jadugar.get_task(%s))', :id));
+SELECT jadugar.enqueue('CALL test_sleep()') AS id \gset
+CALL test.wait_for_task(:id, 'running');
 SELECT jadugar.cancel(:id);
-SELECT * FROM test_ended(:id);
+SELECT * FROM test_end_of(:id);
 TRUNCATE test_trace;
 
--- here and now
+-- in the session
 SELECT status, result, task_id IS NULL AS no_task FROM jadugar.run_task($$SELECT $1 ->> 'a' AS a$$, '{"a": 1}');
 SELECT status, sqlstate, error ->> 'message' AS message FROM jadugar.run_task('SELECT 1/0');
 SELECT finished_at - started_at = duration AS adds_up FROM jadugar.run_task('SELECT 1');
@@ -500,7 +500,7 @@ SELECT jadugar.purge_completed('1 h');
 SELECT jadugar.purge_completed('0') > 0 AS some;
 SELECT count(*) FROM jadugar.history WHERE status = 'completed';
 
--- leave nothing behind
+-- clean up
 SELECT count(*) FROM jadugar.tasks;
 SELECT jadugar.drop_queue('test_q');
 RESET SESSION AUTHORIZATION;

@@ -1,12 +1,12 @@
--- The type jadugar.timing, its grammar, its instants and what it says.
+-- The type jadugar.timing: grammar, occurrences, descriptions.
 SET TimeZone = 'UTC';
 SET DateStyle = 'ISO, YMD';
 SET IntervalStyle = 'postgres';
 \pset format unaligned
 \pset fieldsep ' | '
 
--- Every form, its canonical text and its sentence; the text reads back as
--- the same timing.
+-- Every form, its canonical text and its description; the text reads back as the
+-- same timing.
 SELECT t AS text, t::jadugar.timing AS canonical,
        jadugar.describe(t::jadugar.timing),
        CASE WHEN (t::jadugar.timing)::text::jadugar.timing
@@ -48,7 +48,7 @@ FROM unnest(ARRAY[
     'at 0044-03-15 12:00+00 BC'
 ]) WITH ORDINALITY AS x(t, n) ORDER BY n;
 
--- The text does not depend on the session's settings.
+-- The text does not depend on the settings of the session.
 SET TimeZone = 'Asia/Kolkata';
 SET DateStyle = 'German';
 SET IntervalStyle = 'iso_8601';
@@ -60,7 +60,7 @@ SET TimeZone = 'UTC';
 SET DateStyle = 'ISO, YMD';
 SET IntervalStyle = 'postgres';
 
--- What is refused, where, and what to do about it.
+-- Invalid texts: position and hint.
 SELECT left(t, 30) AS text, jadugar.validate(t)
 FROM unnest(ARRAY[
     -- number of fields
@@ -81,7 +81,7 @@ FROM unnest(ARRAY[
     -- empty parts
     ',1 * * * *', '1, * * * *', '1,,2 * * * *', '1- * * * *', '- * * * *',
     '* * * * &', '* * * * 5#', '* * L- * *',
-    -- what is in the wrong place
+    -- misplaced characters
     '*5 * * * *', '1-5- * * * *', '1-5/2/2 * * * *', '-1 * * * *',
     '+1 * * * *', '1.5 * * * *', '? * * * *', '* * L-3W * *',
     '* * 15X * *', '* * * * L', '* * * * 5L2', '* * * * 15W', '* * * * FRI#',
@@ -92,7 +92,7 @@ FROM unnest(ARRAY[
     -- trailing text
     '0 3 * * * VACUUM', '@daily x', 'manual now', '@startup 5',
     'every 5 minutes please', 'every hour 5',
-    -- never
+    -- no occurrence
     '0 0 30 2 *', '0 0 31 4,6,9,11 *', '0 0 31W 2 *', '0 0 8-14 * &MON#1',
     '0 0 L-30 2 *', '* * */31 * 1#2',
     -- macros and words
@@ -115,7 +115,7 @@ SELECT jadugar.validate(t) IS NULL AS valid FROM unnest(ARRAY[
 ]) AS t;
 SELECT jadugar.validate(NULL) IS NULL AS null_is_null;
 
--- The error of the input function has all of it.
+-- The error of the input function is complete.
 SELECT '0 0 * * FRI-MON'::jadugar.timing;
 SELECT '0 25 * * *'::jadugar.timing;
 SELECT 'at 2026-13-01'::jadugar.timing;
@@ -187,7 +187,7 @@ SELECT t, encode(substr(jadugar_internal.timing_send(t), 1, 1), 'hex') AS versio
 FROM (VALUES ('*/15 9-17 * * 1-5'::jadugar.timing), ('every 1.5 seconds'),
       ('at 2026-12-01 08:00:00.5+00'), ('manual')) AS x(t);
 
--- The same bytes read back; unknown versions and hostile bytes do not.
+-- The same bytes read back; unknown versions and invalid bytes do not.
 CREATE TEMP TABLE copied (t jadugar.timing);
 COPY copied FROM PROGRAM $$printf 'PGCOPY\012\377\015\012\000\000\000\000\000\000\000\000\000\000\001\000\000\000\026\001*/15 9-17 * * MON-FRI\377\377'$$
     (FORMAT binary);
@@ -207,8 +207,8 @@ COPY copied FROM PROGRAM $$printf 'PGCOPY\012\377\015\012\000\000\000\000\000\00
 COPY copied FROM PROGRAM $$printf 'PGCOPY\012\377\015\012\000\000\000\000\000\000\000\000\000\000\001\000\000\000\010\001manual\000\377\377'$$
     (FORMAT binary);
 
--- Instants.
-CREATE FUNCTION pg_temp.occ(t jadugar.timing, zone text, after timestamptz, n int)
+-- Occurrences.
+CREATE FUNCTION pg_temp.occurrences_in(t jadugar.timing, zone text, after timestamptz, n int)
 RETURNS TABLE (utc text, wall text) LANGUAGE sql AS $$
     SELECT to_char(o AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI:SS') || 'Z',
            to_char(o AT TIME ZONE zone, 'Dy YYYY-MM-DD HH24:MI:SS')
@@ -243,63 +243,64 @@ SELECT jadugar.occurrences('0 3 * * *', 'UTC', '2026-01-01', 10001);
 SELECT jadugar.occurrences('0 3 * * *', 'UTC', '2026-01-01', -1);
 
 -- Rare days: 29 February on a Monday, a fifth Friday in February, ...
-SELECT * FROM pg_temp.occ('0 0 29 2 &MON', 'UTC', '2026-01-01', 3);
-SELECT * FROM pg_temp.occ('0 0 * 2 FRI#5', 'UTC', '2026-01-01', 2);
-SELECT * FROM pg_temp.occ('0 0 31 12 &0', 'UTC', '2026-01-01', 2);
-SELECT * FROM pg_temp.occ('0 0 13 * &FRI', 'UTC', '2026-01-01', 3);
+SELECT * FROM pg_temp.occurrences_in('0 0 29 2 &MON', 'UTC', '2026-01-01', 3);
+SELECT * FROM pg_temp.occurrences_in('0 0 * 2 FRI#5', 'UTC', '2026-01-01', 2);
+SELECT * FROM pg_temp.occurrences_in('0 0 31 12 &0', 'UTC', '2026-01-01', 2);
+SELECT * FROM pg_temp.occurrences_in('0 0 13 * &FRI', 'UTC', '2026-01-01', 3);
 
--- Both days restricted: either; a star at the beginning: both.
-SELECT * FROM pg_temp.occ('0 0 13 * FRI', 'UTC', '2026-02-01', 5);
-SELECT * FROM pg_temp.occ('0 0 */10 * MON', 'UTC', '2026-01-01', 3);
-SELECT * FROM pg_temp.occ('0 0 10-12 * */3', 'UTC', '2026-01-01', 3);
+-- Both days restricted: either matches; with a leading star, both have to match.
+SELECT * FROM pg_temp.occurrences_in('0 0 13 * FRI', 'UTC', '2026-02-01', 5);
+SELECT * FROM pg_temp.occurrences_in('0 0 */10 * MON', 'UTC', '2026-01-01', 3);
+SELECT * FROM pg_temp.occurrences_in('0 0 10-12 * */3', 'UTC', '2026-01-01', 3);
 
 -- L, L-3, nW, LW, d#n, dL.  2026: 31 January is a Saturday, 28 February a
 -- Saturday, 31 May a Sunday, 1 August a Saturday, 15 August a Saturday, 15
 -- November a Sunday.
-SELECT * FROM pg_temp.occ('0 0 L * *', 'UTC', '2026-01-01', 4);
-SELECT * FROM pg_temp.occ('0 0 L-3 * *', 'UTC', '2026-01-01', 3);
-SELECT * FROM pg_temp.occ('0 0 LW * *', 'UTC', '2026-01-01', 5);
-SELECT * FROM pg_temp.occ('0 0 1W 8 *', 'UTC', '2026-01-01', 1);
-SELECT * FROM pg_temp.occ('0 0 15W 8,11 *', 'UTC', '2026-01-01', 2);
-SELECT * FROM pg_temp.occ('0 0 31W * *', 'UTC', '2026-01-01', 4);
-SELECT * FROM pg_temp.occ('0 0 * * FRI#2', 'UTC', '2026-01-01', 3);
-SELECT * FROM pg_temp.occ('0 0 * * 5#5', 'UTC', '2026-01-01', 3);
-SELECT * FROM pg_temp.occ('0 0 * * 7L', 'UTC', '2026-01-01', 3);
+SELECT * FROM pg_temp.occurrences_in('0 0 L * *', 'UTC', '2026-01-01', 4);
+SELECT * FROM pg_temp.occurrences_in('0 0 L-3 * *', 'UTC', '2026-01-01', 3);
+SELECT * FROM pg_temp.occurrences_in('0 0 LW * *', 'UTC', '2026-01-01', 5);
+SELECT * FROM pg_temp.occurrences_in('0 0 1W 8 *', 'UTC', '2026-01-01', 1);
+SELECT * FROM pg_temp.occurrences_in('0 0 15W 8,11 *', 'UTC', '2026-01-01', 2);
+SELECT * FROM pg_temp.occurrences_in('0 0 31W * *', 'UTC', '2026-01-01', 4);
+SELECT * FROM pg_temp.occurrences_in('0 0 * * FRI#2', 'UTC', '2026-01-01', 3);
+SELECT * FROM pg_temp.occurrences_in('0 0 * * 5#5', 'UTC', '2026-01-01', 3);
+SELECT * FROM pg_temp.occurrences_in('0 0 * * 7L', 'UTC', '2026-01-01', 3);
 
 -- America/New_York 2026: 8 March 02:00 becomes 03:00; 1 November 02:00
 -- becomes 01:00.  Fixed times: once per date.
-SELECT * FROM pg_temp.occ('30 2 * * *', 'America/New_York', '2026-03-07 00:00Z', 3);
-SELECT * FROM pg_temp.occ('0,30 2,3 * * *', 'America/New_York', '2026-03-08 05:00Z', 3);
-SELECT * FROM pg_temp.occ('30 1 * * *', 'America/New_York', '2026-10-31 12:00Z', 2);
-SELECT * FROM pg_temp.occ('15,45 0-23 * * *', 'America/New_York', '2026-11-01 04:50Z', 4);
+SELECT * FROM pg_temp.occurrences_in('30 2 * * *', 'America/New_York', '2026-03-07 00:00Z', 3);
+SELECT * FROM pg_temp.occurrences_in('0,30 2,3 * * *', 'America/New_York', '2026-03-08 05:00Z', 3);
+SELECT * FROM pg_temp.occurrences_in('30 1 * * *', 'America/New_York', '2026-10-31 12:00Z', 2);
+SELECT * FROM pg_temp.occurrences_in('15,45 0-23 * * *', 'America/New_York', '2026-11-01 04:50Z', 4);
 -- A star on the minute or the hour: real time.
-SELECT * FROM pg_temp.occ('*/30 * * * *', 'America/New_York', '2026-03-08 06:00Z', 3);
-SELECT * FROM pg_temp.occ('30 */2 * * *', 'America/New_York', '2026-03-08 05:00Z', 2);
-SELECT * FROM pg_temp.occ('*/30 2 * * *', 'America/New_York', '2026-03-08 05:00Z', 2);
-SELECT * FROM pg_temp.occ('@hourly', 'America/New_York', '2026-11-01 04:30Z', 4);
-SELECT * FROM pg_temp.occ('*/30 1 * * *', 'America/New_York', '2026-11-01 04:30Z', 5);
--- Asked within the second pass, and between a gap's end and its hit.
-SELECT * FROM pg_temp.occ('45 1 * * *', 'America/New_York', '2026-11-01 06:10Z', 1);
-SELECT * FROM pg_temp.occ('45 * * * *', 'America/New_York', '2026-11-01 06:10Z', 1);
-SELECT * FROM pg_temp.occ('30 2 * * *', 'America/New_York', '2026-03-08 07:00Z', 1);
+SELECT * FROM pg_temp.occurrences_in('*/30 * * * *', 'America/New_York', '2026-03-08 06:00Z', 3);
+SELECT * FROM pg_temp.occurrences_in('30 */2 * * *', 'America/New_York', '2026-03-08 05:00Z', 2);
+SELECT * FROM pg_temp.occurrences_in('*/30 2 * * *', 'America/New_York', '2026-03-08 05:00Z', 2);
+SELECT * FROM pg_temp.occurrences_in('@hourly', 'America/New_York', '2026-11-01 04:30Z', 4);
+SELECT * FROM pg_temp.occurrences_in('*/30 1 * * *', 'America/New_York', '2026-11-01 04:30Z', 5);
+-- Searches from within the second pass, and from between the end of a gap and its
+-- occurrence.
+SELECT * FROM pg_temp.occurrences_in('45 1 * * *', 'America/New_York', '2026-11-01 06:10Z', 1);
+SELECT * FROM pg_temp.occurrences_in('45 * * * *', 'America/New_York', '2026-11-01 06:10Z', 1);
+SELECT * FROM pg_temp.occurrences_in('30 2 * * *', 'America/New_York', '2026-03-08 07:00Z', 1);
 
 -- Europe/Berlin: 29 March 2026 02:00 becomes 03:00; 25 October 03:00 becomes 02:00.
-SELECT * FROM pg_temp.occ('30 2 * * *', 'Europe/Berlin', '2026-03-28 00:00Z', 3);
-SELECT * FROM pg_temp.occ('30 2 * * *', 'Europe/Berlin', '2026-10-24 12:00Z', 2);
+SELECT * FROM pg_temp.occurrences_in('30 2 * * *', 'Europe/Berlin', '2026-03-28 00:00Z', 3);
+SELECT * FROM pg_temp.occurrences_in('30 2 * * *', 'Europe/Berlin', '2026-10-24 12:00Z', 2);
 
 -- Australia/Lord_Howe moves by half an hour: 5 April 2026 02:00 becomes
 -- 01:30; 4 October 02:00 becomes 02:30.
-SELECT * FROM pg_temp.occ('45 1 * * *', 'Australia/Lord_Howe', '2026-04-04 12:00Z', 2);
-SELECT * FROM pg_temp.occ('*/15 1 * * *', 'Australia/Lord_Howe', '2026-04-04 13:50Z', 7);
-SELECT * FROM pg_temp.occ('15 2 * * *', 'Australia/Lord_Howe', '2026-10-02 16:00Z', 2);
+SELECT * FROM pg_temp.occurrences_in('45 1 * * *', 'Australia/Lord_Howe', '2026-04-04 12:00Z', 2);
+SELECT * FROM pg_temp.occurrences_in('*/15 1 * * *', 'Australia/Lord_Howe', '2026-04-04 13:50Z', 7);
+SELECT * FROM pg_temp.occurrences_in('15 2 * * *', 'Australia/Lord_Howe', '2026-10-02 16:00Z', 2);
 
 -- Pacific/Apia had no 30 December 2011.
-SELECT * FROM pg_temp.occ('0 3 * * *', 'Pacific/Apia', '2011-12-29 00:00Z', 4);
-SELECT * FROM pg_temp.occ('0 */6 * * *', 'Pacific/Apia', '2011-12-30 00:00Z', 3);
-SELECT * FROM pg_temp.occ('0 12 30 12 *', 'Pacific/Apia', '2011-01-01 00:00Z', 2);
+SELECT * FROM pg_temp.occurrences_in('0 3 * * *', 'Pacific/Apia', '2011-12-29 00:00Z', 4);
+SELECT * FROM pg_temp.occurrences_in('0 */6 * * *', 'Pacific/Apia', '2011-12-30 00:00Z', 3);
+SELECT * FROM pg_temp.occurrences_in('0 12 30 12 *', 'Pacific/Apia', '2011-01-01 00:00Z', 2);
 
--- No instant twice and none out of order, second by second through an
--- overlap and a gap.
+-- No occurrence twice and none out of order, second by second through an overlap
+-- and a gap.
 SELECT t, count(*) AS asked,
        count(*) FILTER (WHERE n <= s) AS not_later,
        count(*) FILTER (WHERE n < before) AS descending
@@ -315,12 +316,12 @@ FROM (SELECT t, s, jadugar.next_time(t, s, z) AS n,
 GROUP BY t ORDER BY t;
 
 -- Intervals: elapsed time, or calendar time anchored to the original day.
-SELECT * FROM pg_temp.occ('every 90 seconds', 'UTC', '2026-01-01', 3);
-SELECT * FROM pg_temp.occ('every 24 hours', 'America/New_York', '2026-03-07 07:30Z', 2);
-SELECT * FROM pg_temp.occ('every 1 day', 'America/New_York', '2026-03-07 07:30Z', 2);
-SELECT * FROM pg_temp.occ('every 1 day', 'America/New_York', '2026-10-31 05:30Z', 2);
-SELECT * FROM pg_temp.occ('every 1 month', 'UTC', '2026-01-31 12:00Z', 5);
-SELECT * FROM pg_temp.occ('every 1 year', 'UTC', '2024-02-29 12:00Z', 4);
-SELECT * FROM pg_temp.occ('every 1 month 1 day 01:00', 'UTC', '2026-01-31 12:00Z', 3);
-SELECT * FROM pg_temp.occ('every 1 day', 'Pacific/Apia', '2011-12-28 20:00Z', 4);
-SELECT * FROM pg_temp.occ('every 1 day', 'Pacific/Apia', '2011-12-28 10:00Z', 3);
+SELECT * FROM pg_temp.occurrences_in('every 90 seconds', 'UTC', '2026-01-01', 3);
+SELECT * FROM pg_temp.occurrences_in('every 24 hours', 'America/New_York', '2026-03-07 07:30Z', 2);
+SELECT * FROM pg_temp.occurrences_in('every 1 day', 'America/New_York', '2026-03-07 07:30Z', 2);
+SELECT * FROM pg_temp.occurrences_in('every 1 day', 'America/New_York', '2026-10-31 05:30Z', 2);
+SELECT * FROM pg_temp.occurrences_in('every 1 month', 'UTC', '2026-01-31 12:00Z', 5);
+SELECT * FROM pg_temp.occurrences_in('every 1 year', 'UTC', '2024-02-29 12:00Z', 4);
+SELECT * FROM pg_temp.occurrences_in('every 1 month 1 day 01:00', 'UTC', '2026-01-31 12:00Z', 3);
+SELECT * FROM pg_temp.occurrences_in('every 1 day', 'Pacific/Apia', '2011-12-28 20:00Z', 4);
+SELECT * FROM pg_temp.occurrences_in('every 1 day', 'Pacific/Apia', '2011-12-28 10:00Z', 3);
