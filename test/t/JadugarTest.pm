@@ -5,9 +5,8 @@
 #   my $node = new_cluster('main', 'jadugar.max_workers' => 4);
 #   poll($node, 'SELECT count(*) FROM t', '3');
 #
-# The superuser is "postgres", whatever the name of the user of the system.  No
-# function sleeps to let something happen: each waits for a condition and fails
-# at a deadline.
+# The superuser is "postgres" for every user of the system.  No function sleeps to
+# let something happen: each waits for a condition and fails at a deadline.
 package JadugarTest;
 
 use strict;
@@ -82,7 +81,7 @@ sub new_standby
 }
 
 # The server with fault points is next to the staged one.  An installed server
-# has none: the whole script is skipped.
+# has none, and the whole script is skipped.
 sub installation
 {
 	my ($faults) = @_;
@@ -169,7 +168,7 @@ sub poll
 	return $met;
 }
 
-# The end of the server's log, from where wait_for_log can start to look.
+# The end of the server's log, from which wait_for_log can start to search.
 sub log_offset
 {
 	my ($node) = @_;

@@ -1,9 +1,9 @@
-# Kill: what happens to the server while it works.
+# Kill: events that happen to the server while it works.
 #
-# events() names them; happen(T, NAME) makes one happen and returns what it was
-# in words.  T is the torture's state (torture.pl): node, the server that is to
-# work; offset, by which jadugar's clock is ahead.  An event may leave the
-# server down, slow or changed: bring_back(T) makes it whole again.
+# events() returns their names; happen(T, NAME) makes one happen and returns a
+# description.  T is the state of the torture (torture.pl): node, the server that
+# works; offset, the offset of jadugar's clock.  An event may leave the server
+# down, slow or changed: bring_back(T) repairs it.
 package Kill;
 
 use strict;
@@ -17,7 +17,7 @@ use Time::HiRes qw(usleep time);
 
 our @EXPORT = qw(events happen bring_back change server_pids fault_points);
 
-# Fault points that a load of tasks comes by, and what may happen there.
+# Fault points that the load reaches, and their possible actions.
 my @fault_points;
 my @fault_actions = qw(kill9 kill9 sigterm sigsegv error exit panic);
 
@@ -40,7 +40,7 @@ sub pick
 	return $of[ rand @of ];
 }
 
-# Of the superuser, who may find the server down: nothing then.
+# Runs SQL as the superuser; does nothing if the server is down.
 sub ask
 {
 	my ($t, $sql, $dbname) = @_;
@@ -52,8 +52,8 @@ sub ask
 	return defined $rc && $rc == 0 ? $out : undef;
 }
 
-# Settings, in force at the next reload or start.  ALTER SYSTEM needs a server
-# that answers; a file does not.
+# Settings that apply at the next reload or start.  ALTER SYSTEM needs a server that
+# answers; a file does not.
 sub change
 {
 	my ($t, %settings) = @_;
@@ -70,7 +70,7 @@ sub change
 	return;
 }
 
-# Every process of the server works in its data directory.
+# The working directory of every process of the server is its data directory.
 sub server_pids
 {
 	my ($t) = @_;
@@ -87,7 +87,7 @@ sub victim
 	my $where = $kind eq 'client' ? "backend_type = 'client backend' AND pid <> pg_backend_pid()"
 	  : $kind eq 'any' ? "pid <> pg_backend_pid() AND backend_type !~ 'walsender|startup'"
 	  : "backend_type = 'jadugar $kind'";
-	# rather one that is inside a task
+	# preferably one that runs a task
 	my $first = $kind eq 'worker' ? 'EXISTS (SELECT FROM jadugar.running r WHERE r.pid = a.pid) DESC, ' : '';
 
 	return ask($t, "SELECT pid FROM pg_stat_activity a WHERE $where ORDER BY $first random() LIMIT 1");
@@ -108,7 +108,7 @@ sub terminate { my ($t) = @_; return join(', ', map { strike($t, 'TERM', pick(qw
 
 sub cancel { my ($t) = @_; return join(', ', map { strike($t, 'INT', pick(qw(worker worker scheduler launcher client))) } 1 .. 6); }
 
-# a process that hangs for a while holds what it holds
+# a stopped process keeps its locks
 sub freeze
 {
 	my ($t) = @_;
@@ -134,8 +134,8 @@ sub stop_server
 	return "stop -m $mode";
 }
 
-# The soft limit: a hard one could not be taken back.  The postmaster comes
-# first, what it starts inherits it.
+# The soft limit, because a hard one cannot be raised again.  The postmaster comes
+# first, so that its children inherit it.
 sub limit_files
 {
 	my ($t, $bytes) = @_;
@@ -147,15 +147,15 @@ sub limit_files
 	return;
 }
 
-# No file may grow past this, so that no new segment of the WAL can be made: to
-# the server, that is a full disk.  A limit of a process, which needs no
-# privilege; a file system that is full would.
+# No file may grow past this size, so that no new segment of the WAL can be created:
+# to the server, that is a full disk.  The limit of a process needs no privilege,
+# unlike a full file system.
 sub fill_disk
 {
 	my ($t) = @_;
 
 	limit_files($t, 8 * 1024 * 1024);
-	# until the segments that are there are used up
+	# until the existing segments are used up
 	for (1 .. 12)
 	{
 		last if !defined ask($t, 'INSERT INTO torture.noise SELECT generate_series(1, 20000); SELECT pg_switch_wal()');
@@ -164,8 +164,8 @@ sub fill_disk
 	return 'the disk of the WAL is full';
 }
 
-# The old primary is killed, the standby takes its place.  Commits are
-# synchronous, so that what was acknowledged is there.
+# The old primary is killed, and the standby takes its place.  Commits are
+# synchronous, so all acknowledged transactions are there.
 sub promote
 {
 	my ($t) = @_;
@@ -193,7 +193,7 @@ sub jump
 	change($t, 'jadugar.clock_offset' => $back);
 	if (rand() < 0.4)
 	{
-		# and back again a part of it
+		# and back by a part of it
 		usleep(300_000);    # waits-for-time: until it is seen
 		change($t, 'jadugar.clock_offset' => $t->{offset} + int($by / 2));
 	}
@@ -239,7 +239,7 @@ sub pools
 	return $sql;
 }
 
-# Another database: copied, dropped, its extension dropped, while work is there.
+# Another database is copied and dropped, and its extension dropped, during work.
 sub databases
 {
 	my ($t) = @_;
@@ -247,7 +247,7 @@ sub databases
 	ask($t, 'CREATE DATABASE second') // return 'no second database could be made';
 	$t->{databases} = 1;
 	ask($t, 'CREATE EXTENSION jadugar; CREATE TABLE effect (n int)', 'second');
-	my $acked = ask($t, q(SELECT count(jadugar.enqueue('INSERT INTO effect SELECT 1 FROM pg_sleep(0.01)')) FROM generate_series(1, 30)), 'second');    # waits-for-time: to be met
+	my $acked = ask($t, q(SELECT count(jadugar.enqueue('INSERT INTO effect SELECT 1 FROM pg_sleep(0.01)')) FROM generate_series(1, 30)), 'second');    # waits-for-time: for an event to hit
 	my $how = pick(qw(template extension both));
 	ask($t, 'CREATE DATABASE third TEMPLATE second') if $how ne 'extension';
 	ask($t, 'DROP EXTENSION jadugar CASCADE; CREATE EXTENSION jadugar', 'second') if $how ne 'template';
@@ -255,12 +255,12 @@ sub databases
 	return "databases: $how";
 }
 
-# A process fails at a fault point, whichever comes by first.
+# Any process that reaches the fault point first fails there.
 sub fault
 {
 	my ($t) = @_;
 	my $point = $t->{points} && @{ $t->{points} } ? shift @{ $t->{points} } : pick(@fault_points);
-	# in a signal handler nothing may be raised
+	# a signal handler must not raise an error
 	my $action = $point eq 'grace-over' ? 'kill9' : pick(@fault_actions);
 
 	unlink(glob($t->{node}->data_dir . '/jadugar_fault.*'));
@@ -287,7 +287,7 @@ sub happen
 	return $events{$name}->($t);
 }
 
-# The server runs, answers, and is as it was meant to be.
+# Waits until the server runs and answers, with its original settings.
 sub bring_back
 {
 	my ($t) = @_;
@@ -308,7 +308,7 @@ sub bring_back
 			return 0;
 		});
 	return 0 if !$up;
-	# missed by a process that was just starting
+	# a process that was just starting may have missed the change
 	kill('HUP', $node->{_pid});
 	ask($t, join('; ', 'SELECT jadugar.resume_all()', q(SELECT jadugar.resume_queue('default')), q(SELECT jadugar.resume_queue('two')),
 			map { ("ALTER ROLE $_ LOGIN", "SELECT jadugar.restart_workers(role => '$_')") } qw(alice bob carol)));

@@ -1,18 +1,18 @@
-# Load: producers that enqueue tasks of every kind, one that meddles, and one
-# that keeps old snapshots.
+# Load: producers that enqueue tasks of every kind, one that changes tasks as an
+# operator, and one that keeps old snapshots.
 #
 # Each is a forked process that feeds psql with small transactions until a stop
-# file appears.  It keeps its own ledger, in files and not in the database:
-# before a transaction runs, what it would make (PREFIX.plan, by us), and as it
-# runs, how far it got (PREFIX.done, by psql):
+# file appears.  It keeps its own ledger, in files and not in the database.  Before
+# a transaction runs, we write its plan (PREFIX.plan).  While it runs, psql writes
+# its progress (PREFIX.done):
 #
 #	com TXN		COMMIT (or PREPARE TRANSACTION) is about to be sent
-#	ack TXN		it is committed, the server said so
-#	undo TXN	it is rolled back, the server said so
+#	ack TXN		the server has confirmed the commit
+#	undo TXN	the server has confirmed the rollback
 #
-# From these read_ledger() tells for each task whether it must exist (acked),
+# From these, read_ledger() decides for each task whether it must exist (acked),
 # must not (undone), or may (unknown: the connection was lost in COMMIT; maybe:
-# a unique key may have made it another one's).
+# a unique key may have made it another task's).
 package Load;
 
 use strict;
@@ -25,7 +25,7 @@ use Time::HiRes qw(usleep);
 
 our @EXPORT = qw(start_load stop_load read_ledger note_outcome);
 
-# of this process, to be ended with it
+# children of this process, which end with it
 my %children;
 
 END
@@ -43,9 +43,9 @@ my %kinds = (
 	silent => \&silent, conflict => \&conflict, flows => \&flows);
 
 # task(TXN, NAME, OPTIONS): one task of the transaction.  Options: kind, which
-# Prove.pm goes by (once, none or some effects; or a name of its own), parents
-# (names of others of the transaction), command, payload (more of it, as JSON
-# members), args (of enqueue), fate (where the ledger does not tell).
+# Prove.pm checks (once, none or some effects; or a name of its own), parents
+# (names of others of the transaction), command, payload (additional JSON members),
+# args (of enqueue), fate (where the ledger cannot decide).
 sub task
 {
 	my ($txn, $name, %o) = @_;
@@ -171,7 +171,7 @@ sub fan
 	return;
 }
 
-# what depends on a task that fails for good
+# tasks that depend on a task that fails permanently
 sub cancelled_chain
 {
 	my ($t) = @_;
@@ -222,7 +222,7 @@ sub bounded
 	return;
 }
 
-# a quick command that is slow for once
+# a fast command that is slow once
 sub overrun { my ($t) = @_; task($t, "a$_", payload => $_ == 3 ? '"sleep": ' . rand(0.15) : '"sleep": 0') for 1 .. 6; return; }
 
 sub deadline
@@ -292,7 +292,7 @@ sub silent
 	return;
 }
 
-# serializable tasks that stand in each other's way
+# serializable tasks that conflict with each other
 sub conflict
 {
 	my ($t) = @_;
@@ -310,7 +310,7 @@ sub flows
 	return;
 }
 
-# One transaction as psql script, and its plan.
+# One transaction as a psql script, and its plan.
 sub transaction
 {
 	my ($id, $role) = @_;
@@ -347,8 +347,8 @@ sub transaction
 	return ($out, $t->{plan});
 }
 
-# What an operator does to tasks that are there.  A standalone command that is
-# paused runs twice without leaving an attempt, so that is not done.
+# Changes of an operator to existing tasks.  A paused standalone command would run
+# twice without leaving an attempt, so it is left out.
 my @meddling = (
 	q(SELECT count(jadugar.cancel(task_id)) FROM (SELECT task_id FROM jadugar_internal.task ORDER BY random() LIMIT 2) t),
 	q(SELECT count(jadugar.cancel(task_id)) FROM (SELECT task_id FROM jadugar.running LIMIT 1) t),
@@ -485,7 +485,7 @@ sub stop_load
 	return;
 }
 
-# The outcome of a transaction that somebody else has ended: ack or undo.
+# The outcome of a transaction that another process has ended: ack or undo.
 sub note_outcome
 {
 	my ($load, $what, $txn) = @_;

@@ -1,8 +1,8 @@
-# Prove: that a server has come to rest, and that nothing was lost or doubled.
+# Prove: that a server is idle again, and that nothing was lost or doubled.
 #
-# come_to_rest(T [, LOAD]) ends what is still open and waits until no task is left;
-# prove(T, LOAD) looks at the tables (prove.sql), at processes and at locks, and
-# returns what it found wrong; forget(T) makes room for the next round.
+# come_to_rest(T [, LOAD]) ends open transactions and waits until no task is left;
+# prove(T, LOAD) checks the tables (prove.sql), processes and locks, and returns the
+# problems that it found; forget(T) makes room for the next round.
 package Prove;
 
 use strict;
@@ -26,7 +26,7 @@ sub sql
 	return $t->{node}->safe_psql($dbname // 'postgres', $sql);
 }
 
-# What was prepared and never finished: now it is.
+# Finishes transactions that were prepared and not finished.
 sub finish_prepared
 {
 	my ($t, $load) = @_;
@@ -41,14 +41,14 @@ sub finish_prepared
 	return;
 }
 
-# False: something is stuck.
+# Returns false if something is stuck.
 sub come_to_rest
 {
 	my ($t, $load) = @_;
 
 	finish_prepared($t, $load);
 	sql($t, q{SELECT jadugar.pause_schedule(name, owner => owner) FROM jadugar.schedules WHERE name <> 'boot'});
-	# what runs of flows wait for
+	# signals, approvals and events that runs wait for
 	my ($ask, $runs) = $t->{flows} ? (
 		'SELECT jadugar.resume_flow(run_id) FROM jadugar_internal.flow_run WHERE paused_at IS NOT NULL AND finished_at IS NULL; CALL flowtest.ask_all();',
 		'+ (SELECT count(*) FROM flowtest.unfinished)') : ('', '');
@@ -69,7 +69,7 @@ sub come_to_rest
 	  && (!$t->{second} || poll($t->{node}, 'SELECT count(*) FROM jadugar_internal.task', '0', 'second'));
 }
 
-# Every process of the server is one that it shows.
+# The views show every process of the server.
 sub stray_processes
 {
 	my ($t) = @_;
@@ -81,14 +81,14 @@ sub stray_processes
 			my @pids = server_pids($t);
 			my %shown = map { $_ => 1 } split /\n/, sql($t, 'SELECT pid FROM pg_stat_activity');
 
-			# psql's own backend, and what has ended meanwhile
+			# the backend of psql, and processes that have ended meanwhile
 			@strays = grep { !$shown{$_} && $_ != $t->{node}->{_pid} && process_exists($_) } @pids;
 			return !@strays;
 		});
 	return map { "process $_ is none of the server's" } @strays;
 }
 
-# Of our locks only the scheduler's election is held; no user's is left either.
+# Only the election of the scheduler is locked; no lock of a user is left.
 sub stray_locks
 {
 	my ($t) = @_;
@@ -98,7 +98,7 @@ sub stray_locks
 	return poll($t->{node}, "SELECT count(*) $left", '0') ? () : 'locks: ' . sql($t, "SELECT l.*, backend_type $left");
 }
 
-# Notes of what runs, for the next server to find: shared/suspect.h.
+# Notes about running tasks, which the next server reads: shared/suspect.h.
 sub stray_notes
 {
 	my ($t) = @_;
@@ -110,7 +110,7 @@ sub stray_notes
 	  0 .. length($notes) / $length - 1;
 }
 
-# The server's log, from where the round began: internal errors are ours.
+# The log of the server since the start of the round: internal errors are ours.
 sub log_lines
 {
 	my ($t) = @_;
@@ -126,7 +126,7 @@ sub log_lines
 	return @bad > 5 ? @bad[ 0 .. 4 ] : @bad;
 }
 
-# What prove.sql finds, against the ledger that is in torture.ledger.
+# Compares the tables (prove.sql) with the ledger in torture.ledger.
 sub prove_tables
 {
 	my ($t) = @_;
@@ -161,8 +161,8 @@ sub prove
 	return @lines;
 }
 
-# Ready for the next round: what is proven is forgotten.  Schedules go on, unless
-# they are to rest.
+# Deletes the proven rows for the next round.  Schedules continue, unless the round
+# stops them.
 sub forget
 {
 	my ($t, $rest) = @_;

@@ -1,9 +1,9 @@
-# The crash machine.  Round after round: producers enqueue tasks of every kind,
-# something breaks, the server is made whole, everything comes to rest, and the
-# tables have to prove that nothing was lost or doubled and nothing is stuck.
+# The crash machine.  In each round, producers enqueue tasks of every kind, a
+# failure occurs, the server is repaired, all tasks end, and the tables have to
+# prove that nothing was lost or doubled and nothing is stuck.
 #
 # Environment: MINUTES (10) or ROUNDS, SEED (printed), EVENTS (names of Kill.pm;
-# all of them), KEEP (go on after a round that failed).  See README.md.
+# all of them), KEEP (continue after a round that failed).  See README.md.
 use strict;
 use warnings;
 
@@ -31,7 +31,7 @@ mkdir($dir);
 my %t = (offset => 0, changed => {}, retired => [], flows => 1);
 my $standbys = 0;
 
-# all of them in turn, then any
+# each of them once, then at random
 $t{points} = [ shuffle(fault_points()) ];
 $t{node} = new_cluster('main', -faults => 1, -streaming => 1,
 	'jadugar.max_workers' => 6,
@@ -57,7 +57,7 @@ $t{node}->safe_psql('postgres', "SET SESSION AUTHORIZATION $_; SET transaction_r
 come_to_rest(\%t);
 forget(\%t);
 
-# A standby that has everything that is acknowledged.
+# A standby that has all acknowledged transactions.
 sub make_standby
 {
 	my $name = 'standby' . ++$standbys;
@@ -69,7 +69,7 @@ sub make_standby
 	return;
 }
 
-# What to look at when a round has failed.
+# Files to look at when a round has failed.
 sub show_state
 {
 	foreach my $sql ('SELECT * FROM jadugar_internal.task LIMIT 20', 'SELECT * FROM jadugar_internal.dependency LIMIT 20',
@@ -86,14 +86,14 @@ sub show_state
 	return;
 }
 
-# Nothing here may last: a round is a few seconds.
+# Short limits, because a round takes a few seconds.
 sub torture
 {
 	my ($round, $main) = @_;
 	my @what;
 	my @minor = qw(crash terminate cancel freeze jump settings pools);
 
-	# a commit that is cancelled while it waits for the standby is only here
+	# a commit that is cancelled during its wait for the standby is on the primary only
 	@minor = qw(crash freeze jump settings) if $main eq 'promote';
 	@minor = grep { my $e = $_; grep { $_ eq $e } @events } @minor;
 	make_standby() if $main eq 'promote';
@@ -101,7 +101,7 @@ sub torture
 	$t{disk} = $main eq 'fill_disk';
 	my $load = start_load($dir, $round, $seed, "$dir/connstr",
 		statement_timeout => $main eq 'promote' ? 0 : 5000);
-	usleep(200_000 + rand(800_000));    # waits-for-time: a random moment is what is wanted
+	usleep(200_000 + rand(800_000));    # waits-for-time: a random moment
 	push @what, happen(\%t, $main);
 	for (1 .. int(rand(4)))
 	{
@@ -115,7 +115,7 @@ sub torture
 		stop_load($load);
 		return ([@what], 'the server did not come back');
 	}
-	usleep(200_000 + rand(300_000));    # waits-for-time: some load for what has come back
+	usleep(200_000 + rand(300_000));    # waits-for-time: some load for the repaired server
 	stop_load($load);
 	bring_back(\%t) or return ([@what], 'the server did not come back');
 	my $before = time();

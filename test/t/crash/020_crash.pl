@@ -1,5 +1,5 @@
-# A thousand tasks run once each, and go on doing so while processes are killed
-# at random moments: none is lost, none is doubled, work continues by itself.
+# A thousand tasks run exactly once while processes are killed at random moments:
+# none is lost, none is doubled, and work continues without intervention.
 #
 # Environment: JADUGAR_ROUNDS (20), JADUGAR_SEED (printed at the start).
 use strict;
@@ -17,7 +17,7 @@ my $seed = $ENV{JADUGAR_SEED} // int(rand(1_000_000));
 srand($seed);
 note("JADUGAR_SEED=$seed JADUGAR_ROUNDS=$rounds");
 
-# Kills are bad luck here, not the tasks' fault.
+# The tasks do not cause these kills, so they must not fail because of them.
 my $node = new_cluster('main',
 	'jadugar.max_workers' => 3, 'jadugar.max_crashes' => 1000);
 create_extension($node);
@@ -36,7 +36,7 @@ $node->safe_psql('postgres', q{
 
 my $quick = 'INSERT INTO effect SELECT task_id FROM jadugar.current_task()';
 my $flaky = 'SELECT fails_once()';
-# waits-for-time: long enough to be met by a kill
+# waits-for-time: long enough for a kill to hit it
 my $slow = 'INSERT INTO effect SELECT task_id FROM jadugar.current_task(), pg_sleep(0.02)';
 
 my $total = 0;
@@ -52,8 +52,8 @@ sub enqueue
 	return;
 }
 
-# Five of one key, a chain of three, three that are due later, and one that
-# fails before it succeeds: what has to be woken by something else.
+# Five tasks with one key, a chain of three, three that are due later, and one that
+# fails before it succeeds: each of them is woken by another event.
 sub enqueue_dependent
 {
 	my ($command, $flaky) = @_;
@@ -72,7 +72,7 @@ sub enqueue_dependent
 	return;
 }
 
-# Nothing is unfinished, and what happened is what was to happen.
+# Nothing is unfinished, and every effect exists once.
 sub settled
 {
 	my ($what) = @_;
@@ -106,7 +106,7 @@ sub settled
 enqueue(1000, $quick);
 settled('undisturbed');
 
-# Each of them equally often, in any order.
+# Each process equally often, in random order.
 my @victims =
   shuffle((qw(worker scheduler launcher postmaster)) x int(($rounds + 3) / 4));
 my %killed;
@@ -120,7 +120,7 @@ for my $round (1 .. $rounds)
 	enqueue(24, $slow);
 	enqueue_dependent($quick, $flaky);
 	my $pid = $victim eq 'postmaster' ? undef : wait_for_process($node, $victim);
-	usleep($delay);    # waits-for-time: a random moment is what is wanted
+	usleep($delay);    # waits-for-time: a random moment
 	note("round $round: $victim after $delay us");
 	if ($victim eq 'postmaster')
 	{
@@ -128,7 +128,7 @@ for my $round (1 .. $rounds)
 	}
 	elsif (!kill_process($pid, 'KILL'))
 	{
-		# A worker that had just left of its own accord.
+		# A worker that had just exited.
 		next;
 	}
 	$killed{$victim}++;
@@ -139,7 +139,7 @@ settled("$rounds rounds of kill -9");
 note('lost attempts: ' . $node->safe_psql('postgres',
 	q{SELECT count(*) FROM jadugar.history WHERE status = 'lost'}));
 
-# The same with an administrator who only terminates them.
+# The same with an administrator that terminates the processes.
 @victims = shuffle((qw(worker scheduler launcher)) x int(($rounds + 2) / 3));
 for my $round (1 .. $rounds)
 {
@@ -149,7 +149,7 @@ for my $round (1 .. $rounds)
 	enqueue(24, $slow);
 	enqueue_dependent($quick, $flaky);
 	my $pid = wait_for_process($node, $victim);
-	usleep(int(rand(50_000)));    # waits-for-time: a random moment is what is wanted
+	usleep(int(rand(50_000)));    # waits-for-time: a random moment
 	kill_process($pid, 'TERM') and wait_for_exit($pid);
 }
 settled("$rounds rounds of terminating");

@@ -1,5 +1,5 @@
-# A task that kills its worker, or the whole server, does so only so often:
-# each time is charged to it and to no other, then it has failed for good.
+# A task that kills its worker, or the whole server, can do so a limited number of
+# times: only this task is charged, and then it fails permanently.
 use strict;
 use warnings;
 
@@ -20,8 +20,8 @@ $node->safe_psql('postgres', q{
 	END $$;
 	SELECT jadugar.register_c_handler('segfault', '$libdir/sample_handler', 'sample_segfault')});
 
-# Two that run all the while, whatever befalls the others: no attempt of
-# theirs may be charged.  Cancelled at the end.
+# Two tasks that run all the time: no attempt may be charged to them.  They are
+# cancelled at the end.
 my @innocents = split /\n/, $node->safe_psql('postgres',
 	q{SELECT jadugar.enqueue('SELECT pg_sleep(3600)') FROM generate_series(1, 2)});    # waits-for-time: cancelled
 my $innocents = join(',', @innocents);
@@ -40,7 +40,7 @@ sub enqueue
 		"SELECT jadugar.enqueue(\$\$$command\$\$ $options)");
 }
 
-# Charged each time, and failed in the end.
+# The task is charged each time, and fails in the end.
 sub has_failed
 {
 	my ($task, $what) = @_;
@@ -65,14 +65,14 @@ sub has_failed
 
 innocents_run();
 
-# It ends its own worker
+# The task ends its own worker
 has_failed(enqueue('SELECT pg_terminate_backend(pg_backend_pid())', ''), 'FATAL');
 my $offset = log_offset($node);
 ok($node->log_contains('terminating background worker "jadugar worker'),
 	'the worker of the task was terminated');
 ok(!$node->log_contains('reinitializing'), 'the server was not restarted');
 
-# in a group with others, whose effects are there once
+# in a group with others, whose effects must exist once
 $node->safe_psql('postgres', q{
 	SELECT count(jadugar.enqueue('SELECT work($1)', jsonb_build_object('n', n)))
 	FROM generate_series(1, 20) n});
@@ -91,17 +91,17 @@ is($node->safe_psql('postgres', q{
 		FROM jadugar.history JOIN made USING (task_id) WHERE n <> 50}),
 	'59|59|completed|1', 'in a group: the other tasks were not charged');
 
-# It takes the server with it
+# The task crashes the server
 $offset = log_offset($node);
 $node->safe_psql('postgres', 'SELECT jadugar.pause_all()');
 $task = enqueue('segfault', '');
-# The server may be gone before this session has its answer.
+# The server may crash before this session has its answer.
 $node->psql('postgres', 'SELECT jadugar.resume_all()');
 has_failed($task, 'SIGSEGV in a C handler');
 my $log = PostgreSQL::Test::Utils::slurp_file($node->logfile, $offset);
 is(scalar(() = $log =~ /was terminated by signal 11/g), 3, 'the C handler crashed three times');
 
-# Somebody kills the worker each time
+# The worker is killed from outside each time
 foreach my $signal (qw(KILL SEGV))
 {
 	$task = enqueue('SELECT pg_sleep(3600)', '');    # waits-for-time: killed
@@ -113,7 +113,7 @@ foreach my $signal (qw(KILL SEGV))
 		poll_sub(
 			"attempt $attempt of task $task is running",
 			sub {
-				# The server may still be coming back.
+				# The server may still be restarting.
 				my $rc = eval {
 					$node->psql('postgres',
 						"SELECT pid FROM jadugar.running WHERE task_id = $task AND attempt = $attempt",
@@ -128,7 +128,7 @@ foreach my $signal (qw(KILL SEGV))
 	has_failed($task, "SIG$signal from outside");
 }
 
-# A standalone command is lost with its worker: at least once, by its policy.
+# A standalone command that is lost with its worker is retried by its policy.
 $task = enqueue('SELECT pg_sleep(3600)', q{, transaction => 'standalone', retry => '{"max_attempts": 1}'});    # waits-for-time: killed
 poll($node, "SELECT count(*) FROM jadugar.running WHERE task_id = $task", '1');
 $offset = log_offset($node);

@@ -1,7 +1,7 @@
-# Each fault point of the sources, hence each row of the crash table in
-# doc/architecture.md: a process fails there, and afterwards the tables prove
-# that nothing was lost or doubled, that the history is complete, that nothing
-# is stuck, and that just those attempts were charged that should be.
+# At each fault point of the sources, and so for each row of the crash table in
+# doc/architecture.md, a process fails.  Afterwards the tables prove that nothing
+# was lost or doubled, that the history is complete, that nothing is stuck, and
+# that exactly the right attempts were charged.
 use strict;
 use warnings;
 
@@ -42,8 +42,8 @@ my $n = 0;
 
 $deadline = 60;
 
-# A session that may find the server going down: a psql that is refused may go
-# before it has read its input.
+# Runs SQL in a session during which the server may go down.  A psql whose
+# connection is refused may exit before it has read its input.
 sub try
 {
 	my ($sql) = @_;
@@ -51,7 +51,7 @@ sub try
 	return eval { $node->psql('postgres', $sql, on_error_stop => 1, stderr => \my $err) };
 }
 
-# One transaction: tasks of the kinds that pass fault points, and the ledger.
+# One transaction: tasks of each kind that passes a fault point, and the ledger.
 sub work
 {
 	my (%o) = @_;
@@ -75,7 +75,7 @@ sub work
 		$end});
 }
 
-# a task that runs until it is stopped, or is killed: its id
+# enqueues a task that runs until it is stopped or killed, and returns its id
 sub endless
 {
 	my ($command) = @_;
@@ -105,7 +105,7 @@ sub hit
 	return -e $node->data_dir . '/jadugar_fault.1';
 }
 
-# The ways to come by a fault point.  Each may find the server going down.
+# The ways to reach a fault point.  The server may go down in each of them.
 my %drive = (
 	work => sub { work() },
 	# in the session itself
@@ -116,7 +116,7 @@ my %drive = (
 		work(end => "PREPARE TRANSACTION 'one'");
 		try("SET jadugar.fault = '$what'; COMMIT PREPARED 'one'");
 	},
-	# a new worker, scheduler, launcher
+	# a new worker, scheduler or launcher
 	worker => sub {
 		work();
 		eval { kill_process($_, 'TERM') foreach jadugar_processes($node, 'worker') };
@@ -124,7 +124,7 @@ my %drive = (
 	},
 	scheduler => sub { eval { kill_process($_, 'TERM') foreach jadugar_processes($node, 'scheduler') }; work() },
 	launcher => sub { eval { kill_process($_, 'TERM') foreach jadugar_processes($node, 'launcher') }; work() },
-	# a worker dies of its task: alone, or with the server
+	# the task kills its worker, or the server
 	dead => sub { my $id = endless(); kill_process(pid_of($id), 'TERM'); return $id; },
 	crashed => sub { my $id = endless(); kill_process(pid_of($id), 'KILL'); return $id; },
 	orphan => sub {
@@ -133,7 +133,7 @@ my %drive = (
 		kill_process((jadugar_processes($node, 'launcher'))[0], 'KILL');
 		return $id;
 	},
-	# a cancel in a session
+	# a cancel from a session
 	cancel => sub {
 		my ($what) = @_;
 		my $id = endless();
@@ -155,11 +155,11 @@ my %drive = (
 		change(\%t, 'jadugar.clock_offset' => $t{offset} += 86400 * 2);
 		work();
 	},
-	# the history of today is dropped: there should be none
+	# drops the history of today: there should be none
 	retention => sub {
 		come_to_rest(\%t);
 		forget(\%t, 1);
-		# hourly maintenance has been due for long
+		# hourly maintenance is overdue
 		change(\%t, 'jadugar.clock_offset' => $t{offset} += 86400 * 40);
 		poll_sub('maintenance has come', sub { hit() });
 	},
@@ -170,7 +170,7 @@ my %drive = (
 		$node->psql('copy', "SET jadugar.fault = '$what'; SELECT jadugar.adopt()");
 	});
 
-# Fault point, how to come by it, attempts that are lost, what happens there.
+# Fault point, the way to reach it, attempts that are lost, actions there.
 my @points = (
 	[ 'enqueue-before-commit', 'session', 0, qw(kill9 sigterm error) ],
 	[ 'commit-callback', 'session', 0, qw(kill9 panic) ],
@@ -204,7 +204,7 @@ my @points = (
 	[ 'fire-committed', 'work', 0, qw(kill9) ],
 	[ 'startup-before-commit', 'start', 0, qw(kill9 error) ],
 	[ 'startup-committed', 'start', 0, qw(kill9) ],
-	[ 'charge-before-commit', 'dead', 0, qw(kill9) ],    # who was to be charged is forgotten
+	[ 'charge-before-commit', 'dead', 0, qw(kill9) ],    # the charge is forgotten
 	[ 'charge-before-commit', 'dead', 1, qw(sigterm error) ],
 	[ 'charge-committed', 'dead', 1, qw(kill9 sigterm) ],
 	[ 'crash-charge-before-commit', 'crashed', 0, qw(kill9) ],    # the same
@@ -235,8 +235,8 @@ else
 		'every fault point of the sources is tested');
 }
 
-# How many attempts were charged.  Standalone commands that were under way when
-# the server went down are lost at any fault point.
+# The number of charged attempts.  Standalone commands that are running when the
+# server goes down are lost at any fault point.
 sub lost_other_than
 {
 	my ($wanted, $point) = @_;
@@ -256,7 +256,7 @@ sub fail_at
 
 	unlink(glob($node->data_dir . '/jadugar_fault.*'));
 	change(\%t, 'jadugar.fault' => $what) if !grep { $drive eq $_ } qw(session prepared cancel adopt);
-	# a process may not have seen the setting yet
+	# a process may not have read the setting yet
 	poll_sub("$what is hit", sub {
 		$id = $drive{$drive}->($what);
 		for (1 .. 20)
@@ -271,17 +271,17 @@ sub fail_at
 		wait_for_log($node, qr/all server processes terminated; reinitializing/, $offset);
 	}
 	bring_back(\%t);
-	# what ran and was not meant to end runs again
+	# a task that was running, and should not have ended, runs again
 	if ($drive =~ /dead|crashed/)
 	{
 		poll($node, "SELECT attempt FROM jadugar.running WHERE task_id = $id", $lost + 1);
 	}
-	# the scheduler may be about to try again: not to be forestalled by the cancel
+	# the scheduler may be about to retry, and the cancel must not come first
 	if ($drive eq 'orphan')
 	{
 		poll($node, "SELECT count(*) >= $lost FROM jadugar_internal.attempt WHERE task_id = $id AND status = 'l'");
 	}
-	# one that is to be cancelled may have got to know of it in time, or not
+	# a task that is to be cancelled may have been notified in time, or not
 	if ($drive =~ /dead|crashed|orphan|cancel/)
 	{
 		try("SELECT jadugar.cancel($id)");
@@ -310,9 +310,9 @@ foreach my $p (@points)
 	fail_at($point, $drive, $lost, $_) foreach @actions;
 }
 
-# A standalone command is done, and its row is not as its worker left it: somebody
-# else has charged it.  The worker must not write; the row, which nobody has now,
-# is found by the next scheduler.
+# A standalone command has ended, but another process has charged its row since it
+# started.  The worker must not write the row; it belongs to no process now, and the
+# next scheduler finds it.
 {
 	my $offset = log_offset($node);
 

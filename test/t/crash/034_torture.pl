@@ -1,5 +1,5 @@
-# A short run of the crash machine, see test/torture/README.md; "make torture"
-# runs it for as long as is wanted.
+# A short run of the crash machine; "make torture" runs it longer.  See
+# test/torture/README.md.
 use strict;
 use warnings;
 

@@ -81,7 +81,7 @@ sub sections
 		my $text = slurp_file($page);
 		my @blocks;
 
-		# a heading in a block is none
+		# not a heading inside of a block
 		$text =~ s/^```(\w*)\n(.*?)^```$/push @blocks, [$1, $2]; "\0" . $#blocks . "\0"/gmse;
 		foreach my $part (split /^(?=## )/m, $text)
 		{
@@ -102,7 +102,7 @@ sub sections
 	return @sections;
 }
 
-# Signatures in a block, each on one line; no other text may be there.
+# Signatures in a block, each on one line; no other text is allowed there.
 sub signatures_in
 {
 	my ($block) = @_;
@@ -136,7 +136,7 @@ is(join(' ', grep { !$entry{$_} } sort keys %kind),
 is(join(' ', grep { @{ $entry{$_} } > 1 } sort keys %entry),
 	'', 'nothing has two entries');
 
-# clock_offset, a developer's setting, is not in pg_settings.
+# pg_settings does not have clock_offset, a setting for developers.
 my %existing = (%kind, 'jadugar.clock_offset' => 'setting');
 is(join(' ', grep { !$existing{$_} } sort keys %entry), '', 'every entry is about an existing object');
 
@@ -189,7 +189,7 @@ is(join("\n", grep { $documented{$_} > 1 } sort keys %documented), '', 'no signa
 
 # ------------------------------------------------------------ parameters
 
-# What is wrong with the parameters of a section about these functions.
+# Problems of the parameters in a section about these functions.
 sub parameter_faults
 {
 	my ($prose, @functions) = @_;
@@ -325,11 +325,11 @@ foreach my $page (@pages)
 
 		push @broken, $link if !-e $target || ($anchor ne '' && !{ anchors($target) }->{$anchor});
 	}
-	is("@broken", '', basename($page) . ': links lead somewhere');
+	is("@broken", '', basename($page) . ': links lead to existing pages');
 }
 
-# Each page's examples, in order, in a database of their own.  They fail where
-# a comment "-- ERROR:  ..." says so, with that message.
+# The examples of each page run in order, in a database of their own.  They fail
+# where a comment "-- ERROR:  ..." announces it, with that message.
 foreach my $page (@pages)
 {
 	my $name = basename($page, '.md');
@@ -346,7 +346,7 @@ foreach my $page (@pages)
 	$node->safe_psql('postgres', "DROP DATABASE $db");
 }
 
-# A server that was started without the library can still be looked at.
+# The views can be read on a server that was started without the library.
 $node->append_conf('postgresql.conf', "shared_preload_libraries = ''");
 $node->restart;
 is( $node->safe_psql('postgres',

@@ -1,8 +1,8 @@
-# README.md, the pages of doc/ and the examples say what is true: every block
-# of SQL runs as typed, in order, each page in a database of its own, as an
-# ordinary role with access. Blocks whose first line says "-- as superuser"
-# run as that, "-- as operator" as an operator. A statement that must fail is
-# followed by "-- ERROR:  message". Links lead to files.
+# README.md, the pages of doc/ and the examples are correct: every block of SQL runs
+# as typed, in order, each page in a database of its own, as an ordinary role with
+# access. Blocks whose first line is "-- as superuser" run as a superuser, "-- as
+# operator" as an operator. A statement that must fail is followed by
+# "-- ERROR:  message". Links lead to files.
 use strict;
 use warnings;
 
@@ -17,7 +17,7 @@ my @examples = sort glob("$top/examples/*.sql");
 my $node = new_cluster('main');
 $node->safe_psql('postgres', 'CREATE ROLE ops LOGIN');
 
-# A database for an example or a page; the role app may make tables in it.
+# Creates a database for an example or a page; the role app may create tables in it.
 sub make_database
 {
 	my ($db, $bare) = @_;
@@ -41,8 +41,8 @@ sub drop_database
 	return;
 }
 
-# The blocks of a page as one script that connects anew where the role changes.
-# README.md shows an example before it installs; the block that makes the
+# Returns the blocks of a page as one script that reconnects when the role changes.
+# README.md has an example before the installation, so the block that creates the
 # extension runs first.
 sub script_of
 {
@@ -63,7 +63,7 @@ sub script_of
 	return $script;
 }
 
-# The errors in a script's output, and those it says it has.
+# Returns the errors in the output of a script, and the errors that it announces.
 sub run_script
 {
 	my ($what, $db, $script) = @_;
@@ -85,18 +85,18 @@ foreach my $page (@pages)
 	foreach my $link ($text =~ /\]\(([^)#]+)/g)
 	{
 		next if $link =~ /^https?:/;
-		ok(-e dirname($page) . "/$link", "$name.md: the link to $link leads somewhere");
+		ok(-e dirname($page) . "/$link", "$name.md: the link to $link exists");
 	}
 	next if $script eq '';
 	$name =~ s/\W/_/g;
 	$name = lc($name);
-	# README.md makes the extension and the role itself
+	# README.md creates the extension and the role
 	make_database("page_$name", scalar($script =~ /CREATE EXTENSION/));
 	run_script($page =~ s/^\Q$top\E\///r, "page_$name", $script);
 	drop_database("page_$name");
 }
 
-# They choose their own numbers of tasks: these two are for measuring.
+# These two are benchmarks, and set their own numbers of tasks.
 foreach my $file (grep { !/(throughput|latency)\.sql$/ } @examples)
 {
 	my $name = basename($file, '.sql');

@@ -1,7 +1,7 @@
-# A thousand flows of every kind, started in several sessions by a role that is
-# no more than a user, while processes are killed at random moments: every run
-# ends, every step took effect once, every compensation of a failed run too.
-# What the flows are, and the proof: test/torture/flows.sql.
+# A thousand flows of every kind, started in several sessions by a role with level
+# user, while processes are killed at random moments: every run ends, every step
+# and every compensation of a failed run takes effect once.  The flows and the
+# proof are in test/torture/flows.sql.
 #
 # Environment: JADUGAR_ROUNDS (8), JADUGAR_SEED (printed at the start).
 use strict;
@@ -22,7 +22,7 @@ my $sessions = 3;
 srand($seed);
 note("JADUGAR_SEED=$seed JADUGAR_ROUNDS=$rounds");
 
-# Kills are bad luck here, not the steps' fault.
+# The steps do not cause these kills, so they must not fail because of them.
 my $node = new_cluster('main',
 	'jadugar.max_workers' => 4, 'jadugar.max_crashes' => 1000);
 create_extension($node);
@@ -32,7 +32,7 @@ $node->safe_psql('postgres', q{
 	SELECT jadugar.grant_access('app')});
 $node->safe_psql('postgres', 'SELECT flowtest.children()', extra_params => [ '-U', 'app' ]);
 
-# Sessions that start flows number FIRST to LAST; each has some of them.
+# Sessions that start flows FIRST to LAST, divided among them.
 sub begin_load
 {
 	my ($first, $last) = @_;
@@ -48,7 +48,7 @@ sub begin_load
 	} 1 .. $sessions;
 }
 
-# Those that were killed with the server have another try.
+# Flows whose session was killed with the server are started again.
 sub end_load
 {
 	my ($first, $last, @load) = @_;
@@ -88,7 +88,7 @@ for my $round (1 .. $rounds)
 	my $offset = log_offset($node);
 	my $delay = int(rand(600_000));
 
-	usleep($delay);    # waits-for-time: a random moment is what is wanted
+	usleep($delay);    # waits-for-time: a random moment
 	check("round $round");
 	note("round $round: $victim after $delay us");
 	my $pid = $victim eq 'postmaster' ? undef : wait_for_process($node, $victim);
@@ -98,7 +98,7 @@ for my $round (1 .. $rounds)
 	}
 	elsif (!kill_process($pid, 'KILL'))
 	{
-		# A worker that had just left of its own accord.
+		# A worker that had just exited.
 		undef $victim;
 	}
 	if ($victim)
@@ -122,6 +122,6 @@ note($node->safe_psql('postgres', q{
 	SELECT (SELECT count(*) FROM jadugar_internal.flow_step) || ' steps, ' || (SELECT count(*) FROM flowtest.effect WHERE NOT undo) || ' effects, '
 		|| (SELECT count(*) FROM flowtest.effect WHERE undo) || ' compensations, '
 		|| (SELECT count(*) FROM jadugar.history WHERE status = 'lost') || ' lost attempts'}));
-unlike(slurp_file($node->logfile), qr/PANIC:|TRAP:|could not advance flow run/, 'no process panicked, no run was given up');
+unlike(slurp_file($node->logfile), qr/PANIC:|TRAP:|could not advance flow run/, 'no process panicked, no run was abandoned');
 $node->stop;
 done_testing();

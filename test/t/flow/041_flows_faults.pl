@@ -1,6 +1,6 @@
-# Each fault point of src/flow: a session, a worker or the scheduler fails there,
-# while flows of every kind run.  Afterwards each run has ended right and every
-# effect is there once: test/torture/flows.sql.  The others are 033_faults.pl's.
+# At each fault point of src/flow, a session, a worker or the scheduler fails while
+# flows of every kind run.  Afterwards each run has ended correctly, and every
+# effect exists once: test/torture/flows.sql.  033_faults.pl has the other points.
 #
 # Environment: JADUGAR_POINT (regex), some of them.
 use strict;
@@ -30,8 +30,8 @@ $node->safe_psql('postgres', q{
 	SET SESSION AUTHORIZATION app;
 	SELECT flowtest.children()});
 
-# Flows of all kinds, in four transactions.  The session may be the one that
-# fails, or find the server going down.
+# Flows of all kinds, in four transactions.  This session may be the one that
+# fails, and the server may go down meanwhile.
 sub load
 {
 	my ($tag, $fault) = @_;
@@ -46,8 +46,8 @@ sub load
 	};
 }
 
-# Who comes by the fault point: settings of the role are its workers', that of
-# the server then only the scheduler's.
+# The process that reaches the fault point: settings of the role are for workers,
+# those of the server for the scheduler.
 my %drive = (
 	session => sub { return ('', '') },
 	worker => sub { my ($what) = @_; return ($what, '') },
@@ -79,7 +79,7 @@ sub hit
 	return -e $node->data_dir . '/jadugar_fault.1';
 }
 
-# New workers, which know of the role's setting.
+# Starts new workers, which read the settings of the role.
 sub arm
 {
 	my ($worker, $server) = @_;
@@ -104,7 +104,7 @@ sub fail_at
 	my @tags;
 
 	arm($worker, $server);
-	# the scheduler may not have seen the setting yet
+	# the scheduler may not have read the setting yet
 	poll_sub("$what is hit", sub {
 		push @tags, 'w' . ++$n;
 		load($tags[-1], $fault);
@@ -121,7 +121,7 @@ sub fail_at
 	}
 	poll($node, 'SELECT true');
 	change(\%t, 'jadugar.fault' => undef);
-	# what could not be served is looked at again a minute later
+	# the scheduler retries failed messages a minute later
 	if ($drive eq 'scheduler' && $action eq 'error')
 	{
 		change(\%t, 'jadugar.clock_offset' => $t{offset} += 120);

@@ -1,5 +1,5 @@
-# Flows as large as they may be, and many at once, end right; the processes
-# that carry them through stay small.  How fast they are is "make bench"'s.
+# Flows of the maximum size, and many at the same time, end correctly, and the
+# processes use little memory.  "make bench" measures their speed.
 use strict;
 use warnings;
 
@@ -12,7 +12,7 @@ use Time::HiRes qw(time);
 my $size = 10_000;
 my $limit = 300;    # MB
 
-# A slow machine may take its time.
+# A slow machine needs more time.
 $deadline = 300;
 
 my $node = new_cluster('main',
@@ -35,7 +35,7 @@ sub app
 	return $node->safe_psql('postgres', $sql, extra_params => [ '-U', 'app' ]);
 }
 
-# The most memory that a process of jadugar has had, shared memory included.
+# The largest amount of memory of a process of jadugar, with shared memory.
 sub most_memory
 {
 	my $most = 0;
@@ -48,8 +48,8 @@ sub most_memory
 	return $most;
 }
 
-# carry(WHAT, START, SQL, WANTED): a flow is started, runs until it is over, and
-# SQL about run $id returns what is wanted; so many steps took effect, each once.
+# carry(NAME, START, SQL, WANTED): start a flow and wait for its end; the SQL about
+# run $id returns WANTED, and every step took effect once.
 sub carry
 {
 	my ($what, $start, $steps, $sql, $wanted) = @_;
@@ -70,7 +70,7 @@ sub carry
 	return;
 }
 
-# A payload of their own: else each is given the results of all before it.
+# With a payload: without one, each step gets the results of all steps before it.
 my $work = q{step('s' || i, 'SELECT work($1)', payload => '{}')};
 my $most = $size - 10;
 
@@ -94,7 +94,7 @@ carry("an each over $size items",
 		WHERE v->>'status' = 'completed' AND v#>>'{result,work}' = (n - 1)::text) FROM jadugar_internal.flow_run WHERE run_id = $id},
 	"$size|$size");
 
-# Many runs, started by one transaction.
+# Many runs that one transaction starts.
 {
 	my $begun = time();
 
@@ -111,7 +111,7 @@ carry("an each over $size items",
 	note(sprintf('%d runs: %.1f s, %.0f MB', $size, time() - $begun, $memory));
 }
 
-# A run with much under way is aborted.
+# Abort of a run with many running steps.
 {
 	my $id = app("SELECT start_flow(step('u', 'SELECT work(\$1)', compensate => 'SELECT 1') ~> parallel(array_agg(wait_signal('s' || i)))) FROM generate_series(1, $most) i");
 

@@ -1,6 +1,6 @@
 # Flows that wait or are half done outlive a restart, a prepared transaction, a
-# pause of everything, a dump, and a promotion: what they are, and the proof
-# that every step took effect once, is in test/torture/flows.sql.
+# pause of everything, a dump, and a promotion.  The flows, and the proof that
+# every step took effect once, are in test/torture/flows.sql.
 use strict;
 use warnings;
 
@@ -29,7 +29,7 @@ sub app
 
 app('SELECT flowtest.children()');
 
-# All kinds of flows, and none of them is sent what it waits for.
+# Flows of all kinds, whose signals, approvals and events are not sent yet.
 sub start
 {
 	my ($tag) = @_;
@@ -37,7 +37,7 @@ sub start
 	return app("SELECT flowtest.start('$tag.' || n, n) FROM generate_series(1, $count) n WHERE n % 3 <> 0");
 }
 
-# Now they are, and all have to end as they should.
+# Sends them, and all flows have to end correctly.
 sub ended
 {
 	my ($what, $db, @tags) = @_;
@@ -45,7 +45,7 @@ sub ended
 	app("CALL flowtest.load('$_.', 1, $count)", $db) foreach @tags;
 	poll($node, 'SELECT count(*) FROM flowtest.unfinished', '0', $db);
 	poll($node, 'SELECT count(*) FROM jadugar_internal.task', '0', $db);
-	# the history does not come along
+	# a dump does not contain the history
 	my $but = $db eq 'restored' ? q{WHERE what <> 'no final row in the history'} : '';
 	is($node->safe_psql($db, "SELECT * FROM flowtest.findings() $but LIMIT 10"),
 		'', "$what: every run has ended as expected, every effect exists once");
@@ -74,7 +74,7 @@ sub start_waits
 		FROM generate_series(1, 100) n});
 	poll($node, q{SELECT count(*) FROM jadugar_internal.flow_step JOIN waits USING (run_id) WHERE state = 'r' AND (event IS NOT NULL OR due IS NOT NULL)}, '100', 'app');
 	is($node->safe_psql('app', q{SELECT waiting_for, count(*) FROM jadugar.flow_steps JOIN waits USING (run_id) WHERE step = 'w' GROUP BY 1 ORDER BY 1}),
-		"approval:w|25\nevent:paid|25\nsignal:go|25\ntime|25", 'each run shows what it waits for');
+		"approval:w|25\nevent:paid|25\nsignal:go|25\ntime|25", 'each run shows why it waits');
 	return;
 }
 

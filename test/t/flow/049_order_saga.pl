@@ -1,6 +1,6 @@
-# examples/order_saga runs as its README says, with psql -f, and what it prints
-# at the end is true: the books balance.  Once more while workers and the
-# server are killed.
+# examples/order_saga runs as its README describes, with psql -f, and its output is
+# correct: the books balance.  It runs once more while workers and the server are
+# killed.
 use strict;
 use warnings;
 
@@ -29,7 +29,7 @@ sub balanced
 	return;
 }
 
-# As a reader does it.
+# In the way of a reader.
 my ($out, $err) = run_command(psql_of('run.sql'));
 is($err, '', 'run.sql: no error');
 like($out, qr/The books are balanced/, 'run.sql: says that the books balance');
@@ -49,7 +49,7 @@ is($err, '', 'cleanup.sql: no error');
 is($node->safe_psql('postgres', q{SELECT count(*) FROM pg_roles WHERE rolname ~ '^saga_'}),
 	'0', 'cleanup.sql: removes the roles');
 
-# Once more: orders without their summary, and processes die meanwhile.
+# Once more: orders without their summary, while processes are killed.
 my $script = join("\n",
 	'\set QUIET on', '\set ON_ERROR_STOP on', '\set orders 300',
 	map { "\\i $example/$_" } qw(setup.sql services.sql flow.sql));
@@ -73,7 +73,7 @@ foreach my $round (1 .. 3)
 	}
 	elsif ($pid ne '')
 	{
-		# told to go, as by an administrator; then killed, and all restart
+		# terminated as by an administrator; then killed, and all restart
 		kill_process($pid, $round == 1 ? 'TERM' : 'KILL');
 	}
 }

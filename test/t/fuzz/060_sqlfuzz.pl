@@ -1,6 +1,6 @@
-# Random calls of every function, as a role that may use jadugar and nothing
-# more: each succeeds or ends in an error that is meant for the caller.  None
-# ends the connection, says "internal error" or leaves anybody's work undone.
+# Random calls of every function, as a role with level user: each succeeds or ends
+# in an error for the caller.  None ends the connection, raises "internal error" or
+# leaves a task undone.
 #
 #   make fuzz-sql FUZZ_SECONDS=600 [FUZZ_SEED=7]
 #
@@ -16,12 +16,12 @@ my $seconds = $ENV{FUZZ_SECONDS};
 my $seed = $ENV{FUZZ_SEED} // ($seconds ? time : 1);
 my $batch = 400;
 
-# Besides our own class: what the server says before or while the function
-# runs, and would say about a function of its own just so.
+# Errors of the server itself, before or while the function runs, which a function
+# of the server would raise in the same way.
 my %expected = (
 	'57014' => 'a call that waits is ended by statement_timeout',
 	'25001' => 'a procedure that commits inside a transaction block',
-	'22P02' => 'a literal that is no value of its type');
+	'22P02' => 'a literal that is invalid for its type');
 
 srand($seed);
 note("seed $seed");
@@ -42,7 +42,7 @@ $node->safe_psql('postgres', q{
 	SELECT jadugar.enqueue('SELECT 1', delay => '1 h', owner => o), jadugar.enqueue('SELECT 1', owner => o),
 		jadugar.schedule('daily', '@daily', 'SELECT 1', owner => o) FROM unnest('{fuzz, other}'::text[]) o});
 
-# name, kind, and of each argument its name and type; how many must be given
+# name, kind, name and type of each argument; the number of required arguments
 my @functions = map {
 	my ($name, $kind, $required, $args) = split /\|/;
 	{ name => $name, kind => $kind, required => $required, args => [ map { [ split /=/ ] } split /;/, $args // '' ] }
@@ -93,7 +93,7 @@ sub pick
 	return $_[ int(rand(scalar @_)) ];
 }
 
-# A value of that type as SQL, in one line; SHORT: a text not repeated.
+# A value of that type as SQL, in one line; SHORT: without repeated texts.
 sub value
 {
 	my ($type, $short) = @_;
@@ -116,7 +116,7 @@ sub value
 	return sprintf("E'%s'::%s", pick(@$known), $type);
 }
 
-# A call: what is required and some of the rest, by name where it has one.
+# A call with the required and some of the other arguments, named if possible.
 sub call
 {
 	my $f = pick(@functions);
@@ -133,7 +133,7 @@ my (%seen, @bad);
 my $calls = 0;
 my $lost = 0;
 
-# One session; some calls share a transaction, whose error ends it.
+# One session; some calls share a transaction, which ends at an error.
 sub round
 {
 	my @lines = ("SET client_min_messages = error; SET statement_timeout = '400ms';");
@@ -184,8 +184,8 @@ is(scalar @bad, 0, "every call ended well (seed $seed)");
 is($lost, 0, 'no connection was lost');
 unlike(slurp_file($node->logfile), qr/PANIC:|TRAP:|terminated by signal|internal error/i, 'no process died');
 
-# Whoever is left alone by all that is still served
+# Tasks that no call has changed still run
 my $id = $node->safe_psql('postgres', q{SELECT jadugar.enqueue('SELECT 1', owner => 'other')});
-ok(poll($node, "SELECT status FROM jadugar.get_task($id)", 'completed'), "somebody else's task runs");
+ok(poll($node, "SELECT status FROM jadugar.get_task($id)", 'completed'), "the task of another role runs");
 $node->stop('fast');
 done_testing();

@@ -1,6 +1,6 @@
-# What the clock decides: occurrences that came while nothing could run, days on
-# which the clocks change, the age of the history.  The clock is jadugar's own,
-# by jadugar.clock_offset, so that hours pass at once.
+# Decisions that depend on the clock: occurrences that were due while nothing could
+# run, days on which the clocks change, the age of the history.  The clock of
+# jadugar is moved by jadugar.clock_offset, so that hours pass immediately.
 use strict;
 use warnings;
 
@@ -15,15 +15,14 @@ sub offset_of
 	return timegm(0, $min, $h, $d, $m - 1, $y) - time();
 }
 
-# A clock that is moved to an instant has been there for a while when it is
-# looked at: a long threshold of what is on time.
+# Checks run some time after the clock was moved: a generous limit for "on time".
 my $node = new_cluster('main',
 	'jadugar.clock_offset' => offset_of('2026-10-10 00:20'),
 	'jadugar.misfire_threshold' => '60s',
 	'jadugar.history_retention' => '1000d');
 create_extension($node);
 
-# It is such a time, in UTC.
+# Sets the clock to a timestamp in UTC.
 sub now_is
 {
 	my ($when, $how) = @_;
@@ -42,7 +41,7 @@ sub sql
 	return $node->safe_psql('postgres', $query);
 }
 
-# The history of a schedule, a line for each row.
+# The history of a schedule, one line per row.
 sub history
 {
 	my ($name) = @_;
@@ -52,7 +51,7 @@ sub history
 		FROM jadugar.history WHERE schedule = '$name' ORDER BY scheduled_for});
 }
 
-# All schedules have dealt with so many occurrences each.
+# Waits until every schedule has handled that number of occurrences.
 sub settled
 {
 	my ($n) = @_;
@@ -84,7 +83,7 @@ sub lines
 	return join("\n", @_);
 }
 
-# The server is down over five occurrences
+# The server is down during five occurrences
 my %down = (
 	skip_large => [ 'skip', '1 day', 'skipped misfire 5 01:00 - 05:00' ],
 	skip_small => [ 'skip', '10 minutes', 'skipped misfire 5 01:00 - 05:00' ],
@@ -144,7 +143,7 @@ is(history('all'), lines(ran(7, 11)), 'resume_all: misfire all');
 is(sql("SELECT status FROM jadugar.get_task($waiting)"), 'completed', 'resume_all: tasks run');
 sql('SELECT jadugar.clear_schedules()');
 
-# ... until an instant
+# ... until a timestamp
 three_policies();
 sql("SELECT jadugar.pause_all(until => '2026-10-10 14:30+00')");
 now_is('2026-10-10 14:20', 'reload');
@@ -186,7 +185,7 @@ sub new_york
 	return;
 }
 
-# What has fired, and when it fires next, in UTC
+# Occurrences that have run, and the next one, in UTC
 sub fired
 {
 	poll($node, 'SELECT count(*) FROM jadugar.schedules WHERE next_run_at <= now() + ' . q{current_setting('jadugar.clock_offset')::interval}, '0');
@@ -225,8 +224,8 @@ is(fired(), lines('daily 04:45 > 15 03:45', 'half_one 06:30 > 15 05:30', 'half_t
 	'spring, after the gap');
 sql('SELECT jadugar.clear_schedules()');
 
-# The history's partitions, those of today and tomorrow among them.  Of what is
-# dropped nothing is left behind.
+# The partitions of the history, with those of today and tomorrow.  A dropped
+# partition leaves nothing behind.
 my $partitions = q{
 	SELECT string_agg(substr(relname, 13), ' ' ORDER BY relname) || CASE WHEN bool_and(inhparent IS NOT NULL) THEN '' ELSE ' detached' END
 	FROM pg_class LEFT JOIN pg_inherits ON inhrelid = pg_class.oid
@@ -238,7 +237,7 @@ poll($node, $partitions, "$old 0401 0402");
 my $kept = sql("SELECT jadugar.enqueue('SELECT 1')");
 poll($node, "SELECT status FROM jadugar.history WHERE task_id = $kept", 'completed');
 
-# 40 days after the last day of the old ones.  A reader keeps them for now.
+# 40 days after the last day of the old partitions.  A reader keeps them for now.
 is(sql("BEGIN; SELECT count(*) > 0 FROM jadugar.history; PREPARE TRANSACTION 'reader'"), 't', 'a session reads the history');
 $node->append_conf('postgresql.conf', "jadugar.history_retention = '30d'");
 now_is('2027-04-23 12:00', 'reload');
@@ -259,8 +258,8 @@ now_is('2027-06-02 12:00', 'restart');
 poll($node, $partitions, '0602 0603');
 completed('a new day');
 
-# @startup, whose instant is the start of the server by its own clock.  A task
-# only runs after the scheduler has seen to such schedules.
+# @startup, whose timestamp is the start of the server by its own clock.  A task
+# runs only after the scheduler has handled such schedules.
 sub boots
 {
 	return sql("SELECT count(*) FILTER (WHERE status = 'completed') || ' of ' || count(*) FROM jadugar.history WHERE schedule = 'boot'");

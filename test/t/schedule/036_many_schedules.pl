@@ -1,6 +1,6 @@
-# Many schedules: those that are not due cost nothing, one more costs what it
-# would if there were ten, and thousands at one instant are fired together,
-# whatever is wrong with some of them.
+# Many schedules: those that are not due cost nothing, another one costs the same as
+# with ten, and thousands with the same timestamp run together, also if some of
+# them have errors.
 use strict;
 use warnings;
 
@@ -11,7 +11,7 @@ use Test::More;
 my $many = 50_000;
 my $at_once = 2_000;
 
-# The machine may be busy with other things: the best of so many tries counts.
+# The machine may be busy: the best of that number of tries counts.
 my $tries = 5;
 
 my $node = new_cluster('main',
@@ -66,7 +66,7 @@ note("schedule() and reschedule(): $ten ms with none, $then ms with $many");
 cmp_ok($then, '<', 2 * $ten, "one more schedule costs no more when there are $many");
 cmp_ok($then, '<', 1, 'one more schedule costs less than a millisecond');
 
-# Nothing is due: nothing happens
+# Nothing is due, so nothing happens
 sub state
 {
 	my ($n) = slurp_file("/proc/$pid/status") =~ /^voluntary_ctxt_switches:\s*(\d+)/m;
@@ -85,7 +85,7 @@ poll_sub('the scheduler is at rest',
 is(scheduler(), $pid, 'the same scheduler');
 cmp_ok(resident($pid) - $before, '<', 2048, "the scheduler needs no more memory for $many schedules");
 
-# A start does not look at all of them
+# A start does not read all of them
 my $scans = q{SELECT seq_scan + (SELECT sum(idx_tup_read) FROM pg_stat_all_indexes WHERE schemaname = 'jadugar_internal' AND relname = 'schedule')
 	FROM pg_stat_all_tables WHERE schemaname = 'jadugar_internal' AND relname = 'schedule'};
 $node->safe_psql('postgres', 'SELECT pg_stat_reset()');
@@ -101,7 +101,7 @@ $pid = scheduler();
 cmp_ok(resident($pid) - $before, '<', 2048, 'the scheduler needs no more memory after a start');
 $node->safe_psql('postgres', 'SELECT jadugar.clear_schedules()');
 
-# Many at one instant, with some among them that are not like the others
+# Many with the same timestamp, with some exceptions among them
 sub at_one_instant
 {
 	my ($instant) = split /\n/, $node->safe_psql('postgres', qq{
@@ -144,7 +144,7 @@ note($node->safe_psql('postgres', q{
 		round(1000 * percentile_cont(0.5) WITHIN GROUP (ORDER BY late)), round(1000 * percentile_cont(0.99) WITHIN GROUP (ORDER BY late)))
 	FROM (SELECT extract(epoch FROM started_at - scheduled_for)::float8 AS late FROM jadugar.history WHERE status = 'completed') h}));
 
-# While somebody has locked the rows of half of them
+# While a session has locked the rows of half of them
 $node->safe_psql('postgres', 'SELECT jadugar.clear_schedules(); DELETE FROM jadugar_internal.task; TRUNCATE jadugar_internal.attempt');
 $node->safe_psql('postgres', qq{
 	SELECT date_trunc('second', clock_timestamp()) + interval '2 seconds' AS instant \\gset

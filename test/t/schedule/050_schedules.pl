@@ -9,7 +9,7 @@ use Test::More;
 my $node = new_cluster('main');
 create_extension($node);
 
-# The history of a schedule, a line for each row.
+# The history of a schedule, one line per row.
 sub history
 {
 	my ($name) = @_;
@@ -26,7 +26,7 @@ sub runs
 	return poll($node, "SELECT completed FROM jadugar.schedules WHERE name = '$name'", $runs);
 }
 
-# Move jadugar's clock to so many seconds ahead.
+# Moves the clock of jadugar ahead by that number of seconds.
 my $offset = 0;
 sub advance
 {
@@ -57,7 +57,7 @@ poll($node, "SELECT missed = 1 FROM jadugar.schedules WHERE name = 'boot'");
 is(history('boot'), "completed\nskipped paused 1", '@startup of a paused schedule is recorded');
 $node->safe_psql('postgres', 'SELECT jadugar.clear_schedules()');
 
-# The server is down over five occurrences
+# The server is down during five occurrences
 foreach my $misfire (qw(skip once all))
 {
 	$node->safe_psql('postgres', qq{
@@ -79,7 +79,7 @@ is( $node->safe_psql('postgres', q{
 		FROM jadugar.history WHERE schedule = 'all') h WHERE lag IS NOT NULL}),
 	'01:00:00', 'an interval does not drift');
 
-# A clock that goes back fires nothing twice
+# A clock that goes back does not repeat an occurrence
 advance(-2 * 3600, 'reload');
 $node->safe_psql('postgres', "SELECT jadugar.schedule('now', jadugar.next_time('* * * * * *')::jadugar.timing, 'SELECT 1')");
 ok(runs('now', 1), 'the scheduler continues after the clock went back');
@@ -87,7 +87,7 @@ is(history('all'), join("\n", ('completed') x 5), 'no occurrence fires twice aft
 advance(2 * 3600, 'reload');
 $node->safe_psql('postgres', 'SELECT jadugar.clear_schedules()');
 
-# A row that somebody has locked
+# A row that a session has locked
 $node->safe_psql('postgres', q{
 	SELECT jadugar.schedule('locked', 'every 1 hour', 'SELECT 1'), jadugar.schedule('free', 'every 1 hour', 'SELECT 1')});
 $node->safe_psql('postgres', q{

@@ -1,5 +1,5 @@
-# The extension can be created where the library is preloaded, and says what is
-# missing where it is not.
+# The extension can be created if the library is preloaded; without the library,
+# the error names it.
 use strict;
 use warnings;
 

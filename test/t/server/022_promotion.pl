@@ -1,5 +1,5 @@
-# jadugar does nothing on a standby; promoted, it takes over: nothing runs
-# twice, nothing that is due is lost.
+# jadugar does nothing on a standby.  After a promotion it takes over: no task runs
+# twice, and no due task is lost.
 use strict;
 use warnings;
 
@@ -62,11 +62,11 @@ is($standby->safe_psql('postgres', q{
 		SELECT what, status FROM made JOIN jadugar.tasks USING (task_id) ORDER BY 1}),
 	"later|scheduled\npaused|paused", 'waiting tasks still wait');
 
-# The schedule has gone on, without a gap and without a double.
+# The schedule has continued, without a gap and without a duplicate.
 my $promoted = $standby->safe_psql('postgres', 'SELECT clock_timestamp()');
 poll($standby, qq{
 	SELECT count(*) >= 2 FROM effect WHERE scheduled_for > '$promoted'});
-# An earlier one may commit after a later one.
+# An earlier occurrence may commit after a later one.
 ok( poll($standby, q{
 		SELECT count(*) - count(DISTINCT scheduled_for),
 			extract(epoch FROM max(scheduled_for) - min(scheduled_for))::int + 1 - count(*)

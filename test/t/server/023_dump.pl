@@ -1,5 +1,5 @@
-# Dump and restore, copies by TEMPLATE, and pg_upgrade: what belongs to a
-# database comes along, and in a copy nothing runs until adopt().
+# Dump and restore, copies by TEMPLATE, and pg_upgrade: the contents of a database
+# are kept, and in a copy nothing runs until adopt().
 use strict;
 use warnings;
 
@@ -10,7 +10,7 @@ use Test::More;
 my $from = new_cluster('from', 'jadugar.max_workers' => 2);
 my $to = new_cluster('to', 'jadugar.max_workers' => 2);
 
-# The same names have other OIDs there, and one OID is another's.
+# The same names have other OIDs there, and one OID belongs to another name.
 $from->safe_psql('postgres', 'CREATE ROLE alice LOGIN; CREATE ROLE bob LOGIN; CREATE ROLE carol LOGIN');
 $to->safe_psql('postgres',
 	'CREATE ROLE carol LOGIN; CREATE ROLE bob LOGIN; CREATE ROLE alice LOGIN');
@@ -49,10 +49,10 @@ as($_, qq{
 as('alice', q{INSERT INTO made SELECT 'mail', jadugar.enqueue('note', '{"what": "mail"}', queue => 'mail')});
 as('bob', q{SELECT jadugar.schedule('boot', '@startup', 'note', '{"what": "boot"}')});
 
-# A tick of each is among what is pending.
+# The schedule of each role has a pending occurrence.
 poll($from, q{SELECT count(*) FROM jadugar.tasks WHERE schedule = 'tick'}, '3', 'app');
 
-# What comes along: names, not OIDs.  A start of the server makes a boot.
+# The restored rows: names, not OIDs.  A start of the server adds a boot.
 my $contents = q{
 	SELECT 'schedule ' || name || ' ' || timing || ' ' || owner FROM jadugar.schedules
 	UNION ALL SELECT concat_ws(' ', 'task', t.task_id, status, queue, t.owner, payload->>'what', depends_on) FROM jadugar.tasks t
@@ -75,25 +75,25 @@ sub restore
 	return command_ok([ @command, '-d', $node->connstr($db) ], "restore by @command[0..1]");
 }
 
-# Nothing has run there and nothing does, though the library is loaded.
+# Nothing has run or runs there, although the library is loaded.
 sub not_adopted
 {
 	my ($node, $db, $what) = @_;
 
-	# Its scheduler has looked.
+	# Its scheduler has checked the database.
 	poll($node, q{SELECT detail FROM jadugar.health WHERE what = 'identity'},
 		'these schedules and tasks come from another database: nothing runs', $db);
 	wait_for_process($node, 'scheduler', $db);
 	is($node->safe_psql($db, q{SELECT DISTINCT waiting_for FROM jadugar.tasks
 			WHERE status = 'pending' AND depends_on IS NULL}),
-		'not_adopted', "$what: tasks show what they wait for");
+		'not_adopted', "$what: tasks show why they wait");
 	is($node->safe_psql($db, 'SELECT count(*) FROM effect'), '0', "$what: no task has run");
 	is($node->safe_psql($db, 'SELECT count(*) FROM jadugar.history'), '0', "$what: no attempt is recorded");
 	is(join(' ', jadugar_processes($node, 'worker', $db)), '', "$what: no worker");
 	return;
 }
 
-# After adopt(): each of these tasks once, as its owner; ticks go on.
+# After adopt(), each of these tasks runs once, as its owner; schedules continue.
 sub works
 {
 	my ($node, $db, $what, $wanted) = @_;
@@ -133,7 +133,7 @@ is($to->safe_psql('parallel', q{
 is( $to->safe_psql('parallel', q{SELECT count(*) FROM effect WHERE what = 'boot'}),
 	'1', '@startup fires in its new place');
 is($to->safe_psql('parallel', q{SELECT count(*) FROM jadugar.health WHERE severity = 'error'
-		AND what <> 'owner_missing'}), '0', 'health has no other complaint');
+		AND what <> 'owner_missing'}), '0', 'health reports nothing else');
 like(psql_error($to, 'SELECT jadugar.adopt()', 'parallel'),
 	qr/ERROR:  this database does not need adoption/, 'a second adopt() is refused');
 
@@ -158,7 +158,7 @@ $to->safe_psql('plain', q{SELECT jadugar.resume_task(task_id) FROM jadugar.tasks
 works($to, 'plain', 'resumed', 'first alice, first bob, mail alice, next alice, next bob');
 $to->stop;
 
-# The same cluster: a restore, and a copy made while jadugar runs in it.
+# The same cluster: a restore, and a copy made while jadugar runs in the original.
 my $before = $from->safe_psql('app', $contents);
 restore($from, 'restored', 'pg_restore', '-j2', "$dir/directory");
 not_adopted($from, 'restored', 'the same cluster');

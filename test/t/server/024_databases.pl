@@ -1,5 +1,6 @@
-# Commands on databases work while jadugar runs in them, and jadugar is back
-# afterwards; the extension can go and come; everything can be switched off.
+# Commands on databases work while jadugar runs in them, and jadugar continues
+# afterwards.  The extension can be dropped and created again, and everything can be
+# switched off.
 use strict;
 use warnings;
 
@@ -29,7 +30,7 @@ sub run_one
 	return;
 }
 
-# A long task under way: its id.
+# Starts a long task, and returns its id.
 sub long_task
 {
 	my ($db, $options) = @_;
@@ -40,7 +41,7 @@ sub long_task
 	return $task;
 }
 
-# Several databases and several roles at once
+# Several databases and several roles at the same time
 foreach my $role (qw(alice bob postgres))
 {
 	foreach my $db (qw(one two))
@@ -60,7 +61,7 @@ foreach my $db (qw(one two))
 		'alice 40 40, bob 40 40, postgres 40 40', "database $db: each role's tasks ran as that role");
 }
 
-# With idle workers there: as a template, renamed, elsewhere, dropped.
+# With idle workers: as a template, renamed, in another tablespace, dropped.
 is($node->safe_psql('postgres', 'CREATE DATABASE copy TEMPLATE one'), '', 'CREATE DATABASE ... TEMPLATE');
 run_one('one', 'the template works again');
 is($node->safe_psql('postgres', 'ALTER DATABASE one RENAME TO uno'), '', 'ALTER DATABASE ... RENAME');
@@ -71,13 +72,13 @@ is($node->safe_psql('postgres', 'ALTER DATABASE uno SET TABLESPACE other'), '', 
 run_one('uno', 'the moved database works again');
 $node->safe_psql('postgres', 'ALTER DATABASE uno SET TABLESPACE pg_default');
 
-# Inside a transaction that rolls back, and with one that fails
+# In a transaction that rolls back, and in one that fails
 $node->safe_psql('postgres', 'BEGIN; ALTER DATABASE uno RENAME TO nope; ROLLBACK');
 run_one('uno', 'after a rollback');
 like(psql_error($node, 'ALTER DATABASE uno RENAME TO two'), qr/already exists/, 'a name that is taken');
 run_one('uno', 'after a statement that failed');
 
-# Both at once, in one transaction
+# Both in one transaction
 $node->safe_psql('postgres',
 	'BEGIN; ALTER DATABASE uno RENAME TO eins; ALTER DATABASE two RENAME TO zwei; COMMIT');
 run_one('eins', 'the first of two databases renamed at once');
@@ -87,11 +88,11 @@ $node->safe_psql('postgres', 'ALTER DATABASE zwei RENAME TO two; ALTER DATABASE 
 # With a second scheduler that waits
 is($node->safe_psql('uno', 'SELECT jadugar_internal._start_scheduler()'), 't', 'a second scheduler');
 poll($node, q{SELECT count(*) FROM pg_stat_activity WHERE backend_type = 'jadugar scheduler' AND datname = 'uno'}, '2');
-is($node->safe_psql('postgres', 'ALTER DATABASE uno RENAME TO tmp'), '', 'a waiting scheduler leaves too');
+is($node->safe_psql('postgres', 'ALTER DATABASE uno RENAME TO tmp'), '', 'a waiting scheduler exits too');
 run_one('tmp', 'one scheduler comes back');
 $node->safe_psql('postgres', 'ALTER DATABASE tmp RENAME TO uno');
 
-# With a long task: it runs again, uncharged; nothing failed it.
+# With a long task: it runs again, uncharged, and nothing has failed.
 my $task = long_task('uno', '');
 my $pid = $node->safe_psql('uno', "SELECT pid FROM jadugar.running WHERE task_id = $task");
 foreach my $round (1 .. 4)
@@ -109,7 +110,7 @@ isnt($node->safe_psql('uno', "SELECT pid FROM jadugar.running WHERE task_id = $t
 is($node->safe_psql('uno', "SELECT attempt, crashes FROM jadugar_internal.task WHERE task_id = $task"),
 	'0|0', 'the task was not charged');
 
-# Who may not, disturbs nobody.
+# A role without the privilege disturbs nothing.
 my $scheduler = wait_for_process($node, 'scheduler', 'uno');
 $pid = $node->safe_psql('uno', "SELECT pid FROM jadugar.running WHERE task_id = $task");
 foreach my $statement ('DROP DATABASE uno', 'ALTER DATABASE uno RENAME TO mine',
@@ -122,7 +123,7 @@ is($node->safe_psql('uno', "SELECT pid FROM jadugar.running WHERE task_id = $tas
 is(wait_for_process($node, 'scheduler', 'uno'), $scheduler, 'not allowed: the scheduler continues');
 $node->safe_psql('uno', "SELECT jadugar.cancel($task)");
 
-# DROP, with work under way, and right after the extension was made
+# DROP, with running work, and right after the extension was created
 long_task('two', '');
 is($node->safe_psql('postgres', 'DROP DATABASE two'), '', 'DROP DATABASE with a running task');
 foreach my $round (1 .. 3)
@@ -144,9 +145,9 @@ sub no_process
 		$what);
 	return;
 }
-run_one('uno', 'a worker is warm');
+run_one('uno', 'an idle worker is running');
 is($node->safe_psql('uno', 'DROP EXTENSION jadugar'), '', 'DROP EXTENSION with an idle worker');
-no_process('uno', 'all processes leave');
+no_process('uno', 'all processes exit');
 create_extension($node, 'uno');
 run_one('uno', 'CREATE EXTENSION again, without a restart');
 
@@ -155,14 +156,14 @@ $node->psql('uno', q{SET lock_timeout = '200ms'; DROP EXTENSION jadugar}, stderr
 like($stderr, qr/lock timeout/, 'DROP EXTENSION waits for a running task');
 is($node->safe_psql('uno', "SELECT jadugar.cancel($task)"), 't', 'the task that DROP EXTENSION waits for can be cancelled');
 is($node->safe_psql('uno', 'DROP EXTENSION jadugar'), '', 'DROP EXTENSION succeeds when the task has ended');
-no_process('uno', 'all processes leave again');
+no_process('uno', 'all processes exit again');
 create_extension($node, 'uno');
 
 $task = long_task('uno', ", transaction => 'standalone'");
 is($node->safe_psql('uno', 'DROP EXTENSION jadugar'), '', 'a standalone command holds no lock');
 $node->safe_psql('postgres', q{SELECT pg_cancel_backend(pid) FROM pg_stat_activity
 	WHERE backend_type = 'jadugar worker' AND datname = 'uno'});
-no_process('uno', 'the worker of a standalone command leaves when the command is done');
+no_process('uno', 'the worker of a standalone command exits after the command');
 create_extension($node, 'uno');
 run_one('uno', 'tasks run after CREATE EXTENSION');
 

@@ -1,5 +1,5 @@
-# Roles that may not log in, or are gone, and servers without a process to
-# spare: what waits says why, the others go on, nothing loops.
+# Roles that cannot log in or were dropped, and servers without a free worker
+# process: waiting tasks show the reason, other tasks run, and nothing loops.
 use strict;
 use warnings;
 
@@ -33,7 +33,7 @@ sub completed
 	return poll($node, "SELECT status FROM jadugar.get_task($task)", 'completed');
 }
 
-# How many lines that are not statements the log has.
+# The number of lines in the log that are not statements.
 sub noise
 {
 	my ($offset) = @_;
@@ -47,9 +47,9 @@ like(psql_error($node, q{SET ROLE group_role; SELECT jadugar.enqueue('SELECT 1')
 	qr/ERROR:.*HINT:/s, 'a role that may not log in is refused');
 is($node->safe_psql('postgres', 'SELECT count(*) FROM jadugar_internal.task'), '0', 'a refused task leaves nothing');
 
-# It loses LOGIN while its worker is warm and tasks wait
+# The role loses LOGIN while its worker is idle and tasks wait
 my $insert = 'INSERT INTO effect DEFAULT VALUES';
-ok(completed(enqueue('alice', $insert)), 'a worker of alice is warm');
+ok(completed(enqueue('alice', $insert)), 'an idle worker of alice is running');
 $node->safe_psql('postgres', q{SELECT jadugar.pause_queue('default')});
 my $task = enqueue('alice', $insert);
 $node->safe_psql('postgres', q{SELECT jadugar.schedule('tick', 'every 1 second', 'SELECT 1')},
@@ -58,13 +58,13 @@ my $offset = log_offset($node);
 $node->safe_psql('postgres', q{ALTER ROLE alice NOLOGIN; SELECT jadugar.resume_queue('default')});
 ok(completed(enqueue('bob', $insert)), "tasks of other roles run");
 ok(poll($node, "SELECT status, waiting_for FROM jadugar.tasks WHERE task_id = $task", 'pending|owner_nologin'),
-	'the task of a role without LOGIN shows what it waits for');
+	'the task of a role without LOGIN shows why it waits');
 like($node->safe_psql('postgres', q{SELECT detail || hint FROM jadugar.health WHERE what = 'owner_nologin'}),
 	qr/role "alice" .* may not log in.*LOGIN/, 'health shows it, too');
 ok(poll($node, q{SELECT count(*) > 0 FROM jadugar.history WHERE schedule = 'tick' AND status = 'skipped' AND reason = 'owner_nologin'}),
 	'occurrences of its schedule are recorded');
 ok(poll($node, q{SELECT count(*) FROM pg_stat_activity WHERE backend_type = 'jadugar worker' AND usename = 'alice'}, '0'),
-	'the worker of the role has left');
+	'the worker of the role has exited');
 is($node->safe_psql('postgres', q{SELECT count(*) FROM effect WHERE who = 'alice'}), '1', 'the task of the role has not run');
 ok(completed(enqueue('bob', $insert)), "tasks of other roles still run");
 cmp_ok(noise($offset), '<', 10, 'the log is not flooded');
@@ -74,7 +74,7 @@ ok(poll($node, q{SELECT count(*) > 0 FROM jadugar.history WHERE schedule = 'tick
 	'with LOGIN again, the schedule fires');
 $node->safe_psql('postgres', q{SELECT jadugar.clear_schedules('alice')});
 
-# It may not connect to the database
+# The role may not connect to the database
 $node->safe_psql('postgres', q{REVOKE CONNECT ON DATABASE postgres FROM PUBLIC;
 	GRANT CONNECT ON DATABASE postgres TO bob;
 	SELECT jadugar.pause_queue('default')});
@@ -88,8 +88,8 @@ cmp_ok(noise($offset), '<', 10, 'the log is not flooded');
 $node->safe_psql('postgres', 'GRANT CONNECT ON DATABASE postgres TO PUBLIC');
 ok(completed($task), 'the task runs when the role may connect');
 
-# It is dropped, with tasks and a schedule
-ok(completed(enqueue('carol', $insert)), 'a worker of carol is warm');
+# The role is dropped, with tasks and a schedule
+ok(completed(enqueue('carol', $insert)), 'an idle worker of carol is running');
 $node->safe_psql('postgres', q{SELECT jadugar.pause_queue('default')});
 $task = enqueue('carol', $insert);
 my $later = $node->safe_psql('postgres', "SELECT jadugar.enqueue('$insert', delay => '1 hour')",
@@ -105,13 +105,13 @@ ok(poll($node, q{SELECT count(*) > 0 FROM jadugar.history WHERE schedule = 'tock
 	'the occurrences of its schedule are recorded');
 ok(completed(enqueue('bob', $insert)), 'tasks of other roles run');
 ok(poll($node, q{SELECT count(*) FROM pg_stat_activity WHERE backend_type = 'jadugar worker' AND usename IS NULL}, '0'),
-	'the worker of the role has left');
+	'the worker of the role has exited');
 is($node->safe_psql('postgres', q{SELECT count(*) FROM jadugar.health WHERE what = 'owner_missing'}),
 	'1', 'health shows the schedule of a dropped role');
 cmp_ok(noise($offset), '<', 10, 'the log is not flooded');
 $node->stop;
 
-# All of max_worker_processes is in use: launchers and scheduler, one worker.
+# max_worker_processes is exhausted: launchers, scheduler, one worker.
 my $small = new_cluster('small', max_worker_processes => 4, 'jadugar.max_workers' => 3);
 create_extension($small);
 $small->safe_psql('postgres', 'CREATE ROLE alice LOGIN');
@@ -125,7 +125,7 @@ ok(poll($small, "SELECT status, waiting_for FROM jadugar.tasks WHERE task_id = $
 	'no process is free: the task shows it');
 like($small->safe_psql('postgres', q{SELECT severity || ' ' || hint FROM jadugar.health WHERE what = 'workers'}),
 	qr/^warning .*max_worker_processes/, 'health shows it, too');
-# It has been tried more than once.
+# The start has been tried more than once.
 $small->safe_psql('postgres', 'SELECT pg_sleep(3)');    # waits-for-time: a loop would show in the log
 is($small->safe_psql('postgres', "SELECT status FROM jadugar.tasks WHERE task_id = $waits"),
 	'pending', 'no process is free: the task still waits');

@@ -1,5 +1,5 @@
-# Of several schedulers of a database one works and the others wait to follow
-# it.  Nothing is fired twice or left out, whichever of them goes.
+# One of the schedulers of a database works, and the others wait to succeed it.  No
+# occurrence is repeated or lost, whichever scheduler exits.
 use strict;
 use warnings;
 
@@ -10,7 +10,7 @@ my $node = new_cluster('main', 'jadugar.worker_idle_timeout' => '10min');
 create_extension($node);
 
 my $schedulers = "FROM pg_stat_activity WHERE backend_type = 'jadugar scheduler'";
-# Of our advisory locks, the scheduler's own.
+# The advisory lock of the scheduler.
 my $lock = "FROM pg_locks JOIN pg_stat_activity USING (pid) WHERE locktype = 'advisory' AND backend_type = 'jadugar scheduler'";
 
 sub elected
@@ -21,7 +21,7 @@ sub elected
 	return $node->safe_psql('postgres', "SELECT pid $lock AND granted");
 }
 
-# One more scheduler; the one that works is another.
+# Starts one more scheduler, which waits for the one that works.
 sub another
 {
 	my $before = $node->safe_psql('postgres', "SELECT count(*) $schedulers");
@@ -44,7 +44,7 @@ sub completed
 	return pass("$what: tasks run");
 }
 
-# The schedule has fired so many times more.
+# Waits until the schedule has run twice more.
 sub ticks
 {
 	my ($what) = @_;
@@ -64,14 +64,14 @@ is(elected(), $first, 'the working scheduler continues');
 ticks('two schedulers');
 completed('two schedulers');
 
-# A waiting one that goes is no loss
+# A waiting scheduler exits
 my $waiting = $node->safe_psql('postgres', "SELECT pid $lock AND NOT granted");
 kill_process($waiting, 'TERM');
 wait_for_exit($waiting);
-is(elected(), $first, 'a waiting scheduler is gone: the working one continues');
-completed('a waiting scheduler is gone');
+is(elected(), $first, 'a waiting scheduler has exited: the working one continues');
+completed('a waiting scheduler has exited');
 
-# The one that works goes, again and again
+# The working scheduler exits, several times
 foreach my $round (1 .. 3)
 {
 	another();
@@ -83,16 +83,16 @@ foreach my $round (1 .. 3)
 	completed("round $round");
 }
 
-# All at once
+# All exit at the same time
 my @all = split /\n/, $node->safe_psql('postgres', "SELECT pid $schedulers");
 kill_process($_, 'TERM') foreach @all;
 wait_for_exit($_) foreach @all;
 my $fresh = elected();
-ok(!(grep { $_ == $fresh } @all), 'all schedulers are gone: a new one is started');
-ticks('all schedulers are gone');
-completed('all schedulers are gone');
+ok(!(grep { $_ == $fresh } @all), 'all schedulers have exited: a new one is started');
+ticks('all schedulers have exited');
+completed('all schedulers have exited');
 
-# Each second once
+# Each second has one occurrence
 $node->safe_psql('postgres', "SELECT jadugar.pause_schedule('tick')");
 poll($node, 'SELECT count(*) FROM jadugar.tasks', '0');
 is($node->safe_psql('postgres', q{
@@ -103,8 +103,8 @@ is($node->safe_psql('postgres', q{
 is($node->safe_psql('postgres', "SELECT runs - (SELECT count(*) FROM jadugar.history WHERE schedule = 'tick') FROM jadugar.schedules WHERE name = 'tick'"),
 	'0', 'the schedule has counted its occurrences');
 
-# Transactions that another session commits.  The machine may be busy: the
-# best of so many tries counts.
+# Transactions that another session commits.  The machine may be busy: the best of
+# that number of tries counts.
 my $best;
 $node->safe_psql('postgres', 'CREATE TABLE mark (task_id bigint, at timestamptz)');
 foreach my $try (1 .. 5)
@@ -126,7 +126,7 @@ foreach my $try (1 .. 5)
 note("COMMIT PREPARED: a task starts after $best s");
 cmp_ok($best, '<=', 1, 'a task starts within a second of COMMIT PREPARED');
 
-# Not for now, and a schedule
+# A task that is due later, and a schedule
 my $later = $node->safe_psql('postgres', q{
 	BEGIN;
 	SELECT jadugar.enqueue('SELECT 2', delay => '300ms');

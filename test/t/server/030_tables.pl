@@ -1,5 +1,5 @@
-# What an administrator may do to our tables: add columns, drop them again,
-# drop a partition of the history; and DROP EXTENSION, which leaves nothing.
+# Changes of an administrator to the tables: adding columns, dropping them again,
+# dropping a partition of the history; and DROP EXTENSION, which leaves nothing.
 use strict;
 use warnings;
 
@@ -8,7 +8,7 @@ use Test::More;
 
 my $node = new_cluster('main');
 
-# One more task is enqueued and completes.
+# Enqueues one more task, which completes.
 sub runs
 {
 	my ($after) = @_;
@@ -47,7 +47,7 @@ my $drop = $node->safe_psql('postgres',
 $node->safe_psql('postgres', $drop);
 runs('partitions of the history dropped');
 
-# The schemas are the extension's.
+# The extension owns its schemas.
 $node->safe_psql('postgres', 'CREATE ROLE alice LOGIN');
 $node->safe_psql('postgres', q{SELECT jadugar.grant_access('alice')});
 like(psql_error($node, 'DROP SCHEMA jadugar CASCADE'),
@@ -59,7 +59,7 @@ like(psql_error($node, 'DROP EXTENSION jadugar'),
 	qr/other objects depend on it/, "somebody's table in the schema is not dropped");
 $node->safe_psql('postgres', 'DROP TABLE jadugar.foreign_one');
 
-# Partitions are made later, and one may be detached and not dropped yet.
+# Partitions are created later, and one may be detached but not dropped yet.
 my $detach = $node->safe_psql('postgres',
 	q{SELECT format('ALTER TABLE %s DETACH PARTITION %s', inhparent::regclass, inhrelid::regclass)
 		FROM pg_inherits JOIN pg_class c ON c.oid = inhparent
@@ -76,19 +76,19 @@ is($node->safe_psql('postgres', q{
 	'', 'no schema, table, type, function or grant is left');
 is(psql_error($node, 'DROP ROLE alice'), '', 'a role that had access can be dropped');
 
-# Who had made a schema of that name would own what is put into it.
+# A role that created a schema of that name would own its contents.
 $node->safe_psql('postgres', 'CREATE ROLE mallory');
 foreach my $schema (qw(jadugar jadugar_internal))
 {
 	$node->safe_psql('postgres', "CREATE SCHEMA $schema AUTHORIZATION mallory");
 	like(psql_error($node, 'CREATE EXTENSION jadugar'),
-		qr/schema "$schema" already exists/, "a schema $schema of somebody else's is not used");
+		qr/schema "$schema" already exists/, "a schema $schema of another role is not used");
 	$node->safe_psql('postgres', "DROP SCHEMA $schema");
 }
 $node->safe_psql('postgres', 'CREATE EXTENSION jadugar');
 runs('created again');
 
-# Default privileges may be narrower, or wider, than the server's own.
+# Default privileges may differ from those of the server, in both directions.
 $node->safe_psql('postgres', 'CREATE ROLE bob LOGIN');
 $node->safe_psql('postgres', 'CREATE DATABASE defaults');
 $node->safe_psql('defaults', q{

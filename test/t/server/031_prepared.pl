@@ -1,5 +1,5 @@
-# What a prepared transaction has enqueued runs when that is committed in
-# another session, and not before; also over a crash.
+# A task of a prepared transaction runs when another session commits it, and not
+# before; also after a crash.
 use strict;
 use warnings;
 
@@ -47,7 +47,7 @@ sub meanwhile
 	return;
 }
 
-# With warm workers
+# With idle workers
 prepare('one');
 meanwhile('warm');
 my $at = $node->safe_psql('postgres', "COMMIT PREPARED 'one'; SELECT clock_timestamp()");
@@ -56,7 +56,7 @@ cmp_ok($node->safe_psql('postgres',
 		"SELECT extract(epoch FROM max(started_at) - '$at') FROM jadugar.history WHERE schedule IS NULL"),
 	'<', 1, 'a task starts within a second of COMMIT PREPARED');
 
-# Over a crash
+# After a crash
 prepare('two');
 meanwhile('before a crash');
 kill_postmaster($node);

@@ -1,12 +1,12 @@
-# Tasks that are stopped stop soon, those that will not are put an end to, and
-# what a transaction enqueues is there exactly when it has committed.
+# Tasks that are stopped end soon, tasks that do not react are terminated, and the
+# tasks of a transaction exist exactly when it has committed.
 use strict;
 use warnings;
 
 use JadugarTest;
 use Test::More;
 
-# The machine may be busy with other things: the best of so many tries counts.
+# The machine may be busy: the best of that number of tries counts.
 my $tries = 5;
 my $limit_ms = 100;
 
@@ -26,7 +26,7 @@ $node->safe_psql('postgres', q{
 			END LOOP;
 		END $$});
 
-# enqueue(COMMAND [, OPTIONS]): its id.  What is stopped is not tried again.
+# enqueue(COMMAND [, OPTIONS]): its id.  A stopped task is not retried.
 sub enqueue
 {
 	my ($command, $options) = @_;
@@ -37,7 +37,7 @@ sub enqueue
 			retry => jadugar.retry_policy(max_attempts => 1) $options)});
 }
 
-# The process that runs a task, once one does.
+# The process that runs a task, as soon as there is one.
 sub runner
 {
 	my ($id) = @_;
@@ -64,7 +64,7 @@ sub finished
 		"SELECT count(*) FROM jadugar.history WHERE task_id = $id AND final", '1');
 }
 
-# A task's last end, with the expression's value.
+# The last end of a task, with the value of the expression.
 sub history
 {
 	my ($id, $expression) = @_;
@@ -74,7 +74,7 @@ sub history
 		WHERE task_id = $id});
 }
 
-# best(WHAT, TRY): TRY gives milliseconds.
+# best(NAME, TRY): TRY returns milliseconds.
 sub best
 {
 	my ($what, $try) = @_;
@@ -118,11 +118,12 @@ best(
 is($node->safe_psql('postgres', "SELECT count(*) FROM jadugar.history WHERE duration < '200ms' AND error_code = 'TASK_TIMEOUT'"),
 	'0', 'no task ends before its deadline');
 
-# Those that take no notice.  One goes on meanwhile and is not disturbed.
+# Tasks that ignore it.  Another task runs meanwhile and is not disturbed.
 my $bystander = enqueue($sleep);
 my $undisturbed = runner($bystander);
 
-# stubborn(OPTIONS, STOP, ENDS): a worker is lost to it, and another takes over
+# stubborn(OPTIONS, STOP, ENDS): the worker of the task is lost, and another one
+# takes its place
 sub stubborn
 {
 	my ($what, $options, $stop, $ends) = @_;
@@ -134,7 +135,7 @@ sub stubborn
 	is(history($id, "concat_ws(' ', status, final, reason, error_code)"), $ends, "$what: end of the task");
 	is(history($id, "finished_at - COALESCE(at, started_at) >= '500ms'"),
 		't', "$what: the task had its grace");
-	ok(wait_for_exit($pid), "$what: the worker is gone");
+	ok(wait_for_exit($pid), "$what: the worker has exited");
 	my $next = enqueue('SELECT 1');
 	finished($next);
 	is(history($next, "status || ' ' || (worker_pid <> $pid)"),
@@ -143,17 +144,17 @@ sub stubborn
 		"$what: the bystander runs, too");
 	return;
 }
-stubborn('swallowed cancel', '', \&cancel, 'cancelled t cancelled');
-stubborn('swallowed deadline', "timeout => '200ms'", sub { }, 'failed t TASK_TIMEOUT');
-stubborn('swallowed cancel before the deadline', "timeout => '1h'", \&cancel, 'cancelled t cancelled');
+stubborn('ignored cancel', '', \&cancel, 'cancelled t cancelled');
+stubborn('ignored deadline', "timeout => '200ms'", sub { }, 'failed t TASK_TIMEOUT');
+stubborn('ignored cancel before the deadline', "timeout => '1h'", \&cancel, 'cancelled t cancelled');
 
-# A pause is a cancel after which the task is still there
+# A pause is a cancel that keeps the task
 my $id = enqueue('SELECT stubborn()');
 my $pid = runner($id);
 $node->safe_psql('postgres', "SELECT jadugar.pause_task($id)");
 poll($node, "SELECT status FROM jadugar.tasks WHERE task_id = $id", 'paused');
-ok(wait_for_exit($pid), 'swallowed pause: the worker is gone');
-is(history($id, 'final'), '', 'swallowed pause: the task has not failed');
+ok(wait_for_exit($pid), 'ignored pause: the worker has exited');
+is(history($id, 'final'), '', 'ignored pause: the task has not failed');
 $node->safe_psql('postgres', "SELECT jadugar.cancel($id)");
 
 cancel($bystander);
@@ -172,7 +173,7 @@ is($node->safe_psql('postgres', q{
 		(SELECT count(*) FROM jadugar.history WHERE command LIKE '%(-1)') FROM effect}),
 	'0|0|0', 'rolled back tasks do not exist');
 
-# A large one
+# A large transaction
 $node->safe_psql('postgres', q{
 	TRUNCATE effect;
 	BEGIN;
@@ -183,8 +184,8 @@ poll($node, 'SELECT count(*) FROM jadugar.tasks', '0');
 is($node->safe_psql('postgres', 'SELECT count(*), count(DISTINCT i), min(i), max(i) FROM effect'),
 	'10000|10000|1|10000', '10,000 tasks of one transaction run once each');
 
-# Tasks that fail at their commit, of which only the worker is told, do not
-# hold up the others of their role: with a pause for each it would be 44 s.
+# Tasks that fail at commit, which is reported to the worker only, do not delay the
+# other tasks of their role: with a pause for each it would be 44 s.
 $node->safe_psql('postgres', q{
 	SELECT jadugar.scale_workers(1);
 	SELECT count(jadugar.enqueue('CREATE TEMP TABLE a (n int PRIMARY KEY) ON COMMIT DELETE ROWS;

@@ -1,5 +1,5 @@
-# With nothing to do jadugar does nothing: no process wakes up, no transaction
-# is run.  Also with a thousand schedules of which none is due.
+# Without work jadugar does nothing: no process wakes up, and no transaction runs.
+# The same with a thousand schedules that are not due.
 use strict;
 use warnings;
 
@@ -9,7 +9,7 @@ use Test::More;
 
 my $seconds = 60;
 
-# Nothing of jadugar is in database postgres, from where is looked.
+# No process of jadugar uses the database postgres, where this test runs queries.
 my @databases = qw(app planned);
 my $node = new_cluster('main',
 	autovacuum => 'off', 'jadugar.worker_idle_timeout' => '1d',
@@ -38,7 +38,7 @@ sub processes
 		WHERE backend_type LIKE 'jadugar %'});
 }
 
-# How often each of them has woken up.
+# The number of times that each of them woke up.
 sub wake_ups
 {
 	my (%pid) = @_;
@@ -60,10 +60,10 @@ sub transactions
 
 my %pid = processes();
 is(join(', ', sort keys %pid),
-	'launcher, scheduler app, scheduler planned, worker app, worker planned', 'all processes are running, and a warm worker in each database');
+	'launcher, scheduler app, scheduler planned, worker app, worker planned', 'all processes are running, with an idle worker in each database');
 
-# What came before may have an end still to come: a timer that was put off
-# (deadlock_timeout, a second) gives its signal all the same.
+# Earlier activity may still have an effect: a timer that was postponed
+# (deadlock_timeout, a second) still sends its signal.
 my ($before, $last, $still) = ({}, undef, 0);
 poll_sub(
 	'all processes are idle',
@@ -75,13 +75,13 @@ poll_sub(
 		return $still >= 40;    # two seconds and more
 	});
 
-# waits-for-time: the absence of wake-ups can only be seen over time
+# waits-for-time: only time shows the absence of wake-ups
 sleep $seconds;
 
 my $after = { %{ wake_ups(%pid) }, transactions => transactions() };
 is($after->{$_}, $before->{$_}, "$_: nothing in $seconds seconds") foreach sort keys %$before;
 
-# They were asleep, not dead.
+# They were idle, not dead.
 is_deeply({ processes() }, \%pid, 'the same processes');
 foreach my $db (@databases)
 {

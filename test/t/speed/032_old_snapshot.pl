@@ -1,5 +1,5 @@
-# A transaction that is left open keeps vacuum from removing anything. What
-# claims and promotions read of their indexes does not grow with it.
+# An open transaction keeps vacuum from removing anything. The number of index
+# entries that claims and promotions read does not grow with it.
 use strict;
 use warnings;
 
@@ -10,7 +10,7 @@ my $node = new_cluster('main', 'jadugar.max_workers' => 2, 'jadugar.worker_idle_
 create_extension($node);
 $node->safe_psql('postgres', 'CREATE TABLE effect (n int)');
 
-# index entries read so far, once all that has run is in the statistics
+# index entries read so far, as soon as the statistics have all finished tasks
 sub entries_read
 {
 	my ($index, $tasks) = @_;
@@ -66,7 +66,7 @@ foreach my $n (1 .. 20)
 	$total++;
 	poll($node, 'SELECT count(*) FROM effect', $total);
 }
-# the scheduler tells its statistics when it has nothing else to do
+# the scheduler reports its statistics when it is idle
 poll($node, "SELECT idx_tup_read >= $before + 20 FROM pg_stat_all_indexes WHERE schemaname = 'jadugar_internal' AND indexrelname = 'task_due'", 't');
 $read = entries_read('task_due', $total) - $before;
 cmp_ok($read, '>=', 20, 'a promotion reads the tasks that it promotes');

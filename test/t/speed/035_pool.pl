@@ -1,12 +1,12 @@
-# How many workers a role has: as many as are useful, soon, and no more; and
-# which of them stay.
+# The number of workers of a role: as many as are useful, soon, and no more; and the
+# workers that stay.
 use strict;
 use warnings;
 
 use JadugarTest;
 use Test::More;
 
-# The machine may be busy with other things: the best of so many tries counts.
+# The machine may be busy: the best of that number of tries counts.
 my $tries = 3;
 my $most = 8;
 
@@ -29,8 +29,8 @@ sub no_workers
 	return poll($node, 'SELECT count(*) FROM jadugar.workers', '0');
 }
 
-# burst(N, COMMAND): N tasks in one transaction; how many workers have run
-# them, and how long it took until all of these had begun.
+# burst(N, COMMAND): N tasks in one transaction; the number of workers that have run
+# them, and the time until all of the tasks have started.
 my $round = 0;
 sub burst
 {
@@ -49,7 +49,7 @@ sub burst
 			WHERE tenant = '$round' GROUP BY worker_pid) w});
 }
 
-# Small ones, for which starting another worker takes longer than they do
+# Short tasks, for which starting another worker takes longer than they do
 my $few = $most;
 foreach my $i (1 .. $tries)
 {
@@ -61,7 +61,7 @@ foreach my $i (1 .. $tries)
 note("20 small tasks: $few workers");
 cmp_ok($few, '<=', 2, '20 small tasks do not start all workers');
 
-# Many, and long ones: all workers at once
+# Many long tasks: all workers at the same time
 sub all_of_them
 {
 	my ($what, $n, $command) = @_;
@@ -81,7 +81,7 @@ sub all_of_them
 all_of_them('10,000 small tasks', 10000, 'SELECT 1');
 all_of_them('as many long tasks as workers', $most, 'SELECT pg_sleep(0.5)');    # waits-for-time: a long task
 
-# They shrink to the warm ones, and a change of the settings counts at once
+# Pools shrink to the idle minimum, and a change of the settings applies immediately
 sub idle
 {
 	my ($n) = @_;
@@ -90,7 +90,7 @@ sub idle
 }
 idle($most);
 set("jadugar.warm_workers = 3\njadugar.worker_idle_timeout = '100ms'");
-ok(idle(3), 'workers that are not warm leave');
+ok(idle(3), 'workers above the idle minimum exit');
 set('jadugar.warm_workers = 5');
 burst($most, 'SELECT pg_sleep(0.5)');    # waits-for-time: as long as others need to start
 ok(idle(5), 'more workers are kept');
@@ -100,32 +100,32 @@ set('jadugar.warm_workers = 0');
 ok(idle(0), 'no worker is kept');
 set('jadugar.warm_workers = 2');
 burst(1, 'SELECT 1');
-ok(idle(1), 'no worker is started only to be warm');
+ok(idle(1), 'no worker is started only to stay idle');
 
-# The warm ones are not for ever
+# Idle workers do not stay indefinitely
 set('jadugar.clock_offset = 3500');
-is($node->safe_psql('postgres', 'SELECT count(*) FROM jadugar.workers'), '1', 'a warm worker after most of an hour');
+is($node->safe_psql('postgres', 'SELECT count(*) FROM jadugar.workers'), '1', 'an idle worker after most of an hour');
 set('jadugar.clock_offset = 3700');
 ok(idle(0), 'a role without a task for an hour has no worker');
 
-# A minimum that was asked for is, and its workers are not replaced all the time
+# A configured minimum stays, and its workers are not replaced repeatedly
 $node->safe_psql('postgres', 'SELECT jadugar.start_workers(3)');
 ok(idle(3), 'start_workers() starts workers');
 burst(2000, 'SELECT 1');
 ok(idle(3), 'a burst, and back to the minimum');
 my $pids = $node->safe_psql('postgres', 'SELECT array_agg(pid ORDER BY pid) FROM jadugar.workers');
 set('jadugar.clock_offset = 7400');
-# waits-for-time: much longer than they are to be idle, to see that they stay
+# waits-for-time: much longer than the idle timeout, to see that they stay
 $node->safe_psql('postgres', 'SELECT pg_sleep(0.5)');
 is($node->safe_psql('postgres', 'SELECT array_agg(pid ORDER BY pid) FROM jadugar.workers'),
 	$pids, 'the same workers stay, even after an hour');
 $node->safe_psql('postgres', 'SELECT jadugar.scale_workers(1)');
-ok(idle(1), 'scale_workers() makes workers leave');
+ok(idle(1), 'scale_workers() makes workers exit');
 $node->safe_psql('postgres', 'SELECT jadugar.stop_workers()');
-ok(idle(0), 'stop_workers() makes all workers leave');
+ok(idle(0), 'stop_workers() makes all workers exit');
 $node->safe_psql('postgres', 'SELECT jadugar.restart_workers()');
 
-# Warm workers are in nobody's way
+# Idle workers disturb no command
 $node->safe_psql('postgres', 'CREATE DATABASE app');
 create_extension($node, 'app');
 my $task = $node->safe_psql('app', q{SELECT jadugar.enqueue('SELECT 1')});

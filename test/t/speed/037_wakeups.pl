@@ -1,12 +1,12 @@
-# Nothing that can run waits for longer than a second, whatever else happens
-# when it comes: processes that go, places that are taken, roles that may not.
+# A task that can run waits for one second at most, also if other events coincide:
+# processes that exit, exhausted limits, roles without permission.
 use strict;
 use warnings;
 
 use JadugarTest;
 use Test::More;
 
-# The machine may be busy with other things: the best of so many tries counts.
+# The machine may be busy: the best of that number of tries counts.
 my $tries = 3;
 
 my $node = new_cluster('main',
@@ -18,7 +18,7 @@ $node->safe_psql('postgres', q{
 	CREATE ROLE bob LOGIN;
 	SELECT jadugar.grant_access(r, 'user') FROM unnest('{alice, bob}'::text[]) r});
 
-# From here on it is counted.
+# The time at which a measurement starts.
 sub now
 {
 	my ($on, $db) = @_;
@@ -26,7 +26,7 @@ sub now
 	return ($on // $node)->safe_psql($db // 'postgres', 'SELECT clock_timestamp()');
 }
 
-# A task, and in list context when it was committed.
+# Enqueues a task; in list context with the time of its commit.
 sub enqueue
 {
 	my ($role, $command, $on, $db) = @_;
@@ -37,7 +37,7 @@ sub enqueue
 	return wantarray ? ($task, $since) : $task;
 }
 
-# Seconds from an instant to the start of a task, once that has ended.
+# Seconds from a timestamp to the start of a task, as soon as the task has ended.
 sub waited
 {
 	my ($task, $since, $on, $db) = @_;
@@ -48,7 +48,7 @@ sub waited
 		"SELECT extract(epoch FROM started_at - '$since') FROM jadugar.history WHERE task_id = $task AND status = 'completed'");
 }
 
-# soon(WHAT, TRY [, SECONDS]): TRY returns how long something has waited.
+# soon(NAME, TRY [, SECONDS]): TRY returns the time that something has waited.
 sub soon
 {
 	my ($what, $try, $limit) = @_;
@@ -117,7 +117,7 @@ soon('the worker is killed', sub {
 		return waited(enqueue('alice', 'SELECT 1'));
 	});
 
-# One that leaves for idleness just when a task comes: it comes at all times
+# A worker that exits because it is idle just when a task is enqueued, at all times
 set("jadugar.worker_idle_timeout = '20ms'\njadugar.warm_workers = 0");
 no_workers();
 $node->safe_psql('postgres', q{
@@ -136,7 +136,7 @@ my $idle = $node->safe_psql('postgres', q{
 		|| percentile_disc(0.95) WITHIN GROUP (ORDER BY extract(epoch FROM started_at - enqueued_at))
 	FROM jadugar.history WHERE command = 'SELECT 2' AND status = 'completed'});
 note("tasks, workers, seconds until the start (95%): $idle");
-like($idle, qr/^200 \d{2,} 0\./, 'workers that leave when idle: within a second');
+like($idle, qr/^200 \d{2,} 0\./, 'workers that exit when idle: within a second');
 set("jadugar.worker_idle_timeout = '10min'\njadugar.warm_workers = 1");
 
 # The scheduler
@@ -156,7 +156,7 @@ soon('an error in the scheduler',
 soon('the scheduler is killed',
 	sub { without_scheduler(sub { kill_process($_[0], 'KILL'); poll($node, 'SELECT true') }) });
 
-# What a round was woken for is not forgotten when an error ends it
+# A round that an error ends is repeated
 soon('an error between the wake-up and the look', sub {
 		no_workers();
 		my $pid = wait_for_process($node, 'scheduler');
@@ -169,8 +169,8 @@ soon('an error between the wake-up and the look', sub {
 		return waited($task, $since);
 	});
 
-# The launcher: nobody needs it while the schedulers are there.  When both go,
-# the postmaster starts it again after a second.
+# The launcher: nothing needs it while the schedulers exist.  When both exit, the
+# postmaster starts it again after a second.
 my $launcher = wait_for_process($node, 'launcher');
 kill_process($launcher, 'TERM');
 wait_for_exit($launcher);
@@ -194,7 +194,7 @@ soon('a new database', sub {
 	});
 $node->safe_psql('postgres', "DROP DATABASE fresh$_") foreach 0 .. $n - 1;
 
-# All places are taken
+# All slots are used
 my $sleep = 'SELECT pg_sleep(600)';    # waits-for-time: to be cancelled
 sub full
 {
@@ -255,7 +255,7 @@ my $gap = $node->safe_psql('postgres', q{
 note("the longest pause: $gap s");
 cmp_ok($gap, '<=', 1, 'a queue with a limit: no pause is longer than a second');
 
-# A role that may not log in for a while
+# A role that temporarily cannot log in
 soon('a role may log in again', sub {
 		no_workers();
 		my $task = $node->safe_psql('postgres', q{
@@ -271,7 +271,7 @@ soon('a role may log in again', sub {
 	});
 $node->stop;
 
-# All of max_worker_processes is in use: launchers, scheduler, and one more
+# max_worker_processes is exhausted: launchers, scheduler, and one more
 my $small = new_cluster('small', max_worker_processes => 4, 'jadugar.max_workers' => 3);
 create_extension($small);
 $small->safe_psql('postgres', q{CREATE ROLE alice LOGIN; SELECT jadugar.grant_access('alice', 'user')});

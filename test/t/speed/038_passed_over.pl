@@ -1,6 +1,6 @@
-# A worker passes over a ready task whose row the scheduler has locked to look
-# at its dependencies.  The task runs as soon as the row is unlocked.  Tasks that
-# wait for a concurrency key are not locked, so none is passed over.
+# A worker passes over a ready task whose row the scheduler has locked to check its
+# dependencies.  The task runs as soon as the row is unlocked.  Tasks that wait for
+# a concurrency key are not locked, so none is passed over.
 use strict;
 use warnings;
 
@@ -43,7 +43,7 @@ sub open_gate
 	return $node->safe_psql('postgres', "INSERT INTO open VALUES ('$gate')");
 }
 
-# The scheduler waits at the next task that it looks at.
+# The scheduler waits at the next task that it checks.
 sub arm_fault
 {
 	$node->safe_psql('postgres', q{ALTER SYSTEM SET jadugar.fault = 'resolve-before-commit:wait'});
@@ -55,8 +55,8 @@ sub arm_fault
 my $warm = enqueue(q{'SELECT 1'});
 poll($node, "SELECT status = 'completed' FROM jadugar.wait($warm, timeout => '1 min')");
 
-# The scheduler is stopped while a dependant is reported to it.  Meanwhile the
-# worker makes the dependant ready, and goes on to another task first.
+# The scheduler is stopped while a dependent task is reported to it.  Meanwhile the
+# worker makes the dependent task ready, and runs another task first.
 kill_process($scheduler, 'STOP');
 my $parent = enqueue(q{'SELECT pass(''parent'')'});
 is_running($parent);
@@ -65,9 +65,9 @@ my $first = enqueue(q{'SELECT pass(''first'')', priority => 10});
 open_gate('parent');
 is_running($first);
 is($node->safe_psql('postgres', "SELECT state FROM jadugar_internal.task WHERE task_id = $child"),
-	'r', 'the dependant is ready');
+	'r', 'the dependent task is ready');
 
-# It continues, locks the row and waits there.  The worker comes by meanwhile.
+# It continues, locks the row and waits there.  The worker reaches it meanwhile.
 arm_fault();
 kill_process($scheduler, 'CONT');
 poll_sub('the scheduler waits', sub { return -e "$faults.1" });
@@ -81,8 +81,8 @@ append_to_file("$faults.go", '');
 ok(poll($node, "SELECT status = 'completed' FROM jadugar.get_task($child)"),
 	'it runs when the row is unlocked');
 
-# The scheduler waits while it looks at the first of two tasks that wait for a
-# key.  The task that has the key is cancelled meanwhile.
+# The scheduler waits while it checks the first of two tasks that wait for a key.
+# The task that has the key is cancelled meanwhile.
 $node->safe_psql('postgres', q{
 	SELECT jadugar.create_queue('paused');
 	SELECT jadugar.pause_queue('paused')});
@@ -97,7 +97,7 @@ kill_process($scheduler, 'CONT');
 poll_sub('the scheduler waits', sub { return -e "$faults.1" });
 $node->safe_psql('postgres', "SELECT jadugar.cancel($holder)");
 is( $node->safe_psql('postgres', "SELECT task_id FROM jadugar.tasks WHERE concurrency_key = 'k' AND waiting_for = 'queue_paused'"),
-	$next, 'the key is handed on to the lowest id');
+	$next, 'the task with the lowest id gets the key');
 append_to_file("$faults.go", '');
 
 done_testing();
