@@ -247,21 +247,15 @@ active_of_key(Oid owner, const char *key)
 	return jdg_col_int64(0, 1, 0);
 }
 
-/*
- * Makes the first "n" waiting tasks of a key ready, in order of enqueue.
- * Returns how many it made ready.  A task that another transaction has locked
- * stays as it is, and no later one takes its turn.
- */
+/* Makes at most "n" waiting tasks of a key ready; says how many it made. */
 static int
 promote_key(Oid owner, const char *key, int n)
 {
 	static JdgQuery q = {
 		"SELECT " JDG_TASK_COLUMNS " FROM jadugar_internal.task "
-		"WHERE state = " JDG_SQL_KEY " AND task_id = ANY (ARRAY("
-		"SELECT w.task_id FROM jadugar_internal.task w WHERE w.owner = $1 "
-		"AND w.concurrency_key = $2 AND w.state = " JDG_SQL_KEY " "
-		"ORDER BY w.task_id LIMIT $3)) FOR UPDATE SKIP LOCKED", 3,
-		{OIDOID, TEXTOID, INT4OID}
+		"WHERE owner = $1 AND concurrency_key = $2 "
+		"AND state = " JDG_SQL_KEY " ORDER BY task_id "
+		"LIMIT $3 FOR UPDATE SKIP LOCKED", 3, {OIDOID, TEXTOID, INT4OID}
 	};
 	Datum		v[3] = {ObjectIdGetDatum(owner), CStringGetTextDatum(key),
 	Int32GetDatum(n)};
@@ -385,10 +379,8 @@ resolve_keyed(JdgTask *t, const int64 *running, int nrunning)
 			return JDG_WAITING_WATCH;
 	}
 	limit = key_limit(t->owner, t->concurrency_key);
-	/* the task itself waits, so none is made ready only if all are locked */
-	if (active < limit &&
-		promote_key(t->owner, t->concurrency_key, limit - (int) active) == 0)
-		return JDG_WAITING_WATCH;
+	if (active < limit)
+		promote_key(t->owner, t->concurrency_key, limit - (int) active);
 	return JDG_WAITING_DONE;
 }
 
