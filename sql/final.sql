@@ -9,6 +9,28 @@ REVOKE ALL ON SCHEMA jadugar, jadugar_internal FROM PUBLIC;
 REVOKE ALL ON ALL TABLES IN SCHEMA jadugar, jadugar_internal FROM PUBLIC;
 REVOKE ALL ON ALL SEQUENCES IN SCHEMA jadugar_internal FROM PUBLIC;
 
+-- Default privileges may have named roles, too.
+DO LANGUAGE plpgsql $$
+DECLARE
+	grantee text;
+BEGIN
+	FOR grantee IN
+		SELECT DISTINCT pg_catalog.quote_ident(r.rolname)
+		FROM (SELECT n.nspacl AS acl, n.nspowner AS owner FROM pg_catalog.pg_namespace n
+			WHERE n.nspname IN ('jadugar', 'jadugar_internal')
+			UNION ALL
+			SELECT c.relacl, c.relowner FROM pg_catalog.pg_class c
+			JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+			WHERE n.nspname IN ('jadugar', 'jadugar_internal')) o,
+			pg_catalog.aclexplode(o.acl) a, pg_catalog.pg_roles r
+		WHERE a.grantee <> o.owner AND r.oid = a.grantee
+	LOOP
+		EXECUTE pg_catalog.format('REVOKE ALL ON SCHEMA jadugar, jadugar_internal FROM %s', grantee);
+		EXECUTE pg_catalog.format('REVOKE ALL ON ALL TABLES IN SCHEMA jadugar, jadugar_internal FROM %s', grantee);
+		EXECUTE pg_catalog.format('REVOKE ALL ON ALL SEQUENCES IN SCHEMA jadugar_internal FROM %s', grantee);
+	END LOOP;
+END $$;
+
 GRANT SELECT ON ALL TABLES IN SCHEMA jadugar TO PUBLIC;
 GRANT EXECUTE ON ALL ROUTINES IN SCHEMA jadugar, jadugar_internal TO PUBLIC;
 GRANT USAGE ON TYPE jadugar.timing, jadugar.flow, jadugar.task_info, jadugar.flow_info TO PUBLIC;

@@ -42,7 +42,8 @@ typedef struct JdgShmemPart
 typedef enum JdgDutyPhase
 {
 	JDG_DUTY_CONTROL,			/* pauses, changed roles */
-	JDG_DUTY_START,				/* punctual work: firing, workers */
+	JDG_DUTY_START,				/* workers for ready tasks */
+	JDG_DUTY_FIRE,				/* schedules that are due */
 	JDG_DUTY_ADVANCE,			/* tasks and runs that wait */
 	JDG_DUTY_UPKEEP				/* with a short lock_timeout */
 } JdgDutyPhase;
@@ -51,8 +52,8 @@ typedef enum JdgDutyPhase
  * A duty of the scheduler.  It runs in each round for which one of its wake
  * bits (shared/wakeup.h) was set, or which it asked for itself: "run" returns
  * the next instant at which it has to run, DT_NOEND if only a wake-up can
- * bring more work.  An error ends the round; the duty runs again after a
- * minute, or when woken.  It takes its own transactions (shared/work.h) and
+ * bring more work.  An error ends the round; in the next one, the duty runs
+ * after all others.  It takes its own transactions (shared/work.h) and
  * gives others a turn after some 50 ms.  A list of duties ends with a NULL
  * name.
  *

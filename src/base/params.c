@@ -179,8 +179,8 @@ number_params(JdgQuery *q, const JdgParams *p)
 		at += len + 1;
 	}
 	memcpy(q->argtypes, p->type, sizeof(Oid) * p->n);
-	q->nargs = p->n;
 	q->sql = MemoryContextStrdup(TopMemoryContext, s.data);
+	q->nargs = p->n;			/* last: it says that the names are replaced */
 	pfree(s.data);
 }
 

@@ -42,7 +42,7 @@ fire(JdgDb *db, uint32 why)
 }
 
 static const JdgDuty duties[] = {
-	{"fire", JDG_DUTY_START, JDG_WAKE_ROUND | JDG_WAKE_SCHEDULES, false, fire},
+	{"fire", JDG_DUTY_FIRE, JDG_WAKE_ROUND | JDG_WAKE_SCHEDULES, false, fire},
 	{NULL}
 };
 

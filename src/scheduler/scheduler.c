@@ -62,11 +62,14 @@
 typedef struct DutyState
 {
 	const JdgDuty *duty;
+	int			order;			/* its place in a round */
 	uint32		why;			/* wake bits since its last run */
 	TimestampTz next;			/* the instant at which it is due by itself */
 } DutyState;
 
 static DutyState duties[MAX_DUTIES];
+static int	running_duty = -1;	/* index of the one that runs, or -1 */
+static bool duties_moved = false;	/* they are not in their order */
 static int	nduties = 0;
 static TimeoutId fine_timer;
 
@@ -298,7 +301,7 @@ run_duty(const JdgDuty *duty, DutyState *state)
 {
 	uint32		why = state->why;
 
-	/* in case of an error: it must not keep other duties from their work */
+	/* in case of an error; it is woken then, unless it has no wake bits */
 	state->why = 0;
 	state->next = jdg_now() + USECS_PER_MINUTE;
 	if (duty->phase == JDG_DUTY_UPKEEP)
@@ -309,6 +312,13 @@ run_duty(const JdgDuty *duty, DutyState *state)
 	state->next = duty->run(my_db, why);
 	if (duty->phase == JDG_DUTY_UPKEEP)
 		set_lock_timeout("0");
+}
+
+/* for qsort: the order in which collect_duties() found them */
+static int
+compare_order(const void *a, const void *b)
+{
+	return ((const DutyState *) a)->order - ((const DutyState *) b)->order;
 }
 
 /*
@@ -330,13 +340,39 @@ one_round(void)
 		check_extension();
 	for (int i = 0; i < nduties; i++)
 	{
+		running_duty = i;
 		if (is_due(duties[i].duty, &duties[i], why))
 			run_duty(duties[i].duty, &duties[i]);
+		running_duty = -1;
 		if (duties[i].duty->when_paused ||
 			pg_atomic_read_u32(&my_db->paused) == 0)
 			next = Min(next, duties[i].next);
 	}
+	if (duties_moved)
+	{
+		qsort(duties, nduties, sizeof(DutyState), compare_order);
+		duties_moved = false;
+	}
 	return next;
+}
+
+/*
+ * The duty that has failed goes behind the others, until a round goes well.
+ * So an error that repeats does not keep other duties from their work.
+ */
+static void
+move_failed_duty(void)
+{
+	DutyState	failed;
+
+	if (running_duty < 0)
+		return;
+	failed = duties[running_duty];
+	memmove(&duties[running_duty], &duties[running_duty + 1],
+			sizeof(DutyState) * (nduties - running_duty - 1));
+	duties[nduties - 1] = failed;
+	duties_moved = true;
+	running_duty = -1;
 }
 
 /*
@@ -357,6 +393,7 @@ collect_duties(void)
 				if (nduties == MAX_DUTIES)
 					elog(ERROR, "too many duties of the scheduler");
 				duties[nduties].duty = d;
+				duties[nduties].order = nduties;
 				duties[nduties].why = d->wake & JDG_WAKE_ALL;
 				duties[nduties++].next = DT_NOBEGIN;
 			}
@@ -439,6 +476,7 @@ recover_from_error(void)
 	RESUME_INTERRUPTS();
 	if (code == JDG_ERRCODE_NOT_INSTALLED)
 		check_extension();
+	move_failed_duty();
 	jdg_db_wake(my_db, JDG_WAKE_ALL);
 	now = GetCurrentTimestamp();
 	in_a_row = now - last < 60 * USECS_PER_SEC ? in_a_row + 1 : 0;

@@ -29,6 +29,7 @@
 #include "utils/memutils.h"
 #include "utils/timestamp.h"
 
+#include "access/access.h"
 #include "base/args.h"
 #include "base/clock.h"
 #include "base/compat.h"
@@ -43,7 +44,6 @@
 
 PG_FUNCTION_INFO_V1(jdg_current_task_info);
 PG_FUNCTION_INFO_V1(jdg_progress);
-PG_FUNCTION_INFO_V1(jdg_log);
 PG_FUNCTION_INFO_V1(jdg_snooze);
 PG_FUNCTION_INFO_V1(jdg_discard);
 
@@ -207,10 +207,13 @@ jdg_progress(PG_FUNCTION_ARGS)
 	PG_RETURN_VOID();
 }
 
+PG_FUNCTION_INFO_V1(jdg_log);
+
 /*
  * log(level, message, fields).  In a task the worker keeps the row and writes
  * it when it settles, so that it outlives a rollback; elsewhere it is written
- * here, in the caller's transaction.
+ * here, in the caller's transaction.  A task goes on logging when its owner
+ * has lost access.
  */
 Datum
 jdg_log(PG_FUNCTION_ARGS)
@@ -219,6 +222,8 @@ jdg_log(PG_FUNCTION_ARGS)
 	const char *level;
 	const char *message;
 
+	if (jdg_current_task == NULL)
+		jdg_require_level(fcinfo, JDG_LEVEL_USER);
 	JDG_READ_ARGS("log", log_args, &a);
 	level = level_words[a.level];
 	message = jdg_log_clip(a.message);

@@ -60,12 +60,16 @@ sub change
 
 	$t->{changed}{$_} = $settings{$_} foreach keys %settings;
 	delete $t->{changed}{$_} foreach grep { !defined $t->{changed}{$_} } keys %{ $t->{changed} };
-	open(my $f, '>', $t->{node}->data_dir . '/torture.conf') or die "torture.conf: $!";
+	my $file = $t->{node}->data_dir . '/torture.conf';
+
+	open(my $f, '>', "$file.new") or die "$file: $!";
 	foreach my $setting (sort keys %{ $t->{changed} })
 	{
 		print $f "$setting = '$t->{changed}{$setting}'\n";
 	}
 	close($f);
+	# in one step: a process may be reading it for the change before
+	rename("$file.new", $file) or die "$file: $!";
 	kill('HUP', $t->{node}->{_pid}) if defined $t->{node}->{_pid};
 	return;
 }
