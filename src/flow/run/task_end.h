@@ -13,7 +13,7 @@
 typedef struct JdgTaskEnd
 {
 	int64		task_id;
-	char		status;			/* JDG_STATUS_* */
+	JdgStatus	status;
 	bool		timed_out;
 	int			attempts;
 	TimestampTz started_at;		/* DT_NOBEGIN: not known */
