@@ -47,6 +47,21 @@ my $drop = $node->safe_psql('postgres',
 $node->safe_psql('postgres', $drop);
 runs('partitions of the history dropped');
 
+# Default privileges of a superuser give a role nothing of the extension.
+$node->safe_psql('postgres', 'CREATE DATABASE shared');
+$node->safe_psql('shared', q{
+	CREATE ROLE reader LOGIN;
+	ALTER DEFAULT PRIVILEGES GRANT SELECT, UPDATE ON TABLES TO reader;
+	ALTER DEFAULT PRIVILEGES GRANT USAGE ON SCHEMAS TO reader;
+	CREATE EXTENSION jadugar});
+is( $node->safe_psql('shared', q{
+		SELECT count(*) FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+		WHERE n.nspname = 'jadugar_internal' AND c.relkind IN ('r', 'p')
+		AND (has_table_privilege('reader', c.oid, 'SELECT') OR has_table_privilege('reader', c.oid, 'UPDATE')
+			OR has_schema_privilege('reader', n.oid, 'USAGE'))}),
+	'0', 'default privileges open no table');
+$node->safe_psql('postgres', 'DROP DATABASE shared');
+
 # The extension owns its schemas.
 $node->safe_psql('postgres', 'CREATE ROLE alice LOGIN');
 $node->safe_psql('postgres', q{SELECT jadugar.grant_access('alice')});
