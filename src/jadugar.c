@@ -18,16 +18,12 @@
 
 PG_MODULE_MAGIC;
 
-#define JDG_FOLDER(name)
-
-#define JDG_MODULE(name) extern const JdgModule jdg_##name##_module;
-#include "modulelist.h"
-#undef JDG_MODULE
-
 const JdgModule *const jdg_modules[] = {
+#define JDG_FOLDER(name)
 #define JDG_MODULE(name) &jdg_##name##_module,
 #include "modulelist.h"
 #undef JDG_MODULE
+#undef JDG_FOLDER
 	NULL
 };
 

@@ -148,7 +148,14 @@ typedef struct JdgModule
 	void		(*adopted) (const JdgAdoption *adoption);
 } JdgModule;
 
-/* all modules that have a row, in order; ends with NULL */
+/* each module that has a row defines its own in module.c */
+#define JDG_FOLDER(name)
+#define JDG_MODULE(name) extern const JdgModule jdg_##name##_module;
+#include "modulelist.h"
+#undef JDG_MODULE
+#undef JDG_FOLDER
+
+/* all of them, in order; ends with NULL */
 extern const JdgModule *const jdg_modules[];
 
 #define jdg_foreach_module(m) \
