@@ -105,8 +105,13 @@ act(void)
 	if (pending.enqueued > 0)
 		pg_atomic_fetch_add_u64(&db->counters.enqueued, pending.enqueued);
 
-	if (pending.enqueued > 0 || (why & JDG_WAKE_SCHEDULES))
+	/* the scheduler waits for the first use, also if its task is due later */
+	if ((pending.enqueued > 0 || (why & JDG_WAKE_SCHEDULES)) &&
+		pg_atomic_read_u32(&db->used) == 0)
+	{
 		pg_atomic_write_u32(&db->used, 1);
+		why |= JDG_WAKE_SCHEDULES;
+	}
 
 	/* before anyone is woken for them: see marks.c */
 	for (int i = 0; i < pending.npublished; i++)

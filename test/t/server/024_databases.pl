@@ -41,6 +41,15 @@ sub long_task
 	return $task;
 }
 
+# The first use of a database may be a task that lies ahead
+create_extension($node, 'ahead');
+poll($node, q{SELECT count(*) FROM pg_stat_activity WHERE backend_type = 'jadugar scheduler'
+	AND datname = 'ahead' AND query ~ 'first use' AND state = 'idle'}, '1');
+my $ahead = $node->safe_psql('ahead', q{SELECT jadugar.enqueue('SELECT 1', delay => '1 s')});
+ok(poll($node, "SELECT status FROM jadugar.get_task($ahead)", 'completed', 'ahead'),
+	'a delayed task runs in time if it is the first use of a database');
+$node->safe_psql('postgres', 'DROP DATABASE ahead');
+
 # Several databases and several roles at the same time
 foreach my $role (qw(alice bob postgres))
 {
