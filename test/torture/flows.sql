@@ -1,15 +1,15 @@
 -- Flows of every kind, and the proof that each step took effect exactly once.
--- Run once, as superuser, where jadugar is; used by test/t/flow and
+-- Run once, as superuser, in a database with jadugar; used by test/t/flow and
 -- torture.pl.
 --
--- Steps are flowtest.work(), compensations flowtest.undo(). What can be
--- compensated has a name that begins with u.
+-- Steps are flowtest.work(), compensations flowtest.undo().  The name of a step
+-- that has a compensation begins with u.
 
 CREATE SCHEMA flowtest;
 GRANT USAGE ON SCHEMA flowtest TO PUBLIC;
 
--- One row for each time that a step or a compensation took effect.  No unique
--- index: what is doubled shall show.
+-- One row for each time that a step or a compensation took effect.  There is no
+-- unique index, so that a duplicate shows.
 CREATE TABLE flowtest.effect (
 	seq			bigint GENERATED ALWAYS AS IDENTITY,
 	run_id		bigint NOT NULL,
@@ -18,8 +18,8 @@ CREATE TABLE flowtest.effect (
 	task_id		bigint NOT NULL,
 	undo		boolean NOT NULL
 );
--- One row for each run, made in the transaction that starts it; and how much of
--- what it waits for has been sent.
+-- One row for each run, from the transaction that starts it, and the number of
+-- requests (signals and others) that it was sent.
 CREATE TABLE flowtest.started (
 	label		text NOT NULL,
 	kind		text NOT NULL,
@@ -27,18 +27,19 @@ CREATE TABLE flowtest.started (
 	asked		integer NOT NULL DEFAULT 0
 );
 CREATE INDEX ON flowtest.started (label);
--- What check_flows() has said meanwhile.
+-- Problems that check_flows() reported during the load.
 CREATE TABLE flowtest.problem (run_id bigint, step text, problem text);
 CREATE TABLE flowtest.kind (
 	kind		text PRIMARY KEY,
 	nr			integer GENERATED ALWAYS AS IDENTITY,
-	ends		text[] NOT NULL,	-- how its runs may end
-	asks		text[] NOT NULL,	-- what they are to be sent
+	ends		text[] NOT NULL,	-- possible ends of its runs
+	asks		text[] NOT NULL,	-- requests to send
 	graph		jadugar.flow NOT NULL
 );
 GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA flowtest TO PUBLIC;
 
--- The item of an each; of a loop the pass, from what the pass before returned.
+-- The item is the index in an each, and the pass in a loop, which follows from the
+-- result of the pass before.
 CREATE FUNCTION flowtest.work(data jsonb, fails integer DEFAULT 0, waits float8 DEFAULT 0)
 RETURNS jsonb LANGUAGE plpgsql AS $$
 DECLARE
@@ -48,7 +49,7 @@ BEGIN
 	SELECT * INTO t FROM jadugar.current_task();
 	item := COALESCE((data->>'index')::integer, (data->'steps'->t.step->>'item')::integer + 1);
 	IF waits > 0 THEN
-		PERFORM pg_sleep(waits);	-- waits-for-time: so long that it is met by a kill, or loses a race
+		PERFORM pg_sleep(waits);	-- waits-for-time: long enough for a kill to hit it, or to lose a race
 	END IF;
 	INSERT INTO flowtest.effect (run_id, step, item, task_id, undo)
 	VALUES (t.flow_run, t.step, item, t.task_id, false);
@@ -58,7 +59,7 @@ BEGIN
 	RETURN jsonb_build_object('step', t.step, 'item', COALESCE(item, 0));
 END $$;
 
--- It is given what the step has returned.
+-- The payload is the result of the step.
 CREATE FUNCTION flowtest.undo(result jsonb, fails integer DEFAULT 0)
 RETURNS void LANGUAGE plpgsql AS $$
 DECLARE
@@ -79,7 +80,7 @@ RETURNS jadugar.flow LANGUAGE sql AS $$
 	SELECT jadugar.step(name, format('SELECT flowtest.work($1, %s, %s)', fails, waits),
 		compensate => CASE WHEN name LIKE 'u%' THEN format('SELECT flowtest.undo($1, %s)', length(name) - 2) END,
 		compensate_retry => CASE WHEN name LIKE 'u%' THEN '{"max_attempts": 100, "delay": 0.01, "retry_on": ["08", "40", "53", "57", "P0001", "WORKER_CRASHED", "XX000"]}'::jsonb END,
-		-- XX000: an error at a fault point is the step's, where that was alone
+		-- XX000 includes an error at a fault point in a step that ran alone
 		retry => jsonb_build_object('max_attempts', attempts, 'delay', 0.01, 'retry_on', '["08", "40", "53", "57", "P0001", "WORKER_CRASHED", "XX000"]'::jsonb), transaction => transaction,
 		on_failure => on_failure, pivot => pivot, after => after, "join" => "join") $$;
 
@@ -92,7 +93,7 @@ RETURNS void LANGUAGE sql AS $$
 	INSERT INTO flowtest.kind (kind, ends, asks, graph) VALUES (kind, string_to_array(ends, ' '), asks, graph) $$;
 
 SET search_path = flowtest, jadugar, public;
--- Flows that others have as a part; each role has its own.
+-- Flows that are sub_flows of others; each role has its own.
 CREATE FUNCTION children() RETURNS void LANGUAGE sql SET search_path = flowtest, jadugar, public AS $$
 	SELECT create_flow('child', w('u1') ~> (w('a') & w('u2')));
 	SELECT create_flow('bad_child', w('u1') ~> bad('b')) $$;
@@ -113,7 +114,7 @@ SELECT define('late_signal', wait_signal('go', name => 'w1', timeout => '30 ms',
 SELECT define('event', wait_event('paid', filter => '{"label": "$.input.label"}', name => 'w1', timeout => '200 ms', on_timeout => 'continue') ~> w('a'),
 	asks => '{paid}');
 SELECT define('approval', w('a') ~> approval('boss') ~> w('b'), asks => '{boss}');
--- waits-for-time: what is tested
+-- waits-for-time: sleeping is under test
 SELECT define('sleep', sleep('20 ms') ~> w('a') ~> sleep_until('$.input.until'));
 SELECT define('saga', w('u1') ~> w('u222') ~> w('u3') ~> bad('b') ~> w('z'), 'compensated');
 SELECT define('saga_nested', (w('u1') & w('u2')) ~> each('$.input.items', w('u3') ~> w('a'), name => 'e') ~> sub_flow('child', name => 's') ~> bad('b'),
@@ -137,7 +138,7 @@ SELECT define('skip', w('a') ~> wait_signal('never', name => 'w1') ~> w('b'), as
 SELECT define('pause', w('a') ~> w('b') ~> w('c'), asks => '{pause,resume}');
 RESET search_path;
 
--- Send what a run is to be sent next.
+-- Sends the next request to a run.
 CREATE FUNCTION flowtest.ask(r flowtest.started) RETURNS void LANGUAGE plpgsql AS $$
 DECLARE
 	what text := (SELECT k.asks[r.asked + 1] FROM flowtest.kind k WHERE k.kind = r.kind);
@@ -154,14 +155,14 @@ BEGIN
 	END CASE;
 	UPDATE flowtest.started s SET asked = s.asked + 1 WHERE s.run_id = r.run_id;
 EXCEPTION WHEN OTHERS THEN
-	-- somebody has aborted it, or decided; what is stuck is found unfinished
+	-- the run was aborted or decided; a stuck run is found unfinished
 	IF SQLERRM NOT LIKE '%has ended' AND SQLERRM NOT LIKE 'cannot skip step %' AND SQLERRM NOT LIKE '%is not waiting for approval %' THEN
 		RAISE;
 	END IF;
 	UPDATE flowtest.started s SET asked = s.asked + 1 WHERE s.run_id = r.run_id;
 END $$;
 
--- Start one; what it waits for comes at once for every third.
+-- Starts a run, and sends all of its requests immediately for every third one.
 CREATE FUNCTION flowtest.start(label text, n integer) RETURNS void LANGUAGE plpgsql AS $$
 DECLARE
 	k flowtest.kind;
@@ -182,7 +183,7 @@ BEGIN
 	END IF;
 END $$;
 
--- Send what has not been sent yet, but to runs that are not as far as that.
+-- Sends the remaining requests, except to runs that are not ready for them.
 CREATE PROCEDURE flowtest.ask_all(prefix text DEFAULT '') LANGUAGE plpgsql AS $$
 DECLARE
 	s flowtest.started;
@@ -190,7 +191,7 @@ BEGIN
 	FOR s IN SELECT o.* FROM flowtest.started o JOIN flowtest.kind k USING (kind)
 		WHERE o.label LIKE prefix || '%' AND o.asked < cardinality(k.asks)
 	LOOP
-		-- a step can be skipped that is there
+		-- only a step that has started can be skipped
 		CONTINUE WHEN s.kind = 'skip'
 			AND EXISTS (SELECT FROM jadugar.flow_runs r WHERE r.run_id = s.run_id AND r.finished_at IS NULL)
 			AND NOT EXISTS (SELECT FROM jadugar.flow_steps f
@@ -200,7 +201,7 @@ BEGIN
 	END LOOP;
 END $$;
 
--- So many, in several transactions; called again it goes on where it was.
+-- Starts runs in several transactions; another call continues after the last run.
 CREATE PROCEDURE flowtest.load(prefix text, first integer, last integer, at_once integer DEFAULT 5) LANGUAGE plpgsql AS $$
 BEGIN
 	FOR n IN first .. last LOOP
@@ -218,14 +219,14 @@ BEGIN
 		WHERE o.label LIKE prefix || '%' AND o.asked < cardinality(k.asks))
 	LOOP
 		CALL flowtest.ask_all(prefix);
-		PERFORM pg_sleep(0.005);	-- waits-for-time: between looks
+		PERFORM pg_sleep(0.005);	-- waits-for-time: pause between two looks
 	END LOOP;
 END $$;
 
 CREATE VIEW flowtest.unfinished AS
 SELECT run_id FROM jadugar_internal.flow_run WHERE finished_at IS NULL;
 
--- When all have ended: what is wrong.
+-- Returns problems, after all runs have ended.
 CREATE FUNCTION flowtest.findings() RETURNS TABLE (what text, detail text) LANGUAGE sql SET jit = off AS $$
 	WITH steps AS MATERIALIZED (SELECT run_id, step, kind, COALESCE(item, 0) AS item, status, finished_at, result FROM jadugar.flow_steps),
 	runs AS MATERIALIZED (SELECT * FROM jadugar.flow_runs),
@@ -234,15 +235,15 @@ CREATE FUNCTION flowtest.findings() RETURNS TABLE (what text, detail text) LANGU
 	SELECT 'unfinished', r::text FROM runs r WHERE finished_at IS NULL
 	UNION ALL SELECT 'check_flows()', c::text FROM jadugar.check_flows() c
 	UNION ALL SELECT 'check_flows() meanwhile', p::text FROM flowtest.problem p
-	UNION ALL SELECT 'message that nobody has seen', m::text FROM jadugar_internal.flow_message m WHERE NOT seen
+	UNION ALL SELECT 'message that was not handled', m::text FROM jadugar_internal.flow_message m WHERE NOT seen
 	UNION ALL SELECT 'task', t::text FROM jadugar_internal.task t WHERE flow_run IS NOT NULL
 	UNION ALL SELECT 'started twice', label FROM flowtest.started GROUP BY label HAVING count(*) > 1
-	UNION ALL SELECT 'lost, or of nobody', COALESCE(s::text, r::text)
+	UNION ALL SELECT 'lost, or not in the ledger', COALESCE(s::text, r::text)
 		FROM flowtest.started s FULL JOIN (SELECT * FROM runs WHERE parent_run IS NULL) r USING (run_id)
 		WHERE s.run_id IS NULL OR r.run_id IS NULL
 	UNION ALL SELECT 'end', k.kind || ': ' || r.status || ' ' || r::text
 		FROM flowtest.started s JOIN flowtest.kind k USING (kind) JOIN runs r USING (run_id)
-		-- so it is a condition's
+		-- a fault point in the evaluation of a condition may fail a run
 		WHERE r.status <> ALL (k.ends) AND r.error->>'message' NOT LIKE 'fault point%' IS NOT FALSE
 	UNION ALL SELECT 'effects do not match the step', concat_ws(' ', s.n, 'steps', e.n, 'effects', undo, step, item,
 		(SELECT string_agg(concat_ws(' ', a.step, a.item, a.status), ', ' ORDER BY a.step) FROM steps a WHERE a.run_id = r.run_id), r.status, 'run', r::text)
@@ -261,7 +262,7 @@ CREATE FUNCTION flowtest.findings() RETURNS TABLE (what text, detail text) LANGU
 	UNION ALL SELECT 'failed, and not compensated', f::text
 		FROM steps f JOIN runs r USING (run_id) JOIN flowtest.started s USING (run_id)
 		WHERE r.status IN ('failed', 'timed_out', 'cancelled') AND f.step LIKE 'u%' AND f.status = 'completed' AND s.kind NOT IN ('pivot', 'kill')
-	-- where the clock has jumped, processes do not learn of it at once
+	-- after a jump of the clock, processes notice it with a delay
 	UNION ALL SELECT 'compensated in another order', concat_ws(' ', a.run_id, a.step, b.step)
 		FROM undone a JOIN undone b ON a.run_id = b.run_id AND a.finished_at < b.finished_at
 		WHERE a.seq < b.seq AND b.finished_at - a.finished_at < interval '1 minute'

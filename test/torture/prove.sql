@@ -1,11 +1,11 @@
--- Proof, from the tables and the producers' ledger, that nothing was lost and
--- nothing doubled.  Run when all is quiet; prints what it has found, a line
--- each: what, and which.  Nothing printed: all is well.
+-- Proof, from the tables and the ledger of the producers, that nothing was lost or
+-- doubled.  Run when all work has ended.  Prints the kind and the row of each
+-- problem in one line.
 --
 -- Kinds of tasks in the ledger: once (an effect exactly if completed), none (no
--- effect), some (standalone: at most one for each attempt), silent (its queue
--- keeps no history), and as once, with something of their own: pair, count,
--- nested, hooked, logged, anyway.
+-- effect), some (standalone: at most one for each attempt), silent (its queue keeps
+-- no history), and variants of once with an additional check: pair, count, nested,
+-- hooked, logged, anyway.
 
 SET client_min_messages = warning;
 SET jit = off;
@@ -38,10 +38,10 @@ CREATE TEMP TABLE known AS
 SELECT l.*, s.task_id, s.status, s.finals, s.attempts, COALESCE(e.n, 0) AS effects, e.began, e.ended
 FROM torture.ledger l LEFT JOIN seen s USING (tag) LEFT JOIN effect e USING (tag);
 
--- nothing is left
+-- no work is left
 INSERT INTO finding SELECT 'unfinished', t::text FROM jadugar_internal.task t;
-INSERT INTO finding SELECT 'dependency of nobody', d::text FROM jadugar_internal.dependency d;
-INSERT INTO finding SELECT 'unique key of nobody', k::text FROM jadugar_internal.unique_key k
+INSERT INTO finding SELECT 'dependency of no task', d::text FROM jadugar_internal.dependency d;
+INSERT INTO finding SELECT 'unique key of no task', k::text FROM jadugar_internal.unique_key k
 	WHERE until IS NULL OR until <= jadugar_internal._v_now();
 INSERT INTO finding SELECT 'a worker is busy', w::text FROM jadugar.workers w
 	WHERE state NOT IN ('idle', 'starting') OR task_id IS NOT NULL OR tasks > 0;
@@ -51,16 +51,16 @@ INSERT INTO finding SELECT 'queue is not empty', q::text FROM jadugar.queues q
 INSERT INTO finding SELECT 'prepared transaction', p::text FROM pg_prepared_xacts p;
 INSERT INTO finding SELECT 'health', h::text FROM jadugar.health h WHERE severity = 'error';
 
--- nothing is lost, nothing is there that was rolled back
+-- nothing is lost, and nothing exists that was rolled back
 INSERT INTO finding SELECT 'lost', k::text FROM known k
 	WHERE fate = 'acked' AND kind <> 'silent' AND task_id IS NULL;
-INSERT INTO finding SELECT 'rolled back but there', k::text FROM known k
+INSERT INTO finding SELECT 'rolled back but exists', k::text FROM known k
 	WHERE fate = 'undone' AND (task_id IS NOT NULL OR effects > 0);
 INSERT INTO finding SELECT 'half of a transaction', txn || ': ' || string_agg(tag, ' ') FILTER (WHERE task_id IS NULL) FROM known
 	WHERE fate = 'unknown' AND kind <> 'silent' GROUP BY txn HAVING count(task_id) NOT IN (0, count(*));
-INSERT INTO finding SELECT 'nobody has enqueued it', s::text FROM seen s LEFT JOIN torture.ledger l USING (tag)
+INSERT INTO finding SELECT 'not in the ledger', s::text FROM seen s LEFT JOIN torture.ledger l USING (tag)
 	WHERE s.tag IS NOT NULL AND l.tag IS NULL AND s.tag NOT LIKE '%.more';
-INSERT INTO finding SELECT 'effect of nobody', e::text FROM effect e LEFT JOIN torture.ledger l
+INSERT INTO finding SELECT 'effect that is not in the ledger', e::text FROM effect e LEFT JOIN torture.ledger l
 	ON l.tag = regexp_replace(e.tag, '\.(more|hook)$', '') WHERE l.tag IS NULL;
 INSERT INTO finding SELECT 'one enqueue, two tasks', tag FROM seen WHERE tag IS NOT NULL GROUP BY tag HAVING count(*) > 1;
 
@@ -72,7 +72,7 @@ INSERT INTO finding SELECT 'effect without a task', k::text FROM known k
 INSERT INTO finding SELECT 'doubled', k::text FROM known k WHERE kind = 'silent' AND effects > 1;
 INSERT INTO finding SELECT 'more effects than attempts', k::text FROM known k
 	WHERE kind = 'some' AND (effects > attempts OR (status = 'c' AND effects = 0));
-INSERT INTO finding SELECT 'effects of what was enqueued by a task', s::text FROM seen s LEFT JOIN effect e USING (tag)
+INSERT INTO finding SELECT 'effects of a task enqueued by a task', s::text FROM seen s LEFT JOIN effect e USING (tag)
 	WHERE s.tag LIKE '%.more' AND COALESCE(e.n, 0) <> (s.status = 'c')::integer;
 INSERT INTO finding SELECT 'enqueued by a task', k::text FROM known k
 	LEFT JOIN seen s ON s.tag = k.tag || '.more' WHERE k.kind = 'nested' AND k.effects <> (s.tag IS NOT NULL)::integer;
@@ -89,7 +89,7 @@ INSERT INTO finding SELECT 'counter', format('%s for %s tasks', (SELECT n FROM t
 INSERT INTO finding SELECT 'log', k::text FROM known k
 	WHERE kind = 'logged' AND status = 'c' AND 1 <> (SELECT count(*) FROM jadugar_internal.log l JOIN jadugar_internal.attempt r USING (task_id, attempt)
 		WHERE l.task_id = k.task_id AND l.level = 'info' AND r.status = 'c');
-INSERT INTO finding SELECT 'nothing of it may be kept', c::text FROM torture.child c;
+INSERT INTO finding SELECT 'row that was not rolled back', c::text FROM torture.child c;
 
 -- the history is complete
 INSERT INTO finding SELECT 'has not ended exactly once', s::text FROM seen s WHERE finals <> 1 OR NOT final_is_last;
@@ -103,13 +103,13 @@ INSERT INTO finding SELECT 'ended before it began', r::text FROM jadugar_interna
 INSERT INTO finding SELECT 'failed without a reason', r::text FROM jadugar_internal.attempt r
 	WHERE status IN ('f', 'l') AND error IS NULL AND reason IS NULL;
 
--- dependencies came first
+-- parents ran before their children
 INSERT INTO finding SELECT 'before its parent', format('%s %s', k, p) FROM known k JOIN known p ON p.tag = ANY (k.parents)
 	WHERE k.effects > 0 AND p.effects > 0 AND k.began < p.ended;
 INSERT INTO finding SELECT 'without its parent', format('%s %s', k, p) FROM known k JOIN known p ON p.tag = ANY (k.parents)
 	WHERE k.effects > 0 AND p.effects = 0 AND k.kind <> 'anyway' AND p.kind <> 'silent';
 
--- limits were kept
+-- limits were respected
 INSERT INTO finding SELECT 'more at a time than allowed', e::text FROM torture.effect e
 	WHERE lane IS NOT NULL AND (SELECT count(*) FROM torture.effect o
 		WHERE o.lane = e.lane AND o.began <= e.began AND o.ended > e.began) >
@@ -117,7 +117,7 @@ INSERT INTO finding SELECT 'more at a time than allowed', e::text FROM torture.e
 
 INSERT INTO finding SELECT what, detail FROM torture.witness;
 
--- each occurrence of each schedule is accounted for, once; they come each second
+-- each occurrence of each schedule is recorded once; there is one each second
 CREATE TEMP TABLE occurrence AS
 SELECT b.schedule_id, s.name, s.next_run_at,
 	extract(epoch FROM s.next_run_at - b.next_run_at) AS due,

@@ -1,5 +1,6 @@
--- What the tortured database holds besides jadugar: the tables in which work
--- leaves its traces, and the work.  Run once, as superuser.
+-- Objects of the tortured database in addition to jadugar: the tables in which
+-- tasks leave their effects, and the functions that they run.  Run once, as a
+-- superuser.
 
 CREATE EXTENSION jadugar;
 CREATE ROLE alice LOGIN;
@@ -13,14 +14,14 @@ SELECT jadugar.grant_access(r) FROM unnest('{alice,bob,carol}'::text[]) r;
 CREATE SCHEMA torture;
 GRANT USAGE ON SCHEMA torture TO PUBLIC;
 
--- One row for each time that a task took effect.  No unique index: what is
--- doubled shall show.
+-- One row for each time that a task took effect.  There is no unique index, so
+-- that a duplicate shows.
 CREATE TABLE torture.effect (
 	tag			text NOT NULL,
 	task_id		bigint,
 	attempt		integer,
 	pid			integer NOT NULL DEFAULT pg_backend_pid(),
-	lane		text,			-- what of its kind runs one (or so many) at a time
+	lane		text,			-- tasks of a lane run one, or a limited number, at a time
 	began		timestamptz NOT NULL,
 	ended		timestamptz NOT NULL
 );
@@ -40,22 +41,22 @@ INSERT INTO torture.counter VALUES (0);
 CREATE TABLE torture.big (n integer, t text);
 ALTER TABLE torture.big OWNER TO alice;
 GRANT CREATE ON SCHEMA torture TO alice;
--- Tasks that retry_task() has brought back.
+-- Tasks that retry_task() has restarted.
 CREATE TABLE torture.retried (task_id bigint NOT NULL);
--- What somebody has seen meanwhile that may never be seen: Load.pm.
+-- Invalid states that a client has seen during the load: Load.pm.
 CREATE TABLE torture.witness (what text NOT NULL, detail text);
 GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA torture TO PUBLIC;
 
--- What the producers say about what they did: see Load.pm.  fate is acked,
--- unknown (the connection was lost in COMMIT), undone or maybe.
+-- The ledger of the producers: see Load.pm.  fate is acked, unknown (the connection
+-- was lost in COMMIT), undone or maybe.
 CREATE TABLE torture.ledger (
 	tag			text PRIMARY KEY,
 	txn			text NOT NULL,
-	kind		text NOT NULL,	-- what is to be proven of it: see prove.sql
-	parents		text[],			-- tags that have to come first
+	kind		text NOT NULL,	-- decides the proof: see prove.sql
+	parents		text[],			-- tags of tasks that have to run before
 	fate		text NOT NULL
 );
--- Where each schedule was when its occurrences were last accounted for.
+-- The state of each schedule when its occurrences were last checked.
 CREATE TABLE torture.baseline (
 	schedule_id bigint PRIMARY KEY,
 	next_run_at timestamptz,
@@ -65,7 +66,7 @@ CREATE TABLE torture.baseline (
 	failures	bigint
 );
 
--- The work.  What the payload asks for happens in this order.
+-- The work.  The requests of the payload are executed in this order.
 CREATE FUNCTION torture.work(payload jsonb) RETURNS bigint LANGUAGE plpgsql AS $$
 DECLARE
 	began timestamptz := clock_timestamp();
@@ -73,7 +74,7 @@ DECLARE
 BEGIN
 	SELECT task_id, attempt INTO me FROM jadugar.current_task();
 	IF payload ? 'sleep' THEN
-		-- waits-for-time: so long that it is met by a kill, or overruns
+		-- waits-for-time: long enough for a kill to hit it, or to exceed a deadline
 		PERFORM pg_sleep((payload->>'sleep')::float8);
 	END IF;
 	FOR i IN 1 .. COALESCE((payload->>'subxacts')::integer, 0) LOOP
@@ -90,7 +91,7 @@ BEGIN
 		PERFORM jadugar.snooze('20 milliseconds');
 	END IF;
 	IF payload ? 'stubborn' THEN
-		-- swallows a cancel
+		-- ignores a cancel
 		BEGIN
 			-- waits-for-time: cancelled by its deadline
 			PERFORM pg_sleep(20);
@@ -101,7 +102,7 @@ BEGIN
 	END IF;
 	IF payload ? 'deadlock' THEN
 		UPDATE torture.pair SET n = n + 1 WHERE id = (payload->'deadlock'->>0)::integer;
-		-- waits-for-time: for the other one to lock its row
+		-- waits-for-time: for the other task to lock its row
 		PERFORM pg_sleep(0.01);
 		UPDATE torture.pair SET n = n + 1 WHERE id = (payload->'deadlock'->>1)::integer;
 	END IF;
@@ -127,7 +128,7 @@ BEGIN
 		INSERT INTO torture.child VALUES (-1);
 	END IF;
 	IF me.attempt <= COALESCE((payload->>'no_commit')::integer, 0) THEN
-		-- found out only by the commit: unsupported ON COMMIT and foreign key
+		-- fails only at commit: unsupported ON COMMIT and foreign key
 		CREATE TEMP TABLE referenced (n integer PRIMARY KEY) ON COMMIT DELETE ROWS;
 		CREATE TEMP TABLE referencing (n integer REFERENCES referenced);
 	END IF;
@@ -142,7 +143,7 @@ BEGIN
 	RETURN me.task_id;
 END $$;
 
--- Commits twice: at least once.
+-- Commits twice, so it runs at least once.
 CREATE PROCEDURE torture.walk(payload jsonb) LANGUAGE plpgsql AS $$
 DECLARE
 	me record;
@@ -152,7 +153,7 @@ BEGIN
 	VALUES (payload->>'tag', me.task_id, me.attempt, clock_timestamp(), clock_timestamp());
 	COMMIT;
 	INSERT INTO torture.noise VALUES (0);
-	-- waits-for-time: to be met by a kill
+	-- waits-for-time: long enough for a kill to hit it
 	PERFORM pg_sleep(0.01);
 	COMMIT;
 END $$;
@@ -181,7 +182,7 @@ SELECT jadugar.grant_queue(q, r) FROM unnest('{two,reject,block,drop,failures,si
 SELECT jadugar.grant_handler(h, r) FROM unnest('{torture_function,torture_sql,torture_c}'::text[]) h,
 	unnest('{alice,bob,carol}'::text[]) r;
 
--- At most three of this key at once; of others one.
+-- At most three tasks with this key at a time; one with any other key.
 SELECT jadugar.set_limit('key', 'three', 3, owner => r) FROM unnest('{alice,bob,carol}'::text[]) r;
 
 SET SESSION AUTHORIZATION alice;
