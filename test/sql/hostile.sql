@@ -94,7 +94,9 @@ BEGIN
 			acted := jadugar.wait(act_id, '20 s');
 			looked := jadugar.wait(look_id, '20 s');
 			IF round = 1 AND acted.status <> 'completed' THEN
-				RAISE WARNING '%: %: %', a.act, acted.status, acted.error ->> 'message';
+				-- some releases name the role
+				RAISE WARNING '%: %: %', a.act, acted.status,
+					regexp_replace(acted.error ->> 'message', '(session authorization) ".*"', '\1');
 			END IF;
 			IF looked.status <> 'completed' OR first IS DISTINCT FROM looked.result THEN
 				RAISE WARNING '% left traces: % % %', a.act, looked.status, looked.result, looked.error;
@@ -119,7 +121,8 @@ CALL test_each_act();
 
 -- a task cannot become another role
 CALL test.run_task($$'SET ROLE postgres'$$);
-CALL test.run_task($$'SET SESSION AUTHORIZATION test_victim'$$);
+CALL test.run_task($$'SET SESSION AUTHORIZATION test_victim'$$) \gset
+SELECT :'status' AS status, :'sqlstate' AS sqlstate, :'message' ~ '^permission denied to set session authorization' AS denied;
 CALL test.run_task($$'SET LOCAL ROLE test_hostile_group; SELECT current_user, session_user'$$);
 CALL test.run_task($$'RESET SESSION AUTHORIZATION; RESET ROLE; SELECT current_user, session_user, current_setting(''is_superuser'')'$$);
 CALL test.run_task($$'SELECT pg_read_file(''postgresql.conf'')'$$);
