@@ -20,6 +20,7 @@
 #include "storage/proc.h"
 #include "utils/guc.h"
 #include "utils/portal.h"
+#include "utils/snapmgr.h"
 
 #include "base/spi.h"
 #include "launcher/ddl_hook.h"
@@ -48,6 +49,15 @@ jdg_session_reset_task(void)
 	ResetSequenceCaches();
 }
 
+/* Drops the temporary objects: deleting catalog rows needs a snapshot. */
+static void
+drop_temporary_objects(void)
+{
+	PushActiveSnapshot(GetTransactionSnapshot());
+	ResetTempTableNamespace();
+	PopActiveSnapshot();
+}
+
 /*
  * Has the effect of DISCARD ALL, because the settings of a standalone command
  * are not rolled back.
@@ -61,7 +71,7 @@ jdg_session_reset_all(void)
 	ResetAllOptions();
 	DropAllPreparedStatements();
 	LockReleaseAll(USER_LOCKMETHOD, true);
-	ResetTempTableNamespace();
+	drop_temporary_objects();
 	ResetSequenceCaches();
 	CommitTransactionCommand();
 }
@@ -74,6 +84,6 @@ jdg_session_reset_group(bool temp_used)
 	if (!temp_used)
 		return;
 	StartTransactionCommand();
-	ResetTempTableNamespace();
+	drop_temporary_objects();
 	CommitTransactionCommand();
 }
