@@ -358,21 +358,23 @@ one_round(void)
 
 /*
  * The duty that has failed goes behind the others, until a round goes well.
- * So an error that repeats does not keep other duties from their work.
+ * So an error that repeats does not keep other duties from their work.  Later
+ * phases rely on those of CONTROL and START, which keep their places: tasks
+ * that have ended the server are charged before a worker starts.
  */
 static void
 move_failed_duty(void)
 {
+	int			i = running_duty;
 	DutyState	failed;
 
-	if (running_duty < 0)
+	running_duty = -1;
+	if (i < 0 || duties[i].duty->phase < JDG_DUTY_FIRE)
 		return;
-	failed = duties[running_duty];
-	memmove(&duties[running_duty], &duties[running_duty + 1],
-			sizeof(DutyState) * (nduties - running_duty - 1));
+	failed = duties[i];
+	memmove(&duties[i], &duties[i + 1], sizeof(DutyState) * (nduties - i - 1));
 	duties[nduties - 1] = failed;
 	duties_moved = true;
-	running_duty = -1;
 }
 
 /*
