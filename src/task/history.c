@@ -28,6 +28,7 @@
 #include "utils/lsyscache.h"
 
 #include "base/clock.h"
+#include "base/compat.h"
 #include "base/fault.h"
 #include "base/locks.h"
 #include "base/params.h"
@@ -74,6 +75,37 @@ iso_midnight(DateADT day)
 	return psprintf("%04d-%02d-%02d 00:00:00+00", y, m, d);
 }
 
+/* Makes an object a member of the extension, or not. */
+static void
+set_member(Oid class, Oid object, bool member)
+{
+	ObjectAddress it,
+				ext;
+
+	ObjectAddressSet(it, class, object);
+	ObjectAddressSet(ext, ExtensionRelationId, jdg_extension_oid(false));
+	if (member)
+		recordDependencyOn(&it, &ext, DEPENDENCY_EXTENSION);
+	else
+		deleteDependencyRecordsForClass(class, object, ExtensionRelationId,
+										DEPENDENCY_EXTENSION);
+}
+
+/* Does the same as ALTER EXTENSION ... ADD TABLE, or DROP TABLE. */
+static void
+set_partition_member(Oid relid, bool member)
+{
+	set_member(RelationRelationId, relid, member);
+	if (JDG_ROW_TYPE_IS_MEMBER)
+	{
+		Oid			type = get_rel_type_id(relid);
+
+		set_member(TypeRelationId, type, member);
+		set_member(TypeRelationId, get_array_type(type), member);
+	}
+	CommandCounterIncrement();
+}
+
 /*
  * Creates the day's partition as a member of the extension and attaches it.
  * Inside jdg_internal_begin(), which restores the settings, and with
@@ -82,8 +114,6 @@ iso_midnight(DateADT day)
 static void
 make_partition(DateADT day, const char *name)
 {
-	ObjectAddress part,
-				ext;
 	char	   *from = iso_midnight(day);
 	char	   *to = iso_midnight(day + 1);
 
@@ -109,10 +139,7 @@ make_partition(DateADT day, const char *name)
 						 "jadugar_internal.%s FOR VALUES FROM ('%s') "
 						 "TO ('%s')",
 						 name, from, to));
-	ObjectAddressSet(part, RelationRelationId, jdg_relation_oid(name));
-	ObjectAddressSet(ext, ExtensionRelationId, jdg_extension_oid(false));
-	recordDependencyOn(&part, &ext, DEPENDENCY_EXTENSION);
-	CommandCounterIncrement();
+	set_partition_member(jdg_relation_oid(name), true);
 }
 
 /*
@@ -149,10 +176,7 @@ jdg_history_drop_partition(const char *name)
 	Assert(jdg_is_bookkeeping());
 	if (!OidIsValid(relid))
 		return;
-	deleteDependencyRecordsForClass(RelationRelationId, relid,
-									ExtensionRelationId,
-									DEPENDENCY_EXTENSION);
-	CommandCounterIncrement();
+	set_partition_member(relid, false);
 	JDG_FAULT("partition-left");
 	run_utility(psprintf("DROP TABLE jadugar_internal.%s", name));
 }

@@ -291,6 +291,10 @@ is( $node->safe_psql('postgres', q{
 		FROM pg_depend d JOIN pg_extension e ON e.oid = d.refobjid
 		WHERE d.refclassid = 'pg_extension'::regclass AND d.deptype = 'e' AND e.extname = 'jadugar'
 		  AND NOT EXISTS (SELECT FROM pg_class c WHERE c.oid = d.objid AND c.relispartition)
+		  -- row types and array types, which are members since PostgreSQL 17
+		  AND NOT EXISTS (SELECT FROM pg_type t LEFT JOIN pg_class c ON c.oid = t.typrelid
+			WHERE d.classid = 'pg_type'::regclass AND t.oid = d.objid
+			  AND (t.typcategory = 'A' OR c.relkind IN ('r', 'p', 'v')))
 		UNION ALL
 		SELECT 'column ' || c.oid::regclass || '.' || a.attname, col_description(c.oid, a.attnum)
 		FROM pg_class c JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0
