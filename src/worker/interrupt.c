@@ -46,6 +46,7 @@ static volatile sig_atomic_t stop = JDG_STOP_NONE;
 static TimeoutId deadline_timeout;
 static TimeoutId grace_timeout;
 static TimeoutId preempt_timeout;
+static bool timeouts_registered = false;
 
 static bool grace_started = false;
 static ErrorContextCallback on_error;
@@ -163,14 +164,12 @@ jdg_interrupt_init(void)
 static void
 register_timeouts(void)
 {
-	static bool done = false;
-
-	if (done)
+	if (timeouts_registered)
 		return;
 	deadline_timeout = RegisterTimeout(USER_TIMEOUT, handle_deadline);
 	grace_timeout = RegisterTimeout(USER_TIMEOUT, handle_grace);
 	preempt_timeout = RegisterTimeout(USER_TIMEOUT, handle_preempt);
-	done = true;
+	timeouts_registered = true;
 }
 
 /* The task's time limit, in microseconds; 0: none. */
@@ -222,9 +221,13 @@ jdg_user_code_end(void)
 	in_user_code = false;
 	if (error_context_stack == &on_error)
 		error_context_stack = on_error.previous;
-	disable_timeout(deadline_timeout, false);
-	disable_timeout(grace_timeout, false);
-	disable_timeout(preempt_timeout, false);
+	/* an error before the first task comes here, too */
+	if (timeouts_registered)
+	{
+		disable_timeout(deadline_timeout, false);
+		disable_timeout(grace_timeout, false);
+		disable_timeout(preempt_timeout, false);
+	}
 	QueryCancelPending = false;
 	current_index = -1;
 }
