@@ -6,12 +6,15 @@
 CREATE TABLE jadugar_internal.here (
 	singleton	boolean PRIMARY KEY DEFAULT true CHECK (singleton),
 	id			uuid NOT NULL,
-	database	oid NOT NULL
+	database	oid NOT NULL,
+	forgotten	bigint NOT NULL DEFAULT 0
 );
 COMMENT ON TABLE jadugar_internal.here IS
 	'Identity of the database in which this copy of jadugar lives. Never dumped.';
 COMMENT ON COLUMN jadugar_internal.here.database IS
 	'OID that the database had when the extension was created.';
+COMMENT ON COLUMN jadugar_internal.here.forgotten IS
+	'Highest task_id of which a failure may have been deleted: src/task/outcome.c.';
 
 INSERT INTO jadugar_internal.here (id, database)
 SELECT pg_catalog.gen_random_uuid(), d.oid FROM pg_catalog.pg_database d

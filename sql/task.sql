@@ -73,12 +73,15 @@ SELECT pg_catalog.pg_extension_config_dump('jadugar_internal.task', '');
 CREATE TABLE jadugar_internal.dependency (
 	task_id		bigint NOT NULL,
 	parent_id	bigint NOT NULL,
+	failed		boolean NOT NULL DEFAULT false,
 	PRIMARY KEY (task_id, parent_id)
 );
 CREATE INDEX dependency_parent ON jadugar_internal.dependency (parent_id);
 COMMENT ON TABLE jadugar_internal.dependency IS
 	'Predecessors for which a task still waits. A row is deleted when the predecessor completes.';
 COMMENT ON COLUMN jadugar_internal.dependency.parent_id IS 'Task for which task_id waits.';
+COMMENT ON COLUMN jadugar_internal.dependency.failed IS
+	'True if the predecessor has ended and did not complete, whatever its history says.';
 
 SELECT pg_catalog.pg_extension_config_dump('jadugar_internal.dependency', '');
 
@@ -152,6 +155,16 @@ COMMENT ON COLUMN jadugar_internal.attempt.options IS
 	'Further options that retry_task() needs to enqueue the task again.';
 
 SELECT pg_catalog.pg_extension_config_dump('jadugar_internal.attempt_id_seq', '');
+
+-- Not dumped, as the history: in a restored database adopt() forgets both.
+CREATE TABLE jadugar_internal.unkept (
+	task_id		bigint PRIMARY KEY,
+	owner		oid NOT NULL,
+	finished_at	timestamptz NOT NULL
+);
+CREATE INDEX unkept_finished ON jadugar_internal.unkept (finished_at);
+COMMENT ON TABLE jadugar_internal.unkept IS
+	'Tasks that did not complete, and of which their queue keeps no history: src/task/outcome.c.';
 
 CREATE TABLE jadugar_internal.log (
 	log_id		bigint GENERATED ALWAYS AS IDENTITY,

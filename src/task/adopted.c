@@ -13,6 +13,7 @@
 
 #include "base/spi.h"
 #include "task/adopted.h"
+#include "task/outcome.h"
 #include "task/settle.h"
 
 /* Pauses every task that is not already paused and does not run standalone. */
@@ -71,6 +72,7 @@ void
 jdg_tasks_adopted(const JdgAdoption *adoption)
 {
 	Assert(jdg_is_bookkeeping());
+	jdg_outcomes_forget_all();
 	switch (adoption->pending)
 	{
 		case JDG_PENDING_RUN:

@@ -31,6 +31,7 @@
 #include "shared/shmem.h"
 #include "task/enqueue.h"
 #include "task/locktask.h"
+#include "task/outcome.h"
 #include "task/settle.h"
 #include "task/wakeup.h"
 
@@ -159,59 +160,77 @@ jdg_queue_make_room(const JdgQueue *queue, int64 n)
 	}
 }
 
+/* Raises TASK_NOT_FOUND for an id that was never given to a task. */
+static void
+check_known(int64 task_id)
+{
+	static JdgQuery known = {
+		"SELECT $1 > 0 AND $1 <= last_value AND is_called "
+		"FROM jadugar_internal.task_id_seq", 1, {INT8OID}
+	};
+	Datum		v[1] = {Int64GetDatum(task_id)};
+
+	jdg_run(&known, v, NULL, 0);
+	if (!jdg_col_bool(0, 1))
+		jdg_task_missing(task_id);
+}
+
+/*
+ * Does a new task have to wait for a parent that is gone, since that failed?
+ * Raises an error if it could never run.
+ */
+static bool
+waits_for_gone(const JdgTask *t, int64 parent, Oid role)
+{
+	Oid			owner;
+	JdgKnown	known = jdg_outcome_of(parent, &owner);
+
+	if (!OidIsValid(owner))
+		check_known(parent);
+	else if (!jdg_may_manage(role, owner))
+		jdg_task_missing(parent);
+	if (known == JDG_KNOWN_COMPLETED ||
+		t->on_dependency_failure == JDG_FAILURE_RUN)
+		return false;
+	if (known == JDG_KNOWN_NOT)
+		ereport(ERROR,
+				(errcode(JDG_ERRCODE_DEPENDENCY_NOT_SATISFIED),
+				 errmsg("it is not known whether task %lld in depends_on has succeeded",
+						(long long) parent),
+				 errdetail("It has finished, and its history has been removed."),
+				 errhint("Leave it out, or pass on_dependency_failure => 'run'.")));
+	if (t->on_dependency_failure == JDG_FAILURE_CANCEL)
+		ereport(ERROR,
+				(errcode(JDG_ERRCODE_DEPENDENCY_NOT_SATISFIED),
+				 errmsg("task %lld in depends_on has not succeeded",
+						(long long) parent),
+				 errhint("Retry it first, or pass on_dependency_failure => 'run' or 'wait'.")));
+	return true;
+}
+
 /*
  * One dependency of a task that is being enqueued: insert it if the parent
- * is unfinished; true then.
+ * is unfinished or is to be retried; true then.
  */
 static bool
 add_dependency(const JdgTask *t, int64 parent, Oid role)
 {
 	static JdgQuery insert = {
-		"INSERT INTO jadugar_internal.dependency (task_id, parent_id) "
-		"VALUES ($1, $2) ON CONFLICT DO NOTHING", 2, {INT8OID, INT8OID}
+		"INSERT INTO jadugar_internal.dependency (task_id, parent_id, failed) "
+		"VALUES ($1, $2, $3) ON CONFLICT DO NOTHING", 3,
+		{INT8OID, INT8OID, BOOLOID}
 	};
-	static JdgQuery status = {
-		"SELECT status, owner FROM jadugar_internal.attempt WHERE task_id = $1 "
-		"AND final ORDER BY attempt_id DESC LIMIT 1", 1, {INT8OID}
-	};
-	static JdgQuery known = {
-		"SELECT $1 > 0 AND $1 <= last_value AND is_called "
-		"FROM jadugar_internal.task_id_seq", 1, {INT8OID}
-	};
-	Datum		v[2];
+	Datum		v[3];
 	JdgTask		p;
-	bool		failed = false;
+	bool		gone = !jdg_task_load(parent, false, &p, CurrentMemoryContext);
 
-	v[0] = Int64GetDatum(parent);
-	if (jdg_task_load(parent, false, &p, CurrentMemoryContext))
-	{
-		if (!jdg_may_manage(role, p.owner))
-			jdg_task_missing(parent);
-	}
-	else if (jdg_run(&status, v, NULL, 1) > 0)
-	{
-		failed = jdg_col_char(0, 1) != JDG_STATUS_COMPLETED;
-		if (!jdg_may_manage(role, jdg_col_oid(0, 2)))
-			jdg_task_missing(parent);
-		if (!failed || t->on_dependency_failure == JDG_FAILURE_RUN)
-			return false;
-		if (t->on_dependency_failure == JDG_FAILURE_CANCEL)
-			ereport(ERROR,
-					(errcode(JDG_ERRCODE_DEPENDENCY_NOT_SATISFIED),
-					 errmsg("task %lld in depends_on has not succeeded",
-							(long long) parent),
-					 errhint("Retry it first, or pass on_dependency_failure => 'run' or 'wait'.")));
-	}
-	else
-	{
-		/* finished in a queue that keeps no history, or never given out */
-		jdg_run(&known, v, NULL, 0);
-		if (!jdg_col_bool(0, 1))
-			jdg_task_missing(parent);
+	if (!gone && !jdg_may_manage(role, p.owner))
+		jdg_task_missing(parent);
+	if (gone && !waits_for_gone(t, parent, role))
 		return false;
-	}
 	v[0] = Int64GetDatum(t->task_id);
 	v[1] = Int64GetDatum(parent);
+	v[2] = BoolGetDatum(gone);
 	jdg_run(&insert, v, NULL, 0);
 	return true;
 }

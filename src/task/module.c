@@ -27,6 +27,9 @@ static JdgQuery remap[] = {
 	{"UPDATE jadugar_internal.unique_key t SET owner = m.n "
 		"FROM unnest($1, $2) m(o, n) "
 	"WHERE t.owner = m.o", 2, {OIDARRAYOID, OIDARRAYOID}},
+	{"UPDATE jadugar_internal.unkept t SET owner = m.n "
+		"FROM unnest($1, $2) m(o, n) "
+	"WHERE t.owner = m.o", 2, {OIDARRAYOID, OIDARRAYOID}},
 	{"UPDATE jadugar_internal.attempt t SET owner = m.n "
 		"FROM unnest($1, $2) m(o, n) "
 	"WHERE t.owner = m.o", 2, {OIDARRAYOID, OIDARRAYOID}},

@@ -9,11 +9,12 @@
  *
  * 1. A transaction that removes a task (a worker that settles, a session that
  *	  cancels) resolves in the same transaction the waiting tasks that it can
- *	  see.  It never waits for a row: a locked child is handed to the
+ *	  see.  It stores a failure in their rows of dependency, where it outlives
+ *	  the history.  It never waits for a row: a locked child is handed to the
  *	  scheduler at commit.
  * 2. A transaction that inserts a waiting task notifies the scheduler at
  *	  commit, which examines the task once.  Each of its parents is then
- *	  - gone: resolved from the history, or
+ *	  - gone: resolved from its stored end (outcome.c), or
  *	  - present and held by no worker: a transaction will remove it with a
  *		snapshot that is later than now and therefore sees the child (sessions
  *		that remove tasks notify the scheduler themselves, since they are in
@@ -45,6 +46,7 @@
 #include "base/fault.h"
 #include "base/params.h"
 #include "shared/wakeup.h"
+#include "task/outcome.h"
 #include "task/resolve.h"
 #include "task/wakeup.h"
 
@@ -87,33 +89,59 @@ jdg_has_dependencies(int64 task_id)
 	return jdg_run(&q, v, NULL, 1) > 0;
 }
 
-/* Deletes the row that makes the task wait for this parent. */
+/*
+ * A parent of a waiting child has ended: the child no longer waits for it, or
+ * its row says that the parent failed.  Does not need the child's row.  The
+ * row of the dependency is locked by nobody but a transaction that removes
+ * the child, and is then left to it.
+ */
 static void
-drop_dependency(int64 task_id, int64 parent_id)
+store_end(const JdgTask *child, int64 parent_id, bool success)
 {
-	static JdgQuery q = {
-		"DELETE FROM jadugar_internal.dependency WHERE task_id = $1 "
-		"AND parent_id = $2",
+	static JdgQuery delete = {
+		"DELETE FROM jadugar_internal.dependency WHERE (task_id, parent_id) = "
+		"(SELECT task_id, parent_id FROM jadugar_internal.dependency "
+		"WHERE task_id = $1 AND parent_id = $2 FOR UPDATE SKIP LOCKED)",
 		2, {INT8OID, INT8OID}
 	};
-	Datum		v[2] = {Int64GetDatum(task_id), Int64GetDatum(parent_id)};
+	static JdgQuery fail = {
+		"UPDATE jadugar_internal.dependency SET failed = true "
+		"WHERE (task_id, parent_id) = "
+		"(SELECT task_id, parent_id FROM jadugar_internal.dependency "
+		"WHERE task_id = $1 AND parent_id = $2 AND NOT failed "
+		"FOR UPDATE SKIP LOCKED)",
+		2, {INT8OID, INT8OID}
+	};
+	Datum		v[2] = {Int64GetDatum(child->task_id),
+	Int64GetDatum(parent_id)};
 
-	jdg_run(&q, v, NULL, 0);
+	if (success || child->on_dependency_failure == JDG_FAILURE_RUN)
+		jdg_run(&delete, v, NULL, 0);
+	else
+		jdg_run(&fail, v, NULL, 0);
 }
 
-/*
- * A parent of a locked waiting child has ended.  Returns false if the child
- * must be cancelled.
- */
+/* Is the child cancelled when one of its parents fails? */
 static bool
-parent_ended(JdgTask *child, int64 parent_id, bool success)
+dies_with_parent(const JdgTask *child)
 {
-	if (!success && child->on_dependency_failure == JDG_FAILURE_WAIT)
-		return true;			/* waits until a retry of the parent succeeds */
-	if (!success && child->on_dependency_failure != JDG_FAILURE_RUN)
-		return false;
-	drop_dependency(child->task_id, parent_id);
-	return true;
+	return child->on_dependency_failure != JDG_FAILURE_WAIT &&
+		child->on_dependency_failure != JDG_FAILURE_RUN;
+}
+
+void
+jdg_parent_retried(int64 parent_id)
+{
+	static JdgQuery q = {
+		"UPDATE jadugar_internal.dependency SET failed = false "
+		"WHERE (task_id, parent_id) IN "
+		"(SELECT task_id, parent_id FROM jadugar_internal.dependency "
+		"WHERE parent_id = $1 AND failed FOR UPDATE SKIP LOCKED)", 1, {INT8OID}
+	};
+	Datum		v[1] = {Int64GetDatum(parent_id)};
+
+	Assert(jdg_is_bookkeeping());
+	jdg_run(&q, v, NULL, 0);
 }
 
 static List *
@@ -194,16 +222,23 @@ jdg_resolve_finished(const JdgFinished *done, int n)
 
 		locked = jdg_task_load(child_id, true, &child, CurrentMemoryContext);
 		if (!locked)
+		{
 			jdg_recheck_at_commit(child_id, false);
+			if (!jdg_task_load(child_id, false, &child, CurrentMemoryContext))
+				child.task_id = 0;	/* being removed */
+		}
 		for (; i < nrows && children[i] == child_id; i++)
 		{
-			for (int k = 0; k < n && locked && alive; k++)
+			for (int k = 0; k < n && child.task_id != 0; k++)
 			{
-				if (done[k].task_id == parents[i])
-					alive = parent_ended(&child, parents[i], done[k].success);
+				if (done[k].task_id != parents[i])
+					continue;
+				store_end(&child, parents[i], done[k].success);
+				if (!done[k].success && dies_with_parent(&child))
+					alive = false;
 			}
 		}
-		if (!alive)
+		if (locked && !alive)
 			to_cancel = add_id(to_cancel, child_id);
 		else if (locked && child.state == JDG_STATE_DEPENDENCY &&
 				 !jdg_has_dependencies(child_id))
@@ -319,19 +354,17 @@ static JdgWaiting
 resolve_dependent(JdgTask *t, const int64 *running, int nrunning)
 {
 	static JdgQuery q = {
-		"SELECT d.parent_id, p.task_id IS NOT NULL, "
-		"CASE WHEN p.task_id IS NULL THEN (SELECT h.status "
-		"FROM jadugar_internal.attempt h WHERE h.task_id = d.parent_id "
-		"AND h.final ORDER BY h.attempt_id DESC LIMIT 1) END "
+		"SELECT d.parent_id, p.task_id IS NOT NULL, d.failed "
 		"FROM jadugar_internal.dependency d LEFT JOIN jadugar_internal.task p "
 		"ON p.task_id = d.parent_id WHERE d.task_id = $1", 1, {INT8OID}
 	};
 	Datum		v[1] = {Int64GetDatum(t->task_id)};
 	int64		n = jdg_run(&q, v, NULL, 0);
 	int64	   *gone = palloc(sizeof(int64) * Max(n, 1));
-	bool	   *success = palloc(sizeof(bool) * Max(n, 1));
+	bool	   *failed = palloc(sizeof(bool) * Max(n, 1));
 	int64		ngone = 0;
 	bool		again = false;
+	bool		dies = false;
 
 	for (int64 i = 0; i < n; i++)
 	{
@@ -343,15 +376,22 @@ resolve_dependent(JdgTask *t, const int64 *running, int nrunning)
 			continue;
 		}
 		gone[ngone] = parent;
-		/* no row is left: the queue keeps no history of completed tasks */
-		success[ngone++] = jdg_col_char(i, 3) == JDG_STATUS_NONE ||
-			jdg_col_char(i, 3) == JDG_STATUS_COMPLETED;
+		failed[ngone++] = jdg_col_bool(i, 3);
 	}
 	for (int64 i = 0; i < ngone; i++)
 	{
-		if (!parent_ended(t, gone[i], success[i]))
-			return JDG_WAITING_CANCEL;
+		Oid			owner;
+
+		if (!failed[i])
+		{
+			/* its end is not known: not success either */
+			failed[i] = jdg_outcome_of(gone[i], &owner) != JDG_KNOWN_COMPLETED;
+			store_end(t, gone[i], !failed[i]);
+		}
+		dies |= failed[i] && dies_with_parent(t);
 	}
+	if (dies)
+		return JDG_WAITING_CANCEL;
 	if (!jdg_has_dependencies(t->task_id))
 		dependencies_satisfied(t);
 	return again ? JDG_WAITING_WATCH : JDG_WAITING_DONE;

@@ -28,6 +28,9 @@ extern bool jdg_has_dependants(const JdgFinished *done, int n);
 /* ids (int64 *) of waiting tasks that the caller must cancel */
 extern List *jdg_resolve_finished(const JdgFinished *done, int n);
 extern bool jdg_has_dependencies(int64 task_id);
+
+/* a task that had failed comes back: its dependants wait for it again */
+extern void jdg_parent_retried(int64 parent_id);
 extern void jdg_resolve_key(Oid owner, const char *key);
 
 /* the same from a session, for a task that stays and waits for something */

@@ -42,6 +42,7 @@
 #include "task/count.h"
 #include "task/decide.h"
 #include "task/history.h"
+#include "task/outcome.h"
 #include "task/resolve.h"
 #include "task/settle.h"
 #include "task/wakeup.h"
@@ -111,15 +112,17 @@ history_of(const JdgTask *t, const JdgOutcome *o, const JdgDecision *d,
 
 /*
  * Inserts the history rows of n attempts, except those that their queue does
- * not keep.
+ * not keep.  That a task did not complete is kept in any case: outcome.c.
  */
 static void
 write_histories(const JdgTask *tasks, const JdgOutcome *o,
 				const JdgDecision *d, int n)
 {
 	JdgHistory *h = palloc(sizeof(JdgHistory) * n);
+	const JdgTask **unkept = palloc(sizeof(JdgTask *) * n);
 	JdgQueue	queue = {0};
 	int			k = 0;
+	int			nunkept = 0;
 
 	for (int i = 0; i < n; i++)
 	{
@@ -130,9 +133,13 @@ write_histories(const JdgTask *tasks, const JdgOutcome *o,
 			queue.keep = JDG_KEEP_ALL;
 		if (keeps_history(&queue, d[i].status))
 			history_of(&tasks[i], &o[i], &d[i], &h[k++]);
+		else if (!d[i].stays && d[i].status != JDG_STATUS_COMPLETED)
+			unkept[nunkept++] = &tasks[i];
 	}
 	jdg_history_insert(h, k);
+	jdg_outcomes_keep(unkept, nunkept, jdg_now());
 	pfree(h);
+	pfree(unkept);
 }
 
 /*

@@ -288,6 +288,7 @@ retry_finished(int64 id)
 				(errcode(JDG_ERRCODE_CONFLICT),
 				 errmsg("task %lld has been retried by another session",
 						(long long) id)));
+	jdg_parent_retried(id);
 	t.state = jdg_state_without_dependencies(&t);
 	jdg_task_insert(&t);
 	jdg_wake_at_commit(t.owner, &t);

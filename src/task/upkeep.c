@@ -30,6 +30,7 @@
 #include "base/toplevel.h"
 #include "shared/work.h"
 #include "task/history.h"
+#include "task/outcome.h"
 #include "task/upkeep.h"
 
 /*
@@ -62,7 +63,9 @@ delete_expired(void)
 	jdg_run(&logs, v, NULL, 0);
 	v[0] = TimestampTzGetDatum(now);
 	jdg_run(&keys, v, NULL, 0);
+	jdg_outcomes_forget_expired(now);
 	jdg_run(&short_lived, v, NULL, 0);
+	jdg_outcomes_expire(now - (int64) jdg_history_retention * USECS_PER_MINUTE);
 	jdg_work_end();
 }
 
@@ -76,6 +79,9 @@ drop_partition(const char *name)
 {
 	MemoryContext mcxt = CurrentMemoryContext;
 
+	jdg_work_begin();
+	jdg_outcomes_forget_partition(name);
+	jdg_work_end();
 	PG_TRY();
 	{
 		/* finishes an interrupted detach, else begins one */

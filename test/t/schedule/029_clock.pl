@@ -250,6 +250,8 @@ now_is('2027-04-23 13:10', 'reload');
 poll($node, $partitions, '0401 0402 0423 0424');
 is(sql('SELECT min(finished_at)::date FROM jadugar.history'), '2027-04-01', 'younger partitions are kept');
 is(sql("SELECT status FROM jadugar.get_task($kept)"), 'completed', 'younger partitions can be read');
+my $known = "SELECT (SELECT forgotten FROM jadugar_internal.here) BETWEEN 1 AND $kept - 1";
+is(sql($known), 't', 'the failures of dropped partitions are no longer known');
 completed('after all');
 is(sql("SELECT DISTINCT finished_at::date FROM jadugar.history WHERE finished_at > '2027-04-02'"), '2027-04-23', 'new rows are in the partition of the day');
 

@@ -49,6 +49,15 @@ as($_, qq{
 as('alice', q{INSERT INTO made SELECT 'mail', jadugar.enqueue('note', '{"what": "mail"}', queue => 'mail')});
 as('bob', q{SELECT jadugar.schedule('boot', '@startup', 'note', '{"what": "boot"}')});
 
+# A task waits for a retry of one that has failed: the dump has no history.
+my $failed = $from->safe_psql('app', q{
+	SELECT jadugar.create_queue('failing') > 0;
+	SELECT jadugar.grant_queue('failing', 'alice', 'enqueue')});
+$failed = as('alice', q{SELECT jadugar.enqueue('SELECT 1/0', queue => 'failing')});
+poll($from, "SELECT status FROM jadugar.get_task($failed)", 'failed', 'app');
+my $orphan = as('alice', qq{SELECT jadugar.enqueue('note', '{"what": "orphan"}', depends_on => '{$failed}',
+	on_dependency_failure => 'wait')});
+
 # The schedule of each role has a pending occurrence.
 poll($from, q{SELECT count(*) FROM jadugar.tasks WHERE schedule = 'tick'}, '3', 'app');
 
@@ -123,6 +132,10 @@ is( $to->safe_psql('parallel', q{SELECT owner FROM jadugar.adopt(missed => 'skip
 $to->safe_psql('parallel', q{SELECT jadugar.resume_queue('mail')});
 works($to, 'parallel', 'another cluster',
 	'first alice, first bob, mail alice, next alice, next bob');
+is($to->safe_psql('parallel', "SELECT waiting_for FROM jadugar.tasks WHERE task_id = $orphan"), 'dependency',
+	'a task still waits for one that failed before the dump');
+like(psql_error($to, "SELECT jadugar.enqueue('SELECT 1', depends_on => '{$failed}')", 'parallel'),
+	qr/it is not known whether task $failed in depends_on has succeeded/, 'and its end is not taken for success');
 poll($to, q{
 	SELECT string_agg(DISTINCT concat_ws(' ', status, reason), ', ') FROM jadugar.history
 	WHERE owner ~ '^\d+$' AND task_id IS NOT NULL}, 'failed owner_missing', 'parallel');
@@ -144,14 +157,14 @@ like(psql_error($to, 'SET ROLE alice; SELECT jadugar.adopt()', 'custom'),
 $to->safe_psql('custom', q{SELECT jadugar.adopt(missed => 'policy', pending => 'cancel')});
 is($to->safe_psql('custom', q{
 		SELECT count(*), count(DISTINCT task_id) FROM jadugar.history WHERE status = 'cancelled'}),
-	'13|13', "pending => 'cancel'");
+	'14|14', "pending => 'cancel'");
 poll($to, q{SELECT string_agg(DISTINCT what, ' ') FROM effect WHERE what <> 'tick'}, 'boot', 'custom');
 poll($to, q{SELECT count(DISTINCT who) FROM effect WHERE what = 'tick' AND who IN ('alice', 'bob')}, '2', 'custom');
 
 not_adopted($to, 'plain', 'before pending => pause');
 $to->safe_psql('plain', q{SELECT jadugar.adopt(missed => 'skip', pending => 'pause')});
 is($to->safe_psql('plain', q{SELECT status, count(*) FROM jadugar.tasks WHERE schedule IS NULL GROUP BY 1}),
-	'paused|10', "pending => 'pause'");
+	'paused|11', "pending => 'pause'");
 $to->safe_psql('plain', q{SELECT jadugar.resume_queue('mail')});
 $to->safe_psql('plain', q{SELECT jadugar.resume_task(task_id) FROM jadugar.tasks
 	WHERE status = 'paused' AND owner IN ('alice', 'bob')});
