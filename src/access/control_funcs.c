@@ -56,14 +56,19 @@ jdg_installed(PG_FUNCTION_ARGS)
 	PG_RETURN_VOID();
 }
 
-/* Pause, from now until an instant (DT_NOEND: for good); or resume. */
+/*
+ * Pause, from now until an instant (DT_NOEND: for good); or resume.  "keep":
+ * leaves a pause that is in force as it is.
+ */
 static void
-set_pause(bool on, const char *reason, TimestampTz until)
+set_pause(bool on, const char *reason, TimestampTz until, bool keep)
 {
 	static JdgQuery q = {
 		"UPDATE jadugar_internal.control "
 		"SET paused_at = $at, paused_until = $until, "
-		"paused_by = $by, pause_reason = $reason",.config = true
+		"paused_by = $by, pause_reason = $reason "
+		"WHERE NOT ($keep AND paused_at IS NOT NULL "
+		"AND (paused_until IS NULL OR paused_until > $now))",.config = true
 	};
 	JdgParams	p = {0};
 	JdgInternal in;
@@ -75,6 +80,8 @@ set_pause(bool on, const char *reason, TimestampTz until)
 			 until == DT_NOEND);
 	jdg_bind(&p, "by", NAMEOID, NameGetDatum(&who), !on);
 	jdg_bind_text(&p, "reason", reason);
+	jdg_bind_bool(&p, "keep", keep);
+	jdg_bind_instant(&p, "now", jdg_now());
 	jdg_internal_begin(&in);
 	jdg_run_params(&q, &p, 0);
 	jdg_internal_end(&in);
@@ -106,14 +113,14 @@ JDG_FUNCTION(jdg_pause_all, JDG_LEVEL_OPERATOR)
 				 errdetail("The value is \"%s\".",
 						   DatumGetCString(DirectFunctionCall1(timestamptz_out, TimestampTzGetDatum(*a.until)))),
 				 errhint("Leave it out to pause until jadugar.resume_all() is called.")));
-	set_pause(true, a.reason, a.until ? *a.until : DT_NOEND);
+	set_pause(true, a.reason, a.until ? *a.until : DT_NOEND, false);
 	PG_RETURN_VOID();
 }
 
 JDG_FUNCTION(jdg_resume_all, JDG_LEVEL_OPERATOR)
 {
 	jdg_require_shmem();
-	set_pause(false, NULL, DT_NOEND);
+	set_pause(false, NULL, DT_NOEND, false);
 	PG_RETURN_VOID();
 }
 
@@ -201,7 +208,7 @@ JDG_FUNCTION(jdg_drain, JDG_LEVEL_OPERATOR)
 		pause_one_queue(&queue);
 	}
 	else
-		set_pause(true, "drain", DT_NOEND);
+		set_pause(true, "drain", DT_NOEND, true);
 	SPI_connect_ext(SPI_OPT_NONATOMIC);
 	SPI_commit();
 	(void) wait_until_drained(&queue, until);

@@ -226,6 +226,13 @@ SELECT count(*) FROM jadugar.health WHERE what = 'owner_nologin';
 ALTER ROLE mon_bob LOGIN;
 
 -- All queues paused
+-- drain() keeps the pause that is in force
+SELECT jadugar.pause_all('window', now() + interval '1 hour');
+CALL jadugar.drain(timeout => '20 s');
+SELECT pause_reason, paused_until BETWEEN now() AND now() + interval '1 hour' AS limited FROM jadugar_internal.control;
+SELECT jadugar.resume_all();
+CALL jadugar.drain(timeout => '20 s');
+SELECT pause_reason, paused_until FROM jadugar_internal.control;
 SELECT jadugar.pause_all(reason => 'maintenance');
 SET ROLE mon_ann;
 SELECT jadugar.enqueue('SELECT 8') AS id \gset
