@@ -16,7 +16,7 @@
 #define JDG_FIRE_BATCH	256
 
 /* the first transaction is smaller: workers start while the rest is fired */
-#define JDG_FIRE_FIRST	JDG_GROUP_MAX
+#define JDG_FIRE_FIRST	32
 
 /* One transaction that fires schedules. */
 typedef struct JdgFiring

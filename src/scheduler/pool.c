@@ -36,6 +36,9 @@
 /* number of small tasks that a worker runs while another one starts */
 #define TASKS_PER_START 256
 
+/* ready tasks for which an idle worker is woken */
+#define TASKS_PER_WAKE	32
+
 /* the ready tasks of a role, and its workers */
 typedef struct Demand
 {
@@ -281,7 +284,7 @@ find_workers(JdgDb *db, Demand *d, bool *full)
 	{
 		if (!jdg_pool_wake_idle(db->dboid, d->owner))
 			break;
-		d->ready -= JDG_GROUP_MAX;
+		d->ready -= TASKS_PER_WAKE;
 	}
 	if (d->ready <= 0 || d->pool.idle > 0)
 	{

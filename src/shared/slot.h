@@ -28,7 +28,7 @@
 #include "base/module.h"
 
 /* maximum number of tasks in a group */
-#define JDG_GROUP_MAX		32
+#define JDG_GROUP_MAX		128
 #define JDG_MESSAGE_LEN		192
 
 typedef enum JdgSlotState

@@ -17,7 +17,6 @@
 #include "postgres.h"
 
 #include "access/xact.h"
-#include "access/xlog_internal.h"
 #include "catalog/pg_type.h"
 #include "miscadmin.h"
 #include "pgstat.h"
@@ -28,6 +27,7 @@
 #include "base/clock.h"
 #include "base/errors.h"
 #include "base/fault.h"
+#include "base/flush.h"
 #include "base/settings.h"
 #include "base/spi.h"
 #include "queue/queue.h"
@@ -37,17 +37,12 @@
 #include "shared/wakeup.h"
 #include "worker/worker.h"
 
-/* maximum number of reruns of a lone task for a conflict that may be ours */
-#define MAX_CONFLICTS 10
+/* maximum number of tasks in a group before one that has a subtransaction */
+#define UNSAFE_MAX	32
 
 static JdgGroup group;
 
-/* a lone task whose commit failed, to be charged in a new transaction */
-static int64 failed_task = 0;
-static int	failed_attempt;
-static JdgOutcome failed_outcome;
-static MemoryContext failed_context = NULL;
-static bool charging = false;	/* being charged now */
+static bool charging = false;	/* the failed commit of a lone task, now */
 
 /* a standalone command's row is marked, and its end not yet committed */
 static bool standalone_open = false;
@@ -69,14 +64,25 @@ begin_transaction(int isolation)
 	MemoryContextSwitchTo(jdg_group_context);
 }
 
-/* Callback of jdg_claim(): slow or special tasks form a group alone. */
+/*
+ * Callback of jdg_claim().  Slow or special tasks form a group alone.  A group
+ * holds as many tasks as should be done within its window, so that the others
+ * are left to other workers, and fewer if they need subtransactions.
+ */
 static JdgJoin
 join_group(const JdgTask *t, int n)
 {
+	static int64 expected = 0;
 	bool		alone = t->isolate || t->transaction != JDG_XACT_COMMITTED ||
 	!jdg_command_is_quick(t->command_id) ||
 	jdg_must_run_alone(t->task_id);
 
+	if (n == 0)
+		expected = 0;
+	expected += jdg_command_us(t->command_id);
+	if (n > 0 && !alone)
+		alone = expected > (int64) (jdg_group_commit_window * 1000) ||
+			(n >= UNSAFE_MAX && !jdg_command_is_safe(t->command_id));
 	if (!alone)
 		return JDG_JOIN_YES;
 	return n == 0 ? JDG_JOIN_LAST : JDG_JOIN_NO;
@@ -186,25 +192,6 @@ settle_cancelled_rest(void)
 }
 
 /*
- * Flushes the WAL.  A command that this worker does not know to be quick may
- * crash the server.  Its task must survive that, or it could not be charged;
- * and the scheduler makes tasks ready without waiting for the disk.
- */
-static void
-flush_wal(void)
-{
-	XLogRecPtr	end = GetXLogInsertRecPtr();
-	uint64		offset = end % XLOG_BLCKSZ;
-
-	/* right after a page's header: the last record ends before the page */
-	if (offset == SizeOfXLogShortPHD ||
-		(offset == SizeOfXLogLongPHD &&
-		 XLogSegmentOffset(end, wal_segment_size) == SizeOfXLogLongPHD))
-		end -= offset;
-	XLogFlush(end);
-}
-
-/*
  * Runs the tasks of the group from "first" on.  Returns false if the group
  * must end after them, even if further tasks follow.
  */
@@ -224,7 +211,10 @@ run_tasks(int first, TimestampTz start)
 						 group.n > 1 ? start + Max(2 * window, 1000) : 0,
 						 &group.outcome[i]);
 		group.ran = i + 1;
+		group.undone = r == JDG_RUN_UNDONE;
 		group.has_outcome[i] = r == JDG_RUN_ENDED;
+		if (group.undone)
+			return false;
 		if (r == JDG_RUN_ALONE)
 		{
 			jdg_run_alone_next(group.task[i].task_id);
@@ -288,6 +278,28 @@ settle_and_follow(int first, bool go_on)
 	}
 }
 
+/*
+ * A fused task has failed, and its error has aborted the transaction: the
+ * group's tasks are ready again.  Requests to stop one of them are served
+ * next; an administrator's cancel, which the slot does not have, is one for
+ * the task that ran.
+ */
+static void
+undo_group(void)
+{
+	int			last = group.ran - 1;
+
+	JDG_FAULT("group-undone");
+	jdg_requests_keep(0);
+	if (group.outcome[last].end == JDG_END_CANCELLED)
+		jdg_requests_add(group.task[last].task_id, JDG_CANCEL_TASK);
+	jdg_slot_clear(jdg_my_slot);
+	jdg_log_forget();
+	jdg_session_reset_group(true);
+	group.n = group.ran = 0;
+	pgstat_report_stat(false);
+}
+
 /* Is the first task to run alone, so that none may follow it? */
 static bool
 is_alone(void)
@@ -306,14 +318,20 @@ run_group(void)
 
 	ask_for_help();
 	JDG_FAULT("group-begins");
+	/* its task must survive a crash of the server, to be charged */
 	if (group.n > 0 && !jdg_command_is_quick(group.task[0].command_id))
-		flush_wal();
+		jdg_flush_wal();
 	for (;;)
 	{
 		int			next = group.n;
 		bool		go_on;
 
 		go_on = run_tasks(first, start) && !alone;
+		if (group.undone)
+		{
+			undo_group();
+			return;
+		}
 		settle_cancelled_rest();
 		settle_and_follow(first, go_on);
 		if (!go_on)
@@ -424,7 +442,7 @@ run_standalone(void)
 	SpinLockRelease(&jdg_my_slot->mutex);
 	JDG_FAULT("standalone-before-mark");
 	CommitTransactionCommand();
-	flush_wal();
+	jdg_flush_wal();
 	standalone_open = ok;
 	JDG_FAULT("standalone-marked");
 	MemoryContextSwitchTo(jdg_group_context);
@@ -455,16 +473,16 @@ run_standalone(void)
 static void
 charge_failed_commit(void)
 {
-	int64		task_id = failed_task;
+	JdgFailed	failed;
 
-	failed_task = 0;
+	jdg_failed_take(&failed);
 	charging = true;
 	begin_transaction(XACT_READ_COMMITTED);
-	group.n = jdg_claim_one(jdg_my_slot, task_id, &group.task[0],
+	group.n = jdg_claim_one(jdg_my_slot, failed.task_id, &group.task[0],
 							jdg_group_context) ? 1 : 0;
-	if (group.n == 1 && group.task[0].attempt == failed_attempt)
+	if (group.n == 1 && group.task[0].attempt == failed.attempt)
 	{
-		group.outcome[0] = failed_outcome;
+		group.outcome[0] = failed.outcome;
 		group.has_outcome[0] = true;
 		group.ran = 1;
 		settle_group(0, NULL);
@@ -474,12 +492,28 @@ charge_failed_commit(void)
 	charging = false;
 }
 
+/* Serves a request to stop a task of a group that was rolled back. */
+static void
+serve_request(void)
+{
+	begin_transaction(XACT_READ_COMMITTED);
+	jdg_requests_serve();
+	JDG_FAULT("request-served");
+	CommitTransactionCommand();
+	jdg_requests_served();
+}
+
 bool
 jdg_group_run(void)
 {
 	MemoryContextReset(jdg_group_context);
 	memset(&group, 0, offsetof(JdgGroup, task));
-	if (failed_task != 0)
+	if (jdg_requests_pending())
+	{
+		serve_request();
+		return true;
+	}
+	if (jdg_failed_pending() != 0)
 	{
 		charge_failed_commit();
 		return true;
@@ -515,24 +549,6 @@ jdg_group_run(void)
 	return true;
 }
 
-/*
- * A serialization failure or a deadlock outside the task's own code may
- * concern our rows: it is not charged until it has happened MAX_CONFLICTS
- * times in a row for the same task.
- */
-static bool
-may_be_our_conflict(int sqlerrcode)
-{
-	static int64 task_id = 0;
-	static int	times = 0;
-
-	if (ERRCODE_TO_CATEGORY(sqlerrcode) != ERRCODE_TRANSACTION_ROLLBACK)
-		return false;
-	times = task_id == group.task[0].task_id ? times + 1 : 1;
-	task_id = group.task[0].task_id;
-	return times <= MAX_CONFLICTS;
-}
-
 bool
 jdg_group_failed(ErrorData *edata)
 {
@@ -555,39 +571,10 @@ jdg_group_failed(ErrorData *edata)
 	for (int i = 0; i < group.ran; i++)
 		jdg_run_alone_next(group.task[i].task_id);
 	if (was_alone && group.task[0].transaction != JDG_XACT_STANDALONE &&
-		failed_task == 0 && !may_be_our_conflict(edata->sqlerrcode))
-	{
-		MemoryContext old;
-
-		if (failed_context == NULL)
-			failed_context = AllocSetContextCreate(TopMemoryContext,
-												   "jadugar failed commit",
-												   ALLOCSET_SMALL_SIZES);
-		MemoryContextReset(failed_context);
-		old = MemoryContextSwitchTo(failed_context);
-		memset(&failed_outcome, 0, sizeof(failed_outcome));
-		failed_outcome.end = JDG_END_FAILED;
-		if (group.outcome[0].end == JDG_END_CANCELLED ||
-			group.outcome[0].end == JDG_END_PAUSED)
-			failed_outcome.end = group.outcome[0].end;
-		if (group.outcome[0].end == JDG_END_CANCELLED)
-			failed_outcome.reason = "cancelled";
-		failed_outcome.started_at = group.outcome[0].started_at;
-		failed_outcome.finished_at = jdg_now();
-		failed_outcome.worker_pid = MyProcPid;
-		failed_outcome.row_count = -1;
-		failed_outcome.sqlerrcode = edata->sqlerrcode;
-		failed_outcome.error = jdg_error_to_jsonb(edata);
-		if (group.outcome[0].cleanup)
-			failed_outcome.cleanup = pstrdup(group.outcome[0].cleanup);
-		if (group.outcome[0].on_error)
-			failed_outcome.on_error = pstrdup(group.outcome[0].on_error);
-		failed_task = group.task[0].task_id;
-		failed_attempt = group.task[0].attempt;
-		MemoryContextSwitchTo(old);
+		jdg_failed_note(&group.task[0], &group.outcome[0], edata))
 		accounted = !charging;
-	}
 	charging = false;
+	jdg_requests_keep(jdg_failed_pending());
 	jdg_slot_clear(jdg_my_slot);
 	jdg_log_end();
 	jdg_log_forget();

@@ -8,6 +8,9 @@
  * Tasks that were taken out of a group (preempted, deadlocked, in a group
  * whose commit failed) are remembered by id and run alone next.
  *
+ * A command whose last SAFE_RUNS runs had no error is safe: its tasks run
+ * without subtransactions of their own, see run.c.
+ *
  *-------------------------------------------------------------------------
  */
 #include "postgres.h"
@@ -21,13 +24,22 @@
 #define MAX_COMMANDS 1024
 #define MAX_ALONE	 256
 
-typedef struct CommandTime
+/* runs without error after which a command is safe; tests need fewer */
+#ifdef JDG_FAULTS
+#define SAFE_RUNS	 20
+#else
+#define SAFE_RUNS	 1000
+#endif
+
+typedef struct CommandPast
 {
 	int64		command_id;		/* hash key */
 	int64		us;				/* moving average */
-} CommandTime;
+	int			clean;			/* runs since its last error, at most
+								 * SAFE_RUNS */
+} CommandPast;
 
-static HTAB *times = NULL;
+static HTAB *past = NULL;
 static int64 alone[MAX_ALONE];
 static int	nalone = 0;
 
@@ -35,48 +47,67 @@ static int	nalone = 0;
  * The entry of a command, or NULL if there is none and "create" is false.
  * When the table is full, all entries are discarded.
  */
-static CommandTime *
-find_time(int64 command_id, bool create, bool *found)
+static CommandPast *
+find_past(int64 command_id, bool create, bool *found)
 {
-	if (times != NULL && hash_get_num_entries(times) >= MAX_COMMANDS)
+	if (past != NULL && hash_get_num_entries(past) >= MAX_COMMANDS)
 	{
-		hash_destroy(times);
-		times = NULL;
+		hash_destroy(past);
+		past = NULL;
 	}
-	if (times == NULL)
+	if (past == NULL)
 	{
 		HASHCTL		ctl = {0};
 
 		ctl.keysize = sizeof(int64);
-		ctl.entrysize = sizeof(CommandTime);
-		times = hash_create("jadugar command times", MAX_COMMANDS, &ctl,
-							HASH_ELEM | HASH_BLOBS);
+		ctl.entrysize = sizeof(CommandPast);
+		past = hash_create("jadugar commands", MAX_COMMANDS, &ctl,
+						   HASH_ELEM | HASH_BLOBS);
 	}
-	return hash_search(times, &command_id, create ? HASH_ENTER : HASH_FIND,
+	return hash_search(past, &command_id, create ? HASH_ENTER : HASH_FIND,
 					   found);
 }
 
 bool
 jdg_command_is_quick(int64 command_id)
 {
-	CommandTime *t = find_time(command_id, false, NULL);
+	CommandPast *t = find_past(command_id, false, NULL);
 
 	return t != NULL && t->us * 4 <= (int64) (jdg_group_commit_window * 1000);
+}
+
+int64
+jdg_command_us(int64 command_id)
+{
+	CommandPast *t = find_past(command_id, false, NULL);
+
+	return t != NULL ? t->us : 0;
+}
+
+bool
+jdg_command_is_safe(int64 command_id)
+{
+	CommandPast *t = find_past(command_id, false, NULL);
+
+	return t != NULL && t->clean >= SAFE_RUNS;
 }
 
 /*
  * A slower time replaces the average at once, a faster one lowers it slowly.
  */
 void
-jdg_command_note_time(int64 command_id, int64 us)
+jdg_command_note_run(int64 command_id, int64 us, bool clean)
 {
 	bool		found;
-	CommandTime *t = find_time(command_id, true, &found);
+	CommandPast *t = find_past(command_id, true, &found);
 
+	if (!found)
+		t->clean = 0;
 	if (!found || us > t->us)
 		t->us = us;
 	else
 		t->us = (t->us * 3 + us) / 4;
+	t->clean = clean ? Min(t->clean + 1, SAFE_RUNS) : 0;
 }
 
 /* When the list is full, the oldest task is dropped. */

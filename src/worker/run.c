@@ -8,6 +8,14 @@
  * deferred triggers fire before the subtransaction ends, so that their errors
  * are its errors and they run as its owner.
  *
+ * A subtransaction costs a transaction id and a good part of the time of a
+ * small task.  A task whose command is safe (quick.c) is fused with its group:
+ * it runs without one.  If it fails after all, the transaction is aborted and
+ * the group is undone: its tasks are ready again, none is charged, and the
+ * command is not safe any more, so that its tasks run in subtransactions next
+ * time.  Handlers in C are never fused, since the end of a subtransaction also
+ * cleans up after code that leaves a snapshot or an SPI connection behind.
+ *
  *-------------------------------------------------------------------------
  */
 #include "postgres.h"
@@ -225,12 +233,12 @@ payload_of(JdgTask *task, JdgHandler *handler)
 }
 
 /*
- * Runs the work of a task, inside its subtransaction.  Returns with no active
- * snapshot of its own.
+ * Runs the work of a task, inside its subtransaction if it has one.  Returns
+ * with no active snapshot of its own.  Sets "in_c" if a handler in C did it.
  */
 static void
 execute(JdgTask *task, int index, TimestampTz preempt_at, JdgExecResult *res,
-		JdgOutcome *o)
+		JdgOutcome *o, bool *in_c)
 {
 	JdgHandler *handler;
 	const JdgCommand *command;
@@ -247,7 +255,10 @@ execute(JdgTask *task, int index, TimestampTz preempt_at, JdgExecResult *res,
 	if (handler == NULL)
 		jdg_exec_sql(command->text, command->command_id, payload, res);
 	else if (handler->kind == JDG_HANDLER_C)
+	{
+		*in_c = true;
 		jdg_exec_c(handler, payload, res);
+	}
 	else
 		jdg_exec_sql(jdg_handler_sql(handler), command->command_id,
 					 payload, res);
@@ -294,14 +305,80 @@ init_outcome(JdgOutcome *o)
 	o->worker_pid = MyProcPid;
 }
 
-JdgRun
-jdg_run_task(JdgTask *task, int index, TimestampTz preempt_at, JdgOutcome *o)
+/* May the task run without a subtransaction?  See above. */
+static bool
+may_be_fused(const JdgTask *task)
+{
+	return !task->isolate && task->transaction == JDG_XACT_COMMITTED &&
+		jdg_command_is_safe(task->command_id) &&
+		!jdg_must_run_alone(task->task_id);
+}
+
+/*
+ * Ends the fused task that runs, or its subtransaction, after an error: aborts
+ * either.  Returns the error in "mcxt".
+ */
+static ErrorData *
+undo(bool fused, MemoryContext mcxt)
+{
+	ErrorData  *edata;
+
+	if (fused)
+		return jdg_abort_xact(mcxt);
+	MemoryContextSwitchTo(mcxt);
+	edata = CopyErrorData();
+	FlushErrorState();
+	RollbackAndReleaseCurrentSubTransaction();
+	return edata;
+}
+
+/*
+ * Runs the work of a task, in a subtransaction unless it is fused.  Returns
+ * its error, or NULL.  After an error of a fused task there is no transaction
+ * any more.
+ */
+static ErrorData *
+try_to_execute(JdgTask *task, int index, bool fused, TimestampTz preempt_at,
+			   JdgExecResult *res, JdgOutcome *o, bool *in_c)
 {
 	MemoryContext mcxt = CurrentMemoryContext;
 	ResourceOwner owner = CurrentResourceOwner;
+	ErrorData  *volatile edata = NULL;
+	int			level = NewGUCNestLevel();
+
+	if (!fused)
+		BeginInternalSubTransaction(NULL);
+	MemoryContextSwitchTo(mcxt);
+	PG_TRY();
+	{
+		execute(task, index, preempt_at, res, o, in_c);
+		jdg_user_code_end();
+		if (fused)
+			CommandCounterIncrement();
+		else
+			ReleaseCurrentSubTransaction();
+	}
+	PG_CATCH();
+	{
+		jdg_user_code_end();
+		edata = undo(fused, mcxt);
+	}
+	PG_END_TRY();
+	MemoryContextSwitchTo(mcxt);
+	if (fused && edata)
+		return edata;
+	CurrentResourceOwner = owner;
+	AtEOXact_GUC(false, level);
+	return edata;
+}
+
+JdgRun
+jdg_run_task(JdgTask *task, int index, TimestampTz preempt_at, JdgOutcome *o)
+{
 	JdgExecResult res = {-1, NULL};
-	int			level;
-	volatile bool failed = false;
+	bool		fused = may_be_fused(task);
+	bool		in_c = false;
+	ErrorData  *edata;
 
 	init_outcome(o);
 	if (end_if_cancelled(index, o))
@@ -309,46 +386,31 @@ jdg_run_task(JdgTask *task, int index, TimestampTz preempt_at, JdgOutcome *o)
 	o->started_at = jdg_now();
 	begin_context(task);
 	publish_begin(task, index, o->started_at);
-	level = NewGUCNestLevel();
-	BeginInternalSubTransaction(NULL);
-	MemoryContextSwitchTo(mcxt);
-	PG_TRY();
-	{
-		execute(task, index, preempt_at, &res, o);
-		jdg_user_code_end();
-		ReleaseCurrentSubTransaction();
-	}
-	PG_CATCH();
-	{
-		ErrorData  *edata;
-
-		jdg_user_code_end();
-		MemoryContextSwitchTo(mcxt);
-		edata = CopyErrorData();
-		FlushErrorState();
-		RollbackAndReleaseCurrentSubTransaction();
-		jdg_outcome_of_error(o, edata);
-		failed = true;
-	}
-	PG_END_TRY();
-	MemoryContextSwitchTo(mcxt);
-	CurrentResourceOwner = owner;
-	AtEOXact_GUC(false, level);
+	edata = try_to_execute(task, index, fused, preempt_at, &res, o, &in_c);
 	if (GetUserId() != task->owner)
 		elog(FATAL, "a task left the session as another user");
 	jdg_session_reset_task();
+	if (edata)
+		jdg_outcome_of_error(o, edata);
 	o->finished_at = jdg_now();
 	publish_end(index, o->finished_at - o->started_at);
 	JDG_FAULT("task-done");
 	jdg_log_end();
 	jdg_current_task = NULL;
-	jdg_command_note_time(task->command_id, o->finished_at - o->started_at);
+	jdg_command_note_run(task->command_id, o->finished_at - o->started_at,
+						 edata == NULL && !in_c);
 
-	if (!failed)
+	if (edata == NULL)
 	{
 		o->end = JDG_END_COMPLETED;
 		o->row_count = res.row_count;
 		o->result = task->flow_run ? res.result : jdg_json_cap(res.result);
+	}
+	else if (fused)
+	{
+		if (must_run_again_alone(o, preempt_at != 0))
+			jdg_run_alone_next(task->task_id);
+		return JDG_RUN_UNDONE;
 	}
 	else if (o->end == JDG_END_CANCELLED ||
 			 jdg_my_slot->task[index].cancel != JDG_CANCEL_NONE)

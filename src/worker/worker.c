@@ -18,7 +18,9 @@
  */
 #include "postgres.h"
 
+#ifdef __GLIBC__
 #include <malloc.h>
+#endif
 
 #include "access/xact.h"
 #include "libpq/pqsignal.h"
@@ -99,6 +101,21 @@ publish_progress(double fraction, const char *message)
 	if (message)
 		strlcpy(jdg_my_slot->message, message, JDG_MESSAGE_LEN);
 	SpinLockRelease(&jdg_my_slot->mutex);
+}
+
+/*
+ * A group allocates some hundred kilobytes and frees them.  The C library
+ * would give them back to the system after each group, and ask for them again.
+ * So it keeps up to this much.
+ */
+static void
+keep_free_memory(void)
+{
+#ifdef __GLIBC__
+	(void) mallopt(M_MMAP_THRESHOLD, 1024 * 1024);
+	(void) mallopt(M_TRIM_THRESHOLD, 2 * 1024 * 1024);
+	(void) mallopt(M_TOP_PAD, 256 * 1024);
+#endif
 }
 
 /* Allocated memory of this process, in bytes. */
@@ -376,6 +393,7 @@ jdg_worker_main(Datum arg)
 	jdg_group_context = AllocSetContextCreate(TopMemoryContext,
 											  "jadugar group",
 											  ALLOCSET_DEFAULT_SIZES);
+	keep_free_memory();
 	jdg_log_init();
 	jdg_exec_hooks.progress = publish_progress;
 	jdg_exec_hooks.cancel_requested = jdg_cancel_pending;

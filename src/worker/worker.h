@@ -20,6 +20,7 @@ typedef struct JdgGroup
 {
 	int			n;				/* tasks claimed */
 	int			ran;			/* of them, tasks that have run */
+	bool		undone;			/* a fused task failed: no transaction */
 	JdgTask		task[JDG_GROUP_MAX];
 	JdgOutcome	outcome[JDG_GROUP_MAX];
 	bool		has_outcome[JDG_GROUP_MAX]; /* false: to run again */
@@ -70,13 +71,14 @@ extern bool jdg_cancel_pending(void);
 typedef enum JdgRun
 {
 	JDG_RUN_ENDED,				/* its outcome is set */
-	JDG_RUN_ALONE				/* no outcome: to be run again, alone */
+	JDG_RUN_ALONE,				/* no outcome: to be run again, alone */
+	JDG_RUN_UNDONE				/* the group's transaction was aborted */
 } JdgRun;
 
 /*
- * Runs one task in a subtransaction of the group's transaction, and sets its
- * outcome in the current memory context.  Errors of the task become its
- * outcome.  preempt_at is as in jdg_user_code_begin(); 0: the task is alone in
+ * Runs one task in the group's transaction, and sets its outcome in the
+ * current memory context.  Errors of the task become its outcome, or undo the
+ * group if the task was fused with it: see run.c.  preempt_at is as in jdg_user_code_begin(); 0: the task is alone in
  * its group.
  */
 extern JdgRun jdg_run_task(JdgTask *task, int index, TimestampTz preempt_at,
@@ -129,13 +131,62 @@ extern void jdg_log_forget(void);
 /* Does the command take a quarter of the group's window at most? */
 extern bool jdg_command_is_quick(int64 command_id);
 
-/* Notes that the command took so many microseconds. */
-extern void jdg_command_note_time(int64 command_id, int64 us);
+/* The time that the command takes, in microseconds; 0: not known. */
+extern int64 jdg_command_us(int64 command_id);
+
+/* Has the command not failed for so long that it needs no subtransaction? */
+extern bool jdg_command_is_safe(int64 command_id);
+
+/* Notes that the command took so many microseconds, and ended well or not. */
+extern void jdg_command_note_run(int64 command_id, int64 us, bool clean);
 
 /* Tasks that run alone next, until they have ended. */
 extern void jdg_run_alone_next(int64 task_id);
 extern bool jdg_must_run_alone(int64 task_id);
 extern void jdg_run_alone_done(int64 task_id);
+
+/* failed.c: a lone task whose commit failed */
+
+typedef struct JdgFailed
+{
+	int64		task_id;
+	int			attempt;
+	JdgOutcome	outcome;		/* valid until the next one is noted */
+} JdgFailed;
+
+/*
+ * Notes that the task's transaction could not commit.  False: it is not to be
+ * charged, since one is noted already or the conflict may be ours.
+ */
+extern bool jdg_failed_note(const JdgTask *task, const JdgOutcome *outcome,
+							ErrorData *edata);
+
+/* the task that is noted, or 0 */
+extern int64 jdg_failed_pending(void);
+
+/* Returns the note and removes it. */
+extern void jdg_failed_take(JdgFailed *failed);
+
+/* requests.c: requests to stop tasks of a group that was rolled back */
+
+/*
+ * Keeps the requests that the slot has for its tasks, except one for "except",
+ * and takes no more.  After the abort, before the slot is cleared.
+ */
+extern void jdg_requests_keep(int64 except);
+
+/* Keeps a request that is not in the slot; no second one for a task. */
+extern void jdg_requests_add(int64 task_id, JdgCancelKind kind);
+
+/* are there any? */
+extern bool jdg_requests_pending(void);
+
+/*
+ * Serves one of them.  In a transaction; the caller commits, then calls
+ * jdg_requests_served().
+ */
+extern void jdg_requests_serve(void);
+extern void jdg_requests_served(void);
 
 /* group.c: one round */
 

@@ -141,6 +141,22 @@ my %drive = (
 		$node->psql('postgres', "SET jadugar.fault = '$what'; SELECT jadugar.cancel($id)");
 		return $id;
 	},
+	# A task fails whose command is safe: it is fused with its group.
+	undone => sub {
+		try(q{SET client_min_messages = error; SELECT torture.put('u} . ++$n . q{', 'fused' || i, 'once', 'SELECT /* fused */ torture.work($1)',
+				CASE WHEN i = 150 THEN '{"fail": 1}'::jsonb ELSE '{}' END) FROM generate_series(1, 155) i});
+	},
+	# A cancel from a session reaches such a task.
+	cancel_fused => sub {
+		my $command = 'SELECT pg_sleep($1::float8)';    # waits-for-time: cancelled
+
+		try("SELECT count(*) FROM jadugar.enqueue_batch('$command', array_fill('0'::jsonb, '{150}'))");
+		poll($node, "SELECT count(*) FROM jadugar.tasks WHERE command = '$command'", '0');
+		my $id = $node->safe_psql('postgres', "SELECT jadugar.enqueue('$command', '3600')");
+		poll($node, "SELECT count(*) FROM jadugar.running WHERE task_id = $id", '1');
+		try("SELECT jadugar.cancel($id)");
+		return $id;
+	},
 	stubborn => sub {
 		$node->psql('postgres', q{SELECT jadugar.enqueue('SELECT torture.work($1)', '{"stubborn": 3600}', timeout => '50 ms', retry => '{"max_attempts": 1}')});
 	},
@@ -194,6 +210,8 @@ my @points = (
 	[ 'failed-commit-charged', 'bad_commit', 0, qw(kill9 error) ],
 	[ 'group-committed', 'work', 0, qw(kill9 sigterm) ],
 	[ 'slot-cleared', 'work', 0, qw(kill9 sigterm) ],
+	[ 'group-undone', 'undone', 0, qw(kill9 sigterm error) ],
+	[ 'request-served', 'cancel_fused', 0, qw(kill9 error) ],
 	[ 'grace-over', 'stubborn', 1, qw(kill9) ],
 	[ 'standalone-before-mark', 'work', 0, qw(kill9 sigterm) ],
 	[ 'standalone-marked', 'work', 1, qw(kill9 error) ],

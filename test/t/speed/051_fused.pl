@@ -1,0 +1,96 @@
+# Tasks whose command has not failed for long run without subtransactions.  If one
+# fails after all, its group is undone: no effect is lost or doubled, and only the
+# task that failed is charged.  A task that is stopped ends as it was asked to.
+use strict;
+use warnings;
+
+use JadugarTest;
+use PostgreSQL::Test::Utils;
+use Test::More;
+
+my $node = new_cluster('main',
+	'jadugar.max_workers_per_role' => 1, 'jadugar.worker_idle_timeout' => '10min');
+create_extension($node);
+$node->safe_psql('postgres', q{
+	CREATE TABLE effect (n integer);
+	CREATE FUNCTION work(n integer) RETURNS integer LANGUAGE plpgsql AS $$
+	BEGIN
+		INSERT INTO effect VALUES (n);
+		IF n % 1000 = 777 THEN
+			RAISE EXCEPTION 'meant to fail';
+		END IF;
+		RETURN n;
+	END $$});
+
+# Enqueue tasks first .. last, and wait until all have ended.
+sub run_tasks
+{
+	my ($command, $first, $last) = @_;
+
+	$node->safe_psql('postgres', qq{
+		SELECT count(*) FROM jadugar.enqueue_batch('$command',
+			(SELECT array_agg(to_jsonb(n)) FROM generate_series($first, $last) n), retry => '{"max_attempts": 1}')});
+	return poll($node, 'SELECT count(*) FROM jadugar.tasks', '0');
+}
+
+sub next_xid
+{
+	return $node->safe_psql('postgres', 'SELECT pg_snapshot_xmax(pg_current_snapshot())');
+}
+
+# so many clean runs make the command safe
+my $first = q{SELECT work($1::integer)};
+ok(run_tasks($first, 1_001, 1_776), 'the command runs');
+ok(run_tasks($first, 1_778, 2_776), 'the command runs again');
+
+my $before = next_xid();
+ok(run_tasks($first, 10_000, 10_776), 'groups without error');
+my $used = next_xid() - $before;
+cmp_ok($used, '<', 0.2 * 777, "they use few transaction ids ($used)");
+is($node->safe_psql('postgres', 'SELECT count(*), count(DISTINCT n) FROM effect'), '2552|2552',
+	'each task took effect once');
+
+# one task in the middle fails
+$node->safe_psql('postgres', 'TRUNCATE effect');
+ok(run_tasks($first, 20_700, 20_850), 'groups with an error');
+is($node->safe_psql('postgres', 'SELECT count(*), count(DISTINCT n), bool_or(n = 20777) FROM effect'), '150|150|f',
+	'each other task took effect once');
+is($node->safe_psql('postgres', q{
+	SELECT status, attempt, final, error->>'message', count(*) FROM jadugar.history WHERE payload::integer >= 20000 GROUP BY 1, 2, 3, 4 ORDER BY 1}),
+	"completed|1|t||150\nfailed|1|t|meant to fail|1", 'only the task that failed is charged, once');
+
+# Lone tasks of a safe command wait for a lock, and are stopped there.
+my $locking = q{SELECT pg_advisory_xact_lock_shared($1::integer)};
+ok(run_tasks($locking, 1, 1_500), 'the other command is safe');
+my $holder = $node->background_psql('postgres');
+$holder->query_safe('SELECT pg_advisory_lock(5000)');
+
+sub start_waiting
+{
+	my $id = $node->safe_psql('postgres', qq{SELECT jadugar.enqueue('$locking', '5000')});
+	ok(poll($node, q{SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND NOT granted}, '1'), "task $id waits for the lock");
+	return $id;
+}
+
+my $id = start_waiting();
+is($node->safe_psql('postgres', "SELECT jadugar.cancel($id)"), 't', 'cancel()');
+ok(poll($node, qq{SELECT string_agg(concat_ws(' ', status, reason, final), ', ') = 'cancelled cancelled t' FROM jadugar.history WHERE task_id = $id}),
+	'the task ends as cancelled, and has one row of history');
+
+$id = start_waiting();
+$node->safe_psql('postgres', "SELECT jadugar.pause_task($id)");
+ok(poll($node, "SELECT status = 'paused' FROM jadugar.tasks WHERE task_id = $id"), 'pause_task() pauses the task');
+$node->safe_psql('postgres', "SELECT jadugar.cancel($id)");
+
+$id = start_waiting();
+$node->safe_psql('postgres', "SELECT pg_cancel_backend(pid) FROM jadugar.running WHERE task_id = $id");
+ok(poll($node, qq{SELECT string_agg(concat_ws(' ', status, reason, final), ', ') = 'cancelled cancelled t' FROM jadugar.history WHERE task_id = $id}),
+	q{an administrator's cancel ends the task as cancelled});
+
+# Its deadline passes, then once more in the second run.
+$id = $node->safe_psql('postgres', qq{SELECT jadugar.enqueue('$locking', '5000', timeout => '50 ms', retry => '{"max_attempts": 1}')});
+ok(poll($node, qq{SELECT string_agg(concat_ws(' ', status, error_code, final), ', ') = 'failed TASK_TIMEOUT t' FROM jadugar.history WHERE task_id = $id}),
+	'a deadline fails the task, once');
+$holder->quit;
+
+done_testing();
