@@ -15,7 +15,13 @@
  * If an error leaves the section, the catcher must abort the (sub)transaction
  * that began outside it: that restores user, settings and SPI.
  *
- * A JdgQuery is a static object: its plan is made at first use and kept.
+ * A JdgQuery is a static object: its plan is made at first use and kept.  It
+ * must be as good when tables have grown, and also if it is made while
+ * statistics say that they are empty.  So no two of our tables are joined where
+ * one side may be long, since the planner may read either side first: rows of
+ * another statement are found by = ANY (ARRAY(SELECT ...)), and a look into
+ * another table for each row is a subquery with OFFSET 0 or with an aggregate
+ * or a column, which the planner cannot turn into a join.
  *
  *-------------------------------------------------------------------------
  */

@@ -128,9 +128,10 @@ static JdgQuery alter_query = {
 };
 
 static JdgQuery bound_query = {
-	"UPDATE jadugar_internal.task AS t SET bounded = $2 WHERE t.task_id IN "
-	"(SELECT u.task_id FROM jadugar_internal.task AS u "
-	"WHERE u.queue_id = $1 AND u.bounded <> $2 FOR UPDATE SKIP LOCKED)",
+	"UPDATE jadugar_internal.task SET bounded = $2 "
+	"WHERE task_id = ANY (ARRAY("
+	"SELECT u.task_id FROM jadugar_internal.task AS u "
+	"WHERE u.queue_id = $1 AND u.bounded <> $2 FOR UPDATE SKIP LOCKED))",
 	2, {INT4OID, BOOLOID}
 };
 

@@ -54,10 +54,10 @@ dependencies_met(const JdgSchedule *s)
 {
 	static JdgQuery q = {
 		"SELECT 1 FROM unnest($2) d(name) WHERE NOT EXISTS ("
-		"SELECT FROM jadugar_internal.schedule p "
-		"JOIN jadugar_internal.schedule_stat t "
-		"ON t.schedule_id = p.schedule_id WHERE p.owner = $1 "
-		"AND p.name = d.name AND t.last_success_at > $3) LIMIT 1",
+		"SELECT FROM jadugar_internal.schedule p WHERE p.owner = $1 "
+		"AND p.name = d.name AND (SELECT t.last_success_at "
+		"FROM jadugar_internal.schedule_stat t "
+		"WHERE t.schedule_id = p.schedule_id) > $3 OFFSET 0) LIMIT 1",
 		3, {OIDOID, TEXTARRAYOID, TIMESTAMPTZOID}
 	};
 	Datum		v[3] = {ObjectIdGetDatum(s->owner),

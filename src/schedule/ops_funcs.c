@@ -147,7 +147,7 @@ JDG_FUNCTION(jdg_clear_schedules, JDG_LEVEL_USER)
 		"WITH gone AS (DELETE FROM jadugar_internal.schedule WHERE owner = $1 "
 		"RETURNING schedule_id), stat AS (DELETE "
 		"FROM jadugar_internal.schedule_stat "
-		"WHERE schedule_id IN (SELECT schedule_id FROM gone)) "
+		"WHERE schedule_id = ANY (ARRAY(SELECT schedule_id FROM gone))) "
 		"SELECT count(*) FROM gone", 1, {OIDOID}
 	};
 	char	   *owner;

@@ -133,7 +133,7 @@ jdg_check_depends(const JdgSchedule *s)
 	static JdgQuery missing = {
 		"SELECT d.name FROM unnest($2) d(name) WHERE d.name <> $3 "
 		"AND NOT EXISTS (SELECT FROM jadugar_internal.schedule s "
-		"WHERE s.owner = $1 AND s.name = d.name) LIMIT 1",
+		"WHERE s.owner = $1 AND s.name = d.name OFFSET 0) LIMIT 1",
 		3, {OIDOID, TEXTARRAYOID, TEXTOID}
 	};
 	static JdgQuery cycle = {

@@ -354,9 +354,10 @@ static JdgWaiting
 resolve_dependent(JdgTask *t, const int64 *running, int nrunning)
 {
 	static JdgQuery q = {
-		"SELECT d.parent_id, p.task_id IS NOT NULL, d.failed "
-		"FROM jadugar_internal.dependency d LEFT JOIN jadugar_internal.task p "
-		"ON p.task_id = d.parent_id WHERE d.task_id = $1", 1, {INT8OID}
+		"SELECT d.parent_id, EXISTS (SELECT FROM jadugar_internal.task p "
+		"WHERE p.task_id = d.parent_id OFFSET 0), d.failed "
+		"FROM jadugar_internal.dependency d WHERE d.task_id = $1", 1,
+		{INT8OID}
 	};
 	Datum		v[1] = {Int64GetDatum(t->task_id)};
 	int64		n = jdg_run(&q, v, NULL, 0);

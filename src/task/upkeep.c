@@ -47,7 +47,7 @@ delete_expired(void)
 		"DELETE FROM jadugar_internal.unique_key k WHERE k.until <= $1 "
 		"AND NOT EXISTS "
 		"(SELECT 1 FROM jadugar_internal.task t "
-		"WHERE t.task_id = k.task_id)", 1,
+		"WHERE t.task_id = k.task_id OFFSET 0)", 1,
 		{TIMESTAMPTZOID}
 	};
 	static JdgQuery short_lived = {

@@ -19,20 +19,24 @@
 #include "flow/run/prune.h"
 #include "flow/run/run_row.h"
 
-/* where "gone" has the runs */
+/* where "gone" has the runs; arrays and OFFSET 0: see base/spi.h */
 #define WITH_THEIR_ROWS \
-	"steps AS (DELETE FROM jadugar_internal.flow_step s USING gone g " \
-	"WHERE s.run_id = g.run_id), " \
-	"messages AS (DELETE FROM jadugar_internal.flow_message m USING gone g " \
-	"WHERE m.run_id = g.run_id) "
+	"steps AS (DELETE FROM jadugar_internal.flow_step " \
+	"WHERE run_id = ANY (ARRAY(SELECT run_id FROM gone))), " \
+	"messages AS (DELETE FROM jadugar_internal.flow_message " \
+	"WHERE run_id = ANY (ARRAY(SELECT run_id FROM gone))) "
 
 #define NO_PARENT \
 	"NOT EXISTS (SELECT FROM jadugar_internal.flow_run p " \
-	"WHERE p.run_id = r.parent_run) "
+	"WHERE p.run_id = r.parent_run OFFSET 0) "
 
 #define NOT_ASKED \
 	"NOT EXISTS (SELECT FROM jadugar_internal.flow_message a " \
-	"WHERE a.run_id = r.run_id AND NOT a.seen) "
+	"WHERE a.run_id = r.run_id AND NOT a.seen OFFSET 0) "
+
+#define NOT_USED \
+	"NOT EXISTS (SELECT FROM jadugar_internal.flow_run r " \
+	"WHERE r.version_id = v.version_id OFFSET 0)"
 
 /*
  * At most a thousand runs, or as many as have some twenty thousand rows in
@@ -51,10 +55,12 @@ jdg_flow_prune_some(int64 *after, TimestampTz before)
 		"WHERE rows - next_id < 20000), "
 		/* a session may be deleting some: purge_completed() */
 		"mine AS (SELECT r.run_id FROM jadugar_internal.flow_run r "
-		"JOIN looked_at l ON r.run_id = l.run_id WHERE r.finished_at < $2 "
+		"WHERE r.run_id = ANY (ARRAY(SELECT run_id FROM looked_at)) "
+		"AND r.finished_at < $2 "
 		"AND " NO_PARENT "AND " NOT_ASKED "FOR UPDATE OF r SKIP LOCKED), "
-		"gone AS (DELETE FROM jadugar_internal.flow_run r USING mine "
-		"WHERE r.run_id = mine.run_id RETURNING r.run_id), "
+		"gone AS (DELETE FROM jadugar_internal.flow_run "
+		"WHERE run_id = ANY (ARRAY(SELECT run_id FROM mine)) "
+		"RETURNING run_id), "
 		WITH_THEIR_ROWS
 		"SELECT max(run_id) FROM looked_at HAVING min(created_at) < $2", 2,
 		{INT8OID, TIMESTAMPTZOID}
@@ -79,14 +85,12 @@ jdg_flow_prune_unused(TimestampTz now)
 	static JdgQuery retire = {
 		"UPDATE jadugar_internal.flow_version v SET dropped_at = $1 "
 		"WHERE v.name IS NULL AND v.dropped_at IS NULL AND v.created_at < $2 "
-		"AND NOT EXISTS (SELECT FROM jadugar_internal.flow_run r "
-		"WHERE r.version_id = v.version_id)", 2,
+		"AND " NOT_USED, 2,
 		{TIMESTAMPTZOID, TIMESTAMPTZOID}
 	};
 	static JdgQuery versions = {
 		"DELETE FROM jadugar_internal.flow_version v WHERE v.dropped_at < $2 "
-		"AND NOT EXISTS (SELECT FROM jadugar_internal.flow_run r "
-		"WHERE r.version_id = v.version_id)", 2,
+		"AND " NOT_USED, 2,
 		{TIMESTAMPTZOID, TIMESTAMPTZOID}
 	};
 	static JdgQuery messages = {
@@ -94,7 +98,8 @@ jdg_flow_prune_unused(TimestampTz now)
 		"WHERE message_id = ANY (ARRAY("
 		"SELECT m.message_id FROM jadugar_internal.flow_message m "
 		"WHERE m.seen AND m.run_id IS NOT NULL AND NOT EXISTS "
-		"(SELECT FROM jadugar_internal.flow_run r WHERE r.run_id = m.run_id) "
+		"(SELECT FROM jadugar_internal.flow_run r WHERE r.run_id = m.run_id "
+		"OFFSET 0) "
 		"FOR UPDATE SKIP LOCKED))", 0
 	};
 	Datum		v[2] = {TimestampTzGetDatum(now),

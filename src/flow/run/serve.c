@@ -180,9 +180,9 @@ static Datum
 receivers(const JdgFlowMessage *m, Datum event)
 {
 	static JdgQuery q = {
-		"SELECT DISTINCT r.owner FROM jadugar_internal.flow_step s "
-		"JOIN jadugar_internal.flow_run r ON r.run_id = s.run_id "
-		"WHERE s.event = $1", 1, {TEXTOID}
+		"SELECT DISTINCT owner FROM jadugar_internal.flow_run "
+		"WHERE run_id = ANY (ARRAY(SELECT run_id "
+		"FROM jadugar_internal.flow_step WHERE event = $1))", 1, {TEXTOID}
 	};
 	int64		n = jdg_run(&q, &event, NULL, 0);
 	Datum	   *owners = palloc(sizeof(Datum) * Max(n, 1));
@@ -210,9 +210,9 @@ send_event(const JdgFlowMessage *m)
 		"INSERT INTO jadugar_internal.flow_message (run_id, kind, step_id, "
 		"name, role, at, payload) SELECT s.run_id, $7, s.step_id, $2, $3, $4, $5 "
 		"FROM jadugar_internal.flow_step s "
-		"JOIN jadugar_internal.flow_run r ON r.run_id = s.run_id "
 		"WHERE s.event = $1 AND (s.found IS NULL OR $5 @> s.found) "
-		"AND r.owner = ANY ($6)", 7,
+		"AND (SELECT r.owner FROM jadugar_internal.flow_run r "
+		"WHERE r.run_id = s.run_id) = ANY ($6)", 7,
 		{TEXTOID, TEXTOID, OIDOID, TIMESTAMPTZOID, JSONBOID, OIDARRAYOID,
 		CHAROID}
 	};
