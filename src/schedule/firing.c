@@ -168,16 +168,19 @@ earliest_due(TimestampTz from)
 }
 
 /*
- * One transaction.  Sets "due" to the instant of the next firing, which is
- * past if there are more or some could not be fired, and adds how many were
- * to "fired".  Returns how many were taken up.
+ * One transaction.  Sets "due" to the instant at which to look again: when the
+ * next schedule is due, which is past if there are more.  Returns the number
+ * of rows read.
+ *
+ * A schedule that was due and is left is locked or could not be fired: it is
+ * tried again after RETRY_US, and delays no other schedule.
  */
 static int
-fire_batch(JdgDb *db, Position *position, int most, int *fired,
-		   TimestampTz *due)
+fire_batch(JdgDb *db, Position *position, int most, TimestampTz *due)
 {
 	JdgFiring	f;
 	JdgDueRow  *rows;
+	TimestampTz left = DT_NOEND;
 	int			n;
 
 	jdg_firing_begin(&f, db);
@@ -202,11 +205,16 @@ fire_batch(JdgDb *db, Position *position, int most, int *fired,
 		*due = f.now;
 	}
 	else
-		*due = earliest_due(mark);
+	{
+		left = *due = earliest_due(mark);
+		if (left <= f.now)
+			*due = Min(earliest_due(f.now + 1), f.now + RETRY_US);
+		position->at = DT_NOBEGIN;
+		position->schedule_id = 0;
+	}
 	jdg_firing_end(&f);
 	if (n < most)
-		mark = *due;
-	*fired += n - f.postponed;
+		mark = left;
 	return n;
 }
 
@@ -226,7 +234,6 @@ jdg_fire_due(JdgDb *db)
 	TimestampTz due = DT_NOEND;
 	Position	position = {DT_NOBEGIN, 0};
 	int			most = JDG_FIRE_FIRST;
-	int			fired = 0;
 
 	if (startup_pending)
 		jdg_startup_resume(db, &startup_pending);
@@ -234,18 +241,8 @@ jdg_fire_due(JdgDb *db)
 		return mark;			/* woken for something else */
 	do
 	{
-		int			n = fire_batch(db, &position, most, &fired, &due);
-
+		(void) fire_batch(db, &position, most, &due);
 		now = jdg_now();
-		if (n < most && due <= now)
-		{
-			/* some have become due meanwhile, or are so still */
-			if (fired == 0)
-				return now + RETRY_US;
-			position.at = DT_NOBEGIN;
-			position.schedule_id = 0;
-			fired = 0;
-		}
 		if (due <= now && (now - begin >= TURN_US || worker_is_missing(db)))
 			return now;
 		most = JDG_FIRE_BATCH;

@@ -25,6 +25,9 @@
 /* other duties get a turn at least so often */
 #define TURN_US 50000
 
+/* delay of the next try for locked rows */
+#define RETRY_US USECS_PER_SEC
+
 /* The mark of future tasks: see task/marks.c. */
 static void
 look_at_mark(JdgDb *db, JdgMarkLook *look)
@@ -41,31 +44,28 @@ look_at_mark(JdgDb *db, JdgMarkLook *look)
 }
 
 /*
- * Makes a batch of tasks ready: those with run_at between "from" and now.
- * Returns their number, and sets "left" to the first one that is left.
+ * Makes a batch of tasks ready: those with run_at between "from" and "now".
+ * Returns their number.
+ *
+ * The ids come from an array, so that no plan can read the table first and
+ * the due tasks for each of its rows: see base/spi.h.
  */
 static int64
-promote_batch(TimestampTz from, JdgPosition *left)
+promote_batch(TimestampTz from, TimestampTz now)
 {
 	static JdgQuery promote = {
-		"UPDATE jadugar_internal.task t SET state = CASE "
-		"WHEN t.concurrency_key IS NOT NULL AND t.attempt = 0 "
+		"UPDATE jadugar_internal.task SET state = CASE "
+		"WHEN concurrency_key IS NOT NULL AND attempt = 0 "
 		"THEN " JDG_SQL_KEY "::\"char\" ELSE " JDG_SQL_READY "::\"char\" END "
-		"FROM (SELECT task_id FROM jadugar_internal.task WHERE state = "
+		"WHERE task_id = ANY (ARRAY("
+		"SELECT task_id FROM jadugar_internal.task WHERE state = "
 		JDG_SQL_SCHEDULED " "
 		"AND run_at >= $3 AND run_at <= $1 "
-		"ORDER BY run_at LIMIT $2 FOR UPDATE SKIP LOCKED) d "
-		"WHERE t.task_id = d.task_id "
-		"RETURNING t.task_id, t.owner, t.state, t.queue_id, t.priority, "
-		"t.run_at", 3,
+		"ORDER BY run_at LIMIT $2 FOR UPDATE SKIP LOCKED)) "
+		"RETURNING task_id, owner, state, queue_id, priority, run_at", 3,
 		{TIMESTAMPTZOID, INT8OID, TIMESTAMPTZOID}
 	};
-	static JdgQuery next = {
-		"SELECT run_at FROM jadugar_internal.task WHERE state = "
-		JDG_SQL_SCHEDULED " "
-		"AND run_at >= $1 ORDER BY run_at LIMIT 1", 1, {TIMESTAMPTZOID}
-	};
-	Datum		v[3] = {TimestampTzGetDatum(jdg_now()), Int64GetDatum(BATCH),
+	Datum		v[3] = {TimestampTzGetDatum(now), Int64GetDatum(BATCH),
 	TimestampTzGetDatum(from)};
 	int64		n = jdg_run(&promote, v, NULL, 0);
 
@@ -81,45 +81,76 @@ promote_batch(TimestampTz from, JdgPosition *left)
 		t.run_at = jdg_col_time(i, 6, DT_NOBEGIN);
 		jdg_wake_at_commit(t.owner, &t);
 	}
-	*left = jdg_position_last;
-	if (jdg_run(&next, &v[2], NULL, 0) > 0)
+	return n;
+}
+
+/* The first run_at from "from" on of a task that is scheduled, or DT_NOEND. */
+static TimestampTz
+first_due(TimestampTz from)
+{
+	static JdgQuery q = {
+		"SELECT run_at FROM jadugar_internal.task WHERE state = "
+		JDG_SQL_SCHEDULED " "
+		"AND run_at >= $1 ORDER BY run_at LIMIT 1", 1, {TIMESTAMPTZOID}
+	};
+	Datum		v[1] = {TimestampTzGetDatum(from)};
+
+	if (jdg_run(&q, v, NULL, 0) == 0)
+		return DT_NOEND;
+	return jdg_col_time(0, 1, DT_NOEND);
+}
+
+/*
+ * One transaction.  Returns the number of tasks that it made ready, and sets
+ * "next" to the instant at which to look again: when the first task is due
+ * that was not due yet.
+ *
+ * A task that was due and is left is locked, by a transaction that may roll
+ * back without a wake-up: it is tried again after RETRY_US, and delays no
+ * other task.
+ */
+static int64
+promote_once(JdgDb *db, TimestampTz *next)
+{
+	TimestampTz now = jdg_now();
+	JdgPosition left = jdg_position_last;
+	JdgMarkLook look;
+	TimestampTz first;
+	int64		n;
+
+	look_at_mark(db, &look);
+	jdg_work_begin_async();
+	n = promote_batch(look.from.run_at, now);
+	*next = first = first_due(look.from.run_at);
+	if (first <= now && n < BATCH)
+		*next = Min(first_due(now + 1), now + RETRY_US);
+	if (first != DT_NOEND)
 	{
-		left->run_at = jdg_col_time(0, 1, DT_NOEND);
-		left->task_id = 0;
+		left.run_at = first;
+		left.task_id = 0;
 	}
+	JDG_FAULT("promote-before-commit");
+	jdg_work_end();
+	JDG_FAULT("promote-committed");
+	jdg_mark_move(&db->marks, &look, left);
 	return n;
 }
 
 /*
  * Makes due tasks ready, in transactions of BATCH.  Returns when the next one
- * is due: now, if there are too many for one turn.
+ * is due: an instant that is past, if there are too many for one turn.
  */
 static TimestampTz
 promote_due(JdgDb *db)
 {
 	TimestampTz begin = jdg_now();
-	JdgPosition left;
-	int64		n;
+	TimestampTz next;
 
 	do
 	{
-		JdgMarkLook look;
-
-		look_at_mark(db, &look);
-		jdg_work_begin_async();
-		n = promote_batch(look.from.run_at, &left);
-		JDG_FAULT("promote-before-commit");
-		jdg_work_end();
-		JDG_FAULT("promote-committed");
-		jdg_mark_move(&db->marks, &look, left);
-	} while (n == BATCH && jdg_now() - begin < TURN_US);
-	if (n == BATCH)
-		return jdg_now();
-
-	/* due, but locked by a transaction that may roll back without a wake-up */
-	if (left.run_at <= jdg_now())
-		return jdg_now() + USECS_PER_SEC;
-	return left.run_at;
+		(void) promote_once(db, &next);
+	} while (next <= jdg_now() && jdg_now() - begin < TURN_US);
+	return next;
 }
 
 /*
