@@ -64,10 +64,12 @@ CREATE TABLE jadugar_internal.flow_run (
 	tenant		text,
 	trace		text,
 	metadata	jsonb,
-	schedule_live bigint
+	schedule_live bigint,
+	task_id		bigint
 ) WITH (fillfactor = 50);
 CREATE UNIQUE INDEX flow_run_key ON jadugar_internal.flow_run (owner, idempotency_key) WHERE idempotency_key IS NOT NULL;
 CREATE INDEX flow_run_schedule ON jadugar_internal.flow_run (schedule_live) WHERE schedule_live IS NOT NULL;
+CREATE INDEX flow_run_task ON jadugar_internal.flow_run (task_id) WHERE task_id IS NOT NULL;
 CREATE INDEX flow_run_version ON jadugar_internal.flow_run (version_id);
 COMMENT ON TABLE jadugar_internal.flow_run IS
 	'Runs of flows. Status r: running; e: ending, live steps are being cancelled; k: compensating; c: completed; f: failed; x: cancelled; t: timed_out; u: compensated; p: compensation_failed.';
@@ -83,6 +85,8 @@ COMMENT ON COLUMN jadugar_internal.flow_run.parent_step IS
 COMMENT ON COLUMN jadugar_internal.flow_run.timeout IS 'Maximum duration of the whole run.';
 COMMENT ON COLUMN jadugar_internal.flow_run.schedule_live IS
 	'Equals schedule_id until the run ends. Kept apart, so that the end of runs without a schedule changes no index.';
+COMMENT ON COLUMN jadugar_internal.flow_run.task_id IS
+	'Task whose command is the flow; it ends with the run.';
 COMMENT ON COLUMN jadugar_internal.flow_run.live IS 'Number of steps and waits in progress.';
 COMMENT ON COLUMN jadugar_internal.flow_run.not_undone IS 'Number of failed compensations.';
 COMMENT ON COLUMN jadugar_internal.flow_run.next_id IS
@@ -169,7 +173,7 @@ COMMENT ON SEQUENCE jadugar_internal.flow_message_id_seq IS 'Ids of messages to 
 CREATE TABLE jadugar_internal.flow_message (
 	message_id	bigint PRIMARY KEY DEFAULT pg_catalog.nextval('jadugar_internal.flow_message_id_seq'),
 	run_id		bigint,
-	kind		"char" NOT NULL CHECK (kind IN ('s', 'v', 'e', 'a', 'c', 'd', 'f', 'p', 'u', 'r', 'k', 'x')),
+	kind		"char" NOT NULL CHECK (kind IN ('s', 'v', 'e', 'a', 'c', 'd', 'f', 'p', 'u', 'r', 'k', 'x', 'o')),
 	seen		boolean NOT NULL DEFAULT false,
 	step_id		bigint,
 	name		text,
@@ -180,7 +184,7 @@ CREATE TABLE jadugar_internal.flow_message (
 CREATE INDEX flow_message_run ON jadugar_internal.flow_message (run_id, message_id);
 CREATE INDEX flow_message_new ON jadugar_internal.flow_message (message_id) WHERE NOT seen;
 COMMENT ON TABLE jadugar_internal.flow_message IS
-	'Requests to runs, and signals that no wait has consumed yet. Kind s: signal; v: verdict on an approval; e: event (run_id null), then one row for each matching wait; a: abort; c: cancel a step; d: a sub_flow has ended; f: a task of a step has ended; p: pause; u: resume; r: retry a step; k: skip a step; x: undo a completed run.';
+	'Requests to runs, and signals that no wait has consumed yet. Kind s: signal; v: verdict on an approval; e: event (run_id null), then one row for each matching wait; a: abort; c: cancel a step; d: a sub_flow has ended; f: a task of a step has ended; p: pause; u: resume; r: retry a step; k: skip a step; x: undo a completed run; o: a run has ended (run_id null; step_id is the task that started it).';
 COMMENT ON COLUMN jadugar_internal.flow_message.seen IS
 	'True once the scheduler has taken it; a signal then waits for its wait_signal().';
 COMMENT ON COLUMN jadugar_internal.flow_message.role IS 'Role that sent the message.';

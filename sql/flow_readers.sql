@@ -16,6 +16,7 @@ CREATE TYPE jadugar.flow_info AS (
 	duration	interval,
 	paused_at	timestamptz,
 	scheduled_for timestamptz,
+	task_id		bigint,
 	parent_run	bigint,
 	parent_step	bigint,
 	owner		name,
@@ -45,6 +46,8 @@ COMMENT ON COLUMN jadugar.flow_info.paused_at IS
 	'Instant at which pause_flow() was called, or NULL.';
 COMMENT ON COLUMN jadugar.flow_info.scheduled_for IS
 	'Instant of the occurrence of the schedule, or NULL.';
+COMMENT ON COLUMN jadugar.flow_info.task_id IS
+	'Task whose command is the flow; it ends with the run. NULL if start_flow() was called.';
 COMMENT ON COLUMN jadugar.flow_info.parent_run IS 'Run that started this one by sub_flow().';
 COMMENT ON COLUMN jadugar.flow_info.parent_step IS
 	'Step of that run, as step_id of the view flow_steps.';

@@ -137,6 +137,7 @@ SELECT r.run_id,
 	r.finished_at - r.started_at AS duration,
 	r.paused_at,
 	r.scheduled_for,
+	r.task_id,
 	r.parent_run,
 	r.parent_step,
 	COALESCE(a.rolname, r.owner::text::name) AS owner,
@@ -177,6 +178,8 @@ COMMENT ON COLUMN jadugar.flow_runs.paused_at IS
 	'Instant at which pause_flow() was called, or NULL.';
 COMMENT ON COLUMN jadugar.flow_runs.scheduled_for IS
 	'Instant of the occurrence of the schedule, or NULL.';
+COMMENT ON COLUMN jadugar.flow_runs.task_id IS
+	'Task whose command is the flow; it ends with the run. NULL if start_flow() was called.';
 COMMENT ON COLUMN jadugar.flow_runs.parent_run IS 'Run that started this one by sub_flow().';
 COMMENT ON COLUMN jadugar.flow_runs.parent_step IS
 	'Step of that run, as step_id of the view flow_steps.';

@@ -119,7 +119,7 @@ FROM jadugar_internal.queue q
 				pg_catalog.count(*) FILTER
 					(WHERE t.state = 'r' AND w.task_id IS NULL) AS ready,
 				pg_catalog.count(*) FILTER
-					(WHERE t.state = 'x' OR w.task_id IS NOT NULL) AS running,
+					(WHERE t.state IN ('x', 'f') OR w.task_id IS NOT NULL) AS running,
 				pg_catalog.count(*) FILTER (WHERE t.state = 's') AS scheduled,
 				pg_catalog.count(*) FILTER (WHERE t.state IN ('d', 'k')) AS waiting,
 				pg_catalog.count(*) FILTER (WHERE t.state = 'p') AS paused,

@@ -11,7 +11,7 @@ CREATE TABLE jadugar_internal.task (
 	owner		oid NOT NULL,
 	queue_id	integer NOT NULL,
 	priority	integer NOT NULL,
-	state		"char" NOT NULL CHECK (state IN ('r', 's', 'd', 'k', 'p', 'x')),
+	state		"char" NOT NULL CHECK (state IN ('r', 's', 'd', 'k', 'p', 'x', 'f')),
 	transaction	"char" NOT NULL,
 	isolate		boolean NOT NULL,
 	bounded		boolean NOT NULL,

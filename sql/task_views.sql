@@ -7,7 +7,7 @@ CREATE VIEW jadugar.tasks WITH (security_barrier) AS
 SELECT t.task_id,
 	CASE WHEN c.kind = 'h' THEN c.text ELSE s.name END AS name,
 	CASE
-		WHEN w.phase <> 'claimed' OR t.state = 'x' THEN 'running'
+		WHEN w.phase <> 'claimed' OR t.state IN ('x', 'f') THEN 'running'
 		WHEN t.state = 's' THEN 'scheduled'
 		WHEN t.state = 'p' THEN 'paused'
 		ELSE 'pending'
@@ -29,10 +29,10 @@ SELECT t.task_id,
 	END AS waiting_for,
 	t.run_at,
 	t.created_at,
-	CASE WHEN w.phase <> 'claimed' OR t.state = 'x'
+	CASE WHEN w.phase <> 'claimed' OR t.state IN ('x', 'f')
 		THEN COALESCE(w.started_at, t.started_at) END AS started_at,
 	t.scheduled_for,
-	CASE WHEN w.phase <> 'claimed' OR t.state = 'x'
+	CASE WHEN w.phase <> 'claimed' OR t.state IN ('x', 'f')
 		THEN t.attempt + 1 ELSE t.attempt END AS attempt,
 	t.max_attempts,
 	t.priority,

@@ -138,6 +138,13 @@ typedef struct JdgModule
 	 * is not of this module.
 	 */
 	bool		(*payload) (const struct JdgTask *task, Jsonb **payload);
+
+	/*
+	 * A task in JDG_STATE_FLOW is not wanted any more: asks that what it has
+	 * started ends.  The task ends later, with that.  Called inside
+	 * bookkeeping.
+	 */
+	void		(*stop) (const struct JdgTask *task);
 	const JdgRoleUse *roles;
 
 	/*

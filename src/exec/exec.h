@@ -27,6 +27,9 @@ typedef struct JdgCurrentTask
 	const char *tenant;
 	int64		flow_run;		/* 0: not a step of a flow */
 	const char *step;
+	const Interval *timeout;	/* NULL: none */
+	bool		starts_flow;	/* its command is JDG_COMMAND_FLOW */
+	int64		awaits_run;		/* the run that it has started; 0: none */
 	/* set by snooze() and discard() before they leave the task */
 	int64		snooze_us;
 	const char *discard_reason;

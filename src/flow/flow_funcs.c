@@ -197,6 +197,10 @@ read_run(FunctionCallInfo fcinfo, int first, JdgFlowRun *r)
 		r->trace = pstrdup(jdg_current_task->trace);
 	if (r->tenant == NULL && jdg_current_task->tenant != NULL)
 		r->tenant = pstrdup(jdg_current_task->tenant);
+	if (!jdg_current_task->starts_flow)
+		return;
+	r->task_id = jdg_current_task->task_id;
+	r->timeout = unconstify(Interval *, jdg_current_task->timeout);
 }
 
 /* Begin a run of a version; returns its id. */
@@ -215,6 +219,8 @@ start(FunctionCallInfo fcinfo, int first, int64 version_id, Oid owner)
 	jdg_internal_begin(&in);
 	id = jdg_flow_begin(&r, start_at);
 	jdg_internal_end(&in);
+	if (r.task_id != 0)
+		jdg_current_task->awaits_run = id;
 	return id;
 }
 

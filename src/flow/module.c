@@ -14,6 +14,7 @@
 #include "flow/graph/mixing.h"
 #include "flow/run/adopted.h"
 #include "flow/run/advance.h"
+#include "flow/run/awaited.h"
 #include "flow/run/data.h"
 #include "flow/run/duty.h"
 #include "flow/run/run_row.h"
@@ -61,6 +62,7 @@ const JdgModule jdg_flow_module = {
 	.duties = duties,
 	.follower = &jdg_flow_follower,
 	.payload = jdg_flow_payload,
+	.stop = jdg_awaited_stop,
 	.roles = &roles,
 	.adopted = jdg_flows_adopted,
 };

@@ -15,7 +15,9 @@
 typedef enum JdgCommandKind
 {
 	JDG_COMMAND_SQL = 's',
-	JDG_COMMAND_HANDLER = 'h'
+	JDG_COMMAND_HANDLER = 'h',
+	JDG_COMMAND_FLOW = 'f'		/* SQL that starts a run: its task ends with
+								 * it */
 } JdgCommandKind;
 
 /* the same for SQL */
@@ -45,9 +47,9 @@ extern int64 jdg_command_id(const char *text, JdgCommandKind kind, bool standalo
 extern const JdgCommand *jdg_command_get(int64 command_id);
 
 /*
- * A resolver of names that are neither SQL nor handlers: returns SQL text
- * with the payload as $1 that stands for the name, or NULL if "owner" has
- * nothing of that name.  Called outside bookkeeping.
+ * A resolver of names that are neither SQL nor handlers: returns the SQL of a
+ * command of kind JDG_COMMAND_FLOW, with the payload as $1, or NULL if "owner"
+ * has nothing of that name.  Called outside bookkeeping.
  */
 typedef char *(*JdgNameResolver) (Oid owner, const char *name);
 

@@ -38,6 +38,7 @@
 #include "base/settings.h"
 #include "base/spi.h"
 #include "exec/exec.h"
+#include "flow/run/run_row.h"
 #include "shared/shmem.h"
 #include "shared/slot.h"
 #include "task/log.h"
@@ -124,20 +125,46 @@ put_text(Datum *value, bool *isnull, const char *s)
 		*value = CStringGetTextDatum(s);
 }
 
-/* The name of the task's schedule; NULL: none, or it was dropped. */
+/* Where a task comes from: of a step, what its run comes from. */
+typedef struct Origin
+{
+	int64		schedule_id;	/* 0: none */
+	TimestampTz scheduled_for;	/* DT_NOBEGIN or 0: none */
+} Origin;
+
+static Origin
+origin_of(const JdgCurrentTask *t)
+{
+	Origin		origin = {t->schedule_id, t->scheduled_for};
+	JdgFlowRun	run;
+	JdgInternal in;
+
+	if (t->flow_run == 0)
+		return origin;
+	jdg_internal_begin(&in);
+	if (jdg_flow_run_load(t->flow_run, &run))
+	{
+		origin.schedule_id = run.schedule_id;
+		origin.scheduled_for = run.scheduled_for;
+	}
+	jdg_internal_end(&in);
+	return origin;
+}
+
+/* The name of a schedule; NULL: none, or it was dropped. */
 static const char *
-schedule_name(const JdgCurrentTask *t)
+schedule_name(const JdgCurrentTask *t, int64 schedule_id)
 {
 	static JdgQuery q = {
 		"SELECT name FROM jadugar_internal.schedule WHERE schedule_id = $1",
 		1, {INT8OID}
 	};
 	MemoryContext mcxt = CurrentMemoryContext;
-	Datum		v[1] = {Int64GetDatum(t->schedule_id)};
+	Datum		v[1] = {Int64GetDatum(schedule_id)};
 	const char *name = NULL;
 	JdgInternal in;
 
-	if (t->schedule != NULL || t->schedule_id == 0)
+	if (t->schedule != NULL || schedule_id == 0)
 		return t->schedule;
 	jdg_internal_begin(&in);
 	if (jdg_run(&q, v, NULL, 1) > 0)
@@ -162,15 +189,17 @@ jdg_current_task_info(PG_FUNCTION_ARGS)
 	{
 		TimestampTz deadline = own_deadline();
 		char	   *owner = GetUserNameFromId(t->owner, true);
+		Origin		origin = origin_of(t);
 
 		nulls[0] = nulls[1] = false;
 		values[0] = Int64GetDatum(t->task_id);
 		values[1] = Int32GetDatum(t->attempt);
 		nulls[2] = t->payload == NULL;
 		values[2] = JsonbPGetDatum(t->payload);
-		put_text(&values[3], &nulls[3], schedule_name(t));
-		nulls[4] = t->scheduled_for == DT_NOBEGIN || t->scheduled_for == 0;
-		values[4] = TimestampTzGetDatum(t->scheduled_for);
+		put_text(&values[3], &nulls[3], schedule_name(t, origin.schedule_id));
+		nulls[4] = origin.scheduled_for == DT_NOBEGIN ||
+			origin.scheduled_for == 0;
+		values[4] = TimestampTzGetDatum(origin.scheduled_for);
 		nulls[5] = t->flow_run == 0;
 		values[5] = Int64GetDatum(t->flow_run);
 		put_text(&values[6], &nulls[6], t->trace);

@@ -25,7 +25,7 @@ decide_failed(JdgTask *t, const JdgOutcome *o, JdgDecision *d)
 	d->status = JDG_STATUS_FAILED;
 	d->error_code = jdg_error_name(o->sqlerrcode);
 	t->attempt++;
-	if (t->attempt < t->max_attempts &&
+	if (t->attempt < t->max_attempts && !o->no_retry &&
 		jdg_retry_wanted(t->retry, o->sqlerrcode))
 	{
 		int64		delay = jdg_retry_delay(t->retry, t->attempt);
@@ -107,6 +107,11 @@ jdg_decide(JdgTask *t, const JdgOutcome *o, JdgDecision *d)
 		case JDG_END_PAUSED:
 			d->stays = true;
 			d->state = JDG_STATE_PAUSED;
+			d->run_at = t->run_at;
+			break;
+		case JDG_END_AWAITS:
+			d->stays = true;
+			d->state = JDG_STATE_FLOW;
 			d->run_at = t->run_at;
 			break;
 	}

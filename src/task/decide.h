@@ -19,7 +19,8 @@ typedef enum JdgEnd
 	JDG_END_SNOOZED,			/* by snooze(): again later, uncharged */
 	JDG_END_LOST,				/* a standalone command's worker died */
 	JDG_END_CRASHED,			/* its worker died: charged, alone next */
-	JDG_END_PAUSED				/* stopped by pause_task: back, uncharged */
+	JDG_END_PAUSED,				/* stopped by pause_task: back, uncharged */
+	JDG_END_AWAITS				/* has started a run, and ends with it */
 } JdgEnd;
 
 typedef struct JdgOutcome
@@ -35,6 +36,7 @@ typedef struct JdgOutcome
 	const char *reason;			/* of cancelling, discarding */
 	int64		snooze_us;
 	bool		guilty;			/* of its worker's death, with JDG_END_LOST */
+	bool		no_retry;		/* whatever the policy says */
 	const char *cleanup;		/* hooks of its handler, signatures */
 	const char *on_error;
 } JdgOutcome;

@@ -73,7 +73,8 @@ drop_oldest(const JdgQueue *queue, int64 n)
 {
 	static JdgQuery q = {
 		"SELECT " JDG_TASK_COLUMNS " FROM jadugar_internal.task "
-		"WHERE bounded AND queue_id = $1 AND state <> " JDG_SQL_STANDALONE " "
+		"WHERE bounded AND queue_id = $1 AND state NOT IN ("
+		JDG_SQL_STANDALONE ", " JDG_SQL_FLOW ") "
 		"ORDER BY task_id LIMIT $2 FOR UPDATE SKIP LOCKED", 2,
 		{INT4OID, INT8OID}
 	};

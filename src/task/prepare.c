@@ -155,6 +155,40 @@ classify(const char *text, JdgCommandKind *kind, bool *standalone, ErrorData **e
 }
 
 /*
+ * What a text stands for: SQL, a handler, or a name that a module resolves to
+ * SQL.  Returns the text of the command; *h is its handler or NULL.
+ */
+static const char *
+find_command(const char *text, Oid owner, JdgCommandKind *kind,
+			 bool *standalone, JdgHandler **h)
+{
+	const char *command;
+	ErrorData  *syntax_error = NULL;
+
+	*h = NULL;
+	classify(text, kind, standalone, &syntax_error);
+	if (*kind != JDG_COMMAND_HANDLER)
+		return text;
+
+	*h = jdg_handler_get(text, owner);
+	if (*h != NULL)
+	{
+		*standalone = (*h)->standalone;
+		return text;
+	}
+	command = jdg_command_resolve_name(owner, text);
+	if (command == NULL)
+	{
+		/* not parsed, if it was a handler's name before */
+		jdg_command_classify(text, kind, standalone, &syntax_error);
+		raise_not_a_command(text, syntax_error);
+	}
+	*kind = JDG_COMMAND_FLOW;
+	*standalone = false;
+	return command;
+}
+
+/*
  * See prepare.h.  The order matters: cheap checks of form first, then the
  * command, then the checks that may run user code.
  */
@@ -164,9 +198,8 @@ jdg_task_prepare(const JdgTaskOptions *o, Oid owner, int32 default_attempts,
 {
 	JdgCommandKind kind;
 	bool		standalone;
-	ErrorData  *syntax_error = NULL;
-	const char *command = o->command;
-	JdgHandler *h = NULL;
+	const char *command;
+	JdgHandler *h;
 
 	Assert(!jdg_is_bookkeeping());
 	jdg_check_key("concurrency_key", o->concurrency_key);
@@ -182,25 +215,7 @@ jdg_task_prepare(const JdgTaskOptions *o, Oid owner, int32 default_attempts,
 		ereport(ERROR,
 				(errcode(JDG_ERRCODE_VALIDATION_ERROR),
 				 errmsg("metadata must be a JSON object")));
-	classify(o->command, &kind, &standalone, &syntax_error);
-	if (kind == JDG_COMMAND_HANDLER)
-	{
-		h = jdg_handler_get(o->command, owner);
-		if (h != NULL)
-			standalone = h->standalone;
-		else if ((command = jdg_command_resolve_name(owner, o->command)) != NULL)
-		{
-			kind = JDG_COMMAND_SQL;
-			standalone = false;
-		}
-		else
-		{
-			/* not parsed, if it was a handler's name before */
-			jdg_command_classify(o->command, &kind, &standalone,
-								 &syntax_error);
-			raise_not_a_command(o->command, syntax_error);
-		}
-	}
+	command = find_command(o->command, owner, &kind, &standalone, &h);
 	find_queue(o->queue, h, GetUserId(), queue);
 	t->command_id = o->check_only ? 0 :
 		jdg_command_id(command, kind, standalone);
@@ -214,6 +229,12 @@ jdg_task_prepare(const JdgTaskOptions *o, Oid owner, int32 default_attempts,
 		(h && h->transaction ? h->transaction : JDG_XACT_COMMITTED);
 	if (standalone)
 		t->transaction = JDG_XACT_STANDALONE;
+	if (kind == JDG_COMMAND_FLOW && t->transaction == JDG_XACT_STANDALONE)
+		ereport(ERROR,
+				(errcode(JDG_ERRCODE_VALIDATION_ERROR),
+				 errmsg("a task that starts a flow cannot be standalone"),
+				 errdetail("The flow is \"%s\".", o->command),
+				 errhint("Pass transaction => 'standalone' to steps of the flow.")));
 	t->isolate = o->isolate ? *o->isolate :
 		((h && h->isolate) || queue->isolate);
 	t->timeout = o->timeout ? o->timeout : (h ? h->timeout : NULL);

@@ -272,7 +272,7 @@ active_of_key(Oid owner, const char *key)
 	static JdgQuery q = {
 		"SELECT count(*) FROM jadugar_internal.task WHERE owner = $1 "
 		"AND concurrency_key = $2 AND (state IN (" JDG_SQL_READY ", "
-		JDG_SQL_STANDALONE ") "
+		JDG_SQL_STANDALONE ", " JDG_SQL_FLOW ") "
 		"OR (state = "
 		JDG_SQL_SCHEDULED " AND attempt > 0))", 2, {OIDOID, TEXTOID}
 	};
@@ -405,7 +405,7 @@ resolve_keyed(JdgTask *t, const int64 *running, int nrunning)
 	static JdgQuery q = {
 		"SELECT task_id FROM jadugar_internal.task WHERE owner = $1 "
 		"AND concurrency_key = $2 AND (state IN (" JDG_SQL_READY ", "
-		JDG_SQL_STANDALONE ") "
+		JDG_SQL_STANDALONE ", " JDG_SQL_FLOW ") "
 		"OR (state = "
 		JDG_SQL_SCHEDULED " AND attempt > 0))", 2, {OIDOID, TEXTOID}
 	};

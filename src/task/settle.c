@@ -148,17 +148,18 @@ write_histories(const JdgTask *tasks, const JdgOutcome *o,
  * inserted.
  */
 static void
-put_back(JdgTask *t, const JdgDecision *d)
+put_back(JdgTask *t, const JdgOutcome *o, const JdgDecision *d)
 {
 	static JdgQuery q = {
 		"UPDATE jadugar_internal.task SET state = $state, run_at = $run_at, "
 		"attempt = $attempt, crashes = $crashes, isolate = $isolate, "
-		"started_at = NULL WHERE task_id = $task_id"
+		"started_at = $started_at WHERE task_id = $task_id"
 	};
 	JdgParams	p = {0};
 
 	t->state = d->state;
 	t->run_at = d->run_at;
+	t->started_at = d->state == JDG_STATE_FLOW ? o->started_at : DT_NOBEGIN;
 	if (t->unwritten)
 	{
 		t->unwritten = false;
@@ -172,6 +173,8 @@ put_back(JdgTask *t, const JdgDecision *d)
 	jdg_bind_int32(&p, "attempt", t->attempt);
 	jdg_bind_int32(&p, "crashes", t->crashes);
 	jdg_bind_bool(&p, "isolate", t->isolate);
+	jdg_bind(&p, "started_at", TIMESTAMPTZOID,
+			 TimestampTzGetDatum(t->started_at), t->started_at == DT_NOBEGIN);
 	jdg_run_params(&q, &p, 0);
 	jdg_wake_at_commit(t->owner, t);
 	JDG_FAULT("put-back");
@@ -319,7 +322,10 @@ release_keys(const JdgTask *tasks, const JdgOutcome *o, const JdgDecision *d, in
 	}
 }
 
-/* For the statistics. */
+/*
+ * For the statistics.  The attempt of a task that has started a run begins
+ * with one call and ends with another.
+ */
 static void
 count_attempts(const JdgTask *tasks, const JdgOutcome *o, const JdgDecision *d,
 			   int n)
@@ -336,6 +342,10 @@ count_attempts(const JdgTask *tasks, const JdgOutcome *o, const JdgDecision *d,
 											   tasks[i].created_at), 0);
 			ran = Max(o[i].finished_at - o[i].started_at, 0);
 		}
+		if (o[i].end == JDG_END_AWAITS)
+			ran = -1;
+		else if (tasks[i].state == JDG_STATE_FLOW)
+			waited = -1;
 		jdg_count_attempt(d[i].status, d[i].stays, waited, ran);
 	}
 }
@@ -362,7 +372,7 @@ write_more(JdgTask *tasks, const JdgOutcome *o, const JdgDecision *d, int n,
 	for (int i = 0; i < n; i++)
 	{
 		if (d[i].stays)
-			put_back(&tasks[i], &d[i]);
+			put_back(&tasks[i], &o[i], &d[i]);
 		run_hooks(&tasks[i], &o[i], &d[i]);
 	}
 	release_keys(tasks, o, d, n);
@@ -476,7 +486,21 @@ settle(JdgEnds *ends)
 	return to_cancel;
 }
 
-/* Cancel one task that never ran; returns its dependants likewise. */
+/* Ask that the run that a task has started ends: the task ends with it. */
+static void
+stop_awaited(const JdgTask *task)
+{
+	jdg_foreach_module(module)
+	{
+		if (module->stop)
+			module->stop(task);
+	}
+}
+
+/*
+ * Cancel one task that is not running; returns its dependants likewise.  One
+ * that has started a run ends with it.
+ */
 static List *
 settle_cancel(JdgTask *task, const char *reason)
 {
@@ -484,6 +508,11 @@ settle_cancel(JdgTask *task, const char *reason)
 	JdgEnds		ends = {task, &o, NULL, 1, false, NULL};
 	List	   *to_cancel;
 
+	if (task->state == JDG_STATE_FLOW)
+	{
+		stop_awaited(task);
+		return NIL;
+	}
 	memset(&o, 0, sizeof(o));
 	o.end = JDG_END_CANCELLED;
 	o.started_at = DT_NOBEGIN;

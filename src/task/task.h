@@ -23,7 +23,9 @@ typedef enum JdgTaskState
 	JDG_STATE_DEPENDENCY = 'd', /* waits for other tasks */
 	JDG_STATE_KEY = 'k',		/* waits for its concurrency key */
 	JDG_STATE_PAUSED = 'p',
-	JDG_STATE_STANDALONE = 'x'	/* under way, outside a transaction */
+	JDG_STATE_STANDALONE = 'x', /* under way, outside a transaction */
+	JDG_STATE_FLOW = 'f'		/* has started a run of a flow, and ends with
+								 * it */
 } JdgTaskState;
 
 /* the same for SQL */
@@ -33,6 +35,7 @@ typedef enum JdgTaskState
 #define JDG_SQL_KEY			"'k'"
 #define JDG_SQL_PAUSED		"'p'"
 #define JDG_SQL_STANDALONE	"'x'"
+#define JDG_SQL_FLOW		"'f'"
 
 /* the letters of attempt.status; jdg_status_name() has the words */
 typedef enum JdgStatus

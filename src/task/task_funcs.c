@@ -112,7 +112,7 @@ hold_idle(int64 task_id, Oid role, JdgTask *t)
 			raise_running(task_id);
 			break;
 		case JDG_HOLD_LOCKED:
-			if (t->state == JDG_STATE_STANDALONE)
+			if (t->state == JDG_STATE_STANDALONE || t->state == JDG_STATE_FLOW)
 				raise_running(task_id);
 			break;
 	}
@@ -170,6 +170,12 @@ JDG_FUNCTION(jdg_pause_task, JDG_LEVEL_USER)
 				break;
 			if (t.state == JDG_STATE_STANDALONE)
 				raise_running(id);
+			if (t.state == JDG_STATE_FLOW)
+				ereport(ERROR,
+						(errcode(JDG_ERRCODE_CONFLICT),
+						 errmsg("task %lld waits for the run of a flow",
+								(long long) id),
+						 errhint("Pause the run with jadugar.pause_flow().")));
 			jdg_task_set_state(&t, JDG_STATE_PAUSED);
 			jdg_key_place_given_up(&t);
 			break;

@@ -101,6 +101,7 @@ begin_context(const JdgTask *task)
 	current.tenant = task->tenant;
 	current.flow_run = task->flow_run;
 	current.step = task->step;
+	current.timeout = task->timeout;
 	jdg_current_task = &current;
 	jdg_log_begin(task);
 }
@@ -246,6 +247,7 @@ execute(JdgTask *task, int index, TimestampTz preempt_at, JdgExecResult *res,
 
 	PushActiveSnapshot(GetTransactionSnapshot());
 	command = command_of(task, &handler, o);
+	current.starts_flow = command->kind == JDG_COMMAND_FLOW;
 	pgstat_report_activity(STATE_RUNNING, command->text);
 	if (task->settings)
 		jdg_apply_settings(task->settings, false);
@@ -400,7 +402,9 @@ jdg_run_task(JdgTask *task, int index, TimestampTz preempt_at, JdgOutcome *o)
 	jdg_command_note_run(task->command_id, o->finished_at - o->started_at,
 						 edata == NULL && !in_c);
 
-	if (edata == NULL)
+	if (edata == NULL && current.awaits_run != 0)
+		o->end = JDG_END_AWAITS;
+	else if (edata == NULL)
 	{
 		o->end = JDG_END_COMPLETED;
 		o->row_count = res.row_count;

@@ -58,6 +58,72 @@ SELECT flow, schedule, input, tenant FROM flow_runs WHERE run_id = :child;
 SELECT unschedule('test nightly');
 SELECT test.effects();
 
+-- --------------------------- a flow as the command of a task or a schedule
+-- the task ends with the run: result, error, duration, statistics
+SELECT create_flow('test night', step('a', $$SELECT to_jsonb(t) - 'task_id' - 'deadline' - 'trace' - 'owner' - 'flow_run' AS context FROM current_task() t$$));
+SELECT create_flow('test bad', step('a', 'SELECT 1/0'));
+SELECT schedule('test good', 'manual', 'test night') > 0 AND schedule('test bad', 'manual', 'test bad') > 0 AS made;
+SELECT run_now('test good') AS task \gset
+SELECT status, attempt, result, duration > '0 s' AS lasted, error FROM wait(:task, '30 s');
+SELECT status, schedule FROM flow_runs WHERE task_id = :task;
+SELECT run_now('test bad') AS task \gset
+SELECT status, attempt, sqlstate, error_code, error ->> 'message' AS message FROM wait(:task, '30 s');
+SELECT name, last_status, completed, failures, last_success_at IS NULL AS never FROM schedules WHERE name IN ('test good', 'test bad') ORDER BY name;
+-- an occurrence: its steps, also of a sub_flow, know which one it is
+SELECT create_flow('test inner', step('i', $$SELECT schedule, scheduled_for IS NOT NULL AS dated FROM current_task()$$));
+SELECT create_flow('test outer', sub_flow('test inner'));
+SELECT schedule('test dated', 'every 1 second', 'test outer', max_runs => 1) > 0 AS made;
+CALL test.wait_until($$(SELECT completed = 1 FROM jadugar.schedules WHERE name = 'test dated')$$);
+SELECT status, result FROM history WHERE schedule = 'test dated';
+-- depends_on waits for the success of the run
+SELECT schedule('test after', 'every 1 second', 'SELECT 1', depends_on => '{test bad}', max_runs => 1) > 0 AS made;
+CALL test.wait_until($$EXISTS (SELECT FROM jadugar.history WHERE schedule = 'test after')$$);
+SELECT DISTINCT status, reason FROM history WHERE schedule = 'test after';
+SELECT unschedule(name) FROM schedules WHERE name LIKE 'test %';
+-- while the run goes on, the task runs; cancel() aborts the run
+SELECT enqueue('test slow', timeout => '1 h') AS task \gset
+CALL test.wait_until(format('EXISTS (SELECT FROM jadugar.flow_runs WHERE task_id = %s)', :task));
+SELECT status, waiting_for, attempt, started_at IS NOT NULL AS started FROM tasks WHERE task_id = :task;
+SELECT test.short_error_of(format('SELECT pause_task(%s)', :task));
+SELECT test.short_error_of(format('SELECT resume_task(%s)', :task));
+SELECT test.short_error_of(format('SELECT update_task(%s, priority => 3)', :task));
+SELECT cancel(:task);
+SELECT status, reason FROM wait(:task, '30 s');
+SELECT status FROM flow_runs WHERE task_id = :task;
+-- tasks that depend on it, and its keys, wait for the run
+SELECT enqueue('test slow', concurrency_key => 'one', unique_key => 'one') AS task \gset
+SELECT enqueue('SELECT 1', depends_on => ARRAY[:task]) AS child, enqueue('SELECT 1', concurrency_key => 'one') AS next \gset
+CALL test.wait_until(format('EXISTS (SELECT FROM jadugar.flow_runs WHERE task_id = %s)', :task));
+SELECT enqueue('test slow', unique_key => 'one') = :task AS same;
+SELECT waiting_for FROM tasks WHERE task_id IN (:child, :next) ORDER BY task_id;
+SELECT signal(run_id, 'never', '{"by": "signal"}') FROM flow_runs WHERE task_id = :task;
+SELECT status, result FROM wait(:task, '30 s');
+SELECT (wait(id, '30 s')).status FROM unnest(ARRAY[:child, :next]) id;
+-- retries begin another run, if the task has a policy; otherwise none
+SELECT create_flow('test second time', step('a', $$SELECT 1 / (count(*) - 1) FROM flow_runs WHERE task_id = (SELECT r.task_id FROM flow_runs r WHERE run_id = (SELECT flow_run FROM current_task()))$$, retry => '{"max_attempts": 1}'));
+SELECT enqueue('test second time', retry => '{"max_attempts": 3, "delay": 0, "retry_on": ["22012"]}') AS task \gset
+SELECT status, attempt FROM wait(:task, '30 s');
+SELECT status FROM history WHERE task_id = :task ORDER BY attempt;
+SELECT status FROM flow_runs WHERE task_id = :task ORDER BY run_id;
+-- timeout bounds the run
+SELECT enqueue('test slow', timeout => '200 ms') AS task \gset
+SELECT status, error_code FROM wait(:task, '30 s');
+SELECT status FROM flow_runs WHERE task_id = :task;
+-- a run that is over before its task is settled
+SELECT create_flow('test nothing', branch('$.input.no == true', step('a', 'SELECT 1')));
+SELECT enqueue('test nothing') AS task \gset
+SELECT status, result FROM wait(:task, '30 s');
+-- a step whose command is a flow
+SELECT start_flow(step('a', 'test child') ~> step('b', 'test bad')) AS run \gset
+SELECT status, steps FROM test.end_of(:run);
+SELECT start_flow(step('a', 'test slow')) AS run \gset
+CALL test.wait_until($$EXISTS (SELECT FROM jadugar.flow_runs WHERE flow = 'test slow' AND status = 'running')$$);
+SELECT abort_flow(:run);
+SELECT status, steps FROM test.end_of(:run);
+CALL test.wait_until($$NOT EXISTS (SELECT FROM jadugar.flow_runs WHERE flow = 'test slow' AND finished_at IS NULL)$$);
+SELECT test.short_error_of($$SELECT enqueue('test slow', transaction => 'standalone')$$);
+SELECT test.effects();
+
 -- ------------------------------------------------------------ pause, resume
 SELECT test.close_gate();
 SELECT start_flow(test.gated_step('a') ~> test.step('b')) AS run \gset

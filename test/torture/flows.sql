@@ -209,6 +209,7 @@ BEGIN
 			PERFORM flowtest.start(prefix || n, n);
 		END IF;
 		IF n % at_once = 0 THEN
+			PERFORM jadugar.enqueue(c) FROM unnest(ARRAY['child', 'bad_child']) c;
 			COMMIT;
 			INSERT INTO flowtest.problem SELECT * FROM jadugar.check_flows() WHERE n % (at_once * 8) = 0;
 			COMMIT;
@@ -241,8 +242,11 @@ CREATE FUNCTION flowtest.findings() RETURNS TABLE (what text, detail text) LANGU
 	UNION ALL SELECT 'task', t::text FROM jadugar_internal.task t WHERE flow_run IS NOT NULL
 	UNION ALL SELECT 'started twice', label FROM flowtest.started GROUP BY label HAVING count(*) > 1
 	UNION ALL SELECT 'lost, or not in the ledger', COALESCE(s::text, r::text)
-		FROM flowtest.started s FULL JOIN (SELECT * FROM runs WHERE parent_run IS NULL) r USING (run_id)
+		FROM flowtest.started s FULL JOIN (SELECT * FROM runs WHERE parent_run IS NULL AND task_id IS NULL) r USING (run_id)
 		WHERE s.run_id IS NULL OR r.run_id IS NULL
+	UNION ALL SELECT 'task of a run', concat_ws(' ', h.status, r.status, r.run_id)
+		FROM runs r LEFT JOIN jadugar.history h ON h.task_id = r.task_id AND h.final
+		WHERE r.task_id IS NOT NULL AND (h.status = 'completed') IS DISTINCT FROM (r.status = 'completed')
 	UNION ALL SELECT 'end', k.kind || ': ' || r.status || ' ' || r::text
 		FROM flowtest.started s JOIN flowtest.kind k USING (kind) JOIN runs r USING (run_id)
 		-- a fault point in the evaluation of a condition may fail a run

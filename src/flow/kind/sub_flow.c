@@ -147,7 +147,8 @@ begin_run(JdgRunState *rs, JdgFlowStep *step, Jsonb *input)
 	r.depth = rs->r.depth + 1;
 	r.parent_run = rs->r.run_id;
 	r.parent_step = step->step_id;
-	r.scheduled_for = DT_NOBEGIN;
+	r.schedule_id = rs->r.schedule_id;
+	r.scheduled_for = rs->r.scheduled_for;
 	r.paused_at = rs->r.paused_at;
 	r.input = input;
 	r.tenant = rs->r.tenant;

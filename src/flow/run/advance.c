@@ -23,6 +23,7 @@
 #include "base/fault.h"
 #include "base/spi.h"
 #include "flow/run/advance.h"
+#include "flow/run/awaited.h"
 #include "flow/run/drive.h"
 #include "flow/run/message.h"
 #include "flow/run/task_end.h"
@@ -71,7 +72,10 @@ settle_steps(JdgEnds *ends)
 		if (rs == NULL)
 			continue;
 		step = jdg_step_get(rs, tasks[i].step_id);
-		if (d[i].stays && step != NULL && step->cancelling)
+		if (d[i].stays && step != NULL && step->cancelling &&
+			d[i].state == JDG_STATE_FLOW)
+			jdg_awaited_stop(&tasks[i]);	/* it ends with its run */
+		else if (d[i].stays && step != NULL && step->cancelling)
 		{
 			/* it is not wanted any more */
 			d[i].stays = false;

@@ -16,11 +16,15 @@
 
 #include "base/clock.h"
 #include "base/settings.h"
+#include "flow/run/awaited_end.h"
 #include "flow/run/duty.h"
 #include "flow/run/message.h"
 #include "flow/run/prune.h"
 #include "flow/run/serve.h"
 #include "shared/work.h"
+
+/* until the row of a task that was locked is looked at again */
+#define LOCKED_PAUSE (100 * INT64CONST(1000))
 
 /* messages or timers in a transaction */
 #define BATCH	256
@@ -58,6 +62,7 @@ TimestampTz
 jdg_flow_advance(JdgDb *db, uint32 why)
 {
 	static TimestampTz retry_at = DT_NOBEGIN;
+	static TimestampTz locked_at = DT_NOEND;
 	TimestampTz next;
 	bool		all;
 
@@ -66,18 +71,22 @@ jdg_flow_advance(JdgDb *db, uint32 why)
 		look_again(true);
 		retry_at = DT_NOEND;
 	}
-	else if (why & JDG_WAKE_SWEEP)
+	else if (why & JDG_WAKE_SWEEP || locked_at <= jdg_now())
 		look_again(false);
+	locked_at = DT_NOEND;
 	all = do_batches(jdg_flow_do_messages);
 	all &= do_batches(jdg_flow_do_timers);
+	all &= do_batches(jdg_awaited_end_tasks);
 	if (jdg_flow_gave_up())
 		retry_at = jdg_now() + USECS_PER_MINUTE;
+	if (jdg_awaited_locked())
+		locked_at = jdg_now() + LOCKED_PAUSE;
 	if (!all)
 		return DT_NOBEGIN;
 	jdg_work_begin();
 	next = jdg_flow_next_due();
 	jdg_work_end();
-	return Min(next, retry_at);
+	return Min(Min(next, retry_at), locked_at);
 }
 
 TimestampTz

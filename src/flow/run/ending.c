@@ -15,6 +15,7 @@
 
 #include "base/fault.h"
 #include "base/json.h"
+#include "flow/run/awaited.h"
 #include "flow/run/cancel.h"
 #include "flow/run/end.h"
 #include "flow/run/ending.h"
@@ -88,6 +89,8 @@ finish(JdgRunState *rs, JdgFlowStatus status)
 	rs->r.finished_at = rs->pass->now;
 	if (rs->r.parent_run != 0)
 		jdg_run_notify_parent(rs);
+	if (rs->r.task_id != 0)
+		jdg_awaited_ended(&rs->r);
 	JDG_FAULT("flow-run-ends");
 	jdg_finished_at_commit();
 }

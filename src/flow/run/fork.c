@@ -94,7 +94,7 @@ jdg_flow_fork(const JdgFlowRun *from, const JdgFlowNode *target)
 
 	Assert(jdg_is_bookkeeping());
 	r.depth = 0;
-	r.parent_run = r.parent_step = r.schedule_id = 0;
+	r.parent_run = r.parent_step = r.schedule_id = r.task_id = 0;
 	r.scheduled_for = r.paused_at = DT_NOBEGIN;
 	r.started_at = pass->now;
 	r.idempotency_key = NULL;

@@ -34,7 +34,8 @@ static const char letters[] = {
 	[JDG_MESSAGE_RESUME] = 'u',
 	[JDG_MESSAGE_RETRY] = 'r',
 	[JDG_MESSAGE_SKIP] = 'k',
-	[JDG_MESSAGE_UNDO] = 'x'
+	[JDG_MESSAGE_UNDO] = 'x',
+	[JDG_MESSAGE_RUN_ENDED] = 'o'
 };
 
 char
@@ -103,14 +104,17 @@ jdg_flow_message(JdgMessageKind kind, int64 run_id, int64 step_id, const char *n
 }
 
 JdgFlowMessage *
-jdg_flow_messages_new(int max, int *n)
+jdg_flow_messages_new(bool to_tasks, int max, int *n)
 {
 	static JdgQuery q = {
 		"SELECT message_id, run_id, kind, step_id, name, role, at, payload "
 		"FROM jadugar_internal.flow_message WHERE NOT seen "
-		"ORDER BY message_id LIMIT $1", 1, {INT4OID}
+		"AND (kind = $2) = $3 ORDER BY message_id LIMIT $1", 3,
+		{INT4OID, CHAROID, BOOLOID}
 	};
-	Datum		v[1] = {Int32GetDatum(max)};
+	Datum		v[3] = {Int32GetDatum(max),
+		CharGetDatum(letters[JDG_MESSAGE_RUN_ENDED]),
+	BoolGetDatum(to_tasks)};
 	MemoryContext mcxt = CurrentMemoryContext;
 	JdgFlowMessage *m;
 
@@ -164,11 +168,12 @@ jdg_flow_messages_again(bool all)
 		"UPDATE jadugar_internal.flow_message SET seen = false "
 		"WHERE message_id = "
 		"ANY (ARRAY(SELECT message_id FROM jadugar_internal.flow_message "
-		"WHERE seen AND (kind = $2 OR $1) FOR UPDATE SKIP LOCKED))", 2,
-		{BOOLOID, CHAROID}
+		"WHERE seen AND (kind IN ($2, $3) OR $1) FOR UPDATE SKIP LOCKED))", 3,
+		{BOOLOID, CHAROID, CHAROID}
 	};
-	Datum		v[2] = {BoolGetDatum(all),
-	CharGetDatum(letters[JDG_MESSAGE_CANCEL])};
+	Datum		v[3] = {BoolGetDatum(all),
+		CharGetDatum(letters[JDG_MESSAGE_CANCEL]),
+	CharGetDatum(letters[JDG_MESSAGE_RUN_ENDED])};
 
 	jdg_run(&q, v, NULL, 0);
 }

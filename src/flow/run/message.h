@@ -25,7 +25,9 @@ typedef enum JdgMessageKind
 	JDG_MESSAGE_RESUME,
 	JDG_MESSAGE_RETRY,			/* a step again */
 	JDG_MESSAGE_SKIP,			/* a step not at all */
-	JDG_MESSAGE_UNDO			/* compensate a run that has completed */
+	JDG_MESSAGE_UNDO,			/* compensate a run that has completed */
+	JDG_MESSAGE_RUN_ENDED		/* run_id null: to the task step_id, which
+								 * started a run */
 } JdgMessageKind;
 
 /* "signal:name", "approval:name", "event:name", for flow_step.event */
@@ -58,14 +60,17 @@ typedef struct JdgFlowMessage
 	Jsonb	   *payload;
 } JdgFlowMessage;
 
-/* messages not seen yet, oldest first; inside jdg_internal_begin() */
-extern JdgFlowMessage *jdg_flow_messages_new(int max, int *n);
+/*
+ * Messages not seen yet, oldest first: those to tasks, or those to runs.
+ * Inside jdg_internal_begin().
+ */
+extern JdgFlowMessage *jdg_flow_messages_new(bool to_tasks, int max, int *n);
 extern void jdg_flow_message_done(int64 message_id);
 extern void jdg_flow_message_keep(int64 message_id);
 
 /*
- * Serve messages again that have been seen: all, or those that cancel a step,
- * which may have had no effect.
+ * Serve messages again that have been seen: all, or those that cancel a step
+ * or end a task, which may have had no effect.
  */
 extern void jdg_flow_messages_again(bool all);
 

@@ -17,6 +17,7 @@
 #include "base/json.h"
 #include "base/spi.h"
 #include "flow/kind/kind.h"
+#include "flow/run/awaited.h"
 #include "flow/run/cancel.h"
 #include "flow/run/end.h"
 #include "flow/run/ending.h"
@@ -201,7 +202,10 @@ pause_step(JdgRunState *rs, const JdgFlowStep *step, bool pause)
 	if (step->task_id == 0 ||
 		!jdg_task_load(step->task_id, true, &t, CurrentMemoryContext))
 		return;
-	if (t.state == JDG_STATE_STANDALONE ||
+	if (t.state == JDG_STATE_FLOW)
+		jdg_awaited_message(&t, pause ? JDG_MESSAGE_PAUSE :
+							JDG_MESSAGE_RESUME, NULL);
+	if (t.state == JDG_STATE_STANDALONE || t.state == JDG_STATE_FLOW ||
 		(t.state == JDG_STATE_PAUSED) == pause)
 	{
 		jdg_task_unchanged(&t);
@@ -317,6 +321,9 @@ jdg_serve_message(JdgRunState *rs, int64 step_id, const JdgFlowMessage *m)
 			break;
 		case JDG_MESSAGE_UNDO:
 			serve_undo(rs);
+			break;
+		case JDG_MESSAGE_RUN_ENDED:
+			Assert(false);		/* to a task: see awaited.c */
 			break;
 	}
 	jdg_flow_message_done(m->message_id);

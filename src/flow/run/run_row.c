@@ -38,7 +38,7 @@ enum
 	R_PARENT_RUN, R_PARENT_STEP, R_SCHEDULE_ID, R_SCHEDULED_FOR, R_TIMEOUT,
 	R_PAUSED_AT, R_CREATED_AT, R_STARTED_AT, R_FINISHED_AT, R_INPUT, R_RESULT,
 	R_ERROR, R_REASON, R_IDEMPOTENCY_KEY, R_TENANT, R_TRACE, R_METADATA,
-	R_SCHEDULE_LIVE, R_COLUMNS
+	R_SCHEDULE_LIVE, R_TASK_ID, R_COLUMNS
 };
 
 struct JdgFlowRunReader
@@ -163,6 +163,7 @@ from_slot(TupleTableSlot *s, JdgFlowRun *r)
 	r->parent_step = jdg_get_int64(s, R_PARENT_STEP, 0);
 	r->schedule_id = jdg_get_int64(s, R_SCHEDULE_ID, 0);
 	r->scheduled_for = jdg_get_time(s, R_SCHEDULED_FOR);
+	r->task_id = jdg_get_int64(s, R_TASK_ID, 0);
 	r->timeout = get_interval(s, R_TIMEOUT);
 	r->paused_at = jdg_get_time(s, R_PAUSED_AT);
 	r->created_at = jdg_get_time(s, R_CREATED_AT);
@@ -231,8 +232,8 @@ set_changing(const JdgFlowRun *r, Datum *v, bool *n)
 	jdg_set_pointer(v, n, R_RESULT, r->result);
 	jdg_set_pointer(v, n, R_ERROR, r->error);
 	jdg_set_text(v, n, R_REASON, r->reason);
-	jdg_set_int64(v, n, R_SCHEDULE_LIVE, r->finished_at == DT_NOBEGIN ?
-				  r->schedule_id : 0, 0);
+	jdg_set_int64(v, n, R_SCHEDULE_LIVE, r->finished_at == DT_NOBEGIN &&
+				  r->parent_run == 0 ? r->schedule_id : 0, 0);
 }
 
 /* Set all columns. */
@@ -250,6 +251,7 @@ set_all(const JdgFlowRun *r, Datum *v, bool *n)
 	n[R_PARENT_STEP] = r->parent_run == 0;
 	jdg_set_int64(v, n, R_SCHEDULE_ID, r->schedule_id, 0);
 	jdg_set_time(v, n, R_SCHEDULED_FOR, r->scheduled_for);
+	jdg_set_int64(v, n, R_TASK_ID, r->task_id, 0);
 	jdg_set_pointer(v, n, R_TIMEOUT, r->timeout);
 	jdg_set_time(v, n, R_CREATED_AT, r->created_at);
 	jdg_set_pointer(v, n, R_INPUT, r->input);
@@ -269,10 +271,10 @@ jdg_flow_run_insert_once(JdgFlowRun *r)
 		"depth, parent_run, parent_step, schedule_id, scheduled_for, timeout, "
 		"paused_at, created_at, started_at, finished_at, input, result, "
 		"error, reason, idempotency_key, tenant, trace, metadata, "
-		"schedule_live) "
+		"schedule_live, task_id) "
 		"VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, "
 		"$14, $15, $16, $17, $18, $19, $20, $21, $22, $23, $24, $25, $26, "
-		"$27, $28, $29, $30) ON CONFLICT (owner, idempotency_key) "
+		"$27, $28, $29, $30, $31) ON CONFLICT (owner, idempotency_key) "
 		"WHERE idempotency_key IS NOT NULL DO NOTHING RETURNING ctid",
 		R_COLUMNS,
 		{INT8OID, OIDOID, INT8OID, CHAROID, CHAROID, BOOLOID, BOOLOID,
@@ -280,7 +282,7 @@ jdg_flow_run_insert_once(JdgFlowRun *r)
 			INT8OID, TIMESTAMPTZOID, INTERVALOID, TIMESTAMPTZOID,
 			TIMESTAMPTZOID, TIMESTAMPTZOID, TIMESTAMPTZOID, JSONBOID,
 			JSONBOID, JSONBOID, TEXTOID, TEXTOID, TEXTOID, TEXTOID,
-		JSONBOID, INT8OID}
+		JSONBOID, INT8OID, INT8OID}
 	};
 	Datum		v[R_COLUMNS];
 	bool		isnull[R_COLUMNS];

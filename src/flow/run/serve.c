@@ -76,6 +76,12 @@ serve_run(const Input *in, int n)
 
 static bool gave_up = false;
 
+void
+jdg_flow_give_up(void)
+{
+	gave_up = true;
+}
+
 /* They cannot be served: try again later. */
 static void
 give_up(const Input *in, int n)
@@ -231,7 +237,7 @@ jdg_flow_do_messages(int max)
 {
 	int			nmessages;
 	int			n = 0;
-	JdgFlowMessage *m = jdg_flow_messages_new(max, &nmessages);
+	JdgFlowMessage *m = jdg_flow_messages_new(false, max, &nmessages);
 	Input	   *in = palloc(sizeof(Input) * Max(nmessages, 1));
 	bool		sent = false;
 

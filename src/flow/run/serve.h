@@ -20,6 +20,9 @@ extern int	jdg_flow_do_timers(int max);
 /* has serving failed since the last call? */
 extern bool jdg_flow_gave_up(void);
 
+/* the same for a message to a task */
+extern void jdg_flow_give_up(void);
+
 /* when the next timer is due, DT_NOEND: none */
 extern TimestampTz jdg_flow_next_due(void);
 

@@ -4,12 +4,14 @@
  *	  Making and removing the task of a step, see step_task.h.
  *
  * Only its worker may remove a task that it holds: a message asks the
- * scheduler to stop it, and is kept until the step has ended.
+ * scheduler to stop it, and is kept until the step has ended.  The same goes
+ * for a task that has started a run of its own, and ends with that.
  *
  *-------------------------------------------------------------------------
  */
 #include "postgres.h"
 
+#include "flow/run/awaited.h"
 #include "flow/run/end.h"
 #include "flow/run/message.h"
 #include "flow/run/step_task.h"
@@ -89,7 +91,10 @@ cancel_settling(JdgPass *pass, int64 task_id)
 	{
 		if (pass->settling[i].task_id != task_id)
 			continue;
-		if (pass->decisions[i].stays)
+		if (pass->decisions[i].stays &&
+			pass->decisions[i].state == JDG_STATE_FLOW)
+			jdg_awaited_stop(&pass->settling[i]);	/* it ends with its run */
+		else if (pass->decisions[i].stays)
 		{
 			pass->decisions[i].stays = false;
 			pass->decisions[i].status = JDG_STATUS_CANCELLED;
@@ -113,7 +118,8 @@ jdg_step_remove_task(JdgRunState *rs, JdgFlowStep *step)
 		t.state != JDG_STATE_STANDALONE)
 	{
 		jdg_settle_cancel(&t, "flow");
-		return true;
+		if (t.state != JDG_STATE_FLOW)
+			return true;
 	}
 	if (!step->cancelling)
 		jdg_flow_message(JDG_MESSAGE_CANCEL, rs->r.run_id, step->step_id, NULL,

@@ -62,6 +62,7 @@ my @points = (
 	[ 'flow-locked', qw(worker) ],
 	[ 'flow-served', qw(scheduler) ],
 	[ 'flow-run-ends', qw(worker scheduler) ],
+	[ 'flow-task-ended', qw(scheduler) ],
 	[ 'flow-message-sent', qw(session worker scheduler) ]);
 if ($ENV{JADUGAR_POINT})
 {
