@@ -52,6 +52,24 @@ SELECT skip_step(:run, 'a');
 SELECT * FROM test.end_of(:run);
 SELECT test.effects();
 
+-- --------------------------- a step that asks something of its own run
+-- what follows waits for the request, also if it could run in the same commit
+CREATE FUNCTION test_asks(asks text, own_xact boolean DEFAULT NULL, mode text DEFAULT NULL) RETURNS flow LANGUAGE sql AS
+	$$ SELECT test_undoable('a') ~> step('guard', format('SELECT jadugar.%s((SELECT flow_run FROM jadugar.current_task()))', asks),
+		isolate => own_xact, transaction => mode) ~> test.step('charge') $$;
+CALL test.run_flow(test_asks('abort_flow'));
+CALL test.run_flow(test_asks('abort_flow', own_xact => true));
+CALL test.run_flow(test_asks('abort_flow', mode => 'serializable'));
+CALL test.run_flow(test_asks('abort_flow', mode => 'standalone'));
+SELECT test.effects();
+SELECT start_flow(test_asks('pause_flow')) AS run \gset
+CALL test.wait_for_step(:run, 'charge', 'paused');
+SELECT resume_flow(:run);
+SELECT * FROM test.end_of(:run);
+-- a request that is rolled back is none
+CALL test.run_flow(step('a', $$DO 'BEGIN PERFORM jadugar.abort_flow((SELECT flow_run FROM jadugar.current_task())); RAISE division_by_zero; EXCEPTION WHEN division_by_zero THEN END'$$) ~> test.step('b'));
+SELECT test.effects();
+
 -- -------------------------------- pause, signal, resume in one transaction
 SELECT start_flow(wait_signal('go', name => 'w') ~> test.step('b')) AS run \gset
 CALL test.wait_for_step(:run, 'w', 'signal');

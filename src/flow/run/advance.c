@@ -9,6 +9,11 @@
  * whose transaction would not see the commits of others, leave a message
  * instead.
  *
+ * A step may ask something of its own run, such as to abort it.  What follows
+ * must wait for that, although only the scheduler serves it.  So the end of
+ * such a step is a message, too: it is served after the request.  The request
+ * of a standalone command may lie in an earlier transaction.
+ *
  * Locks: those of the runs (JDG_LOCK_RUN), in ascending order, at the
  * beginning of a pass; then rows of tasks that are cancelled, never waited
  * for.
@@ -33,6 +38,15 @@
 /* a pass is under way: tasks that it settles itself are its own affair */
 static bool advancing = false;
 
+/* Is the end of this task a message? */
+static bool
+is_reported(const JdgEnds *ends, int i)
+{
+	return !ends->final || IsolationUsesXactSnapshot() ||
+		ends->tasks[i].transaction == JDG_XACT_STANDALONE ||
+		jdg_flow_asked(ends->tasks[i].flow_run);
+}
+
 /* Steps that this transaction settles, in one pass. */
 static void
 settle_steps(JdgEnds *ends)
@@ -48,9 +62,11 @@ settle_steps(JdgEnds *ends)
 
 	for (int i = 0; i < n; i++)
 	{
-		if (tasks[i].flow_run != 0)
+		if (tasks[i].flow_run != 0 && !is_reported(ends, i))
 			runs[nruns++] = tasks[i].flow_run;
 	}
+	if (nruns == 0)
+		return;
 	jdg_pass_lock(runs, nruns);
 	JDG_FAULT("flow-locked");
 	PushActiveSnapshot(GetTransactionSnapshot());
@@ -66,7 +82,7 @@ settle_steps(JdgEnds *ends)
 		JdgFlowStep *step;
 		JdgTaskEnd	e;
 
-		if (tasks[i].flow_run == 0)
+		if (tasks[i].flow_run == 0 || is_reported(ends, i))
 			continue;
 		rs = jdg_pass_run(pass, tasks[i].flow_run);
 		if (rs == NULL)
@@ -93,19 +109,25 @@ settle_steps(JdgEnds *ends)
 	PopActiveSnapshot();
 }
 
-/* The same, by messages. */
+/* The others, by messages. */
 static void
 report_steps(const JdgEnds *ends)
 {
 	const JdgTask *tasks = ends->tasks;
 	JdgInternal in;
+	bool		any = false;
 
+	for (int i = 0; i < ends->n && !any; i++)
+		any = tasks[i].flow_run != 0 && is_reported(ends, i);
+	if (!any)
+		return;
 	jdg_internal_begin(&in);
 	for (int i = 0; i < ends->n; i++)
 	{
 		JdgTaskEnd	e;
 
-		if (tasks[i].flow_run == 0 || ends->decisions[i].stays)
+		if (tasks[i].flow_run == 0 || ends->decisions[i].stays ||
+			!is_reported(ends, i))
 			continue;
 		jdg_task_end_of(&tasks[i], &ends->outcomes[i], &ends->decisions[i], &e);
 		jdg_flow_message(JDG_MESSAGE_TASK_ENDED, tasks[i].flow_run,
@@ -126,11 +148,7 @@ steps_decided(JdgEnds *ends)
 {
 	if (advancing)
 		return;
-	if (!ends->final || IsolationUsesXactSnapshot())
-	{
-		report_steps(ends);
-		return;
-	}
+	report_steps(ends);
 	advancing = true;
 	PG_TRY();
 	{

@@ -13,6 +13,7 @@
 
 #include "catalog/pg_type.h"
 #include "utils/builtins.h"
+#include "utils/memutils.h"
 
 #include "access/owner.h"
 #include "base/clock.h"
@@ -68,6 +69,48 @@ kind_in(char letter)
 	elog(ERROR, "unrecognized kind of a flow message: %d", letter);
 }
 
+/* ----------------------------------- runs that this transaction asked */
+
+/* runs of a transaction that are noted one by one; with more, all count */
+#define ASKED_MAX 64
+
+static int	nasked = 0;
+static int64 asked[ASKED_MAX];
+
+static void
+forget_asked(void *arg)
+{
+	nasked = 0;
+}
+
+/* A subtransaction that rolls back leaves its notes: they do no harm. */
+static void
+note_asked(int64 run_id)
+{
+	static MemoryContextCallback callback = {.func = forget_asked};
+
+	if (jdg_flow_asked(run_id))
+		return;
+	if (nasked == 0)
+		MemoryContextRegisterResetCallback(TopTransactionContext, &callback);
+	if (nasked < ASKED_MAX)
+		asked[nasked] = run_id;
+	nasked++;
+}
+
+bool
+jdg_flow_asked(int64 run_id)
+{
+	for (int i = 0; i < Min(nasked, ASKED_MAX); i++)
+	{
+		if (asked[i] == run_id)
+			return true;
+	}
+	return nasked > ASKED_MAX;
+}
+
+/* -------------------------------------------------------------- sending */
+
 void
 jdg_flow_message_as(JdgMessageKind kind, int64 run_id, int64 step_id, const char *name,
 					Jsonb *payload, Oid role)
@@ -83,6 +126,8 @@ jdg_flow_message_as(JdgMessageKind kind, int64 run_id, int64 step_id, const char
 	Assert(jdg_is_bookkeeping());
 	if (OidIsValid(role))
 		jdg_remember_role(role);
+	if (OidIsValid(role) && run_id != 0)
+		note_asked(run_id);
 	jdg_put_int64(&v[0], &n[0], run_id, 0);
 	v[1] = CharGetDatum(letters[kind]);
 	v[2] = Int64GetDatum(step_id);

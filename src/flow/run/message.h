@@ -44,6 +44,12 @@ extern char jdg_message_kind_out(JdgMessageKind kind);
 extern void jdg_flow_message_as(JdgMessageKind kind, int64 run_id, int64 step_id,
 								const char *name, Jsonb *payload, Oid role);
 
+/*
+ * Has a user sent a message to this run in the current transaction?  True also
+ * after messages to very many runs.
+ */
+extern bool jdg_flow_asked(int64 run_id);
+
 /* the same from a run to another, or to itself */
 extern void jdg_flow_message(JdgMessageKind kind, int64 run_id, int64 step_id,
 							 const char *name, Jsonb *payload);
