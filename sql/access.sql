@@ -84,6 +84,25 @@ LANGUAGE C AS 'MODULE_PATHNAME', 'jdg_revoke_access';
 COMMENT ON FUNCTION jadugar.revoke_access IS
 	'Revokes the access of a role, granted by grant_access().';
 
+CREATE FUNCTION jadugar.reassign_owned(
+	old_owner text, new_owner text,
+	kinds text[] DEFAULT NULL, dry_run boolean DEFAULT false,
+	OUT kind text, OUT name text, OUT problem text)
+	RETURNS SETOF record
+	LANGUAGE C VOLATILE
+	AS 'MODULE_PATHNAME', 'jdg_reassign_owned';
+COMMENT ON FUNCTION jadugar.reassign_owned(text, text, text[], boolean) IS
+	'Gives the schedules, tasks and other objects of one role to another role. Returns each object, with the problem if it stays.';
+
+CREATE FUNCTION jadugar.drop_owned(
+	owner text, kinds text[] DEFAULT NULL,
+	OUT kind text, OUT name text, OUT problem text)
+	RETURNS SETOF record
+	LANGUAGE C VOLATILE
+	AS 'MODULE_PATHNAME', 'jdg_drop_owned';
+COMMENT ON FUNCTION jadugar.drop_owned(text, text[]) IS
+	'Drops the schedules and other objects of a role, and cancels its tasks. Returns each object, with the problem if it stays.';
+
 -- -------------------------------------------------------------------- control
 
 CREATE TABLE jadugar_internal.control (
@@ -145,4 +164,4 @@ CREATE FUNCTION jadugar.adopt(
 	LANGUAGE C VOLATILE
 	AS 'MODULE_PATHNAME', 'jdg_adopt';
 COMMENT ON FUNCTION jadugar.adopt(text, text) IS
-	'Enables work in a restored or copied database. Returns the owners that do not exist in it.';
+	'Enables work in a restored or copied database. Returns the owners that do not exist in it, and those whose names do not agree.';

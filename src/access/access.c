@@ -16,6 +16,7 @@
  */
 #include "postgres.h"
 
+#include "catalog/pg_type.h"
 #include "miscadmin.h"
 #include "utils/acl.h"
 #include "utils/builtins.h"
@@ -23,6 +24,7 @@
 
 #include "access/access.h"
 #include "access/owner.h"
+#include "access/power.h"
 #include "base/args.h"
 #include "base/compat.h"
 #include "base/errors.h"
@@ -186,6 +188,49 @@ jdg_role_trusts(Oid role, Oid other)
 		 has_privs_of_role(role, other));
 }
 
+/*
+ * Parses a number as the views show it in place of the name of an owner that
+ * was dropped.  Returns InvalidOid if it names none.
+ */
+static Oid
+dropped_owner(const char *number)
+{
+	static JdgQuery q = {
+		"SELECT 1 FROM jadugar_internal.owner WHERE role = $1", 1, {OIDOID}
+	};
+	char	   *end;
+	unsigned long value;
+	Datum		role;
+	NameData	name;
+	bool		can_login;
+	JdgInternal in;
+	int64		n;
+
+	if (number[0] < '1' || number[0] > '9')
+		return InvalidOid;
+	errno = 0;
+	value = strtoul(number, &end, 10);
+	if (*end != '\0' || errno != 0 || value > PG_UINT32_MAX ||
+		jdg_role_read((Oid) value, &name, &can_login))
+		return InvalidOid;
+	role = ObjectIdGetDatum((Oid) value);
+	jdg_internal_begin(&in);
+	n = jdg_run(&q, &role, NULL, 1);
+	jdg_internal_end(&in);
+	return n > 0 ? (Oid) value : InvalidOid;
+}
+
+/* The role that "owner" means, by its name, or by its OID if it was dropped. */
+static Oid
+named_owner(const char *owner_name)
+{
+	Oid			role = get_role_oid(owner_name, true);
+
+	if (!OidIsValid(role))
+		role = dropped_owner(owner_name);
+	return OidIsValid(role) ? role : jdg_role_by_name(owner_name);
+}
+
 /* Returns the OID of the role for whose objects a call acts, see access.h. */
 Oid
 jdg_owner_of_call(const char *owner_name)
@@ -195,7 +240,7 @@ jdg_owner_of_call(const char *owner_name)
 
 	if (owner_name == NULL)
 		return user;
-	owner = jdg_role_by_name(owner_name);
+	owner = named_owner(owner_name);
 	if (!jdg_may_manage(user, owner))
 		ereport(ERROR,
 				(errcode(JDG_ERRCODE_FORBIDDEN),
@@ -223,8 +268,24 @@ Oid
 jdg_owner_to_read(const char *owner_name)
 {
 	if (owner_name != NULL && jdg_is_monitor(GetUserId()))
-		return jdg_role_by_name(owner_name);
+		return named_owner(owner_name);
 	return jdg_owner_of_call(owner_name);
+}
+
+Oid
+jdg_visible_owner(int64 n)
+{
+	Oid			caller = jdg_section_caller();
+	Oid		   *owners = palloc(sizeof(Oid) * Max(n, 1));
+
+	for (int64 i = 0; i < n; i++)
+		owners[i] = jdg_col_oid(i, 1);
+	for (int64 i = 0; i < n; i++)
+	{
+		if (jdg_may_manage(caller, owners[i]) || jdg_is_monitor(caller))
+			return owners[i];
+	}
+	return InvalidOid;
 }
 
 /*
@@ -234,16 +295,20 @@ jdg_owner_to_read(const char *owner_name)
 static void
 check_may_become(Oid user, Oid owner, const char *name)
 {
+	const char *power = NULL;
+
 	if (user == owner || jdg_member_can_set_role(user, owner))
 		return;
-	if (!superuser_arg(owner) && owner != jdg_bookkeeper() &&
-		jdg_is_operator(user))
+	if (jdg_is_operator(user) && (power = jdg_role_power(owner)) == NULL)
 		return;
 	ereport(ERROR,
 			(errcode(JDG_ERRCODE_FORBIDDEN),
 			 errmsg("permission denied to give work to role \"%s\"", name),
+			 power == NULL ?
 			 errdetail("Role \"%s\" may not SET ROLE to it.",
-					   GetUserNameFromId(user, false)),
+					   GetUserNameFromId(user, false)) :
+			 errdetail("It has the right \"%s\", and role \"%s\" may not SET ROLE to it.",
+					   power, GetUserNameFromId(user, false)),
 			 errhint("Work runs with all rights of its owner.")));
 }
 

@@ -58,11 +58,21 @@ extern bool jdg_role_trusts(Oid role, Oid other);
 /* the role that is given or loses a privilege, by its exact name */
 extern Oid	jdg_grantee(const char *name);
 
-/* the OID of the role for whose objects a call acts; no login check */
+/*
+ * The OID of the role for whose objects a call acts; no login check.  A role
+ * that was dropped is named by its OID, as views show it.
+ */
 extern Oid	jdg_owner_of_call(const char *owner_name);
 
 /* the same for a call that only reads, which a monitor may make for any role */
 extern Oid	jdg_owner_to_read(const char *owner_name);
+
+/*
+ * The first role of the first column of SPI_tuptable's n rows for which the
+ * caller may act or that it may see; InvalidOid: there is none.  For hints that
+ * name the owner of an object.  Inside jdg_internal_begin().
+ */
+extern Oid	jdg_visible_owner(int64 n);
 
 /*
  * Returns the owner of the objects that a call makes.  owner_name NULL means

@@ -6,11 +6,18 @@
  *
  * Runs in the caller's backend, for operators.  Until then nothing runs in a
  * copy, because jadugar_internal.origin and jadugar_internal.here differ
- * there (catalog identity, sql/access.sql).  Owners are roles of the cluster
- * the rows came from.  They are mapped to roles of this one by name, all at
- * once, since old and new OIDs may overlap.  An owner whose name does not
- * exist here is mapped to an OID that no role has: its objects are visible to
- * operators, do not run, and are reported.
+ * there (catalog identity, sql/access.sql).
+ *
+ * In a restored database, owners are roles of the cluster the rows came from.
+ * They are mapped to roles of this one by name, all at once, since old and new
+ * OIDs may overlap.  An owner whose name does not exist here is mapped to an
+ * OID that no role has: its objects are visible to operators, do not run, and
+ * are reported.  Where the names may be older than the dump, a comparison with
+ * the privileges, which a dump writes by the names of its moment, reports it.
+ *
+ * A copy of the files (CREATE DATABASE ... TEMPLATE, a clone of the cluster)
+ * has the ids of both tables from its original.  Its OIDs are still right,
+ * whatever names the roles have now, so nothing is mapped.
  *
  *-------------------------------------------------------------------------
  */
@@ -146,6 +153,73 @@ map_owners(ReturnSetInfo *rsinfo)
 	remap(by, to, k);
 }
 
+/* Is this a copy of files, which has its roles with it? */
+static bool
+is_file_copy(void)
+{
+	static JdgQuery q = {
+		"SELECT 1 FROM jadugar_internal.here h, jadugar_internal.origin o "
+		"WHERE o.id = h.id", 0
+	};
+
+	return jdg_run(&q, NULL, NULL, 0) > 0;
+}
+
+/* Runs a query for rows of name and problem, and reports them. */
+static void
+report_rows(ReturnSetInfo *rsinfo, JdgQuery *q)
+{
+	int64		n = jdg_run(q, NULL, NULL, 0);
+
+	for (int64 i = 0; i < n; i++)
+		report(rsinfo, jdg_col_text(i, 1, CurrentMemoryContext),
+			   jdg_col_text(i, 2, CurrentMemoryContext));
+}
+
+/* Reports owners that a copy of files names and that were dropped. */
+static void
+report_dropped(ReturnSetInfo *rsinfo)
+{
+	static JdgQuery q = {
+		"SELECT o.name::text, "
+		"'the role was dropped: what it owns does not run' "
+		"FROM jadugar_internal.owner o "
+		"WHERE NOT EXISTS (SELECT FROM pg_roles r WHERE r.oid = o.role) "
+		"AND EXISTS (SELECT FROM jadugar_internal.schedule s "
+		"WHERE s.owner = o.role UNION ALL "
+		"SELECT FROM jadugar_internal.task t WHERE t.owner = o.role) "
+		"ORDER BY 1", 0
+	};
+
+	report_rows(rsinfo, &q);
+}
+
+/*
+ * grant_access() also grants a privilege, and a dump has the names of those
+ * roles twice: as jadugar wrote them, and as they were at its moment.  Reports
+ * the roles that only one of the two names.
+ */
+static void
+report_disagreement(ReturnSetInfo *rsinfo)
+{
+	static JdgQuery q = {
+		"WITH usage AS (SELECT a.grantee FROM pg_namespace n, "
+		"aclexplode(n.nspacl) a WHERE n.nspname = 'jadugar' "
+		"AND a.privilege_type = 'USAGE' AND a.grantee <> n.nspowner) "
+		"SELECT r.rolname::text, 'the role has access, but no USAGE on schema "
+		"jadugar: was a role renamed shortly before the dump?' "
+		"FROM jadugar_internal.access c JOIN pg_roles r ON r.oid = c.role "
+		"WHERE c.role NOT IN (SELECT u.grantee FROM usage u) UNION ALL "
+		"SELECT r.rolname::text, 'the role has USAGE on schema jadugar, but no "
+		"access: was a role renamed shortly before the dump?' "
+		"FROM usage u JOIN pg_roles r ON r.oid = u.grantee "
+		"WHERE u.grantee NOT IN (SELECT c.role "
+		"FROM jadugar_internal.access c) ORDER BY 1", 0
+	};
+
+	report_rows(rsinfo, &q);
+}
+
 /* Makes this database the origin of its rows, under a new id. */
 static void
 become_origin(void)
@@ -213,7 +287,13 @@ JDG_FUNCTION(jdg_adopt, JDG_LEVEL_OPERATOR)
 	adoption.user = GetUserId();
 	jdg_internal_begin(&in);
 	check_needed();
-	map_owners(rsinfo);
+	if (is_file_copy())
+		report_dropped(rsinfo);
+	else
+	{
+		map_owners(rsinfo);
+		report_disagreement(rsinfo);
+	}
 	become_origin();
 	notify_modules(&adoption);
 	JDG_FAULT("adopt-before-commit");

@@ -26,7 +26,7 @@ static JdgQuery remap[] = {
 
 static const JdgDuty duties[] = {
 	{"control", JDG_DUTY_CONTROL, JDG_WAKE_CONTROL, true, jdg_control},
-	{"owner names", JDG_DUTY_UPKEEP, 0, true, jdg_owner_names},
+	{"owner names", JDG_DUTY_UPKEEP, JDG_WAKE_NAMES, true, jdg_owner_names},
 	{NULL}
 };
 

@@ -43,7 +43,7 @@ typedef struct KnownRole
 
 static KnownRole known_role[KNOWN_ROLES];
 static int	nknown;
-static bool ours_known;			/* the rows here belong to this database */
+static bool ours_known;			/* OIDs here mean roles of this cluster */
 static Oid	known_relid;		/* of jadugar_internal.owner, when all that
 								 * was so */
 
@@ -59,10 +59,10 @@ static JdgQuery owner_insert = {
 	.config = true
 };
 
+/* a copy of the files, as CREATE DATABASE makes one, has its roles with it */
 static JdgQuery origin_query = {
-	"SELECT o.id = h.id AND h.database = $1, o.xmin "
-	"FROM jadugar_internal.here AS h, jadugar_internal.origin AS o",
-	1, {OIDOID}
+	"SELECT o.id = h.id, o.xmin "
+	"FROM jadugar_internal.here AS h, jadugar_internal.origin AS o", 0
 };
 
 static JdgQuery origin_insert = {
@@ -84,6 +84,14 @@ jdg_role_read(Oid role, NameData *name, bool *can_login)
 	*can_login = form->rolcanlogin;
 	ReleaseSysCache(tuple);
 	return true;
+}
+
+char *
+jdg_role_name(Oid role)
+{
+	char	   *name = GetUserNameFromId(role, true);
+
+	return name != NULL ? name : psprintf("%u", role);
 }
 
 static bool
@@ -141,21 +149,20 @@ forget_old_tables(void)
 }
 
 /*
- * Do the rows of this database belong to it?  True also before first use,
- * when "first_use" is set: then there are none.  Inside
+ * Do the OIDs in our tables mean roles of this cluster?  True also before
+ * first use, when "first_use" is set: then there are none.  Inside
  * jdg_internal_begin().
  */
 static bool
 is_ours(bool *first_use)
 {
-	Datum		here = ObjectIdGetDatum(MyDatabaseId);
 	bool		ours;
 
 	Assert(jdg_is_bookkeeping());
 	*first_use = false;
 	if (ours_known)
 		return true;
-	if (jdg_run(&origin_query, &here, NULL, 1) == 0)
+	if (jdg_run(&origin_query, NULL, NULL, 1) == 0)
 	{
 		*first_use = true;
 		return true;

@@ -11,6 +11,9 @@
 /* the name and the LOGIN attribute of a role; false if there is none */
 extern bool jdg_role_read(Oid role, NameData *name, bool *can_login);
 
+/* the name of a role, or its OID if it was dropped; palloc'd */
+extern char *jdg_role_name(Oid role);
+
 /*
  * Is the role that has this OID the one that our tables mean by it?  Always,
  * but in a database that was restored and not adopted yet.

@@ -23,6 +23,7 @@ struct JdgDb;
 struct JdgDecision;
 struct JdgFollow;
 struct JdgOutcome;
+struct JdgOwned;
 struct JdgQuery;
 struct JdgTask;
 
@@ -99,12 +100,14 @@ typedef struct JdgEndFollower
  * Roles in the module's tables.  Each query of "remap" moves ownership from
  * the roles of its first argument, an array, to those of its second; the list
  * ends with a NULL text.  "dropped" settles work of a role that does not
- * exist; the scheduler calls it outside a transaction.
+ * exist; the scheduler calls it outside a transaction.  "owned" are the kinds
+ * of objects that reassign_owned() and drop_owned() deal with: access/owned.h.
  */
 typedef struct JdgRoleUse
 {
 	struct JdgQuery *remap;
 	void		(*dropped) (Oid role);
+	const struct JdgOwned *owned;
 } JdgRoleUse;
 
 /* Treatment of pending work of a copied database, chosen in adopt(). */

@@ -30,6 +30,7 @@
  * flags.
  */
 static int	section_level = 0;
+static Oid	section_caller = InvalidOid;
 static bool callbacks_registered = false;
 
 void
@@ -91,6 +92,13 @@ jdg_is_bookkeeping(void)
 	return section_level > 0;
 }
 
+Oid
+jdg_section_caller(void)
+{
+	Assert(jdg_is_bookkeeping());
+	return section_caller;
+}
+
 void
 jdg_internal_begin(JdgInternal *st)
 {
@@ -104,6 +112,8 @@ jdg_internal_begin(JdgInternal *st)
 	if (st->outermost)
 		section_level = GetCurrentTransactionNestLevel();
 	GetUserIdAndSecContext(&st->save_user, &st->save_sec_context);
+	if (st->outermost)
+		section_caller = st->save_user;
 	SetUserIdAndSecContext(jdg_bookkeeper(),
 						   st->save_sec_context | SECURITY_LOCAL_USERID_CHANGE);
 	st->guc_level = NewGUCNestLevel();

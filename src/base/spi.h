@@ -69,6 +69,9 @@ extern void jdg_set_transaction_defaults(void);
 extern void jdg_internal_begin(JdgInternal *st);
 extern void jdg_internal_end(JdgInternal *st);
 
+/* the current user before the outermost section was begun; within one */
+extern Oid	jdg_section_caller(void);
+
 /*
  * Is this process in a bookkeeping section?  After an error has left the
  * section, the answer stays true until the catcher has aborted the

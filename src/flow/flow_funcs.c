@@ -16,6 +16,7 @@
 #include "utils/builtins.h"
 
 #include "access/access.h"
+#include "access/owner.h"
 #include "base/args.h"
 #include "base/clock.h"
 #include "base/errors.h"
@@ -29,13 +30,41 @@
 #include "flow/run/start.h"
 #include "shared/shmem.h"
 
-static void
-flow_not_found(const char *name, int version)
+/*
+ * The owner of a flow of this name that is not the given one, and whose flows
+ * the caller may see; InvalidOid: there is none.
+ */
+static Oid
+find_other_owner(Oid owner, const char *name)
 {
+	static JdgQuery q = {
+		"SELECT DISTINCT v.owner FROM jadugar_internal.flow_version v "
+		"WHERE v.name = $2 AND v.dropped_at IS NULL AND v.owner <> $1 "
+		"ORDER BY v.owner LIMIT 100", 2, {OIDOID, TEXTOID}
+	};
+	Datum		v[2] = {ObjectIdGetDatum(owner), CStringGetTextDatum(name)};
+	JdgInternal in;
+	Oid			other;
+
+	jdg_internal_begin(&in);
+	other = jdg_visible_owner(jdg_run(&q, v, NULL, 0));
+	jdg_internal_end(&in);
+	return other;
+}
+
+static void
+flow_not_found(Oid owner, const char *name, int version)
+{
+	Oid			other = find_other_owner(owner, name);
+
 	ereport(ERROR,
 			(errcode(JDG_ERRCODE_NOT_FOUND),
 			 version == 0 ? errmsg("flow \"%s\" does not exist", name) :
 			 errmsg("version %d of flow \"%s\" does not exist", version, name),
+			 OidIsValid(other) ?
+			 errhint("Role \"%s\" has a flow of this name: pass owner => %s.",
+					 jdg_role_name(other),
+					 quote_literal_cstr(jdg_role_name(other))) :
 			 errhint("Create it with jadugar.create_flow(), or see the view jadugar.flows.")));
 }
 
@@ -120,7 +149,7 @@ JDG_FUNCTION(jdg_drop_flow, JDG_LEVEL_USER)
 	found |= jdg_flow_draft_drop(owner, name);
 	jdg_internal_end(&in);
 	if (!found)
-		flow_not_found(name, 0);
+		flow_not_found(owner, name, 0);
 	PG_RETURN_VOID();
 }
 
@@ -265,7 +294,7 @@ JDG_FUNCTION(jdg_start_flow, JDG_LEVEL_USER)
 		id = jdg_flow_version_make(owner, name, jdg_flow_draft(owner, name),
 								   NULL, &version);
 	if (id == 0)
-		flow_not_found(name, version);
+		flow_not_found(owner, name, version);
 	PG_RETURN_INT64(start(fcinfo, 3, id, owner));
 }
 

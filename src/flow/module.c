@@ -12,6 +12,7 @@
 #include "base/module.h"
 #include "base/spi.h"
 #include "flow/graph/mixing.h"
+#include "flow/owned.h"
 #include "flow/run/adopted.h"
 #include "flow/run/advance.h"
 #include "flow/run/awaited.h"
@@ -54,7 +55,7 @@ static const JdgDuty duties[] = {
 	{NULL}
 };
 
-static const JdgRoleUse roles = {remap, NULL};
+static const JdgRoleUse roles = {remap, NULL, jdg_flow_owned};
 
 const JdgModule jdg_flow_module = {
 	.name = "flow",

@@ -154,7 +154,7 @@ raise_forbidden(const JdgHandler *h, Oid role)
 			(errcode(JDG_ERRCODE_FORBIDDEN),
 			 errmsg("permission denied for handler \"%s\"", h->name),
 			 errdetail("It would run code of another role with the rights of role \"%s\".",
-					   GetUserNameFromId(role, true)),
+					   jdg_role_name(role)),
 			 h->kind == JDG_HANDLER_C ?
 			 errhint("A superuser can allow it with jadugar.grant_handler().") :
 			 errhint("An operator can allow it with jadugar.grant_handler().")));

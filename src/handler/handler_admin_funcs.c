@@ -18,6 +18,7 @@
 
 #include "access/access.h"
 #include "access/owner.h"
+#include "access/power.h"
 #include "base/args.h"
 #include "base/errors.h"
 #include "base/spi.h"
@@ -147,7 +148,7 @@ check_manages(const char *name, Oid user, Oid owner)
 			(errcode(JDG_ERRCODE_FORBIDDEN),
 			 errmsg("permission denied for handler \"%s\"", name),
 			 errdetail("It belongs to role \"%s\".",
-					   GetUserNameFromId(owner, true)),
+					   jdg_role_name(owner)),
 			 errhint("Act as a member of that role, or as an operator.")));
 }
 
@@ -236,24 +237,31 @@ JDG_FUNCTION(jdg_drop_handler, JDG_LEVEL_USER)
 /*
  * A role that is granted a handler runs its owner's code with its own rights.
  * So the owner alone cannot grant it: the grantor must be able to act for the
- * other role anyway, and for a superuser or for C code only a superuser can.
+ * other role anyway, and for C code, or a role with more power than an
+ * operator, only a superuser can.
  */
 static void
 check_may_grant(const char *name, Oid user, Oid role, bool is_c)
 {
-	bool		allowed = superuser_arg(user);
+	const char *power = NULL;
 
-	if (!allowed && !is_c && !superuser_arg(role))
-		allowed = has_privs_of_role(user, role) || jdg_is_operator(user);
-	if (!allowed)
-		ereport(ERROR,
-				(errcode(JDG_ERRCODE_FORBIDDEN),
-				 errmsg("permission denied to grant handler \"%s\" to role \"%s\"",
-						name, GetUserNameFromId(role, true)),
-				 errdetail("It would run with the rights of that role."),
-				 is_c || superuser_arg(role) ?
-				 errhint("Ask a superuser to grant it.") :
-				 errhint("Ask an operator to grant it.")));
+	if (superuser_arg(user))
+		return;
+	if (!is_c && !superuser_arg(role) && has_privs_of_role(user, role))
+		return;
+	if (!is_c && jdg_is_operator(user) && (power = jdg_role_power(role)) == NULL)
+		return;
+	ereport(ERROR,
+			(errcode(JDG_ERRCODE_FORBIDDEN),
+			 errmsg("permission denied to grant handler \"%s\" to role \"%s\"",
+					name, jdg_role_name(role)),
+			 power == NULL ?
+			 errdetail("It would run with the rights of that role.") :
+			 errdetail("It would run with the rights of that role, which has the right \"%s\".",
+					   power),
+			 is_c || power != NULL || superuser_arg(role) ?
+			 errhint("Ask a superuser to grant it.") :
+			 errhint("Ask an operator to grant it.")));
 }
 
 /* grant_handler(name, role) */

@@ -11,6 +11,7 @@
 
 #include "base/module.h"
 #include "base/spi.h"
+#include "handler/owned.h"
 
 static JdgQuery remap[] = {
 	{"UPDATE jadugar_internal.handler t SET owner = m.n "
@@ -22,7 +23,7 @@ static JdgQuery remap[] = {
 	{NULL}
 };
 
-static const JdgRoleUse roles = {remap, NULL};
+static const JdgRoleUse roles = {remap, NULL, jdg_handler_owned};
 
 const JdgModule jdg_handler_module = {
 	.name = "handler",

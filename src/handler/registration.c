@@ -100,7 +100,7 @@ check_replace(const JdgRegistration *r, Oid user, Oid owner, const char *kind)
 				(errcode(JDG_ERRCODE_FORBIDDEN),
 				 errmsg("permission denied to replace handler \"%s\"", r->name),
 				 errdetail("It belongs to role \"%s\".",
-						   GetUserNameFromId(owner, true)),
+						   jdg_role_name(owner)),
 				 errhint("Choose another name, or act as a member of that role.")));
 
 	/* grants of C handlers are given for the library, not for its owner */

@@ -17,7 +17,9 @@
  * with PREPARE, so the scheduler runs all duties; also after ROLLBACK
  * PREPARED, because workers have skipped the rows that it had locked.
  *
- * Changes to roles may unblock tasks: all schedulers look again.
+ * Changes to roles may unblock tasks: all schedulers look again.  After a
+ * rename they write the new name into jadugar_internal.owner, so that a dump
+ * has it.
  *
  *-------------------------------------------------------------------------
  */
@@ -42,6 +44,7 @@
 #include "base/fault.h"
 #include "base/settings.h"
 #include "launcher/ddl_hook.h"
+#include "launcher/role_notice.h"
 #include "shared/database.h"
 #include "shared/launcher_state.h"
 #include "shared/marks.h"
@@ -55,7 +58,7 @@ static object_access_hook_type prev_object_access = NULL;
 
 /* to do at the end of this transaction */
 static bool evicted = false;
-static bool roles_changed = false;
+static uint32 roles_changed = 0;	/* JDG_WAKE_* for all schedulers */
 static bool extension_dropped = false;
 
 /*
@@ -84,7 +87,8 @@ xact_callback(XactEvent event, void *arg)
 	if (commit && extension_dropped)
 		jdg_dbs_wake(JDG_WAKE_CONTROL);
 	extension_dropped = false;
-	roles_changed &= commit;
+	if (!commit)
+		roles_changed = 0;
 }
 
 /*
@@ -95,11 +99,13 @@ xact_callback(XactEvent event, void *arg)
 static void
 release_callback(ResourceReleasePhase phase, bool commit, bool top, void *arg)
 {
-	if (!roles_changed || !top || phase != RESOURCE_RELEASE_AFTER_LOCKS)
+	uint32		why = roles_changed;
+
+	if (why == 0 || !top || phase != RESOURCE_RELEASE_AFTER_LOCKS)
 		return;
-	roles_changed = false;
+	roles_changed = 0;
 	if (commit)
-		jdg_dbs_wake(JDG_WAKE_CONTROL | JDG_WAKE_WORK);
+		jdg_dbs_wake(why);
 }
 
 /*
@@ -205,7 +211,11 @@ after_utility(Node *stmt)
 		case T_DropRoleStmt:
 		case T_GrantRoleStmt:
 		case T_GrantStmt:
-			roles_changed = true;
+			roles_changed |= JDG_WAKE_CONTROL | JDG_WAKE_WORK;
+			break;
+		case T_RenameStmt:
+			if (((RenameStmt *) stmt)->renameType == OBJECT_ROLE)
+				roles_changed |= JDG_WAKE_NAMES;
 			break;
 		case T_CreatedbStmt:
 			jdg_launcher_wake(true);
@@ -303,6 +313,7 @@ process_utility(PlannedStmt *pstmt, const char *query, bool read_only,
 	/* the statement may be gone after CALL has committed */
 	Node	   *stmt = pstmt->utilityStmt;
 	NodeTag		tag = nodeTag(stmt);
+	List	   *left = jdg_role_notice_find(stmt);
 
 	before_utility(stmt);
 	if (is_end_of_prepared(stmt))
@@ -311,6 +322,7 @@ process_utility(PlannedStmt *pstmt, const char *query, bool read_only,
 		run_utility(pstmt, query, read_only, context, params, env, dest, qc);
 	if (tag != T_CallStmt && tag != T_DoStmt)
 		after_utility(stmt);
+	jdg_role_notice_give(left);
 }
 
 /* object_access_hook: notes that the extension is being dropped. */

@@ -11,6 +11,7 @@
 
 #include "base/module.h"
 #include "base/spi.h"
+#include "queue/owned.h"
 
 static JdgQuery remap[] = {
 	{"UPDATE jadugar_internal.queue t SET owner = m.n "
@@ -25,7 +26,7 @@ static JdgQuery remap[] = {
 	{NULL}
 };
 
-static const JdgRoleUse roles = {remap, NULL};
+static const JdgRoleUse roles = {remap, NULL, jdg_queue_owned};
 
 const JdgModule jdg_queue_module = {
 	.name = "queue",

@@ -259,7 +259,7 @@ jdg_queue_lock(const char *name, Oid user)
 				 queue_id == JDG_DEFAULT_QUEUE ?
 				 errdetail("All users share the default queue.") :
 				 errdetail("It belongs to role \"%s\".",
-						   GetUserNameFromId(owner, true)),
+						   jdg_role_name(owner)),
 				 errhint("A queue can be changed by its owner and by operators, the default queue only by operators.")));
 	return queue_id;
 }
@@ -275,7 +275,7 @@ jdg_queue_for_role(const char *name, Oid role, JdgQueue *queue)
 				(errcode(JDG_ERRCODE_FORBIDDEN),
 				 errmsg("permission denied for queue \"%s\"", name),
 				 errhint("Its owner or an operator can allow it: SELECT jadugar.grant_queue('%s', '%s', 'enqueue').",
-						 name, GetUserNameFromId(role, true))));
+						 name, jdg_role_name(role))));
 }
 
 void

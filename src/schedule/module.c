@@ -13,6 +13,7 @@
 #include "base/spi.h"
 #include "schedule/due.h"
 #include "schedule/firing.h"
+#include "schedule/owned.h"
 #include "schedule/schedule.h"
 #include "schedule/stat.h"
 #include "shared/wakeup.h"
@@ -53,7 +54,7 @@ adopted(const JdgAdoption *adoption)
 		jdg_schedule_skip_missed("not_adopted");
 }
 
-static const JdgRoleUse roles = {remap, NULL};
+static const JdgRoleUse roles = {remap, NULL, jdg_schedule_owned};
 
 const JdgModule jdg_schedule_module = {
 	.name = "schedule",

@@ -16,6 +16,8 @@
 #include "miscadmin.h"
 #include "utils/builtins.h"
 
+#include "access/access.h"
+#include "access/owner.h"
 #include "base/args.h"
 #include "base/errors.h"
 #include "base/params.h"
@@ -128,19 +130,43 @@ jdg_schedule_load(Oid owner, const char *name, bool lock, JdgSchedule *s,
 	return true;
 }
 
+/*
+ * The owner of a schedule of this name that is not the given one, and whose
+ * schedules the caller may see; InvalidOid: there is none.
+ */
+static Oid
+find_other_owner(Oid owner, const char *name)
+{
+	static JdgQuery q = {
+		"SELECT s.owner FROM jadugar_internal.schedule s WHERE s.name = $2 "
+		"AND s.owner <> $1 ORDER BY s.owner LIMIT 100", 2, {OIDOID, TEXTOID}
+	};
+	Datum		v[2] = {ObjectIdGetDatum(owner), CStringGetTextDatum(name)};
+
+	return jdg_visible_owner(jdg_run(&q, v, NULL, 0));
+}
+
 /* See schedule.h. */
 void
 jdg_schedule_find(Oid owner, const char *name, bool lock, JdgSchedule *s,
 				  MemoryContext mcxt)
 {
+	Oid			other;
+
 	Assert(jdg_is_bookkeeping());
-	if (!jdg_schedule_load(owner, name, lock, s, mcxt))
-		ereport(ERROR,
-				(errcode(JDG_ERRCODE_NOT_FOUND),
-				 errmsg("schedule \"%s\" does not exist", name),
-				 errdetail("Role \"%s\" has no schedule with this name.",
-						   GetUserNameFromId(owner, false)),
-				 errhint("See the view jadugar.schedules. Pass owner for a schedule of another role.")));
+	if (jdg_schedule_load(owner, name, lock, s, mcxt))
+		return;
+	other = find_other_owner(owner, name);
+	ereport(ERROR,
+			(errcode(JDG_ERRCODE_NOT_FOUND),
+			 errmsg("schedule \"%s\" does not exist", name),
+			 errdetail("Role \"%s\" has no schedule with this name.",
+					   jdg_role_name(owner)),
+			 OidIsValid(other) ?
+			 errhint("It belongs to role \"%s\": pass owner => %s.",
+					 jdg_role_name(other),
+					 quote_literal_cstr(jdg_role_name(other))) :
+			 errhint("See the view jadugar.schedules. Pass owner for a schedule of another role.")));
 }
 
 void

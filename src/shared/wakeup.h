@@ -25,7 +25,8 @@
 #define JDG_WAKE_CONTROL	0x20	/* paused, resumed, adopted, limits or
 									 * roles changed */
 #define JDG_WAKE_FLOWS		0x40	/* messages or timers of flows */
-#define JDG_WAKE_ALL		0x7f
+#define JDG_WAKE_NAMES		0x80	/* roles were renamed */
+#define JDG_WAKE_ALL		0xff
 
 /* a duty with this bit runs in every round */
 #define JDG_WAKE_ROUND		0x80000000

@@ -16,6 +16,7 @@
 #include "task/charge.h"
 #include "task/count.h"
 #include "task/due.h"
+#include "task/owned.h"
 #include "task/upkeep.h"
 #include "task/waiting.h"
 #include "task/wakeup.h"
@@ -63,7 +64,7 @@ static const JdgDuty duties[] = {
 	{NULL}
 };
 
-static const JdgRoleUse roles = {remap, jdg_charge_tasks_of_role};
+static const JdgRoleUse roles = {remap, jdg_charge_tasks_of_role, jdg_task_owned};
 
 const JdgModule jdg_task_module = {
 	.name = "task",

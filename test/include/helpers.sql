@@ -49,7 +49,7 @@ BEGIN
 	CALL test.wait_until(format('NOT EXISTS (SELECT FROM pg_stat_activity WHERE usename = ANY (%L))', names));
 	FOREACH one IN ARRAY names LOOP
 		EXECUTE format('DROP OWNED BY %I', one);
-		PERFORM jadugar.revoke_access(one) FROM jadugar_internal.access WHERE role = one::regrole;
+		PERFORM jadugar.revoke_access(one) FROM jadugar_internal.access WHERE role = (SELECT r.oid FROM pg_roles r WHERE r.rolname = one);
 	END LOOP;
 	FOREACH one IN ARRAY names LOOP
 		EXECUTE format('DROP ROLE %I', one);

@@ -176,7 +176,10 @@ my $before = $from->safe_psql('app', $contents);
 restore($from, 'restored', 'pg_restore', '-j2', "$dir/directory");
 not_adopted($from, 'restored', 'the same cluster');
 is($from->safe_psql('restored', $contents), $before, 'the same cluster: all objects are restored');
+# There, roles are the same ones, whatever their names have become meanwhile.
+$from->safe_psql('app', q{UPDATE jadugar_internal.owner SET name = 'bob' WHERE name = 'alice'});
 $from->safe_psql('postgres', 'CREATE DATABASE copied TEMPLATE app');
+$from->safe_psql('app', q{UPDATE jadugar_internal.owner SET name = 'alice' WHERE role = 'alice'::regrole});
 is($from->safe_psql('copied', $contents), $before, 'a copy by TEMPLATE: all objects are copied');
 wait_for_process($from, 'scheduler', 'copied');
 poll($from, q{SELECT severity FROM jadugar.health WHERE what = 'identity'}, 'error', 'copied');
@@ -186,6 +189,32 @@ works($from, 'copied', 'a copy by TEMPLATE',
 	'first alice, first bob, first carol, mail alice, next alice, next bob, next carol');
 is(join(' ', jadugar_processes($from, 'worker', 'restored')), '', 'the other copy still waits');
 is($from->safe_psql('app', 'SELECT count(*) FROM effect'), '0', 'the original is unchanged');
+
+# Two roles change names: the dump has those of the moment, and a comparison
+# with the privileges shows names that are older.
+create_extension($from, 'renamed');
+$from->safe_psql('postgres', 'CREATE ROLE dora LOGIN; CREATE ROLE emil LOGIN');
+$from->safe_psql('renamed', q{SELECT jadugar.grant_access(r, 'user'), jadugar.schedule(r || ' once', 'manual', 'SELECT 1', owner => r)
+	FROM unnest('{dora, emil}'::text[]) r});
+# from another database, so that only the schedulers can see to it
+$from->safe_psql('postgres', 'ALTER ROLE dora RENAME TO dora2; ALTER ROLE emil RENAME TO dora');
+my $names = q{SELECT string_agg(name, ' ' ORDER BY name) FROM jadugar_internal.owner WHERE name ~ 'dora|emil'};
+poll($from, $names, 'dora dora2', 'renamed');
+command_ok([ 'pg_dump', '-Fc', '-f', "$dir/renamed", '-d', $from->connstr('renamed') ], 'pg_dump after a rename');
+$from->safe_psql('renamed', q{UPDATE jadugar_internal.owner SET name = 'emil' WHERE name = 'dora';
+	UPDATE jadugar_internal.owner SET name = 'dora' WHERE name = 'dora2'});
+command_ok([ 'pg_dump', '-Fc', '-f', "$dir/stale", '-d', $from->connstr('renamed') ], 'pg_dump with older names');
+restore($from, 'again', 'pg_restore', "$dir/renamed");
+wait_for_process($from, 'scheduler', 'again');
+is($from->safe_psql('again', 'SELECT owner, problem FROM jadugar.adopt()'), '', 'the names of the moment agree');
+is($from->safe_psql('again', 'SELECT name, owner FROM jadugar.schedules ORDER BY 1'),
+	"dora once|dora2\nemil once|dora", 'after a rename, the work belongs to the same role');
+restore($from, 'stale', 'pg_restore', "$dir/stale");
+$from->safe_psql('postgres', 'CREATE ROLE emil LOGIN');
+like($from->safe_psql('stale', 'SELECT owner, problem FROM jadugar.adopt()'),
+	qr/^dora2\|.*no access.*\nemil\|.*no USAGE/, 'older names do not agree with the privileges');
+$from->safe_psql('postgres', "DROP DATABASE $_") foreach qw(renamed again stale);
+$from->safe_psql('postgres', 'DROP ROLE dora, dora2, emil');
 
 # pg_upgrade
 my $rows = $from->safe_psql('app', q{SELECT max(attempt_id) FROM jadugar.history});

@@ -1,0 +1,172 @@
+/*-------------------------------------------------------------------------
+ *
+ * owned.c
+ *	  Tasks of a role that go to another role, or are cancelled; see owned.h.
+ *
+ * Runs in the caller's backend.  Steps of flows stay with their run.  A task
+ * that a worker holds runs to its end as its owner: rows are locked without
+ * waiting.
+ *
+ * At most key_limit tasks of one owner and concurrency_key run at a time.
+ * Tasks of a key therefore move together, and only to an owner without tasks
+ * of that key.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "catalog/pg_type.h"
+
+#include "base/clock.h"
+#include "task/locktask.h"
+#include "task/owned.h"
+#include "task/settle.h"
+#include "task/wakeup.h"
+
+/* number of tasks that are cancelled before their memory is freed */
+#define DROP_BATCH 500
+
+/* Moves unique keys: of the tasks that have moved, and of finished ones. */
+static void
+move_unique_keys(JdgHandover *h)
+{
+	static JdgQuery expired = {
+		"DELETE FROM jadugar_internal.unique_key k "
+		"USING jadugar_internal.unique_key o WHERE k.owner = $2 "
+		"AND k.until <= $3 AND o.owner = $1 AND o.queue_id = k.queue_id "
+		"AND o.key = k.key", 3, {OIDOID, OIDOID, TIMESTAMPTZOID}
+	};
+	static JdgQuery move = {
+		"UPDATE jadugar_internal.unique_key k SET owner = $2 "
+		"WHERE k.owner = $1 AND NOT EXISTS (SELECT "
+		"FROM jadugar_internal.task t WHERE t.task_id = k.task_id "
+		"AND t.owner = $1) AND NOT EXISTS (SELECT "
+		"FROM jadugar_internal.unique_key o WHERE o.owner = $2 "
+		"AND o.queue_id = k.queue_id AND o.key = k.key)", 2,
+		{OIDOID, OIDOID}
+	};
+	Datum		v[3] = {ObjectIdGetDatum(h->from), ObjectIdGetDatum(h->to),
+	TimestampTzGetDatum(jdg_now())};
+
+	jdg_run(&expired, v, NULL, 0);
+	jdg_run(&move, v, NULL, 0);
+}
+
+static void
+reassign(JdgHandover *h)
+{
+	static JdgQuery q = {
+		"WITH held AS MATERIALIZED (SELECT t.task_id "
+		"FROM jadugar_internal.task t WHERE t.owner = $1 "
+		"AND t.flow_run IS NULL AND t.state <> " JDG_SQL_STANDALONE " "
+		"FOR UPDATE SKIP LOCKED), "
+		"keys AS MATERIALIZED (SELECT t.concurrency_key AS key, "
+		"bool_or(h.task_id IS NULL) AS busy "
+		"FROM jadugar_internal.task t LEFT JOIN held h USING (task_id) "
+		"WHERE t.owner = $1 AND t.concurrency_key IS NOT NULL GROUP BY 1), "
+		"judged AS MATERIALIZED (SELECT t.task_id, CASE "
+		"WHEN h.task_id IS NULL THEN 'it is running, or another session has "
+		"locked it' "
+		"WHEN t.unique_key IS NOT NULL AND EXISTS (SELECT "
+		"FROM jadugar_internal.unique_key u WHERE u.owner = $2 "
+		"AND u.queue_id = t.queue_id AND u.key = t.unique_key "
+		"AND (u.until IS NULL OR u.until > $3)) "
+		"THEN 'the new owner has its unique_key in use' "
+		"WHEN t.concurrency_key IS NOT NULL AND EXISTS (SELECT "
+		"FROM jadugar_internal.task o WHERE o.owner = $2 "
+		"AND o.concurrency_key = t.concurrency_key) "
+		"THEN 'the new owner has tasks of its concurrency_key' "
+		"WHEN k.busy THEN 'another task of its concurrency_key cannot move' "
+		"END AS problem FROM jadugar_internal.task t "
+		"LEFT JOIN held h USING (task_id) "
+		"LEFT JOIN keys k ON k.key = t.concurrency_key "
+		"WHERE t.owner = $1 AND t.flow_run IS NULL), "
+		"moved AS (UPDATE jadugar_internal.task t SET owner = $2 "
+		"FROM judged j WHERE j.task_id = t.task_id AND j.problem IS NULL "
+		"AND NOT $4) "
+		"SELECT task_id::text, problem FROM judged ORDER BY task_id", 4,
+		{OIDOID, OIDOID, TIMESTAMPTZOID, BOOLOID}
+	};
+	Datum		v[4] = {ObjectIdGetDatum(h->from), ObjectIdGetDatum(h->to),
+	TimestampTzGetDatum(jdg_now()), BoolGetDatum(h->dry_run)};
+	int64		n;
+
+	jdg_row_held();
+	n = jdg_run(&q, v, NULL, 0);
+	for (int64 i = 0; i < n; i++)
+		jdg_handover_report(h, jdg_col_text(i, 1, CurrentMemoryContext),
+							jdg_col_text(i, 2, CurrentMemoryContext));
+	if (!h->dry_run)
+		move_unique_keys(h);
+}
+
+/* Cancels one task, also if it is running. */
+static void
+drop_task(JdgHandover *h, int64 id)
+{
+	JdgTask		t;
+
+	switch (jdg_task_stop(id, JDG_CANCEL_TASK, &t, CurrentMemoryContext))
+	{
+		case JDG_HOLD_GONE:
+			return;
+		case JDG_HOLD_RUNNING:
+			break;
+		case JDG_HOLD_LOCKED:
+			jdg_settle_cancel(&t, "cancelled");
+			break;
+	}
+	jdg_handover_report(h, psprintf("%lld", (long long) id), NULL);
+}
+
+/* Cancels the next tasks of the role after *last; returns their number. */
+static int64
+drop_batch(JdgHandover *h, int64 *last)
+{
+	static JdgQuery q = {
+		"SELECT task_id FROM jadugar_internal.task WHERE owner = $1 "
+		"AND flow_run IS NULL AND task_id > $2 ORDER BY task_id LIMIT $3", 3,
+		{OIDOID, INT8OID, INT4OID}
+	};
+	Datum		v[3] = {ObjectIdGetDatum(h->from), Int64GetDatum(*last),
+	Int32GetDatum(DROP_BATCH)};
+	int64		n = jdg_run(&q, v, NULL, 0);
+	int64	   *ids = jdg_col_int64s(n, 1, CurrentMemoryContext);
+
+	SPI_freetuptable(SPI_tuptable);
+	for (int64 i = 0; i < n; i++)
+		drop_task(h, ids[i]);
+	if (n > 0)
+		*last = ids[n - 1];
+	return n;
+}
+
+static void
+drop(JdgHandover *h)
+{
+	static JdgQuery keys = {
+		"DELETE FROM jadugar_internal.unique_key k WHERE k.owner = $1 "
+		"AND NOT EXISTS (SELECT FROM jadugar_internal.task t "
+		"WHERE t.task_id = k.task_id)", 1, {OIDOID}
+	};
+	Datum		v[1] = {ObjectIdGetDatum(h->from)};
+	MemoryContext batch = AllocSetContextCreate(CurrentMemoryContext,
+												"jadugar tasks to drop",
+												ALLOCSET_DEFAULT_SIZES);
+	MemoryContext old = MemoryContextSwitchTo(batch);
+	int64		last = 0;
+
+	while (drop_batch(h, &last) == DROP_BATCH)
+	{
+		CHECK_FOR_INTERRUPTS();
+		MemoryContextReset(batch);
+	}
+	MemoryContextSwitchTo(old);
+	MemoryContextDelete(batch);
+	jdg_run(&keys, v, NULL, 0);
+}
+
+const JdgOwned jdg_task_owned[] = {
+	{"tasks", reassign, drop},
+	{NULL}
+};
