@@ -7,7 +7,9 @@
  * applies.  Handlers act only while user code runs, so that bookkeeping and
  * commits are never cancelled, and only on the task that the request names.  A
  * SIGINT for which the slot holds no request is an administrator's
- * pg_cancel_backend(): it cancels the task that runs now.
+ * pg_cancel_backend(): it cancels the task that runs now.  Or it is the
+ * server's lock_timeout, which this process has sent itself: that is an error
+ * of one statement, and no cancel of the task.
  *
  * Two timers: the task's deadline, and a grace period after it or after a
  * cancel, at whose end the worker terminates itself (PL code may swallow a
@@ -51,6 +53,15 @@ static bool timeouts_registered = false;
 static bool grace_started = false;
 static ErrorContextCallback on_error;
 
+/* Makes the server raise an error in the statement that runs. */
+static void
+interrupt_statement(void)
+{
+	QueryCancelPending = true;
+	InterruptPending = true;
+	SetLatch(MyLatch);
+}
+
 /*
  * Cancels the user code that runs, if any.  The first reason counts, except
  * that any other reason replaces preemption.  Called by signal handlers.
@@ -62,9 +73,7 @@ cancel_query(JdgStop why)
 		return;
 	if (stop == JDG_STOP_NONE || stop == JDG_STOP_PREEMPT)
 		stop = why;
-	QueryCancelPending = true;
-	InterruptPending = true;
-	SetLatch(MyLatch);
+	interrupt_statement();
 }
 
 /*
@@ -76,6 +85,7 @@ handle_cancel(SIGNAL_ARGS)
 {
 	int			save_errno = errno;
 	bool		others = false;
+	bool		lock_timeout = false;
 
 	if (in_user_code && current_index >= 0)
 	{
@@ -86,8 +96,11 @@ handle_cancel(SIGNAL_ARGS)
 			/* perhaps it was meant for a task that has just ended */
 			for (int i = 0; i < current_index; i++)
 				others |= jdg_my_slot->task[i].cancel != JDG_CANCEL_NONE;
+			lock_timeout = get_timeout_indicator(LOCK_TIMEOUT, false);
 		}
-		if (!others)
+		if (lock_timeout)
+			interrupt_statement();
+		else if (!others)
 			cancel_query(JDG_STOP_CANCEL);
 	}
 	errno = save_errno;
@@ -197,6 +210,7 @@ jdg_user_code_begin(const JdgTask *task, int index, TimestampTz preempt_at)
 	jdg_my_slot->timed_out = false;
 	jdg_my_slot->deadline = us > 0 ? jdg_now() + us : DT_NOEND;
 	grace_started = false;
+	(void) get_timeout_indicator(LOCK_TIMEOUT, true);	/* not of this task */
 	on_error.callback = start_grace;
 	on_error.previous = error_context_stack;
 	error_context_stack = &on_error;
