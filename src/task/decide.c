@@ -37,8 +37,10 @@ decide_failed(JdgTask *t, const JdgOutcome *o, JdgDecision *d)
 }
 
 /*
- * The worker died.  Its transaction was rolled back, so the task runs again
- * regardless of its retry policy, up to jadugar.max_crashes.
+ * The worker died.  Its transaction was rolled back, so the task runs again at
+ * once, or after seconds if that repeats.  As after any failed attempt, there
+ * must be attempts left, and the policy must retry this error.
+ * jadugar.max_crashes may end it earlier.
  */
 static void
 decide_crashed(JdgTask *t, const JdgOutcome *o, JdgDecision *d)
@@ -47,7 +49,8 @@ decide_crashed(JdgTask *t, const JdgOutcome *o, JdgDecision *d)
 	t->attempt++;
 	t->crashes++;
 	t->isolate = true;
-	if (t->crashes >= jdg_max_crashes)
+	if (t->crashes >= jdg_max_crashes || t->attempt >= t->max_attempts ||
+		!jdg_retry_wanted(t->retry, JDG_ERRCODE_WORKER_CRASHED))
 	{
 		d->status = JDG_STATUS_FAILED;
 		return;
