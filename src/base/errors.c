@@ -56,7 +56,7 @@ static const JdgErrorDesc error_table[] = {
 	"Raise the timeout, or make the work smaller."},
 	{JDG_ERRCODE_WORKER_CRASHED, "WORKER_CRASHED",
 		"The worker process died while it ran the task.",
-	"See the server's log; the task is retried until jadugar.max_crashes."},
+	"See the server's log; the retry policy and jadugar.max_crashes decide whether the task is retried."},
 	{JDG_ERRCODE_LEASE_LOST, "LEASE_LOST",
 		"The lease of an external worker ended before it settled the task.",
 	"Heartbeat more often, or request a longer lease."},
@@ -100,23 +100,50 @@ jdg_error_name(int sqlerrcode)
 	return "TASK_EXECUTION_ERROR";
 }
 
+const char *
+jdg_clip(const char *text, int max)
+{
+	size_t		len = strlen(text);
+	char	   *marker;
+	int			keep;
+
+	if (len <= (size_t) max)
+		return text;
+
+	marker = psprintf(" ... [cut, %zu bytes in all]", len);
+	keep = pg_mbcliplen(text, (int) len, max - (int) strlen(marker));
+	return psprintf("%.*s%s", keep, text, marker);
+}
+
+/* Adds a field, unless it is NULL. */
+static void
+add_field(JsonbParseState **state, const char *key, const char *value)
+{
+	if (value != NULL)
+		jdg_json_text(state, key, jdg_clip(value, JDG_ERROR_FIELD_MAX));
+}
+
 Jsonb *
-jdg_error_to_jsonb(const ErrorData *edata)
+jdg_error_to_jsonb(const ErrorData *edata, const JdgErrorPlace *place)
 {
 	JsonbParseState *state;
 
 	jdg_json_begin(&state);
 	jdg_json_text(&state, "sqlstate", unpack_sql_state(edata->sqlerrcode));
-	jdg_json_text(&state, "message", edata->message);
-	jdg_json_text(&state, "detail", edata->detail);
-	jdg_json_text(&state, "hint", edata->hint);
-	jdg_json_text(&state, "context", edata->context);
-	jdg_json_text(&state, "schema", edata->schema_name);
-	jdg_json_text(&state, "table", edata->table_name);
-	jdg_json_text(&state, "column", edata->column_name);
-	jdg_json_text(&state, "datatype", edata->datatype_name);
-	jdg_json_text(&state, "constraint", edata->constraint_name);
-	jdg_json_text(&state, "query", edata->internalquery);
+	add_field(&state, "message", edata->message);
+	add_field(&state, "detail", edata->detail);
+	add_field(&state, "hint", edata->hint);
+	add_field(&state, "context", edata->context);
+	add_field(&state, "schema", edata->schema_name);
+	add_field(&state, "table", edata->table_name);
+	add_field(&state, "column", edata->column_name);
+	add_field(&state, "datatype", edata->datatype_name);
+	add_field(&state, "constraint", edata->constraint_name);
+	add_field(&state, "query", edata->internalquery);
+	if (place != NULL && place->statement > 0)
+		jdg_json_int64(&state, "statement", place->statement);
+	if (place != NULL && place->position > 0)
+		jdg_json_int64(&state, "position", place->position);
 	return jdg_json_finish(&state);
 }
 

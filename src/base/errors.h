@@ -48,11 +48,29 @@
  */
 extern const char *jdg_error_name(int sqlerrcode);
 
+/* where an error was raised in the text of a command; 0: unknown */
+typedef struct JdgErrorPlace
+{
+	int			statement;		/* number of the statement, from 1 */
+	int			position;		/* character of the text, from 1 */
+} JdgErrorPlace;
+
+/* maximum size of a field of an error that is kept, in bytes */
+#define JDG_ERROR_FIELD_MAX (16 * 1024)
+
 /*
  * An error as the history keeps it, with all fields that the server log would
- * have.  Allocated in the current context.
+ * have.  A text longer than JDG_ERROR_FIELD_MAX is cut, see jdg_clip().
+ * "place" may be NULL.  Allocated in the current context.
  */
-extern Jsonb *jdg_error_to_jsonb(const ErrorData *edata);
+extern Jsonb *jdg_error_to_jsonb(const ErrorData *edata,
+								 const JdgErrorPlace *place);
+
+/*
+ * Limits a text to so many bytes.  Returns the text itself, or a cut copy that
+ * ends in a marker with its size.
+ */
+extern const char *jdg_clip(const char *text, int max);
 
 /*
  * A value of a user for an error message: the value itself, or a copy of its

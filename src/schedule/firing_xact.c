@@ -128,7 +128,7 @@ record_failure(JdgFiring *f, JdgSchedule *s, int64 n, TimestampTz last,
 	h.finished_at = f->now;
 	h.error_code = jdg_error_name(edata->sqlerrcode);
 	h.sqlstate = unpack_sql_state(edata->sqlerrcode);
-	h.error = jdg_error_to_jsonb(edata);
+	h.error = jdg_error_to_jsonb(edata, NULL);
 	jdg_history_insert(&h, 1);
 	s->missed += n;
 	f->skipped += n;

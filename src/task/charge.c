@@ -48,7 +48,7 @@ crash_error(const char *message)
 	memset(&edata, 0, sizeof(edata));
 	edata.sqlerrcode = JDG_ERRCODE_WORKER_CRASHED;
 	edata.message = unconstify(char *, message);
-	return jdg_error_to_jsonb(&edata);
+	return jdg_error_to_jsonb(&edata, NULL);
 }
 
 /*

@@ -255,7 +255,7 @@ jdg_log(PG_FUNCTION_ARGS)
 		jdg_require_level(fcinfo, JDG_LEVEL_USER);
 	JDG_READ_ARGS("log", log_args, &a);
 	level = level_words[a.level];
-	message = jdg_log_clip(a.message);
+	message = jdg_clip(a.message, JDG_LOG_MESSAGE_MAX);
 	if (a.fields && !JB_ROOT_IS_OBJECT(a.fields))
 		ereport(ERROR,
 				(errcode(JDG_ERRCODE_VALIDATION_ERROR),
@@ -314,7 +314,7 @@ jdg_discard(PG_FUNCTION_ARGS)
 
 	require_task("discard");
 	JDG_READ_ARGS("discard", discard_args, &given);
-	given = MemoryContextStrdup(TopMemoryContext, jdg_log_clip(given));
+	given = MemoryContextStrdup(TopMemoryContext, jdg_clip(given, JDG_LOG_MESSAGE_MAX));
 	if (reason != NULL)
 		pfree(reason);
 	reason = given;

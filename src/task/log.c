@@ -10,26 +10,12 @@
 #include "postgres.h"
 
 #include "catalog/pg_type.h"
-#include "mb/pg_wchar.h"
 #include "utils/builtins.h"
 
+#include "base/errors.h"
+#include "base/json.h"
 #include "base/params.h"
 #include "task/log.h"
-
-const char *
-jdg_log_clip(const char *message)
-{
-	size_t		len = strlen(message);
-	char	   *marker;
-	int			keep;
-
-	if (len <= JDG_LOG_MESSAGE_MAX)
-		return message;
-	marker = psprintf(" ... [cut, %zu bytes in all]", len);
-	keep = pg_mbcliplen(message, (int) len,
-						JDG_LOG_MESSAGE_MAX - (int) strlen(marker));
-	return psprintf("%.*s%s", keep, message, marker);
-}
 
 void
 jdg_log_insert(int64 task_id, int attempt, Oid owner, TimestampTz at,
@@ -49,7 +35,7 @@ jdg_log_insert(int64 task_id, int attempt, Oid owner, TimestampTz at,
 	jdg_bind_oid(&p, "owner", owner);
 	jdg_bind_time(&p, "at", at);
 	jdg_bind_text(&p, "level", level);
-	jdg_bind_text(&p, "message", jdg_log_clip(message));
-	jdg_bind_jsonb(&p, "fields", fields);
+	jdg_bind_text(&p, "message", jdg_clip(message, JDG_LOG_MESSAGE_MAX));
+	jdg_bind_jsonb(&p, "fields", jdg_json_cap(fields));
 	jdg_run_params(&q, &p, 0);
 }

@@ -14,10 +14,10 @@
 /* a longer message is cut, and says so */
 #define JDG_LOG_MESSAGE_MAX (64 * 1024)
 
-/* the message, or a palloc'd copy cut to the length that is kept */
-extern const char *jdg_log_clip(const char *message);
-
-/* inside jdg_internal_begin(); task_id 0: not from a task */
+/*
+ * Writes an entry, inside jdg_internal_begin().  A longer message and larger
+ * fields are cut.  task_id 0: not from a task.
+ */
 extern void jdg_log_insert(int64 task_id, int attempt, Oid owner,
 						   TimestampTz at, const char *level,
 						   const char *message, Jsonb *fields);

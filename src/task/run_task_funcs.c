@@ -122,7 +122,7 @@ describe(const JdgTask *t, const char *command, const Ending *end)
 	jdg_json_jsonb(&st, "result", jdg_json_cap(end->res.result));
 	if (end->error && strcmp(end->status, "failed") == 0)
 	{
-		jdg_json_jsonb(&st, "error", jdg_error_to_jsonb(end->error));
+		jdg_json_jsonb(&st, "error", jdg_error_to_jsonb(end->error, NULL));
 		jdg_json_text(&st, "error_code", jdg_error_name(end->error->sqlerrcode));
 		jdg_json_text(&st, "sqlstate", unpack_sql_state(end->error->sqlerrcode));
 	}

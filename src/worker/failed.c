@@ -57,7 +57,7 @@ set_outcome(JdgOutcome *o, const JdgOutcome *before, ErrorData *edata)
 	o->worker_pid = MyProcPid;
 	o->row_count = -1;
 	o->sqlerrcode = edata->sqlerrcode;
-	o->error = jdg_error_to_jsonb(edata);
+	o->error = jdg_error_to_jsonb(edata, NULL);
 	if (before->cleanup)
 		o->cleanup = pstrdup(before->cleanup);
 	if (before->on_error)

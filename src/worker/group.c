@@ -40,7 +40,7 @@
 /* maximum number of tasks in a group before one that has a subtransaction */
 #define UNSAFE_MAX	32
 
-static JdgGroup group;
+static JdgGroup group = {.running = -1};
 
 static bool charging = false;	/* the failed commit of a lone task, now */
 
@@ -207,9 +207,11 @@ run_tasks(int first, TimestampTz start)
 		if (i > 0 && (jdg_session_ends_group() ||
 					  GetCurrentTimestamp() - start >= window))
 			return false;
+		group.running = i;
 		r = jdg_run_task(&group.task[i], i,
 						 group.n > 1 ? start + Max(2 * window, 1000) : 0,
 						 &group.outcome[i]);
+		group.running = -1;
 		group.ran = i + 1;
 		group.undone = r == JDG_RUN_UNDONE;
 		group.has_outcome[i] = r == JDG_RUN_ENDED;
@@ -217,6 +219,7 @@ run_tasks(int first, TimestampTz start)
 			return false;
 		if (r == JDG_RUN_ALONE)
 		{
+			jdg_log_forget_task();
 			jdg_run_alone_next(group.task[i].task_id);
 			return false;
 		}
@@ -508,6 +511,7 @@ jdg_group_run(void)
 {
 	MemoryContextReset(jdg_group_context);
 	memset(&group, 0, offsetof(JdgGroup, task));
+	group.running = -1;
 	if (jdg_requests_pending())
 	{
 		serve_request();
@@ -552,7 +556,9 @@ jdg_group_run(void)
 bool
 jdg_group_failed(ErrorData *edata)
 {
-	bool		was_alone = group.ran == 1 && group.has_outcome[0];
+	/* an error that has left jdg_run_task() is the error of that task */
+	bool		was_alone = group.running == 0 ||
+	(group.running < 0 && group.ran == 1 && group.has_outcome[0]);
 	bool		accounted = group.ran > 1;
 
 	/* an error before PG_TRY in jdg_run_task() leaves the note in place */
@@ -570,6 +576,11 @@ jdg_group_failed(ErrorData *edata)
 	}
 	for (int i = 0; i < group.ran; i++)
 		jdg_run_alone_next(group.task[i].task_id);
+	if (group.running >= 0)
+	{
+		jdg_run_alone_next(group.task[group.running].task_id);
+		accounted = true;
+	}
 	if (was_alone && group.task[0].transaction != JDG_XACT_STANDALONE &&
 		jdg_failed_note(&group.task[0], &group.outcome[0], edata))
 		accounted = !charging;
@@ -581,5 +592,6 @@ jdg_group_failed(ErrorData *edata)
 	jdg_current_task = NULL;
 	jdg_session_reset_group(true);
 	group.n = group.ran = 0;
+	group.running = -1;
 	return accounted;
 }

@@ -18,6 +18,8 @@
 #include "utils/memutils.h"
 
 #include "base/clock.h"
+#include "base/errors.h"
+#include "base/json.h"
 #include "base/spi.h"
 #include "task/log.h"
 #include "worker/worker.h"
@@ -40,6 +42,10 @@ static MemoryContext log_context = NULL;
 static List *entries = NIL;
 static int64 dropped = 0;
 static const JdgTask *current = NULL;
+
+/* the state of the list when the last task began */
+static int	entries_before = 0;
+static int64 dropped_before = 0;
 static bool suppress_warnings = false;
 static emit_log_hook_type prev_emit_log_hook = NULL;
 
@@ -67,7 +73,8 @@ add_entry(const char *level, const char *message, Jsonb *fields)
 	e->owner = current->owner;
 	e->at = jdg_now();
 	e->level = pstrdup(level);
-	e->message = pstrdup(jdg_log_clip(message));
+	e->message = pstrdup(jdg_clip(message, JDG_LOG_MESSAGE_MAX));
+	fields = jdg_json_cap(fields);
 	if (fields)
 	{
 		e->fields = palloc(VARSIZE(fields));
@@ -111,6 +118,8 @@ void
 jdg_log_begin(const JdgTask *task)
 {
 	current = task;
+	entries_before = list_length(entries);
+	dropped_before = dropped;
 }
 
 void
@@ -143,9 +152,18 @@ jdg_log_flush(void)
 }
 
 void
+jdg_log_forget_task(void)
+{
+	entries = list_truncate(entries, entries_before);
+	dropped = dropped_before;
+}
+
+void
 jdg_log_forget(void)
 {
 	entries = NIL;
 	dropped = 0;
+	entries_before = 0;
+	dropped_before = 0;
 	MemoryContextReset(log_context);
 }

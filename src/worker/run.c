@@ -170,7 +170,37 @@ jdg_outcome_of_error(JdgOutcome *o, ErrorData *edata)
 				break;
 		}
 	}
-	o->error = jdg_error_to_jsonb(edata);
+	o->error = jdg_error_to_jsonb(edata, NULL);
+}
+
+/*
+ * Copies the error that is being handled, and ends its handling.  It may be
+ * too large to be copied; then the copy says so, and has the same code.
+ */
+static ErrorData *
+take_error(MemoryContext mcxt)
+{
+	ErrorData  *volatile edata = NULL;
+	int			code = geterrcode();
+
+	PG_TRY();
+	{
+		MemoryContextSwitchTo(mcxt);
+		JDG_FAULT("task-error");
+		edata = CopyErrorData();
+	}
+	PG_CATCH();
+	{
+		MemoryContextSwitchTo(mcxt);
+		edata = palloc0(sizeof(ErrorData));
+		edata->elevel = ERROR;
+		edata->sqlerrcode = code;
+		edata->message = "the error of the task could not be kept";
+		edata->detail = "There was not enough memory for a copy of it.";
+	}
+	PG_END_TRY();
+	FlushErrorState();
+	return edata;
 }
 
 /*
@@ -278,8 +308,8 @@ execute(JdgTask *task, int index, TimestampTz preempt_at, JdgExecResult *res,
 static bool
 must_run_again_alone(const JdgOutcome *o, bool others)
 {
-	if (jdg_stop_reason() == JDG_STOP_PREEMPT &&
-		o->sqlerrcode == ERRCODE_QUERY_CANCELED)
+	/* it may have turned the cancel into another error */
+	if (jdg_stop_reason() == JDG_STOP_PREEMPT && o->end == JDG_END_FAILED)
 		return true;
 	return others && (o->sqlerrcode == ERRCODE_T_R_DEADLOCK_DETECTED ||
 					  o->sqlerrcode == ERRCODE_T_R_SERIALIZATION_FAILURE);
@@ -323,14 +353,13 @@ may_be_fused(const JdgTask *task)
 static ErrorData *
 undo(bool fused, MemoryContext mcxt)
 {
-	ErrorData  *edata;
+	ErrorData  *edata = take_error(mcxt);
 
 	if (fused)
-		return jdg_abort_xact(mcxt);
+		AbortCurrentTransaction();
+	else
+		RollbackAndReleaseCurrentSubTransaction();
 	MemoryContextSwitchTo(mcxt);
-	edata = CopyErrorData();
-	FlushErrorState();
-	RollbackAndReleaseCurrentSubTransaction();
 	return edata;
 }
 
@@ -471,7 +500,9 @@ jdg_run_standalone(JdgTask *task, JdgOutcome *o)
 		ErrorData  *edata;
 
 		jdg_user_code_end();
-		edata = jdg_abort_xact(mcxt);
+		edata = take_error(mcxt);
+		AbortCurrentTransaction();
+		MemoryContextSwitchTo(mcxt);
 		jdg_outcome_of_error(o, edata);
 		if (o->end == JDG_END_CANCELLED ||
 			jdg_my_slot->task[0].cancel != JDG_CANCEL_NONE)

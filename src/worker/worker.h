@@ -21,6 +21,7 @@ typedef struct JdgGroup
 	int			n;				/* tasks claimed */
 	int			ran;			/* of them, tasks that have run */
 	bool		undone;			/* a fused task failed: no transaction */
+	int			running;		/* index of the task that runs, or -1 */
 	JdgTask		task[JDG_GROUP_MAX];
 	JdgOutcome	outcome[JDG_GROUP_MAX];
 	bool		has_outcome[JDG_GROUP_MAX]; /* false: to run again */
@@ -119,6 +120,9 @@ extern void jdg_log_end(void);
 
 /* Writes the entries, in the transaction that settles the tasks. */
 extern void jdg_log_flush(void);
+
+/* Discards those of the last task: it runs again, and will log again. */
+extern void jdg_log_forget_task(void);
 
 /*
  * Discards the entries: after a commit they are written, and after an abort

@@ -202,6 +202,8 @@ my @points = (
 	[ 'group-begins', 'work', 0, qw(kill9 sigterm) ],
 	[ 'task-begins', 'work', 1, qw(kill9 sigsegv sigterm) ],
 	[ 'task-ends', 'work', 1, qw(kill9 exit) ],
+	[ 'task-error', 'work', 1, qw(kill9) ],
+	[ 'task-error', 'work', 0, qw(error) ],
 	[ 'task-done', 'work', 0, qw(kill9 sigterm error) ],
 	[ 'settle-written', 'work', 0, qw(kill9 sigterm error) ],
 	[ 'put-back', 'work', 0, qw(kill9 error) ],
