@@ -119,6 +119,19 @@ jdg_task_stop(int64 task_id, JdgCancelKind kind, JdgTask *task,
 }
 
 void
+jdg_task_wait_for_row(int64 task_id)
+{
+	static JdgQuery q = {
+		"SELECT 1 FROM jadugar_internal.task WHERE task_id = $1 FOR UPDATE", 1,
+		{INT8OID}
+	};
+	Datum		v[1] = {Int64GetDatum(task_id)};
+
+	Assert(jdg_is_bookkeeping());
+	jdg_run(&q, v, NULL, 0);
+}
+
+void
 jdg_task_missing(int64 task_id)
 {
 	ereport(ERROR,

@@ -28,6 +28,12 @@ extern JdgHold jdg_task_stop(int64 task_id, JdgCancelKind kind, JdgTask *task,
 							 MemoryContext mcxt);
 
 /*
+ * For the worker that runs a standalone task: locks its row, also if the
+ * scheduler holds that for a moment to find out whether it can remove it.
+ */
+extern void jdg_task_wait_for_row(int64 task_id);
+
+/*
  * Find a task for the current role: true and *task if it is unfinished and
  * the role may manage it; false if it has finished (history knows it).
  * TASK_NOT_FOUND otherwise.  Inside jdg_internal_begin().

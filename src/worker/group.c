@@ -35,6 +35,7 @@
 #include "shared/pool.h"
 #include "shared/suspect.h"
 #include "shared/wakeup.h"
+#include "task/locktask.h"
 #include "worker/worker.h"
 
 /* maximum number of tasks in a group before one that has a subtransaction */
@@ -416,6 +417,7 @@ settle_standalone(void)
 	begin_transaction(XACT_READ_COMMITTED);
 	PushActiveSnapshot(GetTransactionSnapshot());
 	jdg_internal_begin(&in);
+	jdg_task_wait_for_row(group.task[0].task_id);
 	if (jdg_task_load(group.task[0].task_id, true, &now, jdg_group_context) &&
 		now.state == JDG_STATE_STANDALONE &&
 		now.attempt == group.task[0].attempt &&
