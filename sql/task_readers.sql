@@ -255,6 +255,13 @@ CREATE FUNCTION jadugar.cancel_tasks(
 COMMENT ON FUNCTION jadugar.cancel_tasks(text, text, text, text, text, text, text, jsonb) IS
 	'Cancels all unfinished tasks that match all filters. Returns the number of tasks cancelled.';
 
+CREATE FUNCTION jadugar_internal._v_retry_tasks(task_ids bigint[])
+	RETURNS bigint
+	LANGUAGE C VOLATILE
+	AS 'MODULE_PATHNAME', 'jdg_v_retry_tasks';
+COMMENT ON FUNCTION jadugar_internal._v_retry_tasks(bigint[]) IS
+	'Retries finished tasks, except those that cannot be. Returns the number of tasks retried.';
+
 CREATE FUNCTION jadugar.retry_tasks(
 	queue text DEFAULT NULL, name text DEFAULT NULL,
 	schedule text DEFAULT NULL, tenant text DEFAULT NULL,
@@ -264,7 +271,7 @@ CREATE FUNCTION jadugar.retry_tasks(
 	RETURNS bigint
 	LANGUAGE sql VOLATILE
 BEGIN ATOMIC
-	SELECT pg_catalog.count(jadugar.retry_task(t.task_id))
+	SELECT jadugar_internal._v_retry_tasks(pg_catalog.array_agg(t.task_id ORDER BY t.task_id))
 	FROM jadugar.list_tasks(
 		status => 'failed', queue => retry_tasks.queue,
 		name => retry_tasks.name, schedule => retry_tasks.schedule,
@@ -274,7 +281,7 @@ BEGIN ATOMIC
 		finished_to => retry_tasks.finished_to, max_rows => NULL) AS t;
 END;
 COMMENT ON FUNCTION jadugar.retry_tasks(text, text, text, text, text, jsonb, timestamptz, timestamptz) IS
-	'Retries all failed tasks that match all filters. Returns the number of tasks retried.';
+	'Retries all failed tasks that match all filters, except steps of flows. Returns the number of tasks retried.';
 
 -- ------------------------------------------------------------ in this session
 

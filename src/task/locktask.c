@@ -142,6 +142,16 @@ jdg_task_missing(int64 task_id)
 	pg_unreachable();
 }
 
+void
+jdg_task_is_running(int64 task_id)
+{
+	ereport(ERROR,
+			(errcode(JDG_ERRCODE_CONFLICT),
+			 errmsg("task %lld is running", (long long) task_id),
+			 errhint("Wait for it with jadugar.wait(), or cancel it.")));
+	pg_unreachable();
+}
+
 bool
 jdg_task_find(int64 task_id, Oid role, JdgTask *task, MemoryContext mcxt)
 {

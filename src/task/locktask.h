@@ -44,4 +44,7 @@ extern bool jdg_task_find(int64 task_id, Oid role, JdgTask *task,
 /* TASK_NOT_FOUND with the id */
 JDG_NORETURN extern void jdg_task_missing(int64 task_id);
 
+/* CONFLICT with the id */
+JDG_NORETURN extern void jdg_task_is_running(int64 task_id);
+
 #endif							/* JDG_TASK_LOCKTASK_H */

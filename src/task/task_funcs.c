@@ -78,15 +78,6 @@ static const JdgArg update_args[] = {
 };
 
 static void
-raise_running(int64 task_id)
-{
-	ereport(ERROR,
-			(errcode(JDG_ERRCODE_CONFLICT),
-			 errmsg("task %lld is running", (long long) task_id),
-			 errhint("Wait for it with jadugar.wait(), or cancel it.")));
-}
-
-static void
 raise_finished(int64 task_id)
 {
 	ereport(ERROR,
@@ -109,11 +100,11 @@ hold_idle(int64 task_id, Oid role, JdgTask *t)
 			raise_finished(task_id);
 			break;
 		case JDG_HOLD_RUNNING:
-			raise_running(task_id);
+			jdg_task_is_running(task_id);
 			break;
 		case JDG_HOLD_LOCKED:
 			if (t->state == JDG_STATE_STANDALONE || t->state == JDG_STATE_FLOW)
-				raise_running(task_id);
+				jdg_task_is_running(task_id);
 			break;
 	}
 }
@@ -169,7 +160,7 @@ JDG_FUNCTION(jdg_pause_task, JDG_LEVEL_USER)
 			if (t.state == JDG_STATE_PAUSED)
 				break;
 			if (t.state == JDG_STATE_STANDALONE)
-				raise_running(id);
+				jdg_task_is_running(id);
 			if (t.state == JDG_STATE_FLOW)
 				ereport(ERROR,
 						(errcode(JDG_ERRCODE_CONFLICT),
@@ -200,137 +191,6 @@ JDG_FUNCTION(jdg_resume_task, JDG_LEVEL_USER)
 				 errmsg("task %lld is not paused", (long long) id)));
 	jdg_task_set_state(&t, jdg_has_dependencies(id) ? JDG_STATE_DEPENDENCY :
 					   jdg_state_without_dependencies(&t));
-	jdg_internal_end(&in);
-	PG_RETURN_VOID();
-}
-
-/* An unfinished task that waits for its next attempt runs now. */
-static void
-retry_waiting(JdgTask *t)
-{
-	static JdgQuery q = {
-		"UPDATE jadugar_internal.task SET run_at = $2 WHERE task_id = $1", 2,
-		{INT8OID, TIMESTAMPTZOID}
-	};
-	Datum		v[2];
-
-	if (t->state != JDG_STATE_SCHEDULED)
-		ereport(ERROR,
-				(errcode(JDG_ERRCODE_CONFLICT),
-				 errmsg("task %lld has not failed", (long long) t->task_id),
-				 errhint("Only failed, cancelled and scheduled tasks can be retried.")));
-	t->run_at = jdg_now();
-	v[0] = Int64GetDatum(t->task_id);
-	v[1] = TimestampTzGetDatum(t->run_at);
-	jdg_run(&q, v, NULL, 0);
-	/* a retry has kept the place of its key */
-	jdg_task_set_state(t, t->attempt > 0 ? JDG_STATE_READY :
-					   jdg_state_without_dependencies(t));
-}
-
-/*
- * A finished task comes back under its id, from its last history row; into
- * the default queue if its own has been dropped.
- */
-static void
-retry_finished(int64 id)
-{
-	static JdgQuery load = {
-		"SELECT h.task_id, h.owner, coalesce(q.queue_id, 1), h.priority, "
-		JDG_SQL_READY "::\"char\", "
-		"coalesce(h.options->>'transaction', "
-		JDG_SQL_XACT_COMMITTED ")::\"char\", "
-		"coalesce((h.options->>'isolate')::boolean, false), "
-		"q.max_depth IS NOT NULL, 0, "
-		"coalesce((h.options->>'max_attempts')::integer, 1), 0, "
-		"h.command_id, $2, coalesce(h.enqueued_at, $2), "
-		"coalesce(h.payload, '{}'), h.schedule_id, h.scheduled_for, "
-		"NULL::timestamptz, (h.options->>'timeout')::interval, "
-		"h.options->'retry', h.options->'settings', h.metadata, "
-		"h.options->>'unique_key', h.options->>'concurrency_key', h.tenant, "
-		"h.trace, NULL::\"char\", h.flow_run, NULL::bigint, NULL::text, "
-		"NULL::\"char\", h.status "
-		"FROM jadugar_internal.attempt h LEFT JOIN jadugar_internal.queue q "
-		"USING (queue_id) "
-		"WHERE h.task_id = $1 AND h.final ORDER BY h.attempt_id DESC LIMIT 1", 2,
-		{INT8OID, TIMESTAMPTZOID}
-	};
-	static JdgQuery not_final = {
-		"UPDATE jadugar_internal.attempt SET final = false "
-		"WHERE task_id = $1 AND final", 1, {INT8OID}
-	};
-	Datum		v[2];
-	JdgTask		t;
-
-	v[0] = Int64GetDatum(id);
-	v[1] = TimestampTzGetDatum(jdg_now());
-	if (jdg_run(&load, v, NULL, 0) == 0)
-		jdg_task_missing(id);
-	jdg_task_from_row(0, &t, CurrentMemoryContext);
-	if (t.flow_run != 0)
-		ereport(ERROR,
-				(errcode(JDG_ERRCODE_CONFLICT),
-				 errmsg("task %lld was a step of flow run %lld",
-						(long long) id, (long long) t.flow_run),
-				 errhint("Retry the step with jadugar.retry_step().")));
-	if (jdg_col_char(0, 32) == JDG_STATUS_COMPLETED)
-		ereport(ERROR,
-				(errcode(JDG_ERRCODE_CONFLICT),
-				 errmsg("task %lld has completed", (long long) id),
-				 errhint("Enqueue it again to run it once more.")));
-	if (t.unique_key != NULL)
-	{
-		int64		holder = jdg_unique_key_take(&t, DT_NOBEGIN);
-
-		if (holder != 0 && holder != id)
-			ereport(ERROR,
-					(errcode(JDG_ERRCODE_CONFLICT),
-					 errmsg("unique_key \"%s\" of task %lld is already in use",
-							t.unique_key, (long long) id),
-					 errdetail("Task %lld has it.", (long long) holder)));
-	}
-	if (jdg_run(&not_final, v, NULL, 0) == 0)
-		ereport(ERROR,
-				(errcode(JDG_ERRCODE_CONFLICT),
-				 errmsg("task %lld has been retried by another session",
-						(long long) id)));
-	jdg_parent_retried(id);
-	t.state = jdg_state_without_dependencies(&t);
-	jdg_task_insert(&t);
-	jdg_wake_at_commit(t.owner, &t);
-	/* its schedule has an unfinished task again: see occurrence.c */
-	if (t.schedule_id != 0)
-		jdg_wake_scheduler_at_commit(JDG_WAKE_SCHEDULES);
-}
-
-JDG_FUNCTION(jdg_retry_task, JDG_LEVEL_USER)
-{
-	int64		id;
-	JdgInternal in;
-	JdgTask		t;
-	bool		unfinished;
-
-	JDG_READ_ARGS("retry_task", id_args, &id);
-	jdg_require_shmem();
-	jdg_internal_begin(&in);
-	unfinished = jdg_task_find(id, in.save_user, &t, CurrentMemoryContext);
-	if (unfinished)
-	{
-		switch (jdg_task_hold(id, &t, CurrentMemoryContext))
-		{
-			case JDG_HOLD_RUNNING:
-				raise_running(id);
-				break;
-			case JDG_HOLD_LOCKED:
-				retry_waiting(&t);
-				break;
-			case JDG_HOLD_GONE:
-				unfinished = false;
-				break;
-		}
-	}
-	if (!unfinished)
-		retry_finished(id);
 	jdg_internal_end(&in);
 	PG_RETURN_VOID();
 }

@@ -387,6 +387,16 @@ SELECT status, attempt FROM test_end_of(:id);
 SELECT attempt, status, final, metadata FROM jadugar.history WHERE task_id = :id ORDER BY attempt_id;
 SELECT jadugar.retry_tasks(metadata => '{"again": 1}');
 CALL test.wait_until(format('(SELECT count(*) = 3 FROM jadugar.history WHERE task_id = %s)', :id));
+-- those that cannot be retried do not stop the rest
+SELECT count(jadugar.enqueue('SELECT 1/0', unique_key => k, metadata => '{"many": 1}')) FROM unnest(ARRAY[NULL, 'many 1', 'many 2']) k;
+SELECT jadugar.start_flow(jadugar.step('s', 'SELECT 1/0', metadata => '{"many": 1}')) > 0 AS started;
+CALL test.wait_until($$(SELECT count(*) = 4 FROM jadugar.failures WHERE metadata @> '{"many": 1}')$$);
+SELECT jadugar.enqueue('SELECT 1', unique_key => 'many 1', delay => '1 h') AS holder \gset
+SET client_min_messages = notice;
+SELECT jadugar.retry_tasks(metadata => '{"many": 1}');
+SET client_min_messages = warning;
+CALL test.wait_until($$(SELECT count(*) = 6 FROM jadugar.history WHERE metadata @> '{"many": 1}')$$);
+SELECT jadugar.cancel(:holder);
 SELECT jadugar.enqueue('SELECT 1') AS id \gset
 SELECT status FROM test_end_of(:id);
 SELECT test.short_error_of(format('SELECT jadugar.retry_task(%s)', :id));
