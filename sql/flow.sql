@@ -65,7 +65,8 @@ CREATE TABLE jadugar_internal.flow_run (
 	trace		text,
 	metadata	jsonb,
 	schedule_live bigint,
-	task_id		bigint
+	task_id		bigint,
+	done_count	bigint NOT NULL
 ) WITH (fillfactor = 50);
 CREATE UNIQUE INDEX flow_run_key ON jadugar_internal.flow_run (owner, idempotency_key) WHERE idempotency_key IS NOT NULL;
 CREATE INDEX flow_run_schedule ON jadugar_internal.flow_run (schedule_live) WHERE schedule_live IS NOT NULL;
@@ -87,6 +88,8 @@ COMMENT ON COLUMN jadugar_internal.flow_run.schedule_live IS
 	'Equals schedule_id until the run ends. Kept apart, so that the end of runs without a schedule changes no index.';
 COMMENT ON COLUMN jadugar_internal.flow_run.task_id IS
 	'Task whose command is the flow; it ends with the run.';
+COMMENT ON COLUMN jadugar_internal.flow_run.done_count IS
+	'Number of completed steps so far that can be compensated.';
 COMMENT ON COLUMN jadugar_internal.flow_run.live IS 'Number of steps and waits in progress.';
 COMMENT ON COLUMN jadugar_internal.flow_run.not_undone IS 'Number of failed compensations.';
 COMMENT ON COLUMN jadugar_internal.flow_run.next_id IS
@@ -129,6 +132,7 @@ CREATE TABLE jadugar_internal.flow_step (
 	result		jsonb,
 	error		jsonb,
 	reason		text,
+	done_no		bigint,
 	PRIMARY KEY (run_id, step_id)
 ) WITH (fillfactor = 50, autovacuum_vacuum_scale_factor = 0.05, autovacuum_vacuum_threshold = 2000);
 CREATE INDEX flow_step_due ON jadugar_internal.flow_step (due) WHERE due IS NOT NULL;
@@ -136,6 +140,8 @@ CREATE INDEX flow_step_event ON jadugar_internal.flow_step (event, run_id) WHERE
 COMMENT ON TABLE jadugar_internal.flow_step IS
 	'Nodes that a run has reached. State w: waits for the steps that after names; r: running; c: completed; f: failed; s: skipped; x: cancelled; t: timed_out; k: compensating; u: compensated; p: compensation_failed.';
 COMMENT ON COLUMN jadugar_internal.flow_step.node IS 'Number of the node in the graph.';
+COMMENT ON COLUMN jadugar_internal.flow_step.done_no IS
+	'Position in the order in which steps that can be compensated completed.';
 COMMENT ON COLUMN jadugar_internal.flow_step.child_run IS 'Run that a sub_flow started.';
 COMMENT ON COLUMN jadugar_internal.flow_step.total IS 'Number of children of a container.';
 COMMENT ON COLUMN jadugar_internal.flow_step.started IS 'Number of children that have started.';

@@ -9,6 +9,9 @@ SET search_path = public, jadugar;
 -- the scheduler has processed all messages
 CREATE FUNCTION test_messages_seen() RETURNS boolean LANGUAGE sql SECURITY DEFINER AS
 	'SELECT NOT EXISTS (SELECT FROM jadugar_internal.flow_message WHERE NOT seen)';
+-- as if the clock had been set back while the run went on
+CREATE FUNCTION test_clock_went_back(run bigint) RETURNS void LANGUAGE sql SECURITY DEFINER AS
+	$$ UPDATE jadugar_internal.flow_step SET finished_at = finished_at - step_id * interval '1 h' WHERE run_id = run $$;
 SET SESSION AUTHORIZATION test_corners;
 SELECT scale_workers(4);
 CREATE TABLE test_switch (working boolean);
@@ -223,6 +226,15 @@ SELECT status, steps FROM test.end_of(:run);
 SELECT test.effects();
 
 -- ------------------------------------ a sub_flow whose compensation failed
+-- repeated in the order in which steps completed, whatever the clock said
+SELECT create_flow('test stuck order', test_switched_undo('c1') ~> test_switched_undo('c2') ~> test_switched_undo('c3'));
+SELECT start_flow(sub_flow('test stuck order', name => 's') ~> test.failing_step('z')) AS run \gset
+SELECT * FROM test.end_of(:run);
+SELECT test_clock_went_back(run_id), test.effects() FROM flow_runs WHERE parent_run = :run;
+SELECT test_turn_switch(true);
+SELECT retry_step(:run, 's');
+SELECT status, steps FROM test.end_of(:run);
+SELECT test.effects(), test_turn_switch(false);
 SELECT create_flow('test stuck child', test_switched_undo('c1') ~> test_undoable('c2'));
 SELECT start_flow(test_undoable('a') ~> sub_flow('test stuck child', name => 's') ~> test.failing_step('z')) AS run \gset
 SELECT * FROM test.end_of(:run);

@@ -22,6 +22,7 @@ note_completed(JdgRunState *rs, JdgFlowStep *step)
 		return;
 	step->prev_done = rs->r.last_done;
 	rs->r.last_done = step->step_id;
+	step->done_no = ++rs->r.done_count;
 }
 
 static void

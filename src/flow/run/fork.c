@@ -34,6 +34,7 @@ copy_row(JdgFork *f, const JdgFlowNode *node)
 	new->changed = changed;
 	new->task_id = new->child_run = 0;
 	new->child_base = new->prev_base = new->prev_done = -1;
+	new->done_no = 0;
 	return new;
 }
 

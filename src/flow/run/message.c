@@ -193,6 +193,21 @@ jdg_flow_message_done(int64 message_id)
 }
 
 void
+jdg_flow_cancel_done(int64 run_id, int64 step_id)
+{
+	static JdgQuery q = {
+		"DELETE FROM jadugar_internal.flow_message "
+		"WHERE run_id = $1 AND step_id = $2 AND kind = $3", 3,
+		{INT8OID, INT8OID, CHAROID}
+	};
+	Datum		v[3] = {Int64GetDatum(run_id), Int64GetDatum(step_id),
+	CharGetDatum(letters[JDG_MESSAGE_CANCEL])};
+
+	Assert(jdg_is_bookkeeping());
+	jdg_run(&q, v, NULL, 0);
+}
+
+void
 jdg_flow_message_keep(int64 message_id)
 {
 	static JdgQuery q = {

@@ -74,6 +74,9 @@ extern JdgFlowMessage *jdg_flow_messages_new(bool to_tasks, int max, int *n);
 extern void jdg_flow_message_done(int64 message_id);
 extern void jdg_flow_message_keep(int64 message_id);
 
+/* the task of a step has ended: requests to cancel it are served */
+extern void jdg_flow_cancel_done(int64 run_id, int64 step_id);
+
 /*
  * Serve messages again that have been seen: all, or those that cancel a step
  * or end a task, which may have had no effect.

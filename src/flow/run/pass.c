@@ -117,6 +117,7 @@ jdg_pass_new_run(JdgPass *pass, const JdgFlowRun *r)
 	rs->r.live = rs->r.not_undone = 0;
 	rs->r.next_id = rs->plan->graph->nnodes;
 	rs->r.last_done = -1;
+	rs->r.done_count = 0;
 	rs->r.created_at = pass->now;
 	rs->r.finished_at = DT_NOBEGIN;
 	rs->r.result = rs->r.error = NULL;
@@ -237,6 +238,7 @@ has_changed(const JdgFlowRun *r, const JdgFlowRun *stored)
 		r->pivoted != stored->pivoted || r->live != stored->live ||
 		r->next_id != stored->next_id ||
 		r->last_done != stored->last_done ||
+		r->done_count != stored->done_count ||
 		r->not_undone != stored->not_undone ||
 		r->paused_at != stored->paused_at ||
 		r->started_at != stored->started_at ||

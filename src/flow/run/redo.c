@@ -88,13 +88,16 @@ undo_again(JdgRunState *rs, JdgFlowStep *step, bool skip)
 	rs->r.last_done = step->step_id;
 }
 
-/* Repeat all of them, the newest first. */
+/*
+ * Repeat all of them, the last to complete first.  Times would not do: a clock
+ * may be set back.
+ */
 void
 jdg_flow_undo_again(JdgRunState *rs)
 {
 	static JdgQuery q = {
 		"SELECT step_id FROM jadugar_internal.flow_step WHERE run_id = $1 "
-		"AND state = $2 ORDER BY finished_at, step_id", 2,
+		"AND state = $2 ORDER BY done_no", 2,
 		{INT8OID, CHAROID}
 	};
 	Datum		v[2] = {Int64GetDatum(rs->r.run_id),

@@ -38,7 +38,7 @@ enum
 	R_PARENT_RUN, R_PARENT_STEP, R_SCHEDULE_ID, R_SCHEDULED_FOR, R_TIMEOUT,
 	R_PAUSED_AT, R_CREATED_AT, R_STARTED_AT, R_FINISHED_AT, R_INPUT, R_RESULT,
 	R_ERROR, R_REASON, R_IDEMPOTENCY_KEY, R_TENANT, R_TRACE, R_METADATA,
-	R_SCHEDULE_LIVE, R_TASK_ID, R_COLUMNS
+	R_SCHEDULE_LIVE, R_TASK_ID, R_DONE_COUNT, R_COLUMNS
 };
 
 struct JdgFlowRunReader
@@ -157,6 +157,7 @@ from_slot(TupleTableSlot *s, JdgFlowRun *r)
 	r->live = DatumGetInt32(s->tts_values[R_LIVE]);
 	r->next_id = jdg_get_int64(s, R_NEXT_ID, 0);
 	r->last_done = jdg_get_int64(s, R_LAST_DONE, -1);
+	r->done_count = jdg_get_int64(s, R_DONE_COUNT, 0);
 	r->not_undone = DatumGetInt32(s->tts_values[R_NOT_UNDONE]);
 	r->depth = DatumGetInt32(s->tts_values[R_DEPTH]);
 	r->parent_run = jdg_get_int64(s, R_PARENT_RUN, 0);
@@ -225,6 +226,7 @@ set_changing(const JdgFlowRun *r, Datum *v, bool *n)
 	v[R_LIVE] = Int32GetDatum(r->live);
 	v[R_NEXT_ID] = Int64GetDatum(r->next_id);
 	jdg_set_int64(v, n, R_LAST_DONE, r->last_done, -1);
+	v[R_DONE_COUNT] = Int64GetDatum(r->done_count);
 	v[R_NOT_UNDONE] = Int32GetDatum(r->not_undone);
 	jdg_set_time(v, n, R_PAUSED_AT, r->paused_at);
 	jdg_set_time(v, n, R_STARTED_AT, r->started_at);
@@ -271,10 +273,10 @@ jdg_flow_run_insert_once(JdgFlowRun *r)
 		"depth, parent_run, parent_step, schedule_id, scheduled_for, timeout, "
 		"paused_at, created_at, started_at, finished_at, input, result, "
 		"error, reason, idempotency_key, tenant, trace, metadata, "
-		"schedule_live, task_id) "
+		"schedule_live, task_id, done_count) "
 		"VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, "
 		"$14, $15, $16, $17, $18, $19, $20, $21, $22, $23, $24, $25, $26, "
-		"$27, $28, $29, $30, $31) ON CONFLICT (owner, idempotency_key) "
+		"$27, $28, $29, $30, $31, $32) ON CONFLICT (owner, idempotency_key) "
 		"WHERE idempotency_key IS NOT NULL DO NOTHING RETURNING ctid",
 		R_COLUMNS,
 		{INT8OID, OIDOID, INT8OID, CHAROID, CHAROID, BOOLOID, BOOLOID,
@@ -282,7 +284,7 @@ jdg_flow_run_insert_once(JdgFlowRun *r)
 			INT8OID, TIMESTAMPTZOID, INTERVALOID, TIMESTAMPTZOID,
 			TIMESTAMPTZOID, TIMESTAMPTZOID, TIMESTAMPTZOID, JSONBOID,
 			JSONBOID, JSONBOID, TEXTOID, TEXTOID, TEXTOID, TEXTOID,
-		JSONBOID, INT8OID, INT8OID}
+		JSONBOID, INT8OID, INT8OID, INT8OID}
 	};
 	Datum		v[R_COLUMNS];
 	bool		isnull[R_COLUMNS];

@@ -46,6 +46,7 @@ typedef struct JdgFlowRun
 	int			live;
 	int64		next_id;
 	int64		last_done;		/* -1: none */
+	int64		done_count;		/* steps that could be undone when they ended */
 	int			not_undone;
 	int			depth;			/* sub_flows above it */
 	int64		parent_run;		/* 0: none */

@@ -61,6 +61,7 @@ typedef struct JdgFlowStep
 	int64		child_base;		/* -1: null */
 	int64		prev_base;		/* -1: null */
 	bool		cancelling;
+	int64		done_no;		/* in the order of completion; 0: none */
 	int64		prev_done;		/* -1: null */
 	TimestampTz started_at;
 	TimestampTz finished_at;

@@ -12,6 +12,7 @@
 #include "flow/run/data.h"
 #include "flow/run/end.h"
 #include "flow/run/ending.h"
+#include "flow/run/message.h"
 #include "flow/run/task_end.h"
 #include "flow/run/value.h"
 
@@ -33,6 +34,8 @@ jdg_task_ended(JdgRunState *rs, int64 step_id, const JdgTaskEnd *e)
 	if (step == NULL || step->task_id != e->task_id)
 		return;
 	step->attempts = e->attempts;
+	if (step->cancelling)
+		jdg_flow_cancel_done(rs->r.run_id, step_id);
 	jdg_step_change(rs, step);
 	if (step->state == JDG_STEP_COMPENSATING)
 	{
