@@ -35,7 +35,8 @@ my $run = Bench::Run->new(
 	cores => cores(),
 	have => {
 		npm => $ENV{NO_PEERS} ? 'not asked for' : $arg{no_npm},
-		cron => $ENV{NO_PEERS} ? 'not asked for' : $arg{no_cron} });
+		cron => $ENV{NO_PEERS} ? 'not asked for' : $arg{no_cron},
+		pgq => $ENV{NO_PEERS} ? 'not asked for' : $arg{no_pgq} });
 
 my %only = map { (lc($_) => 1) } split /[\s,]+/, $ENV{ONLY} // '';
 foreach my $measure (@measures)

@@ -1,5 +1,6 @@
 # Bench::Measure::EnqueueSingle: enqueue one task per commit, compared with a
-# plain INSERT into a table with the same indexes.  No worker runs.
+# plain INSERT into a table with the same indexes, and with events of PgQ.  No
+# worker runs.
 package Bench::Measure::EnqueueSingle;
 
 use strict;
@@ -19,6 +20,7 @@ my %script = (
 		state, transaction, isolate, bounded, attempt, max_attempts, crashes, command_id, run_at,
 		created_at, payload) VALUES (nextval('floor.task_id_seq'), current_user::regrole, 1, 0,
 		'r', 'c', false, false, 0, 10, 0, 1, now(), now(), jsonb_build_object('n', :n::integer));} =~ s/\s+/ /gr . "\n",
+	'PgQ' => qq{SELECT pgq.insert_event('bench', 'type', jsonb_build_object('n', :n::integer)::text);\n},
 	'graphile-worker' => qq{SELECT graphile_worker.add_job('bench', json_build_object('n', :n::integer));\n});
 
 sub measure
@@ -35,6 +37,13 @@ sub measure
 			$server->session($db, 'postgres')->query("\\i $run->{bench}/floor/floor.sql");
 			$server->session($db)->query('SELECT jadugar.pause_all()');
 			single($run, $db, $_, $clients, $seconds) foreach 'jadugar', 'plain INSERT, same indexes';
+			if ($run->has('pgq'))
+			{
+				$server->session($db, 'postgres')->query('CREATE EXTENSION pgq');
+				$server->session($db, 'postgres')->query(q{SELECT pgq.create_queue('bench')});
+				$server->session($db, 'postgres')->query("GRANT pgq_writer TO $Bench::Server::role");
+				single($run, $db, 'PgQ', $clients, $seconds);
+			}
 			$server->drop($db);
 			next if !$run->has('npm') || $run->{quick} && $round > 1;
 			$db = $server->fresh('graphile');
