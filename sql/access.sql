@@ -3,21 +3,32 @@
 
 -- ------------------------------------------------------------------- identity
 
+-- Logical replication copies rows of tables, but no sequences: with the value of
+-- this one, a row of "here" that came from another database is recognized, even
+-- if both databases have the same OID.
+CREATE SEQUENCE jadugar_internal.here_mark;
+COMMENT ON SEQUENCE jadugar_internal.here_mark IS 'Its value is that of here.mark.';
+
 CREATE TABLE jadugar_internal.here (
 	singleton	boolean PRIMARY KEY DEFAULT true CHECK (singleton),
 	id			uuid NOT NULL,
 	database	oid NOT NULL,
+	mark		bigint NOT NULL,
 	forgotten	bigint NOT NULL DEFAULT 0
 );
 COMMENT ON TABLE jadugar_internal.here IS
 	'Identity of the database in which this copy of jadugar lives. Never dumped.';
 COMMENT ON COLUMN jadugar_internal.here.database IS
 	'OID that the database had when the extension was created.';
+COMMENT ON COLUMN jadugar_internal.here.mark IS
+	'Value of the sequence here_mark; a row with another value was copied.';
 COMMENT ON COLUMN jadugar_internal.here.forgotten IS
 	'Highest task_id of which a failure may have been deleted: src/task/outcome.c.';
 
-INSERT INTO jadugar_internal.here (id, database)
-SELECT pg_catalog.gen_random_uuid(), d.oid FROM pg_catalog.pg_database d
+INSERT INTO jadugar_internal.here (id, database, mark)
+SELECT pg_catalog.gen_random_uuid(), d.oid,
+	pg_catalog.setval('jadugar_internal.here_mark', 1 + (pg_catalog.random() * 4e18)::bigint)
+FROM pg_catalog.pg_database d
 WHERE d.datname = pg_catalog.current_database();
 
 CREATE TABLE jadugar_internal.origin (
@@ -121,6 +132,7 @@ INSERT INTO jadugar_internal.control DEFAULT VALUES;
 CREATE VIEW jadugar_internal._hold WITH (security_barrier) AS
 SELECT CASE
 		WHEN h.id IS NULL OR o.id <> h.id OR h.database <> d.oid
+				OR h.mark <> m.last_value
 			THEN 'not_adopted'
 		WHEN NOT v.preloaded OR NOT v.enabled THEN 'disabled'
 		WHEN c.paused_at IS NOT NULL
@@ -130,6 +142,7 @@ SELECT CASE
 FROM pg_catalog.pg_database d
 	CROSS JOIN jadugar_internal._v_health() v
 	LEFT JOIN (SELECT x.* FROM jadugar_internal.here x LIMIT 1) h ON true
+	CROSS JOIN jadugar_internal.here_mark m
 	LEFT JOIN (SELECT x.* FROM jadugar_internal.origin x LIMIT 1) o ON true
 	LEFT JOIN (SELECT x.* FROM jadugar_internal.control x LIMIT 1) c ON true
 WHERE d.datname = pg_catalog.current_database();

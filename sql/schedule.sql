@@ -9,6 +9,7 @@ CREATE TABLE jadugar_internal.zone (
 	fingerprint	bigint NOT NULL
 );
 CREATE INDEX zone_name ON jadugar_internal.zone (name);
+ALTER TABLE jadugar_internal.zone REPLICA IDENTITY FULL;
 COMMENT ON TABLE jadugar_internal.zone IS
 	'Time zones that schedules use or have used, with hashes of their rules to detect changed time-zone data. Not unique, so that two sessions that use a new zone never wait for each other.';
 COMMENT ON COLUMN jadugar_internal.zone.fingerprint IS 'Hash of the rules of the time zone.';

@@ -93,6 +93,7 @@ CREATE TABLE jadugar_internal.unique_key (
 	until		timestamptz,
 	PRIMARY KEY (owner, queue_id, key)
 );
+CREATE INDEX unique_key_until ON jadugar_internal.unique_key (until) WHERE until IS NOT NULL;
 COMMENT ON TABLE jadugar_internal.unique_key IS
 	'Unique keys in force, until the task finishes or until the instant given by unique_for.';
 COMMENT ON COLUMN jadugar_internal.unique_key.until IS
@@ -135,13 +136,14 @@ CREATE TABLE jadugar_internal.attempt (
 	metadata	jsonb,
 	options		jsonb,
 	flow_run	bigint,
-	step		text
+	step		text,
+	PRIMARY KEY (finished_at, attempt_id)
 ) PARTITION BY RANGE (finished_at);
+-- Rows are inserted in the order of the primary key, which serves readers of
+-- the newest attempts, filters by time, and retention. attempt_failed serves
+-- the view failures.
 CREATE INDEX attempt_task ON jadugar_internal.attempt (task_id);
--- attempt_failed serves the view failures. attempt_finished serves rates and
--- filters by time of finish, which is the order in which rows are inserted.
-CREATE INDEX attempt_failed ON jadugar_internal.attempt (task_id) WHERE final AND status IN ('f', 'l');
-CREATE INDEX attempt_finished ON jadugar_internal.attempt USING brin (finished_at) WITH (pages_per_range = 16);
+CREATE INDEX attempt_failed ON jadugar_internal.attempt (finished_at) WHERE final AND status IN ('f', 'l');
 COMMENT ON TABLE jadugar_internal.attempt IS
 	'One row per attempt and per occurrence that did not run, partitioned by day of finish (UTC). Status c: completed; f: failed; x: cancelled; l: lost; s: skipped.';
 COMMENT ON COLUMN jadugar_internal.attempt.task_id IS 'NULL for an occurrence that did not run.';
@@ -174,10 +176,10 @@ CREATE TABLE jadugar_internal.log (
 	at			timestamptz NOT NULL,
 	level		text NOT NULL,
 	message		text NOT NULL,
-	fields		jsonb
+	fields		jsonb,
+	PRIMARY KEY (at, log_id)
 );
 CREATE INDEX log_task ON jadugar_internal.log (task_id);
-CREATE INDEX log_at ON jadugar_internal.log USING brin (at);
 COMMENT ON TABLE jadugar_internal.log IS 'Messages that tasks logged with log(), and their WARNINGs.';
 COMMENT ON SEQUENCE jadugar_internal.log_log_id_seq IS 'Ids of rows of log.';
 

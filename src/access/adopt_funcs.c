@@ -45,8 +45,9 @@ static void
 check_needed(void)
 {
 	static JdgQuery q = {
-		"SELECT 1 FROM jadugar_internal.here h, jadugar_internal.origin o "
-		"WHERE o.id = h.id AND h.database = $1 UNION ALL "
+		"SELECT 1 FROM jadugar_internal.here h, jadugar_internal.here_mark m, "
+		"jadugar_internal.origin o WHERE o.id = h.id AND h.database = $1 "
+		"AND h.mark = m.last_value UNION ALL "
 		"SELECT 1 WHERE NOT EXISTS (SELECT 1 "
 		"FROM jadugar_internal.origin)", 1, {OIDOID}
 	};
@@ -226,7 +227,8 @@ become_origin(void)
 {
 	static JdgQuery here = {
 		"UPDATE jadugar_internal.here "
-		"SET id = gen_random_uuid(), database = $1", 1,
+		"SET id = gen_random_uuid(), database = $1, "
+		"mark = (SELECT m.last_value FROM jadugar_internal.here_mark m)", 1,
 		{OIDOID}
 	};
 	static JdgQuery origin = {
@@ -237,6 +239,37 @@ become_origin(void)
 
 	jdg_run(&here, v, NULL, 0);
 	jdg_run(&origin, NULL, NULL, 0);
+}
+
+/* moves a sequence to the largest id in a column that it numbers */
+#define MOVE_SEQUENCE(sequence, table, column) \
+	{"SELECT setval('jadugar_internal." sequence "', " \
+	 "greatest(s.last_value, (SELECT max(t." column ") " \
+	 "FROM jadugar_internal." table " t))) " \
+	 "FROM jadugar_internal." sequence " s"}
+
+/*
+ * Logical replication copies rows, but no sequences: new ids must not be those
+ * of copied rows.
+ */
+static void
+move_sequences(void)
+{
+	static JdgQuery q[] = {
+		MOVE_SEQUENCE("queue_id_seq", "queue", "queue_id"),
+		MOVE_SEQUENCE("command_id_seq", "command", "command_id"),
+		MOVE_SEQUENCE("schedule_id_seq", "schedule", "schedule_id"),
+		MOVE_SEQUENCE("task_id_seq", "task", "task_id"),
+		MOVE_SEQUENCE("task_id_seq", "attempt", "task_id"),
+		MOVE_SEQUENCE("attempt_id_seq", "attempt", "attempt_id"),
+		MOVE_SEQUENCE("log_log_id_seq", "log", "log_id"),
+		MOVE_SEQUENCE("flow_version_id_seq", "flow_version", "version_id"),
+		MOVE_SEQUENCE("flow_run_id_seq", "flow_run", "run_id"),
+		MOVE_SEQUENCE("flow_message_id_seq", "flow_message", "message_id")
+	};
+
+	for (int i = 0; i < lengthof(q); i++)
+		jdg_run(&q[i], NULL, NULL, 0);
 }
 
 /* Notifies the modules, from the last to the first: see base/module.h. */
@@ -295,6 +328,7 @@ JDG_FUNCTION(jdg_adopt, JDG_LEVEL_OPERATOR)
 		report_disagreement(rsinfo);
 	}
 	become_origin();
+	move_sequences();
 	notify_modules(&adoption);
 	JDG_FAULT("adopt-before-commit");
 	jdg_internal_end(&in);

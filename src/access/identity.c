@@ -28,7 +28,8 @@ bool
 jdg_is_adopted(JdgDb *db)
 {
 	static JdgQuery q = {
-		"SELECT o.id = h.id AND h.database = $1 FROM jadugar_internal.here h, "
+		"SELECT o.id = h.id AND h.database = $1 AND h.mark = m.last_value "
+		"FROM jadugar_internal.here h, jadugar_internal.here_mark m, "
 		"jadugar_internal.origin o", 1, {OIDOID}
 	};
 	Datum		v[1] = {ObjectIdGetDatum(MyDatabaseId)};
@@ -42,4 +43,19 @@ jdg_is_adopted(JdgDb *db)
 	jdg_work_end();
 	pg_atomic_write_u32(&db->not_adopted, !first_use && !ok);
 	return ok;
+}
+
+bool
+jdg_is_subscriber(void)
+{
+	static JdgQuery q = {
+		"SELECT 1 FROM pg_subscription WHERE subdbid = $1", 1, {OIDOID}
+	};
+	Datum		v[1] = {ObjectIdGetDatum(MyDatabaseId)};
+	bool		found;
+
+	jdg_work_begin();
+	found = jdg_run(&q, v, NULL, 1) > 0;
+	jdg_work_end();
+	return found;
 }

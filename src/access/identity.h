@@ -17,4 +17,10 @@
  */
 extern bool jdg_is_adopted(JdgDb *db);
 
+/*
+ * Has this database a subscription of logical replication, which may bring the
+ * rows of another one?  Outside a transaction.
+ */
+extern bool jdg_is_subscriber(void);
+
 #endif							/* JDG_ACCESS_IDENTITY_H */

@@ -61,8 +61,9 @@ static JdgQuery owner_insert = {
 
 /* a copy of the files, as CREATE DATABASE makes one, has its roles with it */
 static JdgQuery origin_query = {
-	"SELECT o.id = h.id, o.xmin "
-	"FROM jadugar_internal.here AS h, jadugar_internal.origin AS o", 0
+	"SELECT o.id = h.id AND h.mark = m.last_value, o.xmin "
+	"FROM jadugar_internal.here AS h, jadugar_internal.here_mark AS m, "
+	"jadugar_internal.origin AS o", 0
 };
 
 static JdgQuery origin_insert = {

@@ -68,6 +68,8 @@ typedef struct JdgDuty
 	uint32		wake;			/* JDG_WAKE_* */
 	bool		when_paused;	/* runs also while everything is paused */
 	TimestampTz (*run) (struct JdgDb *db, uint32 why);
+	bool		in_copies;		/* runs also in a subscriber that waits for
+								 * adopt() */
 } JdgDuty;
 
 /* The ends of some tasks, as jdg_settle() writes them. */

@@ -19,7 +19,8 @@
  *
  * Changes to roles may unblock tasks: all schedulers look again.  After a
  * rename they write the new name into jadugar_internal.owner, so that a dump
- * has it.
+ * has it.  A new subscription may bring history of days that have no
+ * partition.
  *
  *-------------------------------------------------------------------------
  */
@@ -43,6 +44,7 @@
 #include "base/compat.h"
 #include "base/fault.h"
 #include "base/settings.h"
+#include "base/utility.h"
 #include "launcher/ddl_hook.h"
 #include "launcher/role_notice.h"
 #include "shared/database.h"
@@ -211,6 +213,7 @@ after_utility(Node *stmt)
 		case T_DropRoleStmt:
 		case T_GrantRoleStmt:
 		case T_GrantStmt:
+		case T_CreateSubscriptionStmt:
 			roles_changed |= JDG_WAKE_CONTROL | JDG_WAKE_WORK;
 			break;
 		case T_RenameStmt:
@@ -315,6 +318,8 @@ process_utility(PlannedStmt *pstmt, const char *query, bool read_only,
 	NodeTag		tag = nodeTag(stmt);
 	List	   *left = jdg_role_notice_find(stmt);
 
+	if (jdg_utility_is_ours(pstmt, query))
+		return;
 	before_utility(stmt);
 	if (is_end_of_prepared(stmt))
 		end_prepared(pstmt, query, read_only, context, params, env, dest, qc);

@@ -262,23 +262,6 @@ wait_until(TimestampTz when)
 }
 
 /*
- * Sleeps until the database is adopted, by its first use or by adopt().
- * Reasons of wake-ups are discarded, since the first round runs all duties.
- */
-static void
-wait_until_adopted(void)
-{
-	while (!jdg_is_adopted(my_db))
-	{
-		pgstat_report_activity(STATE_RUNNING,
-							   "jadugar: waiting for the first use or for adopt()");
-		wait_until(DT_NOEND);
-		(void) jdg_wakeup_take(&my_db->wakeup);
-		MemoryContextReset(loop_context);
-	}
-}
-
-/*
  * Is the duty due?  It is if it was woken, or has asked for this instant.
  * Wake bits that arrive while the duty is paused are kept for later.
  */
@@ -404,6 +387,47 @@ collect_duties(void)
 }
 
 /*
+ * Runs the duties of a copy that are due, and returns the first instant at
+ * which one is due again.
+ */
+static TimestampTz
+copy_round(void)
+{
+	TimestampTz next = DT_NOEND;
+
+	for (int i = 0; i < nduties; i++)
+	{
+		if (!duties[i].duty->in_copies)
+			continue;
+		if (duties[i].next <= jdg_now())
+			run_duty(duties[i].duty, &duties[i]);
+		next = Min(next, duties[i].next);
+	}
+	return next;
+}
+
+/*
+ * Sleeps until the database is adopted, by its first use or by adopt().
+ * Reasons of wake-ups are discarded, since the first round runs all duties.
+ */
+static void
+wait_until_adopted(void)
+{
+	while (!jdg_is_adopted(my_db))
+	{
+		TimestampTz next = DT_NOEND;
+
+		if (jdg_is_subscriber())
+			next = copy_round();
+		pgstat_report_activity(STATE_RUNNING,
+							   "jadugar: waiting for the first use or for adopt()");
+		wait_until(next);
+		(void) jdg_wakeup_take(&my_db->wakeup);
+		MemoryContextReset(loop_context);
+	}
+}
+
+/*
  * The loop of rounds.  It is left by errors, and by the exit of the process.
  */
 static void
@@ -411,11 +435,12 @@ schedule_until_done(void)
 {
 	static bool ready = false;
 
+	if (nduties == 0)
+		collect_duties();
 	if (!ready)
 	{
 		process_config();
 		wait_until_adopted();
-		collect_duties();
 		ready = true;
 	}
 	for (;;)
@@ -499,9 +524,6 @@ jdg_scheduler_main(Datum arg)
 	BackgroundWorkerInitializeConnectionByOid(my_db->dboid, InvalidOid, 0);
 	pgstat_report_appname("jadugar scheduler");
 	jdg_set_transaction_defaults();
-	/* event triggers are for statements of users, not for our partitions */
-	SetConfigOption("session_replication_role", "replica", PGC_SUSET,
-					PGC_S_OVERRIDE);
 	fine_timer = RegisterTimeout(USER_TIMEOUT, fine_timer_handler);
 	loop_context = AllocSetContextCreate(TopMemoryContext,
 										 "jadugar scheduler",

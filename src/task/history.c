@@ -33,6 +33,7 @@
 #include "base/locks.h"
 #include "base/params.h"
 #include "base/rows.h"
+#include "base/utility.h"
 #include "task/history.h"
 
 static DateADT
@@ -50,17 +51,7 @@ partition_name(DateADT day, char *name, size_t size)
 				d;
 
 	j2date(day + POSTGRES_EPOCH_JDATE, &y, &m, &d);
-	snprintf(name, size, "history_%04d%02d%02d", y, m, d);
-}
-
-static void
-run_utility(const char *sql)
-{
-	int			rc = SPI_execute(sql, false, 0);
-
-	if (rc < 0)
-		elog(ERROR, "SPI_execute failed: %s: %s",
-			 SPI_result_code_string(rc), sql);
+	snprintf(name, size, "attempt_%04d%02d%02d", y, m, d);
 }
 
 /* ISO, regardless of DateStyle */
@@ -123,22 +114,18 @@ make_partition(DateADT day, const char *name)
 	(void) set_config_option("default_table_access_method", "heap",
 							 PGC_USERSET, PGC_S_SESSION, GUC_ACTION_SAVE,
 							 true, 0, false);
-	/* no event triggers: they would run as the tables' owner */
-	(void) set_config_option("session_replication_role", "replica",
-							 PGC_SUSET, PGC_S_SESSION, GUC_ACTION_SAVE,
-							 true, 0, false);
-	run_utility(psprintf("CREATE TABLE jadugar_internal.%s "
-						 "(LIKE jadugar_internal.attempt INCLUDING DEFAULTS "
-						 "INCLUDING CONSTRAINTS)", name));
-	run_utility(psprintf("REVOKE ALL ON jadugar_internal.%s FROM PUBLIC",
-						 name));
-	run_utility(psprintf("ALTER TABLE jadugar_internal.%s "
-						 "ENABLE ROW LEVEL SECURITY",
-						 name));
-	run_utility(psprintf("ALTER TABLE jadugar_internal.attempt ATTACH PARTITION "
-						 "jadugar_internal.%s FOR VALUES FROM ('%s') "
-						 "TO ('%s')",
-						 name, from, to));
+	jdg_utility_run(psprintf("CREATE TABLE jadugar_internal.%s "
+							 "(LIKE jadugar_internal.attempt INCLUDING DEFAULTS "
+							 "INCLUDING CONSTRAINTS)", name));
+	jdg_utility_run(psprintf("REVOKE ALL ON jadugar_internal.%s FROM PUBLIC",
+							 name));
+	jdg_utility_run(psprintf("ALTER TABLE jadugar_internal.%s "
+							 "ENABLE ROW LEVEL SECURITY",
+							 name));
+	jdg_utility_run(psprintf("ALTER TABLE jadugar_internal.attempt ATTACH PARTITION "
+							 "jadugar_internal.%s FOR VALUES FROM ('%s') "
+							 "TO ('%s')",
+							 name, from, to));
 	set_partition_member(jdg_relation_oid(name), true);
 }
 
@@ -178,7 +165,7 @@ jdg_history_drop_partition(const char *name)
 		return;
 	set_partition_member(relid, false);
 	JDG_FAULT("partition-left");
-	run_utility(psprintf("DROP TABLE jadugar_internal.%s", name));
+	jdg_utility_run(psprintf("DROP TABLE jadugar_internal.%s", name));
 }
 
 /* The partition of a day, made if it is not there. */
@@ -228,7 +215,7 @@ jdg_history_expired(TimestampTz limit, MemoryContext mcxt)
 	static JdgQuery q = {
 		"SELECT c.relname::text FROM pg_class c "
 		"WHERE c.relnamespace = 'jadugar_internal'::regnamespace "
-		"AND c.relkind = 'r' AND c.relname ~ '^history_[0-9]{8}$' "
+		"AND c.relkind = 'r' AND c.relname ~ '^attempt_[0-9]{8}$' "
 		"AND c.relname < $1 ORDER BY 1", 1, {NAMEOID}
 	};
 	char		name[NAMEDATALEN] = {0};

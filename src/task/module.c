@@ -17,6 +17,7 @@
 #include "task/count.h"
 #include "task/due.h"
 #include "task/owned.h"
+#include "task/retention.h"
 #include "task/upkeep.h"
 #include "task/waiting.h"
 #include "task/wakeup.h"
@@ -60,7 +61,14 @@ static const JdgDuty duties[] = {
 	{"cancels", JDG_DUTY_ADVANCE, JDG_WAKE_ROUND, true, enforce_cancels},
 	{"waiting", JDG_DUTY_ADVANCE, JDG_WAKE_ROUND | JDG_WAKE_SWEEP, true,
 	jdg_waiting},
-	{"tasks", JDG_DUTY_UPKEEP, 0, true, jdg_task_upkeep},
+	{"new partitions", JDG_DUTY_UPKEEP, 0, true, jdg_upkeep_new_partitions,
+	true},
+	{"history", JDG_DUTY_UPKEEP, 0, true, jdg_retention_history},
+	{"unkept", JDG_DUTY_UPKEEP, 0, true, jdg_retention_unkept},
+	{"logs", JDG_DUTY_UPKEEP, 0, true, jdg_retention_logs},
+	{"unique keys", JDG_DUTY_UPKEEP, 0, true, jdg_retention_keys},
+	{"old partitions", JDG_DUTY_UPKEEP, 0, true, jdg_upkeep_old_partitions,
+	true},
 	{NULL}
 };
 

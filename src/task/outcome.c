@@ -121,23 +121,6 @@ jdg_outcomes_forget_partition(const char *name)
 }
 
 void
-jdg_outcomes_forget_expired(TimestampTz now)
-{
-	static JdgQuery q = {
-		"UPDATE jadugar_internal.here SET forgotten = x.id "
-		"FROM (SELECT max(h.task_id) AS id FROM jadugar_internal.attempt h "
-		"JOIN jadugar_internal.queue q ON h.queue_id = q.queue_id "
-		"WHERE q.retention IS NOT NULL AND h.finished_at < $1 - q.retention "
-		"AND h.final AND h.status <> " JDG_SQL_COMPLETED ") x "
-		"WHERE x.id > forgotten", 1, {TIMESTAMPTZOID}
-	};
-	Datum		v[1] = {TimestampTzGetDatum(now)};
-
-	Assert(jdg_is_bookkeeping());
-	jdg_run(&q, v, NULL, 0);
-}
-
-void
 jdg_outcomes_forget_all(void)
 {
 	static JdgQuery q = {
@@ -147,20 +130,4 @@ jdg_outcomes_forget_all(void)
 
 	Assert(jdg_is_bookkeeping());
 	jdg_run(&q, NULL, NULL, 0);
-}
-
-void
-jdg_outcomes_expire(TimestampTz limit)
-{
-	static JdgQuery q = {
-		"WITH gone AS (DELETE FROM jadugar_internal.unkept "
-		"WHERE finished_at < $1 RETURNING task_id) "
-		"UPDATE jadugar_internal.here SET forgotten = x.id "
-		"FROM (SELECT max(task_id) AS id FROM gone) x "
-		"WHERE x.id > forgotten", 1, {TIMESTAMPTZOID}
-	};
-	Datum		v[1] = {TimestampTzGetDatum(limit)};
-
-	Assert(jdg_is_bookkeeping());
-	jdg_run(&q, v, NULL, 0);
 }

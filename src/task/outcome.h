@@ -29,15 +29,10 @@ extern void jdg_outcomes_keep(const JdgTask *const *tasks, int n,
 							  TimestampTz now);
 
 /*
- * Before history is deleted: a partition; what the retentions of queues no
- * longer keep at this instant.  All that an older database knew.  Inside
- * jdg_internal_begin().
+ * Before a partition of the history is deleted; all that an older database
+ * knew.  Single rows: see retention.c.  Inside jdg_internal_begin().
  */
 extern void jdg_outcomes_forget_partition(const char *name);
-extern void jdg_outcomes_forget_expired(TimestampTz now);
 extern void jdg_outcomes_forget_all(void);
-
-/* deletes what was kept before "limit" */
-extern void jdg_outcomes_expire(TimestampTz limit);
 
 #endif							/* JDG_TASK_OUTCOME_H */

@@ -1,73 +1,39 @@
 /*-------------------------------------------------------------------------
  *
  * upkeep.c
- *	  Upkeep of tasks: partitions of the history, retention.
+ *	  Upkeep of the partitions of the history.
  *
  * Runs in the scheduler, at its start and hourly.  Makes the partitions of
  * today and tomorrow.  Drops those older than jadugar.history_retention by
  * DETACH CONCURRENTLY and DROP, each with the short lock_timeout of upkeep,
  * so that neither a reader of the history nor the scheduler waits long.  A
- * partition that cannot be dropped is retried next time.  Deletes history
- * past the shorter retention of its queue, old log rows and expired unique
- * keys.
+ * partition that cannot be dropped is retried next time.
+ *
+ * Both duties also run in a subscriber of logical replication that waits to be
+ * adopted.  There, "new" partitions are those of all days that the publisher
+ * may still have, because the initial copy brings their rows.
  *
  *-------------------------------------------------------------------------
  */
 #include "postgres.h"
 
-#include "access/xact.h"
-#include "catalog/pg_type.h"
 #include "miscadmin.h"
-#include "pgstat.h"
-#include "utils/guc.h"
 #include "utils/memutils.h"
 
+#include "access/identity.h"
 #include "base/clock.h"
 #include "base/fault.h"
 #include "base/settings.h"
 #include "base/spi.h"
 #include "base/subxact.h"
-#include "base/toplevel.h"
+#include "base/utility.h"
 #include "shared/work.h"
 #include "task/history.h"
 #include "task/outcome.h"
 #include "task/upkeep.h"
 
-/*
- * Deletes log rows past jadugar.log_retention, expired unique keys without a
- * task, and history past the retention of its queue, in one transaction.
- */
-static void
-delete_expired(void)
-{
-	static JdgQuery logs = {
-		"DELETE FROM jadugar_internal.log WHERE at < $1", 1, {TIMESTAMPTZOID}
-	};
-	static JdgQuery keys = {
-		"DELETE FROM jadugar_internal.unique_key k WHERE k.until <= $1 "
-		"AND NOT EXISTS "
-		"(SELECT 1 FROM jadugar_internal.task t "
-		"WHERE t.task_id = k.task_id OFFSET 0)", 1,
-		{TIMESTAMPTZOID}
-	};
-	static JdgQuery short_lived = {
-		"DELETE FROM jadugar_internal.attempt h USING jadugar_internal.queue q "
-		"WHERE q.retention IS NOT NULL AND h.queue_id = q.queue_id "
-		"AND h.finished_at < $1 - q.retention", 1, {TIMESTAMPTZOID}
-	};
-	TimestampTz now = jdg_now();
-	Datum		v[1];
-
-	jdg_work_begin();
-	v[0] = TimestampTzGetDatum(now - (int64) jdg_log_retention * USECS_PER_MINUTE);
-	jdg_run(&logs, v, NULL, 0);
-	v[0] = TimestampTzGetDatum(now);
-	jdg_run(&keys, v, NULL, 0);
-	jdg_outcomes_forget_expired(now);
-	jdg_run(&short_lived, v, NULL, 0);
-	jdg_outcomes_expire(now - (int64) jdg_history_retention * USECS_PER_MINUTE);
-	jdg_work_end();
-}
+/* limit of the days whose history an initial copy can bring */
+#define MAX_COPIED_DAYS 92
 
 /*
  * Detaches and drops one partition, in transactions of its own.  Finishes a
@@ -85,10 +51,9 @@ drop_partition(const char *name)
 	PG_TRY();
 	{
 		/* finishes an interrupted detach, else begins one */
-		jdg_toplevel_run(psprintf("ALTER TABLE jadugar_internal.attempt "
-								  "DETACH PARTITION jadugar_internal.%s "
-								  "CONCURRENTLY", name),
-						 NULL, None_Receiver);
+		jdg_utility_run_toplevel(psprintf("ALTER TABLE jadugar_internal.attempt "
+										  "DETACH PARTITION jadugar_internal.%s "
+										  "CONCURRENTLY", name));
 	}
 	PG_CATCH();
 	{
@@ -99,10 +64,9 @@ drop_partition(const char *name)
 			ReThrowError(edata);
 		/* "is not a partition": the last attempt got that far */
 		if (edata->sqlerrcode != ERRCODE_UNDEFINED_TABLE)
-			jdg_toplevel_run(psprintf("ALTER TABLE jadugar_internal.attempt "
-									  "DETACH PARTITION jadugar_internal.%s "
-									  "FINALIZE", name),
-							 NULL, None_Receiver);
+			jdg_utility_run_toplevel(psprintf("ALTER TABLE jadugar_internal.attempt "
+											  "DETACH PARTITION jadugar_internal.%s "
+											  "FINALIZE", name));
 	}
 	PG_END_TRY();
 	JDG_FAULT("partition-detached");
@@ -111,12 +75,31 @@ drop_partition(const char *name)
 	jdg_work_end();
 }
 
+TimestampTz
+jdg_upkeep_new_partitions(JdgDb *db, uint32 why)
+{
+	TimestampTz now = jdg_now();
+	TimestampTz first = now;
+
+	if (jdg_is_subscriber() && !jdg_is_adopted(db))
+		first -= Min((int64) jdg_history_retention * USECS_PER_MINUTE,
+					 MAX_COPIED_DAYS * USECS_PER_DAY);
+	for (TimestampTz day = first; day <= now + USECS_PER_DAY; day += USECS_PER_DAY)
+	{
+		CHECK_FOR_INTERRUPTS();
+		jdg_work_begin();
+		jdg_history_ensure_partition(day);
+		jdg_work_end();
+	}
+	return now + USECS_PER_HOUR;
+}
+
 /*
  * Drops the partitions past jadugar.history_retention.  A partition that
  * cannot be dropped is logged and left for the next upkeep.
  */
-static void
-drop_expired_partitions(void)
+TimestampTz
+jdg_upkeep_old_partitions(JdgDb *db, uint32 why)
 {
 	MemoryContext mcxt = CurrentMemoryContext;
 	List	   *names;
@@ -142,18 +125,5 @@ drop_expired_partitions(void)
 		}
 		PG_END_TRY();
 	}
-}
-
-TimestampTz
-jdg_task_upkeep(JdgDb *db, uint32 why)
-{
-	TimestampTz now = jdg_now();
-
-	jdg_work_begin();
-	jdg_history_ensure_partition(now);
-	jdg_history_ensure_partition(now + USECS_PER_DAY);
-	jdg_work_end();
-	delete_expired();
-	drop_expired_partitions();
 	return jdg_now() + USECS_PER_HOUR;
 }

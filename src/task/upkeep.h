@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * upkeep.h
- *	  Upkeep of tasks: partitions of the history, retention.
+ *	  Upkeep of the partitions of the history.
  *
  *-------------------------------------------------------------------------
  */
@@ -10,7 +10,8 @@
 
 #include "shared/database.h"
 
-/* duty of the scheduler, hourly */
-extern TimestampTz jdg_task_upkeep(JdgDb *db, uint32 why);
+/* duties of the scheduler, hourly */
+extern TimestampTz jdg_upkeep_new_partitions(JdgDb *db, uint32 why);
+extern TimestampTz jdg_upkeep_old_partitions(JdgDb *db, uint32 why);
 
 #endif							/* JDG_TASK_UPKEEP_H */

@@ -194,7 +194,7 @@ CREATE FUNCTION pg_temp.scans(query text) RETURNS SETOF text LANGUAGE plpgsql AS
 DECLARE line text;
 BEGIN
 	FOR line IN EXECUTE 'EXPLAIN (COSTS off) ' || query LOOP
-		IF line ~ 'Seq Scan on (task|run|history_\d+|dependency)\M' THEN RETURN NEXT line; END IF;
+		IF line ~ 'Seq Scan on (task|run|attempt_\d+|dependency)\M' THEN RETURN NEXT line; END IF;
 	END LOOP;
 END $$;
 SET enable_seqscan = off;

@@ -229,7 +229,7 @@ sql('SELECT jadugar.clear_schedules()');
 my $partitions = q{
 	SELECT string_agg(substr(relname, 13), ' ' ORDER BY relname) || CASE WHEN bool_and(inhparent IS NOT NULL) THEN '' ELSE ' detached' END
 	FROM pg_class LEFT JOIN pg_inherits ON inhrelid = pg_class.oid
-	WHERE relnamespace = 'jadugar_internal'::regnamespace AND relkind = 'r' AND relname ~ '^history_[0-9]+$'};
+	WHERE relnamespace = 'jadugar_internal'::regnamespace AND relkind = 'r' AND relname ~ '^attempt_[0-9]+$'};
 my $old = '1010 1011 1101 1102 0314 0315';
 poll($node, $partitions, $old);
 now_is('2027-04-01 12:00', 'reload');
@@ -241,7 +241,7 @@ poll($node, "SELECT status FROM jadugar.history WHERE task_id = $kept", 'complet
 is(sql("BEGIN; SELECT count(*) > 0 FROM jadugar.history; PREPARE TRANSACTION 'reader'"), 't', 'a session reads the history');
 $node->append_conf('postgresql.conf', "jadugar.history_retention = '30d'");
 now_is('2027-04-23 12:00', 'reload');
-wait_for_log($node, qr/jadugar could not drop the history partition "history_20261010" yet/);
+wait_for_log($node, qr/jadugar could not drop the history partition "attempt_20261010" yet/);
 poll($node, $partitions, "$old 0401 0402 0423 0424");
 completed('partitions that are being read are not dropped');
 is(sql('SELECT count(*) FROM jadugar.history WHERE finished_at < \'2027-03-20\'') > 0, 1, 'the kept partitions can be read');

@@ -224,7 +224,7 @@ my $partitions = q{
 	JOIN pg_depend d ON d.classid = 'pg_class'::regclass AND d.objid = c.oid AND d.deptype = 'e'
 	WHERE i.inhparent = 'jadugar_internal.attempt'::regclass};
 my $partitioned = $from->safe_psql('app', $partitions);
-like($partitioned, qr/^history_\d+ history_\d+$/, 'partitions of the history are members of the extension');
+like($partitioned, qr/^attempt_\d+ attempt_\d+$/, 'partitions of the history are members of the extension');
 $from->stop;
 my $upgraded = new_cluster('upgraded', -start => 0, 'jadugar.max_workers' => 2);
 my $bindir = $from->config_data('--bindir');

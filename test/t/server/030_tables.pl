@@ -83,7 +83,7 @@ $node->safe_psql('postgres', $detach);
 is(psql_error($node, 'DROP EXTENSION jadugar'), '', 'DROP EXTENSION');
 is($node->safe_psql('postgres', q{
 		SELECT nspname FROM pg_namespace WHERE nspname ~ 'jadugar'
-		UNION ALL SELECT relname FROM pg_class WHERE relname ~ '^history_'
+		UNION ALL SELECT relname FROM pg_class WHERE relname ~ '^attempt_[0-9]'
 		UNION ALL SELECT typname FROM pg_type WHERE typname IN ('timing', 'flow', 'task_info')
 		UNION ALL SELECT proname FROM pg_proc WHERE probin ~ 'jadugar'
 		UNION ALL SELECT 'privilege' FROM pg_init_privs WHERE objoid >= 16384

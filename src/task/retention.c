@@ -1,0 +1,298 @@
+/*-------------------------------------------------------------------------
+ *
+ * retention.c
+ *	  Retention of single rows: history past the retention of its queue,
+ *	  failures of queues without history, log rows, expired unique keys.
+ *
+ * Runs in the scheduler, hourly.  Each batch is a transaction of its own, and
+ * reads its rows in the order of an index on their time.  After 50 ms others
+ * have a turn.  A crash undoes at most one batch, whose rows are found again.
+ * A batch that deletes the end of a task that did not complete raises
+ * here.forgotten, see outcome.c.
+ *
+ * Positions are kept in memory only.  So the first look of a scheduler at a
+ * queue with a retention reads the whole history that is older than that, and
+ * each later look only the hour that has become too old since.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "catalog/pg_type.h"
+#include "miscadmin.h"
+#include "utils/memutils.h"
+
+#include "base/clock.h"
+#include "base/params.h"
+#include "base/settings.h"
+#include "shared/work.h"
+#include "task/history.h"
+#include "task/retention.h"
+
+/* rows that a batch reads; more only if they have the same time */
+#define BATCH	"2000"
+
+/* a duty returns after this time in microseconds, to go on in its next turn */
+#define TURN_US (50 * 1000L)
+
+/* the history of a queue has been checked up to an instant */
+typedef struct QueueProgress
+{
+	int			queue_id;
+	TimestampTz reached;
+	TimestampTz limit;			/* of this pass */
+} QueueProgress;
+
+static QueueProgress *progress = NULL;
+static int	nprogress = 0;
+static MemoryContext progress_mcxt = NULL;
+
+/* Runs a query for an instant.  Inside jdg_work_begin(). */
+static TimestampTz
+instant_of(JdgQuery *q, TimestampTz after, TimestampTz before)
+{
+	Datum		v[2] = {TimestampTzGetDatum(after), TimestampTzGetDatum(before)};
+
+	return jdg_run(q, v, NULL, 0) == 0 ? DT_NOEND :
+		jdg_col_time(0, 1, DT_NOEND);
+}
+
+/*
+ * Deletes the rows of a table before an instant.  "find" returns the time of
+ * the last row of a batch in ($1, $2), null if there is none, and "delete"
+ * deletes rows in ($1, $2].  Returns false if a turn was not enough: "*reached"
+ * then is where to go on.
+ */
+static bool
+delete_before(JdgQuery *find, JdgQuery *delete, TimestampTz *reached,
+			  TimestampTz limit)
+{
+	TimestampTz began = GetCurrentTimestamp();
+
+	while (GetCurrentTimestamp() - began < TURN_US)
+	{
+		TimestampTz last;
+
+		CHECK_FOR_INTERRUPTS();
+		jdg_work_begin();
+		last = instant_of(find, *reached, limit);
+		if (last != DT_NOEND)
+		{
+			Datum		v[2] = {TimestampTzGetDatum(*reached),
+			TimestampTzGetDatum(last)};
+
+			jdg_run(delete, v, NULL, 0);
+		}
+		jdg_work_end();
+		if (last == DT_NOEND)
+		{
+			*reached = DT_NOBEGIN;
+			return true;
+		}
+		*reached = last;
+	}
+	return false;
+}
+
+TimestampTz
+jdg_retention_logs(JdgDb *db, uint32 why)
+{
+	static JdgQuery find = {
+		"SELECT max(at) FROM (SELECT l.at FROM jadugar_internal.log l "
+		"WHERE l.at > $1 AND l.at < $2 ORDER BY l.at "
+		"FETCH FIRST " BATCH " ROWS WITH TIES) b", 2,
+		{TIMESTAMPTZOID, TIMESTAMPTZOID}
+	};
+	static JdgQuery delete = {
+		"DELETE FROM jadugar_internal.log WHERE at > $1 AND at <= $2", 2,
+		{TIMESTAMPTZOID, TIMESTAMPTZOID}
+	};
+	static TimestampTz reached = DT_NOBEGIN;
+	int64		keep = (int64) jdg_log_retention * USECS_PER_MINUTE;
+
+	if (!delete_before(&find, &delete, &reached, jdg_now() - keep))
+		return DT_NOBEGIN;
+	return jdg_now() + USECS_PER_HOUR;
+}
+
+TimestampTz
+jdg_retention_unkept(JdgDb *db, uint32 why)
+{
+	static JdgQuery find = {
+		"SELECT max(finished_at) FROM (SELECT u.finished_at "
+		"FROM jadugar_internal.unkept u "
+		"WHERE u.finished_at > $1 AND u.finished_at < $2 "
+		"ORDER BY u.finished_at FETCH FIRST " BATCH " ROWS WITH TIES) b", 2,
+		{TIMESTAMPTZOID, TIMESTAMPTZOID}
+	};
+	static JdgQuery delete = {
+		"WITH gone AS (DELETE FROM jadugar_internal.unkept "
+		"WHERE finished_at > $1 AND finished_at <= $2 RETURNING task_id) "
+		"UPDATE jadugar_internal.here SET forgotten = x.id "
+		"FROM (SELECT max(task_id) AS id FROM gone) x "
+		"WHERE x.id > forgotten", 2,
+		{TIMESTAMPTZOID, TIMESTAMPTZOID}
+	};
+	static TimestampTz reached = DT_NOBEGIN;
+	int64		keep = (int64) jdg_history_retention * USECS_PER_MINUTE;
+
+	if (!delete_before(&find, &delete, &reached, jdg_now() - keep))
+		return DT_NOBEGIN;
+	return jdg_now() + USECS_PER_HOUR;
+}
+
+/* Keys of tasks that have not finished stay, and are read again each time. */
+TimestampTz
+jdg_retention_keys(JdgDb *db, uint32 why)
+{
+	static JdgQuery find = {
+		"SELECT max(until) FROM (SELECT k.until "
+		"FROM jadugar_internal.unique_key k "
+		"WHERE k.until > $1 AND k.until <= $2 ORDER BY k.until "
+		"FETCH FIRST " BATCH " ROWS WITH TIES) b", 2,
+		{TIMESTAMPTZOID, TIMESTAMPTZOID}
+	};
+	static JdgQuery delete = {
+		"DELETE FROM jadugar_internal.unique_key k "
+		"WHERE k.until > $1 AND k.until <= $2 AND NOT EXISTS "
+		"(SELECT 1 FROM jadugar_internal.task t WHERE t.task_id = k.task_id "
+		"OFFSET 0)",
+		2, {TIMESTAMPTZOID, TIMESTAMPTZOID}
+	};
+	static TimestampTz reached = DT_NOBEGIN;
+
+	if (!delete_before(&find, &delete, &reached, jdg_now()))
+		return DT_NOBEGIN;
+	return jdg_now() + USECS_PER_HOUR;
+}
+
+/* Where was the queue?  -infinity, if it is looked at for the first time. */
+static TimestampTz
+reached_before(int queue_id)
+{
+	for (int i = 0; i < nprogress; i++)
+	{
+		if (progress[i].queue_id == queue_id)
+			return progress[i].reached;
+	}
+	return DT_NOBEGIN;
+}
+
+/*
+ * Begins a pass: reads the queues that have a retention, and the limits of
+ * their history.
+ */
+static void
+begin_pass(void)
+{
+	static JdgQuery q = {
+		"SELECT queue_id, $1 - retention FROM jadugar_internal.queue "
+		"WHERE retention IS NOT NULL ORDER BY retention, queue_id", 1,
+		{TIMESTAMPTZOID}
+	};
+	Datum		v[1] = {TimestampTzGetDatum(jdg_now())};
+	QueueProgress *queues;
+	MemoryContext mcxt;
+	int64		n;
+
+	mcxt = AllocSetContextCreate(TopMemoryContext, "jadugar retention",
+								 ALLOCSET_SMALL_SIZES);
+	jdg_work_begin();
+	n = jdg_run(&q, v, NULL, 0);
+	queues = MemoryContextAlloc(mcxt, Max(n, 1) * sizeof(QueueProgress));
+	for (int64 i = 0; i < n; i++)
+	{
+		queues[i].queue_id = jdg_col_int32(i, 1, 0);
+		queues[i].limit = jdg_col_time(i, 2, DT_NOBEGIN);
+		queues[i].reached = reached_before(queues[i].queue_id);
+	}
+	jdg_work_end();
+	if (progress_mcxt != NULL)
+		MemoryContextDelete(progress_mcxt);
+	progress_mcxt = mcxt;
+	progress = queues;
+	nprogress = (int) n;
+}
+
+/*
+ * Deletes a batch of the first queue that is not done, and of those that are
+ * to be read in the same range.  Returns false if all are done.
+ */
+static bool
+delete_some_history(void)
+{
+	static JdgQuery find = {
+		"SELECT max(finished_at) FROM (SELECT h.finished_at "
+		"FROM jadugar_internal.attempt h "
+		"WHERE h.finished_at > $1 AND h.finished_at < $2 "
+		"ORDER BY h.finished_at FETCH FIRST " BATCH " ROWS WITH TIES) b", 2,
+		{TIMESTAMPTZOID, TIMESTAMPTZOID}
+	};
+	static JdgQuery delete = {
+		"WITH gone AS (DELETE FROM jadugar_internal.attempt "
+		"WHERE finished_at > $1 AND finished_at <= $2 "
+		"AND queue_id = ANY ($3) RETURNING task_id, final, status) "
+		"UPDATE jadugar_internal.here SET forgotten = x.id "
+		"FROM (SELECT max(task_id) AS id FROM gone "
+		"WHERE final AND status <> " JDG_SQL_COMPLETED ") x "
+		"WHERE x.id > forgotten", 3,
+		{TIMESTAMPTZOID, TIMESTAMPTZOID, INT4ARRAYOID}
+	};
+	QueueProgress *first = progress;
+	TimestampTz from,
+				limit,
+				last;
+	Datum	   *ids;
+	int			n = 0;
+
+	while (first < progress + nprogress && first->reached >= first->limit)
+		first++;
+	if (first == progress + nprogress)
+		return false;
+	from = first->reached;
+	limit = first->limit;
+	ids = palloc(sizeof(Datum) * nprogress);
+	for (QueueProgress *p = first; p < progress + nprogress; p++)
+	{
+		if (p->reached == from && p->limit == limit)
+			ids[n++] = Int32GetDatum(p->queue_id);
+	}
+	jdg_work_begin();
+	last = instant_of(&find, from, limit);
+	if (last != DT_NOEND)
+	{
+		Datum		v[3] = {TimestampTzGetDatum(from), TimestampTzGetDatum(last)};
+
+		v[2] = jdg_array(INT4OID, ids, NULL, n);
+		jdg_run(&delete, v, NULL, 0);
+	}
+	jdg_work_end();
+	for (QueueProgress *p = first; p < progress + nprogress; p++)
+	{
+		if (p->reached == from && p->limit == limit)
+			p->reached = last == DT_NOEND ? limit : last;
+	}
+	pfree(ids);
+	return true;
+}
+
+TimestampTz
+jdg_retention_history(JdgDb *db, uint32 why)
+{
+	static bool in_pass = false;
+	TimestampTz began = GetCurrentTimestamp();
+
+	if (!in_pass)
+		begin_pass();
+	in_pass = true;
+	while (GetCurrentTimestamp() - began < TURN_US)
+	{
+		CHECK_FOR_INTERRUPTS();
+		if (!delete_some_history())
+		{
+			in_pass = false;
+			return jdg_now() + USECS_PER_HOUR;
+		}
+	}
+	return DT_NOBEGIN;
+}
