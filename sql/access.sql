@@ -82,6 +82,21 @@ LANGUAGE C STABLE STRICT AS 'MODULE_PATHNAME', 'jdg_v_owns';
 COMMENT ON FUNCTION jadugar_internal._v_owns(oid) IS
 	'Tests whether the caller has access, and the rights of the owner. Returns false for a stored OID that means another role in this database.';
 
+CREATE FUNCTION jadugar_internal._v_may_read(function text) RETURNS boolean
+LANGUAGE C STABLE STRICT AS 'MODULE_PATHNAME', 'jdg_v_may_read';
+COMMENT ON FUNCTION jadugar_internal._v_may_read(text) IS
+	'Raises UNAUTHORIZED unless the caller has access at any level. For SQL functions.';
+
+CREATE FUNCTION jadugar_internal._v_may_change(function text) RETURNS boolean
+LANGUAGE C VOLATILE STRICT AS 'MODULE_PATHNAME', 'jdg_v_may_change';
+COMMENT ON FUNCTION jadugar_internal._v_may_change(text) IS
+	'Raises an error unless the caller has the level user, in a transaction that is not read-only. For SQL functions.';
+
+CREATE FUNCTION jadugar_internal._guard() RETURNS trigger
+LANGUAGE C AS 'MODULE_PATHNAME', 'jdg_guard';
+COMMENT ON FUNCTION jadugar_internal._guard() IS
+	'Trigger function of all tables. Refuses changes by statements that are not of jadugar.';
+
 CREATE FUNCTION jadugar.grant_access(
 	role			text,
 	level			text DEFAULT 'user'

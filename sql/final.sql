@@ -37,6 +37,23 @@ GRANT USAGE ON TYPE jadugar.timing, jadugar.flow, jadugar.task_info, jadugar.flo
 GRANT SELECT ON jadugar_internal._v_flow_progress, jadugar_internal._v_flow_problems TO PUBLIC;
 REVOKE ALL ON FUNCTION jadugar_internal._install_check(), jadugar_internal._start_scheduler() FROM PUBLIC;
 
+-- Changes of tables are left to jadugar itself. Partitions of the history, which
+-- are made later, have row-level security without policies.
+DO LANGUAGE plpgsql $$
+DECLARE
+	tablename name;
+BEGIN
+	FOR tablename IN
+		SELECT c.relname FROM pg_catalog.pg_class c
+		JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+		WHERE n.nspname = 'jadugar_internal' AND c.relkind IN ('r', 'p')
+	LOOP
+		EXECUTE pg_catalog.format('CREATE TRIGGER guard BEFORE INSERT OR UPDATE OR DELETE OR TRUNCATE
+			ON jadugar_internal.%I FOR EACH STATEMENT EXECUTE FUNCTION jadugar_internal._guard()', tablename);
+		EXECUTE pg_catalog.format('ALTER TABLE jadugar_internal.%I ENABLE ALWAYS TRIGGER guard', tablename);
+	END LOOP;
+END $$;
+
 CREATE FUNCTION jadugar_internal._installed()
 	RETURNS void
 	LANGUAGE C VOLATILE

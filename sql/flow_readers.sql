@@ -253,6 +253,7 @@ CREATE FUNCTION jadugar.check_flows(
 BEGIN ATOMIC
 	SELECT p.run_id, p.step, p.problem
 	FROM jadugar_internal._v_flow_problems p
+	WHERE (SELECT jadugar_internal._v_may_read('check_flows'))
 	ORDER BY p.run_id, p.step, p.problem;
 END;
 COMMENT ON FUNCTION jadugar.check_flows() IS

@@ -65,7 +65,7 @@ SELECT v.name,
 		OR jadugar_internal._v_owns(v.owner)
 		THEN v.graph END AS graph
 FROM jadugar_internal.flow_version v
-	LEFT JOIN pg_catalog.pg_authid a ON a.oid = v.owner
+	LEFT JOIN pg_catalog.pg_roles a ON a.oid = v.owner
 WHERE v.name IS NOT NULL AND v.dropped_at IS NULL
 	AND ((SELECT jadugar_internal._v_is_monitor())
 		OR jadugar_internal._v_owns(v.owner))
@@ -87,7 +87,7 @@ SELECT d.name,
 		OR jadugar_internal._v_owns(d.owner)
 		THEN jadugar_internal._v_flow_draft(d.owner, d.name) END
 FROM jadugar_internal.flow_draft d
-	LEFT JOIN pg_catalog.pg_authid a ON a.oid = d.owner
+	LEFT JOIN pg_catalog.pg_roles a ON a.oid = d.owner
 WHERE (SELECT jadugar_internal._v_is_monitor())
 	OR jadugar_internal._v_owns(d.owner);
 COMMENT ON VIEW jadugar.flows IS 'Versions of named flows, and drafts.';
@@ -160,7 +160,7 @@ SELECT r.run_id,
 FROM jadugar_internal.flow_run r
 	LEFT JOIN jadugar_internal.flow_version v ON v.version_id = r.version_id
 	LEFT JOIN jadugar_internal.schedule s ON s.schedule_id = r.schedule_id
-	LEFT JOIN pg_catalog.pg_authid a ON a.oid = r.owner
+	LEFT JOIN pg_catalog.pg_roles a ON a.oid = r.owner
 WHERE (SELECT jadugar_internal._v_is_monitor())
 	OR jadugar_internal._v_owns(r.owner);
 COMMENT ON VIEW jadugar.flow_runs IS 'Runs of flows, as long as the history keeps them.';
@@ -268,7 +268,7 @@ FROM jadugar_internal.flow_run r
 		FROM jadugar.tasks x
 		WHERE x.task_id = s.task_id AND s.state IN ('r', 'k')
 		OFFSET 0) t ON true
-	LEFT JOIN pg_catalog.pg_authid a ON a.oid = r.owner
+	LEFT JOIN pg_catalog.pg_roles a ON a.oid = r.owner
 WHERE NOT (g.n).made_up
 	AND ((SELECT jadugar_internal._v_is_monitor())
 		OR jadugar_internal._v_owns(r.owner));
@@ -312,7 +312,7 @@ SELECT r.run_id,
 FROM jadugar_internal.flow_step s
 	JOIN jadugar_internal.flow_run r ON r.run_id = s.run_id
 	JOIN jadugar_internal.flow_version v ON v.version_id = r.version_id
-	LEFT JOIN pg_catalog.pg_authid a ON a.oid = r.owner
+	LEFT JOIN pg_catalog.pg_roles a ON a.oid = r.owner
 	CROSS JOIN LATERAL (
 		SELECT pg_catalog.substr(s.event, pg_catalog.length('approval:') + 1) AS name) n
 	CROSS JOIN LATERAL (
@@ -325,7 +325,7 @@ WHERE s.event LIKE 'approval:%'
 	AND ((SELECT jadugar_internal._v_is_monitor())
 		OR jadugar_internal._v_owns(r.owner)
 		OR (SELECT jadugar_internal._v_has_access())
-			AND EXISTS (SELECT FROM pg_catalog.pg_authid x
+			AND EXISTS (SELECT FROM pg_catalog.pg_roles x
 				WHERE x.rolname = g.node->>'approvers'
 					AND pg_catalog.pg_has_role(x.oid, 'usage')));
 COMMENT ON VIEW jadugar.approvals IS

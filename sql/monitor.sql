@@ -40,7 +40,7 @@ FROM jadugar_internal._v_slots() w
 	LEFT JOIN jadugar_internal.command c ON c.command_id = t.command_id
 	LEFT JOIN jadugar_internal.queue q ON q.queue_id = t.queue_id
 	LEFT JOIN jadugar_internal.schedule s ON s.schedule_id = t.schedule_id
-	LEFT JOIN pg_catalog.pg_authid a ON a.oid = t.owner
+	LEFT JOIN pg_catalog.pg_roles a ON a.oid = t.owner
 WHERE w.phase <> 'claimed'
 	AND ((SELECT jadugar_internal._v_is_monitor())
 		OR jadugar_internal._v_owns(t.owner));
@@ -105,7 +105,7 @@ SELECT q.name AS queue,
 	q.created_at,
 	q.description
 FROM jadugar_internal.queue q
-	LEFT JOIN pg_catalog.pg_authid a ON a.oid = q.owner
+	LEFT JOIN pg_catalog.pg_roles a ON a.oid = q.owner
 	LEFT JOIN (
 		SELECT o.queue_id,
 			pg_catalog.sum(o.ready)::bigint AS ready,
@@ -205,7 +205,7 @@ SELECT w.pid,
 	w.load,
 	w.memory
 FROM jadugar_internal._v_workers() w
-	LEFT JOIN pg_catalog.pg_authid a ON a.oid = w.owner
+	LEFT JOIN pg_catalog.pg_roles a ON a.oid = w.owner
 WHERE (SELECT jadugar_internal._v_is_monitor())
 	OR jadugar_internal._v_owns(w.owner);
 COMMENT ON VIEW jadugar.workers IS 'Worker processes of this database.';
@@ -321,17 +321,28 @@ FROM jadugar_internal._v_health() h
 		) v (severity, what, detail, hint)
 WHERE (SELECT jadugar_internal._v_has_access())
 UNION ALL
-SELECT CASE WHEN a.oid IS NULL THEN 'owner_missing' ELSE 'owner_nologin' END,
+SELECT v.reason,
 	'error',
-	CASE WHEN a.oid IS NULL
+	CASE v.reason
+		WHEN 'owner_missing'
 		THEN pg_catalog.format('role "%s" owns tasks, schedules or flows and does not exist', o.name)
-		ELSE pg_catalog.format('role "%s" owns tasks, schedules or flows and may not log in', a.rolname) END,
-	CASE WHEN a.oid IS NULL
-		THEN 'Cancel its tasks and clear_schedules(), or give them to another role.'
-		ELSE 'ALTER ROLE ... LOGIN, or give them to another role.' END
+		WHEN 'owner_nologin'
+		THEN pg_catalog.format('role "%s" owns tasks, schedules or flows and may not log in', a.rolname)
+		ELSE pg_catalog.format('role "%s" owns tasks, schedules or flows and may not connect to the database', a.rolname) END,
+	CASE v.reason
+		WHEN 'owner_missing'
+		THEN pg_catalog.format('Give them to another role with jadugar.reassign_owned(''%s'', ...), or drop them with jadugar.drop_owned(''%s'').', o.role, o.role)
+		WHEN 'owner_nologin'
+		THEN 'ALTER ROLE ... LOGIN, or give them to another role with jadugar.reassign_owned().'
+		ELSE 'GRANT CONNECT ON DATABASE ... TO the role, or give them to another role with jadugar.reassign_owned().' END
 FROM jadugar_internal.owner o
-	LEFT JOIN pg_catalog.pg_authid a ON a.oid = o.role
-WHERE (a.oid IS NULL OR NOT a.rolcanlogin)
+	LEFT JOIN pg_catalog.pg_roles a ON a.oid = o.role
+	CROSS JOIN LATERAL (SELECT CASE
+		WHEN a.oid IS NULL THEN 'owner_missing'
+		WHEN NOT a.rolcanlogin THEN 'owner_nologin'
+		WHEN NOT pg_catalog.has_database_privilege(a.oid, pg_catalog.current_database()::text, 'CONNECT')
+		THEN 'owner_noconnect' END) v (reason)
+WHERE v.reason IS NOT NULL
 	AND ((SELECT jadugar_internal._v_is_monitor())
 		OR jadugar_internal._v_owns(o.role))
 	AND (EXISTS (SELECT FROM jadugar_internal.schedule s WHERE s.owner = o.role)

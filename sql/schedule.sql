@@ -294,7 +294,7 @@ FROM jadugar_internal.schedule s
 	LEFT JOIN jadugar_internal.schedule_stat r ON r.schedule_id = s.schedule_id
 	LEFT JOIN jadugar_internal.command c ON c.command_id = s.command_id
 	LEFT JOIN jadugar_internal.queue q ON q.queue_id = s.queue_id
-	LEFT JOIN pg_catalog.pg_authid a ON a.oid = s.owner
+	LEFT JOIN pg_catalog.pg_roles a ON a.oid = s.owner
 WHERE (SELECT jadugar_internal._v_is_monitor())
 	OR jadugar_internal._v_owns(s.owner);
 COMMENT ON VIEW jadugar.schedules IS 'Schedules and the outcomes of their runs.';

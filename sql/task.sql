@@ -273,8 +273,9 @@ COMMENT ON FUNCTION jadugar.retry_task(bigint) IS
 CREATE FUNCTION jadugar.cancel_batch(task_ids bigint[])
 	RETURNS bigint
 	LANGUAGE sql VOLATILE
-	RETURN (SELECT pg_catalog.count(*) FILTER (WHERE jadugar.cancel(i.id))
-			FROM (SELECT DISTINCT u.id FROM pg_catalog.unnest(task_ids) AS u(id) ORDER BY u.id) AS i);
+	RETURN CASE WHEN jadugar_internal._v_may_change('cancel_batch') THEN
+			(SELECT pg_catalog.count(*) FILTER (WHERE jadugar.cancel(i.id))
+			FROM (SELECT DISTINCT u.id FROM pg_catalog.unnest(task_ids) AS u(id) ORDER BY u.id) AS i) END;
 COMMENT ON FUNCTION jadugar.cancel_batch(bigint[]) IS
 	'Cancels the given tasks and returns the number of tasks cancelled.';
 

@@ -116,11 +116,11 @@ CREATE FUNCTION jadugar_internal._v_result(task_id bigint, task jadugar.task_inf
 COMMENT ON FUNCTION jadugar_internal._v_result(bigint, jadugar.task_info) IS
 	'Returns the result of a task. Raises CONFLICT if the task has not finished.';
 
-CREATE FUNCTION jadugar_internal._v_limit(status text, finished_from timestamptz, finished_to timestamptz, max_rows integer)
+CREATE FUNCTION jadugar_internal._v_list_tasks(status text, finished_from timestamptz, finished_to timestamptz, max_rows integer)
 	RETURNS bigint
 	LANGUAGE C STABLE
 	AS 'MODULE_PATHNAME', 'jdg_v_limit';
-COMMENT ON FUNCTION jadugar_internal._v_limit(text, timestamptz, timestamptz, integer) IS
+COMMENT ON FUNCTION jadugar_internal._v_list_tasks(text, timestamptz, timestamptz, integer) IS
 	'Checks the filters of list_tasks() and returns its LIMIT.';
 
 CREATE FUNCTION jadugar_internal._v_wait(task_id bigint, timeout interval)
@@ -195,7 +195,7 @@ BEGIN ATOMIC
 		AND (list_tasks.metadata IS NULL
 			OR i.metadata @> list_tasks.metadata)
 	ORDER BY i.task_id
-	LIMIT jadugar_internal._v_limit(list_tasks.status, list_tasks.finished_from,
+	LIMIT jadugar_internal._v_list_tasks(list_tasks.status, list_tasks.finished_from,
 		list_tasks.finished_to, list_tasks.max_rows);
 END;
 COMMENT ON FUNCTION jadugar.list_tasks(text, text, text, text, text, text, text, jsonb, timestamptz, timestamptz, bigint, integer) IS
@@ -245,13 +245,14 @@ CREATE FUNCTION jadugar.cancel_tasks(
 	unique_key text DEFAULT NULL, metadata jsonb DEFAULT NULL)
 	RETURNS bigint
 	LANGUAGE sql VOLATILE
-	RETURN (SELECT pg_catalog.count(*) FILTER (WHERE jadugar.cancel(t.task_id))
+	RETURN CASE WHEN jadugar_internal._v_may_change('cancel_tasks') THEN
+			(SELECT pg_catalog.count(*) FILTER (WHERE jadugar.cancel(t.task_id))
 			FROM jadugar.list_tasks(
 				status => status, queue => queue, name => name,
 				schedule => schedule, tenant => tenant, owner => owner,
 				unique_key => unique_key, metadata => metadata,
 				max_rows => NULL) AS t
-			WHERE t.status IN ('pending', 'scheduled', 'running', 'paused'));
+			WHERE t.status IN ('pending', 'scheduled', 'running', 'paused')) END;
 COMMENT ON FUNCTION jadugar.cancel_tasks(text, text, text, text, text, text, text, jsonb) IS
 	'Cancels all unfinished tasks that match all filters. Returns the number of tasks cancelled.';
 

@@ -21,6 +21,8 @@ SELECT t.task_id,
 		WHEN q.paused_at IS NOT NULL THEN 'queue_paused'
 		WHEN a.oid IS NULL THEN 'owner_missing'
 		WHEN NOT a.rolcanlogin THEN 'owner_nologin'
+		WHEN NOT pg_catalog.has_database_privilege(a.oid, pg_catalog.current_database()::text, 'CONNECT')
+			THEN 'owner_noconnect'
 		WHEN q.max_concurrency <= jadugar_internal._v_queue_load(t.queue_id)
 			THEN 'queue_limit'
 		WHEN (SELECT h.slot_wanted FROM jadugar_internal._v_health() h)
@@ -62,7 +64,7 @@ FROM jadugar_internal.task t
 	LEFT JOIN jadugar_internal.command c ON c.command_id = t.command_id
 	LEFT JOIN jadugar_internal.queue q ON q.queue_id = t.queue_id
 	LEFT JOIN jadugar_internal.schedule s ON s.schedule_id = t.schedule_id
-	LEFT JOIN pg_catalog.pg_authid a ON a.oid = t.owner
+	LEFT JOIN pg_catalog.pg_roles a ON a.oid = t.owner
 WHERE (SELECT jadugar_internal._v_is_monitor())
 	OR jadugar_internal._v_owns(t.owner);
 COMMENT ON VIEW jadugar.tasks IS 'Tasks that have not finished.';
@@ -110,7 +112,7 @@ SELECT NULL::bigint AS task_id,
 FROM jadugar_internal.schedule s
 	LEFT JOIN jadugar_internal.command c ON c.command_id = s.command_id
 	LEFT JOIN jadugar_internal.queue q ON q.queue_id = s.queue_id
-	LEFT JOIN pg_catalog.pg_authid a ON a.oid = s.owner
+	LEFT JOIN pg_catalog.pg_roles a ON a.oid = s.owner
 WHERE s.enabled AND s.paused_at IS NULL AND s.next_run_at IS NOT NULL
 	AND ((SELECT jadugar_internal._v_is_monitor())
 		OR jadugar_internal._v_owns(s.owner))
@@ -128,7 +130,7 @@ FROM jadugar_internal.task t
 	LEFT JOIN jadugar_internal.command c ON c.command_id = t.command_id
 	LEFT JOIN jadugar_internal.queue q ON q.queue_id = t.queue_id
 	LEFT JOIN jadugar_internal.schedule s ON s.schedule_id = t.schedule_id
-	LEFT JOIN pg_catalog.pg_authid a ON a.oid = t.owner
+	LEFT JOIN pg_catalog.pg_roles a ON a.oid = t.owner
 WHERE t.state = 's'
 	AND ((SELECT jadugar_internal._v_is_monitor())
 		OR jadugar_internal._v_owns(t.owner))
@@ -197,7 +199,7 @@ SELECT r.attempt_id,
 FROM jadugar_internal.attempt r
 	LEFT JOIN jadugar_internal.command c ON c.command_id = r.command_id
 	LEFT JOIN jadugar_internal.queue q ON q.queue_id = r.queue_id
-	LEFT JOIN pg_catalog.pg_authid a ON a.oid = r.owner
+	LEFT JOIN pg_catalog.pg_roles a ON a.oid = r.owner
 WHERE (SELECT jadugar_internal._v_is_monitor())
 	OR jadugar_internal._v_owns(r.owner);
 COMMENT ON VIEW jadugar.history IS
@@ -297,7 +299,7 @@ SELECT r.task_id,
 FROM jadugar_internal.attempt r
 	LEFT JOIN jadugar_internal.command c ON c.command_id = r.command_id
 	LEFT JOIN jadugar_internal.queue q ON q.queue_id = r.queue_id
-	LEFT JOIN pg_catalog.pg_authid a ON a.oid = r.owner
+	LEFT JOIN pg_catalog.pg_roles a ON a.oid = r.owner
 WHERE r.final AND r.task_id IS NOT NULL
 	AND ((SELECT jadugar_internal._v_is_monitor())
 		OR jadugar_internal._v_owns(r.owner))
@@ -383,7 +385,7 @@ SELECT r.task_id,
 FROM jadugar_internal.attempt r
 	LEFT JOIN jadugar_internal.command c ON c.command_id = r.command_id
 	LEFT JOIN jadugar_internal.queue q ON q.queue_id = r.queue_id
-	LEFT JOIN pg_catalog.pg_authid a ON a.oid = r.owner
+	LEFT JOIN pg_catalog.pg_roles a ON a.oid = r.owner
 WHERE r.final AND r.status IN ('f', 'l') AND r.task_id IS NOT NULL
 	AND ((SELECT jadugar_internal._v_is_monitor())
 		OR jadugar_internal._v_owns(r.owner))
@@ -431,7 +433,7 @@ SELECT l.log_id,
 		OR jadugar_internal._v_owns(l.owner)
 		THEN l.fields END AS fields
 FROM jadugar_internal.log l
-	LEFT JOIN pg_catalog.pg_authid a ON a.oid = l.owner
+	LEFT JOIN pg_catalog.pg_roles a ON a.oid = l.owner
 WHERE (SELECT jadugar_internal._v_is_monitor())
 	OR jadugar_internal._v_owns(l.owner);
 COMMENT ON VIEW jadugar.logs IS 'Messages logged by tasks, and the warnings they raised.';

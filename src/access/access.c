@@ -16,7 +16,10 @@
  */
 #include "postgres.h"
 
+#include "access/xact.h"
+#include "catalog/pg_proc.h"
 #include "catalog/pg_type.h"
+#include "commands/dbcommands.h"
 #include "miscadmin.h"
 #include "utils/acl.h"
 #include "utils/builtins.h"
@@ -132,40 +135,71 @@ function_name(FunctionCallInfo fcinfo)
 
 /* Raises UNAUTHORIZED: the caller of the function lacks the level. */
 static void
-refuse(FunctionCallInfo fcinfo, const char *level)
+refuse(const char *function, const char *level)
 {
 	const char *role = GetUserNameFromId(GetUserId(), false);
 
 	ereport(ERROR,
 			(errcode(JDG_ERRCODE_UNAUTHORIZED),
-			 errmsg("permission denied for jadugar.%s()",
-					function_name(fcinfo)),
+			 errmsg("permission denied for jadugar.%s()", function),
 			 errdetail("Role \"%s\" does not have access to jadugar at level \"%s\" in this database.",
 					   role, level),
 			 errhint("A superuser can grant it: SELECT jadugar.grant_access(%s, '%s').",
 					 quote_literal_cstr(role), level)));
 }
 
-void
-jdg_require_level(FunctionCallInfo fcinfo, JdgLevel level)
+/* Raises UNAUTHORIZED if the levels do not include the required one. */
+static void
+check_level(int levels, JdgLevel level, FunctionCallInfo fcinfo,
+			const char *function)
 {
-	int			levels = levels_of(GetUserId());
+	bool		enough = false;
 
 	switch (level)
 	{
 		case JDG_LEVEL_ANY:
-			if (levels == 0)
-				refuse(fcinfo, "user");
+			enough = levels != 0;
 			break;
 		case JDG_LEVEL_USER:
-			if ((levels & LEVEL_USER) == 0)
-				refuse(fcinfo, "user");
+		case JDG_LEVEL_USER_READS:
+			enough = (levels & LEVEL_USER) != 0;
 			break;
 		case JDG_LEVEL_OPERATOR:
-			if ((levels & LEVEL_OPERATOR) == 0)
-				refuse(fcinfo, "operator");
+			enough = (levels & LEVEL_OPERATOR) != 0;
 			break;
 	}
+	if (!enough)
+		refuse(function ? function : function_name(fcinfo),
+			   level == JDG_LEVEL_OPERATOR ? "operator" : "user");
+}
+
+static bool
+may_change(JdgLevel level)
+{
+	return level == JDG_LEVEL_USER || level == JDG_LEVEL_OPERATOR;
+}
+
+/*
+ * A function that changes something is VOLATILE, and a monitor may not call
+ * it.  What it does may not be a change of rows, and a standby would not
+ * notice, so the transaction is asked here.
+ */
+void
+jdg_require_level(FunctionCallInfo fcinfo, JdgLevel level)
+{
+	check_level(levels_of(GetUserId()), level, fcinfo, NULL);
+	if (XactReadOnly && may_change(level) &&
+		func_volatile(fcinfo->flinfo->fn_oid) == PROVOLATILE_VOLATILE)
+		PreventCommandIfReadOnly(psprintf("jadugar.%s()",
+										  function_name(fcinfo)));
+}
+
+void
+jdg_require_level_of(const char *function, JdgLevel level)
+{
+	check_level(levels_of(GetUserId()), level, NULL, function);
+	if (may_change(level))
+		PreventCommandIfReadOnly(psprintf("jadugar.%s()", function));
 }
 
 bool
@@ -333,6 +367,15 @@ jdg_resolve_owner(const char *owner_name)
 						NameStr(name)),
 				 errdetail("Workers connect to the database as the owner of the work."),
 				 errhint("Run ALTER ROLE %s LOGIN, or act as a role that may log in.",
+						 quote_identifier(NameStr(name)))));
+	if (!jdg_database_acl_ok(MyDatabaseId, owner, ACL_CONNECT))
+		ereport(ERROR,
+				(errcode(JDG_ERRCODE_VALIDATION_ERROR),
+				 errmsg("role \"%s\" cannot own work because it may not connect to the database",
+						NameStr(name)),
+				 errdetail("Workers connect to the database as the owner of the work."),
+				 errhint("Run GRANT CONNECT ON DATABASE %s TO %s, or act as another role.",
+						 quote_identifier(get_database_name(MyDatabaseId)),
 						 quote_identifier(NameStr(name)))));
 	jdg_owner_record(owner, &name);
 	return owner;

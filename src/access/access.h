@@ -20,11 +20,20 @@ typedef enum JdgLevel
 {
 	JDG_LEVEL_ANY,				/* monitor, user or operator */
 	JDG_LEVEL_USER,				/* user or operator */
+	JDG_LEVEL_USER_READS,		/* the same, for a function that changes
+								 * nothing */
 	JDG_LEVEL_OPERATOR
 } JdgLevel;
 
-/* UNAUTHORIZED unless the current user has the level */
+/*
+ * Raises UNAUTHORIZED unless the current user has the level.  A VOLATILE
+ * function of level JDG_LEVEL_USER or JDG_LEVEL_OPERATOR changes something: it
+ * also needs a transaction that is not read-only.
+ */
 extern void jdg_require_level(FunctionCallInfo fcinfo, JdgLevel level);
+
+/* the same for a function of this name, written in SQL */
+extern void jdg_require_level_of(const char *function, JdgLevel level);
 
 /*
  * The head of an SQL-callable function.  The level of the caller is checked
@@ -77,7 +86,8 @@ extern Oid	jdg_visible_owner(int64 n);
 /*
  * Returns the owner of the objects that a call makes.  owner_name NULL means
  * the current user; any other name requires membership in that role or an
- * operator.  Refuses roles that may not log in.  Records the owner: see
+ * operator.  Refuses roles that may not log in
+ * or connect.  Records the owner: see
  * access/owner.h.  Outside jdg_internal_begin().
  */
 extern Oid	jdg_resolve_owner(const char *owner_name);

@@ -14,10 +14,12 @@
 #include "postgres.h"
 
 #include "catalog/pg_type.h"
+#include "commands/trigger.h"
 #include "miscadmin.h"
 #include "utils/acl.h"
 #include "utils/builtins.h"
 #include "utils/guc.h"
+#include "utils/rel.h"
 
 #include "access/access.h"
 #include "access/owner.h"
@@ -31,6 +33,9 @@ PG_FUNCTION_INFO_V1(jdg_v_is_operator);
 PG_FUNCTION_INFO_V1(jdg_v_is_monitor);
 PG_FUNCTION_INFO_V1(jdg_v_has_access);
 PG_FUNCTION_INFO_V1(jdg_v_owns);
+PG_FUNCTION_INFO_V1(jdg_v_may_read);
+PG_FUNCTION_INFO_V1(jdg_v_may_change);
+PG_FUNCTION_INFO_V1(jdg_guard);
 
 static const char *const level_words[] = {
 	"user", "operator", "monitor", NULL
@@ -69,7 +74,10 @@ check_caller(const char *function)
 	Oid			user = GetUserId();
 
 	if (superuser() || has_privs_of_role(user, jdg_bookkeeper()))
+	{
+		PreventCommandIfReadOnly(psprintf("jadugar.%s()", function));
 		return;
+	}
 	ereport(ERROR,
 			(errcode(JDG_ERRCODE_FORBIDDEN),
 			 errmsg("permission denied for jadugar.%s()", function),
@@ -170,6 +178,44 @@ Datum
 jdg_v_has_access(PG_FUNCTION_ARGS)
 {
 	PG_RETURN_BOOL(jdg_has_access(GetUserId()));
+}
+
+/* The check of an SQL function that any level may call. */
+Datum
+jdg_v_may_read(PG_FUNCTION_ARGS)
+{
+	jdg_require_level_of(text_to_cstring(PG_GETARG_TEXT_PP(0)), JDG_LEVEL_ANY);
+	PG_RETURN_BOOL(true);
+}
+
+/* The check of an SQL function that changes something. */
+Datum
+jdg_v_may_change(PG_FUNCTION_ARGS)
+{
+	jdg_require_level_of(text_to_cstring(PG_GETARG_TEXT_PP(0)),
+						 JDG_LEVEL_USER);
+	PG_RETURN_BOOL(true);
+}
+
+/*
+ * The statement trigger of our tables.  A role that could write them could run
+ * work as any other role, and pg_write_all_data can write every table.  Only
+ * bookkeeping may, and roles that can do anything in the extension anyway.
+ */
+Datum
+jdg_guard(PG_FUNCTION_ARGS)
+{
+	if (!CALLED_AS_TRIGGER(fcinfo))
+		elog(ERROR, "called as a function");
+	if (!jdg_is_bookkeeping() && !superuser() &&
+		!has_privs_of_role(GetUserId(), jdg_bookkeeper()))
+		ereport(ERROR,
+				(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
+				 errmsg("permission denied to change table \"%s\" of jadugar",
+						RelationGetRelationName(((TriggerData *) fcinfo->context)->tg_relation)),
+				 errdetail("Only superusers and jadugar itself may change it."),
+				 errhint("Use the functions in schema jadugar.")));
+	return PointerGetDatum(NULL);
 }
 
 /* The state that a call of _v_owns() keeps for the next call. */

@@ -28,6 +28,7 @@
 #include "utils/syscache.h"
 
 #include "access/owner.h"
+#include "base/compat.h"
 #include "base/errors.h"
 #include "base/locks.h"
 #include "base/spi.h"
@@ -85,6 +86,21 @@ jdg_role_read(Oid role, NameData *name, bool *can_login)
 	*can_login = form->rolcanlogin;
 	ReleaseSysCache(tuple);
 	return true;
+}
+
+const char *
+jdg_role_obstacle(Oid role)
+{
+	NameData	name;
+	bool		can_login;
+
+	if (!jdg_role_read(role, &name, &can_login))
+		return "owner_missing";
+	if (!can_login)
+		return "owner_nologin";
+	if (!jdg_database_acl_ok(MyDatabaseId, role, ACL_CONNECT))
+		return "owner_noconnect";
+	return NULL;
 }
 
 char *

@@ -15,6 +15,14 @@ extern bool jdg_role_read(Oid role, NameData *name, bool *can_login);
 extern char *jdg_role_name(Oid role);
 
 /*
+ * The reason why work of a role cannot run in this database: owner_missing,
+ * owner_nologin or owner_noconnect.  NULL: it can.  The server asks workers for
+ * nothing else; a password's VALID UNTIL does not concern them, and a
+ * CONNECTION LIMIT does not count them.
+ */
+extern const char *jdg_role_obstacle(Oid role);
+
+/*
  * Is the role that has this OID the one that our tables mean by it?  Always,
  * but in a database that was restored and not adopted yet.
  */

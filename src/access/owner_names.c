@@ -19,7 +19,7 @@ jdg_owner_names(JdgDb *db, uint32 why)
 {
 	static JdgQuery q = {
 		"UPDATE jadugar_internal.owner o SET name = r.rolname "
-		"FROM pg_authid r WHERE r.oid = o.role AND r.rolname <> o.name", 0,
+		"FROM pg_roles r WHERE r.oid = o.role AND r.rolname <> o.name", 0,
 		.config = true
 	};
 

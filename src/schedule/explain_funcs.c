@@ -12,14 +12,13 @@
  */
 #include "postgres.h"
 
-#include "catalog/pg_authid.h"
 #include "catalog/pg_type.h"
 #include "funcapi.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
-#include "utils/syscache.h"
 
 #include "access/access.h"
+#include "access/owner.h"
 #include "base/args.h"
 #include "base/clock.h"
 #include "base/errors.h"
@@ -129,21 +128,20 @@ explain_switches(Explain *e)
 						   instant(e, s->paused_at)));
 }
 
-/* Remarks on an owner that does not exist or may not log in. */
+/* Remarks on an owner whose work cannot run. */
 static void
 explain_owner(Explain *e)
 {
-	HeapTuple	tuple = SearchSysCache1(AUTHOID,
-										ObjectIdGetDatum(e->s.owner));
+	const char *obstacle = jdg_role_obstacle(e->s.owner);
 
-	if (!HeapTupleIsValid(tuple))
-	{
-		remark(e, "does not run: the role that owns the schedule does not exist");
+	if (obstacle == NULL)
 		return;
-	}
-	if (!((Form_pg_authid) GETSTRUCT(tuple))->rolcanlogin)
+	if (strcmp(obstacle, "owner_missing") == 0)
+		remark(e, "does not run: the role that owns the schedule does not exist");
+	else if (strcmp(obstacle, "owner_nologin") == 0)
 		remark(e, "does not run: the role that owns the schedule may not log in");
-	ReleaseSysCache(tuple);
+	else
+		remark(e, "does not run: the role that owns the schedule may not connect to the database");
 }
 
 /*

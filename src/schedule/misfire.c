@@ -23,11 +23,9 @@
  */
 #include "postgres.h"
 
-#include "access/htup_details.h"
-#include "catalog/pg_authid.h"
 #include "postmaster/postmaster.h"
-#include "utils/syscache.h"
 
+#include "access/owner.h"
 #include "base/interval.h"
 #include "base/settings.h"
 #include "base/spi.h"
@@ -38,20 +36,6 @@
 #include "schedule/schedule.h"
 
 #define COUNT_LIMIT 1000000
-
-/* The reason why a role's work cannot run at all, or NULL. */
-const char *
-jdg_fire_owner_problem(Oid owner)
-{
-	HeapTuple	tuple = SearchSysCache1(AUTHOID, ObjectIdGetDatum(owner));
-	bool		login;
-
-	if (!HeapTupleIsValid(tuple))
-		return "owner_missing";
-	login = ((Form_pg_authid) GETSTRUCT(tuple))->rolcanlogin;
-	ReleaseSysCache(tuple);
-	return login ? NULL : "owner_nologin";
-}
 
 static void
 skip(JdgFiring *f, JdgSchedule *s, int64 n, TimestampTz first,
@@ -174,7 +158,7 @@ jdg_fire_schedule(JdgFiring *f, JdgSchedule *s)
 {
 	TimestampTz last = s->next_run_at;
 	int64		n = jdg_schedule_due(s, f->now, COUNT_LIMIT, &last);
-	const char *problem = jdg_fire_owner_problem(s->owner);
+	const char *problem = jdg_role_obstacle(s->owner);
 
 	Assert(jdg_is_bookkeeping());
 	if (problem != NULL)
@@ -202,7 +186,7 @@ jdg_fire_schedule(JdgFiring *f, JdgSchedule *s)
 void
 jdg_fire_at_startup(JdgFiring *f, JdgSchedule *s)
 {
-	const char *problem = jdg_fire_owner_problem(s->owner);
+	const char *problem = jdg_role_obstacle(s->owner);
 	TimestampTz at = PgStartTime;
 
 	Assert(jdg_is_bookkeeping());

@@ -22,9 +22,6 @@ extern void jdg_fire_at_startup(JdgFiring *f, JdgSchedule *s);
 /* the next occurrence after one that has been dealt with, or the end */
 extern void jdg_fire_advance(JdgSchedule *s, TimestampTz after);
 
-/* the reason why a role's work cannot run at all, or NULL */
-extern const char *jdg_fire_owner_problem(Oid owner);
-
 /* would an occurrence at this instant be on time? */
 extern bool jdg_fire_on_time(const JdgFiring *f, TimestampTz at);
 

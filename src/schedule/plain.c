@@ -19,6 +19,7 @@
 
 #include "catalog/pg_type.h"
 
+#include "access/owner.h"
 #include "base/params.h"
 #include "schedule/firing_state.h"
 #include "schedule/misfire.h"
@@ -75,7 +76,7 @@ looks_plain(Batch *b, const JdgSchedule *s, TimestampTz *next)
 	if (s->depends_on != NULL || s->overlap == JDG_OVERLAP_REPLACE ||
 		!jdg_fire_on_time(b->f, s->next_run_at) ||
 		plain_queue(b, s->queue_id) == NULL ||
-		jdg_fire_owner_problem(s->owner) != NULL)
+		jdg_role_obstacle(s->owner) != NULL)
 		return false;
 	fired = *s;
 	fired.runs++;

@@ -19,6 +19,7 @@
 #include "utils/memutils.h"
 #include "utils/syscache.h"
 
+#include "access/owner.h"
 #include "base/clock.h"
 #include "base/compat.h"
 #include "base/settings.h"
@@ -131,24 +132,6 @@ start_worker(JdgDb *db, Oid owner, bool grow)
 	return ok;
 }
 
-/* The reason why a worker of the role cannot connect, or NULL. */
-static const char *
-find_obstacle(Oid owner)
-{
-	HeapTuple	tuple = SearchSysCache1(AUTHOID, ObjectIdGetDatum(owner));
-	bool		can_login;
-
-	if (!HeapTupleIsValid(tuple))
-		return "owner_missing";
-	can_login = ((Form_pg_authid) GETSTRUCT(tuple))->rolcanlogin;
-	ReleaseSysCache(tuple);
-	if (!can_login)
-		return "owner_nologin";
-	if (!jdg_database_acl_ok(MyDatabaseId, owner, ACL_CONNECT))
-		return "owner_noconnect";
-	return NULL;
-}
-
 int
 jdg_workers_start(JdgDb *db, Oid owner, int n, bool grow, TimestampTz *next)
 {
@@ -163,7 +146,7 @@ jdg_workers_start(JdgDb *db, Oid owner, int n, bool grow, TimestampTz *next)
 		*next = Min(*next, b.until);
 		return 0;
 	}
-	reason = find_obstacle(owner);
+	reason = jdg_role_obstacle(owner);
 	if (reason != NULL)
 	{
 		jdg_blocked_add(&db->blocked, owner, reason, jdg_now() + BLOCK_ROLE);
@@ -193,7 +176,7 @@ jdg_pool_roles_changed(JdgDb *db, uint32 why)
 			slot->dboid == db->dboid && !slot->leave)
 			owner = slot->owner;
 		SpinLockRelease(&slot->mutex);
-		if (OidIsValid(owner) && find_obstacle(owner) != NULL)
+		if (OidIsValid(owner) && jdg_role_obstacle(owner) != NULL)
 			jdg_pool_leave(db->dboid, owner, 0);
 	}
 	jdg_work_end();

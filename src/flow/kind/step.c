@@ -43,7 +43,7 @@ static const JdgFlowArg args[] = {
 };
 
 /* checks the commands too, as enqueue() would */
-JDG_FUNCTION(jdg_flow_step, JDG_LEVEL_USER)
+JDG_FUNCTION(jdg_flow_step, JDG_LEVEL_USER_READS)
 {
 	Jsonb	   *flow;
 	JdgFlowGraph *graph;

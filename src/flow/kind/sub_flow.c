@@ -50,7 +50,7 @@ static const JdgFlowArg args[] = {
 };
 
 /* checks the command of a compensation too, as enqueue() would */
-JDG_FUNCTION(jdg_flow_sub_flow, JDG_LEVEL_USER)
+JDG_FUNCTION(jdg_flow_sub_flow, JDG_LEVEL_USER_READS)
 {
 	Jsonb	   *flow;
 	JdgFlowGraph *graph;

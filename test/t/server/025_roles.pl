@@ -75,18 +75,38 @@ ok(poll($node, q{SELECT count(*) > 0 FROM jadugar.history WHERE schedule = 'tick
 $node->safe_psql('postgres', q{SELECT jadugar.clear_schedules('alice')});
 
 # The role may not connect to the database
-$node->safe_psql('postgres', q{REVOKE CONNECT ON DATABASE postgres FROM PUBLIC;
-	GRANT CONNECT ON DATABASE postgres TO bob;
-	SELECT jadugar.pause_queue('default')});
+$node->safe_psql('postgres', q{SELECT jadugar.pause_queue('default')});
 $task = $node->safe_psql('postgres', "SELECT jadugar.enqueue('$insert', owner => 'alice')");
+$node->safe_psql('postgres', q{SELECT jadugar.schedule('connect', 'every 1 second', 'SELECT 1', owner => 'alice')});
+$node->safe_psql('postgres', q{REVOKE CONNECT ON DATABASE postgres FROM PUBLIC;
+	GRANT CONNECT ON DATABASE postgres TO bob});
+like(psql_error($node, $_), qr/ERROR:  role "alice" cannot own work because it may not connect.*HINT:.*GRANT CONNECT ON DATABASE/s,
+	'work for a role that may not connect is refused')
+  foreach q{SELECT jadugar.enqueue('SELECT 1', owner => 'alice')}, q{SELECT jadugar.schedule('x', '@daily', 'SELECT 1', owner => 'alice')};
 $offset = log_offset($node);
 $node->safe_psql('postgres', q{SELECT jadugar.resume_queue('default')});
 ok(completed(enqueue('bob', $insert)), 'tasks of other roles run');
-is($node->safe_psql('postgres', "SELECT status FROM jadugar.tasks WHERE task_id = $task"), 'pending',
-	'the task of a role that may not connect waits');
+is($node->safe_psql('postgres', "SELECT status, waiting_for FROM jadugar.tasks WHERE task_id = $task"), 'pending|owner_noconnect',
+	'the task of a role that may not connect shows why it waits');
+like($node->safe_psql('postgres', q{SELECT detail || hint FROM jadugar.health WHERE what = 'owner_noconnect'}),
+	qr/role "alice" .* may not connect.*GRANT CONNECT/, 'health shows it, too');
+ok(poll($node, q{SELECT count(*) > 0 FROM jadugar.history WHERE schedule = 'connect' AND status = 'skipped' AND reason = 'owner_noconnect'}),
+	'occurrences of its schedule are recorded');
+like($node->safe_psql('postgres', q{SELECT jadugar.explain_schedule('connect', owner => 'alice')}), qr/may not connect/,
+	'explain_schedule() shows it');
 cmp_ok(noise($offset), '<', 10, 'the log is not flooded');
 $node->safe_psql('postgres', 'GRANT CONNECT ON DATABASE postgres TO PUBLIC');
 ok(completed($task), 'the task runs when the role may connect');
+ok(poll($node, q{SELECT count(*) > 0 FROM jadugar.history WHERE schedule = 'connect' AND status = 'completed'}),
+	'the schedule fires when the role may connect');
+$node->safe_psql('postgres', q{SELECT jadugar.unschedule('connect', owner => 'alice')});
+
+# An expired password and a limit of connections do not concern workers.
+$node->safe_psql('postgres', q{ALTER ROLE alice VALID UNTIL '2001-01-01' CONNECTION LIMIT 0});
+$node->safe_psql('postgres', q{SELECT jadugar.restart_workers('alice')});
+ok(completed($node->safe_psql('postgres', "SELECT jadugar.enqueue('$insert', owner => 'alice')")),
+	'VALID UNTIL and CONNECTION LIMIT do not hold back work');
+$node->safe_psql('postgres', q{ALTER ROLE alice VALID UNTIL 'infinity' CONNECTION LIMIT -1});
 
 # The role is dropped, with tasks and a schedule
 ok(completed(enqueue('carol', $insert)), 'an idle worker of carol is running');
@@ -109,6 +129,15 @@ ok(poll($node, q{SELECT count(*) FROM pg_stat_activity WHERE backend_type = 'jad
 is($node->safe_psql('postgres', q{SELECT count(*) FROM jadugar.health WHERE what = 'owner_missing'}),
 	'1', 'health shows the schedule of a dropped role');
 cmp_ok(noise($offset), '<', 10, 'the log is not flooded');
+# The owner of the extension is a superuser no more: views and work go on.
+$node->safe_psql('postgres', 'CREATE ROLE installer SUPERUSER LOGIN; CREATE DATABASE installed OWNER installer');
+$node->safe_psql('installed', 'CREATE EXTENSION jadugar', extra_params => [ '-U', 'installer' ]);
+$node->safe_psql('postgres', 'ALTER ROLE installer NOSUPERUSER');
+my $views = q{SELECT string_agg(format('SELECT count(*) FROM jadugar.%I', c.relname), '; ') FROM pg_class c
+	WHERE c.relnamespace = 'jadugar'::regnamespace AND c.relkind = 'v'};
+is(psql_error($node, $node->safe_psql('installed', $views), 'installed'), '', 'views do not need a superuser');
+$task = $node->safe_psql('installed', q{SELECT jadugar.enqueue('SELECT 1', owner => 'bob')});
+ok(poll($node, "SELECT status FROM jadugar.get_task($task)", 'completed', 'installed'), 'work does not, either');
 $node->stop;
 
 # max_worker_processes is exhausted: launchers, scheduler, one worker.
