@@ -5,7 +5,7 @@ CALL test.create_role('test_running');
 SELECT jadugar.scale_workers(1, 'test_running');
 
 -- a lock_timeout that the task handles is no cancel
-ALTER SYSTEM SET jadugar.cancel_grace = 1;
+ALTER SYSTEM SET jadugar.cancel_grace = 100;
 SELECT pg_reload_conf();
 SELECT pg_advisory_lock(4242);
 CALL test.run_task($$ 'DO $d$ BEGIN
