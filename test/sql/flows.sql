@@ -195,6 +195,7 @@ CALL test.run_flow(each('SELECT g, g * g AS square FROM generate_series(1, 3) g 
 CALL test.run_flow(each('SELECT name FROM test.effect', test.step('never')) ~> test.step('z'));
 CALL test.run_flow(each('[]', test.step('never')) ~> test.step('z'));
 CALL test.run_flow(each('$.input.nothing', test.step('never')) ~> test.step('z'));
+CALL test.run_flow(each('$.input.nothing', test.step('never')) ~> test.step('z'), '{"nothing": null}');
 CALL test.run_flow(each('$.input.n', test.step('never')) ~> test.step('z'), '{"n": 3}');
 CALL test.run_flow(each('SELECT 1/0', test.step('never')) ~> test.step('z'));
 CALL test.run_flow(each('SELECT g FROM generate_series(1, 100001) g', test.step('never')));

@@ -86,7 +86,10 @@ each_parse(JdgFlowObject *o)
 	jdg_parse_child(o, "do", true);
 }
 
-/* A path that finds one array gives its elements, else all that it finds. */
+/*
+ * A path that finds one array gives its elements, one that finds a null gives
+ * none, else all that it finds.
+ */
 static const char *
 each_command(const JdgFlowNode *node)
 {
@@ -95,7 +98,8 @@ each_command(const JdgFlowNode *node)
 	if (jdg_text_is_path(node->text))
 		return psprintf("SELECT CASE WHEN pg_catalog.jsonb_array_length(f.found) OPERATOR(pg_catalog.=) 1 "
 						"AND pg_catalog.jsonb_typeof(f.found OPERATOR(pg_catalog.->) 0) OPERATOR(pg_catalog.=) 'array' "
-						"THEN f.found OPERATOR(pg_catalog.->) 0 ELSE f.found END AS items "
+						"THEN f.found OPERATOR(pg_catalog.->) 0 "
+						"WHEN f.found OPERATOR(pg_catalog.=) '[null]'::pg_catalog.jsonb THEN '[]'::pg_catalog.jsonb ELSE f.found END AS items "
 						"FROM (SELECT pg_catalog.jsonb_path_query_array($1, %s) AS found) f",
 						quote_literal_cstr(node->text));
 	return psprintf("SELECT COALESCE(pg_catalog.jsonb_agg(pg_catalog.to_jsonb(jadugar_item)), '[]'::pg_catalog.jsonb) AS items "
