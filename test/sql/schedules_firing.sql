@@ -136,6 +136,13 @@ SELECT status, reason, attempt FROM jadugar.history WHERE schedule = 'long' ORDE
 SELECT jadugar.schedule('load', 'manual', 'SELECT 1') > 0, jadugar.schedule('report', 'every 1 hour', 'SELECT 1', depends_on => '{load}') > 0;
 CALL move_back('report', '1 hour 1 second');
 CALL test.wait_until($$SELECT missed = 1 FROM jadugar.schedules WHERE name = 'report'$$);
+-- the time zone of the schedule is that of its tasks, unless settings has one
+SELECT jadugar.schedule('zone 1', 'manual', 'SELECT current_setting(''TimeZone'') AS zone', timezone => 'Pacific/Auckland') > 0 AND
+	jadugar.schedule('zone 2', 'manual', 'SELECT current_setting(''TimeZone'') AS zone, current_setting(''work_mem'') AS mem', timezone => 'Pacific/Auckland', settings => '{"work_mem": "1MB"}') > 0 AND
+	jadugar.schedule('zone 3', 'manual', 'SELECT current_setting(''TimeZone'') AS zone', timezone => 'Pacific/Auckland', settings => '{"timezone": "Asia/Tokyo"}') > 0 AS made;
+SELECT jadugar.run_now('zone 1') AS zone1, jadugar.run_now('zone 2') AS zone2, jadugar.run_now('zone 3') AS zone3 \gset
+SELECT (jadugar.wait(t, '30 s')).result FROM unnest(ARRAY[:zone1, :zone2, :zone3]::bigint[]) t;
+SELECT bool_and(jadugar.unschedule('zone ' || i)) FROM generate_series(1, 3) i;
 SELECT jadugar.run_now('load') AS load \gset
 SELECT status, schedule FROM jadugar.wait(:load);
 CALL move_back('report', '1 hour 1 second');
