@@ -36,8 +36,19 @@ next_whole_second(int64_t us)
 }
 
 /*
+ * Does the clock skip this date as a whole, as Pacific/Apia did with 30
+ * December 2011?  Then both of its ends are shown first by the same instant.
+ */
+static bool
+is_skipped_date(const JdgZone *zone, int64_t day)
+{
+	return jdg_wall_first(zone, day * JDG_US_PER_DAY) ==
+		jdg_wall_first(zone, (day + 1) * JDG_US_PER_DAY);
+}
+
+/*
  * Each matching wall clock reading occurs once, at the first instant that
- * shows it or a later one.  jdg_wall_first() never decreases, so the first
+ * shows it or a later one, unless its date does not exist.  jdg_wall_first() never decreases, so the first
  * occurrence after an instant belongs to the first matching reading that the
  * clock has not reached by then.
  */
@@ -45,14 +56,26 @@ static bool
 next_by_date(const JdgCron *c, const JdgZone *zone, int64_t after,
 			 int64_t *next_us)
 {
-	int64_t		reached = jdg_wall_reached(zone, after);
+	int64_t		from = next_whole_second(jdg_wall_reached(zone, after));
 	int64_t		wall;
 
-	if (!jdg_cron_wall(c, next_whole_second(reached), &wall) ||
-		wall > JDG_INSTANT_END / JDG_US_PER_SECOND)
-		return false;
-	*next_us = jdg_wall_first(zone, wall * JDG_US_PER_SECOND);
-	return true;
+	for (;;)
+	{
+		int64_t		day;
+
+		if (!jdg_cron_wall(c, from, &wall) ||
+			wall > JDG_INSTANT_END / JDG_US_PER_SECOND)
+			return false;
+		wall *= JDG_US_PER_SECOND;
+		*next_us = jdg_wall_first(zone, wall);
+		if (*next_us + jdg_zone_offset(zone, *next_us) == wall)
+			return true;
+		/* in a gap */
+		day = jdg_floor_div(wall, JDG_US_PER_DAY);
+		if (!is_skipped_date(zone, day))
+			return true;
+		from = (day + 1) * (JDG_US_PER_DAY / JDG_US_PER_SECOND);
+	}
 }
 
 /*
@@ -123,11 +146,12 @@ next_elapsed(int64_t step, int64_t anchor, int64_t after, int64_t *next_us)
  * anchor's date, cuts the day to the end of that month, and adds k times the
  * days.  The first instant of the resulting reading, plus k times the elapsed
  * part, is the occurrence.  Never decreases as k grows; JDG_INSTANT_END if it
- * lies beyond the range of instants.
+ * lies beyond the range of instants.  Sets *skipped if its date does not
+ * exist.
  */
 static int64_t
 calendar_occurrence(const JdgStep *step, const JdgZone *zone,
-					int64_t anchor_wall, int64_t k)
+					int64_t anchor_wall, int64_t k, bool *skipped)
 {
 	int64_t		day = jdg_floor_div(anchor_wall, JDG_US_PER_DAY);
 	int64_t		time = anchor_wall - day * JDG_US_PER_DAY;
@@ -139,6 +163,7 @@ calendar_occurrence(const JdgStep *step, const JdgZone *zone,
 
 	jdg_civil_from_day(day, &year, &month, &dom);
 	months = year * 12 + (month - 1) + k * step->months;
+	*skipped = false;
 	year = jdg_floor_div(months, 12);
 	month = (int) (months - year * 12) + 1;
 	if (dom > jdg_month_length(year, month))
@@ -148,6 +173,8 @@ calendar_occurrence(const JdgStep *step, const JdgZone *zone,
 		k > INT64_MAX / (step->time_us + 1))
 		return JDG_INSTANT_END;
 	found = jdg_wall_first(zone, day * JDG_US_PER_DAY + time);
+	*skipped = found + jdg_zone_offset(zone, found) !=
+		day * JDG_US_PER_DAY + time && is_skipped_date(zone, day);
 	if (found >= JDG_INSTANT_END - k * step->time_us)
 		return JDG_INSTANT_END;
 	return found + k * step->time_us;
@@ -168,6 +195,7 @@ next_calendar(const JdgStep *step, const JdgZone *zone, int64_t anchor,
 	int64_t		low = 1;
 	int64_t		high;
 	uint64_t	distance = 0;
+	bool		skipped;
 
 	if (after > anchor)
 		distance = (uint64_t) after - (uint64_t) anchor;
@@ -180,12 +208,14 @@ next_calendar(const JdgStep *step, const JdgZone *zone, int64_t anchor,
 	{
 		int64_t		middle = low + (high - low) / 2;
 
-		if (calendar_occurrence(step, zone, wall, middle) > after)
+		if (calendar_occurrence(step, zone, wall, middle, &skipped) > after)
 			high = middle;
 		else
 			low = middle + 1;
 	}
-	*next_us = calendar_occurrence(step, zone, wall, low);
+	do
+		*next_us = calendar_occurrence(step, zone, wall, low++, &skipped);
+	while (skipped);
 	return *next_us > after;
 }
 

@@ -100,7 +100,7 @@ typedef struct JdgZone
 #define JDG_INTERVAL_MAX_YEARS	1000
 
 /* maximum length of the text of a timing, in bytes */
-#define JDG_TIMING_MAX_TEXT		1024
+#define JDG_TIMING_MAX_TEXT		(16 * 1024)
 /* buffer sizes that hold every canonical text, and every description */
 #define JDG_TIMING_PRINT_SIZE	1024
 #define JDG_TIMING_DESCRIBE_SIZE 2048

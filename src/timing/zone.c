@@ -22,6 +22,8 @@
 #define FINGERPRINT_BEFORE	(INT64CONST(366) * USECS_PER_DAY)
 #define FINGERPRINT_AFTER	(INT64CONST(15) * 366 * USECS_PER_DAY)
 
+#define LETTERS	"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
+
 /* Rounds down, so that an offset holds from its very first microsecond. */
 static pg_time_t
 to_time(int64 us)
@@ -93,6 +95,14 @@ jdg_zone_lookup(const char *name)
 
 	if (name == NULL)
 		return session_timezone;
+	/* POSIX counts these to the west, unlike SET timezone and ISO 8601 */
+	if (name[0] != '\0' && name[0] != '<' &&
+		strcspn(name, LETTERS) == strlen(name))
+		ereport(ERROR,
+				(errcode(JDG_ERRCODE_VALIDATION_ERROR),
+				 errmsg("time zone \"%s\" is ambiguous", name),
+				 errdetail("An offset without a name counts to the west of Greenwich in POSIX, and to the east elsewhere."),
+				 errhint("Use a name such as Europe/Berlin, or Etc/GMT-2 for two hours to the east.")));
 	tz = name[0] == '\0' ? NULL : pg_tzset(name);
 	if (tz == NULL)
 		ereport(ERROR,

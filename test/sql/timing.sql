@@ -294,7 +294,7 @@ SELECT * FROM pg_temp.occurrences_in('45 1 * * *', 'Australia/Lord_Howe', '2026-
 SELECT * FROM pg_temp.occurrences_in('*/15 1 * * *', 'Australia/Lord_Howe', '2026-04-04 13:50Z', 7);
 SELECT * FROM pg_temp.occurrences_in('15 2 * * *', 'Australia/Lord_Howe', '2026-10-02 16:00Z', 2);
 
--- Pacific/Apia had no 30 December 2011.
+-- Pacific/Apia had no 30 December 2011: no occurrence then.
 SELECT * FROM pg_temp.occurrences_in('0 3 * * *', 'Pacific/Apia', '2011-12-29 00:00Z', 4);
 SELECT * FROM pg_temp.occurrences_in('0 */6 * * *', 'Pacific/Apia', '2011-12-30 00:00Z', 3);
 SELECT * FROM pg_temp.occurrences_in('0 12 30 12 *', 'Pacific/Apia', '2011-01-01 00:00Z', 2);
@@ -325,3 +325,12 @@ SELECT * FROM pg_temp.occurrences_in('every 1 year', 'UTC', '2024-02-29 12:00Z',
 SELECT * FROM pg_temp.occurrences_in('every 1 month 1 day 01:00', 'UTC', '2026-01-31 12:00Z', 3);
 SELECT * FROM pg_temp.occurrences_in('every 1 day', 'Pacific/Apia', '2011-12-28 20:00Z', 4);
 SELECT * FROM pg_temp.occurrences_in('every 1 day', 'Pacific/Apia', '2011-12-28 10:00Z', 3);
+
+-- offsets without letters would count to the west
+SELECT jadugar.next_time('0 12 * * *', '2026-07-01 00:00Z', 'Etc/GMT-2') AT TIME ZONE 'UTC' AS east,
+       jadugar.next_time('0 12 * * *', '2026-07-01 00:00Z', '<+02>-02') AT TIME ZONE 'UTC' AS posix;
+SELECT test.error_of($$SELECT jadugar.next_time('0 12 * * *', '2026-07-01 00:00Z', '+02:00')$$);
+SELECT test.error_of($$SELECT jadugar.next_time('0 12 * * *', '2026-07-01 00:00Z', '-3')$$);
+-- a long text
+SELECT (repeat('0,', 5000) || '0 3 * * *' || repeat(' ', 1000))::jadugar.timing;
+SELECT (repeat('0,', 9000) || '0 3 * * *')::jadugar.timing;
