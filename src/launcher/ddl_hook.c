@@ -22,6 +22,9 @@
  * has it.  A new subscription may bring history of days that have no
  * partition.
  *
+ * ALTER ROLE … SET and ALTER DATABASE … SET count for new sessions.  A task is
+ * one to its owner, so the workers concerned leave after their group.
+ *
  *-------------------------------------------------------------------------
  */
 #include "postgres.h"
@@ -63,6 +66,18 @@ static bool evicted = false;
 static uint32 roles_changed = 0;	/* JDG_WAKE_* for all schedulers */
 static bool extension_dropped = false;
 
+/* whose settings were changed; InvalidOid: every role, every database */
+typedef struct ChangedSettings
+{
+	Oid			dboid;
+	Oid			role;
+} ChangedSettings;
+
+#define MAX_CHANGED	8
+
+static ChangedSettings changed[MAX_CHANGED];
+static int	nchanged = 0;
+
 /*
  * Ends the eviction of our processes, and wakes the schedulers if the
  * extension was dropped.  Changes of roles are left to release_callback()
@@ -90,10 +105,14 @@ xact_callback(XactEvent event, void *arg)
 		jdg_dbs_wake(JDG_WAKE_CONTROL);
 	extension_dropped = false;
 	if (!commit)
+	{
 		roles_changed = 0;
+		nchanged = 0;
+	}
 }
 
 /*
+ * Lets workers with old settings leave: new ones see what has committed.
  * Wakes the schedulers after changes of roles.  They check roles through the
  * system caches, so they are woken only when the transaction has sent its
  * invalidations, which is after xact_callback().
@@ -103,7 +122,12 @@ release_callback(ResourceReleasePhase phase, bool commit, bool top, void *arg)
 {
 	uint32		why = roles_changed;
 
-	if (why == 0 || !top || phase != RESOURCE_RELEASE_AFTER_LOCKS)
+	if (!top || phase != RESOURCE_RELEASE_AFTER_LOCKS)
+		return;
+	for (int i = 0; i < nchanged && commit; i++)
+		jdg_pool_leave(changed[i].dboid, changed[i].role, 0);
+	nchanged = 0;
+	if (why == 0)
 		return;
 	roles_changed = 0;
 	if (commit)
@@ -200,6 +224,36 @@ before_utility(Node *stmt)
 	}
 }
 
+/*
+ * Notes that settings were changed.  When there is no room, notes it for all
+ * roles and databases.
+ */
+static void
+note_changed_settings(Oid dboid, Oid role)
+{
+	if (nchanged == MAX_CHANGED)
+	{
+		dboid = role = InvalidOid;
+		nchanged = 0;
+	}
+	changed[nchanged].dboid = dboid;
+	changed[nchanged++].role = role;
+}
+
+/* The same, from the statement; of objects that do not exist, nothing is. */
+static void
+note_alter_role_set(const AlterRoleSetStmt *stmt)
+{
+	Oid			role = InvalidOid;
+	Oid			dboid = InvalidOid;
+
+	if (stmt->role)
+		role = get_rolespec_oid(stmt->role, true);
+	if (stmt->database)
+		dboid = get_database_oid(stmt->database, true);
+	note_changed_settings(dboid, role);
+}
+
 /* Notes the effects of a statement that has succeeded. */
 static void
 after_utility(Node *stmt)
@@ -222,6 +276,13 @@ after_utility(Node *stmt)
 			break;
 		case T_CreatedbStmt:
 			jdg_launcher_wake(true);
+			break;
+		case T_AlterRoleSetStmt:
+			note_alter_role_set((AlterRoleSetStmt *) stmt);
+			break;
+		case T_AlterDatabaseSetStmt:
+			note_changed_settings(get_database_oid(((AlterDatabaseSetStmt *) stmt)->dbname, true),
+								  InvalidOid);
 			break;
 		default:
 			break;

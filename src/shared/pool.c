@@ -193,7 +193,7 @@ jdg_pool_leave(Oid dboid, Oid owner, int keep)
 
 		SpinLockAcquire(&slot->mutex);
 		if (slot->state != JDG_SLOT_FREE && slot->state != JDG_SLOT_DEAD &&
-			slot->dboid == dboid && !slot->leave &&
+			(!OidIsValid(dboid) || slot->dboid == dboid) && !slot->leave &&
 			(!OidIsValid(owner) || slot->owner == owner) && keep-- <= 0)
 		{
 			slot->leave = true;

@@ -63,8 +63,8 @@ extern bool jdg_pool_notify(Oid dboid, Oid owner);
 extern void jdg_pool_mark_help_known(Oid dboid, Oid owner, bool known);
 
 /*
- * Asks a role's workers to leave at the end of their group, all but "keep";
- * owner InvalidOid means every role of the database.
+ * Asks a role's workers to leave at the end of their group, all but "keep".
+ * InvalidOid means every role, or every database.
  */
 extern void jdg_pool_leave(Oid dboid, Oid owner, int keep);
 
