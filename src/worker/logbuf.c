@@ -46,7 +46,7 @@ static const JdgTask *current = NULL;
 /* the state of the list when the last task began */
 static int	entries_before = 0;
 static int64 dropped_before = 0;
-static bool suppress_warnings = false;
+static int	original_level = WARNING;	/* log_min_messages */
 static emit_log_hook_type prev_emit_log_hook = NULL;
 
 /*
@@ -84,16 +84,26 @@ add_entry(const char *level, const char *message, Jsonb *fields)
 	MemoryContextSwitchTo(old);
 }
 
+/*
+ * Would the original log_min_messages have kept this out of the server's log?
+ * LOG ranks between ERROR and FATAL there.
+ */
+static bool
+is_kept_out(int elevel)
+{
+	int			least = original_level == LOG ? FATAL : original_level;
+
+	return elevel >= WARNING && elevel < least;
+}
+
 /* emit_log_hook: adds WARNINGs of a task to the entries. */
 static void
 emit_log(ErrorData *edata)
 {
 	if (current != NULL && edata->elevel == WARNING)
-	{
 		add_entry("warning", edata->message ? edata->message : "", NULL);
-		if (suppress_warnings)
-			edata->output_to_server = false;
-	}
+	if (is_kept_out(edata->elevel))
+		edata->output_to_server = false;
 	if (prev_emit_log_hook)
 		prev_emit_log_hook(edata);
 }
@@ -106,9 +116,9 @@ jdg_log_init(void)
 	prev_emit_log_hook = emit_log_hook;
 	emit_log_hook = emit_log;
 	jdg_exec_hooks.log = add_entry;
-	if (log_min_messages > WARNING && log_min_messages != LOG)
+	if (log_min_messages > WARNING || log_min_messages == LOG)
 	{
-		suppress_warnings = true;
+		original_level = log_min_messages;
 		SetConfigOption("log_min_messages", "warning", PGC_SUSET,
 						PGC_S_OVERRIDE);
 	}

@@ -68,6 +68,12 @@ jdg_session_reset_all(void)
 	StartTransactionCommand();
 	PortalHashTableDeleteAll();
 	SetPGVariable("session_authorization", NIL, false);
+
+	/*
+	 * resets to the setting "role" of the session user, see ALTER ROLE …
+	 * SET
+	 */
+	SetPGVariable("role", NIL, false);
 	ResetAllOptions();
 	DropAllPreparedStatements();
 	LockReleaseAll(USER_LOCKMETHOD, true);
