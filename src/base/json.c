@@ -120,17 +120,23 @@ jdg_json_finish(JsonbParseState **st)
 }
 
 Jsonb *
+jdg_json_truncated(Size size)
+{
+	JsonbParseState *st;
+
+	jdg_json_begin(&st);
+	jdg_json_bool(&st, "truncated", true);
+	jdg_json_int64(&st, "size", (int64) size);
+	return jdg_json_finish(&st);
+}
+
+Jsonb *
 jdg_json_cap(Jsonb *value)
 {
-	char	   *marker;
-
 	if (value == NULL ||
 		VARSIZE(value) <= (Size) jdg_max_result_size * 1024)
 		return value;
-	marker = psprintf("{\"truncated\": true, \"size\": %zu}",
-					  (Size) VARSIZE(value));
-	return DatumGetJsonbP(DirectFunctionCall1(jsonb_in,
-											  CStringGetDatum(marker)));
+	return jdg_json_truncated(VARSIZE(value));
 }
 
 /* Finds a field; false if it does not exist. */

@@ -52,4 +52,7 @@ extern bool jdg_json_get_bool(const Jsonb *object, const char *key);
  */
 extern Jsonb *jdg_json_cap(Jsonb *value);
 
+/* The small object for a value of this size. */
+extern Jsonb *jdg_json_truncated(Size size);
+
 #endif							/* JDG_BASE_JSON_H */

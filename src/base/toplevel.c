@@ -47,7 +47,7 @@ jdg_payload_params(Jsonb *payload)
  */
 static uint64
 run_statement(RawStmt *stmt, const char *sql, Jsonb *payload,
-			  DestReceiver *dest)
+			  DestReceiver *dest, const JdgToplevelCalls *calls)
 {
 	Oid			argtypes[1] = {JSONBOID};
 	List	   *queries;
@@ -57,6 +57,7 @@ run_statement(RawStmt *stmt, const char *sql, Jsonb *payload,
 	bool		snapshot_set = false;
 	MemoryContext mcxt = CurrentMemoryContext;
 
+	SetCurrentStatementStartTimestamp();
 	StartTransactionCommand();
 	/* plans must outlive this transaction: VACUUM and CALL end it */
 	MemoryContextSwitchTo(mcxt);
@@ -79,12 +80,16 @@ run_statement(RawStmt *stmt, const char *sql, Jsonb *payload,
 	InitializeQueryCompletion(&qc);
 	(void) jdg_portal_run(portal, dest, &qc);
 	PortalDrop(portal, false);
+	MemoryContextSwitchTo(mcxt);
+	if (calls != NULL)
+		calls->ends(dest);
 	CommitTransactionCommand();
 	return qc.nprocessed;
 }
 
 uint64
-jdg_toplevel_run(const char *sql, Jsonb *payload, DestReceiver *dest)
+jdg_toplevel_run(const char *sql, Jsonb *payload, DestReceiver *dest,
+				 const JdgToplevelCalls *calls)
 {
 	/* the caller's context outlives transactions, and frees this on errors */
 	MemoryContext mcxt = AllocSetContextCreate(CurrentMemoryContext,
@@ -99,8 +104,10 @@ jdg_toplevel_run(const char *sql, Jsonb *payload, DestReceiver *dest)
 	foreach(lc, stmts)
 	{
 		MemoryContextSwitchTo(mcxt);
+		if (calls != NULL)
+			calls->begins(foreach_current_index(lc) + 1, list_length(stmts));
 		processed = run_statement(lfirst_node(RawStmt, lc), sql, payload,
-								  dest);
+								  dest, calls);
 	}
 	MemoryContextSwitchTo(old);
 	MemoryContextDelete(mcxt);

@@ -53,7 +53,7 @@ jdg_utility_run_toplevel(const char *sql)
 	toplevel_sql = sql;
 	PG_TRY();
 	{
-		jdg_toplevel_run(sql, NULL, None_Receiver);
+		jdg_toplevel_run(sql, NULL, None_Receiver, NULL);
 	}
 	PG_FINALLY();
 	{

@@ -180,6 +180,7 @@ jdg_exec_c(const JdgHandler *h, Jsonb *payload, JdgExecResult *res)
 	task.set_result_jsonb = set_result_jsonb;
 	task.log = write_log;
 	task.host = &host;
+	jdg_exec_statement(1, 1, NULL, 0);
 	handler(&task);
 	MemoryContextSwitchTo(old);
 	MemoryContextDelete(mcxt);

@@ -9,6 +9,7 @@
 #ifndef JDG_EXEC_EXEC_H
 #define JDG_EXEC_EXEC_H
 
+#include "base/errors.h"
 #include "handler/command.h"
 #include "handler/handler.h"
 #include "task/task.h"
@@ -30,6 +31,11 @@ typedef struct JdgCurrentTask
 	const Interval *timeout;	/* NULL: none */
 	bool		starts_flow;	/* its command is JDG_COMMAND_FLOW */
 	int64		awaits_run;		/* the run that it has started; 0: none */
+	/* the statement of its text that runs, see jdg_exec_statement() */
+	int			statement;		/* its number, from 1; 0: none yet */
+	int			statements;		/* how many there are */
+	const char *statement_text; /* as SPI has it, or NULL */
+	int			statement_start;	/* characters of the text before it */
 	/* set by snooze() and discard() before they leave the task */
 	int64		snooze_us;
 	const char *discard_reason;
@@ -52,8 +58,26 @@ typedef struct JdgExecHooks
 	void		(*progress) (double fraction, const char *message);
 	bool		(*cancel_requested) (void);
 	void		(*log) (const char *level, const char *message, Jsonb *fields);
+	void		(*statement) (void);	/* a statement of the task begins */
 } JdgExecHooks;
 
 extern JdgExecHooks jdg_exec_hooks;
+
+/*
+ * A statement of the running task begins: number n of "statements".  "text" is
+ * what SPI is given, if it is; it must outlive the task.  Of the whole text,
+ * "start" characters precede it.
+ */
+extern void jdg_exec_statement(int n, int statements, const char *text,
+							   int start);
+
+/* Where in the running task's text was this error raised? */
+extern JdgErrorPlace jdg_exec_error_place(const ErrorData *edata);
+
+/*
+ * Adds a hint to an error of the running task if its cause is that the command
+ * ran as a task.  "standalone": it ran outside a transaction.
+ */
+extern void jdg_exec_add_hint(ErrorData *edata, bool standalone);
 
 #endif							/* JDG_EXEC_EXEC_H */

@@ -18,7 +18,14 @@
  */
 extern DestReceiver *jdg_first_row_receiver(void);
 
-/* The row that was kept, or NULL.  Its size is not limited. */
+/*
+ * A statement has ended: converts its first row to jsonb, in its transaction
+ * and as the user who ran it.  Never fails because of the row: one that jsonb
+ * cannot hold becomes a marker.
+ */
+extern void jdg_first_row_convert(DestReceiver *dest);
+
+/* The row that was converted, or NULL.  Its size is not limited. */
 extern Jsonb *jdg_first_row(DestReceiver *dest);
 
 #endif							/* JDG_EXEC_RESULT_H */

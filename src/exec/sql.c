@@ -5,8 +5,9 @@
  *
  * Runs in workers as the session's user, and in any backend for run_task().
  * The plan of a command with a single statement is kept, by command id.
- * Several statements are planned one after the other, since a later one may
- * need an object that an earlier one creates.
+ * Several statements are given to SPI one after the other: a later one may
+ * need an object that an earlier one creates, statement_timeout holds for each
+ * of them, and an error names its statement.
  *
  *-------------------------------------------------------------------------
  */
@@ -14,6 +15,7 @@
 
 #include "catalog/pg_type.h"
 #include "executor/spi.h"
+#include "mb/pg_wchar.h"
 #include "nodes/params.h"
 #include "parser/parser.h"
 #include "utils/hsearch.h"
@@ -116,15 +118,31 @@ check_spi(int rc)
 		elog(ERROR, "SPI failed: %s", SPI_result_code_string(rc));
 }
 
-/* Runs any number of statements.  SPI plans each before it runs it. */
+/* Runs several statements, each with its own text. */
 static void
-run_several(const char *sql, ParamListInfo params, DestReceiver *dest)
+run_several(const char *sql, List *stmts, ParamListInfo params,
+			DestReceiver *dest, MemoryContext mcxt)
 {
 	SPIExecuteOptions opts = {0};
+	ListCell   *lc;
 
 	opts.params = params;
 	opts.dest = dest;
-	check_spi(SPI_execute_extended(sql, &opts));
+	foreach(lc, stmts)
+	{
+		RawStmt    *stmt = lfirst_node(RawStmt, lc);
+		const char *begin = sql + stmt->stmt_location;
+		int			len = stmt->stmt_len > 0 ? stmt->stmt_len : strlen(begin);
+		MemoryContext old = MemoryContextSwitchTo(mcxt);
+		char	   *text = pnstrdup(begin, len);
+
+		MemoryContextSwitchTo(old);
+		jdg_exec_statement(foreach_current_index(lc) + 1, list_length(stmts),
+						   text,
+						   pg_mbstrlen_with_len(sql, stmt->stmt_location));
+		check_spi(SPI_execute_extended(text, &opts));
+		jdg_first_row_convert(dest);
+	}
 }
 
 /*
@@ -139,11 +157,12 @@ run_single(const char *sql, int64 command_id, ParamListInfo params,
 	KeptPlan   *kept = find_plan(command_id, sql);
 	SPIPlanPtr	plan = kept ? kept->plan : NULL;
 
+	jdg_exec_statement(1, 1, sql, 0);
 	if (plan == NULL)
 	{
 		Oid			argtypes[1] = {JSONBOID};
 
-		plan = SPI_prepare(sql, 1, argtypes);
+		plan = SPI_prepare_cursor(sql, 1, argtypes, CURSOR_OPT_PARALLEL_OK);
 		if (plan == NULL)
 			check_spi(SPI_result);
 		if (command_id > 0)
@@ -152,32 +171,48 @@ run_single(const char *sql, int64 command_id, ParamListInfo params,
 	opts.params = params;
 	opts.dest = dest;
 	check_spi(SPI_execute_plan_extended(plan, &opts));
+	jdg_first_row_convert(dest);
 }
 
 void
 jdg_exec_sql(const char *sql, int64 command_id, Jsonb *payload,
 			 JdgExecResult *res)
 {
+	MemoryContext mcxt = CurrentMemoryContext;
 	ParamListInfo params = jdg_payload_params(payload);
 	DestReceiver *dest = jdg_first_row_receiver();
+	List	   *stmts = NIL;
 
 	if (SPI_connect() != SPI_OK_CONNECT)
 		elog(ERROR, "SPI_connect failed");
-	if (find_plan(command_id, sql) != NULL ||
-		list_length(raw_parser(sql, RAW_PARSE_DEFAULT)) == 1)
+	if (find_plan(command_id, sql) == NULL)
+		stmts = raw_parser(sql, RAW_PARSE_DEFAULT);
+	if (list_length(stmts) <= 1)
 		run_single(sql, command_id, params, dest);
 	else
-		run_several(sql, params, dest);
+		run_several(sql, stmts, params, dest, mcxt);
 	res->row_count = (int64) SPI_processed;
 	SPI_finish();
 	res->result = jdg_first_row(dest);
 }
+
+/* Callbacks of jdg_toplevel_run(). */
+static void
+standalone_begins(int n, int statements)
+{
+	jdg_exec_statement(n, statements, NULL, 0);
+}
+
+static const JdgToplevelCalls standalone_calls = {
+	standalone_begins, jdg_first_row_convert
+};
 
 void
 jdg_exec_standalone(const char *sql, Jsonb *payload, JdgExecResult *res)
 {
 	DestReceiver *dest = jdg_first_row_receiver();
 
-	res->row_count = (int64) jdg_toplevel_run(sql, payload, dest);
+	res->row_count = (int64) jdg_toplevel_run(sql, payload, dest,
+											  &standalone_calls);
 	res->result = jdg_first_row(dest);
 }

@@ -38,6 +38,7 @@ typedef struct Ending
 {
 	const char *status;
 	ErrorData  *error;
+	JdgErrorPlace place;		/* of the error */
 	JdgExecResult res;
 	TimestampTz started_at;
 	TimestampTz finished_at;
@@ -83,6 +84,12 @@ run_here(const JdgTask *t, JdgHandler *h, const char *command,
 	w.current.scheduled_for = DT_NOBEGIN;
 	end->started_at = jdg_now();
 	end->error = jdg_in_subxact(execute, &w, CurrentMemoryContext);
+	if (end->error)
+	{
+		jdg_current_task = &w.current;
+		jdg_exec_add_hint(end->error, false);
+		end->place = jdg_exec_error_place(end->error);
+	}
 	jdg_current_task = outer;
 	AtEOXact_GUC(false, level);
 	end->finished_at = jdg_now();
@@ -122,7 +129,7 @@ describe(const JdgTask *t, const char *command, const Ending *end)
 	jdg_json_jsonb(&st, "result", jdg_json_cap(end->res.result));
 	if (end->error && strcmp(end->status, "failed") == 0)
 	{
-		jdg_json_jsonb(&st, "error", jdg_error_to_jsonb(end->error, NULL));
+		jdg_json_jsonb(&st, "error", jdg_error_to_jsonb(end->error, &end->place));
 		jdg_json_text(&st, "error_code", jdg_error_name(end->error->sqlerrcode));
 		jdg_json_text(&st, "sqlstate", unpack_sql_state(end->error->sqlerrcode));
 	}

@@ -14,7 +14,10 @@
  * Two timers: the task's deadline, and a grace period after it or after a
  * cancel, at whose end the worker terminates itself (PL code may swallow a
  * cancel).  A third one preempts a task that overruns the group's window while
- * finished tasks wait for their commit.
+ * finished tasks wait for their commit.  The fourth is statement_timeout, which
+ * the server does not enforce in a worker: as in a session, it begins with
+ * each statement of the task's text, has the value at that time, and cancels
+ * the statement once.
  *
  * SIGQUIT means that another process has crashed: the note that this worker
  * keeps of its task is marked innocent first.
@@ -48,9 +51,12 @@ static volatile sig_atomic_t stop = JDG_STOP_NONE;
 static TimeoutId deadline_timeout;
 static TimeoutId grace_timeout;
 static TimeoutId preempt_timeout;
+static TimeoutId statement_timeout;
 static bool timeouts_registered = false;
 
 static bool grace_started = false;
+static TimestampTz task_deadline;	/* DT_NOEND: none */
+static int	statement_timeout_ms = 0;	/* of the statement that runs */
 static ErrorContextCallback on_error;
 
 /* Makes the server raise an error in the statement that runs. */
@@ -64,14 +70,16 @@ interrupt_statement(void)
 
 /*
  * Cancels the user code that runs, if any.  The first reason counts, except
- * that any other reason replaces preemption.  Called by signal handlers.
+ * that another one replaces preemption and statement_timeout, which do not end
+ * the task by themselves.  Called by signal handlers.
  */
 static void
 cancel_query(JdgStop why)
 {
 	if (!in_user_code)
 		return;
-	if (stop == JDG_STOP_NONE || stop == JDG_STOP_PREEMPT)
+	if (stop == JDG_STOP_NONE || stop == JDG_STOP_PREEMPT ||
+		stop == JDG_STOP_STATEMENT)
 		stop = why;
 	interrupt_statement();
 }
@@ -141,6 +149,13 @@ handle_grace(void)
 }
 
 static void
+handle_statement_timeout(void)
+{
+	if (stop == JDG_STOP_NONE)
+		cancel_query(JDG_STOP_STATEMENT);
+}
+
+static void
 handle_preempt(void)
 {
 	if (stop == JDG_STOP_NONE)
@@ -182,33 +197,23 @@ register_timeouts(void)
 	deadline_timeout = RegisterTimeout(USER_TIMEOUT, handle_deadline);
 	grace_timeout = RegisterTimeout(USER_TIMEOUT, handle_grace);
 	preempt_timeout = RegisterTimeout(USER_TIMEOUT, handle_preempt);
+	statement_timeout = RegisterTimeout(USER_TIMEOUT, handle_statement_timeout);
 	timeouts_registered = true;
-}
-
-/* The task's time limit, in microseconds; 0: none. */
-static int64
-time_allowed(const JdgTask *task)
-{
-	int64		us = task->timeout ? jdg_interval_us(task->timeout) : 0;
-
-	/* the server does not enforce statement_timeout in a worker */
-	if (StatementTimeout > 0 &&
-		(us == 0 || (int64) StatementTimeout * 1000 < us))
-		us = (int64) StatementTimeout * 1000;
-	return us;
 }
 
 void
 jdg_user_code_begin(const JdgTask *task, int index, TimestampTz preempt_at)
 {
-	int64		us = time_allowed(task);
+	int64		us = task->timeout ? jdg_interval_us(task->timeout) : 0;
 	TimestampTz now = GetCurrentTimestamp();
 
 	register_timeouts();
 	stop = JDG_STOP_NONE;
 	current_index = index;
 	jdg_my_slot->timed_out = false;
-	jdg_my_slot->deadline = us > 0 ? jdg_now() + us : DT_NOEND;
+	task_deadline = us > 0 ? jdg_now() + us : DT_NOEND;
+	jdg_my_slot->deadline = task_deadline;
+	statement_timeout_ms = 0;
 	grace_started = false;
 	(void) get_timeout_indicator(LOCK_TIMEOUT, true);	/* not of this task */
 	on_error.callback = start_grace;
@@ -241,9 +246,43 @@ jdg_user_code_end(void)
 		disable_timeout(deadline_timeout, false);
 		disable_timeout(grace_timeout, false);
 		disable_timeout(preempt_timeout, false);
+		disable_timeout(statement_timeout, false);
 	}
 	QueryCancelPending = false;
 	current_index = -1;
+}
+
+void
+jdg_user_statement_begin(void)
+{
+	if (!in_user_code)
+		return;
+	if (statement_timeout_ms > 0)
+		disable_timeout(statement_timeout, false);
+	if (stop == JDG_STOP_STATEMENT)
+	{
+		/* the statement before it ended all the same */
+		stop = JDG_STOP_NONE;
+		QueryCancelPending = false;
+		if (jdg_my_slot->task[current_index].cancel != JDG_CANCEL_NONE)
+			cancel_query(JDG_STOP_CANCEL);
+	}
+	statement_timeout_ms = StatementTimeout;
+	if (statement_timeout_ms > 0)
+	{
+		TimestampTz end = jdg_now() + (int64) statement_timeout_ms * 1000;
+
+		enable_timeout_after(statement_timeout, statement_timeout_ms);
+		jdg_my_slot->deadline = Min(task_deadline, end);
+	}
+	else
+		jdg_my_slot->deadline = task_deadline;
+}
+
+int
+jdg_statement_timeout(void)
+{
+	return statement_timeout_ms;
 }
 
 JdgStop

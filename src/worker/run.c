@@ -4,7 +4,8 @@
  *	  Runs one task of a group, or one standalone command.
  *
  * A task runs in a subtransaction of the group's transaction, in a GUC nest
- * level and with a snapshot of its own, as the session's user, its owner.  Its
+ * level and with a snapshot of its own, as the session's user, its owner; or
+ * as the role that ALTER ROLE … SET role gives to the owner's sessions.  Its
  * deferred triggers fire before the subtransaction ends, so that their errors
  * are its errors and they run as its owner.
  *
@@ -135,8 +136,17 @@ publish_end(int index, int64 took)
 }
 
 void
+jdg_task_statement_begins(void)
+{
+	if (jdg_current_task == &current)
+		jdg_user_statement_begin();
+}
+
+void
 jdg_outcome_of_error(JdgOutcome *o, ErrorData *edata)
 {
+	JdgErrorPlace place;
+
 	o->end = JDG_END_FAILED;
 	o->sqlerrcode = edata->sqlerrcode;
 	if (edata->sqlerrcode == JDG_ERRCODE_SNOOZE)
@@ -165,12 +175,22 @@ jdg_outcome_of_error(JdgOutcome *o, ErrorData *edata)
 				edata->sqlerrcode = JDG_ERRCODE_TASK_TIMEOUT;
 				edata->message = "the task ran past its deadline";
 				break;
+			case JDG_STOP_STATEMENT:
+				o->sqlerrcode = JDG_ERRCODE_TASK_TIMEOUT;
+				edata->sqlerrcode = JDG_ERRCODE_TASK_TIMEOUT;
+				edata->message = "a statement of the task ran past statement_timeout";
+				edata->detail = psprintf("statement_timeout was %d ms.",
+										 jdg_statement_timeout());
+				edata->hint = "It is a setting of the role or the database. Pass another value with settings, or set it in a statement before.";
+				break;
 			case JDG_STOP_PREEMPT:
 			case JDG_STOP_NONE:
 				break;
 		}
 	}
-	o->error = jdg_error_to_jsonb(edata, NULL);
+	jdg_exec_add_hint(edata, jdg_my_slot->task[0].standalone);
+	place = jdg_exec_error_place(edata);
+	o->error = jdg_error_to_jsonb(edata, &place);
 }
 
 /*
@@ -408,6 +428,8 @@ jdg_run_task(JdgTask *task, int index, TimestampTz preempt_at, JdgOutcome *o)
 {
 	JdgExecResult res = {-1, NULL};
 	bool		fused = may_be_fused(task);
+	Oid			user = GetUserId(); /* not the owner, if its setting "role"
+									 * says so */
 	bool		in_c = false;
 	ErrorData  *edata;
 
@@ -418,7 +440,7 @@ jdg_run_task(JdgTask *task, int index, TimestampTz preempt_at, JdgOutcome *o)
 	begin_context(task);
 	publish_begin(task, index, o->started_at);
 	edata = try_to_execute(task, index, fused, preempt_at, &res, o, &in_c);
-	if (GetUserId() != task->owner)
+	if (GetUserId() != user || GetSessionUserId() != task->owner)
 		elog(FATAL, "a task left the session as another user");
 	jdg_session_reset_task();
 	if (edata)

@@ -383,6 +383,8 @@ jdg_worker_main(Datum arg)
 	BackgroundWorkerUnblockSignals();
 	BackgroundWorkerInitializeConnectionByOid(jdg_my_slot->dboid,
 											  jdg_my_slot->owner, 0);
+	/* as in any session of the role: a site may enforce something by them */
+	process_session_preload_libraries();
 	/* exit callbacks run in reverse order: this one before the abort */
 	before_shmem_exit(worker_dies, (Datum) 0);
 	connected = true;
@@ -397,6 +399,7 @@ jdg_worker_main(Datum arg)
 	jdg_log_init();
 	jdg_exec_hooks.progress = publish_progress;
 	jdg_exec_hooks.cancel_requested = jdg_cancel_pending;
+	jdg_exec_hooks.statement = jdg_task_statement_begins;
 
 	/* STARTING until the first claim, so that no second worker is started */
 	if (sigsetjmp(local_sigjmp_buf, 1) != 0)

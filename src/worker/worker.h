@@ -53,12 +53,19 @@ extern void jdg_user_code_begin(const JdgTask *task, int index,
  */
 extern void jdg_user_code_end(void);
 
+/* A statement of the task's text begins: from here on, statement_timeout. */
+extern void jdg_user_statement_begin(void);
+
+/* statement_timeout of the last statement, in ms; 0: none */
+extern int	jdg_statement_timeout(void);
+
 /* why the last task was stopped */
 typedef enum JdgStop
 {
 	JDG_STOP_NONE,
 	JDG_STOP_CANCEL,			/* by cancel(), pause or an administrator */
 	JDG_STOP_DEADLINE,
+	JDG_STOP_STATEMENT,			/* by statement_timeout */
 	JDG_STOP_PREEMPT
 } JdgStop;
 extern JdgStop jdg_stop_reason(void);
@@ -91,6 +98,9 @@ extern JdgRun jdg_run_task(JdgTask *task, int index, TimestampTz preempt_at,
  * committed.
  */
 extern void jdg_run_standalone(JdgTask *task, JdgOutcome *outcome);
+
+/* Callback: a statement begins, perhaps one of run_task() in a task. */
+extern void jdg_task_statement_begins(void);
 
 /* Sets the outcome of a task whose own code has raised this error. */
 extern void jdg_outcome_of_error(JdgOutcome *o, ErrorData *edata);

@@ -47,6 +47,51 @@ SELECT jadugar.enqueue($$SELECT jadugar.log('info', 'large', jsonb_build_object(
 SELECT status FROM jadugar.wait(:id, '20 s');
 SELECT message, left(fields::text, 60) AS fields FROM jadugar.logs WHERE task_id = :id;
 
+-- results that jsonb cannot hold
+CALL test.run_task($$ 'SELECT ''{"a":"\u0000"}''::json' $$);
+CREATE TABLE test_effect (a int);
+CALL test.run_task($$ 'INSERT INTO test_effect VALUES (1) RETURNING ''{"a":"\u0000"}''::json AS r' $$);
+SELECT * FROM test_effect;
+CALL test.run_task($$ 'INSERT INTO test_effect VALUES (2); SELECT ''{"a":"\u0000"}''::json AS r', transaction => 'standalone' $$);
+SELECT * FROM test_effect;
+CALL test.run_task($$ 'SELECT repeat(''x'', 100000000), repeat(''y'', 130000000)' $$);
+CALL test.run_task($$ 'SELECT (SELECT json_agg(g) FROM generate_series(1, 3) g), ''x''::xml' $$);
+
+-- columns of equal names
+CALL test.run_task($$ 'SELECT max(a), max(-a), 1 AS max_2, 2 AS a, 3 AS a FROM test_effect' $$);
+CALL test.run_task($$ 'SELECT max(a), max(-a) FROM test_effect', transaction => 'standalone' $$);
+
+-- the row type may be gone when the task ends
+CALL test.run_task($$ 'CREATE TABLE test_gone (a int); INSERT INTO test_gone VALUES (7); SELECT g FROM test_gone g; DROP TABLE test_gone' $$);
+
+-- the session begins as the settings of the role say
+CREATE ROLE test_team;
+GRANT test_team TO test_running;
+ALTER ROLE test_running SET role = 'test_team';
+CALL test.run_task($$ 'SELECT current_user, session_user', owner => 'test_running' $$);
+CALL test.run_task($$ 'RESET role; SELECT current_user, session_user', owner => 'test_running' $$);
+CALL test.run_task($$ 'SET role = none; SELECT current_user, session_user', owner => 'test_running' $$);
+CALL test.run_task($$ 'SET SESSION AUTHORIZATION DEFAULT; SELECT current_user, session_user', owner => 'test_running' $$);
+CALL test.run_task($$ 'SELECT current_user, session_user', owner => 'test_running', transaction => 'standalone' $$);
+CALL test.run_task($$ 'SET role = none; SELECT current_user, session_user', owner => 'test_running', transaction => 'standalone' $$);
+CALL test.run_task($$ 'SELECT current_user, session_user', owner => 'test_running' $$);
+ALTER ROLE test_running RESET role;
+
+-- new settings of a role or a database count from the next task on
+CALL test.run_task($$ 'SELECT current_user, current_setting(''application_name'') AS app', owner => 'test_running' $$);
+ALTER ROLE test_running SET DateStyle = 'German';
+CALL test.run_task($$ 'SELECT current_setting(''DateStyle'')', owner => 'test_running' $$);
+ALTER DATABASE :"DBNAME" SET extra_float_digits = 0;
+CALL test.run_task($$ 'SELECT current_setting(''DateStyle''), current_setting(''extra_float_digits'')', owner => 'test_running' $$);
+BEGIN;
+ALTER ROLE test_running IN DATABASE :"DBNAME" SET DateStyle = 'SQL, DMY';
+ALTER DATABASE :"DBNAME" RESET extra_float_digits;
+ROLLBACK;
+CALL test.run_task($$ 'SELECT current_setting(''DateStyle''), current_setting(''extra_float_digits'')', owner => 'test_running' $$);
+DO $$ BEGIN EXECUTE 'ALTER ROLE test_running RESET ALL'; END $$;
+ALTER DATABASE :"DBNAME" RESET extra_float_digits;
+CALL test.run_task($$ 'SELECT current_setting(''DateStyle''), current_setting(''extra_float_digits'')', owner => 'test_running' $$);
+
 -- a preempted task may raise any error, and logs once
 CREATE SEQUENCE test_tries;
 CREATE FUNCTION test_swallows(payload jsonb) RETURNS void LANGUAGE plpgsql AS $$
@@ -75,7 +120,75 @@ SELECT last_value AS tries FROM test_tries;
 SELECT level, message FROM jadugar.logs WHERE task_id = :id ORDER BY level;
 SELECT status FROM jadugar.wait(:first, '20 s');
 
+-- messages are kept whatever log_min_messages says
+ALTER ROLE test_running SET log_min_messages = 'log';
+SELECT jadugar.enqueue($q$DO $d$ BEGIN RAISE WARNING 'a warning'; END $d$ $q$, owner => 'test_running') AS id \gset
+SELECT status FROM jadugar.wait(:id, '20 s');
+SELECT level, message FROM jadugar.logs WHERE task_id = :id ORDER BY level;
+ALTER ROLE test_running SET log_min_messages = 'fatal';
+SELECT jadugar.enqueue($q$DO $d$ BEGIN RAISE WARNING 'a warning'; END $d$ $q$, owner => 'test_running') AS id \gset
+SELECT status FROM jadugar.wait(:id, '20 s');
+SELECT level, message FROM jadugar.logs WHERE task_id = :id ORDER BY level;
+ALTER ROLE test_running RESET ALL;
+
+-- statement_timeout is for each statement, and the text may set it
+ALTER ROLE test_running SET statement_timeout = '600ms';
+CALL test.run_task($$ 'SELECT pg_sleep(60)', owner => 'test_running', retry => '{"max_attempts": 1}' $$);	-- waits-for-time: it is stopped
+CALL test.run_task($$ 'SELECT pg_sleep(0.4); SELECT pg_sleep(0.4)', owner => 'test_running' $$);	-- waits-for-time: two statements
+CALL test.run_task($$ 'SET statement_timeout = 0; SELECT pg_sleep(0.7)', owner => 'test_running' $$);	-- waits-for-time: as above
+CALL test.run_task($$ 'SET statement_timeout = 0; SELECT pg_sleep(0.7)', owner => 'test_running', transaction => 'standalone' $$);	-- waits-for-time: as above
+CALL test.run_task($$ 'SELECT pg_sleep(0.7)', owner => 'test_running', settings => '{"statement_timeout": 0}' $$);	-- waits-for-time: as above
+ALTER ROLE test_running RESET ALL;
+-- waits-for-time: it is stopped
+SELECT jadugar.enqueue('SET statement_timeout = 50; SELECT pg_sleep(60)', retry => '{"max_attempts": 1}') AS id \gset
+SELECT status, error_code, error - '{context,query}'::text[] AS error FROM jadugar.wait(:id, '20 s');
+-- waits-for-time: it is stopped
+SELECT jadugar.enqueue('SET statement_timeout = 50; SELECT pg_sleep(60)', retry => '{"max_attempts": 1}', transaction => 'standalone') AS id \gset
+SELECT status, error_code, error - '{context,query}'::text[] AS error FROM jadugar.wait(:id, '20 s');
+-- waits-for-time: it is stopped
+SELECT jadugar.enqueue('SELECT pg_sleep(60)', retry => '{"max_attempts": 1}', timeout => '50 ms') AS id \gset
+SELECT status, error_code, error - '{context,query}'::text[] AS error FROM jadugar.wait(:id, '20 s');
+
+-- now() in each statement of a standalone command
+CREATE TABLE test_times (t timestamptz);
+CALL test.run_task($$ 'INSERT INTO test_times VALUES (now()); SELECT pg_sleep(0.01); INSERT INTO test_times VALUES (now())', transaction => 'standalone' $$);	-- waits-for-time: the clock moves
+SELECT count(DISTINCT t) FROM test_times;
+
+-- a single statement may use parallel workers
+CREATE FUNCTION test_pid() RETURNS int LANGUAGE sql PARALLEL SAFE RETURN pg_backend_pid();
+CREATE TABLE test_many AS SELECT g FROM generate_series(1, 10000) g;
+ANALYZE test_many;
+SELECT jadugar.enqueue('SELECT max(test_pid()) AS pid FROM test_many', settings => '{"parallel_setup_cost": 0, "parallel_tuple_cost": 0,
+	"min_parallel_table_scan_size": 0, "parallel_leader_participation": "off", "max_parallel_workers_per_gather": 2}') AS id \gset
+SELECT status FROM jadugar.wait(:id, '20 s');
+SELECT (result ->> 'pid')::int <> worker_pid AS parallel FROM jadugar.history WHERE task_id = :id;
+
+-- hints, positions and numbers of statements
+CREATE FUNCTION test_error(command text, mode text DEFAULT NULL) RETURNS bigint LANGUAGE sql AS
+$$ SELECT jadugar.enqueue(command, retry => '{"max_attempts": 1}', transaction => mode) $$;
+CREATE PROCEDURE test_show_error(command text, mode text DEFAULT NULL) LANGUAGE plpgsql AS $$
+DECLARE id bigint := test_error(command, mode); s text; e jsonb;
+BEGIN
+	COMMIT;
+	SELECT w.status, w.error INTO s, e FROM jadugar.wait(id, '20 s') w;
+	RAISE WARNING E'%: % %\n  %\n  statement %, position %', s, e ->> 'sqlstate', e ->> 'message', e ->> 'hint', e ->> 'statement', e ->> 'position';
+END $$;
+CALL test_show_error('DO $d$ BEGIN COMMIT; END $d$');
+CALL test_show_error('DO $d$ BEGIN COMMIT; END $d$', 'standalone');
+CALL test_show_error('DO $d$ BEGIN RAISE NOTICE ''%'', $1; END $d$');
+CALL test_show_error('SET TRANSACTION ISOLATION LEVEL SERIALIZABLE');
+CALL test_show_error('SELECT pg_export_snapshot()');
+CALL test_show_error('SELECT length(pg_export_snapshot()) > 0 AS ok', 'standalone');
+CALL test_show_error('SELECT 1; SELECT no_such_column');
+CALL test_show_error('SELECT 1; SELECT no_such_column', 'standalone');
+CALL test_show_error('SELECT no_such_column');
+CALL test_show_error('SELECT 1; SELECT ''é''; SELECT 1/0; SELECT 2');
+CALL test_show_error('SELECT 1; DO $d$ BEGIN PERFORM no_such_column; END $d$');
+SELECT error ->> 'message' AS message, error -> 'statement' AS statement, error -> 'position' AS position FROM jadugar.run_task('SELECT 1; SELECT no_such_column', '{}');
+
 SELECT jadugar.drop_queue('test_running');
-DROP FUNCTION test_swallows;
+DROP PROCEDURE test_show_error;
+DROP FUNCTION test_error, test_pid, test_swallows;
+DROP TABLE test_effect, test_times, test_many;
 DROP SEQUENCE test_tries;
-CALL test.drop_roles('test_running');
+CALL test.drop_roles('test_running', 'test_team');
