@@ -36,6 +36,14 @@ int			jdg_clock_offset = 0;
 int			jdg_task_max_attempts = 10;
 int			jdg_schedule_max_attempts = 1;
 int			jdg_task_timeout = 0;
+int			jdg_log_failures = JDG_LOG_FAILURES_FINAL;
+
+static const struct config_enum_entry log_failures_options[] = {
+	{"none", JDG_LOG_FAILURES_NONE, false},
+	{"final", JDG_LOG_FAILURES_FINAL, false},
+	{"all", JDG_LOG_FAILURES_ALL, false},
+	{NULL, 0, false}
+};
 
 /* Settings of processes and their limits. */
 static void
@@ -133,6 +141,11 @@ define_policy_settings(void)
 							"Zero disables the limit.",
 							&jdg_task_timeout, 0, 0, INT_MAX, PGC_USERSET,
 							GUC_UNIT_MS, NULL, NULL, NULL);
+	DefineCustomEnumVariable("jadugar.log_failures",
+							 "Failed attempts of tasks that are written to the server's log.",
+							 NULL, &jdg_log_failures, JDG_LOG_FAILURES_FINAL,
+							 log_failures_options, PGC_SIGHUP, 0,
+							 NULL, NULL, NULL);
 	DefineCustomIntVariable("jadugar.clock_offset",
 							"Offset added to the clock of jadugar.",
 							"For tests only.",

@@ -9,6 +9,15 @@
 #define JDG_BASE_SETTINGS_H
 
 /* server */
+/* jadugar.log_failures */
+typedef enum JdgLogFailures
+{
+	JDG_LOG_FAILURES_NONE,
+	JDG_LOG_FAILURES_FINAL,		/* of tasks that are not tried again */
+	JDG_LOG_FAILURES_ALL
+} JdgLogFailures;
+
+extern int	jdg_log_failures;	/* a JdgLogFailures */
 extern bool jdg_enabled;
 extern int	jdg_max_workers;
 extern int	jdg_max_workers_per_role;

@@ -41,6 +41,7 @@
 #include "shared/wakeup.h"
 #include "task/count.h"
 #include "task/decide.h"
+#include "task/failure_log.h"
 #include "task/history.h"
 #include "task/outcome.h"
 #include "task/resolve.h"
@@ -464,6 +465,8 @@ settle(JdgEnds *ends)
 	}
 	delete_rows(tasks, d, n);
 	write_histories(tasks, outcomes, d, n);
+	for (int i = 0; i < n; i++)
+		jdg_failure_log(&tasks[i], &outcomes[i], &d[i]);
 	if (more || jdg_has_dependants(done, ndone))
 	{
 		JdgInternal in;
