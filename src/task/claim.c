@@ -18,6 +18,7 @@
  */
 #include "postgres.h"
 
+#include "access/detoast.h"
 #include "access/genam.h"
 #include "access/heapam.h"
 #include "access/table.h"
@@ -43,6 +44,12 @@
 #include "task/ready.h"
 
 /* the state of one claim */
+/*
+ * A claim stops when the payloads together are larger.  A worker holds them,
+ * and copies for the history, until the commit.
+ */
+#define MAX_BYTES	((Size) 16 * 1024 * 1024)
+
 typedef struct Claim
 {
 	JdgDb	   *db;
@@ -164,6 +171,16 @@ time_attr(TupleTableSlot *s, int no)
 	Datum		d = attr(s, no, &isnull);
 
 	return isnull ? DT_NOBEGIN : DatumGetTimestampTz(d);
+}
+
+/* The size of the payload in memory; nothing is detoasted. */
+static Size
+payload_size(TupleTableSlot *s)
+{
+	bool		isnull;
+	Datum		d = attr(s, JDG_A_PAYLOAD, &isnull);
+
+	return isnull ? 0 : toast_raw_datum_size(d);
 }
 
 /* the fixed-width columns for the join check; nothing is detoasted */
@@ -311,7 +328,10 @@ claim_from(Claim *c, JdgSource *sources, int nsources, JdgTask *tasks, int *n,
 		   int max, JdgJoinCheck join, MemoryContext mcxt, bool *more)
 {
 	JdgSource  *src;
+	Size		bytes = 0;
 
+	for (int i = 0; i < *n; i++)
+		bytes += tasks[i].payload ? VARSIZE(tasks[i].payload) : 0;
 	for (int i = 0; i < nsources; i++)
 		jdg_ready_open(c->db, &sources[i], c->heap, c->index);
 	while (*n < max && (src = jdg_ready_first(sources, nsources)) != NULL)
@@ -322,7 +342,8 @@ claim_from(Claim *c, JdgSource *sources, int nsources, JdgTask *tasks, int *n,
 		CHECK_FOR_INTERRUPTS();
 		task_from_slot_short(src->slot, &look);
 		j = join(&look, *n);
-		if (j == JDG_JOIN_NO)
+		bytes += payload_size(src->slot);
+		if (j == JDG_JOIN_NO || (*n > 0 && bytes > MAX_BYTES))
 			break;
 		if (take_head(c, src, &look, &tasks[*n], mcxt))
 		{
