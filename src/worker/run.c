@@ -444,7 +444,10 @@ jdg_run_task(JdgTask *task, int index, TimestampTz preempt_at, JdgOutcome *o)
 		elog(FATAL, "a task left the session as another user");
 	jdg_session_reset_task();
 	if (edata)
+	{
 		jdg_outcome_of_error(o, edata);
+		jdg_session_after_error();
+	}
 	o->finished_at = jdg_now();
 	publish_end(index, o->finished_at - o->started_at);
 	JDG_FAULT("task-done");
@@ -526,6 +529,7 @@ jdg_run_standalone(JdgTask *task, JdgOutcome *o)
 		AbortCurrentTransaction();
 		MemoryContextSwitchTo(mcxt);
 		jdg_outcome_of_error(o, edata);
+		jdg_session_after_error();
 		if (o->end == JDG_END_CANCELLED ||
 			jdg_my_slot->task[0].cancel != JDG_CANCEL_NONE)
 			end_as_cancelled(o, 0);

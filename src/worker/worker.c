@@ -385,6 +385,7 @@ jdg_worker_main(Datum arg)
 											  jdg_my_slot->owner, 0);
 	/* as in any session of the role: a site may enforce something by them */
 	process_session_preload_libraries();
+	jdg_session_init();
 	/* exit callbacks run in reverse order: this one before the abort */
 	before_shmem_exit(worker_dies, (Datum) 0);
 	connected = true;

@@ -107,6 +107,12 @@ extern void jdg_outcome_of_error(JdgOutcome *o, ErrorData *edata);
 
 /* session.c: clears session state between tasks */
 
+/* The session begins: preloaded libraries are part of every session. */
+extern void jdg_session_init(void);
+
+/* A task has failed: leaves after the group if a library may keep its state. */
+extern void jdg_session_after_error(void);
+
 /* Must the group end before another task runs? */
 extern bool jdg_session_ends_group(void);
 
