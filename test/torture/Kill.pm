@@ -191,7 +191,7 @@ sub promote
 sub jump
 {
 	my ($t) = @_;
-	my $by = pick(2, 30, 400, 3600, 90_000);
+	my $by = pick(2, 30, 400, 3600, 90_000, -2, -30);
 	my $back = $t->{offset} + $by;
 
 	change($t, 'jadugar.clock_offset' => $back);
@@ -237,10 +237,22 @@ sub pools
 		q(SELECT jadugar.restart_workers(role => 'carol')), q(SELECT jadugar.start_workers(2, role => 'bob')),
 		q(SELECT jadugar.pause_all()), q(SELECT jadugar.pause_queue('default')),
 		q(CALL jadugar.drain('two', timeout => '1 second')),
+		q(ALTER ROLE carol RENAME TO caroline; SELECT pg_sleep(0.2); ALTER ROLE caroline RENAME TO carol),    # waits-for-time: how long
 		q(ALTER ROLE bob NOLOGIN), q(ALTER ROLE alice NOLOGIN; SELECT pg_sleep(0.2); ALTER ROLE alice LOGIN));    # waits-for-time: how long
 
 	ask($t, $sql);
 	return $sql;
+}
+
+# All tables are published for a while.
+sub publish
+{
+	my ($t) = @_;
+
+	ask($t, 'CREATE PUBLICATION torture FOR ALL TABLES') // return 'no publication could be made';
+	usleep(200_000 + rand(500_000));    # waits-for-time: how long
+	ask($t, 'DROP PUBLICATION torture');
+	return 'all tables were published';
 }
 
 # Another database is copied and dropped, and its extension dropped, during work.
@@ -277,7 +289,7 @@ my %events = (
 	crash => \&crash, terminate => \&terminate, cancel => \&cancel, freeze => \&freeze,
 	kill_server => \&kill_server, stop_server => \&stop_server, fill_disk => \&fill_disk,
 	promote => \&promote, jump => \&jump, settings => \&settings, switch_off => \&switch_off,
-	pools => \&pools, databases => \&databases, fault => \&fault);
+	pools => \&pools, publish => \&publish, databases => \&databases, fault => \&fault);
 
 sub events
 {
@@ -314,6 +326,8 @@ sub bring_back
 	return 0 if !$up;
 	# a process that was just starting may have missed the change
 	kill('HUP', $node->{_pid});
+	ask($t, 'DROP PUBLICATION IF EXISTS torture');
+	ask($t, q{DO 'BEGIN ALTER ROLE caroline RENAME TO carol; EXCEPTION WHEN undefined_object THEN NULL; END'});
 	ask($t, join('; ', 'SELECT jadugar.resume_all()', q(SELECT jadugar.resume_queue('default')), q(SELECT jadugar.resume_queue('two')),
 			map { ("ALTER ROLE $_ LOGIN", "SELECT jadugar.restart_workers(role => '$_')") } qw(alice bob carol)));
 	return 1;

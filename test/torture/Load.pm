@@ -40,7 +40,8 @@ my %kinds = (
 	unique => \&unique, keyed => \&keyed, limited => \&limited, bounded => \&bounded,
 	overrun => \&overrun, deadline => \&deadline, deadlock => \&deadlock, bad_commit => \&bad_commit,
 	no_commit => \&no_commit, session => \&session, batch => \&batch, later => \&later, nested => \&nested,
-	silent => \&silent, conflict => \&conflict, flows => \&flows);
+	silent => \&silent, conflict => \&conflict, flows => \&flows, waiting => \&waiting,
+	converting => \&converting, backlog => \&backlog, fused => \&fused);
 
 # task(TXN, NAME, OPTIONS): one task of the transaction.  Options: kind, which
 # Prove.pm checks (once, none or some effects; or a name of its own), parents
@@ -223,6 +224,39 @@ sub bounded
 }
 
 # a fast command that is slow once
+# Many wait for one key.  A paused retry gives up its place and gets it back.
+sub backlog
+{
+	my ($t) = @_;
+
+	task($t, "a$_", payload => "\"lane\": \"deep $t->{role}\", \"fail\": " . int(rand(1.1)), args => [ q(concurrency_key => 'deep'), $retry ])
+	  for 1 .. 40;
+	push @{ $t->{sql} }, 'SELECT jadugar.pause_task(:a7)', 'SELECT jadugar.resume_task(:a7)';
+	return;
+}
+
+# Tasks that handle their own lock_timeout.
+sub waiting { my ($t) = @_; task($t, "a$_", payload => '"gate": ' . rand(0.03)) for 1 .. 3; return; }
+
+# Tasks that turn a cancel, also that of a preemption, into another error.
+sub converting
+{
+	my ($t) = @_;
+
+	task($t, "a$_", payload => $_ == 3 ? '"convert": ' . rand(0.15) : '"convert": 0', args => [$retry]) for 1 .. 6;
+	return;
+}
+
+# A command that does not fail for long, and then does.
+sub fused
+{
+	my ($t) = @_;
+	my $bad = 20 + int(rand(20));
+
+	task($t, "a$_", command => 'SELECT /* fused */ torture.work($1)', payload => $_ == $bad ? '"fail": 1' : '"fail": 0', args => [$retry]) for 1 .. 40;
+	return;
+}
+
 sub overrun { my ($t) = @_; task($t, "a$_", payload => $_ == 3 ? '"sleep": ' . rand(0.15) : '"sleep": 0') for 1 .. 6; return; }
 
 sub deadline

@@ -46,6 +46,11 @@ CREATE TABLE torture.retried (task_id bigint NOT NULL);
 -- Invalid states that a client has seen during the load: Load.pm.
 CREATE TABLE torture.witness (what text NOT NULL, detail text);
 GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA torture TO PUBLIC;
+-- They may be published: see Kill.pm.
+ALTER TABLE torture.pair REPLICA IDENTITY FULL;
+ALTER TABLE torture.counter REPLICA IDENTITY FULL;
+ALTER TABLE torture.noise REPLICA IDENTITY FULL;
+ALTER TABLE torture.retried REPLICA IDENTITY FULL;
 
 -- The ledger of the producers: see Load.pm.  fate is acked, unknown (the connection
 -- was lost in COMMIT), undone or maybe.
@@ -76,6 +81,25 @@ BEGIN
 	IF payload ? 'sleep' THEN
 		-- waits-for-time: long enough for a kill to hit it, or to exceed a deadline
 		PERFORM pg_sleep((payload->>'sleep')::float8);
+	END IF;
+	IF payload ? 'gate' THEN
+		-- handles its own lock_timeout, which the server sends as SIGINT
+		SET LOCAL lock_timeout = '10ms';
+		BEGIN
+			PERFORM pg_advisory_xact_lock(77);
+			-- waits-for-time: for another task to wait for the lock
+			PERFORM pg_sleep((payload->>'gate')::float8);
+		EXCEPTION WHEN lock_not_available THEN
+			NULL;
+		END;
+	END IF;
+	IF payload ? 'convert' THEN
+		BEGIN
+			-- waits-for-time: long enough to overrun the window
+			PERFORM pg_sleep((payload->>'convert')::float8);
+		EXCEPTION WHEN query_canceled THEN
+			RAISE EXCEPTION 'another error';
+		END;
 	END IF;
 	FOR i IN 1 .. COALESCE((payload->>'subxacts')::integer, 0) LOOP
 		BEGIN
