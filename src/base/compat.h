@@ -118,21 +118,24 @@ jdg_have_createdb_privilege(void)
 
 /* ExecInsertIndexTuples() can leave out summarizing indexes since 16 */
 #if PG_VERSION_NUM >= 160000
-#define jdg_insert_index_tuples(info, slot, estate) \
+#define jdg_insert_index_tuples(info, slot, estate, summarizing) \
 	ExecInsertIndexTuples((info), (slot), (estate), false, false, NULL, NIL, \
-						  false)
+						  (summarizing))
 #else
-#define jdg_insert_index_tuples(info, slot, estate) \
-	ExecInsertIndexTuples((info), (slot), (estate), false, false, NULL, NIL)
+#define jdg_insert_index_tuples(info, slot, estate, summarizing) \
+	((void) (summarizing), \
+	 ExecInsertIndexTuples((info), (slot), (estate), false, false, NULL, NIL))
 #endif
 
 /* table_tuple_update() distinguishes summarizing indexes since 16 */
 #if PG_VERSION_NUM >= 160000
 #define JdgUpdateIndexes TU_UpdateIndexes
 #define JDG_UPDATE_NO_INDEX TU_None
+#define JDG_UPDATE_SUMMARIZING(indexes) ((indexes) == TU_Summarizing)
 #else
 #define JdgUpdateIndexes bool
 #define JDG_UPDATE_NO_INDEX false
+#define JDG_UPDATE_SUMMARIZING(indexes) false
 #endif
 
 /* PortalRun() has no run_once since 18 */

@@ -89,7 +89,8 @@ write_rows(JdgRows *r)
 	for (int i = 0; i < r->n; i++)
 	{
 		if (r->info->ri_NumIndices > 0)
-			list_free(jdg_insert_index_tuples(r->info, r->slots[i], r->estate));
+			list_free(jdg_insert_index_tuples(r->info, r->slots[i],
+											  r->estate, false));
 		ResetPerTupleExprContext(r->estate);
 		ExecClearTuple(r->slots[i]);
 	}
@@ -139,7 +140,8 @@ jdg_rows_update(JdgRows *r, ItemPointer tid, const Datum *values,
 				 errmsg("a row of \"%s\" was changed by another transaction",
 						RelationGetRelationName(r->rel))));
 	if (indexes != JDG_UPDATE_NO_INDEX && r->info->ri_NumIndices > 0)
-		list_free(jdg_insert_index_tuples(r->info, slot, r->estate));
+		list_free(jdg_insert_index_tuples(r->info, slot, r->estate,
+										  JDG_UPDATE_SUMMARIZING(indexes)));
 	ResetPerTupleExprContext(r->estate);
 	ExecClearTuple(slot);
 }

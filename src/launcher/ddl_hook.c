@@ -333,6 +333,12 @@ wake_after_prepared(void)
 	ending_in = NULL;
 	jdg_marks_forget(&db->marks);
 	jdg_db_wake(db, JDG_WAKE_ALL);
+	/* it may have created the extension */
+	if (db->state == JDG_DB_NONE)
+	{
+		pg_atomic_write_u32(&db->maybe_created, 1);
+		jdg_launcher_wake(true);
+	}
 }
 
 static void

@@ -43,7 +43,9 @@
 #include "launcher/launcher.h"
 #include "shared/database.h"
 #include "shared/launcher_state.h"
+#include "shared/pool.h"
 #include "shared/shmem.h"
+#include "shared/slot.h"
 #include "shared/suspect.h"
 
 /* interval of the scans for databases without a wake-up, in ms */
@@ -152,6 +154,30 @@ scan_databases(MemoryContext mcxt)
 }
 
 /*
+ * Frees the slots of workers that ended inside a task of a database whose
+ * extension was dropped: no scheduler charges these tasks.
+ */
+static void
+free_dead_slots(void)
+{
+	for (int i = 0; i < jdg_max_workers; i++)
+	{
+		JdgDb	   *db;
+		bool		gone;
+
+		if (jdg_slots[i].state != JDG_SLOT_DEAD)
+			continue;
+		db = jdg_db_lookup(jdg_slots[i].dboid, false);
+		/* nobody else touches a dead slot without a scheduler */
+		LWLockAcquire(JdgSharedLock, LW_SHARED);
+		gone = db == NULL || db->state == JDG_DB_NONE;
+		LWLockRelease(JdgSharedLock);
+		if (gone)
+			jdg_pool_release_slot(i);
+	}
+}
+
+/*
  * Starts the schedulers that are due.  Returns the instant of the next check.
  */
 static TimestampTz
@@ -254,6 +280,7 @@ jdg_launcher_main(Datum arg)
 			next_scan = GetCurrentTimestamp() + SCAN_INTERVAL * 1000;
 		}
 		JDG_FAULT("launcher-round");
+		free_dead_slots();
 		next = start_schedulers();
 		pgstat_report_activity(STATE_IDLE, NULL);
 		(void) WaitLatch(MyLatch,

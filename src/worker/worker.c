@@ -41,6 +41,7 @@
 #include "base/settings.h"
 #include "base/spi.h"
 #include "shared/database.h"
+#include "shared/launcher_state.h"
 #include "shared/pool.h"
 #include "shared/slot.h"
 #include "shared/suspect.h"
@@ -84,6 +85,8 @@ worker_exit(int code, Datum arg)
 	jdg_suspect_end();
 	if (!jdg_slot_died(jdg_my_slot))
 		jdg_pool_release_slot(my_slotno);
+	else
+		jdg_launcher_wake(false);	/* the extension may be gone */
 	if (db == NULL)
 		return;
 	if (!connected && !evicted && db->evicted_by == 0)

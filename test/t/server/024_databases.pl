@@ -168,11 +168,15 @@ is($node->safe_psql('uno', 'DROP EXTENSION jadugar'), '', 'DROP EXTENSION succee
 no_process('uno', 'all processes exit again');
 create_extension($node, 'uno');
 
+create_extension($node, 'watch');
 $task = long_task('uno', ", transaction => 'standalone'");
 is($node->safe_psql('uno', 'DROP EXTENSION jadugar'), '', 'a standalone command holds no lock');
 $node->safe_psql('postgres', q{SELECT pg_cancel_backend(pid) FROM pg_stat_activity
 	WHERE backend_type = 'jadugar worker' AND datname = 'uno'});
 no_process('uno', 'the worker of a standalone command exits after the command');
+ok(poll($node, q{SELECT slots_used = (SELECT count(*) FROM pg_stat_activity WHERE backend_type = 'jadugar worker')
+	FROM jadugar_internal._v_health()}, 't', 'watch'), 'and its slot is free');
+$node->safe_psql('postgres', 'DROP DATABASE watch');
 create_extension($node, 'uno');
 run_one('uno', 'tasks run after CREATE EXTENSION');
 

@@ -73,5 +73,17 @@ $node->safe_psql('postgres', "ROLLBACK PREPARED 'three'");
 is($node->safe_psql('postgres', q{SELECT (SELECT count(*) FROM jadugar_internal.task), (SELECT count(*) FROM jadugar_internal.dependency),
 		(SELECT count(*) FROM jadugar_internal.schedule WHERE name = 'three')}),
 	'0|0|0', 'rolled back: nothing is left');
+
+# CREATE EXTENSION in a prepared transaction
+create_extension($node, 'later');
+wait_for_process($node, 'scheduler', 'later');
+$node->safe_psql('later', 'DROP EXTENSION jadugar');
+poll($node, q{SELECT count(*) FROM pg_stat_activity WHERE datname = 'later'}, '0');
+$node->safe_psql('later', q{BEGIN; CREATE EXTENSION jadugar; PREPARE TRANSACTION 'four'});
+$node->safe_psql('later', q{COMMIT PREPARED 'four'});
+my $later = $node->safe_psql('later', q{SELECT jadugar.enqueue('SELECT 1')});
+ok(poll($node, "SELECT status FROM jadugar.get_task($later)", 'completed', 'later'),
+	'CREATE EXTENSION in a prepared transaction starts the scheduler');
+
 $node->stop;
 done_testing();
