@@ -360,6 +360,22 @@ jdg_check_name(const char *what, const char *name)
 }
 
 void
+jdg_check_not_reserved(const char *what, const char *name,
+					   const char *const *reserved)
+{
+	bool		is_reserved = strncmp(name, "jadugar", 7) == 0;
+
+	for (; *reserved != NULL && !is_reserved; reserved++)
+		is_reserved = strcmp(name, *reserved) == 0;
+	if (is_reserved)
+		ereport(ERROR,
+				(errcode(JDG_ERRCODE_VALIDATION_ERROR),
+				 errmsg("%s name \"%s\" is reserved", what, name),
+				 errdetail("Names that begin with \"jadugar\", and names of built-in handlers, are reserved."),
+				 errhint("Choose another name.")));
+}
+
+void
 jdg_check_key(const char *argument, const char *key)
 {
 	size_t		len = key ? strlen(key) : 1;

@@ -112,6 +112,13 @@ extern void jdg_check_word(const char *argument, const char *word,
 extern void jdg_check_name(const char *what, const char *name);
 
 /*
+ * Raises VALIDATION_ERROR for a new name that is left to jadugar: one that
+ * begins with "jadugar", or one of "reserved", a list up to a NULL.
+ */
+extern void jdg_check_not_reserved(const char *what, const char *name,
+								   const char *const *reserved);
+
+/*
  * Raises VALIDATION_ERROR unless a key has 1 to JDG_KEY_BYTES_MAX bytes.  NULL
  * is accepted.
  */

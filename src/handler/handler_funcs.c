@@ -69,6 +69,11 @@ static const JdgArg c_args[] = {
 	OPTION_ARGS
 };
 
+/* handlers that jadugar has or will have */
+static const char *const reserved_names[] = {
+	"http", "email", "slack", "s3", "webhook", "metrics", "alertmanager", NULL
+};
+
 /*
  * A command is SQL if it can be: a handler of a name that is SQL could never
  * be reached, and its owner might think otherwise.
@@ -77,6 +82,7 @@ static void
 check_handler_name(const char *name)
 {
 	jdg_check_name("handler", name);
+	jdg_check_not_reserved("handler", name, reserved_names);
 	if (jdg_command_is_sql(name))
 		ereport(ERROR,
 				(errcode(JDG_ERRCODE_VALIDATION_ERROR),

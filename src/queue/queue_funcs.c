@@ -192,6 +192,9 @@ bind_options(JdgParams *p, const QueueArgs *a)
 	jdg_bind_text(p, "description", a->description);
 }
 
+/* besides those that begin with jadugar */
+static const char *const reserved_names[] = {NULL};
+
 /* create_queue(name, ...) returns its id */
 JDG_FUNCTION(jdg_create_queue, JDG_LEVEL_USER)
 {
@@ -203,6 +206,7 @@ JDG_FUNCTION(jdg_create_queue, JDG_LEVEL_USER)
 
 	JDG_READ_ARGS("create_queue", create_args, &a);
 	jdg_check_name("queue", a.name);
+	jdg_check_not_reserved("queue", a.name, reserved_names);
 	check_options(&a);
 	jdg_bind_text(&p, "name", a.name);
 	jdg_bind_oid(&p, "owner", user);

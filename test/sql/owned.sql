@@ -111,6 +111,12 @@ SELECT jadugar.enqueue('test_owned_handler', delay => '1 hour', queue => 'test_o
 SELECT kind, test_owned_name(kind, name), problem FROM jadugar.drop_owned('test_owned "b"', '{queues,handlers}');
 SELECT kind, test_owned_name(kind, name), problem FROM jadugar.drop_owned('test_owned "b"');
 SELECT kind, test_owned_name(kind, name), problem FROM jadugar.drop_owned('test_owned "b"');
+-- names that are left to jadugar
+RESET ROLE;
+SELECT name, test.error_of(format($$SELECT jadugar.register_sql_handler(%L, 'SELECT 1')$$, name))
+FROM unnest('{http,email,slack,s3,webhook,metrics,alertmanager,jadugar,jadugar_x}'::text[]) n (name);
+SELECT test.error_of($$SELECT jadugar.create_queue('jadugar_alerts')$$);
+
 -- A name that belongs to another role: the hint names it, if the caller may know.
 RESET ROLE;
 CALL test.create_role('test_owned_user');
