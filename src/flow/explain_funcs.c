@@ -126,10 +126,12 @@ read_seen(Datum run_id, int nnodes)
 {
 	static JdgQuery q = {
 		"SELECT node, state, count(*)::int, max(attempts), min(started_at), "
-		"max(finished_at) FROM jadugar_internal.flow_step WHERE run_id = $1 "
+		"max(finished_at), max(error ->> 'message') "
+		"FROM jadugar_internal.flow_step WHERE run_id = $1 "
 		"GROUP BY node, state", 1, {INT8OID}
 	};
 	JdgFlowSeen *seen = palloc0(sizeof(JdgFlowSeen) * nnodes);
+	MemoryContext mcxt = CurrentMemoryContext;
 	int64		n;
 
 	for (int i = 0; i < nnodes; i++)
@@ -152,6 +154,8 @@ read_seen(Datum run_id, int nnodes)
 			(s->started_at == DT_NOBEGIN || started < s->started_at))
 			s->started_at = started;
 		s->finished_at = Max(s->finished_at, jdg_col_time(i, 6, DT_NOBEGIN));
+		if (s->error == NULL)
+			s->error = jdg_col_text(i, 7, mcxt);
 	}
 	return seen;
 }

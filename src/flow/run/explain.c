@@ -246,6 +246,10 @@ put_node(Tree *t, const JdgFlowNode *node, int column)
 		appendStringInfo(&t->out, ": %s", subject);
 	appendStringInfoChar(&t->out, '\n');
 	put_options(t, node, column + 2);
+	/* a container has the error of the step that failed in it */
+	if (t->seen && t->seen[node->no].error && node->nchildren == 0)
+		put_line(t, column + 2, "error",
+				 jdg_explain_line(t->seen[node->no].error, MAX_SUBJECT));
 	for (int i = 0; i < node->nchildren; i++)
 	{
 		const char *arrow = "-> ";

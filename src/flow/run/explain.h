@@ -26,6 +26,7 @@ typedef struct JdgFlowSeen
 	int			attempts;		/* the most of one row */
 	TimestampTz started_at;		/* of the first; DT_NOBEGIN: not yet */
 	TimestampTz finished_at;	/* of the last; DT_NOBEGIN: not yet */
+	char	   *error;			/* message of one that has failed; NULL: none */
 } JdgFlowSeen;
 
 /* a string in the current context; seen: by node, or NULL: there is no run */
