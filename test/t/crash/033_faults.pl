@@ -255,7 +255,7 @@ else
 		'every fault point of the sources is tested');
 }
 
-# The number of charged attempts.  Standalone commands that are running when the
+# The number of charged attempts: lost, or failed if none was left.  Standalone commands that are running when the
 # server goes down are lost at any fault point.
 sub lost_other_than
 {
@@ -264,7 +264,7 @@ sub lost_other_than
 	my ($which, $wrong) = $point =~ /^(standalone|orphan)/ ? ($standalone, '<') : ("NOT $standalone", '<>');
 
 	return grep { $_ } $node->safe_psql('postgres',
-		"SELECT 'lost: ' || count(*) FROM jadugar_internal.attempt r WHERE status = 'l' AND $which HAVING count(*) $wrong $wanted");
+		"SELECT 'lost: ' || count(*) FROM jadugar_internal.attempt r WHERE error_code = 'WORKER_CRASHED' AND $which HAVING count(*) $wrong $wanted");
 }
 
 sub fail_at
