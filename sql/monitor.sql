@@ -289,11 +289,17 @@ FROM jadugar_internal._v_health() h
 			WHEN pg_catalog.pg_is_in_recovery()
 			THEN 'sleeps until this standby is promoted'
 			WHEN h.evicted_by IS NOT NULL
-			THEN pg_catalog.format('gave way to a command on this database by process %s', h.evicted_by)
+			THEN CASE WHEN h.evicted_by <> 0
+				THEN pg_catalog.format('gave way to a command on this database by process %s', h.evicted_by)
+				ELSE 'gave way to a command on this database' END
+			WHEN NOT h.has_place
+			THEN 'has no place: other databases use all of jadugar.max_databases'
 			WHEN h.scheduler_failures > 0
 			THEN pg_catalog.format('has ended %s times in a row', h.scheduler_failures)
 			ELSE 'is not running' END,
-		 CASE WHEN h.scheduler_pid IS NULL AND h.preloaded AND h.enabled
+		 CASE WHEN h.scheduler_pid IS NULL AND NOT h.has_place
+			THEN 'Raise jadugar.max_databases and restart the server.'
+			WHEN h.scheduler_pid IS NULL AND h.preloaded AND h.enabled
 			THEN 'See the server log; max_worker_processes may be too low.' END),
 		(CASE WHEN x.reason = 'not_adopted' THEN 'error' ELSE 'ok' END,
 		 'identity',

@@ -42,6 +42,7 @@
 #include "nodes/parsenodes.h"
 #include "storage/ipc.h"
 #include "tcop/utility.h"
+#include "utils/memutils.h"
 #include "utils/resowner.h"
 
 #include "base/compat.h"
@@ -63,6 +64,7 @@ static object_access_hook_type prev_object_access = NULL;
 
 /* to do at the end of this transaction */
 static bool evicted = false;
+static bool *evicting = NULL;	/* by number of the entry */
 static uint32 roles_changed = 0;	/* JDG_WAKE_* for all schedulers */
 static bool extension_dropped = false;
 
@@ -92,11 +94,16 @@ xact_callback(XactEvent event, void *arg)
 		return;
 	if (evicted)
 	{
-		/* one word each, set by this process only: no lock is needed */
 		for (int i = 0; i < jdg_max_databases; i++)
 		{
-			if (jdg_dbs[i].evicted_by == MyProcPid)
-				jdg_dbs[i].evicted_by = 0;
+			JdgDb	   *db = &jdg_dbs[i];
+
+			if (!evicting[i])
+				continue;
+			evicting[i] = false;
+			if (db->evicted_by == MyProcPid)
+				db->evicted_by = 0;
+			pg_atomic_fetch_sub_u32(&db->evictors, 1);
 		}
 		evicted = false;
 		jdg_launcher_wake(true);
@@ -135,8 +142,10 @@ release_callback(ResourceReleasePhase phase, bool commit, bool top, void *arg)
 }
 
 /*
- * Makes our processes leave a database until this transaction ends.  Processes
- * that are starting in it see the mark when they have attached.
+ * Makes our processes leave a database until this transaction ends, and those
+ * of all others that have evicted them.  Processes that are starting in it see
+ * the mark when they have attached.  It keeps the entry from being given to
+ * another database.
  */
 static void
 evict(Oid dboid)
@@ -145,7 +154,19 @@ evict(Oid dboid)
 
 	if (db == NULL)
 		return;
+	if (evicting == NULL)
+		evicting = MemoryContextAllocZero(TopMemoryContext,
+										  sizeof(bool) * jdg_max_databases);
 	LWLockAcquire(JdgSharedLock, LW_EXCLUSIVE);
+	if (db->dboid != dboid)
+	{
+		/* it had no process of ours */
+		LWLockRelease(JdgSharedLock);
+		return;
+	}
+	if (!evicting[db - jdg_dbs])
+		pg_atomic_fetch_add_u32(&db->evictors, 1);
+	evicting[db - jdg_dbs] = true;
 	db->evicted_by = MyProcPid;
 	evicted = true;
 	if (db->scheduler_pid != 0)
@@ -333,12 +354,13 @@ wake_after_prepared(void)
 	ending_in = NULL;
 	jdg_marks_forget(&db->marks);
 	jdg_db_wake(db, JDG_WAKE_ALL);
-	/* it may have created the extension */
-	if (db->state == JDG_DB_NONE)
+	/* it may have created the extension, after a scheduler has looked */
+	if (db->state != JDG_DB_ACTIVE)
 	{
 		pg_atomic_write_u32(&db->maybe_created, 1);
 		jdg_launcher_wake(true);
 	}
+	jdg_db_unpin(db);
 }
 
 static void
@@ -362,7 +384,7 @@ end_prepared(PlannedStmt *pstmt, const char *query, bool read_only,
 	if (!registered)
 		before_shmem_exit(exit_callback, (Datum) 0);
 	registered = true;
-	ending_in = jdg_db_lookup(MyDatabaseId, false);
+	ending_in = jdg_db_pin(MyDatabaseId);
 	PG_TRY();
 	{
 		run_utility(pstmt, query, read_only, context, params, env, dest, qc);

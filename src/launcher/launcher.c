@@ -4,8 +4,8 @@
  *	  The launcher: one process per server that starts the schedulers.
  *
  * Started by the postmaster when recovery has finished, so on a standby only
- * after promotion.  It has no database of its own; it reads pg_database, keeps
- * one JdgDb entry per database that may have jadugar, and starts a scheduler
+ * after promotion.  It has no database of its own; it gives a JdgDb entry to
+ * each database that may have jadugar (databases.c), and starts a scheduler
  * for each.  A scheduler that finds no extension marks its entry and exits.
  * CREATE EXTENSION, a restore and CREATE DATABASE wake the launcher; a slow
  * scan is the safety net.
@@ -19,13 +19,6 @@
  */
 #include "postgres.h"
 
-#include "access/genam.h"
-#include "access/heapam.h"
-#include "access/htup_details.h"
-#include "access/table.h"
-#include "access/tableam.h"
-#include "access/xact.h"
-#include "catalog/pg_database.h"
 #include "miscadmin.h"
 #include "pgstat.h"
 #include "postmaster/bgworker.h"
@@ -34,12 +27,12 @@
 #include "tcop/tcopprot.h"
 #include "utils/guc.h"
 #include "utils/memutils.h"
-#include "utils/snapmgr.h"
 
 #include "base/clock.h"
 #include "base/compat.h"
 #include "base/fault.h"
 #include "base/settings.h"
+#include "launcher/databases.h"
 #include "launcher/launcher.h"
 #include "shared/database.h"
 #include "shared/launcher_state.h"
@@ -88,69 +81,6 @@ jdg_scheduler_start(JdgDb *db, pid_t notify)
 	w.bgw_main_arg = Int32GetDatum((int32) (db - jdg_dbs));
 	w.bgw_notify_pid = notify;
 	return RegisterDynamicBackgroundWorker(&w, NULL);
-}
-
-static bool
-still_exists(const Oid *oids, int n, Oid dboid)
-{
-	for (int i = 0; i < n; i++)
-	{
-		if (oids[i] == dboid)
-			return true;
-	}
-	return false;
-}
-
-/*
- * Adds entries for new databases, and frees those of databases that do not
- * exist any more.  Templates and databases that allow no connections have no
- * entry.
- */
-static void
-scan_databases(MemoryContext mcxt)
-{
-	Relation	rel;
-	TableScanDesc scan;
-	HeapTuple	tup;
-	Oid		   *oids = MemoryContextAlloc(mcxt, sizeof(Oid) * 64);
-	int			n = 0;
-	int			room = 64;
-
-	StartTransactionCommand();
-	(void) GetTransactionSnapshot();
-	rel = table_open(DatabaseRelationId, AccessShareLock);
-	scan = table_beginscan_catalog(rel, 0, NULL);
-	while ((tup = heap_getnext(scan, ForwardScanDirection)) != NULL)
-	{
-		Form_pg_database d = (Form_pg_database) GETSTRUCT(tup);
-
-		if (d->datistemplate || !d->datallowconn)
-			continue;
-		if (n == room)
-		{
-			room *= 2;
-			oids = repalloc(oids, sizeof(Oid) * room);
-		}
-		oids[n++] = d->oid;
-	}
-	table_endscan(scan);
-	table_close(rel, AccessShareLock);
-	CommitTransactionCommand();
-
-	for (int i = 0; i < jdg_max_databases; i++)
-	{
-		JdgDb	   *db = &jdg_dbs[i];
-
-		LWLockAcquire(JdgSharedLock, LW_EXCLUSIVE);
-		if (db->state != JDG_DB_FREE && db->scheduler_pid == 0 &&
-			db->state != JDG_DB_STARTING &&
-			!still_exists(oids, n, db->dboid))
-			db->state = JDG_DB_FREE;
-		LWLockRelease(JdgSharedLock);
-	}
-	for (int i = 0; i < n; i++)
-		(void) jdg_db_lookup(oids[i], true);
-	pfree(oids);
 }
 
 /*
@@ -209,7 +139,7 @@ start_schedulers(void)
 			else
 				next = Min(next, db->retry_at + STARTING_LIMIT);
 		}
-		if (db->state == JDG_DB_UNKNOWN && db->evicted_by == 0)
+		if (db->state == JDG_DB_UNKNOWN && !jdg_db_is_evicted(db))
 		{
 			if (db->retry_at <= now)
 			{
@@ -276,10 +206,11 @@ jdg_launcher_main(Datum arg)
 		}
 		if (jdg_launcher_take_scan() || next_scan <= GetCurrentTimestamp())
 		{
-			scan_databases(mcxt);
+			jdg_databases_scan();
 			next_scan = GetCurrentTimestamp() + SCAN_INTERVAL * 1000;
 		}
 		JDG_FAULT("launcher-round");
+		jdg_databases_assign();
 		free_dead_slots();
 		next = start_schedulers();
 		pgstat_report_activity(STATE_IDLE, NULL);

@@ -178,13 +178,15 @@ Datum
 jdg_v_health(PG_FUNCTION_ARGS)
 {
 	TupleDesc	tupdesc;
-	Datum		values[9] = {0};
-	bool		nulls[9] = {false};
+	Datum		values[10] = {0};
+	bool		nulls[10] = {false};
 	pid_t		launcher = 0;
 	pid_t		scheduler = 0;
 	pid_t		evictor = 0;
+	bool		evicted = false;
 	int			failures = 0;
 	bool		wanted = false;
+	bool		place = true;
 
 	if (get_call_result_type(fcinfo, NULL, &tupdesc) != TYPEFUNC_COMPOSITE)
 		elog(ERROR, "return type must be a row type");
@@ -193,12 +195,14 @@ jdg_v_health(PG_FUNCTION_ARGS)
 		JdgDb	   *db = jdg_db_lookup(MyDatabaseId, false);
 
 		launcher = jdg_launcher_pid();
+		place = db != NULL;
 		if (db != NULL)
 		{
 			LWLockAcquire(JdgSharedLock, LW_SHARED);
 			if (db->state == JDG_DB_ACTIVE)
 				scheduler = db->scheduler_pid;
 			failures = db->failures;
+			evicted = jdg_db_is_evicted(db);
 			evictor = db->evicted_by;
 			LWLockRelease(JdgSharedLock);
 			wanted = pg_atomic_read_u32(&db->slot_wanted) >= JDG_SLOT_WANTED_PROMISED;
@@ -209,9 +213,11 @@ jdg_v_health(PG_FUNCTION_ARGS)
 	put_pid(&values[2], &nulls[2], launcher);
 	put_pid(&values[3], &nulls[3], scheduler);
 	values[4] = Int32GetDatum(failures);
-	put_pid(&values[5], &nulls[5], evictor);
+	values[5] = Int32GetDatum((int32) evictor);
+	nulls[5] = !evicted;
 	values[6] = Int32GetDatum(JdgSharedLock != NULL ? jdg_max_workers : 0);
 	values[7] = Int32GetDatum(JdgSharedLock != NULL ? slots_used() : 0);
 	values[8] = BoolGetDatum(wanted);
+	values[9] = BoolGetDatum(place);
 	PG_RETURN_DATUM(HeapTupleGetDatum(heap_form_tuple(tupdesc, values, nulls)));
 }

@@ -74,6 +74,7 @@ static int	nduties = 0;
 static TimeoutId fine_timer;
 
 static JdgDb *my_db = NULL;
+static Oid	my_dboid = InvalidOid;
 static bool extension_gone = false;
 static bool reloaded = false;
 static MemoryContext loop_context = NULL;
@@ -112,6 +113,12 @@ static void
 scheduler_exit(int code, Datum arg)
 {
 	LWLockAcquire(JdgSharedLock, LW_EXCLUSIVE);
+	if (my_db->dboid != my_dboid)
+	{
+		/* this process came late, and the entry is that of another database */
+		LWLockRelease(JdgSharedLock);
+		return;
+	}
 	replace_waiting(MyProcPid, 0);
 	/* another scheduler may be elected already: our locks are released */
 	if (my_db->scheduler_pid == MyProcPid ||
@@ -136,6 +143,7 @@ scheduler_exit(int code, Datum arg)
 	}
 	LWLockRelease(JdgSharedLock);
 	jdg_launcher_wake(false);
+	jdg_dbs_changed();
 }
 
 /*
@@ -146,7 +154,7 @@ static void
 leave_database(void)
 {
 	extension_gone = true;
-	jdg_pool_leave(my_db->dboid, InvalidOid, 0);
+	jdg_pool_leave(my_dboid, InvalidOid, 0);
 	proc_exit(0);
 }
 
@@ -173,8 +181,9 @@ become_elected(void)
 	bool		unwanted;
 
 	LWLockAcquire(JdgSharedLock, LW_EXCLUSIVE);
-	replace_waiting(0, MyProcPid);
-	unwanted = my_db->evicted_by != 0;
+	unwanted = my_db->dboid != my_dboid || jdg_db_is_evicted(my_db);
+	if (!unwanted)
+		replace_waiting(0, MyProcPid);
 	LWLockRelease(JdgSharedLock);
 	if (unwanted)
 		proc_exit(0);
@@ -186,7 +195,7 @@ become_elected(void)
 	my_db->state = JDG_DB_ACTIVE;
 	my_db->scheduler_pid = MyProcPid;
 	replace_waiting(MyProcPid, 0);
-	unwanted = my_db->evicted_by != 0;
+	unwanted = jdg_db_is_evicted(my_db);
 	LWLockRelease(JdgSharedLock);
 	if (unwanted)
 		proc_exit(0);
@@ -517,11 +526,12 @@ jdg_scheduler_main(Datum arg)
 	sigjmp_buf	local_sigjmp_buf;
 
 	my_db = &jdg_dbs[DatumGetInt32(arg)];
+	my_dboid = my_db->dboid;
 	pqsignal(SIGHUP, SignalHandlerForConfigReload);
 	pqsignal(SIGTERM, die);
 	BackgroundWorkerUnblockSignals();
 	before_shmem_exit(scheduler_exit, (Datum) 0);
-	BackgroundWorkerInitializeConnectionByOid(my_db->dboid, InvalidOid, 0);
+	BackgroundWorkerInitializeConnectionByOid(my_dboid, InvalidOid, 0);
 	pgstat_report_appname("jadugar scheduler");
 	jdg_set_transaction_defaults();
 	fine_timer = RegisterTimeout(USER_TIMEOUT, fine_timer_handler);

@@ -12,10 +12,22 @@
 #include "miscadmin.h"
 #include "storage/shmem.h"
 
+#include "base/compat.h"
 #include "base/settings.h"
 #include "shared/database.h"
+#include "shared/launcher_state.h"
 #include "shared/shmem.h"
 
+/* how long a session waits until the launcher has looked for the extension */
+#define WAIT_FOR_ENTRY	(10 * USECS_PER_SEC)
+
+typedef struct Databases
+{
+	ConditionVariable changed;	/* an entry may have become available */
+	JdgDb		entry[FLEXIBLE_ARRAY_MEMBER];
+} Databases;
+
+static Databases *databases = NULL;
 JdgDb	   *jdg_dbs = NULL;
 
 /* Initializes a free entry, with its locks, once in the life of the server. */
@@ -27,6 +39,8 @@ init_db(JdgDb *db)
 	jdg_blocked_init(&db->blocked);
 	jdg_marks_init(&db->marks);
 	jdg_counters_reset(&db->counters);
+	pg_atomic_init_u32(&db->evictors, 0);
+	pg_atomic_init_u32(&db->pins, 0);
 	pg_atomic_init_u32(&db->maybe_created, 0);
 	pg_atomic_init_u32(&db->not_adopted, 0);
 	pg_atomic_init_u32(&db->used, 0);
@@ -42,13 +56,17 @@ init_db(JdgDb *db)
 static Size
 databases_size(void)
 {
-	return mul_size(jdg_max_databases, sizeof(JdgDb));
+	return add_size(offsetof(Databases, entry),
+					mul_size(jdg_max_databases, sizeof(JdgDb)));
 }
 
 static void
 databases_init(void *at, bool found)
 {
-	jdg_dbs = at;
+	databases = at;
+	jdg_dbs = databases->entry;
+	if (!found)
+		ConditionVariableInit(&databases->changed);
 	for (int i = 0; !found && i < jdg_max_databases; i++)
 		init_db(&jdg_dbs[i]);
 }
@@ -58,13 +76,36 @@ const JdgShmemPart jdg_databases_shmem = {
 };
 
 /*
- * Makes a free entry that of another database.  The caller holds JdgSharedLock
+ * May the entry be given to another database?  The caller holds JdgSharedLock
  * exclusively.
+ */
+static bool
+is_available(JdgDb *db)
+{
+	if (db->state == JDG_DB_FREE)
+		return true;
+	if (db->state != JDG_DB_NONE || db->scheduler_pid != 0 ||
+		jdg_db_is_evicted(db) ||
+		pg_atomic_read_u32(&db->pins) != 0 ||
+		pg_atomic_read_u32(&db->maybe_created) != 0)
+		return false;
+	for (int i = 0; i < JDG_WAITING_MAX; i++)
+	{
+		if (db->waiting_pid[i] != 0)
+			return false;
+	}
+	return true;
+}
+
+/*
+ * Makes an available entry that of another database.  The caller holds
+ * JdgSharedLock exclusively.
  */
 static void
 reuse_db(JdgDb *db, Oid dboid)
 {
 	Assert(LWLockHeldByMeInMode(JdgSharedLock, LW_EXCLUSIVE));
+	Assert(is_available(db));
 	db->dboid = dboid;
 	db->state = JDG_DB_UNKNOWN;
 	db->scheduler_pid = 0;
@@ -86,31 +127,126 @@ reuse_db(JdgDb *db, Oid dboid)
 	pg_atomic_write_u32(&db->interest, 0);
 }
 
+/*
+ * The entry of a database, or NULL.  "create": made of an available entry if
+ * there is none; a free one first, since NONE saves looking again.  The caller
+ * holds JdgSharedLock, exclusively if "create".
+ */
+static JdgDb *
+find_entry(Oid dboid, bool create, bool *made)
+{
+	JdgDb	   *unused = NULL;
+
+	*made = false;
+	for (int i = 0; i < jdg_max_databases; i++)
+	{
+		JdgDb	   *db = &jdg_dbs[i];
+
+		if (db->state != JDG_DB_FREE && db->dboid == dboid)
+			return db;
+		if (create && (unused == NULL || unused->state != JDG_DB_FREE) &&
+			is_available(db))
+			unused = db;
+	}
+	if (unused != NULL)
+	{
+		reuse_db(unused, dboid);
+		*made = true;
+	}
+	return unused;
+}
+
+static JdgDb *
+lookup(Oid dboid, bool create, bool pin)
+{
+	JdgDb	   *db;
+	bool		made;
+
+	LWLockAcquire(JdgSharedLock, create ? LW_EXCLUSIVE : LW_SHARED);
+	db = find_entry(dboid, create, &made);
+	if (db != NULL && pin)
+		pg_atomic_fetch_add_u32(&db->pins, 1);
+	LWLockRelease(JdgSharedLock);
+
+	/* a scheduler has to look for the extension */
+	if (made)
+		jdg_launcher_wake(false);
+	return db;
+}
+
 JdgDb *
 jdg_db_lookup(Oid dboid, bool create)
 {
-	JdgDb	   *unused = NULL;
-	JdgDb	   *db = NULL;
+	return lookup(dboid, create, false);
+}
 
-	LWLockAcquire(JdgSharedLock, create ? LW_EXCLUSIVE : LW_SHARED);
+JdgDb *
+jdg_db_pin(Oid dboid)
+{
+	return lookup(dboid, true, true);
+}
+
+void
+jdg_db_unpin(JdgDb *db)
+{
+	pg_atomic_fetch_sub_u32(&db->pins, 1);
+	if (db->state == JDG_DB_NONE)
+	{
+		jdg_launcher_wake(false);
+		jdg_dbs_changed();
+	}
+}
+
+void
+jdg_dbs_changed(void)
+{
+	ConditionVariableBroadcast(&databases->changed);
+}
+
+/* Has a scheduler still to look for the extension of some database? */
+static bool
+is_looking(void)
+{
+	bool		looking = false;
+
+	LWLockAcquire(JdgSharedLock, LW_SHARED);
 	for (int i = 0; i < jdg_max_databases; i++)
 	{
-		JdgDb	   *d = &jdg_dbs[i];
-
-		if (d->state != JDG_DB_FREE && d->dboid == dboid)
-		{
-			db = d;
-			break;
-		}
-		if (d->state == JDG_DB_FREE && unused == NULL)
-			unused = d;
-	}
-	if (db == NULL && create && unused != NULL)
-	{
-		db = unused;
-		reuse_db(db, dboid);
+		if (jdg_dbs[i].state == JDG_DB_UNKNOWN ||
+			jdg_dbs[i].state == JDG_DB_STARTING)
+			looking = true;
 	}
 	LWLockRelease(JdgSharedLock);
+	return looking;
+}
+
+/* The entry of this process's database, or an error: see jdg_my_db(). */
+static JdgDb *
+need_entry(bool pin)
+{
+	TimestampTz until = GetCurrentTimestamp() + WAIT_FOR_ENTRY;
+	JdgDb	   *db = lookup(MyDatabaseId, true, pin);
+
+	if (db != NULL)
+		return db;
+	ConditionVariablePrepareToSleep(&databases->changed);
+	while ((db = lookup(MyDatabaseId, true, pin)) == NULL && is_looking())
+	{
+		long		ms = TimestampDifferenceMilliseconds(GetCurrentTimestamp(), until);
+
+		if (ms <= 0)
+			break;
+		(void) ConditionVariableTimedSleep(&databases->changed, ms,
+										   jdg_wait_launcher());
+	}
+	ConditionVariableCancelSleep();
+	if (db == NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_CONFIGURATION_LIMIT_EXCEEDED),
+				 errmsg("jadugar has no room for another database"),
+				 errdetail("Other databases of this server use all %d places.",
+						   jdg_max_databases),
+				 errhint("Raise jadugar.max_databases and restart the server.")));
 	return db;
 }
 
@@ -119,18 +255,19 @@ jdg_my_db(void)
 {
 	static JdgDb *mine = NULL;
 
-	/* it cannot be freed while this process is connected */
 	if (mine != NULL && mine->dboid == MyDatabaseId &&
 		mine->state != JDG_DB_FREE)
 		return mine;
 	jdg_require_shmem();
-	mine = jdg_db_lookup(MyDatabaseId, true);
-	if (mine == NULL)
-		ereport(ERROR,
-				(errcode(ERRCODE_CONFIGURATION_LIMIT_EXCEEDED),
-				 errmsg("jadugar is in use in too many databases"),
-				 errhint("Raise jadugar.max_databases and restart the server.")));
+	mine = need_entry(false);
 	return mine;
+}
+
+JdgDb *
+jdg_my_db_pin(void)
+{
+	jdg_require_shmem();
+	return need_entry(true);
 }
 
 void

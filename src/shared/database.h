@@ -3,9 +3,15 @@
  * database.h
  *	  Databases that have jadugar: one JdgDb each in shared memory.
  *
- * An entry stays where it is for the life of the server; the launcher frees
- * entries of dropped databases for others.  Its parts have locks of their
- * own, see their headers.
+ * An entry stays where it is for the life of the server, but may be given to
+ * another database: the launcher frees entries of dropped databases, and an
+ * entry in state NONE without process, news and pins is anybody's.  So an
+ * entry is kept across transactions only by its scheduler.  Within one,
+ * functions of the extension hold a lock on it, which keeps the state from
+ * becoming NONE; CREATE EXTENSION and COMMIT PREPARED pin the entry.  A
+ * wake-up that reaches the wrong database does no harm.
+ *
+ * The parts of an entry have locks of their own, see their headers.
  *
  *-------------------------------------------------------------------------
  */
@@ -51,13 +57,16 @@ typedef struct JdgDb
 	pid_t		waiting_pid[JDG_WAITING_MAX];	/* schedulers not elected */
 	int			failures;		/* consecutive failures of schedulers */
 	TimestampTz retry_at;		/* no scheduler is started before */
-	pid_t		evicted_by;		/* backend that keeps us out, or 0 */
+	pid_t		evicted_by;		/* the last of the backends that keep us out;
+								 * 0: unknown, or none does */
 
 	JdgWakeup	wakeup;
 	JdgBlocked	blocked;
 	JdgMarks	marks;
 	JdgCounters counters;
 
+	pg_atomic_uint32 evictors;	/* backends that keep us out */
+	pg_atomic_uint32 pins;		/* backends that need this entry to stay */
 	pg_atomic_uint32 maybe_created; /* CREATE EXTENSION has committed */
 	pg_atomic_uint32 not_adopted;	/* differs from jadugar_internal.origin */
 	pg_atomic_uint32 used;		/* a transaction has committed work here */
@@ -84,10 +93,31 @@ extern const JdgShmemPart jdg_databases_shmem;
 extern JdgDb *jdg_db_lookup(Oid dboid, bool create);
 
 /*
- * The entry of this process's database, made if there is none.  An error if
- * there is no room.  Looked up once.
+ * The entry of this process's database, made if there is none.  Waits while
+ * the launcher looks for databases that need none; an error if there is no
+ * room.
  */
 extern JdgDb *jdg_my_db(void);
+
+/*
+ * The same, and the entry stays that of the database until jdg_db_unpin().
+ * jdg_db_pin() does not wait, and returns NULL if there is no room.
+ */
+extern JdgDb *jdg_my_db_pin(void);
+extern JdgDb *jdg_db_pin(Oid dboid);
+
+/* never fails */
+extern void jdg_db_unpin(JdgDb *db);
+
+/* Do statements on this database keep our processes out? */
+static inline bool
+jdg_db_is_evicted(JdgDb *db)
+{
+	return pg_atomic_read_u32(&db->evictors) != 0;
+}
+
+/* an entry may have become available: wakes those who wait for one */
+extern void jdg_dbs_changed(void);
 
 /* wake the scheduler of one database, or of all; never fails */
 extern void jdg_db_wake(JdgDb *db, uint32 why);

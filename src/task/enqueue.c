@@ -106,8 +106,7 @@ wait_for_room(const JdgQueue *queue)
 
 	if (IsolationUsesXactSnapshot())
 		raise_full(queue);
-	jdg_require_shmem();
-	db = jdg_db_lookup(MyDatabaseId, true);
+	db = jdg_my_db();
 	jdg_unlock_xact(JDG_LOCK_QUEUE, queue->queue_id);
 	pg_atomic_fetch_add_u32(&db->waiters, 1);
 	PG_TRY();

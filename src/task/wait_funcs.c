@@ -219,7 +219,7 @@ need_db(void)
 		ereport(ERROR,
 				(errcode(JDG_ERRCODE_CONFLICT),
 				 errmsg("jadugar is not active in this database"),
-				 errdetail("All of jadugar.max_databases are in use."),
+				 errdetail("Other databases of this server use all places of jadugar.max_databases."),
 				 errhint("Raise jadugar.max_databases and restart the server.")));
 	return db;
 }

@@ -46,6 +46,7 @@ typedef struct Pending
 {
 	bool		any;
 	JdgDb	   *db;
+	JdgDb	   *pinned;			/* the same, or NULL */
 	uint32		wake;			/* JDG_WAKE_* */
 	TimestampTz earliest;		/* of the future tasks, DT_NOEND: none */
 	bool		finished;		/* notify backends in wait() */
@@ -71,6 +72,9 @@ static bool act_late = false;
 static void
 forget(void)
 {
+	if (pending.pinned != NULL)
+		jdg_db_unpin(pending.pinned);
+	pending.pinned = NULL;
 	pending.any = false;
 	pending.db = NULL;
 	pending.wake = 0;
@@ -347,10 +351,17 @@ jdg_count_enqueued(int64 n)
 	pending.enqueued += n;
 }
 
-/* CREATE EXTENSION: a scheduler is started at commit. */
+/*
+ * CREATE EXTENSION: a scheduler is started at commit.  Others do not see the
+ * extension until then, so the entry is pinned: it may not be the one that was
+ * looked up before.
+ */
 void
 jdg_start_at_commit(void)
 {
 	begin();
+	if (pending.pinned == NULL)
+		pending.pinned = jdg_my_db_pin();
+	pending.db = pending.pinned;
 	pending.created = true;
 }

@@ -89,7 +89,7 @@ worker_exit(int code, Datum arg)
 		jdg_launcher_wake(false);	/* the extension may be gone */
 	if (db == NULL)
 		return;
-	if (!connected && !evicted && db->evicted_by == 0)
+	if (!connected && !evicted && !jdg_db_is_evicted(db))
 		jdg_blocked_add(&db->blocked, jdg_my_slot->owner, "worker_failed",
 						jdg_now() + 5 * USECS_PER_SEC);
 	jdg_db_wake(db, JDG_WAKE_WORKER);
@@ -369,7 +369,7 @@ is_evicted(void)
 {
 	JdgDb	   *db = jdg_db_lookup(jdg_my_slot->dboid, false);
 
-	return db == NULL || db->evicted_by != 0;
+	return db == NULL || jdg_db_is_evicted(db);
 }
 
 void

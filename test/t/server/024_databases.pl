@@ -207,5 +207,60 @@ is($node->safe_psql('uno', "SELECT attempt, crashes FROM jadugar_internal.task W
 	"0|0\n1|0", 'a shutdown charges a standalone command and no transaction');
 $node->safe_psql('uno', "SELECT jadugar.cancel($task), jadugar.cancel($standalone)");
 poll($node, 'SELECT count(*) FROM jadugar.tasks', '0', 'uno');
+
+# Two statements that need the database without sessions
+my $first = $node->background_psql('postgres');
+$first->query_safe('BEGIN; ALTER DATABASE uno RENAME TO tmp');
+like(psql_error($node, q{SET lock_timeout = '1ms'; ALTER DATABASE uno RENAME TO other}),
+	qr/lock timeout/, 'a second rename has to wait');
+create_extension($node, 'round');    # the launcher has started schedulers since
+ok(wait_for_process($node, 'scheduler', 'round'), 'the launcher works while a database is being renamed');
+is($node->safe_psql('postgres', q{SELECT count(*) FROM pg_locks WHERE classid = 'pg_database'::regclass AND NOT granted}),
+	'0', 'the end of one command does not end the eviction by another');
+$first->query_safe('ROLLBACK');
+$first->quit;
+run_one('uno', 'after the last command it works again');
+
+# More databases than jadugar.max_databases
+$node->safe_psql('postgres', 'DROP DATABASE copy');
+$node->safe_psql('postgres', 'DROP DATABASE round');
+$node->safe_psql('postgres', "CREATE DATABASE plain$_") foreach 1 .. 4;
+$node->append_conf('postgresql.conf', 'jadugar.max_databases = 1');
+my $log = log_offset($node);
+$node->restart;
+ok(wait_for_process($node, 'scheduler', 'uno'), 'one place: the database with the extension has it after a restart');
+run_one('uno', 'one place: a task runs');
+ok(wait_for_log($node, qr/jadugar has no room for \d+ databases of this server/, $log), 'one place: the log tells of it');
+like(psql_error($node, 'CREATE EXTENSION jadugar', 'plain1'), qr/jadugar has no room for another database/,
+	'one place: no second extension');
+
+$node->append_conf('postgresql.conf', 'jadugar.max_databases = 3');
+$node->restart;
+foreach my $db (qw(plain3 plain4))
+{
+	is($node->safe_psql($db, 'CREATE EXTENSION jadugar'), '', "three places: $db");
+	run_one($db, "three places: a task of $db runs");
+}
+like(psql_error($node, 'CREATE EXTENSION jadugar', 'plain2'), qr/jadugar has no room for another database/,
+	'three places: no fourth extension');
+$node->safe_psql('plain3', 'DROP EXTENSION jadugar');
+no_process('plain3', 'three places: one is given back');
+$node->safe_psql('plain2', q{BEGIN; CREATE EXTENSION jadugar; PREPARE TRANSACTION 'x'});
+$node->safe_psql('plain1', q{BEGIN; SELECT 1; PREPARE TRANSACTION 'y'});
+$node->safe_psql('plain1', q{ROLLBACK PREPARED 'y'});
+$node->safe_psql('plain2', q{COMMIT PREPARED 'x'});
+run_one('plain2', 'three places: given to a prepared transaction');
+
+$node->append_conf('postgresql.conf', 'jadugar.max_databases = 2');
+$node->restart;
+my @with = qw(uno plain2 plain4);
+my $hints = q{SELECT count(*) FROM jadugar.health WHERE hint LIKE 'Raise jadugar.max_databases%'};
+ok(poll($node, q{SELECT count(DISTINCT datname) FROM pg_stat_activity WHERE backend_type = 'jadugar scheduler' AND datname IN ('uno', 'plain2', 'plain4')}, '2'),
+	'two places for three: two databases have a scheduler');
+my ($without) = grep { $node->safe_psql($_, $hints) } @with;
+ok($without, 'two places for three: health of the third says why it has none');
+my ($other) = grep { $_ ne $without } @with;
+$node->safe_psql($other, 'DROP EXTENSION jadugar');
+run_one($without, 'two places for three: the third has a scheduler when there is room');
 $node->stop;
 done_testing();
