@@ -262,6 +262,14 @@ module_payload(const JdgTask *task)
 	return NULL;				/* keep compiler quiet */
 }
 
+/* Is the payload the data of a whole run? */
+static bool
+has_data_of_run(const JdgTask *task)
+{
+	return task->flow_data == JDG_DATA_RUN ||
+		task->flow_data == JDG_DATA_INPUT;
+}
+
 /*
  * The payload of a task.  The module that made the task may know it only now;
  * then the handler's payload type checks it here.  It is also kept in the
@@ -277,7 +285,7 @@ payload_of(JdgTask *task, JdgHandler *handler)
 	payload = module_payload(task);
 	if (handler != NULL)
 		jdg_handler_check_payload(handler, payload);
-	if (task->flow_data != JDG_DATA_RUN && task->flow_data != JDG_DATA_INPUT)
+	if (!has_data_of_run(task))
 		task->payload = payload;
 	current.payload = payload;
 	return payload;
@@ -318,6 +326,12 @@ execute(JdgTask *task, int index, TimestampTz preempt_at, JdgExecResult *res,
 	JDG_FAULT("task-ends");
 	PortalHashTableDeleteAll();
 	PopActiveSnapshot();
+	/* large ones of a group would add up; a handler in C may return it */
+	if (has_data_of_run(task) && !*in_c)
+	{
+		current.payload = NULL;
+		pfree(payload);
+	}
 }
 
 /*

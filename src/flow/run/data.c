@@ -23,11 +23,13 @@
 
 #include "base/errors.h"
 #include "base/json.h"
+#include "base/jsonfields.h"
 #include "base/spi.h"
 #include "flow/graph/plan.h"
 #include "flow/graph/texts.h"
 #include "flow/kind/kind.h"
 #include "flow/run/data.h"
+#include "flow/run/results.h"
 #include "flow/run/run_row.h"
 #include "flow/run/step_row.h"
 #include "flow/run/value.h"
@@ -38,37 +40,20 @@ typedef struct Data
 	const JdgFlowPlan *plan;
 	JdgFlowStepReader *reader;
 	bool		results;		/* of steps are needed */
+	JdgFlowResults steps;		/* these */
 	JdgFlowStep step;			/* the one that runs */
 	Jsonb	   *item;			/* of the innermost each; NULL: none */
 	int			index;
 } Data;
 
-static bool
-has_result(const JdgFlowStep *s)
-{
-	return s->result != NULL &&
-		(s->state == JDG_STEP_COMPLETED || s->state == JDG_STEP_COMPENSATING ||
-		 s->state == JDG_STEP_COMPENSATED || s->state == JDG_STEP_COMPENSATION_FAILED);
-}
-
-/* Results of a block, by name. */
+/* Results of a block, by name; "depth" as in results.h. */
 static void
-push_block(Data *d, const JdgFlowNode *root, int64 base,
-		   JsonbParseState **st)
+push_block(Data *d, const JdgFlowNode *root, int64 base, int depth)
 {
-	JdgFlowStep s;
+	JdgFlowBlock block = {&d->run, d->plan->graph, root, base, depth};
 
-	if (!d->results)
-		return;
-	jdg_flow_step_range(d->reader, d->run.run_id, base,
-						base + root->end - root->no);
-	while (jdg_flow_step_next(d->reader, &s))
-	{
-		const JdgFlowNode *node = &d->plan->graph->nodes[s.node];
-
-		if (node->named && has_result(&s))
-			jdg_json_jsonb(st, node->name, jdg_step_jsonb(s.result));
-	}
+	if (d->results)
+		jdg_flow_results_add(&d->steps, d->reader, &block);
 }
 
 static JdgFlowStep
@@ -82,30 +67,34 @@ read_row(Data *d, int64 step_id)
 	return s;
 }
 
-/* The blocks around a node of a block, outermost first, then this one. */
-static void
-push_blocks(Data *d, const JdgFlowNode *root, int64 base,
-			JsonbParseState **st)
+/*
+ * The blocks around a node of a block, outermost first, then this one.
+ * Returns the number of blocks around it.
+ */
+static int
+push_blocks(Data *d, const JdgFlowNode *root, int64 base)
 {
 	const JdgFlowNode *nodes = d->plan->graph->nodes;
+	int			depth = 0;
 
 	if (root->no != 0)
 	{
 		JdgFlowStep first = read_row(d, base);
 		JdgFlowStep container = read_row(d, first.parent);
 
-		push_blocks(d, &nodes[nodes[container.node].block], container.base,
-					st);
+		depth = 1 + push_blocks(d, &nodes[nodes[container.node].block],
+								container.base);
 		/* of a loop, after its first pass */
 		if (container.child_base == base && container.prev_base >= 0)
-			push_block(d, root, container.prev_base, st);
+			push_block(d, root, container.prev_base, -1);
 		if (first.item != NULL)
 		{
 			d->item = jdg_step_jsonb(first.item);
 			d->index = first.idx;
 		}
 	}
-	push_block(d, root, base, st);
+	push_block(d, root, base, depth);
+	return depth;
 }
 
 static bool
@@ -116,34 +105,59 @@ has_passes(const JdgFlowNode *node)
 
 /* The condition of a loop sees the results of the pass that has ended. */
 static void
-push_pass(Data *d, const JdgFlowNode *node, JsonbParseState **st)
+push_pass(Data *d, const JdgFlowNode *node)
 {
 	if (has_passes(node) && d->step.child_base >= 0)
 		push_block(d, &d->plan->graph->nodes[node->children[0]],
-				   d->step.child_base, st);
+				   d->step.child_base, -1);
 }
 
-/* The object with the input, the results and the item. */
 static Jsonb *
-make_data(Data *d)
+index_jsonb(int index)
+{
+	JsonbValue	v;
+
+	v.type = jbvNumeric;
+	v.val.numeric = int64_to_numeric(index);
+	return JsonbValueToJsonb(&v);
+}
+
+/* The object with the input, the results and the item, in "mcxt". */
+static Jsonb *
+make_data(Data *d, MemoryContext mcxt)
 {
 	const JdgFlowNode *node = &d->plan->graph->nodes[d->step.node];
-	JsonbParseState *steps;
-	JsonbParseState *st;
+	JdgJsonField fields[4];
+	int			n = 0;
+	MemoryContext old;
+	Jsonb	   *data;
 
-	jdg_json_begin(&steps);
-	push_blocks(d, &d->plan->graph->nodes[node->block], d->step.base, &steps);
-	push_pass(d, node, &steps);
-	jdg_json_begin(&st);
-	jdg_json_jsonb(&st, "input", d->run.input);
+	(void) push_blocks(d, &d->plan->graph->nodes[node->block], d->step.base);
+	push_pass(d, node);
+	fields[n++] = (JdgJsonField)
+	{
+		"input", 5, 0, d->run.input
+	};
 	if (d->results)
-		jdg_json_jsonb(&st, "steps", jdg_json_finish(&steps));
+		fields[n++] = (JdgJsonField)
+	{
+		"steps", 5, 0, jdg_json_object(d->steps.field, d->steps.n)
+	};
 	if (d->item != NULL)
 	{
-		jdg_json_jsonb(&st, "item", d->item);
-		jdg_json_int64(&st, "index", d->index);
+		fields[n++] = (JdgJsonField)
+		{
+			"item", 4, 0, d->item
+		};
+		fields[n++] = (JdgJsonField)
+		{
+			"index", 5, 0, index_jsonb(d->index)
+		};
 	}
-	return jdg_json_finish(&st);
+	old = MemoryContextSwitchTo(mcxt);
+	data = jdg_json_object(fields, n);
+	MemoryContextSwitchTo(old);
+	return data;
 }
 
 /*
@@ -165,11 +179,11 @@ own_row(Data *d, const JdgTask *task)
 }
 
 /*
- * Read the data that the task needs.  Rows are read straight, without a
- * bookkeeping section.
+ * Read the data that the task needs, into "mcxt".  Rows are read straight,
+ * without a bookkeeping section.  *result is in the current context.
  */
 static Jsonb *
-read_data(const JdgTask *task, Jsonb **result)
+read_data(const JdgTask *task, Jsonb **result, MemoryContext mcxt)
 {
 	Data		d = {0};
 	JdgFlowRunReader *runs;
@@ -191,7 +205,7 @@ read_data(const JdgTask *task, Jsonb **result)
 	if (*result == NULL)
 		*result = jdg_json_empty();
 	if (task->flow_data != JDG_DATA_UNDO)
-		data = make_data(&d);
+		data = make_data(&d, mcxt);
 	jdg_flow_step_reader_end(d.reader);
 	PopActiveSnapshot();
 	return data;
@@ -293,13 +307,22 @@ with_result(Jsonb *data, Jsonb *result)
 bool
 jdg_flow_payload(const JdgTask *task, Jsonb **payload)
 {
+	MemoryContext mcxt = CurrentMemoryContext;
+	MemoryContext rows;
+	bool		whole = task->flow_data == JDG_DATA_RUN ||
+	task->flow_data == JDG_DATA_INPUT;
 	Jsonb	   *result;
 	Jsonb	   *data;
 
 	Assert(!jdg_is_bookkeeping());
-	if (task->flow_run == 0)
+	if (task->flow_run == 0 || task->flow_data == JDG_DATA_NONE)
 		return false;
-	data = read_data(task, &result);
+	/* there may be many of them, and more for the next task of the group */
+	rows = AllocSetContextCreate(mcxt, "jadugar data of a step",
+								 ALLOCSET_DEFAULT_SIZES);
+	MemoryContextSwitchTo(rows);
+	data = read_data(task, &result, whole ? mcxt : rows);
+	MemoryContextSwitchTo(mcxt);
 	switch (task->flow_data)
 	{
 		case JDG_DATA_RUN:
@@ -307,7 +330,7 @@ jdg_flow_payload(const JdgTask *task, Jsonb **payload)
 			*payload = data;
 			break;
 		case JDG_DATA_UNDO:
-			*payload = result;
+			*payload = DatumGetJsonbPCopy(JsonbPGetDatum(result));
 			break;
 		case JDG_DATA_UNDO_MAPPED:
 			*payload = fill_in(task->payload, with_result(data, result));
@@ -316,8 +339,9 @@ jdg_flow_payload(const JdgTask *task, Jsonb **payload)
 			*payload = fill_in(task->payload, data);
 			break;
 		case JDG_DATA_NONE:
-			return false;
+			break;
 	}
+	MemoryContextDelete(rows);
 	return true;
 }
 

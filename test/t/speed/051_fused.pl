@@ -59,6 +59,36 @@ is($node->safe_psql('postgres', q{
 	SELECT status, attempt, final, error->>'message', count(*) FROM jadugar.history WHERE payload::integer >= 20000 GROUP BY 1, 2, 3, 4 ORDER BY 1}),
 	"completed|1|t||150\nfailed|1|t|meant to fail|1", 'only the task that failed is charged, once');
 
+# A chain of steps that ask for the results of all before them.  One fails: those
+# of its group run again, and no step sees a result of the group that was undone.
+$node->safe_psql('postgres', q{
+	CREATE SEQUENCE turn;
+	CREATE FUNCTION see(data jsonb) RETURNS jsonb LANGUAGE plpgsql AS $$
+	DECLARE
+		turn bigint := nextval('turn');
+		stored jsonb;
+	BEGIN
+		IF turn = 1150 THEN
+			RAISE EXCEPTION 'meant to fail once';
+		END IF;
+		IF turn > 1100 THEN
+			SELECT jsonb_object_agg(step, result) INTO stored FROM jadugar.flow_steps
+			WHERE run_id = (jadugar.current_task()).flow_run AND kind = 'step' AND status = 'completed';
+			IF data->'steps' <> stored THEN
+				RAISE EXCEPTION 'it saw results that are not there';
+			END IF;
+		END IF;
+		RETURN jsonb_build_object('turn', turn);
+	END $$});
+$node->safe_psql('postgres', q{
+	SELECT jadugar.start_flow(jadugar.chain(VARIADIC array_agg(jadugar.step('s' || i, 'SELECT see($1)',
+		retry => '{"max_attempts": 2, "delay": 0.001}') ORDER BY i))) FROM generate_series(1, 1200) i});
+ok(poll($node, 'SELECT count(*) FROM jadugar.flow_runs WHERE finished_at IS NULL', '0'), 'a long chain ends');
+is($node->safe_psql('postgres', q{
+	SELECT r.status, s.* FROM jadugar.flow_runs r, (SELECT sum(attempts), count(*), count(DISTINCT result) FROM jadugar.flow_steps WHERE kind = 'step') s}),
+	'completed|1201|1200|1200', 'one step failed once, and none saw results that were undone');
+cmp_ok($node->safe_psql('postgres', 'SELECT last_value FROM turn'), '>', 1201, 'other steps were undone with it');
+
 # Lone tasks of a safe command wait for a lock, and are stopped there.
 my $locking = q{SELECT pg_advisory_xact_lock_shared($1::integer)};
 ok(run_tasks($locking, 1, 1_500), 'the other command is safe');
