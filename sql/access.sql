@@ -129,6 +129,18 @@ CREATE FUNCTION jadugar.drop_owned(
 COMMENT ON FUNCTION jadugar.drop_owned(text, text[]) IS
 	'Drops the schedules and other objects of a role, and cancels its tasks. Returns each object, with the problem if it stays.';
 
+CREATE VIEW jadugar.access_levels WITH (security_barrier) AS
+SELECT COALESCE(a.rolname, x.role::text::name) AS role,
+	x.level
+FROM jadugar_internal.access x
+	LEFT JOIN pg_catalog.pg_roles a ON a.oid = x.role
+WHERE (SELECT jadugar_internal._v_is_monitor())
+	OR jadugar_internal._v_owns(x.role);
+COMMENT ON VIEW jadugar.access_levels IS
+	'Levels granted by grant_access(), one row for each role. Members of the role have the level, too.';
+COMMENT ON COLUMN jadugar.access_levels.role IS 'Role that has the level.';
+COMMENT ON COLUMN jadugar.access_levels.level IS 'Level: user, operator or monitor.';
+
 -- -------------------------------------------------------------------- control
 
 CREATE TABLE jadugar_internal.control (

@@ -155,3 +155,85 @@ CREATE FUNCTION jadugar.revoke_handler(
 LANGUAGE C AS 'MODULE_PATHNAME', 'jdg_revoke_handler';
 COMMENT ON FUNCTION jadugar.revoke_handler IS
 	'Revokes the right to use a handler, granted by grant_handler().';
+
+-- ---------------------------------------------------------------------- views
+
+-- The reader sees its own handlers and those that it may use: see is_usable()
+-- in src/handler/handler.c.
+CREATE VIEW jadugar.handlers WITH (security_barrier) AS
+SELECT h.name,
+	h.kind,
+	h.function,
+	h.payload_type,
+	h.version,
+	COALESCE(a.rolname, h.owner::text::name) AS owner,
+	q.name AS queue,
+	h.priority,
+	h.timeout,
+	h.transaction,
+	h.isolate,
+	h.validate,
+	h.cleanup,
+	h.on_error,
+	h.library,
+	h.symbol,
+	h.created_at,
+	h.retry,
+	h.description,
+	h.sql
+FROM jadugar_internal.handler h
+	LEFT JOIN jadugar_internal.queue q ON q.queue_id = h.queue_id
+	LEFT JOIN pg_catalog.pg_roles a ON a.oid = h.owner
+WHERE (SELECT jadugar_internal._v_is_monitor())
+	OR jadugar_internal._v_owns(h.owner)
+	OR (SELECT jadugar_internal._v_has_access())
+		AND (h.kind <> 'c'
+			AND (a.rolsuper
+				OR h.owner = (SELECT e.extowner FROM pg_catalog.pg_extension e
+					WHERE e.extname = 'jadugar'))
+			OR EXISTS (SELECT FROM jadugar_internal.handler_grant g
+				WHERE g.handler = h.name AND jadugar_internal._v_owns(g.role)));
+COMMENT ON VIEW jadugar.handlers IS
+	'Handlers of the reader, and those that it may use, one row each.';
+COMMENT ON COLUMN jadugar.handlers.name IS 'Name of the handler.';
+COMMENT ON COLUMN jadugar.handlers.kind IS 'Kind of handler: function, sql or c.';
+COMMENT ON COLUMN jadugar.handlers.function IS 'Signature of its function or procedure, or NULL.';
+COMMENT ON COLUMN jadugar.handlers.payload_type IS
+	'Type against which payloads are checked, or NULL.';
+COMMENT ON COLUMN jadugar.handlers.version IS 'Version given at registration.';
+COMMENT ON COLUMN jadugar.handlers.owner IS 'Role that registered it.';
+COMMENT ON COLUMN jadugar.handlers.queue IS 'Default queue of its tasks, or NULL.';
+COMMENT ON COLUMN jadugar.handlers.priority IS 'Default priority of its tasks, or NULL.';
+COMMENT ON COLUMN jadugar.handlers.timeout IS 'Default timeout of its tasks, or NULL.';
+COMMENT ON COLUMN jadugar.handlers.transaction IS 'Default transaction mode of its tasks, or NULL.';
+COMMENT ON COLUMN jadugar.handlers.isolate IS
+	'True if each of its tasks has a transaction of its own by default; or NULL.';
+COMMENT ON COLUMN jadugar.handlers.validate IS
+	'Signature of the function that checks payloads, or NULL.';
+COMMENT ON COLUMN jadugar.handlers.cleanup IS
+	'Signature of the function that runs when a task has ended, or NULL.';
+COMMENT ON COLUMN jadugar.handlers.on_error IS
+	'Signature of the function that runs when a task has failed for good, or NULL.';
+COMMENT ON COLUMN jadugar.handlers.library IS 'Library of a C handler, or NULL.';
+COMMENT ON COLUMN jadugar.handlers.symbol IS 'Symbol of a C handler in the library, or NULL.';
+COMMENT ON COLUMN jadugar.handlers.created_at IS 'Instant of its registration.';
+COMMENT ON COLUMN jadugar.handlers.retry IS 'Default retry policy of its tasks, or NULL.';
+COMMENT ON COLUMN jadugar.handlers.description IS 'Description given at registration, or NULL.';
+COMMENT ON COLUMN jadugar.handlers.sql IS 'Text of an SQL handler, or NULL.';
+
+CREATE VIEW jadugar.handler_grants WITH (security_barrier) AS
+SELECT g.handler,
+	COALESCE(r.rolname, g.role::text::name) AS role,
+	COALESCE(a.rolname, h.owner::text::name) AS owner
+FROM jadugar_internal.handler_grant g
+	JOIN jadugar_internal.handler h ON h.name = g.handler
+	LEFT JOIN pg_catalog.pg_roles r ON r.oid = g.role
+	LEFT JOIN pg_catalog.pg_roles a ON a.oid = h.owner
+WHERE (SELECT jadugar_internal._v_is_monitor())
+	OR jadugar_internal._v_owns(h.owner)
+	OR jadugar_internal._v_owns(g.role);
+COMMENT ON VIEW jadugar.handler_grants IS
+	'Roles that may use a handler that they do not own, as granted by grant_handler().';
+COMMENT ON COLUMN jadugar.handler_grants.handler IS 'Name of the handler.';
+COMMENT ON COLUMN jadugar.handler_grants.role IS 'Role that may use the handler.';
+COMMENT ON COLUMN jadugar.handler_grants.owner IS 'Role that owns the handler.';

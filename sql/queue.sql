@@ -123,3 +123,51 @@ CREATE FUNCTION jadugar.set_limit(
 LANGUAGE C AS 'MODULE_PATHNAME', 'jdg_set_limit';
 COMMENT ON FUNCTION jadugar.set_limit IS
 	'Sets the maximum number of concurrent tasks of a queue or of a concurrency_key. NULL removes the limit.';
+
+-- ---------------------------------------------------------------------- views
+
+CREATE VIEW jadugar.queue_grants WITH (security_barrier) AS
+SELECT q.name AS queue,
+	COALESCE(r.rolname, g.role::text::name) AS role,
+	g.privilege,
+	COALESCE(a.rolname, q.owner::text::name) AS owner
+FROM jadugar_internal.queue_grant g
+	JOIN jadugar_internal.queue q ON q.queue_id = g.queue_id
+	LEFT JOIN pg_catalog.pg_roles r ON r.oid = g.role
+	LEFT JOIN pg_catalog.pg_roles a ON a.oid = q.owner
+WHERE (SELECT jadugar_internal._v_is_monitor())
+	OR jadugar_internal._v_owns(q.owner)
+	OR jadugar_internal._v_owns(g.role);
+COMMENT ON VIEW jadugar.queue_grants IS
+	'Privileges on queues that grant_queue() granted to other roles than the owners.';
+COMMENT ON COLUMN jadugar.queue_grants.queue IS 'Name of the queue.';
+COMMENT ON COLUMN jadugar.queue_grants.role IS 'Role that has the privilege.';
+COMMENT ON COLUMN jadugar.queue_grants.privilege IS 'Privilege: enqueue or claim.';
+COMMENT ON COLUMN jadugar.queue_grants.owner IS 'Role that owns the queue.';
+
+CREATE VIEW jadugar.limits WITH (security_barrier) AS
+SELECT l.scope,
+	l.name,
+	COALESCE(a.rolname, l.owner::text::name) AS owner,
+	l.max_concurrency
+FROM (SELECT 'queue'::text AS scope, q.name, q.owner, q.max_concurrency,
+			q.queue_id = 1 AND (SELECT jadugar_internal._v_has_access())
+			OR EXISTS (SELECT FROM jadugar_internal.queue_grant g
+				WHERE g.queue_id = q.queue_id AND jadugar_internal._v_owns(g.role)) AS granted
+		FROM jadugar_internal.queue q
+		WHERE q.max_concurrency IS NOT NULL
+		UNION ALL
+		SELECT 'key', k.key, k.owner, k.max_concurrency, false
+		FROM jadugar_internal.key_limit k) l
+	LEFT JOIN pg_catalog.pg_roles a ON a.oid = l.owner
+WHERE (SELECT jadugar_internal._v_is_monitor())
+	OR jadugar_internal._v_owns(l.owner)
+	OR l.granted;
+COMMENT ON VIEW jadugar.limits IS
+	'Limits of queues and of concurrency keys, as set by set_limit(), create_queue() or alter_queue().';
+COMMENT ON COLUMN jadugar.limits.scope IS 'Scope of the limit: queue or key.';
+COMMENT ON COLUMN jadugar.limits.name IS 'Name of the queue, or the concurrency key.';
+COMMENT ON COLUMN jadugar.limits.owner IS
+	'Role that owns the queue, or the tasks with the key.';
+COMMENT ON COLUMN jadugar.limits.max_concurrency IS
+	'Maximum number of tasks that run at the same time.';

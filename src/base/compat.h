@@ -15,6 +15,7 @@
 #include "catalog/objectaccess.h"
 #include "catalog/pg_authid.h"
 #include "catalog/pg_database.h"
+#include "catalog/pg_namespace.h"
 #include "catalog/pg_proc.h"
 #include "catalog/pg_type.h"
 #include "commands/dbcommands.h"
@@ -44,6 +45,8 @@
 	object_ownercheck(DatabaseRelationId, (db), (role))
 #define jdg_proc_acl_ok(proc, role) \
 	(object_aclcheck(ProcedureRelationId, (proc), (role), ACL_EXECUTE) == ACLCHECK_OK)
+#define jdg_schema_acl_ok(schema, role) \
+	(object_aclcheck(NamespaceRelationId, (schema), (role), ACL_USAGE) == ACLCHECK_OK)
 #define jdg_database_acl_ok(db, role, mode) \
 	(object_aclcheck(DatabaseRelationId, (db), (role), (mode)) == ACLCHECK_OK)
 #define jdg_type_acl_ok(type, role) \
@@ -52,6 +55,8 @@
 #define jdg_database_owned_by(db, role) pg_database_ownercheck((db), (role))
 #define jdg_proc_acl_ok(proc, role) \
 	(pg_proc_aclcheck((proc), (role), ACL_EXECUTE) == ACLCHECK_OK)
+#define jdg_schema_acl_ok(schema, role) \
+	(pg_namespace_aclcheck((schema), (role), ACL_USAGE) == ACLCHECK_OK)
 #define jdg_database_acl_ok(db, role, mode) \
 	(pg_database_aclcheck((db), (role), (mode)) == ACLCHECK_OK)
 #define jdg_type_acl_ok(type, role) \

@@ -39,10 +39,10 @@ raise_not_found(const char *what, const char *given, const char *why)
 /*
  * Looks a name up by to_regproc() or to_regprocedure().  They return null for
  * an absent function, but raise errors for text that cannot be a name and for
- * unknown types: such an error is raised again as NOT_FOUND.
+ * unknown types: the message of such an error is returned in *why.
  */
 static Oid
-lookup(const char *what, const char *given)
+lookup(const char *given, const char **why)
 {
 	MemoryContext mcxt = CurrentMemoryContext;
 
@@ -52,12 +52,7 @@ lookup(const char *what, const char *given)
 	InitFunctionCallInfoData(*fcinfo, NULL, 1, InvalidOid, NULL, NULL);
 	fcinfo->args[0].value = CStringGetTextDatum(given);
 	fcinfo->args[0].isnull = false;
-	if (strlen(given) > JDG_SIGNATURE_MAX)
-		ereport(ERROR,
-				(errcode(JDG_ERRCODE_VALIDATION_ERROR),
-				 errmsg("%s is too long", what),
-				 errdetail("It has %zu bytes.", strlen(given)),
-				 errhint("Name a function with the types of its arguments.")));
+	*why = NULL;
 	PG_TRY();
 	{
 		Datum		found = strchr(given, '(') ? to_regprocedure(fcinfo) :
@@ -77,7 +72,7 @@ lookup(const char *what, const char *given)
 			ERRCODE_TO_CATEGORY(edata->sqlerrcode) != ERRCODE_DATA_EXCEPTION)
 			PG_RE_THROW();
 		FlushErrorState();
-		raise_not_found(what, given, edata->message);
+		*why = edata->message;
 	}
 	PG_END_TRY();
 	return result;
@@ -147,13 +142,22 @@ check_shape(const char *what, const char *given, HeapTuple tuple)
 void
 jdg_function_find(const char *what, const char *given, JdgFunction *f)
 {
-	Oid			oid = lookup(what, given);
-	HeapTuple	tuple = OidIsValid(oid) ?
-	SearchSysCache1(PROCOID, ObjectIdGetDatum(oid)) : NULL;
+	Oid			oid;
+	const char *why;
+	HeapTuple	tuple;
 
 	Assert(!jdg_is_bookkeeping());
+	if (strlen(given) > JDG_SIGNATURE_MAX)
+		ereport(ERROR,
+				(errcode(JDG_ERRCODE_VALIDATION_ERROR),
+				 errmsg("%s is too long", what),
+				 errdetail("It has %zu bytes.", strlen(given)),
+				 errhint("Name a function with the types of its arguments.")));
+	oid = lookup(given, &why);
+	tuple = OidIsValid(oid) ?
+		SearchSysCache1(PROCOID, ObjectIdGetDatum(oid)) : NULL;
 	if (!HeapTupleIsValid(tuple))
-		raise_not_found(what, given, NULL);
+		raise_not_found(what, given, why);
 	check_shape(what, given, tuple);
 	fill(tuple, f);
 	ReleaseSysCache(tuple);
@@ -177,6 +181,15 @@ jdg_function_read(const char *signature, JdgFunction *f)
 		elog(ERROR, "cache lookup failed for function %u", oid);
 	fill(tuple, f);
 	ReleaseSysCache(tuple);
+}
+
+Oid
+jdg_function_oid(const char *signature)
+{
+	const char *why;
+
+	Assert(jdg_is_bookkeeping());
+	return signature ? lookup(signature, &why) : InvalidOid;
 }
 
 char *

@@ -34,6 +34,12 @@ extern void jdg_function_find(const char *what, const char *given,
 /* the function of a stored signature, as it is now */
 extern void jdg_function_read(const char *signature, JdgFunction *f);
 
+/*
+ * The function of a stored signature, or InvalidOid if there is none.  Inside
+ * jdg_internal_begin(), so that no privileges are needed.
+ */
+extern Oid	jdg_function_oid(const char *signature);
+
 /* a signature that means the same function under any search_path */
 extern char *jdg_function_signature(Oid function);
 

@@ -73,12 +73,8 @@ kind_of(const char *kind)
 	}
 }
 
-/*
- * Reads the handler of this name into mcxt; NULL if it does not exist.
- * Inside jdg_internal_begin().
- */
-static JdgHandler *
-read_handler(const char *name, MemoryContext mcxt)
+JdgHandler *
+jdg_handler_read(const char *name, MemoryContext mcxt)
 {
 	Datum		key = CStringGetTextDatum(name);
 	JdgHandler *h;
@@ -99,6 +95,10 @@ read_handler(const char *name, MemoryContext mcxt)
 	h->validate = jdg_col_text(0, 9, mcxt);
 	h->cleanup = jdg_col_text(0, 10, mcxt);
 	h->on_error = jdg_col_text(0, 11, mcxt);
+	h->function_oid = jdg_function_oid(h->function);
+	h->validate_oid = jdg_function_oid(h->validate);
+	h->cleanup_oid = jdg_function_oid(h->cleanup);
+	h->on_error_oid = jdg_function_oid(h->on_error);
 	h->queue_id = jdg_col_int32(0, 12, 0);
 	(void) jdg_col(0, 13, &isnull);
 	h->has_priority = !isnull;
@@ -146,18 +146,21 @@ is_usable(const JdgHandler *h, Oid role)
 	return is_granted(h->name, role);
 }
 
-/* Raises FORBIDDEN for a handler whose owner the role does not trust. */
+/*
+ * Raises FORBIDDEN for a handler whose owner the role does not trust.  Names
+ * are unique in the database, so the role may have meant a handler of its own.
+ */
 static void
 raise_forbidden(const JdgHandler *h, Oid role)
 {
 	ereport(ERROR,
 			(errcode(JDG_ERRCODE_FORBIDDEN),
 			 errmsg("permission denied for handler \"%s\"", h->name),
-			 errdetail("It would run code of another role with the rights of role \"%s\".",
-					   jdg_role_name(role)),
+			 errdetail("It would run code of role \"%s\" with the rights of role \"%s\".",
+					   jdg_role_name(h->owner), jdg_role_name(role)),
 			 h->kind == JDG_HANDLER_C ?
-			 errhint("A superuser can allow it with jadugar.grant_handler().") :
-			 errhint("An operator can allow it with jadugar.grant_handler().")));
+			 errhint("A superuser can allow it with jadugar.grant_handler(). For code of your own, register a handler with another name.") :
+			 errhint("An operator can allow it with jadugar.grant_handler(). For code of your own, register a handler with another name.")));
 }
 
 /*
@@ -207,7 +210,7 @@ load_handler(const char *name, Oid role, uint64 epoch, bool *usable)
 	JdgHandler *h;
 
 	jdg_internal_begin(&in);
-	h = read_handler(name, mcxt);
+	h = jdg_handler_read(name, mcxt);
 	*usable = h != NULL && is_usable(h, role);
 	jdg_internal_end(&in);
 	if (h != NULL && epoch != 0)

@@ -34,6 +34,10 @@ typedef struct JdgHandler
 	char	   *validate;		/* signatures of hooks, or NULL */
 	char	   *cleanup;
 	char	   *on_error;
+	Oid			function_oid;	/* of these signatures, or InvalidOid */
+	Oid			validate_oid;
+	Oid			cleanup_oid;
+	Oid			on_error_oid;
 	int32		queue_id;		/* 0: none given */
 	bool		has_priority;
 	int32		priority;
@@ -51,6 +55,12 @@ typedef struct JdgHandler
  * valid until the transaction ends at least, and must not be changed.
  */
 extern JdgHandler *jdg_handler_get(const char *name, Oid role);
+
+/*
+ * Reads the handler of this name without checks into mcxt; NULL if none has
+ * that name.  Inside jdg_internal_begin().
+ */
+extern JdgHandler *jdg_handler_read(const char *name, MemoryContext mcxt);
 
 /*
  * Check a payload as the current user: strict conversion to the payload

@@ -23,6 +23,7 @@
 #include "base/errors.h"
 #include "base/spi.h"
 #include "handler/command.h"
+#include "handler/privileges.h"
 #include "shared/shmem.h"
 #include "shared/slot.h"
 #include "task/settle.h"
@@ -272,6 +273,8 @@ JDG_FUNCTION(jdg_grant_handler, JDG_LEVEL_USER)
 	JdgInternal in;
 	Datum		values[2];
 	bool		is_c;
+	MemoryContext mcxt = CurrentMemoryContext;
+	JdgHandler *h;
 
 	JDG_READ_ARGS("grant_handler", grant_args, &a);
 	role = jdg_grantee(a.role);
@@ -282,7 +285,9 @@ JDG_FUNCTION(jdg_grant_handler, JDG_LEVEL_USER)
 	check_may_grant(a.name, in.save_user, role, is_c);
 	jdg_remember_role(role);
 	jdg_run(&grant_query, values, NULL, 0);
+	h = jdg_handler_read(a.name, mcxt);
 	jdg_internal_end(&in);
+	jdg_handler_warn_of_privileges(h, role);
 	PG_RETURN_VOID();
 }
 

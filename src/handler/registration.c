@@ -80,13 +80,20 @@ bind_columns(JdgParams *p, const JdgRegistration *r, Oid owner)
 	jdg_bind_time(p, "created_at", jdg_now());
 }
 
+/* Only a role with the rights of the owner can replace the handler. */
 static void
-raise_exists(const char *name)
+raise_exists(const char *name, Oid user, Oid owner)
 {
+	bool		may_replace = has_privs_of_role(user, owner);
+
 	ereport(ERROR,
 			(errcode(JDG_ERRCODE_TASK_ALREADY_REGISTERED),
 			 errmsg("handler \"%s\" already exists", name),
-			 errhint("Pass or_replace => true to replace it, or choose another name.")));
+			 may_replace ? 0 :
+			 errdetail("It belongs to role \"%s\".", jdg_role_name(owner)),
+			 may_replace ?
+			 errhint("Pass or_replace => true to replace it, or choose another name.") :
+			 errhint("Choose another name: names of handlers are unique in the database.")));
 }
 
 /* May this registration take the place of a handler that is there? */
@@ -94,7 +101,7 @@ static void
 check_replace(const JdgRegistration *r, Oid user, Oid owner, const char *kind)
 {
 	if (!r->or_replace)
-		raise_exists(r->name);
+		raise_exists(r->name, user, owner);
 	if (!has_privs_of_role(user, owner) || !jdg_role_is_meant(owner))
 		ereport(ERROR,
 				(errcode(JDG_ERRCODE_FORBIDDEN),
@@ -136,7 +143,7 @@ jdg_handler_write(const JdgRegistration *r)
 	bind_columns(&p, r, owner);
 	/* another session may have registered it at the same time */
 	if (jdg_run_params(query, &p, 0) != 1)
-		raise_exists(r->name);
+		raise_exists(r->name, user, owner);
 	jdg_internal_end(&in);
 	return name;
 }

@@ -192,6 +192,24 @@ bind_options(JdgParams *p, const QueueArgs *a)
 	jdg_bind_text(p, "description", a->description);
 }
 
+/* Names are unique in the database, so another role may own the queue. */
+static void
+raise_exists(const char *name, Oid user)
+{
+	JdgQueue	queue;
+	bool		may_change = !jdg_queue_by_name(name, &queue) ||
+	jdg_may_manage(user, queue.owner);
+
+	ereport(ERROR,
+			(errcode(JDG_ERRCODE_CONFLICT),
+			 errmsg("queue \"%s\" already exists", name),
+			 may_change ? 0 :
+			 errdetail("It belongs to role \"%s\".", jdg_role_name(queue.owner)),
+			 may_change ?
+			 errhint("Change it with jadugar.alter_queue(), or choose another name.") :
+			 errhint("Choose another name: names of queues are unique in the database.")));
+}
+
 /* besides those that begin with jadugar */
 static const char *const reserved_names[] = {NULL};
 
@@ -216,10 +234,7 @@ JDG_FUNCTION(jdg_create_queue, JDG_LEVEL_USER)
 	jdg_internal_begin(&in);
 	jdg_remember_role(user);
 	if (jdg_run_params(&create_query, &p, 0) != 1)
-		ereport(ERROR,
-				(errcode(JDG_ERRCODE_CONFLICT),
-				 errmsg("queue \"%s\" already exists", a.name),
-				 errhint("Change it with jadugar.alter_queue(), or choose another name.")));
+		raise_exists(a.name, user);
 	queue_id = jdg_col_int32(0, 1, 0);
 	jdg_internal_end(&in);
 	PG_RETURN_INT32(queue_id);

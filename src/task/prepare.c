@@ -26,6 +26,7 @@
 #include "base/spi.h"
 #include "base/subxact.h"
 #include "handler/command.h"
+#include "handler/privileges.h"
 #include "handler/parse.h"
 #include "task/prepare.h"
 #include "task/retry.h"
@@ -173,6 +174,7 @@ find_command(const char *text, Oid owner, JdgCommandKind *kind,
 	*h = jdg_handler_get(text, owner);
 	if (*h != NULL)
 	{
+		jdg_handler_require_privileges(*h, owner);
 		*standalone = (*h)->standalone;
 		return text;
 	}

@@ -24,7 +24,12 @@ SELECT jadugar.grant_access('test access "user"');
 SELECT jadugar.grant_access('test_access_operator', 'operator');
 SELECT jadugar.grant_access('test_access_monitor', level => 'monitor');
 SELECT jadugar.grant_access('test_access_group', 'user');
-SELECT role::regrole, level FROM jadugar_internal.access ORDER BY role::regrole::text COLLATE "C";
+SELECT role, level FROM jadugar.access_levels ORDER BY role COLLATE "C";
+SET ROLE test_access_member;
+SELECT role, level FROM jadugar.access_levels;
+SET ROLE test_access_none;
+SELECT role, level FROM jadugar.access_levels;
+RESET ROLE;
 
 -- errors
 SELECT jadugar.grant_access(NULL);

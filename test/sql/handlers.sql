@@ -184,6 +184,7 @@ SELECT jadugar.register_handler('test.echo', 'pg_catalog.now');
 SELECT jadugar.register_handler('test.echo', 'pg_catalog.now', or_replace => true);
 SELECT jadugar.drop_handler('test.echo');
 SELECT jadugar.grant_handler('test.echo', 'test_handler_bob');
+SELECT name, kind, owner FROM jadugar.handlers;
 RESET ROLE;
 SELECT jadugar.enqueue('test.echo');
 SET ROLE test_handler_alice;
@@ -194,6 +195,8 @@ SELECT jadugar.grant_handler('test.echo', 'postgres');
 SELECT jadugar.grant_handler('test.echo', 'public');
 SELECT jadugar.grant_handler('nothing', 'test_handler_bob');
 SET ROLE test_handler_bob;
+SELECT name, kind, function, owner FROM jadugar.handlers;
+SELECT * FROM jadugar.handler_grants;
 SELECT jadugar.enqueue('test.echo', '{"from": "bob"}') AS id \gset
 SELECT status, owner, result FROM jadugar.wait(:id, '30 seconds');
 SET ROLE test_handler_alice;
@@ -201,6 +204,50 @@ SELECT jadugar.revoke_handler('test.echo', 'test_handler_bob');
 SELECT jadugar.revoke_handler('test.echo', 'test_handler_bob');
 SET ROLE test_handler_bob;
 SELECT jadugar.enqueue('test.echo');
+
+-- a role needs the privileges for the functions, which enqueue() checks
+SET ROLE test_handler_alice;
+CREATE FUNCTION note(jsonb) RETURNS void LANGUAGE sql AS '';
+CREATE FUNCTION note_end(jsonb) RETURNS void LANGUAGE sql AS '';
+REVOKE EXECUTE ON FUNCTION note, note_end FROM PUBLIC;
+SELECT jadugar.register_handler('test.note', 'note', cleanup => 'note_end');
+RESET ROLE;
+REVOKE USAGE ON SCHEMA test_handler FROM test_handler_bob;
+SELECT jadugar.grant_handler('test.note', 'test_handler_bob');
+SET ROLE test_handler_bob;
+SELECT jadugar.enqueue('test.note');
+\echo :LAST_ERROR_SQLSTATE
+SELECT jadugar.schedule('test note', 'manual', 'test.note');
+RESET ROLE;
+GRANT USAGE ON SCHEMA test_handler TO test_handler_bob;
+SET ROLE test_handler_bob;
+SELECT jadugar.enqueue('test.note');
+RESET ROLE;
+GRANT EXECUTE ON FUNCTION test_handler.note TO test_handler_bob;
+SET ROLE test_handler_bob;
+SELECT jadugar.enqueue('test.note');
+RESET ROLE;
+GRANT EXECUTE ON FUNCTION test_handler.note_end TO test_handler_bob;
+SELECT jadugar.grant_handler('test.note', 'test_handler_bob');
+SET ROLE test_handler_bob;
+SELECT jadugar.enqueue('test.note') AS id \gset
+SELECT status FROM jadugar.wait(:id, '30 seconds');
+RESET ROLE;
+REVOKE EXECUTE ON FUNCTION test_handler.note FROM test_handler_bob;
+SET ROLE test_handler_bob;
+SELECT jadugar.enqueue('test.note');
+-- the function or a type of its argument is gone
+SET ROLE test_handler_alice;
+CREATE TYPE gone AS (a integer);
+CREATE FUNCTION gone(gone) RETURNS void LANGUAGE sql AS '';
+SELECT jadugar.register_handler('test.gone', 'gone');
+DROP FUNCTION gone;
+SELECT jadugar.enqueue('test.gone', '{"a": 1}') AS id \gset
+SELECT status, error->>'message' AS message FROM jadugar.wait(:id, '30 seconds');
+DROP TYPE gone;
+SELECT jadugar.enqueue('test.gone', '{"a": 1}');
+SELECT jadugar.drop_handler('test.gone');
+SELECT jadugar.drop_handler('test.note', pending => 'cancel');
 
 -- every role can run the handler of a superuser, with its own privileges
 RESET ROLE;
