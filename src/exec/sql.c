@@ -4,7 +4,9 @@
  *	  Runs a task's SQL, inside and outside a transaction.
  *
  * Runs in workers as the session's user, and in any backend for run_task().
- * The plan of a command with a single statement is kept, by command id.
+ * The plan of a command with a single statement is kept, by command id.  Its
+ * literals are values by then, so it is kept only if they would be the same
+ * values in the next run: 'yesterday'::date is not.
  * Several statements are given to SPI one after the other: a later one may
  * need an object that an earlier one creates, statement_timeout holds for each
  * of them, and an error names its statement.
@@ -13,13 +15,21 @@
  */
 #include "postgres.h"
 
+#include "catalog/pg_proc.h"
 #include "catalog/pg_type.h"
 #include "executor/spi.h"
 #include "mb/pg_wchar.h"
+#include "miscadmin.h"
+#include "nodes/nodeFuncs.h"
 #include "nodes/params.h"
+#include "parser/parse_expr.h"
 #include "parser/parser.h"
+#include "tcop/utility.h"
+#include "utils/array.h"
 #include "utils/hsearch.h"
+#include "utils/lsyscache.h"
 #include "utils/memutils.h"
+#include "utils/plancache.h"
 
 #include "base/toplevel.h"
 #include "exec/exec.h"
@@ -29,10 +39,20 @@
 /* when there are so many kept plans, all are freed */
 #define MAX_PLANS 256
 
+/* settings that decide what the text means */
+typedef struct ParseSettings
+{
+	int			interval_style;
+	bool		array_nulls;
+	bool		conforming_strings;
+	bool		null_equals;
+} ParseSettings;
+
 typedef struct KeptPlan
 {
 	int64		command_id;		/* hash key */
 	char	   *sql;			/* text of the planned command */
+	ParseSettings settings;		/* when it was parsed */
 	SPIPlanPtr	plan;
 } KeptPlan;
 
@@ -54,16 +74,113 @@ forget_plans(void)
 	plans = NULL;
 }
 
-/* The kept plan of the command, if it was made for the same text; or NULL. */
+static ParseSettings
+parse_settings(void)
+{
+	ParseSettings s;
+
+	s.interval_style = IntervalStyle;
+	s.array_nulls = Array_nulls;
+	s.conforming_strings = standard_conforming_strings;
+	s.null_equals = Transform_null_equals;
+	return s;
+}
+
+/*
+ * Does a literal of this type have one value, whenever it is read?  An input
+ * function that is not immutable depends on the time, on a setting or on a
+ * catalog.  Of these, the server itself makes a plan anew for another
+ * search_path or table, and parse_settings() covers intervals and arrays.
+ */
+static bool
+is_fixed_type(Oid type)
+{
+	Oid			input;
+	Oid			ioparam;
+	Oid			part = get_element_type(type);
+
+	if (!OidIsValid(part))
+		part = get_range_subtype(type);
+	if (OidIsValid(part))
+		return is_fixed_type(part);
+	if (type == REGCLASSOID || type == INTERVALOID || type_is_enum(type))
+		return true;
+	getTypeInputInfo(type, &input, &ioparam);
+	return func_volatile(input) == PROVOLATILE_IMMUTABLE;
+}
+
+/*
+ * Has the tree a literal whose value may be another one next time?  Only
+ * constants of the text itself have a location, not those of views.
+ */
+static bool
+has_moving_literal(Node *node, void *context)
+{
+	if (node == NULL)
+		return false;
+	if (IsA(node, Const))
+	{
+		Const	   *c = (Const *) node;
+
+		return c->location >= 0 && !c->constisnull &&
+			!is_fixed_type(c->consttype);
+	}
+	if (IsA(node, Query))
+		return query_tree_walker((Query *) node, has_moving_literal,
+								 context, 0);
+	return expression_tree_walker(node, has_moving_literal, context);
+}
+
+/* Does the plan of a single statement hold for later runs of its text? */
+static bool
+may_be_kept(SPIPlanPtr plan)
+{
+	CachedPlanSource *source = linitial(SPI_plan_get_plan_sources(plan));
+	ListCell   *lc;
+
+	foreach(lc, source->query_list)
+	{
+		Query	   *q = lfirst_node(Query, lc);
+
+		if (q->utilityStmt == NULL)
+		{
+			if (has_moving_literal((Node *) q, NULL))
+				return false;
+		}
+		else if (IsA(q->utilityStmt, CallStmt))
+		{
+			CallStmt   *call = (CallStmt *) q->utilityStmt;
+
+			if (has_moving_literal((Node *) call->funcexpr, NULL))
+				return false;
+		}
+		else if (UtilityContainsQuery(q->utilityStmt) != NULL)
+			return false;
+	}
+	return true;
+}
+
+/*
+ * The kept plan of the command, if it was made for the same text under the
+ * same settings; or NULL.
+ */
 static KeptPlan *
 find_plan(int64 command_id, const char *sql)
 {
+	ParseSettings now = parse_settings();
 	KeptPlan   *p;
 
 	if (plans == NULL)
 		return NULL;
 	p = hash_search(plans, &command_id, HASH_FIND, NULL);
-	return p && strcmp(p->sql, sql) == 0 ? p : NULL;
+	if (p == NULL || strcmp(p->sql, sql) != 0)
+		return NULL;
+	if (p->settings.interval_style != now.interval_style ||
+		p->settings.array_nulls != now.array_nulls ||
+		p->settings.conforming_strings != now.conforming_strings ||
+		p->settings.null_equals != now.null_equals)
+		return NULL;
+	return p;
 }
 
 /*
@@ -95,6 +212,7 @@ keep_plan(int64 command_id, const char *sql, SPIPlanPtr plan)
 		pfree(p->sql);
 	}
 	p->sql = MemoryContextStrdup(TopMemoryContext, sql);
+	p->settings = parse_settings();
 	p->plan = plan;
 }
 
@@ -147,7 +265,7 @@ run_several(const char *sql, List *stmts, ParamListInfo params,
 
 /*
  * Runs a single statement, with its kept plan if there is one.  Otherwise
- * plans it, and keeps the plan if command_id > 0.
+ * plans it, and keeps the plan if command_id > 0 and it holds for later runs.
  */
 static void
 run_single(const char *sql, int64 command_id, ParamListInfo params,
@@ -165,7 +283,7 @@ run_single(const char *sql, int64 command_id, ParamListInfo params,
 		plan = SPI_prepare_cursor(sql, 1, argtypes, CURSOR_OPT_PARALLEL_OK);
 		if (plan == NULL)
 			check_spi(SPI_result);
-		if (command_id > 0)
+		if (command_id > 0 && may_be_kept(plan))
 			keep_plan(command_id, sql, plan);
 	}
 	opts.params = params;

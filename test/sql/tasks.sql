@@ -31,6 +31,15 @@ SELECT jadugar.enqueue($$CREATE TABLE test_several (a integer); INSERT INTO test
 SELECT * FROM test_end_of(:id);
 DROP TABLE test_several;
 TRUNCATE test_trace;
+-- a literal that depends on a setting is read anew for each task, also by a worker that has run the command before
+CREATE TABLE test_literal (setting text, id bigint);
+INSERT INTO test_literal SELECT s, jadugar.enqueue(c, settings => s::jsonb)
+FROM generate_series(1, 5), unnest(ARRAY['{"TimeZone": "UTC"}', '{"TimeZone": "Asia/Kolkata", "IntervalStyle": "sql_standard"}']) s,
+	unnest(ARRAY['SELECT extract(epoch FROM timestamptz ''2024-06-01 12:00'')::bigint AS epoch',
+	'SELECT extract(epoch FROM interval ''-1 1:00'')::bigint AS seconds',
+	'SELECT timestamptz ''2024-06-01 12:00+00'' = ANY (''{2024-06-01 12:00}'') AS listed']) c;
+SELECT setting, e.result, count(*) FROM test_literal, test_end_of(id) e GROUP BY 1, 2 ORDER BY 1, e.result::text;
+DROP TABLE test_literal;
 -- one of several statements fails: none has an effect
 SELECT jadugar.enqueue($$INSERT INTO test_trace (what) VALUES ('gone'); SELECT 1/0$$) AS id \gset
 SELECT * FROM test_end_of(:id);
