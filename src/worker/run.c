@@ -324,6 +324,11 @@ execute(JdgTask *task, int index, TimestampTz preempt_at, JdgExecResult *res,
 					 payload, res);
 	AfterTriggerFireDeferred();
 	JDG_FAULT("task-ends");
+	/* nobody cancelled it, but it has caught our cancel and gone another way */
+	if (jdg_stop_reason() == JDG_STOP_PREEMPT && !QueryCancelPending)
+		ereport(ERROR,
+				(errcode(ERRCODE_QUERY_CANCELED),
+				 errmsg("task is to run alone")));
 	PortalHashTableDeleteAll();
 	PopActiveSnapshot();
 	/* large ones of a group would add up; a handler in C may return it */

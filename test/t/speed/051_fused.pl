@@ -59,6 +59,24 @@ is($node->safe_psql('postgres', q{
 	SELECT status, attempt, final, error->>'message', count(*) FROM jadugar.history WHERE payload::integer >= 20000 GROUP BY 1, 2, 3, 4 ORDER BY 1}),
 	"completed|1|t||150\nfailed|1|t|meant to fail|1", 'only the task that failed is charged, once');
 
+# A task that overruns its group is cancelled to run alone.  It catches that, and
+# must not go the way of a task that was really cancelled.
+$node->safe_psql('postgres', q{
+	CREATE FUNCTION catch(n integer) RETURNS text LANGUAGE plpgsql AS $$
+	BEGIN
+		PERFORM pg_sleep(0.5) WHERE n % 1000 = 777;	-- waits-for-time: the task is slow
+		RETURN 'done';
+	EXCEPTION WHEN query_canceled THEN
+		RETURN 'cancelled';
+	END $$});
+my $catching = q{SELECT catch($1::integer) AS way};
+ok(run_tasks($catching, 30_700, 30_800), 'a group with a slow task');
+ok(run_tasks($catching, 31_000, 31_020), 'the command is quick again') for 1 .. 3;
+ok(run_tasks($catching, 32_700, 32_800), 'another one');
+is($node->safe_psql('postgres', q{
+	SELECT result ->> 'way', status, attempt, count(*) FROM jadugar.history WHERE payload::integer >= 30000 GROUP BY 1, 2, 3 ORDER BY 1}),
+	'done|completed|1|265', 'no task has seen a cancel');
+
 # A chain of steps that ask for the results of all before them.  One fails: those
 # of its group run again, and no step sees a result of the group that was undone.
 $node->safe_psql('postgres', q{
