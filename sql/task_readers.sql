@@ -79,7 +79,7 @@ COMMENT ON COLUMN jadugar.task_info.sqlstate IS 'SQLSTATE of the error.';
 COMMENT ON COLUMN jadugar.task_info.message IS 'Message of progress(), or NULL.';
 COMMENT ON COLUMN jadugar.task_info.command IS 'SQL text, or the name of the handler.';
 COMMENT ON COLUMN jadugar.task_info.result IS
-	'First row of the last statement, or a marker if it is too large.';
+	'First row of the last statement, or the marker truncated or unconvertible.';
 COMMENT ON COLUMN jadugar.task_info.error IS
 	'Error of the last attempt, an object as in the view history.';
 COMMENT ON COLUMN jadugar.task_info.payload IS 'Argument of the command.';

@@ -240,7 +240,7 @@ COMMENT ON COLUMN jadugar.history.error_code IS 'Name of the error, as in the vi
 COMMENT ON COLUMN jadugar.history.sqlstate IS 'SQLSTATE of a failed or lost attempt.';
 COMMENT ON COLUMN jadugar.history.command IS 'SQL text, or the name of the handler.';
 COMMENT ON COLUMN jadugar.history.result IS
-	'First row of the last statement, or a marker if it is too large.';
+	'First row of the last statement, or the marker truncated or unconvertible.';
 COMMENT ON COLUMN jadugar.history.error IS
 	'Error, an object with message, detail, hint, context and others.';
 COMMENT ON COLUMN jadugar.history.payload IS 'Argument of the command.';
@@ -342,7 +342,7 @@ COMMENT ON COLUMN jadugar.finished.sqlstate IS 'SQLSTATE of a failed or lost att
 COMMENT ON COLUMN jadugar.finished.message IS 'Always NULL; present as in the view tasks.';
 COMMENT ON COLUMN jadugar.finished.command IS 'SQL text, or the name of the handler.';
 COMMENT ON COLUMN jadugar.finished.result IS
-	'First row of the last statement, or a marker if it is too large.';
+	'First row of the last statement, or the marker truncated or unconvertible.';
 COMMENT ON COLUMN jadugar.finished.error IS
 	'Error, an object with message, detail, hint, context and others.';
 COMMENT ON COLUMN jadugar.finished.payload IS 'Argument of the command.';

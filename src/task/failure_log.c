@@ -20,9 +20,8 @@
 #include "handler/command.h"
 #include "task/failure_log.h"
 
-/* The name of a schedule; NULL: it was dropped. */
-static const char *
-schedule_name(int64 schedule_id)
+const char *
+jdg_schedule_name(int64 schedule_id)
 {
 	static JdgQuery q = {
 		"SELECT name FROM jadugar_internal.schedule WHERE schedule_id = $1",
@@ -54,7 +53,7 @@ jdg_failure_log(const JdgTask *t, const JdgOutcome *o, const JdgDecision *d)
 		return;
 	command = jdg_excerpt(jdg_command_get(t->command_id)->text);
 	if (t->schedule_id != 0)
-		schedule = schedule_name(t->schedule_id);
+		schedule = jdg_schedule_name(t->schedule_id);
 	if (message == NULL)
 		message = o->reason ? o->reason : "";
 	if (role == NULL)

@@ -10,6 +10,9 @@
 
 #include "task/decide.h"
 
+/* The name of a schedule; NULL: it was dropped.  Needs a snapshot. */
+extern const char *jdg_schedule_name(int64 schedule_id);
+
 /* Writes the attempt to the server's log if it failed and the setting says so. */
 extern void jdg_failure_log(const JdgTask *t, const JdgOutcome *o,
 							const JdgDecision *d);

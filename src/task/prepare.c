@@ -100,6 +100,12 @@ jdg_apply_settings(Jsonb *settings, bool session)
 					(errcode(JDG_ERRCODE_VALIDATION_ERROR),
 					 errmsg("setting \"%s\" cannot be set for a task", name),
 					 errhint("A task runs as its owner. Pass owner instead.")));
+		if (pg_strcasecmp(name, "transaction_timeout") == 0)
+			ereport(ERROR,
+					(errcode(JDG_ERRCODE_VALIDATION_ERROR),
+					 errmsg("setting \"%s\" cannot be set for a task", name),
+					 errdetail("The server would end the worker."),
+					 errhint("Pass timeout instead.")));
 		(void) set_config_option(name, value,
 								 superuser() ? PGC_SUSET : PGC_USERSET,
 								 PGC_S_SESSION,

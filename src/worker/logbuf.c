@@ -5,7 +5,7 @@
  *
  * Entries are kept in memory while a task runs, because its subtransaction may
  * roll back, and are written with the group's settling.  WARNINGs come through
- * emit_log_hook.  A higher log_min_messages would keep them from the hook.
+ * emit_log_hook, which also names the task in the server's log.  A higher log_min_messages would keep them from the hook.
  * Therefore a worker lowers that setting to WARNING for itself, and the hook
  * keeps out of the server log the messages that the original setting would
  * have kept out.
@@ -42,6 +42,7 @@ static MemoryContext log_context = NULL;
 static List *entries = NIL;
 static int64 dropped = 0;
 static const JdgTask *current = NULL;
+static const char *schedule = NULL; /* name of its schedule, or NULL */
 
 /* the state of the list when the last task began */
 static int	entries_before = 0;
@@ -96,7 +97,35 @@ is_kept_out(int elevel)
 	return elevel >= WARNING && elevel < least;
 }
 
-/* emit_log_hook: adds WARNINGs of a task to the entries. */
+/*
+ * Appends the task to the context of a message, in the memory of the message.
+ * The server frees a context, so it must be a copy of its own.
+ */
+static void
+add_context(ErrorData *edata)
+{
+	char	   *before = edata->context;
+	char	   *task;
+
+	if (schedule != NULL)
+		task = psprintf("task %lld of schedule \"%s\"",
+						(long long) current->task_id, schedule);
+	else
+		task = psprintf("task %lld", (long long) current->task_id);
+	if (before == NULL)
+		edata->context = task;
+	else
+	{
+		edata->context = psprintf("%s\n%s", before, task);
+		pfree(before);
+		pfree(task);
+	}
+}
+
+/*
+ * emit_log_hook: adds WARNINGs of a task to the entries, and names the task in
+ * all messages of its that the server logs.
+ */
 static void
 emit_log(ErrorData *edata)
 {
@@ -104,6 +133,8 @@ emit_log(ErrorData *edata)
 		add_entry("warning", edata->message ? edata->message : "", NULL);
 	if (is_kept_out(edata->elevel))
 		edata->output_to_server = false;
+	else if (current != NULL && edata->elevel >= LOG)
+		add_context(edata);
 	if (prev_emit_log_hook)
 		prev_emit_log_hook(edata);
 }
@@ -128,6 +159,7 @@ void
 jdg_log_begin(const JdgTask *task)
 {
 	current = task;
+	schedule = NULL;
 	entries_before = list_length(entries);
 	dropped_before = dropped;
 }
@@ -136,6 +168,13 @@ void
 jdg_log_end(void)
 {
 	current = NULL;
+	schedule = NULL;
+}
+
+void
+jdg_log_schedule(const char *name)
+{
+	schedule = name;
 }
 
 void

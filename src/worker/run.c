@@ -42,6 +42,7 @@
 #include "exec/exec.h"
 #include "exec/sql.h"
 #include "shared/suspect.h"
+#include "task/failure_log.h"
 #include "task/prepare.h"
 #include "worker/worker.h"
 
@@ -307,6 +308,8 @@ execute(JdgTask *task, int index, TimestampTz preempt_at, JdgExecResult *res,
 	command = command_of(task, &handler, o);
 	current.starts_flow = command->kind == JDG_COMMAND_FLOW;
 	pgstat_report_activity(STATE_RUNNING, command->text);
+	if (task->schedule_id != 0)
+		jdg_log_schedule(jdg_schedule_name(task->schedule_id));
 	if (task->settings)
 		jdg_apply_settings(task->settings, false);
 	jdg_user_code_begin(task, index, preempt_at);
@@ -520,6 +523,8 @@ jdg_run_standalone(JdgTask *task, JdgOutcome *o)
 		command = command_of(task, &h, o);
 		sql = pstrdup(h ? jdg_handler_sql(h) : command->text);
 		pgstat_report_activity(STATE_RUNNING, sql);
+		if (task->schedule_id != 0)
+			jdg_log_schedule(jdg_schedule_name(task->schedule_id));
 		payload = payload_of(task, h);
 		PopActiveSnapshot();
 		CommitTransactionCommand();

@@ -59,7 +59,7 @@ INSERT INTO test_statements (s) VALUES
 	($$SELECT jadugar.enqueue('SELECT 1', settings => '{"": "x"}')$$), ($$SELECT jadugar.enqueue('SELECT 1', settings => '{"work_mem": null}')$$),
 	($$SELECT jadugar.enqueue('SELECT 1', settings => '{"port": 1}')$$), ($$SELECT jadugar.enqueue('SELECT 1', settings => '{"transaction_isolation": "serializable"}')$$),
 	($$SELECT jadugar.enqueue('SELECT 1', settings => '{"search_path": "a b"}')$$), ($$SELECT jadugar.enqueue('SELECT 1', settings => '{"jadugar.enabled": false}')$$),
-	($$SELECT jadugar.enqueue('SELECT 1', settings => '{"session_authorization": "postgres"}')$$), ($$SELECT jadugar.enqueue('SELECT 1', settings => '{"ROLE": "postgres"}')$$),
+	($$SELECT jadugar.enqueue('SELECT 1', settings => '{"session_authorization": "postgres"}')$$), ($$SELECT jadugar.enqueue('SELECT 1', settings => '{"transaction_timeout": "1s"}')$$), ($$SELECT jadugar.enqueue('SELECT 1', settings => '{"ROLE": "postgres"}')$$),
 	($$SELECT jadugar.enqueue('SELECT 1', settings => '{"session_preload_libraries": "x"}')$$),
 	($$SELECT jadugar.enqueue('SELECT 1', concurrency_key => '')$$), ($$SELECT jadugar.enqueue('SELECT 1', concurrency_key => repeat('k', 100000))$$),
 	($$SELECT jadugar.enqueue('SELECT 1', depends_on => '{}')$$), ($$SELECT jadugar.enqueue('SELECT 1', depends_on => '{NULL}')$$),

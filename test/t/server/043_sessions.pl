@@ -46,6 +46,18 @@ my $offset = log_offset($node);
 $node->safe_psql('postgres', q{SELECT jadugar.schedule('nightly', 'manual', 'SELECT 1/0'); SELECT jadugar.run_now('nightly')});
 ok(wait_for_log($node, qr/LOG:  task \d+ failed: division by zero\n.*DETAIL:  Role "postgres", schedule "nightly", attempt 1 of 1: SELECT 1\/0/, $offset),
 	'the failure of a schedule is in the log');
+# WARNINGs in the server's log
+$offset = log_offset($node);
+$id = run(q{'DO $d$ BEGIN RAISE WARNING ''take care''; END $d$'});
+ok(wait_for_log($node, qr/WARNING:  take care\n.*CONTEXT:  PL.pgSQL.*\n(?:\t.*\n)*\ttask $id\n/, $offset), 'a WARNING names its task');
+foreach my $transaction ('read committed', 'standalone')
+{
+	$offset = log_offset($node);
+	$node->safe_psql('postgres', qq{SELECT jadugar.schedule('careful $transaction', 'manual', 'DO \$d\$ BEGIN RAISE WARNING ''take care''; END \$d\$', transaction => '$transaction');
+		SELECT jadugar.run_now('careful $transaction')});
+	ok(wait_for_log($node, qr/WARNING:  take care\n.*CONTEXT:  PL.pgSQL.*\n(?:\t.*\n)*\ttask \d+ of schedule "careful $transaction"\n/, $offset), "a WARNING of a $transaction task names its schedule");
+}
+
 $offset = log_offset($node);
 $id = run(q{'DO $d$ BEGIN RAISE EXCEPTION ''two of them''; END $d$', retry => '{"max_attempts": 2, "delay": 0}'});
 my $log = PostgreSQL::Test::Utils::slurp_file($node->logfile, $offset);
