@@ -188,6 +188,7 @@ static void
 task_from_slot_short(TupleTableSlot *s, JdgTask *t)
 {
 	bool		isnull;
+	Datum		d;
 
 	slot_getallattrs(s);
 	memset(t, 0, sizeof(*t));
@@ -210,6 +211,8 @@ task_from_slot_short(TupleTableSlot *s, JdgTask *t)
 		t->schedule_id = 0;
 	t->scheduled_for = time_attr(s, JDG_A_SCHEDULED_FOR);
 	t->started_at = time_attr(s, JDG_A_STARTED_AT);
+	d = attr(s, JDG_A_FLOW_RUN, &isnull);
+	t->flow_run = isnull ? 0 : DatumGetInt64(d);
 }
 
 /*
@@ -240,8 +243,6 @@ task_from_slot(TupleTableSlot *s, JdgTask *t, MemoryContext mcxt)
 	t->trace = text_attr(s, JDG_A_TRACE);
 	d = attr(s, JDG_A_ON_DEPENDENCY_FAILURE, &isnull);
 	t->on_dependency_failure = isnull ? JDG_FAILURE_NONE : DatumGetChar(d);
-	d = attr(s, JDG_A_FLOW_RUN, &isnull);
-	t->flow_run = isnull ? 0 : DatumGetInt64(d);
 	d = attr(s, JDG_A_STEP_ID, &isnull);
 	t->step_id = isnull ? 0 : DatumGetInt64(d);
 	t->step = text_attr(s, JDG_A_STEP);

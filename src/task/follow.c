@@ -25,8 +25,11 @@ jdg_follow_take(JdgFollow *follow, const JdgTask *task)
 {
 	JdgTask    *t;
 
-	if (follow == NULL || follow->n >= follow->max ||
-		task->state != JDG_STATE_READY || !follow->may_follow(task))
+	if (follow == NULL || task->state != JDG_STATE_READY ||
+		!follow->may_follow(task))
+		return false;
+	follow->wanted++;
+	if (follow->n >= follow->max)
 		return false;
 	/* values of a flow's plan live as long as the transaction */
 	t = &follow->task[follow->n++];

@@ -27,6 +27,8 @@ typedef struct JdgFollow
 	MemoryContext mcxt;			/* holds copies of the tasks' values */
 	int			max;
 	int			n;
+	int			wanted;			/* tasks that might have followed, with or
+								 * without room */
 	JdgTask		task[JDG_GROUP_MAX];
 } JdgFollow;
 

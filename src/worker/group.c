@@ -30,7 +30,6 @@
 #include "base/flush.h"
 #include "base/settings.h"
 #include "base/spi.h"
-#include "queue/queue.h"
 #include "shared/database.h"
 #include "shared/pool.h"
 #include "shared/suspect.h"
@@ -68,21 +67,25 @@ begin_transaction(int isolation)
 /*
  * Callback of jdg_claim().  Slow or special tasks form a group alone.  A group
  * holds as many tasks as should be done within its window, so that the others
- * are left to other workers, and fewer if they need subtransactions.
+ * are left to other workers, and fewer if they need subtransactions or if
+ * steps will follow.
  */
 static JdgJoin
 join_group(const JdgTask *t, int n)
 {
 	static int64 expected = 0;
+	static int	steps = 0;
 	bool		alone = t->isolate || t->transaction != JDG_XACT_COMMITTED ||
 	!jdg_command_is_quick(t->command_id) ||
 	jdg_must_run_alone(t->task_id);
 
 	if (n == 0)
-		expected = 0;
+		expected = steps = 0;
 	expected += jdg_command_us(t->command_id);
+	steps += t->flow_run != 0;
 	if (n > 0 && !alone)
 		alone = expected > (int64) (jdg_group_commit_window * 1000) ||
+			steps > jdg_steps_to_claim() ||
 			(n >= UNSAFE_MAX && !jdg_command_is_safe(t->command_id));
 	if (!alone)
 		return JDG_JOIN_YES;
@@ -245,20 +248,6 @@ write_unwritten(int first)
 	PopActiveSnapshot();
 }
 
-/* May a step run right after the one before, in this group? */
-static bool
-may_follow(const JdgTask *t)
-{
-	JdgQueue	queue;
-
-	return t->owner == jdg_my_slot->owner && !t->isolate &&
-		t->transaction == JDG_XACT_COMMITTED &&
-		t->concurrency_key == NULL &&
-		jdg_command_is_quick(t->command_id) &&
-		jdg_queue_by_id(t->queue_id, &queue) && !queue.paused &&
-		queue.max_concurrency <= 0 && !jdg_claims_paused();
-}
-
 /*
  * Settles the tasks that ran, from "first" on.  If go_on, and unless the
  * worker is to leave, tasks that follow from them and may run in this
@@ -269,11 +258,12 @@ settle_and_follow(int first, bool go_on)
 {
 	static JdgFollow follow;
 
-	follow.may_follow = may_follow;
+	follow.may_follow = jdg_step_may_follow;
 	follow.mcxt = jdg_group_context;
 	follow.max = JDG_GROUP_MAX - group.n;
-	follow.n = 0;
+	follow.n = follow.wanted = 0;
 	settle_group(first, go_on && !jdg_my_slot->leave ? &follow : NULL);
+	group.followers += follow.wanted;
 	for (int i = 0; i < follow.n; i++)
 	{
 		group.task[group.n] = follow.task[i];
@@ -319,6 +309,7 @@ run_group(void)
 	TimestampTz start = GetCurrentTimestamp();
 	bool		alone = is_alone();
 	int			first = 0;
+	int			claimed = group.n;
 
 	ask_for_help();
 	JDG_FAULT("group-begins");
@@ -344,6 +335,7 @@ run_group(void)
 			break;
 		first = next;
 	}
+	jdg_steps_note(claimed, group.followers);
 	commit_group();
 }
 

@@ -22,6 +22,7 @@ typedef struct JdgGroup
 	int			ran;			/* of them, tasks that have run */
 	bool		undone;			/* a fused task failed: no transaction */
 	int			running;		/* index of the task that runs, or -1 */
+	int			followers;		/* steps that followed, or might have */
 	JdgTask		task[JDG_GROUP_MAX];
 	JdgOutcome	outcome[JDG_GROUP_MAX];
 	bool		has_outcome[JDG_GROUP_MAX]; /* false: to run again */
@@ -32,6 +33,17 @@ typedef struct JdgGroup
 extern JdgSlot *jdg_my_slot;
 extern MemoryContext jdg_group_context; /* reset after each group */
 PGDLLEXPORT void jdg_worker_main(Datum arg);
+
+/* steps.c: steps of flows that follow in a group */
+
+/* Callback of jdg_settle(): may this one follow? */
+extern bool jdg_step_may_follow(const JdgTask *t);
+
+/* number of steps that a group claims at most */
+extern int	jdg_steps_to_claim(void);
+
+/* A group has ended: so many tasks were claimed, and so many followed. */
+extern void jdg_steps_note(int claimed, int followers);
 
 /* interrupt.c: cancel, deadline, preemption */
 

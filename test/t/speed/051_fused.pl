@@ -107,6 +107,27 @@ is($node->safe_psql('postgres', q{
 	'completed|1201|1200|1200', 'one step failed once, and none saw results that were undone');
 cmp_ok($node->safe_psql('postgres', 'SELECT last_value FROM turn'), '>', 1201, 'other steps were undone with it');
 
+# Many runs at once: steps follow in the group of those before them.  A worker
+# that exits reports what it has counted.
+sub rows_written
+{
+	my $workers = q{FROM pg_stat_activity WHERE backend_type = 'jadugar worker'};
+
+	$node->safe_psql('postgres', "SELECT pg_terminate_backend(pid) $workers");
+	poll($node, "SELECT count(*) $workers", '0');
+	return $node->safe_psql('postgres', q{
+		SELECT sum(n_tup_ins) FROM pg_stat_all_tables WHERE schemaname = 'jadugar_internal' AND relname = 'task'});
+}
+
+my $rows = rows_written();
+$node->safe_psql('postgres', q{
+	SELECT jadugar.create_flow('three', jadugar.chain(VARIADIC ARRAY(SELECT jadugar.step('t' || i, 'SELECT 1') FROM generate_series(1, 3) i)));
+	SELECT count(jadugar.start_flow('three')) FROM generate_series(1, 2000)});
+ok(poll($node, 'SELECT count(*) FROM jadugar.flow_runs WHERE finished_at IS NULL', '0'), 'many runs end');
+$rows = rows_written() - $rows;
+cmp_ok($rows, '>=', 2000, 'the first step of each is written to the table');
+cmp_ok($rows, '<', 4000, "most of the others are not ($rows rows)");
+
 # Lone tasks of a safe command wait for a lock, and are stopped there.
 my $locking = q{SELECT pg_advisory_xact_lock_shared($1::integer)};
 ok(run_tasks($locking, 1, 1_500), 'the other command is safe');

@@ -1,0 +1,54 @@
+/*-------------------------------------------------------------------------
+ *
+ * steps.c
+ *	  Steps of flows that follow in the group of the steps before them.
+ *
+ * Local to one worker.  A group has room for JDG_GROUP_MAX tasks.  If the
+ * first steps of many runs took all of it, the next ones would be written to
+ * the table, to be claimed by a later group.  So a group claims fewer steps if
+ * others followed in the group before.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "queue/queue.h"
+#include "shared/database.h"
+#include "task/claim.h"
+#include "worker/worker.h"
+
+/* steps that are claimed in any case: a commit is for at least so many */
+#define MIN_STEPS	32
+
+/* number of steps that the next group claims at most */
+static int	to_claim = JDG_GROUP_MAX;
+
+bool
+jdg_step_may_follow(const JdgTask *t)
+{
+	JdgQueue	queue;
+
+	return t->owner == jdg_my_slot->owner && !t->isolate &&
+		t->transaction == JDG_XACT_COMMITTED &&
+		t->concurrency_key == NULL &&
+		jdg_command_is_quick(t->command_id) &&
+		jdg_queue_by_id(t->queue_id, &queue) && !queue.paused &&
+		queue.max_concurrency <= 0 && !jdg_claims_paused();
+}
+
+int
+jdg_steps_to_claim(void)
+{
+	return to_claim;
+}
+
+void
+jdg_steps_note(int claimed, int followers)
+{
+	int			room;
+
+	if (claimed == 0)
+		return;
+	room = JDG_GROUP_MAX * claimed / (claimed + followers);
+	to_claim = Max(room, MIN_STEPS);
+}
