@@ -66,7 +66,9 @@ CREATE TABLE jadugar_internal.flow_run (
 	metadata	jsonb,
 	schedule_live bigint,
 	task_id		bigint,
-	done_count	bigint NOT NULL
+	done_count	bigint NOT NULL,
+	paused_by	text,
+	ended_by	text
 ) WITH (fillfactor = 50);
 CREATE UNIQUE INDEX flow_run_key ON jadugar_internal.flow_run (owner, idempotency_key) WHERE idempotency_key IS NOT NULL;
 CREATE INDEX flow_run_schedule ON jadugar_internal.flow_run (schedule_live) WHERE schedule_live IS NOT NULL;

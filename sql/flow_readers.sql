@@ -15,6 +15,8 @@ CREATE TYPE jadugar.flow_info AS (
 	finished_at	timestamptz,
 	duration	interval,
 	paused_at	timestamptz,
+	paused_by	name,
+	ended_by	name,
 	scheduled_for timestamptz,
 	task_id		bigint,
 	parent_run	bigint,
@@ -44,6 +46,8 @@ COMMENT ON COLUMN jadugar.flow_info.finished_at IS 'End of the run; NULL if it h
 COMMENT ON COLUMN jadugar.flow_info.duration IS 'Time from started_at to finished_at.';
 COMMENT ON COLUMN jadugar.flow_info.paused_at IS
 	'Instant at which pause_flow() was called, or NULL.';
+COMMENT ON COLUMN jadugar.flow_info.paused_by IS 'Role that paused the run, or NULL.';
+COMMENT ON COLUMN jadugar.flow_info.ended_by IS 'Role that aborted the run, or NULL.';
 COMMENT ON COLUMN jadugar.flow_info.scheduled_for IS
 	'Instant of the occurrence of the schedule, or NULL.';
 COMMENT ON COLUMN jadugar.flow_info.task_id IS

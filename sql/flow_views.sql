@@ -136,6 +136,8 @@ SELECT r.run_id,
 	r.finished_at,
 	r.finished_at - r.started_at AS duration,
 	r.paused_at,
+	r.paused_by::name AS paused_by,
+	r.ended_by::name AS ended_by,
 	r.scheduled_for,
 	r.task_id,
 	r.parent_run,
@@ -176,6 +178,8 @@ COMMENT ON COLUMN jadugar.flow_runs.finished_at IS 'End of the run; NULL if it h
 COMMENT ON COLUMN jadugar.flow_runs.duration IS 'Time from started_at to finished_at.';
 COMMENT ON COLUMN jadugar.flow_runs.paused_at IS
 	'Instant at which pause_flow() was called, or NULL.';
+COMMENT ON COLUMN jadugar.flow_runs.paused_by IS 'Role that paused the run, or NULL.';
+COMMENT ON COLUMN jadugar.flow_runs.ended_by IS 'Role that aborted the run, or NULL.';
 COMMENT ON COLUMN jadugar.flow_runs.scheduled_for IS
 	'Instant of the occurrence of the schedule, or NULL.';
 COMMENT ON COLUMN jadugar.flow_runs.task_id IS

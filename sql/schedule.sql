@@ -56,6 +56,7 @@ CREATE TABLE jadugar_internal.schedule (
 	last_error	text,
 	created_at	timestamptz NOT NULL,
 	updated_at	timestamptz NOT NULL,
+	paused_by	text,
 	UNIQUE (owner, name)
 ) WITH (fillfactor = 80);
 CREATE INDEX schedule_startup ON jadugar_internal.schedule (schedule_id) WHERE timing OPERATOR(jadugar.=) '@startup'::jadugar.timing;
@@ -250,6 +251,7 @@ SELECT s.schedule_id,
 	s.starts_at,
 	s.ends_at,
 	s.paused_at,
+	s.paused_by::name AS paused_by,
 	s.created_at,
 	s.updated_at,
 	s.runs,
@@ -317,6 +319,7 @@ COMMENT ON COLUMN jadugar.schedules.starts_at IS 'Earliest occurrence.';
 COMMENT ON COLUMN jadugar.schedules.ends_at IS 'Latest occurrence.';
 COMMENT ON COLUMN jadugar.schedules.paused_at IS
 	'Instant at which pause_schedule() was called, or NULL.';
+COMMENT ON COLUMN jadugar.schedules.paused_by IS 'Role that paused the schedule, or NULL.';
 COMMENT ON COLUMN jadugar.schedules.created_at IS 'Instant of its creation.';
 COMMENT ON COLUMN jadugar.schedules.updated_at IS 'Instant of its last change.';
 COMMENT ON COLUMN jadugar.schedules.runs IS 'Number of occurrences that created a task.';

@@ -37,7 +37,8 @@ CREATE TABLE jadugar_internal.task (
 	flow_run	bigint,
 	step_id		bigint,
 	step		text,
-	flow_data	"char"
+	flow_data	"char",
+	paused_by	text
 ) WITH (autovacuum_vacuum_scale_factor = 0.05, autovacuum_vacuum_threshold = 2000,
 		autovacuum_analyze_scale_factor = 0.2, autovacuum_analyze_threshold = 5000);
 COMMENT ON TABLE jadugar_internal.task IS
@@ -56,6 +57,8 @@ COMMENT ON COLUMN jadugar_internal.task.bounded IS
 	'True if the task counts toward the max_depth of its queue.';
 COMMENT ON COLUMN jadugar_internal.task.flow_data IS
 	'Argument of the task of a flow step. NULL: the payload; d: the data of its run; i: that data without results of steps; m: the payload with its paths looked up in that data; r: the result of the step to compensate; s: the payload with its paths looked up in both.';
+COMMENT ON COLUMN jadugar_internal.task.paused_by IS
+	'Name of the role that paused the task, if it is known.';
 COMMENT ON COLUMN jadugar_internal.task.attempt IS
 	'Number of attempts charged so far. A running attempt is charged when it ends.';
 -- Workers scan task_ready directly, without the executor: src/task/claim.c.
@@ -137,6 +140,7 @@ CREATE TABLE jadugar_internal.attempt (
 	options		jsonb,
 	flow_run	bigint,
 	step		text,
+	ended_by	text,
 	PRIMARY KEY (finished_at, attempt_id)
 ) PARTITION BY RANGE (finished_at);
 -- Rows are inserted in the order of the primary key, which serves readers of
@@ -148,6 +152,8 @@ COMMENT ON TABLE jadugar_internal.attempt IS
 	'One row per attempt and per occurrence that did not run, partitioned by day of finish (UTC). Status c: completed; f: failed; x: cancelled; l: lost; s: skipped.';
 COMMENT ON COLUMN jadugar_internal.attempt.task_id IS 'NULL for an occurrence that did not run.';
 COMMENT ON COLUMN jadugar_internal.attempt.final IS 'True if the task ended with this attempt.';
+COMMENT ON COLUMN jadugar_internal.attempt.ended_by IS
+	'Name of the role that cancelled the task, if it is known.';
 COMMENT ON COLUMN jadugar_internal.attempt.schedule IS
 	'Name of the schedule, as its row may be gone.';
 COMMENT ON COLUMN jadugar_internal.attempt.occurrences IS

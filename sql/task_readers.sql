@@ -21,6 +21,8 @@ CREATE TYPE jadugar.task_info AS (
 	timeout		interval,
 	queue		text,
 	owner		name,
+	paused_by	name,
+	ended_by	name,
 	tenant		text,
 	schedule	text,
 	flow_run	bigint,
@@ -64,6 +66,9 @@ COMMENT ON COLUMN jadugar.task_info.progress IS
 COMMENT ON COLUMN jadugar.task_info.timeout IS 'Maximum duration of an attempt.';
 COMMENT ON COLUMN jadugar.task_info.queue IS 'Name of the queue.';
 COMMENT ON COLUMN jadugar.task_info.owner IS 'Role that the task runs as.';
+COMMENT ON COLUMN jadugar.task_info.paused_by IS 'Role that paused the task, or NULL.';
+COMMENT ON COLUMN jadugar.task_info.ended_by IS
+	'Role that cancelled the task; NULL if no role did or if it is not known.';
 COMMENT ON COLUMN jadugar.task_info.tenant IS 'Tenant that the task is labelled with, or NULL.';
 COMMENT ON COLUMN jadugar.task_info.schedule IS 'Schedule that created the task, or NULL.';
 COMMENT ON COLUMN jadugar.task_info.flow_run IS
@@ -94,7 +99,7 @@ CREATE FUNCTION jadugar_internal._v_task(task_id bigint)
 		(SELECT ROW(t.task_id, t.name, t.status, t.waiting_for, NULL, t.run_at,
 			t.created_at, t.started_at, NULL, NULL, t.scheduled_for, t.attempt,
 			t.max_attempts, t.priority, t.progress, t.timeout, t.queue,
-			t.owner, t.tenant, t.schedule, t.flow_run, t.step, t.unique_key,
+			t.owner, t.paused_by, NULL, t.tenant, t.schedule, t.flow_run, t.step, t.unique_key,
 			t.concurrency_key, t.depends_on, t.trace, NULL, NULL, t.message,
 			t.command, NULL, NULL, t.payload, t.metadata)::jadugar.task_info
 		 FROM jadugar.tasks t WHERE t.task_id = _v_task.task_id),
@@ -162,7 +167,8 @@ BEGIN ATOMIC
 			NULL::text AS reason, t.run_at, t.created_at, t.started_at,
 			NULL::timestamptz AS finished_at, NULL::interval AS duration,
 			t.scheduled_for, t.attempt, t.max_attempts, t.priority, t.progress,
-			t.timeout, t.queue, t.owner, t.tenant, t.schedule, t.flow_run,
+			t.timeout, t.queue, t.owner, t.paused_by, NULL::name AS ended_by,
+			t.tenant, t.schedule, t.flow_run,
 			t.step, t.unique_key, t.concurrency_key, t.depends_on, t.trace,
 			NULL::text AS error_code, NULL::text AS sqlstate, t.message,
 			t.command, NULL::jsonb AS result, NULL::jsonb AS error, t.payload,

@@ -42,6 +42,7 @@ SELECT t.task_id,
 	t.timeout,
 	q.name AS queue,
 	COALESCE(a.rolname, t.owner::text::name) AS owner,
+	t.paused_by::name AS paused_by,
 	t.tenant,
 	s.name AS schedule,
 	t.flow_run,
@@ -86,6 +87,7 @@ COMMENT ON COLUMN jadugar.tasks.progress IS
 COMMENT ON COLUMN jadugar.tasks.timeout IS 'Maximum duration of an attempt.';
 COMMENT ON COLUMN jadugar.tasks.queue IS 'Name of the queue.';
 COMMENT ON COLUMN jadugar.tasks.owner IS 'Role that the task runs as.';
+COMMENT ON COLUMN jadugar.tasks.paused_by IS 'Role that paused the task, or NULL.';
 COMMENT ON COLUMN jadugar.tasks.tenant IS 'Tenant that the task is labelled with, or NULL.';
 COMMENT ON COLUMN jadugar.tasks.schedule IS 'Schedule that created the task, or NULL.';
 COMMENT ON COLUMN jadugar.tasks.flow_run IS 'Run of a flow that the task is a step of, or NULL.';
@@ -176,6 +178,7 @@ SELECT r.attempt_id,
 	r.worker_pid,
 	q.name AS queue,
 	COALESCE(a.rolname, r.owner::text::name) AS owner,
+	r.ended_by::name AS ended_by,
 	r.tenant,
 	r.schedule,
 	r.flow_run,
@@ -230,6 +233,8 @@ COMMENT ON COLUMN jadugar.history.priority IS 'Priority; tasks with higher value
 COMMENT ON COLUMN jadugar.history.worker_pid IS 'Process id of the worker.';
 COMMENT ON COLUMN jadugar.history.queue IS 'Name of the queue.';
 COMMENT ON COLUMN jadugar.history.owner IS 'Role that the task runs as.';
+COMMENT ON COLUMN jadugar.history.ended_by IS
+	'Role that cancelled the task; NULL if no role did or if it is not known.';
 COMMENT ON COLUMN jadugar.history.tenant IS 'Tenant that the task is labelled with, or NULL.';
 COMMENT ON COLUMN jadugar.history.schedule IS
 	'Schedule that created the task, or whose occurrence did not run.';
@@ -272,6 +277,8 @@ SELECT r.task_id,
 	(r.options->>'timeout')::interval AS timeout,
 	q.name AS queue,
 	COALESCE(a.rolname, r.owner::text::name) AS owner,
+	NULL::name AS paused_by,
+	r.ended_by::name AS ended_by,
 	r.tenant,
 	r.schedule,
 	r.flow_run,
@@ -328,6 +335,9 @@ COMMENT ON COLUMN jadugar.finished.progress IS 'Always NULL; present as in the v
 COMMENT ON COLUMN jadugar.finished.timeout IS 'Timeout; only of tasks that did not complete.';
 COMMENT ON COLUMN jadugar.finished.queue IS 'Name of the queue.';
 COMMENT ON COLUMN jadugar.finished.owner IS 'Role that the task runs as.';
+COMMENT ON COLUMN jadugar.finished.paused_by IS 'Always NULL; present as in the view tasks.';
+COMMENT ON COLUMN jadugar.finished.ended_by IS
+	'Role that cancelled the task; NULL if no role did or if it is not known.';
 COMMENT ON COLUMN jadugar.finished.tenant IS 'Tenant that the task is labelled with, or NULL.';
 COMMENT ON COLUMN jadugar.finished.schedule IS 'Schedule that created the task, or NULL.';
 COMMENT ON COLUMN jadugar.finished.flow_run IS 'Run of a flow that the task is a step of, or NULL.';

@@ -146,10 +146,10 @@ typedef struct JdgModule
 
 	/*
 	 * A task in JDG_STATE_FLOW is not wanted any more: asks that what it has
-	 * started ends.  The task ends later, with that.  Called inside
-	 * bookkeeping.
+	 * started ends.  The task ends later, with that.  The role "by" asks, or
+	 * none.  Called inside bookkeeping.
 	 */
-	void		(*stop) (const struct JdgTask *task);
+	void		(*stop) (const struct JdgTask *task, Oid by);
 	const JdgRoleUse *roles;
 
 	/*

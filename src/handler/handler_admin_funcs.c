@@ -190,7 +190,7 @@ refuse_if_pending(const char *name)
 
 /* Cancels waiting tasks, then asks workers to stop those they hold. */
 static void
-cancel_pending(const char *name)
+cancel_pending(const char *name, Oid by)
 {
 	Datum		key = CStringGetTextDatum(name);
 	int64		n = jdg_run(&waiting_query, &key, NULL, 0);
@@ -198,13 +198,13 @@ cancel_pending(const char *name)
 	int64	   *ids;
 
 	for (int64 i = 0; i < n; i++)
-		jdg_settle_cancel(&tasks[i], "handler_dropped");
+		jdg_settle_cancel(&tasks[i], "handler_dropped", by);
 
 	n = jdg_run(&unfinished_query, &key, NULL, 0);
 	ids = jdg_col_int64s(n, 1, CurrentMemoryContext);
 	jdg_require_shmem();
 	for (int64 i = 0; i < n; i++)
-		(void) jdg_slot_cancel_task(MyDatabaseId, ids[i], JDG_CANCEL_TASK);
+		(void) jdg_slot_cancel_task(MyDatabaseId, ids[i], JDG_CANCEL_TASK, by);
 }
 
 /* drop_handler(name, pending) */
@@ -226,7 +226,7 @@ JDG_FUNCTION(jdg_drop_handler, JDG_LEVEL_USER)
 			refuse_if_pending(a.name);
 			break;
 		case PENDING_CANCEL:
-			cancel_pending(a.name);
+			cancel_pending(a.name, in.save_user);
 			break;
 	}
 	jdg_run(&delete_grants_query, &key, NULL, 0);

@@ -78,7 +78,8 @@ jdg_firing_end(JdgFiring *f)
 	jdg_work_end();
 	JDG_FAULT("fire-committed");
 	for (int i = 0; i < n; i++)
-		jdg_slot_cancel_task(f->db->dboid, cancel[i], JDG_CANCEL_REPLACED);
+		jdg_slot_cancel_task(f->db->dboid, cancel[i], JDG_CANCEL_REPLACED,
+							 InvalidOid);
 	if (cancel)
 		pfree(cancel);
 	pg_atomic_fetch_add_u64(&f->db->counters.fired, f->fired);

@@ -196,7 +196,7 @@ replace_unfinished(JdgFiring *f, const JdgSchedule *s, TimestampTz at)
 		if (!jdg_slot_find_task(f->db->dboid, ids[i], NULL) &&
 			jdg_task_load(ids[i], true, &t, CurrentMemoryContext) &&
 			t.state != JDG_STATE_STANDALONE)
-			jdg_settle_cancel(&t, "replaced");
+			jdg_settle_cancel(&t, "replaced", InvalidOid);
 		else
 			cancel_after_commit(f, ids[i]);
 	}

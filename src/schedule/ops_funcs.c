@@ -16,6 +16,7 @@
 #include "utils/builtins.h"
 
 #include "access/access.h"
+#include "access/owner.h"
 #include "base/args.h"
 #include "base/clock.h"
 #include "base/errors.h"
@@ -180,6 +181,7 @@ JDG_FUNCTION(jdg_pause_schedule, JDG_LEVEL_USER)
 		 * there
 		 */
 		s.paused_at = s.updated_at = jdg_now();
+		s.paused_by = jdg_role_name(in.save_user);
 		jdg_schedule_update(&s);
 	}
 	jdg_internal_end(&in);
@@ -200,6 +202,7 @@ JDG_FUNCTION(jdg_resume_schedule, JDG_LEVEL_USER)
 		TimestampTz now = jdg_now();
 
 		s.paused_at = DT_NOBEGIN;
+		s.paused_by = NULL;
 		s.updated_at = now;
 		if (s.enabled)
 			jdg_schedule_catch_up(&s, "paused", now);

@@ -94,6 +94,7 @@ jdg_schedule_from_row(uint64 row, JdgSchedule *s, MemoryContext mcxt)
 	s->last_error = jdg_col_text(row, 35, mcxt);
 	s->created_at = jdg_col_time(row, 36, DT_NOBEGIN);
 	s->updated_at = jdg_col_time(row, 37, DT_NOBEGIN);
+	s->paused_by = jdg_col_text(row, 38, mcxt);
 }
 
 /* The first n rows, as an array. */
@@ -213,6 +214,7 @@ bind_columns(JdgParams *p, const JdgSchedule *s)
 	jdg_bind_jsonb(p, "metadata", s->metadata);
 	jdg_bind_bool(p, "enabled", s->enabled);
 	jdg_bind_time(p, "paused_at", s->paused_at);
+	jdg_bind_text(p, "paused_by", s->paused_by);
 	jdg_bind_time(p, "anchor", s->anchor);
 	jdg_bind_time(p, "next_run_at", s->next_run_at);
 	jdg_bind_time(p, "last_fired_at", s->last_fired_at);
@@ -228,7 +230,7 @@ bind_columns(JdgParams *p, const JdgSchedule *s)
 	"timeout, retry, transaction, isolate, overlap, misfire, " \
 	"misfire_grace, jitter, starts_at, ends_at, max_runs, depends_on, " \
 	"concurrency_key, settings, tenant, description, metadata, enabled, " \
-	"paused_at, anchor, next_run_at, last_fired_at, last_startup, runs, " \
+	"paused_at, paused_by, anchor, next_run_at, last_fired_at, last_startup, runs, " \
 	"missed, last_error, updated_at"
 
 /* the timing goes through its text, which is the same timing again */
@@ -237,7 +239,7 @@ bind_columns(JdgParams *p, const JdgSchedule *s)
 	"$queue_id, $priority, $timeout, $retry, $transaction, $isolate, " \
 	"$overlap, $misfire, $misfire_grace, $jitter, $starts_at, $ends_at, " \
 	"$max_runs, $depends_on, $concurrency_key, $settings, $tenant, " \
-	"$description, $metadata, $enabled, $paused_at, $anchor, $next_run_at, " \
+	"$description, $metadata, $enabled, $paused_at, $paused_by, $anchor, $next_run_at, " \
 	"$last_fired_at, $last_startup, $runs, $missed, $last_error, $updated_at"
 
 int64

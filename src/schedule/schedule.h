@@ -63,6 +63,7 @@ typedef struct JdgSchedule
 	Jsonb	   *metadata;
 	bool		enabled;
 	TimestampTz paused_at;
+	char	   *paused_by;		/* role that paused it, or NULL */
 	TimestampTz anchor;
 	TimestampTz next_run_at;
 	TimestampTz last_fired_at;
@@ -81,8 +82,8 @@ typedef struct JdgSchedule
 	"misfire, misfire_grace, jitter, starts_at, ends_at, max_runs, " \
 	"depends_on, concurrency_key, settings, tenant, description, metadata, " \
 	"enabled, paused_at, anchor, next_run_at, last_fired_at, last_startup, " \
-	"runs, missed, last_error, created_at, updated_at"
-#define JDG_SCHEDULE_NCOLUMNS 37
+	"runs, missed, last_error, created_at, updated_at, paused_by"
+#define JDG_SCHEDULE_NCOLUMNS 38
 
 /* words of the columns overlap and misfire, up to a NULL */
 extern const char *const jdg_overlap_words[];

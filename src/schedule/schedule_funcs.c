@@ -78,6 +78,7 @@ put_schedule(JdgSchedule *s, bool or_replace, TimestampTz now)
 	}
 	s->schedule_id = old.schedule_id;
 	s->paused_at = old.paused_at;
+	s->paused_by = old.paused_by;
 	s->anchor = old.anchor;
 	s->next_run_at = old.next_run_at;
 	s->last_fired_at = old.last_fired_at;

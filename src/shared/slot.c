@@ -207,7 +207,7 @@ jdg_slot_died_with(Oid dboid, int64 task_id)
  * The scheduler is woken, to enforce the cancel.
  */
 bool
-jdg_slot_cancel_task(Oid dboid, int64 task_id, JdgCancelKind kind)
+jdg_slot_cancel_task(Oid dboid, int64 task_id, JdgCancelKind kind, Oid by)
 {
 	for (int i = 0; i < jdg_max_workers; i++)
 	{
@@ -226,6 +226,7 @@ jdg_slot_cancel_task(Oid dboid, int64 task_id, JdgCancelKind kind)
 			asked = true;
 			slot->task[j].cancel = kind;
 			slot->task[j].cancelled_at = jdg_now();
+			slot->task[j].cancelled_by = by;
 			running = slot->task[j].phase == JDG_TASK_RUNNING;
 			if (running)
 				(void) kill(slot->pid, SIGINT);

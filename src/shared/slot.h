@@ -63,6 +63,7 @@ typedef struct JdgSlotTask
 	JdgTaskPhase phase;
 	JdgCancelKind cancel;
 	TimestampTz cancelled_at;	/* time of the request */
+	Oid			cancelled_by;	/* role that requested it, or InvalidOid */
 	bool		locked;			/* this worker has locked the task's row */
 	bool		limited;		/* its queue has a limit */
 	bool		standalone;
@@ -131,11 +132,13 @@ extern bool jdg_slot_died_with(Oid dboid, int64 task_id);
 extern bool jdg_slot_find_task(Oid dboid, int64 task_id, JdgTaskPhase *phase);
 
 /*
- * Ask the worker that holds a task to stop it.  False: no worker holds it, or
+ * Ask the worker that holds a task to stop it, for the role "by" or for none.
+ * False: no worker holds it, or
  * it has run already and only its commit is outstanding, or the worker has
  * died and the scheduler is about to charge the task.
  */
-extern bool jdg_slot_cancel_task(Oid dboid, int64 task_id, JdgCancelKind kind);
+extern bool jdg_slot_cancel_task(Oid dboid, int64 task_id, JdgCancelKind kind,
+								 Oid by);
 
 /*
  * The group ends without running the tasks from "first" on.  Those that have

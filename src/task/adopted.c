@@ -10,7 +10,9 @@
 #include "postgres.h"
 
 #include "catalog/pg_type.h"
+#include "utils/builtins.h"
 
+#include "access/owner.h"
 #include "base/spi.h"
 #include "task/adopted.h"
 #include "task/outcome.h"
@@ -18,15 +20,16 @@
 
 /* Pauses every task that is not already paused and does not run standalone. */
 static void
-pause_tasks(void)
+pause_tasks(Oid user)
 {
 	static JdgQuery q = {
-		"UPDATE jadugar_internal.task SET state = " JDG_SQL_PAUSED " "
+		"UPDATE jadugar_internal.task SET state = " JDG_SQL_PAUSED ", paused_by = $1 "
 		"WHERE state IN (" JDG_SQL_READY ", " JDG_SQL_SCHEDULED ", "
-		JDG_SQL_DEPENDENCY ", " JDG_SQL_KEY ")", 0
+		JDG_SQL_DEPENDENCY ", " JDG_SQL_KEY ")", 1, {TEXTOID}
 	};
+	Datum		by = CStringGetTextDatum(jdg_role_name(user));
 
-	jdg_run(&q, NULL, NULL, 0);
+	jdg_run(&q, &by, NULL, 0);
 }
 
 /*
@@ -34,7 +37,7 @@ pause_tasks(void)
  * in batches of 500 by id.  Their rows are locked until the transaction ends.
  */
 static void
-cancel_tasks(void)
+cancel_tasks(Oid user)
 {
 	static JdgQuery q = {
 		"SELECT " JDG_TASK_COLUMNS " FROM jadugar_internal.task "
@@ -63,7 +66,7 @@ cancel_tasks(void)
 			 */
 			if (jdg_task_load(tasks[i].task_id, true, &again,
 							  CurrentMemoryContext))
-				jdg_settle_cancel(&again, "not_adopted");
+				jdg_settle_cancel(&again, "not_adopted", user);
 		}
 	} while (n == 500);
 }
@@ -78,10 +81,10 @@ jdg_tasks_adopted(const JdgAdoption *adoption)
 		case JDG_PENDING_RUN:
 			break;
 		case JDG_PENDING_PAUSE:
-			pause_tasks();
+			pause_tasks(adoption->user);
 			break;
 		case JDG_PENDING_CANCEL:
-			cancel_tasks();
+			cancel_tasks(adoption->user);
 			break;
 	}
 }

@@ -114,6 +114,7 @@ outcome_of_dead_slot(const JdgSlot *slot, JdgOutcome *o)
 			JDG_END_CANCELLED;
 		o->reason = st->cancel == JDG_CANCEL_REPLACED ? "replaced" :
 			"cancelled";
+		o->by = st->cancelled_by;
 		o->error = NULL;
 		o->sqlerrcode = 0;
 	}
@@ -159,6 +160,7 @@ cancel_rest(const JdgSlot *slot)
 			continue;
 		init_outcome(&o, JDG_END_CANCELLED, DT_NOBEGIN, 0);
 		o.reason = st->cancel == JDG_CANCEL_REPLACED ? "replaced" : "cancelled";
+		o.by = st->cancelled_by;
 		o.error = NULL;
 		o.sqlerrcode = 0;
 		if (st->cancel == JDG_CANCEL_PAUSE)

@@ -83,6 +83,7 @@ jdg_slot_hold(JdgSlot *slot, const JdgTask *task, int32 queue_limit)
 		st->attempt = task->attempt;
 		st->phase = JDG_TASK_CLAIMED;
 		st->cancel = JDG_CANCEL_NONE;
+		st->cancelled_by = InvalidOid;
 		st->locked = false;
 		st->limited = queue_limit > 0;
 		st->standalone = false;

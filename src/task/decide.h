@@ -34,6 +34,7 @@ typedef struct JdgOutcome
 	int			sqlerrcode;		/* with an error */
 	Jsonb	   *error;
 	const char *reason;			/* of cancelling, discarding */
+	Oid			by;				/* role that cancelled or paused it, if known */
 	int64		snooze_us;
 	bool		guilty;			/* of its worker's death, with JDG_END_LOST */
 	bool		no_retry;		/* whatever the policy says */

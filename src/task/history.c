@@ -270,7 +270,7 @@ enum
 	R_ENQUEUED_AT, R_STARTED_AT, R_FINISHED_AT, R_ROW_COUNT, R_REASON,
 	R_SCHEDULE, R_OCCURRENCES, R_SCHEDULED_UNTIL, R_PAYLOAD, R_RESULT,
 	R_ERROR_CODE, R_SQLSTATE, R_ERROR, R_TENANT, R_TRACE, R_METADATA,
-	R_OPTIONS, R_FLOW_RUN, R_STEP, R_COLUMNS
+	R_OPTIONS, R_FLOW_RUN, R_STEP, R_ENDED_BY, R_COLUMNS
 };
 
 static void
@@ -386,6 +386,7 @@ put_row(JdgRows *rows, const JdgHistory *h)
 	set_jsonb(&v[R_OPTIONS], &n[R_OPTIONS], h->options);
 	set_int64(&v[R_FLOW_RUN], &n[R_FLOW_RUN], h->flow_run, h->flow_run == 0);
 	set_text(&v[R_STEP], &n[R_STEP], h->step);
+	set_text(&v[R_ENDED_BY], &n[R_ENDED_BY], h->ended_by);
 	jdg_rows_put(rows, v, n);
 }
 

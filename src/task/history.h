@@ -30,6 +30,7 @@ typedef struct JdgHistory
 	TimestampTz finished_at;	/* never null */
 	int64		row_count;		/* < 0: null */
 	const char *reason;
+	const char *ended_by;		/* role that cancelled it */
 	const char *schedule;
 	int64		occurrences;	/* 0: null */
 	TimestampTz scheduled_until;

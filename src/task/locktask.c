@@ -97,7 +97,7 @@ jdg_task_hold(int64 task_id, JdgTask *task, MemoryContext mcxt)
  * as finished.
  */
 JdgHold
-jdg_task_stop(int64 task_id, JdgCancelKind kind, JdgTask *task,
+jdg_task_stop(int64 task_id, JdgCancelKind kind, Oid by, JdgTask *task,
 			  MemoryContext mcxt)
 {
 	Assert(jdg_is_bookkeeping());
@@ -106,7 +106,7 @@ jdg_task_stop(int64 task_id, JdgCancelKind kind, JdgTask *task,
 		JdgHold		hold = jdg_task_hold(task_id, task, mcxt);
 
 		if (hold != JDG_HOLD_RUNNING ||
-			jdg_slot_cancel_task(MyDatabaseId, task_id, kind))
+			jdg_slot_cancel_task(MyDatabaseId, task_id, kind, by))
 			return hold;
 		if (tries >= COMMIT_TRIES)
 			return JDG_HOLD_GONE;

@@ -24,7 +24,7 @@ extern JdgHold jdg_task_hold(int64 task_id, JdgTask *task,
 							 MemoryContext mcxt);
 
 /* the same, and ask its worker to stop it */
-extern JdgHold jdg_task_stop(int64 task_id, JdgCancelKind kind, JdgTask *task,
+extern JdgHold jdg_task_stop(int64 task_id, JdgCancelKind kind, Oid by, JdgTask *task,
 							 MemoryContext mcxt);
 
 /*

@@ -106,14 +106,14 @@ drop_task(JdgHandover *h, int64 id)
 {
 	JdgTask		t;
 
-	switch (jdg_task_stop(id, JDG_CANCEL_TASK, &t, CurrentMemoryContext))
+	switch (jdg_task_stop(id, JDG_CANCEL_TASK, h->caller, &t, CurrentMemoryContext))
 	{
 		case JDG_HOLD_GONE:
 			return;
 		case JDG_HOLD_RUNNING:
 			break;
 		case JDG_HOLD_LOCKED:
-			jdg_settle_cancel(&t, "cancelled");
+			jdg_settle_cancel(&t, "cancelled", h->caller);
 			break;
 	}
 	jdg_handover_report(h, psprintf("%lld", (long long) id), NULL);

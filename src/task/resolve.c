@@ -42,6 +42,7 @@
 #include "utils/rel.h"
 #include "utils/snapmgr.h"
 
+#include "access/owner.h"
 #include "base/compat.h"
 #include "base/fault.h"
 #include "base/params.h"
@@ -50,17 +51,38 @@
 #include "task/resolve.h"
 #include "task/wakeup.h"
 
+/* Pause a locked task, for the role "by" or for none. */
+void
+jdg_task_pause(JdgTask *t, Oid by)
+{
+	static JdgQuery q = {
+		"UPDATE jadugar_internal.task SET state = $state, paused_by = $by "
+		"WHERE task_id = $task_id"
+	};
+	JdgParams	p = {0};
+
+	Assert(jdg_is_bookkeeping());
+	jdg_bind_int64(&p, "task_id", t->task_id);
+	jdg_bind_char(&p, "state", JDG_STATE_PAUSED);
+	jdg_bind_text(&p, "by", OidIsValid(by) ? jdg_role_name(by) : NULL);
+	jdg_run_params(&q, &p, 0);
+	t->state = JDG_STATE_PAUSED;
+	jdg_wake_at_commit(t->owner, t);
+}
+
 /* Put a locked task into another state; wake-ups at commit. */
 void
 jdg_task_set_state(JdgTask *t, JdgTaskState state)
 {
 	static JdgQuery q = {
-		"UPDATE jadugar_internal.task SET state = $2 WHERE task_id = $1", 2,
+		"UPDATE jadugar_internal.task SET state = $2, paused_by = NULL "
+		"WHERE task_id = $1", 2,
 		{INT8OID, CHAROID}
 	};
 	Datum		v[2] = {Int64GetDatum(t->task_id), CharGetDatum(state)};
 
 	Assert(jdg_is_bookkeeping());
+	Assert(state != JDG_STATE_PAUSED);
 	jdg_run(&q, v, NULL, 0);
 	t->state = state;
 	jdg_wake_at_commit(t->owner, t);

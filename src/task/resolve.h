@@ -21,6 +21,7 @@ typedef struct JdgFinished
 
 /* all inside jdg_internal_begin() */
 extern void jdg_task_set_state(JdgTask *t, JdgTaskState state);
+extern void jdg_task_pause(JdgTask *t, Oid by);
 
 /* may anything wait for them?  with an active snapshot */
 extern bool jdg_has_dependants(const JdgFinished *done, int n);

@@ -29,6 +29,7 @@
 #include "utils/builtins.h"
 #include "utils/rel.h"
 
+#include "access/owner.h"
 #include "base/clock.h"
 #include "base/errors.h"
 #include "base/fault.h"
@@ -101,6 +102,8 @@ history_of(const JdgTask *t, const JdgOutcome *o, const JdgDecision *d,
 	h->worker_pid = o->worker_pid;
 	h->row_count = o->row_count;
 	h->reason = o->reason;
+	if (OidIsValid(o->by) && d->status == JDG_STATUS_CANCELLED)
+		h->ended_by = jdg_role_name(o->by);
 	h->result = jdg_json_cap(o->result);
 	h->error_code = d->error_code;
 	h->error = o->error;
@@ -154,7 +157,8 @@ put_back(JdgTask *t, const JdgOutcome *o, const JdgDecision *d)
 	static JdgQuery q = {
 		"UPDATE jadugar_internal.task SET state = $state, run_at = $run_at, "
 		"attempt = $attempt, crashes = $crashes, isolate = $isolate, "
-		"started_at = $started_at WHERE task_id = $task_id"
+		"started_at = $started_at, paused_by = $paused_by "
+		"WHERE task_id = $task_id"
 	};
 	JdgParams	p = {0};
 
@@ -176,6 +180,8 @@ put_back(JdgTask *t, const JdgOutcome *o, const JdgDecision *d)
 	jdg_bind_bool(&p, "isolate", t->isolate);
 	jdg_bind(&p, "started_at", TIMESTAMPTZOID,
 			 TimestampTzGetDatum(t->started_at), t->started_at == DT_NOBEGIN);
+	jdg_bind_text(&p, "paused_by", d->state == JDG_STATE_PAUSED &&
+				  OidIsValid(o->by) ? jdg_role_name(o->by) : NULL);
 	jdg_run_params(&q, &p, 0);
 	jdg_wake_at_commit(t->owner, t);
 	JDG_FAULT("put-back");
@@ -491,12 +497,12 @@ settle(JdgEnds *ends)
 
 /* Ask that the run that a task has started ends: the task ends with it. */
 static void
-stop_awaited(const JdgTask *task)
+stop_awaited(const JdgTask *task, Oid by)
 {
 	jdg_foreach_module(module)
 	{
 		if (module->stop)
-			module->stop(task);
+			module->stop(task, by);
 	}
 }
 
@@ -505,7 +511,7 @@ stop_awaited(const JdgTask *task)
  * that has started a run ends with it.
  */
 static List *
-settle_cancel(JdgTask *task, const char *reason)
+settle_cancel(JdgTask *task, const char *reason, Oid by)
 {
 	JdgOutcome	o;
 	JdgEnds		ends = {task, &o, NULL, 1, false, NULL};
@@ -513,7 +519,7 @@ settle_cancel(JdgTask *task, const char *reason)
 
 	if (task->state == JDG_STATE_FLOW)
 	{
-		stop_awaited(task);
+		stop_awaited(task, by);
 		return NIL;
 	}
 	memset(&o, 0, sizeof(o));
@@ -522,6 +528,7 @@ settle_cancel(JdgTask *task, const char *reason)
 	o.finished_at = jdg_now();
 	o.row_count = -1;
 	o.reason = reason;
+	o.by = by;
 	to_cancel = settle(&ends);
 	/* this session is in no slot: see resolve.c */
 	if (task->concurrency_key != NULL)
@@ -546,7 +553,7 @@ cancel_dependants(List *ids)
 		CHECK_FOR_INTERRUPTS();
 		ids = list_delete_first(ids);
 		if (jdg_task_load(id, true, &t, CurrentMemoryContext))
-			ids = list_concat(settle_cancel(&t, "dependency"), ids);
+			ids = list_concat(settle_cancel(&t, "dependency", InvalidOid), ids);
 	}
 }
 
@@ -559,11 +566,14 @@ jdg_settle(JdgTask *tasks, const JdgOutcome *outcomes, int n,
 	(void) settle(&ends);
 }
 
-/* Cancels a task that is not running.  This transaction has locked its row. */
+/*
+ * Cancels a task that is not running, for the role "by" or for none.  This
+ * transaction has locked its row.
+ */
 void
-jdg_settle_cancel(JdgTask *task, const char *reason)
+jdg_settle_cancel(JdgTask *task, const char *reason, Oid by)
 {
 	Assert(jdg_is_bookkeeping());
-	cancel_dependants(settle_cancel(task, reason));
+	cancel_dependants(settle_cancel(task, reason, by));
 	JDG_FAULT("cancel-before-commit");
 }

@@ -27,7 +27,7 @@ extern void jdg_settle(JdgTask *tasks, const JdgOutcome *outcomes, int n,
 					   JdgFollow *follow);
 
 /* a task leaves that never ran: cancelled; inside jdg_internal_begin() */
-extern void jdg_settle_cancel(JdgTask *task, const char *reason);
+extern void jdg_settle_cancel(JdgTask *task, const char *reason, Oid by);
 
 
 #endif							/* JDG_TASK_SETTLE_H */

@@ -130,6 +130,8 @@ jdg_task_writer_put(JdgTaskWriter *w, const JdgTask *t)
 	set_text(v, isnull, JDG_A_STEP, t->step);
 	v[JDG_A_FLOW_DATA - 1] = CharGetDatum(jdg_flow_data_out(t->flow_data));
 	isnull[JDG_A_FLOW_DATA - 1] = t->flow_data == JDG_DATA_NONE;
+	/* only pause_task() sets it, on a row that exists */
+	isnull[JDG_A_PAUSED_BY - 1] = true;
 	jdg_rows_put(w->rows, v, isnull);
 }
 

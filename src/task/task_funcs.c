@@ -121,7 +121,7 @@ JDG_FUNCTION(jdg_cancel, JDG_LEVEL_USER)
 	jdg_internal_begin(&in);
 	if (jdg_task_find(id, in.save_user, &t, CurrentMemoryContext))
 	{
-		switch (jdg_task_stop(id, JDG_CANCEL_TASK, &t, CurrentMemoryContext))
+		switch (jdg_task_stop(id, JDG_CANCEL_TASK, in.save_user, &t, CurrentMemoryContext))
 		{
 			case JDG_HOLD_GONE:
 				break;
@@ -129,7 +129,7 @@ JDG_FUNCTION(jdg_cancel, JDG_LEVEL_USER)
 				cancelled = true;
 				break;
 			case JDG_HOLD_LOCKED:
-				jdg_settle_cancel(&t, "cancelled");
+				jdg_settle_cancel(&t, "cancelled", in.save_user);
 				cancelled = true;
 				break;
 		}
@@ -149,7 +149,7 @@ JDG_FUNCTION(jdg_pause_task, JDG_LEVEL_USER)
 	jdg_internal_begin(&in);
 	if (!jdg_task_find(id, in.save_user, &t, CurrentMemoryContext))
 		raise_finished(id);
-	switch (jdg_task_stop(id, JDG_CANCEL_PAUSE, &t, CurrentMemoryContext))
+	switch (jdg_task_stop(id, JDG_CANCEL_PAUSE, in.save_user, &t, CurrentMemoryContext))
 	{
 		case JDG_HOLD_GONE:
 			raise_finished(id);
@@ -167,7 +167,7 @@ JDG_FUNCTION(jdg_pause_task, JDG_LEVEL_USER)
 						 errmsg("task %lld waits for the run of a flow",
 								(long long) id),
 						 errhint("Pause the run with jadugar.pause_flow().")));
-			jdg_task_set_state(&t, JDG_STATE_PAUSED);
+			jdg_task_pause(&t, in.save_user);
 			jdg_key_place_given_up(&t);
 			break;
 	}

@@ -81,7 +81,7 @@ resolve_ids(const int64 *ids, int n)
 				watch(ids[i]);
 				break;
 			case JDG_WAITING_CANCEL:
-				jdg_settle_cancel(&task, "dependency");
+				jdg_settle_cancel(&task, "dependency", InvalidOid);
 				break;
 		}
 		JDG_FAULT("resolve-before-commit");

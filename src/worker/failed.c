@@ -52,6 +52,7 @@ set_outcome(JdgOutcome *o, const JdgOutcome *before, ErrorData *edata)
 		o->end = before->end;
 	if (before->end == JDG_END_CANCELLED)
 		o->reason = "cancelled";
+	o->by = before->by;
 	o->started_at = before->started_at;
 	o->finished_at = jdg_now();
 	o->worker_pid = MyProcPid;

@@ -281,12 +281,11 @@ settle_and_follow(int first, bool go_on)
 static void
 undo_group(void)
 {
-	int			last = group.ran - 1;
-
 	JDG_FAULT("group-undone");
 	jdg_requests_keep(0);
-	if (group.outcome[last].end == JDG_END_CANCELLED)
-		jdg_requests_add(group.task[last].task_id, JDG_CANCEL_TASK);
+	if (group.outcome[group.ran - 1].end == JDG_END_CANCELLED)
+		jdg_requests_add(group.task[group.ran - 1].task_id, JDG_CANCEL_TASK,
+						 group.outcome[group.ran - 1].by);
 	jdg_slot_clear(jdg_my_slot);
 	jdg_log_forget();
 	jdg_session_reset_group(true);
@@ -452,6 +451,7 @@ run_standalone(void)
 			jdg_my_slot->task[0].cancel == JDG_CANCEL_PAUSE ?
 			JDG_END_PAUSED : JDG_END_CANCELLED;
 		group.outcome[0].reason = "cancelled";
+		group.outcome[0].by = jdg_my_slot->task[0].cancelled_by;
 		group.outcome[0].started_at = DT_NOBEGIN;
 		group.outcome[0].finished_at = jdg_now();
 		group.outcome[0].row_count = -1;

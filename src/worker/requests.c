@@ -30,6 +30,7 @@ typedef struct Request
 {
 	int64		task_id;
 	JdgCancelKind kind;
+	Oid			by;
 } Request;
 
 static Request requests[JDG_GROUP_MAX];
@@ -37,7 +38,7 @@ static int	nrequests = 0;
 static int	tries = 0;			/* of the last one */
 
 void
-jdg_requests_add(int64 task_id, JdgCancelKind kind)
+jdg_requests_add(int64 task_id, JdgCancelKind kind, Oid by)
 {
 	for (int i = 0; i < nrequests; i++)
 	{
@@ -48,6 +49,7 @@ jdg_requests_add(int64 task_id, JdgCancelKind kind)
 		return;
 	requests[nrequests].task_id = task_id;
 	requests[nrequests].kind = kind;
+	requests[nrequests].by = by;
 	nrequests++;
 	tries = 0;
 }
@@ -71,11 +73,12 @@ jdg_requests_keep(int64 except)
 		if (t->cancel == JDG_CANCEL_NONE || t->task_id == except)
 			continue;
 		found[n].task_id = t->task_id;
+		found[n].by = t->cancelled_by;
 		found[n++].kind = t->cancel;
 	}
 	SpinLockRelease(&jdg_my_slot->mutex);
 	for (int i = 0; i < n; i++)
-		jdg_requests_add(found[i].task_id, found[i].kind);
+		jdg_requests_add(found[i].task_id, found[i].kind, found[i].by);
 }
 
 bool
@@ -86,13 +89,13 @@ jdg_requests_pending(void)
 
 /* Stops a task that no worker has, as cancel() and pause_task() do. */
 static void
-stop_locked(JdgTask *t, JdgCancelKind kind)
+stop_locked(JdgTask *t, JdgCancelKind kind, Oid by)
 {
 	if (kind != JDG_CANCEL_PAUSE)
-		jdg_settle_cancel(t, kind == JDG_CANCEL_REPLACED ? "replaced" : "cancelled");
+		jdg_settle_cancel(t, kind == JDG_CANCEL_REPLACED ? "replaced" : "cancelled", by);
 	else if (t->state != JDG_STATE_PAUSED)
 	{
-		jdg_task_set_state(t, JDG_STATE_PAUSED);
+		jdg_task_pause(t, by);
 		jdg_key_place_given_up(t);
 	}
 }
@@ -112,9 +115,9 @@ jdg_requests_serve(void)
 	}
 	PushActiveSnapshot(GetTransactionSnapshot());
 	jdg_internal_begin(&in);
-	if (jdg_task_stop(r->task_id, r->kind, &t, jdg_group_context) ==
+	if (jdg_task_stop(r->task_id, r->kind, r->by, &t, jdg_group_context) ==
 		JDG_HOLD_LOCKED)
-		stop_locked(&t, r->kind);
+		stop_locked(&t, r->kind, r->by);
 	jdg_internal_end(&in);
 	PopActiveSnapshot();
 }

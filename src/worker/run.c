@@ -233,6 +233,7 @@ end_as_cancelled(JdgOutcome *o, int index)
 {
 	o->end = JDG_END_CANCELLED;
 	o->reason = "cancelled";
+	o->by = jdg_my_slot->task[index].cancelled_by;
 	switch (jdg_my_slot->task[index].cancel)
 	{
 		case JDG_CANCEL_PAUSE:

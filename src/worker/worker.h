@@ -211,7 +211,7 @@ extern void jdg_failed_take(JdgFailed *failed);
 extern void jdg_requests_keep(int64 except);
 
 /* Keeps a request that is not in the slot; no second one for a task. */
-extern void jdg_requests_add(int64 task_id, JdgCancelKind kind);
+extern void jdg_requests_add(int64 task_id, JdgCancelKind kind, Oid by);
 
 /* are there any? */
 extern bool jdg_requests_pending(void);

@@ -63,6 +63,43 @@ SELECT jadugar.enqueue('SELECT 1');
 SELECT jadugar.create_queue('test_access');
 SELECT jadugar.describe('0 3 * * *') <> '' AS may_read;
 
+-- the role that pauses or cancels work is named, also if the work is running;
+-- the lock lets the tasks run until they are stopped
+SELECT pg_advisory_lock(4714);
+SET ROLE "test access ""user""";
+SELECT jadugar.enqueue('SELECT 1', delay => '1 day') AS waiting \gset
+SELECT jadugar.enqueue('SELECT pg_advisory_xact_lock(4714)') AS running \gset
+SELECT jadugar.enqueue('SELECT pg_advisory_xact_lock(4714)') AS stopped \gset
+SELECT jadugar.enqueue('SELECT 1', depends_on => ARRAY[:waiting]) AS dependant \gset
+SELECT jadugar.schedule('test access', 'every 1 hour', 'SELECT 1') > 0 AS made;
+SELECT jadugar.start_flow(jadugar.step('a', 'SELECT pg_advisory_xact_lock(4714)')) AS run \gset
+SET ROLE test_access_operator;
+SELECT jadugar.pause_task(:waiting), jadugar.pause_schedule('test access', owner => 'test access "user"');
+CALL test.wait_until('SELECT count(*) = 2 FROM jadugar.running WHERE flow_run IS NULL');
+SELECT jadugar.pause_task(:running);
+CALL test.wait_until('SELECT status = ''paused'' FROM jadugar.tasks WHERE task_id = ' || :running);
+SELECT jadugar.pause_flow(:run);
+CALL test.wait_until('SELECT paused_by IS NOT NULL FROM jadugar.flow_runs WHERE run_id = ' || :run);
+SET ROLE "test access ""user""";
+SELECT count(*), paused_by FROM jadugar.tasks WHERE task_id IN (:waiting, :running) GROUP BY paused_by;
+SELECT status, paused_by, ended_by FROM jadugar.flow_runs WHERE run_id = :run;
+SELECT paused, paused_by FROM jadugar.schedules WHERE name = 'test access';
+SELECT jadugar.resume_schedule('test access');
+SELECT jadugar.resume_task(:waiting);
+SELECT paused, paused_by FROM jadugar.schedules WHERE name = 'test access';
+SELECT status, paused_by FROM jadugar.tasks WHERE task_id = :waiting;
+SELECT jadugar.unschedule('test access');
+SET ROLE test_access_operator;
+SELECT jadugar.cancel(:waiting), jadugar.cancel(:running), jadugar.cancel(:stopped);
+SELECT jadugar.abort_flow(:run);
+CALL test.wait_until('SELECT count(*) = 4 FROM jadugar.finished WHERE task_id IN (' || concat_ws(',', :waiting, :running, :stopped, :dependant) || ')');
+CALL test.wait_until('SELECT finished_at IS NOT NULL FROM jadugar.flow_runs WHERE run_id = ' || :run);
+SET ROLE "test access ""user""";
+SELECT status, reason, ended_by FROM jadugar.history WHERE task_id IN (:waiting, :running, :stopped, :dependant) ORDER BY task_id;
+SELECT status, reason, paused_by, ended_by FROM jadugar.flow_runs WHERE run_id = :run;
+RESET ROLE;
+SELECT pg_advisory_unlock(4714);
+
 -- no level permits writing to tables
 SET ROLE test_access_operator;
 INSERT INTO jadugar_internal.control DEFAULT VALUES;

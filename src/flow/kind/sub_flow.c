@@ -150,6 +150,7 @@ begin_run(JdgRunState *rs, JdgFlowStep *step, Jsonb *input)
 	r.schedule_id = rs->r.schedule_id;
 	r.scheduled_for = rs->r.scheduled_for;
 	r.paused_at = rs->r.paused_at;
+	r.paused_by = rs->r.paused_by;
 	r.input = input;
 	r.tenant = rs->r.tenant;
 	r.trace = rs->r.trace;

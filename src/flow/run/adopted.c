@@ -10,22 +10,26 @@
 #include "postgres.h"
 
 #include "catalog/pg_type.h"
+#include "utils/builtins.h"
 
+#include "access/owner.h"
 #include "base/clock.h"
 #include "base/spi.h"
 #include "flow/run/adopted.h"
 #include "flow/run/message.h"
 
 static void
-pause_runs(void)
+pause_runs(Oid user)
 {
 	static JdgQuery q = {
-		"UPDATE jadugar_internal.flow_run SET paused_at = $1 "
-		"WHERE finished_at IS NULL AND paused_at IS NULL", 1, {TIMESTAMPTZOID}
+		"UPDATE jadugar_internal.flow_run SET paused_at = $1, paused_by = $2 "
+		"WHERE finished_at IS NULL AND paused_at IS NULL",
+		2, {TIMESTAMPTZOID, TEXTOID}
 	};
-	Datum		now = TimestampTzGetDatum(jdg_now());
+	Datum		v[2] = {TimestampTzGetDatum(jdg_now()),
+	CStringGetTextDatum(jdg_role_name(user))};
 
-	jdg_run(&q, &now, NULL, 0);
+	jdg_run(&q, v, NULL, 0);
 }
 
 /*
@@ -56,7 +60,7 @@ jdg_flows_adopted(const JdgAdoption *adoption)
 		case JDG_PENDING_RUN:
 			break;
 		case JDG_PENDING_PAUSE:
-			pause_runs();
+			pause_runs(adoption->user);
 			break;
 		case JDG_PENDING_CANCEL:
 			abort_runs(adoption->user);

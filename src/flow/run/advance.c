@@ -90,7 +90,7 @@ settle_steps(JdgEnds *ends)
 		step = jdg_step_get(rs, tasks[i].step_id);
 		if (d[i].stays && step != NULL && step->cancelling &&
 			d[i].state == JDG_STATE_FLOW)
-			jdg_awaited_stop(&tasks[i]);	/* it ends with its run */
+			jdg_awaited_stop(&tasks[i], InvalidOid);	/* it ends with its run */
 		else if (d[i].stays && step != NULL && step->cancelling)
 		{
 			/* it is not wanted any more */

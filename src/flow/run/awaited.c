@@ -42,7 +42,8 @@ jdg_awaited_ended(const JdgFlowRun *r)
 /* ---------------------------------------------------------- to the run */
 
 void
-jdg_awaited_message(const JdgTask *task, JdgMessageKind kind, const char *name)
+jdg_awaited_message(const JdgTask *task, JdgMessageKind kind, const char *name,
+					Oid by)
 {
 	static JdgQuery q = {
 		"SELECT run_id FROM jadugar_internal.flow_run WHERE task_id = $1 "
@@ -58,12 +59,12 @@ jdg_awaited_message(const JdgTask *task, JdgMessageKind kind, const char *name)
 		int64	   *runs = jdg_col_int64s(n, 1, CurrentMemoryContext);
 
 		for (int64 i = 0; i < n; i++)
-			jdg_flow_message(kind, runs[i], 0, name, NULL);
+			jdg_flow_message_as(kind, runs[i], 0, name, NULL, by);
 	}
 }
 
 void
-jdg_awaited_stop(const JdgTask *task)
+jdg_awaited_stop(const JdgTask *task, Oid by)
 {
-	jdg_awaited_message(task, JDG_MESSAGE_ABORT, "compensate");
+	jdg_awaited_message(task, JDG_MESSAGE_ABORT, "compensate", by);
 }

@@ -97,6 +97,7 @@ jdg_flow_fork(const JdgFlowRun *from, const JdgFlowNode *target)
 	r.depth = 0;
 	r.parent_run = r.parent_step = r.schedule_id = r.task_id = 0;
 	r.scheduled_for = r.paused_at = DT_NOBEGIN;
+	r.paused_by = r.ended_by = NULL;
 	r.started_at = pass->now;
 	r.idempotency_key = NULL;
 	f.from = jdg_pass_run(pass, from->run_id);

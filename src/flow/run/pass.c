@@ -244,7 +244,8 @@ has_changed(const JdgFlowRun *r, const JdgFlowRun *stored)
 		r->started_at != stored->started_at ||
 		r->finished_at != stored->finished_at ||
 		r->result != stored->result || r->error != stored->error ||
-		r->reason != stored->reason;
+		r->reason != stored->reason ||
+		r->paused_by != stored->paused_by || r->ended_by != stored->ended_by;
 }
 
 void

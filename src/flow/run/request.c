@@ -14,6 +14,7 @@
 #include "miscadmin.h"
 #include "utils/builtins.h"
 
+#include "access/owner.h"
 #include "base/json.h"
 #include "base/spi.h"
 #include "flow/kind/kind.h"
@@ -100,7 +101,11 @@ serve_abort(JdgRunState *rs, const JdgFlowMessage *m)
 		kill_sub_flows(rs);
 	}
 	if (rs->r.status == JDG_FLOW_STATUS_RUNNING)
+	{
+		if (OidIsValid(m->role))
+			rs->r.ended_by = jdg_role_name(m->role);
 		jdg_run_fail(rs, JDG_FLOW_STATUS_CANCELLED, NULL, "aborted");
+	}
 	else if (kill && rs->r.status == JDG_FLOW_STATUS_COMPENSATING)
 		jdg_run_leave_undone(rs);	/* the one under way is the last */
 }
@@ -119,7 +124,7 @@ serve_cancel(JdgRunState *rs, const JdgFlowMessage *m)
 	}
 	if (jdg_slot_find_task(MyDatabaseId, step->task_id, NULL))
 		(void) jdg_slot_cancel_task(MyDatabaseId, step->task_id,
-									JDG_CANCEL_TASK);
+									JDG_CANCEL_TASK, InvalidOid);
 	else
 		(void) jdg_step_cancel_task(rs, step);
 	/* deleted when the step has ended */
@@ -189,7 +194,7 @@ serve_task_ended(JdgRunState *rs, const JdgFlowMessage *m)
 
 /* Put a task that is not running on hold, or let it go on. */
 static void
-pause_step(JdgRunState *rs, const JdgFlowStep *step, bool pause)
+pause_step(JdgRunState *rs, const JdgFlowStep *step, bool pause, Oid by)
 {
 	JdgTask		t;
 
@@ -197,14 +202,14 @@ pause_step(JdgRunState *rs, const JdgFlowStep *step, bool pause)
 		step->state != JDG_STEP_COMPENSATING)
 		return;
 	if (step->child_run != 0)
-		jdg_flow_message(pause ? JDG_MESSAGE_PAUSE : JDG_MESSAGE_RESUME,
-						 step->child_run, 0, NULL, NULL);
+		jdg_flow_message_as(pause ? JDG_MESSAGE_PAUSE : JDG_MESSAGE_RESUME,
+							step->child_run, 0, NULL, NULL, by);
 	if (step->task_id == 0 ||
 		!jdg_task_load(step->task_id, true, &t, CurrentMemoryContext))
 		return;
 	if (t.state == JDG_STATE_FLOW)
 		jdg_awaited_message(&t, pause ? JDG_MESSAGE_PAUSE :
-							JDG_MESSAGE_RESUME, NULL);
+							JDG_MESSAGE_RESUME, NULL, by);
 	if (t.state == JDG_STATE_STANDALONE || t.state == JDG_STATE_FLOW ||
 		(t.state == JDG_STATE_PAUSED) == pause)
 	{
@@ -213,7 +218,7 @@ pause_step(JdgRunState *rs, const JdgFlowStep *step, bool pause)
 	}
 	if (pause)
 	{
-		jdg_task_set_state(&t, JDG_STATE_PAUSED);
+		jdg_task_pause(&t, by);
 		jdg_key_place_given_up(&t);
 	}
 	else
@@ -222,7 +227,7 @@ pause_step(JdgRunState *rs, const JdgFlowStep *step, bool pause)
 
 /* All steps of the run; those changed in this pass are not in the table yet. */
 static void
-pause_steps(JdgRunState *rs, bool pause)
+pause_steps(JdgRunState *rs, bool pause, Oid by)
 {
 	static JdgQuery q = {
 		"SELECT step_id FROM jadugar_internal.flow_step WHERE run_id = $1 "
@@ -241,24 +246,25 @@ pause_steps(JdgRunState *rs, bool pause)
 	for (int i = 0; i < rs->pass->nchanged; i++)
 	{
 		if (rs->pass->changed[i]->run_id == rs->r.run_id)
-			pause_step(rs, rs->pass->changed[i], pause);
+			pause_step(rs, rs->pass->changed[i], pause, by);
 	}
 	for (int64 i = 0; i < n; i++)
 	{
 		const JdgFlowStep *step = jdg_step_get(rs, ids[i]);
 
 		if (!step->changed)
-			pause_step(rs, step, pause);
+			pause_step(rs, step, pause, by);
 	}
 }
 
 static void
-serve_pause(JdgRunState *rs, bool pause)
+serve_pause(JdgRunState *rs, bool pause, Oid by)
 {
 	if (jdg_flow_run_is_over(rs->r.status))
 		return;
 	rs->r.paused_at = pause ? rs->pass->now : DT_NOBEGIN;
-	pause_steps(rs, pause);
+	rs->r.paused_by = pause && OidIsValid(by) ? jdg_role_name(by) : NULL;
+	pause_steps(rs, pause, by);
 }
 
 /*
@@ -308,10 +314,10 @@ jdg_serve_message(JdgRunState *rs, int64 step_id, const JdgFlowMessage *m)
 			serve_task_ended(rs, m);
 			break;
 		case JDG_MESSAGE_PAUSE:
-			serve_pause(rs, true);
+			serve_pause(rs, true, m->role);
 			break;
 		case JDG_MESSAGE_RESUME:
-			serve_pause(rs, false);
+			serve_pause(rs, false, m->role);
 			break;
 		case JDG_MESSAGE_RETRY:
 			jdg_flow_retry_step(rs, m->step_id);

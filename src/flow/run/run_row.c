@@ -38,7 +38,7 @@ enum
 	R_PARENT_RUN, R_PARENT_STEP, R_SCHEDULE_ID, R_SCHEDULED_FOR, R_TIMEOUT,
 	R_PAUSED_AT, R_CREATED_AT, R_STARTED_AT, R_FINISHED_AT, R_INPUT, R_RESULT,
 	R_ERROR, R_REASON, R_IDEMPOTENCY_KEY, R_TENANT, R_TRACE, R_METADATA,
-	R_SCHEDULE_LIVE, R_TASK_ID, R_DONE_COUNT, R_COLUMNS
+	R_SCHEDULE_LIVE, R_TASK_ID, R_DONE_COUNT, R_PAUSED_BY, R_ENDED_BY, R_COLUMNS
 };
 
 struct JdgFlowRunReader
@@ -167,6 +167,8 @@ from_slot(TupleTableSlot *s, JdgFlowRun *r)
 	r->task_id = jdg_get_int64(s, R_TASK_ID, 0);
 	r->timeout = get_interval(s, R_TIMEOUT);
 	r->paused_at = jdg_get_time(s, R_PAUSED_AT);
+	r->paused_by = jdg_get_text(s, R_PAUSED_BY);
+	r->ended_by = jdg_get_text(s, R_ENDED_BY);
 	r->created_at = jdg_get_time(s, R_CREATED_AT);
 	r->started_at = jdg_get_time(s, R_STARTED_AT);
 	r->finished_at = jdg_get_time(s, R_FINISHED_AT);
@@ -229,6 +231,8 @@ set_changing(const JdgFlowRun *r, Datum *v, bool *n)
 	v[R_DONE_COUNT] = Int64GetDatum(r->done_count);
 	v[R_NOT_UNDONE] = Int32GetDatum(r->not_undone);
 	jdg_set_time(v, n, R_PAUSED_AT, r->paused_at);
+	jdg_set_text(v, n, R_PAUSED_BY, r->paused_by);
+	jdg_set_text(v, n, R_ENDED_BY, r->ended_by);
 	jdg_set_time(v, n, R_STARTED_AT, r->started_at);
 	jdg_set_time(v, n, R_FINISHED_AT, r->finished_at);
 	jdg_set_pointer(v, n, R_RESULT, r->result);
@@ -273,10 +277,10 @@ jdg_flow_run_insert_once(JdgFlowRun *r)
 		"depth, parent_run, parent_step, schedule_id, scheduled_for, timeout, "
 		"paused_at, created_at, started_at, finished_at, input, result, "
 		"error, reason, idempotency_key, tenant, trace, metadata, "
-		"schedule_live, task_id, done_count) "
+		"schedule_live, task_id, done_count, paused_by, ended_by) "
 		"VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, "
 		"$14, $15, $16, $17, $18, $19, $20, $21, $22, $23, $24, $25, $26, "
-		"$27, $28, $29, $30, $31, $32) ON CONFLICT (owner, idempotency_key) "
+		"$27, $28, $29, $30, $31, $32, $33, $34) ON CONFLICT (owner, idempotency_key) "
 		"WHERE idempotency_key IS NOT NULL DO NOTHING RETURNING ctid",
 		R_COLUMNS,
 		{INT8OID, OIDOID, INT8OID, CHAROID, CHAROID, BOOLOID, BOOLOID,
@@ -284,7 +288,7 @@ jdg_flow_run_insert_once(JdgFlowRun *r)
 			INT8OID, TIMESTAMPTZOID, INTERVALOID, TIMESTAMPTZOID,
 			TIMESTAMPTZOID, TIMESTAMPTZOID, TIMESTAMPTZOID, JSONBOID,
 			JSONBOID, JSONBOID, TEXTOID, TEXTOID, TEXTOID, TEXTOID,
-		JSONBOID, INT8OID, INT8OID, INT8OID}
+		JSONBOID, INT8OID, INT8OID, INT8OID, TEXTOID, TEXTOID}
 	};
 	Datum		v[R_COLUMNS];
 	bool		isnull[R_COLUMNS];

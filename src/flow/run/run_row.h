@@ -56,6 +56,8 @@ typedef struct JdgFlowRun
 	int64		task_id;		/* that started it and waits; 0: none */
 	Interval   *timeout;		/* of the whole run, from its start */
 	TimestampTz paused_at;
+	char	   *paused_by;		/* role that paused it, or NULL */
+	char	   *ended_by;		/* role that aborted it, or NULL */
 	TimestampTz created_at;
 	TimestampTz started_at;
 	TimestampTz finished_at;

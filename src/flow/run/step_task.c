@@ -93,7 +93,7 @@ cancel_settling(JdgPass *pass, int64 task_id)
 			continue;
 		if (pass->decisions[i].stays &&
 			pass->decisions[i].state == JDG_STATE_FLOW)
-			jdg_awaited_stop(&pass->settling[i]);	/* it ends with its run */
+			jdg_awaited_stop(&pass->settling[i], InvalidOid);	/* it ends with its run */
 		else if (pass->decisions[i].stays)
 		{
 			pass->decisions[i].stays = false;
@@ -117,7 +117,7 @@ jdg_step_remove_task(JdgRunState *rs, JdgFlowStep *step)
 	if (jdg_task_load(step->task_id, true, &t, CurrentMemoryContext) &&
 		t.state != JDG_STATE_STANDALONE)
 	{
-		jdg_settle_cancel(&t, "flow");
+		jdg_settle_cancel(&t, "flow", InvalidOid);
 		if (t.state != JDG_STATE_FLOW)
 			return true;
 	}
