@@ -23,5 +23,5 @@ DROP PROCEDURE measure_latency();
 SELECT count(*) AS tasks,
 	round((percentile_cont(0.5) WITHIN GROUP (ORDER BY wait))::numeric, 2) AS p50,
 	round((percentile_cont(0.99) WITHIN GROUP (ORDER BY wait))::numeric, 2) AS p99
-FROM (SELECT extract(epoch FROM started_at - enqueued_at) * 1000 AS wait FROM jadugar.history
+FROM (SELECT extract(epoch FROM started_at - created_at) * 1000 AS wait FROM jadugar.history
 	  WHERE attempt_id > :before AND metadata @> '{"run": "latency"}') h;

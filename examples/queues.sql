@@ -7,12 +7,12 @@ SELECT jadugar.create_queue('imports', max_concurrency => 2, max_depth => 1000,
 SELECT jadugar.enqueue_batch('SELECT pg_sleep(0.1)',
 	ARRAY(SELECT jsonb_build_object('file', n) FROM generate_series(1, 6) n),
 	queue => 'imports') AS id;
-SELECT queue, ready + running AS unfinished, max_concurrency FROM jadugar.queues
+SELECT name, ready + running AS unfinished, max_concurrency FROM jadugar.queues
 WHERE queue = 'imports';
 
 -- While the queue is paused, waiting tasks stay and running tasks continue.
 SELECT jadugar.pause_queue('imports');
-SELECT queue, paused FROM jadugar.queues WHERE queue = 'imports';
+SELECT name, paused FROM jadugar.queues WHERE name = 'imports';
 SELECT jadugar.resume_queue('imports');
 
 SELECT count(jadugar.wait(task_id)) FROM jadugar.list_tasks(queue => 'imports');

@@ -81,7 +81,7 @@ COMMENT ON COLUMN jadugar.running.payload IS 'Argument of the command.';
 -- its own queues, the queues it may use, and the queues that hold a task of
 -- its own.
 CREATE VIEW jadugar.queues WITH (security_barrier) AS
-SELECT q.name AS queue,
+SELECT q.name,
 	q.paused_at IS NOT NULL AS paused,
 	q.paused_at,
 	CASE WHEN n.oldest_ready IS NOT NULL
@@ -159,7 +159,7 @@ WHERE (SELECT jadugar_internal._v_is_monitor())
 					AND pg_catalog.pg_has_role(g.role, 'USAGE')));
 COMMENT ON VIEW jadugar.queues IS
 	'Queues, their limits, and counts of the tasks in them that the reader may see.';
-COMMENT ON COLUMN jadugar.queues.queue IS 'Name of the queue.';
+COMMENT ON COLUMN jadugar.queues.name IS 'Name of the queue.';
 COMMENT ON COLUMN jadugar.queues.paused IS 'True if pause_queue() holds the queue.';
 COMMENT ON COLUMN jadugar.queues.paused_at IS 'Instant at which pause_queue() was called, or NULL.';
 COMMENT ON COLUMN jadugar.queues.oldest_ready_age IS
@@ -193,7 +193,7 @@ COMMENT ON COLUMN jadugar.queues.description IS 'Text for readers.';
 
 CREATE VIEW jadugar.workers WITH (security_barrier) AS
 SELECT w.pid,
-	COALESCE(a.rolname, w.owner::text::name) AS role,
+	COALESCE(a.rolname, w.owner::text::name) AS owner,
 	w.state,
 	w.leaving,
 	w.started_at,
@@ -210,7 +210,7 @@ WHERE (SELECT jadugar_internal._v_is_monitor())
 	OR jadugar_internal._v_owns(w.owner);
 COMMENT ON VIEW jadugar.workers IS 'Worker processes of this database.';
 COMMENT ON COLUMN jadugar.workers.pid IS 'Process id; NULL while the process is being started.';
-COMMENT ON COLUMN jadugar.workers.role IS 'Role whose tasks it runs.';
+COMMENT ON COLUMN jadugar.workers.owner IS 'Role whose tasks it runs.';
 COMMENT ON COLUMN jadugar.workers.state IS
 	'State: starting, idle, busy, or dead while it is being cleaned up.';
 COMMENT ON COLUMN jadugar.workers.leaving IS 'True if it exits after its group.';
@@ -358,7 +358,7 @@ WHERE v.reason IS NOT NULL
 UNION ALL
 SELECT 'queue_paused',
 	'warning',
-	pg_catalog.format('queue "%s" is paused by %s since %s', q.queue, q.paused_by, q.paused_at),
+	pg_catalog.format('queue "%s" is paused by %s since %s', q.name, q.paused_by, q.paused_at),
 	'Call jadugar.resume_queue().'
 FROM jadugar.queues q
 WHERE q.paused;

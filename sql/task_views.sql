@@ -168,7 +168,7 @@ SELECT r.attempt_id,
 	r.started_at,
 	r.finished_at,
 	r.finished_at - r.started_at AS duration,
-	r.enqueued_at,
+	r.enqueued_at AS created_at,
 	r.scheduled_for,
 	r.scheduled_until,
 	r.attempt,
@@ -219,7 +219,7 @@ COMMENT ON COLUMN jadugar.history.reason IS 'Reason why it was skipped, cancelle
 COMMENT ON COLUMN jadugar.history.started_at IS 'Start of the attempt.';
 COMMENT ON COLUMN jadugar.history.finished_at IS 'End of the attempt.';
 COMMENT ON COLUMN jadugar.history.duration IS 'Time from the start to the end of the attempt.';
-COMMENT ON COLUMN jadugar.history.enqueued_at IS 'Instant at which the task was enqueued.';
+COMMENT ON COLUMN jadugar.history.created_at IS 'Instant at which the task was enqueued.';
 COMMENT ON COLUMN jadugar.history.scheduled_for IS
 	'Instant of the occurrence of the schedule, or NULL.';
 COMMENT ON COLUMN jadugar.history.scheduled_until IS
@@ -369,9 +369,9 @@ SELECT r.task_id,
 	r.finished_at AS failed_at,
 	r.started_at,
 	r.finished_at - r.started_at AS duration,
-	r.enqueued_at,
+	r.enqueued_at AS created_at,
 	r.scheduled_for,
-	r.attempt AS attempts,
+	r.attempt,
 	q.name AS queue,
 	COALESCE(a.rolname, r.owner::text::name) AS owner,
 	r.tenant,
@@ -413,10 +413,10 @@ COMMENT ON COLUMN jadugar.failures.reason IS 'Reason given to discard().';
 COMMENT ON COLUMN jadugar.failures.failed_at IS 'End of the last attempt.';
 COMMENT ON COLUMN jadugar.failures.started_at IS 'Start of the last attempt.';
 COMMENT ON COLUMN jadugar.failures.duration IS 'Duration of the last attempt.';
-COMMENT ON COLUMN jadugar.failures.enqueued_at IS 'Instant at which the task was enqueued.';
+COMMENT ON COLUMN jadugar.failures.created_at IS 'Instant at which the task was enqueued.';
 COMMENT ON COLUMN jadugar.failures.scheduled_for IS
 	'Instant of the occurrence of the schedule, or NULL.';
-COMMENT ON COLUMN jadugar.failures.attempts IS 'Number of attempts.';
+COMMENT ON COLUMN jadugar.failures.attempt IS 'Number of the last attempt.';
 COMMENT ON COLUMN jadugar.failures.queue IS 'Name of the queue.';
 COMMENT ON COLUMN jadugar.failures.owner IS 'Role that the task runs as.';
 COMMENT ON COLUMN jadugar.failures.tenant IS 'Tenant that the task is labelled with, or NULL.';

@@ -9,14 +9,14 @@ SELECT format('jadugar on PostgreSQL %s    %s    %s', split_part(version(), ' ',
 
 \echo
 \echo 'QUEUE          READY  SCHEDULED  RUNNING  WAITING   FINISHED/MINUTE'
-SELECT format('%s %s %s %s %s %s', rpad(queue, 12), lpad(ready::text, 7),
+SELECT format('%s %s %s %s %s %s', rpad(name, 12), lpad(ready::text, 7),
 	lpad(scheduled::text, 10), lpad(running::text, 8), lpad(waiting::text, 8),
 	lpad(round(finished_per_minute)::text, 17))
-FROM jadugar.queues ORDER BY queue;
+FROM jadugar.queues ORDER BY name;
 
 \echo
 \echo 'WORKER   ROLE     STATE     TASKS DONE   MEMORY'
-SELECT format('%s %s %s %s %s', rpad(pid::text, 8), rpad(role, 8), rpad(state, 8),
+SELECT format('%s %s %s %s %s', rpad(pid::text, 8), rpad(owner, 8), rpad(state, 8),
 	lpad(tasks_done::text, 11), lpad(pg_size_pretty(memory), 8))
 FROM jadugar.workers ORDER BY started_at, pid;
 
@@ -34,7 +34,7 @@ FROM jadugar.running WHERE phase = 'running' ORDER BY started_at;
 \echo 'LAST RUN OF              WHEN      STATUS      ATTEMPT    WAITED        RAN'
 SELECT format('%s %s  %s %s %s %s', rpad(name, 24), to_char(finished_at, 'HH24:MI:SS'),
 	rpad(status, 12), lpad(attempt::text, 6),
-	lpad(COALESCE(round(extract(epoch FROM started_at - COALESCE(scheduled_for, enqueued_at)) * 1000) || ' ms', ''), 9),
+	lpad(COALESCE(round(extract(epoch FROM started_at - COALESCE(scheduled_for, created_at)) * 1000) || ' ms', ''), 9),
 	lpad(COALESCE(round(extract(epoch FROM duration) * 1000, 1) || ' ms', ''), 10))
 FROM (SELECT DISTINCT ON (name) * FROM jadugar.history ORDER BY name, finished_at DESC) h
 ORDER BY name;

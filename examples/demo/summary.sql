@@ -13,7 +13,7 @@ SELECT name,
 	round((percentile_cont(0.99) WITHIN GROUP (ORDER BY wait) * 1000)::numeric, 1) AS p99,
 	round((percentile_cont(0.5) WITHIN GROUP (ORDER BY run) * 1000)::numeric, 1) AS ran,
 	round((percentile_cont(0.99) WITHIN GROUP (ORDER BY run) * 1000)::numeric, 1) AS "p99 "
-FROM (SELECT *, extract(epoch FROM started_at - enqueued_at) AS wait,
+FROM (SELECT *, extract(epoch FROM started_at - created_at) AS wait,
 		extract(epoch FROM duration) AS run
 	  FROM jadugar.history) h
 GROUP BY name ORDER BY min(started_at);

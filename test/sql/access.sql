@@ -47,7 +47,7 @@ SELECT jadugar.revoke_access('test_access_monitor');
 -- functions and rows of each level
 SET ROLE "test access ""user""";
 SELECT * FROM test_access_level();
-SELECT count(*) FROM jadugar.queues WHERE queue = 'default';
+SELECT count(*) FROM jadugar.queues WHERE name = 'default';
 SELECT count(*) FROM jadugar_internal.task;
 SELECT jadugar.create_queue('test_access') > 0 AS made;
 SET ROLE test_access_member;

@@ -98,6 +98,6 @@ SELECT status FROM jadugar.wait(:id, '30 s');
 -- discard(): failed without a retry
 SELECT jadugar.enqueue($$SELECT jadugar.discard('no such customer')$$, retry => jadugar.retry_policy(5)) AS id \gset
 SELECT status, attempt, error_code, reason FROM jadugar.wait(:id, '30 s');
-SELECT attempts, reason FROM jadugar.failures WHERE task_id = :id;
+SELECT attempt, reason FROM jadugar.failures WHERE task_id = :id;
 
 DROP SCHEMA ctx CASCADE;

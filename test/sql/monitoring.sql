@@ -44,8 +44,8 @@ SELECT kind, task_id = :later AS it, at > now() AS ahead, command, owner FROM ja
 SELECT command, status, final, attempt, payload, result, error_code, sqlstate, duration >= '0' AS duration,
 	worker_pid IS NOT NULL AS pid
 FROM jadugar.history ORDER BY task_id;
-SELECT command, attempts, error_code, sqlstate, message FROM jadugar.failures;
-SELECT queue, ready, scheduled, running, waiting, paused_tasks, oldest_ready_age, paused FROM jadugar.queues;
+SELECT command, attempt, error_code, sqlstate, message FROM jadugar.failures;
+SELECT name, ready, scheduled, running, waiting, paused_tasks, oldest_ready_age, paused FROM jadugar.queues;
 
 -- Functions that read
 SELECT status, payload, metadata, finished_at FROM jadugar.get_task(:later);
@@ -115,12 +115,12 @@ CALL test.wait_until(format('SELECT blocked_by IS NOT NULL FROM jadugar.running 
 SELECT jadugar.enqueue('SELECT 5', queue => 'mon_one') AS limited \gset
 SELECT jadugar.enqueue('SELECT 6', concurrency_key => 'k2') AS keyed \gset
 SELECT command, status, waiting_for FROM jadugar.tasks WHERE task_id IN (:holder, :limited, :keyed) ORDER BY task_id;
-SELECT command, role = 'mon_ann' AS hers FROM jadugar.workers JOIN jadugar.running USING (pid);
-SELECT queue, ready, running FROM jadugar.queues WHERE queue = 'mon_one';
+SELECT command, w.owner = 'mon_ann' AS hers FROM jadugar.workers w JOIN jadugar.running USING (pid);
+SELECT name, ready, running FROM jadugar.queues WHERE name = 'mon_one';
 SET ROLE mon_bob;
 SELECT (SELECT count(*) FROM jadugar.running) AS running, mon.slots() AS slots,
 	(SELECT count(*) FROM jadugar.workers) AS workers, mon.workers() AS workers2,
-	(SELECT count(*) FROM jadugar.queues WHERE queue = 'mon_one') AS queues;
+	(SELECT count(*) FROM jadugar.queues WHERE name = 'mon_one') AS queues;
 SET ROLE mon_watch;
 SELECT command, status, owner FROM jadugar.tasks JOIN jadugar.running USING (task_id, command, owner);
 RESET ROLE;
@@ -212,7 +212,7 @@ SELECT jadugar.pause_queue('mon_q') \g /dev/null
 SET ROLE mon_bob;
 SELECT jadugar.enqueue('SELECT 4', queue => 'mon_q') AS held \gset
 SELECT status, waiting_for FROM jadugar.tasks WHERE task_id = :held;
-SELECT queue, ready, oldest_ready_age >= '0' AS age, paused FROM jadugar.queues ORDER BY queue;
+SELECT name, ready, oldest_ready_age >= '0' AS age, paused FROM jadugar.queues ORDER BY name;
 RESET ROLE;
 SELECT severity, what FROM jadugar.health
 WHERE what IN ('library', 'enabled', 'scheduler', 'identity', 'paused', 'queue_paused') ORDER BY what COLLATE "C";

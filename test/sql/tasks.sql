@@ -377,7 +377,7 @@ SELECT jadugar.cancel(:id);
 SELECT jadugar.enqueue($$DO 'BEGIN RAISE EXCEPTION ''again''; END'$$, retry => jadugar.retry_policy(3, delay => '0.02 s')) AS id \gset
 SELECT * FROM test_end_of(:id);
 SELECT attempt, status, final, sqlstate, error ->> 'message' AS message FROM jadugar.history WHERE task_id = :id ORDER BY attempt_id;
-SELECT task_id = :id AS ours, attempts, error_code FROM jadugar.failures WHERE task_id = :id;
+SELECT task_id = :id AS ours, attempt, error_code FROM jadugar.failures WHERE task_id = :id;
 SELECT jadugar.enqueue('SELECT 1/0', retry => jadugar.retry_policy(3, delay => '0')) AS id \gset
 SELECT * FROM test_end_of(:id);
 SELECT jadugar.enqueue('SELECT 1/0', retry => jadugar.retry_policy(2, delay => '0', retry_on => '{22012}')) AS id \gset

@@ -67,7 +67,7 @@ my $contents = q{
 	UNION ALL SELECT concat_ws(' ', 'task', t.task_id, status, queue, t.owner, payload->>'what', depends_on) FROM jadugar.tasks t
 		WHERE schedule IS DISTINCT FROM 'boot'
 	UNION ALL SELECT 'handler ' || name FROM jadugar_internal.handler
-	UNION ALL SELECT concat_ws(' ', 'queue', queue, max_concurrency) FROM jadugar.queues
+	UNION ALL SELECT concat_ws(' ', 'queue', name, max_concurrency) FROM jadugar.queues
 	ORDER BY 1};
 my $dir = PostgreSQL::Test::Utils::tempdir();
 my @connect = ('-d', $from->connstr('app'));

@@ -70,7 +70,7 @@ sub workers_of
 	my ($role) = @_;
 
 	return split /\n/, $node->safe_psql('postgres',
-		"SELECT pid FROM jadugar.workers WHERE role = '$role' AND state IN ('idle', 'busy')");
+		"SELECT pid FROM jadugar.workers WHERE owner = '$role' AND state IN ('idle', 'busy')");
 }
 
 sub warm_worker
@@ -78,7 +78,7 @@ sub warm_worker
 	my ($role) = @_;
 
 	waited(enqueue($role, 'SELECT 1'));
-	poll($node, "SELECT count(*) > 0 FROM jadugar.workers WHERE role = '$role' AND state = 'idle'");
+	poll($node, "SELECT count(*) > 0 FROM jadugar.workers WHERE owner = '$role' AND state = 'idle'");
 	return (workers_of($role))[0];
 }
 
@@ -133,7 +133,7 @@ $node->safe_psql('postgres', q{
 poll($node, 'SELECT count(*) FROM jadugar.tasks', '0');
 my $idle = $node->safe_psql('postgres', q{
 	SELECT count(*) || ' ' || count(DISTINCT worker_pid) || ' '
-		|| percentile_disc(0.95) WITHIN GROUP (ORDER BY extract(epoch FROM started_at - enqueued_at))
+		|| percentile_disc(0.95) WITHIN GROUP (ORDER BY extract(epoch FROM started_at - created_at))
 	FROM jadugar.history WHERE command = 'SELECT 2' AND status = 'completed'});
 note("tasks, workers, seconds until the start (95%): $idle");
 like($idle, qr/^200 \d{2,} 0\./, 'workers that exit when idle: within a second');
@@ -220,7 +220,7 @@ soon('idle workers of another role have all places', sub {
 		my @sleeping = full();
 
 		$node->safe_psql('postgres', "SELECT jadugar.cancel($_)") foreach @sleeping;
-		poll($node, q{SELECT count(*) FROM jadugar.workers WHERE role = 'alice' AND state = 'idle'}, '2');
+		poll($node, q{SELECT count(*) FROM jadugar.workers WHERE owner = 'alice' AND state = 'idle'}, '2');
 		return waited(enqueue('bob', 'SELECT 1'));
 	});
 set('jadugar.warm_workers = 1');
