@@ -65,7 +65,7 @@ flow_not_found(Oid owner, const char *name, int version)
 			 errhint("Role \"%s\" has a flow of this name: pass owner => %s.",
 					 jdg_role_name(other),
 					 quote_literal_cstr(jdg_role_name(other))) :
-			 errhint("Create it with jadugar.create_flow(), or see the view jadugar.flows.")));
+			 errhint("See the view jadugar.flows.")));
 }
 
 /* (name, flow, description, owner) */

@@ -134,7 +134,8 @@ lock_handler(const char *name, bool *is_c)
 	if (jdg_run(&find_query, &key, NULL, 1) == 0)
 		ereport(ERROR,
 				(errcode(JDG_ERRCODE_NOT_FOUND),
-				 errmsg("handler \"%s\" does not exist", name)));
+				 errmsg("handler \"%s\" does not exist", name),
+				 errhint("See the view jadugar.handlers.")));
 	*is_c = strcmp(jdg_col_text(0, 2, CurrentMemoryContext), "c") == 0;
 	return jdg_col_oid(0, 1);
 }

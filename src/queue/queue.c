@@ -248,7 +248,10 @@ jdg_queue_lock(const char *name, Oid user)
 	Assert(jdg_is_bookkeeping());
 	jdg_check_name("queue", name);
 	if (jdg_run(&lock_query, &key, NULL, 1) == 0)
-		jdg_queue_missing(name);
+		ereport(ERROR,
+				(errcode(JDG_ERRCODE_NOT_FOUND),
+				 errmsg("queue \"%s\" does not exist", name),
+				 errhint("See the view jadugar.queues.")));
 	queue_id = jdg_col_int32(0, 1, 0);
 	owner = jdg_col_oid(0, 2);
 	if (queue_id == JDG_DEFAULT_QUEUE ? !jdg_is_operator(user) :
@@ -281,10 +284,11 @@ jdg_queue_for_role(const char *name, Oid role, JdgQueue *queue)
 void
 jdg_queue_missing(const char *name)
 {
+	jdg_check_name("queue", name);
 	ereport(ERROR,
 			(errcode(JDG_ERRCODE_NOT_FOUND),
 			 errmsg("queue \"%s\" does not exist", jdg_excerpt(name)),
-			 errhint("Create it with jadugar.create_queue().")));
+			 errhint("See the view jadugar.queues, or create it with jadugar.create_queue().")));
 	pg_unreachable();
 }
 

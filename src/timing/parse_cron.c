@@ -94,6 +94,10 @@ report_unexpected(Part *part)
 		jdg_reader_fail(part->r, part->p, "unexpected \"%.*s\" in the %s "
 						"field", clip(part, part->p), part->p,
 						part->field->name);
+	/* as pg_cron writes it */
+	if (part->p < part->end && *part->p == '$' &&
+		part->field == &fields[JDG_FIELD_DOM])
+		return jdg_reader_hint(part->r, "The last day of the month is L.");
 	return range_hint(part->r, part->field);
 }
 

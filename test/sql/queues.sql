@@ -46,6 +46,8 @@ SELECT jadugar.alter_queue('test_a', reset => '{size}');
 SELECT jadugar.alter_queue('test_a', max_depth => 5, reset => '{max_depth}');
 SELECT jadugar.alter_queue('test_a', reset => '{NULL}');
 SELECT jadugar.alter_queue('nowhere', max_depth => 5);
+SELECT jadugar.enqueue('SELECT 1', queue => 'nowhere');
+SELECT jadugar.enqueue('SELECT 1', queue => '');
 SELECT jadugar.alter_queue(NULL);
 SELECT jadugar.alter_queue('default', max_concurrency => 1);
 
