@@ -8,7 +8,7 @@ SELECT jadugar.enqueue_batch('SELECT pg_sleep(0.1)',
 	ARRAY(SELECT jsonb_build_object('file', n) FROM generate_series(1, 6) n),
 	queue => 'imports') AS id;
 SELECT name, ready + running AS unfinished, max_concurrency FROM jadugar.queues
-WHERE queue = 'imports';
+WHERE name = 'imports';
 
 -- While the queue is paused, waiting tasks stay and running tasks continue.
 SELECT jadugar.pause_queue('imports');
