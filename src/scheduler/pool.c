@@ -22,6 +22,7 @@
 #include "queue/queue.h"
 #include "scheduler/pool.h"
 #include "scheduler/starting.h"
+#include "scheduler/turns.h"
 #include "shared/pool.h"
 #include "shared/queue_load.h"
 #include "shared/work.h"
@@ -46,6 +47,7 @@ typedef struct Demand
 	int			ready;			/* tasks that no worker holds, or fewer */
 	int			max;			/* maximum number of workers */
 	JdgPoolState pool;
+	uint64		turn;			/* its place among roles with as many workers */
 } Demand;
 
 /* a role that had more ready tasks than its workers held at the last check */
@@ -99,12 +101,19 @@ demand_of(JdgDb *db, Demand *demand, int *n, Oid owner)
 	return d;
 }
 
-/* Roles without worker come first, then those with few. */
+/*
+ * Roles without worker come first, then those with few.  Of those with as
+ * many, the role that has gone without a new worker for longest is first.
+ */
 static int
 compare_demand(const void *a, const void *b)
 {
-	return ((const Demand *) a)->pool.workers -
-		((const Demand *) b)->pool.workers;
+	const Demand *x = (const Demand *) a;
+	const Demand *y = (const Demand *) b;
+
+	if (x->pool.workers != y->pool.workers)
+		return x->pool.workers < y->pool.workers ? -1 : 1;
+	return x->turn < y->turn ? -1 : x->turn > y->turn;
 }
 
 /* Equal for all priorities of a queue and role. */
@@ -175,6 +184,8 @@ find_demand(JdgDb *db, MemoryContext mcxt, int *n)
 			d->ready += count_ready(db, &src[i], next - i, most);
 	}
 	PopActiveSnapshot();
+	for (int i = 0; i < *n; i++)
+		demand[i].turn = jdg_turn_of(demand[i].owner);
 	pg_qsort(demand, *n, sizeof(Demand), compare_demand);
 	return demand;
 }
@@ -299,7 +310,11 @@ find_workers(JdgDb *db, Demand *d, bool *full)
 		if (*full && grow)
 			jdg_pool_want_slot(db, false);	/* roles without worker first */
 		else if (n > 0)
+		{
 			n = jdg_workers_start(db, d->owner, n, grow, &next);
+			if (n > 0)
+				d->turn = jdg_turn_new();
+		}
 		want = pg_atomic_read_u32(&db->slot_wanted);
 		*full |= want >= JDG_SLOT_WANTED_PROMISED;
 		if (!grow && n == 0)
@@ -348,6 +363,18 @@ other_database_wants_slot(const JdgDb *db)
 	return false;
 }
 
+/* Keeps the turns of roles whose tasks still wait for a worker. */
+static void
+keep_turns(const Demand *demand, int n)
+{
+	jdg_turns_clear(n);
+	for (int i = 0; i < n; i++)
+	{
+		if (demand[i].ready > 0)
+			jdg_turn_keep(demand[i].owner, demand[i].turn);
+	}
+}
+
 /* A role with ready tasks does not exist any more: settles its work. */
 static void
 settle_for_role(Oid role)
@@ -383,6 +410,7 @@ jdg_pool_ensure(JdgDb *db, uint32 why)
 			again = find_workers(db, &demand[i], &full);
 		next = Min(next, again);
 	}
+	keep_turns(demand, n);
 	fill_fixed_pools(db, &next);
 	jdg_work_end();
 

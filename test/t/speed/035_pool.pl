@@ -136,6 +136,26 @@ ok(poll($node, "SELECT status FROM jadugar.get_task($task)", 'completed', 'app')
 poll($node, q{SELECT count(*) FROM jadugar.workers WHERE state = 'idle'}, '1', 'app');
 $node->safe_psql('postgres', 'DROP DATABASE app');
 is($node->safe_psql('postgres', q{SELECT count(*) FROM pg_database WHERE datname = 'app'}), '0', 'the copy is dropped');
+
+# Several roles with much work share one place: each of them gets it in turn.
+$node->append_conf('postgresql.conf', 'jadugar.max_workers = 1');
+$node->restart;
+my @roles = qw(first second third);
+$node->safe_psql('postgres', join ';', map { "CREATE ROLE $_ LOGIN; SELECT jadugar.grant_access('$_', 'user')" } @roles);
+$node->safe_psql('postgres', q{SELECT jadugar.pause_queue('default')});
+foreach my $role (@roles)
+{
+	$node->safe_psql('postgres', q{
+		SELECT count(jadugar.enqueue('SELECT pg_sleep(0.05)'))    -- waits-for-time: work
+		FROM generate_series(1, 400)}, extra_params => [ '-U', $role ]);
+}
+$node->safe_psql('postgres', q{SELECT jadugar.resume_queue('default')});
+ok(poll($node, q{
+	SELECT count(DISTINCT owner) FROM jadugar.history
+	WHERE owner IN ('first', 'second', 'third') AND status = 'completed'}, '3'), 'each role gets a worker');
+is($node->safe_psql('postgres', q{SELECT count(DISTINCT owner) FROM jadugar.tasks WHERE status = 'pending'}),
+	'3', 'while all of them still have work');
+$node->safe_psql('postgres', q{SELECT jadugar.cancel_batch(array_agg(task_id)) FROM jadugar.tasks});
 $node->stop;
 
 done_testing();
