@@ -38,7 +38,8 @@ CREATE TABLE jadugar_internal.task (
 	step_id		bigint,
 	step		text,
 	flow_data	"char",
-	paused_by	text
+	paused_by	text,
+	key_place	boolean NOT NULL
 ) WITH (autovacuum_vacuum_scale_factor = 0.05, autovacuum_vacuum_threshold = 2000,
 		autovacuum_analyze_scale_factor = 0.2, autovacuum_analyze_threshold = 5000);
 COMMENT ON TABLE jadugar_internal.task IS
@@ -59,14 +60,18 @@ COMMENT ON COLUMN jadugar_internal.task.flow_data IS
 	'Argument of the task of a flow step. NULL: the payload; d: the data of its run; i: that data without results of steps; m: the payload with its paths looked up in that data; r: the result of the step to compensate; s: the payload with its paths looked up in both.';
 COMMENT ON COLUMN jadugar_internal.task.paused_by IS
 	'Name of the role that paused the task, if it is known.';
+COMMENT ON COLUMN jadugar_internal.task.key_place IS
+	'True if the task holds a place of its concurrency_key: while it is ready or runs, and from its first attempt on while it waits for the next one.';
 COMMENT ON COLUMN jadugar_internal.task.attempt IS
 	'Number of attempts charged so far. A running attempt is charged when it ends.';
 -- Workers scan task_ready directly, without the executor: src/task/claim.c.
 CREATE INDEX task_ready ON jadugar_internal.task (owner, queue_id, priority DESC, run_at, task_id) WHERE state = 'r';
 CREATE INDEX task_due ON jadugar_internal.task (run_at) WHERE state = 's';
 CREATE INDEX task_standalone ON jadugar_internal.task (task_id) WHERE state = 'x';
-CREATE INDEX task_waiting ON jadugar_internal.task (task_id) WHERE state IN ('d', 'k');
-CREATE INDEX task_key ON jadugar_internal.task (owner, concurrency_key, task_id) WHERE concurrency_key IS NOT NULL;
+CREATE INDEX task_waiting ON jadugar_internal.task (task_id) WHERE state = 'd';
+-- The scheduler, workers and sessions scan these two directly: src/task/key.c.
+CREATE INDEX task_key_waiting ON jadugar_internal.task (owner, concurrency_key, task_id) WHERE state = 'k';
+CREATE INDEX task_key_place ON jadugar_internal.task (owner, concurrency_key) WHERE key_place;
 CREATE UNIQUE INDEX task_occurrence ON jadugar_internal.task (schedule_id, scheduled_for) WHERE schedule_id IS NOT NULL;
 CREATE INDEX task_bounded ON jadugar_internal.task (queue_id, task_id) WHERE bounded;
 

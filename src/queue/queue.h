@@ -64,7 +64,7 @@ extern int32 jdg_queue_lock(const char *name, Oid user);
 
 /* why the scheduler is woken when a queue has changed */
 #define JDG_WAKE_QUEUE_CHANGED \
-	(JDG_WAKE_CONTROL | JDG_WAKE_WORK | JDG_WAKE_SWEEP)
+	(JDG_WAKE_CONTROL | JDG_WAKE_WORK | JDG_WAKE_KEYS)
 
 /* is pause_all() in force? */
 extern bool jdg_claims_paused(void);

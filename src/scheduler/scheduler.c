@@ -325,7 +325,7 @@ one_round(void)
 
 	/* any duty may depend on a changed setting */
 	if (reloaded)
-		why |= JDG_WAKE_ALL & ~JDG_WAKE_SWEEP;
+		why |= JDG_WAKE_ALL & ~(JDG_WAKE_SWEEP | JDG_WAKE_KEYS);
 	reloaded = false;
 	JDG_FAULT("scheduler-round");
 	if (why & JDG_WAKE_CONTROL)

@@ -23,7 +23,8 @@ static void
 pause_tasks(Oid user)
 {
 	static JdgQuery q = {
-		"UPDATE jadugar_internal.task SET state = " JDG_SQL_PAUSED ", paused_by = $1 "
+		"UPDATE jadugar_internal.task SET state = " JDG_SQL_PAUSED ", paused_by = $1, "
+		"key_place = false "
 		"WHERE state IN (" JDG_SQL_READY ", " JDG_SQL_SCHEDULED ", "
 		JDG_SQL_DEPENDENCY ", " JDG_SQL_KEY ")", 1, {TEXTOID}
 	};

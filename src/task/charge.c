@@ -86,7 +86,8 @@ charge_task(int64 task_id, int attempt, JdgOutcome *o)
 	}
 	if (t.state == JDG_STATE_STANDALONE && o->end == JDG_END_CRASHED)
 		o->end = JDG_END_LOST;
-	else if (t.state != JDG_STATE_STANDALONE && t.state != JDG_STATE_READY)
+	else if (t.state != JDG_STATE_STANDALONE && t.state != JDG_STATE_READY &&
+			 t.state != JDG_STATE_KEY)
 		return true;
 	if (o->started_at == DT_NOBEGIN)
 		o->started_at = t.started_at;

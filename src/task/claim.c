@@ -41,6 +41,7 @@
 #include "shared/queue_load.h"
 #include "shared/shmem.h"
 #include "task/claim.h"
+#include "task/key.h"
 #include "task/ready.h"
 
 /* the state of one claim */
@@ -249,6 +250,7 @@ task_from_slot(TupleTableSlot *s, JdgTask *t, MemoryContext mcxt)
 	t->step = text_attr(s, JDG_A_STEP);
 	d = attr(s, JDG_A_FLOW_DATA, &isnull);
 	t->flow_data = jdg_flow_data_in(isnull ? '\0' : DatumGetChar(d));
+	t->key_place = DatumGetBool(attr(s, JDG_A_KEY_PLACE, &isnull));
 	t->tid = s->tts_tid;
 	MemoryContextSwitchTo(old);
 }
@@ -276,40 +278,44 @@ is_taken(Claim *c, TupleTableSlot *tts)
 	return true;
 }
 
-/* Lock the row that the slot holds, without waiting, and read it again. */
+/*
+ * Lock the row that the slot holds, without waiting, and read it again.  False
+ * if it is locked, or not in that state any more.
+ */
 static bool
-lock_row(Relation heap, TupleTableSlot *tts, Snapshot snapshot)
+lock_row(Relation heap, TupleTableSlot *tts, JdgTaskState state)
 {
 	TM_FailureData tmfd;
 	ItemPointerData tid = tts->tts_tid;
 	TM_Result	res;
 	bool		isnull;
 
-	res = table_tuple_lock(heap, &tid, snapshot, tts,
+	res = table_tuple_lock(heap, &tid, GetActiveSnapshot(), tts,
 						   GetCurrentCommandId(true), LockTupleExclusive,
 						   LockWaitSkip, 0, &tmfd);
 	if (res != TM_Ok)
 		return false;
-	return DatumGetChar(slot_getattr(tts, JDG_A_STATE, &isnull)) == JDG_STATE_READY;
+	return DatumGetChar(slot_getattr(tts, JDG_A_STATE, &isnull)) == state;
 }
 
-/* Claims the task at a source's head; false if that is not possible now. */
+/*
+ * Claims the task of a row, which must be in the state of "look"; false if
+ * that is not possible now.  *full: the queue is at its limit.
+ */
 static bool
-take_head(Claim *c, JdgSource *src, const JdgTask *look, JdgTask *task,
-		  MemoryContext mcxt)
+take_row(Claim *c, TupleTableSlot *row, const JdgTask *look, int limit,
+		 bool *full, JdgTask *task, MemoryContext mcxt)
 {
 	/* a task that a worker died with is charged first */
-	if (is_taken(c, src->slot) ||
-		jdg_slot_died_with(MyDatabaseId, look->task_id))
+	if (is_taken(c, row) || jdg_slot_died_with(MyDatabaseId, look->task_id))
 		return false;
-	if (!jdg_slot_hold(c->slot, look, src->limit))
+	if (!jdg_slot_hold(c->slot, look, limit))
 	{
-		/* the queue is at its limit: nothing more of it */
-		src->has_head = false;
+		*full = true;
 		return false;
 	}
 	JDG_FAULT("claim-held");
-	if (!lock_row(c->heap, src->slot, GetActiveSnapshot()) ||
+	if (!lock_row(c->heap, row, look->state) ||
 		jdg_slot_died_with(MyDatabaseId, look->task_id))
 	{
 		jdg_slot_unhold_last(c->slot);
@@ -317,8 +323,62 @@ take_head(Claim *c, JdgSource *src, const JdgTask *look, JdgTask *task,
 	}
 	JDG_FAULT("claim-locked");
 	hold_is_locked(c->slot);
-	task_from_slot(src->slot, task, mcxt);
+	task_from_slot(row, task, mcxt);
 	return true;
+}
+
+/* Claims the task at a source's head; false if that is not possible now. */
+static bool
+take_head(Claim *c, JdgSource *src, const JdgTask *look, JdgTask *task,
+		  MemoryContext mcxt)
+{
+	bool		full = false;
+	bool		ok = take_row(c, src->slot, look, src->limit, &full, task, mcxt);
+
+	/* nothing more of a queue at its limit */
+	if (full)
+		src->has_head = false;
+	return ok;
+}
+
+/*
+ * The group has room after a task that holds a place of its key: claims the
+ * tasks that wait for this place, in their order.  They run one after another
+ * in it, in this transaction, and stay in state k.  Ends at the first one that
+ * cannot be claimed now.  Returns the number of tasks in the group.
+ */
+static int
+claim_waiting(Claim *c, const JdgTask *holder, JdgTask *tasks, int n, int max,
+			  JdgJoinCheck join, MemoryContext mcxt)
+{
+	JdgKeyScan *scan;
+	TupleTableSlot *row;
+	JdgInternal in;
+	bool		full = false;
+	int			before = n;
+
+	jdg_internal_begin(&in);
+	scan = jdg_key_scan_begin(c->heap, holder->owner, holder->concurrency_key);
+	while (n < max && (row = jdg_key_scan_next(scan)) != NULL)
+	{
+		JdgTask		look;
+		JdgQueue	queue;
+
+		task_from_slot_short(row, &look);
+		if (!jdg_queue_by_id(look.queue_id, &queue) || queue.paused ||
+			join(&look, n) != JDG_JOIN_YES)
+			break;
+		if (n == before && !jdg_key_within_limit(holder->owner,
+												 holder->concurrency_key))
+			break;
+		if (!take_row(c, row, &look, queue.max_concurrency, &full, &tasks[n],
+					  mcxt))
+			break;
+		n++;
+	}
+	jdg_key_scan_end(scan);
+	jdg_internal_end(&in);
+	return n;
 }
 
 /*
@@ -396,6 +456,12 @@ jdg_claim(JdgSlot *slot, Oid owner, JdgTask *tasks, int max,
 		full = claim_from(c, &c->source[level], end - level, tasks, &n, max,
 						  join, mcxt, more);
 		level = end;
+	}
+	/* no ready task is left: tasks that wait for those in the group */
+	for (int i = 0, claimed = n; i < claimed && !full; i++)
+	{
+		if (tasks[i].key_place)
+			n = claim_waiting(c, &tasks[i], tasks, n, max, join, mcxt);
 	}
 	/* lower priorities have not been looked at */
 	*more |= level < c->nsources;

@@ -27,6 +27,7 @@
 #include "base/settings.h"
 #include "shared/shmem.h"
 #include "task/enqueue.h"
+#include "task/key.h"
 #include "task/locktask.h"
 #include "task/prepare.h"
 #include "task/resolve.h"
@@ -181,9 +182,9 @@ static void
 rewrite_task(const JdgTask *t, int64 task_id, bool all)
 {
 	static JdgQuery move = {
-		"UPDATE jadugar_internal.task SET run_at = $2, state = $3 "
-		"WHERE task_id = $1",
-		3, {INT8OID, TIMESTAMPTZOID, CHAROID}
+		"UPDATE jadugar_internal.task SET run_at = $2, state = $3, "
+		"key_place = $4 WHERE task_id = $1",
+		4, {INT8OID, TIMESTAMPTZOID, CHAROID, BOOLOID}
 	};
 	static JdgQuery rewrite = {
 		"UPDATE jadugar_internal.task SET command_id = $command_id, "
@@ -193,8 +194,9 @@ rewrite_task(const JdgTask *t, int64 task_id, bool all)
 		"trace = $trace, transaction = $transaction, isolate = $isolate "
 		"WHERE task_id = $task_id"
 	};
-	Datum		v[3] = {Int64GetDatum(task_id),
-	TimestampTzGetDatum(t->run_at), CharGetDatum(t->state)};
+	Datum		v[4] = {Int64GetDatum(task_id),
+		TimestampTzGetDatum(t->run_at), CharGetDatum(t->state),
+	BoolGetDatum(t->key_place)};
 	JdgParams	p = {0};
 
 	jdg_run(&move, v, NULL, 0);
@@ -224,6 +226,7 @@ static int64
 resolve_conflict(JdgTask *t, int64 holder, OnConflict how)
 {
 	JdgTask		old;
+	bool		given_up = false;
 
 	if (how == CONFLICT_RETURN)
 		return holder;
@@ -247,20 +250,17 @@ resolve_conflict(JdgTask *t, int64 holder, OnConflict how)
 		case JDG_HOLD_LOCKED:
 			break;
 	}
+	old.run_at = t->run_at;
+	/* a task that waits for others, or is paused, stays so */
 	if (old.state == JDG_STATE_READY || old.state == JDG_STATE_SCHEDULED ||
 		old.state == JDG_STATE_KEY)
-		t->state = jdg_state_without_dependencies(&old) == JDG_STATE_KEY ||
-			t->run_at > jdg_now() ? t->state : JDG_STATE_READY;
-	else
-		t->state = old.state;	/* a waiting or paused task stays so */
-	if (old.concurrency_key != NULL && t->state == JDG_STATE_READY)
-		t->state = JDG_STATE_KEY;
+		given_up = jdg_key_task_moved(&old);
+	t->state = old.state;
+	t->key_place = old.key_place;
 	rewrite_task(t, holder, how == CONFLICT_REPLACE);
-	old.run_at = t->run_at;
-	old.state = t->state;
 	if (how == CONFLICT_REPLACE)
 		old.priority = t->priority;
-	if (old.concurrency_key != NULL)
+	if (given_up)
 		jdg_key_place_given_up(&old);
 	jdg_wake_at_commit(old.owner, &old);
 	return holder;

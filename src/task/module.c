@@ -59,8 +59,8 @@ static const JdgDuty duties[] = {
 	{"charge", JDG_DUTY_START, JDG_WAKE_ROUND, true, jdg_charge},
 	{"promote", JDG_DUTY_ADVANCE, JDG_WAKE_SCHEDULES, true, jdg_promote},
 	{"cancels", JDG_DUTY_ADVANCE, JDG_WAKE_ROUND, true, enforce_cancels},
-	{"waiting", JDG_DUTY_ADVANCE, JDG_WAKE_ROUND | JDG_WAKE_SWEEP, true,
-	jdg_waiting},
+	{"waiting", JDG_DUTY_ADVANCE, JDG_WAKE_ROUND | JDG_WAKE_RECHECK |
+	JDG_WAKE_SWEEP | JDG_WAKE_KEYS, true, jdg_waiting},
 	{"new partitions", JDG_DUTY_UPKEEP, 0, true, jdg_upkeep_new_partitions,
 	true},
 	{"history", JDG_DUTY_UPKEEP, 0, true, jdg_retention_history},

@@ -24,10 +24,7 @@
  *	  The scheduler reads the slots before it takes its snapshot, so a task
  *	  that it sees and that was in no slot has not been begun.
  *
- * Keys: a task of a key is active in states r and x, and in s if it has been
- * tried (a retry keeps its place).  At most key_limit (one, if not set) of a
- * key are active; the lowest id goes next.  A finishing transaction hands on
- * the place it frees; only the scheduler fills places that were free before.
+ * Keys have the same two paths: key.c and README.md.
  *
  *-------------------------------------------------------------------------
  */
@@ -56,7 +53,7 @@ void
 jdg_task_pause(JdgTask *t, Oid by)
 {
 	static JdgQuery q = {
-		"UPDATE jadugar_internal.task SET state = $state, paused_by = $by "
+		"UPDATE jadugar_internal.task SET state = $state, paused_by = $by, key_place = false "
 		"WHERE task_id = $task_id"
 	};
 	JdgParams	p = {0};
@@ -67,19 +64,24 @@ jdg_task_pause(JdgTask *t, Oid by)
 	jdg_bind_text(&p, "by", OidIsValid(by) ? jdg_role_name(by) : NULL);
 	jdg_run_params(&q, &p, 0);
 	t->state = JDG_STATE_PAUSED;
+	t->key_place = false;
 	jdg_wake_at_commit(t->owner, t);
 }
 
-/* Put a locked task into another state; wake-ups at commit. */
+/*
+ * Put a locked task into another state, and store its key_place; wake-ups at
+ * commit.
+ */
 void
 jdg_task_set_state(JdgTask *t, JdgTaskState state)
 {
 	static JdgQuery q = {
-		"UPDATE jadugar_internal.task SET state = $2, paused_by = NULL "
-		"WHERE task_id = $1", 2,
-		{INT8OID, CHAROID}
+		"UPDATE jadugar_internal.task SET state = $2, key_place = $3, "
+		"paused_by = NULL WHERE task_id = $1", 3,
+		{INT8OID, CHAROID, BOOLOID}
 	};
-	Datum		v[2] = {Int64GetDatum(t->task_id), CharGetDatum(state)};
+	Datum		v[3] = {Int64GetDatum(t->task_id), CharGetDatum(state),
+	BoolGetDatum(t->key_place)};
 
 	Assert(jdg_is_bookkeeping());
 	Assert(state != JDG_STATE_PAUSED);
@@ -269,111 +271,29 @@ jdg_resolve_finished(const JdgFinished *done, int n)
 	return to_cancel;
 }
 
-/*
- * Returns the maximum number of active tasks of the owner's key, 1 if not
- * set.
- */
-static int
-key_limit(Oid owner, const char *key)
+/* for qsort and bsearch */
+int
+jdg_compare_ids(const void *a, const void *b)
 {
-	static JdgQuery q = {
-		"SELECT max_concurrency FROM jadugar_internal.key_limit "
-		"WHERE owner = $1 AND key = $2", 2, {OIDOID, TEXTOID}
-	};
-	Datum		v[2] = {ObjectIdGetDatum(owner), CStringGetTextDatum(key)};
+	int64		x = *(const int64 *) a;
+	int64		y = *(const int64 *) b;
 
-	if (jdg_run(&q, v, NULL, 0) == 0)
-		return 1;
-	return jdg_col_int32(0, 1, 1);
+	return x < y ? -1 : x > y;
 }
 
-/* Returns the number of active tasks of the owner's key, see above. */
-static int64
-active_of_key(Oid owner, const char *key)
+bool
+jdg_is_running(int64 id, const int64 *running, int n)
 {
-	static JdgQuery q = {
-		"SELECT count(*) FROM jadugar_internal.task WHERE owner = $1 "
-		"AND concurrency_key = $2 AND (state IN (" JDG_SQL_READY ", "
-		JDG_SQL_STANDALONE ", " JDG_SQL_FLOW ") "
-		"OR (state = "
-		JDG_SQL_SCHEDULED " AND attempt > 0))", 2, {OIDOID, TEXTOID}
-	};
-	Datum		v[2] = {ObjectIdGetDatum(owner), CStringGetTextDatum(key)};
-
-	jdg_run(&q, v, NULL, 0);
-	return jdg_col_int64(0, 1, 0);
-}
-
-/* Makes at most "n" waiting tasks of a key ready; says how many it made. */
-static int
-promote_key(Oid owner, const char *key, int n)
-{
-	static JdgQuery q = {
-		"SELECT " JDG_TASK_COLUMNS " FROM jadugar_internal.task "
-		"WHERE owner = $1 AND concurrency_key = $2 "
-		"AND state = " JDG_SQL_KEY " ORDER BY task_id "
-		"LIMIT $3 FOR UPDATE SKIP LOCKED", 3, {OIDOID, TEXTOID, INT4OID}
-	};
-	Datum		v[3] = {ObjectIdGetDatum(owner), CStringGetTextDatum(key),
-	Int32GetDatum(n)};
-	int			found = (int) jdg_run(&q, v, NULL, 0);
-	JdgTask    *tasks = jdg_task_from_rows(found, CurrentMemoryContext);
-
-	for (int i = 0; i < found; i++)
-		jdg_task_set_state(&tasks[i], JDG_STATE_READY);
-	JDG_FAULT("resolve-key");
-	return found;
+	return bsearch(&id, running, n, sizeof(int64), jdg_compare_ids) != NULL;
 }
 
 /*
- * A task of a key has ended or given up its place: the next one takes it.
+ * See the header of this file, path 2.  The task's row is locked, or not: then
+ * this function locks it if there is anything to change.
  */
-void
-jdg_resolve_key(Oid owner, const char *key)
-{
-	static JdgQuery waiting = {
-		"SELECT task_id FROM jadugar_internal.task WHERE owner = $1 "
-		"AND concurrency_key = $2 AND state = " JDG_SQL_KEY " LIMIT 1", 2,
-		{OIDOID, TEXTOID}
-	};
-	Datum		v[2] = {ObjectIdGetDatum(owner), CStringGetTextDatum(key)};
-	int64		head;
-
-	Assert(jdg_is_bookkeeping());
-	if (jdg_run(&waiting, v, NULL, 1) == 0)
-		return;
-	head = jdg_col_int64(0, 1, 0);
-	if (active_of_key(owner, key) < key_limit(owner, key) &&
-		promote_key(owner, key, 1) == 0)
-		jdg_recheck_at_commit(head, false); /* another transaction has locked
-											 * it */
-}
-
-void
-jdg_key_place_given_up(const JdgTask *t)
-{
-	Assert(jdg_is_bookkeeping());
-	if (t->concurrency_key == NULL)
-		return;
-	jdg_resolve_key(t->owner, t->concurrency_key);
-	/* this session is in no slot: see the header */
-	jdg_wake_scheduler_at_commit(JDG_WAKE_SWEEP);
-}
-
-static bool
-is_running(int64 id, const int64 *running, int n)
-{
-	for (int i = 0; i < n; i++)
-	{
-		if (running[i] == id)
-			return true;
-	}
-	return false;
-}
-
-/* see the header of this file, path 2 */
 static JdgWaiting
-resolve_dependent(JdgTask *t, const int64 *running, int nrunning)
+resolve_dependent(JdgTask *t, bool locked, const int64 *running, int nrunning,
+				  int64 *blocker)
 {
 	static JdgQuery q = {
 		"SELECT d.parent_id, EXISTS (SELECT FROM jadugar_internal.task p "
@@ -386,7 +306,8 @@ resolve_dependent(JdgTask *t, const int64 *running, int nrunning)
 	int64	   *gone = palloc(sizeof(int64) * Max(n, 1));
 	bool	   *failed = palloc(sizeof(bool) * Max(n, 1));
 	int64		ngone = 0;
-	bool		again = false;
+	int			held = 0;
+	bool		changes = n == 0;
 	bool		dies = false;
 
 	for (int64 i = 0; i < n; i++)
@@ -395,13 +316,27 @@ resolve_dependent(JdgTask *t, const int64 *running, int nrunning)
 
 		if (jdg_col_bool(i, 2))
 		{
-			again |= is_running(parent, running, nrunning);
+			if (!jdg_is_running(parent, running, nrunning))
+				continue;
+			*blocker = held++ == 0 ? parent : 0;
 			continue;
 		}
 		gone[ngone] = parent;
-		failed[ngone++] = jdg_col_bool(i, 3);
+		failed[ngone] = jdg_col_bool(i, 3);
+		changes |= !failed[ngone] || dies_with_parent(t);
+		ngone++;
 	}
-	for (int64 i = 0; i < ngone; i++)
+	if (changes && !locked)
+	{
+		*blocker = 0;
+		if (!jdg_task_load(t->task_id, true, t, CurrentMemoryContext))
+			return JDG_WAITING_WATCH;	/* by a session that may change it */
+		if (t->state == JDG_STATE_DEPENDENCY)
+			return resolve_dependent(t, true, running, nrunning, blocker);
+		jdg_task_unchanged(t);
+		return JDG_WAITING_DONE;
+	}
+	for (int64 i = 0; i < ngone && changes; i++)
 	{
 		Oid			owner;
 
@@ -415,55 +350,18 @@ resolve_dependent(JdgTask *t, const int64 *running, int nrunning)
 	}
 	if (dies)
 		return JDG_WAITING_CANCEL;
-	if (!jdg_has_dependencies(t->task_id))
+	if (changes && !jdg_has_dependencies(t->task_id))
 		dependencies_satisfied(t);
-	return again ? JDG_WAITING_WATCH : JDG_WAITING_DONE;
-}
-
-/* The same for a task that waits for its concurrency key. */
-static JdgWaiting
-resolve_keyed(JdgTask *t, const int64 *running, int nrunning)
-{
-	static JdgQuery q = {
-		"SELECT task_id FROM jadugar_internal.task WHERE owner = $1 "
-		"AND concurrency_key = $2 AND (state IN (" JDG_SQL_READY ", "
-		JDG_SQL_STANDALONE ", " JDG_SQL_FLOW ") "
-		"OR (state = "
-		JDG_SQL_SCHEDULED " AND attempt > 0))", 2, {OIDOID, TEXTOID}
-	};
-	Datum		v[2] = {ObjectIdGetDatum(t->owner),
-	CStringGetTextDatum(t->concurrency_key)};
-	int64		active = jdg_run(&q, v, NULL, 0);
-	int			limit;
-
-	for (int64 i = 0; i < active; i++)
-	{
-		if (is_running(jdg_col_int64(i, 1, 0), running, nrunning))
-			return JDG_WAITING_WATCH;
-	}
-	limit = key_limit(t->owner, t->concurrency_key);
-	if (active < limit)
-		promote_key(t->owner, t->concurrency_key, limit - (int) active);
-	return JDG_WAITING_DONE;
+	return held > 0 ? JDG_WAITING_WATCH : JDG_WAITING_DONE;
 }
 
 JdgWaiting
 jdg_resolve_waiting(int64 task_id, const int64 *running, int nrunning,
-					JdgTask *t)
+					int64 *blocker, JdgTask *t)
 {
 	Assert(jdg_is_bookkeeping());
-	if (!jdg_task_load(task_id, false, t, CurrentMemoryContext))
+	if (!jdg_task_load(task_id, false, t, CurrentMemoryContext) ||
+		t->state != JDG_STATE_DEPENDENCY)
 		return JDG_WAITING_DONE;
-	/* without a lock, for which a transaction would pass over the lowest id */
-	if (t->state == JDG_STATE_KEY)
-		return resolve_keyed(t, running, nrunning);
-	/* locked by a session that may be about to change it */
-	if (!jdg_task_load(task_id, true, t, CurrentMemoryContext))
-		return JDG_WAITING_WATCH;
-	if (t->state == JDG_STATE_DEPENDENCY)
-		return resolve_dependent(t, running, nrunning);
-	if (t->state == JDG_STATE_KEY)
-		return resolve_keyed(t, running, nrunning);
-	jdg_task_unchanged(t);
-	return JDG_WAITING_DONE;
+	return resolve_dependent(t, false, running, nrunning, blocker);
 }

@@ -32,10 +32,6 @@ extern bool jdg_has_dependencies(int64 task_id);
 
 /* a task that had failed comes back: its dependants wait for it again */
 extern void jdg_parent_retried(int64 parent_id);
-extern void jdg_resolve_key(Oid owner, const char *key);
-
-/* the same from a session, for a task that stays and waits for something */
-extern void jdg_key_place_given_up(const JdgTask *t);
 
 /* the result of examining a waiting task */
 typedef enum JdgWaiting
@@ -46,11 +42,15 @@ typedef enum JdgWaiting
 } JdgWaiting;
 
 /*
- * For the scheduler: look at one waiting task, which is read into "task".
- * "running" are the ids held by workers, read before this transaction's
- * snapshot.
+ * For the scheduler: look at one task that waits for others, which is read
+ * into "task".  "running" are the ids held by workers, in order, read before
+ * this transaction's snapshot.  JDG_WAITING_WATCH: *blocker receives the task
+ * whose worker must commit first, 0 if it may be any.
  */
 extern JdgWaiting jdg_resolve_waiting(int64 task_id, const int64 *running,
-									  int nrunning, JdgTask *task);
+									  int nrunning, int64 *blocker,
+									  JdgTask *task);
+extern int	jdg_compare_ids(const void *a, const void *b);
+extern bool jdg_is_running(int64 id, const int64 *running, int n);
 
 #endif							/* JDG_TASK_RESOLVE_H */

@@ -63,9 +63,7 @@ retry_waiting(JdgTask *t)
 	v[0] = Int64GetDatum(t->task_id);
 	v[1] = TimestampTzGetDatum(t->run_at);
 	jdg_run(&q, v, NULL, 0);
-	/* a retry has kept the place of its key */
-	jdg_task_set_state(t, t->attempt > 0 ? JDG_STATE_READY :
-					   jdg_state_without_dependencies(t));
+	jdg_task_set_state(t, jdg_state_without_dependencies(t));
 }
 
 /*
@@ -90,7 +88,7 @@ retry_finished(int64 id, JdgTask *t, int64 *holder)
 		"h.options->'retry', h.options->'settings', h.metadata, "
 		"h.options->>'unique_key', h.options->>'concurrency_key', h.tenant, "
 		"h.trace, NULL::\"char\", h.flow_run, NULL::bigint, NULL::text, "
-		"NULL::\"char\", h.status "
+		"NULL::\"char\", false, h.status "
 		"FROM jadugar_internal.attempt h LEFT JOIN jadugar_internal.queue q "
 		"USING (queue_id) "
 		"WHERE h.task_id = $1 AND h.final ORDER BY h.attempt_id DESC LIMIT 1", 2,
@@ -109,7 +107,7 @@ retry_finished(int64 id, JdgTask *t, int64 *holder)
 	jdg_task_from_row(0, t, CurrentMemoryContext);
 	if (t->flow_run != 0)
 		return IS_STEP;
-	if (jdg_col_char(0, 32) == JDG_STATUS_COMPLETED)
+	if (jdg_col_char(0, 33) == JDG_STATUS_COMPLETED)
 		return HAS_COMPLETED;
 	if (t->unique_key != NULL)
 	{

@@ -44,6 +44,7 @@
 #include "task/decide.h"
 #include "task/failure_log.h"
 #include "task/history.h"
+#include "task/key.h"
 #include "task/outcome.h"
 #include "task/resolve.h"
 #include "task/settle.h"
@@ -157,12 +158,15 @@ put_back(JdgTask *t, const JdgOutcome *o, const JdgDecision *d)
 	static JdgQuery q = {
 		"UPDATE jadugar_internal.task SET state = $state, run_at = $run_at, "
 		"attempt = $attempt, crashes = $crashes, isolate = $isolate, "
-		"started_at = $started_at, paused_by = $paused_by "
-		"WHERE task_id = $task_id"
+		"started_at = $started_at, paused_by = $paused_by, "
+		"key_place = $key_place WHERE task_id = $task_id"
 	};
 	JdgParams	p = {0};
 
 	t->state = d->state;
+	/* it ran in the place of another task, which was rolled back */
+	if (t->state == JDG_STATE_READY && t->concurrency_key && !t->key_place)
+		t->state = JDG_STATE_KEY;
 	t->run_at = d->run_at;
 	t->started_at = d->state == JDG_STATE_FLOW ? o->started_at : DT_NOBEGIN;
 	if (t->unwritten)
@@ -173,7 +177,8 @@ put_back(JdgTask *t, const JdgOutcome *o, const JdgDecision *d)
 		return;
 	}
 	jdg_bind_int64(&p, "task_id", t->task_id);
-	jdg_bind_char(&p, "state", d->state);
+	jdg_bind_char(&p, "state", t->state);
+	jdg_bind_bool(&p, "key_place", t->key_place);
 	jdg_bind_instant(&p, "run_at", d->run_at);
 	jdg_bind_int32(&p, "attempt", t->attempt);
 	jdg_bind_int32(&p, "crashes", t->crashes);
@@ -310,20 +315,13 @@ run_hooks(const JdgTask *t, const JdgOutcome *o, const JdgDecision *d)
 		enqueue_hook(t, o, d, o->cleanup);
 }
 
-/*
- * Frees the places of tasks that leave their concurrency key, and the unique
- * keys of tasks that are removed.
- */
+/* Frees the unique keys of tasks that are removed. */
 static void
-release_keys(const JdgTask *tasks, const JdgOutcome *o, const JdgDecision *d, int n)
+release_unique_keys(const JdgTask *tasks, const JdgOutcome *o,
+					const JdgDecision *d, int n)
 {
 	for (int i = 0; i < n; i++)
 	{
-		bool		left_place = !d[i].stays || o[i].end == JDG_END_PAUSED ||
-		(o[i].end == JDG_END_SNOOZED && tasks[i].attempt == 0);
-
-		if (tasks[i].concurrency_key != NULL && left_place)
-			jdg_resolve_key(tasks[i].owner, tasks[i].concurrency_key);
 		if (tasks[i].unique_key != NULL && !d[i].stays)
 			release_unique_key(&tasks[i], o[i].finished_at);
 	}
@@ -376,13 +374,16 @@ static List *
 write_more(JdgTask *tasks, const JdgOutcome *o, const JdgDecision *d, int n,
 		   const JdgFinished *done, int ndone)
 {
+	int		   *freed = jdg_key_places_at_end(tasks, o, d, n);
+
 	for (int i = 0; i < n; i++)
 	{
 		if (d[i].stays)
 			put_back(&tasks[i], &o[i], &d[i]);
 		run_hooks(&tasks[i], &o[i], &d[i]);
 	}
-	release_keys(tasks, o, d, n);
+	jdg_key_hand_on(tasks, freed, n);
+	release_unique_keys(tasks, o, d, n);
 	return ndone > 0 ? jdg_resolve_finished(done, ndone) : NIL;
 }
 
@@ -515,6 +516,7 @@ settle_cancel(JdgTask *task, const char *reason, Oid by)
 {
 	JdgOutcome	o;
 	JdgEnds		ends = {task, &o, NULL, 1, false, NULL};
+	bool		had_place = task->key_place;
 	List	   *to_cancel;
 
 	if (task->state == JDG_STATE_FLOW)
@@ -531,10 +533,9 @@ settle_cancel(JdgTask *task, const char *reason, Oid by)
 	o.by = by;
 	to_cancel = settle(&ends);
 	/* this session is in no slot: see resolve.c */
-	if (task->concurrency_key != NULL)
-		jdg_wake_scheduler_at_commit(JDG_WAKE_SWEEP);
-	else
-		jdg_recheck_at_commit(task->task_id, true);
+	if (had_place)
+		jdg_wake_scheduler_at_commit(JDG_WAKE_KEYS);
+	jdg_recheck_at_commit(task->task_id, true);
 	return to_cancel;
 }
 

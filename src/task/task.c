@@ -132,6 +132,7 @@ jdg_task_writer_put(JdgTaskWriter *w, const JdgTask *t)
 	isnull[JDG_A_FLOW_DATA - 1] = t->flow_data == JDG_DATA_NONE;
 	/* only pause_task() sets it, on a row that exists */
 	isnull[JDG_A_PAUSED_BY - 1] = true;
+	v[JDG_A_KEY_PLACE - 1] = BoolGetDatum(t->key_place);
 	jdg_rows_put(w->rows, v, isnull);
 }
 
@@ -186,6 +187,7 @@ jdg_task_from_row(uint64 row, JdgTask *t, MemoryContext mcxt)
 	t->step_id = jdg_col_int64(row, 29, 0);
 	t->step = jdg_col_text(row, 30, mcxt);
 	t->flow_data = jdg_flow_data_in(jdg_col_char(row, 31));
+	t->key_place = jdg_col_bool(row, 32);
 	ItemPointerSetInvalid(&t->tid);
 	t->unwritten = false;
 }
@@ -234,5 +236,6 @@ jdg_state_without_dependencies(const JdgTask *t)
 {
 	if (t->run_at > jdg_now())
 		return JDG_STATE_SCHEDULED;
-	return t->concurrency_key ? JDG_STATE_KEY : JDG_STATE_READY;
+	return t->concurrency_key && !t->key_place ? JDG_STATE_KEY :
+		JDG_STATE_READY;
 }

@@ -112,6 +112,7 @@ typedef struct JdgTask
 	int64		step_id;		/* its row in flow_step */
 	char	   *step;			/* its name */
 	JdgFlowData flow_data;
+	bool		key_place;		/* holds a place of its concurrency_key */
 
 	/*
 	 * Where its row lies, if this transaction claimed it and it has not been
@@ -134,8 +135,8 @@ enum
 	JDG_A_SETTINGS, JDG_A_METADATA, JDG_A_UNIQUE_KEY, JDG_A_CONCURRENCY_KEY,
 	JDG_A_TENANT, JDG_A_TRACE, JDG_A_ON_DEPENDENCY_FAILURE,
 	JDG_A_FLOW_RUN, JDG_A_STEP_ID, JDG_A_STEP, JDG_A_FLOW_DATA,
-	JDG_A_PAUSED_BY,
-	JDG_A_LAST = JDG_A_PAUSED_BY
+	JDG_A_PAUSED_BY, JDG_A_KEY_PLACE,
+	JDG_A_LAST = JDG_A_KEY_PLACE
 };
 
 typedef struct JdgTaskWriter JdgTaskWriter;
@@ -153,7 +154,10 @@ extern void jdg_task_writer_put(JdgTaskWriter *writer, const JdgTask *task);
 extern void jdg_task_writer_end(JdgTaskWriter *writer);
 extern void jdg_task_insert(const JdgTask *task);
 
-/* the state of a task that waits for no other, from its run_at and its key */
+/*
+ * The state of a task that waits for no other, from its run_at, its key and
+ * its place there.
+ */
 extern JdgTaskState jdg_state_without_dependencies(const JdgTask *t);
 
 extern void jdg_task_from_row(uint64 row, JdgTask *task, MemoryContext mcxt);
@@ -167,6 +171,6 @@ extern bool jdg_task_load(int64 task_id, bool lock, JdgTask *task,
 	"bounded, attempt, max_attempts, crashes, command_id, run_at, " \
 	"created_at, payload, schedule_id, scheduled_for, started_at, timeout, " \
 	"retry, settings, metadata, unique_key, concurrency_key, tenant, trace, " \
-	"on_dependency_failure, flow_run, step_id, step, flow_data"
+	"on_dependency_failure, flow_run, step_id, step, flow_data, key_place"
 
 #endif							/* JDG_TASK_TASK_H */

@@ -34,6 +34,7 @@
 #include "shared/slot.h"
 #include "shared/wakeup.h"
 #include "task/enqueue.h"
+#include "task/key.h"
 #include "task/locktask.h"
 #include "task/resolve.h"
 #include "task/retry.h"
@@ -167,8 +168,7 @@ JDG_FUNCTION(jdg_pause_task, JDG_LEVEL_USER)
 						 errmsg("task %lld waits for the run of a flow",
 								(long long) id),
 						 errhint("Pause the run with jadugar.pause_flow().")));
-			jdg_task_pause(&t, in.save_user);
-			jdg_key_place_given_up(&t);
+			jdg_key_pause(&t, in.save_user);
 			break;
 	}
 	jdg_internal_end(&in);
@@ -222,7 +222,8 @@ store_update(const JdgTask *t)
 		"UPDATE jadugar_internal.task SET payload = $payload, priority = $priority, "
 		"run_at = $run_at, queue_id = $queue_id, bounded = $bounded, "
 		"timeout = $timeout, retry = $retry, max_attempts = $max_attempts, "
-		"metadata = $metadata, state = $state WHERE task_id = $task_id"
+		"metadata = $metadata, state = $state, key_place = $key_place "
+		"WHERE task_id = $task_id"
 	};
 	JdgParams	p = {0};
 
@@ -237,19 +238,8 @@ store_update(const JdgTask *t)
 	jdg_bind_int32(&p, "max_attempts", t->max_attempts);
 	jdg_bind_jsonb(&p, "metadata", t->metadata);
 	jdg_bind_char(&p, "state", t->state);
+	jdg_bind_bool(&p, "key_place", t->key_place);
 	jdg_run_params(&q, &p, 0);
-}
-
-/* Only a ready or scheduled task changes its state with its run_at. */
-static JdgTaskState
-state_after_move(const JdgTask *t)
-{
-	if (t->state != JDG_STATE_READY && t->state != JDG_STATE_SCHEDULED &&
-		t->state != JDG_STATE_KEY)
-		return t->state;
-	if (t->attempt > 0 && t->run_at <= jdg_now())
-		return JDG_STATE_READY; /* a retry has kept the place of its key */
-	return jdg_state_without_dependencies(t);
 }
 
 /* Checks the arguments that need no row; raises VALIDATION_ERROR. */
@@ -303,7 +293,7 @@ JDG_FUNCTION(jdg_update_task, JDG_LEVEL_USER)
 	UpdateArgs	a;
 	JdgInternal in;
 	JdgTask		t;
-	JdgTaskState old_state;
+	bool		given_up = false;
 
 	JDG_READ_ARGS("update_task", update_args, &a);
 	jdg_require_shmem();
@@ -313,7 +303,6 @@ JDG_FUNCTION(jdg_update_task, JDG_LEVEL_USER)
 
 	jdg_internal_begin(&in);
 	hold_idle(a.task_id, in.save_user, &t);
-	old_state = t.state;
 	if (a.payload)
 		t.payload = a.payload;
 	if (a.priority)
@@ -331,10 +320,12 @@ JDG_FUNCTION(jdg_update_task, JDG_LEVEL_USER)
 	}
 	if (a.metadata)
 		t.metadata = a.metadata;
-	if (a.run_at)
-		t.state = state_after_move(&t);
+	if (a.run_at && (t.state == JDG_STATE_READY ||
+					 t.state == JDG_STATE_SCHEDULED ||
+					 t.state == JDG_STATE_KEY))
+		given_up = jdg_key_task_moved(&t);
 	store_update(&t);
-	if (t.state != old_state)
+	if (given_up)
 		jdg_key_place_given_up(&t);
 	jdg_wake_at_commit(t.owner, &t);
 	jdg_internal_end(&in);

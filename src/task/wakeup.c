@@ -335,8 +335,16 @@ jdg_wake_at_commit(Oid owner, const JdgTask *task)
 			pending.earliest = Min(pending.earliest, task->run_at);
 			publish(JDG_MARK_DUE, 0, 0, task);
 			break;
-		case JDG_STATE_DEPENDENCY:
 		case JDG_STATE_KEY:
+			/* one look at the key is for all its tasks */
+			if (pending.nrecheck == JDG_RECHECK_MAX)
+			{
+				pending.wake |= JDG_WAKE_KEYS;
+				break;
+			}
+			jdg_recheck_at_commit(task->task_id, false);
+			break;
+		case JDG_STATE_DEPENDENCY:
 			jdg_recheck_at_commit(task->task_id, false);
 			break;
 		default:

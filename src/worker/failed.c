@@ -69,18 +69,20 @@ bool
 jdg_failed_note(const JdgTask *task, const JdgOutcome *outcome,
 				ErrorData *edata)
 {
+	MemoryContext mcxt;
 	MemoryContext old;
 
 	if (failed.task_id != 0 ||
 		may_be_our_conflict(task->task_id, edata->sqlerrcode))
 		return false;
-	if (failed_context == NULL)
-		failed_context = AllocSetContextCreate(TopMemoryContext,
-											   "jadugar failed commit",
-											   ALLOCSET_SMALL_SIZES);
-	MemoryContextReset(failed_context);
-	old = MemoryContextSwitchTo(failed_context);
+	mcxt = AllocSetContextCreate(TopMemoryContext, "jadugar failed commit",
+								 ALLOCSET_SMALL_SIZES);
+	old = MemoryContextSwitchTo(mcxt);
 	set_outcome(&failed.outcome, outcome, edata);
+	/* if the charge has failed, "outcome" is in the old one */
+	if (failed_context != NULL)
+		MemoryContextDelete(failed_context);
+	failed_context = mcxt;
 	failed.task_id = task->task_id;
 	failed.attempt = task->attempt;
 	MemoryContextSwitchTo(old);

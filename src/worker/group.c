@@ -35,6 +35,7 @@
 #include "shared/suspect.h"
 #include "shared/wakeup.h"
 #include "task/locktask.h"
+#include "task/key.h"
 #include "worker/worker.h"
 
 /* maximum number of tasks in a group before one that has a subtransaction */
@@ -228,7 +229,8 @@ run_tasks(int first, TimestampTz start)
 			return false;
 		}
 		/* completed tasks do not wait for tasks that may fail next */
-		if (group.outcome[i].end == JDG_END_FAILED)
+		if (group.outcome[i].end == JDG_END_FAILED ||
+			jdg_key_may_be_kept(&group.task[i], &group.outcome[i]))
 			return false;
 	}
 	return !jdg_session_ends_group() &&
@@ -498,6 +500,12 @@ serve_request(void)
 	JDG_FAULT("request-served");
 	CommitTransactionCommand();
 	jdg_requests_served();
+}
+
+bool
+jdg_group_is_owed(void)
+{
+	return jdg_requests_pending() || jdg_failed_pending() != 0;
 }
 
 bool

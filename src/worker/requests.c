@@ -19,6 +19,7 @@
 #include "utils/snapmgr.h"
 
 #include "base/spi.h"
+#include "task/key.h"
 #include "task/locktask.h"
 #include "task/resolve.h"
 #include "worker/worker.h"
@@ -87,17 +88,19 @@ jdg_requests_pending(void)
 	return nrequests > 0;
 }
 
-/* Stops a task that no worker has, as cancel() and pause_task() do. */
+/*
+ * Stops a task that no worker has, as cancel() and pause_task() do.  A task
+ * that has started a run since then is not paused.
+ */
 static void
 stop_locked(JdgTask *t, JdgCancelKind kind, Oid by)
 {
 	if (kind != JDG_CANCEL_PAUSE)
-		jdg_settle_cancel(t, kind == JDG_CANCEL_REPLACED ? "replaced" : "cancelled", by);
-	else if (t->state != JDG_STATE_PAUSED)
-	{
-		jdg_task_pause(t, by);
-		jdg_key_place_given_up(t);
-	}
+		jdg_settle_cancel(t, kind == JDG_CANCEL_REPLACED ? "replaced" :
+						  "cancelled", by);
+	else if (t->state != JDG_STATE_PAUSED && t->state != JDG_STATE_FLOW &&
+			 t->state != JDG_STATE_STANDALONE)
+		jdg_key_pause(t, by);
 }
 
 void

@@ -262,7 +262,7 @@ work_until_done(void)
 
 		process_config();
 		CHECK_FOR_INTERRUPTS();
-		if (should_leave())
+		if (!jdg_group_is_owed() && should_leave())
 			return;
 		become_idle(&idle_since);
 		found = jdg_group_run();

@@ -199,7 +199,7 @@ extern bool jdg_failed_note(const JdgTask *task, const JdgOutcome *outcome,
 /* the task that is noted, or 0 */
 extern int64 jdg_failed_pending(void);
 
-/* Returns the note and removes it. */
+/* Returns the note and removes it; its outcome is valid until the next one. */
 extern void jdg_failed_take(JdgFailed *failed);
 
 /* requests.c: requests to stop tasks of a group that was rolled back */
@@ -232,6 +232,12 @@ extern void jdg_requests_served(void);
  * jdg_group_failed().
  */
 extern bool jdg_group_run(void);
+
+/*
+ * Is something of an earlier round left to be written, which a worker that
+ * leaves would lose: a failed commit to charge, a task to stop?
+ */
+extern bool jdg_group_is_owed(void);
 
 /*
  * Accounts for an error outside the tasks' own code: in claiming, settling or

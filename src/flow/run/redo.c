@@ -138,7 +138,7 @@ run_now(JdgFlowStep *step)
 	v[0] = Int64GetDatum(t.task_id);
 	v[1] = TimestampTzGetDatum(t.run_at);
 	jdg_run(&q, v, NULL, 0);
-	jdg_task_set_state(&t, JDG_STATE_READY);
+	jdg_task_set_state(&t, jdg_state_without_dependencies(&t));
 }
 
 void

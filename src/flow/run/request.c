@@ -28,6 +28,7 @@
 #include "flow/run/task_end.h"
 #include "flow/run/value.h"
 #include "shared/slot.h"
+#include "task/key.h"
 #include "task/resolve.h"
 #include "task/wakeup.h"
 
@@ -218,8 +219,7 @@ pause_step(JdgRunState *rs, const JdgFlowStep *step, bool pause, Oid by)
 	}
 	if (pause)
 	{
-		jdg_task_pause(&t, by);
-		jdg_key_place_given_up(&t);
+		jdg_key_pause(&t, by);
 	}
 	else
 		jdg_task_set_state(&t, jdg_state_without_dependencies(&t));

@@ -1,6 +1,6 @@
-# A worker passes over a ready task whose row the scheduler has locked to check its
-# dependencies.  The task runs as soon as the row is unlocked.  Tasks that wait for
-# a concurrency key are not locked, so none is passed over.
+# A worker passes over a ready task whose row a session has locked.  The task runs
+# as soon as the row is unlocked.  The scheduler does not lock tasks that wait for a
+# concurrency key, so none is passed over.
 use strict;
 use warnings;
 
@@ -43,7 +43,7 @@ sub open_gate
 	return $node->safe_psql('postgres', "INSERT INTO open VALUES ('$gate')");
 }
 
-# The scheduler waits at the next task that it checks.
+# The scheduler waits at the next keys or tasks that it examines.
 sub arm_fault
 {
 	$node->safe_psql('postgres', q{ALTER SYSTEM SET jadugar.fault = 'resolve-before-commit:wait'});
@@ -55,43 +55,32 @@ sub arm_fault
 my $warm = enqueue(q{'SELECT 1'});
 poll($node, "SELECT status = 'completed' FROM jadugar.wait($warm, timeout => '1 min')");
 
-# The scheduler is stopped while a dependent task is reported to it.  Meanwhile the
-# worker makes the dependent task ready, and runs another task first.
-kill_process($scheduler, 'STOP');
-my $parent = enqueue(q{'SELECT pass(''parent'')'});
-is_running($parent);
-my $child = enqueue("'SELECT 1', depends_on => ARRAY[$parent]");
-my $first = enqueue(q{'SELECT pass(''first'')', priority => 10});
-open_gate('parent');
-is_running($first);
-is($node->safe_psql('postgres', "SELECT state FROM jadugar_internal.task WHERE task_id = $child"),
-	'r', 'the dependent task is ready');
-
-# It continues, locks the row and waits there.  The worker reaches it meanwhile.
-arm_fault();
-kill_process($scheduler, 'CONT');
-poll_sub('the scheduler waits', sub { return -e "$faults.1" });
-open_gate('first');
-poll($node, "SELECT status = 'completed' FROM jadugar.wait($first, timeout => '1 min')");
+# A session locks the row of a ready task while the worker is busy, and does not commit.
+my $before = enqueue(q{'SELECT pass(''before'')', priority => 10});
+is_running($before);
+my $task = enqueue(q{'SELECT 1'});
+my $session = $node->background_psql('postgres');
+$session->query_safe("BEGIN; SELECT jadugar.update_task($task, metadata => '{}')");
+open_gate('before');
+poll($node, "SELECT status = 'completed' FROM jadugar.wait($before, timeout => '1 min')");
 poll($node, q{SELECT state = 'idle' AND load IS NOT NULL FROM jadugar.workers});
-is($node->safe_psql('postgres', "SELECT state FROM jadugar_internal.task WHERE task_id = $child"),
+is($node->safe_psql('postgres', "SELECT state FROM jadugar_internal.task WHERE task_id = $task"),
 	'r', 'the worker passes over it');
-
-append_to_file("$faults.go", '');
-ok(poll($node, "SELECT status = 'completed' FROM jadugar.get_task($child)"),
+$session->query_safe('ROLLBACK');
+$session->quit;
+ok(poll($node, "SELECT status = 'completed' FROM jadugar.get_task($task)"),
 	'it runs when the row is unlocked');
 
-# The scheduler waits while it checks the first of two tasks that wait for a key.
-# The task that has the key is cancelled meanwhile.
+# The scheduler waits while it looks at the key for which two tasks wait.  The task
+# that has the key is cancelled meanwhile.
 $node->safe_psql('postgres', q{
 	SELECT jadugar.create_queue('paused');
 	SELECT jadugar.pause_queue('paused')});
+my ($other) = enqueue(q{'SELECT 1', queue => 'paused', concurrency_key => 'other'});
 my ($holder, $next, $last) = map { enqueue(q{'SELECT 1', queue => 'paused', concurrency_key => 'k'}) } 1 .. 3;
-poll($node, "SELECT waiting_for = 'queue_paused' FROM jadugar.get_task($holder)");
+poll($node, "SELECT waiting_for = 'queue_paused' FROM jadugar.get_task($_)") foreach $other, $holder;
 kill_process($scheduler, 'STOP');
-unlink("$faults.1", "$faults.go");
 arm_fault();
-my $other = enqueue(q{'SELECT 1', queue => 'paused', concurrency_key => 'other'});
 $node->safe_psql('postgres', "SELECT jadugar.pause_task($other)");
 kill_process($scheduler, 'CONT');
 poll_sub('the scheduler waits', sub { return -e "$faults.1" });
