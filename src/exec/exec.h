@@ -37,6 +37,7 @@ typedef struct JdgCurrentTask
 	const char *statement_text; /* as SPI has it, or NULL */
 	int			statement_start;	/* characters of the text before it */
 	/* set by snooze() and discard() before they leave the task */
+	bool		snoozed;
 	int64		snooze_us;
 	const char *discard_reason;
 } JdgCurrentTask;

@@ -297,6 +297,7 @@ jdg_snooze(PG_FUNCTION_ARGS)
 						   DatumGetCString(DirectFunctionCall1(interval_out,
 															   IntervalPGetDatum(delay)))),
 				 errhint("Pass the time after which the task runs again.")));
+	jdg_current_task->snoozed = true;
 	jdg_current_task->snooze_us = until - now;
 	ereport(ERROR,
 			(errcode(JDG_ERRCODE_SNOOZE),

@@ -94,7 +94,8 @@ run_here(const JdgTask *t, JdgHandler *h, const char *command,
 	AtEOXact_GUC(false, level);
 	end->finished_at = jdg_now();
 	end->status = end->error == NULL ? "completed" :
-		end->error->sqlerrcode == JDG_ERRCODE_SNOOZE ? "scheduled" : "failed";
+		end->error->sqlerrcode == JDG_ERRCODE_SNOOZE && w.current.snoozed ?
+		"scheduled" : "failed";
 
 	/* the caller's own cancel is not the task's error */
 	if (end->error && end->error->sqlerrcode == ERRCODE_QUERY_CANCELED)

@@ -150,17 +150,21 @@ jdg_outcome_of_error(JdgOutcome *o, ErrorData *edata)
 
 	o->end = JDG_END_FAILED;
 	o->sqlerrcode = edata->sqlerrcode;
-	if (edata->sqlerrcode == JDG_ERRCODE_SNOOZE)
+	/* a task that raises one of these codes itself has failed */
+	if (edata->sqlerrcode == JDG_ERRCODE_SNOOZE && current.snoozed)
 	{
 		o->end = JDG_END_SNOOZED;
 		o->snooze_us = current.snooze_us;
 		return;
 	}
-	if (edata->sqlerrcode == JDG_ERRCODE_DISCARD)
+	if (edata->sqlerrcode == JDG_ERRCODE_DISCARD &&
+		current.discard_reason != NULL)
 	{
 		o->end = JDG_END_DISCARDED;
 		o->sqlerrcode = 0;
-		o->reason = current.discard_reason;
+		/* the next task of the group may discard itself, too */
+		o->reason = MemoryContextStrdup(jdg_group_context,
+										current.discard_reason);
 		return;
 	}
 	if (edata->sqlerrcode == ERRCODE_QUERY_CANCELED)

@@ -99,5 +99,17 @@ SELECT status FROM jadugar.wait(:id, '30 s');
 SELECT jadugar.enqueue($$SELECT jadugar.discard('no such customer')$$, retry => jadugar.retry_policy(5)) AS id \gset
 SELECT status, attempt, error_code, reason FROM jadugar.wait(:id, '30 s');
 SELECT attempt, reason FROM jadugar.failures WHERE task_id = :id;
+-- each task of a group has its own reason
+SELECT jadugar.enqueue_batch($$SELECT jadugar.discard($1 ->> 'why')$$,
+	(SELECT array_agg(jsonb_build_object('why', 'reason ' || n)) FROM generate_series(100, 160) n)) AS id \g /dev/null
+CALL test.wait_until($$SELECT count(*) = 61 FROM jadugar.history WHERE payload ? 'why'$$);
+SELECT payload, reason FROM jadugar.history WHERE payload ? 'why' AND reason IS DISTINCT FROM payload ->> 'why';
+
+-- a task that raises the codes of snooze() and discard() itself has failed
+SELECT jadugar.enqueue($$DO 'BEGIN RAISE SQLSTATE ''JDZ01''; END'$$, retry => jadugar.retry_policy(1)) AS id \gset
+SELECT status, attempt, sqlstate, error ->> 'message' AS message FROM jadugar.wait(:id, '30 s');
+SELECT jadugar.enqueue($$DO 'BEGIN RAISE SQLSTATE ''JDZ02''; END'$$, retry => jadugar.retry_policy(1)) AS id \gset
+SELECT status, attempt, sqlstate, error ->> 'message' AS message FROM jadugar.wait(:id, '30 s');
+SELECT status FROM jadugar.run_task($$DO 'BEGIN RAISE SQLSTATE ''JDZ01''; END'$$);
 
 DROP SCHEMA ctx CASCADE;
