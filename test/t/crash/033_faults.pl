@@ -278,7 +278,8 @@ sub fail_at
 	change(\%t, 'jadugar.fault' => $what) if !grep { $drive eq $_ } qw(session prepared cancel adopt);
 	# a process may not have read the setting yet
 	poll_sub("$what is hit", sub {
-		$id = $drive{$drive}->($what);
+		# the server may still be down from the time before
+		$id = eval { $drive{$drive}->($what) } // $id;
 		for (1 .. 20)
 		{
 			return 1 if hit();
