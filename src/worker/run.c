@@ -480,8 +480,10 @@ jdg_run_task(JdgTask *task, int index, TimestampTz preempt_at, JdgOutcome *o)
 	JDG_FAULT("task-done");
 	jdg_log_end();
 	jdg_current_task = NULL;
+	/* preemption is no error of the command, and the task runs alone next */
 	jdg_command_note_run(task->command_id, o->finished_at - o->started_at,
-						 edata == NULL && !in_c);
+						 !in_c && (edata == NULL ||
+								   jdg_stop_reason() == JDG_STOP_PREEMPT));
 
 	if (edata == NULL && current.awaits_run != 0)
 		o->end = JDG_END_AWAITS;

@@ -103,8 +103,8 @@ $node->safe_psql('postgres', q{
 		retry => '{"max_attempts": 2, "delay": 0.001}') ORDER BY i))) FROM generate_series(1, 1200) i});
 ok(poll($node, 'SELECT count(*) FROM jadugar.flow_runs WHERE finished_at IS NULL', '0'), 'a long chain ends');
 is($node->safe_psql('postgres', q{
-	SELECT r.status, s.* FROM jadugar.flow_runs r, (SELECT sum(attempts), count(*), count(DISTINCT result) FROM jadugar.flow_steps WHERE kind = 'step') s}),
-	'completed|1201|1200|1200', 'one step failed once, and none saw results that were undone');
+	SELECT r.status, s.* FROM jadugar.flow_runs r, (SELECT sum(attempts) BETWEEN 1200 AND 1201, count(*), count(DISTINCT result) FROM jadugar.flow_steps WHERE kind = 'step') s}),
+	'completed|t|1200|1200', 'one step failed at most once (not in a group that was undone), and none saw results that were undone');
 cmp_ok($node->safe_psql('postgres', 'SELECT last_value FROM turn'), '>', 1201, 'other steps were undone with it');
 
 # Many runs at once: steps follow in the group of those before them.  A worker
