@@ -61,6 +61,9 @@ static const JdgArg grant_args[] = {
 	{"role", TEXTOID, offsetof(GrantArgs, role), JDG_NEEDED},
 };
 
+/* number of tasks that drop_handler() reads at once */
+#define CANCEL_BATCH	500
+
 #define COMMANDS_OF_IT \
 	"(SELECT c.command_id FROM jadugar_internal.command AS c " \
 	"WHERE c.kind = " JDG_SQL_HANDLER " AND c.text = $1)"
@@ -87,15 +90,17 @@ static JdgQuery count_query = {
 
 static JdgQuery waiting_query = {
 	"SELECT " JDG_TASK_COLUMNS " FROM jadugar_internal.task "
-	"WHERE state <> " JDG_SQL_STANDALONE " AND command_id IN " COMMANDS_OF_IT
-	" ORDER BY task_id FOR UPDATE SKIP LOCKED",
-	1, {TEXTOID}
+	"WHERE task_id > $2 AND state <> " JDG_SQL_STANDALONE
+	" AND command_id IN " COMMANDS_OF_IT
+	" ORDER BY task_id LIMIT $3 FOR UPDATE SKIP LOCKED",
+	3, {TEXTOID, INT8OID, INT4OID}
 };
 
 static JdgQuery unfinished_query = {
 	"SELECT t.task_id FROM jadugar_internal.task AS t "
-	"WHERE t.command_id IN " COMMANDS_OF_IT,
-	1, {TEXTOID}
+	"WHERE t.task_id > $2 AND t.command_id IN " COMMANDS_OF_IT
+	" ORDER BY t.task_id LIMIT $3",
+	3, {TEXTOID, INT8OID, INT4OID}
 };
 
 static JdgQuery delete_query = {
@@ -189,23 +194,69 @@ refuse_if_pending(const char *name)
 				 errhint("Wait for them, or pass pending => 'cancel'.")));
 }
 
+/* Cancels the waiting tasks of a batch; returns their number. */
+static int64
+cancel_waiting(Datum *values, Oid by)
+{
+	int64		n = jdg_run(&waiting_query, values, NULL, 0);
+	JdgTask    *tasks = jdg_task_from_rows(n, CurrentMemoryContext);
+
+	for (int64 i = 0; i < n; i++)
+	{
+		JdgTask		again;
+
+		/* cancelling another may have changed or removed a dependant */
+		if (jdg_task_load(tasks[i].task_id, true, &again, CurrentMemoryContext))
+			jdg_settle_cancel(&again, "handler_dropped", by);
+	}
+	if (n > 0)
+		values[1] = Int64GetDatum(tasks[n - 1].task_id);
+	return n;
+}
+
+/* Asks workers to stop the tasks of a batch that they hold. */
+static int64
+cancel_held(Datum *values, Oid by)
+{
+	int64		n = jdg_run(&unfinished_query, values, NULL, 0);
+	int64	   *ids = jdg_col_int64s(n, 1, CurrentMemoryContext);
+
+	for (int64 i = 0; i < n; i++)
+		(void) jdg_slot_cancel_task(MyDatabaseId, ids[i], JDG_CANCEL_TASK, by);
+	if (n > 0)
+		values[1] = Int64GetDatum(ids[n - 1]);
+	return n;
+}
+
+/*
+ * Calls one of these functions for all tasks of a handler.  A section of its
+ * own for each batch frees what the batch has read.
+ */
+static void
+cancel_in_batches(const char *name, int64 (*cancel) (Datum *values, Oid by), Oid by)
+{
+	Datum		values[3] = {CStringGetTextDatum(name), Int64GetDatum(0),
+	Int32GetDatum(CANCEL_BATCH)};
+	int64		n;
+
+	do
+	{
+		JdgInternal in;
+
+		CHECK_FOR_INTERRUPTS();
+		jdg_internal_begin(&in);
+		n = cancel(values, by);
+		jdg_internal_end(&in);
+	} while (n == CANCEL_BATCH);
+}
+
 /* Cancels waiting tasks, then asks workers to stop those they hold. */
 static void
 cancel_pending(const char *name, Oid by)
 {
-	Datum		key = CStringGetTextDatum(name);
-	int64		n = jdg_run(&waiting_query, &key, NULL, 0);
-	JdgTask    *tasks = jdg_task_from_rows(n, CurrentMemoryContext);
-	int64	   *ids;
-
-	for (int64 i = 0; i < n; i++)
-		jdg_settle_cancel(&tasks[i], "handler_dropped", by);
-
-	n = jdg_run(&unfinished_query, &key, NULL, 0);
-	ids = jdg_col_int64s(n, 1, CurrentMemoryContext);
 	jdg_require_shmem();
-	for (int64 i = 0; i < n; i++)
-		(void) jdg_slot_cancel_task(MyDatabaseId, ids[i], JDG_CANCEL_TASK, by);
+	cancel_in_batches(name, cancel_waiting, by);
+	cancel_in_batches(name, cancel_held, by);
 }
 
 /* drop_handler(name, pending) */

@@ -16,6 +16,7 @@
 #include "postgres.h"
 
 #include "catalog/pg_type.h"
+#include "miscadmin.h"
 
 #include "base/clock.h"
 #include "task/locktask.h"
@@ -133,7 +134,6 @@ drop_batch(JdgHandover *h, int64 *last)
 	int64		n = jdg_run(&q, v, NULL, 0);
 	int64	   *ids = jdg_col_int64s(n, 1, CurrentMemoryContext);
 
-	SPI_freetuptable(SPI_tuptable);
 	for (int64 i = 0; i < n; i++)
 		drop_task(h, ids[i]);
 	if (n > 0)
@@ -150,19 +150,19 @@ drop(JdgHandover *h)
 		"WHERE t.task_id = k.task_id)", 1, {OIDOID}
 	};
 	Datum		v[1] = {ObjectIdGetDatum(h->from)};
-	MemoryContext batch = AllocSetContextCreate(CurrentMemoryContext,
-												"jadugar tasks to drop",
-												ALLOCSET_DEFAULT_SIZES);
-	MemoryContext old = MemoryContextSwitchTo(batch);
 	int64		last = 0;
+	int64		n;
 
-	while (drop_batch(h, &last) == DROP_BATCH)
+	do
 	{
+		JdgInternal in;
+
+		/* frees what the batch has read */
 		CHECK_FOR_INTERRUPTS();
-		MemoryContextReset(batch);
-	}
-	MemoryContextSwitchTo(old);
-	MemoryContextDelete(batch);
+		jdg_internal_begin(&in);
+		n = drop_batch(h, &last);
+		jdg_internal_end(&in);
+	} while (n == DROP_BATCH);
 	jdg_run(&keys, v, NULL, 0);
 }
 

@@ -25,6 +25,28 @@ sub runs
 $node->safe_psql('postgres', 'CREATE EXTENSION jadugar');
 runs('untouched');
 
+# Memory of functions that cancel many tasks
+my @grown = split /\n/, $node->safe_psql('postgres', q{
+	CREATE FUNCTION peak() RETURNS bigint LANGUAGE sql
+		RETURN substring(pg_read_file('/proc/self/status') FROM 'VmHWM:\s+(\d+)')::bigint;
+	CREATE FUNCTION nothing(jsonb) RETURNS void LANGUAGE sql AS '';
+	SELECT jadugar.register_handler('many', 'nothing(jsonb)') \g /dev/null
+	SELECT count(jadugar.enqueue('many', delay => '1 day')) FROM generate_series(1, 20000) \g /dev/null
+	SELECT peak() AS before \gset
+	SELECT jadugar.drop_handler('many', pending => 'cancel') \g /dev/null
+	SELECT peak() - :before;
+	CREATE ROLE many LOGIN;
+	SELECT jadugar.grant_access('many', 'user') \g /dev/null
+	SET ROLE many;
+	SELECT count(jadugar.enqueue('SELECT 1', delay => '1 day')) FROM generate_series(1, 20000) \g /dev/null
+	RESET ROLE;
+	SELECT peak() AS before \gset
+	SELECT count(*) FROM jadugar.drop_owned('many') \g /dev/null
+	SELECT peak() - :before});
+cmp_ok($grown[0], '<', 50_000, 'drop_handler() cancels 20000 tasks in 50 MB');
+cmp_ok($grown[1], '<', 50_000, 'drop_owned() cancels 20000 tasks in 50 MB');
+is($node->safe_psql('postgres', 'SELECT count(*) FROM jadugar.tasks'), '0', 'and leaves none');
+
 foreach my $table ('task', 'attempt')
 {
 	$node->safe_psql('postgres', "ALTER TABLE jadugar_internal.$table ADD COLUMN more integer");
