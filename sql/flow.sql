@@ -73,6 +73,7 @@ CREATE TABLE jadugar_internal.flow_run (
 CREATE UNIQUE INDEX flow_run_key ON jadugar_internal.flow_run (owner, idempotency_key) WHERE idempotency_key IS NOT NULL;
 CREATE INDEX flow_run_schedule ON jadugar_internal.flow_run (schedule_live) WHERE schedule_live IS NOT NULL;
 CREATE INDEX flow_run_task ON jadugar_internal.flow_run (task_id) WHERE task_id IS NOT NULL;
+CREATE INDEX flow_run_failed ON jadugar_internal.flow_run (finished_at) WHERE status IN ('f', 't', 'p');
 CREATE INDEX flow_run_version ON jadugar_internal.flow_run (version_id);
 COMMENT ON TABLE jadugar_internal.flow_run IS
 	'Runs of flows. Status r: running; e: ending, live steps are being cancelled; k: compensating; c: completed; f: failed; x: cancelled; t: timed_out; u: compensated; p: compensation_failed.';

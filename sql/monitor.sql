@@ -260,6 +260,62 @@ COMMENT ON FUNCTION jadugar.reset_stats() IS 'Sets the counters of the view stat
 
 -- --------------------------------------------------------------------- health
 
+-- Tasks that should have begun five minutes ago, by owner, queue and priority.
+-- A recursion finds these in the index task_ready, without reading the tasks
+-- between them; of each, the first hundred tasks are looked at.
+CREATE VIEW jadugar_internal._overdue WITH (security_barrier) AS
+WITH RECURSIVE kind (owner, queue_id, priority) AS (
+	(SELECT t.owner, t.queue_id, t.priority
+		FROM jadugar_internal.task t
+		WHERE t.state = 'r'
+		ORDER BY t.owner, t.queue_id, t.priority DESC
+		LIMIT 1)
+	UNION ALL
+	SELECT n.owner, n.queue_id, n.priority
+	FROM kind k
+		CROSS JOIN LATERAL (
+			SELECT x.owner, x.queue_id, x.priority
+			FROM (
+				(SELECT t.owner, t.queue_id, t.priority
+					FROM jadugar_internal.task t
+					WHERE t.state = 'r' AND t.owner = k.owner
+						AND t.queue_id = k.queue_id AND t.priority < k.priority
+					ORDER BY t.priority DESC
+					LIMIT 1)
+				UNION ALL
+				(SELECT t.owner, t.queue_id, t.priority
+					FROM jadugar_internal.task t
+					WHERE t.state = 'r' AND t.owner = k.owner
+						AND t.queue_id > k.queue_id
+					ORDER BY t.queue_id, t.priority DESC
+					LIMIT 1)
+				UNION ALL
+				(SELECT t.owner, t.queue_id, t.priority
+					FROM jadugar_internal.task t
+					WHERE t.state = 'r' AND t.owner > k.owner
+					ORDER BY t.owner, t.queue_id, t.priority DESC
+					LIMIT 1)) x
+			ORDER BY x.owner, x.queue_id, x.priority DESC
+			LIMIT 1) n
+), held AS MATERIALIZED (
+	SELECT s.task_id FROM jadugar_internal._v_slots() s
+)
+SELECT k.owner, k.queue_id, k.priority, n.tasks, n.oldest
+FROM kind k
+	CROSS JOIN LATERAL (
+		SELECT pg_catalog.count(*) AS tasks, pg_catalog.min(t.run_at) AS oldest
+		FROM (SELECT x.task_id, x.run_at
+			FROM jadugar_internal.task x
+			WHERE x.state = 'r' AND x.owner = k.owner
+				AND x.queue_id = k.queue_id AND x.priority = k.priority
+				AND x.run_at < (SELECT jadugar_internal._v_now() - '5 minutes'::interval)
+			ORDER BY x.run_at, x.task_id
+			LIMIT 100) t
+		WHERE t.task_id NOT IN (SELECT h.task_id FROM held h)) n
+WHERE n.tasks > 0;
+COMMENT ON VIEW jadugar_internal._overdue IS
+	'Ready tasks that should have begun five minutes ago, by owner, queue and priority; at most 100 of each.';
+
 CREATE VIEW jadugar.health WITH (security_barrier) AS
 SELECT v.what,
 	v.severity,
@@ -361,7 +417,98 @@ SELECT 'queue_paused',
 	pg_catalog.format('queue "%s" is paused by %s since %s', q.name, q.paused_by, q.paused_at),
 	'Call jadugar.resume_queue().'
 FROM jadugar.queues q
-WHERE q.paused;
+WHERE q.paused
+UNION ALL
+SELECT 'failing_schedules',
+	CASE WHEN s.n = 0 THEN 'ok' ELSE 'warning' END,
+	CASE WHEN s.n = 0 THEN 'no schedule has failed in its last run'
+		ELSE pg_catalog.format('schedules that failed in their last run, or cannot fire: %s%s, among them "%s"',
+			CASE WHEN s.n > 100 THEN 'more than ' END, LEAST(s.n, 100), s.name) END,
+	CASE WHEN s.n > 0 THEN 'See last_status and last_error in jadugar.schedules.' END
+FROM (SELECT pg_catalog.count(*) AS n, pg_catalog.min(x.name) AS name
+	FROM (SELECT y.name
+		FROM jadugar_internal.schedule y
+			LEFT JOIN jadugar_internal.schedule_stat t ON t.schedule_id = y.schedule_id
+		WHERE (y.enabled AND t.last_status IN ('failed', 'lost') OR y.last_error IS NOT NULL)
+			AND ((SELECT jadugar_internal._v_is_monitor())
+				OR jadugar_internal._v_owns(y.owner))
+		LIMIT 101) x) s
+WHERE (SELECT jadugar_internal._v_has_access())
+UNION ALL
+SELECT 'failed_flows',
+	CASE WHEN s.n = 0 THEN 'ok' WHEN s.stuck > 0 THEN 'error' ELSE 'warning' END,
+	CASE WHEN s.n = 0 THEN 'no run of a flow has failed in the last day'
+		ELSE pg_catalog.format('runs of flows that failed in the last day: %s%s, not undone: %s',
+			CASE WHEN s.n > 100 THEN 'more than ' END, LEAST(s.n, 100), s.stuck) END,
+	CASE WHEN s.n > 0
+		THEN 'See status and error in jadugar.flow_runs, and jadugar.explain_flow().' END
+FROM (SELECT pg_catalog.count(*) AS n,
+		pg_catalog.count(*) FILTER (WHERE x.status = 'p') AS stuck
+	FROM (SELECT r.status
+		FROM jadugar_internal.flow_run r
+		WHERE r.status IN ('f', 't', 'p')
+			AND r.finished_at > (SELECT jadugar_internal._v_now() - '1 day'::interval)
+			AND ((SELECT jadugar_internal._v_is_monitor())
+				OR jadugar_internal._v_owns(r.owner))
+		ORDER BY r.finished_at DESC
+		LIMIT 101) x) s
+WHERE (SELECT jadugar_internal._v_has_access())
+UNION ALL
+SELECT 'overdue',
+	CASE WHEN s.tasks = 0 AND s.schedules = 0 THEN 'ok' ELSE 'warning' END,
+	CASE WHEN s.tasks = 0 AND s.schedules = 0 THEN 'no work is late'
+		ELSE pg_catalog.format('late by more than five minutes: at least %s tasks and %s schedules, since %s',
+			s.tasks, s.schedules, s.oldest) END,
+	CASE WHEN s.tasks > 0 OR s.schedules > 0
+		THEN 'See waiting_for in jadugar.tasks, jadugar.queues and jadugar.workers.' END
+FROM (SELECT COALESCE(pg_catalog.sum(x.tasks), 0) AS tasks,
+		COALESCE(pg_catalog.sum(x.schedules), 0) AS schedules,
+		pg_catalog.min(x.oldest) AS oldest
+	FROM (
+		SELECT o.tasks, 0 AS schedules, o.oldest
+		FROM jadugar_internal._overdue o
+			JOIN jadugar_internal.queue q ON q.queue_id = o.queue_id
+		WHERE q.paused_at IS NULL
+			AND ((SELECT jadugar_internal._v_is_monitor())
+				OR jadugar_internal._v_owns(o.owner))
+		UNION ALL
+		SELECT pg_catalog.count(*), 0, pg_catalog.min(t.run_at)
+		FROM (SELECT x.run_at
+			FROM jadugar_internal.task x
+				JOIN jadugar_internal.queue q ON q.queue_id = x.queue_id
+			WHERE x.state = 's' AND q.paused_at IS NULL
+				AND x.run_at < (SELECT jadugar_internal._v_now() - '5 minutes'::interval)
+				AND ((SELECT jadugar_internal._v_is_monitor())
+					OR jadugar_internal._v_owns(x.owner))
+			ORDER BY x.run_at
+			LIMIT 100) t
+		UNION ALL
+		SELECT 0, pg_catalog.count(*), pg_catalog.min(t.next_run_at)
+		FROM (SELECT x.next_run_at
+			FROM jadugar_internal.schedule x
+			WHERE x.enabled AND x.paused_at IS NULL
+				AND x.next_run_at < (SELECT jadugar_internal._v_now() - '5 minutes'::interval)
+				AND ((SELECT jadugar_internal._v_is_monitor())
+					OR jadugar_internal._v_owns(x.owner))
+			ORDER BY x.next_run_at
+			LIMIT 100) t) x) s
+WHERE (SELECT jadugar_internal._v_has_access())
+UNION ALL
+SELECT 'retrying_near_end',
+	CASE WHEN s.n = 0 THEN 'ok' ELSE 'warning' END,
+	CASE WHEN s.n = 0 THEN 'no task has only one attempt left after failures'
+		ELSE pg_catalog.format('tasks with one attempt left, or in their last one: %s%s, among them %s',
+			CASE WHEN s.n > 100 THEN 'more than ' END, LEAST(s.n, 100), s.task_id) END,
+	CASE WHEN s.n > 0 THEN 'See the attempts of these tasks in jadugar.history.' END
+FROM (SELECT pg_catalog.count(*) AS n, pg_catalog.min(x.task_id) AS task_id
+	FROM (SELECT t.task_id
+		FROM jadugar_internal.task t
+		WHERE t.attempt > 0 AND t.max_attempts > 1 AND t.attempt >= t.max_attempts - 1
+			AND ((SELECT jadugar_internal._v_is_monitor())
+				OR jadugar_internal._v_owns(t.owner))
+		ORDER BY t.task_id
+		LIMIT 101) x) s
+WHERE (SELECT jadugar_internal._v_has_access());
 COMMENT ON VIEW jadugar.health IS
 	'State of jadugar in this database: one row for each check, and one for each problem found.';
 COMMENT ON COLUMN jadugar.health.what IS 'Name of the check.';
