@@ -186,10 +186,8 @@ BEGIN ATOMIC
 				OR list_tasks.finished_from IS NOT NULL
 				OR list_tasks.finished_to IS NOT NULL)
 			AND (list_tasks.status IS NULL OR f.status = list_tasks.status)
-			AND (list_tasks.finished_from IS NULL
-				OR f.finished_at >= list_tasks.finished_from)
-			AND (list_tasks.finished_to IS NULL
-				OR f.finished_at < list_tasks.finished_to)) i
+			AND f.finished_at >= COALESCE(list_tasks.finished_from, '-infinity')
+			AND f.finished_at < COALESCE(list_tasks.finished_to, 'infinity')) i
 	WHERE (list_tasks.after_id IS NULL OR i.task_id > list_tasks.after_id)
 		AND (list_tasks.queue IS NULL OR i.queue = list_tasks.queue)
 		AND (list_tasks.name IS NULL OR i.name = list_tasks.name)

@@ -201,8 +201,26 @@ SET enable_seqscan = off;
 SELECT pg_temp.scans('SELECT * FROM jadugar.tasks WHERE task_id = 1');
 SELECT pg_temp.scans('SELECT * FROM jadugar.finished WHERE task_id = 1');
 SELECT pg_temp.scans('SELECT * FROM jadugar.history WHERE task_id = 1');
+
+-- The newest rows are read in order, and a range of time by its bounds
+CREATE FUNCTION pg_temp.plan_has(query text, pattern text) RETURNS boolean LANGUAGE plpgsql AS $$
+DECLARE line text;
+BEGIN
+	FOR line IN EXECUTE 'EXPLAIN (COSTS off) ' || query LOOP
+		IF line ~ pattern THEN RETURN true; END IF;
+	END LOOP;
+	RETURN false;
+END $$;
+SET enable_sort = off;
+SELECT pg_temp.plan_has('SELECT * FROM jadugar.history ORDER BY finished_at DESC LIMIT 10', 'Sort') AS sorts;
+RESET enable_sort;
+SET plan_cache_mode = force_generic_plan;
+PREPARE ended(timestamptz) AS SELECT count(*) FROM jadugar.list_tasks(finished_from => $1);
+SELECT pg_temp.plan_has('EXECUTE ended(now())', 'Index Cond: .*finished_at') AS by_bound;
+DEALLOCATE ended;
+RESET plan_cache_mode;
 RESET enable_seqscan;
-DROP FUNCTION pg_temp.scans;
+DROP FUNCTION pg_temp.scans, pg_temp.plan_has;
 RESET ROLE;
 
 -- A paused queue; a role that cannot log in and has no worker yet
