@@ -50,7 +50,7 @@ jdg_abort_xact(MemoryContext mcxt)
 	MemoryContextSwitchTo(mcxt);
 	edata = CopyErrorData();
 	FlushErrorState();
-	AbortCurrentTransaction();
+	AbortOutOfAnyTransaction();
 	MemoryContextSwitchTo(mcxt);
 	return edata;
 }

@@ -22,8 +22,10 @@
 #include "executor/tuptable.h"
 #include "funcapi.h"
 #include "mb/pg_wchar.h"
+#include "miscadmin.h"
 #include "utils/builtins.h"
 #include "utils/fmgrprotos.h"
+#include "utils/hsearch.h"
 #include "utils/memutils.h"
 #include "utils/snapmgr.h"
 
@@ -136,6 +138,62 @@ has_name(TupleDesc desc, int end, const char *name)
 	return false;
 }
 
+/* a name of some column */
+typedef struct ColumnName
+{
+	char		name[NAMEDATALEN];	/* key */
+	bool		taken;			/* by a column that has been looked at */
+	int			next;			/* the number to try for the next such column */
+} ColumnName;
+
+static HTAB *
+hash_names(TupleDesc desc)
+{
+	HASHCTL		ctl = {0};
+	HTAB	   *names;
+
+	ctl.keysize = NAMEDATALEN;
+	ctl.entrysize = sizeof(ColumnName);
+	ctl.hcxt = CurrentMemoryContext;
+	names = hash_create("jadugar column names", desc->natts, &ctl,
+						HASH_ELEM | HASH_STRINGS | HASH_CONTEXT);
+	for (int i = 0; i < desc->natts; i++)
+	{
+		ColumnName *e = hash_search(names, NameStr(TupleDescAttr(desc, i)->attname),
+									HASH_ENTER, NULL);
+
+		e->taken = false;
+		e->next = 2;
+	}
+	return names;
+}
+
+/* Gives a column the first name with a number that no column has. */
+static void
+number_name(HTAB *names, ColumnName *e, NameData *attname)
+{
+	char		name[NAMEDATALEN];
+	ColumnName *added;
+	bool		found;
+
+	do
+	{
+		char		suffix[16];
+		int			len = strlen(e->name);
+
+		CHECK_FOR_INTERRUPTS();
+		snprintf(suffix, sizeof(suffix), "_%d", e->next++);
+		len = pg_mbcliplen(e->name, len,
+						   NAMEDATALEN - 1 - (int) strlen(suffix));
+		snprintf(name, sizeof(name), "%.*s%s", len, e->name, suffix);
+		hash_search(names, name, HASH_FIND, &found);
+	} while (found);
+	added = hash_search(names, name, HASH_ENTER, NULL);
+	added->taken = true;
+	added->next = 2;
+	namestrcpy(attname, name);
+}
+
 /*
  * An object has one value for each name: the second column called "max"
  * becomes "max_2", or the first such name that is free.
@@ -143,28 +201,28 @@ has_name(TupleDesc desc, int end, const char *name)
 static void
 number_equal_names(TupleDesc desc)
 {
-	for (int i = 1; i < desc->natts; i++)
+	HTAB	   *names;
+	int			first = 1;
+
+	while (first < desc->natts &&
+		   !has_name(desc, first, NameStr(TupleDescAttr(desc, first)->attname)))
+		first++;
+	if (first >= desc->natts)
+		return;
+	/* there may be 1664 columns of one name */
+	names = hash_names(desc);
+	for (int i = 0; i < desc->natts; i++)
 	{
 		Form_pg_attribute att = TupleDescAttr(desc, i);
-		char		name[NAMEDATALEN];
+		ColumnName *e = hash_search(names, NameStr(att->attname), HASH_FIND,
+									NULL);
 
-		if (!has_name(desc, i, NameStr(att->attname)))
-			continue;
-		for (int n = 2;; n++)
-		{
-			char		suffix[16];
-			int			len = strlen(NameStr(att->attname));
-
-			snprintf(suffix, sizeof(suffix), "_%d", n);
-			len = pg_mbcliplen(NameStr(att->attname), len,
-							   NAMEDATALEN - 1 - (int) strlen(suffix));
-			snprintf(name, sizeof(name), "%.*s%s", len, NameStr(att->attname),
-					 suffix);
-			if (!has_name(desc, desc->natts, name))
-				break;
-		}
-		namestrcpy(&att->attname, name);
+		if (e->taken)
+			number_name(names, e, &att->attname);
+		else
+			e->taken = true;
 	}
+	hash_destroy(names);
 }
 
 /*

@@ -506,7 +506,7 @@ recover_from_error(void)
 	if (code != JDG_ERRCODE_NOT_INSTALLED)
 		EmitErrorReport();
 	FlushErrorState();
-	AbortCurrentTransaction();
+	AbortOutOfAnyTransaction();
 	MemoryContextSwitchTo(loop_context);
 	set_lock_timeout("0");
 	RESUME_INTERRUPTS();

@@ -44,13 +44,13 @@
 #include "task/key.h"
 #include "task/ready.h"
 
-/* the state of one claim */
 /*
  * A claim stops when the payloads together are larger.  A worker holds them,
  * and copies for the history, until the commit.
  */
 #define MAX_BYTES	((Size) 16 * 1024 * 1024)
 
+/* the state of one claim */
 typedef struct Claim
 {
 	JdgDb	   *db;

@@ -51,11 +51,17 @@ jdg_outcome_of(int64 task_id, Oid *owner)
 
 	Assert(jdg_is_bookkeeping());
 	*owner = InvalidOid;
-	if (jdg_run(&kept, v, NULL, 1) == 0)
+
+	/*
+	 * A transaction that keeps its snapshot would combine the old
+	 * here.forgotten with a history whose partitions have been dropped since,
+	 * and take a failure for success.
+	 */
+	if (jdg_run_latest(&kept, v, NULL) == 0)
 	{
 		/* the row may be in a partition that this process does not know */
 		jdg_history_catch_up();
-		jdg_run(&kept, v, NULL, 1);
+		jdg_run_latest(&kept, v, NULL);
 	}
 	if (SPI_processed > 0)
 	{
@@ -63,12 +69,12 @@ jdg_outcome_of(int64 task_id, Oid *owner)
 		return jdg_col_char(0, 1) == JDG_STATUS_COMPLETED ?
 			JDG_KNOWN_COMPLETED : JDG_KNOWN_FAILED;
 	}
-	if (jdg_run(&unkept, v, NULL, 1) > 0)
+	if (jdg_run_latest(&unkept, v, NULL) > 0)
 	{
 		*owner = jdg_col_oid(0, 1);
 		return JDG_KNOWN_FAILED;
 	}
-	return jdg_run(&remembered, v, NULL, 1) > 0 ?
+	return jdg_run_latest(&remembered, v, NULL) > 0 ?
 		JDG_KNOWN_COMPLETED : JDG_KNOWN_NOT;
 }
 

@@ -261,9 +261,19 @@ jdg_user_statement_begin(void)
 		disable_timeout(statement_timeout, false);
 	if (stop == JDG_STOP_STATEMENT)
 	{
-		/* the statement before it ended all the same */
-		stop = JDG_STOP_NONE;
-		QueryCancelPending = false;
+		sigset_t	saved;
+
+		/*
+		 * The statement before it ended all the same.  A deadline or a cancel
+		 * that comes meanwhile replaces the reason, and must stay.
+		 */
+		sigprocmask(SIG_SETMASK, &BlockSig, &saved);
+		if (stop == JDG_STOP_STATEMENT)
+		{
+			stop = JDG_STOP_NONE;
+			QueryCancelPending = false;
+		}
+		sigprocmask(SIG_SETMASK, &saved, NULL);
 		if (jdg_my_slot->task[current_index].cancel != JDG_CANCEL_NONE)
 			cancel_query(JDG_STOP_CANCEL);
 	}

@@ -403,7 +403,7 @@ undo(bool fused, MemoryContext mcxt)
 	ErrorData  *edata = take_error(mcxt);
 
 	if (fused)
-		AbortCurrentTransaction();
+		AbortOutOfAnyTransaction();
 	else
 		RollbackAndReleaseCurrentSubTransaction();
 	MemoryContextSwitchTo(mcxt);
@@ -557,7 +557,7 @@ jdg_run_standalone(JdgTask *task, JdgOutcome *o)
 
 		jdg_user_code_end();
 		edata = take_error(mcxt);
-		AbortCurrentTransaction();
+		AbortOutOfAnyTransaction();
 		MemoryContextSwitchTo(mcxt);
 		jdg_outcome_of_error(o, edata);
 		jdg_session_after_error();

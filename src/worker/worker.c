@@ -326,7 +326,7 @@ recover_from_error(void)
 	if (!gone)
 		EmitErrorReport();
 	FlushErrorState();
-	AbortCurrentTransaction();
+	AbortOutOfAnyTransaction();
 	MemoryContextSwitchTo(jdg_group_context);
 	accounted = jdg_group_failed(edata);
 	pgstat_report_stat(true);
