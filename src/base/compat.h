@@ -152,6 +152,14 @@ jdg_have_createdb_privilege(void)
 	PortalRun((portal), FETCH_ALL, true, true, (dest), (dest), (qc))
 #endif
 
+/* the owner of a wait event set is a resource owner since 17 */
+#if PG_VERSION_NUM >= 170000
+#define jdg_create_wait_event_set(nevents) CreateWaitEventSet(NULL, (nevents))
+#else
+#define jdg_create_wait_event_set(nevents) \
+	CreateWaitEventSet(TopMemoryContext, (nevents))
+#endif
+
 /*
  * Names of our waits in pg_stat_activity.  Custom names exist since 17; a
  * process allocates each of them once.

@@ -34,11 +34,13 @@ typedef enum FaultAction
 	FAULT_TERM,
 	FAULT_EXIT,
 	FAULT_ERROR,
-	FAULT_WAIT
+	FAULT_WAIT,
+	FAULT_JUMP
 } FaultAction;
 
 static const char *const action_names[] = {
-	"kill9", "sigsegv", "panic", "sigterm", "exit", "error", "wait"
+	"kill9", "sigsegv", "panic", "sigterm", "exit", "error", "wait",
+	"jump"
 };
 
 typedef struct Fault
@@ -136,6 +138,17 @@ wait_for_go(void)
 	}
 }
 
+/* Sets the clock of this process a day forward. */
+static void
+jump(void)
+{
+	char		offset[16];
+	const char *now = GetConfigOption("jadugar.clock_offset", false, false);
+
+	snprintf(offset, sizeof(offset), "%d", atoi(now) + 86400);
+	SetConfigOption("jadugar.clock_offset", offset, PGC_SIGHUP, PGC_S_OVERRIDE);
+}
+
 void
 jdg_fault_point(const char *name)
 {
@@ -165,6 +178,9 @@ jdg_fault_point(const char *name)
 			break;
 		case FAULT_WAIT:
 			wait_for_go();
+			break;
+		case FAULT_JUMP:
+			jump();
 			break;
 	}
 }

@@ -20,6 +20,7 @@
  *	exit	  exits normally
  *	error	  ERROR
  *	wait	  waits until the file jadugar_fault.go exists
+ *	jump	  the clock of this process is set a day forward
  *
  * A fault point may stand where no error is allowed, as in a commit callback:
  * there "error" and "exit" are a PANIC, and "sigterm" acts later.  No fault

@@ -31,7 +31,6 @@
 #include "utils/guc.h"
 #include "utils/memutils.h"
 #include "utils/snapmgr.h"
-#include "utils/timeout.h"
 
 #include "access/identity.h"
 #include "base/clock.h"
@@ -41,17 +40,13 @@
 #include "base/locks.h"
 #include "base/module.h"
 #include "base/settings.h"
+#include "base/sleep.h"
 #include "base/spi.h"
 #include "scheduler/scheduler.h"
 #include "shared/database.h"
 #include "shared/launcher_state.h"
 #include "shared/pool.h"
 #include "shared/shmem.h"
-
-#define LONGEST_SLEEP			(24 * 60 * 60 * 1000L)
-
-/* the last milliseconds before an instant are left to a timer */
-#define FINE_WAIT_MS			3
 
 #define MAX_DUTIES				32
 
@@ -71,7 +66,6 @@ static DutyState duties[MAX_DUTIES];
 static int	running_duty = -1;	/* index of the one that runs, or -1 */
 static bool duties_moved = false;	/* they are not in their order */
 static int	nduties = 0;
-static TimeoutId fine_timer;
 
 static JdgDb *my_db = NULL;
 static Oid	my_dboid = InvalidOid;
@@ -225,46 +219,18 @@ process_config(void)
 	}
 }
 
-/* The signal of the timer sets the latch, which is the only purpose. */
-static void
-fine_timer_handler(void)
-{
-}
-
 /*
- * Sleeps until an instant, or until the latch is set.  WaitLatch() counts in
- * milliseconds and may be late by one, so a timer covers the last few.  The
- * timer is not set for longer, because the signal of a timer that is set
- * cannot be taken back.
- *
+ * Sleeps until an instant, until the clock is set, or until the latch is.
  * Waiting for a lock resets the latch, so recheck for pending requests before
  * sleeping.
  */
 static void
 wait_until(TimestampTz when)
 {
-	int			events = WL_LATCH_SET | WL_EXIT_ON_PM_DEATH;
-	long		ms = jdg_ms_until(when, LONGEST_SLEEP);
-	int			rc = ms > 0 ? 0 : WL_LATCH_SET;
-
-	if (ConfigReloadPending || jdg_wakeup_peek(&my_db->wakeup) != 0)
-	{
-		ms = 0;
-		rc = WL_LATCH_SET;
-	}
 	pgstat_report_activity(STATE_IDLE, NULL);
 	pgstat_report_stat(true);
-	if (ms > FINE_WAIT_MS)
-		rc = WaitLatch(MyLatch, events | WL_TIMEOUT, ms - FINE_WAIT_MS,
-					   jdg_wait_scheduler());
-	if ((rc & WL_LATCH_SET) == 0 &&
-		jdg_ms_until(when, LONGEST_SLEEP) <= 2 * FINE_WAIT_MS)
-	{
-		enable_timeout_at(fine_timer,
-						  GetCurrentTimestamp() + (when - jdg_now()));
-		(void) WaitLatch(MyLatch, events, 0, jdg_wait_scheduler());
-		disable_timeout(fine_timer, false);
-	}
+	if (!ConfigReloadPending && jdg_wakeup_peek(&my_db->wakeup) == 0)
+		jdg_sleep_until(when, jdg_wait_scheduler());
 	ResetLatch(MyLatch);
 	CHECK_FOR_INTERRUPTS();
 	process_config();
@@ -474,17 +440,16 @@ schedule_until_done(void)
 static void
 pause_for(long ms)
 {
-	TimestampTz until = GetCurrentTimestamp() + ms * 1000;
+	int64		until = jdg_steady_ms() + ms;
 
-	do
+	for (; ms > 0; ms = until - jdg_steady_ms())
 	{
-		ms = TimestampDifferenceMilliseconds(GetCurrentTimestamp(), until);
 		(void) WaitLatch(MyLatch,
 						 WL_LATCH_SET | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH, ms,
 						 jdg_wait_scheduler());
 		ResetLatch(MyLatch);
 		CHECK_FOR_INTERRUPTS();
-	} while (GetCurrentTimestamp() < until);
+	}
 }
 
 /*
@@ -534,7 +499,6 @@ jdg_scheduler_main(Datum arg)
 	BackgroundWorkerInitializeConnectionByOid(my_dboid, InvalidOid, 0);
 	pgstat_report_appname("jadugar scheduler");
 	jdg_set_transaction_defaults();
-	fine_timer = RegisterTimeout(USER_TIMEOUT, fine_timer_handler);
 	loop_context = AllocSetContextCreate(TopMemoryContext,
 										 "jadugar scheduler",
 										 ALLOCSET_DEFAULT_SIZES);

@@ -39,6 +39,7 @@
 #include "base/errors.h"
 #include "base/fault.h"
 #include "base/settings.h"
+#include "base/sleep.h"
 #include "base/spi.h"
 #include "shared/database.h"
 #include "shared/launcher_state.h"
@@ -283,7 +284,7 @@ work_until_done(void)
 static void
 pause_for(long ms)
 {
-	TimestampTz until = GetCurrentTimestamp() + ms * 1000;
+	int64		until = jdg_steady_ms() + ms;
 	JdgDb	   *db = jdg_db_lookup(MyDatabaseId, false);
 
 	SpinLockAcquire(&jdg_my_slot->mutex);
@@ -293,14 +294,14 @@ pause_for(long ms)
 		jdg_db_wake(db, JDG_WAKE_WORKER);
 	do
 	{
-		ms = TimestampDifferenceMilliseconds(GetCurrentTimestamp(), until);
+		ms = Max(until - jdg_steady_ms(), 0);
 		(void) WaitLatch(MyLatch,
 						 WL_LATCH_SET | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH, ms,
 						 jdg_wait_worker());
 		ResetLatch(MyLatch);
 		process_config();
 		CHECK_FOR_INTERRUPTS();
-	} while (GetCurrentTimestamp() < until && !should_leave());
+	} while (jdg_steady_ms() < until && !should_leave());
 }
 
 /*

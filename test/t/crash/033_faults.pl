@@ -237,6 +237,7 @@ my @points = (
 	[ 'worker-connected', 'worker', 0, qw(kill9 sigterm) ],
 	[ 'scheduler-elected', 'scheduler', 0, qw(kill9 sigterm) ],
 	[ 'scheduler-round', 'work', 0, qw(kill9 error) ],
+	[ 'sleep-clock', 'work', 0, qw(kill9 error) ],
 	[ 'launcher-round', 'launcher', 0, qw(kill9 error) ],
 	[ 'adopt-before-commit', 'adopt', 0, qw(kill9 error) ],
 	[ 'partition-made', 'tomorrow', 0, qw(kill9 sigterm error) ],

@@ -16,7 +16,7 @@ sub offset_of
 }
 
 # Checks run some time after the clock was moved: a generous limit for "on time".
-my $node = new_cluster('main',
+my $node = new_cluster('main', -faults => 1,
 	'jadugar.clock_offset' => offset_of('2026-10-10 00:20'),
 	'jadugar.misfire_threshold' => '60s',
 	'jadugar.history_retention' => '1000d');
@@ -288,6 +288,14 @@ foreach my $starts (1 .. 2)
 		is(boots(), "$starts of $starts", "a $kind was killed: \@startup does not fire");
 	}
 }
+
+# The clock is set while the scheduler sleeps: nothing is late by the jump.
+my $tomorrow = sql(q{SELECT jadugar.enqueue('SELECT 1', delay => '20 hours')});
+is(sql("SELECT status FROM jadugar.get_task($tomorrow)"), 'scheduled', 'a task of tomorrow');
+$node->append_conf('postgresql.conf', q{jadugar.fault = 'sleep-clock:jump'});
+$node->reload;
+ok(poll($node, "SELECT status FROM jadugar.get_task($tomorrow)", 'completed'),
+	'the clock was set a day forward during the sleep: the task runs');
 
 $node->stop;
 done_testing();
