@@ -61,7 +61,7 @@ cancel_batch(int64 *last, Oid user)
 		/* cancelling the previous one may have removed it as a dependant */
 		if (jdg_task_load(tasks[i].task_id, true, &again,
 						  CurrentMemoryContext))
-			jdg_settle_cancel(&again, "not_adopted", user);
+			jdg_settle_drop(&again, "not_adopted", user);
 	}
 	return n;
 }

@@ -89,7 +89,7 @@ drop_oldest(const JdgQueue *queue, int64 n)
 		/* the one before may have taken it along as its dependant */
 		if (jdg_task_load(tasks[i].task_id, true, &tasks[i],
 						  CurrentMemoryContext))
-			jdg_settle_cancel(&tasks[i], "queue_full", InvalidOid);
+			jdg_settle_drop(&tasks[i], "queue_full", InvalidOid);
 	}
 	return rows >= n;
 }

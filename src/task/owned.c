@@ -114,7 +114,7 @@ drop_task(JdgHandover *h, int64 id)
 		case JDG_HOLD_RUNNING:
 			break;
 		case JDG_HOLD_LOCKED:
-			jdg_settle_cancel(&t, "cancelled", h->caller);
+			jdg_settle_drop(&t, "cancelled", h->caller);
 			break;
 	}
 	jdg_handover_report(h, psprintf("%lld", (long long) id), NULL);

@@ -38,6 +38,7 @@
 #include "base/rows.h"
 #include "base/settings.h"
 #include "handler/command.h"
+#include "handler/handler.h"
 #include "queue/queue.h"
 #include "shared/wakeup.h"
 #include "task/count.h"
@@ -387,7 +388,7 @@ write_more(JdgTask *tasks, const JdgOutcome *o, const JdgDecision *d, int n,
 	return ndone > 0 ? jdg_resolve_finished(done, ndone) : NIL;
 }
 
-static void cancel_dependants(List *ids);
+static void cancel_dependants(List *ids, bool hooks);
 
 /* The modules that follow ends of tasks, and whether these concern them. */
 typedef struct Followers
@@ -485,7 +486,7 @@ settle(JdgEnds *ends)
 		followers_written(&followers, ends);
 		if (ends->final)
 		{
-			cancel_dependants(to_cancel);
+			cancel_dependants(to_cancel, true);
 			to_cancel = NIL;
 			jdg_internal_end(&in);
 		}
@@ -509,10 +510,10 @@ stop_awaited(const JdgTask *task, Oid by)
 
 /*
  * Cancel one task that is not running; returns its dependants likewise.  One
- * that has started a run ends with it.
+ * that has started a run ends with it.  "hooks": with those of its handler.
  */
 static List *
-settle_cancel(JdgTask *task, const char *reason, Oid by)
+settle_cancel(JdgTask *task, const char *reason, Oid by, bool hooks)
 {
 	JdgOutcome	o;
 	JdgEnds		ends = {task, &o, NULL, 1, false, NULL};
@@ -531,6 +532,9 @@ settle_cancel(JdgTask *task, const char *reason, Oid by)
 	o.row_count = -1;
 	o.reason = reason;
 	o.by = by;
+	if (hooks)
+		jdg_handler_hooks(task->command_id, CurrentMemoryContext, &o.cleanup,
+						  &o.on_error);
 	to_cancel = settle(&ends);
 	/* this session is in no slot: see resolve.c */
 	if (had_place)
@@ -544,7 +548,7 @@ settle_cancel(JdgTask *task, const char *reason, Oid by)
  * through two of its parents.
  */
 static void
-cancel_dependants(List *ids)
+cancel_dependants(List *ids, bool hooks)
 {
 	while (ids != NIL)
 	{
@@ -554,7 +558,8 @@ cancel_dependants(List *ids)
 		CHECK_FOR_INTERRUPTS();
 		ids = list_delete_first(ids);
 		if (jdg_task_load(id, true, &t, CurrentMemoryContext))
-			ids = list_concat(settle_cancel(&t, "dependency", InvalidOid), ids);
+			ids = list_concat(settle_cancel(&t, "dependency", InvalidOid, hooks),
+							  ids);
 	}
 }
 
@@ -575,6 +580,13 @@ void
 jdg_settle_cancel(JdgTask *task, const char *reason, Oid by)
 {
 	Assert(jdg_is_bookkeeping());
-	cancel_dependants(settle_cancel(task, reason, by));
+	cancel_dependants(settle_cancel(task, reason, by, true), true);
 	JDG_FAULT("cancel-before-commit");
+}
+
+void
+jdg_settle_drop(JdgTask *task, const char *reason, Oid by)
+{
+	Assert(jdg_is_bookkeeping());
+	cancel_dependants(settle_cancel(task, reason, by, false), false);
 }

@@ -26,8 +26,17 @@
 extern void jdg_settle(JdgTask *tasks, const JdgOutcome *outcomes, int n,
 					   JdgFollow *follow);
 
-/* a task leaves that never ran: cancelled; inside jdg_internal_begin() */
+/*
+ * A task leaves that never ran: cancelled, with the cleanup of its handler;
+ * inside jdg_internal_begin().
+ */
 extern void jdg_settle_cancel(JdgTask *task, const char *reason, Oid by);
 
+/*
+ * The same without cleanup, which would be one more task: for a full queue,
+ * for a role whose tasks are dropped, and in a copy of a database, whose tasks
+ * are still to come in the original.
+ */
+extern void jdg_settle_drop(JdgTask *task, const char *reason, Oid by);
 
 #endif							/* JDG_TASK_SETTLE_H */

@@ -176,6 +176,24 @@ SELECT what, payload->>'status' AS status, payload->'payload' AS payload, payloa
 	payload->>'error_code' AS error_code, payload->'error'->>'message' AS message
 FROM hooked ORDER BY what, status;
 
+-- also for a task that never begins, and for those that depend on it
+TRUNCATE hooked;
+SELECT jadugar.enqueue('test.hooked', '{"first": 1}', delay => '1 h') AS id \gset
+SELECT jadugar.enqueue('test.hooked', '{"second": 1}', depends_on => ARRAY[:id]) > 0 AS ok;
+SELECT jadugar.cancel(:id);
+CALL test.wait_until($$SELECT count(*) = 2 FROM test_handler.hooked$$);
+SELECT what, payload->>'status' AS status, payload->'payload' AS payload, payload->>'attempt' AS attempt
+FROM hooked ORDER BY (payload->>'task_id')::bigint;
+TRUNCATE hooked;
+SELECT jadugar.create_queue('hooked', max_depth => 1, on_full => 'drop_oldest') > 0 AS ok;
+SELECT jadugar.enqueue('test.hooked', queue => 'hooked', delay => '1 h') > 0 AS ok;
+SELECT jadugar.enqueue('test.hooked', queue => 'hooked', delay => '1 h') AS id \gset
+SELECT count(*) AS room FROM jadugar.tasks WHERE queue = 'hooked';
+SELECT jadugar.cancel(:id);
+CALL test.wait_until($$SELECT count(*) = 1 FROM test_handler.hooked$$);
+SELECT payload->>'task_id' = :'id' AS cancelled_one FROM hooked;
+SELECT jadugar.drop_queue('hooked');
+
 -- a role cannot run the handler of another role
 SET ROLE test_handler_bob;
 SELECT jadugar.enqueue('test.echo');
