@@ -37,6 +37,11 @@ SELECT t.task_id,
 	CASE WHEN w.phase <> 'claimed' OR t.state IN ('x', 'f')
 		THEN t.attempt + 1 ELSE t.attempt END AS attempt,
 	t.max_attempts,
+	CASE WHEN t.attempt > 0 AND ((SELECT jadugar_internal._v_is_operator())
+			OR jadugar_internal._v_owns(t.owner))
+		THEN (SELECT r.error->>'message' FROM jadugar_internal.attempt r
+			WHERE r.task_id = t.task_id AND r.error IS NOT NULL
+			ORDER BY r.attempt_id DESC LIMIT 1) END AS last_error,
 	t.priority,
 	w.progress,
 	t.timeout,
@@ -81,6 +86,8 @@ COMMENT ON COLUMN jadugar.tasks.scheduled_for IS
 COMMENT ON COLUMN jadugar.tasks.attempt IS
 	'Attempts charged so far; while it runs, the number of this attempt.';
 COMMENT ON COLUMN jadugar.tasks.max_attempts IS 'Maximum number of attempts.';
+COMMENT ON COLUMN jadugar.tasks.last_error IS
+	'Message of the last attempt that failed, or NULL.';
 COMMENT ON COLUMN jadugar.tasks.priority IS 'Priority; tasks with higher values run first.';
 COMMENT ON COLUMN jadugar.tasks.progress IS
 	'Fraction done, as last reported by progress(), or NULL.';
@@ -110,7 +117,8 @@ SELECT NULL::bigint AS task_id,
 	q.name AS queue,
 	COALESCE(a.rolname, s.owner::text::name) AS owner,
 	s.tenant,
-	c.text AS command
+	c.text AS command,
+	NULL::text AS last_error
 FROM jadugar_internal.schedule s
 	LEFT JOIN jadugar_internal.command c ON c.command_id = s.command_id
 	LEFT JOIN jadugar_internal.queue q ON q.queue_id = s.queue_id
@@ -127,7 +135,12 @@ SELECT t.task_id,
 	q.name,
 	COALESCE(a.rolname, t.owner::text::name),
 	t.tenant,
-	c.text
+	c.text,
+	CASE WHEN t.attempt > 0 AND ((SELECT jadugar_internal._v_is_operator())
+			OR jadugar_internal._v_owns(t.owner))
+		THEN (SELECT r.error->>'message' FROM jadugar_internal.attempt r
+			WHERE r.task_id = t.task_id AND r.error IS NOT NULL
+			ORDER BY r.attempt_id DESC LIMIT 1) END
 FROM jadugar_internal.task t
 	LEFT JOIN jadugar_internal.command c ON c.command_id = t.command_id
 	LEFT JOIN jadugar_internal.queue q ON q.queue_id = t.queue_id
@@ -149,6 +162,8 @@ COMMENT ON COLUMN jadugar.upcoming.queue IS 'Name of the queue.';
 COMMENT ON COLUMN jadugar.upcoming.owner IS 'Role that the task runs as.';
 COMMENT ON COLUMN jadugar.upcoming.tenant IS 'Tenant that the task is labelled with, or NULL.';
 COMMENT ON COLUMN jadugar.upcoming.command IS 'SQL text, or the name of the handler.';
+COMMENT ON COLUMN jadugar.upcoming.last_error IS
+	'Message of the last attempt of the task that failed, or NULL.';
 
 -- -------------------------------------------------------------------- history
 

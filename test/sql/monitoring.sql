@@ -287,6 +287,22 @@ SELECT jadugar.reset_stats();
 SELECT completed, failed, reset_at > now() - interval '1 min' AS reset FROM jadugar.stats;
 SELECT count(*), min(sqlstate), max(sqlstate) FROM jadugar.error_codes;
 
+-- Why a task waits for its next attempt, for those who may read its payload
+SET ROLE mon_ann;
+SELECT jadugar.enqueue($$DO 'BEGIN RAISE EXCEPTION ''try later''; END'$$,
+	retry => jadugar.retry_policy(3, delay => '1 h', max_delay => '1 h')) AS again \gset
+CALL test.wait_until(format($$SELECT status = 'scheduled' AND attempt = 1 FROM jadugar.tasks WHERE task_id = %s$$, :again));
+SELECT attempt, last_error FROM jadugar.tasks WHERE task_id = :again;
+SELECT kind, last_error FROM jadugar.upcoming WHERE task_id = :again;
+SELECT count(*) FROM jadugar.tasks WHERE task_id <> :again AND last_error IS NOT NULL;
+SET ROLE mon_watch;
+SELECT attempt, last_error FROM jadugar.tasks WHERE task_id = :again;
+SELECT kind, last_error FROM jadugar.upcoming WHERE task_id = :again;
+SET ROLE mon_op;
+SELECT attempt, last_error FROM jadugar.tasks WHERE task_id = :again;
+SELECT jadugar.cancel(:again);
+RESET ROLE;
+
 -- A dropped owner: its OID replaces its name, and only operators and monitors see
 -- its rows
 SET ROLE mon_ann;
