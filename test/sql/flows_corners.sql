@@ -225,6 +225,23 @@ SELECT skip_step(:run, 'a');
 SELECT status, steps FROM test.end_of(:run);
 SELECT test.effects();
 
+-- ------------------------- a resumed run, when its task has started another
+CREATE SEQUENCE test_attempts;
+SELECT create_flow('test attempts', step('a', 'SELECT 1 / (nextval(''public.test_attempts'') > 1)::integer') ~> wait_signal('go', name => 'w'));
+SELECT enqueue('test attempts', retry => retry_policy(2, delay => '1 ms', retry_on => ARRAY['22012'])) AS task \gset
+CALL test.wait_until(format($$(SELECT count(*) FROM flow_runs WHERE task_id = %s) = 2$$, :task));
+SELECT min(run_id) AS first, max(run_id) AS second FROM flow_runs WHERE task_id = :task \gset
+CALL test.wait_for_step(:second, 'w', 'signal');
+SELECT retry_step(:first, 'a');
+CALL test.wait_for_step(:first, 'w', 'signal');
+SELECT signal(:first, 'go');
+SELECT status FROM test.end_of(:first);
+CALL test.wait_until('test_messages_seen()');
+SELECT count(*) AS waits FROM tasks WHERE task_id = :task;
+SELECT signal(:second, 'go');
+CALL test.wait_until(format($$NOT EXISTS (SELECT FROM tasks WHERE task_id = %s)$$, :task));
+SELECT status, attempt FROM history WHERE task_id = :task ORDER BY attempt;
+
 -- ------------------------------------ a sub_flow whose compensation failed
 -- repeated in the order in which steps completed, whatever the clock said
 SELECT create_flow('test stuck order', test_switched_undo('c1') ~> test_switched_undo('c2') ~> test_switched_undo('c3'));

@@ -30,6 +30,7 @@ jdg_awaited_ended(const JdgFlowRun *r)
 
 	Assert(r->task_id != 0 && jdg_flow_run_is_over(r->status));
 	jdg_json_begin(&st);
+	jdg_json_int64(&st, "run", r->run_id);
 	jdg_json_text(&st, "status", status);
 	jdg_json_text(&st, "ending", ending);
 	jdg_json_jsonb(&st, "result", jdg_step_jsonb(r->result));

@@ -16,6 +16,8 @@
  */
 #include "postgres.h"
 
+#include "catalog/pg_type.h"
+
 #include "base/errors.h"
 #include "base/fault.h"
 #include "base/json.h"
@@ -97,6 +99,34 @@ outcome_of(const JdgFlowMessage *m, const JdgTask *task, JdgOutcome *o)
 }
 
 /*
+ * Is this the end of an earlier attempt, which retry_step() or skip_step() has
+ * resumed?  The task waits for the last run that it has started.
+ */
+static bool
+is_superseded(const JdgFlowMessage *m)
+{
+	static JdgQuery later = {
+		"SELECT 1 FROM jadugar_internal.flow_run "
+		"WHERE task_id = $1 AND run_id > $2", 2, {INT8OID, INT8OID}
+	};
+	Datum		v[2] = {Int64GetDatum(m->step_id),
+	Int64GetDatum(jdg_json_get_int64(m->payload, "run"))};
+
+	return jdg_run(&later, v, NULL, 1) > 0;
+}
+
+static bool
+is_in(const JdgTask *tasks, int n, int64 task_id)
+{
+	for (int i = 0; i < n; i++)
+	{
+		if (tasks[i].task_id == task_id)
+			return true;
+	}
+	return false;
+}
+
+/*
  * Settle the tasks of a batch.  A task that is not there any more needs
  * nothing.  A row that a session has locked is looked at again soon.
  */
@@ -113,9 +143,15 @@ end_tasks(void *arg)
 		JdgTask    *t = &tasks[k];
 		int64		id = b->m[i].step_id;
 
+		/*
+		 * a run may have ended twice: its second message is for the next
+		 * batch
+		 */
+		if (is_in(tasks, k, id))
+			continue;
 		if (jdg_task_load(id, true, t, CurrentMemoryContext))
 		{
-			if (t->state == JDG_STATE_FLOW)
+			if (t->state == JDG_STATE_FLOW && !is_superseded(&b->m[i]))
 				outcome_of(&b->m[i], t, &o[k++]);
 		}
 		else if (jdg_task_load(id, false, t, CurrentMemoryContext))
