@@ -41,6 +41,7 @@
 #include "flow/run/run_row.h"
 #include "shared/shmem.h"
 #include "shared/slot.h"
+#include "task/failure_log.h"
 #include "task/log.h"
 
 PG_FUNCTION_INFO_V1(jdg_current_task_info);
@@ -151,26 +152,13 @@ origin_of(const JdgCurrentTask *t)
 	return origin;
 }
 
-/* The name of a schedule; NULL: none, or it was dropped. */
+/* The name of the schedule; NULL: none, or it was dropped. */
 static const char *
 schedule_name(const JdgCurrentTask *t, int64 schedule_id)
 {
-	static JdgQuery q = {
-		"SELECT name FROM jadugar_internal.schedule WHERE schedule_id = $1",
-		1, {INT8OID}
-	};
-	MemoryContext mcxt = CurrentMemoryContext;
-	Datum		v[1] = {Int64GetDatum(schedule_id)};
-	const char *name = NULL;
-	JdgInternal in;
-
 	if (t->schedule != NULL || schedule_id == 0)
 		return t->schedule;
-	jdg_internal_begin(&in);
-	if (jdg_run(&q, v, NULL, 1) > 0)
-		name = jdg_col_text(0, 1, mcxt);
-	jdg_internal_end(&in);
-	return name;
+	return jdg_schedule_name(schedule_id);
 }
 
 /* current_task() */

@@ -237,19 +237,6 @@ run_tasks(int first, TimestampTz start)
 		GetCurrentTimestamp() - start < window;
 }
 
-/* Writes tasks from "first" on that are in no table and have not ended. */
-static void
-write_unwritten(int first)
-{
-	PushActiveSnapshot(GetTransactionSnapshot());
-	for (int i = first; i < group.n; i++)
-	{
-		if (group.task[i].unwritten && (i >= group.ran || !group.has_outcome[i]))
-			jdg_follow_write(&group.task[i]);
-	}
-	PopActiveSnapshot();
-}
-
 /*
  * Settles the tasks that ran, from "first" on.  If go_on, and unless the
  * worker is to leave, tasks that follow from them and may run in this
@@ -275,8 +262,8 @@ settle_and_follow(int first, bool go_on)
 }
 
 /*
- * A fused task has failed, and its error has aborted the transaction: the
- * group's tasks are ready again.  Requests to stop one of them are served
+ * The transaction was aborted, by the error of a fused task or before any task
+ * ran: the group's tasks are ready again.  Requests to stop one of them are served
  * next; an administrator's cancel, which the slot does not have, is one for
  * the task that ran.
  */
@@ -285,7 +272,7 @@ undo_group(void)
 {
 	JDG_FAULT("group-undone");
 	jdg_requests_keep(0);
-	if (group.outcome[group.ran - 1].end == JDG_END_CANCELLED)
+	if (group.ran > 0 && group.outcome[group.ran - 1].end == JDG_END_CANCELLED)
 		jdg_requests_add(group.task[group.ran - 1].task_id, JDG_CANCEL_TASK,
 						 group.outcome[group.ran - 1].by);
 	jdg_slot_clear(jdg_my_slot);
@@ -331,7 +318,7 @@ run_group(void)
 		settle_cancelled_rest();
 		settle_and_follow(first, go_on);
 		if (!go_on)
-			write_unwritten(first);
+			jdg_steps_write(&group, first);
 		if (group.n == next)
 			break;
 		first = next;
@@ -533,6 +520,16 @@ jdg_group_run(void)
 		CommitTransactionCommand();
 		pgstat_report_stat(false);
 		return false;
+	}
+	if (jdg_my_slot->leave)
+	{
+		/*
+		 * Asked to since it last looked, perhaps by ALTER ROLE: a task that
+		 * was enqueued after that must not run with the old settings.
+		 */
+		AbortCurrentTransaction();
+		undo_group();
+		return true;
 	}
 	SpinLockAcquire(&jdg_my_slot->mutex);
 	jdg_my_slot->state = JDG_SLOT_BUSY;

@@ -12,6 +12,8 @@
  */
 #include "postgres.h"
 
+#include "utils/snapmgr.h"
+
 #include "queue/queue.h"
 #include "shared/database.h"
 #include "task/claim.h"
@@ -51,4 +53,17 @@ jdg_steps_note(int claimed, int followers)
 		return;
 	room = JDG_GROUP_MAX * claimed / (claimed + followers);
 	to_claim = Max(room, MIN_STEPS);
+}
+
+void
+jdg_steps_write(JdgGroup *group, int first)
+{
+	PushActiveSnapshot(GetTransactionSnapshot());
+	for (int i = first; i < group->n; i++)
+	{
+		if (group->task[i].unwritten &&
+			(i >= group->ran || !group->has_outcome[i]))
+			jdg_follow_write(&group->task[i]);
+	}
+	PopActiveSnapshot();
 }

@@ -39,6 +39,9 @@ PGDLLEXPORT void jdg_worker_main(Datum arg);
 /* Callback of jdg_settle(): may this one follow? */
 extern bool jdg_step_may_follow(const JdgTask *t);
 
+/* Writes steps from "first" on that are in no table and have not ended. */
+extern void jdg_steps_write(JdgGroup *group, int first);
+
 /* number of steps that a group claims at most */
 extern int	jdg_steps_to_claim(void);
 

@@ -99,8 +99,8 @@ COMMIT;
 
 -- wait() is notified, and does not wait for its next check
 SELECT clock_timestamp() AS before \gset
--- waits-for-time: wait() has to find it unfinished
-SELECT jadugar.enqueue('SELECT pg_sleep(0.3)') AS id \gset
+SELECT jadugar.enqueue('SELECT pg_sleep(0.3)') AS id -- waits-for-time: wait() has to find it unfinished
+\gset
 SELECT status FROM jadugar.wait(:id, '30 s');
 SELECT clock_timestamp() - :'before'::timestamptz < '4 s' AS woken;
 

@@ -22,7 +22,7 @@ use Time::HiRes qw(time usleep);
 
 our @EXPORT = qw(new_cluster new_standby create_extension poll poll_sub
   wait_for_log log_offset psql_error kill_process kill_postmaster process_exists wait_for_exit
-  jadugar_processes wait_for_process wait_for_restart $deadline $top);
+  jadugar_processes wait_for_process wait_for_restart wait_running next_xid $deadline $top);
 
 # Seconds until a condition must be true.
 our $deadline = $PostgreSQL::Test::Utils::timeout_default;
@@ -279,6 +279,22 @@ sub wait_for_process
 	poll_sub("a jadugar $kind is running",
 		sub { return @pids = jadugar_processes($node, $kind, $dbname); });
 	return $pids[0];
+}
+
+# Waits until a worker runs the code of the task.
+sub wait_running
+{
+	my ($node, $id) = @_;
+
+	return poll($node, "SELECT count(*) FROM jadugar.running WHERE task_id = $id AND phase = 'running'", '1');
+}
+
+# The next transaction ID that the server will give out.
+sub next_xid
+{
+	my ($node) = @_;
+
+	return $node->safe_psql('postgres', 'SELECT pg_snapshot_xmax(pg_current_snapshot())');
 }
 
 1;

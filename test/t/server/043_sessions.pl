@@ -4,9 +4,10 @@ use strict;
 use warnings;
 
 use JadugarTest;
+use PostgreSQL::Test::Utils;
 use Test::More;
 
-my $node = new_cluster('main', 'jadugar.max_workers' => 2);
+my $node = new_cluster('main', -faults => 1, 'jadugar.max_workers' => 2);
 create_extension($node);
 
 sub run
@@ -76,6 +77,19 @@ poll_sub('no failure is in the log', sub {
 	$id = run(q{'SELECT 1/0'});
 	return PostgreSQL::Test::Utils::slurp_file($node->logfile, $offset) !~ /task $id failed/;
 });
+
+# A worker is claiming a task when the settings of its role change
+$node->safe_psql('postgres', q{ALTER SYSTEM SET jadugar.fault = 'claim-locked:wait'});
+$node->reload;
+poll($node, q{SELECT current_setting('jadugar.fault') <> ''});
+my $faults = $node->data_dir . '/jadugar_fault';
+$id = $node->safe_psql('postgres', q{SELECT jadugar.enqueue('SELECT current_setting(''work_mem'') AS work_mem')});
+poll_sub('the worker waits', sub { return -e "$faults.1" });
+$node->safe_psql('postgres', q{ALTER ROLE postgres SET work_mem = '1234kB'; ALTER SYSTEM RESET jadugar.fault});
+$node->reload;
+append_to_file("$faults.go", '');
+ok(poll($node, "SELECT result ->> 'work_mem' FROM jadugar.get_task($id)", '1234kB'), 'the task runs with the new settings');
+$node->safe_psql('postgres', 'ALTER ROLE postgres RESET work_mem');
 
 # A group is bounded by its payloads, too
 $node->safe_psql('postgres', q{SELECT count(jadugar.enqueue('SELECT 2')) FROM generate_series(1, 50)});

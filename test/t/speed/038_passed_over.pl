@@ -29,13 +29,6 @@ sub enqueue
 	return $node->safe_psql('postgres', "SELECT jadugar.enqueue($args, isolate => true)");
 }
 
-sub is_running
-{
-	my ($id) = @_;
-
-	return poll($node, "SELECT count(*) FROM jadugar.running WHERE task_id = $id AND phase = 'running'", '1');
-}
-
 sub open_gate
 {
 	my ($gate) = @_;
@@ -57,7 +50,7 @@ poll($node, "SELECT status = 'completed' FROM jadugar.wait($warm, timeout => '1 
 
 # A session locks the row of a ready task while the worker is busy, and does not commit.
 my $before = enqueue(q{'SELECT pass(''before'')', priority => 10});
-is_running($before);
+wait_running($node, $before);
 my $task = enqueue(q{'SELECT 1'});
 my $session = $node->background_psql('postgres');
 $session->query_safe("BEGIN; SELECT jadugar.update_task($task, metadata => '{}')");

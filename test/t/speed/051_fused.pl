@@ -33,19 +33,14 @@ sub run_tasks
 	return poll($node, 'SELECT count(*) FROM jadugar.tasks', '0');
 }
 
-sub next_xid
-{
-	return $node->safe_psql('postgres', 'SELECT pg_snapshot_xmax(pg_current_snapshot())');
-}
-
 # so many clean runs make the command safe
 my $first = q{SELECT work($1::integer)};
 ok(run_tasks($first, 1_001, 1_776), 'the command runs');
 ok(run_tasks($first, 1_778, 2_776), 'the command runs again');
 
-my $before = next_xid();
+my $before = next_xid($node);
 ok(run_tasks($first, 10_000, 10_776), 'groups without error');
-my $used = next_xid() - $before;
+my $used = next_xid($node) - $before;
 cmp_ok($used, '<', 0.2 * 777, "they use few transaction ids ($used)");
 is($node->safe_psql('postgres', 'SELECT count(*), count(DISTINCT n) FROM effect'), '2552|2552',
 	'each task took effect once');

@@ -40,13 +40,6 @@ sub state_of
 	return $node->safe_psql('postgres', "SELECT state FROM jadugar_internal.task WHERE task_id = $id");
 }
 
-sub is_running
-{
-	my ($id) = @_;
-
-	return poll($node, "SELECT count(*) FROM jadugar.running WHERE task_id = $id AND phase = 'running'", '1');
-}
-
 sub has_completed
 {
 	my ($id) = @_;
@@ -61,7 +54,7 @@ poll($node, "SELECT attempt = 1 FROM jadugar_internal.task WHERE task_id = $retr
 my $second = enqueue(q{'SELECT pass(''second'')', concurrency_key => 'a'});
 is(state_of($second), 'k', 'another task waits while a retry keeps the place');
 $node->safe_psql('postgres', "SELECT jadugar.pause_task($retry)");
-ok(is_running($second), 'a paused retry gives its place up');
+ok(wait_running($node, $second), 'a paused retry gives its place up');
 $node->safe_psql('postgres', "SELECT jadugar.resume_task($retry); SELECT jadugar.retry_task($retry)");
 is(state_of($retry), 'k', 'resumed, it waits for the place');
 $node->safe_psql('postgres', "INSERT INTO open VALUES ('second')");
@@ -71,38 +64,33 @@ is($node->safe_psql('postgres', "SELECT status FROM jadugar.get_task($second)"),
 # Two places: the second task does not wait for the first.
 $node->safe_psql('postgres', q{SELECT jadugar.set_limit('key', 'b', 2)});
 my @three = map { enqueue(qq{'SELECT pass(''b'')', concurrency_key => 'b', isolate => true}) } 1 .. 3;
-ok(is_running($three[0]) && is_running($three[1]), 'two tasks run under a limit of two');
+ok(wait_running($node, $three[0]) && wait_running($node, $three[1]), 'two tasks run under a limit of two');
 is(state_of($three[2]), 'k', 'the third one waits');
 $node->safe_psql('postgres', "INSERT INTO open VALUES ('b')");
 ok(has_completed($_), 'it ends') foreach @three;
 
 # Many tasks of one key: in order, with few transactions.
-sub next_xid
-{
-	return $node->safe_psql('postgres', 'SELECT pg_snapshot_xmax(pg_current_snapshot())');
-}
-
-my $before = next_xid();
+my $before = next_xid($node);
 $node->safe_psql('postgres', q{
 	SELECT count(jadugar.enqueue('INSERT INTO effect VALUES ($1::integer)', to_jsonb(n), concurrency_key => 'c')) FROM generate_series(1, 5000) n});
 ok(poll($node, 'SELECT count(*) FROM jadugar.tasks', '0'), '5,000 tasks of one key end');
-my $used = next_xid() - $before;
+my $used = next_xid($node) - $before;
 cmp_ok($used, '<', 7_500, "they use few transaction ids ($used)");
 is($node->safe_psql('postgres', 'SELECT count(*), count(DISTINCT n), bool_and(ordered) FROM (SELECT n, n >= lag(n, 1, 0) OVER (ORDER BY began) AS ordered FROM effect) e'),
 	'5000|5000|t', 'each once, one after another');
 
 # Meanwhile other work goes on.
 my $blocker = enqueue(q{'SELECT pass(''c'')', concurrency_key => 'c', isolate => true});
-is_running($blocker);
+wait_running($node, $blocker);
 $node->safe_psql('postgres', q{
 	SELECT count(jadugar.enqueue('SELECT 1', concurrency_key => 'c')) FROM generate_series(1, 5000)});
-$before = next_xid();
+$before = next_xid($node);
 foreach my $i (1 .. 200)
 {
 	last if !defined $node->safe_psql('postgres', q{SELECT jadugar.enqueue('SELECT 1')});
 }
 ok(poll($node, q{SELECT count(*) FROM jadugar.tasks WHERE concurrency_key IS NULL}, '0'), 'other tasks end while 5,000 wait for a key');
-$used = next_xid() - $before;
+$used = next_xid($node) - $before;
 cmp_ok($used, '<', 200 * 5, "and do not make each of them be examined ($used transaction ids)");
 $node->safe_psql('postgres', "INSERT INTO open VALUES ('c')");
 ok(poll($node, 'SELECT count(*) FROM jadugar.tasks', '0'), 'the waiting tasks end');
