@@ -12,13 +12,18 @@
 
 #include "catalog/pg_type.h"
 #include "miscadmin.h"
+#include "utils/memutils.h"
 
 #include "base/errors.h"
 #include "base/json.h"
+#include "base/objects.h"
 #include "base/settings.h"
 #include "base/spi.h"
 #include "handler/command.h"
 #include "task/failure_log.h"
+
+/* names of schedules that a process keeps */
+#define COPIES 64
 
 const char *
 jdg_schedule_name(int64 schedule_id)
@@ -37,6 +42,32 @@ jdg_schedule_name(int64 schedule_id)
 		name = jdg_col_text(0, 1, mcxt);
 	jdg_internal_end(&in);
 	return name;
+}
+
+const char *
+jdg_schedule_name_copy(int64 schedule_id)
+{
+	static struct
+	{
+		int64		id;
+		uint64		epoch;
+		char	   *name;
+	}			copies[COPIES], *c;
+	uint64		epoch = jdg_config_epoch();
+	const char *name;
+
+	c = &copies[schedule_id % COPIES];
+	if (epoch != 0 && c->id == schedule_id && c->epoch == epoch)
+		return c->name;
+	name = jdg_schedule_name(schedule_id);
+	if (c->name != NULL)
+		pfree(c->name);
+	c->name = NULL;
+	c->id = 0;
+	c->name = name ? MemoryContextStrdup(TopMemoryContext, name) : NULL;
+	c->id = schedule_id;
+	c->epoch = epoch;
+	return c->name;
 }
 
 void

@@ -314,7 +314,7 @@ execute(JdgTask *task, int index, TimestampTz preempt_at, JdgExecResult *res,
 	current.starts_flow = command->kind == JDG_COMMAND_FLOW;
 	pgstat_report_activity(STATE_RUNNING, command->text);
 	if (task->schedule_id != 0)
-		jdg_log_schedule(jdg_schedule_name(task->schedule_id));
+		jdg_log_schedule(jdg_schedule_name_copy(task->schedule_id));
 	if (task->settings)
 		jdg_apply_settings(task->settings, false);
 	jdg_user_code_begin(task, index, preempt_at);
@@ -531,7 +531,7 @@ jdg_run_standalone(JdgTask *task, JdgOutcome *o)
 		sql = pstrdup(h ? jdg_handler_sql(h) : command->text);
 		pgstat_report_activity(STATE_RUNNING, sql);
 		if (task->schedule_id != 0)
-			jdg_log_schedule(jdg_schedule_name(task->schedule_id));
+			jdg_log_schedule(jdg_schedule_name_copy(task->schedule_id));
 		payload = payload_of(task, h);
 		PopActiveSnapshot();
 		CommitTransactionCommand();
