@@ -11,6 +11,9 @@
 /* bytes */
 #define JDG_COMMAND_MAX		(1024 * 1024)
 
+/* a longer command is not quoted in an error */
+#define JDG_QUOTED_MAX	10000
+
 /* the letters of command.kind */
 typedef enum JdgCommandKind
 {

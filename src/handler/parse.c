@@ -23,9 +23,7 @@
 #include "base/errors.h"
 #include "handler/command.h"
 #include "handler/parse.h"
-
-/* a longer command is not quoted in an error */
-#define QUOTED_MAX	10000
+#include "handler/placeholder.h"
 
 /*
  * Errors of the parser that say something about the text.  Anything else
@@ -45,10 +43,11 @@ is_about_the_text(int sqlerrcode)
 
 /*
  * Raw parse trees, made in "apart", and no error; or NIL and the error,
- * copied into the current context.
+ * copied into the current context.  Raises VALIDATION_ERROR for a parameter
+ * other than $1 if "check" is set.
  */
 static List *
-parse(const char *text, MemoryContext apart, ErrorData **error)
+parse(const char *text, bool check, MemoryContext apart, ErrorData **error)
 {
 	MemoryContext mcxt = CurrentMemoryContext;
 	List	   *volatile trees = NIL;
@@ -80,6 +79,8 @@ parse(const char *text, MemoryContext apart, ErrorData **error)
 		*error = caught;
 	}
 	PG_END_TRY();
+	if (check && *error == NULL)
+		jdg_placeholders_check(text, trees);
 	MemoryContextSwitchTo(mcxt);
 	if (level > 0)
 		AtEOXact_GUC(false, level);
@@ -91,7 +92,7 @@ jdg_command_is_sql(const char *text)
 {
 	ErrorData  *error;
 
-	(void) parse(text, CurrentMemoryContext, &error);
+	(void) parse(text, false, CurrentMemoryContext, &error);
 	return error == NULL ||
 		error->sqlerrcode != ERRCODE_SYNTAX_ERROR;
 }
@@ -275,7 +276,7 @@ jdg_command_classify(const char *text, JdgCommandKind *kind, bool *standalone,
 	check_text(text);
 	apart = AllocSetContextCreate(mcxt, "jadugar parse",
 								  ALLOCSET_SMALL_SIZES);
-	trees = parse(text, apart, &error);
+	trees = parse(text, true, apart, &error);
 	if (error)
 	{
 		if (!could_be_name(text))
@@ -285,7 +286,7 @@ jdg_command_classify(const char *text, JdgCommandKind *kind, bool *standalone,
 							jdg_excerpt(error->message)),
 					 error->hint ? errhint("%s", error->hint) :
 					 errhint("Correct the SQL at the indicated position."),
-					 internalerrquery(strlen(text) < QUOTED_MAX ? text : NULL),
+					 internalerrquery(strlen(text) < JDG_QUOTED_MAX ? text : NULL),
 					 internalerrposition(error->cursorpos)));
 		*kind = JDG_COMMAND_HANDLER;
 		*syntax_error = error;

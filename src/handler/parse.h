@@ -17,7 +17,7 @@
  * Parses a command as SQL.  Where the text is not SQL, kind is
  * JDG_COMMAND_HANDLER and the caller looks it up as a handler.  Raises
  * VALIDATION_ERROR with the parser's position for SQL that cannot be run
- * (empty, transaction control, LISTEN).
+ * (empty, transaction control, LISTEN, a parameter other than $1).
  */
 extern void jdg_command_classify(const char *text, JdgCommandKind *kind,
 								 bool *standalone, ErrorData **syntax_error);

@@ -45,6 +45,23 @@ SELECT runs_as('SELECT ''' || repeat('x', 1024 * 1024) || '''');
 SELECT runs_as('SELECT ' || repeat('(', 100000) || '1' || repeat(')', 100000)) ~ 'stack depth|memory exhausted' AS refused;
 SELECT runs_as('SELECT ''' || repeat('x', 1000000) || '''');
 
+-- a command has one parameter
+SELECT command, runs_as(command) FROM unnest(ARRAY[
+	'SELECT $2', 'SELECT $0', 'SELECT $11', 'SELECT $01', 'SELECT 1; SELECT $1 -> $2', 'SELECT $99999999999999999999',
+	'CALL p($1, $2)', 'CREATE TABLE t AS SELECT $2 AS a', 'EXPLAIN SELECT $3', 'CREATE INDEX ON t ((a + $2))',
+	'SELECT ''$2'', "$2", $$ $2 $$, a$2 FROM t -- $2 /* $2 */', 'SELECT 1 /* $2 */ + $1',
+	'DO $$ BEGIN PERFORM $2; END $$', 'PREPARE q AS SELECT $1, $2', 'PREPARE q AS SELECT $1, $2; EXECUTE q($2, 1)',
+	'CREATE FUNCTION f(a int, b int) RETURNS int RETURN $1 + $2', 'CREATE FUNCTION f(a int, b int) RETURNS int BEGIN ATOMIC SELECT $1 + $2; END; SELECT $2']) AS command;
+SELECT jadugar.enqueue(E'SELECT $1;\n\tSELECT ''\u00e4'', $2');
+SELECT jadugar.enqueue_batch('SELECT $2', '{"{}"}');
+SELECT jadugar.schedule('test_commands', 'manual', 'SELECT $2');
+SELECT jadugar.step('a', 'SELECT $1', compensate => 'SELECT $2');
+SELECT jadugar.register_sql_handler('test_commands', 'SELECT $1, $2');
+-- the warning about the backslash comes once
+SET standard_conforming_strings = off;
+SELECT jadugar.enqueue($$SELECT '\\', $2$$);
+RESET standard_conforming_strings;
+
 -- equal texts share a row, different texts never do
 SELECT jadugar.enqueue('SELECT ''shared''', queue => 'test_commands') AS a,
 	jadugar.enqueue('SELECT ''shared''', queue => 'test_commands') AS b,

@@ -1,0 +1,19 @@
+/*-------------------------------------------------------------------------
+ *
+ * placeholder.h
+ *	  The parameters that the text of a command uses.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef JDG_HANDLER_PLACEHOLDER_H
+#define JDG_HANDLER_PLACEHOLDER_H
+
+#include "nodes/pg_list.h"
+
+/*
+ * Raises VALIDATION_ERROR with the position of a parameter other than $1, the
+ * payload.  "trees" are the raw parse trees of the text.
+ */
+extern void jdg_placeholders_check(const char *text, List *trees);
+
+#endif							/* JDG_HANDLER_PLACEHOLDER_H */
