@@ -106,8 +106,8 @@ SELECT test.sorted_effects();
 -- all: the first failure decides, and running steps are stopped
 SELECT test.close_gate();
 CALL test.run_flow(parallel(ARRAY[test.failing_step('a'), test.gated_step('b'), test.gated_step('c')]) ~> test.step('d'));
--- any: the first success decides
-CALL test.run_flow(parallel(ARRAY[test.failing_step('a'), test.step('b'), test.gated_step('c')], completion => 'any') ~> test.step('d'));
+-- any: the first success decides; b waits for a to have failed
+CALL test.run_flow(parallel(ARRAY[test.failing_step('a'), test.step('b', ARRAY['a'], 'all_done'), test.gated_step('c')], completion => 'any') ~> test.step('d'));
 CALL test.run_flow(parallel(ARRAY[test.failing_step('a'), test.failing_step('b')], completion => 'any') ~> test.step('d'));
 -- n_of_m
 CALL test.run_flow(parallel(ARRAY[test.step('a'), test.gated_step('b'), test.step('c'), test.gated_step('d')], completion => 'n_of_m', n => 2) ~> test.step('e'));
@@ -166,7 +166,7 @@ SELECT test.effects();
 -- -------------------------------------------------------------------- race
 SELECT test.close_gate();
 CALL test.run_flow(race(ARRAY[test.gated_step('slow'), test.step('fast')], name => 'r') ~> step('z', 'SELECT $1 -> ''steps'' AS steps'));
-CALL test.run_flow(test.failing_step('a') | test.gated_step('b') | (test.step('c') ~> step('d', 'SELECT 4 AS four')));
+CALL test.run_flow(test.failing_step('a') | test.gated_step('b') | (test.step('c', ARRAY['a'], 'all_done') ~> step('d', 'SELECT 4 AS four')));
 SELECT test.open_gate();
 CALL test.run_flow(test.failing_step('a') | test.failing_step('b'));
 SELECT test.sorted_effects();
