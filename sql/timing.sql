@@ -208,8 +208,12 @@ CREATE FUNCTION jadugar_internal.timing_from_timestamptz(timestamptz)
 COMMENT ON FUNCTION jadugar_internal.timing_from_timestamptz(timestamptz) IS
 	'Converts an instant to a timing that occurs once.';
 
-CREATE CAST (text AS jadugar.timing) WITH INOUT AS ASSIGNMENT;
+-- The server casts varchar to text, but not in two steps.
+CREATE CAST (text AS jadugar.timing) WITH INOUT AS IMPLICIT;
 COMMENT ON CAST (text AS jadugar.timing) IS 'Parses a timing.';
+
+CREATE CAST (varchar AS jadugar.timing) WITH INOUT AS IMPLICIT;
+COMMENT ON CAST (varchar AS jadugar.timing) IS 'Parses a timing.';
 
 CREATE CAST (interval AS jadugar.timing)
     WITH FUNCTION jadugar_internal.timing_from_interval(interval) AS IMPLICIT;

@@ -148,6 +148,46 @@ SELECT interval '0.9 seconds'::jadugar.timing;
 SELECT interval '1001 years'::jadugar.timing;
 SELECT timestamptz 'infinity'::jadugar.timing;
 
+-- A text is a timing where one is required, and no comparison becomes
+-- ambiguous.
+CREATE DOMAIN test_word AS varchar;
+CREATE TEMP TABLE words (t text, v varchar(20), d test_word);
+INSERT INTO words VALUES ('@daily', '@daily', '@daily');
+SELECT jadugar.describe(t), jadugar.describe(v), jadugar.describe(d), jadugar.describe('@daily') FROM words;
+SELECT jadugar.next_time(t, '2026-01-01', 'UTC'), jadugar.next_time(v, '2026-01-01', 'UTC') FROM words;
+SELECT jadugar.describe(t) FROM (VALUES ('60 * * * *'::text)) AS bad (t);
+PREPARE by_text(text, varchar) AS SELECT jadugar.describe($1), jadugar.describe($2);
+EXECUTE by_text('@hourly', '@weekly');
+DEALLOCATE by_text;
+DO $$
+DECLARE
+	t text := 'every 5 minutes';
+	v varchar := '@monthly';
+BEGIN
+	PERFORM jadugar.schedule('test_timing', t, 'SELECT 1');
+	PERFORM jadugar.alter_schedule('test_timing', timing => v);
+	PERFORM jadugar.reschedule('test_timing', t);
+END $$;
+SELECT timing FROM jadugar.schedules WHERE name = 'test_timing';
+SELECT jadugar.alter_schedule('test_timing', timing => '@yearly');
+SELECT timing FROM jadugar.schedules WHERE name = 'test_timing';
+SELECT jadugar.unschedule('test_timing');
+SELECT h.t OPERATOR(jadugar.=) '@weekly' AS literal, h.t OPERATOR(jadugar.=) text '0 0 * * 0' AS text,
+	varchar '0 0 * * SUN' OPERATOR(jadugar.=) h.t AS varchar FROM holder AS h WHERE id = 4;
+SET search_path = jadugar, public;
+SELECT h.t = '@weekly' AS literal, h.t = text '0 0 * * 0' AS text, h.t IN ('manual', '0 0 * * 0') AS list,
+	h.t = ANY (ARRAY['@weekly'::text]) AS "array", h.t || '' AS text, '' || h.t AS text, coalesce(h.t, '@daily')
+FROM holder AS h WHERE id = 4;
+SELECT t = v AS tv, v = t AS vt, v = v AS vv, t = 'x' AS tu, v = 'x' AS vu, v < 'x' AS lt, t <= v AS le, v > d AS vd,
+	t || v AS cat, v || v, v IN ('a', '@daily') AS list, v = ANY ('{a,@daily}'), 'a' = 'b' AS uu, v::char(9) = v AS cv,
+	v::name = v AS nv, t ~ v AS re FROM words;
+SELECT min(v), max(t), count(DISTINCT v) FROM words;
+SELECT * FROM holder AS h JOIN (VALUES ('00 03 * * *'::text)) AS w (t) ON h.t = w.t;
+SELECT describe(t), describe('@daily') FROM words;
+RESET search_path;
+DROP TABLE words;
+DROP DOMAIN test_word;
+
 -- Order, equality, hash.
 SELECT a, b,
        a::jadugar.timing OPERATOR(jadugar.=) b::jadugar.timing AS eq,
@@ -329,6 +369,7 @@ SELECT * FROM pg_temp.occurrences_in('every 1 day', 'Pacific/Apia', '2011-12-28 
 -- offsets without letters would count to the west
 SELECT jadugar.next_time('0 12 * * *', '2026-07-01 00:00Z', 'Etc/GMT-2') AT TIME ZONE 'UTC' AS east,
        jadugar.next_time('0 12 * * *', '2026-07-01 00:00Z', '<+02>-02') AT TIME ZONE 'UTC' AS posix;
+\i test/include/helpers.sql
 SELECT test.error_of($$SELECT jadugar.next_time('0 12 * * *', '2026-07-01 00:00Z', '+02:00')$$);
 SELECT test.error_of($$SELECT jadugar.next_time('0 12 * * *', '2026-07-01 00:00Z', '-3')$$);
 -- a long text
