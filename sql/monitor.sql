@@ -260,10 +260,11 @@ COMMENT ON FUNCTION jadugar.reset_stats() IS 'Sets the counters of the view stat
 
 -- --------------------------------------------------------------------- health
 
--- Tasks that should have begun five minutes ago, by owner, queue and priority.
--- A recursion finds these in the index task_ready, without reading the tasks
--- between them; of each, the first hundred tasks are looked at.
-CREATE VIEW jadugar_internal._overdue WITH (security_barrier) AS
+-- Tasks that should have begun five seconds ago, by owner, queue and priority;
+-- "overdue" counts those that should have begun five minutes ago. A recursion
+-- finds these in the index task_ready, without reading the tasks between them;
+-- of each, the first hundred tasks are looked at.
+CREATE VIEW jadugar_internal._late WITH (security_barrier) AS
 WITH RECURSIVE kind (owner, queue_id, priority) AS (
 	(SELECT t.owner, t.queue_id, t.priority
 		FROM jadugar_internal.task t
@@ -300,23 +301,41 @@ WITH RECURSIVE kind (owner, queue_id, priority) AS (
 ), held AS MATERIALIZED (
 	SELECT s.task_id FROM jadugar_internal._v_slots() s
 )
-SELECT k.owner, k.queue_id, k.priority, n.tasks, n.oldest
+SELECT k.owner, k.queue_id, k.priority, n.tasks, n.overdue, n.oldest
 FROM kind k
 	CROSS JOIN LATERAL (
-		SELECT pg_catalog.count(*) AS tasks, pg_catalog.min(t.run_at) AS oldest
+		SELECT pg_catalog.count(*) AS tasks,
+			pg_catalog.count(*) FILTER (WHERE t.run_at
+				< (SELECT jadugar_internal._v_now() - '5 minutes'::interval)) AS overdue,
+			pg_catalog.min(t.run_at) AS oldest
 		FROM (SELECT x.task_id, x.run_at
 			FROM jadugar_internal.task x
 			WHERE x.state = 'r' AND x.owner = k.owner
 				AND x.queue_id = k.queue_id AND x.priority = k.priority
-				AND x.run_at < (SELECT jadugar_internal._v_now() - '5 minutes'::interval)
+				AND x.run_at < (SELECT jadugar_internal._v_now() - '5 seconds'::interval)
 			ORDER BY x.run_at, x.task_id
 			LIMIT 100) t
 		WHERE t.task_id NOT IN (SELECT h.task_id FROM held h)) n
 WHERE n.tasks > 0;
-COMMENT ON VIEW jadugar_internal._overdue IS
-	'Ready tasks that should have begun five minutes ago, by owner, queue and priority; at most 100 of each.';
+COMMENT ON VIEW jadugar_internal._late IS
+	'Ready tasks that should have begun five seconds ago, by owner, queue and priority; at most 100 of each.';
 
 CREATE VIEW jadugar.health WITH (security_barrier) AS
+WITH late AS MATERIALIZED (
+	SELECT o.owner, o.tasks, o.overdue, o.oldest,
+		q.max_concurrency <= jadugar_internal._v_queue_load(q.queue_id) AS full
+	FROM jadugar_internal._late o
+		JOIN jadugar_internal.queue q ON q.queue_id = o.queue_id
+	WHERE q.paused_at IS NULL
+		AND ((SELECT jadugar_internal._v_is_monitor())
+			OR jadugar_internal._v_owns(o.owner))
+), crowded AS MATERIALIZED (
+	SELECT pg_catalog.sum(l.tasks) AS tasks,
+		pg_catalog.min(COALESCE(a.rolname, l.owner::text::name)::text COLLATE "C") AS role
+	FROM late l
+		LEFT JOIN pg_catalog.pg_roles a ON a.oid = l.owner
+	WHERE l.full IS NOT TRUE AND jadugar_internal._v_no_worker(l.owner)
+)
 SELECT v.what,
 	v.severity,
 	v.detail,
@@ -324,6 +343,7 @@ SELECT v.what,
 FROM jadugar_internal._v_health() h
 	LEFT JOIN (SELECT x.* FROM jadugar_internal.control x LIMIT 1) c ON true
 	LEFT JOIN jadugar_internal._hold x ON true
+	LEFT JOIN crowded w ON x.reason IS NULL AND w.tasks > 0
 	CROSS JOIN LATERAL (VALUES
 		(CASE WHEN h.preloaded THEN 'ok' ELSE 'error' END,
 		 'library',
@@ -374,12 +394,15 @@ FROM jadugar_internal._v_health() h
 		 CASE WHEN c.paused_at IS NOT NULL
 				AND (c.paused_until IS NULL OR c.paused_until > jadugar_internal._v_now())
 			THEN 'Call jadugar.resume_all().' END),
-		(CASE WHEN h.slot_wanted THEN 'warning' ELSE 'ok' END,
+		(CASE WHEN h.slot_wanted OR w.tasks > 0 THEN 'warning' ELSE 'ok' END,
 		 'workers',
-		 pg_catalog.format('%s of %s slots in use%s', h.slots_used, h.slots,
-			CASE WHEN h.slot_wanted THEN ', and tasks wait for one' END),
-		 CASE WHEN h.slot_wanted
-			THEN 'Raise jadugar.max_workers or max_worker_processes, or wait.' END)
+		 pg_catalog.format('%s of %s slots in use%s%s', h.slots_used, h.slots,
+			CASE WHEN h.slot_wanted THEN ', and tasks wait for one' END,
+			CASE WHEN w.tasks > 0
+				THEN pg_catalog.format('; tasks have waited for a worker for more than five seconds: at least %s, among them tasks of role "%s"',
+					w.tasks, w.role) END),
+		 CASE WHEN h.slot_wanted OR w.tasks > 0
+			THEN 'See jadugar.running. Raise jadugar.max_workers, jadugar.max_workers_per_role or max_worker_processes, call jadugar.scale_workers(), or wait.' END)
 		) v (severity, what, detail, hint)
 WHERE (SELECT jadugar_internal._v_has_access())
 UNION ALL
@@ -465,12 +488,9 @@ FROM (SELECT COALESCE(pg_catalog.sum(x.tasks), 0) AS tasks,
 		COALESCE(pg_catalog.sum(x.schedules), 0) AS schedules,
 		pg_catalog.min(x.oldest) AS oldest
 	FROM (
-		SELECT o.tasks, 0 AS schedules, o.oldest
-		FROM jadugar_internal._overdue o
-			JOIN jadugar_internal.queue q ON q.queue_id = o.queue_id
-		WHERE q.paused_at IS NULL
-			AND ((SELECT jadugar_internal._v_is_monitor())
-				OR jadugar_internal._v_owns(o.owner))
+		SELECT l.overdue AS tasks, 0 AS schedules, l.oldest
+		FROM late l
+		WHERE l.overdue > 0
 		UNION ALL
 		SELECT pg_catalog.count(*), 0, pg_catalog.min(t.run_at)
 		FROM (SELECT x.run_at

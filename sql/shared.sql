@@ -25,6 +25,13 @@ CREATE FUNCTION jadugar_internal._v_queue_load(queue_id integer)
 COMMENT ON FUNCTION jadugar_internal._v_queue_load(integer) IS
 	'Returns the number of tasks of a queue held by workers.';
 
+CREATE FUNCTION jadugar_internal._v_no_worker(owner oid)
+	RETURNS boolean
+	LANGUAGE C VOLATILE STRICT
+	AS 'MODULE_PATHNAME', 'jdg_v_no_worker';
+COMMENT ON FUNCTION jadugar_internal._v_no_worker(oid) IS
+	'Returns whether the workers of a role are all busy, and it cannot have another one now.';
+
 CREATE FUNCTION jadugar_internal._v_workers(
 	OUT pid integer, OUT owner oid, OUT state text, OUT tasks integer,
 	OUT task_id bigint, OUT load double precision, OUT tasks_done bigint,

@@ -25,8 +25,9 @@ SELECT t.task_id,
 			THEN 'owner_noconnect'
 		WHEN q.max_concurrency <= jadugar_internal._v_queue_load(t.queue_id)
 			THEN 'queue_limit'
-		WHEN (SELECT h.slot_wanted FROM jadugar_internal._v_health() h)
-			THEN 'no_worker'
+		WHEN (SELECT h.scheduler_pid IS NULL FROM jadugar_internal._v_health() h)
+			THEN 'no_scheduler'
+		WHEN jadugar_internal._v_no_worker(t.owner) THEN 'no_worker'
 		ELSE 'worker'
 	END AS waiting_for,
 	t.run_at,

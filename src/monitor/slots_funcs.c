@@ -23,13 +23,16 @@
 #include "access/access.h"
 #include "base/clock.h"
 #include "base/settings.h"
+#include "shared/database.h"
+#include "shared/pool.h"
 #include "shared/queue_load.h"
-#include "shared/slot.h"
+#include "shared/shmem.h"
 
 PG_FUNCTION_INFO_V1(jdg_v_now);
 PG_FUNCTION_INFO_V1(jdg_v_slots);
 PG_FUNCTION_INFO_V1(jdg_v_workers);
 PG_FUNCTION_INFO_V1(jdg_v_queue_load);
+PG_FUNCTION_INFO_V1(jdg_v_no_worker);
 
 /* _v_now(): the time of base/clock.h */
 Datum
@@ -259,4 +262,37 @@ jdg_v_queue_load(PG_FUNCTION_ARGS)
 	if (jdg_slots != NULL && jdg_has_access(GetUserId()))
 		n = jdg_queue_load(MyDatabaseId, PG_GETARG_INT32(0));
 	PG_RETURN_INT32(n);
+}
+
+/* what a call of _v_no_worker() keeps for the next one of the statement */
+typedef struct NoWorker
+{
+	Oid			owner;
+	bool		result;
+} NoWorker;
+
+/*
+ * _v_no_worker(owner): does a ready task of the role wait until one of the
+ * workers is free?  False without access.  The slots are examined once for
+ * tasks of one owner that follow each other.
+ */
+Datum
+jdg_v_no_worker(PG_FUNCTION_ARGS)
+{
+	Oid			owner = PG_GETARG_OID(0);
+	NoWorker   *last = fcinfo->flinfo->fn_extra;
+
+	if (last == NULL)
+		last = fcinfo->flinfo->fn_extra =
+			MemoryContextAllocZero(fcinfo->flinfo->fn_mcxt, sizeof(NoWorker));
+	if (last->owner != owner || !OidIsValid(owner))
+	{
+		JdgDb	   *db = NULL;
+
+		if (JdgSharedLock != NULL && jdg_has_access(GetUserId()))
+			db = jdg_db_lookup(MyDatabaseId, false);
+		last->result = db != NULL && jdg_pool_is_exhausted(db, owner);
+		last->owner = owner;
+	}
+	PG_RETURN_BOOL(last->result);
 }

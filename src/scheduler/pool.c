@@ -64,24 +64,6 @@ static BackloggedRole backlogged[BACKLOGGED_MAX];
 static int	nbacklogged = 0;
 
 /*
- * Maximum number of workers of a role, from settings and bounds.  *min
- * receives the minimum, at most that.
- */
-static int
-get_max_workers(JdgDb *db, Oid owner, int *min)
-{
-	int			max = jdg_max_workers_per_role > 0 ?
-	Min(jdg_max_workers_per_role, jdg_max_workers) : jdg_max_workers;
-	int			pool_max = -1;
-
-	*min = 0;
-	if (jdg_pool_get_bounds(db->dboid, owner, min, &pool_max) && pool_max >= 0)
-		max = Min(max, pool_max);
-	*min = Min(*min, max);
-	return max;
-}
-
-/*
  * The entry of a role.  It is the last one of the list, or is added to it; the
  * list has room for it.
  */
@@ -96,7 +78,7 @@ demand_of(JdgDb *db, Demand *demand, int *n, Oid owner)
 	d = &demand[(*n)++];
 	d->owner = owner;
 	d->ready = 0;
-	d->max = get_max_workers(db, owner, &min);
+	d->max = jdg_pool_max_workers(db->dboid, owner, &min);
 	(void) jdg_pool_get_state(db->dboid, owner, &d->pool);
 	return d;
 }
@@ -342,7 +324,7 @@ fill_fixed_pools(JdgDb *db, TimestampTz *next)
 
 		if (!jdg_pool_bounds(i, &p) || p.dboid != db->dboid)
 			continue;
-		(void) get_max_workers(db, p.owner, &min);
+		(void) jdg_pool_max_workers(db->dboid, p.owner, &min);
 		have = jdg_pool_get_state(db->dboid, p.owner, &pool);
 		if (have < min)
 			(void) jdg_workers_start(db, p.owner, min - have, have > 0, next);

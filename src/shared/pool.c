@@ -15,6 +15,7 @@
 
 #include "base/clock.h"
 #include "base/settings.h"
+#include "shared/blocked.h"
 #include "shared/pool.h"
 #include "shared/shmem.h"
 
@@ -369,6 +370,61 @@ jdg_pool_get_bounds(Oid dboid, Oid owner, int *min, int *max)
 	}
 	LWLockRelease(JdgSharedLock);
 	return found;
+}
+
+int
+jdg_pool_max_workers(Oid dboid, Oid owner, int *min)
+{
+	int			max = jdg_max_workers_per_role > 0 ?
+	Min(jdg_max_workers_per_role, jdg_max_workers) : jdg_max_workers;
+	int			pool_max = -1;
+
+	*min = 0;
+	if (jdg_pool_get_bounds(dboid, owner, min, &pool_max) && pool_max >= 0)
+		max = Min(max, pool_max);
+	*min = Min(*min, max);
+	return max;
+}
+
+/*
+ * Is there a slot for another worker, or one that will be free in a moment?
+ * An idle worker leaves for another role, see jdg_pool_ask_idle_to_leave().
+ */
+static bool
+has_slot_to_give(void)
+{
+	bool		found = false;
+
+	for (int i = 0; i < jdg_max_workers && !found; i++)
+	{
+		JdgSlot    *slot = &jdg_slots[i];
+
+		SpinLockAcquire(&slot->mutex);
+		found = slot->state == JDG_SLOT_FREE || slot->state == JDG_SLOT_DEAD ||
+			(slot->state == JDG_SLOT_IDLE && !slot->wake);
+		SpinLockRelease(&slot->mutex);
+	}
+	return found;
+}
+
+bool
+jdg_pool_is_exhausted(JdgDb *db, Oid owner)
+{
+	JdgPoolState p;
+	JdgBlockedRole b;
+	int			min;
+
+	(void) jdg_pool_get_state(db->dboid, owner, &p);
+	if (p.idle > 0 || p.starting > 0)
+		return false;
+	if (p.workers >= jdg_pool_max_workers(db->dboid, owner, &min) ||
+		!has_slot_to_give())
+		return true;
+	/* no process, as the scheduler has found; a note may have been lost */
+	if (jdg_blocked_find(&db->blocked, owner, &b))
+		return strcmp(b.reason, "no_worker") == 0;
+	return p.workers == 0 &&
+		pg_atomic_read_u32(&db->slot_wanted) >= JDG_SLOT_WANTED_PROMISED;
 }
 
 bool

@@ -121,6 +121,20 @@ extern void jdg_pool_free_unstarted(int slotno);
 extern bool jdg_pool_set_bounds(Oid dboid, Oid owner, int min, int max);
 extern bool jdg_pool_get_bounds(Oid dboid, Oid owner, int *min, int *max);
 
+/*
+ * Maximum number of workers of a role, from settings and bounds.  *min
+ * receives the minimum, at most that.  Takes JdgSharedLock.
+ */
+extern int	jdg_pool_max_workers(Oid dboid, Oid owner, int *min);
+
+/*
+ * For views: does a ready task of a role find no worker now?  True if all of
+ * the role's workers are busy and it gets no further one until one ends: it has
+ * as many as it may have, no slot can be freed, or the server starts no more
+ * processes.  Takes JdgSharedLock.
+ */
+extern bool jdg_pool_is_exhausted(JdgDb *db, Oid owner);
+
 /* bounds number i of JDG_POOLS_MAX; false: unused */
 extern bool jdg_pool_bounds(int i, JdgPoolBounds *bounds);
 

@@ -78,6 +78,56 @@ COMMIT;
 SET ROLE hea_bob;
 SELECT regexp_replace(detail, 'since .*', 'since T') AS detail FROM test.of_work WHERE what = 'overdue';
 
+-- Tasks that wait for a worker: the role may have one, and a task occupies it
+RESET ROLE;
+CALL test.create_role('hea_one');
+CREATE VIEW test.of_workers AS
+SELECT severity, regexp_replace(detail, '^\d+ of \d+ slots', 'N of M slots') AS detail, hint FROM jadugar.health
+WHERE what = 'workers';
+GRANT SELECT ON test.of_workers TO PUBLIC;
+ALTER VIEW test.of_workers SET (security_invoker = on);
+SELECT pg_advisory_lock(7781);
+SET ROLE hea_one;
+SELECT jadugar.scale_workers(1);
+SELECT jadugar.enqueue('SELECT pg_advisory_xact_lock_shared(7781)') AS holder \gset
+CALL test.wait_until(format('SELECT blocked_by IS NOT NULL FROM jadugar.running WHERE task_id = %s', :holder));
+SELECT jadugar.enqueue('SELECT 1') AS behind \gset
+SELECT jadugar.enqueue('SELECT 2', priority => 1) AS ahead \gset
+SELECT status, waiting_for FROM jadugar.tasks ORDER BY task_id;
+SELECT * FROM test.of_workers;
+-- They are made late by hand
+RESET ROLE;
+BEGIN;
+SET LOCAL session_replication_role = replica;
+UPDATE jadugar_internal.task SET run_at = run_at - '6 s'::interval WHERE task_id IN (:behind, :ahead);
+COMMIT;
+SET ROLE hea_one;
+SELECT * FROM test.of_workers;
+SELECT what, severity FROM test.of_work WHERE what = 'overdue';
+SET ROLE hea_watch;
+SELECT severity, detail ~ 'at least 2, among them tasks of role "hea_one"' AS named FROM test.of_workers;
+SET ROLE hea_ann;
+SELECT severity FROM test.of_workers;
+-- the role may have another worker
+SET ROLE hea_one;
+SELECT jadugar.scale_workers(2);
+SELECT jadugar.enqueue('SELECT 3') AS id \gset
+SELECT status FROM jadugar.wait(:id, '30 s');
+SELECT severity FROM test.of_workers;
+SELECT jadugar.cancel(:behind), jadugar.cancel(:ahead) \g /dev/null
+-- its workers are stopped
+SELECT jadugar.stop_workers();
+SELECT jadugar.enqueue('SELECT 3') AS stopped \gset
+CALL test.wait_for_task(:stopped, 'no_worker');
+SELECT status, waiting_for FROM jadugar.tasks WHERE task_id = :stopped;
+SELECT jadugar.restart_workers();
+SELECT status FROM jadugar.wait(:stopped, '30 s');
+RESET ROLE;
+SELECT pg_advisory_unlock(7781);
+SELECT status FROM jadugar.wait(:holder, '30 s');
+DROP VIEW test.of_workers;
+CALL test.drop_roles('hea_one');
+
 RESET ROLE;
 SELECT jadugar.cancel(:retrying);
 SELECT count(*) FROM (SELECT jadugar.cancel(task_id) FROM jadugar.tasks WHERE owner = 'hea_bob') c;

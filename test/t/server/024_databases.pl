@@ -252,13 +252,21 @@ $node->safe_psql('plain2', q{COMMIT PREPARED 'x'});
 run_one('plain2', 'three places: given to a prepared transaction');
 
 $node->append_conf('postgresql.conf', 'jadugar.max_databases = 2');
-$node->restart;
 my @with = qw(uno plain2 plain4);
+long_task($_, '') foreach @with;
+$node->restart;
 my $hints = q{SELECT count(*) FROM jadugar.health WHERE hint LIKE 'Raise jadugar.max_databases%'};
 ok(poll($node, q{SELECT count(DISTINCT datname) FROM pg_stat_activity WHERE backend_type = 'jadugar scheduler' AND datname IN ('uno', 'plain2', 'plain4')}, '2'),
 	'two places for three: two databases have a scheduler');
 my ($without) = grep { $node->safe_psql($_, $hints) } @with;
 ok($without, 'two places for three: health of the third says why it has none');
+is($node->safe_psql($without, 'SELECT status, waiting_for FROM jadugar.tasks'),
+	'pending|no_scheduler', 'two places for three: a task of the third shows why it waits');
+foreach my $db (grep { $_ ne $without } @with)
+{
+	$node->safe_psql($db, 'SELECT jadugar.cancel(task_id) FROM jadugar.tasks');
+	poll($node, 'SELECT count(*) FROM jadugar.tasks', '0', $db);
+}
 my ($other) = grep { $_ ne $without } @with;
 $node->safe_psql($other, 'DROP EXTENSION jadugar');
 run_one($without, 'two places for three: the third has a scheduler when there is room');
