@@ -1,9 +1,9 @@
 /*-------------------------------------------------------------------------
  *
  * errors.c
- *	  The table of jadugar's errors, and errors as jsonb.
+ *	  The table of jadugar's errors, copies of errors, and errors as jsonb.
  *
- * Pure: no lock, no catalog access.
+ * Runs in any process.  No lock, no catalog access.
  *
  *-------------------------------------------------------------------------
  */
@@ -13,9 +13,11 @@
 #include "funcapi.h"
 #include "mb/pg_wchar.h"
 #include "utils/builtins.h"
+#include "utils/memutils.h"
 #include "utils/tuplestore.h"
 
 #include "base/errors.h"
+#include "base/fault.h"
 #include "base/json.h"
 
 typedef struct JdgErrorDesc
@@ -113,6 +115,33 @@ jdg_clip(const char *text, int max)
 	marker = psprintf(" ... [cut, %zu bytes in all]", len);
 	keep = pg_mbcliplen(text, (int) len, max - (int) strlen(marker));
 	return psprintf("%.*s%s", keep, text, marker);
+}
+
+ErrorData *
+jdg_take_error(MemoryContext mcxt)
+{
+	ErrorData  *volatile edata = NULL;
+	int			code = geterrcode();
+
+	MemoryContextSwitchTo(mcxt);
+	PG_TRY();
+	{
+		JDG_FAULT("take-error");
+		edata = CopyErrorData();
+	}
+	PG_CATCH();
+	{
+		MemoryContextSwitchTo(mcxt);
+		edata = palloc0(sizeof(ErrorData));
+		edata->elevel = ERROR;
+		edata->sqlerrcode = code;
+		edata->message = pstrdup("an error could not be kept");
+		edata->detail = pstrdup("There was not enough memory for a copy of it.");
+		edata->assoc_context = mcxt;
+	}
+	PG_END_TRY();
+	FlushErrorState();
+	return edata;
 }
 
 /* Adds a field, unless it is NULL. */

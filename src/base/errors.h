@@ -13,6 +13,7 @@
 
 #include "utils/elog.h"
 #include "utils/jsonb.h"
+#include "utils/palloc.h"
 
 #define JDG_ERRCODE_VALIDATION_ERROR		MAKE_SQLSTATE('J','D','0','0','1')
 #define JDG_ERRCODE_NOT_FOUND				MAKE_SQLSTATE('J','D','0','0','2')
@@ -54,6 +55,14 @@ typedef struct JdgErrorPlace
 	int			statement;		/* number of the statement, from 1 */
 	int			position;		/* character of the text, from 1 */
 } JdgErrorPlace;
+
+/*
+ * In PG_CATCH: ends the handling of the error, and returns a copy of it in
+ * "mcxt", which becomes the current memory context.  The error may be too
+ * large to be copied.  Then the copy says so, and has the same code.  A
+ * handler that raises some errors again looks at geterrcode() first.
+ */
+extern ErrorData *jdg_take_error(MemoryContext mcxt);
 
 /* maximum size of a field of an error that is kept, in bytes */
 #define JDG_ERROR_FIELD_MAX (16 * 1024)

@@ -13,6 +13,7 @@
 #include "utils/memutils.h"
 #include "utils/resowner.h"
 
+#include "base/errors.h"
 #include "base/subxact.h"
 
 ErrorData *
@@ -31,9 +32,7 @@ jdg_in_subxact(void (*work) (void *arg), void *arg, MemoryContext mcxt)
 	}
 	PG_CATCH();
 	{
-		MemoryContextSwitchTo(mcxt);
-		edata = CopyErrorData();
-		FlushErrorState();
+		edata = jdg_take_error(mcxt);
 		RollbackAndReleaseCurrentSubTransaction();
 	}
 	PG_END_TRY();
@@ -45,11 +44,8 @@ jdg_in_subxact(void (*work) (void *arg), void *arg, MemoryContext mcxt)
 ErrorData *
 jdg_abort_xact(MemoryContext mcxt)
 {
-	ErrorData  *edata;
+	ErrorData  *edata = jdg_take_error(mcxt);
 
-	MemoryContextSwitchTo(mcxt);
-	edata = CopyErrorData();
-	FlushErrorState();
 	AbortOutOfAnyTransaction();
 	MemoryContextSwitchTo(mcxt);
 	return edata;

@@ -63,16 +63,12 @@ lookup(const char *given, const char **why)
 	}
 	PG_CATCH();
 	{
-		ErrorData  *edata;
+		int			class = ERRCODE_TO_CATEGORY(geterrcode());
 
-		MemoryContextSwitchTo(mcxt);
-		edata = CopyErrorData();
-		if (ERRCODE_TO_CATEGORY(edata->sqlerrcode) !=
-			ERRCODE_SYNTAX_ERROR_OR_ACCESS_RULE_VIOLATION &&
-			ERRCODE_TO_CATEGORY(edata->sqlerrcode) != ERRCODE_DATA_EXCEPTION)
+		if (class != ERRCODE_SYNTAX_ERROR_OR_ACCESS_RULE_VIOLATION &&
+			class != ERRCODE_DATA_EXCEPTION)
 			PG_RE_THROW();
-		FlushErrorState();
-		*why = edata->message;
+		*why = jdg_take_error(mcxt)->message;
 	}
 	PG_END_TRY();
 	return result;

@@ -69,14 +69,9 @@ parse(const char *text, bool check, MemoryContext apart, ErrorData **error)
 	}
 	PG_CATCH();
 	{
-		ErrorData  *caught;
-
-		MemoryContextSwitchTo(mcxt);
-		caught = CopyErrorData();
-		if (!is_about_the_text(caught->sqlerrcode))
+		if (!is_about_the_text(geterrcode()))
 			PG_RE_THROW();
-		FlushErrorState();
-		*error = caught;
+		*error = jdg_take_error(mcxt);
 	}
 	PG_END_TRY();
 	if (check && *error == NULL)

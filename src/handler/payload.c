@@ -45,29 +45,24 @@ jdg_payload_type_ok(Oid type)
  * resources, a conflict of transactions, or an internal error.
  */
 static bool
-blames_input(const ErrorData *edata)
+blames_input(int code)
 {
-	int			class = ERRCODE_TO_CATEGORY(edata->sqlerrcode);
+	int			class = ERRCODE_TO_CATEGORY(code);
 
 	return class != ERRCODE_OPERATOR_INTERVENTION &&
 		class != ERRCODE_INSUFFICIENT_RESOURCES &&
 		class != ERRCODE_TRANSACTION_ROLLBACK &&
 		class != ERRCODE_TO_CATEGORY(ERRCODE_IO_ERROR) &&
 		class != ERRCODE_INTERNAL_ERROR &&
-		edata->sqlerrcode != ERRCODE_LOCK_NOT_AVAILABLE;
+		code != ERRCODE_LOCK_NOT_AVAILABLE;
 }
 
 ErrorData *
 jdg_take_input_error(MemoryContext mcxt)
 {
-	ErrorData  *edata;
-
-	MemoryContextSwitchTo(mcxt);
-	edata = CopyErrorData();
-	if (!blames_input(edata))
+	if (!blames_input(geterrcode()))
 		PG_RE_THROW();
-	FlushErrorState();
-	return edata;
+	return jdg_take_error(mcxt);
 }
 
 static bool

@@ -94,14 +94,10 @@ read_instant(void *arg, const char *text, size_t len, int64_t *instant_us,
 	}
 	PG_CATCH();
 	{
-		ErrorData  *edata;
-
+		if (ERRCODE_TO_CATEGORY(geterrcode()) != ERRCODE_DATA_EXCEPTION)
+			PG_RE_THROW();
 		MemoryContextSwitchTo(context);
-		edata = CopyErrorData();
-		if (ERRCODE_TO_CATEGORY(edata->sqlerrcode) != ERRCODE_DATA_EXCEPTION)
-			ReThrowError(edata);
 		FlushErrorState();
-		FreeErrorData(edata);
 	}
 	PG_END_TRY();
 	pfree(copy);

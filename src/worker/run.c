@@ -199,36 +199,6 @@ jdg_outcome_of_error(JdgOutcome *o, ErrorData *edata)
 }
 
 /*
- * Copies the error that is being handled, and ends its handling.  It may be
- * too large to be copied; then the copy says so, and has the same code.
- */
-static ErrorData *
-take_error(MemoryContext mcxt)
-{
-	ErrorData  *volatile edata = NULL;
-	int			code = geterrcode();
-
-	PG_TRY();
-	{
-		MemoryContextSwitchTo(mcxt);
-		JDG_FAULT("task-error");
-		edata = CopyErrorData();
-	}
-	PG_CATCH();
-	{
-		MemoryContextSwitchTo(mcxt);
-		edata = palloc0(sizeof(ErrorData));
-		edata->elevel = ERROR;
-		edata->sqlerrcode = code;
-		edata->message = "the error of the task could not be kept";
-		edata->detail = "There was not enough memory for a copy of it.";
-	}
-	PG_END_TRY();
-	FlushErrorState();
-	return edata;
-}
-
-/*
  * Sets the outcome of a task that is to stop, regardless of the error that it
  * raised.  The slot says why it is to stop.
  */
@@ -400,8 +370,10 @@ may_be_fused(const JdgTask *task)
 static ErrorData *
 undo(bool fused, MemoryContext mcxt)
 {
-	ErrorData  *edata = take_error(mcxt);
+	ErrorData  *edata;
 
+	JDG_FAULT("task-error");
+	edata = jdg_take_error(mcxt);
 	if (fused)
 		AbortOutOfAnyTransaction();
 	else
@@ -556,7 +528,7 @@ jdg_run_standalone(JdgTask *task, JdgOutcome *o)
 		ErrorData  *edata;
 
 		jdg_user_code_end();
-		edata = take_error(mcxt);
+		edata = jdg_take_error(mcxt);
 		AbortOutOfAnyTransaction();
 		MemoryContextSwitchTo(mcxt);
 		jdg_outcome_of_error(o, edata);

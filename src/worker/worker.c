@@ -321,12 +321,10 @@ recover_from_error(void)
 
 	HOLD_INTERRUPTS();
 	jdg_user_code_end();
-	MemoryContextSwitchTo(jdg_group_context);
-	edata = CopyErrorData();
-	gone = edata->sqlerrcode == JDG_ERRCODE_NOT_INSTALLED;
+	gone = geterrcode() == JDG_ERRCODE_NOT_INSTALLED;
 	if (!gone)
 		EmitErrorReport();
-	FlushErrorState();
+	edata = jdg_take_error(jdg_group_context);
 	AbortOutOfAnyTransaction();
 	MemoryContextSwitchTo(jdg_group_context);
 	accounted = jdg_group_failed(edata);

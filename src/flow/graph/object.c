@@ -358,13 +358,10 @@ jdg_object_interval(JdgFlowObject *o, const char *key)
 	}
 	PG_CATCH();
 	{
-		ErrorData  *edata;
-
 		IntervalStyle = style;
-		MemoryContextSwitchTo(context);
-		edata = CopyErrorData();
-		if (ERRCODE_TO_CATEGORY(edata->sqlerrcode) != ERRCODE_DATA_EXCEPTION)
+		if (ERRCODE_TO_CATEGORY(geterrcode()) != ERRCODE_DATA_EXCEPTION)
 			PG_RE_THROW();
+		MemoryContextSwitchTo(context);
 		FlushErrorState();
 	}
 	PG_END_TRY();

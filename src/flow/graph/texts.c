@@ -40,7 +40,6 @@ jdg_text_read(PGFunction input, JdgFlowObject *o, const char *key,
 	MemoryContext context = CurrentMemoryContext;
 	ErrorData  *volatile edata = NULL;
 	volatile Datum result = (Datum) 0;
-	int			class;
 
 	PG_TRY();
 	{
@@ -50,15 +49,14 @@ jdg_text_read(PGFunction input, JdgFlowObject *o, const char *key,
 	}
 	PG_CATCH();
 	{
-		MemoryContextSwitchTo(context);
-		edata = CopyErrorData();
-		class = ERRCODE_TO_CATEGORY(edata->sqlerrcode);
+		int			class = ERRCODE_TO_CATEGORY(geterrcode());
+
 		if (class != ERRCODE_DATA_EXCEPTION &&
 			class != ERRCODE_SYNTAX_ERROR_OR_ACCESS_RULE_VIOLATION &&
 			class != ERRCODE_PROGRAM_LIMIT_EXCEEDED &&
 			class != ERRCODE_FEATURE_NOT_SUPPORTED)
 			PG_RE_THROW();
-		FlushErrorState();
+		edata = jdg_take_error(context);
 	}
 	PG_END_TRY();
 	if (edata != NULL)

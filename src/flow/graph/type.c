@@ -70,15 +70,12 @@ jdg_flow_of_text(const char *text)
 	}
 	PG_CATCH();
 	{
-		int			class;
+		int			class = ERRCODE_TO_CATEGORY(geterrcode());
 
-		MemoryContextSwitchTo(context);
-		edata = CopyErrorData();
-		class = ERRCODE_TO_CATEGORY(edata->sqlerrcode);
 		if (class != ERRCODE_DATA_EXCEPTION &&
 			class != ERRCODE_PROGRAM_LIMIT_EXCEEDED)
 			PG_RE_THROW();
-		FlushErrorState();
+		edata = jdg_take_error(context);
 	}
 	PG_END_TRY();
 	if (edata != NULL)

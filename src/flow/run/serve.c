@@ -23,6 +23,7 @@
 
 #include "access/access.h"
 #include "base/clock.h"
+#include "base/errors.h"
 #include "base/fault.h"
 #include "base/spi.h"
 #include "flow/run/drive.h"
@@ -127,11 +128,8 @@ try_serve_run(const Input *in, int n)
 	}
 	PG_CATCH();
 	{
-		ErrorData  *edata;
+		ErrorData  *edata = jdg_take_error(mcxt);
 
-		MemoryContextSwitchTo(mcxt);
-		edata = CopyErrorData();
-		FlushErrorState();
 		RollbackAndReleaseCurrentSubTransaction();
 		MemoryContextSwitchTo(mcxt);
 		CurrentResourceOwner = owner;
