@@ -53,8 +53,8 @@ typedef enum JdgDutyPhase
  * A duty of the scheduler.  It runs in each round for which one of its wake
  * bits (shared/wakeup.h) was set, or which it asked for itself: "run" returns
  * the next instant at which it has to run, DT_NOEND if only a wake-up can
- * bring more work.  An error ends the round; in the next one, a duty of phase
- * FIRE or later runs after all others.  It takes its own transactions
+ * bring more work.  After an error the duty pauses, and the others go on.
+ * It takes its own transactions
  * (shared/work.h) and gives others a turn after some 50 ms.  A list of duties
  * ends with a NULL name.
  *

@@ -53,18 +53,23 @@
 /* limit of the time that upkeep waits for a lock */
 #define UPKEEP_LOCK_TIMEOUT		"200ms"
 
+/* the first and the longest pause after errors of a duty, in ms */
+#define FIRST_PAUSE			100
+#define LONGEST_PAUSE		(10 * 1000)
+#define FIRST_UPKEEP_PAUSE	1000
+#define LONGEST_UPKEEP_PAUSE	(60 * 1000)
+
 /* a duty, and its state between rounds */
 typedef struct DutyState
 {
 	const JdgDuty *duty;
-	int			order;			/* its place in a round */
 	uint32		why;			/* wake bits since its last run */
 	TimestampTz next;			/* the instant at which it is due by itself */
+	int			failures;		/* in a row */
+	int64		pause_until;	/* if it has failed; in steady ms */
 } DutyState;
 
 static DutyState duties[MAX_DUTIES];
-static int	running_duty = -1;	/* index of the one that runs, or -1 */
-static bool duties_moved = false;	/* they are not in their order */
 static int	nduties = 0;
 
 static JdgDb *my_db = NULL;
@@ -236,18 +241,40 @@ wait_until(TimestampTz when)
 	process_config();
 }
 
+/* How long the duty still pauses after an error, in ms. */
+static int64
+pause_left(const DutyState *state)
+{
+	return state->failures == 0 ? 0 :
+		Max(state->pause_until - jdg_steady_ms(), 0);
+}
+
 /*
  * Is the duty due?  It is if it was woken, or has asked for this instant.
  * Wake bits that arrive while the duty is paused are kept for later.
  */
 static bool
-is_due(const JdgDuty *duty, DutyState *state, uint32 why)
+is_due(DutyState *state, uint32 why)
 {
+	const JdgDuty *duty = state->duty;
+
 	state->why |= why & duty->wake;
 	if (!duty->when_paused && pg_atomic_read_u32(&my_db->paused) != 0)
 		return false;
+	if (pause_left(state) > 0)
+		return false;
 	return state->why != 0 || (duty->wake & JDG_WAKE_ROUND) != 0 ||
 		state->next <= jdg_now();
+}
+
+/* When the duty is due by itself; DT_NOEND: not while everything is paused. */
+static TimestampTz
+due_at(const DutyState *state)
+{
+	if (!state->duty->when_paused && pg_atomic_read_u32(&my_db->paused) != 0)
+		return DT_NOEND;
+	return state->failures == 0 ? state->next :
+		jdg_now() + pause_left(state) * 1000;
 }
 
 /*
@@ -255,28 +282,78 @@ is_due(const JdgDuty *duty, DutyState *state, uint32 why)
  * lock_timeout.
  */
 static void
-run_duty(const JdgDuty *duty, DutyState *state)
+run_duty(DutyState *state)
 {
 	uint32		why = state->why;
 
-	/* in case of an error; it is woken then, unless it has no wake bits */
 	state->why = 0;
-	state->next = jdg_now() + USECS_PER_MINUTE;
-	if (duty->phase == JDG_DUTY_UPKEEP)
+	if (state->duty->phase == JDG_DUTY_UPKEEP)
 	{
 		pgstat_report_activity(STATE_RUNNING, "jadugar: upkeep");
 		set_lock_timeout(UPKEEP_LOCK_TIMEOUT);
 	}
-	state->next = duty->run(my_db, why);
-	if (duty->phase == JDG_DUTY_UPKEEP)
+	state->next = state->duty->run(my_db, why);
+	if (state->duty->phase == JDG_DUTY_UPKEEP)
 		set_lock_timeout("0");
 }
 
-/* for qsort: the order in which collect_duties() found them */
-static int
-compare_order(const void *a, const void *b)
+/*
+ * Ends the handling of an error: logs it, and aborts the transaction.  If the
+ * extension is gone, that is not an error, and the process exits.
+ */
+static void
+abort_after_error(void)
 {
-	return ((const DutyState *) a)->order - ((const DutyState *) b)->order;
+	int			code;
+
+	HOLD_INTERRUPTS();
+	code = geterrcode();
+	if (code != JDG_ERRCODE_NOT_INSTALLED)
+		EmitErrorReport();
+	FlushErrorState();
+	AbortOutOfAnyTransaction();
+	MemoryContextSwitchTo(loop_context);
+	set_lock_timeout("0");
+	RESUME_INTERRUPTS();
+	if (code == JDG_ERRCODE_NOT_INSTALLED)
+		check_extension();
+}
+
+/*
+ * The duty has failed: it pauses for a time that grows with each failure in a
+ * row, and then runs for all its reasons.  The others go on.  What the duty
+ * has taken from shared memory is lost, so they also look at everything.
+ */
+static void
+pause_duty(DutyState *state)
+{
+	bool		upkeep = state->duty->phase == JDG_DUTY_UPKEEP;
+	int64		first = upkeep ? FIRST_UPKEEP_PAUSE : FIRST_PAUSE;
+	int64		longest = upkeep ? LONGEST_UPKEEP_PAUSE : LONGEST_PAUSE;
+
+	state->pause_until = jdg_steady_ms() +
+		Min(first << Min(state->failures, 10), longest);
+	state->failures++;
+	state->why |= state->duty->wake & JDG_WAKE_ALL;
+	state->next = DT_NOBEGIN;
+	jdg_db_wake(my_db, JDG_WAKE_ALL);
+}
+
+/* Runs a duty in a section of its own: its error does not reach the others. */
+static void
+try_duty(DutyState *state)
+{
+	PG_TRY();
+	{
+		run_duty(state);
+		state->failures = 0;
+	}
+	PG_CATCH();
+	{
+		abort_after_error();
+		pause_duty(state);
+	}
+	PG_END_TRY();
 }
 
 /*
@@ -298,41 +375,11 @@ one_round(void)
 		check_extension();
 	for (int i = 0; i < nduties; i++)
 	{
-		running_duty = i;
-		if (is_due(duties[i].duty, &duties[i], why))
-			run_duty(duties[i].duty, &duties[i]);
-		running_duty = -1;
-		if (duties[i].duty->when_paused ||
-			pg_atomic_read_u32(&my_db->paused) == 0)
-			next = Min(next, duties[i].next);
-	}
-	if (duties_moved)
-	{
-		qsort(duties, nduties, sizeof(DutyState), compare_order);
-		duties_moved = false;
+		if (is_due(&duties[i], why))
+			try_duty(&duties[i]);
+		next = Min(next, due_at(&duties[i]));
 	}
 	return next;
-}
-
-/*
- * The duty that has failed goes behind the others, until a round goes well.
- * So an error that repeats does not keep other duties from their work.  Later
- * phases rely on those of CONTROL and START, which keep their places: tasks
- * that have ended the server are charged before a worker starts.
- */
-static void
-move_failed_duty(void)
-{
-	int			i = running_duty;
-	DutyState	failed;
-
-	running_duty = -1;
-	if (i < 0 || duties[i].duty->phase < JDG_DUTY_FIRE)
-		return;
-	failed = duties[i];
-	memmove(&duties[i], &duties[i + 1], sizeof(DutyState) * (nduties - i - 1));
-	duties[nduties - 1] = failed;
-	duties_moved = true;
 }
 
 /*
@@ -353,7 +400,7 @@ collect_duties(void)
 				if (nduties == MAX_DUTIES)
 					elog(ERROR, "too many duties of the scheduler");
 				duties[nduties].duty = d;
-				duties[nduties].order = nduties;
+				duties[nduties].failures = 0;
 				duties[nduties].why = d->wake & JDG_WAKE_ALL;
 				duties[nduties++].next = DT_NOBEGIN;
 			}
@@ -374,9 +421,9 @@ copy_round(void)
 	{
 		if (!duties[i].duty->in_copies)
 			continue;
-		if (duties[i].next <= jdg_now())
-			run_duty(duties[i].duty, &duties[i]);
-		next = Min(next, duties[i].next);
+		if (due_at(&duties[i]) <= jdg_now())
+			try_duty(&duties[i]);
+		next = Min(next, due_at(&duties[i]));
 	}
 	return next;
 }
@@ -453,10 +500,9 @@ pause_for(long ms)
 }
 
 /*
- * Handles an error of a round: aborts the transaction, logs the error, and
+ * Handles an error between duties: aborts the transaction, logs the error, and
  * pauses for a time that grows with errors within a minute.  The reasons for
- * the round are lost, so the next one runs all duties.  If the extension is
- * gone, that is not an error.
+ * the round are lost, so the next one runs all duties.
  */
 static void
 recover_from_error(void)
@@ -464,20 +510,8 @@ recover_from_error(void)
 	static int	in_a_row = 0;
 	static TimestampTz last = 0;
 	TimestampTz now;
-	int			code;
 
-	HOLD_INTERRUPTS();
-	code = geterrcode();
-	if (code != JDG_ERRCODE_NOT_INSTALLED)
-		EmitErrorReport();
-	FlushErrorState();
-	AbortOutOfAnyTransaction();
-	MemoryContextSwitchTo(loop_context);
-	set_lock_timeout("0");
-	RESUME_INTERRUPTS();
-	if (code == JDG_ERRCODE_NOT_INSTALLED)
-		check_extension();
-	move_failed_duty();
+	abort_after_error();
 	jdg_db_wake(my_db, JDG_WAKE_ALL);
 	now = GetCurrentTimestamp();
 	in_a_row = now - last < 60 * USECS_PER_SEC ? in_a_row + 1 : 0;

@@ -25,6 +25,7 @@
 typedef struct Suspects
 {
 	bool		collected;		/* by the first launcher */
+	pg_atomic_uint32 nguilty;	/* notes in "guilty" */
 	JdgSuspect	guilty[FLEXIBLE_ARRAY_MEMBER];	/* jdg_max_workers */
 } Suspects;
 
@@ -48,8 +49,10 @@ static void
 suspects_init(void *at, bool found)
 {
 	suspects = at;
-	if (!found)
-		memset(suspects, 0, suspects_size());
+	if (found)
+		return;
+	memset(suspects, 0, suspects_size());
+	pg_atomic_init_u32(&suspects->nguilty, 0);
 }
 
 const JdgShmemPart jdg_suspects_shmem = {
@@ -149,16 +152,19 @@ jdg_suspect_collect(void)
 	for (int i = 0; i < jdg_max_workers; i++)
 	{
 		if (all[i].state == 'R' && all[i].server_start == PgStartTime)
+		{
 			suspects->guilty[i] = all[i];
+			pg_atomic_fetch_add_u32(&suspects->nguilty, 1);
+		}
 		all[i].state = '-';
 	}
 	munmap(all, file_size());
 }
 
 int
-jdg_suspect_next(JdgSuspect *out)
+jdg_suspect_next(int after, JdgSuspect *out)
 {
-	for (int i = 0; i < jdg_max_workers; i++)
+	for (int i = after + 1; i < jdg_max_workers; i++)
 	{
 		if (suspects->guilty[i].state == 'R' &&
 			suspects->guilty[i].dboid == MyDatabaseId)
@@ -174,4 +180,21 @@ void
 jdg_suspect_clear(int index)
 {
 	suspects->guilty[index].state = '-';
+	pg_atomic_fetch_sub_u32(&suspects->nguilty, 1);
+}
+
+/* Notes are made before a scheduler, and so any worker, starts. */
+bool
+jdg_suspect_holds(Oid dboid, int64 task_id)
+{
+	if (pg_atomic_read_u32(&suspects->nguilty) == 0)
+		return false;
+	for (int i = 0; i < jdg_max_workers; i++)
+	{
+		const JdgSuspect *s = &suspects->guilty[i];
+
+		if (s->state == 'R' && s->dboid == dboid && s->task_id == task_id)
+			return true;
+	}
+	return false;
 }

@@ -57,10 +57,14 @@ extern void jdg_suspect_end(void);	/* safe in a signal handler */
 extern void jdg_suspect_collect(void);
 
 /*
- * For the scheduler: the index of a guilty note of this database, or -1; and
- * removes that note, when its task has been charged.
+ * For the scheduler: the index of the next guilty note of this database after
+ * that index (first: -1), or -1; and removes such a note, when its task has
+ * been charged.
  */
-extern int	jdg_suspect_next(JdgSuspect *out);
+extern int	jdg_suspect_next(int after, JdgSuspect *out);
 extern void jdg_suspect_clear(int index);
+
+/* is there a guilty note of this task, so that it must not run yet? */
+extern bool jdg_suspect_holds(Oid dboid, int64 task_id);
 
 #endif							/* JDG_SHARED_SUSPECT_H */

@@ -26,6 +26,7 @@
 #include "base/fault.h"
 #include "base/settings.h"
 #include "base/spi.h"
+#include "base/subxact.h"
 #include "handler/handler.h"
 #include "shared/pool.h"
 #include "shared/slot.h"
@@ -172,6 +173,82 @@ cancel_rest(const JdgSlot *slot)
 }
 
 /*
+ * Settles the tasks of a dead worker.  Returns false if a row was locked, so
+ * that the slot stays as it is.
+ */
+static bool
+charge_slot(int64 index)
+{
+	JdgSlot    *slot = &jdg_slots[index];
+	JdgOutcome	o;
+	bool		done;
+
+	/* no other process touches a dead slot of this database */
+	jdg_work_begin();
+	outcome_of_dead_slot(slot, &o);
+	done = charge_task(slot->task[slot->current].task_id,
+					   slot->task[slot->current].attempt, &o);
+	done &= cancel_rest(slot);
+	JDG_FAULT("charge-before-commit");
+	jdg_work_end();
+	JDG_FAULT("charge-committed");
+	if (done)
+		jdg_pool_release_slot((int) index);
+	return done;
+}
+
+/* Charges a task that ran when the server went down. */
+static bool
+charge_suspect(int64 index)
+{
+	JdgSuspect	s;
+	JdgOutcome	o;
+
+	if (jdg_suspect_next((int) index - 1, &s) != index)
+		return true;
+	jdg_work_begin();
+	init_outcome(&o, JDG_END_CRASHED, s.started_at, s.pid);
+	o.guilty = true;
+	(void) charge_task(s.task_id, s.attempt, &o);
+	JDG_FAULT("crash-charge-before-commit");
+	jdg_work_end();
+	JDG_FAULT("crash-charge-committed");
+	jdg_suspect_clear((int) index);
+	return true;
+}
+
+/*
+ * Charges a slot, a note or an orphan.  An error does not keep the others from
+ * being charged.  The first is returned in *failed, the next are logged.
+ */
+static bool
+try_charge(bool (*charge) (int64 which), int64 which, ErrorData **failed)
+{
+	MemoryContext mcxt = CurrentMemoryContext;
+	volatile bool done = false;
+
+	PG_TRY();
+	{
+		done = charge(which);
+	}
+	PG_CATCH();
+	{
+		ErrorData  *edata = jdg_abort_xact(mcxt);
+
+		if (edata->sqlerrcode == JDG_ERRCODE_NOT_INSTALLED)
+			ReThrowError(edata);
+		if (*failed == NULL)
+			*failed = edata;
+		else
+			ereport(LOG,
+					(errmsg("jadugar could not settle a task whose worker ended: %s",
+							edata->message)));
+	}
+	PG_END_TRY();
+	return done;
+}
+
+/*
  * Settles the tasks of this database's dead workers.  Returns when to try
  * again those with a locked row, DT_NOEND if there are none.  No worker
  * claims such a task meanwhile, so the lock belongs to the dying worker or to
@@ -181,68 +258,75 @@ static TimestampTz
 charge_dead(JdgDb *db)
 {
 	TimestampTz next = DT_NOEND;
+	ErrorData  *failed = NULL;
 	bool		paused = false;
 
 	for (int i = 0; i < jdg_max_workers; i++)
 	{
 		JdgSlot    *slot = &jdg_slots[i];
-		JdgOutcome	o;
-		bool		done;
 
 		if (slot->state != JDG_SLOT_DEAD || slot->dboid != db->dboid)
 			continue;
 		if (!paused)
 			outlive_shutdown();
 		paused = true;
-		/* no other process touches a dead slot of this database */
-		jdg_work_begin();
-		outcome_of_dead_slot(slot, &o);
-		done = charge_task(slot->task[slot->current].task_id,
-						   slot->task[slot->current].attempt, &o);
-		done &= cancel_rest(slot);
-		JDG_FAULT("charge-before-commit");
-		jdg_work_end();
-		JDG_FAULT("charge-committed");
-		if (done)
-			jdg_pool_release_slot(i);
-		else
+		if (!try_charge(charge_slot, i, &failed))
 			next = jdg_now() + LOCKED_PAUSE;
 	}
+	if (failed != NULL)
+		ReThrowError(failed);
 	return next;
 }
 
-/* Standalone rows that no worker holds: the server went down under them. */
-static void
-charge_orphans(void)
+/*
+ * Charges a standalone task that no worker holds: the server went down under
+ * it.  The attempt is read before the slots are, as a worker sets its slot
+ * before the row.
+ */
+static bool
+charge_orphan(int64 task_id)
 {
 	static JdgQuery q = {
-		"SELECT task_id, attempt FROM jadugar_internal.task WHERE state = "
-		JDG_SQL_STANDALONE " "
-		"ORDER BY task_id", 0
+		"SELECT attempt FROM jadugar_internal.task WHERE task_id = $1 "
+		"AND state = " JDG_SQL_STANDALONE, 1, {INT8OID}
 	};
-	int64		n;
+	Datum		v[1] = {Int64GetDatum(task_id)};
 
 	jdg_work_begin();
-	n = jdg_run(&q, NULL, NULL, 0);
-	for (int64 i = 0; i < n; i++)
+	if (jdg_run(&q, v, NULL, 1) > 0)
 	{
-		SPITupleTable *rows = SPI_tuptable;
-		uint64		processed = SPI_processed;
-		int64		id = jdg_col_int64(i, 1, 0);
+		int			attempt = jdg_col_int32(0, 1, 0);
 		JdgOutcome	o;
 
-		if (!jdg_slot_find_task(MyDatabaseId, id, NULL))
+		if (!jdg_slot_find_task(MyDatabaseId, task_id, NULL))
 		{
-			int			attempt = jdg_col_int32(i, 2, 0);
-
 			init_outcome(&o, JDG_END_LOST, DT_NOBEGIN, 0);
-			(void) charge_task(id, attempt, &o);
+			(void) charge_task(task_id, attempt, &o);
 		}
-		SPI_tuptable = rows;
-		SPI_processed = processed;
 	}
 	JDG_FAULT("orphan-charge-before-commit");
 	jdg_work_end();
+	return true;
+}
+
+/* All standalone tasks that no worker holds. */
+static void
+charge_orphans(ErrorData **failed)
+{
+	static JdgQuery q = {
+		"SELECT task_id FROM jadugar_internal.task WHERE state = "
+		JDG_SQL_STANDALONE " ORDER BY task_id", 0
+	};
+	MemoryContext mcxt = CurrentMemoryContext;
+	int64		n;
+	int64	   *ids;
+
+	jdg_work_begin();
+	n = jdg_run(&q, NULL, NULL, 0);
+	ids = jdg_col_int64s(n, 1, mcxt);
+	jdg_work_end();
+	for (int64 i = 0; i < n; i++)
+		(void) try_charge(charge_orphan, ids[i], failed);
 }
 
 /* Tasks that ran when the server went down: notes, then standalone rows. */
@@ -250,22 +334,13 @@ static void
 charge_after_crash(void)
 {
 	JdgSuspect	s;
-	int			index;
+	ErrorData  *failed = NULL;
 
-	while ((index = jdg_suspect_next(&s)) >= 0)
-	{
-		JdgOutcome	o;
-
-		jdg_work_begin();
-		init_outcome(&o, JDG_END_CRASHED, s.started_at, s.pid);
-		o.guilty = true;
-		(void) charge_task(s.task_id, s.attempt, &o);
-		JDG_FAULT("crash-charge-before-commit");
-		jdg_work_end();
-		JDG_FAULT("crash-charge-committed");
-		jdg_suspect_clear(index);
-	}
-	charge_orphans();
+	for (int i = jdg_suspect_next(-1, &s); i >= 0; i = jdg_suspect_next(i, &s))
+		(void) try_charge(charge_suspect, i, &failed);
+	charge_orphans(&failed);
+	if (failed != NULL)
+		ReThrowError(failed);
 }
 
 TimestampTz

@@ -40,6 +40,7 @@
 #include "shared/database.h"
 #include "shared/queue_load.h"
 #include "shared/shmem.h"
+#include "shared/suspect.h"
 #include "task/claim.h"
 #include "task/key.h"
 #include "task/ready.h"
@@ -298,6 +299,14 @@ lock_row(Relation heap, TupleTableSlot *tts, JdgTaskState state)
 	return DatumGetChar(slot_getattr(tts, JDG_A_STATE, &isnull)) == state;
 }
 
+/* Has a worker died with the task, which has not been charged yet? */
+static bool
+is_to_be_charged(int64 task_id)
+{
+	return jdg_slot_died_with(MyDatabaseId, task_id) ||
+		jdg_suspect_holds(MyDatabaseId, task_id);
+}
+
 /*
  * Claims the task of a row, which must be in the state of "look"; false if
  * that is not possible now.  *full: the queue is at its limit.
@@ -306,8 +315,7 @@ static bool
 take_row(Claim *c, TupleTableSlot *row, const JdgTask *look, int limit,
 		 bool *full, JdgTask *task, MemoryContext mcxt)
 {
-	/* a task that a worker died with is charged first */
-	if (is_taken(c, row) || jdg_slot_died_with(MyDatabaseId, look->task_id))
+	if (is_taken(c, row) || is_to_be_charged(look->task_id))
 		return false;
 	if (!jdg_slot_hold(c->slot, look, limit))
 	{
@@ -316,7 +324,7 @@ take_row(Claim *c, TupleTableSlot *row, const JdgTask *look, int limit,
 	}
 	JDG_FAULT("claim-held");
 	if (!lock_row(c->heap, row, look->state) ||
-		jdg_slot_died_with(MyDatabaseId, look->task_id))
+		is_to_be_charged(look->task_id))
 	{
 		jdg_slot_unhold_last(c->slot);
 		return false;

@@ -1,0 +1,74 @@
+# A duty of the scheduler that fails again and again does not hold up the others.
+# Here it is the first of them: the charge of a task whose worker has ended.
+use strict;
+use warnings;
+
+use JadugarTest;
+use Test::More;
+
+my $node = new_cluster('main', -faults => 1, 'jadugar.max_workers' => 4);
+create_extension($node);
+
+sub arm
+{
+	my ($fault) = @_;
+
+	unlink(glob($node->data_dir . '/jadugar_fault.*'));
+	$node->safe_psql('postgres', "ALTER SYSTEM SET jadugar.fault = '$fault'");
+	$node->reload;
+	return;
+}
+
+# Enqueues a task that runs until it is stopped, and returns its id.
+sub endless
+{
+	my $id = $node->safe_psql('postgres', q{SELECT jadugar.enqueue('SELECT pg_sleep(3600)')});    # waits-for-time: cancelled
+
+	poll($node, "SELECT count(*) FROM jadugar.running WHERE task_id = $id", '1');
+	return $id;
+}
+
+# Work of later duties: a task that is promoted, and a schedule that fires.
+sub others_go_on
+{
+	my ($what) = @_;
+	my $id = $node->safe_psql('postgres', q{SELECT jadugar.enqueue('SELECT 1', delay => '100 milliseconds')});
+
+	ok(poll($node, "SELECT status FROM jadugar.get_task($id)", 'completed'), "$what: a delayed task runs");
+	ok(poll($node, q{SELECT count(*) > 1 FROM jadugar.history WHERE schedule = 'often' AND status = 'completed'
+		AND finished_at > (SELECT finished_at FROM jadugar.get_task(} . $id . ')) '), "$what: a schedule fires");
+	return;
+}
+
+$node->safe_psql('postgres', q{SELECT jadugar.schedule('often', 'every 1 second', 'SELECT 1')});
+
+# A worker ends alone.
+my $id = endless();
+my $offset = log_offset($node);
+arm('charge-before-commit:error:1000');
+$node->safe_psql('postgres', "SELECT pg_terminate_backend(pid) FROM jadugar.running WHERE task_id = $id");
+ok(wait_for_log($node, qr/ERROR:  fault point "charge-before-commit"/, $offset), 'the charge of a dead worker fails');
+others_go_on('a dead worker');
+is($node->safe_psql('postgres', "SELECT count(*) FROM jadugar.running WHERE task_id = $id"), '0', 'a dead worker: its task does not run before it is charged');
+arm('');
+ok(poll($node, "SELECT attempt FROM jadugar.running WHERE task_id = $id", '2'), 'a dead worker: its task runs again when it is charged');
+
+# A worker ends with the server.
+my $pid = $node->safe_psql('postgres', "SELECT pid FROM jadugar.running WHERE task_id = $id");
+$offset = log_offset($node);
+arm('crash-charge-before-commit:error:1000');
+kill_process($pid, 'KILL');
+ok(wait_for_log($node, qr/ERROR:  fault point "crash-charge-before-commit"/, $offset), 'the charge after a crash fails');
+others_go_on('a crash');
+is($node->safe_psql('postgres', "SELECT count(*) FROM jadugar.running WHERE task_id = $id"), '0', 'a crash: the task does not run before it is charged');
+arm('');
+ok(poll($node, "SELECT attempt FROM jadugar.running WHERE task_id = $id", '3'), 'a crash: the task runs again when it is charged');
+$node->safe_psql('postgres', "SELECT jadugar.cancel($id)");
+
+# An error whose copy fails, too, ends the task as before.
+is($node->safe_psql('postgres', q{SET jadugar.fault = 'take-error:error';
+	SELECT status, error ->> 'sqlstate', error ->> 'message' FROM jadugar.run_task('SELECT 1/0')}),
+	'failed|22012|an error could not be kept', 'an error that cannot be copied ends its subtransaction');
+
+$node->stop;
+done_testing();
