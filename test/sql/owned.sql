@@ -147,6 +147,30 @@ SELECT jadugar.create_flow('test_owned_power', jadugar.step('one', 'SELECT 1'), 
 SET ROLE test_owned_ops;
 SELECT role, test.error_of(format('SELECT jadugar.enqueue(''SELECT 1'', owner => %L)', role))
 FROM (SELECT 'test_owned_p' || n FROM generate_series(1, 7) n) r (role);
+-- Each predefined role is such a right, except that of the database's owner.
+RESET ROLE;
+DO $$ DECLARE predefined name; BEGIN
+	FOR predefined IN SELECT rolname FROM pg_roles WHERE rolname LIKE 'pg\_%' AND rolname <> 'pg_database_owner' LOOP
+		EXECUTE format('CREATE ROLE test_owned_of_%s LOGIN IN ROLE %I', substr(predefined, 4), predefined);
+	END LOOP;
+END $$;
+CREATE ROLE test_owned_dba LOGIN;
+ALTER DATABASE :DBNAME OWNER TO test_owned_dba;
+SET ROLE test_owned_ops;
+SELECT rolname FROM pg_roles WHERE rolname LIKE 'test\_owned\_of\_%'
+AND test.sqlstate_of(format('SELECT jadugar.enqueue(''SELECT 1'', owner => %L)', rolname)) <> 'JD004';
+SELECT test.error_of($$SELECT jadugar.enqueue('SELECT 1', owner => 'test_owned_of_read_all_data')$$);
+SELECT test.error_of($$SELECT jadugar.enqueue('SELECT 1', owner => 'test_owned_of_write_all_data')$$);
+SELECT jadugar.cancel(jadugar.enqueue('SELECT 1', owner => 'test_owned_dba', delay => '1 hour'));
+RESET ROLE;
+ALTER DATABASE :DBNAME OWNER TO postgres;
+DROP ROLE test_owned_dba;
+DO $$ DECLARE made name; BEGIN
+	FOR made IN SELECT rolname FROM pg_roles WHERE rolname LIKE 'test\_owned\_of\_%' LOOP
+		EXECUTE format('DROP ROLE %I', made);
+	END LOOP;
+END $$;
+SET ROLE test_owned_ops;
 SELECT statement, test.sqlstate_of(statement) FROM unnest(ARRAY[
 	$$SELECT jadugar.enqueue_batch('SELECT 1', '{"{}"}', owner => 'test_owned_p1')$$,
 	$$SELECT jadugar.schedule('x', 'manual', 'SELECT 1', owner => 'test_owned_p1')$$,
