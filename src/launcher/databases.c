@@ -29,6 +29,7 @@
 #include "base/settings.h"
 #include "launcher/databases.h"
 #include "shared/database.h"
+#include "shared/launcher_state.h"
 #include "shared/shmem.h"
 
 typedef struct Known
@@ -133,6 +134,42 @@ jdg_databases_scan(void)
 }
 
 /*
+ * A database may have got the extension, or work.  If it has an entry, its
+ * scheduler runs all duties, or is started.
+ */
+static void
+look_again(Known *k)
+{
+	JdgDb	   *db = jdg_db_lookup(k->dboid, false);
+
+	k->checked = false;
+	if (db == NULL)
+		return;
+	jdg_marks_forget(&db->marks);
+	pg_atomic_write_u32(&db->maybe_created, 1);
+	jdg_db_wake(db, JDG_WAKE_ALL);
+}
+
+/* The same for the databases that processes have noted for the launcher. */
+static void
+look_at_noted(void)
+{
+	Oid			dboids[JDG_LOOK_AT_MAX];
+	bool		all;
+	int			n = jdg_launcher_take_look_at(dboids, &all);
+
+	for (int i = 0; i < n && !all; i++)
+	{
+		Known	   *k = find_known(dboids[i]);
+
+		if (k != NULL)
+			look_again(k);
+	}
+	for (int i = 0; i < nknown && all; i++)
+		look_again(&known[i]);
+}
+
+/*
  * Notes the databases without the extension.  Is some scheduler still looking
  * for it?
  */
@@ -164,6 +201,7 @@ jdg_databases_assign(void)
 	int			without = 0;
 
 	(void) note_checked();
+	look_at_noted();
 	for (int i = 0; i < nknown; i++)
 	{
 		if (known[i].checked ||

@@ -15,7 +15,8 @@
  *
  * COMMIT PREPARED: the wake-ups that the transaction had gathered were lost
  * with PREPARE, so the scheduler runs all duties; also after ROLLBACK
- * PREPARED, because workers have skipped the rows that it had locked.
+ * PREPARED, because workers have skipped the rows that it had locked.  A
+ * database without the extension is left alone.
  *
  * Changes to roles may unblock tasks: all schedulers look again.  After a
  * rename they write the new name into jadugar_internal.owner, so that a dump
@@ -336,25 +337,37 @@ is_end_of_prepared(Node *stmt)
 		kind == TRANS_STMT_ROLLBACK_PREPARED;
 }
 
-/* the database in which a prepared transaction is being ended */
-static JdgDb *ending_in = NULL;
+/* a prepared transaction that is being ended */
+typedef struct Ending
+{
+	bool		active;
+	JdgDb	   *db;				/* its entry, NULL: it has none */
+} Ending;
+
+static Ending ending;
 
 /*
- * No process knows which tasks a prepared transaction has made ready: clears
- * the marks, and makes the scheduler run all duties.
+ * The transaction has ended, or it is not known whether it has.  No process
+ * knows which tasks it has made ready: clears the marks, and makes the
+ * scheduler run all duties.  Without an entry, that is left to the launcher.
+ * It also looks whether the transaction has created the extension.
  */
 static void
 wake_after_prepared(void)
 {
-	JdgDb	   *db = ending_in;
+	JdgDb	   *db = ending.db;
 
-	if (db == NULL)
+	if (!ending.active)
 		return;
 	JDG_FAULT("prepared-before-wake");
-	ending_in = NULL;
+	ending.active = false;
+	if (db == NULL)
+	{
+		jdg_launcher_look_at(MyDatabaseId);
+		return;
+	}
 	jdg_marks_forget(&db->marks);
 	jdg_db_wake(db, JDG_WAKE_ALL);
-	/* it may have created the extension, after a scheduler has looked */
 	if (db->state != JDG_DB_ACTIVE)
 	{
 		pg_atomic_write_u32(&db->maybe_created, 1);
@@ -369,6 +382,14 @@ exit_callback(int code, Datum arg)
 	wake_after_prepared();
 }
 
+/* Has this database the extension?  If that cannot be asked, it may have it. */
+static bool
+has_jadugar(void)
+{
+	return !IsTransactionState() ||
+		OidIsValid(get_extension_oid("jadugar", true));
+}
+
 /*
  * Runs COMMIT PREPARED or ROLLBACK PREPARED, and wakes the scheduler.  The
  * transaction may have committed even if the statement fails or the process
@@ -380,14 +401,19 @@ end_prepared(PlannedStmt *pstmt, const char *query, bool read_only,
 			 QueryEnvironment *env, DestReceiver *dest, QueryCompletion *qc)
 {
 	static bool registered = false;
+	bool		had = has_jadugar();
 
 	if (!registered)
 		before_shmem_exit(exit_callback, (Datum) 0);
 	registered = true;
-	ending_in = jdg_db_pin(MyDatabaseId);
+	ending.db = had ? jdg_db_pin(MyDatabaseId) : NULL;
+	ending.active = true;
 	PG_TRY();
 	{
 		run_utility(pstmt, query, read_only, context, params, env, dest, qc);
+		/* most databases have none, and their launcher need not look */
+		if (!had && !has_jadugar())
+			ending.active = false;
 	}
 	PG_FINALLY();
 	{

@@ -22,6 +22,9 @@ typedef struct LauncherState
 	Latch	   *latch;			/* NULL: there is no launcher */
 	pid_t		pid;			/* 0: there is no launcher */
 	bool		scan;			/* look at pg_database again */
+	bool		look_at_all;	/* "look_at" was full */
+	int			nlook_at;
+	Oid			look_at[JDG_LOOK_AT_MAX];	/* may have got the extension */
 } LauncherState;
 
 static LauncherState *state = NULL;
@@ -89,6 +92,37 @@ jdg_launcher_wake(bool scan)
 	SpinLockRelease(&state->mutex);
 	if (latch)
 		SetLatch(latch);
+}
+
+void
+jdg_launcher_look_at(Oid dboid)
+{
+	bool		found = false;
+
+	SpinLockAcquire(&state->mutex);
+	for (int i = 0; i < state->nlook_at && !found; i++)
+		found = state->look_at[i] == dboid;
+	if (!found && state->nlook_at == JDG_LOOK_AT_MAX)
+		state->look_at_all = true;
+	else if (!found)
+		state->look_at[state->nlook_at++] = dboid;
+	SpinLockRelease(&state->mutex);
+	jdg_launcher_wake(false);
+}
+
+int
+jdg_launcher_take_look_at(Oid *dboids, bool *all)
+{
+	int			n;
+
+	SpinLockAcquire(&state->mutex);
+	*all = state->look_at_all;
+	n = state->nlook_at;
+	memcpy(dboids, state->look_at, n * sizeof(Oid));
+	state->look_at_all = false;
+	state->nlook_at = 0;
+	SpinLockRelease(&state->mutex);
+	return n;
 }
 
 bool

@@ -85,5 +85,34 @@ my $later = $node->safe_psql('later', q{SELECT jadugar.enqueue('SELECT 1')});
 ok(poll($node, "SELECT status FROM jadugar.get_task($later)", 'completed', 'later'),
 	'CREATE EXTENSION in a prepared transaction starts the scheduler');
 
+# A database without the extension gets no scheduler, not even for a moment.
+$node->safe_psql('postgres', 'CREATE DATABASE plain');
+$node->safe_psql('postgres', q{ALTER SYSTEM SET log_min_messages = 'debug1'});
+my $plain = $node->safe_psql('postgres', q{SELECT oid FROM pg_database WHERE datname = 'plain'});
+$node->reload;
+$node->restart;
+my $offset = log_offset($node);
+$node->safe_psql('plain', q{CREATE TABLE t (n int); BEGIN; INSERT INTO t VALUES (1); PREPARE TRANSACTION 'five'});
+ok(wait_for_log($node, qr/starting background worker process "jadugar scheduler of database $plain"/, 0), 'the launcher has looked at each database');
+poll($node, q{SELECT count(*) FROM pg_stat_activity WHERE datname = 'plain'}, '0');
+$offset = log_offset($node);
+$node->safe_psql('plain', q{COMMIT PREPARED 'five'});
+$node->safe_psql('later', 'DROP EXTENSION jadugar CASCADE');
+$node->safe_psql('later', 'CREATE EXTENSION jadugar');
+wait_for_process($node, 'scheduler', 'later');
+unlike(PostgreSQL::Test::Utils::slurp_file($node->logfile, $offset), qr/scheduler of database $plain/,
+	'COMMIT PREPARED starts no scheduler where there is no extension');
+
+# No room for a database that the launcher has looked at
+$node->safe_psql('postgres', 'DROP EXTENSION jadugar CASCADE');
+$node->safe_psql('postgres', q{BEGIN; CREATE EXTENSION jadugar; PREPARE TRANSACTION 'six'});
+$node->append_conf('postgresql.conf', 'jadugar.max_databases = 1');
+$node->restart;
+wait_for_process($node, 'scheduler', 'later');
+$node->safe_psql('postgres', q{COMMIT PREPARED 'six'});
+is($node->safe_psql('postgres', q{SELECT count(*) FROM pg_extension WHERE extname = 'jadugar'}), '1', 'COMMIT PREPARED succeeds without room');
+$node->safe_psql('later', 'DROP EXTENSION jadugar CASCADE');
+ok(wait_for_process($node, 'scheduler', 'postgres'), 'the database gets a scheduler when there is room');
+
 $node->stop;
 done_testing();
