@@ -65,8 +65,8 @@ find_known(Oid dboid)
 }
 
 /*
- * Reads pg_database into a new list in TopMemoryContext.  Templates and
- * databases that allow no connections are left out.
+ * Reads pg_database into a new list in the current memory context.  Templates
+ * and databases that allow no connections are left out.
  */
 static Known *
 read_databases(int *n)
@@ -75,7 +75,8 @@ read_databases(int *n)
 	TableScanDesc scan;
 	HeapTuple	tup;
 	int			room = 64;
-	Known	   *list = MemoryContextAlloc(TopMemoryContext, sizeof(Known) * room);
+	MemoryContext mcxt = CurrentMemoryContext;
+	Known	   *list = palloc(sizeof(Known) * room);
 
 	*n = 0;
 	StartTransactionCommand();
@@ -99,6 +100,7 @@ read_databases(int *n)
 	table_endscan(scan);
 	table_close(rel, AccessShareLock);
 	CommitTransactionCommand();
+	MemoryContextSwitchTo(mcxt);
 	qsort(list, *n, sizeof(Known), compare_known);
 	return list;
 }
@@ -117,8 +119,11 @@ jdg_databases_scan(void)
 	}
 	if (known != NULL)
 		pfree(known);
-	known = list;
+	nknown = 0;
+	known = MemoryContextAlloc(TopMemoryContext, sizeof(Known) * Max(n, 1));
+	memcpy(known, list, sizeof(Known) * n);
 	nknown = n;
+	pfree(list);
 	for (int i = 0; i < jdg_max_databases; i++)
 	{
 		JdgDb	   *db = &jdg_dbs[i];

@@ -28,10 +28,10 @@
 #include "utils/guc.h"
 #include "utils/memutils.h"
 
-#include "base/clock.h"
 #include "base/compat.h"
 #include "base/fault.h"
 #include "base/settings.h"
+#include "base/sleep.h"
 #include "launcher/databases.h"
 #include "launcher/launcher.h"
 #include "shared/database.h"
@@ -43,8 +43,10 @@
 
 /* interval of the scans for databases without a wake-up, in ms */
 #define SCAN_INTERVAL (30 * 60 * 1000L)
-/* limit for the start of a scheduler; then it is registered again */
-#define STARTING_LIMIT (60 * USECS_PER_SEC)
+/* limit for the start of a scheduler in ms; then it is registered again */
+#define STARTING_LIMIT (60 * 1000)
+/* until a scheduler for which no process was free is tried again, in ms */
+#define NO_PROCESS_PAUSE (5 * 1000)
 
 void
 jdg_launcher_register(void)
@@ -108,13 +110,14 @@ free_dead_slots(void)
 }
 
 /*
- * Starts the schedulers that are due.  Returns the instant of the next check.
+ * Starts the schedulers that are due.  Returns the instant of the next check,
+ * as all instants here in ms of the clock that cannot be set.
  */
-static TimestampTz
+static int64
 start_schedulers(void)
 {
-	TimestampTz next = DT_NOEND;
-	TimestampTz now = jdg_now();
+	int64		next = PG_INT64_MAX;
+	int64		now = jdg_steady_ms();
 
 	if (!jdg_enabled)
 		return next;
@@ -160,7 +163,7 @@ start_schedulers(void)
 					 errhint("Raise max_worker_processes.")));
 			LWLockAcquire(JdgSharedLock, LW_EXCLUSIVE);
 			db->state = JDG_DB_UNKNOWN;
-			db->retry_at = now + 5 * USECS_PER_SEC;
+			db->retry_at = now + NO_PROCESS_PAUSE;
 			LWLockRelease(JdgSharedLock);
 			next = Min(next, db->retry_at);
 		}
@@ -178,7 +181,7 @@ void
 jdg_launcher_main(Datum arg)
 {
 	MemoryContext mcxt;
-	TimestampTz next_scan = 0;
+	int64		next_scan = 0;
 
 	pqsignal(SIGHUP, SignalHandlerForConfigReload);
 	pqsignal(SIGTERM, die);
@@ -194,7 +197,7 @@ jdg_launcher_main(Datum arg)
 
 	for (;;)
 	{
-		TimestampTz next;
+		int64		next;
 
 		MemoryContextReset(mcxt);
 		MemoryContextSwitchTo(mcxt);
@@ -204,20 +207,20 @@ jdg_launcher_main(Datum arg)
 			ConfigReloadPending = false;
 			ProcessConfigFile(PGC_SIGHUP);
 		}
-		if (jdg_launcher_take_scan() || next_scan <= GetCurrentTimestamp())
+		if (jdg_launcher_take_scan() || next_scan <= jdg_steady_ms())
 		{
 			jdg_databases_scan();
-			next_scan = GetCurrentTimestamp() + SCAN_INTERVAL * 1000;
+			next_scan = jdg_steady_ms() + SCAN_INTERVAL;
 		}
 		JDG_FAULT("launcher-round");
 		jdg_databases_assign();
 		free_dead_slots();
-		next = start_schedulers();
+		next = Min(start_schedulers(), next_scan);
 		pgstat_report_activity(STATE_IDLE, NULL);
 		(void) WaitLatch(MyLatch,
 						 WL_LATCH_SET | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH,
-						 Min(jdg_ms_until(next, SCAN_INTERVAL),
-							 SCAN_INTERVAL), jdg_wait_launcher());
+						 (long) Max(next - jdg_steady_ms(), 0),
+						 jdg_wait_launcher());
 		ResetLatch(MyLatch);
 	}
 }

@@ -25,6 +25,7 @@ typedef struct JdgFiring
 	TimestampTz now;
 	bool		startup;		/* the server has started: not by the clock */
 	MemoryContext mcxt;			/* lives as long as the transaction */
+	MemoryContext outer;		/* of the caller, lives longer */
 	int64		fired;
 	int64		skipped;
 	int			postponed;		/* schedules to be tried again soon */

@@ -50,6 +50,7 @@ void
 jdg_firing_begin(JdgFiring *f, JdgDb *db)
 {
 	memset(f, 0, sizeof(*f));
+	f->outer = CurrentMemoryContext;
 	jdg_work_begin_async();
 	f->db = db;
 	f->now = jdg_now();
@@ -69,7 +70,7 @@ jdg_firing_end(JdgFiring *f)
 
 	if (f->replaced != NIL)
 	{
-		cancel = MemoryContextAlloc(TopMemoryContext,
+		cancel = MemoryContextAlloc(f->outer,
 									list_length(f->replaced) * sizeof(int64));
 		foreach(lc, f->replaced)
 			cancel[n++] = *(int64 *) lfirst(lc);

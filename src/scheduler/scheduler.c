@@ -135,9 +135,8 @@ scheduler_exit(int code, Datum arg)
 		{
 			my_db->state = JDG_DB_UNKNOWN;
 			my_db->failures = Min(my_db->failures + 1, 10);
-			my_db->retry_at = jdg_now() +
-				(my_db->failures <= 1 ? 0 :
-				 (INT64CONST(50000) << my_db->failures));
+			my_db->retry_at = jdg_steady_ms() +
+				(my_db->failures <= 1 ? 0 : 50 << my_db->failures);
 		}
 	}
 	LWLockRelease(JdgSharedLock);
@@ -357,6 +356,21 @@ try_duty(DutyState *state)
 }
 
 /*
+ * Makes all duties due if the clock has gone back: the instants for which they
+ * have asked are later than they meant.
+ */
+static void
+notice_clock(void)
+{
+	static TimestampTz last = DT_NOBEGIN;
+	TimestampTz now = jdg_now();
+
+	for (int i = 0; i < nduties && now + USECS_PER_SEC < last; i++)
+		duties[i].next = DT_NOBEGIN;
+	last = now;
+}
+
+/*
  * Runs the duties that are due.  Returns the first instant at which one is due
  * again.
  */
@@ -371,6 +385,7 @@ one_round(void)
 		why |= JDG_WAKE_ALL & ~(JDG_WAKE_SWEEP | JDG_WAKE_KEYS);
 	reloaded = false;
 	JDG_FAULT("scheduler-round");
+	notice_clock();
 	if (why & JDG_WAKE_CONTROL)
 		check_extension();
 	for (int i = 0; i < nduties; i++)
@@ -508,13 +523,13 @@ static void
 recover_from_error(void)
 {
 	static int	in_a_row = 0;
-	static TimestampTz last = 0;
-	TimestampTz now;
+	static int64 last = 0;
+	int64		now;
 
 	abort_after_error();
 	jdg_db_wake(my_db, JDG_WAKE_ALL);
-	now = GetCurrentTimestamp();
-	in_a_row = now - last < 60 * USECS_PER_SEC ? in_a_row + 1 : 0;
+	now = jdg_steady_ms();
+	in_a_row = last > 0 && now - last < 60 * 1000 ? in_a_row + 1 : 0;
 	last = now;
 	pause_for(Min(100L << Min(in_a_row, 10), 60 * 1000L));
 }

@@ -14,12 +14,13 @@
 
 #include "base/compat.h"
 #include "base/settings.h"
+#include "base/sleep.h"
 #include "shared/database.h"
 #include "shared/launcher_state.h"
 #include "shared/shmem.h"
 
 /* how long a session waits until the launcher has looked for the extension */
-#define WAIT_FOR_ENTRY	(10 * USECS_PER_SEC)
+#define WAIT_FOR_ENTRY	(10 * 1000) /* ms */
 
 typedef struct Databases
 {
@@ -224,7 +225,7 @@ is_looking(void)
 static JdgDb *
 need_entry(bool pin)
 {
-	TimestampTz until = GetCurrentTimestamp() + WAIT_FOR_ENTRY;
+	int64		until = jdg_steady_ms() + WAIT_FOR_ENTRY;
 	JdgDb	   *db = lookup(MyDatabaseId, true, pin);
 
 	if (db != NULL)
@@ -232,7 +233,7 @@ need_entry(bool pin)
 	ConditionVariablePrepareToSleep(&databases->changed);
 	while ((db = lookup(MyDatabaseId, true, pin)) == NULL && is_looking())
 	{
-		long		ms = TimestampDifferenceMilliseconds(GetCurrentTimestamp(), until);
+		long		ms = (long) (until - jdg_steady_ms());
 
 		if (ms <= 0)
 			break;

@@ -56,7 +56,7 @@ typedef struct JdgDb
 	pid_t		scheduler_pid;
 	pid_t		waiting_pid[JDG_WAITING_MAX];	/* schedulers not elected */
 	int			failures;		/* consecutive failures of schedulers */
-	TimestampTz retry_at;		/* no scheduler is started before */
+	int64		retry_at;		/* no scheduler is started before; steady ms */
 	pid_t		evicted_by;		/* the last of the backends that keep us out;
 								 * 0: unknown, or none does */
 

@@ -27,13 +27,14 @@
 
 #include "base/compat.h"
 #include "base/objects.h"
+#include "base/sleep.h"
 #include "queue/queue.h"
 #include "shared/database.h"
 #include "task/task.h"
 #include "task/ready.h"
 
 /* microseconds before it is tried again to do with marks */
-#define PLAIN_TIME USECS_PER_SEC
+#define PLAIN_TIME 1000			/* ms */
 
 /* an owner, a queue and a priority that the index has entries of */
 typedef struct Kind
@@ -231,7 +232,7 @@ jdg_ready_sources(JdgDb *db, Oid owner, int *nsources)
 {
 	static bool complete = false;
 	static uint32 lost = 0;
-	static TimestampTz plain_until = 0;
+	static int64 plain_until = 0;
 	JdgMarkLook looks[JDG_MARKS_MAX];
 	uint32		lost_now;
 	int			n = jdg_marks_look(&db->marks, owner, looks, &lost_now);
@@ -239,7 +240,7 @@ jdg_ready_sources(JdgDb *db, Oid owner, int *nsources)
 
 	if (!complete || lost != lost_now)
 	{
-		TimestampTz now = GetCurrentTimestamp();
+		int64		now = jdg_steady_ms();
 
 		complete = now >= plain_until && mark_all(db, owner);
 		if (!complete)

@@ -122,6 +122,8 @@ watch(Oid owner, const char *key, int64 task_id, int64 blocker)
 		return;
 	}
 	if (!found)
+		w->key = NULL;			/* in case of an error */
+	if (!found)
 		w->key = key ? MemoryContextStrdup(TopMemoryContext, key) : NULL;
 	w->blocker = blocker;
 }
@@ -305,12 +307,13 @@ sweep_tasks(Sweep *s)
 		{INT8OID, INT8OID}
 	};
 	Datum		v[2] = {Int64GetDatum(s->task_id), Int64GetDatum(BATCH)};
+	MemoryContext mcxt = CurrentMemoryContext;
 	int64	   *ids;
 	int64		n;
 
 	jdg_work_begin();
 	n = jdg_run(&q, v, NULL, 0);
-	ids = jdg_col_int64s(n, 1, TopMemoryContext);
+	ids = jdg_col_int64s(n, 1, mcxt);
 	jdg_work_end();
 	if (n > 0)
 	{

@@ -313,9 +313,9 @@ static void
 recover_from_error(void)
 {
 	static int	in_a_row = 0;
-	static TimestampTz last = 0;
+	static int64 last = 0;
 	ErrorData  *edata;
-	TimestampTz now;
+	int64		now;
 	bool		gone;
 	bool		accounted;
 
@@ -334,8 +334,8 @@ recover_from_error(void)
 		proc_exit(0);			/* the extension was dropped */
 	if (accounted)
 		return;
-	now = GetCurrentTimestamp();
-	in_a_row = now - last < 10 * USECS_PER_SEC ? in_a_row + 1 : 0;
+	now = jdg_steady_ms();
+	in_a_row = last > 0 && now - last < 10 * 1000 ? in_a_row + 1 : 0;
 	last = now;
 	if (in_a_row > 1)
 		pause_for(Min(in_a_row, 60) * 1000L);

@@ -65,6 +65,26 @@ arm('');
 ok(poll($node, "SELECT attempt FROM jadugar.running WHERE task_id = $id", '3'), 'a crash: the task runs again when it is charged');
 $node->safe_psql('postgres', "SELECT jadugar.cancel($id)");
 
+# The clock is set forward, and back: what is due in an hour is not late by that.
+sub set_clock
+{
+	my ($offset) = @_;
+
+	$node->safe_psql('postgres', "ALTER SYSTEM SET jadugar.clock_offset = $offset");
+	$node->reload;
+	return;
+}
+$node->safe_psql('postgres', q{ALTER SYSTEM SET jadugar.log_retention = '2h'});
+set_clock(10 * 86400);
+poll($node, q{SELECT count(*) FROM pg_class WHERE relkind = 'r' AND relname LIKE 'attempt%'
+	AND relname LIKE '%' || to_char(now() + interval '11 days', 'YYYYMMDD')}, '1');
+set_clock(0);
+my $logs = $node->safe_psql('postgres', q{SELECT jadugar.enqueue('SELECT jadugar.log(''info'', ''a line'')')});
+poll($node, "SELECT count(*) FROM jadugar.logs WHERE task_id = $logs", '1');
+set_clock(4 * 3600);
+ok(poll($node, "SELECT count(*) FROM jadugar.logs WHERE task_id = $logs", '0'), 'upkeep is not late after the clock was set back');
+set_clock(0);
+
 # An error whose copy fails, too, ends the task as before.
 is($node->safe_psql('postgres', q{SET jadugar.fault = 'take-error:error';
 	SELECT status, error ->> 'sqlstate', error ->> 'message' FROM jadugar.run_task('SELECT 1/0')}),
