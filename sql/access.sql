@@ -14,7 +14,8 @@ CREATE TABLE jadugar_internal.here (
 	id			uuid NOT NULL,
 	database	oid NOT NULL,
 	mark		bigint NOT NULL,
-	forgotten	bigint NOT NULL DEFAULT 0
+	forgotten	bigint NOT NULL DEFAULT 0,
+	command_floor bigint NOT NULL DEFAULT 0
 );
 COMMENT ON TABLE jadugar_internal.here IS
 	'Identity of the database in which this copy of jadugar lives. Never dumped.';
@@ -24,6 +25,8 @@ COMMENT ON COLUMN jadugar_internal.here.mark IS
 	'Value of the sequence here_mark; a row with another value was copied.';
 COMMENT ON COLUMN jadugar_internal.here.forgotten IS
 	'Highest task_id of which a failure may have been deleted: src/task/outcome.c.';
+COMMENT ON COLUMN jadugar_internal.here.command_floor IS
+	'Lowest id of a command that a lookup by text may find: src/handler/unused.c.';
 
 INSERT INTO jadugar_internal.here (id, database, mark)
 SELECT pg_catalog.gen_random_uuid(), d.oid,

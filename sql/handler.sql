@@ -9,8 +9,9 @@ CREATE TABLE jadugar_internal.command (
 	hash		bigint NOT NULL,
 	kind		"char" NOT NULL CHECK (kind IN ('s', 'h', 'f')),
 	standalone	boolean NOT NULL,
+	unused_since timestamptz,
 	text		text NOT NULL
-);
+) WITH (autovacuum_vacuum_scale_factor = 0.05, autovacuum_vacuum_threshold = 2000);
 CREATE INDEX command_hash ON jadugar_internal.command (hash);
 COMMENT ON TABLE jadugar_internal.command IS
 	'Command texts, shared by the tasks that run them. Kind s: SQL; h: name of a handler. The hash is not unique, so that two writers of one new text never wait for each other.';
@@ -18,6 +19,8 @@ COMMENT ON COLUMN jadugar_internal.command.hash IS
 	'Hash of the text, seeded with kind and standalone.';
 COMMENT ON COLUMN jadugar_internal.command.standalone IS
 	'True if the command must run outside a transaction block.';
+COMMENT ON COLUMN jadugar_internal.command.unused_since IS
+	'Instant since which only the history may refer to the command: src/handler/unused.c.';
 
 SELECT pg_catalog.pg_extension_config_dump('jadugar_internal.command_id_seq', '');
 SELECT pg_catalog.pg_extension_config_dump('jadugar_internal.command', '');

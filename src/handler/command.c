@@ -8,7 +8,9 @@
  * hold only rows seen as committed, since a row of our own transaction may
  * yet roll back.  The caches are emptied when either grows large and when the
  * table's relation cache entry is invalidated.  DROP EXTENSION does that, and
- * code that deletes rows of jadugar_internal.command must do it.
+ * unused.c when it raises here.command_floor.  A transaction that begins after
+ * that must not get the id of an older row for a text, neither from the table
+ * nor from a cache.
  *
  * A new text is inserted even if another transaction is inserting it too: a
  * writer never waits for another here, and twins do no harm.
@@ -61,7 +63,14 @@ static bool callback_registered;
 static JdgQuery find_query = {
 	"SELECT command_id, xmin FROM jadugar_internal.command "
 	"WHERE hash = $hash AND kind = $kind AND standalone = $standalone "
-	"AND text = $text ORDER BY command_id LIMIT 1"
+	"AND text = $text AND unused_since IS NULL AND command_id >= "
+	"(SELECT h.command_floor FROM jadugar_internal.here h) "
+	"ORDER BY command_id LIMIT 1"
+};
+
+static JdgQuery above_floor_query = {
+	"SELECT FROM jadugar_internal.here WHERE command_floor <= $1",
+	1, {INT8OID}
 };
 
 static JdgQuery insert_query = {
@@ -170,11 +179,25 @@ jdg_command_known(const char *text, JdgCommandKind kind)
 	return NULL;
 }
 
-/* The id of a text, inserted if it is new; "*keep": committed. */
+/*
+ * Do later transactions find this id, too?  One that keeps its snapshot may
+ * see a floor that has been raised since.
+ */
+static bool
+is_above_floor(int64 command_id)
+{
+	Datum		value = Int64GetDatum(command_id);
+
+	return !IsolationUsesXactSnapshot() ||
+		jdg_run_latest(&above_floor_query, &value, NULL) > 0;
+}
+
+/* The id of a text, inserted if it is new; "*keep": it can be cached. */
 static int64
 find_or_insert(const char *text, JdgCommandKind kind, bool standalone, bool *keep)
 {
 	JdgParams	p = {0};
+	int64		id;
 
 	*keep = false;
 	jdg_bind_int64(&p, "hash", hash_of(text, kind));
@@ -187,8 +210,9 @@ find_or_insert(const char *text, JdgCommandKind kind, bool standalone, bool *kee
 			elog(ERROR, "could not insert a command");
 		return jdg_col_int64(0, 1, 0);
 	}
-	*keep = !row_is_ours(2) && !cache_stale;
-	return jdg_col_int64(0, 1, 0);
+	id = jdg_col_int64(0, 1, 0);
+	*keep = !row_is_ours(2) && is_above_floor(id) && !cache_stale;
+	return id;
 }
 
 int64

@@ -12,6 +12,7 @@
 #include "base/module.h"
 #include "base/spi.h"
 #include "handler/owned.h"
+#include "handler/unused.h"
 
 static JdgQuery remap[] = {
 	{"UPDATE jadugar_internal.handler t SET owner = m.n "
@@ -23,9 +24,15 @@ static JdgQuery remap[] = {
 	{NULL}
 };
 
+static const JdgDuty duties[] = {
+	{"commands", JDG_DUTY_UPKEEP, 0, true, jdg_remove_unused_commands},
+	{NULL}
+};
+
 static const JdgRoleUse roles = {remap, NULL, jdg_handler_owned};
 
 const JdgModule jdg_handler_module = {
 	.name = "handler",
+	.duties = duties,
 	.roles = &roles,
 };

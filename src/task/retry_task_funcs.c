@@ -21,6 +21,7 @@
 #include "base/clock.h"
 #include "base/errors.h"
 #include "base/spi.h"
+#include "handler/command.h"
 #include "queue/queue.h"
 #include "shared/shmem.h"
 #include "shared/wakeup.h"
@@ -99,6 +100,7 @@ retry_finished(int64 id, JdgTask *t, int64 *holder)
 		"WHERE task_id = $1 AND final", 1, {INT8OID}
 	};
 	Datum		v[2];
+	const JdgCommand *c;
 
 	v[0] = Int64GetDatum(id);
 	v[1] = TimestampTzGetDatum(jdg_now());
@@ -119,6 +121,9 @@ retry_finished(int64 id, JdgTask *t, int64 *holder)
 	if (jdg_run(&not_final, v, NULL, 0) == 0)
 		return BY_ANOTHER;
 	jdg_parent_retried(id);
+	/* the id in the history may be on its way out: handler/unused.c */
+	c = jdg_command_get(t->command_id);
+	t->command_id = jdg_command_id(c->text, c->kind, c->standalone);
 	t->state = jdg_state_without_dependencies(t);
 	jdg_task_insert(t);
 	jdg_wake_at_commit(t->owner, t);

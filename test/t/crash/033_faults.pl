@@ -179,6 +179,13 @@ my %drive = (
 		change(\%t, 'jadugar.clock_offset' => $t{offset} += 86400 * 40);
 		poll_sub('maintenance has come', sub { hit() });
 	},
+	# texts that nothing uses any more, and the next sweep
+	unused => sub {
+		$node->safe_psql('postgres', q{SELECT count(jadugar.enqueue('SELECT ' || n)) FROM generate_series(1, 150) n});
+		come_to_rest(\%t);
+		change(\%t, 'jadugar.clock_offset' => $t{offset} += 86400 * 2);
+		poll_sub('the sweep has come', sub { hit() });
+	},
 	adopt => sub {
 		my ($what) = @_;
 
@@ -243,7 +250,8 @@ my @points = (
 	[ 'adopt-before-commit', 'adopt', 0, qw(kill9 error) ],
 	[ 'partition-made', 'tomorrow', 0, qw(kill9 sigterm error) ],
 	[ 'partition-detached', 'retention', 0, qw(kill9 sigterm) ],
-	[ 'partition-left', 'retention', 0, qw(kill9 error) ]);
+	[ 'partition-left', 'retention', 0, qw(kill9 error) ],
+	[ 'commands-unused', 'unused', 0, qw(kill9 sigterm error) ]);
 if ($ENV{JADUGAR_POINT})
 {
 	@points = grep { $_->[0] =~ /$ENV{JADUGAR_POINT}/ } @points;
