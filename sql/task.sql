@@ -83,6 +83,7 @@ CREATE TABLE jadugar_internal.dependency (
 	task_id		bigint NOT NULL,
 	parent_id	bigint NOT NULL,
 	failed		boolean NOT NULL DEFAULT false,
+	any_end		boolean NOT NULL DEFAULT false,
 	PRIMARY KEY (task_id, parent_id)
 );
 CREATE INDEX dependency_parent ON jadugar_internal.dependency (parent_id);
@@ -91,6 +92,8 @@ COMMENT ON TABLE jadugar_internal.dependency IS
 COMMENT ON COLUMN jadugar_internal.dependency.parent_id IS 'Task for which task_id waits.';
 COMMENT ON COLUMN jadugar_internal.dependency.failed IS
 	'True if the predecessor has ended and did not complete, whatever its history says.';
+COMMENT ON COLUMN jadugar_internal.dependency.any_end IS
+	'True if task_id waits for the end of the predecessor, whether that completes or not.';
 
 SELECT pg_catalog.pg_extension_config_dump('jadugar_internal.dependency', '');
 
@@ -99,12 +102,17 @@ CREATE TABLE jadugar_internal.unique_key (
 	queue_id	integer NOT NULL,
 	key			text NOT NULL,
 	task_id		bigint NOT NULL,
+	predecessor	bigint,
 	until		timestamptz,
 	PRIMARY KEY (owner, queue_id, key)
 );
 CREATE INDEX unique_key_until ON jadugar_internal.unique_key (until) WHERE until IS NOT NULL;
 COMMENT ON TABLE jadugar_internal.unique_key IS
 	'Unique keys in force, until the task finishes or until the instant given by unique_for.';
+COMMENT ON COLUMN jadugar_internal.unique_key.task_id IS
+	'Task that was enqueued last with the key.';
+COMMENT ON COLUMN jadugar_internal.unique_key.predecessor IS
+	'Task that ran when task_id took the key over; it has the key while it is unfinished and task_id is not.';
 COMMENT ON COLUMN jadugar_internal.unique_key.until IS
 	'Instant given by unique_for; NULL means until the task finishes.';
 

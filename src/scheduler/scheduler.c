@@ -382,7 +382,8 @@ one_round(void)
 
 	/* any duty may depend on a changed setting */
 	if (reloaded)
-		why |= JDG_WAKE_ALL & ~(JDG_WAKE_SWEEP | JDG_WAKE_KEYS);
+		why |= JDG_WAKE_ALL &
+			~(JDG_WAKE_SWEEP | JDG_WAKE_KEYS | JDG_WAKE_UNIQUE);
 	reloaded = false;
 	JDG_FAULT("scheduler-round");
 	notice_clock();

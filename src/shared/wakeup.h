@@ -27,7 +27,8 @@
 #define JDG_WAKE_FLOWS		0x40	/* messages or timers of flows */
 #define JDG_WAKE_NAMES		0x80	/* roles were renamed */
 #define JDG_WAKE_KEYS		0x100	/* look at every concurrency key */
-#define JDG_WAKE_ALL		0x1ff
+#define JDG_WAKE_UNIQUE		0x200	/* look at every unique key */
+#define JDG_WAKE_ALL		0x3ff
 
 /* a duty with this bit runs in every round */
 #define JDG_WAKE_ROUND		0x80000000

@@ -1,15 +1,13 @@
 /*-------------------------------------------------------------------------
  *
  * enqueue.c
- *	  Inserting prepared tasks: queue depth, dependencies, unique keys.
+ *	  Inserting prepared tasks: queue depth, dependencies.
  *
  * Runs in the caller's backend, inside jdg_internal_begin().
  *
  * Depth: sessions that enqueue into a queue with a max_depth exclude each
  * other by JDG_LOCK_QUEUE until they commit, so the bound is exact; workers
- * do not take that lock.  Unique keys: the primary key of
- * jadugar_internal.unique_key makes a second session wait for one that has
- * not committed yet.
+ * do not take that lock.
  *
  *-------------------------------------------------------------------------
  */
@@ -235,104 +233,34 @@ add_dependency(const JdgTask *t, int64 parent, Oid role)
 	return true;
 }
 
+/* The task waits for the end of another one, whatever that end is. */
+static void
+wait_for_end(const JdgTask *t, int64 parent)
+{
+	static JdgQuery insert = {
+		"INSERT INTO jadugar_internal.dependency (task_id, parent_id, any_end) "
+		"VALUES ($1, $2, true) ON CONFLICT DO NOTHING", 2,
+		{INT8OID, INT8OID}
+	};
+	Datum		v[2] = {Int64GetDatum(t->task_id), Int64GetDatum(parent)};
+
+	jdg_run(&insert, v, NULL, 0);
+}
+
 /* State of a new task, from its dependencies, run_at and key. */
 void
-jdg_task_place(JdgTask *t, const int64 *parents, int nparents, Oid role)
+jdg_task_place(JdgTask *t, const int64 *parents, int nparents,
+			   int64 runs_before, Oid role)
 {
-	bool		waits = false;
+	bool		waits = runs_before != 0;
 
 	Assert(jdg_is_bookkeeping());
 	for (int i = 0; i < nparents; i++)
 		waits |= add_dependency(t, parents[i], role);
+	if (runs_before != 0)
+		wait_for_end(t, runs_before);
 	if (waits)
 		t->state = JDG_STATE_DEPENDENCY;
 	else
 		t->state = jdg_state_without_dependencies(t);
-}
-
-static void
-bind_key(JdgParams *p, const JdgTask *t)
-{
-	jdg_bind_oid(p, "owner", t->owner);
-	jdg_bind_int32(p, "queue_id", t->queue_id);
-	jdg_bind_text(p, "key", t->unique_key);
-}
-
-/*
- * Inserts the task's unique key; false if it exists.  Waits for a transaction
- * that has inserted the same key.
- */
-static bool
-insert_key(const JdgTask *t, TimestampTz until)
-{
-	static JdgQuery q = {
-		"INSERT INTO jadugar_internal.unique_key (owner, queue_id, key, task_id, "
-		"until) VALUES ($owner, $queue_id, $key, $task_id, $until) "
-		"ON CONFLICT DO NOTHING"
-	};
-	JdgParams	p = {0};
-
-	bind_key(&p, t);
-	jdg_bind_int64(&p, "task_id", t->task_id);
-	jdg_bind_time(&p, "until", until);
-	return jdg_run_params(&q, &p, 0) == 1;
-}
-
-/* The id of the task that has the key, 0: none; and whether it is over. */
-static int64
-holder_of_key(const JdgTask *t, bool *expired)
-{
-	static JdgQuery q = {
-		"SELECT k.task_id, coalesce(k.until > $now, false) OR EXISTS "
-		"(SELECT 1 FROM jadugar_internal.task t WHERE t.task_id = k.task_id) "
-		"FROM jadugar_internal.unique_key k WHERE k.owner = $owner "
-		"AND k.queue_id = $queue_id AND k.key = $key"
-	};
-	JdgParams	p = {0};
-
-	bind_key(&p, t);
-	jdg_bind_instant(&p, "now", jdg_now());
-	if (jdg_run_params(&q, &p, 0) == 0)
-		return 0;
-	*expired = !jdg_col_bool(0, 2);
-	return jdg_col_int64(0, 1, 0);
-}
-
-/* Deletes the task's unique key if task "holder" holds it. */
-static void
-delete_key(const JdgTask *t, int64 holder)
-{
-	static JdgQuery q = {
-		"DELETE FROM jadugar_internal.unique_key WHERE owner = $owner "
-		"AND queue_id = $queue_id AND key = $key AND task_id = $task_id"
-	};
-	JdgParams	p = {0};
-
-	bind_key(&p, t);
-	jdg_bind_int64(&p, "task_id", holder);
-	jdg_run_params(&q, &p, 0);
-}
-
-/*
- * Take the unique key for a task.  0: taken; otherwise the id of the task
- * that has it.
- */
-int64
-jdg_unique_key_take(const JdgTask *t, TimestampTz until)
-{
-	Assert(jdg_is_bookkeeping());
-	for (;;)
-	{
-		int64		holder;
-		bool		expired;
-
-		CHECK_FOR_INTERRUPTS();
-		if (insert_key(t, until))
-			return 0;
-		holder = holder_of_key(t, &expired);
-		if (holder != 0 && !expired)
-			return holder;
-		if (holder != 0)
-			delete_key(t, holder);
-	}
 }

@@ -25,12 +25,14 @@
 #include "base/interval.h"
 #include "base/params.h"
 #include "base/settings.h"
+#include "exec/exec.h"
 #include "shared/shmem.h"
 #include "task/enqueue.h"
 #include "task/key.h"
 #include "task/locktask.h"
 #include "task/prepare.h"
 #include "task/resolve.h"
+#include "task/unique.h"
 #include "task/wakeup.h"
 
 #define MAX_DEPENDENCIES 10000
@@ -43,7 +45,7 @@ static const JdgDependencyFailure failure_codes[] = {
 };
 
 static const char *const conflict_words[] = {
-	"return", "error", "replace", "reschedule", NULL
+	"return", "error", "replace", "reschedule", "next", NULL
 };
 
 typedef enum OnConflict
@@ -51,7 +53,8 @@ typedef enum OnConflict
 	CONFLICT_RETURN,
 	CONFLICT_ERROR,
 	CONFLICT_REPLACE,
-	CONFLICT_RESCHEDULE
+	CONFLICT_RESCHEDULE,
+	CONFLICT_NEXT
 } OnConflict;
 
 typedef struct EnqueueArgs
@@ -218,6 +221,16 @@ rewrite_task(const JdgTask *t, int64 task_id, bool all)
 	jdg_run_params(&rewrite, &p, 0);
 }
 
+static void
+raise_runs(const JdgTask *t, int64 holder)
+{
+	ereport(ERROR,
+			(errcode(JDG_ERRCODE_CONFLICT),
+			 errmsg("task %lld with unique_key \"%s\" is running",
+					(long long) holder, t->unique_key),
+			 errhint("Use on_conflict => 'next' to enqueue a task that runs after it, or 'return' to get its id.")));
+}
+
 /*
  * Applies on_conflict when another task has the unique key.  Returns that
  * task's id, or 0 if it has finished meanwhile.
@@ -228,7 +241,7 @@ resolve_conflict(JdgTask *t, int64 holder, OnConflict how)
 	JdgTask		old;
 	bool		given_up = false;
 
-	if (how == CONFLICT_RETURN)
+	if (how == CONFLICT_RETURN || how == CONFLICT_NEXT)
 		return holder;
 	if (how == CONFLICT_ERROR)
 		ereport(ERROR,
@@ -241,13 +254,11 @@ resolve_conflict(JdgTask *t, int64 holder, OnConflict how)
 		case JDG_HOLD_GONE:
 			return 0;
 		case JDG_HOLD_RUNNING:
-			ereport(ERROR,
-					(errcode(JDG_ERRCODE_CONFLICT),
-					 errmsg("task %lld with unique_key \"%s\" is running",
-							(long long) holder, t->unique_key),
-					 errhint("Wait for it, or use on_conflict => 'return'.")));
+			raise_runs(t, holder);
 			break;
 		case JDG_HOLD_LOCKED:
+			if (jdg_task_is_begun(&old))
+				raise_runs(t, holder);
 			break;
 	}
 	old.run_at = t->run_at;
@@ -264,6 +275,32 @@ resolve_conflict(JdgTask *t, int64 holder, OnConflict how)
 		jdg_key_place_given_up(&old);
 	jdg_wake_at_commit(old.owner, &old);
 	return holder;
+}
+
+/*
+ * Takes the unique key of a new task, or applies on_conflict.  Returns the id
+ * of the task that has it, or 0; then *runs receives the task after which the
+ * new one is to run, or 0.  The key of the task that calls this does not count,
+ * since that one ends without seeing what has changed.
+ */
+static int64
+take_unique_key(JdgTask *t, TimestampTz until, OnConflict how, int64 *runs)
+{
+	int64		self = jdg_current_task ? jdg_current_task->task_id : 0;
+	int64		holder = self;
+	int64		id;
+
+	*runs = 0;
+	if (how != CONFLICT_NEXT)
+		holder = jdg_unique_key_take(t, until);
+	if (how == CONFLICT_NEXT || (holder != 0 && holder == self))
+		holder = jdg_unique_key_take_next(t, self, until, runs);
+	if (holder == 0)
+		return 0;
+	t->state = jdg_state_without_dependencies(t);
+	id = resolve_conflict(t, holder, how);
+	/* finished meanwhile: the key is free, or unique_for still holds */
+	return id != 0 ? id : jdg_unique_key_take(t, until);
 }
 
 static void
@@ -286,6 +323,7 @@ JDG_FUNCTION(jdg_enqueue, JDG_LEVEL_USER)
 	Oid			owner;
 	int64	   *parents;
 	int			nparents;
+	int64		runs = 0;
 	int64		id = 0;
 
 	jdg_require_shmem();
@@ -310,23 +348,11 @@ JDG_FUNCTION(jdg_enqueue, JDG_LEVEL_USER)
 
 	jdg_internal_begin(&in);
 	if (t.unique_key)
-	{
-		int64		holder = jdg_unique_key_take(&t, until);
-
-		if (holder != 0)
-		{
-			t.state = jdg_state_without_dependencies(&t);
-			id = resolve_conflict(&t, holder, a.on_conflict);
-		}
-
-		/* finished meanwhile: the key is free, or unique_for still holds */
-		if (holder != 0 && id == 0)
-			id = jdg_unique_key_take(&t, until);
-	}
+		id = take_unique_key(&t, until, a.on_conflict, &runs);
 	if (id == 0)
 	{
 		jdg_queue_make_room(&queue, 1);
-		jdg_task_place(&t, parents, nparents, role);
+		jdg_task_place(&t, parents, nparents, runs, role);
 		insert_one(&t);
 		id = t.task_id;
 	}
@@ -358,7 +384,7 @@ insert_batch(JdgTask *t, const int64 *parents, int nparents,
 		CHECK_FOR_INTERRUPTS();
 		t->task_id = jdg_task_next_id();
 		t->payload = DatumGetJsonbP(payloads[i]);
-		jdg_task_place(t, parents, nparents, role);
+		jdg_task_place(t, parents, nparents, 0, role);
 		jdg_task_writer_put(w, t);
 		jdg_wake_at_commit(t->owner, t);
 		id = Int64GetDatum(t->task_id);

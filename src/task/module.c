@@ -18,6 +18,7 @@
 #include "task/due.h"
 #include "task/owned.h"
 #include "task/retention.h"
+#include "task/unique.h"
 #include "task/upkeep.h"
 #include "task/waiting.h"
 #include "task/wakeup.h"
@@ -67,6 +68,8 @@ static const JdgDuty duties[] = {
 	{"unkept", JDG_DUTY_UPKEEP, 0, true, jdg_retention_unkept},
 	{"logs", JDG_DUTY_UPKEEP, 0, true, jdg_retention_logs},
 	{"unique keys", JDG_DUTY_UPKEEP, 0, true, jdg_retention_keys},
+	{"left keys", JDG_DUTY_UPKEEP, JDG_WAKE_UNIQUE, true,
+	jdg_unique_keys_sweep},
 	{"old partitions", JDG_DUTY_UPKEEP, 0, true, jdg_upkeep_old_partitions,
 	true},
 	{NULL}

@@ -9,7 +9,7 @@
  *
  * At most key_limit tasks of one owner and concurrency_key run at a time.
  * Tasks of a key therefore move together, and only to an owner without tasks
- * of that key.
+ * of that key.  So do the two tasks that a unique_key may have.
  *
  *-------------------------------------------------------------------------
  */
@@ -40,7 +40,8 @@ move_unique_keys(JdgHandover *h)
 	static JdgQuery move = {
 		"UPDATE jadugar_internal.unique_key k SET owner = $2 "
 		"WHERE k.owner = $1 AND NOT EXISTS (SELECT "
-		"FROM jadugar_internal.task t WHERE t.task_id = k.task_id "
+		"FROM jadugar_internal.task t "
+		"WHERE t.task_id IN (k.task_id, k.predecessor) "
 		"AND t.owner = $1) AND NOT EXISTS (SELECT "
 		"FROM jadugar_internal.unique_key o WHERE o.owner = $2 "
 		"AND o.queue_id = k.queue_id AND o.key = k.key)", 2,
@@ -65,6 +66,10 @@ reassign(JdgHandover *h)
 		"bool_or(h.task_id IS NULL) AS busy "
 		"FROM jadugar_internal.task t LEFT JOIN held h USING (task_id) "
 		"WHERE t.owner = $1 AND t.concurrency_key IS NOT NULL GROUP BY 1), "
+		"uniques AS MATERIALIZED (SELECT t.queue_id, t.unique_key AS key, "
+		"bool_or(h.task_id IS NULL) AS busy "
+		"FROM jadugar_internal.task t LEFT JOIN held h USING (task_id) "
+		"WHERE t.owner = $1 AND t.unique_key IS NOT NULL GROUP BY 1, 2), "
 		"judged AS MATERIALIZED (SELECT t.task_id, CASE "
 		"WHEN h.task_id IS NULL THEN 'it is running, or another session has "
 		"locked it' "
@@ -78,9 +83,12 @@ reassign(JdgHandover *h)
 		"AND o.concurrency_key = t.concurrency_key) "
 		"THEN 'the new owner has tasks of its concurrency_key' "
 		"WHEN k.busy THEN 'another task of its concurrency_key cannot move' "
+		"WHEN u.busy THEN 'another task of its unique_key cannot move' "
 		"END AS problem FROM jadugar_internal.task t "
 		"LEFT JOIN held h USING (task_id) "
 		"LEFT JOIN keys k ON k.key = t.concurrency_key "
+		"LEFT JOIN uniques u ON u.queue_id = t.queue_id "
+		"AND u.key = t.unique_key "
 		"WHERE t.owner = $1 AND t.flow_run IS NULL), "
 		"moved AS (UPDATE jadugar_internal.task t SET owner = $2 "
 		"FROM judged j WHERE j.task_id = t.task_id AND j.problem IS NULL "
@@ -147,7 +155,7 @@ drop(JdgHandover *h)
 	static JdgQuery keys = {
 		"DELETE FROM jadugar_internal.unique_key k WHERE k.owner = $1 "
 		"AND NOT EXISTS (SELECT FROM jadugar_internal.task t "
-		"WHERE t.task_id = k.task_id)", 1, {OIDOID}
+		"WHERE t.task_id IN (k.task_id, k.predecessor))", 1, {OIDOID}
 	};
 	Datum		v[1] = {ObjectIdGetDatum(h->from)};
 	int64		last = 0;

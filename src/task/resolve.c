@@ -115,7 +115,8 @@ jdg_has_dependencies(int64 task_id)
 
 /*
  * A parent of a waiting child has ended: the child no longer waits for it, or
- * its row says that the parent failed.  Does not need the child's row.  The
+ * its row says that the parent failed.  "success" also if any end will do.
+ * Does not need the child's row.  The
  * row of the dependency is locked by nobody but a transaction that removes
  * the child, and is then left to it.
  */
@@ -218,13 +219,14 @@ List *
 jdg_resolve_finished(const JdgFinished *done, int n)
 {
 	static JdgQuery q = {
-		"SELECT task_id, parent_id FROM jadugar_internal.dependency "
+		"SELECT task_id, parent_id, any_end FROM jadugar_internal.dependency "
 		"WHERE parent_id = ANY ($1) ORDER BY task_id", 1, {INT8ARRAYOID}
 	};
 	Datum	   *ids = palloc(sizeof(Datum) * Max(n, 1));
 	Datum		v[1];
 	int64	   *children;
 	int64	   *parents;
+	bool	   *any_end;
 	int64		nrows;
 	List	   *to_cancel = NIL;
 
@@ -237,6 +239,9 @@ jdg_resolve_finished(const JdgFinished *done, int n)
 		return NIL;
 	children = jdg_col_int64s(nrows, 1, CurrentMemoryContext);
 	parents = jdg_col_int64s(nrows, 2, CurrentMemoryContext);
+	any_end = palloc(sizeof(bool) * nrows);
+	for (int64 i = 0; i < nrows; i++)
+		any_end[i] = jdg_col_bool(i, 3);
 	for (int64 i = 0; i < nrows;)
 	{
 		int64		child_id = children[i];
@@ -255,10 +260,12 @@ jdg_resolve_finished(const JdgFinished *done, int n)
 		{
 			for (int k = 0; k < n && child.task_id != 0; k++)
 			{
+				bool		success = done[k].success || any_end[i];
+
 				if (done[k].task_id != parents[i])
 					continue;
-				store_end(&child, parents[i], done[k].success);
-				if (!done[k].success && dies_with_parent(&child))
+				store_end(&child, parents[i], success);
+				if (!success && dies_with_parent(&child))
 					alive = false;
 			}
 		}
@@ -297,7 +304,7 @@ resolve_dependent(JdgTask *t, bool locked, const int64 *running, int nrunning,
 {
 	static JdgQuery q = {
 		"SELECT d.parent_id, EXISTS (SELECT FROM jadugar_internal.task p "
-		"WHERE p.task_id = d.parent_id OFFSET 0), d.failed "
+		"WHERE p.task_id = d.parent_id OFFSET 0), d.failed, d.any_end "
 		"FROM jadugar_internal.dependency d WHERE d.task_id = $1", 1,
 		{INT8OID}
 	};
@@ -305,6 +312,7 @@ resolve_dependent(JdgTask *t, bool locked, const int64 *running, int nrunning,
 	int64		n = jdg_run(&q, v, NULL, 0);
 	int64	   *gone = palloc(sizeof(int64) * Max(n, 1));
 	bool	   *failed = palloc(sizeof(bool) * Max(n, 1));
+	bool	   *any_end = palloc(sizeof(bool) * Max(n, 1));
 	int64		ngone = 0;
 	int			held = 0;
 	bool		changes = n == 0;
@@ -323,6 +331,7 @@ resolve_dependent(JdgTask *t, bool locked, const int64 *running, int nrunning,
 		}
 		gone[ngone] = parent;
 		failed[ngone] = jdg_col_bool(i, 3);
+		any_end[ngone] = jdg_col_bool(i, 4);
 		changes |= !failed[ngone] || dies_with_parent(t);
 		ngone++;
 	}
@@ -343,7 +352,8 @@ resolve_dependent(JdgTask *t, bool locked, const int64 *running, int nrunning,
 		if (!failed[i])
 		{
 			/* its end is not known: not success either */
-			failed[i] = jdg_outcome_of(gone[i], &owner) != JDG_KNOWN_COMPLETED;
+			failed[i] = !any_end[i] &&
+				jdg_outcome_of(gone[i], &owner) != JDG_KNOWN_COMPLETED;
 			store_end(t, gone[i], !failed[i]);
 		}
 		dies |= failed[i] && dies_with_parent(t);

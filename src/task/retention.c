@@ -155,8 +155,8 @@ jdg_retention_keys(JdgDb *db, uint32 why)
 	static JdgQuery delete = {
 		"DELETE FROM jadugar_internal.unique_key k "
 		"WHERE k.until > $1 AND k.until <= $2 AND NOT EXISTS "
-		"(SELECT 1 FROM jadugar_internal.task t WHERE t.task_id = k.task_id "
-		"OFFSET 0)",
+		"(SELECT 1 FROM jadugar_internal.task t "
+		"WHERE t.task_id IN (k.task_id, k.predecessor) OFFSET 0)",
 		2, {TIMESTAMPTZOID, TIMESTAMPTZOID}
 	};
 	static TimestampTz reached = DT_NOBEGIN;

@@ -25,10 +25,10 @@
 #include "queue/queue.h"
 #include "shared/shmem.h"
 #include "shared/wakeup.h"
-#include "task/enqueue.h"
 #include "task/locktask.h"
 #include "task/resolve.h"
 #include "task/retry.h"
+#include "task/unique.h"
 #include "task/wakeup.h"
 
 typedef enum Retried

@@ -49,6 +49,7 @@
 #include "task/outcome.h"
 #include "task/resolve.h"
 #include "task/settle.h"
+#include "task/unique.h"
 #include "task/wakeup.h"
 
 /* The options that retry_task() needs and the history has no columns for. */
@@ -243,25 +244,6 @@ delete_rows(const JdgTask *tasks, const JdgDecision *d, int n)
 	CommandCounterIncrement();
 }
 
-/* Deletes the task's unique key unless unique_for keeps it longer. */
-static void
-release_unique_key(const JdgTask *t, TimestampTz now)
-{
-	static JdgQuery q = {
-		"DELETE FROM jadugar_internal.unique_key WHERE owner = $owner "
-		"AND queue_id = $queue_id AND key = $key AND task_id = $task_id "
-		"AND (until IS NULL OR until <= $now)"
-	};
-	JdgParams	p = {0};
-
-	jdg_bind_oid(&p, "owner", t->owner);
-	jdg_bind_int32(&p, "queue_id", t->queue_id);
-	jdg_bind_text(&p, "key", t->unique_key);
-	jdg_bind_int64(&p, "task_id", t->task_id);
-	jdg_bind_instant(&p, "now", now);
-	jdg_run_params(&q, &p, 0);
-}
-
 /* A hook of a handler runs as a task of its own, as the same owner. */
 static void
 enqueue_hook(const JdgTask *t, const JdgOutcome *o, const JdgDecision *d,
@@ -324,7 +306,7 @@ release_unique_keys(const JdgTask *tasks, const JdgOutcome *o,
 	for (int i = 0; i < n; i++)
 	{
 		if (tasks[i].unique_key != NULL && !d[i].stays)
-			release_unique_key(&tasks[i], o[i].finished_at);
+			jdg_unique_key_release(&tasks[i], o[i].finished_at);
 	}
 }
 

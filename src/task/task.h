@@ -160,6 +160,16 @@ extern void jdg_task_insert(const JdgTask *task);
  */
 extern JdgTaskState jdg_state_without_dependencies(const JdgTask *t);
 
+/*
+ * Is an attempt of the task under way although nobody may have locked its row?
+ * A standalone command, or the run of a flow that it has started.
+ */
+static inline bool
+jdg_task_is_begun(const JdgTask *t)
+{
+	return t->state == JDG_STATE_STANDALONE || t->state == JDG_STATE_FLOW;
+}
+
 extern void jdg_task_from_row(uint64 row, JdgTask *task, MemoryContext mcxt);
 extern JdgTask *jdg_task_from_rows(int64 n, MemoryContext mcxt);
 extern bool jdg_task_load(int64 task_id, bool lock, JdgTask *task,

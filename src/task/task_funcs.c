@@ -104,7 +104,7 @@ hold_idle(int64 task_id, Oid role, JdgTask *t)
 			jdg_task_is_running(task_id);
 			break;
 		case JDG_HOLD_LOCKED:
-			if (t->state == JDG_STATE_STANDALONE || t->state == JDG_STATE_FLOW)
+			if (jdg_task_is_begun(t))
 				jdg_task_is_running(task_id);
 			break;
 	}
