@@ -27,6 +27,7 @@
 #include "base/interval.h"
 #include "base/params.h"
 #include "base/settings.h"
+#include "exec/exec.h"
 #include "queue/queue.h"
 #include "shared/database.h"
 #include "shared/pool.h"
@@ -193,6 +194,12 @@ JDG_FUNCTION(jdg_drain, JDG_LEVEL_OPERATOR)
 
 	JDG_READ_ARGS("drain", drain_args, &a);
 	jdg_require_shmem();
+	if (jdg_current_task != NULL)
+		ereport(ERROR,
+				(errcode(JDG_ERRCODE_CONFLICT),
+				 errmsg("jadugar.drain() cannot run inside a task"),
+				 errdetail("It waits for tasks to end, and would wait for its own."),
+				 errhint("Call jadugar.pause_queue() or jadugar.pause_all() there.")));
 	if (atomic)
 		ereport(ERROR,
 				(errcode(JDG_ERRCODE_CONFLICT),

@@ -32,6 +32,13 @@ jdg_exec_statement(int n, int statements, const char *text, int start)
 		jdg_exec_hooks.statement();
 }
 
+void
+jdg_exec_no_block(JdgQueue *queue)
+{
+	if (jdg_current_task != NULL && queue->on_full == JDG_FULL_BLOCK)
+		queue->on_full = JDG_FULL_REJECT;
+}
+
 JdgErrorPlace
 jdg_exec_error_place(const ErrorData *edata)
 {

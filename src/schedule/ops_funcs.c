@@ -22,6 +22,7 @@
 #include "base/errors.h"
 #include "base/settings.h"
 #include "base/spi.h"
+#include "exec/exec.h"
 #include "schedule/due.h"
 #include "schedule/occurrence.h"
 #include "schedule/options.h"
@@ -258,6 +259,7 @@ JDG_FUNCTION(jdg_run_now, JDG_LEVEL_USER)
 	s.payload = task.payload;
 
 	jdg_internal_begin(&in);
+	jdg_exec_no_block(&queue);
 	jdg_queue_make_room(&queue, 1);
 	jdg_schedule_task(&s, &task);
 	task.run_at = jdg_now();

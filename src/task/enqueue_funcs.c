@@ -335,6 +335,7 @@ JDG_FUNCTION(jdg_enqueue, JDG_LEVEL_USER)
 	t.run_at = first_run(&a, now);
 	parents = read_parents(&a, &nparents);
 	jdg_task_prepare(&a.o, owner, jdg_task_max_attempts, &t, &queue, NULL);
+	jdg_exec_no_block(&queue);
 	t.created_at = now;
 	t.on_dependency_failure = failure_codes[a.on_dependency_failure];
 	t.task_id = jdg_task_next_id();
@@ -431,6 +432,7 @@ JDG_FUNCTION(jdg_enqueue_batch, JDG_LEVEL_USER)
 		return (Datum) 0;
 	a.o.payload = DatumGetJsonbP(payloads[0]);
 	jdg_task_prepare(&a.o, owner, jdg_task_max_attempts, &t, &queue, &handler);
+	jdg_exec_no_block(&queue);
 	for (int i = 1; handler != NULL && i < n; i++)
 		jdg_handler_check_payload(handler, DatumGetJsonbP(payloads[i]));
 	t.created_at = now;

@@ -26,6 +26,7 @@
 #include "base/interval.h"
 #include "base/params.h"
 #include "base/settings.h"
+#include "exec/exec.h"
 #include "flow/run/prune.h"
 #include "handler/command.h"
 #include "handler/handler.h"
@@ -209,6 +210,7 @@ move_to_queue(JdgTask *t, const char *name, Oid role)
 				(errcode(JDG_ERRCODE_CONFLICT),
 				 errmsg("cannot move a task with a unique_key to another queue"),
 				 errhint("Cancel it and enqueue it there.")));
+	jdg_exec_no_block(&queue);
 	jdg_queue_make_room(&queue, 1);
 	t->queue_id = queue.queue_id;
 	t->bounded = queue.max_depth > 0;

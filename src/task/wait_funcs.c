@@ -147,7 +147,37 @@ refuse_hopeless(int64 task_id, bool ours)
 				 errhint("Wait in a READ COMMITTED transaction.")));
 }
 
-/* When to give up; DT_NOEND: never. */
+/*
+ * A task must not sleep until another one has ended: if all workers slept so,
+ * no worker would be left for those.  It may
+ * look, with a timeout of zero.
+ */
+static void
+refuse_in_task(int64 task_id, TimestampTz until)
+{
+	if (jdg_current_task != NULL && until != DT_NOBEGIN)
+		ereport(ERROR,
+				(errcode(JDG_ERRCODE_CONFLICT),
+				 errmsg("cannot wait for task %lld inside a task",
+						(long long) task_id),
+				 errdetail("If all workers wait, none is left for the tasks that they wait for."),
+				 errhint("Enqueue what follows as a task with depends_on, or as a step of a flow.")));
+}
+
+/* The same for a run of a flow. */
+static void
+refuse_flow_in_task(int64 run_id, TimestampTz until)
+{
+	if (jdg_current_task != NULL && until != DT_NOBEGIN)
+		ereport(ERROR,
+				(errcode(JDG_ERRCODE_CONFLICT),
+				 errmsg("cannot wait for flow run %lld inside a task",
+						(long long) run_id),
+				 errdetail("If all workers wait, none is left for the steps that they wait for."),
+				 errhint("Use jadugar.sub_flow(), or enqueue the flow by its name and what follows with depends_on.")));
+}
+
+/* When to give up; DT_NOEND: never, DT_NOBEGIN: without sleeping. */
 static TimestampTz
 give_up_at(const Interval *timeout)
 {
@@ -165,7 +195,7 @@ give_up_at(const Interval *timeout)
 						   DatumGetCString(DirectFunctionCall1(interval_out,
 															   IntervalPGetDatum(timeout)))),
 				 errhint("Pass NULL to wait without a bound.")));
-	return until;
+	return until == now ? DT_NOBEGIN : until;
 }
 
 static void
@@ -248,6 +278,7 @@ JDG_FUNCTION(jdg_v_wait, JDG_LEVEL_ANY)
 	if (!jdg_owns(GetUserId(), owner) && !jdg_is_monitor(GetUserId()))
 		PG_RETURN_VOID();
 	refuse_hopeless(a.id, ours);
+	refuse_in_task(a.id, until);
 	db = need_db();
 	sleep_until_finished(db, a.id, &task_query, until);
 	jdg_history_catch_up();
@@ -306,6 +337,7 @@ JDG_FUNCTION(jdg_v_wait_flow, JDG_LEVEL_ANY)
 				 errmsg("the current transaction would not see flow run %lld end",
 						(long long) a.id),
 				 errhint("Wait in a READ COMMITTED transaction.")));
+	refuse_flow_in_task(a.id, until);
 	sleep_until_finished(need_db(), a.id, &run_query, until);
 	PG_RETURN_VOID();
 }
