@@ -10,14 +10,18 @@
  * A batch that deletes the end of a task that did not complete raises
  * here.forgotten, see outcome.c.
  *
- * Positions are kept in memory only.  So the first look of a scheduler at a
- * queue with a retention reads the whole history that is older than that, and
- * each later look only the hour that has become too old since.
+ * Positions in the history are kept in memory only.  So the first look of a
+ * scheduler at a queue with a retention reads the whole history that is older
+ * than that, and each later look only the hour that has become too old since.
+ * A transaction that has written rows may commit when the look has passed
+ * them.  So a position is never later than what the transactions in progress
+ * can have written: see note_horizon().  Other passes begin at the beginning.
  *
  *-------------------------------------------------------------------------
  */
 #include "postgres.h"
 
+#include "access/transam.h"
 #include "catalog/pg_type.h"
 #include "miscadmin.h"
 #include "utils/memutils.h"
@@ -42,6 +46,28 @@ typedef struct QueueProgress
 	TimestampTz reached;
 	TimestampTz limit;			/* of this pass */
 } QueueProgress;
+
+/* at an instant, the next transaction was to have this id */
+typedef struct XidMark
+{
+	TimestampTz at;
+	int64		next_xid;
+} XidMark;
+
+/* older marks first; when there is no room, later instants are left out */
+#define MAX_MARKS 64
+
+/*
+ * The end of a task is written by a transaction that has its id by then, or,
+ * when that has failed, by one that follows within this time.
+ */
+#define WRITTEN_WITHIN USECS_PER_HOUR
+
+static XidMark mark[MAX_MARKS];
+static int	nmarks = 0;
+
+/* transactions in progress at the last look have no rows before this */
+static TimestampTz horizon = DT_NOBEGIN;
 
 static QueueProgress *progress = NULL;
 static int	nprogress = 0;
@@ -179,6 +205,45 @@ reached_before(int queue_id)
 }
 
 /*
+ * Sets the horizon for the look that begins: the last instant at which all
+ * transactions that are in progress now, prepared ones included, had yet to
+ * begin.  Returns false if the clock has gone back since the last look: new
+ * rows may be before the positions.
+ */
+static bool
+note_horizon(TimestampTz now)
+{
+	static JdgQuery q = {
+		"SELECT pg_snapshot_xmin(pg_current_snapshot())::text::int8", 0
+	};
+	static TimestampTz last = DT_NOBEGIN;
+	int64		oldest,
+				next_xid;
+	int			first = 0;
+	bool		ascending = now >= last;
+
+	jdg_run(&q, NULL, NULL, 1);
+	oldest = jdg_col_int64(0, 1, 0);
+	/* xmax of the snapshot may be in progress already */
+	next_xid = (int64) U64FromFullTransactionId(ReadNextFullTransactionId());
+	if (!ascending)
+		nmarks = 0;
+	last = now;
+	if (nmarks < MAX_MARKS)
+		mark[nmarks++] = (XidMark)
+	{
+		now, next_xid
+	};
+	while (first + 1 < nmarks && mark[first + 1].next_xid <= oldest)
+		first++;
+	nmarks -= first;
+	memmove(mark, &mark[first], nmarks * sizeof(XidMark));
+	horizon = mark[0].next_xid <= oldest ? mark[0].at - WRITTEN_WITHIN :
+		DT_NOBEGIN;
+	return ascending;
+}
+
+/*
  * Begins a pass: reads the queues that have a retention, and the limits of
  * their history.
  */
@@ -190,23 +255,29 @@ begin_pass(void)
 		"WHERE retention IS NOT NULL ORDER BY retention, queue_id", 1,
 		{TIMESTAMPTZOID}
 	};
-	Datum		v[1] = {TimestampTzGetDatum(jdg_now())};
+	TimestampTz now = jdg_now();
+	Datum		v[1] = {TimestampTzGetDatum(now)};
+	TimestampTz before = horizon;
 	QueueProgress *queues;
 	MemoryContext mcxt;
 	int64		n;
 
-	mcxt = AllocSetContextCreate(TopMemoryContext, "jadugar retention",
+	/* in the memory of the round until there can be no error */
+	mcxt = AllocSetContextCreate(CurrentMemoryContext, "jadugar retention",
 								 ALLOCSET_SMALL_SIZES);
 	jdg_work_begin();
+	if (!note_horizon(now))
+		before = DT_NOBEGIN;
 	n = jdg_run(&q, v, NULL, 0);
 	queues = MemoryContextAlloc(mcxt, Max(n, 1) * sizeof(QueueProgress));
 	for (int64 i = 0; i < n; i++)
 	{
 		queues[i].queue_id = jdg_col_int32(i, 1, 0);
 		queues[i].limit = jdg_col_time(i, 2, DT_NOBEGIN);
-		queues[i].reached = reached_before(queues[i].queue_id);
+		queues[i].reached = Min(reached_before(queues[i].queue_id), before);
 	}
 	jdg_work_end();
+	MemoryContextSetParent(mcxt, TopMemoryContext);
 	if (progress_mcxt != NULL)
 		MemoryContextDelete(progress_mcxt);
 	progress_mcxt = mcxt;

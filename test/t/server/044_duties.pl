@@ -72,6 +72,7 @@ sub set_clock
 
 	$node->safe_psql('postgres', "ALTER SYSTEM SET jadugar.clock_offset = $offset");
 	$node->reload;
+	poll($node, "SELECT extract(epoch FROM current_setting('jadugar.clock_offset')::interval)::int", $offset);
 	return;
 }
 $node->safe_psql('postgres', q{ALTER SYSTEM SET jadugar.log_retention = '2h'});
@@ -83,6 +84,20 @@ my $logs = $node->safe_psql('postgres', q{SELECT jadugar.enqueue('SELECT jadugar
 poll($node, "SELECT count(*) FROM jadugar.logs WHERE task_id = $logs", '1');
 set_clock(4 * 3600);
 ok(poll($node, "SELECT count(*) FROM jadugar.logs WHERE task_id = $logs", '0'), 'upkeep is not late after the clock was set back');
+set_clock(0);
+
+# Retention passes a row that is visible only later.
+my $end_of = q{SELECT count(*) FROM jadugar_internal.attempt WHERE task_id = };
+$node->safe_psql('postgres', q{SELECT jadugar.create_queue('short', retention => '1 hour')});
+my ($early, $late) = map { $node->safe_psql('postgres', "SELECT jadugar.enqueue('SELECT 1', queue => 'short', delay => '$_')") } '0', '1 day';
+$node->safe_psql('postgres', "BEGIN; SELECT jadugar.cancel($late); PREPARE TRANSACTION 'late'");
+poll($node, "$end_of$early", '1');
+set_clock(2 * 3600);
+poll($node, "$end_of$early", '0');
+$node->safe_psql('postgres', q{COMMIT PREPARED 'late'});
+is($node->safe_psql('postgres', "$end_of$late"), '1', 'an end is committed after retention has passed it');
+set_clock(4 * 3600);
+ok(poll($node, "$end_of$late", '0'), 'and it is removed by the next look');
 set_clock(0);
 
 # An error whose copy fails, too, ends the task as before.
