@@ -263,6 +263,61 @@ END;
 COMMENT ON FUNCTION jadugar.check_flows() IS
 	'Returns contradictions in the rows of flows. A sound database has none.';
 
+-- ----------------------------------------------------------------------- uses
+
+-- Called by drop_queue(), drop_handler() and drop_owned() only. A run that has
+-- ended counts if it can still go on: retry_step() or skip_step() has asked it
+-- to, or it is a completed sub_flow of a run that may have to undo it.
+CREATE FUNCTION jadugar_internal._flow_uses(
+	queue_id integer, handler text,
+	OUT flows bigint, OUT names text, OUT runs bigint, OUT run_ids bigint[])
+	LANGUAGE sql STABLE
+BEGIN ATOMIC
+	WITH RECURSIVE part (value) AS MATERIALIZED (
+		SELECT pg_catalog.jsonb_build_array(pg_catalog.jsonb_build_object('queue_id', _flow_uses.queue_id))
+		WHERE _flow_uses.queue_id IS NOT NULL
+		UNION ALL
+		SELECT pg_catalog.jsonb_build_array(pg_catalog.jsonb_build_object('command_id', c.command_id))
+		FROM jadugar_internal.command c
+		WHERE c.kind = 'h' AND c.text = _flow_uses.handler
+	), version AS MATERIALIZED (
+		SELECT v.version_id, v.owner, v.name, v.version, v.dropped_at
+		FROM jadugar_internal.flow_version v
+		WHERE EXISTS (SELECT FROM part p WHERE v.plan @> p.value)
+	), flow AS MATERIALIZED (
+		SELECT v.name FROM version v
+		WHERE v.name IS NOT NULL AND v.dropped_at IS NULL
+			AND v.version = (SELECT pg_catalog.max(n.version)
+				FROM jadugar_internal.flow_version n
+				WHERE n.owner = v.owner AND n.name = v.name AND n.dropped_at IS NULL)
+	), asked AS MATERIALIZED (
+		SELECT m.run_id FROM jadugar_internal.flow_message m
+		WHERE m.kind IN ('r', 'k')
+	), up (run_id, parent_run, live, completed) AS (
+		SELECT r.run_id, r.parent_run,
+			r.finished_at IS NULL OR r.run_id IN (SELECT a.run_id FROM asked a),
+			r.status = 'c'
+		FROM jadugar_internal.flow_run r
+		WHERE r.version_id = ANY (ARRAY(SELECT v.version_id FROM version v))
+		UNION ALL
+		SELECT u.run_id, r.parent_run,
+			r.finished_at IS NULL OR r.run_id IN (SELECT a.run_id FROM asked a),
+			r.status = 'c'
+		FROM up u
+			JOIN jadugar_internal.flow_run r ON r.run_id = u.parent_run
+		WHERE NOT u.live AND u.completed
+	)
+	SELECT (SELECT pg_catalog.count(*) FROM flow f),
+		(SELECT pg_catalog.string_agg(pg_catalog.quote_literal(x.name), ', ' ORDER BY x.name)
+		FROM (SELECT DISTINCT f.name FROM flow f ORDER BY f.name LIMIT 5) x),
+		pg_catalog.count(*),
+		COALESCE(pg_catalog.array_agg(u.run_id ORDER BY u.run_id), '{}')
+	FROM up u
+	WHERE u.live;
+END;
+COMMENT ON FUNCTION jadugar_internal._flow_uses(integer, text) IS
+	'Returns the flows whose newest version uses a queue or a handler, and the runs that may still use it.';
+
 -- -------------------------------------------------------------------- explain
 
 CREATE FUNCTION jadugar.explain_flow(flow jadugar.flow, format text DEFAULT 'text')

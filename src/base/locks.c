@@ -50,6 +50,15 @@ jdg_try_lock_xact(JdgLockClass class, uint32 object)
 		LOCKACQUIRE_NOT_AVAIL;
 }
 
+bool
+jdg_try_lock_xact_shared(JdgLockClass class, uint32 object)
+{
+	LOCKTAG		tag;
+
+	set_tag(&tag, class, object);
+	return LockAcquire(&tag, ShareLock, false, true) != LOCKACQUIRE_NOT_AVAIL;
+}
+
 void
 jdg_unlock_xact(JdgLockClass class, uint32 object)
 {

@@ -31,8 +31,12 @@ typedef enum JdgLockClass
 extern void jdg_lock_xact(JdgLockClass class, uint32 object);
 extern void jdg_lock_xact_shared(JdgLockClass class, uint32 object);
 
-/* takes an exclusive lock without waiting; false: another process holds it */
+/*
+ * The same without waiting.  False: another process holds a lock that
+ * conflicts.
+ */
 extern bool jdg_try_lock_xact(JdgLockClass class, uint32 object);
+extern bool jdg_try_lock_xact_shared(JdgLockClass class, uint32 object);
 
 /* releases an exclusive lock before the end of the transaction */
 extern void jdg_unlock_xact(JdgLockClass class, uint32 object);

@@ -366,7 +366,10 @@ find_row(const JdgFlowRun *r, const JdgFlowNode *node, const int64 *wanted,
 	return found;
 }
 
-/* Send a request about one step of a run, if it can be served. */
+/*
+ * Send a request about one step of a run, if it can be served.  A run that
+ * goes on needs its queues: the message keeps them until it is served.
+ */
 static void
 ask_step(FunctionCallInfo fcinfo, const char *function, JdgMessageKind kind,
 		 Refused refused)
@@ -382,6 +385,8 @@ ask_step(FunctionCallInfo fcinfo, const char *function, JdgMessageKind kind,
 	find_run(run_id, in.save_user, &r);
 	step_id = find_row(&r, find_node(&r, name),
 					   PG_ARGISNULL(2) ? NULL : &wanted, refused, kind);
+	if (jdg_flow_run_is_over(r.status))
+		(void) jdg_flow_queues_use(&jdg_flow_plan_get(r.version_id)->queues, true);
 	jdg_flow_message_as(kind, run_id, step_id, NULL, NULL, in.save_user);
 	jdg_internal_end(&in);
 }

@@ -22,6 +22,7 @@
 #include "base/args.h"
 #include "base/errors.h"
 #include "base/spi.h"
+#include "flow/uses.h"
 #include "handler/command.h"
 #include "handler/privileges.h"
 #include "shared/shmem.h"
@@ -176,13 +177,32 @@ refuse_if_scheduled(const char *name)
 				 errhint("Drop them first with jadugar.unschedule().")));
 }
 
-/* Raises CONFLICT if unfinished tasks use the handler. */
+/* Raises CONFLICT if flows use the handler. */
 static void
-refuse_if_pending(const char *name)
+refuse_if_in_flows(const char *name, const JdgFlowUses *uses)
+{
+	if (uses->flows > 0)
+		ereport(ERROR,
+				(errcode(JDG_ERRCODE_CONFLICT),
+				 errmsg("cannot drop handler \"%s\" because flows use it", name),
+				 errdetail("The flows include %s.", uses->names),
+				 errhint("Drop them first with jadugar.drop_flow(), or create versions without the handler.")));
+}
+
+/* Raises CONFLICT if unfinished tasks or runs use the handler. */
+static void
+refuse_if_pending(const char *name, const JdgFlowUses *uses)
 {
 	Datum		key = CStringGetTextDatum(name);
 	int64		n;
 
+	if (uses->runs > 0)
+		ereport(ERROR,
+				(errcode(JDG_ERRCODE_CONFLICT),
+				 errmsg("cannot drop handler \"%s\" because flow runs use it", name),
+				 errdetail("Number of unfinished runs: %lld.",
+						   (long long) uses->runs),
+				 errhint("Wait for them, or pass pending => 'cancel'.")));
 	(void) jdg_run(&count_query, &key, NULL, 0);
 	n = jdg_col_int64(0, 1, 0);
 	if (n > 0)
@@ -264,6 +284,7 @@ JDG_FUNCTION(jdg_drop_handler, JDG_LEVEL_USER)
 {
 	DropArgs	a;
 	JdgInternal in;
+	JdgFlowUses uses;
 	Datum		key;
 	bool		is_c;
 
@@ -272,12 +293,15 @@ JDG_FUNCTION(jdg_drop_handler, JDG_LEVEL_USER)
 	jdg_internal_begin(&in);
 	check_manages(a.name, in.save_user, lock_handler(a.name, &is_c));
 	refuse_if_scheduled(a.name);
+	jdg_flow_uses_of_handler(a.name, &uses);
+	refuse_if_in_flows(a.name, &uses);
 	switch (a.pending)
 	{
 		case PENDING_RESTRICT:
-			refuse_if_pending(a.name);
+			refuse_if_pending(a.name, &uses);
 			break;
 		case PENDING_CANCEL:
+			jdg_flow_uses_abort(&uses, in.save_user);
 			cancel_pending(a.name, in.save_user);
 			break;
 	}

@@ -23,7 +23,9 @@
 	"OR EXISTS (SELECT FROM jadugar_internal.schedule s " \
 	"WHERE s.queue_id = t.queue_id) " \
 	"OR EXISTS (SELECT FROM jadugar_internal.handler n " \
-	"WHERE n.queue_id = t.queue_id))"
+	"WHERE n.queue_id = t.queue_id) " \
+	"OR (SELECT u.flows + u.runs > 0 " \
+	"FROM jadugar_internal._flow_uses(t.queue_id, NULL) u))"
 
 #define OWN_QUEUE "t.owner = $1 AND t.queue_id >= 10"
 
@@ -66,7 +68,7 @@ drop_queues(JdgHandover *h)
 {
 	static JdgQuery list = {
 		"SELECT t.name, CASE WHEN " IN_USE " "
-		"THEN 'tasks, schedules or handlers use it' END "
+		"THEN 'tasks, schedules, handlers or flows use it' END "
 		"FROM jadugar_internal.queue t WHERE " OWN_QUEUE " ORDER BY t.name",
 		1, {OIDOID}
 	};

@@ -229,6 +229,15 @@ jdg_queue_use_by_id(int32 queue_id, JdgQueue *queue)
 }
 
 bool
+jdg_queue_try_use_by_id(int32 queue_id, JdgQueue *queue, bool *busy)
+{
+	*busy = queue_id != JDG_DEFAULT_QUEUE &&
+		!jdg_try_lock_xact_shared(JDG_LOCK_QUEUE_USE, (uint32) queue_id);
+	/* the lock is held by now, unless it is busy */
+	return !*busy && jdg_queue_use_by_id(queue_id, queue);
+}
+
+bool
 jdg_queue_use_by_name(const char *name, JdgQueue *queue)
 {
 	if (!jdg_queue_by_name(name, queue))

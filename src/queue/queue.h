@@ -51,6 +51,13 @@ typedef struct JdgQueue
 extern bool jdg_queue_use_by_name(const char *name, JdgQueue *queue);
 extern bool jdg_queue_use_by_id(int32 queue_id, JdgQueue *queue);
 
+/*
+ * The same without waiting for a drop_queue() that has not committed.  Then
+ * returns false and sets *busy.
+ */
+extern bool jdg_queue_try_use_by_id(int32 queue_id, JdgQueue *queue,
+									bool *busy);
+
 /* false: no such queue */
 extern bool jdg_queue_by_name(const char *name, JdgQueue *queue);
 extern bool jdg_queue_by_id(int32 queue_id, JdgQueue *queue);

@@ -21,6 +21,7 @@
 #include "base/errors.h"
 #include "base/locks.h"
 #include "base/spi.h"
+#include "flow/uses.h"
 #include "queue/queue.h"
 #include "task/wakeup.h"
 
@@ -118,27 +119,33 @@ JDG_FUNCTION(jdg_resume_queue, JDG_LEVEL_USER)
 	PG_RETURN_VOID();
 }
 
-/* A queue goes only when nothing names it any more. */
+/*
+ * A queue goes only when nothing names it any more.  The lock was waited for,
+ * so rows count that have been committed since this transaction began.
+ */
 static void
 refuse_if_used(const char *name, Datum queue_id)
 {
 	int64		tasks;
 	int64		schedules;
 	int64		handlers;
+	JdgFlowUses uses;
 
-	(void) jdg_run(&used_query, &queue_id, NULL, 1);
+	(void) jdg_run_latest(&used_query, &queue_id, NULL);
 	tasks = jdg_col_int64(0, 1, 0);
 	schedules = jdg_col_int64(0, 2, 0);
 	handlers = jdg_col_int64(0, 3, 0);
-	if (tasks + schedules + handlers == 0)
+	jdg_flow_uses_of_queue(DatumGetInt32(queue_id), &uses);
+	if (tasks + schedules + handlers + uses.flows + uses.runs == 0)
 		return;
 	ereport(ERROR,
 			(errcode(JDG_ERRCODE_CONFLICT),
 			 errmsg("cannot drop queue \"%s\" because it is in use", name),
-			 errdetail("Unfinished tasks: %lld, schedules: %lld, handlers: %lld.",
+			 errdetail("Unfinished tasks: %lld, schedules: %lld, handlers: %lld, flows: %lld, unfinished flow runs: %lld.",
 					   (long long) tasks, (long long) schedules,
-					   (long long) handlers),
-			 errhint("Finish, cancel, or move them first.")));
+					   (long long) handlers, (long long) uses.flows,
+					   (long long) uses.runs),
+			 errhint("Finish, cancel, drop, or move them first.")));
 }
 
 /* drop_queue(name) */

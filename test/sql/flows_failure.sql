@@ -184,6 +184,7 @@ SELECT test.effects();
 -- rest => 'run': steps that complete later are undone too
 SELECT test.close_gate();
 SELECT start_flow(parallel(ARRAY[test_undoable('a'), test_gated('b')], completion => 'any', rest => 'run') ~> wait_signal('go') ~> test_failing('z')) AS run \gset
+CALL test.wait_for_step(:run, 'a', 'completed');
 CALL test.wait_for_step(:run, 'b', 'running');
 SELECT test.open_gate();
 CALL test.wait_for_step(:run, 'b', 'completed');
@@ -266,23 +267,95 @@ SELECT test.effects();
 RESET SESSION AUTHORIZATION;
 SELECT grant_queue('test_failure_q', 'test_failure', 'enqueue');
 SET SESSION AUTHORIZATION test_failure;
-SELECT start_flow(test_undoable('a') ~> wait_signal('go', name => 'w') ~> step('q', 'SELECT 1', queue => 'test_failure_q')) AS run \gset
+-- an unfinished run keeps the queue, but not one that has failed
+CREATE SEQUENCE test_failure_try;
+SELECT start_flow(test_undoable('a') ~> wait_signal('go', name => 'w') ~> step('b', 'SELECT 1 / (nextval(''test_failure_try'') - 1)')
+	~> step('q', 'SELECT 1', queue => 'test_failure_q')) AS run \gset
 CALL test.wait_for_step(:run, 'w', 'signal');
+RESET SESSION AUTHORIZATION;
+SELECT drop_queue('test_failure_q');
+SET SESSION AUTHORIZATION test_failure;
+SELECT signal(:run, 'go');
+CALL test.wait_until(format($$(SELECT status = 'compensated' FROM flow_runs WHERE run_id = %s)$$, :run));
+ALTER SEQUENCE test_failure_try RESTART;
+SELECT start_flow(step('b', 'SELECT 1 / (nextval(''test_failure_try'') - 1)') ~> step('q', 'SELECT 1', queue => 'test_failure_q')) AS run \gset
+SELECT * FROM test.end_of(:run);
+SELECT test.effects();
+RESET SESSION AUTHORIZATION;
+SELECT drop_queue('test_failure_q');
+SET SESSION AUTHORIZATION test_failure;
+SELECT retry_step(:run, 'b');
+SELECT * FROM test.end_of(:run);
+-- a flow keeps it by its newest version
+RESET SESSION AUTHORIZATION;
+SELECT create_queue('test_failure_q') > 0 AS made;
+SELECT grant_queue('test_failure_q', 'test_failure', 'enqueue');
+SET SESSION AUTHORIZATION test_failure;
+SELECT create_flow('test_keeps', step('q', 'SELECT 1', compensate_with => step('r', 'SELECT 1', queue => 'test_failure_q')));
+RESET SESSION AUTHORIZATION;
+SELECT drop_queue('test_failure_q');
+SET SESSION AUTHORIZATION test_failure;
+SELECT create_flow('test_keeps', step('q', 'SELECT 1'));
+RESET SESSION AUTHORIZATION;
+SELECT drop_queue('test_failure_q');
+SET SESSION AUTHORIZATION test_failure;
+SELECT start_flow('test_keeps', version => 1);
+CALL test.run_flow(sub_flow('test_keeps', version => 1, name => 's'));
+-- a queue of that name is another one: the same flow is a new version
+RESET SESSION AUTHORIZATION;
+SELECT create_queue('test_failure_q') > 0 AS made;
+SELECT grant_queue('test_failure_q', 'test_failure', 'enqueue');
+SET SESSION AUTHORIZATION test_failure;
+CALL test.run_flow(step('b', 'SELECT 1') ~> step('q', 'SELECT 1', queue => 'test_failure_q'));
+SELECT create_flow('test_again', step('q', 'SELECT 1 AS one', queue => 'test_failure_q'));
+SELECT create_flow('test_again', step('q', 'SELECT 1 AS one', queue => 'test_failure_q'));
+RESET SESSION AUTHORIZATION;
+SELECT drop_flow('test_again', owner => 'test_failure');
+SELECT drop_queue('test_failure_q');
+SELECT create_queue('test_failure_q') > 0 AS made;
+SELECT grant_queue('test_failure_q', 'test_failure', 'enqueue');
+SET SESSION AUTHORIZATION test_failure;
+CALL test.run_flow(step('b', 'SELECT 1') ~> step('q', 'SELECT 1', queue => 'test_failure_q'));
+-- a completed sub_flow keeps it as long as it may have to be undone
+SELECT create_flow('test_child', step('q', 'SELECT test.note(''q'')', compensate_with => step('r', 'SELECT test.note(''undo q'')', queue => 'test_failure_q')));
+SELECT create_flow('test_middle', sub_flow('test_child'));
+SELECT start_flow(sub_flow('test_middle') ~> wait_signal('go', name => 'w') ~> test_failing('b')) AS run \gset
+CALL test.wait_for_step(:run, 'w', 'signal');
+SELECT drop_flow('test_child');
 RESET SESSION AUTHORIZATION;
 SELECT drop_queue('test_failure_q');
 SET SESSION AUTHORIZATION test_failure;
 SELECT signal(:run, 'go');
 SELECT * FROM test.end_of(:run);
 SELECT test.effects();
+RESET SESSION AUTHORIZATION;
+SELECT drop_queue('test_failure_q');
+SET SESSION AUTHORIZATION test_failure;
+
 -- its handler
 CREATE FUNCTION test_nothing() RETURNS integer LANGUAGE sql AS 'SELECT 1';
 SELECT register_handler('test.nothing', 'public.test_nothing');
+SELECT create_flow('test_named', step('h', 'test.nothing'));
 SELECT start_flow(test_undoable('a') ~> wait_signal('go', name => 'w') ~> step('h', 'test.nothing')) AS run \gset
 CALL test.wait_for_step(:run, 'w', 'signal');
 SELECT drop_handler('test.nothing');
-SELECT signal(:run, 'go');
+SELECT drop_flow('test_named');
+SELECT drop_handler('test.nothing');
+-- cancel aborts the runs
+SELECT drop_handler('test.nothing', pending => 'cancel');
+SELECT * FROM test.end_of(:run);
+SELECT ended_by FROM flow_runs WHERE run_id = :run;
+SELECT test.effects();
+-- a run that has failed keeps no handler
+SELECT register_handler('test.nothing', 'public.test_nothing');
+ALTER SEQUENCE test_failure_try RESTART;
+SELECT start_flow(step('b', 'SELECT 1 / (nextval(''test_failure_try'') - 1)') ~> step('h', 'test.nothing')) AS run \gset
+SELECT * FROM test.end_of(:run);
+SELECT drop_handler('test.nothing');
+SELECT retry_step(:run, 'b');
 SELECT * FROM test.end_of(:run);
 SELECT test.effects();
+DROP SEQUENCE test_failure_try;
 
 -- clean up
 SELECT * FROM check_flows();

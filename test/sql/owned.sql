@@ -107,6 +107,9 @@ SELECT * FROM jadugar.drop_owned(:'oid');
 -- drop_owned() of all kinds, as a member of the role
 SELECT kind, test_owned_name(kind, name), problem FROM jadugar.drop_owned('test_owned "b"', '{tasks}');
 SET ROLE "test_owned ""b""";
+SELECT jadugar.create_flow('test_owned_uses', jadugar.step('one', 'test_owned_handler', queue => 'test_owned_queue_a'));
+SELECT kind, test_owned_name(kind, name), problem FROM jadugar.drop_owned('test_owned "b"', '{queues,handlers}');
+SELECT jadugar.drop_flow('test_owned_uses');
 SELECT jadugar.enqueue('test_owned_handler', delay => '1 hour', queue => 'test_owned_queue_a') AS id \gset
 SELECT kind, test_owned_name(kind, name), problem FROM jadugar.drop_owned('test_owned "b"', '{queues,handlers}');
 SELECT kind, test_owned_name(kind, name), problem FROM jadugar.drop_owned('test_owned "b"');

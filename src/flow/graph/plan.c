@@ -178,7 +178,7 @@ same_graph(Datum stored, const Jsonb *flow)
 		memcmp(other, flow, VARSIZE(flow)) == 0;
 }
 
-/* An unnamed version with this very graph; 0: there is none. */
+/* An unnamed version with this very graph, and queues; 0: there is none. */
 static int64
 find_same(Oid owner, Jsonb *flow)
 {
@@ -189,18 +189,28 @@ find_same(Oid owner, Jsonb *flow)
 	};
 	Datum		v[2] = {ObjectIdGetDatum(owner), Int64GetDatum(hash_of(flow))};
 	int64		n = jdg_run(&q, v, NULL, 0);
+	int64	   *same = palloc(sizeof(int64) * Max(n, 1));
+	int			nsame = 0;
 
 	for (int64 i = 0; i < n; i++)
 	{
 		bool		isnull;
 
 		if (same_graph(jdg_col(i, 2, &isnull), flow))
-			return jdg_col_int64(i, 1, 0);
+			same[nsame++] = jdg_col_int64(i, 1, 0);
+	}
+	for (int i = nsame - 1; i >= 0; i--)
+	{
+		if (jdg_flow_queues_exist(&jdg_flow_plan_get(same[i])->queues))
+			return same[i];
 	}
 	return 0;
 }
 
-/* The newest version of a name, if it has this graph; else sets the next. */
+/*
+ * The newest version of a name, if it has this graph and its queues; else
+ * sets the next number.
+ */
 static int64
 find_newest(Oid owner, const char *name, Jsonb *flow, int *version)
 {
@@ -210,14 +220,17 @@ find_newest(Oid owner, const char *name, Jsonb *flow, int *version)
 		"ORDER BY version DESC LIMIT 1", 2, {OIDOID, TEXTOID}
 	};
 	Datum		v[2] = {ObjectIdGetDatum(owner), CStringGetTextDatum(name)};
+	int64		id;
 	bool		isnull;
 
 	*version = 1;
 	if (jdg_run(&q, v, NULL, 1) == 0)
 		return 0;
+	id = jdg_col_int64(0, 1, 0);
 	*version = jdg_col_int32(0, 2, 0);
-	if (same_graph(jdg_col(0, 3, &isnull), flow))
-		return jdg_col_int64(0, 1, 0);
+	if (same_graph(jdg_col(0, 3, &isnull), flow) &&
+		jdg_flow_queues_exist(&jdg_flow_plan_get(id)->queues))
+		return id;
 	(*version)++;
 	return 0;
 }
@@ -430,6 +443,8 @@ jdg_flow_plan_get(int64 version_id)
 	p->version = jdg_col_int32(0, 2, 0);
 	p->graph = jdg_flow_parse(DatumGetJsonbPCopy(jdg_col(0, 3, &isnull)), true);
 	read_templates(p, DatumGetJsonbPCopy(jdg_col(0, 4, &isnull)));
+	jdg_flow_queues_add(&p->queues, p->task, p->graph->nnodes);
+	jdg_flow_queues_add(&p->queues, p->undo, p->graph->nnodes);
 	MemoryContextSwitchTo(old);
 	jdg_internal_end(&in);
 	kept_nodes += p->graph->nnodes;

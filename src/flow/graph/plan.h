@@ -11,6 +11,7 @@
 #define JDG_FLOW_GRAPH_PLAN_H
 
 #include "flow/graph/node.h"
+#include "flow/graph/queues.h"
 #include "task/task.h"
 
 typedef struct JdgFlowPlan
@@ -26,6 +27,8 @@ typedef struct JdgFlowPlan
 	 */
 	JdgTask   **task;
 	JdgTask   **undo;
+
+	JdgFlowQueues queues;
 } JdgFlowPlan;
 
 /*

@@ -35,6 +35,8 @@
 #define MAX_DEPTH	32
 /* runs that begin in one pass */
 #define MAX_RUNS	100000
+/* seconds until a run is tried again whose queue may be dropped */
+#define BUSY_DELAY	1
 
 static const JdgFlowArg args[] = {
 	{"flow", "sub_flow", JDG_FLOW_ARG_TEXT, true},
@@ -126,21 +128,13 @@ find_version(JdgRunState *rs, const JdgFlowNode *node, int64 *version)
 	return NULL;
 }
 
-/* Make the run and wait for its end. */
+/* Make the run; its end ends the step. */
 static void
-begin_run(JdgRunState *rs, JdgFlowStep *step, Jsonb *input)
+make_run(JdgRunState *rs, JdgFlowStep *step, int64 version, Jsonb *input)
 {
-	const JdgFlowNode *node = jdg_step_node(rs, step);
-	int64		version;
-	Jsonb	   *error = find_version(rs, node, &version);
 	JdgFlowRun	r;
 	JdgRunState *child;
 
-	if (error != NULL)
-	{
-		jdg_step_end(rs, step, JDG_STEP_FAILED, NULL, error, NULL);
-		return;
-	}
 	memset(&r, 0, sizeof(r));
 	r.owner = rs->r.owner;
 	r.version_id = version;
@@ -156,8 +150,44 @@ begin_run(JdgRunState *rs, JdgFlowStep *step, Jsonb *input)
 	r.trace = rs->r.trace;
 	child = jdg_pass_new_run(rs->pass, &r);
 	step->child_run = child->r.run_id;
-	jdg_step_start_wait(rs, step, jdg_step_timeout(rs, node));
+	jdg_step_start_wait(rs, step,
+						jdg_step_timeout(rs, jdg_step_node(rs, step)));
 	jdg_run_begin(child);
+}
+
+/*
+ * Make the run, or wait a moment where a session may drop one of its queues:
+ * that transaction may stay open, and the lock of this run is held.
+ */
+static void
+begin_run(JdgRunState *rs, JdgFlowStep *step, Jsonb *input)
+{
+	int64		version;
+	Jsonb	   *error = find_version(rs, jdg_step_node(rs, step), &version);
+
+	if (error != NULL)
+	{
+		jdg_step_end(rs, step, JDG_STEP_FAILED, NULL, error, NULL);
+		return;
+	}
+	switch (jdg_flow_queues_use(&jdg_flow_plan_get(version)->queues, false))
+	{
+		case JDG_QUEUES_EXIST:
+			make_run(rs, step, version, input);
+			break;
+		case JDG_QUEUES_GONE:
+			error = jdg_flow_error("NOT_FOUND",
+								   "a queue of the flow no longer exists",
+								   NULL);
+			jdg_step_end(rs, step, JDG_STEP_FAILED, NULL, error, NULL);
+			break;
+		case JDG_QUEUES_BUSY:
+			step->found = input;
+			jdg_step_change(rs, step);
+			jdg_step_start_wait(rs, step,
+								rs->pass->now + BUSY_DELAY * USECS_PER_SEC);
+			break;
+	}
 }
 
 static void
@@ -177,11 +207,24 @@ sub_flow_found_out(JdgRunState *rs, JdgFlowStep *step, Jsonb *result)
 	begin_run(rs, step, jdg_json_get(result, "input"));
 }
 
-/* Ask the run to end; the step has timed out when that has ended. */
+/*
+ * Ask the run to end; the step has timed out when that has ended.  Without a
+ * run: try again to begin it.
+ */
 static void
 sub_flow_due(JdgRunState *rs, JdgFlowStep *step)
 {
 	step->due = DT_NOBEGIN;
+	if (step->child_run == 0)
+	{
+		Jsonb	   *input = DatumGetJsonbP(PointerGetDatum(step->found));
+
+		step->found = NULL;
+		rs->r.live--;
+		jdg_step_change(rs, step);
+		begin_run(rs, step, input);
+		return;
+	}
 	step->reason = "timed_out";
 	(void) jdg_leaf_cancel(rs, step);
 }

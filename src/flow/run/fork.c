@@ -107,6 +107,8 @@ jdg_flow_fork(const JdgFlowRun *from, const JdgFlowNode *target)
 				 errmsg("flow run %lld does not exist any more",
 						(long long) from->run_id)));
 	f.rs = jdg_pass_new_run(pass, &r);
+	/* one that is gone fails the step that needs it, if the run gets there */
+	(void) jdg_flow_queues_use(&f.rs->plan->queues, true);
 	f.rs->r.next_id = from->next_id;
 	f.target = &f.rs->plan->graph->nodes[target->no];
 	jdg_fork_into(&f, &f.rs->plan->graph->nodes[0], -1);

@@ -13,6 +13,7 @@
 #include "miscadmin.h"
 #include "utils/builtins.h"
 
+#include "base/errors.h"
 #include "base/spi.h"
 #include "flow/run/begin.h"
 #include "flow/run/drive.h"
@@ -42,6 +43,18 @@ insert_once(JdgFlowRun *r)
 	return 0;
 }
 
+static void
+raise_queue_gone(const JdgFlowPlan *plan)
+{
+	ereport(ERROR,
+			(errcode(JDG_ERRCODE_NOT_FOUND),
+			 plan->name == NULL ?
+			 errmsg("a queue of the flow no longer exists") :
+			 errmsg("a queue of version %d of flow \"%s\" no longer exists",
+					plan->version, plan->name),
+			 errhint("Create a new version with jadugar.create_flow().")));
+}
+
 int64
 jdg_flow_begin(const JdgFlowRun *run, TimestampTz start_at)
 {
@@ -55,6 +68,8 @@ jdg_flow_begin(const JdgFlowRun *run, TimestampTz start_at)
 		twin = insert_once(&rs->r);
 	if (twin != 0)
 		return twin;
+	if (jdg_flow_queues_use(&rs->plan->queues, true) == JDG_QUEUES_GONE)
+		raise_queue_gone(rs->plan);
 	if (start_at > pass->now)
 	{
 		JdgFlowStep *root = jdg_step_make(rs, &rs->plan->graph->nodes[0], -1,
