@@ -68,7 +68,8 @@ CREATE TABLE jadugar_internal.flow_run (
 	task_id		bigint,
 	done_count	bigint NOT NULL,
 	paused_by	text,
-	ended_by	text
+	ended_by	text,
+	timezone	text
 ) WITH (fillfactor = 50);
 CREATE UNIQUE INDEX flow_run_key ON jadugar_internal.flow_run (owner, idempotency_key) WHERE idempotency_key IS NOT NULL;
 CREATE INDEX flow_run_schedule ON jadugar_internal.flow_run (schedule_live) WHERE schedule_live IS NOT NULL;
@@ -87,6 +88,8 @@ COMMENT ON COLUMN jadugar_internal.flow_run.depth IS 'Number of sub_flows above 
 COMMENT ON COLUMN jadugar_internal.flow_run.parent_step IS
 	'Step of parent_run that started the run.';
 COMMENT ON COLUMN jadugar_internal.flow_run.timeout IS 'Maximum duration of the whole run.';
+COMMENT ON COLUMN jadugar_internal.flow_run.timezone IS
+	'TimeZone of the steps: that of the task of a schedule that started the run.';
 COMMENT ON COLUMN jadugar_internal.flow_run.schedule_live IS
 	'Equals schedule_id until the run ends. Kept apart, so that the end of runs without a schedule changes no index.';
 COMMENT ON COLUMN jadugar_internal.flow_run.task_id IS

@@ -13,6 +13,7 @@
 
 #include "catalog/pg_type.h"
 #include "miscadmin.h"
+#include "pgtime.h"
 #include "utils/builtins.h"
 
 #include "access/access.h"
@@ -221,7 +222,10 @@ read_run(FunctionCallInfo fcinfo, int first, JdgFlowRun *r)
 		return;
 	r->schedule_id = jdg_current_task->schedule_id;
 	if (r->schedule_id != 0)
+	{
 		r->scheduled_for = jdg_current_task->scheduled_for;
+		r->timezone = pstrdup(pg_get_timezone_name(session_timezone));
+	}
 	if (r->trace == NULL && jdg_current_task->trace != NULL)
 		r->trace = pstrdup(jdg_current_task->trace);
 	if (r->tenant == NULL && jdg_current_task->tenant != NULL)

@@ -26,6 +26,7 @@
 #include "schedule/schedule.h"
 #include "schedule/zones.h"
 #include "task/history.h"
+#include "task/time_zone.h"
 #include "timing/timing_type.h"
 
 const char *const jdg_overlap_words[] = {
@@ -279,45 +280,6 @@ jdg_schedule_update(const JdgSchedule *s)
 		jdg_zone_note(s->timezone);
 }
 
-/* Do the settings of a schedule have a time zone, in any spelling? */
-static bool
-sets_time_zone(const Jsonb *settings)
-{
-	JsonbIterator *it;
-	JsonbIteratorToken tok;
-	JsonbValue	v;
-
-	if (settings == NULL)
-		return false;
-	it = JsonbIteratorInit(unconstify(JsonbContainer *, &settings->root));
-	while ((tok = JsonbIteratorNext(&it, &v, true)) != WJB_DONE)
-	{
-		if (tok == WJB_KEY && v.val.string.len == strlen("TimeZone") &&
-			pg_strncasecmp(v.val.string.val, "TimeZone", v.val.string.len) == 0)
-			return true;
-	}
-	return false;
-}
-
-/* The settings of its tasks: they see the day that the schedule means. */
-static Jsonb *
-settings_of(const JdgSchedule *s)
-{
-	JsonbParseState *st;
-	Jsonb	   *zone;
-
-	if (sets_time_zone(s->settings))
-		return s->settings;
-	jdg_json_begin(&st);
-	jdg_json_text(&st, "TimeZone", s->timezone);
-	zone = jdg_json_finish(&st);
-	if (s->settings == NULL)
-		return zone;
-	return DatumGetJsonbP(DirectFunctionCall2(jsonb_concat,
-											  JsonbPGetDatum(s->settings),
-											  JsonbPGetDatum(zone)));
-}
-
 void
 jdg_schedule_task(const JdgSchedule *s, JdgTask *task)
 {
@@ -334,7 +296,8 @@ jdg_schedule_task(const JdgSchedule *s, JdgTask *task)
 	task->started_at = DT_NOBEGIN;
 	task->timeout = s->timeout;
 	task->retry = s->retry;
-	task->settings = settings_of(s);
+	/* they see the day that the schedule means */
+	task->settings = jdg_settings_with_zone(s->settings, s->timezone);
 	task->metadata = s->metadata;
 	task->tenant = s->tenant;
 

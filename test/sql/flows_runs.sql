@@ -75,6 +75,25 @@ SELECT create_flow('test outer', sub_flow('test inner'));
 SELECT schedule('test dated', 'every 1 second', 'test outer', max_runs => 1) > 0 AS made;
 CALL test.wait_until($$(SELECT completed = 1 FROM jadugar.schedules WHERE name = 'test dated')$$);
 SELECT status, result FROM history WHERE schedule = 'test dated';
+-- the time zone of the schedule is that of its steps, conditions and compensations;
+-- settings of the schedule come before it, those of a step before both
+SELECT create_flow('test zone inner', step('i', $$SELECT current_setting('TimeZone') AS zone, current_setting('work_mem') AS mem$$, settings => '{"work_mem": "1MB"}'));
+SELECT create_flow('test zone', step('a', $$SELECT current_setting('TimeZone') AS zone$$, compensate => $$SELECT test.note(current_setting('TimeZone'))$$)
+	~> step('own', $$SELECT current_setting('TimeZone') AS zone$$, settings => '{"timezone": "Asia/Tokyo"}') ~> sub_flow('test zone inner', name => 's')
+	~> each($$SELECT current_setting('TimeZone') AS zone$$, step('x', $$SELECT current_setting('TimeZone') AS zone$$), name => 'e')
+	~> branch($$current_setting('TimeZone') = 'Pacific/Auckland'$$, step('yes', 'SELECT 1/0'), step('no', 'SELECT 1/0')));
+SELECT schedule('test zone 1', 'manual', 'test zone', timezone => 'Pacific/Auckland') > 0 AND
+	schedule('test zone 2', 'manual', 'test zone', timezone => 'Pacific/Auckland', settings => '{"TimeZone": "America/Lima"}') > 0 AND
+	schedule('test zone 3', 'manual', $$SELECT jadugar.start_flow('test zone')$$, timezone => 'Pacific/Auckland') > 0 AS made;
+SELECT run_now('test zone 1') AS one, run_now('test zone 2') AS two, run_now('test zone 3') AS three \gset
+CALL test.wait_until($$(SELECT count(*) = 3 FROM jadugar.flow_runs WHERE schedule LIKE 'test zone _' AND parent_run IS NULL AND status = 'compensated')$$);
+SELECT r.schedule, string_agg(concat_ws(' ', s.step, s.status, s.result ->> 'zone', s.result ->> 'mem'), ', ' ORDER BY s.step_id) AS steps
+FROM flow_runs r JOIN flow_steps s USING (run_id) WHERE r.schedule LIKE 'test zone _' AND r.parent_run IS NULL AND s.kind <> 'chain' GROUP BY r.schedule ORDER BY r.schedule;
+SELECT test.sorted_effects();
+SELECT fork_flow(run_id, 'own') AS run FROM flow_runs WHERE schedule = 'test zone 1' AND parent_run IS NULL \gset
+SELECT status FROM test.end_of(:run);
+SELECT result FROM flow_steps WHERE run_id = :run AND step = 's';
+SELECT test.effects();
 -- depends_on waits for the success of the run
 SELECT schedule('test after', 'every 1 second', 'SELECT 1', depends_on => '{test bad}', max_runs => 1) > 0 AS made;
 CALL test.wait_until($$EXISTS (SELECT FROM jadugar.history WHERE schedule = 'test after')$$);

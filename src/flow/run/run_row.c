@@ -38,7 +38,8 @@ enum
 	R_PARENT_RUN, R_PARENT_STEP, R_SCHEDULE_ID, R_SCHEDULED_FOR, R_TIMEOUT,
 	R_PAUSED_AT, R_CREATED_AT, R_STARTED_AT, R_FINISHED_AT, R_INPUT, R_RESULT,
 	R_ERROR, R_REASON, R_IDEMPOTENCY_KEY, R_TENANT, R_TRACE, R_METADATA,
-	R_SCHEDULE_LIVE, R_TASK_ID, R_DONE_COUNT, R_PAUSED_BY, R_ENDED_BY, R_COLUMNS
+	R_SCHEDULE_LIVE, R_TASK_ID, R_DONE_COUNT, R_PAUSED_BY, R_ENDED_BY,
+	R_TIMEZONE, R_COLUMNS
 };
 
 struct JdgFlowRunReader
@@ -180,6 +181,7 @@ from_slot(TupleTableSlot *s, JdgFlowRun *r)
 	r->tenant = jdg_get_text(s, R_TENANT);
 	r->trace = jdg_get_text(s, R_TRACE);
 	r->metadata = get_jsonb(s, R_METADATA);
+	r->timezone = jdg_get_text(s, R_TIMEZONE);
 	r->tid = s->tts_tid;
 }
 
@@ -265,6 +267,7 @@ set_all(const JdgFlowRun *r, Datum *v, bool *n)
 	jdg_set_text(v, n, R_TENANT, r->tenant);
 	jdg_set_text(v, n, R_TRACE, r->trace);
 	jdg_set_pointer(v, n, R_METADATA, r->metadata);
+	jdg_set_text(v, n, R_TIMEZONE, r->timezone);
 }
 
 bool
@@ -277,10 +280,10 @@ jdg_flow_run_insert_once(JdgFlowRun *r)
 		"depth, parent_run, parent_step, schedule_id, scheduled_for, timeout, "
 		"paused_at, created_at, started_at, finished_at, input, result, "
 		"error, reason, idempotency_key, tenant, trace, metadata, "
-		"schedule_live, task_id, done_count, paused_by, ended_by) "
+		"schedule_live, task_id, done_count, paused_by, ended_by, timezone) "
 		"VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, "
 		"$14, $15, $16, $17, $18, $19, $20, $21, $22, $23, $24, $25, $26, "
-		"$27, $28, $29, $30, $31, $32, $33, $34) ON CONFLICT (owner, idempotency_key) "
+		"$27, $28, $29, $30, $31, $32, $33, $34, $35) ON CONFLICT (owner, idempotency_key) "
 		"WHERE idempotency_key IS NOT NULL DO NOTHING RETURNING ctid",
 		R_COLUMNS,
 		{INT8OID, OIDOID, INT8OID, CHAROID, CHAROID, BOOLOID, BOOLOID,
@@ -288,7 +291,7 @@ jdg_flow_run_insert_once(JdgFlowRun *r)
 			INT8OID, TIMESTAMPTZOID, INTERVALOID, TIMESTAMPTZOID,
 			TIMESTAMPTZOID, TIMESTAMPTZOID, TIMESTAMPTZOID, JSONBOID,
 			JSONBOID, JSONBOID, TEXTOID, TEXTOID, TEXTOID, TEXTOID,
-		JSONBOID, INT8OID, INT8OID, INT8OID, TEXTOID, TEXTOID}
+		JSONBOID, INT8OID, INT8OID, INT8OID, TEXTOID, TEXTOID, TEXTOID}
 	};
 	Datum		v[R_COLUMNS];
 	bool		isnull[R_COLUMNS];

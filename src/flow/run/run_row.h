@@ -68,6 +68,7 @@ typedef struct JdgFlowRun
 	char	   *idempotency_key;
 	char	   *tenant;
 	char	   *trace;
+	char	   *timezone;		/* of its steps, from a schedule; or NULL */
 	Jsonb	   *metadata;
 
 	ItemPointerData tid;		/* of the row; invalid: there is none yet */

@@ -19,6 +19,7 @@
 #include "queue/queue.h"
 #include "task/wakeup.h"
 #include "task/follow.h"
+#include "task/time_zone.h"
 
 /*
  * May the owner of a task still use its queue?  NULL: yes; else the error.
@@ -57,6 +58,8 @@ jdg_step_make_task(JdgRunState *rs, JdgFlowStep *step, const JdgTask *template)
 	t->scheduled_for = t->started_at = DT_NOBEGIN;
 	t->tenant = rs->r.tenant;
 	t->trace = rs->r.trace;
+	if (rs->r.timezone != NULL)
+		t->settings = jdg_settings_with_zone(t->settings, rs->r.timezone);
 	t->flow_run = rs->r.run_id;
 	t->step_id = step->step_id;
 	t->step = unconstify(char *, jdg_step_node(rs, step)->name);
