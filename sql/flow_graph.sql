@@ -187,7 +187,7 @@ CREATE FUNCTION jadugar.sleep(
 	LANGUAGE C STABLE PARALLEL SAFE
 	AS 'MODULE_PATHNAME', 'jdg_flow_sleep';
 COMMENT ON FUNCTION jadugar.sleep(interval, text, text, text[], text, integer) IS
-	'Returns a flow that waits for a duration.';
+	'Returns a flow that waits for a duration. Does not wait itself.';
 
 CREATE FUNCTION jadugar.sleep_until(
 	until text, name text DEFAULT NULL, on_failure text DEFAULT NULL,
@@ -197,7 +197,7 @@ CREATE FUNCTION jadugar.sleep_until(
 	LANGUAGE C STABLE PARALLEL SAFE
 	AS 'MODULE_PATHNAME', 'jdg_flow_sleep_until';
 COMMENT ON FUNCTION jadugar.sleep_until(text, text, text, text[], text, integer) IS
-	'Returns a flow that waits until an instant.';
+	'Returns a flow that waits until an instant. Does not wait itself.';
 
 CREATE FUNCTION jadugar.wait_event(
 	event text, filter jsonb DEFAULT NULL, timeout interval DEFAULT NULL,

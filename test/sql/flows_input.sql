@@ -108,6 +108,18 @@ SELECT status, steps FROM flow_status(:mine);
 SELECT status FROM flow_runs ORDER BY run_id;
 SELECT * FROM check_flows();
 
+-- a text that looks like a path, but does not begin with $, is SQL: the hint says so
+SELECT test.error_of(s) FROM (VALUES (1, $$SELECT start_flow(loop(step('s', 'SELECT 1'), while => '!($.steps.s.done == true)'))$$),
+	(2, $$SELECT start_flow(branch('($.input.x == 1)', step('s', 'SELECT 1')))$$),
+	(3, $$SELECT create_flow('x', each('($.input.list)', step('s', 'SELECT 1')))$$)) v (n, s) ORDER BY n;
+-- not true, or missing: as a path, and as SQL
+SELECT start_flow(parallel(ARRAY[step('s', 'SELECT 1 AS one'),
+	branch('$.steps.s.done != true', step('a', 'SELECT 1'), step('b', 'SELECT 1'), after => '{s}'),
+	branch('$.steps.s.done != true || !exists($.steps.s.done)', step('c', 'SELECT 1'), step('d', 'SELECT 1'), after => '{s}'),
+	branch($$$1 #>> '{steps,s,done}' IS DISTINCT FROM 'true'$$, step('e', 'SELECT 1'), step('f', 'SELECT 1'), after => '{s}')])) AS run \gset
+SELECT status FROM wait_flow(:run, '30 s');
+SELECT step, status FROM flow_steps WHERE run_id = :run AND step ~ '^[a-f]$' ORDER BY step;
+
 -- a role without access
 SET SESSION AUTHORIZATION test_input_none;
 SELECT test.refusal_of($$SELECT jadugar.start_flow(jadugar.step('a', 'SELECT 1'))$$);

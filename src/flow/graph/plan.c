@@ -98,12 +98,26 @@ data_of(const JdgFlowNode *node, const char *command, bool handler, bool undo)
 		JDG_DATA_RUN;
 }
 
+/*
+ * Context of errors about a task.  SQL that is made of a text that is no SQL
+ * may have been meant as a path.
+ */
+static void
+task_context(void *arg)
+{
+	const JdgFlowNode *node = arg;
+
+	jdg_flow_error_context(arg);
+	if (node->kind->hint && geterrcode() == JDG_ERRCODE_VALIDATION_ERROR)
+		errhint("%s", node->kind->hint);
+}
+
 /* The task of a node, or of a compensation; NULL: it has none. */
 static JdgTask *
 prepare(const JdgFlowNode *node, Oid owner, bool undo)
 {
 	ErrorContextCallback context = {error_context_stack,
-	jdg_flow_error_context, unconstify(JdgFlowNode *, node)};
+	task_context, unconstify(JdgFlowNode *, node)};
 	JdgTaskOptions o;
 	JdgTask    *t;
 	JdgQueue	queue;

@@ -40,4 +40,8 @@ extern const char *jdg_condition_command(const JdgFlowNode *node);
 extern Jsonb *jdg_object_template(JdgFlowObject *o, const char *key,
 								  bool *has_paths);
 
+/* the hint of kinds whose text is a condition */
+#define JDG_CONDITION_HINT \
+	"Write a path that begins with $, or SQL that has the data as $1."
+
 #endif							/* JDG_FLOW_GRAPH_TEXTS_H */

@@ -176,6 +176,7 @@ const JdgKind jdg_kind_branch = {
 	.nargs = lengthof(args),
 	.parse = branch_parse,
 	.command = jdg_condition_command,
+	.hint = JDG_CONDITION_HINT,
 	.begin = jdg_step_start_task,
 	.found_out = branch_found_out,
 	.child_ended = branch_child_ended,

@@ -313,6 +313,7 @@ const JdgKind jdg_kind_each = {
 	.nargs = lengthof(args),
 	.parse = each_parse,
 	.command = each_command,
+	.hint = "Write an array, a path that begins with $, or a query that has the data as $1.",
 	.begin = each_begin,
 	.found_out = each_found_out,
 	.child_ended = each_child_ended,

@@ -98,6 +98,9 @@ typedef struct JdgKind
 	 */
 	const char *(*command) (const JdgFlowNode *node);
 
+	/* a sentence: what the text may be that the SQL is made of; or NULL */
+	const char *hint;
+
 	/* the other options of that task */
 	void		(*task_options) (const JdgFlowNode *node,
 								 struct JdgTaskOptions *o);

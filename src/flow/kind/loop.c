@@ -243,6 +243,7 @@ const JdgKind jdg_kind_loop = {
 	.nargs = lengthof(args),
 	.parse = loop_parse,
 	.command = jdg_condition_command,
+	.hint = JDG_CONDITION_HINT,
 	.begin = begin_pass,
 	.found_out = loop_found_out,
 	.child_ended = loop_child_ended,
