@@ -22,6 +22,7 @@
 #include "utils/snapmgr.h"
 
 #include "base/compat.h"
+#include "base/indexes.h"
 #include "base/rows.h"
 
 /* rows written in one batch, to share pages and WAL records */
@@ -74,7 +75,7 @@ jdg_rows_open(Oid relid, int natts)
 	r->estate = CreateExecutorState();
 	r->info = makeNode(ResultRelInfo);
 	InitResultRelInfo(r->info, r->rel, 0, NULL, 0);
-	ExecOpenIndices(r->info, false);
+	jdg_indexes_open(r->info);
 	return r;
 }
 
