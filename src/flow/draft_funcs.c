@@ -28,6 +28,7 @@
 #include "base/interval.h"
 #include "base/json.h"
 #include "base/spi.h"
+#include "flow/graph/lookup.h"
 #include "flow/graph/parse.h"
 #include "flow/graph/plan.h"
 #include "flow/graph/type.h"
@@ -51,7 +52,8 @@ create_draft(const char *name, Jsonb *options)
 		"INSERT INTO jadugar_internal.flow_draft (owner, name, options, "
 		"created_at) "
 		"VALUES ($1, $2, $3, $4) ON CONFLICT (owner, name) DO NOTHING", 4,
-		{OIDOID, TEXTOID, JSONBOID, TIMESTAMPTZOID}
+		{OIDOID, TEXTOID, JSONBOID, TIMESTAMPTZOID},
+		.config = true
 	};
 	Oid			owner = jdg_resolve_owner(NULL);
 	Datum		v[4];

@@ -21,6 +21,7 @@
 #include "base/spi.h"
 #include "flow/graph/draft.h"
 #include "flow/graph/parse.h"
+#include "flow/graph/lookup.h"
 #include "flow/graph/plan.h"
 #include "flow/graph/type.h"
 #include "flow/run/explain.h"

@@ -25,6 +25,7 @@
 #include "base/spi.h"
 #include "exec/exec.h"
 #include "flow/graph/draft.h"
+#include "flow/graph/lookup.h"
 #include "flow/graph/plan.h"
 #include "flow/graph/type.h"
 #include "flow/run/message.h"
@@ -75,13 +76,14 @@ JDG_FUNCTION(jdg_create_flow, JDG_LEVEL_USER)
 	char	   *name = jdg_need_text(fcinfo, 0, "create_flow", "name");
 	Oid			owner;
 	int			version;
+	int64		newest;
 
 	jdg_require_shmem();
 	if (PG_ARGISNULL(1))
 		jdg_null_argument("flow", "create_flow");
 	jdg_check_flow_name(name);
 	owner = jdg_resolve_owner(jdg_arg_text(fcinfo, 3));
-	if (jdg_flow_draft_exists(owner, name))
+	if (jdg_flow_is_draft(owner, name, &newest))
 		ereport(ERROR,
 				(errcode(JDG_ERRCODE_CONFLICT),
 				 errmsg("flow \"%s\" already exists", name),
@@ -127,7 +129,8 @@ JDG_FUNCTION(jdg_drop_flow, JDG_LEVEL_USER)
 	static JdgQuery q = {
 		"UPDATE jadugar_internal.flow_version SET dropped_at = $3 "
 		"WHERE owner = $1 AND name = $2 AND dropped_at IS NULL", 3,
-		{OIDOID, TEXTOID, TIMESTAMPTZOID}
+		{OIDOID, TEXTOID, TIMESTAMPTZOID},
+		.config = true
 	};
 	static const char *const modes[] = {
 		"restrict", "compensate", "kill", NULL
@@ -273,7 +276,6 @@ JDG_FUNCTION(jdg_start_flow, JDG_LEVEL_USER)
 {
 	char	   *name = jdg_need_text(fcinfo, 0, "start_flow", "name");
 	int			version = PG_ARGISNULL(2) ? 0 : PG_GETARG_INT32(2);
-	JdgInternal in;
 	Oid			owner;
 	int64		id;
 	bool		draft = false;
@@ -288,12 +290,10 @@ JDG_FUNCTION(jdg_start_flow, JDG_LEVEL_USER)
 				 errdetail("The value is %d.", version),
 				 errhint("Omit it for the newest version.")));
 	owner = jdg_resolve_owner(jdg_arg_text(fcinfo, 3 + A_OWNER));
-	jdg_internal_begin(&in);
 	if (version == 0)
 		draft = jdg_flow_is_draft(owner, name, &id);
 	else
 		id = jdg_flow_version_find(owner, name, version);
-	jdg_internal_end(&in);
 	if (draft)
 		id = jdg_flow_version_make(owner, name, jdg_flow_draft(owner, name),
 								   NULL, &version);

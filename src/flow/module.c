@@ -17,18 +17,18 @@
 #include "flow/run/advance.h"
 #include "flow/run/awaited.h"
 #include "flow/run/data.h"
+#include "flow/graph/lookup.h"
 #include "flow/run/duty.h"
-#include "flow/run/run_row.h"
 #include "handler/command.h"
 #include "shared/wakeup.h"
 
 static JdgQuery remap[] = {
 	{"UPDATE jadugar_internal.flow_version t SET owner = m.n "
 		"FROM unnest($1, $2) m(o, n) "
-	"WHERE t.owner = m.o", 2, {OIDARRAYOID, OIDARRAYOID}},
+	"WHERE t.owner = m.o", 2, {OIDARRAYOID, OIDARRAYOID},.config = true},
 	{"UPDATE jadugar_internal.flow_draft t SET owner = m.n "
 		"FROM unnest($1, $2) m(o, n) "
-	"WHERE t.owner = m.o", 2, {OIDARRAYOID, OIDARRAYOID}},
+	"WHERE t.owner = m.o", 2, {OIDARRAYOID, OIDARRAYOID},.config = true},
 	{"UPDATE jadugar_internal.flow_draft_step t SET owner = m.n "
 		"FROM unnest($1, $2) m(o, n) "
 	"WHERE t.owner = m.o", 2, {OIDARRAYOID, OIDARRAYOID}},

@@ -45,6 +45,7 @@ reassign_flows(JdgHandover *h)
 	};
 
 	jdg_handover_rows(h, &list, changes);
+	jdg_config_changed();
 }
 
 static void
@@ -65,6 +66,7 @@ drop_flows(JdgHandover *h)
 
 	jdg_handover_rows(h, &list, nothing);
 	jdg_run(&drop, v, NULL, 0);
+	jdg_config_changed();
 }
 
 static void
@@ -86,6 +88,7 @@ reassign_drafts(JdgHandover *h)
 	};
 
 	jdg_handover_rows(h, &list, changes);
+	jdg_config_changed();
 }
 
 static void
@@ -104,6 +107,7 @@ drop_drafts(JdgHandover *h)
 	};
 
 	jdg_handover_rows(h, &list, changes);
+	jdg_config_changed();
 }
 
 static JdgQuery runs_query = {

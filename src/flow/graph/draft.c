@@ -136,15 +136,6 @@ jdg_flow_draft_peek(Oid owner, const char *name)
 	return read_draft(owner, name, &found);
 }
 
-bool
-jdg_flow_draft_exists(Oid owner, const char *name)
-{
-	bool		found;
-
-	(void) read_draft(owner, name, &found);
-	return found;
-}
-
 Jsonb *
 jdg_flow_draft(Oid owner, const char *name)
 {
@@ -166,7 +157,8 @@ jdg_flow_draft_drop(Oid owner, const char *name)
 	static JdgQuery draft = {
 		"DELETE FROM jadugar_internal.flow_draft WHERE owner = $1 "
 		"AND name = $2", 2,
-		{OIDOID, TEXTOID}
+		{OIDOID, TEXTOID},
+		.config = true
 	};
 	static JdgQuery steps = {
 		"DELETE FROM jadugar_internal.flow_draft_step "

@@ -21,9 +21,6 @@ extern Jsonb *jdg_flow_draft(Oid owner, const char *name);
 /* the same for views: NULL also for a draft without steps */
 extern Jsonb *jdg_flow_draft_peek(Oid owner, const char *name);
 
-/* also one without steps; inside or outside */
-extern bool jdg_flow_draft_exists(Oid owner, const char *name);
-
 /* drop it with its steps; false: there is none.  Inside or outside. */
 extern bool jdg_flow_draft_drop(Oid owner, const char *name);
 

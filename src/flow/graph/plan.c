@@ -264,6 +264,7 @@ insert_version(Oid owner, const char *name, int version, Jsonb *flow,
 	};
 	Datum		v[8];
 	char		n[9] = "        ";
+	int64		id;
 
 	v[0] = ObjectIdGetDatum(owner);
 	jdg_put_text(&v[1], &n[1], name);
@@ -276,7 +277,10 @@ insert_version(Oid owner, const char *name, int version, Jsonb *flow,
 	v[7] = TimestampTzGetDatum(jdg_now());
 	if (jdg_run(&q, v, n, 0) != 1)
 		elog(ERROR, "could not insert a version of a flow");
-	return jdg_col_int64(0, 1, 0);
+	id = jdg_col_int64(0, 1, 0);
+	if (name != NULL)
+		jdg_config_changed();
+	return id;
 }
 
 /* The graph of a version never changes; its description may. */
@@ -332,48 +336,6 @@ jdg_flow_version_make(Oid owner, const char *name, Jsonb *flow,
 }
 
 /* ----------------------------------------------------------- reading one */
-
-int64
-jdg_flow_version_find(Oid owner, const char *name, int version)
-{
-	static JdgQuery newest = {
-		"SELECT version_id FROM jadugar_internal.flow_version "
-		"WHERE owner = $1 "
-		"AND name = $2 AND dropped_at IS NULL ORDER BY version DESC LIMIT 1",
-		2, {OIDOID, TEXTOID}
-	};
-	static JdgQuery one = {
-		"SELECT version_id FROM jadugar_internal.flow_version "
-		"WHERE owner = $1 "
-		"AND name = $2 AND version = $3 AND dropped_at IS NULL",
-		3, {OIDOID, TEXTOID, INT4OID}
-	};
-	Datum		v[3] = {ObjectIdGetDatum(owner), CStringGetTextDatum(name),
-	Int32GetDatum(version)};
-
-	Assert(jdg_is_bookkeeping());
-	if (jdg_run(version == 0 ? &newest : &one, v, NULL, 1) == 0)
-		return 0;
-	return jdg_col_int64(0, 1, 0);
-}
-
-bool
-jdg_flow_is_draft(Oid owner, const char *name, int64 *version_id)
-{
-	static JdgQuery q = {
-		"SELECT (SELECT version_id FROM jadugar_internal.flow_version "
-		"WHERE owner = $1 AND name = $2 AND dropped_at IS NULL "
-		"ORDER BY version DESC LIMIT 1), EXISTS (SELECT "
-		"FROM jadugar_internal.flow_draft WHERE owner = $1 AND name = $2)", 2,
-		{OIDOID, TEXTOID}
-	};
-	Datum		v[2] = {ObjectIdGetDatum(owner), CStringGetTextDatum(name)};
-
-	Assert(jdg_is_bookkeeping());
-	jdg_run(&q, v, NULL, 1);
-	*version_id = jdg_col_int64(0, 1, 0);
-	return jdg_col_bool(0, 2);
-}
 
 /* Start with no plans, at first and when there are too many. */
 static void

@@ -38,19 +38,6 @@ typedef struct JdgFlowPlan
 extern const JdgFlowPlan *jdg_flow_plan_get(int64 version_id);
 
 /*
- * The version of a named flow of "owner", 0: the newest.  Returns 0 if there
- * is none.  Inside jdg_internal_begin().
- */
-extern int64 jdg_flow_version_find(Oid owner, const char *name, int version);
-
-/*
- * Is there a draft of that name?  Else *version_id is the newest version, 0:
- * there is none.  Inside jdg_internal_begin().
- */
-extern bool jdg_flow_is_draft(Oid owner, const char *name,
-							  int64 *version_id);
-
-/*
  * Make a version of a flow: its commands, handlers, queues and options are
  * checked as the current user, which must be or may act for "owner".  With a
  * name the next version of that, without one the version that has the same

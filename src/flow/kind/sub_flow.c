@@ -17,6 +17,7 @@
 #include "base/errors.h"
 #include "base/json.h"
 #include "base/spi.h"
+#include "flow/graph/lookup.h"
 #include "flow/graph/parse.h"
 #include "flow/graph/texts.h"
 #include "flow/kind/build.h"

@@ -359,36 +359,6 @@ jdg_flow_run_write(JdgFlowRun **runs, int n)
 	table_close(rel, NoLock);
 }
 
-/* Does the role have a flow or a draft of this name? */
-static bool
-name_known(Oid owner, const char *name)
-{
-	static JdgQuery q = {
-		"SELECT EXISTS (SELECT FROM jadugar_internal.flow_version "
-		"WHERE owner = $1 "
-		"AND name = $2 AND dropped_at IS NULL) OR EXISTS (SELECT "
-		"FROM jadugar_internal.flow_draft WHERE owner = $1 AND name = $2)", 2,
-		{OIDOID, TEXTOID}
-	};
-	Datum		v[2] = {ObjectIdGetDatum(owner), CStringGetTextDatum(name)};
-	JdgInternal in;
-	bool		known;
-
-	jdg_internal_begin(&in);
-	known = jdg_run(&q, v, NULL, 1) > 0 && jdg_col_bool(0, 1);
-	jdg_internal_end(&in);
-	return known;
-}
-
-char *
-jdg_flow_resolve_name(Oid owner, const char *name)
-{
-	if (!name_known(owner, name))
-		return NULL;
-	return psprintf("SELECT jadugar.start_flow(%s, $1)",
-					quote_literal_cstr(name));
-}
-
 void
 jdg_flow_run_not_found(int64 run_id)
 {

@@ -103,9 +103,6 @@ extern bool jdg_flow_run_insert_once(JdgFlowRun *run);
  */
 extern void jdg_flow_run_write(JdgFlowRun **runs, int n);
 
-/* a resolver of command names (handler/command.h): flows and drafts */
-extern char *jdg_flow_resolve_name(Oid owner, const char *name);
-
 /* NOT_FOUND with the id */
 JDG_NORETURN extern void jdg_flow_run_not_found(int64 run_id);
 
