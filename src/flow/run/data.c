@@ -38,13 +38,22 @@ typedef struct Data
 {
 	JdgFlowRun	run;
 	const JdgFlowPlan *plan;
-	JdgFlowStepReader *reader;
+	JdgFlowStepReader *reader;	/* NULL: none was needed yet */
 	bool		results;		/* of steps are needed */
 	JdgFlowResults steps;		/* these */
 	JdgFlowStep step;			/* the one that runs */
 	Jsonb	   *item;			/* of the innermost each; NULL: none */
 	int			index;
 } Data;
+
+/* Most steps need no row but that of their run. */
+static JdgFlowStepReader *
+get_reader(Data *d)
+{
+	if (d->reader == NULL)
+		d->reader = jdg_flow_step_reader();
+	return d->reader;
+}
 
 /* Results of a block, by name; "depth" as in results.h. */
 static void
@@ -53,7 +62,7 @@ push_block(Data *d, const JdgFlowNode *root, int64 base, int depth)
 	JdgFlowBlock block = {&d->run, d->plan->graph, root, base, depth};
 
 	if (d->results)
-		jdg_flow_results_add(&d->steps, d->reader, &block);
+		jdg_flow_results_add(&d->steps, get_reader(d), &block);
 }
 
 static JdgFlowStep
@@ -61,7 +70,7 @@ read_row(Data *d, int64 step_id)
 {
 	JdgFlowStep s;
 
-	if (!jdg_flow_step_read(d->reader, d->run.run_id, step_id, &s))
+	if (!jdg_flow_step_read(get_reader(d), d->run.run_id, step_id, &s))
 		elog(ERROR, "flow run " INT64_FORMAT " has no step " INT64_FORMAT,
 			 d->run.run_id, step_id);
 	return s;
@@ -199,14 +208,14 @@ read_data(const JdgTask *task, Jsonb **result, MemoryContext mcxt)
 	jdg_flow_run_reader_end(runs);
 	d.plan = jdg_flow_plan_get(d.run.version_id);
 	d.results = task->flow_data != JDG_DATA_INPUT;
-	d.reader = jdg_flow_step_reader();
 	d.step = own_row(&d, task);
 	*result = jdg_step_jsonb(d.step.result);
 	if (*result == NULL)
 		*result = jdg_json_empty();
 	if (task->flow_data != JDG_DATA_UNDO)
 		data = make_data(&d, mcxt);
-	jdg_flow_step_reader_end(d.reader);
+	if (d.reader != NULL)
+		jdg_flow_step_reader_end(d.reader);
 	PopActiveSnapshot();
 	return data;
 }
