@@ -5,7 +5,8 @@
  *
  * Runs in any backend.  Schedules, tasks and the like are rows of our tables:
  * REASSIGN OWNED and DROP OWNED do not reach them, and DROP ROLE does not fail
- * because of them.  Only this database is examined.
+ * because of them.  Only this database is examined, and only as far as that is
+ * quick: the notice is a courtesy, and the statement the user's.
  *
  *-------------------------------------------------------------------------
  */
@@ -18,9 +19,18 @@
 #include "nodes/parsenodes.h"
 #include "utils/acl.h"
 #include "utils/builtins.h"
+#include "utils/guc.h"
 
 #include "base/spi.h"
+#include "base/subxact.h"
 #include "launcher/role_notice.h"
+#include "task/task.h"
+
+/* limit of the time for which a statement waits for one of our tables */
+#define LOCK_TIMEOUT_OF_NOTICE "20ms"
+
+/* how many tasks that no index finds by owner are examined */
+#define LATEST "10000"
 
 /* a role that owns something */
 typedef struct Left
@@ -30,13 +40,31 @@ typedef struct Left
 	bool		dropped;		/* the statement drops it */
 } Left;
 
+/* a question about a role, and its answer */
+typedef struct Question
+{
+	Oid			role;
+	bool		owns;
+} Question;
+
+/*
+ * Does the role own something?  An index answers for all kinds but tasks that
+ * are not ready.  Of these the latest are examined, since the question must
+ * not take long.
+ */
 static bool
 owns_something(Oid role)
 {
+	static JdgQuery known = {
+		"SELECT 1 FROM jadugar_internal.owner t WHERE t.role = $1", 1, {OIDOID}
+	};
 	static JdgQuery q = {
 		"SELECT EXISTS (SELECT FROM jadugar_internal.schedule t "
 		"WHERE t.owner = $1) "
-		"OR EXISTS (SELECT FROM jadugar_internal.task t WHERE t.owner = $1) "
+		"OR EXISTS (SELECT FROM jadugar_internal.task t "
+		"WHERE t.owner = $1 AND t.state = " JDG_SQL_READY ") "
+		"OR EXISTS (SELECT FROM jadugar_internal.task t "
+		"WHERE t.owner = $1 AND t.state = " JDG_SQL_KEY ") "
 		"OR EXISTS (SELECT FROM jadugar_internal.handler t "
 		"WHERE t.owner = $1) "
 		"OR EXISTS (SELECT FROM jadugar_internal.queue t "
@@ -46,12 +74,56 @@ owns_something(Oid role)
 		"OR EXISTS (SELECT FROM jadugar_internal.flow_draft t "
 		"WHERE t.owner = $1) "
 		"OR EXISTS (SELECT FROM jadugar_internal.flow_run t "
-		"WHERE t.owner = $1 AND t.finished_at IS NULL)", 1, {OIDOID}
+		"WHERE t.owner = $1 AND t.finished_at IS NULL) "
+		"OR EXISTS (SELECT FROM (SELECT t.owner FROM jadugar_internal.task t "
+		"ORDER BY t.task_id DESC LIMIT " LATEST ") l WHERE l.owner = $1) "
+		"OR EXISTS (SELECT FROM (SELECT t.owner FROM jadugar_internal.task t "
+		"WHERE t.state = " JDG_SQL_SCHEDULED " "
+		"ORDER BY t.run_at DESC LIMIT " LATEST ") l WHERE l.owner = $1)",
+		1, {OIDOID}
 	};
 	Datum		v[1] = {ObjectIdGetDatum(role)};
 
-	jdg_run(&q, v, NULL, 1);
+	/* most roles have never owned anything */
+	if (jdg_run_latest(&known, v, NULL) == 0)
+		return false;
+	jdg_run_latest(&q, v, NULL);
 	return jdg_col_bool(0, 1);
+}
+
+/* Answers the question, in a subtransaction. */
+static void
+answer(void *arg)
+{
+	Question   *q = arg;
+	JdgInternal in;
+
+	jdg_internal_begin(&in);
+	(void) set_config_option("lock_timeout", LOCK_TIMEOUT_OF_NOTICE,
+							 PGC_USERSET, PGC_S_SESSION, GUC_ACTION_SAVE, true,
+							 0, false);
+	q->owns = owns_something(q->role);
+	jdg_internal_end(&in);
+}
+
+/*
+ * The same without effect on the user's statement: it waits for no lock of our
+ * tables, and no error but the user's own cancel reaches it.
+ */
+static bool
+may_own_something(Oid role)
+{
+	Question	q = {role, false};
+	ErrorData  *edata = jdg_in_subxact(answer, &q, CurrentMemoryContext);
+
+	if (edata == NULL)
+		return q.owns;
+	if (ERRCODE_TO_CATEGORY(edata->sqlerrcode) == ERRCODE_OPERATOR_INTERVENTION)
+		ReThrowError(edata);
+	ereport(DEBUG1,
+			(errmsg_internal("jadugar does not know what role %u owns: %s",
+							 role, edata->message)));
+	return false;
 }
 
 List *
@@ -74,16 +146,9 @@ jdg_role_notice_find(Node *stmt)
 	{
 		RoleSpec   *spec = lfirst_node(RoleSpec, lc);
 		Oid			role = get_rolespec_oid(spec, true);
-		JdgInternal in;
 		Left	   *left;
-		bool		owns;
 
-		if (!OidIsValid(role))
-			continue;
-		jdg_internal_begin(&in);
-		owns = owns_something(role);
-		jdg_internal_end(&in);
-		if (!owns)
+		if (!OidIsValid(role) || !may_own_something(role))
 			continue;
 		left = palloc(sizeof(Left));
 		left->role = role;

@@ -129,6 +129,25 @@ ok(poll($node, q{SELECT count(*) FROM pg_stat_activity WHERE backend_type = 'jad
 is($node->safe_psql('postgres', q{SELECT count(*) FROM jadugar.health WHERE what = 'owner_missing'}),
 	'1', 'health shows the schedule of a dropped role');
 cmp_ok(noise($offset), '<', 10, 'the log is not flooded');
+# The notice of what a role leaves does not hold up the statement, nor make it fail.
+$node->safe_psql('postgres', q{CREATE ROLE carol LOGIN; CREATE ROLE dave LOGIN; SELECT jadugar.grant_access(r) FROM unnest('{carol, dave}'::text[]) r;
+	SELECT jadugar.enqueue('SELECT 1', delay => '1 day', owner => r) FROM unnest('{carol, dave}'::text[]) r});
+sub left_by
+{
+	my ($statement) = @_;
+	my $rc = $node->psql('postgres', "SET statement_timeout = '30 s'; $statement", stderr => \my $notice);
+
+	return "$rc $notice";
+}
+$node->safe_psql('postgres', q{BEGIN; LOCK TABLE jadugar_internal.schedule; PREPARE TRANSACTION 'lock'});
+is(left_by('DROP OWNED BY carol'), '0 ', 'DROP OWNED does not wait for a table of jadugar');
+$node->safe_psql('postgres', q{ROLLBACK PREPARED 'lock'});
+like(left_by('DROP OWNED BY carol'), qr/^0 .*NOTICE:  role "carol" still owns/s, 'without the lock there is a notice');
+$node->safe_psql('postgres', 'ALTER TABLE jadugar_internal.flow_draft RENAME TO elsewhere');
+is(left_by('DROP ROLE carol'), '0 ', 'DROP ROLE does not fail if a table of jadugar cannot be read');
+$node->safe_psql('postgres', 'ALTER TABLE jadugar_internal.elsewhere RENAME TO flow_draft');
+like(left_by('BEGIN; DROP OWNED BY dave; DROP ROLE dave; COMMIT'), qr/^0 .*NOTICE:  role "dave" has left/s, 'in a transaction, too');
+
 # The owner of the extension is a superuser no more: views and work go on.
 $node->safe_psql('postgres', 'CREATE ROLE installer SUPERUSER LOGIN; CREATE DATABASE installed OWNER installer');
 $node->safe_psql('installed', 'CREATE EXTENSION jadugar', extra_params => [ '-U', 'installer' ]);
