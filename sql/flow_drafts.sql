@@ -75,7 +75,7 @@ CREATE FUNCTION jadugar.add_step(
 	metadata jsonb DEFAULT NULL, compensate_with jadugar.flow DEFAULT NULL,
 	compensate_retry jsonb DEFAULT NULL, pivot boolean DEFAULT NULL,
 	after text[] DEFAULT NULL, "join" text DEFAULT NULL,
-	join_n integer DEFAULT NULL)
+	join_n integer DEFAULT NULL, expect_rows text DEFAULT NULL)
 	RETURNS text
 	LANGUAGE sql VOLATILE
 	RETURN jadugar.add_step(flow, jadugar.step(
@@ -86,8 +86,9 @@ CREATE FUNCTION jadugar.add_step(
 		concurrency_key => concurrency_key, metadata => metadata,
 		compensate_with => compensate_with,
 		compensate_retry => compensate_retry, pivot => pivot,
-		after => after, "join" => "join", join_n => join_n));
-COMMENT ON FUNCTION jadugar.add_step(text, text, text, jsonb, text, text, text, integer, interval, jsonb, text, boolean, jsonb, text, jsonb, jadugar.flow, jsonb, boolean, text[], text, integer) IS
+		after => after, "join" => "join", join_n => join_n,
+		expect_rows => expect_rows));
+COMMENT ON FUNCTION jadugar.add_step(text, text, text, jsonb, text, text, text, integer, interval, jsonb, text, boolean, jsonb, text, jsonb, jadugar.flow, jsonb, boolean, text[], text, integer, text) IS
 	'Adds a step to a draft and returns its name.';
 
 CREATE FUNCTION jadugar.add_parallel(

@@ -103,11 +103,11 @@ CREATE FUNCTION jadugar.step(
 	metadata jsonb DEFAULT NULL, compensate_with jadugar.flow DEFAULT NULL,
 	compensate_retry jsonb DEFAULT NULL, pivot boolean DEFAULT NULL,
 	after text[] DEFAULT NULL, "join" text DEFAULT NULL,
-	join_n integer DEFAULT NULL)
+	join_n integer DEFAULT NULL, expect_rows text DEFAULT NULL)
 	RETURNS jadugar.flow
 	LANGUAGE C VOLATILE
 	AS 'MODULE_PATHNAME', 'jdg_flow_step';
-COMMENT ON FUNCTION jadugar.step(text, text, jsonb, text, text, text, integer, interval, jsonb, text, boolean, jsonb, text, jsonb, jadugar.flow, jsonb, boolean, text[], text, integer) IS
+COMMENT ON FUNCTION jadugar.step(text, text, jsonb, text, text, text, integer, interval, jsonb, text, boolean, jsonb, text, jsonb, jadugar.flow, jsonb, boolean, text[], text, integer, text) IS
 	'Returns a flow of one step, which runs as a task. Checks the command at once.';
 
 CREATE FUNCTION jadugar.chain(

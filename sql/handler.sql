@@ -45,7 +45,8 @@ CREATE TABLE jadugar_internal.handler (
 	transaction	text,
 	isolate		boolean,
 	description	text,
-	created_at	timestamptz NOT NULL
+	created_at	timestamptz NOT NULL,
+	expect_rows	text
 );
 COMMENT ON TABLE jadugar_internal.handler IS
 	'Named kinds of work. Functions and types are kept as text signatures, which survive pg_upgrade.';
@@ -87,7 +88,8 @@ CREATE FUNCTION jadugar.register_handler(
 	transaction		text DEFAULT NULL,
 	isolate			boolean DEFAULT NULL,
 	description		text DEFAULT NULL,
-	or_replace		boolean DEFAULT false
+	or_replace		boolean DEFAULT false,
+	expect_rows		text DEFAULT NULL
 ) RETURNS text
 LANGUAGE C AS 'MODULE_PATHNAME', 'jdg_register_handler';
 COMMENT ON FUNCTION jadugar.register_handler IS
@@ -108,7 +110,8 @@ CREATE FUNCTION jadugar.register_sql_handler(
 	transaction		text DEFAULT NULL,
 	isolate			boolean DEFAULT NULL,
 	description		text DEFAULT NULL,
-	or_replace		boolean DEFAULT false
+	or_replace		boolean DEFAULT false,
+	expect_rows		text DEFAULT NULL
 ) RETURNS text
 LANGUAGE C AS 'MODULE_PATHNAME', 'jdg_register_sql_handler';
 COMMENT ON FUNCTION jadugar.register_sql_handler IS
@@ -175,6 +178,7 @@ SELECT h.name,
 	h.timeout,
 	h.transaction,
 	h.isolate,
+	h.expect_rows,
 	h.validate,
 	h.cleanup,
 	h.on_error,
@@ -211,6 +215,8 @@ COMMENT ON COLUMN jadugar.handlers.timeout IS 'Default timeout of its tasks, or 
 COMMENT ON COLUMN jadugar.handlers.transaction IS 'Default transaction mode of its tasks, or NULL.';
 COMMENT ON COLUMN jadugar.handlers.isolate IS
 	'True if each of its tasks has a transaction of its own by default; or NULL.';
+COMMENT ON COLUMN jadugar.handlers.expect_rows IS
+	'Rows that its tasks are to return or change by default: any, some or one; or NULL.';
 COMMENT ON COLUMN jadugar.handlers.validate IS
 	'Signature of the function that checks payloads, or NULL.';
 COMMENT ON COLUMN jadugar.handlers.cleanup IS

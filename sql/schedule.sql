@@ -57,6 +57,7 @@ CREATE TABLE jadugar_internal.schedule (
 	created_at	timestamptz NOT NULL,
 	updated_at	timestamptz NOT NULL,
 	paused_by	text,
+	expect_rows	"char",
 	UNIQUE (owner, name)
 ) WITH (fillfactor = 80);
 CREATE INDEX schedule_startup ON jadugar_internal.schedule (schedule_id) WHERE timing OPERATOR(jadugar.=) '@startup'::jadugar.timing;
@@ -113,11 +114,12 @@ CREATE FUNCTION jadugar.schedule(
 	description text DEFAULT NULL,
 	metadata jsonb DEFAULT NULL,
 	enabled boolean DEFAULT true,
-	or_replace boolean DEFAULT false)
+	or_replace boolean DEFAULT false,
+	expect_rows text DEFAULT NULL)
 	RETURNS bigint
 	LANGUAGE C VOLATILE
 	AS 'MODULE_PATHNAME', 'jdg_schedule';
-COMMENT ON FUNCTION jadugar.schedule(text, jadugar.timing, text, jsonb, text, text, integer, interval, jsonb, text, text, interval, interval, timestamptz, timestamptz, bigint, text[], text, text, boolean, jsonb, text, text, text, jsonb, boolean, boolean) IS
+COMMENT ON FUNCTION jadugar.schedule(text, jadugar.timing, text, jsonb, text, text, integer, interval, jsonb, text, text, interval, interval, timestamptz, timestamptz, bigint, text[], text, text, boolean, jsonb, text, text, text, jsonb, boolean, boolean, text) IS
 	'Creates a schedule, which runs a command at the instants of a timing. Returns its id.';
 
 CREATE FUNCTION jadugar.alter_schedule(
@@ -148,11 +150,12 @@ CREATE FUNCTION jadugar.alter_schedule(
 	metadata jsonb DEFAULT NULL,
 	enabled boolean DEFAULT NULL,
 	reset text[] DEFAULT NULL,
-	new_name text DEFAULT NULL)
+	new_name text DEFAULT NULL,
+	expect_rows text DEFAULT NULL)
 	RETURNS void
 	LANGUAGE C VOLATILE
 	AS 'MODULE_PATHNAME', 'jdg_alter_schedule';
-COMMENT ON FUNCTION jadugar.alter_schedule(text, jadugar.timing, text, jsonb, text, text, integer, interval, jsonb, text, text, interval, interval, timestamptz, timestamptz, bigint, text[], text, text, boolean, jsonb, text, text, text, jsonb, boolean, text[], text) IS
+COMMENT ON FUNCTION jadugar.alter_schedule(text, jadugar.timing, text, jsonb, text, text, integer, interval, jsonb, text, text, interval, interval, timestamptz, timestamptz, bigint, text[], text, text, boolean, jsonb, text, text, text, jsonb, boolean, text[], text, text) IS
 	'Changes the given options of a schedule. Options named in reset return to their defaults.';
 
 CREATE FUNCTION jadugar.reschedule(
@@ -275,6 +278,7 @@ SELECT s.schedule_id,
 		WHEN 'x' THEN 'standalone'
 	END AS transaction,
 	s.isolate,
+	CASE s.expect_rows WHEN 's' THEN 'some' WHEN 'o' THEN 'one' ELSE 'any' END AS expect_rows,
 	s.concurrency_key,
 	s.depends_on,
 	s.description,
@@ -344,6 +348,8 @@ COMMENT ON COLUMN jadugar.schedules.jitter IS
 COMMENT ON COLUMN jadugar.schedules.timeout IS 'Maximum duration of each attempt.';
 COMMENT ON COLUMN jadugar.schedules.transaction IS 'Transaction mode of each task.';
 COMMENT ON COLUMN jadugar.schedules.isolate IS 'True if each task has its own transaction.';
+COMMENT ON COLUMN jadugar.schedules.expect_rows IS
+	'Rows that its command is to return or change: any, some or one.';
 COMMENT ON COLUMN jadugar.schedules.concurrency_key IS
 	'Concurrency key of each task.';
 COMMENT ON COLUMN jadugar.schedules.depends_on IS

@@ -39,7 +39,8 @@ CREATE TABLE jadugar_internal.task (
 	step		text,
 	flow_data	"char",
 	paused_by	text,
-	key_place	boolean NOT NULL
+	key_place	boolean NOT NULL,
+	expect_rows	"char"
 ) WITH (autovacuum_vacuum_scale_factor = 0.05, autovacuum_vacuum_threshold = 2000,
 		autovacuum_analyze_scale_factor = 0.2, autovacuum_analyze_threshold = 5000);
 COMMENT ON TABLE jadugar_internal.task IS
@@ -62,6 +63,8 @@ COMMENT ON COLUMN jadugar_internal.task.paused_by IS
 	'Name of the role that paused the task, if it is known.';
 COMMENT ON COLUMN jadugar_internal.task.key_place IS
 	'True if the task holds a place of its concurrency_key: while it is ready or runs, and from its first attempt on while it waits for the next one.';
+COMMENT ON COLUMN jadugar_internal.task.expect_rows IS
+	'Rows that the command is to return or change. NULL: any; s: some; o: one.';
 COMMENT ON COLUMN jadugar_internal.task.attempt IS
 	'Number of attempts charged so far. A running attempt is charged when it ends.';
 -- Workers scan task_ready directly, without the executor: src/task/claim.c.
@@ -229,11 +232,12 @@ CREATE FUNCTION jadugar.enqueue(
 	on_dependency_failure text DEFAULT NULL, trace text DEFAULT NULL,
 	metadata jsonb DEFAULT NULL, tenant text DEFAULT NULL,
 	owner text DEFAULT NULL, unique_key text DEFAULT NULL,
-	unique_for interval DEFAULT NULL, on_conflict text DEFAULT NULL)
+	unique_for interval DEFAULT NULL, on_conflict text DEFAULT NULL,
+	expect_rows text DEFAULT NULL)
 	RETURNS bigint
 	LANGUAGE C VOLATILE
 	AS 'MODULE_PATHNAME', 'jdg_enqueue';
-COMMENT ON FUNCTION jadugar.enqueue(text, jsonb, text, integer, timestamptz, interval, interval, jsonb, text, boolean, jsonb, text, bigint[], text, text, jsonb, text, text, text, interval, text) IS
+COMMENT ON FUNCTION jadugar.enqueue(text, jsonb, text, integer, timestamptz, interval, interval, jsonb, text, boolean, jsonb, text, bigint[], text, text, jsonb, text, text, text, interval, text, text) IS
 	'Enqueues a task and returns its id. The task runs after the transaction commits.';
 
 CREATE FUNCTION jadugar.enqueue_batch(
@@ -245,11 +249,11 @@ CREATE FUNCTION jadugar.enqueue_batch(
 	concurrency_key text DEFAULT NULL, depends_on bigint[] DEFAULT NULL,
 	on_dependency_failure text DEFAULT NULL, trace text DEFAULT NULL,
 	metadata jsonb DEFAULT NULL, tenant text DEFAULT NULL,
-	owner text DEFAULT NULL)
+	owner text DEFAULT NULL, expect_rows text DEFAULT NULL)
 	RETURNS SETOF bigint
 	LANGUAGE C VOLATILE
 	AS 'MODULE_PATHNAME', 'jdg_enqueue_batch';
-COMMENT ON FUNCTION jadugar.enqueue_batch(text, jsonb[], text, integer, timestamptz, interval, interval, jsonb, text, boolean, jsonb, text, bigint[], text, text, jsonb, text, text) IS
+COMMENT ON FUNCTION jadugar.enqueue_batch(text, jsonb[], text, integer, timestamptz, interval, interval, jsonb, text, boolean, jsonb, text, bigint[], text, text, jsonb, text, text, text) IS
 	'Enqueues one task for each payload and returns the ids.';
 
 CREATE FUNCTION jadugar.update_task(

@@ -55,6 +55,7 @@ SELECT t.task_id,
 	t.step,
 	t.unique_key,
 	t.concurrency_key,
+	CASE t.expect_rows WHEN 's' THEN 'some' WHEN 'o' THEN 'one' ELSE 'any' END AS expect_rows,
 	(SELECT pg_catalog.array_agg(d.parent_id ORDER BY d.parent_id)
 	 FROM jadugar_internal.dependency d WHERE d.task_id = t.task_id) AS depends_on,
 	t.trace,
@@ -102,6 +103,8 @@ COMMENT ON COLUMN jadugar.tasks.flow_run IS 'Run of a flow that the task is a st
 COMMENT ON COLUMN jadugar.tasks.step IS 'Name of the step of the flow, or NULL.';
 COMMENT ON COLUMN jadugar.tasks.unique_key IS 'Unique key given to enqueue(), or NULL.';
 COMMENT ON COLUMN jadugar.tasks.concurrency_key IS 'Key that limits concurrent tasks, by default to one; or NULL.';
+COMMENT ON COLUMN jadugar.tasks.expect_rows IS
+	'Rows that the command is to return or change: any, some or one.';
 COMMENT ON COLUMN jadugar.tasks.depends_on IS 'Predecessors for which it still waits.';
 COMMENT ON COLUMN jadugar.tasks.trace IS 'Trace identifier that the task carries, or NULL.';
 COMMENT ON COLUMN jadugar.tasks.message IS 'Message of progress(), or NULL.';

@@ -9,7 +9,8 @@ SELECT create_queue('carrier', max_concurrency => 2);
 
 -- Each step names its compensation, which receives the result of the step. The
 -- last step needs none, as it has no successor. It calls two of the services in
--- one transaction, because they are in one database.
+-- one transaction, because they are in one database, and fails unless there are
+-- such goods and such an order.
 SELECT create_flow('order',
 	step('accept', 'SELECT orders.accept($1)', '{"order": "$.input.order"}',
 		compensate => 'SELECT orders.cancel($1)')
@@ -32,7 +33,8 @@ SELECT create_flow('order',
 		& step('invoice', 'SELECT orders.make_invoice($1)', '"$.steps.accept"',
 			compensate => 'SELECT orders.void_invoice($1)',
 			retry => retry_policy(4, delay => '100 ms')))
-	~> step('close', 'SELECT stock.sell($1), orders.deliver($1)', '"$.steps.accept"'),
+	~> step('close', 'SELECT * FROM stock.sell($1) AS sku, orders.deliver($1) AS order_id',
+		'"$.steps.accept"', expect_rows => 'one'),
 	description => 'from the order to the parcel');
 \o
 

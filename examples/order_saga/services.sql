@@ -93,10 +93,12 @@ LANGUAGE sql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 	INSERT INTO orders.invoice SELECT (p->>'order')::integer, - (p->>'amount')::numeric
 $$;
 
-CREATE FUNCTION orders.deliver(p jsonb) RETURNS void
+-- Returns no row if there is no such order: the step expects one.
+CREATE FUNCTION orders.deliver(p jsonb) RETURNS SETOF integer
 LANGUAGE sql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 	UPDATE orders.customer_order SET status = 'delivered'
 	WHERE order_id = (p->>'order')::integer AND status = 'accepted'
+	RETURNING order_id
 $$;
 
 GRANT EXECUTE ON FUNCTION orders.place, orders.accept, orders.cancel, orders.ask,
@@ -145,11 +147,12 @@ BEGIN
 	END IF;
 END $$;
 
-CREATE FUNCTION stock.sell(p jsonb) RETURNS void
+CREATE FUNCTION stock.sell(p jsonb) RETURNS SETOF text
 LANGUAGE sql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 	UPDATE stock.item SET reserved = reserved - (p->>'quantity')::integer,
 		sold = sold + (p->>'quantity')::integer
 	WHERE sku = p->>'sku'
+	RETURNING sku
 $$;
 
 GRANT EXECUTE ON FUNCTION stock.reserve, stock.release, stock.sell TO saga_shop;

@@ -44,6 +44,12 @@ jdg_bind_char(JdgParams *p, const char *name, char value)
 }
 
 void
+jdg_bind_char_or_null(JdgParams *p, const char *name, char value)
+{
+	jdg_bind(p, name, CHAROID, CharGetDatum(value), value == '\0');
+}
+
+void
 jdg_bind_int32(JdgParams *p, const char *name, int32 value)
 {
 	jdg_bind(p, name, INT4OID, Int32GetDatum(value), false);

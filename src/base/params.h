@@ -35,6 +35,7 @@ typedef struct JdgParams
 /* add a value; name and value must stay valid until the query runs */
 extern void jdg_bind_bool(JdgParams *p, const char *name, bool value);
 extern void jdg_bind_char(JdgParams *p, const char *name, char value);
+extern void jdg_bind_char_or_null(JdgParams *p, const char *name, char value);
 extern void jdg_bind_int32(JdgParams *p, const char *name, int32 value);
 extern void jdg_bind_int64(JdgParams *p, const char *name, int64 value);
 extern void jdg_bind_oid(JdgParams *p, const char *name, Oid value);

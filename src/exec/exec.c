@@ -39,6 +39,28 @@ jdg_exec_no_block(JdgQueue *queue)
 		queue->on_full = JDG_FULL_REJECT;
 }
 
+void
+jdg_exec_check_rows(JdgExpectRows expect, int64 rows)
+{
+	if (expect == JDG_ROWS_ANY || rows < 0 || rows == 1 ||
+		(expect == JDG_ROWS_SOME && rows > 0))
+		return;
+	if (rows == 0)
+		ereport(ERROR,
+				(errcode(JDG_ERRCODE_TASK_EXECUTION_ERROR),
+				 errmsg("command returned or changed no row"),
+				 errdetail("Its expect_rows is \"%s\".",
+						   jdg_expect_rows_words[expect]),
+				 errhint("See whether its conditions match. If no row is a good end, pass expect_rows => 'any'.")));
+	ereport(ERROR,
+			(errcode(JDG_ERRCODE_TASK_EXECUTION_ERROR),
+			 errmsg("command returned or changed %lld rows instead of one",
+					(long long) rows),
+			 errdetail("Its expect_rows is \"%s\".",
+					   jdg_expect_rows_words[expect]),
+			 errhint("If more rows are a good end, pass expect_rows => 'some'.")));
+}
+
 JdgErrorPlace
 jdg_exec_error_place(const ErrorData *edata)
 {

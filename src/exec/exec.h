@@ -80,6 +80,12 @@ extern JdgExecHooks jdg_exec_hooks;
 extern void jdg_exec_statement(int n, int statements, const char *text,
 							   int start);
 
+/*
+ * Raises TASK_EXECUTION_ERROR if the work of the running task did not return or
+ * change as many rows as expected.
+ */
+extern void jdg_exec_check_rows(JdgExpectRows expect, int64 rows);
+
 /* Where in the running task's text was this error raised? */
 extern JdgErrorPlace jdg_exec_error_place(const ErrorData *edata);
 

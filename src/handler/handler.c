@@ -25,6 +25,7 @@
 
 #include "access/access.h"
 #include "access/owner.h"
+#include "base/args.h"
 #include "base/compat.h"
 #include "base/errors.h"
 #include "base/spi.h"
@@ -37,7 +38,7 @@
 static JdgQuery get_query = {
 	"SELECT name, kind, owner, function, sql, library, symbol, payload_type, "
 	"validate, cleanup, on_error, queue_id, priority, timeout, retry, "
-	"transaction, isolate FROM jadugar_internal.handler WHERE name = $1",
+	"transaction, isolate, expect_rows FROM jadugar_internal.handler WHERE name = $1",
 	1, {TEXTOID}
 };
 
@@ -79,6 +80,7 @@ jdg_handler_read(const char *name, MemoryContext mcxt)
 	Datum		key = CStringGetTextDatum(name);
 	JdgHandler *h;
 	char	   *mode;
+	char	   *expect;
 	bool		isnull;
 
 	if (jdg_run(&get_query, &key, NULL, 1) == 0)
@@ -108,6 +110,9 @@ jdg_handler_read(const char *name, MemoryContext mcxt)
 	mode = jdg_col_text(0, 16, CurrentMemoryContext);
 	h->transaction = mode ? jdg_xact_mode(mode) : JDG_XACT_NONE;
 	h->isolate = jdg_col_bool(0, 17);
+	expect = jdg_col_text(0, 18, CurrentMemoryContext);
+	h->expect_rows = expect ?
+		jdg_choice("expect_rows", expect, jdg_expect_rows_words) : JDG_ROWS_ANY;
 	h->standalone = h->transaction == JDG_XACT_STANDALONE;
 	return h;
 }

@@ -11,6 +11,7 @@
 #include "utils/jsonb.h"
 #include "utils/timestamp.h"
 
+#include "base/expectrows.h"
 #include "base/xactmode.h"
 
 typedef enum JdgHandlerKind
@@ -45,6 +46,7 @@ typedef struct JdgHandler
 	Jsonb	   *retry;
 	JdgXactMode transaction;
 	bool		isolate;
+	JdgExpectRows expect_rows;
 	bool		standalone;		/* its SQL cannot run in a transaction */
 } JdgHandler;
 

@@ -50,16 +50,23 @@
 	{"description", TEXTOID, FIELD(description)}, \
 	{"or_replace", BOOLOID, FIELD(or_replace), JDG_DEFAULT, .if_null = false}
 
+/* of those that can return rows */
+#define EXPECT_ARG \
+	{"expect_rows", TEXTOID, FIELD(expect_rows), JDG_OPTIONAL, \
+	jdg_expect_rows_words}
+
 static const JdgArg function_args[] = {
 	{"name", TEXTOID, FIELD(name), JDG_NEEDED},
 	{"function", TEXTOID, FIELD(function), JDG_NEEDED},
-	OPTION_ARGS
+	OPTION_ARGS,
+	EXPECT_ARG
 };
 
 static const JdgArg sql_args[] = {
 	{"name", TEXTOID, FIELD(name), JDG_NEEDED},
 	{"sql", TEXTOID, FIELD(sql), JDG_NEEDED},
-	OPTION_ARGS
+	OPTION_ARGS,
+	EXPECT_ARG
 };
 
 static const JdgArg c_args[] = {
@@ -256,6 +263,20 @@ check_options(JdgRegistration *r)
 		r->transaction = jdg_xact_word(jdg_xact_mode(r->transaction));
 }
 
+/* Raises VALIDATION_ERROR if the handler cannot keep its expect_rows. */
+static void
+check_expect_rows(const JdgRegistration *r)
+{
+	if (r->expect_rows == NULL || *r->expect_rows == JDG_ROWS_ANY ||
+		r->transaction == NULL || strcmp(r->transaction, "standalone") != 0)
+		return;
+	ereport(ERROR,
+			(errcode(JDG_ERRCODE_VALIDATION_ERROR),
+			 errmsg("a standalone handler cannot have expect_rows"),
+			 errdetail("Its effects are committed before its rows are counted."),
+			 errhint("Leave expect_rows out, or pass 'any'.")));
+}
+
 /* register_handler(name, function, ...) */
 JDG_FUNCTION(jdg_register_handler, JDG_LEVEL_USER)
 {
@@ -291,6 +312,7 @@ JDG_FUNCTION(jdg_register_handler, JDG_LEVEL_USER)
 	}
 	if (f.procedure && r.transaction == NULL)
 		r.transaction = "standalone";
+	check_expect_rows(&r);
 	return jdg_handler_write(&r);
 }
 
@@ -322,6 +344,7 @@ JDG_FUNCTION(jdg_register_sql_handler, JDG_LEVEL_USER)
 				 errhint("Leave transaction out, or make it 'standalone'.")));
 	if (standalone)
 		r.transaction = "standalone";
+	check_expect_rows(&r);
 	return jdg_handler_write(&r);
 }
 

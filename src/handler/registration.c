@@ -32,11 +32,11 @@ static JdgQuery insert_query = {
 	"INSERT INTO jadugar_internal.handler (name, kind, owner, function, sql, "
 	"library, "
 	"symbol, payload_type, validate, cleanup, on_error, version, queue_id, "
-	"priority, timeout, retry, transaction, isolate, description, created_at) "
+	"priority, timeout, retry, transaction, isolate, description, expect_rows, created_at) "
 	"VALUES ($name, $kind, $owner, $function, $sql, $library, $symbol, "
 	"$payload_type, $validate, $cleanup, $on_error, $version, $queue_id, "
 	"$priority, $timeout, $retry, $transaction, $isolate, $description, "
-	"$created_at) ON CONFLICT (name) DO NOTHING",
+	"$expect_rows, $created_at) ON CONFLICT (name) DO NOTHING",
 	.config = true
 };
 
@@ -47,7 +47,7 @@ static JdgQuery update_query = {
 	"cleanup = $cleanup, on_error = $on_error, version = $version, "
 	"queue_id = $queue_id, priority = $priority, timeout = $timeout, "
 	"retry = $retry, transaction = $transaction, isolate = $isolate, "
-	"description = $description WHERE name = $name",
+	"description = $description, expect_rows = $expect_rows WHERE name = $name",
 	.config = true
 };
 
@@ -77,6 +77,8 @@ bind_columns(JdgParams *p, const JdgRegistration *r, Oid owner)
 	jdg_bind_text(p, "transaction", r->transaction);
 	jdg_bind_bool_or_null(p, "isolate", r->isolate);
 	jdg_bind_text(p, "description", r->description);
+	jdg_bind_text(p, "expect_rows", r->expect_rows ?
+				  jdg_expect_rows_words[*r->expect_rows] : NULL);
 	jdg_bind_time(p, "created_at", jdg_now());
 }
 

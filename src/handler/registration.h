@@ -11,6 +11,8 @@
 #include "utils/jsonb.h"
 #include "utils/timestamp.h"
 
+#include "base/expectrows.h"
+
 /* NULL: not given; names are resolved already */
 typedef struct JdgRegistration
 {
@@ -32,6 +34,7 @@ typedef struct JdgRegistration
 	Jsonb	   *retry;
 	const char *transaction;
 	bool	   *isolate;
+	JdgExpectRows *expect_rows;
 	const char *description;
 	bool		or_replace;
 } JdgRegistration;

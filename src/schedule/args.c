@@ -54,12 +54,17 @@
 	{"metadata", JSONBOID, FIELD(metadata), JDG_RESETTABLE}, \
 	{"enabled", BOOLOID, FIELD(enabled)}
 
+#define EXPECT_ARG \
+	{"expect_rows", TEXTOID, FIELD(expect_rows), JDG_RESETTABLE, \
+	jdg_expect_rows_words}
+
 static const JdgArg new_args[] = {
 	{"name", TEXTOID, FIELD(name), JDG_NEEDED},
 	{"timing", InvalidOid, FIELD(timing), JDG_NEEDED},
 	{"command", TEXTOID, FIELD(command), JDG_NEEDED},
 	OPTION_ARGS,
 	{"or_replace", BOOLOID, FIELD(or_replace), JDG_DEFAULT,.if_null = false},
+	EXPECT_ARG
 };
 
 static const JdgArg change_args[] = {
@@ -69,6 +74,7 @@ static const JdgArg change_args[] = {
 	OPTION_ARGS,
 	{"reset", TEXTARRAYOID, FIELD(reset_names)},
 	{"new_name", TEXTOID, FIELD(new_name)},
+	EXPECT_ARG
 };
 
 StaticAssertDecl(lengthof(change_args) == JDG_SCHEDULE_ARGS_MAX,
@@ -228,7 +234,7 @@ jdg_schedule_args_touch_task(const JdgScheduleArgs *a)
 	return a->command != NULL || TOUCHED(payload) || TOUCHED(queue) ||
 		TOUCHED(priority) || TOUCHED(timeout) || TOUCHED(retry) ||
 		TOUCHED(concurrency_key) || TOUCHED(transaction) ||
-		TOUCHED(isolate) || TOUCHED(settings) || TOUCHED(tenant) ||
+		TOUCHED(isolate) || TOUCHED(expect_rows) || TOUCHED(settings) || TOUCHED(tenant) ||
 		TOUCHED(metadata);
 }
 
@@ -243,6 +249,10 @@ jdg_schedule_args_options(const JdgScheduleArgs *a, JdgTaskOptions *o)
 	/* the mode that the old command needed says nothing about the new one */
 	if (a->command != NULL && a->transaction == NULL)
 		o->transaction = NULL;
+	/* nor does it that the old one's rows did not matter */
+	if (a->command != NULL && o->expect_rows != NULL &&
+		*o->expect_rows == JDG_ROWS_ANY)
+		o->expect_rows = NULL;
 	PUT_OPTION(command);
 	PUT_OPTION(payload);
 	PUT_OPTION(queue);
@@ -253,6 +263,7 @@ jdg_schedule_args_options(const JdgScheduleArgs *a, JdgTaskOptions *o)
 	PUT_OPTION(concurrency_key);
 	PUT_OPTION(tenant);
 	PUT_OPTION(isolate);
+	PUT_OPTION(expect_rows);
 	PUT_OPTION(settings);
 	PUT_OPTION(metadata);
 	if (o->payload == NULL)

@@ -15,7 +15,7 @@
 #include "task/prepare.h"
 
 /* the most arguments of one of them */
-#define JDG_SCHEDULE_ARGS_MAX 28
+#define JDG_SCHEDULE_ARGS_MAX 29
 
 /* NULL: not given */
 typedef struct JdgScheduleArgs
@@ -40,6 +40,7 @@ typedef struct JdgScheduleArgs
 	char	   *concurrency_key;
 	char	   *transaction;
 	bool	   *isolate;
+	JdgExpectRows *expect_rows;
 	Jsonb	   *settings;
 	char	   *tenant;
 	char	   *owner;

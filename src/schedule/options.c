@@ -52,6 +52,7 @@ jdg_options_of_schedule(const JdgSchedule *s, JdgTaskOptions *o)
 	o->retry = s->retry;
 	o->transaction = jdg_xact_word(s->transaction);
 	o->isolate = &s->isolate;
+	o->expect_rows = &s->expect_rows;
 	o->settings = s->settings;
 	o->metadata = s->metadata;
 	o->concurrency_key = s->concurrency_key;
@@ -102,6 +103,7 @@ jdg_prepare_schedule(const JdgTaskOptions *o, JdgSchedule *s)
 	s->retry = with_max_attempts(task.retry, task.max_attempts);
 	s->transaction = task.transaction;
 	s->isolate = task.isolate;
+	s->expect_rows = task.expect_rows;
 	s->settings = task.settings;
 	s->metadata = task.metadata;
 	s->concurrency_key = task.concurrency_key;

@@ -96,6 +96,7 @@ jdg_schedule_from_row(uint64 row, JdgSchedule *s, MemoryContext mcxt)
 	s->created_at = jdg_col_time(row, 36, DT_NOBEGIN);
 	s->updated_at = jdg_col_time(row, 37, DT_NOBEGIN);
 	s->paused_by = jdg_col_text(row, 38, mcxt);
+	s->expect_rows = jdg_expect_rows_in(jdg_col_char(row, 39));
 }
 
 /* The first n rows, as an array. */
@@ -199,6 +200,8 @@ bind_columns(JdgParams *p, const JdgSchedule *s)
 	jdg_bind_jsonb(p, "retry", s->retry);
 	jdg_bind_char(p, "transaction", s->transaction);
 	jdg_bind_bool(p, "isolate", s->isolate);
+	jdg_bind_char_or_null(p, "expect_rows",
+						  jdg_expect_rows_out(s->expect_rows));
 	jdg_bind_text(p, "overlap", jdg_overlap_words[s->overlap]);
 	jdg_bind_text(p, "misfire", jdg_misfire_words[s->misfire]);
 	jdg_bind_interval(p, "misfire_grace", s->misfire_grace);
@@ -228,7 +231,7 @@ bind_columns(JdgParams *p, const JdgSchedule *s)
 
 #define BOUND_COLUMNS \
 	"name, timing, timezone, command_id, payload, queue_id, priority, " \
-	"timeout, retry, transaction, isolate, overlap, misfire, " \
+	"timeout, retry, transaction, isolate, expect_rows, overlap, misfire, " \
 	"misfire_grace, jitter, starts_at, ends_at, max_runs, depends_on, " \
 	"concurrency_key, settings, tenant, description, metadata, enabled, " \
 	"paused_at, paused_by, anchor, next_run_at, last_fired_at, last_startup, runs, " \
@@ -238,7 +241,7 @@ bind_columns(JdgParams *p, const JdgSchedule *s)
 #define BOUND_VALUES \
 	"$name, $timing::jadugar.timing, $timezone, $command_id, $payload, " \
 	"$queue_id, $priority, $timeout, $retry, $transaction, $isolate, " \
-	"$overlap, $misfire, $misfire_grace, $jitter, $starts_at, $ends_at, " \
+	"$expect_rows, $overlap, $misfire, $misfire_grace, $jitter, $starts_at, $ends_at, " \
 	"$max_runs, $depends_on, $concurrency_key, $settings, $tenant, " \
 	"$description, $metadata, $enabled, $paused_at, $paused_by, $anchor, $next_run_at, " \
 	"$last_fired_at, $last_startup, $runs, $missed, $last_error, $updated_at"
@@ -289,6 +292,7 @@ jdg_schedule_task(const JdgSchedule *s, JdgTask *task)
 	task->priority = s->priority;
 	task->transaction = s->transaction;
 	task->isolate = s->isolate;
+	task->expect_rows = s->expect_rows;
 	task->command_id = s->command_id;
 	task->payload = s->payload;
 	task->schedule_id = s->schedule_id;

@@ -48,6 +48,7 @@ typedef struct JdgSchedule
 	Jsonb	   *retry;
 	JdgXactMode transaction;
 	bool		isolate;
+	JdgExpectRows expect_rows;
 	JdgOverlap	overlap;
 	JdgMisfire	misfire;
 	Interval   *misfire_grace;
@@ -82,8 +83,9 @@ typedef struct JdgSchedule
 	"misfire, misfire_grace, jitter, starts_at, ends_at, max_runs, " \
 	"depends_on, concurrency_key, settings, tenant, description, metadata, " \
 	"enabled, paused_at, anchor, next_run_at, last_fired_at, last_startup, " \
-	"runs, missed, last_error, created_at, updated_at, paused_by"
-#define JDG_SCHEDULE_NCOLUMNS 38
+	"runs, missed, last_error, created_at, updated_at, paused_by, " \
+	"expect_rows"
+#define JDG_SCHEDULE_NCOLUMNS 39
 
 /* words of the columns overlap and misfire, up to a NULL */
 extern const char *const jdg_overlap_words[];

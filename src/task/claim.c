@@ -252,6 +252,8 @@ task_from_slot(TupleTableSlot *s, JdgTask *t, MemoryContext mcxt)
 	d = attr(s, JDG_A_FLOW_DATA, &isnull);
 	t->flow_data = jdg_flow_data_in(isnull ? '\0' : DatumGetChar(d));
 	t->key_place = DatumGetBool(attr(s, JDG_A_KEY_PLACE, &isnull));
+	d = attr(s, JDG_A_EXPECT_ROWS, &isnull);
+	t->expect_rows = jdg_expect_rows_in(isnull ? '\0' : DatumGetChar(d));
 	t->tid = s->tts_tid;
 	MemoryContextSwitchTo(old);
 }

@@ -95,6 +95,10 @@ typedef struct EnqueueArgs
 	{"tenant", TEXTOID, FIELD(o.tenant)}, \
 	{"owner", TEXTOID, FIELD(owner)}
 
+#define EXPECT_ARG \
+	{"expect_rows", TEXTOID, FIELD(o.expect_rows), JDG_OPTIONAL, \
+	jdg_expect_rows_words}
+
 static const JdgArg enqueue_args[] = {
 	{"command", TEXTOID, FIELD(o.command), JDG_NEEDED},
 	{"payload", JSONBOID, FIELD(o.payload), JDG_NEEDED},
@@ -103,12 +107,14 @@ static const JdgArg enqueue_args[] = {
 	{"unique_for", INTERVALOID, FIELD(unique_for)},
 	{"on_conflict", TEXTOID, FIELD(on_conflict), JDG_DEFAULT, conflict_words,
 	CONFLICT_RETURN},
+	EXPECT_ARG
 };
 
 static const JdgArg batch_args[] = {
 	{"command", TEXTOID, FIELD(o.command), JDG_NEEDED},
 	{"payloads", JSONBARRAYOID, FIELD(payloads), JDG_NEEDED},
-	COMMON_ARGS
+	COMMON_ARGS,
+	EXPECT_ARG
 };
 
 /* run_at or now plus delay */
@@ -194,7 +200,8 @@ rewrite_task(const JdgTask *t, int64 task_id, bool all)
 		"payload = $payload, priority = $priority, timeout = $timeout, "
 		"retry = $retry, max_attempts = $max_attempts, "
 		"settings = $settings, metadata = $metadata, tenant = $tenant, "
-		"trace = $trace, transaction = $transaction, isolate = $isolate "
+		"trace = $trace, transaction = $transaction, isolate = $isolate, "
+		"expect_rows = $expect_rows "
 		"WHERE task_id = $task_id"
 	};
 	Datum		v[4] = {Int64GetDatum(task_id),
@@ -218,6 +225,8 @@ rewrite_task(const JdgTask *t, int64 task_id, bool all)
 	jdg_bind_text(&p, "trace", t->trace);
 	jdg_bind_char(&p, "transaction", t->transaction);
 	jdg_bind_bool(&p, "isolate", t->isolate);
+	jdg_bind_char_or_null(&p, "expect_rows",
+						  jdg_expect_rows_out(t->expect_rows));
 	jdg_run_params(&rewrite, &p, 0);
 }
 

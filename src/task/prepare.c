@@ -197,6 +197,40 @@ find_command(const char *text, Oid owner, JdgCommandKind *kind,
 }
 
 /*
+ * The rows that the options or the handler expect.  Raises VALIDATION_ERROR if
+ * they cannot be counted in time, or not at all.
+ */
+static JdgExpectRows
+expected_rows(const JdgTaskOptions *o, const JdgHandler *h,
+			  JdgCommandKind kind, JdgXactMode transaction)
+{
+	JdgExpectRows rows = o->expect_rows ? *o->expect_rows :
+	(h ? h->expect_rows : JDG_ROWS_ANY);
+
+	if (rows == JDG_ROWS_ANY)
+		return rows;
+	if (transaction == JDG_XACT_STANDALONE)
+		ereport(ERROR,
+				(errcode(JDG_ERRCODE_VALIDATION_ERROR),
+				 errmsg("a standalone command cannot have expect_rows"),
+				 errdetail("Its effects are committed before its rows are counted."),
+				 errhint("Leave expect_rows out, or pass 'any'.")));
+	if (kind == JDG_COMMAND_FLOW)
+		ereport(ERROR,
+				(errcode(JDG_ERRCODE_VALIDATION_ERROR),
+				 errmsg("a task that starts a flow cannot have expect_rows"),
+				 errdetail("The flow is \"%s\".", o->command),
+				 errhint("Pass expect_rows to steps of the flow.")));
+	if (h && h->kind == JDG_HANDLER_C)
+		ereport(ERROR,
+				(errcode(JDG_ERRCODE_VALIDATION_ERROR),
+				 errmsg("a task of a C handler cannot have expect_rows"),
+				 errdetail("Handler \"%s\" returns no rows.", h->name),
+				 errhint("Let the handler raise an error.")));
+	return rows;
+}
+
+/*
  * See prepare.h.  The order matters: cheap checks of form first, then the
  * command, then the checks that may run user code.
  */
@@ -245,6 +279,7 @@ jdg_task_prepare(const JdgTaskOptions *o, Oid owner, int32 default_attempts,
 				 errhint("Pass transaction => 'standalone' to steps of the flow.")));
 	t->isolate = o->isolate ? *o->isolate :
 		((h && h->isolate) || queue->isolate);
+	t->expect_rows = expected_rows(o, h, kind, t->transaction);
 	t->timeout = o->timeout ? o->timeout : (h ? h->timeout : NULL);
 	if (t->timeout == NULL && jdg_task_timeout > 0)
 	{

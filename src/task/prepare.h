@@ -23,6 +23,7 @@ typedef struct JdgTaskOptions
 	Jsonb	   *retry;
 	const char *transaction;
 	const bool *isolate;
+	const JdgExpectRows *expect_rows;
 	Jsonb	   *settings;
 	Jsonb	   *metadata;
 	const char *concurrency_key;

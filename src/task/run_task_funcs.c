@@ -66,6 +66,7 @@ execute(void *arg)
 		jdg_exec_c(w->handler, w->task->payload, w->res);
 	else
 		jdg_exec_sql(jdg_handler_sql(w->handler), 0, w->task->payload, w->res);
+	jdg_exec_check_rows(w->task->expect_rows, w->res->row_count);
 }
 
 /* Execute it, and say how it ended. */

@@ -58,6 +58,7 @@ options_of(const JdgTask *t)
 {
 	JsonbParseState *st;
 	char		transaction[2] = {t->transaction, '\0'};
+	char		rows[2] = {jdg_expect_rows_out(t->expect_rows), '\0'};
 
 	jdg_json_begin(&st);
 	jdg_json_text(&st, "transaction", transaction);
@@ -70,6 +71,8 @@ options_of(const JdgTask *t)
 	jdg_json_text(&st, "unique_key", t->unique_key);
 	jdg_json_text(&st, "concurrency_key", t->concurrency_key);
 	jdg_json_int64(&st, "max_attempts", t->max_attempts);
+	if (t->expect_rows != JDG_ROWS_ANY)
+		jdg_json_text(&st, "expect_rows", rows);
 	return jdg_json_finish(&st);
 }
 

@@ -133,6 +133,9 @@ jdg_task_writer_put(JdgTaskWriter *w, const JdgTask *t)
 	/* only pause_task() sets it, on a row that exists */
 	isnull[JDG_A_PAUSED_BY - 1] = true;
 	v[JDG_A_KEY_PLACE - 1] = BoolGetDatum(t->key_place);
+	v[JDG_A_EXPECT_ROWS - 1] =
+		CharGetDatum(jdg_expect_rows_out(t->expect_rows));
+	isnull[JDG_A_EXPECT_ROWS - 1] = t->expect_rows == JDG_ROWS_ANY;
 	jdg_rows_put(w->rows, v, isnull);
 }
 
@@ -188,6 +191,7 @@ jdg_task_from_row(uint64 row, JdgTask *t, MemoryContext mcxt)
 	t->step = jdg_col_text(row, 30, mcxt);
 	t->flow_data = jdg_flow_data_in(jdg_col_char(row, 31));
 	t->key_place = jdg_col_bool(row, 32);
+	t->expect_rows = jdg_expect_rows_in(jdg_col_char(row, 33));
 	ItemPointerSetInvalid(&t->tid);
 	t->unwritten = false;
 }

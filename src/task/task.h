@@ -13,6 +13,7 @@
 #include "utils/jsonb.h"
 #include "utils/timestamp.h"
 
+#include "base/expectrows.h"
 #include "base/xactmode.h"
 
 /* the letters of task.state */
@@ -113,6 +114,7 @@ typedef struct JdgTask
 	char	   *step;			/* its name */
 	JdgFlowData flow_data;
 	bool		key_place;		/* holds a place of its concurrency_key */
+	JdgExpectRows expect_rows;
 
 	/*
 	 * Where its row lies, if this transaction claimed it and it has not been
@@ -135,8 +137,8 @@ enum
 	JDG_A_SETTINGS, JDG_A_METADATA, JDG_A_UNIQUE_KEY, JDG_A_CONCURRENCY_KEY,
 	JDG_A_TENANT, JDG_A_TRACE, JDG_A_ON_DEPENDENCY_FAILURE,
 	JDG_A_FLOW_RUN, JDG_A_STEP_ID, JDG_A_STEP, JDG_A_FLOW_DATA,
-	JDG_A_PAUSED_BY, JDG_A_KEY_PLACE,
-	JDG_A_LAST = JDG_A_KEY_PLACE
+	JDG_A_PAUSED_BY, JDG_A_KEY_PLACE, JDG_A_EXPECT_ROWS,
+	JDG_A_LAST = JDG_A_EXPECT_ROWS
 };
 
 typedef struct JdgTaskWriter JdgTaskWriter;
@@ -181,6 +183,7 @@ extern bool jdg_task_load(int64 task_id, bool lock, JdgTask *task,
 	"bounded, attempt, max_attempts, crashes, command_id, run_at, " \
 	"created_at, payload, schedule_id, scheduled_for, started_at, timeout, " \
 	"retry, settings, metadata, unique_key, concurrency_key, tenant, trace, " \
-	"on_dependency_failure, flow_run, step_id, step, flow_data, key_place"
+	"on_dependency_failure, flow_run, step_id, step, flow_data, key_place, " \
+	"expect_rows"
 
 #endif							/* JDG_TASK_TASK_H */

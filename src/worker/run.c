@@ -300,6 +300,7 @@ execute(JdgTask *task, int index, TimestampTz preempt_at, JdgExecResult *res,
 	else
 		jdg_exec_sql(jdg_handler_sql(handler), command->command_id,
 					 payload, res);
+	jdg_exec_check_rows(task->expect_rows, res->row_count);
 	AfterTriggerFireDeferred();
 	JDG_FAULT("task-ends");
 	/* nobody cancelled it, but it has caught our cancel and gone another way */

@@ -16,6 +16,8 @@
 #include "utils/jsonb.h"
 #include "utils/timestamp.h"
 
+#include "base/expectrows.h"
+
 struct JdgKind;
 
 typedef enum JdgFlowOnFailure
@@ -98,6 +100,8 @@ typedef struct JdgFlowNode
 	const char *transaction;
 	bool		has_isolate;
 	bool		isolate;
+	bool		has_expect_rows;
+	JdgExpectRows expect_rows;
 	Jsonb	   *settings;
 	Jsonb	   *metadata;
 	const char *concurrency_key;

@@ -18,6 +18,7 @@ jdg_template_to_jsonb(const JdgTask *t)
 {
 	JsonbParseState *st;
 	char		one[2] = {0, 0};
+	char		rows[2] = {jdg_expect_rows_out(t->expect_rows), 0};
 	char		data[2] = {0, 0};
 
 	jdg_json_begin(&st);
@@ -29,6 +30,8 @@ jdg_template_to_jsonb(const JdgTask *t)
 	jdg_json_text(&st, "transaction", one);
 	if (t->isolate)
 		jdg_json_text(&st, "isolate", "t");
+	if (t->expect_rows != JDG_ROWS_ANY)
+		jdg_json_text(&st, "expect_rows", rows);
 	if (t->timeout)
 	{
 		/* its text would depend on settings */
@@ -66,6 +69,7 @@ jdg_template_from_jsonb(const Jsonb *j)
 	t->max_attempts = (int32) jdg_json_get_int64(j, "max_attempts");
 	t->transaction = get_char(j, "transaction");
 	t->isolate = get_char(j, "isolate") != '\0';
+	t->expect_rows = jdg_expect_rows_in(get_char(j, "expect_rows"));
 	if (jdg_json_get(j, "timeout") != NULL)
 	{
 		t->timeout = palloc(sizeof(Interval));

@@ -5,7 +5,7 @@
  *
  *	{"step": name, "command": text, "payload": {}, "queue", "priority",
  *	 "timeout", "retry", "transaction", "isolate", "settings", "metadata",
- *	 "concurrency_key", "compensate": text or step, "compensate_retry": {},
+ *	 "concurrency_key", "expect_rows", "compensate": text or step, "compensate_retry": {},
  *	 "pivot": true}
  *
  *-------------------------------------------------------------------------
@@ -39,7 +39,8 @@ static const JdgFlowArg args[] = {
 	{"compensate_with", "compensate", JDG_FLOW_ARG_FLOW},
 	{"compensate_retry", "compensate_retry", JDG_FLOW_ARG_JSONB},
 	{"pivot", "pivot", JDG_FLOW_ARG_BOOL},
-	JDG_FLOW_ARGS_AFTER
+	JDG_FLOW_ARGS_AFTER,
+	{"expect_rows", "expect_rows", JDG_FLOW_ARG_TEXT}
 };
 
 /* checks the commands too, as enqueue() would */

@@ -60,6 +60,10 @@ jdg_parse_task(JdgFlowObject *o)
 	node->transaction = jdg_object_text(o, "transaction");
 	node->has_isolate = jdg_object_has(o, "isolate");
 	node->isolate = jdg_object_bool(o, "isolate");
+	node->has_expect_rows = jdg_object_has(o, "expect_rows");
+	node->expect_rows = jdg_object_word(o, "expect_rows",
+										jdg_expect_rows_words, JDG_ROWS_ONE + 1,
+										"Valid values are \"any\", \"some\", and \"one\".");
 	node->settings = jdg_object_object(o, "settings");
 	node->metadata = jdg_object_object(o, "metadata");
 	node->concurrency_key = jdg_object_text(o, "concurrency_key");
@@ -153,6 +157,7 @@ jdg_task_of_step(const JdgFlowNode *node, JdgTaskOptions *o)
 	o->retry = node->retry;
 	o->transaction = node->transaction;
 	o->isolate = node->has_isolate ? &node->isolate : NULL;
+	o->expect_rows = node->has_expect_rows ? &node->expect_rows : NULL;
 	o->settings = node->settings;
 	o->metadata = node->metadata;
 	o->concurrency_key = node->concurrency_key;
@@ -198,6 +203,9 @@ jdg_explain_task(const JdgFlowNode *node, StringInfo line)
 	jdg_explain_option(line, "transaction", node->transaction);
 	if (node->has_isolate)
 		jdg_explain_option(line, "isolate", node->isolate ? "true" : "false");
+	if (node->has_expect_rows)
+		jdg_explain_option(line, "expect_rows",
+						   jdg_expect_rows_words[node->expect_rows]);
 	if (node->settings)
 		jdg_explain_option(line, "settings",
 						   jdg_explain_json(node->settings, MAX_JSON));
