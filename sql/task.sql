@@ -249,11 +249,12 @@ CREATE FUNCTION jadugar.enqueue_batch(
 	concurrency_key text DEFAULT NULL, depends_on bigint[] DEFAULT NULL,
 	on_dependency_failure text DEFAULT NULL, trace text DEFAULT NULL,
 	metadata jsonb DEFAULT NULL, tenant text DEFAULT NULL,
-	owner text DEFAULT NULL, expect_rows text DEFAULT NULL)
+	owner text DEFAULT NULL, expect_rows text DEFAULT NULL,
+	spread interval DEFAULT NULL)
 	RETURNS SETOF bigint
 	LANGUAGE C VOLATILE
 	AS 'MODULE_PATHNAME', 'jdg_enqueue_batch';
-COMMENT ON FUNCTION jadugar.enqueue_batch(text, jsonb[], text, integer, timestamptz, interval, interval, jsonb, text, boolean, jsonb, text, bigint[], text, text, jsonb, text, text, text) IS
+COMMENT ON FUNCTION jadugar.enqueue_batch(text, jsonb[], text, integer, timestamptz, interval, interval, jsonb, text, boolean, jsonb, text, bigint[], text, text, jsonb, text, text, text, interval) IS
 	'Enqueues one task for each payload and returns the ids.';
 
 CREATE FUNCTION jadugar.update_task(

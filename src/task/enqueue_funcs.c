@@ -67,6 +67,7 @@ typedef struct EnqueueArgs
 	char	   *owner;
 	/* enqueue_batch() only */
 	ArrayType  *payloads;
+	Interval   *spread;
 	/* enqueue() only */
 	char	   *unique_key;
 	Interval   *unique_for;
@@ -114,7 +115,8 @@ static const JdgArg batch_args[] = {
 	{"command", TEXTOID, FIELD(o.command), JDG_NEEDED},
 	{"payloads", JSONBARRAYOID, FIELD(payloads), JDG_NEEDED},
 	COMMON_ARGS,
-	EXPECT_ARG
+	EXPECT_ARG,
+	{"spread", INTERVALOID, FIELD(spread)}
 };
 
 /* run_at or now plus delay */
@@ -137,6 +139,35 @@ first_run(const EnqueueArgs *a, TimestampTz now)
 	if (a->delay)
 		return jdg_time_after(now, jdg_check_interval("delay", a->delay, true));
 	return now;
+}
+
+/* The microseconds over which the tasks of a batch are spread from there. */
+static int64
+spread_of(const EnqueueArgs *a, TimestampTz from)
+{
+	int64		spread;
+
+	if (a->spread == NULL)
+		return 0;
+	spread = jdg_interval_us(jdg_check_interval("spread", a->spread, true));
+	/* from is not before now, so this does not overflow */
+	if (spread >= END_TIMESTAMP - from)
+		ereport(ERROR,
+				(errcode(JDG_ERRCODE_VALIDATION_ERROR),
+				 errmsg("spread is too long"),
+				 errdetail("The last tasks would have no valid run_at."),
+				 errhint("Give a shorter interval.")));
+	return spread;
+}
+
+/*
+ * k of n equal parts of a number that is not negative, rounded down.  Exact,
+ * and without overflow: n and k are less than 2^31.
+ */
+static int64
+part_of(int64 whole, int k, int n)
+{
+	return whole / n * k + whole % n * k / n;
 }
 
 /* The ids of the tasks that new tasks depend on. */
@@ -371,15 +402,17 @@ JDG_FUNCTION(jdg_enqueue, JDG_LEVEL_USER)
 }
 
 /*
- * Inserts one task for each payload, otherwise alike, and returns their ids.
- * Each is placed separately, since tasks may depend on others.
+ * Inserts one task for each payload, otherwise alike but for their run_at, and
+ * returns their ids.  Each is placed separately, since tasks may depend on
+ * others.
  */
 static void
 insert_batch(JdgTask *t, const int64 *parents, int nparents,
-			 const JdgQueue *queue, Datum *payloads, int n,
+			 const JdgQueue *queue, Datum *payloads, int n, int64 spread,
 			 ReturnSetInfo *rsinfo)
 {
 	Oid			role = GetUserId();
+	TimestampTz from = t->run_at;
 	JdgTaskWriter *w;
 	JdgInternal in;
 
@@ -394,6 +427,7 @@ insert_batch(JdgTask *t, const int64 *parents, int nparents,
 		CHECK_FOR_INTERRUPTS();
 		t->task_id = jdg_task_next_id();
 		t->payload = DatumGetJsonbP(payloads[i]);
+		t->run_at = from + part_of(spread, i, n);
 		jdg_task_place(t, parents, nparents, 0, role);
 		jdg_task_writer_put(w, t);
 		jdg_wake_at_commit(t->owner, t);
@@ -419,6 +453,7 @@ JDG_FUNCTION(jdg_enqueue_batch, JDG_LEVEL_USER)
 	Datum	   *payloads;
 	bool	   *nulls;
 	int			n;
+	int64		spread;
 
 	jdg_require_shmem();
 	InitMaterializedSRF(fcinfo, MAT_SRF_USE_EXPECTED_DESC);
@@ -428,6 +463,7 @@ JDG_FUNCTION(jdg_enqueue_batch, JDG_LEVEL_USER)
 	memset(&t, 0, sizeof(t));
 	owner = jdg_resolve_owner(a.owner);
 	t.run_at = first_run(&a, now);
+	spread = spread_of(&a, t.run_at);
 	parents = read_parents(&a, &nparents);
 	for (int i = 0; i < n; i++)
 	{
@@ -447,6 +483,6 @@ JDG_FUNCTION(jdg_enqueue_batch, JDG_LEVEL_USER)
 	t.created_at = now;
 	t.on_dependency_failure = failure_codes[a.on_dependency_failure];
 
-	insert_batch(&t, parents, nparents, &queue, payloads, n, rsinfo);
+	insert_batch(&t, parents, nparents, &queue, payloads, n, spread, rsinfo);
 	return (Datum) 0;
 }

@@ -61,6 +61,30 @@ SELECT * FROM test_state(jadugar.enqueue('SELECT 1', queue => 'test_q', delay =>
 SELECT count(*) FROM jadugar.enqueue_batch($$INSERT INTO test_trace (what) VALUES ($1 ->> 'n')$$,
 	ARRAY['{"n": 1}', '{"n": 2}', '{"n": 3}']::jsonb[], queue => 'test_q', concurrency_key => 'order');
 SELECT count(*) FROM jadugar.enqueue_batch('SELECT 1', '{}');
+
+-- a batch that is spread
+CREATE FUNCTION test_spread(n integer, spread interval, run_at timestamptz DEFAULT '2100-01-01 00:00Z') RETURNS TABLE (k bigint, after interval, state text)
+LANGUAGE plpgsql AS $$
+DECLARE
+	ids bigint[] := ARRAY(SELECT jadugar.enqueue_batch('SELECT 1', array_fill('{}'::jsonb, ARRAY[n]), run_at => test_spread.run_at, spread => test_spread.spread));
+BEGIN
+	RETURN QUERY SELECT i.ord - 1, t.run_at - greatest(test_spread.run_at, t.created_at), t.status
+		FROM unnest(ids) WITH ORDINALITY AS i (id, ord) JOIN jadugar.tasks t ON t.task_id = i.id ORDER BY i.ord;
+	PERFORM jadugar.cancel_batch(ids);
+END $$;
+SELECT * FROM test_spread(4, '1 hour');
+SELECT * FROM test_spread(3, '10 microseconds');
+SELECT * FROM test_spread(5, '3 microseconds');
+SELECT * FROM test_spread(3, '1 month 1 day');
+SELECT * FROM test_spread(1, '1 hour');
+SELECT * FROM test_spread(2, '0');
+SELECT k, after BETWEEN '0' AND '2 h' AS soon, state = 'scheduled' AS later FROM test_spread(3, '3 hours', '2000-01-01');
+-- no product overflows
+SELECT count(*), min(after), max(after) = interval '9000000 days' - interval '9000000 days' / 30000 AS even FROM test_spread(30000, '9000000 days');
+SELECT test.error_of(s) FROM (VALUES
+	($$SELECT test_spread(2, '-1 hour')$$), ($$SELECT test_spread(2, '1 month -31 days')$$),
+	($$SELECT test_spread(2, '178000000 years')$$), ($$SELECT test_spread(2, '100 years', '294276-01-01')$$)) AS t (s);
+DROP FUNCTION test_spread;
 SELECT jadugar.scale_workers(1);
 SELECT jadugar.enqueue($$INSERT INTO test_trace (what) VALUES ('low')$$, queue => 'test_q', priority => -5) AS low \gset
 SELECT jadugar.enqueue($$INSERT INTO test_trace (what) VALUES ('high')$$, queue => 'test_q', priority => 5) AS high \gset
