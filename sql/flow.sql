@@ -69,7 +69,8 @@ CREATE TABLE jadugar_internal.flow_run (
 	done_count	bigint NOT NULL,
 	paused_by	text,
 	ended_by	text,
-	timezone	text
+	timezone	text,
+	schedule	text
 ) WITH (fillfactor = 50);
 CREATE UNIQUE INDEX flow_run_key ON jadugar_internal.flow_run (owner, idempotency_key) WHERE idempotency_key IS NOT NULL;
 CREATE INDEX flow_run_schedule ON jadugar_internal.flow_run (schedule_live) WHERE schedule_live IS NOT NULL;
@@ -93,6 +94,8 @@ COMMENT ON COLUMN jadugar_internal.flow_run.timezone IS
 	'TimeZone of the steps: that of the task of a schedule that started the run.';
 COMMENT ON COLUMN jadugar_internal.flow_run.schedule_live IS
 	'Equals schedule_id until the run ends. Kept apart, so that the end of runs without a schedule changes no index.';
+COMMENT ON COLUMN jadugar_internal.flow_run.schedule IS
+	'Name of the schedule when the run began, as its row may be gone.';
 COMMENT ON COLUMN jadugar_internal.flow_run.task_id IS
 	'Task whose command is the flow; it ends with the run.';
 COMMENT ON COLUMN jadugar_internal.flow_run.done_count IS

@@ -144,7 +144,7 @@ SELECT r.run_id,
 	r.parent_step,
 	COALESCE(a.rolname, r.owner::text::name) AS owner,
 	r.tenant,
-	s.name AS schedule,
+	COALESCE(s.name, r.schedule) AS schedule,
 	r.idempotency_key,
 	r.trace,
 	CASE WHEN (SELECT jadugar_internal._v_is_operator())

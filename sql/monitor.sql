@@ -5,7 +5,7 @@
 
 CREATE VIEW jadugar.running WITH (security_barrier) AS
 SELECT t.task_id,
-	CASE WHEN c.kind = 'h' THEN c.text ELSE s.name END AS name,
+	CASE WHEN c.kind = 'h' THEN c.text ELSE COALESCE(s.name, t.schedule) END AS name,
 	w.phase,
 	w.started_at,
 	jadugar_internal._v_now() - w.started_at AS elapsed,
@@ -18,7 +18,7 @@ SELECT t.task_id,
 	q.name AS queue,
 	COALESCE(a.rolname, t.owner::text::name) AS owner,
 	t.tenant,
-	s.name AS schedule,
+	COALESCE(s.name, t.schedule) AS schedule,
 	t.flow_run,
 	t.step,
 	p.wait_event_type,

@@ -40,7 +40,8 @@ CREATE TABLE jadugar_internal.task (
 	flow_data	"char",
 	paused_by	text,
 	key_place	boolean NOT NULL,
-	expect_rows	"char"
+	expect_rows	"char",
+	schedule	text
 ) WITH (autovacuum_vacuum_scale_factor = 0.05, autovacuum_vacuum_threshold = 2000,
 		autovacuum_analyze_scale_factor = 0.2, autovacuum_analyze_threshold = 5000);
 COMMENT ON TABLE jadugar_internal.task IS
@@ -48,6 +49,8 @@ COMMENT ON TABLE jadugar_internal.task IS
 COMMENT ON COLUMN jadugar_internal.task.crashes IS 'Attempts lost because their worker died.';
 COMMENT ON COLUMN jadugar_internal.task.schedule_id IS
 	'Schedule that created the task; its row may be gone.';
+COMMENT ON COLUMN jadugar_internal.task.schedule IS
+	'Name of the schedule when it created the task.';
 COMMENT ON COLUMN jadugar_internal.task.started_at IS
 	'Start of a standalone command in progress, else NULL.';
 COMMENT ON COLUMN jadugar_internal.task.on_dependency_failure IS

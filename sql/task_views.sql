@@ -5,7 +5,7 @@
 
 CREATE VIEW jadugar.tasks WITH (security_barrier) AS
 SELECT t.task_id,
-	CASE WHEN c.kind = 'h' THEN c.text ELSE s.name END AS name,
+	CASE WHEN c.kind = 'h' THEN c.text ELSE COALESCE(s.name, t.schedule) END AS name,
 	CASE
 		WHEN w.phase <> 'claimed' OR t.state IN ('x', 'f') THEN 'running'
 		WHEN t.state = 's' THEN 'scheduled'
@@ -50,7 +50,7 @@ SELECT t.task_id,
 	COALESCE(a.rolname, t.owner::text::name) AS owner,
 	t.paused_by::name AS paused_by,
 	t.tenant,
-	s.name AS schedule,
+	COALESCE(s.name, t.schedule) AS schedule,
 	t.flow_run,
 	t.step,
 	t.unique_key,
@@ -132,7 +132,7 @@ WHERE s.enabled AND s.paused_at IS NULL AND s.next_run_at IS NOT NULL
 		OR jadugar_internal._v_owns(s.owner))
 UNION ALL
 SELECT t.task_id,
-	CASE WHEN c.kind = 'h' THEN c.text ELSE s.name END,
+	CASE WHEN c.kind = 'h' THEN c.text ELSE COALESCE(s.name, t.schedule) END,
 	'task',
 	t.run_at,
 	t.priority,

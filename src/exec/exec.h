@@ -23,7 +23,7 @@ typedef struct JdgCurrentTask
 	Oid			owner;
 	Jsonb	   *payload;
 	int64		schedule_id;
-	const char *schedule;
+	const char *schedule;		/* its name when the task was made */
 	TimestampTz scheduled_for;
 	const char *trace;
 	const char *tenant;

@@ -224,6 +224,7 @@ read_run(FunctionCallInfo fcinfo, int first, JdgFlowRun *r)
 	if (jdg_current_task == NULL)
 		return;
 	r->schedule_id = jdg_current_task->schedule_id;
+	r->schedule = jdg_current_task->schedule;
 	if (r->schedule_id != 0)
 	{
 		r->scheduled_for = jdg_current_task->scheduled_for;

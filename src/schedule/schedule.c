@@ -296,6 +296,7 @@ jdg_schedule_task(const JdgSchedule *s, JdgTask *task)
 	task->command_id = s->command_id;
 	task->payload = s->payload;
 	task->schedule_id = s->schedule_id;
+	task->schedule = s->name;
 	task->scheduled_for = DT_NOBEGIN;
 	task->started_at = DT_NOBEGIN;
 	task->timeout = s->timeout;

@@ -19,7 +19,6 @@
 #include "base/args.h"
 #include "base/clock.h"
 #include "base/errors.h"
-#include "base/objects.h"
 #include "base/spi.h"
 #include "schedule/args.h"
 #include "schedule/due.h"
@@ -142,8 +141,6 @@ rename_schedule(JdgSchedule *s, const char *name, MemoryContext mcxt)
 	if (jdg_schedule_load(s->owner, name, false, &other, mcxt))
 		jdg_schedule_exists(name);
 	s->name = MemoryContextStrdup(mcxt, name);
-	/* workers keep copies of it for their log */
-	jdg_config_changed();
 }
 
 /* alter_schedule(name, ...): arguments that are null change nothing */

@@ -254,6 +254,7 @@ task_from_slot(TupleTableSlot *s, JdgTask *t, MemoryContext mcxt)
 	t->key_place = DatumGetBool(attr(s, JDG_A_KEY_PLACE, &isnull));
 	d = attr(s, JDG_A_EXPECT_ROWS, &isnull);
 	t->expect_rows = jdg_expect_rows_in(isnull ? '\0' : DatumGetChar(d));
+	t->schedule = text_attr(s, JDG_A_SCHEDULE);
 	t->tid = s->tts_tid;
 	MemoryContextSwitchTo(old);
 }

@@ -130,13 +130,15 @@ put_text(Datum *value, bool *isnull, const char *s)
 typedef struct Origin
 {
 	int64		schedule_id;	/* 0: none */
+	const char *schedule;		/* its name then */
 	TimestampTz scheduled_for;	/* DT_NOBEGIN or 0: none */
 } Origin;
 
 static Origin
 origin_of(const JdgCurrentTask *t)
 {
-	Origin		origin = {t->schedule_id, t->scheduled_for};
+	MemoryContext mcxt = CurrentMemoryContext;
+	Origin		origin = {t->schedule_id, t->schedule, t->scheduled_for};
 	JdgFlowRun	run;
 	JdgInternal in;
 
@@ -146,19 +148,12 @@ origin_of(const JdgCurrentTask *t)
 	if (jdg_flow_run_load(t->flow_run, &run))
 	{
 		origin.schedule_id = run.schedule_id;
+		origin.schedule = run.schedule ?
+			MemoryContextStrdup(mcxt, run.schedule) : NULL;
 		origin.scheduled_for = run.scheduled_for;
 	}
 	jdg_internal_end(&in);
 	return origin;
-}
-
-/* The name of the schedule; NULL: none, or it was dropped. */
-static const char *
-schedule_name(const JdgCurrentTask *t, int64 schedule_id)
-{
-	if (t->schedule != NULL || schedule_id == 0)
-		return t->schedule;
-	return jdg_schedule_name(schedule_id);
 }
 
 /* current_task() */
@@ -184,7 +179,8 @@ jdg_current_task_info(PG_FUNCTION_ARGS)
 		values[1] = Int32GetDatum(t->attempt);
 		nulls[2] = t->payload == NULL;
 		values[2] = JsonbPGetDatum(t->payload);
-		put_text(&values[3], &nulls[3], schedule_name(t, origin.schedule_id));
+		put_text(&values[3], &nulls[3], origin.schedule_id == 0 ? NULL :
+				 jdg_schedule_name(origin.schedule_id, origin.schedule));
 		nulls[4] = origin.scheduled_for == DT_NOBEGIN ||
 			origin.scheduled_for == 0;
 		values[4] = TimestampTzGetDatum(origin.scheduled_for);

@@ -12,21 +12,16 @@
 
 #include "catalog/pg_type.h"
 #include "miscadmin.h"
-#include "utils/memutils.h"
 
 #include "base/errors.h"
 #include "base/json.h"
-#include "base/objects.h"
 #include "base/settings.h"
 #include "base/spi.h"
 #include "handler/command.h"
 #include "task/failure_log.h"
 
-/* names of schedules that a process keeps */
-#define COPIES 64
-
 const char *
-jdg_schedule_name(int64 schedule_id)
+jdg_schedule_name(int64 schedule_id, const char *kept)
 {
 	static JdgQuery q = {
 		"SELECT name FROM jadugar_internal.schedule WHERE schedule_id = $1",
@@ -34,7 +29,7 @@ jdg_schedule_name(int64 schedule_id)
 	};
 	MemoryContext mcxt = CurrentMemoryContext;
 	Datum		v[1] = {Int64GetDatum(schedule_id)};
-	const char *name = NULL;
+	const char *name = kept;
 	JdgInternal in;
 
 	jdg_internal_begin(&in);
@@ -42,32 +37,6 @@ jdg_schedule_name(int64 schedule_id)
 		name = jdg_col_text(0, 1, mcxt);
 	jdg_internal_end(&in);
 	return name;
-}
-
-const char *
-jdg_schedule_name_copy(int64 schedule_id)
-{
-	static struct
-	{
-		int64		id;
-		uint64		epoch;
-		char	   *name;
-	}			copies[COPIES], *c;
-	uint64		epoch = jdg_config_epoch();
-	const char *name;
-
-	c = &copies[schedule_id % COPIES];
-	if (epoch != 0 && c->id == schedule_id && c->epoch == epoch)
-		return c->name;
-	name = jdg_schedule_name(schedule_id);
-	if (c->name != NULL)
-		pfree(c->name);
-	c->name = NULL;
-	c->id = 0;
-	c->name = name ? MemoryContextStrdup(TopMemoryContext, name) : NULL;
-	c->id = schedule_id;
-	c->epoch = epoch;
-	return c->name;
 }
 
 void
@@ -84,7 +53,7 @@ jdg_failure_log(const JdgTask *t, const JdgOutcome *o, const JdgDecision *d)
 		return;
 	command = jdg_excerpt(jdg_command_get(t->command_id)->text);
 	if (t->schedule_id != 0)
-		schedule = jdg_schedule_name(t->schedule_id);
+		schedule = jdg_schedule_name(t->schedule_id, t->schedule);
 	if (message == NULL)
 		message = o->reason ? o->reason : "";
 	if (role == NULL)

@@ -10,14 +10,11 @@
 
 #include "task/decide.h"
 
-/* The name of a schedule; NULL: it was dropped.  Needs a snapshot. */
-extern const char *jdg_schedule_name(int64 schedule_id);
-
 /*
- * The same from a copy, for the CONTEXT of log messages: valid until the next
- * call, and may be the name of a schedule that has been dropped since.
+ * The name of a schedule; if it was dropped, the one that is kept with its
+ * tasks and runs.  Needs a snapshot.
  */
-extern const char *jdg_schedule_name_copy(int64 schedule_id);
+extern const char *jdg_schedule_name(int64 schedule_id, const char *kept);
 
 /* Writes the attempt to the server's log if it failed and the setting says so. */
 extern void jdg_failure_log(const JdgTask *t, const JdgOutcome *o,

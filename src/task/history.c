@@ -247,6 +247,7 @@ jdg_history_from_task(JdgHistory *h, const JdgTask *t)
 	h->queue_id = t->queue_id;
 	h->command_id = t->command_id;
 	h->schedule_id = t->schedule_id;
+	h->schedule = t->schedule;
 	h->attempt = t->attempt;
 	h->priority = t->priority;
 	h->scheduled_for = t->scheduled_for;
@@ -301,9 +302,16 @@ set_jsonb(Datum *v, bool *null, const Jsonb *value)
 	*null = value == NULL;
 }
 
+/* Is the name of its schedule the one that its task was made with, or none? */
+static bool
+has_old_name(const JdgHistory *h)
+{
+	return h->schedule_id != 0 && (h->task_id != 0 || h->schedule == NULL);
+}
+
 /*
- * Names of schedules where they are not given: a schedule may be gone before
- * its history is read.
+ * Names that schedules have now, as far as they still exist.  A schedule may
+ * be gone before its history is read.
  */
 static void
 find_schedule_names(JdgHistory *h, int n)
@@ -321,7 +329,7 @@ find_schedule_names(JdgHistory *h, int n)
 
 	for (int i = 0; i < n; i++)
 	{
-		if (h[i].schedule_id != 0 && h[i].schedule == NULL)
+		if (has_old_name(&h[i]))
 			ids[k++] = Int64GetDatum(h[i].schedule_id);
 	}
 	if (k == 0)
@@ -336,7 +344,7 @@ find_schedule_names(JdgHistory *h, int n)
 
 		for (int i = 0; i < n; i++)
 		{
-			if (h[i].schedule_id == id && h[i].schedule == NULL)
+			if (h[i].schedule_id == id && has_old_name(&h[i]))
 				h[i].schedule = name;
 		}
 	}

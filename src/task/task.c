@@ -136,6 +136,7 @@ jdg_task_writer_put(JdgTaskWriter *w, const JdgTask *t)
 	v[JDG_A_EXPECT_ROWS - 1] =
 		CharGetDatum(jdg_expect_rows_out(t->expect_rows));
 	isnull[JDG_A_EXPECT_ROWS - 1] = t->expect_rows == JDG_ROWS_ANY;
+	set_text(v, isnull, JDG_A_SCHEDULE, t->schedule);
 	jdg_rows_put(w->rows, v, isnull);
 }
 
@@ -192,6 +193,7 @@ jdg_task_from_row(uint64 row, JdgTask *t, MemoryContext mcxt)
 	t->flow_data = jdg_flow_data_in(jdg_col_char(row, 31));
 	t->key_place = jdg_col_bool(row, 32);
 	t->expect_rows = jdg_expect_rows_in(jdg_col_char(row, 33));
+	t->schedule = jdg_col_text(row, 34, mcxt);
 	ItemPointerSetInvalid(&t->tid);
 	t->unwritten = false;
 }

@@ -98,6 +98,7 @@ typedef struct JdgTask
 	TimestampTz created_at;
 	Jsonb	   *payload;
 	int64		schedule_id;	/* 0: none */
+	char	   *schedule;		/* its name when the task was made */
 	TimestampTz scheduled_for;	/* DT_NOBEGIN: null */
 	TimestampTz started_at;		/* DT_NOBEGIN: null */
 	Interval   *timeout;
@@ -138,7 +139,8 @@ enum
 	JDG_A_TENANT, JDG_A_TRACE, JDG_A_ON_DEPENDENCY_FAILURE,
 	JDG_A_FLOW_RUN, JDG_A_STEP_ID, JDG_A_STEP, JDG_A_FLOW_DATA,
 	JDG_A_PAUSED_BY, JDG_A_KEY_PLACE, JDG_A_EXPECT_ROWS,
-	JDG_A_LAST = JDG_A_EXPECT_ROWS
+	JDG_A_SCHEDULE,
+	JDG_A_LAST = JDG_A_SCHEDULE
 };
 
 typedef struct JdgTaskWriter JdgTaskWriter;
@@ -184,6 +186,6 @@ extern bool jdg_task_load(int64 task_id, bool lock, JdgTask *task,
 	"created_at, payload, schedule_id, scheduled_for, started_at, timeout, " \
 	"retry, settings, metadata, unique_key, concurrency_key, tenant, trace, " \
 	"on_dependency_failure, flow_run, step_id, step, flow_data, key_place, " \
-	"expect_rows"
+	"expect_rows, schedule"
 
 #endif							/* JDG_TASK_TASK_H */

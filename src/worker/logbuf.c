@@ -42,7 +42,6 @@ static MemoryContext log_context = NULL;
 static List *entries = NIL;
 static int64 dropped = 0;
 static const JdgTask *current = NULL;
-static const char *schedule = NULL; /* name of its schedule, or NULL */
 
 /* the state of the list when the last task began */
 static int	entries_before = 0;
@@ -107,9 +106,9 @@ add_context(ErrorData *edata)
 	char	   *before = edata->context;
 	char	   *task;
 
-	if (schedule != NULL)
+	if (current->schedule != NULL)
 		task = psprintf("task %lld of schedule \"%s\"",
-						(long long) current->task_id, schedule);
+						(long long) current->task_id, current->schedule);
 	else
 		task = psprintf("task %lld", (long long) current->task_id);
 	if (before == NULL)
@@ -159,7 +158,6 @@ void
 jdg_log_begin(const JdgTask *task)
 {
 	current = task;
-	schedule = NULL;
 	entries_before = list_length(entries);
 	dropped_before = dropped;
 }
@@ -168,13 +166,6 @@ void
 jdg_log_end(void)
 {
 	current = NULL;
-	schedule = NULL;
-}
-
-void
-jdg_log_schedule(const char *name)
-{
-	schedule = name;
 }
 
 void

@@ -98,6 +98,7 @@ begin_context(const JdgTask *task)
 	current.owner = task->owner;
 	current.payload = task->payload;
 	current.schedule_id = task->schedule_id;
+	current.schedule = task->schedule;
 	current.scheduled_for = task->scheduled_for;
 	current.trace = task->trace;
 	current.tenant = task->tenant;
@@ -283,8 +284,6 @@ execute(JdgTask *task, int index, TimestampTz preempt_at, JdgExecResult *res,
 	command = command_of(task, &handler, o);
 	current.starts_flow = command->kind == JDG_COMMAND_FLOW;
 	pgstat_report_activity(STATE_RUNNING, command->text);
-	if (task->schedule_id != 0)
-		jdg_log_schedule(jdg_schedule_name_copy(task->schedule_id));
 	if (task->settings)
 		jdg_apply_settings(task->settings, false);
 	jdg_user_code_begin(task, index, preempt_at);
@@ -503,8 +502,6 @@ jdg_run_standalone(JdgTask *task, JdgOutcome *o)
 		command = command_of(task, &h, o);
 		sql = pstrdup(h ? jdg_handler_sql(h) : command->text);
 		pgstat_report_activity(STATE_RUNNING, sql);
-		if (task->schedule_id != 0)
-			jdg_log_schedule(jdg_schedule_name_copy(task->schedule_id));
 		payload = payload_of(task, h);
 		PopActiveSnapshot();
 		CommitTransactionCommand();

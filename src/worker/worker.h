@@ -149,9 +149,6 @@ extern void jdg_log_init(void);
 extern void jdg_log_begin(const JdgTask *task);
 extern void jdg_log_end(void);
 
-/* The name of its schedule, for the server's log.  It must outlive the task. */
-extern void jdg_log_schedule(const char *name);
-
 /* Writes the entries, in the transaction that settles the tasks. */
 extern void jdg_log_flush(void);
 

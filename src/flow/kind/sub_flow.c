@@ -143,6 +143,7 @@ make_run(JdgRunState *rs, JdgFlowStep *step, int64 version, Jsonb *input)
 	r.parent_run = rs->r.run_id;
 	r.parent_step = step->step_id;
 	r.schedule_id = rs->r.schedule_id;
+	r.schedule = rs->r.schedule;
 	r.scheduled_for = rs->r.scheduled_for;
 	r.timezone = rs->r.timezone;
 	r.paused_at = rs->r.paused_at;

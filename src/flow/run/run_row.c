@@ -39,7 +39,7 @@ enum
 	R_PAUSED_AT, R_CREATED_AT, R_STARTED_AT, R_FINISHED_AT, R_INPUT, R_RESULT,
 	R_ERROR, R_REASON, R_IDEMPOTENCY_KEY, R_TENANT, R_TRACE, R_METADATA,
 	R_SCHEDULE_LIVE, R_TASK_ID, R_DONE_COUNT, R_PAUSED_BY, R_ENDED_BY,
-	R_TIMEZONE, R_COLUMNS
+	R_TIMEZONE, R_SCHEDULE, R_COLUMNS
 };
 
 struct JdgFlowRunReader
@@ -164,6 +164,7 @@ from_slot(TupleTableSlot *s, JdgFlowRun *r)
 	r->parent_run = jdg_get_int64(s, R_PARENT_RUN, 0);
 	r->parent_step = jdg_get_int64(s, R_PARENT_STEP, 0);
 	r->schedule_id = jdg_get_int64(s, R_SCHEDULE_ID, 0);
+	r->schedule = jdg_get_text(s, R_SCHEDULE);
 	r->scheduled_for = jdg_get_time(s, R_SCHEDULED_FOR);
 	r->task_id = jdg_get_int64(s, R_TASK_ID, 0);
 	r->timeout = get_interval(s, R_TIMEOUT);
@@ -258,6 +259,7 @@ set_all(const JdgFlowRun *r, Datum *v, bool *n)
 	v[R_PARENT_STEP] = Int64GetDatum(r->parent_step);
 	n[R_PARENT_STEP] = r->parent_run == 0;
 	jdg_set_int64(v, n, R_SCHEDULE_ID, r->schedule_id, 0);
+	jdg_set_text(v, n, R_SCHEDULE, r->schedule);
 	jdg_set_time(v, n, R_SCHEDULED_FOR, r->scheduled_for);
 	jdg_set_int64(v, n, R_TASK_ID, r->task_id, 0);
 	jdg_set_pointer(v, n, R_TIMEOUT, r->timeout);
@@ -280,10 +282,11 @@ jdg_flow_run_insert_once(JdgFlowRun *r)
 		"depth, parent_run, parent_step, schedule_id, scheduled_for, timeout, "
 		"paused_at, created_at, started_at, finished_at, input, result, "
 		"error, reason, idempotency_key, tenant, trace, metadata, "
-		"schedule_live, task_id, done_count, paused_by, ended_by, timezone) "
+		"schedule_live, task_id, done_count, paused_by, ended_by, timezone, "
+		"schedule) "
 		"VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, "
 		"$14, $15, $16, $17, $18, $19, $20, $21, $22, $23, $24, $25, $26, "
-		"$27, $28, $29, $30, $31, $32, $33, $34, $35) ON CONFLICT (owner, idempotency_key) "
+		"$27, $28, $29, $30, $31, $32, $33, $34, $35, $36) ON CONFLICT (owner, idempotency_key) "
 		"WHERE idempotency_key IS NOT NULL DO NOTHING RETURNING ctid",
 		R_COLUMNS,
 		{INT8OID, OIDOID, INT8OID, CHAROID, CHAROID, BOOLOID, BOOLOID,
@@ -291,7 +294,8 @@ jdg_flow_run_insert_once(JdgFlowRun *r)
 			INT8OID, TIMESTAMPTZOID, INTERVALOID, TIMESTAMPTZOID,
 			TIMESTAMPTZOID, TIMESTAMPTZOID, TIMESTAMPTZOID, JSONBOID,
 			JSONBOID, JSONBOID, TEXTOID, TEXTOID, TEXTOID, TEXTOID,
-		JSONBOID, INT8OID, INT8OID, INT8OID, TEXTOID, TEXTOID, TEXTOID}
+			JSONBOID, INT8OID, INT8OID, INT8OID, TEXTOID, TEXTOID, TEXTOID,
+		TEXTOID}
 	};
 	Datum		v[R_COLUMNS];
 	bool		isnull[R_COLUMNS];

@@ -52,6 +52,7 @@ typedef struct JdgFlowRun
 	int64		parent_run;		/* 0: none */
 	int64		parent_step;
 	int64		schedule_id;	/* 0: none */
+	const char *schedule;		/* its name when the run began */
 	TimestampTz scheduled_for;	/* DT_NOBEGIN: null, as all of these */
 	int64		task_id;		/* that started it and waits; 0: none */
 	Interval   *timeout;		/* of the whole run, from its start */
