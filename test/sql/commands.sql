@@ -47,7 +47,7 @@ SELECT runs_as('SELECT ''' || repeat('x', 1000000) || '''');
 
 -- a command has one parameter
 SELECT command, runs_as(command) FROM unnest(ARRAY[
-	'SELECT $2', 'SELECT $0', 'SELECT $11', 'SELECT $01', 'SELECT 1; SELECT $1 -> $2', 'SELECT $99999999999999999999',
+	'SELECT $2', 'SELECT $0', 'SELECT $11', 'SELECT $01', 'SELECT 1; SELECT $1 -> $2',
 	'CALL p($1, $2)', 'CREATE TABLE t AS SELECT $2 AS a', 'EXPLAIN SELECT $3', 'CREATE INDEX ON t ((a + $2))',
 	'SELECT ''$2'', "$2", $$ $2 $$, a$2 FROM t -- $2 /* $2 */', 'SELECT 1 /* $2 */ + $1',
 	'DO $$ BEGIN PERFORM $2; END $$', 'PREPARE q AS SELECT $1, $2', 'PREPARE q AS SELECT $1, $2; EXECUTE q($2, 1)',
