@@ -45,6 +45,12 @@ extern void jdg_handover_report(JdgHandover *h, const char *name,
 								const char *problem);
 
 /*
+ * Reports the names and problems that a query returns, in batches; returns
+ * their number.
+ */
+extern int64 jdg_handover_list(JdgHandover *h, JdgQuery *list, Datum *values);
+
+/*
  * Runs queries with the arguments h->from and h->to.  "list" returns names and
  * problems, which are reported.  Unless it is a dry run, "changes" then change
  * the objects without a problem; the list ends with a NULL text.

@@ -13,10 +13,14 @@
 #include "optimizer/cost.h"
 #include "utils/builtins.h"
 #include "utils/guc.h"
+#include "utils/memutils.h"
 #include "utils/snapmgr.h"
 
 #include "base/errors.h"
 #include "base/spi.h"
+
+/* rows of a batch of jdg_run_batches() */
+#define BATCH_ROWS 1000
 
 /*
  * Nesting level of the transaction in which the outermost section was begun;
@@ -145,27 +149,31 @@ jdg_internal_end(JdgInternal *st)
 		section_level = 0;
 }
 
-/*
- * Runs a query, and plans it at its first use.  Notes a change of the
- * configuration.
- */
+/* Plans a query at its first use. */
+static void
+prepare(JdgQuery *q)
+{
+	SPIPlanPtr	plan;
+
+	if (q->plan != NULL)
+		return;
+	plan = SPI_prepare_cursor(q->sql, q->nargs, q->argtypes,
+							  CURSOR_OPT_GENERIC_PLAN);
+	if (plan == NULL)
+		elog(ERROR, "SPI_prepare failed: %s: %s",
+			 SPI_result_code_string(SPI_result), q->sql);
+	SPI_keepplan(plan);
+	q->plan = plan;
+}
+
+/* Runs a query.  Notes a change of the configuration. */
 static int64
 run(JdgQuery *q, Datum *values, const char *nulls, bool read_only, long limit)
 {
 	int			rc;
 
 	Assert(jdg_is_bookkeeping());
-	if (q->plan == NULL)
-	{
-		SPIPlanPtr	plan = SPI_prepare_cursor(q->sql, q->nargs, q->argtypes,
-											  CURSOR_OPT_GENERIC_PLAN);
-
-		if (plan == NULL)
-			elog(ERROR, "SPI_prepare failed: %s: %s",
-				 SPI_result_code_string(SPI_result), q->sql);
-		SPI_keepplan(plan);
-		q->plan = plan;
-	}
+	prepare(q);
 	rc = SPI_execute_plan(q->plan, values, nulls, read_only, limit);
 	if (rc < 0)
 		elog(ERROR, "SPI_execute_plan failed: %s: %s",
@@ -192,6 +200,43 @@ jdg_run_latest(JdgQuery *q, Datum *values, const char *nulls)
 	n = run(q, values, nulls, true, 0);
 	PopActiveSnapshot();
 	return n;
+}
+
+int64
+jdg_run_batches(JdgQuery *q, Datum *values,
+				void (*take) (int64 n, void *arg), void *arg)
+{
+	MemoryContext batch = AllocSetContextCreate(CurrentMemoryContext,
+												"jadugar batch",
+												ALLOCSET_DEFAULT_SIZES);
+	MemoryContext old = CurrentMemoryContext;
+	Portal		portal;
+	int64		n;
+	int64		total = 0;
+
+	Assert(jdg_is_bookkeeping());
+	Assert(!q->config);
+	prepare(q);
+	portal = SPI_cursor_open(NULL, q->plan, values, NULL, false);
+	do
+	{
+		SPITupleTable *rows;
+
+		CHECK_FOR_INTERRUPTS();
+		SPI_cursor_fetch(portal, true, BATCH_ROWS);
+		n = (int64) SPI_processed;
+		rows = SPI_tuptable;
+		MemoryContextSwitchTo(batch);
+		if (n > 0)
+			take(n, arg);
+		MemoryContextSwitchTo(old);
+		MemoryContextReset(batch);
+		SPI_freetuptable(rows);
+		total += n;
+	} while (n == BATCH_ROWS);
+	SPI_cursor_close(portal);
+	MemoryContextDelete(batch);
+	return total;
 }
 
 Datum

@@ -93,6 +93,15 @@ extern int64 jdg_run(JdgQuery *q, Datum *values, const char *nulls,
  */
 extern int64 jdg_run_latest(JdgQuery *q, Datum *values, const char *nulls);
 
+/*
+ * The same for a query with any number of rows: calls take(n, arg) for each
+ * batch of them, which is in SPI_tuptable.  What that allocates is freed after
+ * the batch.  The query and take() must not change what the other reads.
+ * Returns the number of all rows.
+ */
+extern int64 jdg_run_batches(JdgQuery *q, Datum *values,
+							 void (*take) (int64 n, void *arg), void *arg);
+
 /* column (from 1) of a row (from 0) of SPI_tuptable */
 extern Datum jdg_col(uint64 row, int col, bool *isnull);
 extern int64 jdg_col_int64(uint64 row, int col, int64 if_null);

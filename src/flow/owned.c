@@ -13,10 +13,14 @@
 #include "postgres.h"
 
 #include "catalog/pg_type.h"
+#include "miscadmin.h"
 
 #include "base/clock.h"
 #include "flow/owned.h"
 #include "flow/run/message.h"
+
+/* number of runs that are aborted before their memory is freed */
+#define DROP_BATCH 500
 
 #define CURRENT_FLOW \
 	"t.owner = $1 AND t.name IS NOT NULL AND t.dropped_at IS NULL"
@@ -110,35 +114,61 @@ drop_drafts(JdgHandover *h)
 	jdg_config_changed();
 }
 
-static JdgQuery runs_query = {
-	"SELECT r.run_id, r.run_id::text FROM jadugar_internal.flow_run r "
-	"WHERE r.owner = $1 AND r.finished_at IS NULL ORDER BY r.run_id",
-	1, {OIDOID}
-};
-
 static void
 reassign_runs(JdgHandover *h)
 {
+	static JdgQuery q = {
+		"SELECT r.run_id::text, 'an unfinished run keeps its owner: wait for "
+		"it, or abort it' FROM jadugar_internal.flow_run r "
+		"WHERE r.owner = $1 AND r.finished_at IS NULL ORDER BY r.run_id",
+		1, {OIDOID}
+	};
 	Datum		v[1] = {ObjectIdGetDatum(h->from)};
-	int64		n = jdg_run(&runs_query, v, NULL, 0);
+
+	jdg_handover_list(h, &q, v);
+}
+
+/* Aborts the next runs of the role after *last; returns their number. */
+static int64
+drop_runs_batch(JdgHandover *h, int64 *last)
+{
+	static JdgQuery q = {
+		"SELECT r.run_id FROM jadugar_internal.flow_run r "
+		"WHERE r.owner = $1 AND r.finished_at IS NULL AND r.run_id > $2 "
+		"ORDER BY r.run_id LIMIT $3", 3, {OIDOID, INT8OID, INT4OID}
+	};
+	Datum		v[3] = {ObjectIdGetDatum(h->from), Int64GetDatum(*last),
+	Int32GetDatum(DROP_BATCH)};
+	int64		n = jdg_run(&q, v, NULL, 0);
+	int64	   *ids = jdg_col_int64s(n, 1, CurrentMemoryContext);
 
 	for (int64 i = 0; i < n; i++)
-		jdg_handover_report(h, jdg_col_text(i, 2, CurrentMemoryContext),
-							"an unfinished run keeps its owner: wait for it, or abort it");
+	{
+		jdg_flow_message_as(JDG_MESSAGE_ABORT, ids[i], 0, "kill", NULL,
+							h->caller);
+		jdg_handover_report(h, psprintf("%lld", (long long) ids[i]), NULL);
+	}
+	if (n > 0)
+		*last = ids[n - 1];
+	return n;
 }
 
 static void
 drop_runs(JdgHandover *h)
 {
-	Datum		v[1] = {ObjectIdGetDatum(h->from)};
-	int64		n = jdg_run(&runs_query, v, NULL, 0);
-	int64	   *ids = jdg_col_int64s(n, 1, CurrentMemoryContext);
+	int64		last = 0;
+	int64		n;
 
-	for (int64 i = 0; i < n; i++)
-		jdg_handover_report(h, jdg_col_text(i, 2, CurrentMemoryContext), NULL);
-	for (int64 i = 0; i < n; i++)
-		jdg_flow_message_as(JDG_MESSAGE_ABORT, ids[i], 0, "kill", NULL,
-							h->caller);
+	do
+	{
+		JdgInternal in;
+
+		/* frees what the batch has read */
+		CHECK_FOR_INTERRUPTS();
+		jdg_internal_begin(&in);
+		n = drop_runs_batch(h, &last);
+		jdg_internal_end(&in);
+	} while (n == DROP_BATCH);
 }
 
 const JdgOwned jdg_flow_owned[] = {
