@@ -34,6 +34,67 @@
 #include "flow/run/run_row.h"
 #include "shared/shmem.h"
 
+static const char *const mode_words[] = {"compensate", "kill", NULL};
+
+/* a request to a run */
+typedef struct AskArgs
+{
+	int64		run_id;
+	char	   *name;			/* of a signal, an approval, a step */
+	Jsonb	   *payload;
+	bool		approved;
+	char	   *comment;
+	int			mode;			/* in mode_words */
+	int64	   *step_id;		/* NULL: the only one of that name */
+} AskArgs;
+
+#define FIELD(field) offsetof(AskArgs, field)
+#define RUN_ID {"run_id", INT8OID, FIELD(run_id), JDG_NEEDED}
+
+static const JdgArg signal_args[] = {
+	RUN_ID,
+	{"name", TEXTOID, FIELD(name), JDG_NEEDED},
+	{"payload", JSONBOID, FIELD(payload), JDG_NEEDED},
+};
+
+static const JdgArg event_args[] = {
+	{"name", TEXTOID, FIELD(name), JDG_NEEDED},
+	{"data", JSONBOID, FIELD(payload), JDG_NEEDED},
+};
+
+static const JdgArg approve_args[] = {
+	RUN_ID,
+	{"name", TEXTOID, FIELD(name), JDG_NEEDED},
+	{"approved", BOOLOID, FIELD(approved), JDG_NEEDED},
+	{"comment", TEXTOID, FIELD(comment)},
+};
+
+static const JdgArg abort_args[] = {
+	RUN_ID,
+	{"mode", TEXTOID, FIELD(mode), JDG_NEEDED, mode_words},
+};
+
+/* pause_flow(), resume_flow() */
+static const JdgArg run_args[] = {
+	RUN_ID
+};
+
+/* retry_step(), skip_step() */
+static const JdgArg step_args[] = {
+	RUN_ID,
+	{"step", TEXTOID, FIELD(name), JDG_NEEDED},
+	{"step_id", INT8OID, FIELD(step_id)},
+};
+
+static const JdgArg fork_args[] = {
+	RUN_ID,
+	{"from_step", TEXTOID, FIELD(name), JDG_NEEDED},
+};
+
+/* jdg_args_read(), for a server on which jadugar is loaded */
+#define READ_ASK(function, args, fields) \
+	(JDG_READ_ARGS(function, args, fields), jdg_require_shmem())
+
 /* a run that the caller may act on, or NOT_FOUND; inside */
 static void
 find_run(int64 run_id, Oid role, JdgFlowRun *r)
@@ -42,15 +103,6 @@ find_run(int64 run_id, Oid role, JdgFlowRun *r)
 	if (!jdg_flow_run_load(run_id, r) ||
 		!jdg_may_manage(role, r->owner))
 		jdg_flow_run_not_found(run_id);
-}
-
-static int64
-need_run(FunctionCallInfo fcinfo, const char *function)
-{
-	jdg_require_shmem();
-	if (PG_ARGISNULL(0))
-		jdg_null_argument("run_id", function);
-	return PG_GETARG_INT64(0);
 }
 
 JDG_NORETURN static void
@@ -62,39 +114,35 @@ raise_over(const JdgFlowRun *r)
 	pg_unreachable();
 }
 
-/* (run_id, name, payload) */
+/* signal(run_id, name, payload) */
 JDG_FUNCTION(jdg_signal, JDG_LEVEL_USER)
 {
-	int64		run_id = need_run(fcinfo, "signal");
-	char	   *name = jdg_need_text(fcinfo, 1, "signal", "name");
+	AskArgs		a;
 	JdgFlowRun	r;
 	JdgInternal in;
 
-	if (PG_ARGISNULL(2))
-		jdg_null_argument("payload", "signal");
-	jdg_check_name("signal", name);
+	READ_ASK("signal", signal_args, &a);
+	jdg_check_name("signal", a.name);
 	jdg_internal_begin(&in);
-	find_run(run_id, in.save_user, &r);
+	find_run(a.run_id, in.save_user, &r);
 	if (r.status != JDG_FLOW_STATUS_RUNNING)
 		raise_over(&r);
-	jdg_flow_message_as(JDG_MESSAGE_SIGNAL, run_id, 0, name,
-						PG_GETARG_JSONB_P(2), in.save_user);
+	jdg_flow_message_as(JDG_MESSAGE_SIGNAL, a.run_id, 0, a.name, a.payload,
+						in.save_user);
 	jdg_internal_end(&in);
 	PG_RETURN_VOID();
 }
 
-/* (name, data) */
+/* raise_event(name, data) */
 JDG_FUNCTION(jdg_raise_event, JDG_LEVEL_USER)
 {
-	char	   *name = jdg_need_text(fcinfo, 0, "raise_event", "name");
+	AskArgs		a;
 	JdgInternal in;
 
-	jdg_require_shmem();
-	if (PG_ARGISNULL(1))
-		jdg_null_argument("data", "raise_event");
-	jdg_check_name("event", name);
+	READ_ASK("raise_event", event_args, &a);
+	jdg_check_name("event", a.name);
 	jdg_internal_begin(&in);
-	jdg_flow_message_as(JDG_MESSAGE_EVENT, 0, 0, name, PG_GETARG_JSONB_P(1),
+	jdg_flow_message_as(JDG_MESSAGE_EVENT, 0, 0, a.name, a.payload,
 						in.save_user);
 	jdg_internal_end(&in);
 	PG_RETURN_VOID();
@@ -179,67 +227,63 @@ check_undecided(const JdgFlowRun *r, const JdgFlowNode *node)
 			 errhint("See the view jadugar.approvals.")));
 }
 
-/* (run_id, name, approved, comment) */
+/* approve(run_id, name, approved, comment) */
 JDG_FUNCTION(jdg_approve, JDG_LEVEL_USER)
 {
-	int64		run_id = need_run(fcinfo, "approve");
-	char	   *name = jdg_need_text(fcinfo, 1, "approve", "name");
+	AskArgs		a;
 	const JdgFlowPlan *plan;
 	const JdgFlowNode *node = NULL;
 	JdgFlowRun	r;
 	JdgInternal in;
 	int			no;
 
-	if (PG_ARGISNULL(2))
-		jdg_null_argument("approved", "approve");
+	READ_ASK("approve", approve_args, &a);
 	jdg_internal_begin(&in);
-	if (!jdg_flow_run_load(run_id, &r))
-		jdg_flow_run_not_found(run_id);
+	if (!jdg_flow_run_load(a.run_id, &r))
+		jdg_flow_run_not_found(a.run_id);
 	plan = jdg_flow_plan_get(r.version_id);
-	no = jdg_flow_find(plan->graph, name);
+	no = jdg_flow_find(plan->graph, a.name);
 	if (no >= 0 && plan->graph->nodes[no].kind == &jdg_kind_approval)
 		node = &plan->graph->nodes[no];
 	if (!may_approve(node, &r, in.save_user))
 	{
 		if (!jdg_may_manage(in.save_user, r.owner))
-			jdg_flow_run_not_found(run_id);
+			jdg_flow_run_not_found(a.run_id);
 		ereport(ERROR,
 				(errcode(JDG_ERRCODE_FORBIDDEN),
-				 errmsg("permission denied for approval \"%s\"", name),
+				 errmsg("permission denied for approval \"%s\"", a.name),
 				 errdetail("Members of role \"%s\" may decide it.", node->text)));
 	}
 	if (node == NULL)
 		ereport(ERROR,
 				(errcode(JDG_ERRCODE_NOT_FOUND),
 				 errmsg("approval \"%s\" does not exist in flow run %lld",
-						name, (long long) run_id)));
+						a.name, (long long) a.run_id)));
 	if (r.status != JDG_FLOW_STATUS_RUNNING)
 		raise_over(&r);
 	check_undecided(&r, node);
-	jdg_flow_message_as(JDG_MESSAGE_VERDICT, run_id, 0, name,
-						verdict(PG_GETARG_BOOL(2), jdg_arg_text(fcinfo, 3),
-								in.save_user), in.save_user);
+	jdg_flow_message_as(JDG_MESSAGE_VERDICT, a.run_id, 0, a.name,
+						verdict(a.approved, a.comment, in.save_user),
+						in.save_user);
 	jdg_internal_end(&in);
 	PG_RETURN_VOID();
 }
 
-/* (run_id, mode) */
+/* abort_flow(run_id, mode) */
 JDG_FUNCTION(jdg_abort_flow, JDG_LEVEL_USER)
 {
-	int64		run_id = need_run(fcinfo, "abort_flow");
-	static const char *const modes[] = {"compensate", "kill", NULL};
-	char	   *mode = jdg_need_text(fcinfo, 1, "abort_flow", "mode");
+	AskArgs		a;
 	JdgFlowRun	r;
 	JdgInternal in;
 	bool		over;
 
-	jdg_check_word("mode", mode, modes);
+	READ_ASK("abort_flow", abort_args, &a);
 	jdg_internal_begin(&in);
-	find_run(run_id, in.save_user, &r);
+	find_run(a.run_id, in.save_user, &r);
 	over = jdg_flow_run_is_over(r.status);
 	if (!over)
-		jdg_flow_message_as(JDG_MESSAGE_ABORT, run_id, 0, mode, NULL,
-							in.save_user);
+		jdg_flow_message_as(JDG_MESSAGE_ABORT, a.run_id, 0,
+							mode_words[a.mode], NULL, in.save_user);
 	jdg_internal_end(&in);
 	PG_RETURN_BOOL(!over);
 }
@@ -248,15 +292,16 @@ JDG_FUNCTION(jdg_abort_flow, JDG_LEVEL_USER)
 static void
 ask(FunctionCallInfo fcinfo, const char *function, JdgMessageKind kind)
 {
-	int64		run_id = need_run(fcinfo, function);
+	AskArgs		a;
 	JdgFlowRun	r;
 	JdgInternal in;
 
+	READ_ASK(function, run_args, &a);
 	jdg_internal_begin(&in);
-	find_run(run_id, in.save_user, &r);
+	find_run(a.run_id, in.save_user, &r);
 	if (jdg_flow_run_is_over(r.status))
 		raise_over(&r);
-	jdg_flow_message_as(kind, run_id, 0, NULL, NULL, in.save_user);
+	jdg_flow_message_as(kind, a.run_id, 0, NULL, NULL, in.save_user);
 	jdg_internal_end(&in);
 }
 
@@ -374,20 +419,18 @@ static void
 ask_step(FunctionCallInfo fcinfo, const char *function, JdgMessageKind kind,
 		 Refused refused)
 {
-	int64		run_id = need_run(fcinfo, function);
-	char	   *name = jdg_need_text(fcinfo, 1, function, "step");
+	AskArgs		a;
 	JdgFlowRun	r;
 	JdgInternal in;
-	int64		wanted = PG_ARGISNULL(2) ? 0 : PG_GETARG_INT64(2);
 	int64		step_id;
 
+	READ_ASK(function, step_args, &a);
 	jdg_internal_begin(&in);
-	find_run(run_id, in.save_user, &r);
-	step_id = find_row(&r, find_node(&r, name),
-					   PG_ARGISNULL(2) ? NULL : &wanted, refused, kind);
+	find_run(a.run_id, in.save_user, &r);
+	step_id = find_row(&r, find_node(&r, a.name), a.step_id, refused, kind);
 	if (jdg_flow_run_is_over(r.status))
 		(void) jdg_flow_queues_use(&jdg_flow_plan_get(r.version_id)->queues, true);
-	jdg_flow_message_as(kind, run_id, step_id, NULL, NULL, in.save_user);
+	jdg_flow_message_as(kind, a.run_id, step_id, NULL, NULL, in.save_user);
 	jdg_internal_end(&in);
 }
 
@@ -403,24 +446,24 @@ JDG_FUNCTION(jdg_skip_step, JDG_LEVEL_USER)
 	PG_RETURN_VOID();
 }
 
-/* (run_id, from_step) */
+/* fork_flow(run_id, from_step) */
 JDG_FUNCTION(jdg_fork_flow, JDG_LEVEL_USER)
 {
-	int64		run_id = need_run(fcinfo, "fork_flow");
-	char	   *name = jdg_need_text(fcinfo, 1, "fork_flow", "from_step");
+	AskArgs		a;
 	const JdgFlowNode *node;
 	JdgFlowRun	r;
 	JdgInternal in;
 	int64		id;
 
+	READ_ASK("fork_flow", fork_args, &a);
 	jdg_internal_begin(&in);
-	find_run(run_id, in.save_user, &r);
-	node = find_node(&r, name);
+	find_run(a.run_id, in.save_user, &r);
+	node = find_node(&r, a.name);
 	if (node->block != 0)
 		ereport(ERROR,
 				(errcode(JDG_ERRCODE_CONFLICT),
-				 errmsg("cannot fork from step \"%s\" of flow run %lld", name,
-						(long long) run_id),
+				 errmsg("cannot fork from step \"%s\" of flow run %lld", a.name,
+						(long long) a.run_id),
 				 errdetail("It is in the body of an each or a loop."),
 				 errhint("Fork from the each or the loop.")));
 	PushActiveSnapshot(GetTransactionSnapshot());

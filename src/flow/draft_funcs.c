@@ -34,15 +34,58 @@
 #include "flow/graph/type.h"
 #include "flow/kind/build.h"
 
-/* The argument "name" of a function that makes a draft. */
-static char *
-flow_name(FunctionCallInfo fcinfo, const char *function)
-{
-	char	   *name = jdg_need_text(fcinfo, 0, function, "name");
+static const char *const completion_words[] = {
+	"all", "any", "n_of_m", "all_done", "best_effort", NULL
+};
 
-	jdg_check_flow_name(name);
-	return name;
-}
+#define COMPLETION_N_OF_M 2		/* in completion_words */
+
+/* create_chain(), create_group() */
+typedef struct DraftArgs
+{
+	char	   *name;
+	bool		stop_on_failure;
+	bool		parallel;
+	int32	   *concurrency;
+	int			completion;		/* in completion_words */
+	int32	   *n;
+	Interval   *timeout;
+} DraftArgs;
+
+#define FIELD(field) offsetof(DraftArgs, field)
+
+static const JdgArg chain_args[] = {
+	{"name", TEXTOID, FIELD(name), JDG_NEEDED},
+	{"stop_on_failure", BOOLOID, FIELD(stop_on_failure), JDG_NEEDED},
+	{"parallel", BOOLOID, FIELD(parallel), JDG_NEEDED},
+	{"max_concurrency", INT4OID, FIELD(concurrency)},
+};
+
+static const JdgArg group_args[] = {
+	{"name", TEXTOID, FIELD(name), JDG_NEEDED},
+	{"concurrency", INT4OID, FIELD(concurrency)},
+	{"completion", TEXTOID, FIELD(completion), JDG_NEEDED, completion_words},
+	{"n", INT4OID, FIELD(n)},
+	{"timeout", INTERVALOID, FIELD(timeout)},
+};
+
+/* add_step(), remove_step() */
+typedef struct StepArgs
+{
+	char	   *flow;
+	Jsonb	   *step;
+	char	   *name;
+} StepArgs;
+
+static const JdgArg add_args[] = {
+	{"flow", TEXTOID, offsetof(StepArgs, flow), JDG_NEEDED},
+	{"step", InvalidOid, offsetof(StepArgs, step), JDG_NEEDED},
+};
+
+static const JdgArg remove_args[] = {
+	{"flow", TEXTOID, offsetof(StepArgs, flow), JDG_NEEDED},
+	{"name", TEXTOID, offsetof(StepArgs, name), JDG_NEEDED},
+};
 
 /* Make the draft; "options" as flow/graph/draft.c has them. */
 static void
@@ -85,12 +128,10 @@ create_draft(const char *name, Jsonb *options)
 
 #define NO_BOUND "Omit it for no bound."
 
-/* An argument that is not null and greater than zero. */
+/* Refuse a number that is not greater than zero. */
 static int
-positive(FunctionCallInfo fcinfo, int arg, const char *name, const char *hint)
+positive(int n, const char *name, const char *hint)
 {
-	int			n = PG_GETARG_INT32(arg);
-
 	if (n <= 0)
 		ereport(ERROR,
 				(errcode(JDG_ERRCODE_VALIDATION_ERROR),
@@ -98,15 +139,6 @@ positive(FunctionCallInfo fcinfo, int arg, const char *name, const char *hint)
 				 errdetail("The value is %d.", n),
 				 errhint("%s", hint)));
 	return n;
-}
-
-static bool
-need_bool(FunctionCallInfo fcinfo, int arg, const char *name,
-		  const char *function)
-{
-	if (PG_ARGISNULL(arg))
-		jdg_null_argument(name, function);
-	return PG_GETARG_BOOL(arg);
 }
 
 static void
@@ -122,66 +154,55 @@ json_true(JsonbParseState **st, const char *key)
 /* create_chain(name, stop_on_failure, parallel, max_concurrency) */
 JDG_FUNCTION(jdg_create_chain, JDG_LEVEL_USER)
 {
-	char	   *name = flow_name(fcinfo, "create_chain");
-	bool		stops = need_bool(fcinfo, 1, "stop_on_failure", "create_chain");
-	bool		parallel = need_bool(fcinfo, 2, "parallel", "create_chain");
+	DraftArgs	a;
 	JsonbParseState *st;
 
-	if (!PG_ARGISNULL(3) && !parallel)
+	JDG_READ_ARGS("create_chain", chain_args, &a);
+	jdg_check_flow_name(a.name);
+	if (a.concurrency != NULL && !a.parallel)
 		ereport(ERROR,
 				(errcode(JDG_ERRCODE_VALIDATION_ERROR),
 				 errmsg("max_concurrency requires parallel => true"),
 				 errhint("Pass parallel => true, or omit max_concurrency.")));
 	jdg_json_begin(&st);
-	jdg_json_text(&st, "kind", parallel ? "parallel" : "chain");
-	if (!stops)
+	jdg_json_text(&st, "kind", a.parallel ? "parallel" : "chain");
+	if (!a.stop_on_failure)
 		json_true(&st, "continue");
-	if (!PG_ARGISNULL(3))
+	if (a.concurrency != NULL)
 		jdg_json_int64(&st, "concurrency",
-					   positive(fcinfo, 3, "max_concurrency", NO_BOUND));
-	create_draft(name, jdg_json_finish(&st));
+					   positive(*a.concurrency, "max_concurrency", NO_BOUND));
+	create_draft(a.name, jdg_json_finish(&st));
 	PG_RETURN_VOID();
-}
-
-/* Refuse an unrecognized completion, and one that does not go with n. */
-static void
-check_completion(const char *completion, bool has_n)
-{
-	static const char *const known[] = {
-		"all", "any", "n_of_m", "all_done", "best_effort", NULL
-	};
-
-	jdg_check_word("completion", completion, known);
-	if ((strcmp(completion, "n_of_m") == 0) != has_n)
-		ereport(ERROR,
-				(errcode(JDG_ERRCODE_VALIDATION_ERROR),
-				 has_n ? errmsg("n requires completion 'n_of_m'") :
-				 errmsg("completion 'n_of_m' requires n"),
-				 errhint("Pass both or neither.")));
 }
 
 /* create_group(name, concurrency, completion, n, timeout) */
 JDG_FUNCTION(jdg_create_group, JDG_LEVEL_USER)
 {
-	char	   *name = flow_name(fcinfo, "create_group");
-	char	   *completion = jdg_need_text(fcinfo, 2, "create_group",
-										   "completion");
+	DraftArgs	a;
 	JsonbParseState *st;
 
-	check_completion(completion, !PG_ARGISNULL(3));
+	JDG_READ_ARGS("create_group", group_args, &a);
+	jdg_check_flow_name(a.name);
+	if ((a.completion == COMPLETION_N_OF_M) != (a.n != NULL))
+		ereport(ERROR,
+				(errcode(JDG_ERRCODE_VALIDATION_ERROR),
+				 a.n != NULL ? errmsg("n requires completion 'n_of_m'") :
+				 errmsg("completion 'n_of_m' requires n"),
+				 errhint("Pass both or neither.")));
 	jdg_json_begin(&st);
 	jdg_json_text(&st, "kind", "parallel");
-	if (!PG_ARGISNULL(1))
-		jdg_json_int64(&st, "concurrency", positive(fcinfo, 1, "concurrency", NO_BOUND));
-	jdg_json_text(&st, "completion", completion);
-	if (!PG_ARGISNULL(3))
-		jdg_json_int64(&st, "n", positive(fcinfo, 3, "n", "It is the number of steps that must succeed."));
-	if (!PG_ARGISNULL(4))
+	if (a.concurrency != NULL)
+		jdg_json_int64(&st, "concurrency",
+					   positive(*a.concurrency, "concurrency", NO_BOUND));
+	jdg_json_text(&st, "completion", completion_words[a.completion]);
+	if (a.n != NULL)
+		jdg_json_int64(&st, "n",
+					   positive(*a.n, "n", "It is the number of steps that must succeed."));
+	if (a.timeout != NULL)
 		jdg_json_text(&st, "timeout",
-					  jdg_flow_interval_text(jdg_check_interval("timeout",
-																PG_GETARG_INTERVAL_P(4),
+					  jdg_flow_interval_text(jdg_check_interval("timeout", a.timeout,
 																false)));
-	create_draft(name, jdg_json_finish(&st));
+	create_draft(a.name, jdg_json_finish(&st));
 	PG_RETURN_VOID();
 }
 
@@ -266,20 +287,19 @@ JDG_FUNCTION(jdg_add_step, JDG_LEVEL_USER)
 		"graph) VALUES ($1, $2, $3, $4::jadugar.flow)", 4,
 		{OIDOID, TEXTOID, TEXTOID, JSONBOID}
 	};
-	char	   *name = jdg_need_text(fcinfo, 0, "add_step", "flow");
+	StepArgs	a;
 	MemoryContext mcxt = CurrentMemoryContext;
 	JdgFlowGraph *g;
 	JdgFlowNode *root;
 	Datum		v[4];
 	JdgInternal in;
 
-	if (PG_ARGISNULL(1))
-		jdg_null_argument("step", "add_step");
-	g = jdg_flow_parse(PG_GETARG_JSONB_P(1), false);
+	JDG_READ_ARGS("add_step", add_args, &a);
+	g = jdg_flow_parse(a.step, false);
 	root = &g->nodes[g->first_child];
 	v[0] = ObjectIdGetDatum(jdg_resolve_owner(NULL));
-	v[1] = CStringGetTextDatum(name);
-	v[3] = JsonbPGetDatum(PG_GETARG_JSONB_P(1));
+	v[1] = CStringGetTextDatum(a.flow);
+	v[3] = JsonbPGetDatum(a.step);
 	jdg_internal_begin(&in);
 	lock_draft(v[0], v[1]);
 	check_names(v[0], v[1], g);
@@ -300,21 +320,21 @@ JDG_FUNCTION(jdg_remove_step, JDG_LEVEL_USER)
 		"WHERE owner = $1 AND name = $2 AND step = $3", 3,
 		{OIDOID, TEXTOID, TEXTOID}
 	};
-	char	   *flow = jdg_need_text(fcinfo, 0, "remove_step", "flow");
-	char	   *name = jdg_need_text(fcinfo, 1, "remove_step", "name");
+	StepArgs	a;
 	Datum		v[3];
 	JdgInternal in;
 
+	JDG_READ_ARGS("remove_step", remove_args, &a);
 	v[0] = ObjectIdGetDatum(jdg_resolve_owner(NULL));
-	v[1] = CStringGetTextDatum(flow);
-	v[2] = CStringGetTextDatum(name);
+	v[1] = CStringGetTextDatum(a.flow);
+	v[2] = CStringGetTextDatum(a.name);
 	jdg_internal_begin(&in);
 	lock_draft(v[0], v[1]);
 	if (jdg_run(&q, v, NULL, 0) == 0)
 		ereport(ERROR,
 				(errcode(JDG_ERRCODE_NOT_FOUND),
 				 errmsg("step \"%s\" does not exist in the draft of flow \"%s\"",
-						jdg_excerpt(name), flow),
+						jdg_excerpt(a.name), a.flow),
 				 errhint("A step is removed as a whole, by the name that add_step() returned.")));
 	jdg_internal_end(&in);
 	PG_RETURN_VOID();

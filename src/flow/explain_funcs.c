@@ -20,8 +20,8 @@
 #include "base/errors.h"
 #include "base/spi.h"
 #include "flow/graph/draft.h"
-#include "flow/graph/parse.h"
 #include "flow/graph/lookup.h"
+#include "flow/graph/parse.h"
 #include "flow/graph/plan.h"
 #include "flow/graph/type.h"
 #include "flow/run/explain.h"
@@ -30,21 +30,49 @@
 
 PG_FUNCTION_INFO_V1(jdg_explain_flow_value);
 
-/* argument 1: 'text' or 'mermaid'; true: the latter */
-static bool
-wants_mermaid(FunctionCallInfo fcinfo)
-{
-	static const char *const formats[] = {"text", "mermaid", NULL};
-	char	   *format = jdg_need_text(fcinfo, 1, "explain_flow", "format");
+static const char *const format_words[] = {"text", "mermaid", NULL};
 
-	jdg_check_word("format", format, formats);
-	return strcmp(format, "mermaid") == 0;
-}
+typedef enum Format
+{
+	FORMAT_TEXT,
+	FORMAT_MERMAID
+} Format;
+
+/* explain_flow(): of a value, of a name, of a run */
+typedef struct ExplainArgs
+{
+	Jsonb	   *flow;
+	char	   *name;
+	int64		run_id;
+	Format		format;
+	int32	   *version;		/* NULL: the newest, or a draft */
+} ExplainArgs;
+
+#define FIELD(field) offsetof(ExplainArgs, field)
+
+#define FORMAT_ARG \
+	{"format", TEXTOID, FIELD(format), JDG_NEEDED, format_words}
+
+static const JdgArg value_args[] = {
+	{"flow", InvalidOid, FIELD(flow), JDG_NEEDED},
+	FORMAT_ARG
+};
+
+static const JdgArg name_args[] = {
+	{"name", TEXTOID, FIELD(name), JDG_NEEDED},
+	FORMAT_ARG,
+	{"version", INT4OID, FIELD(version)},
+};
+
+static const JdgArg run_args[] = {
+	{"run_id", INT8OID, FIELD(run_id), JDG_NEEDED},
+	FORMAT_ARG
+};
 
 static Datum
-explained(const JdgFlowGraph *graph, const JdgFlowSeen *seen, bool mermaid)
+explained(const JdgFlowGraph *graph, const JdgFlowSeen *seen, Format format)
 {
-	return CStringGetTextDatum(mermaid ?
+	return CStringGetTextDatum(format == FORMAT_MERMAID ?
 							   jdg_flow_explain_mermaid(graph, seen) :
 							   jdg_flow_explain_text(graph, seen));
 }
@@ -53,12 +81,10 @@ explained(const JdgFlowGraph *graph, const JdgFlowSeen *seen, bool mermaid)
 Datum
 jdg_explain_flow_value(PG_FUNCTION_ARGS)
 {
-	bool		mermaid = wants_mermaid(fcinfo);
+	ExplainArgs a;
 
-	if (PG_ARGISNULL(0))
-		jdg_null_argument("flow", "explain_flow");
-	return explained(jdg_flow_parse(PG_GETARG_JSONB_P(0), false), NULL,
-					 mermaid);
+	JDG_READ_ARGS("explain_flow", value_args, &a);
+	return explained(jdg_flow_parse(a.flow, false), NULL, a.format);
 }
 
 /* The graph of the caller's flow of that name; version 0: the newest. */
@@ -86,39 +112,39 @@ named_flow(const char *name, int version)
 /* explain_flow(name, format, version) */
 JDG_FUNCTION(jdg_explain_flow_name, JDG_LEVEL_ANY)
 {
-	bool		mermaid = wants_mermaid(fcinfo);
-	char	   *name = jdg_need_text(fcinfo, 0, "explain_flow", "name");
+	ExplainArgs a;
 	Jsonb	   *flow;
 
-	if (!PG_ARGISNULL(2) && PG_GETARG_INT32(2) <= 0)
+	JDG_READ_ARGS("explain_flow", name_args, &a);
+	if (a.version != NULL && *a.version <= 0)
 		ereport(ERROR,
 				(errcode(JDG_ERRCODE_VALIDATION_ERROR),
 				 errmsg("version must be at least 1"),
-				 errdetail("The value is %d.", PG_GETARG_INT32(2)),
+				 errdetail("The value is %d.", *a.version),
 				 errhint("Omit it for the newest version.")));
-	if (name[0] == JDG_FLOW_VALUE_BEGINS && PG_ARGISNULL(2))
-		flow = jdg_flow_of_text(name);
-	else if (PG_ARGISNULL(2))
+	if (a.name[0] == JDG_FLOW_VALUE_BEGINS && a.version == NULL)
+		flow = jdg_flow_of_text(a.name);
+	else if (a.version == NULL)
 	{
 		/* the flow that start_flow() would start */
-		flow = jdg_flow_draft(GetUserId(), name);
+		flow = jdg_flow_draft(GetUserId(), a.name);
 		if (flow == NULL)
-			flow = named_flow(name, 0);
+			flow = named_flow(a.name, 0);
 	}
 	else
-		flow = named_flow(name, PG_GETARG_INT32(2));
-	if (flow == NULL && PG_ARGISNULL(2))
+		flow = named_flow(a.name, *a.version);
+	if (flow == NULL && a.version == NULL)
 		ereport(ERROR,
 				(errcode(JDG_ERRCODE_NOT_FOUND),
-				 errmsg("flow \"%s\" does not exist", jdg_excerpt(name)),
+				 errmsg("flow \"%s\" does not exist", jdg_excerpt(a.name)),
 				 errhint("The view jadugar.flows lists your own flows.")));
 	if (flow == NULL)
 		ereport(ERROR,
 				(errcode(JDG_ERRCODE_NOT_FOUND),
 				 errmsg("version %d of flow \"%s\" does not exist",
-						PG_GETARG_INT32(2), jdg_excerpt(name)),
+						*a.version, jdg_excerpt(a.name)),
 				 errhint("The view jadugar.flows lists your own flows.")));
-	return explained(jdg_flow_parse(flow, false), NULL, mermaid);
+	return explained(jdg_flow_parse(flow, false), NULL, a.format);
 }
 
 /* The rows of a run for each node of a graph that has "nnodes". */
@@ -169,7 +195,7 @@ JDG_FUNCTION(jdg_explain_flow_run, JDG_LEVEL_ANY)
 		"jadugar_internal.flow_version v WHERE r.run_id = $1 "
 		"AND v.version_id = r.version_id", 1, {INT8OID}
 	};
-	bool		mermaid = wants_mermaid(fcinfo);
+	ExplainArgs a;
 	MemoryContext mcxt = CurrentMemoryContext;
 	Datum		run_id;
 	Jsonb	   *flow = NULL;
@@ -177,9 +203,8 @@ JDG_FUNCTION(jdg_explain_flow_run, JDG_LEVEL_ANY)
 	JdgFlowSeen *seen;
 	JdgInternal in;
 
-	if (PG_ARGISNULL(0))
-		jdg_null_argument("run_id", "explain_flow");
-	run_id = PG_GETARG_DATUM(0);
+	JDG_READ_ARGS("explain_flow", run_args, &a);
+	run_id = Int64GetDatum(a.run_id);
 	jdg_internal_begin(&in);
 	if (jdg_run(&q, &run_id, NULL, 1) > 0)
 	{
@@ -193,5 +218,5 @@ JDG_FUNCTION(jdg_explain_flow_run, JDG_LEVEL_ANY)
 	graph = jdg_flow_parse(flow, false);
 	seen = read_seen(run_id, graph->nnodes);
 	jdg_internal_end(&in);
-	return explained(graph, seen, mermaid);
+	return explained(graph, seen, a.format);
 }

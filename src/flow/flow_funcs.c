@@ -32,6 +32,89 @@
 #include "flow/run/start.h"
 #include "shared/shmem.h"
 
+/* create_flow() */
+typedef struct CreateArgs
+{
+	char	   *name;
+	Jsonb	   *flow;
+	char	   *description;
+	char	   *owner;
+} CreateArgs;
+
+static const JdgArg create_args[] = {
+	{"name", TEXTOID, offsetof(CreateArgs, name), JDG_NEEDED},
+	{"flow", InvalidOid, offsetof(CreateArgs, flow), JDG_NEEDED},
+	{"description", TEXTOID, offsetof(CreateArgs, description)},
+	{"owner", TEXTOID, offsetof(CreateArgs, owner)},
+};
+
+static const char *const drop_words[] = {
+	"restrict", "compensate", "kill", NULL
+};
+
+typedef enum RunsMode
+{
+	RUNS_RESTRICT,
+	RUNS_COMPENSATE,
+	RUNS_KILL
+} RunsMode;
+
+/* drop_flow() */
+typedef struct DropArgs
+{
+	char	   *name;
+	RunsMode	runs;
+	char	   *owner;
+} DropArgs;
+
+static const JdgArg drop_args[] = {
+	{"name", TEXTOID, offsetof(DropArgs, name), JDG_NEEDED},
+	{"runs", TEXTOID, offsetof(DropArgs, runs), JDG_NEEDED, drop_words},
+	{"owner", TEXTOID, offsetof(DropArgs, owner)},
+};
+
+/* start_flow(): of a name, or of a value */
+typedef struct StartArgs
+{
+	char	   *name;
+	Jsonb	   *flow;
+	Jsonb	   *input;
+	int32	   *version;
+	char	   *idempotency_key;
+	Interval   *delay;
+	TimestampTz *run_at;
+	Interval   *timeout;
+	char	   *trace;
+	Jsonb	   *metadata;
+	char	   *tenant;
+	char	   *owner;
+} StartArgs;
+
+#define FIELD(field) offsetof(StartArgs, field)
+
+#define RUN_ARGS \
+	{"idempotency_key", TEXTOID, FIELD(idempotency_key)}, \
+	{"delay", INTERVALOID, FIELD(delay)}, \
+	{"run_at", TIMESTAMPTZOID, FIELD(run_at)}, \
+	{"timeout", INTERVALOID, FIELD(timeout)}, \
+	{"trace", TEXTOID, FIELD(trace)}, \
+	{"metadata", JSONBOID, FIELD(metadata)}, \
+	{"tenant", TEXTOID, FIELD(tenant)}, \
+	{"owner", TEXTOID, FIELD(owner)}
+
+static const JdgArg start_args[] = {
+	{"name", TEXTOID, FIELD(name), JDG_NEEDED},
+	{"input", JSONBOID, FIELD(input), JDG_NEEDED},
+	{"version", INT4OID, FIELD(version)},
+	RUN_ARGS
+};
+
+static const JdgArg start_value_args[] = {
+	{"flow", InvalidOid, FIELD(flow), JDG_NEEDED},
+	{"input", JSONBOID, FIELD(input), JDG_NEEDED},
+	RUN_ARGS
+};
+
 /*
  * The owner of a flow of this name that is not the given one, and whose flows
  * the caller may see; InvalidOid: there is none.
@@ -70,33 +153,32 @@ flow_not_found(Oid owner, const char *name, int version)
 			 errhint("See the view jadugar.flows.")));
 }
 
-/* (name, flow, description, owner) */
+/* create_flow(name, flow, description, owner) */
 JDG_FUNCTION(jdg_create_flow, JDG_LEVEL_USER)
 {
-	char	   *name = jdg_need_text(fcinfo, 0, "create_flow", "name");
+	CreateArgs	a;
 	Oid			owner;
 	int			version;
 	int64		newest;
 
+	JDG_READ_ARGS("create_flow", create_args, &a);
 	jdg_require_shmem();
-	if (PG_ARGISNULL(1))
-		jdg_null_argument("flow", "create_flow");
-	jdg_check_flow_name(name);
-	owner = jdg_resolve_owner(jdg_arg_text(fcinfo, 3));
-	if (jdg_flow_is_draft(owner, name, &newest))
+	jdg_check_flow_name(a.name);
+	owner = jdg_resolve_owner(a.owner);
+	if (jdg_flow_is_draft(owner, a.name, &newest))
 		ereport(ERROR,
 				(errcode(JDG_ERRCODE_CONFLICT),
-				 errmsg("flow \"%s\" already exists", name),
+				 errmsg("flow \"%s\" already exists", a.name),
 				 errdetail("It is a draft."),
 				 errhint("Start it, or drop it first with jadugar.drop_flow().")));
-	(void) jdg_flow_version_make(owner, name, PG_GETARG_JSONB_P(1),
-								 jdg_arg_text(fcinfo, 2), &version);
+	(void) jdg_flow_version_make(owner, a.name, a.flow, a.description,
+								 &version);
 	PG_RETURN_INT32(version);
 }
 
 /* Abort unfinished runs of a flow that is dropped, or refuse. */
 static void
-end_runs(Oid owner, const char *name, const char *mode)
+end_runs(Oid owner, const char *name, RunsMode mode)
 {
 	static JdgQuery q = {
 		"SELECT r.run_id FROM jadugar_internal.flow_run r "
@@ -111,7 +193,7 @@ end_runs(Oid owner, const char *name, const char *mode)
 
 	for (int64 i = 0; i < n; i++)
 		ids[i] = jdg_col_int64(i, 1, 0);
-	if (n > 0 && strcmp(mode, "restrict") == 0)
+	if (n > 0 && mode == RUNS_RESTRICT)
 		ereport(ERROR,
 				(errcode(JDG_ERRCODE_CONFLICT),
 				 errmsg("cannot drop flow \"%s\" because it has unfinished runs", name),
@@ -119,11 +201,11 @@ end_runs(Oid owner, const char *name, const char *mode)
 						   (long long) ids[0]),
 				 errhint("Wait for them, or pass runs => 'compensate' or 'kill' to abort them.")));
 	for (int64 i = 0; i < n; i++)
-		jdg_flow_message_as(JDG_MESSAGE_ABORT, ids[i], 0, mode, NULL,
-							GetUserId());
+		jdg_flow_message_as(JDG_MESSAGE_ABORT, ids[i], 0, drop_words[mode],
+							NULL, GetUserId());
 }
 
-/* (name, runs, owner) */
+/* drop_flow(name, runs, owner) */
 JDG_FUNCTION(jdg_drop_flow, JDG_LEVEL_USER)
 {
 	static JdgQuery q = {
@@ -132,119 +214,104 @@ JDG_FUNCTION(jdg_drop_flow, JDG_LEVEL_USER)
 		{OIDOID, TEXTOID, TIMESTAMPTZOID},
 		.config = true
 	};
-	static const char *const modes[] = {
-		"restrict", "compensate", "kill", NULL
-	};
-	char	   *name = jdg_need_text(fcinfo, 0, "drop_flow", "name");
-	char	   *mode = jdg_need_text(fcinfo, 1, "drop_flow", "runs");
-	Oid			owner = jdg_owner_of_call(jdg_arg_text(fcinfo, 2));
+	DropArgs	a;
+	Oid			owner;
 	Datum		v[3];
 	JdgInternal in;
 	bool		found;
 
+	JDG_READ_ARGS("drop_flow", drop_args, &a);
+	owner = jdg_owner_of_call(a.owner);
 	jdg_require_shmem();
-	jdg_check_word("runs", mode, modes);
 	jdg_internal_begin(&in);
-	end_runs(owner, name, mode);
+	end_runs(owner, a.name, a.runs);
 	v[0] = ObjectIdGetDatum(owner);
-	v[1] = CStringGetTextDatum(name);
+	v[1] = CStringGetTextDatum(a.name);
 	v[2] = TimestampTzGetDatum(jdg_now());
 	found = jdg_run(&q, v, NULL, 0) > 0;
-	found |= jdg_flow_draft_drop(owner, name);
+	found |= jdg_flow_draft_drop(owner, a.name);
 	jdg_internal_end(&in);
 	if (!found)
-		flow_not_found(owner, name, 0);
+		flow_not_found(owner, a.name, 0);
 	PG_RETURN_VOID();
 }
 
 /* -------------------------------------------------------------- starting */
 
-/* arguments that both forms of start_flow() have, from "first" on */
-enum
-{
-	A_KEY, A_DELAY, A_RUN_AT, A_TIMEOUT, A_TRACE, A_METADATA, A_TENANT,
-	A_OWNER
-};
-
+/* When the run starts, by run_at or delay. */
 static TimestampTz
-start_of(FunctionCallInfo fcinfo, int first)
+start_of(const StartArgs *a)
 {
 	TimestampTz now = jdg_now();
 
-	if (!PG_ARGISNULL(first + A_RUN_AT))
-	{
-		TimestampTz t = PG_GETARG_TIMESTAMPTZ(first + A_RUN_AT);
-
-		if (!PG_ARGISNULL(first + A_DELAY))
-			ereport(ERROR,
-					(errcode(JDG_ERRCODE_VALIDATION_ERROR),
-					 errmsg("run_at and delay cannot both be given")));
-		if (TIMESTAMP_NOT_FINITE(t))
-			ereport(ERROR,
-					(errcode(JDG_ERRCODE_VALIDATION_ERROR),
-					 errmsg("run_at must be a finite timestamp")));
-		return t;
-	}
-	if (PG_ARGISNULL(first + A_DELAY))
+	if (a->run_at != NULL && a->delay != NULL)
+		ereport(ERROR,
+				(errcode(JDG_ERRCODE_VALIDATION_ERROR),
+				 errmsg("run_at and delay cannot both be given")));
+	if (a->run_at != NULL && TIMESTAMP_NOT_FINITE(*a->run_at))
+		ereport(ERROR,
+				(errcode(JDG_ERRCODE_VALIDATION_ERROR),
+				 errmsg("run_at must be a finite timestamp")));
+	if (a->run_at != NULL)
+		return *a->run_at;
+	if (a->delay == NULL)
 		return now;
-	jdg_check_interval("delay", PG_GETARG_INTERVAL_P(first + A_DELAY), true);
+	jdg_check_interval("delay", a->delay, true);
 	return DatumGetTimestampTz(DirectFunctionCall2(timestamptz_pl_interval,
 												   TimestampTzGetDatum(now),
-												   PG_GETARG_DATUM(first + A_DELAY)));
+												   IntervalPGetDatum(a->delay)));
 }
 
-static char *
-short_text(FunctionCallInfo fcinfo, int n, const char *argument)
+/* Set fields of the run from the calling task. */
+static void
+take_over(const JdgCurrentTask *task, JdgFlowRun *r)
 {
-	char	   *s = jdg_arg_text(fcinfo, n);
-
-	jdg_check_key(argument, s);
-	return s;
+	r->schedule_id = task->schedule_id;
+	r->schedule = task->schedule;
+	if (r->schedule_id != 0)
+	{
+		r->scheduled_for = task->scheduled_for;
+		r->timezone = pstrdup(pg_get_timezone_name(session_timezone));
+	}
+	if (r->trace == NULL && task->trace != NULL)
+		r->trace = pstrdup(task->trace);
+	if (r->tenant == NULL && task->tenant != NULL)
+		r->tenant = pstrdup(task->tenant);
+	if (!task->starts_flow)
+		return;
+	r->task_id = task->task_id;
+	r->timeout = unconstify(Interval *, task->timeout);
 }
 
 /* Set fields of the run from the arguments and from the calling task. */
 static void
-read_run(FunctionCallInfo fcinfo, int first, JdgFlowRun *r)
+read_run(const StartArgs *a, JdgFlowRun *r)
 {
-	if (PG_ARGISNULL(1))
-		jdg_null_argument("input", "start_flow");
-	r->input = PG_GETARG_JSONB_P(1);
-	r->idempotency_key = short_text(fcinfo, first + A_KEY, "idempotency_key");
-	r->timeout = jdg_arg_interval(fcinfo, first + A_TIMEOUT);
-	if (r->timeout != NULL)
-		jdg_check_interval("timeout", r->timeout, false);
-	r->trace = short_text(fcinfo, first + A_TRACE, "trace");
-	r->tenant = short_text(fcinfo, first + A_TENANT, "tenant");
-	r->metadata = jdg_arg_jsonb(fcinfo, first + A_METADATA);
-	if (r->metadata != NULL && !JB_ROOT_IS_OBJECT(r->metadata))
+	jdg_check_key("idempotency_key", a->idempotency_key);
+	if (a->timeout != NULL)
+		jdg_check_interval("timeout", a->timeout, false);
+	jdg_check_key("trace", a->trace);
+	jdg_check_key("tenant", a->tenant);
+	if (a->metadata != NULL && !JB_ROOT_IS_OBJECT(a->metadata))
 		ereport(ERROR,
 				(errcode(JDG_ERRCODE_VALIDATION_ERROR),
 				 errmsg("metadata must be a JSON object")));
+	r->input = a->input;
+	r->idempotency_key = a->idempotency_key;
+	r->timeout = a->timeout;
+	r->trace = a->trace;
+	r->tenant = a->tenant;
+	r->metadata = a->metadata;
 	r->scheduled_for = r->paused_at = DT_NOBEGIN;
-	if (jdg_current_task == NULL)
-		return;
-	r->schedule_id = jdg_current_task->schedule_id;
-	r->schedule = jdg_current_task->schedule;
-	if (r->schedule_id != 0)
-	{
-		r->scheduled_for = jdg_current_task->scheduled_for;
-		r->timezone = pstrdup(pg_get_timezone_name(session_timezone));
-	}
-	if (r->trace == NULL && jdg_current_task->trace != NULL)
-		r->trace = pstrdup(jdg_current_task->trace);
-	if (r->tenant == NULL && jdg_current_task->tenant != NULL)
-		r->tenant = pstrdup(jdg_current_task->tenant);
-	if (!jdg_current_task->starts_flow)
-		return;
-	r->task_id = jdg_current_task->task_id;
-	r->timeout = unconstify(Interval *, jdg_current_task->timeout);
+	if (jdg_current_task != NULL)
+		take_over(jdg_current_task, r);
 }
 
 /* Begin a run of a version; returns its id. */
 static int64
-start(FunctionCallInfo fcinfo, int first, int64 version_id, Oid owner)
+start(const StartArgs *a, int64 version_id, Oid owner)
 {
-	TimestampTz start_at = start_of(fcinfo, first);
+	TimestampTz start_at = start_of(a);
 	JdgFlowRun	r;
 	JdgInternal in;
 	int64		id;
@@ -252,7 +319,7 @@ start(FunctionCallInfo fcinfo, int first, int64 version_id, Oid owner)
 	memset(&r, 0, sizeof(r));
 	r.owner = owner;
 	r.version_id = version_id;
-	read_run(fcinfo, first, &r);
+	read_run(a, &r);
 	jdg_internal_begin(&in);
 	id = jdg_flow_begin(&r, start_at);
 	jdg_internal_end(&in);
@@ -262,52 +329,55 @@ start(FunctionCallInfo fcinfo, int first, int64 version_id, Oid owner)
 }
 
 static int64
-start_value(FunctionCallInfo fcinfo, int first, Jsonb *flow)
+start_value(const StartArgs *a, Jsonb *flow)
 {
-	Oid			owner = jdg_resolve_owner(jdg_arg_text(fcinfo, first + A_OWNER));
+	Oid			owner = jdg_resolve_owner(a->owner);
 	int			version;
 
-	return start(fcinfo, first,
-				 jdg_flow_version_make(owner, NULL, flow, NULL, &version),
+	return start(a, jdg_flow_version_make(owner, NULL, flow, NULL, &version),
 				 owner);
 }
 
-/* (name, input, version, idempotency_key, ...) */
+/* start_flow(name, input, version, idempotency_key, ...) */
 JDG_FUNCTION(jdg_start_flow, JDG_LEVEL_USER)
 {
-	char	   *name = jdg_need_text(fcinfo, 0, "start_flow", "name");
-	int			version = PG_ARGISNULL(2) ? 0 : PG_GETARG_INT32(2);
+	StartArgs	a;
+	int			version;
 	Oid			owner;
 	int64		id;
 	bool		draft = false;
 
+	JDG_READ_ARGS("start_flow", start_args, &a);
 	jdg_require_shmem();
-	if (name[0] == JDG_FLOW_VALUE_BEGINS)
-		PG_RETURN_INT64(start_value(fcinfo, 3, jdg_flow_of_text(name)));
-	if (!PG_ARGISNULL(2) && version <= 0)
+	if (a.name[0] == JDG_FLOW_VALUE_BEGINS)
+		PG_RETURN_INT64(start_value(&a, jdg_flow_of_text(a.name)));
+	if (a.version != NULL && *a.version <= 0)
 		ereport(ERROR,
 				(errcode(JDG_ERRCODE_VALIDATION_ERROR),
 				 errmsg("version must be at least 1"),
-				 errdetail("The value is %d.", version),
+				 errdetail("The value is %d.", *a.version),
 				 errhint("Omit it for the newest version.")));
-	owner = jdg_resolve_owner(jdg_arg_text(fcinfo, 3 + A_OWNER));
+	version = a.version ? *a.version : 0;
+	owner = jdg_resolve_owner(a.owner);
 	if (version == 0)
-		draft = jdg_flow_is_draft(owner, name, &id);
+		draft = jdg_flow_is_draft(owner, a.name, &id);
 	else
-		id = jdg_flow_version_find(owner, name, version);
+		id = jdg_flow_version_find(owner, a.name, version);
 	if (draft)
-		id = jdg_flow_version_make(owner, name, jdg_flow_draft(owner, name),
-								   NULL, &version);
+		id = jdg_flow_version_make(owner, a.name,
+								   jdg_flow_draft(owner, a.name), NULL,
+								   &version);
 	if (id == 0)
-		flow_not_found(owner, name, version);
-	PG_RETURN_INT64(start(fcinfo, 3, id, owner));
+		flow_not_found(owner, a.name, version);
+	PG_RETURN_INT64(start(&a, id, owner));
 }
 
-/* (flow, input, idempotency_key, ...) */
+/* start_flow(flow, input, idempotency_key, ...) */
 JDG_FUNCTION(jdg_start_flow_value, JDG_LEVEL_USER)
 {
+	StartArgs	a;
+
+	JDG_READ_ARGS("start_flow", start_value_args, &a);
 	jdg_require_shmem();
-	if (PG_ARGISNULL(0))
-		jdg_null_argument("flow", "start_flow");
-	PG_RETURN_INT64(start_value(fcinfo, 2, PG_GETARG_JSONB_P(0)));
+	PG_RETURN_INT64(start_value(&a, a.flow));
 }
