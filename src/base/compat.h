@@ -187,5 +187,6 @@ JDG_DEFINE_WAIT(jdg_wait_launcher, "JadugarLauncher")
 JDG_DEFINE_WAIT(jdg_wait_scheduler, "JadugarScheduler")
 JDG_DEFINE_WAIT(jdg_wait_worker, "JadugarWorker")
 JDG_DEFINE_WAIT(jdg_wait_task, "JadugarTaskEnd")
+JDG_DEFINE_WAIT(jdg_wait_room, "JadugarQueueRoom")
 
 #endif							/* JDG_BASE_COMPAT_H */

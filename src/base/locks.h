@@ -17,7 +17,6 @@ typedef enum JdgLockClass
 {
 	JDG_LOCK_SCHEDULER = 1,		/* held by the elected scheduler (0) */
 	JDG_LOCK_PARTITION,			/* creating a history partition (its day) */
-	JDG_LOCK_QUEUE,				/* enqueuing into a bounded queue (its id) */
 	JDG_LOCK_OWNER,				/* a row of owner (the role) */
 	JDG_LOCK_QUEUE_USE,			/* naming a queue, shared; dropping it (id) */
 	JDG_LOCK_FLOW,				/* numbering versions of a flow (hash) */

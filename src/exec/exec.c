@@ -12,7 +12,6 @@
 
 #include "exec/exec.h"
 
-JdgCurrentTask *jdg_current_task = NULL;
 JdgExecHooks jdg_exec_hooks;
 
 void
@@ -30,13 +29,6 @@ jdg_exec_statement(int n, int statements, const char *text, int start)
 	}
 	if (jdg_exec_hooks.statement)
 		jdg_exec_hooks.statement();
-}
-
-void
-jdg_exec_no_block(JdgQueue *queue)
-{
-	if (jdg_current_task != NULL && queue->on_full == JDG_FULL_BLOCK)
-		queue->on_full = JDG_FULL_REJECT;
 }
 
 void

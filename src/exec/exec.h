@@ -12,7 +12,7 @@
 #include "base/errors.h"
 #include "handler/command.h"
 #include "handler/handler.h"
-#include "queue/queue.h"
+#include "task/current.h"
 #include "task/task.h"
 
 /* The task that this process is running, in a worker or in run_task(). */
@@ -42,15 +42,6 @@ typedef struct JdgCurrentTask
 	int64		snooze_us;
 	const char *discard_reason;
 } JdgCurrentTask;
-
-extern JdgCurrentTask *jdg_current_task;	/* NULL: no task is running */
-
-/*
- * For a session that is about to fill a queue: in a task, a full queue is an
- * error instead of being waited for.  If all workers waited, none would be
- * left to make room.
- */
-extern void jdg_exec_no_block(JdgQueue *queue);
 
 typedef struct JdgExecResult
 {

@@ -53,6 +53,7 @@
 #include "launcher/ddl_hook.h"
 #include "launcher/role_notice.h"
 #include "shared/database.h"
+#include "shared/depth.h"
 #include "shared/launcher_state.h"
 #include "shared/marks.h"
 #include "shared/pool.h"
@@ -348,9 +349,10 @@ static Ending ending;
 
 /*
  * The transaction has ended, or it is not known whether it has.  No process
- * knows which tasks it has made ready: clears the marks, and makes the
- * scheduler run all duties.  Without an entry, that is left to the launcher.
- * It also looks whether the transaction has created the extension.
+ * knows which tasks it has made ready, or whose places it has freed: clears
+ * the marks, has full queues counted again, and makes the scheduler run all
+ * duties.  Without an entry, that is left to the launcher.  It also looks
+ * whether the transaction has created the extension.
  */
 static void
 wake_after_prepared(void)
@@ -361,6 +363,7 @@ wake_after_prepared(void)
 		return;
 	JDG_FAULT("prepared-before-wake");
 	ending.active = false;
+	jdg_depths_doubt(MyDatabaseId);
 	if (db == NULL)
 	{
 		jdg_launcher_look_at(MyDatabaseId);

@@ -4,9 +4,9 @@
  *	  create_queue(), alter_queue(), set_limit().
  *
  * Runs in the caller's backend.  Changes lock the queue's row first.  Whether
- * a queue is bounded is noted on each of its tasks, so that enqueueing into
- * one that is not costs nothing; a change of max_depth brings the notes up to
- * date, but for tasks that workers hold just then: those end anyway.
+ * a queue is bounded is noted on each of its tasks, which then hold places
+ * (task/depth.h); a change of max_depth brings the notes up to date, but for
+ * tasks that workers hold just then: those end anyway.
  *
  *-------------------------------------------------------------------------
  */
@@ -26,6 +26,7 @@
 #include "base/interval.h"
 #include "base/params.h"
 #include "queue/queue.h"
+#include "task/depth.h"
 #include "task/task.h"
 #include "task/wakeup.h"
 
@@ -240,6 +241,26 @@ JDG_FUNCTION(jdg_create_queue, JDG_LEVEL_USER)
 	PG_RETURN_INT32(queue_id);
 }
 
+/*
+ * Notes on the tasks of a queue whether they count, and takes or frees their
+ * places.
+ */
+static void
+note_bounded(int32 queue_id, bool bounded)
+{
+	Datum		v[2] = {Int32GetDatum(queue_id), BoolGetDatum(bounded)};
+	int64		n = jdg_run(&bound_query, v, NULL, 0);
+
+	if (n == 0)
+		return;
+	if (bounded)
+		jdg_depth_inserted(queue_id, n);
+	else
+		jdg_depth_freed(queue_id, n);
+	/* workers skip the rows that are locked here, and this may roll back */
+	jdg_row_held();
+}
+
 /* alter_queue(name, ..., reset) */
 JDG_FUNCTION(jdg_alter_queue, JDG_LEVEL_USER)
 {
@@ -248,7 +269,6 @@ JDG_FUNCTION(jdg_alter_queue, JDG_LEVEL_USER)
 	JdgParams	p = {0};
 	JdgInternal in;
 	int32		queue_id;
-	Datum		bound[2];
 
 	JDG_READ_ARGS("alter_queue", alter_args, &a);
 	check_options(&a);
@@ -265,11 +285,8 @@ JDG_FUNCTION(jdg_alter_queue, JDG_LEVEL_USER)
 	jdg_bind(&p, "reset", TEXTARRAYOID, PointerGetDatum(a.reset), false);
 	if (jdg_run_params(&alter_query, &p, 0) != 1)
 		elog(ERROR, "could not change queue \"%s\"", a.name);
-	bound[0] = Int32GetDatum(queue_id);
-	bound[1] = BoolGetDatum(jdg_col_bool(0, 1));
-	/* workers skip the rows that are locked here, and this may roll back */
-	if (jdg_run(&bound_query, bound, NULL, 0) > 0)
-		jdg_row_held();
+	note_bounded(queue_id, jdg_col_bool(0, 1));
+	jdg_room_changed_at_commit();
 	jdg_wake_scheduler_at_commit(JDG_WAKE_QUEUE_CHANGED);
 	jdg_internal_end(&in);
 	PG_RETURN_VOID();

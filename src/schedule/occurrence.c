@@ -27,7 +27,6 @@
 
 #include "base/errors.h"
 #include "base/interval.h"
-#include "base/locks.h"
 #include "base/settings.h"
 #include "base/spi.h"
 #include "flow/run/message.h"
@@ -35,8 +34,8 @@
 #include "schedule/firing_state.h"
 #include "schedule/occurrence.h"
 #include "schedule/schedule.h"
-#include "task/enqueue.h"
 #include "task/retry.h"
+#include "task/room.h"
 #include "task/settle.h"
 #include "task/wakeup.h"
 
@@ -213,28 +212,6 @@ draw_jitter(const JdgSchedule *s)
 	return (int64) pg_prng_uint64_range(&pg_global_prng_state, 0, most);
 }
 
-/*
- * Has the queue room for an occurrence?  Never waits.  While an open
- * transaction holds the queue's lock, the tasks it has inserted do not count,
- * and the queue counts as full if it is full without them.  on_full => block
- * refuses.
- */
-static bool
-has_room(const JdgQueue *queue)
-{
-	bool		locked;
-
-	if (queue->max_depth <= 0)
-		return true;
-	locked = jdg_try_lock_xact(JDG_LOCK_QUEUE, queue->queue_id);
-	if (jdg_queue_depth(queue, false) < queue->max_depth)
-		return true;
-	if (!locked || queue->on_full != JDG_FULL_DROP_OLDEST)
-		return false;
-	jdg_queue_make_room(queue, 1);
-	return true;
-}
-
 /* See firing.h. */
 void
 jdg_schedule_complete(const JdgSchedule *s, JdgTask *t, const JdgQueue *queue,
@@ -297,7 +274,7 @@ jdg_fire_occurrence(JdgFiring *f, const JdgSchedule *s, TimestampTz at,
 				 errmsg("the queue of the schedule no longer exists"),
 				 errdetail("Its queue_id is %d.", s->queue_id),
 				 errhint("Give it another queue with jadugar.alter_schedule().")));
-	if (!has_room(&queue))
+	if (!jdg_room_try(&queue, 1))
 		return "queue_full";
 	if (in_order && s->overlap != JDG_OVERLAP_PARALLEL)
 		effective.overlap = JDG_OVERLAP_QUEUE;

@@ -22,14 +22,13 @@
 #include "base/errors.h"
 #include "base/settings.h"
 #include "base/spi.h"
-#include "exec/exec.h"
 #include "schedule/due.h"
 #include "schedule/occurrence.h"
 #include "schedule/options.h"
 #include "schedule/schedule.h"
 #include "shared/wakeup.h"
-#include "task/enqueue.h"
 #include "task/prepare.h"
+#include "task/room.h"
 #include "task/wakeup.h"
 
 /* a schedule by its name and its owner, NULL: the caller */
@@ -259,8 +258,7 @@ JDG_FUNCTION(jdg_run_now, JDG_LEVEL_USER)
 	s.payload = task.payload;
 
 	jdg_internal_begin(&in);
-	jdg_exec_no_block(&queue);
-	jdg_queue_make_room(&queue, 1);
+	jdg_room_make(&queue, 1);
 	jdg_schedule_task(&s, &task);
 	task.run_at = jdg_now();
 	jdg_schedule_enqueue(&s, &task, &queue, task.run_at);

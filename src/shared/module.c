@@ -9,6 +9,7 @@
 
 #include "base/module.h"
 #include "shared/database.h"
+#include "shared/depth.h"
 #include "shared/launcher_state.h"
 #include "shared/pool.h"
 #include "shared/shmem.h"
@@ -21,6 +22,6 @@ const JdgModule jdg_shared_module = {
 	.shmem = (const JdgShmemPart *const[])
 	{
 		&jdg_launcher_shmem, &jdg_databases_shmem, &jdg_slots_shmem,
-		&jdg_pools_shmem, &jdg_suspects_shmem, NULL
+		&jdg_pools_shmem, &jdg_suspects_shmem, &jdg_depths_shmem, NULL
 	},
 };

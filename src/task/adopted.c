@@ -15,6 +15,7 @@
 
 #include "access/owner.h"
 #include "base/spi.h"
+#include "shared/depth.h"
 #include "task/adopted.h"
 #include "task/outcome.h"
 #include "task/settle.h"
@@ -93,6 +94,8 @@ jdg_tasks_adopted(const JdgAdoption *adoption)
 {
 	Assert(jdg_is_bookkeeping());
 	jdg_outcomes_forget_all();
+	/* no function of ours has seen the tasks arrive */
+	jdg_depths_forget(MyDatabaseId);
 	switch (adoption->pending)
 	{
 		case JDG_PENDING_RUN:

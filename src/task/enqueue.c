@@ -1,162 +1,23 @@
 /*-------------------------------------------------------------------------
  *
  * enqueue.c
- *	  Inserting prepared tasks: queue depth, dependencies.
+ *	  Inserting prepared tasks: dependencies.
  *
  * Runs in the caller's backend, inside jdg_internal_begin().
- *
- * Depth: sessions that enqueue into a queue with a max_depth exclude each
- * other by JDG_LOCK_QUEUE until they commit, so the bound is exact; workers
- * do not take that lock.
  *
  *-------------------------------------------------------------------------
  */
 #include "postgres.h"
 
-#include "access/xact.h"
 #include "catalog/pg_type.h"
-#include "miscadmin.h"
-#include "storage/latch.h"
-#include "utils/builtins.h"
 
 #include "access/access.h"
 #include "base/clock.h"
-#include "base/compat.h"
 #include "base/errors.h"
-#include "base/locks.h"
 #include "base/params.h"
-#include "shared/database.h"
-#include "shared/shmem.h"
 #include "task/enqueue.h"
 #include "task/locktask.h"
 #include "task/outcome.h"
-#include "task/settle.h"
-#include "task/wakeup.h"
-
-/* looks for tasks to drop before a queue counts as full, one each ms */
-#define DROP_TRIES 50
-
-int64
-jdg_queue_depth(const JdgQueue *queue, bool latest)
-{
-	static JdgQuery q = {
-		"SELECT count(*) FROM (SELECT 1 FROM jadugar_internal.task "
-		"WHERE bounded AND queue_id = $1 LIMIT $2) t", 2, {INT4OID, INT8OID}
-	};
-	Datum		v[2] = {Int32GetDatum(queue->queue_id),
-	Int64GetDatum(queue->max_depth)};
-
-	Assert(jdg_is_bookkeeping());
-	if (latest)
-		jdg_run_latest(&q, v, NULL);
-	else
-		jdg_run(&q, v, NULL, 1);
-	return jdg_col_int64(0, 1, 0);
-}
-
-static void
-raise_full(const JdgQueue *queue)
-{
-	ereport(ERROR,
-			(errcode(JDG_ERRCODE_QUEUE_FULL),
-			 errmsg("queue \"%s\" is full", queue->name),
-			 errdetail("It holds at most %lld unfinished tasks.",
-					   (long long) queue->max_depth),
-			 errhint("Enqueue later, or raise max_depth with jadugar.alter_queue().")));
-}
-
-/* Cancel the oldest tasks that no worker has; false: there was none. */
-static bool
-drop_oldest(const JdgQueue *queue, int64 n)
-{
-	static JdgQuery q = {
-		"SELECT " JDG_TASK_COLUMNS " FROM jadugar_internal.task "
-		"WHERE bounded AND queue_id = $1 AND state NOT IN ("
-		JDG_SQL_STANDALONE ", " JDG_SQL_FLOW ") "
-		"ORDER BY task_id LIMIT $2 FOR UPDATE SKIP LOCKED", 2,
-		{INT4OID, INT8OID}
-	};
-	Datum		v[2] = {Int32GetDatum(queue->queue_id), Int64GetDatum(n)};
-	int64		rows = jdg_run(&q, v, NULL, 0);
-	JdgTask    *tasks = jdg_task_from_rows(rows, CurrentMemoryContext);
-
-	if (rows > 0)
-		jdg_row_held();
-	for (int64 i = 0; i < rows; i++)
-	{
-		/* the one before may have taken it along as its dependant */
-		if (jdg_task_load(tasks[i].task_id, true, &tasks[i],
-						  CurrentMemoryContext))
-			jdg_settle_drop(&tasks[i], "queue_full", InvalidOid);
-	}
-	return rows >= n;
-}
-
-/*
- * Sleeps up to a second until tasks finish.  Gives up the queue's lock
- * meanwhile and takes it again.  Raises QUEUE_FULL at an isolation level that
- * would not see the room.
- */
-static void
-wait_for_room(const JdgQueue *queue)
-{
-	JdgDb	   *db;
-
-	if (IsolationUsesXactSnapshot())
-		raise_full(queue);
-	db = jdg_my_db();
-	jdg_unlock_xact(JDG_LOCK_QUEUE, queue->queue_id);
-	pg_atomic_fetch_add_u32(&db->waiters, 1);
-	PG_TRY();
-	{
-		/* room may have appeared just before this backend was counted */
-		(void) ConditionVariableTimedSleep(&db->finished, 1000,
-										   jdg_wait_task());
-		ConditionVariableCancelSleep();
-	}
-	PG_FINALLY();
-	{
-		pg_atomic_fetch_sub_u32(&db->waiters, 1);
-	}
-	PG_END_TRY();
-	jdg_lock_xact(JDG_LOCK_QUEUE, queue->queue_id);
-}
-
-/* Make sure that n more tasks fit into the queue. */
-void
-jdg_queue_make_room(const JdgQueue *queue, int64 n)
-{
-	int			tries = 0;
-
-	Assert(jdg_is_bookkeeping());
-	if (queue->max_depth <= 0)
-		return;
-	jdg_lock_xact(JDG_LOCK_QUEUE, queue->queue_id);
-	for (;;)
-	{
-		int64		excess = jdg_queue_depth(queue, true) + n - queue->max_depth;
-
-		if (excess <= 0)
-			return;
-		if (n > queue->max_depth || queue->on_full == JDG_FULL_REJECT)
-			raise_full(queue);
-		if (queue->on_full == JDG_FULL_DROP_OLDEST)
-		{
-			if (drop_oldest(queue, excess))
-				return;
-			/* a row may be locked only for a moment: by the scheduler, say */
-			if (tries++ >= DROP_TRIES)
-				raise_full(queue);
-			(void) WaitLatch(MyLatch,
-							 WL_LATCH_SET | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH,
-							 1L, jdg_wait_task());
-			ResetLatch(MyLatch);
-			CHECK_FOR_INTERRUPTS();
-			continue;
-		}
-		wait_for_room(queue);
-	}
-}
 
 /* Raises TASK_NOT_FOUND for an id that was never given to a task. */
 static void

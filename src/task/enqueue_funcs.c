@@ -32,6 +32,7 @@
 #include "task/locktask.h"
 #include "task/prepare.h"
 #include "task/resolve.h"
+#include "task/room.h"
 #include "task/unique.h"
 #include "task/wakeup.h"
 
@@ -375,11 +376,10 @@ JDG_FUNCTION(jdg_enqueue, JDG_LEVEL_USER)
 	t.run_at = first_run(&a, now);
 	parents = read_parents(&a, &nparents);
 	jdg_task_prepare(&a.o, owner, jdg_task_max_attempts, &t, &queue, NULL);
-	jdg_exec_no_block(&queue);
 	t.created_at = now;
 	t.on_dependency_failure = failure_codes[a.on_dependency_failure];
 	t.task_id = jdg_task_next_id();
-	if (t.unique_key == NULL && queue.max_depth <= 0 && nparents == 0)
+	if (t.unique_key == NULL && nparents == 0 && jdg_room_quick(&queue, 1))
 	{
 		/* nothing to look up */
 		t.state = jdg_state_without_dependencies(&t);
@@ -392,7 +392,7 @@ JDG_FUNCTION(jdg_enqueue, JDG_LEVEL_USER)
 		id = take_unique_key(&t, until, a.on_conflict, &runs);
 	if (id == 0)
 	{
-		jdg_queue_make_room(&queue, 1);
+		jdg_room_make(&queue, 1);
 		jdg_task_place(&t, parents, nparents, runs, role);
 		insert_one(&t);
 		id = t.task_id;
@@ -417,7 +417,7 @@ insert_batch(JdgTask *t, const int64 *parents, int nparents,
 	JdgInternal in;
 
 	jdg_internal_begin(&in);
-	jdg_queue_make_room(queue, n);
+	jdg_room_make(queue, n);
 	w = jdg_task_writer_begin();
 	for (int i = 0; i < n; i++)
 	{
@@ -477,7 +477,6 @@ JDG_FUNCTION(jdg_enqueue_batch, JDG_LEVEL_USER)
 		return (Datum) 0;
 	a.o.payload = DatumGetJsonbP(payloads[0]);
 	jdg_task_prepare(&a.o, owner, jdg_task_max_attempts, &t, &queue, &handler);
-	jdg_exec_no_block(&queue);
 	for (int i = 1; handler != NULL && i < n; i++)
 		jdg_handler_check_payload(handler, DatumGetJsonbP(payloads[i]));
 	t.created_at = now;

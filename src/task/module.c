@@ -15,6 +15,7 @@
 #include "task/adopted.h"
 #include "task/charge.h"
 #include "task/count.h"
+#include "task/depth.h"
 #include "task/due.h"
 #include "task/owned.h"
 #include "task/retention.h"
@@ -47,6 +48,7 @@ init(void)
 {
 	jdg_enqueue_init();
 	jdg_count_init();
+	jdg_depth_init();
 }
 
 /* Workers that do not stop a cancelled task are terminated. */

@@ -43,6 +43,7 @@
 #include "shared/wakeup.h"
 #include "task/count.h"
 #include "task/decide.h"
+#include "task/depth.h"
 #include "task/failure_log.h"
 #include "task/history.h"
 #include "task/key.h"
@@ -239,8 +240,11 @@ delete_rows(const JdgTask *tasks, const JdgDecision *d, int n)
 
 	for (int i = 0; i < n; i++)
 	{
-		if (!d[i].stays && !tasks[i].unwritten)
-			delete_row(&tasks[i], rel);
+		if (d[i].stays || tasks[i].unwritten)
+			continue;
+		delete_row(&tasks[i], rel);
+		if (tasks[i].bounded)
+			jdg_depth_freed(tasks[i].queue_id, 1);
 	}
 	table_close(rel, NoLock);
 	/* the queries that follow do not see them */

@@ -17,6 +17,7 @@
 #include "base/clock.h"
 #include "base/rows.h"
 #include "base/spi.h"
+#include "task/depth.h"
 #include "task/task.h"
 
 /* The next task id.  Usable outside jdg_internal_begin() too. */
@@ -138,6 +139,8 @@ jdg_task_writer_put(JdgTaskWriter *w, const JdgTask *t)
 	isnull[JDG_A_EXPECT_ROWS - 1] = t->expect_rows == JDG_ROWS_ANY;
 	set_text(v, isnull, JDG_A_SCHEDULE, t->schedule);
 	jdg_rows_put(w->rows, v, isnull);
+	if (t->bounded)
+		jdg_depth_inserted(t->queue_id, 1);
 }
 
 void

@@ -26,7 +26,6 @@
 #include "base/interval.h"
 #include "base/params.h"
 #include "base/settings.h"
-#include "exec/exec.h"
 #include "flow/run/prune.h"
 #include "handler/command.h"
 #include "handler/handler.h"
@@ -34,11 +33,12 @@
 #include "shared/shmem.h"
 #include "shared/slot.h"
 #include "shared/wakeup.h"
-#include "task/enqueue.h"
+#include "task/depth.h"
 #include "task/key.h"
 #include "task/locktask.h"
 #include "task/resolve.h"
 #include "task/retry.h"
+#include "task/room.h"
 #include "task/settle.h"
 #include "task/wakeup.h"
 
@@ -210,10 +210,13 @@ move_to_queue(JdgTask *t, const char *name, Oid role)
 				(errcode(JDG_ERRCODE_CONFLICT),
 				 errmsg("cannot move a task with a unique_key to another queue"),
 				 errhint("Cancel it and enqueue it there.")));
-	jdg_exec_no_block(&queue);
-	jdg_queue_make_room(&queue, 1);
+	jdg_room_make(&queue, 1);
+	if (t->bounded)
+		jdg_depth_freed(t->queue_id, 1);
 	t->queue_id = queue.queue_id;
 	t->bounded = queue.max_depth > 0;
+	if (t->bounded)
+		jdg_depth_inserted(t->queue_id, 1);
 }
 
 /* Writes the columns that update_task() may change. */

@@ -24,6 +24,7 @@
 #include "base/fault.h"
 #include "base/objects.h"
 #include "shared/database.h"
+#include "shared/depth.h"
 #include "shared/launcher_state.h"
 #include "shared/marks.h"
 #include "shared/pool.h"
@@ -51,6 +52,7 @@ typedef struct Pending
 	TimestampTz earliest;		/* of the future tasks, DT_NOEND: none */
 	bool		finished;		/* notify backends in wait() */
 	bool		created;		/* the extension was made here */
+	bool		room;			/* the bound of a queue was changed */
 	bool		held;			/* rows of tasks were locked */
 	int			nowners;
 	Oid			owners[MAX_OWNERS];
@@ -81,6 +83,7 @@ forget(void)
 	pending.earliest = DT_NOEND;
 	pending.finished = false;
 	pending.created = false;
+	pending.room = false;
 	pending.held = false;
 	pending.nowners = 0;
 	pending.owners_overflow = false;
@@ -105,7 +108,11 @@ act(void)
 	{
 		pg_atomic_write_u32(&db->maybe_created, 1);
 		jdg_launcher_wake(true);
+		/* they may be of queues of an extension that was here before */
+		jdg_depths_forget(MyDatabaseId);
 	}
+	if (pending.room)
+		jdg_depths_wake(MyDatabaseId);
 	if (pending.enqueued > 0)
 		pg_atomic_fetch_add_u64(&db->counters.enqueued, pending.enqueued);
 
@@ -261,6 +268,13 @@ jdg_finished_at_commit(void)
 {
 	begin();
 	pending.finished = true;
+}
+
+void
+jdg_room_changed_at_commit(void)
+{
+	begin();
+	pending.room = true;
 }
 
 /* Adds an owner whose workers are woken; MAX_OWNERS at most, then all are. */

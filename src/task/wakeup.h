@@ -45,6 +45,9 @@ extern void jdg_task_unchanged(const JdgTask *task);
 /* after commit, notifies backends in wait() */
 extern void jdg_finished_at_commit(void);
 
+/* after commit, sessions that wait for room in a queue look at it again */
+extern void jdg_room_changed_at_commit(void);
+
 /* after commit of CREATE EXTENSION, start a scheduler */
 extern void jdg_start_at_commit(void);
 
