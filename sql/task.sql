@@ -206,7 +206,7 @@ CREATE TABLE jadugar_internal.log (
 	PRIMARY KEY (at, log_id)
 );
 CREATE INDEX log_task ON jadugar_internal.log (task_id);
-COMMENT ON TABLE jadugar_internal.log IS 'Messages that tasks logged with log(), and their WARNINGs.';
+COMMENT ON TABLE jadugar_internal.log IS 'Messages that tasks logged with log(), and their INFO and WARNINGs.';
 COMMENT ON SEQUENCE jadugar_internal.log_log_id_seq IS 'Ids of rows of log.';
 
 -- -------------------------------------------------------------------- changes

@@ -469,7 +469,7 @@ FROM jadugar_internal.log l
 	LEFT JOIN pg_catalog.pg_roles a ON a.oid = l.owner
 WHERE (SELECT jadugar_internal._v_is_monitor())
 	OR jadugar_internal._v_owns(l.owner);
-COMMENT ON VIEW jadugar.logs IS 'Messages logged by tasks, and the warnings they raised.';
+COMMENT ON VIEW jadugar.logs IS 'Messages logged by tasks, and the INFO and WARNINGs they raised.';
 COMMENT ON COLUMN jadugar.logs.log_id IS 'Number of the row.';
 COMMENT ON COLUMN jadugar.logs.task_id IS
 	'Task that logged it; NULL if it was logged outside a task.';

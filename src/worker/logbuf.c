@@ -1,14 +1,15 @@
 /*-------------------------------------------------------------------------
  *
  * logbuf.c
- *	  Log entries of tasks: jadugar.log() and their WARNINGs.
+ *	  Log entries of tasks: jadugar.log(), their INFO and their WARNINGs.
  *
  * Entries are kept in memory while a task runs, because its subtransaction may
- * roll back, and are written with the group's settling.  WARNINGs come through
- * emit_log_hook, which also names the task in the server's log.  A higher log_min_messages would keep them from the hook.
- * Therefore a worker lowers that setting to WARNING for itself, and the hook
- * keeps out of the server log the messages that the original setting would
- * have kept out.
+ * roll back, and are written with the group's settling.  INFO, which VACUUM
+ * VERBOSE and others raise for whoever called them, and WARNINGs come through
+ * emit_log_hook, which also names the task in the server's log.  A higher
+ * log_min_messages would keep them from the hook.  Therefore a worker lowers
+ * that setting to INFO for itself, and the hook keeps out of the server log
+ * the messages that the original setting would have kept out.
  *
  *-------------------------------------------------------------------------
  */
@@ -86,14 +87,19 @@ add_entry(const char *level, const char *message, Jsonb *fields)
 
 /*
  * Would the original log_min_messages have kept this out of the server's log?
- * LOG ranks between ERROR and FATAL there.
+ * LOG ranks between ERROR and FATAL there.  A task that has changed the setting
+ * gets what it asked for.
  */
 static bool
 is_kept_out(int elevel)
 {
 	int			least = original_level == LOG ? FATAL : original_level;
 
-	return elevel >= WARNING && elevel < least;
+	if (log_min_messages != INFO)
+		return false;
+	if (elevel == LOG || elevel == COMMERROR)
+		return original_level > ERROR;
+	return elevel < least;
 }
 
 /*
@@ -122,14 +128,16 @@ add_context(ErrorData *edata)
 }
 
 /*
- * emit_log_hook: adds WARNINGs of a task to the entries, and names the task in
- * all messages of its that the server logs.
+ * emit_log_hook: adds INFO and WARNINGs of a task to the entries, and names the
+ * task in all messages of its that the server logs.
  */
 static void
 emit_log(ErrorData *edata)
 {
-	if (current != NULL && edata->elevel == WARNING)
-		add_entry("warning", edata->message ? edata->message : "", NULL);
+	if (current != NULL &&
+		(edata->elevel == WARNING || edata->elevel == INFO))
+		add_entry(edata->elevel == INFO ? "info" : "warning",
+				  edata->message ? edata->message : "", NULL);
 	if (is_kept_out(edata->elevel))
 		edata->output_to_server = false;
 	else if (current != NULL && edata->elevel >= LOG)
@@ -146,10 +154,10 @@ jdg_log_init(void)
 	prev_emit_log_hook = emit_log_hook;
 	emit_log_hook = emit_log;
 	jdg_exec_hooks.log = add_entry;
-	if (log_min_messages > WARNING || log_min_messages == LOG)
+	original_level = log_min_messages;
+	if (log_min_messages > INFO || log_min_messages == LOG)
 	{
-		original_level = log_min_messages;
-		SetConfigOption("log_min_messages", "warning", PGC_SUSET,
+		SetConfigOption("log_min_messages", "info", PGC_SUSET,
 						PGC_S_OVERRIDE);
 	}
 }

@@ -131,6 +131,17 @@ SELECT status FROM jadugar.wait(:id, '20 s');
 SELECT level, message FROM jadugar.logs WHERE task_id = :id ORDER BY level;
 ALTER ROLE test_running RESET ALL;
 
+-- so is what VACUUM VERBOSE says, and other INFO, but no NOTICE
+CREATE TABLE public.test_running_info (n int);
+SELECT jadugar.enqueue('VACUUM (VERBOSE) public.test_running_info') AS id \gset
+SELECT status FROM jadugar.wait(:id, '20 s');
+SELECT bool_or(message ~ '^vacuuming .*public.test_running_info') AS begun,
+	bool_or(message ~ 'pages: .* removed') AS counted, bool_and(level = 'info') AS info FROM jadugar.logs WHERE task_id = :id;
+DROP TABLE public.test_running_info;
+SELECT jadugar.enqueue($q$DO $d$ BEGIN RAISE INFO 'as asked'; RAISE NOTICE 'by the way'; PERFORM 1 / 0; END $d$ $q$) AS id \gset
+SELECT status FROM jadugar.wait(:id, '20 s');
+SELECT level, message FROM jadugar.logs WHERE task_id = :id;
+
 -- statement_timeout is for each statement, and the text may set it
 ALTER ROLE test_running SET statement_timeout = '600ms';
 CALL test.run_task($$ 'SELECT pg_sleep(60)', owner => 'test_running', retry => '{"max_attempts": 1}' $$);	-- waits-for-time: it is stopped

@@ -47,10 +47,13 @@ my $offset = log_offset($node);
 $node->safe_psql('postgres', q{SELECT jadugar.schedule('nightly', 'manual', 'SELECT 1/0'); SELECT jadugar.run_now('nightly')});
 ok(wait_for_log($node, qr/LOG:  task \d+ failed: division by zero\n.*DETAIL:  Role "postgres", schedule "nightly", attempt 1 of 1: SELECT 1\/0/, $offset),
 	'the failure of a schedule is in the log');
-# WARNINGs in the server's log
+# WARNINGs in the server's log, and nothing that log_min_messages keeps out
 $offset = log_offset($node);
-$id = run(q{'DO $d$ BEGIN RAISE WARNING ''take care''; END $d$'});
+$id = run(q{'DO $d$ BEGIN RAISE INFO ''as asked''; RAISE NOTICE ''by the way''; RAISE WARNING ''take care''; END $d$'});
 ok(wait_for_log($node, qr/WARNING:  take care\n.*CONTEXT:  PL.pgSQL.*\n(?:\t.*\n)*\ttask $id\n/, $offset), 'a WARNING names its task');
+unlike(substr(slurp_file($node->logfile), $offset), qr/(?:INFO|NOTICE):  (?:as asked|by the way)/, 'INFO and NOTICEs stay out');
+is($node->safe_psql('postgres', "SELECT string_agg(level || ' ' || message, ', ' ORDER BY log_id) FROM jadugar.logs WHERE task_id = $id"),
+	'info as asked, warning take care', 'INFO is in the view logs');
 foreach my $transaction ('read committed', 'standalone')
 {
 	$offset = log_offset($node);
