@@ -376,6 +376,38 @@ jdg_check_not_reserved(const char *what, const char *name,
 }
 
 void
+jdg_check_metadata(Jsonb *metadata)
+{
+	if (metadata == NULL)
+		return;
+	if (!JB_ROOT_IS_OBJECT(metadata))
+		ereport(ERROR,
+				(errcode(JDG_ERRCODE_VALIDATION_ERROR),
+				 errmsg("metadata must be a JSON object"),
+				 errdetail("The value is %s.",
+						   jdg_excerpt(JsonbToCString(NULL, &metadata->root,
+													  VARSIZE(metadata))))));
+	if (VARSIZE(metadata) > JDG_NOTE_MAX)
+		ereport(ERROR,
+				(errcode(JDG_ERRCODE_VALIDATION_ERROR),
+				 errmsg("metadata is too large"),
+				 errdetail("It has %d bytes. The maximum is %d bytes.",
+						   (int) VARSIZE(metadata), JDG_NOTE_MAX),
+				 errhint("The history keeps it with every attempt. Store large values in a table.")));
+}
+
+void
+jdg_check_description(const char *description)
+{
+	if (description && strlen(description) > JDG_NOTE_MAX)
+		ereport(ERROR,
+				(errcode(JDG_ERRCODE_VALIDATION_ERROR),
+				 errmsg("description is too long"),
+				 errdetail("It has %zu bytes. The maximum is %d bytes.",
+						   strlen(description), JDG_NOTE_MAX)));
+}
+
+void
 jdg_check_key(const char *argument, const char *key)
 {
 	size_t		len = key ? strlen(key) : 1;

@@ -37,6 +37,9 @@
 /* maximum length of a key, a tenant or a trace, in bytes */
 #define JDG_KEY_BYTES_MAX 1024
 
+/* maximum size of metadata and of a description, in bytes */
+#define JDG_NOTE_MAX (64 * 1024)
+
 /* the meaning of NULL */
 typedef enum JdgArgRule
 {
@@ -117,6 +120,13 @@ extern void jdg_check_name(const char *what, const char *name);
  */
 extern void jdg_check_not_reserved(const char *what, const char *name,
 								   const char *const *reserved);
+
+/*
+ * Raise VALIDATION_ERROR for metadata that is not an object or is larger than
+ * JDG_NOTE_MAX, and for a description that is longer.  NULL is accepted.
+ */
+extern void jdg_check_metadata(Jsonb *metadata);
+extern void jdg_check_description(const char *description);
 
 /*
  * Raises VALIDATION_ERROR unless a key has 1 to JDG_KEY_BYTES_MAX bytes.  NULL

@@ -164,6 +164,7 @@ JDG_FUNCTION(jdg_create_flow, JDG_LEVEL_USER)
 	JDG_READ_ARGS("create_flow", create_args, &a);
 	jdg_require_shmem();
 	jdg_check_flow_name(a.name);
+	jdg_check_description(a.description);
 	owner = jdg_resolve_owner(a.owner);
 	if (jdg_flow_is_draft(owner, a.name, &newest))
 		ereport(ERROR,
@@ -292,10 +293,7 @@ read_run(const StartArgs *a, JdgFlowRun *r)
 		jdg_check_interval("timeout", a->timeout, false);
 	jdg_check_key("trace", a->trace);
 	jdg_check_key("tenant", a->tenant);
-	if (a->metadata != NULL && !JB_ROOT_IS_OBJECT(a->metadata))
-		ereport(ERROR,
-				(errcode(JDG_ERRCODE_VALIDATION_ERROR),
-				 errmsg("metadata must be a JSON object")));
+	jdg_check_metadata(a->metadata);
 	r->input = a->input;
 	r->idempotency_key = a->idempotency_key;
 	r->timeout = a->timeout;

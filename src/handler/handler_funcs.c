@@ -250,6 +250,7 @@ check_options(JdgRegistration *r)
 				 errmsg("version must be a semantic version"),
 				 errdetail("The value is \"%s\".", jdg_excerpt(r->version)),
 				 errhint("Write, for example, '1.0.0' or '2.1.0-beta.1'.")));
+	jdg_check_description(r->description);
 	if (r->payload_type)
 		r->payload_type = resolve_payload_type(r->payload_type);
 	r->validate = resolve_hook("validate", r->validate, true);

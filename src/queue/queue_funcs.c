@@ -184,6 +184,7 @@ check_options(const QueueArgs *a)
 static void
 bind_options(JdgParams *p, const QueueArgs *a)
 {
+	jdg_check_description(a->description);
 	jdg_bind_int32_or_null(p, "max_concurrency", a->max_concurrency);
 	jdg_bind_int64_or_null(p, "max_depth", a->max_depth);
 	jdg_bind_text(p, "on_full", a->on_full ? on_full_words[*a->on_full] : NULL);

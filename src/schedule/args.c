@@ -86,6 +86,7 @@ jdg_schedule_args_read(FunctionCallInfo fcinfo, JdgScheduleArgs *a)
 	memset(a, 0, sizeof(*a));
 	JDG_READ_ARGS("schedule", new_args, a);
 	jdg_check_name("schedule", a->name);
+	jdg_check_description(a->description);
 }
 
 void
@@ -94,6 +95,7 @@ jdg_schedule_args_read_change(FunctionCallInfo fcinfo, JdgScheduleArgs *a)
 	memset(a, 0, sizeof(*a));
 	JDG_READ_ARGS("alter_schedule", change_args, a);
 	jdg_check_name("schedule", a->name);
+	jdg_check_description(a->description);
 	if (a->new_name)
 		jdg_check_name("schedule", a->new_name);
 	if (a->reset_names)

@@ -82,7 +82,9 @@ jdg_require_shmem(void)
 	ereport(ERROR,
 			(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
 			 errmsg("jadugar must be loaded through shared_preload_libraries"),
-			 errdetail("The setting is \"%s\".", now ? now : ""),
+			 now && now[0] != '\0' ?
+			 errdetail("The setting is \"%s\".", now) :
+			 errdetail("The setting is empty."),
 			 now && now[0] != '\0' ?
 			 errhint("Put this line into postgresql.conf and restart the server: shared_preload_libraries = '%s,jadugar'", now) :
 			 errhint("Put this line into postgresql.conf and restart the server: shared_preload_libraries = 'jadugar'")));

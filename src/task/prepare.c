@@ -253,10 +253,7 @@ jdg_task_prepare(const JdgTaskOptions *o, Oid owner, int32 default_attempts,
 		jdg_retry_check(o->retry);
 	if (o->settings)
 		check_settings(o->settings);
-	if (o->metadata && !JB_ROOT_IS_OBJECT(o->metadata))
-		ereport(ERROR,
-				(errcode(JDG_ERRCODE_VALIDATION_ERROR),
-				 errmsg("metadata must be a JSON object")));
+	jdg_check_metadata(o->metadata);
 	command = find_command(o->command, owner, &kind, &standalone, &h);
 	find_queue(o->queue, h, GetUserId(), queue);
 	t->command_id = o->check_only ? 0 :

@@ -259,10 +259,7 @@ check_update(const UpdateArgs *a)
 		jdg_check_interval("timeout", a->timeout, false);
 	if (a->retry)
 		jdg_retry_check(a->retry);
-	if (a->metadata && !JB_ROOT_IS_OBJECT(a->metadata))
-		ereport(ERROR,
-				(errcode(JDG_ERRCODE_VALIDATION_ERROR),
-				 errmsg("metadata must be a JSON object")));
+	jdg_check_metadata(a->metadata);
 }
 
 /*
