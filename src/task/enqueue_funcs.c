@@ -211,6 +211,14 @@ unique_until(const EnqueueArgs *a, TimestampTz now)
 		ereport(ERROR,
 				(errcode(JDG_ERRCODE_VALIDATION_ERROR),
 				 errmsg("unique_for requires unique_key")));
+	/* without a key, each call would enqueue a task */
+	if (a->unique_key == NULL && a->on_conflict != CONFLICT_RETURN)
+		ereport(ERROR,
+				(errcode(JDG_ERRCODE_VALIDATION_ERROR),
+				 errmsg("on_conflict requires unique_key"),
+				 errdetail("The value is \"%s\".",
+						   conflict_words[a->on_conflict]),
+				 errhint("Pass unique_key, or leave on_conflict out.")));
 	jdg_check_key("unique_key", a->unique_key);
 	if (a->unique_for == NULL)
 		return DT_NOBEGIN;

@@ -206,6 +206,7 @@ SELECT jadugar.enqueue('SELECT 1', unique_key => 'kept') = :u AS same_when_finis
 SELECT jadugar.enqueue('SELECT 1', unique_key => 'kept', on_conflict => 'replace') = :u AS same_when_finished;
 SELECT test.short_error_of(format('SELECT jadugar.enqueue(''SELECT 1'', unique_key => ''kept'', on_conflict => ''error'')'));
 SELECT jadugar.enqueue('SELECT 1', unique_for => '1 day');
+SELECT jadugar.enqueue('SELECT 1', on_conflict => 'next');
 SELECT jadugar.enqueue('SELECT 1', unique_key => 'u', on_conflict => 'ignore');
 
 -- concurrency keys: one at a time in order of enqueue, retries included
