@@ -88,6 +88,10 @@ SELECT create_chain('n', stop_on_failure => NULL);
 SELECT create_chain('n', parallel => NULL);
 SELECT create_chain('');
 SELECT create_chain('{a}');
+-- as a command, SQL would run as SQL
+SELECT create_chain('analyze');
+SELECT create_group('SELECT 1');
+SELECT create_flow('vacuum', step('a', 'SELECT 1'));
 SELECT create_chain('n', max_concurrency => 2);
 SELECT create_chain('n', parallel => true, max_concurrency => 0);
 SELECT create_group(NULL);

@@ -19,6 +19,7 @@
 #include "base/errors.h"
 #include "flow/graph/parse.h"
 #include "flow/graph/type.h"
+#include "handler/parse.h"
 
 PG_FUNCTION_INFO_V1(jdg_flow_in);
 PG_FUNCTION_INFO_V1(jdg_flow_out);
@@ -54,6 +55,14 @@ jdg_check_flow_name(const char *name)
 				 errmsg("invalid flow name"),
 				 errdetail("The name begins with \"{\"."),
 				 errhint("A text that begins with \"{\" is read as the flow itself.")));
+	/* the command of a task or a schedule can be the name of a flow */
+	if (jdg_command_is_sql(name))
+		ereport(ERROR,
+				(errcode(JDG_ERRCODE_VALIDATION_ERROR),
+				 errmsg("flow name must not be SQL"),
+				 errdetail("As the command of a task, the name \"%s\" would run as an SQL statement.",
+						   name),
+				 errhint("Choose another name.")));
 }
 
 /* For functions that take a flow where others take a name. */
