@@ -46,7 +46,7 @@ static const JdgErrorDesc error_table[] = {
 	"See the detail for the state; retry when it has changed."},
 	{JDG_ERRCODE_TASK_NOT_FOUND, "TASK_NOT_FOUND",
 		"No task of that id exists that the caller may see.",
-	"Check the id; jadugar.history_retention bounds how long tasks are kept."},
+	"Check the ID. jadugar.history_retention limits how long tasks are kept."},
 	{JDG_ERRCODE_TASK_ALREADY_REGISTERED, "TASK_ALREADY_REGISTERED",
 		"A handler of that name already exists.",
 	"Pass or_replace => true to replace it."},

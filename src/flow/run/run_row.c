@@ -369,7 +369,7 @@ jdg_flow_run_not_found(int64 run_id)
 	ereport(ERROR,
 			(errcode(JDG_ERRCODE_NOT_FOUND),
 			 errmsg("flow run %lld does not exist", (long long) run_id),
-			 errdetail("No run of that id that you may see is unfinished or kept."),
-			 errhint("Check the id; jadugar.history_retention bounds how long finished runs are kept.")));
+			 errdetail("No run with this ID that you may see is unfinished or kept."),
+			 errhint("Check the ID. jadugar.history_retention limits how long finished runs are kept.")));
 	pg_unreachable();
 }
