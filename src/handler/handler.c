@@ -227,20 +227,38 @@ load_handler(const char *name, Oid role, uint64 epoch, bool *usable)
 	return h;
 }
 
-JdgHandler *
-jdg_handler_get(const char *name, Oid role)
+/* The handler of this name, or NULL, and whether the role may use it. */
+static JdgHandler *
+find_handler(const char *name, Oid role, bool *usable)
 {
 	uint64		epoch = jdg_config_epoch();
 	JdgHandler *h = NULL;
-	bool		usable;
 
 	if (epoch != 0 && epoch == kept_epoch)
-		h = find_kept(name, role, &usable);
+		h = find_kept(name, role, usable);
 	if (h == NULL)
-		h = load_handler(name, role, epoch, &usable);
+		h = load_handler(name, role, epoch, usable);
+	return h;
+}
+
+JdgHandler *
+jdg_handler_get(const char *name, Oid role)
+{
+	bool		usable;
+	JdgHandler *h = find_handler(name, role, &usable);
+
 	if (h != NULL && !usable)
 		raise_forbidden(h, role);
 	return h;
+}
+
+JdgHandler *
+jdg_handler_get_usable(const char *name, Oid role)
+{
+	bool		usable;
+	JdgHandler *h = find_handler(name, role, &usable);
+
+	return h != NULL && usable ? h : NULL;
 }
 
 static void

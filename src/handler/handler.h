@@ -58,6 +58,9 @@ typedef struct JdgHandler
  */
 extern JdgHandler *jdg_handler_get(const char *name, Oid role);
 
+/* The same, but NULL for one that the role may not use. */
+extern JdgHandler *jdg_handler_get_usable(const char *name, Oid role);
+
 /*
  * Reads the handler of this name without checks into mcxt; NULL if none has
  * that name.  Inside jdg_internal_begin().

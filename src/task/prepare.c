@@ -177,7 +177,8 @@ find_command(const char *text, Oid owner, JdgCommandKind *kind,
 	if (*kind != JDG_COMMAND_HANDLER)
 		return text;
 
-	*h = jdg_handler_get(text, owner);
+	/* any role can register a handler: it must not hide flows of others */
+	*h = jdg_handler_get_usable(text, owner);
 	if (*h != NULL)
 	{
 		jdg_handler_require_privileges(*h, owner);
@@ -187,6 +188,8 @@ find_command(const char *text, Oid owner, JdgCommandKind *kind,
 	command = jdg_command_resolve_name(owner, text);
 	if (command == NULL)
 	{
+		/* FORBIDDEN for one that the owner may not use */
+		(void) jdg_handler_get(text, owner);
 		/* not parsed, if it was a handler's name before */
 		jdg_command_classify(text, kind, standalone, &syntax_error);
 		raise_not_a_command(text, syntax_error);

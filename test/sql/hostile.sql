@@ -239,7 +239,31 @@ AND has_table_privilege(oid, 'INSERT, UPDATE, DELETE, TRUNCATE, REFERENCES, TRIG
 SELECT relname FROM pg_class WHERE relnamespace = 'jadugar_internal'::regnamespace AND relkind = 'S'
 AND has_table_privilege(oid, 'SELECT, UPDATE');
 SELECT has_schema_privilege('jadugar', 'CREATE'), has_schema_privilege('jadugar_internal', 'USAGE, CREATE') AS internal;
+-- a handler does not hide a flow of another role that may not use it
+SET SESSION AUTHORIZATION test_victim;
+SELECT jadugar.create_flow('victims flow', jadugar.step('a', 'SELECT ''flow'' AS ran')) AS version;
+SELECT jadugar.schedule('victims schedule', 'manual', 'victims flow') \g /dev/null
+SET SESSION AUTHORIZATION test_hostile;
+SELECT jadugar.register_sql_handler('victims flow', 'SELECT ''handler'' AS ran') AS handler;
+SET SESSION AUTHORIZATION test_victim;
+SELECT jadugar.enqueue('victims flow') AS v \gset
+SELECT status, result FROM jadugar.wait(:v, '30 s');
+SELECT jadugar.alter_schedule('victims schedule', command => 'victims flow', timeout => '1 min');
+SELECT jadugar.run_now('victims schedule') AS v \gset
+SELECT status, result FROM jadugar.wait(:v, '30 s');
+SELECT jadugar.drop_flow('victims flow');
+SELECT jadugar.unschedule('victims schedule');
+SELECT jadugar.enqueue('victims flow');
 RESET SESSION AUTHORIZATION;
+-- one that it may use goes before its flow
+SELECT jadugar.grant_handler('victims flow', 'test_victim');
+SET SESSION AUTHORIZATION test_victim;
+SELECT jadugar.create_flow('victims flow', jadugar.step('a', 'SELECT ''flow'' AS ran')) AS version;
+SELECT jadugar.enqueue('victims flow') AS v \gset
+SELECT status, result FROM jadugar.wait(:v, '30 s');
+SELECT jadugar.drop_flow('victims flow');
+RESET SESSION AUTHORIZATION;
+SELECT jadugar.drop_handler('victims flow');
 -- PUBLIC has no privilege on the schemas
 SELECT n.nspname FROM pg_namespace n, aclexplode(n.nspacl) a WHERE n.nspname ~ '^jadugar' AND a.grantee = 0;
 
