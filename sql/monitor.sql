@@ -401,7 +401,9 @@ FROM jadugar_internal._v_health() h
 			CASE WHEN w.tasks > 0
 				THEN pg_catalog.format('; tasks have waited for a worker for more than five seconds: at least %s, among them tasks of role "%s"',
 					w.tasks, w.role) END),
-		 CASE WHEN h.slot_wanted OR w.tasks > 0
+		 CASE WHEN h.slot_wanted AND h.slots_used < h.slots
+			THEN 'Raise max_worker_processes and restart the server: slots are free, but no background process is.'
+			WHEN h.slot_wanted OR w.tasks > 0
 			THEN 'See jadugar.running. Raise jadugar.max_workers, jadugar.max_workers_per_role or max_worker_processes, call jadugar.scale_workers(), or wait.' END)
 		) v (severity, what, detail, hint)
 WHERE (SELECT jadugar_internal._v_has_access())
