@@ -54,8 +54,10 @@ raise_full(const JdgQueue *queue)
 	ereport(ERROR,
 			(errcode(JDG_ERRCODE_QUEUE_FULL),
 			 errmsg("queue \"%s\" is full", queue->name),
-			 errdetail("It holds at most %lld unfinished tasks.",
-					   (long long) queue->max_depth),
+			 errdetail_plural("It holds at most %lld unfinished task.",
+							  "It holds at most %lld unfinished tasks.",
+							  (unsigned long) queue->max_depth,
+							  (long long) queue->max_depth),
 			 errhint("Enqueue later, or raise max_depth with jadugar.alter_queue().")));
 }
 
@@ -66,8 +68,10 @@ raise_too_many(const JdgQueue *queue, int64 n)
 	ereport(ERROR,
 			(errcode(JDG_ERRCODE_QUEUE_FULL),
 			 errmsg("queue \"%s\" is full", queue->name),
-			 errdetail("It holds at most %lld unfinished tasks, and %lld are to be added at once.",
-					   (long long) queue->max_depth, (long long) n),
+			 errdetail_plural("It holds at most %lld unfinished task, and %lld are to be added at once.",
+							  "It holds at most %lld unfinished tasks, and %lld are to be added at once.",
+							  (unsigned long) queue->max_depth,
+							  (long long) queue->max_depth, (long long) n),
 			 errhint("Enqueue fewer tasks at once, or raise max_depth with jadugar.alter_queue().")));
 }
 
@@ -78,8 +82,10 @@ raise_in_task(const JdgQueue *queue)
 	ereport(ERROR,
 			(errcode(JDG_ERRCODE_QUEUE_FULL),
 			 errmsg("queue \"%s\" is full", queue->name),
-			 errdetail("It holds at most %lld unfinished tasks. A task does not wait for room, because it keeps a worker busy.",
-					   (long long) queue->max_depth),
+			 errdetail_plural("It holds at most %lld unfinished task. A task does not wait for room, because it keeps a worker busy.",
+							  "It holds at most %lld unfinished tasks. A task does not wait for room, because it keeps a worker busy.",
+							  (unsigned long) queue->max_depth,
+							  (long long) queue->max_depth),
 			 errhint("Let the task be retried with a delay, or raise max_depth with jadugar.alter_queue().")));
 }
 
@@ -94,9 +100,11 @@ raise_stuck(const JdgQueue *queue, int64 n)
 			(errcode(JDG_ERRCODE_QUEUE_FULL),
 			 errmsg("queue \"%s\" is full", queue->name),
 			 own ?
-			 errdetail("It holds at most %lld unfinished tasks, and this transaction has enqueued %lld.",
-					   (long long) queue->max_depth,
-					   (long long) jdg_depth_mine(queue->queue_id)) :
+			 errdetail_plural("It holds at most %lld unfinished task, and this transaction has enqueued %lld.",
+							  "It holds at most %lld unfinished tasks, and this transaction has enqueued %lld.",
+							  (unsigned long) queue->max_depth,
+							  (long long) queue->max_depth,
+							  (long long) jdg_depth_mine(queue->queue_id)) :
 			 errdetail("All of its places are taken by open transactions that wait for room."),
 			 own ?
 			 errhint("Commit before you enqueue more, or raise max_depth with jadugar.alter_queue().") :
