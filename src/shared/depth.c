@@ -125,12 +125,11 @@ find(int32 queue_id)
 	return NULL;
 }
 
-/* Takes gauge i out of its list. */
+/* Takes gauge i, of a queue of that database, out of its list. */
 static void
-unlink_depth(int i)
+unlink_depth(int i, Oid dboid)
 {
-	int		   *at = &depths->list[list_of(depths->depth[i].dboid,
-										   depths->depth[i].queue_id)];
+	int		   *at = &depths->list[list_of(dboid, depths->depth[i].queue_id)];
 
 	while (*at != i)
 		at = &depths->depth[*at].next;
@@ -146,17 +145,23 @@ reuse(int i, int32 queue_id)
 {
 	JdgDepth   *d = &depths->depth[i];
 	int		   *list = &depths->list[list_of(MyDatabaseId, queue_id)];
+	Oid			dboid;
 	bool		is_free;
 
+	/* pinned from here on, but by nobody who still knows its old key */
 	SpinLockAcquire(&d->mutex);
 	is_free = d->pins == 0;
+	dboid = d->dboid;
 	if (is_free)
+	{
 		d->pins = 1;
+		d->dboid = InvalidOid;
+	}
 	SpinLockRelease(&d->mutex);
 	if (!is_free)
 		return false;
-	if (OidIsValid(d->dboid))
-		unlink_depth(i);
+	if (OidIsValid(dboid))
+		unlink_depth(i, dboid);
 	SpinLockAcquire(&d->mutex);
 	d->dboid = MyDatabaseId;
 	d->queue_id = queue_id;
@@ -260,12 +265,16 @@ jdg_depth_ending(JdgDepth *d, JdgDepthChange *c)
 	c->ending = true;
 }
 
-/* A count is due.  The caller holds the mutex. */
+/*
+ * A count is due, also after one that is under way: it may have counted tasks
+ * of a prepared transaction twice.  The caller holds the mutex.
+ */
 static void
 doubt(JdgDepth *d)
 {
 	d->doubt = true;
 	d->counted_at = 0;
+	d->generation++;
 }
 
 /*

@@ -33,17 +33,28 @@
 #include "utils/snapmgr.h"
 
 #include "base/compat.h"
+#include "base/fault.h"
 #include "base/objects.h"
 #include "task/recount.h"
 
-/* Does this transaction ID, perhaps of a subtransaction, belong to one? */
+/*
+ * Does this transaction ID, perhaps of a subtransaction, belong to one?  The
+ * answer for the last one is kept in *known, since rows of one transaction
+ * follow each other.  It may be outdated: who has been prepared meanwhile has
+ * changed the gauge.
+ */
 static bool
-is_prepared(TransactionId xid)
+is_prepared(TransactionId xid, TransactionId *known, bool *prepared)
 {
-	TransactionId top = SubTransGetTopmostTransaction(xid);
+	TransactionId top;
 
+	if (xid == *known)
+		return *prepared;
+	top = SubTransGetTopmostTransaction(xid);
+	*known = xid;
 	/* it runs in no backend */
-	return BackendXidGetPid(top) == 0 && TransactionIdIsInProgress(top);
+	*prepared = BackendXidGetPid(top) == 0 && TransactionIdIsInProgress(top);
+	return *prepared;
 }
 
 /*
@@ -59,6 +70,8 @@ count_rows(int32 queue_id, Snapshot snapshot)
 	TupleTableSlot *slot = table_slot_create(heap, NULL);
 	IndexScanDesc scan = jdg_index_beginscan(heap, index, snapshot, 1);
 	bool		dirty = snapshot->snapshot_type == SNAPSHOT_DIRTY;
+	TransactionId known = InvalidTransactionId;
+	bool		prepared = false;
 	ScanKeyData key;
 	int64		n = 0;
 
@@ -69,7 +82,7 @@ count_rows(int32 queue_id, Snapshot snapshot)
 	{
 		CHECK_FOR_INTERRUPTS();
 		if (!dirty || (TransactionIdIsValid(snapshot->xmin) &&
-					   is_prepared(snapshot->xmin)))
+					   is_prepared(snapshot->xmin, &known, &prepared)))
 			n++;
 	}
 	index_endscan(scan);
@@ -111,6 +124,7 @@ jdg_depth_recount(JdgDepth *depth, int32 queue_id)
 
 	jdg_depth_count_begin(depth, &count);
 	rows = count_prepared(queue_id);
+	JDG_FAULT("depth-prepared-counted");
 	rows += count_committed(queue_id);
 	return jdg_depth_count_end(depth, &count, rows);
 }

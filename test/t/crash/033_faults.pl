@@ -116,6 +116,13 @@ my %drive = (
 		work(end => "PREPARE TRANSACTION 'one'");
 		try("SET jadugar.fault = '$what'; COMMIT PREPARED 'one'");
 	},
+	# a session counts a queue that is used for the first time
+	counting => sub {
+		my ($what) = @_;
+
+		try(q{SELECT jadugar.create_queue('counted} . ++$n . q{', max_depth => 1)});
+		try("SET jadugar.fault = '$what'; SELECT jadugar.enqueue('SELECT 1', queue => 'counted$n')");
+	},
 	# a new worker, scheduler or launcher
 	worker => sub {
 		work();
@@ -198,6 +205,7 @@ my @points = (
 	[ 'enqueue-before-commit', 'session', 0, qw(kill9 sigterm error) ],
 	[ 'commit-callback', 'session', 0, qw(kill9 panic) ],
 	[ 'prepared-before-wake', 'prepared', 0, qw(kill9 sigterm) ],
+	[ 'depth-prepared-counted', 'counting', 0, qw(kill9 error) ],
 	[ 'promote-before-commit', 'work', 0, qw(kill9 sigterm) ],
 	[ 'promote-committed', 'work', 0, qw(kill9) ],
 	[ 'resolve-dependent', 'work', 0, qw(kill9 sigterm) ],
@@ -285,7 +293,7 @@ sub fail_at
 	my $id;
 
 	unlink(glob($node->data_dir . '/jadugar_fault.*'));
-	change(\%t, 'jadugar.fault' => $what) if !grep { $drive eq $_ } qw(session prepared cancel adopt);
+	change(\%t, 'jadugar.fault' => $what) if !grep { $drive eq $_ } qw(session prepared counting cancel adopt);
 	# a process may not have read the setting yet
 	poll_sub("$what is hit", sub {
 		# the server may still be down from the time before

@@ -5,9 +5,10 @@ use strict;
 use warnings;
 
 use JadugarTest;
+use PostgreSQL::Test::Utils;
 use Test::More;
 
-my $node = new_cluster('main', 'jadugar.max_workers' => 4);
+my $node = new_cluster('main', -faults => 1, 'jadugar.max_workers' => 4);
 create_extension($node);
 $node->safe_psql('postgres', q{
 	SELECT jadugar.create_queue('q', max_depth => 5), jadugar.create_queue('long', max_depth => 100000),
@@ -157,6 +158,21 @@ foreach my $end (qw(COMMIT ROLLBACK))
 		exact("after $what");
 	}
 }
+clear();
+
+# A count between whose two parts a transaction is committed counts its tasks twice,
+# and knows that it may have
+$node->safe_psql('postgres', q{BEGIN; SELECT many('q', 2); PREPARE TRANSACTION 'two'});
+my $counter = $node->background_psql('postgres', on_error_stop => 0);
+$counter->query_safe(q{SET jadugar.fault = 'depth-prepared-counted:wait'});
+$pid = $counter->query_safe('SELECT pg_backend_pid()');
+$counter->query_until(qr/begun/, qq{\\echo begun\nSELECT many('q', 4);\n});
+poll($node, "SELECT count(*) FROM pg_stat_activity WHERE pid = $pid AND state = 'active' AND wait_event_type = 'Extension'", '1');
+$node->safe_psql('postgres', q{COMMIT PREPARED 'two'});
+append_to_file($node->data_dir . '/jadugar_fault.go', '');
+is($counter->query(q{SELECT 'went on'}), 'went on', 'four more tasks do not fit beside two');
+$counter->quit;
+is($node->safe_psql('postgres', q{SELECT many('q', 3)}), '3', 'three do, and it is known at once');
 clear();
 
 # Who waits sleeps
