@@ -47,12 +47,15 @@ SELECT pg_catalog.pg_extension_config_dump('jadugar_internal.origin', '');
 
 CREATE TABLE jadugar_internal.owner (
 	role		oid PRIMARY KEY,
-	name		name NOT NULL
+	name		name NOT NULL,
+	gone_since	timestamptz
 );
 COMMENT ON TABLE jadugar_internal.owner IS
 	'Name of every role that owns an object of jadugar, so that adopt() can map owners by name.';
 COMMENT ON COLUMN jadugar_internal.owner.role IS
 	'OID of the role in the cluster where the row was written.';
+COMMENT ON COLUMN jadugar_internal.owner.gone_since IS
+	'Set if the role was dropped, and if only the history and the logs until then have its OID.';
 
 SELECT pg_catalog.pg_extension_config_dump('jadugar_internal.owner', '');
 

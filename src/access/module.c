@@ -10,6 +10,7 @@
 #include "catalog/pg_type.h"
 
 #include "access/control.h"
+#include "access/gone.h"
 #include "access/owner_names.h"
 #include "base/module.h"
 #include "base/spi.h"
@@ -27,6 +28,7 @@ static JdgQuery remap[] = {
 static const JdgDuty duties[] = {
 	{"control", JDG_DUTY_CONTROL, JDG_WAKE_CONTROL, true, jdg_control},
 	{"owner names", JDG_DUTY_UPKEEP, JDG_WAKE_NAMES, true, jdg_owner_names},
+	{"gone roles", JDG_DUTY_UPKEEP, 0, true, jdg_gone_roles},
 	{NULL}
 };
 
