@@ -160,14 +160,17 @@ check_manages(const char *name, Oid user, Oid owner)
 			 errhint("Act as a member of that role, or as an operator.")));
 }
 
-/* Raises CONFLICT if schedules use the handler. */
+/*
+ * Raises CONFLICT if schedules use the handler, also those that were committed
+ * since this transaction began; likewise below.
+ */
 static void
 refuse_if_scheduled(const char *name)
 {
 	Datum		key = CStringGetTextDatum(name);
 	char	   *names;
 
-	(void) jdg_run(&schedules_query, &key, NULL, 0);
+	(void) jdg_run_latest(&schedules_query, &key, NULL);
 	names = jdg_col_text(0, 1, CurrentMemoryContext);
 	if (names)
 		ereport(ERROR,
@@ -203,7 +206,7 @@ refuse_if_pending(const char *name, const JdgFlowUses *uses)
 				 errdetail("Number of unfinished runs: %lld.",
 						   (long long) uses->runs),
 				 errhint("Wait for them, or pass pending => 'cancel'.")));
-	(void) jdg_run(&count_query, &key, NULL, 0);
+	(void) jdg_run_latest(&count_query, &key, NULL);
 	n = jdg_col_int64(0, 1, 0);
 	if (n > 0)
 		ereport(ERROR,
