@@ -260,6 +260,8 @@ note_bounded(int32 queue_id, bool bounded)
 		jdg_depth_freed(queue_id, n);
 	/* workers skip the rows that are locked here, and this may roll back */
 	jdg_row_held();
+	/* so does the scheduler */
+	jdg_wake_scheduler_at_commit(JDG_WAKE_SWEEP | JDG_WAKE_KEYS);
 }
 
 /* alter_queue(name, ..., reset) */

@@ -19,6 +19,7 @@
 #include "miscadmin.h"
 
 #include "base/clock.h"
+#include "shared/wakeup.h"
 #include "task/locktask.h"
 #include "task/owned.h"
 #include "task/settle.h"
@@ -152,6 +153,8 @@ reassign(JdgHandover *h)
 	int64		n;
 
 	jdg_row_held();
+	/* the scheduler may pass over waiting tasks meanwhile */
+	jdg_wake_scheduler_at_commit(JDG_WAKE_SWEEP | JDG_WAKE_KEYS);
 	do
 	{
 		JdgInternal in;

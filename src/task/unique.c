@@ -196,6 +196,9 @@ hold_or_runs(int64 task_id)
 	if (hold != JDG_HOLD_LOCKED)
 		return hold;
 	jdg_task_unchanged(&task);
+	/* the scheduler may pass over it meanwhile */
+	if (task.state == JDG_STATE_DEPENDENCY || task.state == JDG_STATE_KEY)
+		jdg_recheck_at_commit(task_id, false);
 	return jdg_task_is_begun(&task) ? JDG_HOLD_RUNNING : JDG_HOLD_LOCKED;
 }
 
