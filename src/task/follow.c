@@ -20,6 +20,18 @@ copy_text(const JdgFollow *follow, const char *s)
 	return s ? MemoryContextStrdup(follow->mcxt, s) : NULL;
 }
 
+static Jsonb *
+copy_jsonb(const JdgFollow *follow, const Jsonb *j)
+{
+	Jsonb	   *copy;
+
+	if (j == NULL)
+		return NULL;
+	copy = MemoryContextAlloc(follow->mcxt, VARSIZE(j));
+	memcpy(copy, j, VARSIZE(j));
+	return copy;
+}
+
 bool
 jdg_follow_take(JdgFollow *follow, const JdgTask *task)
 {
@@ -36,6 +48,8 @@ jdg_follow_take(JdgFollow *follow, const JdgTask *task)
 	*t = *task;
 	t->tenant = copy_text(follow, task->tenant);
 	t->trace = copy_text(follow, task->trace);
+	/* with the time zone of the run */
+	t->settings = copy_jsonb(follow, task->settings);
 	t->unwritten = true;
 	ItemPointerSetInvalid(&t->tid);
 	return true;

@@ -94,6 +94,15 @@ SELECT fork_flow(run_id, 'own') AS run FROM flow_runs WHERE schedule = 'test zon
 SELECT status FROM test.end_of(:run);
 SELECT result FROM flow_steps WHERE run_id = :run AND step = 's';
 SELECT test.effects();
+-- steps that follow in one transaction, with settings of their own
+SELECT create_flow('test many', chain(array_agg(step('z' || n, $$SELECT current_setting('TimeZone') AS zone$$, settings => jsonb_build_object('my.text', repeat('x', 3000))) ORDER BY n))) AS version FROM generate_series(1, 60) n;
+SELECT schedule('test many', 'manual', 'test many', timezone => 'Pacific/Auckland') > 0 AS made;
+SELECT run_now('test many') AS task \gset
+CALL test.wait_until($$EXISTS (SELECT FROM jadugar.flow_runs WHERE schedule = 'test many' AND finished_at IS NOT NULL)$$);
+SELECT run_now('test many') AS task \gset
+CALL test.wait_until($$(SELECT count(*) = 2 FROM jadugar.flow_runs WHERE schedule = 'test many' AND finished_at IS NOT NULL)$$);
+SELECT r.status, s.status AS steps, s.result ->> 'zone' AS zone, count(*) FROM flow_runs r JOIN flow_steps s USING (run_id)
+WHERE r.schedule = 'test many' AND s.kind = 'step' GROUP BY 1, 2, 3;
 -- depends_on waits for the success of the run
 SELECT schedule('test after', 'every 1 second', 'SELECT 1', depends_on => '{test bad}', max_runs => 1) > 0 AS made;
 CALL test.wait_until($$EXISTS (SELECT FROM jadugar.history WHERE schedule = 'test after')$$);

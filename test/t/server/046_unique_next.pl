@@ -12,13 +12,16 @@ $node->safe_psql('postgres', q{
 	CREATE TABLE change (key int, seen int NOT NULL DEFAULT 0);
 	CREATE TABLE run (key int, began timestamptz, ended timestamptz);
 	CREATE FUNCTION sync(p jsonb) RETURNS void LANGUAGE plpgsql AS $$
+	DECLARE
+		-- the transaction of a worker begins before it claims the task
+		start timestamptz := clock_timestamp();
 	BEGIN
 		UPDATE change SET seen = seen + 1 WHERE key = (p->>'key')::int AND seen = 0;
 		PERFORM pg_sleep(random() * 0.02);    -- waits-for-time: work
 		IF random() < 0.1 THEN
 			RAISE EXCEPTION 'again';
 		END IF;
-		INSERT INTO run VALUES ((p->>'key')::int, transaction_timestamp(), clock_timestamp());
+		INSERT INTO run VALUES ((p->>'key')::int, start, clock_timestamp());
 	END $$});
 my $keys = 'SELECT count(*) FROM jadugar_internal.unique_key';
 
