@@ -33,7 +33,8 @@ END $$;
 
 GRANT SELECT ON ALL TABLES IN SCHEMA jadugar TO PUBLIC;
 GRANT EXECUTE ON ALL ROUTINES IN SCHEMA jadugar, jadugar_internal TO PUBLIC;
-GRANT USAGE ON TYPE jadugar.timing, jadugar.flow, jadugar.task_info, jadugar.flow_info TO PUBLIC;
+GRANT USAGE ON TYPE jadugar.timing, jadugar.flow, jadugar.task_info, jadugar.flow_info,
+	jadugar.event_info TO PUBLIC;
 GRANT SELECT ON jadugar_internal._v_flow_progress, jadugar_internal._v_flow_problems TO PUBLIC;
 REVOKE ALL ON FUNCTION jadugar_internal._install_check(), jadugar_internal._start_scheduler(), jadugar_internal._flow_uses(integer, text) FROM PUBLIC;
 

@@ -346,20 +346,29 @@ check_may_become(Oid user, Oid owner, const char *name)
 			 errhint("Work runs with all rights of its owner.")));
 }
 
-/* Returns the owner of the objects that a call makes; see access.h. */
-Oid
-jdg_resolve_owner(const char *owner_name)
+/* Finds the role, and checks that the caller may give it something. */
+static Oid
+resolve(const char *owner_name, NameData *name, bool *can_login)
 {
 	Oid			owner = jdg_owner_of_call(owner_name);
-	NameData	name;
-	bool		can_login;
 
 	Assert(!jdg_is_bookkeeping());
-	if (!jdg_role_read(owner, &name, &can_login))
+	if (!jdg_role_read(owner, name, can_login))
 		ereport(ERROR,
 				(errcode(JDG_ERRCODE_NOT_FOUND),
 				 errmsg("role with OID %u does not exist", owner)));
-	check_may_become(GetUserId(), owner, NameStr(name));
+	check_may_become(GetUserId(), owner, NameStr(*name));
+	return owner;
+}
+
+/* Returns the owner of the work that a call makes; see access.h. */
+Oid
+jdg_resolve_owner(const char *owner_name)
+{
+	NameData	name;
+	bool		can_login;
+	Oid			owner = resolve(owner_name, &name, &can_login);
+
 	if (!can_login)
 		ereport(ERROR,
 				(errcode(JDG_ERRCODE_VALIDATION_ERROR),
@@ -377,6 +386,18 @@ jdg_resolve_owner(const char *owner_name)
 				 errhint("Run GRANT CONNECT ON DATABASE %s TO %s, or act as another role.",
 						 quote_identifier(get_database_name(MyDatabaseId)),
 						 quote_identifier(NameStr(name)))));
+	jdg_owner_record(owner, &name);
+	return owner;
+}
+
+/* The same for objects that are no work. */
+Oid
+jdg_resolve_object_owner(const char *owner_name)
+{
+	NameData	name;
+	bool		can_login;
+	Oid			owner = resolve(owner_name, &name, &can_login);
+
 	jdg_owner_record(owner, &name);
 	return owner;
 }

@@ -84,12 +84,15 @@ extern Oid	jdg_owner_to_read(const char *owner_name);
 extern Oid	jdg_visible_owner(int64 n);
 
 /*
- * Returns the owner of the objects that a call makes.  owner_name NULL means
+ * Returns the owner of the work that a call makes.  owner_name NULL means
  * the current user; any other name requires membership in that role or an
  * operator.  Refuses roles that may not log in
  * or connect.  Records the owner: see
  * access/owner.h.  Outside jdg_internal_begin().
  */
 extern Oid	jdg_resolve_owner(const char *owner_name);
+
+/* the same for objects that no worker runs: the role need not log in */
+extern Oid	jdg_resolve_object_owner(const char *owner_name);
 
 #endif							/* JDG_ACCESS_ACCESS_H */

@@ -265,7 +265,11 @@ move_sequences(void)
 		MOVE_SEQUENCE("log_log_id_seq", "log", "log_id"),
 		MOVE_SEQUENCE("flow_version_id_seq", "flow_version", "version_id"),
 		MOVE_SEQUENCE("flow_run_id_seq", "flow_run", "run_id"),
-		MOVE_SEQUENCE("flow_message_id_seq", "flow_message", "message_id")
+		MOVE_SEQUENCE("flow_message_id_seq", "flow_message", "message_id"),
+		MOVE_SEQUENCE("topic_id_seq", "topic", "topic_id"),
+		MOVE_SEQUENCE("event_leaf_seq", "event_leaf", "leaf"),
+		MOVE_SEQUENCE("event_id_seq", "event", "event_id"),
+		MOVE_SEQUENCE("subscription_id_seq", "subscription", "subscription_id")
 	};
 
 	for (int i = 0; i < lengthof(q); i++)

@@ -13,8 +13,8 @@
  * because a dump of them is mapped by that name.  A role that does not exist
  * gains no rows but those in which its tasks and runs end.  So its tasks and
  * runs are read, in batches; if it has none, and owns nothing else, then
- * gone_since is set: only the history and the logs may have its OID.  The name
- * is deleted when all of these are younger than gone_since.
+ * gone_since is set: only the history, the logs and events may have its OID.
+ * The name is deleted when all of these are younger than gone_since.
  *
  *-------------------------------------------------------------------------
  */
@@ -98,10 +98,14 @@ delete_some(void)
 		DELETE_GONE("access"),
 		DELETE_GONE("queue_grant"),
 		DELETE_GONE("handler_grant"),
+		DELETE_GONE("event_grant"),
 	};
 	static JdgQuery oldest = {
 		"SELECT least((SELECT min(a.finished_at) FROM jadugar_internal.attempt a), "
-		"(SELECT min(l.at) FROM jadugar_internal.log l))", 0
+		"(SELECT min(l.at) FROM jadugar_internal.log l), "
+		"(SELECT min(e.began_at) FROM jadugar_internal.event_leaf e "
+		"WHERE e.max_id IS NOT NULL OR e.sealed_at IS NULL "
+		"AND pg_relation_size(to_regclass('jadugar_internal.event_' || e.leaf)) > 0))", 0
 	};
 	static JdgQuery back = {
 		"UPDATE jadugar_internal.owner SET gone_since = NULL "
@@ -151,6 +155,11 @@ collect(void)
 		"AND NOT EXISTS (SELECT FROM jadugar_internal.flow_draft t "
 		"WHERE t.owner = o.role OFFSET 0) "
 		"AND NOT EXISTS (SELECT FROM jadugar_internal.flow_draft_step t "
+		"WHERE t.owner = o.role OFFSET 0) "
+		"AND o.role NOT IN (SELECT t.owner FROM jadugar_internal.topic t) "
+		"AND NOT EXISTS (SELECT FROM jadugar_internal.event_type t "
+		"WHERE t.owner = o.role OFFSET 0) "
+		"AND NOT EXISTS (SELECT FROM jadugar_internal.subscription t "
 		"WHERE t.owner = o.role OFFSET 0) "
 		"ORDER BY o.role " LIMIT_BATCH, 1, {OIDOID}
 	};

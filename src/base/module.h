@@ -19,6 +19,7 @@
 #include "utils/jsonb.h"
 #include "utils/timestamp.h"
 
+struct JdgCall;
 struct JdgDb;
 struct JdgDecision;
 struct JdgFollow;
@@ -150,6 +151,12 @@ typedef struct JdgModule
 	 * none.  Called inside bookkeeping.
 	 */
 	void		(*stop) (const struct JdgTask *task, Oid by);
+
+	/*
+	 * A worker died in a call of this module that has no task: a handler of
+	 * an event.  The scheduler calls it inside jdg_work_begin().
+	 */
+	void		(*died) (const struct JdgCall *call);
 	const JdgRoleUse *roles;
 
 	/*

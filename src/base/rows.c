@@ -33,6 +33,7 @@ struct JdgRows
 	Relation	rel;
 	int			natts;			/* number of columns that the caller fills */
 	EState	   *estate;
+	MemoryContext batch;		/* until the rows of the batch are written */
 	ResultRelInfo *info;
 	TupleTableSlot *slots[MAX_ROWS];
 	int			nslots;			/* number of slots */
@@ -73,6 +74,8 @@ jdg_rows_open(Oid relid, int natts)
 	r->natts = natts;
 	check_columns(r);
 	r->estate = CreateExecutorState();
+	r->batch = AllocSetContextCreate(CurrentMemoryContext, "jadugar rows",
+									 ALLOCSET_DEFAULT_SIZES);
 	r->info = makeNode(ResultRelInfo);
 	InitResultRelInfo(r->info, r->rel, 0, NULL, 0);
 	jdg_indexes_open(r->info);
@@ -83,10 +86,15 @@ jdg_rows_open(Oid relid, int natts)
 static void
 write_rows(JdgRows *r)
 {
+	MemoryContext old;
+
 	if (r->n == 0)
 		return;
+	/* it leaves behind the copies of rows that it has toasted */
+	old = MemoryContextSwitchTo(r->batch);
 	table_multi_insert(r->rel, r->slots, r->n, GetCurrentCommandId(true), 0,
 					   NULL);
+	MemoryContextSwitchTo(old);
 	for (int i = 0; i < r->n; i++)
 	{
 		if (r->info->ri_NumIndices > 0)
@@ -96,6 +104,13 @@ write_rows(JdgRows *r)
 		ExecClearTuple(r->slots[i]);
 	}
 	r->n = 0;
+	MemoryContextReset(r->batch);
+}
+
+MemoryContext
+jdg_rows_memory(JdgRows *r)
+{
+	return r->batch;
 }
 
 void
@@ -103,8 +118,6 @@ jdg_rows_put(JdgRows *r, const Datum *values, const bool *isnull)
 {
 	TupleTableSlot *slot;
 
-	if (r->n == MAX_ROWS)
-		write_rows(r);
 	if (r->n == r->nslots)
 		r->slots[r->nslots++] = table_slot_create(r->rel, NULL);
 	slot = r->slots[r->n++];
@@ -113,6 +126,8 @@ jdg_rows_put(JdgRows *r, const Datum *values, const bool *isnull)
 	for (int i = r->natts; i < RelationGetDescr(r->rel)->natts; i++)
 		slot->tts_isnull[i] = true;
 	ExecStoreVirtualTuple(slot);
+	if (r->n == MAX_ROWS)
+		write_rows(r);
 }
 
 void
@@ -155,6 +170,7 @@ jdg_rows_close(JdgRows *r)
 		ExecDropSingleTupleTableSlot(r->slots[i]);
 	ExecCloseIndices(r->info);
 	FreeExecutorState(r->estate);
+	MemoryContextDelete(r->batch);
 	table_close(r->rel, NoLock);
 	pfree(r);
 	/* make the rows visible to the next command */

@@ -26,10 +26,12 @@ extern JdgRows *jdg_rows_open(Oid relid, int natts);
 /*
  * Adds a row.  Rows are written in batches: values that are pointers must stay
  * valid until jdg_rows_close(), which writes the remaining rows and makes them
- * visible to the next command.
+ * visible to the next command.  Or they are in the memory context of
+ * jdg_rows_memory(), which is reset after each batch.
  */
 extern void jdg_rows_put(JdgRows *rows, const Datum *values,
 						 const bool *isnull);
+extern MemoryContext jdg_rows_memory(JdgRows *rows);
 extern void jdg_rows_close(JdgRows *rows);
 
 /*

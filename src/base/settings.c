@@ -31,6 +31,11 @@ int			jdg_misfire_threshold = 5000;
 int			jdg_misfire_grace = 3600;
 int			jdg_history_retention = 30 * 24 * 60;
 int			jdg_log_retention = 30 * 24 * 60;
+int			jdg_event_retention = 30 * 24 * 60;
+int			jdg_event_dedup_window = 24 * 3600;
+int			jdg_max_event_size = 1024;
+int			jdg_max_shards = 256;
+int			jdg_max_parked = 10000;
 int			jdg_max_result_size = 64;
 int			jdg_clock_offset = 0;
 int			jdg_task_max_attempts = 10;
@@ -101,6 +106,34 @@ define_process_settings(void)
 							PGC_SIGHUP, GUC_UNIT_MS, NULL, NULL, NULL);
 }
 
+/* Settings of events. */
+static void
+define_event_settings(void)
+{
+	DefineCustomIntVariable("jadugar.event_retention",
+							"Time for which events are kept in topics without a retention of their own.",
+							"Whole partitions are dropped, when their last event is older than this.",
+							&jdg_event_retention, 30 * 24 * 60, 0, INT_MAX,
+							PGC_SIGHUP, GUC_UNIT_MIN, NULL, NULL, NULL);
+	DefineCustomIntVariable("jadugar.event_dedup_window",
+							"Time during which a message_id names the same event.",
+							NULL, &jdg_event_dedup_window, 24 * 3600, 0,
+							INT_MAX, PGC_SIGHUP, GUC_UNIT_S, NULL, NULL, NULL);
+	DefineCustomIntVariable("jadugar.max_event_size",
+							"Maximum size of the data of an event.",
+							NULL, &jdg_max_event_size, 1024, 1, 128 * 1024,
+							PGC_SIGHUP, GUC_UNIT_KB, NULL, NULL, NULL);
+	DefineCustomIntVariable("jadugar.max_shards",
+							"Maximum number of shards of subscriptions on this server.",
+							"A subscription has one shard unless it asks for more.",
+							&jdg_max_shards, 256, 1, 65536, PGC_POSTMASTER, 0,
+							NULL, NULL, NULL);
+	DefineCustomIntVariable("jadugar.max_parked",
+							"Number of events that a shard of a subscription sets aside before it waits.",
+							NULL, &jdg_max_parked, 10000, 1, INT_MAX,
+							PGC_SIGHUP, 0, NULL, NULL, NULL);
+}
+
 /* Settings of schedules, retention, retries and tests. */
 static void
 define_policy_settings(void)
@@ -159,6 +192,7 @@ jdg_define_settings(void)
 {
 	define_process_settings();
 	define_policy_settings();
+	define_event_settings();
 	jdg_fault_init();
 	MarkGUCPrefixReserved("jadugar");
 }

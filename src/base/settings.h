@@ -33,6 +33,11 @@ extern int	jdg_misfire_threshold;	/* ms */
 extern int	jdg_misfire_grace;	/* s */
 extern int	jdg_history_retention;	/* min */
 extern int	jdg_log_retention;	/* min */
+extern int	jdg_event_retention;	/* min */
+extern int	jdg_event_dedup_window; /* s */
+extern int	jdg_max_event_size; /* kB */
+extern int	jdg_max_shards;
+extern int	jdg_max_parked;
 extern int	jdg_max_result_size;	/* kB */
 extern int	jdg_clock_offset;	/* s, for tests */
 

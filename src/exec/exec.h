@@ -15,10 +15,14 @@
 #include "task/current.h"
 #include "task/task.h"
 
-/* The task that this process is running, in a worker or in run_task(). */
+/*
+ * The task that this process is running, in a worker or in run_task(); or the
+ * call of a subscription's handler, with an event and without a task.
+ */
 typedef struct JdgCurrentTask
 {
 	int64		task_id;
+	const struct JdgCurrentEvent *event;	/* event/current.h; NULL: none */
 	int32		attempt;		/* 1 is the first */
 	Oid			owner;
 	Jsonb	   *payload;

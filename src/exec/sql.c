@@ -271,6 +271,7 @@ static void
 run_single(const char *sql, int64 command_id, ParamListInfo params,
 		   DestReceiver *dest)
 {
+	Oid			argtypes[1] = {params->params[0].ptype};
 	SPIExecuteOptions opts = {0};
 	KeptPlan   *kept = find_plan(command_id, sql);
 	SPIPlanPtr	plan = kept ? kept->plan : NULL;
@@ -278,8 +279,6 @@ run_single(const char *sql, int64 command_id, ParamListInfo params,
 	jdg_exec_statement(1, 1, sql, 0);
 	if (plan == NULL)
 	{
-		Oid			argtypes[1] = {JSONBOID};
-
 		plan = SPI_prepare_cursor(sql, 1, argtypes, CURSOR_OPT_PARALLEL_OK);
 		if (plan == NULL)
 			check_spi(SPI_result);
@@ -292,12 +291,12 @@ run_single(const char *sql, int64 command_id, ParamListInfo params,
 	jdg_first_row_convert(dest);
 }
 
-void
-jdg_exec_sql(const char *sql, int64 command_id, Jsonb *payload,
-			 JdgExecResult *res)
+/* Runs the text with these parameters. */
+static void
+run_text(const char *sql, int64 command_id, ParamListInfo params,
+		 JdgExecResult *res)
 {
 	MemoryContext mcxt = CurrentMemoryContext;
-	ParamListInfo params = jdg_payload_params(payload);
 	DestReceiver *dest = jdg_first_row_receiver();
 	List	   *stmts = NIL;
 
@@ -312,6 +311,26 @@ jdg_exec_sql(const char *sql, int64 command_id, Jsonb *payload,
 	res->row_count = (int64) SPI_processed;
 	SPI_finish();
 	res->result = jdg_first_row(dest);
+}
+
+void
+jdg_exec_sql(const char *sql, int64 command_id, Jsonb *payload,
+			 JdgExecResult *res)
+{
+	run_text(sql, command_id, jdg_payload_params(payload), res);
+}
+
+void
+jdg_exec_sql_value(const char *sql, int64 command_id, Oid type, Datum value,
+				   JdgExecResult *res)
+{
+	ParamListInfo params = makeParamList(1);
+
+	params->params[0].value = value;
+	params->params[0].isnull = false;
+	params->params[0].pflags = PARAM_FLAG_CONST;
+	params->params[0].ptype = type;
+	run_text(sql, command_id, params, res);
 }
 
 /* Callbacks of jdg_toplevel_run(). */

@@ -18,6 +18,10 @@
 extern void jdg_exec_sql(const char *sql, int64 command_id, Jsonb *payload,
 						 JdgExecResult *res);
 
+/* the same with $1 of another type; a command always has the same */
+extern void jdg_exec_sql_value(const char *sql, int64 command_id, Oid type,
+							   Datum value, JdgExecResult *res);
+
 /*
  * Runs SQL text at top level, each statement in a transaction of its own.
  * Must be called outside a transaction; after an error the caller aborts the

@@ -19,8 +19,10 @@ typedef enum JdgCommandKind
 {
 	JDG_COMMAND_SQL = 's',
 	JDG_COMMAND_HANDLER = 'h',
-	JDG_COMMAND_FLOW = 'f'		/* SQL that starts a run: its task ends with
+	JDG_COMMAND_FLOW = 'f',		/* SQL that starts a run: its task ends with
 								 * it */
+	JDG_COMMAND_EVENT = 'e',	/* SQL that takes an event */
+	JDG_COMMAND_EVENTS = 'b'	/* SQL that takes an array of events */
 } JdgCommandKind;
 
 /* the same for SQL */

@@ -83,6 +83,14 @@ static JdgQuery schedules_query = {
 	1, {TEXTOID}
 };
 
+static JdgQuery subscriptions_query = {
+	"SELECT string_agg(quote_literal(u.name), ', ') FROM "
+	"(SELECT s.name FROM jadugar_internal.subscription AS s "
+	"WHERE s.command_id IN " COMMANDS_OF_IT
+	" ORDER BY s.name LIMIT 5) AS u",
+	1, {TEXTOID}
+};
+
 static JdgQuery count_query = {
 	"SELECT count(*) FROM jadugar_internal.task AS t "
 	"WHERE t.command_id IN " COMMANDS_OF_IT,
@@ -178,6 +186,23 @@ refuse_if_scheduled(const char *name)
 				 errmsg("cannot drop handler \"%s\" because schedules use it", name),
 				 errdetail("The schedules include %s.", names),
 				 errhint("Drop them first with jadugar.unschedule().")));
+}
+
+/* The same for subscriptions. */
+static void
+refuse_if_subscribed(const char *name)
+{
+	Datum		key = CStringGetTextDatum(name);
+	char	   *names;
+
+	(void) jdg_run(&subscriptions_query, &key, NULL, 0);
+	names = jdg_col_text(0, 1, CurrentMemoryContext);
+	if (names)
+		ereport(ERROR,
+				(errcode(JDG_ERRCODE_CONFLICT),
+				 errmsg("cannot drop handler \"%s\" because subscriptions use it", name),
+				 errdetail("The subscriptions include %s.", names),
+				 errhint("Drop them first with jadugar.unsubscribe().")));
 }
 
 /* Raises CONFLICT if flows use the handler. */
@@ -296,6 +321,7 @@ JDG_FUNCTION(jdg_drop_handler, JDG_LEVEL_USER)
 	jdg_internal_begin(&in);
 	check_manages(a.name, in.save_user, lock_handler(a.name, &is_c));
 	refuse_if_scheduled(a.name);
+	refuse_if_subscribed(a.name);
 	jdg_flow_uses_of_handler(a.name, &uses);
 	refuse_if_in_flows(a.name, &uses);
 	switch (a.pending)

@@ -145,45 +145,14 @@ is_semver(const char *s)
 	return *p == '\0';
 }
 
-/* A type as the caller names it; an error about the name becomes ours. */
-static Oid
-find_type(const char *given)
-{
-	MemoryContext mcxt = CurrentMemoryContext;
-	Oid			type;
-	int32		typmod;
-
-	if (strlen(given) > JDG_SIGNATURE_MAX)
-		ereport(ERROR,
-				(errcode(JDG_ERRCODE_VALIDATION_ERROR),
-				 errmsg("payload_type is too long"),
-				 errdetail("It has %zu bytes.", strlen(given))));
-	PG_TRY();
-	{
-		jdg_parse_type(given, &type, &typmod);
-	}
-	PG_CATCH();
-	{
-		ErrorData  *edata = jdg_take_input_error(mcxt);
-
-		ereport(ERROR,
-				(errcode(JDG_ERRCODE_NOT_FOUND),
-				 errmsg("payload_type \"%s\" does not exist", given),
-				 errdetail("%s", edata->message),
-				 errhint("Write it with its schema, for example 'app.mail'.")));
-	}
-	PG_END_TRY();
-	return type;
-}
-
 /*
  * Returns the qualified name of a payload type, after a check that it is a
- * composite and that the caller may use it.
+ * composite.
  */
 static const char *
 resolve_payload_type(const char *given)
 {
-	Oid			type = find_type(given);
+	Oid			type = jdg_payload_type_find(given);
 
 	if (!jdg_payload_type_ok(type))
 		ereport(ERROR,
@@ -191,12 +160,6 @@ resolve_payload_type(const char *given)
 				 errmsg("payload_type must be a composite type"),
 				 errdetail("The value is \"%s\".", jdg_excerpt(given)),
 				 errhint("Create one with CREATE TYPE ... AS (field type, ...), or name a table.")));
-	if (!jdg_type_acl_ok(type, GetUserId()))
-		ereport(ERROR,
-				(errcode(JDG_ERRCODE_FORBIDDEN),
-				 errmsg("permission denied for type %s", format_type_be(type)),
-				 errhint("Run GRANT USAGE ON TYPE %s TO %s.", format_type_be(type),
-						 quote_identifier(GetUserNameFromId(GetUserId(), false)))));
 	return format_type_be_qualified(type);
 }
 

@@ -19,13 +19,16 @@
 #include "handler/command.h"
 #include "handler/owned.h"
 
-/* do tasks, schedules or flows use handler t? */
+/* do tasks, schedules, subscriptions or flows use handler t? */
 #define IN_USE \
 	"(EXISTS (SELECT FROM jadugar_internal.command c " \
 	"JOIN jadugar_internal.task k USING (command_id) " \
 	"WHERE c.kind = " JDG_SQL_HANDLER " AND c.text = t.name) " \
 	"OR EXISTS (SELECT FROM jadugar_internal.command c " \
 	"JOIN jadugar_internal.schedule s USING (command_id) " \
+	"WHERE c.kind = " JDG_SQL_HANDLER " AND c.text = t.name) " \
+	"OR EXISTS (SELECT FROM jadugar_internal.command c " \
+	"JOIN jadugar_internal.subscription s USING (command_id) " \
 	"WHERE c.kind = " JDG_SQL_HANDLER " AND c.text = t.name) " \
 	"OR (SELECT u.flows + u.runs > 0 " \
 	"FROM jadugar_internal._flow_uses(NULL, t.name) u))"
@@ -73,7 +76,7 @@ drop(JdgHandover *h)
 {
 	static JdgQuery list = {
 		"SELECT t.name, CASE WHEN " IN_USE " "
-		"THEN 'tasks, schedules or flows use it' END "
+		"THEN 'tasks, schedules, subscriptions or flows use it' END "
 		"FROM jadugar_internal.handler t "
 		"WHERE t.owner = $1 ORDER BY t.name FOR UPDATE OF t", 1, {OIDOID}
 	};

@@ -27,8 +27,10 @@
 #include "utils/numeric.h"
 #include "utils/typcache.h"
 
+#include "base/compat.h"
 #include "base/errors.h"
 #include "base/spi.h"
+#include "handler/function.h"
 #include "handler/payload.h"
 
 static void check_value(Oid type, int32 typmod, JsonbValue *v,
@@ -63,6 +65,43 @@ jdg_take_input_error(MemoryContext mcxt)
 	if (!blames_input(geterrcode()))
 		PG_RE_THROW();
 	return jdg_take_error(mcxt);
+}
+
+/* An error about the name of the type becomes ours. */
+Oid
+jdg_payload_type_find(const char *given)
+{
+	MemoryContext mcxt = CurrentMemoryContext;
+	Oid			type;
+	int32		typmod;
+
+	if (strlen(given) > JDG_SIGNATURE_MAX)
+		ereport(ERROR,
+				(errcode(JDG_ERRCODE_VALIDATION_ERROR),
+				 errmsg("payload_type is too long"),
+				 errdetail("It has %zu bytes.", strlen(given))));
+	PG_TRY();
+	{
+		jdg_parse_type(given, &type, &typmod);
+	}
+	PG_CATCH();
+	{
+		ErrorData  *edata = jdg_take_input_error(mcxt);
+
+		ereport(ERROR,
+				(errcode(JDG_ERRCODE_NOT_FOUND),
+				 errmsg("payload_type \"%s\" does not exist", given),
+				 errdetail("%s", edata->message),
+				 errhint("Write it with its schema, for example 'app.mail'.")));
+	}
+	PG_END_TRY();
+	if (!jdg_type_acl_ok(type, GetUserId()))
+		ereport(ERROR,
+				(errcode(JDG_ERRCODE_FORBIDDEN),
+				 errmsg("permission denied for type %s", format_type_be(type)),
+				 errhint("Run GRANT USAGE ON TYPE %s TO %s.", format_type_be(type),
+						 quote_identifier(GetUserNameFromId(GetUserId(), false)))));
+	return type;
 }
 
 static bool

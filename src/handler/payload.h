@@ -10,6 +10,12 @@
 
 #include "utils/jsonb.h"
 
+/*
+ * The type that the caller names as payload_type, and may use.  Raises
+ * NOT_FOUND or FORBIDDEN.  Outside jdg_internal_begin().
+ */
+extern Oid	jdg_payload_type_find(const char *given);
+
 /* is it a composite type, or a domain over one? */
 extern bool jdg_payload_type_ok(Oid type);
 

@@ -18,7 +18,7 @@
  * 2. The sweep waits until all transactions have ended that had begun before
  *	  that, since they may have found an old id.  Later ones have discarded
  *	  their caches, see command.c.
- * 3. It collects the ids below the floor, reads all schedules and plans, and
+ * 3. It collects the ids below the floor, reads all schedules, subscriptions and plans, and
  *	  waits again: another transaction may have read a schedule that was dropped
  *	  meanwhile, and be about to insert its task.
  * 4. It reads all tasks.  A command that was met nowhere has no reference but
@@ -69,8 +69,9 @@ typedef enum SweepStep
 	SWEEP_FLOOR,				/* waits for lookups below the floor */
 	SWEEP_COLLECT,
 	SWEEP_SCHEDULES,
+	SWEEP_SUBSCRIPTIONS,
 	SWEEP_PLANS,
-	SWEEP_HOLDERS,				/* waits for readers of schedules and plans */
+	SWEEP_HOLDERS,				/* waits for readers of these */
 	SWEEP_TASKS,
 	SWEEP_MARK
 } SweepStep;
@@ -324,6 +325,11 @@ work_some(void)
 		"WHERE schedule_id > $1 "
 		"ORDER BY schedule_id LIMIT " CppAsString2(BATCH), 1, {INT8OID}
 	};
+	static JdgQuery subscriptions = {
+		"SELECT subscription_id, command_id "
+		"FROM jadugar_internal.subscription WHERE subscription_id > $1 "
+		"ORDER BY subscription_id LIMIT " CppAsString2(BATCH), 1, {INT8OID}
+	};
 	static JdgQuery plans = {
 		"SELECT v.version_id, (e.node ->> 'command_id')::int8 FROM "
 		"(SELECT version_id, plan FROM jadugar_internal.flow_version "
@@ -363,6 +369,10 @@ work_some(void)
 			break;
 		case SWEEP_SCHEDULES:
 			if (!read_some(&schedules))
+				go_to(SWEEP_SUBSCRIPTIONS);
+			break;
+		case SWEEP_SUBSCRIPTIONS:
+			if (!read_some(&subscriptions))
 				go_to(SWEEP_PLANS);
 			break;
 		case SWEEP_PLANS:

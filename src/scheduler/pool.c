@@ -23,6 +23,7 @@
 #include "scheduler/pool.h"
 #include "scheduler/starting.h"
 #include "scheduler/turns.h"
+#include "shared/feed.h"
 #include "shared/pool.h"
 #include "shared/queue_load.h"
 #include "shared/work.h"
@@ -126,6 +127,28 @@ count_ready(JdgDb *db, JdgSource *src, int n, int most)
 	return Max(ready - held, 0);
 }
 
+/* Shards of subscriptions that have news count like ready tasks. */
+static void
+add_feeds(JdgDb *db, Demand *demand, int *n)
+{
+	int			used = jdg_feeds_used();
+
+	for (int i = 0; i < used; i++)
+	{
+		JdgFeed    *f = &jdg_feeds[i];
+		Demand	   *d = NULL;
+
+		if (f->dboid != db->dboid ||
+			pg_atomic_read_u32(&f->state) != JDG_FEED_READY)
+			continue;
+		for (int j = 0; j < *n && d == NULL; j++)
+			d = demand[j].owner == f->owner ? &demand[j] : NULL;
+		if (d == NULL)
+			d = demand_of(db, demand, n, f->owner);
+		d->ready++;
+	}
+}
+
 /*
  * The roles that have ready tasks which no worker holds, in queues that may
  * run; allocated in mcxt.  A role whose workers are all busy, and that may not
@@ -142,7 +165,8 @@ find_demand(JdgDb *db, MemoryContext mcxt, int *n)
 
 	if (!jdg_claims_paused())
 		src = jdg_ready_sources(db, InvalidOid, &nsources);
-	demand = MemoryContextAlloc(mcxt, sizeof(Demand) * Max(nsources, 1));
+	demand = MemoryContextAlloc(mcxt, sizeof(Demand) *
+								(nsources + jdg_feeds_used() + 1));
 	if (nsources > 1)
 		qsort(src, nsources, sizeof(JdgSource), compare_sources);
 	/* must be taken after the look at the marks */
@@ -166,6 +190,8 @@ find_demand(JdgDb *db, MemoryContext mcxt, int *n)
 			d->ready += count_ready(db, &src[i], next - i, most);
 	}
 	PopActiveSnapshot();
+	if (!jdg_claims_paused())
+		add_feeds(db, demand, n);
 	for (int i = 0; i < *n; i++)
 		demand[i].turn = jdg_turn_of(demand[i].owner);
 	pg_qsort(demand, *n, sizeof(Demand), compare_demand);

@@ -10,6 +10,7 @@
 #include "base/module.h"
 #include "shared/database.h"
 #include "shared/depth.h"
+#include "shared/feed.h"
 #include "shared/launcher_state.h"
 #include "shared/pool.h"
 #include "shared/shmem.h"
@@ -22,6 +23,7 @@ const JdgModule jdg_shared_module = {
 	.shmem = (const JdgShmemPart *const[])
 	{
 		&jdg_launcher_shmem, &jdg_databases_shmem, &jdg_slots_shmem,
-		&jdg_pools_shmem, &jdg_suspects_shmem, &jdg_depths_shmem, NULL
+		&jdg_pools_shmem, &jdg_suspects_shmem, &jdg_depths_shmem,
+		&jdg_feeds_shmem, NULL
 	},
 };

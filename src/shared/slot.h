@@ -55,9 +55,20 @@ typedef enum JdgCancelKind
 	JDG_CANCEL_PAUSE			/* stopped and put back, paused */
 } JdgCancelKind;
 
+/* a call of a subscription's handler; subscription_id 0: none */
+typedef struct JdgCall
+{
+	int64		subscription_id;
+	int64		event_id;
+	int64		last_id;		/* of a batch; else the same */
+	int32		shard;
+	int32		attempts;		/* that had failed before */
+} JdgCall;
+
 typedef struct JdgSlotTask
 {
-	int64		task_id;
+	int64		task_id;		/* of a call: its event, negative */
+	JdgCall		call;			/* a call, and no task */
 	int			queue_id;
 	int			attempt;
 	JdgTaskPhase phase;

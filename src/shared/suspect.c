@@ -119,13 +119,15 @@ jdg_suspect_attach(int slotno)
 }
 
 void
-jdg_suspect_begin(int64 task_id, int32 attempt, TimestampTz started_at)
+jdg_suspect_begin(int64 task_id, int32 attempt, const JdgCall *call,
+				  TimestampTz started_at)
 {
 	mine->server_start = PgStartTime;
 	mine->started_at = started_at;
 	mine->dboid = MyDatabaseId;
 	mine->attempt = attempt;
 	mine->task_id = task_id;
+	mine->call = *call;
 	mine->pid = MyProcPid;
 	pg_compiler_barrier();
 	mine->state = 'R';

@@ -19,6 +19,7 @@
 #include "datatype/timestamp.h"
 
 #include "base/module.h"
+#include "shared/slot.h"
 
 typedef struct JdgSuspect
 {
@@ -27,6 +28,7 @@ typedef struct JdgSuspect
 	Oid			dboid;
 	int32		attempt;
 	int64		task_id;
+	JdgCall		call;			/* a call, and no task */
 	pid_t		pid;
 	volatile char state;		/* 'R': running, else unused */
 } JdgSuspect;
@@ -47,7 +49,7 @@ extern void jdg_suspect_attach(int slotno);
 
 /* For a worker: notes that it runs the task, and that the task has ended. */
 extern void jdg_suspect_begin(int64 task_id, int32 attempt,
-							  TimestampTz started_at);
+							  const JdgCall *call, TimestampTz started_at);
 extern void jdg_suspect_end(void);	/* safe in a signal handler */
 
 /*

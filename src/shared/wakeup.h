@@ -28,7 +28,9 @@
 #define JDG_WAKE_NAMES		0x80	/* roles were renamed */
 #define JDG_WAKE_KEYS		0x100	/* look at every concurrency key */
 #define JDG_WAKE_UNIQUE		0x200	/* look at every unique key */
-#define JDG_WAKE_ALL		0x3ff
+#define JDG_WAKE_EVENTS		0x400	/* topics changed */
+#define JDG_WAKE_FEEDS		0x800	/* a feed is due earlier */
+#define JDG_WAKE_ALL		0xfff
 
 /* a duty with this bit runs in every round */
 #define JDG_WAKE_ROUND		0x80000000

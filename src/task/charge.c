@@ -24,10 +24,13 @@
 #include "base/compat.h"
 #include "base/errors.h"
 #include "base/fault.h"
+#include "base/module.h"
 #include "base/settings.h"
 #include "base/spi.h"
 #include "base/subxact.h"
 #include "handler/handler.h"
+#include "shared/database.h"
+#include "shared/feed.h"
 #include "shared/pool.h"
 #include "shared/slot.h"
 #include "shared/suspect.h"
@@ -172,6 +175,20 @@ cancel_rest(const JdgSlot *slot)
 	return done;
 }
 
+/* Charges a call that has no task, by the module that made it. */
+static void
+charge_call(const JdgCall *call)
+{
+	jdg_work_begin();
+	jdg_foreach_module(module)
+	{
+		if (module->died)
+			module->died(call);
+	}
+	JDG_FAULT("delivery-charge-before-commit");
+	jdg_work_end();
+}
+
 /*
  * Settles the tasks of a dead worker.  Returns false if a row was locked, so
  * that the slot stays as it is.
@@ -184,6 +201,15 @@ charge_slot(int64 index)
 	bool		done;
 
 	/* no other process touches a dead slot of this database */
+	if (slot->task[slot->current].call.subscription_id != 0)
+	{
+		charge_call(&slot->task[slot->current].call);
+		jdg_feeds_release_slot(MyDatabaseId, (int) index);
+		jdg_pool_release_slot((int) index);
+		/* the pool may have looked before, if the first charge failed */
+		jdg_db_wake(jdg_my_db(), JDG_WAKE_WORK);
+		return true;
+	}
 	jdg_work_begin();
 	outcome_of_dead_slot(slot, &o);
 	done = charge_task(slot->task[slot->current].task_id,
@@ -206,6 +232,12 @@ charge_suspect(int64 index)
 
 	if (jdg_suspect_next((int) index - 1, &s) != index)
 		return true;
+	if (s.call.subscription_id != 0)
+	{
+		charge_call(&s.call);
+		jdg_suspect_clear((int) index);
+		return true;
+	}
 	jdg_work_begin();
 	init_outcome(&o, JDG_END_CRASHED, s.started_at, s.pid);
 	o.guilty = true;

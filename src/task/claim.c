@@ -81,6 +81,7 @@ jdg_slot_hold(JdgSlot *slot, const JdgTask *task, int32 queue_limit)
 		SpinLockAcquire(&slot->mutex);
 		st = &slot->task[slot->ntasks];
 		st->task_id = task->task_id;
+		st->call.subscription_id = 0;
 		st->queue_id = task->queue_id;
 		st->attempt = task->attempt;
 		st->phase = JDG_TASK_CLAIMED;

@@ -85,9 +85,13 @@ static const JdgArg discard_args[] = {
 	{"reason", TEXTOID, 0, JDG_NEEDED},
 };
 
+/* Raises an error outside a task; "of_events": or a handler of events. */
 static void
-require_task(const char *function)
+require_task(const char *function, bool of_events)
 {
+	if (jdg_current_task != NULL && jdg_current_task->event != NULL &&
+		of_events)
+		return;
 	if (jdg_current_task == NULL || jdg_current_task->task_id == 0)
 		ereport(ERROR,
 				(errcode(JDG_ERRCODE_VALIDATION_ERROR),
@@ -204,7 +208,7 @@ jdg_progress(PG_FUNCTION_ARGS)
 {
 	ProgressArgs a;
 
-	require_task("progress");
+	require_task("progress", false);
 	JDG_READ_ARGS("progress", progress_args, &a);
 	if (isnan(a.fraction) || a.fraction < 0 || a.fraction > 1)
 		ereport(ERROR,
@@ -270,7 +274,7 @@ jdg_snooze(PG_FUNCTION_ARGS)
 	TimestampTz now = jdg_now();
 	TimestampTz until;
 
-	require_task("snooze");
+	require_task("snooze", true);
 	JDG_READ_ARGS("snooze", snooze_args, &delay);
 	until = jdg_time_after(now, delay);
 	if (TIMESTAMP_NOT_FINITE(until) || until < now)
@@ -297,7 +301,7 @@ jdg_discard(PG_FUNCTION_ARGS)
 	static char *reason = NULL;
 	char	   *given;
 
-	require_task("discard");
+	require_task("discard", true);
 	JDG_READ_ARGS("discard", discard_args, &given);
 	given = MemoryContextStrdup(TopMemoryContext, jdg_clip(given, JDG_LOG_MESSAGE_MAX));
 	if (reason != NULL)

@@ -15,9 +15,6 @@
  */
 #include "postgres.h"
 
-#include "catalog/dependency.h"
-#include "catalog/pg_class.h"
-#include "catalog/pg_extension.h"
 #include "catalog/pg_type.h"
 #include "commands/sequence.h"
 #include "utils/builtins.h"
@@ -32,6 +29,7 @@
 #include "base/fault.h"
 #include "base/locks.h"
 #include "base/params.h"
+#include "base/partition.h"
 #include "base/rows.h"
 #include "base/utility.h"
 #include "task/history.h"
@@ -66,37 +64,6 @@ iso_midnight(DateADT day)
 	return psprintf("%04d-%02d-%02d 00:00:00+00", y, m, d);
 }
 
-/* Makes an object a member of the extension, or not. */
-static void
-set_member(Oid class, Oid object, bool member)
-{
-	ObjectAddress it,
-				ext;
-
-	ObjectAddressSet(it, class, object);
-	ObjectAddressSet(ext, ExtensionRelationId, jdg_extension_oid(false));
-	if (member)
-		recordDependencyOn(&it, &ext, DEPENDENCY_EXTENSION);
-	else
-		deleteDependencyRecordsForClass(class, object, ExtensionRelationId,
-										DEPENDENCY_EXTENSION);
-}
-
-/* Does the same as ALTER EXTENSION ... ADD TABLE, or DROP TABLE. */
-static void
-set_partition_member(Oid relid, bool member)
-{
-	set_member(RelationRelationId, relid, member);
-	if (JDG_ROW_TYPE_IS_MEMBER)
-	{
-		Oid			type = get_rel_type_id(relid);
-
-		set_member(TypeRelationId, type, member);
-		set_member(TypeRelationId, get_array_type(type), member);
-	}
-	CommandCounterIncrement();
-}
-
 /*
  * Creates the day's partition as a member of the extension and attaches it.
  * Inside jdg_internal_begin(), which restores the settings, and with
@@ -105,28 +72,11 @@ set_partition_member(Oid relid, bool member)
 static void
 make_partition(DateADT day, const char *name)
 {
-	char	   *from = iso_midnight(day);
-	char	   *to = iso_midnight(day + 1);
-
-	/* ignore the user's settings; jdg_internal_end() restores them */
-	(void) set_config_option("default_tablespace", "", PGC_USERSET,
-							 PGC_S_SESSION, GUC_ACTION_SAVE, true, 0, false);
-	(void) set_config_option("default_table_access_method", "heap",
-							 PGC_USERSET, PGC_S_SESSION, GUC_ACTION_SAVE,
-							 true, 0, false);
-	jdg_utility_run(psprintf("CREATE TABLE jadugar_internal.%s "
-							 "(LIKE jadugar_internal.attempt INCLUDING DEFAULTS "
-							 "INCLUDING CONSTRAINTS)", name));
-	jdg_utility_run(psprintf("REVOKE ALL ON jadugar_internal.%s FROM PUBLIC",
-							 name));
-	jdg_utility_run(psprintf("ALTER TABLE jadugar_internal.%s "
-							 "ENABLE ROW LEVEL SECURITY",
-							 name));
-	jdg_utility_run(psprintf("ALTER TABLE jadugar_internal.attempt ATTACH PARTITION "
-							 "jadugar_internal.%s FOR VALUES FROM ('%s') "
-							 "TO ('%s')",
-							 name, from, to));
-	set_partition_member(jdg_relation_oid(name), true);
+	jdg_partition_create("attempt", name);
+	jdg_partition_attach("attempt", name,
+						 psprintf("FROM ('%s') TO ('%s')", iso_midnight(day),
+								  iso_midnight(day + 1)));
+	jdg_partition_set_member(jdg_relation_oid(name), true);
 }
 
 /*
@@ -148,24 +98,6 @@ make_partition_once(DateADT day, const char *name)
 		JDG_FAULT("partition-made");
 	}
 	jdg_internal_end(&in);
-}
-
-/*
- * Drop a detached partition.  It leaves the extension in the same
- * transaction: a table that is no member would be in the way of DROP
- * EXTENSION.  Inside jdg_internal_begin().
- */
-void
-jdg_history_drop_partition(const char *name)
-{
-	Oid			relid = jdg_relation_find(name);
-
-	Assert(jdg_is_bookkeeping());
-	if (!OidIsValid(relid))
-		return;
-	set_partition_member(relid, false);
-	JDG_FAULT("partition-left");
-	jdg_utility_run(psprintf("DROP TABLE jadugar_internal.%s", name));
 }
 
 /* The partition of a day, made if it is not there. */

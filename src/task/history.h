@@ -67,7 +67,6 @@ extern void jdg_history_catch_up(void);
 
 /* names of partitions that ended before "limit", a list of char * */
 extern List *jdg_history_expired(TimestampTz limit, MemoryContext mcxt);
-extern void jdg_history_drop_partition(const char *name);
 
 /* JDG_STATUS_*, as the views say it */
 extern const char *jdg_status_name(JdgStatus status);

@@ -40,12 +40,9 @@ try_settings(void *settings)
 	AtEOXact_GUC(false, level);
 }
 
-/*
- * settings => {"name": "value", ...}: try them as the user, so that the
- * server's own checks apply, and put everything back.
- */
-static void
-check_settings(Jsonb *settings)
+/* Tries them, so that the server's own checks apply, and puts all back. */
+void
+jdg_check_settings(Jsonb *settings)
 {
 	ErrorData  *edata;
 
@@ -255,7 +252,7 @@ jdg_task_prepare(const JdgTaskOptions *o, Oid owner, int32 default_attempts,
 	if (o->retry)
 		jdg_retry_check(o->retry);
 	if (o->settings)
-		check_settings(o->settings);
+		jdg_check_settings(o->settings);
 	jdg_check_metadata(o->metadata);
 	command = find_command(o->command, owner, &kind, &standalone, &h);
 	find_queue(o->queue, h, GetUserId(), queue);

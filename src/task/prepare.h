@@ -46,6 +46,12 @@ extern void jdg_task_prepare(const JdgTaskOptions *opts, Oid owner,
 							 JdgQueue *queue, JdgHandler **handler);
 
 /*
+ * Raises VALIDATION_ERROR unless the settings, {"name": "value", ...}, can be
+ * applied by the current user.  NULL must not be given.
+ */
+extern void jdg_check_settings(Jsonb *settings);
+
+/*
  * Apply settings for a task, as the current user: until the caller's GUC nest
  * level ends, or (session) as SET would, past the transaction's commit.
  */

@@ -23,10 +23,10 @@
 #include "access/identity.h"
 #include "base/clock.h"
 #include "base/fault.h"
+#include "base/partition.h"
 #include "base/settings.h"
 #include "base/spi.h"
 #include "base/subxact.h"
-#include "base/utility.h"
 #include "shared/work.h"
 #include "task/history.h"
 #include "task/outcome.h"
@@ -35,43 +35,17 @@
 /* limit of the days whose history an initial copy can bring */
 #define MAX_COPIED_DAYS 92
 
-/*
- * Detaches and drops one partition, in transactions of its own.  Finishes a
- * detach that was interrupted.  Raises the error of a detach or a drop that
- * fails otherwise.
- */
+/* Detaches and drops one partition, in transactions of its own. */
 static void
 drop_partition(const char *name)
 {
-	MemoryContext mcxt = CurrentMemoryContext;
-
 	jdg_work_begin();
 	jdg_outcomes_forget_partition(name);
 	jdg_work_end();
-	PG_TRY();
-	{
-		/* finishes an interrupted detach, else begins one */
-		jdg_utility_run_toplevel(psprintf("ALTER TABLE jadugar_internal.attempt "
-										  "DETACH PARTITION jadugar_internal.%s "
-										  "CONCURRENTLY", name));
-	}
-	PG_CATCH();
-	{
-		ErrorData  *edata = jdg_abort_xact(mcxt);
-
-		if (edata->sqlerrcode != ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE &&
-			edata->sqlerrcode != ERRCODE_UNDEFINED_TABLE)
-			ReThrowError(edata);
-		/* "is not a partition": the last attempt got that far */
-		if (edata->sqlerrcode != ERRCODE_UNDEFINED_TABLE)
-			jdg_utility_run_toplevel(psprintf("ALTER TABLE jadugar_internal.attempt "
-											  "DETACH PARTITION jadugar_internal.%s "
-											  "FINALIZE", name));
-	}
-	PG_END_TRY();
+	jdg_partition_detach("attempt", name);
 	JDG_FAULT("partition-detached");
 	jdg_work_begin();
-	jdg_history_drop_partition(name);
+	jdg_partition_drop(name);
 	jdg_work_end();
 }
 

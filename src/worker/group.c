@@ -48,13 +48,9 @@ static bool charging = false;	/* the failed commit of a lone task, now */
 /* a standalone command's row is marked, and its end not yet committed */
 static bool standalone_open = false;
 
-/*
- * Starts a transaction of the given isolation level.  Takes AccessShare on the
- * extension, and raises NOT_INSTALLED if it does not exist.  The group's
- * memory context is current afterwards.
- */
-static void
-begin_transaction(int isolation)
+/* Raises NOT_INSTALLED if the extension does not exist. */
+void
+jdg_group_begin(int isolation)
 {
 	SetCurrentStatementStartTimestamp();
 	StartTransactionCommand();
@@ -190,7 +186,7 @@ settle_cancelled_rest(void)
 		group.has_outcome[i] = false;
 		if (jdg_my_slot->task[i].cancel == JDG_CANCEL_NONE)
 			continue;
-		(void) jdg_run_task(&group.task[i], i, 0, &group.outcome[i]);
+		(void) jdg_run_task(&group.task[i], i, 0, NULL, &group.outcome[i]);
 		group.has_outcome[i] = true;
 		group.ran = i + 1;
 	}
@@ -215,7 +211,7 @@ run_tasks(int first, TimestampTz start)
 		group.running = i;
 		r = jdg_run_task(&group.task[i], i,
 						 group.n > 1 ? start + Max(2 * window, 1000) : 0,
-						 &group.outcome[i]);
+						 NULL, &group.outcome[i]);
 		group.running = -1;
 		group.ran = i + 1;
 		group.undone = r == JDG_RUN_UNDONE;
@@ -349,7 +345,7 @@ run_isolated_level(void)
 	ask_for_help();
 	CommitTransactionCommand();
 	MemoryContextReset(jdg_group_context);
-	begin_transaction(level);
+	jdg_group_begin(level);
 	group.n = jdg_claim_one(jdg_my_slot, task_id, &group.task[0],
 							jdg_group_context) ? 1 : 0;
 	group.more = false;
@@ -394,7 +390,7 @@ settle_standalone(void)
 	JdgInternal in;
 	JdgTask		now;
 
-	begin_transaction(XACT_READ_COMMITTED);
+	jdg_group_begin(XACT_READ_COMMITTED);
 	PushActiveSnapshot(GetTransactionSnapshot());
 	jdg_internal_begin(&in);
 	jdg_task_wait_for_row(group.task[0].task_id);
@@ -463,7 +459,7 @@ charge_failed_commit(void)
 
 	jdg_failed_take(&failed);
 	charging = true;
-	begin_transaction(XACT_READ_COMMITTED);
+	jdg_group_begin(XACT_READ_COMMITTED);
 	group.n = jdg_claim_one(jdg_my_slot, failed.task_id, &group.task[0],
 							jdg_group_context) ? 1 : 0;
 	if (group.n == 1 && group.task[0].attempt == failed.attempt)
@@ -482,7 +478,7 @@ charge_failed_commit(void)
 static void
 serve_request(void)
 {
-	begin_transaction(XACT_READ_COMMITTED);
+	jdg_group_begin(XACT_READ_COMMITTED);
 	jdg_requests_serve();
 	JDG_FAULT("request-served");
 	CommitTransactionCommand();
@@ -511,7 +507,7 @@ jdg_group_run(void)
 		charge_failed_commit();
 		return true;
 	}
-	begin_transaction(XACT_READ_COMMITTED);
+	jdg_group_begin(XACT_READ_COMMITTED);
 	group.n = jdg_claim(jdg_my_slot, jdg_my_slot->owner, group.task,
 						JDG_GROUP_MAX, join_group, jdg_group_context,
 						&group.more);

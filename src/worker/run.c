@@ -90,10 +90,11 @@ command_of(const JdgTask *task, JdgHandler **handler, JdgOutcome *o)
  * and for its log.
  */
 static void
-begin_context(const JdgTask *task)
+begin_context(const JdgTask *task, const JdgDelivery *delivery)
 {
 	memset(&current, 0, sizeof(current));
-	current.task_id = task->task_id;
+	current.task_id = delivery ? 0 : task->task_id;
+	current.event = delivery ? delivery->current : NULL;
 	current.attempt = task->attempt + 1;
 	current.owner = task->owner;
 	current.payload = task->payload;
@@ -106,7 +107,9 @@ begin_context(const JdgTask *task)
 	current.step = task->step;
 	current.timeout = task->timeout;
 	jdg_current_task = &current;
-	jdg_log_begin(task);
+	/* calls for events keep no log */
+	if (delivery == NULL)
+		jdg_log_begin(task);
 }
 
 /* Shows the task as running, in the slot and in the file of suspects. */
@@ -121,7 +124,8 @@ publish_begin(const JdgTask *task, int index, TimestampTz started)
 	jdg_my_slot->progress = -1;
 	jdg_my_slot->message[0] = '\0';
 	SpinLockRelease(&jdg_my_slot->mutex);
-	jdg_suspect_begin(task->task_id, task->attempt, started);
+	jdg_suspect_begin(task->task_id, task->attempt,
+					  &jdg_my_slot->task[index].call, started);
 }
 
 /* Shows that the task has ended.  "took" is its duration in microseconds. */
@@ -268,13 +272,26 @@ payload_of(JdgTask *task, JdgHandler *handler)
 	return payload;
 }
 
+/* The payload of a task, or the data of an event for a registered handler. */
+static Jsonb *
+payload_or_data(JdgTask *task, JdgHandler *handler,
+				const JdgDelivery *delivery)
+{
+	if (delivery == NULL)
+		return payload_of(task, handler);
+	if (handler != NULL)
+		jdg_handler_check_payload(handler, delivery->data);
+	return delivery->data;
+}
+
 /*
  * Runs the work of a task, inside its subtransaction if it has one.  Returns
  * with no active snapshot of its own.  Sets "in_c" if a handler in C did it.
  */
 static void
-execute(JdgTask *task, int index, TimestampTz preempt_at, JdgExecResult *res,
-		JdgOutcome *o, bool *in_c)
+execute(JdgTask *task, int index, TimestampTz preempt_at,
+		const JdgDelivery *delivery, JdgExecResult *res, JdgOutcome *o,
+		bool *in_c)
 {
 	JdgHandler *handler;
 	const JdgCommand *command;
@@ -288,8 +305,11 @@ execute(JdgTask *task, int index, TimestampTz preempt_at, JdgExecResult *res,
 		jdg_apply_settings(task->settings, false);
 	jdg_user_code_begin(task, index, preempt_at);
 	JDG_FAULT("task-begins");
-	payload = payload_of(task, handler);
-	if (handler == NULL)
+	payload = payload_or_data(task, handler, delivery);
+	if (handler == NULL && delivery != NULL)
+		jdg_exec_sql_value(command->text, command->command_id,
+						   delivery->type, delivery->value, res);
+	else if (handler == NULL)
 		jdg_exec_sql(command->text, command->command_id, payload, res);
 	else if (handler->kind == JDG_HANDLER_C)
 	{
@@ -389,7 +409,8 @@ undo(bool fused, MemoryContext mcxt)
  */
 static ErrorData *
 try_to_execute(JdgTask *task, int index, bool fused, TimestampTz preempt_at,
-			   JdgExecResult *res, JdgOutcome *o, bool *in_c)
+			   const JdgDelivery *delivery, JdgExecResult *res, JdgOutcome *o,
+			   bool *in_c)
 {
 	MemoryContext mcxt = CurrentMemoryContext;
 	ResourceOwner owner = CurrentResourceOwner;
@@ -401,7 +422,7 @@ try_to_execute(JdgTask *task, int index, bool fused, TimestampTz preempt_at,
 	MemoryContextSwitchTo(mcxt);
 	PG_TRY();
 	{
-		execute(task, index, preempt_at, res, o, in_c);
+		execute(task, index, preempt_at, delivery, res, o, in_c);
 		jdg_user_code_end();
 		if (fused)
 			CommandCounterIncrement();
@@ -423,7 +444,8 @@ try_to_execute(JdgTask *task, int index, bool fused, TimestampTz preempt_at,
 }
 
 JdgRun
-jdg_run_task(JdgTask *task, int index, TimestampTz preempt_at, JdgOutcome *o)
+jdg_run_task(JdgTask *task, int index, TimestampTz preempt_at,
+			 const JdgDelivery *delivery, JdgOutcome *o)
 {
 	JdgExecResult res = {-1, NULL};
 	bool		fused = may_be_fused(task);
@@ -436,9 +458,10 @@ jdg_run_task(JdgTask *task, int index, TimestampTz preempt_at, JdgOutcome *o)
 	if (end_if_cancelled(index, o))
 		return JDG_RUN_ENDED;
 	o->started_at = jdg_now();
-	begin_context(task);
+	begin_context(task, delivery);
 	publish_begin(task, index, o->started_at);
-	edata = try_to_execute(task, index, fused, preempt_at, &res, o, &in_c);
+	edata = try_to_execute(task, index, fused, preempt_at, delivery, &res, o,
+						   &in_c);
 	if (GetUserId() != user || GetSessionUserId() != task->owner)
 		elog(FATAL, "a task left the session as another user");
 	jdg_session_reset_task();
@@ -489,7 +512,7 @@ jdg_run_standalone(JdgTask *task, JdgOutcome *o)
 
 	init_outcome(o);
 	o->started_at = task->started_at;
-	begin_context(task);
+	begin_context(task, NULL);
 	publish_begin(task, 0, o->started_at);
 	PG_TRY();
 	{

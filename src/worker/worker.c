@@ -43,6 +43,7 @@
 #include "base/spi.h"
 #include "shared/database.h"
 #include "shared/launcher_state.h"
+#include "shared/feed.h"
 #include "shared/pool.h"
 #include "shared/slot.h"
 #include "shared/suspect.h"
@@ -85,7 +86,10 @@ worker_exit(int code, Datum arg)
 
 	jdg_suspect_end();
 	if (!jdg_slot_died(jdg_my_slot))
+	{
+		jdg_feeds_release_slot(jdg_my_slot->dboid, my_slotno);
 		jdg_pool_release_slot(my_slotno);
+	}
 	else
 		jdg_launcher_wake(false);	/* the extension may be gone */
 	if (db == NULL)
@@ -251,6 +255,23 @@ wait_for_wakeup(TimestampTz idle_since)
 	}
 }
 
+/* A group of tasks or of events, in turns where both are there. */
+static bool
+work_once(void)
+{
+	static bool events_first = false;
+	bool		found = false;
+
+	events_first = !events_first;
+	if (events_first && !jdg_group_is_owed())
+		found = jdg_deliver();
+	if (!found)
+		found = jdg_group_run();
+	if (!found && !events_first)
+		found = jdg_deliver();
+	return found;
+}
+
 /* Runs groups of tasks until there is a reason to leave. */
 static void
 work_until_done(void)
@@ -266,7 +287,7 @@ work_until_done(void)
 		if (!jdg_group_is_owed() && should_leave())
 			return;
 		become_idle(&idle_since);
-		found = jdg_group_run();
+		found = work_once();
 		jdg_my_slot->memory = memory_in_use();
 		if (found)
 			continue;
@@ -327,7 +348,8 @@ recover_from_error(void)
 	edata = jdg_take_error(jdg_group_context);
 	AbortOutOfAnyTransaction();
 	MemoryContextSwitchTo(jdg_group_context);
-	accounted = jdg_group_failed(edata);
+	accounted = jdg_deliver_failed(edata);
+	accounted |= jdg_group_failed(edata);
 	pgstat_report_stat(true);
 	RESUME_INTERRUPTS();
 	if (gone)

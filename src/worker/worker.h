@@ -99,13 +99,26 @@ typedef enum JdgRun
 } JdgRun;
 
 /*
+ * A call of a subscription's handler: what it gets in place of a payload.
+ */
+typedef struct JdgDelivery
+{
+	const struct JdgCurrentEvent *current;
+	Oid			type;			/* of $1, for SQL */
+	Datum		value;
+	Jsonb	   *data;			/* for a registered handler */
+} JdgDelivery;
+
+/*
  * Runs one task in the group's transaction, and sets its outcome in the
  * current memory context.  Errors of the task become its outcome, or undo the
- * group if the task was fused with it: see run.c.  preempt_at is as in jdg_user_code_begin(); 0: the task is alone in
- * its group.
+ * group if the task was fused with it: see run.c.  preempt_at is as in
+ * jdg_user_code_begin(); 0: the task is alone in its group.  With a delivery,
+ * the task is no row: it holds the options of the call, and its task_id is the
+ * id of the event, negative.
  */
 extern JdgRun jdg_run_task(JdgTask *task, int index, TimestampTz preempt_at,
-						   JdgOutcome *outcome);
+						   const JdgDelivery *delivery, JdgOutcome *outcome);
 
 /*
  * Runs a standalone command at top level, and sets its outcome.  Must be
@@ -223,7 +236,25 @@ extern bool jdg_requests_pending(void);
 extern void jdg_requests_serve(void);
 extern void jdg_requests_served(void);
 
+/* deliver.c: events for the handlers of subscriptions */
+
+/*
+ * Takes a shard of the role that has news, handles events of its window, and
+ * commits.  False: there is none.  Outside a transaction.  After an error, the
+ * caller aborts and calls jdg_deliver_failed().
+ */
+extern bool jdg_deliver(void);
+
+/* returns whether the error is accounted for, so that the worker need not pause */
+extern bool jdg_deliver_failed(ErrorData *edata);
+
 /* group.c: one round */
+
+/*
+ * Starts a transaction of this isolation level, with AccessShare on the
+ * extension.  The group's memory context is current afterwards.
+ */
+extern void jdg_group_begin(int isolation);
 
 /*
  * Claims a group of tasks, runs and settles them, and commits.  Returns false

@@ -27,6 +27,9 @@ BEGIN
 	PERFORM jadugar.enqueue('SELECT jadugar.log(''info'', ''said'', $1)', '{"a": "secret"}');
 	PERFORM jadugar.enqueue('SELECT ($1 ->> ''a'')::integer', '{"a": "secret"}', retry => jadugar.retry_policy(1));
 	PERFORM jadugar.start_flow('lvl', '{"a": "secret"}');
+	PERFORM jadugar.create_topic('lvl'), jadugar.register_event_type('lvl', topic => 'lvl');
+	PERFORM jadugar.subscribe('lvl', '{lvl}', 'SELECT ($1).data::integer', max_attempts => 1, settings => '{"a.b": "secret"}', metadata => '{"a": "secret"}');
+	PERFORM jadugar.publish('lvl', '{"a": "secret"}', key => 'lvl');
 END $$;
 SET ROLE lvl_owner;
 CALL lvl.create_objects();
@@ -37,6 +40,7 @@ RESET ROLE;
 SELECT jadugar.grant_queue('lvl', 'lvl_none'), jadugar.grant_handler('lvl', 'lvl_none'), jadugar.revoke_access('lvl_gone') \g /dev/null
 CALL test.wait_until('SELECT count(*) = 4 FROM jadugar.history WHERE owner = ''lvl_owner''');
 CALL test.wait_until('SELECT count(*) = 1 FROM jadugar.approvals');
+CALL test.wait_until('SELECT count(*) = 1 FROM jadugar.dead_letters');
 SELECT pg_advisory_lock(4713);
 SELECT jadugar.enqueue('SELECT pg_advisory_xact_lock(4713)', '{"a": "secret"}', owner => 'lvl_owner') AS running \gset
 CALL test.wait_until('SELECT blocked_by IS NOT NULL FROM jadugar.running');
@@ -85,6 +89,7 @@ END $$;
 CREATE TABLE lvl.value (type regtype, value text, argument text);
 INSERT INTO lvl.value SELECT 'bigint', format('%L::bigint', task_id), 'task_id' FROM jadugar.tasks WHERE owner IN ('lvl_owner', 'lvl_gone') AND status = 'scheduled';
 INSERT INTO lvl.value SELECT 'bigint', format('%L::bigint', max(run_id)), 'run_id' FROM jadugar.flow_runs;
+INSERT INTO lvl.value SELECT 'bigint', format('%L::bigint', max(event_id)), 'event_id' FROM jadugar.events;
 INSERT INTO lvl.value VALUES ('bigint', '0::bigint', 'version_id');
 INSERT INTO lvl.value VALUES ('bigint[]', (SELECT format('%L::bigint[]', array_agg(task_id)) FROM jadugar.tasks)),
 	('text', '''lvl'''), ('text', '''lvl_draft'''), ('text', '''lvl_none'''), ('text', '''SELECT 1'''), ('text', '''one'''), ('text', '''kill'''), ('text', '''queue'''),
@@ -195,6 +200,7 @@ RESET ROLE;
 CALL test.wait_until('SELECT bool_and(finished_at IS NOT NULL) FROM jadugar.flow_runs');
 SELECT jadugar.cancel_tasks(owner => 'lvl_owner') + jadugar.cancel_tasks(owner => 'lvl_gone') AS cancelled;
 SELECT jadugar.unschedule('lvl', owner => 'lvl_owner'), jadugar.drop_flow('lvl', owner => 'lvl_owner'), jadugar.drop_flow('lvl_draft', owner => 'lvl_owner'),
-	jadugar.drop_handler('lvl'), jadugar.drop_queue('lvl') \g /dev/null
+	jadugar.drop_handler('lvl'), jadugar.drop_queue('lvl'), jadugar.unsubscribe('lvl', owner => 'lvl_owner', dead_letters => 'drop') \g /dev/null
+SELECT jadugar.drop_event_type('lvl'), jadugar.drop_topic('lvl', events => 'drop') \g /dev/null
 DROP SCHEMA lvl CASCADE;
 CALL test.drop_roles('lvl_owner', 'lvl_none', 'lvl_gone', 'lvl_reader', 'lvl_monitor');

@@ -52,6 +52,11 @@ CREATE FUNCTION test_guard_partition(relation regclass) RETURNS text LANGUAGE pl
 DECLARE
 	first text := (SELECT substring(pg_get_expr(relpartbound, oid) FROM 'FROM \(''([^'']+)''\)') FROM pg_class WHERE oid = relation);
 BEGIN
+	IF first IS NULL THEN
+		RETURN test.sqlstate_of(format('INSERT INTO %s (event_id, xid, leaf, slot, published_at, publisher, version, hops, type, data)
+			VALUES (1, ''1'', %s, 0, now(), 10, 1, 0, ''a'', ''{}'')', relation,
+			(SELECT substring(pg_get_expr(relpartbound, oid) FROM 'IN \((\d+)\)') FROM pg_class WHERE oid = relation)));
+	END IF;
 	RETURN test.sqlstate_of(format('INSERT INTO %s (attempt_id, owner, queue_id, command_id, attempt, priority, status, final, finished_at)
 		VALUES (1, 10, 1, 1, 1, 1, ''c'', true, %L)', relation, first));
 END $$;

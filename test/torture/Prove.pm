@@ -103,10 +103,10 @@ sub stray_notes
 {
 	my ($t) = @_;
 	my $notes = slurp_file($t->{node}->data_dir . '/pg_stat_tmp/jadugar.running');
-	my $length = 40;
+	my $length = 72;
 
 	return 'the notes of running tasks have another layout' if length($notes) % $length != 0;
-	return grep { /^note/ } map { my $n = substr($notes, $_ * $length, $length); substr($n, 36, 1) eq 'R' ? 'note of task ' . unpack('x24 q', $n) : '' }
+	return grep { /^note/ } map { my $n = substr($notes, $_ * $length, $length); substr($n, 68, 1) eq 'R' ? 'note of task ' . unpack('x24 q', $n) : '' }
 	  0 .. length($notes) / $length - 1;
 }
 

@@ -127,6 +127,8 @@ my @sections = (
 	[ enqueue => 'Enqueue, one commit each', 'enqueue', 'Tasks a second by number of clients.',
 		sub { by_x($_[0], 'enqueue', 'tasks/s', 'tasks/s', 'client(s)') } ],
 	[ batch => 'Enqueue 100,000 in one batch', 'batch', '', sub { by_x($_[0], 'batch', 'tasks/s', '') } ],
+	[ publish => 'Publish events', 'publish', 'Events a second, one commit each, by number of clients; 100,000 in one batch.',
+		sub { by_x($_[0], 'publish', 'events/s', 'events/s', 'client(s)') . by_x($_[0], 'publish', 'batch, events/s', '') } ],
 	[ latency => 'Start latency', 'latency', 'From the acknowledgement of enqueue\'s commit to the start of the task; of each run the percentile, then median (lowest–highest) of the runs.',
 		sub { by_metric($_[0], 'latency', '', [ 'p50 ms', 'p99 ms' ]) } ],
 	[ lateness => 'Lateness of schedules', 'lateness', 'From the instant of the schedule to the start of its task.',

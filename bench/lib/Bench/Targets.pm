@@ -80,6 +80,13 @@ my @targets = (
 		sub { at_least(0.6, ratio($_[0], 'batch', 'tasks/s', 'COPY, same indexes', '')) } ],
 	[ 'the same, against SQL like pgmq.send_batch', '≥ 1×',
 		sub { at_least(1, ratio($_[0], 'batch', 'tasks/s', 'SQL like pgmq.send_batch', '')) } ],
+	(map {
+		my $clients = $_;
+		[ "publish, one commit each, $clients client" . ($clients > 1 ? 's' : '') . ', against a plain INSERT', '≥ 0.9×',
+			sub { at_least(0.9, ratio($_[0], 'publish', 'events/s', 'plain INSERT, same indexes', $clients)) } ]
+	} 1, 8),
+	[ 'publish 100,000 in one batch, against COPY', '≥ 0.6×',
+		sub { at_least(0.6, ratio($_[0], 'publish', 'batch, events/s', 'COPY, same indexes', '')) } ],
 	[ 'enqueue acknowledged → started, p50', '≤ 0.3 ms',
 		sub { at_most(0.3, 'ms', $_[0]->middle('latency', 'p50 ms', 'jadugar', '')) } ],
 	[ 'enqueue acknowledged → started, p99', '≤ 1.5 ms',

@@ -54,14 +54,17 @@ $node->safe_psql('postgres', q{
 	CREATE TABLE effect (n int PRIMARY KEY, at timestamptz DEFAULT clock_timestamp());
 	CREATE PUBLICATION everything FOR ALL TABLES WITH (publish_via_partition_root = true);
 	SELECT jadugar.create_queue('short', retention => '1 hour');
-	SELECT jadugar.schedule('nightly', '0 3 * * *', 'SELECT 1')});
+	SELECT jadugar.schedule('nightly', '0 3 * * *', 'SELECT 1');
+	SELECT jadugar.create_topic('kept', keep => true);
+	SELECT jadugar.publish('copied.first', topic => 'kept');
+	SELECT jadugar.publish('copied.default')});
 my $waiting = $node->safe_psql('postgres', q{SELECT jadugar.enqueue('INSERT INTO effect VALUES (-1)', delay => '1 year')});
 works(0, 'the day before');
 day_is('0', $node);
 $copy->safe_psql('postgres', q{
 	CREATE EXTENSION jadugar;
 	CREATE TABLE effect (n int PRIMARY KEY, at timestamptz);
-	TRUNCATE jadugar_internal.here, jadugar_internal.control, jadugar_internal.queue});
+	TRUNCATE jadugar_internal.here, jadugar_internal.control, jadugar_internal.queue, jadugar_internal.topic});
 $copy->safe_psql('postgres', sprintf q{CREATE SUBSCRIPTION copy CONNECTION '%s' PUBLICATION everything},
 	$node->connstr('postgres') =~ s/'/''/gr);
 ok(poll($copy, q{SELECT count(*) FILTER (WHERE srsubstate <> 'r') FROM pg_subscription_rel}, '0'), 'the copy has all tables');
@@ -80,6 +83,19 @@ sub in_sync
 works(1, 'first day');
 poll($copy, 'SELECT count(*) FROM effect', '2');
 in_sync('first day');
+
+# Partitions of the event log follow their rows, in the same transaction too
+my $events = q{SELECT count(*) || ' ' || max(event_id) FROM jadugar_internal.event};
+$node->safe_psql('postgres', q{BEGIN;
+	SELECT jadugar.create_topic('dropped', index_keys => true);
+	SELECT jadugar.publish('copied.second', key => 'k', topic => 'dropped');
+	SELECT jadugar.publish('copied.third', topic => 'kept');
+	COMMIT});
+is($node->safe_psql('postgres', $events), '4 4', 'four events');
+ok(poll($copy, $events, '4 4'), 'and in the copy');
+is($copy->safe_psql('postgres', q{SELECT count(*) FROM pg_indexes WHERE indexname ~ '^event_[0-9]+_key$'}), '1',
+	'with the index of keys');
+$node->safe_psql('postgres', q{SELECT jadugar.drop_topic('dropped', events => 'drop')});
 my $offset = log_offset($node);
 my $copy_offset = log_offset($copy);
 foreach my $day (1 .. 3)
@@ -94,6 +110,10 @@ my $partitions = q{SELECT min(relname) > 'attempt_' || to_char(now() AT TIME ZON
 	WHERE relname ~ '^attempt_[0-9]{8}$'};
 ok(poll($node, $partitions, 't'), 'old partitions are dropped');
 ok(poll($copy, $partitions, 't'), 'and in the copy');
+my $of_events = q{SELECT count(*) FROM jadugar_internal.event_leaf l FULL JOIN
+	(SELECT relname FROM pg_class WHERE relname ~ '^event_[0-9]+$') c ON c.relname = 'event_' || l.leaf
+	WHERE leaf IS NULL OR relname IS NULL OR l.topic_id NOT IN (SELECT topic_id FROM jadugar_internal.topic)};
+ok(poll($_, $of_events, '0'), 'those of the dropped topic too') foreach ($node, $copy);
 is($copy->safe_psql('postgres', q{SELECT string_agg(what, ' ') FROM jadugar.health WHERE severity = 'error'}),
 	'identity', 'the copy runs nothing before adopt(), although its database has the same OID');
 is($copy->safe_psql('postgres', "SELECT count(*) FROM jadugar.tasks WHERE task_id = $waiting"), '1', 'it has the tasks');
@@ -112,6 +132,9 @@ $node->safe_psql('postgres', q{SELECT pg_drop_replication_slot('changes')});
 $copy->safe_psql('postgres', 'DROP SUBSCRIPTION copy; SELECT count(*) FROM jadugar.adopt()');
 my $here = $copy->safe_psql('postgres', q{SELECT jadugar.enqueue('SELECT 1')});
 ok(poll($copy, "SELECT status FROM jadugar.finished WHERE task_id = $here", 'completed'), 'after adopt() the copy runs tasks');
+is($copy->safe_psql('postgres', q{SELECT string_agg(type, ' ' ORDER BY event_id) FROM jadugar.events}),
+	'copied.first copied.default copied.third', 'it has the events that are left');
+is($copy->safe_psql('postgres', q{SELECT jadugar.publish('copied.fourth', topic => 'kept') > 4}), 't', 'and publishes new ones');
 $copy->stop;
 
 # Event triggers

@@ -1,0 +1,185 @@
+-- Subscriptions: event handlers, their cursors, and events that were set aside:
+-- src/event/.
+
+-- --------------------------------------------------------------------- tables
+
+CREATE SEQUENCE jadugar_internal.subscription_id_seq;
+COMMENT ON SEQUENCE jadugar_internal.subscription_id_seq IS 'Ids of subscriptions.';
+
+CREATE TABLE jadugar_internal.subscription (
+	subscription_id bigint PRIMARY KEY DEFAULT pg_catalog.nextval('jadugar_internal.subscription_id_seq'),
+	owner		oid NOT NULL,
+	name		text NOT NULL,
+	types		text[] NOT NULL,
+	topics		integer[],
+	keys		text[],
+	headers		jsonb,
+	filter		jsonpath,
+	command_id	bigint NOT NULL,
+	batch		integer CHECK (batch > 0),
+	on_failure	"char" NOT NULL CHECK (on_failure IN ('k', 'p', 'b')),
+	max_attempts integer NOT NULL CHECK (max_attempts > 0),
+	retry		jsonb,
+	timeout		interval,
+	settings	jsonb,
+	versions	jsonb,
+	shards		integer NOT NULL CHECK (shards > 0),
+	enabled		boolean NOT NULL,
+	paused_at	timestamptz,
+	paused_by	name,
+	description	text,
+	metadata	jsonb,
+	created_at	timestamptz NOT NULL,
+	UNIQUE (owner, name)
+);
+COMMENT ON TABLE jadugar_internal.subscription IS 'Event handlers.';
+COMMENT ON COLUMN jadugar_internal.subscription.on_failure IS 'k park_key, p park, b block.';
+
+CREATE INDEX subscription_command ON jadugar_internal.subscription (command_id);
+
+CREATE TABLE jadugar_internal.event_cursor (
+	subscription_id bigint NOT NULL,
+	shard		integer NOT NULL,
+	base_xmax	xid8,
+	base_xip	xid8[],
+	upto_xmax	xid8,
+	upto_xip	xid8[],
+	after_id	bigint NOT NULL DEFAULT 0,
+	handled		bigint NOT NULL DEFAULT 0,
+	failed		bigint NOT NULL DEFAULT 0,
+	parked		bigint NOT NULL DEFAULT 0,
+	in_a_row	integer NOT NULL DEFAULT 0,
+	retry_at	timestamptz,
+	blocked_id	bigint,
+	attempts	integer NOT NULL DEFAULT 0,
+	error		jsonb,
+	last_event_id bigint,
+	last_handled_at timestamptz,
+	charged		"char" CHECK (charged IN ('r', 'd')),
+	PRIMARY KEY (subscription_id, shard)
+) WITH (fillfactor = 50);
+COMMENT ON TABLE jadugar_internal.event_cursor IS
+	'Positions of subscriptions: one row for each shard. The events that upto has seen and base had not are the window that is handled now, in order of ids from after_id.';
+COMMENT ON COLUMN jadugar_internal.event_cursor.in_a_row IS
+	'Number of failures since an event was last handled.';
+COMMENT ON COLUMN jadugar_internal.event_cursor.retry_at IS
+	'Until then the shard waits, after failures.';
+COMMENT ON COLUMN jadugar_internal.event_cursor.blocked_id IS
+	'Event that the shard waits for, with on_failure block.';
+COMMENT ON COLUMN jadugar_internal.event_cursor.attempts IS
+	'Attempts of that event that failed.';
+
+COMMENT ON COLUMN jadugar_internal.event_cursor.charged IS
+	'blocked_id has failed outside its turn, as its worker died: r: it is to be tried again; d: it is dead. Takes effect when the position comes to it.';
+
+CREATE TABLE jadugar_internal.parked (
+	subscription_id bigint NOT NULL,
+	event_id	bigint NOT NULL,
+	shard		integer NOT NULL,
+	key			text,
+	state		"char" NOT NULL CHECK (state IN ('r', 'h', 'd')),
+	attempts	integer NOT NULL,
+	next_at		timestamptz,
+	errors		jsonb NOT NULL,
+	parked_at	timestamptz NOT NULL,
+	PRIMARY KEY (subscription_id, event_id)
+);
+COMMENT ON TABLE jadugar_internal.parked IS
+	'Events that a subscription has set aside: references to the log.';
+COMMENT ON COLUMN jadugar_internal.parked.state IS
+	'r: to be tried again at next_at; h: held behind an earlier event of its key; d: dead.';
+
+CREATE INDEX parked_key ON jadugar_internal.parked (subscription_id, key, event_id);
+CREATE INDEX parked_due ON jadugar_internal.parked (subscription_id, shard, next_at) WHERE state = 'r';
+
+SELECT pg_catalog.pg_extension_config_dump('jadugar_internal.subscription_id_seq', '');
+SELECT pg_catalog.pg_extension_config_dump('jadugar_internal.subscription', '');
+SELECT pg_catalog.pg_extension_config_dump('jadugar_internal.event_cursor', '');
+SELECT pg_catalog.pg_extension_config_dump('jadugar_internal.parked', '');
+
+-- ------------------------------------------------------------------ functions
+
+CREATE FUNCTION jadugar.subscribe(
+	name			text,
+	types			text[],
+	handler			text,
+	topics			text[] DEFAULT NULL,
+	keys			text[] DEFAULT NULL,
+	headers			jsonb DEFAULT NULL,
+	filter			jsonpath DEFAULT NULL,
+	start			text DEFAULT 'now',
+	start_time		timestamptz DEFAULT NULL,
+	start_after		bigint DEFAULT NULL,
+	shards			integer DEFAULT 1,
+	batch			integer DEFAULT NULL,
+	on_failure		text DEFAULT 'park_key',
+	max_attempts	integer DEFAULT 10,
+	retry			jsonb DEFAULT NULL,
+	timeout			interval DEFAULT NULL,
+	settings		jsonb DEFAULT NULL,
+	versions		jsonb DEFAULT NULL,
+	enabled			boolean DEFAULT true,
+	description		text DEFAULT NULL,
+	metadata		jsonb DEFAULT NULL,
+	owner			text DEFAULT NULL
+) RETURNS bigint
+LANGUAGE C AS 'MODULE_PATHNAME', 'jdg_subscribe';
+COMMENT ON FUNCTION jadugar.subscribe IS
+	'Creates a subscription, which calls a handler once for each event of the given types, and returns its id.';
+
+CREATE FUNCTION jadugar.unsubscribe(
+	name			text,
+	dead_letters	text DEFAULT 'restrict',
+	owner			text DEFAULT NULL
+) RETURNS boolean
+LANGUAGE C AS 'MODULE_PATHNAME', 'jdg_unsubscribe';
+COMMENT ON FUNCTION jadugar.unsubscribe IS
+	'Drops a subscription. Returns false if it does not exist.';
+
+CREATE FUNCTION jadugar.pause_subscription(name text, owner text DEFAULT NULL) RETURNS boolean
+LANGUAGE C AS 'MODULE_PATHNAME', 'jdg_pause_subscription';
+COMMENT ON FUNCTION jadugar.pause_subscription IS
+	'Pauses a subscription: no further events are handled. Returns false if it was paused already.';
+
+CREATE FUNCTION jadugar.resume_subscription(name text, owner text DEFAULT NULL) RETURNS boolean
+LANGUAGE C AS 'MODULE_PATHNAME', 'jdg_resume_subscription';
+COMMENT ON FUNCTION jadugar.resume_subscription IS
+	'Resumes a subscription. Returns false if it was not paused.';
+
+CREATE FUNCTION jadugar.seek(
+	name			text,
+	start			text DEFAULT 'now',
+	start_time		timestamptz DEFAULT NULL,
+	start_after		bigint DEFAULT NULL,
+	owner			text DEFAULT NULL
+) RETURNS void
+LANGUAGE C AS 'MODULE_PATHNAME', 'jdg_seek';
+COMMENT ON FUNCTION jadugar.seek IS
+	'Moves the position of a paused subscription. Events that were set aside stay.';
+
+CREATE FUNCTION jadugar.redrive(
+	subscription	text,
+	event_ids		bigint[] DEFAULT NULL,
+	key				text DEFAULT NULL,
+	owner			text DEFAULT NULL
+) RETURNS bigint
+LANGUAGE C AS 'MODULE_PATHNAME', 'jdg_redrive';
+COMMENT ON FUNCTION jadugar.redrive IS
+	'Makes dead events of a subscription due again, and returns their number.';
+
+CREATE FUNCTION jadugar.discard_events(
+	subscription	text,
+	event_ids		bigint[] DEFAULT NULL,
+	key				text DEFAULT NULL,
+	owner			text DEFAULT NULL
+) RETURNS bigint
+LANGUAGE C AS 'MODULE_PATHNAME', 'jdg_discard_events';
+COMMENT ON FUNCTION jadugar.discard_events IS
+	'Gives up events that a subscription has set aside, and returns their number. Those held behind them go on.';
+
+CREATE FUNCTION jadugar.current_event(
+	OUT event jadugar.event_info, OUT subscription text, OUT shard integer, OUT attempt integer
+)
+LANGUAGE C STABLE AS 'MODULE_PATHNAME', 'jdg_current_event';
+COMMENT ON FUNCTION jadugar.current_event() IS
+	'Returns the event that the running handler of a subscription was called for.';

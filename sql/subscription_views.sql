@@ -1,0 +1,168 @@
+-- Views of subscriptions and of the events that they have set aside: src/event/.
+
+CREATE VIEW jadugar.subscription_shards WITH (security_barrier) AS
+SELECT s.name AS subscription,
+	COALESCE(a.rolname, s.owner::text::name) AS owner,
+	c.shard,
+	CASE
+		WHEN NOT s.enabled OR s.paused_at IS NOT NULL THEN 'paused'
+		WHEN c.retry_at = 'infinity' THEN 'blocked'
+		WHEN c.retry_at > pg_catalog.now() THEN 'waiting'
+		ELSE 'active'
+	END AS status,
+	c.handled,
+	c.failed,
+	c.parked,
+	c.in_a_row,
+	c.retry_at,
+	c.blocked_id,
+	c.attempts,
+	CASE WHEN jadugar_internal._v_owns(s.owner) OR (SELECT jadugar_internal._v_is_operator())
+		THEN c.error END AS error,
+	c.last_event_id,
+	c.last_handled_at
+FROM jadugar_internal.subscription s
+	JOIN jadugar_internal.event_cursor c ON c.subscription_id = s.subscription_id
+	LEFT JOIN pg_catalog.pg_roles a ON a.oid = s.owner
+WHERE (SELECT jadugar_internal._v_is_monitor())
+	OR jadugar_internal._v_owns(s.owner);
+COMMENT ON VIEW jadugar.subscription_shards IS 'Shards of subscriptions, and their positions.';
+COMMENT ON COLUMN jadugar.subscription_shards.subscription IS 'Name of the subscription.';
+COMMENT ON COLUMN jadugar.subscription_shards.owner IS 'Role that owns the subscription.';
+COMMENT ON COLUMN jadugar.subscription_shards.shard IS 'Number of the shard, from 0.';
+COMMENT ON COLUMN jadugar.subscription_shards.status IS
+	'Status: active, waiting (after failures, until retry_at), blocked (by blocked_id) or paused.';
+COMMENT ON COLUMN jadugar.subscription_shards.handled IS 'Number of events handled.';
+COMMENT ON COLUMN jadugar.subscription_shards.failed IS 'Number of failed calls of the handler.';
+COMMENT ON COLUMN jadugar.subscription_shards.parked IS 'Number of events set aside.';
+COMMENT ON COLUMN jadugar.subscription_shards.in_a_row IS
+	'Number of failures since an event was last handled.';
+COMMENT ON COLUMN jadugar.subscription_shards.retry_at IS 'When the shard goes on, after failures.';
+COMMENT ON COLUMN jadugar.subscription_shards.blocked_id IS
+	'Event that the shard waits for, with on_failure block; or that failed as its worker died, until it is set aside.';
+COMMENT ON COLUMN jadugar.subscription_shards.attempts IS 'Failed attempts of that event.';
+COMMENT ON COLUMN jadugar.subscription_shards.error IS
+	'Error of its last attempt. NULL for a monitor.';
+COMMENT ON COLUMN jadugar.subscription_shards.last_event_id IS 'Event that was handled last.';
+COMMENT ON COLUMN jadugar.subscription_shards.last_handled_at IS 'When it was handled.';
+
+CREATE VIEW jadugar.subscriptions WITH (security_barrier) AS
+SELECT s.subscription_id,
+	s.name,
+	COALESCE(a.rolname, s.owner::text::name) AS owner,
+	s.types,
+	(SELECT pg_catalog.array_agg(t.name ORDER BY t.name) FROM jadugar_internal.topic t
+		WHERE t.topic_id = ANY (s.topics)) AS topics,
+	s.keys,
+	s.headers,
+	s.filter,
+	m.text AS handler,
+	s.batch,
+	CASE s.on_failure WHEN 'k' THEN 'park_key' WHEN 'p' THEN 'park' ELSE 'block' END AS on_failure,
+	s.max_attempts,
+	s.retry,
+	s.timeout,
+	CASE WHEN jadugar_internal._v_owns(s.owner) OR (SELECT jadugar_internal._v_is_operator())
+		THEN s.settings END AS settings,
+	s.versions,
+	s.shards,
+	CASE
+		WHEN NOT s.enabled OR s.paused_at IS NOT NULL THEN 'paused'
+		WHEN c.blocked > 0 THEN 'blocked'
+		WHEN c.waiting > 0 THEN 'waiting'
+		ELSE 'active'
+	END AS status,
+	c.handled,
+	c.failed,
+	c.parked,
+	(SELECT count(*) FROM jadugar_internal.parked p
+		WHERE p.subscription_id = s.subscription_id AND p.state = 'd') AS dead,
+	c.last_event_id,
+	c.last_handled_at,
+	s.paused_at,
+	s.paused_by,
+	s.created_at,
+	s.description,
+	CASE WHEN jadugar_internal._v_owns(s.owner) OR (SELECT jadugar_internal._v_is_operator())
+		THEN s.metadata END AS metadata
+FROM jadugar_internal.subscription s
+	JOIN jadugar_internal.command m ON m.command_id = s.command_id
+	LEFT JOIN pg_catalog.pg_roles a ON a.oid = s.owner
+	CROSS JOIN LATERAL (SELECT
+			count(*) FILTER (WHERE x.retry_at = 'infinity') AS blocked,
+			count(*) FILTER (WHERE x.retry_at > pg_catalog.now()) AS waiting,
+			pg_catalog.sum(x.handled)::bigint AS handled,
+			pg_catalog.sum(x.failed)::bigint AS failed,
+			pg_catalog.sum(x.parked)::bigint AS parked,
+			pg_catalog.max(x.last_event_id) AS last_event_id,
+			pg_catalog.max(x.last_handled_at) AS last_handled_at
+		FROM jadugar_internal.event_cursor x
+		WHERE x.subscription_id = s.subscription_id) c
+WHERE (SELECT jadugar_internal._v_is_monitor())
+	OR jadugar_internal._v_owns(s.owner);
+COMMENT ON VIEW jadugar.subscriptions IS 'Subscriptions: handlers of events.';
+COMMENT ON COLUMN jadugar.subscriptions.subscription_id IS 'Id of the subscription.';
+COMMENT ON COLUMN jadugar.subscriptions.name IS 'Name, unique per owner.';
+COMMENT ON COLUMN jadugar.subscriptions.owner IS 'Role as which the handler runs.';
+COMMENT ON COLUMN jadugar.subscriptions.types IS 'Types and patterns of types.';
+COMMENT ON COLUMN jadugar.subscriptions.topics IS 'Topics. NULL: all that the owner may read.';
+COMMENT ON COLUMN jadugar.subscriptions.keys IS 'Keys of the events. NULL: any.';
+COMMENT ON COLUMN jadugar.subscriptions.headers IS 'Headers that the events have. NULL: any.';
+COMMENT ON COLUMN jadugar.subscriptions.filter IS 'Predicate over the events. NULL: none.';
+COMMENT ON COLUMN jadugar.subscriptions.handler IS 'SQL, or the name of a handler.';
+COMMENT ON COLUMN jadugar.subscriptions.batch IS
+	'Maximum number of events in a call. NULL: one, not as an array.';
+COMMENT ON COLUMN jadugar.subscriptions.on_failure IS
+	'What happens to an event whose handler fails: park_key, park or block.';
+COMMENT ON COLUMN jadugar.subscriptions.max_attempts IS
+	'Number of attempts after which an event is dead.';
+COMMENT ON COLUMN jadugar.subscriptions.retry IS 'Retry policy. NULL: the default.';
+COMMENT ON COLUMN jadugar.subscriptions.timeout IS 'Maximum duration of a call. NULL: none.';
+COMMENT ON COLUMN jadugar.subscriptions.settings IS 'Settings for the calls. NULL for a monitor.';
+COMMENT ON COLUMN jadugar.subscriptions.versions IS
+	'Versions of types in which it gets the data. NULL: the latest.';
+COMMENT ON COLUMN jadugar.subscriptions.shards IS
+	'Number of shards, which handle events side by side.';
+COMMENT ON COLUMN jadugar.subscriptions.status IS
+	'Status: active, waiting or blocked (at least one shard is), or paused.';
+COMMENT ON COLUMN jadugar.subscriptions.handled IS 'Number of events handled.';
+COMMENT ON COLUMN jadugar.subscriptions.failed IS 'Number of failed calls of the handler.';
+COMMENT ON COLUMN jadugar.subscriptions.parked IS 'Number of events set aside, dead ones included.';
+COMMENT ON COLUMN jadugar.subscriptions.dead IS 'Number of events that are not tried again.';
+COMMENT ON COLUMN jadugar.subscriptions.last_event_id IS 'Highest event that was handled last in a shard.';
+COMMENT ON COLUMN jadugar.subscriptions.last_handled_at IS 'When an event was last handled.';
+COMMENT ON COLUMN jadugar.subscriptions.paused_at IS 'When it was paused. NULL: it is not.';
+COMMENT ON COLUMN jadugar.subscriptions.paused_by IS 'Role that paused it.';
+COMMENT ON COLUMN jadugar.subscriptions.created_at IS 'When it was created.';
+COMMENT ON COLUMN jadugar.subscriptions.description IS 'Text for readers.';
+COMMENT ON COLUMN jadugar.subscriptions.metadata IS 'Data of the application. NULL for a monitor.';
+
+CREATE VIEW jadugar.dead_letters WITH (security_barrier) AS
+SELECT s.name AS subscription,
+	COALESCE(a.rolname, s.owner::text::name) AS owner,
+	p.event_id,
+	p.key,
+	CASE p.state WHEN 'r' THEN 'retrying' WHEN 'h' THEN 'held' ELSE 'dead' END AS state,
+	p.attempts,
+	p.next_at,
+	CASE WHEN jadugar_internal._v_owns(s.owner) OR (SELECT jadugar_internal._v_is_operator())
+		THEN p.errors END AS errors,
+	p.parked_at
+FROM jadugar_internal.parked p
+	JOIN jadugar_internal.subscription s ON s.subscription_id = p.subscription_id
+	LEFT JOIN pg_catalog.pg_roles a ON a.oid = s.owner
+WHERE (SELECT jadugar_internal._v_is_monitor())
+	OR jadugar_internal._v_owns(s.owner);
+COMMENT ON VIEW jadugar.dead_letters IS
+	'Events that subscriptions have set aside: to be tried again, held behind an earlier event of their key, or dead.';
+COMMENT ON COLUMN jadugar.dead_letters.subscription IS 'Name of the subscription.';
+COMMENT ON COLUMN jadugar.dead_letters.owner IS 'Role that owns the subscription.';
+COMMENT ON COLUMN jadugar.dead_letters.event_id IS 'Id of the event.';
+COMMENT ON COLUMN jadugar.dead_letters.key IS
+	'Key of the event, if later events of the key are held behind it.';
+COMMENT ON COLUMN jadugar.dead_letters.state IS 'State: retrying, held or dead.';
+COMMENT ON COLUMN jadugar.dead_letters.attempts IS 'Number of failed attempts.';
+COMMENT ON COLUMN jadugar.dead_letters.next_at IS 'When it is tried again.';
+COMMENT ON COLUMN jadugar.dead_letters.errors IS
+	'Errors of the last five attempts. NULL for a monitor.';
+COMMENT ON COLUMN jadugar.dead_letters.parked_at IS 'When it was set aside.';

@@ -1,0 +1,126 @@
+/*-------------------------------------------------------------------------
+ *
+ * partition.c
+ *	  Partitions of our own tables, see partition.h.
+ *
+ * Runs in any process.  A partition is made as a plain table and attached, so
+ * no reader of the parent blocks it.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "access/xact.h"
+#include "catalog/dependency.h"
+#include "catalog/pg_class.h"
+#include "catalog/pg_extension.h"
+#include "catalog/pg_type.h"
+#include "utils/guc.h"
+#include "utils/lsyscache.h"
+
+#include "base/compat.h"
+#include "base/fault.h"
+#include "base/partition.h"
+#include "base/spi.h"
+#include "base/subxact.h"
+#include "base/utility.h"
+
+void
+jdg_partition_create(const char *parent, const char *name)
+{
+	Assert(jdg_is_bookkeeping());
+	/* ignore the user's settings; jdg_internal_end() restores them */
+	(void) set_config_option("default_tablespace", "", PGC_USERSET,
+							 PGC_S_SESSION, GUC_ACTION_SAVE, true, 0, false);
+	(void) set_config_option("default_table_access_method", "heap",
+							 PGC_USERSET, PGC_S_SESSION, GUC_ACTION_SAVE,
+							 true, 0, false);
+	jdg_utility_run(psprintf("CREATE TABLE jadugar_internal.%s "
+							 "(LIKE jadugar_internal.%s INCLUDING DEFAULTS "
+							 "INCLUDING CONSTRAINTS)", name, parent));
+	jdg_utility_run(psprintf("REVOKE ALL ON jadugar_internal.%s FROM PUBLIC",
+							 name));
+	jdg_utility_run(psprintf("ALTER TABLE jadugar_internal.%s "
+							 "ENABLE ROW LEVEL SECURITY", name));
+}
+
+void
+jdg_partition_attach(const char *parent, const char *name, const char *values)
+{
+	Assert(jdg_is_bookkeeping());
+	jdg_utility_run(psprintf("ALTER TABLE jadugar_internal.%s ATTACH PARTITION "
+							 "jadugar_internal.%s FOR VALUES %s",
+							 parent, name, values));
+}
+
+/* Makes an object a member of the extension, or not. */
+static void
+set_member(Oid class, Oid object, bool member)
+{
+	ObjectAddress it,
+				ext;
+
+	ObjectAddressSet(it, class, object);
+	ObjectAddressSet(ext, ExtensionRelationId, jdg_extension_oid(false));
+	if (member)
+		recordDependencyOn(&it, &ext, DEPENDENCY_EXTENSION);
+	else
+		deleteDependencyRecordsForClass(class, object, ExtensionRelationId,
+										DEPENDENCY_EXTENSION);
+}
+
+void
+jdg_partition_set_member(Oid relid, bool member)
+{
+	Assert(jdg_is_bookkeeping());
+	set_member(RelationRelationId, relid, member);
+	if (JDG_ROW_TYPE_IS_MEMBER)
+	{
+		Oid			type = get_rel_type_id(relid);
+
+		set_member(TypeRelationId, type, member);
+		set_member(TypeRelationId, get_array_type(type), member);
+	}
+	CommandCounterIncrement();
+}
+
+void
+jdg_partition_detach(const char *parent, const char *name)
+{
+	MemoryContext mcxt = CurrentMemoryContext;
+
+	PG_TRY();
+	{
+		/* finishes an interrupted detach, else begins one */
+		jdg_utility_run_toplevel(psprintf("ALTER TABLE jadugar_internal.%s "
+										  "DETACH PARTITION jadugar_internal.%s "
+										  "CONCURRENTLY", parent, name));
+	}
+	PG_CATCH();
+	{
+		ErrorData  *edata = jdg_abort_xact(mcxt);
+
+		if (edata->sqlerrcode != ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE &&
+			edata->sqlerrcode != ERRCODE_UNDEFINED_TABLE)
+			ReThrowError(edata);
+		/* "is not a partition": the last attempt got that far */
+		if (edata->sqlerrcode != ERRCODE_UNDEFINED_TABLE)
+			jdg_utility_run_toplevel(psprintf("ALTER TABLE jadugar_internal.%s "
+											  "DETACH PARTITION jadugar_internal.%s "
+											  "FINALIZE", parent, name));
+	}
+	PG_END_TRY();
+}
+
+void
+jdg_partition_drop(const char *name)
+{
+	Oid			relid = jdg_relation_find(name);
+
+	Assert(jdg_is_bookkeeping());
+	if (!OidIsValid(relid))
+		return;
+	jdg_partition_set_member(relid, false);
+	JDG_FAULT("partition-left");
+	jdg_utility_run(psprintf("DROP TABLE jadugar_internal.%s", name));
+}

@@ -1,0 +1,295 @@
+/*-------------------------------------------------------------------------
+ *
+ * convert.c
+ *	  Data of events against the versions of their types, see convert.h.
+ *
+ * Checks of domains, upcasts and downcasts are code of the type's owner.  They
+ * run as that role, security-restricted and with a search_path of the system
+ * catalog only, like index expressions in REINDEX: so no type runs code with
+ * the rights of a publisher or of a reader.  An error restores user and
+ * settings with the (sub)transaction.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "catalog/pg_collation.h"
+#include "catalog/pg_proc.h"
+#include "catalog/pg_type.h"
+#include "fmgr.h"
+#include "miscadmin.h"
+#include "nodes/makefuncs.h"
+#include "utils/builtins.h"
+#include "utils/fmgroids.h"
+#include "utils/fmgrprotos.h"
+#include "utils/guc.h"
+#include "utils/lsyscache.h"
+
+#include "access/owner.h"
+#include "base/compat.h"
+#include "base/errors.h"
+#include "base/json.h"
+#include "base/spi.h"
+#include "event/convert.h"
+#include "handler/function.h"
+#include "handler/payload.h"
+
+/* the state to restore after code of a type's owner */
+typedef struct AsOwner
+{
+	Oid			user;
+	int			sec_context;
+	int			guc_level;
+} AsOwner;
+
+static void
+begin_as_owner(AsOwner *a, const JdgEventType *type)
+{
+	NameData	name;
+	bool		can_login;
+
+	Assert(!jdg_is_bookkeeping());
+	if (!jdg_role_read(type->owner, &name, &can_login) ||
+		!jdg_role_is_meant(type->owner))
+		ereport(ERROR,
+				(errcode(JDG_ERRCODE_NOT_FOUND),
+				 errmsg("the owner of event type \"%s\" does not exist",
+						type->name),
+				 errhint("An operator can give the type to another role with jadugar.reassign_owned().")));
+	GetUserIdAndSecContext(&a->user, &a->sec_context);
+	SetUserIdAndSecContext(type->owner,
+						   a->sec_context | SECURITY_RESTRICTED_OPERATION);
+	a->guc_level = NewGUCNestLevel();
+	(void) set_config_option("search_path", "pg_catalog, pg_temp",
+							 PGC_USERSET, PGC_S_SESSION, GUC_ACTION_SAVE,
+							 true, 0, false);
+}
+
+static void
+end_as_owner(AsOwner *a)
+{
+	AtEOXact_GUC(false, a->guc_level);
+	SetUserIdAndSecContext(a->user, a->sec_context);
+}
+
+/* the version that a conversion is about, for the context of errors */
+typedef struct Context
+{
+	const JdgEventType *type;
+	int			version;
+} Context;
+
+static void
+add_context(void *arg)
+{
+	Context    *c = arg;
+
+	errcontext("data of event type \"%s\", version %d", c->type->name,
+			   c->version);
+}
+
+/* Checks data against a domain over jsonb, or a composite type. */
+static void
+check_type(const char *payload_type, Jsonb *data)
+{
+	MemoryContext mcxt = CurrentMemoryContext;
+	Oid			type;
+	int32		typmod;
+
+	jdg_parse_type(payload_type, &type, &typmod);
+	if (getBaseType(type) != JSONBOID)
+	{
+		jdg_payload_check(type, data);
+		return;
+	}
+	PG_TRY();
+	{
+		domain_check(JsonbPGetDatum(data), false, type, NULL, NULL);
+	}
+	PG_CATCH();
+	{
+		ErrorData  *edata = jdg_take_input_error(mcxt);
+
+		ereport(ERROR,
+				(errcode(JDG_ERRCODE_VALIDATION_ERROR),
+				 errmsg("invalid payload"),
+				 errdetail("%s", jdg_excerpt(edata->message)),
+				 errhint("Its type is %s.", payload_type)));
+	}
+	PG_END_TRY();
+}
+
+void
+jdg_event_check_data(const JdgEventType *type, int version, Jsonb *data)
+{
+	const char *payload_type = type->version[version - 1].payload_type;
+	Context		c = {type, version};
+	ErrorContextCallback callback = {error_context_stack, add_context, &c};
+	AsOwner		a;
+
+	Assert(version > 0 && version <= type->latest);
+	if (payload_type == NULL)
+		return;
+	error_context_stack = &callback;
+	begin_as_owner(&a, type);
+	check_type(payload_type, data);
+	end_as_owner(&a);
+	error_context_stack = callback.previous;
+}
+
+char *
+jdg_event_key_of(const JdgEventType *type, Jsonb *data)
+{
+	LOCAL_FCINFO(fcinfo, 4);
+	Datum		found;
+	JsonbValue	v;
+
+	if (type->key == NULL)
+		return NULL;
+	InitFunctionCallInfoData(*fcinfo, NULL, 4, InvalidOid, NULL, NULL);
+	fcinfo->args[0].value = JsonbPGetDatum(data);
+	fcinfo->args[1].value = PointerGetDatum(type->key);
+	fcinfo->args[2].value = JsonbPGetDatum(jdg_json_empty());
+	fcinfo->args[3].value = BoolGetDatum(true);
+	for (int i = 0; i < 4; i++)
+		fcinfo->args[i].isnull = false;
+	found = jsonb_path_query_first(fcinfo);
+	if (fcinfo->isnull)
+		return NULL;
+	if (!JB_ROOT_IS_SCALAR(DatumGetJsonbP(found)))
+		ereport(ERROR,
+				(errcode(JDG_ERRCODE_VALIDATION_ERROR),
+				 errmsg("the key of an event must be a string, a number or a boolean"),
+				 errdetail("The key path of event type \"%s\" finds an array or an object.",
+						   type->name)));
+	(void) JsonbExtractScalar(&DatumGetJsonbP(found)->root, &v);
+	switch (v.type)
+	{
+		case jbvString:
+			return pnstrdup(v.val.string.val, v.val.string.len);
+		case jbvNumeric:
+			return DatumGetCString(DirectFunctionCall1(numeric_out,
+													   NumericGetDatum(v.val.numeric)));
+		case jbvBool:
+			return pstrdup(v.val.boolean ? "true" : "false");
+		default:
+			return NULL;
+	}
+}
+
+/* Calls a function of polymorphic type with one argument. */
+static Datum
+call_typed(Oid function, Oid result, List *args, NullableDatum *values,
+		   bool *isnull)
+{
+	LOCAL_FCINFO(fcinfo, 2);
+	FmgrInfo	flinfo;
+	Datum		d;
+	int			n = list_length(args);
+
+	fmgr_info(function, &flinfo);
+	fmgr_info_set_expr((Node *) makeFuncExpr(function, result, args,
+											 InvalidOid, DEFAULT_COLLATION_OID,
+											 COERCE_EXPLICIT_CALL), &flinfo);
+	InitFunctionCallInfoData(*fcinfo, &flinfo, n, DEFAULT_COLLATION_OID, NULL,
+							 NULL);
+	memcpy(fcinfo->args, values, sizeof(NullableDatum) * n);
+	d = FunctionCallInvoke(fcinfo);
+	*isnull = fcinfo->isnull;
+	return d;
+}
+
+/* jsonb_populate_record(NULL::type, data) */
+static Datum
+to_row(Oid type, Jsonb *data, bool *isnull)
+{
+	Oid			base = getBaseType(type);
+	NullableDatum v[2] = {{(Datum) 0, true}, {JsonbPGetDatum(data), false}};
+
+	return call_typed(F_JSONB_POPULATE_RECORD, base,
+					  list_make2(makeNullConst(base, -1, InvalidOid),
+								 makeNullConst(JSONBOID, -1, InvalidOid)),
+					  v, isnull);
+}
+
+/* to_jsonb(row) */
+static Jsonb *
+from_row(Oid type, Datum row)
+{
+	NullableDatum v[1] = {{row, false}};
+	bool		isnull;
+	Datum		d;
+
+	d = call_typed(F_TO_JSONB, JSONBOID,
+				   list_make1(makeNullConst(type, -1, InvalidOid)), v,
+				   &isnull);
+	return DatumGetJsonbP(d);
+}
+
+/* Calls an upcast or a downcast, as the owner of the type. */
+static Jsonb *
+call_cast(const char *signature, Jsonb *data)
+{
+	JdgFunction f;
+	NullableDatum v[1] = {{JsonbPGetDatum(data), false}};
+	FmgrInfo	flinfo;
+
+	LOCAL_FCINFO(fcinfo, 1);
+	Datum		d;
+
+	jdg_function_read(signature, &f);
+	if (!jdg_proc_acl_ok(f.oid, GetUserId()))
+		ereport(ERROR,
+				(errcode(JDG_ERRCODE_FORBIDDEN),
+				 errmsg("permission denied for function %s", signature)));
+	if (func_volatile(f.oid) == PROVOLATILE_VOLATILE)
+		ereport(ERROR,
+				(errcode(JDG_ERRCODE_VALIDATION_ERROR),
+				 errmsg("function %s must not be volatile", signature)));
+	if (f.argument != JSONBOID)
+		v[0].value = to_row(f.argument, data, &v[0].isnull);
+	fmgr_info(f.oid, &flinfo);
+	InitFunctionCallInfoData(*fcinfo, &flinfo, 1, DEFAULT_COLLATION_OID, NULL,
+							 NULL);
+	fcinfo->args[0] = v[0];
+	d = FunctionCallInvoke(fcinfo);
+	if (fcinfo->isnull)
+		ereport(ERROR,
+				(errcode(JDG_ERRCODE_VALIDATION_ERROR),
+				 errmsg("function %s returned null", signature)));
+	return f.result == JSONBOID ? DatumGetJsonbP(d) : from_row(f.result, d);
+}
+
+Jsonb *
+jdg_event_cast(const JdgEventType *type, int from, int to, Jsonb *data)
+{
+	Context		c = {type, from};
+	ErrorContextCallback callback = {error_context_stack, add_context, &c};
+	AsOwner		a;
+
+	Assert(from > 0 && from <= type->latest && to > 0 && to <= type->latest);
+	if (from == to)
+		return data;
+	error_context_stack = &callback;
+	begin_as_owner(&a, type);
+	for (; c.version < to; c.version++)
+	{
+		/* the new one only has further attributes that may be null */
+		if (type->version[c.version].upcast != NULL)
+			data = call_cast(type->version[c.version].upcast, data);
+	}
+	for (; c.version > to; c.version--)
+	{
+		if (type->version[c.version - 1].downcast == NULL)
+			ereport(ERROR,
+					(errcode(JDG_ERRCODE_VALIDATION_ERROR),
+					 errmsg("event type \"%s\" has no downcast from version %d to version %d",
+							type->name, c.version, c.version - 1),
+					 errhint("Register version %d again with a downcast.",
+							 c.version)));
+		data = call_cast(type->version[c.version - 1].downcast, data);
+	}
+	end_as_owner(&a);
+	error_context_stack = callback.previous;
+	return data;
+}

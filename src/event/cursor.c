@@ -1,0 +1,164 @@
+/*-------------------------------------------------------------------------
+ *
+ * cursor.c
+ *	  Positions of shards, see cursor.h.
+ *
+ * Runs in workers, and in the scheduler for the events of dead workers.
+ *
+ * The lock of a cursor's row protects the position and all events that the
+ * shard has set aside.  Workers and the scheduler only try it; sessions that
+ * change a subscription wait for it.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "catalog/pg_type.h"
+
+#include "base/params.h"
+#include "event/cursor.h"
+
+#define CURSOR_COLUMNS \
+	"base_xmax, base_xip, upto_xmax, upto_xip, after_id, handled, failed, " \
+	"parked, in_a_row, retry_at, blocked_id, attempts, error, " \
+	"last_event_id, last_handled_at, charged"
+
+/* two columns of a snapshot, from the first row of SPI_tuptable */
+static JdgXidSet *
+col_set(int col, MemoryContext mcxt)
+{
+	bool		isnull;
+	bool		xip_isnull;
+	Datum		xmax = jdg_col(0, col, &isnull);
+	Datum		xip = jdg_col(0, col + 1, &xip_isnull);
+	MemoryContext old;
+	JdgXidSet  *set;
+
+	if (isnull || xip_isnull)
+		return NULL;
+	old = MemoryContextSwitchTo(mcxt);
+	set = jdg_xidset_read(xmax, xip);
+	MemoryContextSwitchTo(old);
+	return set;
+}
+
+/* Sets the cursor from the first row of SPI_tuptable. */
+static void
+from_row(JdgCursor *c, MemoryContext mcxt)
+{
+	c->base = col_set(1, mcxt);
+	c->upto = col_set(3, mcxt);
+	c->after_id = jdg_col_int64(0, 5, 0);
+	c->handled = jdg_col_int64(0, 6, 0);
+	c->failed = jdg_col_int64(0, 7, 0);
+	c->parked = jdg_col_int64(0, 8, 0);
+	c->in_a_row = jdg_col_int32(0, 9, 0);
+	c->retry_at = jdg_col_time(0, 10, DT_NOBEGIN);
+	c->blocked_id = jdg_col_int64(0, 11, 0);
+	c->attempts = jdg_col_int32(0, 12, 0);
+	c->error = jdg_col_jsonb(0, 13, mcxt);
+	c->last_event_id = jdg_col_int64(0, 14, 0);
+	c->last_handled_at = jdg_col_time(0, 15, DT_NOBEGIN);
+	c->charged = jdg_col_char(0, 16);
+}
+
+static bool
+read_cursor(JdgQuery *q, bool latest, int64 subscription_id, int32 shard,
+			JdgCursor *c)
+{
+	MemoryContext mcxt = CurrentMemoryContext;
+	Datum		v[2] = {Int64GetDatum(subscription_id), Int32GetDatum(shard)};
+	JdgInternal in;
+	bool		found;
+
+	memset(c, 0, sizeof(*c));
+	c->subscription_id = subscription_id;
+	c->shard = shard;
+	jdg_internal_begin(&in);
+	found = (latest ? jdg_run_latest(q, v, NULL) : jdg_run(q, v, NULL, 1)) > 0;
+	if (found)
+		from_row(c, mcxt);
+	jdg_internal_end(&in);
+	return found;
+}
+
+bool
+jdg_cursor_read(int64 subscription_id, int32 shard, JdgCursor *c)
+{
+	static JdgQuery q = {
+		"SELECT " CURSOR_COLUMNS " FROM jadugar_internal.event_cursor "
+		"WHERE subscription_id = $1 AND shard = $2", 2, {INT8OID, INT4OID}
+	};
+
+	return read_cursor(&q, true, subscription_id, shard, c);
+}
+
+bool
+jdg_cursor_lock(int64 subscription_id, int32 shard, JdgCursor *c)
+{
+	static JdgQuery q = {
+		"SELECT " CURSOR_COLUMNS " FROM jadugar_internal.event_cursor "
+		"WHERE subscription_id = $1 AND shard = $2 FOR UPDATE SKIP LOCKED",
+		2, {INT8OID, INT4OID}
+	};
+
+	return read_cursor(&q, false, subscription_id, shard, c);
+}
+
+static void
+bind_set(JdgParams *p, const char *xmax, const char *xip, const JdgXidSet *set)
+{
+	jdg_bind(p, xmax, XID8OID, set ? jdg_xidset_xmax(set) : (Datum) 0,
+			 set == NULL);
+	jdg_bind(p, xip, XID8ARRAYOID, set ? jdg_xidset_xip(set) : (Datum) 0,
+			 set == NULL);
+}
+
+void
+jdg_cursor_write(const JdgCursor *c)
+{
+	static JdgQuery q = {
+		"UPDATE jadugar_internal.event_cursor SET base_xmax = $base_xmax, "
+		"base_xip = $base_xip, upto_xmax = $upto_xmax, upto_xip = $upto_xip, "
+		"after_id = $after_id, handled = $handled, failed = $failed, "
+		"parked = $parked, in_a_row = $in_a_row, retry_at = $retry_at, "
+		"blocked_id = $blocked_id, attempts = $attempts, error = $error, "
+		"last_event_id = $last_event_id, last_handled_at = $last_handled_at, "
+		"charged = $charged "
+		"WHERE subscription_id = $subscription_id AND shard = $shard"
+	};
+	JdgParams	p = {0};
+	JdgInternal in;
+
+	bind_set(&p, "base_xmax", "base_xip", c->base);
+	bind_set(&p, "upto_xmax", "upto_xip", c->upto);
+	jdg_bind_int64(&p, "after_id", c->after_id);
+	jdg_bind_int64(&p, "handled", c->handled);
+	jdg_bind_int64(&p, "failed", c->failed);
+	jdg_bind_int64(&p, "parked", c->parked);
+	jdg_bind_int32(&p, "in_a_row", c->in_a_row);
+	jdg_bind_time(&p, "retry_at", c->retry_at);
+	jdg_bind_int64_or_null(&p, "blocked_id",
+						   c->blocked_id ? &c->blocked_id : NULL);
+	jdg_bind_int32(&p, "attempts", c->attempts);
+	jdg_bind_jsonb(&p, "error", c->error);
+	jdg_bind_int64_or_null(&p, "last_event_id",
+						   c->last_event_id ? &c->last_event_id : NULL);
+	jdg_bind_time(&p, "last_handled_at", c->last_handled_at);
+	jdg_bind(&p, "charged", CHAROID, CharGetDatum(c->charged), c->charged == 0);
+	jdg_bind_int64(&p, "subscription_id", c->subscription_id);
+	jdg_bind_int32(&p, "shard", c->shard);
+	jdg_internal_begin(&in);
+	if (jdg_run_params(&q, &p, 0) != 1)
+		elog(ERROR, "cursor of subscription " INT64_FORMAT ", shard %d, does not exist",
+			 c->subscription_id, c->shard);
+	jdg_internal_end(&in);
+}
+
+bool
+jdg_cursor_same_place(const JdgCursor *a, const JdgCursor *b)
+{
+	return a->after_id == b->after_id && a->parked == b->parked &&
+		a->retry_at == b->retry_at && jdg_xidset_equal(a->base, b->base) &&
+		jdg_xidset_equal(a->upto, b->upto);
+}

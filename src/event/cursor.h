@@ -1,0 +1,55 @@
+/*-------------------------------------------------------------------------
+ *
+ * cursor.h
+ *	  Positions of shards, rows of jadugar_internal.event_cursor.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef JDG_EVENT_CURSOR_H
+#define JDG_EVENT_CURSOR_H
+
+#include "utils/jsonb.h"
+#include "utils/timestamp.h"
+
+#include "event/xidset.h"
+
+typedef struct JdgCursor
+{
+	int64		subscription_id;
+	int32		shard;
+	JdgXidSet  *base;			/* NULL: all events are new */
+	JdgXidSet  *upto;			/* NULL: no window is open */
+	int64		after_id;
+	int64		handled;
+	int64		failed;
+	int64		parked;			/* rows of jadugar_internal.parked */
+	int			in_a_row;		/* failures since the last success */
+	TimestampTz retry_at;		/* DT_NOBEGIN: it does not wait */
+	int64		blocked_id;		/* 0: none; up to it, one by one */
+	int			attempts;		/* of blocked_id */
+	char		charged;		/* JdgParkedState of blocked_id, which takes
+								 * effect where the position is; 0: none */
+	Jsonb	   *error;			/* of the last of them */
+	int64		last_event_id;	/* 0: none */
+	TimestampTz last_handled_at;
+} JdgCursor;
+
+/*
+ * Reads a cursor in the current memory context, with the latest snapshot;
+ * false: it does not exist.  Outside jdg_internal_begin().
+ */
+extern bool jdg_cursor_read(int64 subscription_id, int32 shard, JdgCursor *c);
+
+/*
+ * Locks a cursor until the transaction ends, and reads it; false: it does not
+ * exist, or another transaction has locked it.
+ */
+extern bool jdg_cursor_lock(int64 subscription_id, int32 shard, JdgCursor *c);
+
+/* writes a cursor that this transaction has locked */
+extern void jdg_cursor_write(const JdgCursor *c);
+
+/* are both at the same position? */
+extern bool jdg_cursor_same_place(const JdgCursor *a, const JdgCursor *b);
+
+#endif							/* JDG_EVENT_CURSOR_H */

@@ -1,0 +1,184 @@
+/*-------------------------------------------------------------------------
+ *
+ * dead_letter_funcs.c
+ *	  redrive(), discard_events(), current_event().
+ *
+ * Runs in the caller's process.  The first two lock the cursors of the
+ * subscription: they wait for the transaction of a worker that handles its
+ * events.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "access/htup_details.h"
+#include "catalog/pg_type.h"
+#include "funcapi.h"
+#include "miscadmin.h"
+#include "utils/builtins.h"
+#include "utils/typcache.h"
+
+#include "access/access.h"
+#include "base/args.h"
+#include "base/clock.h"
+#include "base/errors.h"
+#include "base/spi.h"
+#include "event/current.h"
+#include "event/subscribed.h"
+#include "exec/exec.h"
+#include "shared/wakeup.h"
+#include "task/wakeup.h"
+
+PG_FUNCTION_INFO_V1(jdg_current_event);
+
+typedef struct ParkedArgs
+{
+	char	   *subscription;
+	ArrayType  *event_ids;
+	char	   *key;
+	char	   *owner;
+} ParkedArgs;
+
+static const JdgArg parked_args[] = {
+	{"subscription", TEXTOID, offsetof(ParkedArgs, subscription), JDG_NEEDED},
+	{"event_ids", INT8ARRAYOID, offsetof(ParkedArgs, event_ids)},
+	{"key", TEXTOID, offsetof(ParkedArgs, key)},
+	{"owner", TEXTOID, offsetof(ParkedArgs, owner)},
+};
+
+#define CHOSEN \
+	"subscription_id = $1 AND ($2 IS NULL OR event_id = ANY ($2)) " \
+	"AND ($3 IS NULL OR key = $3)"
+
+/* an event for which the whole shard waits goes on, too */
+static JdgQuery unblock_query = {
+	"UPDATE jadugar_internal.event_cursor SET retry_at = NULL, attempts = 0, "
+	"in_a_row = 0, error = NULL, charged = NULL "
+	"WHERE subscription_id = $1 AND blocked_id IS NOT NULL "
+	"AND ($2 IS NULL OR blocked_id = ANY ($2)) AND $3 IS NULL",
+	3, {INT8OID, INT8ARRAYOID, TEXTOID}
+};
+
+static JdgQuery redrive_query = {
+	"UPDATE jadugar_internal.parked SET state = 'r', attempts = 0, "
+	"next_at = $4 WHERE " CHOSEN " AND state = 'd'",
+	4, {INT8OID, INT8ARRAYOID, TEXTOID, TIMESTAMPTZOID}
+};
+
+/* the position moves past an event for which the whole shard waits */
+static JdgQuery skip_query = {
+	"UPDATE jadugar_internal.event_cursor SET after_id = blocked_id, "
+	"retry_at = NULL, attempts = 0, in_a_row = 0, error = NULL, "
+	"blocked_id = NULL WHERE subscription_id = $1 AND blocked_id IS NOT NULL "
+	"AND upto_xmax IS NOT NULL AND charged IS NULL AND attempts > 0 "
+	"AND retry_at IS NOT NULL "
+	"AND ($2 IS NULL OR blocked_id = ANY ($2)) AND $3 IS NULL",
+	3, {INT8OID, INT8ARRAYOID, TEXTOID}
+};
+
+static JdgQuery discard_query = {
+	"DELETE FROM jadugar_internal.parked WHERE " CHOSEN,
+	3, {INT8OID, INT8ARRAYOID, TEXTOID}
+};
+
+static JdgQuery count_query = {
+	"UPDATE jadugar_internal.event_cursor c SET parked = (SELECT count(*) "
+	"FROM jadugar_internal.parked p WHERE p.subscription_id = $1 "
+	"AND p.shard = c.shard) WHERE c.subscription_id = $1",
+	1, {INT8OID}
+};
+
+/* the first event of each key that is not held any more goes on */
+static JdgQuery release_query = {
+	"UPDATE jadugar_internal.parked SET state = 'r', next_at = $2 "
+	"WHERE subscription_id = $1 AND state = 'h' AND event_id = ANY (ARRAY("
+	"SELECT min(f.event_id) FROM jadugar_internal.parked f "
+	"WHERE f.subscription_id = $1 AND f.key IS NOT NULL GROUP BY f.key))",
+	2, {INT8OID, TIMESTAMPTZOID}
+};
+
+/* Reads the arguments, locks the subscription, and binds what is chosen. */
+static void
+begin(FunctionCallInfo fcinfo, const char *function, JdgInternal *in,
+	  Datum *v, char *nulls)
+{
+	ParkedArgs	a = {0};
+	Oid			owner;
+	int64		id;
+
+	JDG_READ_ARGS(function, parked_args, &a);
+	owner = jdg_owner_of_call(a.owner);
+	jdg_internal_begin(in);
+	id = jdg_subscription_find(a.subscription, owner, false);
+	jdg_subscription_lock(id);
+	v[0] = Int64GetDatum(id);
+	v[1] = PointerGetDatum(a.event_ids);
+	v[2] = a.key ? CStringGetTextDatum(a.key) : (Datum) 0;
+	v[3] = TimestampTzGetDatum(jdg_now());
+	nulls[0] = nulls[3] = ' ';
+	nulls[1] = a.event_ids ? ' ' : 'n';
+	nulls[2] = a.key ? ' ' : 'n';
+}
+
+/* redrive(subscription, event_ids, key, owner) returns the number */
+JDG_FUNCTION(jdg_redrive, JDG_LEVEL_USER)
+{
+	JdgInternal in;
+	Datum		v[4];
+	char		nulls[4];
+	int64		n;
+
+	begin(fcinfo, "redrive", &in, v, nulls);
+	n = jdg_run(&redrive_query, v, nulls, 0);
+	n += jdg_run(&unblock_query, v, nulls, 0);
+	jdg_wake_scheduler_at_commit(JDG_WAKE_EVENTS);
+	jdg_internal_end(&in);
+	PG_RETURN_INT64(n);
+}
+
+/* discard_events(subscription, event_ids, key, owner) returns the number */
+JDG_FUNCTION(jdg_discard_events, JDG_LEVEL_USER)
+{
+	JdgInternal in;
+	Datum		v[4];
+	char		nulls[4];
+	Datum		w[2];
+	int64		n;
+
+	begin(fcinfo, "discard_events", &in, v, nulls);
+	n = jdg_run(&discard_query, v, nulls, 0);
+	n += jdg_run(&skip_query, v, nulls, 0);
+	w[0] = v[0];
+	w[1] = v[3];
+	jdg_run(&count_query, w, NULL, 0);
+	jdg_run(&release_query, w, NULL, 0);
+	jdg_wake_scheduler_at_commit(JDG_WAKE_EVENTS);
+	jdg_internal_end(&in);
+	PG_RETURN_INT64(n);
+}
+
+/* current_event(): all columns are NULL outside a handler */
+Datum
+jdg_current_event(PG_FUNCTION_ARGS)
+{
+	const JdgCurrentEvent *current = jdg_current_task ?
+	jdg_current_task->event : NULL;
+	TupleDesc	desc;
+	TupleDesc	info;
+	Datum		v[4] = {0};
+	bool		n[4] = {true, true, true, true};
+
+	if (get_call_result_type(fcinfo, NULL, &desc) != TYPEFUNC_COMPOSITE)
+		elog(ERROR, "return type of current_event() is not a row type");
+	desc = BlessTupleDesc(desc);
+	if (current != NULL)
+	{
+		info = lookup_rowtype_tupdesc_copy(TupleDescAttr(desc, 0)->atttypid, -1);
+		v[0] = jdg_event_info(info, current->event, current->topic, true);
+		v[1] = CStringGetTextDatum(current->subscription);
+		v[2] = Int32GetDatum(current->shard);
+		v[3] = Int32GetDatum(current->attempt);
+		memset(n, 0, sizeof(n));
+	}
+	return HeapTupleGetDatum(heap_form_tuple(desc, v, n));
+}

@@ -1,0 +1,167 @@
+/*-------------------------------------------------------------------------
+ *
+ * owned.c
+ *	  Topics and event types of a role that go to another role, or away; see
+ *	  owned.h.
+ *
+ * Runs in the caller's process.  Built-in topics belong to the owner of the
+ * extension and stay.  Events stay with the role that published them.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "catalog/pg_type.h"
+
+#include "event/owned.h"
+#include "shared/wakeup.h"
+#include "task/wakeup.h"
+
+#define OWN_TOPIC "t.owner = $1 AND t.topic_id >= 10"
+
+/* do types or events belong to topic t, or does a subscription name it? */
+#define IN_USE \
+	"(EXISTS (SELECT FROM jadugar_internal.event_type y " \
+	"WHERE y.topic_id = t.topic_id) " \
+	"OR EXISTS (SELECT FROM jadugar_internal.event e " \
+	"WHERE e.leaf = ANY (ARRAY(SELECT l.leaf " \
+	"FROM jadugar_internal.event_leaf l WHERE l.topic_id = t.topic_id))) " \
+	"OR EXISTS (SELECT FROM jadugar_internal.subscription s " \
+	"WHERE t.topic_id = ANY (s.topics)))"
+
+static void
+reassign_topics(JdgHandover *h)
+{
+	static JdgQuery list = {
+		"SELECT t.name, NULL::text FROM jadugar_internal.topic t "
+		"WHERE " OWN_TOPIC " ORDER BY t.name FOR UPDATE", 1, {OIDOID}
+	};
+	static JdgQuery changes[] = {
+		{"UPDATE jadugar_internal.topic t SET owner = $2 WHERE " OWN_TOPIC,
+		2, {OIDOID, OIDOID},.config = true},
+		{NULL}
+	};
+
+	jdg_handover_rows(h, &list, changes);
+}
+
+static void
+drop_topics(JdgHandover *h)
+{
+	static JdgQuery lock = {
+		"SELECT 1 FROM jadugar_internal.topic t WHERE " OWN_TOPIC
+		" ORDER BY t.topic_id FOR UPDATE", 1, {OIDOID}
+	};
+	static JdgQuery list = {
+		"SELECT t.name, CASE WHEN " IN_USE " THEN 'it has types, events or subscriptions' END "
+		"FROM jadugar_internal.topic t WHERE " OWN_TOPIC " ORDER BY t.name",
+		1, {OIDOID}
+	};
+	static JdgQuery changes[] = {
+		{"DELETE FROM jadugar_internal.event_grant g "
+			"USING jadugar_internal.topic t WHERE t.topic_id = g.topic_id "
+		"AND " OWN_TOPIC " AND NOT " IN_USE, 1, {OIDOID},.config = true},
+		{"DELETE FROM jadugar_internal.topic t WHERE " OWN_TOPIC " "
+		"AND NOT " IN_USE, 1, {OIDOID},.config = true},
+		{NULL}
+	};
+	Datum		v[1] = {ObjectIdGetDatum(h->from)};
+
+	jdg_run(&lock, v, NULL, 0);
+	jdg_handover_rows(h, &list, changes);
+}
+
+static void
+reassign_types(JdgHandover *h)
+{
+	static JdgQuery list = {
+		"SELECT t.name, NULL::text FROM jadugar_internal.event_type t "
+		"WHERE t.owner = $1 ORDER BY t.name FOR UPDATE", 1, {OIDOID}
+	};
+	static JdgQuery changes[] = {
+		{"UPDATE jadugar_internal.event_type t SET owner = $2 "
+		"WHERE t.owner = $1", 2, {OIDOID, OIDOID},.config = true},
+		{NULL}
+	};
+
+	jdg_handover_rows(h, &list, changes);
+}
+
+static void
+drop_types(JdgHandover *h)
+{
+	static JdgQuery list = {
+		"SELECT t.name, NULL::text FROM jadugar_internal.event_type t "
+		"WHERE t.owner = $1 ORDER BY t.name FOR UPDATE", 1, {OIDOID}
+	};
+	static JdgQuery changes[] = {
+		{"DELETE FROM jadugar_internal.event_grant g "
+			"USING jadugar_internal.event_type t WHERE g.topic_id = 0 "
+		"AND g.type = t.name AND t.owner = $1", 1, {OIDOID},.config = true},
+		{"DELETE FROM jadugar_internal.event_type_version v "
+			"USING jadugar_internal.event_type t WHERE v.name = t.name "
+		"AND t.owner = $1", 1, {OIDOID},.config = true},
+		{"DELETE FROM jadugar_internal.event_type t WHERE t.owner = $1",
+		1, {OIDOID},.config = true},
+		{NULL}
+	};
+
+	jdg_handover_rows(h, &list, changes);
+}
+
+/* does the new owner have a subscription of the name of t? */
+#define NAME_TAKEN \
+	"EXISTS (SELECT FROM jadugar_internal.subscription o " \
+	"WHERE o.owner = $2 AND o.name = t.name)"
+
+static void
+reassign_subscriptions(JdgHandover *h)
+{
+	static JdgQuery list = {
+		"SELECT t.name, CASE WHEN " NAME_TAKEN " "
+		"THEN 'the new owner has a subscription of this name' END "
+		"FROM jadugar_internal.subscription t WHERE t.owner = $1 "
+		"ORDER BY t.name FOR UPDATE OF t", 2, {OIDOID, OIDOID}
+	};
+	static JdgQuery changes[] = {
+		{"UPDATE jadugar_internal.subscription t SET owner = $2 "
+			"WHERE t.owner = $1 AND NOT " NAME_TAKEN, 2, {OIDOID, OIDOID},
+		.config = true},
+		{NULL}
+	};
+
+	jdg_handover_rows(h, &list, changes);
+	jdg_wake_scheduler_at_commit(JDG_WAKE_EVENTS);
+}
+
+/*
+ * Cursors and dead letters are left to the scheduler: a worker may hold their
+ * locks.
+ */
+static void
+drop_subscriptions(JdgHandover *h)
+{
+	static JdgQuery list = {
+		"SELECT t.name, NULL::text FROM jadugar_internal.subscription t "
+		"WHERE t.owner = $1 ORDER BY t.name FOR UPDATE", 1, {OIDOID}
+	};
+	static JdgQuery changes[] = {
+		{"DELETE FROM jadugar_internal.subscription t WHERE t.owner = $1",
+		1, {OIDOID},.config = true},
+		{NULL}
+	};
+
+	jdg_handover_rows(h, &list, changes);
+	jdg_wake_scheduler_at_commit(JDG_WAKE_EVENTS);
+}
+
+/*
+ * Subscriptions and types first: a topic goes when none of them names it any
+ * more.
+ */
+const JdgOwned jdg_event_owned[] = {
+	{"subscriptions", reassign_subscriptions, drop_subscriptions},
+	{"event_types", reassign_types, drop_types},
+	{"topics", reassign_topics, drop_topics},
+	{NULL}
+};

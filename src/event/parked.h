@@ -1,0 +1,65 @@
+/*-------------------------------------------------------------------------
+ *
+ * parked.h
+ *	  Events that a subscription has set aside, rows of
+ *	  jadugar_internal.parked.
+ *
+ * The lock of the shard's cursor protects them (cursor.h).  All functions run
+ * outside jdg_internal_begin().
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef JDG_EVENT_PARKED_H
+#define JDG_EVENT_PARKED_H
+
+#include "event/event.h"
+
+/* the letters of parked.state */
+typedef enum JdgParkedState
+{
+	JDG_PARKED_RETRYING = 'r',	/* to be tried again at next_at */
+	JDG_PARKED_HELD = 'h',		/* behind an earlier event of its key */
+	JDG_PARKED_DEAD = 'd'
+} JdgParkedState;
+
+typedef struct JdgParked
+{
+	int64		event_id;
+	char	   *key;			/* or NULL */
+	JdgParkedState state;
+	int			attempts;
+	TimestampTz next_at;		/* DT_NOBEGIN: not retrying */
+	Jsonb	   *errors;			/* an array */
+} JdgParked;
+
+/*
+ * Is the event set aside, or an earlier one of its key?  "*itself" says
+ * which.
+ */
+extern bool jdg_parked_holds(int64 subscription_id, const JdgEvent *e,
+							 bool *itself);
+
+extern void jdg_parked_add(int64 subscription_id, int32 shard,
+						   const JdgParked *p);
+extern void jdg_parked_change(int64 subscription_id, const JdgParked *p);
+extern void jdg_parked_remove(int64 subscription_id, int64 event_id);
+
+/*
+ * The event to be tried next, the earliest by id of those that are due; false:
+ * none is.  *next is when the next one will be, DT_NOEND: none.
+ */
+extern bool jdg_parked_next(int64 subscription_id, int32 shard,
+							TimestampTz now, JdgParked *p, TimestampTz *next);
+
+/* reads one; false: it is not set aside */
+extern bool jdg_parked_read(int64 subscription_id, int64 event_id,
+							JdgParked *p);
+
+/* the first event of the key is due now, if it is held */
+extern void jdg_parked_release_key(int64 subscription_id, const char *key,
+								   TimestampTz now);
+
+/* adds an error to the last five of an event; NULL: it has none yet */
+extern Jsonb *jdg_parked_add_error(Jsonb *errors, Jsonb *error);
+
+#endif							/* JDG_EVENT_PARKED_H */

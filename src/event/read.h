@@ -1,0 +1,37 @@
+/*-------------------------------------------------------------------------
+ *
+ * read.h
+ *	  Reading the event log by id.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef JDG_EVENT_READ_H
+#define JDG_EVENT_READ_H
+
+#include "event/event.h"
+
+typedef struct JdgEventRange
+{
+	const int32 *topics;		/* NULL: all */
+	int			ntopics;
+	const char *key;			/* NULL: any */
+	int64		from;			/* ids, both ends included */
+	int64		to;
+	bool		newest_first;
+} JdgEventRange;
+
+typedef struct JdgEventScan JdgEventScan;
+
+/*
+ * Read the events of a range in order of their ids, with the active snapshot
+ * of jdg_events_open().  Privileges are not checked.  jdg_events_next() reads
+ * in the current memory context; false: there are no more.  The scan is in the
+ * context of jdg_events_open(), keeps its snapshot, and ends with
+ * jdg_events_close() or with the (sub)transaction.  Outside
+ * jdg_internal_begin().
+ */
+extern JdgEventScan *jdg_events_open(const JdgEventRange *range);
+extern bool jdg_events_next(JdgEventScan *scan, JdgEvent *e, JdgTopic *topic);
+extern void jdg_events_close(JdgEventScan *scan);
+
+#endif							/* JDG_EVENT_READ_H */

@@ -1,0 +1,32 @@
+/*-------------------------------------------------------------------------
+ *
+ * subscribed.h
+ *	  Subscriptions that a session is about to change, and positions in the
+ *	  log.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef JDG_EVENT_SUBSCRIBED_H
+#define JDG_EVENT_SUBSCRIBED_H
+
+#include "datatype/timestamp.h"
+
+/*
+ * Locks the row of the owner's subscription of that name, and returns its id.
+ * If there is none, returns 0 or raises NOT_FOUND.  Inside
+ * jdg_internal_begin().
+ */
+extern int64 jdg_subscription_find(const char *name, Oid owner,
+								   bool missing_ok);
+
+/*
+ * Locks the cursors of a subscription: waits for the transaction of a worker
+ * that handles its events.  Raises CONFLICT in a handler of the same
+ * subscription.  Inside jdg_internal_begin().
+ */
+extern void jdg_subscription_lock(int64 subscription_id);
+
+/* the highest id below the first event that was published then or later */
+extern int64 jdg_event_before(TimestampTz when);
+
+#endif							/* JDG_EVENT_SUBSCRIBED_H */

@@ -1,0 +1,68 @@
+/*-------------------------------------------------------------------------
+ *
+ * subscription.h
+ *	  Subscriptions, rows of jadugar_internal.subscription.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef JDG_EVENT_SUBSCRIPTION_H
+#define JDG_EVENT_SUBSCRIPTION_H
+
+#include "utils/jsonpath.h"
+#include "utils/timestamp.h"
+
+#include "event/event.h"
+
+/* limit of the shards of a subscription, and of events in a call */
+#define JDG_SHARDS_MAX	64
+#define JDG_BATCH_MAX	10000
+
+/* the letters of subscription.on_failure */
+typedef enum JdgOnFailure
+{
+	JDG_ON_FAILURE_PARK_KEY = 'k',
+	JDG_ON_FAILURE_PARK = 'p',
+	JDG_ON_FAILURE_BLOCK = 'b'
+} JdgOnFailure;
+
+typedef struct JdgSubscription
+{
+	int64		subscription_id;
+	Oid			owner;
+	char	   *name;
+	int			ntypes;
+	char	  **types;			/* patterns */
+	int			ntopics;
+	int32	   *topics;			/* NULL: all that the owner may read */
+	int			nkeys;
+	char	  **keys;			/* NULL: any */
+	Jsonb	   *headers;		/* contained in those of the event; or NULL */
+	JsonPath   *filter;			/* or NULL */
+	int64		command_id;
+	int			batch;			/* 0: one by one */
+	JdgOnFailure on_failure;
+	int			max_attempts;
+	Jsonb	   *retry;
+	Interval   *timeout;
+	Jsonb	   *settings;
+	Jsonb	   *versions;
+	int			shards;
+	bool		active;			/* enabled and not paused */
+} JdgSubscription;
+
+/*
+ * The subscription as it is now; NULL: it does not exist.  Valid as long as
+ * the current memory context, but not beyond the transaction.
+ */
+extern const JdgSubscription *jdg_subscription_get(int64 subscription_id);
+
+/*
+ * Does the event go to the subscription, as far as that can be said before
+ * its data is cast?  It is of one of its types and keys and has the headers.
+ */
+extern bool jdg_subscription_wants(const JdgSubscription *s, const JdgEvent *e);
+
+/* does its filter hold for the event?  Raises no errors of jsonpath */
+extern bool jdg_event_passes(JsonPath *filter, const JdgEvent *e);
+
+#endif							/* JDG_EVENT_SUBSCRIPTION_H */

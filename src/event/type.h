@@ -1,0 +1,55 @@
+/*-------------------------------------------------------------------------
+ *
+ * type.h
+ *	  Types of events, rows of jadugar_internal.event_type.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef JDG_EVENT_TYPE_H
+#define JDG_EVENT_TYPE_H
+
+#include "utils/jsonpath.h"
+
+/* limits of names, keys and message ids, in bytes */
+#define JDG_EVENT_TYPE_MAX	128
+#define JDG_EVENT_KEY_MAX	512
+
+/* limit of the versions of a type */
+#define JDG_EVENT_VERSIONS_MAX	1000
+
+typedef struct JdgEventVersion
+{
+	char	   *payload_type;	/* qualified; NULL: any object */
+	char	   *upcast;			/* signature, from the version before; or NULL */
+	char	   *downcast;		/* signature, to the version before; or NULL */
+} JdgEventVersion;
+
+typedef struct JdgEventType
+{
+	char	   *name;
+	Oid			owner;
+	int32		topic_id;
+	JsonPath   *key;			/* of the key in the data; or NULL */
+	int			latest;			/* number of versions */
+	JdgEventVersion *version;	/* version n is version[n - 1] */
+} JdgEventType;
+
+/*
+ * The type as it is now, whatever the transaction's snapshot shows; NULL: it
+ * is not registered.  Valid as long as the current memory context, but not
+ * beyond the transaction.
+ */
+extern const JdgEventType *jdg_event_type(const char *name);
+
+/*
+ * Raise VALIDATION_ERROR unless the name of a type, or a pattern of types, is
+ * one.  "argument" is its argument.
+ */
+extern void jdg_event_type_check_name(const char *argument, const char *name);
+extern void jdg_event_type_check_pattern(const char *argument,
+										 const char *pattern);
+
+/* does a pattern, in which * stands for any characters, match the name? */
+extern bool jdg_event_type_matches(const char *pattern, const char *name);
+
+#endif							/* JDG_EVENT_TYPE_H */

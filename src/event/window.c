@@ -1,0 +1,372 @@
+/*-------------------------------------------------------------------------
+ *
+ * window.c
+ *	  Windows of the event log, see window.h.
+ *
+ * Runs in workers.
+ *
+ * The transactions of a window are those from base.xmax up to upto.xmax that
+ * "upto" has seen, and those of base.xip that it has seen: they were under way
+ * when "base" was taken.  The index (xid, event_id) of each leaf finds their
+ * events, so a transaction that stays open for hours costs a comparison.
+ *
+ * The addresses of up to MAX_ENTRIES events are collected and sorted by id.
+ * Rows of the log are never updated, so an address stays good as long as the
+ * leaf exists.  A larger window, and one without a base, is walked instead: in
+ * order of ids from the least, with a look at the transaction of each row.
+ * So memory stays flat.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "access/genam.h"
+#include "access/relscan.h"
+#include "access/table.h"
+#include "access/tableam.h"
+#include "miscadmin.h"
+#include "utils/fmgroids.h"
+#include "utils/memutils.h"
+#include "utils/rel.h"
+#include "utils/snapmgr.h"
+#include "utils/xid8.h"
+
+#include "base/columns.h"
+#include "base/compat.h"
+#include "event/leaf.h"
+#include "event/read.h"
+#include "event/window.h"
+
+/* tests need windows that are walked */
+#ifdef JDG_FAULTS
+#define MAX_ENTRIES 8
+#else
+#define MAX_ENTRIES 65536
+#endif
+
+/* an event that was collected */
+typedef struct Entry
+{
+	int64		id;
+	int32		leaf;
+	ItemPointerData tid;
+} Entry;
+
+struct JdgWindow
+{
+	JdgWindowSpec spec;
+	MemoryContext mcxt;
+	int32	   *topics;			/* those to read */
+	int			ntopics;
+	int64		passed;
+	/* collected */
+	Entry	   *entry;
+	int			n;
+	int			next;
+	/* walked */
+	bool		walk;
+	int64		least;			/* the least id of the window, or less */
+	int64		from;			/* the least id not returned yet */
+	/* open between two calls, in a transaction */
+	JdgEventScan *scan;
+	int32		open_leaf;		/* 0: none */
+	Relation	heap;
+	TupleTableSlot *slot;
+	JdgTopic	open_topic;
+};
+
+/* is the event one of this window and shard? */
+static bool
+is_wanted(JdgWindow *w, const JdgEvent *e)
+{
+	uint64		xid = U64FromFullTransactionId(e->xid);
+
+	if (e->event_id <= w->spec.after_id ||
+		!jdg_xidset_has(w->spec.upto, xid) || jdg_xidset_has(w->spec.base, xid))
+		return false;
+	if (e->slot % w->spec.shards == w->spec.shard)
+		return true;
+	w->passed++;
+	return false;
+}
+
+/* Adds a row to the entries; if there are too many, only the least id counts. */
+static void
+collect(JdgWindow *w, int32 leaf, TupleTableSlot *slot)
+{
+	JdgEvent	e;
+
+	jdg_event_read_head(slot, &e);
+	if (!is_wanted(w, &e))
+		return;
+	if (w->n == MAX_ENTRIES)
+		w->walk = true;
+	w->least = Min(w->least, e.event_id);
+	if (w->walk)
+		return;
+	if (w->n == 0)
+		w->entry = MemoryContextAlloc(w->mcxt, sizeof(Entry) * 64);
+	else if (w->n >= 64 && (w->n & (w->n - 1)) == 0)
+		w->entry = repalloc(w->entry, sizeof(Entry) * w->n * 2);
+	w->entry[w->n].id = e.event_id;
+	w->entry[w->n].leaf = leaf;
+	w->entry[w->n++].tid = slot->tts_tid;
+}
+
+/* Collects the rows of a leaf whose transactions are within a range. */
+static void
+collect_range(JdgWindow *w, int32 leaf, IndexScanDesc scan,
+			  TupleTableSlot *slot, uint64 from, uint64 to)
+{
+	ScanKeyData keys[2];
+
+	ScanKeyInit(&keys[0], 1, BTGreaterEqualStrategyNumber, F_XID8GE,
+				FullTransactionIdGetDatum(FullTransactionIdFromU64(from)));
+	ScanKeyInit(&keys[1], 1, BTLessEqualStrategyNumber, F_XID8LE,
+				FullTransactionIdGetDatum(FullTransactionIdFromU64(to)));
+	index_rescan(scan, keys, 2, NULL, 0);
+	while (index_getnext_slot(scan, ForwardScanDirection, slot))
+	{
+		CHECK_FOR_INTERRUPTS();
+		collect(w, leaf, slot);
+	}
+}
+
+/* Collects the rows of a leaf. */
+static void
+collect_leaf(JdgWindow *w, const JdgLeaf *leaf)
+{
+	const JdgXidSet *base = w->spec.base;
+	Relation	heap;
+	Relation	index;
+	IndexScanDesc scan;
+	TupleTableSlot *slot;
+
+	if (leaf->max_id <= w->spec.after_id ||
+		jdg_xidset_has_range(base, leaf->min_xid, leaf->max_xid))
+		return;
+	heap = OidIsValid(leaf->relid) ?
+		try_table_open(leaf->relid, AccessShareLock) : NULL;
+	if (heap == NULL)
+		return;
+	index = index_open(jdg_leaf_xid_index(leaf->leaf), AccessShareLock);
+	slot = table_slot_create(heap, NULL);
+	scan = jdg_index_beginscan(heap, index, GetActiveSnapshot(), 2);
+	if (w->spec.upto->xmax > base->xmax)
+		collect_range(w, leaf->leaf, scan, slot, base->xmax,
+					  w->spec.upto->xmax - 1);
+	for (int i = 0; i < base->nxip; i++)
+	{
+		if (jdg_xidset_has(w->spec.upto, base->xip[i]) &&
+			base->xip[i] >= leaf->min_xid && base->xip[i] <= leaf->max_xid)
+			collect_range(w, leaf->leaf, scan, slot, base->xip[i],
+						  base->xip[i]);
+	}
+	index_endscan(scan);
+	ExecDropSingleTupleTableSlot(slot);
+	index_close(index, AccessShareLock);
+	table_close(heap, AccessShareLock);
+}
+
+static int
+compare_entries(const void *a, const void *b)
+{
+	int64		x = ((const Entry *) a)->id;
+	int64		y = ((const Entry *) b)->id;
+
+	return x < y ? -1 : x > y;
+}
+
+/* Sets the topics to read: those of the caller, or all but "jadugar". */
+static void
+set_topics(JdgWindow *w, const JdgLeaf *leaves, int n)
+{
+	if (w->spec.topics != NULL)
+	{
+		w->ntopics = w->spec.ntopics;
+		w->topics = MemoryContextAlloc(w->mcxt, sizeof(int32) * Max(w->ntopics, 1));
+		memcpy(w->topics, w->spec.topics, sizeof(int32) * w->ntopics);
+	}
+	else
+	{
+		w->topics = MemoryContextAlloc(w->mcxt, sizeof(int32) * Max(n, 1));
+		for (int i = 0; i < n; i++)
+		{
+			if (leaves[i].topic_id != JDG_TOPIC_JADUGAR)
+				w->topics[w->ntopics++] = leaves[i].topic_id;
+		}
+	}
+	w->spec.topics = w->topics;
+}
+
+JdgWindow *
+jdg_window_find(const JdgWindowSpec *spec)
+{
+	JdgWindow  *w = palloc0(sizeof(JdgWindow));
+	JdgLeaf    *leaves;
+	int			n;
+
+	Assert(spec->shards > 0 && spec->upto != NULL);
+	w->spec = *spec;
+	w->spec.base = jdg_xidset_copy(spec->base);
+	w->spec.upto = jdg_xidset_copy(spec->upto);
+	w->mcxt = CurrentMemoryContext;
+	w->least = PG_INT64_MAX;
+	n = jdg_leaves(spec->topics, spec->ntopics, &leaves);
+	set_topics(w, leaves, n);
+	if (spec->base == NULL)
+	{
+		w->walk = true;
+		w->least = w->from = spec->after_id + 1;
+		return w;
+	}
+	for (int i = 0; i < n; i++)
+	{
+		if (spec->topics != NULL || leaves[i].topic_id != JDG_TOPIC_JADUGAR)
+			collect_leaf(w, &leaves[i]);
+	}
+	if (w->walk)
+		w->n = 0;
+	w->from = w->least;
+	qsort(w->entry, w->n, sizeof(Entry), compare_entries);
+	return w;
+}
+
+/* Closes the leaf that is open. */
+static void
+close_leaf(JdgWindow *w)
+{
+	if (w->open_leaf == 0)
+		return;
+	ExecDropSingleTupleTableSlot(w->slot);
+	table_close(w->heap, AccessShareLock);
+	w->open_leaf = 0;
+}
+
+/* Opens a leaf and its topic; false: one of them has been dropped. */
+static bool
+open_leaf(JdgWindow *w, int32 leaf)
+{
+	MemoryContext old;
+	JdgLeaf    *leaves;
+	Oid			relid = InvalidOid;
+	int			n;
+
+	if (w->open_leaf == leaf)
+		return true;
+	close_leaf(w);
+	n = jdg_leaves(w->topics, w->ntopics, &leaves);
+	for (int i = 0; i < n && !OidIsValid(relid); i++)
+	{
+		if (leaves[i].leaf == leaf &&
+			jdg_topic_by_id(leaves[i].topic_id, &w->open_topic))
+			relid = leaves[i].relid;
+	}
+	w->heap = OidIsValid(relid) ? try_table_open(relid, AccessShareLock) :
+		NULL;
+	if (w->heap == NULL)
+		return false;
+	old = MemoryContextSwitchTo(w->mcxt);
+	w->slot = table_slot_create(w->heap, NULL);
+	MemoryContextSwitchTo(old);
+	w->open_leaf = leaf;
+	return true;
+}
+
+static bool
+next_collected(JdgWindow *w, JdgEvent *e, JdgTopic *topic)
+{
+	while (w->next < w->n)
+	{
+		Entry	   *entry = &w->entry[w->next++];
+
+		if (!open_leaf(w, entry->leaf) ||
+			!table_tuple_fetch_row_version(w->heap, &entry->tid,
+										   GetActiveSnapshot(), w->slot))
+			continue;
+		jdg_event_read(w->slot, e);
+		*topic = w->open_topic;
+		return true;
+	}
+	return false;
+}
+
+static bool
+next_walked(JdgWindow *w, JdgEvent *e, JdgTopic *topic)
+{
+	if (w->from == PG_INT64_MAX)
+		return false;
+	if (w->scan == NULL)
+	{
+		JdgEventRange range = {0};
+		MemoryContext old = MemoryContextSwitchTo(w->mcxt);
+
+		range.topics = w->topics;
+		range.ntopics = w->ntopics;
+		range.from = w->from;
+		range.to = PG_INT64_MAX;
+		w->scan = jdg_events_open(&range);
+		MemoryContextSwitchTo(old);
+	}
+	while (jdg_events_next(w->scan, e, topic))
+	{
+		w->from = e->event_id + 1;
+		if (is_wanted(w, e))
+			return true;
+	}
+	w->from = PG_INT64_MAX;
+	return false;
+}
+
+bool
+jdg_window_next(JdgWindow *w, JdgEvent *e, JdgTopic *topic)
+{
+	return w->walk ? next_walked(w, e, topic) : next_collected(w, e, topic);
+}
+
+bool
+jdg_window_is_between(const JdgWindow *w, const JdgXidSet *base,
+					  const JdgXidSet *upto)
+{
+	return upto != NULL && jdg_xidset_equal(w->spec.base, base) &&
+		jdg_xidset_equal(w->spec.upto, upto);
+}
+
+void
+jdg_window_seek(JdgWindow *w, int64 after_id)
+{
+	int			lo = 0;
+	int			hi = w->n;
+
+	jdg_window_pause(w);
+	if (w->walk)
+	{
+		w->from = Max(w->least, after_id + 1);
+		return;
+	}
+	while (lo < hi)
+	{
+		int			mid = (lo + hi) / 2;
+
+		if (w->entry[mid].id <= after_id)
+			lo = mid + 1;
+		else
+			hi = mid;
+	}
+	w->next = lo;
+}
+
+void
+jdg_window_pause(JdgWindow *w)
+{
+	close_leaf(w);
+	if (w->scan != NULL)
+		jdg_events_close(w->scan);
+	w->scan = NULL;
+}
+
+int64
+jdg_window_passed(const JdgWindow *w)
+{
+	return w->passed;
+}

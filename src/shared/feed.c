@@ -1,0 +1,337 @@
+/*-------------------------------------------------------------------------
+ *
+ * feed.c
+ *	  Feeds: the shards of subscriptions, see feed.h.
+ *
+ * Runs in any process.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "storage/lwlock.h"
+
+#include "base/settings.h"
+#include "shared/feed.h"
+#include "shared/pool.h"
+#include "shared/shmem.h"
+
+/* owners that are notified by one commit; more, and the scheduler does it */
+#define MAX_OWNERS 16
+
+typedef struct Feeds
+{
+	pg_atomic_uint32 used;		/* entries before this have been used */
+	JdgFeed		feed[FLEXIBLE_ARRAY_MEMBER];
+} Feeds;
+
+static Feeds *feeds = NULL;
+JdgFeed    *jdg_feeds = NULL;
+
+static Size
+feeds_size(void)
+{
+	return add_size(offsetof(Feeds, feed),
+					mul_size(jdg_max_shards, sizeof(JdgFeed)));
+}
+
+static void
+feeds_init(void *at, bool found)
+{
+	feeds = at;
+	jdg_feeds = feeds->feed;
+	if (found)
+		return;
+	memset(feeds, 0, feeds_size());
+	pg_atomic_init_u32(&feeds->used, 0);
+	for (int i = 0; i < jdg_max_shards; i++)
+	{
+		JdgFeed    *f = &jdg_feeds[i];
+
+		pg_atomic_init_u32(&f->state, JDG_FEED_FREE);
+		pg_atomic_init_u32(&f->news, 0);
+		pg_atomic_init_u64(&f->due, (uint64) DT_NOEND);
+		pg_atomic_init_u64(&f->types, 0);
+		pg_atomic_init_u64(&f->topics, 0);
+		f->slotno = -1;
+	}
+}
+
+const JdgShmemPart jdg_feeds_shmem = {
+	"jadugar feeds", feeds_size, feeds_init
+};
+
+int
+jdg_feeds_used(void)
+{
+	return feeds ? (int) pg_atomic_read_u32(&feeds->used) : 0;
+}
+
+uint64
+jdg_feed_bit(uint32 hash)
+{
+	return UINT64CONST(1) << (hash % 64);
+}
+
+static JdgFeedState
+state_of(JdgFeed *f)
+{
+	return (JdgFeedState) pg_atomic_read_u32(&f->state);
+}
+
+/* Changes the state from one to another; false: it was another one. */
+static bool
+change_state(JdgFeed *f, JdgFeedState from, JdgFeedState to)
+{
+	uint32		expected = from;
+
+	return pg_atomic_compare_exchange_u32(&f->state, &expected, to);
+}
+
+/* The owners whose workers are to look. */
+typedef struct Owners
+{
+	int			n;
+	bool		overflow;
+	Oid			owner[MAX_OWNERS];
+} Owners;
+
+static void
+add_owner(Owners *o, Oid owner)
+{
+	for (int i = 0; i < o->n; i++)
+	{
+		if (o->owner[i] == owner)
+			return;
+	}
+	if (o->n < MAX_OWNERS)
+		o->owner[o->n++] = owner;
+	else
+		o->overflow = true;
+}
+
+/* There is news for a feed. */
+static void
+tell(JdgFeed *f, Owners *o)
+{
+	pg_atomic_fetch_add_u32(&f->news, 1);
+	if (change_state(f, JDG_FEED_QUIET, JDG_FEED_READY))
+		add_owner(o, f->owner);
+}
+
+static void
+notify(JdgDb *db, const Owners *o)
+{
+	uint32		why = o->overflow ? JDG_WAKE_WORK : 0;
+
+	if (pg_atomic_read_u32(&db->paused) != 0)
+		return;
+	for (int i = 0; i < o->n; i++)
+	{
+		if (!jdg_pool_notify(db->dboid, o->owner[i]))
+			why = JDG_WAKE_WORK;
+	}
+	if (why != 0)
+		jdg_db_wake(db, why);
+}
+
+void
+jdg_feeds_publish(JdgDb *db, uint64 topics, uint64 types)
+{
+	Owners		o = {0};
+	int			used = jdg_feeds_used();
+
+	/* pairs with jdg_feed_take(): commit, then count; count, then look */
+	pg_memory_barrier();
+	for (int i = 0; i < used; i++)
+	{
+		JdgFeed    *f = &jdg_feeds[i];
+
+		if (f->dboid == db->dboid && state_of(f) != JDG_FEED_FREE &&
+			(pg_atomic_read_u64(&f->topics) & topics) != 0 &&
+			(pg_atomic_read_u64(&f->types) & types) != 0)
+			tell(f, &o);
+	}
+	notify(db, &o);
+}
+
+void
+jdg_feeds_look(JdgDb *db)
+{
+	jdg_feeds_publish(db, PG_UINT64_MAX, PG_UINT64_MAX);
+}
+
+JdgFeed *
+jdg_feed_take(Oid dboid, Oid owner, int slotno, uint32 *news)
+{
+	static int	last = 0;
+	int			used = jdg_feeds_used();
+
+	/* the one after the last comes first, so that all have their turn */
+	for (int i = 1; i <= used; i++)
+	{
+		int			n = (last + i) % used;
+		JdgFeed    *f = &jdg_feeds[n];
+
+		if (f->dboid != dboid || f->owner != owner ||
+			!change_state(f, JDG_FEED_READY, JDG_FEED_TAKEN))
+			continue;
+		if (f->dboid != dboid || f->owner != owner)
+		{
+			/* it was given away meanwhile */
+			pg_atomic_write_u32(&f->state, JDG_FEED_READY);
+			continue;
+		}
+		last = n;
+		f->slotno = slotno;
+		*news = pg_atomic_read_u32(&f->news);
+		pg_memory_barrier();
+		return f;
+	}
+	return NULL;
+}
+
+void
+jdg_feed_release(JdgFeed *f, uint32 news, bool more, TimestampTz due,
+				 bool hold)
+{
+	JdgFeedState state = more ? JDG_FEED_READY :
+	hold ? JDG_FEED_WAITING : JDG_FEED_QUIET;
+
+	f->slotno = -1;
+	pg_atomic_write_u64(&f->due, (uint64) due);
+	pg_write_barrier();
+	pg_atomic_write_u32(&f->state, state);
+	/* pairs with tell(): it counts, then looks at the state */
+	pg_memory_barrier();
+	if (state != JDG_FEED_READY && pg_atomic_read_u32(&f->news) != news)
+		(void) change_state(f, state, JDG_FEED_READY);
+}
+
+void
+jdg_feeds_release_slot(Oid dboid, int slotno)
+{
+	int			used = jdg_feeds_used();
+
+	for (int i = 0; i < used; i++)
+	{
+		JdgFeed    *f = &jdg_feeds[i];
+
+		if (f->dboid != dboid || f->slotno != slotno ||
+			state_of(f) != JDG_FEED_TAKEN)
+			continue;
+		f->slotno = -1;
+		pg_write_barrier();
+		pg_atomic_write_u32(&f->state, JDG_FEED_READY);
+	}
+}
+
+int
+jdg_feeds_ready(Oid dboid, Oid owner)
+{
+	int			used = jdg_feeds_used();
+	int			n = 0;
+
+	for (int i = 0; i < used; i++)
+	{
+		JdgFeed    *f = &jdg_feeds[i];
+
+		n += f->dboid == dboid && (!OidIsValid(owner) || f->owner == owner) &&
+			state_of(f) == JDG_FEED_READY;
+	}
+	return n;
+}
+
+TimestampTz
+jdg_feeds_due(Oid dboid, TimestampTz now)
+{
+	TimestampTz next = DT_NOEND;
+	int			used = jdg_feeds_used();
+
+	for (int i = 0; i < used; i++)
+	{
+		JdgFeed    *f = &jdg_feeds[i];
+		TimestampTz due;
+
+		if (f->dboid != dboid || (state_of(f) != JDG_FEED_WAITING &&
+								  state_of(f) != JDG_FEED_QUIET))
+			continue;
+		due = (TimestampTz) pg_atomic_read_u64(&f->due);
+		if (due > now)
+			next = Min(next, due);
+		else if (!change_state(f, JDG_FEED_WAITING, JDG_FEED_READY))
+			(void) change_state(f, JDG_FEED_QUIET, JDG_FEED_READY);
+	}
+	return next;
+}
+
+bool
+jdg_feed_set(Oid dboid, Oid owner, int64 subscription_id, int32 shard,
+			 uint64 topics, uint64 types)
+{
+	JdgFeed    *f = NULL;
+	JdgFeed    *unused = NULL;
+
+	LWLockAcquire(JdgSharedLock, LW_EXCLUSIVE);
+	for (int i = 0; i < jdg_max_shards && f == NULL; i++)
+	{
+		JdgFeed    *it = &jdg_feeds[i];
+
+		if (state_of(it) == JDG_FEED_FREE)
+			unused = unused ? unused : it;
+		else if (it->dboid == dboid && it->shard == shard &&
+				 it->subscription_id == subscription_id)
+			f = it;
+	}
+	if (f == NULL && unused != NULL)
+	{
+		uint32		n = (uint32) (unused - jdg_feeds) + 1;
+
+		unused->dboid = dboid;
+		unused->owner = owner;
+		unused->subscription_id = subscription_id;
+		unused->shard = shard;
+		unused->slotno = -1;
+		pg_atomic_write_u64(&unused->due, (uint64) DT_NOEND);
+		pg_atomic_write_u64(&unused->topics, topics);
+		pg_atomic_write_u64(&unused->types, types);
+		pg_write_barrier();
+		pg_atomic_write_u32(&unused->state, JDG_FEED_READY);
+		if (n > pg_atomic_read_u32(&feeds->used))
+			pg_atomic_write_u32(&feeds->used, n);
+	}
+	else if (f != NULL)
+	{
+		f->owner = owner;
+		pg_atomic_write_u64(&f->topics, topics);
+		pg_atomic_write_u64(&f->types, types);
+		/* it has been changed: what it waits for may be over */
+		pg_atomic_fetch_add_u32(&f->news, 1);
+		if (!change_state(f, JDG_FEED_QUIET, JDG_FEED_READY))
+			(void) change_state(f, JDG_FEED_WAITING, JDG_FEED_READY);
+	}
+	LWLockRelease(JdgSharedLock);
+	return f != NULL || unused != NULL;
+}
+
+void
+jdg_feeds_prune(Oid dboid,
+				bool (*keep) (int64 subscription_id, int32 shard, void *arg),
+				void *arg)
+{
+	LWLockAcquire(JdgSharedLock, LW_EXCLUSIVE);
+	for (int i = 0; i < jdg_feeds_used(); i++)
+	{
+		JdgFeed    *f = &jdg_feeds[i];
+
+		if (f->dboid != dboid || state_of(f) == JDG_FEED_FREE ||
+			keep(f->subscription_id, f->shard, arg))
+			continue;
+		/* one that a worker has taken goes next time */
+		if (change_state(f, JDG_FEED_QUIET, JDG_FEED_FREE) ||
+			change_state(f, JDG_FEED_READY, JDG_FEED_FREE) ||
+			change_state(f, JDG_FEED_WAITING, JDG_FEED_FREE))
+			f->dboid = InvalidOid;
+	}
+	LWLockRelease(JdgSharedLock);
+}

@@ -1,0 +1,119 @@
+/*-------------------------------------------------------------------------
+ *
+ * feed.h
+ *	  Feeds: the shards of subscriptions, and whether there is news for them.
+ *
+ * A feed has no contents: the event log has all events, and the cursor of a
+ * shard its position.  A feed only says that looking may be worth while, and
+ * which worker looks.
+ *
+ *	 quiet -- news --> ready -- a worker --> taken -- end --> quiet, or ready
+ *	                     ^                     |                 if news came
+ *	                     +---- timer <-- waiting
+ *
+ * Publishers add to "news" after their commit, and a worker reads it before
+ * it takes its snapshot and again when it is done: at least one of the two
+ * sees the other.  Functions that publishers call use atomic operations only
+ * and cannot fail.  Entries are made and removed by the scheduler of their
+ * database, under JdgSharedLock.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef JDG_SHARED_FEED_H
+#define JDG_SHARED_FEED_H
+
+#include "datatype/timestamp.h"
+#include "port/atomics.h"
+
+#include "base/module.h"
+#include "shared/database.h"
+
+typedef enum JdgFeedState
+{
+	JDG_FEED_FREE,				/* entry unused */
+	JDG_FEED_QUIET,
+	JDG_FEED_READY,
+	JDG_FEED_TAKEN,
+	JDG_FEED_WAITING			/* until "due", whatever comes */
+} JdgFeedState;
+
+typedef struct JdgFeed
+{
+	pg_atomic_uint32 state;		/* a JdgFeedState */
+	pg_atomic_uint32 news;		/* changes with every commit of interest */
+	pg_atomic_uint64 due;		/* TimestampTz: when to look without news;
+								 * DT_NOEND: never */
+	pg_atomic_uint64 types;		/* bits of types; all: patterns */
+	pg_atomic_uint64 topics;	/* bits of topics */
+	/* set while the entry is made, before its state */
+	Oid			dboid;
+	Oid			owner;
+	int64		subscription_id;
+	int32		shard;
+	/* of the worker that has taken it, or -1 */
+	int			slotno;
+} JdgFeed;
+
+/* all entries, jadugar.max_shards of them; entries from jdg_feeds_used() on
+ * have never been used */
+extern JdgFeed *jdg_feeds;
+extern int	jdg_feeds_used(void);
+
+extern const JdgShmemPart jdg_feeds_shmem;
+
+/* the bit of a type or topic */
+extern uint64 jdg_feed_bit(uint32 hash);
+
+/*
+ * Something of these topics and types was published by a transaction that has
+ * committed.  Notifies the workers of the owners concerned, or the scheduler.
+ * Never fails.
+ */
+extern void jdg_feeds_publish(JdgDb *db, uint64 topics, uint64 types);
+
+/* every feed of a database is to be looked at.  Never fails */
+extern void jdg_feeds_look(JdgDb *db);
+
+/*
+ * For a worker: takes a ready feed of the role.  *news is for
+ * jdg_feed_release().  NULL: there is none.
+ */
+extern JdgFeed *jdg_feed_take(Oid dboid, Oid owner, int slotno, uint32 *news);
+
+/*
+ * Gives a feed back.  Ready if "more" or if news came, else quiet; quiet until
+ * "due" at most, DT_NOEND if only news matters.  With "hold", later news does
+ * not matter: it waits until "due".  What came while it was taken may be the
+ * end of that wait, so there is one more look.
+ */
+extern void jdg_feed_release(JdgFeed *feed, uint32 news, bool more,
+							 TimestampTz due, bool hold);
+
+/* gives back all feeds of a worker that has ended, as ready */
+extern void jdg_feeds_release_slot(Oid dboid, int slotno);
+
+/* number of ready feeds of a role; InvalidOid: of all roles of the database */
+extern int	jdg_feeds_ready(Oid dboid, Oid owner);
+
+/*
+ * For the scheduler: makes feeds that are due ready; returns when the next one
+ * is, DT_NOEND if none.
+ */
+extern TimestampTz jdg_feeds_due(Oid dboid, TimestampTz now);
+
+/*
+ * For the scheduler: makes or changes the entry of a shard, ready if it is
+ * new.  False: there is no room.
+ */
+extern bool jdg_feed_set(Oid dboid, Oid owner, int64 subscription_id,
+						 int32 shard, uint64 topics, uint64 types);
+
+/*
+ * For the scheduler: removes the entries of a database that "keep" does not
+ * want, and that no worker has taken.
+ */
+extern void jdg_feeds_prune(Oid dboid,
+							bool (*keep) (int64 subscription_id, int32 shard,
+										  void *arg), void *arg);
+
+#endif							/* JDG_SHARED_FEED_H */

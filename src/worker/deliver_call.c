@@ -1,0 +1,140 @@
+/*-------------------------------------------------------------------------
+ *
+ * deliver_call.c
+ *	  Calling the handler of a subscription.
+ *
+ * A call is run like a task that has no row: in a subtransaction or fused,
+ * with a deadline and preemption (run.c).
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "catalog/namespace.h"
+#include "parser/parse_type.h"
+#include "utils/lsyscache.h"
+#include "utils/syscache.h"
+#include "utils/typcache.h"
+
+#include "base/errors.h"
+#include "base/settings.h"
+#include "event/current.h"
+#include "worker/deliver.h"
+
+/* the type jadugar.event_info */
+static Oid
+event_info_type(void)
+{
+	Oid			type = GetSysCacheOid2(TYPENAMENSP, Anum_pg_type_oid,
+									   CStringGetDatum("event_info"),
+									   ObjectIdGetDatum(get_namespace_oid("jadugar", false)));
+
+	if (!OidIsValid(type))
+		elog(ERROR, "type jadugar.event_info does not exist");
+	return type;
+}
+
+/* Sets $1 of the handler: an event_info, or an array of them. */
+static void
+make_argument(const JdgSubscription *s, const JdgPending *p, int n,
+			  JdgDelivery *d)
+{
+	Oid			type = event_info_type();
+	TupleDesc	desc = lookup_rowtype_tupdesc_copy(type, -1);
+	Datum	   *rows = palloc(sizeof(Datum) * n);
+
+	for (int i = 0; i < n; i++)
+		rows[i] = jdg_event_info(desc, &p[i].event, &p[i].topic, true);
+	d->data = p[0].event.data;
+	if (s->batch == 0)
+	{
+		d->type = type;
+		d->value = rows[0];
+		return;
+	}
+	d->type = get_array_type(type);
+	d->value = PointerGetDatum(construct_array(rows, n, type, -1, false,
+											   TYPALIGN_DOUBLE));
+}
+
+/* Shows the call in the slot, so that the scheduler can charge it. */
+static void
+show_call(const JdgTask *t, const JdgCursor *c, int64 event_id, int64 last_id)
+{
+	JdgSlotTask *st = &jdg_my_slot->task[0];
+
+	SpinLockAcquire(&jdg_my_slot->mutex);
+	memset(st, 0, sizeof(*st));
+	st->task_id = t->task_id;
+	st->attempt = t->attempt;
+	st->phase = JDG_TASK_CLAIMED;
+	st->call.subscription_id = c->subscription_id;
+	st->call.event_id = event_id;
+	st->call.last_id = last_id;
+	st->call.shard = c->shard;
+	st->call.attempts = t->attempt;
+	jdg_my_slot->ntasks = 1;
+	SpinLockRelease(&jdg_my_slot->mutex);
+}
+
+static void
+failure_of(const JdgOutcome *o, JdgCallFailure *f)
+{
+	memset(f, 0, sizeof(*f));
+	f->sqlerrcode = o->sqlerrcode;
+	f->error = o->error;
+	f->discarded = o->end == JDG_END_DISCARDED;
+	if (o->end == JDG_END_SNOOZED)
+		f->snooze_us = Max(o->snooze_us, 1);
+	if (o->end == JDG_END_CANCELLED)
+		f->sqlerrcode = ERRCODE_QUERY_CANCELED;
+}
+
+/* Calls the handler for n events. */
+JdgCallEnd
+jdg_deliver_call(JdgRound *r, const JdgPending *p, int n, int attempts,
+				 JdgCallFailure *failure)
+{
+	int64		window = (int64) (jdg_group_commit_window * 1000);
+	const JdgSubscription *s = r->s;
+	JdgCurrentEvent current = {&p->event, &p->topic, s->subscription_id,
+	s->name, r->c.shard, attempts + 1};
+	JdgDelivery d = {&current};
+	JdgTask		t = {0};
+	JdgOutcome	o;
+	bool		alone = r->done == 0;	/* what failed has been undone */
+
+	t.task_id = -p->event.event_id;
+	t.owner = s->owner;
+	t.command_id = s->command_id;
+	t.attempt = attempts;
+	t.transaction = JDG_XACT_COMMITTED;
+	t.timeout = s->timeout;
+	t.settings = s->settings;
+	t.tenant = p->event.tenant;
+	t.trace = p->event.trace;
+	t.started_at = t.scheduled_for = DT_NOBEGIN;
+	make_argument(s, p, n, &d);
+	show_call(&t, &r->c, p->event.event_id, p[n - 1].event.event_id);
+	r->calls++;
+	switch (jdg_run_task(&t, 0, alone ? 0 : r->start + Max(2 * window, 1000),
+						 &d, &o))
+	{
+		case JDG_RUN_ENDED:
+			break;
+		case JDG_RUN_ALONE:
+			jdg_run_alone_next(t.task_id);
+			return JDG_CALL_ALONE;
+		case JDG_RUN_UNDONE:
+			r->undone = r->stop = true;
+			return JDG_CALL_UNDONE;
+	}
+	jdg_run_alone_done(t.task_id);
+	if (o.end == JDG_END_COMPLETED)
+	{
+		r->done++;
+		return JDG_CALL_DONE;
+	}
+	failure_of(&o, failure);
+	return JDG_CALL_FAILED;
+}
