@@ -3,10 +3,11 @@
 -- The functions look at topics and partitions as they are now: a transaction
 -- that keeps its snapshot may have published in a newer partition.
 
-CREATE FUNCTION jadugar_internal._v_event_access(leaf integer, type text, publisher oid)
+CREATE FUNCTION jadugar_internal._v_event_access(
+	leaf integer, type text, publisher oid, version integer, published_at timestamptz)
 RETURNS integer
 LANGUAGE C STABLE STRICT AS 'MODULE_PATHNAME', 'jdg_v_event_access';
-COMMENT ON FUNCTION jadugar_internal._v_event_access(integer, text, oid) IS
+COMMENT ON FUNCTION jadugar_internal._v_event_access(integer, text, oid, integer, timestamptz) IS
 	'Returns how much of an event the caller may see: 0 nothing, 1 all but data and headers, 2 all.';
 
 CREATE FUNCTION jadugar_internal._v_event_topic(leaf integer) RETURNS text
@@ -124,7 +125,7 @@ SELECT e.event_id,
 FROM jadugar_internal.event e
 	LEFT JOIN pg_catalog.pg_roles r ON r.oid = e.publisher
 	CROSS JOIN LATERAL (SELECT jadugar_internal._v_event_access(
-		e.leaf, e.type, e.publisher) AS access OFFSET 0) x
+		e.leaf, e.type, e.publisher, e.version::integer, e.published_at) AS access OFFSET 0) x
 WHERE x.access > 0;
 COMMENT ON VIEW jadugar.events IS
 	'Events that the caller may read, with their data as it was published. Reads the whole log: use read_events() for a part of it.';

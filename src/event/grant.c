@@ -88,10 +88,13 @@ get_grants(int *n)
 	return grants;
 }
 
-/* Was the privilege granted on the topic or on the type? */
+/*
+ * Was the privilege granted on the topic or on the type?  "named": also on the
+ * type by its name, which its owner can do.  Only operators grant patterns.
+ */
 static bool
 was_granted(Oid role, JdgEventPrivilege privilege, int32 topic_id,
-			const char *type)
+			const char *type, bool named)
 {
 	int			n;
 	const Grant *all = get_grants(&n);
@@ -103,6 +106,7 @@ was_granted(Oid role, JdgEventPrivilege privilege, int32 topic_id,
 
 		found = g->privilege == privilege &&
 			(g->topic_id != 0 ? g->topic_id == topic_id :
+			 (named || strchr(g->type, '*') != NULL) &&
 			 jdg_event_type_matches(g->type, type)) &&
 			has_privs_of_role(role, g->role) && jdg_role_is_meant(g->role);
 	}
@@ -122,30 +126,31 @@ jdg_event_may_publish(Oid role, const JdgTopic *topic,
 			 topic->topic_id == JDG_TOPIC_STREAMS ||
 			 jdg_owns(role, topic->owner))
 		return true;
-	return was_granted(role, JDG_EVENT_PUBLISH, topic->topic_id, name);
+	return was_granted(role, JDG_EVENT_PUBLISH, topic->topic_id, name, true);
 }
 
+/*
+ * "covered": the event is one of the type as it is registered now.  Otherwise
+ * whoever registers the name of other roles' events would see them.
+ */
 static JdgEventAccess
-find_access(Oid role, const JdgTopic *topic, const char *name, Oid publisher)
+find_access(Oid role, const JdgTopic *topic, const JdgEvent *e,
+			const JdgEventType *type, bool covered)
 {
-	const JdgEventType *type;
-
-	if (jdg_may_manage(role, publisher) || jdg_is_operator(role))
+	if (jdg_may_manage(role, e->publisher) || jdg_is_operator(role))
 		return JDG_EVENT_WHOLE;
 	if (topic->topic_id >= JDG_TOPIC_FIRST && jdg_owns(role, topic->owner))
 		return JDG_EVENT_WHOLE;
-	type = jdg_event_type(name);
-	if (type != NULL && type->topic_id == topic->topic_id &&
-		jdg_owns(role, type->owner))
+	if (covered && jdg_owns(role, type->owner))
 		return JDG_EVENT_WHOLE;
-	if (was_granted(role, JDG_EVENT_READ, topic->topic_id, name))
+	if (was_granted(role, JDG_EVENT_READ, topic->topic_id, e->type,
+					covered || type == NULL))
 		return JDG_EVENT_WHOLE;
 	return jdg_is_monitor(role) ? JDG_EVENT_OUTLINE : JDG_EVENT_HIDDEN;
 }
 
 JdgEventAccess
-jdg_event_access(Oid role, const JdgTopic *topic, const char *type,
-				 Oid publisher)
+jdg_event_access(Oid role, const JdgTopic *topic, const JdgEvent *e)
 {
 	static struct
 	{
@@ -153,22 +158,27 @@ jdg_event_access(Oid role, const JdgTopic *topic, const char *type,
 		Oid			role;
 		int32		topic_id;
 		Oid			publisher;
+		bool		covered;
 		char		type[JDG_EVENT_TYPE_MAX + 1];
 		JdgEventAccess access;
 	}			last;
+	const JdgEventType *type = jdg_event_type(e->type);
+	bool		covered = jdg_event_type_covers(type, topic->topic_id,
+												e->version, e->published_at);
 	uint64		epoch = jdg_config_epoch_latest();
 	JdgEventAccess access;
 
 	if (epoch != 0 && epoch == last.epoch && role == last.role &&
-		topic->topic_id == last.topic_id && publisher == last.publisher &&
-		strcmp(type, last.type) == 0)
+		topic->topic_id == last.topic_id && covered == last.covered &&
+		e->publisher == last.publisher && strcmp(e->type, last.type) == 0)
 		return last.access;
-	access = find_access(role, topic, type, publisher);
+	access = find_access(role, topic, e, type, covered);
 	last.epoch = epoch;
 	last.role = role;
 	last.topic_id = topic->topic_id;
-	last.publisher = publisher;
-	strlcpy(last.type, type, sizeof(last.type));
+	last.publisher = e->publisher;
+	last.covered = covered;
+	strlcpy(last.type, e->type, sizeof(last.type));
 	last.access = access;
 	return access;
 }

@@ -11,6 +11,7 @@
 #ifndef JDG_EVENT_GRANT_H
 #define JDG_EVENT_GRANT_H
 
+#include "event/event.h"
 #include "event/topic.h"
 #include "event/type.h"
 
@@ -40,11 +41,12 @@ typedef enum JdgEventAccess
 } JdgEventAccess;
 
 /*
- * The access of a role to an event of this topic and type.  Roles that may act
- * for the publisher, owners of the topic and of the type, roles to which one
- * of them was granted, and operators see all of it.
+ * The access of a role to an event of this topic.  Roles that may act for the
+ * publisher, owners of the topic and of the type, roles to which one of them
+ * was granted, and operators see all of it.  Of the event, the columns type,
+ * version, published_at and publisher count.
  */
 extern JdgEventAccess jdg_event_access(Oid role, const JdgTopic *topic,
-									   const char *type, Oid publisher);
+									   const JdgEvent *e);
 
 #endif							/* JDG_EVENT_GRANT_H */

@@ -166,8 +166,8 @@ cast_data(const Reader *r, const JdgTopic *topic, JdgEvent *e)
 	int			to;
 
 	/* dropped, and perhaps registered again: it stays as it is */
-	if (type == NULL || type->topic_id != topic->topic_id ||
-		e->version > type->latest)
+	if (!jdg_event_type_covers(type, topic->topic_id, e->version,
+							   e->published_at))
 		return;
 	to = wanted_version(r, type);
 	e->data = jdg_event_cast(type, e->version, to, e->data);
@@ -204,7 +204,7 @@ take_event(Reader *r, JdgEvent *found, const JdgTopic *topic)
 	CHECK_FOR_INTERRUPTS();
 	if (r->rsinfo && !matches(r, &e))
 		return true;
-	access = jdg_event_access(r->role, topic, e.type, e.publisher);
+	access = jdg_event_access(r->role, topic, &e);
 	if (access == JDG_EVENT_HIDDEN)
 		return true;
 	if (access == JDG_EVENT_WHOLE)
@@ -309,20 +309,23 @@ JDG_FUNCTION(jdg_get_event, JDG_LEVEL_ANY)
 }
 
 /*
- * _v_event_access(leaf, type, publisher): for the view events.  0: hidden; 1:
- * without data and headers; 2: whole.
+ * _v_event_access(leaf, type, publisher, version, published_at): for the view
+ * events.  0: hidden; 1: without data and headers; 2: whole.
  */
 Datum
 jdg_v_event_access(PG_FUNCTION_ARGS)
 {
-	char	   *type = text_to_cstring(PG_GETARG_TEXT_PP(1));
+	JdgEvent	e = {0};
 	JdgTopic	topic;
 
+	e.type = text_to_cstring(PG_GETARG_TEXT_PP(1));
+	e.publisher = PG_GETARG_OID(2);
+	e.version = PG_GETARG_INT32(3);
+	e.published_at = PG_GETARG_TIMESTAMPTZ(4);
 	if (!jdg_has_access(GetUserId()) ||
 		!jdg_leaf_topic(PG_GETARG_INT32(0), &topic))
 		PG_RETURN_INT32(JDG_EVENT_HIDDEN);
-	PG_RETURN_INT32(jdg_event_access(GetUserId(), &topic, type,
-									 PG_GETARG_OID(2)));
+	PG_RETURN_INT32(jdg_event_access(GetUserId(), &topic, &e));
 }
 
 /* _v_event_topic(leaf): name of the topic, for events that the caller sees */

@@ -89,6 +89,7 @@ from_rows(const char *name, int64 n, MemoryContext mcxt)
 	t->owner = jdg_col_oid(0, 1);
 	t->topic_id = jdg_col_int32(0, 2, 0);
 	t->latest = DatumGetInt16(jdg_col(0, 4, &isnull));
+	t->created_at = jdg_col_time(0, 8, DT_NOBEGIN);
 	/* versions are numbered without gaps */
 	if (n != t->latest)
 		elog(ERROR, "event type \"%s\" has " INT64_FORMAT " versions instead of %d",
@@ -120,7 +121,7 @@ read_type(const char *name, MemoryContext mcxt)
 {
 	static JdgQuery q = {
 		"SELECT t.owner, t.topic_id, t.key, t.version, v.payload_type, "
-		"v.upcast, v.downcast FROM jadugar_internal.event_type t, "
+		"v.upcast, v.downcast, t.created_at FROM jadugar_internal.event_type t, "
 		"jadugar_internal.event_type_version v "
 		"WHERE t.name = $1 AND v.name = $1 ORDER BY v.version", 1, {TEXTOID}
 	};
@@ -162,6 +163,14 @@ jdg_event_type(const char *name)
 	k = hash_search(kept, name, HASH_ENTER, NULL);
 	k->type = type;
 	return type;
+}
+
+bool
+jdg_event_type_covers(const JdgEventType *type, int32 topic_id, int version,
+					  TimestampTz published_at)
+{
+	return type != NULL && type->topic_id == topic_id && version > 0 &&
+		version <= type->latest && published_at >= type->created_at;
 }
 
 /* Raises VALIDATION_ERROR for a type's name or a pattern. */

@@ -8,6 +8,7 @@
 #ifndef JDG_EVENT_TYPE_H
 #define JDG_EVENT_TYPE_H
 
+#include "datatype/timestamp.h"
 #include "utils/jsonpath.h"
 
 /* limits of names, keys and message ids, in bytes */
@@ -31,6 +32,7 @@ typedef struct JdgEventType
 	int32		topic_id;
 	JsonPath   *key;			/* of the key in the data; or NULL */
 	int			latest;			/* number of versions */
+	TimestampTz created_at;
 	JdgEventVersion *version;	/* version n is version[n - 1] */
 } JdgEventType;
 
@@ -40,6 +42,14 @@ typedef struct JdgEventType
  * beyond the transaction.
  */
 extern const JdgEventType *jdg_event_type(const char *name);
+
+/*
+ * Was an event of the type's name published as one of this type?  Not if it is
+ * older, of another topic, or was not of a registered type: the type's owner has
+ * no rights to it then, and code of the type does not convert it.  "type" may be NULL.
+ */
+extern bool jdg_event_type_covers(const JdgEventType *type, int32 topic_id,
+								  int version, TimestampTz published_at);
 
 /*
  * Raise VALIDATION_ERROR unless the name of a type, or a pattern of types, is

@@ -231,12 +231,11 @@ jdg_deliver_is_for(JdgRound *r, JdgPending *p, ErrorData **failed)
 
 	*failed = NULL;
 	if (!jdg_subscription_wants(s, e) ||
-		jdg_event_access(s->owner, &p->topic, e->type, e->publisher) !=
-		JDG_EVENT_WHOLE)
+		jdg_event_access(s->owner, &p->topic, e) != JDG_EVENT_WHOLE)
 		return false;
 	type = e->version > 0 ? jdg_event_type(e->type) : NULL;
-	if (type != NULL && type->topic_id == p->topic.topic_id &&
-		e->version <= type->latest)
+	if (jdg_event_type_covers(type, p->topic.topic_id, e->version,
+							  e->published_at))
 	{
 		c.type = type;
 		c.to = wanted_version(s, type);

@@ -266,6 +266,24 @@ SELECT jadugar.grant_event_type('test.p*', 'test_reader');
 SET ROLE test_reader;
 SELECT type, data, publisher FROM test_events('{test.plain}');
 
+-- who registers a name sees and converts only what is published after that
+SET ROLE test_shop;
+SELECT jadugar.publish('test.name', '{"n": 1}') IS NOT NULL AS published;
+SET ROLE test_reader;
+SELECT jadugar.register_event_type('test.name');
+SELECT jadugar.grant_event_type('test.name', 'test_shop', 'publish');
+SET ROLE test_shop;
+SELECT jadugar.publish('test.name', '{"n": 2}') IS NOT NULL AS published;
+SET ROLE test_reader;
+SELECT data FROM test_events('{test.name}');
+SELECT data FROM jadugar.events WHERE type = 'test.name';
+SELECT jadugar.drop_event_type('test.name');
+SELECT jadugar.register_event_type('test.name');
+SELECT data FROM test_events('{test.name}');
+SELECT jadugar.drop_event_type('test.name');
+SET ROLE test_event_monitor;
+SELECT count(*) FROM test_events('{test.name}');
+
 -- code of a type runs as its owner, and neither writes nor changes the role
 SET ROLE test_shop;
 CREATE TABLE test_shop.ran (as_role name);
