@@ -14,7 +14,8 @@
  * from those that could; if the transaction's own tasks take the room; and if
  * all places are those of transactions that wait for room themselves.  Of
  * several such transactions one gives up, and its rollback makes room for the
- * others.
+ * others.  A session that moves an existing task never waits, because it has
+ * locked the task, and others may wait for that lock.
  *
  *-------------------------------------------------------------------------
  */
@@ -87,6 +88,20 @@ raise_in_task(const JdgQueue *queue)
 							  (unsigned long) queue->max_depth,
 							  (long long) queue->max_depth),
 			 errhint("Let the task be retried with a delay, or raise max_depth with jadugar.alter_queue().")));
+}
+
+/* A caller that must not wait would wait for room. */
+static void
+raise_no_wait(const JdgQueue *queue)
+{
+	ereport(ERROR,
+			(errcode(JDG_ERRCODE_QUEUE_FULL),
+			 errmsg("queue \"%s\" is full", queue->name),
+			 errdetail_plural("It holds at most %lld unfinished task. A task that moves to another queue does not wait for room, because it stays locked meanwhile.",
+							  "It holds at most %lld unfinished tasks. A task that moves to another queue does not wait for room, because it stays locked meanwhile.",
+							  (unsigned long) queue->max_depth,
+							  (long long) queue->max_depth),
+			 errhint("Move the task later, or raise max_depth with jadugar.alter_queue().")));
 }
 
 /* Nobody could make the room that is waited for. */
@@ -253,8 +268,9 @@ jdg_room_try(const JdgQueue *queue, int64 n)
 		 reserve_dropping(queue, n, 1));
 }
 
-void
-jdg_room_make(const JdgQueue *queue, int64 n)
+/* Does what on_full says. */
+static void
+make_room(const JdgQueue *queue, int64 n, bool may_wait)
 {
 	JdgQueue	now = *queue;
 
@@ -273,8 +289,22 @@ jdg_room_make(const JdgQueue *queue, int64 n)
 				raise_full(queue);
 			break;
 		case JDG_FULL_BLOCK:
+			if (!may_wait)
+				raise_no_wait(queue);
 			if (!wait_for_room(&now, n))
-				jdg_room_make(&now, n);
+				make_room(&now, n, may_wait);
 			break;
 	}
+}
+
+void
+jdg_room_make(const JdgQueue *queue, int64 n)
+{
+	make_room(queue, n, true);
+}
+
+void
+jdg_room_make_for_move(const JdgQueue *queue)
+{
+	make_room(queue, 1, false);
 }

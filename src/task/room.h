@@ -23,5 +23,6 @@
 extern bool jdg_room_quick(const JdgQueue *queue, int64 n);
 extern bool jdg_room_try(const JdgQueue *queue, int64 n);
 extern void jdg_room_make(const JdgQueue *queue, int64 n);
+extern void jdg_room_make_for_move(const JdgQueue *queue);
 
 #endif							/* JDG_TASK_ROOM_H */

@@ -210,7 +210,7 @@ move_to_queue(JdgTask *t, const char *name, Oid role)
 				(errcode(JDG_ERRCODE_CONFLICT),
 				 errmsg("cannot move a task with a unique_key to another queue"),
 				 errhint("Cancel it and enqueue it there.")));
-	jdg_room_make(&queue, 1);
+	jdg_room_make_for_move(&queue);
 	if (t->bounded)
 		jdg_depth_freed(t->queue_id, 1);
 	t->queue_id = queue.queue_id;
