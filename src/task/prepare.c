@@ -133,10 +133,10 @@ raise_not_a_command(const char *text, ErrorData *err)
 {
 	ereport(ERROR,
 			(errcode(JDG_ERRCODE_VALIDATION_ERROR),
-			 errmsg("command is neither valid SQL nor a registered handler"),
-			 err ? errdetail("As SQL: %s. No handler \"%s\" is registered.", err->message, text) :
-			 errdetail("No handler \"%s\" is registered.", text),
-			 errhint("Correct the SQL, or register the handler with jadugar.register_handler()."),
+			 errmsg("command is neither valid SQL nor the name of a handler or flow"),
+			 err ? errdetail("As SQL: %s. No handler or flow \"%s\" exists.", err->message, text) :
+			 errdetail("No handler or flow \"%s\" exists.", text),
+			 errhint("Correct the SQL, register the handler with jadugar.register_handler(), or create the flow with jadugar.create_flow()."),
 			 internalerrquery(text),
 			 internalerrposition(err ? err->cursorpos : 0)));
 }
