@@ -94,6 +94,32 @@ typedef struct Number
 	int64_t		millionths;
 } Number;
 
+/* words of the calendar and the clock, which only a cron expression has */
+static const char *const cron_words[] = {
+	"at", "on", "noon", "midnight", "morning", "evening", "night",
+	"weekday", "weekdays", "weekend", "monday", "tuesday", "wednesday",
+	"thursday", "friday", "saturday", "sunday",
+};
+
+/*
+ * Gives the hint for the word at "from": this one, or to write a cron
+ * expression.
+ */
+static bool
+hint_at_word(JdgReader *r, const char *from, const char *to, const char *hint)
+{
+	const char *end = from;
+
+	while (end < to && jdg_is_alpha(*end))
+		end++;
+	for (size_t i = 0; i < sizeof(cron_words) / sizeof(cron_words[0]); i++)
+		if (jdg_word_is(from, end, cron_words[i]))
+			return jdg_reader_hint(r, "Write a cron expression, such as "
+								   "0 3 * * * for 03:00 every day or "
+								   "0 3 * * mon for 03:00 every Monday.");
+	return jdg_reader_hint(r, "%s", hint);
+}
+
 static bool
 report_too_long(JdgReader *r, const char *where)
 {
@@ -184,8 +210,8 @@ read_unit(JdgReader *r, const char **p, const char *to)
 	else
 		jdg_reader_fail(r, from, "unrecognized unit \"%.*s\"",
 						jdg_reader_clip(from, *p, 40), from);
-	jdg_reader_hint(r, "Valid units are seconds, minutes, hours, days, weeks, "
-					"months and years.");
+	hint_at_word(r, from, to, "Valid units are seconds, minutes, hours, days, "
+				 "weeks, months and years.");
 	return NULL;
 }
 
@@ -273,8 +299,8 @@ read_part(JdgReader *r, const char **p, const char *to, Sums *sums)
 	{
 		jdg_reader_fail(r, from, "unexpected \"%.*s\" in an interval",
 						jdg_reader_clip(from, to, 40), from);
-		return jdg_reader_hint(r, "Write a number and a unit, such as "
-							   "90 seconds or 1 month.");
+		return hint_at_word(r, from, to, "Write a number and a unit, such as "
+							"90 seconds or 1 month.");
 	}
 	if (!read_number(r, p, to, &number))
 		return false;
@@ -315,8 +341,8 @@ jdg_parse_interval(JdgReader *r, const char *from, const char *to,
 				break;
 			jdg_reader_fail(r, p, "unexpected \"%.*s\" in an interval",
 							jdg_reader_clip(p, to, 40), p);
-			return jdg_reader_hint(r, "Write a number before each unit, such "
-								   "as 1 hour 30 minutes.");
+			return hint_at_word(r, p, to, "Write a number before each unit, "
+								"such as 1 hour 30 minutes.");
 		}
 		if (first == NULL)
 			first = p;

@@ -101,6 +101,7 @@ FROM unnest(ARRAY[
     'every', 'every 5', 'every 0 seconds', 'every -5 minutes',
     'every 1 day -1 hour', '-5 minutes', 'every 5 minutes ago',
     'every 0.5 seconds', 'every 999 ms', 'every 1.5 days', 'every 1.5 months',
+    'every day at 3', 'every 2 days At 03:00', 'every monday', 'every week on Friday',
     'every 5 fortnights', '5 parsecs', 'every 1 hour, 30 minutes',
     'every 2000 years', 'every 1001 years', '99999999999999999999 seconds',
     'every infinity', 'every 1:99', 'every 1:', 'every 1.0000001 seconds',
