@@ -11,16 +11,19 @@
  */
 #include "postgres.h"
 
+#include "access/xact.h"
 #include "catalog/pg_type.h"
 #include "miscadmin.h"
 #include "utils/acl.h"
 #include "utils/builtins.h"
+#include "utils/guc.h"
 
 #include "access/access.h"
 #include "access/owner.h"
 #include "access/power.h"
 #include "base/args.h"
 #include "base/errors.h"
+#include "base/params.h"
 #include "base/spi.h"
 #include "flow/uses.h"
 #include "handler/command.h"
@@ -112,6 +115,11 @@ static JdgQuery unfinished_query = {
 	3, {TEXTOID, INT8OID, INT4OID}
 };
 
+static JdgQuery visible_query = {
+	"SELECT count(*) FROM jadugar_internal.task WHERE task_id = ANY ($1)",
+	1, {INT8ARRAYOID}
+};
+
 static JdgQuery delete_query = {
 	"DELETE FROM jadugar_internal.handler WHERE name = $1", 1, {TEXTOID},
 	.config = true
@@ -195,7 +203,7 @@ refuse_if_subscribed(const char *name)
 	Datum		key = CStringGetTextDatum(name);
 	char	   *names;
 
-	(void) jdg_run(&subscriptions_query, &key, NULL, 0);
+	(void) jdg_run_latest(&subscriptions_query, &key, NULL);
 	names = jdg_col_text(0, 1, CurrentMemoryContext);
 	if (names)
 		ereport(ERROR,
@@ -242,6 +250,35 @@ refuse_if_pending(const char *name, const JdgFlowUses *uses)
 				 errhint("Wait for them, or pass pending => 'cancel'.")));
 }
 
+/*
+ * Raises CONFLICT if this transaction, which keeps its snapshot, does not see
+ * all tasks of a batch; returns their number.
+ */
+static int64
+refuse_hidden(Datum *values, Oid by)
+{
+	int64		n = jdg_run_latest(&unfinished_query, values, NULL);
+	int64	   *ids = jdg_col_int64s(n, 1, CurrentMemoryContext);
+	Datum	   *elems = palloc(sizeof(Datum) * Max(n, 1));
+	Datum		array;
+
+	for (int64 i = 0; i < n; i++)
+		elems[i] = Int64GetDatum(ids[i]);
+	array = jdg_array(INT8OID, elems, NULL, n);
+	(void) jdg_run(&visible_query, &array, NULL, 0);
+	if (jdg_col_int64(0, 1, 0) < n)
+		ereport(ERROR,
+				(errcode(JDG_ERRCODE_CONFLICT),
+				 errmsg("the current transaction does not see all tasks of handler \"%s\"",
+						TextDatumGetCString(values[0])),
+				 errdetail("The isolation level of the transaction is \"%s\", and tasks have been added since it took its snapshot.",
+						   GetConfigOption("transaction_isolation", false, false)),
+				 errhint("Drop the handler in a READ COMMITTED transaction.")));
+	if (n > 0)
+		values[1] = Int64GetDatum(ids[n - 1]);
+	return n;
+}
+
 /* Cancels the waiting tasks of a batch; returns their number. */
 static int64
 cancel_waiting(Datum *values, Oid by)
@@ -281,7 +318,7 @@ cancel_held(Datum *values, Oid by)
  * own for each batch frees what the batch has read.
  */
 static void
-cancel_in_batches(const char *name, int64 (*cancel) (Datum *values, Oid by), Oid by)
+for_batches(const char *name, int64 (*work) (Datum *values, Oid by), Oid by)
 {
 	Datum		values[3] = {CStringGetTextDatum(name), Int64GetDatum(0),
 	Int32GetDatum(CANCEL_BATCH)};
@@ -293,7 +330,7 @@ cancel_in_batches(const char *name, int64 (*cancel) (Datum *values, Oid by), Oid
 
 		CHECK_FOR_INTERRUPTS();
 		jdg_internal_begin(&in);
-		n = cancel(values, by);
+		n = work(values, by);
 		jdg_internal_end(&in);
 	} while (n == CANCEL_BATCH);
 }
@@ -303,8 +340,10 @@ static void
 cancel_pending(const char *name, Oid by)
 {
 	jdg_require_shmem();
-	cancel_in_batches(name, cancel_waiting, by);
-	cancel_in_batches(name, cancel_held, by);
+	if (IsolationUsesXactSnapshot())
+		for_batches(name, refuse_hidden, by);
+	for_batches(name, cancel_waiting, by);
+	for_batches(name, cancel_held, by);
 }
 
 /* drop_handler(name, pending) */
