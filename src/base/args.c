@@ -380,13 +380,6 @@ jdg_check_metadata(Jsonb *metadata)
 {
 	if (metadata == NULL)
 		return;
-	if (!JB_ROOT_IS_OBJECT(metadata))
-		ereport(ERROR,
-				(errcode(JDG_ERRCODE_VALIDATION_ERROR),
-				 errmsg("metadata must be a JSON object"),
-				 errdetail("The value is %s.",
-						   jdg_excerpt(JsonbToCString(NULL, &metadata->root,
-													  VARSIZE(metadata))))));
 	if (VARSIZE(metadata) > JDG_NOTE_MAX)
 		ereport(ERROR,
 				(errcode(JDG_ERRCODE_VALIDATION_ERROR),
@@ -394,6 +387,13 @@ jdg_check_metadata(Jsonb *metadata)
 				 errdetail("It has %d bytes. The maximum is %d bytes.",
 						   (int) VARSIZE(metadata), JDG_NOTE_MAX),
 				 errhint("The history keeps it with every attempt. Store large values in a table.")));
+	if (!JB_ROOT_IS_OBJECT(metadata))
+		ereport(ERROR,
+				(errcode(JDG_ERRCODE_VALIDATION_ERROR),
+				 errmsg("metadata must be a JSON object"),
+				 errdetail("The value is %s.",
+						   jdg_excerpt(JsonbToCString(NULL, &metadata->root,
+													  VARSIZE(metadata))))));
 }
 
 void
