@@ -32,20 +32,20 @@ has_own_parameters(Node *stmt)
 		 ((CreateFunctionStmt *) stmt)->sql_body != NULL);
 }
 
-/* Does the token at this offset belong to such a statement? */
+/*
+ * Does the token at this offset belong to such a statement?  Tokens come in
+ * order: *current is the statement of the one before, from 0.
+ */
 static bool
-is_of_another(List *trees, int at)
+is_of_another(List *trees, int *current, int at)
 {
-	ListCell   *lc;
-
-	foreach(lc, trees)
+	for (; *current < list_length(trees); (*current)++)
 	{
-		RawStmt    *raw = lfirst_node(RawStmt, lc);
+		RawStmt    *raw = list_nth_node(RawStmt, trees, *current);
 
 		/* a length of 0 means up to the end of the text */
-		if (at >= raw->stmt_location &&
-			(raw->stmt_len == 0 || at < raw->stmt_location + raw->stmt_len))
-			return has_own_parameters(raw->stmt);
+		if (raw->stmt_len == 0 || at < raw->stmt_location + raw->stmt_len)
+			return at >= raw->stmt_location && has_own_parameters(raw->stmt);
 	}
 	return false;
 }
@@ -75,6 +75,7 @@ jdg_placeholders_check(const char *text, List *trees)
 	core_yyscan_t scanner;
 	core_YYSTYPE value;
 	YYLTYPE		at;
+	int			stmt = 0;
 
 	if (strchr(text, '$') == NULL)
 		return;
@@ -88,7 +89,7 @@ jdg_placeholders_check(const char *text, List *trees)
 
 		if (n > 0 && strspn(digits, "0") + 1 == n && digits[n - 1] == '1')
 			continue;
-		if (n > 0 && !is_of_another(trees, at))
+		if (n > 0 && !is_of_another(trees, &stmt, at))
 			raise_no_parameter(text, at, n);
 	}
 	scanner_finish(scanner);

@@ -51,7 +51,8 @@ SELECT command, runs_as(command) FROM unnest(ARRAY[
 	'CALL p($1, $2)', 'CREATE TABLE t AS SELECT $2 AS a', 'EXPLAIN SELECT $3', 'CREATE INDEX ON t ((a + $2))',
 	'SELECT ''$2'', "$2", $$ $2 $$, a$2 FROM t -- $2 /* $2 */', 'SELECT 1 /* $2 */ + $1',
 	'DO $$ BEGIN PERFORM $2; END $$', 'PREPARE q AS SELECT $1, $2', 'PREPARE q AS SELECT $1, $2; EXECUTE q($2, 1)',
-	'CREATE FUNCTION f(a int, b int) RETURNS int RETURN $1 + $2', 'CREATE FUNCTION f(a int, b int) RETURNS int BEGIN ATOMIC SELECT $1 + $2; END; SELECT $2']) AS command;
+	'CREATE FUNCTION f(a int, b int) RETURNS int RETURN $1 + $2', 'CREATE FUNCTION f(a int, b int) RETURNS int BEGIN ATOMIC SELECT $1 + $2; END; SELECT $2',
+	'PREPARE q AS SELECT $1, $2; SELECT $1; PREPARE r AS SELECT $2; SELECT $1', 'PREPARE q AS SELECT $2; SELECT 1; PREPARE r AS SELECT $2; SELECT $2']) AS command;
 SELECT jadugar.enqueue(E'SELECT $1;\n\tSELECT ''\u00e4'', $2');
 SELECT jadugar.enqueue_batch('SELECT $2', '{"{}"}');
 SELECT jadugar.schedule('test_commands', 'manual', 'SELECT $2');
