@@ -196,6 +196,20 @@ SELECT jadugar.drop_handler('test_owned_handler');
 SELECT count(*) FROM generate_series(1, 7) n, jadugar.drop_owned('test_owned_p' || n);
 DROP ROLE test_owned_p1, test_owned_p2, test_owned_p3, test_owned_p4, test_owned_p5, test_owned_p6, test_owned_p7, test_owned_group;
 
+-- A task that is running keeps its owner; a dry run says so, too.
+SELECT pg_advisory_lock(7790);
+SET ROLE test_owned_user;
+SELECT jadugar.enqueue('SELECT pg_advisory_xact_lock_shared(7790)', metadata => '{"test": "owned running"}') AS runs \gset
+CALL test.wait_until(format('SELECT blocked_by IS NOT NULL FROM jadugar.running WHERE task_id = %s', :runs));
+SELECT jadugar.enqueue('SELECT pg_advisory_xact_lock_shared(7790)', concurrency_key => 'test_owned', metadata => '{"test": "owned running key"}') AS runs_too \gset
+CALL test.wait_until(format('SELECT blocked_by IS NOT NULL FROM jadugar.running WHERE task_id = %s', :runs_too));
+RESET ROLE;
+SELECT kind, test_owned_name(kind, name), problem FROM jadugar.reassign_owned('test_owned_user', 'test_owned "b"', '{tasks}', dry_run => true);
+SELECT kind, test_owned_name(kind, name), problem FROM jadugar.reassign_owned('test_owned_user', 'test_owned "b"', '{tasks}');
+SELECT pg_advisory_unlock(7790);
+SELECT status, owner FROM jadugar.wait(:runs, '30 s');
+SELECT status, owner FROM jadugar.wait(:runs_too, '30 s');
+
 -- A dump has the name of a role at once after a rename.
 ALTER ROLE test_owned_user RENAME TO test_owned_renamed;
 CALL test.wait_until($$EXISTS (SELECT FROM jadugar_internal.owner WHERE name = 'test_owned_renamed')$$);
