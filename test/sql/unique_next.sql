@@ -148,7 +148,7 @@ SELECT count(jadugar.cancel(task_id)) FROM jadugar.tasks WHERE unique_key ~ '^se
 -- an attempt that fails leaves no successor, and keeps the key
 SELECT jadugar.enqueue($$DO 'BEGIN PERFORM jadugar.enqueue(''SELECT 1'', unique_key => ''undone'', tenant => ''after''); RAISE EXCEPTION ''no''; END'$$,
 	unique_key => 'undone', tenant => 'undone', retry => jadugar.retry_policy(2, 'fixed', delay => '1 hour')) AS id \gset
-CALL test.wait_until(format('SELECT attempt = 1 FROM jadugar.get_task(%s)', :id));
+CALL test.wait_until(format('SELECT attempt = 1 AND status = ''scheduled'' FROM jadugar.get_task(%s)', :id));
 SELECT * FROM test.of_key('undone');
 SELECT jadugar.enqueue('SELECT 1', unique_key => 'undone') = :id AS same;
 SELECT jadugar.cancel(:id);
