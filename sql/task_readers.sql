@@ -186,8 +186,11 @@ BEGIN ATOMIC
 				OR list_tasks.finished_from IS NOT NULL
 				OR list_tasks.finished_to IS NOT NULL)
 			AND (list_tasks.status IS NULL OR f.status = list_tasks.status)
-			AND f.finished_at >= COALESCE(list_tasks.finished_from, '-infinity')
-			AND f.finished_at < COALESCE(list_tasks.finished_to, 'infinity')) i
+			-- the planner may push a CASE into the view, and not a COALESCE
+			AND f.finished_at >= CASE WHEN list_tasks.finished_from IS NULL
+				THEN '-infinity' ELSE list_tasks.finished_from END
+			AND f.finished_at < CASE WHEN list_tasks.finished_to IS NULL
+				THEN 'infinity' ELSE list_tasks.finished_to END) i
 	WHERE (list_tasks.after_id IS NULL OR i.task_id > list_tasks.after_id)
 		AND (list_tasks.queue IS NULL OR i.queue = list_tasks.queue)
 		AND (list_tasks.name IS NULL OR i.name = list_tasks.name)
