@@ -86,6 +86,7 @@ SELECT severity, regexp_replace(detail, '^\d+ of \d+ slots', 'N of M slots') AS 
 WHERE what = 'workers';
 GRANT SELECT ON test.of_workers TO PUBLIC;
 ALTER VIEW test.of_workers SET (security_invoker = on);
+-- A slot that was lacking is noted until a worker has one.
 SELECT pg_advisory_lock(7781);
 SET ROLE hea_one;
 SELECT jadugar.scale_workers(1);
@@ -94,6 +95,7 @@ CALL test.wait_until(format('SELECT blocked_by IS NOT NULL FROM jadugar.running 
 SELECT jadugar.enqueue('SELECT 1') AS behind \gset
 SELECT jadugar.enqueue('SELECT 2', priority => 1) AS ahead \gset
 SELECT status, waiting_for FROM jadugar.tasks ORDER BY task_id;
+CALL test.wait_until($$SELECT severity = 'ok' FROM test.of_workers$$);
 SELECT * FROM test.of_workers;
 -- They are made late by hand
 RESET ROLE;
@@ -102,17 +104,20 @@ SET LOCAL session_replication_role = replica;
 UPDATE jadugar_internal.task SET run_at = run_at - '6 s'::interval WHERE task_id IN (:behind, :ahead);
 COMMIT;
 SET ROLE hea_one;
+CALL test.wait_until($$SELECT detail ~ 'at least 2' AND detail !~ 'tasks wait for one' FROM test.of_workers$$);
 SELECT * FROM test.of_workers;
 SELECT what, severity FROM test.of_work WHERE what = 'overdue';
 SET ROLE hea_watch;
 SELECT severity, detail ~ 'at least 2, among them tasks of role "hea_one"' AS named FROM test.of_workers;
 SET ROLE hea_ann;
+CALL test.wait_until($$SELECT severity = 'ok' FROM test.of_workers$$);
 SELECT severity FROM test.of_workers;
 -- the role may have another worker
 SET ROLE hea_one;
 SELECT jadugar.scale_workers(2);
 SELECT jadugar.enqueue('SELECT 3') AS id \gset
 SELECT status FROM jadugar.wait(:id, '30 s');
+CALL test.wait_until($$SELECT severity = 'ok' FROM test.of_workers$$);
 SELECT severity FROM test.of_workers;
 SELECT jadugar.cancel(:behind), jadugar.cancel(:ahead) \g /dev/null
 -- its workers are stopped
