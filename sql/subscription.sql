@@ -17,12 +17,15 @@ CREATE TABLE jadugar_internal.subscription (
 	filter		jsonpath,
 	command_id	bigint NOT NULL,
 	batch		integer CHECK (batch > 0),
+	delivery	"char" NOT NULL CHECK (delivery IN ('i', 't')),
 	on_failure	"char" NOT NULL CHECK (on_failure IN ('k', 'p', 'b')),
 	max_attempts integer NOT NULL CHECK (max_attempts > 0),
 	retry		jsonb,
 	timeout		interval,
 	settings	jsonb,
 	versions	jsonb,
+	queue_id	integer,
+	priority	integer,
 	shards		integer NOT NULL CHECK (shards > 0),
 	enabled		boolean NOT NULL,
 	paused_at	timestamptz,
@@ -33,6 +36,7 @@ CREATE TABLE jadugar_internal.subscription (
 	UNIQUE (owner, name)
 );
 COMMENT ON TABLE jadugar_internal.subscription IS 'Event handlers.';
+COMMENT ON COLUMN jadugar_internal.subscription.delivery IS 'i inline, t task.';
 COMMENT ON COLUMN jadugar_internal.subscription.on_failure IS 'k park_key, p park, b block.';
 
 CREATE INDEX subscription_command ON jadugar_internal.subscription (command_id);
@@ -65,7 +69,7 @@ COMMENT ON COLUMN jadugar_internal.event_cursor.in_a_row IS
 COMMENT ON COLUMN jadugar_internal.event_cursor.retry_at IS
 	'Until then the shard waits, after failures.';
 COMMENT ON COLUMN jadugar_internal.event_cursor.blocked_id IS
-	'Event that the shard waits for, with on_failure block.';
+	'Event that the shard waits for, with on_failure block, or as no task can be made of it.';
 COMMENT ON COLUMN jadugar_internal.event_cursor.attempts IS
 	'Attempts of that event that failed.';
 
@@ -112,12 +116,15 @@ CREATE FUNCTION jadugar.subscribe(
 	start_after		bigint DEFAULT NULL,
 	shards			integer DEFAULT 1,
 	batch			integer DEFAULT NULL,
+	delivery		text DEFAULT 'inline',
 	on_failure		text DEFAULT 'park_key',
 	max_attempts	integer DEFAULT 10,
 	retry			jsonb DEFAULT NULL,
 	timeout			interval DEFAULT NULL,
 	settings		jsonb DEFAULT NULL,
 	versions		jsonb DEFAULT NULL,
+	queue			text DEFAULT NULL,
+	priority		integer DEFAULT NULL,
 	enabled			boolean DEFAULT true,
 	description		text DEFAULT NULL,
 	metadata		jsonb DEFAULT NULL,
@@ -125,7 +132,7 @@ CREATE FUNCTION jadugar.subscribe(
 ) RETURNS bigint
 LANGUAGE C AS 'MODULE_PATHNAME', 'jdg_subscribe';
 COMMENT ON FUNCTION jadugar.subscribe IS
-	'Creates a subscription, which calls a handler once for each event of the given types, and returns its id.';
+	'Creates a subscription, which calls a handler or makes a task once for each event of the given types, and returns its id.';
 
 CREATE FUNCTION jadugar.unsubscribe(
 	name			text,

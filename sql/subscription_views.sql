@@ -39,7 +39,7 @@ COMMENT ON COLUMN jadugar.subscription_shards.in_a_row IS
 	'Number of failures since an event was last handled.';
 COMMENT ON COLUMN jadugar.subscription_shards.retry_at IS 'When the shard goes on, after failures.';
 COMMENT ON COLUMN jadugar.subscription_shards.blocked_id IS
-	'Event that the shard waits for, with on_failure block; or that failed as its worker died, until it is set aside.';
+	'Event that the shard waits for, with on_failure block, or as no task can be made of it; or that failed as its worker died, until it is set aside.';
 COMMENT ON COLUMN jadugar.subscription_shards.attempts IS 'Failed attempts of that event.';
 COMMENT ON COLUMN jadugar.subscription_shards.error IS
 	'Error of its last attempt. NULL for a monitor.';
@@ -58,6 +58,7 @@ SELECT s.subscription_id,
 	s.filter,
 	m.text AS handler,
 	s.batch,
+	CASE s.delivery WHEN 'i' THEN 'inline' ELSE 'task' END AS delivery,
 	CASE s.on_failure WHEN 'k' THEN 'park_key' WHEN 'p' THEN 'park' ELSE 'block' END AS on_failure,
 	s.max_attempts,
 	s.retry,
@@ -65,6 +66,8 @@ SELECT s.subscription_id,
 	CASE WHEN jadugar_internal._v_owns(s.owner) OR (SELECT jadugar_internal._v_is_operator())
 		THEN s.settings END AS settings,
 	s.versions,
+	q.name AS queue,
+	s.priority,
 	s.shards,
 	CASE
 		WHEN NOT s.enabled OR s.paused_at IS NOT NULL THEN 'paused'
@@ -87,6 +90,7 @@ SELECT s.subscription_id,
 		THEN s.metadata END AS metadata
 FROM jadugar_internal.subscription s
 	JOIN jadugar_internal.command m ON m.command_id = s.command_id
+	LEFT JOIN jadugar_internal.queue q ON q.queue_id = s.queue_id
 	LEFT JOIN pg_catalog.pg_roles a ON a.oid = s.owner
 	CROSS JOIN LATERAL (SELECT
 			count(*) FILTER (WHERE x.retry_at = 'infinity') AS blocked,
@@ -112,6 +116,8 @@ COMMENT ON COLUMN jadugar.subscriptions.filter IS 'Predicate over the events. NU
 COMMENT ON COLUMN jadugar.subscriptions.handler IS 'SQL, or the name of a handler.';
 COMMENT ON COLUMN jadugar.subscriptions.batch IS
 	'Maximum number of events in a call. NULL: one, not as an array.';
+COMMENT ON COLUMN jadugar.subscriptions.delivery IS
+	'inline: the handler is called with the position. task: each event becomes a task.';
 COMMENT ON COLUMN jadugar.subscriptions.on_failure IS
 	'What happens to an event whose handler fails: park_key, park or block.';
 COMMENT ON COLUMN jadugar.subscriptions.max_attempts IS
@@ -121,6 +127,8 @@ COMMENT ON COLUMN jadugar.subscriptions.timeout IS 'Maximum duration of a call. 
 COMMENT ON COLUMN jadugar.subscriptions.settings IS 'Settings for the calls. NULL for a monitor.';
 COMMENT ON COLUMN jadugar.subscriptions.versions IS
 	'Versions of types in which it gets the data. NULL: the latest.';
+COMMENT ON COLUMN jadugar.subscriptions.queue IS 'Queue of its tasks. NULL: the default.';
+COMMENT ON COLUMN jadugar.subscriptions.priority IS 'Priority of its tasks. NULL: the default.';
 COMMENT ON COLUMN jadugar.subscriptions.shards IS
 	'Number of shards, which handle events side by side.';
 COMMENT ON COLUMN jadugar.subscriptions.status IS

@@ -10,9 +10,11 @@
 #include "postgres.h"
 
 #include "access/htup_details.h"
+#include "catalog/namespace.h"
 #include "commands/sequence.h"
 #include "funcapi.h"
 #include "utils/builtins.h"
+#include "utils/syscache.h"
 #include "utils/xid8.h"
 
 #include "access/owner.h"
@@ -112,6 +114,18 @@ jdg_event_read(TupleTableSlot *s, JdgEvent *e)
 	e->trace = jdg_get_text(s, E_TRACE);
 	e->headers = get_jsonb(s, E_HEADERS);
 	e->data = get_jsonb(s, E_DATA);
+}
+
+Oid
+jdg_event_info_type(void)
+{
+	Oid			type = GetSysCacheOid2(TYPENAMENSP, Anum_pg_type_oid,
+									   CStringGetDatum("event_info"),
+									   ObjectIdGetDatum(get_namespace_oid("jadugar", false)));
+
+	if (!OidIsValid(type))
+		elog(ERROR, "type jadugar.event_info does not exist");
+	return type;
 }
 
 Datum

@@ -57,6 +57,9 @@ extern void jdg_event_read_head(TupleTableSlot *slot, JdgEvent *e);
 #define JDG_EVENT_XID_COLUMN	2
 #define JDG_EVENT_KEY_COLUMN	13
 
+/* the type jadugar.event_info */
+extern Oid	jdg_event_info_type(void);
+
 /* the row of type jadugar.event_info; "whole" false: without data and headers */
 extern Datum jdg_event_info(TupleDesc desc, const JdgEvent *e,
 							const JdgTopic *topic, bool whole);

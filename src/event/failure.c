@@ -133,6 +133,22 @@ jdg_event_failed(const JdgSubscription *s, JdgCursor *c, const JdgEvent *e,
 }
 
 void
+jdg_event_refused(JdgCursor *c, const JdgEvent *e, const JdgCallFailure *f)
+{
+	/* it may note that another one is charged */
+	if (c->charged == 0)
+	{
+		if (c->blocked_id != e->event_id)
+			forget_blocked(c);
+		c->blocked_id = e->event_id;
+		c->error = f->error;
+	}
+	c->failed++;
+	c->in_a_row = Max(c->in_a_row + 1, IN_A_ROW_MAX);
+	wait_after_failures(c);
+}
+
+void
 jdg_event_charged(const JdgSubscription *s, JdgCursor *c, const JdgEvent *e,
 				  const JdgCallFailure *f)
 {

@@ -34,6 +34,13 @@ extern bool jdg_event_failed(const JdgSubscription *s, JdgCursor *c,
 							 const JdgCallFailure *failure);
 
 /*
+ * No event of the subscription could be delivered: the shard waits before this
+ * one, which is not charged.
+ */
+extern void jdg_event_refused(JdgCursor *c, const JdgEvent *e,
+							  const JdgCallFailure *failure);
+
+/*
  * The same for an event whose turn is unknown: its transaction is gone, and
  * the position is at it or before it.  The cursor notes what becomes of it.
  */

@@ -78,7 +78,8 @@ read_subscription(int64 subscription_id, MemoryContext mcxt)
 	static JdgQuery q = {
 		"SELECT owner, name, types, topics, keys, headers, filter::text, "
 		"command_id, batch, on_failure, max_attempts, retry, timeout, "
-		"settings, versions, shards, enabled AND paused_at IS NULL "
+		"settings, versions, shards, enabled AND paused_at IS NULL, "
+		"delivery, queue_id, priority, priority IS NOT NULL "
 		"FROM jadugar_internal.subscription WHERE subscription_id = $1",
 		1, {INT8OID}
 	};
@@ -109,6 +110,10 @@ read_subscription(int64 subscription_id, MemoryContext mcxt)
 		s->versions = jdg_col_jsonb(0, 15, mcxt);
 		s->shards = jdg_col_int32(0, 16, 1);
 		s->active = jdg_col_bool(0, 17);
+		s->delivery = jdg_col_char(0, 18);
+		s->queue_id = jdg_col_int32(0, 19, 0);
+		s->priority = jdg_col_int32(0, 20, 0);
+		s->has_priority = jdg_col_bool(0, 21);
 		if (filter != NULL)
 		{
 			MemoryContext old = MemoryContextSwitchTo(mcxt);

@@ -25,6 +25,13 @@ typedef enum JdgOnFailure
 	JDG_ON_FAILURE_BLOCK = 'b'
 } JdgOnFailure;
 
+/* the letters of subscription.delivery */
+typedef enum JdgDeliveryKind
+{
+	JDG_DELIVERY_INLINE = 'i',
+	JDG_DELIVERY_TASK = 't'
+} JdgDeliveryKind;
+
 typedef struct JdgSubscription
 {
 	int64		subscription_id;
@@ -40,6 +47,10 @@ typedef struct JdgSubscription
 	JsonPath   *filter;			/* or NULL */
 	int64		command_id;
 	int			batch;			/* 0: one by one */
+	JdgDeliveryKind delivery;
+	int32		queue_id;		/* of its tasks; 0: not given */
+	bool		has_priority;
+	int32		priority;
 	JdgOnFailure on_failure;
 	int			max_attempts;
 	Jsonb	   *retry;

@@ -35,6 +35,7 @@
 #include "handler/handler.h"
 #include "handler/parse.h"
 #include "handler/privileges.h"
+#include "queue/queue.h"
 #include "shared/shmem.h"
 #include "shared/wakeup.h"
 #include "task/prepare.h"
@@ -52,6 +53,12 @@ static const char *const on_failure_words[] = {
 
 static const JdgOnFailure on_failure_codes[] = {
 	JDG_ON_FAILURE_PARK_KEY, JDG_ON_FAILURE_PARK, JDG_ON_FAILURE_BLOCK
+};
+
+static const char *const delivery_words[] = {"inline", "task", NULL};
+
+static const JdgDeliveryKind delivery_codes[] = {
+	JDG_DELIVERY_INLINE, JDG_DELIVERY_TASK
 };
 
 static const char *const dead_words[] = {"restrict", "drop", NULL};
@@ -76,12 +83,15 @@ typedef struct SubscribeArgs
 	Start		start;
 	int32		shards;
 	int32	   *batch;
+	int			delivery;		/* in delivery_words */
 	int			on_failure;		/* in on_failure_words */
 	int32		max_attempts;
 	Jsonb	   *retry;
 	Interval   *timeout;
 	Jsonb	   *settings;
 	Jsonb	   *versions;
+	char	   *queue;
+	int32	   *priority;
 	bool		enabled;
 	char	   *description;
 	Jsonb	   *metadata;
@@ -103,12 +113,15 @@ static const JdgArg subscribe_args[] = {
 	{"start_after", INT8OID, FIELD(start.after)},
 	{"shards", INT4OID, FIELD(shards), JDG_NEEDED},
 	{"batch", INT4OID, FIELD(batch)},
+	{"delivery", TEXTOID, FIELD(delivery), JDG_NEEDED, delivery_words},
 	{"on_failure", TEXTOID, FIELD(on_failure), JDG_NEEDED, on_failure_words},
 	{"max_attempts", INT4OID, FIELD(max_attempts), JDG_NEEDED},
 	{"retry", JSONBOID, FIELD(retry)},
 	{"timeout", INTERVALOID, FIELD(timeout)},
 	{"settings", JSONBOID, FIELD(settings)},
 	{"versions", JSONBOID, FIELD(versions)},
+	{"queue", TEXTOID, FIELD(queue)},
+	{"priority", INT4OID, FIELD(priority)},
 	{"enabled", BOOLOID, FIELD(enabled), JDG_NEEDED},
 	{"description", TEXTOID, FIELD(description)},
 	{"metadata", JSONBOID, FIELD(metadata)},
@@ -146,11 +159,13 @@ static const JdgArg unsubscribe_args[] = {
 
 static JdgQuery insert_query = {
 	"INSERT INTO jadugar_internal.subscription (owner, name, types, topics, "
-	"keys, headers, filter, command_id, batch, on_failure, max_attempts, "
-	"retry, timeout, settings, versions, shards, enabled, description, "
+	"keys, headers, filter, command_id, batch, delivery, on_failure, "
+	"max_attempts, retry, timeout, settings, versions, queue_id, priority, "
+	"shards, enabled, description, "
 	"metadata, created_at) VALUES ($owner, $name, $types, $topics, $keys, "
-	"$headers, $filter, $command_id, $batch, $on_failure, $max_attempts, "
-	"$retry, $timeout, $settings, $versions, $shards, $enabled, $description, "
+	"$headers, $filter, $command_id, $batch, $delivery, $on_failure, "
+	"$max_attempts, $retry, $timeout, $settings, $versions, $queue_id, "
+	"$priority, $shards, $enabled, $description, "
 	"$metadata, $now) ON CONFLICT (owner, name) DO NOTHING "
 	"RETURNING subscription_id",
 	.config = true
@@ -250,6 +265,7 @@ find_command(const SubscribeArgs *a, Oid owner)
 	ErrorData  *error;
 	bool		standalone;
 	JdgHandler *handler;
+	bool		in_tasks = delivery_codes[a->delivery] == JDG_DELIVERY_TASK;
 
 	jdg_command_classify(a->handler, &kind, &standalone, &error);
 	if (kind == JDG_COMMAND_SQL && !standalone)
@@ -266,12 +282,15 @@ find_command(const SubscribeArgs *a, Oid owner)
 				 errhint("Write SQL with the event as $1, for example 'SELECT app.on_order($1)'."),
 				 internalerrquery(a->handler),
 				 internalerrposition(error ? error->cursorpos : 0)));
-	if (handler == NULL || handler->standalone)
+	if (!in_tasks && (handler == NULL || handler->standalone ||
+					  handler->transaction == JDG_XACT_STANDALONE))
 		ereport(ERROR,
 				(errcode(JDG_ERRCODE_VALIDATION_ERROR),
 				 errmsg("handler cannot run inside a transaction"),
 				 errdetail("The effects of a handler and the position of its subscription are one commit."),
-				 errhint("Enqueue a task in the handler.")));
+				 errhint("Pass delivery => 'task'.")));
+	if (handler == NULL)
+		return jdg_command_id(a->handler, JDG_COMMAND_SQL, true);
 	if (a->batch)
 		ereport(ERROR,
 				(errcode(JDG_ERRCODE_VALIDATION_ERROR),
@@ -279,6 +298,26 @@ find_command(const SubscribeArgs *a, Oid owner)
 				 errdetail("Handler \"%s\" takes one event.", a->handler)));
 	jdg_handler_require_privileges(handler, owner);
 	return jdg_command_id(a->handler, JDG_COMMAND_HANDLER, false);
+}
+
+/* Arguments that go with one kind of delivery only. */
+static void
+check_delivery(const SubscribeArgs *a)
+{
+	if (delivery_codes[a->delivery] == JDG_DELIVERY_TASK)
+	{
+		if (a->batch)
+			ereport(ERROR,
+					(errcode(JDG_ERRCODE_VALIDATION_ERROR),
+					 errmsg("batch requires delivery => 'inline'"),
+					 errdetail("Each event becomes a task of its own.")));
+		return;
+	}
+	if (a->queue || a->priority)
+		ereport(ERROR,
+				(errcode(JDG_ERRCODE_VALIDATION_ERROR),
+				 errmsg("%s requires delivery => 'task'",
+						a->queue ? "queue" : "priority")));
 }
 
 /* Checks the arguments that need no lookup. */
@@ -303,6 +342,7 @@ check_options(const SubscribeArgs *a)
 				 errmsg("headers must be a JSON object")));
 	if (a->timeout)
 		jdg_check_interval("timeout", a->timeout, false);
+	check_delivery(a);
 	jdg_retry_check(a->retry);
 	if (a->settings)
 		jdg_check_settings(a->settings);
@@ -350,6 +390,7 @@ JDG_FUNCTION(jdg_subscribe, JDG_LEVEL_USER)
 	JdgParams	p = {0};
 	JdgParams	c = {0};
 	JdgInternal in;
+	JdgQueue	queue;
 	Oid			owner;
 	Datum		topics;
 	int64		id;
@@ -359,6 +400,8 @@ JDG_FUNCTION(jdg_subscribe, JDG_LEVEL_USER)
 	check_options(&a);
 	owner = jdg_resolve_owner(a.owner);
 	topics = find_topics(a.topics);
+	if (a.queue)
+		jdg_queue_for_role(a.queue, owner, &queue);
 	bind_start(&c, &a.start);
 	jdg_bind_oid(&p, "owner", owner);
 	jdg_bind_text(&p, "name", a.name);
@@ -370,6 +413,9 @@ JDG_FUNCTION(jdg_subscribe, JDG_LEVEL_USER)
 			 a.filter == NULL);
 	jdg_bind_int64(&p, "command_id", find_command(&a, owner));
 	jdg_bind_int32_or_null(&p, "batch", a.batch);
+	jdg_bind_char(&p, "delivery", delivery_codes[a.delivery]);
+	jdg_bind_int32_or_null(&p, "queue_id", a.queue ? &queue.queue_id : NULL);
+	jdg_bind_int32_or_null(&p, "priority", a.priority);
 	jdg_bind_char(&p, "on_failure", on_failure_codes[a.on_failure]);
 	jdg_bind_int32(&p, "max_attempts", a.max_attempts);
 	jdg_bind_jsonb(&p, "retry", a.retry);

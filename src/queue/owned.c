@@ -24,6 +24,8 @@
 	"WHERE s.queue_id = t.queue_id) " \
 	"OR EXISTS (SELECT FROM jadugar_internal.handler n " \
 	"WHERE n.queue_id = t.queue_id) " \
+	"OR EXISTS (SELECT FROM jadugar_internal.subscription b " \
+	"WHERE b.queue_id = t.queue_id) " \
 	"OR (SELECT u.flows + u.runs > 0 " \
 	"FROM jadugar_internal._flow_uses(t.queue_id, NULL) u))"
 
@@ -68,7 +70,7 @@ drop_queues(JdgHandover *h)
 {
 	static JdgQuery list = {
 		"SELECT t.name, CASE WHEN " IN_USE " "
-		"THEN 'tasks, schedules, handlers or flows use it' END "
+		"THEN 'tasks, schedules, handlers, subscriptions or flows use it' END "
 		"FROM jadugar_internal.queue t WHERE " OWN_QUEUE " ORDER BY t.name",
 		1, {OIDOID}
 	};

@@ -60,7 +60,9 @@ static JdgQuery used_query = {
 	"(SELECT count(*) FROM jadugar_internal.schedule AS s "
 	"WHERE s.queue_id = $1), "
 	"(SELECT count(*) FROM jadugar_internal.handler AS h "
-	"WHERE h.queue_id = $1)",
+	"WHERE h.queue_id = $1), "
+	"(SELECT count(*) FROM jadugar_internal.subscription AS n "
+	"WHERE n.queue_id = $1)",
 	1, {INT4OID}
 };
 
@@ -129,22 +131,24 @@ refuse_if_used(const char *name, Datum queue_id)
 	int64		tasks;
 	int64		schedules;
 	int64		handlers;
+	int64		subscriptions;
 	JdgFlowUses uses;
 
 	(void) jdg_run_latest(&used_query, &queue_id, NULL);
 	tasks = jdg_col_int64(0, 1, 0);
 	schedules = jdg_col_int64(0, 2, 0);
 	handlers = jdg_col_int64(0, 3, 0);
+	subscriptions = jdg_col_int64(0, 4, 0);
 	jdg_flow_uses_of_queue(DatumGetInt32(queue_id), &uses);
-	if (tasks + schedules + handlers + uses.flows + uses.runs == 0)
+	if (tasks + schedules + handlers + subscriptions + uses.flows + uses.runs == 0)
 		return;
 	ereport(ERROR,
 			(errcode(JDG_ERRCODE_CONFLICT),
 			 errmsg("cannot drop queue \"%s\" because it is in use", name),
-			 errdetail("Unfinished tasks: %lld, schedules: %lld, handlers: %lld, flows: %lld, unfinished flow runs: %lld.",
+			 errdetail("Unfinished tasks: %lld, schedules: %lld, handlers: %lld, subscriptions: %lld, flows: %lld, unfinished flow runs: %lld.",
 					   (long long) tasks, (long long) schedules,
-					   (long long) handlers, (long long) uses.flows,
-					   (long long) uses.runs),
+					   (long long) handlers, (long long) subscriptions,
+					   (long long) uses.flows, (long long) uses.runs),
 			 errhint("Finish, cancel, drop, or move them first.")));
 }
 

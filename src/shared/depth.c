@@ -23,6 +23,7 @@
 #include "utils/timestamp.h"
 
 #include "shared/depth.h"
+#include "shared/feed.h"
 #include "shared/shmem.h"
 
 /* number of lists to find gauges */
@@ -54,6 +55,7 @@ struct JdgDepth
 	int64		added;			/* tasks that commits have ever added */
 	uint64		generation;		/* changes with each commit */
 	ConditionVariable room;
+	bool		watched;		/* feeds wait for room */
 };
 
 typedef struct Depths
@@ -292,6 +294,25 @@ end(JdgDepth *d, const JdgDepthChange *c)
 	d->generation++;
 }
 
+/* There may be room: wakes sessions and feeds that wait for it. */
+static void
+tell_room(JdgDepth *d)
+{
+	bool		watched;
+	Oid			dboid;
+	int32		queue_id;
+
+	SpinLockAcquire(&d->mutex);
+	watched = d->watched;
+	d->watched = false;
+	dboid = d->dboid;
+	queue_id = d->queue_id;
+	SpinLockRelease(&d->mutex);
+	ConditionVariableBroadcast(&d->room);
+	if (watched)
+		jdg_feeds_room(dboid, queue_id);
+}
+
 void
 jdg_depth_committed(JdgDepth *d, const JdgDepthChange *c)
 {
@@ -301,7 +322,7 @@ jdg_depth_committed(JdgDepth *d, const JdgDepthChange *c)
 	d->added += c->inserted;
 	SpinLockRelease(&d->mutex);
 	if (c->freed > 0 || c->taken > c->inserted)
-		ConditionVariableBroadcast(&d->room);
+		tell_room(d);
 }
 
 void
@@ -326,7 +347,7 @@ jdg_depth_aborted(JdgDepth *d, const JdgDepthChange *c)
 		doubt(d);
 	SpinLockRelease(&d->mutex);
 	if (c->taken > 0)
-		ConditionVariableBroadcast(&d->room);
+		tell_room(d);
 }
 
 bool
@@ -387,7 +408,7 @@ jdg_depth_count_end(JdgDepth *d, const JdgDepthCount *count, int64 rows)
 	SpinLockRelease(&d->mutex);
 	/* there is more room than others have seen */
 	if (more)
-		ConditionVariableBroadcast(&d->room);
+		tell_room(d);
 	return exact;
 }
 
@@ -419,6 +440,14 @@ jdg_depth_wake(JdgDepth *d)
 	ConditionVariableBroadcast(&d->room);
 }
 
+void
+jdg_depth_watch(JdgDepth *d)
+{
+	SpinLockAcquire(&d->mutex);
+	d->watched = true;
+	SpinLockRelease(&d->mutex);
+}
+
 ConditionVariable *
 jdg_depth_room(JdgDepth *d)
 {
@@ -442,7 +471,7 @@ change_all(Oid dboid, void (*change) (JdgDepth *depth))
 			change(d);
 		SpinLockRelease(&d->mutex);
 		if (is_its)
-			ConditionVariableBroadcast(&d->room);
+			tell_room(d);
 	}
 }
 

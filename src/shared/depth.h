@@ -106,6 +106,9 @@ extern bool jdg_depth_stuck(JdgDepth *depth, int64 n, int64 max_depth);
 extern void jdg_depth_wake(JdgDepth *depth);
 extern ConditionVariable *jdg_depth_room(JdgDepth *depth);
 
+/* when there may be room next time, calls jdg_feeds_room() once */
+extern void jdg_depth_watch(JdgDepth *depth);
+
 /*
  * All gauges of a database: wakes those who wait for room; the same, and a
  * count is due; the same, and nothing is known until then.

@@ -53,6 +53,7 @@ feeds_init(void *at, bool found)
 		pg_atomic_init_u64(&f->due, (uint64) DT_NOEND);
 		pg_atomic_init_u64(&f->types, 0);
 		pg_atomic_init_u64(&f->topics, 0);
+		pg_atomic_init_u32(&f->queue_id, 0);
 		f->slotno = -1;
 	}
 }
@@ -206,6 +207,40 @@ jdg_feed_release(JdgFeed *f, uint32 news, bool more, TimestampTz due,
 	pg_memory_barrier();
 	if (state != JDG_FEED_READY && pg_atomic_read_u32(&f->news) != news)
 		(void) change_state(f, state, JDG_FEED_READY);
+}
+
+void
+jdg_feed_await_room(JdgFeed *f, int32 queue_id)
+{
+	pg_atomic_write_u32(&f->queue_id, (uint32) queue_id);
+}
+
+/*
+ * A feed that is taken may be about to wait: jdg_feed_release() looks at the
+ * news after it has changed the state.
+ */
+void
+jdg_feeds_room(Oid dboid, int32 queue_id)
+{
+	Owners		o = {0};
+	int			used = jdg_feeds_used();
+
+	for (int i = 0; i < used; i++)
+	{
+		JdgFeed    *f = &jdg_feeds[i];
+
+		if (f->dboid != dboid || state_of(f) == JDG_FEED_FREE)
+			continue;
+		pg_atomic_fetch_add_u32(&f->news, 1);
+		if (pg_atomic_read_u32(&f->queue_id) == (uint32) queue_id &&
+			change_state(f, JDG_FEED_WAITING, JDG_FEED_READY))
+			add_owner(&o, f->owner);
+	}
+	for (int i = 0; o.n > 0 && i < jdg_max_databases; i++)
+	{
+		if (jdg_dbs[i].dboid == dboid && jdg_dbs[i].state == JDG_DB_ACTIVE)
+			notify(&jdg_dbs[i], &o);
+	}
 }
 
 void

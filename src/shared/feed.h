@@ -45,6 +45,7 @@ typedef struct JdgFeed
 								 * DT_NOEND: never */
 	pg_atomic_uint64 types;		/* bits of types; all: patterns */
 	pg_atomic_uint64 topics;	/* bits of topics */
+	pg_atomic_uint32 queue_id;	/* it waits for room in this queue; 0: none */
 	/* set while the entry is made, before its state */
 	Oid			dboid;
 	Oid			owner;
@@ -88,6 +89,15 @@ extern JdgFeed *jdg_feed_take(Oid dboid, Oid owner, int slotno, uint32 *news);
  */
 extern void jdg_feed_release(JdgFeed *feed, uint32 news, bool more,
 							 TimestampTz due, bool hold);
+
+/* before that: the wait is for room in a queue; 0: it is not */
+extern void jdg_feed_await_room(JdgFeed *feed, int32 queue_id);
+
+/*
+ * There may be room in a queue for which feeds of the database wait.  Never
+ * fails.
+ */
+extern void jdg_feeds_room(Oid dboid, int32 queue_id);
 
 /* gives back all feeds of a worker that has ended, as ready */
 extern void jdg_feeds_release_slot(Oid dboid, int slotno);

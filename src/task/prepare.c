@@ -197,6 +197,29 @@ find_command(const char *text, Oid owner, JdgCommandKind *kind,
 }
 
 /*
+ * The same for a command that is known, SQL or a handler.  Raises NOT_FOUND or
+ * FORBIDDEN if the owner cannot use the handler any more.
+ */
+static void
+find_known(const JdgCommand *c, Oid owner, JdgCommandKind *kind,
+		   bool *standalone, JdgHandler **h)
+{
+	*h = NULL;
+	*kind = c->kind;
+	*standalone = c->standalone;
+	if (c->kind != JDG_COMMAND_HANDLER)
+		return;
+	*h = jdg_handler_get(c->text, owner);
+	if (*h == NULL)
+		ereport(ERROR,
+				(errcode(JDG_ERRCODE_NOT_FOUND),
+				 errmsg("handler \"%s\" does not exist", c->text),
+				 errhint("Register it again with jadugar.register_handler().")));
+	jdg_handler_require_privileges(*h, owner);
+	*standalone = (*h)->standalone;
+}
+
+/*
  * The rows that the options or the handler expect.  Raises VALIDATION_ERROR if
  * they cannot be counted in time, or not at all.
  */
@@ -240,7 +263,7 @@ jdg_task_prepare(const JdgTaskOptions *o, Oid owner, int32 default_attempts,
 {
 	JdgCommandKind kind;
 	bool		standalone;
-	const char *command;
+	const char *command = NULL;
 	JdgHandler *h;
 
 	Assert(!jdg_is_bookkeeping());
@@ -254,9 +277,13 @@ jdg_task_prepare(const JdgTaskOptions *o, Oid owner, int32 default_attempts,
 	if (o->settings)
 		jdg_check_settings(o->settings);
 	jdg_check_metadata(o->metadata);
-	command = find_command(o->command, owner, &kind, &standalone, &h);
+	if (o->command_id != 0)
+		find_known(jdg_command_get(o->command_id), owner, &kind, &standalone,
+				   &h);
+	else
+		command = find_command(o->command, owner, &kind, &standalone, &h);
 	find_queue(o->queue, h, GetUserId(), queue);
-	t->command_id = o->check_only ? 0 :
+	t->command_id = o->check_only || o->command_id != 0 ? o->command_id :
 		jdg_command_id(command, kind, standalone);
 
 	t->owner = owner;

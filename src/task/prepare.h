@@ -16,6 +16,7 @@
 typedef struct JdgTaskOptions
 {
 	const char *command;
+	int64		command_id;		/* of one that is known; 0: "command" */
 	Jsonb	   *payload;
 	const char *queue;
 	const int32 *priority;

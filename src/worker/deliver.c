@@ -29,9 +29,6 @@
 #include "shared/database.h"
 #include "worker/deliver.h"
 
-/* when to look again at a cursor that a session has locked */
-#define LOCKED_PAUSE	USECS_PER_SEC
-
 static JdgRound round_;
 
 bool		jdg_deliver_one_by_one = false;
@@ -81,9 +78,9 @@ plan_next(JdgRound *r, TimestampTz *due, bool *hold)
 {
 	JdgParked	parked;
 
-	if (r->c.retry_at != DT_NOBEGIN)
+	if (r->c.retry_at != DT_NOBEGIN || r->pause > 0)
 	{
-		*due = r->c.retry_at;
+		*due = r->pause > 0 ? jdg_now() + r->pause : r->c.retry_at;
 		*hold = true;
 		r->more = false;
 	}
@@ -107,7 +104,7 @@ serve(JdgRound *r, TimestampTz *due, bool *hold)
 	/* a session has locked it, which may roll back and say nothing */
 	if (!jdg_cursor_lock(seen.subscription_id, seen.shard, &r->c))
 	{
-		*due = jdg_now() + LOCKED_PAUSE;
+		*due = jdg_now() + JDG_LOCKED_PAUSE;
 		return;
 	}
 	if (r->c.upto == NULL)
@@ -143,6 +140,7 @@ serve(JdgRound *r, TimestampTz *due, bool *hold)
 static void
 release(JdgRound *r, TimestampTz due, bool hold)
 {
+	jdg_feed_await_room(r->feed, r->queue_id);
 	jdg_feed_release(r->feed, r->news, r->more, due, hold);
 	r->feed = NULL;
 	if (due != DT_NOEND)

@@ -14,6 +14,12 @@
 #include "shared/feed.h"
 #include "worker/worker.h"
 
+/* when to look again at a row or a queue that a session has locked */
+#define JDG_LOCKED_PAUSE	USECS_PER_SEC
+
+/* the same at a full queue, for changes by hand: usually the feed is told */
+#define JDG_ROOM_PAUSE		(60 * USECS_PER_SEC)
+
 /* one round: a shard that this worker has taken */
 typedef struct JdgRound
 {
@@ -28,6 +34,8 @@ typedef struct JdgRound
 	bool		undone;			/* the transaction was aborted */
 	bool		committing;		/* an error is one of its commit */
 	bool		more;			/* the shard is to be looked at again */
+	int64		pause;			/* it waits for its queue, so long at most */
+	int32		queue_id;		/* for room in this one; 0: not for room */
 	MemoryContext call_mcxt;	/* reset after each call */
 } JdgRound;
 
@@ -43,6 +51,9 @@ typedef enum JdgCallEnd
 {
 	JDG_CALL_DONE,
 	JDG_CALL_FAILED,			/* *failure says how */
+	JDG_CALL_REFUSED,			/* the same, but no event of the subscription
+								 * could be delivered */
+	JDG_CALL_FULL,				/* the queue takes no task now */
 	JDG_CALL_UNDONE,			/* it was fused and failed: the transaction
 								 * was aborted, and with it the round */
 	JDG_CALL_ALONE				/* it is to run alone, next time */
@@ -87,6 +98,9 @@ extern bool jdg_deliver_is_for(JdgRound *r, JdgPending *p, ErrorData **failed);
 extern int	jdg_deliver_gather(JdgRound *r, JdgPending **batch, bool *end, ErrorData **failed);
 
 /* deliver_call.c: calling the handler for n events */
+
+/* the command of the calls, for quick.c */
+extern int64 jdg_deliver_command(const JdgSubscription *s);
 extern JdgCallEnd jdg_deliver_call(JdgRound *r, const JdgPending *p, int n, int attempts,
 								   JdgCallFailure *failure);
 

@@ -10,36 +10,21 @@
  */
 #include "postgres.h"
 
-#include "catalog/namespace.h"
-#include "parser/parse_type.h"
 #include "utils/lsyscache.h"
-#include "utils/syscache.h"
 #include "utils/typcache.h"
 
 #include "base/errors.h"
+#include "base/fault.h"
 #include "base/settings.h"
 #include "event/current.h"
 #include "worker/deliver.h"
-
-/* the type jadugar.event_info */
-static Oid
-event_info_type(void)
-{
-	Oid			type = GetSysCacheOid2(TYPENAMENSP, Anum_pg_type_oid,
-									   CStringGetDatum("event_info"),
-									   ObjectIdGetDatum(get_namespace_oid("jadugar", false)));
-
-	if (!OidIsValid(type))
-		elog(ERROR, "type jadugar.event_info does not exist");
-	return type;
-}
 
 /* Sets $1 of the handler: an event_info, or an array of them. */
 static void
 make_argument(const JdgSubscription *s, const JdgPending *p, int n,
 			  JdgDelivery *d)
 {
-	Oid			type = event_info_type();
+	Oid			type = jdg_event_info_type();
 	TupleDesc	desc = lookup_rowtype_tupdesc_copy(type, -1);
 	Datum	   *rows = palloc(sizeof(Datum) * n);
 
@@ -90,7 +75,48 @@ failure_of(const JdgOutcome *o, JdgCallFailure *f)
 		f->sqlerrcode = ERRCODE_QUERY_CANCELED;
 }
 
-/* Calls the handler for n events. */
+/*
+ * The command whose past the calls have, see quick.c.  Making a task of it is
+ * another work than running it.
+ */
+int64
+jdg_deliver_command(const JdgSubscription *s)
+{
+	return s->delivery == JDG_DELIVERY_TASK ? -s->command_id : s->command_id;
+}
+
+/* The end of a call that made a task, or could not. */
+static JdgCallEnd
+end_of_task(JdgRound *r, const JdgDelivery *d, const JdgOutcome *o,
+			JdgCallFailure *failure)
+{
+	if (o->end == JDG_END_COMPLETED)
+	{
+		switch (d->task.made)
+		{
+			case JDG_EVENT_TASK_FULL:
+				r->pause = JDG_ROOM_PAUSE;
+				r->queue_id = d->task.queue_id;
+				return JDG_CALL_FULL;
+			case JDG_EVENT_TASK_BUSY:
+				r->pause = JDG_LOCKED_PAUSE;
+				return JDG_CALL_FULL;
+			case JDG_EVENT_TASK_MADE:
+				JDG_FAULT("delivery-task-made");
+				r->done++;
+				return JDG_CALL_DONE;
+			case JDG_EVENT_TASK_REFUSED:
+			case JDG_EVENT_TASK_FAILED:
+				break;
+		}
+		elog(ERROR, "no task was made of an event");
+	}
+	failure_of(o, failure);
+	return d->task.made == JDG_EVENT_TASK_REFUSED && o->end == JDG_END_FAILED ?
+		JDG_CALL_REFUSED : JDG_CALL_FAILED;
+}
+
+/* Calls the handler for n events, or makes a task of one. */
 JdgCallEnd
 jdg_deliver_call(JdgRound *r, const JdgPending *p, int n, int attempts,
 				 JdgCallFailure *failure)
@@ -106,15 +132,20 @@ jdg_deliver_call(JdgRound *r, const JdgPending *p, int n, int attempts,
 
 	t.task_id = -p->event.event_id;
 	t.owner = s->owner;
-	t.command_id = s->command_id;
+	t.command_id = jdg_deliver_command(s);
 	t.attempt = attempts;
 	t.transaction = JDG_XACT_COMMITTED;
 	t.timeout = s->timeout;
-	t.settings = s->settings;
 	t.tenant = p->event.tenant;
 	t.trace = p->event.trace;
 	t.started_at = t.scheduled_for = DT_NOBEGIN;
-	make_argument(s, p, n, &d);
+	if (s->delivery == JDG_DELIVERY_TASK)
+		d.make_task = s;
+	else
+	{
+		t.settings = s->settings;
+		make_argument(s, p, n, &d);
+	}
 	show_call(&t, &r->c, p->event.event_id, p[n - 1].event.event_id);
 	r->calls++;
 	switch (jdg_run_task(&t, 0, alone ? 0 : r->start + Max(2 * window, 1000),
@@ -130,6 +161,8 @@ jdg_deliver_call(JdgRound *r, const JdgPending *p, int n, int attempts,
 			return JDG_CALL_UNDONE;
 	}
 	jdg_run_alone_done(t.task_id);
+	if (d.make_task != NULL)
+		return end_of_task(r, &d, &o, failure);
 	if (o.end == JDG_END_COMPLETED)
 	{
 		r->done++;

@@ -30,14 +30,14 @@ may_go_on(JdgRound *r, int64 event_id)
 {
 	int64		window = (int64) (jdg_group_commit_window * 1000);
 	int			most = jdg_deliver_one_by_one ? 1 :
-	jdg_command_is_safe(r->s->command_id) ? FUSED_MAX : CALLS_MAX;
+	jdg_command_is_safe(jdg_deliver_command(r->s)) ? FUSED_MAX : CALLS_MAX;
 
 	if (r->stop || r->calls >= most ||
 		jdg_session_ends_group() ||
 		GetCurrentTimestamp() - r->start >= window)
 		return r->calls == 0 && !r->stop;
 	return r->calls == 0 ||
-		(jdg_command_is_quick(r->s->command_id) &&
+		(jdg_command_is_quick(jdg_deliver_command(r->s)) &&
 		 !jdg_must_run_alone(-event_id));
 }
 
@@ -98,6 +98,11 @@ handle_one(JdgRound *r, JdgPending *p, JdgParked *parked, ErrorData *cast_error)
 			}
 			after_failure(r);
 			break;
+		case JDG_CALL_REFUSED:
+			jdg_event_refused(&r->c, &p->event, &failure);
+			after_failure(r);
+			return false;
+		case JDG_CALL_FULL:
 		case JDG_CALL_ALONE:
 		case JDG_CALL_UNDONE:
 			r->stop = true;
@@ -190,10 +195,12 @@ call_for(JdgRound *r, JdgPending *p, int n, bool *failed)
 			for (int i = 0; i < n; i++)
 				jdg_event_succeeded(r->s, &r->c, &p[i].event, NULL);
 			return true;
+		case JDG_CALL_FULL:
 		case JDG_CALL_ALONE:
 		case JDG_CALL_UNDONE:
 			r->stop = true;
 			return false;
+		case JDG_CALL_REFUSED:
 		case JDG_CALL_FAILED:
 			*failed = true;
 			break;

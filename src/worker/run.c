@@ -38,6 +38,7 @@
 #include "base/module.h"
 #include "base/spi.h"
 #include "base/subxact.h"
+#include "event/current.h"
 #include "exec/c.h"
 #include "exec/exec.h"
 #include "exec/sql.h"
@@ -285,19 +286,18 @@ payload_or_data(JdgTask *task, JdgHandler *handler,
 }
 
 /*
- * Runs the work of a task, inside its subtransaction if it has one.  Returns
- * with no active snapshot of its own.  Sets "in_c" if a handler in C did it.
+ * Runs the command of a task, or calls the handler of a subscription.  Returns
+ * the payload.  Sets "in_c" if a handler in C did it.
  */
-static void
-execute(JdgTask *task, int index, TimestampTz preempt_at,
-		const JdgDelivery *delivery, JdgExecResult *res, JdgOutcome *o,
-		bool *in_c)
+static Jsonb *
+run_command(JdgTask *task, int index, TimestampTz preempt_at,
+			const JdgDelivery *delivery, JdgExecResult *res, JdgOutcome *o,
+			bool *in_c)
 {
 	JdgHandler *handler;
 	const JdgCommand *command;
 	Jsonb	   *payload;
 
-	PushActiveSnapshot(GetTransactionSnapshot());
 	command = command_of(task, &handler, o);
 	current.starts_flow = command->kind == JDG_COMMAND_FLOW;
 	pgstat_report_activity(STATE_RUNNING, command->text);
@@ -309,6 +309,10 @@ execute(JdgTask *task, int index, TimestampTz preempt_at,
 	if (handler == NULL && delivery != NULL)
 		jdg_exec_sql_value(command->text, command->command_id,
 						   delivery->type, delivery->value, res);
+	else if (command->kind == JDG_COMMAND_EVENT)
+		jdg_exec_sql_value(command->text, command->command_id,
+						   jdg_event_info_type(),
+						   jdg_event_of_payload(payload), res);
 	else if (handler == NULL)
 		jdg_exec_sql(command->text, command->command_id, payload, res);
 	else if (handler->kind == JDG_HANDLER_C)
@@ -320,6 +324,29 @@ execute(JdgTask *task, int index, TimestampTz preempt_at,
 		jdg_exec_sql(jdg_handler_sql(handler), command->command_id,
 					 payload, res);
 	jdg_exec_check_rows(task->expect_rows, res->row_count);
+	return payload;
+}
+
+/*
+ * Runs the work of a task, inside its subtransaction if it has one.  Returns
+ * with no active snapshot of its own.  Sets "in_c" if a handler in C did it.
+ */
+static void
+execute(JdgTask *task, int index, TimestampTz preempt_at,
+		JdgDelivery *delivery, JdgExecResult *res, JdgOutcome *o,
+		bool *in_c)
+{
+	Jsonb	   *payload = NULL;
+
+	PushActiveSnapshot(GetTransactionSnapshot());
+	if (delivery != NULL && delivery->make_task != NULL)
+	{
+		jdg_user_code_begin(task, index, preempt_at);
+		jdg_event_make_task(delivery->make_task, delivery->current->event,
+							delivery->current->topic, &delivery->task);
+	}
+	else
+		payload = run_command(task, index, preempt_at, delivery, res, o, in_c);
 	AfterTriggerFireDeferred();
 	JDG_FAULT("task-ends");
 	/* nobody cancelled it, but it has caught our cancel and gone another way */
@@ -409,7 +436,7 @@ undo(bool fused, MemoryContext mcxt)
  */
 static ErrorData *
 try_to_execute(JdgTask *task, int index, bool fused, TimestampTz preempt_at,
-			   const JdgDelivery *delivery, JdgExecResult *res, JdgOutcome *o,
+			   JdgDelivery *delivery, JdgExecResult *res, JdgOutcome *o,
 			   bool *in_c)
 {
 	MemoryContext mcxt = CurrentMemoryContext;
@@ -445,7 +472,7 @@ try_to_execute(JdgTask *task, int index, bool fused, TimestampTz preempt_at,
 
 JdgRun
 jdg_run_task(JdgTask *task, int index, TimestampTz preempt_at,
-			 const JdgDelivery *delivery, JdgOutcome *o)
+			 JdgDelivery *delivery, JdgOutcome *o)
 {
 	JdgExecResult res = {-1, NULL};
 	bool		fused = may_be_fused(task);

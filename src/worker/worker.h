@@ -10,6 +10,7 @@
 #ifndef JDG_WORKER_WORKER_H
 #define JDG_WORKER_WORKER_H
 
+#include "event/task.h"
 #include "exec/exec.h"
 #include "shared/slot.h"
 #include "task/claim.h"
@@ -107,6 +108,10 @@ typedef struct JdgDelivery
 	Oid			type;			/* of $1, for SQL */
 	Datum		value;
 	Jsonb	   *data;			/* for a registered handler */
+
+	/* not NULL: makes a task of the event in place of the call */
+	const struct JdgSubscription *make_task;
+	JdgEventTask task;			/* the result of that */
 } JdgDelivery;
 
 /*
@@ -118,7 +123,7 @@ typedef struct JdgDelivery
  * id of the event, negative.
  */
 extern JdgRun jdg_run_task(JdgTask *task, int index, TimestampTz preempt_at,
-						   const JdgDelivery *delivery, JdgOutcome *outcome);
+						   JdgDelivery *delivery, JdgOutcome *outcome);
 
 /*
  * Runs a standalone command at top level, and sets its outcome.  Must be

@@ -37,9 +37,11 @@ $node->safe_psql('postgres', q{
 	BEGIN
 		INSERT INTO app.handled SELECT who, (u).event_id, (u).key FROM unnest(e) u;
 	END $$;
-	INSERT INTO app.sub SELECT unnest('{key,park,block,batch}'::text[]);
+	INSERT INTO app.sub SELECT unnest('{key,park,block,batch,task}'::text[]);
+	SELECT jadugar.create_queue('tasks', max_depth => 20);
 	SELECT jadugar.subscribe(name, '{m.*}', format('SELECT app.handle($1, %L)', name), shards => 2, max_attempts => 10000, retry => '{"delay": 0.01, "max_delay": 0.05}',
-		on_failure => CASE WHEN name IN ('park', 'block') THEN name ELSE 'park_key' END, batch => CASE name WHEN 'batch' THEN 5 END)
+		on_failure => CASE WHEN name IN ('park', 'block') THEN name ELSE 'park_key' END, batch => CASE name WHEN 'batch' THEN 5 END,
+		delivery => CASE name WHEN 'task' THEN 'task' ELSE 'inline' END, queue => CASE name WHEN 'task' THEN 'tasks' END)
 	FROM app.sub;
 	-- one whose worker ends, or whose transaction cannot commit
 	CREATE TABLE app.late AS SELECT true AS fails;
@@ -149,6 +151,7 @@ my @workers = qw(kill9 sigterm error exit);
 my @points = (
 	[ 'delivery-taken', @workers ],
 	[ 'delivery-handled', @workers ],
+	[ 'delivery-task-made', @workers ],
 	[ 'delivery-cursor-written', @workers ],
 	[ 'delivery-before-commit', @workers ],
 	[ 'delivery-committed', @workers ],

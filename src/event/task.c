@@ -1,0 +1,163 @@
+/*-------------------------------------------------------------------------
+ *
+ * task.c
+ *	  Tasks of events, see task.h.
+ *
+ * Runs in workers, as the owner of the subscription.  The rows of the tasks
+ * and the position of the shard are one commit.
+ *
+ * The payload is what the handler would get: the data for a registered
+ * handler, the whole event for SQL.  The worker that runs the task makes an
+ * event_info of it again.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "catalog/pg_type.h"
+#include "funcapi.h"
+#include "utils/builtins.h"
+#include "utils/datum.h"
+#include "utils/fmgrprotos.h"
+#include "utils/typcache.h"
+
+#include "base/clock.h"
+#include "base/errors.h"
+#include "base/json.h"
+#include "base/spi.h"
+#include "event/task.h"
+#include "handler/command.h"
+#include "shared/depth.h"
+#include "task/depth.h"
+#include "task/prepare.h"
+#include "task/room.h"
+#include "task/wakeup.h"
+
+/* The queue that the subscription names, if it can be used. */
+static bool
+find_queue(const JdgSubscription *s, JdgQueue *queue, JdgEventTask *result)
+{
+	bool		busy;
+
+	if (jdg_queue_try_use_by_id(s->queue_id, queue, &busy))
+		return true;
+	if (!busy)
+		ereport(ERROR,
+				(errcode(JDG_ERRCODE_NOT_FOUND),
+				 errmsg("the queue of the subscription no longer exists"),
+				 errdetail("Its queue_id is %d.", s->queue_id)));
+	result->made = JDG_EVENT_TASK_BUSY;
+	return false;
+}
+
+/* The event as jsonb, with the fields of event_info. */
+static Jsonb *
+whole_event(const JdgEvent *e, const JdgTopic *topic)
+{
+	TupleDesc	desc = lookup_rowtype_tupdesc_copy(jdg_event_info_type(), -1);
+	Datum		json = DirectFunctionCall1(row_to_json,
+										   jdg_event_info(desc, e, topic, true));
+
+	return DatumGetJsonbP(DirectFunctionCall1(jsonb_in,
+											  CStringGetDatum(TextDatumGetCString(json))));
+}
+
+/* what the task is for: the id is the key by which effects are recognized */
+static Jsonb *
+origin_of(const JdgSubscription *s, const JdgEvent *e)
+{
+	JsonbParseState *st = NULL;
+
+	jdg_json_begin(&st);
+	jdg_json_text(&st, "subscription", s->name);
+	jdg_json_int64(&st, "event_id", e->event_id);
+	jdg_json_text(&st, "type", e->type);
+	return jdg_json_finish(&st);
+}
+
+/*
+ * Reserves a place.  If there is none, whoever frees one from here on tells
+ * the feeds; so it looks once more.
+ */
+static bool
+has_room(const JdgQueue *queue)
+{
+	if (jdg_room_try(queue, 1))
+		return true;
+	jdg_depth_watch(jdg_depth_of(queue->queue_id));
+	return jdg_room_try(queue, 1);
+}
+
+void
+jdg_event_make_task(const JdgSubscription *s, const JdgEvent *e,
+					const JdgTopic *topic, JdgEventTask *result)
+{
+	JdgTaskOptions o = {0};
+	JdgTask		t = {0};
+	JdgQueue	queue;
+	JdgHandler *handler;
+	JdgInternal in;
+	bool		room;
+
+	result->made = JDG_EVENT_TASK_REFUSED;
+	if (s->queue_id != 0)
+	{
+		if (!find_queue(s, &queue, result))
+			return;
+		o.queue = pstrdup(queue.name);
+	}
+	o.command_id = s->command_id;
+	o.priority = s->has_priority ? &s->priority : NULL;
+	o.timeout = s->timeout;
+	o.retry = s->retry;
+	o.concurrency_key = e->key;
+	o.tenant = e->tenant;
+	o.trace = e->trace;
+	jdg_task_prepare(&o, s->owner, s->max_attempts, &t, &queue, &handler);
+	result->made = JDG_EVENT_TASK_FAILED;
+	if (handler != NULL)
+		jdg_handler_check_payload(handler, e->data);
+	t.payload = handler ? e->data : whole_event(e, topic);
+	t.max_attempts = s->max_attempts;
+	t.settings = s->settings;
+	t.metadata = origin_of(s, e);
+	t.created_at = t.run_at = jdg_now();
+	t.on_dependency_failure = JDG_FAILURE_CANCEL;
+
+	jdg_internal_begin(&in);
+	room = has_room(&queue);
+	if (room)
+	{
+		t.task_id = jdg_task_next_id();
+		t.state = jdg_state_without_dependencies(&t);
+		jdg_task_insert(&t);
+		jdg_wake_at_commit(t.owner, &t);
+		jdg_count_enqueued(1);
+	}
+	jdg_internal_end(&in);
+	result->queue_id = queue.queue_id;
+	result->made = room ? JDG_EVENT_TASK_MADE : JDG_EVENT_TASK_FULL;
+}
+
+Datum
+jdg_event_of_payload(Jsonb *payload)
+{
+	static JdgQuery q = {
+		"SELECT jsonb_populate_record(NULL::jadugar.event_info, $1)", 1,
+		{JSONBOID}
+	};
+	MemoryContext mcxt = CurrentMemoryContext;
+	Datum		v[1] = {JsonbPGetDatum(payload)};
+	Datum		event;
+	JdgInternal in;
+	bool		isnull;
+
+	jdg_internal_begin(&in);
+	jdg_run(&q, v, NULL, 1);
+	event = jdg_col(0, 1, &isnull);
+	mcxt = MemoryContextSwitchTo(mcxt);
+	event = datumCopy(event, false, -1);
+	MemoryContextSwitchTo(mcxt);
+	jdg_internal_end(&in);
+	return event;
+}
