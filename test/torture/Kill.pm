@@ -21,16 +21,17 @@ our @EXPORT = qw(events happen bring_back change server_pids fault_points);
 my @fault_points;
 my @fault_actions = qw(kill9 kill9 sigterm sigsegv error exit panic);
 
-# from the sources
+# from the sources; PATTERN: only those
 sub fault_points
 {
+	my ($pattern) = @_;
 	my %seen;
 
 	foreach my $file (glob("$top/src/*/*.c $top/src/*/*/*.c"))
 	{
 		$seen{$_} = 1 foreach slurp_file($file) =~ /JDG_FAULT\("([^"]+)"\)/g;
 	}
-	return @fault_points = sort keys %seen;
+	return @fault_points = grep { !$pattern || /$pattern/ } sort keys %seen;
 }
 
 sub pick
@@ -282,6 +283,9 @@ sub fault
 	unlink(glob($t->{node}->data_dir . '/jadugar_fault.*'));
 	change($t, 'jadugar.fault' => "$point:$action");
 	$t->{fault} = $point;
+	# a partition is over, and an older one is to be dropped
+	$t->{offset} += 90_000 if $point =~ /^event-leaf-/;
+	change($t, 'jadugar.clock_offset' => $t->{offset});
 	return "fault point $point:$action";
 }
 

@@ -1,5 +1,5 @@
-# Load: producers that enqueue tasks of every kind, one that changes tasks as an
-# operator, and one that keeps old snapshots.
+# Load: producers that enqueue tasks of every kind and publish events, one that
+# changes tasks as an operator, and one that keeps old snapshots.
 #
 # Each is a forked process that feeds psql with small transactions until a stop
 # file appears.  It keeps its own ledger, in files and not in the database.  Before
@@ -10,7 +10,7 @@
 #	ack TXN		the server has confirmed the commit
 #	undo TXN	the server has confirmed the rollback
 #
-# From these, read_ledger() decides for each task whether it must exist (acked),
+# From these, read_ledger() decides for each task and event whether it must exist (acked),
 # must not (undone), or may (unknown: the connection was lost in COMMIT; maybe:
 # a unique key may have made it another task's).
 package Load;
@@ -41,7 +41,7 @@ my %kinds = (
 	overrun => \&overrun, deadline => \&deadline, deadlock => \&deadlock, bad_commit => \&bad_commit,
 	no_commit => \&no_commit, session => \&session, batch => \&batch, later => \&later, nested => \&nested,
 	silent => \&silent, conflict => \&conflict, flows => \&flows, waiting => \&waiting,
-	converting => \&converting, backlog => \&backlog, fused => \&fused);
+	converting => \&converting, backlog => \&backlog, fused => \&fused, events => \&events);
 
 # task(TXN, NAME, OPTIONS): one task of the transaction.  Options: kind, which
 # Prove.pm checks (once, none or some effects; or a name of its own), parents
@@ -231,7 +231,7 @@ sub backlog
 
 	task($t, "a$_", payload => "\"lane\": \"deep $t->{role}\", \"fail\": " . int(rand(1.1)), args => [ q(concurrency_key => 'deep'), $retry ])
 	  for 1 .. 40;
-	push @{ $t->{sql} }, 'SELECT jadugar.pause_task(:a7)', 'SELECT jadugar.resume_task(:a7)';
+	push @{ $t->{sql} }, 'SELECT jadugar.pause_task(:a7);', 'SELECT jadugar.resume_task(:a7);';
 	return;
 }
 
@@ -344,6 +344,40 @@ sub flows
 	return;
 }
 
+# event(TXN, NAME, DATA): publishes one event of the transaction, with one of a few
+# keys.
+sub event
+{
+	my ($t, $name, $data) = @_;
+	my $key = $data =~ /dead/ ? "'$t->{id}.$name'" : chance(0.1) ? 'NULL' : "'k" . int(rand(12)) . "'";
+
+	push @{ $t->{plan} }, join("\t", "$t->{id}.$name", $t->{id}, 'event', '{}', '');
+	push @{ $t->{sql} }, "SELECT torture.publish('$t->{id}.$name', $key, '$data');";
+	return;
+}
+
+# Events, some of which make a handler publish others or are given up: events.sql.
+sub events
+{
+	my ($t) = @_;
+
+	for (1 .. 1 + int(rand(6)))
+	{
+		my $data = chance(0.2) ? '"more": ' . pick(1, 2) : chance(0.05) ? '"dead": "' . pick(qw(three park)) . '"' : chance(0.05) ? '"no_commit": true' : '';
+
+		event($t, 'e' . ++$t->{events}, "{$data}");
+	}
+	if (chance(0.1))
+	{
+		my $n = 1 + int(rand(60));
+		my $tag = "$t->{id}.m" . ++$t->{events} . '.';
+
+		push @{ $t->{plan} }, join("\t", "$tag$_", $t->{id}, 'event', '{}', '') foreach 1 .. $n;
+		push @{ $t->{sql} }, "SELECT torture.publish_many('$tag', $n);";
+	}
+	return;
+}
+
 # One transaction as a psql script, and its plan.
 sub transaction
 {
@@ -353,6 +387,8 @@ sub transaction
 	my $out;
 
 	$kinds{ pick(sort keys %kinds) }->($t);
+	# tasks and events, or neither
+	events($t) if chance(0.3);
 	$out = "BEGIN;\n" . join("\n", @{ $t->{sql} }) . "\n";
 	if ($how < 0.08)
 	{
@@ -363,7 +399,7 @@ sub transaction
 		# a part of it is rolled back
 		my $part = { id => "$id.part", role => $role, sql => [], plan => [] };
 
-		plain($part);
+		pick(\&plain, \&events)->($part);
 		$out .= "SAVEPOINT s;\n" . join("\n", @{ $part->{sql} }) . "\nROLLBACK TO SAVEPOINT s;\n";
 		push @{ $t->{plan} }, map { $_ . 'undone' } @{ $part->{plan} };
 		$out .= "\\echo com $id\nCOMMIT;\n\\echo ack $id\n";

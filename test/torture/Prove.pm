@@ -52,6 +52,7 @@ sub come_to_rest
 	my ($ask, $runs) = $t->{flows} ? (
 		'SELECT jadugar.resume_flow(run_id) FROM jadugar_internal.flow_run WHERE paused_at IS NOT NULL AND finished_at IS NULL; CALL flowtest.ask_all();',
 		'+ (SELECT count(*) FROM flowtest.unfinished)') : ('', '');
+	my $events = $t->{events} ? '+ torture.undelivered()' : '';
 	return poll_sub(
 		'nothing is left to do',
 		sub {
@@ -59,7 +60,7 @@ sub come_to_rest
 				sql($t, qq{
 					SELECT jadugar.resume_task(task_id) FROM jadugar_internal.task WHERE state = 'p';
 					$ask
-					SELECT (SELECT count(*) FROM jadugar_internal.task) $runs});
+					SELECT (SELECT count(*) FROM jadugar_internal.task) $runs $events});
 			};
 			return defined $n && $n =~ /(?:^|\n)0$/;
 		})
@@ -153,6 +154,12 @@ sub prove
 	$t->{summary} .= '; ' . sql($t, 'SELECT count(*) FROM jadugar_internal.flow_run') . ' runs of flows' if $t->{flows};
 	# an operator cancels steps, and the clock jumps: runs may end in any way
 	push @lines, split /\n/, sql($t, q{SELECT what || ': ' || detail FROM flowtest.findings() WHERE what <> 'end' LIMIT 10}) if $t->{flows};
+	if ($t->{events})
+	{
+		$t->{summary} .= '; ' . sql($t, q{SELECT (SELECT count(*) FROM torture.published) || ' events, ' || (SELECT count(*) FROM torture.handled) || ' handled, '
+			|| (SELECT count(*) FROM torture.parked) || ' dead'});
+		push @lines, split /\n/, sql($t, q{SELECT what || ': ' || detail FROM (SELECT *, row_number() OVER (PARTITION BY what) AS n FROM torture.event_findings()) f WHERE n <= 5});
+	}
 	if ($t->{second})
 	{
 		my $n = sql($t, 'SELECT count(*) FROM effect', 'second');
@@ -185,6 +192,7 @@ sub forget
 		COMMIT;
 	} . ($rest ? '' : 'SELECT jadugar.resume_schedule(name, owner => owner) FROM jadugar.schedules WHERE paused'));
 	sql($t, 'CALL flowtest.forget()') if $t->{flows};
+	sql($t, 'SELECT torture.forget_events()') if $t->{events};
 	return;
 }
 

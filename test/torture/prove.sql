@@ -5,7 +5,7 @@
 -- Kinds of tasks in the ledger: once (an effect exactly if completed), none (no
 -- effect), some (standalone: at most one for each attempt), silent (its queue keeps
 -- no history), and variants of once with an additional check: pair, count, nested,
--- hooked, logged, anyway.
+-- hooked, logged, anyway.  The kind event is an event, which events.sql proves.
 
 SET client_min_messages = warning;
 SET jit = off;
@@ -36,7 +36,8 @@ ANALYZE effect;
 
 CREATE TEMP TABLE known AS
 SELECT l.*, s.task_id, s.status, s.finals, s.attempts, COALESCE(e.n, 0) AS effects, e.began, e.ended
-FROM torture.ledger l LEFT JOIN seen s USING (tag) LEFT JOIN effect e USING (tag);
+FROM torture.ledger l LEFT JOIN seen s USING (tag) LEFT JOIN effect e USING (tag)
+WHERE l.kind <> 'event';
 
 -- no work is left
 INSERT INTO finding SELECT 'unfinished', t::text FROM jadugar_internal.task t;
@@ -65,7 +66,7 @@ INSERT INTO finding SELECT 'half of a transaction', txn || ': ' || string_agg(ta
 INSERT INTO finding SELECT 'not in the ledger', s::text FROM seen s LEFT JOIN torture.ledger l USING (tag)
 	WHERE s.tag IS NOT NULL AND l.tag IS NULL AND s.tag NOT LIKE '%.more';
 INSERT INTO finding SELECT 'effect that is not in the ledger', e::text FROM effect e LEFT JOIN torture.ledger l
-	ON l.tag = regexp_replace(e.tag, '\.(more|hook)$', '') WHERE l.tag IS NULL;
+	ON l.tag = regexp_replace(e.tag, '(\.next)*\.(more|hook)$', '') WHERE l.tag IS NULL;
 INSERT INTO finding SELECT 'one enqueue, two tasks', tag FROM seen WHERE tag IS NOT NULL GROUP BY tag HAVING count(*) > 1;
 
 -- nothing is doubled

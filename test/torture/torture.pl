@@ -1,9 +1,10 @@
-# The crash machine.  In each round, producers enqueue tasks of every kind, a
-# failure occurs, the server is repaired, all tasks end, and the tables have to
-# prove that nothing was lost or doubled and nothing is stuck.
+# The crash machine.  In each round, producers enqueue tasks of every kind and
+# publish events, a failure occurs, the server is repaired, all work ends, and the
+# tables have to prove that nothing was lost or doubled and nothing is stuck.
 #
 # Environment: MINUTES (10) or ROUNDS, SEED (printed), EVENTS (names of Kill.pm;
-# all of them), KEEP (continue after a round that failed).  See README.md.
+# all of them), POINTS (a pattern of fault points), KEEP (continue after a round that
+# failed).  See README.md.
 use strict;
 use warnings;
 
@@ -28,11 +29,11 @@ diag("torture: SEED=$seed " . ($rounds ? "ROUNDS=$rounds" : "MINUTES=$minutes") 
 
 my $dir = "$PostgreSQL::Test::Utils::tmp_check/torture";
 mkdir($dir);
-my %t = (offset => 0, changed => {}, retired => [], flows => 1);
+my %t = (offset => 0, changed => {}, retired => [], flows => 1, events => 1);
 my $standbys = 0;
 
 # each of them once, then at random
-$t{points} = [ shuffle(fault_points()) ];
+$t{points} = [ shuffle(fault_points($ENV{POINTS})) ];
 $t{node} = new_cluster('main', -faults => 1, -streaming => 1,
 	'jadugar.max_workers' => 6,
 	'jadugar.max_crashes' => 1000,
@@ -52,7 +53,7 @@ $t{announce} = sub {
 	rename("$dir/connstr.new", "$dir/connstr");
 };
 $t{announce}->();
-$t{node}->psql('postgres', slurp_file("$top/test/torture/$_.sql"), on_error_die => 1) foreach qw(setup flows);
+$t{node}->psql('postgres', slurp_file("$top/test/torture/$_.sql"), on_error_die => 1) foreach qw(setup flows events);
 $t{node}->safe_psql('postgres', "SET SESSION AUTHORIZATION $_; SET transaction_read_only = off; SELECT flowtest.children()") foreach qw(alice bob carol);
 come_to_rest(\%t);
 forget(\%t);
@@ -74,6 +75,7 @@ sub show_state
 {
 	foreach my $sql ('SELECT * FROM jadugar_internal.task LIMIT 20', 'SELECT * FROM jadugar_internal.dependency LIMIT 20',
 		'SELECT * FROM jadugar_internal.flow_run WHERE finished_at IS NULL LIMIT 5', 'SELECT * FROM jadugar_internal.flow_message LIMIT 20', 'SELECT * FROM jadugar.check_flows()',
+		'SELECT * FROM torture.parked LIMIT 20', 'SELECT * FROM jadugar_internal.event_cursor', 'SELECT * FROM jadugar.subscription_shards',
 		'SELECT * FROM jadugar.workers', 'SELECT jadugar_internal._v_now(), * FROM jadugar.health',
 		q(SELECT pid, backend_type, usename, state, wait_event_type, wait_event, left(query, 60) FROM pg_stat_activity),
 		'SELECT * FROM pg_locks WHERE NOT granted', 'SELECT * FROM pg_prepared_xacts')
