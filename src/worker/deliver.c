@@ -46,6 +46,7 @@ static bool
 has_work(JdgRound *r, TimestampTz *due, bool *hold)
 {
 	TimestampTz now = jdg_now();
+	bool		old = r->c.upto != NULL;
 	JdgParked	parked;
 
 	if (r->c.retry_at != DT_NOBEGIN && r->c.retry_at > now)
@@ -68,8 +69,9 @@ has_work(JdgRound *r, TimestampTz *due, bool *hold)
 			return true;
 		}
 	}
+	/* a window that a round has left ends, though nothing of it is left */
 	return jdg_deliver_window_has_some(r) ||
-		jdg_deliver_has_passed() || r->c.base == NULL;
+		jdg_deliver_has_passed() || r->c.base == NULL || old;
 }
 
 /* When the shard is to be looked at again, after its turn. */

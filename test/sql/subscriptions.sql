@@ -234,6 +234,21 @@ SET ROLE test_sub;
 SELECT jadugar.drop_topic('test_sub_topic', events => 'drop');
 SELECT jadugar.drop_handler('test_typed', pending => 'cancel');
 
+-- the last event of a window is given up because its transaction cannot commit
+CREATE FUNCTION test_sub.no_commit(e jadugar.event_info) RETURNS void LANGUAGE plpgsql AS $$
+BEGIN
+	IF e.data ? 'fail' THEN
+		CREATE TEMP TABLE referenced (n integer PRIMARY KEY) ON COMMIT DELETE ROWS;
+		CREATE TEMP TABLE referencing (n integer REFERENCES referenced);
+	END IF;
+END $$;
+SELECT jadugar.subscribe('no_commit', '{test.no_commit}', 'SELECT test_sub.no_commit($1)', max_attempts => 1) IS NOT NULL AS subscribed;
+SELECT jadugar.publish('test.no_commit', '{"fail": true}') IS NOT NULL AS published;
+CALL test.wait_until($$EXISTS (SELECT FROM jadugar.dead_letters WHERE subscription = 'no_commit')$$);
+SELECT jadugar.publish('test.no_commit') IS NOT NULL AS published;
+CALL test_sub.wait_for(2, 'no_commit');
+SELECT status, handled, parked FROM jadugar.subscription_shards WHERE subscription = 'no_commit';
+
 -- ownership
 RESET ROLE;
 SELECT * FROM jadugar.reassign_owned('test_sub_other', 'test_sub', kinds => '{subscriptions}');
