@@ -41,7 +41,8 @@ my %kinds = (
 	overrun => \&overrun, deadline => \&deadline, deadlock => \&deadlock, bad_commit => \&bad_commit,
 	no_commit => \&no_commit, session => \&session, batch => \&batch, later => \&later, nested => \&nested,
 	silent => \&silent, conflict => \&conflict, flows => \&flows, waiting => \&waiting,
-	converting => \&converting, backlog => \&backlog, fused => \&fused, events => \&events);
+	converting => \&converting, backlog => \&backlog, fused => \&fused, events => \&events,
+	successor => \&successor);
 
 # task(TXN, NAME, OPTIONS): one task of the transaction.  Options: kind, which
 # Prove.pm checks (once, none or some effects; or a name of its own), parents
@@ -192,6 +193,18 @@ sub unique
 
 	task($t, 'a', fate => 'maybe', payload => '"sleep": ' . rand(0.02),
 		args => [ "unique_key => 'u$key'", "on_conflict => '$conflict'", chance(0.5) ? q(delay => '20 milliseconds') : () ]);
+	return;
+}
+
+# At most one task of a unique key runs, and one waits for its end.
+sub successor
+{
+	my ($t) = @_;
+	my $key = int(rand(3));
+
+	task($t, "a$_", fate => 'maybe', payload => "\"lane\": \"next $key $t->{role}\", \"sleep\": " . rand(0.02) . ', "fail": ' . int(rand(1.2)),
+		args => [ "unique_key => 'n$key'", q(on_conflict => 'next'), $retry ])
+	  for 1 .. 2;
 	return;
 }
 
