@@ -159,6 +159,18 @@ SELECT status, error_code, error - '{context,query}'::text[] AS error FROM jadug
 -- waits-for-time: it is stopped
 SELECT jadugar.enqueue('SELECT pg_sleep(60)', retry => '{"max_attempts": 1}', timeout => '50 ms') AS id \gset
 SELECT status, error_code, error - '{context,query}'::text[] AS error FROM jadugar.wait(:id, '20 s');
+-- a statement that handles its timeout: the next one has its own, and the deadline counts
+-- waits-for-time: they are stopped
+CALL test.run_task($$ 'SET statement_timeout = 50; DO $d$ BEGIN PERFORM pg_sleep(60); EXCEPTION WHEN query_canceled THEN NULL; END $d$; SELECT 1' $$);
+-- waits-for-time: they are stopped
+CALL test.run_task($$ 'SET statement_timeout = 50; DO $d$ BEGIN PERFORM pg_sleep(60); EXCEPTION WHEN query_canceled THEN NULL; END $d$; SELECT pg_sleep(60)',
+	retry => '{"max_attempts": 1}' $$);
+-- waits-for-time: they are stopped
+CALL test.run_task($$ 'SET statement_timeout = 50; DO $d$ BEGIN PERFORM pg_sleep(60); EXCEPTION WHEN query_canceled THEN NULL; END $d$; SET statement_timeout = 0; SELECT pg_sleep(60)',
+	retry => '{"max_attempts": 1}', timeout => '500 ms' $$);
+-- waits-for-time: an administrator cancels the task that runs, and the worker goes on
+CALL test.run_task($$ 'SELECT pg_cancel_backend(pg_backend_pid()), pg_sleep(60)' $$);
+CALL test.run_task($$ 'SELECT 1' $$);
 
 -- now() in each statement of a standalone command
 CREATE TABLE test_times (t timestamptz);
