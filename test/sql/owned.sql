@@ -34,7 +34,7 @@ SELECT jadugar.enqueue('SELECT 1', delay => '1 hour', concurrency_key => 'test_o
 -- Ids of tasks and runs differ between runs of this test.
 RESET ROLE;
 CREATE FUNCTION test_owned_name(kind text, name text) RETURNS text LANGUAGE sql AS $$
-	SELECT coalesce((SELECT metadata->>'test' FROM jadugar.tasks WHERE kind = 'tasks' AND task_id::text = name),
+	SELECT coalesce((SELECT metadata->>'test' FROM jadugar.tasks WHERE kind = 'tasks' AND task_id::text = test_owned_name.name),
 		CASE WHEN kind IN ('tasks', 'runs') THEN kind ELSE name END) $$;
 GRANT EXECUTE ON FUNCTION test_owned_name TO PUBLIC;
 
