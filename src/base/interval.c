@@ -3,7 +3,7 @@
  * interval.c
  *	  Intervals that users give: checks, lengths, sums with instants.
  *
- * Pure, except for the session's time zone.
+ * Pure, except for the session's time zone and the clock.
  *
  *-------------------------------------------------------------------------
  */
@@ -11,6 +11,8 @@
 
 #include "utils/builtins.h"
 
+#include "base/clock.h"
+#include "base/compat.h"
 #include "base/errors.h"
 #include "base/interval.h"
 
@@ -77,4 +79,24 @@ jdg_time_elapsed(TimestampTz from, const Interval *iv)
 	if (is_huge(iv))
 		return is_negative(iv) ? DT_NOBEGIN : DT_NOEND;
 	return from + jdg_interval_us(iv);
+}
+
+TimestampTz
+jdg_give_up_at(const Interval *timeout)
+{
+	TimestampTz now = jdg_now();
+	TimestampTz until;
+
+	if (timeout == NULL)
+		return DT_NOEND;
+	until = jdg_time_elapsed(now, timeout);
+	if (jdg_interval_not_finite(timeout) || until < now)
+		ereport(ERROR,
+				(errcode(JDG_ERRCODE_VALIDATION_ERROR),
+				 errmsg("timeout must not be negative or infinite"),
+				 errdetail("The value is \"%s\".",
+						   DatumGetCString(DirectFunctionCall1(interval_out,
+															   IntervalPGetDatum(timeout)))),
+				 errhint("Pass NULL to wait without a bound.")));
+	return until == now ? DT_NOBEGIN : until;
 }

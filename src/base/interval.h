@@ -31,4 +31,11 @@ extern TimestampTz jdg_time_after(TimestampTz from, const Interval *iv);
 /* the same, by elapsed time: months are 30 days, days 24 hours */
 extern TimestampTz jdg_time_elapsed(TimestampTz from, const Interval *iv);
 
+/*
+ * When to give up waiting, by the argument "timeout": DT_NOEND if it is NULL,
+ * DT_NOBEGIN, not to wait at all, if it is zero.  Raises VALIDATION_ERROR if it
+ * is negative or infinite.
+ */
+extern TimestampTz jdg_give_up_at(const Interval *timeout);
+
 #endif							/* JDG_BASE_INTERVAL_H */

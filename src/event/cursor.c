@@ -162,3 +162,12 @@ jdg_cursor_same_place(const JdgCursor *a, const JdgCursor *b)
 		a->retry_at == b->retry_at && jdg_xidset_equal(a->base, b->base) &&
 		jdg_xidset_equal(a->upto, b->upto);
 }
+
+/* A subscription that began at an id had no snapshot before it. */
+bool
+jdg_cursor_has_passed(const JdgCursor *c, int64 event_id, uint64 xid)
+{
+	return jdg_xidset_has(c->base, xid) ||
+		(event_id <= c->after_id &&
+		 (c->upto == NULL || jdg_xidset_has(c->upto, xid)));
+}

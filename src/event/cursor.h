@@ -52,4 +52,11 @@ extern void jdg_cursor_write(const JdgCursor *c);
 /* are both at the same position? */
 extern bool jdg_cursor_same_place(const JdgCursor *a, const JdgCursor *b);
 
+/*
+ * Is the event behind the position?  Then it was handled, set aside, or passed
+ * over.
+ */
+extern bool jdg_cursor_has_passed(const JdgCursor *c, int64 event_id,
+								  uint64 xid);
+
 #endif							/* JDG_EVENT_CURSOR_H */

@@ -149,7 +149,11 @@ jdg_event_feeds(JdgDb *db, uint32 why)
 	TimestampTz next;
 
 	if ((why & (JDG_WAKE_EVENTS | JDG_WAKE_SWEEP)) != 0)
+	{
 		set_feeds(db);
+		/* a session may have dropped one, or given up events */
+		jdg_db_delivered(db);
+	}
 	next = jdg_feeds_due(db->dboid, now);
 	if (jdg_feeds_ready(db->dboid, InvalidOid) > 0)
 		jdg_db_wake(db, JDG_WAKE_WORK);

@@ -21,9 +21,8 @@
 #include "event/subscribed.h"
 #include "exec/exec.h"
 
-/* Raises NOT_FOUND; the hint names another owner's subscription. */
-static void
-raise_missing(const char *name, Oid owner)
+void
+jdg_subscription_missing(const char *name, Oid owner)
 {
 	static JdgQuery q = {
 		"SELECT owner FROM jadugar_internal.subscription WHERE name = $1",
@@ -58,7 +57,7 @@ jdg_subscription_find(const char *name, Oid owner, bool missing_ok)
 	if (jdg_run(&q, v, NULL, 1) > 0)
 		return jdg_col_int64(0, 1, 0);
 	if (!missing_ok)
-		raise_missing(name, owner);
+		jdg_subscription_missing(name, owner);
 	return 0;
 }
 

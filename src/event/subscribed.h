@@ -11,6 +11,8 @@
 
 #include "datatype/timestamp.h"
 
+#include "base/compat.h"
+
 /*
  * Locks the row of the owner's subscription of that name, and returns its id.
  * If there is none, returns 0 or raises NOT_FOUND.  Inside
@@ -18,6 +20,9 @@
  */
 extern int64 jdg_subscription_find(const char *name, Oid owner,
 								   bool missing_ok);
+
+/* raises NOT_FOUND; the hint names another owner.  Like the one above */
+JDG_NORETURN extern void jdg_subscription_missing(const char *name, Oid owner);
 
 /*
  * Locks the cursors of a subscription: waits for the transaction of a worker

@@ -49,9 +49,11 @@ init_db(JdgDb *db)
 	pg_atomic_init_u32(&db->refused, 0);
 	pg_atomic_init_u32(&db->interest, 0);
 	pg_atomic_init_u32(&db->waiters, 0);
+	pg_atomic_init_u32(&db->event_waiters, 0);
 	pg_atomic_init_u32(&db->paused, 0);
 	pg_atomic_init_u64(&db->next_due, 0);
 	ConditionVariableInit(&db->finished);
+	ConditionVariableInit(&db->delivered);
 }
 
 static Size
@@ -269,6 +271,15 @@ jdg_my_db_pin(void)
 {
 	jdg_require_shmem();
 	return need_entry(true);
+}
+
+void
+jdg_db_delivered(JdgDb *db)
+{
+	/* pairs with a backend that counts itself and then reads positions */
+	pg_memory_barrier();
+	if (pg_atomic_read_u32(&db->event_waiters) > 0)
+		ConditionVariableBroadcast(&db->delivered);
 }
 
 void

@@ -75,10 +75,12 @@ typedef struct JdgDb
 	pg_atomic_uint32 interest;	/* wake the scheduler at every commit of a
 								 * worker */
 	pg_atomic_uint32 waiters;	/* backends in wait() */
+	pg_atomic_uint32 event_waiters; /* backends in wait_for_event() */
 	pg_atomic_uint32 paused;	/* copy of control.paused_at IS NOT NULL */
 	pg_atomic_uint64 next_due;	/* when the scheduler will look for tasks
 								 * whose run_at has come */
 	ConditionVariable finished; /* some tasks have finished */
+	ConditionVariable delivered;	/* some subscriptions have moved on */
 } JdgDb;
 
 /* all entries, jdg_max_databases of them */
@@ -115,6 +117,12 @@ jdg_db_is_evicted(JdgDb *db)
 {
 	return pg_atomic_read_u32(&db->evictors) != 0;
 }
+
+/*
+ * Positions of subscriptions have moved in a transaction that has committed:
+ * notifies backends in wait_for_event().  Never fails.
+ */
+extern void jdg_db_delivered(JdgDb *db);
 
 /* an entry may have become available: wakes those who wait for one */
 extern void jdg_dbs_changed(void);

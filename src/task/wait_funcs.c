@@ -177,27 +177,6 @@ refuse_flow_in_task(int64 run_id, TimestampTz until)
 				 errhint("Use jadugar.sub_flow(), or enqueue the flow by its name and what follows with depends_on.")));
 }
 
-/* When to give up; DT_NOEND: never, DT_NOBEGIN: without sleeping. */
-static TimestampTz
-give_up_at(const Interval *timeout)
-{
-	TimestampTz now = jdg_now();
-	TimestampTz until;
-
-	if (timeout == NULL)
-		return DT_NOEND;
-	until = jdg_time_elapsed(now, timeout);
-	if (jdg_interval_not_finite(timeout) || until < now)
-		ereport(ERROR,
-				(errcode(JDG_ERRCODE_VALIDATION_ERROR),
-				 errmsg("timeout must not be negative or infinite"),
-				 errdetail("The value is \"%s\".",
-						   DatumGetCString(DirectFunctionCall1(interval_out,
-															   IntervalPGetDatum(timeout)))),
-				 errhint("Pass NULL to wait without a bound.")));
-	return until == now ? DT_NOBEGIN : until;
-}
-
 static void
 stop_waiting(int code, Datum db)
 {
@@ -268,7 +247,7 @@ JDG_FUNCTION(jdg_v_wait, JDG_LEVEL_ANY)
 
 	waited_for = 0;
 	JDG_READ_ARGS("wait", wait_args, &a);
-	until = give_up_at(a.timeout);
+	until = jdg_give_up_at(a.timeout);
 	jdg_require_shmem();
 	if (!look(&task_query, a.id, &owner, &ours))
 	{
@@ -315,7 +294,7 @@ JDG_FUNCTION(jdg_v_wait_flow, JDG_LEVEL_ANY)
 	bool		ours;
 
 	JDG_READ_ARGS("wait_flow", wait_flow_args, &a);
-	until = give_up_at(a.timeout);
+	until = jdg_give_up_at(a.timeout);
 	jdg_require_shmem();
 	if (!look(&run_query, a.id, &owner, &ours) ||
 		(!jdg_owns(GetUserId(), owner) && !jdg_is_monitor(GetUserId())))

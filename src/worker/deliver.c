@@ -163,6 +163,7 @@ charge_failed_commit(void)
 	PopActiveSnapshot();
 	JDG_FAULT("delivery-commit-charged");
 	CommitTransactionCommand();
+	jdg_db_delivered(jdg_my_db());
 	if (failed_error != NULL)
 		pfree(failed_error);
 	failed_error = NULL;
@@ -236,6 +237,7 @@ jdg_deliver(void)
 	CommitTransactionCommand();
 	r->committing = false;
 	JDG_FAULT("delivery-committed");
+	jdg_db_delivered(jdg_my_db());
 	if (r->calls > 0)
 		jdg_deliver_one_by_one = false;
 	jdg_slot_clear(jdg_my_slot);
