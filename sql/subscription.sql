@@ -134,6 +134,36 @@ LANGUAGE C AS 'MODULE_PATHNAME', 'jdg_subscribe';
 COMMENT ON FUNCTION jadugar.subscribe IS
 	'Creates a subscription, which calls a handler or makes a task once for each event of the given types, and returns its id.';
 
+CREATE FUNCTION jadugar.alter_subscription(
+	name			text,
+	types			text[] DEFAULT NULL,
+	handler			text DEFAULT NULL,
+	topics			text[] DEFAULT NULL,
+	keys			text[] DEFAULT NULL,
+	headers			jsonb DEFAULT NULL,
+	filter			jsonpath DEFAULT NULL,
+	shards			integer DEFAULT NULL,
+	batch			integer DEFAULT NULL,
+	delivery		text DEFAULT NULL,
+	on_failure		text DEFAULT NULL,
+	max_attempts	integer DEFAULT NULL,
+	retry			jsonb DEFAULT NULL,
+	timeout			interval DEFAULT NULL,
+	settings		jsonb DEFAULT NULL,
+	versions		jsonb DEFAULT NULL,
+	queue			text DEFAULT NULL,
+	priority		integer DEFAULT NULL,
+	enabled			boolean DEFAULT NULL,
+	description		text DEFAULT NULL,
+	metadata		jsonb DEFAULT NULL,
+	owner			text DEFAULT NULL,
+	reset			text[] DEFAULT NULL,
+	new_name		text DEFAULT NULL
+) RETURNS void
+LANGUAGE C AS 'MODULE_PATHNAME', 'jdg_alter_subscription';
+COMMENT ON FUNCTION jadugar.alter_subscription IS
+	'Changes a subscription. Arguments that are NULL leave their option as it is.';
+
 CREATE FUNCTION jadugar.unsubscribe(
 	name			text,
 	dead_letters	text DEFAULT 'restrict',

@@ -15,6 +15,7 @@
 #include "utils/snapmgr.h"
 
 #include "base/json.h"
+#include "base/objects.h"
 #include "base/settings.h"
 #include "base/subxact.h"
 #include "event/convert.h"
@@ -39,6 +40,7 @@ typedef struct KeptWindow
 	JdgWindow  *window;			/* NULL: unused */
 	MemoryContext mcxt;
 	uint64		used;			/* greater: later */
+	uint64		epoch;			/* of the configuration: it has the topics */
 } KeptWindow;
 
 static KeptWindow windows[MAX_KEPT];
@@ -83,13 +85,14 @@ void
 jdg_deliver_find_window(JdgRound *r)
 {
 	static uint64 uses = 0;
+	uint64		epoch = jdg_config_epoch_latest();
 	JdgCursor  *c = &r->c;
 	JdgWindowSpec spec = {0};
 	MemoryContext old;
 
 	kept = place_of(c->subscription_id, c->shard);
 	if (kept->window != NULL && kept->subscription_id == c->subscription_id &&
-		kept->shard == c->shard &&
+		kept->shard == c->shard && kept->epoch == epoch &&
 		jdg_window_is_between(kept->window, c->base, c->upto))
 	{
 		kept->used = ++uses;
@@ -107,6 +110,7 @@ jdg_deliver_find_window(JdgRound *r)
 	kept->subscription_id = c->subscription_id;
 	kept->shard = c->shard;
 	kept->used = ++uses;
+	kept->epoch = epoch;
 	kept->mcxt = AllocSetContextCreate(TopMemoryContext, "jadugar window",
 									   ALLOCSET_DEFAULT_SIZES);
 	spec.base = c->base;
