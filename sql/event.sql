@@ -148,6 +148,17 @@ COMMENT ON COLUMN jadugar_internal.event_leaf.dropping IS
 
 CREATE INDEX event_leaf_topic ON jadugar_internal.event_leaf (topic_id);
 
+CREATE TABLE jadugar_internal.event_era (
+	era			integer PRIMARY KEY,
+	first_id	bigint NOT NULL,
+	at			timestamptz NOT NULL
+);
+COMMENT ON TABLE jadugar_internal.event_era IS
+	'Servers that have published events, from the second on: their transaction ids are not to be compared. A row is made by adopt().';
+COMMENT ON COLUMN jadugar_internal.event_era.first_id IS
+	'Events with this id or a higher one are of this era or a later one.';
+
+SELECT pg_catalog.pg_extension_config_dump('jadugar_internal.event_era', '');
 SELECT pg_catalog.pg_extension_config_dump('jadugar_internal.event_id_seq', '');
 SELECT pg_catalog.pg_extension_config_dump('jadugar_internal.event_leaf_seq', '');
 SELECT pg_catalog.pg_extension_config_dump('jadugar_internal.event_leaf', '');

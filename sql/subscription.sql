@@ -44,6 +44,7 @@ CREATE INDEX subscription_command ON jadugar_internal.subscription (command_id);
 CREATE TABLE jadugar_internal.event_cursor (
 	subscription_id bigint NOT NULL,
 	shard		integer NOT NULL,
+	era			integer NOT NULL,
 	base_xmax	xid8,
 	base_xip	xid8[],
 	upto_xmax	xid8,
@@ -64,6 +65,8 @@ CREATE TABLE jadugar_internal.event_cursor (
 ) WITH (fillfactor = 50);
 COMMENT ON TABLE jadugar_internal.event_cursor IS
 	'Positions of subscriptions: one row for each shard. The events that upto has seen and base had not are the window that is handled now, in order of ids from after_id.';
+COMMENT ON COLUMN jadugar_internal.event_cursor.era IS
+	'Era of base and upto: event_era. One before the present era is finished first.';
 COMMENT ON COLUMN jadugar_internal.event_cursor.in_a_row IS
 	'Number of failures since an event was last handled.';
 COMMENT ON COLUMN jadugar_internal.event_cursor.retry_at IS

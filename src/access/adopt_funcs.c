@@ -154,7 +154,7 @@ map_owners(ReturnSetInfo *rsinfo)
 	remap(by, to, k);
 }
 
-/* Is this a copy of files, which has its roles with it? */
+/* Is this a copy of files, which has its roles and transaction ids with it? */
 static bool
 is_file_copy(void)
 {
@@ -324,7 +324,8 @@ JDG_FUNCTION(jdg_adopt, JDG_LEVEL_OPERATOR)
 	adoption.user = GetUserId();
 	jdg_internal_begin(&in);
 	check_needed();
-	if (is_file_copy())
+	adoption.file_copy = is_file_copy();
+	if (adoption.file_copy)
 		report_dropped(rsinfo);
 	else
 	{

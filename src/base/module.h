@@ -124,6 +124,7 @@ typedef enum JdgPendingChoice
 typedef struct JdgAdoption
 {
 	Oid			user;			/* the caller of adopt() */
+	bool		file_copy;		/* has the ids of roles and transactions */
 	bool		skip_missed;	/* else policies decide on missed occurrences */
 	JdgPendingChoice pending;
 } JdgAdoption;

@@ -17,11 +17,12 @@
 
 #include "base/params.h"
 #include "event/cursor.h"
+#include "event/era.h"
 
 #define CURSOR_COLUMNS \
 	"base_xmax, base_xip, upto_xmax, upto_xip, after_id, handled, failed, " \
 	"parked, in_a_row, retry_at, blocked_id, attempts, error, " \
-	"last_event_id, last_handled_at, charged"
+	"last_event_id, last_handled_at, charged, era"
 
 /* two columns of a snapshot, from the first row of SPI_tuptable */
 static JdgXidSet *
@@ -60,6 +61,7 @@ from_row(JdgCursor *c, MemoryContext mcxt)
 	c->last_event_id = jdg_col_int64(0, 14, 0);
 	c->last_handled_at = jdg_col_time(0, 15, DT_NOBEGIN);
 	c->charged = jdg_col_char(0, 16);
+	c->era = jdg_col_int32(0, 17, 0);
 }
 
 static bool
@@ -124,7 +126,7 @@ jdg_cursor_write(const JdgCursor *c)
 		"parked = $parked, in_a_row = $in_a_row, retry_at = $retry_at, "
 		"blocked_id = $blocked_id, attempts = $attempts, error = $error, "
 		"last_event_id = $last_event_id, last_handled_at = $last_handled_at, "
-		"charged = $charged "
+		"charged = $charged, era = $era "
 		"WHERE subscription_id = $subscription_id AND shard = $shard"
 	};
 	JdgParams	p = {0};
@@ -146,6 +148,7 @@ jdg_cursor_write(const JdgCursor *c)
 						   c->last_event_id ? &c->last_event_id : NULL);
 	jdg_bind_time(&p, "last_handled_at", c->last_handled_at);
 	jdg_bind(&p, "charged", CHAROID, CharGetDatum(c->charged), c->charged == 0);
+	jdg_bind_int32(&p, "era", c->era);
 	jdg_bind_int64(&p, "subscription_id", c->subscription_id);
 	jdg_bind_int32(&p, "shard", c->shard);
 	jdg_internal_begin(&in);
@@ -158,7 +161,8 @@ jdg_cursor_write(const JdgCursor *c)
 bool
 jdg_cursor_same_place(const JdgCursor *a, const JdgCursor *b)
 {
-	return a->after_id == b->after_id && a->parked == b->parked &&
+	return a->era == b->era && a->after_id == b->after_id &&
+		a->parked == b->parked &&
 		a->retry_at == b->retry_at && jdg_xidset_equal(a->base, b->base) &&
 		jdg_xidset_equal(a->upto, b->upto);
 }
@@ -167,6 +171,12 @@ jdg_cursor_same_place(const JdgCursor *a, const JdgCursor *b)
 bool
 jdg_cursor_has_passed(const JdgCursor *c, int64 event_id, uint64 xid)
 {
+	JdgEra		era = jdg_era_get(c->era);
+
+	if (event_id >= era.end)
+		return false;
+	if (event_id < era.first)
+		return c->base != NULL || event_id <= c->after_id;
 	return jdg_xidset_has(c->base, xid) ||
 		(event_id <= c->after_id &&
 		 (c->upto == NULL || jdg_xidset_has(c->upto, xid)));

@@ -17,6 +17,7 @@ typedef struct JdgCursor
 {
 	int64		subscription_id;
 	int32		shard;
+	int32		era;			/* of base and upto */
 	JdgXidSet  *base;			/* NULL: all events are new */
 	JdgXidSet  *upto;			/* NULL: no window is open */
 	int64		after_id;

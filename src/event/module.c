@@ -11,6 +11,7 @@
 
 #include "base/module.h"
 #include "base/spi.h"
+#include "event/adopted.h"
 #include "event/charge.h"
 #include "event/feeds.h"
 #include "event/notice.h"
@@ -63,4 +64,5 @@ const JdgModule jdg_event_module = {
 	.duties = duties,
 	.died = jdg_event_charge,
 	.roles = &roles,
+	.adopted = jdg_events_adopted,
 };

@@ -27,6 +27,7 @@
 #include "base/errors.h"
 #include "base/interval.h"
 #include "base/params.h"
+#include "event/era.h"
 #include "event/options.h"
 #include "event/subscribed.h"
 #include "event/subscription.h"
@@ -116,13 +117,13 @@ static JdgQuery insert_query = {
 
 static JdgQuery cursor_query = {
 	"INSERT INTO jadugar_internal.event_cursor (subscription_id, shard, "
-	"base_xmax, base_xip, after_id) SELECT $subscription_id, s, $base_xmax, "
-	"$base_xip, $after_id FROM generate_series(0, $shards - 1) s"
+	"era, base_xmax, base_xip, after_id) SELECT $subscription_id, s, $era, "
+	"$base_xmax, $base_xip, $after_id FROM generate_series(0, $shards - 1) s"
 };
 
 static JdgQuery seek_query = {
-	"UPDATE jadugar_internal.event_cursor SET base_xmax = $base_xmax, "
-	"base_xip = $base_xip, upto_xmax = NULL, upto_xip = NULL, "
+	"UPDATE jadugar_internal.event_cursor SET era = $era, "
+	"base_xmax = $base_xmax, base_xip = $base_xip, upto_xmax = NULL, upto_xip = NULL, "
 	"after_id = $after_id, in_a_row = 0, retry_at = NULL, blocked_id = NULL, "
 	"attempts = 0, error = NULL, charged = NULL "
 	"WHERE subscription_id = $subscription_id"
@@ -149,6 +150,7 @@ bind_start(JdgParams *p, const Start *start)
 		after = jdg_event_before(*start->time);
 	else if (start->word == 0)
 		base = jdg_xidset_take();
+	jdg_bind_int32(p, "era", jdg_era_now());
 	jdg_bind(p, "base_xmax", XID8OID, base ? jdg_xidset_xmax(base) : (Datum) 0,
 			 base == NULL);
 	jdg_bind(p, "base_xip", XID8ARRAYOID,

@@ -16,6 +16,9 @@
  * order of ids from the least, with a look at the transaction of each row.
  * So memory stays flat.
  *
+ * Ids of transactions are compared within the window's era.  A snapshot has
+ * seen all events of earlier eras, and none of later ones.
+ *
  *-------------------------------------------------------------------------
  */
 #include "postgres.h"
@@ -81,8 +84,11 @@ is_wanted(JdgWindow *w, const JdgEvent *e)
 {
 	uint64		xid = U64FromFullTransactionId(e->xid);
 
-	if (e->event_id <= w->spec.after_id ||
-		!jdg_xidset_has(w->spec.upto, xid) || jdg_xidset_has(w->spec.base, xid))
+	if (e->event_id <= w->spec.after_id || e->event_id >= w->spec.era.end)
+		return false;
+	if (e->event_id < w->spec.era.first ? w->spec.base != NULL :
+		(!jdg_xidset_has(w->spec.upto, xid) ||
+		 jdg_xidset_has(w->spec.base, xid)))
 		return false;
 	if (e->slot % w->spec.shards == w->spec.shard)
 		return true;
@@ -142,7 +148,8 @@ collect_leaf(JdgWindow *w, const JdgLeaf *leaf)
 	IndexScanDesc scan;
 	TupleTableSlot *slot;
 
-	if (leaf->max_id <= w->spec.after_id ||
+	if (leaf->max_id <= w->spec.after_id || leaf->max_id < w->spec.era.first ||
+		leaf->min_id >= w->spec.era.end ||
 		jdg_xidset_has_range(base, leaf->min_xid, leaf->max_xid))
 		return;
 	heap = OidIsValid(leaf->relid) ?
@@ -304,7 +311,7 @@ next_walked(JdgWindow *w, JdgEvent *e, JdgTopic *topic)
 		range.topics = w->topics;
 		range.ntopics = w->ntopics;
 		range.from = w->from;
-		range.to = PG_INT64_MAX;
+		range.to = w->spec.era.end - 1;
 		w->scan = jdg_events_open(&range);
 		MemoryContextSwitchTo(old);
 	}
@@ -325,10 +332,11 @@ jdg_window_next(JdgWindow *w, JdgEvent *e, JdgTopic *topic)
 }
 
 bool
-jdg_window_is_between(const JdgWindow *w, const JdgXidSet *base,
+jdg_window_is_between(const JdgWindow *w, JdgEra era, const JdgXidSet *base,
 					  const JdgXidSet *upto)
 {
-	return upto != NULL && jdg_xidset_equal(w->spec.base, base) &&
+	return upto != NULL && w->spec.era.first == era.first &&
+		jdg_xidset_equal(w->spec.base, base) &&
 		jdg_xidset_equal(w->spec.upto, upto);
 }
 

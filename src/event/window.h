@@ -9,6 +9,7 @@
 #ifndef JDG_EVENT_WINDOW_H
 #define JDG_EVENT_WINDOW_H
 
+#include "event/era.h"
 #include "event/event.h"
 #include "event/xidset.h"
 
@@ -17,6 +18,7 @@ typedef struct JdgWindow JdgWindow;
 /* which events a window has */
 typedef struct JdgWindowSpec
 {
+	JdgEra		era;			/* of both sets; later events are not wanted */
 	const JdgXidSet *base;		/* had not seen them; NULL: it has seen none */
 	const JdgXidSet *upto;		/* has seen them */
 	int64		after_id;		/* their ids are above this */
@@ -39,8 +41,9 @@ extern JdgWindow *jdg_window_find(const JdgWindowSpec *spec);
  */
 extern bool jdg_window_next(JdgWindow *w, JdgEvent *e, JdgTopic *topic);
 
-/* is it the window between these two? */
-extern bool jdg_window_is_between(const JdgWindow *w, const JdgXidSet *base,
+/* is it the window between these two, in that era? */
+extern bool jdg_window_is_between(const JdgWindow *w, JdgEra era,
+								  const JdgXidSet *base,
 								  const JdgXidSet *upto);
 
 /* goes back or forward to the first event with an id above this */

@@ -111,6 +111,21 @@ jdg_xidset_take(void)
 	return set;
 }
 
+JdgXidSet *
+jdg_xidset_all(void)
+{
+	JdgXidSet  *set = palloc0(sizeof(JdgXidSet));
+
+	set->xmax = PG_UINT64_MAX;
+	return set;
+}
+
+bool
+jdg_xidset_is_all(const JdgXidSet *set)
+{
+	return set->xmax == PG_UINT64_MAX;
+}
+
 Datum
 jdg_xidset_xmax(const JdgXidSet *set)
 {

@@ -33,6 +33,10 @@ extern bool jdg_xidset_has_range(const JdgXidSet *set, uint64 from, uint64 to);
  */
 extern JdgXidSet *jdg_xidset_take(void);
 
+/* all transactions, in the current memory context; is this set that? */
+extern JdgXidSet *jdg_xidset_all(void);
+extern bool jdg_xidset_is_all(const JdgXidSet *set);
+
 /* columns of type xid8 and xid8[], and back; both in the current context */
 extern Datum jdg_xidset_xmax(const JdgXidSet *set);
 extern Datum jdg_xidset_xip(const JdgXidSet *set);

@@ -26,6 +26,7 @@
 #include "base/errors.h"
 #include "base/fault.h"
 #include "event/charge.h"
+#include "event/era.h"
 #include "shared/database.h"
 #include "worker/deliver.h"
 
@@ -71,7 +72,8 @@ has_work(JdgRound *r, TimestampTz *due, bool *hold)
 	}
 	/* a window that a round has left ends, though nothing of it is left */
 	return jdg_deliver_window_has_some(r) ||
-		jdg_deliver_has_passed() || r->c.base == NULL || old;
+		jdg_deliver_has_passed() || r->c.base == NULL || old ||
+		r->c.era < jdg_era_now();
 }
 
 /* When the shard is to be looked at again, after its turn. */
@@ -116,8 +118,8 @@ serve(JdgRound *r, TimestampTz *due, bool *hold)
 		r->more = true;
 		return;
 	}
-	old = r->c.upto != NULL;
-	if (!old)
+	old = r->c.upto != NULL || r->c.era < jdg_era_now();
+	if (r->c.upto == NULL)
 		r->c.upto = upto;
 	r->c.retry_at = DT_NOBEGIN;
 	JDG_FAULT("delivery-taken");
@@ -130,7 +132,7 @@ serve(JdgRound *r, TimestampTz *due, bool *hold)
 	if (!r->stop && !r->more)
 	{
 		jdg_deliver_finish_window(r);
-		/* news was read later than an old window was taken */
+		/* news was read later than an old window was taken, or an old era */
 		r->more = old;
 	}
 	jdg_cursor_write(&r->c);

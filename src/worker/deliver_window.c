@@ -87,13 +87,14 @@ jdg_deliver_find_window(JdgRound *r)
 	static uint64 uses = 0;
 	uint64		epoch = jdg_config_epoch_latest();
 	JdgCursor  *c = &r->c;
+	JdgEra		era = jdg_era_get(c->era);
 	JdgWindowSpec spec = {0};
 	MemoryContext old;
 
 	kept = place_of(c->subscription_id, c->shard);
 	if (kept->window != NULL && kept->subscription_id == c->subscription_id &&
 		kept->shard == c->shard && kept->epoch == epoch &&
-		jdg_window_is_between(kept->window, c->base, c->upto))
+		jdg_window_is_between(kept->window, era, c->base, c->upto))
 	{
 		kept->used = ++uses;
 		return;
@@ -102,7 +103,8 @@ jdg_deliver_find_window(JdgRound *r)
 	if (c->upto == NULL)
 	{
 		old = MemoryContextSwitchTo(jdg_group_context);
-		c->upto = jdg_xidset_take();
+		c->upto = c->era < jdg_era_now() ? jdg_xidset_all() :
+			jdg_xidset_take();
 		MemoryContextSwitchTo(old);
 	}
 	/* later than "upto", or it would not show all that this has seen */
@@ -113,6 +115,7 @@ jdg_deliver_find_window(JdgRound *r)
 	kept->epoch = epoch;
 	kept->mcxt = AllocSetContextCreate(TopMemoryContext, "jadugar window",
 									   ALLOCSET_DEFAULT_SIZES);
+	spec.era = era;
 	spec.base = c->base;
 	spec.upto = c->upto;
 	spec.after_id = c->after_id;
@@ -144,13 +147,26 @@ jdg_deliver_has_passed(void)
 	return jdg_window_passed(kept->window) >= PASSED_MAX;
 }
 
-/* The window is done: the next one begins where it ends. */
+/*
+ * The window is done: the next one begins where it ends.  The last one of an
+ * earlier era has all its transactions.  Behind it come all events of later
+ * eras, in order of ids.
+ */
 void
 jdg_deliver_finish_window(JdgRound *r)
 {
-	r->c.base = r->c.upto;
+	if (jdg_xidset_is_all(r->c.upto))
+	{
+		r->c.base = NULL;
+		r->c.after_id = Max(r->c.after_id, jdg_era_get(r->c.era).end - 1);
+		r->c.era = jdg_era_now();
+	}
+	else
+	{
+		r->c.base = r->c.upto;
+		r->c.after_id = 0;
+	}
 	r->c.upto = NULL;
-	r->c.after_id = 0;
 	/* what is noted of an event that has not come is void */
 	r->c.blocked_id = 0;
 	r->c.attempts = 0;
