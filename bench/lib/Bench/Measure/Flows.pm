@@ -156,6 +156,7 @@ sub latency
 		jadugar.step('b', $$INSERT INTO effect VALUES (-($1->'input'->>'n')::integer)$$),
 		jadugar.step('c', $$INSERT INTO seen VALUES (($1->'input'->>'n')::integer, clock_timestamp())$$)]))});
 	# _v_wait_flow() is wait_flow() without the query for its result.
+	$server->session($db, 'postgres')->query("GRANT USAGE ON SCHEMA jadugar_internal TO $Bench::Server::role");
 	$session->query(q{CREATE PROCEDURE once(n integer) LANGUAGE plpgsql AS $$
 		DECLARE
 			run bigint := jadugar.start_flow('short', jsonb_build_object('n', n));
