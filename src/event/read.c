@@ -238,7 +238,7 @@ begin_scans(JdgEventScan *scan)
 }
 
 bool
-jdg_events_next(JdgEventScan *scan, JdgEvent *e, JdgTopic *topic)
+jdg_events_advance(JdgEventScan *scan, JdgEvent *head)
 {
 	LeafScan   *s = scan->last;
 	MemoryContext old = MemoryContextSwitchTo(scan->mcxt);
@@ -256,9 +256,25 @@ jdg_events_next(JdgEventScan *scan, JdgEvent *e, JdgTopic *topic)
 	if (binaryheap_empty(scan->heap))
 		return false;
 	s = (LeafScan *) DatumGetPointer(binaryheap_first(scan->heap));
-	jdg_event_read(s->slot, e);
-	*topic = s->topic;
+	jdg_event_read_head(s->slot, head);
 	scan->last = s;
+	return true;
+}
+
+void
+jdg_events_read(JdgEventScan *scan, JdgEvent *e, JdgTopic *topic)
+{
+	Assert(scan->last != NULL);
+	jdg_event_read(scan->last->slot, e);
+	*topic = scan->last->topic;
+}
+
+bool
+jdg_events_next(JdgEventScan *scan, JdgEvent *e, JdgTopic *topic)
+{
+	if (!jdg_events_advance(scan, e))
+		return false;
+	jdg_events_read(scan, e, topic);
 	return true;
 }
 

@@ -32,6 +32,14 @@ typedef struct JdgEventScan JdgEventScan;
  */
 extern JdgEventScan *jdg_events_open(const JdgEventRange *range);
 extern bool jdg_events_next(JdgEventScan *scan, JdgEvent *e, JdgTopic *topic);
+
+/*
+ * The same in two steps, for a caller that passes over many events: the first
+ * sets event_id, xid and slot and allocates nothing.
+ */
+extern bool jdg_events_advance(JdgEventScan *scan, JdgEvent *head);
+extern void jdg_events_read(JdgEventScan *scan, JdgEvent *e, JdgTopic *topic);
+
 extern void jdg_events_close(JdgEventScan *scan);
 
 #endif							/* JDG_EVENT_READ_H */

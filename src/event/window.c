@@ -10,9 +10,9 @@
  * when "base" was taken.  The index (xid, event_id) of each leaf finds their
  * events, so a transaction that stays open for hours costs a comparison.
  *
- * The addresses of up to MAX_ENTRIES events are collected and sorted by id.
- * Rows of the log are never updated, so an address stays good as long as the
- * leaf exists.  A larger window, and one without a base, is walked instead: in
+ * The ids of up to MAX_ENTRIES events are collected and sorted.  They are kept
+ * longer than the transaction, so they are no addresses of rows: VACUUM FULL
+ * moves these.  A larger window, and one without a base, is walked instead: in
  * order of ids from the least, with a look at the transaction of each row.
  * So memory stays flat.
  *
@@ -52,7 +52,7 @@ typedef struct Entry
 {
 	int64		id;
 	int32		leaf;
-	ItemPointerData tid;
+	Oid			relid;			/* of the leaf */
 } Entry;
 
 struct JdgWindow
@@ -74,6 +74,9 @@ struct JdgWindow
 	JdgEventScan *scan;
 	int32		open_leaf;		/* 0: none */
 	Relation	heap;
+	Relation	index;			/* of ids */
+	IndexScanDesc desc;
+	Snapshot	snapshot;
 	TupleTableSlot *slot;
 	JdgTopic	open_topic;
 };
@@ -98,7 +101,7 @@ is_wanted(JdgWindow *w, const JdgEvent *e)
 
 /* Adds a row to the entries; if there are too many, only the least id counts. */
 static void
-collect(JdgWindow *w, int32 leaf, TupleTableSlot *slot)
+collect(JdgWindow *w, const JdgLeaf *leaf, TupleTableSlot *slot)
 {
 	JdgEvent	e;
 
@@ -115,13 +118,13 @@ collect(JdgWindow *w, int32 leaf, TupleTableSlot *slot)
 	else if (w->n >= 64 && (w->n & (w->n - 1)) == 0)
 		w->entry = repalloc(w->entry, sizeof(Entry) * w->n * 2);
 	w->entry[w->n].id = e.event_id;
-	w->entry[w->n].leaf = leaf;
-	w->entry[w->n++].tid = slot->tts_tid;
+	w->entry[w->n].leaf = leaf->leaf;
+	w->entry[w->n++].relid = leaf->relid;
 }
 
 /* Collects the rows of a leaf whose transactions are within a range. */
 static void
-collect_range(JdgWindow *w, int32 leaf, IndexScanDesc scan,
+collect_range(JdgWindow *w, const JdgLeaf *leaf, IndexScanDesc scan,
 			  TupleTableSlot *slot, uint64 from, uint64 to)
 {
 	ScanKeyData keys[2];
@@ -160,13 +163,13 @@ collect_leaf(JdgWindow *w, const JdgLeaf *leaf)
 	slot = table_slot_create(heap, NULL);
 	scan = jdg_index_beginscan(heap, index, GetActiveSnapshot(), 2);
 	if (w->spec.upto->xmax > base->xmax)
-		collect_range(w, leaf->leaf, scan, slot, base->xmax,
+		collect_range(w, leaf, scan, slot, base->xmax,
 					  w->spec.upto->xmax - 1);
 	for (int i = 0; i < base->nxip; i++)
 	{
 		if (jdg_xidset_has(w->spec.upto, base->xip[i]) &&
 			base->xip[i] >= leaf->min_xid && base->xip[i] <= leaf->max_xid)
-			collect_range(w, leaf->leaf, scan, slot, base->xip[i],
+			collect_range(w, leaf, scan, slot, base->xip[i],
 						  base->xip[i]);
 	}
 	index_endscan(scan);
@@ -245,39 +248,52 @@ close_leaf(JdgWindow *w)
 {
 	if (w->open_leaf == 0)
 		return;
+	index_endscan(w->desc);
+	UnregisterSnapshot(w->snapshot);
 	ExecDropSingleTupleTableSlot(w->slot);
+	index_close(w->index, AccessShareLock);
 	table_close(w->heap, AccessShareLock);
 	w->open_leaf = 0;
 }
 
-/* Opens a leaf and its topic; false: one of them has been dropped. */
+/* Opens the leaf of an entry; false: it or its topic has been dropped. */
 static bool
-open_leaf(JdgWindow *w, int32 leaf)
+open_leaf(JdgWindow *w, const Entry *entry)
 {
 	MemoryContext old;
-	JdgLeaf    *leaves;
-	Oid			relid = InvalidOid;
-	int			n;
 
-	if (w->open_leaf == leaf)
+	if (w->open_leaf == entry->leaf)
 		return true;
 	close_leaf(w);
-	n = jdg_leaves(w->topics, w->ntopics, &leaves);
-	for (int i = 0; i < n && !OidIsValid(relid); i++)
-	{
-		if (leaves[i].leaf == leaf &&
-			jdg_topic_by_id(leaves[i].topic_id, &w->open_topic))
-			relid = leaves[i].relid;
-	}
-	w->heap = OidIsValid(relid) ? try_table_open(relid, AccessShareLock) :
-		NULL;
+	w->heap = jdg_leaf_topic(entry->leaf, &w->open_topic) ?
+		try_table_open(entry->relid, AccessShareLock) : NULL;
 	if (w->heap == NULL)
 		return false;
 	old = MemoryContextSwitchTo(w->mcxt);
+	w->index = index_open(jdg_leaf_id_index(entry->leaf), AccessShareLock);
 	w->slot = table_slot_create(w->heap, NULL);
+	/* the caller may pop it between two events */
+	w->snapshot = RegisterSnapshot(GetActiveSnapshot());
+	w->desc = jdg_index_beginscan(w->heap, w->index, w->snapshot, 1);
 	MemoryContextSwitchTo(old);
-	w->open_leaf = leaf;
+	w->open_leaf = entry->leaf;
 	return true;
+}
+
+/* Finds the row of an entry in the leaf that is open. */
+static bool
+find_row(JdgWindow *w, const Entry *entry)
+{
+	MemoryContext old = MemoryContextSwitchTo(w->mcxt);
+	ScanKeyData key;
+	bool		found;
+
+	ScanKeyInit(&key, 1, BTEqualStrategyNumber, F_INT8EQ,
+				Int64GetDatum(entry->id));
+	index_rescan(w->desc, &key, 1, NULL, 0);
+	found = index_getnext_slot(w->desc, ForwardScanDirection, w->slot);
+	MemoryContextSwitchTo(old);
+	return found;
 }
 
 static bool
@@ -287,9 +303,7 @@ next_collected(JdgWindow *w, JdgEvent *e, JdgTopic *topic)
 	{
 		Entry	   *entry = &w->entry[w->next++];
 
-		if (!open_leaf(w, entry->leaf) ||
-			!table_tuple_fetch_row_version(w->heap, &entry->tid,
-										   GetActiveSnapshot(), w->slot))
+		if (!open_leaf(w, entry) || !find_row(w, entry))
 			continue;
 		jdg_event_read(w->slot, e);
 		*topic = w->open_topic;
@@ -301,6 +315,8 @@ next_collected(JdgWindow *w, JdgEvent *e, JdgTopic *topic)
 static bool
 next_walked(JdgWindow *w, JdgEvent *e, JdgTopic *topic)
 {
+	JdgEvent	head;
+
 	if (w->from == PG_INT64_MAX)
 		return false;
 	if (w->scan == NULL)
@@ -315,11 +331,13 @@ next_walked(JdgWindow *w, JdgEvent *e, JdgTopic *topic)
 		w->scan = jdg_events_open(&range);
 		MemoryContextSwitchTo(old);
 	}
-	while (jdg_events_next(w->scan, e, topic))
+	while (jdg_events_advance(w->scan, &head))
 	{
-		w->from = e->event_id + 1;
-		if (is_wanted(w, e))
-			return true;
+		w->from = head.event_id + 1;
+		if (!is_wanted(w, &head))
+			continue;
+		jdg_events_read(w->scan, e, topic);
+		return true;
 	}
 	w->from = PG_INT64_MAX;
 	return false;

@@ -297,6 +297,8 @@ jdg_deliver_gather(JdgRound *r, JdgPending **batch, bool *end, ErrorData **faile
 			*end = true;
 			break;
 		}
+		/* those that are passed over take memory, too */
+		bytes += VARSIZE(p->event.data);
 		if (!jdg_deliver_is_for(r, p, failed) ||
 			(n == 0 && jdg_deliver_is_held(r, &p->event)))
 		{
@@ -315,7 +317,6 @@ jdg_deliver_gather(JdgRound *r, JdgPending **batch, bool *end, ErrorData **faile
 				break;
 			continue;
 		}
-		bytes += VARSIZE(p->event.data);
 		n++;
 		if (*failed != NULL)
 			break;
