@@ -97,7 +97,7 @@ COMMENT ON COLUMN jadugar_internal.parked.state IS
 	'r: to be tried again at next_at; h: held behind an earlier event of its key; d: dead.';
 
 CREATE INDEX parked_key ON jadugar_internal.parked (subscription_id, key, event_id);
-CREATE INDEX parked_due ON jadugar_internal.parked (subscription_id, shard, next_at) WHERE state = 'r';
+CREATE INDEX parked_due ON jadugar_internal.parked (subscription_id, shard, next_at, event_id) WHERE state = 'r';
 
 SELECT pg_catalog.pg_extension_config_dump('jadugar_internal.subscription_id_seq', '');
 SELECT pg_catalog.pg_extension_config_dump('jadugar_internal.subscription', '');

@@ -121,14 +121,14 @@ jdg_parked_remove(int64 subscription_id, int64 event_id)
 
 bool
 jdg_parked_next(int64 subscription_id, int32 shard, TimestampTz now,
-				JdgParked *p, TimestampTz *next)
+				const JdgParked *after, JdgParked *p, TimestampTz *next)
 {
 	static JdgQuery due = {
 		"SELECT " PARKED_COLUMNS " FROM jadugar_internal.parked "
-		"WHERE event_id = (SELECT min(d.event_id) FROM jadugar_internal.parked d "
-		"WHERE d.subscription_id = $1 AND d.shard = $2 AND d.state = 'r' "
-		"AND d.next_at <= $3) AND subscription_id = $1",
-		3, {INT8OID, INT4OID, TIMESTAMPTZOID}
+		"WHERE subscription_id = $1 AND shard = $2 AND state = 'r' "
+		"AND next_at <= $3 AND (next_at, event_id) > ($4, $5) "
+		"ORDER BY next_at, event_id LIMIT 1",
+		5, {INT8OID, INT4OID, TIMESTAMPTZOID, TIMESTAMPTZOID, INT8OID}
 	};
 	static JdgQuery later = {
 		"SELECT min(next_at) FROM jadugar_internal.parked "
@@ -136,8 +136,10 @@ jdg_parked_next(int64 subscription_id, int32 shard, TimestampTz now,
 		2, {INT8OID, INT4OID}
 	};
 	MemoryContext mcxt = CurrentMemoryContext;
-	Datum		v[3] = {Int64GetDatum(subscription_id), Int32GetDatum(shard),
-	TimestampTzGetDatum(now)};
+	Datum		v[5] = {Int64GetDatum(subscription_id), Int32GetDatum(shard),
+		TimestampTzGetDatum(now),
+		TimestampTzGetDatum(after ? after->next_at : DT_NOBEGIN),
+	Int64GetDatum(after ? after->event_id : 0)};
 	JdgInternal in;
 	bool		found;
 

@@ -45,11 +45,14 @@ extern void jdg_parked_change(int64 subscription_id, const JdgParked *p);
 extern void jdg_parked_remove(int64 subscription_id, int64 event_id);
 
 /*
- * The event to be tried next, the earliest by id of those that are due; false:
- * none is.  *next is when the next one will be, DT_NOEND: none.
+ * The event to be tried next, of those that are due the one that was due
+ * first; false: none is.  With "after", of those that come after that one: so
+ * a caller that handles many in a transaction does not search among those that
+ * it has removed.  *next is when the next one will be, DT_NOEND: none.
  */
 extern bool jdg_parked_next(int64 subscription_id, int32 shard,
-							TimestampTz now, JdgParked *p, TimestampTz *next);
+							TimestampTz now, const JdgParked *after,
+							JdgParked *p, TimestampTz *next);
 
 /* reads one; false: it is not set aside */
 extern bool jdg_parked_read(int64 subscription_id, int64 event_id,

@@ -61,8 +61,8 @@ has_work(JdgRound *r, TimestampTz *due, bool *hold)
 		bool		found;
 
 		PushActiveSnapshot(GetLatestSnapshot());
-		found = jdg_parked_next(r->c.subscription_id, r->c.shard, now, &parked,
-								due);
+		found = jdg_parked_next(r->c.subscription_id, r->c.shard, now, NULL,
+								&parked, due);
 		PopActiveSnapshot();
 		if (found)
 		{
@@ -90,7 +90,7 @@ plan_next(JdgRound *r, TimestampTz *due, bool *hold)
 	}
 	else if (r->c.parked > 0 &&
 			 jdg_parked_next(r->c.subscription_id, r->c.shard, jdg_now(),
-							 &parked, due))
+							 NULL, &parked, due))
 		r->more = true;
 }
 

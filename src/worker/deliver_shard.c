@@ -129,17 +129,23 @@ void
 jdg_deliver_parked(JdgRound *r, TimestampTz *next)
 {
 	MemoryContext old = MemoryContextSwitchTo(r->call_mcxt);
-	JdgParked	parked;
+	JdgParked	last = {.next_at = DT_NOBEGIN}; /* handled before */
 
 	while (r->c.parked > 0 && !r->stop)
 	{
+		JdgParked	parked;
 		ErrorData  *failed;
 		JdgPending	p;
 		bool		found;
 
 		PushActiveSnapshot(GetLatestSnapshot());
 		found = jdg_parked_next(r->c.subscription_id, r->c.shard, jdg_now(),
-								&parked, next);
+								&last, &parked, next);
+		if (found)
+		{
+			last.next_at = parked.next_at;
+			last.event_id = parked.event_id;
+		}
 		if (found && !may_go_on(r, parked.event_id))
 		{
 			r->more = r->stop = true;
