@@ -8,7 +8,9 @@
 #include "postgres.h"
 
 #include "catalog/pg_type.h"
+#include "nodes/makefuncs.h"
 #include "utils/builtins.h"
+#include "utils/fmgroids.h"
 #include "utils/fmgrprotos.h"
 #include "utils/numeric.h"
 
@@ -192,4 +194,23 @@ jdg_json_empty(void)
 
 	jdg_json_begin(&st);
 	return jdg_json_finish(&st);
+}
+
+Jsonb *
+jdg_json_of_row(Datum row, Oid type)
+{
+	LOCAL_FCINFO(fcinfo, 1);
+	FmgrInfo	flinfo;
+	Const	   *arg = makeNullConst(type, -1, InvalidOid);
+
+	/* to_jsonb() asks for the type of its argument's expression */
+	fmgr_info(F_TO_JSONB, &flinfo);
+	fmgr_info_set_expr((Node *) makeFuncExpr(F_TO_JSONB, JSONBOID,
+											 list_make1(arg), InvalidOid,
+											 InvalidOid, COERCE_EXPLICIT_CALL),
+					   &flinfo);
+	InitFunctionCallInfoData(*fcinfo, &flinfo, 1, InvalidOid, NULL, NULL);
+	fcinfo->args[0].value = row;
+	fcinfo->args[0].isnull = false;
+	return DatumGetJsonbP(FunctionCallInvoke(fcinfo));
 }

@@ -37,6 +37,9 @@ extern Jsonb *jdg_json_finish(JsonbParseState **st);
 
 extern Jsonb *jdg_json_empty(void); /* {} */
 
+/* to_jsonb(row) of a row of a composite type, with the error of that function */
+extern Jsonb *jdg_json_of_row(Datum row, Oid type);
+
 /*
  * The value of a field of an object.  NULL (0, false) if "object" is NULL or
  * no object, or if it has no such field, or one of another type.

@@ -37,7 +37,7 @@ static const JdgArg alter_args[] = {
 	{"new_name", TEXTOID, offsetof(AlterArgs, new_name)},
 };
 
-/* $reset: names of options that go back to their defaults */
+/* $reset: names of options that go back to their defaults, or NULL */
 #define OR_NULL(column, option) \
 	column " = CASE WHEN '" option "' = ANY ($reset) THEN NULL " \
 	"ELSE coalesce($" column ", " column ") END, "
@@ -174,10 +174,8 @@ JDG_FUNCTION(jdg_alter_subscription, JDG_LEVEL_USER)
 	JdgParams	p = {0};
 	JdgInternal in;
 	Present		present;
-	Datum		names[lengthof(alter_args)];
 	bool		reset[lengthof(alter_args)] = {0};
 	bool		changed;
-	int			n = 0;
 	int64		command_id = 0;
 	Oid			owner;
 	int64		id;
@@ -186,11 +184,6 @@ JDG_FUNCTION(jdg_alter_subscription, JDG_LEVEL_USER)
 	if (a.reset)
 		jdg_args_reset(fcinfo, alter_args, lengthof(alter_args), a.reset,
 					   reset);
-	for (int i = 0; i < lengthof(alter_args); i++)
-	{
-		if (reset[i])
-			names[n++] = CStringGetTextDatum(alter_args[i].name);
-	}
 	if (o->shards)
 		ereport(ERROR,
 				(errcode(JDG_ERRCODE_VALIDATION_ERROR),
@@ -208,7 +201,7 @@ JDG_FUNCTION(jdg_alter_subscription, JDG_LEVEL_USER)
 	jdg_subscription_bind(&p, o, owner);
 	jdg_bind_int64_or_null(&p, "command_id", changed ? &command_id : NULL);
 	jdg_bind_text(&p, "new_name", a.new_name);
-	jdg_bind_array(&p, "reset", TEXTOID, names, NULL, n);
+	jdg_bind(&p, "reset", TEXTARRAYOID, PointerGetDatum(a.reset), a.reset == NULL);
 	jdg_bind_int64(&p, "subscription_id", id);
 
 	jdg_internal_begin(&in);

@@ -10,12 +10,9 @@
  */
 #include "postgres.h"
 
-#include "catalog/pg_type.h"
 #include "commands/trigger.h"
 #include "executor/spi.h"
-#include "nodes/makefuncs.h"
 #include "utils/builtins.h"
-#include "utils/fmgroids.h"
 #include "utils/lsyscache.h"
 #include "utils/rel.h"
 
@@ -46,24 +43,12 @@ check_trigger(const TriggerData *t)
 				 errhint("Give the first part of the event types, and optionally the column of the key: publish_change('order', 'id').")));
 }
 
-/* to_jsonb(row) */
 static Jsonb *
 row_to_jsonb(Relation rel, HeapTuple tuple)
 {
-	LOCAL_FCINFO(fcinfo, 1);
-	FmgrInfo	flinfo;
-	Const	   *row = makeNullConst(rel->rd_rel->reltype, -1, InvalidOid);
-
-	fmgr_info(F_TO_JSONB, &flinfo);
-	fmgr_info_set_expr((Node *) makeFuncExpr(F_TO_JSONB, JSONBOID,
-											 list_make1(row), InvalidOid,
-											 InvalidOid, COERCE_EXPLICIT_CALL),
-					   &flinfo);
-	InitFunctionCallInfoData(*fcinfo, &flinfo, 1, InvalidOid, NULL, NULL);
-	fcinfo->args[0].value = heap_copy_tuple_as_datum(tuple,
-													 RelationGetDescr(rel));
-	fcinfo->args[0].isnull = false;
-	return DatumGetJsonbP(FunctionCallInvoke(fcinfo));
+	return jdg_json_of_row(heap_copy_tuple_as_datum(tuple,
+													RelationGetDescr(rel)),
+						   rel->rd_rel->reltype);
 }
 
 /* The column of the key as text, or NULL. */

@@ -15,10 +15,7 @@
 #include "postgres.h"
 
 #include "catalog/pg_type.h"
-#include "funcapi.h"
-#include "utils/builtins.h"
 #include "utils/datum.h"
-#include "utils/fmgrprotos.h"
 #include "utils/typcache.h"
 
 #include "base/clock.h"
@@ -54,12 +51,10 @@ find_queue(const JdgSubscription *s, JdgQueue *queue, JdgEventTask *result)
 static Jsonb *
 whole_event(const JdgEvent *e, const JdgTopic *topic)
 {
-	TupleDesc	desc = lookup_rowtype_tupdesc_copy(jdg_event_info_type(), -1);
-	Datum		json = DirectFunctionCall1(row_to_json,
-										   jdg_event_info(desc, e, topic, true));
+	Oid			type = jdg_event_info_type();
+	TupleDesc	desc = lookup_rowtype_tupdesc_copy(type, -1);
 
-	return DatumGetJsonbP(DirectFunctionCall1(jsonb_in,
-											  CStringGetDatum(TextDatumGetCString(json))));
+	return jdg_json_of_row(jdg_event_info(desc, e, topic, true), type);
 }
 
 /* what the task is for: the id is the key by which effects are recognized */

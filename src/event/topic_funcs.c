@@ -91,7 +91,7 @@ static JdgQuery create_query = {
 	.config = true
 };
 
-/* $reset: names of options that go back to their defaults */
+/* $reset: names of options that go back to their defaults, or NULL */
 static JdgQuery alter_query = {
 	"UPDATE jadugar_internal.topic SET "
 	"retention = CASE WHEN 'retention' = ANY ($reset) THEN NULL "
@@ -197,9 +197,7 @@ JDG_FUNCTION(jdg_alter_topic, JDG_LEVEL_USER)
 {
 	TopicArgs	a = {0};
 	JdgParams	p = {0};
-	Datum		names[lengthof(alter_args)];
 	bool		reset[lengthof(alter_args)] = {0};
-	int			n = 0;
 	JdgInternal in;
 	JdgTopic	topic;
 
@@ -207,13 +205,8 @@ JDG_FUNCTION(jdg_alter_topic, JDG_LEVEL_USER)
 	if (a.reset)
 		jdg_args_reset(fcinfo, alter_args, lengthof(alter_args), a.reset,
 					   reset);
-	for (int i = 0; i < lengthof(alter_args); i++)
-	{
-		if (reset[i])
-			names[n++] = CStringGetTextDatum(alter_args[i].name);
-	}
 	bind_options(&p, &a);
-	jdg_bind_array(&p, "reset", TEXTOID, names, NULL, n);
+	jdg_bind(&p, "reset", TEXTARRAYOID, PointerGetDatum(a.reset), a.reset == NULL);
 
 	jdg_internal_begin(&in);
 	jdg_topic_lock(a.name, in.save_user, &topic);
