@@ -53,40 +53,71 @@ next_hour(void)
 }
 
 /*
- * Calls work(n) for each of the numbers that a query returns, each in a
- * transaction of its own.  failed(n, message) logs an error.
+ * What a duty does with each of the numbers that a query returns, each in
+ * transactions of its own.  A pass over all of them takes as many turns as it
+ * needs.  It keeps its position, so a leaf that fails holds up no other.
  */
+typedef struct Pass
+{
+	JdgQuery   *list;
+	void		(*work) (int32 n);
+	const char *failed;			/* a message with the number and the error */
+	int32	   *n;				/* the numbers; NULL: no pass is under way */
+	int64		count;
+	int64		next;			/* in "n" */
+	bool		again;			/* a wake-up came meanwhile */
+} Pass;
+
+/* Begins a pass. */
 static void
-for_each(JdgQuery *list, Datum *values, void (*work) (int32 n),
-		 void (*failed) (int32 n, const char *message))
+begin_pass(Pass *p, Datum *values)
+{
+	jdg_work_begin();
+	p->count = jdg_run(p->list, values, NULL, 0);
+	p->n = MemoryContextAlloc(TopMemoryContext,
+							  sizeof(int32) * Max(p->count, 1));
+	for (int64 i = 0; i < p->count; i++)
+		p->n[i] = jdg_col_int32(i, 1, 0);
+	p->next = 0;
+	p->again = false;
+	jdg_work_end();
+}
+
+/* One turn of a pass.  Returns when the next one is due. */
+static TimestampTz
+run_pass(Pass *p, Datum *values, uint32 why)
 {
 	MemoryContext mcxt = CurrentMemoryContext;
-	int64		count;
-	int32	   *n;
+	TimestampTz began = GetCurrentTimestamp();
 
-	jdg_work_begin();
-	count = jdg_run(list, values, NULL, 0);
-	n = MemoryContextAlloc(mcxt, sizeof(int32) * Max(count, 1));
-	for (int64 i = 0; i < count; i++)
-		n[i] = jdg_col_int32(i, 1, 0);
-	jdg_work_end();
-	for (int64 i = 0; i < count; i++)
+	if (p->n == NULL)
+		begin_pass(p, values);
+	else if (why != 0)
+		p->again = true;
+	while (p->next < p->count)
 	{
+		int32		n = p->n[p->next];
+
+		if (GetCurrentTimestamp() - began >= TURN_US)
+			return DT_NOBEGIN;
+		p->next++;
 		CHECK_FOR_INTERRUPTS();
 		PG_TRY();
 		{
-			work(n[i]);
+			p->work(n);
 		}
 		PG_CATCH();
 		{
 			ErrorData  *edata = jdg_abort_xact(mcxt);
 
-			failed(n[i], edata->message);
+			ereport(LOG, (errmsg(p->failed, n, edata->message)));
 			FreeErrorData(edata);
 		}
 		PG_END_TRY();
 	}
-	pfree(n);
+	pfree(p->n);
+	p->n = NULL;
+	return p->again ? DT_NOBEGIN : next_hour();
 }
 
 /* topics whose leaf has had its time by $1; $2: one topic, or 0 for all */
@@ -129,21 +160,16 @@ roll(int32 topic_id)
 	jdg_work_end();
 }
 
-static void
-roll_failed(int32 topic_id, const char *message)
-{
-	ereport(LOG,
-			(errmsg("jadugar could not make a partition for topic %d yet: %s",
-					topic_id, message)));
-}
-
 TimestampTz
 jdg_event_roll(JdgDb *db, uint32 why)
 {
+	static Pass pass = {
+		&due_topics, roll,
+		"jadugar could not make a partition for topic %d yet: %s"
+	};
 	Datum		v[2] = {TimestampTzGetDatum(jdg_now()), Int32GetDatum(0)};
 
-	for_each(&due_topics, v, roll, roll_failed);
-	return next_hour();
+	return run_pass(&pass, v, why);
 }
 
 /* Seals a leaf, unless a transaction may still write to it. */
@@ -177,14 +203,6 @@ seal(int32 leaf)
 	jdg_work_end();
 }
 
-static void
-seal_failed(int32 leaf, const char *message)
-{
-	ereport(LOG,
-			(errmsg("jadugar could not seal the event partition %d yet: %s",
-					leaf, message)));
-}
-
 TimestampTz
 jdg_event_seal(JdgDb *db, uint32 why)
 {
@@ -194,9 +212,11 @@ jdg_event_seal(JdgDb *db, uint32 why)
 		"ORDER BY leaf",
 		0, {0}
 	};
+	static Pass pass = {
+		&list, seal, "jadugar could not seal the event partition %d yet: %s"
+	};
 
-	for_each(&list, NULL, seal, seal_failed);
-	return next_hour();
+	return run_pass(&pass, NULL, why);
 }
 
 /*
@@ -237,13 +257,9 @@ drop_leaf(int32 leaf)
 	jdg_work_end();
 }
 
-static void
-drop_failed(int32 leaf, const char *message)
-{
-	ereport(LOG,
-			(errmsg("jadugar could not drop the event partition %d yet: %s",
-					leaf, message)));
-}
+/* a message, see Pass */
+static const char drop_failed[] =
+"jadugar could not drop the event partition %d yet: %s";
 
 TimestampTz
 jdg_event_expire(JdgDb *db, uint32 why)
@@ -257,11 +273,11 @@ jdg_event_expire(JdgDb *db, uint32 why)
 		"+ coalesce(t.retention, make_interval(mins => $2)) < $1) "
 		"ORDER BY l.dropping DESC, l.leaf", 2, {TIMESTAMPTZOID, INT4OID}
 	};
+	static Pass pass = {&list, drop_leaf, drop_failed};
 	Datum		v[2] = {TimestampTzGetDatum(jdg_now()),
 	Int32GetDatum(jdg_event_retention)};
 
-	for_each(&list, v, drop_leaf, drop_failed);
-	return next_hour();
+	return run_pass(&pass, v, why);
 }
 
 /*
@@ -281,9 +297,9 @@ jdg_event_expire_copied(JdgDb *db, uint32 why)
 		"AND NOT EXISTS (SELECT FROM jadugar_internal.event_leaf l "
 		"WHERE c.relname = 'event_' || l.leaf)", 0, {0}
 	};
+	static Pass pass = {&list, drop_leaf, drop_failed};
 
-	for_each(&list, NULL, drop_leaf, drop_failed);
-	return next_hour();
+	return run_pass(&pass, NULL, why);
 }
 
 TimestampTz
