@@ -147,6 +147,8 @@ COMMENT ON COLUMN jadugar_internal.event_leaf.dropping IS
 	'The drop has begun and will be finished: nobody reads its events any more.';
 
 CREATE INDEX event_leaf_topic ON jadugar_internal.event_leaf (topic_id);
+CREATE INDEX event_leaf_open ON jadugar_internal.event_leaf (leaf) WHERE sealed_at IS NULL;
+CREATE INDEX event_leaf_sealed ON jadugar_internal.event_leaf (max_id) WHERE sealed_at IS NOT NULL;
 
 CREATE TABLE jadugar_internal.event_era (
 	era			integer PRIMARY KEY,

@@ -244,32 +244,42 @@ jdg_leaf_topic(int32 leaf, JdgTopic *topic)
 
 /*
  * The query finds the OIDs with its own snapshot.  A lookup by name could miss
- * a leaf whose maker is visible but has not sent its invalidations.
+ * a leaf whose maker is visible but has not sent its invalidations.  Both its
+ * parts use an index, however many leaves there are: the upper limit of max_id
+ * makes the planner expect few rows.
  */
 int
-jdg_leaves(const int32 *topics, int n, JdgLeaf **leaves)
+jdg_leaves(const int32 *topics, int n, int64 from, int64 to, uint64 min_xid,
+		   JdgLeaf **leaves)
 {
 	static JdgQuery q = {
 		"SELECT l.leaf, l.topic_id, l.min_id, l.max_id, "
 		"l.sealed_at IS NOT NULL, (SELECT c.oid FROM pg_class c "
 		"WHERE c.relname = ('event_' || l.leaf)::name "
-		"AND c.relnamespace = $2), l.min_xid, l.max_xid "
-		"FROM jadugar_internal.event_leaf l "
+		"AND c.relnamespace = $2), l.min_xid, l.max_xid FROM "
+		"(SELECT * FROM jadugar_internal.event_leaf WHERE sealed_at IS NULL "
+		"UNION ALL SELECT * FROM jadugar_internal.event_leaf "
+		"WHERE sealed_at IS NOT NULL "
+		"AND max_id BETWEEN $3 AND 9223372036854775807 "
+		"AND min_id <= $4 AND max_xid >= $5) l "
 		"WHERE NOT l.dropping AND ($1 IS NULL OR l.topic_id = ANY ($1))",
-		2, {INT4ARRAYOID, OIDOID}
+		5, {INT4ARRAYOID, OIDOID, INT8OID, INT8OID, XID8OID}
 	};
 	MemoryContext mcxt = CurrentMemoryContext;
 	Datum	   *ids = palloc(sizeof(Datum) * Max(n, 1));
 	JdgInternal in;
-	Datum		v[2];
+	Datum		v[5];
 	int64		rows;
 
 	for (int i = 0; i < n; i++)
 		ids[i] = Int32GetDatum(topics[i]);
 	v[0] = topics ? jdg_array(INT4OID, ids, NULL, n) : (Datum) 0;
 	v[1] = ObjectIdGetDatum(get_namespace_oid("jadugar_internal", false));
+	v[2] = Int64GetDatum(from);
+	v[3] = Int64GetDatum(to);
+	v[4] = UInt64GetDatum(min_xid);
 	jdg_internal_begin(&in);
-	rows = jdg_run_latest(&q, v, topics ? NULL : "n ");
+	rows = jdg_run_latest(&q, v, topics ? NULL : "n    ");
 	*leaves = MemoryContextAlloc(mcxt, sizeof(JdgLeaf) * Max(rows, 1));
 	for (int64 i = 0; i < rows; i++)
 	{

@@ -59,11 +59,13 @@ extern Oid	jdg_leaf_xid_index(int32 leaf);
 extern bool jdg_leaf_topic(int32 leaf, JdgTopic *topic);
 
 /*
- * All leaves, or those of n topics, as they are now: a transaction that keeps
- * its snapshot may have written to a newer leaf.  In the current memory
- * context.  Returns their number.
+ * The leaves of all topics, or of n topics, as they are now: a transaction that
+ * keeps its snapshot may have written to a newer leaf.  Sealed ones are left
+ * out that have no id of the range, or no transaction from min_xid on.  In the
+ * current memory context.  Returns their number.
  */
-extern int	jdg_leaves(const int32 *topics, int n, JdgLeaf **leaves);
+extern int	jdg_leaves(const int32 *topics, int n, int64 from, int64 to,
+					   uint64 min_xid, JdgLeaf **leaves);
 
 /* ids of events and of transactions of a leaf */
 typedef struct JdgLeafLimits

@@ -189,7 +189,8 @@ jdg_events_open(const JdgEventRange *range)
 	scan->mcxt = CurrentMemoryContext;
 	/* the caller may pop it between two rows */
 	scan->snapshot = RegisterSnapshot(GetActiveSnapshot());
-	scan->n = jdg_leaves(range->topics, range->ntopics, &scan->leaf);
+	scan->n = jdg_leaves(range->topics, range->ntopics, range->from, range->to,
+						 0, &scan->leaf);
 	qsort(scan->leaf, scan->n, sizeof(JdgLeaf),
 		  range->newest_first ? compare_max : compare_min);
 	scan->heap = binaryheap_allocate(Max(scan->n, 1),

@@ -209,6 +209,13 @@ set_topics(JdgWindow *w, const JdgLeaf *leaves, int n)
 	w->spec.topics = w->topics;
 }
 
+/* the first transaction that a snapshot may not have seen */
+static uint64
+first_unseen(const JdgXidSet *base)
+{
+	return base == NULL ? 0 : base->nxip > 0 ? base->xip[0] : base->xmax;
+}
+
 JdgWindow *
 jdg_window_find(const JdgWindowSpec *spec)
 {
@@ -222,7 +229,8 @@ jdg_window_find(const JdgWindowSpec *spec)
 	w->spec.upto = jdg_xidset_copy(spec->upto);
 	w->mcxt = CurrentMemoryContext;
 	w->least = PG_INT64_MAX;
-	n = jdg_leaves(spec->topics, spec->ntopics, &leaves);
+	n = jdg_leaves(spec->topics, spec->ntopics, spec->after_id + 1,
+				   PG_INT64_MAX, first_unseen(spec->base), &leaves);
 	set_topics(w, leaves, n);
 	if (spec->base == NULL)
 	{
