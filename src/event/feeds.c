@@ -26,22 +26,6 @@
 #include "shared/wakeup.h"
 #include "shared/work.h"
 
-/* a shard that is to have a feed */
-typedef struct Shard
-{
-	int64		subscription_id;
-	int32		shard;
-	Oid			owner;
-	uint64		types;
-	uint64		topics;
-} Shard;
-
-typedef struct Shards
-{
-	int64		n;
-	Shard	   *shard;
-} Shards;
-
 /* the bits of patterns, or of numbers of topics; a null array: all */
 static uint64
 bits_of(int64 row, int col, Oid element)
@@ -74,71 +58,54 @@ bits_of(int64 row, int col, Oid element)
 	return bits;
 }
 
-/* Reads the shards of all active subscriptions, in the current context. */
-static void
-read_shards(Shards *s)
+/*
+ * Reads the shards of all active subscriptions in order of their ids, in the
+ * current context.  Returns their number.
+ */
+static int
+read_shards(JdgFeedWanted **shards)
 {
 	static JdgQuery q = {
-		"SELECT c.subscription_id, c.shard, s.owner, s.types, s.topics "
+		"SELECT c.subscription_id, c.shard, s.owner, s.topics, s.types "
 		"FROM jadugar_internal.subscription s, "
 		"LATERAL (SELECT c.subscription_id, c.shard "
 		"FROM jadugar_internal.event_cursor c "
 		"WHERE c.subscription_id = s.subscription_id OFFSET 0) c "
-		"WHERE s.enabled AND s.paused_at IS NULL", 0, {0}
+		"WHERE s.enabled AND s.paused_at IS NULL "
+		"ORDER BY c.subscription_id, c.shard", 0, {0}
 	};
 	MemoryContext mcxt = CurrentMemoryContext;
+	int64		n;
 
 	jdg_work_begin();
-	s->n = jdg_run(&q, NULL, NULL, 0);
-	s->shard = MemoryContextAlloc(mcxt, sizeof(Shard) * Max(s->n, 1));
-	for (int64 i = 0; i < s->n; i++)
+	n = jdg_run(&q, NULL, NULL, 0);
+	*shards = MemoryContextAlloc(mcxt, sizeof(JdgFeedWanted) * Max(n, 1));
+	for (int64 i = 0; i < n; i++)
 	{
-		Shard	   *it = &s->shard[i];
+		JdgFeedWanted *it = &(*shards)[i];
 
 		it->subscription_id = jdg_col_int64(i, 1, 0);
 		it->shard = jdg_col_int32(i, 2, 0);
 		it->owner = jdg_col_oid(i, 3);
-		it->types = bits_of(i, 4, TEXTOID);
-		it->topics = bits_of(i, 5, INT4OID);
+		it->topics = bits_of(i, 4, INT4OID);
+		it->types = bits_of(i, 5, TEXTOID);
 	}
 	jdg_work_end();
-}
-
-static bool
-is_wanted(int64 subscription_id, int32 shard, void *arg)
-{
-	const Shards *s = arg;
-
-	for (int64 i = 0; i < s->n; i++)
-	{
-		if (s->shard[i].subscription_id == subscription_id &&
-			s->shard[i].shard == shard)
-			return true;
-	}
-	return false;
+	return (int) n;
 }
 
 /* Brings the feeds up to date with the tables. */
 static void
 set_feeds(JdgDb *db)
 {
-	Shards		s;
-	bool		full = false;
+	JdgFeedWanted *shards;
+	int			n = read_shards(&shards);
 
-	read_shards(&s);
-	jdg_feeds_prune(db->dboid, is_wanted, &s);
-	for (int64 i = 0; i < s.n; i++)
-	{
-		const Shard *it = &s.shard[i];
-
-		full |= !jdg_feed_set(db->dboid, it->owner, it->subscription_id,
-							  it->shard, it->topics, it->types);
-	}
-	if (full)
+	if (!jdg_feeds_set(db->dboid, shards, n))
 		ereport(LOG,
 				(errmsg("jadugar has no room for all shards of subscriptions"),
 				 errhint("Raise jadugar.max_shards and restart the server.")));
-	if (s.n > 0)
+	if (n > 0)
 		jdg_db_wake(db, JDG_WAKE_WORK);
 }
 

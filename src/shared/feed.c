@@ -300,73 +300,94 @@ jdg_feeds_due(Oid dboid, TimestampTz now)
 	return next;
 }
 
-bool
-jdg_feed_set(Oid dboid, Oid owner, int64 subscription_id, int32 shard,
-			 uint64 topics, uint64 types)
+static int
+compare_wanted(const void *a, const void *b)
 {
-	JdgFeed    *f = NULL;
-	JdgFeed    *unused = NULL;
+	const JdgFeedWanted *x = a;
+	const JdgFeedWanted *y = b;
 
-	LWLockAcquire(JdgSharedLock, LW_EXCLUSIVE);
-	for (int i = 0; i < jdg_max_shards && f == NULL; i++)
-	{
-		JdgFeed    *it = &jdg_feeds[i];
-
-		if (state_of(it) == JDG_FEED_FREE)
-			unused = unused ? unused : it;
-		else if (it->dboid == dboid && it->shard == shard &&
-				 it->subscription_id == subscription_id)
-			f = it;
-	}
-	if (f == NULL && unused != NULL)
-	{
-		uint32		n = (uint32) (unused - jdg_feeds) + 1;
-
-		unused->dboid = dboid;
-		unused->owner = owner;
-		unused->subscription_id = subscription_id;
-		unused->shard = shard;
-		unused->slotno = -1;
-		pg_atomic_write_u64(&unused->due, (uint64) DT_NOEND);
-		pg_atomic_write_u64(&unused->topics, topics);
-		pg_atomic_write_u64(&unused->types, types);
-		pg_write_barrier();
-		pg_atomic_write_u32(&unused->state, JDG_FEED_READY);
-		if (n > pg_atomic_read_u32(&feeds->used))
-			pg_atomic_write_u32(&feeds->used, n);
-	}
-	else if (f != NULL)
-	{
-		f->owner = owner;
-		pg_atomic_write_u64(&f->topics, topics);
-		pg_atomic_write_u64(&f->types, types);
-		/* it has been changed: what it waits for may be over */
-		pg_atomic_fetch_add_u32(&f->news, 1);
-		if (!change_state(f, JDG_FEED_QUIET, JDG_FEED_READY))
-			(void) change_state(f, JDG_FEED_WAITING, JDG_FEED_READY);
-	}
-	LWLockRelease(JdgSharedLock);
-	return f != NULL || unused != NULL;
+	if (x->subscription_id != y->subscription_id)
+		return x->subscription_id < y->subscription_id ? -1 : 1;
+	return x->shard < y->shard ? -1 : x->shard > y->shard;
 }
 
-void
-jdg_feeds_prune(Oid dboid,
-				bool (*keep) (int64 subscription_id, int32 shard, void *arg),
-				void *arg)
+/* Makes an entry for a shard, ready. */
+static void
+make_feed(JdgFeed *f, Oid dboid, const JdgFeedWanted *w)
 {
+	f->dboid = dboid;
+	f->owner = w->owner;
+	f->subscription_id = w->subscription_id;
+	f->shard = w->shard;
+	f->slotno = -1;
+	pg_atomic_write_u64(&f->due, (uint64) DT_NOEND);
+	pg_atomic_write_u64(&f->topics, w->topics);
+	pg_atomic_write_u64(&f->types, w->types);
+	pg_write_barrier();
+	pg_atomic_write_u32(&f->state, JDG_FEED_READY);
+}
+
+static void
+change_feed(JdgFeed *f, const JdgFeedWanted *w)
+{
+	f->owner = w->owner;
+	pg_atomic_write_u64(&f->topics, w->topics);
+	pg_atomic_write_u64(&f->types, w->types);
+	/* it has been changed: what it waits for may be over */
+	pg_atomic_fetch_add_u32(&f->news, 1);
+	if (!change_state(f, JDG_FEED_QUIET, JDG_FEED_READY))
+		(void) change_state(f, JDG_FEED_WAITING, JDG_FEED_READY);
+}
+
+/* Frees an entry; one that a worker has taken goes next time. */
+static void
+free_feed(JdgFeed *f)
+{
+	if (change_state(f, JDG_FEED_QUIET, JDG_FEED_FREE) ||
+		change_state(f, JDG_FEED_READY, JDG_FEED_FREE) ||
+		change_state(f, JDG_FEED_WAITING, JDG_FEED_FREE))
+		f->dboid = InvalidOid;
+}
+
+bool
+jdg_feeds_set(Oid dboid, JdgFeedWanted *wanted, int n)
+{
+	int			next = 0;		/* the first one that may lack an entry */
+
+	for (int i = 0; i < n; i++)
+		wanted[i].found = false;
 	LWLockAcquire(JdgSharedLock, LW_EXCLUSIVE);
 	for (int i = 0; i < jdg_feeds_used(); i++)
 	{
 		JdgFeed    *f = &jdg_feeds[i];
+		JdgFeedWanted key = {f->subscription_id, f->shard};
+		JdgFeedWanted *w;
 
-		if (f->dboid != dboid || state_of(f) == JDG_FEED_FREE ||
-			keep(f->subscription_id, f->shard, arg))
+		if (f->dboid != dboid || state_of(f) == JDG_FEED_FREE)
 			continue;
-		/* one that a worker has taken goes next time */
-		if (change_state(f, JDG_FEED_QUIET, JDG_FEED_FREE) ||
-			change_state(f, JDG_FEED_READY, JDG_FEED_FREE) ||
-			change_state(f, JDG_FEED_WAITING, JDG_FEED_FREE))
-			f->dboid = InvalidOid;
+		w = bsearch(&key, wanted, n, sizeof(key), compare_wanted);
+		if (w != NULL)
+		{
+			w->found = true;
+			change_feed(f, w);
+		}
+		else
+			free_feed(f);
+	}
+	for (int i = 0; i < jdg_max_shards; i++)
+	{
+		while (next < n && wanted[next].found)
+			next++;
+		if (next == n)
+			break;
+		if (state_of(&jdg_feeds[i]) != JDG_FEED_FREE)
+			continue;
+		make_feed(&jdg_feeds[i], dboid, &wanted[next++]);
+		if (i >= jdg_feeds_used())
+			pg_atomic_write_u32(&feeds->used, i + 1);
 	}
 	LWLockRelease(JdgSharedLock);
+	while (next < n && wanted[next].found)
+		next++;
+	return next == n;
 }

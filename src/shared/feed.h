@@ -111,19 +111,23 @@ extern int	jdg_feeds_ready(Oid dboid, Oid owner);
  */
 extern TimestampTz jdg_feeds_due(Oid dboid, TimestampTz now);
 
-/*
- * For the scheduler: makes or changes the entry of a shard, ready if it is
- * new.  False: there is no room.
- */
-extern bool jdg_feed_set(Oid dboid, Oid owner, int64 subscription_id,
-						 int32 shard, uint64 topics, uint64 types);
+/* a shard that is to have a feed */
+typedef struct JdgFeedWanted
+{
+	int64		subscription_id;
+	int32		shard;
+	Oid			owner;
+	uint64		topics;
+	uint64		types;
+	bool		found;			/* it has one */
+} JdgFeedWanted;
 
 /*
- * For the scheduler: removes the entries of a database that "keep" does not
- * want, and that no worker has taken.
+ * For the scheduler: the feeds of a database become those of n shards, which
+ * are in order of their ids.  New and changed ones are ready.  One that is not
+ * wanted stays as long as a worker has taken it.  False: there is no room for
+ * all.
  */
-extern void jdg_feeds_prune(Oid dboid,
-							bool (*keep) (int64 subscription_id, int32 shard,
-										  void *arg), void *arg);
+extern bool jdg_feeds_set(Oid dboid, JdgFeedWanted *wanted, int n);
 
 #endif							/* JDG_SHARED_FEED_H */
