@@ -83,7 +83,9 @@ CREATE TABLE jadugar_internal.parked (
 	subscription_id bigint NOT NULL,
 	event_id	bigint NOT NULL,
 	shard		integer NOT NULL,
+	type		text NOT NULL,
 	key			text,
+	holds_key	boolean NOT NULL,
 	state		"char" NOT NULL CHECK (state IN ('r', 'h', 'd')),
 	attempts	integer NOT NULL,
 	next_at		timestamptz,
@@ -93,10 +95,12 @@ CREATE TABLE jadugar_internal.parked (
 );
 COMMENT ON TABLE jadugar_internal.parked IS
 	'Events that a subscription has set aside: references to the log.';
+COMMENT ON COLUMN jadugar_internal.parked.holds_key IS
+	'Are later events of its key held behind it?';
 COMMENT ON COLUMN jadugar_internal.parked.state IS
 	'r: to be tried again at next_at; h: held behind an earlier event of its key; d: dead.';
 
-CREATE INDEX parked_key ON jadugar_internal.parked (subscription_id, key, event_id);
+CREATE INDEX parked_key ON jadugar_internal.parked (subscription_id, key, event_id) WHERE holds_key;
 CREATE INDEX parked_due ON jadugar_internal.parked (subscription_id, shard, next_at, event_id) WHERE state = 'r';
 
 SELECT pg_catalog.pg_extension_config_dump('jadugar_internal.subscription_id_seq', '');
@@ -201,6 +205,7 @@ CREATE FUNCTION jadugar.redrive(
 	subscription	text,
 	event_ids		bigint[] DEFAULT NULL,
 	key				text DEFAULT NULL,
+	error_code		text DEFAULT NULL,
 	owner			text DEFAULT NULL
 ) RETURNS bigint
 LANGUAGE C AS 'MODULE_PATHNAME', 'jdg_redrive';
@@ -211,6 +216,7 @@ CREATE FUNCTION jadugar.discard_events(
 	subscription	text,
 	event_ids		bigint[] DEFAULT NULL,
 	key				text DEFAULT NULL,
+	error_code		text DEFAULT NULL,
 	owner			text DEFAULT NULL
 ) RETURNS bigint
 LANGUAGE C AS 'MODULE_PATHNAME', 'jdg_discard_events';

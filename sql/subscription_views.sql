@@ -149,10 +149,12 @@ CREATE VIEW jadugar.dead_letters WITH (security_barrier) AS
 SELECT s.name AS subscription,
 	COALESCE(a.rolname, s.owner::text::name) AS owner,
 	p.event_id,
+	p.type,
 	p.key,
 	CASE p.state WHEN 'r' THEN 'retrying' WHEN 'h' THEN 'held' ELSE 'dead' END AS state,
 	p.attempts,
 	p.next_at,
+	p.errors->-1->>'sqlstate' AS error_code,
 	CASE WHEN jadugar_internal._v_owns(s.owner) OR (SELECT jadugar_internal._v_is_operator())
 		THEN p.errors END AS errors,
 	p.parked_at
@@ -166,11 +168,12 @@ COMMENT ON VIEW jadugar.dead_letters IS
 COMMENT ON COLUMN jadugar.dead_letters.subscription IS 'Name of the subscription.';
 COMMENT ON COLUMN jadugar.dead_letters.owner IS 'Role that owns the subscription.';
 COMMENT ON COLUMN jadugar.dead_letters.event_id IS 'Id of the event.';
-COMMENT ON COLUMN jadugar.dead_letters.key IS
-	'Key of the event, if later events of the key are held behind it.';
+COMMENT ON COLUMN jadugar.dead_letters.type IS 'Type of the event.';
+COMMENT ON COLUMN jadugar.dead_letters.key IS 'Key of the event.';
 COMMENT ON COLUMN jadugar.dead_letters.state IS 'State: retrying, held or dead.';
 COMMENT ON COLUMN jadugar.dead_letters.attempts IS 'Number of failed attempts.';
 COMMENT ON COLUMN jadugar.dead_letters.next_at IS 'When it is tried again.';
+COMMENT ON COLUMN jadugar.dead_letters.error_code IS 'SQLSTATE of the last error.';
 COMMENT ON COLUMN jadugar.dead_letters.errors IS
 	'Errors of the last five attempts. NULL for a monitor.';
 COMMENT ON COLUMN jadugar.dead_letters.parked_at IS 'When it was set aside.';

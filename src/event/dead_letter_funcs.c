@@ -36,6 +36,7 @@ typedef struct ParkedArgs
 	char	   *subscription;
 	ArrayType  *event_ids;
 	char	   *key;
+	char	   *error_code;
 	char	   *owner;
 } ParkedArgs;
 
@@ -43,6 +44,7 @@ static const JdgArg parked_args[] = {
 	{"subscription", TEXTOID, offsetof(ParkedArgs, subscription), JDG_NEEDED},
 	{"event_ids", INT8ARRAYOID, offsetof(ParkedArgs, event_ids)},
 	{"key", TEXTOID, offsetof(ParkedArgs, key)},
+	{"error_code", TEXTOID, offsetof(ParkedArgs, error_code)},
 	{"owner", TEXTOID, offsetof(ParkedArgs, owner)},
 };
 
@@ -50,19 +52,24 @@ static const JdgArg parked_args[] = {
 	"subscription_id = $1 AND ($2 IS NULL OR event_id = ANY ($2)) " \
 	"AND ($3 IS NULL OR key = $3)"
 
+/* a SQLSTATE, or the class that it begins with */
+#define FAILED_WITH(error) \
+	"AND ($5 IS NULL OR starts_with(" error "->>'sqlstate', $5))"
+
 /* an event for which the whole shard waits goes on, too */
 static JdgQuery unblock_query = {
 	"UPDATE jadugar_internal.event_cursor SET retry_at = NULL, attempts = 0, "
 	"in_a_row = 0, error = NULL, charged = NULL "
 	"WHERE subscription_id = $1 AND blocked_id IS NOT NULL "
-	"AND ($2 IS NULL OR blocked_id = ANY ($2)) AND $3 IS NULL",
-	3, {INT8OID, INT8ARRAYOID, TEXTOID}
+	"AND ($2 IS NULL OR blocked_id = ANY ($2)) AND $3 IS NULL "
+	FAILED_WITH("error"),
+	5, {INT8OID, INT8ARRAYOID, TEXTOID, TIMESTAMPTZOID, TEXTOID}
 };
 
 static JdgQuery redrive_query = {
 	"UPDATE jadugar_internal.parked SET state = 'r', attempts = 0, "
-	"next_at = $4 WHERE " CHOSEN " AND state = 'd'",
-	4, {INT8OID, INT8ARRAYOID, TEXTOID, TIMESTAMPTZOID}
+	"next_at = $4 WHERE " CHOSEN " AND state = 'd' " FAILED_WITH("errors->-1"),
+	5, {INT8OID, INT8ARRAYOID, TEXTOID, TIMESTAMPTZOID, TEXTOID}
 };
 
 /* the position moves past an event for which the whole shard waits */
@@ -72,13 +79,15 @@ static JdgQuery skip_query = {
 	"blocked_id = NULL WHERE subscription_id = $1 AND blocked_id IS NOT NULL "
 	"AND upto_xmax IS NOT NULL AND charged IS NULL AND attempts > 0 "
 	"AND retry_at IS NOT NULL "
-	"AND ($2 IS NULL OR blocked_id = ANY ($2)) AND $3 IS NULL",
-	3, {INT8OID, INT8ARRAYOID, TEXTOID}
+	"AND ($2 IS NULL OR blocked_id = ANY ($2)) AND $3 IS NULL "
+	FAILED_WITH("error"),
+	5, {INT8OID, INT8ARRAYOID, TEXTOID, TIMESTAMPTZOID, TEXTOID}
 };
 
 static JdgQuery discard_query = {
-	"DELETE FROM jadugar_internal.parked WHERE " CHOSEN,
-	3, {INT8OID, INT8ARRAYOID, TEXTOID}
+	"DELETE FROM jadugar_internal.parked WHERE " CHOSEN " "
+	FAILED_WITH("errors->-1"),
+	5, {INT8OID, INT8ARRAYOID, TEXTOID, TIMESTAMPTZOID, TEXTOID}
 };
 
 static JdgQuery count_query = {
@@ -93,9 +102,22 @@ static JdgQuery release_query = {
 	"UPDATE jadugar_internal.parked SET state = 'r', next_at = $2 "
 	"WHERE subscription_id = $1 AND state = 'h' AND event_id = ANY (ARRAY("
 	"SELECT min(f.event_id) FROM jadugar_internal.parked f "
-	"WHERE f.subscription_id = $1 AND f.key IS NOT NULL GROUP BY f.key))",
+	"WHERE f.subscription_id = $1 AND f.holds_key GROUP BY f.key))",
 	2, {INT8OID, TIMESTAMPTZOID}
 };
+
+static const char *
+read_error_code(const char *code)
+{
+	const char *sqlstate = jdg_error_sqlstate(code);
+
+	if (sqlstate == NULL)
+		ereport(ERROR,
+				(errcode(JDG_ERRCODE_VALIDATION_ERROR),
+				 errmsg("invalid error code \"%s\"", jdg_excerpt(code)),
+				 errhint("Give a SQLSTATE ('40001'), its class ('40'), or a name from jadugar.error_codes ('TASK_TIMEOUT').")));
+	return sqlstate;
+}
 
 /* Reads the arguments, locks the subscription, and binds what is chosen. */
 static void
@@ -103,10 +125,13 @@ begin(FunctionCallInfo fcinfo, const char *function, JdgInternal *in,
 	  Datum *v, char *nulls)
 {
 	ParkedArgs	a = {0};
+	const char *sqlstate = NULL;
 	Oid			owner;
 	int64		id;
 
 	JDG_READ_ARGS(function, parked_args, &a);
+	if (a.error_code != NULL)
+		sqlstate = read_error_code(a.error_code);
 	owner = jdg_owner_of_call(a.owner);
 	jdg_internal_begin(in);
 	id = jdg_subscription_find(a.subscription, owner, false);
@@ -115,17 +140,19 @@ begin(FunctionCallInfo fcinfo, const char *function, JdgInternal *in,
 	v[1] = PointerGetDatum(a.event_ids);
 	v[2] = a.key ? CStringGetTextDatum(a.key) : (Datum) 0;
 	v[3] = TimestampTzGetDatum(jdg_now());
+	v[4] = sqlstate ? CStringGetTextDatum(sqlstate) : (Datum) 0;
 	nulls[0] = nulls[3] = ' ';
+	nulls[4] = sqlstate ? ' ' : 'n';
 	nulls[1] = a.event_ids ? ' ' : 'n';
 	nulls[2] = a.key ? ' ' : 'n';
 }
 
-/* redrive(subscription, event_ids, key, owner) returns the number */
+/* redrive(subscription, event_ids, key, error_code, owner) returns the number */
 JDG_FUNCTION(jdg_redrive, JDG_LEVEL_USER)
 {
 	JdgInternal in;
-	Datum		v[4];
-	char		nulls[4];
+	Datum		v[5];
+	char		nulls[5];
 	int64		n;
 
 	begin(fcinfo, "redrive", &in, v, nulls);
@@ -136,12 +163,12 @@ JDG_FUNCTION(jdg_redrive, JDG_LEVEL_USER)
 	PG_RETURN_INT64(n);
 }
 
-/* discard_events(subscription, event_ids, key, owner) returns the number */
+/* discard_events(subscription, event_ids, key, error_code, owner) returns the number */
 JDG_FUNCTION(jdg_discard_events, JDG_LEVEL_USER)
 {
 	JdgInternal in;
-	Datum		v[4];
-	char		nulls[4];
+	Datum		v[5];
+	char		nulls[5];
 	Datum		w[2];
 	int64		n;
 

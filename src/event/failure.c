@@ -93,7 +93,9 @@ set_aside(const JdgSubscription *s, JdgCursor *c, const JdgEvent *e,
 	JdgParked	p = {0};
 
 	p.event_id = e->event_id;
-	p.key = s->on_failure == JDG_ON_FAILURE_PARK_KEY ? e->key : NULL;
+	p.type = e->type;
+	p.key = e->key;
+	p.holds_key = e->key && s->on_failure == JDG_ON_FAILURE_PARK_KEY;
 	p.state = again ? JDG_PARKED_RETRYING : JDG_PARKED_DEAD;
 	p.attempts = attempts;
 	p.next_at = again ? jdg_now() + delay : DT_NOBEGIN;
@@ -206,7 +208,7 @@ jdg_event_succeeded(const JdgSubscription *s, JdgCursor *c, const JdgEvent *e,
 		return;
 	jdg_parked_remove(s->subscription_id, parked->event_id);
 	c->parked--;
-	jdg_parked_release_key(s->subscription_id, parked->key, jdg_now());
+	jdg_parked_release(s->subscription_id, parked, jdg_now());
 }
 
 void
@@ -215,7 +217,9 @@ jdg_event_hold(const JdgSubscription *s, JdgCursor *c, const JdgEvent *e)
 	JdgParked	p = {0};
 
 	p.event_id = e->event_id;
+	p.type = e->type;
 	p.key = e->key;
+	p.holds_key = true;
 	p.state = JDG_PARKED_HELD;
 	p.next_at = DT_NOBEGIN;
 	jdg_parked_add(s->subscription_id, c->shard, &p);

@@ -18,17 +18,20 @@
 
 #define ERRORS_MAX 5
 
-#define PARKED_COLUMNS "event_id, key, state, attempts, next_at, errors"
+#define PARKED_COLUMNS \
+	"event_id, type, key, holds_key, state, attempts, next_at, errors"
 
 static void
 from_row(JdgParked *p, MemoryContext mcxt)
 {
 	p->event_id = jdg_col_int64(0, 1, 0);
-	p->key = jdg_col_text(0, 2, mcxt);
-	p->state = jdg_col_char(0, 3);
-	p->attempts = jdg_col_int32(0, 4, 0);
-	p->next_at = jdg_col_time(0, 5, DT_NOBEGIN);
-	p->errors = jdg_col_jsonb(0, 6, mcxt);
+	p->type = jdg_col_text(0, 2, mcxt);
+	p->key = jdg_col_text(0, 3, mcxt);
+	p->holds_key = jdg_col_bool(0, 4);
+	p->state = jdg_col_char(0, 5);
+	p->attempts = jdg_col_int32(0, 6, 0);
+	p->next_at = jdg_col_time(0, 7, DT_NOBEGIN);
+	p->errors = jdg_col_jsonb(0, 8, mcxt);
 }
 
 bool
@@ -38,7 +41,7 @@ jdg_parked_holds(int64 subscription_id, const JdgEvent *e, bool *itself)
 		"SELECT EXISTS (SELECT FROM jadugar_internal.parked "
 		"WHERE subscription_id = $1 AND event_id = $2), "
 		"EXISTS (SELECT FROM jadugar_internal.parked "
-		"WHERE subscription_id = $1 AND key = $3)",
+		"WHERE subscription_id = $1 AND key = $3 AND holds_key)",
 		3, {INT8OID, INT8OID, TEXTOID}
 	};
 	Datum		v[3] = {Int64GetDatum(subscription_id),
@@ -71,16 +74,19 @@ jdg_parked_add(int64 subscription_id, int32 shard, const JdgParked *p)
 {
 	static JdgQuery q = {
 		"INSERT INTO jadugar_internal.parked (subscription_id, event_id, "
-		"state, attempts, next_at, errors, shard, key, parked_at) "
-		"VALUES ($subscription_id, $event_id, $state, $attempts, $next_at, "
-		"coalesce($errors, '[]'), $shard, $key, $parked_at)"
+		"state, attempts, next_at, errors, shard, type, key, holds_key, "
+		"parked_at) VALUES ($subscription_id, $event_id, $state, $attempts, "
+		"$next_at, coalesce($errors, '[]'), $shard, $type, $key, $holds_key, "
+		"$parked_at)"
 	};
 	JdgParams	b = {0};
 	JdgInternal in;
 
 	bind_parked(&b, subscription_id, p);
 	jdg_bind_int32(&b, "shard", shard);
+	jdg_bind_text(&b, "type", p->type);
 	jdg_bind_text(&b, "key", p->key);
+	jdg_bind_bool(&b, "holds_key", p->holds_key);
 	jdg_bind_time(&b, "parked_at", jdg_now());
 	jdg_internal_begin(&in);
 	jdg_run_params(&q, &b, 0);
@@ -177,22 +183,22 @@ jdg_parked_read(int64 subscription_id, int64 event_id, JdgParked *p)
 }
 
 void
-jdg_parked_release_key(int64 subscription_id, const char *key, TimestampTz now)
+jdg_parked_release(int64 subscription_id, const JdgParked *p, TimestampTz now)
 {
 	static JdgQuery q = {
 		"UPDATE jadugar_internal.parked SET state = 'r', next_at = $3 "
 		"WHERE subscription_id = $1 AND state = 'h' AND event_id = "
 		"(SELECT min(f.event_id) FROM jadugar_internal.parked f "
-		"WHERE f.subscription_id = $1 AND f.key = $2)",
+		"WHERE f.subscription_id = $1 AND f.key = $2 AND f.holds_key)",
 		3, {INT8OID, TEXTOID, TIMESTAMPTZOID}
 	};
 	Datum		v[3];
 	JdgInternal in;
 
-	if (key == NULL)
+	if (!p->holds_key)
 		return;
 	v[0] = Int64GetDatum(subscription_id);
-	v[1] = CStringGetTextDatum(key);
+	v[1] = CStringGetTextDatum(p->key);
 	v[2] = TimestampTzGetDatum(now);
 	jdg_internal_begin(&in);
 	jdg_run(&q, v, NULL, 0);

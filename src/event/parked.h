@@ -25,7 +25,9 @@ typedef enum JdgParkedState
 typedef struct JdgParked
 {
 	int64		event_id;
+	char	   *type;
 	char	   *key;			/* or NULL */
+	bool		holds_key;		/* are later events of the key held behind it? */
 	JdgParkedState state;
 	int			attempts;
 	TimestampTz next_at;		/* DT_NOBEGIN: not retrying */
@@ -33,8 +35,8 @@ typedef struct JdgParked
 } JdgParked;
 
 /*
- * Is the event set aside, or an earlier one of its key?  "*itself" says
- * which.
+ * Is the event set aside, or held behind an earlier one of its key?  "*itself"
+ * says which.
  */
 extern bool jdg_parked_holds(int64 subscription_id, const JdgEvent *e,
 							 bool *itself);
@@ -58,9 +60,12 @@ extern bool jdg_parked_next(int64 subscription_id, int32 shard,
 extern bool jdg_parked_read(int64 subscription_id, int64 event_id,
 							JdgParked *p);
 
-/* the first event of the key is due now, if it is held */
-extern void jdg_parked_release_key(int64 subscription_id, const char *key,
-								   TimestampTz now);
+/*
+ * Once this event has been removed, the first of those that are held behind it
+ * is due now.
+ */
+extern void jdg_parked_release(int64 subscription_id, const JdgParked *p,
+							   TimestampTz now);
 
 /* adds an error to the last five of an event; NULL: it has none yet */
 extern Jsonb *jdg_parked_add_error(Jsonb *errors, Jsonb *error);

@@ -109,33 +109,6 @@ check_number(const char *key, const JsonbValue *v, double min, double max,
 			 errhint("Give a number from %g to %.0f.", min, max)));
 }
 
-static bool
-is_code_char(char c)
-{
-	return (c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z');
-}
-
-/* Is it a SQLSTATE, a class, or a name of one of our errors? */
-static bool
-is_code(const char *s)
-{
-	size_t		len = strlen(s);
-	bool		plain = true;
-
-	for (const char *p = s; *p; p++)
-		plain = plain && is_code_char(*p);
-	if (plain && (len == 2 || len == 5))
-		return true;
-	for (int i = 1; i < 100; i++)
-	{
-		if (strcmp(s, jdg_error_name(MAKE_SQLSTATE('J', 'D', '0',
-												   '0' + i / 10,
-												   '0' + i % 10))) == 0)
-			return true;
-	}
-	return false;
-}
-
 /*
  * Raises VALIDATION_ERROR unless the value is an array of at most MAX_CODES
  * valid error codes.
@@ -160,7 +133,8 @@ check_codes(const char *key, const JsonbValue *v)
 		if (tok != WJB_ELEM)
 			continue;
 		if (elem.type == jbvString &&
-			is_code(pnstrdup(elem.val.string.val, elem.val.string.len)))
+			jdg_error_sqlstate(pnstrdup(elem.val.string.val,
+										elem.val.string.len)) != NULL)
 			continue;
 		ereport(ERROR,
 				(errcode(JDG_ERRCODE_VALIDATION_ERROR),

@@ -157,7 +157,7 @@ jdg_deliver_parked(JdgRound *r, TimestampTz *next)
 			/* dropped from the log, or not for the owner any more */
 			jdg_parked_remove(r->c.subscription_id, parked.event_id);
 			r->c.parked--;
-			jdg_parked_release_key(r->c.subscription_id, parked.key, jdg_now());
+			jdg_parked_release(r->c.subscription_id, &parked, jdg_now());
 			PopActiveSnapshot();
 			continue;
 		}

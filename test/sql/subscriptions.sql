@@ -95,7 +95,7 @@ SELECT count(jadugar.publish('test.park', d, key => k)) FROM (VALUES
 CALL test.wait_until($$(SELECT count(*) FROM jadugar.dead_letters WHERE state = 'dead') = 3$$);
 CALL test_sub.wait_for(8, 'park');
 SELECT key, data FROM test_sub.got ORDER BY n;
-SELECT p.key, e.data, p.state, p.attempts, p.next_at IS NULL AS not_due, jsonb_array_length(p.errors) AS errors,
+SELECT p.type, p.key, e.data, p.state, p.attempts, p.error_code, p.next_at IS NULL AS not_due, jsonb_array_length(p.errors) AS errors,
 	p.errors->0->>'message' AS first_error
 FROM jadugar.dead_letters p JOIN jadugar.events e USING (event_id) ORDER BY event_id;
 SELECT status, handled, failed, parked, dead FROM jadugar.subscriptions WHERE name = 'park';
@@ -112,7 +112,13 @@ SELECT jadugar.redrive('park', key => 'a');
 CALL test.wait_until($$(SELECT handled FROM jadugar.subscriptions WHERE name = 'park') = 5$$);
 SELECT key, data FROM test_sub.got WHERE key = 'a' ORDER BY n;
 SELECT jadugar.redrive('park', event_ids => '{0}');
-SELECT jadugar.discard_events('park', key => 'c', event_ids => ARRAY(SELECT event_id FROM jadugar.dead_letters WHERE state = 'dead'));
+SELECT jadugar.redrive('park', error_code => 'P0001'), jadugar.redrive('park', error_code => '23'),
+	jadugar.redrive('park', error_code => 'TASK_TIMEOUT'), jadugar.discard_events('park', error_code => '42');
+SELECT jadugar.redrive('park', error_code => 'nonsense');
+-- both are tried again in vain, with all attempts before them
+SELECT jadugar.redrive('park', error_code => '22012');
+CALL test.wait_until($$(SELECT count(*) FROM jadugar.dead_letters WHERE state = 'dead') = 2$$);
+SELECT jadugar.discard_events('park', key => 'c', error_code => '22');
 CALL test.wait_until($$(SELECT handled FROM jadugar.subscriptions WHERE name = 'park') = 6$$);
 SELECT key, data FROM test_sub.got WHERE key = 'c' ORDER BY n;
 SELECT jadugar.unsubscribe('park');
