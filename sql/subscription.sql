@@ -237,4 +237,4 @@ CREATE FUNCTION jadugar.current_event(
 )
 LANGUAGE C STABLE AS 'MODULE_PATHNAME', 'jdg_current_event';
 COMMENT ON FUNCTION jadugar.current_event() IS
-	'Returns the event that the running handler of a subscription was called for.';
+	'Returns the event that the running handler of a subscription handles.';

@@ -41,7 +41,8 @@ CREATE TABLE jadugar_internal.task (
 	paused_by	text,
 	key_place	boolean NOT NULL,
 	expect_rows	"char",
-	schedule	text
+	schedule	text,
+	event		jsonb
 ) WITH (autovacuum_vacuum_scale_factor = 0.05, autovacuum_vacuum_threshold = 2000,
 		autovacuum_analyze_scale_factor = 0.2, autovacuum_analyze_threshold = 5000);
 COMMENT ON TABLE jadugar_internal.task IS
@@ -68,6 +69,8 @@ COMMENT ON COLUMN jadugar_internal.task.key_place IS
 	'True if the task holds a place of its concurrency_key: while it is ready or runs, and from its first attempt on while it waits for the next one.';
 COMMENT ON COLUMN jadugar_internal.task.expect_rows IS
 	'Rows that the command is to return or change. NULL: any; s: some; o: one.';
+COMMENT ON COLUMN jadugar_internal.task.event IS
+	'The event that the task is for, and its subscription. NULL: none.';
 COMMENT ON COLUMN jadugar_internal.task.attempt IS
 	'Number of attempts charged so far. A running attempt is charged when it ends.';
 -- Workers scan task_ready directly, without the executor: src/task/claim.c.

@@ -34,6 +34,7 @@ int			jdg_log_retention = 30 * 24 * 60;
 int			jdg_event_retention = 30 * 24 * 60;
 int			jdg_event_dedup_window = 24 * 3600;
 int			jdg_max_event_size = 1024;
+int			jdg_event_max_hops = 64;
 int			jdg_max_shards = 256;
 int			jdg_max_parked = 10000;
 int			jdg_max_result_size = 64;
@@ -123,6 +124,11 @@ define_event_settings(void)
 							"Maximum size of the data of an event.",
 							NULL, &jdg_max_event_size, 1024, 1, 128 * 1024,
 							PGC_SIGHUP, GUC_UNIT_KB, NULL, NULL, NULL);
+	DefineCustomIntVariable("jadugar.event_max_hops",
+							"Maximum number of events that follow from one another.",
+							"An event follows from another one if a handler publishes it while it handles that one.",
+							&jdg_event_max_hops, 64, 1, 10000, PGC_SIGHUP, 0,
+							NULL, NULL, NULL);
 	DefineCustomIntVariable("jadugar.max_shards",
 							"Maximum number of shards of subscriptions on this server.",
 							"A subscription has one shard unless it asks for more.",

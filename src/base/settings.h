@@ -36,6 +36,7 @@ extern int	jdg_log_retention;	/* min */
 extern int	jdg_event_retention;	/* min */
 extern int	jdg_event_dedup_window; /* s */
 extern int	jdg_max_event_size; /* kB */
+extern int	jdg_event_max_hops;
 extern int	jdg_max_shards;
 extern int	jdg_max_parked;
 extern int	jdg_max_result_size;	/* kB */

@@ -1,35 +1,27 @@
 /*-------------------------------------------------------------------------
  *
  * dead_letter_funcs.c
- *	  redrive(), discard_events(), current_event().
+ *	  redrive(), discard_events().
  *
- * Runs in the caller's process.  The first two lock the cursors of the
- * subscription: they wait for the transaction of a worker that handles its
- * events.
+ * Runs in the caller's process.  Both lock the cursors of the subscription:
+ * they wait for the transaction of a worker that handles its events.
  *
  *-------------------------------------------------------------------------
  */
 #include "postgres.h"
 
-#include "access/htup_details.h"
 #include "catalog/pg_type.h"
-#include "funcapi.h"
 #include "miscadmin.h"
 #include "utils/builtins.h"
-#include "utils/typcache.h"
 
 #include "access/access.h"
 #include "base/args.h"
 #include "base/clock.h"
 #include "base/errors.h"
 #include "base/spi.h"
-#include "event/current.h"
 #include "event/subscribed.h"
-#include "exec/exec.h"
 #include "shared/wakeup.h"
 #include "task/wakeup.h"
-
-PG_FUNCTION_INFO_V1(jdg_current_event);
 
 typedef struct ParkedArgs
 {
@@ -182,30 +174,4 @@ JDG_FUNCTION(jdg_discard_events, JDG_LEVEL_USER)
 	jdg_wake_scheduler_at_commit(JDG_WAKE_EVENTS);
 	jdg_internal_end(&in);
 	PG_RETURN_INT64(n);
-}
-
-/* current_event(): all columns are NULL outside a handler */
-Datum
-jdg_current_event(PG_FUNCTION_ARGS)
-{
-	const JdgCurrentEvent *current = jdg_current_task ?
-	jdg_current_task->event : NULL;
-	TupleDesc	desc;
-	TupleDesc	info;
-	Datum		v[4] = {0};
-	bool		n[4] = {true, true, true, true};
-
-	if (get_call_result_type(fcinfo, NULL, &desc) != TYPEFUNC_COMPOSITE)
-		elog(ERROR, "return type of current_event() is not a row type");
-	desc = BlessTupleDesc(desc);
-	if (current != NULL)
-	{
-		info = lookup_rowtype_tupdesc_copy(TupleDescAttr(desc, 0)->atttypid, -1);
-		v[0] = jdg_event_info(info, current->event, current->topic, true);
-		v[1] = CStringGetTextDatum(current->subscription);
-		v[2] = Int32GetDatum(current->shard);
-		v[3] = Int32GetDatum(current->attempt);
-		memset(n, 0, sizeof(n));
-	}
-	return HeapTupleGetDatum(heap_form_tuple(desc, v, n));
 }

@@ -19,6 +19,7 @@
 #include "common/hashfn.h"
 #include "miscadmin.h"
 #include "utils/builtins.h"
+#include "utils/fmgrprotos.h"
 
 #include "access/owner.h"
 #include "base/clock.h"
@@ -27,6 +28,7 @@
 #include "base/json.h"
 #include "base/settings.h"
 #include "event/convert.h"
+#include "event/current.h"
 #include "event/grant.h"
 #include "event/leaf.h"
 #include "event/message.h"
@@ -116,6 +118,38 @@ check_version(JdgPublisher *p)
 		p->version = latest;
 }
 
+/*
+ * An event that a handler publishes follows from the one that it handles.
+ * Raises VALIDATION_ERROR if too many have followed from one another.
+ */
+static void
+find_cause(JdgPublisher *p)
+{
+	const JdgCurrentEvent *current = jdg_current_task ?
+	jdg_current_task->event : NULL;
+	JsonbParseState *st = NULL;
+
+	p->cause = 0;
+	p->hops = 0;
+	p->inherited = NULL;
+	if (current == NULL)
+		return;
+	p->cause = current->event_id;
+	p->hops = current->hops + 1;
+	if (p->hops > jdg_event_max_hops)
+		ereport(ERROR,
+				(errcode(JDG_ERRCODE_VALIDATION_ERROR),
+				 errmsg("too many events have followed from one another"),
+				 errdetail("Event type \"%s\" would be published with %d hops. The maximum is %d.",
+						   p->type, p->hops, jdg_event_max_hops),
+				 errhint("Look for handlers that publish in a loop, or raise jadugar.event_max_hops.")));
+	if (current->correlation_id == NULL)
+		return;
+	jdg_json_begin(&st);
+	jdg_json_jsonb(&st, JDG_CORRELATION_ID, current->correlation_id);
+	p->inherited = jdg_json_finish(&st);
+}
+
 void
 jdg_publish_begin(JdgPublisher *p)
 {
@@ -130,6 +164,7 @@ jdg_publish_begin(JdgPublisher *p)
 	find_topic(p);
 	check_topic(p);
 	check_version(p);
+	find_cause(p);
 	/* adopt() finds the publisher by name */
 	if (jdg_role_read(p->role, &name, &can_login))
 		jdg_owner_record(p->role, &name);
@@ -220,10 +255,23 @@ open_rows(JdgPublisher *p)
 	e->published_at = jdg_now();
 	e->publisher = p->role;
 	e->version = p->version;
+	e->cause = p->cause;
+	e->hops = p->hops;
 	e->type = unconstify(char *, p->type);
 	e->tenant = p->tenant;
 	e->trace = p->trace;
 	p->rows = jdg_rows_open(relid, JDG_EVENT_COLUMNS);
+}
+
+/* The headers of an event: those that were given come before inherited ones. */
+static Jsonb *
+headers_of(const JdgPublisher *p, Jsonb *given)
+{
+	if (given == NULL || p->inherited == NULL)
+		return given ? given : p->inherited;
+	return DatumGetJsonbP(DirectFunctionCall2(jsonb_concat,
+											  JsonbPGetDatum(p->inherited),
+											  JsonbPGetDatum(given)));
 }
 
 int64
@@ -245,7 +293,7 @@ jdg_publish_add(JdgPublisher *p, const JdgPublication *event)
 	}
 	e->event_id = id;
 	e->key = event->key;
-	e->headers = event->headers;
+	e->headers = headers_of(p, event->headers);
 	e->data = event->data;
 	/* events without a key are spread */
 	hash = e->key ? hash_bytes((unsigned char *) e->key, strlen(e->key)) :

@@ -18,12 +18,15 @@ typedef struct JdgPublisher
 	const char *type;
 	int			version;		/* 0: the latest */
 	const char *topic_name;		/* NULL: that of the type, or "default" */
-	char	   *tenant;			/* NULL: that of the running task */
+	char	   *tenant;			/* NULL: that of the running task or event */
 	char	   *trace;
 	/* private */
 	Oid			role;
 	const JdgEventType *registered; /* NULL: the type is not */
 	JdgTopic	topic;
+	int64		cause;			/* the event that is handled; 0: none */
+	int			hops;
+	Jsonb	   *inherited;		/* headers that come from it, or NULL */
 	JdgRows    *rows;
 	JdgEvent	event;			/* the columns that all have */
 } JdgPublisher;

@@ -72,6 +72,7 @@ jdg_subscription_lock(int64 subscription_id)
 
 	Assert(jdg_is_bookkeeping());
 	if (jdg_current_task != NULL && jdg_current_task->event != NULL &&
+		jdg_current_task->event->moves &&
 		jdg_current_task->event->subscription_id == subscription_id)
 		ereport(ERROR,
 				(errcode(JDG_ERRCODE_CONFLICT),

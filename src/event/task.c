@@ -8,14 +8,15 @@
  *
  * The payload is what the handler would get: the data for a registered
  * handler, the whole event for SQL.  The worker that runs the task makes an
- * event_info of it again.
+ * event_info of it again (current.c).
  *
  *-------------------------------------------------------------------------
  */
 #include "postgres.h"
 
 #include "catalog/pg_type.h"
-#include "utils/datum.h"
+#include "utils/builtins.h"
+#include "utils/fmgrprotos.h"
 #include "utils/typcache.h"
 
 #include "base/clock.h"
@@ -57,6 +58,14 @@ whole_event(const JdgEvent *e, const JdgTopic *topic)
 	return jdg_json_of_row(jdg_event_info(desc, e, topic, true), type);
 }
 
+/* the same without data, which is the payload of a handler */
+static Jsonb *
+without_data(Jsonb *info)
+{
+	return DatumGetJsonbP(DirectFunctionCall2(jsonb_delete, JsonbPGetDatum(info),
+											  CStringGetTextDatum("data")));
+}
+
 /* what the task is for: the id is the key by which effects are recognized */
 static Jsonb *
 origin_of(const JdgSubscription *s, const JdgEvent *e)
@@ -91,6 +100,7 @@ jdg_event_make_task(const JdgSubscription *s, const JdgEvent *e,
 	JdgTask		t = {0};
 	JdgQueue	queue;
 	JdgHandler *handler;
+	Jsonb	   *info;
 	JdgInternal in;
 	bool		room;
 
@@ -112,7 +122,9 @@ jdg_event_make_task(const JdgSubscription *s, const JdgEvent *e,
 	result->made = JDG_EVENT_TASK_FAILED;
 	if (handler != NULL)
 		jdg_handler_check_payload(handler, e->data);
-	t.payload = handler ? e->data : whole_event(e, topic);
+	info = whole_event(e, topic);
+	t.payload = handler ? e->data : info;
+	t.event = jdg_current_event_keep(s, e, handler ? without_data(info) : NULL);
 	t.max_attempts = s->max_attempts;
 	t.settings = s->settings;
 	t.metadata = origin_of(s, e);
@@ -132,27 +144,4 @@ jdg_event_make_task(const JdgSubscription *s, const JdgEvent *e,
 	jdg_internal_end(&in);
 	result->queue_id = queue.queue_id;
 	result->made = room ? JDG_EVENT_TASK_MADE : JDG_EVENT_TASK_FULL;
-}
-
-Datum
-jdg_event_of_payload(Jsonb *payload)
-{
-	static JdgQuery q = {
-		"SELECT jsonb_populate_record(NULL::jadugar.event_info, $1)", 1,
-		{JSONBOID}
-	};
-	MemoryContext mcxt = CurrentMemoryContext;
-	Datum		v[1] = {JsonbPGetDatum(payload)};
-	Datum		event;
-	JdgInternal in;
-	bool		isnull;
-
-	jdg_internal_begin(&in);
-	jdg_run(&q, v, NULL, 1);
-	event = jdg_col(0, 1, &isnull);
-	mcxt = MemoryContextSwitchTo(mcxt);
-	event = datumCopy(event, false, -1);
-	MemoryContextSwitchTo(mcxt);
-	jdg_internal_end(&in);
-	return event;
 }

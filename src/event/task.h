@@ -36,7 +36,4 @@ extern void jdg_event_make_task(const JdgSubscription *s,
 								const JdgEvent *e, const JdgTopic *topic,
 								JdgEventTask *result);
 
-/* $1 of a command of kind JDG_COMMAND_EVENT, from the payload of its task */
-extern Datum jdg_event_of_payload(Jsonb *payload);
-
 #endif							/* JDG_EVENT_TASK_H */

@@ -256,6 +256,7 @@ task_from_slot(TupleTableSlot *s, JdgTask *t, MemoryContext mcxt)
 	d = attr(s, JDG_A_EXPECT_ROWS, &isnull);
 	t->expect_rows = jdg_expect_rows_in(isnull ? '\0' : DatumGetChar(d));
 	t->schedule = text_attr(s, JDG_A_SCHEDULE);
+	t->event = jsonb_attr(s, JDG_A_EVENT);
 	t->tid = s->tts_tid;
 	MemoryContextSwitchTo(old);
 }

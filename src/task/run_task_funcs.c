@@ -83,6 +83,12 @@ run_here(const JdgTask *t, JdgHandler *h, const char *command,
 	w.current.owner = t->owner;
 	w.current.payload = t->payload;
 	w.current.scheduled_for = DT_NOBEGIN;
+	if (outer != NULL)
+	{
+		w.current.event = outer->event;
+		w.current.tenant = outer->tenant;
+		w.current.trace = outer->trace;
+	}
 	end->started_at = jdg_now();
 	end->error = jdg_in_subxact(execute, &w, CurrentMemoryContext);
 	if (end->error)

@@ -74,6 +74,7 @@ options_of(const JdgTask *t)
 	jdg_json_int64(&st, "max_attempts", t->max_attempts);
 	if (t->expect_rows != JDG_ROWS_ANY)
 		jdg_json_text(&st, "expect_rows", rows);
+	jdg_json_jsonb(&st, "event", t->event);
 	return jdg_json_finish(&st);
 }
 

@@ -138,6 +138,7 @@ jdg_task_writer_put(JdgTaskWriter *w, const JdgTask *t)
 		CharGetDatum(jdg_expect_rows_out(t->expect_rows));
 	isnull[JDG_A_EXPECT_ROWS - 1] = t->expect_rows == JDG_ROWS_ANY;
 	set_text(v, isnull, JDG_A_SCHEDULE, t->schedule);
+	set_pointer(v, isnull, JDG_A_EVENT, t->event);
 	jdg_rows_put(w->rows, v, isnull);
 	if (t->bounded)
 		jdg_depth_inserted(t->queue_id, 1);
@@ -197,6 +198,7 @@ jdg_task_from_row(uint64 row, JdgTask *t, MemoryContext mcxt)
 	t->key_place = jdg_col_bool(row, 32);
 	t->expect_rows = jdg_expect_rows_in(jdg_col_char(row, 33));
 	t->schedule = jdg_col_text(row, 34, mcxt);
+	t->event = jdg_col_jsonb(row, 35, mcxt);
 	ItemPointerSetInvalid(&t->tid);
 	t->unwritten = false;
 }

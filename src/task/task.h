@@ -116,6 +116,7 @@ typedef struct JdgTask
 	JdgFlowData flow_data;
 	bool		key_place;		/* holds a place of its concurrency_key */
 	JdgExpectRows expect_rows;
+	Jsonb	   *event;			/* that it is for: event/current.h; or NULL */
 
 	/*
 	 * Where its row lies, if this transaction claimed it and it has not been
@@ -139,8 +140,8 @@ enum
 	JDG_A_TENANT, JDG_A_TRACE, JDG_A_ON_DEPENDENCY_FAILURE,
 	JDG_A_FLOW_RUN, JDG_A_STEP_ID, JDG_A_STEP, JDG_A_FLOW_DATA,
 	JDG_A_PAUSED_BY, JDG_A_KEY_PLACE, JDG_A_EXPECT_ROWS,
-	JDG_A_SCHEDULE,
-	JDG_A_LAST = JDG_A_SCHEDULE
+	JDG_A_SCHEDULE, JDG_A_EVENT,
+	JDG_A_LAST = JDG_A_EVENT
 };
 
 typedef struct JdgTaskWriter JdgTaskWriter;
@@ -186,6 +187,6 @@ extern bool jdg_task_load(int64 task_id, bool lock, JdgTask *task,
 	"created_at, payload, schedule_id, scheduled_for, started_at, timeout, " \
 	"retry, settings, metadata, unique_key, concurrency_key, tenant, trace, " \
 	"on_dependency_failure, flow_run, step_id, step, flow_data, key_place, " \
-	"expect_rows, schedule"
+	"expect_rows, schedule, event"
 
 #endif							/* JDG_TASK_TASK_H */

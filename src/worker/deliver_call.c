@@ -42,6 +42,42 @@ make_argument(const JdgSubscription *s, const JdgPending *p, int n,
 											   TYPALIGN_DOUBLE));
 }
 
+/* A text that all events of the call have; else NULL. */
+static char *
+common_text(const JdgPending *p, int n, size_t offset)
+{
+	char	   *text = *(char **) ((char *) &p[0].event + offset);
+
+	for (int i = 1; i < n && text !=NULL; i++)
+	{
+		char	   *other = *(char **) ((char *) &p[i].event + offset);
+
+		if (other == NULL || strcmp(text, other) != 0)
+			text = NULL;
+	}
+	return text;
+}
+
+/*
+ * Sets the event that the handler sees, the first one of a batch, and from
+ * which those follow that it publishes.
+ */
+static void
+make_current(const JdgRound *r, const JdgPending *p, int n, int attempts,
+			 JdgCurrentEvent *c)
+{
+	memset(c, 0, sizeof(*c));
+	for (int i = 0; i < n; i++)
+		jdg_current_event_add(c, &p[i].event, i == 0);
+	c->subscription_id = r->s->subscription_id;
+	c->subscription = r->s->name;
+	c->shard = r->c.shard;
+	c->attempt = attempts + 1;
+	c->moves = true;
+	c->event = &p->event;
+	c->topic = &p->topic;
+}
+
 /* Shows the call in the slot, so that the scheduler can charge it. */
 static void
 show_call(const JdgTask *t, const JdgCursor *c, int64 event_id, int64 last_id)
@@ -123,21 +159,21 @@ jdg_deliver_call(JdgRound *r, const JdgPending *p, int n, int attempts,
 {
 	int64		window = (int64) (jdg_group_commit_window * 1000);
 	const JdgSubscription *s = r->s;
-	JdgCurrentEvent current = {&p->event, &p->topic, s->subscription_id,
-	s->name, r->c.shard, attempts + 1};
+	JdgCurrentEvent current;
 	JdgDelivery d = {&current};
 	JdgTask		t = {0};
 	JdgOutcome	o;
 	bool		alone = r->done == 0;	/* what failed has been undone */
 
+	make_current(r, p, n, attempts, &current);
 	t.task_id = -p->event.event_id;
 	t.owner = s->owner;
 	t.command_id = jdg_deliver_command(s);
 	t.attempt = attempts;
 	t.transaction = JDG_XACT_COMMITTED;
 	t.timeout = s->timeout;
-	t.tenant = p->event.tenant;
-	t.trace = p->event.trace;
+	t.tenant = common_text(p, n, offsetof(JdgEvent, tenant));
+	t.trace = common_text(p, n, offsetof(JdgEvent, trace));
 	t.started_at = t.scheduled_for = DT_NOBEGIN;
 	if (s->delivery == JDG_DELIVERY_TASK)
 		d.make_task = s;

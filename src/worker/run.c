@@ -95,7 +95,8 @@ begin_context(const JdgTask *task, const JdgDelivery *delivery)
 {
 	memset(&current, 0, sizeof(current));
 	current.task_id = delivery ? 0 : task->task_id;
-	current.event = delivery ? delivery->current : NULL;
+	current.event = delivery ? delivery->current :
+		jdg_current_event_of_task(task);
 	current.attempt = task->attempt + 1;
 	current.owner = task->owner;
 	current.payload = task->payload;
