@@ -223,14 +223,15 @@ LANGUAGE C AS 'MODULE_PATHNAME', 'jdg_discard_events';
 COMMENT ON FUNCTION jadugar.discard_events IS
 	'Gives up events that a subscription has set aside, and returns their number. Those held behind them go on.';
 
-CREATE FUNCTION jadugar.wait_for_event(
+CREATE FUNCTION jadugar.wait_delivered(
 	event_id		bigint,
 	by				text[] DEFAULT NULL,
-	timeout			interval DEFAULT NULL
+	timeout			interval DEFAULT NULL,
+	owner			text DEFAULT NULL
 ) RETURNS text
-LANGUAGE C AS 'MODULE_PATHNAME', 'jdg_wait_for_event';
-COMMENT ON FUNCTION jadugar.wait_for_event IS
-	'Waits until subscriptions of the caller have handled an event. Returns handled, parked or timeout.';
+LANGUAGE C AS 'MODULE_PATHNAME', 'jdg_wait_delivered';
+COMMENT ON FUNCTION jadugar.wait_delivered IS
+	'Waits until subscriptions have handled an event. Returns handled, parked or timeout.';
 
 CREATE FUNCTION jadugar.current_event(
 	OUT event jadugar.event_info, OUT subscription text, OUT shard integer, OUT attempt integer

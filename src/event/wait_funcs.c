@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * wait_funcs.c
- *	  SQL function wait_for_event(): sleep until subscriptions have dealt with
+ *	  SQL function wait_delivered(): sleep until subscriptions have dealt with
  *	  an event.
  *
  * Runs in any backend.  While asleep this code holds no snapshot, no lock and
@@ -56,12 +56,14 @@ typedef struct WaitArgs
 	int64		event_id;
 	ArrayType  *by;
 	Interval   *timeout;
+	char	   *owner;
 } WaitArgs;
 
 static const JdgArg wait_args[] = {
 	{"event_id", INT8OID, offsetof(WaitArgs, event_id), JDG_NEEDED},
 	{"by", TEXTARRAYOID, offsetof(WaitArgs, by)},
 	{"timeout", INTERVALOID, offsetof(WaitArgs, timeout)},
+	{"owner", TEXTOID, offsetof(WaitArgs, owner)},
 };
 
 /* an event, and those who are to deal with it */
@@ -144,16 +146,16 @@ is_for(const JdgSubscription *s, const Awaited *a)
 		jdg_event_access(s->owner, &a->topic, &a->event) == JDG_EVENT_WHOLE;
 }
 
-/* Finds all subscriptions of the caller. */
+/* Finds all subscriptions of a role. */
 static void
-find_all(Awaited *a)
+find_all(Awaited *a, Oid owner)
 {
 	static JdgQuery q = {
 		"SELECT subscription_id FROM jadugar_internal.subscription "
 		"WHERE owner = $1", 1, {OIDOID}
 	};
 	MemoryContext mcxt = CurrentMemoryContext;
-	Datum		v[1] = {ObjectIdGetDatum(GetUserId())};
+	Datum		v[1] = {ObjectIdGetDatum(owner)};
 	JdgInternal in;
 
 	jdg_internal_begin(&in);
@@ -164,20 +166,19 @@ find_all(Awaited *a)
 
 /* Finds one by its name; raises NOT_FOUND. */
 static int64
-find_one(const char *name)
+find_one(const char *name, Oid owner)
 {
 	static JdgQuery q = {
 		"SELECT subscription_id FROM jadugar_internal.subscription "
 		"WHERE owner = $1 AND name = $2", 2, {OIDOID, TEXTOID}
 	};
-	Oid			user = GetUserId();
-	Datum		v[2] = {ObjectIdGetDatum(user), CStringGetTextDatum(name)};
+	Datum		v[2] = {ObjectIdGetDatum(owner), CStringGetTextDatum(name)};
 	JdgInternal in;
 	int64		id;
 
 	jdg_internal_begin(&in);
 	if (jdg_run_latest(&q, v, NULL) == 0)
-		jdg_subscription_missing(name, user);
+		jdg_subscription_missing(name, owner);
 	id = jdg_col_int64(0, 1, 0);
 	jdg_internal_end(&in);
 	return id;
@@ -185,7 +186,7 @@ find_one(const char *name)
 
 /* Finds those of the argument "by", which the event must be for. */
 static void
-find_named(Awaited *a, ArrayType *by)
+find_named(Awaited *a, ArrayType *by, Oid owner)
 {
 	Datum	   *elems;
 	bool	   *nulls;
@@ -197,7 +198,7 @@ find_named(Awaited *a, ArrayType *by)
 				(errcode(JDG_ERRCODE_VALIDATION_ERROR),
 				 errmsg("argument \"by\" must have 1 to %d elements", NAMES_MAX),
 				 errdetail("It has %d.", a->n),
-				 errhint("Pass NULL for all subscriptions of the current role.")));
+				 errhint("Pass NULL for all subscriptions of the owner.")));
 	a->subscriptions = palloc(sizeof(int64) * a->n);
 	for (int i = 0; i < a->n; i++)
 	{
@@ -210,7 +211,7 @@ find_named(Awaited *a, ArrayType *by)
 					 errmsg("argument \"by\" must not contain null"),
 					 errdetail("Element %d is null.", i + 1)));
 		name = TextDatumGetCString(elems[i]);
-		a->subscriptions[i] = find_one(name);
+		a->subscriptions[i] = find_one(name, owner);
 		s = jdg_subscription_get(a->subscriptions[i]);
 		if (s != NULL && !is_for(s, a))
 			ereport(ERROR,
@@ -269,7 +270,7 @@ sleep_until_over(const Awaited *a, TimestampTz until)
 {
 	JdgDb	   *db = jdg_my_db();
 	MemoryContext mcxt = AllocSetContextCreate(CurrentMemoryContext,
-											   "jadugar wait_for_event",
+											   "jadugar wait_delivered",
 											   ALLOCSET_DEFAULT_SIZES);
 	Progress	progress;
 
@@ -298,21 +299,23 @@ sleep_until_over(const Awaited *a, TimestampTz until)
 	return progress;
 }
 
-/* wait_for_event(event_id, by, timeout) */
-JDG_FUNCTION(jdg_wait_for_event, JDG_LEVEL_ANY)
+/* wait_delivered(event_id, by, timeout, owner) */
+JDG_FUNCTION(jdg_wait_delivered, JDG_LEVEL_ANY)
 {
 	WaitArgs	args = {0};
 	Awaited		a = {0};
 	TimestampTz until;
+	Oid			owner;
 
-	JDG_READ_ARGS("wait_for_event", wait_args, &args);
+	JDG_READ_ARGS("wait_delivered", wait_args, &args);
 	until = jdg_give_up_at(args.timeout);
 	jdg_require_shmem();
 	read_event(args.event_id, &a);
 	refuse_hopeless(&a, until);
+	owner = jdg_owner_to_read(args.owner);
 	if (args.by)
-		find_named(&a, args.by);
+		find_named(&a, args.by, owner);
 	else
-		find_all(&a);
+		find_all(&a, owner);
 	PG_RETURN_TEXT_P(cstring_to_text(progress_words[sleep_until_over(&a, until)]));
 }

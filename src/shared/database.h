@@ -75,7 +75,7 @@ typedef struct JdgDb
 	pg_atomic_uint32 interest;	/* wake the scheduler at every commit of a
 								 * worker */
 	pg_atomic_uint32 waiters;	/* backends in wait() */
-	pg_atomic_uint32 event_waiters; /* backends in wait_for_event() */
+	pg_atomic_uint32 event_waiters; /* backends in wait_delivered() */
 	pg_atomic_uint32 paused;	/* copy of control.paused_at IS NOT NULL */
 	pg_atomic_uint64 next_due;	/* when the scheduler will look for tasks
 								 * whose run_at has come */
@@ -120,7 +120,7 @@ jdg_db_is_evicted(JdgDb *db)
 
 /*
  * Positions of subscriptions have moved in a transaction that has committed:
- * notifies backends in wait_for_event().  Never fails.
+ * notifies backends in wait_delivered().  Never fails.
  */
 extern void jdg_db_delivered(JdgDb *db);
 

@@ -13,31 +13,31 @@ SELECT jadugar.subscribe('alt', '{alt.a}', $$SELECT test_alt.got('old', $1)$$, m
 
 -- the position stays: each event comes once, to the handler of its time
 SELECT jadugar.publish('alt.a', '{"n": 1}') AS id \gset
-SELECT jadugar.wait_for_event(:id, timeout => '30 s');
+SELECT jadugar.wait_delivered(:id, timeout => '30 s');
 SELECT jadugar.alter_subscription('alt', handler => $$SELECT test_alt.got('new', $1)$$, types => '{alt.a,alt.b}');
 SELECT count(jadugar.publish(type, '{"n": 2}')) FROM unnest('{alt.a,alt.b,alt.c}'::text[]) type;
 SELECT jadugar.publish('alt.a', '{"n": 3}') AS id \gset
-SELECT jadugar.wait_for_event(:id, timeout => '30 s');
+SELECT jadugar.wait_delivered(:id, timeout => '30 s');
 SELECT * FROM test_alt.got ORDER BY n, type;
 
 -- a batch takes an array; back again by reset
 SELECT jadugar.alter_subscription('alt', batch => 10);
 SELECT jadugar.alter_subscription('alt', batch => 10, handler => $$SELECT test_alt.got('batch', e) FROM unnest($1) e$$);
 SELECT jadugar.publish('alt.b', '{"n": 4}') AS id \gset
-SELECT jadugar.wait_for_event(:id, timeout => '30 s');
+SELECT jadugar.wait_delivered(:id, timeout => '30 s');
 SELECT jadugar.alter_subscription('alt', reset => '{batch}', handler => $$SELECT test_alt.got('new', $1)$$);
 SELECT jadugar.publish('alt.b', '{"n": 5}') AS id \gset
-SELECT jadugar.wait_for_event(:id, timeout => '30 s');
+SELECT jadugar.wait_delivered(:id, timeout => '30 s');
 SELECT * FROM test_alt.got WHERE n > 3 ORDER BY n;
 
 -- another topic
 SELECT jadugar.alter_subscription('alt', topics => '{test_alt_topic}');
 SELECT jadugar.publish('alt.a', '{"n": 6}') > 0 AS published;
 SELECT jadugar.publish('alt.a', '{"n": 7}', topic => 'test_alt_topic') AS id \gset
-SELECT jadugar.wait_for_event(:id, by => '{alt}', timeout => '30 s');
+SELECT jadugar.wait_delivered(:id, by => '{alt}', timeout => '30 s');
 SELECT jadugar.alter_subscription('alt', reset => '{topics}');
 SELECT jadugar.publish('alt.a', '{"n": 8}') AS id \gset
-SELECT jadugar.wait_for_event(:id, timeout => '30 s');
+SELECT jadugar.wait_delivered(:id, timeout => '30 s');
 SELECT n FROM test_alt.got WHERE n > 5 ORDER BY n;
 
 -- all the others, and their defaults
@@ -54,7 +54,7 @@ SELECT jadugar.alter_subscription('alt');
 -- not in its own handler
 SELECT jadugar.subscribe('own', '{alt.own}', $$SELECT jadugar.alter_subscription('own', batch => 5)$$) > 0 AS subscribed;
 SELECT jadugar.publish('alt.own') AS id \gset
-SELECT jadugar.wait_for_event(:id, timeout => '30 s');
+SELECT jadugar.wait_delivered(:id, timeout => '30 s');
 SELECT errors->0->>'message' AS error FROM jadugar.dead_letters;
 
 -- bad input
