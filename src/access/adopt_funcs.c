@@ -32,6 +32,7 @@
 
 #include "access/access.h"
 #include "base/args.h"
+#include "base/compat.h"
 #include "base/errors.h"
 #include "base/fault.h"
 #include "base/module.h"
@@ -318,7 +319,7 @@ JDG_FUNCTION(jdg_adopt, JDG_LEVEL_OPERATOR)
 
 	JDG_READ_ARGS("adopt", adopt_args, &a);
 	jdg_require_shmem();
-	InitMaterializedSRF(fcinfo, 0);
+	jdg_init_materialized_srf(fcinfo, 0);
 	adoption.skip_missed = strcmp(missed_words[a.missed], "skip") == 0;
 	adoption.pending = a.pending;
 	adoption.user = GetUserId();

@@ -20,6 +20,7 @@
 #include "catalog/pg_type.h"
 #include "commands/dbcommands.h"
 #include "executor/executor.h"
+#include "funcapi.h"
 #include "miscadmin.h"
 #include "parser/parse_type.h"
 #include "tcop/pquery.h"
@@ -91,6 +92,17 @@ jdg_have_createdb_privilege(void)
 	ReleaseSysCache(role);
 	return result;
 }
+#endif
+
+/* SetSingleFuncCall() has got this name in 15.1, and lost the old one in 16 */
+#if PG_VERSION_NUM >= 160000
+#define jdg_init_materialized_srf(fcinfo, flags) \
+	InitMaterializedSRF((fcinfo), (flags))
+#define JDG_SRF_EXPECTED_DESC MAT_SRF_USE_EXPECTED_DESC
+#else
+#define jdg_init_materialized_srf(fcinfo, flags) \
+	SetSingleFuncCall((fcinfo), (flags))
+#define JDG_SRF_EXPECTED_DESC SRF_SINGLE_USE_EXPECTED
 #endif
 
 /* parseTypeString() has soft errors since 16 */

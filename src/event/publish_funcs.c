@@ -16,6 +16,7 @@
 
 #include "access/access.h"
 #include "base/args.h"
+#include "base/compat.h"
 #include "base/errors.h"
 #include "event/publish.h"
 #include "shared/shmem.h"
@@ -226,7 +227,7 @@ JDG_FUNCTION(jdg_publish_batch, JDG_LEVEL_USER)
 	int			n;
 
 	jdg_require_shmem();
-	InitMaterializedSRF(fcinfo, MAT_SRF_USE_EXPECTED_DESC);
+	jdg_init_materialized_srf(fcinfo, JDG_SRF_EXPECTED_DESC);
 	JDG_READ_ARGS("publish_batch", batch_args, &a);
 	p.type = a.type;
 	p.version = version_of(a.version);

@@ -20,6 +20,7 @@
 
 #include "access/access.h"
 #include "base/args.h"
+#include "base/compat.h"
 #include "base/errors.h"
 #include "base/json.h"
 #include "event/convert.h"
@@ -221,7 +222,8 @@ take_event(Reader *r, JdgEvent *found, const JdgTopic *topic)
 		HeapTupleData tuple;
 
 		row = jdg_event_info(r->desc, &e, topic, access == JDG_EVENT_WHOLE);
-		header = DatumGetHeapTupleHeader(row);
+		/* it has just been made, so it is not toasted */
+		header = (HeapTupleHeader) DatumGetPointer(row);
 		tuple.t_len = HeapTupleHeaderGetDatumLength(header);
 		tuple.t_data = header;
 		tuplestore_puttuple(r->rsinfo->setResult, &tuple);
@@ -259,7 +261,7 @@ JDG_FUNCTION(jdg_read_events, JDG_LEVEL_ANY)
 	Reader		r = {0};
 	JdgEventRange range = {.from = 1,.to = PG_INT64_MAX};
 
-	InitMaterializedSRF(fcinfo, 0);
+	jdg_init_materialized_srf(fcinfo, 0);
 	JDG_READ_ARGS("read_events", read_args, &r.a);
 	r.rsinfo = (ReturnSetInfo *) fcinfo->resultinfo;
 	r.desc = r.rsinfo->setDesc;

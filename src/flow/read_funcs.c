@@ -29,6 +29,7 @@
 
 #include "access/access.h"
 #include "base/args.h"
+#include "base/compat.h"
 #include "flow/graph/draft.h"
 #include "flow/graph/parse.h"
 #include "flow/kind/kind.h"
@@ -120,7 +121,7 @@ jdg_v_flow_nodes(PG_FUNCTION_ARGS)
 												   ALLOCSET_SMALL_SIZES);
 	JdgFlowGraph *g;
 
-	InitMaterializedSRF(fcinfo, 0);
+	jdg_init_materialized_srf(fcinfo, 0);
 	g = jdg_flow_parse(PG_GETARG_JSONB_P(0), false);
 	for (int i = 0; i < g->nnodes; i++)
 	{

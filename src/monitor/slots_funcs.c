@@ -22,6 +22,7 @@
 
 #include "access/access.h"
 #include "base/clock.h"
+#include "base/compat.h"
 #include "base/settings.h"
 #include "shared/database.h"
 #include "shared/pool.h"
@@ -157,7 +158,7 @@ jdg_v_slots(PG_FUNCTION_ARGS)
 	JdgSlot    *slots;
 	int			n;
 
-	InitMaterializedSRF(fcinfo, 0);
+	jdg_init_materialized_srf(fcinfo, 0);
 	n = visible_slots(&slots);
 	for (int i = 0; i < n; i++)
 	{
@@ -246,7 +247,7 @@ jdg_v_workers(PG_FUNCTION_ARGS)
 	JdgSlot    *slots;
 	int			n;
 
-	InitMaterializedSRF(fcinfo, 0);
+	jdg_init_materialized_srf(fcinfo, 0);
 	n = visible_slots(&slots);
 	for (int i = 0; i < n; i++)
 		put_worker(rsinfo, &slots[i], now);

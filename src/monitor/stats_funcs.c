@@ -21,6 +21,7 @@
 #include "utils/tuplestore.h"
 
 #include "access/access.h"
+#include "base/compat.h"
 #include "base/errors.h"
 #include "base/settings.h"
 #include "shared/counters.h"
@@ -105,7 +106,7 @@ jdg_v_stats(PG_FUNCTION_ARGS)
 	bool		nulls[18] = {false};
 	int			i = 0;
 
-	InitMaterializedSRF(fcinfo, 0);
+	jdg_init_materialized_srf(fcinfo, 0);
 	if (JdgSharedLock != NULL && jdg_has_access(GetUserId()))
 		db = jdg_db_lookup(MyDatabaseId, false);
 	if (db == NULL)

@@ -21,6 +21,7 @@
 #include "access/owner.h"
 #include "base/args.h"
 #include "base/clock.h"
+#include "base/compat.h"
 #include "base/errors.h"
 #include "base/settings.h"
 #include "base/spi.h"
@@ -264,7 +265,7 @@ JDG_FUNCTION(jdg_explain_schedule, JDG_LEVEL_ANY)
 				 errmsg("number of occurrences is out of range"),
 				 errdetail("The argument n is %d.", a.n),
 				 errhint("Ask for 0 to %d occurrences.", MAX_ROWS)));
-	InitMaterializedSRF(fcinfo, 0);
+	jdg_init_materialized_srf(fcinfo, 0);
 	e.out = (ReturnSetInfo *) fcinfo->resultinfo;
 	e.now = jdg_now();
 	e.mcxt = CurrentMemoryContext;

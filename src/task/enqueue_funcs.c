@@ -21,6 +21,7 @@
 #include "access/access.h"
 #include "base/args.h"
 #include "base/clock.h"
+#include "base/compat.h"
 #include "base/errors.h"
 #include "base/interval.h"
 #include "base/params.h"
@@ -464,7 +465,7 @@ JDG_FUNCTION(jdg_enqueue_batch, JDG_LEVEL_USER)
 	int64		spread;
 
 	jdg_require_shmem();
-	InitMaterializedSRF(fcinfo, MAT_SRF_USE_EXPECTED_DESC);
+	jdg_init_materialized_srf(fcinfo, JDG_SRF_EXPECTED_DESC);
 	JDG_READ_ARGS("enqueue_batch", batch_args, &a);
 	deconstruct_array(a.payloads, JSONBOID, -1, false, TYPALIGN_INT,
 					  &payloads, &nulls, &n);
