@@ -22,6 +22,7 @@
 #include "access/access.h"
 #include "access/owned.h"
 #include "base/args.h"
+#include "base/compat.h"
 #include "base/errors.h"
 #include "shared/shmem.h"
 #include "shared/wakeup.h"
@@ -105,6 +106,31 @@ choose_kinds(ArrayType *words, const JdgOwned **kinds, int nkinds,
 						  TextDatumGetCString(elems[i]), names)] = true;
 }
 
+/*
+ * Gives the objects of one kind to h->to.  The names that h->to has were looked
+ * at before, so another session may have added one meanwhile.
+ */
+static void
+reassign_kind(JdgHandover *h, const JdgOwned *kind)
+{
+	MemoryContext mcxt = CurrentMemoryContext;
+
+	PG_TRY();
+	{
+		kind->reassign(h);
+	}
+	PG_CATCH();
+	{
+		jdg_discard_duplicate(mcxt);
+		ereport(ERROR,
+				(errcode(JDG_ERRCODE_CONFLICT),
+				 errmsg("could not reassign %s", kind->kind),
+				 errdetail("Another session has just given the new owner one of the same name."),
+				 errhint("Call jadugar.reassign_owned() again.")));
+	}
+	PG_END_TRY();
+}
+
 /* Lets the modules deal with the chosen kinds. */
 static void
 hand_over(JdgHandover *h, ArrayType *words)
@@ -118,13 +144,13 @@ hand_over(JdgHandover *h, ArrayType *words)
 	jdg_internal_begin(&in);
 	for (int i = 0; i < n; i++)
 	{
-		void		(*work) (JdgHandover *) = OidIsValid(h->to) ?
-		kinds[i]->reassign : kinds[i]->drop;
-
-		if (!chosen[i] || work == NULL)
+		if (!chosen[i])
 			continue;
 		h->kind = kinds[i]->kind;
-		work(h);
+		if (!OidIsValid(h->to) && kinds[i]->drop)
+			kinds[i]->drop(h);
+		if (OidIsValid(h->to) && kinds[i]->reassign)
+			reassign_kind(h, kinds[i]);
 	}
 	jdg_internal_end(&in);
 	if (h->dry_run)
@@ -140,7 +166,7 @@ begin_call(FunctionCallInfo fcinfo, JdgHandover *h)
 	ReturnSetInfo *rsinfo = (ReturnSetInfo *) fcinfo->resultinfo;
 
 	jdg_require_shmem();
-	InitMaterializedSRF(fcinfo, 0);
+	jdg_init_materialized_srf(fcinfo, 0);
 	memset(h, 0, sizeof(*h));
 	h->caller = GetUserId();
 	h->rows = rsinfo->setResult;

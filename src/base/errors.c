@@ -16,6 +16,7 @@
 #include "utils/memutils.h"
 #include "utils/tuplestore.h"
 
+#include "base/compat.h"
 #include "base/errors.h"
 #include "base/fault.h"
 #include "base/json.h"
@@ -158,6 +159,15 @@ jdg_take_error(MemoryContext mcxt)
 	return edata;
 }
 
+void
+jdg_discard_duplicate(MemoryContext mcxt)
+{
+	if (geterrcode() != ERRCODE_UNIQUE_VIOLATION)
+		PG_RE_THROW();
+	MemoryContextSwitchTo(mcxt);
+	FlushErrorState();
+}
+
 /* Adds a field, unless it is NULL. */
 static void
 add_field(JsonbParseState **state, const char *key, const char *value)
@@ -211,7 +221,7 @@ jdg_error_codes(PG_FUNCTION_ARGS)
 {
 	ReturnSetInfo *rsinfo = (ReturnSetInfo *) fcinfo->resultinfo;
 
-	InitMaterializedSRF(fcinfo, 0);
+	jdg_init_materialized_srf(fcinfo, 0);
 	for (int i = 0; i < lengthof(error_table); i++)
 	{
 		const JdgErrorDesc *d = &error_table[i];

@@ -71,6 +71,12 @@ typedef struct JdgErrorPlace
  */
 extern ErrorData *jdg_take_error(MemoryContext mcxt);
 
+/*
+ * In PG_CATCH: discards the violation of a unique constraint, for which the
+ * caller then raises an error of its own.  Raises any other error again.
+ */
+extern void jdg_discard_duplicate(MemoryContext mcxt);
+
 /* maximum size of a field of an error that is kept, in bytes */
 #define JDG_ERROR_FIELD_MAX (16 * 1024)
 

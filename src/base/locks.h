@@ -19,7 +19,7 @@ typedef enum JdgLockClass
 	JDG_LOCK_PARTITION,			/* creating a history partition (its day) */
 	JDG_LOCK_OWNER,				/* a row of owner (the role) */
 	JDG_LOCK_QUEUE_USE,			/* naming a queue, shared; dropping it (id) */
-	JDG_LOCK_FLOW,				/* numbering versions of a flow (hash) */
+	JDG_LOCK_FLOW,				/* naming a flow or its version (hash) */
 	JDG_LOCK_RUN,				/* changing a run of a flow (its id) */
 	JDG_LOCK_LEAF				/* making the first leaf of a topic (its id) */
 } JdgLockClass;

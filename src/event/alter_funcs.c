@@ -102,6 +102,15 @@ lock(const JdgSubscriptionOptions *o, Oid owner, Present *present)
 	return id;
 }
 
+static void
+raise_name_taken(const char *name)
+{
+	ereport(ERROR,
+			(errcode(JDG_ERRCODE_CONFLICT),
+			 errmsg("subscription \"%s\" already exists", name),
+			 errhint("Choose another name.")));
+}
+
 /* Raises CONFLICT if the owner has another subscription of the new name. */
 static void
 check_new_name(const char *name, Oid owner, int64 id)
@@ -115,10 +124,28 @@ check_new_name(const char *name, Oid owner, int64 id)
 	Int64GetDatum(id)};
 
 	if (jdg_run_latest(&q, v, NULL) > 0)
-		ereport(ERROR,
-				(errcode(JDG_ERRCODE_CONFLICT),
-				 errmsg("subscription \"%s\" already exists", name),
-				 errhint("Choose another name.")));
+		raise_name_taken(name);
+}
+
+/*
+ * Changes the row.  Another session may have taken the new name in a
+ * transaction that this has waited for.
+ */
+static void
+change_row(JdgParams *p, const char *new_name)
+{
+	MemoryContext mcxt = CurrentMemoryContext;
+
+	PG_TRY();
+	{
+		jdg_run_params(&alter_query, p, 0);
+	}
+	PG_CATCH();
+	{
+		jdg_discard_duplicate(mcxt);
+		raise_name_taken(new_name);
+	}
+	PG_END_TRY();
 }
 
 static bool
@@ -207,7 +234,7 @@ JDG_FUNCTION(jdg_alter_subscription, JDG_LEVEL_USER)
 	jdg_internal_begin(&in);
 	if (a.new_name)
 		check_new_name(a.new_name, owner, id);
-	jdg_run_params(&alter_query, &p, 0);
+	change_row(&p, a.new_name);
 	jdg_wake_scheduler_at_commit(JDG_WAKE_EVENTS | JDG_WAKE_SCHEDULES);
 	jdg_internal_end(&in);
 	PG_RETURN_VOID();

@@ -109,6 +109,7 @@ create_draft(const char *name, Jsonb *options)
 	v[2] = JsonbPGetDatum(options);
 	v[3] = TimestampTzGetDatum(jdg_now());
 	jdg_internal_begin(&in);
+	jdg_flow_name_lock(owner, name);
 	is_flow = jdg_flow_version_find(owner, name, 0) != 0;
 	if (!is_flow)
 		is_draft = jdg_run(&insert, v, NULL, 0) == 0;

@@ -166,6 +166,7 @@ JDG_FUNCTION(jdg_create_flow, JDG_LEVEL_USER)
 	jdg_check_flow_name(a.name);
 	jdg_check_description(a.description);
 	owner = jdg_resolve_owner(a.owner);
+	jdg_flow_name_lock(owner, a.name);
 	if (jdg_flow_is_draft(owner, a.name, &newest))
 		ereport(ERROR,
 				(errcode(JDG_ERRCODE_CONFLICT),

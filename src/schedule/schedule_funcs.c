@@ -143,6 +143,27 @@ rename_schedule(JdgSchedule *s, const char *name, MemoryContext mcxt)
 	s->name = MemoryContextStrdup(mcxt, name);
 }
 
+/*
+ * Writes a schedule that may have a new name.  Another session may have taken
+ * the name in a transaction that this has waited for.
+ */
+static void
+update_renamed(const JdgSchedule *s)
+{
+	MemoryContext mcxt = CurrentMemoryContext;
+
+	PG_TRY();
+	{
+		jdg_schedule_update(s);
+	}
+	PG_CATCH();
+	{
+		jdg_discard_duplicate(mcxt);
+		jdg_schedule_exists(s->name);
+	}
+	PG_END_TRY();
+}
+
 /* alter_schedule(name, ...): arguments that are null change nothing */
 JDG_FUNCTION(jdg_alter_schedule, JDG_LEVEL_USER)
 {
@@ -177,7 +198,7 @@ JDG_FUNCTION(jdg_alter_schedule, JDG_LEVEL_USER)
 	rename_schedule(&s, args.new_name, mcxt);
 	jdg_check_depends(&s);
 	s.updated_at = now;
-	jdg_schedule_update(&s);
+	update_renamed(&s);
 	jdg_internal_end(&in);
 	jdg_wake_scheduler_at_commit(JDG_WAKE_SCHEDULES);
 	PG_RETURN_VOID();

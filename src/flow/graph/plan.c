@@ -8,7 +8,8 @@
  * from that are kept in flow_version.plan, two for each node.
  * Reading one runs in any process, without evaluating anything.
  *
- * Locks: JDG_LOCK_FLOW on owner and name while a version is numbered.
+ * Locks: JDG_LOCK_FLOW on owner and name while a version is numbered, or the
+ * name is given to a draft.
  *
  *-------------------------------------------------------------------------
  */
@@ -297,6 +298,13 @@ describe(int64 version_id, const char *description)
 	jdg_run(&q, v, NULL, 0);
 }
 
+void
+jdg_flow_name_lock(Oid owner, const char *name)
+{
+	jdg_lock_xact(JDG_LOCK_FLOW,
+				  hash_combine(owner, string_hash(name, strlen(name) + 1)));
+}
+
 int64
 jdg_flow_version_make(Oid owner, const char *name, Jsonb *flow,
 					  const char *description, int *version)
@@ -321,8 +329,7 @@ jdg_flow_version_make(Oid owner, const char *name, Jsonb *flow,
 	jdg_internal_begin(&in);
 	if (name != NULL)
 	{
-		jdg_lock_xact(JDG_LOCK_FLOW,
-					  hash_combine(owner, string_hash(name, strlen(name) + 1)));
+		jdg_flow_name_lock(owner, name);
 		id = find_newest(owner, name, flow, version);
 	}
 	else

@@ -38,6 +38,12 @@ typedef struct JdgFlowPlan
 extern const JdgFlowPlan *jdg_flow_plan_get(int64 version_id);
 
 /*
+ * Waits for sessions that give this name to a flow or a draft, and keeps others
+ * from doing so until the end of the transaction.
+ */
+extern void jdg_flow_name_lock(Oid owner, const char *name);
+
+/*
  * Make a version of a flow: its commands, handlers, queues and options are
  * checked as the current user, which must be or may act for "owner".  With a
  * name the next version of that, without one the version that has the same
