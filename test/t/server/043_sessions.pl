@@ -33,6 +33,16 @@ my $id = run(q{'SELECT current_setting(''auto_explain.log_format'')'});
 is(end_of($id), 'completed 1', 'a library of session_preload_libraries is loaded');
 $node->safe_psql('postgres', 'ALTER DATABASE postgres RESET session_preload_libraries');
 
+# Libraries that a role preloads; any role may do so with those in plugins/
+$node->safe_psql('postgres', q{
+	CREATE ROLE plain LOGIN; SELECT jadugar.grant_access('plain');
+	CREATE ROLE careful LOGIN; SELECT jadugar.grant_access('careful');
+	ALTER ROLE careful SET local_preload_libraries = 'auto_explain'});
+$id = run(q{'SELECT current_setting(''auto_explain.log_format'')', owner => 'careful'});
+is(end_of($id), 'completed 1', 'a library of local_preload_libraries is loaded');
+$id = run(q{'SELECT current_setting(''auto_explain.log_format'')', owner => 'plain'});
+like(end_of($id), qr/^failed 1 unrecognized configuration parameter/, 'and not for another role');
+
 # A connection that a failed attempt has left
 $node->safe_psql('postgres', 'CREATE EXTENSION dblink');
 my $host = $node->host;
