@@ -100,7 +100,38 @@ set_clock(4 * 3600);
 ok(poll($node, "$end_of$late", '0'), 'and it is removed by the next look');
 set_clock(0);
 
+# Retention reads what has become too old since the look before, not the history.
+sub history_counts
+{
+	return split /\|/, $node->safe_psql('postgres', q{
+		SELECT sum(t.seq_tup_read) + (SELECT sum(i.idx_tup_read) FROM pg_stat_all_indexes i WHERE i.relname ~ '^attempt_[0-9]'), sum(t.n_tup_del)
+		FROM pg_stat_all_tables t WHERE t.schemaname = 'jadugar_internal' AND t.relname ~ '^attempt_[0-9]'});
+}
+# These rows end within the next two hours, and three of the queue "short" with them, and later.
+$node->safe_psql('postgres', q{
+	INSERT INTO jadugar_internal.attempt (attempt_id, owner, queue_id, command_id, attempt, priority, status, final, finished_at)
+	SELECT -n, a.owner, q.queue_id, a.command_id, 1, 0, 'c', true, now() + n.at
+	FROM (SELECT owner, command_id FROM jadugar_internal.attempt LIMIT 1) a, (
+		SELECT g, 'default', g * interval '0.18 s' FROM generate_series(1, 40000) g
+		UNION ALL VALUES (40001, 'short', interval '1 hour'), (40002, 'short', interval '2.5 hours'), (40003, 'short', interval '3.5 hours')
+	) n (n, queue, at) JOIN jadugar_internal.queue q ON q.name = n.queue});
+my ($read, $deleted) = history_counts();
+my @read;
+foreach my $hours (3 .. 5)
+{
+	my @counts;
+
+	set_clock($hours * 3600);
+	poll_sub("retention deletes at hour $hours", sub { return (@counts = history_counts())[1] > $deleted; });
+	push @read, $counts[0] - $read;
+	($read, $deleted) = @counts;
+}
+cmp_ok($read[0], '>=', 40_000, 'the first look at a queue with a retention reads the history');
+cmp_ok($read[2], '<', 1000, 'the next looks do not');
+set_clock(0);
+
 # An error whose copy fails, too, ends the task as before.
+arm('');
 is($node->safe_psql('postgres', q{SET jadugar.fault = 'take-error:error';
 	SELECT status, error ->> 'sqlstate', error ->> 'message' FROM jadugar.run_task('SELECT 1/0')}),
 	'failed|22012|an error could not be kept', 'an error that cannot be copied ends its subtransaction');
