@@ -42,6 +42,13 @@ SELECT jadugar.enqueue($q$DO $d$ BEGIN EXECUTE 'SELEC' || repeat('x', 1000000); 
 SELECT status FROM jadugar.wait(:id, '20 s');
 SELECT max(octet_length(value)) <= 16384 AS cut FROM jadugar.get_task(:id), jsonb_each_text(error);
 
+-- an error that is too large for a jsonb ends the attempt, and the worker goes on
+SELECT jadugar.enqueue($q$DO $d$ BEGIN RAISE EXCEPTION '%', repeat('m', 135000000) USING DETAIL = repeat('d', 135000000); END $d$ $q$,
+	retry => '{"max_attempts": 1}', owner => 'test_running') AS large, jadugar.enqueue('SELECT 1', owner => 'test_running') AS next \gset
+SELECT status, attempt, right(error ->> 'message', 32) AS message, right(error ->> 'detail', 32) AS detail FROM jadugar.wait(:large, '60 s');
+SELECT status FROM jadugar.wait(:next, '20 s');
+SELECT count(DISTINCT worker_pid) AS workers FROM jadugar.history WHERE task_id IN (:large, :next);
+
 -- fields of a log entry are cut as results are
 SELECT jadugar.enqueue($$SELECT jadugar.log('info', 'large', jsonb_build_object('f', repeat('x', 1000000)))$$) AS id \gset
 SELECT status FROM jadugar.wait(:id, '20 s');
