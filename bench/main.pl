@@ -8,6 +8,7 @@ use Cwd qw(abs_path);
 use File::Basename qw(dirname);
 use lib dirname(abs_path(__FILE__)) . '/lib';
 
+use Bench::Broker;
 use Bench::Machine;
 use Bench::Peer;
 use Bench::Proc;
@@ -16,7 +17,7 @@ use Bench::Run;
 use Bench::Server;
 use Time::HiRes qw(time);
 
-my @measures = qw(Throughput EnqueueSingle EnqueueBatch Publish Latency Lateness Idle Schedules Snapshot Flows);
+my @measures = qw(Throughput EnqueueSingle EnqueueBatch Publish Deliver Latency Lateness Idle Schedules Snapshot Flows);
 
 my $bench = dirname(abs_path(__FILE__));
 my %arg = map { /^(\w+)=(.*)$/s ? ($1 => $2) : die "not NAME=VALUE: $_" } @ARGV;
@@ -36,7 +37,8 @@ my $run = Bench::Run->new(
 	have => {
 		npm => $ENV{NO_PEERS} ? 'not asked for' : $arg{no_npm},
 		cron => $ENV{NO_PEERS} ? 'not asked for' : $arg{no_cron},
-		pgq => $ENV{NO_PEERS} ? 'not asked for' : $arg{no_pgq} });
+		pgq => $ENV{NO_PEERS} ? 'not asked for' : $arg{no_pgq},
+		map { ($_ => $ENV{NO_PEERS} ? 'not asked for' : Bench::Broker::missing($_)) } qw(redis nats) });
 
 my %only = map { (lc($_) => 1) } split /[\s,]+/, $ENV{ONLY} // '';
 foreach my $measure (@measures)

@@ -127,6 +127,10 @@ my @sections = (
 	[ enqueue => 'Enqueue, one commit each', 'enqueue', 'Tasks a second by number of clients.',
 		sub { by_x($_[0], 'enqueue', 'tasks/s', 'tasks/s', 'client(s)') } ],
 	[ batch => 'Enqueue 100,000 in one batch', 'batch', '', sub { by_x($_[0], 'batch', 'tasks/s', '') } ],
+	[ deliver => 'Deliver events', 'deliver',
+		'Events a second, each of which inserts a row, by number of shards (for tasks: of workers); and from the acknowledged commit of an event to its handler.',
+		sub { by_x($_[0], 'deliver', 'events/s', 'events/s') . by_x($_[0], 'deliver', 'set-based, events/s', 'many in a call') .
+			by_metric($_[0], 'deliver', 'commit → handler', [ 'p50 ms', 'p99 ms' ]) } ],
 	[ publish => 'Publish events', 'publish', 'Events a second, one commit each, by number of clients; 100,000 in one batch.',
 		sub { by_x($_[0], 'publish', 'events/s', 'events/s', 'client(s)') . by_x($_[0], 'publish', 'batch, events/s', '') } ],
 	[ latency => 'Start latency', 'latency', 'From the acknowledgement of enqueue\'s commit to the start of the task; of each run the percentile, then median (lowest–highest) of the runs.',

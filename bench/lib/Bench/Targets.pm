@@ -87,6 +87,24 @@ my @targets = (
 	} 1, 8),
 	[ 'publish 100,000 in one batch, against COPY', '≥ 0.6×',
 		sub { at_least(0.6, ratio($_[0], 'publish', 'batch, events/s', 'COPY, same indexes', '')) } ],
+	(map {
+		my $shards = $_;
+		[ "events handled, $shards shard" . ($shards > 1 ? 's' : '') . ", against tasks by $shards worker" . ($shards > 1 ? 's' : ''), '≥ 1.2×',
+			sub { at_least(1.2, ratio($_[0], 'deliver', 'events/s', 'tasks', $shards)) } ]
+	} 1, 4),
+	[ 'events handled, 8 subscriptions together, against the most of tasks', '≥ 1.5×',
+		sub {
+			my ($ours, $tasks) = map { scalar $_[0]->best('deliver', 'events/s', $_) } 'jadugar, 8 subscriptions', 'tasks';
+			$ours && $tasks ? at_least(1.5, $ours / $tasks) : ();
+		} ],
+	[ 'events handled, many in a call', '≥ 250,000/s',
+		sub { my $r = $_[0]->middle('deliver', 'set-based, events/s', 'jadugar', ''); defined $r ? (number($r) . '/s', $r >= 250_000) : () } ],
+	[ 'the same, against PgQ', '≥ 0.45×',
+		sub { at_least(0.45, ratio($_[0], 'deliver', 'set-based, events/s', 'PgQ', '')) } ],
+	[ 'publish acknowledged → handler, p50', '≤ 0.3 ms',
+		sub { at_most(0.3, 'ms', $_[0]->middle('deliver', 'p50 ms', 'jadugar', '')) } ],
+	[ 'publish acknowledged → handler, p99', '≤ 1.5 ms',
+		sub { at_most(1.5, 'ms', $_[0]->middle('deliver', 'p99 ms', 'jadugar', '')) } ],
 	[ 'enqueue acknowledged → started, p50', '≤ 0.3 ms',
 		sub { at_most(0.3, 'ms', $_[0]->middle('latency', 'p50 ms', 'jadugar', '')) } ],
 	[ 'enqueue acknowledged → started, p99', '≤ 1.5 ms',

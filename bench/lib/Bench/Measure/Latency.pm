@@ -11,8 +11,8 @@ use Bench::Stats;
 
 our $name = 'latency';
 
-my $pause = 25;     # ms between two tasks
-my $warm_up = 20;
+our $pause = 25;     # ms between two tasks
+our $warm_up = 20;
 
 sub measure
 {
@@ -29,11 +29,11 @@ sub measure
 	return;
 }
 
-# compare(RUN, WHO, ACKNOWLEDGED, STARTED): record the differences of two hashes,
-# number of a task => microseconds.
+# compare(RUN, WHO, ACKNOWLEDGED, STARTED [, MEASURE]): record the differences of two
+# hashes, number of a task => microseconds.
 sub compare
 {
-	my ($run, $who, $acknowledged, $started) = @_;
+	my ($run, $who, $acknowledged, $started, $measure) = @_;
 	my @ms;
 
 	foreach my $n (grep { $_ > $warm_up } keys %$acknowledged)
@@ -41,9 +41,10 @@ sub compare
 		die "$who: task $n has not started\n" if !defined $started->{$n};
 		push @ms, ($started->{$n} - $acknowledged->{$n}) / 1000;
 	}
-	$run->keep($name, 'ms', $who, '', @ms);
-	$run->add($name, 'p50 ms', $who, '', percentile(50, @ms));
-	$run->add($name, 'p99 ms', $who, '', percentile(99, @ms));
+	$measure //= $name;
+	$run->keep($measure, 'ms', $who, '', @ms);
+	$run->add($measure, 'p50 ms', $who, '', percentile(50, @ms));
+	$run->add($measure, 'p99 ms', $who, '', percentile(99, @ms));
 	return;
 }
 

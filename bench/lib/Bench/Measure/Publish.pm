@@ -1,13 +1,15 @@
 # Bench::Measure::Publish: publish one event per commit, compared with a plain
-# INSERT into a table with the same indexes and with PgQ; and 100,000 events in one
+# INSERT into a table with the same indexes, with PgQ and with brokers; and 100,000 events in one
 # call, compared with COPY into that table.
 package Bench::Measure::Publish;
 
 use strict;
 use warnings;
 
+use Bench::Broker;
 use Bench::Jadugar;
 use Bench::Machine;
+use Bench::Peer;
 use Time::HiRes qw(time);
 
 our $name = 'publish';
@@ -45,6 +47,8 @@ sub measure
 		{
 			single($run, $db, $_, $clients) foreach 'jadugar', 'plain INSERT, same indexes';
 			single($run, $db, 'PgQ', $clients) if $run->has('pgq');
+			next if !$run->has('npm') || $run->{quick} && $round > 1;
+			broker($run, $_, $clients) foreach grep { $run->has($_) } qw(redis nats);
 		}
 		$admin->close;
 		$server->drop($db);
@@ -64,6 +68,19 @@ sub single
 	close($out);
 	$server->admin('CHECKPOINT');
 	$run->add($name, 'events/s', $who, $clients, Bench::Machine::pgbench($run, $db, $file, $clients, $run->pick(2, 5)));
+	return;
+}
+
+my %called = (redis => 'Redis streams, appendfsync always', nats => 'NATS JetStream, no sync');
+
+sub broker
+{
+	my ($run, $which, $clients) = @_;
+	my $broker = Bench::Broker->start($which, "$run->{server}{dir}/$which" . ++$run->{brokers});
+
+	$run->add($name, 'events/s', $called{$which}, $clients,
+		Bench::Peer->start($which, 'publish', 'postgres', $broker->env, CLIENTS => $clients, SECONDS => $run->pick(2, 5))->expect('rate'));
+	$broker->stop;
 	return;
 }
 
