@@ -11,14 +11,9 @@ BEGIN
 	END LOOP;
 END $$;
 \o /dev/null
-SET ROLE shop_inventory;
-SELECT jadugar.wait_for_event(event_id, timeout => '1 minute')
+SELECT jadugar.wait_delivered(event_id, timeout => '1 minute', owner => 'shop_inventory'),
+	jadugar.wait_delivered(event_id, timeout => '1 minute', owner => 'shop_payment')
 FROM jadugar.read_events('{order.*}', newest_first => true, max_rows => 1);
-SET ROLE shop_payment;
-SELECT jadugar.wait_for_event(event_id, timeout => '1 minute')
-FROM jadugar.read_events('{order.*}', newest_first => true, max_rows => 1);
-SET ROLE shop_notification;
-SELECT jadugar.wait_for_event(event_id, timeout => '1 minute')
+SELECT jadugar.wait_delivered(event_id, timeout => '1 minute', owner => 'shop_notification')
 FROM jadugar.read_events('{order.*, delivery.*}', newest_first => true, max_rows => 1);
 \o
-RESET ROLE;

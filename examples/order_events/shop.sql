@@ -34,13 +34,13 @@ SELECT status, COALESCE(reason, '') AS reason, count(*) FROM orders.customer_ord
 \ir reports.sql
 SET ROLE shop_reports;
 \o /dev/null
-SELECT jadugar.wait_for_event(event_id, timeout => '1 minute')
+SELECT jadugar.wait_delivered(event_id, timeout => '1 minute')
 FROM jadugar.read_events(topics => '{shop}', newest_first => true, max_rows => 1);
 \o
 \echo What the reports know, from events alone:
 SELECT status, count(*) AS orders, (sum(cents) / 100.0)::numeric(12, 2) AS amount FROM reports.order_summary GROUP BY 1 ORDER BY 2 DESC;
 
-\echo Everything that happened to one order:
-SELECT e.event_id, e.type, e.publisher, e.cause, e.hops, e.data
-FROM jadugar.read_events(topics => '{shop}', key => '13') AS e;
+\echo Everything that happened to one order, and from which event each followed:
+SELECT event_id, cause, repeat('  ', hops) || type AS type, publisher, data
+FROM jadugar.read_events(topics => '{shop}', key => '13');
 RESET ROLE;
