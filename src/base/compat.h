@@ -117,6 +117,9 @@ jdg_have_createdb_privilege(void)
 /* the row type of a table belongs to the table's extension since 17 */
 #define JDG_ROW_TYPE_IS_MEMBER (PG_VERSION_NUM >= 170000)
 
+/* before 16, RESET sets transaction_read_only in any state */
+#define JDG_READ_ONLY_HAS_RESET (PG_VERSION_NUM < 160000)
+
 /* infinite intervals exist since 17 */
 #if PG_VERSION_NUM >= 170000
 #define jdg_interval_not_finite(interval) INTERVAL_NOT_FINITE(interval)

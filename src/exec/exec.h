@@ -17,7 +17,7 @@
 
 /*
  * The task that this process is running, in a worker or in run_task(); or the
- * call of a subscription's handler, with an event and without a task.
+ * call of a handler, by a subscription or by execute(), without a task.
  */
 typedef struct JdgCurrentTask
 {
@@ -34,6 +34,7 @@ typedef struct JdgCurrentTask
 	int64		flow_run;		/* 0: not a step of a flow */
 	const char *step;
 	const Interval *timeout;	/* NULL: none */
+	bool		is_call;		/* of execute() or query(), of a task or not */
 	bool		starts_flow;	/* its command is JDG_COMMAND_FLOW */
 	int64		awaits_run;		/* the run that it has started; 0: none */
 	/* the statement of its text that runs, see jdg_exec_statement() */

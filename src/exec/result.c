@@ -42,7 +42,7 @@
 
 typedef struct FirstRow
 {
-	DestReceiver pub;
+	JdgReceiver pub;
 	MemoryContext mcxt;			/* of row and result */
 	bool		taken;			/* a first row has come */
 	bool		plain;			/* its conversion cannot fail */
@@ -194,12 +194,9 @@ number_name(HTAB *names, ColumnName *e, NameData *attname)
 	namestrcpy(attname, name);
 }
 
-/*
- * An object has one value for each name: the second column called "max"
- * becomes "max_2", or the first such name that is free.
- */
-static void
-number_equal_names(TupleDesc desc)
+/* An object has one value for each name. */
+void
+jdg_number_equal_names(TupleDesc desc)
 {
 	HTAB	   *names;
 	int			first = 1;
@@ -246,7 +243,7 @@ receive(TupleTableSlot *slot, DestReceiver *self)
 		return true;
 	/* BlessTupleDesc() modifies its argument, so copy the descriptor */
 	desc = CreateTupleDescCopy(desc);
-	number_equal_names(desc);
+	jdg_number_equal_names(desc);
 	desc = BlessTupleDesc(desc);
 	tuple = heap_form_tuple(desc, slot->tts_values, slot->tts_isnull);
 	old = MemoryContextSwitchTo(fr->mcxt);
@@ -265,13 +262,14 @@ jdg_first_row_receiver(void)
 {
 	FirstRow   *fr = palloc0(sizeof(FirstRow));
 
-	fr->pub.receiveSlot = receive;
-	fr->pub.rStartup = startup;
-	fr->pub.rShutdown = finish;
-	fr->pub.rDestroy = finish;
-	fr->pub.mydest = DestNone;
+	fr->pub.dest.receiveSlot = receive;
+	fr->pub.dest.rStartup = startup;
+	fr->pub.dest.rShutdown = finish;
+	fr->pub.dest.rDestroy = finish;
+	fr->pub.dest.mydest = DestNone;
+	fr->pub.ended = jdg_first_row_convert;
 	fr->mcxt = CurrentMemoryContext;
-	return &fr->pub;
+	return &fr->pub.dest;
 }
 
 /* Converts the row as row_to_json() does. */

@@ -236,6 +236,16 @@ check_spi(int rc)
 		elog(ERROR, "SPI failed: %s", SPI_result_code_string(rc));
 }
 
+/* Tells the receiver that a statement has ended. */
+static void
+statement_ended(DestReceiver *dest)
+{
+	const JdgReceiver *r = (JdgReceiver *) dest;
+
+	if (r->ended != NULL)
+		r->ended(dest);
+}
+
 /* Runs several statements, each with its own text. */
 static void
 run_several(const char *sql, List *stmts, ParamListInfo params,
@@ -259,7 +269,7 @@ run_several(const char *sql, List *stmts, ParamListInfo params,
 						   text,
 						   pg_mbstrlen_with_len(sql, stmt->stmt_location));
 		check_spi(SPI_execute_extended(text, &opts));
-		jdg_first_row_convert(dest);
+		statement_ended(dest);
 	}
 }
 
@@ -288,16 +298,19 @@ run_single(const char *sql, int64 command_id, ParamListInfo params,
 	opts.params = params;
 	opts.dest = dest;
 	check_spi(SPI_execute_plan_extended(plan, &opts));
-	jdg_first_row_convert(dest);
+	statement_ended(dest);
 }
 
-/* Runs the text with these parameters. */
-static void
+/*
+ * Runs the text with these parameters; the rows go to a JdgReceiver.  Returns
+ * the number of rows of the last statement.
+ */
+static int64
 run_text(const char *sql, int64 command_id, ParamListInfo params,
-		 JdgExecResult *res)
+		 DestReceiver *dest)
 {
 	MemoryContext mcxt = CurrentMemoryContext;
-	DestReceiver *dest = jdg_first_row_receiver();
+	int64		rows;
 	List	   *stmts = NIL;
 
 	if (SPI_connect() != SPI_OK_CONNECT)
@@ -308,8 +321,19 @@ run_text(const char *sql, int64 command_id, ParamListInfo params,
 		run_single(sql, command_id, params, dest);
 	else
 		run_several(sql, stmts, params, dest, mcxt);
-	res->row_count = (int64) SPI_processed;
+	rows = (int64) SPI_processed;
 	SPI_finish();
+	return rows;
+}
+
+/* The same; the first row is the result. */
+static void
+run_for_result(const char *sql, int64 command_id, ParamListInfo params,
+			   JdgExecResult *res)
+{
+	DestReceiver *dest = jdg_first_row_receiver();
+
+	res->row_count = run_text(sql, command_id, params, dest);
 	res->result = jdg_first_row(dest);
 }
 
@@ -317,7 +341,13 @@ void
 jdg_exec_sql(const char *sql, int64 command_id, Jsonb *payload,
 			 JdgExecResult *res)
 {
-	run_text(sql, command_id, jdg_payload_params(payload), res);
+	run_for_result(sql, command_id, jdg_payload_params(payload), res);
+}
+
+int64
+jdg_exec_sql_rows(const char *sql, Jsonb *payload, DestReceiver *dest)
+{
+	return run_text(sql, 0, jdg_payload_params(payload), dest);
 }
 
 void
@@ -330,7 +360,7 @@ jdg_exec_sql_value(const char *sql, int64 command_id, Oid type, Datum value,
 	params->params[0].isnull = false;
 	params->params[0].pflags = PARAM_FLAG_CONST;
 	params->params[0].ptype = type;
-	run_text(sql, command_id, params, res);
+	run_for_result(sql, command_id, params, res);
 }
 
 /* Callbacks of jdg_toplevel_run(). */

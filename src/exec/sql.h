@@ -8,6 +8,8 @@
 #ifndef JDG_EXEC_SQL_H
 #define JDG_EXEC_SQL_H
 
+#include "tcop/dest.h"
+
 #include "exec/exec.h"
 
 /*
@@ -17,6 +19,13 @@
  */
 extern void jdg_exec_sql(const char *sql, int64 command_id, Jsonb *payload,
 						 JdgExecResult *res);
+
+/*
+ * The same; the rows go to a receiver, see rows.h.  Returns the number of rows
+ * of the last statement.
+ */
+extern int64 jdg_exec_sql_rows(const char *sql, Jsonb *payload,
+							   DestReceiver *dest);
 
 /* the same with $1 of another type; a command always has the same */
 extern void jdg_exec_sql_value(const char *sql, int64 command_id, Oid type,

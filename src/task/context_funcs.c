@@ -4,7 +4,8 @@
  *	  Functions that a task calls while it runs: current_task(), progress(),
  *	  log(), snooze(), discard().
  *
- * Runs in workers, and in a backend that is in run_task().  All of them go
+ * Runs in workers, and in a backend that is in run_task(), run_event(),
+ * execute() or query().  All of them go
  * through jdg_current_task and jdg_exec_hooks.  They only read shared memory,
  * for the deadline, and read tables only for the name of the schedule.
  *
@@ -25,6 +26,7 @@
 #include "funcapi.h"
 #include "mb/pg_wchar.h"
 #include "miscadmin.h"
+#include "tcop/utility.h"
 #include "utils/builtins.h"
 #include "utils/memutils.h"
 #include "utils/timestamp.h"
@@ -85,12 +87,20 @@ static const JdgArg discard_args[] = {
 	{"reason", TEXTOID, 0, JDG_NEEDED},
 };
 
-/* Raises an error outside a task; "of_events": or a handler of events. */
-static void
-require_task(const char *function, bool of_events)
+/* what may call a function, apart from tasks */
+typedef enum Others
 {
-	if (jdg_current_task != NULL && jdg_current_task->event != NULL &&
-		of_events)
+	OTHERS_OF_EVENTS,			/* handlers of events */
+	OTHERS_CALLED				/* handlers that execute() or query() calls */
+} Others;
+
+/* Raises an error outside a task. */
+static void
+require_task(const char *function, Others others)
+{
+	if (jdg_current_task != NULL &&
+		(others == OTHERS_OF_EVENTS ? jdg_current_task->event != NULL :
+		 jdg_current_task->is_call))
 		return;
 	if (jdg_current_task == NULL || jdg_current_task->task_id == 0)
 		ereport(ERROR,
@@ -172,13 +182,13 @@ jdg_current_task_info(PG_FUNCTION_ARGS)
 	if (get_call_result_type(fcinfo, NULL, &tupdesc) != TYPEFUNC_COMPOSITE)
 		elog(ERROR, "return type must be a row type");
 	memset(nulls, true, sizeof(nulls));
-	if (t != NULL && t->task_id != 0)
+	if (t != NULL && (t->task_id != 0 || t->is_call))
 	{
 		TimestampTz deadline = own_deadline();
 		char	   *owner = GetUserNameFromId(t->owner, true);
 		Origin		origin = origin_of(t);
 
-		nulls[0] = nulls[1] = false;
+		nulls[0] = nulls[1] = t->task_id == 0;
 		values[0] = Int64GetDatum(t->task_id);
 		values[1] = Int32GetDatum(t->attempt);
 		nulls[2] = t->payload == NULL;
@@ -208,7 +218,7 @@ jdg_progress(PG_FUNCTION_ARGS)
 {
 	ProgressArgs a;
 
-	require_task("progress", false);
+	require_task("progress", OTHERS_CALLED);
 	JDG_READ_ARGS("progress", progress_args, &a);
 	if (isnan(a.fraction) || a.fraction < 0 || a.fraction > 1)
 		ereport(ERROR,
@@ -258,6 +268,7 @@ jdg_log(PG_FUNCTION_ARGS)
 		Oid			owner = GetUserId();
 		JdgInternal in;
 
+		PreventCommandIfReadOnly("jadugar.log()");
 		jdg_internal_begin(&in);
 		jdg_log_insert(task_id, attempt, owner, jdg_now(), level, message,
 					   a.fields);
@@ -274,7 +285,7 @@ jdg_snooze(PG_FUNCTION_ARGS)
 	TimestampTz now = jdg_now();
 	TimestampTz until;
 
-	require_task("snooze", true);
+	require_task("snooze", OTHERS_OF_EVENTS);
 	JDG_READ_ARGS("snooze", snooze_args, &delay);
 	until = jdg_time_after(now, delay);
 	if (TIMESTAMP_NOT_FINITE(until) || until < now)
@@ -301,7 +312,7 @@ jdg_discard(PG_FUNCTION_ARGS)
 	static char *reason = NULL;
 	char	   *given;
 
-	require_task("discard", true);
+	require_task("discard", OTHERS_OF_EVENTS);
 	JDG_READ_ARGS("discard", discard_args, &given);
 	given = MemoryContextStrdup(TopMemoryContext, jdg_clip(given, JDG_LOG_MESSAGE_MAX));
 	if (reason != NULL)

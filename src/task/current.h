@@ -11,7 +11,7 @@
 
 struct JdgCurrentTask;
 
-/* in a worker or in run_task(); NULL: no task is running */
+/* in a worker or in exec/here.c; NULL: no task is running */
 extern struct JdgCurrentTask *jdg_current_task;
 
 #endif							/* JDG_TASK_CURRENT_H */
