@@ -14,6 +14,7 @@
 
 #include "executor/tuptable.h"
 #include "utils/builtins.h"
+#include "utils/jsonb.h"
 #include "utils/timestamp.h"
 
 static inline int64
@@ -42,6 +43,30 @@ jdg_get_text(const TupleTableSlot *s, int column)
 {
 	return s->tts_isnull[column] ? NULL :
 		TextDatumGetCString(s->tts_values[column]);
+}
+
+/* a copy */
+static inline Jsonb *
+jdg_get_jsonb(const TupleTableSlot *s, int column)
+{
+	return s->tts_isnull[column] ? NULL :
+		DatumGetJsonbPCopy(s->tts_values[column]);
+}
+
+/*
+ * An enum is stored as a letter: returns its position in the n letters of the
+ * enum.  "what" is for the error if it is not there.
+ */
+static inline int
+jdg_letter_in(const char *letters, int n, char letter, const char *what)
+{
+	for (int i = 0; i < n; i++)
+	{
+		if (letters[i] == letter)
+			return i;
+	}
+	elog(ERROR, "unrecognized %s: %d", what, letter);
+	pg_unreachable();
 }
 
 static inline void

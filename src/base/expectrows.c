@@ -10,6 +10,7 @@
  */
 #include "postgres.h"
 
+#include "base/columns.h"
 #include "base/expectrows.h"
 
 const char *const jdg_expect_rows_words[] = {"any", "some", "one", NULL};
@@ -29,11 +30,6 @@ jdg_expect_rows_out(JdgExpectRows rows)
 JdgExpectRows
 jdg_expect_rows_in(char letter)
 {
-	for (int i = 0; i < lengthof(letters); i++)
-	{
-		if (letters[i] == letter)
-			return i;
-	}
-	elog(ERROR, "unrecognized expectation of rows: %d", letter);
-	return JDG_ROWS_ANY;		/* keep compiler quiet */
+	return jdg_letter_in(letters, lengthof(letters), letter,
+						 "expectation of rows");
 }

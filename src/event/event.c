@@ -77,13 +77,6 @@ jdg_event_put(JdgRows *rows, const JdgEvent *e)
 	jdg_rows_put(rows, v, n);
 }
 
-static Jsonb *
-get_jsonb(const TupleTableSlot *s, int column)
-{
-	return s->tts_isnull[column] ? NULL :
-		DatumGetJsonbPCopy(s->tts_values[column]);
-}
-
 void
 jdg_event_read_head(TupleTableSlot *s, JdgEvent *e)
 {
@@ -112,8 +105,8 @@ jdg_event_read(TupleTableSlot *s, JdgEvent *e)
 	e->key = jdg_get_text(s, E_KEY);
 	e->tenant = jdg_get_text(s, E_TENANT);
 	e->trace = jdg_get_text(s, E_TRACE);
-	e->headers = get_jsonb(s, E_HEADERS);
-	e->data = get_jsonb(s, E_DATA);
+	e->headers = jdg_get_jsonb(s, E_HEADERS);
+	e->data = jdg_get_jsonb(s, E_DATA);
 }
 
 Oid

@@ -25,6 +25,7 @@
 #include "utils/lsyscache.h"
 
 #include "base/clock.h"
+#include "base/columns.h"
 #include "base/compat.h"
 #include "base/fault.h"
 #include "base/locks.h"
@@ -206,34 +207,6 @@ enum
 	R_OPTIONS, R_FLOW_RUN, R_STEP, R_ENDED_BY, R_COLUMNS
 };
 
-static void
-set_int64(Datum *v, bool *null, int64 value, bool isnull)
-{
-	*v = Int64GetDatum(value);
-	*null = isnull;
-}
-
-static void
-set_time(Datum *v, bool *null, TimestampTz value)
-{
-	*v = TimestampTzGetDatum(value);
-	*null = value == DT_NOBEGIN;
-}
-
-static void
-set_text(Datum *v, bool *null, const char *value)
-{
-	*v = value ? CStringGetTextDatum(value) : (Datum) 0;
-	*null = value == NULL;
-}
-
-static void
-set_jsonb(Datum *v, bool *null, const Jsonb *value)
-{
-	*v = PointerGetDatum(value);
-	*null = value == NULL;
-}
-
 /* Is the name of its schedule the one that its task was made with, or none? */
 static bool
 has_old_name(const JdgHistory *h)
@@ -292,41 +265,38 @@ put_row(JdgRows *rows, const JdgHistory *h)
 
 	v[R_ATTEMPT_ID] = Int64GetDatum(nextval_internal(jdg_relation_oid("attempt_id_seq"),
 													 false));
-	set_int64(&v[R_TASK_ID], &n[R_TASK_ID], h->task_id, h->task_id == 0);
+	jdg_set_int64(v, n, R_TASK_ID, h->task_id, 0);
 	v[R_OWNER] = ObjectIdGetDatum(h->owner);
 	v[R_QUEUE_ID] = Int32GetDatum(h->queue_id);
 	v[R_COMMAND_ID] = Int64GetDatum(h->command_id);
-	set_int64(&v[R_SCHEDULE_ID], &n[R_SCHEDULE_ID], h->schedule_id,
-			  h->schedule_id == 0);
+	jdg_set_int64(v, n, R_SCHEDULE_ID, h->schedule_id, 0);
 	v[R_ATTEMPT] = Int32GetDatum(h->attempt);
 	v[R_PRIORITY] = Int32GetDatum(h->priority);
 	v[R_WORKER_PID] = Int32GetDatum(h->worker_pid);
 	n[R_WORKER_PID] = h->worker_pid == 0;
 	v[R_STATUS] = CharGetDatum(h->status);
 	v[R_FINAL] = BoolGetDatum(h->final);
-	set_time(&v[R_SCHEDULED_FOR], &n[R_SCHEDULED_FOR], h->scheduled_for);
-	set_time(&v[R_ENQUEUED_AT], &n[R_ENQUEUED_AT], h->enqueued_at);
-	set_time(&v[R_STARTED_AT], &n[R_STARTED_AT], h->started_at);
+	jdg_set_time(v, n, R_SCHEDULED_FOR, h->scheduled_for);
+	jdg_set_time(v, n, R_ENQUEUED_AT, h->enqueued_at);
+	jdg_set_time(v, n, R_STARTED_AT, h->started_at);
 	v[R_FINISHED_AT] = TimestampTzGetDatum(h->finished_at);
-	set_int64(&v[R_ROW_COUNT], &n[R_ROW_COUNT], h->row_count,
-			  h->row_count < 0);
-	set_text(&v[R_REASON], &n[R_REASON], h->reason);
-	set_text(&v[R_SCHEDULE], &n[R_SCHEDULE], h->schedule);
-	set_int64(&v[R_OCCURRENCES], &n[R_OCCURRENCES], h->occurrences,
-			  h->occurrences == 0);
-	set_time(&v[R_SCHEDULED_UNTIL], &n[R_SCHEDULED_UNTIL], h->scheduled_until);
-	set_jsonb(&v[R_PAYLOAD], &n[R_PAYLOAD], h->payload);
-	set_jsonb(&v[R_RESULT], &n[R_RESULT], h->result);
-	set_text(&v[R_ERROR_CODE], &n[R_ERROR_CODE], h->error_code);
-	set_text(&v[R_SQLSTATE], &n[R_SQLSTATE], h->sqlstate);
-	set_jsonb(&v[R_ERROR], &n[R_ERROR], h->error);
-	set_text(&v[R_TENANT], &n[R_TENANT], h->tenant);
-	set_text(&v[R_TRACE], &n[R_TRACE], h->trace);
-	set_jsonb(&v[R_METADATA], &n[R_METADATA], h->metadata);
-	set_jsonb(&v[R_OPTIONS], &n[R_OPTIONS], h->options);
-	set_int64(&v[R_FLOW_RUN], &n[R_FLOW_RUN], h->flow_run, h->flow_run == 0);
-	set_text(&v[R_STEP], &n[R_STEP], h->step);
-	set_text(&v[R_ENDED_BY], &n[R_ENDED_BY], h->ended_by);
+	jdg_set_int64(v, n, R_ROW_COUNT, Max(h->row_count, -1), -1);
+	jdg_set_text(v, n, R_REASON, h->reason);
+	jdg_set_text(v, n, R_SCHEDULE, h->schedule);
+	jdg_set_int64(v, n, R_OCCURRENCES, h->occurrences, 0);
+	jdg_set_time(v, n, R_SCHEDULED_UNTIL, h->scheduled_until);
+	jdg_set_pointer(v, n, R_PAYLOAD, h->payload);
+	jdg_set_pointer(v, n, R_RESULT, h->result);
+	jdg_set_text(v, n, R_ERROR_CODE, h->error_code);
+	jdg_set_text(v, n, R_SQLSTATE, h->sqlstate);
+	jdg_set_pointer(v, n, R_ERROR, h->error);
+	jdg_set_text(v, n, R_TENANT, h->tenant);
+	jdg_set_text(v, n, R_TRACE, h->trace);
+	jdg_set_pointer(v, n, R_METADATA, h->metadata);
+	jdg_set_pointer(v, n, R_OPTIONS, h->options);
+	jdg_set_int64(v, n, R_FLOW_RUN, h->flow_run, 0);
+	jdg_set_text(v, n, R_STEP, h->step);
+	jdg_set_text(v, n, R_ENDED_BY, h->ended_by);
 	jdg_rows_put(rows, v, n);
 }
 

@@ -49,8 +49,18 @@
 #define LOOK_AGAIN 60000
 #define LOOK_SOON 1000
 
+#define HINT_LATER \
+	"Enqueue later, or raise max_depth with jadugar.alter_queue()."
+#define HINT_IN_TASK \
+	"A task does not wait for room, because it keeps a worker busy. " \
+	"Let it be retried with a delay, or raise max_depth with jadugar.alter_queue()."
+#define HINT_NO_WAIT \
+	"A task that moves to another queue does not wait for room, because it stays locked meanwhile. " \
+	"Move it later, or raise max_depth with jadugar.alter_queue()."
+
+/* "hint" is what the caller can do. */
 static void
-raise_full(const JdgQueue *queue)
+raise_full(const JdgQueue *queue, const char *hint)
 {
 	ereport(ERROR,
 			(errcode(JDG_ERRCODE_QUEUE_FULL),
@@ -59,7 +69,7 @@ raise_full(const JdgQueue *queue)
 							  "It holds at most %lld unfinished tasks.",
 							  (unsigned long) queue->max_depth,
 							  (long long) queue->max_depth),
-			 errhint("Enqueue later, or raise max_depth with jadugar.alter_queue().")));
+			 errhint("%s", hint)));
 }
 
 /* More tasks at once than the queue can ever hold. */
@@ -74,34 +84,6 @@ raise_too_many(const JdgQueue *queue, int64 n)
 							  (unsigned long) queue->max_depth,
 							  (long long) queue->max_depth, (long long) n),
 			 errhint("Enqueue fewer tasks at once, or raise max_depth with jadugar.alter_queue().")));
-}
-
-/* A task would wait for room. */
-static void
-raise_in_task(const JdgQueue *queue)
-{
-	ereport(ERROR,
-			(errcode(JDG_ERRCODE_QUEUE_FULL),
-			 errmsg("queue \"%s\" is full", queue->name),
-			 errdetail_plural("It holds at most %lld unfinished task. A task does not wait for room, because it keeps a worker busy.",
-							  "It holds at most %lld unfinished tasks. A task does not wait for room, because it keeps a worker busy.",
-							  (unsigned long) queue->max_depth,
-							  (long long) queue->max_depth),
-			 errhint("Let the task be retried with a delay, or raise max_depth with jadugar.alter_queue().")));
-}
-
-/* A caller that must not wait would wait for room. */
-static void
-raise_no_wait(const JdgQueue *queue)
-{
-	ereport(ERROR,
-			(errcode(JDG_ERRCODE_QUEUE_FULL),
-			 errmsg("queue \"%s\" is full", queue->name),
-			 errdetail_plural("It holds at most %lld unfinished task. A task that moves to another queue does not wait for room, because it stays locked meanwhile.",
-							  "It holds at most %lld unfinished tasks. A task that moves to another queue does not wait for room, because it stays locked meanwhile.",
-							  (unsigned long) queue->max_depth,
-							  (long long) queue->max_depth),
-			 errhint("Move the task later, or raise max_depth with jadugar.alter_queue().")));
 }
 
 /* Nobody could make the room that is waited for. */
@@ -244,7 +226,7 @@ wait_for_room(JdgQueue *queue, int64 n)
 	volatile bool reserved = false;
 
 	if (jdg_current_task != NULL)
-		raise_in_task(queue);
+		raise_full(queue, HINT_IN_TASK);
 	depth = jdg_depth_of(queue->queue_id);
 	PG_TRY();
 	{
@@ -282,15 +264,15 @@ make_room(const JdgQueue *queue, int64 n, bool may_wait)
 	switch (queue->on_full)
 	{
 		case JDG_FULL_REJECT:
-			raise_full(queue);
+			raise_full(queue, HINT_LATER);
 			break;
 		case JDG_FULL_DROP_OLDEST:
 			if (!reserve_dropping(queue, n, DROP_TRIES))
-				raise_full(queue);
+				raise_full(queue, HINT_LATER);
 			break;
 		case JDG_FULL_BLOCK:
 			if (!may_wait)
-				raise_no_wait(queue);
+				raise_full(queue, HINT_NO_WAIT);
 			if (!wait_for_room(&now, n))
 				make_room(&now, n, may_wait);
 			break;

@@ -15,6 +15,7 @@
 #include "utils/builtins.h"
 
 #include "base/clock.h"
+#include "base/columns.h"
 #include "base/rows.h"
 #include "base/spi.h"
 #include "task/depth.h"
@@ -45,12 +46,8 @@ jdg_flow_data_out(JdgFlowData data)
 JdgFlowData
 jdg_flow_data_in(char letter)
 {
-	for (int i = 0; i < lengthof(data_letters); i++)
-	{
-		if (data_letters[i] == letter)
-			return i;
-	}
-	elog(ERROR, "unrecognized data of a step's task: %d", letter);
+	return jdg_letter_in(data_letters, lengthof(data_letters), letter,
+						 "data of a step's task");
 }
 
 struct JdgTaskWriter
@@ -65,27 +62,6 @@ jdg_task_writer_begin(void)
 
 	w->rows = jdg_rows_open(jdg_relation_oid("task"), JDG_A_LAST);
 	return w;
-}
-
-static void
-set_text(Datum *v, bool *isnull, int column, const char *s)
-{
-	v[column - 1] = s ? CStringGetTextDatum(s) : (Datum) 0;
-	isnull[column - 1] = s == NULL;
-}
-
-static void
-set_pointer(Datum *v, bool *isnull, int column, const void *p)
-{
-	v[column - 1] = PointerGetDatum(p);
-	isnull[column - 1] = p == NULL;
-}
-
-static void
-set_time(Datum *v, bool *isnull, int column, TimestampTz t)
-{
-	v[column - 1] = TimestampTzGetDatum(t);
-	isnull[column - 1] = t == DT_NOBEGIN;
 }
 
 void
@@ -108,19 +84,18 @@ jdg_task_writer_put(JdgTaskWriter *w, const JdgTask *t)
 	v[JDG_A_COMMAND_ID - 1] = Int64GetDatum(t->command_id);
 	v[JDG_A_RUN_AT - 1] = TimestampTzGetDatum(t->run_at);
 	v[JDG_A_CREATED_AT - 1] = TimestampTzGetDatum(t->created_at);
-	set_pointer(v, isnull, JDG_A_PAYLOAD, t->payload);
-	v[JDG_A_SCHEDULE_ID - 1] = Int64GetDatum(t->schedule_id);
-	isnull[JDG_A_SCHEDULE_ID - 1] = t->schedule_id == 0;
-	set_time(v, isnull, JDG_A_SCHEDULED_FOR, t->scheduled_for);
-	set_time(v, isnull, JDG_A_STARTED_AT, t->started_at);
-	set_pointer(v, isnull, JDG_A_TIMEOUT, t->timeout);
-	set_pointer(v, isnull, JDG_A_RETRY, t->retry);
-	set_pointer(v, isnull, JDG_A_SETTINGS, t->settings);
-	set_pointer(v, isnull, JDG_A_METADATA, t->metadata);
-	set_text(v, isnull, JDG_A_UNIQUE_KEY, t->unique_key);
-	set_text(v, isnull, JDG_A_CONCURRENCY_KEY, t->concurrency_key);
-	set_text(v, isnull, JDG_A_TENANT, t->tenant);
-	set_text(v, isnull, JDG_A_TRACE, t->trace);
+	jdg_set_pointer(v, isnull, JDG_A_PAYLOAD - 1, t->payload);
+	jdg_set_int64(v, isnull, JDG_A_SCHEDULE_ID - 1, t->schedule_id, 0);
+	jdg_set_time(v, isnull, JDG_A_SCHEDULED_FOR - 1, t->scheduled_for);
+	jdg_set_time(v, isnull, JDG_A_STARTED_AT - 1, t->started_at);
+	jdg_set_pointer(v, isnull, JDG_A_TIMEOUT - 1, t->timeout);
+	jdg_set_pointer(v, isnull, JDG_A_RETRY - 1, t->retry);
+	jdg_set_pointer(v, isnull, JDG_A_SETTINGS - 1, t->settings);
+	jdg_set_pointer(v, isnull, JDG_A_METADATA - 1, t->metadata);
+	jdg_set_text(v, isnull, JDG_A_UNIQUE_KEY - 1, t->unique_key);
+	jdg_set_text(v, isnull, JDG_A_CONCURRENCY_KEY - 1, t->concurrency_key);
+	jdg_set_text(v, isnull, JDG_A_TENANT - 1, t->tenant);
+	jdg_set_text(v, isnull, JDG_A_TRACE - 1, t->trace);
 	v[JDG_A_ON_DEPENDENCY_FAILURE - 1] =
 		CharGetDatum(t->on_dependency_failure);
 	isnull[JDG_A_ON_DEPENDENCY_FAILURE - 1] =
@@ -128,7 +103,7 @@ jdg_task_writer_put(JdgTaskWriter *w, const JdgTask *t)
 	v[JDG_A_FLOW_RUN - 1] = Int64GetDatum(t->flow_run);
 	v[JDG_A_STEP_ID - 1] = Int64GetDatum(t->step_id);
 	isnull[JDG_A_FLOW_RUN - 1] = isnull[JDG_A_STEP_ID - 1] = t->flow_run == 0;
-	set_text(v, isnull, JDG_A_STEP, t->step);
+	jdg_set_text(v, isnull, JDG_A_STEP - 1, t->step);
 	v[JDG_A_FLOW_DATA - 1] = CharGetDatum(jdg_flow_data_out(t->flow_data));
 	isnull[JDG_A_FLOW_DATA - 1] = t->flow_data == JDG_DATA_NONE;
 	/* only pause_task() sets it, on a row that exists */
@@ -137,8 +112,8 @@ jdg_task_writer_put(JdgTaskWriter *w, const JdgTask *t)
 	v[JDG_A_EXPECT_ROWS - 1] =
 		CharGetDatum(jdg_expect_rows_out(t->expect_rows));
 	isnull[JDG_A_EXPECT_ROWS - 1] = t->expect_rows == JDG_ROWS_ANY;
-	set_text(v, isnull, JDG_A_SCHEDULE, t->schedule);
-	set_pointer(v, isnull, JDG_A_EVENT, t->event);
+	jdg_set_text(v, isnull, JDG_A_SCHEDULE - 1, t->schedule);
+	jdg_set_pointer(v, isnull, JDG_A_EVENT - 1, t->event);
 	jdg_rows_put(w->rows, v, isnull);
 	if (t->bounded)
 		jdg_depth_inserted(t->queue_id, 1);

@@ -17,6 +17,7 @@
 
 #include "access/owner.h"
 #include "base/clock.h"
+#include "base/columns.h"
 #include "base/fault.h"
 #include "base/spi.h"
 #include "flow/run/message.h"
@@ -61,12 +62,8 @@ jdg_message_event(JdgMessageKind kind, const char *name)
 static JdgMessageKind
 kind_in(char letter)
 {
-	for (int i = 0; i < lengthof(letters); i++)
-	{
-		if (letters[i] == letter)
-			return i;
-	}
-	elog(ERROR, "unrecognized kind of a flow message: %d", letter);
+	return jdg_letter_in(letters, lengthof(letters), letter,
+						 "kind of a flow message");
 }
 
 /* ----------------------------------- runs that this transaction asked */

@@ -78,12 +78,8 @@ jdg_flow_status_out(JdgFlowStatus status)
 JdgFlowStatus
 jdg_flow_status_in(char letter)
 {
-	for (int i = 0; i < lengthof(status_letters); i++)
-	{
-		if (status_letters[i] == letter)
-			return i;
-	}
-	elog(ERROR, "unrecognized status of a flow run: %d", letter);
+	return jdg_letter_in(status_letters, lengthof(status_letters), letter,
+						 "status of a flow run");
 }
 
 bool
@@ -122,13 +118,6 @@ get_char(const TupleTableSlot *s, int column)
 {
 	return s->tts_isnull[column] ? '\0' :
 		DatumGetChar(s->tts_values[column]);
-}
-
-static Jsonb *
-get_jsonb(const TupleTableSlot *s, int column)
-{
-	return s->tts_isnull[column] ? NULL :
-		DatumGetJsonbPCopy(s->tts_values[column]);
 }
 
 static Interval *
@@ -174,14 +163,14 @@ from_slot(TupleTableSlot *s, JdgFlowRun *r)
 	r->created_at = jdg_get_time(s, R_CREATED_AT);
 	r->started_at = jdg_get_time(s, R_STARTED_AT);
 	r->finished_at = jdg_get_time(s, R_FINISHED_AT);
-	r->input = get_jsonb(s, R_INPUT);
-	r->result = get_jsonb(s, R_RESULT);
-	r->error = get_jsonb(s, R_ERROR);
+	r->input = jdg_get_jsonb(s, R_INPUT);
+	r->result = jdg_get_jsonb(s, R_RESULT);
+	r->error = jdg_get_jsonb(s, R_ERROR);
 	r->reason = jdg_get_text(s, R_REASON);
 	r->idempotency_key = jdg_get_text(s, R_IDEMPOTENCY_KEY);
 	r->tenant = jdg_get_text(s, R_TENANT);
 	r->trace = jdg_get_text(s, R_TRACE);
-	r->metadata = get_jsonb(s, R_METADATA);
+	r->metadata = jdg_get_jsonb(s, R_METADATA);
 	r->timezone = jdg_get_text(s, R_TIMEZONE);
 	r->tid = s->tts_tid;
 }
