@@ -48,6 +48,7 @@ has_work(JdgRound *r, TimestampTz *due, bool *hold)
 {
 	TimestampTz now = jdg_now();
 	bool		old = r->c.upto != NULL;
+	bool		found = false;
 	JdgParked	parked;
 
 	if (r->c.retry_at != DT_NOBEGIN && r->c.retry_at > now)
@@ -58,21 +59,15 @@ has_work(JdgRound *r, TimestampTz *due, bool *hold)
 	}
 	if (r->c.parked > 0)
 	{
-		bool		found;
-
 		PushActiveSnapshot(GetLatestSnapshot());
 		found = jdg_parked_next(r->c.subscription_id, r->c.shard, now, NULL,
 								&parked, due);
 		PopActiveSnapshot();
-		if (found)
-		{
-			jdg_deliver_find_window(r);
-			return true;
-		}
 	}
+	jdg_reader_find(r->s, &r->c);
 	/* a window that a round has left ends, though nothing of it is left */
-	return jdg_deliver_window_has_some(r) ||
-		jdg_deliver_has_passed() || r->c.base == NULL || old ||
+	return found || jdg_reader_has_some(r->s, &r->c, r->call_mcxt) ||
+		jdg_reader_has_passed() || r->c.base == NULL || old ||
 		r->c.era < jdg_era_now();
 }
 
@@ -128,10 +123,10 @@ serve(JdgRound *r, TimestampTz *due, bool *hold)
 		jdg_deliver_window(r);
 	if (r->undone)
 		return;
-	jdg_deliver_pause();
+	jdg_reader_pause();
 	if (!r->stop && !r->more)
 	{
-		jdg_deliver_finish_window(r);
+		jdg_reader_finish(&r->c);
 		/* news was read later than an old window was taken, or an old era */
 		r->more = old;
 	}
@@ -182,7 +177,7 @@ static void
 undo_round(JdgRound *r)
 {
 	JDG_FAULT("delivery-undone");
-	jdg_deliver_forget_window();
+	jdg_reader_forget();
 	jdg_slot_clear(jdg_my_slot);
 	r->more = true;
 	release(r, DT_NOEND, false);
@@ -282,7 +277,7 @@ jdg_deliver_failed(ErrorData *edata)
 {
 	bool		charge;
 
-	jdg_deliver_forget_window();
+	jdg_reader_forget();
 	if (round_.feed == NULL)
 		return false;
 	charge = round_.calls > 0 && note_failed(edata);

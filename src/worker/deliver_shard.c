@@ -14,7 +14,6 @@
 #include "base/errors.h"
 #include "base/fault.h"
 #include "base/settings.h"
-#include "event/read.h"
 #include "worker/deliver.h"
 
 /* calls in one transaction, without subtransactions and with them */
@@ -112,18 +111,6 @@ handle_one(JdgRound *r, JdgPending *p, JdgParked *parked, ErrorData *cast_error)
 	return true;
 }
 
-/* Reads an event of the log; false: it has been dropped. */
-static bool
-read_event(int64 event_id, JdgPending *p)
-{
-	JdgEventRange range = {.from = event_id,.to = event_id};
-	JdgEventScan *scan = jdg_events_open(&range);
-	bool		found = jdg_events_next(scan, &p->event, &p->topic);
-
-	jdg_events_close(scan);
-	return found;
-}
-
 /* Handles events that were set aside and are due; *next: when others are. */
 void
 jdg_deliver_parked(JdgRound *r, TimestampTz *next)
@@ -151,8 +138,8 @@ jdg_deliver_parked(JdgRound *r, TimestampTz *next)
 			r->more = r->stop = true;
 			found = false;
 		}
-		else if (found && (!read_event(parked.event_id, &p) ||
-						   !jdg_deliver_is_for(r, &p, &failed)))
+		else if (found && (!jdg_reader_read(parked.event_id, &p) ||
+						   !jdg_reader_is_for(r->s, &p, &failed)))
 		{
 			/* dropped from the log, or not for the owner any more */
 			jdg_parked_remove(r->c.subscription_id, parked.event_id);
@@ -168,22 +155,6 @@ jdg_deliver_parked(JdgRound *r, TimestampTz *next)
 		MemoryContextReset(r->call_mcxt);
 	}
 	MemoryContextSwitchTo(old);
-}
-
-/*
- * Is the event set aside, or held behind one that is?  Then the position moves
- * past it.
- */
-bool
-jdg_deliver_is_held(JdgRound *r, const JdgEvent *e)
-{
-	bool		itself;
-
-	if (r->c.parked == 0 || !jdg_parked_holds(r->c.subscription_id, e, &itself))
-		return false;
-	if (!itself)
-		jdg_event_hold(r->s, &r->c, e);
-	return true;
 }
 
 /* Calls the handler for n events.  *failed: they are to be halved. */
@@ -281,38 +252,42 @@ void
 jdg_deliver_window(JdgRound *r)
 {
 	MemoryContext old = MemoryContextSwitchTo(r->call_mcxt);
+	TimestampTz until = r->start + (int64) (jdg_group_commit_window * 1000);
 	bool		end = false;
 
-	jdg_deliver_seek(r->c.after_id);
+	jdg_reader_seek(r->c.after_id);
 	while (!end && !r->stop)
 	{
-		ErrorData  *failed;
+		JdgGathered g;
 		JdgPending *p;
-		int			n;
 		int64		last;
 
 		PushActiveSnapshot(GetLatestSnapshot());
-		n = jdg_deliver_gather(r, &p, &end, &failed);
+		jdg_reader_gather(r->s, &r->c, Max(r->s->batch, 1), until, true, &g);
 		PopActiveSnapshot();
-		if (n == 0)
+		if (r->c.retry_at != DT_NOBEGIN)
+			r->stop = true;
+		end = g.end;
+		if (g.n == 0)
 			break;
-		last = p[n - 1].event.event_id;
+		p = g.pending;
+		last = p[g.n - 1].event.event_id;
 		if (!may_go_on(r, p[0].event.event_id))
 		{
 			/* these come again: the window goes back to the position */
 			r->stop = true;
 			end = false;
 		}
-		else if (failed != NULL && n > 1)
+		else if (g.failed != NULL && g.n > 1)
 		{
 			/* the last one alone, next time */
-			if (handle_batch(r, p, n - 1))
-				r->c.after_id = p[n - 2].event.event_id;
+			if (handle_batch(r, p, g.n - 1))
+				r->c.after_id = p[g.n - 2].event.event_id;
 			r->stop = true;
 			end = false;
 		}
-		else if (failed != NULL ? handle_one(r, p, NULL, failed) :
-				 handle_batch(r, p, n))
+		else if (g.failed != NULL ? handle_one(r, p, NULL, g.failed) :
+				 handle_batch(r, p, g.n))
 			r->c.after_id = last;
 		else
 		{

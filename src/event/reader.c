@@ -1,9 +1,11 @@
 /*-------------------------------------------------------------------------
  *
- * deliver_window.c
- *	  The window of the shard that a worker serves, and its next events.
+ * reader.c
+ *	  Reading the events that a shard gets next, see reader.h.
  *
- * The addresses of a window's events are kept from one round to the next, as
+ * Runs in workers.
+ *
+ * The ids of a window's events are kept from one transaction to the next, as
  * long as the shard's cursor has the same window.
  *
  *-------------------------------------------------------------------------
@@ -16,12 +18,13 @@
 
 #include "base/json.h"
 #include "base/objects.h"
-#include "base/settings.h"
 #include "base/subxact.h"
 #include "event/convert.h"
+#include "event/failure.h"
 #include "event/grant.h"
+#include "event/read.h"
+#include "event/reader.h"
 #include "event/window.h"
-#include "worker/deliver.h"
 
 /* foreign events after which a cursor is written though nothing was handled */
 #define PASSED_MAX 256
@@ -32,7 +35,7 @@
 /* windows that are kept at the same time */
 #define MAX_KEPT 16
 
-/* the window of a shard that this worker serves */
+/* the window of a shard that this process reads */
 typedef struct KeptWindow
 {
 	int64		subscription_id;
@@ -44,7 +47,7 @@ typedef struct KeptWindow
 } KeptWindow;
 
 static KeptWindow windows[MAX_KEPT];
-static KeptWindow *kept = NULL; /* that of the round; or NULL */
+static KeptWindow *kept = NULL; /* that of jdg_reader_find(); or NULL */
 
 static void
 forget(KeptWindow *k)
@@ -55,7 +58,7 @@ forget(KeptWindow *k)
 }
 
 void
-jdg_deliver_forget_window(void)
+jdg_reader_forget(void)
 {
 	if (kept != NULL)
 		forget(kept);
@@ -82,11 +85,10 @@ place_of(int64 subscription_id, int32 shard)
 }
 
 void
-jdg_deliver_find_window(JdgRound *r)
+jdg_reader_find(const JdgSubscription *s, JdgCursor *c)
 {
 	static uint64 uses = 0;
 	uint64		epoch = jdg_config_epoch_latest();
-	JdgCursor  *c = &r->c;
 	JdgEra		era = jdg_era_get(c->era);
 	JdgWindowSpec spec = {0};
 	MemoryContext old;
@@ -101,12 +103,8 @@ jdg_deliver_find_window(JdgRound *r)
 	}
 	forget(kept);
 	if (c->upto == NULL)
-	{
-		old = MemoryContextSwitchTo(jdg_group_context);
 		c->upto = c->era < jdg_era_now() ? jdg_xidset_all() :
 			jdg_xidset_take();
-		MemoryContextSwitchTo(old);
-	}
 	/* later than "upto", or it would not show all that this has seen */
 	PushActiveSnapshot(GetLatestSnapshot());
 	kept->subscription_id = c->subscription_id;
@@ -119,10 +117,10 @@ jdg_deliver_find_window(JdgRound *r)
 	spec.base = c->base;
 	spec.upto = c->upto;
 	spec.after_id = c->after_id;
-	spec.topics = r->s->topics;
-	spec.ntopics = r->s->ntopics;
+	spec.topics = s->topics;
+	spec.ntopics = s->ntopics;
 	spec.shard = c->shard;
-	spec.shards = r->s->shards;
+	spec.shards = s->shards;
 	old = MemoryContextSwitchTo(kept->mcxt);
 	kept->window = jdg_window_find(&spec);
 	MemoryContextSwitchTo(old);
@@ -130,70 +128,77 @@ jdg_deliver_find_window(JdgRound *r)
 }
 
 void
-jdg_deliver_seek(int64 after_id)
+jdg_reader_seek(int64 after_id)
 {
 	jdg_window_seek(kept->window, after_id);
 }
 
 void
-jdg_deliver_pause(void)
+jdg_reader_pause(void)
 {
 	jdg_window_pause(kept->window);
 }
 
 bool
-jdg_deliver_has_passed(void)
+jdg_reader_has_passed(void)
 {
 	return jdg_window_passed(kept->window) >= PASSED_MAX;
 }
 
 /*
- * The window is done: the next one begins where it ends.  The last one of an
- * earlier era has all its transactions.  Behind it come all events of later
- * eras, in order of ids.
+ * The last window of an earlier era has all its transactions.  Behind it come
+ * all events of later eras, in order of ids.
  */
 void
-jdg_deliver_finish_window(JdgRound *r)
+jdg_reader_finish(JdgCursor *c)
 {
-	if (jdg_xidset_is_all(r->c.upto))
+	KeptWindow *place = place_of(c->subscription_id, c->shard);
+
+	if (jdg_xidset_is_all(c->upto))
 	{
-		r->c.base = NULL;
-		r->c.after_id = Max(r->c.after_id, jdg_era_get(r->c.era).end - 1);
-		r->c.era = jdg_era_now();
+		c->base = NULL;
+		c->after_id = Max(c->after_id, jdg_era_get(c->era).end - 1);
+		c->era = jdg_era_now();
 	}
 	else
 	{
-		r->c.base = r->c.upto;
-		r->c.after_id = 0;
+		c->base = c->upto;
+		c->after_id = 0;
 	}
-	r->c.upto = NULL;
+	c->upto = NULL;
 	/* what is noted of an event that has not come is void */
-	r->c.blocked_id = 0;
-	r->c.attempts = 0;
-	r->c.charged = 0;
-	r->c.error = NULL;
-	jdg_deliver_forget_window();
+	c->blocked_id = 0;
+	c->attempts = 0;
+	c->charged = 0;
+	c->error = NULL;
+	if (place->subscription_id == c->subscription_id &&
+		place->shard == c->shard)
+	{
+		forget(place);
+		if (kept == place)
+			kept = NULL;
+	}
 }
 
 /* Is there an event in the window that the subscription may get? */
 bool
-jdg_deliver_window_has_some(JdgRound *r)
+jdg_reader_has_some(const JdgSubscription *s, const JdgCursor *c,
+					MemoryContext mcxt)
 {
-	MemoryContext old = MemoryContextSwitchTo(r->call_mcxt);
+	MemoryContext old = MemoryContextSwitchTo(mcxt);
 	bool		found = false;
 	int			looks = 0;
 	JdgEvent	e;
 	JdgTopic	topic;
 
-	jdg_deliver_find_window(r);
 	PushActiveSnapshot(GetLatestSnapshot());
-	jdg_window_seek(kept->window, r->c.after_id);
+	jdg_window_seek(kept->window, c->after_id);
 	while (!found && jdg_window_next(kept->window, &e, &topic))
 	{
 		CHECK_FOR_INTERRUPTS();
 		/* so many that the cursor is to move anyway */
-		found = ++looks > PASSED_MAX || jdg_subscription_wants(r->s, &e);
-		MemoryContextReset(r->call_mcxt);
+		found = ++looks > PASSED_MAX || jdg_subscription_wants(s, &e);
+		MemoryContextReset(mcxt);
 	}
 	jdg_window_pause(kept->window);
 	PopActiveSnapshot();
@@ -237,14 +242,9 @@ cast_and_filter(void *arg)
 	PopActiveSnapshot();
 }
 
-/*
- * Does the event go to the subscription?  Puts its data into the version that
- * is wanted; an error of that is returned in *failed.
- */
 bool
-jdg_deliver_is_for(JdgRound *r, JdgPending *p, ErrorData **failed)
+jdg_reader_is_for(const JdgSubscription *s, JdgPending *p, ErrorData **failed)
 {
-	const JdgSubscription *s = r->s;
 	JdgEvent   *e = &p->event;
 	const JdgEventType *type;
 	Casting		c = {s, NULL, e, e->version, true};
@@ -266,60 +266,90 @@ jdg_deliver_is_for(JdgRound *r, JdgPending *p, ErrorData **failed)
 	return *failed != NULL || c.passes;
 }
 
-/*
- * Gathers the next events of the window for one call.  Returns their number;
- * *end: the window has no more.  Events that are not for the subscription are
- * passed over.  One whose data cannot be cast comes alone, with *failed.
- */
-int
-jdg_deliver_gather(JdgRound *r, JdgPending **batch, bool *end, ErrorData **failed)
+bool
+jdg_reader_read(int64 event_id, JdgPending *p)
 {
-	int			max = r->c.in_a_row > 0 || r->c.after_id < r->c.blocked_id ?
-	1 : Max(r->s->batch, 1);
-	int			n = 0;
+	JdgEventRange range = {.from = event_id,.to = event_id};
+	JdgEventScan *scan = jdg_events_open(&range);
+	bool		found = jdg_events_next(scan, &p->event, &p->topic);
+
+	jdg_events_close(scan);
+	return found;
+}
+
+/* Is the event set aside, or held behind one that is? */
+static bool
+is_held(const JdgSubscription *s, const JdgCursor *c, const JdgEvent *e,
+		bool *itself)
+{
+	return c->parked > 0 &&
+		jdg_parked_holds(s->subscription_id, e, itself);
+}
+
+/*
+ * Moves the position past an event that is not for the subscription, or is
+ * held behind an earlier one.
+ */
+static bool
+passes_over(const JdgSubscription *s, JdgCursor *c, JdgPending *p,
+			ErrorData **failed)
+{
+	bool		itself;
+
+	if (jdg_reader_is_for(s, p, failed))
+	{
+		if (!is_held(s, c, &p->event, &itself))
+			return false;
+		if (!itself)
+			jdg_event_hold(s, c, &p->event);
+		*failed = NULL;
+	}
+	c->after_id = p->event.event_id;
+	return true;
+}
+
+void
+jdg_reader_gather(const JdgSubscription *s, JdgCursor *c, int max,
+				  TimestampTz until, bool held, JdgGathered *g)
+{
 	int64		bytes = 0;
 	int			room = 16;
 	int			passed = 0;
+	bool		itself;
 
-	*end = false;
-	*failed = NULL;
-	*batch = palloc(sizeof(JdgPending) * room);
-	while (n < max && bytes < BATCH_BYTES_MAX)
+	if (c->in_a_row > 0 || c->after_id < c->blocked_id)
+		max = 1;
+	memset(g, 0, sizeof(*g));
+	g->pending = palloc(sizeof(JdgPending) * room);
+	while (g->n < max && bytes < BATCH_BYTES_MAX && g->failed == NULL)
 	{
 		JdgPending *p;
 
 		CHECK_FOR_INTERRUPTS();
-		if (n == room)
-			*batch = repalloc(*batch, sizeof(JdgPending) * (room *= 2));
-		p = &(*batch)[n];
+		if (g->n == room)
+			g->pending = repalloc(g->pending, sizeof(JdgPending) * (room *= 2));
+		p = &g->pending[g->n];
 		if (!jdg_window_next(kept->window, &p->event, &p->topic))
 		{
-			*end = true;
+			g->end = true;
 			break;
 		}
 		/* those that are passed over take memory, too */
 		bytes += VARSIZE(p->event.data);
-		if (!jdg_deliver_is_for(r, p, failed) ||
-			(n == 0 && jdg_deliver_is_held(r, &p->event)))
+		if (g->n == 0 && passes_over(s, c, p, &g->failed))
 		{
-			*failed = NULL;
-			/* the position is not here yet */
-			if (n > 0)
-				continue;
-			r->c.after_id = p->event.event_id;
-			if (r->c.retry_at != DT_NOBEGIN)
+			if (c->retry_at != DT_NOBEGIN ||
+				(++passed % 256 == 0 && GetCurrentTimestamp() >= until))
+				break;
+		}
+		else if (g->n == 0 || jdg_reader_is_for(s, p, &g->failed))
+		{
+			if (g->n > 0 && !held && is_held(s, c, &p->event, &itself))
 			{
-				r->stop = true;
+				g->failed = NULL;
 				break;
 			}
-			if (++passed % 256 == 0 && GetCurrentTimestamp() - r->start >=
-				(int64) (jdg_group_commit_window * 1000))
-				break;
-			continue;
+			g->n++;
 		}
-		n++;
-		if (*failed != NULL)
-			break;
 	}
-	return n;
 }

@@ -1,0 +1,88 @@
+/*-------------------------------------------------------------------------
+ *
+ * reader.h
+ *	  Reading the events that a shard gets next: the window of its cursor.
+ *
+ * One process reads one shard after another.  All functions are about the
+ * shard that jdg_reader_find() was last called for.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef JDG_EVENT_READER_H
+#define JDG_EVENT_READER_H
+
+#include "event/cursor.h"
+#include "event/subscription.h"
+
+/* an event that is to be handled, and what its handler gets */
+typedef struct JdgPending
+{
+	JdgEvent	event;
+	JdgTopic	topic;
+} JdgPending;
+
+/*
+ * Finds the window of the cursor, unless the kept one is its.  If none is
+ * open, opens one: c->upto is in the current memory context.
+ */
+extern void jdg_reader_find(const JdgSubscription *s, JdgCursor *c);
+
+/*
+ * Is there an event in the window that the subscription may get, or very many
+ * that it does not get?  "mcxt" is reset.
+ */
+extern bool jdg_reader_has_some(const JdgSubscription *s, const JdgCursor *c,
+								MemoryContext mcxt);
+
+/*
+ * The window is done: the next one begins where it ends.  Also for a cursor
+ * whose window was not found here.
+ */
+extern void jdg_reader_finish(JdgCursor *c);
+
+/*
+ * The kept window does not belong to the cursor any more, or an error may have
+ * left it with resources of a transaction that was aborted.
+ */
+extern void jdg_reader_forget(void);
+
+/* goes to the position; closes relations */
+extern void jdg_reader_seek(int64 after_id);
+extern void jdg_reader_pause(void);
+
+/*
+ * Have so many events of other shards been passed over that the cursor should
+ * move?
+ */
+extern bool jdg_reader_has_passed(void);
+
+/* reads an event of the log; false: it has been dropped */
+extern bool jdg_reader_read(int64 event_id, JdgPending *p);
+
+/*
+ * Does the event go to the subscription?  Puts its data into the version that
+ * is wanted; an error of that is returned in *failed.
+ */
+extern bool jdg_reader_is_for(const JdgSubscription *s, JdgPending *p,
+							  ErrorData **failed);
+
+/* what jdg_reader_gather() has found */
+typedef struct JdgGathered
+{
+	JdgPending *pending;
+	int			n;
+	bool		end;			/* the window has no more */
+	ErrorData  *failed;			/* the last one could not be cast; or NULL */
+} JdgGathered;
+
+/*
+ * Gathers up to "max" next events of the window, one if the cursor says so.
+ * Moves the position past events that are not for the subscription and that
+ * come before the first one.  Stops if the shard is to wait (c->retry_at), and
+ * after "until" if there is nothing but such events.  "held": events that are
+ * held behind earlier ones of their key do not come along, either.
+ */
+extern void jdg_reader_gather(const JdgSubscription *s, JdgCursor *c, int max,
+							  TimestampTz until, bool held, JdgGathered *g);
+
+#endif							/* JDG_EVENT_READER_H */
