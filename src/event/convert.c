@@ -90,13 +90,14 @@ add_context(void *arg)
 
 /* Checks data against a domain over jsonb, or a composite type. */
 static void
-check_type(const char *payload_type, Jsonb *data)
+check_type(JdgEventVersion *version, Jsonb *data)
 {
 	MemoryContext mcxt = CurrentMemoryContext;
 	Oid			type;
 	int32		typmod;
 
-	jdg_parse_type(payload_type, &type, &typmod);
+	jdg_parse_type(version->payload_type, &type, &typmod);
+	version->payload_oid = type;
 	if (getBaseType(type) != JSONBOID)
 	{
 		jdg_payload_check(type, data);
@@ -114,7 +115,7 @@ check_type(const char *payload_type, Jsonb *data)
 				(errcode(JDG_ERRCODE_VALIDATION_ERROR),
 				 errmsg("invalid payload"),
 				 errdetail("%s", jdg_excerpt(edata->message)),
-				 errhint("Its type is %s.", payload_type)));
+				 errhint("Its type is %s.", version->payload_type)));
 	}
 	PG_END_TRY();
 }
@@ -122,17 +123,20 @@ check_type(const char *payload_type, Jsonb *data)
 void
 jdg_event_check_data(const JdgEventType *type, int version, Jsonb *data)
 {
-	const char *payload_type = type->version[version - 1].payload_type;
+	JdgEventVersion *v = &type->version[version - 1];
 	Context		c = {type, version};
 	ErrorContextCallback callback = {error_context_stack, add_context, &c};
 	AsOwner		a;
 
 	Assert(version > 0 && version <= type->latest);
-	if (payload_type == NULL)
+	/* the usual data needs no code of the owner */
+	if (v->payload_type == NULL ||
+		(OidIsValid(v->payload_oid) &&
+		 jdg_payload_is_plain(v->payload_oid, data)))
 		return;
 	error_context_stack = &callback;
 	begin_as_owner(&a, type);
-	check_type(payload_type, data);
+	check_type(v, data);
 	end_as_owner(&a);
 	error_context_stack = callback.previous;
 }

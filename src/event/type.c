@@ -105,6 +105,7 @@ from_rows(const char *name, int64 n, MemoryContext mcxt)
 	t->version = MemoryContextAlloc(mcxt, sizeof(JdgEventVersion) * n);
 	for (int64 i = 0; i < n; i++)
 	{
+		t->version[i].payload_oid = InvalidOid;
 		t->version[i].payload_type = jdg_col_text(i, 5, mcxt);
 		t->version[i].upcast = jdg_col_text(i, 6, mcxt);
 		t->version[i].downcast = jdg_col_text(i, 7, mcxt);

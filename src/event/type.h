@@ -21,6 +21,7 @@
 typedef struct JdgEventVersion
 {
 	char	   *payload_type;	/* qualified; NULL: any object */
+	Oid			payload_oid;	/* its OID; InvalidOid: not looked up yet */
 	char	   *upcast;			/* signature, from the version before; or NULL */
 	char	   *downcast;		/* signature, to the version before; or NULL */
 } JdgEventVersion;

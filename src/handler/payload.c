@@ -33,7 +33,7 @@
 #include "handler/function.h"
 #include "handler/payload.h"
 
-static void check_value(Oid type, int32 typmod, JsonbValue *v,
+static bool check_value(Oid type, int32 typmod, JsonbValue *v,
 						const char *path);
 
 bool
@@ -284,11 +284,15 @@ check_keys(TupleDesc desc, Oid type, JsonbContainer *object, const char *path)
 	}
 }
 
-/* An object against the attributes of a composite type. */
-static void
+/*
+ * An object against the attributes of a composite type.  Returns whether the
+ * whole is to be converted, too.
+ */
+static bool
 check_row(Oid type, int32 typmod, JsonbContainer *object, const char *path)
 {
 	TupleDesc	desc = lookup_rowtype_tupdesc_copy(type, typmod);
+	bool		whole = false;
 
 	check_keys(desc, type, object, path);
 	for (int i = 0; i < desc->natts; i++)
@@ -310,8 +314,9 @@ check_row(Oid type, int32 typmod, JsonbContainer *object, const char *path)
 					 errdetail("Type %s declares it NOT NULL.",
 							   format_type_be(type)),
 					 errhint("Give the field a value.")));
-		check_value(att->atttypid, att->atttypmod, v, field);
+		whole |= check_value(att->atttypid, att->atttypmod, v, field);
 	}
+	return whole;
 }
 
 /* Elements of an array, at any number of dimensions. */
@@ -334,7 +339,7 @@ check_elements(Oid type, int32 typmod, JsonbContainer *array,
 		if (is_container(&v, true) && !is_json(getBaseType(type)))
 			check_elements(type, typmod, v.val.binary.data, item);
 		else
-			check_value(type, typmod, &v, item);
+			(void) check_value(type, typmod, &v, item);
 		pfree(item);
 	}
 }
@@ -342,9 +347,10 @@ check_elements(Oid type, int32 typmod, JsonbContainer *array,
 /*
  * Checks a value, or NULL where it is missing, against the type of a field.
  * Rows and arrays are checked element by element; the constraints of domains
- * over them are left to the conversion of the whole.
+ * over them are left to the conversion of the whole, and if there is such a
+ * value, the result is true.
  */
-static void
+static bool
 check_value(Oid type, int32 typmod, JsonbValue *v, const char *path)
 {
 	int32		base_typmod = typmod;
@@ -355,21 +361,133 @@ check_value(Oid type, int32 typmod, JsonbValue *v, const char *path)
 	check_stack_depth();
 	CHECK_FOR_INTERRUPTS();
 	if (is_null && base == type)
-		return;
+		return false;
 	if (!is_null && get_typtype(base) == TYPTYPE_COMPOSITE)
 	{
 		if (!is_container(v, false))
 			raise_wrong_shape(path, false, type);
-		check_row(base, base_typmod, v->val.binary.data, path);
+		(void) check_row(base, base_typmod, v->val.binary.data, path);
+		return true;
 	}
-	else if (!is_null && OidIsValid(element) && v->type != jbvString)
+	if (!is_null && OidIsValid(element) && v->type != jbvString)
 	{
 		if (!is_container(v, true))
 			raise_wrong_shape(path, true, type);
 		check_elements(element, base_typmod, v->val.binary.data, path);
+		return true;
 	}
-	else
-		convert(type, typmod, v, path, NULL);
+	convert(type, typmod, v, path, NULL);
+	return false;
+}
+
+/* Is it the text of a whole number in this range?  Others may be, too. */
+static bool
+is_integer(Numeric number, int64 min, int64 max)
+{
+	char	   *text = DatumGetCString(DirectFunctionCall1(numeric_out,
+														   NumericGetDatum(number)));
+	char	   *digits = &text[text[0] == '-'];
+	size_t		len = strlen(digits);
+	bool		ok = len <= 18 && strspn(digits, "0123456789") == len;
+
+	if (ok)
+	{
+		int64		value = strtoi64(text, NULL, 10);
+
+		ok = value >= min && value <= max;
+	}
+	pfree(text);
+	return ok;
+}
+
+/* Is it a date such as 2026-01-28?  The last days of months are left out. */
+static bool
+is_iso_date(const char *s, int len)
+{
+	static const char pattern[] = "0000-00-00";
+	int			month;
+	int			day;
+
+	if (len != sizeof(pattern) - 1)
+		return false;
+	for (int i = 0; i < len; i++)
+	{
+		if (pattern[i] == '0' ? s[i] < '0' || s[i] > '9' : s[i] != pattern[i])
+			return false;
+	}
+	month = (s[5] - '0') * 10 + s[6] - '0';
+	day = (s[8] - '0') * 10 + s[9] - '0';
+	return memcmp(s, "0000", 4) != 0 && month >= 1 && month <= 12 &&
+		day >= 1 && day <= 28;
+}
+
+/* Is the value certainly one of the type? */
+static bool
+is_plain(Oid type, int32 typmod, const JsonbValue *v)
+{
+	switch (type)
+	{
+		case TEXTOID:
+		case JSONBOID:
+		case JSONOID:
+			return true;
+		case VARCHAROID:
+			return typmod < 0 || (v->type == jbvString &&
+								  v->val.string.len <= typmod - VARHDRSZ);
+		case BOOLOID:
+			return v->type == jbvBool;
+		case NUMERICOID:
+			return v->type == jbvNumeric && typmod < 0;
+		case INT2OID:
+			return v->type == jbvNumeric &&
+				is_integer(v->val.numeric, PG_INT16_MIN, PG_INT16_MAX);
+		case INT4OID:
+			return v->type == jbvNumeric &&
+				is_integer(v->val.numeric, PG_INT32_MIN, PG_INT32_MAX);
+		case INT8OID:
+			return v->type == jbvNumeric &&
+				is_integer(v->val.numeric, PG_INT64_MIN, PG_INT64_MAX);
+		case DATEOID:
+			return v->type == jbvString &&
+				is_iso_date(v->val.string.val, v->val.string.len);
+		default:
+			return false;
+	}
+}
+
+bool
+jdg_payload_is_plain(Oid type, Jsonb *payload)
+{
+	TupleDesc	desc;
+	uint32		found = 0;
+	bool		plain = true;
+
+	if (!JB_ROOT_IS_OBJECT(payload))
+		return false;
+	/* NULL for a domain, too */
+	desc = lookup_rowtype_tupdesc_noerror(type, -1, true);
+	if (desc == NULL)
+		return false;
+	for (int i = 0; i < desc->natts && plain; i++)
+	{
+		Form_pg_attribute att = TupleDescAttr(desc, i);
+		const char *name = NameStr(att->attname);
+		JsonbValue	room;
+		JsonbValue *v;
+
+		if (att->attisdropped)
+			continue;
+		v = getKeyJsonValueFromContainer(&payload->root, name, strlen(name),
+										 &room);
+		found += v != NULL;
+		if (v == NULL || v->type == jbvNull)
+			plain = !att->attnotnull && att->atttypid < FirstNormalObjectId;
+		else
+			plain = is_plain(att->atttypid, att->atttypmod, v);
+	}
+	ReleaseTupleDesc(desc);
+	/* there may be keys that are no fields */
+	return plain && found == JB_ROOT_COUNT(payload);
 }
 
 void
@@ -379,6 +497,8 @@ jdg_payload_check(Oid type, Jsonb *payload)
 	Oid			base = getBaseTypeAndTypmod(type, &typmod);
 
 	Assert(!jdg_is_bookkeeping());
+	if (jdg_payload_is_plain(type, payload))
+		return;
 	if (!JB_ROOT_IS_OBJECT(payload))
 		ereport(ERROR,
 				(errcode(JDG_ERRCODE_VALIDATION_ERROR),
@@ -386,6 +506,6 @@ jdg_payload_check(Oid type, Jsonb *payload)
 				 errdetail("It is converted to type %s.",
 						   format_type_be(type)),
 				 errhint("Write an object with one key for each field.")));
-	check_row(base, typmod, &payload->root, "");
-	convert(type, -1, NULL, "", payload);
+	if (check_row(base, typmod, &payload->root, "") || base != type)
+		convert(type, -1, NULL, "", payload);
 }

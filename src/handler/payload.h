@@ -27,6 +27,12 @@ extern bool jdg_payload_type_ok(Oid type);
 extern void jdg_payload_check(Oid type, Jsonb *payload);
 
 /*
+ * Is the payload certainly a value of the type, as could be seen without any
+ * code of users?  False says nothing.
+ */
+extern bool jdg_payload_is_plain(Oid type, Jsonb *payload);
+
+/*
  * In PG_CATCH: the error, if it is one of user code that means "this input is
  * wrong", a copy in "mcxt", which becomes current.  Any other goes on.
  */
