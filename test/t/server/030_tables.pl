@@ -55,6 +55,42 @@ foreach my $table ('task', 'attempt')
 	runs("$table without the added column");
 }
 
+# Since PostgreSQL 16, a new version of a row stays without entries in B-trees if
+# only columns of BRIN indexes have changed.  A second entry would point to it.
+$node->safe_psql('postgres', q{
+	CREATE EXTENSION pageinspect;
+	CREATE INDEX run_brin ON jadugar_internal.flow_run USING brin (live, next_id);
+	CREATE INDEX step_brin ON jadugar_internal.flow_step USING brin (ended, succeeded)});
+my $run = $node->safe_psql('postgres', q{
+	SET search_path = public, jadugar;
+	SELECT start_flow(step('a', 'SELECT 1', compensate => 'SELECT 2') ~> wait_signal('first') ~> step('b', 'SELECT 1', compensate => 'SELECT 2')
+		~> wait_signal('second') ~> step('c', 'SELECT 1/0'))});
+sub signal_when_waiting
+{
+	my ($signal) = @_;
+
+	poll($node, qq{SELECT count(*) FROM jadugar.flow_steps WHERE run_id = $run AND status = 'running' AND waiting_for = 'signal:$signal'}, '1');
+	$node->safe_psql('postgres', "SELECT jadugar.signal($run, '$signal')");
+	return;
+}
+signal_when_waiting('first');
+poll($node, qq{SELECT count(*) FROM jadugar.flow_steps WHERE run_id = $run AND waiting_for = 'signal:second'}, '1');
+foreach my $table ('flow_run', 'flow_step')
+{
+	is($node->safe_psql('postgres', qq{
+		SELECT count(*) FROM bt_page_items('jadugar_internal.${table}_pkey', 1) i
+		JOIN (SELECT format('(%s,%s)', b, h.lp)::tid AS tid, h.*
+			FROM generate_series(0, pg_relation_size('jadugar_internal.$table')::integer / current_setting('block_size')::integer - 1) b,
+				heap_page_items(get_raw_page('jadugar_internal.$table', b)) h) t ON t.tid = i.htid
+		WHERE t.lp_flags = 0 OR t.t_infomask2 & 32768 <> 0}),
+		'0', "BRIN indexes: no entry of the key of $table points into a chain of versions");
+}
+signal_when_waiting('second');
+ok(poll($node, "SELECT status FROM jadugar.flow_runs WHERE run_id = $run", 'compensated'), 'BRIN indexes: a flow ends and is undone');
+$node->safe_psql('postgres', q{
+	DROP EXTENSION pageinspect;
+	DROP INDEX jadugar_internal.run_brin, jadugar_internal.step_brin});
+
 poll($node, 'SELECT count(*) FROM jadugar_internal.task', 0);
 $node->safe_psql('postgres', 'ALTER TABLE jadugar_internal.task ADD COLUMN more integer NOT NULL');
 like(
