@@ -3,7 +3,8 @@
  * cursor.c
  *	  Positions of shards, see cursor.h.
  *
- * Runs in workers, and in the scheduler for the events of dead workers.
+ * Runs in workers, and in the scheduler for the events of dead workers and for
+ * those that flows wait for.
  *
  * The lock of a cursor's row protects the position and all events that the
  * shard has set aside.  Workers and the scheduler only try it; sessions that
@@ -156,6 +157,59 @@ jdg_cursor_write(const JdgCursor *c)
 		elog(ERROR, "cursor of subscription " INT64_FORMAT ", shard %d, does not exist",
 			 c->subscription_id, c->shard);
 	jdg_internal_end(&in);
+}
+
+void
+jdg_cursor_insert(const JdgCursor *c)
+{
+	static JdgQuery q = {
+		"INSERT INTO jadugar_internal.event_cursor (subscription_id, shard, "
+		"era, base_xmax, base_xip, after_id) VALUES ($subscription_id, "
+		"$shard, $era, $base_xmax, $base_xip, $after_id)"
+	};
+	JdgParams	p = {0};
+	JdgInternal in;
+
+	jdg_bind_int64(&p, "subscription_id", c->subscription_id);
+	jdg_bind_int32(&p, "shard", c->shard);
+	jdg_bind_int32(&p, "era", c->era);
+	bind_set(&p, "base_xmax", "base_xip", c->base);
+	jdg_bind_int64(&p, "after_id", c->after_id);
+	jdg_internal_begin(&in);
+	jdg_run_params(&q, &p, 0);
+	jdg_internal_end(&in);
+}
+
+void
+jdg_cursor_delete(int64 subscription_id)
+{
+	static JdgQuery q = {
+		"DELETE FROM jadugar_internal.event_cursor WHERE subscription_id = $1",
+		1, {INT8OID}
+	};
+	Datum		v[1] = {Int64GetDatum(subscription_id)};
+	JdgInternal in;
+
+	jdg_internal_begin(&in);
+	jdg_run(&q, v, NULL, 0);
+	jdg_internal_end(&in);
+}
+
+void
+jdg_cursor_end_window(JdgCursor *c)
+{
+	if (jdg_xidset_is_all(c->upto))
+	{
+		c->base = NULL;
+		c->after_id = Max(c->after_id, jdg_era_get(c->era).end - 1);
+		c->era = jdg_era_now();
+	}
+	else
+	{
+		c->base = c->upto;
+		c->after_id = 0;
+	}
+	c->upto = NULL;
 }
 
 bool

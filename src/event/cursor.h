@@ -13,6 +13,12 @@
 
 #include "event/xidset.h"
 
+/*
+ * The subscription_id of the cursor of flows, which has one shard and no
+ * subscription: flow/run/events.h.
+ */
+#define JDG_CURSOR_FLOWS 0
+
 typedef struct JdgCursor
 {
 	int64		subscription_id;
@@ -49,6 +55,17 @@ extern bool jdg_cursor_lock(int64 subscription_id, int32 shard, JdgCursor *c);
 
 /* writes a cursor that this transaction has locked */
 extern void jdg_cursor_write(const JdgCursor *c);
+
+/* makes a cursor: its era, base and after_id are set */
+extern void jdg_cursor_insert(const JdgCursor *c);
+extern void jdg_cursor_delete(int64 subscription_id);
+
+/*
+ * The window is done: the next one begins where it ends.  The last one of an
+ * earlier era has all its transactions.  Behind it come all events of later
+ * eras, in order of ids.
+ */
+extern void jdg_cursor_end_window(JdgCursor *c);
 
 /* are both at the same position? */
 extern bool jdg_cursor_same_place(const JdgCursor *a, const JdgCursor *b);

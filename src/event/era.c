@@ -3,8 +3,8 @@
  * era.c
  *	  Eras of the event log, see era.h.
  *
- * Runs in workers, in sessions that make or move cursors, and in the backend
- * that calls adopt().  A process keeps the eras until the configuration
+ * Runs in workers, in the scheduler, in processes that make or move cursors or
+ * begin waits, and in the backend that calls adopt().  A process keeps the eras until the configuration
  * changes.  The first era has no row.
  *
  *-------------------------------------------------------------------------
@@ -85,6 +85,18 @@ jdg_era_get(int32 era)
 			result.end = rows[i].first;
 	}
 	return result;
+}
+
+int32
+jdg_era_of(int64 event_id)
+{
+	read_rows();
+	for (int i = nrows; i > 0; i--)
+	{
+		if (event_id >= rows[i - 1].first)
+			return rows[i - 1].era;
+	}
+	return FIRST_ERA;
 }
 
 /*

@@ -25,6 +25,9 @@ extern int32 jdg_era_now(void);
 /* which events are of an era that has not been forgotten */
 extern JdgEra jdg_era_get(int32 era);
 
+/* the era of an event; a forgotten one counts as the oldest that is known */
+extern int32 jdg_era_of(int64 event_id);
+
 /*
  * Begins an era: transactions have other ids from now on.  Waits for the
  * transactions that have published, and lets no other one publish before this

@@ -145,27 +145,12 @@ jdg_reader_has_passed(void)
 	return jdg_window_passed(kept->window) >= PASSED_MAX;
 }
 
-/*
- * The last window of an earlier era has all its transactions.  Behind it come
- * all events of later eras, in order of ids.
- */
 void
 jdg_reader_finish(JdgCursor *c)
 {
 	KeptWindow *place = place_of(c->subscription_id, c->shard);
 
-	if (jdg_xidset_is_all(c->upto))
-	{
-		c->base = NULL;
-		c->after_id = Max(c->after_id, jdg_era_get(c->era).end - 1);
-		c->era = jdg_era_now();
-	}
-	else
-	{
-		c->base = c->upto;
-		c->after_id = 0;
-	}
-	c->upto = NULL;
+	jdg_cursor_end_window(c);
 	/* what is noted of an event that has not come is void */
 	c->blocked_id = 0;
 	c->attempts = 0;

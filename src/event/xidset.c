@@ -3,7 +3,7 @@
  * xidset.c
  *	  Snapshots that are kept in tables, see xidset.h.
  *
- * Runs in workers.
+ * Runs in any process that keeps or reads a position in the log.
  *
  *-------------------------------------------------------------------------
  */
