@@ -336,6 +336,11 @@ LANGUAGE C AS 'MODULE_PATHNAME', 'jdg_publish';
 COMMENT ON FUNCTION jadugar.publish IS
 	'Publishes an event as part of the current transaction, and returns its id.';
 
+CREATE FUNCTION jadugar.raise_event(name text, data jsonb DEFAULT '{}') RETURNS bigint
+LANGUAGE C AS 'MODULE_PATHNAME', 'jdg_raise_event';
+COMMENT ON FUNCTION jadugar.raise_event IS
+	'Publishes an event of the type name, as publish() does, and returns its id.';
+
 CREATE FUNCTION jadugar.publish_batch(
 	type			text,
 	data			jsonb[],

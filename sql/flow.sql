@@ -123,7 +123,7 @@ CREATE TABLE jadugar_internal.flow_step (
 	task_id		bigint,
 	attempts	integer NOT NULL,
 	due			timestamptz,
-	event		text,
+	event		text COLLATE "C",
 	child_run	bigint,
 	total		integer NOT NULL,
 	started		integer NOT NULL,
@@ -143,10 +143,11 @@ CREATE TABLE jadugar_internal.flow_step (
 	error		jsonb,
 	reason		text,
 	done_no		bigint,
+	wait_start	bigint,
 	PRIMARY KEY (run_id, step_id)
 ) WITH (fillfactor = 50, autovacuum_vacuum_scale_factor = 0.05, autovacuum_vacuum_threshold = 2000);
 CREATE INDEX flow_step_due ON jadugar_internal.flow_step (due) WHERE due IS NOT NULL;
-CREATE INDEX flow_step_event ON jadugar_internal.flow_step (event, run_id) WHERE event IS NOT NULL;
+CREATE INDEX flow_step_event ON jadugar_internal.flow_step (event, run_id, step_id) WHERE event IS NOT NULL;
 COMMENT ON TABLE jadugar_internal.flow_step IS
 	'Nodes that a run has reached. State w: waits for the steps that after names; r: running; c: completed; f: failed; s: skipped; x: cancelled; t: timed_out; k: compensating; u: compensated; p: compensation_failed.';
 COMMENT ON COLUMN jadugar_internal.flow_step.node IS 'Number of the node in the graph.';
@@ -178,11 +179,33 @@ COMMENT ON COLUMN jadugar_internal.flow_step.item IS
 COMMENT ON COLUMN jadugar_internal.flow_step.found IS
 	'For an each, its items. For a branch or loop, the value of its condition. For a wait_event, its filter.';
 COMMENT ON COLUMN jadugar_internal.flow_step.event IS
-	'Subject of an open wait: signal:name, event:name or approval:name.';
+	'Subject of an open wait: signal:name, approval:name, event:type, or event:type, a blank and a key.';
+COMMENT ON COLUMN jadugar_internal.flow_step.wait_start IS
+	'For an open wait for an event, the row of flow_wait_start of the transaction in which it began.';
 COMMENT ON COLUMN jadugar_internal.flow_step.due IS
 	'For a wait or a container in progress, the instant at which it times out or ends.';
 
 SELECT pg_catalog.pg_extension_config_dump('jadugar_internal.flow_step', '');
+
+CREATE SEQUENCE jadugar_internal.flow_wait_start_id_seq;
+COMMENT ON SEQUENCE jadugar_internal.flow_wait_start_id_seq IS
+	'Ids of transactions in which waits for events began.';
+CREATE TABLE jadugar_internal.flow_wait_start (
+	start_id	bigint PRIMARY KEY,
+	era			integer NOT NULL,
+	xid			xid8 NOT NULL,
+	since_xmax	xid8 NOT NULL,
+	since_xip	xid8[] NOT NULL
+);
+COMMENT ON TABLE jadugar_internal.flow_wait_start IS
+	'Transactions in which waits for events began, until the cursor of flows has passed them. The waits take no event that since had seen.';
+COMMENT ON COLUMN jadugar_internal.flow_wait_start.era IS 'Era of xid and since: event_era.';
+COMMENT ON COLUMN jadugar_internal.flow_wait_start.xid IS 'The transaction.';
+COMMENT ON COLUMN jadugar_internal.flow_wait_start.since_xmax IS
+	'With since_xip, a snapshot taken when the transaction began to commit.';
+
+SELECT pg_catalog.pg_extension_config_dump('jadugar_internal.flow_wait_start_id_seq', '');
+SELECT pg_catalog.pg_extension_config_dump('jadugar_internal.flow_wait_start', '');
 
 CREATE SEQUENCE jadugar_internal.flow_message_id_seq;
 COMMENT ON SEQUENCE jadugar_internal.flow_message_id_seq IS 'Ids of messages to runs of flows.';
@@ -195,15 +218,18 @@ CREATE TABLE jadugar_internal.flow_message (
 	name		text,
 	role		oid,
 	at			timestamptz NOT NULL,
-	payload		jsonb
+	payload		jsonb,
+	wait_start	bigint
 );
 CREATE INDEX flow_message_run ON jadugar_internal.flow_message (run_id, message_id);
 CREATE INDEX flow_message_new ON jadugar_internal.flow_message (message_id) WHERE NOT seen;
 COMMENT ON TABLE jadugar_internal.flow_message IS
-	'Requests to runs, and signals that no wait has consumed yet. Kind s: signal; v: verdict on an approval; e: event (run_id null), then one row for each matching wait; a: abort; c: cancel a step; d: a sub_flow has ended; f: a task of a step has ended; p: pause; u: resume; r: retry a step; k: skip a step; x: undo a completed run; o: a run has ended (run_id null; step_id is the task that started it).';
+	'Requests to runs, and signals that no wait has consumed yet. Kind s: signal; v: verdict on an approval; e: event for a wait; a: abort; c: cancel a step; d: a sub_flow has ended; f: a task of a step has ended; p: pause; u: resume; r: retry a step; k: skip a step; x: undo a completed run; o: a run has ended (run_id null; step_id is the task that started it).';
 COMMENT ON COLUMN jadugar_internal.flow_message.seen IS
 	'True once the scheduler has taken it; a signal then waits for its wait_signal().';
 COMMENT ON COLUMN jadugar_internal.flow_message.role IS 'Role that sent the message.';
+COMMENT ON COLUMN jadugar_internal.flow_message.wait_start IS
+	'For an event, flow_step.wait_start of its wait.';
 
 SELECT pg_catalog.pg_extension_config_dump('jadugar_internal.flow_message_id_seq', '');
 SELECT pg_catalog.pg_extension_config_dump('jadugar_internal.flow_message', '');
@@ -309,10 +335,3 @@ CREATE FUNCTION jadugar.approve(
 	AS 'MODULE_PATHNAME', 'jdg_approve';
 COMMENT ON FUNCTION jadugar.approve(bigint, text, boolean, text) IS
 	'Decides an approval() of a run in the name of the caller.';
-
-CREATE FUNCTION jadugar.raise_event(name text, data jsonb DEFAULT '{}')
-	RETURNS void
-	LANGUAGE C VOLATILE
-	AS 'MODULE_PATHNAME', 'jdg_raise_event';
-COMMENT ON FUNCTION jadugar.raise_event(text, jsonb) IS
-	'Raises an event for every wait_event() of that name that is open when the transaction commits, in runs of roles that the caller may act for.';

@@ -203,11 +203,12 @@ CREATE FUNCTION jadugar.wait_event(
 	event text, filter jsonb DEFAULT NULL, timeout interval DEFAULT NULL,
 	on_timeout text DEFAULT NULL, name text DEFAULT NULL,
 	on_failure text DEFAULT NULL, after text[] DEFAULT NULL,
-	"join" text DEFAULT NULL, join_n integer DEFAULT NULL)
+	"join" text DEFAULT NULL, join_n integer DEFAULT NULL,
+	key text DEFAULT NULL)
 	RETURNS jadugar.flow
 	LANGUAGE C STABLE PARALLEL SAFE
 	AS 'MODULE_PATHNAME', 'jdg_flow_wait_event';
-COMMENT ON FUNCTION jadugar.wait_event(text, jsonb, interval, text, text, text, text[], text, integer) IS
+COMMENT ON FUNCTION jadugar.wait_event(text, jsonb, interval, text, text, text, text[], text, integer, text) IS
 	'Returns a flow that waits for an event.';
 
 CREATE FUNCTION jadugar.wait_signal(

@@ -1,13 +1,14 @@
 /*-------------------------------------------------------------------------
  *
  * notice.c
- *	  Tells the feeds what was published, see notice.h.
+ *	  Tells feeds and waits what was published, see notice.h.
  *
  * Runs in the publisher's process.  Types and topics are gathered as bits
  * while the transaction runs; the commit callback passes them on.  It must not
  * fail, so the entry of the database is looked up before.  A subtransaction
  * that is rolled back leaves a notice too many, never one too few.  For a
- * prepared transaction, the scheduler looks at all feeds after its commit.
+ * prepared transaction, the scheduler looks at all feeds and reads for all
+ * waits after its commit.
  *
  *-------------------------------------------------------------------------
  */
@@ -24,6 +25,7 @@
 static JdgDb *noticed_db = NULL;	/* NULL: nothing was published */
 static uint64 noticed_types = 0;
 static uint64 noticed_topics = 0;
+static int64 noticed_events = 0;
 
 static void
 xact_callback(XactEvent event, void *arg)
@@ -35,6 +37,9 @@ xact_callback(XactEvent event, void *arg)
 		case XACT_EVENT_COMMIT:
 			JDG_FAULT("delivery-telling");
 			jdg_feeds_publish(noticed_db, noticed_topics, noticed_types);
+			if (jdg_wanted_publish(&noticed_db->wanted, noticed_types,
+								   noticed_events))
+				jdg_db_wake(noticed_db, JDG_WAKE_WAITS);
 			break;
 		case XACT_EVENT_ABORT:
 		case XACT_EVENT_PREPARE:
@@ -44,6 +49,7 @@ xact_callback(XactEvent event, void *arg)
 	}
 	noticed_db = NULL;
 	noticed_types = noticed_topics = 0;
+	noticed_events = 0;
 }
 
 void
@@ -71,4 +77,5 @@ jdg_event_notice(const char *type, int32 topic_id)
 		noticed_db = jdg_my_db();
 	noticed_types |= jdg_event_type_bit(type);
 	noticed_topics |= jdg_event_topic_bit(topic_id);
+	noticed_events++;
 }

@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * publish_funcs.c
- *	  SQL functions publish() and publish_batch().
+ *	  SQL functions publish(), raise_event() and publish_batch().
  *
  * Runs in the caller's process and transaction.
  *
@@ -51,6 +51,11 @@ static const JdgArg publish_args[] = {
 	{"trace", TEXTOID, FIELD(trace)},
 };
 
+static const JdgArg raise_args[] = {
+	{"name", TEXTOID, FIELD(type), JDG_NEEDED},
+	{"data", JSONBOID, FIELD(data), JDG_NEEDED},
+};
+
 typedef struct BatchArgs
 {
 	char	   *type;
@@ -92,30 +97,49 @@ version_of(const int32 *version)
 	return *version;
 }
 
-/* publish(type, data, ...) */
-JDG_FUNCTION(jdg_publish, JDG_LEVEL_USER)
+/* Publishes one event, and returns its id. */
+static int64
+publish(const PublishArgs *a)
 {
-	PublishArgs a = {0};
 	JdgPublisher p = {0};
 	JdgPublication event;
 	int64		id;
 
-	jdg_require_shmem();
-	JDG_READ_ARGS("publish", publish_args, &a);
-	p.type = a.type;
-	p.version = version_of(a.version);
-	p.topic_name = a.topic;
-	p.tenant = a.tenant;
-	p.trace = a.trace;
-	event.data = a.data;
-	event.key = a.key;
-	event.headers = a.headers;
-	event.message_id = a.message_id;
+	p.type = a->type;
+	p.version = version_of(a->version);
+	p.topic_name = a->topic;
+	p.tenant = a->tenant;
+	p.trace = a->trace;
+	event.data = a->data;
+	event.key = a->key;
+	event.headers = a->headers;
+	event.message_id = a->message_id;
 	jdg_publish_begin(&p);
 	jdg_publish_check(&p, &event);
 	id = jdg_publish_add(&p, &event);
 	jdg_publish_end(&p);
-	PG_RETURN_INT64(id);
+	return id;
+}
+
+/* publish(type, data, ...) */
+JDG_FUNCTION(jdg_publish, JDG_LEVEL_USER)
+{
+	PublishArgs a = {0};
+
+	jdg_require_shmem();
+	JDG_READ_ARGS("publish", publish_args, &a);
+	PG_RETURN_INT64(publish(&a));
+}
+
+/* raise_event(name, data) */
+JDG_FUNCTION(jdg_raise_event, JDG_LEVEL_USER)
+{
+	PublishArgs a = {0};
+
+	jdg_require_shmem();
+	JDG_READ_ARGS("raise_event", raise_args, &a);
+	jdg_event_type_check_name("name", a.type);
+	PG_RETURN_INT64(publish(&a));
 }
 
 /* an array that has an element for each event */

@@ -33,6 +33,7 @@
 #include "base/partition.h"
 #include "base/settings.h"
 #include "base/subxact.h"
+#include "event/cursor.h"
 #include "event/leaf.h"
 #include "event/upkeep.h"
 #include "shared/work.h"
@@ -308,7 +309,8 @@ jdg_event_forget_subscriptions(JdgDb *db, uint32 why)
 	static JdgQuery cursors = {
 		"DELETE FROM jadugar_internal.event_cursor c "
 		"WHERE NOT EXISTS (SELECT FROM jadugar_internal.subscription s "
-		"WHERE s.subscription_id = c.subscription_id)", 0, {0}
+		"WHERE s.subscription_id = c.subscription_id) "
+		"AND c.subscription_id <> $1", 1, {INT8OID}
 	};
 	static JdgQuery letters = {
 		"DELETE FROM jadugar_internal.parked WHERE ctid = ANY (ARRAY("
@@ -316,10 +318,11 @@ jdg_event_forget_subscriptions(JdgDb *db, uint32 why)
 		"WHERE NOT EXISTS (SELECT FROM jadugar_internal.subscription s "
 		"WHERE s.subscription_id = p.subscription_id) LIMIT " BATCH "))", 0, {0}
 	};
+	Datum		v[1] = {Int64GetDatum(JDG_CURSOR_FLOWS)};
 	int64		n;
 
 	jdg_work_begin();
-	jdg_run(&cursors, NULL, NULL, 0);
+	jdg_run(&cursors, v, NULL, 0);
 	n = jdg_run(&letters, NULL, NULL, 0);
 	jdg_work_end();
 	return n > 0 ? DT_NOBEGIN : next_hour();

@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * ask_funcs.c
- *	  Requests of users to runs: signals, events, approvals, abort, pause,
+ *	  Requests of users to runs: signals, approvals, abort, pause,
  *	  resume, retry, skip, fork.
  *
  * Runs in the caller's backend, in its transaction, and only leaves a message
@@ -55,11 +55,6 @@ static const JdgArg signal_args[] = {
 	RUN_ID,
 	{"name", TEXTOID, FIELD(name), JDG_NEEDED},
 	{"payload", JSONBOID, FIELD(payload), JDG_NEEDED},
-};
-
-static const JdgArg event_args[] = {
-	{"name", TEXTOID, FIELD(name), JDG_NEEDED},
-	{"data", JSONBOID, FIELD(payload), JDG_NEEDED},
 };
 
 static const JdgArg approve_args[] = {
@@ -128,21 +123,6 @@ JDG_FUNCTION(jdg_signal, JDG_LEVEL_USER)
 	if (r.status != JDG_FLOW_STATUS_RUNNING)
 		raise_over(&r);
 	jdg_flow_message_as(JDG_MESSAGE_SIGNAL, a.run_id, 0, a.name, a.payload,
-						in.save_user);
-	jdg_internal_end(&in);
-	PG_RETURN_VOID();
-}
-
-/* raise_event(name, data) */
-JDG_FUNCTION(jdg_raise_event, JDG_LEVEL_USER)
-{
-	AskArgs		a;
-	JdgInternal in;
-
-	READ_ASK("raise_event", event_args, &a);
-	jdg_check_name("event", a.name);
-	jdg_internal_begin(&in);
-	jdg_flow_message_as(JDG_MESSAGE_EVENT, 0, 0, a.name, a.payload,
 						in.save_user);
 	jdg_internal_end(&in);
 	PG_RETURN_VOID();

@@ -19,6 +19,7 @@
 #include "flow/run/data.h"
 #include "flow/graph/lookup.h"
 #include "flow/run/duty.h"
+#include "flow/run/wait_start.h"
 #include "handler/command.h"
 #include "shared/wakeup.h"
 
@@ -45,12 +46,13 @@ static void
 init(void)
 {
 	jdg_flow_mixing_init();
+	jdg_wait_start_init();
 	jdg_command_register_resolver(jdg_flow_resolve_name);
 }
 
 static const JdgDuty duties[] = {
-	{"flows", JDG_DUTY_ADVANCE, JDG_WAKE_FLOWS | JDG_WAKE_SWEEP, true,
-	jdg_flow_advance},
+	{"flows", JDG_DUTY_ADVANCE, JDG_WAKE_FLOWS | JDG_WAKE_SWEEP |
+	JDG_WAKE_WAITS, true, jdg_flow_advance},
 	{"runs", JDG_DUTY_UPKEEP, 0, true, jdg_flow_upkeep},
 	{NULL}
 };

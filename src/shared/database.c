@@ -40,6 +40,7 @@ init_db(JdgDb *db)
 	jdg_blocked_init(&db->blocked);
 	jdg_marks_init(&db->marks);
 	jdg_counters_reset(&db->counters);
+	jdg_wanted_init(&db->wanted);
 	pg_atomic_init_u32(&db->evictors, 0);
 	pg_atomic_init_u32(&db->pins, 0);
 	pg_atomic_init_u32(&db->maybe_created, 0);
@@ -120,6 +121,7 @@ reuse_db(JdgDb *db, Oid dboid)
 	jdg_blocked_reset(&db->blocked);
 	jdg_marks_forget(&db->marks);
 	jdg_counters_reset(&db->counters);
+	jdg_wanted_reset(&db->wanted);
 	pg_atomic_write_u64(&db->next_due, 0);
 	pg_atomic_write_u32(&db->paused, 0);
 	pg_atomic_write_u32(&db->maybe_created, 0);

@@ -27,6 +27,7 @@
 #include "shared/counters.h"
 #include "shared/marks.h"
 #include "shared/wakeup.h"
+#include "shared/wanted.h"
 
 typedef enum JdgDbState
 {
@@ -64,6 +65,7 @@ typedef struct JdgDb
 	JdgBlocked	blocked;
 	JdgMarks	marks;
 	JdgCounters counters;
+	JdgWanted	wanted;			/* events that flows wait for */
 
 	pg_atomic_uint32 evictors;	/* backends that keep us out */
 	pg_atomic_uint32 pins;		/* backends that need this entry to stay */

@@ -30,7 +30,8 @@
 #define JDG_WAKE_UNIQUE		0x200	/* look at every unique key */
 #define JDG_WAKE_EVENTS		0x400	/* topics changed */
 #define JDG_WAKE_FEEDS		0x800	/* a feed is due earlier */
-#define JDG_WAKE_ALL		0xfff
+#define JDG_WAKE_WAITS		0x1000	/* events that flows may wait for */
+#define JDG_WAKE_ALL		0x1fff
 
 /* a duty with this bit runs in every round */
 #define JDG_WAKE_ROUND		0x80000000

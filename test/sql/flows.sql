@@ -298,16 +298,16 @@ SELECT start_flow(wait_event('test.paid', filter => '{"order": "$.input.order"}'
 SELECT start_flow(wait_event('test.paid', name => 'w')) AS any_run \gset
 CALL test.wait_for_step(:run, 'w', 'event');
 CALL test.wait_for_step(:any_run, 'w', 'event');
-SELECT raise_event('test.other', '{"order": 42}');
-SELECT raise_event('test.paid', '{"order": 41, "amount": 1}');
-SELECT * FROM test.end_of(:any_run);
+SELECT raise_event('test.other', '{"order": 42}') > 0 AS raised;
+SELECT raise_event('test.paid', '{"order": 41, "amount": 1}') AS event \gset
+SELECT status, result ->> 'event_id' = :'event' AS that_one, result - 'event_id' AS result, steps FROM test.end_of(:any_run);
 SELECT status FROM flow_runs WHERE run_id = :run;
 -- an event of another role
 SET SESSION AUTHORIZATION test_flows_other;
-SELECT raise_event('test.paid', '{"order": 42, "amount": 2}');
+SELECT raise_event('test.paid', '{"order": 42, "amount": 2}') AS event2 \gset
 SET SESSION AUTHORIZATION test_flows;
-SELECT raise_event('test.paid', '{"order": 42, "amount": 3}');
-SELECT * FROM test.end_of(:run);
+SELECT raise_event('test.paid', '{"order": 42, "amount": 3}') AS event \gset
+SELECT status, result #>> '{w,event_id}' = :'event' AS that_one, result #- '{w,event_id}' AS result, steps FROM test.end_of(:run);
 CALL test.run_flow(wait_event('test.paid', timeout => '10 ms', name => 'w'));
 CALL test.run_flow(wait_event('test.paid', filter => '{"a": "$.input"}', timeout => '10 ms', on_timeout => 'continue', name => 'w'));
 

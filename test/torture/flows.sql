@@ -111,7 +111,10 @@ SELECT define('sub', w('a') ~> sub_flow('child', name => 's') ~> w('z'));
 SELECT define('sub_fails', w('u0') ~> sub_flow('bad_child', name => 's') ~> w('z'), 'compensated');
 SELECT define('signal', wait_signal('go', name => 'w1') ~> w('a') ~> wait_signal('go', name => 'w2') ~> w('b'), asks => '{go,go}');
 SELECT define('late_signal', wait_signal('go', name => 'w1', timeout => '30 ms', on_timeout => 'continue') ~> w('a'), asks => '{go}');
-SELECT define('event', wait_event('paid', filter => '{"label": "$.input.label"}', name => 'w1', timeout => '200 ms', on_timeout => 'continue') ~> w('a'),
+-- the first wait begins in the session, the second in the scheduler, the others in workers
+SELECT define('event', wait_event('paid', name => 'any', timeout => '20 ms', on_timeout => 'continue') ~> wait_event('paid', timeout => '20 ms', on_timeout => 'continue')
+	~> wait_event('paid', filter => '{"label": "$.input.label"}', name => 'w1', timeout => '200 ms', on_timeout => 'continue') ~> w('a')
+	~> wait_event('paid', key => '$.input.label', name => 'w2', timeout => '50 ms', on_timeout => 'continue'),
 	asks => '{paid}');
 SELECT define('approval', w('a') ~> approval('boss') ~> w('b'), asks => '{boss}');
 -- waits-for-time: sleeping is under test
@@ -145,7 +148,7 @@ DECLARE
 BEGIN
 	CASE
 		WHEN what = 'boss' THEN PERFORM jadugar.approve(r.run_id, 'boss');
-		WHEN what = 'paid' THEN PERFORM jadugar.raise_event('paid', jsonb_build_object('label', r.label));
+		WHEN what = 'paid' THEN PERFORM jadugar.publish('paid', jsonb_build_object('label', r.label), r.label);
 		WHEN what = 'abort' THEN PERFORM jadugar.abort_flow(r.run_id);
 		WHEN what = 'kill' THEN PERFORM jadugar.abort_flow(r.run_id, 'kill');
 		WHEN what = 'pause' THEN PERFORM jadugar.pause_flow(r.run_id);
@@ -276,6 +279,9 @@ CREATE FUNCTION flowtest.findings() RETURNS TABLE (what text, detail text) LANGU
 	UNION ALL SELECT 'signals out of order', f::text
 		FROM steps f JOIN flowtest.started s USING (run_id)
 		WHERE s.kind = 'signal' AND f.step LIKE 'w%' AND f.status = 'completed' AND f.result->>'n' IS DISTINCT FROM substr(f.step, 2)
+	UNION ALL SELECT 'an event of another run', f::text
+		FROM steps f JOIN flowtest.started s USING (run_id)
+		WHERE s.kind = 'event' AND f.step IN ('w1', 'w2') AND f.status = 'completed' AND s.label <> ALL (ARRAY[f.result->'data'->>'label', f.result->>'key'])
 	UNION ALL SELECT 'no final row in the history', e::text
 		FROM flowtest.effect e WHERE NOT EXISTS (SELECT FROM jadugar.history h
 			WHERE h.task_id = e.task_id AND h.final AND h.status = 'completed' AND h.flow_run = e.run_id) $$;

@@ -87,7 +87,8 @@ typedef struct JdgFlowNode
 	int			version;		/* sub_flow: 0: the newest */
 
 	/*
-	 * step, sub_flow: payload template; wait_event: filter; NULL: none.
+	 * step, sub_flow: payload template; wait_event: an object with its filter
+	 * and its key; NULL: none.
 	 */
 	Jsonb	   *payload;
 	bool		has_paths;		/* some string in it is a path, or "$$..." */

@@ -191,6 +191,7 @@ typedef struct JdgKind
 	/* its own options, for explain_flow(); see run/explain.h */
 	void		(*options) (const JdgFlowNode *node, StringInfo line);
 	const char *payload_key;	/* NULL: "payload" */
+	Jsonb	   *(*payload) (const JdgFlowNode *node);	/* NULL: node->payload */
 
 	/* labels of the ways to its children, NULL: none */
 	const char *const *arms;

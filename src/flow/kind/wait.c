@@ -4,29 +4,43 @@
  *	  wait_event: until an event is raised; wait_signal: until the run is
  *	  sent a signal; and the functions that approvals share with them.
  *
- *	{"wait_event": name, "filter": {}, "on_timeout": "fail|continue"}
+ *	{"wait_event": type, "filter": {}, "key": text,
+ *	   "on_timeout": "fail|continue"}
  *	{"wait_signal": name, "on_timeout"}
  *
  * A signal is kept until a wait takes it, so one may exist when the wait
- * begins.  An event reaches the waits that are open when it is served.  A
- * signal that exists when the time is over counts: it arrived first.
+ * begins.  An event of the log reaches the waits that had begun when it
+ * committed (run/events.c).  A signal or an event that exists when the time is
+ * over counts: it arrived first.
  *
  *-------------------------------------------------------------------------
  */
 #include "postgres.h"
 
+#include "utils/builtins.h"
+#include "utils/numeric.h"
+
+#include "base/errors.h"
 #include "base/json.h"
+#include "event/topic.h"
+#include "event/type.h"
+#include "flow/graph/names.h"
 #include "flow/graph/texts.h"
 #include "flow/kind/build.h"
 #include "flow/kind/kind.h"
 #include "flow/kind/wait.h"
 #include "flow/run/end.h"
+#include "flow/run/events.h"
 #include "flow/run/explain.h"
 #include "flow/run/message.h"
 #include "flow/run/signal.h"
 #include "flow/run/step_task.h"
 #include "flow/run/timer.h"
 #include "flow/run/value.h"
+#include "flow/run/wait_start.h"
+
+/* until a wait is looked at again whose time is over, in microseconds */
+#define BEHIND_PAUSE (100 * 1000)
 
 static const JdgFlowArg event_args[] = {
 	{"event", "wait_event", JDG_FLOW_ARG_TEXT, true},
@@ -34,7 +48,8 @@ static const JdgFlowArg event_args[] = {
 	{"timeout", "timeout", JDG_FLOW_ARG_INTERVAL},
 	{"on_timeout", "on_timeout", JDG_FLOW_ARG_TEXT},
 	JDG_FLOW_ARGS_NAME,
-	JDG_FLOW_ARGS_AFTER
+	JDG_FLOW_ARGS_AFTER,
+	{"key", "key", JDG_FLOW_ARG_TEXT}
 };
 
 static const JdgFlowArg signal_args[] = {
@@ -73,21 +88,64 @@ jdg_parse_on_timeout(JdgFlowObject *o)
 												 "Valid values are \"fail\" and \"continue\".") == 1;
 }
 
+/* Raises VALIDATION_ERROR unless the event is the name of a type. */
+static void
+check_event(JdgFlowNode *node)
+{
+	ErrorContextCallback callback;
+
+	callback.callback = jdg_flow_error_context;
+	callback.arg = node;
+	callback.previous = error_context_stack;
+	error_context_stack = &callback;
+	jdg_event_type_check_name("event", node->text);
+	error_context_stack = callback.previous;
+}
+
+/* A key as it is given: an event has one of 1 to JDG_EVENT_KEY_MAX bytes. */
+static bool
+is_key(const char *key)
+{
+	return key[0] != '\0' && strlen(key) <= JDG_EVENT_KEY_MAX;
+}
+
+/* The payload is an object with the filter and the key. */
 static void
 event_parse(JdgFlowObject *o)
 {
 	JdgFlowNode *node = o->node;
+	const char *key = jdg_object_text(o, "key");
+	bool		key_has_path;
+	JsonbParseState *st;
+	Jsonb	   *filter;
 
 	jdg_parse_on_timeout(o);
 	node->text = jdg_object_name(o, "wait_event");
+	check_event(node);
 	(void) jdg_object_object(o, "filter");
-	node->payload = jdg_object_template(o, "filter", &node->has_paths);
+	filter = jdg_object_template(o, "filter", &node->has_paths);
+	(void) jdg_object_template(o, "key", &key_has_path);
+	node->has_paths |= key_has_path;
+	if (key != NULL && !key_has_path && !is_key(key))
+		ereport(ERROR,
+				(errcode(JDG_ERRCODE_VALIDATION_ERROR),
+				 errmsg("\"key\" of %s must have between 1 and %d bytes",
+						jdg_flow_label(node), JDG_EVENT_KEY_MAX),
+				 errdetail("The value has %zu bytes.", strlen(key))));
+	if (filter == NULL && key == NULL)
+		return;
+	jdg_json_begin(&st);
+	jdg_json_jsonb(&st, "filter", filter);
+	jdg_json_text(&st, "key", key);
+	node->payload = jdg_json_finish(&st);
 }
 
 static const char *
 event_command(const JdgFlowNode *node)
 {
-	return node->has_paths ? "SELECT $1 AS filter" : NULL;
+	return node->has_paths ?
+		"SELECT $1 OPERATOR(pg_catalog.->) 'filter' AS filter, "
+		"$1 OPERATOR(pg_catalog.->) 'key' AS key" : NULL;
 }
 
 static void
@@ -113,38 +171,73 @@ jdg_wait_event_name(const JdgFlowNode *node)
 }
 
 void
-jdg_wait_open(JdgRunState *rs, JdgFlowStep *step)
+jdg_wait_begin(JdgRunState *rs, JdgFlowStep *step)
 {
 	const JdgFlowNode *node = jdg_step_node(rs, step);
 
 	step->event = jdg_wait_event_name(node);
 	jdg_step_start_wait(rs, step, jdg_step_timeout(rs, node));
+	(void) jdg_take_signal(rs, step);
 }
 
-void
-jdg_wait_begin(JdgRunState *rs, JdgFlowStep *step)
+static void
+event_open(JdgRunState *rs, JdgFlowStep *step, Jsonb *filter, const char *key)
 {
-	jdg_wait_open(rs, step);
-	(void) jdg_take_signal(rs, step);
+	const JdgFlowNode *node = jdg_step_node(rs, step);
+
+	step->found = filter;
+	step->event = jdg_message_event_subject(node->text, key);
+	step->wait_start = jdg_wait_start(node->text);
+	jdg_step_start_wait(rs, step, jdg_step_timeout(rs, node));
 }
 
 static void
 event_begin(JdgRunState *rs, JdgFlowStep *step)
 {
+	const JdgFlowNode *node = jdg_step_node(rs, step);
+
 	if (rs->plan->task[step->node] != NULL)
-	{
 		jdg_step_start_task(rs, step);
-		return;
-	}
-	step->found = jdg_step_node(rs, step)->payload;
-	jdg_wait_open(rs, step);
+	else
+		event_open(rs, step, jdg_json_get(node->payload, "filter"),
+				   jdg_json_get_text(node->payload, "key"));
+}
+
+/* The key that a path has found; NULL: none that an event can have. */
+static char *
+key_of(Jsonb *found)
+{
+	JsonbValue	v;
+	char	   *key;
+
+	if (found == NULL || !JB_ROOT_IS_SCALAR(found) ||
+		!JsonbExtractScalar(&found->root, &v))
+		return NULL;
+	if (v.type == jbvString)
+		key = pnstrdup(v.val.string.val, v.val.string.len);
+	else if (v.type == jbvNumeric)
+		key = DatumGetCString(DirectFunctionCall1(numeric_out,
+												  NumericGetDatum(v.val.numeric)));
+	else
+		return NULL;
+	return is_key(key) ? key : NULL;
 }
 
 static void
 event_found_out(JdgRunState *rs, JdgFlowStep *step, Jsonb *result)
 {
-	step->found = jdg_json_get(result, "filter");
-	jdg_wait_open(rs, step);
+	const Jsonb *wanted = jdg_step_node(rs, step)->payload;
+	char	   *key = key_of(jdg_json_get(result, "key"));
+
+	if (key == NULL && jdg_json_get(wanted, "key") != NULL)
+		jdg_step_end(rs, step, JDG_STEP_FAILED, NULL,
+					 jdg_flow_error("VALIDATION_ERROR",
+									"the path found no key to wait for",
+									"A key is a string or a number of 1 to 512 bytes."),
+					 NULL);
+	else
+		event_open(rs, step, jdg_json_get(wanted, "filter") ?
+				   jdg_json_get(result, "filter") : NULL, key);
 }
 
 static void
@@ -172,6 +265,19 @@ jdg_wait_timed_out(JdgRunState *rs, JdgFlowStep *step)
 				 "timed_out");
 }
 
+/* Events that have come in time may still have to be read. */
+static void
+event_due(JdgRunState *rs, JdgFlowStep *step)
+{
+	if (jdg_flow_events_are_behind())
+	{
+		jdg_step_set_due(step, rs->pass->now + BEHIND_PAUSE);
+		jdg_step_change(rs, step);
+	}
+	else
+		jdg_wait_timed_out(rs, step);
+}
+
 void
 jdg_wait_due(JdgRunState *rs, JdgFlowStep *step)
 {
@@ -187,6 +293,21 @@ subject(const JdgFlowNode *node, int max)
 	return jdg_explain_line(node->text, max);
 }
 
+static Jsonb *
+event_filter(const JdgFlowNode *node)
+{
+	return jdg_json_get(node->payload, "filter");
+}
+
+static void
+event_options(const JdgFlowNode *node, StringInfo line)
+{
+	const char *key = jdg_json_get_text(node->payload, "key");
+
+	if (key)
+		jdg_explain_option(line, "key", jdg_explain_line(key, 0));
+}
+
 const JdgKind jdg_kind_wait_event = {
 	.key = "wait_event",
 	.name = "wait_event",
@@ -196,12 +317,14 @@ const JdgKind jdg_kind_wait_event = {
 	.command = event_command,
 	.begin = event_begin,
 	.found_out = event_found_out,
-	.due = jdg_wait_timed_out,
+	.due = event_due,
 	.message = JDG_MESSAGE_EVENT,
 	.message_name = text_of,
 	.answer = answer,
 	.subject = subject,
+	.options = event_options,
 	.payload_key = "filter",
+	.payload = event_filter,
 	.waiting_for = jdg_wait_event_name,
 	.shape = {"([", "])"}
 };

@@ -14,10 +14,10 @@
 /* key: on_timeout */
 extern void jdg_parse_on_timeout(JdgFlowObject *o);
 
-/* the row names the message that it waits for, and the end of its time */
-extern void jdg_wait_open(JdgRunState *rs, JdgFlowStep *step);
-
-/* the same; a message that arrived before ends the wait at once */
+/*
+ * The row names the message that it waits for, and the end of its time.  A
+ * message that arrived before ends the wait at once.
+ */
 extern void jdg_wait_begin(JdgRunState *rs, JdgFlowStep *step);
 
 /* the time is over; jdg_wait_due() first looks for a message that is kept */

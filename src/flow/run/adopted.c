@@ -16,6 +16,7 @@
 #include "base/clock.h"
 #include "base/spi.h"
 #include "flow/run/adopted.h"
+#include "flow/run/events.h"
 #include "flow/run/message.h"
 
 static void
@@ -55,6 +56,8 @@ abort_runs(Oid user)
 void
 jdg_flows_adopted(const JdgAdoption *adoption)
 {
+	if (!adoption->file_copy)
+		jdg_flow_events_adopted();
 	switch (adoption->pending)
 	{
 		case JDG_PENDING_RUN:

@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * duty.c
- *	  Flows in the scheduler: messages of sessions, timers, old runs.
+ *	  Flows in the scheduler: events, messages of sessions, timers, old runs.
  *
  * Runs in the scheduler, each batch in a transaction of its own.  A batch of
  * messages or timers is repeated if a crash undoes it, so its commit does not
@@ -18,6 +18,7 @@
 #include "base/settings.h"
 #include "flow/run/awaited_end.h"
 #include "flow/run/duty.h"
+#include "flow/run/events.h"
 #include "flow/run/message.h"
 #include "flow/run/prune.h"
 #include "flow/run/serve.h"
@@ -74,7 +75,11 @@ jdg_flow_advance(JdgDb *db, uint32 why)
 	else if (why & JDG_WAKE_SWEEP || locked_at <= jdg_now())
 		look_again(false);
 	locked_at = DT_NOEND;
-	all = do_batches(jdg_flow_do_messages);
+	all = (why & (JDG_WAKE_WAITS | JDG_WAKE_SWEEP)) == 0 &&
+		!jdg_flow_events_awaited() ? true :
+		jdg_flow_events_read(db, (why & JDG_WAKE_SWEEP) != 0);
+	all &= do_batches(jdg_flow_do_messages);
+	jdg_flow_events_set_behind(!all);
 	all &= do_batches(jdg_flow_do_timers);
 	all &= do_batches(jdg_awaited_end_tasks);
 	if (jdg_flow_gave_up())
@@ -99,6 +104,7 @@ jdg_flow_upkeep(JdgDb *db, uint32 why)
 
 	if (!pruning)
 	{
+		jdg_flow_events_settle(db);
 		next = jdg_now() + USECS_PER_HOUR;
 		jdg_work_begin();
 		jdg_flow_prune_unused(jdg_now());

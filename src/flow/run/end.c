@@ -32,6 +32,7 @@ end_row(JdgRunState *rs, JdgFlowStep *step, JdgStepState state, const char *reas
 	step->finished_at = rs->pass->now;
 	step->due = DT_NOBEGIN;
 	step->event = NULL;
+	step->wait_start = 0;
 	step->reason = unconstify(char *, reason);
 	jdg_step_change(rs, step);
 }

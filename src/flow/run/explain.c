@@ -201,6 +201,8 @@ put_line(Tree *t, int indent, const char *key, const char *value)
 static void
 put_options(Tree *t, const JdgFlowNode *node, int indent)
 {
+	Jsonb	   *payload = node->kind->payload ? node->kind->payload(node) :
+	node->payload;
 	StringInfoData line;
 
 	initStringInfo(&line);
@@ -219,10 +221,10 @@ put_options(Tree *t, const JdgFlowNode *node, int indent)
 		put_line(t, indent, NULL, line.data);
 	if (node->message)
 		put_line(t, indent, "message", jdg_explain_line(node->message, MAX_SUBJECT));
-	if (node->payload)
+	if (payload)
 		put_line(t, indent,
 				 node->kind->payload_key ? node->kind->payload_key : "payload",
-				 jdg_explain_json(node->payload, MAX_SUBJECT));
+				 jdg_explain_json(payload, MAX_SUBJECT));
 	if (node->compensate)
 		put_line(t, indent, "compensate",
 				 jdg_flow_node_subject(node->compensate, MAX_SUBJECT));

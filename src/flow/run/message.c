@@ -59,6 +59,13 @@ jdg_message_event(JdgMessageKind kind, const char *name)
 	return psprintf("%s:%s", prefixes[kind], name);
 }
 
+char *
+jdg_message_event_subject(const char *type, const char *key)
+{
+	return key == NULL ? jdg_message_event(JDG_MESSAGE_EVENT, type) :
+		psprintf("event:%s %s", type, key);
+}
+
 static JdgMessageKind
 kind_in(char letter)
 {
@@ -108,23 +115,22 @@ jdg_flow_asked(int64 run_id)
 
 /* -------------------------------------------------------------- sending */
 
-void
-jdg_flow_message_as(JdgMessageKind kind, int64 run_id, int64 step_id, const char *name,
-					Jsonb *payload, Oid role)
+/* run_id 0 and wait_start 0: null */
+static void
+send_message(JdgMessageKind kind, int64 run_id, int64 step_id,
+			 const char *name, Jsonb *payload, Oid role, int64 wait_start)
 {
 	static JdgQuery q = {
 		"INSERT INTO jadugar_internal.flow_message (run_id, kind, step_id, "
-		"name, role, at, payload) VALUES ($1, $2, $3, $4, $5, $6, $7)", 7,
-		{INT8OID, CHAROID, INT8OID, TEXTOID, OIDOID, TIMESTAMPTZOID, JSONBOID}
+		"name, role, at, payload, wait_start) "
+		"VALUES ($1, $2, $3, $4, $5, $6, $7, $8)", 8,
+		{INT8OID, CHAROID, INT8OID, TEXTOID, OIDOID, TIMESTAMPTZOID, JSONBOID,
+		INT8OID}
 	};
-	Datum		v[7];
-	char		n[8] = "       ";
+	Datum		v[8];
+	char		n[9] = "        ";
 
 	Assert(jdg_is_bookkeeping());
-	if (OidIsValid(role))
-		jdg_remember_role(role);
-	if (OidIsValid(role) && run_id != 0)
-		note_asked(run_id);
 	jdg_put_int64(&v[0], &n[0], run_id, 0);
 	v[1] = CharGetDatum(letters[kind]);
 	v[2] = Int64GetDatum(step_id);
@@ -133,23 +139,46 @@ jdg_flow_message_as(JdgMessageKind kind, int64 run_id, int64 step_id, const char
 	n[4] = OidIsValid(role) ? ' ' : 'n';
 	v[5] = TimestampTzGetDatum(jdg_now());
 	jdg_put_pointer(&v[6], &n[6], payload);
+	jdg_put_int64(&v[7], &n[7], wait_start, 0);
 	jdg_run(&q, v, n, 0);
 	JDG_FAULT("flow-message-sent");
 	jdg_wake_scheduler_at_commit(JDG_WAKE_FLOWS);
 }
 
 void
+jdg_flow_message_as(JdgMessageKind kind, int64 run_id, int64 step_id, const char *name,
+					Jsonb *payload, Oid role)
+{
+	Assert(jdg_is_bookkeeping());
+	if (OidIsValid(role))
+	{
+		jdg_remember_role(role);
+		note_asked(run_id);
+	}
+	send_message(kind, run_id, step_id, name, payload, role, 0);
+}
+
+void
 jdg_flow_message(JdgMessageKind kind, int64 run_id, int64 step_id, const char *name,
 				 Jsonb *payload)
 {
-	jdg_flow_message_as(kind, run_id, step_id, name, payload, InvalidOid);
+	send_message(kind, run_id, step_id, name, payload, InvalidOid, 0);
+}
+
+void
+jdg_flow_message_event(int64 run_id, int64 step_id, int64 wait_start,
+					   Jsonb *result)
+{
+	send_message(JDG_MESSAGE_EVENT, run_id, step_id, NULL, result, InvalidOid,
+				 wait_start);
 }
 
 JdgFlowMessage *
 jdg_flow_messages_new(bool to_tasks, int max, int *n)
 {
 	static JdgQuery q = {
-		"SELECT message_id, run_id, kind, step_id, name, role, at, payload "
+		"SELECT message_id, run_id, kind, step_id, name, role, at, payload, "
+		"wait_start "
 		"FROM jadugar_internal.flow_message WHERE NOT seen "
 		"AND (kind = $2) = $3 ORDER BY message_id LIMIT $1", 3,
 		{INT4OID, CHAROID, BOOLOID}
@@ -173,6 +202,7 @@ jdg_flow_messages_new(bool to_tasks, int max, int *n)
 		m[i].role = jdg_col_oid(i, 6);
 		m[i].at = jdg_col_time(i, 7, DT_NOBEGIN);
 		m[i].payload = jdg_col_jsonb(i, 8, mcxt);
+		m[i].wait_start = jdg_col_int64(i, 9, 0);
 	}
 	return m;
 }

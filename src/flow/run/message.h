@@ -16,7 +16,7 @@ typedef enum JdgMessageKind
 {
 	JDG_MESSAGE_SIGNAL,			/* kept until a wait takes it */
 	JDG_MESSAGE_VERDICT,		/* the same, of an approval */
-	JDG_MESSAGE_EVENT,			/* run_id null: for all waits; then for one */
+	JDG_MESSAGE_EVENT,			/* of the log, for a wait: events.c */
 	JDG_MESSAGE_ABORT,			/* name: kill or compensate */
 	JDG_MESSAGE_CANCEL,			/* stop the task of a step */
 	JDG_MESSAGE_SUB_ENDED,		/* the run of a sub_flow has ended */
@@ -30,16 +30,21 @@ typedef enum JdgMessageKind
 								 * started a run */
 } JdgMessageKind;
 
-/* "signal:name", "approval:name", "event:name", for flow_step.event */
+/* "signal:name", "approval:name", for flow_step.event; "event:type", for views */
 extern char *jdg_message_event(JdgMessageKind kind, const char *name);
+
+/*
+ * flow_step.event of a wait for an event: "event:type", or "event:type key".
+ * A type has no blank.
+ */
+extern char *jdg_message_event_subject(const char *type, const char *key);
 
 /* the letter in the table */
 extern char jdg_message_kind_out(JdgMessageKind kind);
 
 /*
- * Send one; the scheduler serves it after the commit.  run_id 0: to all waits
- * for the event "name".  Inside jdg_internal_begin(); the sender is
- * "role".
+ * Send one; the scheduler serves it after the commit.  Inside
+ * jdg_internal_begin(); the sender is "role".
  */
 extern void jdg_flow_message_as(JdgMessageKind kind, int64 run_id, int64 step_id,
 								const char *name, Jsonb *payload, Oid role);
@@ -54,6 +59,10 @@ extern bool jdg_flow_asked(int64 run_id);
 extern void jdg_flow_message(JdgMessageKind kind, int64 run_id, int64 step_id,
 							 const char *name, Jsonb *payload);
 
+/* an event for a wait; it ends the wait that has this wait_start only */
+extern void jdg_flow_message_event(int64 run_id, int64 step_id,
+								   int64 wait_start, Jsonb *result);
+
 typedef struct JdgFlowMessage
 {
 	int64		message_id;
@@ -64,6 +73,7 @@ typedef struct JdgFlowMessage
 	Oid			role;
 	TimestampTz at;
 	Jsonb	   *payload;
+	int64		wait_start;		/* of an event; 0: none */
 } JdgFlowMessage;
 
 /*

@@ -57,13 +57,14 @@ serve_signal(JdgRunState *rs, const JdgFlowMessage *m)
 	jdg_flow_message_keep(m->message_id);
 }
 
+/* An event, unless its wait has ended; the step may have begun another one. */
 static void
-serve_event(JdgRunState *rs, int64 step_id, const JdgFlowMessage *m)
+serve_event(JdgRunState *rs, const JdgFlowMessage *m)
 {
-	JdgFlowStep *step = jdg_step_get(rs, step_id);
+	JdgFlowStep *step = jdg_step_get(rs, m->step_id);
 
 	if (step != NULL && step->state == JDG_STEP_RUNNING &&
-		step->event != NULL && step->task_id == 0)
+		step->wait_start != 0 && step->wait_start == m->wait_start)
 		jdg_step_node(rs, step)->kind->answer(rs, step, m->payload);
 }
 
@@ -290,7 +291,7 @@ serve_undo(JdgRunState *rs)
 }
 
 void
-jdg_serve_message(JdgRunState *rs, int64 step_id, const JdgFlowMessage *m)
+jdg_serve_message(JdgRunState *rs, const JdgFlowMessage *m)
 {
 	switch (m->kind)
 	{
@@ -299,7 +300,7 @@ jdg_serve_message(JdgRunState *rs, int64 step_id, const JdgFlowMessage *m)
 			serve_signal(rs, m);
 			return;
 		case JDG_MESSAGE_EVENT:
-			serve_event(rs, step_id, m);
+			serve_event(rs, m);
 			break;
 		case JDG_MESSAGE_CANCEL:
 			serve_cancel(rs, m);

@@ -12,10 +12,9 @@
 #include "flow/run/pass.h"
 
 /*
- * Serve a message.  step_id: of the wait that an event is for.  Deletes the
- * message, or keeps it until a step has ended or a wait takes it.
+ * Serve a message.  Deletes it, or keeps it until a step has ended or a wait
+ * takes it.
  */
-extern void jdg_serve_message(JdgRunState *rs, int64 step_id,
-							  const JdgFlowMessage *m);
+extern void jdg_serve_message(JdgRunState *rs, const JdgFlowMessage *m);
 
 #endif							/* JDG_FLOW_RUN_REQUEST_H */

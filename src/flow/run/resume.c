@@ -27,6 +27,7 @@ reset(JdgRunState *rs, JdgFlowStep *step)
 	step->finished_at = step->due = DT_NOBEGIN;
 	step->error = step->result = NULL;
 	step->reason = step->event = NULL;
+	step->wait_start = 0;
 	step->cancelling = false;
 	step->task_id = step->child_run = 0;
 	step->attempts = 0;

@@ -36,7 +36,7 @@
 typedef struct Input
 {
 	int64		run_id;
-	int64		step_id;		/* of a timer or an event */
+	int64		step_id;		/* of a timer */
 	const JdgFlowMessage *message;	/* NULL: a timer */
 } Input;
 
@@ -46,7 +46,7 @@ serve(JdgRunState *rs, const Input *in)
 	JdgFlowStep *step;
 
 	if (in->message != NULL)
-		jdg_serve_message(rs, in->step_id, in->message);
+		jdg_serve_message(rs, in->message);
 	else if ((step = jdg_step_get(rs, in->step_id)) != NULL)
 		jdg_step_due(rs, step);
 }
@@ -179,82 +179,22 @@ serve_all(Input *in, int n)
 	}
 }
 
-/* The roles that wait for an event and may receive it. */
-static Datum
-receivers(const JdgFlowMessage *m, Datum event)
-{
-	static JdgQuery q = {
-		"SELECT DISTINCT owner FROM jadugar_internal.flow_run "
-		"WHERE run_id = ANY (ARRAY(SELECT run_id "
-		"FROM jadugar_internal.flow_step WHERE event = $1))", 1, {TEXTOID}
-	};
-	int64		n = jdg_run(&q, &event, NULL, 0);
-	Datum	   *owners = palloc(sizeof(Datum) * Max(n, 1));
-	int			k = 0;
-
-	for (int64 i = 0; i < n; i++)
-		owners[i] = ObjectIdGetDatum(jdg_col_oid(i, 1));
-	for (int64 i = 0; i < n; i++)
-	{
-		if (jdg_may_manage(m->role, DatumGetObjectId(owners[i])))
-			owners[k++] = owners[i];
-	}
-	return PointerGetDatum(construct_array(owners, k, OIDOID, sizeof(Oid),
-										   true, TYPALIGN_INT));
-}
-
-/*
- * An event becomes a message for each wait that it is for: there may be more
- * runs than one transaction can lock.
- */
-static void
-send_event(const JdgFlowMessage *m)
-{
-	static JdgQuery q = {
-		"INSERT INTO jadugar_internal.flow_message (run_id, kind, step_id, "
-		"name, role, at, payload) SELECT s.run_id, $7, s.step_id, $2, $3, $4, $5 "
-		"FROM jadugar_internal.flow_step s "
-		"WHERE s.event = $1 AND (s.found IS NULL OR $5 @> s.found) "
-		"AND (SELECT r.owner FROM jadugar_internal.flow_run r "
-		"WHERE r.run_id = s.run_id) = ANY ($6)", 7,
-		{TEXTOID, TEXTOID, OIDOID, TIMESTAMPTZOID, JSONBOID, OIDARRAYOID,
-		CHAROID}
-	};
-	Datum		v[7] = {CStringGetTextDatum(jdg_message_event(JDG_MESSAGE_EVENT, m->name)),
-		CStringGetTextDatum(m->name), ObjectIdGetDatum(m->role),
-	TimestampTzGetDatum(m->at), PointerGetDatum(m->payload)};
-
-	v[5] = receivers(m, v[0]);
-	v[6] = CharGetDatum(jdg_message_kind_out(JDG_MESSAGE_EVENT));
-	jdg_run(&q, v, NULL, 0);
-	jdg_flow_message_done(m->message_id);
-}
-
 int
 jdg_flow_do_messages(int max)
 {
 	int			nmessages;
-	int			n = 0;
 	JdgFlowMessage *m = jdg_flow_messages_new(false, max, &nmessages);
 	Input	   *in = palloc(sizeof(Input) * Max(nmessages, 1));
-	bool		sent = false;
 
 	Assert(jdg_is_bookkeeping());
 	for (int i = 0; i < nmessages; i++)
 	{
-		if (m[i].run_id == 0)
-		{
-			send_event(&m[i]);
-			sent = true;
-			continue;
-		}
-		in[n].run_id = m[i].run_id;
-		in[n].step_id = m[i].step_id;
-		in[n++].message = &m[i];
+		in[i].run_id = m[i].run_id;
+		in[i].step_id = 0;
+		in[i].message = &m[i];
 	}
-	serve_all(in, n);
-	/* the messages just sent come before the timers */
-	return sent ? max : nmessages;
+	serve_all(in, nmessages);
+	return nmessages;
 }
 
 int

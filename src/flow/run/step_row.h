@@ -51,6 +51,7 @@ typedef struct JdgFlowStep
 	int			attempts;
 	TimestampTz due;			/* DT_NOBEGIN: null, as all of these */
 	char	   *event;
+	int64		wait_start;		/* of an open wait for an event; 0: null */
 	int64		child_run;		/* 0: null */
 	int			total;
 	int			started;

@@ -63,7 +63,11 @@ my @points = (
 	[ 'flow-served', qw(scheduler) ],
 	[ 'flow-run-ends', qw(worker scheduler) ],
 	[ 'flow-task-ended', qw(scheduler) ],
-	[ 'flow-message-sent', qw(session worker scheduler) ]);
+	[ 'flow-message-sent', qw(session worker scheduler) ],
+	[ 'flow-wait-started', qw(session worker scheduler) ],
+	[ 'flow-wait-telling', qw(session worker scheduler) ],
+	[ 'flow-events-sent', qw(scheduler) ],
+	[ 'flow-events-committed', qw(scheduler) ]);
 if ($ENV{JADUGAR_POINT})
 {
 	@points = grep { $_->[0] =~ /$ENV{JADUGAR_POINT}/ } @points;
@@ -143,9 +147,12 @@ foreach my $p (@points)
 {
 	my ($point, @drives) = @$p;
 
+	# after its commit, a transaction cannot fail
+	my @actions = $point eq 'flow-wait-telling' ? qw(kill9) : qw(kill9 error);
+
 	foreach my $drive (@drives)
 	{
-		fail_at($point, $drive, $_) foreach qw(kill9 error);
+		fail_at($point, $drive, $_) foreach @actions;
 	}
 }
 

@@ -1,5 +1,5 @@
 # Without work jadugar does nothing: no process wakes up, and no transaction runs.
-# The same with a thousand schedules that are not due.
+# The same with a thousand schedules that are not due, and ten runs that wait for events.
 use strict;
 use warnings;
 
@@ -18,7 +18,8 @@ create_extension($node, $_) foreach @databases;
 
 $node->safe_psql('planned', q{
 	SELECT count(jadugar.schedule('s' || i, 'every 1 hour', 'SELECT 1', starts_at => now() + interval '1 day'))
-	FROM generate_series(1, 1000) i});
+	FROM generate_series(1, 1000) i;
+	SELECT count(jadugar.start_flow(jadugar.wait_event('never', key => i::text))) FROM generate_series(1, 10) i});
 foreach my $db (@databases)
 {
 	wait_for_process($node, 'scheduler', $db);

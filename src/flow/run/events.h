@@ -1,0 +1,36 @@
+/*-------------------------------------------------------------------------
+ *
+ * events.h
+ *	  Events of the log for runs that wait for them.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef JDG_FLOW_RUN_EVENTS_H
+#define JDG_FLOW_RUN_EVENTS_H
+
+#include "shared/database.h"
+
+/*
+ * For the scheduler, outside a transaction: reads events that have committed,
+ * and sends a message to each wait that one of them is for.  "all": also sets
+ * anew which types of events wake the scheduler.  False: there is more to read.
+ */
+extern bool jdg_flow_events_read(JdgDb *db, bool all);
+
+/* did something wait for events when the log was read last? */
+extern bool jdg_flow_events_awaited(void);
+
+/* the next time, nothing that was read is kept for later */
+extern void jdg_flow_events_settle(JdgDb *db);
+
+/*
+ * May an event that came in time not have reached its wait yet?  The duty says
+ * so while it has not done all.
+ */
+extern void jdg_flow_events_set_behind(bool behind);
+extern bool jdg_flow_events_are_behind(void);
+
+/* before an era begins: the cursor is made that the dump would have got */
+extern void jdg_flow_events_adopted(void);
+
+#endif							/* JDG_FLOW_RUN_EVENTS_H */
