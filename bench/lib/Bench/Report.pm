@@ -143,11 +143,12 @@ my @sections = (
 	[ snapshot => 'One transaction left open', 'snapshot', 'Tasks a second over the whole run, and in its last five seconds; CPU of all processes, enqueueing included.',
 		sub { by_metric($_[0], 'snapshot', '', [ 'tasks/s', 'at the end', 'CPU µs a task' ], 'open transaction') } ],
 	[ flows => 'Flows', 'flows',
-		'A step that inserts a row, beside a plain task that does the same; starting (enqueueing) included, ratios against the plain tasks beside it. Then from the acknowledgement of start_flow()\'s commit to the end of a chain of three, on an idle server. Then large ones, two workers.',
+		'A step that inserts a row, beside a plain task that does the same; starting (enqueueing) included, ratios against the plain tasks beside it. Then from the acknowledgement of start_flow()\'s commit to the end of a chain of three, on an idle server. Then large ones, two workers. Then events, each of which ends one wait, beside open waits for other keys.',
 		sub {
 			by_metric($_[0], 'flows', 'a step', [ 'CPU µs a step', 'µs a step', 'CPU, × plain', 'time, × plain' ], 'started')
 			  . by_metric($_[0], 'flows', 'until', [ 'p50 ms', 'p99 ms' ])
 			  . by_metric($_[0], 'flows', 'large', [ 'seconds', 'steps/s', '× plain tasks' ])
+			  . by_metric($_[0], 'flows', '', [ 'µs an event', '× beside 10' ], 'open waits')
 		} ]);
 
 sub markdown

@@ -144,6 +144,8 @@ my @targets = (
 	} 'chain of three', 'parallel of ten'),
 	[ 'start of a run → end of a chain of three, p50', '≤ 2 ms',
 		sub { at_most(2, 'ms', $_[0]->middle('flows', 'p50 ms', 'wait_flow() has returned the run', '')) } ],
+	[ 'an event beside 100,000 open waits with other keys, to one beside 10', '≤ 1.2×',
+		sub { my $r = $_[0]->middle('flows', '× beside 10', 'event that ends a wait', 100_000); defined $r ? (sprintf('%.2f×', $r), $r <= 1.2) : () } ],
 );
 
 # rows(RUN): return rows of subject, target, measured value and verdict.

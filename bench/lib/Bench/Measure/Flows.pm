@@ -1,6 +1,7 @@
 # Bench::Measure::Flows: the cost of a step of a flow compared with a plain task
-# for the same work, the duration of a short chain on an idle server, and large
-# flows.  A run counts only if the row of every step exists exactly once.
+# for the same work, the duration of a short chain on an idle server, large flows,
+# and events beside open waits.  A run counts only if the row of every step exists
+# exactly once, and if every wait that an event is for has ended.
 package Bench::Measure::Flows;
 
 use strict;
@@ -40,6 +41,7 @@ sub measure
 	}
 	latency($run) foreach 1 .. $run->rounds(1, 3);
 	size($run) foreach 1 .. $run->rounds(1, 3);
+	events($run) foreach 1 .. $run->rounds(2, 4);
 	return;
 }
 
@@ -226,6 +228,59 @@ sub size
 		$run->{server}->drop($db);
 	}
 	return;
+}
+
+# Events that each end one wait, beside 10 and 100,000 open waits for other keys of
+# the same type.  Ten rounds with the few alternate with ten with the many; the
+# time is from the first commit to the end of the last wait.
+sub events
+{
+	my ($run) = @_;
+	my $server = $run->{server};
+	my %open = (10 => undef, 100_000 => undef);
+	my %us = map { $_ => [] } keys %open;
+	my $each = $run->pick(500, 2000);
+
+	foreach my $n (sort keys %open)
+	{
+		my ($db, $session) = fresh($run, 1);
+		my $admin = $server->session($db, 'postgres');
+
+		$session->query(qq{SELECT count(jadugar.start_flow(jadugar.wait_event('bench', key => 'open' || i))) FROM generate_series(1, $n) i});
+		$admin->query('VACUUM ANALYZE');
+		$open{$n} = [ $db, $session, $admin ];
+	}
+	foreach my $round (1 .. 10)
+	{
+		push @{ $us{$_} }, answered($run, @{ $open{$_} }[ 1, 2 ], $each, $round) foreach $round % 2 ? (10, 100_000) : (100_000, 10);
+	}
+	foreach my $n (sort keys %open)
+	{
+		my ($db, $session, $admin) = @{ $open{$n} };
+
+		$run->same('open waits', $session->query('SELECT count(*) FROM jadugar.flow_runs WHERE finished_at IS NULL'), $n);
+		$run->add($name, 'µs an event', 'event that ends a wait', $n, percentile(50, @{ $us{$n} }));
+		$_->close foreach $session, $admin;
+		$server->drop($db);
+	}
+	$run->add($name, '× beside 10', 'event that ends a wait', 100_000, percentile(50, @{ $us{100_000} }) / percentile(50, @{ $us{10} }));
+	return;
+}
+
+# answered(RUN, SESSION, ADMIN, N, ROUND): start N waits, then publish an event for
+# each, in a transaction of its own.  Return the microseconds an event, from the
+# first event until all waits have ended.
+sub answered
+{
+	my ($run, $session, $admin, $n, $round) = @_;
+	my ($first, $last) = split /\|/, $session->query(qq{SELECT min(run), max(run)
+		FROM (SELECT jadugar.start_flow(jadugar.wait_event('bench', key => 'r$round.' || i)) AS run FROM generate_series(1, $n) i) x});
+	my $runs = "jadugar_internal.flow_run WHERE run_id BETWEEN $first AND $last";
+	my $start = $session->query('SELECT extract(epoch FROM clock_timestamp())');
+
+	$session->query(qq{DO \$\$ BEGIN FOR i IN 1 .. $n LOOP PERFORM jadugar.publish('bench', key => 'r$round.' || i); COMMIT; END LOOP; END \$\$});
+	$run->{server}->poll(sub { $admin->query("SELECT count(*) FROM $runs AND finished_at IS NOT NULL") == $n }, 'the waits have ended', 60);
+	return 1e6 * ($admin->query("SELECT extract(epoch FROM max(finished_at)) FROM $runs") - $start) / $n;
 }
 
 1;
