@@ -17,6 +17,10 @@ CREATE TABLE jadugar_internal.topic (
 	index_keys	boolean NOT NULL DEFAULT false,
 	registered_only boolean NOT NULL DEFAULT false,
 	leaf		integer,
+	max_backlog	bigint CHECK (max_backlog > 0),
+	full_since	timestamptz,
+	max_hold	interval,
+	on_expire	text NOT NULL DEFAULT 'drop' CHECK (on_expire IN ('drop', 'detach')),
 	description	text,
 	created_at	timestamptz NOT NULL
 );
@@ -24,6 +28,9 @@ COMMENT ON TABLE jadugar_internal.topic IS
 	'Parts of the event log, each with its own retention, privileges and partitions.';
 COMMENT ON COLUMN jadugar_internal.topic.leaf IS
 	'Partition that receives new events. NULL: none has been made yet.';
+
+COMMENT ON COLUMN jadugar_internal.topic.full_since IS
+	'When a subscription has reached max_backlog. NULL: none has.';
 
 INSERT INTO jadugar_internal.topic (topic_id, name, owner, keep, roll, retention, created_at, description)
 SELECT t.id, t.name, e.oid, t.keep, t.roll, t.retention, pg_catalog.now(), t.description
@@ -234,6 +241,9 @@ CREATE FUNCTION jadugar.create_topic(
 	roll			text DEFAULT 'day',
 	index_keys		boolean DEFAULT false,
 	registered_only	boolean DEFAULT false,
+	max_backlog		bigint DEFAULT NULL,
+	max_hold		interval DEFAULT NULL,
+	on_expire		text DEFAULT 'drop',
 	description		text DEFAULT NULL,
 	owner			text DEFAULT NULL
 ) RETURNS integer
@@ -248,6 +258,9 @@ CREATE FUNCTION jadugar.alter_topic(
 	roll			text DEFAULT NULL,
 	index_keys		boolean DEFAULT NULL,
 	registered_only	boolean DEFAULT NULL,
+	max_backlog		bigint DEFAULT NULL,
+	max_hold		interval DEFAULT NULL,
+	on_expire		text DEFAULT NULL,
 	description		text DEFAULT NULL,
 	reset			text[] DEFAULT NULL
 ) RETURNS void

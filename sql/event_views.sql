@@ -23,6 +23,10 @@ SELECT t.name,
 	t.roll,
 	t.index_keys,
 	t.registered_only,
+	t.max_backlog,
+	t.full_since,
+	t.max_hold,
+	t.on_expire,
 	(SELECT count(*) FROM jadugar_internal.event_leaf l
 		WHERE l.topic_id = t.topic_id) AS partitions,
 	t.created_at,
@@ -49,6 +53,14 @@ COMMENT ON COLUMN jadugar.topics.index_keys IS
 	'Whether new partitions have an index on the keys of events.';
 COMMENT ON COLUMN jadugar.topics.registered_only IS
 	'Whether it takes events of registered types only.';
+COMMENT ON COLUMN jadugar.topics.max_backlog IS
+	'Maximum number of events that a subscription may have to come. NULL: no limit.';
+COMMENT ON COLUMN jadugar.topics.full_since IS
+	'Since when publishing fails, as a subscription has reached max_backlog. NULL: it does not.';
+COMMENT ON COLUMN jadugar.topics.max_hold IS
+	'Time for which events past the retention are kept for a subscription that needs them. NULL: jadugar.event_max_hold.';
+COMMENT ON COLUMN jadugar.topics.on_expire IS
+	'What happens to partitions past the retention: drop or detach.';
 COMMENT ON COLUMN jadugar.topics.partitions IS 'Number of its partitions.';
 COMMENT ON COLUMN jadugar.topics.created_at IS 'When it was created.';
 COMMENT ON COLUMN jadugar.topics.description IS 'Text for readers.';

@@ -335,6 +335,17 @@ WITH late AS MATERIALIZED (
 	FROM late l
 		LEFT JOIN pg_catalog.pg_roles a ON a.oid = l.owner
 	WHERE l.full IS NOT TRUE AND jadugar_internal._v_no_worker(l.owner)
+), positions AS MATERIALIZED (
+	SELECT u.subscription_id, u.name, u.owner, c.lost, c.blocked,
+		u.enabled AND u.paused_at IS NULL AND NOT c.lost AND NOT c.blocked AS active
+	FROM jadugar_internal.subscription u
+		CROSS JOIN LATERAL (SELECT
+				COALESCE(pg_catalog.bool_or(y.lost_at IS NOT NULL), false) AS lost,
+				COALESCE(pg_catalog.bool_or(y.retry_at = 'infinity'), false) AS blocked
+			FROM jadugar_internal.event_cursor y
+			WHERE y.subscription_id = u.subscription_id) c
+	WHERE (SELECT jadugar_internal._v_is_monitor())
+		OR jadugar_internal._v_owns(u.owner)
 )
 SELECT v.what,
 	v.severity,
@@ -412,10 +423,10 @@ SELECT v.reason,
 	'error',
 	CASE v.reason
 		WHEN 'owner_missing'
-		THEN pg_catalog.format('role "%s" owns tasks, schedules or flows and does not exist', o.name)
+		THEN pg_catalog.format('role "%s" owns tasks, schedules, flows or subscriptions and does not exist', o.name)
 		WHEN 'owner_nologin'
-		THEN pg_catalog.format('role "%s" owns tasks, schedules or flows and may not log in', a.rolname)
-		ELSE pg_catalog.format('role "%s" owns tasks, schedules or flows and may not connect to the database', a.rolname) END,
+		THEN pg_catalog.format('role "%s" owns tasks, schedules, flows or subscriptions and may not log in', a.rolname)
+		ELSE pg_catalog.format('role "%s" owns tasks, schedules, flows or subscriptions and may not connect to the database', a.rolname) END,
 	CASE v.reason
 		WHEN 'owner_missing'
 		THEN pg_catalog.format('Give them to another role with jadugar.reassign_owned(''%s'', ...), or drop them with jadugar.drop_owned(''%s'').', o.role, o.role)
@@ -434,6 +445,7 @@ WHERE v.reason IS NOT NULL
 		OR jadugar_internal._v_owns(o.role))
 	AND (EXISTS (SELECT FROM jadugar_internal.schedule s WHERE s.owner = o.role)
 		OR EXISTS (SELECT FROM jadugar_internal.task t WHERE t.owner = o.role)
+		OR EXISTS (SELECT FROM jadugar_internal.subscription u WHERE u.owner = o.role)
 		OR EXISTS (SELECT FROM jadugar_internal.flow_run r
 			WHERE r.owner = o.role AND r.finished_at IS NULL))
 UNION ALL
@@ -530,6 +542,62 @@ FROM (SELECT pg_catalog.count(*) AS n, pg_catalog.min(x.task_id) AS task_id
 				OR jadugar_internal._v_owns(t.owner))
 		ORDER BY t.task_id
 		LIMIT 101) x) s
+WHERE (SELECT jadugar_internal._v_has_access())
+UNION ALL
+SELECT 'lost_subscriptions',
+	CASE WHEN s.n = 0 THEN 'ok' ELSE 'error' END,
+	CASE WHEN s.n = 0 THEN 'no subscription has lost events'
+		ELSE pg_catalog.format('subscriptions that have lost events, and wait: %s, among them "%s"',
+			s.n, s.name) END,
+	CASE WHEN s.n > 0
+		THEN 'Call jadugar.resume_subscription() with lost => ''skip'', or jadugar.seek().' END
+FROM (SELECT pg_catalog.count(*) AS n, pg_catalog.min(x.name) AS name
+	FROM positions x
+	WHERE x.lost) s
+WHERE (SELECT jadugar_internal._v_has_access())
+UNION ALL
+SELECT 'blocked_subscriptions',
+	CASE WHEN s.n = 0 THEN 'ok' ELSE 'error' END,
+	CASE WHEN s.n = 0 THEN 'no subscription is blocked'
+		ELSE pg_catalog.format('subscriptions blocked by an event that has failed: %s, among them "%s"',
+			s.n, s.name) END,
+	CASE WHEN s.n > 0
+		THEN 'See error in jadugar.subscription_shards. Call jadugar.redrive() or jadugar.discard_events().' END
+FROM (SELECT pg_catalog.count(*) AS n, pg_catalog.min(x.name) AS name
+	FROM positions x
+	WHERE x.blocked) s
+WHERE (SELECT jadugar_internal._v_has_access())
+UNION ALL
+SELECT 'lagging_subscriptions',
+	CASE WHEN s.n = 0 THEN 'ok' ELSE 'warning' END,
+	CASE WHEN s.n = 0 THEN 'no subscription is late'
+		ELSE pg_catalog.format('subscriptions late by more than five minutes: %s, among them "%s"%s',
+			s.n, s.name, CASE WHEN s.no_worker > 0
+				THEN pg_catalog.format('; their roles have no free worker: %s', s.no_worker) END) END,
+	CASE WHEN s.n > 0
+		THEN 'See lag, behind and status in jadugar.subscriptions, and jadugar.workers.' END
+FROM (SELECT pg_catalog.count(*) AS n, pg_catalog.min(x.name) AS name,
+		pg_catalog.count(*) FILTER (WHERE jadugar_internal._v_no_worker(x.owner)) AS no_worker
+	FROM positions x
+	WHERE x.active
+		AND EXISTS (SELECT FROM jadugar_internal.event_cursor c
+			WHERE c.subscription_id = x.subscription_id
+				AND jadugar_internal._v_lag(c.subscription_id, c.shard) > '5 minutes'::interval)) s
+WHERE (SELECT jadugar_internal._v_has_access())
+UNION ALL
+SELECT 'dead_letters',
+	CASE WHEN s.n <= 100 THEN 'ok' ELSE 'warning' END,
+	CASE WHEN s.n = 0 THEN 'no event is a dead letter'
+		WHEN s.n > 100 THEN 'events that are dead letters: more than 100'
+		ELSE pg_catalog.format('events that are dead letters: %s', s.n) END,
+	CASE WHEN s.n > 100
+		THEN 'See jadugar.dead_letters. Call jadugar.redrive() or jadugar.discard_events().' END
+FROM (SELECT pg_catalog.count(*) AS n
+	FROM (SELECT FROM positions x
+			CROSS JOIN LATERAL (SELECT FROM jadugar_internal.parked p
+				WHERE p.subscription_id = x.subscription_id AND p.state = 'd'
+				LIMIT 101) y
+		LIMIT 101) z) s
 WHERE (SELECT jadugar_internal._v_has_access());
 COMMENT ON VIEW jadugar.health IS
 	'State of jadugar in this database: one row for each check, and one for each problem found.';

@@ -61,6 +61,7 @@ CREATE TABLE jadugar_internal.event_cursor (
 	last_event_id bigint,
 	last_handled_at timestamptz,
 	charged		"char" CHECK (charged IN ('r', 'd')),
+	lost_at		timestamptz,
 	PRIMARY KEY (subscription_id, shard)
 ) WITH (fillfactor = 50);
 COMMENT ON TABLE jadugar_internal.event_cursor IS
@@ -79,6 +80,9 @@ COMMENT ON COLUMN jadugar_internal.event_cursor.attempts IS
 COMMENT ON COLUMN jadugar_internal.event_cursor.charged IS
 	'blocked_id has failed outside its turn, as its worker died: r: it is to be tried again; d: it is dead. Takes effect when the position comes to it.';
 
+COMMENT ON COLUMN jadugar_internal.event_cursor.lost_at IS
+	'When events were dropped that the shard had not handled. It waits until a role decides.';
+
 CREATE TABLE jadugar_internal.parked (
 	subscription_id bigint NOT NULL,
 	event_id	bigint NOT NULL,
@@ -91,16 +95,21 @@ CREATE TABLE jadugar_internal.parked (
 	next_at		timestamptz,
 	errors		jsonb NOT NULL,
 	parked_at	timestamptz NOT NULL,
+	topic_id	integer,
+	event		jsonb,
 	PRIMARY KEY (subscription_id, event_id)
 );
 COMMENT ON TABLE jadugar_internal.parked IS
 	'Events that a subscription has set aside: references to the log.';
+COMMENT ON COLUMN jadugar_internal.parked.event IS
+	'Copy of the row of the log, made before its partition was dropped; topic_id is its topic.';
 COMMENT ON COLUMN jadugar_internal.parked.holds_key IS
 	'Are later events of its key held behind it?';
 COMMENT ON COLUMN jadugar_internal.parked.state IS
 	'r: to be tried again at next_at; h: held behind an earlier event of its key; d: dead.';
 
 CREATE INDEX parked_key ON jadugar_internal.parked (subscription_id, key, event_id) WHERE holds_key;
+CREATE INDEX parked_event ON jadugar_internal.parked (event_id, subscription_id) WHERE event IS NULL;
 CREATE INDEX parked_due ON jadugar_internal.parked (subscription_id, shard, next_at, event_id) WHERE state = 'r';
 
 SELECT pg_catalog.pg_extension_config_dump('jadugar_internal.subscription_id_seq', '');
@@ -185,10 +194,14 @@ LANGUAGE C AS 'MODULE_PATHNAME', 'jdg_pause_subscription';
 COMMENT ON FUNCTION jadugar.pause_subscription IS
 	'Pauses a subscription: no further events are handled. Returns false if it was paused already.';
 
-CREATE FUNCTION jadugar.resume_subscription(name text, owner text DEFAULT NULL) RETURNS boolean
+CREATE FUNCTION jadugar.resume_subscription(
+	name			text,
+	lost			text DEFAULT 'stop',
+	owner			text DEFAULT NULL
+) RETURNS boolean
 LANGUAGE C AS 'MODULE_PATHNAME', 'jdg_resume_subscription';
 COMMENT ON FUNCTION jadugar.resume_subscription IS
-	'Resumes a subscription. Returns false if it was not paused.';
+	'Resumes a subscription that was paused or, with lost => ''skip'', has lost events. Returns false if it was neither.';
 
 CREATE FUNCTION jadugar.seek(
 	name			text,

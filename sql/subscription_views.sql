@@ -1,10 +1,21 @@
 -- Views of subscriptions and of the events that they have set aside: src/event/.
 
+CREATE FUNCTION jadugar_internal._v_behind(subscription_id bigint, shard integer) RETURNS bigint
+LANGUAGE C STABLE STRICT AS 'MODULE_PATHNAME', 'jdg_v_behind';
+COMMENT ON FUNCTION jadugar_internal._v_behind(bigint, integer) IS
+	'Returns the number of events that a shard has not passed, at most 100,000.';
+
+CREATE FUNCTION jadugar_internal._v_lag(subscription_id bigint, shard integer) RETURNS interval
+LANGUAGE C STABLE STRICT AS 'MODULE_PATHNAME', 'jdg_v_lag';
+COMMENT ON FUNCTION jadugar_internal._v_lag(bigint, integer) IS
+	'Returns the age of the next event that a shard has not passed, or 0.';
+
 CREATE VIEW jadugar.subscription_shards WITH (security_barrier) AS
 SELECT s.name AS subscription,
 	COALESCE(a.rolname, s.owner::text::name) AS owner,
 	c.shard,
 	CASE
+		WHEN c.lost_at IS NOT NULL THEN 'lost'
 		WHEN NOT s.enabled OR s.paused_at IS NOT NULL THEN 'paused'
 		WHEN c.retry_at = 'infinity' THEN 'blocked'
 		WHEN c.retry_at > pg_catalog.now() THEN 'waiting'
@@ -20,7 +31,10 @@ SELECT s.name AS subscription,
 	CASE WHEN jadugar_internal._v_owns(s.owner) OR (SELECT jadugar_internal._v_is_operator())
 		THEN c.error END AS error,
 	c.last_event_id,
-	c.last_handled_at
+	c.last_handled_at,
+	jadugar_internal._v_behind(c.subscription_id, c.shard) AS behind,
+	jadugar_internal._v_lag(c.subscription_id, c.shard) AS lag,
+	c.lost_at
 FROM jadugar_internal.subscription s
 	JOIN jadugar_internal.event_cursor c ON c.subscription_id = s.subscription_id
 	LEFT JOIN pg_catalog.pg_roles a ON a.oid = s.owner
@@ -31,7 +45,7 @@ COMMENT ON COLUMN jadugar.subscription_shards.subscription IS 'Name of the subsc
 COMMENT ON COLUMN jadugar.subscription_shards.owner IS 'Role that owns the subscription.';
 COMMENT ON COLUMN jadugar.subscription_shards.shard IS 'Number of the shard, from 0.';
 COMMENT ON COLUMN jadugar.subscription_shards.status IS
-	'Status: active, waiting (after failures, until retry_at), blocked (by blocked_id) or paused.';
+	'Status: active, waiting (after failures, until retry_at), blocked (by blocked_id), paused, or lost.';
 COMMENT ON COLUMN jadugar.subscription_shards.handled IS 'Number of events handled.';
 COMMENT ON COLUMN jadugar.subscription_shards.failed IS 'Number of failed calls of the handler.';
 COMMENT ON COLUMN jadugar.subscription_shards.parked IS 'Number of events set aside.';
@@ -45,6 +59,11 @@ COMMENT ON COLUMN jadugar.subscription_shards.error IS
 	'Error of its last attempt. NULL for a monitor.';
 COMMENT ON COLUMN jadugar.subscription_shards.last_event_id IS 'Event that was handled last.';
 COMMENT ON COLUMN jadugar.subscription_shards.last_handled_at IS 'When it was handled.';
+COMMENT ON COLUMN jadugar.subscription_shards.behind IS
+	'Number of events to come, at most 100,000. Events that were set aside do not count.';
+COMMENT ON COLUMN jadugar.subscription_shards.lag IS 'Age of the next event to come. 0: there is none.';
+COMMENT ON COLUMN jadugar.subscription_shards.lost_at IS
+	'When events that it had not handled were dropped. NULL: none were.';
 
 CREATE VIEW jadugar.subscriptions WITH (security_barrier) AS
 SELECT s.subscription_id,
@@ -70,6 +89,7 @@ SELECT s.subscription_id,
 	s.priority,
 	s.shards,
 	CASE
+		WHEN c.lost > 0 THEN 'lost'
 		WHEN NOT s.enabled OR s.paused_at IS NOT NULL THEN 'paused'
 		WHEN c.blocked > 0 THEN 'blocked'
 		WHEN c.waiting > 0 THEN 'waiting'
@@ -82,6 +102,12 @@ SELECT s.subscription_id,
 		WHERE p.subscription_id = s.subscription_id AND p.state = 'd') AS dead,
 	c.last_event_id,
 	c.last_handled_at,
+	(SELECT pg_catalog.sum(jadugar_internal._v_behind(x.subscription_id, x.shard))::bigint
+		FROM jadugar_internal.event_cursor x
+		WHERE x.subscription_id = s.subscription_id) AS behind,
+	(SELECT pg_catalog.max(jadugar_internal._v_lag(x.subscription_id, x.shard))
+		FROM jadugar_internal.event_cursor x
+		WHERE x.subscription_id = s.subscription_id) AS lag,
 	s.paused_at,
 	s.paused_by,
 	s.created_at,
@@ -93,6 +119,7 @@ FROM jadugar_internal.subscription s
 	LEFT JOIN jadugar_internal.queue q ON q.queue_id = s.queue_id
 	LEFT JOIN pg_catalog.pg_roles a ON a.oid = s.owner
 	CROSS JOIN LATERAL (SELECT
+			count(*) FILTER (WHERE x.lost_at IS NOT NULL) AS lost,
 			count(*) FILTER (WHERE x.retry_at = 'infinity') AS blocked,
 			count(*) FILTER (WHERE x.retry_at > pg_catalog.now()) AS waiting,
 			pg_catalog.sum(x.handled)::bigint AS handled,
@@ -132,13 +159,16 @@ COMMENT ON COLUMN jadugar.subscriptions.priority IS 'Priority of its tasks. NULL
 COMMENT ON COLUMN jadugar.subscriptions.shards IS
 	'Number of shards, which handle events side by side.';
 COMMENT ON COLUMN jadugar.subscriptions.status IS
-	'Status: active, waiting or blocked (at least one shard is), or paused.';
+	'Status: active, waiting, blocked or lost (at least one shard is), or paused.';
 COMMENT ON COLUMN jadugar.subscriptions.handled IS 'Number of events handled.';
 COMMENT ON COLUMN jadugar.subscriptions.failed IS 'Number of failed calls of the handler.';
 COMMENT ON COLUMN jadugar.subscriptions.parked IS 'Number of events set aside, dead ones included.';
 COMMENT ON COLUMN jadugar.subscriptions.dead IS 'Number of events that are not tried again.';
 COMMENT ON COLUMN jadugar.subscriptions.last_event_id IS 'Highest event that was handled last in a shard.';
 COMMENT ON COLUMN jadugar.subscriptions.last_handled_at IS 'When an event was last handled.';
+COMMENT ON COLUMN jadugar.subscriptions.behind IS
+	'Number of events to come, at most 100,000 for each shard. Events that were set aside do not count.';
+COMMENT ON COLUMN jadugar.subscriptions.lag IS 'Age of the next event to come. 0: there is none.';
 COMMENT ON COLUMN jadugar.subscriptions.paused_at IS 'When it was paused. NULL: it is not.';
 COMMENT ON COLUMN jadugar.subscriptions.paused_by IS 'Role that paused it.';
 COMMENT ON COLUMN jadugar.subscriptions.created_at IS 'When it was created.';

@@ -67,8 +67,8 @@ static const JdgErrorDesc error_table[] = {
 		"A task or schedule that this one depends on did not succeed.",
 	"Retry that one, or pass on_dependency_failure => 'run'."},
 	{JDG_ERRCODE_QUEUE_FULL, "QUEUE_FULL",
-		"The queue holds as many unfinished tasks as its max_depth allows.",
-	"Enqueue later, raise max_depth, or choose another on_full."},
+		"The queue holds as many unfinished tasks as its max_depth allows, or a subscription of the topic has as many events to come as its max_backlog allows.",
+	"Try again later, raise max_depth or max_backlog, or choose another on_full."},
 	{JDG_ERRCODE_RATE_LIMITED, "RATE_LIMITED",
 		"A rate limit does not allow the action now.",
 	"Try again later."},
@@ -90,6 +90,9 @@ static const JdgErrorDesc error_table[] = {
 	{JDG_ERRCODE_INTERNAL_ERROR, "INTERNAL_ERROR",
 		"jadugar found itself in a state that should not be possible.",
 	"Report it, with the server's log."},
+	{JDG_ERRCODE_POSITION_LOST, "POSITION_LOST",
+		"Events that a subscription has not handled yet have been dropped.",
+	"Call resume_subscription(lost => 'skip') to go on with those that are there, or seek()."},
 };
 
 const char *

@@ -10,13 +10,20 @@
  */
 #include "postgres.h"
 
+#include "access/htup_details.h"
 #include "access/xact.h"
 #include "catalog/dependency.h"
+#include "catalog/namespace.h"
 #include "catalog/pg_class.h"
 #include "catalog/pg_extension.h"
+#include "catalog/pg_namespace.h"
 #include "catalog/pg_type.h"
+#include "commands/tablecmds.h"
+#include "miscadmin.h"
+#include "utils/builtins.h"
 #include "utils/guc.h"
 #include "utils/lsyscache.h"
+#include "utils/syscache.h"
 
 #include "base/compat.h"
 #include "base/fault.h"
@@ -123,4 +130,58 @@ jdg_partition_drop(const char *name)
 	jdg_partition_set_member(relid, false);
 	JDG_FAULT("partition-left");
 	jdg_utility_run(psprintf("DROP TABLE jadugar_internal.%s", name));
+}
+
+/* Does a schema belong to the owner of the extension? */
+static bool
+is_ours(Oid schema)
+{
+	HeapTuple	tuple = SearchSysCache1(NAMESPACEOID, ObjectIdGetDatum(schema));
+	bool		ours;
+
+	if (!HeapTupleIsValid(tuple))
+		return false;
+	ours = ((Form_pg_namespace) GETSTRUCT(tuple))->nspowner == GetUserId();
+	ReleaseSysCache(tuple);
+	return ours;
+}
+
+/* Makes schema jadugar_archive, in which privileges are those of its tables. */
+static void
+make_archive(void)
+{
+	Oid			schema = get_namespace_oid("jadugar_archive", true);
+
+	if (!OidIsValid(schema))
+	{
+		jdg_utility_run("CREATE SCHEMA jadugar_archive");
+		jdg_utility_run("GRANT USAGE ON SCHEMA jadugar_archive TO PUBLIC");
+		jdg_utility_run("COMMENT ON SCHEMA jadugar_archive IS "
+						"'Partitions that jadugar has detached.'");
+	}
+	else if (!is_ours(schema))
+		ereport(ERROR,
+				(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
+				 errmsg("schema jadugar_archive belongs to another role"),
+				 errhint("Give it to the owner of the extension, or rename it.")));
+}
+
+void
+jdg_partition_archive(const char *name, Oid owner, const char *comment)
+{
+	Oid			relid = jdg_relation_find(name);
+
+	Assert(jdg_is_bookkeeping());
+	if (!OidIsValid(relid))
+		return;
+	make_archive();
+	jdg_partition_set_member(relid, false);
+	jdg_utility_run(psprintf("ALTER TABLE jadugar_internal.%s "
+							 "DISABLE ROW LEVEL SECURITY", name));
+	jdg_utility_run(psprintf("COMMENT ON TABLE jadugar_internal.%s IS %s",
+							 name, quote_literal_cstr(comment)));
+	jdg_utility_run(psprintf("ALTER TABLE jadugar_internal.%s "
+							 "SET SCHEMA jadugar_archive", name));
+	if (OidIsValid(owner))
+		ATExecChangeOwner(relid, owner, true, AccessExclusiveLock);
 }

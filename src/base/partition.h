@@ -44,4 +44,12 @@ extern void jdg_partition_detach(const char *parent, const char *name);
  */
 extern void jdg_partition_drop(const char *name);
 
+/*
+ * Moves a detached partition to schema jadugar_archive, made if need be, as a
+ * plain table of the role with this comment.  It leaves the extension.
+ * InvalidOid: it stays the property of the extension's owner.
+ */
+extern void jdg_partition_archive(const char *name, Oid owner,
+								  const char *comment);
+
 #endif							/* JDG_BASE_PARTITION_H */

@@ -34,6 +34,7 @@ extern int	jdg_misfire_grace;	/* s */
 extern int	jdg_history_retention;	/* min */
 extern int	jdg_log_retention;	/* min */
 extern int	jdg_event_retention;	/* min */
+extern int	jdg_event_max_hold; /* min */
 extern int	jdg_event_dedup_window; /* s */
 extern int	jdg_max_event_size; /* kB */
 extern int	jdg_event_max_hops;

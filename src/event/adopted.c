@@ -49,6 +49,7 @@ cancel_all(void)
 		"base_xmax = $base_xmax, base_xip = $base_xip, upto_xmax = NULL, "
 		"upto_xip = NULL, after_id = 0, in_a_row = 0, retry_at = NULL, "
 		"blocked_id = NULL, attempts = 0, error = NULL, charged = NULL, "
+		"lost_at = NULL, "
 		"parked = (SELECT count(*) FROM jadugar_internal.parked p "
 		"WHERE p.subscription_id = c.subscription_id AND p.shard = c.shard)"
 	};

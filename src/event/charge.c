@@ -16,20 +16,6 @@
 #include "base/errors.h"
 #include "event/charge.h"
 #include "event/failure.h"
-#include "event/read.h"
-
-/* Reads an event by its id; false: it has been dropped. */
-static bool
-read_event(int64 event_id, JdgEvent *e)
-{
-	JdgEventRange range = {.from = event_id,.to = event_id};
-	JdgEventScan *scan = jdg_events_open(&range);
-	JdgTopic	topic;
-	bool		found = jdg_events_next(scan, e, &topic);
-
-	jdg_events_close(scan);
-	return found;
-}
 
 /* Applies on_failure, if the event and its subscription still exist. */
 static void
@@ -37,12 +23,14 @@ charge(const JdgCall *call, const JdgCallFailure *failure)
 {
 	const JdgSubscription *s = jdg_subscription_get(call->subscription_id);
 	JdgParked	parked;
+	JdgTopic	topic;
 	JdgCursor	c;
 	JdgEvent	e;
 
 	if (s == NULL ||
 		!jdg_cursor_lock(call->subscription_id, call->shard, &c) ||
-		!read_event(call->event_id, &e))
+		!jdg_parked_read_event(call->subscription_id, call->event_id, &e,
+							   &topic))
 		return;
 	if (jdg_parked_read(call->subscription_id, call->event_id, &parked))
 	{

@@ -23,7 +23,7 @@
 #define CURSOR_COLUMNS \
 	"base_xmax, base_xip, upto_xmax, upto_xip, after_id, handled, failed, " \
 	"parked, in_a_row, retry_at, blocked_id, attempts, error, " \
-	"last_event_id, last_handled_at, charged, era"
+	"last_event_id, last_handled_at, charged, era, lost_at IS NOT NULL"
 
 /* two columns of a snapshot, from the first row of SPI_tuptable */
 static JdgXidSet *
@@ -63,6 +63,7 @@ from_row(JdgCursor *c, MemoryContext mcxt)
 	c->last_handled_at = jdg_col_time(0, 15, DT_NOBEGIN);
 	c->charged = jdg_col_char(0, 16);
 	c->era = jdg_col_int32(0, 17, 0);
+	c->lost = jdg_col_bool(0, 18);
 }
 
 static bool
@@ -216,7 +217,7 @@ bool
 jdg_cursor_same_place(const JdgCursor *a, const JdgCursor *b)
 {
 	return a->era == b->era && a->after_id == b->after_id &&
-		a->parked == b->parked &&
+		a->parked == b->parked && a->lost == b->lost &&
 		a->retry_at == b->retry_at && jdg_xidset_equal(a->base, b->base) &&
 		jdg_xidset_equal(a->upto, b->upto);
 }

@@ -39,6 +39,8 @@ typedef struct JdgCursor
 	Jsonb	   *error;			/* of the last of them */
 	int64		last_event_id;	/* 0: none */
 	TimestampTz last_handled_at;
+	bool		lost;			/* events that it needed are gone;
+								 * jdg_cursor_write() leaves that as it is */
 } JdgCursor;
 
 /*

@@ -14,11 +14,14 @@
 #include "commands/sequence.h"
 #include "funcapi.h"
 #include "utils/builtins.h"
+#include "utils/lsyscache.h"
 #include "utils/syscache.h"
+#include "utils/typcache.h"
 #include "utils/xid8.h"
 
 #include "access/owner.h"
 #include "base/columns.h"
+#include "base/json.h"
 #include "base/objects.h"
 #include "event/event.h"
 
@@ -49,13 +52,11 @@ jdg_event_next_id(void)
 	return nextval_internal(jdg_relation_oid("event_id_seq"), false);
 }
 
-void
-jdg_event_put(JdgRows *rows, const JdgEvent *e)
+/* Sets the columns of the row, in the current memory context. */
+static void
+set_columns(const JdgEvent *e, Datum *v, bool *n)
 {
-	Datum		v[E_COLUMNS];
-	bool		n[E_COLUMNS] = {0};
-	MemoryContext old = MemoryContextSwitchTo(jdg_rows_memory(rows));
-
+	memset(n, 0, sizeof(bool) * E_COLUMNS);
 	v[E_EVENT_ID] = Int64GetDatum(e->event_id);
 	v[E_XID] = FullTransactionIdGetDatum(e->xid);
 	v[E_LEAF] = Int32GetDatum(e->leaf);
@@ -73,6 +74,16 @@ jdg_event_put(JdgRows *rows, const JdgEvent *e)
 	jdg_set_text(v, n, E_TRACE, e->trace);
 	jdg_set_pointer(v, n, E_HEADERS, e->headers);
 	jdg_set_pointer(v, n, E_DATA, e->data);
+}
+
+void
+jdg_event_put(JdgRows *rows, const JdgEvent *e)
+{
+	Datum		v[E_COLUMNS];
+	bool		n[E_COLUMNS];
+	MemoryContext old = MemoryContextSwitchTo(jdg_rows_memory(rows));
+
+	set_columns(e, v, n);
 	MemoryContextSwitchTo(old);
 	jdg_rows_put(rows, v, n);
 }
@@ -107,6 +118,44 @@ jdg_event_read(TupleTableSlot *s, JdgEvent *e)
 	e->trace = jdg_get_text(s, E_TRACE);
 	e->headers = jdg_get_jsonb(s, E_HEADERS);
 	e->data = jdg_get_jsonb(s, E_DATA);
+}
+
+/* The type of the rows of jadugar_internal.event. */
+static TupleDesc
+row_type(void)
+{
+	return lookup_rowtype_tupdesc_copy(get_rel_type_id(jdg_relation_oid("event")),
+									   -1);
+}
+
+Jsonb *
+jdg_event_to_jsonb(const JdgEvent *e)
+{
+	TupleDesc	desc = row_type();
+	Datum		v[E_COLUMNS];
+	bool		n[E_COLUMNS];
+
+	set_columns(e, v, n);
+	return jdg_json_of_row(HeapTupleGetDatum(heap_form_tuple(desc, v, n)),
+						   desc->tdtypeid);
+}
+
+void
+jdg_event_of_datum(Datum row, JdgEvent *e, MemoryContext mcxt)
+{
+	HeapTupleHeader header = DatumGetHeapTupleHeader(row);
+	TupleTableSlot *slot = MakeSingleTupleTableSlot(row_type(),
+													&TTSOpsHeapTuple);
+	HeapTupleData tuple = {0};
+	MemoryContext old;
+
+	tuple.t_len = HeapTupleHeaderGetDatumLength(header);
+	tuple.t_data = header;
+	ExecStoreHeapTuple(&tuple, slot, false);
+	old = MemoryContextSwitchTo(mcxt);
+	jdg_event_read(slot, e);
+	MemoryContextSwitchTo(old);
+	ExecDropSingleTupleTableSlot(slot);
 }
 
 Oid

@@ -49,6 +49,12 @@ extern void jdg_event_put(JdgRows *rows, const JdgEvent *e);
 /* reads a row in the current memory context; toasted values are fetched */
 extern void jdg_event_read(TupleTableSlot *slot, JdgEvent *e);
 
+/* the same from a row of type jadugar_internal.event, in this context */
+extern void jdg_event_of_datum(Datum row, JdgEvent *e, MemoryContext mcxt);
+
+/* all columns of the row as a JSON object */
+extern Jsonb *jdg_event_to_jsonb(const JdgEvent *e);
+
 /* reads only event_id, xid and slot; "e" is not to be used as an event */
 extern void jdg_event_read_head(TupleTableSlot *slot, JdgEvent *e);
 

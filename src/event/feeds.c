@@ -70,7 +70,8 @@ read_shards(JdgFeedWanted **shards)
 		"FROM jadugar_internal.subscription s, "
 		"LATERAL (SELECT c.subscription_id, c.shard "
 		"FROM jadugar_internal.event_cursor c "
-		"WHERE c.subscription_id = s.subscription_id OFFSET 0) c "
+		"WHERE c.subscription_id = s.subscription_id "
+		"AND c.lost_at IS NULL OFFSET 0) c "
 		"WHERE s.enabled AND s.paused_at IS NULL "
 		"ORDER BY c.subscription_id, c.shard", 0, {0}
 	};

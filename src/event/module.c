@@ -13,7 +13,9 @@
 #include "base/spi.h"
 #include "event/adopted.h"
 #include "event/charge.h"
+#include "event/expire.h"
 #include "event/feeds.h"
+#include "event/full.h"
 #include "event/notice.h"
 #include "event/owned.h"
 #include "event/upkeep.h"
@@ -39,12 +41,18 @@ static JdgQuery remap[] = {
 	{"UPDATE jadugar_internal.event t SET publisher = m.n "
 		"FROM unnest($1, $2) m(o, n) "
 	"WHERE t.publisher = m.o", 2, {OIDARRAYOID, OIDARRAYOID}},
+	{"UPDATE jadugar_internal.parked t "
+		"SET event = t.event || jsonb_build_object('publisher', m.n) "
+		"FROM unnest($1, $2) m(o, n) WHERE t.event IS NOT NULL "
+	"AND (t.event->>'publisher')::oid = m.o", 2, {OIDARRAYOID, OIDARRAYOID}},
 	{NULL}
 };
 
 static const JdgDuty duties[] = {
 	{"feeds", JDG_DUTY_START, JDG_WAKE_EVENTS | JDG_WAKE_SWEEP |
 	JDG_WAKE_FEEDS, true, jdg_event_feeds},
+	{"full topics", JDG_DUTY_ADVANCE, JDG_WAKE_BACKLOG | JDG_WAKE_EVENTS, true,
+	jdg_event_find_full},
 	{"roll events", JDG_DUTY_UPKEEP, JDG_WAKE_EVENTS, true, jdg_event_roll},
 	{"seal events", JDG_DUTY_UPKEEP, JDG_WAKE_EVENTS, true, jdg_event_seal},
 	{"expire events", JDG_DUTY_UPKEEP, JDG_WAKE_EVENTS, true, jdg_event_expire},

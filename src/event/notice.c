@@ -26,6 +26,7 @@ static JdgDb *noticed_db = NULL;	/* NULL: nothing was published */
 static uint64 noticed_types = 0;
 static uint64 noticed_topics = 0;
 static int64 noticed_events = 0;
+static bool noticed_limited = false;
 
 static void
 xact_callback(XactEvent event, void *arg)
@@ -40,6 +41,9 @@ xact_callback(XactEvent event, void *arg)
 			if (jdg_wanted_publish(&noticed_db->wanted, noticed_types,
 								   noticed_events))
 				jdg_db_wake(noticed_db, JDG_WAKE_WAITS);
+			if (noticed_limited &&
+				pg_atomic_exchange_u32(&noticed_db->limited_news, 1) == 0)
+				jdg_db_wake(noticed_db, JDG_WAKE_BACKLOG);
 			break;
 		case XACT_EVENT_ABORT:
 		case XACT_EVENT_PREPARE:
@@ -50,6 +54,7 @@ xact_callback(XactEvent event, void *arg)
 	noticed_db = NULL;
 	noticed_types = noticed_topics = 0;
 	noticed_events = 0;
+	noticed_limited = false;
 }
 
 void
@@ -78,4 +83,10 @@ jdg_event_notice(const char *type, int32 topic_id)
 	noticed_types |= jdg_event_type_bit(type);
 	noticed_topics |= jdg_event_topic_bit(topic_id);
 	noticed_events++;
+}
+
+void
+jdg_event_notice_limited(void)
+{
+	noticed_limited = true;
 }

@@ -15,6 +15,7 @@
 #include "base/clock.h"
 #include "base/params.h"
 #include "event/parked.h"
+#include "event/read.h"
 
 #define ERRORS_MAX 5
 
@@ -180,6 +181,76 @@ jdg_parked_read(int64 subscription_id, int64 event_id, JdgParked *p)
 		from_row(p, mcxt);
 	jdg_internal_end(&in);
 	return found;
+}
+
+/* Reads an event from the log; topic_id 0: of any topic. */
+static bool
+read_from_log(int64 event_id, int32 topic_id, JdgEvent *e, JdgTopic *topic)
+{
+	JdgEventRange range = {.from = event_id,.to = event_id};
+	JdgEventScan *scan;
+	bool		found;
+
+	if (topic_id != 0)
+	{
+		range.topics = &topic_id;
+		range.ntopics = 1;
+	}
+	scan = jdg_events_open(&range);
+	found = jdg_events_next(scan, e, topic);
+	jdg_events_close(scan);
+	return found;
+}
+
+bool
+jdg_parked_read_event(int64 subscription_id, int64 event_id, JdgEvent *e,
+					  JdgTopic *topic)
+{
+	static JdgQuery q = {
+		"SELECT jsonb_populate_record(NULL::jadugar_internal.event, event), "
+		"topic_id FROM jadugar_internal.parked WHERE subscription_id = $1 "
+		"AND event_id = $2 AND event IS NOT NULL", 2, {INT8OID, INT8OID}
+	};
+	MemoryContext mcxt = CurrentMemoryContext;
+	Datum		v[2] = {Int64GetDatum(subscription_id), Int64GetDatum(event_id)};
+	JdgInternal in;
+	int32		topic_id = 0;
+	bool		isnull;
+
+	if (read_from_log(event_id, 0, e, topic))
+		return true;
+	jdg_internal_begin(&in);
+	if (jdg_run(&q, v, NULL, 1) > 0)
+	{
+		topic_id = jdg_col_int32(0, 2, 0);
+		jdg_event_of_datum(jdg_col(0, 1, &isnull), e, mcxt);
+	}
+	jdg_internal_end(&in);
+	return topic_id != 0 && jdg_topic_by_id(topic_id, topic);
+}
+
+void
+jdg_parked_copy_event(int64 subscription_id, int64 event_id, int32 topic_id)
+{
+	static JdgQuery q = {
+		"UPDATE jadugar_internal.parked SET event = $3, topic_id = $4 "
+		"WHERE subscription_id = $1 AND event_id = $2",
+		4, {INT8OID, INT8OID, JSONBOID, INT4OID}
+	};
+	Datum		v[4];
+	JdgInternal in;
+	JdgTopic	topic;
+	JdgEvent	e;
+
+	if (!read_from_log(event_id, topic_id, &e, &topic))
+		return;
+	v[0] = Int64GetDatum(subscription_id);
+	v[1] = Int64GetDatum(event_id);
+	v[2] = JsonbPGetDatum(jdg_event_to_jsonb(&e));
+	v[3] = Int32GetDatum(topic_id);
+	jdg_internal_begin(&in);
+	jdg_run(&q, v, NULL, 0);
+	jdg_internal_end(&in);
 }
 
 void

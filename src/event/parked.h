@@ -70,4 +70,18 @@ extern void jdg_parked_release(int64 subscription_id, const JdgParked *p,
 /* adds an error to the last five of an event; NULL: it has none yet */
 extern Jsonb *jdg_parked_add_error(Jsonb *errors, Jsonb *error);
 
+/*
+ * Reads an event that may have been set aside, from the log or from its copy;
+ * false: it is gone.  With an active snapshot.
+ */
+extern bool jdg_parked_read_event(int64 subscription_id, int64 event_id,
+								  JdgEvent *e, JdgTopic *topic);
+
+/*
+ * Before the event leaves the log: copies it, if it is in the log and of this
+ * topic.
+ */
+extern void jdg_parked_copy_event(int64 subscription_id, int64 event_id,
+								  int32 topic_id);
+
 #endif							/* JDG_EVENT_PARKED_H */

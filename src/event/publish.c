@@ -80,6 +80,13 @@ check_topic(const JdgPublisher *p)
 				 errmsg("cannot publish in topic \"streams\""),
 				 errdetail("It holds events of streams only."),
 				 errhint("Leave topic out, or name another one.")));
+	if (p->topic.full)
+		ereport(ERROR,
+				(errcode(JDG_ERRCODE_QUEUE_FULL),
+				 errmsg("topic \"%s\" is full", p->topic.name),
+				 errdetail("A subscription has max_backlog (%lld) events or more to come.",
+						   (long long) p->topic.max_backlog),
+				 errhint("See behind in jadugar.subscriptions. Publish later, or raise max_backlog with jadugar.alter_topic().")));
 	if (p->registered == NULL && p->topic.registered_only)
 		ereport(ERROR,
 				(errcode(JDG_ERRCODE_VALIDATION_ERROR),
@@ -261,6 +268,8 @@ open_rows(JdgPublisher *p)
 	e->tenant = p->tenant;
 	e->trace = p->trace;
 	p->rows = jdg_rows_open(relid, JDG_EVENT_COLUMNS);
+	if (p->topic.max_backlog > 0)
+		jdg_event_notice_limited();
 }
 
 /* The headers of an event: those that were given come before inherited ones. */

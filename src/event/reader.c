@@ -22,7 +22,6 @@
 #include "event/convert.h"
 #include "event/failure.h"
 #include "event/grant.h"
-#include "event/read.h"
 #include "event/reader.h"
 #include "event/window.h"
 
@@ -249,17 +248,6 @@ jdg_reader_is_for(const JdgSubscription *s, JdgPending *p, ErrorData **failed)
 		return true;
 	*failed = jdg_in_subxact(cast_and_filter, &c, CurrentMemoryContext);
 	return *failed != NULL || c.passes;
-}
-
-bool
-jdg_reader_read(int64 event_id, JdgPending *p)
-{
-	JdgEventRange range = {.from = event_id,.to = event_id};
-	JdgEventScan *scan = jdg_events_open(&range);
-	bool		found = jdg_events_next(scan, &p->event, &p->topic);
-
-	jdg_events_close(scan);
-	return found;
 }
 
 /* Is the event set aside, or held behind one that is? */

@@ -56,9 +56,6 @@ extern void jdg_reader_pause(void);
  */
 extern bool jdg_reader_has_passed(void);
 
-/* reads an event of the log; false: it has been dropped */
-extern bool jdg_reader_read(int64 event_id, JdgPending *p);
-
 /*
  * Does the event go to the subscription?  Puts its data into the version that
  * is wanted; an error of that is returned in *failed.

@@ -48,6 +48,8 @@ static const char *const start_words[] = {"now", "beginning", NULL};
 
 static const char *const dead_words[] = {"restrict", "drop", NULL};
 
+static const char *const lost_words[] = {"stop", "skip", NULL};
+
 /* where a subscription begins */
 typedef struct Start
 {
@@ -79,10 +81,17 @@ typedef struct NameArgs
 	char	   *owner;
 	Start		start;			/* seek() */
 	int			dead_letters;	/* unsubscribe(): in dead_words */
+	int			lost;			/* resume_subscription(): in lost_words */
 } NameArgs;
 
 static const JdgArg name_args[] = {
 	{"name", TEXTOID, offsetof(NameArgs, name), JDG_NEEDED},
+	{"owner", TEXTOID, offsetof(NameArgs, owner)},
+};
+
+static const JdgArg resume_args[] = {
+	{"name", TEXTOID, offsetof(NameArgs, name), JDG_NEEDED},
+	{"lost", TEXTOID, offsetof(NameArgs, lost), JDG_NEEDED, lost_words},
 	{"owner", TEXTOID, offsetof(NameArgs, owner)},
 };
 
@@ -125,7 +134,7 @@ static JdgQuery seek_query = {
 	"UPDATE jadugar_internal.event_cursor SET era = $era, "
 	"base_xmax = $base_xmax, base_xip = $base_xip, upto_xmax = NULL, upto_xip = NULL, "
 	"after_id = $after_id, in_a_row = 0, retry_at = NULL, blocked_id = NULL, "
-	"attempts = 0, error = NULL, charged = NULL "
+	"attempts = 0, error = NULL, charged = NULL, lost_at = NULL "
 	"WHERE subscription_id = $subscription_id"
 };
 
@@ -245,20 +254,13 @@ JDG_FUNCTION(jdg_unsubscribe, JDG_LEVEL_USER)
 	PG_RETURN_BOOL(id != 0);
 }
 
-/* Pauses or resumes; returns whether that changed something. */
-static bool
-set_paused(FunctionCallInfo fcinfo, const char *function, bool paused)
+/* pause_subscription(name, owner) */
+JDG_FUNCTION(jdg_pause_subscription, JDG_LEVEL_USER)
 {
 	static JdgQuery pause = {
 		"UPDATE jadugar_internal.subscription SET paused_at = $2, "
 		"paused_by = $3 WHERE subscription_id = $1 AND paused_at IS NULL",
 		3, {INT8OID, TIMESTAMPTZOID, NAMEOID},
-		.config = true
-	};
-	static JdgQuery resume = {
-		"UPDATE jadugar_internal.subscription SET paused_at = NULL, "
-		"paused_by = NULL WHERE subscription_id = $1 AND paused_at IS NOT NULL",
-		1, {INT8OID},
 		.config = true
 	};
 	NameArgs	a = {0};
@@ -268,29 +270,79 @@ set_paused(FunctionCallInfo fcinfo, const char *function, bool paused)
 	Oid			owner;
 	bool		changed;
 
-	JDG_READ_ARGS(function, name_args, &a);
+	JDG_READ_ARGS("pause_subscription", name_args, &a);
 	namestrcpy(&user, GetUserNameFromId(GetUserId(), false));
 	owner = jdg_owner_of_call(a.owner);
 	jdg_internal_begin(&in);
 	v[0] = Int64GetDatum(jdg_subscription_find(a.name, owner, false));
 	v[1] = TimestampTzGetDatum(jdg_now());
 	v[2] = NameGetDatum(&user);
-	changed = jdg_run(paused ? &pause : &resume, v, NULL, 0) > 0;
+	changed = jdg_run(&pause, v, NULL, 0) > 0;
 	jdg_wake_scheduler_at_commit(JDG_WAKE_EVENTS);
 	jdg_internal_end(&in);
-	return changed;
+	PG_RETURN_BOOL(changed);
 }
 
-/* pause_subscription(name, owner) */
-JDG_FUNCTION(jdg_pause_subscription, JDG_LEVEL_USER)
+/*
+ * Lets lost shards go on with the events that are there.  Returns whether
+ * there were any; with "stop", they raise POSITION_LOST.
+ */
+static bool
+resume_lost(const NameArgs *a, int64 id)
 {
-	PG_RETURN_BOOL(set_paused(fcinfo, "pause_subscription", true));
+	static JdgQuery find = {
+		"SELECT shard FROM jadugar_internal.event_cursor "
+		"WHERE subscription_id = $1 AND lost_at IS NOT NULL ORDER BY shard",
+		1, {INT8OID}
+	};
+	static JdgQuery skip = {
+		"UPDATE jadugar_internal.event_cursor SET lost_at = NULL, "
+		"retry_at = NULL, blocked_id = NULL, attempts = 0, error = NULL, "
+		"charged = NULL WHERE subscription_id = $1 AND lost_at IS NOT NULL",
+		1, {INT8OID}
+	};
+	Datum		v[1] = {Int64GetDatum(id)};
+	int64		n = jdg_run(&find, v, NULL, 0);
+
+	if (n == 0)
+		return false;
+	if (a->lost == 0)
+		ereport(ERROR,
+				(errcode(JDG_ERRCODE_POSITION_LOST),
+				 errmsg("subscription \"%s\" has lost events", a->name),
+				 errdetail("They were dropped before it handled them. The first shard concerned is %d.",
+						   jdg_col_int32(0, 1, 0)),
+				 errhint("Pass lost => 'skip' to go on with the events that are there, or move it with jadugar.seek().")));
+	jdg_subscription_lock(id);
+	return jdg_run(&skip, v, NULL, 0) > 0;
 }
 
-/* resume_subscription(name, owner) */
+/* resume_subscription(name, lost, owner) */
 JDG_FUNCTION(jdg_resume_subscription, JDG_LEVEL_USER)
 {
-	PG_RETURN_BOOL(set_paused(fcinfo, "resume_subscription", false));
+	static JdgQuery resume = {
+		"UPDATE jadugar_internal.subscription SET paused_at = NULL, "
+		"paused_by = NULL WHERE subscription_id = $1 AND paused_at IS NOT NULL",
+		1, {INT8OID},
+		.config = true
+	};
+	NameArgs	a = {0};
+	JdgInternal in;
+	Datum		v[1];
+	Oid			owner;
+	int64		id;
+	bool		changed;
+
+	JDG_READ_ARGS("resume_subscription", resume_args, &a);
+	owner = jdg_owner_of_call(a.owner);
+	jdg_internal_begin(&in);
+	id = jdg_subscription_find(a.name, owner, false);
+	v[0] = Int64GetDatum(id);
+	changed = resume_lost(&a, id);
+	changed |= jdg_run(&resume, v, NULL, 0) > 0;
+	jdg_wake_scheduler_at_commit(JDG_WAKE_EVENTS);
+	jdg_internal_end(&in);
+	PG_RETURN_BOOL(changed);
 }
 
 /* seek(name, start, ...) */

@@ -22,7 +22,8 @@
 #include "event/topic.h"
 
 #define TOPIC_COLUMNS \
-	"topic_id, name, owner, registered_only, index_keys, leaf"
+	"topic_id, name, owner, registered_only, index_keys, leaf, max_backlog, " \
+	"full_since IS NOT NULL, on_expire = 'detach'"
 
 #define MAX_KEPT 64
 
@@ -55,6 +56,9 @@ read_topic(JdgTopic *topic)
 	topic->registered_only = jdg_col_bool(0, 4);
 	topic->index_keys = jdg_col_bool(0, 5);
 	topic->leaf = jdg_col_int32(0, 6, 0);
+	topic->max_backlog = jdg_col_int64(0, 7, 0);
+	topic->full = jdg_col_bool(0, 8);
+	topic->archives = jdg_col_bool(0, 9);
 }
 
 /* Reads one topic, and keeps it if its epoch is known. */

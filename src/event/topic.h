@@ -27,6 +27,10 @@ typedef struct JdgTopic
 	bool		registered_only;	/* only registered types */
 	bool		index_keys;		/* new leaves have an index of keys */
 	int32		leaf;			/* the one for new events; 0: none yet */
+	int64		max_backlog;	/* events that a subscription may have to
+								 * come; 0: no limit */
+	bool		full;			/* one has reached that */
+	bool		archives;		/* leaves are kept in schema jadugar_archive */
 } JdgTopic;
 
 /*

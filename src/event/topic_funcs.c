@@ -33,6 +33,8 @@
 
 static const char *const roll_words[] = {"hour", "day", "month", NULL};
 
+static const char *const expire_words[] = {"drop", "detach", NULL};
+
 static const char *const events_words[] = {"restrict", "drop", NULL};
 
 /* create_topic(), alter_topic() */
@@ -44,6 +46,9 @@ typedef struct TopicArgs
 	int		   *roll;			/* in roll_words */
 	bool	   *index_keys;
 	bool	   *registered_only;
+	int64	   *max_backlog;
+	Interval   *max_hold;
+	int		   *on_expire;		/* in expire_words */
 	char	   *description;
 	char	   *owner;			/* create_topic() only */
 	ArrayType  *reset;			/* alter_topic() only */
@@ -58,6 +63,9 @@ typedef struct TopicArgs
 	{"roll", TEXTOID, FIELD(roll), JDG_RESETTABLE, roll_words}, \
 	{"index_keys", BOOLOID, FIELD(index_keys), JDG_RESETTABLE}, \
 	{"registered_only", BOOLOID, FIELD(registered_only), JDG_RESETTABLE}, \
+	{"max_backlog", INT8OID, FIELD(max_backlog), JDG_RESETTABLE}, \
+	{"max_hold", INTERVALOID, FIELD(max_hold), JDG_RESETTABLE}, \
+	{"on_expire", TEXTOID, FIELD(on_expire), JDG_RESETTABLE, expire_words}, \
 	{"description", TEXTOID, FIELD(description), JDG_RESETTABLE}
 
 static const JdgArg create_args[] = {
@@ -83,10 +91,12 @@ static const JdgArg drop_args[] = {
 
 static JdgQuery create_query = {
 	"INSERT INTO jadugar_internal.topic (name, owner, retention, keep, roll, "
-	"index_keys, registered_only, description, created_at) "
+	"index_keys, registered_only, max_backlog, max_hold, on_expire, "
+	"description, created_at) "
 	"VALUES ($name, $owner, $retention, coalesce($keep, false), "
 	"coalesce($roll, 'day'), coalesce($index_keys, false), "
-	"coalesce($registered_only, false), $description, $created_at) "
+	"coalesce($registered_only, false), $max_backlog, $max_hold, "
+	"coalesce($on_expire, 'drop'), $description, $created_at) "
 	"ON CONFLICT (name) DO NOTHING RETURNING topic_id",
 	.config = true
 };
@@ -104,6 +114,14 @@ static JdgQuery alter_query = {
 	"ELSE coalesce($index_keys, index_keys) END, "
 	"registered_only = CASE WHEN 'registered_only' = ANY ($reset) THEN false "
 	"ELSE coalesce($registered_only, registered_only) END, "
+	"max_backlog = CASE WHEN 'max_backlog' = ANY ($reset) THEN NULL "
+	"ELSE coalesce($max_backlog, max_backlog) END, "
+	"full_since = CASE WHEN 'max_backlog' = ANY ($reset) THEN NULL "
+	"ELSE full_since END, "
+	"max_hold = CASE WHEN 'max_hold' = ANY ($reset) THEN NULL "
+	"ELSE coalesce($max_hold, max_hold) END, "
+	"on_expire = CASE WHEN 'on_expire' = ANY ($reset) THEN 'drop' "
+	"ELSE coalesce($on_expire, on_expire) END, "
 	"description = CASE WHEN 'description' = ANY ($reset) THEN NULL "
 	"ELSE coalesce($description, description) END "
 	"WHERE topic_id = $topic_id",
@@ -133,12 +151,24 @@ bind_options(JdgParams *p, const TopicArgs *a)
 {
 	if (a->retention)
 		jdg_check_interval("retention", a->retention, false);
+	if (a->max_hold)
+		jdg_check_interval("max_hold", a->max_hold, true);
+	if (a->max_backlog && *a->max_backlog <= 0)
+		ereport(ERROR,
+				(errcode(JDG_ERRCODE_VALIDATION_ERROR),
+				 errmsg("max_backlog must be greater than zero"),
+				 errdetail("The value is %lld.", (long long) *a->max_backlog),
+				 errhint("Leave max_backlog out for no limit.")));
 	jdg_check_description(a->description);
 	jdg_bind_interval(p, "retention", a->retention);
 	jdg_bind_bool_or_null(p, "keep", a->keep);
 	jdg_bind_text(p, "roll", a->roll ? roll_words[*a->roll] : NULL);
 	jdg_bind_bool_or_null(p, "index_keys", a->index_keys);
 	jdg_bind_bool_or_null(p, "registered_only", a->registered_only);
+	jdg_bind_int64_or_null(p, "max_backlog", a->max_backlog);
+	jdg_bind_interval(p, "max_hold", a->max_hold);
+	jdg_bind_text(p, "on_expire", a->on_expire ? expire_words[*a->on_expire] :
+				  NULL);
 	jdg_bind_text(p, "description", a->description);
 }
 
@@ -210,6 +240,11 @@ JDG_FUNCTION(jdg_alter_topic, JDG_LEVEL_USER)
 
 	jdg_internal_begin(&in);
 	jdg_topic_lock(a.name, in.save_user, &topic);
+	if (a.max_backlog && topic.topic_id == JDG_TOPIC_JADUGAR)
+		ereport(ERROR,
+				(errcode(JDG_ERRCODE_VALIDATION_ERROR),
+				 errmsg("topic \"%s\" cannot have a max_backlog", a.name),
+				 errdetail("Its events are part of changes that must not fail.")));
 	jdg_bind_int32(&p, "topic_id", topic.topic_id);
 	jdg_run_params(&alter_query, &p, 0);
 	jdg_wake_scheduler_at_commit(JDG_WAKE_EVENTS);

@@ -18,12 +18,6 @@ extern TimestampTz jdg_event_roll(JdgDb *db, uint32 why);
 /* seals leaves to which nobody writes any more */
 extern TimestampTz jdg_event_seal(JdgDb *db, uint32 why);
 
-/* drops leaves past the retention of their topic, and those of no topic */
-extern TimestampTz jdg_event_expire(JdgDb *db, uint32 why);
-
-/* drops leaves of a subscriber whose rows the publisher has deleted */
-extern TimestampTz jdg_event_expire_copied(JdgDb *db, uint32 why);
-
 /* deletes cursors and dead letters of subscriptions that were dropped */
 extern TimestampTz jdg_event_forget_subscriptions(JdgDb *db, uint32 why);
 

@@ -51,6 +51,7 @@ init_db(JdgDb *db)
 	pg_atomic_init_u32(&db->interest, 0);
 	pg_atomic_init_u32(&db->waiters, 0);
 	pg_atomic_init_u32(&db->event_waiters, 0);
+	pg_atomic_init_u32(&db->limited_news, 0);
 	pg_atomic_init_u32(&db->paused, 0);
 	pg_atomic_init_u64(&db->next_due, 0);
 	ConditionVariableInit(&db->finished);

@@ -31,7 +31,8 @@
 #define JDG_WAKE_EVENTS		0x400	/* topics changed */
 #define JDG_WAKE_FEEDS		0x800	/* a feed is due earlier */
 #define JDG_WAKE_WAITS		0x1000	/* events that flows may wait for */
-#define JDG_WAKE_ALL		0x1fff
+#define JDG_WAKE_BACKLOG	0x2000	/* news in a topic with max_backlog */
+#define JDG_WAKE_ALL		0x3fff
 
 /* a duty with this bit runs in every round */
 #define JDG_WAKE_ROUND		0x80000000

@@ -217,6 +217,7 @@ jdg_deliver(void)
 	if (r->s != NULL && r->s->active &&
 		r->s->owner == jdg_my_slot->owner &&
 		jdg_cursor_read(r->feed->subscription_id, r->feed->shard, &r->c) &&
+		!r->c.lost &&
 		has_work(r, &due, &hold))
 	{
 		PushActiveSnapshot(GetTransactionSnapshot());

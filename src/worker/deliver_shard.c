@@ -111,6 +111,15 @@ handle_one(JdgRound *r, JdgPending *p, JdgParked *parked, ErrorData *cast_error)
 	return true;
 }
 
+/* Reads an event that was set aside; false: it is gone, or not for the owner. */
+static bool
+is_there(JdgRound *r, int64 event_id, JdgPending *p, ErrorData **failed)
+{
+	return jdg_parked_read_event(r->c.subscription_id, event_id, &p->event,
+								 &p->topic) &&
+		jdg_reader_is_for(r->s, p, failed);
+}
+
 /* Handles events that were set aside and are due; *next: when others are. */
 void
 jdg_deliver_parked(JdgRound *r, TimestampTz *next)
@@ -138,10 +147,8 @@ jdg_deliver_parked(JdgRound *r, TimestampTz *next)
 			r->more = r->stop = true;
 			found = false;
 		}
-		else if (found && (!jdg_reader_read(parked.event_id, &p) ||
-						   !jdg_reader_is_for(r->s, &p, &failed)))
+		else if (found && !is_there(r, parked.event_id, &p, &failed))
 		{
-			/* dropped from the log, or not for the owner any more */
 			jdg_parked_remove(r->c.subscription_id, parked.event_id);
 			r->c.parked--;
 			jdg_parked_release(r->c.subscription_id, &parked, jdg_now());

@@ -90,6 +90,7 @@ CREATE TABLE lvl.value (type regtype, value text, argument text);
 INSERT INTO lvl.value SELECT 'bigint', format('%L::bigint', task_id), 'task_id' FROM jadugar.tasks WHERE owner IN ('lvl_owner', 'lvl_gone') AND status = 'scheduled';
 INSERT INTO lvl.value SELECT 'bigint', format('%L::bigint', max(run_id)), 'run_id' FROM jadugar.flow_runs;
 INSERT INTO lvl.value SELECT 'bigint', format('%L::bigint', max(event_id)), 'event_id' FROM jadugar.events;
+INSERT INTO lvl.value SELECT 'bigint', format('%L::bigint', max(subscription_id)), 'subscription_id' FROM jadugar.subscriptions;
 INSERT INTO lvl.value VALUES ('bigint', '0::bigint', 'version_id');
 INSERT INTO lvl.value VALUES ('bigint[]', (SELECT format('%L::bigint[]', array_agg(task_id)) FROM jadugar.tasks)),
 	('text', '''lvl'''), ('text', '''lvl_draft'''), ('text', '''lvl_none'''), ('text', '''SELECT 1'''), ('text', '''one'''), ('text', '''kill'''), ('text', '''queue'''),

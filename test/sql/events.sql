@@ -128,6 +128,14 @@ SELECT jadugar.alter_topic('test_strict', keep => false, reset => '{retention,de
 SELECT retention, keep, roll, description FROM jadugar.topics WHERE name = 'test_strict';
 SELECT jadugar.alter_topic('test_strict', keep => false, reset => '{keep}');
 SELECT jadugar.alter_topic('test_strict', reset => '{size}');
+SELECT jadugar.alter_topic('test_strict', max_backlog => 0);
+SELECT jadugar.alter_topic('test_strict', max_hold => '-1 s');
+SELECT jadugar.alter_topic('test_strict', on_expire => 'keep');
+SELECT jadugar.alter_topic('test_strict', max_backlog => 7, max_hold => '0', on_expire => 'detach');
+SELECT max_backlog, full_since, max_hold, on_expire FROM jadugar.topics WHERE name = 'test_strict';
+SELECT jadugar.alter_topic('test_strict', reset => '{max_backlog,max_hold,on_expire}');
+SELECT max_backlog, full_since, max_hold, on_expire FROM jadugar.topics WHERE name = 'test_strict';
+SELECT test.error_of($$SELECT jadugar.alter_topic('jadugar', max_backlog => 7)$$);
 SELECT jadugar.alter_topic('nowhere', keep => true);
 SELECT jadugar.alter_topic('default', keep => true);
 SELECT jadugar.publish('test.free', topic => 'test_topic') IS NOT NULL AS published;

@@ -206,7 +206,10 @@ SELECT jadugar.pause_subscription('second'), jadugar.pause_subscription('second'
 SELECT status, paused_by FROM jadugar.subscriptions WHERE name = 'second';
 SELECT jadugar.publish('test.second', '{"n": 2}') IS NOT NULL AS published;
 SELECT jadugar.seek('second', start_after => :first);
+SELECT behind, lag > '0' AS lags FROM jadugar.subscriptions WHERE name = 'second';
+SELECT jadugar.resume_subscription('second', lost => 'drop');
 SELECT jadugar.resume_subscription('second'), jadugar.resume_subscription('second');
+SELECT jadugar.resume_subscription('second', lost => 'skip');
 CALL test_sub.wait_for(3, 'second');
 SELECT data FROM test_sub.got ORDER BY n;
 SELECT jadugar.pause_subscription('second');

@@ -1,0 +1,392 @@
+/*-------------------------------------------------------------------------
+ *
+ * expire.c
+ *	  Leaves of the event log that are past their retention, see expire.h.
+ *
+ * Runs in the scheduler, at its start and hourly.  A sealed leaf goes when it
+ * is older than the retention of its topic and no subscription has events of
+ * it to come.  One that some subscription needs stays for the topic's max_hold,
+ * and then goes all the same: the cursors that needed it are lost, until
+ * resume_subscription() skips what is gone or seek() moves them.
+ *
+ * Events that were set aside are copied into jadugar_internal.parked first, in
+ * batches.  The last of these transactions marks the leaf and the lost cursors.
+ * From then on nobody reads the leaf.  It is detached concurrently, and then
+ * dropped with its row of event_leaf, or moved to schema jadugar_archive.  The
+ * row stays until then, so a crash in between leaves nothing that is not found
+ * again.
+ *
+ * Cursors are locked without waiting: if a worker holds one, the leaf stays
+ * until the next time.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "catalog/dependency.h"
+#include "catalog/pg_class.h"
+#include "catalog/pg_type.h"
+#include "utils/snapmgr.h"
+#include "utils/timestamp.h"
+#include "utils/xid8.h"
+
+#include "access/owner.h"
+#include "base/clock.h"
+#include "base/fault.h"
+#include "base/partition.h"
+#include "base/settings.h"
+#include "event/backlog.h"
+#include "event/expire.h"
+#include "event/parked.h"
+#include "event/sweep.h"
+#include "shared/feed.h"
+#include "shared/work.h"
+#include "task/wakeup.h"
+
+/* events that are copied in one transaction */
+#define BATCH 200
+
+/*
+ * Leaves that may go at $1; $2, $3: the default retention and max_hold in
+ * minutes; $4: one leaf, or 0 for all.  Nobody reads a leaf without a topic.
+ */
+static JdgQuery due_leaves = {
+	"SELECT l.leaf, l.dropping, t.topic_id, l.min_id, l.max_id, l.min_xid, "
+	"l.max_xid, l.closed_at + coalesce(t.retention, make_interval(mins => $2)) "
+	"+ coalesce(t.max_hold, make_interval(mins => $3)) < $1 "
+	"FROM jadugar_internal.event_leaf l "
+	"LEFT JOIN jadugar_internal.topic t ON t.topic_id = l.topic_id "
+	"WHERE ($4 = 0 OR l.leaf = $4) AND (l.dropping OR t.topic_id IS NULL "
+	"OR l.sealed_at IS NOT NULL AND (l.max_id IS NULL OR NOT t.keep "
+	"AND l.closed_at + coalesce(t.retention, make_interval(mins => $2)) < $1)) "
+	"ORDER BY l.dropping DESC, l.leaf",
+	4, {TIMESTAMPTZOID, INT4OID, INT4OID, INT4OID}
+};
+
+static void
+bind_due(Datum *v, int32 leaf)
+{
+	v[0] = TimestampTzGetDatum(jdg_now());
+	v[1] = Int32GetDatum(jdg_event_retention);
+	v[2] = Int32GetDatum(jdg_event_max_hold);
+	v[3] = Int32GetDatum(leaf);
+}
+
+/* a leaf that may go */
+typedef struct Expiring
+{
+	JdgLeaf		leaf;
+	bool		dropping;
+	bool		has_topic;
+	bool		has_events;
+	bool		overdue;		/* past max_hold, too */
+	JdgTopic	topic;
+} Expiring;
+
+/* Reads a leaf; false: it is not to go any more. */
+static bool
+read_due(int32 leaf, Expiring *x)
+{
+	Datum		v[4];
+	bool		isnull;
+
+	memset(x, 0, sizeof(*x));
+	bind_due(v, leaf);
+	if (jdg_run(&due_leaves, v, NULL, 1) == 0)
+		return false;
+	x->leaf.leaf = leaf;
+	x->dropping = jdg_col_bool(0, 2);
+	x->leaf.topic_id = jdg_col_int32(0, 3, 0);
+	x->leaf.min_id = jdg_col_int64(0, 4, 0);
+	x->leaf.max_id = jdg_col_int64(0, 5, 0);
+	x->leaf.min_xid = DatumGetUInt64(jdg_col(0, 6, &isnull));
+	x->leaf.max_xid = DatumGetUInt64(jdg_col(0, 7, &isnull));
+	x->has_events = !isnull;
+	x->overdue = jdg_col_bool(0, 8);
+	x->leaf.relid = jdg_leaf_relation(leaf);
+	x->has_topic = x->leaf.topic_id != 0 &&
+		jdg_topic_by_id(x->leaf.topic_id, &x->topic);
+	return true;
+}
+
+/* a cursor that needs the leaf is lost */
+static void
+mark_lost(const JdgSubscription *s, int32 shard)
+{
+	static JdgQuery q = {
+		"UPDATE jadugar_internal.event_cursor SET lost_at = $3 "
+		"WHERE subscription_id = $1 AND shard = $2",
+		3, {INT8OID, INT4OID, TIMESTAMPTZOID}
+	};
+	Datum		v[3] = {Int64GetDatum(s->subscription_id), Int32GetDatum(shard),
+	TimestampTzGetDatum(jdg_now())};
+
+	jdg_run(&q, v, NULL, 0);
+	jdg_wake_scheduler_at_commit(JDG_WAKE_EVENTS);
+	ereport(LOG,
+			(errmsg("subscription \"%s\" of role \"%s\" has lost events",
+					s->name, jdg_role_name(s->owner)),
+			 errdetail("They are past the retention and max_hold of their topic."),
+			 errhint("Call jadugar.resume_subscription() with lost => 'skip', or jadugar.seek().")));
+}
+
+/*
+ * Does a cursor need the leaf?  With "lose" it is lost if it does; then the
+ * answer is true only if a worker holds it.
+ */
+static bool
+needs_leaf(int64 subscription_id, int32 shard, const JdgLeaf *leaf, bool lose)
+{
+	const JdgSubscription *s = jdg_subscription_get(subscription_id);
+	JdgCursor	c;
+	bool		needs;
+
+	if (s == NULL || !jdg_cursor_read(subscription_id, shard, &c) || c.lost)
+		return false;
+	PushActiveSnapshot(GetLatestSnapshot());
+	needs = jdg_backlog_has_leaf(s, &c, leaf);
+	PopActiveSnapshot();
+	if (!needs || !lose)
+		return needs;
+	if (!jdg_cursor_lock(subscription_id, shard, &c))
+		return true;
+	PushActiveSnapshot(GetLatestSnapshot());
+	needs = jdg_backlog_has_leaf(s, &c, leaf);
+	PopActiveSnapshot();
+	if (needs)
+		mark_lost(s, shard);
+	return false;
+}
+
+/* Does a subscription need the leaf?  "lose": see above. */
+static bool
+is_needed(const JdgLeaf *leaf, bool lose)
+{
+	static JdgQuery q = {
+		"SELECT c.subscription_id, c.shard "
+		"FROM jadugar_internal.subscription s, "
+		"LATERAL (SELECT c.subscription_id, c.shard "
+		"FROM jadugar_internal.event_cursor c "
+		"WHERE c.subscription_id = s.subscription_id OFFSET 0) c "
+		"WHERE s.topics IS NULL OR $1 = ANY (s.topics)", 1, {INT4OID}
+	};
+	Datum		v[1] = {Int32GetDatum(leaf->topic_id)};
+	int64		n = jdg_run(&q, v, NULL, 0);
+	int64	   *ids = jdg_col_int64s(n, 1, CurrentMemoryContext);
+	int32	   *shards = palloc(sizeof(int32) * Max(n, 1));
+	bool		needed = false;
+
+	for (int64 i = 0; i < n; i++)
+		shards[i] = jdg_col_int32(i, 2, 0);
+	for (int64 i = 0; i < n && (lose || !needed); i++)
+		needed |= needs_leaf(ids[i], shards[i], leaf, lose);
+	return needed;
+}
+
+/* where the copying of a leaf's events begins */
+typedef struct Position
+{
+	int32		leaf;
+	int64		event_id;
+	int64		subscription_id;
+} Position;
+
+static Position copied;			/* as far as it has been committed */
+
+/*
+ * Copies the next events of a leaf that were set aside into their rows there;
+ * false: there are more, from *next on.
+ */
+static bool
+copy_parked(const JdgLeaf *leaf, Position *next)
+{
+	static JdgQuery q = {
+		"SELECT event_id, subscription_id FROM jadugar_internal.parked "
+		"WHERE event IS NULL AND event_id <= $2 "
+		"AND (event_id, subscription_id) >= ($1, $3) "
+		"ORDER BY event_id, subscription_id LIMIT $4",
+		4, {INT8OID, INT8OID, INT8OID, INT8OID}
+	};
+	Datum		v[4];
+	int64		n;
+	int64	   *ids;
+	int64	   *subscriptions;
+
+	if (copied.leaf != leaf->leaf)
+	{
+		copied.leaf = leaf->leaf;
+		copied.event_id = leaf->min_id;
+		copied.subscription_id = 0;
+	}
+	v[0] = Int64GetDatum(copied.event_id);
+	v[1] = Int64GetDatum(leaf->max_id);
+	v[2] = Int64GetDatum(copied.subscription_id);
+	v[3] = Int64GetDatum(BATCH);
+	n = jdg_run(&q, v, NULL, 0);
+	ids = jdg_col_int64s(n, 1, CurrentMemoryContext);
+	subscriptions = jdg_col_int64s(n, 2, CurrentMemoryContext);
+	for (int64 i = 0; i < n; i++)
+		jdg_parked_copy_event(subscriptions[i], ids[i], leaf->topic_id);
+	if (n < BATCH)
+		return true;
+	next->leaf = leaf->leaf;
+	next->event_id = ids[n - 1];
+	next->subscription_id = subscriptions[n - 1] + 1;
+	return false;
+}
+
+/*
+ * Nobody reads the leaf from here on.  It becomes a member of the extension:
+ * once detached, it would be in the way of DROP EXTENSION otherwise.  pg_dump
+ * leaves out members, and only one partition at a time can be on its way out
+ * of its parent.  So a drop that has begun is finished even if the topic keeps
+ * events meanwhile.  Returns whether its table exists.
+ */
+static bool
+begin_drop(int32 leaf)
+{
+	static JdgQuery begin = {
+		"UPDATE jadugar_internal.event_leaf SET dropping = true "
+		"WHERE leaf = $1 AND NOT dropping", 1, {INT4OID},.config = true
+	};
+	Datum		v[1] = {Int32GetDatum(leaf)};
+	Oid			relid;
+
+	jdg_run(&begin, v, NULL, 0);
+	relid = jdg_leaf_relation(leaf);
+	if (OidIsValid(relid) &&
+		!OidIsValid(getExtensionOfObject(RelationRelationId, relid)))
+		jdg_partition_set_member(relid, true);
+	return OidIsValid(relid);
+}
+
+/* Moves a detached leaf to schema jadugar_archive, for the topic's owner. */
+static void
+archive(const char *name, const JdgTopic *topic)
+{
+	NameData	role;
+	bool		can_login;
+	bool		exists = jdg_role_read(topic->owner, &role, &can_login);
+
+	jdg_partition_archive(name, exists ? topic->owner : InvalidOid,
+						  psprintf("Events of topic \"%s\".", topic->name));
+}
+
+/*
+ * Detaches the table of a leaf, if it exists, and drops it; with a topic,
+ * archives it.
+ */
+static void
+finish_drop(int32 leaf, bool exists, const JdgTopic *topic)
+{
+	static JdgQuery forget = {
+		"DELETE FROM jadugar_internal.event_leaf WHERE leaf = $1",
+		1, {INT4OID}
+	};
+	Datum		v[1] = {Int32GetDatum(leaf)};
+	char	   *name = psprintf("event_%d", leaf);
+
+	if (exists)
+		jdg_partition_detach("event", name);
+	JDG_FAULT("event-leaf-detached");
+	jdg_work_begin();
+	if (topic != NULL)
+		archive(name, topic);
+	else
+		jdg_partition_drop(name);
+	jdg_run(&forget, v, NULL, 0);
+	JDG_FAULT("event-leaf-dropped");
+	jdg_work_end();
+}
+
+/*
+ * Lets a leaf go, if it may.  False: some of its events have been copied, and
+ * there are more.
+ */
+static bool
+expire_leaf(int32 leaf)
+{
+	Expiring	x;
+	Position	next;
+	bool		exists = false;
+	bool		goes;
+
+	jdg_work_begin();
+	goes = read_due(leaf, &x);
+	if (goes && !x.dropping && x.has_topic && x.has_events)
+	{
+		bool		needed = is_needed(&x.leaf, false);
+
+		/* a subscription that is idle writes its position down */
+		if (needed)
+			jdg_feeds_look(jdg_my_db());
+		goes = !needed || x.overdue;
+		if (goes && !copy_parked(&x.leaf, &next))
+		{
+			JDG_FAULT("event-parked-copied");
+			jdg_work_end();
+			copied = next;
+			return false;
+		}
+		goes = goes && (!needed || !is_needed(&x.leaf, true));
+	}
+	if (goes)
+		exists = begin_drop(leaf);
+	JDG_FAULT("event-leaf-expiring");
+	jdg_work_end();
+	if (goes)
+		finish_drop(leaf, exists, x.has_topic && x.topic.archives &&
+					x.has_events ? &x.topic : NULL);
+	return true;
+}
+
+/* Drops a leaf of a subscriber. */
+static bool
+drop_copied(int32 leaf)
+{
+	bool		exists;
+
+	jdg_work_begin();
+	exists = begin_drop(leaf);
+	jdg_work_end();
+	finish_drop(leaf, exists, NULL);
+	return true;
+}
+
+TimestampTz
+jdg_event_expire(JdgDb *db, uint32 why)
+{
+	static JdgSweep sweep = {
+		&due_leaves, expire_leaf,
+		"jadugar could not drop the event partition %d yet: %s"
+	};
+	Datum		v[4];
+
+	bind_due(v, 0);
+	return jdg_sweep_hourly(&sweep, v, why);
+}
+
+/*
+ * In a subscriber, only the publisher's scheduler decides which leaves go.
+ * Those whose row is gone are members of the extension (copied_funcs.c).
+ */
+TimestampTz
+jdg_event_expire_copied(JdgDb *db, uint32 why)
+{
+	static JdgQuery list = {
+		"SELECT substr(c.relname, 7)::int FROM pg_inherits i "
+		"JOIN pg_class c ON c.oid = i.inhrelid "
+		"JOIN pg_depend d ON d.classid = 'pg_class'::regclass "
+		"AND d.objid = c.oid AND d.deptype = 'e' "
+		"WHERE i.inhparent = 'jadugar_internal.event'::regclass "
+		"AND c.relname ~ '^event_[0-9]+$' "
+		"AND NOT EXISTS (SELECT FROM jadugar_internal.event_leaf l "
+		"WHERE c.relname = 'event_' || l.leaf)", 0, {0}
+	};
+	static JdgSweep sweep = {
+		&list, drop_copied,
+		"jadugar could not drop the copied event partition %d yet: %s"
+	};
+
+	return jdg_sweep_hourly(&sweep, NULL, why);
+}

@@ -1,0 +1,206 @@
+# Partitions past their retention: they stay for subscriptions that need them, for a
+# while; then the subscriptions are lost.  Events that were set aside outlive them.
+# Archived partitions are tables of the topic's owner.  And full topics.
+use strict;
+use warnings;
+
+use JadugarTest;
+use Kill;
+use PostgreSQL::Test::Utils;
+use Test::More;
+
+my $node = new_cluster('main', -faults => 1, log_min_messages => 'warning', include_if_exists => 'torture.conf');
+my %t = (node => $node, offset => 3600 - time() % 3600 + 300, changed => {});
+
+$deadline = 20;
+change(\%t, 'jadugar.clock_offset' => $t{offset});
+create_extension($node);
+$node->safe_psql('postgres', q{
+	CREATE ROLE app LOGIN;
+	SELECT jadugar.grant_access('app');
+	CREATE SCHEMA app AUTHORIZATION app;
+	CREATE TABLE app.fails AS SELECT true AS fails;
+	CREATE TABLE app.handled (sub text, event_id bigint, data jsonb, headers jsonb, published_at timestamptz, publisher name, topic text);
+	GRANT ALL ON ALL TABLES IN SCHEMA app TO app;
+	CREATE FUNCTION app.handle(e jadugar.event_info, sub text) RETURNS void LANGUAGE sql AS $$
+		INSERT INTO app.handled VALUES (sub, e.event_id, e.data, e.headers, e.published_at, e.publisher, e.topic) $$;
+	CREATE FUNCTION app.fail(e jadugar.event_info) RETURNS void LANGUAGE plpgsql AS $$
+	BEGIN
+		PERFORM 1 / (SELECT count(*) FROM app.fails WHERE NOT fails);
+		PERFORM app.handle(e, 'parked');
+	END $$;
+	SELECT jadugar.create_topic('held', roll => 'hour', retention => '2 hours', max_hold => '10 hours', owner => 'app');
+	SELECT jadugar.create_topic('kept', roll => 'hour', retention => '2 hours', max_hold => '0', on_expire => 'detach', owner => 'app');
+	SELECT jadugar.create_topic('limited', max_backlog => 5, owner => 'app')});
+
+sub as_app
+{
+	my ($sql) = @_;
+
+	return $node->safe_psql('postgres', "SET SESSION AUTHORIZATION app;\n$sql");
+}
+
+# Waits; the scheduler does its hourly duties at every reload.
+sub upkeep_until
+{
+	my ($query, $name) = @_;
+
+	return poll_sub($name, sub { change(\%t); return ($node->psql('postgres', $query))[1] eq 't'; });
+}
+
+sub hours_pass
+{
+	my ($hours) = @_;
+
+	change(\%t, 'jadugar.clock_offset' => $t{offset} += $hours * 3600);
+	return;
+}
+
+# the partition of the last event of a type
+sub leaf_of
+{
+	my ($type) = @_;
+
+	return $node->safe_psql('postgres', "SELECT leaf FROM jadugar_internal.event WHERE type = '$type' ORDER BY event_id DESC LIMIT 1");
+}
+
+sub gone
+{
+	my ($leaf) = @_;
+
+	return upkeep_until("SELECT count(*) = 0 FROM jadugar_internal.event_leaf WHERE leaf = $leaf", "partition $leaf is gone");
+}
+
+# The topic has another partition, and the one before is sealed.
+sub rolled
+{
+	my ($leaf) = @_;
+
+	return upkeep_until("SELECT sealed_at IS NOT NULL FROM jadugar_internal.event_leaf WHERE leaf = $leaf", "partition $leaf is sealed");
+}
+
+# --- held, then lost ------------------------------------------------------------
+
+as_app(q{
+	SELECT jadugar.subscribe('paused', '{a}', $$SELECT app.handle($1, 'paused')$$, topics => '{held}');
+	SELECT jadugar.subscribe('other', '{b}', $$SELECT app.handle($1, 'other')$$, topics => '{held}');
+	SELECT jadugar.pause_subscription('paused'), jadugar.pause_subscription('other');
+	SELECT jadugar.publish('a', topic => 'held')});
+my $leaf = leaf_of('a');
+hours_pass(1);
+rolled($leaf);
+is($node->safe_psql('postgres', q{SELECT behind, lag > '0' FROM jadugar.subscriptions WHERE name = 'paused'}), '1|t', 'the subscription is behind');
+is($node->safe_psql('postgres', q{SELECT behind, lag FROM jadugar.subscriptions WHERE name = 'other'}), '0|00:00:00', 'another one is not');
+hours_pass(5);
+change(\%t) foreach 1 .. 3;
+is($node->safe_psql('postgres', "SELECT count(*) FROM jadugar_internal.event_leaf WHERE leaf = $leaf"), 1, 'a partition past its retention stays for it');
+as_app(q{SELECT jadugar.resume_subscription('paused')});
+ok(poll($node, q{SELECT count(*) FROM app.handled WHERE sub = 'paused'}, 1), 'it has handled the event');
+hours_pass(1);
+ok(gone($leaf), 'the partition goes when nobody needs it');
+
+as_app(q{
+	SELECT jadugar.pause_subscription('paused');
+	SELECT jadugar.publish('a', topic => 'held')});
+$leaf = leaf_of('a');
+hours_pass(1);
+rolled($leaf);
+as_app(q{SELECT jadugar.publish('a', '{"second": 1}', topic => 'held')});
+hours_pass(13);
+ok(gone($leaf), 'after max_hold it goes anyway');
+is($node->safe_psql('postgres', q{SELECT name, status FROM jadugar.subscriptions WHERE name IN ('paused', 'other') ORDER BY name}),
+	"other|paused\npaused|lost", 'the subscription that needed it is lost');
+is($node->safe_psql('postgres', q{SELECT status, lost_at IS NOT NULL FROM jadugar.subscription_shards WHERE subscription = 'paused'}), 'lost|t', 'and its shard');
+like($node->safe_psql('postgres', q{SELECT severity, detail FROM jadugar.health WHERE what = 'lost_subscriptions'}), qr/^error\|.*"paused"/, 'health says so');
+like(psql_error($node, q{SELECT jadugar.resume_subscription('paused', owner => 'app')}), qr/subscription "paused" has lost events/, 'it cannot be resumed');
+as_app(q{SELECT jadugar.publish('a', '{"third": 1}', topic => 'held')});
+is($node->safe_psql('postgres', q{SELECT count(*) FROM app.handled WHERE sub = 'paused'}), 1, 'it handles nothing');
+as_app(q{SELECT jadugar.resume_subscription('paused', lost => 'skip')});
+poll($node, q{SELECT behind FROM jadugar.subscriptions WHERE name = 'paused'}, 0);
+like($node->safe_psql('postgres', q{SELECT string_agg(data::text, ' ' ORDER BY event_id) FROM app.handled WHERE sub = 'paused'}), qr/third/, 'it goes on with what is there');
+is($node->safe_psql('postgres', q{SELECT status FROM jadugar.subscriptions WHERE name = 'paused'}), 'active', 'and is active');
+
+# --- set aside, archived --------------------------------------------------------
+
+as_app(q{
+	SELECT jadugar.subscribe('parked', '{p}', 'SELECT app.fail($1)', topics => '{kept}', max_attempts => 1);
+	SELECT jadugar.publish('p', '{"x": [1, "ü", null]}', 'k', '{"h": "v"}', topic => 'kept'),
+		jadugar.publish('p', '{"behind": true}', 'k', topic => 'kept')});
+poll($node, q{SELECT string_agg(state, ' ' ORDER BY event_id) FROM jadugar.dead_letters}, 'dead held');
+my $event = $node->safe_psql('postgres', q{SELECT event_id, data, headers, published_at, publisher, topic FROM jadugar.events WHERE type = 'p' ORDER BY 1});
+$leaf = leaf_of('p');
+hours_pass(1);
+rolled($leaf);
+hours_pass(4);
+ok(gone($leaf), 'the partition is detached');
+is($node->safe_psql('postgres', q{SELECT count(*) FROM jadugar.events WHERE type = 'p'}), 0, 'its events are not in the log any more');
+is(as_app("SELECT count(*), min(data->>'x') FROM jadugar_archive.event_$leaf WHERE type = 'p'"), '2|[1, "ü", null]', 'they are in the archive, for the owner of the topic');
+is($node->safe_psql('postgres', qq{SELECT obj_description('jadugar_archive.event_$leaf'::regclass), (SELECT count(*) FROM pg_depend WHERE deptype = 'e' AND objid = 'jadugar_archive.event_$leaf'::regclass)}),
+	'Events of topic "kept".|0', 'with a comment, and not as a member of the extension');
+$node->safe_psql('postgres', 'CREATE ROLE stranger; SELECT jadugar.grant_access(\'stranger\')');
+like(psql_error($node, "SET ROLE stranger; SELECT * FROM jadugar_archive.event_$leaf"), qr/permission denied/, 'others may not read it');
+as_app("ALTER TABLE jadugar_archive.event_$leaf RENAME COLUMN hops TO jumps");
+command_ok([ 'pg_dump', '-f', $node->data_dir . '/dump', '-d', $node->connstr('postgres') ], 'pg_dump');
+$node->safe_psql('postgres', q{UPDATE app.fails SET fails = false; SELECT jadugar.redrive('parked', owner => 'app')});
+ok(poll($node, q{SELECT count(*) FROM app.handled WHERE sub = 'parked'}, 2), 'events that were set aside are handled afterwards');
+is($node->safe_psql('postgres', q{SELECT event_id, data, headers, published_at, publisher, topic FROM app.handled WHERE sub = 'parked' ORDER BY event_id}), $event, 'as they were');
+
+# --- full -----------------------------------------------------------------------
+
+as_app(q{
+	SELECT jadugar.subscribe('slow', '{f}', $$SELECT app.handle($1, 'slow')$$, topics => '{limited}');
+	SELECT jadugar.pause_subscription('slow');
+	SELECT jadugar.publish(type, topic => 'limited') FROM (SELECT 'not for it' || n AS type FROM generate_series(1, 20) n) t WHERE false;
+	SELECT jadugar.publish('g', topic => 'limited') FROM generate_series(1, 20);
+	SELECT jadugar.publish('f', topic => 'limited') FROM generate_series(1, 4)});
+is($node->safe_psql('postgres', q{SELECT behind FROM jadugar.subscriptions WHERE name = 'slow'}), 4, 'events of other types do not count');
+as_app(q{SELECT jadugar.publish('f', topic => 'limited')});
+ok(poll($node, q{SELECT full_since IS NOT NULL FROM jadugar.topics WHERE name = 'limited'}), 'the topic is full');
+like(psql_error($node, q{SELECT jadugar.publish('g', topic => 'limited')}), qr/topic "limited" is full/, 'nobody can publish');
+as_app(q{SELECT jadugar.resume_subscription('slow')});
+ok(poll_sub('published', sub { psql_error($node, q{SELECT jadugar.publish('g', topic => 'limited')}) eq '' }), 'when the subscription is done, publishing goes on');
+as_app(q{SELECT jadugar.pause_subscription('slow'); SELECT jadugar.publish('f', topic => 'limited') FROM generate_series(1, 5)});
+ok(poll($node, q{SELECT full_since IS NOT NULL FROM jadugar.topics WHERE name = 'limited'}), 'full again');
+as_app(q{SELECT jadugar.alter_topic('limited', max_backlog => 50)});
+ok(poll($node, q{SELECT full_since IS NULL FROM jadugar.topics WHERE name = 'limited'}), 'a higher limit ends that');
+as_app(q{SELECT jadugar.publish('f', topic => 'limited') FROM generate_series(1, 50)});
+poll($node, q{SELECT full_since IS NOT NULL FROM jadugar.topics WHERE name = 'limited'});
+as_app(q{SELECT jadugar.alter_topic('limited', reset => '{max_backlog}'); SELECT jadugar.publish('f', topic => 'limited')});
+pass('no limit, at once');
+
+# --- failures, and crashes --------------------------------------------------------
+
+my $parked = 0;
+foreach my $point (qw(event-parked-copied event-leaf-expiring event-leaf-detached event-leaf-dropped))
+{
+	foreach my $action (qw(kill9 error))
+	{
+		my $log = log_offset($node);
+
+		$node->safe_psql('postgres', 'UPDATE app.fails SET fails = true');
+		as_app(q{SELECT jadugar.publish('p', jsonb_build_object('n', n), topic => 'kept') FROM generate_series(1, 250) n});
+		poll($node, q{SELECT count(*) FROM jadugar.dead_letters WHERE state = 'dead'}, 250);
+		$leaf = leaf_of('p');
+		hours_pass(1);
+		rolled($leaf);
+		unlink(glob($node->data_dir . '/jadugar_fault.*'));
+		poll_sub("$point:$action is hit", sub {
+			change(\%t, 'jadugar.fault' => "$point:$action", 'jadugar.clock_offset' => $t{offset} += 3600);
+			return -e $node->data_dir . '/jadugar_fault.1';
+		});
+		wait_for_log($node, qr/all server processes terminated; reinitializing/, $log) if $action eq 'kill9';
+		poll($node, 'SELECT true');
+		change(\%t, 'jadugar.fault' => undef);
+		hours_pass(3);
+		gone($leaf);
+		is($node->safe_psql('postgres', "SELECT count(*) FROM jadugar_archive.event_$leaf WHERE type = 'p'"), 250, "$point:$action: the partition is archived");
+		$node->safe_psql('postgres', q{TRUNCATE app.handled; UPDATE app.fails SET fails = false; SELECT jadugar.redrive('parked', owner => 'app')});
+		poll($node, q{SELECT count(*) FROM app.handled WHERE sub = 'parked'}, 250);
+		is($node->safe_psql('postgres', q{SELECT count(DISTINCT data), (SELECT count(*) FROM jadugar.dead_letters) FROM app.handled WHERE sub = 'parked'}), '250|0', "$point:$action: what was set aside is handled, once");
+	}
+}
+$node->safe_psql('postgres', 'DROP EXTENSION jadugar CASCADE');
+is($node->safe_psql('postgres', "SELECT count(*) FROM jadugar_archive.event_$leaf WHERE type = 'p'"), 250, 'the archive outlives the extension');
+
+$node->stop;
+done_testing();
