@@ -129,6 +129,32 @@ typedef struct JdgAdoption
 	JdgPendingChoice pending;
 } JdgAdoption;
 
+/*
+ * What may happen, and be told to modules: shared/happening.h.  The types of
+ * their events are in shared/happening.c.
+ */
+typedef enum JdgHappening
+{
+	JDG_TASK_ENQUEUED,
+	JDG_TASK_COMPLETED,
+	JDG_TASK_FAILED,
+	JDG_TASK_RETRYING,
+	JDG_TASK_CANCELLED,
+	JDG_TASK_LOST,
+	JDG_TASK_SKIPPED,
+	JDG_SCHEDULE_FIRED,
+	JDG_SCHEDULE_MISSED,
+	JDG_SCHEDULE_PAUSED,
+	JDG_SCHEDULE_RESUMED,
+	JDG_QUEUE_PAUSED,
+	JDG_QUEUE_RESUMED,
+	JDG_SUBSCRIPTION_PARKED,
+	JDG_SUBSCRIPTION_DEAD,
+	JDG_SUBSCRIPTION_BLOCKED,
+	JDG_SUBSCRIPTION_LOST,
+	JDG_HAPPENINGS
+} JdgHappening;
+
 typedef struct JdgModule
 {
 	const char *name;
@@ -166,6 +192,14 @@ typedef struct JdgModule
 	 * before their own module does.
 	 */
 	void		(*adopted) (const JdgAdoption *adoption);
+
+	/*
+	 * Something happens in this transaction, and a bit in shared memory says
+	 * that a module may ask for it.  "owner" is the role whose thing it is,
+	 * "key" names the thing.  Inside or outside of bookkeeping.
+	 */
+	void		(*happened) (JdgHappening kind, Oid owner, const char *key,
+							 Jsonb *data);
 } JdgModule;
 
 /* each module that has a row defines its own in module.c */

@@ -32,6 +32,7 @@ int			jdg_misfire_grace = 3600;
 int			jdg_history_retention = 30 * 24 * 60;
 int			jdg_log_retention = 30 * 24 * 60;
 int			jdg_event_retention = 30 * 24 * 60;
+char	   *jdg_lifecycle_events = NULL;
 int			jdg_event_max_hold = 7 * 24 * 60;
 int			jdg_event_dedup_window = 24 * 3600;
 int			jdg_max_event_size = 1024;
@@ -117,6 +118,11 @@ define_event_settings(void)
 							"Whole partitions are dropped, when their last event is older than this.",
 							&jdg_event_retention, 30 * 24 * 60, 0, INT_MAX,
 							PGC_SIGHUP, GUC_UNIT_MIN, NULL, NULL, NULL);
+	DefineCustomStringVariable("jadugar.lifecycle_events",
+							   "Types of events of jadugar itself that are written though no subscription asks for them.",
+							   "Types and patterns of types, between commas.",
+							   &jdg_lifecycle_events, "", PGC_SIGHUP,
+							   GUC_LIST_INPUT, NULL, NULL, NULL);
 	DefineCustomIntVariable("jadugar.event_max_hold",
 							"Time for which events past their retention are kept for a subscription that needs them.",
 							"In topics without a max_hold of their own.",

@@ -20,6 +20,7 @@
 #include "event/options.h"
 #include "event/subscribed.h"
 #include "event/subscription.h"
+#include "shared/happening.h"
 #include "shared/wakeup.h"
 #include "task/wakeup.h"
 
@@ -231,6 +232,7 @@ JDG_FUNCTION(jdg_alter_subscription, JDG_LEVEL_USER)
 	jdg_bind(&p, "reset", TEXTARRAYOID, PointerGetDatum(a.reset), a.reset == NULL);
 	jdg_bind_int64(&p, "subscription_id", id);
 
+	jdg_happenings_expect();
 	jdg_internal_begin(&in);
 	if (a.new_name)
 		check_new_name(a.new_name, owner, id);

@@ -73,6 +73,8 @@ jdg_current_event_keep(const JdgSubscription *s, const JdgEvent *e,
 	jdg_json_text(&st, SUBSCRIPTION, s->name);
 	jdg_json_int64(&st, SHARD, e->slot % s->shards);
 	jdg_json_jsonb(&st, WHOLE, info);
+	if (jdg_subscription_is_quiet(s))
+		jdg_json_bool(&st, JDG_QUIET, true);
 	return jdg_json_finish(&st);
 }
 
@@ -82,7 +84,7 @@ jdg_current_event_of_task(const JdgTask *t)
 	static JdgCurrentEvent current;
 	JdgCurrentEvent *c = &current;
 
-	if (t->event == NULL)
+	if (t->event == NULL || jdg_json_get_int64(t->event, EVENT_ID) == 0)
 		return NULL;
 	memset(c, 0, sizeof(*c));
 	c->event_id = jdg_json_get_int64(t->event, EVENT_ID);

@@ -37,6 +37,7 @@
 #include "base/settings.h"
 #include "event/backlog.h"
 #include "event/expire.h"
+#include "event/lifecycle.h"
 #include "event/parked.h"
 #include "event/sweep.h"
 #include "shared/feed.h"
@@ -123,6 +124,7 @@ mark_lost(const JdgSubscription *s, int32 shard)
 
 	jdg_run(&q, v, NULL, 0);
 	jdg_wake_scheduler_at_commit(JDG_WAKE_EVENTS);
+	jdg_subscription_happened(JDG_SUBSCRIPTION_LOST, s, shard, 0);
 	ereport(LOG,
 			(errmsg("subscription \"%s\" of role \"%s\" has lost events",
 					s->name, jdg_role_name(s->owner)),

@@ -16,6 +16,7 @@
 #include "base/clock.h"
 #include "base/settings.h"
 #include "event/failure.h"
+#include "event/lifecycle.h"
 #include "task/retry.h"
 
 /* failures in a row after which the shard waits, and for how long */
@@ -48,7 +49,7 @@ is_tried_again(const JdgSubscription *s, const JdgCallFailure *f, int attempts)
 
 /* The shard waits for its event, for good if that is not tried again. */
 static bool
-block(JdgCursor *c, const JdgEvent *e, const JdgCallFailure *f, int attempts,
+block(const JdgSubscription *s, JdgCursor *c, const JdgEvent *e, const JdgCallFailure *f, int attempts,
 	  bool again, int64 delay)
 {
 	c->blocked_id = e->event_id;
@@ -56,6 +57,9 @@ block(JdgCursor *c, const JdgEvent *e, const JdgCallFailure *f, int attempts,
 	c->charged = 0;
 	c->error = f->error;
 	c->retry_at = again ? jdg_now() + delay : DT_NOEND;
+	if (!again)
+		jdg_subscription_happened(JDG_SUBSCRIPTION_BLOCKED, s, c->shard,
+								  e->event_id);
 	return false;
 }
 
@@ -102,6 +106,8 @@ set_aside(const JdgSubscription *s, JdgCursor *c, const JdgEvent *e,
 	p.errors = jdg_parked_add_error(NULL, f->error);
 	jdg_parked_add(s->subscription_id, c->shard, &p);
 	c->parked++;
+	jdg_subscription_happened(again ? JDG_SUBSCRIPTION_PARKED :
+							  JDG_SUBSCRIPTION_DEAD, s, c->shard, e->event_id);
 	if (c->blocked_id == e->event_id)
 		forget_blocked(c);
 	if (c->in_a_row >= IN_A_ROW_MAX || c->parked >= jdg_max_parked)
@@ -122,13 +128,16 @@ jdg_event_failed(const JdgSubscription *s, JdgCursor *c, const JdgEvent *e,
 
 	if (parked == NULL)
 		return s->on_failure == JDG_ON_FAILURE_BLOCK ?
-			block(c, e, f, attempts, again, delay) :
+			block(s, c, e, f, attempts, again, delay) :
 			set_aside(s, c, e, f, attempts, again, delay);
 	parked->state = again ? JDG_PARKED_RETRYING : JDG_PARKED_DEAD;
 	parked->attempts = attempts;
 	parked->next_at = again ? jdg_now() + delay : DT_NOBEGIN;
 	parked->errors = jdg_parked_add_error(parked->errors, f->error);
 	jdg_parked_change(s->subscription_id, parked);
+	if (!again)
+		jdg_subscription_happened(JDG_SUBSCRIPTION_DEAD, s, c->shard,
+								  e->event_id);
 	if (c->in_a_row >= IN_A_ROW_MAX || c->parked >= jdg_max_parked)
 		wait_after_failures(c);
 	return true;
@@ -188,7 +197,7 @@ jdg_event_apply_charge(const JdgSubscription *s, JdgCursor *c,
 	int64		delay = jdg_retry_delay(s->retry, c->attempts);
 
 	return s->on_failure == JDG_ON_FAILURE_BLOCK ?
-		block(c, e, &f, c->attempts, again, delay) :
+		block(s, c, e, &f, c->attempts, again, delay) :
 		set_aside(s, c, e, &f, c->attempts, again, delay);
 }
 

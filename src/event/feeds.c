@@ -20,6 +20,7 @@
 #include "base/settings.h"
 #include "base/spi.h"
 #include "event/feeds.h"
+#include "event/lifecycle.h"
 #include "event/notice.h"
 #include "shared/feed.h"
 #include "shared/pool.h"
@@ -118,6 +119,7 @@ jdg_event_feeds(JdgDb *db, uint32 why)
 
 	if ((why & (JDG_WAKE_EVENTS | JDG_WAKE_SWEEP)) != 0)
 	{
+		jdg_event_find_asked(db);
 		set_feeds(db);
 		/* a session may have dropped one, or given up events */
 		jdg_db_delivered(db);

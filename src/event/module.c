@@ -16,6 +16,7 @@
 #include "event/expire.h"
 #include "event/feeds.h"
 #include "event/full.h"
+#include "event/lifecycle.h"
 #include "event/notice.h"
 #include "event/owned.h"
 #include "event/upkeep.h"
@@ -73,4 +74,5 @@ const JdgModule jdg_event_module = {
 	.died = jdg_event_charge,
 	.roles = &roles,
 	.adopted = jdg_events_adopted,
+	.happened = jdg_event_happened,
 };

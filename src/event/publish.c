@@ -321,3 +321,30 @@ jdg_publish_end(JdgPublisher *p)
 	p->rows = NULL;
 	JDG_FAULT("event-published");
 }
+
+/*
+ * In a handler's call it follows from the event of that call, however many
+ * have followed before.
+ */
+void
+jdg_publish_own(const char *type, Oid role, const char *key, Jsonb *data)
+{
+	const JdgCurrentEvent *current = jdg_current_task ?
+	jdg_current_task->event : NULL;
+	JdgPublisher p = {.type = type,.role = role};
+	JdgPublication event = {.data = data,.key = unconstify(char *, key)};
+	NameData	name;
+	bool		can_login;
+
+	if (!jdg_topic_by_id(JDG_TOPIC_JADUGAR, &p.topic))
+		elog(ERROR, "topic \"jadugar\" does not exist");
+	if (jdg_role_read(role, &name, &can_login))
+		jdg_owner_record(role, &name);
+	if (current != NULL)
+	{
+		p.cause = current->event_id;
+		p.hops = Min(current->hops + 1, PG_INT16_MAX);
+	}
+	(void) jdg_publish_add(&p, &event);
+	jdg_publish_end(&p);
+}

@@ -58,6 +58,12 @@ extern void jdg_publish_check(JdgPublisher *p, JdgPublication *event);
  */
 extern int64 jdg_publish_add(JdgPublisher *p, const JdgPublication *event);
 
+/*
+ * Publishes an event of jadugar itself, in topic "jadugar", as if the role had.
+ */
+extern void jdg_publish_own(const char *type, Oid role, const char *key,
+							Jsonb *data);
+
 /* writes the events */
 extern void jdg_publish_end(JdgPublisher *p);
 

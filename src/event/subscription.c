@@ -186,6 +186,17 @@ jdg_subscription_wants(const JdgSubscription *s, const JdgEvent *e)
 										  JsonbPGetDatum(s->headers))));
 }
 
+bool
+jdg_subscription_is_quiet(const JdgSubscription *s)
+{
+	for (int i = 0; s->topics != NULL && i < s->ntopics; i++)
+	{
+		if (s->topics[i] == JDG_TOPIC_JADUGAR)
+			return true;
+	}
+	return false;
+}
+
 /* The filter looks at {"type", "key", "headers", "data"}. */
 bool
 jdg_event_passes(JsonPath *filter, const JdgEvent *e)

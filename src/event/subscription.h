@@ -73,6 +73,9 @@ extern const JdgSubscription *jdg_subscription_get(int64 subscription_id);
  */
 extern bool jdg_subscription_wants(const JdgSubscription *s, const JdgEvent *e);
 
+/* does it get events of jadugar itself?  Then its work causes none */
+extern bool jdg_subscription_is_quiet(const JdgSubscription *s);
+
 /* does its filter hold for the event?  Raises no errors of jsonpath */
 extern bool jdg_event_passes(JsonPath *filter, const JdgEvent *e);
 

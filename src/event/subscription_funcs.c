@@ -39,6 +39,7 @@
 #include "handler/privileges.h"
 #include "queue/queue.h"
 #include "shared/shmem.h"
+#include "shared/happening.h"
 #include "shared/wakeup.h"
 #include "task/prepare.h"
 #include "task/retry.h"
@@ -193,6 +194,7 @@ JDG_FUNCTION(jdg_subscribe, JDG_LEVEL_USER)
 	jdg_bind_int32(&p, "shards", shards);
 	jdg_bind_time(&p, "now", jdg_now());
 
+	jdg_happenings_expect();
 	jdg_internal_begin(&in);
 	if (jdg_run_params(&insert_query, &p, 0) != 1)
 		ereport(ERROR,

@@ -19,10 +19,12 @@
 #include "access/owner.h"
 #include "base/args.h"
 #include "base/errors.h"
+#include "base/json.h"
 #include "base/locks.h"
 #include "base/spi.h"
 #include "flow/uses.h"
 #include "queue/queue.h"
+#include "shared/happening.h"
 #include "task/wakeup.h"
 
 /* pause_queue(), resume_queue(), drop_queue() */
@@ -91,15 +93,34 @@ static JdgQuery revoke_query = {
 	.config = true
 };
 
+/* Tells modules that a queue is paused or resumed, unless it is already. */
+static void
+tell(JdgHappening kind, int32 queue_id)
+{
+	JsonbParseState *st = NULL;
+	JdgQueue	queue;
+
+	if (!jdg_happens(kind) || !jdg_queue_by_id(queue_id, &queue) ||
+		queue.paused == (kind == JDG_QUEUE_PAUSED))
+		return;
+	jdg_json_begin(&st);
+	jdg_json_int64(&st, "queue_id", queue_id);
+	jdg_json_text(&st, "queue", queue.name);
+	jdg_happened(kind, queue.owner, queue.name, jdg_json_finish(&st));
+}
+
 /* pause_queue(name): running tasks go on, no more are started */
 JDG_FUNCTION(jdg_pause_queue, JDG_LEVEL_USER)
 {
 	char	   *name;
 	JdgInternal in;
+	int32		queue_id;
 
 	JDG_READ_ARGS("pause_queue", name_args, &name);
 	jdg_internal_begin(&in);
-	jdg_queue_pause(jdg_queue_lock(name, in.save_user), in.save_user);
+	queue_id = jdg_queue_lock(name, in.save_user);
+	tell(JDG_QUEUE_PAUSED, queue_id);
+	jdg_queue_pause(queue_id, in.save_user);
 	jdg_wake_scheduler_at_commit(JDG_WAKE_QUEUE_CHANGED);
 	jdg_internal_end(&in);
 	PG_RETURN_VOID();
@@ -115,6 +136,7 @@ JDG_FUNCTION(jdg_resume_queue, JDG_LEVEL_USER)
 	JDG_READ_ARGS("resume_queue", name_args, &name);
 	jdg_internal_begin(&in);
 	queue_id = Int32GetDatum(jdg_queue_lock(name, in.save_user));
+	tell(JDG_QUEUE_RESUMED, DatumGetInt32(queue_id));
 	jdg_run(&resume_query, &queue_id, NULL, 0);
 	jdg_wake_scheduler_at_commit(JDG_WAKE_QUEUE_CHANGED);
 	jdg_internal_end(&in);

@@ -20,12 +20,14 @@
 #include "base/args.h"
 #include "base/clock.h"
 #include "base/errors.h"
+#include "base/json.h"
 #include "base/settings.h"
 #include "base/spi.h"
 #include "schedule/due.h"
 #include "schedule/occurrence.h"
 #include "schedule/options.h"
 #include "schedule/schedule.h"
+#include "shared/happening.h"
 #include "shared/wakeup.h"
 #include "task/prepare.h"
 #include "task/room.h"
@@ -165,6 +167,20 @@ JDG_FUNCTION(jdg_clear_schedules, JDG_LEVEL_USER)
 	PG_RETURN_INT64(n);
 }
 
+/* Tells modules that a schedule was paused or resumed. */
+static void
+tell(JdgHappening kind, const JdgSchedule *s)
+{
+	JsonbParseState *st = NULL;
+
+	if (!jdg_happens(kind))
+		return;
+	jdg_json_begin(&st);
+	jdg_json_int64(&st, "schedule_id", s->schedule_id);
+	jdg_json_text(&st, "schedule", s->name);
+	jdg_happened(kind, s->owner, s->name, jdg_json_finish(&st));
+}
+
 /* pause_schedule(name, owner): false if it was paused already */
 JDG_FUNCTION(jdg_pause_schedule, JDG_LEVEL_USER)
 {
@@ -183,6 +199,7 @@ JDG_FUNCTION(jdg_pause_schedule, JDG_LEVEL_USER)
 		s.paused_at = s.updated_at = jdg_now();
 		s.paused_by = jdg_role_name(in.save_user);
 		jdg_schedule_update(&s);
+		tell(JDG_SCHEDULE_PAUSED, &s);
 	}
 	jdg_internal_end(&in);
 	PG_RETURN_BOOL(change);
@@ -207,6 +224,7 @@ JDG_FUNCTION(jdg_resume_schedule, JDG_LEVEL_USER)
 		if (s.enabled)
 			jdg_schedule_catch_up(&s, "paused", now);
 		jdg_schedule_update(&s);
+		tell(JDG_SCHEDULE_RESUMED, &s);
 	}
 	jdg_internal_end(&in);
 	jdg_wake_scheduler_at_commit(JDG_WAKE_SCHEDULES);

@@ -52,6 +52,9 @@ init_db(JdgDb *db)
 	pg_atomic_init_u32(&db->waiters, 0);
 	pg_atomic_init_u32(&db->event_waiters, 0);
 	pg_atomic_init_u32(&db->limited_news, 0);
+	/* nobody knows yet what is asked for */
+	pg_atomic_init_u64(&db->happenings, PG_UINT64_MAX);
+	pg_atomic_init_u32(&db->happening_pins, 0);
 	pg_atomic_init_u32(&db->paused, 0);
 	pg_atomic_init_u64(&db->next_due, 0);
 	ConditionVariableInit(&db->finished);

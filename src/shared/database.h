@@ -80,6 +80,8 @@ typedef struct JdgDb
 	pg_atomic_uint32 event_waiters; /* backends in wait_delivered() */
 	pg_atomic_uint32 limited_news;	/* published in a topic with max_backlog
 									 * since the scheduler has looked */
+	pg_atomic_uint64 happenings;	/* shared/happening.h */
+	pg_atomic_uint32 happening_pins;
 	pg_atomic_uint32 paused;	/* copy of control.paused_at IS NOT NULL */
 	pg_atomic_uint64 next_due;	/* when the scheduler will look for tasks
 								 * whose run_at has come */

@@ -11,15 +11,23 @@
 #include "shared/database.h"
 #include "shared/depth.h"
 #include "shared/feed.h"
+#include "shared/happening.h"
 #include "shared/launcher_state.h"
 #include "shared/pool.h"
 #include "shared/shmem.h"
 #include "shared/slot.h"
 #include "shared/suspect.h"
 
+static void
+init(void)
+{
+	jdg_shmem_init();
+	jdg_happening_init();
+}
+
 const JdgModule jdg_shared_module = {
 	.name = "shared",
-	.init = jdg_shmem_init,
+	.init = init,
 	.shmem = (const JdgShmemPart *const[])
 	{
 		&jdg_launcher_shmem, &jdg_databases_shmem, &jdg_slots_shmem,

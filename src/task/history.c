@@ -33,6 +33,8 @@
 #include "base/partition.h"
 #include "base/rows.h"
 #include "base/utility.h"
+#include "shared/happening.h"
+#include "task/happened.h"
 #include "task/history.h"
 
 static DateADT
@@ -194,6 +196,7 @@ jdg_history_from_task(JdgHistory *h, const JdgTask *t)
 	h->metadata = t->metadata;
 	h->flow_run = t->flow_run;
 	h->step = t->step;
+	h->quiet = jdg_task_is_quiet(t);
 }
 
 /* columns of jadugar_internal.attempt, in the order of sql/task.sql */
@@ -256,15 +259,48 @@ find_schedule_names(JdgHistory *h, int n)
 	jdg_internal_end(&in);
 }
 
+static JdgHappening
+kind_of(const JdgHistory *h)
+{
+	if (h->task_id == 0)
+		return JDG_SCHEDULE_MISSED;
+	switch (h->status)
+	{
+		case JDG_STATUS_COMPLETED:
+			return JDG_TASK_COMPLETED;
+		case JDG_STATUS_FAILED:
+			return h->final ? JDG_TASK_FAILED : JDG_TASK_RETRYING;
+		case JDG_STATUS_LOST:
+			return h->final ? JDG_TASK_LOST : JDG_TASK_RETRYING;
+		case JDG_STATUS_CANCELLED:
+			return JDG_TASK_CANCELLED;
+		case JDG_STATUS_SKIPPED:
+		case JDG_STATUS_NONE:
+			break;
+	}
+	return JDG_TASK_SKIPPED;
+}
+
+void
+jdg_attempt_happened(const JdgHistory *h, int64 attempt_id)
+{
+	JdgTaskNews news = {kind_of(h), h->owner, h->task_id, h->command_id,
+		h->queue_id, h->schedule_id, h->schedule, jdg_status_name(h->status),
+	h->attempt, attempt_id, h->occurrences, h->error_code, h->reason};
+
+	if (jdg_happens(news.kind) && h->flow_run == 0 && !h->quiet)
+		jdg_task_happened(&news);
+}
+
 /* Appends one row with a new attempt_id. */
 static void
 put_row(JdgRows *rows, const JdgHistory *h)
 {
 	Datum		v[R_COLUMNS];
 	bool		n[R_COLUMNS] = {0};
+	int64		id = nextval_internal(jdg_relation_oid("attempt_id_seq"), false);
 
-	v[R_ATTEMPT_ID] = Int64GetDatum(nextval_internal(jdg_relation_oid("attempt_id_seq"),
-													 false));
+	v[R_ATTEMPT_ID] = Int64GetDatum(id);
 	jdg_set_int64(v, n, R_TASK_ID, h->task_id, 0);
 	v[R_OWNER] = ObjectIdGetDatum(h->owner);
 	v[R_QUEUE_ID] = Int32GetDatum(h->queue_id);
@@ -298,6 +334,7 @@ put_row(JdgRows *rows, const JdgHistory *h)
 	jdg_set_text(v, n, R_STEP, h->step);
 	jdg_set_text(v, n, R_ENDED_BY, h->ended_by);
 	jdg_rows_put(rows, v, n);
+	jdg_attempt_happened(h, id);
 }
 
 /* To the partitions straight: rows of one day go together. */

@@ -45,6 +45,7 @@ typedef struct JdgHistory
 	Jsonb	   *options;
 	int64		flow_run;		/* 0: none */
 	const char *step;
+	bool		quiet;			/* causes no events */
 } JdgHistory;
 
 /* all fields of "h" that come from the task; the rest null */
@@ -55,6 +56,12 @@ extern void jdg_history_from_task(JdgHistory *h, const JdgTask *task);
  * are not given.  With an active snapshot.
  */
 extern void jdg_history_insert(JdgHistory *h, int n);
+
+/*
+ * Tells modules that an attempt has ended, or that occurrences were missed.
+ * attempt_id 0: the history does not keep it.
+ */
+extern void jdg_attempt_happened(const JdgHistory *h, int64 attempt_id);
 
 /* make sure that the partition for the day of "when" exists */
 extern void jdg_history_ensure_partition(TimestampTz when);

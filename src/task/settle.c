@@ -144,8 +144,13 @@ write_histories(const JdgTask *tasks, const JdgOutcome *o,
 			!jdg_queue_by_id(tasks[i].queue_id, &queue))
 			queue.keep = JDG_KEEP_ALL;
 		if (keeps_history(&queue, d[i].status))
+		{
 			history_of(&tasks[i], &o[i], &d[i], &h[k++]);
-		else if (!d[i].stays && d[i].status != JDG_STATUS_COMPLETED)
+			continue;
+		}
+		history_of(&tasks[i], &o[i], &d[i], &h[k]);
+		jdg_attempt_happened(&h[k], 0);
+		if (!d[i].stays && d[i].status != JDG_STATUS_COMPLETED)
 			unkept[nunkept++] = &tasks[i];
 	}
 	jdg_history_insert(h, k);
@@ -289,6 +294,7 @@ enqueue_hook(const JdgTask *t, const JdgOutcome *o, const JdgDecision *d,
 	hook.scheduled_for = hook.started_at = DT_NOBEGIN;
 	hook.tenant = t->tenant;
 	hook.trace = t->trace;
+	hook.event = jdg_task_is_quiet(t) ? jdg_task_quiet_event() : NULL;
 	jdg_task_insert(&hook);
 	JDG_FAULT("hook-enqueued");
 	jdg_wake_at_commit(hook.owner, &hook);

@@ -16,9 +16,12 @@
 
 #include "base/clock.h"
 #include "base/columns.h"
+#include "base/json.h"
 #include "base/rows.h"
 #include "base/spi.h"
+#include "shared/happening.h"
 #include "task/depth.h"
+#include "task/happened.h"
 #include "task/task.h"
 
 /* The next task id.  Usable outside jdg_internal_begin() too. */
@@ -62,6 +65,44 @@ jdg_task_writer_begin(void)
 
 	w->rows = jdg_rows_open(jdg_relation_oid("task"), JDG_A_LAST);
 	return w;
+}
+
+bool
+jdg_task_is_quiet(const JdgTask *t)
+{
+	return t->event != NULL && jdg_json_get_bool(t->event, JDG_QUIET);
+}
+
+Jsonb *
+jdg_task_quiet_event(void)
+{
+	JsonbParseState *st = NULL;
+
+	jdg_json_begin(&st);
+	jdg_json_bool(&st, JDG_QUIET, true);
+	return jdg_json_finish(&st);
+}
+
+/*
+ * Tells modules that a task is inserted, and that its schedule has fired.  A
+ * step of a flow is not told as a task.
+ */
+static void
+tell(const JdgTask *t)
+{
+	JdgTaskNews news = {.owner = t->owner,.task_id = t->task_id,
+		.command_id = t->command_id,.queue_id = t->queue_id,
+	.schedule_id = t->schedule_id,.schedule = t->schedule};
+	bool		fired = t->schedule_id != 0 && t->schedule != NULL;
+
+	if (t->flow_run != 0 || jdg_task_is_quiet(t))
+		return;
+	news.kind = JDG_TASK_ENQUEUED;
+	if (jdg_happens(JDG_TASK_ENQUEUED))
+		jdg_task_happened(&news);
+	news.kind = JDG_SCHEDULE_FIRED;
+	if (fired && jdg_happens(JDG_SCHEDULE_FIRED))
+		jdg_task_happened(&news);
 }
 
 void
@@ -113,10 +154,13 @@ jdg_task_writer_put(JdgTaskWriter *w, const JdgTask *t)
 		CharGetDatum(jdg_expect_rows_out(t->expect_rows));
 	isnull[JDG_A_EXPECT_ROWS - 1] = t->expect_rows == JDG_ROWS_ANY;
 	jdg_set_text(v, isnull, JDG_A_SCHEDULE - 1, t->schedule);
-	jdg_set_pointer(v, isnull, JDG_A_EVENT - 1, t->event);
+	jdg_set_pointer(v, isnull, JDG_A_EVENT - 1, t->event ? t->event :
+					jdg_quiet ? jdg_task_quiet_event() : NULL);
 	jdg_rows_put(w->rows, v, isnull);
 	if (t->bounded)
 		jdg_depth_inserted(t->queue_id, 1);
+	if (jdg_happens(JDG_TASK_ENQUEUED) || jdg_happens(JDG_SCHEDULE_FIRED))
+		tell(t);
 }
 
 void

@@ -160,6 +160,17 @@ extern void jdg_task_writer_end(JdgTaskWriter *writer);
 extern void jdg_task_insert(const JdgTask *task);
 
 /*
+ * Do the task, and those that it enqueues, cause no events?  Then its event
+ * says so; one that a quiet process enqueues, and that has no event, gets
+ * jdg_task_quiet_event().
+ */
+extern bool jdg_task_is_quiet(const JdgTask *task);
+extern Jsonb *jdg_task_quiet_event(void);
+
+/* the field of JdgTask.event that says so */
+#define JDG_QUIET "quiet"
+
+/*
  * The state of a task that waits for no other, from its run_at, its key and
  * its place there.
  */

@@ -175,6 +175,7 @@ jdg_deliver_call(JdgRound *r, const JdgPending *p, int n, int attempts,
 	t.tenant = common_text(p, n, offsetof(JdgEvent, tenant));
 	t.trace = common_text(p, n, offsetof(JdgEvent, trace));
 	t.started_at = t.scheduled_for = DT_NOBEGIN;
+	d.quiet = jdg_subscription_is_quiet(s);
 	if (s->delivery == JDG_DELIVERY_TASK)
 		d.make_task = s;
 	else

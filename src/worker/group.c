@@ -31,6 +31,7 @@
 #include "base/settings.h"
 #include "base/spi.h"
 #include "shared/database.h"
+#include "shared/happening.h"
 #include "shared/pool.h"
 #include "shared/suspect.h"
 #include "shared/wakeup.h"
@@ -585,6 +586,7 @@ jdg_group_failed(ErrorData *edata)
 	jdg_log_end();
 	jdg_log_forget();
 	jdg_current_task = NULL;
+	jdg_quiet = false;
 	jdg_session_reset_group(true);
 	group.n = group.ran = 0;
 	group.running = -1;

@@ -42,6 +42,7 @@
 #include "exec/c.h"
 #include "exec/exec.h"
 #include "exec/sql.h"
+#include "shared/happening.h"
 #include "shared/suspect.h"
 #include "task/failure_log.h"
 #include "task/prepare.h"
@@ -109,6 +110,7 @@ begin_context(const JdgTask *task, const JdgDelivery *delivery)
 	current.step = task->step;
 	current.timeout = task->timeout;
 	jdg_current_task = &current;
+	jdg_quiet = delivery ? delivery->quiet : jdg_task_is_quiet(task);
 	/* calls for events keep no log */
 	if (delivery == NULL)
 		jdg_log_begin(task);
@@ -503,6 +505,7 @@ jdg_run_task(JdgTask *task, int index, TimestampTz preempt_at,
 	JDG_FAULT("task-done");
 	jdg_log_end();
 	jdg_current_task = NULL;
+	jdg_quiet = false;
 	/* preemption is no error of the command, and the task runs alone next */
 	jdg_command_note_run(task->command_id, o->finished_at - o->started_at,
 						 !in_c && (edata == NULL ||
@@ -592,4 +595,5 @@ jdg_run_standalone(JdgTask *task, JdgOutcome *o)
 	publish_end(0, o->finished_at - o->started_at);
 	jdg_log_end();
 	jdg_current_task = NULL;
+	jdg_quiet = false;
 }

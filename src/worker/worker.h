@@ -109,6 +109,8 @@ typedef struct JdgDelivery
 	Datum		value;
 	Jsonb	   *data;			/* for a registered handler */
 
+	bool		quiet;			/* it causes no events: shared/happening.h */
+
 	/* not NULL: makes a task of the event in place of the call */
 	const struct JdgSubscription *make_task;
 	JdgEventTask task;			/* the result of that */

@@ -1,0 +1,30 @@
+/*-------------------------------------------------------------------------
+ *
+ * lifecycle.h
+ *	  Events of topic "jadugar": what happens to tasks, schedules, queues and
+ *	  subscriptions.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef JDG_EVENT_LIFECYCLE_H
+#define JDG_EVENT_LIFECYCLE_H
+
+#include "event/subscription.h"
+#include "shared/happening.h"
+
+/* the "happened" of the module, see base/module.h */
+extern void jdg_event_happened(JdgHappening kind, Oid owner, const char *key,
+							   Jsonb *data);
+
+/* for the scheduler: brings JdgDb.happenings up to date with the tables */
+extern void jdg_event_find_asked(JdgDb *db);
+
+/*
+ * Something has happened to an event of a subscription, or to the subscription
+ * itself: event_id 0.
+ */
+extern void jdg_subscription_happened(JdgHappening kind,
+									  const JdgSubscription *s, int32 shard,
+									  int64 event_id);
+
+#endif							/* JDG_EVENT_LIFECYCLE_H */
