@@ -33,11 +33,16 @@ CREATE TABLE jadugar_internal.subscription (
 	description	text,
 	metadata	jsonb,
 	created_at	timestamptz NOT NULL,
+	replay		boolean NOT NULL DEFAULT false,
+	until_id	bigint,
 	UNIQUE (owner, name)
 );
 COMMENT ON TABLE jadugar_internal.subscription IS 'Event handlers.';
 COMMENT ON COLUMN jadugar_internal.subscription.delivery IS 'i inline, t task.';
 COMMENT ON COLUMN jadugar_internal.subscription.on_failure IS 'k park_key, p park, b block.';
+
+COMMENT ON COLUMN jadugar_internal.subscription.replay IS
+	'It has an end: the window that was open when it was made, and until_id.';
 
 CREATE INDEX subscription_command ON jadugar_internal.subscription (command_id);
 
@@ -62,6 +67,8 @@ CREATE TABLE jadugar_internal.event_cursor (
 	last_handled_at timestamptz,
 	charged		"char" CHECK (charged IN ('r', 'd')),
 	lost_at		timestamptz,
+	last_window	boolean NOT NULL DEFAULT false,
+	done		boolean NOT NULL DEFAULT false,
 	PRIMARY KEY (subscription_id, shard)
 ) WITH (fillfactor = 50);
 COMMENT ON TABLE jadugar_internal.event_cursor IS
@@ -82,6 +89,10 @@ COMMENT ON COLUMN jadugar_internal.event_cursor.charged IS
 
 COMMENT ON COLUMN jadugar_internal.event_cursor.lost_at IS
 	'When events were dropped that the shard had not handled. It waits until a role decides.';
+COMMENT ON COLUMN jadugar_internal.event_cursor.last_window IS
+	'The shard is of a replay: it is done when the window is that was open at its begin.';
+COMMENT ON COLUMN jadugar_internal.event_cursor.done IS
+	'The shard of a replay has reached its end. Events that were set aside may still be tried again.';
 
 CREATE TABLE jadugar_internal.parked (
 	subscription_id bigint NOT NULL,
@@ -214,6 +225,22 @@ LANGUAGE C AS 'MODULE_PATHNAME', 'jdg_seek';
 COMMENT ON FUNCTION jadugar.seek IS
 	'Moves the position of a paused subscription. Events that were set aside stay.';
 
+CREATE FUNCTION jadugar.replay(
+	name			text,
+	into_name		text,
+	handler			text DEFAULT NULL,
+	start_time		timestamptz DEFAULT NULL,
+	start_after		bigint DEFAULT NULL,
+	until_time		timestamptz DEFAULT NULL,
+	until_id		bigint DEFAULT NULL,
+	shards			integer DEFAULT NULL,
+	batch			integer DEFAULT NULL,
+	owner			text DEFAULT NULL
+) RETURNS bigint
+LANGUAGE C AS 'MODULE_PATHNAME', 'jdg_replay';
+COMMENT ON FUNCTION jadugar.replay IS
+	'Creates a subscription with the options of another one, which handles the events that are in the log again and then ends. Returns its id.';
+
 CREATE FUNCTION jadugar.redrive(
 	subscription	text,
 	event_ids		bigint[] DEFAULT NULL,
@@ -246,8 +273,21 @@ LANGUAGE C AS 'MODULE_PATHNAME', 'jdg_wait_delivered';
 COMMENT ON FUNCTION jadugar.wait_delivered IS
 	'Waits until subscriptions have handled an event. Returns handled, parked or timeout.';
 
+CREATE FUNCTION jadugar_internal._v_run_event(name text, event_id bigint, subscription_owner text) RETURNS jsonb
+LANGUAGE C VOLATILE AS 'MODULE_PATHNAME', 'jdg_run_event_here';
+COMMENT ON FUNCTION jadugar_internal._v_run_event IS
+	'Runs the handler of a subscription in the calling transaction. Returns a task_info as jsonb.';
+
+CREATE FUNCTION jadugar.run_event(name text, event_id bigint, owner text DEFAULT NULL) RETURNS jadugar.task_info
+LANGUAGE sql VOLATILE
+RETURN pg_catalog.jsonb_populate_record(
+	NULL::jadugar.task_info, jadugar_internal._v_run_event(name, event_id, owner));
+COMMENT ON FUNCTION jadugar.run_event IS
+	'Runs the handler of a subscription for an event in the calling transaction, and delivers nothing. For tests of handlers.';
+
 CREATE FUNCTION jadugar.current_event(
-	OUT event jadugar.event_info, OUT subscription text, OUT shard integer, OUT attempt integer
+	OUT event jadugar.event_info, OUT subscription text, OUT shard integer, OUT attempt integer,
+	OUT replay boolean
 )
 LANGUAGE C STABLE AS 'MODULE_PATHNAME', 'jdg_current_event';
 COMMENT ON FUNCTION jadugar.current_event() IS

@@ -16,6 +16,9 @@ SELECT s.name AS subscription,
 	c.shard,
 	CASE
 		WHEN c.lost_at IS NOT NULL THEN 'lost'
+		WHEN c.done AND NOT EXISTS (SELECT FROM jadugar_internal.parked p
+			WHERE p.subscription_id = c.subscription_id AND p.shard = c.shard AND p.state <> 'd')
+			THEN 'done'
 		WHEN NOT s.enabled OR s.paused_at IS NOT NULL THEN 'paused'
 		WHEN c.retry_at = 'infinity' THEN 'blocked'
 		WHEN c.retry_at > pg_catalog.now() THEN 'waiting'
@@ -45,7 +48,7 @@ COMMENT ON COLUMN jadugar.subscription_shards.subscription IS 'Name of the subsc
 COMMENT ON COLUMN jadugar.subscription_shards.owner IS 'Role that owns the subscription.';
 COMMENT ON COLUMN jadugar.subscription_shards.shard IS 'Number of the shard, from 0.';
 COMMENT ON COLUMN jadugar.subscription_shards.status IS
-	'Status: active, waiting (after failures, until retry_at), blocked (by blocked_id), paused, or lost.';
+	'Status: active, waiting (after failures, until retry_at), blocked (by blocked_id), paused, lost, or done (the end of a replay).';
 COMMENT ON COLUMN jadugar.subscription_shards.handled IS 'Number of events handled.';
 COMMENT ON COLUMN jadugar.subscription_shards.failed IS 'Number of failed calls of the handler.';
 COMMENT ON COLUMN jadugar.subscription_shards.parked IS 'Number of events set aside.';
@@ -90,6 +93,9 @@ SELECT s.subscription_id,
 	s.shards,
 	CASE
 		WHEN c.lost > 0 THEN 'lost'
+		WHEN c.done AND NOT EXISTS (SELECT FROM jadugar_internal.parked p
+			WHERE p.subscription_id = s.subscription_id AND p.state <> 'd')
+			THEN 'done'
 		WHEN NOT s.enabled OR s.paused_at IS NOT NULL THEN 'paused'
 		WHEN c.blocked > 0 THEN 'blocked'
 		WHEN c.waiting > 0 THEN 'waiting'
@@ -113,13 +119,16 @@ SELECT s.subscription_id,
 	s.created_at,
 	s.description,
 	CASE WHEN jadugar_internal._v_owns(s.owner) OR (SELECT jadugar_internal._v_is_operator())
-		THEN s.metadata END AS metadata
+		THEN s.metadata END AS metadata,
+	s.replay,
+	s.until_id
 FROM jadugar_internal.subscription s
 	JOIN jadugar_internal.command m ON m.command_id = s.command_id
 	LEFT JOIN jadugar_internal.queue q ON q.queue_id = s.queue_id
 	LEFT JOIN pg_catalog.pg_roles a ON a.oid = s.owner
 	CROSS JOIN LATERAL (SELECT
 			count(*) FILTER (WHERE x.lost_at IS NOT NULL) AS lost,
+			pg_catalog.bool_and(x.done) AS done,
 			count(*) FILTER (WHERE x.retry_at = 'infinity') AS blocked,
 			count(*) FILTER (WHERE x.retry_at > pg_catalog.now()) AS waiting,
 			pg_catalog.sum(x.handled)::bigint AS handled,
@@ -159,7 +168,7 @@ COMMENT ON COLUMN jadugar.subscriptions.priority IS 'Priority of its tasks. NULL
 COMMENT ON COLUMN jadugar.subscriptions.shards IS
 	'Number of shards, which handle events side by side.';
 COMMENT ON COLUMN jadugar.subscriptions.status IS
-	'Status: active, waiting, blocked or lost (at least one shard is), or paused.';
+	'Status: active, waiting, blocked or lost (at least one shard is), paused, or done (a replay has ended).';
 COMMENT ON COLUMN jadugar.subscriptions.handled IS 'Number of events handled.';
 COMMENT ON COLUMN jadugar.subscriptions.failed IS 'Number of failed calls of the handler.';
 COMMENT ON COLUMN jadugar.subscriptions.parked IS 'Number of events set aside, dead ones included.';
@@ -174,6 +183,9 @@ COMMENT ON COLUMN jadugar.subscriptions.paused_by IS 'Role that paused it.';
 COMMENT ON COLUMN jadugar.subscriptions.created_at IS 'When it was created.';
 COMMENT ON COLUMN jadugar.subscriptions.description IS 'Text for readers.';
 COMMENT ON COLUMN jadugar.subscriptions.metadata IS 'Data of the application. NULL for a monitor.';
+COMMENT ON COLUMN jadugar.subscriptions.replay IS 'Whether it is a replay, which has an end.';
+COMMENT ON COLUMN jadugar.subscriptions.until_id IS
+	'Last event that a replay handles. NULL: the last one that there was when it began.';
 
 CREATE VIEW jadugar.dead_letters WITH (security_barrier) AS
 SELECT s.name AS subscription,

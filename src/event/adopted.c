@@ -50,6 +50,7 @@ cancel_all(void)
 		"upto_xip = NULL, after_id = 0, in_a_row = 0, retry_at = NULL, "
 		"blocked_id = NULL, attempts = 0, error = NULL, charged = NULL, "
 		"lost_at = NULL, "
+		"done = last_window, "
 		"parked = (SELECT count(*) FROM jadugar_internal.parked p "
 		"WHERE p.subscription_id = c.subscription_id AND p.shard = c.shard)"
 	};

@@ -104,8 +104,11 @@ count_leaf(Count *n, const JdgLeaf *leaf)
 bool
 jdg_backlog_has_passed_leaf(const JdgCursor *c, const JdgLeaf *leaf)
 {
-	JdgEra		era = jdg_era_get(c->era);
+	JdgEra		era;
 
+	if (c->done)
+		return true;
+	era = jdg_era_get(c->era);
 	if (leaf->max_id >= era.end)
 		return false;
 	if (leaf->max_id < era.first)

@@ -14,6 +14,7 @@
 #include "catalog/pg_type.h"
 #include "utils/datum.h"
 #include "utils/fmgrprotos.h"
+#include "utils/lsyscache.h"
 #include "utils/typcache.h"
 
 #include "base/json.h"
@@ -26,6 +27,7 @@
 #define SUBSCRIPTION_ID	"subscription_id"
 #define SUBSCRIPTION	"subscription"
 #define SHARD			"shard"
+#define REPLAY			"replay"
 #define WHOLE			"info"
 
 /* The correlation id of an event; a header that is null is none. */
@@ -41,8 +43,9 @@ correlation_id_of(const JdgEvent *e)
 	return id;
 }
 
-void
-jdg_current_event_add(JdgCurrentEvent *c, const JdgEvent *e, bool first)
+/* Adds an event to those of a call. */
+static void
+add(JdgCurrentEvent *c, const JdgEvent *e, bool first)
 {
 	Jsonb	   *correlation_id = correlation_id_of(e);
 
@@ -59,6 +62,23 @@ jdg_current_event_add(JdgCurrentEvent *c, const JdgEvent *e, bool first)
 	c->hops = Max(c->hops, e->hops);
 }
 
+void
+jdg_current_event_set(JdgCurrentEvent *c, const JdgSubscription *s,
+					  int32 shard, int attempts, const JdgPending *p, int n)
+{
+	memset(c, 0, sizeof(*c));
+	for (int i = 0; i < n; i++)
+		add(c, &p[i].event, i == 0);
+	c->subscription_id = s->subscription_id;
+	c->subscription = s->name;
+	c->shard = shard;
+	c->attempt = attempts + 1;
+	c->replay = s->replay;
+	c->moves = s->delivery == JDG_DELIVERY_INLINE;
+	c->event = &p->event;
+	c->topic = &p->topic;
+}
+
 Jsonb *
 jdg_current_event_keep(const JdgSubscription *s, const JdgEvent *e,
 					   Jsonb *info)
@@ -72,6 +92,8 @@ jdg_current_event_keep(const JdgSubscription *s, const JdgEvent *e,
 	jdg_json_int64(&st, SUBSCRIPTION_ID, s->subscription_id);
 	jdg_json_text(&st, SUBSCRIPTION, s->name);
 	jdg_json_int64(&st, SHARD, e->slot % s->shards);
+	if (s->replay)
+		jdg_json_bool(&st, REPLAY, true);
 	jdg_json_jsonb(&st, WHOLE, info);
 	if (jdg_subscription_is_quiet(s))
 		jdg_json_bool(&st, JDG_QUIET, true);
@@ -94,6 +116,7 @@ jdg_current_event_of_task(const JdgTask *t)
 	c->subscription = jdg_json_get_text(t->event, SUBSCRIPTION);
 	c->shard = (int32) jdg_json_get_int64(t->event, SHARD);
 	c->attempt = t->attempt + 1;
+	c->replay = jdg_json_get_bool(t->event, REPLAY);
 	c->info = jdg_json_get(t->event, WHOLE);
 	c->payload = t->payload;
 	return c;
@@ -140,4 +163,20 @@ jdg_event_of_payload(Jsonb *payload)
 	MemoryContextSwitchTo(mcxt);
 	jdg_internal_end(&in);
 	return event;
+}
+
+void
+jdg_event_argument(const JdgSubscription *s, const JdgPending *p, int n,
+				   Oid *type, Datum *value)
+{
+	Oid			info = jdg_event_info_type();
+	TupleDesc	desc = lookup_rowtype_tupdesc_copy(info, -1);
+	Datum	   *rows = palloc(sizeof(Datum) * n);
+
+	for (int i = 0; i < n; i++)
+		rows[i] = jdg_event_info(desc, &p[i].event, &p[i].topic, true);
+	*type = s->batch == 0 ? info : get_array_type(info);
+	*value = s->batch == 0 ? rows[0] :
+		PointerGetDatum(construct_array(rows, n, info, -1, false,
+										TYPALIGN_DOUBLE));
 }

@@ -25,6 +25,7 @@ typedef struct JdgCurrentEvent
 	const char *subscription;	/* its name */
 	int32		shard;
 	int			attempt;		/* 1 is the first */
+	bool		replay;			/* the subscription is a replay */
 	bool		moves;			/* its transaction moves the position */
 
 	/* of a call: the first event of a batch; NULL: the handler is a task's */
@@ -37,11 +38,16 @@ typedef struct JdgCurrentEvent
 } JdgCurrentEvent;
 
 /*
- * Adds an event to the ones of a call, the first one or a later one: sets
- * hops and correlation_id.
+ * Sets the event of a call for n events of a subscription, which has failed
+ * "attempts" times.
  */
-extern void jdg_current_event_add(JdgCurrentEvent *c, const JdgEvent *e,
-								  bool first);
+extern void jdg_current_event_set(JdgCurrentEvent *c,
+								  const JdgSubscription *s, int32 shard,
+								  int attempts, const JdgPending *p, int n);
+
+/* $1 of the SQL of a subscription: an event_info, or an array of them */
+extern void jdg_event_argument(const JdgSubscription *s, const JdgPending *p,
+							   int n, Oid *type, Datum *value);
 
 /*
  * What the task of an event keeps of it, for task.event.  "info": the event,

@@ -24,8 +24,8 @@ jdg_current_event(PG_FUNCTION_ARGS)
 {
 	const JdgCurrentEvent *c = jdg_current_task ? jdg_current_task->event : NULL;
 	TupleDesc	desc;
-	Datum		v[4] = {0};
-	bool		n[4] = {true, true, true, true};
+	Datum		v[5] = {0};
+	bool		n[5] = {true, true, true, true, true};
 
 	if (get_call_result_type(fcinfo, NULL, &desc) != TYPEFUNC_COMPOSITE)
 		elog(ERROR, "return type of current_event() is not a row type");
@@ -36,6 +36,7 @@ jdg_current_event(PG_FUNCTION_ARGS)
 		v[1] = CStringGetTextDatum(c->subscription);
 		v[2] = Int32GetDatum(c->shard);
 		v[3] = Int32GetDatum(c->attempt);
+		v[4] = BoolGetDatum(c->replay);
 		memset(n, 0, sizeof(n));
 	}
 	return HeapTupleGetDatum(heap_form_tuple(desc, v, n));

@@ -23,7 +23,8 @@
 #define CURSOR_COLUMNS \
 	"base_xmax, base_xip, upto_xmax, upto_xip, after_id, handled, failed, " \
 	"parked, in_a_row, retry_at, blocked_id, attempts, error, " \
-	"last_event_id, last_handled_at, charged, era, lost_at IS NOT NULL"
+	"last_event_id, last_handled_at, charged, era, lost_at IS NOT NULL, " \
+	"done, last_window"
 
 /* two columns of a snapshot, from the first row of SPI_tuptable */
 static JdgXidSet *
@@ -64,6 +65,8 @@ from_row(JdgCursor *c, MemoryContext mcxt)
 	c->charged = jdg_col_char(0, 16);
 	c->era = jdg_col_int32(0, 17, 0);
 	c->lost = jdg_col_bool(0, 18);
+	c->done = jdg_col_bool(0, 19);
+	c->last_window = jdg_col_bool(0, 20);
 }
 
 static bool
@@ -128,7 +131,7 @@ jdg_cursor_write(const JdgCursor *c)
 		"parked = $parked, in_a_row = $in_a_row, retry_at = $retry_at, "
 		"blocked_id = $blocked_id, attempts = $attempts, error = $error, "
 		"last_event_id = $last_event_id, last_handled_at = $last_handled_at, "
-		"charged = $charged, era = $era "
+		"charged = $charged, era = $era, done = $done "
 		"WHERE subscription_id = $subscription_id AND shard = $shard"
 	};
 	JdgParams	p = {0};
@@ -151,6 +154,7 @@ jdg_cursor_write(const JdgCursor *c)
 	jdg_bind_time(&p, "last_handled_at", c->last_handled_at);
 	jdg_bind(&p, "charged", CHAROID, CharGetDatum(c->charged), c->charged == 0);
 	jdg_bind_int32(&p, "era", c->era);
+	jdg_bind_bool(&p, "done", c->done);
 	jdg_bind_int64(&p, "subscription_id", c->subscription_id);
 	jdg_bind_int32(&p, "shard", c->shard);
 	jdg_internal_begin(&in);
@@ -211,13 +215,14 @@ jdg_cursor_end_window(JdgCursor *c)
 		c->after_id = 0;
 	}
 	c->upto = NULL;
+	c->done = c->last_window;
 }
 
 bool
 jdg_cursor_same_place(const JdgCursor *a, const JdgCursor *b)
 {
 	return a->era == b->era && a->after_id == b->after_id &&
-		a->parked == b->parked && a->lost == b->lost &&
+		a->parked == b->parked && a->lost == b->lost && a->done == b->done &&
 		a->retry_at == b->retry_at && jdg_xidset_equal(a->base, b->base) &&
 		jdg_xidset_equal(a->upto, b->upto);
 }
@@ -226,12 +231,17 @@ jdg_cursor_same_place(const JdgCursor *a, const JdgCursor *b)
 bool
 jdg_cursor_has_passed(const JdgCursor *c, int64 event_id, uint64 xid)
 {
-	JdgEra		era = jdg_era_get(c->era);
+	JdgEra		era;
 
+	if (c->done)
+		return true;
+	era = jdg_era_get(c->era);
 	if (event_id >= era.end)
-		return false;
+		return c->last_window;
 	if (event_id < era.first)
 		return c->base != NULL || event_id <= c->after_id;
+	if (c->last_window && !jdg_xidset_has(c->upto, xid))
+		return true;
 	return jdg_xidset_has(c->base, xid) ||
 		(event_id <= c->after_id &&
 		 (c->upto == NULL || jdg_xidset_has(c->upto, xid)));

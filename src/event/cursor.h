@@ -41,6 +41,8 @@ typedef struct JdgCursor
 	TimestampTz last_handled_at;
 	bool		lost;			/* events that it needed are gone;
 								 * jdg_cursor_write() leaves that as it is */
+	bool		last_window;	/* of a replay: it ends with the one open */
+	bool		done;			/* it has ended */
 } JdgCursor;
 
 /*
@@ -65,7 +67,8 @@ extern void jdg_cursor_delete(int64 subscription_id);
 /*
  * The window is done: the next one begins where it ends.  The last one of an
  * earlier era has all its transactions.  Behind it come all events of later
- * eras, in order of ids.
+ * eras, in order of ids.  After the last window of a replay, the cursor is
+ * done.
  */
 extern void jdg_cursor_end_window(JdgCursor *c);
 
@@ -74,7 +77,7 @@ extern bool jdg_cursor_same_place(const JdgCursor *a, const JdgCursor *b);
 
 /*
  * Is the event behind the position?  Then it was handled, set aside, or passed
- * over.
+ * over.  So are those that come after the end of a replay.
  */
 extern bool jdg_cursor_has_passed(const JdgCursor *c, int64 event_id,
 								  uint64 xid);

@@ -134,7 +134,8 @@ jdg_era_begin(void)
 	};
 	static JdgQuery forget = {
 		"DELETE FROM jadugar_internal.event_era WHERE era < least($1, "
-		"(SELECT min(era) FROM jadugar_internal.event_cursor))", 1, {INT4OID}
+		"(SELECT min(era) FROM jadugar_internal.event_cursor "
+		"WHERE NOT done))", 1, {INT4OID}
 	};
 	int32		era = jdg_era_now() + 1;
 	Datum		v[3];

@@ -18,8 +18,10 @@
 #include "utils/syscache.h"
 #include "utils/typcache.h"
 #include "utils/xid8.h"
+#include "utils/typcache.h"
 
 #include "access/owner.h"
+#include "base/json.h"
 #include "base/columns.h"
 #include "base/json.h"
 #include "base/objects.h"
@@ -195,4 +197,13 @@ jdg_event_info(TupleDesc desc, const JdgEvent *e, const JdgTopic *topic,
 	jdg_set_text(v, n, I_TENANT, e->tenant);
 	jdg_set_text(v, n, I_TRACE, e->trace);
 	return HeapTupleGetDatum(heap_form_tuple(desc, v, n));
+}
+
+Jsonb *
+jdg_event_info_jsonb(const JdgEvent *e, const JdgTopic *topic)
+{
+	Oid			type = jdg_event_info_type();
+	TupleDesc	desc = lookup_rowtype_tupdesc_copy(type, -1);
+
+	return jdg_json_of_row(jdg_event_info(desc, e, topic, true), type);
 }

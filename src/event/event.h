@@ -41,6 +41,13 @@ typedef struct JdgEvent
 	Jsonb	   *data;
 } JdgEvent;
 
+/* an event that is to be handled, and what its handler gets */
+typedef struct JdgPending
+{
+	JdgEvent	event;
+	JdgTopic	topic;
+} JdgPending;
+
 extern int64 jdg_event_next_id(void);
 
 /* adds the event to rows of its leaf, which keep pointers until they close */
@@ -69,5 +76,8 @@ extern Oid	jdg_event_info_type(void);
 /* the row of type jadugar.event_info; "whole" false: without data and headers */
 extern Datum jdg_event_info(TupleDesc desc, const JdgEvent *e,
 							const JdgTopic *topic, bool whole);
+
+/* the same as jsonb */
+extern Jsonb *jdg_event_info_jsonb(const JdgEvent *e, const JdgTopic *topic);
 
 #endif							/* JDG_EVENT_EVENT_H */

@@ -61,7 +61,8 @@ bits_of(int64 row, int col, Oid element)
 
 /*
  * Reads the shards of all active subscriptions in order of their ids, in the
- * current context.  Returns their number.
+ * current context.  A shard that has ended, with nothing set aside, is not
+ * among them.  Returns their number.
  */
 static int
 read_shards(JdgFeedWanted **shards)
@@ -72,7 +73,8 @@ read_shards(JdgFeedWanted **shards)
 		"LATERAL (SELECT c.subscription_id, c.shard "
 		"FROM jadugar_internal.event_cursor c "
 		"WHERE c.subscription_id = s.subscription_id "
-		"AND c.lost_at IS NULL OFFSET 0) c "
+		"AND c.lost_at IS NULL "
+		"AND NOT (c.done AND c.parked = 0) OFFSET 0) c "
 		"WHERE s.enabled AND s.paused_at IS NULL "
 		"ORDER BY c.subscription_id, c.shard", 0, {0}
 	};

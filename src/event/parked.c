@@ -183,25 +183,6 @@ jdg_parked_read(int64 subscription_id, int64 event_id, JdgParked *p)
 	return found;
 }
 
-/* Reads an event from the log; topic_id 0: of any topic. */
-static bool
-read_from_log(int64 event_id, int32 topic_id, JdgEvent *e, JdgTopic *topic)
-{
-	JdgEventRange range = {.from = event_id,.to = event_id};
-	JdgEventScan *scan;
-	bool		found;
-
-	if (topic_id != 0)
-	{
-		range.topics = &topic_id;
-		range.ntopics = 1;
-	}
-	scan = jdg_events_open(&range);
-	found = jdg_events_next(scan, e, topic);
-	jdg_events_close(scan);
-	return found;
-}
-
 bool
 jdg_parked_read_event(int64 subscription_id, int64 event_id, JdgEvent *e,
 					  JdgTopic *topic)
@@ -217,7 +198,7 @@ jdg_parked_read_event(int64 subscription_id, int64 event_id, JdgEvent *e,
 	int32		topic_id = 0;
 	bool		isnull;
 
-	if (read_from_log(event_id, 0, e, topic))
+	if (jdg_event_get(event_id, 0, e, topic))
 		return true;
 	jdg_internal_begin(&in);
 	if (jdg_run(&q, v, NULL, 1) > 0)
@@ -242,7 +223,7 @@ jdg_parked_copy_event(int64 subscription_id, int64 event_id, int32 topic_id)
 	JdgTopic	topic;
 	JdgEvent	e;
 
-	if (!read_from_log(event_id, topic_id, &e, &topic))
+	if (!jdg_event_get(event_id, topic_id, &e, &topic))
 		return;
 	v[0] = Int64GetDatum(subscription_id);
 	v[1] = Int64GetDatum(event_id);

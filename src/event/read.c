@@ -23,6 +23,7 @@
 #include "utils/rel.h"
 #include "utils/snapmgr.h"
 
+#include "base/errors.h"
 #include "base/columns.h"
 #include "base/compat.h"
 #include "event/leaf.h"
@@ -289,4 +290,30 @@ jdg_events_close(JdgEventScan *scan)
 	pfree(scan->leaf);
 	UnregisterSnapshot(scan->snapshot);
 	pfree(scan);
+}
+
+bool
+jdg_event_get(int64 event_id, int32 topic_id, JdgEvent *e, JdgTopic *topic)
+{
+	JdgEventRange range = {.from = event_id,.to = event_id};
+	JdgEventScan *scan;
+	bool		found;
+
+	if (topic_id != 0)
+	{
+		range.topics = &topic_id;
+		range.ntopics = 1;
+	}
+	scan = jdg_events_open(&range);
+	found = jdg_events_next(scan, e, topic);
+	jdg_events_close(scan);
+	return found;
+}
+
+void
+jdg_event_missing(int64 event_id)
+{
+	ereport(ERROR,
+			(errcode(JDG_ERRCODE_NOT_FOUND),
+			 errmsg("event %lld does not exist", (long long) event_id)));
 }

@@ -8,6 +8,7 @@
 #ifndef JDG_EVENT_READ_H
 #define JDG_EVENT_READ_H
 
+#include "base/compat.h"
 #include "event/event.h"
 
 typedef struct JdgEventRange
@@ -41,5 +42,12 @@ extern bool jdg_events_advance(JdgEventScan *scan, JdgEvent *head);
 extern void jdg_events_read(JdgEventScan *scan, JdgEvent *e, JdgTopic *topic);
 
 extern void jdg_events_close(JdgEventScan *scan);
+
+/* reads one event; topic_id 0: of any topic.  False: it is not in the log */
+extern bool jdg_event_get(int64 event_id, int32 topic_id, JdgEvent *e,
+						  JdgTopic *topic);
+
+/* raises NOT_FOUND */
+JDG_NORETURN extern void jdg_event_missing(int64 event_id);
 
 #endif							/* JDG_EVENT_READ_H */

@@ -304,9 +304,7 @@ JDG_FUNCTION(jdg_get_event, JDG_LEVEL_ANY)
 	r.mcxt = CurrentMemoryContext;
 	read_range(&r, &range);
 	if (r.rows == 0)
-		ereport(ERROR,
-				(errcode(JDG_ERRCODE_NOT_FOUND),
-				 errmsg("event %lld does not exist", (long long) range.from)));
+		jdg_event_missing(range.from);
 	return r.result;
 }
 

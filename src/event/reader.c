@@ -116,6 +116,7 @@ jdg_reader_find(const JdgSubscription *s, JdgCursor *c)
 	spec.base = c->base;
 	spec.upto = c->upto;
 	spec.after_id = c->after_id;
+	spec.until_id = s->until_id;
 	spec.topics = s->topics;
 	spec.ntopics = s->ntopics;
 	spec.shard = c->shard;

@@ -14,13 +14,6 @@
 #include "event/cursor.h"
 #include "event/subscription.h"
 
-/* an event that is to be handled, and what its handler gets */
-typedef struct JdgPending
-{
-	JdgEvent	event;
-	JdgTopic	topic;
-} JdgPending;
-
 /*
  * Finds the window of the cursor, unless the kept one is its.  If none is
  * open, opens one: c->upto is in the current memory context.
@@ -35,8 +28,8 @@ extern bool jdg_reader_has_some(const JdgSubscription *s, const JdgCursor *c,
 								MemoryContext mcxt);
 
 /*
- * The window is done: the next one begins where it ends.  Also for a cursor
- * whose window was not found here.
+ * The window is done: the next one begins where it ends, or the shard is done.
+ * Also for a cursor whose window was not found here.
  */
 extern void jdg_reader_finish(JdgCursor *c);
 

@@ -18,6 +18,7 @@
 #include "base/errors.h"
 #include "base/spi.h"
 #include "event/current.h"
+#include "event/grant.h"
 #include "event/subscribed.h"
 #include "exec/exec.h"
 
@@ -59,6 +60,38 @@ jdg_subscription_find(const char *name, Oid owner, bool missing_ok)
 	if (!missing_ok)
 		jdg_subscription_missing(name, owner);
 	return 0;
+}
+
+bool
+jdg_subscription_is_offered(const JdgSubscription *s, const JdgEvent *e,
+							const JdgTopic *topic)
+{
+	bool		in_topic = s->topics == NULL &&
+	topic->topic_id != JDG_TOPIC_JADUGAR;
+
+	for (int i = 0; i < s->ntopics && !in_topic; i++)
+		in_topic = s->topics[i] == topic->topic_id;
+	return in_topic && jdg_subscription_wants(s, e) &&
+		jdg_event_access(s->owner, topic, e) == JDG_EVENT_WHOLE;
+}
+
+int64
+jdg_subscription_id(const char *name, Oid owner)
+{
+	static JdgQuery q = {
+		"SELECT subscription_id FROM jadugar_internal.subscription "
+		"WHERE owner = $1 AND name = $2", 2, {OIDOID, TEXTOID}
+	};
+	Datum		v[2] = {ObjectIdGetDatum(owner), CStringGetTextDatum(name)};
+	JdgInternal in;
+	int64		id;
+
+	jdg_internal_begin(&in);
+	if (jdg_run_latest(&q, v, NULL) == 0)
+		jdg_subscription_missing(name, owner);
+	id = jdg_col_int64(0, 1, 0);
+	jdg_internal_end(&in);
+	return id;
 }
 
 void

@@ -12,6 +12,7 @@
 #include "datatype/timestamp.h"
 
 #include "base/compat.h"
+#include "event/subscription.h"
 
 /*
  * Locks the row of the owner's subscription of that name, and returns its id.
@@ -20,6 +21,20 @@
  */
 extern int64 jdg_subscription_find(const char *name, Oid owner,
 								   bool missing_ok);
+
+/*
+ * Is the event in a topic of the subscription, one of its types, keys and
+ * headers, and may its owner read it?
+ */
+extern bool jdg_subscription_is_offered(const JdgSubscription *s,
+										const JdgEvent *e,
+										const JdgTopic *topic);
+
+/*
+ * The id of the owner's subscription of that name, without a lock; raises
+ * NOT_FOUND.
+ */
+extern int64 jdg_subscription_id(const char *name, Oid owner);
 
 /* raises NOT_FOUND; the hint names another owner.  Like the one above */
 JDG_NORETURN extern void jdg_subscription_missing(const char *name, Oid owner);

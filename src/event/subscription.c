@@ -79,7 +79,8 @@ read_subscription(int64 subscription_id, MemoryContext mcxt)
 		"SELECT owner, name, types, topics, keys, headers, filter::text, "
 		"command_id, batch, on_failure, max_attempts, retry, timeout, "
 		"settings, versions, shards, enabled AND paused_at IS NULL, "
-		"delivery, queue_id, priority, priority IS NOT NULL "
+		"delivery, queue_id, priority, priority IS NOT NULL, replay, "
+		"until_id "
 		"FROM jadugar_internal.subscription WHERE subscription_id = $1",
 		1, {INT8OID}
 	};
@@ -114,6 +115,8 @@ read_subscription(int64 subscription_id, MemoryContext mcxt)
 		s->queue_id = jdg_col_int32(0, 19, 0);
 		s->priority = jdg_col_int32(0, 20, 0);
 		s->has_priority = jdg_col_bool(0, 21);
+		s->replay = jdg_col_bool(0, 22);
+		s->until_id = jdg_col_int64(0, 23, PG_INT64_MAX);
 		if (filter != NULL)
 		{
 			MemoryContext old = MemoryContextSwitchTo(mcxt);
@@ -174,7 +177,7 @@ jdg_subscription_wants(const JdgSubscription *s, const JdgEvent *e)
 
 	for (int i = 0; i < s->ntypes && !typed; i++)
 		typed = jdg_event_type_matches(s->types[i], e->type);
-	if (!typed)
+	if (!typed || e->event_id > s->until_id)
 		return false;
 	if (s->keys != NULL &&
 		(e->key == NULL || !is_one_of(s->keys, s->nkeys, e->key)))

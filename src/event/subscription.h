@@ -59,6 +59,8 @@ typedef struct JdgSubscription
 	Jsonb	   *versions;
 	int			shards;
 	bool		active;			/* enabled and not paused */
+	bool		replay;			/* it ends where its first window does */
+	int64		until_id;		/* and at this id */
 } JdgSubscription;
 
 /*
@@ -69,7 +71,8 @@ extern const JdgSubscription *jdg_subscription_get(int64 subscription_id);
 
 /*
  * Does the event go to the subscription, as far as that can be said before
- * its data is cast?  It is of one of its types and keys and has the headers.
+ * its data is cast?  It is of one of its types and keys, has the headers, and
+ * is not beyond until_id.
  */
 extern bool jdg_subscription_wants(const JdgSubscription *s, const JdgEvent *e);
 

@@ -351,7 +351,8 @@ JDG_FUNCTION(jdg_resume_subscription, JDG_LEVEL_USER)
 JDG_FUNCTION(jdg_seek, JDG_LEVEL_USER)
 {
 	static JdgQuery active = {
-		"SELECT enabled AND paused_at IS NULL FROM jadugar_internal.subscription "
+		"SELECT enabled AND paused_at IS NULL, replay "
+		"FROM jadugar_internal.subscription "
 		"WHERE subscription_id = $1", 1, {INT8OID}
 	};
 	NameArgs	a = {0};
@@ -369,6 +370,12 @@ JDG_FUNCTION(jdg_seek, JDG_LEVEL_USER)
 	jdg_subscription_lock(id);
 	v[0] = Int64GetDatum(id);
 	jdg_run(&active, v, NULL, 1);
+	if (jdg_col_bool(0, 2))
+		ereport(ERROR,
+				(errcode(JDG_ERRCODE_CONFLICT),
+				 errmsg("cannot move replay \"%s\"", a.name),
+				 errdetail("It handles the events that there were when it began."),
+				 errhint("Begin another one with jadugar.replay().")));
 	if (jdg_col_bool(0, 1))
 		ereport(ERROR,
 				(errcode(JDG_ERRCODE_CONFLICT),

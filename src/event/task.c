@@ -17,7 +17,6 @@
 #include "catalog/pg_type.h"
 #include "utils/builtins.h"
 #include "utils/fmgrprotos.h"
-#include "utils/typcache.h"
 
 #include "base/clock.h"
 #include "base/errors.h"
@@ -48,17 +47,7 @@ find_queue(const JdgSubscription *s, JdgQueue *queue, JdgEventTask *result)
 	return false;
 }
 
-/* The event as jsonb, with the fields of event_info. */
-static Jsonb *
-whole_event(const JdgEvent *e, const JdgTopic *topic)
-{
-	Oid			type = jdg_event_info_type();
-	TupleDesc	desc = lookup_rowtype_tupdesc_copy(type, -1);
-
-	return jdg_json_of_row(jdg_event_info(desc, e, topic, true), type);
-}
-
-/* the same without data, which is the payload of a handler */
+/* An event without its data, which is the payload of a handler. */
 static Jsonb *
 without_data(Jsonb *info)
 {
@@ -122,7 +111,7 @@ jdg_event_make_task(const JdgSubscription *s, const JdgEvent *e,
 	result->made = JDG_EVENT_TASK_FAILED;
 	if (handler != NULL)
 		jdg_handler_check_payload(handler, e->data);
-	info = whole_event(e, topic);
+	info = jdg_event_info_jsonb(e, topic);
 	t.payload = handler ? e->data : info;
 	t.event = jdg_current_event_keep(s, e, handler ? without_data(info) : NULL);
 	t.max_attempts = s->max_attempts;

@@ -89,19 +89,13 @@ static const char *const progress_words[] = {"handled", "parked", "timeout"};
 static void
 read_event(int64 event_id, Awaited *a)
 {
-	JdgEventRange range = {.from = event_id,.to = event_id};
-	JdgEventScan *scan;
 	bool		found;
 
 	PushActiveSnapshot(GetLatestSnapshot());
-	scan = jdg_events_open(&range);
-	found = jdg_events_next(scan, &a->event, &a->topic);
-	jdg_events_close(scan);
+	found = jdg_event_get(event_id, 0, &a->event, &a->topic);
 	PopActiveSnapshot();
 	if (!found || jdg_event_access(GetUserId(), &a->topic, &a->event) == JDG_EVENT_HIDDEN)
-		ereport(ERROR,
-				(errcode(JDG_ERRCODE_NOT_FOUND),
-				 errmsg("event %lld does not exist", (long long) event_id)));
+		jdg_event_missing(event_id);
 }
 
 /* Raises CONFLICT where waiting would never end. */
@@ -133,19 +127,6 @@ refuse_hopeless(const Awaited *a, TimestampTz until)
 				 errhint("Wait in a READ COMMITTED transaction.")));
 }
 
-/* Does the subscription get the event, now or later? */
-static bool
-is_for(const JdgSubscription *s, const Awaited *a)
-{
-	bool		in_topic = s->topics == NULL &&
-	a->topic.topic_id != JDG_TOPIC_JADUGAR;
-
-	for (int i = 0; i < s->ntopics && !in_topic; i++)
-		in_topic = s->topics[i] == a->topic.topic_id;
-	return in_topic && jdg_subscription_wants(s, &a->event) &&
-		jdg_event_access(s->owner, &a->topic, &a->event) == JDG_EVENT_WHOLE;
-}
-
 /* Finds all subscriptions of a role. */
 static void
 find_all(Awaited *a, Oid owner)
@@ -162,26 +143,6 @@ find_all(Awaited *a, Oid owner)
 	a->n = (int) jdg_run_latest(&q, v, NULL);
 	a->subscriptions = jdg_col_int64s(a->n, 1, mcxt);
 	jdg_internal_end(&in);
-}
-
-/* Finds one by its name; raises NOT_FOUND. */
-static int64
-find_one(const char *name, Oid owner)
-{
-	static JdgQuery q = {
-		"SELECT subscription_id FROM jadugar_internal.subscription "
-		"WHERE owner = $1 AND name = $2", 2, {OIDOID, TEXTOID}
-	};
-	Datum		v[2] = {ObjectIdGetDatum(owner), CStringGetTextDatum(name)};
-	JdgInternal in;
-	int64		id;
-
-	jdg_internal_begin(&in);
-	if (jdg_run_latest(&q, v, NULL) == 0)
-		jdg_subscription_missing(name, owner);
-	id = jdg_col_int64(0, 1, 0);
-	jdg_internal_end(&in);
-	return id;
 }
 
 /* Finds those of the argument "by", which the event must be for. */
@@ -211,9 +172,9 @@ find_named(Awaited *a, ArrayType *by, Oid owner)
 					 errmsg("argument \"by\" must not contain null"),
 					 errdetail("Element %d is null.", i + 1)));
 		name = TextDatumGetCString(elems[i]);
-		a->subscriptions[i] = find_one(name, owner);
+		a->subscriptions[i] = jdg_subscription_id(name, owner);
 		s = jdg_subscription_get(a->subscriptions[i]);
-		if (s != NULL && !is_for(s, a))
+		if (s != NULL && !jdg_subscription_is_offered(s, &a->event, &a->topic))
 			ereport(ERROR,
 					(errcode(JDG_ERRCODE_VALIDATION_ERROR),
 					 errmsg("subscription \"%s\" does not get event %lld", name,
@@ -233,7 +194,7 @@ progress_of(int64 subscription_id, const Awaited *a)
 	JdgCursor	c;
 	JdgParked	parked;
 
-	if (s == NULL || !is_for(s, a) ||
+	if (s == NULL || !jdg_subscription_is_offered(s, &a->event, &a->topic) ||
 		!jdg_cursor_read(subscription_id, a->event.slot % s->shards, &c))
 		return PROGRESS_HANDLED;
 	if (!jdg_cursor_has_passed(&c, event_id,

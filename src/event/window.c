@@ -87,7 +87,8 @@ is_wanted(JdgWindow *w, const JdgEvent *e)
 {
 	uint64		xid = U64FromFullTransactionId(e->xid);
 
-	if (e->event_id <= w->spec.after_id || e->event_id >= w->spec.era.end)
+	if (e->event_id <= w->spec.after_id || e->event_id > w->spec.until_id ||
+		e->event_id >= w->spec.era.end)
 		return false;
 	if (e->event_id < w->spec.era.first ? w->spec.base != NULL :
 		(!jdg_xidset_has(w->spec.upto, xid) ||
@@ -230,7 +231,7 @@ jdg_window_find(const JdgWindowSpec *spec)
 	w->mcxt = CurrentMemoryContext;
 	w->least = PG_INT64_MAX;
 	n = jdg_leaves(spec->topics, spec->ntopics, spec->after_id + 1,
-				   PG_INT64_MAX, first_unseen(spec->base), &leaves);
+				   spec->until_id, first_unseen(spec->base), &leaves);
 	set_topics(w, leaves, n);
 	if (spec->base == NULL)
 	{
@@ -335,7 +336,7 @@ next_walked(JdgWindow *w, JdgEvent *e, JdgTopic *topic)
 		range.topics = w->topics;
 		range.ntopics = w->ntopics;
 		range.from = w->from;
-		range.to = w->spec.era.end - 1;
+		range.to = Min(w->spec.until_id, w->spec.era.end - 1);
 		w->scan = jdg_events_open(&range);
 		MemoryContextSwitchTo(old);
 	}

@@ -22,6 +22,7 @@ typedef struct JdgWindowSpec
 	const JdgXidSet *base;		/* had not seen them; NULL: it has seen none */
 	const JdgXidSet *upto;		/* has seen them */
 	int64		after_id;		/* their ids are above this */
+	int64		until_id;		/* and not above this */
 	const int32 *topics;		/* NULL: all but "jadugar" */
 	int			ntopics;
 	int32		shard;			/* slot mod shards = shard */

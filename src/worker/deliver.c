@@ -64,6 +64,8 @@ has_work(JdgRound *r, TimestampTz *due, bool *hold)
 								&parked, due);
 		PopActiveSnapshot();
 	}
+	if (r->c.done)
+		return found;
 	jdg_reader_find(r->s, &r->c);
 	/* a window that a round has left ends, though nothing of it is left */
 	return found || jdg_reader_has_some(r->s, &r->c, r->call_mcxt) ||
@@ -119,16 +121,17 @@ serve(JdgRound *r, TimestampTz *due, bool *hold)
 	r->c.retry_at = DT_NOBEGIN;
 	JDG_FAULT("delivery-taken");
 	jdg_deliver_parked(r, due);
-	if (!r->stop)
+	if (!r->stop && !r->c.done)
 		jdg_deliver_window(r);
 	if (r->undone)
 		return;
-	jdg_reader_pause();
-	if (!r->stop && !r->more)
+	if (!r->c.done)
+		jdg_reader_pause();
+	if (!r->stop && !r->more && !r->c.done)
 	{
 		jdg_reader_finish(&r->c);
 		/* news was read later than an old window was taken, or an old era */
-		r->more = old;
+		r->more = old && !r->c.done;
 	}
 	jdg_cursor_write(&r->c);
 	plan_next(r, due, hold);
@@ -240,6 +243,9 @@ jdg_deliver(void)
 		jdg_deliver_one_by_one = false;
 	jdg_slot_clear(jdg_my_slot);
 	release(r, due, hold);
+	/* it needs no feed any more */
+	if (r->c.done && r->c.parked == 0)
+		jdg_db_wake(jdg_my_db(), JDG_WAKE_EVENTS);
 	jdg_session_reset_group(temp_used);
 	pgstat_report_stat(false);
 	return true;

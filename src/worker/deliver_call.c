@@ -10,37 +10,11 @@
  */
 #include "postgres.h"
 
-#include "utils/lsyscache.h"
-#include "utils/typcache.h"
-
 #include "base/errors.h"
 #include "base/fault.h"
 #include "base/settings.h"
 #include "event/current.h"
 #include "worker/deliver.h"
-
-/* Sets $1 of the handler: an event_info, or an array of them. */
-static void
-make_argument(const JdgSubscription *s, const JdgPending *p, int n,
-			  JdgDelivery *d)
-{
-	Oid			type = jdg_event_info_type();
-	TupleDesc	desc = lookup_rowtype_tupdesc_copy(type, -1);
-	Datum	   *rows = palloc(sizeof(Datum) * n);
-
-	for (int i = 0; i < n; i++)
-		rows[i] = jdg_event_info(desc, &p[i].event, &p[i].topic, true);
-	d->data = p[0].event.data;
-	if (s->batch == 0)
-	{
-		d->type = type;
-		d->value = rows[0];
-		return;
-	}
-	d->type = get_array_type(type);
-	d->value = PointerGetDatum(construct_array(rows, n, type, -1, false,
-											   TYPALIGN_DOUBLE));
-}
 
 /* A text that all events of the call have; else NULL. */
 static char *
@@ -56,26 +30,6 @@ common_text(const JdgPending *p, int n, size_t offset)
 			text = NULL;
 	}
 	return text;
-}
-
-/*
- * Sets the event that the handler sees, the first one of a batch, and from
- * which those follow that it publishes.
- */
-static void
-make_current(const JdgRound *r, const JdgPending *p, int n, int attempts,
-			 JdgCurrentEvent *c)
-{
-	memset(c, 0, sizeof(*c));
-	for (int i = 0; i < n; i++)
-		jdg_current_event_add(c, &p[i].event, i == 0);
-	c->subscription_id = r->s->subscription_id;
-	c->subscription = r->s->name;
-	c->shard = r->c.shard;
-	c->attempt = attempts + 1;
-	c->moves = true;
-	c->event = &p->event;
-	c->topic = &p->topic;
 }
 
 /* Shows the call in the slot, so that the scheduler can charge it. */
@@ -165,7 +119,7 @@ jdg_deliver_call(JdgRound *r, const JdgPending *p, int n, int attempts,
 	JdgOutcome	o;
 	bool		alone = r->done == 0;	/* what failed has been undone */
 
-	make_current(r, p, n, attempts, &current);
+	jdg_current_event_set(&current, s, r->c.shard, attempts, p, n);
 	t.task_id = -p->event.event_id;
 	t.owner = s->owner;
 	t.command_id = jdg_deliver_command(s);
@@ -181,7 +135,8 @@ jdg_deliver_call(JdgRound *r, const JdgPending *p, int n, int attempts,
 	else
 	{
 		t.settings = s->settings;
-		make_argument(s, p, n, &d);
+		d.data = p->event.data;
+		jdg_event_argument(s, p, n, &d.type, &d.value);
 	}
 	show_call(&t, &r->c, p->event.event_id, p[n - 1].event.event_id);
 	r->calls++;

@@ -143,6 +143,7 @@ find_window(JdgCursor *c)
 	spec.base = c->base;
 	spec.upto = c->upto;
 	spec.after_id = c->after_id;
+	spec.until_id = PG_INT64_MAX;
 	spec.shards = 1;
 	old = MemoryContextSwitchTo(mcxt);
 	window = jdg_window_find(&spec);
