@@ -65,7 +65,7 @@ jdg_flow_advance(JdgDb *db, uint32 why)
 	static TimestampTz retry_at = DT_NOBEGIN;
 	static TimestampTz locked_at = DT_NOEND;
 	TimestampTz next;
-	bool		all;
+	bool		all = true;
 
 	if (retry_at <= jdg_now())
 	{
@@ -75,9 +75,9 @@ jdg_flow_advance(JdgDb *db, uint32 why)
 	else if (why & JDG_WAKE_SWEEP || locked_at <= jdg_now())
 		look_again(false);
 	locked_at = DT_NOEND;
-	all = (why & (JDG_WAKE_WAITS | JDG_WAKE_SWEEP)) == 0 &&
-		!jdg_flow_events_awaited() ? true :
-		jdg_flow_events_read(db, (why & JDG_WAKE_SWEEP) != 0);
+	if ((why & (JDG_WAKE_WAITS | JDG_WAKE_SWEEP)) != 0 ||
+		jdg_flow_events_awaited())
+		all = jdg_flow_events_read(db, (why & JDG_WAKE_SWEEP) != 0);
 	all &= do_batches(jdg_flow_do_messages);
 	jdg_flow_events_set_behind(!all);
 	all &= do_batches(jdg_flow_do_timers);
@@ -89,7 +89,7 @@ jdg_flow_advance(JdgDb *db, uint32 why)
 	if (!all)
 		return DT_NOBEGIN;
 	jdg_work_begin();
-	next = jdg_flow_next_due();
+	next = jdg_flow_events_are_over() ? DT_NOBEGIN : jdg_flow_next_due();
 	jdg_work_end();
 	return Min(Min(next, retry_at), locked_at);
 }

@@ -10,84 +10,32 @@
  * waits under the locks of their runs.  flow/README.md has the argument why
  * each event reaches each wait once.
  *
- * A wait that has a message gets no other one, so messages are not more than
- * waits.  A round reads for a limited time and sends a limited number.  One
- * event may be for more waits than that: its place among them is only kept in
- * memory, since those that have a message or an answer are passed over.
+ * A round reads for a limited time and sends a limited number of messages;
+ * then it is the turn of other duties.
  *
  *-------------------------------------------------------------------------
  */
 #include "postgres.h"
 
-#include "catalog/pg_type.h"
 #include "miscadmin.h"
-#include "utils/builtins.h"
-#include "utils/hsearch.h"
 #include "utils/memutils.h"
 #include "utils/snapmgr.h"
 
-#include "access/access.h"
 #include "base/fault.h"
-#include "base/json.h"
 #include "base/spi.h"
 #include "event/era.h"
-#include "event/grant.h"
-#include "event/notice.h"
 #include "event/window.h"
+#include "flow/run/event_waits.h"
 #include "flow/run/events.h"
-#include "flow/run/message.h"
 #include "flow/run/wait_start.h"
 #include "shared/work.h"
-
-/* a round ends after this time in microseconds, and after so many messages */
-#define TURN_US (50 * 1000)
-#define SENT_MAX 256
-
-/* waits that one statement looks at */
-#define LOOKED_MAX 1000
 
 /* events after which the cursor is written though none was for a wait */
 #define PASSED_MAX 64
 
-/* types of a window that are kept */
-#define TYPES_MAX 4096
-
-/* the subjects of all waits for events are between these two */
-#define FIRST_SUBJECT "event:"
-#define END_OF_SUBJECTS "event;"
-
-/* a type of a window */
-typedef struct AwaitedType
-{
-	char		name[JDG_EVENT_TYPE_MAX + 1];	/* hash key */
-	bool		awaited;		/* something waits for any key */
-	bool		by_key;			/* something waits for some key */
-} AwaitedType;
-
 /* the window that is being read; in a memory context of its own */
 static JdgWindow *window = NULL;	/* NULL: none is kept */
 static MemoryContext mcxt = NULL;
-static HTAB *types = NULL;
-
-/* a place among the waits that an event may be for */
-typedef struct Place
-{
-	int64		event_id;		/* 0: none */
-	bool		by_key;			/* those for any key are done */
-	int64		run_id;			/* the last one looked at */
-	int64		step_id;
-} Place;
-
-static Place place;
-
-/* what a round has done */
-typedef struct Round
-{
-	JdgCursor	c;
-	TimestampTz start;
-	int			sent;
-	int			passed;
-} Round;
 
 static bool reading = false;	/* an error has left the round */
 static bool awaited = false;
@@ -103,22 +51,7 @@ forget_window(void)
 		MemoryContextDelete(mcxt);
 	window = NULL;
 	mcxt = NULL;
-	types = NULL;
-	place.event_id = 0;
-}
-
-static void
-make_types(void)
-{
-	HASHCTL		ctl = {0};
-
-	if (types != NULL)
-		hash_destroy(types);
-	ctl.keysize = JDG_EVENT_TYPE_MAX + 1;
-	ctl.entrysize = sizeof(AwaitedType);
-	ctl.hcxt = mcxt;
-	types = hash_create("jadugar awaited types", 64, &ctl,
-						HASH_ELEM | HASH_STRINGS | HASH_CONTEXT);
+	jdg_event_waits_window(NULL);
 }
 
 /* Finds the window of the cursor, or goes on with it. */
@@ -147,180 +80,14 @@ find_window(JdgCursor *c)
 	spec.shards = 1;
 	old = MemoryContextSwitchTo(mcxt);
 	window = jdg_window_find(&spec);
-	make_types();
 	MemoryContextSwitchTo(old);
+	jdg_event_waits_window(mcxt);
 	PopActiveSnapshot();
-}
-
-/*
- * Looks whether something waits for a type, once for each window: the events
- * of the window are not for waits that begin later.
- */
-static const AwaitedType *
-find_type(const char *name)
-{
-	static JdgQuery q = {
-		"SELECT EXISTS (SELECT FROM jadugar_internal.flow_step "
-		"WHERE event = $1), EXISTS (SELECT FROM jadugar_internal.flow_step "
-		"WHERE event > $2 AND event < $3)", 3, {TEXTOID, TEXTOID, TEXTOID}
-	};
-	Datum		v[3];
-	bool		found;
-	AwaitedType *type = hash_search(types, name, HASH_FIND, NULL);
-
-	if (type != NULL)
-		return type;
-	if (hash_get_num_entries(types) >= TYPES_MAX)
-		make_types();
-	v[0] = CStringGetTextDatum(jdg_message_event_subject(name, NULL));
-	v[1] = CStringGetTextDatum(psprintf(FIRST_SUBJECT "%s ", name));
-	v[2] = CStringGetTextDatum(psprintf(FIRST_SUBJECT "%s!", name));
-	jdg_run(&q, v, NULL, 1);
-	type = hash_search(types, name, HASH_ENTER, &found);
-	type->awaited = jdg_col_bool(0, 1);
-	type->by_key = jdg_col_bool(0, 2);
-	return type;
-}
-
-/* ----------------------------------------------------- one event's waits */
-
-/* a wait that an event may be for */
-typedef struct Wait
-{
-	int64		run_id;
-	int64		step_id;
-	int64		start_id;
-	Oid			owner;			/* InvalidOid: the event is not for it */
-} Wait;
-
-/*
- * Reads waits for a subject, behind the place.  Those whose filter does not
- * fit, and those that have a message already, have no owner.
- */
-static int
-read_waits(const char *subject, const JdgEvent *e, Wait *waits)
-{
-	static JdgQuery q = {
-		"SELECT s.run_id, s.step_id, s.wait_start, "
-		"CASE WHEN (s.found IS NULL OR $4 @> s.found) AND NOT EXISTS ("
-		"SELECT FROM jadugar_internal.flow_message m "
-		"WHERE m.run_id = s.run_id AND m.kind = $5 "
-		"AND m.step_id = s.step_id AND m.wait_start = s.wait_start OFFSET 0) "
-		"THEN (SELECT r.owner FROM jadugar_internal.flow_run r "
-		"WHERE r.run_id = s.run_id) END "
-		"FROM jadugar_internal.flow_step s "
-		"WHERE (s.event, s.run_id, s.step_id) > ($1, $2, $3) "
-		"AND s.event <= $1 ORDER BY s.event, s.run_id, s.step_id LIMIT "
-		CppAsString2(LOOKED_MAX),
-		5, {TEXTOID, INT8OID, INT8OID, JSONBOID, CHAROID}
-	};
-	Datum		v[5] = {CStringGetTextDatum(subject),
-		Int64GetDatum(place.run_id), Int64GetDatum(place.step_id),
-		JsonbPGetDatum(e->data),
-	CharGetDatum(jdg_message_kind_out(JDG_MESSAGE_EVENT))};
-	int			n = (int) jdg_run(&q, v, NULL, 0);
-
-	for (int i = 0; i < n; i++)
-	{
-		waits[i].run_id = jdg_col_int64(i, 1, 0);
-		waits[i].step_id = jdg_col_int64(i, 2, 0);
-		waits[i].start_id = jdg_col_int64(i, 3, 0);
-		waits[i].owner = jdg_col_oid(i, 4);
-	}
-	SPI_freetuptable(SPI_tuptable);
-	return n;
-}
-
-/* May the role receive the event? */
-static bool
-may_receive(Oid owner, const JdgEvent *e, const JdgTopic *topic)
-{
-	return jdg_may_manage(e->publisher, owner) ||
-		jdg_event_access(owner, topic, e) == JDG_EVENT_WHOLE;
-}
-
-/* The result of a wait. */
-static Jsonb *
-result_of(const JdgEvent *e)
-{
-	JsonbParseState *st;
-
-	jdg_json_begin(&st);
-	jdg_json_int64(&st, "event_id", e->event_id);
-	jdg_json_text(&st, "key", e->key);
-	jdg_json_jsonb(&st, "data", e->data);
-	return jdg_json_finish(&st);
-}
-
-static bool
-is_over(const Round *r)
-{
-	return r->sent >= SENT_MAX || GetCurrentTimestamp() - r->start >= TURN_US;
-}
-
-/* Sends the event to waits for a subject; false: the round is over. */
-static bool
-send_to(Round *r, const char *subject, const JdgEvent *e,
-		const JdgTopic *topic)
-{
-	Wait	   *waits = palloc(sizeof(Wait) * LOOKED_MAX);
-	Jsonb	   *result = NULL;
-	int			n;
-
-	do
-	{
-		CHECK_FOR_INTERRUPTS();
-		n = read_waits(subject, e, waits);
-		for (int i = 0; i < n; i++)
-		{
-			const Wait *w = &waits[i];
-
-			if (r->sent >= SENT_MAX)
-				return false;
-			place.run_id = w->run_id;
-			place.step_id = w->step_id;
-			if (!OidIsValid(w->owner) ||
-				!may_receive(w->owner, e, topic) ||
-				!jdg_wait_start_reaches(w->start_id, e, &r->c))
-				continue;
-			if (result == NULL)
-				result = result_of(e);
-			jdg_flow_message_event(w->run_id, w->step_id, w->start_id, result);
-			r->sent++;
-		}
-		if (n == LOOKED_MAX && is_over(r))
-			return false;
-	} while (n == LOOKED_MAX);
-	return true;
-}
-
-/* Sends the event to all waits that it is for; false: the round is over. */
-static bool
-send_event(Round *r, const JdgEvent *e, const JdgTopic *topic)
-{
-	const AwaitedType *type = find_type(e->type);
-
-	if (place.event_id != e->event_id)
-	{
-		place.event_id = e->event_id;
-		place.by_key = false;
-		place.run_id = place.step_id = -1;
-	}
-	if (!place.by_key)
-	{
-		if (type->awaited &&
-			!send_to(r, jdg_message_event_subject(e->type, NULL), e, topic))
-			return false;
-		place.by_key = true;
-		place.run_id = place.step_id = -1;
-	}
-	return !type->by_key || e->key == NULL ||
-		send_to(r, jdg_message_event_subject(e->type, e->key), e, topic);
 }
 
 /* Sends the next events of the window; false: the window has more. */
 static bool
-send_events(Round *r)
+send_events(JdgEventRound *r)
 {
 	MemoryContext event_mcxt = AllocSetContextCreate(CurrentMemoryContext,
 													 "jadugar event",
@@ -341,11 +108,11 @@ send_events(Round *r)
 			end = true;
 			break;
 		}
-		if (!send_event(r, &e, &topic))
+		if (!jdg_event_send(r, &e, &topic))
 			break;
 		r->c.after_id = e.event_id;
 		r->passed++;
-		if ((r->passed % 16 == 0 || r->sent > 0) && is_over(r))
+		if ((r->passed % 16 == 0 || r->sent > 0) && jdg_event_round_is_over(r))
 			break;
 	}
 	jdg_window_pause(window);
@@ -356,17 +123,6 @@ send_events(Round *r)
 }
 
 /* ------------------------------------------------------------- the cursor */
-
-static bool
-is_awaited(void)
-{
-	static JdgQuery q = {
-		"SELECT FROM jadugar_internal.flow_step WHERE event > '"
-		FIRST_SUBJECT "' AND event < '" END_OF_SUBJECTS "' LIMIT 1", 0, {0}
-	};
-
-	return jdg_run(&q, NULL, NULL, 1) > 0;
-}
 
 /* Makes the cursor, if something has begun to wait. */
 static bool
@@ -386,7 +142,7 @@ make_cursor(JdgCursor *c)
  * False: there is more to read.
  */
 static bool
-read_window(Round *r)
+read_window(JdgEventRound *r)
 {
 	bool		old = r->c.upto != NULL || r->c.era < jdg_era_now();
 
@@ -396,7 +152,7 @@ read_window(Round *r)
 		jdg_cursor_write(&r->c);
 		return false;
 	}
-	if (!old && !is_awaited())
+	if (!old && !jdg_event_is_awaited())
 	{
 		jdg_wait_starts_passed(&r->c);
 		jdg_cursor_delete(JDG_CURSOR_FLOWS);
@@ -423,33 +179,13 @@ jdg_flow_events_awaited(void)
 	return awaited;
 }
 
-/* ------------------------------------------ types that wake the scheduler */
-
-/* The types of all waits, as bits: a look for each type. */
-static uint64
-find_types(void)
+bool
+jdg_flow_events_are_over(void)
 {
-	static JdgQuery q = {
-		"SELECT event FROM jadugar_internal.flow_step "
-		"WHERE event >= $1 AND event < '" END_OF_SUBJECTS "' "
-		"ORDER BY event LIMIT 1", 1, {TEXTOID}
-	};
-	Datum		v[1] = {CStringGetTextDatum(FIRST_SUBJECT)};
-	uint64		bits = 0;
-
-	while (bits != PG_UINT64_MAX && jdg_run(&q, v, NULL, 1) > 0)
-	{
-		char	   *type = jdg_col_text(0, 1, CurrentMemoryContext) +
-		strlen(FIRST_SUBJECT);
-
-		CHECK_FOR_INTERRUPTS();
-		type[strcspn(type, " ")] = '\0';
-		bits |= jdg_event_type_bit(type);
-		/* behind those with a key */
-		v[0] = CStringGetTextDatum(psprintf(FIRST_SUBJECT "%s!", type));
-	}
-	return bits;
+	return awaited && !jdg_event_is_awaited();
 }
+
+/* ------------------------------------------ types that wake the scheduler */
 
 static void
 set_types(JdgDb *db)
@@ -458,7 +194,7 @@ set_types(JdgDb *db)
 	uint64		bits;
 
 	jdg_work_begin();
-	bits = find_types();
+	bits = jdg_event_awaited_types();
 	jdg_work_end();
 	if (!jdg_wanted_set(&db->wanted, bits, begun))
 		jdg_db_wake(db, JDG_WAKE_WAITS);
@@ -469,7 +205,7 @@ set_types(JdgDb *db)
 bool
 jdg_flow_events_read(JdgDb *db, bool all)
 {
-	Round		r = {0};
+	JdgEventRound r = {0};
 	bool		done = true;
 	uint32		begun;
 

@@ -20,6 +20,12 @@ extern bool jdg_flow_events_read(JdgDb *db, bool all);
 /* did something wait for events when the log was read last? */
 extern bool jdg_flow_events_awaited(void);
 
+/*
+ * Has the last wait ended since?  The next reading removes what is kept for
+ * waits.  Inside jdg_internal_begin().
+ */
+extern bool jdg_flow_events_are_over(void);
+
 /* the next time, nothing that was read is kept for later */
 extern void jdg_flow_events_settle(JdgDb *db);
 
