@@ -5,9 +5,10 @@
  *
  * Runs in the scheduler, at its start and hourly.  A sealed leaf goes when it
  * is older than the retention of its topic and no subscription has events of
- * it to come.  One that some subscription needs stays for the topic's max_hold,
- * and then goes all the same: the cursors that needed it are lost, until
- * resume_subscription() skips what is gone or seek() moves them.
+ * it to come, nor a flow that waits.  One that is needed stays for the topic's
+ * max_hold, and then goes all the same: the cursors of subscriptions that
+ * needed it are lost, until resume_subscription() skips what is gone or seek()
+ * moves them.
  *
  * Events that were set aside are copied into jadugar_internal.parked first, in
  * batches.  The last of these transactions marks the leaf and the lost cursors.
@@ -160,7 +161,29 @@ needs_leaf(int64 subscription_id, int32 shard, const JdgLeaf *leaf, bool lose)
 	return false;
 }
 
-/* Does a subscription need the leaf?  "lose": see above. */
+/*
+ * May the leaf have events for flows that wait?  The scheduler writes their
+ * cursor each hour, and so the leaf stays until the next time at most, unless
+ * it could not read the log.
+ */
+static bool
+flows_need_leaf(const JdgLeaf *leaf)
+{
+	static char *any[] = {"*"};
+	static const JdgSubscription all = {.ntypes = 1,.types = any,.shards = 1};
+	JdgCursor	c;
+	bool		need;
+
+	if (leaf->topic_id == JDG_TOPIC_JADUGAR ||
+		!jdg_cursor_read(JDG_CURSOR_FLOWS, 0, &c))
+		return false;
+	PushActiveSnapshot(GetLatestSnapshot());
+	need = jdg_backlog_has_leaf(&all, &c, leaf);
+	PopActiveSnapshot();
+	return need;
+}
+
+/* Is the leaf needed?  "lose": see above; flows lose nothing that they know. */
 static bool
 is_needed(const JdgLeaf *leaf, bool lose)
 {
@@ -176,10 +199,11 @@ is_needed(const JdgLeaf *leaf, bool lose)
 	int64		n = jdg_run(&q, v, NULL, 0);
 	int64	   *ids = jdg_col_int64s(n, 1, CurrentMemoryContext);
 	int32	   *shards = palloc(sizeof(int32) * Max(n, 1));
-	bool		needed = false;
+	bool		needed;
 
 	for (int64 i = 0; i < n; i++)
 		shards[i] = jdg_col_int32(i, 2, 0);
+	needed = !lose && flows_need_leaf(leaf);
 	for (int64 i = 0; i < n && (lose || !needed); i++)
 		needed |= needs_leaf(ids[i], shards[i], leaf, lose);
 	return needed;

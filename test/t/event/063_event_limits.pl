@@ -120,6 +120,23 @@ poll($node, q{SELECT behind FROM jadugar.subscriptions WHERE name = 'paused'}, 0
 like($node->safe_psql('postgres', q{SELECT string_agg(data::text, ' ' ORDER BY event_id) FROM app.handled WHERE sub = 'paused'}), qr/third/, 'it goes on with what is there');
 is($node->safe_psql('postgres', q{SELECT status FROM jadugar.subscriptions WHERE name = 'paused'}), 'active', 'and is active');
 
+# --- runs that wait --------------------------------------------------------------
+
+as_app(q{
+	SELECT jadugar.start_flow(jadugar.wait_event('never', name => 'w'), idempotency_key => 'never');
+	SELECT jadugar.publish('a', topic => 'held')});
+$leaf = leaf_of('a');
+hours_pass(1);
+rolled($leaf);
+# the position as if nothing had been read since
+$node->safe_psql('postgres', q{UPDATE jadugar_internal.event_cursor SET base_xmax = '3', base_xip = '{}' WHERE subscription_id = 0});
+hours_pass(5);
+ok(poll($node, q{SELECT base_xmax > '3' FROM jadugar_internal.event_cursor WHERE subscription_id = 0}, 't'), 'the scheduler writes the position of flows hourly');
+is($node->safe_psql('postgres', "SELECT count(*) FROM jadugar_internal.event_leaf WHERE leaf = $leaf"), 1, 'a partition stays for runs that wait');
+ok(gone($leaf), 'and goes when its events have been read');
+as_app(q{SELECT jadugar.abort_flow(run_id) FROM jadugar.flow_runs WHERE finished_at IS NULL});
+ok(poll($node, q{SELECT count(*) FROM jadugar_internal.event_cursor WHERE subscription_id = 0}, 0), 'nothing waits any more');
+
 # --- set aside, archived --------------------------------------------------------
 
 as_app(q{
