@@ -133,6 +133,33 @@ SELECT status FROM jadugar.wait(:holder, '30 s');
 DROP VIEW test.of_workers;
 CALL test.drop_roles('hea_one');
 
+-- Subscriptions that are blocked, or have many dead letters; 063_event_limits.pl has lost ones
+RESET ROLE;
+CREATE VIEW test.of_subscriptions AS
+SELECT what, severity, detail, hint IS NOT NULL AS hint FROM jadugar.health WHERE what ~ 'subscriptions|dead_letters';
+ALTER VIEW test.of_subscriptions SET (security_invoker = on);
+GRANT SELECT ON test.of_subscriptions TO PUBLIC;
+SET ROLE hea_ann;
+SELECT * FROM test.of_subscriptions ORDER BY what;
+SELECT jadugar.subscribe('hea_block', '{hea.block}', 'SELECT 1 / 0', on_failure => 'block', max_attempts => 1) > 0 AS subscribed;
+SELECT jadugar.subscribe('hea_dead', '{hea.dead}', 'SELECT 1 / 0', on_failure => 'park', max_attempts => 1) > 0 AS subscribed;
+SELECT jadugar.publish('hea.block') > 0 AS published;
+SELECT count(jadugar.publish('hea.dead')) FROM generate_series(1, 101);
+CALL test.wait_until('SELECT severity = ''error'' FROM test.of_subscriptions WHERE what = ''blocked_subscriptions''');
+CALL test.wait_until('SELECT severity = ''warning'' FROM test.of_subscriptions WHERE what = ''dead_letters''');
+SELECT * FROM test.of_subscriptions ORDER BY what;
+SET ROLE hea_watch;
+SELECT what, severity FROM test.of_subscriptions WHERE severity <> 'ok' ORDER BY what;
+SET ROLE hea_bob;
+SELECT what, severity FROM test.of_subscriptions WHERE severity <> 'ok' ORDER BY what;
+SET ROLE hea_none;
+SELECT * FROM test.of_subscriptions;
+SET ROLE hea_ann;
+SELECT jadugar.unsubscribe('hea_block'), jadugar.unsubscribe('hea_dead', dead_letters => 'drop');
+SELECT what FROM test.of_subscriptions WHERE severity <> 'ok';
+RESET ROLE;
+DROP VIEW test.of_subscriptions;
+
 RESET ROLE;
 SELECT jadugar.cancel(:retrying);
 SELECT count(*) FROM (SELECT jadugar.cancel(task_id) FROM jadugar.tasks WHERE owner = 'hea_bob') c;
