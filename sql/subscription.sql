@@ -35,6 +35,9 @@ CREATE TABLE jadugar_internal.subscription (
 	created_at	timestamptz NOT NULL,
 	replay		boolean NOT NULL DEFAULT false,
 	until_id	bigint,
+	new_shards	integer CHECK (new_shards > 0),
+	reshard_xmax xid8,
+	reshard_xip	xid8[],
 	UNIQUE (owner, name)
 );
 COMMENT ON TABLE jadugar_internal.subscription IS 'Event handlers.';
@@ -43,6 +46,9 @@ COMMENT ON COLUMN jadugar_internal.subscription.on_failure IS 'k park_key, p par
 
 COMMENT ON COLUMN jadugar_internal.subscription.replay IS
 	'It has an end: the window that was open when it was made, and until_id.';
+
+COMMENT ON COLUMN jadugar_internal.subscription.new_shards IS
+	'Number of shards that begin when the present ones have come to the snapshot reshard. NULL: no change is under way.';
 
 CREATE INDEX subscription_command ON jadugar_internal.subscription (command_id);
 

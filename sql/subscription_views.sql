@@ -99,6 +99,7 @@ SELECT s.subscription_id,
 		WHEN NOT s.enabled OR s.paused_at IS NOT NULL THEN 'paused'
 		WHEN c.blocked > 0 THEN 'blocked'
 		WHEN c.waiting > 0 THEN 'waiting'
+		WHEN s.new_shards IS NOT NULL THEN 'resharding'
 		ELSE 'active'
 	END AS status,
 	c.handled,
@@ -121,7 +122,8 @@ SELECT s.subscription_id,
 	CASE WHEN jadugar_internal._v_owns(s.owner) OR (SELECT jadugar_internal._v_is_operator())
 		THEN s.metadata END AS metadata,
 	s.replay,
-	s.until_id
+	s.until_id,
+	s.new_shards
 FROM jadugar_internal.subscription s
 	JOIN jadugar_internal.command m ON m.command_id = s.command_id
 	LEFT JOIN jadugar_internal.queue q ON q.queue_id = s.queue_id
@@ -168,7 +170,7 @@ COMMENT ON COLUMN jadugar.subscriptions.priority IS 'Priority of its tasks. NULL
 COMMENT ON COLUMN jadugar.subscriptions.shards IS
 	'Number of shards, which handle events side by side.';
 COMMENT ON COLUMN jadugar.subscriptions.status IS
-	'Status: active, waiting, blocked or lost (at least one shard is), paused, or done (a replay has ended).';
+	'Status: active, waiting, blocked or lost (at least one shard is), paused, done (a replay has ended), or resharding (until new_shards begin).';
 COMMENT ON COLUMN jadugar.subscriptions.handled IS 'Number of events handled.';
 COMMENT ON COLUMN jadugar.subscriptions.failed IS 'Number of failed calls of the handler.';
 COMMENT ON COLUMN jadugar.subscriptions.parked IS 'Number of events set aside, dead ones included.';
@@ -186,6 +188,8 @@ COMMENT ON COLUMN jadugar.subscriptions.metadata IS 'Data of the application. NU
 COMMENT ON COLUMN jadugar.subscriptions.replay IS 'Whether it is a replay, which has an end.';
 COMMENT ON COLUMN jadugar.subscriptions.until_id IS
 	'Last event that a replay handles. NULL: the last one that there was when it began.';
+COMMENT ON COLUMN jadugar.subscriptions.new_shards IS
+	'Number of shards that begin when the present ones have ended. NULL: no change is under way.';
 
 CREATE VIEW jadugar.dead_letters WITH (security_barrier) AS
 SELECT s.name AS subscription,

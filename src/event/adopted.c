@@ -18,6 +18,7 @@
 #include "base/params.h"
 #include "event/adopted.h"
 #include "event/era.h"
+#include "event/reshard.h"
 #include "event/xidset.h"
 
 static void
@@ -68,6 +69,7 @@ void
 jdg_events_adopted(const JdgAdoption *adoption)
 {
 	Assert(jdg_is_bookkeeping());
+	jdg_reshard_give_up();
 	if (!adoption->file_copy)
 		jdg_era_begin();
 	switch (adoption->pending)

@@ -18,6 +18,7 @@
 #include "access/owner.h"
 #include "base/errors.h"
 #include "event/options.h"
+#include "event/reshard.h"
 #include "event/subscribed.h"
 #include "event/subscription.h"
 #include "shared/happening.h"
@@ -72,6 +73,7 @@ typedef struct Present
 	char		delivery;
 	bool		has_queue;
 	bool		has_priority;
+	bool		replay;
 } Present;
 
 /* Reads and locks it.  Returns its id. */
@@ -80,7 +82,7 @@ lock(const JdgSubscriptionOptions *o, Oid owner, Present *present)
 {
 	static JdgQuery q = {
 		"SELECT m.text, s.batch, s.delivery, s.queue_id IS NOT NULL, "
-		"s.priority IS NOT NULL FROM jadugar_internal.subscription s "
+		"s.priority IS NOT NULL, s.replay FROM jadugar_internal.subscription s "
 		"JOIN jadugar_internal.command m ON m.command_id = s.command_id "
 		"WHERE s.subscription_id = $1", 1, {INT8OID}
 	};
@@ -99,6 +101,7 @@ lock(const JdgSubscriptionOptions *o, Oid owner, Present *present)
 	present->delivery = jdg_col_char(0, 3);
 	present->has_queue = jdg_col_bool(0, 4);
 	present->has_priority = jdg_col_bool(0, 5);
+	present->replay = jdg_col_bool(0, 6);
 	jdg_internal_end(&in);
 	return id;
 }
@@ -212,16 +215,17 @@ JDG_FUNCTION(jdg_alter_subscription, JDG_LEVEL_USER)
 	if (a.reset)
 		jdg_args_reset(fcinfo, alter_args, lengthof(alter_args), a.reset,
 					   reset);
-	if (o->shards)
-		ereport(ERROR,
-				(errcode(JDG_ERRCODE_VALIDATION_ERROR),
-				 errmsg("the number of shards cannot be changed"),
-				 errhint("Drop the subscription with jadugar.unsubscribe(), and create it anew.")));
 	jdg_subscription_check(o);
 	if (a.new_name)
 		jdg_check_name("subscription", a.new_name);
 	owner = jdg_owner_of_call(o->owner);
 	id = lock(o, owner, &present);
+	if (o->shards && present.replay)
+		ereport(ERROR,
+				(errcode(JDG_ERRCODE_CONFLICT),
+				 errmsg("cannot change the number of shards of replay \"%s\"",
+						o->name),
+				 errhint("Begin another one with jadugar.replay().")));
 	merged = merge(o, reset, &present, &changed);
 	jdg_subscription_check_delivery(&merged);
 	if (changed)
@@ -237,6 +241,8 @@ JDG_FUNCTION(jdg_alter_subscription, JDG_LEVEL_USER)
 	if (a.new_name)
 		check_new_name(a.new_name, owner, id);
 	change_row(&p, a.new_name);
+	if (o->shards)
+		jdg_reshard_begin(id, *o->shards);
 	jdg_wake_scheduler_at_commit(JDG_WAKE_EVENTS | JDG_WAKE_SCHEDULES);
 	jdg_internal_end(&in);
 	PG_RETURN_VOID();

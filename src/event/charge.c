@@ -27,10 +27,11 @@ charge(const JdgCall *call, const JdgCallFailure *failure)
 	JdgCursor	c;
 	JdgEvent	e;
 
+	/* shards may have been divided anew */
 	if (s == NULL ||
-		!jdg_cursor_lock(call->subscription_id, call->shard, &c) ||
 		!jdg_parked_read_event(call->subscription_id, call->event_id, &e,
-							   &topic))
+							   &topic) ||
+		!jdg_cursor_lock(call->subscription_id, e.slot % s->shards, &c))
 		return;
 	if (jdg_parked_read(call->subscription_id, call->event_id, &parked))
 	{

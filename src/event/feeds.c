@@ -22,6 +22,7 @@
 #include "event/feeds.h"
 #include "event/lifecycle.h"
 #include "event/notice.h"
+#include "event/reshard.h"
 #include "shared/feed.h"
 #include "shared/pool.h"
 #include "shared/wakeup.h"
@@ -121,8 +122,13 @@ jdg_event_feeds(JdgDb *db, uint32 why)
 
 	if ((why & (JDG_WAKE_EVENTS | JDG_WAKE_SWEEP)) != 0)
 	{
+		bool		resharding = jdg_reshard_duty();
+
 		jdg_event_find_asked(db);
 		set_feeds(db);
+		/* shards without news are to come to their end, or have begun */
+		if (resharding)
+			jdg_feeds_look(db);
 		/* a session may have dropped one, or given up events */
 		jdg_db_delivered(db);
 	}

@@ -103,7 +103,7 @@ jdg_reader_find(const JdgSubscription *s, JdgCursor *c)
 	forget(kept);
 	if (c->upto == NULL)
 		c->upto = c->era < jdg_era_now() ? jdg_xidset_all() :
-			jdg_xidset_take();
+			s->reshard ? jdg_xidset_copy(s->reshard) : jdg_xidset_take();
 	/* later than "upto", or it would not show all that this has seen */
 	PushActiveSnapshot(GetLatestSnapshot());
 	kept->subscription_id = c->subscription_id;

@@ -71,6 +71,24 @@ col_int32s(int col, int *n, MemoryContext mcxt)
 	return result;
 }
 
+/* Two columns of a snapshot; NULL if they are null. */
+static JdgXidSet *
+col_set(int col, MemoryContext mcxt)
+{
+	bool		isnull;
+	Datum		xmax = jdg_col(0, col, &isnull);
+	Datum		xip = jdg_col(0, col + 1, &isnull);
+	MemoryContext old;
+	JdgXidSet  *set;
+
+	if (isnull)
+		return NULL;
+	old = MemoryContextSwitchTo(mcxt);
+	set = jdg_xidset_read(xmax, xip);
+	MemoryContextSwitchTo(old);
+	return set;
+}
+
 /* Reads a subscription in the given context; NULL: it does not exist. */
 static JdgSubscription *
 read_subscription(int64 subscription_id, MemoryContext mcxt)
@@ -80,7 +98,7 @@ read_subscription(int64 subscription_id, MemoryContext mcxt)
 		"command_id, batch, on_failure, max_attempts, retry, timeout, "
 		"settings, versions, shards, enabled AND paused_at IS NULL, "
 		"delivery, queue_id, priority, priority IS NOT NULL, replay, "
-		"until_id "
+		"until_id, reshard_xmax, reshard_xip "
 		"FROM jadugar_internal.subscription WHERE subscription_id = $1",
 		1, {INT8OID}
 	};
@@ -117,6 +135,7 @@ read_subscription(int64 subscription_id, MemoryContext mcxt)
 		s->has_priority = jdg_col_bool(0, 21);
 		s->replay = jdg_col_bool(0, 22);
 		s->until_id = jdg_col_int64(0, 23, PG_INT64_MAX);
+		s->reshard = col_set(24, mcxt);
 		if (filter != NULL)
 		{
 			MemoryContext old = MemoryContextSwitchTo(mcxt);

@@ -12,6 +12,7 @@
 #include "utils/timestamp.h"
 
 #include "event/event.h"
+#include "event/xidset.h"
 
 /* limit of the shards of a subscription, and of events in a call */
 #define JDG_SHARDS_MAX	64
@@ -58,6 +59,7 @@ typedef struct JdgSubscription
 	Jsonb	   *settings;
 	Jsonb	   *versions;
 	int			shards;
+	JdgXidSet  *reshard;		/* they end there, reshard.h; or NULL */
 	bool		active;			/* enabled and not paused */
 	bool		replay;			/* it ends where its first window does */
 	int64		until_id;		/* and at this id */

@@ -29,6 +29,7 @@
 #include "base/params.h"
 #include "event/era.h"
 #include "event/options.h"
+#include "event/reshard.h"
 #include "event/subscribed.h"
 #include "event/subscription.h"
 #include "event/type.h"
@@ -383,6 +384,7 @@ JDG_FUNCTION(jdg_seek, JDG_LEVEL_USER)
 				 errhint("Pause it first with jadugar.pause_subscription().")));
 	jdg_bind_int64(&p, "subscription_id", id);
 	jdg_run_params(&seek_query, &p, 0);
+	jdg_reshard_here(id);
 	jdg_internal_end(&in);
 	PG_RETURN_VOID();
 }

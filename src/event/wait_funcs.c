@@ -194,9 +194,16 @@ progress_of(int64 subscription_id, const Awaited *a)
 	JdgCursor	c;
 	JdgParked	parked;
 
-	if (s == NULL || !jdg_subscription_is_offered(s, &a->event, &a->topic) ||
-		!jdg_cursor_read(subscription_id, a->event.slot % s->shards, &c))
+	if (s == NULL || !jdg_subscription_is_offered(s, &a->event, &a->topic))
 		return PROGRESS_HANDLED;
+	while (!jdg_cursor_read(subscription_id, a->event.slot % s->shards, &c))
+	{
+		const JdgSubscription *now = jdg_subscription_get(subscription_id);
+
+		if (now == NULL || now->shards == s->shards)
+			return PROGRESS_HANDLED;
+		s = now;
+	}
 	if (!jdg_cursor_has_passed(&c, event_id,
 							   U64FromFullTransactionId(a->event.xid)))
 		return c.blocked_id == event_id && c.attempts > 0 ?

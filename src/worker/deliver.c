@@ -27,6 +27,7 @@
 #include "base/fault.h"
 #include "event/charge.h"
 #include "event/era.h"
+#include "event/reshard.h"
 #include "shared/database.h"
 #include "worker/deliver.h"
 
@@ -70,7 +71,9 @@ has_work(JdgRound *r, TimestampTz *due, bool *hold)
 	/* a window that a round has left ends, though nothing of it is left */
 	return found || jdg_reader_has_some(r->s, &r->c, r->call_mcxt) ||
 		jdg_reader_has_passed() || r->c.base == NULL || old ||
-		r->c.era < jdg_era_now();
+		r->c.era < jdg_era_now() ||
+		(r->s->reshard != NULL &&
+		 !jdg_xidset_equal(r->c.base, r->s->reshard));
 }
 
 /* When the shard is to be looked at again, after its turn. */
@@ -110,7 +113,7 @@ serve(JdgRound *r, TimestampTz *due, bool *hold)
 	}
 	if (r->c.upto == NULL)
 		seen.upto = NULL;
-	if (!jdg_cursor_same_place(&r->c, &seen))
+	if (!jdg_cursor_same_place(&r->c, &seen) || !jdg_reshard_is_same(r->s))
 	{
 		r->more = true;
 		return;
@@ -134,6 +137,8 @@ serve(JdgRound *r, TimestampTz *due, bool *hold)
 		r->more = old && !r->c.done;
 	}
 	jdg_cursor_write(&r->c);
+	r->ended = (r->c.done && r->c.parked == 0) ||
+		jdg_reshard_is_there(r->s, &r->c);
 	plan_next(r, due, hold);
 	JDG_FAULT("delivery-cursor-written");
 }
@@ -243,8 +248,8 @@ jdg_deliver(void)
 		jdg_deliver_one_by_one = false;
 	jdg_slot_clear(jdg_my_slot);
 	release(r, due, hold);
-	/* it needs no feed any more */
-	if (r->c.done && r->c.parked == 0)
+	/* it needs no feed any more, or gives way to other shards */
+	if (r->ended)
 		jdg_db_wake(jdg_my_db(), JDG_WAKE_EVENTS);
 	jdg_session_reset_group(temp_used);
 	pgstat_report_stat(false);

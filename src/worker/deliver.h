@@ -35,6 +35,7 @@ typedef struct JdgRound
 	bool		undone;			/* the transaction was aborted */
 	bool		committing;		/* an error is one of its commit */
 	bool		more;			/* the shard is to be looked at again */
+	bool		ended;			/* the scheduler is to look at the shard */
 	int64		pause;			/* it waits for its queue, so long at most */
 	int32		queue_id;		/* for room in this one; 0: not for room */
 	MemoryContext call_mcxt;	/* reset after each call */

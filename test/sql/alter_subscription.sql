@@ -59,7 +59,7 @@ SELECT errors->0->>'message' AS error FROM jadugar.dead_letters;
 
 -- bad input
 SELECT jadugar.alter_subscription('nowhere', batch => 1);
-SELECT jadugar.alter_subscription('alt', shards => 2);
+SELECT jadugar.alter_subscription('alt', shards => 0);
 SELECT jadugar.alter_subscription('alt', types => '{}');
 SELECT jadugar.alter_subscription('alt', handler => 'SELEC 1');
 SELECT jadugar.alter_subscription('alt', max_attempts => 0);

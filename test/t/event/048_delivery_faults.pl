@@ -158,10 +158,12 @@ my @points = (
 	[ 'delivery-undone', qw(kill9 sigterm) ],
 	[ 'delivery-telling', qw(kill9 panic) ],
 	[ 'delivery-charge-before-commit', qw(kill9 sigterm error) ],
-	[ 'delivery-commit-charged', qw(kill9 sigterm error) ]);
+	[ 'delivery-commit-charged', qw(kill9 sigterm error) ],
+	[ 'delivery-resharded', qw(kill9 sigterm error) ]);
 
-# how the last two are reached
+# how the last three are reached
 my %drive = (
+	'delivery-resharded' => sub { load(); try(q{SELECT jadugar.alter_subscription(name, shards => 1 + shards % 3) FROM jadugar.subscriptions}); load(); },
 	'delivery-charge-before-commit' => sub { load(); try(q{SELECT jadugar.publish('m.a', '{"die": 1}', 'k' || i) FROM generate_series(1, 3) i}); load(); },
 	'delivery-commit-charged' => sub { load(); try(q{SELECT jadugar.publish('m.a', '{"late": 1}', 'k' || i) FROM generate_series(1, 3) i}); load(); });
 
