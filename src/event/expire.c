@@ -170,7 +170,9 @@ static bool
 flows_need_leaf(const JdgLeaf *leaf)
 {
 	static char *any[] = {"*"};
-	static const JdgSubscription all = {.ntypes = 1,.types = any,.shards = 1};
+	static const JdgSubscription all = {
+		.ntypes = 1,.types = any,.shards = 1,.until_id = PG_INT64_MAX
+	};
 	JdgCursor	c;
 	bool		need;
 
