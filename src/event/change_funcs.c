@@ -73,6 +73,15 @@ key_of(const TriggerData *t, HeapTuple tuple)
 	return SPI_getvalue(tuple, desc, n);
 }
 
+static void
+add_context(void *arg)
+{
+	const TriggerData *t = arg;
+
+	errcontext("trigger \"%s\" of table \"%s\"", t->tg_trigger->tgname,
+			   RelationGetRelationName(t->tg_relation));
+}
+
 /* publish_change(): trigger */
 JDG_FUNCTION(jdg_publish_change, JDG_LEVEL_USER)
 {
@@ -83,6 +92,7 @@ JDG_FUNCTION(jdg_publish_change, JDG_LEVEL_USER)
 	HeapTuple	old = NULL;
 	HeapTuple	new = NULL;
 	const char *verb = "deleted";
+	ErrorContextCallback callback = {error_context_stack, add_context, t};
 
 	if (!CALLED_AS_TRIGGER(fcinfo))
 		ereport(ERROR,
@@ -90,6 +100,7 @@ JDG_FUNCTION(jdg_publish_change, JDG_LEVEL_USER)
 				 errmsg("jadugar.publish_change() can only be called as a trigger")));
 	jdg_require_shmem();
 	check_trigger(t);
+	error_context_stack = &callback;
 	if (TRIGGER_FIRED_BY_INSERT(t->tg_event))
 	{
 		verb = "inserted";
@@ -115,5 +126,6 @@ JDG_FUNCTION(jdg_publish_change, JDG_LEVEL_USER)
 	jdg_publish_check(&p, &event);
 	(void) jdg_publish_add(&p, &event);
 	jdg_publish_end(&p);
+	error_context_stack = callback.previous;
 	return PointerGetDatum(NULL);
 }

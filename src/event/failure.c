@@ -47,6 +47,20 @@ is_tried_again(const JdgSubscription *s, const JdgCallFailure *f, int attempts)
 	return jdg_retry_wanted(s->retry, f->sqlerrcode);
 }
 
+/*
+ * Is the error likely not the fault of the event?  Those that are retried are
+ * not, nor is one of the handler's code, such as a function that does not
+ * exist.
+ */
+static bool
+is_not_its_fault(const JdgSubscription *s, const JdgCallFailure *f)
+{
+	return !f->discarded &&
+		(f->crashed || jdg_retry_wanted(s->retry, f->sqlerrcode) ||
+		 ERRCODE_TO_CATEGORY(f->sqlerrcode) ==
+		 ERRCODE_SYNTAX_ERROR_OR_ACCESS_RULE_VIOLATION);
+}
+
 /* The shard waits for its event, for good if that is not tried again. */
 static bool
 block(const JdgSubscription *s, JdgCursor *c, const JdgEvent *e, const JdgCallFailure *f, int attempts,
@@ -84,7 +98,7 @@ count_failure(const JdgSubscription *s, JdgCursor *c, const JdgCallFailure *f,
 	*again = is_tried_again(s, f, attempts);
 	if (!snoozed)
 		c->failed++;
-	if (!snoozed && *again)
+	if (!snoozed && is_not_its_fault(s, f))
 		c->in_a_row++;
 	return attempts;
 }

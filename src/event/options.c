@@ -201,6 +201,8 @@ jdg_subscription_check(const JdgSubscriptionOptions *o)
 		ereport(ERROR,
 				(errcode(JDG_ERRCODE_VALIDATION_ERROR),
 				 errmsg("headers must be a JSON object")));
+	if (o->filter)
+		jdg_event_check_filter(o->filter);
 	if (o->timeout)
 		jdg_check_interval("timeout", o->timeout, false);
 	jdg_retry_check(o->retry);

@@ -266,6 +266,8 @@ JDG_FUNCTION(jdg_read_events, JDG_LEVEL_ANY)
 	r.rsinfo = (ReturnSetInfo *) fcinfo->resultinfo;
 	r.desc = r.rsinfo->setDesc;
 	r.role = GetUserId();
+	if (r.a.filter)
+		jdg_event_check_filter(r.a.filter);
 	if (r.a.max_rows < 0)
 		ereport(ERROR,
 				(errcode(JDG_ERRCODE_VALIDATION_ERROR),

@@ -130,11 +130,15 @@ static void
 bind_range(const ReplayArgs *a, JdgParams *p, JdgParams *c)
 {
 	JdgXidSet  *upto = jdg_xidset_take();
-	int64		after = a->start_after ? Max(*a->start_after, 0) :
+	int64		after = a->start_after ? *a->start_after :
 	a->start_time ? jdg_event_before(*a->start_time) : 0;
 	int64		until = a->until_id ? *a->until_id :
 	a->until_time ? jdg_event_before(*a->until_time) : 0;
 
+	if (a->start_after)
+		jdg_event_check_id("start_after", *a->start_after);
+	if (a->until_id)
+		jdg_event_check_id("until_id", *a->until_id);
 	jdg_bind_int64_or_null(p, "until_id",
 						   a->until_id || a->until_time ? &until : NULL);
 	jdg_bind_int64(c, "after_id", after);

@@ -114,6 +114,28 @@ jdg_subscription_lock(int64 subscription_id)
 	jdg_run(&q, v, NULL, 0);
 }
 
+static JdgQuery last_query = {
+	"SELECT last_value FROM jadugar_internal.event_id_seq", 0, {0}
+};
+
+void
+jdg_event_check_id(const char *argument, int64 event_id)
+{
+	JdgInternal in;
+	int64		last;
+
+	jdg_internal_begin(&in);
+	jdg_run(&last_query, NULL, NULL, 1);
+	last = jdg_col_int64(0, 1, 0);
+	jdg_internal_end(&in);
+	if (event_id < 0 || event_id > last)
+		ereport(ERROR,
+				(errcode(JDG_ERRCODE_VALIDATION_ERROR),
+				 errmsg("%s must be the id of an event, or 0", argument),
+				 errdetail("The value is %lld, and the highest id is %lld.",
+						   (long long) event_id, (long long) last)));
+}
+
 int64
 jdg_event_before(TimestampTz when)
 {
@@ -122,16 +144,13 @@ jdg_event_before(TimestampTz when)
 		"WHERE published_at >= $1 ORDER BY event_id LIMIT 1",
 		1, {TIMESTAMPTZOID}
 	};
-	static JdgQuery last = {
-		"SELECT last_value FROM jadugar_internal.event_id_seq", 0, {0}
-	};
 	Datum		v[1] = {TimestampTzGetDatum(when)};
 	JdgInternal in;
 	int64		id;
 
 	jdg_internal_begin(&in);
 	if (jdg_run(&q, v, NULL, 1) == 0)
-		jdg_run(&last, NULL, NULL, 1);
+		jdg_run(&last_query, NULL, NULL, 1);
 	id = jdg_col_int64(0, 1, 0);
 	jdg_internal_end(&in);
 	return id;

@@ -46,6 +46,12 @@ JDG_NORETURN extern void jdg_subscription_missing(const char *name, Oid owner);
  */
 extern void jdg_subscription_lock(int64 subscription_id);
 
+/*
+ * Raises VALIDATION_ERROR for an id that no event has had yet.  "argument" is
+ * its argument.  Outside jdg_internal_begin().
+ */
+extern void jdg_event_check_id(const char *argument, int64 event_id);
+
 /* the highest id below the first event that was published then or later */
 extern int64 jdg_event_before(TimestampTz when);
 

@@ -17,6 +17,7 @@
 #include "utils/fmgrprotos.h"
 #include "utils/memutils.h"
 
+#include "base/errors.h"
 #include "base/json.h"
 #include "base/spi.h"
 #include "event/subscription.h"
@@ -217,6 +218,42 @@ jdg_subscription_is_quiet(const JdgSubscription *s)
 			return true;
 	}
 	return false;
+}
+
+void
+jdg_event_check_filter(JsonPath *filter)
+{
+	JsonPathItem item;
+
+	jspInit(&item, filter);
+	switch (item.type)
+	{
+		case jpiAnd:
+		case jpiOr:
+		case jpiNot:
+		case jpiIsUnknown:
+		case jpiEqual:
+		case jpiNotEqual:
+		case jpiLess:
+		case jpiGreater:
+		case jpiLessOrEqual:
+		case jpiGreaterOrEqual:
+		case jpiExists:
+		case jpiStartsWith:
+		case jpiLikeRegex:
+			if (!jspHasNext(&item))
+				return;
+			break;
+		default:
+			break;
+	}
+	ereport(ERROR,
+			(errcode(JDG_ERRCODE_VALIDATION_ERROR),
+			 errmsg("filter must be a predicate"),
+			 errdetail("The filter is %s, which is neither true nor false.",
+					   DatumGetCString(DirectFunctionCall1(jsonpath_out,
+														   PointerGetDatum(filter)))),
+			 errhint("Compare a field, for example '$.data.total > 100', or write exists(...).")));
 }
 
 /* The filter looks at {"type", "key", "headers", "data"}. */

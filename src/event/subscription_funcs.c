@@ -156,7 +156,10 @@ bind_start(JdgParams *p, const Start *start)
 				 errmsg("start, start_time and start_after cannot be combined"),
 				 errhint("Pass one of them.")));
 	if (start->after)
-		after = Max(*start->after, 0);
+	{
+		jdg_event_check_id("start_after", *start->after);
+		after = *start->after;
+	}
 	else if (start->time)
 		after = jdg_event_before(*start->time);
 	else if (start->word == 0)

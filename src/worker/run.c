@@ -192,7 +192,7 @@ jdg_outcome_of_error(JdgOutcome *o, ErrorData *edata)
 			case JDG_STOP_STATEMENT:
 				o->sqlerrcode = JDG_ERRCODE_TASK_TIMEOUT;
 				edata->sqlerrcode = JDG_ERRCODE_TASK_TIMEOUT;
-				edata->message = "a statement of the task ran past statement_timeout";
+				edata->message = "a statement ran past statement_timeout";
 				edata->detail = psprintf("statement_timeout was %d ms.",
 										 jdg_statement_timeout());
 				edata->hint = "It is a setting of the role or the database. Pass another value with settings, or set it in a statement before.";

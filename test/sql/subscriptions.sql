@@ -56,6 +56,14 @@ SELECT jadugar.subscribe('x', '{a}', 'SELECT 1', max_attempts => 0);
 SELECT jadugar.subscribe('x', '{a}', 'SELECT 1', on_failure => 'stop');
 SELECT jadugar.subscribe('x', '{a}', 'SELECT 1', start => 'never');
 SELECT jadugar.subscribe('x', '{a}', 'SELECT 1', start => 'beginning', start_after => 1);
+\set VERBOSITY terse
+SELECT jadugar.subscribe('x', '{a}', 'SELECT 1', start_after => -5);
+SELECT jadugar.subscribe('x', '{a}', 'SELECT 1', start_after => 9223372036854775807);
+\set VERBOSITY default
+SELECT jadugar.subscribe('x', '{a}', 'SELECT 1', filter => '$.data.x ? (@ > 1)');
+SELECT jadugar.subscribe('x', '{a}', 'SELECT 1', filter => 'strict $.data.x');
+SELECT jadugar.subscribe('x', '{a}', 'SELECT 1', filter => '($.data.x > 1).type()');
+SELECT count(*) FROM jadugar.read_events(filter => '$.data.x');
 SELECT jadugar.subscribe('x', '{a}', 'SELECT 1', timeout => '0');
 SELECT jadugar.subscribe('x', '{a}', 'SELECT 1', headers => '[]');
 SELECT jadugar.subscribe('one', '{a}', 'SELECT 1');
@@ -124,6 +132,14 @@ SELECT key, data FROM test_sub.got WHERE key = 'c' ORDER BY n;
 SELECT jadugar.unsubscribe('park');
 SELECT jadugar.unsubscribe('park', dead_letters => 'drop');
 SELECT count(*) FROM jadugar.dead_letters;
+
+-- a handler that calls a function that does not exist: not all events become dead letters
+SELECT jadugar.subscribe('broken', '{test.broken}', 'SELECT test_sub.nowhere($1)') IS NOT NULL AS subscribed;
+SELECT count(*) FROM jadugar.publish_batch('test.broken', array_fill('{}'::jsonb, '{100}'), keys => ARRAY(SELECT n::text FROM generate_series(1, 100) n));
+CALL test.wait_until($$(SELECT status FROM jadugar.subscriptions WHERE name = 'broken') = 'waiting'$$);
+SELECT in_a_row, failed FROM jadugar.subscription_shards WHERE subscription = 'broken';
+SELECT state, error_code, count(*) FROM jadugar.dead_letters WHERE subscription = 'broken' GROUP BY 1, 2;
+SELECT jadugar.unsubscribe('broken', dead_letters => 'drop');
 
 -- block: the shard waits
 TRUNCATE test_sub.got;
