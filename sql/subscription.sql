@@ -15,9 +15,9 @@ CREATE TABLE jadugar_internal.subscription (
 	keys		text[],
 	headers		jsonb,
 	filter		jsonpath,
-	command_id	bigint NOT NULL,
+	command_id	bigint,
 	batch		integer CHECK (batch > 0),
-	delivery	"char" NOT NULL CHECK (delivery IN ('i', 't')),
+	delivery	"char" NOT NULL CHECK (delivery IN ('i', 't', 'f')),
 	on_failure	"char" NOT NULL CHECK (on_failure IN ('k', 'p', 'b')),
 	max_attempts integer NOT NULL CHECK (max_attempts > 0),
 	retry		jsonb,
@@ -38,10 +38,11 @@ CREATE TABLE jadugar_internal.subscription (
 	new_shards	integer CHECK (new_shards > 0),
 	reshard_xmax xid8,
 	reshard_xip	xid8[],
-	UNIQUE (owner, name)
+	UNIQUE (owner, name),
+	CHECK ((command_id IS NULL) = (delivery = 'f'))
 );
 COMMENT ON TABLE jadugar_internal.subscription IS 'Event handlers.';
-COMMENT ON COLUMN jadugar_internal.subscription.delivery IS 'i inline, t task.';
+COMMENT ON COLUMN jadugar_internal.subscription.delivery IS 'i inline, t task, f fetch.';
 COMMENT ON COLUMN jadugar_internal.subscription.on_failure IS 'k park_key, p park, b block.';
 
 COMMENT ON COLUMN jadugar_internal.subscription.replay IS
@@ -75,6 +76,13 @@ CREATE TABLE jadugar_internal.event_cursor (
 	lost_at		timestamptz,
 	last_window	boolean NOT NULL DEFAULT false,
 	done		boolean NOT NULL DEFAULT false,
+	epoch		bigint NOT NULL DEFAULT 0,
+	secret		bigint,
+	consumer	text,
+	lease_until	timestamptz,
+	given		bigint[],
+	given_aside	boolean,
+	given_end	boolean,
 	PRIMARY KEY (subscription_id, shard)
 ) WITH (fillfactor = 50);
 COMMENT ON TABLE jadugar_internal.event_cursor IS
@@ -89,9 +97,18 @@ COMMENT ON COLUMN jadugar_internal.event_cursor.blocked_id IS
 	'Event that the shard waits for, with on_failure block, or as no task can be made of it.';
 COMMENT ON COLUMN jadugar_internal.event_cursor.attempts IS
 	'Attempts of that event that failed.';
-
 COMMENT ON COLUMN jadugar_internal.event_cursor.charged IS
 	'blocked_id has failed outside its turn, as its worker died: r: it is to be tried again; d: it is dead. Takes effect when the position comes to it.';
+COMMENT ON COLUMN jadugar_internal.event_cursor.epoch IS
+	'Number of leases of the shard that have begun, with delivery fetch.';
+COMMENT ON COLUMN jadugar_internal.event_cursor.secret IS
+	'Distinguishes the lease from that of the same epoch in a copy of the database.';
+COMMENT ON COLUMN jadugar_internal.event_cursor.given IS
+	'Events of the lease that are not acknowledged. NULL: the shard is free.';
+COMMENT ON COLUMN jadugar_internal.event_cursor.given_aside IS
+	'Was the event of the lease set aside before?';
+COMMENT ON COLUMN jadugar_internal.event_cursor.given_end IS
+	'Has the window no event after those of the lease?';
 
 COMMENT ON COLUMN jadugar_internal.event_cursor.lost_at IS
 	'When events were dropped that the shard had not handled. It waits until a role decides.';
@@ -139,7 +156,7 @@ SELECT pg_catalog.pg_extension_config_dump('jadugar_internal.parked', '');
 CREATE FUNCTION jadugar.subscribe(
 	name			text,
 	types			text[],
-	handler			text,
+	handler			text DEFAULT NULL,
 	topics			text[] DEFAULT NULL,
 	keys			text[] DEFAULT NULL,
 	headers			jsonb DEFAULT NULL,
@@ -165,7 +182,7 @@ CREATE FUNCTION jadugar.subscribe(
 ) RETURNS bigint
 LANGUAGE C AS 'MODULE_PATHNAME', 'jdg_subscribe';
 COMMENT ON FUNCTION jadugar.subscribe IS
-	'Creates a subscription, which calls a handler or makes a task once for each event of the given types, and returns its id.';
+	'Creates a subscription, which calls a handler, makes a task or waits for consumers once for each event of the given types, and returns its id.';
 
 CREATE FUNCTION jadugar.alter_subscription(
 	name			text,
@@ -268,6 +285,55 @@ CREATE FUNCTION jadugar.discard_events(
 LANGUAGE C AS 'MODULE_PATHNAME', 'jdg_discard_events';
 COMMENT ON FUNCTION jadugar.discard_events IS
 	'Gives up events that a subscription has set aside, and returns their number. Those held behind them go on.';
+
+CREATE FUNCTION jadugar.fetch_events(
+	subscription	text,
+	consumer		text,
+	max_rows		integer DEFAULT 100,
+	lease			interval DEFAULT '00:00:30',
+	ack				text DEFAULT NULL,
+	owner			text DEFAULT NULL,
+	OUT token text, OUT shard integer, OUT attempt integer, OUT event jadugar.event_info
+) RETURNS SETOF record
+LANGUAGE C ROWS 100 AS 'MODULE_PATHNAME', 'jdg_fetch_events';
+COMMENT ON FUNCTION jadugar.fetch_events IS
+	'Leases a shard of a subscription with delivery fetch to a consumer, and returns its next events.';
+
+CREATE FUNCTION jadugar.ack(token text, up_to bigint DEFAULT NULL) RETURNS void
+LANGUAGE C AS 'MODULE_PATHNAME', 'jdg_ack';
+COMMENT ON FUNCTION jadugar.ack IS
+	'Acknowledges events of a lease, all or up to one: moves the position of the shard past them.';
+
+CREATE FUNCTION jadugar.nack(
+	token			text,
+	event_id		bigint,
+	error			text DEFAULT NULL,
+	retry_in		interval DEFAULT NULL,
+	dead			boolean DEFAULT false
+) RETURNS void
+LANGUAGE C AS 'MODULE_PATHNAME', 'jdg_nack';
+COMMENT ON FUNCTION jadugar.nack IS
+	'Says that the first event of a lease has failed, and ends the lease.';
+
+CREATE FUNCTION jadugar.extend_lease(token text, lease interval) RETURNS timestamptz
+LANGUAGE C AS 'MODULE_PATHNAME', 'jdg_extend_lease';
+COMMENT ON FUNCTION jadugar.extend_lease IS
+	'Makes a lease end later, and returns when.';
+
+CREATE FUNCTION jadugar.release_lease(token text) RETURNS void
+LANGUAGE C AS 'MODULE_PATHNAME', 'jdg_release_lease';
+COMMENT ON FUNCTION jadugar.release_lease IS
+	'Ends a lease. Events that are not acknowledged come again, and no attempt is counted.';
+
+CREATE PROCEDURE jadugar.wait_events(
+	subscription	text,
+	timeout			interval DEFAULT '00:00:30',
+	owner			text DEFAULT NULL,
+	INOUT news		boolean DEFAULT NULL
+)
+LANGUAGE C AS 'MODULE_PATHNAME', 'jdg_wait_events';
+COMMENT ON PROCEDURE jadugar.wait_events IS
+	'Waits until events of a subscription with delivery fetch may be fetched.';
 
 CREATE FUNCTION jadugar.wait_delivered(
 	event_id		bigint,

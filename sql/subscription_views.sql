@@ -37,7 +37,10 @@ SELECT s.name AS subscription,
 	c.last_handled_at,
 	jadugar_internal._v_behind(c.subscription_id, c.shard) AS behind,
 	jadugar_internal._v_lag(c.subscription_id, c.shard) AS lag,
-	c.lost_at
+	c.lost_at,
+	c.consumer AS holder,
+	c.lease_until,
+	c.epoch
 FROM jadugar_internal.subscription s
 	JOIN jadugar_internal.event_cursor c ON c.subscription_id = s.subscription_id
 	LEFT JOIN pg_catalog.pg_roles a ON a.oid = s.owner
@@ -67,6 +70,11 @@ COMMENT ON COLUMN jadugar.subscription_shards.behind IS
 COMMENT ON COLUMN jadugar.subscription_shards.lag IS 'Age of the next event to come. 0: there is none.';
 COMMENT ON COLUMN jadugar.subscription_shards.lost_at IS
 	'When events that it had not handled were dropped. NULL: none were.';
+COMMENT ON COLUMN jadugar.subscription_shards.holder IS
+	'Consumer that has leased the shard. NULL: none.';
+COMMENT ON COLUMN jadugar.subscription_shards.lease_until IS
+	'When another consumer may take the shard over.';
+COMMENT ON COLUMN jadugar.subscription_shards.epoch IS 'Number of leases that have begun.';
 
 CREATE VIEW jadugar.subscriptions WITH (security_barrier) AS
 SELECT s.subscription_id,
@@ -80,7 +88,7 @@ SELECT s.subscription_id,
 	s.filter,
 	m.text AS handler,
 	s.batch,
-	CASE s.delivery WHEN 'i' THEN 'inline' ELSE 'task' END AS delivery,
+	CASE s.delivery WHEN 'i' THEN 'inline' WHEN 't' THEN 'task' ELSE 'fetch' END AS delivery,
 	CASE s.on_failure WHEN 'k' THEN 'park_key' WHEN 'p' THEN 'park' ELSE 'block' END AS on_failure,
 	s.max_attempts,
 	s.retry,
@@ -125,7 +133,7 @@ SELECT s.subscription_id,
 	s.until_id,
 	s.new_shards
 FROM jadugar_internal.subscription s
-	JOIN jadugar_internal.command m ON m.command_id = s.command_id
+	LEFT JOIN jadugar_internal.command m ON m.command_id = s.command_id
 	LEFT JOIN jadugar_internal.queue q ON q.queue_id = s.queue_id
 	LEFT JOIN pg_catalog.pg_roles a ON a.oid = s.owner
 	CROSS JOIN LATERAL (SELECT
@@ -151,11 +159,11 @@ COMMENT ON COLUMN jadugar.subscriptions.topics IS 'Topics. NULL: all that the ow
 COMMENT ON COLUMN jadugar.subscriptions.keys IS 'Keys of the events. NULL: any.';
 COMMENT ON COLUMN jadugar.subscriptions.headers IS 'Headers that the events have. NULL: any.';
 COMMENT ON COLUMN jadugar.subscriptions.filter IS 'Predicate over the events. NULL: none.';
-COMMENT ON COLUMN jadugar.subscriptions.handler IS 'SQL, or the name of a handler.';
+COMMENT ON COLUMN jadugar.subscriptions.handler IS 'SQL, or the name of a handler. NULL: delivery is fetch.';
 COMMENT ON COLUMN jadugar.subscriptions.batch IS
 	'Maximum number of events in a call. NULL: one, not as an array.';
 COMMENT ON COLUMN jadugar.subscriptions.delivery IS
-	'inline: the handler is called with the position. task: each event becomes a task.';
+	'inline: the handler is called with the position. task: each event becomes a task. fetch: consumers fetch the events.';
 COMMENT ON COLUMN jadugar.subscriptions.on_failure IS
 	'What happens to an event whose handler fails: park_key, park or block.';
 COMMENT ON COLUMN jadugar.subscriptions.max_attempts IS

@@ -18,6 +18,12 @@
 extern bool jdg_is_adopted(JdgDb *db);
 
 /*
+ * Raises CONFLICT in a copy before adopt().  For sessions, outside
+ * jdg_internal_begin().
+ */
+extern void jdg_require_adopted(void);
+
+/*
  * Has this database a subscription of logical replication, which may bring the
  * rows of another one?  Outside a transaction.
  */

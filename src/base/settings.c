@@ -38,6 +38,7 @@ int			jdg_event_dedup_window = 24 * 3600;
 int			jdg_max_event_size = 1024;
 int			jdg_event_max_hops = 64;
 int			jdg_max_shards = 256;
+int			jdg_event_notify_interval = 20;
 int			jdg_max_parked = 10000;
 int			jdg_max_result_size = 64;
 int			jdg_clock_offset = 0;
@@ -146,6 +147,10 @@ define_event_settings(void)
 							"A subscription has one shard unless it asks for more.",
 							&jdg_max_shards, 256, 1, 65536, PGC_POSTMASTER, 0,
 							NULL, NULL, NULL);
+	DefineCustomIntVariable("jadugar.event_notify_interval",
+							"Time between two notifications of the channel jadugar_events.",
+							NULL, &jdg_event_notify_interval, 20, 0, 60000,
+							PGC_SIGHUP, GUC_UNIT_MS, NULL, NULL, NULL);
 	DefineCustomIntVariable("jadugar.max_parked",
 							"Number of events that a shard of a subscription sets aside before it waits.",
 							NULL, &jdg_max_parked, 10000, 1, INT_MAX,

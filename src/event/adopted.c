@@ -17,6 +17,7 @@
 #include "base/clock.h"
 #include "base/params.h"
 #include "event/adopted.h"
+#include "event/cursor.h"
 #include "event/era.h"
 #include "event/reshard.h"
 #include "event/xidset.h"
@@ -65,6 +66,18 @@ cancel_all(void)
 	jdg_run_params(&move, &p, 0);
 }
 
+/* A consumer of the other server may have its token. */
+static void
+end_leases(void)
+{
+	static JdgQuery q = {
+		"UPDATE jadugar_internal.event_cursor SET " JDG_CURSOR_NO_LEASE " "
+		"WHERE given IS NOT NULL", 0, {0}
+	};
+
+	jdg_run(&q, NULL, NULL, 0);
+}
+
 void
 jdg_events_adopted(const JdgAdoption *adoption)
 {
@@ -72,6 +85,7 @@ jdg_events_adopted(const JdgAdoption *adoption)
 	jdg_reshard_give_up();
 	if (!adoption->file_copy)
 		jdg_era_begin();
+	end_leases();
 	switch (adoption->pending)
 	{
 		case JDG_PENDING_RUN:

@@ -17,6 +17,8 @@
 #include "access/access.h"
 #include "access/owner.h"
 #include "base/errors.h"
+#include "base/json.h"
+#include "event/cursor.h"
 #include "event/options.h"
 #include "event/reshard.h"
 #include "event/subscribed.h"
@@ -59,7 +61,8 @@ static JdgQuery alter_query = {
 	OR_DEFAULT("enabled", "true") OR_NULL("description", "description")
 	OR_NULL("metadata", "metadata")
 	"types = coalesce($types, types), "
-	"command_id = coalesce($command_id, command_id), "
+	"command_id = CASE WHEN $fetched THEN NULL "
+	"ELSE coalesce($command_id, command_id) END, "
 	"name = coalesce($new_name, name) "
 	"WHERE subscription_id = $subscription_id AND $name IS NOT NULL",
 	.config = true
@@ -74,6 +77,9 @@ typedef struct Present
 	bool		has_queue;
 	bool		has_priority;
 	bool		replay;
+	bool		has_settings;
+	Interval   *timeout;
+	bool		resharding;		/* the number of shards is changing */
 } Present;
 
 /* Reads and locks it.  Returns its id. */
@@ -82,8 +88,10 @@ lock(const JdgSubscriptionOptions *o, Oid owner, Present *present)
 {
 	static JdgQuery q = {
 		"SELECT m.text, s.batch, s.delivery, s.queue_id IS NOT NULL, "
-		"s.priority IS NOT NULL, s.replay FROM jadugar_internal.subscription s "
-		"JOIN jadugar_internal.command m ON m.command_id = s.command_id "
+		"s.priority IS NOT NULL, s.settings IS NOT NULL, s.timeout, s.replay, "
+		"s.new_shards IS NOT NULL "
+		"FROM jadugar_internal.subscription s "
+		"LEFT JOIN jadugar_internal.command m ON m.command_id = s.command_id "
 		"WHERE s.subscription_id = $1", 1, {INT8OID}
 	};
 	MemoryContext mcxt = CurrentMemoryContext;
@@ -101,7 +109,10 @@ lock(const JdgSubscriptionOptions *o, Oid owner, Present *present)
 	present->delivery = jdg_col_char(0, 3);
 	present->has_queue = jdg_col_bool(0, 4);
 	present->has_priority = jdg_col_bool(0, 5);
-	present->replay = jdg_col_bool(0, 6);
+	present->has_settings = jdg_col_bool(0, 6);
+	present->timeout = jdg_col_interval(0, 7, mcxt);
+	present->replay = jdg_col_bool(0, 8);
+	present->resharding = jdg_col_bool(0, 9);
 	jdg_internal_end(&in);
 	return id;
 }
@@ -171,29 +182,46 @@ static JdgSubscriptionOptions
 merge(const JdgSubscriptionOptions *o, const bool *reset, Present *present,
 	  bool *changed)
 {
-	static int	by_task;
+	static int	delivery;
 	JdgSubscriptionOptions m = *o;
 	bool		resets_batch = is_reset(reset, "batch");
 	bool		resets_delivery = is_reset(reset, "delivery");
 
 	*changed = o->handler || o->batch || o->delivery || resets_batch ||
 		resets_delivery;
-	if (o->handler == NULL)
+	if (o->handler == NULL && !is_reset(reset, "handler"))
 		m.handler = present->handler;
 	if (o->batch == NULL && present->batch != 0 && !resets_batch)
 		m.batch = &present->batch;
-	if (o->delivery == NULL && present->delivery == JDG_DELIVERY_TASK &&
-		!resets_delivery)
+	if (o->delivery == NULL && !resets_delivery)
 	{
-		by_task = jdg_choice("delivery", "task", jdg_delivery_words);
-		m.delivery = &by_task;
+		delivery = jdg_delivery_word(present->delivery);
+		m.delivery = &delivery;
 	}
+	if (o->timeout == NULL && !is_reset(reset, "timeout"))
+		m.timeout = present->timeout;
 	if (o->queue == NULL && present->has_queue && !is_reset(reset, "queue"))
 		m.queue = "";
 	if (o->priority == NULL && present->has_priority &&
 		!is_reset(reset, "priority"))
-		m.priority = &by_task;
+		m.priority = &present->batch;
+	if (o->settings == NULL && present->has_settings &&
+		!is_reset(reset, "settings"))
+		m.settings = jdg_json_empty();
 	return m;
+}
+
+/* Leases end when the delivery changes. */
+static void
+end_leases(int64 id)
+{
+	static JdgQuery q = {
+		"UPDATE jadugar_internal.event_cursor SET " JDG_CURSOR_NO_LEASE " "
+		"WHERE subscription_id = $1 AND given IS NOT NULL", 1, {INT8OID}
+	};
+	Datum		v[1] = {Int64GetDatum(id)};
+
+	jdg_run(&q, v, NULL, 0);
 }
 
 /* alter_subscription(name, ...) */
@@ -228,10 +256,16 @@ JDG_FUNCTION(jdg_alter_subscription, JDG_LEVEL_USER)
 				 errhint("Begin another one with jadugar.replay().")));
 	merged = merge(o, reset, &present, &changed);
 	jdg_subscription_check_delivery(&merged);
+	if (merged.handler == NULL && (o->shards || present.resharding))
+		ereport(ERROR,
+				(errcode(JDG_ERRCODE_CONFLICT),
+				 errmsg("the number of shards cannot change with delivery => 'fetch'"),
+				 errhint("Change one of the two first, and the other one when the subscription is active again.")));
 	if (changed)
 		command_id = jdg_subscription_command(&merged, owner);
 	jdg_subscription_bind(&p, o, owner);
-	jdg_bind_int64_or_null(&p, "command_id", changed ? &command_id : NULL);
+	jdg_bind_int64_or_null(&p, "command_id", command_id ? &command_id : NULL);
+	jdg_bind_bool(&p, "fetched", changed && command_id == 0);
 	jdg_bind_text(&p, "new_name", a.new_name);
 	jdg_bind(&p, "reset", TEXTARRAYOID, PointerGetDatum(a.reset), a.reset == NULL);
 	jdg_bind_int64(&p, "subscription_id", id);
@@ -243,6 +277,8 @@ JDG_FUNCTION(jdg_alter_subscription, JDG_LEVEL_USER)
 	change_row(&p, a.new_name);
 	if (o->shards)
 		jdg_reshard_begin(id, *o->shards);
+	if (o->delivery || is_reset(reset, "delivery"))
+		end_leases(id);
 	jdg_wake_scheduler_at_commit(JDG_WAKE_EVENTS | JDG_WAKE_SCHEDULES);
 	jdg_internal_end(&in);
 	PG_RETURN_VOID();

@@ -3,8 +3,8 @@
  * cursor.c
  *	  Positions of shards, see cursor.h.
  *
- * Runs in workers, and in the scheduler for the events of dead workers and for
- * those that flows wait for.
+ * Runs in workers, in sessions of consumers, and in the scheduler for the
+ * events of dead workers and for those that flows wait for.
  *
  * The lock of a cursor's row protects the position and all events that the
  * shard has set aside.  Workers and the scheduler only try it; sessions that
@@ -15,6 +15,7 @@
 #include "postgres.h"
 
 #include "catalog/pg_type.h"
+#include "utils/array.h"
 
 #include "base/params.h"
 #include "event/cursor.h"
@@ -23,7 +24,8 @@
 #define CURSOR_COLUMNS \
 	"base_xmax, base_xip, upto_xmax, upto_xip, after_id, handled, failed, " \
 	"parked, in_a_row, retry_at, blocked_id, attempts, error, " \
-	"last_event_id, last_handled_at, charged, era, lost_at IS NOT NULL, " \
+	"last_event_id, last_handled_at, charged, era, epoch, secret, consumer, " \
+	"lease_until, given, given_aside, given_end, lost_at IS NOT NULL, " \
 	"done, last_window"
 
 /* two columns of a snapshot, from the first row of SPI_tuptable */
@@ -45,6 +47,32 @@ col_set(int col, MemoryContext mcxt)
 	return set;
 }
 
+/* Sets the lease from the first row of SPI_tuptable. */
+static void
+read_lease(JdgLease *l, MemoryContext mcxt)
+{
+	bool		isnull;
+	Datum		given = jdg_col(0, 22, &isnull);
+	Datum	   *elems;
+
+	l->epoch = jdg_col_int64(0, 18, 0);
+	l->until = DT_NOBEGIN;
+	if (isnull)
+		return;
+	l->held = true;
+	l->secret = jdg_col_int64(0, 19, 0);
+	l->consumer = jdg_col_text(0, 20, mcxt);
+	l->until = jdg_col_time(0, 21, DT_NOBEGIN);
+	deconstruct_array(DatumGetArrayTypeP(given), INT8OID, sizeof(int64),
+					  FLOAT8PASSBYVAL, TYPALIGN_DOUBLE, &elems, NULL,
+					  &l->ngiven);
+	l->given = MemoryContextAlloc(mcxt, sizeof(int64) * Max(l->ngiven, 1));
+	for (int i = 0; i < l->ngiven; i++)
+		l->given[i] = DatumGetInt64(elems[i]);
+	l->aside = jdg_col_bool(0, 23);
+	l->end = jdg_col_bool(0, 24);
+}
+
 /* Sets the cursor from the first row of SPI_tuptable. */
 static void
 from_row(JdgCursor *c, MemoryContext mcxt)
@@ -64,9 +92,10 @@ from_row(JdgCursor *c, MemoryContext mcxt)
 	c->last_handled_at = jdg_col_time(0, 15, DT_NOBEGIN);
 	c->charged = jdg_col_char(0, 16);
 	c->era = jdg_col_int32(0, 17, 0);
-	c->lost = jdg_col_bool(0, 18);
-	c->done = jdg_col_bool(0, 19);
-	c->last_window = jdg_col_bool(0, 20);
+	read_lease(&c->lease, mcxt);
+	c->lost = jdg_col_bool(0, 25);
+	c->done = jdg_col_bool(0, 26);
+	c->last_window = jdg_col_bool(0, 27);
 }
 
 static bool
@@ -112,6 +141,18 @@ jdg_cursor_lock(int64 subscription_id, int32 shard, JdgCursor *c)
 	return read_cursor(&q, false, subscription_id, shard, c);
 }
 
+bool
+jdg_cursor_wait(int64 subscription_id, int32 shard, JdgCursor *c)
+{
+	static JdgQuery q = {
+		"SELECT " CURSOR_COLUMNS " FROM jadugar_internal.event_cursor "
+		"WHERE subscription_id = $1 AND shard = $2 FOR UPDATE",
+		2, {INT8OID, INT4OID}
+	};
+
+	return read_cursor(&q, false, subscription_id, shard, c);
+}
+
 static void
 bind_set(JdgParams *p, const char *xmax, const char *xip, const JdgXidSet *set)
 {
@@ -121,47 +162,83 @@ bind_set(JdgParams *p, const char *xmax, const char *xip, const JdgXidSet *set)
 			 set == NULL);
 }
 
-void
-jdg_cursor_write(const JdgCursor *c)
+#define UPDATE_CURSOR \
+	"UPDATE jadugar_internal.event_cursor SET base_xmax = $base_xmax, " \
+	"base_xip = $base_xip, upto_xmax = $upto_xmax, upto_xip = $upto_xip, " \
+	"after_id = $after_id, handled = $handled, failed = $failed, " \
+	"parked = $parked, in_a_row = $in_a_row, retry_at = $retry_at, " \
+	"blocked_id = $blocked_id, attempts = $attempts, error = $error, " \
+	"last_event_id = $last_event_id, last_handled_at = $last_handled_at, " \
+	"charged = $charged, era = $era, done = $done"
+
+#define OF_CURSOR \
+	" WHERE subscription_id = $subscription_id AND shard = $shard"
+
+/* Writes with a query that begins and ends with these; p: more of it. */
+static void
+write_cursor(JdgQuery *q, JdgParams *p, const JdgCursor *c)
 {
-	static JdgQuery q = {
-		"UPDATE jadugar_internal.event_cursor SET base_xmax = $base_xmax, "
-		"base_xip = $base_xip, upto_xmax = $upto_xmax, upto_xip = $upto_xip, "
-		"after_id = $after_id, handled = $handled, failed = $failed, "
-		"parked = $parked, in_a_row = $in_a_row, retry_at = $retry_at, "
-		"blocked_id = $blocked_id, attempts = $attempts, error = $error, "
-		"last_event_id = $last_event_id, last_handled_at = $last_handled_at, "
-		"charged = $charged, era = $era, done = $done "
-		"WHERE subscription_id = $subscription_id AND shard = $shard"
-	};
-	JdgParams	p = {0};
 	JdgInternal in;
 
-	bind_set(&p, "base_xmax", "base_xip", c->base);
-	bind_set(&p, "upto_xmax", "upto_xip", c->upto);
-	jdg_bind_int64(&p, "after_id", c->after_id);
-	jdg_bind_int64(&p, "handled", c->handled);
-	jdg_bind_int64(&p, "failed", c->failed);
-	jdg_bind_int64(&p, "parked", c->parked);
-	jdg_bind_int32(&p, "in_a_row", c->in_a_row);
-	jdg_bind_time(&p, "retry_at", c->retry_at);
-	jdg_bind_int64_or_null(&p, "blocked_id",
+	bind_set(p, "base_xmax", "base_xip", c->base);
+	bind_set(p, "upto_xmax", "upto_xip", c->upto);
+	jdg_bind_int64(p, "after_id", c->after_id);
+	jdg_bind_int64(p, "handled", c->handled);
+	jdg_bind_int64(p, "failed", c->failed);
+	jdg_bind_int64(p, "parked", c->parked);
+	jdg_bind_int32(p, "in_a_row", c->in_a_row);
+	jdg_bind_time(p, "retry_at", c->retry_at);
+	jdg_bind_int64_or_null(p, "blocked_id",
 						   c->blocked_id ? &c->blocked_id : NULL);
-	jdg_bind_int32(&p, "attempts", c->attempts);
-	jdg_bind_jsonb(&p, "error", c->error);
-	jdg_bind_int64_or_null(&p, "last_event_id",
+	jdg_bind_int32(p, "attempts", c->attempts);
+	jdg_bind_jsonb(p, "error", c->error);
+	jdg_bind_int64_or_null(p, "last_event_id",
 						   c->last_event_id ? &c->last_event_id : NULL);
-	jdg_bind_time(&p, "last_handled_at", c->last_handled_at);
-	jdg_bind(&p, "charged", CHAROID, CharGetDatum(c->charged), c->charged == 0);
-	jdg_bind_int32(&p, "era", c->era);
-	jdg_bind_bool(&p, "done", c->done);
-	jdg_bind_int64(&p, "subscription_id", c->subscription_id);
-	jdg_bind_int32(&p, "shard", c->shard);
+	jdg_bind_time(p, "last_handled_at", c->last_handled_at);
+	jdg_bind(p, "charged", CHAROID, CharGetDatum(c->charged), c->charged == 0);
+	jdg_bind_int32(p, "era", c->era);
+	jdg_bind_bool(p, "done", c->done);
+	jdg_bind_int64(p, "subscription_id", c->subscription_id);
+	jdg_bind_int32(p, "shard", c->shard);
 	jdg_internal_begin(&in);
-	if (jdg_run_params(&q, &p, 0) != 1)
+	if (jdg_run_params(q, p, 0) != 1)
 		elog(ERROR, "cursor of subscription " INT64_FORMAT ", shard %d, does not exist",
 			 c->subscription_id, c->shard);
 	jdg_internal_end(&in);
+}
+
+void
+jdg_cursor_write(const JdgCursor *c)
+{
+	static JdgQuery q = {UPDATE_CURSOR OF_CURSOR};
+	JdgParams	p = {0};
+
+	write_cursor(&q, &p, c);
+}
+
+void
+jdg_cursor_write_lease(const JdgCursor *c)
+{
+	static JdgQuery q = {
+		UPDATE_CURSOR ", epoch = $epoch, secret = $secret, "
+		"consumer = $consumer, lease_until = $lease_until, given = $given, "
+		"given_aside = $given_aside, given_end = $given_end" OF_CURSOR
+	};
+	const JdgLease *l = &c->lease;
+	Datum	   *given = palloc(sizeof(Datum) * Max(l->ngiven, 1));
+	JdgParams	p = {0};
+
+	for (int i = 0; i < l->ngiven; i++)
+		given[i] = Int64GetDatum(l->given[i]);
+	jdg_bind_int64(&p, "epoch", l->epoch);
+	jdg_bind_int64_or_null(&p, "secret", l->held ? &l->secret : NULL);
+	jdg_bind_text(&p, "consumer", l->held ? l->consumer : NULL);
+	jdg_bind_time(&p, "lease_until", l->held ? l->until : DT_NOBEGIN);
+	jdg_bind(&p, "given", INT8ARRAYOID,
+			 jdg_array(INT8OID, given, NULL, l->ngiven), !l->held);
+	jdg_bind_bool_or_null(&p, "given_aside", l->held ? &l->aside : NULL);
+	jdg_bind_bool_or_null(&p, "given_end", l->held ? &l->end : NULL);
+	write_cursor(&q, &p, c);
 }
 
 void

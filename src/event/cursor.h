@@ -19,6 +19,20 @@
  */
 #define JDG_CURSOR_FLOWS 0
 
+/* the lease of a shard with delivery => 'fetch': lease.h */
+typedef struct JdgLease
+{
+	int64		epoch;			/* number of leases that have begun */
+	bool		held;			/* a consumer has it; else only epoch counts */
+	bool		aside;			/* its event was set aside before */
+	bool		end;			/* the window has none after its last event */
+	int64		secret;
+	char	   *consumer;
+	TimestampTz until;			/* then another consumer may take the shard */
+	int			ngiven;
+	int64	   *given;			/* events that are not acknowledged */
+} JdgLease;
+
 typedef struct JdgCursor
 {
 	int64		subscription_id;
@@ -43,7 +57,13 @@ typedef struct JdgCursor
 								 * jdg_cursor_write() leaves that as it is */
 	bool		last_window;	/* of a replay: it ends with the one open */
 	bool		done;			/* it has ended */
+	JdgLease	lease;
 } JdgCursor;
+
+/* columns of a shard that nobody has leased; a token of it is void */
+#define JDG_CURSOR_NO_LEASE \
+	"secret = NULL, consumer = NULL, lease_until = NULL, given = NULL, " \
+	"given_aside = NULL, given_end = NULL"
 
 /*
  * Reads a cursor in the current memory context, with the latest snapshot;
@@ -57,8 +77,14 @@ extern bool jdg_cursor_read(int64 subscription_id, int32 shard, JdgCursor *c);
  */
 extern bool jdg_cursor_lock(int64 subscription_id, int32 shard, JdgCursor *c);
 
-/* writes a cursor that this transaction has locked */
+/* the same, but waits for the other transaction; false: it does not exist */
+extern bool jdg_cursor_wait(int64 subscription_id, int32 shard, JdgCursor *c);
+
+/*
+ * Write a cursor that this transaction has locked: all but its lease, or all.
+ */
 extern void jdg_cursor_write(const JdgCursor *c);
+extern void jdg_cursor_write_lease(const JdgCursor *c);
 
 /* makes a cursor: its era, base and after_id are set */
 extern void jdg_cursor_insert(const JdgCursor *c);

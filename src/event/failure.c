@@ -3,8 +3,8 @@
  * failure.c
  *	  What follows from the end of a handler's call, see failure.h.
  *
- * Runs in workers, and in the scheduler for workers that died, inside the
- * transaction that has locked the cursor.
+ * Runs in workers, in the scheduler for workers that died, and in sessions of
+ * consumers, inside the transaction that has locked the cursor.
  *
  * One event that fails is set aside.  Many in a row are not the events' fault:
  * then the whole shard waits, and tries one event at a time.
@@ -44,7 +44,7 @@ is_tried_again(const JdgSubscription *s, const JdgCallFailure *f, int attempts)
 		return false;
 	if (f->crashed)
 		return attempts < jdg_max_crashes;
-	return jdg_retry_wanted(s->retry, f->sqlerrcode);
+	return f->by_consumer || jdg_retry_wanted(s->retry, f->sqlerrcode);
 }
 
 /*
@@ -138,7 +138,7 @@ jdg_event_failed(const JdgSubscription *s, JdgCursor *c, const JdgEvent *e,
 	bool		again;
 	int			attempts = count_failure(s, c, f, before, &again);
 	int64		delay = f->snooze_us > 0 ? f->snooze_us :
-	jdg_retry_delay(s->retry, attempts);
+	f->delay_us > 0 ? f->delay_us : jdg_retry_delay(s->retry, attempts);
 
 	if (parked == NULL)
 		return s->on_failure == JDG_ON_FAILURE_BLOCK ?

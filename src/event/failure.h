@@ -20,6 +20,8 @@ typedef struct JdgCallFailure
 	bool		crashed;		/* its worker died */
 	bool		discarded;		/* by discard(): no retry */
 	int64		snooze_us;		/* by snooze(): later, uncharged; or 0 */
+	bool		by_consumer;	/* by nack(): the policy does not judge it */
+	int64		delay_us;		/* before the next attempt; 0: by the policy */
 } JdgCallFailure;
 
 /*

@@ -69,7 +69,8 @@ static int
 read_shards(JdgFeedWanted **shards)
 {
 	static JdgQuery q = {
-		"SELECT c.subscription_id, c.shard, s.owner, s.topics, s.types "
+		"SELECT c.subscription_id, c.shard, s.owner, s.topics, s.types, "
+		"s.delivery = 'f' "
 		"FROM jadugar_internal.subscription s, "
 		"LATERAL (SELECT c.subscription_id, c.shard "
 		"FROM jadugar_internal.event_cursor c "
@@ -94,6 +95,7 @@ read_shards(JdgFeedWanted **shards)
 		it->owner = jdg_col_oid(i, 3);
 		it->topics = bits_of(i, 4, INT4OID);
 		it->types = bits_of(i, 5, TEXTOID);
+		it->fetched = jdg_col_bool(i, 6);
 	}
 	jdg_work_end();
 	return (int) n;

@@ -12,6 +12,7 @@
 #include "base/module.h"
 #include "base/spi.h"
 #include "event/adopted.h"
+#include "event/announce.h"
 #include "event/charge.h"
 #include "event/expire.h"
 #include "event/feeds.h"
@@ -54,6 +55,8 @@ static const JdgDuty duties[] = {
 	JDG_WAKE_FEEDS, true, jdg_event_feeds},
 	{"full topics", JDG_DUTY_ADVANCE, JDG_WAKE_BACKLOG | JDG_WAKE_EVENTS, true,
 	jdg_event_find_full},
+	{"announce events", JDG_DUTY_START, JDG_WAKE_EVENTS | JDG_WAKE_SWEEP |
+	JDG_WAKE_CONTROL | JDG_WAKE_FEEDS, false, jdg_event_announce},
 	{"roll events", JDG_DUTY_UPKEEP, JDG_WAKE_EVENTS, true, jdg_event_roll},
 	{"seal events", JDG_DUTY_UPKEEP, JDG_WAKE_EVENTS, true, jdg_event_seal},
 	{"expire events", JDG_DUTY_UPKEEP, JDG_WAKE_EVENTS, true, jdg_event_expire},

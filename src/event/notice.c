@@ -22,11 +22,46 @@
 #include "shared/database.h"
 #include "shared/feed.h"
 
-static JdgDb *noticed_db = NULL;	/* NULL: nothing was published */
+static JdgDb *noticed_db = NULL;	/* NULL: nothing to tell */
 static uint64 noticed_types = 0;
 static uint64 noticed_topics = 0;
 static int64 noticed_events = 0;
 static bool noticed_limited = false;
+
+/* shards that are named one by one; with more, all feeds are looked at */
+#define MOVED_MAX 64
+
+/* a shard whose position has moved, or that is free */
+typedef struct Moved
+{
+	int64		subscription_id;
+	int32		shard;
+	bool		more;
+	bool		fetched;
+	uint32		news;			/* if fetched */
+} Moved;
+
+static Moved moved[MOVED_MAX];
+static int	nmoved = 0;			/* MOVED_MAX + 1: there are more */
+static TimestampTz noticed_due = DT_NOEND;
+
+/* Tells of shards that were fetched from. */
+static void
+tell_moved(void)
+{
+	for (int i = 0; i < nmoved && nmoved <= MOVED_MAX; i++)
+	{
+		Moved	   *m = &moved[i];
+
+		if (m->fetched)
+			jdg_feed_fetched(noticed_db, m->subscription_id, m->shard,
+							 m->news);
+		jdg_feed_freed(noticed_db, m->subscription_id, m->shard, m->more);
+	}
+	if (nmoved > MOVED_MAX)
+		jdg_feeds_look(noticed_db);
+	jdg_db_delivered(noticed_db);
+}
 
 static void
 xact_callback(XactEvent event, void *arg)
@@ -37,13 +72,19 @@ xact_callback(XactEvent event, void *arg)
 	{
 		case XACT_EVENT_COMMIT:
 			JDG_FAULT("delivery-telling");
-			jdg_feeds_publish(noticed_db, noticed_topics, noticed_types);
-			if (jdg_wanted_publish(&noticed_db->wanted, noticed_types,
+			if (noticed_events > 0)
+				jdg_feeds_publish(noticed_db, noticed_topics, noticed_types);
+			if (noticed_events > 0 &&
+				jdg_wanted_publish(&noticed_db->wanted, noticed_types,
 								   noticed_events))
 				jdg_db_wake(noticed_db, JDG_WAKE_WAITS);
 			if (noticed_limited &&
 				pg_atomic_exchange_u32(&noticed_db->limited_news, 1) == 0)
 				jdg_db_wake(noticed_db, JDG_WAKE_BACKLOG);
+			if (nmoved > 0)
+				tell_moved();
+			if (jdg_db_lower_fetch_due(noticed_db, noticed_due))
+				jdg_db_wake(noticed_db, JDG_WAKE_FEEDS);
 			break;
 		case XACT_EVENT_ABORT:
 		case XACT_EVENT_PREPARE:
@@ -55,6 +96,8 @@ xact_callback(XactEvent event, void *arg)
 	noticed_types = noticed_topics = 0;
 	noticed_events = 0;
 	noticed_limited = false;
+	nmoved = 0;
+	noticed_due = DT_NOEND;
 }
 
 void
@@ -73,6 +116,56 @@ uint64
 jdg_event_topic_bit(int32 topic_id)
 {
 	return jdg_feed_bit((uint32) topic_id);
+}
+
+/* The notice of a shard; the last one if there are too many. */
+static Moved *
+notice_of(int64 subscription_id, int32 shard)
+{
+	if (noticed_db == NULL)
+		noticed_db = jdg_my_db();
+	for (int i = 0; i < Min(nmoved, MOVED_MAX); i++)
+	{
+		if (moved[i].subscription_id == subscription_id &&
+			moved[i].shard == shard)
+			return &moved[i];
+	}
+	nmoved = Min(nmoved + 1, MOVED_MAX + 1);
+	if (nmoved > MOVED_MAX)
+		return &moved[MOVED_MAX - 1];
+	memset(&moved[nmoved - 1], 0, sizeof(Moved));
+	moved[nmoved - 1].subscription_id = subscription_id;
+	moved[nmoved - 1].shard = shard;
+	return &moved[nmoved - 1];
+}
+
+void
+jdg_event_notice_moved(int64 subscription_id, int32 shard)
+{
+	(void) notice_of(subscription_id, shard);
+}
+
+void
+jdg_event_notice_more(int64 subscription_id, int32 shard)
+{
+	notice_of(subscription_id, shard)->more = true;
+}
+
+void
+jdg_event_notice_fetched(int64 subscription_id, int32 shard, uint32 news)
+{
+	Moved	   *m = notice_of(subscription_id, shard);
+
+	m->fetched = true;
+	m->news = news;
+}
+
+void
+jdg_event_notice_due(TimestampTz due)
+{
+	if (noticed_db == NULL)
+		noticed_db = jdg_my_db();
+	noticed_due = Min(noticed_due, due);
 }
 
 void

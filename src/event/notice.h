@@ -1,14 +1,15 @@
 /*-------------------------------------------------------------------------
  *
  * notice.h
- *	  Tells the feeds of subscriptions, at commit, what was published.
+ *	  Tells the feeds of subscriptions, at commit, what was published and
+ *	  what was fetched.
  *
  *-------------------------------------------------------------------------
  */
 #ifndef JDG_EVENT_NOTICE_H
 #define JDG_EVENT_NOTICE_H
 
-#include "postgres_ext.h"
+#include "datatype/timestamp.h"
 
 /* called once, by _PG_init */
 extern void jdg_event_notice_init(void);
@@ -18,6 +19,22 @@ extern void jdg_event_notice(const char *type, int32 topic_id);
 
 /* this transaction has published in a topic that has a max_backlog */
 extern void jdg_event_notice_limited(void);
+
+/*
+ * This transaction has moved a position of a subscription with delivery =>
+ * 'fetch', or freed the shard.  Then whoever waits for events may go on.
+ */
+extern void jdg_event_notice_moved(int64 subscription_id, int32 shard);
+
+/* the same, and the shard has more for other consumers */
+extern void jdg_event_notice_more(int64 subscription_id, int32 shard);
+
+/* the same, and it has read the shard with that news: jdg_feed_news() */
+extern void jdg_event_notice_fetched(int64 subscription_id, int32 shard,
+									 uint32 news);
+
+/* a lease or a wait that this transaction has begun ends then */
+extern void jdg_event_notice_due(TimestampTz due);
 
 /* the bits of a type and of a topic in a feed */
 extern uint64 jdg_event_type_bit(const char *type);

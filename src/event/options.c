@@ -35,16 +35,27 @@ static const JdgOnFailure on_failure_codes[] = {
 	JDG_ON_FAILURE_PARK_KEY, JDG_ON_FAILURE_PARK, JDG_ON_FAILURE_BLOCK
 };
 
-const char *const jdg_delivery_words[] = {"inline", "task", NULL};
+const char *const jdg_delivery_words[] = {"inline", "task", "fetch", NULL};
 
 static const JdgDeliveryKind delivery_codes[] = {
-	JDG_DELIVERY_INLINE, JDG_DELIVERY_TASK
+	JDG_DELIVERY_INLINE, JDG_DELIVERY_TASK, JDG_DELIVERY_FETCH
 };
 
 static bool
-is_by_task(const JdgSubscriptionOptions *o)
+is_delivery(const JdgSubscriptionOptions *o, JdgDeliveryKind kind)
 {
-	return o->delivery && delivery_codes[*o->delivery] == JDG_DELIVERY_TASK;
+	return (o->delivery ? delivery_codes[*o->delivery] :
+			JDG_DELIVERY_INLINE) == kind;
+}
+
+int
+jdg_delivery_word(char letter)
+{
+	int			word = 0;
+
+	while (delivery_codes[word] != (JdgDeliveryKind) letter)
+		word++;
+	return word;
 }
 
 /* Raises VALIDATION_ERROR for an integer out of its range. */
@@ -126,8 +137,10 @@ jdg_subscription_command(const JdgSubscriptionOptions *o, Oid owner)
 	ErrorData  *error;
 	bool		standalone;
 	JdgHandler *handler;
-	bool		in_tasks = is_by_task(o);
+	bool		in_tasks = is_delivery(o, JDG_DELIVERY_TASK);
 
+	if (is_delivery(o, JDG_DELIVERY_FETCH))
+		return 0;
 	jdg_command_classify(o->handler, &kind, &standalone, &error);
 	if (kind == JDG_COMMAND_SQL && !standalone)
 		return jdg_command_id(o->handler,
@@ -161,10 +174,37 @@ jdg_subscription_command(const JdgSubscriptionOptions *o, Oid owner)
 	return jdg_command_id(o->handler, JDG_COMMAND_HANDLER, false);
 }
 
+/* Raises VALIDATION_ERROR for an option of handlers. */
+static void
+check_fetched(const JdgSubscriptionOptions *o)
+{
+	const char *option = o->handler ? "handler" : o->batch ? "batch" :
+	o->timeout ? "timeout" : o->settings ? "settings" : o->queue ? "queue" :
+	o->priority ? "priority" : NULL;
+
+	if (option != NULL)
+		ereport(ERROR,
+				(errcode(JDG_ERRCODE_VALIDATION_ERROR),
+				 errmsg("%s cannot be combined with delivery => 'fetch'",
+						option),
+				 errdetail("Consumers outside the server handle the events."),
+				 errhint("Leave it out, or name it in \"reset\" of jadugar.alter_subscription().")));
+}
+
 void
 jdg_subscription_check_delivery(const JdgSubscriptionOptions *o)
 {
-	if (is_by_task(o))
+	if (is_delivery(o, JDG_DELIVERY_FETCH))
+	{
+		check_fetched(o);
+		return;
+	}
+	if (o->handler == NULL)
+		ereport(ERROR,
+				(errcode(JDG_ERRCODE_VALIDATION_ERROR),
+				 errmsg("argument \"handler\" must not be null"),
+				 errhint("Pass delivery => 'fetch' if consumers outside the server handle the events.")));
+	if (is_delivery(o, JDG_DELIVERY_TASK))
 	{
 		if (o->batch)
 			ereport(ERROR,

@@ -43,6 +43,10 @@ typedef struct JdgSubscriptionOptions
 } JdgSubscriptionOptions;
 
 extern const char *const jdg_delivery_words[];
+
+/* the word of a letter of subscription.delivery, in jdg_delivery_words */
+extern int	jdg_delivery_word(char letter);
+
 extern const char *const jdg_on_failure_words[];
 
 /* the arguments, for a struct that begins with the options */
@@ -51,7 +55,7 @@ extern const char *const jdg_on_failure_words[];
 #define JDG_SUBSCRIPTION_WHICH_ARGS(rule) \
 	{"name", TEXTOID, JDG_SUBSCRIPTION_ARG(name), JDG_NEEDED}, \
 	{"types", TEXTARRAYOID, JDG_SUBSCRIPTION_ARG(types), rule}, \
-	{"handler", TEXTOID, JDG_SUBSCRIPTION_ARG(handler), rule}, \
+	{"handler", TEXTOID, JDG_SUBSCRIPTION_ARG(handler), JDG_RESETTABLE}, \
 	{"topics", TEXTARRAYOID, JDG_SUBSCRIPTION_ARG(topics), JDG_RESETTABLE}, \
 	{"keys", TEXTARRAYOID, JDG_SUBSCRIPTION_ARG(keys), JDG_RESETTABLE}, \
 	{"headers", JSONBOID, JDG_SUBSCRIPTION_ARG(headers), JDG_RESETTABLE}, \
@@ -81,7 +85,7 @@ extern const char *const jdg_on_failure_words[];
 /* Checks the options that are given, each by itself. */
 extern void jdg_subscription_check(const JdgSubscriptionOptions *o);
 
-/* Checks options that go with one kind of delivery only. */
+/* Checks options that go with some kinds of delivery only, and the handler. */
 extern void jdg_subscription_check_delivery(const JdgSubscriptionOptions *o);
 
 /*
@@ -91,7 +95,10 @@ extern void jdg_subscription_check_delivery(const JdgSubscriptionOptions *o);
 extern void jdg_subscription_bind(JdgParams *p, const JdgSubscriptionOptions *o,
 								  Oid owner);
 
-/* The command of the handler: SQL with $1, or the name of a handler. */
+/*
+ * The command of the handler: SQL with $1, or the name of a handler.  0: it has
+ * none, with delivery => 'fetch'.
+ */
 extern int64 jdg_subscription_command(const JdgSubscriptionOptions *o,
 									  Oid owner);
 

@@ -13,6 +13,7 @@
 
 #include "catalog/pg_type.h"
 
+#include "event/cursor.h"
 #include "event/owned.h"
 #include "shared/wakeup.h"
 #include "task/wakeup.h"
@@ -114,6 +115,10 @@ drop_types(JdgHandover *h)
 	"EXISTS (SELECT FROM jadugar_internal.subscription o " \
 	"WHERE o.owner = $2 AND o.name = t.name)"
 
+/*
+ * Leases of the old owner end.  A shard that a consumer has locked keeps its
+ * lease until that runs out; the consumer may not use it any more.
+ */
 static void
 reassign_subscriptions(JdgHandover *h)
 {
@@ -124,6 +129,14 @@ reassign_subscriptions(JdgHandover *h)
 		"ORDER BY t.name FOR UPDATE OF t", 2, {OIDOID, OIDOID}
 	};
 	static JdgQuery changes[] = {
+		{"UPDATE jadugar_internal.event_cursor SET " JDG_CURSOR_NO_LEASE " "
+			"WHERE (subscription_id, shard) = ANY (ARRAY("
+			"SELECT (c.subscription_id, c.shard) "
+			"FROM jadugar_internal.event_cursor c WHERE c.given IS NOT NULL "
+			"AND c.subscription_id = ANY (ARRAY(SELECT t.subscription_id "
+			"FROM jadugar_internal.subscription t WHERE t.owner = $1 "
+			"AND NOT " NAME_TAKEN ")) FOR UPDATE SKIP LOCKED))", 2,
+		{OIDOID, OIDOID}},
 		{"UPDATE jadugar_internal.subscription t SET owner = $2 "
 			"WHERE t.owner = $1 AND NOT " NAME_TAKEN, 2, {OIDOID, OIDOID},
 		.config = true},

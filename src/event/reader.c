@@ -3,7 +3,7 @@
  * reader.c
  *	  Reading the events that a shard gets next, see reader.h.
  *
- * Runs in workers.
+ * Runs in workers, and in sessions of consumers.
  *
  * The ids of a window's events are kept from one transaction to the next, as
  * long as the shard's cursor has the same window.
@@ -139,12 +139,6 @@ jdg_reader_pause(void)
 	jdg_window_pause(kept->window);
 }
 
-bool
-jdg_reader_has_passed(void)
-{
-	return jdg_window_passed(kept->window) >= PASSED_MAX;
-}
-
 void
 jdg_reader_finish(JdgCursor *c)
 {
@@ -165,10 +159,12 @@ jdg_reader_finish(JdgCursor *c)
 	}
 }
 
-/* Is there an event in the window that the subscription may get? */
-bool
-jdg_reader_has_some(const JdgSubscription *s, const JdgCursor *c,
-					MemoryContext mcxt)
+/*
+ * Is there an event in the window that the subscription may get, or very many
+ * that it does not get?
+ */
+static bool
+has_some(const JdgSubscription *s, const JdgCursor *c, MemoryContext mcxt)
 {
 	MemoryContext old = MemoryContextSwitchTo(mcxt);
 	bool		found = false;
@@ -189,6 +185,31 @@ jdg_reader_has_some(const JdgSubscription *s, const JdgCursor *c,
 	PopActiveSnapshot();
 	MemoryContextSwitchTo(old);
 	return found;
+}
+
+bool
+jdg_reader_has_work(const JdgSubscription *s, JdgCursor *c, TimestampTz now,
+					MemoryContext mcxt, TimestampTz *due)
+{
+	bool		open = c->upto != NULL;
+	bool		found = false;
+	JdgParked	parked;
+
+	if (c->parked > 0)
+	{
+		PushActiveSnapshot(GetLatestSnapshot());
+		found = jdg_parked_next(c->subscription_id, c->shard, now, NULL,
+								&parked, due);
+		PopActiveSnapshot();
+	}
+	if (c->done)
+		return found;
+	jdg_reader_find(s, c);
+	/* a window that was left before its end ends, though it has no more */
+	return found || has_some(s, c, mcxt) ||
+		jdg_window_passed(kept->window) >= PASSED_MAX || c->base == NULL ||
+		open || c->era < jdg_era_now() ||
+		(s->reshard != NULL && !jdg_xidset_equal(c->base, s->reshard));
 }
 
 /* The version in which the subscription wants events of a type. */

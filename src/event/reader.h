@@ -21,11 +21,14 @@
 extern void jdg_reader_find(const JdgSubscription *s, JdgCursor *c);
 
 /*
- * Is there an event in the window that the subscription may get, or very many
- * that it does not get?  "mcxt" is reset.
+ * Looks, without a lock, whether there may be something to do for the shard: an
+ * event that was set aside and is due, or a window that has an event or must
+ * end.  Finds the window.  If not, the cursor may stay as it is; *due is when
+ * an event that was set aside will be due.  "mcxt" is reset.
  */
-extern bool jdg_reader_has_some(const JdgSubscription *s, const JdgCursor *c,
-								MemoryContext mcxt);
+extern bool jdg_reader_has_work(const JdgSubscription *s, JdgCursor *c,
+								TimestampTz now, MemoryContext mcxt,
+								TimestampTz *due);
 
 /*
  * The window is done: the next one begins where it ends, or the shard is done.
@@ -42,12 +45,6 @@ extern void jdg_reader_forget(void);
 /* goes to the position; closes relations */
 extern void jdg_reader_seek(int64 after_id);
 extern void jdg_reader_pause(void);
-
-/*
- * Have so many events of other shards been passed over that the cursor should
- * move?
- */
-extern bool jdg_reader_has_passed(void);
 
 /*
  * Does the event go to the subscription?  Puts its data into the version that

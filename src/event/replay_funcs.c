@@ -98,7 +98,7 @@ static int64
 command_of(const ReplayArgs *a, const JdgSubscription *s, Oid owner)
 {
 	JdgSubscriptionOptions o = {0};
-	int			by_task = jdg_choice("delivery", "task", jdg_delivery_words);
+	int			delivery = jdg_delivery_word(s->delivery);
 	int32		batch = s->batch;
 
 	o.shards = a->shards;
@@ -106,11 +106,11 @@ command_of(const ReplayArgs *a, const JdgSubscription *s, Oid owner)
 	jdg_subscription_check(&o);
 	if (a->handler == NULL && a->batch == NULL)
 		return s->command_id;
-	o.handler = a->handler ? a->handler : jdg_command_get(s->command_id)->text;
+	o.handler = a->handler || s->command_id == 0 ? a->handler :
+		jdg_command_get(s->command_id)->text;
 	if (a->batch == NULL && batch != 0)
 		o.batch = &batch;
-	if (s->delivery == JDG_DELIVERY_TASK)
-		o.delivery = &by_task;
+	o.delivery = &delivery;
 	jdg_subscription_check_delivery(&o);
 	return jdg_subscription_command(&o, owner);
 }
@@ -157,6 +157,7 @@ JDG_FUNCTION(jdg_replay, JDG_LEVEL_USER)
 	Oid			owner;
 	const JdgSubscription *s;
 	int32		shards;
+	int64		command_id;
 	int64		id;
 
 	jdg_require_shmem();
@@ -169,7 +170,8 @@ JDG_FUNCTION(jdg_replay, JDG_LEVEL_USER)
 	owner = jdg_resolve_owner(a.owner);
 	s = find_original(a.name, owner);
 	shards = a.shards ? *a.shards : s->shards;
-	jdg_bind_int64(&p, "command_id", command_of(&a, s, owner));
+	command_id = command_of(&a, s, owner);
+	jdg_bind_int64_or_null(&p, "command_id", command_id ? &command_id : NULL);
 	bind_range(&a, &p, &c);
 	jdg_bind_int64(&p, "id", s->subscription_id);
 	jdg_bind_text(&p, "name", a.into_name);

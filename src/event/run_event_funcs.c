@@ -126,6 +126,11 @@ JDG_FUNCTION(jdg_run_event_here, JDG_LEVEL_USER)
 	jdg_require_shmem();
 	JDG_READ_ARGS("run_event", run_args, &a);
 	s = find_subscription(&a);
+	if (s->delivery == JDG_DELIVERY_FETCH)
+		ereport(ERROR,
+				(errcode(JDG_ERRCODE_CONFLICT),
+				 errmsg("subscription \"%s\" has no handler", s->name),
+				 errdetail("Consumers outside the server handle its events.")));
 	find_event(a.event_id, s, &p);
 	command = jdg_command_get(s->command_id);
 	work.handler = find_handler(command, p.event.data);

@@ -32,11 +32,12 @@ extern bool jdg_subscription_is_offered(const JdgSubscription *s,
 
 /*
  * The id of the owner's subscription of that name, without a lock; raises
- * NOT_FOUND.
+ * NOT_FOUND.  Outside jdg_internal_begin().
  */
 extern int64 jdg_subscription_id(const char *name, Oid owner);
 
-/* raises NOT_FOUND; the hint names another owner.  Like the one above */
+/* raises NOT_FOUND; the hint names another owner.  Inside
+ * jdg_internal_begin() */
 JDG_NORETURN extern void jdg_subscription_missing(const char *name, Oid owner);
 
 /*

@@ -30,7 +30,8 @@ typedef enum JdgOnFailure
 typedef enum JdgDeliveryKind
 {
 	JDG_DELIVERY_INLINE = 'i',
-	JDG_DELIVERY_TASK = 't'
+	JDG_DELIVERY_TASK = 't',
+	JDG_DELIVERY_FETCH = 'f'
 } JdgDeliveryKind;
 
 typedef struct JdgSubscription
@@ -46,7 +47,7 @@ typedef struct JdgSubscription
 	char	  **keys;			/* NULL: any */
 	Jsonb	   *headers;		/* contained in those of the event; or NULL */
 	JsonPath   *filter;			/* or NULL */
-	int64		command_id;
+	int64		command_id;		/* 0: delivery fetch */
 	int			batch;			/* 0: one by one */
 	JdgDeliveryKind delivery;
 	int32		queue_id;		/* of its tasks; 0: not given */

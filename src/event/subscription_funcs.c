@@ -27,6 +27,7 @@
 #include "base/errors.h"
 #include "base/interval.h"
 #include "base/params.h"
+#include "event/cursor.h"
 #include "event/era.h"
 #include "event/options.h"
 #include "event/reshard.h"
@@ -136,7 +137,8 @@ static JdgQuery seek_query = {
 	"UPDATE jadugar_internal.event_cursor SET era = $era, "
 	"base_xmax = $base_xmax, base_xip = $base_xip, upto_xmax = NULL, upto_xip = NULL, "
 	"after_id = $after_id, in_a_row = 0, retry_at = NULL, blocked_id = NULL, "
-	"attempts = 0, error = NULL, charged = NULL, lost_at = NULL "
+	"attempts = 0, error = NULL, charged = NULL, lost_at = NULL, "
+	JDG_CURSOR_NO_LEASE " "
 	"WHERE subscription_id = $subscription_id"
 };
 
@@ -182,6 +184,7 @@ JDG_FUNCTION(jdg_subscribe, JDG_LEVEL_USER)
 	JdgInternal in;
 	Oid			owner;
 	int32		shards;
+	int64		command_id;
 	int64		id;
 
 	jdg_require_shmem();
@@ -194,7 +197,8 @@ JDG_FUNCTION(jdg_subscribe, JDG_LEVEL_USER)
 	bind_start(&c, &a.start);
 	jdg_bind_oid(&p, "owner", owner);
 	jdg_subscription_bind(&p, o, owner);
-	jdg_bind_int64(&p, "command_id", jdg_subscription_command(o, owner));
+	command_id = jdg_subscription_command(o, owner);
+	jdg_bind_int64_or_null(&p, "command_id", command_id ? &command_id : NULL);
 	jdg_bind_int32(&p, "shards", shards);
 	jdg_bind_time(&p, "now", jdg_now());
 

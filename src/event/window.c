@@ -3,7 +3,8 @@
  * window.c
  *	  Windows of the event log, see window.h.
  *
- * Runs in workers, and in the scheduler for flows that wait for events.
+ * Runs in workers, in sessions of consumers, and in the scheduler for flows that
+ * wait for events.
  *
  * The transactions of a window are those from base.xmax up to upto.xmax that
  * "upto" has seen, and those of base.xip that it has seen: they were under way

@@ -52,13 +52,16 @@ init_db(JdgDb *db)
 	pg_atomic_init_u32(&db->waiters, 0);
 	pg_atomic_init_u32(&db->event_waiters, 0);
 	pg_atomic_init_u32(&db->limited_news, 0);
+	pg_atomic_init_u32(&db->fetch_waiters, 0);
 	/* nobody knows yet what is asked for */
 	pg_atomic_init_u64(&db->happenings, PG_UINT64_MAX);
 	pg_atomic_init_u32(&db->happening_pins, 0);
 	pg_atomic_init_u32(&db->paused, 0);
 	pg_atomic_init_u64(&db->next_due, 0);
+	pg_atomic_init_u64(&db->fetch_due, (uint64) DT_NOEND);
 	ConditionVariableInit(&db->finished);
 	ConditionVariableInit(&db->delivered);
+	ConditionVariableInit(&db->fetchable);
 }
 
 static Size
@@ -127,6 +130,7 @@ reuse_db(JdgDb *db, Oid dboid)
 	jdg_counters_reset(&db->counters);
 	jdg_wanted_reset(&db->wanted);
 	pg_atomic_write_u64(&db->next_due, 0);
+	pg_atomic_write_u64(&db->fetch_due, (uint64) DT_NOEND);
 	pg_atomic_write_u32(&db->paused, 0);
 	pg_atomic_write_u32(&db->maybe_created, 0);
 	pg_atomic_write_u32(&db->not_adopted, 0);
@@ -286,6 +290,28 @@ jdg_db_delivered(JdgDb *db)
 	pg_memory_barrier();
 	if (pg_atomic_read_u32(&db->event_waiters) > 0)
 		ConditionVariableBroadcast(&db->delivered);
+}
+
+void
+jdg_db_fetchable(JdgDb *db)
+{
+	/* pairs with a backend that counts itself and then looks */
+	pg_memory_barrier();
+	if (pg_atomic_read_u32(&db->fetch_waiters) > 0)
+		ConditionVariableBroadcast(&db->fetchable);
+}
+
+bool
+jdg_db_lower_fetch_due(JdgDb *db, TimestampTz due)
+{
+	uint64		old = pg_atomic_read_u64(&db->fetch_due);
+
+	while (due < (TimestampTz) old)
+	{
+		if (pg_atomic_compare_exchange_u64(&db->fetch_due, &old, (uint64) due))
+			return true;
+	}
+	return false;
 }
 
 void

@@ -80,13 +80,18 @@ typedef struct JdgDb
 	pg_atomic_uint32 event_waiters; /* backends in wait_delivered() */
 	pg_atomic_uint32 limited_news;	/* published in a topic with max_backlog
 									 * since the scheduler has looked */
+	pg_atomic_uint32 fetch_waiters; /* backends in wait_events() */
 	pg_atomic_uint64 happenings;	/* shared/happening.h */
 	pg_atomic_uint32 happening_pins;
 	pg_atomic_uint32 paused;	/* copy of control.paused_at IS NOT NULL */
 	pg_atomic_uint64 next_due;	/* when the scheduler will look for tasks
 								 * whose run_at has come */
+	pg_atomic_uint64 fetch_due; /* TimestampTz: when a lease or a wait of an
+								 * outside consumer's shard ends at the
+								 * earliest, or before; DT_NOEND: none */
 	ConditionVariable finished; /* some tasks have finished */
 	ConditionVariable delivered;	/* some subscriptions have moved on */
+	ConditionVariable fetchable;	/* some events may be fetched */
 } JdgDb;
 
 /* all entries, jdg_max_databases of them */
@@ -129,6 +134,15 @@ jdg_db_is_evicted(JdgDb *db)
  * notifies backends in wait_delivered().  Never fails.
  */
 extern void jdg_db_delivered(JdgDb *db);
+
+/*
+ * Events may be fetched since a transaction has committed: notifies backends
+ * in wait_events().  Never fails.
+ */
+extern void jdg_db_fetchable(JdgDb *db);
+
+/* makes fetch_due no later than "due"; true: it was later.  Never fails */
+extern bool jdg_db_lower_fetch_due(JdgDb *db, TimestampTz due);
 
 /* an entry may have become available: wakes those who wait for one */
 extern void jdg_dbs_changed(void);

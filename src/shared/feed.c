@@ -54,6 +54,8 @@ feeds_init(void *at, bool found)
 		pg_atomic_init_u64(&f->types, 0);
 		pg_atomic_init_u64(&f->topics, 0);
 		pg_atomic_init_u32(&f->queue_id, 0);
+		pg_atomic_init_u32(&f->fetched, 0);
+		pg_atomic_init_u32(&f->seen, 0);
 		f->slotno = -1;
 	}
 }
@@ -89,9 +91,17 @@ change_state(JdgFeed *f, JdgFeedState from, JdgFeedState to)
 	return pg_atomic_compare_exchange_u32(&f->state, &expected, to);
 }
 
+static bool
+is_fetched(JdgFeed *f)
+{
+	return pg_atomic_read_u32(&f->fetched) != 0;
+}
+
 /* The owners whose workers are to look. */
 typedef struct Owners
 {
+	bool		fetched;		/* there is news for others than workers */
+	bool		announce;		/* and it is to be announced */
 	int			n;
 	bool		overflow;
 	Oid			owner[MAX_OWNERS];
@@ -115,8 +125,16 @@ add_owner(Owners *o, Oid owner)
 static void
 tell(JdgFeed *f, Owners *o)
 {
+	bool		ready;
+
 	pg_atomic_fetch_add_u32(&f->news, 1);
-	if (change_state(f, JDG_FEED_QUIET, JDG_FEED_READY))
+	ready = change_state(f, JDG_FEED_QUIET, JDG_FEED_READY);
+	if (is_fetched(f))
+	{
+		o->fetched = true;
+		o->announce |= ready;
+	}
+	else if (ready)
 		add_owner(o, f->owner);
 }
 
@@ -127,10 +145,14 @@ notify(JdgDb *db, const Owners *o)
 
 	if (pg_atomic_read_u32(&db->paused) != 0)
 		return;
+	if (o->fetched)
+		jdg_db_fetchable(db);
+	if (o->announce)
+		why |= JDG_WAKE_FEEDS;
 	for (int i = 0; i < o->n; i++)
 	{
 		if (!jdg_pool_notify(db->dboid, o->owner[i]))
-			why = JDG_WAKE_WORK;
+			why |= JDG_WAKE_WORK;
 	}
 	if (why != 0)
 		jdg_db_wake(db, why);
@@ -174,7 +196,7 @@ jdg_feed_take(Oid dboid, Oid owner, int slotno, uint32 *news)
 		int			n = (last + i) % used;
 		JdgFeed    *f = &jdg_feeds[n];
 
-		if (f->dboid != dboid || f->owner != owner ||
+		if (f->dboid != dboid || f->owner != owner || is_fetched(f) ||
 			!change_state(f, JDG_FEED_READY, JDG_FEED_TAKEN))
 			continue;
 		if (f->dboid != dboid || f->owner != owner)
@@ -229,7 +251,8 @@ jdg_feeds_room(Oid dboid, int32 queue_id)
 	{
 		JdgFeed    *f = &jdg_feeds[i];
 
-		if (f->dboid != dboid || state_of(f) == JDG_FEED_FREE)
+		if (f->dboid != dboid || state_of(f) == JDG_FEED_FREE ||
+			is_fetched(f))
 			continue;
 		pg_atomic_fetch_add_u32(&f->news, 1);
 		if (pg_atomic_read_u32(&f->queue_id) == (uint32) queue_id &&
@@ -272,7 +295,7 @@ jdg_feeds_ready(Oid dboid, Oid owner)
 		JdgFeed    *f = &jdg_feeds[i];
 
 		n += f->dboid == dboid && (!OidIsValid(owner) || f->owner == owner) &&
-			state_of(f) == JDG_FEED_READY;
+			!is_fetched(f) && state_of(f) == JDG_FEED_READY;
 	}
 	return n;
 }
@@ -300,6 +323,108 @@ jdg_feeds_due(Oid dboid, TimestampTz now)
 	return next;
 }
 
+/* The feed of a shard; NULL: it has none. */
+static JdgFeed *
+find_feed(Oid dboid, int64 subscription_id, int32 shard)
+{
+	int			used = jdg_feeds_used();
+
+	for (int i = 0; i < used; i++)
+	{
+		JdgFeed    *f = &jdg_feeds[i];
+
+		if (f->dboid == dboid && f->subscription_id == subscription_id &&
+			f->shard == shard && state_of(f) != JDG_FEED_FREE)
+			return f;
+	}
+	return NULL;
+}
+
+uint32
+jdg_feed_news(Oid dboid, int64 subscription_id, int32 shard)
+{
+	JdgFeed    *f = find_feed(dboid, subscription_id, shard);
+	uint32		news = f ? pg_atomic_read_u32(&f->news) : 0;
+
+	/* pairs with jdg_feeds_publish(), like jdg_feed_take() */
+	pg_memory_barrier();
+	return news;
+}
+
+void
+jdg_feed_fetched(JdgDb *db, int64 subscription_id, int32 shard, uint32 news)
+{
+	JdgFeed    *f = find_feed(db->dboid, subscription_id, shard);
+
+	if (f != NULL)
+		pg_atomic_write_u32(&f->seen, news);
+}
+
+void
+jdg_feed_freed(JdgDb *db, int64 subscription_id, int32 shard, bool more)
+{
+	JdgFeed    *f = find_feed(db->dboid, subscription_id, shard);
+	Owners		o = {0};
+
+	/* pairs with tell(), as jdg_feed_release() does */
+	pg_memory_barrier();
+	if (f == NULL || (!more && pg_atomic_read_u32(&f->news) ==
+					  pg_atomic_read_u32(&f->seen)))
+		return;
+	tell(f, &o);
+	notify(db, &o);
+}
+
+static int
+compare_news(const void *a, const void *b)
+{
+	const JdgFeedNews *x = a;
+	const JdgFeedNews *y = b;
+
+	return x->subscription_id < y->subscription_id ? -1 :
+		x->subscription_id > y->subscription_id;
+}
+
+int
+jdg_feeds_news(Oid dboid, JdgFeedNews **news)
+{
+	int			used = jdg_feeds_used();
+	int			n = 0;
+
+	*news = palloc(sizeof(JdgFeedNews) * Max(used, 1));
+	for (int i = 0; i < used; i++)
+	{
+		JdgFeed    *f = &jdg_feeds[i];
+
+		if (f->dboid != dboid || !is_fetched(f) ||
+			state_of(f) != JDG_FEED_READY)
+			continue;
+		(*news)[n].feed = f;
+		(*news)[n].subscription_id = f->subscription_id;
+		(*news)[n++].news = pg_atomic_read_u32(&f->news);
+	}
+	qsort(*news, n, sizeof(JdgFeedNews), compare_news);
+	return n;
+}
+
+bool
+jdg_feeds_told(const JdgFeedNews *news, int n)
+{
+	bool		more = false;
+
+	for (int i = 0; i < n; i++)
+	{
+		JdgFeed    *f = news[i].feed;
+
+		(void) change_state(f, JDG_FEED_READY, JDG_FEED_QUIET);
+		/* pairs with tell(): it counts, then looks at the state */
+		pg_memory_barrier();
+		if (pg_atomic_read_u32(&f->news) != news[i].news)
+			more |= change_state(f, JDG_FEED_QUIET, JDG_FEED_READY);
+	}
+	return more;
+}
+
 static int
 compare_wanted(const void *a, const void *b)
 {
@@ -320,6 +445,7 @@ make_feed(JdgFeed *f, Oid dboid, const JdgFeedWanted *w)
 	f->subscription_id = w->subscription_id;
 	f->shard = w->shard;
 	f->slotno = -1;
+	pg_atomic_write_u32(&f->fetched, w->fetched);
 	pg_atomic_write_u64(&f->due, (uint64) DT_NOEND);
 	pg_atomic_write_u64(&f->topics, w->topics);
 	pg_atomic_write_u64(&f->types, w->types);
@@ -331,6 +457,7 @@ static void
 change_feed(JdgFeed *f, const JdgFeedWanted *w)
 {
 	f->owner = w->owner;
+	pg_atomic_write_u32(&f->fetched, w->fetched);
 	pg_atomic_write_u64(&f->topics, w->topics);
 	pg_atomic_write_u64(&f->types, w->types);
 	/* it has been changed: what it waits for may be over */

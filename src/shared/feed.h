@@ -11,6 +11,9 @@
  *	                     ^                     |                 if news came
  *	                     +---- timer <-- waiting
  *
+ * Consumers outside the server take no feeds: with "fetched", ready means that
+ * the scheduler has to announce the news.
+ *
  * Publishers add to "news" after their commit, and a worker reads it before
  * it takes its snapshot and again when it is done: at least one of the two
  * sees the other.  Functions that publishers call use atomic operations only
@@ -46,6 +49,8 @@ typedef struct JdgFeed
 	pg_atomic_uint64 types;		/* bits of types; all: patterns */
 	pg_atomic_uint64 topics;	/* bits of topics */
 	pg_atomic_uint32 queue_id;	/* it waits for room in this queue; 0: none */
+	pg_atomic_uint32 fetched;	/* 1: for consumers outside the server */
+	pg_atomic_uint32 seen;		/* news of the last fetch */
 	/* set while the entry is made, before its state */
 	Oid			dboid;
 	Oid			owner;
@@ -102,7 +107,44 @@ extern void jdg_feeds_room(Oid dboid, int32 queue_id);
 /* gives back all feeds of a worker that has ended, as ready */
 extern void jdg_feeds_release_slot(Oid dboid, int slotno);
 
-/* number of ready feeds of a role; InvalidOid: of all roles of the database */
+/*
+ * For sessions of consumers: the news of a shard, before the snapshot with
+ * which it is read; 0 if it has no feed.
+ */
+extern uint32 jdg_feed_news(Oid dboid, int64 subscription_id, int32 shard);
+
+/*
+ * The shard has been read with that, in a transaction that has committed.
+ * Never fails.
+ */
+extern void jdg_feed_fetched(JdgDb *db, int64 subscription_id, int32 shard,
+							 uint32 news);
+
+/*
+ * The shard has become free in a transaction that has committed.  If it may
+ * have more ("more": it has), that is news.  Never fails.
+ */
+extern void jdg_feed_freed(JdgDb *db, int64 subscription_id, int32 shard,
+						   bool more);
+
+/* a shard with news that the scheduler has to announce */
+typedef struct JdgFeedNews
+{
+	JdgFeed    *feed;
+	int64		subscription_id;
+	uint32		news;
+} JdgFeedNews;
+
+/*
+ * For the scheduler: the shards with news for consumers outside the server, in
+ * order of their subscriptions, palloc'd.  Returns their number.
+ */
+extern int	jdg_feeds_news(Oid dboid, JdgFeedNews **news);
+
+/* they have been announced; true: there is more news already */
+extern bool jdg_feeds_told(const JdgFeedNews *news, int n);
+
+/* number of ready feeds of a role, for workers; InvalidOid: of all roles of the database */
 extern int	jdg_feeds_ready(Oid dboid, Oid owner);
 
 /*
@@ -117,6 +159,7 @@ typedef struct JdgFeedWanted
 	int64		subscription_id;
 	int32		shard;
 	Oid			owner;
+	bool		fetched;
 	uint64		topics;
 	uint64		types;
 	bool		found;			/* it has one */

@@ -48,9 +48,6 @@ static bool
 has_work(JdgRound *r, TimestampTz *due, bool *hold)
 {
 	TimestampTz now = jdg_now();
-	bool		old = r->c.upto != NULL;
-	bool		found = false;
-	JdgParked	parked;
 
 	if (r->c.retry_at != DT_NOBEGIN && r->c.retry_at > now)
 	{
@@ -58,22 +55,7 @@ has_work(JdgRound *r, TimestampTz *due, bool *hold)
 		*hold = true;
 		return false;
 	}
-	if (r->c.parked > 0)
-	{
-		PushActiveSnapshot(GetLatestSnapshot());
-		found = jdg_parked_next(r->c.subscription_id, r->c.shard, now, NULL,
-								&parked, due);
-		PopActiveSnapshot();
-	}
-	if (r->c.done)
-		return found;
-	jdg_reader_find(r->s, &r->c);
-	/* a window that a round has left ends, though nothing of it is left */
-	return found || jdg_reader_has_some(r->s, &r->c, r->call_mcxt) ||
-		jdg_reader_has_passed() || r->c.base == NULL || old ||
-		r->c.era < jdg_era_now() ||
-		(r->s->reshard != NULL &&
-		 !jdg_xidset_equal(r->c.base, r->s->reshard));
+	return jdg_reader_has_work(r->s, &r->c, now, r->call_mcxt, due);
 }
 
 /* When the shard is to be looked at again, after its turn. */
@@ -113,7 +95,9 @@ serve(JdgRound *r, TimestampTz *due, bool *hold)
 	}
 	if (r->c.upto == NULL)
 		seen.upto = NULL;
-	if (!jdg_cursor_same_place(&r->c, &seen) || !jdg_reshard_is_same(r->s))
+	/* an outside consumer may have got it since the subscription was read */
+	if (!jdg_cursor_same_place(&r->c, &seen) || r->c.lease.held ||
+		!jdg_reshard_is_same(r->s))
 	{
 		r->more = true;
 		return;
@@ -223,6 +207,7 @@ jdg_deliver(void)
 										 ALLOCSET_DEFAULT_SIZES);
 	r->s = jdg_subscription_get(r->feed->subscription_id);
 	if (r->s != NULL && r->s->active &&
+		r->s->delivery != JDG_DELIVERY_FETCH &&
 		r->s->owner == jdg_my_slot->owner &&
 		jdg_cursor_read(r->feed->subscription_id, r->feed->shard, &r->c) &&
 		!r->c.lost &&

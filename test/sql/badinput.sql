@@ -144,6 +144,9 @@ INSERT INTO test_statements (s) VALUES
 	($$SELECT jadugar.execute('nowhere')$$), ($$SELECT jadugar.execute('SELECT 1', '{}')$$), ($$SELECT jadugar.query('nowhere')$$), ($$SELECT jadugar.query(NULL)$$),
 	($$SELECT jadugar.run_event('nowhere', 1)$$), ($$SELECT jadugar.run_event(NULL, 1)$$), ($$SELECT jadugar.run_event('x', NULL)$$), ($$SELECT jadugar.run_event('x', 1, 'nobody')$$),
 	($$SELECT jadugar.replay('nowhere', 'x')$$), ($$SELECT jadugar.replay(NULL, 'x')$$), ($$SELECT jadugar.replay('x', '')$$), ($$SELECT jadugar.replay('x', 'y', until_time => 'now', until_id => 1)$$),
+	($$SELECT jadugar.fetch_events('', '')$$), ($$SELECT jadugar.fetch_events('x', 'a', 0)$$), ($$SELECT jadugar.fetch_events('x', 'a', lease => '-1 s')$$),
+	($$SELECT jadugar.ack('x')$$), ($$SELECT jadugar.nack('1.0.1.00', 1)$$), ($$SELECT jadugar.extend_lease('1.0.1.0000000000000000', '13 hours')$$), ($$SELECT jadugar.release_lease('')$$),
+	($$CALL jadugar.wait_events('x', '-1 s')$$), ($$CALL jadugar.wait_events('')$$),
 	($$SELECT jadugar.wait_delivered(0)$$), ($$SELECT jadugar.wait_delivered(-9223372036854775808, '{NULL}')$$), ($$SELECT jadugar.wait_delivered(1, timeout => '-1 s')$$),
 	($$SELECT jadugar.get_event(0)$$), ($$SELECT jadugar.get_event(-9223372036854775808)$$), ($$SELECT jadugar.get_event(9223372036854775807)$$), ($$SELECT jadugar.read_events('{NULL}')$$), ($$SELECT jadugar.read_events('{""}')$$), ($$SELECT jadugar.read_events(array_fill('*'::text, '{20000}'))$$), ($$SELECT jadugar.read_events(topics => '{NULL}')$$), ($$SELECT jadugar.read_events(topics => '{""}')$$), ($$SELECT jadugar.read_events(max_rows => -2147483648)$$), ($$SELECT jadugar.read_events(after_id => 9223372036854775807, newest_first => true, versions => '7')$$),
 	-- queues and limits
