@@ -112,7 +112,7 @@ jdg_error_sqlstate(const char *code)
 	for (int i = 0; i < lengthof(error_table); i++)
 	{
 		if (strcmp(error_table[i].name, code) == 0)
-			return unpack_sql_state(error_table[i].sqlerrcode);
+			return pstrdup(unpack_sql_state(error_table[i].sqlerrcode));
 	}
 	if (strspn(code, "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ") != strlen(code) ||
 		(strlen(code) != 2 && strlen(code) != 5))

@@ -53,7 +53,7 @@ extern const char *jdg_error_name(int sqlerrcode);
 /*
  * The SQLSTATE that a user means: it may be one, the two characters of a
  * class, or a name in the view error_codes.  NULL: none of these.  The result
- * may be "code" itself, or in memory that the next call overwrites.
+ * may be "code" itself.
  */
 extern const char *jdg_error_sqlstate(const char *code);
 

@@ -145,7 +145,7 @@ jdg_event_to_jsonb(const JdgEvent *e)
 void
 jdg_event_of_datum(Datum row, JdgEvent *e, MemoryContext mcxt)
 {
-	HeapTupleHeader header = DatumGetHeapTupleHeader(row);
+	HeapTupleHeader header = (HeapTupleHeader) PG_DETOAST_DATUM(row);
 	TupleTableSlot *slot = MakeSingleTupleTableSlot(row_type(),
 													&TTSOpsHeapTuple);
 	HeapTupleData tuple = {0};

@@ -185,6 +185,13 @@ jdg_publish_begin(JdgPublisher *p)
 	p->rows = NULL;
 }
 
+static bool
+are_too_large(const Jsonb *headers)
+{
+	return JB_ROOT_COUNT(headers) > HEADERS_MAX ||
+		VARSIZE(headers) > HEADERS_BYTES_MAX;
+}
+
 /* Raises VALIDATION_ERROR for headers that are no small object. */
 static void
 check_headers(const Jsonb *headers)
@@ -195,8 +202,7 @@ check_headers(const Jsonb *headers)
 		ereport(ERROR,
 				(errcode(JDG_ERRCODE_VALIDATION_ERROR),
 				 errmsg("headers must be a JSON object")));
-	if (JB_ROOT_COUNT(headers) > HEADERS_MAX ||
-		VARSIZE(headers) > HEADERS_BYTES_MAX)
+	if (are_too_large(headers))
 		ereport(ERROR,
 				(errcode(JDG_ERRCODE_VALIDATION_ERROR),
 				 errmsg("headers are too large"),
@@ -272,15 +278,21 @@ open_rows(JdgPublisher *p)
 		jdg_event_notice_limited();
 }
 
-/* The headers of an event: those that were given come before inherited ones. */
+/*
+ * The headers of an event: those that were given come before inherited ones,
+ * which are left out if there is no room for both.
+ */
 static Jsonb *
 headers_of(const JdgPublisher *p, Jsonb *given)
 {
+	Jsonb	   *both;
+
 	if (given == NULL || p->inherited == NULL)
 		return given ? given : p->inherited;
-	return DatumGetJsonbP(DirectFunctionCall2(jsonb_concat,
+	both = DatumGetJsonbP(DirectFunctionCall2(jsonb_concat,
 											  JsonbPGetDatum(p->inherited),
 											  JsonbPGetDatum(given)));
+	return are_too_large(both) ? given : both;
 }
 
 int64

@@ -110,7 +110,8 @@ refuse_hopeless(const Awaited *a, TimestampTz until)
 				 errmsg("event %lld was published by the current transaction", id),
 				 errdetail("No subscription gets it before this transaction has committed."),
 				 errhint("Commit first, then wait.")));
-	if (jdg_current_task != NULL && until != DT_NOBEGIN)
+	if (jdg_current_task != NULL && until != DT_NOBEGIN &&
+		(jdg_current_task->task_id != 0 || jdg_current_task->event != NULL))
 		ereport(ERROR,
 				(errcode(JDG_ERRCODE_CONFLICT),
 				 errmsg("cannot wait for event %lld inside a task or a handler",

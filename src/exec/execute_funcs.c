@@ -131,7 +131,7 @@ JDG_FUNCTION(jdg_query, JDG_LEVEL_USER_READS)
 {
 	CallArgs	a = {0};
 
-	InitMaterializedSRF(fcinfo, MAT_SRF_USE_EXPECTED_DESC);
+	jdg_init_materialized_srf(fcinfo, JDG_SRF_EXPECTED_DESC);
 	JDG_READ_ARGS("query", call_args, &a);
 	jdg_here_call(find_handler("query", a.command), a.payload, false, true,
 				  take_row, fcinfo->resultinfo);

@@ -40,15 +40,16 @@ startup(DestReceiver *self, int operation, TupleDesc desc)
 	Rows	   *r = (Rows *) self;
 	MemoryContext old;
 
-	if (desc == NULL || desc->natts == 0)
-		return;
 	if (r->store != NULL)
 		tuplestore_end(r->store);
+	r->store = NULL;
+	r->any = false;
+	if (desc == NULL || desc->natts == 0)
+		return;
 	old = MemoryContextSwitchTo(r->mcxt);
 	r->store = tuplestore_begin_heap(false, false, work_mem);
 	r->desc = CreateTupleDescCopy(desc);
 	MemoryContextSwitchTo(old);
-	r->any = false;
 }
 
 static bool

@@ -52,6 +52,11 @@ SELECT jadugar.execute('test_ex_one', '{"n": 1}');
 SELECT jadugar.execute('test_ex_one', '{"n": 2}');
 SELECT jadugar.query('test_ex_several');
 SELECT count(*) FROM jadugar.query('test_ex_empty');
+-- rows without columns are the result, and no rows of the statement before
+SELECT jadugar.register_sql_handler('test_ex_nothing', 'SELECT 1 AS a; SELECT FROM generate_series(1, 3)') IS NOT NULL AS registered;
+SELECT count(*) FROM jadugar.query('test_ex_nothing');
+SELECT jadugar.execute('test_ex_nothing') IS NULL AS nothing, (jadugar.run_task('test_ex_nothing')).result AS by_run_task;
+SELECT jadugar.drop_handler('test_ex_nothing');
 SELECT * FROM jadugar.query('test_ex_bad_row');
 SELECT * FROM jadugar.query('test_ex_one', '{"n": 0}');
 SHOW work_mem;
