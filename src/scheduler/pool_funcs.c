@@ -14,6 +14,7 @@
 #include "fmgr.h"
 #include "miscadmin.h"
 #include "utils/builtins.h"
+#include "utils/syscache.h"
 
 #include "access/access.h"
 #include "base/args.h"
@@ -43,11 +44,33 @@ static const JdgArg role_args[] = {
 	{"role", TEXTOID, 0},
 };
 
+/* Removes the bounds of roles and databases that do not exist any more. */
+static void
+forget_gone(void)
+{
+	JdgPoolBounds b;
+
+	for (int i = 0; i < JDG_POOLS_MAX; i++)
+	{
+		if (jdg_pool_bounds(i, &b) &&
+			(!SearchSysCacheExists1(AUTHOID, ObjectIdGetDatum(b.owner)) ||
+			 !SearchSysCacheExists1(DATABASEOID, ObjectIdGetDatum(b.dboid))))
+			(void) jdg_pool_set_bounds(b.dboid, b.owner, 0, -1);
+	}
+}
+
 /* Sets the bounds of a pool at once; wakes the scheduler at commit. */
 static void
 set_pool(Oid owner, int min, int max)
 {
-	if (!jdg_pool_set_bounds(MyDatabaseId, owner, min, max))
+	bool		set = jdg_pool_set_bounds(MyDatabaseId, owner, min, max);
+
+	if (!set)
+	{
+		forget_gone();
+		set = jdg_pool_set_bounds(MyDatabaseId, owner, min, max);
+	}
+	if (!set)
 		ereport(ERROR,
 				(errcode(ERRCODE_CONFIGURATION_LIMIT_EXCEEDED),
 				 errmsg("too many worker pools with their own bounds"),

@@ -31,18 +31,18 @@ SELECT jadugar.alter_subscription('rs', shards => 5);
 SELECT test_rs.publish(51, 100) AS last \gset
 CALL test_rs.wait_for(5);
 SELECT shard, status FROM jadugar.subscription_shards WHERE subscription = 'rs' ORDER BY 1;
-SELECT jadugar.wait_delivered(:last, timeout => '30 s');
+CALL test.wait_until($$(SELECT behind FROM jadugar.subscriptions WHERE name = 'rs') = 0$$);
 SELECT handled, once, in_order FROM test_rs.handled();
 TRUNCATE test_rs.got;
 SELECT test_rs.publish(101, 150) AS last \gset
-SELECT jadugar.wait_delivered(:last, timeout => '30 s');
+CALL test.wait_until($$(SELECT behind FROM jadugar.subscriptions WHERE name = 'rs') = 0$$);
 SELECT * FROM test_rs.handled();
 -- without events, to fewer
 SELECT jadugar.alter_subscription('rs', shards => 1);
 CALL test_rs.wait_for(1);
 SELECT handled, failed, parked FROM jadugar.subscriptions WHERE name = 'rs';
 SELECT test_rs.publish(151, 200) AS last \gset
-SELECT jadugar.wait_delivered(:last, timeout => '30 s');
+CALL test.wait_until($$(SELECT behind FROM jadugar.subscriptions WHERE name = 'rs') = 0$$);
 SELECT handled, once, in_order FROM test_rs.handled();
 -- within the transaction that publishes; and while another one is open
 BEGIN;
@@ -51,7 +51,7 @@ SELECT jadugar.alter_subscription('rs', shards => 3);
 SELECT test_rs.publish(251, 300) AS last \gset
 COMMIT;
 CALL test_rs.wait_for(3);
-SELECT jadugar.wait_delivered(:last, timeout => '30 s');
+CALL test.wait_until($$(SELECT behind FROM jadugar.subscriptions WHERE name = 'rs') = 0$$);
 SELECT handled, once, in_order FROM test_rs.handled();
 
 -- events that were set aside go along, with those that are held behind them
@@ -69,7 +69,7 @@ CALL test.wait_until($$(SELECT parked FROM jadugar.subscriptions WHERE name = 'r
 TRUNCATE test_rs.closed;
 SELECT jadugar.redrive('rs');
 CALL test.wait_until($$(SELECT parked FROM jadugar.subscriptions WHERE name = 'rs') = 0$$);
-SELECT jadugar.wait_delivered(:last, timeout => '30 s');
+CALL test.wait_until($$(SELECT behind FROM jadugar.subscriptions WHERE name = 'rs') = 0$$);
 SELECT handled, in_order FROM test_rs.handled();
 
 -- a shard that is blocked holds up the change, which the present number ends
@@ -98,7 +98,7 @@ SELECT jadugar.seek('rs');
 SELECT status, shards, new_shards FROM jadugar.subscriptions WHERE name = 'rs';
 SELECT test_rs.publish(511, 520) AS last \gset
 SELECT jadugar.resume_subscription('rs');
-SELECT jadugar.wait_delivered(:last, timeout => '30 s');
+CALL test.wait_until($$(SELECT behind FROM jadugar.subscriptions WHERE name = 'rs') = 0$$);
 SELECT min(event_n), max(event_n), count(*) FROM test_rs.got;
 -- back and forth while events come
 DO $$
@@ -111,7 +111,7 @@ BEGIN
 END $$;
 SELECT test_rs.publish(810, 810) AS last \gset
 CALL test_rs.wait_for(1);
-SELECT jadugar.wait_delivered(:last, timeout => '30 s');
+CALL test.wait_until($$(SELECT behind FROM jadugar.subscriptions WHERE name = 'rs') = 0$$);
 CALL test.wait_until('(SELECT count(*) FROM test_rs.got) = 211');
 SELECT handled, once, in_order FROM test_rs.handled();
 

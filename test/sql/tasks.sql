@@ -85,6 +85,15 @@ SELECT test.error_of(s) FROM (VALUES
 	($$SELECT test_spread(2, '-1 hour')$$), ($$SELECT test_spread(2, '1 month -31 days')$$),
 	($$SELECT test_spread(2, '178000000 years')$$), ($$SELECT test_spread(2, '100 years', '294276-01-01')$$)) AS t (s);
 DROP FUNCTION test_spread;
+-- bounds of pools go with their roles
+DO $$
+BEGIN
+	FOR i IN 1 .. 70 LOOP
+		CREATE ROLE test_gone;
+		PERFORM jadugar.stop_workers('test_gone');
+		DROP ROLE test_gone;
+	END LOOP;
+END $$;
 SELECT jadugar.scale_workers(1);
 SELECT jadugar.enqueue($$INSERT INTO test_trace (what) VALUES ('low')$$, queue => 'test_q', priority => -5) AS low \gset
 SELECT jadugar.enqueue($$INSERT INTO test_trace (what) VALUES ('high')$$, queue => 'test_q', priority => 5) AS high \gset
