@@ -11,9 +11,9 @@ use Test::More;
 
 my $node = new_cluster('main', -streaming => 'logical', wal_level => 'logical');
 
-# The time of jadugar begins five minutes after a full hour, so that no partition
-# begins because time passes.
-my $offset = 3600 - time() % 3600 + 300;
+# The time of jadugar begins at 01:05 UTC, so that no partition begins because time
+# passes, and hours pass within a day.
+my $offset = 86400 - time() % 86400 + 3900;
 
 sub hours_pass
 {

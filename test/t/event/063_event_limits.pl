@@ -10,7 +10,7 @@ use PostgreSQL::Test::Utils;
 use Test::More;
 
 my $node = new_cluster('main', -faults => 1, log_min_messages => 'warning', include_if_exists => 'torture.conf');
-my %t = (node => $node, offset => 3600 - time() % 3600 + 300, changed => {});
+my %t = (node => $node, offset => 86400 - time() % 86400 + 3900, changed => {});
 
 $deadline = 20;
 change(\%t, 'jadugar.clock_offset' => $t{offset});
