@@ -70,6 +70,19 @@ typedef struct Fetch
 	MemoryContext look;			/* reset often */
 } Fetch;
 
+/* Finds the subscription, as it is now; NULL: it has just been dropped. */
+static const JdgSubscription *
+find_subscription(const Fetch *f)
+{
+	const JdgSubscription *s =
+	jdg_subscription_get(jdg_subscription_id(f->a.subscription,
+											 jdg_owner_of_call(f->a.owner)));
+
+	if (s != NULL)
+		jdg_fetch_check(s);
+	return s;
+}
+
 /* Adds an event to the result. */
 static void
 put_row(Fetch *f, const JdgCursor *c, const char *token, const JdgPending *p,
@@ -250,6 +263,18 @@ fetch_shard(Fetch *f, int32 shard)
 	if (!jdg_fetch_look(f->s, shard, f->look, &seen, &open, &next) ||
 		!jdg_cursor_lock(id, shard, &c))
 		return false;
+	if (!jdg_subscription_is_current(f->s))
+	{
+		/* by the transaction that had the lock, or others: look once more */
+		const JdgSubscription *s = find_subscription(f);
+
+		if (s == NULL || s->subscription_id != id)
+			return false;
+		f->s = s;
+		if (!jdg_fetch_is_active(s) || shard >= s->shards ||
+			!jdg_fetch_look(f->s, shard, f->look, &seen, &open, &next))
+			return false;
+	}
 	upto = seen.upto;
 	if (!open)
 		seen.upto = NULL;
@@ -278,9 +303,10 @@ ack_and_go_on(Fetch *f)
 				(errcode(JDG_ERRCODE_VALIDATION_ERROR),
 				 errmsg("the token of argument \"ack\" belongs to another subscription"),
 				 errdetail("It is of subscription \"%s\".", s->name)));
+	f->s = s;
 	jdg_lease_ack(s, &c, NULL);
 	JDG_FAULT("fetch-acked");
-	if (jdg_fetch_is_active(s))
+	if (!c.lost && jdg_fetch_is_active(s))
 	{
 		jdg_event_notice_fetched(c.subscription_id, c.shard,
 								 jdg_feed_news(MyDatabaseId, c.subscription_id,
@@ -341,11 +367,9 @@ JDG_FUNCTION(jdg_fetch_events, JDG_LEVEL_USER)
 	jdg_init_materialized_srf(fcinfo, 0);
 	f.rsinfo = (ReturnSetInfo *) fcinfo->resultinfo;
 	read_args(fcinfo, &f);
-	f.s = jdg_subscription_get(jdg_subscription_id(f.a.subscription,
-												   jdg_owner_of_call(f.a.owner)));
+	f.s = find_subscription(&f);
 	if (f.s == NULL)
 		return (Datum) 0;
-	jdg_fetch_check(f.s);
 	f.event_desc = lookup_rowtype_tupdesc_copy(jdg_event_info_type(), -1);
 	f.look = AllocSetContextCreate(CurrentMemoryContext, "jadugar fetch",
 								   ALLOCSET_SMALL_SIZES);

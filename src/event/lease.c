@@ -101,6 +101,18 @@ raise_lost(void)
 			 errhint("Roll back what was done for these events, and fetch again.")));
 }
 
+/* Who does not own the subscription does not learn its name. */
+static void
+require_owner(const JdgSubscription *s)
+{
+	if (!jdg_may_manage(GetUserId(), s->owner))
+		ereport(ERROR,
+				(errcode(JDG_ERRCODE_FORBIDDEN),
+				 errmsg("permission denied for the subscription of the token"),
+				 errdetail("Role \"%s\" is neither a member of its owner nor an operator.",
+						   GetUserNameFromId(GetUserId(), false))));
+}
+
 const JdgSubscription *
 jdg_lease_hold(const char *token, JdgCursor *c)
 {
@@ -116,17 +128,19 @@ jdg_lease_hold(const char *token, JdgCursor *c)
 	s = jdg_subscription_get(t.subscription_id);
 	if (s == NULL)
 		raise_lost();
-	if (!jdg_may_manage(GetUserId(), s->owner))
-		ereport(ERROR,
-				(errcode(JDG_ERRCODE_FORBIDDEN),
-				 errmsg("permission denied for subscription \"%s\"", s->name),
-				 errdetail("Role \"%s\" is neither a member of role \"%s\" nor an operator.",
-						   GetUserNameFromId(GetUserId(), false),
-						   jdg_role_name(s->owner))));
+	require_owner(s);
 	if (!jdg_cursor_wait(t.subscription_id, (int32) t.shard, c) ||
 		!c->lease.held || c->lease.epoch != t.epoch ||
 		(uint64) c->lease.secret != t.secret)
 		raise_lost();
+	if (!jdg_subscription_is_current(s))
+	{
+		/* changed by the transaction that had the lock */
+		s = jdg_subscription_get(t.subscription_id);
+		if (s == NULL)
+			raise_lost();
+		require_owner(s);
+	}
 	return s;
 }
 

@@ -63,6 +63,18 @@ tell_moved(void)
 	jdg_db_delivered(noticed_db);
 }
 
+/* Others may have found these shards locked, and wait. */
+static void
+tell_not_moved(void)
+{
+	for (int i = 0; i < nmoved && nmoved <= MOVED_MAX; i++)
+		jdg_feed_freed(noticed_db, moved[i].subscription_id, moved[i].shard,
+					   true);
+	if (nmoved > MOVED_MAX)
+		jdg_feeds_look(noticed_db);
+	jdg_db_delivered(noticed_db);
+}
+
 static void
 xact_callback(XactEvent event, void *arg)
 {
@@ -87,6 +99,9 @@ xact_callback(XactEvent event, void *arg)
 				jdg_db_wake(noticed_db, JDG_WAKE_FEEDS);
 			break;
 		case XACT_EVENT_ABORT:
+			if (nmoved > 0)
+				tell_not_moved();
+			break;
 		case XACT_EVENT_PREPARE:
 			break;
 		default:

@@ -77,8 +77,9 @@ jdg_reshard_here(int64 subscription_id)
 			"FROM jadugar_internal.event_cursor c, generate_series(0, $2 - 1) n "
 			"WHERE c.subscription_id = $1 AND c.shard = 0 "
 		"ON CONFLICT DO NOTHING", 2, {INT8OID, INT4OID}},
-		/* one that is not in the log any more will be passed over */
+		/* one that is gone from the log, without a copy, will be passed over */
 		{"UPDATE jadugar_internal.parked p SET shard = coalesce("
+			"(p.event->>'slot')::int % $2, "
 			"(SELECT e.slot % $2 FROM jadugar_internal.event e "
 			"WHERE e.event_id = p.event_id), p.shard % $2) "
 		"WHERE subscription_id = $1", 2, {INT8OID, INT4OID}},
@@ -107,15 +108,6 @@ jdg_reshard_is_there(const JdgSubscription *s, const JdgCursor *c)
 {
 	return s->reshard != NULL && c->upto == NULL &&
 		jdg_xidset_equal(c->base, s->reshard);
-}
-
-bool
-jdg_reshard_is_same(const JdgSubscription *s)
-{
-	const JdgSubscription *now = jdg_subscription_get(s->subscription_id);
-
-	return now != NULL && now->shards == s->shards &&
-		jdg_xidset_equal(now->reshard, s->reshard);
 }
 
 /*

@@ -28,9 +28,6 @@ extern void jdg_reshard_here(int64 subscription_id);
 /* Has a shard come to where the others begin, with no window open? */
 extern bool jdg_reshard_is_there(const JdgSubscription *s, const JdgCursor *c);
 
-/* is the subscription still divided as it was when "s" was read? */
-extern bool jdg_reshard_is_same(const JdgSubscription *s);
-
 /*
  * For the scheduler: lets the new shards begin where all old ones have come.
  * Returns whether a subscription is on its way or has come.

@@ -14,6 +14,7 @@
 #include "catalog/pg_type.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
+#include "utils/inval.h"
 #include "utils/fmgrprotos.h"
 #include "utils/memutils.h"
 
@@ -207,6 +208,14 @@ jdg_subscription_wants(const JdgSubscription *s, const JdgEvent *e)
 		 DatumGetBool(DirectFunctionCall2(jsonb_contains,
 										  JsonbPGetDatum(e->headers),
 										  JsonbPGetDatum(s->headers))));
+}
+
+bool
+jdg_subscription_is_current(const JdgSubscription *s)
+{
+	/* the message of a change may have come while the lock was waited for */
+	AcceptInvalidationMessages();
+	return jdg_subscription_get(s->subscription_id) == s;
 }
 
 bool

@@ -73,6 +73,13 @@ typedef struct JdgSubscription
 extern const JdgSubscription *jdg_subscription_get(int64 subscription_id);
 
 /*
+ * Is that what the subscription is now?  Called with the lock of a cursor: who
+ * changes a subscription has locked its cursors, too.  False for a while if
+ * other parts of the configuration change.
+ */
+extern bool jdg_subscription_is_current(const JdgSubscription *s);
+
+/*
  * Does the event go to the subscription, as far as that can be said before
  * its data is cast?  It is of one of its types and keys, has the headers, and
  * is not beyond until_id.

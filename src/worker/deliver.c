@@ -95,9 +95,9 @@ serve(JdgRound *r, TimestampTz *due, bool *hold)
 	}
 	if (r->c.upto == NULL)
 		seen.upto = NULL;
-	/* an outside consumer may have got it since the subscription was read */
+	/* it may have been changed since the subscription was read */
 	if (!jdg_cursor_same_place(&r->c, &seen) || r->c.lease.held ||
-		!jdg_reshard_is_same(r->s))
+		!jdg_subscription_is_current(r->s))
 	{
 		r->more = true;
 		return;

@@ -121,7 +121,7 @@ SELECT jadugar.alter_subscription('out', handler => 'SELECT 1');
 SELECT jadugar.alter_subscription('out', delivery => 'inline', handler => 'SELECT $1', timeout => '1 min');
 SELECT jadugar.ack(test_fetch.token('a'));
 SELECT jadugar.fetch_events('out', 'a');
-CALL test.wait_until($$(SELECT last_event_id = test_fetch.id(32) FROM jadugar.subscription_shards WHERE subscription = 'out')$$);
+CALL test.wait_until($$(SELECT behind FROM jadugar.subscriptions WHERE name = 'out') = 0$$);
 SELECT jadugar.alter_subscription('out', delivery => 'fetch');
 SELECT jadugar.alter_subscription('out', delivery => 'fetch', reset => '{handler}');
 SELECT jadugar.alter_subscription('out', delivery => 'fetch', reset => '{handler,timeout}');
