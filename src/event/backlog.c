@@ -25,6 +25,7 @@
 #include "base/compat.h"
 #include "event/backlog.h"
 #include "event/era.h"
+#include "event/grant.h"
 
 /* events that are looked at in vain */
 #define LOOKS_MAX 100000
@@ -37,6 +38,7 @@ typedef struct Count
 	uint64		from;			/* first transaction to look at */
 	int64		most;
 	int64		looks;			/* left */
+	JdgTopic	topic;			/* of the leaf */
 	JdgBacklog *result;
 	MemoryContext row;			/* reset after each row */
 } Count;
@@ -45,6 +47,14 @@ static bool
 is_over(const Count *n)
 {
 	return n->result->events >= n->most || n->looks <= 0;
+}
+
+/* Flows have no owner here: that depends on the run. */
+static bool
+may_read(const Count *n, const JdgEvent *e)
+{
+	return !OidIsValid(n->s->owner) ||
+		jdg_event_access(n->s->owner, &n->topic, e) == JDG_EVENT_WHOLE;
 }
 
 /* Counts the row in the slot if it is still to come. */
@@ -61,7 +71,7 @@ count_row(Count *n, TupleTableSlot *slot)
 							   U64FromFullTransactionId(e.xid)))
 	{
 		jdg_event_read(slot, &e);
-		if (jdg_subscription_wants(n->s, &e))
+		if (jdg_subscription_wants(n->s, &e) && may_read(n, &e))
 		{
 			n->result->events++;
 			n->result->oldest = Min(n->result->oldest, e.published_at);
@@ -80,7 +90,7 @@ count_leaf(Count *n, const JdgLeaf *leaf)
 	TupleTableSlot *slot;
 	ScanKeyData key;
 
-	heap = OidIsValid(leaf->relid) ?
+	heap = OidIsValid(leaf->relid) && jdg_leaf_topic(leaf->leaf, &n->topic) ?
 		try_table_open(leaf->relid, AccessShareLock) : NULL;
 	if (heap == NULL)
 		return;
@@ -181,7 +191,8 @@ jdg_backlog_has_leaf(const JdgSubscription *s, const JdgCursor *c,
 	JdgBacklog	backlog;
 	Count		count;
 
-	if (jdg_backlog_has_passed_leaf(c, leaf))
+	if ((s->topics == NULL && leaf->topic_id == JDG_TOPIC_JADUGAR) ||
+		jdg_backlog_has_passed_leaf(c, leaf))
 		return false;
 	begin_count(&count, s, c, 1, &backlog);
 	count_leaf(&count, leaf);

@@ -76,7 +76,8 @@ look_at(int32 topic_id)
 {
 	static JdgQuery change = {
 		"UPDATE jadugar_internal.topic SET full_since = $2 "
-		"WHERE topic_id = $1", 2, {INT4OID, TIMESTAMPTZOID},.config = true
+		"WHERE topic_id = (SELECT topic_id FROM jadugar_internal.topic "
+		"WHERE topic_id = $1 FOR UPDATE SKIP LOCKED)", 2, {INT4OID, TIMESTAMPTZOID},.config = true
 	};
 	JdgTopic	topic;
 	bool		full;
@@ -89,8 +90,9 @@ look_at(int32 topic_id)
 
 		full = is_full(&topic);
 		any_full |= full;
-		if (full != topic.full)
-			jdg_run(&change, v, full ? NULL : " n", 0);
+		/* a session may have locked it: again at the next look */
+		if (full != topic.full && jdg_run(&change, v, full ? NULL : " n", 0) == 0)
+			any_full = true;
 	}
 	jdg_work_end();
 	return true;

@@ -164,12 +164,19 @@ is($node->safe_psql('postgres', q{SELECT event_id, data, headers, published_at, 
 
 # --- full -----------------------------------------------------------------------
 
+# a subscription of a role that may not read the events counts none of them
+$node->safe_psql('postgres', q{
+	CREATE ROLE nosy LOGIN;
+	SELECT jadugar.grant_access('nosy');
+	SET SESSION AUTHORIZATION nosy;
+	SELECT jadugar.subscribe('nosy', '{*}', 'SELECT $1', enabled => false)});
 as_app(q{
 	SELECT jadugar.subscribe('slow', '{f}', $$SELECT app.handle($1, 'slow')$$, topics => '{limited}');
 	SELECT jadugar.pause_subscription('slow');
 	SELECT jadugar.publish(type, topic => 'limited') FROM (SELECT 'not for it' || n AS type FROM generate_series(1, 20) n) t WHERE false;
 	SELECT jadugar.publish('g', topic => 'limited') FROM generate_series(1, 20);
 	SELECT jadugar.publish('f', topic => 'limited') FROM generate_series(1, 4)});
+is($node->safe_psql('postgres', q{SELECT behind, lag FROM jadugar.subscriptions WHERE name = 'nosy'}), '0|00:00:00', 'events that the owner may not read do not count');
 is($node->safe_psql('postgres', q{SELECT behind FROM jadugar.subscriptions WHERE name = 'slow'}), 4, 'events of other types do not count');
 as_app(q{SELECT jadugar.publish('f', topic => 'limited')});
 ok(poll($node, q{SELECT full_since IS NOT NULL FROM jadugar.topics WHERE name = 'limited'}), 'the topic is full');
