@@ -51,6 +51,31 @@ do_batches(int (*batch) (int max))
 	return false;
 }
 
+/* Finds the timers that are due. */
+static int
+find_timers(JdgFlowTimer *timer, int max)
+{
+	int			n;
+
+	jdg_work_begin_async();
+	n = jdg_flow_find_timers(timer, max);
+	jdg_work_end();
+	return n;
+}
+
+/* Serves timers; each row is looked at again under the lock of its run. */
+static void
+do_timers(const JdgFlowTimer *timer, int n)
+{
+	for (int i = 0; i < n; i += BATCH)
+	{
+		CHECK_FOR_INTERRUPTS();
+		jdg_work_begin_async();
+		jdg_flow_do_timers(timer + i, Min(BATCH, n - i));
+		jdg_work_end();
+	}
+}
+
 static void
 look_again(bool all)
 {
@@ -64,8 +89,10 @@ jdg_flow_advance(JdgDb *db, uint32 why)
 {
 	static TimestampTz retry_at = DT_NOBEGIN;
 	static TimestampTz locked_at = DT_NOEND;
+	static JdgFlowTimer due[BATCH * BATCHES];
 	TimestampTz next;
 	bool		all = true;
+	int			ndue;
 
 	if (retry_at <= jdg_now())
 	{
@@ -75,12 +102,19 @@ jdg_flow_advance(JdgDb *db, uint32 why)
 	else if (why & JDG_WAKE_SWEEP || locked_at <= jdg_now())
 		look_again(false);
 	locked_at = DT_NOEND;
-	if ((why & (JDG_WAKE_WAITS | JDG_WAKE_SWEEP)) != 0 ||
+
+	/*
+	 * Timers are found before the log and the messages are read: what has
+	 * committed before the time of a wait is over then comes first.
+	 */
+	ndue = find_timers(due, lengthof(due));
+	if ((why & (JDG_WAKE_WAITS | JDG_WAKE_SWEEP)) != 0 || ndue > 0 ||
 		jdg_flow_events_awaited())
 		all = jdg_flow_events_read(db, (why & JDG_WAKE_SWEEP) != 0);
 	all &= do_batches(jdg_flow_do_messages);
 	jdg_flow_events_set_behind(!all);
-	all &= do_batches(jdg_flow_do_timers);
+	do_timers(due, ndue);
+	all &= ndue < lengthof(due);
 	all &= do_batches(jdg_awaited_end_tasks);
 	if (jdg_flow_gave_up())
 		retry_at = jdg_now() + USECS_PER_MINUTE;

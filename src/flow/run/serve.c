@@ -198,7 +198,7 @@ jdg_flow_do_messages(int max)
 }
 
 int
-jdg_flow_do_timers(int max)
+jdg_flow_find_timers(JdgFlowTimer *timer, int max)
 {
 	static JdgQuery q = {
 		"SELECT run_id, step_id FROM jadugar_internal.flow_step "
@@ -206,17 +206,29 @@ jdg_flow_do_timers(int max)
 	};
 	Datum		v[2] = {TimestampTzGetDatum(jdg_now()), Int32GetDatum(max)};
 	int			n = (int) jdg_run(&q, v, NULL, 0);
+
+	Assert(jdg_is_bookkeeping());
+	for (int i = 0; i < n; i++)
+	{
+		timer[i].run_id = jdg_col_int64(i, 1, 0);
+		timer[i].step_id = jdg_col_int64(i, 2, 0);
+	}
+	return n;
+}
+
+void
+jdg_flow_do_timers(const JdgFlowTimer *timer, int n)
+{
 	Input	   *in = palloc(sizeof(Input) * Max(n, 1));
 
 	Assert(jdg_is_bookkeeping());
 	for (int i = 0; i < n; i++)
 	{
-		in[i].run_id = jdg_col_int64(i, 1, 0);
-		in[i].step_id = jdg_col_int64(i, 2, 0);
+		in[i].run_id = timer[i].run_id;
+		in[i].step_id = timer[i].step_id;
 		in[i].message = NULL;
 	}
 	serve_all(in, n);
-	return n;
 }
 
 bool

@@ -10,12 +10,21 @@
 
 #include "utils/timestamp.h"
 
+/* a row whose time has come */
+typedef struct JdgFlowTimer
+{
+	int64		run_id;
+	int64		step_id;
+} JdgFlowTimer;
+
 /*
- * Each in a transaction of its own and inside jdg_internal_begin().  Both do
- * at most "max" and return how many they did.
+ * Each in a transaction of its own and inside jdg_internal_begin().  The first
+ * serves at most "max" messages, the second finds at most "max" timers that
+ * are due; both return the number.  The third serves n timers.
  */
 extern int	jdg_flow_do_messages(int max);
-extern int	jdg_flow_do_timers(int max);
+extern int	jdg_flow_find_timers(JdgFlowTimer *timer, int max);
+extern void jdg_flow_do_timers(const JdgFlowTimer *timer, int n);
 
 /* has serving failed since the last call? */
 extern bool jdg_flow_gave_up(void);
