@@ -148,7 +148,7 @@ begin_count(Count *n, const JdgSubscription *s, const JdgCursor *c,
 	n->c = c;
 	n->from = first_of(c);
 	n->most = most;
-	n->looks = most + LOOKS_MAX;
+	n->looks = Min(most, PG_INT64_MAX - LOOKS_MAX) + LOOKS_MAX;
 	n->result = result;
 	n->row = AllocSetContextCreate(CurrentMemoryContext, "jadugar backlog",
 								   ALLOCSET_DEFAULT_SIZES);

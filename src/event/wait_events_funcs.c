@@ -41,6 +41,9 @@
 
 #define LONGEST_WAIT_MS (3600 * 1000)
 
+/* until a shard that another transaction has locked is looked at again */
+#define LOCKED_PAUSE	(100 * INT64CONST(1000))
+
 typedef struct WaitArgs
 {
 	char	   *subscription;
@@ -77,15 +80,33 @@ refuse_sleep(FunctionCallInfo fcinfo)
 }
 
 /*
- * Looks at all shards of the subscription; false: nothing can be fetched.
- * *next is when that may change without a wake-up.  A subscription that was
- * dropped is news: the next call raises an error.
+ * Does another transaction hold the shard, such as one that has fetched and
+ * not committed yet?  Its events are not to be had before it ends.  Takes the
+ * lock that fetch_events() takes, for a transaction of our own.
  */
 static bool
-look(int64 id, TimestampTz *next)
+is_locked(int64 id, int32 shard, TimestampTz *next)
+{
+	JdgCursor	c;
+
+	if (jdg_cursor_lock(id, shard, &c))
+		return false;
+	*next = Min(*next, jdg_now() + LOCKED_PAUSE);
+	return true;
+}
+
+/*
+ * Looks at all shards of the subscription; false: nothing can be fetched.
+ * *next is when that may change without a wake-up.  A subscription that was
+ * dropped is news: the next call raises an error.  "locks": see above.
+ */
+static bool
+look(int64 id, bool locks, TimestampTz *next)
 {
 	const JdgSubscription *s = jdg_subscription_get(id);
+	MemoryContext all;
 	MemoryContext mcxt;
+	MemoryContext old;
 	bool		found = false;
 	JdgCursor	c;
 	bool		open;
@@ -96,23 +117,27 @@ look(int64 id, TimestampTz *next)
 	jdg_fetch_check(s);
 	if (!jdg_fetch_is_active(s))
 		return false;
-	mcxt = AllocSetContextCreate(CurrentMemoryContext, "jadugar wait_events",
-								 ALLOCSET_DEFAULT_SIZES);
+	all = AllocSetContextCreate(CurrentMemoryContext, "jadugar wait_events",
+								ALLOCSET_DEFAULT_SIZES);
+	mcxt = AllocSetContextCreate(all, "jadugar event", ALLOCSET_DEFAULT_SIZES);
+	old = MemoryContextSwitchTo(all);
 	for (int32 shard = 0; shard < s->shards && !found; shard++)
-		found = jdg_fetch_look(s, shard, mcxt, &c, &open, next);
-	MemoryContextDelete(mcxt);
+		found = jdg_fetch_look(s, shard, mcxt, &c, &open, next) &&
+			!(locks && is_locked(id, shard, next));
+	MemoryContextSwitchTo(old);
+	MemoryContextDelete(all);
 	return found;
 }
 
 /* look(), after which a kept window has no resources of an aborted look. */
 static bool
-look_safely(int64 id, TimestampTz *next)
+look_safely(int64 id, bool locks, TimestampTz *next)
 {
 	bool		found;
 
 	PG_TRY();
 	{
-		found = look(id, next);
+		found = look(id, locks, next);
 	}
 	PG_CATCH();
 	{
@@ -146,7 +171,7 @@ sleep_until_news(int64 id, TimestampTz until)
 			TimestampTz next;
 			long		ms;
 
-			found = look_safely(id, &next);
+			found = look_safely(id, true, &next);
 			SPI_commit();
 			if (found)
 				break;
@@ -181,7 +206,7 @@ JDG_FUNCTION(jdg_wait_events, JDG_LEVEL_USER)
 		refuse_sleep(fcinfo);
 	id = jdg_subscription_id(a.subscription, jdg_owner_of_call(a.owner));
 	if (until == DT_NOBEGIN)
-		value = BoolGetDatum(look_safely(id, &next));
+		value = BoolGetDatum(look_safely(id, false, &next));
 	else
 	{
 		SPI_connect_ext(SPI_OPT_NONATOMIC);

@@ -58,10 +58,12 @@ write_row(void)
 		"VALUES ($start_id, $era, $xid, $since_xmax, $since_xip)"
 	};
 	JdgXidSet  *since = jdg_xidset_take();
+	bool		read_only = XactReadOnly;
 	JdgParams	p = {0};
 	JdgInternal in;
 
-	/* the statements of the transaction are over */
+	/* the statements of the transaction are over, also those of its mode */
+	XactReadOnly = false;
 	PushActiveSnapshot(GetTransactionSnapshot());
 	jdg_internal_begin(&in);
 	jdg_bind_int64(&p, "start_id", start_id);
@@ -73,6 +75,7 @@ write_row(void)
 	jdg_run_params(&q, &p, 0);
 	jdg_internal_end(&in);
 	PopActiveSnapshot();
+	XactReadOnly = read_only;
 	JDG_FAULT("flow-wait-started");
 }
 
