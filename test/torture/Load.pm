@@ -1,5 +1,6 @@
-# Load: producers that enqueue tasks of every kind and publish events, one that
-# changes tasks as an operator, and one that keeps old snapshots.
+# Load: producers that enqueue tasks of every kind and publish events, consumers that
+# fetch events, one that changes tasks and subscriptions as an operator, and one that
+# keeps old snapshots.
 #
 # Each is a forked process that feeds psql with small transactions until a stop
 # file appears.  It keeps its own ledger, in files and not in the database.  Before
@@ -376,7 +377,7 @@ sub events
 
 	for (1 .. 1 + int(rand(6)))
 	{
-		my $data = chance(0.2) ? '"more": ' . pick(1, 2) : chance(0.05) ? '"dead": "' . pick(qw(three park)) . '"' : chance(0.05) ? '"no_commit": true' : '';
+		my $data = chance(0.2) ? '"more": ' . pick(1, 2) : chance(0.05) ? '"dead": "' . pick(qw(three park out)) . '"' : chance(0.05) ? '"no_commit": true' : '';
 
 		event($t, 'e' . ++$t->{events}, "{$data}");
 	}
@@ -442,7 +443,7 @@ my @meddling = (
 		SELECT jadugar.retry_task(task_id) FROM r),
 	q(SELECT jadugar.update_task(task_id, priority => 5) FROM (SELECT task_id FROM jadugar_internal.task WHERE state IN ('s', 'r') ORDER BY random() LIMIT 2) t),
 	q(SELECT jadugar.run_now('parallel', owner => 'alice')),
-	q(INSERT INTO torture.witness SELECT 'deeper than allowed', queue || ' ' || ready + scheduled + running + waiting + paused_tasks
+	q(INSERT INTO torture.witness SELECT 'deeper than allowed', name || ' ' || ready + scheduled + running + waiting + paused_tasks
 		FROM jadugar.queues WHERE ready + scheduled + running + waiting + paused_tasks > max_depth),
 	q(INSERT INTO torture.witness SELECT 'more at a time than allowed', string_agg(r::text, ' ') FROM jadugar.running r
 		WHERE queue = 'two' AND phase = 'running' HAVING count(*) > 2),
@@ -451,20 +452,29 @@ my @meddling = (
 	q(SELECT jadugar.resume_flow(run_id) FROM (SELECT run_id FROM jadugar_internal.flow_run WHERE paused_at IS NOT NULL AND finished_at IS NULL LIMIT 2) r),
 	q(SELECT jadugar.retry_step(run_id, step, step_id) FROM (SELECT * FROM jadugar.flow_steps WHERE status IN ('failed', 'compensation_failed') AND kind = 'step' ORDER BY random() LIMIT 2) s),
 	q(INSERT INTO flowtest.problem SELECT * FROM jadugar.check_flows()),
+	q(SELECT torture.reshard()),
+	q(SELECT torture.reshard()),
+	q(SELECT torture.replay()),
+	q(SELECT torture.redrive()),
+	q(SELECT jadugar.redrive(subscription, key => key, owner => owner) FROM jadugar.dead_letters WHERE subscription ~ 'redriven' AND state = 'dead' ORDER BY random() LIMIT 1),
+	q(SELECT torture.discard()),
+	q(SELECT jadugar.pause_subscription(name, owner => owner) FROM jadugar.subscriptions ORDER BY random() LIMIT 1),
+	q(SELECT jadugar.resume_subscription(name, owner => owner) FROM jadugar.subscriptions WHERE paused_at IS NOT NULL),
 	q(SELECT count(*) FROM jadugar.tasks),
 	q(SELECT count(*) FROM jadugar.running),
 	q(BEGIN; SELECT jadugar.cancel(task_id) FROM (SELECT task_id FROM jadugar_internal.task ORDER BY random() LIMIT 1) t; ROLLBACK));
 
 sub psql
 {
-	my ($o, $role, $script, $out) = @_;
+	my ($o, $role, $script, $out, $seconds) = @_;
+	my $kill = $seconds ? "timeout -s KILL $seconds " : '';
 	my $file = "$o->{prefix}.sql";
 	my $connstr = do { local (@ARGV, $/) = ($o->{connstr_file}); <> };
 
 	open(my $f, '>', $file) or die "$file: $!";
 	print $f $script;
 	close($f);
-	my $rc = system("PGOPTIONS='-c statement_timeout=$o->{statement_timeout} -c lock_timeout=2s' psql -X -q -v ON_ERROR_STOP=1 -d \"$connstr dbname=postgres user=$role\" -f $file >> $out 2>> $o->{prefix}.err");
+	my $rc = system("PGOPTIONS='-c statement_timeout=$o->{statement_timeout} -c lock_timeout=2s' ${kill}psql -X -q -v ON_ERROR_STOP=1 -d \"$connstr dbname=postgres user=$role\" -f $file >> $out 2>> $o->{prefix}.err");
 	# the server may be down
 	usleep(50_000) if $rc != 0;    # waits-for-time: no need to hurry
 	return;
@@ -509,6 +519,49 @@ sub meddle
 	return;
 }
 
+# A consumer: leases events and handles them, in one transaction or in two.
+sub consuming
+{
+	my ($o, $n) = @_;
+	my $settle = "\\if :found\nSELECT torture.settle(:'name', :'token', :'given');\n\\endif\n";
+	my $fetch = sub {
+		my ($ack) = @_;
+
+		return "SELECT *, token <> '' AS found, token <> '' AND NOT given \@> jsonb_build_array(jsonb_build_object('dead', :'name'::text)) AS plain\nFROM torture.fetch(:'name', '$o->{id}'" . ($ack ? ", ack => :'token'" : '') . ") \\gset\n";
+	};
+	my $begin = 'BEGIN ISOLATION LEVEL ' . pick('READ COMMITTED', 'READ COMMITTED', 'REPEATABLE READ', 'SERIALIZABLE') . ";\n";
+	my $end = chance(0.7) ? "COMMIT;\n" : chance(0.5) ? "ROLLBACK;\n"
+	  : "PREPARE TRANSACTION '$o->{id}.$n';\n" . (chance(0.2) ? '' : pick('COMMIT', 'ROLLBACK') . " PREPARED '$o->{id}.$n';\n");
+	# waits-for-time: longer than the lease, or shorter
+	my $pause = chance(0.3) ? sprintf("SELECT pg_sleep(%.3f);\n", rand(0.6)) : '';
+	my $out = "SELECT name FROM torture.subscription WHERE delivery = 'fetch' AND owner = current_user ORDER BY random() LIMIT 1 \\gset\n";
+
+	$out .= "CALL jadugar.wait_events(:'name', '100 ms');\n" if chance(0.3);
+	return $out . $begin . $fetch->() . $pause . $settle . $end if chance(0.4);
+	return $out . $fetch->() . $pause . $begin . $settle . $end if chance(0.6);
+	# each fetch acknowledges the events of the one before
+	$out .= $fetch->();
+	foreach (1 .. 3)
+	{
+		$out .= $pause . "\\if :plain\n" . $begin . "SELECT torture.note(:'name', e) FROM jsonb_array_elements(:'given') e;\n" . $fetch->(1) . $end . "\\endif\n";
+	}
+	return $out . $settle;
+}
+
+# Some consumers are killed.
+sub consume
+{
+	my ($o) = @_;
+	my $n = 0;
+
+	until (-e $o->{stop})
+	{
+		psql($o, pick(qw(alice bob)), join('', map { consuming($o, $n++) } 1 .. 1 + int(rand(5))), '/dev/null', chance(0.3) ? 0.05 + rand(0.5) : 0);
+		usleep($o->{pause});    # waits-for-time: leaves the processor to the workers
+	}
+	return;
+}
+
 # Old snapshots, which keep dead rows and index entries.
 sub hold
 {
@@ -531,7 +584,7 @@ sub start_load
 	my $load = { stop => "$dir/stop", dir => $dir, round => $round, pids => [] };
 
 	unlink($load->{stop}, glob("$dir/load.*"));
-	foreach my $n (0 .. 1 + ($o{producers} // 3))
+	foreach my $n (0 .. 3 + ($o{producers} // 3))
 	{
 		my $pid = fork() // die "fork: $!";
 
@@ -545,7 +598,7 @@ sub start_load
 		my %me = (id => "r$round.p$n", prefix => "$dir/load.$n", stop => $load->{stop},
 			connstr_file => $connstr_file, statement_timeout => $o{statement_timeout} // 5000,
 			pause => $o{pause} // 10_000);
-		my $rc = eval { $n == 0 ? meddle(\%me) : $n == 1 ? hold(\%me) : produce(\%me); 1 };
+		my $rc = eval { $n == 0 ? meddle(\%me) : $n == 1 ? hold(\%me) : $n <= 3 ? consume(\%me) : produce(\%me); 1 };
 		print STDERR $@ if !$rc;
 		_exit($rc ? 0 : 1);
 	}

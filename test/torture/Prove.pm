@@ -52,7 +52,10 @@ sub come_to_rest
 	my ($ask, $runs) = $t->{flows} ? (
 		'SELECT jadugar.resume_flow(run_id) FROM jadugar_internal.flow_run WHERE paused_at IS NOT NULL AND finished_at IS NULL; CALL flowtest.ask_all();',
 		'+ (SELECT count(*) FROM flowtest.unfinished)') : ('', '');
-	my $events = $t->{events} ? '+ torture.undelivered()' : '';
+	# what consumers fetch, and what is dead or paused
+	my ($deliver, $events) = $t->{events} ? (
+		'CALL torture.consume_all(); SELECT torture.redrive(); SELECT jadugar.resume_subscription(name, owner => owner) FROM jadugar.subscriptions WHERE paused_at IS NOT NULL;',
+		'+ torture.undelivered()') : ('', '');
 	return poll_sub(
 		'nothing is left to do',
 		sub {
@@ -60,6 +63,7 @@ sub come_to_rest
 				sql($t, qq{
 					SELECT jadugar.resume_task(task_id) FROM jadugar_internal.task WHERE state = 'p';
 					$ask
+					$deliver
 					SELECT (SELECT count(*) FROM jadugar_internal.task) $runs $events});
 			};
 			return defined $n && $n =~ /(?:^|\n)0$/;

@@ -4,6 +4,7 @@
 -- Whoever publishes an event writes a row of torture.published in the same
 -- transaction; the ledger of the producers decides which of these must be there
 -- (kind event).  A handler leaves a row of torture.handled, and then fails at random.
+-- So does a consumer outside the server, which acknowledges in the same transaction.
 
 SELECT jadugar.create_topic('torture', keep => true, roll => 'hour');
 SELECT jadugar.grant_topic('torture', r, p) FROM unnest('{alice,bob,carol}'::text[]) r, unnest('{read,publish}'::text[]) p;
@@ -29,10 +30,25 @@ CREATE TABLE torture.handled (
 CREATE TABLE torture.subscription (
 	name		text PRIMARY KEY,
 	owner		text NOT NULL,
+	delivery	text NOT NULL DEFAULT 'inline',
+	on_failure	text NOT NULL DEFAULT 'park_key',
+	shards		integer NOT NULL DEFAULT 3,
+	batch		integer,
 	keys		text[],			-- of the events it is for
-	ordered		boolean NOT NULL,	-- are events of a key handled in order?
-	chance		float8 NOT NULL	-- that an attempt fails
+	ordered		boolean NOT NULL DEFAULT true,	-- are events of a key handled in order?
+	chance		float8 NOT NULL DEFAULT 0,	-- that an attempt fails
+	gives_up	boolean NOT NULL DEFAULT false,	-- events die, and are driven again
+	reshards	boolean NOT NULL DEFAULT false,	-- the number of shards changes
+	-- of a replay: the events that it has to handle
+	upto		pg_snapshot,
+	after_id	bigint,
+	until_id	bigint
 );
+-- Events that an operator gave up.
+CREATE TABLE torture.discarded (subscription text NOT NULL, event_id bigint NOT NULL);
+-- The last event of the rounds before.
+CREATE TABLE torture.before (event_id bigint NOT NULL);
+INSERT INTO torture.before VALUES (0);
 GRANT SELECT, INSERT ON torture.published, torture.handled, torture.subscription TO PUBLIC;
 GRANT USAGE ON SEQUENCE torture.turn TO PUBLIC;
 
@@ -59,11 +75,12 @@ BEGIN
 	RETURN n;
 END $$;
 
--- Fails in some of the first attempts, always in the same ones.
+-- Fails in some of the first attempts, always in the same ones; in any attempt if
+-- events are to die.
 CREATE FUNCTION torture.may_fail(subscription text, event_id bigint, attempt integer) RETURNS void LANGUAGE plpgsql AS $$
 BEGIN
-	IF attempt < 6 AND (hashtextextended(subscription || attempt, event_id) & 1023) / 1024.0 <
-		(SELECT chance FROM torture.subscription s WHERE s.name = subscription) THEN
+	IF EXISTS (SELECT FROM torture.subscription s WHERE s.name = subscription AND s.chance > CASE WHEN s.gives_up THEN random()
+			WHEN attempt < 6 THEN (hashtextextended(subscription || attempt, event_id) & 1023) / 1024.0 ELSE 1 END) THEN
 		RAISE EXCEPTION 'meant to fail' USING DETAIL = format('Attempt %s of event %s.', attempt, event_id);
 	END IF;
 END $$;
@@ -98,37 +115,148 @@ BEGIN
 	PERFORM torture.may_fail(me.subscription, (u).event_id, me.attempt) FROM unnest(e) u;
 END $$;
 
-INSERT INTO torture.subscription VALUES
-	('one', 'alice', NULL, true, 0),
-	('three', 'alice', NULL, true, 0.2),
-	('park', 'bob', NULL, false, 0.2),
-	('batch', 'bob', NULL, true, 0.05),
-	('batches', 'carol', NULL, true, 0.05),
-	('block', 'carol', NULL, true, 0.1),
-	('keys', 'bob', '{k1,k2,k3}', true, 0);
-SELECT jadugar.subscribe(name, '{t.*}', 'SELECT torture.handle($1)', topics => '{torture}', keys => keys,
-	shards => CASE WHEN name IN ('one', 'batch') THEN 1 ELSE 3 END,
-	batch => CASE name WHEN 'batch' THEN 10 WHEN 'batches' THEN 4 END,
-	on_failure => CASE WHEN name IN ('park', 'block') THEN name ELSE 'park_key' END,
-	max_attempts => 10000, owner => owner,
+INSERT INTO torture.subscription (name, owner, shards, delivery, on_failure, batch, keys, ordered, chance, gives_up, reshards) VALUES
+	('one', 'alice', 1, 'inline', 'park_key', NULL, NULL, true, 0, false, false),
+	('three', 'alice', 3, 'inline', 'park_key', NULL, NULL, true, 0.2, false, true),
+	('park', 'bob', 3, 'inline', 'park', NULL, NULL, false, 0.2, false, true),
+	('batch', 'bob', 1, 'inline', 'park_key', 10, NULL, true, 0.05, false, true),
+	('batches', 'carol', 3, 'inline', 'park_key', 4, NULL, true, 0.05, false, false),
+	('block', 'carol', 3, 'inline', 'block', NULL, NULL, true, 0.1, false, true),
+	('keys', 'bob', 3, 'inline', 'park_key', NULL, '{k1,k2,k3}', true, 0, false, false),
+	('redriven', 'alice', 2, 'inline', 'park_key', NULL, NULL, true, 0.3, true, true),
+	-- an operator cancels, pauses and prefers tasks
+	('tasks', 'bob', 2, 'task', 'park_key', NULL, NULL, false, 0.2, false, true),
+	('out', 'alice', 3, 'fetch', 'park_key', NULL, NULL, true, 0.1, false, false),
+	('out_block', 'bob', 1, 'fetch', 'block', NULL, NULL, true, 0.1, false, false),
+	('out_redriven', 'alice', 2, 'fetch', 'park_key', NULL, NULL, true, 0.3, true, false);
+SELECT jadugar.subscribe(name, '{t.*}', CASE WHEN delivery <> 'fetch' THEN 'SELECT torture.handle($1)' END, topics => '{torture}', keys => keys,
+	shards => shards, batch => batch, delivery => delivery, on_failure => on_failure, max_attempts => CASE WHEN gives_up THEN 2 ELSE 10000 END, owner => owner,
 	retry => '{"delay": 0.01, "max_delay": 0.05, "retry_on": ["08", "0A000", "40", "53", "57", "P0001", "WORKER_CRASHED", "XX000"]}')
 FROM torture.subscription;
 
+-- Consumers outside the server: leases events of a subscription, and returns them
+-- with the token.
+CREATE FUNCTION torture.fetch(subscription text, consumer text, owner text DEFAULT NULL, ack text DEFAULT NULL, OUT token text, OUT given jsonb) LANGUAGE sql AS $$
+	SELECT COALESCE(max(token), ''), COALESCE(jsonb_agg(jsonb_build_object('id', (event).event_id, 'shard', shard, 'attempt', attempt, 'dead', (event).data->'dead')), '[]')
+	FROM jadugar.fetch_events(subscription, consumer, max_rows => (1 + random() * 9)::integer, lease => random() * interval '1 second', owner => owner, ack => ack) $$;
+
+-- The effects of one event.
+CREATE FUNCTION torture.note(subscription text, e jsonb) RETURNS void LANGUAGE sql AS $$
+	INSERT INTO torture.handled VALUES (subscription, (e->>'id')::bigint, (e->>'shard')::integer) $$;
+
+-- Handles events and acknowledges them, until one fails.  Sometimes it acknowledges
+-- each at once, or leaves some to others.
+CREATE FUNCTION torture.settle(subscription text, token text, given jsonb) RETURNS void LANGUAGE plpgsql AS $$
+DECLARE
+	each boolean := random() < 0.3;
+	s torture.subscription;
+	e jsonb;
+	pending jsonb;		-- handled, but not acknowledged yet
+BEGIN
+	SELECT * INTO s FROM torture.subscription t WHERE t.name = subscription;
+	FOR e IN SELECT * FROM jsonb_array_elements(given) LOOP
+		IF e->>'dead' = subscription OR (random() < s.chance AND (s.gives_up OR (e->>'attempt')::integer < 6)) THEN
+			PERFORM jadugar.ack(token, (pending->>'id')::bigint) WHERE pending IS NOT NULL;
+			PERFORM jadugar.nack(token, (e->>'id')::bigint, 'meant to fail', dead => COALESCE(e->>'dead' = subscription, false));
+			RETURN;
+		END IF;
+		PERFORM torture.note(subscription, e);
+		pending := e;
+		IF e <> given->-1 AND (each OR random() < 0.05) THEN
+			PERFORM jadugar.ack(token, (e->>'id')::bigint);
+			pending := NULL;
+			IF random() < 0.1 THEN
+				PERFORM jadugar.release_lease(token);
+				RETURN;
+			END IF;
+			PERFORM jadugar.extend_lease(token, '1 second');
+		END IF;
+	END LOOP;
+	PERFORM jadugar.ack(token);
+END $$;
+
+-- Handles what there is to fetch now.
+CREATE PROCEDURE torture.consume_all() LANGUAGE plpgsql AS $$
+DECLARE
+	s record;
+	f record;
+BEGIN
+	FOR s IN SELECT name, owner FROM torture.subscription WHERE delivery = 'fetch' LOOP
+		LOOP
+			f := torture.fetch(s.name, 'last', s.owner);
+			EXIT WHEN f.token = '';
+			PERFORM torture.settle(s.name, f.token, f.given);
+			COMMIT;
+		END LOOP;
+		COMMIT;
+	END LOOP;
+END $$;
+
+-- One shard becomes seven, and more become one.
+CREATE FUNCTION torture.reshard() RETURNS void LANGUAGE sql AS $$
+	SELECT jadugar.alter_subscription(name, shards => CASE WHEN s.shards = 1 THEN 7 ELSE 1 END, owner => owner)
+	FROM jadugar.subscriptions s WHERE name IN (SELECT name FROM torture.subscription WHERE reshards)
+	ORDER BY random() LIMIT 1 $$;
+
+-- Begins to handle events of this round again.
+CREATE FUNCTION torture.replay() RETURNS void LANGUAGE plpgsql AS $$
+DECLARE
+	s torture.subscription;
+	id bigint;
+BEGIN
+	SELECT * INTO s FROM torture.subscription WHERE upto IS NULL ORDER BY random() LIMIT 1;
+	IF (SELECT count(*) FROM torture.subscription WHERE upto IS NOT NULL) >= 5 THEN
+		RETURN;
+	END IF;
+	s.after_id := (SELECT event_id FROM torture.before);
+	s.until_id := (SELECT event_id FROM torture.published WHERE random() < 0.5 ORDER BY random() LIMIT 1);
+	s.shards := (1 + random() * 2)::integer;
+	id := jadugar.replay(s.name, s.name || ' replayed ' || nextval('torture.turn'), start_after => s.after_id, until_id => s.until_id, shards => s.shards, owner => s.owner);
+	s.reshards := false;
+	SELECT u.name, concat(COALESCE(upto_xip[1], upto_xmax), ':', upto_xmax, ':', array_to_string(upto_xip, ','))::pg_snapshot INTO s.name, s.upto
+	FROM jadugar_internal.event_cursor c JOIN jadugar_internal.subscription u USING (subscription_id) WHERE subscription_id = id AND shard = 0;
+	INSERT INTO torture.subscription SELECT s.*;
+END $$;
+
+-- Gives up one dead event.
+CREATE FUNCTION torture.discard() RETURNS void LANGUAGE sql AS $$
+	INSERT INTO torture.discarded
+	SELECT subscription, event_id FROM (
+		SELECT d.subscription, d.event_id, d.owner FROM jadugar.dead_letters d JOIN torture.subscription s ON s.name = d.subscription
+		WHERE s.gives_up AND d.state = 'dead' ORDER BY random() LIMIT 1) d
+	WHERE jadugar.discard_events(subscription, ARRAY[event_id], owner => owner) = 1 $$;
+
+CREATE FUNCTION torture.redrive() RETURNS void LANGUAGE sql AS $$
+	SELECT jadugar.redrive(name, owner => owner) FROM torture.subscription WHERE gives_up $$;
+
+-- Tasks of events that have ended.
+CREATE VIEW torture.task AS
+SELECT task_id, metadata->>'subscription' AS subscription, (metadata->>'event_id')::bigint AS event_id, status
+FROM jadugar_internal.attempt WHERE final AND metadata ? 'event_id';
+
 -- Which subscription has to handle which event.
-CREATE VIEW torture.expected AS
-SELECT s.name AS subscription, p.*
+CREATE VIEW torture.wanted AS
+SELECT s.name AS subscription, s.delivery, p.*
 FROM torture.subscription s JOIN torture.published p ON s.keys IS NULL OR p.key = ANY (s.keys)
-WHERE p.dead IS DISTINCT FROM s.name;
+WHERE p.dead IS DISTINCT FROM s.name
+	AND (s.upto IS NULL OR (p.event_id > s.after_id AND (s.until_id IS NULL OR p.event_id <= s.until_id) AND pg_visible_in_snapshot(p.xid, s.upto)))
+	AND NOT EXISTS (SELECT FROM torture.discarded d WHERE d.subscription = s.name AND d.event_id = p.event_id);
+-- Without those whose task was cancelled.
+CREATE VIEW torture.expected AS
+SELECT w.* FROM torture.wanted w LEFT JOIN torture.task t ON w.delivery = 'task' AND t.subscription = w.subscription AND t.event_id = w.event_id
+WHERE t.status IS DISTINCT FROM 'x';
 CREATE VIEW torture.parked AS
 SELECT s.name AS subscription, p.*
 FROM jadugar_internal.parked p JOIN jadugar_internal.subscription s USING (subscription_id);
 
 -- Deliveries that have not ended yet.
-CREATE FUNCTION torture.undelivered() RETURNS bigint LANGUAGE sql AS $$
+CREATE FUNCTION torture.undelivered() RETURNS bigint LANGUAGE sql SET jit = off AS $$
 	SELECT (SELECT count(*) FROM torture.expected e LEFT JOIN torture.handled h USING (subscription, event_id) WHERE h.event_id IS NULL)
 		+ (SELECT count(*) FROM torture.published p LEFT JOIN torture.parked d ON d.subscription = p.dead AND d.event_id = p.event_id AND d.state = 'd'
 			WHERE p.dead IS NOT NULL AND d.event_id IS NULL)
-		+ (SELECT count(*) FROM torture.parked WHERE state <> 'd') $$;
+		+ (SELECT count(*) FROM torture.parked d LEFT JOIN torture.published p ON p.event_id = d.event_id AND p.dead = d.subscription WHERE d.state <> 'd' OR p.event_id IS NULL)
+		+ (SELECT count(*) FROM jadugar.subscriptions s JOIN torture.subscription t USING (name)
+			WHERE s.status <> CASE WHEN t.upto IS NULL THEN 'active' ELSE 'done' END) $$;
 
 -- What is wrong, when all work has ended.
 CREATE FUNCTION torture.event_findings() RETURNS TABLE (what text, detail text) LANGUAGE sql SET jit = off AS $$
@@ -180,8 +308,15 @@ CREATE FUNCTION torture.event_findings() RETURNS TABLE (what text, detail text) 
 	WHERE s.ordered AND hb.turn < ha.turn
 		AND CASE WHEN a.xid = b.xid THEN a.event_id < b.event_id ELSE pg_visible_in_snapshot(a.xid, b.seen) END
 	UNION ALL
-	SELECT 'key in two shards', format('%s %s', subscription, key) FROM torture.handled JOIN torture.published USING (event_id)
-	WHERE key IS NOT NULL GROUP BY subscription, key HAVING count(DISTINCT shard) > 1
+	SELECT 'key in two shards', format('%s %s', subscription, key)
+	FROM torture.handled h JOIN torture.published USING (event_id) JOIN torture.subscription s ON s.name = h.subscription
+	WHERE key IS NOT NULL AND NOT s.reshards GROUP BY subscription, key HAVING count(DISTINCT shard) > 1
+	UNION ALL
+	SELECT 'tasks of an event', format('%s %s: %s', w.subscription, w.event_id, count(t.task_id))
+	FROM torture.wanted w LEFT JOIN torture.task t USING (subscription, event_id)
+	WHERE w.delivery = 'task' GROUP BY w.subscription, w.event_id HAVING count(t.task_id) <> 1
+	UNION ALL
+	SELECT 'end of a task of an event', t::text FROM torture.task t WHERE status NOT IN ('c', 'x')
 
 	-- nothing is left aside, and the cursors have passed all that was handled
 	UNION ALL
@@ -194,16 +329,30 @@ CREATE FUNCTION torture.event_findings() RETURNS TABLE (what text, detail text) 
 	SELECT 'count of events set aside', c::text FROM jadugar_internal.event_cursor c
 	WHERE parked <> (SELECT count(*) FROM jadugar_internal.parked p WHERE p.subscription_id = c.subscription_id AND p.shard = c.shard)
 	UNION ALL
-	SELECT 'shard', s::text FROM jadugar.subscription_shards s WHERE status <> 'active' OR blocked_id IS NOT NULL
+	SELECT 'shard', s::text FROM jadugar.subscription_shards s LEFT JOIN torture.subscription t ON t.name = s.subscription
+	WHERE s.status <> CASE WHEN t.upto IS NULL THEN 'active' ELSE 'done' END OR s.blocked_id IS NOT NULL
+	UNION ALL
+	SELECT 'lease', s::text FROM jadugar.subscription_shards s WHERE holder IS NOT NULL
+	UNION ALL
+	SELECT 'shards', s::text FROM jadugar_internal.subscription s JOIN jadugar_internal.event_cursor c USING (subscription_id)
+	GROUP BY s.subscription_id, s HAVING s.new_shards IS NOT NULL OR count(*) <> s.shards OR max(c.shard) <> s.shards - 1
+	UNION ALL
+	SELECT 'shard of an event set aside', p::text
+	FROM torture.parked p JOIN jadugar_internal.subscription s USING (subscription_id) JOIN jadugar_internal.event e USING (event_id)
+	WHERE p.shard <> e.slot % s.shards
 	UNION ALL
 	SELECT 'position before an event that was handled', format('%s %s', c, p)
 	FROM torture.handled h JOIN torture.published p USING (event_id)
 		JOIN jadugar_internal.subscription s ON s.name = h.subscription
-		JOIN jadugar_internal.event_cursor c ON c.subscription_id = s.subscription_id AND c.shard = h.shard
+		JOIN jadugar_internal.event e USING (event_id)
+		JOIN jadugar_internal.event_cursor c ON c.subscription_id = s.subscription_id AND c.shard = e.slot % s.shards
 	WHERE NOT ((p.xid < c.base_xmax AND p.xid <> ALL (c.base_xip))
 		OR (c.upto_xmax IS NOT NULL AND p.xid < c.upto_xmax AND p.xid <> ALL (c.upto_xip) AND p.event_id <= c.after_id)) $$;
 
 -- Makes room for the next round.
 CREATE FUNCTION torture.forget_events() RETURNS void LANGUAGE sql AS $$
+	SELECT jadugar.unsubscribe(name, dead_letters => 'drop', owner => owner) FROM torture.subscription WHERE upto IS NOT NULL;
+	DELETE FROM torture.subscription WHERE upto IS NOT NULL;
 	SELECT jadugar.discard_events(name, owner => owner) FROM torture.subscription;
-	TRUNCATE torture.published, torture.handled $$;
+	UPDATE torture.before b SET event_id = GREATEST(b.event_id, (SELECT max(event_id) FROM torture.published));
+	TRUNCATE torture.published, torture.handled, torture.discarded $$;
