@@ -14,6 +14,7 @@
 #include "postgres.h"
 
 #include "base/clock.h"
+#include "base/fault.h"
 #include "base/settings.h"
 #include "event/failure.h"
 #include "event/lifecycle.h"
@@ -120,6 +121,7 @@ set_aside(const JdgSubscription *s, JdgCursor *c, const JdgEvent *e,
 	p.errors = jdg_parked_add_error(NULL, f->error);
 	jdg_parked_add(s->subscription_id, c->shard, &p);
 	c->parked++;
+	JDG_FAULT("delivery-parked");
 	jdg_subscription_happened(again ? JDG_SUBSCRIPTION_PARKED :
 							  JDG_SUBSCRIPTION_DEAD, s, c->shard, e->event_id);
 	if (c->blocked_id == e->event_id)
@@ -149,6 +151,7 @@ jdg_event_failed(const JdgSubscription *s, JdgCursor *c, const JdgEvent *e,
 	parked->next_at = again ? jdg_now() + delay : DT_NOBEGIN;
 	parked->errors = jdg_parked_add_error(parked->errors, f->error);
 	jdg_parked_change(s->subscription_id, parked);
+	JDG_FAULT("delivery-parked-changed");
 	if (!again)
 		jdg_subscription_happened(JDG_SUBSCRIPTION_DEAD, s, c->shard,
 								  e->event_id);
@@ -247,6 +250,7 @@ jdg_event_hold(const JdgSubscription *s, JdgCursor *c, const JdgEvent *e)
 	p.next_at = DT_NOBEGIN;
 	jdg_parked_add(s->subscription_id, c->shard, &p);
 	c->parked++;
+	JDG_FAULT("delivery-held");
 	if (c->parked >= jdg_max_parked)
 		wait_after_failures(c);
 }

@@ -16,6 +16,7 @@
 #include "utils/memutils.h"
 #include "utils/snapmgr.h"
 
+#include "base/fault.h"
 #include "base/json.h"
 #include "base/objects.h"
 #include "base/subxact.h"
@@ -125,6 +126,7 @@ jdg_reader_find(const JdgSubscription *s, JdgCursor *c)
 	kept->window = jdg_window_find(&spec);
 	MemoryContextSwitchTo(old);
 	PopActiveSnapshot();
+	JDG_FAULT("delivery-window-found");
 }
 
 void

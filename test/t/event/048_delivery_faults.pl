@@ -149,9 +149,13 @@ sub fail_at
 my @workers = qw(kill9 sigterm error exit);
 
 my @points = (
+	[ 'delivery-window-found', @workers ],
 	[ 'delivery-taken', @workers ],
 	[ 'delivery-handled', @workers ],
 	[ 'delivery-task-made', @workers ],
+	[ 'delivery-parked', @workers ],
+	[ 'delivery-parked-changed', @workers ],
+	[ 'delivery-held', @workers ],
 	[ 'delivery-cursor-written', @workers ],
 	[ 'delivery-before-commit', @workers ],
 	[ 'delivery-committed', @workers ],
@@ -161,8 +165,9 @@ my @points = (
 	[ 'delivery-commit-charged', qw(kill9 sigterm error) ],
 	[ 'delivery-resharded', qw(kill9 sigterm error) ]);
 
-# how the last three are reached
+# how some are reached
 my %drive = (
+	'delivery-parked-changed' => sub { load(); try(q{SELECT jadugar.publish('m.a', '{"key": 3, "park": 3}', 'k' || i) FROM generate_series(1, 3) i}); load(); },
 	'delivery-resharded' => sub { load(); try(q{SELECT jadugar.alter_subscription(name, shards => 1 + shards % 3) FROM jadugar.subscriptions}); load(); },
 	'delivery-charge-before-commit' => sub { load(); try(q{SELECT jadugar.publish('m.a', '{"die": 1}', 'k' || i) FROM generate_series(1, 3) i}); load(); },
 	'delivery-commit-charged' => sub { load(); try(q{SELECT jadugar.publish('m.a', '{"late": 1}', 'k' || i) FROM generate_series(1, 3) i}); load(); });
