@@ -42,5 +42,8 @@ END $$;
 
 SELECT jadugar.subscribe('delivery', '{order.created, payment.charged}', 'SELECT delivery.on_event($1)',
 	retry => jadugar.retry_policy(10, delay => '100 ms'));
+
+-- The carrier is a program outside the server, which fetches events: carrier.sh.
+SELECT jadugar.subscribe('carrier', '{delivery.shipped}', delivery => 'fetch', shards => 2);
 \o
 RESET ROLE;

@@ -39,6 +39,13 @@ FROM jadugar.read_events(topics => '{shop}', newest_first => true, max_rows => 1
 \o
 \echo What the reports know, from events alone:
 SELECT status, count(*) AS orders, (sum(cents) / 100.0)::numeric(12, 2) AS amount FROM reports.order_summary GROUP BY 1 ORDER BY 2 DESC;
+RESET ROLE;
+
+-- Analytics: the same events once more.
+\ir analytics.sql
+\echo Sales, from a replay of all events:
+SET ROLE shop_reports;
+SELECT sku, orders, quantity, (cents / 100.0)::numeric(12, 2) AS amount FROM reports.sales ORDER BY 1;
 
 \echo Everything that happened to one order, and from which event each followed:
 SELECT event_id, cause, repeat('  ', hops) || type AS type, publisher, data

@@ -21,7 +21,7 @@ use Test::More;
 use Time::HiRes qw(time usleep);
 
 our @EXPORT = qw(new_cluster new_standby create_extension poll poll_sub
-  wait_for_log log_offset psql_error kill_process kill_postmaster process_exists wait_for_exit
+  wait_for_log log_offset psql_error kill_process kill_postmaster kill_in_turn process_exists wait_for_exit
   jadugar_processes wait_for_process wait_for_restart wait_running next_xid $deadline $top);
 
 # Seconds until a condition must be true.
@@ -254,6 +254,33 @@ sub wait_for_restart
 	wait_for_log($node, qr/all server processes terminated; reinitializing/, $offset);
 	poll($node, 'SELECT true');
 	return;
+}
+
+# kill_in_turn(NODE, DBNAME, QUERY, STEP [, CODE]): disturb work that goes on.  When
+# the number that QUERY returns has reached STEP, a worker is terminated; at 2 STEP the
+# server stops at once and starts; at 3 STEP a worker is killed, and all processes
+# restart.  CODE is called after each of them.
+sub kill_in_turn
+{
+	my ($node, $dbname, $query, $step, $code) = @_;
+
+	foreach my $round (1 .. 3)
+	{
+		poll_sub("$query: @{[$step * $round]}", sub { return $node->safe_psql($dbname, $query) >= $step * $round; });
+		my $pid = $node->safe_psql($dbname,
+			q{SELECT min(pid) FROM pg_stat_activity WHERE backend_type = 'jadugar worker'});
+		if ($round == 2)
+		{
+			$node->stop('immediate');
+			$node->start;
+		}
+		elsif ($pid ne '')
+		{
+			kill_process($pid, $round == 1 ? 'TERM' : 'KILL');
+		}
+		$code->() if $code;
+	}
+	return poll($node, 'SELECT 1', '1', $dbname);
 }
 
 # jadugar_processes(NODE [, KIND [, DBNAME]]): pids of the processes of a kind

@@ -59,25 +59,7 @@ SET ROLE saga_shop;
 SELECT count(jadugar.start_flow('order', jsonb_build_object('order', n), idempotency_key => 'order ' || n))
 FROM orders.place(300) AS n;
 SQL
-foreach my $round (1 .. 3)
-{
-	my $want = 20 * $round;
-
-	poll($node, "SELECT count(*) >= $want FROM jadugar.flow_runs WHERE finished_at IS NOT NULL", 't', 'order_saga');
-	my $pid = $node->safe_psql('order_saga',
-		q{SELECT min(pid) FROM pg_stat_activity WHERE backend_type = 'jadugar worker'});
-	if ($round == 2)
-	{
-		$node->stop('immediate');
-		$node->start;
-	}
-	elsif ($pid ne '')
-	{
-		# terminated as by an administrator; then killed, and all restart
-		kill_process($pid, $round == 1 ? 'TERM' : 'KILL');
-	}
-}
-poll($node, 'SELECT 1', '1', 'order_saga');
+kill_in_turn($node, 'order_saga', 'SELECT count(*) FROM jadugar.flow_runs WHERE finished_at IS NOT NULL', 20);
 $node->safe_psql('order_saga', <<'SQL');
 SET ROLE saga_manager;
 SELECT jadugar.schedule('decide', 'every 1 second',
