@@ -110,8 +110,8 @@ COMMENT ON COLUMN jadugar_internal.flow_run.last_done IS
 SELECT pg_catalog.pg_extension_config_dump('jadugar_internal.flow_run_id_seq', '');
 SELECT pg_catalog.pg_extension_config_dump('jadugar_internal.flow_run', '');
 
--- Most updates of a step are HOT: of the indexed columns only due and event
--- change, and only for a step that waits for something.
+-- Most updates of a step are HOT: of the indexed columns only due, event and
+-- wait_owner change, and only for a step that waits for something.
 CREATE TABLE jadugar_internal.flow_step (
 	run_id		bigint NOT NULL,
 	step_id		bigint NOT NULL,
@@ -144,10 +144,11 @@ CREATE TABLE jadugar_internal.flow_step (
 	reason		text,
 	done_no		bigint,
 	wait_start	bigint,
+	wait_owner	oid,
 	PRIMARY KEY (run_id, step_id)
 ) WITH (fillfactor = 50, autovacuum_vacuum_scale_factor = 0.05, autovacuum_vacuum_threshold = 2000);
 CREATE INDEX flow_step_due ON jadugar_internal.flow_step (due) WHERE due IS NOT NULL;
-CREATE INDEX flow_step_event ON jadugar_internal.flow_step (event, run_id, step_id) WHERE event IS NOT NULL;
+CREATE INDEX flow_step_event ON jadugar_internal.flow_step (event, wait_owner, run_id, step_id) WHERE event IS NOT NULL;
 COMMENT ON TABLE jadugar_internal.flow_step IS
 	'Nodes that a run has reached. State w: waits for the steps that after names; r: running; c: completed; f: failed; s: skipped; x: cancelled; t: timed_out; k: compensating; u: compensated; p: compensation_failed.';
 COMMENT ON COLUMN jadugar_internal.flow_step.node IS 'Number of the node in the graph.';
@@ -182,6 +183,8 @@ COMMENT ON COLUMN jadugar_internal.flow_step.event IS
 	'Subject of an open wait: signal:name, approval:name, event:type, or event:type, a blank and a key.';
 COMMENT ON COLUMN jadugar_internal.flow_step.wait_start IS
 	'For an open wait for an event, the row of flow_wait_start of the transaction in which it began.';
+COMMENT ON COLUMN jadugar_internal.flow_step.wait_owner IS
+	'For an open wait for an event, the owner of the run when it began. Waits of a role take turns with those of others.';
 COMMENT ON COLUMN jadugar_internal.flow_step.due IS
 	'For a wait or a container in progress, the instant at which it times out or ends.';
 

@@ -86,7 +86,7 @@ CREATE TABLE jadugar_internal.event_cursor (
 	PRIMARY KEY (subscription_id, shard)
 ) WITH (fillfactor = 50);
 COMMENT ON TABLE jadugar_internal.event_cursor IS
-	'Positions in the log: one row for each shard of a subscription, and one with subscription_id 0 while runs of flows wait for events. The events that upto has seen and base had not are the window that is handled now, in order of ids from after_id.';
+	'Positions in the log: one row for each shard of a subscription, and rows with subscription_id 0 while runs of flows wait for events (src/flow/README.md). The events that upto has seen and base had not are the window that is handled now, in order of ids from after_id.';
 COMMENT ON COLUMN jadugar_internal.event_cursor.era IS
 	'Era of base and upto: event_era. One before the present era is finished first.';
 COMMENT ON COLUMN jadugar_internal.event_cursor.in_a_row IS

@@ -188,6 +188,7 @@ event_open(JdgRunState *rs, JdgFlowStep *step, Jsonb *filter, const char *key)
 	step->found = filter;
 	step->event = jdg_message_event_subject(node->text, key);
 	step->wait_start = jdg_wait_start(node->text);
+	step->wait_owner = rs->r.owner;
 	jdg_step_start_wait(rs, step, jdg_step_timeout(rs, node));
 }
 
@@ -269,7 +270,7 @@ jdg_wait_timed_out(JdgRunState *rs, JdgFlowStep *step)
 static void
 event_due(JdgRunState *rs, JdgFlowStep *step)
 {
-	if (jdg_flow_events_are_behind())
+	if (jdg_flow_events_are_behind(step->wait_owner))
 	{
 		jdg_step_set_due(step, rs->pass->now + BEHIND_PAUSE);
 		jdg_step_change(rs, step);

@@ -92,6 +92,7 @@ jdg_flow_advance(JdgDb *db, uint32 why)
 	static JdgFlowTimer due[BATCH * BATCHES];
 	TimestampTz next;
 	bool		all = true;
+	bool		served;
 	int			ndue;
 
 	if (retry_at <= jdg_now())
@@ -111,9 +112,10 @@ jdg_flow_advance(JdgDb *db, uint32 why)
 	if ((why & (JDG_WAKE_WAITS | JDG_WAKE_SWEEP)) != 0 || ndue > 0 ||
 		jdg_flow_events_awaited())
 		all = jdg_flow_events_read(db, (why & JDG_WAKE_SWEEP) != 0);
-	all &= do_batches(jdg_flow_do_messages);
-	jdg_flow_events_set_behind(!all);
+	served = do_batches(jdg_flow_do_messages);
+	jdg_flow_events_set_behind(!served);
 	do_timers(due, ndue);
+	all &= served;
 	all &= ndue < lengthof(due);
 	all &= do_batches(jdg_awaited_end_tasks);
 	if (jdg_flow_gave_up())

@@ -33,6 +33,7 @@ end_row(JdgRunState *rs, JdgFlowStep *step, JdgStepState state, const char *reas
 	step->due = DT_NOBEGIN;
 	step->event = NULL;
 	step->wait_start = 0;
+	step->wait_owner = InvalidOid;
 	step->reason = unconstify(char *, reason);
 	jdg_step_change(rs, step);
 }

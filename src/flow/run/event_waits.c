@@ -3,12 +3,12 @@
  * event_waits.c
  *	  The waits that an event of the log is for, see event_waits.h.
  *
- * Runs in the scheduler, inside the transactions of events.c.
+ * Runs in the scheduler, inside the transactions of event_reader.c.
  *
  * A wait that has a message gets no other one, so messages are not more than
- * waits.  One event may be for more waits than a round may send messages to: its
- * place among them is only kept in memory, since those that have a message or
- * an answer are passed over.
+ * waits.  One event may be for more waits than a turn may look at: the place
+ * among them is only kept in memory, since those that have a message or an
+ * answer are passed over.
  *
  *-------------------------------------------------------------------------
  */
@@ -29,12 +29,23 @@
 #include "flow/run/message.h"
 #include "flow/run/wait_start.h"
 
-/* a round ends after this time in microseconds, and after so many messages */
-#define TURN_US (50 * 1000)
-#define SENT_MAX 256
-
-/* waits that one statement looks at */
+/*
+ * Waits that a turn looks at before it is over, and those that one statement
+ * looks at.  A role that has looked at fewer waits in a turn than GREEDY_LOOKED
+ * is not greedy.  Tests need turns that end early.
+ */
+#ifdef JDG_FAULTS
+#define TURN_LOOKED 6
+#define LOOKED_MAX 3
+#define GREEDY_LOOKED 3
+#else
+#define TURN_LOOKED 20000
 #define LOOKED_MAX 1000
+#define GREEDY_LOOKED 8000
+#endif
+
+/* looking at so many waits takes as long as sending and serving a message */
+#define LOOKED_PER_SENT 64
 
 /* types of a window that are kept */
 #define TYPES_MAX 4096
@@ -56,39 +67,98 @@ typedef struct Place
 {
 	int64		event_id;		/* 0: none */
 	bool		by_key;			/* those for any key are done */
-	int64		run_id;			/* the last one looked at */
+	Oid			owner;			/* the last one looked at */
+	int64		run_id;
 	int64		step_id;
 } Place;
 
-static Place place;
+struct JdgWaitNotes
+{
+	MemoryContext mcxt;
+	HTAB	   *types;			/* AwaitedType */
+	Place		place;
+};
 
-static MemoryContext window_mcxt = NULL;
-static HTAB *types = NULL;		/* of the window, in that context */
+/* ---------------------------------------------------------------- a turn */
+
+void
+jdg_event_turn_begin(JdgEventTurn *t, int us, int most_sent)
+{
+	HASHCTL		ctl = {0};
+
+	memset(t, 0, sizeof(*t));
+	t->end = GetCurrentTimestamp() + us;
+	t->most_sent = most_sent;
+	ctl.keysize = sizeof(Oid);
+	ctl.entrysize = sizeof(JdgWaitShare);
+	ctl.hcxt = CurrentMemoryContext;
+	t->shares = hash_create("jadugar shares of a turn", 16, &ctl,
+							HASH_ELEM | HASH_BLOBS | HASH_CONTEXT);
+}
+
+bool
+jdg_event_turn_is_over(const JdgEventTurn *t)
+{
+	return t->sent >= t->most_sent || t->looked >= TURN_LOOKED ||
+		GetCurrentTimestamp() >= t->end;
+}
+
+static JdgWaitShare *
+share_of(JdgEventTurn *t, Oid owner)
+{
+	bool		found;
+	JdgWaitShare *share = hash_search(t->shares, &owner, HASH_ENTER, &found);
+
+	if (!found)
+		share->looked = share->sent = 0;
+	return share;
+}
+
+Oid
+jdg_event_turn_greedy(const JdgEventTurn *t)
+{
+	HASH_SEQ_STATUS status;
+	JdgWaitShare *share;
+	Oid			greedy = InvalidOid;
+	int			most = GREEDY_LOOKED - 1;
+
+	hash_seq_init(&status, t->shares);
+	while ((share = hash_seq_search(&status)) != NULL)
+	{
+		int			n = share->looked + LOOKED_PER_SENT * share->sent;
+
+		if (n <= most)
+			continue;
+		most = n;
+		greedy = share->owner;
+	}
+	return greedy;
+}
 
 /* ------------------------------------------------------- types of a window */
 
 static void
-make_types(void)
+make_types(JdgWaitNotes *notes)
 {
 	HASHCTL		ctl = {0};
 
-	if (types != NULL)
-		hash_destroy(types);
+	if (notes->types != NULL)
+		hash_destroy(notes->types);
 	ctl.keysize = JDG_EVENT_TYPE_MAX + 1;
 	ctl.entrysize = sizeof(AwaitedType);
-	ctl.hcxt = window_mcxt;
-	types = hash_create("jadugar awaited types", 64, &ctl,
-						HASH_ELEM | HASH_STRINGS | HASH_CONTEXT);
+	ctl.hcxt = notes->mcxt;
+	notes->types = hash_create("jadugar awaited types", 64, &ctl,
+							   HASH_ELEM | HASH_STRINGS | HASH_CONTEXT);
 }
 
-void
-jdg_event_waits_window(MemoryContext mcxt)
+JdgWaitNotes *
+jdg_wait_notes(MemoryContext mcxt)
 {
-	window_mcxt = mcxt;
-	types = NULL;
-	place.event_id = 0;
-	if (mcxt != NULL)
-		make_types();
+	JdgWaitNotes *notes = MemoryContextAllocZero(mcxt, sizeof(JdgWaitNotes));
+
+	notes->mcxt = mcxt;
+	make_types(notes);
+	return notes;
 }
 
 /*
@@ -96,7 +166,7 @@ jdg_event_waits_window(MemoryContext mcxt)
  * of the window are not for waits that begin later.
  */
 static const AwaitedType *
-find_type(const char *name)
+find_type(JdgWaitNotes *notes, const char *name)
 {
 	static JdgQuery q = {
 		"SELECT EXISTS (SELECT FROM jadugar_internal.flow_step "
@@ -105,17 +175,17 @@ find_type(const char *name)
 	};
 	Datum		v[3];
 	bool		found;
-	AwaitedType *type = hash_search(types, name, HASH_FIND, NULL);
+	AwaitedType *type = hash_search(notes->types, name, HASH_FIND, NULL);
 
 	if (type != NULL)
 		return type;
-	if (hash_get_num_entries(types) >= TYPES_MAX)
-		make_types();
+	if (hash_get_num_entries(notes->types) >= TYPES_MAX)
+		make_types(notes);
 	v[0] = CStringGetTextDatum(jdg_message_event_subject(name, NULL));
 	v[1] = CStringGetTextDatum(psprintf(FIRST_SUBJECT "%s ", name));
 	v[2] = CStringGetTextDatum(psprintf(FIRST_SUBJECT "%s!", name));
 	jdg_run(&q, v, NULL, 1);
-	type = hash_search(types, name, HASH_ENTER, &found);
+	type = hash_search(notes->types, name, HASH_ENTER, &found);
 	type->awaited = jdg_col_bool(0, 1);
 	type->by_key = jdg_col_bool(0, 2);
 	return type;
@@ -130,33 +200,38 @@ typedef struct Wait
 	int64		step_id;
 	int64		start_id;
 	Oid			owner;			/* InvalidOid: the event is not for it */
+	Oid			wait_owner;
 } Wait;
 
 /*
- * Reads waits for a subject, behind the place.  Those whose filter does not
- * fit, and those that have a message already, have no owner.
+ * Reads waits for a subject, behind the place and of roles up to "last".
+ * Those whose filter does not fit, and those that have a message already, have
+ * no owner.
  */
 static int
-read_waits(const char *subject, const JdgEvent *e, Wait *waits)
+read_waits(const char *subject, const JdgEvent *e, const Place *place, Oid last,
+		   Wait *waits)
 {
 	static JdgQuery q = {
 		"SELECT s.run_id, s.step_id, s.wait_start, "
-		"CASE WHEN (s.found IS NULL OR $4 @> s.found) AND NOT EXISTS ("
+		"CASE WHEN (s.found IS NULL OR $5 @> s.found) AND NOT EXISTS ("
 		"SELECT FROM jadugar_internal.flow_message m "
-		"WHERE m.run_id = s.run_id AND m.kind = $5 "
+		"WHERE m.run_id = s.run_id AND m.kind = $6 "
 		"AND m.step_id = s.step_id AND m.wait_start = s.wait_start OFFSET 0) "
 		"THEN (SELECT r.owner FROM jadugar_internal.flow_run r "
-		"WHERE r.run_id = s.run_id) END "
-		"FROM jadugar_internal.flow_step s "
-		"WHERE (s.event, s.run_id, s.step_id) > ($1, $2, $3) "
-		"AND s.event <= $1 ORDER BY s.event, s.run_id, s.step_id LIMIT "
+		"WHERE r.run_id = s.run_id) END, s.wait_owner "
+		"FROM jadugar_internal.flow_step s WHERE s.event = $1 "
+		"AND (s.wait_owner, s.run_id, s.step_id) > ($2, $3, $4) "
+		"AND s.wait_owner <= $7 "
+		"ORDER BY s.event, s.wait_owner, s.run_id, s.step_id LIMIT "
 		CppAsString2(LOOKED_MAX),
-		5, {TEXTOID, INT8OID, INT8OID, JSONBOID, CHAROID}
+		7, {TEXTOID, OIDOID, INT8OID, INT8OID, JSONBOID, CHAROID, OIDOID}
 	};
-	Datum		v[5] = {CStringGetTextDatum(subject),
-		Int64GetDatum(place.run_id), Int64GetDatum(place.step_id),
-		JsonbPGetDatum(e->data),
-	CharGetDatum(jdg_message_kind_out(JDG_MESSAGE_EVENT))};
+	Datum		v[7] = {CStringGetTextDatum(subject),
+		ObjectIdGetDatum(place->owner), Int64GetDatum(place->run_id),
+		Int64GetDatum(place->step_id), JsonbPGetDatum(e->data),
+		CharGetDatum(jdg_message_kind_out(JDG_MESSAGE_EVENT)),
+	ObjectIdGetDatum(last)};
 	int			n = (int) jdg_run(&q, v, NULL, 0);
 
 	for (int i = 0; i < n; i++)
@@ -165,6 +240,7 @@ read_waits(const char *subject, const JdgEvent *e, Wait *waits)
 		waits[i].step_id = jdg_col_int64(i, 2, 0);
 		waits[i].start_id = jdg_col_int64(i, 3, 0);
 		waits[i].owner = jdg_col_oid(i, 4);
+		waits[i].wait_owner = jdg_col_oid(i, 5);
 	}
 	SPI_freetuptable(SPI_tuptable);
 	return n;
@@ -191,16 +267,29 @@ result_of(const JdgEvent *e)
 	return jdg_json_finish(&st);
 }
 
-bool
-jdg_event_round_is_over(const JdgEventRound *r)
+/* Sends the event to a wait, if it is for it. */
+static void
+send_to_wait(JdgEventTurn *t, const Wait *w, const JdgEvent *e,
+			 const JdgTopic *topic, Jsonb **result)
 {
-	return r->sent >= SENT_MAX || GetCurrentTimestamp() - r->start >= TURN_US;
+	JdgWaitShare *share = share_of(t, w->wait_owner);
+
+	t->looked++;
+	share->looked++;
+	if (!OidIsValid(w->owner) || !may_receive(w->owner, e, topic) ||
+		!jdg_wait_start_reaches(w->start_id, e, &t->c))
+		return;
+	if (*result == NULL)
+		*result = result_of(e);
+	jdg_flow_message_event(w->run_id, w->step_id, w->start_id, *result);
+	t->sent++;
+	share->sent++;
 }
 
-/* Sends the event to waits for a subject; false: the round is over. */
+/* Sends the event to waits of roles up to "last"; false: the turn is over. */
 static bool
-send_to(JdgEventRound *r, const char *subject, const JdgEvent *e,
-		const JdgTopic *topic)
+send_to_roles(JdgEventTurn *t, Place *place, const char *subject,
+			  const JdgEvent *e, const JdgTopic *topic, Oid last)
 {
 	Wait	   *waits = palloc(sizeof(Wait) * LOOKED_MAX);
 	Jsonb	   *result = NULL;
@@ -209,51 +298,81 @@ send_to(JdgEventRound *r, const char *subject, const JdgEvent *e,
 	do
 	{
 		CHECK_FOR_INTERRUPTS();
-		n = read_waits(subject, e, waits);
+		n = read_waits(subject, e, place, last, waits);
 		for (int i = 0; i < n; i++)
 		{
-			const Wait *w = &waits[i];
-
-			if (r->sent >= SENT_MAX)
+			if (t->sent >= t->most_sent)
 				return false;
-			place.run_id = w->run_id;
-			place.step_id = w->step_id;
-			if (!OidIsValid(w->owner) ||
-				!may_receive(w->owner, e, topic) ||
-				!jdg_wait_start_reaches(w->start_id, e, &r->c))
-				continue;
-			if (result == NULL)
-				result = result_of(e);
-			jdg_flow_message_event(w->run_id, w->step_id, w->start_id, result);
-			r->sent++;
+			place->owner = waits[i].wait_owner;
+			place->run_id = waits[i].run_id;
+			place->step_id = waits[i].step_id;
+			send_to_wait(t, &waits[i], e, topic, &result);
 		}
-		if (n == LOOKED_MAX && jdg_event_round_is_over(r))
+		if (n == LOOKED_MAX && jdg_event_turn_is_over(t))
 			return false;
 	} while (n == LOOKED_MAX);
+	pfree(waits);
 	return true;
 }
 
-bool
-jdg_event_send(JdgEventRound *r, const JdgEvent *e, const JdgTopic *topic)
+/* Puts the place behind all waits of a role. */
+static void
+pass_role(Place *place, Oid owner)
 {
-	const AwaitedType *type = find_type(e->type);
+	place->owner = owner;
+	place->run_id = place->step_id = PG_INT64_MAX;
+}
 
-	if (place.event_id != e->event_id)
+/* Sends the event to waits for a subject; false: the turn is over. */
+static bool
+send_to(JdgEventTurn *t, Place *place, const char *subject, const JdgEvent *e,
+		const JdgTopic *topic)
+{
+	if (OidIsValid(t->only))
 	{
-		place.event_id = e->event_id;
-		place.by_key = false;
-		place.run_id = place.step_id = -1;
+		if (place->owner < t->only)
+			pass_role(place, t->only - 1);
+		return send_to_roles(t, place, subject, e, topic, t->only);
 	}
-	if (!place.by_key)
+	for (int i = 0; i < t->nexcept; i++)
+	{
+		Oid			role = t->except[i];
+
+		if (place->owner < role &&
+			!send_to_roles(t, place, subject, e, topic, role - 1))
+			return false;
+		if (place->owner <= role)
+			pass_role(place, role);
+	}
+	return send_to_roles(t, place, subject, e, topic, OID_MAX);
+}
+
+bool
+jdg_event_send(JdgEventTurn *t, JdgWaitNotes *notes, const JdgEvent *e,
+			   const JdgTopic *topic)
+{
+	static const Place first = {.run_id = -1,.step_id = -1};
+	const AwaitedType *type = find_type(notes, e->type);
+	Place	   *place = &notes->place;
+
+	if (place->event_id != e->event_id)
+	{
+		*place = first;
+		place->event_id = e->event_id;
+	}
+	if (!place->by_key)
 	{
 		if (type->awaited &&
-			!send_to(r, jdg_message_event_subject(e->type, NULL), e, topic))
+			!send_to(t, place, jdg_message_event_subject(e->type, NULL), e,
+					 topic))
 			return false;
-		place.by_key = true;
-		place.run_id = place.step_id = -1;
+		*place = first;
+		place->event_id = e->event_id;
+		place->by_key = true;
 	}
 	return !type->by_key || e->key == NULL ||
-		send_to(r, jdg_message_event_subject(e->type, e->key), e, topic);
+		send_to(t, place, jdg_message_event_subject(e->type, e->key), e,
+				topic);
 }
 
 /* -------------------------------------------------------------- all waits */

@@ -11,31 +11,58 @@
 #include "event/cursor.h"
 #include "event/event.h"
 
-/* what a round of reading has done */
-typedef struct JdgEventRound
+/* what is kept while a window is read */
+typedef struct JdgWaitNotes JdgWaitNotes;
+
+/* what a turn has done for a role */
+typedef struct JdgWaitShare
+{
+	Oid			owner;			/* hash key */
+	int			looked;			/* waits that were looked at */
+	int			sent;			/* messages */
+} JdgWaitShare;
+
+/* a turn of reading, in one transaction */
+typedef struct JdgEventTurn
 {
 	JdgCursor	c;				/* within its window */
-	TimestampTz start;
+	Oid			only;			/* the waits of this role; InvalidOid: of all
+								 * roles but those */
+	const Oid  *except;			/* in ascending order */
+	int			nexcept;
+	TimestampTz end;			/* the turn is over then, */
+	int			most_sent;		/* and after so many messages */
+	int			looked;			/* waits that were looked at */
 	int			sent;			/* messages */
 	int			passed;			/* events */
-} JdgEventRound;
-
-/* has it taken its time, or sent all that it may? */
-extern bool jdg_event_round_is_over(const JdgEventRound *r);
+	HTAB	   *shares;			/* JdgWaitShare, if all roles are served */
+} JdgEventTurn;
 
 /*
- * Another window is read, whose notes are in this memory context; NULL: none
- * is.  The context must live until the next call.
+ * Begins a turn of so many microseconds.  "only" is set afterwards, or
+ * "except".
  */
-extern void jdg_event_waits_window(MemoryContext mcxt);
+extern void jdg_event_turn_begin(JdgEventTurn *t, int us, int most_sent);
+
+/* has it taken its time, looked at or sent all that it may? */
+extern bool jdg_event_turn_is_over(const JdgEventTurn *t);
 
 /*
- * Sends the event to all waits that it is for; false: the round is over, and
+ * The role that has taken the most of a turn; InvalidOid: none has taken so
+ * much that others should not wait for it.
+ */
+extern Oid	jdg_event_turn_greedy(const JdgEventTurn *t);
+
+/* makes the notes of a window, in its memory context */
+extern JdgWaitNotes *jdg_wait_notes(MemoryContext mcxt);
+
+/*
+ * Sends the event to all waits that it is for; false: the turn is over, and
  * the same event is to be sent again.  Inside jdg_internal_begin(), as those
  * below.
  */
-extern bool jdg_event_send(JdgEventRound *r, const JdgEvent *e,
-						   const JdgTopic *topic);
+extern bool jdg_event_send(JdgEventTurn *t, JdgWaitNotes *notes,
+						   const JdgEvent *e, const JdgTopic *topic);
 
 /* does something wait for an event? */
 extern bool jdg_event_is_awaited(void);

@@ -3,124 +3,47 @@
  * events.c
  *	  Events of the log for runs that wait for them, see events.h.
  *
- * Runs in the scheduler, which reads the log with a cursor of its own, window
- * by window, as workers read it for subscriptions (event/README.md).  The
- * cursor exists while something waits.  In one transaction, each wait that an
- * event is for gets a message, and the cursor moves: serve.c then answers the
- * waits under the locks of their runs.  flow/README.md has the argument why
- * each event reaches each wait once.
+ * Runs in the scheduler, which reads the log with cursors of its own, window
+ * by window, as workers read it for subscriptions (event/README.md).  They
+ * exist while something waits.  In one transaction, each wait that an event is
+ * for gets a message, and the cursor moves: serve.c then answers the waits
+ * under the locks of their runs.  flow/README.md has the argument why each
+ * event reaches each wait once.
  *
- * A round reads for a limited time and sends a limited number of messages;
- * then it is the turn of other duties.
+ * A turn reads for a limited time, looks at a limited number of waits and
+ * sends a limited number of messages; then it is the turn of other duties.  If
+ * events are left, the role that has taken most of the turn is served apart
+ * from the others (event_apart.c).
  *
  *-------------------------------------------------------------------------
  */
 #include "postgres.h"
 
 #include "miscadmin.h"
-#include "utils/memutils.h"
-#include "utils/snapmgr.h"
 
 #include "base/fault.h"
 #include "base/spi.h"
 #include "event/era.h"
-#include "event/window.h"
-#include "flow/run/event_waits.h"
+#include "flow/run/event_apart.h"
+#include "flow/run/event_reader.h"
 #include "flow/run/events.h"
 #include "flow/run/wait_start.h"
 #include "shared/work.h"
 
+/* a turn, in microseconds and messages */
+#define TURN_US (50 * 1000)
+#define TURN_SENT 256
+
 /* events after which the cursor is written though none was for a wait */
 #define PASSED_MAX 64
 
-/* the window that is being read; in a memory context of its own */
-static JdgWindow *window = NULL;	/* NULL: none is kept */
-static MemoryContext mcxt = NULL;
-
-static bool reading = false;	/* an error has left the round */
+static JdgEventReader reader;
+static bool reading = true;		/* it has just started, or an error has left
+								 * the round */
 static bool awaited = false;
 static bool settle = false;
-static bool behind = false;
-
-/* ------------------------------------------------------------ the window */
-
-static void
-forget_window(void)
-{
-	if (mcxt != NULL)
-		MemoryContextDelete(mcxt);
-	window = NULL;
-	mcxt = NULL;
-	jdg_event_waits_window(NULL);
-}
-
-/* Finds the window of the cursor, or goes on with it. */
-static void
-find_window(JdgCursor *c)
-{
-	JdgWindowSpec spec = {0};
-	MemoryContext old;
-
-	spec.era = jdg_era_get(c->era);
-	if (window != NULL &&
-		jdg_window_is_between(window, spec.era, c->base, c->upto))
-		return;
-	forget_window();
-	if (c->upto == NULL)
-		c->upto = c->era < jdg_era_now() ? jdg_xidset_all() :
-			jdg_xidset_take();
-	/* later than "upto", or it would not show all that this has seen */
-	PushActiveSnapshot(GetLatestSnapshot());
-	mcxt = AllocSetContextCreate(TopMemoryContext, "jadugar events of flows",
-								 ALLOCSET_DEFAULT_SIZES);
-	spec.base = c->base;
-	spec.upto = c->upto;
-	spec.after_id = c->after_id;
-	spec.until_id = PG_INT64_MAX;
-	spec.shards = 1;
-	old = MemoryContextSwitchTo(mcxt);
-	window = jdg_window_find(&spec);
-	MemoryContextSwitchTo(old);
-	jdg_event_waits_window(mcxt);
-	PopActiveSnapshot();
-}
-
-/* Sends the next events of the window; false: the window has more. */
-static bool
-send_events(JdgEventRound *r)
-{
-	MemoryContext event_mcxt = AllocSetContextCreate(CurrentMemoryContext,
-													 "jadugar event",
-													 ALLOCSET_DEFAULT_SIZES);
-	MemoryContext old = MemoryContextSwitchTo(event_mcxt);
-	bool		end = false;
-	JdgEvent	e;
-	JdgTopic	topic;
-
-	PushActiveSnapshot(GetLatestSnapshot());
-	jdg_window_seek(window, r->c.after_id);
-	for (;;)
-	{
-		CHECK_FOR_INTERRUPTS();
-		MemoryContextReset(event_mcxt);
-		if (!jdg_window_next(window, &e, &topic))
-		{
-			end = true;
-			break;
-		}
-		if (!jdg_event_send(r, &e, &topic))
-			break;
-		r->c.after_id = e.event_id;
-		r->passed++;
-		if ((r->passed % 16 == 0 || r->sent > 0) && jdg_event_round_is_over(r))
-			break;
-	}
-	jdg_window_pause(window);
-	PopActiveSnapshot();
-	MemoryContextSwitchTo(old);
-	MemoryContextDelete(event_mcxt);
-	return end;
-}
+static bool events_left = false;
+static bool messages_left = false;
 
 /* ------------------------------------------------------------- the cursor */
 
@@ -136,41 +59,76 @@ make_cursor(JdgCursor *c)
 	return true;
 }
 
+/* Nothing waits any more. */
+static void
+end_reading(const JdgCursor *c)
+{
+	jdg_wait_starts_passed(c->era, c->upto);
+	jdg_cursor_delete(JDG_CURSOR_FLOWS);
+	jdg_apart_forget();
+	awaited = false;
+}
+
 /*
- * Reads the window of the cursor, or a part of it.  A window that was of no
- * interest is forgotten, if it is small: the next one begins where it began.
- * False: there is more to read.
+ * The window has been read.  One that was of no interest is forgotten, if it
+ * is small: the next one begins where it began.
+ */
+static void
+end_window(JdgEventTurn *t)
+{
+	if (t->nexcept == 0)
+		jdg_wait_starts_passed(t->c.era, t->c.upto);
+	jdg_cursor_end_window(&t->c);
+	jdg_cursor_write(&t->c);
+}
+
+/*
+ * Reads the window of the cursor, or a part of it.  False: there is more to
+ * read.
  */
 static bool
-read_window(JdgEventRound *r)
+read_window(JdgEventTurn *t)
 {
-	bool		old = r->c.upto != NULL || r->c.era < jdg_era_now();
+	JdgCursor  *c = &t->c;
+	bool		old = c->upto != NULL || c->era < jdg_era_now();
 
-	find_window(&r->c);
-	if (!send_events(r))
+	if (c->upto == NULL)
+		c->upto = c->era < jdg_era_now() ? jdg_xidset_all() :
+			jdg_xidset_take();
+	if (!jdg_event_reader_send(&reader, t))
 	{
-		jdg_cursor_write(&r->c);
+		Oid			greedy = jdg_event_turn_greedy(t);
+
+		jdg_cursor_write(c);
+		if (OidIsValid(greedy))
+			jdg_apart_begin(greedy, c);
 		return false;
 	}
 	if (!old && !jdg_event_is_awaited())
-	{
-		jdg_wait_starts_passed(&r->c);
-		jdg_cursor_delete(JDG_CURSOR_FLOWS);
-		awaited = false;
-	}
-	else if (old || settle || r->sent > 0 || r->passed >= PASSED_MAX)
-	{
-		jdg_wait_starts_passed(&r->c);
-		jdg_cursor_end_window(&r->c);
-		jdg_cursor_write(&r->c);
-	}
-	forget_window();
+		end_reading(c);
+	else if (old || settle || t->sent > 0 || t->passed >= PASSED_MAX ||
+			 (t->nexcept > 0 && t->passed > 0))
+		end_window(t);
+	jdg_event_reader_forget(&reader);
 
 	/*
 	 * what was published since "upto" of an old window has been read by
 	 * nobody
 	 */
 	return !old;
+}
+
+/* The turn of all roles that are not served apart; false: there is more. */
+static bool
+take_turn(void)
+{
+	JdgEventTurn t;
+
+	jdg_event_turn_begin(&t, TURN_US, TURN_SENT);
+	t.nexcept = jdg_apart_roles(&t.except);
+	awaited = jdg_cursor_read(JDG_CURSOR_FLOWS, jdg_apart_others(), &t.c) ||
+		make_cursor(&t.c);
+	return !awaited || read_window(&t);
 }
 
 bool
@@ -205,29 +163,29 @@ set_types(JdgDb *db)
 bool
 jdg_flow_events_read(JdgDb *db, bool all)
 {
-	JdgEventRound r = {0};
-	bool		done = true;
+	bool		done;
 	uint32		begun;
 
-	if (reading)
-		forget_window();
-	reading = true;
 	if (all || settle)
 		set_types(db);
 	begun = jdg_wanted_begun(&db->wanted);
 	jdg_wanted_read(&db->wanted);
-	r.start = GetCurrentTimestamp();
 	jdg_work_begin_async();
-	awaited = jdg_cursor_read(JDG_CURSOR_FLOWS, 0, &r.c) ||
-		make_cursor(&r.c);
-	if (awaited)
-		done = read_window(&r);
+	if (reading)
+	{
+		jdg_event_reader_forget(&reader);
+		jdg_apart_load();
+	}
+	reading = true;
+	done = take_turn();
 	JDG_FAULT("flow-events-sent");
 	jdg_work_end();
 	JDG_FAULT("flow-events-committed");
-	reading = false;
+	events_left = !done;
 	if (done)
 		settle = false;
+	done &= jdg_apart_read();
+	reading = false;
 	return (awaited || jdg_wanted_set(&db->wanted, 0, begun)) && done;
 }
 
@@ -239,15 +197,15 @@ jdg_flow_events_settle(JdgDb *db)
 }
 
 void
-jdg_flow_events_set_behind(bool is_behind)
+jdg_flow_events_set_behind(bool behind)
 {
-	behind = is_behind;
+	messages_left = behind;
 }
 
 bool
-jdg_flow_events_are_behind(void)
+jdg_flow_events_are_behind(Oid wait_owner)
 {
-	return behind;
+	return events_left || messages_left || jdg_apart_has(wait_owner);
 }
 
 void
@@ -256,6 +214,6 @@ jdg_flow_events_adopted(void)
 	JdgCursor	c;
 
 	Assert(jdg_is_bookkeeping());
-	if (!jdg_cursor_read(JDG_CURSOR_FLOWS, 0, &c))
+	if (!jdg_cursor_read(JDG_CURSOR_FLOWS, JDG_FLOW_CURSOR_COMMON, &c))
 		(void) make_cursor(&c);
 }

@@ -30,11 +30,11 @@ extern bool jdg_flow_events_are_over(void);
 extern void jdg_flow_events_settle(JdgDb *db);
 
 /*
- * May an event that came in time not have reached its wait yet?  The duty says
- * so while it has not done all.
+ * May an event that came in time not have reached a wait with this wait_owner
+ * yet?  The duty says whether messages are left that it has not served.
  */
 extern void jdg_flow_events_set_behind(bool behind);
-extern bool jdg_flow_events_are_behind(void);
+extern bool jdg_flow_events_are_behind(Oid wait_owner);
 
 /* before an era begins: the cursor is made that the dump would have got */
 extern void jdg_flow_events_adopted(void);

@@ -38,7 +38,7 @@ serve_signal(JdgRunState *rs, const JdgFlowMessage *m)
 {
 	static JdgQuery q = {
 		"SELECT step_id FROM jadugar_internal.flow_step WHERE event = $1 "
-		"AND run_id = $2 ORDER BY step_id", 2, {TEXTOID, INT8OID}
+		"AND wait_owner IS NULL AND run_id = $2 ORDER BY step_id", 2, {TEXTOID, INT8OID}
 	};
 	Datum		v[2] = {CStringGetTextDatum(jdg_message_event(m->kind, m->name)),
 	Int64GetDatum(rs->r.run_id)};

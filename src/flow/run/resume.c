@@ -28,6 +28,7 @@ reset(JdgRunState *rs, JdgFlowStep *step)
 	step->error = step->result = NULL;
 	step->reason = step->event = NULL;
 	step->wait_start = 0;
+	step->wait_owner = InvalidOid;
 	step->cancelling = false;
 	step->task_id = step->child_run = 0;
 	step->attempts = 0;

@@ -35,7 +35,7 @@ enum
 	S_SUCCEEDED, S_FAILED, S_WAITING, S_CHILD_BASE, S_PREV_BASE,
 	S_CANCELLING, S_PREV_DONE, S_STARTED_AT, S_FINISHED_AT, S_ITEM, S_FOUND,
 	S_RESULT,
-	S_ERROR, S_REASON, S_DONE_NO, S_WAIT_START, S_COLUMNS
+	S_ERROR, S_REASON, S_DONE_NO, S_WAIT_START, S_WAIT_OWNER, S_COLUMNS
 };
 
 struct JdgFlowStepReader
@@ -155,6 +155,8 @@ from_slot(TupleTableSlot *s, JdgFlowStep *step)
 	step->prev_done = jdg_get_int64(s, S_PREV_DONE, -1);
 	step->done_no = jdg_get_int64(s, S_DONE_NO, 0);
 	step->wait_start = jdg_get_int64(s, S_WAIT_START, 0);
+	step->wait_owner = s->tts_isnull[S_WAIT_OWNER] ? InvalidOid :
+		DatumGetObjectId(s->tts_values[S_WAIT_OWNER]);
 	step->started_at = jdg_get_time(s, S_STARTED_AT);
 	step->finished_at = jdg_get_time(s, S_FINISHED_AT);
 	step->item = get_jsonb(s, S_ITEM);
@@ -229,6 +231,8 @@ to_values(const JdgFlowStep *s, Datum *v, bool *n)
 	jdg_set_int64(v, n, S_PREV_DONE, s->prev_done, -1);
 	jdg_set_int64(v, n, S_DONE_NO, s->done_no, 0);
 	jdg_set_int64(v, n, S_WAIT_START, s->wait_start, 0);
+	v[S_WAIT_OWNER] = ObjectIdGetDatum(s->wait_owner);
+	n[S_WAIT_OWNER] = !OidIsValid(s->wait_owner);
 	jdg_set_time(v, n, S_STARTED_AT, s->started_at);
 	jdg_set_time(v, n, S_FINISHED_AT, s->finished_at);
 	jdg_set_pointer(v, n, S_ITEM, s->item);

@@ -52,6 +52,7 @@ typedef struct JdgFlowStep
 	TimestampTz due;			/* DT_NOBEGIN: null, as all of these */
 	char	   *event;
 	int64		wait_start;		/* of an open wait for an event; 0: null */
+	Oid			wait_owner;		/* the same; InvalidOid: null */
 	int64		child_run;		/* 0: null */
 	int			total;
 	int			started;

@@ -182,15 +182,15 @@ jdg_wait_start_first(JdgCursor *c)
 }
 
 void
-jdg_wait_starts_passed(const JdgCursor *c)
+jdg_wait_starts_passed(int32 era, const JdgXidSet *seen)
 {
 	static JdgQuery q = {
 		"DELETE FROM jadugar_internal.flow_wait_start "
 		"WHERE era < $1 OR era = $1 AND xid < $2 AND xid <> ALL ($3)",
 		3, {INT4OID, XID8OID, XID8ARRAYOID}
 	};
-	Datum		v[3] = {Int32GetDatum(c->era), jdg_xidset_xmax(c->upto),
-	jdg_xidset_xip(c->upto)};
+	Datum		v[3] = {Int32GetDatum(era), jdg_xidset_xmax(seen),
+	jdg_xidset_xip(seen)};
 
 	Assert(jdg_is_bookkeeping());
 	jdg_run(&q, v, NULL, 0);

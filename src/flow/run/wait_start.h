@@ -35,7 +35,7 @@ extern bool jdg_wait_start_reaches(int64 start_id, const JdgEvent *e,
  */
 extern bool jdg_wait_start_first(JdgCursor *c);
 
-/* the window of a cursor ends: deletes the starts that it has passed */
-extern void jdg_wait_starts_passed(const JdgCursor *c);
+/* deletes the starts that a cursor has passed which has read up to "seen" */
+extern void jdg_wait_starts_passed(int32 era, const JdgXidSet *seen);
 
 #endif							/* JDG_FLOW_RUN_WAIT_START_H */
