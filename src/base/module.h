@@ -19,6 +19,8 @@
 #include "utils/jsonb.h"
 #include "utils/timestamp.h"
 
+#include "base/happening.h"
+
 struct JdgCall;
 struct JdgDb;
 struct JdgDecision;
@@ -128,32 +130,6 @@ typedef struct JdgAdoption
 	bool		skip_missed;	/* else policies decide on missed occurrences */
 	JdgPendingChoice pending;
 } JdgAdoption;
-
-/*
- * What may happen, and be told to modules: shared/happening.h.  The types of
- * their events are in shared/happening.c.
- */
-typedef enum JdgHappening
-{
-	JDG_TASK_ENQUEUED,
-	JDG_TASK_COMPLETED,
-	JDG_TASK_FAILED,
-	JDG_TASK_RETRYING,
-	JDG_TASK_CANCELLED,
-	JDG_TASK_LOST,
-	JDG_TASK_SKIPPED,
-	JDG_SCHEDULE_FIRED,
-	JDG_SCHEDULE_MISSED,
-	JDG_SCHEDULE_PAUSED,
-	JDG_SCHEDULE_RESUMED,
-	JDG_QUEUE_PAUSED,
-	JDG_QUEUE_RESUMED,
-	JDG_SUBSCRIPTION_PARKED,
-	JDG_SUBSCRIPTION_DEAD,
-	JDG_SUBSCRIPTION_BLOCKED,
-	JDG_SUBSCRIPTION_LOST,
-	JDG_HAPPENINGS
-} JdgHappening;
 
 typedef struct JdgModule
 {

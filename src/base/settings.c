@@ -14,6 +14,7 @@
 #include "utils/guc.h"
 
 #include "base/fault.h"
+#include "base/happening.h"
 #include "base/settings.h"
 
 bool		jdg_enabled = true;
@@ -110,6 +111,28 @@ define_process_settings(void)
 							PGC_SIGHUP, GUC_UNIT_MS, NULL, NULL, NULL);
 }
 
+/* Each pattern of jadugar.lifecycle_events has to match a type. */
+static bool
+check_lifecycle_events(char **newval, void **extra, GucSource source)
+{
+	char	   *copy = pstrdup(*newval);
+	char	   *at;
+	bool		valid = true;
+
+	for (char *word = strtok_r(copy, ", ", &at); word != NULL && valid;
+		 word = strtok_r(NULL, ", ", &at))
+	{
+		valid = jdg_happenings_of(word) != 0;
+		if (valid)
+			continue;
+		GUC_check_errdetail("There are no lifecycle events of type \"%s\".",
+							word);
+		GUC_check_errhint("The types are %s.", jdg_happenings_like(word));
+	}
+	pfree(copy);
+	return valid;
+}
+
 /* Settings of events. */
 static void
 define_event_settings(void)
@@ -123,7 +146,8 @@ define_event_settings(void)
 							   "Types of events of jadugar itself that are written though no subscription asks for them.",
 							   "Types and patterns of types, between commas.",
 							   &jdg_lifecycle_events, "", PGC_SIGHUP,
-							   GUC_LIST_INPUT, NULL, NULL, NULL);
+							   GUC_LIST_INPUT, check_lifecycle_events, NULL,
+							   NULL);
 	DefineCustomIntVariable("jadugar.event_max_hold",
 							"Time for which events past their retention are kept for a subscription that needs them.",
 							"In topics without a max_hold of their own.",

@@ -19,11 +19,11 @@
 #include "base/errors.h"
 #include "base/json.h"
 #include "event/cursor.h"
+#include "event/lifecycle.h"
 #include "event/options.h"
 #include "event/reshard.h"
 #include "event/subscribed.h"
 #include "event/subscription.h"
-#include "shared/happening.h"
 #include "shared/wakeup.h"
 #include "task/wakeup.h"
 
@@ -270,11 +270,11 @@ JDG_FUNCTION(jdg_alter_subscription, JDG_LEVEL_USER)
 	jdg_bind(&p, "reset", TEXTARRAYOID, PointerGetDatum(a.reset), a.reset == NULL);
 	jdg_bind_int64(&p, "subscription_id", id);
 
-	jdg_happenings_expect();
 	jdg_internal_begin(&in);
 	if (a.new_name)
 		check_new_name(a.new_name, owner, id);
 	change_row(&p, a.new_name);
+	jdg_lifecycle_subscribed(id, o->types != NULL || o->topics != NULL);
 	if (o->shards)
 		jdg_reshard_begin(id, *o->shards);
 	if (o->delivery || is_reset(reset, "delivery"))

@@ -17,6 +17,7 @@
 
 #include "access/access.h"
 #include "access/owner.h"
+#include "base/happening.h"
 #include "base/spi.h"
 #include "event/grant.h"
 
@@ -107,7 +108,7 @@ was_granted(Oid role, JdgEventPrivilege privilege, int32 topic_id,
 		found = g->privilege == privilege &&
 			(g->topic_id != 0 ? g->topic_id == topic_id :
 			 (named || strchr(g->type, '*') != NULL) &&
-			 jdg_event_type_matches(g->type, type)) &&
+			 jdg_pattern_matches(g->type, type)) &&
 			has_privs_of_role(role, g->role) && jdg_role_is_meant(g->role);
 	}
 	return found;

@@ -20,6 +20,7 @@
 #include "utils/builtins.h"
 #include "utils/memutils.h"
 
+#include "base/errors.h"
 #include "base/json.h"
 #include "base/settings.h"
 #include "base/spi.h"
@@ -27,20 +28,6 @@
 #include "event/publish.h"
 #include "event/type.h"
 #include "shared/work.h"
-
-/* the kinds whose types match a pattern */
-static uint64
-kinds_of(const char *pattern)
-{
-	uint64		kinds = 0;
-
-	for (int i = 0; i < JDG_HAPPENINGS; i++)
-	{
-		if (jdg_event_type_matches(pattern, jdg_happening_type(i)))
-			kinds |= UINT64CONST(1) << i;
-	}
-	return kinds;
-}
 
 /* the kinds that jadugar.lifecycle_events names: patterns between commas */
 static uint64
@@ -57,19 +44,22 @@ kinds_of_setting(void)
 	kinds = 0;
 	for (char *word = strtok_r(copy, ", ", &at); word != NULL;
 		 word = strtok_r(NULL, ", ", &at))
-		kinds |= kinds_of(word);
+		kinds |= jdg_happenings_of(word);
 	strlcpy(last, jdg_lifecycle_events, sizeof(last));
 	pfree(copy);
 	return kinds;
 }
 
-/* The kinds that subscriptions of the topic ask for, as they are now. */
+/*
+ * The kinds that subscriptions of the topic ask for, as they are now.  One that
+ * is paused asks for its events: it gets them later.
+ */
 static uint64
 kinds_of_subscriptions(void)
 {
 	static JdgQuery q = {
 		"SELECT DISTINCT p FROM jadugar_internal.subscription s, "
-		"unnest(s.types) p WHERE $1 = ANY (s.topics)", 1, {INT4OID}
+		"unnest(s.types) p WHERE s.enabled AND $1 = ANY (s.topics)", 1, {INT4OID}
 	};
 	Datum		v[1] = {Int32GetDatum(JDG_TOPIC_JADUGAR)};
 	MemoryContext mcxt = CurrentMemoryContext;
@@ -80,7 +70,7 @@ kinds_of_subscriptions(void)
 	jdg_internal_begin(&in);
 	n = jdg_run_latest(&q, v, NULL);
 	for (int64 i = 0; i < n; i++)
-		kinds |= kinds_of(jdg_col_text(i, 1, mcxt));
+		kinds |= jdg_happenings_of(jdg_col_text(i, 1, mcxt));
 	jdg_internal_end(&in);
 	return kinds;
 }
@@ -113,6 +103,50 @@ jdg_event_find_asked(JdgDb *db)
 	kinds = kinds_of_subscriptions() | kinds_of_setting();
 	jdg_work_end();
 	jdg_happenings_set(db, seen, kinds);
+}
+
+/* Raises VALIDATION_ERROR: a pattern matches no type of the topic. */
+static void
+raise_unknown(const char *pattern)
+{
+	ereport(ERROR,
+			(errcode(JDG_ERRCODE_VALIDATION_ERROR),
+			 errmsg("topic \"jadugar\" has no events of type \"%s\"",
+					jdg_excerpt(pattern)),
+			 errhint("Its types are %s.", jdg_happenings_like(pattern))));
+}
+
+void
+jdg_lifecycle_subscribed(int64 subscription_id, bool check)
+{
+	static JdgQuery q = {
+		"SELECT p, s.enabled, cardinality(s.topics) > 1 "
+		"FROM jadugar_internal.subscription s, unnest(s.types) p "
+		"WHERE s.subscription_id = $1 AND $2 = ANY (s.topics)",
+		2, {INT8OID, INT4OID}
+	};
+	Datum		v[2] = {Int64GetDatum(subscription_id),
+	Int32GetDatum(JDG_TOPIC_JADUGAR)};
+	MemoryContext mcxt = CurrentMemoryContext;
+	uint64		kinds = 0;
+	int64		n;
+
+	Assert(jdg_is_bookkeeping());
+	n = jdg_run_latest(&q, v, NULL);
+	for (int64 i = 0; i < n; i++)
+	{
+		char	   *pattern = jdg_col_text(i, 1, mcxt);
+		uint64		matched = jdg_happenings_of(pattern);
+
+		/* with other topics, the type may be one of theirs */
+		if (check && matched == 0 && !jdg_col_bool(i, 3))
+			raise_unknown(pattern);
+		if (check && (kinds | matched) == 0 && i == n - 1)
+			raise_unknown(pattern);
+		kinds |= matched;
+	}
+	if (n > 0 && kinds != 0 && jdg_col_bool(0, 2))
+		jdg_happenings_expect(kinds);
 }
 
 void

@@ -20,6 +20,13 @@ extern void jdg_event_happened(JdgHappening kind, Oid owner, const char *key,
 extern void jdg_event_find_asked(JdgDb *db);
 
 /*
+ * A subscription is made or changed: from its commit on, what it asks for is
+ * written.  With "check", raises VALIDATION_ERROR if a pattern matches no type
+ * of the topic.  Inside jdg_internal_begin(), after its row is written.
+ */
+extern void jdg_lifecycle_subscribed(int64 subscription_id, bool check);
+
+/*
  * Something has happened to an event of a subscription, or to the subscription
  * itself: event_id 0.
  */

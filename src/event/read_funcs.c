@@ -22,6 +22,7 @@
 #include "base/args.h"
 #include "base/compat.h"
 #include "base/errors.h"
+#include "base/happening.h"
 #include "base/json.h"
 #include "event/convert.h"
 #include "event/grant.h"
@@ -184,7 +185,7 @@ matches(const Reader *r, const JdgEvent *e)
 		return false;
 	for (int i = 0; i < r->npatterns; i++)
 	{
-		if (jdg_event_type_matches(r->patterns[i], e->type))
+		if (jdg_pattern_matches(r->patterns[i], e->type))
 			return true;
 	}
 	return false;

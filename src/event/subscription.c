@@ -19,6 +19,7 @@
 #include "utils/memutils.h"
 
 #include "base/errors.h"
+#include "base/happening.h"
 #include "base/json.h"
 #include "base/spi.h"
 #include "event/subscription.h"
@@ -197,7 +198,7 @@ jdg_subscription_wants(const JdgSubscription *s, const JdgEvent *e)
 	bool		typed = false;
 
 	for (int i = 0; i < s->ntypes && !typed; i++)
-		typed = jdg_event_type_matches(s->types[i], e->type);
+		typed = jdg_pattern_matches(s->types[i], e->type);
 	if (!typed || e->event_id > s->until_id)
 		return false;
 	if (s->keys != NULL &&

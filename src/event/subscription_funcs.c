@@ -29,6 +29,7 @@
 #include "base/params.h"
 #include "event/cursor.h"
 #include "event/era.h"
+#include "event/lifecycle.h"
 #include "event/options.h"
 #include "event/reshard.h"
 #include "event/subscribed.h"
@@ -41,7 +42,6 @@
 #include "handler/privileges.h"
 #include "queue/queue.h"
 #include "shared/shmem.h"
-#include "shared/happening.h"
 #include "shared/wakeup.h"
 #include "task/prepare.h"
 #include "task/retry.h"
@@ -202,9 +202,6 @@ JDG_FUNCTION(jdg_subscribe, JDG_LEVEL_USER)
 	jdg_bind_int32(&p, "shards", shards);
 	jdg_bind_time(&p, "now", jdg_now());
 
-	/* topic jadugar has to be named */
-	if (o->topics != NULL)
-		jdg_happenings_expect();
 	jdg_internal_begin(&in);
 	if (jdg_run_params(&insert_query, &p, 0) != 1)
 		ereport(ERROR,
@@ -215,6 +212,9 @@ JDG_FUNCTION(jdg_subscribe, JDG_LEVEL_USER)
 	jdg_bind_int64(&c, "subscription_id", id);
 	jdg_bind_int32(&c, "shards", shards);
 	jdg_run_params(&cursor_query, &c, 0);
+	/* topic jadugar has to be named */
+	if (o->topics != NULL)
+		jdg_lifecycle_subscribed(id, true);
 	jdg_wake_scheduler_at_commit(JDG_WAKE_EVENTS | JDG_WAKE_SCHEDULES);
 	jdg_internal_end(&in);
 	PG_RETURN_INT64(id);

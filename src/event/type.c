@@ -218,38 +218,3 @@ jdg_event_type_check_pattern(const char *argument, const char *pattern)
 {
 	check_text(argument, pattern, true);
 }
-
-/*
- * After a mismatch only the last * needs to take one character more, so the
- * time is at most the product of both lengths.
- */
-bool
-jdg_event_type_matches(const char *pattern, const char *name)
-{
-	const char *star = NULL;
-	const char *retry = NULL;
-
-	while (*name)
-	{
-		if (*pattern == '*')
-		{
-			star = ++pattern;
-			retry = name;
-		}
-		else if (*pattern == *name)
-		{
-			pattern++;
-			name++;
-		}
-		else if (star != NULL)
-		{
-			pattern = star;
-			name = ++retry;
-		}
-		else
-			return false;
-	}
-	while (*pattern == '*')
-		pattern++;
-	return *pattern == '\0';
-}

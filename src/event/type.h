@@ -60,7 +60,4 @@ extern void jdg_event_type_check_name(const char *argument, const char *name);
 extern void jdg_event_type_check_pattern(const char *argument,
 										 const char *pattern);
 
-/* does a pattern, in which * stands for any characters, match the name? */
-extern bool jdg_event_type_matches(const char *pattern, const char *name);
-
 #endif							/* JDG_EVENT_TYPE_H */

@@ -31,34 +31,6 @@ bool		jdg_quiet = false;
 
 static JdgDb *pinned = NULL;	/* by this transaction */
 
-static const char *const types[] = {
-	[JDG_TASK_ENQUEUED] = "task.enqueued",
-	[JDG_TASK_COMPLETED] = "task.completed",
-	[JDG_TASK_FAILED] = "task.failed",
-	[JDG_TASK_RETRYING] = "task.retrying",
-	[JDG_TASK_CANCELLED] = "task.cancelled",
-	[JDG_TASK_LOST] = "task.lost",
-	[JDG_TASK_SKIPPED] = "task.skipped",
-	[JDG_SCHEDULE_FIRED] = "schedule.fired",
-	[JDG_SCHEDULE_MISSED] = "schedule.missed",
-	[JDG_SCHEDULE_PAUSED] = "schedule.paused",
-	[JDG_SCHEDULE_RESUMED] = "schedule.resumed",
-	[JDG_QUEUE_PAUSED] = "queue.paused",
-	[JDG_QUEUE_RESUMED] = "queue.resumed",
-	[JDG_SUBSCRIPTION_PARKED] = "subscription.parked",
-	[JDG_SUBSCRIPTION_DEAD] = "subscription.dead",
-	[JDG_SUBSCRIPTION_BLOCKED] = "subscription.blocked",
-	[JDG_SUBSCRIPTION_LOST] = "subscription.lost",
-};
-
-StaticAssertDecl(lengthof(types) == JDG_HAPPENINGS, "types of happenings");
-
-const char *
-jdg_happening_type(JdgHappening kind)
-{
-	return types[kind];
-}
-
 void
 jdg_happened(JdgHappening kind, Oid owner, const char *key, Jsonb *data)
 {
@@ -97,7 +69,7 @@ jdg_happening_init(void)
 }
 
 void
-jdg_happenings_expect(void)
+jdg_happenings_expect(uint64 kinds)
 {
 	JdgDb	   *db = jdg_my_db();
 	uint64		old = pg_atomic_read_u64(&db->happenings);
@@ -108,7 +80,7 @@ jdg_happenings_expect(void)
 		pinned = db;
 	}
 	while (!pg_atomic_compare_exchange_u64(&db->happenings, &old,
-										   (old | ALL_KINDS) + ALL_KINDS + 1))
+										   (old | kinds) + ALL_KINDS + 1))
 		;
 }
 

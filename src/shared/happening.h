@@ -6,15 +6,16 @@
  *
  * JdgDb.happenings has a bit for each JdgHappening, and a generation in its
  * upper part.  A bit that is set costs time; one that is missing loses an
- * event.  So a session that may ask for something sets all of them at once,
- * before it commits, and pins them until its transaction has ended.  The
- * scheduler clears those that nobody asks for (event/lifecycle.c).
+ * event.  So a session that asks for some kinds sets their bits before it
+ * commits, and pins them until its transaction has ended.  The scheduler clears
+ * those that nobody asks for (event/lifecycle.c).
  *
  *-------------------------------------------------------------------------
  */
 #ifndef JDG_SHARED_HAPPENING_H
 #define JDG_SHARED_HAPPENING_H
 
+#include "base/happening.h"
 #include "base/module.h"
 #include "shared/database.h"
 
@@ -23,9 +24,6 @@
  * these events itself.
  */
 extern bool jdg_quiet;
-
-/* the type of its event, such as "task.completed" */
-extern const char *jdg_happening_type(JdgHappening kind);
 
 /* Does a module ask for this?  Called before its data is made. */
 static inline bool
@@ -42,8 +40,8 @@ jdg_happens(JdgHappening kind)
 extern void jdg_happened(JdgHappening kind, Oid owner, const char *key,
 						 Jsonb *data);
 
-/* this transaction may ask for something when it commits */
-extern void jdg_happenings_expect(void);
+/* this transaction asks for these kinds when it commits */
+extern void jdg_happenings_expect(uint64 kinds);
 
 /*
  * For the scheduler, to be called before it reads what is asked for.  False:

@@ -123,6 +123,36 @@ SELECT jadugar.enqueue('SELECT 1') AS task \gset
 SELECT status FROM jadugar.wait(:task, '30 s');
 SELECT count(*) FROM jadugar.read_events(topics => '{jadugar}') WHERE key = :'task';
 
+-- Types that topic jadugar does not have; beside other topics, a type may be one of theirs
+RESET ROLE;
+SELECT jadugar.create_topic('lif_topic', owner => 'lif_ann') > 0 AS created;
+SET ROLE lif_ann;
+SELECT test.error_of($$SELECT jadugar.subscribe('typo', '{task.failed,task.complete}', 'SELECT 1', topics => '{jadugar}')$$);
+SELECT test.error_of($$SELECT jadugar.subscribe('typo', '{tasks.*}', 'SELECT 1', topics => '{jadugar}')$$);
+SELECT test.error_of($$SELECT jadugar.subscribe('typo', '{order.created,order.*}', 'SELECT 1', topics => '{lif_topic,jadugar}')$$);
+SELECT jadugar.subscribe('typo', '{order.created,task.failed}', 'SELECT 1', topics => '{lif_topic,jadugar}') > 0 AS subscribed;
+SELECT test.short_error_of($$SELECT jadugar.alter_subscription('typo', topics => '{jadugar}')$$);
+SELECT jadugar.alter_subscription('typo', topics => '{jadugar}', types => '{*.fail*}') \g /dev/null
+SELECT test.short_error_of($$SELECT jadugar.alter_subscription('typo', types => '{failed}')$$);
+SELECT jadugar.alter_subscription('typo', description => 'right') \g /dev/null
+RESET ROLE;
+ALTER SYSTEM SET jadugar.lifecycle_events = 'task.failed, task.complete';
+SELECT jadugar.drop_topic('lif_topic');
+
+-- One that is not enabled asks for nothing; a paused one gets its events later
+INSERT INTO lif.mark SELECT max(event_id) FROM jadugar.read_events(topics => '{jadugar}');
+SET ROLE lif_ann;
+SELECT jadugar.alter_subscription('typo', enabled => false) \g /dev/null
+CALL test.run_task($$'SELECT 1 / 0'$$);
+SELECT type FROM lif.events;
+SELECT jadugar.alter_subscription('typo', enabled => true) \g /dev/null
+SELECT jadugar.pause_subscription('typo');
+CALL test.run_task($$'SELECT 1 / 0'$$);
+CALL test.run_task($$'SELECT 1'$$);
+SELECT type FROM lif.events;
+SELECT behind FROM jadugar.subscriptions WHERE name = 'typo';
+SELECT jadugar.unsubscribe('typo');
+
 -- jadugar.lifecycle_events
 RESET ROLE;
 ALTER SYSTEM SET jadugar.lifecycle_events = 'task.f*, task.cancelled';
