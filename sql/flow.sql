@@ -70,7 +70,8 @@ CREATE TABLE jadugar_internal.flow_run (
 	paused_by	text,
 	ended_by	text,
 	timezone	text,
-	schedule	text
+	schedule	text,
+	quiet		boolean NOT NULL
 ) WITH (fillfactor = 50);
 CREATE UNIQUE INDEX flow_run_key ON jadugar_internal.flow_run (owner, idempotency_key) WHERE idempotency_key IS NOT NULL;
 CREATE INDEX flow_run_schedule ON jadugar_internal.flow_run (schedule_live) WHERE schedule_live IS NOT NULL;
@@ -98,6 +99,8 @@ COMMENT ON COLUMN jadugar_internal.flow_run.schedule IS
 	'Name of the schedule when the run began, as its row may be gone.';
 COMMENT ON COLUMN jadugar_internal.flow_run.task_id IS
 	'Task whose command is the flow; it ends with the run.';
+COMMENT ON COLUMN jadugar_internal.flow_run.quiet IS
+	'True if the run, and what its steps enqueue and start, cause no lifecycle events: a handler of such events has started it.';
 COMMENT ON COLUMN jadugar_internal.flow_run.done_count IS
 	'Number of completed steps so far that can be compensated.';
 COMMENT ON COLUMN jadugar_internal.flow_run.live IS 'Number of steps and waits in progress.';

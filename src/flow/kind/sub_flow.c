@@ -151,6 +151,7 @@ make_run(JdgRunState *rs, JdgFlowStep *step, int64 version, Jsonb *input)
 	r.input = input;
 	r.tenant = rs->r.tenant;
 	r.trace = rs->r.trace;
+	r.quiet = rs->r.quiet;
 	child = jdg_pass_new_run(rs->pass, &r);
 	step->child_run = child->r.run_id;
 	jdg_step_start_wait(rs, step,

@@ -16,6 +16,7 @@
 #include "flow/run/agenda.h"
 #include "flow/run/begin.h"
 #include "flow/run/end.h"
+#include "flow/run/happened.h"
 #include "flow/run/join.h"
 #include "flow/run/timer.h"
 
@@ -33,6 +34,7 @@ void
 jdg_run_begin(JdgRunState *rs)
 {
 	rs->r.started_at = rs->pass->now;
+	jdg_run_started(rs);
 	jdg_node_begin(rs, &rs->plan->graph->nodes[0], -1, 0, -1, NULL);
 }
 
@@ -102,6 +104,7 @@ jdg_step_start(JdgRunState *rs, JdgFlowStep *step)
 	if (step->parent < 0 && rs->r.timeout != NULL)
 		jdg_step_set_due(step, jdg_time_after(rs->pass->now, rs->r.timeout));
 	jdg_step_change(rs, step);
+	jdg_step_happened(rs, step);
 	JDG_FAULT("flow-step-starts");
 	if (!jdg_node_is_leaf(node))
 		open_container(rs, step, node);

@@ -14,6 +14,7 @@
 #include "flow/run/agenda.h"
 #include "flow/run/cancel.h"
 #include "flow/run/due.h"
+#include "flow/run/happened.h"
 
 void
 jdg_step_due(JdgRunState *rs, JdgFlowStep *step)
@@ -28,6 +29,7 @@ jdg_step_due(JdgRunState *rs, JdgFlowStep *step)
 		step->due = DT_NOBEGIN;
 		rs->r.started_at = rs->pass->now;
 		rs->r.live--;
+		jdg_run_started(rs);
 		jdg_agenda_put(rs, JDG_ACT_BEGIN, step, NULL);
 		return;
 	}

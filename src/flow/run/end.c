@@ -9,6 +9,7 @@
 
 #include "flow/run/agenda.h"
 #include "flow/run/end.h"
+#include "flow/run/happened.h"
 
 /* Note for compensation that a step has completed. */
 static void
@@ -47,6 +48,7 @@ jdg_step_end(JdgRunState *rs, JdgFlowStep *step, JdgStepState state, Jsonb *resu
 	step->error = error;
 	if (state == JDG_STEP_COMPLETED)
 		note_completed(rs, step);
+	jdg_step_happened(rs, step);
 	jdg_agenda_ended(rs, step, false);
 }
 
@@ -63,6 +65,7 @@ jdg_step_end_quietly(JdgRunState *rs, JdgFlowStep *step, JdgStepState state,
 					 const char *reason)
 {
 	end_row(rs, step, state, reason);
+	jdg_step_happened(rs, step);
 	if (jdg_step_node(rs, step)->nfollowers > 0)
 		jdg_agenda_ended(rs, step, true);
 }

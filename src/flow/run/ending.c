@@ -19,6 +19,7 @@
 #include "flow/run/cancel.h"
 #include "flow/run/end.h"
 #include "flow/run/ending.h"
+#include "flow/run/happened.h"
 #include "flow/run/message.h"
 #include "flow/run/step_task.h"
 #include "flow/run/value.h"
@@ -91,6 +92,7 @@ finish(JdgRunState *rs, JdgFlowStatus status)
 		jdg_run_notify_parent(rs);
 	if (rs->r.task_id != 0)
 		jdg_awaited_ended(&rs->r);
+	jdg_run_ended(rs);
 	JDG_FAULT("flow-run-ends");
 	jdg_finished_at_commit();
 }
@@ -104,6 +106,7 @@ not_undone(JdgRunState *rs, JdgFlowStep *step, Jsonb *error,
 	step->reason = unconstify(char *, reason);
 	jdg_step_change(rs, step);
 	rs->r.not_undone++;
+	jdg_step_happened(rs, step);
 }
 
 void
@@ -118,6 +121,7 @@ jdg_compensation_ended(JdgRunState *rs, JdgFlowStep *step, bool success,
 	}
 	step->state = JDG_STEP_COMPENSATED;
 	jdg_step_change(rs, step);
+	jdg_step_happened(rs, step);
 }
 
 /* Begin to compensate one step.  False: that has failed at once. */

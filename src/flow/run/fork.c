@@ -18,6 +18,7 @@
 #include "flow/run/begin.h"
 #include "flow/run/drive.h"
 #include "flow/run/fork.h"
+#include "flow/run/happened.h"
 
 /* The row of a node as the other run has it. */
 static JdgFlowStep *
@@ -110,6 +111,7 @@ jdg_flow_fork(const JdgFlowRun *from, const JdgFlowNode *target)
 	/* one that is gone fails the step that needs it, if the run gets there */
 	(void) jdg_flow_queues_use(&f.rs->plan->queues, true);
 	f.rs->r.next_id = from->next_id;
+	jdg_run_started(f.rs);
 	f.target = &f.rs->plan->graph->nodes[target->no];
 	jdg_fork_into(&f, &f.rs->plan->graph->nodes[0], -1);
 	/* it is only read, without its lock */

@@ -20,6 +20,7 @@
 #include "base/locks.h"
 #include "base/spi.h"
 #include "flow/run/pass.h"
+#include "shared/happening.h"
 #include "task/wakeup.h"
 
 typedef struct RowKey
@@ -122,6 +123,7 @@ jdg_pass_new_run(JdgPass *pass, const JdgFlowRun *r)
 	rs->r.finished_at = DT_NOBEGIN;
 	rs->r.result = rs->r.error = NULL;
 	rs->r.reason = NULL;
+	rs->r.quiet = r->quiet || jdg_quiet;
 	ItemPointerSetInvalid(&rs->r.tid);
 	pass->runs = lappend(pass->runs, rs);
 	return rs;

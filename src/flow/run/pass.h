@@ -69,7 +69,7 @@ extern JdgRunState *jdg_pass_run(JdgPass *pass, int64 run_id);
 
 /*
  * A new run.  Its id, status and counters are set here, the other fields are
- * those of "r".
+ * those of "r".  In a quiet process it is quiet, too.
  */
 extern JdgRunState *jdg_pass_new_run(JdgPass *pass, const JdgFlowRun *r);
 

@@ -17,6 +17,7 @@
 #include "flow/kind/kind.h"
 #include "flow/run/cancel.h"
 #include "flow/run/end.h"
+#include "flow/run/happened.h"
 #include "flow/run/redo.h"
 #include "flow/run/resume.h"
 #include "task/resolve.h"
@@ -82,7 +83,10 @@ undo_again(JdgRunState *rs, JdgFlowStep *step, bool skip)
 	step->state = skip ? JDG_STEP_COMPENSATED : JDG_STEP_COMPLETED;
 	jdg_step_change(rs, step);
 	if (skip)
+	{
+		jdg_step_happened(rs, step);
 		return;
+	}
 	/* the first to be undone */
 	step->prev_done = rs->r.last_done;
 	rs->r.last_done = step->step_id;

@@ -39,7 +39,7 @@ enum
 	R_PAUSED_AT, R_CREATED_AT, R_STARTED_AT, R_FINISHED_AT, R_INPUT, R_RESULT,
 	R_ERROR, R_REASON, R_IDEMPOTENCY_KEY, R_TENANT, R_TRACE, R_METADATA,
 	R_SCHEDULE_LIVE, R_TASK_ID, R_DONE_COUNT, R_PAUSED_BY, R_ENDED_BY,
-	R_TIMEZONE, R_SCHEDULE, R_COLUMNS
+	R_TIMEZONE, R_SCHEDULE, R_QUIET, R_COLUMNS
 };
 
 struct JdgFlowRunReader
@@ -172,6 +172,7 @@ from_slot(TupleTableSlot *s, JdgFlowRun *r)
 	r->trace = jdg_get_text(s, R_TRACE);
 	r->metadata = jdg_get_jsonb(s, R_METADATA);
 	r->timezone = jdg_get_text(s, R_TIMEZONE);
+	r->quiet = DatumGetBool(s->tts_values[R_QUIET]);
 	r->tid = s->tts_tid;
 }
 
@@ -259,6 +260,7 @@ set_all(const JdgFlowRun *r, Datum *v, bool *n)
 	jdg_set_text(v, n, R_TRACE, r->trace);
 	jdg_set_pointer(v, n, R_METADATA, r->metadata);
 	jdg_set_text(v, n, R_TIMEZONE, r->timezone);
+	v[R_QUIET] = BoolGetDatum(r->quiet);
 }
 
 bool
@@ -272,10 +274,10 @@ jdg_flow_run_insert_once(JdgFlowRun *r)
 		"paused_at, created_at, started_at, finished_at, input, result, "
 		"error, reason, idempotency_key, tenant, trace, metadata, "
 		"schedule_live, task_id, done_count, paused_by, ended_by, timezone, "
-		"schedule) "
+		"schedule, quiet) "
 		"VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, "
 		"$14, $15, $16, $17, $18, $19, $20, $21, $22, $23, $24, $25, $26, "
-		"$27, $28, $29, $30, $31, $32, $33, $34, $35, $36) ON CONFLICT (owner, idempotency_key) "
+		"$27, $28, $29, $30, $31, $32, $33, $34, $35, $36, $37) ON CONFLICT (owner, idempotency_key) "
 		"WHERE idempotency_key IS NOT NULL DO NOTHING RETURNING ctid",
 		R_COLUMNS,
 		{INT8OID, OIDOID, INT8OID, CHAROID, CHAROID, BOOLOID, BOOLOID,
@@ -284,7 +286,7 @@ jdg_flow_run_insert_once(JdgFlowRun *r)
 			TIMESTAMPTZOID, TIMESTAMPTZOID, TIMESTAMPTZOID, JSONBOID,
 			JSONBOID, JSONBOID, TEXTOID, TEXTOID, TEXTOID, TEXTOID,
 			JSONBOID, INT8OID, INT8OID, INT8OID, TEXTOID, TEXTOID, TEXTOID,
-		TEXTOID}
+		TEXTOID, BOOLOID}
 	};
 	Datum		v[R_COLUMNS];
 	bool		isnull[R_COLUMNS];

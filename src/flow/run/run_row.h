@@ -71,6 +71,7 @@ typedef struct JdgFlowRun
 	char	   *trace;
 	char	   *timezone;		/* of its steps, from a schedule; or NULL */
 	Jsonb	   *metadata;
+	bool		quiet;			/* it causes no events: shared/happening.h */
 
 	ItemPointerData tid;		/* of the row; invalid: there is none yet */
 } JdgFlowRun;

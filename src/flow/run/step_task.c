@@ -60,6 +60,7 @@ jdg_step_make_task(JdgRunState *rs, JdgFlowStep *step, const JdgTask *template)
 	t->trace = rs->r.trace;
 	if (rs->r.timezone != NULL)
 		t->settings = jdg_settings_with_zone(t->settings, rs->r.timezone);
+	t->event = rs->r.quiet ? jdg_task_quiet_event() : NULL;
 	t->flow_run = rs->r.run_id;
 	t->step_id = step->step_id;
 	t->step = unconstify(char *, jdg_step_node(rs, step)->name);

@@ -8,7 +8,7 @@
 #   "| column | type | meaning |";
 # - a setting its type, unit, default, range and context; an error its SQLSTATE.
 #
-# Links lead somewhere, examples run as typed, every object has a comment, and
+# The types of lifecycle events are those that subscribe() knows.  Links lead somewhere, examples run as typed, every object has a comment, and
 # the views can be read if the library is not preloaded.
 use strict;
 use warnings;
@@ -282,6 +282,25 @@ foreach my $section (@sections)
 	  foreach grep { ($kind{$_} // '') ne 'error' } $section->{prose} =~ /^- `([A-Z_]+)`: /gm;
 }
 is(join(', ', sort keys %unknown), '', 'errors of functions are errors of jadugar');
+
+# ------------------------------------------------------------- lifecycle events
+
+# The types that subscribe() knows, from its hints.
+sub lifecycle_types
+{
+	my ($pattern) = @_;
+
+	my (undef, undef, $stderr) = $node->psql('postgres',
+		"SELECT jadugar.subscribe('x', '{$pattern}', 'SELECT 1', topics => '{jadugar}')");
+	my ($list) = $stderr =~ /HINT:  Its types are (.*)\.$/m;
+	return split /, /, $list;
+}
+
+my @known = map { lifecycle_types(s/\*$/-/r) } lifecycle_types('-');
+my ($lifecycle) = grep { $_->{heading} eq 'Lifecycle events' } @sections;
+my @described = map { /`(\w+\.\w+)`/g } $lifecycle->{prose} =~ /^\| (`[^|]*) \|[^|]*\|[^|]*\|$/gm;
+is_deeply([ sort @described ], [ sort @known ],
+	'the reference describes the types of lifecycle events');
 
 # --------------------------------------------------------------- comments
 
