@@ -1,6 +1,6 @@
 # Load: producers that enqueue tasks of every kind and publish events, consumers that
-# fetch events, one that changes tasks and subscriptions as an operator, and one that
-# keeps old snapshots.
+# fetch events, operators that change tasks and subscriptions, and one that keeps old
+# snapshots.
 #
 # Each is a forked process that feeds psql with small transactions until a stop
 # file appears.  It keeps its own ledger, in files and not in the database.  Before
@@ -452,17 +452,19 @@ my @meddling = (
 	q(SELECT jadugar.resume_flow(run_id) FROM (SELECT run_id FROM jadugar_internal.flow_run WHERE paused_at IS NOT NULL AND finished_at IS NULL LIMIT 2) r),
 	q(SELECT jadugar.retry_step(run_id, step, step_id) FROM (SELECT * FROM jadugar.flow_steps WHERE status IN ('failed', 'compensation_failed') AND kind = 'step' ORDER BY random() LIMIT 2) s),
 	q(INSERT INTO flowtest.problem SELECT * FROM jadugar.check_flows()),
-	q(SELECT torture.reshard()),
+	q(SELECT count(*) FROM jadugar.tasks),
+	q(SELECT count(*) FROM jadugar.running),
+	q(BEGIN; SELECT jadugar.cancel(task_id) FROM (SELECT task_id FROM jadugar_internal.task ORDER BY random() LIMIT 1) t; ROLLBACK));
+
+# Changes of an operator to subscriptions: events.sql.
+my @steering = (
 	q(SELECT torture.reshard()),
 	q(SELECT torture.replay()),
 	q(SELECT torture.redrive()),
 	q(SELECT jadugar.redrive(subscription, key => key, owner => owner) FROM jadugar.dead_letters WHERE subscription ~ 'redriven' AND state = 'dead' ORDER BY random() LIMIT 1),
 	q(SELECT torture.discard()),
 	q(SELECT jadugar.pause_subscription(name, owner => owner) FROM jadugar.subscriptions ORDER BY random() LIMIT 1),
-	q(SELECT jadugar.resume_subscription(name, owner => owner) FROM jadugar.subscriptions WHERE paused_at IS NOT NULL),
-	q(SELECT count(*) FROM jadugar.tasks),
-	q(SELECT count(*) FROM jadugar.running),
-	q(BEGIN; SELECT jadugar.cancel(task_id) FROM (SELECT task_id FROM jadugar_internal.task ORDER BY random() LIMIT 1) t; ROLLBACK));
+	q(SELECT jadugar.resume_subscription(name, owner => owner) FROM jadugar.subscriptions WHERE paused_at IS NOT NULL));
 
 sub psql
 {
@@ -509,11 +511,11 @@ sub produce
 
 sub meddle
 {
-	my ($o) = @_;
+	my ($o, @what) = @_;
 
 	until (-e $o->{stop})
 	{
-		psql($o, 'postgres', pick(@meddling) . ";\n", '/dev/null');
+		psql($o, 'postgres', pick(@what) . ";\n", '/dev/null');
 		usleep(20_000 + rand(60_000));    # waits-for-time: leaves the processor to the workers
 	}
 	return;
@@ -584,7 +586,7 @@ sub start_load
 	my $load = { stop => "$dir/stop", dir => $dir, round => $round, pids => [] };
 
 	unlink($load->{stop}, glob("$dir/load.*"));
-	foreach my $n (0 .. 3 + ($o{producers} // 3))
+	foreach my $n (0 .. 4 + ($o{producers} // 3))
 	{
 		my $pid = fork() // die "fork: $!";
 
@@ -598,7 +600,10 @@ sub start_load
 		my %me = (id => "r$round.p$n", prefix => "$dir/load.$n", stop => $load->{stop},
 			connstr_file => $connstr_file, statement_timeout => $o{statement_timeout} // 5000,
 			pause => $o{pause} // 10_000);
-		my $rc = eval { $n == 0 ? meddle(\%me) : $n == 1 ? hold(\%me) : $n <= 3 ? consume(\%me) : produce(\%me); 1 };
+		my $rc = eval {
+			$n == 0 ? meddle(\%me, @meddling) : $n == 1 ? meddle(\%me, @steering) : $n == 2 ? hold(\%me) : $n <= 4 ? consume(\%me) : produce(\%me);
+			1;
+		};
 		print STDERR $@ if !$rc;
 		_exit($rc ? 0 : 1);
 	}

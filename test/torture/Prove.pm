@@ -161,7 +161,7 @@ sub prove
 	if ($t->{events})
 	{
 		$t->{summary} .= '; ' . sql($t, q{SELECT (SELECT count(*) FROM torture.published) || ' events, ' || (SELECT count(*) FROM torture.handled) || ' handled, '
-			|| (SELECT count(*) FROM torture.parked) || ' dead'});
+			|| (SELECT count(*) FROM torture.parked) || ' dead, ' || (SELECT count(*) FROM torture.subscription WHERE upto IS NOT NULL) || ' replays'});
 		push @lines, split /\n/, sql($t, q{SELECT what || ': ' || detail FROM (SELECT *, row_number() OVER (PARTITION BY what) AS n FROM torture.event_findings()) f WHERE n <= 5});
 	}
 	if ($t->{second})

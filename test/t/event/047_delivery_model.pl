@@ -1,6 +1,8 @@
 # Random publishers beside subscriptions of every kind.  Afterwards each committed
 # event was handled exactly once by each subscription that it is for, one that was
-# rolled back by none, and the events of a key in their order.
+# rolled back by none, and the events of a key in their order.  Meanwhile the numbers
+# of shards change, an old snapshot and a transaction of another database stay open,
+# and topics begin new partitions, so that windows cover several.
 #
 # JADUGAR_SEED repeats a run, as far as the timing does; JADUGAR_ROUNDS makes it
 # longer (transactions of each writer).
@@ -54,6 +56,30 @@ $node->safe_psql('postgres', qq{
 		FROM jadugar.publish_batch(type, ARRAY(SELECT jsonb_build_object('n', x, 'depth', 0) FROM unnest(n) WITH ORDINALITY u (x, i) ORDER BY i), keys, topic => topic)
 			WITH ORDINALITY b (id, i);
 	END \$\$;
+	-- a consumer outside the server
+	CREATE PROCEDURE app.consume(who text, rounds int) LANGUAGE plpgsql AS \$\$
+	DECLARE
+		f record;
+	BEGIN
+		FOR i IN 1 .. rounds LOOP
+			SELECT max(token) AS token, max(shard) AS shard, array_agg((event).event_id ORDER BY n) AS ids INTO f
+			FROM jadugar.fetch_events('fetch', who, max_rows => 1 + i % 10) WITH ORDINALITY f (token, shard, attempt, event, n);
+			-- the effects are in the transaction of the lease, or in another one
+			IF i % 3 = 0 THEN
+				COMMIT;
+			END IF;
+			IF f.token IS NULL THEN
+				-- waits-for-time: leaves the processor to the workers
+				PERFORM pg_sleep(0.01);
+			ELSIF i % 7 = 0 THEN
+				PERFORM jadugar.nack(f.token, f.ids[1], 'meant to fail', retry_in => '1 ms');
+			ELSE
+				INSERT INTO app.handled SELECT 'fetch', unnest(f.ids), f.shard;
+				PERFORM jadugar.ack(f.token);
+			END IF;
+			COMMIT;
+		END LOOP;
+	END \$\$;
 	-- published and undone within a function
 	CREATE FUNCTION app.pub_undone(type text, key text) RETURNS void LANGUAGE plpgsql AS \$\$
 	BEGIN
@@ -92,7 +118,7 @@ $node->safe_psql('postgres', qq{
 			RAISE EXCEPTION 'attempt % of event %', attempt, id USING ERRCODE = '40001';
 		END IF;
 	END \$\$;
-	SELECT jadugar.create_topic('model');
+	SELECT jadugar.create_topic('model', roll => 'hour');
 });
 
 # subscribe(NAME, ARGUMENTS OF subscribe(), COLUMN => VALUE...): all in SQL
@@ -102,9 +128,11 @@ sub subscription
 	my $columns = join('', map { ", $_" } sort keys %o);
 	my $values = join('', map { ", $o{$_}" } sort keys %o);
 
+	my $handler = $args =~ /'fetch'/ ? 'NULL' : "'SELECT app.handle(\$1, ''$name'')'";
+
 	return qq{
 		INSERT INTO app.sub (name$columns) VALUES ('$name'$values);
-		SELECT jadugar.subscribe('$name', '{m.*}', 'SELECT app.handle(\$1, ''$name'')', retry => '{"delay": 0.01}', max_attempts => 100, $args);
+		SELECT jadugar.subscribe('$name', '{m.*}', $handler, retry => '{"delay": 0.01}', max_attempts => 100, $args);
 	};
 }
 
@@ -117,6 +145,9 @@ $node->safe_psql('postgres', join('',
 	subscription('batch1', 'batch => 25', chance => 0.05),
 	subscription('batchpark', q{batch => 4, on_failure => 'park'}, chance => 0.1, ordered => 'false'),
 	subscription('batchblock', q{batch => 6, on_failure => 'block'}, chance => 0.02),
+	subscription('task', q{shards => 2, delivery => 'task'}, chance => 0.1),
+	subscription('fetch', q{shards => 3, delivery => 'fetch'}),
+	subscription('paused', 'shards => 1'), q{SELECT jadugar.pause_subscription('paused');},
 	subscription('filter', q{shards => 7, filter => '$.data.n % 3 == 0'}, divisor => 3),
 	subscription('keys', q{keys => '{k1,k2,k3}', batch => 3}, keys => q{'{k1,k2,k3}'}, chance => 0.1)));
 
@@ -187,6 +218,13 @@ sub script
 	return $sql;
 }
 
+my $old = $node->background_psql('postgres');
+$old->query_safe('BEGIN ISOLATION LEVEL REPEATABLE READ');
+$old->query_safe('SELECT count(*) FROM jadugar.events');
+my $other = $node->background_psql('template1');
+$other->query_safe('BEGIN');
+$other->query_safe('SELECT pg_current_xact_id()');
+
 my @run;
 my $dir = PostgreSQL::Test::Utils::tempdir();
 
@@ -195,6 +233,12 @@ foreach my $w (0 .. $writers - 1)
 	append_to_file("$dir/$w.sql", script($w));
 	push @run, IPC::Run::start([ 'psql', '-XqAt', '-d', $node->connstr('postgres'), '-f', "$dir/$w.sql" ], '>', '/dev/null', '2>', "$dir/$w.err");
 }
+
+
+# a clock that jumps ends leases
+my @said = ('', '');
+my @consumers = map { IPC::Run::start([ 'psql', '-XqAt', '-d', $node->connstr('postgres') ], '<', \("CALL app.consume('c$_', 10);\n" x 20), '>', \$said[$_], '2>&1') } 0 .. 1;
+
 
 # while they write: subscriptions to what is there, and to what comes
 $deadline = 60;
@@ -210,7 +254,48 @@ $node->safe_psql('postgres', 'BEGIN;'
 	FROM jadugar_internal.subscription s JOIN jadugar_internal.event_cursor c USING (subscription_id)
 	WHERE sub.name = 'later' AND s.name = 'later' AND c.shard = 0;
 	COMMIT;});
+
+# new partitions, some of which the subscription that is paused reads in one window
+my $offset = 0;
+
+sub next_partition
+{
+	my $leaves = q{SELECT count(*) FROM jadugar_internal.event_leaf JOIN jadugar_internal.topic USING (topic_id) WHERE name = 'model'};
+	my $before = $node->safe_psql('postgres', $leaves);
+
+	# an empty one goes on
+	$node->safe_psql('postgres', q{SELECT app.pub('m.a', 'k1', 0, 'model')});
+	$offset += 3600;
+	$node->safe_psql('postgres', "ALTER SYSTEM SET jadugar.clock_offset = $offset");
+	$node->reload;
+	return poll($node, "SELECT ($leaves) > $before");
+}
+
+# the number of shards of a subscription becomes 7, or 1 again
+my @divided = qw(now key block batch task);
+
+sub divide
+{
+	my ($name) = @_;
+
+	$node->safe_psql('postgres', "SELECT jadugar.alter_subscription('$name', shards => CASE shards WHEN 7 THEN 1 ELSE 7 END) FROM jadugar.subscriptions WHERE name = '$name'");
+	return poll($node, "SELECT new_shards IS NULL FROM jadugar.subscriptions WHERE name = '$name'");
+}
+
+foreach my $round (1 .. 2)
+{
+	ok(next_partition(), "round $round: the topic writes to another partition");
+	is(scalar(grep { divide($_) } @divided), scalar(@divided), "round $round: each has another number of shards");
+}
+cmp_ok($node->safe_psql('postgres', q{
+	SELECT count(DISTINCT leaf) FROM jadugar_internal.event e, jadugar_internal.event_cursor c JOIN jadugar_internal.subscription s USING (subscription_id)
+	WHERE s.name = 'paused' AND type LIKE 'm.%' AND NOT (e.xid < base_xmax AND e.xid <> ALL (base_xip))}), '>=', 3,
+	'the next window of a subscription covers several partitions');
+$node->safe_psql('postgres', q{SELECT jadugar.resume_subscription('paused')});
 $_->finish foreach @run;
+$_->finish foreach @consumers;
+is(join("\n", grep { !/the lease has ended|^DETAIL|^HINT|^CONTEXT|^SQL statement|^PL.pgSQL function|^$/ } map { split /\n/ } @said), '',
+	'consumers have met no errors but the end of a lease');
 
 foreach my $w (0 .. $writers - 1)
 {
@@ -223,8 +308,10 @@ foreach my $w (0 .. $writers - 1)
 my $expected = 'SELECT s.name AS sub, p.event_id FROM app.sub s JOIN app.published p ON app.wanted(s, p)';
 
 $deadline = 60;
-poll($node, qq{SELECT count(*) FROM (($expected) EXCEPT (SELECT sub, event_id FROM app.handled)) x}, '0')
-  or diag($node->safe_psql('postgres', qq{
+poll_sub('all are handled', sub {
+	$node->safe_psql('postgres', q{CALL app.consume('last', 50)});
+	return $node->safe_psql('postgres', qq{SELECT count(*) FROM (($expected) EXCEPT (SELECT sub, event_id FROM app.handled)) x}) eq '0';
+}) or diag($node->safe_psql('postgres', qq{
 	SELECT DISTINCT errors->-1->>'message' FROM jadugar.dead_letters LIMIT 10;
 	SELECT sub, count(*), min(event_id), max(event_id) FROM (($expected) EXCEPT (SELECT sub, event_id FROM app.handled)) x GROUP BY 1;
 	SELECT * FROM jadugar.subscription_shards WHERE status <> 'active' OR parked > 0;
@@ -249,11 +336,14 @@ is($node->safe_psql('postgres', q{
 	WHERE s.ordered AND hb.turn < ha.turn AND (CASE WHEN a.xid = b.xid THEN a.event_id < b.event_id ELSE pg_visible_in_snapshot(a.xid, b.seen) END)
 	LIMIT 20}), '', 'the events of a key were handled in their order');
 is($node->safe_psql('postgres', q{
-	SELECT sub, key, count(DISTINCT shard) FROM app.handled JOIN app.published USING (event_id) WHERE key IS NOT NULL GROUP BY 1, 2 HAVING count(DISTINCT shard) > 1}),
+	SELECT sub, key, count(DISTINCT shard) FROM app.handled JOIN app.published USING (event_id)
+	WHERE key IS NOT NULL AND sub NOT IN ('} . join(q(', '), @divided) . q{') GROUP BY 1, 2 HAVING count(DISTINCT shard) > 1}),
 	'', 'a key has one shard');
 is($node->safe_psql('postgres', q{
 	SELECT s.name, s.handled, count(h.event_id) FROM jadugar.subscriptions s LEFT JOIN app.handled h ON h.sub = s.name GROUP BY 1, 2 HAVING s.handled <> count(h.event_id)}),
 	'', 'the counts of the views are right');
 
+$_->query_safe('ROLLBACK') foreach $old, $other;
+$_->quit foreach $old, $other;
 $node->stop;
 done_testing();
