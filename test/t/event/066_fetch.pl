@@ -35,7 +35,7 @@ $node->safe_psql('postgres', q{
 			FROM jadugar.fetch_events('out', who, max_rows => 5, lease => '100 ms');
 			COMMIT;
 			IF lease IS NOT NULL AND fails THEN
-				PERFORM jadugar.nack(lease, ids[1], 'once', retry_in => '0');
+				PERFORM jadugar.nack(lease, ids[1], 'once', retry_in => '1 s');
 			ELSIF lease IS NOT NULL THEN
 				INSERT INTO app.handled SELECT unnest(ids), unnest(keys), who;
 				PERFORM jadugar.ack(lease);
@@ -102,7 +102,9 @@ sub fail_at
 	poll_sub("$point:$action is hit", sub {
 		load();
 		try(q{CALL app.consume('victim', 3)});
+		# those of the same key are held
 		try(q{CALL app.consume('victim', 1, fails => true)});
+		try(q{CALL app.consume('victim', 10)});
 		for (1 .. 20)
 		{
 			return 1 if -e $node->data_dir . '/jadugar_fault.1';
@@ -117,14 +119,18 @@ sub fail_at
 	return;
 }
 
+# the last three are hit by workers, too: 048_delivery_faults.pl
 my @points = (
 	[ 'fetch-leased', qw(kill9 sigterm error exit) ],
 	[ 'fetch-before-commit', qw(kill9 error) ],
 	[ 'fetch-acked', qw(kill9 sigterm error exit) ],
 	[ 'fetch-nacked', qw(kill9 sigterm error exit) ],
-	[ 'fetch-announced', qw(kill9 sigterm error exit) ]);
+	[ 'fetch-announced', qw(kill9 sigterm error exit) ],
+	[ 'delivery-window-found', qw(kill9 error) ],
+	[ 'delivery-parked', qw(kill9 error) ],
+	[ 'delivery-held', qw(kill9 error) ]);
 
-is(join(' ', sort map { $_->[0] } @points), join(' ', grep { /^fetch-/ } Kill::fault_points()),
+is(join(' ', grep { /^fetch-/ } sort map { $_->[0] } @points), join(' ', grep { /^fetch-/ } Kill::fault_points()),
 	'every fault point of fetching is tested');
 foreach my $p (@points)
 {
