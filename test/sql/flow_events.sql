@@ -73,6 +73,31 @@ SELECT test.start_wait(name, wait_event('test.e', key => '$.input.k'), input)
 FROM (VALUES ('nothing', '{}'::jsonb), ('null', '{"k": null}'), ('object', '{"k": {"a": 1}}'), ('array', '{"k": [1]}'), ('boolean', '{"k": true}'), ('empty', '{"k": ""}'),
 	('too long', jsonb_build_object('k', repeat('k', 513)))) v (name, input);
 SELECT name, status, error FROM test.ends();
+-- paths are evaluated when the wait begins: results, items and passes, also in a
+-- transaction that publishes the event
+SELECT start_flow(step('a', 'SELECT 1 AS id') ~> step('b', $$SELECT 7 AS id, jadugar.publish('test.path', '{"k": [1, {"x": "y"}]}', key => '7')$$) ~>
+	wait_event('test.path', '{"k": [{"x": "$.input.x[*].y"}, "$.steps.a.id"]}', key => '$.steps.b.id', name => 'w'), '{"x": [{"z": 0}, {"y": "y"}]}') AS run \gset
+SELECT status, result->'data' AS data FROM test.end_of(:run);
+SELECT start_flow(each('$.input.orders', step('s', $$SELECT ($1->>'index')::int AS n$$) ~> wait_event('test.path', '{"n": "$.steps.s.n", "last": "$.input.orders[last].id"}', key => '$.item.id', name => 'w'), name => 'e'),
+	'{"orders": [{"id": "p"}, {"id": "q"}]}') AS run \gset
+CALL test.wait_until(format('(SELECT count(*) = 2 FROM flow_steps WHERE run_id = %s AND waiting_for LIKE ''event:%%'')', :run));
+SELECT count(publish('test.path', jsonb_build_object('n', n, 'last', 'q'), key => k)) FROM (VALUES (1, 'p'), (0, 'q'), (0, 'p'), (1, 'q')) v (n, k);
+SELECT status, jsonb_path_query_array(result, '$.**.data') AS data FROM test.end_of(:run);
+SELECT start_flow(loop(wait_event('test.path', '{"after": "$.steps.w.data.n"}', name => 'w'), 'coalesce(($1 #>> ''{steps,w,data,n}'')::int, 0) < 2', name => 'l')) AS run \gset
+SELECT publish('test.path', '{"after": null, "n": 1}') > 0 AS published;
+CALL test.wait_until(format('(SELECT count(*) = 2 FROM flow_steps WHERE run_id = %s AND step = ''w'')', :run));
+SELECT publish('test.path', '{"after": null, "n": 3}') > 0 AS published;
+SELECT publish('test.path', '{"after": 1, "n": 2}') > 0 AS published;
+SELECT status FROM test.end_of(:run);
+SELECT string_agg(result #>> '{data,n}', ' ' ORDER BY step_id) AS taken FROM flow_steps WHERE run_id = :run AND step = 'w';
+SELECT start_flow(wait_event('test.path', (SELECT jsonb_object_agg('k' || n, '$.input') FROM generate_series(1, 100) n)), jsonb_build_object('x', repeat('x', 20000))) AS run \gset
+SELECT status, error FROM test.end_of(:run);
+-- others are refused
+SELECT k, test.refusal_of(format('SELECT wait_event(''test.path'', %L, key => %L)', f, k)) FROM (VALUES ('{}', '$'), ('{}', '$.steps'), ('{}', '$.other'), ('{}', '$[0]'), ('{}', '$.input.**.x'),
+	('{}', '$.input.a[0 to 2]'), ('{}', '$.input.a[$.input.b]'), ('{}', '$.input.a[last - 1]'), ('{}', '$.input.*'), ('{}', '$.input ? (@.a > 1)'), ('{}', '$.input.a.double()'),
+	('{"a": ["$.input.b like_regex \"x\""]}', 'k'), ('{}', '$.input' || repeat('.a', 33))) v (f, k);
+SELECT test.refusal_of($$SELECT wait_event('test.path', (SELECT jsonb_object_agg('k' || n, '$.input') FROM generate_series(1, 101) n))$$);
+SELECT wait_event('test.path', key => '$.input."a b"[0][last][1, 2][*].c') IS NOT NULL AS plain;
 
 -- ------------------------------------------------------------------ waits
 -- each pass of a loop takes one event, in their order

@@ -8,6 +8,9 @@
  *	   "on_timeout": "fail|continue"}
  *	{"wait_signal": name, "on_timeout"}
  *
+ * Paths in the filter and the key are plain (graph/plain_path.h), so that they
+ * are evaluated when the wait begins.
+ *
  * A signal is kept until a wait takes it, so one may exist when the wait
  * begins.  An event of the log reaches the waits that had begun when it
  * committed (run/events.c).  A signal or an event that exists when the time is
@@ -25,6 +28,7 @@
 #include "event/topic.h"
 #include "event/type.h"
 #include "flow/graph/names.h"
+#include "flow/graph/plain_path.h"
 #include "flow/graph/texts.h"
 #include "flow/kind/build.h"
 #include "flow/kind/kind.h"
@@ -32,9 +36,9 @@
 #include "flow/run/end.h"
 #include "flow/run/events.h"
 #include "flow/run/explain.h"
+#include "flow/run/fill.h"
 #include "flow/run/message.h"
 #include "flow/run/signal.h"
-#include "flow/run/step_task.h"
 #include "flow/run/timer.h"
 #include "flow/run/value.h"
 #include "flow/run/wait_start.h"
@@ -126,6 +130,8 @@ event_parse(JdgFlowObject *o)
 	filter = jdg_object_template(o, "filter", &node->has_paths);
 	(void) jdg_object_template(o, "key", &key_has_path);
 	node->has_paths |= key_has_path;
+	jdg_object_plain_paths(o, "filter");
+	jdg_object_plain_paths(o, "key");
 	if (key != NULL && !key_has_path && !is_key(key))
 		ereport(ERROR,
 				(errcode(JDG_ERRCODE_VALIDATION_ERROR),
@@ -138,14 +144,6 @@ event_parse(JdgFlowObject *o)
 	jdg_json_jsonb(&st, "filter", filter);
 	jdg_json_text(&st, "key", key);
 	node->payload = jdg_json_finish(&st);
-}
-
-static const char *
-event_command(const JdgFlowNode *node)
-{
-	return node->has_paths ?
-		"SELECT $1 OPERATOR(pg_catalog.->) 'filter' AS filter, "
-		"$1 OPERATOR(pg_catalog.->) 'key' AS key" : NULL;
 }
 
 static void
@@ -180,30 +178,6 @@ jdg_wait_begin(JdgRunState *rs, JdgFlowStep *step)
 	(void) jdg_take_signal(rs, step);
 }
 
-static void
-event_open(JdgRunState *rs, JdgFlowStep *step, Jsonb *filter, const char *key)
-{
-	const JdgFlowNode *node = jdg_step_node(rs, step);
-
-	step->found = filter;
-	step->event = jdg_message_event_subject(node->text, key);
-	step->wait_start = jdg_wait_start(node->text);
-	step->wait_owner = rs->r.owner;
-	jdg_step_start_wait(rs, step, jdg_step_timeout(rs, node));
-}
-
-static void
-event_begin(JdgRunState *rs, JdgFlowStep *step)
-{
-	const JdgFlowNode *node = jdg_step_node(rs, step);
-
-	if (rs->plan->task[step->node] != NULL)
-		jdg_step_start_task(rs, step);
-	else
-		event_open(rs, step, jdg_json_get(node->payload, "filter"),
-				   jdg_json_get_text(node->payload, "key"));
-}
-
 /* The key that a path has found; NULL: none that an event can have. */
 static char *
 key_of(Jsonb *found)
@@ -211,8 +185,7 @@ key_of(Jsonb *found)
 	JsonbValue	v;
 	char	   *key;
 
-	if (found == NULL || !JB_ROOT_IS_SCALAR(found) ||
-		!JsonbExtractScalar(&found->root, &v))
+	if (!JB_ROOT_IS_SCALAR(found) || !JsonbExtractScalar(&found->root, &v))
 		return NULL;
 	if (v.type == jbvString)
 		key = pnstrdup(v.val.string.val, v.val.string.len);
@@ -225,20 +198,45 @@ key_of(Jsonb *found)
 }
 
 static void
-event_found_out(JdgRunState *rs, JdgFlowStep *step, Jsonb *result)
+event_fail(JdgRunState *rs, JdgFlowStep *step, const char *message,
+		   const char *detail)
 {
-	const Jsonb *wanted = jdg_step_node(rs, step)->payload;
-	char	   *key = key_of(jdg_json_get(result, "key"));
+	jdg_step_end(rs, step, JDG_STEP_FAILED, NULL,
+				 jdg_flow_error("VALIDATION_ERROR", message, detail), NULL);
+}
 
-	if (key == NULL && jdg_json_get(wanted, "key") != NULL)
-		jdg_step_end(rs, step, JDG_STEP_FAILED, NULL,
-					 jdg_flow_error("VALIDATION_ERROR",
-									"the path found no key to wait for",
-									"A key is a string or a number of 1 to 512 bytes."),
-					 NULL);
-	else
-		event_open(rs, step, jdg_json_get(wanted, "filter") ?
-				   jdg_json_get(result, "filter") : NULL, key);
+/*
+ * Paths are evaluated here, and not by a task: each event that commits after
+ * this transaction is seen.
+ */
+static void
+event_begin(JdgRunState *rs, JdgFlowStep *step)
+{
+	const JdgFlowNode *node = jdg_step_node(rs, step);
+	Jsonb	   *wanted = node->payload;
+	Jsonb	   *key;
+
+	if (node->has_paths)
+		wanted = jdg_step_fill_in(rs, step, wanted);
+	if (node->has_paths && wanted == NULL)
+	{
+		event_fail(rs, step, "the paths found too much to wait for",
+				   "The filter and the key may have up to 1 MB.");
+		return;
+	}
+	key = jdg_json_get(wanted, "key");
+	if (key != NULL && key_of(key) == NULL)
+	{
+		event_fail(rs, step, "the path found no key to wait for",
+				   "A key is a string or a number of 1 to 512 bytes.");
+		return;
+	}
+	step->found = jdg_json_get(wanted, "filter");
+	step->event = jdg_message_event_subject(node->text, key == NULL ? NULL :
+											key_of(key));
+	step->wait_start = jdg_wait_start(node->text);
+	step->wait_owner = rs->r.owner;
+	jdg_step_start_wait(rs, step, jdg_step_timeout(rs, node));
 }
 
 static void
@@ -315,9 +313,7 @@ const JdgKind jdg_kind_wait_event = {
 	.args = event_args,
 	.nargs = lengthof(event_args),
 	.parse = event_parse,
-	.command = event_command,
 	.begin = event_begin,
-	.found_out = event_found_out,
 	.due = event_due,
 	.message = JDG_MESSAGE_EVENT,
 	.message_name = text_of,

@@ -18,7 +18,6 @@
 
 #include "utils/builtins.h"
 #include "utils/fmgrprotos.h"
-#include "utils/jsonpath.h"
 #include "utils/snapmgr.h"
 
 #include "base/errors.h"
@@ -26,9 +25,9 @@
 #include "base/jsonfields.h"
 #include "base/spi.h"
 #include "flow/graph/plan.h"
-#include "flow/graph/texts.h"
 #include "flow/kind/kind.h"
 #include "flow/run/data.h"
+#include "flow/run/fill.h"
 #include "flow/run/results.h"
 #include "flow/run/run_row.h"
 #include "flow/run/step_row.h"
@@ -220,86 +219,6 @@ read_data(const JdgTask *task, Jsonb **result, MemoryContext mcxt)
 	return data;
 }
 
-/* The first thing that a path finds, or null. */
-static Jsonb *
-find_first(Jsonb *data, const JsonbValue *path)
-{
-	LOCAL_FCINFO(fcinfo, 4);
-	Datum		found;
-	JsonbValue	v;
-
-	InitFunctionCallInfoData(*fcinfo, NULL, 4, InvalidOid, NULL, NULL);
-	fcinfo->args[0].value = JsonbPGetDatum(data);
-	fcinfo->args[1].value =
-		DirectFunctionCall1(jsonpath_in,
-							CStringGetDatum(pnstrdup(path->val.string.val,
-													 path->val.string.len)));
-	fcinfo->args[2].value = JsonbPGetDatum(jdg_json_empty());
-	fcinfo->args[3].value = BoolGetDatum(false);
-	for (int i = 0; i < 4; i++)
-		fcinfo->args[i].isnull = false;
-	found = jsonb_path_query_first(fcinfo);
-	if (!fcinfo->isnull)
-		return DatumGetJsonbP(found);
-	v.type = jbvNull;
-	return JsonbValueToJsonb(&v);
-}
-
-/* Put a value in the place of its path. */
-static void
-push_found(JsonbParseState **st, JsonbIteratorToken tok, Jsonb *found)
-{
-	JsonbValue	v;
-
-	if (JB_ROOT_IS_SCALAR(found))
-		(void) JsonbExtractScalar(&found->root, &v);
-	else
-	{
-		v.type = jbvBinary;
-		v.val.binary.data = &found->root;
-		v.val.binary.len = VARSIZE(found) - VARHDRSZ;
-	}
-	(void) pushJsonbValue(st, tok, &v);
-}
-
-/* A payload with its paths replaced by the values they find, as the user. */
-static Jsonb *
-fill_in(Jsonb *template, Jsonb *data)
-{
-	JsonbIterator *it = JsonbIteratorInit(&template->root);
-	JsonbParseState *st = NULL;
-	JsonbIteratorToken tok;
-	JsonbValue	v;
-	JsonbValue *res = NULL;
-
-	while ((tok = JsonbIteratorNext(&it, &v, false)) != WJB_DONE)
-	{
-		bool		is_string = (tok == WJB_VALUE || tok == WJB_ELEM) &&
-		v.type == jbvString && v.val.string.len > 0 &&
-		v.val.string.val[0] == '$';
-
-		if (is_string && jdg_flow_is_path(v.val.string.val, v.val.string.len))
-		{
-			Jsonb	   *found = find_first(data, &v);
-
-			if (JB_ROOT_IS_SCALAR(template))
-				return found;	/* the payload is a path */
-			push_found(&st, tok, found);
-			continue;
-		}
-		if (is_string && v.val.string.len > 1 && v.val.string.val[1] == '$')
-		{
-			v.val.string.val++;
-			v.val.string.len--;
-		}
-		res = pushJsonbValue(&st, tok,
-							 tok < WJB_BEGIN_ARRAY ||
-							 (tok == WJB_BEGIN_ARRAY && v.val.array.rawScalar) ?
-							 &v : NULL);
-	}
-	return JsonbValueToJsonb(res);
-}
-
 /* A compensation also sees the result that it compensates. */
 static Jsonb *
 with_result(Jsonb *data, Jsonb *result)
@@ -342,10 +261,10 @@ jdg_flow_payload(const JdgTask *task, Jsonb **payload)
 			*payload = DatumGetJsonbPCopy(JsonbPGetDatum(result));
 			break;
 		case JDG_DATA_UNDO_MAPPED:
-			*payload = fill_in(task->payload, with_result(data, result));
+			*payload = jdg_fill_in(task->payload, with_result(data, result));
 			break;
 		case JDG_DATA_MAPPED:
-			*payload = fill_in(task->payload, data);
+			*payload = jdg_fill_in(task->payload, data);
 			break;
 		case JDG_DATA_NONE:
 			break;

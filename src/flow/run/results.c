@@ -102,8 +102,8 @@ kept_of(const JdgFlowBlock *b)
 	return k;
 }
 
-static bool
-has_result(const JdgFlowStep *s)
+bool
+jdg_flow_has_result(const JdgFlowStep *s)
 {
 	return s->result != NULL &&
 		(s->state == JDG_STEP_COMPLETED || s->state == JDG_STEP_COMPENSATING ||
@@ -122,8 +122,9 @@ make_room(JdgFlowResults *results, int n)
 		repalloc_huge(results->field, sizeof(JdgJsonField) * results->room);
 }
 
-static void
-append(JdgFlowResults *results, const char *name, Jsonb *value)
+void
+jdg_flow_results_append(JdgFlowResults *results, const char *name,
+						Jsonb *value)
 {
 	make_room(results, 1);
 	results->field[results->n] = (JdgJsonField)
@@ -138,8 +139,8 @@ static void
 append_row(JdgFlowResults *results, const JdgFlowNode *node,
 		   const JdgFlowStep *s)
 {
-	if (node->named && has_result(s))
-		append(results, node->name, jdg_step_jsonb(s->result));
+	if (node->named && jdg_flow_has_result(s))
+		jdg_flow_results_append(results, node->name, jdg_step_jsonb(s->result));
 }
 
 /* Puts the last one in its place; those before it are sorted. */
@@ -171,7 +172,7 @@ keep(Kept *k, const char *name, const Jsonb *value)
 	old = MemoryContextSwitchTo(k->mcxt);
 	copy = palloc(VARSIZE(value));
 	memcpy(copy, value, VARSIZE(value));
-	append(&k->results, pstrdup(name), copy);
+	jdg_flow_results_append(&k->results, pstrdup(name), copy);
 	MemoryContextSwitchTo(old);
 	sort_last(&k->results);
 	k->size += size;
@@ -198,7 +199,7 @@ are_elsewhere(const JdgFlowGraph *graph, int from, const JdgFlowNode *node)
 static bool
 is_final(const Kept *k, const JdgFlowNode *node, const JdgFlowStep *s)
 {
-	return jdg_resume_is_done(node, s, -1) || has_result(s) ||
+	return jdg_resume_is_done(node, s, -1) || jdg_flow_has_result(s) ||
 		(node->no < k->done_end && !jdg_step_is_open(s)) ||
 		(node->kind->children == JDG_CHILDREN_IN_ORDER && !node->named);
 }
@@ -210,7 +211,7 @@ keep_row(Kept *k, const JdgFlowGraph *graph, const JdgFlowNode *node,
 {
 	if (!is_final(k, node, s) || !are_elsewhere(graph, k->next, node))
 		return false;
-	if (node->named && has_result(s) &&
+	if (node->named && jdg_flow_has_result(s) &&
 		!keep(k, node->name, jdg_step_jsonb(s->result)))
 		return false;
 	k->next = node->no + 1;
