@@ -29,15 +29,10 @@
 #include "base/clock.h"
 #include "base/params.h"
 #include "base/settings.h"
+#include "shared/oldrows.h"
 #include "shared/work.h"
 #include "task/history.h"
 #include "task/retention.h"
-
-/* rows that a batch reads; more only if they have the same time */
-#define BATCH	"2000"
-
-/* a duty returns after this time in microseconds, to go on in its next turn */
-#define TURN_US (50 * 1000L)
 
 /* the history of a queue has been checked up to an instant */
 typedef struct QueueProgress
@@ -73,60 +68,13 @@ static QueueProgress *progress = NULL;
 static int	nprogress = 0;
 static MemoryContext progress_mcxt = NULL;
 
-/* Runs a query for an instant.  Inside jdg_work_begin(). */
-static TimestampTz
-instant_of(JdgQuery *q, TimestampTz after, TimestampTz before)
-{
-	Datum		v[2] = {TimestampTzGetDatum(after), TimestampTzGetDatum(before)};
-
-	return jdg_run(q, v, NULL, 0) == 0 ? DT_NOEND :
-		jdg_col_time(0, 1, DT_NOEND);
-}
-
-/*
- * Deletes the rows of a table before an instant.  "find" returns the time of
- * the last row of a batch in ($1, $2), null if there is none, and "delete"
- * deletes rows in ($1, $2].  Returns false if a turn was not enough: "*reached"
- * then is where to go on.
- */
-static bool
-delete_before(JdgQuery *find, JdgQuery *delete, TimestampTz *reached,
-			  TimestampTz limit)
-{
-	TimestampTz began = GetCurrentTimestamp();
-
-	while (GetCurrentTimestamp() - began < TURN_US)
-	{
-		TimestampTz last;
-
-		CHECK_FOR_INTERRUPTS();
-		jdg_work_begin();
-		last = instant_of(find, *reached, limit);
-		if (last != DT_NOEND)
-		{
-			Datum		v[2] = {TimestampTzGetDatum(*reached),
-			TimestampTzGetDatum(last)};
-
-			jdg_run(delete, v, NULL, 0);
-		}
-		jdg_work_end();
-		if (last == DT_NOEND)
-		{
-			*reached = DT_NOBEGIN;
-			return true;
-		}
-		*reached = last;
-	}
-	return false;
-}
-
 TimestampTz
 jdg_retention_logs(JdgDb *db, uint32 why)
 {
 	static JdgQuery find = {
 		"SELECT max(at) FROM (SELECT l.at FROM jadugar_internal.log l "
 		"WHERE l.at > $1 AND l.at < $2 ORDER BY l.at "
-		"FETCH FIRST " BATCH " ROWS WITH TIES) b", 2,
+		"FETCH FIRST " JDG_OLD_ROWS_BATCH " ROWS WITH TIES) b", 2,
 		{TIMESTAMPTZOID, TIMESTAMPTZOID}
 	};
 	static JdgQuery delete = {
@@ -136,7 +84,7 @@ jdg_retention_logs(JdgDb *db, uint32 why)
 	static TimestampTz reached = DT_NOBEGIN;
 	int64		keep = (int64) jdg_log_retention * USECS_PER_MINUTE;
 
-	if (!delete_before(&find, &delete, &reached, jdg_now() - keep))
+	if (!jdg_old_rows_delete(&find, &delete, &reached, jdg_now() - keep))
 		return DT_NOBEGIN;
 	return jdg_now() + USECS_PER_HOUR;
 }
@@ -148,7 +96,7 @@ jdg_retention_unkept(JdgDb *db, uint32 why)
 		"SELECT max(finished_at) FROM (SELECT u.finished_at "
 		"FROM jadugar_internal.unkept u "
 		"WHERE u.finished_at > $1 AND u.finished_at < $2 "
-		"ORDER BY u.finished_at FETCH FIRST " BATCH " ROWS WITH TIES) b", 2,
+		"ORDER BY u.finished_at FETCH FIRST " JDG_OLD_ROWS_BATCH " ROWS WITH TIES) b", 2,
 		{TIMESTAMPTZOID, TIMESTAMPTZOID}
 	};
 	static JdgQuery delete = {
@@ -162,7 +110,7 @@ jdg_retention_unkept(JdgDb *db, uint32 why)
 	static TimestampTz reached = DT_NOBEGIN;
 	int64		keep = (int64) jdg_history_retention * USECS_PER_MINUTE;
 
-	if (!delete_before(&find, &delete, &reached, jdg_now() - keep))
+	if (!jdg_old_rows_delete(&find, &delete, &reached, jdg_now() - keep))
 		return DT_NOBEGIN;
 	return jdg_now() + USECS_PER_HOUR;
 }
@@ -175,7 +123,7 @@ jdg_retention_keys(JdgDb *db, uint32 why)
 		"SELECT max(until) FROM (SELECT k.until "
 		"FROM jadugar_internal.unique_key k "
 		"WHERE k.until > $1 AND k.until <= $2 ORDER BY k.until "
-		"FETCH FIRST " BATCH " ROWS WITH TIES) b", 2,
+		"FETCH FIRST " JDG_OLD_ROWS_BATCH " ROWS WITH TIES) b", 2,
 		{TIMESTAMPTZOID, TIMESTAMPTZOID}
 	};
 	static JdgQuery delete = {
@@ -187,7 +135,7 @@ jdg_retention_keys(JdgDb *db, uint32 why)
 	};
 	static TimestampTz reached = DT_NOBEGIN;
 
-	if (!delete_before(&find, &delete, &reached, jdg_now()))
+	if (!jdg_old_rows_delete(&find, &delete, &reached, jdg_now()))
 		return DT_NOBEGIN;
 	return jdg_now() + USECS_PER_HOUR;
 }
@@ -296,7 +244,7 @@ delete_some_history(void)
 		"SELECT max(finished_at) FROM (SELECT h.finished_at "
 		"FROM jadugar_internal.attempt h "
 		"WHERE h.finished_at > $1 AND h.finished_at < $2 "
-		"ORDER BY h.finished_at FETCH FIRST " BATCH " ROWS WITH TIES) b", 2,
+		"ORDER BY h.finished_at FETCH FIRST " JDG_OLD_ROWS_BATCH " ROWS WITH TIES) b", 2,
 		{TIMESTAMPTZOID, TIMESTAMPTZOID}
 	};
 	static JdgQuery delete = {
@@ -329,7 +277,7 @@ delete_some_history(void)
 			ids[n++] = Int32GetDatum(p->queue_id);
 	}
 	jdg_work_begin();
-	last = instant_of(&find, from, limit);
+	last = jdg_old_rows_find(&find, from, limit);
 	if (last != DT_NOEND)
 	{
 		Datum		v[3] = {TimestampTzGetDatum(from), TimestampTzGetDatum(last)};
@@ -356,7 +304,7 @@ jdg_retention_history(JdgDb *db, uint32 why)
 	if (!in_pass)
 		begin_pass();
 	in_pass = true;
-	while (GetCurrentTimestamp() - began < TURN_US)
+	while (GetCurrentTimestamp() - began < JDG_OLD_ROWS_TURN_US)
 	{
 		CHECK_FOR_INTERRUPTS();
 		if (!delete_some_history())
