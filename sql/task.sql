@@ -301,12 +301,19 @@ CREATE FUNCTION jadugar.retry_task(task_id bigint)
 COMMENT ON FUNCTION jadugar.retry_task(bigint) IS
 	'Runs a failed or cancelled task again, or makes the next attempt of a retrying task now.';
 
+CREATE FUNCTION jadugar_internal._v_cancel_tasks(function text, task_ids bigint[])
+	RETURNS bigint
+	LANGUAGE C VOLATILE
+	AS 'MODULE_PATHNAME', 'jdg_v_cancel_tasks';
+COMMENT ON FUNCTION jadugar_internal._v_cancel_tasks(text, bigint[]) IS
+	'Cancels tasks for a function, and returns the number of those that had not finished.';
+
 CREATE FUNCTION jadugar.cancel_batch(task_ids bigint[])
 	RETURNS bigint
 	LANGUAGE sql VOLATILE
 	RETURN CASE WHEN jadugar_internal._v_may_change('cancel_batch') THEN
-			(SELECT pg_catalog.count(*) FILTER (WHERE jadugar.cancel(i.id))
-			FROM (SELECT DISTINCT u.id FROM pg_catalog.unnest(task_ids) AS u(id) ORDER BY u.id) AS i) END;
+			(SELECT jadugar_internal._v_cancel_tasks('cancel_batch', pg_catalog.array_agg(DISTINCT u.id ORDER BY u.id))
+			FROM pg_catalog.unnest(task_ids) AS u(id)) END;
 COMMENT ON FUNCTION jadugar.cancel_batch(bigint[]) IS
 	'Cancels the given tasks and returns the number of tasks cancelled.';
 

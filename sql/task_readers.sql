@@ -253,7 +253,7 @@ CREATE FUNCTION jadugar.cancel_tasks(
 	RETURNS bigint
 	LANGUAGE sql VOLATILE
 	RETURN CASE WHEN jadugar_internal._v_may_change('cancel_tasks') THEN
-			(SELECT pg_catalog.count(*) FILTER (WHERE jadugar.cancel(t.task_id))
+			(SELECT jadugar_internal._v_cancel_tasks('cancel_tasks', pg_catalog.array_agg(t.task_id ORDER BY t.task_id))
 			FROM jadugar.list_tasks(
 				status => status, queue => queue, name => name,
 				schedule => schedule, tenant => tenant, owner => owner,

@@ -22,6 +22,7 @@
 #include "utils/rel.h"
 
 #include "access/access.h"
+#include "access/audit.h"
 #include "access/owner.h"
 #include "base/args.h"
 #include "base/errors.h"
@@ -131,6 +132,9 @@ jdg_grant_access(PG_FUNCTION_ARGS)
 	jdg_internal_begin(&in);
 	jdg_remember_role(DatumGetObjectId(values[0]));
 	jdg_run(&record_query, values, NULL, 0);
+	jdg_audit_detail("grant_access", "role", a.role,
+					 DatumGetObjectId(values[0]),
+					 psprintf("level \"%s\"", level_words[a.level]), NULL);
 	jdg_internal_end(&in);
 	change_grant(psprintf("GRANT USAGE ON SCHEMA jadugar TO %s",
 						  quote_identifier(a.role)));
@@ -151,6 +155,7 @@ jdg_revoke_access(PG_FUNCTION_ARGS)
 	role = ObjectIdGetDatum(named_role(name));
 	jdg_internal_begin(&in);
 	n = jdg_run(&forget_query, &role, NULL, 0);
+	jdg_audit("revoke_access", "role", name, DatumGetObjectId(role));
 	jdg_internal_end(&in);
 	if (n == 0)
 		ereport(ERROR,

@@ -31,6 +31,7 @@
 #include "utils/tuplestore.h"
 
 #include "access/access.h"
+#include "access/audit.h"
 #include "base/args.h"
 #include "base/compat.h"
 #include "base/errors.h"
@@ -264,6 +265,7 @@ move_sequences(void)
 		MOVE_SEQUENCE("task_id_seq", "attempt", "task_id"),
 		MOVE_SEQUENCE("attempt_id_seq", "attempt", "attempt_id"),
 		MOVE_SEQUENCE("log_log_id_seq", "log", "log_id"),
+		MOVE_SEQUENCE("audit_audit_id_seq", "audit", "audit_id"),
 		MOVE_SEQUENCE("flow_version_id_seq", "flow_version", "version_id"),
 		MOVE_SEQUENCE("flow_run_id_seq", "flow_run", "run_id"),
 		MOVE_SEQUENCE("flow_message_id_seq", "flow_message", "message_id"),
@@ -336,6 +338,10 @@ JDG_FUNCTION(jdg_adopt, JDG_LEVEL_OPERATOR)
 	become_origin();
 	move_sequences();
 	notify_modules(&adoption);
+	jdg_audit_detail("adopt", "database", NULL, InvalidOid,
+					 psprintf("missed \"%s\", pending \"%s\"",
+							  missed_words[a.missed],
+							  pending_words[a.pending]), NULL);
 	JDG_FAULT("adopt-before-commit");
 	jdg_internal_end(&in);
 	jdg_forget_marks_at_commit();

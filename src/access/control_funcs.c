@@ -20,6 +20,7 @@
 #include "utils/builtins.h"
 
 #include "access/access.h"
+#include "access/audit.h"
 #include "base/args.h"
 #include "base/clock.h"
 #include "base/compat.h"
@@ -62,7 +63,8 @@ jdg_installed(PG_FUNCTION_ARGS)
  * leaves a pause that is in force as it is.
  */
 static void
-set_pause(bool on, const char *reason, TimestampTz until, bool keep)
+set_pause(const char *function, bool on, const char *reason,
+		  TimestampTz until, bool keep)
 {
 	static JdgQuery q = {
 		"UPDATE jadugar_internal.control "
@@ -84,7 +86,11 @@ set_pause(bool on, const char *reason, TimestampTz until, bool keep)
 	jdg_bind_bool(&p, "keep", keep);
 	jdg_bind_instant(&p, "now", jdg_now());
 	jdg_internal_begin(&in);
-	jdg_run_params(&q, &p, 0);
+	if (jdg_run_params(&q, &p, 0) > 0)
+		jdg_audit_detail(function, "database", NULL, InvalidOid,
+						 until == DT_NOEND ? NULL :
+						 psprintf("until %s", timestamptz_to_str(until)),
+						 reason);
 	jdg_internal_end(&in);
 	jdg_wake_scheduler_at_commit(JDG_WAKE_CONTROL | JDG_WAKE_WORK |
 								 JDG_WAKE_SCHEDULES);
@@ -114,14 +120,14 @@ JDG_FUNCTION(jdg_pause_all, JDG_LEVEL_OPERATOR)
 				 errdetail("The value is \"%s\".",
 						   DatumGetCString(DirectFunctionCall1(timestamptz_out, TimestampTzGetDatum(*a.until)))),
 				 errhint("Leave it out to pause until jadugar.resume_all() is called.")));
-	set_pause(true, a.reason, a.until ? *a.until : DT_NOEND, false);
+	set_pause("pause_all", true, a.reason, a.until ? *a.until : DT_NOEND, false);
 	PG_RETURN_VOID();
 }
 
 JDG_FUNCTION(jdg_resume_all, JDG_LEVEL_OPERATOR)
 {
 	jdg_require_shmem();
-	set_pause(false, NULL, DT_NOEND, false);
+	set_pause("resume_all", false, NULL, DT_NOEND, false);
 	PG_RETURN_VOID();
 }
 
@@ -149,6 +155,7 @@ pause_one_queue(const JdgQueue *queue)
 
 	jdg_internal_begin(&in);
 	jdg_queue_pause(queue->queue_id, in.save_user);
+	jdg_audit("drain", "queue", queue->name, queue->owner);
 	jdg_internal_end(&in);
 	jdg_wake_scheduler_at_commit(JDG_WAKE_CONTROL);
 }
@@ -215,7 +222,7 @@ JDG_FUNCTION(jdg_drain, JDG_LEVEL_OPERATOR)
 		pause_one_queue(&queue);
 	}
 	else
-		set_pause(true, "drain", DT_NOEND, true);
+		set_pause("drain", true, "drain", DT_NOEND, true);
 	SPI_connect_ext(SPI_OPT_NONATOMIC);
 	SPI_commit();
 	(void) wait_until_drained(&queue, until);

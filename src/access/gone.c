@@ -13,7 +13,8 @@
  * because a dump of them is mapped by that name.  A role that does not exist
  * gains no rows but those in which its tasks and runs end.  So its tasks and
  * runs are read, in batches; if it has none, and owns nothing else, then
- * gone_since is set: only the history, the logs and events may have its OID.
+ * gone_since is set: only the history, the logs, the audit trail and events may
+ * have its OID.
  * The name is deleted when all of these are younger than gone_since.
  *
  *-------------------------------------------------------------------------
@@ -103,6 +104,7 @@ delete_some(void)
 	static JdgQuery oldest = {
 		"SELECT least((SELECT min(a.finished_at) FROM jadugar_internal.attempt a), "
 		"(SELECT min(l.at) FROM jadugar_internal.log l), "
+		"(SELECT min(u.at) FROM jadugar_internal.audit u), "
 		"(SELECT min(e.began_at) FROM jadugar_internal.event_leaf e "
 		"WHERE e.max_id IS NOT NULL OR e.sealed_at IS NULL "
 		"AND pg_relation_size(to_regclass('jadugar_internal.event_' || e.leaf)) > 0))", 0

@@ -9,6 +9,7 @@
 
 #include "catalog/pg_type.h"
 
+#include "access/audit_retention.h"
 #include "access/control.h"
 #include "access/gone.h"
 #include "access/owner_names.h"
@@ -19,6 +20,12 @@ static JdgQuery remap[] = {
 	{"UPDATE jadugar_internal.access t SET role = m.n "
 		"FROM unnest($1, $2) m(o, n) "
 	"WHERE t.role = m.o", 2, {OIDARRAYOID, OIDARRAYOID},.config = true},
+	{"UPDATE jadugar_internal.audit t SET role = m.n "
+		"FROM unnest($1, $2) m(o, n) "
+	"WHERE t.role = m.o", 2, {OIDARRAYOID, OIDARRAYOID}},
+	{"UPDATE jadugar_internal.audit t SET owner = m.n "
+		"FROM unnest($1, $2) m(o, n) "
+	"WHERE t.owner = m.o", 2, {OIDARRAYOID, OIDARRAYOID}},
 	{"UPDATE jadugar_internal.owner t SET role = m.n "
 		"FROM unnest($1, $2) m(o, n) "
 	"WHERE t.role = m.o", 2, {OIDARRAYOID, OIDARRAYOID},.config = true},
@@ -28,6 +35,7 @@ static JdgQuery remap[] = {
 static const JdgDuty duties[] = {
 	{"control", JDG_DUTY_CONTROL, JDG_WAKE_CONTROL, true, jdg_control},
 	{"owner names", JDG_DUTY_UPKEEP, JDG_WAKE_NAMES, true, jdg_owner_names},
+	{"audit", JDG_DUTY_UPKEEP, 0, true, jdg_audit_retention_duty},
 	{"gone roles", JDG_DUTY_UPKEEP, 0, true, jdg_gone_roles},
 	{NULL}
 };

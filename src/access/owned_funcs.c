@@ -20,7 +20,9 @@
 #include "utils/builtins.h"
 
 #include "access/access.h"
+#include "access/audit.h"
 #include "access/owned.h"
+#include "access/owner.h"
 #include "base/args.h"
 #include "base/compat.h"
 #include "base/errors.h"
@@ -155,6 +157,12 @@ hand_over(JdgHandover *h, ArrayType *words)
 	jdg_internal_end(&in);
 	if (h->dry_run)
 		return;
+	if (OidIsValid(h->to))
+		jdg_audit_detail("reassign_owned", "role", jdg_role_name(h->from),
+						 h->from, psprintf("new owner \"%s\"",
+										   jdg_role_name(h->to)), NULL);
+	else
+		jdg_audit("drop_owned", "role", jdg_role_name(h->from), h->from);
 	jdg_forget_marks_at_commit();
 	jdg_wake_scheduler_at_commit(JDG_WAKE_ALL);
 }

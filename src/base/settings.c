@@ -32,6 +32,7 @@ int			jdg_misfire_threshold = 5000;
 int			jdg_misfire_grace = 3600;
 int			jdg_history_retention = 30 * 24 * 60;
 int			jdg_log_retention = 30 * 24 * 60;
+int			jdg_audit_retention = 365 * 24 * 60;
 int			jdg_event_retention = 30 * 24 * 60;
 char	   *jdg_lifecycle_events = NULL;
 int			jdg_event_max_hold = 7 * 24 * 60;
@@ -203,6 +204,11 @@ define_policy_settings(void)
 							"Time for which log entries of tasks are kept.",
 							NULL, &jdg_log_retention, 30 * 24 * 60, 0, INT_MAX,
 							PGC_SIGHUP, GUC_UNIT_MIN, NULL, NULL, NULL);
+	DefineCustomIntVariable("jadugar.audit_retention",
+							"Time for which the audit trail is kept.",
+							NULL, &jdg_audit_retention, 365 * 24 * 60, 0,
+							INT_MAX, PGC_SIGHUP, GUC_UNIT_MIN, NULL, NULL,
+							NULL);
 	DefineCustomIntVariable("jadugar.max_result_size",
 							"Maximum size of the result of a task.",
 							"A larger result is replaced by a marker.",

@@ -33,6 +33,7 @@ extern int	jdg_misfire_threshold;	/* ms */
 extern int	jdg_misfire_grace;	/* s */
 extern int	jdg_history_retention;	/* min */
 extern int	jdg_log_retention;	/* min */
+extern int	jdg_audit_retention;	/* min */
 extern int	jdg_event_retention;	/* min */
 extern int	jdg_event_max_hold; /* min */
 extern char *jdg_lifecycle_events;	/* patterns of types, between commas */

@@ -15,6 +15,7 @@
 #include "utils/builtins.h"
 
 #include "access/access.h"
+#include "access/audit.h"
 #include "access/owner.h"
 #include "base/errors.h"
 #include "base/json.h"
@@ -279,6 +280,9 @@ JDG_FUNCTION(jdg_alter_subscription, JDG_LEVEL_USER)
 		jdg_reshard_begin(id, *o->shards);
 	if (o->delivery || is_reset(reset, "delivery"))
 		end_leases(id);
+	jdg_audit_detail("alter_subscription", "subscription", o->name, owner,
+					 a.new_name ? psprintf("new name \"%s\"", a.new_name) : NULL,
+					 NULL);
 	jdg_wake_scheduler_at_commit(JDG_WAKE_EVENTS | JDG_WAKE_SCHEDULES);
 	jdg_internal_end(&in);
 	PG_RETURN_VOID();

@@ -15,6 +15,7 @@
 #include "utils/builtins.h"
 
 #include "access/access.h"
+#include "access/audit.h"
 #include "base/args.h"
 #include "base/clock.h"
 #include "base/errors.h"
@@ -111,45 +112,60 @@ read_error_code(const char *code)
 	return sqlstate;
 }
 
-/* Reads the arguments, locks the subscription, and binds what is chosen. */
-static void
-begin(FunctionCallInfo fcinfo, const char *function, JdgInternal *in,
-	  Datum *v, char *nulls)
+/*
+ * Reads the arguments, locks the subscription, and binds what is chosen.
+ * Returns the owner.
+ */
+static Oid
+begin(FunctionCallInfo fcinfo, const char *function, ParkedArgs *a,
+	  JdgInternal *in, Datum *v, char *nulls)
 {
-	ParkedArgs	a = {0};
 	const char *sqlstate = NULL;
 	Oid			owner;
 	int64		id;
 
-	JDG_READ_ARGS(function, parked_args, &a);
-	if (a.error_code != NULL)
-		sqlstate = read_error_code(a.error_code);
-	owner = jdg_owner_of_call(a.owner);
+	JDG_READ_ARGS(function, parked_args, a);
+	if (a->error_code != NULL)
+		sqlstate = read_error_code(a->error_code);
+	owner = jdg_owner_of_call(a->owner);
 	jdg_internal_begin(in);
-	id = jdg_subscription_find(a.subscription, owner, false);
+	id = jdg_subscription_find(a->subscription, owner, false);
 	jdg_subscription_lock(id);
 	v[0] = Int64GetDatum(id);
-	v[1] = PointerGetDatum(a.event_ids);
-	v[2] = a.key ? CStringGetTextDatum(a.key) : (Datum) 0;
+	v[1] = PointerGetDatum(a->event_ids);
+	v[2] = a->key ? CStringGetTextDatum(a->key) : (Datum) 0;
 	v[3] = TimestampTzGetDatum(jdg_now());
 	v[4] = sqlstate ? CStringGetTextDatum(sqlstate) : (Datum) 0;
 	nulls[0] = nulls[3] = ' ';
 	nulls[4] = sqlstate ? ' ' : 'n';
-	nulls[1] = a.event_ids ? ' ' : 'n';
-	nulls[2] = a.key ? ' ' : 'n';
+	nulls[1] = a->event_ids ? ' ' : 'n';
+	nulls[2] = a->key ? ' ' : 'n';
+	return owner;
+}
+
+/* Notes that events of the subscription of another role have changed. */
+static void
+audit(const char *function, const ParkedArgs *a, Oid owner, int64 n)
+{
+	if (n > 0 && jdg_audit_is_other(owner))
+		jdg_audit_detail(function, "subscription", a->subscription, owner,
+						 psprintf("number " INT64_FORMAT, n), NULL);
 }
 
 /* redrive(subscription, event_ids, key, error_code, owner) returns the number */
 JDG_FUNCTION(jdg_redrive, JDG_LEVEL_USER)
 {
+	ParkedArgs	a = {0};
 	JdgInternal in;
 	Datum		v[5];
 	char		nulls[5];
+	Oid			owner;
 	int64		n;
 
-	begin(fcinfo, "redrive", &in, v, nulls);
+	owner = begin(fcinfo, "redrive", &a, &in, v, nulls);
 	n = jdg_run(&redrive_query, v, nulls, 0);
 	n += jdg_run(&unblock_query, v, nulls, 0);
+	audit("redrive", &a, owner, n);
 	jdg_wake_scheduler_at_commit(JDG_WAKE_EVENTS);
 	jdg_internal_end(&in);
 	PG_RETURN_INT64(n);
@@ -158,15 +174,18 @@ JDG_FUNCTION(jdg_redrive, JDG_LEVEL_USER)
 /* discard_events(subscription, event_ids, key, error_code, owner) returns the number */
 JDG_FUNCTION(jdg_discard_events, JDG_LEVEL_USER)
 {
+	ParkedArgs	a = {0};
 	JdgInternal in;
 	Datum		v[5];
 	char		nulls[5];
 	Datum		w[2];
+	Oid			owner;
 	int64		n;
 
-	begin(fcinfo, "discard_events", &in, v, nulls);
+	owner = begin(fcinfo, "discard_events", &a, &in, v, nulls);
 	n = jdg_run(&discard_query, v, nulls, 0);
 	n += jdg_run(&skip_query, v, nulls, 0);
+	audit("discard_events", &a, owner, n);
 	w[0] = v[0];
 	w[1] = v[3];
 	jdg_run(&count_query, w, NULL, 0);

@@ -16,6 +16,7 @@
 #include "utils/builtins.h"
 
 #include "access/access.h"
+#include "access/audit.h"
 #include "access/owner.h"
 #include "base/args.h"
 #include "base/errors.h"
@@ -98,6 +99,9 @@ change_topic(const GrantArgs *a, bool grant)
 				 errmsg("privilege \"%s\" on topic \"%s\" is not granted to role \"%s\"",
 						jdg_event_privilege_words[a->privilege], a->name,
 						a->role)));
+	jdg_audit_grant(grant ? "grant_topic" : "revoke_topic", "topic", a->name,
+					topic.owner, jdg_event_privilege_words[a->privilege],
+					a->role);
 	jdg_internal_end(&in);
 }
 
@@ -137,6 +141,9 @@ change_type(const GrantArgs *a, bool grant)
 				 errmsg("privilege \"%s\" on event type \"%s\" is not granted to role \"%s\"",
 						jdg_event_privilege_words[a->privilege], a->name,
 						a->role)));
+	jdg_audit_grant(grant ? "grant_event_type" : "revoke_event_type",
+					"event type", a->name, jdg_event_type_owner(a->name),
+					jdg_event_privilege_words[a->privilege], a->role);
 	jdg_internal_end(&in);
 }
 

@@ -17,6 +17,7 @@
 #include "miscadmin.h"
 
 #include "access/access.h"
+#include "access/audit.h"
 #include "base/args.h"
 #include "base/clock.h"
 #include "base/errors.h"
@@ -189,6 +190,8 @@ JDG_FUNCTION(jdg_replay, JDG_LEVEL_USER)
 	jdg_bind_int64(&c, "subscription_id", id);
 	jdg_bind_int32(&c, "shards", shards);
 	jdg_run_params(&cursor_query, &c, 0);
+	jdg_audit_detail("replay", "subscription", a.into_name, owner,
+					 psprintf("of subscription \"%s\"", a.name), NULL);
 	jdg_wake_scheduler_at_commit(JDG_WAKE_EVENTS | JDG_WAKE_SCHEDULES);
 	jdg_internal_end(&in);
 	PG_RETURN_INT64(id);

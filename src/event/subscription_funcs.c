@@ -21,6 +21,7 @@
 #include "utils/jsonpath.h"
 
 #include "access/access.h"
+#include "access/audit.h"
 #include "access/owner.h"
 #include "base/args.h"
 #include "base/clock.h"
@@ -215,6 +216,7 @@ JDG_FUNCTION(jdg_subscribe, JDG_LEVEL_USER)
 	/* topic jadugar has to be named */
 	if (o->topics != NULL)
 		jdg_lifecycle_subscribed(id, true);
+	jdg_audit("subscribe", "subscription", o->name, owner);
 	jdg_wake_scheduler_at_commit(JDG_WAKE_EVENTS | JDG_WAKE_SCHEDULES);
 	jdg_internal_end(&in);
 	PG_RETURN_INT64(id);
@@ -260,6 +262,7 @@ JDG_FUNCTION(jdg_unsubscribe, JDG_LEVEL_USER)
 					 errhint("Pass dead_letters => 'drop' to give them up.")));
 		for (int i = 0; i < lengthof(drops); i++)
 			jdg_run(&drops[i], v, NULL, 0);
+		jdg_audit("unsubscribe", "subscription", a.name, owner);
 		jdg_wake_scheduler_at_commit(JDG_WAKE_EVENTS);
 	}
 	jdg_internal_end(&in);
@@ -290,6 +293,8 @@ JDG_FUNCTION(jdg_pause_subscription, JDG_LEVEL_USER)
 	v[1] = TimestampTzGetDatum(jdg_now());
 	v[2] = NameGetDatum(&user);
 	changed = jdg_run(&pause, v, NULL, 0) > 0;
+	if (changed)
+		jdg_audit("pause_subscription", "subscription", a.name, owner);
 	jdg_wake_scheduler_at_commit(JDG_WAKE_EVENTS);
 	jdg_internal_end(&in);
 	PG_RETURN_BOOL(changed);
@@ -352,6 +357,8 @@ JDG_FUNCTION(jdg_resume_subscription, JDG_LEVEL_USER)
 	v[0] = Int64GetDatum(id);
 	changed = resume_lost(&a, id);
 	changed |= jdg_run(&resume, v, NULL, 0) > 0;
+	if (changed)
+		jdg_audit("resume_subscription", "subscription", a.name, owner);
 	jdg_wake_scheduler_at_commit(JDG_WAKE_EVENTS);
 	jdg_internal_end(&in);
 	PG_RETURN_BOOL(changed);
@@ -394,6 +401,7 @@ JDG_FUNCTION(jdg_seek, JDG_LEVEL_USER)
 	jdg_bind_int64(&p, "subscription_id", id);
 	jdg_run_params(&seek_query, &p, 0);
 	jdg_reshard_here(id);
+	jdg_audit("seek", "subscription", a.name, owner);
 	jdg_internal_end(&in);
 	PG_RETURN_VOID();
 }

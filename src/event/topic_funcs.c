@@ -18,6 +18,7 @@
 #include "utils/builtins.h"
 
 #include "access/access.h"
+#include "access/audit.h"
 #include "access/owner.h"
 #include "base/args.h"
 #include "base/clock.h"
@@ -217,6 +218,7 @@ JDG_FUNCTION(jdg_create_topic, JDG_LEVEL_USER)
 	topic_id = jdg_col_int32(0, 1, 0);
 	jdg_lock_xact(JDG_LOCK_LEAF, (uint32) topic_id);
 	jdg_leaf_make(topic_id, a.index_keys && *a.index_keys);
+	jdg_audit("create_topic", "topic", a.name, owner);
 	jdg_wake_scheduler_at_commit(JDG_WAKE_EVENTS);
 	jdg_internal_end(&in);
 	PG_RETURN_INT32(topic_id);
@@ -247,6 +249,7 @@ JDG_FUNCTION(jdg_alter_topic, JDG_LEVEL_USER)
 				 errdetail("Its events are part of changes that must not fail.")));
 	jdg_bind_int32(&p, "topic_id", topic.topic_id);
 	jdg_run_params(&alter_query, &p, 0);
+	jdg_audit("alter_topic", "topic", a.name, topic.owner);
 	jdg_wake_scheduler_at_commit(JDG_WAKE_EVENTS);
 	jdg_internal_end(&in);
 	PG_RETURN_VOID();
@@ -325,6 +328,7 @@ JDG_FUNCTION(jdg_drop_topic, JDG_LEVEL_USER)
 	refuse_if_used(&a, topic_id);
 	for (int i = 0; i < lengthof(drop_queries); i++)
 		jdg_run(&drop_queries[i], &topic_id, NULL, 0);
+	jdg_audit("drop_topic", "topic", a.name, topic.owner);
 	jdg_wake_scheduler_at_commit(JDG_WAKE_EVENTS);
 	jdg_internal_end(&in);
 	PG_RETURN_VOID();

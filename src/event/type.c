@@ -166,6 +166,14 @@ jdg_event_type(const char *name)
 	return type;
 }
 
+Oid
+jdg_event_type_owner(const char *name)
+{
+	const JdgEventType *type = jdg_event_type(name);
+
+	return type ? type->owner : InvalidOid;
+}
+
 bool
 jdg_event_type_covers(const JdgEventType *type, int32 topic_id, int version,
 					  TimestampTz published_at)

@@ -44,6 +44,9 @@ typedef struct JdgEventType
  */
 extern const JdgEventType *jdg_event_type(const char *name);
 
+/* its owner; InvalidOid: it is not registered */
+extern Oid	jdg_event_type_owner(const char *name);
+
 /*
  * Was an event of the type's name published as one of this type?  Not if it is
  * older, of another topic, or was not of a registered type: the type's owner has

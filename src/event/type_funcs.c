@@ -19,6 +19,7 @@
 #include "utils/lsyscache.h"
 
 #include "access/access.h"
+#include "access/audit.h"
 #include "access/owner.h"
 #include "base/args.h"
 #include "base/clock.h"
@@ -360,6 +361,8 @@ write_registration(const Registration *r, int32 topic_id)
 				 errmsg("event type \"%s\" was registered by another session at the same time",
 						r->a.type),
 				 errhint("Try again.")));
+	jdg_audit_detail("register_event_type", "event type", r->a.type, r->owner,
+					 psprintf("version %d", r->version), NULL);
 	jdg_internal_end(&in);
 }
 
@@ -410,6 +413,8 @@ JDG_FUNCTION(jdg_drop_event_type, JDG_LEVEL_USER)
 				(errcode(JDG_ERRCODE_NOT_FOUND),
 				 errmsg("event type \"%s\" is not registered", name),
 				 errhint("See the view jadugar.event_types.")));
+	jdg_audit("drop_event_type", "event type", name,
+			  jdg_event_type_owner(name));
 	for (int i = 0; i < lengthof(drops); i++)
 		jdg_run(&drops[i], v, NULL, 0);
 	jdg_internal_end(&in);

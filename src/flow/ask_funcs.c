@@ -20,6 +20,7 @@
 #include "utils/timestamp.h"
 
 #include "access/access.h"
+#include "access/audit.h"
 #include "base/args.h"
 #include "base/clock.h"
 #include "base/compat.h"
@@ -90,6 +91,9 @@ static const JdgArg fork_args[] = {
 #define READ_ASK(function, args, fields) \
 	(JDG_READ_ARGS(function, args, fields), jdg_require_shmem())
 
+/* in the audit trail */
+#define RUN "flow run"
+
 /* a run that the caller may act on, or NOT_FOUND; inside */
 static void
 find_run(int64 run_id, Oid role, JdgFlowRun *r)
@@ -124,6 +128,7 @@ JDG_FUNCTION(jdg_signal, JDG_LEVEL_USER)
 		raise_over(&r);
 	jdg_flow_message_as(JDG_MESSAGE_SIGNAL, a.run_id, 0, a.name, a.payload,
 						in.save_user);
+	jdg_audit_work("signal", RUN, a.run_id, r.owner);
 	jdg_internal_end(&in);
 	PG_RETURN_VOID();
 }
@@ -245,6 +250,7 @@ JDG_FUNCTION(jdg_approve, JDG_LEVEL_USER)
 	jdg_flow_message_as(JDG_MESSAGE_VERDICT, a.run_id, 0, a.name,
 						verdict(a.approved, a.comment, in.save_user),
 						in.save_user);
+	jdg_audit_work("approve", RUN, a.run_id, r.owner);
 	jdg_internal_end(&in);
 	PG_RETURN_VOID();
 }
@@ -262,8 +268,11 @@ JDG_FUNCTION(jdg_abort_flow, JDG_LEVEL_USER)
 	find_run(a.run_id, in.save_user, &r);
 	over = jdg_flow_run_is_over(r.status);
 	if (!over)
+	{
 		jdg_flow_message_as(JDG_MESSAGE_ABORT, a.run_id, 0,
 							mode_words[a.mode], NULL, in.save_user);
+		jdg_audit_work("abort_flow", RUN, a.run_id, r.owner);
+	}
 	jdg_internal_end(&in);
 	PG_RETURN_BOOL(!over);
 }
@@ -282,6 +291,7 @@ ask(FunctionCallInfo fcinfo, const char *function, JdgMessageKind kind)
 	if (jdg_flow_run_is_over(r.status))
 		raise_over(&r);
 	jdg_flow_message_as(kind, a.run_id, 0, NULL, NULL, in.save_user);
+	jdg_audit_work(function, RUN, a.run_id, r.owner);
 	jdg_internal_end(&in);
 }
 
@@ -411,6 +421,7 @@ ask_step(FunctionCallInfo fcinfo, const char *function, JdgMessageKind kind,
 	if (jdg_flow_run_is_over(r.status))
 		(void) jdg_flow_queues_use(&jdg_flow_plan_get(r.version_id)->queues, true);
 	jdg_flow_message_as(kind, a.run_id, step_id, NULL, NULL, in.save_user);
+	jdg_audit_work(function, RUN, a.run_id, r.owner);
 	jdg_internal_end(&in);
 }
 
@@ -449,6 +460,7 @@ JDG_FUNCTION(jdg_fork_flow, JDG_LEVEL_USER)
 	PushActiveSnapshot(GetTransactionSnapshot());
 	id = jdg_flow_fork(&r, node);
 	PopActiveSnapshot();
+	jdg_audit_work("fork_flow", RUN, a.run_id, r.owner);
 	jdg_internal_end(&in);
 	PG_RETURN_INT64(id);
 }

@@ -22,6 +22,7 @@
 #include "utils/datetime.h"
 
 #include "access/access.h"
+#include "access/audit.h"
 #include "base/args.h"
 #include "base/clock.h"
 #include "base/errors.h"
@@ -89,7 +90,7 @@ static const JdgArg remove_args[] = {
 
 /* Make the draft; "options" as flow/graph/draft.c has them. */
 static void
-create_draft(const char *name, Jsonb *options)
+create_draft(const char *function, const char *name, Jsonb *options)
 {
 	static JdgQuery insert = {
 		"INSERT INTO jadugar_internal.flow_draft (owner, name, options, "
@@ -125,6 +126,7 @@ create_draft(const char *name, Jsonb *options)
 				 errmsg("flow \"%s\" already exists", name),
 				 errdetail("It is a draft."),
 				 errhint("Choose another name, add to it by jadugar.add_step(), or call jadugar.drop_flow() first.")));
+	jdg_audit(function, "flow", name, owner);
 }
 
 #define NO_BOUND "Omit it for no bound."
@@ -172,7 +174,7 @@ JDG_FUNCTION(jdg_create_chain, JDG_LEVEL_USER)
 	if (a.concurrency != NULL)
 		jdg_json_int64(&st, "concurrency",
 					   positive(*a.concurrency, "max_concurrency", NO_BOUND));
-	create_draft(a.name, jdg_json_finish(&st));
+	create_draft("create_chain", a.name, jdg_json_finish(&st));
 	PG_RETURN_VOID();
 }
 
@@ -203,7 +205,7 @@ JDG_FUNCTION(jdg_create_group, JDG_LEVEL_USER)
 		jdg_json_text(&st, "timeout",
 					  jdg_flow_interval_text(jdg_check_interval("timeout", a.timeout,
 																false)));
-	create_draft(a.name, jdg_json_finish(&st));
+	create_draft("create_group", a.name, jdg_json_finish(&st));
 	PG_RETURN_VOID();
 }
 
@@ -309,6 +311,8 @@ JDG_FUNCTION(jdg_add_step, JDG_LEVEL_USER)
 	MemoryContextSwitchTo(mcxt);
 	v[2] = CStringGetTextDatum(root->name);
 	jdg_run(&insert, v, NULL, 0);
+	jdg_audit_detail("add_step", "flow", a.flow, DatumGetObjectId(v[0]),
+					 psprintf("step \"%s\"", root->name), NULL);
 	jdg_internal_end(&in);
 	PG_RETURN_DATUM(v[2]);
 }
@@ -337,6 +341,8 @@ JDG_FUNCTION(jdg_remove_step, JDG_LEVEL_USER)
 				 errmsg("step \"%s\" does not exist in the draft of flow \"%s\"",
 						jdg_excerpt(a.name), a.flow),
 				 errhint("A step is removed as a whole, by the name that add_step() returned.")));
+	jdg_audit_detail("remove_step", "flow", a.flow, DatumGetObjectId(v[0]),
+					 psprintf("step \"%s\"", a.name), NULL);
 	jdg_internal_end(&in);
 	PG_RETURN_VOID();
 }

@@ -17,6 +17,7 @@
 #include "utils/builtins.h"
 
 #include "access/access.h"
+#include "access/audit.h"
 #include "access/owner.h"
 #include "base/args.h"
 #include "base/clock.h"
@@ -175,6 +176,8 @@ JDG_FUNCTION(jdg_create_flow, JDG_LEVEL_USER)
 				 errhint("Start it, or drop it first with jadugar.drop_flow().")));
 	(void) jdg_flow_version_make(owner, a.name, a.flow, a.description,
 								 &version);
+	jdg_audit_detail("create_flow", "flow", a.name, owner,
+					 psprintf("version %d", version), NULL);
 	PG_RETURN_INT32(version);
 }
 
@@ -235,6 +238,7 @@ JDG_FUNCTION(jdg_drop_flow, JDG_LEVEL_USER)
 	jdg_internal_end(&in);
 	if (!found)
 		flow_not_found(owner, a.name, 0);
+	jdg_audit("drop_flow", "flow", a.name, owner);
 	PG_RETURN_VOID();
 }
 
@@ -321,6 +325,7 @@ start(const StartArgs *a, int64 version_id, Oid owner)
 	read_run(a, &r);
 	jdg_internal_begin(&in);
 	id = jdg_flow_begin(&r, start_at);
+	jdg_audit_given("start_flow", "flow run", id, owner);
 	jdg_internal_end(&in);
 	if (r.task_id != 0)
 		jdg_current_task->awaits_run = id;

@@ -19,6 +19,7 @@
 #include "utils/guc.h"
 
 #include "access/access.h"
+#include "access/audit.h"
 #include "access/owner.h"
 #include "access/power.h"
 #include "base/args.h"
@@ -353,12 +354,14 @@ JDG_FUNCTION(jdg_drop_handler, JDG_LEVEL_USER)
 	JdgInternal in;
 	JdgFlowUses uses;
 	Datum		key;
+	Oid			owner;
 	bool		is_c;
 
 	JDG_READ_ARGS("drop_handler", drop_args, &a);
 	key = CStringGetTextDatum(a.name);
 	jdg_internal_begin(&in);
-	check_manages(a.name, in.save_user, lock_handler(a.name, &is_c));
+	owner = lock_handler(a.name, &is_c);
+	check_manages(a.name, in.save_user, owner);
 	refuse_if_scheduled(a.name);
 	refuse_if_subscribed(a.name);
 	jdg_flow_uses_of_handler(a.name, &uses);
@@ -375,6 +378,7 @@ JDG_FUNCTION(jdg_drop_handler, JDG_LEVEL_USER)
 	}
 	jdg_run(&delete_grants_query, &key, NULL, 0);
 	jdg_run(&delete_query, &key, NULL, 0);
+	jdg_audit("drop_handler", "handler", a.name, owner);
 	jdg_internal_end(&in);
 	PG_RETURN_VOID();
 }
@@ -414,6 +418,7 @@ JDG_FUNCTION(jdg_grant_handler, JDG_LEVEL_USER)
 {
 	GrantArgs	a;
 	Oid			role;
+	Oid			owner;
 	JdgInternal in;
 	Datum		values[2];
 	bool		is_c;
@@ -425,10 +430,12 @@ JDG_FUNCTION(jdg_grant_handler, JDG_LEVEL_USER)
 	values[0] = CStringGetTextDatum(a.name);
 	values[1] = ObjectIdGetDatum(role);
 	jdg_internal_begin(&in);
-	check_manages(a.name, in.save_user, lock_handler(a.name, &is_c));
+	owner = lock_handler(a.name, &is_c);
+	check_manages(a.name, in.save_user, owner);
 	check_may_grant(a.name, in.save_user, role, is_c);
 	jdg_remember_role(role);
 	jdg_run(&grant_query, values, NULL, 0);
+	jdg_audit_grant("grant_handler", "handler", a.name, owner, "use", a.role);
 	h = jdg_handler_read(a.name, mcxt);
 	jdg_internal_end(&in);
 	jdg_handler_warn_of_privileges(h, role);
@@ -439,6 +446,7 @@ JDG_FUNCTION(jdg_grant_handler, JDG_LEVEL_USER)
 JDG_FUNCTION(jdg_revoke_handler, JDG_LEVEL_USER)
 {
 	GrantArgs	a;
+	Oid			owner;
 	JdgInternal in;
 	Datum		values[2];
 	bool		is_c;
@@ -447,12 +455,14 @@ JDG_FUNCTION(jdg_revoke_handler, JDG_LEVEL_USER)
 	values[0] = CStringGetTextDatum(a.name);
 	values[1] = ObjectIdGetDatum(jdg_grantee(a.role));
 	jdg_internal_begin(&in);
-	check_manages(a.name, in.save_user, lock_handler(a.name, &is_c));
+	owner = lock_handler(a.name, &is_c);
+	check_manages(a.name, in.save_user, owner);
 	if (jdg_run(&revoke_query, values, NULL, 0) == 0)
 		ereport(ERROR,
 				(errcode(JDG_ERRCODE_NOT_FOUND),
 				 errmsg("handler \"%s\" is not granted to role \"%s\"",
 						a.name, a.role)));
+	jdg_audit_grant("revoke_handler", "handler", a.name, owner, "use", a.role);
 	jdg_internal_end(&in);
 	PG_RETURN_VOID();
 }

@@ -244,7 +244,7 @@ check_expect_rows(const JdgRegistration *r)
 /* register_handler(name, function, ...) */
 JDG_FUNCTION(jdg_register_handler, JDG_LEVEL_USER)
 {
-	JdgRegistration r = {.kind = "function"};
+	JdgRegistration r = {.kind = "function",.by = "register_handler"};
 	const char *given;
 	JdgFunction f;
 
@@ -283,7 +283,7 @@ JDG_FUNCTION(jdg_register_handler, JDG_LEVEL_USER)
 /* register_sql_handler(name, sql, ...) */
 JDG_FUNCTION(jdg_register_sql_handler, JDG_LEVEL_USER)
 {
-	JdgRegistration r = {.kind = "sql"};
+	JdgRegistration r = {.kind = "sql",.by = "register_sql_handler"};
 	ErrorData  *syntax_error;
 	JdgCommandKind kind;
 	bool		standalone;
@@ -315,7 +315,7 @@ JDG_FUNCTION(jdg_register_sql_handler, JDG_LEVEL_USER)
 /* register_c_handler(name, library, symbol, ...) */
 JDG_FUNCTION(jdg_register_c_handler, JDG_LEVEL_USER)
 {
-	JdgRegistration r = {.kind = "c"};
+	JdgRegistration r = {.kind = "c",.by = "register_c_handler"};
 
 	JDG_READ_ARGS("register_c_handler", c_args, &r);
 	if (!superuser())

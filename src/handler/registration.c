@@ -16,6 +16,7 @@
 #include "utils/acl.h"
 #include "utils/builtins.h"
 
+#include "access/audit.h"
 #include "access/owner.h"
 #include "base/clock.h"
 #include "base/errors.h"
@@ -146,6 +147,7 @@ jdg_handler_write(const JdgRegistration *r)
 	/* another session may have registered it at the same time */
 	if (jdg_run_params(query, &p, 0) != 1)
 		raise_exists(r->name, user, owner);
+	jdg_audit(r->by, "handler", r->name, owner);
 	jdg_internal_end(&in);
 	return name;
 }

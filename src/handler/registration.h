@@ -18,6 +18,7 @@ typedef struct JdgRegistration
 {
 	const char *name;
 	const char *kind;
+	const char *by;				/* the SQL function */
 	const char *function;
 	const char *sql;
 	const char *library;

@@ -21,6 +21,7 @@
 #include "utils/tuplestore.h"
 
 #include "access/access.h"
+#include "access/audit.h"
 #include "base/compat.h"
 #include "base/errors.h"
 #include "base/settings.h"
@@ -144,6 +145,7 @@ JDG_FUNCTION(jdg_reset_stats, JDG_LEVEL_OPERATOR)
 	db = jdg_db_lookup(MyDatabaseId, false);
 	if (db != NULL)
 		jdg_counters_reset(&db->counters);
+	jdg_audit("reset_stats", "database", NULL, InvalidOid);
 	PG_RETURN_VOID();
 }
 

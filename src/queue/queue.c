@@ -161,6 +161,14 @@ jdg_queue_by_id(int32 queue_id, JdgQueue *queue)
 	return load_queue(&by_id_query, Int32GetDatum(queue_id), epoch, queue);
 }
 
+Oid
+jdg_queue_owner(int32 queue_id)
+{
+	JdgQueue	queue;
+
+	return jdg_queue_by_id(queue_id, &queue) ? queue.owner : InvalidOid;
+}
+
 bool
 jdg_claims_paused(void)
 {

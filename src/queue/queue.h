@@ -62,6 +62,9 @@ extern bool jdg_queue_try_use_by_id(int32 queue_id, JdgQueue *queue,
 extern bool jdg_queue_by_name(const char *name, JdgQueue *queue);
 extern bool jdg_queue_by_id(int32 queue_id, JdgQueue *queue);
 
+/* the owner of a queue, InvalidOid if there is no such queue */
+extern Oid	jdg_queue_owner(int32 queue_id);
+
 /*
  * Lock the row of a queue that the user may change, and return its id.
  * "user" is the caller: the current user is the bookkeeper.  Inside

@@ -16,6 +16,7 @@
 #include "utils/builtins.h"
 
 #include "access/access.h"
+#include "access/audit.h"
 #include "access/owner.h"
 #include "base/args.h"
 #include "base/errors.h"
@@ -121,6 +122,7 @@ JDG_FUNCTION(jdg_pause_queue, JDG_LEVEL_USER)
 	queue_id = jdg_queue_lock(name, in.save_user);
 	tell(JDG_QUEUE_PAUSED, queue_id);
 	jdg_queue_pause(queue_id, in.save_user);
+	jdg_audit("pause_queue", "queue", name, jdg_queue_owner(queue_id));
 	jdg_wake_scheduler_at_commit(JDG_WAKE_QUEUE_CHANGED);
 	jdg_internal_end(&in);
 	PG_RETURN_VOID();
@@ -138,6 +140,8 @@ JDG_FUNCTION(jdg_resume_queue, JDG_LEVEL_USER)
 	queue_id = Int32GetDatum(jdg_queue_lock(name, in.save_user));
 	tell(JDG_QUEUE_RESUMED, DatumGetInt32(queue_id));
 	jdg_run(&resume_query, &queue_id, NULL, 0);
+	jdg_audit("resume_queue", "queue", name,
+			  jdg_queue_owner(DatumGetInt32(queue_id)));
 	jdg_wake_scheduler_at_commit(JDG_WAKE_QUEUE_CHANGED);
 	jdg_internal_end(&in);
 	PG_RETURN_VOID();
@@ -193,6 +197,8 @@ JDG_FUNCTION(jdg_drop_queue, JDG_LEVEL_USER)
 	/* a session that is about to put something there holds it shared */
 	jdg_lock_xact(JDG_LOCK_QUEUE_USE, DatumGetUInt32(queue_id));
 	refuse_if_used(name, queue_id);
+	jdg_audit("drop_queue", "queue", name,
+			  jdg_queue_owner(DatumGetInt32(queue_id)));
 	jdg_run(&drop_grants_query, &queue_id, NULL, 0);
 	jdg_run(&drop_query, &queue_id, NULL, 0);
 	jdg_wake_scheduler_at_commit(JDG_WAKE_QUEUE_CHANGED);
@@ -216,6 +222,9 @@ JDG_FUNCTION(jdg_grant_queue, JDG_LEVEL_USER)
 	values[0] = Int32GetDatum(jdg_queue_lock(a.queue, in.save_user));
 	jdg_remember_role(role);
 	jdg_run(&grant_query, values, NULL, 0);
+	jdg_audit_grant("grant_queue", "queue", a.queue,
+					jdg_queue_owner(DatumGetInt32(values[0])),
+					privilege_words[a.privilege], a.role);
 	jdg_internal_end(&in);
 	PG_RETURN_VOID();
 }
@@ -237,6 +246,9 @@ JDG_FUNCTION(jdg_revoke_queue, JDG_LEVEL_USER)
 				(errcode(JDG_ERRCODE_NOT_FOUND),
 				 errmsg("privilege \"%s\" on queue \"%s\" is not granted to role \"%s\"",
 						privilege_words[a.privilege], a.queue, a.role)));
+	jdg_audit_grant("revoke_queue", "queue", a.queue,
+					jdg_queue_owner(DatumGetInt32(values[0])),
+					privilege_words[a.privilege], a.role);
 	jdg_internal_end(&in);
 	PG_RETURN_VOID();
 }

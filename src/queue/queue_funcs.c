@@ -19,6 +19,7 @@
 #include "utils/builtins.h"
 
 #include "access/access.h"
+#include "access/audit.h"
 #include "access/owner.h"
 #include "base/args.h"
 #include "base/clock.h"
@@ -238,6 +239,7 @@ JDG_FUNCTION(jdg_create_queue, JDG_LEVEL_USER)
 	if (jdg_run_params(&create_query, &p, 0) != 1)
 		raise_exists(a.name, user);
 	queue_id = jdg_col_int32(0, 1, 0);
+	jdg_audit("create_queue", "queue", a.name, user);
 	jdg_internal_end(&in);
 	PG_RETURN_INT32(queue_id);
 }
@@ -289,6 +291,7 @@ JDG_FUNCTION(jdg_alter_queue, JDG_LEVEL_USER)
 	if (jdg_run_params(&alter_query, &p, 0) != 1)
 		elog(ERROR, "could not change queue \"%s\"", a.name);
 	note_bounded(queue_id, jdg_col_bool(0, 1));
+	jdg_audit("alter_queue", "queue", a.name, jdg_queue_owner(queue_id));
 	jdg_room_changed_at_commit();
 	jdg_wake_scheduler_at_commit(JDG_WAKE_QUEUE_CHANGED);
 	jdg_internal_end(&in);
@@ -316,14 +319,17 @@ set_key_limit(const LimitArgs *a, Oid owner)
 				 errdetail("Tasks of one concurrency_key run one at a time.")));
 }
 
-static void
+/* Sets or removes the limit of a queue; returns its owner. */
+static Oid
 set_queue_limit(const LimitArgs *a, Oid user)
 {
+	int32		queue_id = jdg_queue_lock(a->name, user);
 	Datum		values[2];
 
-	values[0] = Int32GetDatum(jdg_queue_lock(a->name, user));
+	values[0] = Int32GetDatum(queue_id);
 	values[1] = Int32GetDatum(a->max_concurrency ? *a->max_concurrency : 0);
 	jdg_run(&limit_query, values, a->max_concurrency ? NULL : " n", 0);
+	return jdg_queue_owner(queue_id);
 }
 
 /* set_limit(scope, name, max_concurrency, owner) */
@@ -351,7 +357,8 @@ JDG_FUNCTION(jdg_set_limit, JDG_LEVEL_USER)
 	if (a.scope == SCOPE_KEY)
 		set_key_limit(&a, owner);
 	else
-		set_queue_limit(&a, in.save_user);
+		owner = set_queue_limit(&a, in.save_user);
+	jdg_audit("set_limit", scope_words[a.scope], a.name, owner);
 	jdg_wake_scheduler_at_commit(JDG_WAKE_QUEUE_CHANGED);
 	jdg_internal_end(&in);
 	PG_RETURN_VOID();

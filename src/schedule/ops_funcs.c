@@ -16,6 +16,7 @@
 #include "utils/builtins.h"
 
 #include "access/access.h"
+#include "access/audit.h"
 #include "access/owner.h"
 #include "base/args.h"
 #include "base/clock.h"
@@ -133,6 +134,7 @@ JDG_FUNCTION(jdg_unschedule, JDG_LEVEL_USER)
 	begin_with(fcinfo, "unschedule", &in, &s);
 	dependents = dependents_of(&s, mcxt);
 	delete_schedule(&s);
+	jdg_audit("unschedule", "schedule", s.name, s.owner);
 	jdg_internal_end(&in);
 	if (dependents != NULL)
 		ereport(NOTICE,
@@ -163,6 +165,9 @@ JDG_FUNCTION(jdg_clear_schedules, JDG_LEVEL_USER)
 	jdg_internal_begin(&in);
 	jdg_run(&q, v, NULL, 0);
 	n = jdg_col_int64(0, 1, 0);
+	if (n > 0)
+		jdg_audit_number("clear_schedules", "schedules",
+						 DatumGetObjectId(v[0]), n);
 	jdg_internal_end(&in);
 	PG_RETURN_INT64(n);
 }
@@ -200,6 +205,7 @@ JDG_FUNCTION(jdg_pause_schedule, JDG_LEVEL_USER)
 		s.paused_by = jdg_role_name(in.save_user);
 		jdg_schedule_update(&s);
 		tell(JDG_SCHEDULE_PAUSED, &s);
+		jdg_audit("pause_schedule", "schedule", s.name, s.owner);
 	}
 	jdg_internal_end(&in);
 	PG_RETURN_BOOL(change);
@@ -225,6 +231,7 @@ JDG_FUNCTION(jdg_resume_schedule, JDG_LEVEL_USER)
 			jdg_schedule_catch_up(&s, "paused", now);
 		jdg_schedule_update(&s);
 		tell(JDG_SCHEDULE_RESUMED, &s);
+		jdg_audit("resume_schedule", "schedule", s.name, s.owner);
 	}
 	jdg_internal_end(&in);
 	jdg_wake_scheduler_at_commit(JDG_WAKE_SCHEDULES);
@@ -280,6 +287,9 @@ JDG_FUNCTION(jdg_run_now, JDG_LEVEL_USER)
 	jdg_schedule_task(&s, &task);
 	task.run_at = jdg_now();
 	jdg_schedule_enqueue(&s, &task, &queue, task.run_at);
+	if (jdg_audit_is_other(owner))
+		jdg_audit_detail("run_now", "schedule", s.name, owner,
+						 psprintf("task " INT64_FORMAT, task.task_id), NULL);
 	jdg_internal_end(&in);
 	PG_RETURN_INT64(task.task_id);
 }

@@ -16,6 +16,7 @@
 #include "utils/builtins.h"
 
 #include "access/access.h"
+#include "access/audit.h"
 #include "base/args.h"
 #include "base/clock.h"
 #include "base/errors.h"
@@ -122,6 +123,7 @@ JDG_FUNCTION(jdg_schedule, JDG_LEVEL_USER)
 
 	jdg_internal_begin(&in);
 	id = put_schedule(&s, args.or_replace, now);
+	jdg_audit("schedule", "schedule", s.name, s.owner);
 	jdg_internal_end(&in);
 	jdg_wake_scheduler_at_commit(JDG_WAKE_SCHEDULES);
 	PG_RETURN_INT64(id);
@@ -199,6 +201,9 @@ JDG_FUNCTION(jdg_alter_schedule, JDG_LEVEL_USER)
 	jdg_check_depends(&s);
 	s.updated_at = now;
 	update_renamed(&s);
+	jdg_audit_detail("alter_schedule", "schedule", old.name, s.owner,
+					 strcmp(s.name, old.name) == 0 ? NULL :
+					 psprintf("new name \"%s\"", s.name), NULL);
 	jdg_internal_end(&in);
 	jdg_wake_scheduler_at_commit(JDG_WAKE_SCHEDULES);
 	PG_RETURN_VOID();
@@ -228,6 +233,7 @@ JDG_FUNCTION(jdg_reschedule, JDG_LEVEL_USER)
 	jdg_plan_changed(&s, &old, jdg_schedule_ended(&old), now);
 	s.updated_at = now;
 	jdg_schedule_update(&s);
+	jdg_audit("reschedule", "schedule", s.name, s.owner);
 	jdg_internal_end(&in);
 	jdg_wake_scheduler_at_commit(JDG_WAKE_SCHEDULES);
 	if (s.next_run_at == DT_NOBEGIN)

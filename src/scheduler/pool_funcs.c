@@ -17,6 +17,7 @@
 #include "utils/syscache.h"
 
 #include "access/access.h"
+#include "access/audit.h"
 #include "base/args.h"
 #include "base/errors.h"
 #include "base/settings.h"
@@ -118,6 +119,8 @@ JDG_FUNCTION(jdg_start_workers, JDG_LEVEL_USER)
 	int			n = read_count(fcinfo, "start_workers", &owner);
 
 	set_pool(owner, n, -1);
+	if (jdg_audit_is_other(owner))
+		jdg_audit_number("start_workers", "workers", owner, n);
 	PG_RETURN_VOID();
 }
 
@@ -128,6 +131,8 @@ JDG_FUNCTION(jdg_scale_workers, JDG_LEVEL_USER)
 
 	set_pool(owner, n, n);
 	jdg_pool_leave(MyDatabaseId, owner, n);
+	if (jdg_audit_is_other(owner))
+		jdg_audit_number("scale_workers", "workers", owner, n);
 	PG_RETURN_VOID();
 }
 
@@ -137,6 +142,8 @@ JDG_FUNCTION(jdg_stop_workers, JDG_LEVEL_USER)
 
 	set_pool(owner, 0, 0);
 	jdg_pool_leave(MyDatabaseId, owner, 0);
+	if (jdg_audit_is_other(owner))
+		jdg_audit("stop_workers", "workers", NULL, owner);
 	PG_RETURN_VOID();
 }
 
@@ -150,6 +157,8 @@ JDG_FUNCTION(jdg_restart_workers, JDG_LEVEL_USER)
 	if (jdg_pool_get_bounds(MyDatabaseId, owner, &min, &max) && max == 0)
 		set_pool(owner, 0, -1);
 	jdg_pool_leave(MyDatabaseId, owner, 0);
+	if (jdg_audit_is_other(owner))
+		jdg_audit("restart_workers", "workers", NULL, owner);
 	jdg_wake_scheduler_at_commit(JDG_WAKE_WORK);
 	PG_RETURN_VOID();
 }

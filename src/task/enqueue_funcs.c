@@ -19,6 +19,7 @@
 #include "utils/tuplestore.h"
 
 #include "access/access.h"
+#include "access/audit.h"
 #include "base/args.h"
 #include "base/clock.h"
 #include "base/compat.h"
@@ -393,6 +394,7 @@ JDG_FUNCTION(jdg_enqueue, JDG_LEVEL_USER)
 		/* nothing to look up */
 		t.state = jdg_state_without_dependencies(&t);
 		insert_one(&t);
+		jdg_audit_given("enqueue", "task", t.task_id, owner);
 		PG_RETURN_INT64(t.task_id);
 	}
 
@@ -405,6 +407,7 @@ JDG_FUNCTION(jdg_enqueue, JDG_LEVEL_USER)
 		jdg_task_place(&t, parents, nparents, runs, role);
 		insert_one(&t);
 		id = t.task_id;
+		jdg_audit_given("enqueue", "task", id, owner);
 	}
 	jdg_internal_end(&in);
 	PG_RETURN_INT64(id);
@@ -492,5 +495,7 @@ JDG_FUNCTION(jdg_enqueue_batch, JDG_LEVEL_USER)
 	t.on_dependency_failure = failure_codes[a.on_dependency_failure];
 
 	insert_batch(&t, parents, nparents, &queue, payloads, n, spread, rsinfo);
+	if (jdg_audit_is_given(owner))
+		jdg_audit_number("enqueue_batch", "tasks", owner, n);
 	return (Datum) 0;
 }

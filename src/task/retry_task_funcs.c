@@ -17,6 +17,7 @@
 #include "utils/memutils.h"
 
 #include "access/access.h"
+#include "access/audit.h"
 #include "base/args.h"
 #include "base/clock.h"
 #include "base/errors.h"
@@ -134,14 +135,13 @@ retry_finished(int64 id, JdgTask *t, int64 *holder)
 	return RETRIED;
 }
 
-/* The same; raises an error unless the task has been retried. */
+/* The same; raises an error unless the task has been retried.  Sets *t. */
 static void
-need_retry(int64 id)
+need_retry(int64 id, JdgTask *t)
 {
-	JdgTask		t;
 	int64		holder = 0;
 
-	switch (retry_finished(id, &t, &holder))
+	switch (retry_finished(id, t, &holder))
 	{
 		case RETRIED:
 			break;
@@ -152,7 +152,7 @@ need_retry(int64 id)
 			ereport(ERROR,
 					(errcode(JDG_ERRCODE_CONFLICT),
 					 errmsg("task %lld was a step of flow run %lld",
-							(long long) id, (long long) t.flow_run),
+							(long long) id, (long long) t->flow_run),
 					 errhint("Retry the step with jadugar.retry_step().")));
 			break;
 		case HAS_COMPLETED:
@@ -165,7 +165,7 @@ need_retry(int64 id)
 			ereport(ERROR,
 					(errcode(JDG_ERRCODE_CONFLICT),
 					 errmsg("unique_key \"%s\" of task %lld is already in use",
-							t.unique_key, (long long) id),
+							t->unique_key, (long long) id),
 					 errdetail("Task %lld has it.", (long long) holder)));
 			break;
 		case BY_ANOTHER:
@@ -204,7 +204,8 @@ JDG_FUNCTION(jdg_retry_task, JDG_LEVEL_USER)
 		}
 	}
 	if (!unfinished)
-		need_retry(id);
+		need_retry(id, &t);
+	jdg_audit_work("retry_task", "task", id, t.owner);
 	jdg_internal_end(&in);
 	PG_RETURN_VOID();
 }
@@ -245,6 +246,7 @@ JDG_FUNCTION(jdg_v_retry_tasks, JDG_LEVEL_USER)
 	int64		n[BY_ANOTHER + 1] = {0};
 	Datum	   *ids;
 	int			nids;
+	JdgAuditTally *tally = jdg_audit_tally();
 	JdgInternal in;
 	MemoryContext each;
 
@@ -262,15 +264,18 @@ JDG_FUNCTION(jdg_v_retry_tasks, JDG_LEVEL_USER)
 		MemoryContext old = MemoryContextSwitchTo(each);
 		JdgTask		t;
 		int64		holder;
+		Retried		retried = BY_ANOTHER;
 
 		CHECK_FOR_INTERRUPTS();
-		if (jdg_task_find(id, in.save_user, &t, each))
-			n[BY_ANOTHER]++;
-		else
-			n[retry_finished(id, &t, &holder)]++;
+		if (!jdg_task_find(id, in.save_user, &t, each))
+			retried = retry_finished(id, &t, &holder);
+		n[retried]++;
+		if (retried == RETRIED)
+			jdg_audit_count(tally, t.owner, 1);
 		MemoryContextSwitchTo(old);
 		MemoryContextReset(each);
 	}
+	jdg_audit_counted(tally, "retry_tasks", "tasks");
 	jdg_internal_end(&in);
 	report_left_out(n);
 	PG_RETURN_INT64(n[RETRIED]);

@@ -20,6 +20,7 @@
 #include "utils/builtins.h"
 
 #include "access/access.h"
+#include "access/audit.h"
 #include "base/args.h"
 #include "base/clock.h"
 #include "base/errors.h"
@@ -111,15 +112,17 @@ hold_idle(int64 task_id, Oid role, JdgTask *t)
 	}
 }
 
-JDG_FUNCTION(jdg_cancel, JDG_LEVEL_USER)
+/*
+ * Cancels a task; false: it has finished.  Sets the owner of a task that is
+ * cancelled.  The section is its own, so that it frees what it has read.
+ */
+static bool
+cancel_task(int64 id, Oid *owner)
 {
-	int64		id;
 	JdgInternal in;
 	JdgTask		t;
 	bool		cancelled = false;
 
-	JDG_READ_ARGS("cancel", id_args, &id);
-	jdg_require_shmem();
 	jdg_internal_begin(&in);
 	if (jdg_task_find(id, in.save_user, &t, CurrentMemoryContext))
 	{
@@ -137,7 +140,60 @@ JDG_FUNCTION(jdg_cancel, JDG_LEVEL_USER)
 		}
 	}
 	jdg_internal_end(&in);
+	if (cancelled)
+		*owner = t.owner;
+	return cancelled;
+}
+
+/* cancel(task_id) */
+JDG_FUNCTION(jdg_cancel, JDG_LEVEL_USER)
+{
+	int64		id;
+	Oid			owner;
+	bool		cancelled;
+
+	JDG_READ_ARGS("cancel", id_args, &id);
+	jdg_require_shmem();
+	cancelled = cancel_task(id, &owner);
+	if (cancelled)
+		jdg_audit_work("cancel", "task", id, owner);
 	PG_RETURN_BOOL(cancelled);
+}
+
+/*
+ * _v_cancel_tasks(function, task_ids): cancels tasks, and returns the number
+ * of those that had not finished.
+ */
+JDG_FUNCTION(jdg_v_cancel_tasks, JDG_LEVEL_USER)
+{
+	char	   *function = jdg_arg_text(fcinfo, 0);
+	JdgAuditTally *tally = jdg_audit_tally();
+	Datum	   *ids;
+	bool	   *nulls;
+	int			nids;
+	int64		n = 0;
+
+	jdg_require_shmem();
+	if (PG_ARGISNULL(1))
+		PG_RETURN_INT64(0);
+	deconstruct_array(PG_GETARG_ARRAYTYPE_P(1), INT8OID, sizeof(int64),
+					  FLOAT8PASSBYVAL, TYPALIGN_DOUBLE, &ids, &nulls, &nids);
+	for (int i = 0; i < nids; i++)
+	{
+		Oid			owner;
+
+		CHECK_FOR_INTERRUPTS();
+		if (nulls[i])
+			ereport(ERROR,
+					(errcode(JDG_ERRCODE_VALIDATION_ERROR),
+					 errmsg("task_ids must not contain null")));
+		if (!cancel_task(DatumGetInt64(ids[i]), &owner))
+			continue;
+		jdg_audit_count(tally, owner, 1);
+		n++;
+	}
+	jdg_audit_counted(tally, function, "tasks");
+	PG_RETURN_INT64(n);
 }
 
 JDG_FUNCTION(jdg_pause_task, JDG_LEVEL_USER)
@@ -172,6 +228,7 @@ JDG_FUNCTION(jdg_pause_task, JDG_LEVEL_USER)
 			jdg_key_pause(&t, in.save_user);
 			break;
 	}
+	jdg_audit_work("pause_task", "task", id, t.owner);
 	jdg_internal_end(&in);
 	PG_RETURN_VOID();
 }
@@ -192,6 +249,7 @@ JDG_FUNCTION(jdg_resume_task, JDG_LEVEL_USER)
 				 errmsg("task %lld is not paused", (long long) id)));
 	jdg_task_set_state(&t, jdg_has_dependencies(id) ? JDG_STATE_DEPENDENCY :
 					   jdg_state_without_dependencies(&t));
+	jdg_audit_work("resume_task", "task", id, t.owner);
 	jdg_internal_end(&in);
 	PG_RETURN_VOID();
 }
@@ -330,6 +388,7 @@ JDG_FUNCTION(jdg_update_task, JDG_LEVEL_USER)
 	if (given_up)
 		jdg_key_place_given_up(&t);
 	jdg_wake_at_commit(t.owner, &t);
+	jdg_audit_work("update_task", "task", a.task_id, t.owner);
 	jdg_internal_end(&in);
 	PG_RETURN_VOID();
 }
@@ -338,13 +397,16 @@ JDG_FUNCTION(jdg_purge_completed, JDG_LEVEL_USER)
 {
 	static JdgQuery owners = {"SELECT role FROM jadugar_internal.owner", 0};
 	static JdgQuery purge = {
-		"DELETE FROM jadugar_internal.attempt WHERE status = "
+		"WITH gone AS (DELETE FROM jadugar_internal.attempt WHERE status = "
 		JDG_SQL_COMPLETED " "
-		"AND finished_at < $1 AND owner = ANY ($2)", 2,
+		"AND finished_at < $1 AND owner = ANY ($2) RETURNING owner) "
+		"SELECT owner, count(*) FROM gone GROUP BY owner", 2,
 		{TIMESTAMPTZOID, OIDARRAYOID}
 	};
+	JdgAuditTally *tally = jdg_audit_tally();
 	JdgInternal in;
 	Datum	   *mine;
+	int64		rows;
 	int64		n;
 	int			k = 0;
 	Interval   *age;
@@ -370,8 +432,15 @@ JDG_FUNCTION(jdg_purge_completed, JDG_LEVEL_USER)
 							   TimestampTzGetDatum(jdg_now()),
 							   IntervalPGetDatum(age));
 	v[1] = jdg_array(OIDOID, mine, NULL, k);
-	n = jdg_run(&purge, v, NULL, 0);
-	n += jdg_flow_purge_completed(DatumGetTimestampTz(v[0]), v[1]);
+	rows = jdg_run(&purge, v, NULL, 0);
+	n = 0;
+	for (int64 i = 0; i < rows; i++)
+	{
+		jdg_audit_count(tally, jdg_col_oid(i, 1), jdg_col_int64(i, 2, 0));
+		n += jdg_col_int64(i, 2, 0);
+	}
+	n += jdg_flow_purge_completed(DatumGetTimestampTz(v[0]), v[1], tally);
+	jdg_audit_counted(tally, "purge_completed", "history");
 	jdg_internal_end(&in);
 	PG_RETURN_INT64(n);
 }

@@ -16,6 +16,7 @@ GRANT INSERT, SELECT ON sample_log TO test_handler_bob;
 SELECT jadugar.register_c_handler('test.c_' || f, '$libdir/sample_handler', 'sample_' || f, retry => '{"max_attempts": 1}')
 	FROM unnest('{echo,describe,insert,error,bad_result}'::text[]) AS f;
 SELECT kind, library, symbol FROM handler('test.c_echo');
+SELECT function, what FROM jadugar.audit ORDER BY audit_id DESC LIMIT 1;
 -- it returns no rows
 SELECT jadugar.enqueue('test.c_echo', expect_rows => 'some');
 SELECT jadugar.register_c_handler('test.c_x', '/no/such/library', 'f');

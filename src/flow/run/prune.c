@@ -112,14 +112,15 @@ jdg_flow_prune_unused(TimestampTz now)
 }
 
 int64
-jdg_flow_purge_completed(TimestampTz before, Datum owners)
+jdg_flow_purge_completed(TimestampTz before, Datum owners,
+						 JdgAuditTally *tally)
 {
 	static JdgQuery q = {
 		"WITH gone AS (DELETE FROM jadugar_internal.flow_run r "
 		"WHERE r.status = $3 AND r.finished_at < $1 AND r.owner = ANY ($2) "
-		"AND " NO_PARENT "AND " NOT_ASKED "RETURNING r.run_id), "
+		"AND " NO_PARENT "AND " NOT_ASKED "RETURNING r.run_id, r.owner), "
 		WITH_THEIR_ROWS
-		"SELECT count(*) FROM gone", 3, {TIMESTAMPTZOID, OIDARRAYOID, CHAROID}
+		"SELECT owner, count(*) FROM gone GROUP BY owner", 3, {TIMESTAMPTZOID, OIDARRAYOID, CHAROID}
 	};
 	Datum		v[3] = {TimestampTzGetDatum(before), owners,
 	CharGetDatum(jdg_flow_status_out(JDG_FLOW_STATUS_COMPLETED))};
@@ -130,9 +131,12 @@ jdg_flow_purge_completed(TimestampTz before, Datum owners)
 	/* once for each level of sub_flows */
 	do
 	{
-		(void) jdg_run(&q, v, NULL, 0);
-		more = jdg_col_int64(0, 1, 0);
-		n += more;
+		more = jdg_run(&q, v, NULL, 0);
+		for (int64 i = 0; i < more; i++)
+		{
+			jdg_audit_count(tally, jdg_col_oid(i, 1), jdg_col_int64(i, 2, 0));
+			n += jdg_col_int64(i, 2, 0);
+		}
 	} while (more > 0);
 	return n;
 }

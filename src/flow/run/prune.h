@@ -10,6 +10,8 @@
 
 #include "utils/timestamp.h"
 
+#include "access/audit.h"
+
 /*
  * Delete runs that had finished "before", among some whose ids come after
  * *after, which is advanced.  False: there can be no more.  For a transaction
@@ -20,7 +22,8 @@ extern bool jdg_flow_prune_some(int64 *after, TimestampTz before);
 /* delete versions and messages that no run needs */
 extern void jdg_flow_prune_unused(TimestampTz now);
 
-/* delete completed runs of these roles, an oid[]; how many */
-extern int64 jdg_flow_purge_completed(TimestampTz before, Datum owners);
+/* delete completed runs of these roles, an oid[], and count them; how many */
+extern int64 jdg_flow_purge_completed(TimestampTz before, Datum owners,
+									  JdgAuditTally *tally);
 
 #endif							/* JDG_FLOW_RUN_PRUNE_H */

@@ -168,6 +168,10 @@ is($to->safe_psql('plain', q{SELECT status, count(*) FROM jadugar.tasks WHERE sc
 $to->safe_psql('plain', q{SELECT jadugar.resume_queue('mail')});
 $to->safe_psql('plain', q{SELECT jadugar.resume_task(task_id) FROM jadugar.tasks
 	WHERE status = 'paused' AND owner IN ('alice', 'bob')});
+is($to->safe_psql('plain', q{SELECT string_agg(DISTINCT function, ' ' ORDER BY function) FROM jadugar.audit
+	WHERE function IN ('adopt', 'schedule', 'grant_queue')}), 'adopt grant_queue schedule', 'the audit trail is in the dump, and goes on');
+is($to->safe_psql('plain', q{SET ROLE bob; SELECT string_agg(DISTINCT role, ' ') FROM jadugar.audit WHERE function = 'schedule'}),
+	'bob', 'and its roles are those of this cluster');
 works($to, 'plain', 'resumed', 'first alice, first bob, mail alice, next alice, next bob');
 $to->stop;
 

@@ -86,6 +86,15 @@ set_clock(4 * 3600);
 ok(poll($node, "SELECT count(*) FROM jadugar.logs WHERE task_id = $logs", '0'), 'upkeep is not late after the clock was set back');
 set_clock(0);
 
+# Old rows of the audit trail are deleted in turns, and young ones stay.
+$node->safe_psql('postgres', q{INSERT INTO jadugar_internal.audit (at, role_name, session_role, function, what)
+	SELECT now() - interval '365 days 5 hours' + i * interval '1 second', 'old', 'old', 'old', 'queue old' FROM generate_series(0, 9000) i});
+$node->safe_psql('postgres', q{SELECT jadugar.create_queue('young')});
+set_clock(4 * 3600);
+ok(poll($node, q{SELECT count(*) FROM jadugar.audit WHERE function = 'old'}, '0'), 'old rows of the audit trail are deleted');
+is($node->safe_psql('postgres', q{SELECT count(*) FROM jadugar.audit WHERE what = 'queue young'}), '1', 'young ones stay');
+set_clock(0);
+
 # Retention passes a row that is visible only later.
 my $end_of = q{SELECT count(*) FROM jadugar_internal.attempt WHERE task_id = };
 $node->safe_psql('postgres', q{SELECT jadugar.create_queue('short', retention => '1 hour')});
