@@ -19,6 +19,7 @@ CREATE TABLE jadugar_internal.topic (
 	leaf		integer,
 	max_backlog	bigint CHECK (max_backlog > 0),
 	full_since	timestamptz,
+	full_by		bigint,
 	max_hold	interval,
 	on_expire	text NOT NULL DEFAULT 'drop' CHECK (on_expire IN ('drop', 'detach')),
 	description	text,
@@ -30,7 +31,7 @@ COMMENT ON COLUMN jadugar_internal.topic.leaf IS
 	'Partition that receives new events. NULL: none has been made yet.';
 
 COMMENT ON COLUMN jadugar_internal.topic.full_since IS
-	'When a subscription has reached max_backlog. NULL: none has.';
+	'When the subscription full_by has reached max_backlog. NULL: none has.';
 
 INSERT INTO jadugar_internal.topic (topic_id, name, owner, keep, roll, retention, created_at, description)
 SELECT t.id, t.name, e.oid, t.keep, t.roll, t.retention, pg_catalog.now(), t.description
@@ -82,7 +83,7 @@ CREATE TABLE jadugar_internal.event_grant (
 	topic_id	integer NOT NULL,
 	type		text NOT NULL,
 	role		oid NOT NULL,
-	privilege	text NOT NULL CHECK (privilege IN ('read', 'publish')),
+	privilege	text NOT NULL CHECK (privilege IN ('read', 'publish', 'hold')),
 	PRIMARY KEY (topic_id, type, role, privilege)
 );
 COMMENT ON TABLE jadugar_internal.event_grant IS
@@ -280,7 +281,7 @@ CREATE FUNCTION jadugar.grant_topic(
 ) RETURNS void
 LANGUAGE C AS 'MODULE_PATHNAME', 'jdg_grant_topic';
 COMMENT ON FUNCTION jadugar.grant_topic IS
-	'Allows a role to read all events of a topic, or to publish in it.';
+	'Allows a role to read all events of a topic, to publish in it, or to hold it: its subscriptions count for max_backlog.';
 
 CREATE FUNCTION jadugar.revoke_topic(
 	topic			text,

@@ -25,6 +25,8 @@ SELECT t.name,
 	t.registered_only,
 	t.max_backlog,
 	t.full_since,
+	CASE WHEN h.shown THEN h.name END AS full_by,
+	CASE WHEN h.shown THEN h.owner END AS full_by_owner,
 	t.max_hold,
 	t.on_expire,
 	(SELECT count(*) FROM jadugar_internal.event_leaf l
@@ -33,6 +35,14 @@ SELECT t.name,
 	t.description
 FROM jadugar_internal.topic t
 	LEFT JOIN pg_catalog.pg_roles a ON a.oid = t.owner
+	LEFT JOIN LATERAL (SELECT s.name,
+			COALESCE(r.rolname, s.owner::text::name) AS owner,
+			(SELECT jadugar_internal._v_is_monitor())
+				OR jadugar_internal._v_owns(t.owner)
+				OR jadugar_internal._v_owns(s.owner) AS shown
+		FROM jadugar_internal.subscription s
+			LEFT JOIN pg_catalog.pg_roles r ON r.oid = s.owner
+		WHERE s.subscription_id = t.full_by) h ON true
 WHERE (SELECT jadugar_internal._v_is_monitor())
 	OR t.topic_id < 10 AND (SELECT jadugar_internal._v_has_access())
 	OR jadugar_internal._v_owns(t.owner)
@@ -57,8 +67,11 @@ COMMENT ON COLUMN jadugar.topics.max_backlog IS
 	'Maximum number of events that a subscription may have to come. NULL: no limit.';
 COMMENT ON COLUMN jadugar.topics.full_since IS
 	'Since when publishing fails, as a subscription has reached max_backlog. NULL: it does not.';
+COMMENT ON COLUMN jadugar.topics.full_by IS
+	'Subscription that has reached max_backlog. Shown to monitors, to the owner of the topic and to that of the subscription.';
+COMMENT ON COLUMN jadugar.topics.full_by_owner IS 'Role that owns that subscription.';
 COMMENT ON COLUMN jadugar.topics.max_hold IS
-	'Time for which events past the retention are kept for a subscription that needs them. NULL: jadugar.event_max_hold.';
+	'Time for which a subscription may hold the topic: events past the retention are kept for it, or publishers wait for it. NULL: jadugar.event_max_hold.';
 COMMENT ON COLUMN jadugar.topics.on_expire IS
 	'What happens to partitions past the retention: drop or detach.';
 COMMENT ON COLUMN jadugar.topics.partitions IS 'Number of its partitions.';
@@ -118,7 +131,7 @@ COMMENT ON COLUMN jadugar.event_grants.topic IS 'Topic, if the privilege is on o
 COMMENT ON COLUMN jadugar.event_grants.type IS
 	'Type or pattern of types, if the privilege is on types.';
 COMMENT ON COLUMN jadugar.event_grants.role IS 'Role that has the privilege.';
-COMMENT ON COLUMN jadugar.event_grants.privilege IS 'Privilege: read or publish.';
+COMMENT ON COLUMN jadugar.event_grants.privilege IS 'Privilege: read, publish or hold.';
 
 CREATE VIEW jadugar.events WITH (security_barrier) AS
 SELECT e.event_id,

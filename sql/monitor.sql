@@ -544,10 +544,22 @@ FROM (SELECT pg_catalog.count(*) AS n, pg_catalog.min(x.task_id) AS task_id
 		LIMIT 101) x) s
 WHERE (SELECT jadugar_internal._v_has_access())
 UNION ALL
+SELECT 'topic_full',
+	'error',
+	pg_catalog.format('publishing in topic "%s" fails since %s: subscription "%s" of role "%s"%s has max_backlog (%s) events or more to come',
+		t.name, t.full_since, t.full_by, t.full_by_owner,
+		CASE WHEN NOT s.enabled THEN ', which is disabled,'
+			WHEN s.paused_at IS NOT NULL THEN ', which is paused,' END, t.max_backlog),
+	'Let the subscription go on, or drop it with jadugar.unsubscribe(); raise max_backlog; or revoke privilege hold with jadugar.revoke_topic(). After max_hold it is lost, and publishing goes on.'
+FROM jadugar.topics t
+	JOIN jadugar_internal.topic y ON y.name = t.name
+	JOIN jadugar_internal.subscription s ON s.subscription_id = y.full_by
+WHERE t.full_by IS NOT NULL
+UNION ALL
 SELECT 'lost_subscriptions',
 	CASE WHEN s.n = 0 THEN 'ok' ELSE 'error' END,
-	CASE WHEN s.n = 0 THEN 'no subscription has lost events'
-		ELSE pg_catalog.format('subscriptions that have lost events, and wait: %s, among them "%s"',
+	CASE WHEN s.n = 0 THEN 'no subscription has lost its position'
+		ELSE pg_catalog.format('subscriptions that have lost their position, and wait: %s, among them "%s"',
 			s.n, s.name) END,
 	CASE WHEN s.n > 0
 		THEN 'Call jadugar.resume_subscription() with lost => ''skip'', or jadugar.seek().' END

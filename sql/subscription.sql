@@ -235,7 +235,7 @@ CREATE FUNCTION jadugar.resume_subscription(
 ) RETURNS boolean
 LANGUAGE C AS 'MODULE_PATHNAME', 'jdg_resume_subscription';
 COMMENT ON FUNCTION jadugar.resume_subscription IS
-	'Resumes a subscription that was paused or, with lost => ''skip'', has lost events. Returns false if it was neither.';
+	'Resumes a subscription that was paused or, with lost => ''skip'', has lost its position. Returns false if it was neither.';
 
 CREATE FUNCTION jadugar.seek(
 	name			text,

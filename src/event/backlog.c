@@ -1,17 +1,18 @@
 /*-------------------------------------------------------------------------
  *
  * backlog.c
- *	  Events that a shard has not passed yet, see backlog.h.
+ *	  Events that shards have not passed yet, see backlog.h.
  *
  * Runs in the scheduler and in sessions.  Only leaves are read whose limits
- * say that they may have such events, from the first transaction on that the
- * position may not have seen.
+ * say that they may have such events, from the first transaction on that a
+ * position may not have seen, by the index (xid, event_id).
  *
  *-------------------------------------------------------------------------
  */
 #include "postgres.h"
 
 #include "access/genam.h"
+#include "access/itup.h"
 #include "access/relscan.h"
 #include "access/table.h"
 #include "access/tableam.h"
@@ -27,88 +28,175 @@
 #include "event/era.h"
 #include "event/grant.h"
 
-/* events that are looked at in vain */
-#define LOOKS_MAX 100000
-
-/* one count */
-typedef struct Count
+/* the scan of one leaf, in order of (xid, event_id) */
+typedef struct LeafScan
 {
-	const JdgSubscription *s;
-	const JdgCursor *c;
-	uint64		from;			/* first transaction to look at */
-	int64		most;
-	int64		looks;			/* left */
-	JdgTopic	topic;			/* of the leaf */
-	JdgBacklog *result;
-	MemoryContext row;			/* reset after each row */
-} Count;
+	Relation	heap;
+	Relation	index;
+	IndexScanDesc desc;
+	uint64		xid;
+	bool		within;			/* the other events of "xid" come first */
+} LeafScan;
 
+static void
+begin_part(LeafScan *scan, StrategyNumber xids, RegProcedure xid_compares,
+		   int64 after_id)
+{
+	ScanKeyData keys[2];
+
+	ScanKeyInit(&keys[0], 1, xids, xid_compares,
+				FullTransactionIdGetDatum(FullTransactionIdFromU64(scan->xid)));
+	ScanKeyInit(&keys[1], 2, BTGreaterStrategyNumber, F_INT8GT,
+				Int64GetDatum(after_id));
+	index_rescan(scan->desc, keys, 2, NULL, 0);
+}
+
+/*
+ * Begins the scan of a leaf behind a place of it, or at a transaction.  "rows":
+ * the index alone is read.  False: the leaf has just been dropped.
+ */
 static bool
-is_over(const Count *n)
+open_scan(LeafScan *scan, const JdgLeaf *leaf, const JdgBacklogPlace *place,
+		  uint64 from, bool rows)
 {
-	return n->result->events >= n->most || n->looks <= 0;
+	scan->heap = OidIsValid(leaf->relid) ?
+		try_table_open(leaf->relid, AccessShareLock) : NULL;
+	if (scan->heap == NULL)
+		return false;
+	scan->index = index_open(jdg_leaf_xid_index(leaf->leaf), AccessShareLock);
+	scan->desc = jdg_index_beginscan(scan->heap, scan->index,
+									 GetActiveSnapshot(), 2);
+	scan->desc->xs_want_itup = rows;
+	scan->within = place->leaf == leaf->leaf && place->xid >= from;
+	scan->xid = scan->within ? place->xid : from;
+	if (scan->within)
+		begin_part(scan, BTEqualStrategyNumber, F_XID8EQ, place->event_id);
+	else
+		begin_part(scan, BTGreaterEqualStrategyNumber, F_XID8GE, 0);
+	return true;
+}
+
+/* Fetches the next row; without a slot, only its entry of the index. */
+static bool
+fetch(LeafScan *scan, TupleTableSlot *slot)
+{
+	for (;;)
+	{
+		CHECK_FOR_INTERRUPTS();
+		if (slot != NULL ?
+			index_getnext_slot(scan->desc, ForwardScanDirection, slot) :
+			index_getnext_tid(scan->desc, ForwardScanDirection) != NULL)
+			return true;
+		if (!scan->within)
+			return false;
+		scan->within = false;
+		begin_part(scan, BTGreaterStrategyNumber, F_XID8GT, 0);
+	}
+}
+
+static void
+close_scan(LeafScan *scan)
+{
+	index_endscan(scan->desc);
+	index_close(scan->index, AccessShareLock);
+	table_close(scan->heap, AccessShareLock);
+}
+
+static void
+set_place(JdgBacklogPlace *place, int32 leaf, uint64 xid, int64 event_id)
+{
+	place->leaf = leaf;
+	place->xid = xid;
+	place->event_id = event_id;
+}
+
+/* The cursor of the shard to which an event falls; NULL: it is not asked for. */
+static const JdgCursor *
+cursor_of(const JdgBacklogSearch *b, const JdgEvent *e)
+{
+	int			shard = e->slot % b->s->shards;
+
+	for (int i = 0; i < b->ncursors; i++)
+	{
+		if (b->cursors[i].shard == shard)
+			return &b->cursors[i];
+	}
+	return NULL;
 }
 
 /* Flows have no owner here: that depends on the run. */
 static bool
-may_read(const Count *n, const JdgEvent *e)
+may_read(const JdgSubscription *s, const JdgTopic *topic, const JdgEvent *e)
 {
-	return !OidIsValid(n->s->owner) ||
-		jdg_event_access(n->s->owner, &n->topic, e) == JDG_EVENT_WHOLE;
+	return !OidIsValid(s->owner) ||
+		jdg_event_access(s->owner, topic, e) == JDG_EVENT_WHOLE;
 }
 
-/* Counts the row in the slot if it is still to come. */
-static void
-count_row(Count *n, TupleTableSlot *slot)
+/* Counts the row in the slot if it is still to come; true: a shard has "most". */
+static bool
+count_row(JdgBacklogSearch *b, const JdgLeaf *leaf, const JdgTopic *topic,
+		  TupleTableSlot *slot)
 {
-	MemoryContext old = MemoryContextSwitchTo(n->row);
+	const JdgCursor *c;
 	JdgEvent	e;
+	uint64		xid;
+	int64	   *events;
 
-	n->looks--;
 	jdg_event_read_head(slot, &e);
-	if (e.slot % n->s->shards == n->c->shard &&
-		!jdg_cursor_has_passed(n->c, e.event_id,
-							   U64FromFullTransactionId(e.xid)))
-	{
-		jdg_event_read(slot, &e);
-		if (jdg_subscription_wants(n->s, &e) && may_read(n, &e))
-		{
-			n->result->events++;
-			n->result->oldest = Min(n->result->oldest, e.published_at);
-		}
-	}
-	MemoryContextSwitchTo(old);
-	MemoryContextReset(n->row);
+	xid = U64FromFullTransactionId(e.xid);
+	b->looks--;
+	set_place(&b->place, leaf->leaf, xid, e.event_id);
+	c = e.event_id <= b->until_id ? cursor_of(b, &e) : NULL;
+	if (c == NULL || c->lost || jdg_cursor_has_passed(c, e.event_id, xid))
+		return false;
+	jdg_event_read(slot, &e);
+	if (!jdg_subscription_wants(b->s, &e) || !may_read(b->s, topic, &e))
+		return false;
+	events = &b->events[c - b->cursors];
+	if (b->oldest == 0 || e.published_at < b->oldest)
+		b->oldest = e.published_at;
+	return ++* events >= b->most;
 }
 
-static void
-count_leaf(Count *n, const JdgLeaf *leaf)
+static JdgBacklogStep
+search_leaf(JdgBacklogSearch *b, const JdgLeaf *leaf)
 {
-	Relation	heap;
-	Relation	index;
-	IndexScanDesc scan;
+	JdgBacklogStep step = JDG_BACKLOG_LESS;
+	MemoryContext row;
+	MemoryContext old;
+	JdgTopic	topic;
 	TupleTableSlot *slot;
-	ScanKeyData key;
+	LeafScan	scan;
 
-	heap = OidIsValid(leaf->relid) && jdg_leaf_topic(leaf->leaf, &n->topic) ?
-		try_table_open(leaf->relid, AccessShareLock) : NULL;
-	if (heap == NULL)
-		return;
-	index = index_open(jdg_leaf_xid_index(leaf->leaf), AccessShareLock);
-	slot = table_slot_create(heap, NULL);
-	scan = jdg_index_beginscan(heap, index, GetActiveSnapshot(), 1);
-	ScanKeyInit(&key, 1, BTGreaterEqualStrategyNumber, F_XID8GE,
-				FullTransactionIdGetDatum(FullTransactionIdFromU64(n->from)));
-	index_rescan(scan, &key, 1, NULL, 0);
-	while (!is_over(n) && index_getnext_slot(scan, ForwardScanDirection, slot))
+	if (!jdg_leaf_topic(leaf->leaf, &topic) ||
+		!open_scan(&scan, leaf, &b->place, b->from, false))
+		return JDG_BACKLOG_LESS;
+	slot = table_slot_create(scan.heap, NULL);
+	row = AllocSetContextCreate(CurrentMemoryContext, "jadugar backlog",
+								ALLOCSET_DEFAULT_SIZES);
+	while (step == JDG_BACKLOG_LESS && fetch(&scan, slot))
 	{
-		CHECK_FOR_INTERRUPTS();
-		count_row(n, slot);
+		old = MemoryContextSwitchTo(row);
+		if (count_row(b, leaf, &topic, slot))
+			step = JDG_BACKLOG_MOST;
+		else if (b->looks <= 0)
+			step = JDG_BACKLOG_UNKNOWN;
+		MemoryContextSwitchTo(old);
+		MemoryContextReset(row);
 	}
-	index_endscan(scan);
+	MemoryContextDelete(row);
 	ExecDropSingleTupleTableSlot(slot);
-	index_close(index, AccessShareLock);
-	table_close(heap, AccessShareLock);
+	close_scan(&scan);
+	return step;
+}
+
+static int
+compare_leaves(const void *a, const void *b)
+{
+	int32		x = ((const JdgLeaf *) a)->leaf;
+	int32		y = ((const JdgLeaf *) b)->leaf;
+
+	return x < y ? -1 : x > y ? 1 : 0;
 }
 
 bool
@@ -129,73 +217,101 @@ jdg_backlog_has_passed_leaf(const JdgCursor *c, const JdgLeaf *leaf)
 		  jdg_xidset_has_range(c->upto, leaf->min_xid, leaf->max_xid)));
 }
 
-/* The first transaction with events that the position may not have passed. */
-static uint64
-first_of(const JdgCursor *c)
+static bool
+have_passed_leaf(const JdgBacklogSearch *b, const JdgLeaf *leaf)
+{
+	for (int i = 0; i < b->ncursors; i++)
+	{
+		if (!jdg_backlog_has_passed_leaf(&b->cursors[i], leaf))
+			return false;
+	}
+	return true;
+}
+
+JdgBacklogStep
+jdg_backlog_search(JdgBacklogSearch *b, JdgLeaf *leaves, int n)
+{
+	bool		all = b->s->topics == NULL;
+
+	qsort(leaves, n, sizeof(JdgLeaf), compare_leaves);
+	for (int i = 0; i < n; i++)
+	{
+		JdgBacklogStep step;
+
+		if (leaves[i].leaf < b->place.leaf ||
+			(all && leaves[i].topic_id == JDG_TOPIC_JADUGAR) ||
+			have_passed_leaf(b, &leaves[i]))
+			continue;
+		step = search_leaf(b, &leaves[i]);
+		if (step != JDG_BACKLOG_LESS)
+			return step;
+	}
+	return JDG_BACKLOG_LESS;
+}
+
+/* Counts the rows of one leaf.  The index has their place. */
+static JdgBacklogStep
+count_leaf(JdgBacklogPlace *place, uint64 from, int64 *events, int64 most,
+		   int64 *looks, const JdgLeaf *leaf)
+{
+	JdgBacklogStep step = JDG_BACKLOG_LESS;
+	LeafScan	scan;
+
+	if (!open_scan(&scan, leaf, place, from, true))
+		return JDG_BACKLOG_LESS;
+	while (step == JDG_BACKLOG_LESS && fetch(&scan, NULL))
+	{
+		TupleDesc	desc = scan.desc->xs_itupdesc;
+		bool		isnull;
+		Datum		xid = index_getattr(scan.desc->xs_itup, 1, desc, &isnull);
+		Datum		id = index_getattr(scan.desc->xs_itup, 2, desc, &isnull);
+
+		set_place(place, leaf->leaf,
+				  U64FromFullTransactionId(DatumGetFullTransactionId(xid)),
+				  DatumGetInt64(id));
+		if (++*events >= most)
+			step = JDG_BACKLOG_MOST;
+		else if (--*looks <= 0)
+			step = JDG_BACKLOG_UNKNOWN;
+	}
+	close_scan(&scan);
+	return step;
+}
+
+JdgBacklogStep
+jdg_backlog_rows(JdgBacklogPlace *place, uint64 from, int64 *events,
+				 int64 most, int64 looks, JdgLeaf *leaves, int n)
+{
+	qsort(leaves, n, sizeof(JdgLeaf), compare_leaves);
+	for (int i = 0; i < n; i++)
+	{
+		JdgBacklogStep step;
+
+		if (leaves[i].leaf < place->leaf)
+			continue;
+		step = count_leaf(place, from, events, most, &looks, &leaves[i]);
+		if (step != JDG_BACKLOG_LESS)
+			return step;
+	}
+	return JDG_BACKLOG_LESS;
+}
+
+uint64
+jdg_backlog_from(const JdgCursor *c)
 {
 	if (c->base == NULL || c->era != jdg_era_now())
 		return 0;
 	return c->base->nxip > 0 ? c->base->xip[0] : c->base->xmax;
 }
 
-static void
-begin_count(Count *n, const JdgSubscription *s, const JdgCursor *c,
-			int64 most, JdgBacklog *result)
+int
+jdg_backlog_leaves(const JdgCursor *cursors, int n, uint64 from,
+				   const int32 *topics, int ntopics, JdgLeaf **leaves)
 {
-	result->events = 0;
-	result->oldest = DT_NOEND;
-	n->s = s;
-	n->c = c;
-	n->from = first_of(c);
-	n->most = most;
-	n->looks = Min(most, PG_INT64_MAX - LOOKS_MAX) + LOOKS_MAX;
-	n->result = result;
-	n->row = AllocSetContextCreate(CurrentMemoryContext, "jadugar backlog",
-								   ALLOCSET_DEFAULT_SIZES);
-}
+	int64		from_id = n > 0 ? PG_INT64_MAX : 0;
 
-static void
-end_count(Count *n)
-{
-	n->result->cut = is_over(n);
-	MemoryContextDelete(n->row);
-}
-
-void
-jdg_backlog_count(const JdgSubscription *s, const JdgCursor *c,
-				  const int32 *topics, int n, int64 most, JdgBacklog *backlog)
-{
-	bool		all = topics == NULL && s->topics == NULL;
-	Count		count;
-	JdgLeaf    *leaves;
-	int			nleaves;
-
-	begin_count(&count, s, c, most, backlog);
-	nleaves = jdg_leaves(topics ? topics : s->topics, topics ? n : s->ntopics,
-						 c->base == NULL ? c->after_id + 1 : 0,
-						 PG_INT64_MAX, count.from, &leaves);
-	for (int i = 0; i < nleaves && !is_over(&count); i++)
-	{
-		if ((all && leaves[i].topic_id == JDG_TOPIC_JADUGAR) ||
-			jdg_backlog_has_passed_leaf(c, &leaves[i]))
-			continue;
-		count_leaf(&count, &leaves[i]);
-	}
-	end_count(&count);
-}
-
-bool
-jdg_backlog_has_leaf(const JdgSubscription *s, const JdgCursor *c,
-					 const JdgLeaf *leaf)
-{
-	JdgBacklog	backlog;
-	Count		count;
-
-	if ((s->topics == NULL && leaf->topic_id == JDG_TOPIC_JADUGAR) ||
-		jdg_backlog_has_passed_leaf(c, leaf))
-		return false;
-	begin_count(&count, s, c, 1, &backlog);
-	count_leaf(&count, leaf);
-	end_count(&count);
-	return backlog.cut;
+	for (int i = 0; i < n; i++)
+		from_id = Min(from_id, cursors[i].base == NULL ?
+					  cursors[i].after_id + 1 : 0);
+	return jdg_leaves(topics, ntopics, from_id, PG_INT64_MAX, from, leaves);
 }

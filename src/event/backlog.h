@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * backlog.h
- *	  Events that a shard has not passed yet.
+ *	  Events that shards have not passed yet.
  *
  *-------------------------------------------------------------------------
  */
@@ -12,30 +12,73 @@
 #include "event/leaf.h"
 #include "event/subscription.h"
 
-typedef struct JdgBacklog
+/*
+ * A search in leaves for events that a subscription wants, and that the
+ * positions of some of its shards have not passed.  Events that were set aside
+ * do not count.  It can go on in a later transaction: its place is kept in
+ * plain values, and leaves come in order of their numbers.  Rows before its
+ * place are not looked at again.
+ */
+typedef struct JdgBacklogPlace
 {
-	int64		events;			/* at most what the caller asked for */
-	TimestampTz oldest;			/* of these; DT_NOEND: none */
-	bool		cut;			/* there may be more */
-} JdgBacklog;
+	int32		leaf;			/* 0: at the begin */
+	uint64		xid;
+	int64		event_id;
+} JdgBacklogPlace;
+
+typedef struct JdgBacklogSearch
+{
+	/* set by the caller */
+	const JdgSubscription *s;
+	const JdgCursor *cursors;	/* one, or all of the subscription by shard */
+	int			ncursors;
+	uint64		from;			/* jdg_backlog_from(), the lowest of them */
+	int64		until_id;		/* events behind it are not looked at */
+	int64		most;			/* it ends when a shard has as many events */
+	int64		looks;			/* rows that it may look at; those left */
+	/* zero at the begin */
+	JdgBacklogPlace place;
+	int64		events[JDG_SHARDS_MAX]; /* of each cursor */
+	TimestampTz oldest;			/* of these; 0: none */
+} JdgBacklogSearch;
+
+/* how a step of a search has ended */
+typedef enum JdgBacklogStep
+{
+	JDG_BACKLOG_LESS,			/* at the end of the leaves */
+	JDG_BACKLOG_MOST,			/* a shard has "most"; its place is the last
+								 * of these events */
+	JDG_BACKLOG_UNKNOWN			/* "looks" is used up */
+} JdgBacklogStep;
+
+/* The first transaction with events that the position may not have passed. */
+extern uint64 jdg_backlog_from(const JdgCursor *c);
 
 /*
- * Counts events of n topics that the subscription wants, and that the position
- * of a shard has not passed.  Counts "most" of them, and looks at a limited
- * number of others.  topics NULL: those of the subscription.  Events that were
- * set aside do not count.  With an active snapshot, in the current memory
- * context.
+ * Goes on with a search in n leaves, which may be sorted.  Leaves that all
+ * positions have passed are left out.  With an active snapshot, in the current
+ * memory context.
  */
-extern void jdg_backlog_count(const JdgSubscription *s, const JdgCursor *c,
-							  const int32 *topics, int n, int64 most,
-							  JdgBacklog *backlog);
+extern JdgBacklogStep jdg_backlog_search(JdgBacklogSearch *search,
+										 JdgLeaf *leaves, int n);
+
+/*
+ * Goes on with counting rows of n leaves from a transaction on, whatever they
+ * are and also those of transactions that were rolled back.  That is far
+ * cheaper than a search, and never less.  "events" is the count up to "place";
+ * it ends when there are "most" rows.
+ */
+extern JdgBacklogStep jdg_backlog_rows(JdgBacklogPlace *place, uint64 from,
+									   int64 *events, int64 most,
+									   int64 looks, JdgLeaf *leaves, int n);
+
+/* the leaves in which a search of these topics looks */
+extern int	jdg_backlog_leaves(const JdgCursor *cursors, int n, uint64 from,
+							   const int32 *topics, int ntopics,
+							   JdgLeaf **leaves);
 
 /* has the position of a shard passed all events of a sealed leaf? */
 extern bool jdg_backlog_has_passed_leaf(const JdgCursor *c,
 										const JdgLeaf *leaf);
-
-/* the same for one leaf; the first event ends the search */
-extern bool jdg_backlog_has_leaf(const JdgSubscription *s, const JdgCursor *c,
-								 const JdgLeaf *leaf);
 
 #endif							/* JDG_EVENT_BACKLOG_H */

@@ -10,12 +10,18 @@
  * needed it are lost, until resume_subscription() skips what is gone or seek()
  * moves them.
  *
- * Events that were set aside are copied into jadugar_internal.parked first, in
- * batches.  The last of these transactions marks the leaf and the lost cursors.
- * From then on nobody reads the leaf.  It is detached concurrently, and then
- * dropped with its row of event_leaf, or moved to schema jadugar_archive.  The
- * row stays until then, so a crash in between leaves nothing that is not found
- * again.
+ *	 look ── nobody needs it ───────────────▶ copy ──▶ begin the drop ──▶ drop
+ *	  │ ▲                                     ▲ │
+ *	  │ └── a session has moved a position ───┼─┘
+ *	  └── needed, past max_hold ──▶ lose ─────┘
+ *
+ * Looking, losing and copying take as many transactions as they need (needed.c;
+ * events that were set aside are copied into jadugar_internal.parked in
+ * batches).  The last of these transactions marks the leaf.  From then on
+ * nobody reads it.  It is detached concurrently, and then dropped with its row
+ * of event_leaf, or moved to schema jadugar_archive.  The row stays until then,
+ * so a crash in between leaves nothing that is not found again.  If the server
+ * fails before, the next sweep looks again.
  *
  * Cursors are locked without waiting: if a worker holds one, the leaf stays
  * until the next time.
@@ -27,7 +33,6 @@
 #include "catalog/dependency.h"
 #include "catalog/pg_class.h"
 #include "catalog/pg_type.h"
-#include "utils/snapmgr.h"
 #include "utils/timestamp.h"
 #include "utils/xid8.h"
 
@@ -36,14 +41,12 @@
 #include "base/fault.h"
 #include "base/partition.h"
 #include "base/settings.h"
-#include "event/backlog.h"
 #include "event/expire.h"
-#include "event/lifecycle.h"
+#include "event/needed.h"
 #include "event/parked.h"
 #include "event/sweep.h"
 #include "shared/feed.h"
 #include "shared/work.h"
-#include "task/wakeup.h"
 
 /* events that are copied in one transaction */
 #define BATCH 200
@@ -109,106 +112,6 @@ read_due(int32 leaf, Expiring *x)
 	x->has_topic = x->leaf.topic_id != 0 &&
 		jdg_topic_by_id(x->leaf.topic_id, &x->topic);
 	return true;
-}
-
-/* a cursor that needs the leaf is lost */
-static void
-mark_lost(const JdgSubscription *s, int32 shard)
-{
-	static JdgQuery q = {
-		"UPDATE jadugar_internal.event_cursor SET lost_at = $3 "
-		"WHERE subscription_id = $1 AND shard = $2",
-		3, {INT8OID, INT4OID, TIMESTAMPTZOID}
-	};
-	Datum		v[3] = {Int64GetDatum(s->subscription_id), Int32GetDatum(shard),
-	TimestampTzGetDatum(jdg_now())};
-
-	jdg_run(&q, v, NULL, 0);
-	jdg_wake_scheduler_at_commit(JDG_WAKE_EVENTS);
-	jdg_subscription_happened(JDG_SUBSCRIPTION_LOST, s, shard, 0);
-	ereport(LOG,
-			(errmsg("subscription \"%s\" of role \"%s\" has lost events",
-					s->name, jdg_role_name(s->owner)),
-			 errdetail("They are past the retention and max_hold of their topic."),
-			 errhint("Call jadugar.resume_subscription() with lost => 'skip', or jadugar.seek().")));
-}
-
-/*
- * Does a cursor need the leaf?  With "lose" it is lost if it does; then the
- * answer is true only if a worker holds it.
- */
-static bool
-needs_leaf(int64 subscription_id, int32 shard, const JdgLeaf *leaf, bool lose)
-{
-	const JdgSubscription *s = jdg_subscription_get(subscription_id);
-	JdgCursor	c;
-	bool		needs;
-
-	if (s == NULL || !jdg_cursor_read(subscription_id, shard, &c) || c.lost)
-		return false;
-	PushActiveSnapshot(GetLatestSnapshot());
-	needs = jdg_backlog_has_leaf(s, &c, leaf);
-	PopActiveSnapshot();
-	if (!needs || !lose)
-		return needs;
-	if (!jdg_cursor_lock(subscription_id, shard, &c))
-		return true;
-	PushActiveSnapshot(GetLatestSnapshot());
-	needs = jdg_backlog_has_leaf(s, &c, leaf);
-	PopActiveSnapshot();
-	if (needs)
-		mark_lost(s, shard);
-	return false;
-}
-
-/*
- * May the leaf have events for flows that wait?  The scheduler writes their
- * cursor each hour, and so the leaf stays until the next time at most, unless
- * it could not read the log.
- */
-static bool
-flows_need_leaf(const JdgLeaf *leaf)
-{
-	static char *any[] = {"*"};
-	static const JdgSubscription all = {
-		.ntypes = 1,.types = any,.shards = 1,.until_id = PG_INT64_MAX
-	};
-	JdgCursor	c;
-	bool		need;
-
-	if (leaf->topic_id == JDG_TOPIC_JADUGAR ||
-		!jdg_cursor_read(JDG_CURSOR_FLOWS, 0, &c))
-		return false;
-	PushActiveSnapshot(GetLatestSnapshot());
-	need = jdg_backlog_has_leaf(&all, &c, leaf);
-	PopActiveSnapshot();
-	return need;
-}
-
-/* Is the leaf needed?  "lose": see above; flows lose nothing that they know. */
-static bool
-is_needed(const JdgLeaf *leaf, bool lose)
-{
-	static JdgQuery q = {
-		"SELECT c.subscription_id, c.shard "
-		"FROM jadugar_internal.subscription s, "
-		"LATERAL (SELECT c.subscription_id, c.shard "
-		"FROM jadugar_internal.event_cursor c "
-		"WHERE c.subscription_id = s.subscription_id OFFSET 0) c "
-		"WHERE s.topics IS NULL OR $1 = ANY (s.topics)", 1, {INT4OID}
-	};
-	Datum		v[1] = {Int32GetDatum(leaf->topic_id)};
-	int64		n = jdg_run(&q, v, NULL, 0);
-	int64	   *ids = jdg_col_int64s(n, 1, CurrentMemoryContext);
-	int32	   *shards = palloc(sizeof(int32) * Max(n, 1));
-	bool		needed;
-
-	for (int64 i = 0; i < n; i++)
-		shards[i] = jdg_col_int32(i, 2, 0);
-	needed = !lose && flows_need_leaf(leaf);
-	for (int64 i = 0; i < n && (lose || !needed); i++)
-		needed |= needs_leaf(ids[i], shards[i], leaf, lose);
-	return needed;
 }
 
 /* where the copying of a leaf's events begins */
@@ -327,45 +230,133 @@ finish_drop(int32 leaf, bool exists, const JdgTopic *topic)
 	jdg_work_end();
 }
 
+/* the next thing to do for a leaf */
+typedef enum Stage
+{
+	STAGE_LOOK,					/* is it needed? */
+	STAGE_LOSE,					/* it goes all the same */
+	STAGE_COPY,					/* what was set aside */
+	STAGE_DROP,
+	STAGE_NOT_YET				/* it stays until the next time */
+} Stage;
+
+/* how far the last transaction has come with a leaf; 0: none */
+static struct
+{
+	int32		leaf;
+	Stage		stage;
+}			at;
+
+static Stage
+look(const Expiring *x)
+{
+	switch (jdg_need_look(&x->leaf))
+	{
+		case JDG_NEED_UNKNOWN:
+			return STAGE_LOOK;
+		case JDG_NEED_NONE:
+			return STAGE_COPY;
+		case JDG_NEED_SOME:
+		case JDG_NEED_HELD:
+			break;
+	}
+	/* a subscription that is idle writes its position down */
+	jdg_feeds_look(jdg_my_db());
+	return x->overdue ? STAGE_LOSE : STAGE_NOT_YET;
+}
+
+static Stage
+lose(const Expiring *x)
+{
+	switch (jdg_need_lose(&x->leaf))
+	{
+		case JDG_NEED_UNKNOWN:
+			return STAGE_LOSE;
+		case JDG_NEED_NONE:
+			return STAGE_COPY;
+		case JDG_NEED_SOME:
+		case JDG_NEED_HELD:
+			break;
+	}
+	return STAGE_NOT_YET;
+}
+
+/* The last batch is copied in the transaction that begins the drop. */
+static Stage
+copy(const Expiring *x, Position *next)
+{
+	if (!copy_parked(&x->leaf, next))
+	{
+		JDG_FAULT("event-parked-copied");
+		return STAGE_COPY;
+	}
+	if (jdg_need_none_still(&x->leaf))
+		return STAGE_DROP;
+	jdg_need_begin(&x->leaf);
+	next->leaf = 0;
+	return STAGE_LOOK;
+}
+
+/* Does what comes next; returns what comes then. */
+static Stage
+advance(const Expiring *x, Stage stage, Position *next)
+{
+	switch (stage)
+	{
+		case STAGE_LOOK:
+			return look(x);
+		case STAGE_LOSE:
+			return lose(x);
+		case STAGE_COPY:
+			return copy(x, next);
+		case STAGE_DROP:
+		case STAGE_NOT_YET:
+			break;
+	}
+	return stage;
+}
+
 /*
- * Lets a leaf go, if it may.  False: some of its events have been copied, and
- * there are more.
+ * One transaction for a leaf that may have to go, and the drop after the last
+ * one.  False: there is more to do.
  */
 static bool
 expire_leaf(int32 leaf)
 {
-	Expiring	x;
-	Position	next;
+	Stage		stage = at.leaf == leaf ? at.stage : STAGE_LOOK;
+	bool		begins = at.leaf != leaf;
 	bool		exists = false;
-	bool		goes;
+	Position	next = copied;
+	Expiring	x;
 
+	at.leaf = 0;
 	jdg_work_begin();
-	goes = read_due(leaf, &x);
-	if (goes && !x.dropping && x.has_topic && x.has_events)
+	if (!read_due(leaf, &x))
+		stage = STAGE_NOT_YET;
+	else if (x.dropping || !x.has_topic || !x.has_events)
+		stage = STAGE_DROP;
+	else
 	{
-		bool		needed = is_needed(&x.leaf, false);
-
-		/* a subscription that is idle writes its position down */
-		if (needed)
-			jdg_feeds_look(jdg_my_db());
-		goes = !needed || x.overdue;
-		if (goes && !copy_parked(&x.leaf, &next))
+		if (begins)
 		{
-			JDG_FAULT("event-parked-copied");
-			jdg_work_end();
-			copied = next;
-			return false;
+			jdg_need_begin(&x.leaf);
+			copied.leaf = 0;
 		}
-		goes = goes && (!needed || !is_needed(&x.leaf, true));
+		stage = advance(&x, stage, &next);
 	}
-	if (goes)
+	if (stage == STAGE_DROP)
 		exists = begin_drop(leaf);
 	JDG_FAULT("event-leaf-expiring");
 	jdg_work_end();
-	if (goes)
+	if (stage == STAGE_DROP)
 		finish_drop(leaf, exists, x.has_topic && x.topic.archives &&
 					x.has_events ? &x.topic : NULL);
-	return true;
+	if (stage == STAGE_DROP || stage == STAGE_NOT_YET)
+		return true;
+	copied = next;
+	at.leaf = leaf;
+	at.stage = stage;
+	return false;
 }
 
 /* Drops a leaf of a subscriber. */

@@ -21,6 +21,10 @@
 #include "base/spi.h"
 #include "event/grant.h"
 
+const char *const jdg_topic_privilege_words[] = {
+	"read", "publish", "hold", NULL
+};
+
 const char *const jdg_event_privilege_words[] = {"read", "publish", NULL};
 
 typedef struct Grant
@@ -58,8 +62,9 @@ read_grants(MemoryContext mcxt, int *n)
 		result[i].topic_id = jdg_col_int32(i, 1, 0);
 		result[i].type = jdg_col_text(i, 2, mcxt);
 		result[i].role = jdg_col_oid(i, 3);
-		result[i].privilege = strcmp(word, "read") == 0 ?
-			JDG_EVENT_READ : JDG_EVENT_PUBLISH;
+		result[i].privilege = JDG_EVENT_READ;
+		while (strcmp(word, jdg_topic_privilege_words[result[i].privilege]) != 0)
+			result[i].privilege++;
 	}
 	jdg_internal_end(&in);
 	*n = (int) rows;
@@ -128,6 +133,13 @@ jdg_event_may_publish(Oid role, const JdgTopic *topic,
 			 jdg_owns(role, topic->owner))
 		return true;
 	return was_granted(role, JDG_EVENT_PUBLISH, topic->topic_id, name, true);
+}
+
+bool
+jdg_event_may_hold(Oid role, const JdgTopic *topic)
+{
+	return jdg_owns(role, topic->owner) || jdg_is_operator(role) ||
+		was_granted(role, JDG_EVENT_HOLD, topic->topic_id, "", false);
 }
 
 /*

@@ -18,10 +18,12 @@
 typedef enum JdgEventPrivilege
 {
 	JDG_EVENT_READ,
-	JDG_EVENT_PUBLISH
+	JDG_EVENT_PUBLISH,
+	JDG_EVENT_HOLD				/* of topics only */
 } JdgEventPrivilege;
 
-/* the words of the enum */
+/* the words of the enum: those of topics, and those of types */
+extern const char *const jdg_topic_privilege_words[];
 extern const char *const jdg_event_privilege_words[];
 
 /*
@@ -31,6 +33,12 @@ extern const char *const jdg_event_privilege_words[];
  */
 extern bool jdg_event_may_publish(Oid role, const JdgTopic *topic,
 								  const JdgEventType *type, const char *name);
+
+/*
+ * Do subscriptions of the role count for the topic's max_backlog?  Those of its
+ * owner, of roles to which that was granted, and of operators do.
+ */
+extern bool jdg_event_may_hold(Oid role, const JdgTopic *topic);
 
 /* how much of an event a role may see */
 typedef enum JdgEventAccess

@@ -33,19 +33,18 @@ typedef struct GrantArgs
 
 #define FIELD(field) offsetof(GrantArgs, field)
 
-#define COMMON_ARGS \
+#define COMMON_ARGS(words) \
 	{"role", TEXTOID, FIELD(role), JDG_NEEDED}, \
-	{"privilege", TEXTOID, FIELD(privilege), JDG_NEEDED, \
-	jdg_event_privilege_words}
+	{"privilege", TEXTOID, FIELD(privilege), JDG_NEEDED, (words)}
 
 static const JdgArg topic_args[] = {
 	{"topic", TEXTOID, FIELD(name), JDG_NEEDED},
-	COMMON_ARGS
+	COMMON_ARGS(jdg_topic_privilege_words)
 };
 
 static const JdgArg type_args[] = {
 	{"type", TEXTOID, FIELD(name), JDG_NEEDED},
-	COMMON_ARGS
+	COMMON_ARGS(jdg_event_privilege_words)
 };
 
 static JdgQuery grant_query = {
@@ -69,7 +68,7 @@ change_grant(int32 topic_id, const char *type, Oid role,
 {
 	Datum		v[4] = {Int32GetDatum(topic_id), CStringGetTextDatum(type),
 		ObjectIdGetDatum(role),
-	CStringGetTextDatum(jdg_event_privilege_words[privilege])};
+	CStringGetTextDatum(jdg_topic_privilege_words[privilege])};
 
 	if (grant)
 		jdg_remember_role(role);
@@ -97,7 +96,7 @@ change_topic(const GrantArgs *a, bool grant)
 		ereport(ERROR,
 				(errcode(JDG_ERRCODE_NOT_FOUND),
 				 errmsg("privilege \"%s\" on topic \"%s\" is not granted to role \"%s\"",
-						jdg_event_privilege_words[a->privilege], a->name,
+						jdg_topic_privilege_words[a->privilege], a->name,
 						a->role)));
 	jdg_audit_grant(grant ? "grant_topic" : "revoke_topic", "topic", a->name,
 					topic.owner, jdg_event_privilege_words[a->privilege],

@@ -80,13 +80,6 @@ check_topic(const JdgPublisher *p)
 				 errmsg("cannot publish in topic \"streams\""),
 				 errdetail("It holds events of streams only."),
 				 errhint("Leave topic out, or name another one.")));
-	if (p->topic.full)
-		ereport(ERROR,
-				(errcode(JDG_ERRCODE_QUEUE_FULL),
-				 errmsg("topic \"%s\" is full", p->topic.name),
-				 errdetail("A subscription has max_backlog (%lld) events or more to come.",
-						   (long long) p->topic.max_backlog),
-				 errhint("See behind in jadugar.subscriptions. Publish later, or raise max_backlog with jadugar.alter_topic().")));
 	if (p->registered == NULL && p->topic.registered_only)
 		ereport(ERROR,
 				(errcode(JDG_ERRCODE_VALIDATION_ERROR),
@@ -105,6 +98,13 @@ check_topic(const JdgPublisher *p)
 				 errdetail("The topic belongs to role \"%s\".",
 						   jdg_role_name(p->topic.owner)),
 				 errhint("The owner can allow it with jadugar.grant_event_type() or jadugar.grant_topic().")));
+	if (p->topic.full)
+		ereport(ERROR,
+				(errcode(JDG_ERRCODE_QUEUE_FULL),
+				 errmsg("topic \"%s\" is full", p->topic.name),
+				 errdetail("A subscription has max_backlog (%lld) events or more to come.",
+						   (long long) p->topic.max_backlog),
+				 errhint("Publish later. The owner of the topic finds the subscription in jadugar.topics, and can raise max_backlog with jadugar.alter_topic().")));
 }
 
 /* Sets the version; raises VALIDATION_ERROR if the type does not have it. */

@@ -326,8 +326,8 @@ resume_lost(const NameArgs *a, int64 id)
 	if (a->lost == 0)
 		ereport(ERROR,
 				(errcode(JDG_ERRCODE_POSITION_LOST),
-				 errmsg("subscription \"%s\" has lost events", a->name),
-				 errdetail("They were dropped before it handled them. The first shard concerned is %d.",
+				 errmsg("subscription \"%s\" has lost its position", a->name),
+				 errdetail("Events were dropped before it handled them, or it has kept a topic full for too long. The first shard concerned is %d.",
 						   jdg_col_int32(0, 1, 0)),
 				 errhint("Pass lost => 'skip' to go on with the events that are there, or move it with jadugar.seek().")));
 	jdg_subscription_lock(id);

@@ -119,6 +119,8 @@ static JdgQuery alter_query = {
 	"ELSE coalesce($max_backlog, max_backlog) END, "
 	"full_since = CASE WHEN 'max_backlog' = ANY ($reset) THEN NULL "
 	"ELSE full_since END, "
+	"full_by = CASE WHEN 'max_backlog' = ANY ($reset) THEN NULL "
+	"ELSE full_by END, "
 	"max_hold = CASE WHEN 'max_hold' = ANY ($reset) THEN NULL "
 	"ELSE coalesce($max_hold, max_hold) END, "
 	"on_expire = CASE WHEN 'on_expire' = ANY ($reset) THEN 'drop' "

@@ -112,7 +112,7 @@ is($node->safe_psql('postgres', q{SELECT name, status FROM jadugar.subscriptions
 	"other|paused\npaused|lost", 'the subscription that needed it is lost');
 is($node->safe_psql('postgres', q{SELECT status, lost_at IS NOT NULL FROM jadugar.subscription_shards WHERE subscription = 'paused'}), 'lost|t', 'and its shard');
 like($node->safe_psql('postgres', q{SELECT severity, detail FROM jadugar.health WHERE what = 'lost_subscriptions'}), qr/^error\|.*"paused"/, 'health says so');
-like(psql_error($node, q{SELECT jadugar.resume_subscription('paused', owner => 'app')}), qr/subscription "paused" has lost events/, 'it cannot be resumed');
+like(psql_error($node, q{SELECT jadugar.resume_subscription('paused', owner => 'app')}), qr/subscription "paused" has lost its position/, 'it cannot be resumed');
 as_app(q{SELECT jadugar.publish('a', '{"third": 1}', topic => 'held')});
 is($node->safe_psql('postgres', q{SELECT count(*) FROM app.handled WHERE sub = 'paused'}), 1, 'it handles nothing');
 as_app(q{SELECT jadugar.resume_subscription('paused', lost => 'skip')});
@@ -181,6 +181,10 @@ is($node->safe_psql('postgres', q{SELECT behind FROM jadugar.subscriptions WHERE
 as_app(q{SELECT jadugar.publish('f', topic => 'limited')});
 ok(poll($node, q{SELECT full_since IS NOT NULL FROM jadugar.topics WHERE name = 'limited'}), 'the topic is full');
 like(psql_error($node, q{SELECT jadugar.publish('g', topic => 'limited')}), qr/topic "limited" is full/, 'nobody can publish');
+like(psql_error($node, q{SET ROLE nosy; SELECT jadugar.publish('g', topic => 'limited')}), qr/permission denied to publish/, 'a role that may not publish does not learn that');
+is(as_app(q{SELECT full_by, full_by_owner FROM jadugar.topics WHERE name = 'limited'}), 'slow|app', 'the owner of the topic sees which subscription it is');
+like(as_app(q{SELECT severity, detail FROM jadugar.health WHERE what = 'topic_full'}), qr/^error\|publishing in topic "limited" fails since .*"slow" of role "app", which is paused,/, 'and so does health');
+is($node->safe_psql('postgres', q{SET ROLE nosy; SELECT count(*) FROM jadugar.health WHERE what = 'topic_full'}), 0, 'others do not');
 as_app(q{SELECT jadugar.resume_subscription('slow')});
 ok(poll_sub('published', sub { psql_error($node, q{SELECT jadugar.publish('g', topic => 'limited')}) eq '' }), 'when the subscription is done, publishing goes on');
 as_app(q{SELECT jadugar.pause_subscription('slow'); SELECT jadugar.publish('f', topic => 'limited') FROM generate_series(1, 5)});
@@ -191,6 +195,44 @@ as_app(q{SELECT jadugar.publish('f', topic => 'limited') FROM generate_series(1,
 poll($node, q{SELECT full_since IS NOT NULL FROM jadugar.topics WHERE name = 'limited'});
 as_app(q{SELECT jadugar.alter_topic('limited', reset => '{max_backlog}'); SELECT jadugar.publish('f', topic => 'limited')});
 pass('no limit, at once');
+
+# to read a topic is no right to stop its publishers; "hold" is
+as_app(q{
+	SELECT jadugar.unsubscribe('slow');
+	SELECT jadugar.create_topic('shared', max_backlog => 5);
+	SELECT jadugar.grant_topic('shared', 'nosy');
+	SET SESSION AUTHORIZATION nosy;
+	SELECT jadugar.unsubscribe('nosy');
+	SELECT jadugar.subscribe('reader', '{f}', 'SELECT $1', topics => '{shared}', shards => 2, enabled => false);
+	SET SESSION AUTHORIZATION app;
+	SELECT jadugar.subscribe('first', '{g}', 'SELECT $1', topics => '{shared}', enabled => false);
+	SELECT jadugar.publish('f', key => n::text, topic => 'shared') FROM generate_series(1, 30) n});
+ok(poll($node, q{SELECT behind FROM jadugar.subscriptions WHERE name = 'reader'}, 30), 'a reader is behind');
+as_app(q{SELECT jadugar.publish('g', topic => 'shared') FROM generate_series(1, 5)});
+ok(poll($node, q{SELECT full_by FROM jadugar.topics WHERE name = 'shared'}, 'first'), 'but another one holds the topic');
+as_app(q{SELECT jadugar.unsubscribe('first')});
+ok(poll($node, q{SELECT full_since IS NULL FROM jadugar.topics WHERE name = 'shared'}), 'not the reader');
+as_app(q{SELECT jadugar.grant_topic('shared', 'nosy', 'hold'); SELECT jadugar.publish('g', topic => 'shared')});
+ok(poll($node, q{SELECT full_by FROM jadugar.topics WHERE name = 'shared'}, 'reader'), 'with the privilege it does');
+as_app(q{SELECT jadugar.revoke_topic('shared', 'nosy', 'hold')});
+ok(poll($node, q{SELECT full_since IS NULL FROM jadugar.topics WHERE name = 'shared'}), 'until that is revoked');
+as_app(q{SELECT jadugar.grant_topic('shared', 'nosy', 'hold'); SELECT jadugar.alter_topic('shared', max_hold => '1 hour')});
+ok(poll($node, q{SELECT full_by FROM jadugar.topics WHERE name = 'shared'}, 'reader'), 'full again');
+hours_pass(2);
+ok(poll($node, q{SELECT status FROM jadugar.subscriptions WHERE name = 'reader'}, 'lost'), 'after max_hold the subscription is lost');
+ok(poll($node, q{SELECT full_since IS NULL FROM jadugar.topics WHERE name = 'shared'}), 'and publishing goes on');
+is($node->safe_psql('postgres', q{SELECT count(*) FROM jadugar.subscription_shards WHERE subscription = 'reader' AND status = 'lost'}), 2, 'both of its shards had reached the limit');
+$node->safe_psql('postgres', q{SET SESSION AUTHORIZATION nosy; SELECT jadugar.alter_subscription('reader', enabled => true), jadugar.resume_subscription('reader', lost => 'skip')});
+ok(poll($node, q{SELECT handled FROM jadugar.subscriptions WHERE name = 'reader'}, 30), 'it loses no event that is there');
+as_app(q{
+	SELECT jadugar.alter_topic('shared', max_hold => '0');
+	SET SESSION AUTHORIZATION nosy;
+	SELECT jadugar.pause_subscription('reader');
+	SET SESSION AUTHORIZATION app;
+	SELECT jadugar.publish('f', key => 'k', topic => 'shared') FROM generate_series(1, 5) n});
+ok(poll($node, q{SELECT status FROM jadugar.subscriptions WHERE name = 'reader'}, 'lost'), 'with max_hold 0, it is lost at once');
+is($node->safe_psql('postgres', q{SELECT count(*) FROM jadugar.subscription_shards WHERE subscription = 'reader' AND status = 'lost'}), 1, 'the shard that had reached the limit');
+as_app(q{SELECT jadugar.publish('f', key => 'k', topic => 'shared')});
 
 # --- failures, and crashes --------------------------------------------------------
 
