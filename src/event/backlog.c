@@ -110,18 +110,22 @@ set_place(JdgBacklogPlace *place, int32 leaf, uint64 xid, int64 event_id)
 	place->event_id = event_id;
 }
 
-/* The cursor of the shard to which an event falls; NULL: it is not asked for. */
-static const JdgCursor *
-cursor_of(const JdgBacklogSearch *b, const JdgEvent *e)
+/* The shard to which an event falls; -1: it is not asked for, or has passed it. */
+static int
+shard_of(const JdgBacklogParty *p, const JdgEvent *e)
 {
-	int			shard = e->slot % b->s->shards;
+	int			shard = e->slot % p->s->shards;
 
-	for (int i = 0; i < b->ncursors; i++)
+	for (int i = 0; i < p->ncursors; i++)
 	{
-		if (b->cursors[i].shard == shard)
-			return &b->cursors[i];
+		const JdgCursor *c = &p->cursors[i];
+
+		if (c->shard == shard)
+			return jdg_cursor_has_passed(c, e->event_id,
+										 U64FromFullTransactionId(e->xid)) ?
+				-1 : i;
 	}
-	return NULL;
+	return -1;
 }
 
 /* Flows have no owner here: that depends on the run. */
@@ -132,30 +136,49 @@ may_read(const JdgSubscription *s, const JdgTopic *topic, const JdgEvent *e)
 		jdg_event_access(s->owner, topic, e) == JDG_EVENT_WHOLE;
 }
 
-/* Counts the row in the slot if it is still to come; true: a shard has "most". */
+/*
+ * Counts the row in the slot for a subscription if it is still to come; true:
+ * a shard has "most".  The row is read when it is first needed.
+ */
+static bool
+count_for(JdgBacklogSearch *b, const JdgBacklogParty *p, const JdgTopic *topic,
+		  TupleTableSlot *slot, JdgEvent *e, bool *is_read)
+{
+	int			i = p->s != NULL ? shard_of(p, e) : -1;
+
+	if (i < 0)
+		return false;
+	if (!*is_read)
+		jdg_event_read(slot, e);
+	*is_read = true;
+	if (!jdg_subscription_wants(p->s, e) || !may_read(p->s, topic, e))
+		return false;
+	if (b->oldest == 0 || e->published_at < b->oldest)
+		b->oldest = e->published_at;
+	return ++p->events[i] >= b->most;
+}
+
+/* Counts the row in the slot for all; true: a shard has "most". */
 static bool
 count_row(JdgBacklogSearch *b, const JdgLeaf *leaf, const JdgTopic *topic,
 		  TupleTableSlot *slot)
 {
-	const JdgCursor *c;
+	bool		is_read = false;
 	JdgEvent	e;
-	uint64		xid;
-	int64	   *events;
 
 	jdg_event_read_head(slot, &e);
-	xid = U64FromFullTransactionId(e.xid);
 	b->looks--;
-	set_place(&b->place, leaf->leaf, xid, e.event_id);
-	c = e.event_id <= b->until_id ? cursor_of(b, &e) : NULL;
-	if (c == NULL || c->lost || jdg_cursor_has_passed(c, e.event_id, xid))
+	set_place(&b->place, leaf->leaf, U64FromFullTransactionId(e.xid),
+			  e.event_id);
+	if (e.event_id > b->until_id)
 		return false;
-	jdg_event_read(slot, &e);
-	if (!jdg_subscription_wants(b->s, &e) || !may_read(b->s, topic, &e))
-		return false;
-	events = &b->events[c - b->cursors];
-	if (b->oldest == 0 || e.published_at < b->oldest)
-		b->oldest = e.published_at;
-	return ++* events >= b->most;
+	for (int i = 0; i < b->nparties; i++)
+	{
+		b->found = i;
+		if (count_for(b, &b->parties[i], topic, slot, &e, &is_read))
+			return true;
+	}
+	return false;
 }
 
 static JdgBacklogStep
@@ -217,13 +240,22 @@ jdg_backlog_has_passed_leaf(const JdgCursor *c, const JdgLeaf *leaf)
 		  jdg_xidset_has_range(c->upto, leaf->min_xid, leaf->max_xid)));
 }
 
+/* Can no event of the leaf count? */
 static bool
-have_passed_leaf(const JdgBacklogSearch *b, const JdgLeaf *leaf)
+is_left_out(const JdgBacklogSearch *b, const JdgLeaf *leaf)
 {
-	for (int i = 0; i < b->ncursors; i++)
+	for (int i = 0; i < b->nparties; i++)
 	{
-		if (!jdg_backlog_has_passed_leaf(&b->cursors[i], leaf))
-			return false;
+		const JdgBacklogParty *p = &b->parties[i];
+
+		if (p->s == NULL || (p->s->topics == NULL &&
+							 leaf->topic_id == JDG_TOPIC_JADUGAR))
+			continue;
+		for (int j = 0; j < p->ncursors; j++)
+		{
+			if (!jdg_backlog_has_passed_leaf(&p->cursors[j], leaf))
+				return false;
+		}
 	}
 	return true;
 }
@@ -231,16 +263,12 @@ have_passed_leaf(const JdgBacklogSearch *b, const JdgLeaf *leaf)
 JdgBacklogStep
 jdg_backlog_search(JdgBacklogSearch *b, JdgLeaf *leaves, int n)
 {
-	bool		all = b->s->topics == NULL;
-
 	qsort(leaves, n, sizeof(JdgLeaf), compare_leaves);
 	for (int i = 0; i < n; i++)
 	{
 		JdgBacklogStep step;
 
-		if (leaves[i].leaf < b->place.leaf ||
-			(all && leaves[i].topic_id == JDG_TOPIC_JADUGAR) ||
-			have_passed_leaf(b, &leaves[i]))
+		if (leaves[i].leaf < b->place.leaf || is_left_out(b, &leaves[i]))
 			continue;
 		step = search_leaf(b, &leaves[i]);
 		if (step != JDG_BACKLOG_LESS)
@@ -305,13 +333,9 @@ jdg_backlog_from(const JdgCursor *c)
 }
 
 int
-jdg_backlog_leaves(const JdgCursor *cursors, int n, uint64 from,
-				   const int32 *topics, int ntopics, JdgLeaf **leaves)
+jdg_backlog_leaves(const JdgCursor *c, const int32 *topics, int n,
+				   JdgLeaf **leaves)
 {
-	int64		from_id = n > 0 ? PG_INT64_MAX : 0;
-
-	for (int i = 0; i < n; i++)
-		from_id = Min(from_id, cursors[i].base == NULL ?
-					  cursors[i].after_id + 1 : 0);
-	return jdg_leaves(topics, ntopics, from_id, PG_INT64_MAX, from, leaves);
+	return jdg_leaves(topics, n, c->base == NULL ? c->after_id + 1 : 0,
+					  PG_INT64_MAX, jdg_backlog_from(c), leaves);
 }

@@ -13,11 +13,11 @@
 #include "event/subscription.h"
 
 /*
- * A search in leaves for events that a subscription wants, and that the
- * positions of some of its shards have not passed.  Events that were set aside
- * do not count.  It can go on in a later transaction: its place is kept in
- * plain values, and leaves come in order of their numbers.  Rows before its
- * place are not looked at again.
+ * A search in leaves for events that subscriptions want, and that the positions
+ * of their shards have not passed.  Events that were set aside do not count.
+ * It can go on in a later transaction: its place is kept in plain values, and
+ * leaves come in order of their numbers.  Rows before its place are not looked
+ * at again.
  */
 typedef struct JdgBacklogPlace
 {
@@ -26,20 +26,28 @@ typedef struct JdgBacklogPlace
 	int64		event_id;
 } JdgBacklogPlace;
 
+/* a subscription */
+typedef struct JdgBacklogParty
+{
+	const JdgSubscription *s;	/* NULL: it is left out */
+	const JdgCursor *cursors;	/* some or all of its shards */
+	int			ncursors;
+	int64	   *events;			/* of each of them; zero at the begin */
+} JdgBacklogParty;
+
 typedef struct JdgBacklogSearch
 {
 	/* set by the caller */
-	const JdgSubscription *s;
-	const JdgCursor *cursors;	/* one, or all of the subscription by shard */
-	int			ncursors;
-	uint64		from;			/* jdg_backlog_from(), the lowest of them */
+	JdgBacklogParty *parties;
+	int			nparties;
+	uint64		from;			/* jdg_backlog_from(), the lowest of all */
 	int64		until_id;		/* events behind it are not looked at */
 	int64		most;			/* it ends when a shard has as many events */
 	int64		looks;			/* rows that it may look at; those left */
 	/* zero at the begin */
 	JdgBacklogPlace place;
-	int64		events[JDG_SHARDS_MAX]; /* of each cursor */
-	TimestampTz oldest;			/* of these; 0: none */
+	int			found;			/* the party of the shard that has "most" */
+	TimestampTz oldest;			/* of all events that count; 0: none */
 } JdgBacklogSearch;
 
 /* how a step of a search has ended */
@@ -72,9 +80,8 @@ extern JdgBacklogStep jdg_backlog_rows(JdgBacklogPlace *place, uint64 from,
 									   int64 *events, int64 most,
 									   int64 looks, JdgLeaf *leaves, int n);
 
-/* the leaves in which a search of these topics looks */
-extern int	jdg_backlog_leaves(const JdgCursor *cursors, int n, uint64 from,
-							   const int32 *topics, int ntopics,
+/* the leaves of topics, or of all, in which the search of a shard looks */
+extern int	jdg_backlog_leaves(const JdgCursor *c, const int32 *topics, int n,
 							   JdgLeaf **leaves);
 
 /* has the position of a shard passed all events of a sealed leaf? */

@@ -25,37 +25,43 @@ PG_FUNCTION_INFO_V1(jdg_v_lag);
 #define BEHIND_MAX 100000
 #define LOOKS_MAX 100000
 
+/* what a view shows of a shard */
+typedef struct Behind
+{
+	int64		events;
+	TimestampTz oldest;			/* of these */
+} Behind;
+
 /*
  * Counts at most "most" events that the shard has not passed; false: the
  * caller may not see it.
  */
 static bool
-count(FunctionCallInfo fcinfo, int64 most, JdgBacklogSearch *b)
+count(FunctionCallInfo fcinfo, int64 most, Behind *behind)
 {
-	JdgCursor  *c = palloc(sizeof(JdgCursor));
+	JdgCursor	c;
+	JdgBacklogParty p = {.cursors = &c,.ncursors = 1,.events = &behind->events};
+	JdgBacklogSearch b = {
+		.parties = &p,.nparties = 1,.until_id = PG_INT64_MAX,.most = most,
+		.looks = most + LOOKS_MAX
+	};
 	JdgLeaf    *leaves;
 	int			n;
 
-	memset(b, 0, sizeof(*b));
+	memset(behind, 0, sizeof(*behind));
 	if (!jdg_has_access(GetUserId()))
 		return false;
-	b->s = jdg_subscription_get(PG_GETARG_INT64(0));
-	if (b->s == NULL ||
-		(!jdg_is_monitor(GetUserId()) && !jdg_owns(GetUserId(), b->s->owner)) ||
-		!jdg_cursor_read(PG_GETARG_INT64(0), PG_GETARG_INT32(1), c))
+	p.s = jdg_subscription_get(PG_GETARG_INT64(0));
+	if (p.s == NULL ||
+		(!jdg_is_monitor(GetUserId()) && !jdg_owns(GetUserId(), p.s->owner)) ||
+		!jdg_cursor_read(PG_GETARG_INT64(0), PG_GETARG_INT32(1), &c))
 		return false;
-	c->lost = false;
-	b->cursors = c;
-	b->ncursors = 1;
-	b->from = jdg_backlog_from(c);
-	b->until_id = PG_INT64_MAX;
-	b->most = most;
-	b->looks = most + LOOKS_MAX;
-	n = jdg_backlog_leaves(c, 1, b->from, b->s->topics, b->s->ntopics,
-						   &leaves);
+	b.from = jdg_backlog_from(&c);
+	n = jdg_backlog_leaves(&c, p.s->topics, p.s->ntopics, &leaves);
 	PushActiveSnapshot(GetLatestSnapshot());
-	(void) jdg_backlog_search(b, leaves, n);
+	(void) jdg_backlog_search(&b, leaves, n);
 	PopActiveSnapshot();
+	behind->oldest = b.oldest;
 	return true;
 }
 
@@ -63,23 +69,23 @@ count(FunctionCallInfo fcinfo, int64 most, JdgBacklogSearch *b)
 Datum
 jdg_v_behind(PG_FUNCTION_ARGS)
 {
-	JdgBacklogSearch b;
+	Behind		b;
 
 	if (!count(fcinfo, BEHIND_MAX, &b))
 		PG_RETURN_NULL();
-	PG_RETURN_INT64(b.events[0]);
+	PG_RETURN_INT64(b.events);
 }
 
 /* _v_lag(subscription_id, shard): age of the next event, or 0, or null */
 Datum
 jdg_v_lag(PG_FUNCTION_ARGS)
 {
-	JdgBacklogSearch b;
+	Behind		b;
 	TimestampTz now = jdg_now();
 
 	if (!count(fcinfo, 1, &b))
 		PG_RETURN_NULL();
 	return DirectFunctionCall2(timestamp_mi, TimestampTzGetDatum(now),
-							   TimestampTzGetDatum(b.events[0] > 0 ?
+							   TimestampTzGetDatum(b.events > 0 ?
 												   Min(b.oldest, now) : now));
 }

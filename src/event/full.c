@@ -13,13 +13,13 @@
  * topic is no right to stop its publishers.  One that has kept the topic full
  * for max_hold is lost (lost.h), so publishers do not wait longer.
  *
- * A look costs little as long as nobody is far behind.  Subscriptions are asked
- * in the order of their positions, the one that is furthest behind first.  The
- * rows of the log behind its position are counted in the index; if there are
- * not as many as max_backlog, the topic is not full, whatever the rest has.
- * Otherwise the subscription's own events are counted, for all of its shards
- * in one pass.  Both go on in the next transaction after some thousand rows.
- * What a position has to come is counted as it was when the count began.
+ * A look costs little as long as nobody is far behind: the rows of the log
+ * behind a position are counted in the index, for the subscription first that
+ * is furthest behind.  If there are not as many as max_backlog, the topic is not
+ * full, whatever the rest has.  A binary search finds out which others have as
+ * many.  Their events are counted in one pass over the log, for all of their
+ * shards.  Each of these goes on in the next transaction after some thousand
+ * rows.  Positions are those at the begin of the pass.
  *
  *-------------------------------------------------------------------------
  */
@@ -28,6 +28,7 @@
 #include "catalog/pg_type.h"
 #include "utils/memutils.h"
 #include "utils/snapmgr.h"
+#include "utils/xid8.h"
 
 #include "base/clock.h"
 #include "base/settings.h"
@@ -43,27 +44,37 @@
 /* at most this part of the scheduler's time goes into looking */
 #define SHARE 10
 
-/* rows of a transaction: of events, and of the index alone */
+/* of a transaction: rows of events, rows of the index alone, cursors */
 #define LOOKS 5000
 #define ROWS 50000
+#define CURSORS 100
 
 /* did the sweep that is under way find one that is full? */
 static bool any_full;
+
+/* a subscription */
+typedef struct Reader
+{
+	int64		subscription_id;
+	uint64		from;			/* first transaction to look at */
+	/* of a pass */
+	JdgCursor  *cursors;
+	int			n;
+	int64	   *events;
+} Reader;
 
 /* the look at a topic */
 static struct
 {
 	int32		topic_id;		/* 0: none is under way */
-	int64	   *ids;			/* of subscriptions, in order */
-	int64		n;
-	int64		next;
-	/* of the next one */
-	bool		counting;		/* its events, not only rows */
-	int64		rows;
-	int64		until_id;
-	int64		events[JDG_SHARDS_MAX];
-	uint64		base_xmax[JDG_SHARDS_MAX];	/* where its shards were */
-	int64		after_id[JDG_SHARDS_MAX];
+	Reader	   *readers;		/* the one first that is furthest behind */
+	int			n;
+	int			lo;				/* those before it have max_backlog rows */
+	int			hi;				/* those from it on have not */
+	int64		rows;			/* of the one that is asked */
+	int			nread;			/* whose cursors have been read */
+	bool		passing;
+	int64		until_id;		/* events that the pass counts */
 	JdgBacklogPlace place;
 }			at;
 
@@ -100,28 +111,26 @@ read_topic(int32 topic_id, Limited *t)
 	return true;
 }
 
-/*
- * Begins a look: lists the subscriptions, the one first that has kept the topic
- * full.
- */
+/* Begins a look: lists the subscriptions that count. */
 static void
 begin_look(const Limited *t)
 {
 	static JdgQuery q = {
-		"SELECT s.subscription_id FROM jadugar_internal.subscription s, "
+		"SELECT s.subscription_id, s.owner, x.first "
+		"FROM jadugar_internal.subscription s, "
 		"LATERAL (SELECT min(CASE WHEN c.era < $2 THEN '0'::xid8 "
 		"ELSE coalesce(c.base_xip[1], c.base_xmax, '0'::xid8) END) AS first "
 		"FROM jadugar_internal.event_cursor c "
 		"WHERE c.subscription_id = s.subscription_id "
 		"AND c.lost_at IS NULL AND NOT c.done) x "
 		"WHERE (s.topics IS NULL OR $1 = ANY (s.topics)) "
-		"AND x.first IS NOT NULL "
-		"ORDER BY s.subscription_id = $3 DESC, x.first, s.subscription_id",
-		3, {INT4OID, INT4OID, INT8OID}
+		"AND x.first IS NOT NULL ORDER BY x.first, s.subscription_id",
+		2, {INT4OID, INT4OID}
 	};
-	Datum		v[3] = {Int32GetDatum(t->topic.topic_id),
-		Int32GetDatum(jdg_era_now()),
-	Int64GetDatum(t->full_by)};
+	Datum		v[2] = {Int32GetDatum(t->topic.topic_id),
+	Int32GetDatum(jdg_era_now())};
+	int64		n;
+	Oid		   *owners;
 
 	if (context == NULL)
 		context = AllocSetContextCreate(TopMemoryContext,
@@ -129,158 +138,164 @@ begin_look(const Limited *t)
 										ALLOCSET_DEFAULT_SIZES);
 	MemoryContextReset(context);
 	memset(&at, 0, sizeof(at));
-	at.n = jdg_run_latest(&q, v, NULL);
-	at.ids = jdg_col_int64s(at.n, 1, context);
-}
-
-/* The next subscription is asked. */
-static void
-next_subscription(void)
-{
-	at.next++;
-	at.counting = false;
-	at.rows = 0;
-	memset(&at.place, 0, sizeof(at.place));
-}
-
-/* Reads the cursors of a subscription; returns their number. */
-static int
-read_cursors(const JdgSubscription *s, JdgCursor **cursors)
-{
-	int			n = 0;
-
-	*cursors = palloc(sizeof(JdgCursor) * s->shards);
-	for (int i = 0; i < s->shards; i++)
+	n = jdg_run_latest(&q, v, NULL);
+	at.readers = MemoryContextAllocZero(context, sizeof(Reader) * Max(n, 1));
+	owners = palloc(sizeof(Oid) * Max(n, 1));
+	for (int64 i = 0; i < n; i++)
 	{
-		JdgCursor  *c = &(*cursors)[n];
+		bool		isnull;
+		Datum		first = jdg_col(i, 3, &isnull);
 
-		if (jdg_cursor_read(s->subscription_id, i, c) && !c->lost && !c->done)
-			n++;
+		owners[i] = jdg_col_oid(i, 2);
+		at.readers[i].subscription_id = jdg_col_int64(i, 1, 0);
+		at.readers[i].from =
+			U64FromFullTransactionId(DatumGetFullTransactionId(first));
 	}
-	return n;
+	for (int64 i = 0; i < n; i++)
+	{
+		if (jdg_event_may_hold(owners[i], &t->topic))
+			at.readers[at.n++] = at.readers[i];
+	}
+	at.hi = at.n;
 }
 
-static uint64
-base_xmax(const JdgCursor *c)
+/*
+ * Finds out how many subscriptions have max_backlog rows behind their position.
+ * False: there is more to do.
+ */
+static bool
+count_rows(const Limited *t)
 {
-	return c->base != NULL ? c->base->xmax : 0;
+	int32		topic_id = t->topic.topic_id;
+
+	while (at.lo < at.hi)
+	{
+		int			i = at.lo == 0 ? 0 : (at.lo + at.hi) / 2;
+		uint64		from = at.readers[i].from;
+		JdgLeaf    *leaves;
+		int			n = jdg_leaves(&topic_id, 1, 0, PG_INT64_MAX, from, &leaves);
+
+		switch (jdg_backlog_rows(&at.place, from, &at.rows,
+								 t->topic.max_backlog, ROWS, leaves, n))
+		{
+			case JDG_BACKLOG_UNKNOWN:
+				return false;
+			case JDG_BACKLOG_MOST:
+				at.lo = i + 1;
+				break;
+			case JDG_BACKLOG_LESS:
+				at.hi = i;
+				break;
+		}
+		at.rows = 0;
+		memset(&at.place, 0, sizeof(at.place));
+	}
+	return true;
 }
 
-/* Counts the events of a subscription from where its shards are now. */
+/* Reads the positions of a subscription's shards that are not lost. */
 static void
-begin_count(const JdgCursor *cursors, int n)
+read_cursors(Reader *r)
+{
+	const JdgSubscription *s = jdg_subscription_get(r->subscription_id);
+	MemoryContext old = MemoryContextSwitchTo(context);
+	int			shards = s != NULL ? s->shards : 0;
+
+	r->cursors = palloc(sizeof(JdgCursor) * Max(shards, 1));
+	r->events = palloc0(sizeof(int64) * Max(shards, 1));
+	for (int i = 0; i < shards; i++)
+	{
+		JdgCursor  *c = &r->cursors[r->n];
+
+		if (jdg_cursor_read(r->subscription_id, i, c) && !c->lost && !c->done)
+			r->n++;
+	}
+	MemoryContextSwitchTo(old);
+}
+
+/* Begins the pass for those that are far behind.  False: as above. */
+static bool
+begin_pass(void)
 {
 	static JdgQuery last = {
 		"SELECT last_value FROM jadugar_internal.event_id_seq", 0, {0}
 	};
+	int			n = 0;
 
+	while (at.nread < at.lo)
+	{
+		Reader	   *r = &at.readers[at.nread];
+
+		if (n >= CURSORS)
+			return false;
+		read_cursors(r);
+		n += r->n;
+		at.nread++;
+	}
 	jdg_run_latest(&last, NULL, NULL);
 	at.until_id = jdg_col_int64(0, 1, 0);
-	at.counting = true;
-	memset(at.events, 0, sizeof(at.events));
-	memset(&at.place, 0, sizeof(at.place));
-	for (int i = 0; i < n; i++)
-	{
-		at.base_xmax[cursors[i].shard] = base_xmax(&cursors[i]);
-		at.after_id[cursors[i].shard] = cursors[i].after_id;
-	}
+	at.passing = true;
+	return true;
 }
 
-/* Goes on with the count of a subscription's events. */
+/* Goes on with the pass; *full: the subscription that keeps the topic full. */
 static JdgBacklogStep
-count_events(const JdgSubscription *s, const Limited *t,
-			 const JdgCursor *cursors, int n, uint64 from,
-			 JdgLeaf *leaves, int nleaves)
+pass(const Limited *t, Reader **full)
 {
+	int32		topic_id = t->topic.topic_id;
+	JdgBacklogParty *parties = palloc(sizeof(JdgBacklogParty) * Max(at.lo, 1));
 	JdgBacklogSearch b = {
-		.s = s,.cursors = cursors,.ncursors = n,.from = from,
-		.until_id = at.until_id,.most = t->topic.max_backlog,.looks = LOOKS,
-		.place = at.place
+		.parties = parties,.nparties = at.lo,
+		.from = at.lo > 0 ? at.readers[0].from : 0,.until_id = at.until_id,
+		.most = t->topic.max_backlog,.looks = LOOKS,.place = at.place
 	};
+	JdgLeaf    *leaves;
+	int			n = jdg_leaves(&topic_id, 1, 0, PG_INT64_MAX, b.from, &leaves);
 	JdgBacklogStep step;
 
-	for (int i = 0; i < n; i++)
-		b.events[i] = at.events[cursors[i].shard];
-	step = jdg_backlog_search(&b, leaves, nleaves);
-	for (int i = 0; i < n; i++)
-		at.events[cursors[i].shard] = b.events[i];
+	for (int i = 0; i < at.lo; i++)
+	{
+		Reader	   *r = &at.readers[i];
+
+		parties[i].s = jdg_subscription_get(r->subscription_id);
+		parties[i].cursors = r->cursors;
+		parties[i].ncursors = r->n;
+		parties[i].events = r->events;
+	}
+	step = jdg_backlog_search(&b, leaves, n);
 	at.place = b.place;
+	if (step == JDG_BACKLOG_MOST)
+		*full = &at.readers[b.found];
 	return step;
 }
 
-/*
- * Goes on with a subscription.  "Less": it does not keep the topic full;
- * *end: nor does any that comes after it.
- */
+/* Goes on with the look; see pass(). */
 static JdgBacklogStep
-ask(const JdgSubscription *s, const Limited *t, bool *end)
+advance(const Limited *t, Reader **full)
 {
-	JdgCursor  *cursors;
-	int			n = read_cursors(s, &cursors);
-	int32		topic_id = t->topic.topic_id;
-	uint64		from = PG_UINT64_MAX;
-	JdgLeaf    *leaves;
-	int			nleaves;
-	JdgBacklogStep step;
-
-	*end = false;
-	for (int i = 0; i < n; i++)
-		from = Min(from, jdg_backlog_from(&cursors[i]));
-	if (n == 0)
-		return JDG_BACKLOG_LESS;
-	nleaves = jdg_backlog_leaves(cursors, n, from, &topic_id, 1, &leaves);
-	if (!at.counting)
-	{
-		step = jdg_backlog_rows(&at.place, from, &at.rows,
-								t->topic.max_backlog, ROWS, leaves, nleaves);
-		*end = step == JDG_BACKLOG_LESS && s->subscription_id != t->full_by;
-		if (step != JDG_BACKLOG_MOST)
-			return step;
-		begin_count(cursors, n);
+	if (!at.passing && !(count_rows(t) && begin_pass()))
 		return JDG_BACKLOG_UNKNOWN;
-	}
-	return count_events(s, t, cursors, n, from, leaves, nleaves);
-}
-
-/* Goes on with the look; "most": the next subscription keeps the topic full. */
-static JdgBacklogStep
-advance(const Limited *t)
-{
-	while (at.next < at.n)
-	{
-		const JdgSubscription *s = jdg_subscription_get(at.ids[at.next]);
-		bool		end = false;
-
-		if (s != NULL && jdg_event_may_hold(s->owner, &t->topic))
-		{
-			JdgBacklogStep step = ask(s, t, &end);
-
-			if (step != JDG_BACKLOG_LESS)
-				return step;
-		}
-		next_subscription();
-		if (end)
-			break;
-	}
-	return JDG_BACKLOG_LESS;
+	return pass(t, full);
 }
 
 /*
  * The shards that have kept the topic full for max_hold are lost, unless they
- * have moved since they were counted.  A worker may hold one: then it does at
- * the next look.
+ * have moved since they were counted.  A worker may hold one: then it is lost
+ * at a later look.
  */
 static void
-lose_shards(const JdgSubscription *s, int64 max_backlog)
+lose_shards(const Reader *r, int64 max_backlog)
 {
-	for (int i = 0; i < s->shards; i++)
+	const JdgSubscription *s = jdg_subscription_get(r->subscription_id);
+
+	for (int i = 0; s != NULL && i < r->n; i++)
 	{
 		JdgCursor	c;
 
-		if (at.events[i] >= max_backlog &&
-			jdg_cursor_lock(s->subscription_id, i, &c) && !c.lost &&
-			base_xmax(&c) == at.base_xmax[i] && c.after_id == at.after_id[i])
-			jdg_shard_lose(s, i, JDG_LOST_FULL);
+		if (r->events[i] >= max_backlog &&
+			jdg_cursor_lock(r->subscription_id, r->cursors[i].shard, &c) &&
+			jdg_cursor_same_place(&c, &r->cursors[i]))
+			jdg_shard_lose(s, c.shard, JDG_LOST_FULL);
 	}
 }
 
@@ -307,19 +322,16 @@ note(const Limited *t, int64 full_by)
 
 /* The end of a look. */
 static void
-finish(const Limited *t, bool full)
+finish(const Limited *t, const Reader *full)
 {
-	const JdgSubscription *s = full ? jdg_subscription_get(at.ids[at.next]) : NULL;
-
-	if (s == NULL)
-		note(t, 0);
-	else if (t->no_hold || (t->overdue && s->subscription_id == t->full_by))
+	if (full != NULL &&
+		(t->no_hold || (t->overdue && full->subscription_id == t->full_by)))
 	{
-		lose_shards(s, t->topic.max_backlog);
+		lose_shards(full, t->topic.max_backlog);
 		any_full = true;
 	}
 	else
-		note(t, s->subscription_id);
+		note(t, full != NULL ? full->subscription_id : 0);
 }
 
 /* A transaction of the look at a topic.  False: there is more to do. */
@@ -328,6 +340,7 @@ look_at(int32 topic_id)
 {
 	JdgBacklogStep step = JDG_BACKLOG_LESS;
 	int32		begun = at.topic_id;
+	Reader	   *full = NULL;
 	Limited		t = {0};
 
 	at.topic_id = 0;
@@ -337,10 +350,10 @@ look_at(int32 topic_id)
 		if (begun != topic_id)
 			begin_look(&t);
 		PushActiveSnapshot(GetLatestSnapshot());
-		step = advance(&t);
+		step = advance(&t, &full);
 		PopActiveSnapshot();
 		if (step != JDG_BACKLOG_UNKNOWN)
-			finish(&t, step == JDG_BACKLOG_MOST);
+			finish(&t, full);
 	}
 	jdg_work_end();
 	if (step != JDG_BACKLOG_UNKNOWN)

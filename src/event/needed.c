@@ -133,8 +133,12 @@ search(const JdgSubscription *s, const JdgCursor *cursors, int n,
 	   const JdgLeaf *leaf, int64 *looks)
 {
 	JdgLeaf		copy = *leaf;
+	int64	   *events = palloc0(sizeof(int64) * n);
+	JdgBacklogParty p = {
+		.s = s,.cursors = cursors,.ncursors = n,.events = events
+	};
 	JdgBacklogSearch b = {
-		.s = s,.cursors = cursors,.ncursors = n,.from = PG_UINT64_MAX,
+		.parties = &p,.nparties = 1,.from = PG_UINT64_MAX,
 		.until_id = PG_INT64_MAX,.most = 1,.looks = *looks,.place = place
 	};
 	JdgBacklogStep step;

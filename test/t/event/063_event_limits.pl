@@ -120,6 +120,29 @@ poll($node, q{SELECT behind FROM jadugar.subscriptions WHERE name = 'paused'}, 0
 like($node->safe_psql('postgres', q{SELECT string_agg(data::text, ' ' ORDER BY event_id) FROM app.handled WHERE sub = 'paused'}), qr/third/, 'it goes on with what is there');
 is($node->safe_psql('postgres', q{SELECT status FROM jadugar.subscriptions WHERE name = 'paused'}), 'active', 'and is active');
 
+# many events of a partition that a subscription does not want are no reason to
+# keep it, or to say that the subscription is lost
+as_app(q{
+	SELECT jadugar.create_topic('many', roll => 'hour', retention => '2 hours', max_hold => '0');
+	SELECT jadugar.subscribe('rare', '{rare}', $$SELECT app.handle($1, 'rare')$$, topics => '{many}', shards => 3);
+	SELECT jadugar.pause_subscription('rare');
+	SELECT count(*) FROM jadugar.publish_batch('frequent', array_fill('{}'::jsonb, ARRAY[110000]), topic => 'many')});
+$leaf = leaf_of('frequent');
+hours_pass(1);
+ok(rolled($leaf), 'a partition with many events is sealed');
+hours_pass(3);
+ok(gone($leaf), 'and goes');
+is($node->safe_psql('postgres', q{SELECT status FROM jadugar.subscriptions WHERE name = 'rare'}), 'paused', 'a subscription that wants none of them is not lost');
+as_app(q{SELECT jadugar.publish(CASE n WHEN 60000 THEN 'rare' ELSE 'frequent' END, key => n::text, topic => 'many') FROM generate_series(1, 70000) n});
+$leaf = leaf_of('frequent');
+hours_pass(1);
+ok(rolled($leaf), 'another one is sealed');
+hours_pass(3);
+ok(gone($leaf), 'and goes');
+is($node->safe_psql('postgres', q{SELECT string_agg(status, ' ' ORDER BY status) FROM jadugar.subscription_shards WHERE subscription = 'rare'}),
+	'lost paused paused', 'only the shard is lost that wants one of them');
+as_app(q{SELECT jadugar.unsubscribe('rare')});
+
 # --- runs that wait --------------------------------------------------------------
 
 as_app(q{
