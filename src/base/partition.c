@@ -11,6 +11,7 @@
 #include "postgres.h"
 
 #include "access/htup_details.h"
+#include "access/table.h"
 #include "access/xact.h"
 #include "catalog/dependency.h"
 #include "catalog/namespace.h"
@@ -23,6 +24,8 @@
 #include "utils/builtins.h"
 #include "utils/guc.h"
 #include "utils/lsyscache.h"
+#include "utils/rel.h"
+#include "utils/relcache.h"
 #include "utils/syscache.h"
 
 #include "base/compat.h"
@@ -166,16 +169,94 @@ make_archive(void)
 				 errhint("Give it to the owner of the extension, or rename it.")));
 }
 
+/* Does a relation or a type of the schema have the name? */
+static bool
+is_taken(const char *name, Oid schema)
+{
+	return OidIsValid(get_relname_relid(name, schema)) ||
+		SearchSysCacheExists2(TYPENAMENSP, CStringGetDatum(name),
+							  ObjectIdGetDatum(schema));
+}
+
+/* Names of the indexes of a partition: its own name, and these. */
+static List *
+index_suffixes(Oid relid, const char *name)
+{
+	Relation	rel = table_open(relid, AccessExclusiveLock);
+	List	   *suffixes = NIL;
+	ListCell   *l;
+
+	foreach(l, RelationGetIndexList(rel))
+	{
+		char	   *index = get_rel_name(lfirst_oid(l));
+
+		Assert(strncmp(index, name, strlen(name)) == 0);
+		suffixes = lappend(suffixes, index + strlen(name));
+	}
+	table_close(rel, NoLock);
+	return suffixes;
+}
+
+/*
+ * A name for the partition that is free in the schema, and with which those of
+ * its indexes are: its own, or one with a number.  Partitions of an extension
+ * that was dropped may have that name.
+ */
+static char *
+find_free_name(const char *name, List *suffixes, Oid schema)
+{
+	for (int n = 1;; n++)
+	{
+		char	   *other = n == 1 ? pstrdup(name) : psprintf("%s_%d", name, n);
+		bool		taken = is_taken(other, schema) ||
+		is_taken(psprintf("_%s", other), schema);
+		ListCell   *l;
+
+		CHECK_FOR_INTERRUPTS();
+		foreach(l, suffixes)
+			taken |= is_taken(psprintf("%s%s", other, (char *) lfirst(l)), schema);
+		if (!taken)
+			return other;
+	}
+}
+
+/* Gives a partition and its indexes another name, where they are. */
+static void
+rename_partition(const char *name, List *suffixes, const char *new_name)
+{
+	ListCell   *l;
+
+	if (strcmp(name, new_name) == 0)
+		return;
+	jdg_utility_run(psprintf("ALTER TABLE jadugar_internal.%s RENAME TO %s",
+							 name, new_name));
+	foreach(l, suffixes)
+	{
+		char	   *suffix = lfirst(l);
+
+		jdg_utility_run(psprintf("ALTER INDEX jadugar_internal.%s%s "
+								 "RENAME TO %s%s", name, suffix, new_name,
+								 suffix));
+	}
+}
+
 void
 jdg_partition_archive(const char *name, Oid owner, const char *comment)
 {
 	Oid			relid = jdg_relation_find(name);
+	List	   *suffixes;
+	char	   *new_name;
 
 	Assert(jdg_is_bookkeeping());
 	if (!OidIsValid(relid))
 		return;
 	make_archive();
 	jdg_partition_set_member(relid, false);
+	suffixes = index_suffixes(relid, name);
+	new_name = find_free_name(name, suffixes,
+							  get_namespace_oid("jadugar_archive", false));
+	rename_partition(name, suffixes, new_name);
+	name = new_name;
 	jdg_utility_run(psprintf("ALTER TABLE jadugar_internal.%s "
 							 "DISABLE ROW LEVEL SECURITY", name));
 	jdg_utility_run(psprintf("COMMENT ON TABLE jadugar_internal.%s IS %s",

@@ -46,7 +46,8 @@ extern void jdg_partition_drop(const char *name);
 
 /*
  * Moves a detached partition to schema jadugar_archive, made if need be, as a
- * plain table of the role with this comment.  It leaves the extension.
+ * plain table of the role with this comment.  It leaves the extension.  If its
+ * name is taken there, a number is added.
  * InvalidOid: it stays the property of the extension's owner.
  */
 extern void jdg_partition_archive(const char *name, Oid owner,

@@ -291,5 +291,24 @@ foreach my $point (qw(event-parked-copied event-leaf-expiring event-leaf-detache
 $node->safe_psql('postgres', 'DROP EXTENSION jadugar CASCADE');
 is($node->safe_psql('postgres', "SELECT count(*) FROM jadugar_archive.event_$leaf WHERE type = 'p'"), 250, 'the archive outlives the extension');
 
+# numbers of partitions begin again, so their names may be taken in the archive
+create_extension($node);
+$node->safe_psql('postgres', q{
+	SELECT jadugar.grant_access('app');
+	SELECT jadugar.create_topic('kept', roll => 'hour', retention => '2 hours', on_expire => 'detach', owner => 'app')});
+as_app(q{SELECT jadugar.publish('again', topic => 'kept')});
+$leaf = leaf_of('again');
+$node->safe_psql('postgres', qq{
+	DROP TABLE IF EXISTS jadugar_archive.event_$leaf, jadugar_archive.event_${leaf}_2, jadugar_archive.event_${leaf}_3;
+	CREATE TABLE jadugar_archive.event_$leaf ();
+	CREATE SEQUENCE jadugar_archive.event_${leaf}_2_xid});
+hours_pass(1);
+rolled($leaf);
+hours_pass(3);
+ok(gone($leaf), 'the partition goes');
+is($node->safe_psql('postgres', "SELECT count(*), min(type) FROM jadugar_archive.event_${leaf}_3"), '1|again', 'and has the next name that is free');
+is($node->safe_psql('postgres', "SELECT string_agg(indexrelid::regclass::text, ' ' ORDER BY 1) FROM pg_index WHERE indrelid = 'jadugar_archive.event_${leaf}_3'::regclass"),
+	"jadugar_archive.event_${leaf}_3_pkey jadugar_archive.event_${leaf}_3_xid", 'and so have its indexes');
+
 $node->stop;
 done_testing();
