@@ -350,3 +350,46 @@ jdg_leaf_limits(int32 leaf, JdgLeafLimits *limits)
 	table_close(heap, AccessShareLock);
 	return any;
 }
+
+/* Locks a leaf that is not sealed; false: a transaction may write to it. */
+static bool
+keep_publishers_away(Oid relid, bool wait)
+{
+	if (!wait)
+		return ConditionalLockRelationOid(relid, ShareLock);
+	LockRelationOid(relid, ShareLock);
+	return true;
+}
+
+bool
+jdg_leaf_topic_is_empty(int32 topic_id, bool wait)
+{
+	static JdgQuery q = {
+		"SELECT leaf, sealed_at IS NOT NULL, max_id IS NOT NULL "
+		"FROM jadugar_internal.event_leaf "
+		"WHERE topic_id = $1 AND NOT dropping ORDER BY leaf", 1, {INT4OID}
+	};
+	Datum		v[1] = {Int32GetDatum(topic_id)};
+	int64		n;
+	int32	   *leaves;
+	bool		empty = true;
+	JdgLeafLimits limits;
+
+	Assert(jdg_is_bookkeeping());
+	n = jdg_run_latest(&q, v, NULL);
+	leaves = palloc(sizeof(int32) * Max(n, 1));
+	for (int64 i = 0; i < n; i++)
+	{
+		empty &= !jdg_col_bool(i, 3);
+		leaves[i] = jdg_col_bool(i, 2) ? 0 : jdg_col_int32(i, 1, 0);
+	}
+	for (int64 i = 0; i < n && (empty || wait); i++)
+	{
+		Oid			relid = leaves[i] ? jdg_leaf_relation(leaves[i]) : InvalidOid;
+
+		if (OidIsValid(relid))
+			empty &= keep_publishers_away(relid, wait) &&
+				!jdg_leaf_limits(leaves[i], &limits);
+	}
+	return empty;
+}

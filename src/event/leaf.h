@@ -67,6 +67,15 @@ extern bool jdg_leaf_topic(int32 leaf, JdgTopic *topic);
 extern int	jdg_leaves(const int32 *topics, int n, int64 from, int64 to,
 					   uint64 min_xid, JdgLeaf **leaves);
 
+/*
+ * Has the topic no events?  Keeps publishers away until the transaction ends.
+ * An event that is not committed yet counts: "wait" waits for its transaction.
+ * Only leaves of the topic are locked that are not sealed, and one other at a
+ * time.
+ * Inside jdg_internal_begin().
+ */
+extern bool jdg_leaf_topic_is_empty(int32 topic_id, bool wait);
+
 /* ids of events and of transactions of a leaf */
 typedef struct JdgLeafLimits
 {

@@ -14,21 +14,12 @@
 #include "catalog/pg_type.h"
 
 #include "event/cursor.h"
+#include "event/leaf.h"
 #include "event/owned.h"
 #include "shared/wakeup.h"
 #include "task/wakeup.h"
 
 #define OWN_TOPIC "t.owner = $1 AND t.topic_id >= 10"
-
-/* do types or events belong to topic t, or does a subscription name it? */
-#define IN_USE \
-	"(EXISTS (SELECT FROM jadugar_internal.event_type y " \
-	"WHERE y.topic_id = t.topic_id) " \
-	"OR EXISTS (SELECT FROM jadugar_internal.event e " \
-	"WHERE e.leaf = ANY (ARRAY(SELECT l.leaf " \
-	"FROM jadugar_internal.event_leaf l WHERE l.topic_id = t.topic_id))) " \
-	"OR EXISTS (SELECT FROM jadugar_internal.subscription s " \
-	"WHERE t.topic_id = ANY (s.topics)))"
 
 static void
 reassign_topics(JdgHandover *h)
@@ -46,30 +37,58 @@ reassign_topics(JdgHandover *h)
 	jdg_handover_rows(h, &list, changes);
 }
 
+/*
+ * Does a type or a subscription name the topic, or has it events?  Waits for
+ * nobody: while a transaction may publish there, it has.
+ */
+static bool
+topic_is_used(int32 topic_id)
+{
+	static JdgQuery q = {
+		"SELECT EXISTS (SELECT FROM jadugar_internal.event_type y "
+		"WHERE y.topic_id = $1) "
+		"OR EXISTS (SELECT FROM jadugar_internal.subscription s "
+		"WHERE $1 = ANY (s.topics))", 1, {INT4OID}
+	};
+	Datum		v[1] = {Int32GetDatum(topic_id)};
+
+	jdg_run(&q, v, NULL, 1);
+	return jdg_col_bool(0, 1) || !jdg_leaf_topic_is_empty(topic_id, false);
+}
+
 static void
 drop_topics(JdgHandover *h)
 {
 	static JdgQuery lock = {
-		"SELECT 1 FROM jadugar_internal.topic t WHERE " OWN_TOPIC
-		" ORDER BY t.topic_id FOR UPDATE", 1, {OIDOID}
+		"SELECT t.topic_id, t.name FROM jadugar_internal.topic t "
+		"WHERE " OWN_TOPIC " ORDER BY t.name FOR UPDATE", 1, {OIDOID}
 	};
-	static JdgQuery list = {
-		"SELECT t.name, CASE WHEN " IN_USE " THEN 'it has types, events or subscriptions' END "
-		"FROM jadugar_internal.topic t WHERE " OWN_TOPIC " ORDER BY t.name",
-		1, {OIDOID}
-	};
-	static JdgQuery changes[] = {
-		{"DELETE FROM jadugar_internal.event_grant g "
-			"USING jadugar_internal.topic t WHERE t.topic_id = g.topic_id "
-		"AND " OWN_TOPIC " AND NOT " IN_USE, 1, {OIDOID},.config = true},
-		{"DELETE FROM jadugar_internal.topic t WHERE " OWN_TOPIC " "
-		"AND NOT " IN_USE, 1, {OIDOID},.config = true},
-		{NULL}
+	static JdgQuery drops[] = {
+		{"DELETE FROM jadugar_internal.event_grant WHERE topic_id = $1",
+		1, {INT4OID},.config = true},
+		{"DELETE FROM jadugar_internal.topic WHERE topic_id = $1",
+		1, {INT4OID},.config = true},
 	};
 	Datum		v[1] = {ObjectIdGetDatum(h->from)};
+	int64		n = jdg_run(&lock, v, NULL, 0);
+	int32	   *ids = palloc(sizeof(int32) * Max(n, 1));
+	char	  **names = palloc(sizeof(char *) * Max(n, 1));
 
-	jdg_run(&lock, v, NULL, 0);
-	jdg_handover_rows(h, &list, changes);
+	for (int64 i = 0; i < n; i++)
+	{
+		ids[i] = jdg_col_int32(i, 1, 0);
+		names[i] = jdg_col_text(i, 2, CurrentMemoryContext);
+	}
+	for (int64 i = 0; i < n; i++)
+	{
+		bool		used = topic_is_used(ids[i]);
+
+		jdg_handover_report(h, names[i], used ?
+							"it has types, events or subscriptions" : NULL);
+		v[0] = Int32GetDatum(ids[i]);
+		for (int j = 0; j < lengthof(drops) && !used && !h->dry_run; j++)
+			jdg_run(&drops[j], v, NULL, 0);
+	}
 }
 
 static void

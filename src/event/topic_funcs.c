@@ -14,7 +14,6 @@
 
 #include "catalog/pg_type.h"
 #include "miscadmin.h"
-#include "storage/lmgr.h"
 #include "utils/builtins.h"
 
 #include "access/access.h"
@@ -133,9 +132,7 @@ static JdgQuery alter_query = {
 
 static JdgQuery used_query = {
 	"SELECT (SELECT count(*) FROM jadugar_internal.event_type t "
-	"WHERE t.topic_id = $1), EXISTS (SELECT FROM jadugar_internal.event e "
-	"WHERE e.leaf = ANY (ARRAY(SELECT l.leaf FROM jadugar_internal.event_leaf l "
-	"WHERE l.topic_id = $1))), "
+	"WHERE t.topic_id = $1), "
 	"(SELECT count(*) FROM jadugar_internal.subscription s "
 	"WHERE $1 = ANY (s.topics))",
 	1, {INT4OID}
@@ -257,43 +254,18 @@ JDG_FUNCTION(jdg_alter_topic, JDG_LEVEL_USER)
 	PG_RETURN_VOID();
 }
 
-/*
- * Waits for transactions that have published in the topic, and makes others
- * wait that want to.
- */
-static void
-wait_for_publishers(Datum topic_id)
-{
-	static JdgQuery q = {
-		"SELECT leaf FROM jadugar_internal.event_leaf "
-		"WHERE topic_id = $1 AND sealed_at IS NULL ORDER BY leaf",
-		1, {INT4OID}
-	};
-	int64		n = jdg_run_latest(&q, &topic_id, NULL);
-
-	for (int64 i = 0; i < n; i++)
-	{
-		Oid			relid = jdg_leaf_relation(jdg_col_int32(i, 1, 0));
-
-		if (OidIsValid(relid))
-			LockRelationOid(relid, ShareLock);
-	}
-}
-
 /* Raises CONFLICT if types name the topic, or if its events would be lost. */
 static void
 refuse_if_used(const DropArgs *a, Datum topic_id)
 {
+	bool		has_events = a->events == 0 &&
+	!jdg_leaf_topic_is_empty(DatumGetInt32(topic_id), true);
 	int64		types;
 	int64		subscriptions;
-	bool		has_events;
 
-	if (a->events == 0)
-		wait_for_publishers(topic_id);
 	jdg_run_latest(&used_query, &topic_id, NULL);
 	types = jdg_col_int64(0, 1, 0);
-	has_events = jdg_col_bool(0, 2);
-	subscriptions = jdg_col_int64(0, 3, 0);
+	subscriptions = jdg_col_int64(0, 2, 0);
 	if (types + subscriptions > 0)
 		ereport(ERROR,
 				(errcode(JDG_ERRCODE_CONFLICT),
@@ -302,7 +274,7 @@ refuse_if_used(const DropArgs *a, Datum topic_id)
 				 errdetail("Types: %lld, subscriptions: %lld.",
 						   (long long) types, (long long) subscriptions),
 				 errhint("Drop them first with jadugar.drop_event_type() and jadugar.unsubscribe().")));
-	if (has_events && a->events == 0)
+	if (has_events)
 		ereport(ERROR,
 				(errcode(JDG_ERRCODE_CONFLICT),
 				 errmsg("cannot drop topic \"%s\" because it has events",
