@@ -35,88 +35,145 @@ typedef struct Grant
 	JdgEventPrivilege privilege;
 } Grant;
 
+/*
+ * In the order of the query below: by topic and type.  Those on types are
+ * first, and those on patterns are the first ones of them.
+ */
+typedef struct Grants
+{
+	Grant	   *all;
+	int			n;
+	int			patterns;		/* their number */
+} Grants;
+
 static MemoryContext grants_context = NULL;
-static Grant *grants = NULL;
-static int	ngrants = 0;
-static uint64 grants_epoch = 0;
+static Grants kept;
+static uint64 kept_epoch = 0;
 
 /* Reads all grants in the given context. */
-static Grant *
-read_grants(MemoryContext mcxt, int *n)
+static void
+read_grants(MemoryContext mcxt, Grants *grants)
 {
 	static JdgQuery q = {
 		"SELECT topic_id, type, role, privilege "
-		"FROM jadugar_internal.event_grant", 0, {0}
+		"FROM jadugar_internal.event_grant "
+		"ORDER BY topic_id, strpos(type, '*') = 0, type COLLATE \"C\"", 0, {0}
 	};
 	JdgInternal in;
 	int64		rows;
-	Grant	   *result;
 
 	jdg_internal_begin(&in);
 	rows = jdg_run_latest(&q, NULL, NULL);
-	result = MemoryContextAllocHuge(mcxt, sizeof(Grant) * Max(rows, 1));
+	grants->all = MemoryContextAllocHuge(mcxt, sizeof(Grant) * Max(rows, 1));
+	grants->n = (int) rows;
+	grants->patterns = 0;
 	for (int64 i = 0; i < rows; i++)
 	{
 		char	   *word = jdg_col_text(i, 4, CurrentMemoryContext);
+		Grant	   *g = &grants->all[i];
 
-		result[i].topic_id = jdg_col_int32(i, 1, 0);
-		result[i].type = jdg_col_text(i, 2, mcxt);
-		result[i].role = jdg_col_oid(i, 3);
-		result[i].privilege = JDG_EVENT_READ;
-		while (strcmp(word, jdg_topic_privilege_words[result[i].privilege]) != 0)
-			result[i].privilege++;
+		g->topic_id = jdg_col_int32(i, 1, 0);
+		g->type = jdg_col_text(i, 2, mcxt);
+		g->role = jdg_col_oid(i, 3);
+		g->privilege = JDG_EVENT_READ;
+		while (strcmp(word, jdg_topic_privilege_words[g->privilege]) != 0)
+			g->privilege++;
+		grants->patterns += strchr(g->type, '*') != NULL;
 	}
 	jdg_internal_end(&in);
-	*n = (int) rows;
-	return result;
 }
 
 /* The grants as they are now, kept or in the current memory context. */
-static const Grant *
-get_grants(int *n)
+static Grants
+get_grants(void)
 {
 	uint64		epoch = jdg_config_epoch_latest();
+	Grants		grants;
 
 	if (epoch == 0)
-		return read_grants(CurrentMemoryContext, n);
-	if (epoch != grants_epoch)
+	{
+		read_grants(CurrentMemoryContext, &grants);
+		return grants;
+	}
+	if (epoch != kept_epoch)
 	{
 		if (grants_context == NULL)
 			grants_context = AllocSetContextCreate(TopMemoryContext,
 												   "jadugar event grants",
 												   ALLOCSET_DEFAULT_SIZES);
 		MemoryContextReset(grants_context);
-		grants_epoch = 0;
-		grants = read_grants(grants_context, &ngrants);
-		grants_epoch = epoch;
+		kept_epoch = 0;
+		read_grants(grants_context, &kept);
+		kept_epoch = epoch;
 	}
-	*n = ngrants;
-	return grants;
+	return kept;
+}
+
+/* The first grant, from "from" on, that is not before the topic and type. */
+static int
+find_first(const Grants *grants, int from, int32 topic_id, const char *type)
+{
+	int			lo = from;
+	int			hi = grants->n;
+
+	while (lo < hi)
+	{
+		int			mid = (lo + hi) / 2;
+		const Grant *g = &grants->all[mid];
+
+		if (g->topic_id < topic_id ||
+			(g->topic_id == topic_id && strcmp(g->type, type) < 0))
+			lo = mid + 1;
+		else
+			hi = mid;
+	}
+	return lo;
+}
+
+static bool
+concerns(const Grant *g, Oid role, JdgEventPrivilege privilege)
+{
+	return g->privilege == privilege && has_privs_of_role(role, g->role) &&
+		jdg_role_is_meant(g->role);
+}
+
+/* Was the privilege granted on a topic, or with topic_id 0 on a type? */
+static bool
+was_granted_on(const Grants *grants, Oid role, JdgEventPrivilege privilege,
+			   int32 topic_id, const char *type)
+{
+	for (int i = find_first(grants, grants->patterns, topic_id, type);
+		 i < grants->n && grants->all[i].topic_id == topic_id &&
+		 strcmp(grants->all[i].type, type) == 0; i++)
+	{
+		if (concerns(&grants->all[i], role, privilege))
+			return true;
+	}
+	return false;
 }
 
 /*
  * Was the privilege granted on the topic or on the type?  "named": also on the
  * type by its name, which its owner can do.  Only operators grant patterns.
+ * The cost depends on the number of grants on these, and on patterns.
  */
 static bool
 was_granted(Oid role, JdgEventPrivilege privilege, int32 topic_id,
 			const char *type, bool named)
 {
-	int			n;
-	const Grant *all = get_grants(&n);
-	bool		found = false;
+	Grants		grants = get_grants();
 
-	for (int i = 0; i < n && !found; i++)
+	if (was_granted_on(&grants, role, privilege, topic_id, ""))
+		return true;
+	if (named && was_granted_on(&grants, role, privilege, 0, type))
+		return true;
+	for (int i = 0; i < grants.patterns; i++)
 	{
-		const Grant *g = &all[i];
-
-		found = g->privilege == privilege &&
-			(g->topic_id != 0 ? g->topic_id == topic_id :
-			 (named || strchr(g->type, '*') != NULL) &&
-			 jdg_pattern_matches(g->type, type)) &&
-			has_privs_of_role(role, g->role) && jdg_role_is_meant(g->role);
+		if (concerns(&grants.all[i], role, privilege) &&
+			jdg_pattern_matches(grants.all[i].type, type))
+			return true;
 	}
-	return found;
+	return false;
 }
 
 bool
