@@ -43,7 +43,15 @@ FROM pg_catalog.pg_roles e, (VALUES
 WHERE e.rolname = current_user;
 
 SELECT pg_catalog.pg_extension_config_dump('jadugar_internal.topic_id_seq', '');
-SELECT pg_catalog.pg_extension_config_dump('jadugar_internal.topic', 'WHERE topic_id >= 10');
+SELECT pg_catalog.pg_extension_config_dump('jadugar_internal.topic', '');
+
+CREATE FUNCTION jadugar_internal._topic_restored() RETURNS trigger
+LANGUAGE C AS 'MODULE_PATHNAME', 'jdg_topic_restored';
+COMMENT ON FUNCTION jadugar_internal._topic_restored() IS
+	'Puts the options of a built-in topic of a dump into its existing row.';
+
+CREATE TRIGGER restored BEFORE INSERT ON jadugar_internal.topic
+	FOR EACH ROW WHEN (NEW.topic_id < 10) EXECUTE FUNCTION jadugar_internal._topic_restored();
 
 CREATE TABLE jadugar_internal.event_type (
 	name		text PRIMARY KEY,

@@ -88,6 +88,8 @@ $a->safe_psql('postgres', q{
 		on_failure => CASE name WHEN 'blocked' THEN 'block' ELSE 'park_key' END,
 		start => CASE name WHEN 'beginning' THEN 'beginning' ELSE 'now' END)
 	FROM unnest('{shards, blocked, paused, parked, batch, beginning}'::text[]) name});
+$a->safe_psql('postgres', q{SELECT jadugar.alter_topic('default', retention => '5 days', max_backlog => 1000000),
+	jadugar.alter_topic('jadugar', on_expire => 'detach', reset => '{retention}')});
 publish($a, 20);
 complete($a, 'the others have all events', qw(shards paused batch beginning));
 ok(poll($a, q{SELECT string_agg(status, ' ' ORDER BY name) FROM jadugar.subscriptions WHERE name = 'blocked' OR dead > 0},
@@ -111,6 +113,8 @@ publish($b, 3);
 complete($b, 'and get later ones', qw(shards batch beginning));
 
 restore($b, $c, args => '');
+is($c->safe_psql('postgres', q{SELECT string_agg(concat_ws(' ', name, retention, keep, roll, max_backlog, on_expire), ', ' ORDER BY name) FROM jadugar.topics}),
+	'default 5 days f day 1000000 drop, jadugar f day detach, streams t month drop', 'built-in topics have the options of the dump');
 cmp_ok(next_xid($c), '>', next_xid($b), 'its transaction ids are ahead');
 complete($c, 'those that go on have all events of three servers', qw(shards batch beginning));
 is($c->safe_psql('postgres', q{SELECT string_agg(DISTINCT era::text, ' ' ORDER BY era::text) FROM jadugar_internal.event_cursor}),
