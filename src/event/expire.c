@@ -33,6 +33,7 @@
 #include "catalog/dependency.h"
 #include "catalog/pg_class.h"
 #include "catalog/pg_type.h"
+#include "storage/lmgr.h"
 #include "utils/timestamp.h"
 #include "utils/xid8.h"
 
@@ -281,6 +282,20 @@ lose(const Expiring *x)
 	return STAGE_NOT_YET;
 }
 
+/*
+ * The leaf of a topic that was dropped may not be sealed.  An open or prepared
+ * transaction that has written to it would keep its partition from being
+ * detached, and so all others.
+ */
+static Stage
+drop_without_topic(int32 leaf)
+{
+	Oid			relid = jdg_leaf_relation(leaf);
+
+	return !OidIsValid(relid) || ConditionalLockRelationOid(relid, ShareLock) ?
+		STAGE_DROP : STAGE_NOT_YET;
+}
+
 /* The last batch is copied in the transaction that begins the drop. */
 static Stage
 copy(const Expiring *x, Position *next)
@@ -333,7 +348,11 @@ expire_leaf(int32 leaf)
 	jdg_work_begin();
 	if (!read_due(leaf, &x))
 		stage = STAGE_NOT_YET;
-	else if (x.dropping || !x.has_topic || !x.has_events)
+	else if (x.dropping)
+		stage = STAGE_DROP;
+	else if (!x.has_topic)
+		stage = drop_without_topic(leaf);
+	else if (!x.has_events)
 		stage = STAGE_DROP;
 	else
 	{

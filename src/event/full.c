@@ -306,17 +306,17 @@ note(const Limited *t, int64 full_by)
 	static JdgQuery q = {
 		"UPDATE jadugar_internal.topic SET full_since = $2, full_by = $3 "
 		"WHERE topic_id = (SELECT topic_id FROM jadugar_internal.topic "
-		"WHERE topic_id = $1 FOR UPDATE SKIP LOCKED)",
-		3, {INT4OID, TIMESTAMPTZOID, INT8OID},.config = true
+		"WHERE topic_id = $1 AND max_backlog = $4 FOR UPDATE SKIP LOCKED)",
+		4, {INT4OID, TIMESTAMPTZOID, INT8OID, INT8OID},.config = true
 	};
-	Datum		v[3] = {Int32GetDatum(t->topic.topic_id),
-		TimestampTzGetDatum(jdg_now()),
-	Int64GetDatum(full_by)};
+	Datum		v[4] = {Int32GetDatum(t->topic.topic_id),
+		TimestampTzGetDatum(jdg_now()), Int64GetDatum(full_by),
+	Int64GetDatum(t->topic.max_backlog)};
 
 	any_full |= full_by != 0;
-	/* a session may have locked it: again at the next look */
+	/* a session may have locked or changed it: again at the next look */
 	if (full_by != t->full_by &&
-		jdg_run(&q, v, full_by != 0 ? NULL : " nn", 0) == 0)
+		jdg_run(&q, v, full_by != 0 ? NULL : " nn ", 0) == 0)
 		any_full = true;
 }
 

@@ -9,7 +9,8 @@ use Kill;
 use PostgreSQL::Test::Utils;
 use Test::More;
 
-my $node = new_cluster('main', -faults => 1, log_min_messages => 'warning', include_if_exists => 'torture.conf');
+my $node = new_cluster('main', -faults => 1, log_min_messages => 'warning', include_if_exists => 'torture.conf',
+	max_prepared_transactions => 2);
 my %t = (node => $node, offset => 86400 - time() % 86400 + 3900, changed => {});
 
 $deadline = 20;
@@ -142,6 +143,27 @@ ok(gone($leaf), 'and goes');
 is($node->safe_psql('postgres', q{SELECT string_agg(status, ' ' ORDER BY status) FROM jadugar.subscription_shards WHERE subscription = 'rare'}),
 	'lost paused paused', 'only the shard is lost that wants one of them');
 as_app(q{SELECT jadugar.unsubscribe('rare')});
+
+# a prepared transaction that has published in a topic that was dropped holds up
+# that partition, and no other
+as_app(q{
+	SELECT jadugar.create_topic('brief');
+	BEGIN;
+	SELECT jadugar.publish('brief', topic => 'brief');
+	PREPARE TRANSACTION 'brief'});
+my $brief = $node->safe_psql('postgres', q{SELECT leaf FROM jadugar_internal.topic WHERE name = 'brief'});
+as_app(q{
+	SELECT jadugar.drop_topic('brief', events => 'drop');
+	SELECT jadugar.publish('after', topic => 'many')});
+$leaf = leaf_of('after');
+hours_pass(1);
+rolled($leaf);
+hours_pass(3);
+ok(gone($leaf), 'another partition goes');
+is($node->safe_psql('postgres', "SELECT dropping FROM jadugar_internal.event_leaf WHERE leaf = $brief"), 'f', 'that one does not');
+$node->safe_psql('postgres', q{COMMIT PREPARED 'brief'});
+hours_pass(1);
+ok(gone($brief), 'until the transaction has ended');
 
 # --- runs that wait --------------------------------------------------------------
 
