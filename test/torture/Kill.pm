@@ -277,8 +277,9 @@ sub fault
 {
 	my ($t) = @_;
 	my $point = $t->{points} && @{ $t->{points} } ? shift @{ $t->{points} } : pick(@fault_points);
-	# a signal handler must not raise an error
-	my $action = $point eq 'grace-over' ? 'kill9' : pick(@fault_actions);
+	# neither a signal handler nor the callbacks of a commit raise errors
+	my $action = $point eq 'grace-over' ? 'kill9'
+	  : $point =~ /^(commit-callback|delivery-telling)$/ ? pick(qw(kill9 sigsegv)) : pick(@fault_actions);
 
 	unlink(glob($t->{node}->data_dir . '/jadugar_fault.*'));
 	change($t, 'jadugar.fault' => "$point:$action");
