@@ -21,7 +21,9 @@ typedef enum JdgLockClass
 	JDG_LOCK_QUEUE_USE,			/* naming a queue, shared; dropping it (id) */
 	JDG_LOCK_FLOW,				/* naming a flow or its version (hash) */
 	JDG_LOCK_RUN,				/* changing a run of a flow (its id) */
-	JDG_LOCK_LEAF				/* making the first leaf of a topic (its id) */
+	JDG_LOCK_LEAF,				/* making the first leaf of a topic (its id) */
+	JDG_LOCK_SUBSCRIPTION		/* serving its events, shared; changing it
+								 * (id) */
 } JdgLockClass;
 
 /*

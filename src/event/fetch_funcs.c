@@ -261,7 +261,8 @@ fetch_shard(Fetch *f, int32 shard)
 	bool		open;
 
 	if (!jdg_fetch_look(f->s, shard, f->look, &seen, &open, &next) ||
-		!jdg_cursor_lock(id, shard, &c))
+		!jdg_cursor_lock(id, shard, &c) ||
+		!jdg_subscription_settled(id, false))
 		return false;
 	if (!jdg_subscription_is_current(f->s))
 	{

@@ -133,6 +133,7 @@ jdg_lease_hold(const char *token, JdgCursor *c)
 		!c->lease.held || c->lease.epoch != t.epoch ||
 		(uint64) c->lease.secret != t.secret)
 		raise_lost();
+	(void) jdg_subscription_settled(t.subscription_id, true);
 	if (!jdg_subscription_is_current(s))
 	{
 		/* changed by the transaction that had the lock */

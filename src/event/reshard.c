@@ -11,7 +11,8 @@
  * and events that were set aside go to the shard of their key.
  *
  * A worker may have read the subscription before and lock a cursor after such
- * a commit.  It then looks at the subscription again.
+ * a commit.  It then looks at the subscription again: a window that ends after
+ * the snapshot would be read twice (jdg_subscription_settled()).
  *
  * Locks: the subscription's row, then its cursors in order of shards.
  *

@@ -16,6 +16,7 @@
 #include "access/owner.h"
 #include "base/args.h"
 #include "base/errors.h"
+#include "base/locks.h"
 #include "base/spi.h"
 #include "event/current.h"
 #include "event/grant.h"
@@ -112,6 +113,7 @@ jdg_subscription_lock(int64 subscription_id)
 				 errmsg("a handler cannot change its own subscription"),
 				 errhint("Enqueue a task that does it.")));
 	jdg_run(&q, v, NULL, 0);
+	jdg_lock_xact(JDG_LOCK_SUBSCRIPTION, (uint32) subscription_id);
 }
 
 static JdgQuery last_query = {

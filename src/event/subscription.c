@@ -21,6 +21,7 @@
 #include "base/errors.h"
 #include "base/happening.h"
 #include "base/json.h"
+#include "base/locks.h"
 #include "base/spi.h"
 #include "event/subscription.h"
 #include "event/type.h"
@@ -212,9 +213,19 @@ jdg_subscription_wants(const JdgSubscription *s, const JdgEvent *e)
 }
 
 bool
+jdg_subscription_settled(int64 subscription_id, bool wait)
+{
+	uint32		object = (uint32) subscription_id;
+
+	if (!wait)
+		return jdg_try_lock_xact_shared(JDG_LOCK_SUBSCRIPTION, object);
+	jdg_lock_xact_shared(JDG_LOCK_SUBSCRIPTION, object);
+	return true;
+}
+
+bool
 jdg_subscription_is_current(const JdgSubscription *s)
 {
-	/* the message of a change may have come while the lock was waited for */
 	AcceptInvalidationMessages();
 	return jdg_subscription_get(s->subscription_id) == s;
 }

@@ -73,9 +73,18 @@ typedef struct JdgSubscription
 extern const JdgSubscription *jdg_subscription_get(int64 subscription_id);
 
 /*
- * Is that what the subscription is now?  Called with the lock of a cursor: who
- * changes a subscription has locked its cursors, too.  False for a while if
- * other parts of the configuration change.
+ * Waits until a transaction that changed the subscription has told all others,
+ * and keeps changes away until this one ends.  Called with the lock of a
+ * cursor.  A commit releases the locks of rows first, sends its messages then,
+ * and releases JDG_LOCK_SUBSCRIPTION last.  Without "wait", false: it is
+ * between the two.
+ */
+extern bool jdg_subscription_settled(int64 subscription_id, bool wait);
+
+/*
+ * Is that what the subscription is now?  Called after
+ * jdg_subscription_settled().  False for a while if other parts of the
+ * configuration change.
  */
 extern bool jdg_subscription_is_current(const JdgSubscription *s);
 

@@ -88,7 +88,8 @@ serve(JdgRound *r, TimestampTz *due, bool *hold)
 	bool		old;
 
 	/* a session has locked it, which may roll back and say nothing */
-	if (!jdg_cursor_lock(seen.subscription_id, seen.shard, &r->c))
+	if (!jdg_cursor_lock(seen.subscription_id, seen.shard, &r->c) ||
+		!jdg_subscription_settled(seen.subscription_id, false))
 	{
 		*due = jdg_now() + JDG_LOCKED_PAUSE;
 		return;

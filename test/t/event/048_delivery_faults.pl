@@ -266,6 +266,37 @@ prove('paused and resumed');
 	prove('locked by a session that rolls back');
 }
 
+# A session has changed the number of shards, and is between the end of its transaction
+# and its messages to other processes.  A worker that knows only the old number must not
+# handle what comes after the snapshot of the change: it would come again.
+{
+	my $handled = q{SELECT count(*), count(DISTINCT event_id) FROM app.handled WHERE sub = 'divided'};
+
+	forget_faults();
+	unlink($node->data_dir . '/jadugar_fault.go');
+	$node->safe_psql('postgres', q{
+		SELECT jadugar.subscribe('divided', '{divided}', 'SELECT app.handle($1, ''divided'')');
+		SELECT jadugar.publish('divided', key => 'k' || i) FROM generate_series(1, 3) i});
+	poll($node, $handled, '3|3');
+	my $session = IPC::Run::start([ 'psql', '-XqAt', '-d', $node->connstr('postgres'), '-c', q{SET jadugar.fault = 'delivery-telling:wait'},
+			'-c', q{SELECT jadugar.alter_subscription('divided', shards => 3), jadugar.publish('m.a')} ], '>', '/dev/null');
+	poll_sub('the session waits', sub { return -e $node->data_dir . '/jadugar_fault.1' });
+	my $locks = q{SELECT count(*) FROM pg_stat_activity WHERE backend_type = 'jadugar worker' AND wait_event_type = 'Lock'};
+
+	$node->safe_psql('postgres', q{SELECT jadugar.publish('divided', key => 'k' || i) FROM generate_series(1, 3) i});
+	# workers have looked at all shards
+	load();
+	prove('beside a change of the number of shards');
+	is($node->safe_psql('postgres', $locks), '0', 'no worker waits for the session');
+	append_to_file($node->data_dir . '/jadugar_fault.go', '');
+	$session->finish;
+	poll($node, q{SELECT shards FROM jadugar.subscriptions WHERE name = 'divided'}, '3');
+	poll($node, q{SELECT behind FROM jadugar.subscriptions WHERE name = 'divided'}, '0');
+	is($node->safe_psql('postgres', $handled), '6|6', 'each event was handled once');
+	unlink($node->data_dir . '/jadugar_fault.go');
+	forget_faults();
+}
+
 # seek to the beginning: all events again; unsubscribe beside load
 $node->safe_psql('postgres', q{SELECT jadugar.pause_subscription('key')});
 $node->safe_psql('postgres', q{DELETE FROM app.handled WHERE sub = 'key'; SELECT jadugar.seek('key', 'beginning'); SELECT jadugar.resume_subscription('key')});
