@@ -99,7 +99,7 @@ change_topic(const GrantArgs *a, bool grant)
 						jdg_topic_privilege_words[a->privilege], a->name,
 						a->role)));
 	jdg_audit_grant(grant ? "grant_topic" : "revoke_topic", "topic", a->name,
-					topic.owner, jdg_event_privilege_words[a->privilege],
+					topic.owner, jdg_topic_privilege_words[a->privilege],
 					a->role);
 	jdg_internal_end(&in);
 }

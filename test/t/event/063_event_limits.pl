@@ -259,6 +259,7 @@ as_app(q{SELECT jadugar.unsubscribe('first')});
 ok(poll($node, q{SELECT full_since IS NULL FROM jadugar.topics WHERE name = 'shared'}), 'not the reader');
 as_app(q{SELECT jadugar.grant_topic('shared', 'nosy', 'hold'); SELECT jadugar.publish('g', topic => 'shared')});
 ok(poll($node, q{SELECT full_by FROM jadugar.topics WHERE name = 'shared'}, 'reader'), 'with the privilege it does');
+is($node->safe_psql('postgres', q{SELECT detail FROM jadugar.audit WHERE function = 'grant_topic' ORDER BY audit_id DESC LIMIT 1}), 'privilege "hold", role "nosy"', 'which the audit trail names');
 as_app(q{SELECT jadugar.revoke_topic('shared', 'nosy', 'hold')});
 ok(poll($node, q{SELECT full_since IS NULL FROM jadugar.topics WHERE name = 'shared'}), 'until that is revoked');
 as_app(q{SELECT jadugar.grant_topic('shared', 'nosy', 'hold'); SELECT jadugar.alter_topic('shared', max_hold => '1 hour')});
