@@ -192,7 +192,8 @@ sub promote
 sub jump
 {
 	my ($t) = @_;
-	my $by = pick(2, 30, 400, 3600, 90_000, -2, -30);
+	# not before the time of the server, by which the load plans ahead
+	my $by = pick(2, 30, 400, 3600, 90_000, $t->{offset} >= 30 ? (-2, -30) : ());
 	my $back = $t->{offset} + $by;
 
 	change($t, 'jadugar.clock_offset' => $back);
