@@ -214,3 +214,27 @@ jdg_json_of_row(Datum row, Oid type)
 	fcinfo->args[0].isnull = false;
 	return DatumGetJsonbP(FunctionCallInvoke(fcinfo));
 }
+
+int
+jdg_json_depth(Jsonb *json)
+{
+	JsonbIterator *it = JsonbIteratorInit(&json->root);
+	JsonbIteratorToken tok;
+	JsonbValue	v;
+	int			depth = 0;
+	int			max = 0;
+
+	while ((tok = JsonbIteratorNext(&it, &v, false)) != WJB_DONE)
+	{
+		if (tok == WJB_BEGIN_OBJECT ||
+			(tok == WJB_BEGIN_ARRAY && !v.val.array.rawScalar))
+		{
+			depth++;
+			max = Max(max, depth);
+		}
+		else if (tok == WJB_END_OBJECT ||
+				 (tok == WJB_END_ARRAY && depth > 0))
+			depth--;
+	}
+	return max;
+}

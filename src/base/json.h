@@ -49,6 +49,9 @@ extern char *jdg_json_get_text(const Jsonb *object, const char *key);
 extern int64 jdg_json_get_int64(const Jsonb *object, const char *key);
 extern bool jdg_json_get_bool(const Jsonb *object, const char *key);
 
+/* the number of arrays and objects in each other */
+extern int	jdg_json_depth(Jsonb *json);
+
 /*
  * Limits a value to jadugar.max_result_size.  Returns the value itself, or a
  * small object with its size if it is larger.

@@ -97,6 +97,10 @@ SELECT k, test.refusal_of(format('SELECT wait_event(''test.path'', %L, key => %L
 	('{}', '$.input.a[0 to 2]'), ('{}', '$.input.a[$.input.b]'), ('{}', '$.input.a[last - 1]'), ('{}', '$.input.*'), ('{}', '$.input ? (@.a > 1)'), ('{}', '$.input.a.double()'),
 	('{"a": ["$.input.b like_regex \"x\""]}', 'k'), ('{}', '$.input' || repeat('.a', 33))) v (f, k);
 SELECT test.refusal_of($$SELECT wait_event('test.path', (SELECT jsonb_object_agg('k' || n, '$.input') FROM generate_series(1, 101) n))$$);
+-- filters are compared in depth
+SELECT test.refusal_of(format('SELECT wait_event(''test.path'', %L)', repeat('{"a":', n) || '1' || repeat('}', n))) FROM (VALUES (100), (101)) v (n);
+SELECT start_flow(wait_event('test.path', '{"a": "$.input.a"}'), (repeat('{"a":', 101) || '1' || repeat('}', 101))::jsonb) AS run \gset
+SELECT status, error FROM test.end_of(:run);
 SELECT wait_event('test.path', key => '$.input."a b"[0][last][1, 2][*].c') IS NOT NULL AS plain;
 
 -- ------------------------------------------------------------------ waits

@@ -43,6 +43,9 @@
 #include "flow/run/value.h"
 #include "flow/run/wait_start.h"
 
+/* a filter is compared with each event, in a function that calls itself */
+#define FILTER_DEPTH_MAX 100
+
 /* until a wait is looked at again whose time is over, in microseconds */
 #define BEHIND_PAUSE (100 * 1000)
 
@@ -138,6 +141,11 @@ event_parse(JdgFlowObject *o)
 				 errmsg("\"key\" of %s must have between 1 and %d bytes",
 						jdg_flow_label(node), JDG_EVENT_KEY_MAX),
 				 errdetail("The value has %zu bytes.", strlen(key))));
+	if (filter != NULL && jdg_json_depth(filter) > FILTER_DEPTH_MAX)
+		ereport(ERROR,
+				(errcode(JDG_ERRCODE_VALIDATION_ERROR),
+				 errmsg("\"filter\" of %s must not be nested more than %d levels deep",
+						jdg_flow_label(node), FILTER_DEPTH_MAX)));
 	if (filter == NULL && key == NULL)
 		return;
 	jdg_json_begin(&st);
@@ -214,6 +222,7 @@ event_begin(JdgRunState *rs, JdgFlowStep *step)
 {
 	const JdgFlowNode *node = jdg_step_node(rs, step);
 	Jsonb	   *wanted = node->payload;
+	Jsonb	   *filter;
 	Jsonb	   *key;
 
 	if (node->has_paths)
@@ -231,7 +240,14 @@ event_begin(JdgRunState *rs, JdgFlowStep *step)
 				   "A key is a string or a number of 1 to 512 bytes.");
 		return;
 	}
-	step->found = jdg_json_get(wanted, "filter");
+	filter = jdg_json_get(wanted, "filter");
+	if (filter != NULL && jdg_json_depth(filter) > FILTER_DEPTH_MAX)
+	{
+		event_fail(rs, step, "the paths found a filter that is nested too deeply",
+				   "A filter may have up to 100 levels.");
+		return;
+	}
+	step->found = filter;
 	step->event = jdg_message_event_subject(node->text, key == NULL ? NULL :
 											key_of(key));
 	step->wait_start = jdg_wait_start(node->text);

@@ -53,6 +53,7 @@ static int	napart = 0;
 static Apart apart[APART_MAX];
 static Oid	roles[APART_MAX];	/* the same, for others to read */
 static int	next_turn = 0;
+static bool careful = false;	/* until all roles have caught up */
 
 static void
 set_roles(void)
@@ -106,6 +107,7 @@ jdg_apart_load(void)
 
 	Assert(jdg_is_bookkeeping());
 	jdg_apart_forget();
+	careful = true;
 	n = jdg_run(&q, v, NULL, 0);
 	for (int64 i = 0; i < n; i++)
 		add((Oid) jdg_col_int32(i, 1, 0));
@@ -260,6 +262,7 @@ take_turn(int i, JdgEventTurn *t)
 	bool		end = false;
 
 	t->only = apart[i].role;
+	t->careful = careful;
 	read_one((int32) t->only, &t->c);
 	read_one(JDG_FLOW_CURSOR_OTHERS, &others);
 	if (open_window(&t->c, &others))
@@ -291,7 +294,10 @@ jdg_apart_read(void)
 	TimestampTz end;
 
 	if (n == 0)
+	{
+		careful = false;
 		return true;
+	}
 	end = GetCurrentTimestamp() + TURNS_US;
 	for (int i = 0; i < n && napart > 0; i++)
 	{

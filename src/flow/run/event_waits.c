@@ -10,17 +10,23 @@
  * among them is only kept in memory, since those that have a message or an
  * answer are passed over.
  *
+ * An error ends a turn, and all waits would stand behind the one that caused
+ * it.  So the turns after it serve each wait in a subtransaction.
+ *
  *-------------------------------------------------------------------------
  */
 #include "postgres.h"
 
+#include "access/xact.h"
 #include "catalog/pg_type.h"
 #include "miscadmin.h"
 #include "utils/builtins.h"
 #include "utils/hsearch.h"
 #include "utils/memutils.h"
+#include "utils/resowner.h"
 
 #include "access/access.h"
+#include "base/errors.h"
 #include "base/json.h"
 #include "base/spi.h"
 #include "event/grant.h"
@@ -35,9 +41,9 @@
  * is not greedy.  Tests need turns that end early.
  */
 #ifdef JDG_FAULTS
-#define TURN_LOOKED 6
-#define LOOKED_MAX 3
-#define GREEDY_LOOKED 3
+#define TURN_LOOKED 2
+#define LOOKED_MAX 2
+#define GREEDY_LOOKED 1
 #else
 #define TURN_LOOKED 20000
 #define LOOKED_MAX 1000
@@ -286,6 +292,46 @@ send_to_wait(JdgEventTurn *t, const Wait *w, const JdgEvent *e,
 	share->sent++;
 }
 
+/* The same in a subtransaction; an error is logged. */
+static void
+try_send_to_wait(JdgEventTurn *t, const Wait *w, const JdgEvent *e,
+				 const JdgTopic *topic)
+{
+	MemoryContext mcxt = CurrentMemoryContext;
+	ResourceOwner owner = CurrentResourceOwner;
+	Jsonb	   *result = NULL;
+
+	BeginInternalSubTransaction(NULL);
+	MemoryContextSwitchTo(mcxt);
+	PG_TRY();
+	{
+		JdgInternal st;
+
+		jdg_internal_begin(&st);
+		send_to_wait(t, w, e, topic, &result);
+		jdg_internal_end(&st);
+		ReleaseCurrentSubTransaction();
+		MemoryContextSwitchTo(mcxt);
+		CurrentResourceOwner = owner;
+	}
+	PG_CATCH();
+	{
+		ErrorData  *edata = jdg_take_error(mcxt);
+
+		RollbackAndReleaseCurrentSubTransaction();
+		MemoryContextSwitchTo(mcxt);
+		CurrentResourceOwner = owner;
+		if (edata->sqlerrcode == ERRCODE_QUERY_CANCELED ||
+			edata->sqlerrcode == ERRCODE_ADMIN_SHUTDOWN)
+			ReThrowError(edata);
+		ereport(LOG,
+				(errmsg("could not send event %lld to flow run %lld: %s",
+						(long long) e->event_id, (long long) w->run_id,
+						edata->message)));
+	}
+	PG_END_TRY();
+}
+
 /* Sends the event to waits of roles up to "last"; false: the turn is over. */
 static bool
 send_to_roles(JdgEventTurn *t, Place *place, const char *subject,
@@ -306,7 +352,10 @@ send_to_roles(JdgEventTurn *t, Place *place, const char *subject,
 			place->owner = waits[i].wait_owner;
 			place->run_id = waits[i].run_id;
 			place->step_id = waits[i].step_id;
-			send_to_wait(t, &waits[i], e, topic, &result);
+			if (t->careful && OidIsValid(waits[i].owner))
+				try_send_to_wait(t, &waits[i], e, topic);
+			else
+				send_to_wait(t, &waits[i], e, topic, &result);
 		}
 		if (n == LOOKED_MAX && jdg_event_turn_is_over(t))
 			return false;

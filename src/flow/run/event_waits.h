@@ -32,6 +32,8 @@ typedef struct JdgEventTurn
 	int			nexcept;
 	TimestampTz end;			/* the turn is over then, */
 	int			most_sent;		/* and after so many messages */
+	bool		careful;		/* an error has ended the turn before: a wait
+								 * that cannot be served is passed over */
 	int			looked;			/* waits that were looked at */
 	int			sent;			/* messages */
 	int			passed;			/* events */
@@ -39,8 +41,8 @@ typedef struct JdgEventTurn
 } JdgEventTurn;
 
 /*
- * Begins a turn of so many microseconds.  "only" is set afterwards, or
- * "except".
+ * Begins a turn of so many microseconds.  "only" or "except" is set afterwards,
+ * and "careful".
  */
 extern void jdg_event_turn_begin(JdgEventTurn *t, int us, int most_sent);
 

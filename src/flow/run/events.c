@@ -40,6 +40,7 @@
 static JdgEventReader reader;
 static bool reading = true;		/* it has just started, or an error has left
 								 * the round */
+static bool careful = false;	/* until events are read without an error */
 static bool awaited = false;
 static bool settle = false;
 static bool events_left = false;
@@ -126,6 +127,7 @@ take_turn(void)
 
 	jdg_event_turn_begin(&t, TURN_US, TURN_SENT);
 	t.nexcept = jdg_apart_roles(&t.except);
+	t.careful = careful;
 	awaited = jdg_cursor_read(JDG_CURSOR_FLOWS, jdg_apart_others(), &t.c) ||
 		make_cursor(&t.c);
 	return !awaited || read_window(&t);
@@ -173,6 +175,7 @@ jdg_flow_events_read(JdgDb *db, bool all)
 	jdg_work_begin_async();
 	if (reading)
 	{
+		careful = true;
 		jdg_event_reader_forget(&reader);
 		jdg_apart_load();
 	}
@@ -183,7 +186,7 @@ jdg_flow_events_read(JdgDb *db, bool all)
 	JDG_FAULT("flow-events-committed");
 	events_left = !done;
 	if (done)
-		settle = false;
+		settle = careful = false;
 	done &= jdg_apart_read();
 	reading = false;
 	return (awaited || jdg_wanted_set(&db->wanted, 0, begun)) && done;
