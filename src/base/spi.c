@@ -166,6 +166,15 @@ prepare(JdgQuery *q)
 	q->plan = plan;
 }
 
+/* Raises an error unless a query has run. */
+static void
+check_run(const JdgQuery *q, int rc)
+{
+	if (rc < 0)
+		elog(ERROR, "SPI_execute_plan failed: %s: %s",
+			 SPI_result_code_string(rc), q->sql);
+}
+
 /* Runs a query.  Notes a change of the configuration. */
 static int64
 run(JdgQuery *q, Datum *values, const char *nulls, bool read_only, long limit)
@@ -175,9 +184,7 @@ run(JdgQuery *q, Datum *values, const char *nulls, bool read_only, long limit)
 	Assert(jdg_is_bookkeeping());
 	prepare(q);
 	rc = SPI_execute_plan(q->plan, values, nulls, read_only, limit);
-	if (rc < 0)
-		elog(ERROR, "SPI_execute_plan failed: %s: %s",
-			 SPI_result_code_string(rc), q->sql);
+	check_run(q, rc);
 	if (q->config && SPI_processed > 0)
 		jdg_config_changed();
 	return (int64) SPI_processed;
@@ -237,6 +244,69 @@ jdg_run_batches(JdgQuery *q, Datum *values,
 	SPI_cursor_close(portal);
 	MemoryContextDelete(batch);
 	return total;
+}
+
+/* a receiver of rows that calls a function for each */
+typedef struct EachRow
+{
+	DestReceiver pub;
+	void		(*take) (TupleTableSlot *row, void *arg);
+	void	   *arg;
+} EachRow;
+
+static bool
+receive_each(TupleTableSlot *row, DestReceiver *self)
+{
+	EachRow    *each = (EachRow *) self;
+
+	each->take(row, each->arg);
+	return true;
+}
+
+static void
+each_begins(DestReceiver *self, int operation, TupleDesc desc)
+{
+}
+
+static void
+each_ends(DestReceiver *self)
+{
+}
+
+int64
+jdg_run_each(JdgQuery *q, Datum *values,
+			 void (*take) (TupleTableSlot *row, void *arg), void *arg)
+{
+	EachRow		each = {
+		.pub = {
+			.receiveSlot = receive_each,
+			.rStartup = each_begins,
+			.rShutdown = each_ends,
+			.rDestroy = each_ends,
+			.mydest = DestNone
+		},
+		.take = take,
+		.arg = arg
+	};
+	SPIExecuteOptions options = {.dest = &each.pub};
+	int			rc;
+
+	Assert(jdg_is_bookkeeping());
+	Assert(!q->config);
+	prepare(q);
+	options.params = makeParamList(q->nargs);
+	for (int i = 0; i < q->nargs; i++)
+	{
+		ParamExternData *p = &options.params->params[i];
+
+		p->value = values[i];
+		p->isnull = false;
+		p->pflags = PARAM_FLAG_CONST;
+		p->ptype = q->argtypes[i];
+	}
+	rc = SPI_execute_plan_extended(q->plan, &options);
+	check_run(q, rc);
+	return (int64) SPI_processed;
 }
 
 Datum

@@ -102,6 +102,15 @@ extern int64 jdg_run_latest(JdgQuery *q, Datum *values, const char *nulls);
 extern int64 jdg_run_batches(JdgQuery *q, Datum *values,
 							 void (*take) (int64 n, void *arg), void *arg);
 
+/*
+ * The same for a query that changes rows and returns something of each, which
+ * may be many: calls take(row, arg) for each one, and keeps none.  take() runs
+ * no query.  Returns the number of rows.
+ */
+extern int64 jdg_run_each(JdgQuery *q, Datum *values,
+						  void (*take) (TupleTableSlot *row, void *arg),
+						  void *arg);
+
 /* column (from 1) of a row (from 0) of SPI_tuptable */
 extern Datum jdg_col(uint64 row, int col, bool *isnull);
 extern int64 jdg_col_int64(uint64 row, int col, int64 if_null);

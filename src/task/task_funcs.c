@@ -393,20 +393,28 @@ JDG_FUNCTION(jdg_update_task, JDG_LEVEL_USER)
 	PG_RETURN_VOID();
 }
 
+/* Counts an attempt that has been deleted, by its owner. */
+static void
+count_purged(TupleTableSlot *row, void *tally)
+{
+	bool		isnull;
+
+	jdg_audit_count(tally, DatumGetObjectId(slot_getattr(row, 1, &isnull)), 1);
+}
+
+/* purge_completed(age) returns the number */
 JDG_FUNCTION(jdg_purge_completed, JDG_LEVEL_USER)
 {
 	static JdgQuery owners = {"SELECT role FROM jadugar_internal.owner", 0};
 	static JdgQuery purge = {
-		"WITH gone AS (DELETE FROM jadugar_internal.attempt WHERE status = "
+		"DELETE FROM jadugar_internal.attempt WHERE status = "
 		JDG_SQL_COMPLETED " "
-		"AND finished_at < $1 AND owner = ANY ($2) RETURNING owner) "
-		"SELECT owner, count(*) FROM gone GROUP BY owner", 2,
+		"AND finished_at < $1 AND owner = ANY ($2) RETURNING owner", 2,
 		{TIMESTAMPTZOID, OIDARRAYOID}
 	};
 	JdgAuditTally *tally = jdg_audit_tally();
 	JdgInternal in;
 	Datum	   *mine;
-	int64		rows;
 	int64		n;
 	int			k = 0;
 	Interval   *age;
@@ -432,13 +440,7 @@ JDG_FUNCTION(jdg_purge_completed, JDG_LEVEL_USER)
 							   TimestampTzGetDatum(jdg_now()),
 							   IntervalPGetDatum(age));
 	v[1] = jdg_array(OIDOID, mine, NULL, k);
-	rows = jdg_run(&purge, v, NULL, 0);
-	n = 0;
-	for (int64 i = 0; i < rows; i++)
-	{
-		jdg_audit_count(tally, jdg_col_oid(i, 1), jdg_col_int64(i, 2, 0));
-		n += jdg_col_int64(i, 2, 0);
-	}
+	n = jdg_run_each(&purge, v, count_purged, tally);
 	n += jdg_flow_purge_completed(DatumGetTimestampTz(v[0]), v[1], tally);
 	jdg_audit_counted(tally, "purge_completed", "history");
 	jdg_internal_end(&in);
