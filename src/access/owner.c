@@ -236,6 +236,17 @@ jdg_role_meant_by(Oid stored)
 	return get_role_oid(NameStr(*name), true);
 }
 
+/* The rows of a database that is used for the first time belong to it. */
+static void
+claim_origin(void)
+{
+	bool		first_use;
+
+	(void) is_ours(&first_use);
+	if (first_use && jdg_try_lock_xact(JDG_LOCK_OWNER, 0))
+		jdg_run(&origin_insert, NULL, NULL, 0);
+}
+
 /*
  * Makes sure that jadugar_internal.owner has the role's current name, so that
  * adopt() can find the role by name in another cluster.  A different name
@@ -253,8 +264,10 @@ jdg_remember_role(Oid role)
 
 	Assert(jdg_is_bookkeeping());
 	forget_old_tables();
-	if (!jdg_role_read(role, &name, &can_login) || is_known(role, &name))
+	if (!jdg_role_read(role, &name, &can_login) ||
+		(ours_known && is_known(role, &name)))
 		return;
+	claim_origin();
 	values[0] = ObjectIdGetDatum(role);
 	values[1] = NameGetDatum(&name);
 	if (jdg_run(&owner_query, values, NULL, 1) > 0)
@@ -278,17 +291,6 @@ jdg_remember_role(Oid role)
 		jdg_run(&owner_insert, values, NULL, 0);
 }
 
-/* The rows of a database that is used for the first time belong to it. */
-static void
-claim_origin(void)
-{
-	bool		first_use;
-
-	(void) is_ours(&first_use);
-	if (first_use && jdg_try_lock_xact(JDG_LOCK_OWNER, 0))
-		jdg_run(&origin_insert, NULL, NULL, 0);
-}
-
 void
 jdg_owner_record(Oid owner, const NameData *name)
 {
@@ -300,6 +302,5 @@ jdg_owner_record(Oid owner, const NameData *name)
 		return;
 	jdg_internal_begin(&in);
 	jdg_remember_role(owner);
-	claim_origin();
 	jdg_internal_end(&in);
 }

@@ -35,13 +35,14 @@ extern bool jdg_role_is_meant(Oid role);
  */
 extern Oid	jdg_role_meant_by(Oid stored);
 
-/* put the role's name into jadugar_internal.owner; inside jdg_internal_begin() */
+/*
+ * Puts the role's name into jadugar_internal.owner, and sets
+ * jadugar_internal.origin at first use: from then on our tables have its OID.
+ * Inside jdg_internal_begin().
+ */
 extern void jdg_remember_role(Oid role);
 
-/*
- * The same for a role that is about to own something, and set
- * jadugar_internal.origin at first use.  Outside jdg_internal_begin().
- */
+/* The same for a role that is about to own something, outside. */
 extern void jdg_owner_record(Oid owner, const NameData *name);
 
 #endif							/* JDG_ACCESS_OWNER_H */

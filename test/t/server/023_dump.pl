@@ -121,8 +121,19 @@ restore($to, 'plain', 'psql', '-X', '-q', '-v', 'ON_ERROR_STOP=1', '-f', "$dir/p
 restore($to, 'custom', 'pg_restore', "$dir/custom");
 restore($to, 'parallel', 'pg_restore', '-j2', "$dir/directory");
 
+# Levels alone: a role does not get one since its OID was that of another role.
+create_extension($from, 'levels');
+$from->safe_psql('levels', q{SELECT jadugar.grant_access('alice', 'operator')});
+command_ok([ 'pg_dump', '-f', "$dir/levels", '-d', $from->connstr('levels') ], 'pg_dump of levels');
+restore($to, 'levels', 'psql', '-qXf', "$dir/levels");
+$to->safe_psql('levels', 'GRANT USAGE ON SCHEMA jadugar TO alice, bob, carol');
+is($to->safe_psql('levels', "SET ROLE $_; SELECT count(*) FROM jadugar.audit"), $_ eq 'alice' ? '1' : '0', "levels: $_")
+  foreach qw(alice bob carol);
+$to->safe_psql('levels', 'SELECT jadugar.adopt()');
+is($to->safe_psql('levels', 'SELECT role, level FROM jadugar.access_levels'), 'alice|operator', 'levels are mapped');
+
 # Another cluster, in which carol is missing.
-$to->safe_psql($_, 'DROP OWNED BY carol') foreach qw(plain custom parallel);
+$to->safe_psql($_, 'DROP OWNED BY carol') foreach qw(plain custom parallel levels);
 $to->safe_psql('postgres', 'DROP ROLE carol');
 not_adopted($to, 'parallel', 'another cluster');
 my $error = psql_error($to, 'SELECT jadugar.adopt(NULL)', 'parallel');
