@@ -49,8 +49,8 @@ extern void jdg_audit_number(const char *function, const char *kind,
 							 Oid owner, int64 n);
 
 /*
- * Is work that is made for this role given to it by an operator?  A member of
- * the role makes work of its own.
+ * Is work that is made for this role given to it by an operator, or work of it
+ * taken by one?  A member of the role makes work of its own.
  */
 extern bool jdg_audit_is_given(Oid owner);
 

@@ -71,7 +71,8 @@ set_pause(const char *function, bool on, const char *reason,
 		"SET paused_at = $at, paused_until = $until, "
 		"paused_by = $by, pause_reason = $reason "
 		"WHERE NOT ($keep AND paused_at IS NOT NULL "
-		"AND (paused_until IS NULL OR paused_until > $now))",.config = true
+		"AND (paused_until IS NULL OR paused_until > $now)) "
+		"AND ($on OR paused_at IS NOT NULL)",.config = true
 	};
 	JdgParams	p = {0};
 	JdgInternal in;
@@ -84,6 +85,7 @@ set_pause(const char *function, bool on, const char *reason,
 	jdg_bind(&p, "by", NAMEOID, NameGetDatum(&who), !on);
 	jdg_bind_text(&p, "reason", reason);
 	jdg_bind_bool(&p, "keep", keep);
+	jdg_bind_bool(&p, "on", on);
 	jdg_bind_instant(&p, "now", jdg_now());
 	jdg_internal_begin(&in);
 	if (jdg_run_params(&q, &p, 0) > 0)
@@ -154,8 +156,8 @@ pause_one_queue(const JdgQueue *queue)
 	JdgInternal in;
 
 	jdg_internal_begin(&in);
-	jdg_queue_pause(queue->queue_id, in.save_user);
-	jdg_audit("drain", "queue", queue->name, queue->owner);
+	if (jdg_queue_pause(queue->queue_id, in.save_user))
+		jdg_audit("drain", "queue", queue->name, queue->owner);
 	jdg_internal_end(&in);
 	jdg_wake_scheduler_at_commit(JDG_WAKE_CONTROL);
 }

@@ -25,6 +25,8 @@ jdg_handover_report(JdgHandover *h, const char *name, const char *problem)
 
 	if (problem != NULL)
 		values[2] = CStringGetTextDatum(problem);
+	else
+		h->done++;
 	tuplestore_putvalues(h->rows, h->desc, values, nulls);
 }
 

@@ -22,6 +22,7 @@ typedef struct JdgHandover
 	Oid			caller;
 	bool		dry_run;		/* change nothing */
 	const char *kind;			/* of the objects being dealt with */
+	int64		done;			/* objects reported without a problem */
 	struct Tuplestorestate *rows;	/* of the result */
 	struct TupleDescData *desc;
 } JdgHandover;

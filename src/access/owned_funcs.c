@@ -133,6 +133,19 @@ reassign_kind(JdgHandover *h, const JdgOwned *kind)
 	PG_END_TRY();
 }
 
+/* Notes in the audit trail that objects were dealt with. */
+static void
+audit(const JdgHandover *h)
+{
+	bool		gives = OidIsValid(h->to);
+
+	jdg_audit_detail(gives ? "reassign_owned" : "drop_owned", "role",
+					 jdg_role_name(h->from), h->from,
+					 gives ? psprintf("number " INT64_FORMAT ", new owner \"%s\"",
+									  h->done, jdg_role_name(h->to)) :
+					 psprintf("number " INT64_FORMAT, h->done), NULL);
+}
+
 /* Lets the modules deal with the chosen kinds. */
 static void
 hand_over(JdgHandover *h, ArrayType *words)
@@ -157,12 +170,8 @@ hand_over(JdgHandover *h, ArrayType *words)
 	jdg_internal_end(&in);
 	if (h->dry_run)
 		return;
-	if (OidIsValid(h->to))
-		jdg_audit_detail("reassign_owned", "role", jdg_role_name(h->from),
-						 h->from, psprintf("new owner \"%s\"",
-										   jdg_role_name(h->to)), NULL);
-	else
-		jdg_audit("drop_owned", "role", jdg_role_name(h->from), h->from);
+	if (h->done > 0)
+		audit(h);
 	jdg_forget_marks_at_commit();
 	jdg_wake_scheduler_at_commit(JDG_WAKE_ALL);
 }

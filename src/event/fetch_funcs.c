@@ -21,6 +21,7 @@
 #include "utils/typcache.h"
 
 #include "access/access.h"
+#include "access/audit.h"
 #include "base/args.h"
 #include "base/clock.h"
 #include "base/compat.h"
@@ -121,6 +122,11 @@ give(Fetch *f, JdgCursor *c, const JdgPending *p, int n,
 				c->blocked_id == id ? c->attempts : 0);
 	}
 	jdg_event_notice_due(f->until);
+	if (jdg_audit_is_given(f->s->owner))
+		jdg_audit_detail("fetch_events", "subscription", f->s->name,
+						 f->s->owner,
+						 psprintf("consumer \"%s\", number %d",
+								  f->a.consumer, n), NULL);
 }
 
 /* An event that could not be cast has failed, without a consumer. */

@@ -61,7 +61,7 @@ static JdgQuery revoke_query = {
 	.config = true
 };
 
-/* Writes or removes a grant; false: there was none to remove. */
+/* Writes or removes a grant; false: it was there, or there was none. */
 static bool
 change_grant(int32 topic_id, const char *type, Oid role,
 			 JdgEventPrivilege privilege, bool grant)
@@ -72,8 +72,7 @@ change_grant(int32 topic_id, const char *type, Oid role,
 
 	if (grant)
 		jdg_remember_role(role);
-	return jdg_run(grant ? &grant_query : &revoke_query, v, NULL, 0) > 0 ||
-		grant;
+	return jdg_run(grant ? &grant_query : &revoke_query, v, NULL, 0) > 0;
 }
 
 /* Changes a grant on a topic. */
@@ -83,6 +82,7 @@ change_topic(const GrantArgs *a, bool grant)
 	Oid			role = jdg_grantee(a->role);
 	JdgInternal in;
 	JdgTopic	topic;
+	bool		changed;
 
 	jdg_internal_begin(&in);
 	jdg_topic_lock(a->name, in.save_user, &topic);
@@ -92,15 +92,17 @@ change_topic(const GrantArgs *a, bool grant)
 				(errcode(JDG_ERRCODE_VALIDATION_ERROR),
 				 errmsg("privilege \"publish\" on topic \"jadugar\" cannot be granted"),
 				 errdetail("Only jadugar itself publishes there.")));
-	if (!change_grant(topic.topic_id, "", role, a->privilege, grant))
+	changed = change_grant(topic.topic_id, "", role, a->privilege, grant);
+	if (!changed && !grant)
 		ereport(ERROR,
 				(errcode(JDG_ERRCODE_NOT_FOUND),
 				 errmsg("privilege \"%s\" on topic \"%s\" is not granted to role \"%s\"",
 						jdg_topic_privilege_words[a->privilege], a->name,
 						a->role)));
-	jdg_audit_grant(grant ? "grant_topic" : "revoke_topic", "topic", a->name,
-					topic.owner, jdg_topic_privilege_words[a->privilege],
-					a->role);
+	if (changed)
+		jdg_audit_grant(grant ? "grant_topic" : "revoke_topic", "topic",
+						a->name, topic.owner,
+						jdg_topic_privilege_words[a->privilege], a->role);
 	jdg_internal_end(&in);
 }
 
@@ -130,19 +132,22 @@ change_type(const GrantArgs *a, bool grant)
 {
 	Oid			role = jdg_grantee(a->role);
 	JdgInternal in;
+	bool		changed;
 
 	jdg_event_type_check_pattern("type", a->name);
 	jdg_internal_begin(&in);
 	check_may_grant(a->name, in.save_user);
-	if (!change_grant(0, a->name, role, a->privilege, grant))
+	changed = change_grant(0, a->name, role, a->privilege, grant);
+	if (!changed && !grant)
 		ereport(ERROR,
 				(errcode(JDG_ERRCODE_NOT_FOUND),
 				 errmsg("privilege \"%s\" on event type \"%s\" is not granted to role \"%s\"",
 						jdg_event_privilege_words[a->privilege], a->name,
 						a->role)));
-	jdg_audit_grant(grant ? "grant_event_type" : "revoke_event_type",
-					"event type", a->name, jdg_event_type_owner(a->name),
-					jdg_event_privilege_words[a->privilege], a->role);
+	if (changed)
+		jdg_audit_grant(grant ? "grant_event_type" : "revoke_event_type",
+						"event type", a->name, jdg_event_type_owner(a->name),
+						jdg_event_privilege_words[a->privilege], a->role);
 	jdg_internal_end(&in);
 }
 

@@ -15,6 +15,8 @@
 #include "utils/array.h"
 #include "utils/builtins.h"
 
+#include "access/audit.h"
+#include "base/params.h"
 #include "base/spi.h"
 #include "flow/run/message.h"
 #include "flow/uses.h"
@@ -61,9 +63,32 @@ jdg_flow_uses_of_handler(const char *handler, JdgFlowUses *uses)
 	read_uses(v, "n ", uses);
 }
 
-void
-jdg_flow_uses_abort(const JdgFlowUses *uses, Oid role)
+/* Notes in the audit trail whose runs they are. */
+static void
+audit_abort(const JdgFlowUses *uses, const char *function)
 {
+	static JdgQuery q = {
+		"SELECT owner, count(*) FROM jadugar_internal.flow_run "
+		"WHERE run_id = ANY ($1) GROUP BY owner", 1, {INT8ARRAYOID}
+	};
+	JdgAuditTally *tally = jdg_audit_tally();
+	Datum	   *ids = palloc(sizeof(Datum) * Max(uses->runs, 1));
+	Datum		array;
+	int64		n;
+
+	for (int64 i = 0; i < uses->runs; i++)
+		ids[i] = Int64GetDatum(uses->run_ids[i]);
+	array = jdg_array(INT8OID, ids, NULL, (int) uses->runs);
+	n = jdg_run_latest(&q, &array, NULL);
+	for (int64 i = 0; i < n; i++)
+		jdg_audit_count(tally, jdg_col_oid(i, 1), jdg_col_int64(i, 2, 0));
+	jdg_audit_counted(tally, function, "flow runs");
+}
+
+void
+jdg_flow_uses_abort(const JdgFlowUses *uses, Oid role, const char *function)
+{
+	audit_abort(uses, function);
 	for (int64 i = 0; i < uses->runs; i++)
 	{
 		CHECK_FOR_INTERRUPTS();

@@ -23,7 +23,11 @@ typedef struct JdgFlowUses
 extern void jdg_flow_uses_of_queue(int32 queue_id, JdgFlowUses *uses);
 extern void jdg_flow_uses_of_handler(const char *handler, JdgFlowUses *uses);
 
-/* ask the runs to end in the name of a role, as abort_flow() does */
-extern void jdg_flow_uses_abort(const JdgFlowUses *uses, Oid role);
+/*
+ * Asks the runs to end in the name of a role, as abort_flow() does, and notes
+ * in the audit trail that "function" did so.  Inside jdg_internal_begin().
+ */
+extern void jdg_flow_uses_abort(const JdgFlowUses *uses, Oid role,
+								const char *function);
 
 #endif							/* JDG_FLOW_USES_H */

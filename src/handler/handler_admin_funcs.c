@@ -110,7 +110,7 @@ static JdgQuery waiting_query = {
 };
 
 static JdgQuery unfinished_query = {
-	"SELECT t.task_id FROM jadugar_internal.task AS t "
+	"SELECT t.task_id, t.owner FROM jadugar_internal.task AS t "
 	"WHERE t.task_id > $2 AND t.command_id IN " COMMANDS_OF_IT
 	" ORDER BY t.task_id LIMIT $3",
 	3, {TEXTOID, INT8OID, INT4OID}
@@ -256,7 +256,7 @@ refuse_if_pending(const char *name, const JdgFlowUses *uses)
  * all tasks of a batch; returns their number.
  */
 static int64
-refuse_hidden(Datum *values, Oid by)
+refuse_hidden(Datum *values, Oid by, JdgAuditTally *tally)
 {
 	int64		n = jdg_run_latest(&unfinished_query, values, NULL);
 	int64	   *ids = jdg_col_int64s(n, 1, CurrentMemoryContext);
@@ -282,7 +282,7 @@ refuse_hidden(Datum *values, Oid by)
 
 /* Cancels the waiting tasks of a batch; returns their number. */
 static int64
-cancel_waiting(Datum *values, Oid by)
+cancel_waiting(Datum *values, Oid by, JdgAuditTally *tally)
 {
 	int64		n = jdg_run(&waiting_query, values, NULL, 0);
 	JdgTask    *tasks = jdg_task_from_rows(n, CurrentMemoryContext);
@@ -292,8 +292,10 @@ cancel_waiting(Datum *values, Oid by)
 		JdgTask		again;
 
 		/* cancelling another may have changed or removed a dependant */
-		if (jdg_task_load(tasks[i].task_id, true, &again, CurrentMemoryContext))
-			jdg_settle_cancel(&again, "handler_dropped", by);
+		if (!jdg_task_load(tasks[i].task_id, true, &again, CurrentMemoryContext))
+			continue;
+		jdg_settle_cancel(&again, "handler_dropped", by);
+		jdg_audit_count(tally, again.owner, 1);
 	}
 	if (n > 0)
 		values[1] = Int64GetDatum(tasks[n - 1].task_id);
@@ -302,15 +304,18 @@ cancel_waiting(Datum *values, Oid by)
 
 /* Asks workers to stop the tasks of a batch that they hold. */
 static int64
-cancel_held(Datum *values, Oid by)
+cancel_held(Datum *values, Oid by, JdgAuditTally *tally)
 {
 	int64		n = jdg_run(&unfinished_query, values, NULL, 0);
-	int64	   *ids = jdg_col_int64s(n, 1, CurrentMemoryContext);
 
 	for (int64 i = 0; i < n; i++)
-		(void) jdg_slot_cancel_task(MyDatabaseId, ids[i], JDG_CANCEL_TASK, by);
-	if (n > 0)
-		values[1] = Int64GetDatum(ids[n - 1]);
+	{
+		int64		id = jdg_col_int64(i, 1, 0);
+
+		if (jdg_slot_cancel_task(MyDatabaseId, id, JDG_CANCEL_TASK, by))
+			jdg_audit_count(tally, jdg_col_oid(i, 2), 1);
+		values[1] = Int64GetDatum(id);
+	}
 	return n;
 }
 
@@ -319,7 +324,9 @@ cancel_held(Datum *values, Oid by)
  * own for each batch frees what the batch has read.
  */
 static void
-for_batches(const char *name, int64 (*work) (Datum *values, Oid by), Oid by)
+for_batches(const char *name,
+			int64 (*work) (Datum *values, Oid by, JdgAuditTally *tally),
+			Oid by, JdgAuditTally *tally)
 {
 	Datum		values[3] = {CStringGetTextDatum(name), Int64GetDatum(0),
 	Int32GetDatum(CANCEL_BATCH)};
@@ -331,7 +338,7 @@ for_batches(const char *name, int64 (*work) (Datum *values, Oid by), Oid by)
 
 		CHECK_FOR_INTERRUPTS();
 		jdg_internal_begin(&in);
-		n = work(values, by);
+		n = work(values, by, tally);
 		jdg_internal_end(&in);
 	} while (n == CANCEL_BATCH);
 }
@@ -340,11 +347,14 @@ for_batches(const char *name, int64 (*work) (Datum *values, Oid by), Oid by)
 static void
 cancel_pending(const char *name, Oid by)
 {
+	JdgAuditTally *tally = jdg_audit_tally();
+
 	jdg_require_shmem();
 	if (IsolationUsesXactSnapshot())
-		for_batches(name, refuse_hidden, by);
-	for_batches(name, cancel_waiting, by);
-	for_batches(name, cancel_held, by);
+		for_batches(name, refuse_hidden, by, tally);
+	for_batches(name, cancel_waiting, by, tally);
+	for_batches(name, cancel_held, by, tally);
+	jdg_audit_counted(tally, "drop_handler", "tasks");
 }
 
 /* drop_handler(name, pending) */
@@ -372,7 +382,7 @@ JDG_FUNCTION(jdg_drop_handler, JDG_LEVEL_USER)
 			refuse_if_pending(a.name, &uses);
 			break;
 		case PENDING_CANCEL:
-			jdg_flow_uses_abort(&uses, in.save_user);
+			jdg_flow_uses_abort(&uses, in.save_user, "drop_handler");
 			cancel_pending(a.name, in.save_user);
 			break;
 	}
@@ -434,8 +444,8 @@ JDG_FUNCTION(jdg_grant_handler, JDG_LEVEL_USER)
 	check_manages(a.name, in.save_user, owner);
 	check_may_grant(a.name, in.save_user, role, is_c);
 	jdg_remember_role(role);
-	jdg_run(&grant_query, values, NULL, 0);
-	jdg_audit_grant("grant_handler", "handler", a.name, owner, "use", a.role);
+	if (jdg_run(&grant_query, values, NULL, 0) > 0)
+		jdg_audit_grant("grant_handler", "handler", a.name, owner, "use", a.role);
 	h = jdg_handler_read(a.name, mcxt);
 	jdg_internal_end(&in);
 	jdg_handler_warn_of_privileges(h, role);

@@ -142,10 +142,10 @@ JDG_FUNCTION(jdg_reset_stats, JDG_LEVEL_OPERATOR)
 	JdgDb	   *db;
 
 	jdg_require_shmem();
+	jdg_audit("reset_stats", "database", NULL, InvalidOid);
 	db = jdg_db_lookup(MyDatabaseId, false);
 	if (db != NULL)
 		jdg_counters_reset(&db->counters);
-	jdg_audit("reset_stats", "database", NULL, InvalidOid);
 	PG_RETURN_VOID();
 }
 

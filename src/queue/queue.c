@@ -309,13 +309,12 @@ jdg_queue_missing(const char *name)
 	pg_unreachable();
 }
 
-void
+bool
 jdg_queue_pause(int32 queue_id, Oid user)
 {
 	static JdgQuery q = {
-		"UPDATE jadugar_internal.queue "
-		"SET paused_at = coalesce(paused_at, $2), "
-		"paused_by = coalesce(paused_by, $3) WHERE queue_id = $1",
+		"UPDATE jadugar_internal.queue SET paused_at = $2, paused_by = $3 "
+		"WHERE queue_id = $1 AND paused_at IS NULL",
 		3, {INT4OID, TIMESTAMPTZOID, NAMEOID},
 		.config = true
 	};
@@ -327,5 +326,5 @@ jdg_queue_pause(int32 queue_id, Oid user)
 	v[0] = Int32GetDatum(queue_id);
 	v[1] = TimestampTzGetDatum(jdg_now());
 	v[2] = NameGetDatum(&user_name);
-	jdg_run(&q, v, NULL, 0);
+	return jdg_run(&q, v, NULL, 0) > 0;
 }

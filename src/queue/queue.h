@@ -91,7 +91,10 @@ extern void jdg_queue_for_role(const char *name, Oid role, JdgQueue *queue);
 /* NOT_FOUND with the name */
 JDG_NORETURN extern void jdg_queue_missing(const char *name);
 
-/* pauses one queue; running tasks go on.  Inside jdg_internal_begin() */
-extern void jdg_queue_pause(int32 queue_id, Oid user);
+/*
+ * Pauses one queue; running tasks go on.  False: it is paused.  Inside
+ * jdg_internal_begin().
+ */
+extern bool jdg_queue_pause(int32 queue_id, Oid user);
 
 #endif							/* JDG_QUEUE_QUEUE_H */

@@ -52,7 +52,7 @@ static const JdgArg grant_args[] = {
 
 static JdgQuery resume_query = {
 	"UPDATE jadugar_internal.queue SET paused_at = NULL, paused_by = NULL "
-	"WHERE queue_id = $1",
+	"WHERE queue_id = $1 AND paused_at IS NOT NULL",
 	1, {INT4OID},
 	.config = true
 };
@@ -121,8 +121,8 @@ JDG_FUNCTION(jdg_pause_queue, JDG_LEVEL_USER)
 	jdg_internal_begin(&in);
 	queue_id = jdg_queue_lock(name, in.save_user);
 	tell(JDG_QUEUE_PAUSED, queue_id);
-	jdg_queue_pause(queue_id, in.save_user);
-	jdg_audit("pause_queue", "queue", name, jdg_queue_owner(queue_id));
+	if (jdg_queue_pause(queue_id, in.save_user))
+		jdg_audit("pause_queue", "queue", name, jdg_queue_owner(queue_id));
 	jdg_wake_scheduler_at_commit(JDG_WAKE_QUEUE_CHANGED);
 	jdg_internal_end(&in);
 	PG_RETURN_VOID();
@@ -139,9 +139,9 @@ JDG_FUNCTION(jdg_resume_queue, JDG_LEVEL_USER)
 	jdg_internal_begin(&in);
 	queue_id = Int32GetDatum(jdg_queue_lock(name, in.save_user));
 	tell(JDG_QUEUE_RESUMED, DatumGetInt32(queue_id));
-	jdg_run(&resume_query, &queue_id, NULL, 0);
-	jdg_audit("resume_queue", "queue", name,
-			  jdg_queue_owner(DatumGetInt32(queue_id)));
+	if (jdg_run(&resume_query, &queue_id, NULL, 0) > 0)
+		jdg_audit("resume_queue", "queue", name,
+				  jdg_queue_owner(DatumGetInt32(queue_id)));
 	jdg_wake_scheduler_at_commit(JDG_WAKE_QUEUE_CHANGED);
 	jdg_internal_end(&in);
 	PG_RETURN_VOID();
@@ -221,10 +221,10 @@ JDG_FUNCTION(jdg_grant_queue, JDG_LEVEL_USER)
 	jdg_internal_begin(&in);
 	values[0] = Int32GetDatum(jdg_queue_lock(a.queue, in.save_user));
 	jdg_remember_role(role);
-	jdg_run(&grant_query, values, NULL, 0);
-	jdg_audit_grant("grant_queue", "queue", a.queue,
-					jdg_queue_owner(DatumGetInt32(values[0])),
-					privilege_words[a.privilege], a.role);
+	if (jdg_run(&grant_query, values, NULL, 0) > 0)
+		jdg_audit_grant("grant_queue", "queue", a.queue,
+						jdg_queue_owner(DatumGetInt32(values[0])),
+						privilege_words[a.privilege], a.role);
 	jdg_internal_end(&in);
 	PG_RETURN_VOID();
 }

@@ -118,9 +118,9 @@ JDG_FUNCTION(jdg_start_workers, JDG_LEVEL_USER)
 	Oid			owner;
 	int			n = read_count(fcinfo, "start_workers", &owner);
 
-	set_pool(owner, n, -1);
 	if (jdg_audit_is_other(owner))
 		jdg_audit_number("start_workers", "workers", owner, n);
+	set_pool(owner, n, -1);
 	PG_RETURN_VOID();
 }
 
@@ -129,10 +129,10 @@ JDG_FUNCTION(jdg_scale_workers, JDG_LEVEL_USER)
 	Oid			owner;
 	int			n = read_count(fcinfo, "scale_workers", &owner);
 
-	set_pool(owner, n, n);
-	jdg_pool_leave(MyDatabaseId, owner, n);
 	if (jdg_audit_is_other(owner))
 		jdg_audit_number("scale_workers", "workers", owner, n);
+	set_pool(owner, n, n);
+	jdg_pool_leave(MyDatabaseId, owner, n);
 	PG_RETURN_VOID();
 }
 
@@ -140,10 +140,10 @@ JDG_FUNCTION(jdg_stop_workers, JDG_LEVEL_USER)
 {
 	Oid			owner = read_owner(fcinfo, "stop_workers");
 
-	set_pool(owner, 0, 0);
-	jdg_pool_leave(MyDatabaseId, owner, 0);
 	if (jdg_audit_is_other(owner))
 		jdg_audit("stop_workers", "workers", NULL, owner);
+	set_pool(owner, 0, 0);
+	jdg_pool_leave(MyDatabaseId, owner, 0);
 	PG_RETURN_VOID();
 }
 
@@ -153,12 +153,12 @@ JDG_FUNCTION(jdg_restart_workers, JDG_LEVEL_USER)
 	int			min,
 				max;
 
+	if (jdg_audit_is_other(owner))
+		jdg_audit("restart_workers", "workers", NULL, owner);
 	/* a stopped pool gets workers again; other bounds stay */
 	if (jdg_pool_get_bounds(MyDatabaseId, owner, &min, &max) && max == 0)
 		set_pool(owner, 0, -1);
 	jdg_pool_leave(MyDatabaseId, owner, 0);
-	if (jdg_audit_is_other(owner))
-		jdg_audit("restart_workers", "workers", NULL, owner);
 	jdg_wake_scheduler_at_commit(JDG_WAKE_WORK);
 	PG_RETURN_VOID();
 }

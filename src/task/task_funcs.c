@@ -168,25 +168,27 @@ JDG_FUNCTION(jdg_v_cancel_tasks, JDG_LEVEL_USER)
 {
 	char	   *function = jdg_arg_text(fcinfo, 0);
 	JdgAuditTally *tally = jdg_audit_tally();
+	ArrayType  *array;
 	Datum	   *ids;
-	bool	   *nulls;
 	int			nids;
 	int64		n = 0;
 
 	jdg_require_shmem();
 	if (PG_ARGISNULL(1))
 		PG_RETURN_INT64(0);
-	deconstruct_array(PG_GETARG_ARRAYTYPE_P(1), INT8OID, sizeof(int64),
-					  FLOAT8PASSBYVAL, TYPALIGN_DOUBLE, &ids, &nulls, &nids);
+	array = PG_GETARG_ARRAYTYPE_P(1);
+	/* before a worker is asked to stop a task */
+	if (array_contains_nulls(array))
+		ereport(ERROR,
+				(errcode(JDG_ERRCODE_VALIDATION_ERROR),
+				 errmsg("task_ids must not contain null")));
+	deconstruct_array(array, INT8OID, sizeof(int64), FLOAT8PASSBYVAL,
+					  TYPALIGN_DOUBLE, &ids, NULL, &nids);
 	for (int i = 0; i < nids; i++)
 	{
 		Oid			owner;
 
 		CHECK_FOR_INTERRUPTS();
-		if (nulls[i])
-			ereport(ERROR,
-					(errcode(JDG_ERRCODE_VALIDATION_ERROR),
-					 errmsg("task_ids must not contain null")));
 		if (!cancel_task(DatumGetInt64(ids[i]), &owner))
 			continue;
 		jdg_audit_count(tally, owner, 1);

@@ -25,7 +25,7 @@ INSERT INTO aud.exceptions VALUES
 	-- events are rows with a publisher
 	('publish'), ('publish_batch'), ('publish_change'), ('raise_event'),
 	-- a consumer does its work, by a token
-	('fetch_events'), ('ack'), ('nack'), ('extend_lease'), ('release_lease'),
+	('ack'), ('nack'), ('extend_lease'), ('release_lease'),
 	-- their row is that of add_step()
 	('add_parallel'), ('add_conditional'),
 	-- it needs a copy of a database: test/t/server/023_dump.pl
@@ -52,12 +52,15 @@ SELECT jadugar.create_flow('aud_failing', jadugar.step('bad', 'SELECT 1/0', retr
 SELECT jadugar.start_flow('aud_failing') AS bad1, jadugar.start_flow('aud_failing') AS bad2, jadugar.start_flow('aud_waiting') AS run1, jadugar.start_flow('aud_waiting') AS run2, jadugar.start_flow('aud_waiting') AS run3 \gset
 SELECT jadugar.create_chain('aud_draft'), jadugar.create_topic('aud_events'), jadugar.schedule('aud_nightly', '@yearly', 'SELECT 1') \g /dev/null
 SELECT jadugar.subscribe('aud_failing', '{aud}', 'SELECT 1/0', on_failure => 'park', max_attempts => 1) \g /dev/null
+SELECT jadugar.subscribe('aud_fetched', '{aud}', delivery => 'fetch') \g /dev/null
 SELECT count(jadugar.publish('aud', '{}')) FROM generate_series(1, 3);
 CALL test.wait_until('SELECT count(*) = 3 FROM jadugar.dead_letters');
 CALL test.wait_until(format('SELECT count(*) = 2 FROM jadugar.flow_runs WHERE run_id IN (%s, %s) AND status = ''failed''', :bad1, :bad2));
 CALL test.wait_until('SELECT count(*) = 3 FROM jadugar.approvals');
 CALL test.wait_until(format('SELECT count(*) = 3 FROM jadugar.history WHERE task_id IN (%s, %s, %s) AND final', :failed1, :failed2, :done));
 SELECT min(event_id) AS letter FROM jadugar.dead_letters \gset
+SET ROLE aud_other;
+SELECT jadugar.schedule('aud_other', '@yearly', 'SELECT 1'), jadugar.create_queue('aud_other') \g /dev/null
 RESET ROLE;
 SELECT max(audit_id) AS before FROM jadugar.audit \gset
 
@@ -67,7 +70,7 @@ CALL aud.call('alter_queue', '''aud_held'', max_depth => 100');
 CALL aud.call('set_limit', '''key'', ''aud'', 2, owner => ''aud_owner''');
 CALL aud.call('grant_queue', '''aud_held'', ''aud_other'', ''enqueue''');
 CALL aud.call('revoke_queue', '''aud_held'', ''aud_other'', ''enqueue''');
-CALL aud.call('pause_queue', '''aud_held''');
+CALL aud.call('pause_queue', '''aud_new''');
 CALL aud.call('register_sql_handler', '''aud_sql'', ''SELECT 1''');
 CALL aud.call('register_handler', '''aud_function'', ''pg_catalog.pg_backend_pid()''');
 CALL aud.call('grant_handler', '''aud_sql'', ''aud_other''');
@@ -124,12 +127,13 @@ CALL aud.call('seek', '''aud_sub2'', owner => ''aud_owner''');
 CALL aud.call('resume_subscription', '''aud_sub2'', owner => ''aud_owner''');
 CALL aud.call('replay', '''aud_sub2'', ''aud_replay'', owner => ''aud_owner''');
 CALL aud.call('unsubscribe', '''aud_replay'', owner => ''aud_owner''');
+CALL aud.call('fetch_events', '''aud_fetched'', ''a consumer'', owner => ''aud_owner''');
 CALL aud.call('start_workers', '1, role => ''aud_other''');
 CALL aud.call('scale_workers', '0, role => ''aud_other''');
 CALL aud.call('restart_workers', 'role => ''aud_other''');
 CALL aud.call('stop_workers', 'role => ''aud_other''');
 CALL aud.call('reset_stats', '');
-CALL aud.call('reassign_owned', '''aud_other'', ''aud_owner''');
+CALL aud.call('reassign_owned', '''aud_other'', ''aud_owner'', ''{queues}''');
 CALL aud.call('drop_owned', '''aud_other''');
 CALL aud.call('pause_all', 'reason => ''a test'', until => ''2100-01-01 00:00+00''');
 CALL aud.call('resume_all', '');
@@ -169,11 +173,35 @@ SELECT jadugar.cancel_tasks() >= 2 AS many, jadugar.cancel_tasks(), jadugar.canc
 SELECT jadugar.start_workers(0), jadugar.purge_completed('10 days'), jadugar.clear_schedules();
 SELECT jadugar.create_chain(NULL);
 SELECT jadugar.cancel_batch('{NULL}');
--- nothing changes
-SELECT jadugar.pause_subscription('aud_sub2') AS paused \g /dev/null
-SELECT jadugar.pause_subscription('aud_sub2') AS paused_again;
 RESET ROLE;
 SELECT function, what FROM jadugar.audit WHERE audit_id > :before;
+-- calls that find nothing to change
+SELECT jadugar.create_queue('aud_idle'), jadugar.create_topic('aud_idle'), jadugar.register_event_type('aud.idle'), jadugar.schedule('aud_idle', '@yearly', 'SELECT 1') \g /dev/null
+CREATE PROCEDURE aud.idle() LANGUAGE plpgsql AS $$
+BEGIN
+	PERFORM jadugar.pause_subscription('aud_sub2', owner => 'aud_owner');
+	PERFORM jadugar.pause_schedule('aud_idle');
+	PERFORM jadugar.pause_queue('aud_idle');
+	PERFORM jadugar.grant_queue('aud_idle', 'aud_other');
+	PERFORM jadugar.grant_topic('aud_idle', 'aud_other');
+	PERFORM jadugar.grant_event_type('aud.idle', 'aud_other');
+	PERFORM jadugar.grant_handler('aud_sql', 'aud_other');
+	PERFORM jadugar.drop_owned('aud_monitor');
+	PERFORM jadugar.reassign_owned('aud_monitor', 'aud_owner');
+	PERFORM jadugar.reassign_owned('aud_owner', 'aud_other', dry_run => true);
+	PERFORM jadugar.clear_schedules('aud_monitor');
+	PERFORM jadugar.purge_completed('1000 years');
+END $$;
+CALL aud.idle();
+SELECT function, what FROM jadugar.audit WHERE audit_id > :before ORDER BY audit_id;
+SELECT max(audit_id) AS before FROM jadugar.audit \gset
+CALL aud.idle();
+CALL jadugar.drain(queue => 'aud_idle');
+SELECT jadugar.resume_queue('aud_idle') \g /dev/null
+SELECT jadugar.resume_queue('aud_idle'), jadugar.resume_all(), jadugar.resume_schedule('aud_idle') \g /dev/null
+SELECT jadugar.resume_schedule('aud_idle') AS resumed_again;
+SELECT function, what FROM jadugar.audit WHERE audit_id > :before ORDER BY audit_id;
+SELECT jadugar.drop_queue('aud_idle'), jadugar.drop_topic('aud_idle', events => 'drop'), jadugar.drop_event_type('aud.idle'), jadugar.unschedule('aud_idle') \g /dev/null
 -- a member of a role makes work for it, but changes its work
 GRANT aud_owner TO aud_other;
 SELECT jadugar.grant_access('aud_other') \g /dev/null
@@ -184,6 +212,21 @@ SELECT jadugar.cancel(:id);
 RESET ROLE;
 SELECT role, function, owner FROM jadugar.audit WHERE audit_id > :before;
 REVOKE aud_owner FROM aud_other;
+-- a handler is dropped with the work of other roles
+SELECT jadugar.register_sql_handler('aud_used', 'SELECT pg_catalog.pg_sleep(600)') -- waits-for-time: it is stopped
+\g /dev/null
+SELECT jadugar.grant_handler('aud_used', 'aud_owner'), jadugar.grant_handler('aud_used', 'aud_other'), jadugar.enqueue('aud_used', delay => '1 day') \g /dev/null
+SET ROLE aud_owner;
+SELECT jadugar.enqueue('aud_used', delay => '1 day') \g /dev/null
+SELECT jadugar.enqueue('aud_used') AS id, jadugar.start_flow(jadugar.step('a', 'aud_used', queue => 'aud_held')) AS run \gset
+CALL test.wait_until(format('SELECT count(*) = 1 FROM jadugar.tasks WHERE flow_run = %s', :run));
+CALL test.wait_until(format('SELECT status = ''running'' FROM jadugar.get_task(%s)', :id));
+SET ROLE aud_other;
+SELECT jadugar.enqueue('aud_used', delay => '1 day') \g /dev/null
+RESET ROLE;
+SELECT max(audit_id) AS before FROM jadugar.audit \gset
+SELECT jadugar.drop_handler('aud_used', pending => 'cancel');
+SELECT function, what, CASE WHEN owner = current_user THEN 'superuser' ELSE owner END AS owner, detail FROM jadugar.audit WHERE audit_id > :before ORDER BY what, owner;
 -- one row for each owner, whatever the number of tasks
 SELECT max(audit_id) AS before FROM jadugar.audit \gset
 SET ROLE aud_owner;
@@ -197,6 +240,7 @@ SELECT role = current_user AS superuser, function, what, owner, detail FROM jadu
 
 -- ----------------------------------------------------------------- transactions
 
+SELECT jadugar.resume_queue('aud_held') \g /dev/null
 SELECT max(audit_id) AS before FROM jadugar.audit \gset
 BEGIN;
 SELECT jadugar.pause_queue('aud_held');
