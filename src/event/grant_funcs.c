@@ -123,7 +123,9 @@ check_may_grant(const char *type, Oid user)
 			 strchr(type, '*') ?
 			 errdetail("It is a pattern, which may match types of other roles.") :
 			 errdetail("The type is not registered, so it has no owner."),
-			 errhint("Grant the types that you own one by one, or ask an operator.")));
+			 strchr(type, '*') ?
+			 errhint("Grant the types that you own one by one, or ask an operator.") :
+			 errhint("Register it first with jadugar.register_event_type(), or ask an operator.")));
 }
 
 /* Changes a grant on a type or a pattern of types. */

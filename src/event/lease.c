@@ -110,7 +110,8 @@ require_owner(const JdgSubscription *s)
 				(errcode(JDG_ERRCODE_FORBIDDEN),
 				 errmsg("permission denied for the subscription of the token"),
 				 errdetail("Role \"%s\" is neither a member of its owner nor an operator.",
-						   GetUserNameFromId(GetUserId(), false))));
+						   GetUserNameFromId(GetUserId(), false)),
+				 errhint("Act as a member of that role, or as an operator.")));
 }
 
 const JdgSubscription *

@@ -41,6 +41,9 @@ static const JdgDeliveryKind delivery_codes[] = {
 	JDG_DELIVERY_INLINE, JDG_DELIVERY_TASK, JDG_DELIVERY_FETCH
 };
 
+static const char leave_out_hint[] =
+"Leave it out, or name it in \"reset\" of jadugar.alter_subscription().";
+
 static bool
 is_delivery(const JdgSubscriptionOptions *o, JdgDeliveryKind kind)
 {
@@ -70,15 +73,24 @@ check_range(const char *argument, int64 value, int64 min, int64 max)
 				 errdetail("The value is %lld.", (long long) value)));
 }
 
-/* Raises VALIDATION_ERROR for an array with NULL or too many elements. */
+/*
+ * Raises VALIDATION_ERROR for an array with NULL, too many elements or none,
+ * with a hint for the last case.
+ */
 static Datum *
-read_texts(const char *argument, ArrayType *array, int max, int *n)
+read_texts(const char *argument, ArrayType *array, int max, const char *hint,
+		   int *n)
 {
 	Datum	   *elems;
 	bool	   *nulls;
 
 	deconstruct_array(array, TEXTOID, -1, false, TYPALIGN_INT, &elems, &nulls,
 					  n);
+	if (*n == 0)
+		ereport(ERROR,
+				(errcode(JDG_ERRCODE_VALIDATION_ERROR),
+				 errmsg("argument \"%s\" must not be empty", argument),
+				 errhint("%s", hint)));
 	if (*n > max)
 		ereport(ERROR,
 				(errcode(JDG_ERRCODE_VALIDATION_ERROR),
@@ -99,13 +111,10 @@ static void
 check_types(ArrayType *types)
 {
 	int			n;
-	Datum	   *elems = read_texts("types", types, PATTERNS_MAX, &n);
+	Datum	   *elems = read_texts("types", types, PATTERNS_MAX,
+								   "Name at least one type or pattern, for example '{order.*}'.",
+								   &n);
 
-	if (n == 0)
-		ereport(ERROR,
-				(errcode(JDG_ERRCODE_VALIDATION_ERROR),
-				 errmsg("argument \"types\" must not be empty"),
-				 errhint("Name at least one type or pattern, for example '{order.*}'.")));
 	for (int i = 0; i < n; i++)
 		jdg_event_type_check_pattern("types", TextDatumGetCString(elems[i]));
 }
@@ -119,7 +128,7 @@ find_topics(ArrayType *topics)
 
 	if (topics == NULL)
 		return (Datum) 0;
-	elems = read_texts("topics", topics, PATTERNS_MAX, &n);
+	elems = read_texts("topics", topics, PATTERNS_MAX, leave_out_hint, &n);
 	for (int i = 0; i < n; i++)
 	{
 		JdgTopic	topic;
@@ -188,7 +197,7 @@ check_fetched(const JdgSubscriptionOptions *o)
 				 errmsg("%s cannot be combined with delivery => 'fetch'",
 						option),
 				 errdetail("Consumers outside the server handle the events."),
-				 errhint("Leave it out, or name it in \"reset\" of jadugar.alter_subscription().")));
+				 errhint("%s", leave_out_hint)));
 }
 
 void
@@ -235,7 +244,7 @@ jdg_subscription_check(const JdgSubscriptionOptions *o)
 	{
 		int			n;
 
-		(void) read_texts("keys", o->keys, KEYS_MAX, &n);
+		(void) read_texts("keys", o->keys, KEYS_MAX, leave_out_hint, &n);
 	}
 	if (o->headers && !JB_ROOT_IS_OBJECT(o->headers))
 		ereport(ERROR,

@@ -215,6 +215,12 @@ read_batch(const BatchArgs *a, int *n)
 	return events;
 }
 
+static void
+add_element_context(void *arg)
+{
+	errcontext("element %d of argument \"data\"", *(int *) arg + 1);
+}
+
 /*
  * Checks all events.  What code of the type's owner leaves behind is freed
  * after each.
@@ -225,8 +231,14 @@ check_batch(JdgPublisher *p, JdgPublication *events, int n)
 	MemoryContext check = AllocSetContextCreate(CurrentMemoryContext,
 												"jadugar event check",
 												ALLOCSET_DEFAULT_SIZES);
+	ErrorContextCallback context;
+	int			i;
 
-	for (int i = 0; i < n; i++)
+	context.callback = add_element_context;
+	context.arg = &i;
+	context.previous = error_context_stack;
+	error_context_stack = &context;
+	for (i = 0; i < n; i++)
 	{
 		MemoryContext old = MemoryContextSwitchTo(check);
 		bool		key_given = events[i].key != NULL;
@@ -238,6 +250,7 @@ check_batch(JdgPublisher *p, JdgPublication *events, int n)
 			events[i].key = pstrdup(events[i].key);
 		MemoryContextReset(check);
 	}
+	error_context_stack = context.previous;
 	MemoryContextDelete(check);
 }
 

@@ -12,6 +12,7 @@
 #include "postgres.h"
 
 #include "catalog/pg_type.h"
+#include "miscadmin.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
 #include "utils/inval.h"
@@ -241,12 +242,88 @@ jdg_subscription_is_quiet(const JdgSubscription *s)
 	return false;
 }
 
+/* what a filter looks at, see jdg_event_passes() */
+static const char *const filter_fields[] = {"type", "key", "headers", "data"};
+
+/* Raises VALIDATION_ERROR for a field that a filter does not see. */
+static void
+check_field(JsonPathItem *key)
+{
+	int32		len;
+	char	   *field = jspGetString(key, &len);
+
+	for (int i = 0; i < lengthof(filter_fields); i++)
+	{
+		if (strcmp(field, filter_fields[i]) == 0)
+			return;
+	}
+	ereport(ERROR,
+			(errcode(JDG_ERRCODE_VALIDATION_ERROR),
+			 errmsg("unrecognized field \"%s\" in argument \"filter\"",
+					jdg_excerpt(field)),
+			 errdetail("A filter sees the fields type, key, headers and data."),
+			 errhint("Write a field of the data as $.data.%s.",
+					 jdg_excerpt(field))));
+}
+
+/* Checks the field behind each $ of a filter, wherever it stands. */
+static void
+check_fields(JsonPathItem *item)
+{
+	JsonPathItem other;
+
+	check_stack_depth();
+	switch (item->type)
+	{
+		case jpiAnd:
+		case jpiOr:
+		case jpiEqual:
+		case jpiNotEqual:
+		case jpiLess:
+		case jpiGreater:
+		case jpiLessOrEqual:
+		case jpiGreaterOrEqual:
+		case jpiAdd:
+		case jpiSub:
+		case jpiMul:
+		case jpiDiv:
+		case jpiMod:
+		case jpiStartsWith:
+			jspGetLeftArg(item, &other);
+			check_fields(&other);
+			jspGetRightArg(item, &other);
+			check_fields(&other);
+			break;
+		case jpiNot:
+		case jpiIsUnknown:
+		case jpiPlus:
+		case jpiMinus:
+		case jpiFilter:
+		case jpiExists:
+			jspGetArg(item, &other);
+			check_fields(&other);
+			break;
+		case jpiLikeRegex:
+			jspInitByBuffer(&other, item->base, item->content.like_regex.expr);
+			check_fields(&other);
+			break;
+		default:
+			break;
+	}
+	if (!jspGetNext(item, &other))
+		return;
+	if (item->type == jpiRoot && other.type == jpiKey)
+		check_field(&other);
+	check_fields(&other);
+}
+
 void
 jdg_event_check_filter(JsonPath *filter)
 {
 	JsonPathItem item;
 
 	jspInit(&item, filter);
+	check_fields(&item);
 	switch (item.type)
 	{
 		case jpiAnd:

@@ -98,7 +98,10 @@ extern bool jdg_subscription_wants(const JdgSubscription *s, const JdgEvent *e);
 /* does it get events of jadugar itself?  Then its work causes none */
 extern bool jdg_subscription_is_quiet(const JdgSubscription *s);
 
-/* raises VALIDATION_ERROR unless the filter is a predicate, true or false */
+/*
+ * Raises VALIDATION_ERROR unless the filter is a predicate, true or false, of
+ * fields that it sees.
+ */
 extern void jdg_event_check_filter(JsonPath *filter);
 
 /* does its filter hold for the event?  Raises no errors of jsonpath */

@@ -208,7 +208,7 @@ JDG_FUNCTION(jdg_subscribe, JDG_LEVEL_USER)
 		ereport(ERROR,
 				(errcode(JDG_ERRCODE_CONFLICT),
 				 errmsg("subscription \"%s\" already exists", o->name),
-				 errhint("Drop it first with jadugar.unsubscribe(), or choose another name.")));
+				 errhint("Change it with jadugar.alter_subscription(), or choose another name.")));
 	id = jdg_col_int64(0, 1, 0);
 	jdg_bind_int64(&c, "subscription_id", id);
 	jdg_bind_int32(&c, "shards", shards);

@@ -130,10 +130,15 @@ check_key_path(const char *key)
 	PG_END_TRY();
 }
 
-/* Finds the payload_type, which the owner must be allowed to use. */
+/*
+ * Finds the payload_type, which the owner must be allowed to use.  A call that
+ * names neither a version nor a payload_type concerns the latest version.
+ */
 static void
 read_payload_type(Registration *r)
 {
+	if (r->a.payload_type == NULL && r->a.version == NULL && r->old != NULL)
+		r->a.payload_type = r->old->version[r->old->latest - 1].payload_type;
 	if (r->a.payload_type == NULL)
 		return;
 	r->payload_type = jdg_payload_type_find(r->a.payload_type);

@@ -105,7 +105,9 @@ SELECT type, key, data, headers FROM test_events('{test.batch2}');
 SELECT * FROM jadugar.publish_batch('test.batch', '{}');
 SELECT * FROM jadugar.publish_batch('test.batch', NULL);
 SELECT * FROM jadugar.publish_batch('test.batch', ARRAY['{}', NULL]::jsonb[]);
+\set SHOW_CONTEXT errors
 SELECT * FROM jadugar.publish_batch('test.batch', ARRAY['{}', '[]']::jsonb[]);
+\set SHOW_CONTEXT never
 SELECT * FROM jadugar.publish_batch('test.batch', ARRAY['{}']::jsonb[], keys => '{a,b}');
 SELECT * FROM jadugar.publish_batch('test.batch', ARRAY['{}']::jsonb[], message_ids => '{}');
 
@@ -183,6 +185,8 @@ SELECT type, data FROM test_events('{test.order}', versions => '{"test.order": 1
 SELECT jadugar.register_event_type('test.order', 'test_shop.order3', downcast => 'test_shop.down');
 SELECT type, version, data FROM test_events('{test.order}', versions => '{"test.order": 2}');
 SELECT type, version, data FROM test_events('{test.order}', versions => '{"test.order": 4}');
+-- without payload_type and version, the latest version is meant
+SELECT jadugar.register_event_type('test.order', description => 'an order');
 SELECT type, version, latest, payload_type, topic, owner, key, upcast, downcast FROM jadugar.event_types ORDER BY 1, 2;
 SELECT jsonb_pretty(jadugar.event_schema('test.order'));
 SELECT jadugar.event_schema('test.order', 1);

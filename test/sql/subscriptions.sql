@@ -49,6 +49,8 @@ SELECT jadugar.subscribe('x', '{a}', 'SELEC 1');
 SELECT jadugar.subscribe('x', '{a}', 'SELECT $2');
 SELECT jadugar.subscribe('x', '{a}', 'VACUUM');
 SELECT jadugar.subscribe('x', '{a}', 'SELECT 1', topics => '{nowhere}');
+SELECT jadugar.subscribe('x', '{a}', 'SELECT 1', topics => '{}');
+SELECT jadugar.subscribe('x', '{a}', 'SELECT 1', keys => '{}');
 SELECT jadugar.subscribe('x', '{a}', 'SELECT 1', shards => 0);
 SELECT jadugar.subscribe('x', '{a}', 'SELECT 1', shards => 65);
 SELECT jadugar.subscribe('x', '{a}', 'SELECT 1', batch => 0);
@@ -64,6 +66,12 @@ SELECT jadugar.subscribe('x', '{a}', 'SELECT 1', filter => '$.data.x ? (@ > 1)')
 SELECT jadugar.subscribe('x', '{a}', 'SELECT 1', filter => 'strict $.data.x');
 SELECT jadugar.subscribe('x', '{a}', 'SELECT 1', filter => '($.data.x > 1).type()');
 SELECT count(*) FROM jadugar.read_events(filter => '$.data.x');
+SELECT jadugar.subscribe('x', '{a}', 'SELECT 1', filter => '$.total > 1');
+\set VERBOSITY terse
+SELECT count(*) FROM jadugar.read_events(filter => 'exists($.data.lines[*] ? (@.n > -$.max)) && $.key == "a"');
+SELECT count(*) FROM jadugar.read_events(filter => '$.type == "a" && !($.topic like_regex "b")');
+SELECT count(*) FROM jadugar.read_events('{a}', filter => '$.** == 1 || $.type starts with "b" || $."data".total > 1 && ($.headers.h == "x") is unknown');
+\set VERBOSITY default
 SELECT jadugar.subscribe('x', '{a}', 'SELECT 1', timeout => '0');
 SELECT jadugar.subscribe('x', '{a}', 'SELECT 1', headers => '[]');
 SELECT jadugar.subscribe('one', '{a}', 'SELECT 1');
