@@ -178,7 +178,10 @@ is_taken(const char *name, Oid schema)
 							  ObjectIdGetDatum(schema));
 }
 
-/* Names of the indexes of a partition: its own name, and these. */
+/*
+ * Names of our indexes of a partition: its own name, and these.  A superuser
+ * may have made others.
+ */
 static List *
 index_suffixes(Oid relid, const char *name)
 {
@@ -190,8 +193,8 @@ index_suffixes(Oid relid, const char *name)
 	{
 		char	   *index = get_rel_name(lfirst_oid(l));
 
-		Assert(strncmp(index, name, strlen(name)) == 0);
-		suffixes = lappend(suffixes, index + strlen(name));
+		if (strncmp(index, name, strlen(name)) == 0)
+			suffixes = lappend(suffixes, index + strlen(name));
 	}
 	table_close(rel, NoLock);
 	return suffixes;
