@@ -10,8 +10,9 @@
  * configuration, they are known to every process at its next look.
  *
  * Only subscriptions count whose owner may hold the topic (grant.h): to read a
- * topic is no right to stop its publishers.  One that has kept the topic full
- * for max_hold is lost (lost.h), so publishers do not wait longer.
+ * topic is no right to stop its publishers.  A replay does not count: publishers
+ * add nothing to what it has to come.  A subscription that has kept the topic
+ * full for max_hold is lost (lost.h), so publishers do not wait longer for it.
  *
  * A look costs little as long as nobody is far behind: the rows of the log
  * behind a position are counted in the index, for the subscription first that
@@ -122,7 +123,7 @@ begin_look(const Limited *t)
 		"ELSE coalesce(c.base_xip[1], c.base_xmax, '0'::xid8) END) AS first "
 		"FROM jadugar_internal.event_cursor c "
 		"WHERE c.subscription_id = s.subscription_id "
-		"AND c.lost_at IS NULL AND NOT c.done) x "
+		"AND c.lost_at IS NULL AND NOT c.done AND NOT c.last_window) x "
 		"WHERE (s.topics IS NULL OR $1 = ANY (s.topics)) "
 		"AND x.first IS NOT NULL ORDER BY x.first, s.subscription_id",
 		2, {INT4OID, INT4OID}
@@ -207,7 +208,8 @@ read_cursors(Reader *r)
 	{
 		JdgCursor  *c = &r->cursors[r->n];
 
-		if (jdg_cursor_read(r->subscription_id, i, c) && !c->lost && !c->done)
+		if (jdg_cursor_read(r->subscription_id, i, c) && !c->lost &&
+			!c->done && !c->last_window)
 			r->n++;
 	}
 	MemoryContextSwitchTo(old);
