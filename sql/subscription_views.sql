@@ -3,12 +3,12 @@
 CREATE FUNCTION jadugar_internal._v_behind(subscription_id bigint, shard integer) RETURNS bigint
 LANGUAGE C STABLE STRICT AS 'MODULE_PATHNAME', 'jdg_v_behind';
 COMMENT ON FUNCTION jadugar_internal._v_behind(bigint, integer) IS
-	'Returns the number of events that a shard has not passed, at most 100,000.';
+	'Returns the number of events that a shard has not passed, at most 100,000. NULL: none of the next 200,000 events is for it.';
 
 CREATE FUNCTION jadugar_internal._v_lag(subscription_id bigint, shard integer) RETURNS interval
 LANGUAGE C STABLE STRICT AS 'MODULE_PATHNAME', 'jdg_v_lag';
 COMMENT ON FUNCTION jadugar_internal._v_lag(bigint, integer) IS
-	'Returns the age of the next event that a shard has not passed, or 0.';
+	'Returns the age of the next event that a shard has not passed, or 0. NULL: none of the next 200,000 events is for it.';
 
 CREATE VIEW jadugar.subscription_shards WITH (security_barrier) AS
 SELECT s.name AS subscription,
@@ -66,8 +66,8 @@ COMMENT ON COLUMN jadugar.subscription_shards.error IS
 COMMENT ON COLUMN jadugar.subscription_shards.last_event_id IS 'Event that was handled last.';
 COMMENT ON COLUMN jadugar.subscription_shards.last_handled_at IS 'When it was handled.';
 COMMENT ON COLUMN jadugar.subscription_shards.behind IS
-	'Number of events to come, at most 100,000. Events that were set aside do not count.';
-COMMENT ON COLUMN jadugar.subscription_shards.lag IS 'Age of the next event to come. 0: there is none.';
+	'Number of events to come, at most 100,000. Events that were set aside do not count. NULL: not known.';
+COMMENT ON COLUMN jadugar.subscription_shards.lag IS 'Age of the next event to come. 0: there is none. NULL: not known.';
 COMMENT ON COLUMN jadugar.subscription_shards.lost_at IS
 	'When events that it had not handled were dropped. NULL: none were.';
 COMMENT ON COLUMN jadugar.subscription_shards.holder IS
@@ -186,8 +186,8 @@ COMMENT ON COLUMN jadugar.subscriptions.dead IS 'Number of events that are not t
 COMMENT ON COLUMN jadugar.subscriptions.last_event_id IS 'Highest event that was handled last in a shard.';
 COMMENT ON COLUMN jadugar.subscriptions.last_handled_at IS 'When an event was last handled.';
 COMMENT ON COLUMN jadugar.subscriptions.behind IS
-	'Number of events to come, at most 100,000 for each shard. Events that were set aside do not count.';
-COMMENT ON COLUMN jadugar.subscriptions.lag IS 'Age of the next event to come. 0: there is none.';
+	'Number of events to come, at most 100,000 for each shard. Events that were set aside do not count. NULL: not known.';
+COMMENT ON COLUMN jadugar.subscriptions.lag IS 'Age of the next event to come. 0: there is none. NULL: not known.';
 COMMENT ON COLUMN jadugar.subscriptions.paused_at IS 'When it was paused. NULL: it is not.';
 COMMENT ON COLUMN jadugar.subscriptions.paused_by IS 'Role that paused it.';
 COMMENT ON COLUMN jadugar.subscriptions.created_at IS 'When it was created.';

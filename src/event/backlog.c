@@ -52,12 +52,12 @@ begin_part(LeafScan *scan, StrategyNumber xids, RegProcedure xid_compares,
 }
 
 /*
- * Begins the scan of a leaf behind a place of it, or at a transaction.  "rows":
- * the index alone is read.  False: the leaf has just been dropped.
+ * Begins the scan of a leaf behind a place of it, or at a transaction.  False:
+ * the leaf has just been dropped.
  */
 static bool
 open_scan(LeafScan *scan, const JdgLeaf *leaf, const JdgBacklogPlace *place,
-		  uint64 from, bool rows)
+		  uint64 from)
 {
 	scan->heap = OidIsValid(leaf->relid) ?
 		try_table_open(leaf->relid, AccessShareLock) : NULL;
@@ -66,7 +66,7 @@ open_scan(LeafScan *scan, const JdgLeaf *leaf, const JdgBacklogPlace *place,
 	scan->index = index_open(jdg_leaf_xid_index(leaf->leaf), AccessShareLock);
 	scan->desc = jdg_index_beginscan(scan->heap, scan->index,
 									 GetActiveSnapshot(), 2);
-	scan->desc->xs_want_itup = rows;
+	scan->desc->xs_want_itup = true;
 	scan->within = place->leaf == leaf->leaf && place->xid >= from;
 	scan->xid = scan->within ? place->xid : from;
 	if (scan->within)
@@ -76,16 +76,14 @@ open_scan(LeafScan *scan, const JdgLeaf *leaf, const JdgBacklogPlace *place,
 	return true;
 }
 
-/* Fetches the next row; without a slot, only its entry of the index. */
+/* Goes to the next entry of the index. */
 static bool
-fetch(LeafScan *scan, TupleTableSlot *slot)
+next_entry(LeafScan *scan)
 {
 	for (;;)
 	{
 		CHECK_FOR_INTERRUPTS();
-		if (slot != NULL ?
-			index_getnext_slot(scan->desc, ForwardScanDirection, slot) :
-			index_getnext_tid(scan->desc, ForwardScanDirection) != NULL)
+		if (index_getnext_tid(scan->desc, ForwardScanDirection) != NULL)
 			return true;
 		if (!scan->within)
 			return false;
@@ -102,12 +100,18 @@ close_scan(LeafScan *scan)
 	table_close(scan->heap, AccessShareLock);
 }
 
+/* Sets the place to the entry of the index at which a scan is. */
 static void
-set_place(JdgBacklogPlace *place, int32 leaf, uint64 xid, int64 event_id)
+set_place(JdgBacklogPlace *place, int32 leaf, const LeafScan *scan)
 {
+	TupleDesc	desc = scan->desc->xs_itupdesc;
+	bool		isnull;
+	Datum		xid = index_getattr(scan->desc->xs_itup, 1, desc, &isnull);
+	Datum		id = index_getattr(scan->desc->xs_itup, 2, desc, &isnull);
+
 	place->leaf = leaf;
-	place->xid = xid;
-	place->event_id = event_id;
+	place->xid = U64FromFullTransactionId(DatumGetFullTransactionId(xid));
+	place->event_id = DatumGetInt64(id);
 }
 
 /* The shard to which an event falls; -1: it is not asked for, or has passed it. */
@@ -148,7 +152,9 @@ count_for(JdgBacklogSearch *b, const JdgBacklogParty *p, const JdgTopic *topic,
 
 	if (i < 0)
 		return false;
-	if (!*is_read)
+	if (*is_read)
+		b->looks--;
+	else
 		jdg_event_read(slot, e);
 	*is_read = true;
 	if (!jdg_subscription_wants(p->s, e) || !may_read(p->s, topic, e))
@@ -160,18 +166,12 @@ count_for(JdgBacklogSearch *b, const JdgBacklogParty *p, const JdgTopic *topic,
 
 /* Counts the row in the slot for all; true: a shard has "most". */
 static bool
-count_row(JdgBacklogSearch *b, const JdgLeaf *leaf, const JdgTopic *topic,
-		  TupleTableSlot *slot)
+count_row(JdgBacklogSearch *b, const JdgTopic *topic, TupleTableSlot *slot)
 {
 	bool		is_read = false;
 	JdgEvent	e;
 
 	jdg_event_read_head(slot, &e);
-	b->looks--;
-	set_place(&b->place, leaf->leaf, U64FromFullTransactionId(e.xid),
-			  e.event_id);
-	if (e.event_id > b->until_id)
-		return false;
 	for (int i = 0; i < b->nparties; i++)
 	{
 		b->found = i;
@@ -192,15 +192,19 @@ search_leaf(JdgBacklogSearch *b, const JdgLeaf *leaf)
 	LeafScan	scan;
 
 	if (!jdg_leaf_topic(leaf->leaf, &topic) ||
-		!open_scan(&scan, leaf, &b->place, b->from, false))
+		!open_scan(&scan, leaf, &b->place, b->from))
 		return JDG_BACKLOG_LESS;
 	slot = table_slot_create(scan.heap, NULL);
 	row = AllocSetContextCreate(CurrentMemoryContext, "jadugar backlog",
 								ALLOCSET_DEFAULT_SIZES);
-	while (step == JDG_BACKLOG_LESS && fetch(&scan, slot))
+	while (step == JDG_BACKLOG_LESS && next_entry(&scan))
 	{
+		b->looks--;
+		set_place(&b->place, leaf->leaf, &scan);
 		old = MemoryContextSwitchTo(row);
-		if (count_row(b, leaf, &topic, slot))
+		if (b->place.event_id <= b->until_id &&
+			index_fetch_heap(scan.desc, slot) &&
+			count_row(b, &topic, slot))
 			step = JDG_BACKLOG_MOST;
 		else if (b->looks <= 0)
 			step = JDG_BACKLOG_UNKNOWN;
@@ -285,18 +289,11 @@ count_leaf(JdgBacklogPlace *place, uint64 from, int64 *events, int64 most,
 	JdgBacklogStep step = JDG_BACKLOG_LESS;
 	LeafScan	scan;
 
-	if (!open_scan(&scan, leaf, place, from, true))
+	if (!open_scan(&scan, leaf, place, from))
 		return JDG_BACKLOG_LESS;
-	while (step == JDG_BACKLOG_LESS && fetch(&scan, NULL))
+	while (step == JDG_BACKLOG_LESS && next_entry(&scan))
 	{
-		TupleDesc	desc = scan.desc->xs_itupdesc;
-		bool		isnull;
-		Datum		xid = index_getattr(scan.desc->xs_itup, 1, desc, &isnull);
-		Datum		id = index_getattr(scan.desc->xs_itup, 2, desc, &isnull);
-
-		set_place(place, leaf->leaf,
-				  U64FromFullTransactionId(DatumGetFullTransactionId(xid)),
-				  DatumGetInt64(id));
+		set_place(place, leaf->leaf, &scan);
 		if (++*events >= most)
 			step = JDG_BACKLOG_MOST;
 		else if (--*looks <= 0)

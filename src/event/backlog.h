@@ -43,7 +43,9 @@ typedef struct JdgBacklogSearch
 	uint64		from;			/* jdg_backlog_from(), the lowest of all */
 	int64		until_id;		/* events behind it are not looked at */
 	int64		most;			/* it ends when a shard has as many events */
-	int64		looks;			/* rows that it may look at; those left */
+	int64		looks;			/* rows that it may look at, visible or not,
+								 * and once more for each further party that a
+								 * row concerns; those left */
 	/* zero at the begin */
 	JdgBacklogPlace place;
 	int			found;			/* the party of the shard that has "most" */

@@ -21,9 +21,9 @@
 PG_FUNCTION_INFO_V1(jdg_v_behind);
 PG_FUNCTION_INFO_V1(jdg_v_lag);
 
-/* what the view "subscriptions" counts at most, and looks at beside that */
+/* what the view "subscriptions" counts at most, and looks at */
 #define BEHIND_MAX 100000
-#define LOOKS_MAX 100000
+#define LOOKS 200000
 
 /* what a view shows of a shard */
 typedef struct Behind
@@ -34,7 +34,8 @@ typedef struct Behind
 
 /*
  * Counts at most "most" events that the shard has not passed; false: the
- * caller may not see it.
+ * caller may not see it, or none is among the rows that were looked at, and
+ * there are more.
  */
 static bool
 count(FunctionCallInfo fcinfo, int64 most, Behind *behind)
@@ -43,8 +44,9 @@ count(FunctionCallInfo fcinfo, int64 most, Behind *behind)
 	JdgBacklogParty p = {.cursors = &c,.ncursors = 1,.events = &behind->events};
 	JdgBacklogSearch b = {
 		.parties = &p,.nparties = 1,.until_id = PG_INT64_MAX,.most = most,
-		.looks = most + LOOKS_MAX
+		.looks = LOOKS
 	};
+	JdgBacklogStep step;
 	JdgLeaf    *leaves;
 	int			n;
 
@@ -59,10 +61,10 @@ count(FunctionCallInfo fcinfo, int64 most, Behind *behind)
 	b.from = jdg_backlog_from(&c);
 	n = jdg_backlog_leaves(&c, p.s->topics, p.s->ntopics, &leaves);
 	PushActiveSnapshot(GetLatestSnapshot());
-	(void) jdg_backlog_search(&b, leaves, n);
+	step = jdg_backlog_search(&b, leaves, n);
 	PopActiveSnapshot();
 	behind->oldest = b.oldest;
-	return true;
+	return step != JDG_BACKLOG_UNKNOWN || behind->events > 0;
 }
 
 /* _v_behind(subscription_id, shard): number of events to come, or null */

@@ -165,6 +165,23 @@ $node->safe_psql('postgres', q{COMMIT PREPARED 'brief'});
 hours_pass(1);
 ok(gone($brief), 'until the transaction has ended');
 
+# how far a subscription is behind takes a bounded look, also at the events of an
+# open transaction
+as_app(q{
+	SELECT jadugar.subscribe('rare', '{rare}', $$SELECT app.handle($1, 'rare')$$, topics => '{many}');
+	SELECT jadugar.pause_subscription('rare');
+	BEGIN;
+	SELECT count(*) FROM jadugar.publish_batch('frequent', array_fill('{}'::jsonb, ARRAY[200001]), topic => 'many');
+	PREPARE TRANSACTION 'large'});
+as_app(q{SELECT jadugar.publish('rare', topic => 'many')});
+my $behind = q{SELECT behind IS NULL, lag IS NULL FROM jadugar.subscriptions WHERE name = 'rare'};
+is($node->safe_psql('postgres', $behind), 't|t', 'behind many events that are not for it, lag is not known');
+$node->safe_psql('postgres', q{COMMIT PREPARED 'large'});
+is($node->safe_psql('postgres', $behind), 't|t', 'nor when these are committed');
+as_app(q{SELECT jadugar.resume_subscription('rare')});
+ok(poll($node, q{SELECT behind FROM jadugar.subscriptions WHERE name = 'rare'}, 0), 'the subscription goes on');
+as_app(q{SELECT jadugar.unsubscribe('rare')});
+
 # --- runs that wait --------------------------------------------------------------
 
 as_app(q{
@@ -280,6 +297,25 @@ ok(poll($node, q{SELECT status FROM jadugar.subscriptions WHERE name = 'reader'}
 is($node->safe_psql('postgres', q{SELECT count(*) FROM jadugar.subscription_shards WHERE subscription = 'reader' AND status = 'lost'}), 1, 'the shard that had reached the limit');
 as_app(q{SELECT jadugar.publish('f', key => 'k', topic => 'shared')});
 
+# a replay does not count
+as_app(q{
+	SELECT jadugar.create_topic('replayed', max_backlog => 5);
+	SELECT jadugar.subscribe('original', '{f}', $$SELECT app.handle($1, 'original')$$, topics => '{replayed}');
+	SELECT jadugar.publish('f', topic => 'replayed') FROM generate_series(1, 10)});
+poll($node, q{SELECT handled FROM jadugar.subscriptions WHERE name = 'original'}, 10);
+poll($node, q{SELECT full_since IS NULL FROM jadugar.topics WHERE name = 'replayed'});
+as_app(q{
+	BEGIN;
+	SELECT jadugar.replay('original', 'again');
+	SELECT jadugar.pause_subscription('again');
+	COMMIT;
+	SELECT jadugar.subscribe('held', '{g}', 'SELECT $1', topics => '{replayed}', enabled => false);
+	SELECT jadugar.publish('g', topic => 'replayed') FROM generate_series(1, 5)});
+is($node->safe_psql('postgres', q{SELECT behind FROM jadugar.subscriptions WHERE name = 'again'}), 10, 'a replay is behind');
+ok(poll($node, q{SELECT full_by FROM jadugar.topics WHERE name = 'replayed'}, 'held'), 'another subscription holds the topic');
+as_app(q{SELECT jadugar.unsubscribe('held')});
+ok(poll($node, q{SELECT full_since IS NULL FROM jadugar.topics WHERE name = 'replayed'}), 'not the replay');
+
 # --- failures, and crashes --------------------------------------------------------
 
 my $parked = 0;
@@ -324,6 +360,7 @@ $leaf = leaf_of('again');
 $node->safe_psql('postgres', qq{
 	DROP TABLE IF EXISTS jadugar_archive.event_$leaf, jadugar_archive.event_${leaf}_2, jadugar_archive.event_${leaf}_3;
 	CREATE TABLE jadugar_archive.event_$leaf ();
+	CREATE INDEX x ON jadugar_internal.event_$leaf (cause);
 	CREATE SEQUENCE jadugar_archive.event_${leaf}_2_xid});
 hours_pass(1);
 rolled($leaf);
@@ -331,7 +368,7 @@ hours_pass(3);
 ok(gone($leaf), 'the partition goes');
 is($node->safe_psql('postgres', "SELECT count(*), min(type) FROM jadugar_archive.event_${leaf}_3"), '1|again', 'and has the next name that is free');
 is($node->safe_psql('postgres', "SELECT string_agg(indexrelid::regclass::text, ' ' ORDER BY 1) FROM pg_index WHERE indrelid = 'jadugar_archive.event_${leaf}_3'::regclass"),
-	"jadugar_archive.event_${leaf}_3_pkey jadugar_archive.event_${leaf}_3_xid", 'and so have its indexes');
+	"jadugar_archive.event_${leaf}_3_pkey jadugar_archive.event_${leaf}_3_xid jadugar_archive.x", 'and so have its indexes');
 
 $node->stop;
 done_testing();
