@@ -83,12 +83,15 @@ CREATE TABLE jadugar_internal.event_cursor (
 	given		bigint[],
 	given_aside	boolean,
 	given_end	boolean,
+	behind		boolean NOT NULL DEFAULT false,
 	PRIMARY KEY (subscription_id, shard)
 ) WITH (fillfactor = 50);
 COMMENT ON TABLE jadugar_internal.event_cursor IS
 	'Positions in the log: one row for each shard of a subscription, and rows with subscription_id 0 while runs of flows wait for events (src/flow/README.md). The events that upto has seen and base had not are the window that is handled now, in order of ids from after_id.';
 COMMENT ON COLUMN jadugar_internal.event_cursor.era IS
 	'Era of base and upto: event_era. One before the present era is finished first.';
+COMMENT ON COLUMN jadugar_internal.event_cursor.behind IS
+	'True from an event on that had waited for more than 10 seconds, until the shard has no events to come.';
 COMMENT ON COLUMN jadugar_internal.event_cursor.in_a_row IS
 	'Number of failures since an event was last handled.';
 COMMENT ON COLUMN jadugar_internal.event_cursor.retry_at IS

@@ -40,12 +40,16 @@ static const char *const types[] = {
 	[JDG_FLOW_STEP_TIMED_OUT] = "step.timed_out",
 	[JDG_FLOW_STEP_COMPENSATED] = "step.compensated",
 	[JDG_FLOW_STEP_COMPENSATION_FAILED] = "step.compensation_failed",
+	[JDG_WORKER_STARTED] = "worker.started",
+	[JDG_WORKER_STOPPED] = "worker.stopped",
 	[JDG_QUEUE_PAUSED] = "queue.paused",
 	[JDG_QUEUE_RESUMED] = "queue.resumed",
+	[JDG_QUEUE_FULL] = "queue.full",
 	[JDG_SUBSCRIPTION_PARKED] = "subscription.parked",
 	[JDG_SUBSCRIPTION_DEAD] = "subscription.dead",
 	[JDG_SUBSCRIPTION_BLOCKED] = "subscription.blocked",
 	[JDG_SUBSCRIPTION_LOST] = "subscription.lost",
+	[JDG_SUBSCRIPTION_CAUGHT_UP] = "subscription.caught_up",
 };
 
 StaticAssertDecl(lengthof(types) == JDG_HAPPENINGS, "types of happenings");

@@ -19,6 +19,7 @@
 #include "event/adopted.h"
 #include "event/cursor.h"
 #include "event/era.h"
+#include "event/lifecycle.h"
 #include "event/reshard.h"
 #include "event/xidset.h"
 
@@ -86,6 +87,7 @@ jdg_events_adopted(const JdgAdoption *adoption)
 	if (!adoption->file_copy)
 		jdg_era_begin();
 	end_leases();
+	jdg_lifecycle_prepare();
 	switch (adoption->pending)
 	{
 		case JDG_PENDING_RUN:

@@ -26,7 +26,7 @@
 	"parked, in_a_row, retry_at, blocked_id, attempts, error, " \
 	"last_event_id, last_handled_at, charged, era, epoch, secret, consumer, " \
 	"lease_until, given, given_aside, given_end, lost_at IS NOT NULL, " \
-	"done, last_window"
+	"done, last_window, behind"
 
 /* two columns of a snapshot, from the first row of SPI_tuptable */
 static JdgXidSet *
@@ -96,6 +96,7 @@ from_row(JdgCursor *c, MemoryContext mcxt)
 	c->lost = jdg_col_bool(0, 25);
 	c->done = jdg_col_bool(0, 26);
 	c->last_window = jdg_col_bool(0, 27);
+	c->behind = jdg_col_bool(0, 28);
 }
 
 static bool
@@ -169,7 +170,7 @@ bind_set(JdgParams *p, const char *xmax, const char *xip, const JdgXidSet *set)
 	"parked = $parked, in_a_row = $in_a_row, retry_at = $retry_at, " \
 	"blocked_id = $blocked_id, attempts = $attempts, error = $error, " \
 	"last_event_id = $last_event_id, last_handled_at = $last_handled_at, " \
-	"charged = $charged, era = $era, done = $done"
+	"charged = $charged, era = $era, done = $done, behind = $behind"
 
 #define OF_CURSOR \
 	" WHERE subscription_id = $subscription_id AND shard = $shard"
@@ -198,6 +199,7 @@ write_cursor(JdgQuery *q, JdgParams *p, const JdgCursor *c)
 	jdg_bind(p, "charged", CHAROID, CharGetDatum(c->charged), c->charged == 0);
 	jdg_bind_int32(p, "era", c->era);
 	jdg_bind_bool(p, "done", c->done);
+	jdg_bind_bool(p, "behind", c->behind);
 	jdg_bind_int64(p, "subscription_id", c->subscription_id);
 	jdg_bind_int32(p, "shard", c->shard);
 	jdg_internal_begin(&in);

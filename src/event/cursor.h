@@ -57,6 +57,7 @@ typedef struct JdgCursor
 								 * jdg_cursor_write() leaves that as it is */
 	bool		last_window;	/* of a replay: it ends with the one open */
 	bool		done;			/* it has ended */
+	bool		behind;			/* there was an old event: reader.h */
 	JdgLease	lease;
 } JdgCursor;
 

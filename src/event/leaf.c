@@ -6,7 +6,8 @@
  * Runs in any process.  The configuration decides which leaf of a topic
  * receives new events, not the clock: the scheduler makes the next leaf and
  * changes topic.leaf in one transaction (upkeep.c).  A session makes a leaf
- * only in create_topic(), and for a built-in topic that has none yet.
+ * only in create_topic(), and for a built-in topic that has none yet: that of
+ * lifecycle events in subscribe() and adopt() only.
  *
  * A writer locks the leaf in RowExclusive mode until it commits, and then
  * looks once more whether it is still the topic's: waiting for the lock has

@@ -24,6 +24,7 @@
 #include "base/json.h"
 #include "base/settings.h"
 #include "base/spi.h"
+#include "event/leaf.h"
 #include "event/lifecycle.h"
 #include "event/publish.h"
 #include "event/type.h"
@@ -145,8 +146,19 @@ jdg_lifecycle_subscribed(int64 subscription_id, bool check)
 			raise_unknown(pattern);
 		kinds |= matched;
 	}
-	if (n > 0 && kinds != 0 && jdg_col_bool(0, 2))
-		jdg_happenings_expect(kinds);
+	if (n == 0 || kinds == 0 || !jdg_col_bool(0, 2))
+		return;
+	jdg_happenings_expect(kinds);
+	jdg_lifecycle_prepare();
+}
+
+void
+jdg_lifecycle_prepare(void)
+{
+	JdgTopic	topic;
+
+	if (jdg_topic_by_id(JDG_TOPIC_JADUGAR, &topic) && topic.leaf == 0)
+		(void) jdg_leaf_for_write(&topic);
 }
 
 void

@@ -27,6 +27,12 @@ extern void jdg_event_find_asked(JdgDb *db);
 extern void jdg_lifecycle_subscribed(int64 subscription_id, bool check);
 
 /*
+ * Makes the first leaf of the topic, if there is none: so that events can be
+ * written from the commit on.  Inside jdg_internal_begin().
+ */
+extern void jdg_lifecycle_prepare(void);
+
+/*
  * Something has happened to an event of a subscription, or to the subscription
  * itself: event_id 0.
  */

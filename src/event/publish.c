@@ -350,6 +350,9 @@ jdg_publish_own(const char *type, Oid role, const char *key, Jsonb *data)
 
 	if (!jdg_topic_by_id(JDG_TOPIC_JADUGAR, &p.topic))
 		elog(ERROR, "topic \"jadugar\" does not exist");
+	/* nobody has asked for one so far but the setting */
+	if (p.topic.leaf == 0)
+		return;
 	if (jdg_role_read(role, &name, &can_login))
 		jdg_owner_record(role, &name);
 	if (current != NULL)

@@ -60,6 +60,8 @@ extern int64 jdg_publish_add(JdgPublisher *p, const JdgPublication *event);
 
 /*
  * Publishes an event of jadugar itself, in topic "jadugar", as if the role had.
+ * Nothing is published before the topic has its first leaf, which a transaction
+ * left open would keep from others: the scheduler makes it, or who subscribes.
  */
 extern void jdg_publish_own(const char *type, Oid role, const char *key,
 							Jsonb *data);

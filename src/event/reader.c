@@ -12,17 +12,20 @@
  */
 #include "postgres.h"
 
+#include "access/xact.h"
 #include "miscadmin.h"
 #include "utils/memutils.h"
 #include "utils/snapmgr.h"
 
 #include "base/fault.h"
+#include "base/clock.h"
 #include "base/json.h"
 #include "base/objects.h"
 #include "base/subxact.h"
 #include "event/convert.h"
 #include "event/failure.h"
 #include "event/grant.h"
+#include "event/lifecycle.h"
 #include "event/reader.h"
 #include "event/window.h"
 
@@ -31,6 +34,9 @@
 
 /* bytes of the data of a batch */
 #define BATCH_BYTES_MAX (16 * 1024 * 1024)
+
+/* age in microseconds of an event with which a shard is behind */
+#define BEHIND_AGE (10 * USECS_PER_SEC)
 
 /* windows that are kept at the same time */
 #define MAX_KEPT 16
@@ -44,6 +50,9 @@ typedef struct KeptWindow
 	MemoryContext mcxt;
 	uint64		used;			/* greater: later */
 	uint64		epoch;			/* of the configuration: it has the topics */
+	TimestampTz opened_in;		/* start of the transaction that has opened
+								 * it, up to the present; 0: another, or not
+								 * so */
 } KeptWindow;
 
 static KeptWindow windows[MAX_KEPT];
@@ -91,6 +100,8 @@ jdg_reader_find(const JdgSubscription *s, JdgCursor *c)
 	uint64		epoch = jdg_config_epoch_latest();
 	JdgEra		era = jdg_era_get(c->era);
 	JdgWindowSpec spec = {0};
+	bool		to_now = c->upto == NULL && c->era == jdg_era_now() &&
+	s->reshard == NULL;
 	MemoryContext old;
 
 	kept = place_of(c->subscription_id, c->shard);
@@ -111,6 +122,7 @@ jdg_reader_find(const JdgSubscription *s, JdgCursor *c)
 	kept->shard = c->shard;
 	kept->used = ++uses;
 	kept->epoch = epoch;
+	kept->opened_in = to_now ? GetCurrentTransactionStartTimestamp() : 0;
 	kept->mcxt = AllocSetContextCreate(TopMemoryContext, "jadugar window",
 									   ALLOCSET_DEFAULT_SIZES);
 	spec.era = era;
@@ -141,11 +153,26 @@ jdg_reader_pause(void)
 	jdg_window_pause(kept->window);
 }
 
+/* The shard has no events to come. */
+static void
+catch_up(JdgCursor *c)
+{
+	const JdgSubscription *s = jdg_subscription_get(c->subscription_id);
+
+	c->behind = false;
+	if (s != NULL)
+		jdg_subscription_happened(JDG_SUBSCRIPTION_CAUGHT_UP, s, c->shard, 0);
+}
+
 void
 jdg_reader_finish(JdgCursor *c)
 {
 	KeptWindow *place = place_of(c->subscription_id, c->shard);
 
+	if (c->behind && place->subscription_id == c->subscription_id &&
+		place->shard == c->shard &&
+		place->opened_in == GetCurrentTransactionStartTimestamp())
+		catch_up(c);
 	jdg_cursor_end_window(c);
 	/* what is noted of an event that has not come is void */
 	c->blocked_id = 0;
@@ -209,6 +236,7 @@ jdg_reader_has_work(const JdgSubscription *s, JdgCursor *c, TimestampTz now,
 	jdg_reader_find(s, c);
 	/* a window that was left before its end ends, though it has no more */
 	return found || has_some(s, c, mcxt) ||
+		(c->behind && s->reshard == NULL) ||
 		jdg_window_passed(kept->window) >= PASSED_MAX || c->base == NULL ||
 		open || c->era < jdg_era_now() ||
 		(s->reshard != NULL && !jdg_xidset_equal(c->base, s->reshard));
@@ -349,4 +377,6 @@ jdg_reader_gather(const JdgSubscription *s, JdgCursor *c, int max,
 			g->n++;
 		}
 	}
+	if (g->n > 0 && !c->behind)
+		c->behind = jdg_now() - g->pending[0].event.published_at > BEHIND_AGE;
 }

@@ -33,6 +33,10 @@ extern bool jdg_reader_has_work(const JdgSubscription *s, JdgCursor *c,
 /*
  * The window is done: the next one begins where it ends, or the shard is done.
  * Also for a cursor whose window was not found here.
+ *
+ * A shard is behind from an event on that has waited for long before it is
+ * gathered.  It has caught up at the end of a window that this transaction has
+ * opened, and that tells modules.
  */
 extern void jdg_reader_finish(JdgCursor *c);
 

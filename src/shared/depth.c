@@ -56,6 +56,7 @@ struct JdgDepth
 	uint64		generation;		/* changes with each commit */
 	ConditionVariable room;
 	bool		watched;		/* feeds wait for room */
+	int64		told_max;		/* bound at which it was told; 0: it was not */
 };
 
 typedef struct Depths
@@ -170,6 +171,7 @@ reuse(int i, int32 queue_id)
 	d->counted = false;
 	d->committed = d->open = d->waiting = d->leaving = 0;
 	d->ending = 0;
+	d->told_max = 0;
 	d->generation++;
 	SpinLockRelease(&d->mutex);
 	d->next = *list;
@@ -223,12 +225,24 @@ jdg_depth_unpin(JdgDepth *d)
 	SpinLockRelease(&d->mutex);
 }
 
+/*
+ * There has been room again since the queue was told to be full: what frees
+ * places need not look, as those who take some do.  The caller holds the mutex.
+ */
+static void
+forget_told(JdgDepth *d)
+{
+	if (d->committed + d->open <= d->told_max - Max(d->told_max / 10, 1))
+		d->told_max = 0;
+}
+
 bool
 jdg_depth_take(JdgDepth *d, int64 n, int64 max_depth)
 {
 	bool		done;
 
 	SpinLockAcquire(&d->mutex);
+	forget_told(d);
 	done = d->counted && d->committed + d->open + n <= max_depth;
 	if (done)
 		d->open += n;
@@ -240,8 +254,23 @@ void
 jdg_depth_add(JdgDepth *d, int64 n)
 {
 	SpinLockAcquire(&d->mutex);
+	forget_told(d);
 	d->open += n;
 	SpinLockRelease(&d->mutex);
+}
+
+bool
+jdg_depth_tells(JdgDepth *d, int64 max_depth)
+{
+	bool		tells;
+
+	SpinLockAcquire(&d->mutex);
+	tells = d->counted && d->committed + d->open >= max_depth &&
+		d->told_max != max_depth;
+	if (tells)
+		d->told_max = max_depth;
+	SpinLockRelease(&d->mutex);
+	return tells;
 }
 
 int64
@@ -345,6 +374,8 @@ jdg_depth_aborted(JdgDepth *d, const JdgDepthChange *c)
 	/* a count may have expected that its tasks leave */
 	if (c->ending && c->freed > 0)
 		doubt(d);
+	if (c->told)
+		d->told_max = 0;
 	SpinLockRelease(&d->mutex);
 	if (c->taken > 0)
 		tell_room(d);

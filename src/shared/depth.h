@@ -49,6 +49,13 @@ extern void jdg_depth_unpin(JdgDepth *depth);
 extern bool jdg_depth_take(JdgDepth *depth, int64 n, int64 max_depth);
 extern void jdg_depth_add(JdgDepth *depth, int64 n);
 
+/*
+ * Is the queue full, and has nobody told that yet?  Then this transaction
+ * does.  It is to be told again after a tenth of its places was free, or if
+ * the transaction is rolled back.
+ */
+extern bool jdg_depth_tells(JdgDepth *depth, int64 max_depth);
+
 /* places taken now, of committed tasks and of open transactions */
 extern int64 jdg_depth_held(JdgDepth *depth);
 
@@ -59,6 +66,7 @@ typedef struct JdgDepthChange
 	int64		inserted;		/* tasks */
 	int64		freed;			/* tasks that end with its commit */
 	int64		waiting;		/* of "taken", noted as those of a waiter */
+	bool		told;			/* jdg_depth_tells() was true */
 	bool		ending;			/* jdg_depth_ending() was called */
 } JdgDepthChange;
 

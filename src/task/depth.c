@@ -153,6 +153,17 @@ jdg_depth_reserve(int32 queue_id, int64 n, int64 max_depth)
 	return true;
 }
 
+bool
+jdg_depth_fills(int32 queue_id, int64 max_depth)
+{
+	Record	   *r = need_gauge(queue_id);
+
+	if (!jdg_depth_tells(r->gauge, max_depth))
+		return false;
+	r->c.told = true;
+	return true;
+}
+
 void
 jdg_depth_inserted(int32 queue_id, int64 n)
 {
@@ -310,6 +321,7 @@ merge_level(int level)
 		up->c.taken += r->c.taken;
 		up->c.inserted += r->c.inserted;
 		up->c.freed += r->c.freed;
+		up->c.told |= r->c.told;
 		if (up->gauge == NULL)
 			up->gauge = r->gauge;
 		else if (r->gauge != NULL)

@@ -22,6 +22,12 @@
 extern bool jdg_depth_reserve(int32 queue_id, int64 n, int64 max_depth);
 
 /*
+ * Has this transaction filled the queue, so that it is to tell that?  See
+ * jdg_depth_tells().
+ */
+extern bool jdg_depth_fills(int32 queue_id, int64 max_depth);
+
+/*
  * n tasks that count were inserted: into places that are reserved, else into
  * additional ones, whatever the bound is.  n tasks that counted end with this
  * transaction, or count no more.

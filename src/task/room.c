@@ -28,7 +28,9 @@
 
 #include "base/compat.h"
 #include "base/errors.h"
+#include "base/json.h"
 #include "base/spi.h"
+#include "shared/happening.h"
 #include "task/current.h"
 #include "task/depth.h"
 #include "task/recount.h"
@@ -108,11 +110,31 @@ raise_stuck(const JdgQueue *queue, int64 n)
 			 errhint("Roll back and try again, and enqueue into one queue in one call of jadugar.enqueue_batch().")));
 }
 
+/* Tells modules that the queue is full. */
+static void
+tell_full(const JdgQueue *queue)
+{
+	JsonbParseState *st = NULL;
+
+	jdg_json_begin(&st);
+	jdg_json_int64(&st, "queue_id", queue->queue_id);
+	jdg_json_text(&st, "queue", queue->name);
+	jdg_json_int64(&st, "max_depth", queue->max_depth);
+	jdg_happened(JDG_QUEUE_FULL, queue->owner, queue->name,
+				 jdg_json_finish(&st));
+}
+
 bool
 jdg_room_quick(const JdgQueue *queue, int64 n)
 {
-	return queue->max_depth <= 0 ||
-		jdg_depth_reserve(queue->queue_id, n, queue->max_depth);
+	if (queue->max_depth <= 0)
+		return true;
+	if (!jdg_depth_reserve(queue->queue_id, n, queue->max_depth))
+		return false;
+	if (jdg_happens(JDG_QUEUE_FULL) &&
+		jdg_depth_fills(queue->queue_id, queue->max_depth))
+		tell_full(queue);
+	return true;
 }
 
 /*

@@ -111,6 +111,7 @@ begin_context(const JdgTask *task, const JdgDelivery *delivery)
 	current.timeout = task->timeout;
 	jdg_current_task = &current;
 	jdg_quiet = delivery ? delivery->quiet : jdg_task_is_quiet(task);
+	jdg_worker_works();
 	/* calls for events keep no log */
 	if (delivery == NULL)
 		jdg_log_begin(task);

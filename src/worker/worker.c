@@ -288,6 +288,8 @@ work_until_done(void)
 			return;
 		become_idle(&idle_since);
 		found = work_once();
+		if (!jdg_group_is_owed())
+			jdg_worker_tell_start();
 		jdg_my_slot->memory = memory_in_use();
 		if (found)
 			continue;
@@ -434,5 +436,6 @@ jdg_worker_main(Datum arg)
 	}
 	PG_exception_stack = &local_sigjmp_buf;
 	work_until_done();
+	jdg_worker_tell_stop();
 	proc_exit(0);
 }

@@ -89,6 +89,15 @@ extern JdgStop jdg_stop_reason(void);
 /* For C handlers that poll: is the running task to stop? */
 extern bool jdg_cancel_pending(void);
 
+/* happened.c: lifecycle events of the worker itself */
+
+/* it runs a task or a call, which is quiet or not */
+extern void jdg_worker_works(void);
+
+/* after a group: it has started; it stops */
+extern void jdg_worker_tell_start(void);
+extern void jdg_worker_tell_stop(void);
+
 /* run.c: one task */
 
 /* how jdg_run_task() has ended */

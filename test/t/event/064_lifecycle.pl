@@ -91,7 +91,7 @@ foreach my $n (1 .. 40)
 {
 	# what is enqueued by transactions that begin after the commit of subscribe()
 	$node->safe_psql('postgres', qq{
-		SELECT jadugar.subscribe('some', '{task.enqueued}', 'SELECT 1', topics => '{jadugar}', enabled => false);
+		SELECT jadugar.subscribe('some', '{task.enqueued}', topics => '{jadugar}', delivery => 'fetch');
 		INSERT INTO enqueued SELECT jadugar.enqueue('SELECT 1'), 2 FROM generate_series(1, 3);
 		SELECT jadugar.unsubscribe('some')});
 }
