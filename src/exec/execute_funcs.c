@@ -103,11 +103,17 @@ take_first(Jsonb *row, void *arg)
 }
 
 /* execute(command, payload) */
-JDG_FUNCTION(jdg_execute, JDG_LEVEL_USER)
+JDG_FUNCTION(jdg_execute, JDG_LEVEL_USER_READS)
 {
 	CallArgs	a = {0};
 	FirstResult f = {CurrentMemoryContext, NULL};
 
+	/* as for functions of JDG_LEVEL_USER, with a hint */
+	if (XactReadOnly)
+		ereport(ERROR,
+				(errcode(ERRCODE_READ_ONLY_SQL_TRANSACTION),
+				 errmsg("cannot execute jadugar.execute() in a read-only transaction"),
+				 errhint("Call jadugar.query() for a handler that only reads.")));
 	JDG_READ_ARGS("execute", call_args, &a);
 	jdg_here_call(find_handler("execute", a.command), a.payload, true, false,
 				  take_first, &f);
