@@ -5,6 +5,12 @@
  *
  * Runs in the caller's process.  Only catalogs are read.
  *
+ * publish() accepts data that is valid against the schema, if the checks of
+ * domains and the formats of strings allow it.  And what to_jsonb() makes of a
+ * row of the type is valid, but for numbers that are infinite or NaN, which
+ * JSON does not have.  publish() takes further spellings, such as a number in
+ * a string.
+ *
  *-------------------------------------------------------------------------
  */
 #include "postgres.h"
@@ -37,11 +43,20 @@ static const JdgArg schema_args[] = {
 	{"version", INT4OID, offsetof(SchemaArgs, version)},
 };
 
-static Jsonb *schema_of(Oid type);
+/* a type as the attribute, the element or the whole has it */
+typedef struct Place
+{
+	Oid			type;
+	int32		typmod;
+	int			dimensions;		/* declared ones of an array */
+	bool		nullable;
+} Place;
 
-/* an array of texts */
+static Jsonb *schema_of(const Place *place);
+
+/* an array of texts, and of null */
 static Jsonb *
-array_of(char **texts, int n)
+array_of(char **texts, int n, bool nullable)
 {
 	JsonbParseState *st = NULL;
 	JsonbValue	v;
@@ -54,12 +69,27 @@ array_of(char **texts, int n)
 		v.val.string.len = strlen(texts[i]);
 		(void) pushJsonbValue(&st, WJB_ELEM, &v);
 	}
+	v.type = jbvNull;
+	if (nullable)
+		(void) pushJsonbValue(&st, WJB_ELEM, &v);
 	return JsonbValueToJsonb(pushJsonbValue(&st, WJB_END_ARRAY, NULL));
+}
+
+/* "type": a JSON type, or null too */
+static void
+add_type(JsonbParseState **st, const char *type, bool nullable)
+{
+	char	   *types[] = {pstrdup(type), pstrdup("null")};
+
+	if (nullable)
+		jdg_json_jsonb(st, "type", array_of(types, 2, false));
+	else
+		jdg_json_text(st, "type", type);
 }
 
 /* the labels of an enum */
 static Jsonb *
-labels_of(Oid type)
+labels_of(Oid type, bool nullable)
 {
 	CatCList   *list = SearchSysCacheList1(ENUMTYPOIDNAME,
 										   ObjectIdGetDatum(type));
@@ -70,7 +100,35 @@ labels_of(Oid type)
 		labels[i] = pstrdup(NameStr(((Form_pg_enum)
 									 GETSTRUCT(&list->members[i]->tuple))->enumlabel));
 	ReleaseCatCacheList(list);
-	return array_of(labels, n);
+	return array_of(labels, n, nullable);
+}
+
+/* what the domains say that a type is made of */
+typedef struct Domains
+{
+	bool		not_null;
+	int			dimensions;		/* declared ones of an array */
+} Domains;
+
+static Domains
+read_domains(Oid type)
+{
+	Domains		d = {0};
+
+	while (get_typtype(type) == TYPTYPE_DOMAIN)
+	{
+		HeapTuple	tuple = SearchSysCache1(TYPEOID, ObjectIdGetDatum(type));
+		Form_pg_type form;
+
+		if (!HeapTupleIsValid(tuple))
+			elog(ERROR, "cache lookup failed for type %u", type);
+		form = (Form_pg_type) GETSTRUCT(tuple);
+		d.not_null |= form->typnotnull;
+		d.dimensions = Max(d.dimensions, form->typndims);
+		type = form->typbasetype;
+		ReleaseSysCache(tuple);
+	}
+	return d;
 }
 
 /* properties and required fields of a composite type */
@@ -82,89 +140,159 @@ add_row(JsonbParseState **st, Oid type)
 	char	  **required = palloc(sizeof(char *) * Max(desc->natts, 1));
 	int			n = 0;
 
-	jdg_json_text(st, "type", "object");
 	jdg_json_begin(&properties);
 	for (int i = 0; i < desc->natts; i++)
 	{
 		Form_pg_attribute att = TupleDescAttr(desc, i);
+		Place		place = {att->atttypid, att->atttypmod, att->attndims};
 
 		if (att->attisdropped)
 			continue;
-		jdg_json_jsonb(&properties, NameStr(att->attname),
-					   schema_of(att->atttypid));
-		if (att->attnotnull)
+		place.nullable = !att->attnotnull && !read_domains(att->atttypid).not_null;
+		jdg_json_jsonb(&properties, NameStr(att->attname), schema_of(&place));
+		if (!place.nullable)
 			required[n++] = NameStr(att->attname);
 	}
 	jdg_json_jsonb(st, "properties", jdg_json_finish(&properties));
 	if (n > 0)
-		jdg_json_jsonb(st, "required", array_of(required, n));
+		jdg_json_jsonb(st, "required", array_of(required, n, false));
 	jdg_json_bool(st, "additionalProperties", false);
+}
+
+/* Adds the keywords of a whole number between these limits. */
+static void
+add_integer(JsonbParseState **st, int64 min, int64 max, bool nullable)
+{
+	add_type(st, "integer", nullable);
+	jdg_json_int64(st, "minimum", min);
+	jdg_json_int64(st, "maximum", max);
+}
+
+/* Adds the keywords of a string. */
+static void
+add_string(JsonbParseState **st, const char *format, int32 max_length,
+		   bool nullable)
+{
+	add_type(st, "string", nullable);
+	jdg_json_text(st, "format", format);
+	if (max_length >= 0)
+		jdg_json_int64(st, "maxLength", max_length);
+}
+
+/* Adds the keywords of a json value, of any type. */
+static void
+add_any(JsonbParseState **st, bool nullable)
+{
+	static char *types[] = {"object", "array", "string", "number", "boolean"};
+
+	if (!nullable)
+		jdg_json_jsonb(st, "type", array_of(types, lengthof(types), false));
 }
 
 /* Adds the keywords of a scalar type; a type without them takes a string. */
 static void
-add_scalar(JsonbParseState **st, Oid type)
+add_scalar(JsonbParseState **st, Oid type, int32 typmod, bool nullable)
 {
 	switch (type)
 	{
 		case JSONBOID:
 		case JSONOID:
+			add_any(st, nullable);
 			break;
 		case BOOLOID:
-			jdg_json_text(st, "type", "boolean");
+			add_type(st, "boolean", nullable);
 			break;
 		case INT2OID:
+			add_integer(st, PG_INT16_MIN, PG_INT16_MAX, nullable);
+			break;
 		case INT4OID:
+			add_integer(st, PG_INT32_MIN, PG_INT32_MAX, nullable);
+			break;
 		case INT8OID:
-			jdg_json_text(st, "type", "integer");
+			add_integer(st, PG_INT64_MIN, PG_INT64_MAX, nullable);
 			break;
 		case FLOAT4OID:
 		case FLOAT8OID:
 		case NUMERICOID:
-			jdg_json_text(st, "type", "number");
+			add_type(st, "number", nullable);
 			break;
 		case UUIDOID:
-			jdg_json_text(st, "type", "string");
-			jdg_json_text(st, "format", "uuid");
+			add_string(st, "uuid", -1, nullable);
 			break;
 		case DATEOID:
-			jdg_json_text(st, "type", "string");
-			jdg_json_text(st, "format", "date");
+			add_string(st, "date", -1, nullable);
 			break;
 		case TIMESTAMPTZOID:
-			jdg_json_text(st, "type", "string");
-			jdg_json_text(st, "format", "date-time");
+			add_string(st, "date-time", -1, nullable);
+			break;
+		case VARCHAROID:
+		case BPCHAROID:
+			add_string(st, NULL, typmod < 0 ? -1 : typmod - VARHDRSZ, nullable);
 			break;
 		default:
-			jdg_json_text(st, "type", "string");
+			add_string(st, NULL, -1, nullable);
 			break;
 	}
 }
 
+/* Adds the keywords of an array, which has as many levels as dimensions. */
+static void
+add_array(JsonbParseState **st, Oid element, int32 typmod, int dimensions)
+{
+	JsonbParseState *inner = NULL;
+	Place		place = {element, typmod, 0, !read_domains(element).not_null};
+
+	if (dimensions <= 1)
+	{
+		jdg_json_jsonb(st, "items", schema_of(&place));
+		return;
+	}
+	jdg_json_begin(&inner);
+	jdg_json_text(&inner, "type", "array");
+	add_array(&inner, element, typmod, dimensions - 1);
+	jdg_json_jsonb(st, "items", jdg_json_finish(&inner));
+}
+
 /* the schema of a type, which a domain has from its base */
 static Jsonb *
-schema_of(Oid type)
+schema_of(const Place *place)
 {
 	JsonbParseState *st = NULL;
-	Oid			base = getBaseType(type);
+	int32		typmod = place->typmod;
+	Oid			base = getBaseTypeAndTypmod(place->type, &typmod);
 	Oid			element = get_element_type(base);
 
 	check_stack_depth();
 	jdg_json_begin(&st);
 	if (OidIsValid(element))
 	{
-		jdg_json_text(&st, "type", "array");
-		jdg_json_jsonb(&st, "items", schema_of(element));
+		add_type(&st, "array", place->nullable);
+		add_array(&st, element, typmod,
+				  Max(place->dimensions, read_domains(place->type).dimensions));
 	}
 	else if (get_typtype(base) == TYPTYPE_COMPOSITE)
+	{
+		add_type(&st, "object", place->nullable);
 		add_row(&st, base);
+	}
 	else if (get_typtype(base) == TYPTYPE_ENUM)
 	{
-		jdg_json_text(&st, "type", "string");
-		jdg_json_jsonb(&st, "enum", labels_of(base));
+		add_type(&st, "string", place->nullable);
+		jdg_json_jsonb(&st, "enum", labels_of(base, place->nullable));
 	}
 	else
-		add_scalar(&st, base);
+		add_scalar(&st, base, typmod, place->nullable);
+	return jdg_json_finish(&st);
+}
+
+/* the schema of data without a payload_type, or of one over jsonb */
+static Jsonb *
+any_object(void)
+{
+	JsonbParseState *st = NULL;
+
+	jdg_json_begin(&st);
+	jdg_json_text(&st, "type", "object");
 	return jdg_json_finish(&st);
 }
 
@@ -174,10 +302,8 @@ JDG_FUNCTION(jdg_event_schema, JDG_LEVEL_ANY)
 	SchemaArgs	a;
 	const JdgEventType *type;
 	const char *payload_type;
-	Oid			oid;
-	int32		typmod;
+	Place		whole = {0};
 	int			version;
-	JsonbParseState *st = NULL;
 
 	JDG_READ_ARGS("event_schema", schema_args, &a);
 	jdg_event_type_check_name("type", a.type);
@@ -195,11 +321,9 @@ JDG_FUNCTION(jdg_event_schema, JDG_LEVEL_ANY)
 				 errdetail("Its latest version is %d.", type->latest)));
 	payload_type = type->version[version - 1].payload_type;
 	if (payload_type == NULL)
-	{
-		jdg_json_begin(&st);
-		jdg_json_text(&st, "type", "object");
-		PG_RETURN_JSONB_P(jdg_json_finish(&st));
-	}
-	jdg_parse_type(payload_type, &oid, &typmod);
-	PG_RETURN_JSONB_P(schema_of(oid));
+		PG_RETURN_JSONB_P(any_object());
+	jdg_parse_type(payload_type, &whole.type, &whole.typmod);
+	if (getBaseType(whole.type) == JSONBOID)
+		PG_RETURN_JSONB_P(any_object());
+	PG_RETURN_JSONB_P(schema_of(&whole));
 }
