@@ -25,6 +25,12 @@ CREATE FUNCTION jadugar_internal._v_error_codes(
 	AS 'MODULE_PATHNAME', 'jdg_error_codes';
 COMMENT ON FUNCTION jadugar_internal._v_error_codes() IS 'Returns the rows of the view error_codes.';
 
+CREATE FUNCTION jadugar_internal._v_error_name(sqlstate text) RETURNS text
+	LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE
+	AS 'MODULE_PATHNAME', 'jdg_v_error_name';
+COMMENT ON FUNCTION jadugar_internal._v_error_name(text) IS
+	'Returns the name of an error, as in the view error_codes; TASK_EXECUTION_ERROR if it is none of these.';
+
 CREATE VIEW jadugar.error_codes WITH (security_barrier) AS
 SELECT e.name, e.sqlstate, e.meaning, e.action
 FROM jadugar_internal._v_error_codes() e;

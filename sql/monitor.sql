@@ -598,11 +598,11 @@ FROM (SELECT pg_catalog.count(*) AS n, pg_catalog.min(x.name) AS name,
 WHERE (SELECT jadugar_internal._v_has_access())
 UNION ALL
 SELECT 'dead_letters',
-	CASE WHEN s.n <= 100 THEN 'ok' ELSE 'warning' END,
+	CASE WHEN s.n = 0 THEN 'ok' ELSE 'warning' END,
 	CASE WHEN s.n = 0 THEN 'no event is a dead letter'
-		WHEN s.n > 100 THEN 'events that are dead letters: more than 100'
-		ELSE pg_catalog.format('events that are dead letters: %s', s.n) END,
-	CASE WHEN s.n > 100
+		ELSE pg_catalog.format('events that are dead letters: %s%s',
+			CASE WHEN s.n > 100 THEN 'more than ' END, LEAST(s.n, 100)) END,
+	CASE WHEN s.n > 0
 		THEN 'See jadugar.dead_letters. Call jadugar.redrive() or jadugar.discard_events().' END
 FROM (SELECT pg_catalog.count(*) AS n
 	FROM (SELECT FROM positions x

@@ -242,7 +242,7 @@ COMMENT ON FUNCTION jadugar.resume_subscription IS
 
 CREATE FUNCTION jadugar.seek(
 	name			text,
-	start			text DEFAULT 'now',
+	start			text DEFAULT NULL,
 	start_time		timestamptz DEFAULT NULL,
 	start_after		bigint DEFAULT NULL,
 	owner			text DEFAULT NULL

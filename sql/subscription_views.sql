@@ -10,20 +10,36 @@ LANGUAGE C STABLE STRICT AS 'MODULE_PATHNAME', 'jdg_v_lag';
 COMMENT ON FUNCTION jadugar_internal._v_lag(bigint, integer) IS
 	'Returns the age of the next event that a shard has not passed, or 0. NULL: none of the next 200,000 events is for it.';
 
+CREATE FUNCTION jadugar_internal._v_role_obstacle(role oid) RETURNS text
+LANGUAGE C STABLE STRICT AS 'MODULE_PATHNAME', 'jdg_v_role_obstacle';
+COMMENT ON FUNCTION jadugar_internal._v_role_obstacle(oid) IS
+	'Returns why work of a role cannot run: owner_missing, owner_nologin, owner_noconnect, or NULL.';
+
+CREATE FUNCTION jadugar_internal._v_awaits_room(subscription_id bigint, shard integer)
+RETURNS boolean
+LANGUAGE C VOLATILE STRICT AS 'MODULE_PATHNAME', 'jdg_v_awaits_room';
+COMMENT ON FUNCTION jadugar_internal._v_awaits_room(bigint, integer) IS
+	'Returns whether a shard waits for room in the queue of its tasks.';
+
+-- Consumers outside the server need neither a worker nor jadugar.enabled.
+CREATE VIEW jadugar_internal._subscription_hold WITH (security_barrier) AS
+SELECT s.subscription_id,
+	COALESCE(
+		CASE WHEN s.delivery <> 'f' OR h.reason <> 'disabled' THEN h.reason END,
+		CASE WHEN s.delivery <> 'f' OR a.oid IS NULL
+			THEN jadugar_internal._v_role_obstacle(s.owner) END) AS reason
+FROM jadugar_internal.subscription s
+	LEFT JOIN pg_catalog.pg_roles a ON a.oid = s.owner
+	CROSS JOIN jadugar_internal._hold h;
+COMMENT ON VIEW jadugar_internal._subscription_hold IS
+	'Reasons why no shard of a subscription can be served.';
+
 CREATE VIEW jadugar.subscription_shards WITH (security_barrier) AS
 SELECT s.name AS subscription,
 	COALESCE(a.rolname, s.owner::text::name) AS owner,
 	c.shard,
-	CASE
-		WHEN c.lost_at IS NOT NULL THEN 'lost'
-		WHEN c.done AND NOT EXISTS (SELECT FROM jadugar_internal.parked p
-			WHERE p.subscription_id = c.subscription_id AND p.shard = c.shard AND p.state <> 'd')
-			THEN 'done'
-		WHEN NOT s.enabled OR s.paused_at IS NOT NULL THEN 'paused'
-		WHEN c.retry_at = 'infinity' THEN 'blocked'
-		WHEN c.retry_at > pg_catalog.now() THEN 'waiting'
-		ELSE 'active'
-	END AS status,
+	t.status,
+	CASE WHEN t.status = 'waiting' THEN w.reason END AS reason,
 	c.handled,
 	c.failed,
 	c.parked,
@@ -43,7 +59,24 @@ SELECT s.name AS subscription,
 	c.epoch
 FROM jadugar_internal.subscription s
 	JOIN jadugar_internal.event_cursor c ON c.subscription_id = s.subscription_id
+	LEFT JOIN jadugar_internal._subscription_hold h ON h.subscription_id = s.subscription_id
 	LEFT JOIN pg_catalog.pg_roles a ON a.oid = s.owner
+	CROSS JOIN LATERAL (SELECT CASE
+			WHEN h.reason IS NOT NULL THEN h.reason
+			WHEN c.retry_at > pg_catalog.now() THEN 'backoff'
+			WHEN s.delivery = 't' AND jadugar_internal._v_awaits_room(c.subscription_id, c.shard)
+				THEN 'queue_full'
+		END AS reason) w
+	CROSS JOIN LATERAL (SELECT CASE
+			WHEN c.lost_at IS NOT NULL THEN 'lost'
+			WHEN c.done AND NOT EXISTS (SELECT FROM jadugar_internal.parked p
+				WHERE p.subscription_id = c.subscription_id AND p.shard = c.shard AND p.state <> 'd')
+				THEN 'done'
+			WHEN NOT s.enabled OR s.paused_at IS NOT NULL THEN 'paused'
+			WHEN c.retry_at = 'infinity' THEN 'blocked'
+			WHEN w.reason IS NOT NULL THEN 'waiting'
+			ELSE 'active'
+		END AS status) t
 WHERE (SELECT jadugar_internal._v_is_monitor())
 	OR jadugar_internal._v_owns(s.owner);
 COMMENT ON VIEW jadugar.subscription_shards IS 'Shards of subscriptions, and their positions.';
@@ -51,7 +84,9 @@ COMMENT ON COLUMN jadugar.subscription_shards.subscription IS 'Name of the subsc
 COMMENT ON COLUMN jadugar.subscription_shards.owner IS 'Role that owns the subscription.';
 COMMENT ON COLUMN jadugar.subscription_shards.shard IS 'Number of the shard, from 0.';
 COMMENT ON COLUMN jadugar.subscription_shards.status IS
-	'Status: active, waiting (after failures, until retry_at), blocked (by blocked_id), paused, lost, or done (the end of a replay).';
+	'Status: active, waiting (see reason), blocked (by blocked_id), paused, lost, or done (the end of a replay).';
+COMMENT ON COLUMN jadugar.subscription_shards.reason IS
+	'Reason why it is waiting: owner_missing, owner_nologin, owner_noconnect, paused (pause_all() is in force), disabled, not_adopted, backoff (after failures, until retry_at), or queue_full. Otherwise NULL.';
 COMMENT ON COLUMN jadugar.subscription_shards.handled IS 'Number of events handled.';
 COMMENT ON COLUMN jadugar.subscription_shards.failed IS 'Number of failed calls of the handler.';
 COMMENT ON COLUMN jadugar.subscription_shards.parked IS 'Number of events set aside.';
@@ -99,17 +134,8 @@ SELECT s.subscription_id,
 	q.name AS queue,
 	s.priority,
 	s.shards,
-	CASE
-		WHEN c.lost > 0 THEN 'lost'
-		WHEN c.done AND NOT EXISTS (SELECT FROM jadugar_internal.parked p
-			WHERE p.subscription_id = s.subscription_id AND p.state <> 'd')
-			THEN 'done'
-		WHEN NOT s.enabled OR s.paused_at IS NOT NULL THEN 'paused'
-		WHEN c.blocked > 0 THEN 'blocked'
-		WHEN c.waiting > 0 THEN 'waiting'
-		WHEN s.new_shards IS NOT NULL THEN 'resharding'
-		ELSE 'active'
-	END AS status,
+	t.status,
+	CASE WHEN t.status = 'waiting' THEN w.reason END AS reason,
 	c.handled,
 	c.failed,
 	c.parked,
@@ -141,6 +167,8 @@ FROM jadugar_internal.subscription s
 			pg_catalog.bool_and(x.done) AS done,
 			count(*) FILTER (WHERE x.retry_at = 'infinity') AS blocked,
 			count(*) FILTER (WHERE x.retry_at > pg_catalog.now()) AS waiting,
+			COALESCE(pg_catalog.bool_or(s.delivery = 't' AND
+				jadugar_internal._v_awaits_room(x.subscription_id, x.shard)), false) AS full,
 			pg_catalog.sum(x.handled)::bigint AS handled,
 			pg_catalog.sum(x.failed)::bigint AS failed,
 			pg_catalog.sum(x.parked)::bigint AS parked,
@@ -148,6 +176,23 @@ FROM jadugar_internal.subscription s
 			pg_catalog.max(x.last_handled_at) AS last_handled_at
 		FROM jadugar_internal.event_cursor x
 		WHERE x.subscription_id = s.subscription_id) c
+	LEFT JOIN jadugar_internal._subscription_hold h ON h.subscription_id = s.subscription_id
+	CROSS JOIN LATERAL (SELECT CASE
+			WHEN h.reason IS NOT NULL THEN h.reason
+			WHEN c.waiting > 0 THEN 'backoff'
+			WHEN c.full THEN 'queue_full'
+		END AS reason) w
+	CROSS JOIN LATERAL (SELECT CASE
+			WHEN c.lost > 0 THEN 'lost'
+			WHEN c.done AND NOT EXISTS (SELECT FROM jadugar_internal.parked p
+				WHERE p.subscription_id = s.subscription_id AND p.state <> 'd')
+				THEN 'done'
+			WHEN NOT s.enabled OR s.paused_at IS NOT NULL THEN 'paused'
+			WHEN c.blocked > 0 THEN 'blocked'
+			WHEN w.reason IS NOT NULL THEN 'waiting'
+			WHEN s.new_shards IS NOT NULL THEN 'resharding'
+			ELSE 'active'
+		END AS status) t
 WHERE (SELECT jadugar_internal._v_is_monitor())
 	OR jadugar_internal._v_owns(s.owner);
 COMMENT ON VIEW jadugar.subscriptions IS 'Subscriptions: handlers of events.';
@@ -179,6 +224,8 @@ COMMENT ON COLUMN jadugar.subscriptions.shards IS
 	'Number of shards, which handle events side by side.';
 COMMENT ON COLUMN jadugar.subscriptions.status IS
 	'Status: active, waiting, blocked or lost (at least one shard is), paused, done (a replay has ended), or resharding (until new_shards begin).';
+COMMENT ON COLUMN jadugar.subscriptions.reason IS
+	'Reason why it is waiting: owner_missing, owner_nologin, owner_noconnect, paused (pause_all() is in force), disabled, not_adopted, backoff (after failures), or queue_full. Otherwise NULL.';
 COMMENT ON COLUMN jadugar.subscriptions.handled IS 'Number of events handled.';
 COMMENT ON COLUMN jadugar.subscriptions.failed IS 'Number of failed calls of the handler.';
 COMMENT ON COLUMN jadugar.subscriptions.parked IS 'Number of events set aside, dead ones included.';
@@ -208,7 +255,8 @@ SELECT s.name AS subscription,
 	CASE p.state WHEN 'r' THEN 'retrying' WHEN 'h' THEN 'held' ELSE 'dead' END AS state,
 	p.attempts,
 	p.next_at,
-	p.errors->-1->>'sqlstate' AS error_code,
+	jadugar_internal._v_error_name(p.errors->-1->>'sqlstate') AS error_code,
+	p.errors->-1->>'sqlstate' AS sqlstate,
 	CASE WHEN jadugar_internal._v_owns(s.owner) OR (SELECT jadugar_internal._v_is_operator())
 		THEN p.errors END AS errors,
 	p.parked_at
@@ -227,7 +275,9 @@ COMMENT ON COLUMN jadugar.dead_letters.key IS 'Key of the event.';
 COMMENT ON COLUMN jadugar.dead_letters.state IS 'State: retrying, held or dead.';
 COMMENT ON COLUMN jadugar.dead_letters.attempts IS 'Number of failed attempts.';
 COMMENT ON COLUMN jadugar.dead_letters.next_at IS 'When it is tried again.';
-COMMENT ON COLUMN jadugar.dead_letters.error_code IS 'SQLSTATE of the last error.';
+COMMENT ON COLUMN jadugar.dead_letters.error_code IS
+	'Name of the last error, as in the view error_codes.';
+COMMENT ON COLUMN jadugar.dead_letters.sqlstate IS 'SQLSTATE of the last error.';
 COMMENT ON COLUMN jadugar.dead_letters.errors IS
 	'Errors of the last five attempts. NULL for a monitor.';
 COMMENT ON COLUMN jadugar.dead_letters.parked_at IS 'When it was set aside.';

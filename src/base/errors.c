@@ -106,6 +106,17 @@ jdg_error_name(int sqlerrcode)
 	return "TASK_EXECUTION_ERROR";
 }
 
+bool
+jdg_error_is_name(const char *code)
+{
+	for (int i = 0; i < lengthof(error_table); i++)
+	{
+		if (strcmp(error_table[i].name, code) == 0)
+			return true;
+	}
+	return false;
+}
+
 const char *
 jdg_error_sqlstate(const char *code)
 {
@@ -239,4 +250,19 @@ jdg_error_codes(PG_FUNCTION_ARGS)
 							 values, nulls);
 	}
 	return (Datum) 0;
+}
+
+PG_FUNCTION_INFO_V1(jdg_v_error_name);
+
+/* _v_error_name(sqlstate): the name of an error, for views */
+Datum
+jdg_v_error_name(PG_FUNCTION_ARGS)
+{
+	const char *code = text_to_cstring(PG_GETARG_TEXT_PP(0));
+
+	if (strlen(code) != 5)
+		PG_RETURN_NULL();
+	PG_RETURN_TEXT_P(cstring_to_text(jdg_error_name(MAKE_SQLSTATE(code[0], code[1],
+																  code[2], code[3],
+																  code[4]))));
 }

@@ -57,6 +57,9 @@ extern const char *jdg_error_name(int sqlerrcode);
  */
 extern const char *jdg_error_sqlstate(const char *code);
 
+/* is it a name in the view error_codes? */
+extern bool jdg_error_is_name(const char *code);
+
 /* where an error was raised in the text of a command; 0: unknown */
 typedef struct JdgErrorPlace
 {

@@ -45,9 +45,13 @@ static const JdgArg parked_args[] = {
 	"subscription_id = $1 AND ($2 IS NULL OR event_id = ANY ($2)) " \
 	"AND ($3 IS NULL OR key = $3)"
 
-/* a SQLSTATE, or the class that it begins with */
+/* $5: a SQLSTATE, or the class that it begins with.  $6: a name */
 #define FAILED_WITH(error) \
-	"AND ($5 IS NULL OR starts_with(" error "->>'sqlstate', $5))"
+	"AND ($5 IS NULL OR starts_with(" error "->>'sqlstate', $5)) " \
+	"AND ($6 IS NULL OR " \
+	"jadugar_internal._v_error_name(" error "->>'sqlstate') = $6)"
+
+#define PARAMS 6, {INT8OID, INT8ARRAYOID, TEXTOID, TIMESTAMPTZOID, TEXTOID, TEXTOID}
 
 /* an event for which the whole shard waits goes on, too */
 static JdgQuery unblock_query = {
@@ -56,13 +60,13 @@ static JdgQuery unblock_query = {
 	"WHERE subscription_id = $1 AND blocked_id IS NOT NULL "
 	"AND ($2 IS NULL OR blocked_id = ANY ($2)) AND $3 IS NULL "
 	FAILED_WITH("error"),
-	5, {INT8OID, INT8ARRAYOID, TEXTOID, TIMESTAMPTZOID, TEXTOID}
+	PARAMS
 };
 
 static JdgQuery redrive_query = {
 	"UPDATE jadugar_internal.parked SET state = 'r', attempts = 0, "
 	"next_at = $4 WHERE " CHOSEN " AND state = 'd' " FAILED_WITH("errors->-1"),
-	5, {INT8OID, INT8ARRAYOID, TEXTOID, TIMESTAMPTZOID, TEXTOID}
+	PARAMS
 };
 
 /* the position moves past an event for which the whole shard waits */
@@ -74,13 +78,13 @@ static JdgQuery skip_query = {
 	"AND retry_at IS NOT NULL "
 	"AND ($2 IS NULL OR blocked_id = ANY ($2)) AND $3 IS NULL "
 	FAILED_WITH("error"),
-	5, {INT8OID, INT8ARRAYOID, TEXTOID, TIMESTAMPTZOID, TEXTOID}
+	PARAMS
 };
 
 static JdgQuery discard_query = {
 	"DELETE FROM jadugar_internal.parked WHERE " CHOSEN " "
 	FAILED_WITH("errors->-1"),
-	5, {INT8OID, INT8ARRAYOID, TEXTOID, TIMESTAMPTZOID, TEXTOID}
+	PARAMS
 };
 
 static JdgQuery count_query = {
@@ -99,17 +103,14 @@ static JdgQuery release_query = {
 	2, {INT8OID, TIMESTAMPTZOID}
 };
 
-static const char *
-read_error_code(const char *code)
+static void
+check_error_code(const char *code)
 {
-	const char *sqlstate = jdg_error_sqlstate(code);
-
-	if (sqlstate == NULL)
+	if (code != NULL && jdg_error_sqlstate(code) == NULL)
 		ereport(ERROR,
 				(errcode(JDG_ERRCODE_VALIDATION_ERROR),
 				 errmsg("invalid error code \"%s\"", jdg_excerpt(code)),
 				 errhint("Give a SQLSTATE ('40001'), its class ('40'), or a name from jadugar.error_codes ('TASK_TIMEOUT').")));
-	return sqlstate;
 }
 
 /*
@@ -120,26 +121,24 @@ static Oid
 begin(FunctionCallInfo fcinfo, const char *function, ParkedArgs *a,
 	  JdgInternal *in, Datum *v, char *nulls)
 {
-	const char *sqlstate = NULL;
+	bool		named;
 	Oid			owner;
 	int64		id;
 
 	JDG_READ_ARGS(function, parked_args, a);
-	if (a->error_code != NULL)
-		sqlstate = read_error_code(a->error_code);
+	check_error_code(a->error_code);
+	named = a->error_code != NULL && jdg_error_is_name(a->error_code);
 	owner = jdg_owner_of_call(a->owner);
 	jdg_internal_begin(in);
 	id = jdg_subscription_find(a->subscription, owner, false);
 	jdg_subscription_lock(id);
 	v[0] = Int64GetDatum(id);
-	v[1] = PointerGetDatum(a->event_ids);
-	v[2] = a->key ? CStringGetTextDatum(a->key) : (Datum) 0;
+	jdg_put_pointer(&v[1], &nulls[1], a->event_ids);
+	jdg_put_text(&v[2], &nulls[2], a->key);
 	v[3] = TimestampTzGetDatum(jdg_now());
-	v[4] = sqlstate ? CStringGetTextDatum(sqlstate) : (Datum) 0;
+	jdg_put_text(&v[4], &nulls[4], named ? NULL : a->error_code);
+	jdg_put_text(&v[5], &nulls[5], named ? a->error_code : NULL);
 	nulls[0] = nulls[3] = ' ';
-	nulls[4] = sqlstate ? ' ' : 'n';
-	nulls[1] = a->event_ids ? ' ' : 'n';
-	nulls[2] = a->key ? ' ' : 'n';
 	return owner;
 }
 
@@ -157,8 +156,8 @@ JDG_FUNCTION(jdg_redrive, JDG_LEVEL_USER)
 {
 	ParkedArgs	a = {0};
 	JdgInternal in;
-	Datum		v[5];
-	char		nulls[5];
+	Datum		v[6];
+	char		nulls[6];
 	Oid			owner;
 	int64		n;
 
@@ -176,8 +175,8 @@ JDG_FUNCTION(jdg_discard_events, JDG_LEVEL_USER)
 {
 	ParkedArgs	a = {0};
 	JdgInternal in;
-	Datum		v[5];
-	char		nulls[5];
+	Datum		v[6];
+	char		nulls[6];
 	Datum		w[2];
 	Oid			owner;
 	int64		n;

@@ -15,7 +15,7 @@
 #include "base/interval.h"
 #include "event/options.h"
 #include "event/subscription.h"
-#include "event/type.h"
+#include "event/versions.h"
 #include "handler/command.h"
 #include "handler/handler.h"
 #include "handler/parse.h"
@@ -90,6 +90,7 @@ read_texts(const char *argument, ArrayType *array, int max, const char *hint,
 		ereport(ERROR,
 				(errcode(JDG_ERRCODE_VALIDATION_ERROR),
 				 errmsg("argument \"%s\" must not be empty", argument),
+				 errdetail("No event would be delivered."),
 				 errhint("%s", hint)));
 	if (*n > max)
 		ereport(ERROR,
@@ -117,6 +118,42 @@ check_types(ArrayType *types)
 
 	for (int i = 0; i < n; i++)
 		jdg_event_type_check_pattern("types", TextDatumGetCString(elems[i]));
+}
+
+/* No event has another key. */
+static void
+check_keys(ArrayType *keys)
+{
+	int			n;
+	Datum	   *elems = read_texts("keys", keys, KEYS_MAX, leave_out_hint,
+								   &n);
+
+	for (int i = 0; i < n; i++)
+	{
+		size_t		len = strlen(TextDatumGetCString(elems[i]));
+
+		if (len == 0 || len > JDG_EVENT_KEY_MAX)
+			ereport(ERROR,
+					(errcode(JDG_ERRCODE_VALIDATION_ERROR),
+					 errmsg("keys must have between 1 and %d bytes",
+							JDG_EVENT_KEY_MAX),
+					 errdetail("Element %d has %zu bytes.", i + 1, len)));
+	}
+}
+
+/* An empty object would leave out events without headers only. */
+static void
+check_headers(Jsonb *headers)
+{
+	if (!JB_ROOT_IS_OBJECT(headers))
+		ereport(ERROR,
+				(errcode(JDG_ERRCODE_VALIDATION_ERROR),
+				 errmsg("headers must be a JSON object")));
+	if (JB_ROOT_COUNT(headers) == 0)
+		ereport(ERROR,
+				(errcode(JDG_ERRCODE_VALIDATION_ERROR),
+				 errmsg("argument \"headers\" must not be empty"),
+				 errhint("Name a header with its value, for example '{\"region\": \"eu\"}', or leave it out.")));
 }
 
 /* The ids of the topics as an array; 0 if none are given. */
@@ -241,15 +278,9 @@ jdg_subscription_check(const JdgSubscriptionOptions *o)
 	if (o->batch)
 		check_range("batch", *o->batch, 1, JDG_BATCH_MAX);
 	if (o->keys)
-	{
-		int			n;
-
-		(void) read_texts("keys", o->keys, KEYS_MAX, leave_out_hint, &n);
-	}
-	if (o->headers && !JB_ROOT_IS_OBJECT(o->headers))
-		ereport(ERROR,
-				(errcode(JDG_ERRCODE_VALIDATION_ERROR),
-				 errmsg("headers must be a JSON object")));
+		check_keys(o->keys);
+	if (o->headers)
+		check_headers(o->headers);
 	if (o->filter)
 		jdg_event_check_filter(o->filter);
 	if (o->timeout)
@@ -259,11 +290,7 @@ jdg_subscription_check(const JdgSubscriptionOptions *o)
 		jdg_check_settings(o->settings);
 	jdg_check_metadata(o->metadata);
 	jdg_check_description(o->description);
-	if (o->versions && !JB_ROOT_IS_OBJECT(o->versions))
-		ereport(ERROR,
-				(errcode(JDG_ERRCODE_VALIDATION_ERROR),
-				 errmsg("versions must be a JSON object"),
-				 errhint("Write, for example, '{\"order.created\": 1}'.")));
+	jdg_event_check_versions(o->versions, true);
 }
 
 void

@@ -23,12 +23,12 @@
 #include "base/compat.h"
 #include "base/errors.h"
 #include "base/happening.h"
-#include "base/json.h"
 #include "event/convert.h"
 #include "event/grant.h"
 #include "event/leaf.h"
 #include "event/read.h"
 #include "event/subscription.h"
+#include "event/versions.h"
 
 #define PATTERNS_MAX 100
 
@@ -140,26 +140,6 @@ read_topics(Reader *r, JdgEventRange *range)
 	range->topics = ids;
 }
 
-/* The version in which the caller wants events of the type. */
-static int
-wanted_version(const Reader *r, const JdgEventType *type)
-{
-	Jsonb	   *value = jdg_json_get(r->a.versions, type->name);
-	int64		version;
-
-	if (value == NULL)
-		return type->latest;
-	version = jdg_json_get_int64(r->a.versions, type->name);
-	if (version < 1 || version > type->latest)
-		ereport(ERROR,
-				(errcode(JDG_ERRCODE_VALIDATION_ERROR),
-				 errmsg("invalid version of event type \"%s\" in argument \"versions\"",
-						type->name),
-				 errdetail("Its latest version is %d.", type->latest),
-				 errhint("Write, for example, '{\"%s\": 1}'.", type->name)));
-	return (int) version;
-}
-
 /* Puts the data into the version that the caller wants. */
 static void
 cast_data(const Reader *r, const JdgTopic *topic, JdgEvent *e)
@@ -171,7 +151,7 @@ cast_data(const Reader *r, const JdgTopic *topic, JdgEvent *e)
 	if (!jdg_event_type_covers(type, topic->topic_id, e->version,
 							   e->published_at))
 		return;
-	to = wanted_version(r, type);
+	to = jdg_event_version_wanted(r->a.versions, type);
 	e->data = jdg_event_cast(type, e->version, to, e->data);
 	e->version = to;
 }
@@ -274,11 +254,7 @@ JDG_FUNCTION(jdg_read_events, JDG_LEVEL_ANY)
 				(errcode(JDG_ERRCODE_VALIDATION_ERROR),
 				 errmsg("max_rows must not be negative"),
 				 errdetail("The value is %d.", r.a.max_rows)));
-	if (r.a.versions && !JB_ROOT_IS_OBJECT(r.a.versions))
-		ereport(ERROR,
-				(errcode(JDG_ERRCODE_VALIDATION_ERROR),
-				 errmsg("versions must be a JSON object"),
-				 errhint("Write, for example, '{\"order.created\": 1}'.")));
+	jdg_event_check_versions(r.a.versions, false);
 	read_patterns(&r);
 	read_topics(&r, &range);
 	range.key = r.a.key;

@@ -17,9 +17,8 @@
 #include "utils/memutils.h"
 #include "utils/snapmgr.h"
 
-#include "base/fault.h"
 #include "base/clock.h"
-#include "base/json.h"
+#include "base/fault.h"
 #include "base/objects.h"
 #include "base/subxact.h"
 #include "event/convert.h"
@@ -27,6 +26,7 @@
 #include "event/grant.h"
 #include "event/lifecycle.h"
 #include "event/reader.h"
+#include "event/versions.h"
 #include "event/window.h"
 
 /* foreign events after which a cursor is written though nothing was handled */
@@ -242,17 +242,6 @@ jdg_reader_has_work(const JdgSubscription *s, JdgCursor *c, TimestampTz now,
 		(s->reshard != NULL && !jdg_xidset_equal(c->base, s->reshard));
 }
 
-/* The version in which the subscription wants events of a type. */
-static int
-wanted_version(const JdgSubscription *s, const JdgEventType *type)
-{
-	int64		version = s->versions ?
-	jdg_json_get_int64(s->versions, type->name) : 0;
-
-	return version >= 1 && version <= type->latest ? (int) version :
-		type->latest;
-}
-
 /* arguments of cast_and_filter() */
 typedef struct Casting
 {
@@ -294,7 +283,7 @@ jdg_reader_is_for(const JdgSubscription *s, JdgPending *p, ErrorData **failed)
 							  e->published_at))
 	{
 		c.type = type;
-		c.to = wanted_version(s, type);
+		c.to = jdg_event_version_wanted(s->versions, type);
 	}
 	if (c.to == e->version && s->filter == NULL)
 		return true;

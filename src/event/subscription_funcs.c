@@ -57,7 +57,7 @@ static const char *const lost_words[] = {"stop", "skip", NULL};
 /* where a subscription begins */
 typedef struct Start
 {
-	int			word;			/* in start_words: 0 now, 1 beginning */
+	int		   *word;			/* in start_words: 0 now, 1 beginning */
 	TimestampTz *time;
 	int64	   *after;
 } Start;
@@ -72,7 +72,7 @@ typedef struct SubscribeArgs
 
 static const JdgArg subscribe_args[] = {
 	JDG_SUBSCRIPTION_WHICH_ARGS(JDG_NEEDED),
-	{"start", TEXTOID, FIELD(start.word), JDG_NEEDED, start_words},
+	{"start", TEXTOID, FIELD(start.word), JDG_OPTIONAL, start_words},
 	{"start_time", TIMESTAMPTZOID, FIELD(start.time)},
 	{"start_after", INT8OID, FIELD(start.after)},
 	JDG_SUBSCRIPTION_HOW_ARGS,
@@ -101,7 +101,8 @@ static const JdgArg resume_args[] = {
 
 static const JdgArg seek_args[] = {
 	{"name", TEXTOID, offsetof(NameArgs, name), JDG_NEEDED},
-	{"start", TEXTOID, offsetof(NameArgs, start.word), JDG_NEEDED, start_words},
+	{"start", TEXTOID, offsetof(NameArgs, start.word), JDG_OPTIONAL,
+	start_words},
 	{"start_time", TIMESTAMPTZOID, offsetof(NameArgs, start.time)},
 	{"start_after", INT8OID, offsetof(NameArgs, start.after)},
 	{"owner", TEXTOID, offsetof(NameArgs, owner)},
@@ -144,16 +145,17 @@ static JdgQuery seek_query = {
 };
 
 /*
- * Binds the position at which a subscription begins: after the transactions
- * that have ended now, or after an id of the log.
+ * Binds the position at which a subscription begins: after an id of the log,
+ * or if nothing is given, after the transactions that have ended now.
  */
 static void
 bind_start(JdgParams *p, const Start *start)
 {
 	JdgXidSet  *base = NULL;
 	int64		after = 0;
+	bool		beginning = start->word && *start->word == 1;
 
-	if ((start->time != NULL) + (start->after != NULL) + (start->word == 1) > 1)
+	if ((start->time != NULL) + (start->after != NULL) + beginning > 1)
 		ereport(ERROR,
 				(errcode(JDG_ERRCODE_VALIDATION_ERROR),
 				 errmsg("start, start_time and start_after cannot be combined"),
@@ -165,7 +167,7 @@ bind_start(JdgParams *p, const Start *start)
 	}
 	else if (start->time)
 		after = jdg_event_before(*start->time);
-	else if (start->word == 0)
+	else if (!beginning)
 		base = jdg_xidset_take();
 	jdg_bind_int32(p, "era", jdg_era_now());
 	jdg_bind(p, "base_xmax", XID8OID, base ? jdg_xidset_xmax(base) : (Datum) 0,
@@ -380,6 +382,12 @@ JDG_FUNCTION(jdg_seek, JDG_LEVEL_USER)
 	Datum		v[1];
 
 	JDG_READ_ARGS("seek", seek_args, &a);
+	/* a null that was meant as a position must not pass over all events */
+	if (!a.start.word && !a.start.time && !a.start.after)
+		ereport(ERROR,
+				(errcode(JDG_ERRCODE_VALIDATION_ERROR),
+				 errmsg("start, start_time and start_after are all null"),
+				 errhint("Pass one of them; start => 'now' passes over all events that have committed.")));
 	bind_start(&p, &a.start);
 	owner = jdg_owner_of_call(a.owner);
 	jdg_internal_begin(&in);

@@ -351,6 +351,15 @@ jdg_feed_news(Oid dboid, int64 subscription_id, int32 shard)
 	return news;
 }
 
+bool
+jdg_feed_awaits_room(Oid dboid, int64 subscription_id, int32 shard)
+{
+	JdgFeed    *f = find_feed(dboid, subscription_id, shard);
+
+	return f != NULL && state_of(f) == JDG_FEED_WAITING &&
+		pg_atomic_read_u32(&f->queue_id) != 0;
+}
+
 void
 jdg_feed_fetched(JdgDb *db, int64 subscription_id, int32 shard, uint32 news)
 {

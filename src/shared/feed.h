@@ -98,6 +98,10 @@ extern void jdg_feed_release(JdgFeed *feed, uint32 news, bool more,
 /* before that: the wait is for room in a queue; 0: it is not */
 extern void jdg_feed_await_room(JdgFeed *feed, int32 queue_id);
 
+/* for views: does a shard wait for room in a queue? */
+extern bool jdg_feed_awaits_room(Oid dboid, int64 subscription_id,
+								 int32 shard);
+
 /*
  * There may be room in a queue for which feeds of the database wait.  Never
  * fails.

@@ -41,6 +41,7 @@ SELECT jadugar.wait_delivered(:id, timeout => '30 s');
 SELECT n FROM test_alt.got WHERE n > 5 ORDER BY n;
 
 -- all the others, and their defaults
+SELECT jadugar.register_event_type('alt.a');
 SELECT jadugar.alter_subscription('alt', keys => '{k}', headers => '{"h": 1}', filter => '$.data.n > 10', on_failure => 'block', max_attempts => 3,
 	retry => jadugar.retry_policy(delay => '1 s'), timeout => '5 s', settings => '{"search_path": "test_alt"}', versions => '{"alt.a": 1}',
 	enabled => false, description => 'changed', metadata => '{"b": 2}', new_name => 'alt 2');
@@ -73,6 +74,8 @@ SET ROLE test_alt_other;
 SELECT jadugar.alter_subscription('alt', batch => 5);
 SELECT jadugar.alter_subscription('alt', batch => 5, owner => 'test_alt');
 
+SET ROLE test_alt;
+SELECT jadugar.drop_event_type('alt.a');
 RESET ROLE;
 SELECT count(jadugar.unsubscribe(name, 'drop', owner => owner)) AS dropped FROM jadugar.subscriptions WHERE owner = 'test_alt';
 SELECT jadugar.drop_topic('test_alt_topic', events => 'drop');

@@ -94,7 +94,7 @@ SELECT jadugar.pause_subscription('rs');
 SELECT jadugar.alter_subscription('rs', shards => 6);
 TRUNCATE test_rs.got;
 SELECT test_rs.publish(501, 510) AS first \gset
-SELECT jadugar.seek('rs');
+SELECT jadugar.seek('rs', 'now');
 SELECT status, shards, new_shards FROM jadugar.subscriptions WHERE name = 'rs';
 SELECT test_rs.publish(511, 520) AS last \gset
 SELECT jadugar.resume_subscription('rs');

@@ -78,7 +78,7 @@ SELECT jadugar.subscribe('one', '{a}', 'SELECT 1');
 SELECT jadugar.subscribe('x', '{a}', 'SELECT 1', owner => 'test_sub_other');
 SELECT jadugar.pause_subscription('nowhere');
 SELECT jadugar.unsubscribe('nowhere');
-SELECT jadugar.seek('one');
+SELECT jadugar.seek('one', 'now');
 
 -- what it gets: topics, keys, headers, filter, versions
 SELECT jadugar.create_topic('test_sub_topic') IS NOT NULL AS created;
@@ -238,7 +238,7 @@ CALL test_sub.wait_for(3, 'second');
 SELECT data FROM test_sub.got ORDER BY n;
 SELECT jadugar.pause_subscription('second');
 SELECT jadugar.publish('test.second', '{"n": 3}') IS NOT NULL AS published;
-SELECT jadugar.seek('second');
+SELECT jadugar.seek('second', 'now');
 SELECT jadugar.resume_subscription('second');
 SELECT jadugar.publish('test.second', '{"n": 4}') IS NOT NULL AS published;
 CALL test_sub.wait_for(4, 'second');

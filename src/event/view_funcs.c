@@ -1,0 +1,43 @@
+/*-------------------------------------------------------------------------
+ *
+ * view_funcs.c
+ *	  Columns of the views subscriptions, subscription_shards and
+ *	  event_types.
+ *
+ * Runs in the caller's process.  Only catalogs and shared memory are read.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "fmgr.h"
+#include "miscadmin.h"
+#include "utils/builtins.h"
+
+#include "access/access.h"
+#include "access/owner.h"
+#include "shared/feed.h"
+
+PG_FUNCTION_INFO_V1(jdg_v_role_obstacle);
+PG_FUNCTION_INFO_V1(jdg_v_awaits_room);
+
+/* _v_role_obstacle(role): why its work cannot run, or null */
+Datum
+jdg_v_role_obstacle(PG_FUNCTION_ARGS)
+{
+	const char *reason = jdg_role_obstacle(PG_GETARG_OID(0));
+
+	if (reason == NULL)
+		PG_RETURN_NULL();
+	PG_RETURN_TEXT_P(cstring_to_text(reason));
+}
+
+/* _v_awaits_room(subscription_id, shard): does it wait for a queue?  Or null */
+Datum
+jdg_v_awaits_room(PG_FUNCTION_ARGS)
+{
+	if (!jdg_has_access(GetUserId()))
+		PG_RETURN_NULL();
+	PG_RETURN_BOOL(jdg_feed_awaits_room(MyDatabaseId, PG_GETARG_INT64(0),
+										PG_GETARG_INT32(1)));
+}
