@@ -26,11 +26,13 @@
 #include "parser/parser.h"
 #include "tcop/utility.h"
 #include "utils/array.h"
+#include "utils/builtins.h"
 #include "utils/hsearch.h"
 #include "utils/lsyscache.h"
 #include "utils/memutils.h"
 #include "utils/plancache.h"
 
+#include "base/errors.h"
 #include "base/toplevel.h"
 #include "exec/exec.h"
 #include "exec/result.h"
@@ -246,6 +248,53 @@ statement_ended(DestReceiver *dest)
 		r->ended(dest);
 }
 
+/*
+ * In PG_CATCH: raises the error again.  If the analysis of the text did not
+ * accept the use of $1, an event or an array of events, the hint says what
+ * that is.
+ */
+static void
+rethrow_with_hint(Oid argument, MemoryContext mcxt)
+{
+	Oid			event = get_element_type(argument);
+	ErrorData  *edata;
+
+	if (argument == JSONBOID || ERRCODE_TO_CATEGORY(geterrcode()) !=
+		ERRCODE_SYNTAX_ERROR_OR_ACCESS_RULE_VIOLATION)
+		PG_RE_THROW();
+	edata = jdg_take_error(mcxt);
+	if (strstr(edata->message,
+			   format_type_be(OidIsValid(event) ? event : argument)) != NULL)
+		edata->hint = OidIsValid(event) ?
+			psprintf("$1 is an array of events, of type %s. Write, for example, FROM unnest($1) AS e, and e.data for the data of each, a jsonb.",
+					 format_type_be(argument)) :
+			psprintf("$1 is an event, of type %s. Write ($1).data for its data, a jsonb. Only with batch, $1 is an array.",
+					 format_type_be(argument));
+	ReThrowError(edata);
+}
+
+/* Plans a single statement. */
+static SPIPlanPtr
+prepare(const char *sql, Oid argument)
+{
+	MemoryContext mcxt = CurrentMemoryContext;
+	Oid			argtypes[1] = {argument};
+	SPIPlanPtr	plan = NULL;
+
+	PG_TRY();
+	{
+		plan = SPI_prepare_cursor(sql, 1, argtypes, CURSOR_OPT_PARALLEL_OK);
+	}
+	PG_CATCH();
+	{
+		rethrow_with_hint(argument, mcxt);
+	}
+	PG_END_TRY();
+	if (plan == NULL)
+		check_spi(SPI_result);
+	return plan;
+}
+
 /* Runs several statements, each with its own text. */
 static void
 run_several(const char *sql, List *stmts, ParamListInfo params,
@@ -281,7 +330,6 @@ static void
 run_single(const char *sql, int64 command_id, ParamListInfo params,
 		   DestReceiver *dest)
 {
-	Oid			argtypes[1] = {params->params[0].ptype};
 	SPIExecuteOptions opts = {0};
 	KeptPlan   *kept = find_plan(command_id, sql);
 	SPIPlanPtr	plan = kept ? kept->plan : NULL;
@@ -289,9 +337,7 @@ run_single(const char *sql, int64 command_id, ParamListInfo params,
 	jdg_exec_statement(1, 1, sql, 0);
 	if (plan == NULL)
 	{
-		plan = SPI_prepare_cursor(sql, 1, argtypes, CURSOR_OPT_PARALLEL_OK);
-		if (plan == NULL)
-			check_spi(SPI_result);
+		plan = prepare(sql, params->params[0].ptype);
 		if (command_id > 0 && may_be_kept(plan))
 			keep_plan(command_id, sql, plan);
 	}

@@ -290,7 +290,7 @@ JDG_FUNCTION(jdg_register_sql_handler, JDG_LEVEL_USER)
 
 	JDG_READ_ARGS("register_sql_handler", sql_args, &r);
 	check_options(&r);
-	jdg_command_classify(r.sql, &kind, &standalone, &syntax_error);
+	jdg_command_classify(r.sql, JDG_COMMAND_SQL, &kind, &standalone, &syntax_error);
 	if (kind != JDG_COMMAND_SQL)
 		ereport(ERROR,
 				(errcode(JDG_ERRCODE_VALIDATION_ERROR),

@@ -44,10 +44,11 @@ is_about_the_text(int sqlerrcode)
 /*
  * Raw parse trees, made in "apart", and no error; or NIL and the error,
  * copied into the current context.  Raises VALIDATION_ERROR for a parameter
- * other than $1 if "check" is set.
+ * other than $1 if "wanted" is given: it says what that is.
  */
 static List *
-parse(const char *text, bool check, MemoryContext apart, ErrorData **error)
+parse(const char *text, const JdgCommandKind *wanted, MemoryContext apart,
+	  ErrorData **error)
 {
 	MemoryContext mcxt = CurrentMemoryContext;
 	List	   *volatile trees = NIL;
@@ -74,8 +75,8 @@ parse(const char *text, bool check, MemoryContext apart, ErrorData **error)
 		*error = jdg_take_error(mcxt);
 	}
 	PG_END_TRY();
-	if (check && *error == NULL)
-		jdg_placeholders_check(text, trees);
+	if (wanted && *error == NULL)
+		jdg_placeholders_check(text, trees, *wanted);
 	MemoryContextSwitchTo(mcxt);
 	if (level > 0)
 		AtEOXact_GUC(false, level);
@@ -87,7 +88,7 @@ jdg_command_is_sql(const char *text)
 {
 	ErrorData  *error;
 
-	(void) parse(text, false, CurrentMemoryContext, &error);
+	(void) parse(text, NULL, CurrentMemoryContext, &error);
 	return error == NULL ||
 		error->sqlerrcode != ERRCODE_SYNTAX_ERROR;
 }
@@ -258,7 +259,8 @@ could_be_name(const char *text)
 
 /* See command.h.  The syntax error is in the caller's memory context. */
 void
-jdg_command_classify(const char *text, JdgCommandKind *kind, bool *standalone,
+jdg_command_classify(const char *text, JdgCommandKind wanted,
+					 JdgCommandKind *kind, bool *standalone,
 					 ErrorData **syntax_error)
 {
 	MemoryContext mcxt = CurrentMemoryContext;
@@ -271,7 +273,7 @@ jdg_command_classify(const char *text, JdgCommandKind *kind, bool *standalone,
 	check_text(text);
 	apart = AllocSetContextCreate(mcxt, "jadugar parse",
 								  ALLOCSET_SMALL_SIZES);
-	trees = parse(text, true, apart, &error);
+	trees = parse(text, &wanted, apart, &error);
 	if (error)
 	{
 		if (!could_be_name(text))

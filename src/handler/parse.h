@@ -14,13 +14,15 @@
 #include "handler/command.h"
 
 /*
- * Parses a command as SQL.  Where the text is not SQL, kind is
+ * Parses a command as SQL, whose $1 is that of commands of the kind "wanted".
+ * Where the text is not SQL, kind is
  * JDG_COMMAND_HANDLER and the caller looks it up as a handler.  Raises
  * VALIDATION_ERROR with the parser's position for SQL that cannot be run
  * (empty, transaction control, LISTEN, a parameter other than $1).
  */
-extern void jdg_command_classify(const char *text, JdgCommandKind *kind,
-								 bool *standalone, ErrorData **syntax_error);
+extern void jdg_command_classify(const char *text, JdgCommandKind wanted,
+								 JdgCommandKind *kind, bool *standalone,
+								 ErrorData **syntax_error);
 
 /* is it SQL, acceptable or not?  Also true for empty texts and comments */
 extern bool jdg_command_is_sql(const char *text);

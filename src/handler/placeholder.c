@@ -3,7 +3,8 @@
  * placeholder.c
  *	  The parameters that the text of a command uses.
  *
- * Runs in any process.  The payload, $1, is the only parameter of a command.
+ * Runs in any process.  $1 is the only parameter of a command: the payload, an
+ * event, or an array of events.
  * The server refuses others when it analyzes a statement, which for a task is
  * when it runs.  Parameters are found by the server's scanner, since walkers
  * over raw parse trees do not know all utility statements.
@@ -17,7 +18,6 @@
 #include "parser/scanner.h"
 
 #include "base/errors.h"
-#include "handler/command.h"
 #include "handler/placeholder.h"
 
 /* digits of a parameter's number that an error quotes */
@@ -50,16 +50,37 @@ is_of_another(List *trees, int *current, int at)
 	return false;
 }
 
+/* In ereport(): what $1 is, and how its parts are written. */
+static int
+explain_argument(JdgCommandKind kind)
+{
+	switch (kind)
+	{
+		case JDG_COMMAND_EVENT:
+			errdetail("A handler of events has one parameter, $1, which is the event.");
+			return errhint("Write, for example, ($1).key or ($1).data->>'name'.");
+		case JDG_COMMAND_EVENTS:
+			errdetail("A handler with batch has one parameter, $1, which is an array of events.");
+			return errhint("Write, for example, SELECT e.data->>'name' FROM unnest($1) e.");
+		case JDG_COMMAND_SQL:
+		case JDG_COMMAND_HANDLER:
+		case JDG_COMMAND_FLOW:
+			break;
+	}
+	errdetail("A command has one parameter, $1, which is the payload.");
+	return errhint("Put all values into the payload, and write, for example, $1->>'name'.");
+}
+
 /* Raises the error for the parameter at this offset, "digits" long. */
 static void
-raise_no_parameter(const char *text, int at, size_t digits)
+raise_no_parameter(const char *text, int at, size_t digits,
+				   JdgCommandKind kind)
 {
 	ereport(ERROR,
 			(errcode(JDG_ERRCODE_VALIDATION_ERROR),
 			 errmsg("there is no parameter $%s",
 					pnstrdup(text +at + 1, Min(digits, DIGITS_MAX))),
-			 errdetail("A command has one parameter, $1, which is the payload."),
-			 errhint("Put all values into the payload, and write, for example, $1->>'name'."),
+			 explain_argument(kind),
 			 internalerrquery(strlen(text) < JDG_QUOTED_MAX ? text : NULL),
 			 internalerrposition(pg_mbstrlen_with_len(text, at) + 1)));
 }
@@ -69,7 +90,7 @@ raise_no_parameter(const char *text, int at, size_t digits)
  * scanner has no error to raise, and has given its warnings already.
  */
 void
-jdg_placeholders_check(const char *text, List *trees)
+jdg_placeholders_check(const char *text, List *trees, JdgCommandKind kind)
 {
 	core_yy_extra_type extra;
 	core_yyscan_t scanner;
@@ -90,7 +111,7 @@ jdg_placeholders_check(const char *text, List *trees)
 		if (n > 0 && strspn(digits, "0") + 1 == n && digits[n - 1] == '1')
 			continue;
 		if (n > 0 && !is_of_another(trees, &stmt, at))
-			raise_no_parameter(text, at, n);
+			raise_no_parameter(text, at, n, kind);
 	}
 	scanner_finish(scanner);
 }

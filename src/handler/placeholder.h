@@ -10,10 +10,13 @@
 
 #include "nodes/pg_list.h"
 
+#include "handler/command.h"
+
 /*
- * Raises VALIDATION_ERROR with the position of a parameter other than $1, the
- * payload.  "trees" are the raw parse trees of the text.
+ * Raises VALIDATION_ERROR with the position of a parameter other than $1.
+ * "trees" are the raw parse trees of the text, "kind" says what $1 is.
  */
-extern void jdg_placeholders_check(const char *text, List *trees);
+extern void jdg_placeholders_check(const char *text, List *trees,
+								   JdgCommandKind kind);
 
 #endif							/* JDG_HANDLER_PLACEHOLDER_H */

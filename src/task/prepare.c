@@ -151,7 +151,7 @@ classify(const char *text, JdgCommandKind *kind, bool *standalone, ErrorData **e
 		known = jdg_command_known(text, JDG_COMMAND_HANDLER);
 	if (known == NULL)
 	{
-		jdg_command_classify(text, kind, standalone, error);
+		jdg_command_classify(text, JDG_COMMAND_SQL, kind, standalone, error);
 		return;
 	}
 	*kind = known->kind;
@@ -188,7 +188,7 @@ find_command(const char *text, Oid owner, JdgCommandKind *kind,
 		/* FORBIDDEN for one that the owner may not use */
 		(void) jdg_handler_get(text, owner);
 		/* not parsed, if it was a handler's name before */
-		jdg_command_classify(text, kind, standalone, &syntax_error);
+		jdg_command_classify(text, JDG_COMMAND_SQL, kind, standalone, &syntax_error);
 		raise_not_a_command(text, syntax_error);
 	}
 	*kind = JDG_COMMAND_FLOW;
