@@ -78,6 +78,12 @@ COMMENT ON COLUMN jadugar.topics.partitions IS 'Number of its partitions.';
 COMMENT ON COLUMN jadugar.topics.created_at IS 'When it was created.';
 COMMENT ON COLUMN jadugar.topics.description IS 'Text for readers.';
 
+CREATE FUNCTION jadugar_internal._v_event_type_problem(payload_type text, upcast text, downcast text)
+RETURNS text
+LANGUAGE C STABLE AS 'MODULE_PATHNAME', 'jdg_v_event_type_problem';
+COMMENT ON FUNCTION jadugar_internal._v_event_type_problem(text, text, text) IS
+	'Returns what of a version of an event type does not exist any more, or NULL.';
+
 CREATE VIEW jadugar.event_types WITH (security_barrier) AS
 SELECT y.name AS type,
 	v.version,
@@ -88,6 +94,7 @@ SELECT y.name AS type,
 	y.key,
 	v.upcast,
 	v.downcast,
+	jadugar_internal._v_event_type_problem(v.payload_type, v.upcast, v.downcast) AS problem,
 	v.created_at,
 	y.description
 FROM jadugar_internal.event_type y
@@ -109,6 +116,8 @@ COMMENT ON COLUMN jadugar.event_types.upcast IS
 	'Function that converts data of the previous version.';
 COMMENT ON COLUMN jadugar.event_types.downcast IS
 	'Function that converts data to the previous version.';
+COMMENT ON COLUMN jadugar.event_types.problem IS
+	'What was dropped or renamed: payload_type_missing, upcast_missing or downcast_missing. Otherwise NULL.';
 COMMENT ON COLUMN jadugar.event_types.created_at IS 'When the version was registered.';
 COMMENT ON COLUMN jadugar.event_types.description IS 'Text for readers.';
 

@@ -597,6 +597,23 @@ FROM (SELECT pg_catalog.count(*) AS n, pg_catalog.min(x.name) AS name,
 				AND jadugar_internal._v_lag(c.subscription_id, c.shard) > '5 minutes'::interval)) s
 WHERE (SELECT jadugar_internal._v_has_access())
 UNION ALL
+SELECT 'broken_event_types',
+	CASE WHEN s.n = 0 THEN 'ok' ELSE 'error' END,
+	CASE WHEN s.n = 0 THEN 'all that event types need exists'
+		ELSE pg_catalog.format('versions of event types whose payload_type, upcast or downcast does not exist: %s%s, among them of "%s"',
+			CASE WHEN s.n > 100 THEN 'more than ' END, LEAST(s.n, 100), s.name) END,
+	CASE WHEN s.n > 0
+		THEN 'See problem in jadugar.event_types. Create it again, or call jadugar.register_event_type() with another one.' END
+FROM (SELECT pg_catalog.count(*) AS n, pg_catalog.min(x.name) AS name
+	FROM (SELECT v.name
+		FROM jadugar_internal.event_type y
+			JOIN jadugar_internal.event_type_version v ON v.name = y.name
+		WHERE ((SELECT jadugar_internal._v_is_monitor())
+				OR jadugar_internal._v_owns(y.owner))
+			AND jadugar_internal._v_event_type_problem(v.payload_type, v.upcast, v.downcast) IS NOT NULL
+		LIMIT 101) x) s
+WHERE (SELECT jadugar_internal._v_has_access())
+UNION ALL
 SELECT 'dead_letters',
 	CASE WHEN s.n = 0 THEN 'ok' ELSE 'warning' END,
 	CASE WHEN s.n = 0 THEN 'no event is a dead letter'

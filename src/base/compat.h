@@ -22,6 +22,9 @@
 #include "executor/executor.h"
 #include "funcapi.h"
 #include "miscadmin.h"
+#if PG_VERSION_NUM >= 160000
+#include "nodes/miscnodes.h"
+#endif
 #include "parser/parse_type.h"
 #include "tcop/pquery.h"
 #include "utils/acl.h"
@@ -109,9 +112,14 @@ jdg_have_createdb_privilege(void)
 #if PG_VERSION_NUM >= 160000
 #define jdg_parse_type(string, typid, typmod) \
 	((void) parseTypeString((string), (typid), (typmod), NULL))
+#define jdg_parse_type_if_any(string, typid, typmod) \
+	((void) parseTypeString((string), (typid), (typmod), \
+							(Node *) &(ErrorSaveContext) {T_ErrorSaveContext}))
 #else
 #define jdg_parse_type(string, typid, typmod) \
 	parseTypeString((string), (typid), (typmod), false)
+#define jdg_parse_type_if_any(string, typid, typmod) \
+	parseTypeString((string), (typid), (typmod), true)
 #endif
 
 /* the row type of a table belongs to the table's extension since 17 */

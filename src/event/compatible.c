@@ -18,17 +18,15 @@
 #include "base/compat.h"
 #include "base/errors.h"
 #include "event/compatible.h"
+#include "handler/payload.h"
 
+/* InvalidOid: any object, or a type that does not exist any more */
 static Oid
 type_of_version(const JdgEventType *type, int version)
 {
 	const char *name = type->version[version - 1].payload_type;
-	Oid			oid = InvalidOid;
-	int32		typmod;
 
-	if (name != NULL)
-		jdg_parse_type(name, &oid, &typmod);
-	return oid;
+	return name ? jdg_payload_type_read(name) : InvalidOid;
 }
 
 static const char *

@@ -88,15 +88,50 @@ add_context(void *arg)
 			   c->version);
 }
 
+bool
+jdg_event_payload_type_ok(Oid type)
+{
+	return jdg_payload_type_ok(type) ||
+		(get_typtype(type) == TYPTYPE_DOMAIN && getBaseType(type) == JSONBOID);
+}
+
+Oid
+jdg_event_payload_type(const JdgEventType *type, int version)
+{
+	const char *name = type->version[version - 1].payload_type;
+	Oid			oid;
+
+	if (name == NULL)
+		return InvalidOid;
+	oid = jdg_payload_type_read(name);
+	if (!OidIsValid(oid))
+		ereport(ERROR,
+				(errcode(ERRCODE_UNDEFINED_OBJECT),
+				 errmsg("payload_type %s of event type \"%s\" does not exist",
+						name, type->name),
+				 errdetail("Data of version %d cannot be checked.", version),
+				 errhint("Create it again, or register another one in its place with jadugar.register_event_type(%s, ..., version => %d).",
+						 quote_literal_cstr(type->name), version)));
+	if (!jdg_event_payload_type_ok(oid))
+		ereport(ERROR,
+				(errcode(ERRCODE_WRONG_OBJECT_TYPE),
+				 errmsg("payload_type %s of event type \"%s\" is not a composite type",
+						name, type->name),
+				 errdetail("It was replaced after version %d was registered.",
+						   version),
+				 errhint("Register another one in its place with jadugar.register_event_type(%s, ..., version => %d).",
+						 quote_literal_cstr(type->name), version)));
+	return oid;
+}
+
 /* Checks data against a domain over jsonb, or a composite type. */
 static void
-check_type(JdgEventVersion *version, Jsonb *data)
+check_type(const JdgEventType *event_type, int number, Jsonb *data)
 {
 	MemoryContext mcxt = CurrentMemoryContext;
-	Oid			type;
-	int32		typmod;
+	JdgEventVersion *version = &event_type->version[number - 1];
+	Oid			type = jdg_event_payload_type(event_type, number);
 
-	jdg_parse_type(version->payload_type, &type, &typmod);
 	version->payload_oid = type;
 	if (getBaseType(type) != JSONBOID)
 	{
@@ -136,7 +171,7 @@ jdg_event_check_data(const JdgEventType *type, int version, Jsonb *data)
 		return;
 	error_context_stack = &callback;
 	begin_as_owner(&a, type);
-	check_type(v, data);
+	check_type(type, version, data);
 	end_as_owner(&a);
 	error_context_stack = callback.previous;
 }
@@ -230,9 +265,29 @@ from_row(Oid type, Datum row)
 	return DatumGetJsonbP(d);
 }
 
+/* Finds an upcast or a downcast that may be called. */
+static void
+find_cast(const Context *c, const char *signature, JdgFunction *f)
+{
+	if (!jdg_function_read_any(signature, f))
+		ereport(ERROR,
+				(errcode(ERRCODE_UNDEFINED_FUNCTION),
+				 errmsg("function %s of event type \"%s\" does not exist",
+						signature, c->type->name),
+				 errhint("Create it again, or register the version with another one: see upcast and downcast in the view jadugar.event_types.")));
+	if (!jdg_proc_acl_ok(f->oid, GetUserId()))
+		ereport(ERROR,
+				(errcode(JDG_ERRCODE_FORBIDDEN),
+				 errmsg("permission denied for function %s", signature)));
+	if (func_volatile(f->oid) == PROVOLATILE_VOLATILE)
+		ereport(ERROR,
+				(errcode(JDG_ERRCODE_VALIDATION_ERROR),
+				 errmsg("function %s must not be volatile", signature)));
+}
+
 /* Calls an upcast or a downcast, as the owner of the type. */
 static Jsonb *
-call_cast(const char *signature, Jsonb *data)
+call_cast(const Context *c, const char *signature, Jsonb *data)
 {
 	JdgFunction f;
 	NullableDatum v[1] = {{JsonbPGetDatum(data), false}};
@@ -240,16 +295,9 @@ call_cast(const char *signature, Jsonb *data)
 
 	LOCAL_FCINFO(fcinfo, 1);
 	Datum		d;
+	Jsonb	   *result;
 
-	jdg_function_read(signature, &f);
-	if (!jdg_proc_acl_ok(f.oid, GetUserId()))
-		ereport(ERROR,
-				(errcode(JDG_ERRCODE_FORBIDDEN),
-				 errmsg("permission denied for function %s", signature)));
-	if (func_volatile(f.oid) == PROVOLATILE_VOLATILE)
-		ereport(ERROR,
-				(errcode(JDG_ERRCODE_VALIDATION_ERROR),
-				 errmsg("function %s must not be volatile", signature)));
+	find_cast(c, signature, &f);
 	if (f.argument != JSONBOID)
 		v[0].value = to_row(f.argument, data, &v[0].isnull);
 	fmgr_info(f.oid, &flinfo);
@@ -261,7 +309,13 @@ call_cast(const char *signature, Jsonb *data)
 		ereport(ERROR,
 				(errcode(JDG_ERRCODE_VALIDATION_ERROR),
 				 errmsg("function %s returned null", signature)));
-	return f.result == JSONBOID ? DatumGetJsonbP(d) : from_row(f.result, d);
+	result = f.result == JSONBOID ? DatumGetJsonbP(d) : from_row(f.result, d);
+	if (!JB_ROOT_IS_OBJECT(result))
+		ereport(ERROR,
+				(errcode(JDG_ERRCODE_VALIDATION_ERROR),
+				 errmsg("function %s did not return a JSON object", signature),
+				 errdetail("Data of an event is an object.")));
+	return result;
 }
 
 Jsonb *
@@ -280,7 +334,7 @@ jdg_event_cast(const JdgEventType *type, int from, int to, Jsonb *data)
 	{
 		/* the new one only has further attributes that may be null */
 		if (type->version[c.version].upcast != NULL)
-			data = call_cast(type->version[c.version].upcast, data);
+			data = call_cast(&c, type->version[c.version].upcast, data);
 	}
 	for (; c.version > to; c.version--)
 	{
@@ -291,7 +345,7 @@ jdg_event_cast(const JdgEventType *type, int from, int to, Jsonb *data)
 							type->name, c.version, c.version - 1),
 					 errhint("Register version %d again with a downcast.",
 							 c.version)));
-		data = call_cast(type->version[c.version - 1].downcast, data);
+		data = call_cast(&c, type->version[c.version - 1].downcast, data);
 	}
 	end_as_owner(&a);
 	error_context_stack = callback.previous;

@@ -21,6 +21,15 @@
 extern void jdg_event_check_data(const JdgEventType *type, int version,
 								 Jsonb *data);
 
+/*
+ * The payload_type of a version, or InvalidOid if it has none.  Raises an error
+ * if it does not exist any more, or cannot be one.
+ */
+extern Oid	jdg_event_payload_type(const JdgEventType *type, int version);
+
+/* can a type be a payload_type: composite, a domain over that or over jsonb? */
+extern bool jdg_event_payload_type_ok(Oid type);
+
 /* the key that the type takes from the data, or NULL */
 extern char *jdg_event_key_of(const JdgEventType *type, Jsonb *data);
 

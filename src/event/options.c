@@ -179,6 +179,7 @@ find_topics(ArrayType *topics)
 int64
 jdg_subscription_command(const JdgSubscriptionOptions *o, Oid owner)
 {
+	JdgCommandKind of_events = o->batch ? JDG_COMMAND_EVENTS : JDG_COMMAND_EVENT;
 	JdgCommandKind kind;
 	ErrorData  *error;
 	bool		standalone;
@@ -187,11 +188,9 @@ jdg_subscription_command(const JdgSubscriptionOptions *o, Oid owner)
 
 	if (is_delivery(o, JDG_DELIVERY_FETCH))
 		return 0;
-	jdg_command_classify(o->handler, &kind, &standalone, &error);
+	jdg_command_classify(o->handler, of_events, &kind, &standalone, &error);
 	if (kind == JDG_COMMAND_SQL && !standalone)
-		return jdg_command_id(o->handler,
-							  o->batch ? JDG_COMMAND_EVENTS : JDG_COMMAND_EVENT,
-							  false);
+		return jdg_command_id(o->handler, of_events, false);
 	handler = kind == JDG_COMMAND_SQL ? NULL :
 		jdg_handler_get(o->handler, owner);
 	if (handler == NULL && kind != JDG_COMMAND_SQL)
@@ -199,6 +198,8 @@ jdg_subscription_command(const JdgSubscriptionOptions *o, Oid owner)
 				(errcode(JDG_ERRCODE_VALIDATION_ERROR),
 				 errmsg("handler is neither valid SQL nor a registered handler"),
 				 error ? errdetail("As SQL: %s.", error->message) : 0,
+				 o->batch ?
+				 errhint("Write SQL with an array of events as $1, for example 'SELECT app.on_order(e) FROM unnest($1) e'.") :
 				 errhint("Write SQL with the event as $1, for example 'SELECT app.on_order($1)'."),
 				 internalerrquery(o->handler),
 				 internalerrposition(error ? error->cursorpos : 0)));
@@ -290,7 +291,7 @@ jdg_subscription_check(const JdgSubscriptionOptions *o)
 		jdg_check_settings(o->settings);
 	jdg_check_metadata(o->metadata);
 	jdg_check_description(o->description);
-	jdg_event_check_versions(o->versions, true);
+	jdg_event_check_versions(o->versions);
 }
 
 void

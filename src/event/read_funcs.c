@@ -254,7 +254,7 @@ JDG_FUNCTION(jdg_read_events, JDG_LEVEL_ANY)
 				(errcode(JDG_ERRCODE_VALIDATION_ERROR),
 				 errmsg("max_rows must not be negative"),
 				 errdetail("The value is %d.", r.a.max_rows)));
-	jdg_event_check_versions(r.a.versions, false);
+	jdg_event_check_versions(r.a.versions);
 	read_patterns(&r);
 	read_topics(&r, &range);
 	range.key = r.a.key;

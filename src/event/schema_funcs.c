@@ -30,7 +30,7 @@
 #include "base/compat.h"
 #include "base/errors.h"
 #include "base/json.h"
-#include "event/type.h"
+#include "event/convert.h"
 
 typedef struct SchemaArgs
 {
@@ -301,7 +301,6 @@ JDG_FUNCTION(jdg_event_schema, JDG_LEVEL_ANY)
 {
 	SchemaArgs	a;
 	const JdgEventType *type;
-	const char *payload_type;
 	Place		whole = {0};
 	int			version;
 
@@ -319,11 +318,9 @@ JDG_FUNCTION(jdg_event_schema, JDG_LEVEL_ANY)
 				(errcode(JDG_ERRCODE_NOT_FOUND),
 				 errmsg("event type \"%s\" has no version %d", a.type, version),
 				 errdetail("Its latest version is %d.", type->latest)));
-	payload_type = type->version[version - 1].payload_type;
-	if (payload_type == NULL)
-		PG_RETURN_JSONB_P(any_object());
-	jdg_parse_type(payload_type, &whole.type, &whole.typmod);
-	if (getBaseType(whole.type) == JSONBOID)
+	whole.type = jdg_event_payload_type(type, version);
+	whole.typmod = -1;
+	if (!OidIsValid(whole.type) || getBaseType(whole.type) == JSONBOID)
 		PG_RETURN_JSONB_P(any_object());
 	PG_RETURN_JSONB_P(schema_of(&whole));
 }

@@ -5,7 +5,8 @@
  *
  * Runs in the caller's process.  Arguments are checked as the caller, then the
  * row of the type is locked and written.  A version is known by its
- * payload_type: it never changes, while its upcast and downcast may.
+ * payload_type: it changes only if the type does not exist any more, while its
+ * upcast and downcast may.
  *
  *-------------------------------------------------------------------------
  */
@@ -27,6 +28,7 @@
 #include "base/errors.h"
 #include "base/params.h"
 #include "event/compatible.h"
+#include "event/convert.h"
 #include "event/topic.h"
 #include "event/grant.h"
 #include "event/typerow.h"
@@ -73,6 +75,7 @@ typedef struct Registration
 	JdgFunction upcast;			/* oid InvalidOid: none */
 	JdgFunction downcast;
 	int			version;		/* to be written */
+	bool		replaces;		/* its payload_type, which does not exist */
 	const JdgEventType *old;	/* as it is registered now; or NULL */
 } Registration;
 
@@ -93,9 +96,11 @@ static JdgQuery version_query = {
 	"payload_type, upcast, downcast, created_at) VALUES ($name, $version, "
 	"$payload_type, $upcast, $downcast, $now) "
 	"ON CONFLICT (name, version) DO UPDATE SET "
+	"payload_type = excluded.payload_type, "
 	"upcast = coalesce(excluded.upcast, v.upcast), "
 	"downcast = coalesce(excluded.downcast, v.downcast) "
-	"WHERE v.payload_type IS NOT DISTINCT FROM excluded.payload_type",
+	"WHERE v.payload_type IS NOT DISTINCT FROM excluded.payload_type "
+	"OR $replaces",
 	.config = true
 };
 
@@ -142,9 +147,7 @@ read_payload_type(Registration *r)
 	if (r->a.payload_type == NULL)
 		return;
 	r->payload_type = jdg_payload_type_find(r->a.payload_type);
-	if (!jdg_payload_type_ok(r->payload_type) &&
-		!(get_typtype(r->payload_type) == TYPTYPE_DOMAIN &&
-		  getBaseType(r->payload_type) == JSONBOID))
+	if (!jdg_event_payload_type_ok(r->payload_type))
 		ereport(ERROR,
 				(errcode(JDG_ERRCODE_VALIDATION_ERROR),
 				 errmsg("payload_type must be a composite type, or a domain over one or over jsonb"),
@@ -253,9 +256,20 @@ same_text(const char *a, const char *b)
 	return a == NULL || b == NULL ? a == b : strcmp(a, b) == 0;
 }
 
+/* Does the payload_type of a registered version not exist any more? */
+static bool
+is_gone(const JdgEventType *type, int version)
+{
+	const char *name = type->version[version - 1].payload_type;
+	Oid			oid = name ? jdg_payload_type_read(name) : InvalidOid;
+
+	return name != NULL &&
+		(!OidIsValid(oid) || !jdg_event_payload_type_ok(oid));
+}
+
 /* The version of the registration, see the head of the file. */
 static int
-choose_version(const Registration *r)
+choose_version(Registration *r)
 {
 	int			latest = r->old ? r->old->latest : 0;
 	int			version = r->a.version ? *r->a.version : latest + 1;
@@ -272,7 +286,8 @@ choose_version(const Registration *r)
 		same_text(r->old->version[latest - 1].payload_type,
 				  r->a.payload_type))
 		return latest;
-	if (version <= latest &&
+	r->replaces = version <= latest && is_gone(r->old, version);
+	if (version <= latest && !r->replaces &&
 		!same_text(r->old->version[version - 1].payload_type,
 				   r->a.payload_type))
 		ereport(ERROR,
@@ -347,6 +362,7 @@ write_registration(const Registration *r, int32 topic_id)
 	bind_cast(&v, "upcast", &r->upcast);
 	bind_cast(&v, "downcast", &r->downcast);
 	jdg_bind_time(&v, "now", now);
+	jdg_bind_bool(&v, "replaces", r->replaces);
 
 	jdg_internal_begin(&in);
 	jdg_remember_role(r->owner);

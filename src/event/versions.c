@@ -35,7 +35,7 @@ version_of(const JsonbValue *v)
 
 /* Raises an error unless the type has this version. */
 static void
-check_version(const char *name, const JsonbValue *value, bool downcasts)
+check_version(const char *name, const JsonbValue *value)
 {
 	const JdgEventType *type = jdg_event_type(name);
 	int			version = version_of(value);
@@ -53,21 +53,10 @@ check_version(const char *name, const JsonbValue *value, bool downcasts)
 						name),
 				 errdetail("Its versions are 1 to %d.", type->latest),
 				 errhint("Write, for example, '{\"%s\": 1}'.", name)));
-	for (int from = type->latest; downcasts && from > version; from--)
-	{
-		if (type->version[from - 1].downcast == NULL)
-			ereport(ERROR,
-					(errcode(JDG_ERRCODE_VALIDATION_ERROR),
-					 errmsg("event type \"%s\" has no downcast from version %d to version %d",
-							name, from, from - 1),
-					 errdetail("Argument \"versions\" asks for version %d.",
-							   version),
-					 errhint("Register version %d again with a downcast.", from)));
-	}
 }
 
 void
-jdg_event_check_versions(const Jsonb *versions, bool downcasts)
+jdg_event_check_versions(const Jsonb *versions)
 {
 	JsonbIterator *it;
 	JsonbIteratorToken token;
@@ -87,7 +76,7 @@ jdg_event_check_versions(const Jsonb *versions, bool downcasts)
 		if (token == WJB_KEY)
 			name = pnstrdup(v.val.string.val, v.val.string.len);
 		else if (token == WJB_VALUE)
-			check_version(name, &v, downcasts);
+			check_version(name, &v);
 	}
 }
 

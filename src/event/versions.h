@@ -17,10 +17,9 @@
 
 /*
  * Raises VALIDATION_ERROR or NOT_FOUND unless all types are registered and
- * have these versions.  With "downcasts", data of later versions must be
- * convertible to them, too.  NULL is accepted.  Outside jdg_internal_begin().
+ * have these versions.  NULL is accepted.  Outside jdg_internal_begin().
  */
-extern void jdg_event_check_versions(const Jsonb *versions, bool downcasts);
+extern void jdg_event_check_versions(const Jsonb *versions);
 
 /* the version in which events of the type are wanted; "versions" may be NULL */
 extern int	jdg_event_version_wanted(const Jsonb *versions,

@@ -16,10 +16,14 @@
 
 #include "access/access.h"
 #include "access/owner.h"
+#include "base/spi.h"
+#include "handler/function.h"
+#include "handler/payload.h"
 #include "shared/feed.h"
 
 PG_FUNCTION_INFO_V1(jdg_v_role_obstacle);
 PG_FUNCTION_INFO_V1(jdg_v_awaits_room);
+PG_FUNCTION_INFO_V1(jdg_v_event_type_problem);
 
 /* _v_role_obstacle(role): why its work cannot run, or null */
 Datum
@@ -30,6 +34,34 @@ jdg_v_role_obstacle(PG_FUNCTION_ARGS)
 	if (reason == NULL)
 		PG_RETURN_NULL();
 	PG_RETURN_TEXT_P(cstring_to_text(reason));
+}
+
+/*
+ * _v_event_type_problem(payload_type, upcast, downcast): what of a version
+ * does not exist any more, or null
+ */
+Datum
+jdg_v_event_type_problem(PG_FUNCTION_ARGS)
+{
+	JdgInternal in;
+	const char *problem = NULL;
+
+	if (!jdg_has_access(GetUserId()))
+		PG_RETURN_NULL();
+	jdg_internal_begin(&in);
+	if (!PG_ARGISNULL(0) &&
+		!OidIsValid(jdg_payload_type_read(text_to_cstring(PG_GETARG_TEXT_PP(0)))))
+		problem = "payload_type_missing";
+	else if (!PG_ARGISNULL(1) &&
+			 !OidIsValid(jdg_function_oid(text_to_cstring(PG_GETARG_TEXT_PP(1)))))
+		problem = "upcast_missing";
+	else if (!PG_ARGISNULL(2) &&
+			 !OidIsValid(jdg_function_oid(text_to_cstring(PG_GETARG_TEXT_PP(2)))))
+		problem = "downcast_missing";
+	jdg_internal_end(&in);
+	if (problem == NULL)
+		PG_RETURN_NULL();
+	PG_RETURN_TEXT_P(cstring_to_text(problem));
 }
 
 /* _v_awaits_room(subscription_id, shard): does it wait for a queue?  Or null */

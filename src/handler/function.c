@@ -179,6 +179,21 @@ jdg_function_read(const char *signature, JdgFunction *f)
 	ReleaseSysCache(tuple);
 }
 
+bool
+jdg_function_read_any(const char *signature, JdgFunction *f)
+{
+	const char *why;
+	Oid			oid = lookup(signature, &why);
+	HeapTuple	tuple = OidIsValid(oid) ?
+	SearchSysCache1(PROCOID, ObjectIdGetDatum(oid)) : NULL;
+
+	if (!HeapTupleIsValid(tuple))
+		return false;
+	fill(tuple, f);
+	ReleaseSysCache(tuple);
+	return true;
+}
+
 Oid
 jdg_function_oid(const char *signature)
 {

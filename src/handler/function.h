@@ -31,8 +31,12 @@ typedef struct JdgFunction
 extern void jdg_function_find(const char *what, const char *given,
 							  JdgFunction *f);
 
-/* the function of a stored signature, as it is now */
+/*
+ * The function of a stored signature, as it is now.  The second returns false
+ * if there is none that the current user can find; the first raises an error.
+ */
 extern void jdg_function_read(const char *signature, JdgFunction *f);
+extern bool jdg_function_read_any(const char *signature, JdgFunction *f);
 
 /*
  * The function of a stored signature, or InvalidOid if there is none.  Inside

@@ -104,6 +104,16 @@ jdg_payload_type_find(const char *given)
 	return type;
 }
 
+Oid
+jdg_payload_type_read(const char *stored)
+{
+	Oid			type = InvalidOid;
+	int32		typmod;
+
+	jdg_parse_type_if_any(stored, &type, &typmod);
+	return type;
+}
+
 static bool
 is_container(const JsonbValue *v, bool array)
 {

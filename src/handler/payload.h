@@ -16,6 +16,9 @@
  */
 extern Oid	jdg_payload_type_find(const char *given);
 
+/* the type of a stored name; InvalidOid if there is none */
+extern Oid	jdg_payload_type_read(const char *stored);
+
 /* is it a composite type, or a domain over one? */
 extern bool jdg_payload_type_ok(Oid type);
 
