@@ -12,6 +12,10 @@
  * wait.  Its feed is quiet again after the commit of the notification, unless
  * more has come; so a notification is sent twice rather than not at all.
  *
+ * A lease may have run out before the transaction that has begun it commits.
+ * At commit it lowers JdgDb.fetch_due to the end of the lease.  So each look
+ * goes back to the value of fetch_due, if that is before the last look.
+ *
  *-------------------------------------------------------------------------
  */
 #include "postgres.h"
@@ -124,9 +128,10 @@ TimestampTz
 jdg_event_announce(JdgDb *db, uint32 why)
 {
 	static TimestampTz sent = DT_NOBEGIN;	/* the last notification */
-	static TimestampTz looked = DT_NOBEGIN; /* leases that ended until then
+	static TimestampTz since = DT_NOBEGIN;	/* leases that ended until then
 											 * were announced */
 	TimestampTz now = jdg_now();
+	TimestampTz lowered;
 	TimestampTz pause = (TimestampTz) jdg_event_notify_interval * 1000;
 	JdgFeedNews *news;
 	TimestampTz next = DT_NOEND;
@@ -151,18 +156,22 @@ jdg_event_announce(JdgDb *db, uint32 why)
 	jdg_work_begin();
 	if (look)
 	{
-		/* before the snapshot: whoever commits later sets it again */
-		pg_atomic_write_u64(&db->fetch_due, (uint64) DT_NOEND);
-		ndue = read_due(looked, now, &due, &next);
+		/* before the snapshot: whoever commits later lowers it again */
+		lowered = (TimestampTz) pg_atomic_exchange_u64(&db->fetch_due, (uint64) DT_NOEND);
+		/* kept if this fails */
+		since = Min(since, lowered - 1);
+		ndue = read_due(since, now, &due, &next);
 	}
 	announce(news, n, due, ndue);
 	jdg_work_end();
 	JDG_FAULT("fetch-announced");
 	if (look)
 	{
-		looked = now;
+		since = now;
 		(void) jdg_db_lower_fetch_due(db, next);
 	}
+	if (ndue > 0)
+		jdg_db_fetchable(db);
 	if (n > 0 || ndue > 0)
 		sent = now;
 	more = jdg_feeds_told(news, n);

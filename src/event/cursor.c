@@ -14,9 +14,21 @@
  */
 #include "postgres.h"
 
+#include "access/htup_details.h"
+#include "access/multixact.h"
+#include "access/table.h"
+#include "access/tableam.h"
+#include "access/xact.h"
 #include "catalog/pg_type.h"
+#include "executor/tuptable.h"
+#include "storage/procarray.h"
 #include "utils/array.h"
+#include "utils/fmgroids.h"
+#include "utils/rel.h"
+#include "utils/snapmgr.h"
 
+#include "base/compat.h"
+#include "base/objects.h"
 #include "base/params.h"
 #include "event/cursor.h"
 #include "event/era.h"
@@ -152,6 +164,56 @@ jdg_cursor_wait(int64 subscription_id, int32 shard, JdgCursor *c)
 	};
 
 	return read_cursor(&q, false, subscription_id, shard, c);
+}
+
+/* Does another transaction that has not ended lock this version of a row? */
+static bool
+is_locked(HeapTupleHeader tuple)
+{
+	TransactionId xmax = HeapTupleHeaderGetRawXmax(tuple);
+
+	if (tuple->t_infomask & HEAP_XMAX_INVALID)
+		return false;
+	if (tuple->t_infomask & HEAP_XMAX_IS_MULTI)
+		return MultiXactIdIsRunning(xmax,
+									HEAP_XMAX_IS_LOCKED_ONLY(tuple->t_infomask));
+	return !TransactionIdIsCurrentTransactionId(xmax) &&
+		TransactionIdIsInProgress(xmax);
+}
+
+bool
+jdg_cursor_is_locked(int64 subscription_id, int32 shard)
+{
+	Relation	heap = table_open(jdg_relation_oid("event_cursor"),
+								  AccessShareLock);
+	Relation	index = index_open(jdg_relation_oid("event_cursor_pkey"),
+								   AccessShareLock);
+	TupleTableSlot *slot = table_slot_create(heap, NULL);
+	Snapshot	snapshot = RegisterSnapshot(GetLatestSnapshot());
+	IndexScanDesc scan = jdg_index_beginscan(heap, index, snapshot, 2);
+	bool		locked = false;
+	ScanKeyData keys[2];
+
+	ScanKeyInit(&keys[0], 1, BTEqualStrategyNumber, F_INT8EQ,
+				Int64GetDatum(subscription_id));
+	ScanKeyInit(&keys[1], 2, BTEqualStrategyNumber, F_INT4EQ,
+				Int32GetDatum(shard));
+	index_rescan(scan, keys, 2, NULL, 0);
+	if (index_getnext_slot(scan, ForwardScanDirection, slot))
+	{
+		bool		copied;
+		HeapTuple	tuple = ExecFetchSlotHeapTuple(slot, false, &copied);
+
+		locked = is_locked(tuple->t_data);
+		if (copied)
+			heap_freetuple(tuple);
+	}
+	index_endscan(scan);
+	UnregisterSnapshot(snapshot);
+	ExecDropSingleTupleTableSlot(slot);
+	index_close(index, NoLock);
+	table_close(heap, NoLock);
+	return locked;
 }
 
 static void

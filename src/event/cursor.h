@@ -81,6 +81,9 @@ extern bool jdg_cursor_lock(int64 subscription_id, int32 shard, JdgCursor *c);
 /* the same, but waits for the other transaction; false: it does not exist */
 extern bool jdg_cursor_wait(int64 subscription_id, int32 shard, JdgCursor *c);
 
+/* has another transaction locked it?  Does not lock it */
+extern bool jdg_cursor_is_locked(int64 subscription_id, int32 shard);
+
 /*
  * Write a cursor that this transaction has locked: all but its lease, or all.
  */

@@ -121,7 +121,6 @@ give(Fetch *f, JdgCursor *c, const JdgPending *p, int n,
 		put_row(f, c, token, &p[i], parked ? parked->attempts :
 				c->blocked_id == id ? c->attempts : 0);
 	}
-	jdg_event_notice_due(f->until);
 	if (jdg_audit_is_given(f->s->owner))
 		jdg_audit_detail("fetch_events", "subscription", f->s->name,
 						 f->s->owner,
@@ -185,10 +184,11 @@ give_parked(Fetch *f, JdgCursor *c)
 
 /*
  * Gives the next events of the window; false: there are none.  Then the
- * position may have moved.
+ * position may have moved, and *more says that the window was left before its
+ * end.
  */
 static bool
-give_window(Fetch *f, JdgCursor *c, bool old)
+give_window(Fetch *f, JdgCursor *c, bool old, bool *more)
 {
 	TimestampTz until = GetCurrentTimestamp() + PASSING_US;
 
@@ -218,7 +218,10 @@ give_window(Fetch *f, JdgCursor *c, bool old)
 			return true;
 		}
 		else if (!g.end)
+		{
+			*more = true;
 			break;
+		}
 		else
 		{
 			jdg_reader_finish(c);
@@ -236,6 +239,7 @@ static bool
 serve(Fetch *f, JdgCursor *c, JdgXidSet *upto)
 {
 	bool		old = c->upto != NULL;
+	bool		more = false;
 	bool		given;
 
 	c->retry_at = DT_NOBEGIN;
@@ -243,10 +247,8 @@ serve(Fetch *f, JdgCursor *c, JdgXidSet *upto)
 		jdg_lease_expire(f->s, c);
 	if (!old)
 		c->upto = upto;
-	given = give_parked(f, c) || give_window(f, c, old);
-	jdg_cursor_write_lease(c);
-	if (!given && c->retry_at != DT_NOBEGIN)
-		jdg_event_notice_due(c->retry_at);
+	given = give_parked(f, c) || give_window(f, c, old, &more);
+	jdg_lease_write(c, more);
 	JDG_FAULT("fetch-leased");
 	return given;
 }
@@ -270,6 +272,8 @@ fetch_shard(Fetch *f, int32 shard)
 		!jdg_cursor_lock(id, shard, &c) ||
 		!jdg_subscription_settled(id, false))
 		return false;
+	/* until it is served */
+	jdg_event_notice_more(id, shard);
 	if (!jdg_subscription_is_current(f->s))
 	{
 		/* by the transaction that had the lock, or others: look once more */
@@ -304,6 +308,7 @@ ack_and_go_on(Fetch *f)
 	JdgCursor	c;
 	const JdgSubscription *s = jdg_lease_hold(f->a.ack, &c);
 	bool		given = false;
+	bool		more = false;
 
 	if (s->subscription_id != f->s->subscription_id)
 		ereport(ERROR,
@@ -318,13 +323,10 @@ ack_and_go_on(Fetch *f)
 		jdg_event_notice_fetched(c.subscription_id, c.shard,
 								 jdg_feed_news(MyDatabaseId, c.subscription_id,
 											   c.shard));
-		given = give_parked(f, &c) || give_window(f, &c, c.upto != NULL);
-		if (!given && c.retry_at != DT_NOBEGIN)
-			jdg_event_notice_due(c.retry_at);
+		given = give_parked(f, &c) ||
+			give_window(f, &c, c.upto != NULL, &more);
 	}
-	else
-		jdg_event_notice_moved(c.subscription_id, c.shard);
-	jdg_cursor_write_lease(&c);
+	jdg_lease_write(&c, more);
 	JDG_FAULT("fetch-leased");
 	return given;
 }

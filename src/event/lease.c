@@ -20,9 +20,11 @@
 #include "access/access.h"
 #include "access/identity.h"
 #include "access/owner.h"
+#include "base/clock.h"
 #include "base/errors.h"
 #include "base/interval.h"
 #include "event/lease.h"
+#include "event/notice.h"
 #include "event/reader.h"
 
 /* the parts of a token */
@@ -130,8 +132,10 @@ jdg_lease_hold(const char *token, JdgCursor *c)
 	if (s == NULL)
 		raise_lost();
 	require_owner(s);
-	if (!jdg_cursor_wait(t.subscription_id, (int32) t.shard, c) ||
-		!c->lease.held || c->lease.epoch != t.epoch ||
+	if (!jdg_cursor_wait(t.subscription_id, (int32) t.shard, c))
+		raise_lost();
+	jdg_event_notice_locked(c->subscription_id, c->shard);
+	if (!c->lease.held || c->lease.epoch != t.epoch ||
 		(uint64) c->lease.secret != t.secret)
 		raise_lost();
 	(void) jdg_subscription_settled(t.subscription_id, true);
@@ -144,6 +148,26 @@ jdg_lease_hold(const char *token, JdgCursor *c)
 		require_owner(s);
 	}
 	return s;
+}
+
+void
+jdg_lease_write(const JdgCursor *c, bool more)
+{
+	TimestampTz next = DT_NOEND;
+	JdgParked	due;
+
+	jdg_cursor_write_lease(c);
+	if (c->lease.held)
+		next = c->lease.until;
+	else if (c->retry_at != DT_NOBEGIN)
+		next = c->retry_at;
+	else if (c->parked > 0 &&
+			 jdg_parked_next(c->subscription_id, c->shard, jdg_now(), NULL,
+							 &due, &next))
+		more = true;
+	jdg_event_notice_due(next);
+	if (more && !c->lease.held)
+		jdg_event_notice_more(c->subscription_id, c->shard);
 }
 
 void

@@ -35,8 +35,15 @@ extern char *jdg_lease_token(const JdgCursor *c);
 extern const JdgSubscription *jdg_lease_hold(const char *token, JdgCursor *c);
 
 /*
+ * Writes a cursor that this transaction has locked, with its lease.  Notes when
+ * consumers are to look at the shard: at the end of the lease or of a wait, or
+ * at commit if it is free and has more ("more": in its window).
+ */
+extern void jdg_lease_write(const JdgCursor *c, bool more);
+
+/*
  * The functions below change a cursor that the caller has locked and will
- * write with jdg_cursor_write_lease().
+ * write with jdg_lease_write().
  */
 
 /* a lease begins, without events */

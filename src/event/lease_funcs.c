@@ -19,7 +19,6 @@
 #include "base/fault.h"
 #include "base/interval.h"
 #include "event/lease.h"
-#include "event/notice.h"
 #include "shared/shmem.h"
 
 typedef struct LeaseArgs
@@ -67,11 +66,7 @@ JDG_FUNCTION(jdg_ack, JDG_LEVEL_USER)
 	JDG_READ_ARGS("ack", ack_args, &a);
 	s = jdg_lease_hold(a.token, &c);
 	jdg_lease_ack(s, &c, a.up_to);
-	jdg_cursor_write_lease(&c);
-	jdg_event_notice_moved(c.subscription_id, c.shard);
-	/* the shard is free, and has more */
-	if (!c.lease.held && (c.upto != NULL || c.parked > 0))
-		jdg_event_notice_more(c.subscription_id, c.shard);
+	jdg_lease_write(&c, c.upto != NULL);
 	JDG_FAULT("fetch-acked");
 	PG_RETURN_VOID();
 }
@@ -105,8 +100,6 @@ JDG_FUNCTION(jdg_nack, JDG_LEVEL_USER)
 	LeaseArgs	a = {0};
 	JdgCallFailure failure = {0};
 	const JdgSubscription *s;
-	TimestampTz next;
-	JdgParked	none;
 	JdgCursor	c;
 
 	jdg_require_shmem();
@@ -114,15 +107,7 @@ JDG_FUNCTION(jdg_nack, JDG_LEVEL_USER)
 	read_failure(&a, &failure);
 	s = jdg_lease_hold(a.token, &c);
 	jdg_lease_nack(s, &c, a.event_id, &failure);
-	jdg_cursor_write_lease(&c);
-	if (c.retry_at != DT_NOBEGIN)
-		jdg_event_notice_due(c.retry_at);
-	if (c.parked > 0 &&
-		!jdg_parked_next(c.subscription_id, c.shard, DT_NOBEGIN, NULL, &none,
-						 &next))
-		jdg_event_notice_due(next);
-	jdg_event_notice_moved(c.subscription_id, c.shard);
-	jdg_event_notice_more(c.subscription_id, c.shard);
+	jdg_lease_write(&c, c.upto != NULL);
 	JDG_FAULT("fetch-nacked");
 	PG_RETURN_VOID();
 }
@@ -138,8 +123,7 @@ JDG_FUNCTION(jdg_extend_lease, JDG_LEVEL_USER)
 	(void) jdg_lease_until(jdg_now(), a.lease);
 	(void) jdg_lease_hold(a.token, &c);
 	c.lease.until = jdg_lease_until(jdg_now(), a.lease);
-	jdg_cursor_write_lease(&c);
-	jdg_event_notice_due(c.lease.until);
+	jdg_lease_write(&c, false);
 	PG_RETURN_TIMESTAMPTZ(c.lease.until);
 }
 
@@ -153,8 +137,7 @@ JDG_FUNCTION(jdg_release_lease, JDG_LEVEL_USER)
 	JDG_READ_ARGS("release_lease", release_args, &a);
 	(void) jdg_lease_hold(a.token, &c);
 	jdg_lease_end(&c);
-	jdg_cursor_write_lease(&c);
-	jdg_event_notice_moved(c.subscription_id, c.shard);
-	jdg_event_notice_more(c.subscription_id, c.shard);
+	jdg_lease_write(&c, true);
+	JDG_FAULT("fetch-released");
 	PG_RETURN_VOID();
 }

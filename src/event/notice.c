@@ -8,7 +8,14 @@
  * fail, so the entry of the database is looked up before.  A subtransaction
  * that is rolled back leaves a notice too many, never one too few.  For a
  * prepared transaction, the scheduler looks at all feeds and reads for all
- * waits after its commit.
+ * waits after its end.
+ *
+ * A consumer passes over a shard that another transaction has locked, and
+ * sleeps.  So each transaction of a session that locks a shard notes that, and
+ * ends the sleep: after its commit if the shard is free and has more, after a
+ * rollback in any case.  A rollback to a savepoint ends locks, too, so each
+ * note has the level of the subtransaction.  The end of a lease or of a wait
+ * is announced by the scheduler (announce.c).
  *
  *-------------------------------------------------------------------------
  */
@@ -31,11 +38,12 @@ static bool noticed_limited = false;
 /* shards that are named one by one; with more, all feeds are looked at */
 #define MOVED_MAX 64
 
-/* a shard whose position has moved, or that is free */
+/* a shard that this transaction has locked */
 typedef struct Moved
 {
 	int64		subscription_id;
 	int32		shard;
+	int			level;			/* of the subtransaction */
 	bool		more;
 	bool		fetched;
 	uint32		news;			/* if fetched */
@@ -63,16 +71,82 @@ tell_moved(void)
 	jdg_db_delivered(noticed_db);
 }
 
-/* Others may have found these shards locked, and wait. */
+/*
+ * The locks that were taken at this level or deeper have ended with a
+ * rollback.  Others may have found these shards locked, and wait.
+ */
 static void
-tell_not_moved(void)
+tell_not_moved(int level)
 {
-	for (int i = 0; i < nmoved && nmoved <= MOVED_MAX; i++)
-		jdg_feed_freed(noticed_db, moved[i].subscription_id, moved[i].shard,
-					   true);
+	int			kept = 0;
+
 	if (nmoved > MOVED_MAX)
+	{
 		jdg_feeds_look(noticed_db);
-	jdg_db_delivered(noticed_db);
+		return;
+	}
+	for (int i = 0; i < nmoved; i++)
+	{
+		if (moved[i].level >= level)
+			jdg_feed_freed(noticed_db, moved[i].subscription_id,
+						   moved[i].shard, true);
+		else
+			moved[kept++] = moved[i];
+	}
+	nmoved = kept;
+}
+
+/* Adds what is noted of a shard to an earlier note of it. */
+static void
+merge(Moved *into, const Moved *from)
+{
+	if (from->fetched)
+	{
+		into->fetched = true;
+		into->news = from->news;
+		into->more = false;
+	}
+	into->more |= from->more;
+}
+
+/* The notes of a subtransaction become those of its parent. */
+static void
+keep_for_parent(int level)
+{
+	int			kept = 0;
+
+	for (int i = 0; i < Min(nmoved, MOVED_MAX); i++)
+	{
+		Moved	   *same = NULL;
+
+		if (moved[i].level >= level)
+			moved[i].level = level - 1;
+		for (int k = 0; k < kept && same == NULL; k++)
+		{
+			if (moved[k].subscription_id == moved[i].subscription_id &&
+				moved[k].shard == moved[i].shard &&
+				moved[k].level == moved[i].level)
+				same = &moved[k];
+		}
+		if (same != NULL)
+			merge(same, &moved[i]);
+		else
+			moved[kept++] = moved[i];
+	}
+	if (nmoved <= MOVED_MAX)
+		nmoved = kept;
+}
+
+static void
+subxact_callback(SubXactEvent event, SubTransactionId subid,
+				 SubTransactionId parent, void *arg)
+{
+	if (noticed_db == NULL || nmoved == 0)
+		return;
+	if (event == SUBXACT_EVENT_ABORT_SUB)
+		tell_not_moved(GetCurrentTransactionNestLevel());
+	else if (event == SUBXACT_EVENT_COMMIT_SUB)
+		keep_for_parent(GetCurrentTransactionNestLevel());
 }
 
 static void
@@ -100,7 +174,8 @@ xact_callback(XactEvent event, void *arg)
 			break;
 		case XACT_EVENT_ABORT:
 			if (nmoved > 0)
-				tell_not_moved();
+				tell_not_moved(0);
+			jdg_db_delivered(noticed_db);
 			break;
 		case XACT_EVENT_PREPARE:
 			break;
@@ -119,6 +194,7 @@ void
 jdg_event_notice_init(void)
 {
 	RegisterXactCallback(xact_callback, NULL);
+	RegisterSubXactCallback(subxact_callback, NULL);
 }
 
 uint64
@@ -137,12 +213,14 @@ jdg_event_topic_bit(int32 topic_id)
 static Moved *
 notice_of(int64 subscription_id, int32 shard)
 {
+	int			level = GetCurrentTransactionNestLevel();
+
 	if (noticed_db == NULL)
 		noticed_db = jdg_my_db();
 	for (int i = 0; i < Min(nmoved, MOVED_MAX); i++)
 	{
 		if (moved[i].subscription_id == subscription_id &&
-			moved[i].shard == shard)
+			moved[i].shard == shard && moved[i].level == level)
 			return &moved[i];
 	}
 	nmoved = Min(nmoved + 1, MOVED_MAX + 1);
@@ -151,11 +229,12 @@ notice_of(int64 subscription_id, int32 shard)
 	memset(&moved[nmoved - 1], 0, sizeof(Moved));
 	moved[nmoved - 1].subscription_id = subscription_id;
 	moved[nmoved - 1].shard = shard;
+	moved[nmoved - 1].level = level;
 	return &moved[nmoved - 1];
 }
 
 void
-jdg_event_notice_moved(int64 subscription_id, int32 shard)
+jdg_event_notice_locked(int64 subscription_id, int32 shard)
 {
 	(void) notice_of(subscription_id, shard);
 }
@@ -173,6 +252,7 @@ jdg_event_notice_fetched(int64 subscription_id, int32 shard, uint32 news)
 
 	m->fetched = true;
 	m->news = news;
+	m->more = false;
 }
 
 void

@@ -21,15 +21,19 @@ extern void jdg_event_notice(const char *type, int32 topic_id);
 extern void jdg_event_notice_limited(void);
 
 /*
- * This transaction has moved a position of a subscription with delivery =>
- * 'fetch', or freed the shard.  Then whoever waits for events may go on.
+ * This transaction has locked a shard, and may have moved its position.
+ * Consumers that wait for events look at it when the lock ends, if there is
+ * news then.
  */
-extern void jdg_event_notice_moved(int64 subscription_id, int32 shard);
+extern void jdg_event_notice_locked(int64 subscription_id, int32 shard);
 
-/* the same, and the shard has more for other consumers */
+/* the same, and it will be free and have more for other consumers */
 extern void jdg_event_notice_more(int64 subscription_id, int32 shard);
 
-/* the same, and it has read the shard with that news: jdg_feed_news() */
+/*
+ * The same, and it has read the shard with that news (jdg_feed_news()), as far
+ * as it is not said of it later that it has more.
+ */
 extern void jdg_event_notice_fetched(int64 subscription_id, int32 shard,
 									 uint32 news);
 

@@ -20,6 +20,8 @@
 #include "base/spi.h"
 #include "event/current.h"
 #include "event/grant.h"
+#include "event/grant.h"
+#include "event/notice.h"
 #include "event/subscribed.h"
 #include "exec/exec.h"
 
@@ -99,10 +101,11 @@ void
 jdg_subscription_lock(int64 subscription_id)
 {
 	static JdgQuery q = {
-		"SELECT 1 FROM jadugar_internal.event_cursor "
+		"SELECT shard FROM jadugar_internal.event_cursor "
 		"WHERE subscription_id = $1 ORDER BY shard FOR UPDATE", 1, {INT8OID}
 	};
 	Datum		v[1] = {Int64GetDatum(subscription_id)};
+	int64		n;
 
 	Assert(jdg_is_bookkeeping());
 	if (jdg_current_task != NULL && jdg_current_task->event != NULL &&
@@ -112,7 +115,9 @@ jdg_subscription_lock(int64 subscription_id)
 				(errcode(JDG_ERRCODE_CONFLICT),
 				 errmsg("a handler cannot change its own subscription"),
 				 errhint("Enqueue a task that does it.")));
-	jdg_run(&q, v, NULL, 0);
+	n = jdg_run(&q, v, NULL, 0);
+	for (int64 i = 0; i < n; i++)
+		jdg_event_notice_locked(subscription_id, jdg_col_int32(i, 1, 0));
 	jdg_lock_xact(JDG_LOCK_SUBSCRIPTION, (uint32) subscription_id);
 }
 

@@ -41,9 +41,6 @@
 
 #define LONGEST_WAIT_MS (3600 * 1000)
 
-/* until a shard that another transaction has locked is looked at again */
-#define LOCKED_PAUSE	(100 * INT64CONST(1000))
-
 typedef struct WaitArgs
 {
 	char	   *subscription;
@@ -80,28 +77,14 @@ refuse_sleep(FunctionCallInfo fcinfo)
 }
 
 /*
- * Does another transaction hold the shard, such as one that has fetched and
- * not committed yet?  Its events are not to be had before it ends.  Takes the
- * lock that fetch_events() takes, for a transaction of our own.
- */
-static bool
-is_locked(int64 id, int32 shard, TimestampTz *next)
-{
-	JdgCursor	c;
-
-	if (jdg_cursor_lock(id, shard, &c))
-		return false;
-	*next = Min(*next, jdg_now() + LOCKED_PAUSE);
-	return true;
-}
-
-/*
- * Looks at all shards of the subscription; false: nothing can be fetched.
+ * Looks at all shards of the subscription; false: nothing can be fetched.  The
+ * events of a shard that another transaction has locked, such as one that has
+ * fetched and not committed yet, cannot be fetched; its end is a wake-up.
  * *next is when that may change without a wake-up.  A subscription that was
- * dropped is news: the next call raises an error.  "locks": see above.
+ * dropped is news: the next call raises an error.
  */
 static bool
-look(int64 id, bool locks, TimestampTz *next)
+look(int64 id, TimestampTz *next)
 {
 	const JdgSubscription *s = jdg_subscription_get(id);
 	MemoryContext all;
@@ -123,7 +106,7 @@ look(int64 id, bool locks, TimestampTz *next)
 	old = MemoryContextSwitchTo(all);
 	for (int32 shard = 0; shard < s->shards && !found; shard++)
 		found = jdg_fetch_look(s, shard, mcxt, &c, &open, next) &&
-			!(locks && is_locked(id, shard, next));
+			!jdg_cursor_is_locked(id, shard);
 	MemoryContextSwitchTo(old);
 	MemoryContextDelete(all);
 	return found;
@@ -131,13 +114,13 @@ look(int64 id, bool locks, TimestampTz *next)
 
 /* look(), after which a kept window has no resources of an aborted look. */
 static bool
-look_safely(int64 id, bool locks, TimestampTz *next)
+look_safely(int64 id, TimestampTz *next)
 {
 	bool		found;
 
 	PG_TRY();
 	{
-		found = look(id, locks, next);
+		found = look(id, next);
 	}
 	PG_CATCH();
 	{
@@ -171,7 +154,7 @@ sleep_until_news(int64 id, TimestampTz until)
 			TimestampTz next;
 			long		ms;
 
-			found = look_safely(id, true, &next);
+			found = look_safely(id, &next);
 			SPI_commit();
 			if (found)
 				break;
@@ -206,7 +189,7 @@ JDG_FUNCTION(jdg_wait_events, JDG_LEVEL_USER)
 		refuse_sleep(fcinfo);
 	id = jdg_subscription_id(a.subscription, jdg_owner_of_call(a.owner));
 	if (until == DT_NOBEGIN)
-		value = BoolGetDatum(look_safely(id, false, &next));
+		value = BoolGetDatum(look_safely(id, &next));
 	else
 	{
 		SPI_connect_ext(SPI_OPT_NONATOMIC);

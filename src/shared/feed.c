@@ -377,10 +377,14 @@ jdg_feed_freed(JdgDb *db, int64 subscription_id, int32 shard, bool more)
 
 	/* pairs with tell(), as jdg_feed_release() does */
 	pg_memory_barrier();
-	if (f == NULL || (!more && pg_atomic_read_u32(&f->news) ==
-					  pg_atomic_read_u32(&f->seen)))
+	if (!more && (f == NULL || pg_atomic_read_u32(&f->news) ==
+				  pg_atomic_read_u32(&f->seen)))
 		return;
-	tell(f, &o);
+	/* consumers do not need a feed */
+	if (f == NULL)
+		o.fetched = true;
+	else
+		tell(f, &o);
 	notify(db, &o);
 }
 

@@ -24,7 +24,7 @@ $node->safe_psql('postgres', q{
 	CREATE SEQUENCE app.turn;
 	CREATE TABLE app.handled (event_id bigint, key text, who text, turn bigint DEFAULT nextval('app.turn'));
 	-- a lease in one transaction, effects and acknowledgement in another
-	CREATE PROCEDURE app.consume(who text, rounds int, fails boolean DEFAULT false) LANGUAGE plpgsql AS $$
+	CREATE PROCEDURE app.consume(who text, rounds int, does text DEFAULT 'ack') LANGUAGE plpgsql AS $$
 	DECLARE
 		lease text;
 		ids bigint[];
@@ -34,8 +34,10 @@ $node->safe_psql('postgres', q{
 			SELECT max(token), array_agg((event).event_id), array_agg((event).key) INTO lease, ids, keys
 			FROM jadugar.fetch_events('out', who, max_rows => 5, lease => '100 ms');
 			COMMIT;
-			IF lease IS NOT NULL AND fails THEN
+			IF lease IS NOT NULL AND does = 'nack' THEN
 				PERFORM jadugar.nack(lease, ids[1], 'once', retry_in => '1 s');
+			ELSIF lease IS NOT NULL AND does = 'release' THEN
+				PERFORM jadugar.release_lease(lease);
 			ELSIF lease IS NOT NULL THEN
 				INSERT INTO app.handled SELECT unnest(ids), unnest(keys), who;
 				PERFORM jadugar.ack(lease);
@@ -103,7 +105,8 @@ sub fail_at
 		load();
 		try(q{CALL app.consume('victim', 3)});
 		# those of the same key are held
-		try(q{CALL app.consume('victim', 1, fails => true)});
+		try(q{CALL app.consume('victim', 1, does => 'nack')});
+		try(q{CALL app.consume('victim', 1, does => 'release')});
 		try(q{CALL app.consume('victim', 10)});
 		for (1 .. 20)
 		{
@@ -125,6 +128,7 @@ my @points = (
 	[ 'fetch-before-commit', qw(kill9 error) ],
 	[ 'fetch-acked', qw(kill9 sigterm error exit) ],
 	[ 'fetch-nacked', qw(kill9 sigterm error exit) ],
+	[ 'fetch-released', qw(kill9 sigterm error exit) ],
 	[ 'fetch-announced', qw(kill9 sigterm error exit) ],
 	[ 'delivery-window-found', qw(kill9 error) ],
 	[ 'delivery-parked', qw(kill9 error) ],
@@ -244,6 +248,45 @@ $node->safe_psql('postgres', q{SELECT jadugar.nack(token, (event).event_id, retr
 wait_notified('the end of a lease is announced');
 notified();
 wait_notified('an event that is due again is announced');
+quiet();
+
+# a lease that runs out before the commit, and a fetch that is rolled back to a savepoint
+$node->safe_psql('postgres', q{SELECT jadugar.publish('m.a', key => 'k1')});
+wait_notified('an event is announced');
+{
+	my $session = $node->background_psql('postgres');
+	my $fetch = q{SELECT count(*) FROM jadugar.fetch_events('out', 'late', lease => '10 ms')};
+	my $idle = sub {
+		poll_sub('nothing is announced meanwhile', sub {
+			usleep(100_000);    # waits-for-time: five times the interval between notifications
+			return notified() == 0;
+		});
+	};
+
+	$session->query_safe('BEGIN');
+	is($session->query_safe($fetch), '1', 'a lease');
+	$session->query_safe(q{SELECT pg_sleep(0.05)});    # waits-for-time: past the end of the lease
+	# another shard has a lease that ends later: the scheduler has looked meanwhile
+	$node->safe_psql('postgres', q{SELECT jadugar.publish('m.a', key => 'k' || i) FROM generate_series(1, 5) i});
+	$node->safe_psql('postgres', q{SELECT count(*) FROM jadugar.fetch_events('out', 'other', lease => '50 ms')});
+	wait_notified('a lease of another shard');
+	$idle->();
+	$session->query_safe('COMMIT');
+	wait_notified('a lease that ran out before its commit is announced');
+	quiet();
+	$node->safe_psql('postgres', q{SELECT jadugar.publish('m.a', key => 'k1')});
+	wait_notified('an event is announced');
+	$session->query_safe('BEGIN');
+	$session->query_safe('SAVEPOINT s');
+	is($session->query_safe($fetch), '1', 'a lease');
+	is($node->safe_psql('postgres', $fetch), '0', 'another consumer gets nothing meanwhile');
+	$idle->();
+	$session->query_safe('ROLLBACK TO SAVEPOINT s');
+	wait_notified('a rollback to a savepoint is announced');
+	is($node->safe_psql('postgres', $fetch), '1', 'and the event can be fetched');
+	$session->query_safe('COMMIT');
+	$session->quit;
+}
 quiet();
 $node->safe_psql('postgres', 'SELECT jadugar.pause_all()');
 $node->safe_psql('postgres', q{SELECT jadugar.publish('m.a', key => 'k1')});
