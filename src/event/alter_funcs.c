@@ -80,7 +80,6 @@ typedef struct Present
 	bool		replay;
 	bool		has_settings;
 	Interval   *timeout;
-	bool		resharding;		/* the number of shards is changing */
 } Present;
 
 /* Reads and locks it.  Returns its id. */
@@ -89,8 +88,7 @@ lock(const JdgSubscriptionOptions *o, Oid owner, Present *present)
 {
 	static JdgQuery q = {
 		"SELECT m.text, s.batch, s.delivery, s.queue_id IS NOT NULL, "
-		"s.priority IS NOT NULL, s.settings IS NOT NULL, s.timeout, s.replay, "
-		"s.new_shards IS NOT NULL "
+		"s.priority IS NOT NULL, s.settings IS NOT NULL, s.timeout, s.replay "
 		"FROM jadugar_internal.subscription s "
 		"LEFT JOIN jadugar_internal.command m ON m.command_id = s.command_id "
 		"WHERE s.subscription_id = $1", 1, {INT8OID}
@@ -113,7 +111,6 @@ lock(const JdgSubscriptionOptions *o, Oid owner, Present *present)
 	present->has_settings = jdg_col_bool(0, 6);
 	present->timeout = jdg_col_interval(0, 7, mcxt);
 	present->replay = jdg_col_bool(0, 8);
-	present->resharding = jdg_col_bool(0, 9);
 	jdg_internal_end(&in);
 	return id;
 }
@@ -257,11 +254,6 @@ JDG_FUNCTION(jdg_alter_subscription, JDG_LEVEL_USER)
 				 errhint("Begin another one with jadugar.replay().")));
 	merged = merge(o, reset, &present, &changed);
 	jdg_subscription_check_delivery(&merged);
-	if (merged.handler == NULL && (o->shards || present.resharding))
-		ereport(ERROR,
-				(errcode(JDG_ERRCODE_CONFLICT),
-				 errmsg("the number of shards cannot change with delivery => 'fetch'"),
-				 errhint("Change one of the two first, and the other one when the subscription is active again.")));
 	if (changed)
 		command_id = jdg_subscription_command(&merged, owner);
 	jdg_subscription_bind(&p, o, owner);

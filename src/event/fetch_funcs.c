@@ -32,6 +32,7 @@
 #include "event/lease.h"
 #include "event/notice.h"
 #include "event/reader.h"
+#include "event/reshard.h"
 #include "event/subscribed.h"
 #include "shared/database.h"
 #include "shared/feed.h"
@@ -234,23 +235,34 @@ give_window(Fetch *f, JdgCursor *c, bool old, bool *more)
 	return false;
 }
 
+/*
+ * Gives what comes next in a locked shard.  "old": its window was open before.
+ * Nothing if new shards are to begin.
+ */
+static bool
+give_next(Fetch *f, JdgCursor *c, bool old)
+{
+	bool		more = false;
+	bool		given = !jdg_reshard_is_ready(f->s) &&
+	(give_parked(f, c) || give_window(f, c, old, &more));
+
+	jdg_lease_write(f->s, c, more);
+	JDG_FAULT("fetch-leased");
+	return given;
+}
+
 /* Serves a locked shard, from the position that has been looked at. */
 static bool
 serve(Fetch *f, JdgCursor *c, JdgXidSet *upto)
 {
 	bool		old = c->upto != NULL;
-	bool		more = false;
-	bool		given;
 
 	c->retry_at = DT_NOBEGIN;
 	if (c->lease.held)
 		jdg_lease_expire(f->s, c);
-	if (!old)
+	if (!old && !jdg_reshard_is_there(f->s, c))
 		c->upto = upto;
-	given = give_parked(f, c) || give_window(f, c, old, &more);
-	jdg_lease_write(c, more);
-	JDG_FAULT("fetch-leased");
-	return given;
+	return give_next(f, c, old);
 }
 
 /*
@@ -274,6 +286,8 @@ fetch_shard(Fetch *f, int32 shard)
 		return false;
 	/* until it is served */
 	jdg_event_notice_more(id, shard);
+	if (f->s->reshard != NULL)
+		jdg_event_notice_resharding(true);
 	if (!jdg_subscription_is_current(f->s))
 	{
 		/* by the transaction that had the lock, or others: look once more */
@@ -307,8 +321,6 @@ ack_and_go_on(Fetch *f)
 {
 	JdgCursor	c;
 	const JdgSubscription *s = jdg_lease_hold(f->a.ack, &c);
-	bool		given = false;
-	bool		more = false;
 
 	if (s->subscription_id != f->s->subscription_id)
 		ereport(ERROR,
@@ -318,17 +330,15 @@ ack_and_go_on(Fetch *f)
 	f->s = s;
 	jdg_lease_ack(s, &c, NULL);
 	JDG_FAULT("fetch-acked");
-	if (!c.lost && jdg_fetch_is_active(s))
+	if (c.lost || !jdg_fetch_is_active(s))
 	{
-		jdg_event_notice_fetched(c.subscription_id, c.shard,
-								 jdg_feed_news(MyDatabaseId, c.subscription_id,
-											   c.shard));
-		given = give_parked(f, &c) ||
-			give_window(f, &c, c.upto != NULL, &more);
+		jdg_lease_write(s, &c, false);
+		return false;
 	}
-	jdg_lease_write(&c, more);
-	JDG_FAULT("fetch-leased");
-	return given;
+	jdg_event_notice_fetched(c.subscription_id, c.shard,
+							 jdg_feed_news(MyDatabaseId, c.subscription_id,
+										   c.shard));
+	return give_next(f, &c, c.upto != NULL);
 }
 
 /* All shards in turns, beginning with the one after the last. */

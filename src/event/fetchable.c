@@ -14,6 +14,7 @@
 #include "base/errors.h"
 #include "event/fetchable.h"
 #include "event/reader.h"
+#include "event/reshard.h"
 #include "shared/database.h"
 
 void
@@ -47,6 +48,9 @@ jdg_fetch_look(const JdgSubscription *s, int32 shard, MemoryContext mcxt,
 	*open = c->upto != NULL;
 	if (c->lease.held && c->lease.until > now)
 		due = c->lease.until;
+	else if (!c->lease.held && jdg_reshard_is_there(s, c) &&
+			 jdg_reshard_is_ready(s))
+		return false;
 	else if (c->retry_at > now)
 		due = c->retry_at;
 	else if (c->lease.held || jdg_reader_has_work(s, c, now, mcxt, &due))

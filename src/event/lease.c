@@ -26,6 +26,7 @@
 #include "event/lease.h"
 #include "event/notice.h"
 #include "event/reader.h"
+#include "event/reshard.h"
 
 /* the parts of a token */
 typedef struct Token
@@ -151,7 +152,7 @@ jdg_lease_hold(const char *token, JdgCursor *c)
 }
 
 void
-jdg_lease_write(const JdgCursor *c, bool more)
+jdg_lease_write(const JdgSubscription *s, const JdgCursor *c, bool more)
 {
 	TimestampTz next = DT_NOEND;
 	JdgParked	due;
@@ -166,6 +167,9 @@ jdg_lease_write(const JdgCursor *c, bool more)
 							 &due, &next))
 		more = true;
 	jdg_event_notice_due(next);
+	if (s->reshard != NULL)
+		jdg_event_notice_resharding(!c->lease.held &&
+									jdg_reshard_is_there(s, c));
 	if (more && !c->lease.held)
 		jdg_event_notice_more(c->subscription_id, c->shard);
 }
@@ -299,9 +303,8 @@ charge(const JdgSubscription *s, JdgCursor *c, int64 event_id,
 			(void) fail(s, c, event_id, failure);
 			return;
 		}
-		c->blocked_id = event_id;
+		jdg_event_note_error(c, event_id, failure->error);
 		c->attempts = attempts;
-		c->error = failure->error;
 		c->failed++;
 		return;
 	}
@@ -338,7 +341,7 @@ jdg_lease_expire(const JdgSubscription *s, JdgCursor *c)
 	{
 		c->blocked_id = l->given[l->ngiven - 1];
 		c->attempts = 0;
-		c->error = NULL;
+		c->errors = NULL;
 	}
 	jdg_lease_end(c);
 }

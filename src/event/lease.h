@@ -39,7 +39,8 @@ extern const JdgSubscription *jdg_lease_hold(const char *token, JdgCursor *c);
  * consumers are to look at the shard: at the end of the lease or of a wait, or
  * at commit if it is free and has more ("more": in its window).
  */
-extern void jdg_lease_write(const JdgCursor *c, bool more);
+extern void jdg_lease_write(const JdgSubscription *s, const JdgCursor *c,
+							bool more);
 
 /*
  * The functions below change a cursor that the caller has locked and will

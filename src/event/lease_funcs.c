@@ -66,7 +66,7 @@ JDG_FUNCTION(jdg_ack, JDG_LEVEL_USER)
 	JDG_READ_ARGS("ack", ack_args, &a);
 	s = jdg_lease_hold(a.token, &c);
 	jdg_lease_ack(s, &c, a.up_to);
-	jdg_lease_write(&c, c.upto != NULL);
+	jdg_lease_write(s, &c, c.upto != NULL);
 	JDG_FAULT("fetch-acked");
 	PG_RETURN_VOID();
 }
@@ -107,7 +107,7 @@ JDG_FUNCTION(jdg_nack, JDG_LEVEL_USER)
 	read_failure(&a, &failure);
 	s = jdg_lease_hold(a.token, &c);
 	jdg_lease_nack(s, &c, a.event_id, &failure);
-	jdg_lease_write(&c, c.upto != NULL);
+	jdg_lease_write(s, &c, c.upto != NULL);
 	JDG_FAULT("fetch-nacked");
 	PG_RETURN_VOID();
 }
@@ -116,14 +116,15 @@ JDG_FUNCTION(jdg_nack, JDG_LEVEL_USER)
 JDG_FUNCTION(jdg_extend_lease, JDG_LEVEL_USER)
 {
 	LeaseArgs	a = {0};
+	const JdgSubscription *s;
 	JdgCursor	c;
 
 	jdg_require_shmem();
 	JDG_READ_ARGS("extend_lease", extend_args, &a);
 	(void) jdg_lease_until(jdg_now(), a.lease);
-	(void) jdg_lease_hold(a.token, &c);
+	s = jdg_lease_hold(a.token, &c);
 	c.lease.until = jdg_lease_until(jdg_now(), a.lease);
-	jdg_lease_write(&c, false);
+	jdg_lease_write(s, &c, false);
 	PG_RETURN_TIMESTAMPTZ(c.lease.until);
 }
 
@@ -131,13 +132,14 @@ JDG_FUNCTION(jdg_extend_lease, JDG_LEVEL_USER)
 JDG_FUNCTION(jdg_release_lease, JDG_LEVEL_USER)
 {
 	LeaseArgs	a = {0};
+	const JdgSubscription *s;
 	JdgCursor	c;
 
 	jdg_require_shmem();
 	JDG_READ_ARGS("release_lease", release_args, &a);
-	(void) jdg_lease_hold(a.token, &c);
+	s = jdg_lease_hold(a.token, &c);
 	jdg_lease_end(&c);
-	jdg_lease_write(&c, true);
+	jdg_lease_write(s, &c, true);
 	JDG_FAULT("fetch-released");
 	PG_RETURN_VOID();
 }

@@ -52,6 +52,8 @@ typedef struct Moved
 static Moved moved[MOVED_MAX];
 static int	nmoved = 0;			/* MOVED_MAX + 1: there are more */
 static TimestampTz noticed_due = DT_NOEND;
+static bool noticed_there = false;	/* the scheduler looks after the commit */
+static bool noticed_resharding = false; /* and after a rollback */
 
 /* Tells of shards that were fetched from. */
 static void
@@ -80,6 +82,8 @@ tell_not_moved(int level)
 {
 	int			kept = 0;
 
+	if (noticed_resharding)
+		jdg_db_wake(noticed_db, JDG_WAKE_EVENTS);
 	if (nmoved > MOVED_MAX)
 	{
 		jdg_feeds_look(noticed_db);
@@ -169,6 +173,8 @@ xact_callback(XactEvent event, void *arg)
 				jdg_db_wake(noticed_db, JDG_WAKE_BACKLOG);
 			if (nmoved > 0)
 				tell_moved();
+			if (noticed_there)
+				jdg_db_wake(noticed_db, JDG_WAKE_EVENTS);
 			if (jdg_db_lower_fetch_due(noticed_db, noticed_due))
 				jdg_db_wake(noticed_db, JDG_WAKE_FEEDS);
 			break;
@@ -188,6 +194,7 @@ xact_callback(XactEvent event, void *arg)
 	noticed_limited = false;
 	nmoved = 0;
 	noticed_due = DT_NOEND;
+	noticed_there = noticed_resharding = false;
 }
 
 void
@@ -253,6 +260,15 @@ jdg_event_notice_fetched(int64 subscription_id, int32 shard, uint32 news)
 	m->fetched = true;
 	m->news = news;
 	m->more = false;
+}
+
+void
+jdg_event_notice_resharding(bool there)
+{
+	if (noticed_db == NULL)
+		noticed_db = jdg_my_db();
+	noticed_resharding = true;
+	noticed_there |= there;
 }
 
 void

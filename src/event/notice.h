@@ -37,6 +37,13 @@ extern void jdg_event_notice_more(int64 subscription_id, int32 shard);
 extern void jdg_event_notice_fetched(int64 subscription_id, int32 shard,
 									 uint32 news);
 
+/*
+ * This transaction has locked a shard of a subscription whose number of shards
+ * may be changing: the scheduler looks again after a rollback, and "there":
+ * also after the commit.
+ */
+extern void jdg_event_notice_resharding(bool there);
+
 /* a lease or a wait that this transaction has begun ends then */
 extern void jdg_event_notice_due(TimestampTz due);
 

@@ -10,6 +10,12 @@
  * divides the position anew, in one transaction: cursors are made or dropped,
  * and events that were set aside go to the shard of their key.
  *
+ * With delivery => 'fetch', consumers bring the shards there.  Leases stay
+ * valid.  A shard that is there may still be leased, for an event that was set
+ * aside; the scheduler waits until that lease is given back, or has run out
+ * and was charged by a consumer's call.  Once all shards are there, no further
+ * lease begins.  Whoever has locked a shard meanwhile wakes the scheduler.
+ *
  * A worker may have read the subscription before and lock a cursor after such
  * a commit.  It then looks at the subscription again: a window that ends after
  * the snapshot would be read twice (jdg_subscription_settled()).
@@ -88,7 +94,7 @@ jdg_reshard_here(int64 subscription_id)
 			"(SELECT count(*) FROM jadugar_internal.parked p "
 			"WHERE p.subscription_id = c.subscription_id AND p.shard = c.shard), "
 			"in_a_row = 0, retry_at = NULL, blocked_id = NULL, attempts = 0, "
-			"error = NULL, charged = NULL "
+			"errors = NULL, charged = NULL "
 		"WHERE subscription_id = $1 AND $2 > 0", 2, {INT8OID, INT4OID}},
 		{"UPDATE jadugar_internal.subscription SET shards = $2, "
 			"new_shards = NULL, reshard_xmax = NULL, reshard_xip = NULL "
@@ -111,6 +117,33 @@ jdg_reshard_is_there(const JdgSubscription *s, const JdgCursor *c)
 		jdg_xidset_equal(c->base, s->reshard);
 }
 
+#define IS_THERE \
+	"c.upto_xmax IS NULL AND c.lost_at IS NULL AND " \
+	"(c.base_xmax, c.base_xip) = (SELECT s.reshard_xmax, s.reshard_xip " \
+	"FROM jadugar_internal.subscription s " \
+	"WHERE s.subscription_id = c.subscription_id)"
+
+bool
+jdg_reshard_is_ready(const JdgSubscription *s)
+{
+	static JdgQuery q = {
+		"SELECT coalesce(bool_and(" IS_THERE "), false) "
+		"FROM jadugar_internal.event_cursor c WHERE c.subscription_id = $1",
+		1, {INT8OID}
+	};
+	Datum		v[1] = {Int64GetDatum(s->subscription_id)};
+	JdgInternal in;
+	bool		ready;
+
+	if (s->reshard == NULL)
+		return false;
+	jdg_internal_begin(&in);
+	jdg_run_latest(&q, v, NULL);
+	ready = jdg_col_bool(0, 1);
+	jdg_internal_end(&in);
+	return ready;
+}
+
 /*
  * Locks a subscription that is on its way, and its cursors, without waiting.
  * False: not all of them were to be had, or one is not there yet.
@@ -124,10 +157,7 @@ lock_if_there(int64 subscription_id)
 		"FOR UPDATE SKIP LOCKED", 1, {INT8OID}
 	};
 	static JdgQuery cursors = {
-		"SELECT c.upto_xmax IS NULL AND c.lost_at IS NULL AND "
-		"(c.base_xmax, c.base_xip) = (SELECT s.reshard_xmax, s.reshard_xip "
-		"FROM jadugar_internal.subscription s "
-		"WHERE s.subscription_id = c.subscription_id) "
+		"SELECT " IS_THERE " AND c.given IS NULL "
 		"FROM jadugar_internal.event_cursor c WHERE c.subscription_id = $1 "
 		"ORDER BY c.shard FOR UPDATE OF c SKIP LOCKED", 1, {INT8OID}
 	};

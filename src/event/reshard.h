@@ -29,6 +29,13 @@ extern void jdg_reshard_here(int64 subscription_id);
 extern bool jdg_reshard_is_there(const JdgSubscription *s, const JdgCursor *c);
 
 /*
+ * Have all shards of a subscription with delivery => 'fetch' come there?  Then
+ * no consumer gets an event before the new shards begin.  Reads with the
+ * latest snapshot, without locks.
+ */
+extern bool jdg_reshard_is_ready(const JdgSubscription *s);
+
+/*
  * For the scheduler: lets the new shards begin where all old ones have come.
  * Returns whether a subscription is on its way or has come.
  */

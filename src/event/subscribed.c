@@ -20,6 +20,7 @@
 #include "base/spi.h"
 #include "event/current.h"
 #include "event/grant.h"
+#include "event/notice.h"
 #include "event/grant.h"
 #include "event/notice.h"
 #include "event/subscribed.h"
@@ -119,6 +120,7 @@ jdg_subscription_lock(int64 subscription_id)
 	for (int64 i = 0; i < n; i++)
 		jdg_event_notice_locked(subscription_id, jdg_col_int32(i, 1, 0));
 	jdg_lock_xact(JDG_LOCK_SUBSCRIPTION, (uint32) subscription_id);
+	jdg_event_notice_resharding(false);
 }
 
 static JdgQuery last_query = {

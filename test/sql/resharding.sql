@@ -115,6 +115,121 @@ CALL test.wait_until($$(SELECT behind FROM jadugar.subscriptions WHERE name = 'r
 CALL test.wait_until('(SELECT count(*) FROM test_rs.got) = 211');
 SELECT handled, once, in_order FROM test_rs.handled();
 
+-- delivery => 'fetch': leases stay valid, and consumers bring the shards to the snapshot
+SELECT jadugar.pause_subscription('rs');
+TRUNCATE test_rs.got;
+SELECT jadugar.subscribe('out', '{rs}', delivery => 'fetch', shards => 2, max_attempts => 2) > 0 AS subscribed;
+-- fetches from all shards that are free, one after another, and keeps what it has got
+CREATE TABLE test_rs.fetched (consumer text, token text, shard integer, attempt integer, event_id bigint, event_n integer, key text);
+CREATE PROCEDURE test_rs.fetch(consumer text, max_rows integer DEFAULT 100) LANGUAGE plpgsql AS $$
+DECLARE
+	n integer := 1;
+BEGIN
+	WHILE n > 0 LOOP
+		INSERT INTO test_rs.fetched SELECT consumer, f.token, f.shard, f.attempt, (f.event).event_id, ((f.event).data->>'n')::integer, (f.event).key FROM jadugar.fetch_events('out', consumer, max_rows, '1 h') f;
+		GET DIAGNOSTICS n = ROW_COUNT;
+		COMMIT;
+	END LOOP;
+END $$;
+-- handles what a consumer has, as far as its tokens are good
+CREATE PROCEDURE test_rs.ack(who text) LANGUAGE plpgsql AS $$
+DECLARE
+	t text;
+BEGIN
+	FOR t IN SELECT DISTINCT token FROM test_rs.fetched WHERE consumer = who LOOP
+		PERFORM jadugar.ack(t);
+		INSERT INTO test_rs.got (event_n, key, shard) SELECT event_n, key, shard FROM test_rs.fetched WHERE token = t ORDER BY event_id;
+	END LOOP;
+	DELETE FROM test_rs.fetched WHERE consumer = who;
+END $$;
+CREATE PROCEDURE test_rs.drain() LANGUAGE plpgsql AS $$
+BEGIN
+	CALL test_rs.fetch('drain');
+	WHILE EXISTS (SELECT FROM test_rs.fetched WHERE consumer = 'drain') LOOP
+		CALL test_rs.ack('drain');
+		COMMIT;
+		CALL test_rs.fetch('drain');
+	END LOOP;
+END $$;
+CREATE VIEW test_rs.state AS SELECT status, shards, new_shards, behind, parked FROM jadugar.subscriptions WHERE name = 'out';
+CREATE PROCEDURE test_rs.wait_out(shards integer) LANGUAGE plpgsql AS $$
+BEGIN
+	CALL test.wait_until(format('(SELECT s.shards FROM test_rs.state s) = %s', shards));
+END $$;
+-- without events; a call moves the shards
+SELECT jadugar.alter_subscription('out', shards => 3);
+SELECT status, shards, new_shards FROM test_rs.state;
+CALL test_rs.fetch('a');
+CALL test_rs.wait_out(3);
+SELECT * FROM test_rs.state;
+-- leased, to come, and published later
+SELECT test_rs.publish(1, 20) AS last \gset
+CALL test_rs.fetch('a', max_rows => 2);
+SELECT test_rs.publish(21, 30) AS last \gset
+SELECT jadugar.alter_subscription('out', shards => 5);
+SELECT test_rs.publish(31, 40) AS last \gset
+CALL test_rs.fetch('b');
+SELECT count(*) FROM test_rs.fetched WHERE consumer = 'b';
+SELECT * FROM test_rs.state;
+CALL test_rs.ack('a');
+CALL test_rs.fetch('b');
+SELECT count(*), max(event_n) FROM test_rs.fetched WHERE consumer = 'b';
+SELECT status, shards, new_shards FROM test_rs.state;
+CALL test_rs.ack('b');
+CALL test_rs.drain();
+CALL test_rs.wait_out(5);
+CALL test_rs.drain();
+SELECT status, behind FROM test_rs.state;
+SELECT handled, once, in_order FROM test_rs.handled();
+-- events that were set aside: one is leased at the end, and holds up the new shards; it runs out
+TRUNCATE test_rs.got, test_rs.fetched;
+SELECT test_rs.publish(41, 60) AS last \gset
+CALL test_rs.fetch('a', max_rows => 1);
+SELECT count(jadugar.nack(token, event_id, retry_in => '0')) AS failed FROM test_rs.fetched;
+DELETE FROM test_rs.fetched;
+SELECT count(*) > 1 AS aside FROM jadugar.dead_letters WHERE subscription = 'out' AND state = 'retrying';
+CALL test_rs.fetch('a', max_rows => 1);
+SELECT jadugar.alter_subscription('out', shards => 2);
+SELECT count(jadugar.extend_lease(token, '1 ms')) AS leased FROM test_rs.fetched;
+CALL test.wait_until('(SELECT bool_and(lease_until < clock_timestamp()) FROM jadugar.subscription_shards WHERE subscription = ''out'')');
+DELETE FROM test_rs.fetched;
+CALL test_rs.drain();
+CALL test_rs.wait_out(2);
+CALL test_rs.drain();
+SELECT * FROM test_rs.state;
+SELECT state, attempts, error_code, count(*) > 1 AS several FROM jadugar.dead_letters WHERE subscription = 'out' AND state = 'dead' GROUP BY 1, 2, 3;
+SELECT jadugar.redrive('out') > 0 AS redriven;
+CALL test_rs.drain();
+SELECT * FROM test_rs.state;
+SELECT handled, once, in_order FROM test_rs.handled();
+-- another delivery, back and forth, beside another number of shards: nothing is lost or doubled
+TRUNCATE test_rs.got;
+SELECT test_rs.publish(101, 120) AS last \gset
+CALL test_rs.fetch('a', max_rows => 3);
+SELECT jadugar.alter_subscription('out', shards => 4);
+SELECT jadugar.alter_subscription('out', delivery => 'inline', handler => 'SELECT test_rs.handle($1)');
+SELECT test.error_of($$CALL test_rs.ack('a')$$);
+CALL test_rs.wait_out(4);
+CALL test.wait_until('(SELECT behind FROM test_rs.state) = 0');
+SELECT jadugar.alter_subscription('out', shards => 1);
+SELECT test_rs.publish(121, 140) AS last \gset
+SELECT jadugar.alter_subscription('out', delivery => 'fetch', reset => '{handler}');
+TRUNCATE test_rs.fetched;
+CALL test_rs.drain();
+CALL test_rs.wait_out(1);
+CALL test_rs.drain();
+SELECT * FROM test_rs.state;
+SELECT handled, once, in_order FROM test_rs.handled();
+-- paused: nothing is fetched; the change goes on with the subscription
+SELECT jadugar.pause_subscription('out');
+SELECT jadugar.alter_subscription('out', shards => 2);
+CALL test_rs.fetch('a');
+SELECT status, shards, new_shards FROM test_rs.state;
+SELECT jadugar.resume_subscription('out');
+CALL jadugar.wait_events('out');
+CALL test_rs.fetch('a');
+CALL test_rs.wait_out(2);
+
 -- bad input
 SELECT jadugar.alter_subscription('rs', shards => 0);
 SELECT jadugar.alter_subscription('rs', shards => 65);

@@ -57,6 +57,9 @@ sub try
 
 sub load
 {
+	my (%o) = @_;
+
+	try(q{SELECT jadugar.alter_subscription('out', shards => 1 + (random() * 3)::int)}) if $o{reshard};
 	return try(q{SELECT jadugar.publish('m.a', key => 'k' || i % 5) FROM generate_series(1, 30) i});
 }
 
@@ -102,7 +105,7 @@ sub fail_at
 	$node->safe_psql('postgres', "ALTER SYSTEM SET jadugar.fault = '$point:$action'");
 	$node->reload;
 	poll_sub("$point:$action is hit", sub {
-		load();
+		load(reshard => 1);
 		try(q{CALL app.consume('victim', 3)});
 		# those of the same key are held
 		try(q{CALL app.consume('victim', 1, does => 'nack')});
@@ -132,7 +135,8 @@ my @points = (
 	[ 'fetch-announced', qw(kill9 sigterm error exit) ],
 	[ 'delivery-window-found', qw(kill9 error) ],
 	[ 'delivery-parked', qw(kill9 error) ],
-	[ 'delivery-held', qw(kill9 error) ]);
+	[ 'delivery-held', qw(kill9 error) ],
+	[ 'delivery-resharded', qw(kill9 sigterm error exit) ]);
 
 is(join(' ', grep { /^fetch-/ } sort map { $_->[0] } @points), join(' ', grep { /^fetch-/ } Kill::fault_points()),
 	'every fault point of fetching is tested');
@@ -174,11 +178,16 @@ prove('restart');
 	my @sessions = map { my $n = $_; $out[$n] = ''; IPC::Run::start([ 'psql', '-XqAt', '-d', $node->connstr('postgres') ],
 			'<', \"CALL app.consume('c$n', 300);\n", '>', \$out[$n], '2>&1') } 0 .. 3;
 
-	load() foreach 1 .. 10;
+	load(reshard => 1) foreach 1 .. 10;
 	$_->finish foreach @sessions;
 	is(join('', grep { $_ !~ /the lease has ended/ } @out), '', 'the only error is LEASE_LOST');
-	prove('four consumers beside load');
+	prove('four consumers beside load and changes of the number of shards');
 }
+$node->safe_psql('postgres', q{SELECT jadugar.alter_subscription('out', shards => 2)});
+ok(poll_sub('two shards again', sub {
+	try(q{CALL app.consume('drain', 5)});
+	return $node->safe_psql('postgres', q{SELECT shards FROM jadugar.subscriptions WHERE name = 'out'}) eq '2';
+}), 'two shards again');
 
 # ------------------------------------------------------- notifications
 
