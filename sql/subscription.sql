@@ -69,7 +69,7 @@ CREATE TABLE jadugar_internal.event_cursor (
 	retry_at	timestamptz,
 	blocked_id	bigint,
 	attempts	integer NOT NULL DEFAULT 0,
-	error		jsonb,
+	errors		jsonb,
 	last_event_id bigint,
 	last_handled_at timestamptz,
 	charged		"char" CHECK (charged IN ('r', 'd')),

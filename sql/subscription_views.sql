@@ -48,7 +48,7 @@ SELECT s.name AS subscription,
 	c.blocked_id,
 	c.attempts,
 	CASE WHEN jadugar_internal._v_owns(s.owner) OR (SELECT jadugar_internal._v_is_operator())
-		THEN c.error END AS error,
+		THEN c.errors->-1 END AS error,
 	c.last_event_id,
 	c.last_handled_at,
 	jadugar_internal._v_behind(c.subscription_id, c.shard) AS behind,

@@ -51,7 +51,7 @@ cancel_all(void)
 		"UPDATE jadugar_internal.event_cursor c SET era = $era, "
 		"base_xmax = $base_xmax, base_xip = $base_xip, upto_xmax = NULL, "
 		"upto_xip = NULL, after_id = 0, in_a_row = 0, retry_at = NULL, "
-		"blocked_id = NULL, attempts = 0, error = NULL, charged = NULL, "
+		"blocked_id = NULL, attempts = 0, errors = NULL, charged = NULL, "
 		"lost_at = NULL, "
 		"done = last_window, "
 		"parked = (SELECT count(*) FROM jadugar_internal.parked p "

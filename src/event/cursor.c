@@ -35,7 +35,7 @@
 
 #define CURSOR_COLUMNS \
 	"base_xmax, base_xip, upto_xmax, upto_xip, after_id, handled, failed, " \
-	"parked, in_a_row, retry_at, blocked_id, attempts, error, " \
+	"parked, in_a_row, retry_at, blocked_id, attempts, errors, " \
 	"last_event_id, last_handled_at, charged, era, epoch, secret, consumer, " \
 	"lease_until, given, given_aside, given_end, lost_at IS NOT NULL, " \
 	"done, last_window, behind"
@@ -99,7 +99,7 @@ from_row(JdgCursor *c, MemoryContext mcxt)
 	c->retry_at = jdg_col_time(0, 10, DT_NOBEGIN);
 	c->blocked_id = jdg_col_int64(0, 11, 0);
 	c->attempts = jdg_col_int32(0, 12, 0);
-	c->error = jdg_col_jsonb(0, 13, mcxt);
+	c->errors = jdg_col_jsonb(0, 13, mcxt);
 	c->last_event_id = jdg_col_int64(0, 14, 0);
 	c->last_handled_at = jdg_col_time(0, 15, DT_NOBEGIN);
 	c->charged = jdg_col_char(0, 16);
@@ -230,7 +230,7 @@ bind_set(JdgParams *p, const char *xmax, const char *xip, const JdgXidSet *set)
 	"base_xip = $base_xip, upto_xmax = $upto_xmax, upto_xip = $upto_xip, " \
 	"after_id = $after_id, handled = $handled, failed = $failed, " \
 	"parked = $parked, in_a_row = $in_a_row, retry_at = $retry_at, " \
-	"blocked_id = $blocked_id, attempts = $attempts, error = $error, " \
+	"blocked_id = $blocked_id, attempts = $attempts, errors = $errors, " \
 	"last_event_id = $last_event_id, last_handled_at = $last_handled_at, " \
 	"charged = $charged, era = $era, done = $done, behind = $behind"
 
@@ -254,7 +254,7 @@ write_cursor(JdgQuery *q, JdgParams *p, const JdgCursor *c)
 	jdg_bind_int64_or_null(p, "blocked_id",
 						   c->blocked_id ? &c->blocked_id : NULL);
 	jdg_bind_int32(p, "attempts", c->attempts);
-	jdg_bind_jsonb(p, "error", c->error);
+	jdg_bind_jsonb(p, "errors", c->errors);
 	jdg_bind_int64_or_null(p, "last_event_id",
 						   c->last_event_id ? &c->last_event_id : NULL);
 	jdg_bind_time(p, "last_handled_at", c->last_handled_at);

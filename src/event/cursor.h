@@ -50,7 +50,7 @@ typedef struct JdgCursor
 	int			attempts;		/* of blocked_id */
 	char		charged;		/* JdgParkedState of blocked_id, which takes
 								 * effect where the position is; 0: none */
-	Jsonb	   *error;			/* of the last of them */
+	Jsonb	   *errors;			/* the last five of them, an array; or NULL */
 	int64		last_event_id;	/* 0: none */
 	TimestampTz last_handled_at;
 	bool		lost;			/* events that it needed are gone;

@@ -56,10 +56,10 @@ static const JdgArg parked_args[] = {
 /* an event for which the whole shard waits goes on, too */
 static JdgQuery unblock_query = {
 	"UPDATE jadugar_internal.event_cursor SET retry_at = NULL, attempts = 0, "
-	"in_a_row = 0, error = NULL, charged = NULL "
+	"in_a_row = 0, errors = NULL, charged = NULL "
 	"WHERE subscription_id = $1 AND blocked_id IS NOT NULL "
 	"AND ($2 IS NULL OR blocked_id = ANY ($2)) AND $3 IS NULL "
-	FAILED_WITH("error"),
+	FAILED_WITH("errors->-1"),
 	PARAMS
 };
 
@@ -72,12 +72,12 @@ static JdgQuery redrive_query = {
 /* the position moves past an event for which the whole shard waits */
 static JdgQuery skip_query = {
 	"UPDATE jadugar_internal.event_cursor SET after_id = blocked_id, "
-	"retry_at = NULL, attempts = 0, in_a_row = 0, error = NULL, "
+	"retry_at = NULL, attempts = 0, in_a_row = 0, errors = NULL, "
 	"blocked_id = NULL WHERE subscription_id = $1 AND blocked_id IS NOT NULL "
 	"AND upto_xmax IS NOT NULL AND charged IS NULL AND attempts > 0 "
 	"AND retry_at IS NOT NULL "
 	"AND ($2 IS NULL OR blocked_id = ANY ($2)) AND $3 IS NULL "
-	FAILED_WITH("error"),
+	FAILED_WITH("errors->-1"),
 	PARAMS
 };
 

@@ -62,22 +62,6 @@ is_not_its_fault(const JdgSubscription *s, const JdgCallFailure *f)
 		 ERRCODE_SYNTAX_ERROR_OR_ACCESS_RULE_VIOLATION);
 }
 
-/* The shard waits for its event, for good if that is not tried again. */
-static bool
-block(const JdgSubscription *s, JdgCursor *c, const JdgEvent *e, const JdgCallFailure *f, int attempts,
-	  bool again, int64 delay)
-{
-	c->blocked_id = e->event_id;
-	c->attempts = attempts;
-	c->charged = 0;
-	c->error = f->error;
-	c->retry_at = again ? jdg_now() + delay : DT_NOEND;
-	if (!again)
-		jdg_subscription_happened(JDG_SUBSCRIPTION_BLOCKED, s, c->shard,
-								  e->event_id);
-	return false;
-}
-
 /* Forgets what the cursor has noted of an event. */
 static void
 forget_blocked(JdgCursor *c)
@@ -85,7 +69,32 @@ forget_blocked(JdgCursor *c)
 	c->blocked_id = 0;
 	c->attempts = 0;
 	c->charged = 0;
-	c->error = NULL;
+	c->errors = NULL;
+}
+
+void
+jdg_event_note_error(JdgCursor *c, int64 event_id, Jsonb *error)
+{
+	if (c->blocked_id != event_id)
+		c->errors = NULL;
+	c->blocked_id = event_id;
+	if (error != NULL)
+		c->errors = jdg_parked_add_error(c->errors, error);
+}
+
+/* The shard waits for its event, for good if that is not tried again. */
+static bool
+block(const JdgSubscription *s, JdgCursor *c, const JdgEvent *e, const JdgCallFailure *f, int attempts,
+	  bool again, int64 delay)
+{
+	jdg_event_note_error(c, e->event_id, f->error);
+	c->attempts = attempts;
+	c->charged = 0;
+	c->retry_at = again ? jdg_now() + delay : DT_NOEND;
+	if (!again)
+		jdg_subscription_happened(JDG_SUBSCRIPTION_BLOCKED, s, c->shard,
+								  e->event_id);
+	return false;
 }
 
 /* Counts a failure; returns the attempts of the event so far. */
@@ -118,7 +127,8 @@ set_aside(const JdgSubscription *s, JdgCursor *c, const JdgEvent *e,
 	p.state = again ? JDG_PARKED_RETRYING : JDG_PARKED_DEAD;
 	p.attempts = attempts;
 	p.next_at = again ? jdg_now() + delay : DT_NOBEGIN;
-	p.errors = jdg_parked_add_error(NULL, f->error);
+	p.errors = jdg_parked_add_error(c->blocked_id == e->event_id ?
+									c->errors : NULL, f->error);
 	jdg_parked_add(s->subscription_id, c->shard, &p);
 	c->parked++;
 	JDG_FAULT("delivery-parked");
@@ -168,8 +178,7 @@ jdg_event_refused(JdgCursor *c, const JdgEvent *e, const JdgCallFailure *f)
 	{
 		if (c->blocked_id != e->event_id)
 			forget_blocked(c);
-		c->blocked_id = e->event_id;
-		c->error = f->error;
+		jdg_event_note_error(c, e->event_id, f->error);
 	}
 	c->failed++;
 	c->in_a_row = Max(c->in_a_row + 1, IN_A_ROW_MAX);
@@ -184,9 +193,8 @@ jdg_event_charged(const JdgSubscription *s, JdgCursor *c, const JdgEvent *e,
 	bool		again;
 
 	c->attempts = count_failure(s, c, f, before, &again);
-	c->blocked_id = e->event_id;
+	jdg_event_note_error(c, e->event_id, f->error);
 	c->charged = again ? JDG_PARKED_RETRYING : JDG_PARKED_DEAD;
-	c->error = f->error;
 	c->retry_at = DT_NOBEGIN;
 }
 
@@ -209,7 +217,7 @@ bool
 jdg_event_apply_charge(const JdgSubscription *s, JdgCursor *c,
 					   const JdgEvent *e)
 {
-	JdgCallFailure f = {.error = c->error};
+	JdgCallFailure f = {0};		/* its error has been noted */
 	bool		again = c->charged == JDG_PARKED_RETRYING;
 	int64		delay = jdg_retry_delay(s->retry, c->attempts);
 

@@ -36,6 +36,12 @@ extern bool jdg_event_failed(const JdgSubscription *s, JdgCursor *c,
 							 const JdgCallFailure *failure);
 
 /*
+ * Notes an event that has failed and stays where it is, with its error or
+ * NULL, beside the last ones of the same event.
+ */
+extern void jdg_event_note_error(JdgCursor *c, int64 event_id, Jsonb *error);
+
+/*
  * No event of the subscription could be delivered: the shard waits before this
  * one, which is not charged.
  */

@@ -263,10 +263,11 @@ jdg_parked_add_error(Jsonb *errors, Jsonb *error)
 {
 	JsonbParseState *st = NULL;
 	int			n = errors ? (int) JB_ROOT_COUNT(errors) : 0;
+	int			kept = error ? ERRORS_MAX - 1 : ERRORS_MAX;
 	JsonbValue	v;
 
 	(void) pushJsonbValue(&st, WJB_BEGIN_ARRAY, NULL);
-	for (int i = Max(n - ERRORS_MAX + 1, 0); i < n; i++)
+	for (int i = Max(n - kept, 0); i < n; i++)
 		(void) pushJsonbValue(&st, WJB_ELEM,
 							  getIthJsonbValueFromContainer(&errors->root, i));
 	if (error != NULL)

@@ -178,7 +178,7 @@ jdg_reader_finish(JdgCursor *c)
 	c->blocked_id = 0;
 	c->attempts = 0;
 	c->charged = 0;
-	c->error = NULL;
+	c->errors = NULL;
 	if (place->subscription_id == c->subscription_id &&
 		place->shard == c->shard)
 	{

@@ -139,7 +139,7 @@ static JdgQuery seek_query = {
 	"UPDATE jadugar_internal.event_cursor SET era = $era, "
 	"base_xmax = $base_xmax, base_xip = $base_xip, upto_xmax = NULL, upto_xip = NULL, "
 	"after_id = $after_id, in_a_row = 0, retry_at = NULL, blocked_id = NULL, "
-	"attempts = 0, error = NULL, charged = NULL, lost_at = NULL, "
+	"attempts = 0, errors = NULL, charged = NULL, lost_at = NULL, "
 	JDG_CURSOR_NO_LEASE " "
 	"WHERE subscription_id = $subscription_id"
 };
@@ -316,7 +316,7 @@ resume_lost(const NameArgs *a, int64 id)
 	};
 	static JdgQuery skip = {
 		"UPDATE jadugar_internal.event_cursor SET lost_at = NULL, "
-		"retry_at = NULL, blocked_id = NULL, attempts = 0, error = NULL, "
+		"retry_at = NULL, blocked_id = NULL, attempts = 0, errors = NULL, "
 		"charged = NULL WHERE subscription_id = $1 AND lost_at IS NOT NULL",
 		1, {INT8OID}
 	};

@@ -49,13 +49,13 @@ after_failure(JdgRound *r)
 {
 	if (r->c.retry_at != DT_NOBEGIN)
 		r->stop = true;
-	if (r->c.error != NULL)
+	if (r->c.errors != NULL)
 	{
 		Jsonb	   *copy = MemoryContextAlloc(jdg_group_context,
-											  VARSIZE(r->c.error));
+											  VARSIZE(r->c.errors));
 
-		memcpy(copy, r->c.error, VARSIZE(r->c.error));
-		r->c.error = copy;
+		memcpy(copy, r->c.errors, VARSIZE(r->c.errors));
+		r->c.errors = copy;
 	}
 }
 
