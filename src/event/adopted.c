@@ -61,8 +61,7 @@ cancel_all(void)
 	JdgParams	p = {0};
 
 	jdg_bind_int32(&p, "era", jdg_era_now());
-	jdg_bind(&p, "base_xmax", XID8OID, jdg_xidset_xmax(base), false);
-	jdg_bind(&p, "base_xip", XID8ARRAYOID, jdg_xidset_xip(base), false);
+	jdg_cursor_bind_set(&p, "base_xmax", "base_xip", base);
 	jdg_run(&drop, NULL, NULL, 0);
 	jdg_run_params(&move, &p, 0);
 }

@@ -29,7 +29,6 @@
 
 #include "base/compat.h"
 #include "base/objects.h"
-#include "base/params.h"
 #include "event/cursor.h"
 #include "event/era.h"
 
@@ -216,8 +215,9 @@ jdg_cursor_is_locked(int64 subscription_id, int32 shard)
 	return locked;
 }
 
-static void
-bind_set(JdgParams *p, const char *xmax, const char *xip, const JdgXidSet *set)
+void
+jdg_cursor_bind_set(JdgParams *p, const char *xmax, const char *xip,
+					const JdgXidSet *set)
 {
 	jdg_bind(p, xmax, XID8OID, set ? jdg_xidset_xmax(set) : (Datum) 0,
 			 set == NULL);
@@ -243,8 +243,8 @@ write_cursor(JdgQuery *q, JdgParams *p, const JdgCursor *c)
 {
 	JdgInternal in;
 
-	bind_set(p, "base_xmax", "base_xip", c->base);
-	bind_set(p, "upto_xmax", "upto_xip", c->upto);
+	jdg_cursor_bind_set(p, "base_xmax", "base_xip", c->base);
+	jdg_cursor_bind_set(p, "upto_xmax", "upto_xip", c->upto);
 	jdg_bind_int64(p, "after_id", c->after_id);
 	jdg_bind_int64(p, "handled", c->handled);
 	jdg_bind_int64(p, "failed", c->failed);
@@ -310,8 +310,9 @@ jdg_cursor_insert(const JdgCursor *c)
 {
 	static JdgQuery q = {
 		"INSERT INTO jadugar_internal.event_cursor (subscription_id, shard, "
-		"era, base_xmax, base_xip, after_id) VALUES ($subscription_id, "
-		"$shard, $era, $base_xmax, $base_xip, $after_id)"
+		"era, base_xmax, base_xip, upto_xmax, upto_xip, after_id, "
+		"last_window) VALUES ($subscription_id, $shard, $era, $base_xmax, "
+		"$base_xip, $upto_xmax, $upto_xip, $after_id, $last_window)"
 	};
 	JdgParams	p = {0};
 	JdgInternal in;
@@ -319,8 +320,10 @@ jdg_cursor_insert(const JdgCursor *c)
 	jdg_bind_int64(&p, "subscription_id", c->subscription_id);
 	jdg_bind_int32(&p, "shard", c->shard);
 	jdg_bind_int32(&p, "era", c->era);
-	bind_set(&p, "base_xmax", "base_xip", c->base);
+	jdg_cursor_bind_set(&p, "base_xmax", "base_xip", c->base);
+	jdg_cursor_bind_set(&p, "upto_xmax", "upto_xip", c->upto);
 	jdg_bind_int64(&p, "after_id", c->after_id);
+	jdg_bind_bool(&p, "last_window", c->last_window);
 	jdg_internal_begin(&in);
 	jdg_run_params(&q, &p, 0);
 	jdg_internal_end(&in);

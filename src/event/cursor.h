@@ -11,6 +11,7 @@
 #include "utils/jsonb.h"
 #include "utils/timestamp.h"
 
+#include "base/params.h"
 #include "event/xidset.h"
 
 /*
@@ -90,9 +91,13 @@ extern bool jdg_cursor_is_locked(int64 subscription_id, int32 shard);
 extern void jdg_cursor_write(const JdgCursor *c);
 extern void jdg_cursor_write_lease(const JdgCursor *c);
 
-/* makes a cursor: its era, base and after_id are set */
+/* makes a cursor: its era, base, upto, after_id and last_window are set */
 extern void jdg_cursor_insert(const JdgCursor *c);
 extern void jdg_cursor_delete(int64 subscription_id);
+
+/* binds a snapshot to two parameters, nulls if it is NULL */
+extern void jdg_cursor_bind_set(JdgParams *p, const char *xmax,
+								const char *xip, const JdgXidSet *set);
 
 /*
  * The window is done: the next one begins where it ends.  The last one of an

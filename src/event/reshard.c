@@ -50,8 +50,7 @@ jdg_reshard_begin(int64 subscription_id, int32 n)
 	JdgParams	p = {0};
 
 	jdg_bind_int32(&p, "n", n);
-	jdg_bind(&p, "xmax", XID8OID, jdg_xidset_xmax(now), false);
-	jdg_bind(&p, "xip", XID8ARRAYOID, jdg_xidset_xip(now), false);
+	jdg_cursor_bind_set(&p, "xmax", "xip", now);
 	jdg_bind_int64(&p, "subscription_id", subscription_id);
 	jdg_run_params(&q, &p, 0);
 }

@@ -16,9 +16,7 @@
 
 #include "catalog/pg_type.h"
 #include "miscadmin.h"
-#include "utils/array.h"
 #include "utils/builtins.h"
-#include "utils/jsonpath.h"
 
 #include "access/access.h"
 #include "access/audit.h"
@@ -26,26 +24,17 @@
 #include "base/args.h"
 #include "base/clock.h"
 #include "base/errors.h"
-#include "base/interval.h"
 #include "base/params.h"
+#include "event/create.h"
 #include "event/cursor.h"
 #include "event/era.h"
-#include "event/lifecycle.h"
 #include "event/options.h"
 #include "event/reshard.h"
 #include "event/subscribed.h"
 #include "event/subscription.h"
-#include "event/type.h"
 #include "event/xidset.h"
-#include "handler/command.h"
-#include "handler/handler.h"
-#include "handler/parse.h"
-#include "handler/privileges.h"
-#include "queue/queue.h"
 #include "shared/shmem.h"
 #include "shared/wakeup.h"
-#include "task/prepare.h"
-#include "task/retry.h"
 #include "task/wakeup.h"
 
 static const char *const start_words[] = {"now", "beginning", NULL};
@@ -115,26 +104,6 @@ static const JdgArg unsubscribe_args[] = {
 	{"owner", TEXTOID, offsetof(NameArgs, owner)},
 };
 
-static JdgQuery insert_query = {
-	"INSERT INTO jadugar_internal.subscription (owner, name, types, topics, "
-	"keys, headers, filter, command_id, batch, delivery, on_failure, "
-	"max_attempts, retry, timeout, settings, versions, queue_id, priority, "
-	"shards, enabled, description, metadata, created_at) "
-	"VALUES ($owner, $name, $types, $topics, $keys, $headers, $filter, "
-	"$command_id, $batch, coalesce($delivery, 'i'), "
-	"coalesce($on_failure, 'k'), coalesce($max_attempts, 10), $retry, "
-	"$timeout, $settings, $versions, $queue_id, $priority, $shards, "
-	"coalesce($enabled, true), $description, $metadata, $now) "
-	"ON CONFLICT (owner, name) DO NOTHING RETURNING subscription_id",
-	.config = true
-};
-
-static JdgQuery cursor_query = {
-	"INSERT INTO jadugar_internal.event_cursor (subscription_id, shard, "
-	"era, base_xmax, base_xip, after_id) SELECT $subscription_id, s, $era, "
-	"$base_xmax, $base_xip, $after_id FROM generate_series(0, $shards - 1) s"
-};
-
 static JdgQuery seek_query = {
 	"UPDATE jadugar_internal.event_cursor SET era = $era, "
 	"base_xmax = $base_xmax, base_xip = $base_xip, upto_xmax = NULL, upto_xip = NULL, "
@@ -145,14 +114,12 @@ static JdgQuery seek_query = {
 };
 
 /*
- * Binds the position at which a subscription begins: after an id of the log,
- * or if nothing is given, after the transactions that have ended now.
+ * Reads the position at which a subscription begins: after an id of the log, or
+ * if nothing is given, after the transactions that have ended now.
  */
 static void
-bind_start(JdgParams *p, const Start *start)
+read_start(const Start *start, JdgSubscriptionRange *range)
 {
-	JdgXidSet  *base = NULL;
-	int64		after = 0;
 	bool		beginning = start->word && *start->word == 1;
 
 	if ((start->time != NULL) + (start->after != NULL) + beginning > 1)
@@ -163,18 +130,12 @@ bind_start(JdgParams *p, const Start *start)
 	if (start->after)
 	{
 		jdg_event_check_id("start_after", *start->after);
-		after = *start->after;
+		range->after_id = *start->after;
 	}
 	else if (start->time)
-		after = jdg_event_before(*start->time);
+		range->after_id = jdg_event_before(*start->time);
 	else if (!beginning)
-		base = jdg_xidset_take();
-	jdg_bind_int32(p, "era", jdg_era_now());
-	jdg_bind(p, "base_xmax", XID8OID, base ? jdg_xidset_xmax(base) : (Datum) 0,
-			 base == NULL);
-	jdg_bind(p, "base_xip", XID8ARRAYOID,
-			 base ? jdg_xidset_xip(base) : (Datum) 0, base == NULL);
-	jdg_bind_int64(p, "after_id", after);
+		range->base = jdg_xidset_take();
 }
 
 /* subscribe(name, types, handler, ...) returns the id */
@@ -182,46 +143,20 @@ JDG_FUNCTION(jdg_subscribe, JDG_LEVEL_USER)
 {
 	SubscribeArgs a = {0};
 	JdgSubscriptionOptions *o = &a.options;
-	JdgParams	p = {0};
-	JdgParams	c = {0};
-	JdgInternal in;
-	Oid			owner;
-	int32		shards;
+	JdgSubscriptionRange range = {0};
 	int64		command_id;
-	int64		id;
+	Oid			owner;
 
 	jdg_require_shmem();
 	JDG_READ_ARGS("subscribe", subscribe_args, &a);
 	jdg_check_name("subscription", o->name);
 	jdg_subscription_check(o);
 	jdg_subscription_check_delivery(o);
-	shards = o->shards ? *o->shards : 1;
 	owner = jdg_resolve_owner(o->owner);
-	bind_start(&c, &a.start);
-	jdg_bind_oid(&p, "owner", owner);
-	jdg_subscription_bind(&p, o, owner);
+	read_start(&a.start, &range);
 	command_id = jdg_subscription_command(o, owner);
-	jdg_bind_int64_or_null(&p, "command_id", command_id ? &command_id : NULL);
-	jdg_bind_int32(&p, "shards", shards);
-	jdg_bind_time(&p, "now", jdg_now());
-
-	jdg_internal_begin(&in);
-	if (jdg_run_params(&insert_query, &p, 0) != 1)
-		ereport(ERROR,
-				(errcode(JDG_ERRCODE_CONFLICT),
-				 errmsg("subscription \"%s\" already exists", o->name),
-				 errhint("Change it with jadugar.alter_subscription(), or choose another name.")));
-	id = jdg_col_int64(0, 1, 0);
-	jdg_bind_int64(&c, "subscription_id", id);
-	jdg_bind_int32(&c, "shards", shards);
-	jdg_run_params(&cursor_query, &c, 0);
-	/* topic jadugar has to be named */
-	if (o->topics != NULL)
-		jdg_lifecycle_subscribed(id, true);
-	jdg_audit("subscribe", "subscription", o->name, owner);
-	jdg_wake_scheduler_at_commit(JDG_WAKE_EVENTS | JDG_WAKE_SCHEDULES);
-	jdg_internal_end(&in);
-	PG_RETURN_INT64(id);
+	PG_RETURN_INT64(jdg_subscription_create(o, owner, NULL, command_id,
+											&range));
 }
 
 /* unsubscribe(name, dead_letters, owner) */
@@ -375,6 +310,7 @@ JDG_FUNCTION(jdg_seek, JDG_LEVEL_USER)
 		"WHERE subscription_id = $1", 1, {INT8OID}
 	};
 	NameArgs	a = {0};
+	JdgSubscriptionRange range = {0};
 	JdgParams	p = {0};
 	JdgInternal in;
 	Oid			owner;
@@ -388,7 +324,7 @@ JDG_FUNCTION(jdg_seek, JDG_LEVEL_USER)
 				(errcode(JDG_ERRCODE_VALIDATION_ERROR),
 				 errmsg("start, start_time and start_after are all null"),
 				 errhint("Pass one of them; start => 'now' passes over all events that have committed.")));
-	bind_start(&p, &a.start);
+	read_start(&a.start, &range);
 	owner = jdg_owner_of_call(a.owner);
 	jdg_internal_begin(&in);
 	id = jdg_subscription_find(a.name, owner, false);
@@ -406,6 +342,9 @@ JDG_FUNCTION(jdg_seek, JDG_LEVEL_USER)
 				(errcode(JDG_ERRCODE_CONFLICT),
 				 errmsg("subscription \"%s\" is not paused", a.name),
 				 errhint("Pause it first with jadugar.pause_subscription().")));
+	jdg_bind_int32(&p, "era", jdg_era_now());
+	jdg_cursor_bind_set(&p, "base_xmax", "base_xip", range.base);
+	jdg_bind_int64(&p, "after_id", range.after_id);
 	jdg_bind_int64(&p, "subscription_id", id);
 	jdg_run_params(&seek_query, &p, 0);
 	jdg_reshard_here(id);
