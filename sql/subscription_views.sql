@@ -39,7 +39,12 @@ SELECT s.name AS subscription,
 	COALESCE(a.rolname, s.owner::text::name) AS owner,
 	c.shard,
 	t.status,
-	CASE WHEN t.status = 'waiting' THEN w.reason END AS reason,
+	CASE t.status
+		WHEN 'waiting' THEN w.reason
+		WHEN 'lost' THEN 'events_dropped'
+		WHEN 'blocked' THEN 'event_failed'
+		WHEN 'done' THEN CASE WHEN c.parked > 0 THEN 'dead_letters' END
+	END AS reason,
 	c.handled,
 	c.failed,
 	c.parked,
@@ -70,7 +75,7 @@ FROM jadugar_internal.subscription s
 	CROSS JOIN LATERAL (SELECT CASE
 			WHEN c.lost_at IS NOT NULL THEN 'lost'
 			WHEN c.done AND NOT EXISTS (SELECT FROM jadugar_internal.parked p
-				WHERE p.subscription_id = c.subscription_id AND p.shard = c.shard AND p.state <> 'd')
+				WHERE p.subscription_id = c.subscription_id AND p.shard = c.shard AND p.state = 'r')
 				THEN 'done'
 			WHEN NOT s.enabled OR s.paused_at IS NOT NULL THEN 'paused'
 			WHEN c.retry_at = 'infinity' THEN 'blocked'
@@ -86,7 +91,7 @@ COMMENT ON COLUMN jadugar.subscription_shards.shard IS 'Number of the shard, fro
 COMMENT ON COLUMN jadugar.subscription_shards.status IS
 	'Status: active, waiting (see reason), blocked (by blocked_id), paused, lost, or done (the end of a replay).';
 COMMENT ON COLUMN jadugar.subscription_shards.reason IS
-	'Reason why it is waiting: owner_missing, owner_nologin, owner_noconnect, paused (pause_all() is in force), disabled, not_adopted, backoff (after failures, until retry_at), or queue_full. Otherwise NULL.';
+	'Reason. Waiting: owner_missing, owner_nologin, owner_noconnect, paused (pause_all() is in force), disabled, not_adopted, backoff (after failures, until retry_at), or queue_full. Lost: events_dropped. Blocked: event_failed. Done: dead_letters, if some are left. Otherwise NULL.';
 COMMENT ON COLUMN jadugar.subscription_shards.handled IS 'Number of events handled.';
 COMMENT ON COLUMN jadugar.subscription_shards.failed IS 'Number of failed calls of the handler.';
 COMMENT ON COLUMN jadugar.subscription_shards.parked IS 'Number of events set aside.';
@@ -135,7 +140,12 @@ SELECT s.subscription_id,
 	s.priority,
 	s.shards,
 	t.status,
-	CASE WHEN t.status = 'waiting' THEN w.reason END AS reason,
+	CASE t.status
+		WHEN 'waiting' THEN w.reason
+		WHEN 'lost' THEN 'events_dropped'
+		WHEN 'blocked' THEN 'event_failed'
+		WHEN 'done' THEN CASE WHEN c.parked > 0 THEN 'dead_letters' END
+	END AS reason,
 	c.handled,
 	c.failed,
 	c.parked,
@@ -185,7 +195,7 @@ FROM jadugar_internal.subscription s
 	CROSS JOIN LATERAL (SELECT CASE
 			WHEN c.lost > 0 THEN 'lost'
 			WHEN c.done AND NOT EXISTS (SELECT FROM jadugar_internal.parked p
-				WHERE p.subscription_id = s.subscription_id AND p.state <> 'd')
+				WHERE p.subscription_id = s.subscription_id AND p.state = 'r')
 				THEN 'done'
 			WHEN NOT s.enabled OR s.paused_at IS NOT NULL THEN 'paused'
 			WHEN c.blocked > 0 THEN 'blocked'
@@ -223,9 +233,9 @@ COMMENT ON COLUMN jadugar.subscriptions.priority IS 'Priority of its tasks. NULL
 COMMENT ON COLUMN jadugar.subscriptions.shards IS
 	'Number of shards, which handle events side by side.';
 COMMENT ON COLUMN jadugar.subscriptions.status IS
-	'Status: active, waiting, blocked or lost (at least one shard is), paused, done (a replay has ended), or resharding (until new_shards begin).';
+	'Status: active, waiting, blocked or lost (at least one shard is), paused, done (a replay has ended, and no event is to be tried again), or resharding (until new_shards begin).';
 COMMENT ON COLUMN jadugar.subscriptions.reason IS
-	'Reason why it is waiting: owner_missing, owner_nologin, owner_noconnect, paused (pause_all() is in force), disabled, not_adopted, backoff (after failures), or queue_full. Otherwise NULL.';
+	'Reason. Waiting: owner_missing, owner_nologin, owner_noconnect, paused (pause_all() is in force), disabled, not_adopted, backoff (after failures), or queue_full. Lost: events_dropped. Blocked: event_failed. Done: dead_letters, if some are left. Otherwise NULL.';
 COMMENT ON COLUMN jadugar.subscriptions.handled IS 'Number of events handled.';
 COMMENT ON COLUMN jadugar.subscriptions.failed IS 'Number of failed calls of the handler.';
 COMMENT ON COLUMN jadugar.subscriptions.parked IS 'Number of events set aside, dead ones included.';

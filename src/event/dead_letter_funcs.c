@@ -151,6 +151,45 @@ audit(const char *function, const ParkedArgs *a, Oid owner, int64 n)
 						 psprintf("number " INT64_FORMAT, n), NULL);
 }
 
+/*
+ * Says which of the chosen events are held, so that they do not become due:
+ * each behind the first event of its key.
+ */
+static void
+report_held(const Datum *v, const char *nulls)
+{
+	static JdgQuery q = {
+		"SELECT p.event_id, f.event_id, f.state = 'd', count(*) OVER () "
+		"FROM jadugar_internal.parked p, LATERAL (SELECT f.event_id, f.state "
+		"FROM jadugar_internal.parked f WHERE f.subscription_id = $1 "
+		"AND f.key = p.key AND f.holds_key ORDER BY f.event_id LIMIT 1) f "
+		"WHERE p.subscription_id = $1 AND p.event_id = ANY ($2) "
+		"AND ($3 IS NULL OR p.key = $3) AND p.state = 'h' "
+		"AND f.event_id <> ALL ($2) ORDER BY p.event_id LIMIT 1",
+		3, {INT8OID, INT8ARRAYOID, TEXTOID}
+	};
+	int64		held;
+	int64		first;
+	bool		dead;
+
+	if (nulls[1] == 'n' || jdg_run(&q, (Datum *) v, nulls, 1) == 0)
+		return;
+	held = jdg_col_int64(0, 1, 0);
+	first = jdg_col_int64(0, 2, 0);
+	dead = jdg_col_bool(0, 3);
+	ereport(NOTICE,
+			(errmsg("event %lld is held behind event %lld", (long long) held,
+					(long long) first),
+			 errdetail("Event %lld has the same key and is %s. The number of events that are held is %lld.",
+					   (long long) first, dead ? "dead" : "to be retried",
+					   (long long) jdg_col_int64(0, 4, 0)),
+			 dead ?
+			 errhint("Redrive or discard event %lld; those behind it follow.",
+					 (long long) first) :
+			 errhint("It becomes due when event %lld has been handled.",
+					 (long long) first)));
+}
+
 /* redrive(subscription, event_ids, key, error_code, owner) returns the number */
 JDG_FUNCTION(jdg_redrive, JDG_LEVEL_USER)
 {
@@ -165,6 +204,7 @@ JDG_FUNCTION(jdg_redrive, JDG_LEVEL_USER)
 	n = jdg_run(&redrive_query, v, nulls, 0);
 	n += jdg_run(&unblock_query, v, nulls, 0);
 	audit("redrive", &a, owner, n);
+	report_held(v, nulls);
 	jdg_wake_scheduler_at_commit(JDG_WAKE_EVENTS);
 	jdg_internal_end(&in);
 	PG_RETURN_INT64(n);

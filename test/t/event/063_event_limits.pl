@@ -102,7 +102,9 @@ ok(gone($leaf), 'the partition goes when nobody needs it');
 
 as_app(q{
 	SELECT jadugar.pause_subscription('paused');
-	SELECT jadugar.publish('a', topic => 'held')});
+	SELECT jadugar.publish('a', topic => 'held');
+	SELECT jadugar.replay('paused', 'replayed');
+	SELECT jadugar.pause_subscription('replayed')});
 $leaf = leaf_of('a');
 hours_pass(1);
 rolled($leaf);
@@ -111,6 +113,12 @@ hours_pass(13);
 ok(gone($leaf), 'after max_hold it goes anyway');
 is($node->safe_psql('postgres', q{SELECT name, status FROM jadugar.subscriptions WHERE name IN ('paused', 'other') ORDER BY name}),
 	"other|paused\npaused|lost", 'the subscription that needed it is lost');
+is($node->safe_psql('postgres', q{SELECT status, reason FROM jadugar.subscriptions WHERE name = 'replayed'}), 'lost|events_dropped', 'and so is a replay of it');
+as_app(q{
+	SELECT jadugar.resume_subscription('replayed', lost => 'skip');
+	UPDATE app.handled SET sub = 'before'});
+ok(poll($node, q{SELECT status, handled FROM jadugar.subscriptions WHERE name = 'replayed'}, 'done|0'), 'which ends with the events that are left');
+as_app(q{SELECT jadugar.unsubscribe('replayed'); UPDATE app.handled SET sub = 'paused'});
 is($node->safe_psql('postgres', q{SELECT status, lost_at IS NOT NULL FROM jadugar.subscription_shards WHERE subscription = 'paused'}), 'lost|t', 'and its shard');
 like($node->safe_psql('postgres', q{SELECT severity, detail FROM jadugar.health WHERE what = 'lost_subscriptions'}), qr/^error\|.*"paused"/, 'health says so');
 like(psql_error($node, q{SELECT jadugar.resume_subscription('paused', owner => 'app')}), qr/subscription "paused" has lost its position/, 'it cannot be resumed');
