@@ -28,6 +28,7 @@
 #include "base/errors.h"
 #include "base/fault.h"
 #include "base/spi.h"
+#include "event/era.h"
 #include "event/fetchable.h"
 #include "event/lease.h"
 #include "event/notice.h"
@@ -225,9 +226,11 @@ give_window(Fetch *f, JdgCursor *c, bool old, bool *more)
 		}
 		else
 		{
+			bool		last = !old && c->era == jdg_era_now();
+
 			jdg_reader_finish(c);
-			/* its end may be long ago */
-			if (!old)
+			/* else its end may be long ago */
+			if (last)
 				break;
 			old = false;
 		}
@@ -281,13 +284,14 @@ fetch_shard(Fetch *f, int32 shard)
 	bool		open;
 
 	if (!jdg_fetch_look(f->s, shard, f->look, &seen, &open, &next) ||
-		!jdg_cursor_lock(id, shard, &c) ||
-		!jdg_subscription_settled(id, false))
+		!jdg_cursor_lock(id, shard, &c))
 		return false;
 	/* until it is served */
 	jdg_event_notice_more(id, shard);
 	if (f->s->reshard != NULL)
 		jdg_event_notice_resharding(true);
+	if (!jdg_subscription_settled(id, false))
+		return false;
 	if (!jdg_subscription_is_current(f->s))
 	{
 		/* by the transaction that had the lock, or others: look once more */
