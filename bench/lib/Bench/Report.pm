@@ -131,6 +131,8 @@ my @sections = (
 		'Events a second, each of which inserts a row, by number of shards (for tasks: of workers); and from the acknowledged commit of an event to its handler.',
 		sub { by_x($_[0], 'deliver', 'events/s', 'events/s') . by_x($_[0], 'deliver', 'set-based, events/s', 'many in a call') .
 			by_metric($_[0], 'deliver', 'commit → handler', [ 'p50 ms', 'p99 ms' ]) } ],
+	[ fetch => 'Fetch events', 'fetch', 'Events a second that consumers fetch and acknowledge, 100 at a time, by number of consumers; one commit for each of the two, or one for both.',
+		sub { by_x($_[0], 'fetch', 'events/s', 'events/s', 'consumer(s)') } ],
 	[ publish => 'Publish events', 'publish', 'Events a second, one commit each, by number of clients; 100,000 in one batch.',
 		sub { by_x($_[0], 'publish', 'events/s', 'events/s', 'client(s)') . by_x($_[0], 'publish', 'batch, events/s', '') } ],
 	[ latency => 'Start latency', 'latency', 'From the acknowledgement of enqueue\'s commit to the start of the task; of each run the percentile, then median (lowest–highest) of the runs.',

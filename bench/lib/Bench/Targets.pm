@@ -101,6 +101,11 @@ my @targets = (
 		sub { my $r = $_[0]->middle('deliver', 'set-based, events/s', 'jadugar', ''); defined $r ? (number($r) . '/s', $r >= 250_000) : () } ],
 	[ 'the same, against PgQ', '≥ 0.45×',
 		sub { at_least(0.45, ratio($_[0], 'deliver', 'set-based, events/s', 'PgQ', '')) } ],
+	(map {
+		my $consumers = $_;
+		[ "fetch + ack of 100, $consumers consumer" . ($consumers > 1 ? 's' : '') . ', against SQL like pgmq read + archive', '≥ 1×',
+			sub { at_least(1, ratio($_[0], 'fetch', 'events/s', 'SQL like pgmq read and archive', $consumers)) } ]
+	} 1, 8),
 	[ 'publish acknowledged → handler, p50', '≤ 0.3 ms',
 		sub { at_most(0.3, 'ms', $_[0]->middle('deliver', 'p50 ms', 'jadugar', '')) } ],
 	[ 'publish acknowledged → handler, p99', '≤ 1.5 ms',
