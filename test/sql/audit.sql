@@ -123,7 +123,7 @@ CALL aud.call('discard_events', '''aud_failing'', owner => ''aud_owner''');
 CALL aud.call('subscribe', '''aud_sub'', ''{aud}'', ''SELECT 1'', owner => ''aud_owner''');
 CALL aud.call('alter_subscription', '''aud_sub'', owner => ''aud_owner'', new_name => ''aud_sub2''');
 CALL aud.call('pause_subscription', '''aud_sub2'', owner => ''aud_owner''');
-CALL aud.call('seek', '''aud_sub2'', owner => ''aud_owner''');
+CALL aud.call('seek', '''aud_sub2'', ''now'', owner => ''aud_owner''');
 CALL aud.call('resume_subscription', '''aud_sub2'', owner => ''aud_owner''');
 CALL aud.call('replay', '''aud_sub2'', ''aud_replay'', owner => ''aud_owner''');
 CALL aud.call('unsubscribe', '''aud_replay'', owner => ''aud_owner''');

@@ -477,6 +477,6 @@ SELECT drop_handler('test.reserve');
 SELECT drop_queue('test_flows_q');
 RESET SESSION AUTHORIZATION;
 SELECT * FROM check_flows();
-SELECT kind, name, seen FROM jadugar_internal.flow_message;
+SELECT m.kind, m.name, m.seen FROM jadugar_internal.flow_message m JOIN jadugar_internal.flow_run r USING (run_id) WHERE r.owner = 'test_flows'::regrole;
 CALL test.delete_runs();
 CALL test.drop_roles('test_flows', 'test_flows_other', 'test_flows_boss', 'test_flows_bosses');

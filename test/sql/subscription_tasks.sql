@@ -38,10 +38,10 @@ SELECT count(jadugar.publish('st.sql', jsonb_build_object('n', n), key => 'key '
 CALL test.wait_until('(SELECT count(*) FROM test_st.got) = 50');
 SELECT count(DISTINCT task_id), count(DISTINCT event->>'event_id') FROM test_st.got;
 SELECT count(*) AS out_of_order FROM (SELECT (event->>'event_id')::int < max((event->>'event_id')::int) OVER (PARTITION BY key ORDER BY n) AS late FROM test_st.got) g WHERE late;
-SELECT event - 'event_id' - 'published_at' AS event FROM test_st.got ORDER BY n LIMIT 1;
+SELECT event - 'event_id' - 'published_at' AS event FROM test_st.got ORDER BY (event->>'event_id')::bigint LIMIT 1;
 SELECT h.command, h.queue, h.priority, h.trace, h.result, h.payload - 'published_at' = g.event - 'published_at' AS same,
 	h.metadata - 'event_id' AS metadata, h.metadata->'event_id' = g.event->'event_id' AS its_id
-FROM test_st.got g JOIN jadugar.history h USING (task_id) ORDER BY n LIMIT 1;
+FROM test_st.got g JOIN jadugar.history h USING (task_id) ORDER BY (g.event->>'event_id')::bigint LIMIT 1;
 SELECT delivery, queue, priority, status, handled, failed, parked FROM jadugar.subscriptions WHERE name = 'sql';
 -- a task that fails is a failed task, which can be retried
 SELECT jadugar.publish('st.sql', '{"error": 1}') IS NOT NULL AS published;
@@ -60,7 +60,7 @@ SELECT handled, failed, parked FROM jadugar.subscriptions WHERE name = 'sql';
 TRUNCATE test_st.got;
 SELECT jadugar.pause_queue('test_st_queue');
 SELECT count(jadugar.publish('st.sql', jsonb_build_object('n', n), key => 'key ' || n)) FROM generate_series(1, 5) n;
-CALL test.wait_until($$(SELECT count(*) FROM jadugar.tasks WHERE queue = 'test_st_queue') = 3$$);
+CALL test.wait_until($$(SELECT count(*) FROM jadugar.tasks WHERE queue = 'test_st_queue') = 3 AND (SELECT status FROM jadugar.subscription_shards WHERE subscription = 'sql') = 'waiting'$$);
 SELECT status, handled, failed, parked, in_a_row, retry_at, blocked_id FROM jadugar.subscription_shards WHERE subscription = 'sql';
 SELECT jadugar.cancel(min(task_id)) IS NOT NULL AS cancelled FROM jadugar.tasks WHERE queue = 'test_st_queue';
 CALL test.wait_until($$(SELECT handled FROM jadugar.subscriptions WHERE name = 'sql') = 55$$);
@@ -82,7 +82,7 @@ SELECT jadugar.register_handler('test_st_typed', 'test_st.typed', priority => 3)
 SELECT jadugar.subscribe('typed', '{st.typed}', 'test_st_typed', delivery => 'task') IS NOT NULL AS subscribed;
 SELECT count(jadugar.publish('st.typed', d)) FROM (VALUES ('{"n": 1}'::jsonb), ('{"x": 1}'), ('{"n": 2}')) v (d);
 CALL test.wait_until('(SELECT count(*) FROM test_st.got) = 2');
-SELECT g.event, h.queue, h.priority, h.payload, h.metadata - 'event_id' AS metadata FROM test_st.got g JOIN jadugar.history h USING (task_id) ORDER BY n;
+SELECT g.event, h.queue, h.priority, h.payload, h.metadata - 'event_id' AS metadata FROM test_st.got g JOIN jadugar.history h USING (task_id) ORDER BY g.event->'n';
 SELECT state, errors->0->>'message' AS error FROM jadugar.dead_letters WHERE subscription = 'typed';
 
 -- what cannot run in a transaction
