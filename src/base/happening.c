@@ -20,7 +20,6 @@ static const char *const types[] = {
 	[JDG_TASK_RETRYING] = "task.retrying",
 	[JDG_TASK_CANCELLED] = "task.cancelled",
 	[JDG_TASK_LOST] = "task.lost",
-	[JDG_TASK_SKIPPED] = "task.skipped",
 	[JDG_SCHEDULE_FIRED] = "schedule.fired",
 	[JDG_SCHEDULE_MISSED] = "schedule.missed",
 	[JDG_SCHEDULE_PAUSED] = "schedule.paused",

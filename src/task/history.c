@@ -278,7 +278,7 @@ kind_of(const JdgHistory *h)
 		case JDG_STATUS_NONE:
 			break;
 	}
-	return JDG_TASK_SKIPPED;
+	return JDG_SCHEDULE_MISSED;
 }
 
 void
