@@ -63,11 +63,16 @@ jdg_reshard_here(int64 subscription_id)
 		"WHERE subscription_id = $1 AND new_shards IS NOT NULL", 1, {INT8OID}
 	};
 	static JdgQuery steps[] = {
-		/* what the shards that end have counted is kept in the first one */
+		/*
+		 * what the shards that end have counted is kept in the first one; if
+		 * one was behind, all that begin are
+		 */
 		{"UPDATE jadugar_internal.event_cursor c SET "
 			"handled = c.handled + t.handled, failed = c.failed + t.failed, "
 			"last_event_id = greatest(c.last_event_id, t.last_event_id), "
-			"last_handled_at = greatest(c.last_handled_at, t.last_handled_at) "
+			"last_handled_at = greatest(c.last_handled_at, t.last_handled_at), "
+			"behind = (SELECT bool_or(x.behind) "
+			"FROM jadugar_internal.event_cursor x WHERE x.subscription_id = $1) "
 			"FROM (SELECT coalesce(sum(handled), 0)::bigint AS handled, "
 			"coalesce(sum(failed), 0)::bigint AS failed, "
 			"max(last_event_id) AS last_event_id, "
@@ -92,6 +97,8 @@ jdg_reshard_here(int64 subscription_id)
 		{"UPDATE jadugar_internal.event_cursor c SET parked = "
 			"(SELECT count(*) FROM jadugar_internal.parked p "
 			"WHERE p.subscription_id = c.subscription_id AND p.shard = c.shard), "
+			"behind = (SELECT x.behind FROM jadugar_internal.event_cursor x "
+			"WHERE x.subscription_id = $1 AND x.shard = 0), "
 			"in_a_row = 0, retry_at = NULL, blocked_id = NULL, attempts = 0, "
 			"errors = NULL, charged = NULL "
 		"WHERE subscription_id = $1 AND $2 > 0", 2, {INT8OID, INT4OID}},

@@ -70,7 +70,19 @@ SELECT count(jadugar.ack(token)) FROM (SELECT DISTINCT token FROM jadugar.fetch_
 SELECT count(*) FROM jadugar.fetch_events('out', 'consumer');
 SELECT count(*) FROM jadugar.fetch_events('out', 'consumer');
 SELECT * FROM lfl.events OFFSET 4;
-SELECT jadugar.unsubscribe('out'), jadugar.unsubscribe('watch');
+SELECT jadugar.unsubscribe('out');
+-- a shard that was behind when the number of shards changed
+SELECT jadugar.subscribe('two', '{lfl.event}', 'SELECT 1', shards => 2) > 0 AS subscribed;
+SELECT jadugar.pause_subscription('two');
+SELECT count(jadugar.publish('lfl.event')) FROM generate_series(1, 40);
+RESET ROLE;
+UPDATE jadugar_internal.event SET published_at = published_at - interval '1 minute' WHERE type = 'lfl.event' AND slot % 2 = 1;
+SET ROLE lfl_ann;
+SELECT jadugar.alter_subscription('two', shards => 1) \g /dev/null
+SELECT jadugar.resume_subscription('two');
+CALL test.wait_until('SELECT count(*) = 6 FROM lfl.events');
+SELECT * FROM lfl.events OFFSET 5;
+SELECT jadugar.unsubscribe('two'), jadugar.unsubscribe('watch');
 
 -- The topic is never full: a task never fails or waits for the sake of its events
 SELECT jadugar.subscribe('behind', '{task.*}', 'SELECT 1', topics => '{jadugar}') > 0 AS subscribed;
