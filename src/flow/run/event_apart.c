@@ -186,7 +186,8 @@ jdg_apart_begin(Oid role, JdgCursor *c)
 
 /*
  * Sets the end of the next window, where the others have been.  False: there
- * is none.  The others may be within a window that the role has done.
+ * is none.  The others may be within a window that the role has done, also
+ * within the last one of an earlier era.
  */
 static bool
 open_window(JdgCursor *c, const JdgCursor *others)
@@ -195,7 +196,7 @@ open_window(JdgCursor *c, const JdgCursor *others)
 		return true;
 	if (c->era < others->era)
 		c->upto = jdg_xidset_all();
-	else if (jdg_xidset_equal(c->base, others->base) ||
+	else if (c->era > others->era || jdg_xidset_equal(c->base, others->base) ||
 			 (others->upto != NULL && jdg_xidset_equal(c->base, others->upto)))
 		return false;
 	else
@@ -211,14 +212,19 @@ has_caught_up(const JdgCursor *c, const JdgCursor *others)
 		jdg_xidset_equal(c->base, others->base);
 }
 
-/* Is a position behind another?  Both are ends of windows of the others. */
+/*
+ * Is a position behind another?  Their windows begin where windows of the
+ * others have ended, so those that begin at the same place are the same.
+ */
 static bool
 is_behind(const JdgCursor *a, const JdgCursor *b)
 {
 	if (a->era != b->era)
 		return a->era < b->era;
-	if (a->base == NULL || b->base == NULL)
-		return a->base == NULL && b->base != NULL;
+	if ((a->base == NULL) != (b->base == NULL))
+		return a->base == NULL;
+	if (jdg_xidset_equal(a->base, b->base))
+		return a->after_id < b->after_id;
 	return a->base->xmax != b->base->xmax ? a->base->xmax < b->base->xmax :
 		a->base->nxip > b->base->nxip;
 }
