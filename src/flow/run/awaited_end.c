@@ -185,15 +185,16 @@ try_end_tasks(JdgFlowMessage *m, int n)
 	return false;
 }
 
-int
+bool
 jdg_awaited_end_tasks(int max)
 {
 	int			n;
-	JdgFlowMessage *m = jdg_flow_messages_new(true, max, &n);
+	bool		more;
+	JdgFlowMessage *m = jdg_flow_messages_new(true, max, &n, &more);
 
 	Assert(jdg_is_bookkeeping());
 	if (n == 0 || try_end_tasks(m, n))
-		return n;
+		return more;
 	for (int i = 0; i < n; i++)
 	{
 		if (n > 1 && try_end_tasks(&m[i], 1))
@@ -201,5 +202,5 @@ jdg_awaited_end_tasks(int max)
 		jdg_flow_message_keep(m[i].message_id);
 		jdg_flow_give_up();
 	}
-	return n;
+	return more;
 }

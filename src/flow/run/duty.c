@@ -33,22 +33,27 @@
 /* a round goes on with other things after so many batches */
 #define BATCHES 16
 
-/* Do all that is due; false: there is more. */
+/* Do all that is due; false: there is more.  Payloads may be large. */
 static bool
-do_batches(int (*batch) (int max))
+do_batches(bool (*batch) (int max))
 {
-	for (int i = 0; i < BATCHES; i++)
-	{
-		int			n;
+	MemoryContext mcxt = AllocSetContextCreate(CurrentMemoryContext,
+											   "jadugar messages",
+											   ALLOCSET_DEFAULT_SIZES);
+	MemoryContext old = MemoryContextSwitchTo(mcxt);
+	bool		more = true;
 
+	for (int i = 0; more && i < BATCHES; i++)
+	{
 		CHECK_FOR_INTERRUPTS();
 		jdg_work_begin_async();
-		n = batch(BATCH);
+		more = batch(BATCH);
 		jdg_work_end();
-		if (n < BATCH)
-			return true;
+		MemoryContextReset(mcxt);
 	}
-	return false;
+	MemoryContextSwitchTo(old);
+	MemoryContextDelete(mcxt);
+	return !more;
 }
 
 /* Finds the timers that are due. */

@@ -24,6 +24,9 @@
 #include "shared/wakeup.h"
 #include "task/wakeup.h"
 
+/* bytes of payloads that are served in one transaction */
+#define BATCH_BYTES_MAX (16 * 1024 * 1024)
+
 static const char letters[] = {
 	[JDG_MESSAGE_SIGNAL] = 's',
 	[JDG_MESSAGE_VERDICT] = 'v',
@@ -174,7 +177,7 @@ jdg_flow_message_event(int64 run_id, int64 step_id, int64 wait_start,
 }
 
 JdgFlowMessage *
-jdg_flow_messages_new(bool to_tasks, int max, int *n)
+jdg_flow_messages_new(bool to_tasks, int max, int *n, bool *more)
 {
 	static JdgQuery q = {
 		"SELECT message_id, run_id, kind, step_id, name, role, at, payload, "
@@ -188,9 +191,11 @@ jdg_flow_messages_new(bool to_tasks, int max, int *n)
 	BoolGetDatum(to_tasks)};
 	MemoryContext mcxt = CurrentMemoryContext;
 	JdgFlowMessage *m;
+	int64		bytes = 0;
 
 	Assert(jdg_is_bookkeeping());
 	*n = (int) jdg_run(&q, v, NULL, 0);
+	*more = *n == max;
 	m = palloc0(sizeof(JdgFlowMessage) * Max(*n, 1));
 	for (int i = 0; i < *n; i++)
 	{
@@ -203,6 +208,12 @@ jdg_flow_messages_new(bool to_tasks, int max, int *n)
 		m[i].at = jdg_col_time(i, 7, DT_NOBEGIN);
 		m[i].payload = jdg_col_jsonb(i, 8, mcxt);
 		m[i].wait_start = jdg_col_int64(i, 9, 0);
+		bytes += m[i].payload ? VARSIZE(m[i].payload) : 0;
+		if (bytes >= BATCH_BYTES_MAX && i + 1 < *n)
+		{
+			*n = i + 1;
+			*more = true;
+		}
 	}
 	return m;
 }

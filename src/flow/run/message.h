@@ -77,10 +77,12 @@ typedef struct JdgFlowMessage
 } JdgFlowMessage;
 
 /*
- * Messages not seen yet, oldest first: those to tasks, or those to runs.
+ * Messages not seen yet, oldest first: those to tasks, or those to runs.  Not
+ * all up to "max" if their payloads are large; sets *more if there may be more.
  * Inside jdg_internal_begin().
  */
-extern JdgFlowMessage *jdg_flow_messages_new(bool to_tasks, int max, int *n);
+extern JdgFlowMessage *jdg_flow_messages_new(bool to_tasks, int max, int *n,
+											 bool *more);
 extern void jdg_flow_message_done(int64 message_id);
 extern void jdg_flow_message_keep(int64 message_id);
 

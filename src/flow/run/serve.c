@@ -179,11 +179,12 @@ serve_all(Input *in, int n)
 	}
 }
 
-int
+bool
 jdg_flow_do_messages(int max)
 {
 	int			nmessages;
-	JdgFlowMessage *m = jdg_flow_messages_new(false, max, &nmessages);
+	bool		more;
+	JdgFlowMessage *m = jdg_flow_messages_new(false, max, &nmessages, &more);
 	Input	   *in = palloc(sizeof(Input) * Max(nmessages, 1));
 
 	Assert(jdg_is_bookkeeping());
@@ -194,7 +195,7 @@ jdg_flow_do_messages(int max)
 		in[i].message = &m[i];
 	}
 	serve_all(in, nmessages);
-	return nmessages;
+	return more;
 }
 
 int

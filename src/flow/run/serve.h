@@ -19,10 +19,11 @@ typedef struct JdgFlowTimer
 
 /*
  * Each in a transaction of its own and inside jdg_internal_begin().  The first
- * serves at most "max" messages, the second finds at most "max" timers that
- * are due; both return the number.  The third serves n timers.
+ * serves at most "max" messages; true: there may be more.  The second finds at
+ * most "max" timers that are due, and returns the number.  The third serves n
+ * timers.
  */
-extern int	jdg_flow_do_messages(int max);
+extern bool jdg_flow_do_messages(int max);
 extern int	jdg_flow_find_timers(JdgFlowTimer *timer, int max);
 extern void jdg_flow_do_timers(const JdgFlowTimer *timer, int n);
 
