@@ -238,3 +238,19 @@ jdg_json_depth(Jsonb *json)
 	}
 	return max;
 }
+
+int64
+jdg_json_elements(Jsonb *json)
+{
+	JsonbIterator *it = JsonbIteratorInit(&json->root);
+	JsonbIteratorToken tok;
+	JsonbValue	v;
+	int64		n = 0;
+
+	while ((tok = JsonbIteratorNext(&it, &v, false)) != WJB_DONE)
+	{
+		if (tok == WJB_BEGIN_ARRAY)
+			n += v.val.array.nElems;
+	}
+	return n;
+}

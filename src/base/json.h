@@ -52,6 +52,9 @@ extern bool jdg_json_get_bool(const Jsonb *object, const char *key);
 /* the number of arrays and objects in each other */
 extern int	jdg_json_depth(Jsonb *json);
 
+/* the number of elements in all of its arrays */
+extern int64 jdg_json_elements(Jsonb *json);
+
 /*
  * Limits a value to jadugar.max_result_size.  Returns the value itself, or a
  * small object with its size if it is larger.

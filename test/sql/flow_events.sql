@@ -101,6 +101,10 @@ SELECT test.refusal_of($$SELECT wait_event('test.path', (SELECT jsonb_object_agg
 SELECT test.refusal_of(format('SELECT wait_event(''test.path'', %L)', repeat('{"a":', n) || '1' || repeat('}', n))) FROM (VALUES (100), (101)) v (n);
 SELECT start_flow(wait_event('test.path', '{"a": "$.input.a"}'), (repeat('{"a":', 101) || '1' || repeat('}', 101))::jsonb) AS run \gset
 SELECT status, error FROM test.end_of(:run);
+-- and each element of an array with all those of the data
+SELECT test.refusal_of(format('SELECT wait_event(''test.path'', %L)', jsonb_build_object('a', array_fill(1, ARRAY[60]), 'b', jsonb_build_object('c', array_fill(2, ARRAY[n]))))) FROM (VALUES (40), (41)) v (n);
+SELECT start_flow(wait_event('test.path', '{"a": "$.input.a"}'), jsonb_build_object('a', array_fill(1, ARRAY[101]))) AS run \gset
+SELECT status, error FROM test.end_of(:run);
 SELECT wait_event('test.path', key => '$.input."a b"[0][last][1, 2][*].c') IS NOT NULL AS plain;
 
 -- ------------------------------------------------------------------ waits

@@ -43,8 +43,12 @@
 #include "flow/run/value.h"
 #include "flow/run/wait_start.h"
 
-/* a filter is compared with each event, in a function that calls itself */
+/*
+ * A filter is compared with each event, in a function that calls itself, and
+ * each element of its arrays with all elements of an array of the data.
+ */
 #define FILTER_DEPTH_MAX 100
+#define FILTER_ELEMENTS_MAX 100
 
 /* until a wait is looked at again whose time is over, in microseconds */
 #define BEHIND_PAUSE (100 * 1000)
@@ -146,6 +150,13 @@ event_parse(JdgFlowObject *o)
 				(errcode(JDG_ERRCODE_VALIDATION_ERROR),
 				 errmsg("\"filter\" of %s must not be nested more than %d levels deep",
 						jdg_flow_label(node), FILTER_DEPTH_MAX)));
+	if (filter != NULL && jdg_json_elements(filter) > FILTER_ELEMENTS_MAX)
+		ereport(ERROR,
+				(errcode(JDG_ERRCODE_VALIDATION_ERROR),
+				 errmsg("arrays of \"filter\" of %s must have at most %d elements",
+						jdg_flow_label(node), FILTER_ELEMENTS_MAX),
+				 errdetail("They have %lld elements.",
+						   (long long) jdg_json_elements(filter))));
 	if (filter == NULL && key == NULL)
 		return;
 	jdg_json_begin(&st);
@@ -245,6 +256,12 @@ event_begin(JdgRunState *rs, JdgFlowStep *step)
 	{
 		event_fail(rs, step, "the paths found a filter that is nested too deeply",
 				   "A filter may have up to 100 levels.");
+		return;
+	}
+	if (filter != NULL && jdg_json_elements(filter) > FILTER_ELEMENTS_MAX)
+	{
+		event_fail(rs, step, "the paths found a filter with too many elements",
+				   "The arrays of a filter may have up to 100 elements.");
 		return;
 	}
 	step->found = filter;

@@ -13,22 +13,25 @@
  * An error ends a turn, and all waits would stand behind the one that caused
  * it.  So the turns after it serve each wait in a subtransaction.
  *
+ * To compare a filter with large data may take long.  So the statement that
+ * reads waits looks at no more of them when its time is over.
+ *
  *-------------------------------------------------------------------------
  */
 #include "postgres.h"
 
-#include "access/xact.h"
 #include "catalog/pg_type.h"
 #include "miscadmin.h"
 #include "utils/builtins.h"
 #include "utils/hsearch.h"
 #include "utils/memutils.h"
-#include "utils/resowner.h"
+#include "utils/timestamp.h"
 
 #include "access/access.h"
 #include "base/errors.h"
 #include "base/json.h"
 #include "base/spi.h"
+#include "base/subxact.h"
 #include "event/grant.h"
 #include "event/notice.h"
 #include "flow/run/event_waits.h"
@@ -52,6 +55,15 @@
 
 /* looking at so many waits takes as long as sending and serving a message */
 #define LOOKED_PER_SENT 64
+
+/* microseconds that count as a look, if a look takes longer */
+#define US_PER_LOOK 4
+
+/* a statement has at least so many microseconds, however late it begins */
+#define STATEMENT_US (5 * 1000)
+
+/* what read_waits() finds in place of an owner: the time was over before */
+#define NOT_LOOKED_AT "-1"
 
 /* types of a window that are kept */
 #define TYPES_MAX 4096
@@ -116,7 +128,10 @@ share_of(JdgEventTurn *t, Oid owner)
 	JdgWaitShare *share = hash_search(t->shares, &owner, HASH_ENTER, &found);
 
 	if (!found)
+	{
 		share->looked = share->sent = 0;
+		share->us = 0;
+	}
 	return share;
 }
 
@@ -126,12 +141,13 @@ jdg_event_turn_greedy(const JdgEventTurn *t)
 	HASH_SEQ_STATUS status;
 	JdgWaitShare *share;
 	Oid			greedy = InvalidOid;
-	int			most = GREEDY_LOOKED - 1;
+	int64		most = GREEDY_LOOKED - 1;
 
 	hash_seq_init(&status, t->shares);
 	while ((share = hash_seq_search(&status)) != NULL)
 	{
-		int			n = share->looked + LOOKED_PER_SENT * share->sent;
+		int64		n = Max(share->looked + LOOKED_PER_SENT * share->sent,
+							share->us / US_PER_LOOK);
 
 		if (n <= most)
 			continue;
@@ -207,46 +223,69 @@ typedef struct Wait
 	int64		start_id;
 	Oid			owner;			/* InvalidOid: the event is not for it */
 	Oid			wait_owner;
+	TimestampTz looked_at;
 } Wait;
 
+/* the waits for a subject that an event may be for */
+typedef struct Subject
+{
+	const char *subject;
+	const JdgEvent *e;
+	const JdgTopic *topic;
+	Place	   *place;			/* behind this one */
+	Oid			last;			/* of roles up to this one */
+} Subject;
+
 /*
- * Reads waits for a subject, behind the place and of roles up to "last".
- * Those whose filter does not fit, and those that have a message already, have
- * no owner.
+ * Reads up to "max" waits until the time is over.  Those whose filter does not
+ * fit, and those that have a message already, have no owner.  Sets *more if
+ * there may be more.
  */
 static int
-read_waits(const char *subject, const JdgEvent *e, const Place *place, Oid last,
-		   Wait *waits)
+read_waits(const Subject *s, TimestampTz until, int max, Wait *waits,
+		   bool *more)
 {
 	static JdgQuery q = {
-		"SELECT s.run_id, s.step_id, s.wait_start, "
-		"CASE WHEN (s.found IS NULL OR $5 @> s.found) AND NOT EXISTS ("
+		"SELECT s.run_id, s.step_id, s.wait_start, s.wait_owner, "
+		"CASE WHEN clock_timestamp() >= $8 THEN " NOT_LOOKED_AT " "
+		"WHEN (s.found IS NULL OR $5 @> s.found) AND NOT EXISTS ("
 		"SELECT FROM jadugar_internal.flow_message m "
 		"WHERE m.run_id = s.run_id AND m.kind = $6 "
 		"AND m.step_id = s.step_id AND m.wait_start = s.wait_start OFFSET 0) "
-		"THEN (SELECT r.owner FROM jadugar_internal.flow_run r "
-		"WHERE r.run_id = s.run_id) END, s.wait_owner "
+		"THEN (SELECT r.owner::int8 FROM jadugar_internal.flow_run r "
+		"WHERE r.run_id = s.run_id) END, clock_timestamp() "
 		"FROM jadugar_internal.flow_step s WHERE s.event = $1 "
 		"AND (s.wait_owner, s.run_id, s.step_id) > ($2, $3, $4) "
 		"AND s.wait_owner <= $7 "
 		"ORDER BY s.event, s.wait_owner, s.run_id, s.step_id LIMIT "
 		CppAsString2(LOOKED_MAX),
-		7, {TEXTOID, OIDOID, INT8OID, INT8OID, JSONBOID, CHAROID, OIDOID}
+		8, {TEXTOID, OIDOID, INT8OID, INT8OID, JSONBOID, CHAROID, OIDOID,
+		TIMESTAMPTZOID}
 	};
-	Datum		v[7] = {CStringGetTextDatum(subject),
-		ObjectIdGetDatum(place->owner), Int64GetDatum(place->run_id),
-		Int64GetDatum(place->step_id), JsonbPGetDatum(e->data),
+	Datum		v[8] = {CStringGetTextDatum(s->subject),
+		ObjectIdGetDatum(s->place->owner), Int64GetDatum(s->place->run_id),
+		Int64GetDatum(s->place->step_id), JsonbPGetDatum(s->e->data),
 		CharGetDatum(jdg_message_kind_out(JDG_MESSAGE_EVENT)),
-	ObjectIdGetDatum(last)};
-	int			n = (int) jdg_run(&q, v, NULL, 0);
+	ObjectIdGetDatum(s->last), TimestampTzGetDatum(until)};
+	int			n = (int) jdg_run(&q, v, NULL, max);
 
+	*more = n == max;
 	for (int i = 0; i < n; i++)
 	{
+		int64		owner = jdg_col_int64(i, 5, InvalidOid);
+
+		if (owner < 0)
+		{
+			*more = true;
+			n = i;
+			break;
+		}
 		waits[i].run_id = jdg_col_int64(i, 1, 0);
 		waits[i].step_id = jdg_col_int64(i, 2, 0);
 		waits[i].start_id = jdg_col_int64(i, 3, 0);
-		waits[i].owner = jdg_col_oid(i, 4);
-		waits[i].wait_owner = jdg_col_oid(i, 5);
+		waits[i].wait_owner = jdg_col_oid(i, 4);
+		waits[i].owner = (Oid) owner;
+		waits[i].looked_at = jdg_col_time(i, 6, until);
 	}
 	SPI_freetuptable(SPI_tuptable);
 	return n;
@@ -273,93 +312,142 @@ result_of(const JdgEvent *e)
 	return jdg_json_finish(&st);
 }
 
+/* arguments of send_event() */
+typedef struct Sending
+{
+	JdgEventTurn *t;
+	const Subject *s;
+	const Wait *w;
+	Jsonb	   *result;			/* the same for all waits; NULL: not made yet */
+	bool		sent;
+} Sending;
+
 /* Sends the event to a wait, if it is for it. */
 static void
-send_to_wait(JdgEventTurn *t, const Wait *w, const JdgEvent *e,
-			 const JdgTopic *topic, Jsonb **result)
+send_event(Sending *x)
 {
-	JdgWaitShare *share = share_of(t, w->wait_owner);
+	const Wait *w = x->w;
+	const JdgEvent *e = x->s->e;
 
-	t->looked++;
-	share->looked++;
-	if (!OidIsValid(w->owner) || !may_receive(w->owner, e, topic) ||
-		!jdg_wait_start_reaches(w->start_id, e, &t->c))
+	x->sent = false;
+	if (!may_receive(w->owner, e, x->s->topic) ||
+		!jdg_wait_start_reaches(w->start_id, e, &x->t->c))
 		return;
-	if (*result == NULL)
-		*result = result_of(e);
-	jdg_flow_message_event(w->run_id, w->step_id, w->start_id, *result);
-	t->sent++;
-	share->sent++;
+	if (x->result == NULL)
+		x->result = result_of(e);
+	jdg_flow_message_event(w->run_id, w->step_id, w->start_id, x->result);
+	x->sent = true;
+}
+
+static void
+send_inside(void *arg)
+{
+	JdgInternal st;
+
+	jdg_internal_begin(&st);
+	send_event(arg);
+	jdg_internal_end(&st);
 }
 
 /* The same in a subtransaction; an error is logged. */
 static void
-try_send_to_wait(JdgEventTurn *t, const Wait *w, const JdgEvent *e,
-				 const JdgTopic *topic)
+try_send_event(Sending *x)
 {
-	MemoryContext mcxt = CurrentMemoryContext;
-	ResourceOwner owner = CurrentResourceOwner;
-	Jsonb	   *result = NULL;
+	MemoryContext mcxt = AllocSetContextCreate(CurrentMemoryContext,
+											   "jadugar event for a wait",
+											   ALLOCSET_DEFAULT_SIZES);
+	MemoryContext old = MemoryContextSwitchTo(mcxt);
+	ErrorData  *edata = jdg_in_subxact(send_inside, x, mcxt);
 
-	BeginInternalSubTransaction(NULL);
-	MemoryContextSwitchTo(mcxt);
-	PG_TRY();
+	x->result = NULL;
+	if (edata != NULL)
 	{
-		JdgInternal st;
-
-		jdg_internal_begin(&st);
-		send_to_wait(t, w, e, topic, &result);
-		jdg_internal_end(&st);
-		ReleaseCurrentSubTransaction();
-		MemoryContextSwitchTo(mcxt);
-		CurrentResourceOwner = owner;
-	}
-	PG_CATCH();
-	{
-		ErrorData  *edata = jdg_take_error(mcxt);
-
-		RollbackAndReleaseCurrentSubTransaction();
-		MemoryContextSwitchTo(mcxt);
-		CurrentResourceOwner = owner;
+		x->sent = false;
 		if (edata->sqlerrcode == ERRCODE_QUERY_CANCELED ||
 			edata->sqlerrcode == ERRCODE_ADMIN_SHUTDOWN)
 			ReThrowError(edata);
 		ereport(LOG,
 				(errmsg("could not send event %lld to flow run %lld: %s",
-						(long long) e->event_id, (long long) w->run_id,
-						edata->message)));
+						(long long) x->s->e->event_id,
+						(long long) x->w->run_id, edata->message)));
 	}
-	PG_END_TRY();
+	MemoryContextSwitchTo(old);
+	MemoryContextDelete(mcxt);
 }
 
-/* Sends the event to waits of roles up to "last"; false: the turn is over. */
+/*
+ * Sends the event to the waits of a statement, which began at "began", and
+ * moves the place.  False: the turn is over before the last of them.
+ */
 static bool
-send_to_roles(JdgEventTurn *t, Place *place, const char *subject,
-			  const JdgEvent *e, const JdgTopic *topic, Oid last)
+send_to_waits(Sending *x, const Wait *waits, int n, TimestampTz began,
+			  TimestampTz until)
+{
+	JdgEventTurn *t = x->t;
+
+	for (int i = 0; i < n; i++)
+	{
+		const Wait *w = &waits[i];
+		JdgWaitShare *share = share_of(t, w->wait_owner);
+		TimestampTz now;
+
+		t->looked++;
+		share->looked++;
+		share->us += w->looked_at - (i > 0 ? waits[i - 1].looked_at : began);
+		x->s->place->owner = w->wait_owner;
+		x->s->place->run_id = w->run_id;
+		x->s->place->step_id = w->step_id;
+		if (!OidIsValid(w->owner))
+			continue;
+		x->w = w;
+		now = GetCurrentTimestamp();
+		if (t->careful)
+			try_send_event(x);
+		else
+			send_event(x);
+		t->sent += x->sent;
+		share->sent += x->sent;
+		share->us += GetCurrentTimestamp() - now;
+		if (i + 1 < n && (t->sent >= t->most_sent ||
+						  GetCurrentTimestamp() >= until))
+			return false;
+	}
+	return true;
+}
+
+/*
+ * Sends the event to waits; false: the turn is over.  Reads no more of them
+ * than the turn may send messages to, unless the event is for few of them.
+ */
+static bool
+send_to_subject(JdgEventTurn *t, const Subject *s)
 {
 	Wait	   *waits = palloc(sizeof(Wait) * LOOKED_MAX);
-	Jsonb	   *result = NULL;
-	int			n;
+	Sending		x = {.t = t,.s = s};
+	int			max = 0;
+	bool		more = true;
 
-	do
+	while (more)
 	{
+		TimestampTz began = GetCurrentTimestamp();
+		TimestampTz until = Max(t->end, began + STATEMENT_US);
+		int			before = t->sent;
+		int			n;
+
 		CHECK_FOR_INTERRUPTS();
-		n = read_waits(subject, e, place, last, waits);
-		for (int i = 0; i < n; i++)
-		{
-			if (t->sent >= t->most_sent)
-				return false;
-			place->owner = waits[i].wait_owner;
-			place->run_id = waits[i].run_id;
-			place->step_id = waits[i].step_id;
-			if (t->careful && OidIsValid(waits[i].owner))
-				try_send_to_wait(t, &waits[i], e, topic);
-			else
-				send_to_wait(t, &waits[i], e, topic, &result);
-		}
-		if (n == LOOKED_MAX && jdg_event_turn_is_over(t))
+		if (t->sent >= t->most_sent)
 			return false;
-	} while (n == LOOKED_MAX);
+		max = Min(Max(2 * max, t->most_sent - t->sent), LOOKED_MAX);
+		n = read_waits(s, until, max, waits, &more);
+		/* it gets on, however slow the server is */
+		if (n == 0 && more)
+			n = read_waits(s, DT_NOEND, 1, waits, &more);
+		if (!send_to_waits(&x, waits, n, began, until) ||
+			(more && jdg_event_turn_is_over(t)))
+			return false;
+		if (t->sent > before)
+			max = 0;
+	}
 	pfree(waits);
 	return true;
 }
@@ -377,23 +465,27 @@ static bool
 send_to(JdgEventTurn *t, Place *place, const char *subject, const JdgEvent *e,
 		const JdgTopic *topic)
 {
+	Subject		s = {.subject = subject,.e = e,.topic = topic,.place = place};
+
 	if (OidIsValid(t->only))
 	{
 		if (place->owner < t->only)
 			pass_role(place, t->only - 1);
-		return send_to_roles(t, place, subject, e, topic, t->only);
+		s.last = t->only;
+		return send_to_subject(t, &s);
 	}
 	for (int i = 0; i < t->nexcept; i++)
 	{
 		Oid			role = t->except[i];
 
-		if (place->owner < role &&
-			!send_to_roles(t, place, subject, e, topic, role - 1))
+		s.last = role - 1;
+		if (place->owner < role && !send_to_subject(t, &s))
 			return false;
 		if (place->owner <= role)
 			pass_role(place, role);
 	}
-	return send_to_roles(t, place, subject, e, topic, OID_MAX);
+	s.last = OID_MAX;
+	return send_to_subject(t, &s);
 }
 
 bool

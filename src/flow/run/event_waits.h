@@ -20,6 +20,7 @@ typedef struct JdgWaitShare
 	Oid			owner;			/* hash key */
 	int			looked;			/* waits that were looked at */
 	int			sent;			/* messages */
+	int64		us;				/* time that these have taken */
 } JdgWaitShare;
 
 /* a turn of reading, in one transaction */
