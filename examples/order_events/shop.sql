@@ -9,7 +9,7 @@ SELECT :orders / 2 AS last \gset
 SELECT status, COALESCE(reason, '') AS reason, count(*) FROM orders.customer_order GROUP BY 1, 2 ORDER BY 3 DESC, 2;
 
 \echo Events that failed for good: the bug in payment.number_of(). Each holds up its own order only:
-SELECT type, error_code, count(*), min(errors->-1->>'message') AS "first error"
+SELECT type, sqlstate, count(*), min(errors->-1->>'message') AS "first error"
 FROM jadugar.dead_letters WHERE state = 'dead' GROUP BY 1, 2;
 
 \echo Events tried again, with a better function:

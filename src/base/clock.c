@@ -32,3 +32,9 @@ jdg_ms_until(TimestampTz when, long at_most)
 	ms = (when - now + 999) / 1000;
 	return (long) Min(ms, (int64) at_most);
 }
+
+bool
+jdg_pause_is_over(TimestampTz until, TimestampTz pause, TimestampTz now)
+{
+	return until != DT_NOEND && (until <= now || until - now > pause);
+}

@@ -22,4 +22,11 @@ extern TimestampTz jdg_now(void);
  */
 extern long jdg_ms_until(TimestampTz when, long at_most);
 
+/*
+ * Is a pause over that was to last until an instant, DT_NOEND for ever, and is
+ * at most "pause" long?  It is, too, if the clock has been set back since.
+ */
+extern bool jdg_pause_is_over(TimestampTz until, TimestampTz pause,
+							  TimestampTz now);
+
 #endif							/* JDG_BASE_CLOCK_H */

@@ -98,6 +98,6 @@ jdg_subscription_create(const JdgSubscriptionOptions *o, Oid owner,
 		jdg_audit("subscribe", "subscription", o->name, owner);
 	jdg_wake_scheduler_at_commit(JDG_WAKE_EVENTS | JDG_WAKE_SCHEDULES);
 	jdg_internal_end(&in);
-	JDG_FAULT("subscription-created");
+	JDG_FAULT("event-subscribed");
 	return c.subscription_id;
 }

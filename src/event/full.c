@@ -381,8 +381,7 @@ jdg_event_find_full(JdgDb *db, uint32 why)
 	bool		done;
 
 	again |= why != 0;
-	/* the clock may have been set back */
-	if (now < next && next - now <= USECS_PER_HOUR)
+	if (!jdg_pause_is_over(next, USECS_PER_HOUR, now))
 		return next;
 	if (sweep.n == NULL)
 	{

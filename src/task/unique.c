@@ -371,7 +371,7 @@ jdg_unique_keys_sweep(JdgDb *db, uint32 why)
 	{
 		if (!sweep.wanted)
 			return DT_NOEND;
-		if (jdg_now() < sweep.not_before)
+		if (!jdg_pause_is_over(sweep.not_before, SWEEP_PAUSE_US, jdg_now()))
 			return sweep.not_before;
 		memset(&sweep, 0, sizeof(sweep));
 		sweep.active = true;

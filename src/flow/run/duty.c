@@ -95,17 +95,19 @@ jdg_flow_advance(JdgDb *db, uint32 why)
 	static TimestampTz retry_at = DT_NOBEGIN;
 	static TimestampTz locked_at = DT_NOEND;
 	static JdgFlowTimer due[BATCH * BATCHES];
+	TimestampTz now = jdg_now();
 	TimestampTz next;
 	bool		all = true;
 	bool		served;
 	int			ndue;
 
-	if (retry_at <= jdg_now())
+	if (jdg_pause_is_over(retry_at, USECS_PER_MINUTE, now))
 	{
 		look_again(true);
 		retry_at = DT_NOEND;
 	}
-	else if (why & JDG_WAKE_SWEEP || locked_at <= jdg_now())
+	else if (why & JDG_WAKE_SWEEP ||
+			 jdg_pause_is_over(locked_at, LOCKED_PAUSE, now))
 		look_again(false);
 	locked_at = DT_NOEND;
 

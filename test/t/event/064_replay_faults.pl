@@ -74,9 +74,9 @@ foreach my $action (qw(kill9 exit error))
 	my $events = $node->safe_psql('postgres', q{SELECT count(*) FROM jadugar.events WHERE type = 'm'});
 
 	unlink(glob($node->data_dir . '/jadugar_fault.*'));
-	$node->safe_psql('postgres', "ALTER SYSTEM SET jadugar.fault = 'subscription-created:$action'");
+	$node->safe_psql('postgres', "ALTER SYSTEM SET jadugar.fault = 'event-subscribed:$action'");
 	$node->reload;
-	poll_sub("subscription-created:$action is hit", sub {
+	poll_sub("event-subscribed:$action is hit", sub {
 		eval { $node->psql('postgres', "SELECT jadugar.replay('origin', 'created_$action')", stderr => \my $err) };
 		return -e $node->data_dir . '/jadugar_fault.1';
 	});
@@ -85,9 +85,9 @@ foreach my $action (qw(kill9 exit error))
 	$node->safe_psql('postgres', 'ALTER SYSTEM RESET jadugar.fault');
 	$node->reload;
 	poll($node, q{SELECT current_setting('jadugar.fault')}, '');
-	is($node->safe_psql('postgres', "SELECT count(*) FROM jadugar.subscriptions WHERE name = 'created_$action'"), '0', "subscription-created:$action: nothing is left");
+	is($node->safe_psql('postgres', "SELECT count(*) FROM jadugar.subscriptions WHERE name = 'created_$action'"), '0', "event-subscribed:$action: nothing is left");
 	begin_replay("created_$action");
-	prove("created_$action", $events, "subscription-created:$action");
+	prove("created_$action", $events, "event-subscribed:$action");
 }
 
 # A restart in the middle, and shards that are done stay done.
