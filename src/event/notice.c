@@ -163,7 +163,8 @@ xact_callback(XactEvent event, void *arg)
 		case XACT_EVENT_COMMIT:
 			JDG_FAULT("delivery-telling");
 			if (noticed_events > 0)
-				jdg_feeds_publish(noticed_db, noticed_topics, noticed_types);
+				jdg_feeds_publish(noticed_db, noticed_topics, noticed_types,
+								  noticed_events);
 			if (noticed_events > 0 &&
 				jdg_wanted_publish(&noticed_db->wanted, noticed_types,
 								   noticed_events))

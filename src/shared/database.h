@@ -81,6 +81,8 @@ typedef struct JdgDb
 	pg_atomic_uint32 limited_news;	/* published in a topic with max_backlog
 									 * since the scheduler has looked */
 	pg_atomic_uint32 fetch_waiters; /* backends in wait_events() */
+	pg_atomic_uint64 published[64]; /* events of the topics of each bit,
+									 * shared/feed.h */
 	pg_atomic_uint64 happenings;	/* shared/happening.h */
 	pg_atomic_uint32 happening_pins;
 	pg_atomic_uint32 paused;	/* copy of control.paused_at IS NOT NULL */

@@ -9,6 +9,7 @@
  */
 #include "postgres.h"
 
+#include "port/pg_bitutils.h"
 #include "storage/lwlock.h"
 
 #include "base/settings.h"
@@ -18,6 +19,9 @@
 
 /* owners that are notified by one commit; more, and the scheduler does it */
 #define MAX_OWNERS 16
+
+/* after so many events of a topic, all of its feeds look */
+#define CROWD 10000
 
 typedef struct Feeds
 {
@@ -158,10 +162,29 @@ notify(JdgDb *db, const Owners *o)
 		jdg_db_wake(db, why);
 }
 
+/* Counts events; returns the topics that have got another CROWD of them. */
+static uint64
+crowded(JdgDb *db, uint64 topics, int64 events)
+{
+	uint64		result = 0;
+
+	for (uint64 rest = topics; events > 0 && rest != 0; rest &= rest - 1)
+	{
+		int			bit = pg_rightmost_one_pos64(rest);
+		uint64		before = pg_atomic_fetch_add_u64(&db->published[bit],
+													 events);
+
+		if (before / CROWD != (before + events) / CROWD)
+			result |= UINT64CONST(1) << bit;
+	}
+	return result;
+}
+
 void
-jdg_feeds_publish(JdgDb *db, uint64 topics, uint64 types)
+jdg_feeds_publish(JdgDb *db, uint64 topics, uint64 types, int64 events)
 {
 	Owners		o = {0};
+	uint64		all = crowded(db, topics, events);
 	int			used = jdg_feeds_used();
 
 	/* pairs with jdg_feed_take(): commit, then count; count, then look */
@@ -172,7 +195,8 @@ jdg_feeds_publish(JdgDb *db, uint64 topics, uint64 types)
 
 		if (f->dboid == db->dboid && state_of(f) != JDG_FEED_FREE &&
 			(pg_atomic_read_u64(&f->topics) & topics) != 0 &&
-			(pg_atomic_read_u64(&f->types) & types) != 0)
+			((pg_atomic_read_u64(&f->types) & types) != 0 ||
+			 (pg_atomic_read_u64(&f->topics) & all) != 0))
 			tell(f, &o);
 	}
 	notify(db, &o);
@@ -181,7 +205,7 @@ jdg_feeds_publish(JdgDb *db, uint64 topics, uint64 types)
 void
 jdg_feeds_look(JdgDb *db)
 {
-	jdg_feeds_publish(db, PG_UINT64_MAX, PG_UINT64_MAX);
+	jdg_feeds_publish(db, PG_UINT64_MAX, PG_UINT64_MAX, 0);
 }
 
 JdgFeed *

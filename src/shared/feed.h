@@ -71,11 +71,14 @@ extern const JdgShmemPart jdg_feeds_shmem;
 extern uint64 jdg_feed_bit(uint32 hash);
 
 /*
- * Something of these topics and types was published by a transaction that has
- * committed.  Notifies the workers of the owners concerned, or the scheduler.
- * Never fails.
+ * So many events of these topics and types were published by a transaction
+ * that has committed.  That is news for the feeds of the types.  For the other
+ * feeds of a topic it is each time that the topic has got very many events, so
+ * that what their shards have to pass over stays small.  Notifies the workers
+ * of the owners concerned, or the scheduler.  Never fails.
  */
-extern void jdg_feeds_publish(JdgDb *db, uint64 topics, uint64 types);
+extern void jdg_feeds_publish(JdgDb *db, uint64 topics, uint64 types,
+							  int64 events);
 
 /* every feed of a database is to be looked at.  Never fails */
 extern void jdg_feeds_look(JdgDb *db);

@@ -70,6 +70,17 @@ my $read = $node->safe_psql('postgres', $reads);
 cmp_ok($read - $before, '<', 100 * 2000, "entries of indexes read for that: @{[$read - $before]}");
 $node->safe_psql('postgres', q{SELECT jadugar.unsubscribe('parked')});
 
+# --- a rare type among many events ----------------------------------------------
+
+$node->safe_psql('postgres', q{
+	SELECT jadugar.create_topic('crowd');
+	SELECT jadugar.subscribe('rare', '{rare}', 'SELECT 1', topics => '{crowd}');
+	SELECT count(*) FROM jadugar.publish_batch('other', array_fill('{}'::jsonb, '{15000}'), topic => 'crowd')});
+ok(poll($node, q{SELECT base_xmax > (SELECT max(xid) FROM jadugar_internal.event WHERE type = 'other')
+	FROM jadugar_internal.event_cursor JOIN jadugar_internal.subscription USING (subscription_id) WHERE name = 'rare'}, 't'),
+	'its position passes over them before its next event');
+$node->safe_psql('postgres', q{SELECT jadugar.unsubscribe('rare')});
+
 # --- memory ---------------------------------------------------------------------
 
 # Publishes 1,600 events of 64 kB between two small ones.
