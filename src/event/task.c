@@ -69,6 +69,16 @@ origin_of(const JdgSubscription *s, const JdgEvent *e)
 }
 
 /*
+ * Tasks of a key run in order.  The subscription is part of it, so that no
+ * subscription waits for another one.
+ */
+static char *
+concurrency_key(const JdgSubscription *s, const JdgEvent *e)
+{
+	return e->key ? psprintf("event/%s/%s", s->name, e->key) : NULL;
+}
+
+/*
  * Reserves a place.  If there is none, whoever frees one from here on tells
  * the feeds; so it looks once more.
  */
@@ -104,7 +114,7 @@ jdg_event_make_task(const JdgSubscription *s, const JdgEvent *e,
 	o.priority = s->has_priority ? &s->priority : NULL;
 	o.timeout = s->timeout;
 	o.retry = s->retry;
-	o.concurrency_key = e->key;
+	o.concurrency_key = concurrency_key(s, e);
 	o.tenant = e->tenant;
 	o.trace = e->trace;
 	jdg_task_prepare(&o, s->owner, s->max_attempts, &t, &queue, &handler);
