@@ -75,7 +75,7 @@ typedef struct Registration
 	JdgFunction upcast;			/* oid InvalidOid: none */
 	JdgFunction downcast;
 	int			version;		/* to be written */
-	bool		replaces;		/* its payload_type, which does not exist */
+	const char *replaced;		/* its payload_type, which does not exist */
 	const JdgEventType *old;	/* as it is registered now; or NULL */
 } Registration;
 
@@ -100,7 +100,7 @@ static JdgQuery version_query = {
 	"upcast = coalesce(excluded.upcast, v.upcast), "
 	"downcast = coalesce(excluded.downcast, v.downcast) "
 	"WHERE v.payload_type IS NOT DISTINCT FROM excluded.payload_type "
-	"OR $replaces",
+	"OR v.payload_type = $replaced",
 	.config = true
 };
 
@@ -286,10 +286,11 @@ choose_version(Registration *r)
 		same_text(r->old->version[latest - 1].payload_type,
 				  r->a.payload_type))
 		return latest;
-	r->replaces = version <= latest && is_gone(r->old, version);
-	if (version <= latest && !r->replaces &&
-		!same_text(r->old->version[version - 1].payload_type,
-				   r->a.payload_type))
+	if (version <= latest && is_gone(r->old, version))
+		r->replaced = r->old->version[version - 1].payload_type;
+	else if (version <= latest &&
+			 !same_text(r->old->version[version - 1].payload_type,
+						r->a.payload_type))
 		ereport(ERROR,
 				(errcode(JDG_ERRCODE_CONFLICT),
 				 errmsg("version %d of event type \"%s\" has another payload_type",
@@ -362,7 +363,7 @@ write_registration(const Registration *r, int32 topic_id)
 	bind_cast(&v, "upcast", &r->upcast);
 	bind_cast(&v, "downcast", &r->downcast);
 	jdg_bind_time(&v, "now", now);
-	jdg_bind_bool(&v, "replaces", r->replaces);
+	jdg_bind_text(&v, "replaced", r->replaced);
 
 	jdg_internal_begin(&in);
 	jdg_remember_role(r->owner);
