@@ -252,7 +252,7 @@ static bool
 note_failed(ErrorData *edata)
 {
 	const JdgCall *call = &jdg_my_slot->task[0].call;
-	MemoryContext old;
+	Jsonb	   *error;
 
 	if (round_.calls != 1 || !round_.committing || jdg_my_slot->ntasks == 0 ||
 		call->subscription_id == 0)
@@ -262,9 +262,12 @@ note_failed(ErrorData *edata)
 	}
 	failed_call = *call;
 	failed_sqlerrcode = edata->sqlerrcode;
-	old = MemoryContextSwitchTo(TopMemoryContext);
-	failed_error = jdg_error_to_jsonb(edata, NULL);
-	MemoryContextSwitchTo(old);
+	error = jdg_error_to_jsonb(edata, NULL);
+	/* there is one if the one before could not be charged */
+	if (failed_error != NULL)
+		pfree(failed_error);
+	failed_error = MemoryContextAlloc(TopMemoryContext, VARSIZE(error));
+	memcpy(failed_error, error, VARSIZE(error));
 	round_.calls = 0;
 	round_.committing = false;
 	return true;
