@@ -5,7 +5,7 @@
  *	  again, up to an end.
  *
  * Runs in the caller's process and transaction.  The new subscription has the
- * options of another one.  Its cursors have an open window from the start:
+ * options of another one, whose row is locked.  Its cursors have an open window from the start:
  * without a base, up to the transactions that have ended now.  A shard is done
  * when that window is.
  *
@@ -80,12 +80,22 @@ command_of(const JdgSubscriptionOptions *given, const JdgSubscription *s,
 	return jdg_subscription_command(&o, owner);
 }
 
-/* The subscription whose options the new one has. */
+/*
+ * The subscription whose options the new one has.  Its row is locked, as its
+ * command and the other options must be of the same time.
+ */
 static const JdgSubscription *
 find_original(const char *name, Oid owner)
 {
-	const JdgSubscription *s = jdg_subscription_get(jdg_subscription_id(name, owner));
+	const JdgSubscription *s;
+	JdgInternal in;
+	int64		id;
 
+	jdg_internal_begin(&in);
+	id = jdg_subscription_find(name, owner, false);
+	jdg_internal_end(&in);
+	(void) jdg_subscription_settled(id, true);
+	s = jdg_subscription_get(id);
 	if (s == NULL)
 		elog(ERROR, "subscription \"%s\" is gone", name);
 	return s;
