@@ -267,7 +267,8 @@ JDG_FUNCTION(jdg_alter_subscription, JDG_LEVEL_USER)
 	if (a.new_name)
 		check_new_name(a.new_name, owner, id);
 	change_row(&p, a.new_name);
-	jdg_lifecycle_subscribed(id, o->types != NULL || o->topics != NULL);
+	jdg_lifecycle_subscribed(id, o->types || o->topics ||
+							 is_reset(reset, "topics"));
 	if (o->shards)
 		jdg_reshard_begin(id, *o->shards);
 	if (o->delivery || is_reset(reset, "delivery"))

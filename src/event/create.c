@@ -87,8 +87,8 @@ jdg_subscription_create(const JdgSubscriptionOptions *o, Oid owner,
 	c.subscription_id = insert_row(&p, o->name, original != NULL, &shards);
 	for (c.shard = 0; c.shard < shards; c.shard++)
 		jdg_cursor_insert(&c);
-	/* topic jadugar has to be named; a replay gets no later events */
-	if (o->topics != NULL && range->upto == NULL)
+	/* a replay gets no later events */
+	if (range->upto == NULL)
 		jdg_lifecycle_subscribed(c.subscription_id, true);
 	if (original)
 		jdg_audit_detail("replay", "subscription", o->name, owner,

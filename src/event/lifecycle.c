@@ -117,6 +117,35 @@ raise_unknown(const char *pattern)
 			 errhint("Its types are %s.", jdg_happenings_like(pattern))));
 }
 
+/* Says so if the name of a type is here one of other topics. */
+static void
+hint_at_topic(int64 subscription_id)
+{
+	static JdgQuery q = {
+		"SELECT p FROM jadugar_internal.subscription s, unnest(s.types) p "
+		"WHERE s.subscription_id = $1 AND s.topics IS NULL "
+		"AND NOT EXISTS (SELECT FROM jadugar_internal.event_type y "
+		"WHERE y.name = p)", 1, {INT8OID}
+	};
+	Datum		v[1] = {Int64GetDatum(subscription_id)};
+	MemoryContext mcxt = CurrentMemoryContext;
+	int64		n = jdg_run_latest(&q, v, NULL);
+
+	for (int64 i = 0; i < n; i++)
+	{
+		char	   *pattern = jdg_col_text(i, 1, mcxt);
+
+		if (strchr(pattern, '*') != NULL || jdg_happenings_of(pattern) == 0)
+			continue;
+		ereport(NOTICE,
+				(errmsg("the subscription gets no lifecycle events of type \"%s\"",
+						pattern),
+				 errdetail("They are in topic \"jadugar\", which a subscription has to name."),
+				 errhint("Pass topics => '{jadugar}', with the topics of its other events beside it.")));
+		return;
+	}
+}
+
 void
 jdg_lifecycle_subscribed(int64 subscription_id, bool check)
 {
@@ -133,6 +162,8 @@ jdg_lifecycle_subscribed(int64 subscription_id, bool check)
 	int64		n;
 
 	Assert(jdg_is_bookkeeping());
+	if (check)
+		hint_at_topic(subscription_id);
 	n = jdg_run_latest(&q, v, NULL);
 	for (int64 i = 0; i < n; i++)
 	{

@@ -46,6 +46,19 @@ SELECT jadugar.seek('n', start_after => NULL);
 SELECT jadugar.seek('n', 'now');
 SELECT jadugar.unsubscribe('n');
 
+-- a type of topic jadugar, which is not named; one that a user has registered is meant
+SET client_min_messages = notice;
+SELECT jadugar.subscribe('l', '{sopt.*,task.failed}', 'SELECT 1') > 0 AS subscribed;
+SELECT jadugar.alter_subscription('l', topics => '{jadugar,default}');
+SELECT jadugar.alter_subscription('l', reset => '{topics}');
+SELECT jadugar.alter_subscription('l', types => '{task.*}');
+SELECT jadugar.alter_subscription('l', types => '{queue.full}', topics => '{default}');
+SELECT jadugar.register_event_type('worker.started');
+SELECT jadugar.alter_subscription('l', types => '{worker.started}', reset => '{topics}');
+SET client_min_messages = warning;
+SELECT jadugar.drop_event_type('worker.started');
+SELECT jadugar.unsubscribe('l');
+
 -- the name of an error is the same everywhere, and what the view shows chooses
 SELECT jadugar.subscribe('f', '{sopt.fails}', 'SELECT 1/0', max_attempts => 1) > 0 AS subscribed;
 SELECT jadugar.subscribe('t', '{sopt.fails}', $$SELECT jadugar.get_event(0)$$, max_attempts => 1) > 0 AS subscribed;
