@@ -118,6 +118,10 @@ SELECT jadugar.create_topic('test_strict', retention => '1 year', keep => true, 
 SELECT name, owner, retention, keep, roll, index_keys, registered_only, description
 FROM jadugar.topics ORDER BY name;
 SELECT name, partitions FROM jadugar.topics WHERE name ~ '^test' ORDER BY name;
+-- null is the default
+SELECT jadugar.create_topic('test_nulls', keep => NULL, roll => NULL, index_keys => NULL, registered_only => NULL, on_expire => NULL) >= 10 AS is_an_id;
+SELECT keep, roll, index_keys, registered_only, on_expire FROM jadugar.topics WHERE name = 'test_nulls';
+SELECT jadugar.drop_topic('test_nulls');
 SELECT jadugar.create_topic(NULL);
 SELECT jadugar.create_topic('');
 SELECT jadugar.create_topic('jadugar_x');
