@@ -21,13 +21,17 @@
 static void
 charge(const JdgCall *call, const JdgCallFailure *failure)
 {
-	const JdgSubscription *s = jdg_subscription_get(call->subscription_id);
+	const JdgSubscription *s;
 	JdgParked	parked;
 	JdgTopic	topic;
 	JdgCursor	c;
 	JdgEvent	e;
 
+	/* else a session changes it, and the event comes again */
+	if (!jdg_subscription_settled(call->subscription_id, false))
+		return;
 	/* shards may have been divided anew */
+	s = jdg_subscription_get(call->subscription_id);
 	if (s == NULL ||
 		!jdg_parked_read_event(call->subscription_id, call->event_id, &e,
 							   &topic) ||

@@ -21,6 +21,7 @@
 #include "access/xact.h"
 #include "catalog/pg_type.h"
 #include "executor/tuptable.h"
+#include "storage/bufmgr.h"
 #include "storage/procarray.h"
 #include "utils/array.h"
 #include "utils/fmgroids.h"
@@ -165,17 +166,25 @@ jdg_cursor_wait(int64 subscription_id, int32 shard, JdgCursor *c)
 	return read_cursor(&q, false, subscription_id, shard, c);
 }
 
-/* Does another transaction that has not ended lock this version of a row? */
+/*
+ * Does another transaction that has not ended lock this version of a row?  The
+ * lock of the buffer keeps xmax and what it means together.
+ */
 static bool
-is_locked(HeapTupleHeader tuple)
+is_locked(BufferHeapTupleTableSlot *slot)
 {
-	TransactionId xmax = HeapTupleHeaderGetRawXmax(tuple);
+	HeapTupleHeader tuple = slot->base.tuple->t_data;
+	TransactionId xmax;
+	uint16		infomask;
 
-	if (tuple->t_infomask & HEAP_XMAX_INVALID)
+	LockBuffer(slot->buffer, BUFFER_LOCK_SHARE);
+	xmax = HeapTupleHeaderGetRawXmax(tuple);
+	infomask = tuple->t_infomask;
+	LockBuffer(slot->buffer, BUFFER_LOCK_UNLOCK);
+	if (infomask & HEAP_XMAX_INVALID)
 		return false;
-	if (tuple->t_infomask & HEAP_XMAX_IS_MULTI)
-		return MultiXactIdIsRunning(xmax,
-									HEAP_XMAX_IS_LOCKED_ONLY(tuple->t_infomask));
+	if (infomask & HEAP_XMAX_IS_MULTI)
+		return MultiXactIdIsRunning(xmax, HEAP_XMAX_IS_LOCKED_ONLY(infomask));
 	return !TransactionIdIsCurrentTransactionId(xmax) &&
 		TransactionIdIsInProgress(xmax);
 }
@@ -200,12 +209,8 @@ jdg_cursor_is_locked(int64 subscription_id, int32 shard)
 	index_rescan(scan, keys, 2, NULL, 0);
 	if (index_getnext_slot(scan, ForwardScanDirection, slot))
 	{
-		bool		copied;
-		HeapTuple	tuple = ExecFetchSlotHeapTuple(slot, false, &copied);
-
-		locked = is_locked(tuple->t_data);
-		if (copied)
-			heap_freetuple(tuple);
+		Assert(TTS_IS_BUFFERTUPLE(slot));
+		locked = is_locked((BufferHeapTupleTableSlot *) slot);
 	}
 	index_endscan(scan);
 	UnregisterSnapshot(snapshot);

@@ -289,7 +289,7 @@ fetch_shard(Fetch *f, int32 shard)
 	/* until it is served */
 	jdg_event_notice_more(id, shard);
 	if (f->s->reshard != NULL)
-		jdg_event_notice_resharding(true);
+		jdg_event_notice_resharding(id, shard, true);
 	if (!jdg_subscription_settled(id, false))
 		return false;
 	if (!jdg_subscription_is_current(f->s))
@@ -300,6 +300,8 @@ fetch_shard(Fetch *f, int32 shard)
 		if (s == NULL || s->subscription_id != id)
 			return false;
 		f->s = s;
+		if (s->reshard != NULL)
+			jdg_event_notice_resharding(id, shard, true);
 		if (!jdg_fetch_is_active(s) || shard >= s->shards ||
 			!jdg_fetch_look(f->s, shard, f->look, &seen, &open, &next))
 			return false;

@@ -39,6 +39,7 @@
 #include "event/full.h"
 #include "event/grant.h"
 #include "event/lost.h"
+#include "event/notice.h"
 #include "event/sweep.h"
 #include "shared/work.h"
 
@@ -294,9 +295,11 @@ lose_shards(const Reader *r, int64 max_backlog)
 	{
 		JdgCursor	c;
 
-		if (r->events[i] >= max_backlog &&
-			jdg_cursor_lock(r->subscription_id, r->cursors[i].shard, &c) &&
-			jdg_cursor_same_place(&c, &r->cursors[i]))
+		if (r->events[i] < max_backlog ||
+			!jdg_cursor_lock(r->subscription_id, r->cursors[i].shard, &c))
+			continue;
+		jdg_event_notice_locked(c.subscription_id, c.shard);
+		if (jdg_cursor_same_place(&c, &r->cursors[i]))
 			jdg_shard_lose(s, c.shard, JDG_LOST_FULL);
 	}
 }

@@ -136,6 +136,8 @@ jdg_lease_hold(const char *token, JdgCursor *c)
 	if (!jdg_cursor_wait(t.subscription_id, (int32) t.shard, c))
 		raise_lost();
 	jdg_event_notice_locked(c->subscription_id, c->shard);
+	if (s->reshard != NULL)
+		jdg_event_notice_resharding(c->subscription_id, c->shard, false);
 	if (!c->lease.held || c->lease.epoch != t.epoch ||
 		(uint64) c->lease.secret != t.secret)
 		raise_lost();
@@ -168,7 +170,8 @@ jdg_lease_write(const JdgSubscription *s, const JdgCursor *c, bool more)
 		more = true;
 	jdg_event_notice_due(next);
 	if (s->reshard != NULL)
-		jdg_event_notice_resharding(!c->lease.held &&
+		jdg_event_notice_resharding(c->subscription_id, c->shard,
+									!c->lease.held &&
 									jdg_reshard_is_there(s, c));
 	if (more && !c->lease.held)
 		jdg_event_notice_more(c->subscription_id, c->shard);

@@ -22,6 +22,7 @@
 #include "event/backlog.h"
 #include "event/lost.h"
 #include "event/needed.h"
+#include "event/notice.h"
 
 /* rows and shards of a step */
 #define LOOKS 5000
@@ -232,6 +233,12 @@ lose_shard(Shard *x, const JdgLeaf *leaf, int64 *looks)
 	{
 		if (!jdg_cursor_lock(x->subscription_id, x->shard, &c))
 			return JDG_NEED_HELD;
+		jdg_event_notice_locked(x->subscription_id, x->shard);
+		if (!jdg_subscription_settled(x->subscription_id, false))
+			return JDG_NEED_HELD;
+		s = jdg_subscription_get(x->subscription_id);
+		if (s == NULL)
+			return JDG_NEED_NONE;
 		place.event_id--;
 		*looks = LOOKS;
 		step = is_past(&c, leaf) ? JDG_BACKLOG_LESS :

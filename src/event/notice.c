@@ -35,7 +35,7 @@ static uint64 noticed_topics = 0;
 static int64 noticed_events = 0;
 static bool noticed_limited = false;
 
-/* shards that are named one by one; with more, all feeds are looked at */
+/* shards that are noted one by one; for others, all feeds are looked at */
 #define MOVED_MAX 64
 
 /* a shard that this transaction has locked */
@@ -45,21 +45,30 @@ typedef struct Moved
 	int32		shard;
 	int			level;			/* of the subtransaction */
 	bool		more;
+	bool		resharding;		/* the scheduler looks after a rollback */
 	bool		fetched;
 	uint32		news;			/* if fetched */
 } Moved;
 
 static Moved moved[MOVED_MAX];
-static int	nmoved = 0;			/* MOVED_MAX + 1: there are more */
+static int	nmoved = 0;
+static int	others_level = 0;	/* other shards were locked at this level, and
+								 * maybe at lower ones; 0: none */
 static TimestampTz noticed_due = DT_NOEND;
 static bool noticed_there = false;	/* the scheduler looks after the commit */
-static bool noticed_resharding = false; /* and after a rollback */
+
+static void
+need_db(void)
+{
+	if (noticed_db == NULL)
+		noticed_db = jdg_my_db();
+}
 
 /* Tells of shards that were fetched from. */
 static void
 tell_moved(void)
 {
-	for (int i = 0; i < nmoved && nmoved <= MOVED_MAX; i++)
+	for (int i = 0; i < nmoved; i++)
 	{
 		Moved	   *m = &moved[i];
 
@@ -68,7 +77,7 @@ tell_moved(void)
 							 m->news);
 		jdg_feed_freed(noticed_db, m->subscription_id, m->shard, m->more);
 	}
-	if (nmoved > MOVED_MAX)
+	if (others_level > 0)
 		jdg_feeds_look(noticed_db);
 	jdg_db_delivered(noticed_db);
 }
@@ -80,24 +89,29 @@ tell_moved(void)
 static void
 tell_not_moved(int level)
 {
+	bool		resharding = false;
 	int			kept = 0;
 
-	if (noticed_resharding)
-		jdg_db_wake(noticed_db, JDG_WAKE_EVENTS);
-	if (nmoved > MOVED_MAX)
-	{
-		jdg_feeds_look(noticed_db);
-		return;
-	}
 	for (int i = 0; i < nmoved; i++)
 	{
-		if (moved[i].level >= level)
-			jdg_feed_freed(noticed_db, moved[i].subscription_id,
-						   moved[i].shard, true);
-		else
+		if (moved[i].level < level)
+		{
 			moved[kept++] = moved[i];
+			continue;
+		}
+		resharding |= moved[i].resharding;
+		jdg_feed_freed(noticed_db, moved[i].subscription_id, moved[i].shard,
+					   true);
 	}
 	nmoved = kept;
+	if (others_level > 0 && others_level >= level)
+	{
+		others_level = level - 1;
+		resharding = true;
+		jdg_feeds_look(noticed_db);
+	}
+	if (resharding)
+		jdg_db_wake(noticed_db, JDG_WAKE_EVENTS);
 }
 
 /* Adds what is noted of a shard to an earlier note of it. */
@@ -111,6 +125,7 @@ merge(Moved *into, const Moved *from)
 		into->more = false;
 	}
 	into->more |= from->more;
+	into->resharding |= from->resharding;
 }
 
 /* The notes of a subtransaction become those of its parent. */
@@ -119,7 +134,8 @@ keep_for_parent(int level)
 {
 	int			kept = 0;
 
-	for (int i = 0; i < Min(nmoved, MOVED_MAX); i++)
+	others_level = Min(others_level, level - 1);
+	for (int i = 0; i < nmoved; i++)
 	{
 		Moved	   *same = NULL;
 
@@ -137,15 +153,14 @@ keep_for_parent(int level)
 		else
 			moved[kept++] = moved[i];
 	}
-	if (nmoved <= MOVED_MAX)
-		nmoved = kept;
+	nmoved = kept;
 }
 
 static void
 subxact_callback(SubXactEvent event, SubTransactionId subid,
 				 SubTransactionId parent, void *arg)
 {
-	if (noticed_db == NULL || nmoved == 0)
+	if (noticed_db == NULL || (nmoved == 0 && others_level == 0))
 		return;
 	if (event == SUBXACT_EVENT_ABORT_SUB)
 		tell_not_moved(GetCurrentTransactionNestLevel());
@@ -172,7 +187,7 @@ xact_callback(XactEvent event, void *arg)
 			if (noticed_limited &&
 				pg_atomic_exchange_u32(&noticed_db->limited_news, 1) == 0)
 				jdg_db_wake(noticed_db, JDG_WAKE_BACKLOG);
-			if (nmoved > 0)
+			if (nmoved > 0 || others_level > 0)
 				tell_moved();
 			if (noticed_there)
 				jdg_db_wake(noticed_db, JDG_WAKE_EVENTS);
@@ -180,8 +195,7 @@ xact_callback(XactEvent event, void *arg)
 				jdg_db_wake(noticed_db, JDG_WAKE_FEEDS);
 			break;
 		case XACT_EVENT_ABORT:
-			if (nmoved > 0)
-				tell_not_moved(0);
+			tell_not_moved(0);
 			jdg_db_delivered(noticed_db);
 			break;
 		case XACT_EVENT_PREPARE:
@@ -194,8 +208,9 @@ xact_callback(XactEvent event, void *arg)
 	noticed_events = 0;
 	noticed_limited = false;
 	nmoved = 0;
+	others_level = 0;
 	noticed_due = DT_NOEND;
-	noticed_there = noticed_resharding = false;
+	noticed_there = false;
 }
 
 void
@@ -217,28 +232,37 @@ jdg_event_topic_bit(int32 topic_id)
 	return jdg_feed_bit((uint32) topic_id);
 }
 
-/* The notice of a shard; the last one if there are too many. */
+void
+jdg_event_notice_others(void)
+{
+	need_db();
+	others_level = Max(others_level, GetCurrentTransactionNestLevel());
+}
+
+/* The note of a shard; if there are too many, one that nobody reads. */
 static Moved *
 notice_of(int64 subscription_id, int32 shard)
 {
+	static Moved unread;
 	int			level = GetCurrentTransactionNestLevel();
 
-	if (noticed_db == NULL)
-		noticed_db = jdg_my_db();
-	for (int i = 0; i < Min(nmoved, MOVED_MAX); i++)
+	need_db();
+	for (int i = 0; i < nmoved; i++)
 	{
 		if (moved[i].subscription_id == subscription_id &&
 			moved[i].shard == shard && moved[i].level == level)
 			return &moved[i];
 	}
-	nmoved = Min(nmoved + 1, MOVED_MAX + 1);
-	if (nmoved > MOVED_MAX)
-		return &moved[MOVED_MAX - 1];
-	memset(&moved[nmoved - 1], 0, sizeof(Moved));
-	moved[nmoved - 1].subscription_id = subscription_id;
-	moved[nmoved - 1].shard = shard;
-	moved[nmoved - 1].level = level;
-	return &moved[nmoved - 1];
+	if (nmoved == MOVED_MAX)
+	{
+		jdg_event_notice_others();
+		return &unread;
+	}
+	memset(&moved[nmoved], 0, sizeof(Moved));
+	moved[nmoved].subscription_id = subscription_id;
+	moved[nmoved].shard = shard;
+	moved[nmoved].level = level;
+	return &moved[nmoved++];
 }
 
 void
@@ -264,27 +288,23 @@ jdg_event_notice_fetched(int64 subscription_id, int32 shard, uint32 news)
 }
 
 void
-jdg_event_notice_resharding(bool there)
+jdg_event_notice_resharding(int64 subscription_id, int32 shard, bool there)
 {
-	if (noticed_db == NULL)
-		noticed_db = jdg_my_db();
-	noticed_resharding = true;
+	notice_of(subscription_id, shard)->resharding = true;
 	noticed_there |= there;
 }
 
 void
 jdg_event_notice_due(TimestampTz due)
 {
-	if (noticed_db == NULL)
-		noticed_db = jdg_my_db();
+	need_db();
 	noticed_due = Min(noticed_due, due);
 }
 
 void
 jdg_event_notice(const char *type, int32 topic_id)
 {
-	if (noticed_db == NULL)
-		noticed_db = jdg_my_db();
+	need_db();
 	noticed_types |= jdg_event_type_bit(type);
 	noticed_topics |= jdg_event_topic_bit(topic_id);
 	noticed_events++;
@@ -293,5 +313,6 @@ jdg_event_notice(const char *type, int32 topic_id)
 void
 jdg_event_notice_limited(void)
 {
+	need_db();
 	noticed_limited = true;
 }

@@ -27,7 +27,10 @@ extern void jdg_event_notice_limited(void);
  */
 extern void jdg_event_notice_locked(int64 subscription_id, int32 shard);
 
-/* the same, and it will be free and have more for other consumers */
+/* The same of shards that are not named. */
+extern void jdg_event_notice_others(void);
+
+/* the same of a named one, and it will be free and have more for other consumers */
 extern void jdg_event_notice_more(int64 subscription_id, int32 shard);
 
 /*
@@ -38,11 +41,11 @@ extern void jdg_event_notice_fetched(int64 subscription_id, int32 shard,
 									 uint32 news);
 
 /*
- * This transaction has locked a shard of a subscription whose number of shards
- * may be changing: the scheduler looks again after a rollback, and "there":
- * also after the commit.
+ * The same of a subscription whose number of shards may be changing: the
+ * scheduler looks again after a rollback, and "there": also after the commit.
  */
-extern void jdg_event_notice_resharding(bool there);
+extern void jdg_event_notice_resharding(int64 subscription_id, int32 shard,
+										bool there);
 
 /* a lease or a wait that this transaction has begun ends then */
 extern void jdg_event_notice_due(TimestampTz due);

@@ -15,6 +15,7 @@
 
 #include "event/cursor.h"
 #include "event/leaf.h"
+#include "event/notice.h"
 #include "event/owned.h"
 #include "shared/wakeup.h"
 #include "task/wakeup.h"
@@ -162,6 +163,8 @@ reassign_subscriptions(JdgHandover *h)
 		{NULL}
 	};
 
+	if (!h->dry_run)
+		jdg_event_notice_others();
 	jdg_handover_rows(h, &list, changes);
 	jdg_wake_scheduler_at_commit(JDG_WAKE_EVENTS);
 }

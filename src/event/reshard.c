@@ -20,7 +20,8 @@
  * a commit.  It then looks at the subscription again: a window that ends after
  * the snapshot would be read twice (jdg_subscription_settled()).
  *
- * Locks: the subscription's row, then its cursors in order of shards.
+ * Locks: the subscription's row, then its cursors in order of shards, then
+ * JDG_LOCK_SUBSCRIPTION.
  *
  *-------------------------------------------------------------------------
  */
@@ -29,6 +30,7 @@
 #include "catalog/pg_type.h"
 
 #include "base/fault.h"
+#include "base/locks.h"
 #include "base/params.h"
 #include "base/spi.h"
 #include "event/reshard.h"
@@ -152,7 +154,9 @@ jdg_reshard_is_ready(const JdgSubscription *s)
 
 /*
  * Locks a subscription that is on its way, and its cursors, without waiting.
- * False: not all of them were to be had, or one is not there yet.
+ * False: not all of them were to be had, or one is not there yet.  The last
+ * lock waits only for a process that commits or charges an event: all others
+ * that have it have locked a cursor, too.
  */
 static bool
 lock_if_there(int64 subscription_id)
@@ -180,6 +184,7 @@ lock_if_there(int64 subscription_id)
 		if (!jdg_col_bool(i, 1))
 			return false;
 	}
+	jdg_lock_xact(JDG_LOCK_SUBSCRIPTION, (uint32) subscription_id);
 	return true;
 }
 

@@ -21,8 +21,6 @@
 #include "event/current.h"
 #include "event/grant.h"
 #include "event/notice.h"
-#include "event/grant.h"
-#include "event/notice.h"
 #include "event/subscribed.h"
 #include "exec/exec.h"
 
@@ -118,9 +116,9 @@ jdg_subscription_lock(int64 subscription_id)
 				 errhint("Enqueue a task that does it.")));
 	n = jdg_run(&q, v, NULL, 0);
 	for (int64 i = 0; i < n; i++)
-		jdg_event_notice_locked(subscription_id, jdg_col_int32(i, 1, 0));
+		jdg_event_notice_resharding(subscription_id, jdg_col_int32(i, 1, 0),
+									false);
 	jdg_lock_xact(JDG_LOCK_SUBSCRIPTION, (uint32) subscription_id);
-	jdg_event_notice_resharding(false);
 }
 
 static JdgQuery last_query = {

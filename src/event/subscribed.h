@@ -42,8 +42,8 @@ JDG_NORETURN extern void jdg_subscription_missing(const char *name, Oid owner);
 
 /*
  * Locks the cursors of a subscription, and then JDG_LOCK_SUBSCRIPTION: waits
- * for the transaction of a worker that handles its events.  Raises CONFLICT in a handler of the same
- * subscription.  Inside jdg_internal_begin().
+ * for the transaction of a worker that handles its events.  Raises CONFLICT in
+ * a handler of the same subscription.  Inside jdg_internal_begin().
  */
 extern void jdg_subscription_lock(int64 subscription_id);
 

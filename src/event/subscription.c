@@ -218,16 +218,17 @@ jdg_subscription_settled(int64 subscription_id, bool wait)
 {
 	uint32		object = (uint32) subscription_id;
 
-	if (!wait)
-		return jdg_try_lock_xact_shared(JDG_LOCK_SUBSCRIPTION, object);
-	jdg_lock_xact_shared(JDG_LOCK_SUBSCRIPTION, object);
+	if (wait)
+		jdg_lock_xact_shared(JDG_LOCK_SUBSCRIPTION, object);
+	else if (!jdg_try_lock_xact_shared(JDG_LOCK_SUBSCRIPTION, object))
+		return false;
+	AcceptInvalidationMessages();
 	return true;
 }
 
 bool
 jdg_subscription_is_current(const JdgSubscription *s)
 {
-	AcceptInvalidationMessages();
 	return jdg_subscription_get(s->subscription_id) == s;
 }
 

@@ -74,10 +74,11 @@ extern const JdgSubscription *jdg_subscription_get(int64 subscription_id);
 
 /*
  * Waits until a transaction that changed the subscription has told all others,
- * and keeps changes away until this one ends.  Called with the lock of a
- * cursor.  A commit releases the locks of rows first, sends its messages then,
- * and releases JDG_LOCK_SUBSCRIPTION last.  Without "wait", false: it is
- * between the two.
+ * and keeps changes away until this one ends.  What jdg_subscription_get()
+ * returns then is no older.  A commit releases the locks of rows first, sends
+ * its messages then, and releases JDG_LOCK_SUBSCRIPTION last.  Who waits has
+ * locked a cursor or the row, so the other one is between the two.  Without "wait", false:
+ * it has not come to the end.
  */
 extern bool jdg_subscription_settled(int64 subscription_id, bool wait);
 
