@@ -580,6 +580,21 @@ FROM (SELECT pg_catalog.count(*) AS n, pg_catalog.min(x.name) AS name
 	WHERE x.blocked) s
 WHERE (SELECT jadugar_internal._v_has_access())
 UNION ALL
+SELECT 'max_shards',
+	CASE WHEN s.n = 0 THEN 'ok' ELSE 'error' END,
+	CASE WHEN s.n = 0 THEN 'the server has room for all shards of subscriptions'
+		ELSE pg_catalog.format('subscriptions with shards that get no events, as jadugar.max_shards is %s: %s, among them "%s"',
+			pg_catalog.current_setting('jadugar.max_shards'), s.n, s.name) END,
+	CASE WHEN s.n > 0
+		THEN 'Raise jadugar.max_shards and restart the server, or drop subscriptions.' END
+FROM (SELECT pg_catalog.count(*) AS n, pg_catalog.min(x.name) AS name
+	FROM positions x
+	WHERE x.active
+		AND EXISTS (SELECT FROM jadugar_internal.event_cursor c
+			WHERE c.subscription_id = x.subscription_id AND NOT c.done
+				AND jadugar_internal._v_lacks_room(c.subscription_id, c.shard))) s
+WHERE (SELECT jadugar_internal._v_has_access())
+UNION ALL
 SELECT 'lagging_subscriptions',
 	CASE WHEN s.n = 0 THEN 'ok' ELSE 'warning' END,
 	CASE WHEN s.n = 0 THEN 'no subscription is late'

@@ -13,13 +13,19 @@ COMMENT ON FUNCTION jadugar_internal._v_lag(bigint, integer) IS
 CREATE FUNCTION jadugar_internal._v_role_obstacle(role oid) RETURNS text
 LANGUAGE C STABLE STRICT AS 'MODULE_PATHNAME', 'jdg_v_role_obstacle';
 COMMENT ON FUNCTION jadugar_internal._v_role_obstacle(oid) IS
-	'Returns why work of a role cannot run: owner_missing, owner_nologin, owner_noconnect, or NULL.';
+	'Returns why work of a role cannot run: owner_missing, owner_nologin, owner_noconnect, workers_stopped, or NULL.';
 
 CREATE FUNCTION jadugar_internal._v_awaits_room(subscription_id bigint, shard integer)
 RETURNS boolean
 LANGUAGE C VOLATILE STRICT AS 'MODULE_PATHNAME', 'jdg_v_awaits_room';
 COMMENT ON FUNCTION jadugar_internal._v_awaits_room(bigint, integer) IS
 	'Returns whether a shard waits for room in the queue of its tasks.';
+
+CREATE FUNCTION jadugar_internal._v_lacks_room(subscription_id bigint, shard integer)
+RETURNS boolean
+LANGUAGE C VOLATILE STRICT AS 'MODULE_PATHNAME', 'jdg_v_lacks_room';
+COMMENT ON FUNCTION jadugar_internal._v_lacks_room(bigint, integer) IS
+	'Returns whether a shard gets no events because jadugar.max_shards is too low.';
 
 -- Consumers outside the server need neither a worker nor jadugar.enabled.
 CREATE VIEW jadugar_internal._subscription_hold WITH (security_barrier) AS
@@ -68,6 +74,7 @@ FROM jadugar_internal.subscription s
 	LEFT JOIN pg_catalog.pg_roles a ON a.oid = s.owner
 	CROSS JOIN LATERAL (SELECT CASE
 			WHEN h.reason IS NOT NULL THEN h.reason
+			WHEN jadugar_internal._v_lacks_room(c.subscription_id, c.shard) THEN 'no_room'
 			WHEN c.retry_at > pg_catalog.now() THEN 'backoff'
 			WHEN s.delivery = 't' AND jadugar_internal._v_awaits_room(c.subscription_id, c.shard)
 				THEN 'queue_full'
@@ -91,7 +98,7 @@ COMMENT ON COLUMN jadugar.subscription_shards.shard IS 'Number of the shard, fro
 COMMENT ON COLUMN jadugar.subscription_shards.status IS
 	'Status: active, waiting (see reason), blocked (by blocked_id), paused, lost, or done (the end of a replay).';
 COMMENT ON COLUMN jadugar.subscription_shards.reason IS
-	'Reason. Waiting: owner_missing, owner_nologin, owner_noconnect, paused (pause_all() is in force), disabled, not_adopted, backoff (after failures, until retry_at), or queue_full. Lost: events_dropped. Blocked: event_failed. Done: dead_letters, if some are left. Otherwise NULL.';
+	'Reason. Waiting: owner_missing, owner_nologin, owner_noconnect, workers_stopped, paused (pause_all() is in force), disabled, not_adopted, no_room (see jadugar.max_shards), backoff (after failures, until retry_at), or queue_full. Lost: events_dropped. Blocked: event_failed. Done: dead_letters, if some are left. Otherwise NULL.';
 COMMENT ON COLUMN jadugar.subscription_shards.handled IS 'Number of events handled.';
 COMMENT ON COLUMN jadugar.subscription_shards.failed IS 'Number of failed calls of the handler.';
 COMMENT ON COLUMN jadugar.subscription_shards.parked IS 'Number of events set aside.';
@@ -179,6 +186,8 @@ FROM jadugar_internal.subscription s
 			count(*) FILTER (WHERE x.retry_at > pg_catalog.now()) AS waiting,
 			COALESCE(pg_catalog.bool_or(s.delivery = 't' AND
 				jadugar_internal._v_awaits_room(x.subscription_id, x.shard)), false) AS full,
+			COALESCE(pg_catalog.bool_or(x.lost_at IS NULL AND NOT x.done AND
+				jadugar_internal._v_lacks_room(x.subscription_id, x.shard)), false) AS left_out,
 			pg_catalog.sum(x.handled)::bigint AS handled,
 			pg_catalog.sum(x.failed)::bigint AS failed,
 			pg_catalog.sum(x.parked)::bigint AS parked,
@@ -189,6 +198,7 @@ FROM jadugar_internal.subscription s
 	LEFT JOIN jadugar_internal._subscription_hold h ON h.subscription_id = s.subscription_id
 	CROSS JOIN LATERAL (SELECT CASE
 			WHEN h.reason IS NOT NULL THEN h.reason
+			WHEN c.left_out THEN 'no_room'
 			WHEN c.waiting > 0 THEN 'backoff'
 			WHEN c.full THEN 'queue_full'
 		END AS reason) w
@@ -235,7 +245,7 @@ COMMENT ON COLUMN jadugar.subscriptions.shards IS
 COMMENT ON COLUMN jadugar.subscriptions.status IS
 	'Status: active, waiting, blocked or lost (at least one shard is), paused, done (a replay has ended, and no event is to be tried again), or resharding (until new_shards begin).';
 COMMENT ON COLUMN jadugar.subscriptions.reason IS
-	'Reason. Waiting: owner_missing, owner_nologin, owner_noconnect, paused (pause_all() is in force), disabled, not_adopted, backoff (after failures), or queue_full. Lost: events_dropped. Blocked: event_failed. Done: dead_letters, if some are left. Otherwise NULL.';
+	'Reason. Waiting: owner_missing, owner_nologin, owner_noconnect, workers_stopped, paused (pause_all() is in force), disabled, not_adopted, no_room (see jadugar.max_shards), backoff (after failures), or queue_full. Lost: events_dropped. Blocked: event_failed. Done: dead_letters, if some are left. Otherwise NULL.';
 COMMENT ON COLUMN jadugar.subscriptions.handled IS 'Number of events handled.';
 COMMENT ON COLUMN jadugar.subscriptions.failed IS 'Number of failed calls of the handler.';
 COMMENT ON COLUMN jadugar.subscriptions.parked IS 'Number of events set aside, dead ones included.';

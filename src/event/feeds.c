@@ -107,8 +107,10 @@ set_feeds(JdgDb *db)
 {
 	JdgFeedWanted *shards;
 	int			n = read_shards(&shards);
+	bool		room = jdg_feeds_set(db->dboid, shards, n);
 
-	if (!jdg_feeds_set(db->dboid, shards, n))
+	pg_atomic_write_u32(&db->shards_left_out, !room);
+	if (!room)
 		ereport(LOG,
 				(errmsg("jadugar has no room for all shards of subscriptions"),
 				 errhint("Raise jadugar.max_shards and restart the server.")));

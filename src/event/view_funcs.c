@@ -20,17 +20,29 @@
 #include "handler/function.h"
 #include "handler/payload.h"
 #include "shared/feed.h"
+#include "shared/pool.h"
+#include "shared/shmem.h"
 
 PG_FUNCTION_INFO_V1(jdg_v_role_obstacle);
 PG_FUNCTION_INFO_V1(jdg_v_awaits_room);
+PG_FUNCTION_INFO_V1(jdg_v_lacks_room);
 PG_FUNCTION_INFO_V1(jdg_v_event_type_problem);
 
-/* _v_role_obstacle(role): why its work cannot run, or null */
+/*
+ * _v_role_obstacle(role): why its work cannot run, or null.  Workers are also
+ * looked at: stop_workers() holds up all work of the role.
+ */
 Datum
 jdg_v_role_obstacle(PG_FUNCTION_ARGS)
 {
-	const char *reason = jdg_role_obstacle(PG_GETARG_OID(0));
+	Oid			role = PG_GETARG_OID(0);
+	const char *reason = jdg_role_obstacle(role);
+	int			min;
 
+	if (reason == NULL && JdgSharedLock != NULL &&
+		jdg_has_access(GetUserId()) &&
+		jdg_pool_max_workers(MyDatabaseId, role, &min) == 0)
+		reason = "workers_stopped";
 	if (reason == NULL)
 		PG_RETURN_NULL();
 	PG_RETURN_TEXT_P(cstring_to_text(reason));
@@ -72,4 +84,21 @@ jdg_v_awaits_room(PG_FUNCTION_ARGS)
 		PG_RETURN_NULL();
 	PG_RETURN_BOOL(jdg_feed_awaits_room(MyDatabaseId, PG_GETARG_INT64(0),
 										PG_GETARG_INT32(1)));
+}
+
+/*
+ * _v_lacks_room(subscription_id, shard): does it get no events because of
+ * jadugar.max_shards?  Or null
+ */
+Datum
+jdg_v_lacks_room(PG_FUNCTION_ARGS)
+{
+	JdgDb	   *db = NULL;
+
+	if (!jdg_has_access(GetUserId()))
+		PG_RETURN_NULL();
+	if (JdgSharedLock != NULL)
+		db = jdg_db_lookup(MyDatabaseId, false);
+	PG_RETURN_BOOL(db != NULL && jdg_feed_lacks_room(db, PG_GETARG_INT64(0),
+													 PG_GETARG_INT32(1)));
 }

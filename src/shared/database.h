@@ -83,6 +83,8 @@ typedef struct JdgDb
 	pg_atomic_uint32 fetch_waiters; /* backends in wait_events() */
 	pg_atomic_uint64 published[64]; /* events of the topics of each bit,
 									 * shared/feed.h */
+	pg_atomic_uint32 shards_left_out;	/* jadugar.max_shards is too low for
+										 * all shards to have a feed */
 	pg_atomic_uint64 happenings;	/* shared/happening.h */
 	pg_atomic_uint32 happening_pins;
 	pg_atomic_uint32 paused;	/* copy of control.paused_at IS NOT NULL */

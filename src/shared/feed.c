@@ -384,6 +384,13 @@ jdg_feed_awaits_room(Oid dboid, int64 subscription_id, int32 shard)
 		pg_atomic_read_u32(&f->queue_id) != 0;
 }
 
+bool
+jdg_feed_lacks_room(JdgDb *db, int64 subscription_id, int32 shard)
+{
+	return pg_atomic_read_u32(&db->shards_left_out) != 0 &&
+		find_feed(db->dboid, subscription_id, shard) == NULL;
+}
+
 void
 jdg_feed_fetched(JdgDb *db, int64 subscription_id, int32 shard, uint32 news)
 {

@@ -105,6 +105,9 @@ extern void jdg_feed_await_room(JdgFeed *feed, int32 queue_id);
 extern bool jdg_feed_awaits_room(Oid dboid, int64 subscription_id,
 								 int32 shard);
 
+/* for views: does a shard lack a feed because all are in use? */
+extern bool jdg_feed_lacks_room(JdgDb *db, int64 subscription_id, int32 shard);
+
 /*
  * There may be room in a queue for which feeds of the database wait.  Never
  * fails.

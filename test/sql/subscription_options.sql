@@ -93,7 +93,7 @@ RESET ROLE;
 SELECT jadugar.resume_queue('test_sopt');
 CALL test.wait_until($$SELECT status = 'active' AND handled = 3 FROM jadugar.subscriptions WHERE name = 'q'$$);
 
--- for its owner; consumers outside need no worker
+-- for its owner and its workers; consumers outside need no worker
 SET ROLE test_sopt_off;
 SELECT jadugar.subscribe('i', '{sopt.x}', 'SELECT 1') > 0 AS subscribed;
 SELECT jadugar.subscribe('j', '{sopt.x}', delivery => 'fetch') > 0 AS subscribed;
