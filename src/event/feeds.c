@@ -109,7 +109,8 @@ set_feeds(JdgDb *db)
 	int			n = read_shards(&shards);
 	bool		room = jdg_feeds_set(db->dboid, shards, n);
 
-	pg_atomic_write_u32(&db->shards_left_out, !room);
+	pg_atomic_write_u32(&db->feeds,
+						room ? JDG_FEEDS_COMPLETE : JDG_FEEDS_LEFT_OUT);
 	if (!room)
 		ereport(LOG,
 				(errmsg("jadugar has no room for all shards of subscriptions"),

@@ -125,6 +125,7 @@ scheduler_exit(int code, Datum arg)
 	{
 		jdg_wakeup_set_latch(&my_db->wakeup, NULL);
 		my_db->scheduler_pid = 0;
+		pg_atomic_write_u32(&my_db->feeds, JDG_FEEDS_UNKNOWN);
 		if (extension_gone)
 		{
 			my_db->state = JDG_DB_NONE;

@@ -55,7 +55,7 @@ init_db(JdgDb *db)
 	pg_atomic_init_u32(&db->fetch_waiters, 0);
 	for (int i = 0; i < lengthof(db->published); i++)
 		pg_atomic_init_u64(&db->published[i], 0);
-	pg_atomic_init_u32(&db->shards_left_out, 0);
+	pg_atomic_init_u32(&db->feeds, JDG_FEEDS_UNKNOWN);
 	/* nobody knows yet what is asked for */
 	pg_atomic_init_u64(&db->happenings, PG_UINT64_MAX);
 	pg_atomic_init_u32(&db->happening_pins, 0);

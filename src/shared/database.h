@@ -47,6 +47,14 @@ typedef enum JdgSlotWanted
 	JDG_SLOT_WANTED_MUST		/* for a role without worker */
 } JdgSlotWanted;
 
+/* JdgDb.feeds: has each shard of an active subscription a feed? */
+typedef enum JdgFeeds
+{
+	JDG_FEEDS_UNKNOWN,			/* no scheduler runs that makes them */
+	JDG_FEEDS_COMPLETE,
+	JDG_FEEDS_LEFT_OUT			/* jadugar.max_shards is too low */
+} JdgFeeds;
+
 #define JDG_WAITING_MAX 8
 
 typedef struct JdgDb
@@ -83,8 +91,7 @@ typedef struct JdgDb
 	pg_atomic_uint32 fetch_waiters; /* backends in wait_events() */
 	pg_atomic_uint64 published[64]; /* events of the topics of each bit,
 									 * shared/feed.h */
-	pg_atomic_uint32 shards_left_out;	/* jadugar.max_shards is too low for
-										 * all shards to have a feed */
+	pg_atomic_uint32 feeds;		/* JdgFeeds */
 	pg_atomic_uint64 happenings;	/* shared/happening.h */
 	pg_atomic_uint32 happening_pins;
 	pg_atomic_uint32 paused;	/* copy of control.paused_at IS NOT NULL */

@@ -189,6 +189,8 @@ jdg_feeds_publish(JdgDb *db, uint64 topics, uint64 types, int64 events)
 
 	/* pairs with jdg_feed_take(): commit, then count; count, then look */
 	pg_memory_barrier();
+	/* consumers do not need a feed */
+	o.fetched = pg_atomic_read_u32(&db->feeds) != JDG_FEEDS_COMPLETE;
 	for (int i = 0; i < used; i++)
 	{
 		JdgFeed    *f = &jdg_feeds[i];
@@ -387,7 +389,7 @@ jdg_feed_awaits_room(Oid dboid, int64 subscription_id, int32 shard)
 bool
 jdg_feed_lacks_room(JdgDb *db, int64 subscription_id, int32 shard)
 {
-	return pg_atomic_read_u32(&db->shards_left_out) != 0 &&
+	return pg_atomic_read_u32(&db->feeds) == JDG_FEEDS_LEFT_OUT &&
 		find_feed(db->dboid, subscription_id, shard) == NULL;
 }
 
