@@ -44,8 +44,8 @@ else
 {
 	my %there = map { $_->[0] => 1 } @points;
 
-	# 063_event_limits.pl has these
-	$there{$_} = 1 foreach qw(event-parked-copied event-leaf-expiring event-leaf-dropped);
+	# 063_event_limits.pl has these, and 064_replay_faults.pl the last one
+	$there{$_} = 1 foreach qw(event-parked-copied event-leaf-expiring event-leaf-dropped event-subscribed);
 
 	is(join(' ', sort keys %there), join(' ', grep { /^event-/ } fault_points()),
 		'every fault point of events is tested');
