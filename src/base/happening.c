@@ -64,27 +64,27 @@ jdg_happening_type(JdgHappening kind)
  * time is at most the product of both lengths.
  */
 bool
-jdg_pattern_matches(const char *pattern, const char *text)
+jdg_pattern_matches(const char *pattern, const char *name)
 {
 	const char *star = NULL;
 	const char *retry = NULL;
 
-	while (*text)
+	while (*name)
 	{
 		if (*pattern == '*')
 		{
 			star = ++pattern;
-			retry = text;
+			retry = name;
 		}
-		else if (*pattern == *text)
+		else if (*pattern == *name)
 		{
 			pattern++;
-			text	  ++;
+			name++;
 		}
 		else if (star != NULL)
 		{
 			pattern = star;
-			text = ++retry;
+			name = ++retry;
 		}
 		else
 			return false;

@@ -52,8 +52,8 @@ typedef enum JdgHappening
 /* the type of its event, such as "task.completed" */
 extern const char *jdg_happening_type(JdgHappening kind);
 
-/* Does a pattern, in which * stands for any characters, match a text? */
-extern bool jdg_pattern_matches(const char *pattern, const char *text);
+/* Does a pattern, in which * stands for any characters, match a name? */
+extern bool jdg_pattern_matches(const char *pattern, const char *name);
 
 /* the kinds whose types match a pattern, as bits */
 extern uint64 jdg_happenings_of(const char *pattern);

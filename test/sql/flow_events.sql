@@ -76,7 +76,7 @@ SELECT name, status, error FROM test.ends();
 -- paths are evaluated when the wait begins: results, items and passes, also in a
 -- transaction that publishes the event
 SELECT start_flow(step('a', 'SELECT 1 AS id') ~> step('b', $$SELECT 7 AS id, jadugar.publish('test.path', '{"k": [1, {"x": "y"}]}', key => '7')$$) ~>
-	wait_event('test.path', '{"k": [{"x": "$.input.x[*].y"}, "$.steps.a.id"]}', key => '$.steps.b.id', name => 'w'), '{"x": [{"z": 0}, {"y": "y"}]}') AS run \gset
+	wait_event('test.path', '{"k": [{"x": "$.input.x[1].y"}, "$.steps.a.id"]}', key => '$.steps.b.id', name => 'w'), '{"x": [{"z": 0}, {"y": "y"}]}') AS run \gset
 SELECT status, result->'data' AS data FROM test.end_of(:run);
 SELECT start_flow(each('$.input.orders', step('s', $$SELECT ($1->>'index')::int AS n$$) ~> wait_event('test.path', '{"n": "$.steps.s.n", "last": "$.input.orders[last].id"}', key => '$.item.id', name => 'w'), name => 'e'),
 	'{"orders": [{"id": "p"}, {"id": "q"}]}') AS run \gset
@@ -92,9 +92,16 @@ SELECT status FROM test.end_of(:run);
 SELECT string_agg(result #>> '{data,n}', ' ' ORDER BY step_id) AS taken FROM flow_steps WHERE run_id = :run AND step = 'w';
 SELECT start_flow(wait_event('test.path', (SELECT jsonb_object_agg('k' || n, '$.input') FROM generate_series(1, 100) n)), jsonb_build_object('x', repeat('x', 20000))) AS run \gset
 SELECT status, error FROM test.end_of(:run);
+-- a part finds one value: arrays are not looked through, and places that are not there find nothing
+SELECT test.start_wait(name, wait_event('test.e', key => path), '{"a": [{"b": "x"}], "s": "x", "e": []}')
+FROM (VALUES ('unwrapped', '$.input.a.b'), ('wrapped', '$.input.s[0]'), ('behind', '$.input.a[1].b'), ('last of none', '$.input.e[last]'), ('of a scalar', '$.input.s.b'), ('no item', '$.item')) v (name, path);
+SELECT name, status, error FROM test.ends();
+SELECT test.start_wait(name, wait_event('test.e', key => path), '{"a": [{"b": "x"}, {"b": "y"}]}') FROM (VALUES ('first', '$.input.a[0].b'), ('last', '$.input.a[last].b')) v (name, path);
+SELECT publish('test.e', '{}', key => k) > 0 AS published FROM (VALUES ('x'), ('y')) v (k);
+SELECT name, status, key FROM test.ends();
 -- others are refused
 SELECT k, test.refusal_of(format('SELECT wait_event(''test.path'', %L, key => %L)', f, k)) FROM (VALUES ('{}', '$'), ('{}', '$.steps'), ('{}', '$.other'), ('{}', '$[0]'), ('{}', '$.input.**.x'),
-	('{}', '$.input.a[0 to 2]'), ('{}', '$.input.a[$.input.b]'), ('{}', '$.input.a[last - 1]'), ('{}', '$.input.*'), ('{}', '$.input ? (@.a > 1)'), ('{}', '$.input.a.double()'),
+	('{}', '$.input.a[0 to 2]'), ('{}', '$.input.a[$.input.b]'), ('{}', '$.input.a[last - 1]'), ('{}', '$.input.*'), ('{}', '$.input[*].a'), ('{}', '$.input[1, 2]'), ('{}', '$.input[1.5]'), ('{}', '$.input[-1]'), ('{}', '$.input ? (@.a > 1)'), ('{}', '$.input.a.double()'),
 	('{"a": ["$.input.b like_regex \"x\""]}', 'k'), ('{}', '$.input' || repeat('.a', 33))) v (f, k);
 SELECT test.refusal_of($$SELECT wait_event('test.path', (SELECT jsonb_object_agg('k' || n, '$.input') FROM generate_series(1, 101) n))$$);
 -- filters are compared in depth
@@ -105,7 +112,7 @@ SELECT status, error FROM test.end_of(:run);
 SELECT test.refusal_of(format('SELECT wait_event(''test.path'', %L)', jsonb_build_object('a', array_fill(1, ARRAY[60]), 'b', jsonb_build_object('c', array_fill(2, ARRAY[n]))))) FROM (VALUES (40), (41)) v (n);
 SELECT start_flow(wait_event('test.path', '{"a": "$.input.a"}'), jsonb_build_object('a', array_fill(1, ARRAY[101]))) AS run \gset
 SELECT status, error FROM test.end_of(:run);
-SELECT wait_event('test.path', key => '$.input."a b"[0][last][1, 2][*].c') IS NOT NULL AS plain;
+SELECT wait_event('test.path', key => '$.input."a b"[0][last].c') IS NOT NULL AS plain;
 
 -- ------------------------------------------------------------------ waits
 -- each pass of a loop takes one event, in their order

@@ -5,8 +5,9 @@
  *
  * A step evaluates its paths in the worker of its owner.  Paths that are plain
  * are evaluated in the transaction in which a node begins, which may be one of
- * the scheduler: their cost is bounded by their length and the size of the
- * data, and they raise no errors.
+ * the scheduler.  So each part finds one value, by a search and not by a look
+ * at all elements: what jsonpath does with arrays in its lax mode, to look into
+ * each of their elements, is left out.  Nothing raises an error.
  *
  *-------------------------------------------------------------------------
  */
@@ -14,16 +15,15 @@
 
 #include "utils/builtins.h"
 #include "utils/fmgrprotos.h"
-#include "utils/jsonpath.h"
+#include "utils/numeric.h"
 
 #include "base/errors.h"
 #include "flow/graph/names.h"
 #include "flow/graph/plain_path.h"
 #include "flow/graph/texts.h"
 
-/* keys and subscripts of a path, and paths of a node */
+/* keys and subscripts of a path */
 #define PARTS_MAX 32
-#define PATHS_MAX 100
 
 static bool
 is_key(JsonPathItem *item, const char *name)
@@ -37,55 +37,81 @@ is_key(JsonPathItem *item, const char *name)
 	return len == strlen(name) && memcmp(key, name, len) == 0;
 }
 
-/* Are all subscripts numbers or "last"? */
-static bool
-has_plain_subscripts(JsonPathItem *item)
+/* A number of up to nine digits; -1: it is none. */
+static int
+index_of(JsonPathItem *item)
 {
-	for (int i = 0; i < item->content.array.nelems; i++)
-	{
-		JsonPathItem from;
-		JsonPathItem to;
+	char	   *text = DatumGetCString(DirectFunctionCall1(numeric_out,
+														   NumericGetDatum(jspGetNumeric(item))));
 
-		if (jspGetArraySubscript(item, &from, &to, i))
-			return false;		/* a range */
-		if ((from.type != jpiNumeric && from.type != jpiLast) ||
-			jspGetNext(&from, NULL))
-			return false;
-	}
-	return true;
+	if (strlen(text) > 9 || strspn(text, "0123456789") != strlen(text))
+		return -1;
+	return atoi(text);
+}
+
+/* Is there one subscript, a whole number or "last"? */
+static bool
+has_plain_subscript(JsonPathItem *item)
+{
+	JsonPathItem from;
+	JsonPathItem to;
+
+	if (item->content.array.nelems != 1 ||
+		jspGetArraySubscript(item, &from, &to, 0))
+		return false;			/* several, or a range */
+	return !jspGetNext(&from, NULL) &&
+		(from.type == jpiLast ||
+		 (from.type == jpiNumeric && index_of(&from) >= 0));
 }
 
 static bool
 is_plain_part(JsonPathItem *item)
 {
-	return item->type == jpiKey || item->type == jpiAnyArray ||
-		(item->type == jpiIndexArray && has_plain_subscripts(item));
+	return item->type == jpiKey ||
+		(item->type == jpiIndexArray && has_plain_subscript(item));
+}
+
+/* Reads the root of a path, and moves the item to its end. */
+static bool
+read_root(JsonPathItem *item, JdgPlainPath *path)
+{
+	JsonPathItem next;
+
+	if (item->type != jpiRoot || !jspGetNext(item, &next))
+		return false;
+	*item = next;
+	if (is_key(item, "input"))
+		path->root = JDG_PATH_INPUT;
+	else if (is_key(item, "item"))
+		path->root = JDG_PATH_ITEM;
+	else if (is_key(item, "index"))
+		path->root = JDG_PATH_INDEX;
+	else if (is_key(item, "steps") && jspGetNext(item, &next) &&
+			 next.type == jpiKey)
+	{
+		path->root = JDG_PATH_STEP;
+		*item = next;
+		path->step = jspGetString(item, &path->len);
+	}
+	else
+		return false;
+	return true;
 }
 
 bool
-jdg_path_is_plain(const char *text, const char **step, int *len)
+jdg_plain_path_read(const char *text, int len, JdgPlainPath *path)
 {
-	JsonPath   *path = DatumGetJsonPathP(DirectFunctionCall1(jsonpath_in,
-															 CStringGetDatum(text)));
+	Datum		d = DirectFunctionCall1(jsonpath_in,
+										CStringGetDatum(pnstrdup(text, len)));
 	JsonPathItem item;
 	JsonPathItem next;
 	int			parts = 0;
 
-	*step = NULL;
-	jspInit(&item, path);
-	if (item.type != jpiRoot || !jspGetNext(&item, &next))
+	memset(path, 0, sizeof(*path));
+	jspInit(&item, DatumGetJsonPathP(d));
+	if (!read_root(&item, path))
 		return false;
-	item = next;
-	if (is_key(&item, "steps"))
-	{
-		if (!jspGetNext(&item, &next) || next.type != jpiKey)
-			return false;
-		item = next;
-		*step = jspGetString(&item, len);
-	}
-	else if (!is_key(&item, "input") && !is_key(&item, "item") &&
-			 !is_key(&item, "index"))
-		return false;
+	path->begin = item;
 	while (jspGetNext(&item, &next))
 	{
 		item = next;
@@ -93,6 +119,58 @@ jdg_path_is_plain(const char *text, const char **step, int *len)
 			return false;
 	}
 	return true;
+}
+
+/* Goes from a value to the one that a part of a path names; false: none. */
+static bool
+find_part(JsonPathItem *item, JsonbValue *v)
+{
+	JsonbContainer *c = v->val.binary.data;
+	JsonbValue *found = NULL;
+
+	if (v->type != jbvBinary)
+		return false;
+	if (item->type == jpiKey && JsonContainerIsObject(c))
+	{
+		int32		len;
+		char	   *key = jspGetString(item, &len);
+
+		found = getKeyJsonValueFromContainer(c, key, len, NULL);
+	}
+	else if (item->type == jpiIndexArray && JsonContainerIsArray(c) &&
+			 !JsonContainerIsScalar(c))
+	{
+		JsonPathItem from;
+		JsonPathItem to;
+
+		(void) jspGetArraySubscript(item, &from, &to, 0);
+		found = getIthJsonbValueFromContainer(c, from.type == jpiLast ?
+											  JsonContainerSize(c) - 1 :
+											  index_of(&from));
+	}
+	if (found == NULL)
+		return false;
+	*v = *found;
+	return true;
+}
+
+Jsonb *
+jdg_plain_path_find(const JdgPlainPath *path, Jsonb *root)
+{
+	JsonPathItem item = path->begin;
+	JsonPathItem next;
+	JsonbValue	v;
+
+	v.type = jbvBinary;
+	v.val.binary.data = &root->root;
+	v.val.binary.len = VARSIZE(root) - VARHDRSZ;
+	while (jspGetNext(&item, &next))
+	{
+		item = next;
+		if (!find_part(&item, &v))
+			return NULL;
+	}
+	return JsonbValueToJsonb(&v);
 }
 
 void
@@ -109,26 +187,25 @@ jdg_object_plain_paths(JdgFlowObject *o, const char *key)
 	it = JsonbIteratorInit(&json->root);
 	while ((tok = JsonbIteratorNext(&it, &v, false)) != WJB_DONE)
 	{
-		const char *step;
-		int			len;
-		char	   *text;
+		JdgPlainPath path;
 
 		if ((tok != WJB_VALUE && tok != WJB_ELEM) || v.type != jbvString ||
 			!jdg_flow_is_path(v.val.string.val, v.val.string.len))
 			continue;
-		text = pnstrdup(v.val.string.val, v.val.string.len);
-
-		if (!jdg_path_is_plain(text, &step, &len))
+		if (!jdg_plain_path_read(v.val.string.val, v.val.string.len, &path))
 			ereport(ERROR,
 					(errcode(JDG_ERRCODE_VALIDATION_ERROR),
 					 errmsg("invalid path in \"%s\" of %s", key,
 							jdg_flow_label(o->node)),
-					 errdetail("The path is %s.", jdg_excerpt(text)),
+					 errdetail("The path is %s.",
+							   jdg_excerpt(pnstrdup(v.val.string.val,
+													v.val.string.len))),
 					 errhint("Write a path of keys and subscripts that begins with $.input, $.item, $.index or $.steps.NAME, or let a step find the value.")));
-		if (++n > PATHS_MAX)
+		if (++n > JDG_PLAIN_PATHS_MAX)
 			ereport(ERROR,
 					(errcode(JDG_ERRCODE_VALIDATION_ERROR),
 					 errmsg("\"%s\" of %s must have at most %d paths", key,
-							jdg_flow_label(o->node), PATHS_MAX)));
+							jdg_flow_label(o->node),
+							JDG_PLAIN_PATHS_MAX)));
 	}
 }

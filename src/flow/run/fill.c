@@ -17,7 +17,6 @@
 #include "utils/memutils.h"
 
 #include "base/json.h"
-#include "base/jsonfields.h"
 #include "flow/graph/names.h"
 #include "flow/graph/plain_path.h"
 #include "flow/graph/texts.h"
@@ -32,33 +31,21 @@
 
 typedef struct Filling
 {
-	Jsonb	   *data;
-	bool		silent;			/* a path that fails finds null */
+	/* the value that a path finds; NULL: none */
+	Jsonb	   *(*find) (void *arg, const JsonbValue *path);
+	void	   *arg;
 	Size		found;			/* bytes that paths have found */
 	Size		most;			/* the same at most; more: the result is NULL */
 } Filling;
 
-/* The first thing that a path finds, or null. */
 static Jsonb *
-find_first(Filling *f, const JsonbValue *path)
+find_or_null(Filling *f, const JsonbValue *path)
 {
-	LOCAL_FCINFO(fcinfo, 4);
-	Datum		found;
+	Jsonb	   *found = f->find(f->arg, path);
 	JsonbValue	v;
 
-	InitFunctionCallInfoData(*fcinfo, NULL, 4, InvalidOid, NULL, NULL);
-	fcinfo->args[0].value = JsonbPGetDatum(f->data);
-	fcinfo->args[1].value =
-		DirectFunctionCall1(jsonpath_in,
-							CStringGetDatum(pnstrdup(path->val.string.val,
-													 path->val.string.len)));
-	fcinfo->args[2].value = JsonbPGetDatum(jdg_json_empty());
-	fcinfo->args[3].value = BoolGetDatum(f->silent);
-	for (int i = 0; i < 4; i++)
-		fcinfo->args[i].isnull = false;
-	found = jsonb_path_query_first(fcinfo);
-	if (!fcinfo->isnull)
-		return DatumGetJsonbP(found);
+	if (found != NULL)
+		return found;
 	v.type = jbvNull;
 	return JsonbValueToJsonb(&v);
 }
@@ -97,7 +84,7 @@ fill(Filling *f, Jsonb *template)
 
 		if (is_string && jdg_flow_is_path(v.val.string.val, v.val.string.len))
 		{
-			Jsonb	   *found = find_first(f, &v);
+			Jsonb	   *found = find_or_null(f, &v);
 
 			f->found += VARSIZE(found);
 			if (f->found > f->most)
@@ -120,10 +107,31 @@ fill(Filling *f, Jsonb *template)
 	return JsonbValueToJsonb(res);
 }
 
+/* The first thing that a path finds. */
+static Jsonb *
+find_first(void *data, const JsonbValue *path)
+{
+	LOCAL_FCINFO(fcinfo, 4);
+	Datum		found;
+
+	InitFunctionCallInfoData(*fcinfo, NULL, 4, InvalidOid, NULL, NULL);
+	fcinfo->args[0].value = JsonbPGetDatum((Jsonb *) data);
+	fcinfo->args[1].value =
+		DirectFunctionCall1(jsonpath_in,
+							CStringGetDatum(pnstrdup(path->val.string.val,
+													 path->val.string.len)));
+	fcinfo->args[2].value = JsonbPGetDatum(jdg_json_empty());
+	fcinfo->args[3].value = BoolGetDatum(false);
+	for (int i = 0; i < 4; i++)
+		fcinfo->args[i].isnull = false;
+	found = jsonb_path_query_first(fcinfo);
+	return fcinfo->isnull ? NULL : DatumGetJsonbP(found);
+}
+
 Jsonb *
 jdg_fill_in(Jsonb *template, Jsonb *data)
 {
-	Filling		f = {.data = data,.most = MaxAllocSize};
+	Filling		f = {.find = find_first,.arg = data,.most = MaxAllocSize};
 
 	return fill(&f, template);
 }
@@ -165,14 +173,13 @@ next_block(JdgRunState *rs, Block *b)
 	return true;
 }
 
-/* The result of a node in a block at this base; NULL: it has none. */
+/* The result of a node in a block at this base, as it is stored; NULL: none. */
 static Jsonb *
 result_at(JdgRunState *rs, const JdgFlowNode *node, int64 base)
 {
 	const JdgFlowStep *s = jdg_step_get(rs, jdg_step_place(node, base));
 
-	return s != NULL && jdg_flow_has_result(s) ? jdg_step_jsonb(s->result) :
-		NULL;
+	return s != NULL && jdg_flow_has_result(s) ? s->result : NULL;
 }
 
 /* The result of a node that a step sees, as data.c finds it. */
@@ -196,101 +203,119 @@ find_result(JdgRunState *rs, const JdgFlowStep *step, const JdgFlowNode *node)
 	return result;
 }
 
-/* Adds item and index of the innermost each.  Returns the number of fields. */
-static int
-add_item(JdgRunState *rs, const JdgFlowStep *step, JdgJsonField *field)
+/* The first row of the innermost each around a step; NULL: there is none. */
+static const JdgFlowStep *
+find_item(JdgRunState *rs, const JdgFlowStep *step)
 {
 	Block		b;
-	JsonbValue	v;
 
 	own_block(rs, step, &b);
 	while (b.container == NULL || b.first->item == NULL)
 	{
 		if (!next_block(rs, &b))
-			return 0;
+			return NULL;
 	}
-	v.type = jbvNumeric;
-	v.val.numeric = int64_to_numeric(b.first->idx);
-	field[0] = (JdgJsonField)
-	{
-		.key = "item",.len = 4,.value = jdg_step_jsonb(b.first->item)
-	};
-	field[1] = (JdgJsonField)
-	{
-		.key = "index",.len = 5,.value = JsonbValueToJsonb(&v)
-	};
-	return 2;
+	return b.first;
 }
 
-/* Adds the result of a step that a path begins with, once. */
-static void
-add_result(JdgRunState *rs, const JdgFlowStep *step, const JsonbValue *path,
-		   JdgFlowResults *results)
+/* the values that paths of a step begin with */
+typedef struct Roots
 {
-	const JdgFlowGraph *graph = rs->plan->graph;
-	const char *name;
-	int			len;
+	JdgRunState *rs;
+	const JdgFlowStep *step;
+	MemoryContext mcxt;			/* of the pass, which keeps rows */
+	int			n;
+	struct
+	{
+		Jsonb	   *stored;
+		Jsonb	   *value;
+	}			known[JDG_PLAIN_PATHS_MAX + 1]; /* the key has one more */
+} Roots;
+
+/* The value of a row, which is looked into, once. */
+static Jsonb *
+value_of(Roots *r, Jsonb *stored)
+{
+	for (int i = 0; i < r->n; i++)
+	{
+		if (r->known[i].stored == stored)
+			return r->known[i].value;
+	}
+	Assert(r->n < lengthof(r->known));
+	r->known[r->n].stored = stored;
+	r->known[r->n].value = jdg_step_jsonb(stored);
+	return r->known[r->n++].value;
+}
+
+/* The value of a row that a path begins with; NULL: there is none. */
+static Jsonb *
+find_stored(Roots *r, const JdgPlainPath *path, int32 *index)
+{
+	const JdgFlowGraph *graph = r->rs->plan->graph;
+	const JdgFlowStep *first;
 	int			no;
-	Jsonb	   *result;
 
-	if (!jdg_path_is_plain(pnstrdup(path->val.string.val, path->val.string.len),
-						   &name, &len) || name == NULL)
-		return;
-	no = jdg_flow_find_named(graph, name, len);
-	for (int i = 0; i < results->n; i++)
+	switch (path->root)
 	{
-		if (no >= 0 && results->field[i].key == graph->nodes[no].name)
-			return;
+		case JDG_PATH_INPUT:
+			return r->rs->r.input;
+		case JDG_PATH_ITEM:
+		case JDG_PATH_INDEX:
+			first = find_item(r->rs, r->step);
+			if (first == NULL)
+				return NULL;
+			*index = first->idx;
+			return first->item;
+		case JDG_PATH_STEP:
+			no = jdg_flow_find_named(graph, path->step, path->len);
+			return no < 0 ? NULL :
+				find_result(r->rs, r->step, &graph->nodes[no]);
 	}
-	result = no < 0 ? NULL : find_result(rs, step, &graph->nodes[no]);
-	if (result != NULL)
-		jdg_flow_results_append(results, graph->nodes[no].name, result);
+	return NULL;
 }
 
-/* The fields of the object that the paths of a template look into. */
-static int
-find_fields(JdgRunState *rs, const JdgFlowStep *step, Jsonb *template,
-			JdgFlowResults *results, JdgJsonField *field)
+static Jsonb *
+find_plain(void *arg, const JsonbValue *text)
 {
-	JsonbIterator *it = JsonbIteratorInit(&template->root);
-	JsonbIteratorToken tok;
-	JsonbValue	v;
+	Roots	   *r = arg;
+	JdgPlainPath path;
+	MemoryContext old;
+	Jsonb	   *root;
+	int32		index = 0;
 
-	while ((tok = JsonbIteratorNext(&it, &v, false)) != WJB_DONE)
+	/* it was plain when the flow was made */
+	if (!jdg_plain_path_read(text->val.string.val, text->val.string.len, &path))
+		return NULL;
+	old = MemoryContextSwitchTo(r->mcxt);
+	root = find_stored(r, &path, &index);
+	MemoryContextSwitchTo(old);
+	if (root == NULL)
+		return NULL;
+	if (path.root == JDG_PATH_INDEX)
 	{
-		if ((tok == WJB_VALUE || tok == WJB_ELEM) && v.type == jbvString &&
-			jdg_flow_is_path(v.val.string.val, v.val.string.len))
-			add_result(rs, step, &v, results);
+		JsonbValue	v;
+
+		v.type = jbvNumeric;
+		v.val.numeric = int64_to_numeric(index);
+		root = JsonbValueToJsonb(&v);
 	}
-	field[0] = (JdgJsonField)
-	{
-		.key = "input",.len = 5,.value = rs->r.input
-	};
-	return 1 + add_item(rs, step, &field[1]);
+	else
+		root = value_of(r, root);
+	return jdg_plain_path_find(&path, root);
 }
 
-/* Rows are read in the context of the pass, which keeps them. */
 Jsonb *
 jdg_step_fill_in(JdgRunState *rs, const JdgFlowStep *step, Jsonb *template)
 {
-	JdgFlowResults results = {0};
-	JdgJsonField field[4];
-	int			n = find_fields(rs, step, template, &results, field);
-	MemoryContext mcxt = CurrentMemoryContext;
-	MemoryContext temp = AllocSetContextCreate(mcxt, "jadugar template",
+	Roots		r = {.rs = rs,.step = step,.mcxt = CurrentMemoryContext};
+	MemoryContext temp = AllocSetContextCreate(r.mcxt, "jadugar template",
 											   ALLOCSET_DEFAULT_SIZES);
-	Filling		f = {.silent = true,.most = FOUND_MAX};
+	Filling		f = {.find = find_plain,.arg = &r,.most = FOUND_MAX};
 	Jsonb	   *result;
 
 	MemoryContextSwitchTo(temp);
-	field[n++] = (JdgJsonField)
-	{
-		.key = "steps",.len = 5,.value = jdg_json_object(results.field,
-														 results.n)
-	};
-	f.data = jdg_json_object(field, n);
 	result = fill(&f, template);
-	MemoryContextSwitchTo(mcxt);
+	MemoryContextSwitchTo(r.mcxt);
 	if (result != NULL)
 		result = DatumGetJsonbPCopy(JsonbPGetDatum(result));
 	MemoryContextDelete(temp);

@@ -122,9 +122,9 @@ make_room(JdgFlowResults *results, int n)
 		repalloc_huge(results->field, sizeof(JdgJsonField) * results->room);
 }
 
-void
-jdg_flow_results_append(JdgFlowResults *results, const char *name,
-						Jsonb *value)
+/* Adds one, which is not copied. */
+static void
+append(JdgFlowResults *results, const char *name, Jsonb *value)
 {
 	make_room(results, 1);
 	results->field[results->n] = (JdgJsonField)
@@ -140,7 +140,7 @@ append_row(JdgFlowResults *results, const JdgFlowNode *node,
 		   const JdgFlowStep *s)
 {
 	if (node->named && jdg_flow_has_result(s))
-		jdg_flow_results_append(results, node->name, jdg_step_jsonb(s->result));
+		append(results, node->name, jdg_step_jsonb(s->result));
 }
 
 /* Puts the last one in its place; those before it are sorted. */
@@ -172,7 +172,7 @@ keep(Kept *k, const char *name, const Jsonb *value)
 	old = MemoryContextSwitchTo(k->mcxt);
 	copy = palloc(VARSIZE(value));
 	memcpy(copy, value, VARSIZE(value));
-	jdg_flow_results_append(&k->results, pstrdup(name), copy);
+	append(&k->results, pstrdup(name), copy);
 	MemoryContextSwitchTo(old);
 	sort_last(&k->results);
 	k->size += size;

@@ -24,10 +24,6 @@ typedef struct JdgFlowResults
 /* has a row a result that other steps see? */
 extern bool jdg_flow_has_result(const JdgFlowStep *s);
 
-/* adds one, which is not copied */
-extern void jdg_flow_results_append(JdgFlowResults *results, const char *name,
-									Jsonb *value);
-
 /* a block whose results are collected */
 typedef struct JdgFlowBlock
 {
