@@ -22,6 +22,7 @@ CREATE TABLE jadugar_internal.subscription (
 	max_attempts integer NOT NULL CHECK (max_attempts > 0),
 	retry		jsonb,
 	timeout		interval,
+	isolate		boolean,
 	settings	jsonb,
 	versions	jsonb,
 	queue_id	integer,
@@ -174,6 +175,7 @@ CREATE FUNCTION jadugar.subscribe(
 	max_attempts	integer DEFAULT 10,
 	retry			jsonb DEFAULT NULL,
 	timeout			interval DEFAULT NULL,
+	isolate			boolean DEFAULT NULL,
 	settings		jsonb DEFAULT NULL,
 	versions		jsonb DEFAULT NULL,
 	queue			text DEFAULT NULL,
@@ -181,7 +183,8 @@ CREATE FUNCTION jadugar.subscribe(
 	enabled			boolean DEFAULT true,
 	description		text DEFAULT NULL,
 	metadata		jsonb DEFAULT NULL,
-	owner			text DEFAULT NULL
+	owner			text DEFAULT NULL,
+	or_replace		boolean DEFAULT false
 ) RETURNS bigint
 LANGUAGE C AS 'MODULE_PATHNAME', 'jdg_subscribe';
 COMMENT ON FUNCTION jadugar.subscribe IS
@@ -202,6 +205,7 @@ CREATE FUNCTION jadugar.alter_subscription(
 	max_attempts	integer DEFAULT NULL,
 	retry			jsonb DEFAULT NULL,
 	timeout			interval DEFAULT NULL,
+	isolate			boolean DEFAULT NULL,
 	settings		jsonb DEFAULT NULL,
 	versions		jsonb DEFAULT NULL,
 	queue			text DEFAULT NULL,

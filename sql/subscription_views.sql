@@ -140,6 +140,7 @@ SELECT s.subscription_id,
 	s.max_attempts,
 	s.retry,
 	s.timeout,
+	s.isolate,
 	CASE WHEN jadugar_internal._v_owns(s.owner) OR (SELECT jadugar_internal._v_is_operator())
 		THEN s.settings END AS settings,
 	s.versions,
@@ -235,6 +236,8 @@ COMMENT ON COLUMN jadugar.subscriptions.max_attempts IS
 	'Number of attempts after which an event is dead.';
 COMMENT ON COLUMN jadugar.subscriptions.retry IS 'Retry policy. NULL: the default.';
 COMMENT ON COLUMN jadugar.subscriptions.timeout IS 'Maximum duration of a call. NULL: none.';
+COMMENT ON COLUMN jadugar.subscriptions.isolate IS
+	'Has each call, or task, its own transaction? NULL: the default.';
 COMMENT ON COLUMN jadugar.subscriptions.settings IS 'Settings for the calls. NULL for a monitor.';
 COMMENT ON COLUMN jadugar.subscriptions.versions IS
 	'Versions of types in which it gets the data. NULL: the latest.';

@@ -25,7 +25,7 @@
 static JdgQuery insert_query = {
 	"INSERT INTO jadugar_internal.subscription (owner, name, types, topics, "
 	"keys, headers, filter, command_id, batch, delivery, on_failure, "
-	"max_attempts, retry, timeout, settings, versions, queue_id, priority, "
+	"max_attempts, retry, timeout, isolate, settings, versions, queue_id, priority, "
 	"shards, enabled, description, metadata, created_at, replay, until_id) "
 	"SELECT $owner, $name, coalesce($types, o.types), "
 	"coalesce($topics, o.topics), coalesce($keys, o.keys), "
@@ -33,7 +33,8 @@ static JdgQuery insert_query = {
 	"coalesce($batch, o.batch), coalesce($delivery, o.delivery, 'i'), "
 	"coalesce($on_failure, o.on_failure, 'k'), "
 	"coalesce($max_attempts, o.max_attempts, 10), coalesce($retry, o.retry), "
-	"coalesce($timeout, o.timeout), coalesce($settings, o.settings), "
+	"coalesce($timeout, o.timeout), coalesce($isolate, o.isolate), "
+	"coalesce($settings, o.settings), "
 	"coalesce($versions, o.versions), coalesce($queue_id, o.queue_id), "
 	"coalesce($priority, o.priority), coalesce($shards, o.shards, 1), "
 	"coalesce($enabled, true), coalesce($description, o.description), "
@@ -44,19 +45,22 @@ static JdgQuery insert_query = {
 	.config = true
 };
 
-/* Inserts the row, inside jdg_internal_begin().  Returns its id. */
+/*
+ * Inserts the row and its cursors, inside jdg_internal_begin().  Returns its
+ * id; 0: the name is taken.
+ */
 static int64
-insert_row(JdgParams *p, const char *name, bool replay, int32 *shards)
+insert_rows(JdgParams *p, JdgCursor *c)
 {
+	int32		shards;
+
 	if (jdg_run_params(&insert_query, p, 0) != 1)
-		ereport(ERROR,
-				(errcode(JDG_ERRCODE_CONFLICT),
-				 errmsg("subscription \"%s\" already exists", name),
-				 replay ?
-				 errhint("Drop it first with jadugar.unsubscribe(), or choose another name.") :
-				 errhint("Change it with jadugar.alter_subscription(), or choose another name.")));
-	*shards = jdg_col_int32(0, 2, 1);
-	return jdg_col_int64(0, 1, 0);
+		return 0;
+	c->subscription_id = jdg_col_int64(0, 1, 0);
+	shards = jdg_col_int32(0, 2, 1);
+	for (c->shard = 0; c->shard < shards; c->shard++)
+		jdg_cursor_insert(c);
+	return c->subscription_id;
 }
 
 int64
@@ -67,7 +71,7 @@ jdg_subscription_create(const JdgSubscriptionOptions *o, Oid owner,
 	JdgParams	p = {0};
 	JdgCursor	c = {0};
 	JdgInternal in;
-	int32		shards;
+	int64		id;
 
 	jdg_subscription_bind(&p, o, owner);
 	jdg_bind_oid(&p, "owner", owner);
@@ -84,20 +88,21 @@ jdg_subscription_create(const JdgSubscriptionOptions *o, Oid owner,
 	c.last_window = range->upto != NULL;
 
 	jdg_internal_begin(&in);
-	c.subscription_id = insert_row(&p, o->name, original != NULL, &shards);
-	for (c.shard = 0; c.shard < shards; c.shard++)
-		jdg_cursor_insert(&c);
-	/* a replay gets no later events */
-	if (range->upto == NULL)
-		jdg_lifecycle_subscribed(c.subscription_id, true);
-	if (original)
-		jdg_audit_detail("replay", "subscription", o->name, owner,
-						 psprintf("of subscription \"%s\"", original->name),
-						 NULL);
-	else
-		jdg_audit("subscribe", "subscription", o->name, owner);
-	jdg_wake_scheduler_at_commit(JDG_WAKE_EVENTS | JDG_WAKE_SCHEDULES);
+	id = insert_rows(&p, &c);
+	if (id != 0)
+	{
+		/* a replay gets no later events */
+		if (range->upto == NULL)
+			jdg_lifecycle_subscribed(id, true);
+		if (original)
+			jdg_audit_detail("replay", "subscription", o->name, owner,
+							 psprintf("of subscription \"%s\"", original->name),
+							 NULL);
+		else
+			jdg_audit("subscribe", "subscription", o->name, owner);
+		jdg_wake_scheduler_at_commit(JDG_WAKE_EVENTS | JDG_WAKE_SCHEDULES);
+	}
 	jdg_internal_end(&in);
 	JDG_FAULT("event-subscribed");
-	return c.subscription_id;
+	return id;
 }

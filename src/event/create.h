@@ -24,8 +24,8 @@ typedef struct JdgSubscriptionRange
 /*
  * Inserts a subscription and its cursors, and wakes the scheduler at commit.
  * What the options do not give is as in the original, or has its default if
- * there is none.  The options have been checked.  Returns the id; raises
- * CONFLICT if the owner has a subscription of that name.
+ * there is none.  The options have been checked.  Returns the id; 0: the owner
+ * has a subscription of that name.
  */
 extern int64 jdg_subscription_create(const JdgSubscriptionOptions *o,
 									 Oid owner,

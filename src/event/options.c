@@ -226,7 +226,8 @@ static void
 check_fetched(const JdgSubscriptionOptions *o)
 {
 	const char *option = o->handler ? "handler" : o->batch ? "batch" :
-	o->timeout ? "timeout" : o->settings ? "settings" : o->queue ? "queue" :
+	o->timeout ? "timeout" : o->isolate ? "isolate" :
+	o->settings ? "settings" : o->queue ? "queue" :
 	o->priority ? "priority" : NULL;
 
 	if (option != NULL)
@@ -319,6 +320,7 @@ jdg_subscription_bind(JdgParams *p, const JdgSubscriptionOptions *o, Oid owner)
 	jdg_bind_int32_or_null(p, "max_attempts", o->max_attempts);
 	jdg_bind_jsonb(p, "retry", o->retry);
 	jdg_bind_interval(p, "timeout", o->timeout);
+	jdg_bind_bool_or_null(p, "isolate", o->isolate);
 	jdg_bind_jsonb(p, "settings", o->settings);
 	jdg_bind_jsonb(p, "versions", o->versions);
 	jdg_bind_int32_or_null(p, "queue_id", o->queue ? &queue.queue_id : NULL);

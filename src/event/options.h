@@ -32,6 +32,7 @@ typedef struct JdgSubscriptionOptions
 	int32	   *max_attempts;
 	Jsonb	   *retry;
 	Interval   *timeout;
+	bool	   *isolate;
 	Jsonb	   *settings;
 	Jsonb	   *versions;
 	char	   *queue;
@@ -72,6 +73,7 @@ extern const char *const jdg_on_failure_words[];
 	JDG_RESETTABLE}, \
 	{"retry", JSONBOID, JDG_SUBSCRIPTION_ARG(retry), JDG_RESETTABLE}, \
 	{"timeout", INTERVALOID, JDG_SUBSCRIPTION_ARG(timeout), JDG_RESETTABLE}, \
+	{"isolate", BOOLOID, JDG_SUBSCRIPTION_ARG(isolate), JDG_RESETTABLE}, \
 	{"settings", JSONBOID, JDG_SUBSCRIPTION_ARG(settings), JDG_RESETTABLE}, \
 	{"versions", JSONBOID, JDG_SUBSCRIPTION_ARG(versions), JDG_RESETTABLE}, \
 	{"queue", TEXTOID, JDG_SUBSCRIPTION_ARG(queue), JDG_RESETTABLE}, \

@@ -131,6 +131,7 @@ JDG_FUNCTION(jdg_replay, JDG_LEVEL_USER)
 	JdgSubscriptionRange range = {0};
 	const JdgSubscription *s;
 	int64		command_id;
+	int64		id;
 	Oid			owner;
 
 	jdg_require_shmem();
@@ -145,6 +146,12 @@ JDG_FUNCTION(jdg_replay, JDG_LEVEL_USER)
 	s = find_original(a.name, owner);
 	command_id = command_of(&a.options, s, owner);
 	read_range(&a, &range);
-	PG_RETURN_INT64(jdg_subscription_create(&a.options, owner, s, command_id,
-											&range));
+	id = jdg_subscription_create(&a.options, owner, s, command_id, &range);
+	if (id == 0)
+		ereport(ERROR,
+				(errcode(JDG_ERRCODE_CONFLICT),
+				 errmsg("subscription \"%s\" already exists",
+						a.options.name),
+				 errhint("Drop it first with jadugar.unsubscribe(), or choose another name.")));
+	PG_RETURN_INT64(id);
 }

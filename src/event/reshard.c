@@ -45,7 +45,8 @@ jdg_reshard_begin(int64 subscription_id, int32 n)
 		"new_shards = nullif($n, shards), "
 		"reshard_xmax = CASE WHEN $n <> shards THEN $xmax END, "
 		"reshard_xip = CASE WHEN $n <> shards THEN $xip END "
-		"WHERE subscription_id = $subscription_id",
+		"WHERE subscription_id = $subscription_id "
+		"AND coalesce(new_shards, shards) <> $n",
 		.config = true
 	};
 	JdgXidSet  *now = jdg_xidset_take();

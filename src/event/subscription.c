@@ -103,7 +103,7 @@ read_subscription(int64 subscription_id, MemoryContext mcxt)
 		"command_id, batch, on_failure, max_attempts, retry, timeout, "
 		"settings, versions, shards, enabled AND paused_at IS NULL, "
 		"delivery, queue_id, priority, priority IS NOT NULL, replay, "
-		"until_id, reshard_xmax, reshard_xip "
+		"until_id, reshard_xmax, reshard_xip, isolate, isolate IS NOT NULL "
 		"FROM jadugar_internal.subscription WHERE subscription_id = $1",
 		1, {INT8OID}
 	};
@@ -141,6 +141,8 @@ read_subscription(int64 subscription_id, MemoryContext mcxt)
 		s->replay = jdg_col_bool(0, 22);
 		s->until_id = jdg_col_int64(0, 23, PG_INT64_MAX);
 		s->reshard = col_set(24, mcxt);
+		s->isolate = jdg_col_bool(0, 26);
+		s->has_isolate = jdg_col_bool(0, 27);
 		if (filter != NULL)
 		{
 			MemoryContext old = MemoryContextSwitchTo(mcxt);

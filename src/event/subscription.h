@@ -57,6 +57,8 @@ typedef struct JdgSubscription
 	int			max_attempts;
 	Jsonb	   *retry;
 	Interval   *timeout;
+	bool		has_isolate;
+	bool		isolate;
 	Jsonb	   *settings;
 	Jsonb	   *versions;
 	int			shards;

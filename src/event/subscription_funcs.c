@@ -25,6 +25,7 @@
 #include "base/clock.h"
 #include "base/errors.h"
 #include "base/params.h"
+#include "event/alter.h"
 #include "event/create.h"
 #include "event/cursor.h"
 #include "event/era.h"
@@ -55,6 +56,7 @@ typedef struct SubscribeArgs
 {
 	JdgSubscriptionOptions options;
 	Start		start;
+	bool		or_replace;
 } SubscribeArgs;
 
 #define FIELD(field) offsetof(SubscribeArgs, field)
@@ -65,6 +67,7 @@ static const JdgArg subscribe_args[] = {
 	{"start_time", TIMESTAMPTZOID, FIELD(start.time)},
 	{"start_after", INT8OID, FIELD(start.after)},
 	JDG_SUBSCRIPTION_HOW_ARGS,
+	{"or_replace", BOOLOID, FIELD(or_replace), JDG_DEFAULT,.if_null = false},
 };
 
 /* the other functions */
@@ -138,6 +141,40 @@ read_start(const Start *start, JdgSubscriptionRange *range)
 		range->base = jdg_xidset_take();
 }
 
+/*
+ * Creates the subscription, or changes the one of that name, which keeps its
+ * position, events that were set aside, counters, and whether it is paused.
+ */
+static int64
+put_subscription(const SubscribeArgs *a, Oid owner, int64 command_id,
+				 const JdgSubscriptionRange *range)
+{
+	const JdgSubscriptionOptions *o = &a->options;
+	JdgInternal in;
+	int64		id;
+
+	for (;;)
+	{
+		CHECK_FOR_INTERRUPTS();
+		if (a->or_replace && (id = jdg_subscription_replace(o, owner)) != 0)
+			break;
+		id = jdg_subscription_create(o, owner, NULL, command_id, range);
+		if (id != 0)
+			return id;
+		/* another session has just made one of that name; look again */
+		if (!a->or_replace)
+			ereport(ERROR,
+					(errcode(JDG_ERRCODE_CONFLICT),
+					 errmsg("subscription \"%s\" already exists", o->name),
+					 errhint("Choose another name, change the subscription with jadugar.alter_subscription(), or pass or_replace => true to jadugar.subscribe().")));
+	}
+	jdg_internal_begin(&in);
+	jdg_audit_detail("subscribe", "subscription", o->name, owner, "replaced",
+					 NULL);
+	jdg_internal_end(&in);
+	return id;
+}
+
 /* subscribe(name, types, handler, ...) returns the id */
 JDG_FUNCTION(jdg_subscribe, JDG_LEVEL_USER)
 {
@@ -155,8 +192,7 @@ JDG_FUNCTION(jdg_subscribe, JDG_LEVEL_USER)
 	owner = jdg_resolve_owner(o->owner);
 	read_start(&a.start, &range);
 	command_id = jdg_subscription_command(o, owner);
-	PG_RETURN_INT64(jdg_subscription_create(o, owner, NULL, command_id,
-											&range));
+	PG_RETURN_INT64(put_subscription(&a, owner, command_id, &range));
 }
 
 /* unsubscribe(name, dead_letters, owner) */

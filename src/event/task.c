@@ -113,6 +113,7 @@ jdg_event_make_task(const JdgSubscription *s, const JdgEvent *e,
 	o.command_id = s->command_id;
 	o.priority = s->has_priority ? &s->priority : NULL;
 	o.timeout = s->timeout;
+	o.isolate = s->has_isolate ? &s->isolate : NULL;
 	o.retry = s->retry;
 	o.concurrency_key = concurrency_key(s, e);
 	o.tenant = e->tenant;

@@ -20,6 +20,13 @@
 #define FUSED_MAX 512
 #define CALLS_MAX 32
 
+/* tasks of events have a transaction of their own anyway, when they run */
+static bool
+is_isolated(const JdgSubscription *s)
+{
+	return s->isolate && s->delivery == JDG_DELIVERY_INLINE;
+}
+
 /*
  * May another call follow in this transaction?  A command that is not known to
  * be quick is called alone.
@@ -28,7 +35,7 @@ static bool
 may_go_on(JdgRound *r, int64 event_id)
 {
 	int64		window = (int64) (jdg_group_commit_window * 1000);
-	int			most = jdg_deliver_one_by_one ? 1 :
+	int			most = jdg_deliver_one_by_one || is_isolated(r->s) ? 1 :
 	jdg_command_is_safe(jdg_deliver_command(r->s)) ? FUSED_MAX : CALLS_MAX;
 
 	if (r->stop || r->calls >= most ||
