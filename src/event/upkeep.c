@@ -39,16 +39,27 @@
 /* a duty returns after this time in microseconds, to go on in its next turn */
 #define TURN_US (50 * 1000L)
 
-/* topics whose leaf has had its time by $1; $2: one topic, or 0 for all */
+/* rows of a leaf, as the planner estimates them, after which it has enough */
+#define LEAF_ROWS "100000000"
+
+/*
+ * Topics whose leaf has had its time by $1, or has enough rows; $2: one topic,
+ * or 0 for all.  The estimate is that of the last vacuum or analyze.
+ */
 static JdgQuery due_topics = {
 	"SELECT t.topic_id, t.leaf FROM jadugar_internal.topic t "
 	"WHERE ($2 = 0 OR t.topic_id = $2) AND (t.leaf IS NULL "
 	"OR EXISTS (SELECT FROM jadugar_internal.event_leaf l "
 	"WHERE l.leaf = t.leaf AND date_trunc(t.roll, l.began_at, 'UTC') "
-	"< date_trunc(t.roll, $1, 'UTC') OFFSET 0))", 2, {TIMESTAMPTZOID, INT4OID}
+	"< date_trunc(t.roll, $1, 'UTC') OFFSET 0) "
+	"OR EXISTS (SELECT FROM pg_class c "
+	"WHERE c.relname = ('event_' || t.leaf)::name "
+	"AND c.relnamespace = 'jadugar_internal'::regnamespace "
+	"AND c.reltuples >= " LEAF_ROWS " OFFSET 0))",
+	2, {TIMESTAMPTZOID, INT4OID}
 };
 
-/* Is the topic's leaf absent, or past its time and not empty? */
+/* Is the topic's leaf absent; or past its time, or very large, and not empty? */
 static bool
 is_due(int32 topic_id)
 {

@@ -173,6 +173,42 @@ $node->safe_psql('postgres', q{COMMIT PREPARED 'brief'});
 hours_pass(1);
 ok(gone($brief), 'until the transaction has ended');
 
+# --- partitions with many events ------------------------------------------------
+
+# as if the last event of a type were in a partition with so many
+sub estimated
+{
+	my ($type, $events) = @_;
+	my $leaf = leaf_of($type);
+
+	$node->safe_psql('postgres', "UPDATE pg_class SET reltuples = $events WHERE oid = 'jadugar_internal.event_$leaf'::regclass");
+	return $leaf;
+}
+
+as_app(q{
+	SELECT jadugar.create_topic(t, retention => '2 hours', on_expire => 'detach') FROM unnest('{large, below, other}'::text[]) t;
+	SELECT jadugar.publish(t, topic => t) FROM unnest('{large, below, other}'::text[]) t});
+my $below = estimated('below', 99_900_000);
+my $large = estimated('large', 100_000_000);
+ok(rolled($large), 'a partition with many events is sealed before its day ends');
+as_app(q{SELECT jadugar.publish('large', topic => 'large')});
+my $second = leaf_of('large');
+isnt($second, $large, 'the next event is in another one');
+ok(rolled(estimated('other', 200_000_000)), 'another topic does the same');
+as_app(q{SELECT jadugar.publish(t, topic => t) FROM unnest('{large, below}'::text[]) t});
+is(leaf_of('large'), $second, 'the first one does not do it again');
+is(leaf_of('below'), $below, 'a partition with fewer events goes on');
+is($node->safe_psql('postgres', q{SELECT partitions FROM jadugar.topics WHERE name = 'large'}), 2, 'the topic has two partitions of this day');
+is(as_app(q{SELECT count(*) FROM jadugar.read_events(topics => '{large}')}), 3, 'and all its events');
+hours_pass(3);
+ok(gone($large), 'the first of them goes, at its time');
+is(as_app(q{SELECT count(*) FROM jadugar.read_events(topics => '{large}')}), 2, 'the events of the second one stay');
+hours_pass(24);
+ok(rolled($second), 'the next day, the second one is sealed');
+hours_pass(3);
+ok(gone($second), 'and goes');
+is(as_app("SELECT (SELECT count(*) FROM jadugar_archive.event_$large), count(*) FROM jadugar_archive.event_$second"), '1|2', 'both are in the archive');
+
 # how far a subscription is behind takes a bounded look, also at the events of an
 # open transaction
 as_app(q{
