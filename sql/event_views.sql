@@ -84,11 +84,17 @@ LANGUAGE C STABLE AS 'MODULE_PATHNAME', 'jdg_v_event_type_problem';
 COMMENT ON FUNCTION jadugar_internal._v_event_type_problem(text, text, text) IS
 	'Returns what of a version of an event type does not exist any more, or NULL.';
 
+CREATE FUNCTION jadugar_internal._v_event_type_fields(payload_type text) RETURNS jsonb
+LANGUAGE C STABLE STRICT AS 'MODULE_PATHNAME', 'jdg_v_event_type_fields';
+COMMENT ON FUNCTION jadugar_internal._v_event_type_fields(text) IS
+	'Returns the fields of a composite payload_type, or NULL.';
+
 CREATE VIEW jadugar.event_types WITH (security_barrier) AS
 SELECT y.name AS type,
 	v.version,
 	v.version = y.version AS latest,
 	v.payload_type,
+	jadugar_internal._v_event_type_fields(v.payload_type) AS fields,
 	t.name AS topic,
 	COALESCE(a.rolname, y.owner::text::name) AS owner,
 	y.key,
@@ -108,6 +114,8 @@ COMMENT ON COLUMN jadugar.event_types.version IS 'Version, from 1.';
 COMMENT ON COLUMN jadugar.event_types.latest IS 'Whether it is the latest version.';
 COMMENT ON COLUMN jadugar.event_types.payload_type IS
 	'Type that the data must match. NULL: any JSON object.';
+COMMENT ON COLUMN jadugar.event_types.fields IS
+	'Fields of the data, in order: an array of objects with name, type and required. NULL if payload_type is not a composite type or does not exist.';
 COMMENT ON COLUMN jadugar.event_types.topic IS 'Topic of its events.';
 COMMENT ON COLUMN jadugar.event_types.owner IS 'Role that owns the type.';
 COMMENT ON COLUMN jadugar.event_types.key IS

@@ -1,7 +1,8 @@
 /*-------------------------------------------------------------------------
  *
  * schema_funcs.c
- *	  event_schema(): a JSON Schema made from a payload_type.
+ *	  event_schema(): a JSON Schema made from a payload_type; and the column
+ *	  fields of the view event_types, which is shorter.
  *
  * Runs in the caller's process.  Only catalogs are read.
  *
@@ -30,7 +31,9 @@
 #include "base/compat.h"
 #include "base/errors.h"
 #include "base/json.h"
+#include "base/spi.h"
 #include "event/convert.h"
+#include "handler/payload.h"
 
 typedef struct SchemaArgs
 {
@@ -42,6 +45,8 @@ static const JdgArg schema_args[] = {
 	{"type", TEXTOID, offsetof(SchemaArgs, type), JDG_NEEDED},
 	{"version", INT4OID, offsetof(SchemaArgs, version)},
 };
+
+PG_FUNCTION_INFO_V1(jdg_v_event_type_fields);
 
 /* a type as the attribute, the element or the whole has it */
 typedef struct Place
@@ -131,6 +136,13 @@ read_domains(Oid type)
 	return d;
 }
 
+/* Does publish() refuse a null in the attribute, and data without it? */
+static bool
+is_required(Form_pg_attribute att)
+{
+	return att->attnotnull || read_domains(att->atttypid).not_null;
+}
+
 /* properties and required fields of a composite type */
 static void
 add_row(JsonbParseState **st, Oid type)
@@ -148,7 +160,7 @@ add_row(JsonbParseState **st, Oid type)
 
 		if (att->attisdropped)
 			continue;
-		place.nullable = !att->attnotnull && !read_domains(att->atttypid).not_null;
+		place.nullable = !is_required(att);
 		jdg_json_jsonb(&properties, NameStr(att->attname), schema_of(&place));
 		if (!place.nullable)
 			required[n++] = NameStr(att->attname);
@@ -323,4 +335,68 @@ JDG_FUNCTION(jdg_event_schema, JDG_LEVEL_ANY)
 	if (!OidIsValid(whole.type) || getBaseType(whole.type) == JSONBOID)
 		PG_RETURN_JSONB_P(any_object());
 	PG_RETURN_JSONB_P(schema_of(&whole));
+}
+
+/* one of the fields of a payload_type, an element of the array */
+static void
+add_field(JsonbParseState **st, Form_pg_attribute att)
+{
+	bits16		flags = FORMAT_TYPE_TYPEMOD_GIVEN | FORMAT_TYPE_ALLOW_INVALID;
+
+	(void) pushJsonbValue(st, WJB_BEGIN_OBJECT, NULL);
+	jdg_json_text(st, "name", NameStr(att->attname));
+	jdg_json_text(st, "type",
+				  format_type_extended(att->atttypid, att->atttypmod, flags));
+	jdg_json_bool(st, "required", is_required(att));
+	(void) pushJsonbValue(st, WJB_END_OBJECT, NULL);
+}
+
+/*
+ * The attributes of a composite type, in order.  They are read one by one: who
+ * opens the type's relation fails if it is dropped meanwhile.
+ */
+static Jsonb *
+fields_of(Oid type)
+{
+	Oid			relid = get_typ_typrelid(getBaseType(type));
+	JsonbParseState *st = NULL;
+
+	(void) pushJsonbValue(&st, WJB_BEGIN_ARRAY, NULL);
+	for (AttrNumber i = 1;; i++)
+	{
+		HeapTuple	tuple = SearchSysCache2(ATTNUM, ObjectIdGetDatum(relid),
+											Int16GetDatum(i));
+
+		if (!HeapTupleIsValid(tuple))
+			break;
+		if (!((Form_pg_attribute) GETSTRUCT(tuple))->attisdropped)
+			add_field(&st, (Form_pg_attribute) GETSTRUCT(tuple));
+		ReleaseSysCache(tuple);
+	}
+	return JsonbValueToJsonb(pushJsonbValue(&st, WJB_END_ARRAY, NULL));
+}
+
+/*
+ * _v_event_type_fields(payload_type): the fields of a composite type, or null.
+ * Names of types do not depend on the caller's search_path.
+ */
+Datum
+jdg_v_event_type_fields(PG_FUNCTION_ARGS)
+{
+	MemoryContext mcxt = CurrentMemoryContext;
+	Jsonb	   *fields = NULL;
+	JdgInternal in;
+	Oid			type;
+
+	if (!jdg_has_access(GetUserId()))
+		PG_RETURN_NULL();
+	jdg_internal_begin(&in);
+	MemoryContextSwitchTo(mcxt);
+	type = jdg_payload_type_read(text_to_cstring(PG_GETARG_TEXT_PP(0)));
+	if (OidIsValid(type) && jdg_payload_type_ok(type))
+		fields = fields_of(type);
+	jdg_internal_end(&in);
+	if (fields == NULL)
+		PG_RETURN_NULL();
+	PG_RETURN_JSONB_P(fields);
 }

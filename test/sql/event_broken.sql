@@ -18,6 +18,7 @@ SELECT version, data FROM jadugar.get_event(:old);
 
 -- attributes are those that the type has now
 ALTER TYPE v2 ADD ATTRIBUTE color text;
+SELECT type, version, fields FROM jadugar.event_types ORDER BY type, version;
 SELECT jadugar.publish('broken.a', '{"id": 2, "color": "red"}') > 0 AS published;
 ALTER TYPE v2 DROP ATTRIBUTE color;
 SELECT jadugar.publish('broken.a', '{"id": 2, "color": "red"}');
@@ -45,10 +46,11 @@ SELECT jadugar.publish('broken.d', '{"id": 1}');
 SELECT jadugar.publish('broken.a', '{"id": 1}');
 SELECT jadugar.publish('broken.a', '{"id": 1}', version => 1) > 0 AS published;
 SELECT jadugar.event_schema('broken.a');
-SELECT type, version, problem FROM jadugar.event_types WHERE problem IS NOT NULL ORDER BY type;
+SELECT type, version, problem, fields FROM jadugar.event_types WHERE problem IS NOT NULL ORDER BY type;
 SELECT severity, detail FROM jadugar.health WHERE what = 'broken_event_types';
 CREATE DOMAIN doc AS integer;
 SELECT jadugar.publish('broken.d', '{"id": 1}');
+SELECT type, fields FROM jadugar.event_types WHERE type = 'broken.d';
 SELECT jadugar.register_event_type('broken.a', 'v1', version => 1);
 SELECT jadugar.register_event_type('broken.a', 'v2_renamed', version => 1);
 SELECT jadugar.register_event_type('broken.a', 'v2_renamed', version => 2);

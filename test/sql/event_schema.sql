@@ -1,7 +1,8 @@
 -- event_schema(): what may be null, limits, nested types; and that data which
--- is valid can be published.
+-- is valid can be published.  And the column fields of the view event_types.
 \i test/include/helpers.sql
 CALL test.create_role('test_schema');
+CALL test.create_role('test_schema_reader');
 CREATE SCHEMA test_schema AUTHORIZATION test_schema;
 SET ROLE test_schema;
 SET search_path = test_schema;
@@ -32,8 +33,28 @@ SELECT jadugar.publish('schema.customer', '{"id": 1, "addr": {"zip": "123456"}}'
 SELECT jadugar.publish('schema.customer', '{"id": 1, "small": 32768}');
 SELECT jadugar.publish('schema.strict', '{"id": 1, "addr": {}, "extra": null}');
 SELECT jadugar.publish('schema.strict', '{"id": 1, "addr": {}, "extra": 1}') > 0 AS published;
+-- the same, as a list: what is required is what publish() wants
+CREATE DOMAIN still_needed AS needed;
+CREATE TYPE item AS (position still_needed, dropped integer, "Odd ""name""" color);
+CREATE DOMAIN first_item AS item CHECK ((value).position = 1);
+CREATE TYPE nothing AS ();
+ALTER TYPE item DROP ATTRIBUTE dropped;
+ALTER TABLE strict DROP COLUMN note, ADD added text NOT NULL DEFAULT '';
+SELECT jadugar.register_event_type('schema.item', 'first_item');
+SELECT jadugar.register_event_type('schema.any');
+SELECT jadugar.register_event_type('schema.nothing', 'nothing');
+SELECT type, n, f->>'name' AS name, f->>'type' AS field_type, f->'required' AS required, f - '{name,type,required}'::text[] AS more
+FROM jadugar.event_types, jsonb_array_elements(fields) WITH ORDINALITY e (f, n) ORDER BY 1, 2;
+SELECT type, fields FROM jadugar.event_types WHERE type NOT IN ('schema.customer', 'schema.strict') ORDER BY 1;
+SELECT jadugar.publish('schema.item', '{}');
+SELECT jadugar.publish('schema.item', '{"position": 1}') > 0 AS published;
+SELECT jadugar.publish('schema.strict', '{"id": 1, "addr": {}, "extra": 1}');
+-- a role without rights on the schema sees them
+SET ROLE test_schema_reader;
+SELECT type, jsonb_array_length(fields) FROM jadugar.event_types ORDER BY 1;
+SET ROLE test_schema;
 SELECT count(jadugar.drop_event_type(type)) FROM jadugar.event_types WHERE type LIKE 'schema.%';
 RESET ROLE;
 SET client_min_messages = error;
 DROP SCHEMA test_schema CASCADE;
-CALL test.drop_roles('test_schema');
+CALL test.drop_roles('test_schema', 'test_schema_reader');
