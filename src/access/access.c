@@ -23,6 +23,7 @@
 #include "miscadmin.h"
 #include "utils/acl.h"
 #include "utils/builtins.h"
+#include "utils/inval.h"
 #include "utils/lsyscache.h"
 
 #include "access/access.h"
@@ -180,6 +181,17 @@ may_change(JdgLevel level)
 }
 
 /*
+ * The levels of the current user, as they are now: a transaction that has been
+ * open for long sees here what was revoked meanwhile, levels and all else.
+ */
+static int
+levels_now(void)
+{
+	AcceptInvalidationMessages();
+	return levels_of(GetUserId());
+}
+
+/*
  * A function that changes something is VOLATILE, and a monitor may not call
  * it.  What it does may not be a change of rows, and a standby would not
  * notice, so the transaction is asked here.
@@ -187,7 +199,7 @@ may_change(JdgLevel level)
 void
 jdg_require_level(FunctionCallInfo fcinfo, JdgLevel level)
 {
-	check_level(levels_of(GetUserId()), level, fcinfo, NULL);
+	check_level(levels_now(), level, fcinfo, NULL);
 	if (XactReadOnly && may_change(level) &&
 		func_volatile(fcinfo->flinfo->fn_oid) == PROVOLATILE_VOLATILE)
 		PreventCommandIfReadOnly(psprintf("jadugar.%s()",
@@ -197,7 +209,7 @@ jdg_require_level(FunctionCallInfo fcinfo, JdgLevel level)
 void
 jdg_require_level_of(const char *function, JdgLevel level)
 {
-	check_level(levels_of(GetUserId()), level, NULL, function);
+	check_level(levels_now(), level, NULL, function);
 	if (may_change(level))
 		PreventCommandIfReadOnly(psprintf("jadugar.%s()", function));
 }
