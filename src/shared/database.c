@@ -309,6 +309,7 @@ jdg_db_lower_fetch_due(JdgDb *db, TimestampTz due)
 {
 	uint64		old = pg_atomic_read_u64(&db->fetch_due);
 
+	Assert(due != DT_NOBEGIN);
 	while (due < (TimestampTz) old)
 	{
 		if (pg_atomic_compare_exchange_u64(&db->fetch_due, &old, (uint64) due))

@@ -152,7 +152,10 @@ extern void jdg_db_delivered(JdgDb *db);
  */
 extern void jdg_db_fetchable(JdgDb *db);
 
-/* makes fetch_due no later than "due"; true: it was later.  Never fails */
+/*
+ * Makes fetch_due no later than "due", an instant or DT_NOEND; true: it was
+ * later.  Never fails.
+ */
 extern bool jdg_db_lower_fetch_due(JdgDb *db, TimestampTz due);
 
 /* an entry may have become available: wakes those who wait for one */
