@@ -259,6 +259,7 @@ find_schedule_names(JdgHistory *h, int n)
 	jdg_internal_end(&in);
 }
 
+/* Occurrences of a schedule that were not made have no task. */
 static JdgHappening
 kind_of(const JdgHistory *h)
 {
@@ -278,7 +279,7 @@ kind_of(const JdgHistory *h)
 		case JDG_STATUS_NONE:
 			break;
 	}
-	return JDG_SCHEDULE_MISSED;
+	elog(ERROR, "unexpected status %d of an attempt", h->status);
 }
 
 void
@@ -374,8 +375,9 @@ jdg_status_name(JdgStatus status)
 		case JDG_STATUS_LOST:
 			return "lost";
 		case JDG_STATUS_SKIPPED:
+			return "skipped";
 		case JDG_STATUS_NONE:
 			break;
 	}
-	return "skipped";
+	elog(ERROR, "an attempt that goes on has no status");
 }
