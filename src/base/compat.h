@@ -28,6 +28,7 @@
 #include "parser/parse_type.h"
 #include "tcop/pquery.h"
 #include "utils/acl.h"
+#include "utils/guc.h"
 #include "utils/jsonfuncs.h"
 #include "utils/syscache.h"
 #include "utils/wait_event.h"
@@ -41,6 +42,13 @@
 #define JDG_NORETURN pg_noreturn
 #else
 #define JDG_NORETURN pg_attribute_noreturn()
+#endif
+
+/* what a check hook returns as "extra"; NULL: out of memory */
+#if PG_VERSION_NUM >= 160000
+#define jdg_guc_malloc(size) guc_malloc(LOG, (size))
+#else
+#define jdg_guc_malloc(size) malloc(size)
 #endif
 
 /* object_ownercheck() replaced one function per kind of object in 16 */

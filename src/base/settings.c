@@ -13,6 +13,7 @@
 
 #include "utils/guc.h"
 
+#include "base/compat.h"
 #include "base/fault.h"
 #include "base/happening.h"
 #include "base/settings.h"
@@ -34,7 +35,8 @@ int			jdg_history_retention = 30 * 24 * 60;
 int			jdg_log_retention = 30 * 24 * 60;
 int			jdg_audit_retention = 365 * 24 * 60;
 int			jdg_event_retention = 30 * 24 * 60;
-char	   *jdg_lifecycle_events = NULL;
+static char *lifecycle_events = NULL;
+uint64		jdg_lifecycle_kinds = 0;
 int			jdg_event_max_hold = 7 * 24 * 60;
 int			jdg_event_dedup_window = 24 * 3600;
 int			jdg_max_event_size = 1024;
@@ -112,18 +114,25 @@ define_process_settings(void)
 							PGC_SIGHUP, GUC_UNIT_MS, NULL, NULL, NULL);
 }
 
-/* Each pattern of jadugar.lifecycle_events has to match a type. */
+/*
+ * jadugar.lifecycle_events: patterns between commas, each of which has to match
+ * a type.  "extra" are the kinds that they match.
+ */
 static bool
 check_lifecycle_events(char **newval, void **extra, GucSource source)
 {
 	char	   *copy = pstrdup(*newval);
-	char	   *at;
+	uint64		kinds = 0;
 	bool		valid = true;
+	char	   *at;
 
 	for (char *word = strtok_r(copy, ", ", &at); word != NULL && valid;
 		 word = strtok_r(NULL, ", ", &at))
 	{
-		valid = jdg_happenings_of(word) != 0;
+		uint64		matched = jdg_happenings_of(word);
+
+		kinds |= matched;
+		valid = matched != 0;
 		if (valid)
 			continue;
 		GUC_check_errdetail("There are no lifecycle events of type \"%s\".",
@@ -131,7 +140,19 @@ check_lifecycle_events(char **newval, void **extra, GucSource source)
 		GUC_check_errhint("The types are %s.", jdg_happenings_like(word));
 	}
 	pfree(copy);
-	return valid;
+	if (!valid)
+		return false;
+	*extra = jdg_guc_malloc(sizeof(kinds));
+	if (*extra == NULL)
+		return false;
+	memcpy(*extra, &kinds, sizeof(kinds));
+	return true;
+}
+
+static void
+assign_lifecycle_events(const char *newval, void *extra)
+{
+	memcpy(&jdg_lifecycle_kinds, extra, sizeof(jdg_lifecycle_kinds));
 }
 
 /* Settings of events. */
@@ -146,9 +167,9 @@ define_event_settings(void)
 	DefineCustomStringVariable("jadugar.lifecycle_events",
 							   "Types of events of jadugar itself that are written though no subscription asks for them.",
 							   "Types and patterns of types, between commas.",
-							   &jdg_lifecycle_events, "", PGC_SIGHUP,
-							   GUC_LIST_INPUT, check_lifecycle_events, NULL,
-							   NULL);
+							   &lifecycle_events, "", PGC_SIGHUP,
+							   GUC_LIST_INPUT, check_lifecycle_events,
+							   assign_lifecycle_events, NULL);
 	DefineCustomIntVariable("jadugar.event_max_hold",
 							"Time for which events past their retention are kept for a subscription that needs them.",
 							"In topics without a max_hold of their own.",

@@ -36,7 +36,7 @@ extern int	jdg_log_retention;	/* min */
 extern int	jdg_audit_retention;	/* min */
 extern int	jdg_event_retention;	/* min */
 extern int	jdg_event_max_hold; /* min */
-extern char *jdg_lifecycle_events;	/* patterns of types, between commas */
+extern uint64 jdg_lifecycle_kinds;	/* of jadugar.lifecycle_events, as bits */
 extern int	jdg_event_dedup_window; /* s */
 extern int	jdg_max_event_size; /* kB */
 extern int	jdg_event_max_hops;

@@ -30,27 +30,6 @@
 #include "event/type.h"
 #include "shared/work.h"
 
-/* the kinds that jadugar.lifecycle_events names: patterns between commas */
-static uint64
-kinds_of_setting(void)
-{
-	static char last[1024] = "";
-	static uint64 kinds = 0;
-	char	   *copy;
-	char	   *at;
-
-	if (strcmp(jdg_lifecycle_events, last) == 0)
-		return kinds;
-	copy = pstrdup(jdg_lifecycle_events);
-	kinds = 0;
-	for (char *word = strtok_r(copy, ", ", &at); word != NULL;
-		 word = strtok_r(NULL, ", ", &at))
-		kinds |= jdg_happenings_of(word);
-	strlcpy(last, jdg_lifecycle_events, sizeof(last));
-	pfree(copy);
-	return kinds;
-}
-
 /*
  * The kinds that subscriptions of the topic ask for, as they are now.  One that
  * is paused asks for its events: it gets them later.
@@ -89,7 +68,7 @@ is_asked_for(JdgHappening kind)
 		kept = kinds_of_subscriptions();
 		kept_epoch = epoch;
 	}
-	return (((kept | kinds_of_setting()) >> kind) & 1) != 0;
+	return (((kept | jdg_lifecycle_kinds) >> kind) & 1) != 0;
 }
 
 void
@@ -101,7 +80,7 @@ jdg_event_find_asked(JdgDb *db)
 	if (!jdg_happenings_look(db, &seen))
 		return;
 	jdg_work_begin();
-	kinds = kinds_of_subscriptions() | kinds_of_setting();
+	kinds = kinds_of_subscriptions() | jdg_lifecycle_kinds;
 	jdg_work_end();
 	jdg_happenings_set(db, seen, kinds);
 }

@@ -153,9 +153,11 @@ SELECT type FROM lif.events;
 SELECT behind FROM jadugar.subscriptions WHERE name = 'typo';
 SELECT jadugar.unsubscribe('typo');
 
--- jadugar.lifecycle_events
+-- jadugar.lifecycle_events, of any length
 RESET ROLE;
-ALTER SYSTEM SET jadugar.lifecycle_events = 'task.f*, task.cancelled';
+\set ECHO none
+SELECT format('ALTER SYSTEM SET jadugar.lifecycle_events = %L', repeat('task.cancelled, ', 1000) || 'task.f*') \gexec
+\set ECHO all
 SELECT pg_reload_conf();
 INSERT INTO lif.mark SELECT max(event_id) FROM jadugar.read_events(topics => '{jadugar}');
 SET ROLE lif_ann;
