@@ -40,17 +40,37 @@ FROM jadugar_internal.subscription s
 COMMENT ON VIEW jadugar_internal._subscription_hold IS
 	'Reasons why no shard of a subscription can be served.';
 
+-- The planner replaces calls of these two by their bodies, as each uses an
+-- argument once. So an argument is evaluated only if those before it are not
+-- enough.
+CREATE FUNCTION jadugar_internal._v_waiting_reason(
+	hold text, lacks_room boolean, backs_off boolean, queue_is_full boolean)
+RETURNS text LANGUAGE sql IMMUTABLE
+RETURN COALESCE(hold, CASE
+	WHEN lacks_room THEN 'no_room'
+	WHEN backs_off THEN 'backoff'
+	WHEN queue_is_full THEN 'queue_full'
+END);
+COMMENT ON FUNCTION jadugar_internal._v_waiting_reason(text, boolean, boolean, boolean) IS
+	'Returns why a shard, or a subscription, waits, or NULL.';
+
+CREATE FUNCTION jadugar_internal._v_status_reason(status text, waiting text, any_parked boolean)
+RETURNS text LANGUAGE sql IMMUTABLE
+RETURN CASE status
+	WHEN 'waiting' THEN waiting
+	WHEN 'lost' THEN 'events_dropped'
+	WHEN 'blocked' THEN 'event_failed'
+	WHEN 'done' THEN CASE WHEN any_parked THEN 'dead_letters' END
+END;
+COMMENT ON FUNCTION jadugar_internal._v_status_reason(text, text, boolean) IS
+	'Returns why a shard, or a subscription, has a status, or NULL.';
+
 CREATE VIEW jadugar.subscription_shards WITH (security_barrier) AS
 SELECT s.name AS subscription,
 	COALESCE(a.rolname, s.owner::text::name) AS owner,
 	c.shard,
 	t.status,
-	CASE t.status
-		WHEN 'waiting' THEN w.reason
-		WHEN 'lost' THEN 'events_dropped'
-		WHEN 'blocked' THEN 'event_failed'
-		WHEN 'done' THEN CASE WHEN c.parked > 0 THEN 'dead_letters' END
-	END AS reason,
+	jadugar_internal._v_status_reason(t.status, w.reason, c.parked > 0) AS reason,
 	c.handled,
 	c.failed,
 	c.parked,
@@ -72,13 +92,10 @@ FROM jadugar_internal.subscription s
 	JOIN jadugar_internal.event_cursor c ON c.subscription_id = s.subscription_id
 	LEFT JOIN jadugar_internal._subscription_hold h ON h.subscription_id = s.subscription_id
 	LEFT JOIN pg_catalog.pg_roles a ON a.oid = s.owner
-	CROSS JOIN LATERAL (SELECT CASE
-			WHEN h.reason IS NOT NULL THEN h.reason
-			WHEN jadugar_internal._v_lacks_room(c.subscription_id, c.shard) THEN 'no_room'
-			WHEN c.retry_at > pg_catalog.now() THEN 'backoff'
-			WHEN s.delivery = 't' AND jadugar_internal._v_awaits_room(c.subscription_id, c.shard)
-				THEN 'queue_full'
-		END AS reason) w
+	CROSS JOIN LATERAL (SELECT jadugar_internal._v_waiting_reason(h.reason,
+			jadugar_internal._v_lacks_room(c.subscription_id, c.shard),
+			c.retry_at > pg_catalog.now(),
+			s.delivery = 't' AND jadugar_internal._v_awaits_room(c.subscription_id, c.shard)) AS reason) w
 	CROSS JOIN LATERAL (SELECT CASE
 			WHEN c.lost_at IS NOT NULL THEN 'lost'
 			WHEN c.done AND NOT EXISTS (SELECT FROM jadugar_internal.parked p
@@ -98,7 +115,7 @@ COMMENT ON COLUMN jadugar.subscription_shards.shard IS 'Number of the shard, fro
 COMMENT ON COLUMN jadugar.subscription_shards.status IS
 	'Status: active, waiting (see reason), blocked (by blocked_id), paused, lost, or done (the end of a replay).';
 COMMENT ON COLUMN jadugar.subscription_shards.reason IS
-	'Reason. Waiting: owner_missing, owner_nologin, owner_noconnect, workers_stopped, paused (pause_all() is in force), disabled, not_adopted, no_room (see jadugar.max_shards), backoff (after failures, until retry_at), or queue_full. Lost: events_dropped. Blocked: event_failed. Done: dead_letters, if some are left. Otherwise NULL.';
+	'Reason for the status, as in jadugar.subscriptions. The reason backoff lasts until retry_at.';
 COMMENT ON COLUMN jadugar.subscription_shards.handled IS 'Number of events handled.';
 COMMENT ON COLUMN jadugar.subscription_shards.failed IS 'Number of failed calls of the handler.';
 COMMENT ON COLUMN jadugar.subscription_shards.parked IS 'Number of events set aside.';
@@ -148,12 +165,7 @@ SELECT s.subscription_id,
 	s.priority,
 	s.shards,
 	t.status,
-	CASE t.status
-		WHEN 'waiting' THEN w.reason
-		WHEN 'lost' THEN 'events_dropped'
-		WHEN 'blocked' THEN 'event_failed'
-		WHEN 'done' THEN CASE WHEN c.parked > 0 THEN 'dead_letters' END
-	END AS reason,
+	jadugar_internal._v_status_reason(t.status, w.reason, c.parked > 0) AS reason,
 	c.handled,
 	c.failed,
 	c.parked,
@@ -197,12 +209,8 @@ FROM jadugar_internal.subscription s
 		FROM jadugar_internal.event_cursor x
 		WHERE x.subscription_id = s.subscription_id) c
 	LEFT JOIN jadugar_internal._subscription_hold h ON h.subscription_id = s.subscription_id
-	CROSS JOIN LATERAL (SELECT CASE
-			WHEN h.reason IS NOT NULL THEN h.reason
-			WHEN c.left_out THEN 'no_room'
-			WHEN c.waiting > 0 THEN 'backoff'
-			WHEN c.full THEN 'queue_full'
-		END AS reason) w
+	CROSS JOIN LATERAL (SELECT jadugar_internal._v_waiting_reason(
+			h.reason, c.left_out, c.waiting > 0, c.full) AS reason) w
 	CROSS JOIN LATERAL (SELECT CASE
 			WHEN c.lost > 0 THEN 'lost'
 			WHEN c.done AND NOT EXISTS (SELECT FROM jadugar_internal.parked p
