@@ -155,18 +155,51 @@ search(const JdgSubscription *s, const JdgCursor *cursors, int n,
 }
 
 /*
- * A step of the search for all shards of a subscription, from "next" on;
- * "end" is behind them.
+ * A step of a question, for some shards from "next" on.  Sets *end behind them.
+ * JDG_NEED_NONE: these are done.
  */
-static JdgBacklogStep
-look_for(const JdgLeaf *leaf, int end, int64 *looks)
+typedef JdgNeed (*Step) (const JdgLeaf *leaf, int *end, int64 *looks);
+
+/* Takes steps for all shards, as many as one transaction may. */
+static JdgNeed
+take_steps(Step step, const JdgLeaf *leaf)
+{
+	int64		looks = LOOKS;
+	int			first = next;
+
+	while (next < nshards)
+	{
+		JdgNeed		need;
+		int			end;
+
+		if (next - first >= SHARDS || looks <= 0)
+			return JDG_NEED_UNKNOWN;
+		need = step(leaf, &end, &looks);
+		if (need != JDG_NEED_NONE)
+			return need;
+		next = end;
+		memset(&place, 0, sizeof(place));
+	}
+	start_over();
+	return JDG_NEED_NONE;
+}
+
+/* A step of the search, for all shards of a subscription. */
+static JdgNeed
+look_for(const JdgLeaf *leaf, int *end, int64 *looks)
 {
 	const JdgSubscription *s = subscription_of(&shards[next]);
 	bool		begins = place.leaf == 0;
-	JdgCursor  *cursors = palloc(sizeof(JdgCursor) * (end - next));
+	JdgBacklogStep step = JDG_BACKLOG_LESS;
+	JdgCursor  *cursors;
 	int			n = 0;
 
-	for (int i = next; s != NULL && i < end; i++)
+	*end = next + 1;
+	while (*end < nshards && shards[*end].subscription_id ==
+		   shards[next].subscription_id)
+		(*end)++;
+	cursors = palloc(sizeof(JdgCursor) * (*end - next));
+	for (int i = next; s != NULL && i < *end; i++)
 	{
 		JdgCursor  *c = &cursors[n];
 
@@ -177,38 +210,28 @@ look_for(const JdgLeaf *leaf, int end, int64 *looks)
 		if (!is_past(c, leaf))
 			n++;
 	}
-	return n == 0 ? JDG_BACKLOG_LESS : search(s, cursors, n, leaf, looks);
+	if (n > 0)
+		step = search(s, cursors, n, leaf, looks);
+	switch (step)
+	{
+		case JDG_BACKLOG_UNKNOWN:
+			return JDG_NEED_UNKNOWN;
+		case JDG_BACKLOG_MOST:
+			return JDG_NEED_SOME;
+		case JDG_BACKLOG_LESS:
+			break;
+	}
+	return JDG_NEED_NONE;
 }
 
 JdgNeed
 jdg_need_look(const JdgLeaf *leaf)
 {
-	int64		looks = LOOKS;
-	int			first = next;
+	JdgNeed		need = take_steps(look_for, leaf);
 
-	while (next < nshards)
-	{
-		JdgBacklogStep step;
-		int			end = next + 1;
-
-		if (next - first >= SHARDS || looks <= 0)
-			return JDG_NEED_UNKNOWN;
-		while (end < nshards && shards[end].subscription_id ==
-			   shards[next].subscription_id)
-			end++;
-		step = look_for(leaf, end, &looks);
-		if (step == JDG_BACKLOG_UNKNOWN)
-			return JDG_NEED_UNKNOWN;
-		if (step == JDG_BACKLOG_MOST)
-		{
-			start_over();
-			return JDG_NEED_SOME;
-		}
-		next = end;
-		memset(&place, 0, sizeof(place));
-	}
-	start_over();
-	return JDG_NEED_NONE;
+	if (need == JDG_NEED_SOME)
+		start_over();
+	return need;
 }
 
 /*
@@ -216,12 +239,17 @@ jdg_need_look(const JdgLeaf *leaf)
  * the cursor is locked: a worker may have handled it.
  */
 static JdgNeed
-lose_shard(Shard *x, const JdgLeaf *leaf, int64 *looks)
+lose_shard(const JdgLeaf *leaf, int *end, int64 *looks)
 {
+	Shard	   *x = &shards[next];
 	const JdgSubscription *s = subscription_of(x);
 	JdgBacklogStep step;
 	JdgCursor	c;
 
+	*end = next + 1;
+	/* flows lose nothing that they know */
+	if (x->subscription_id == JDG_CURSOR_FLOWS)
+		return JDG_NEED_NONE;
 	if (s == NULL || !jdg_cursor_read(x->subscription_id, x->shard, &c))
 		return JDG_NEED_NONE;
 	if (place.leaf == 0)
@@ -251,28 +279,10 @@ lose_shard(Shard *x, const JdgLeaf *leaf, int64 *looks)
 	return JDG_NEED_NONE;
 }
 
-/* Flows lose nothing that they know. */
 JdgNeed
 jdg_need_lose(const JdgLeaf *leaf)
 {
-	int64		looks = LOOKS;
-	int			first = next;
-
-	while (next < nshards)
-	{
-		JdgNeed		need;
-
-		if (next - first >= SHARDS || looks <= 0)
-			return JDG_NEED_UNKNOWN;
-		need = shards[next].subscription_id == JDG_CURSOR_FLOWS ?
-			JDG_NEED_NONE : lose_shard(&shards[next], leaf, &looks);
-		if (need != JDG_NEED_NONE)
-			return need;
-		next++;
-		memset(&place, 0, sizeof(place));
-	}
-	start_over();
-	return JDG_NEED_NONE;
+	return take_steps(lose_shard, leaf);
 }
 
 static int
