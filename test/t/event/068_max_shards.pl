@@ -46,6 +46,7 @@ is($node->safe_psql('postgres', q{SELECT subscription, shard, status, reason FRO
 	'second|0|waiting|no_room', 'nor has the shard');
 is($node->safe_psql('postgres', $health),
 	'error|subscriptions with shards that get no events, as jadugar.max_shards is 3: 2, among them "second"', 'health says so');
+ok(wait_for_log($node, qr/HINT:  Raise jadugar\.max_shards and restart the server/), 'and so does the log');
 is($node->safe_psql('postgres', $acknowledge), '', 'events can be fetched');
 is($node->safe_psql('postgres', q{SELECT behind FROM jadugar.subscriptions WHERE name = 'third'}), '0', 'and acknowledged');
 is($node->safe_psql('postgres', q{SELECT count(*) FROM handled WHERE name = 'second'}), '0', 'the handler is not called');
