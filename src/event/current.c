@@ -170,11 +170,12 @@ jdg_event_argument(const JdgSubscription *s, const JdgPending *p, int n,
 				   Oid *type, Datum *value)
 {
 	Oid			info = jdg_event_info_type();
-	TupleDesc	desc = lookup_rowtype_tupdesc_copy(info, -1);
+	TupleDesc	desc = lookup_rowtype_tupdesc(info, -1);
 	Datum	   *rows = palloc(sizeof(Datum) * n);
 
 	for (int i = 0; i < n; i++)
 		rows[i] = jdg_event_info(desc, &p[i].event, &p[i].topic, true);
+	ReleaseTupleDesc(desc);
 	*type = s->batch == 0 ? info : get_array_type(info);
 	*value = s->batch == 0 ? rows[0] :
 		PointerGetDatum(construct_array(rows, n, info, -1, false,

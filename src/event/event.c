@@ -26,12 +26,13 @@
 #include "base/json.h"
 #include "base/objects.h"
 #include "event/event.h"
+#include "event/type.h"
 
 /* columns of the table, in the order of sql/event.sql */
 enum
 {
 	E_EVENT_ID, E_XID, E_LEAF, E_SLOT, E_PUBLISHED_AT, E_PUBLISHER, E_VERSION,
-	E_HOPS, E_STREAM_ID, E_STREAM_VERSION, E_CAUSE, E_TYPE, E_KEY, E_TENANT,
+	E_HOPS, E_TYPE, E_STREAM_ID, E_STREAM_VERSION, E_CAUSE, E_KEY, E_TENANT,
 	E_TRACE, E_HEADERS, E_DATA, E_COLUMNS
 };
 
@@ -100,6 +101,22 @@ jdg_event_read_head(TupleTableSlot *s, JdgEvent *e)
 }
 
 void
+jdg_event_read_type(TupleTableSlot *s, char *type)
+{
+	text	   *t;
+	size_t		len;
+
+	slot_getsomeattrs(s, E_TYPE + 1);
+	t = DatumGetTextPP(s->tts_values[E_TYPE]);
+	len = VARSIZE_ANY_EXHDR(t);
+	Assert(len <= JDG_EVENT_TYPE_MAX);
+	memcpy(type, VARDATA_ANY(t), len);
+	type[len] = '\0';
+	if ((Pointer) t != DatumGetPointer(s->tts_values[E_TYPE]))
+		pfree(t);
+}
+
+void
 jdg_event_read(TupleTableSlot *s, JdgEvent *e)
 {
 	slot_getallattrs(s);
@@ -163,13 +180,42 @@ jdg_event_of_datum(Datum row, JdgEvent *e, MemoryContext mcxt)
 Oid
 jdg_event_info_type(void)
 {
-	Oid			type = GetSysCacheOid2(TYPENAMENSP, Anum_pg_type_oid,
-									   CStringGetDatum("event_info"),
-									   ObjectIdGetDatum(get_namespace_oid("jadugar", false)));
+	static Oid	type = InvalidOid;
+	static uint64 kept_epoch = 0;
+	uint64		epoch = jdg_config_epoch_latest();
 
+	if (epoch != 0 && epoch == kept_epoch)
+		return type;
+	kept_epoch = 0;
+	type = GetSysCacheOid2(TYPENAMENSP, Anum_pg_type_oid,
+						   CStringGetDatum("event_info"),
+						   ObjectIdGetDatum(get_namespace_oid("jadugar", false)));
 	if (!OidIsValid(type))
 		elog(ERROR, "type jadugar.event_info does not exist");
+	kept_epoch = epoch;
 	return type;
+}
+
+/*
+ * The name of a publisher.  Often many events in a row have the same one.  It
+ * is valid until the next call.
+ */
+static Name
+publisher_name(Oid publisher)
+{
+	static NameData name;
+	static Oid	kept = InvalidOid;
+	static uint64 kept_epoch = 0;
+	uint64		epoch = jdg_config_epoch_latest();
+
+	if (epoch == 0 || epoch != kept_epoch || publisher != kept)
+	{
+		kept_epoch = 0;
+		namestrcpy(&name, jdg_role_name(publisher));
+		kept = publisher;
+		kept_epoch = epoch;
+	}
+	return &name;
 }
 
 Datum
@@ -178,9 +224,7 @@ jdg_event_info(TupleDesc desc, const JdgEvent *e, const JdgTopic *topic,
 {
 	Datum		v[I_COLUMNS];
 	bool		n[I_COLUMNS] = {0};
-	NameData	publisher;
 
-	namestrcpy(&publisher, jdg_role_name(e->publisher));
 	v[I_EVENT_ID] = Int64GetDatum(e->event_id);
 	jdg_set_text(v, n, I_TYPE, e->type);
 	v[I_VERSION] = Int32GetDatum(e->version);
@@ -191,7 +235,7 @@ jdg_event_info(TupleDesc desc, const JdgEvent *e, const JdgTopic *topic,
 	n[I_STREAM] = true;
 	jdg_set_int64(v, n, I_STREAM_VERSION, e->stream_version, 0);
 	jdg_set_time(v, n, I_PUBLISHED_AT, e->published_at);
-	v[I_PUBLISHER] = NameGetDatum(&publisher);
+	v[I_PUBLISHER] = NameGetDatum(publisher_name(e->publisher));
 	jdg_set_int64(v, n, I_CAUSE, e->cause, 0);
 	v[I_HOPS] = Int32GetDatum(e->hops);
 	jdg_set_text(v, n, I_TENANT, e->tenant);

@@ -65,6 +65,12 @@ extern Jsonb *jdg_event_to_jsonb(const JdgEvent *e);
 /* reads only event_id, xid and slot; "e" is not to be used as an event */
 extern void jdg_event_read_head(TupleTableSlot *slot, JdgEvent *e);
 
+/*
+ * Reads only the type, of JDG_EVENT_TYPE_MAX bytes at most, and a zero byte.
+ * Leaves no memory allocated.
+ */
+extern void jdg_event_read_type(TupleTableSlot *slot, char *type);
+
 /* columns that are read before the whole row, from 1 */
 #define JDG_EVENT_ID_COLUMN		1
 #define JDG_EVENT_XID_COLUMN	2

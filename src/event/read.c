@@ -271,6 +271,13 @@ jdg_events_read(JdgEventScan *scan, JdgEvent *e, JdgTopic *topic)
 	*topic = scan->last->topic;
 }
 
+void
+jdg_events_type(JdgEventScan *scan, char *type)
+{
+	Assert(scan->last != NULL);
+	jdg_event_read_type(scan->last->slot, type);
+}
+
 bool
 jdg_events_next(JdgEventScan *scan, JdgEvent *e, JdgTopic *topic)
 {

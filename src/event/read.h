@@ -41,6 +41,9 @@ extern bool jdg_events_next(JdgEventScan *scan, JdgEvent *e, JdgTopic *topic);
 extern bool jdg_events_advance(JdgEventScan *scan, JdgEvent *head);
 extern void jdg_events_read(JdgEventScan *scan, JdgEvent *e, JdgTopic *topic);
 
+/* only the type of that event, see jdg_event_read_type() */
+extern void jdg_events_type(JdgEventScan *scan, char *type);
+
 extern void jdg_events_close(JdgEventScan *scan);
 
 /* reads one event; topic_id 0: of any topic.  False: it is not in the log */

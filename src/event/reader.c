@@ -132,6 +132,8 @@ jdg_reader_find(const JdgSubscription *s, JdgCursor *c)
 	spec.until_id = s->until_id;
 	spec.topics = s->topics;
 	spec.ntopics = s->ntopics;
+	spec.types = s->types;
+	spec.ntypes = s->ntypes;
 	spec.shard = c->shard;
 	spec.shards = s->shards;
 	old = MemoryContextSwitchTo(kept->mcxt);
@@ -198,16 +200,19 @@ has_some(const JdgSubscription *s, const JdgCursor *c, MemoryContext mcxt)
 	MemoryContext old = MemoryContextSwitchTo(mcxt);
 	bool		found = false;
 	int			looks = 0;
+	JdgWindowStep step;
 	JdgEvent	e;
 	JdgTopic	topic;
 
 	PushActiveSnapshot(GetLatestSnapshot());
 	jdg_window_seek(kept->window, c->after_id);
-	while (!found && jdg_window_next(kept->window, &e, &topic))
+	while (!found &&
+		   (step = jdg_window_next(kept->window, &e, &topic)) != JDG_WINDOW_END)
 	{
 		CHECK_FOR_INTERRUPTS();
 		/* so many that the cursor is to move anyway */
-		found = ++looks > PASSED_MAX || jdg_subscription_wants(s, &e);
+		found = step == JDG_WINDOW_PASSED || ++looks > PASSED_MAX ||
+			jdg_subscription_wants(s, &e);
 		MemoryContextReset(mcxt);
 	}
 	jdg_window_pause(kept->window);
@@ -338,15 +343,25 @@ jdg_reader_gather(const JdgSubscription *s, JdgCursor *c, int max,
 	while (g->n < max && bytes < BATCH_BYTES_MAX && g->failed == NULL)
 	{
 		JdgPending *p;
+		JdgWindowStep step;
 
 		CHECK_FOR_INTERRUPTS();
 		if (g->n == room)
 			g->pending = repalloc(g->pending, sizeof(JdgPending) * (room *= 2));
 		p = &g->pending[g->n];
-		if (!jdg_window_next(kept->window, &p->event, &p->topic))
+		step = jdg_window_next(kept->window, &p->event, &p->topic);
+		if (step == JDG_WINDOW_END)
 		{
 			g->end = true;
 			break;
+		}
+		if (step == JDG_WINDOW_PASSED)
+		{
+			if (g->n == 0)
+				c->after_id = p->event.event_id;
+			if (GetCurrentTimestamp() >= until)
+				break;
+			continue;
 		}
 		/* those that are passed over take memory, too */
 		bytes += VARSIZE(p->event.data);

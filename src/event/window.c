@@ -37,15 +37,22 @@
 
 #include "base/columns.h"
 #include "base/compat.h"
+#include "base/happening.h"
 #include "event/leaf.h"
 #include "event/read.h"
+#include "event/type.h"
 #include "event/window.h"
 
-/* tests need windows that are walked */
+/*
+ * Events that are collected, and events that are passed over before
+ * jdg_window_next() returns.  Tests need windows that are walked.
+ */
 #ifdef JDG_FAULTS
 #define MAX_ENTRIES 8
+#define PASSED_AT_A_TIME 2
 #else
 #define MAX_ENTRIES 65536
+#define PASSED_AT_A_TIME 256
 #endif
 
 /* an event that was collected */
@@ -62,6 +69,7 @@ struct JdgWindow
 	MemoryContext mcxt;
 	int32	   *topics;			/* those to read */
 	int			ntopics;
+	char	  **types;			/* those that are wanted; NULL: all */
 	int64		passed;
 	/* collected */
 	Entry	   *entry;
@@ -82,22 +90,34 @@ struct JdgWindow
 	JdgTopic	open_topic;
 };
 
-/* is the event one of this window and shard? */
+/* is the event one of this window? */
 static bool
-is_wanted(JdgWindow *w, const JdgEvent *e)
+is_inside(const JdgWindow *w, const JdgEvent *e)
 {
 	uint64		xid = U64FromFullTransactionId(e->xid);
 
 	if (e->event_id <= w->spec.after_id || e->event_id > w->spec.until_id ||
 		e->event_id >= w->spec.era.end)
 		return false;
-	if (e->event_id < w->spec.era.first ? w->spec.base != NULL :
-		(!jdg_xidset_has(w->spec.upto, xid) ||
-		 jdg_xidset_has(w->spec.base, xid)))
-		return false;
-	if (e->slot % w->spec.shards == w->spec.shard)
-		return true;
-	w->passed++;
+	return e->event_id < w->spec.era.first ? w->spec.base == NULL :
+		(jdg_xidset_has(w->spec.upto, xid) &&
+		 !jdg_xidset_has(w->spec.base, xid));
+}
+
+static bool
+is_of_shard(const JdgWindow *w, const JdgEvent *e)
+{
+	return e->slot % w->spec.shards == w->spec.shard;
+}
+
+static bool
+is_of_type(const JdgWindow *w, const char *type)
+{
+	for (int i = 0; i < w->spec.ntypes; i++)
+	{
+		if (jdg_pattern_matches(w->types[i], type))
+			return true;
+	}
 	return false;
 }
 
@@ -105,11 +125,19 @@ is_wanted(JdgWindow *w, const JdgEvent *e)
 static void
 collect(JdgWindow *w, const JdgLeaf *leaf, TupleTableSlot *slot)
 {
+	char		type[JDG_EVENT_TYPE_MAX + 1];
 	JdgEvent	e;
 
 	jdg_event_read_head(slot, &e);
-	if (!is_wanted(w, &e))
+	if (!is_inside(w, &e))
 		return;
+	if (w->types != NULL)
+		jdg_event_read_type(slot, type);
+	if (!is_of_shard(w, &e) || (w->types != NULL && !is_of_type(w, type)))
+	{
+		w->passed++;
+		return;
+	}
 	if (w->n == MAX_ENTRIES)
 		w->walk = true;
 	w->least = Min(w->least, e.event_id);
@@ -211,6 +239,18 @@ set_topics(JdgWindow *w, const JdgLeaf *leaves, int n)
 	w->spec.topics = w->topics;
 }
 
+/* Copies the patterns of types. */
+static void
+set_types(JdgWindow *w)
+{
+	if (w->spec.types == NULL)
+		return;
+	w->types = MemoryContextAlloc(w->mcxt, sizeof(char *) * w->spec.ntypes);
+	for (int i = 0; i < w->spec.ntypes; i++)
+		w->types[i] = MemoryContextStrdup(w->mcxt, w->spec.types[i]);
+	w->spec.types = w->types;
+}
+
 /* the first transaction that a snapshot may not have seen */
 static uint64
 first_unseen(const JdgXidSet *base)
@@ -234,6 +274,7 @@ jdg_window_find(const JdgWindowSpec *spec)
 	n = jdg_leaves(spec->topics, spec->ntopics, spec->after_id + 1,
 				   spec->until_id, first_unseen(spec->base), &leaves);
 	set_topics(w, leaves, n);
+	set_types(w);
 	if (spec->base == NULL)
 	{
 		w->walk = true;
@@ -306,7 +347,7 @@ find_row(JdgWindow *w, const Entry *entry)
 	return found;
 }
 
-static bool
+static JdgWindowStep
 next_collected(JdgWindow *w, JdgEvent *e, JdgTopic *topic)
 {
 	while (w->next < w->n)
@@ -317,18 +358,32 @@ next_collected(JdgWindow *w, JdgEvent *e, JdgTopic *topic)
 			continue;
 		jdg_event_read(w->slot, e);
 		*topic = w->open_topic;
-		return true;
+		return JDG_WINDOW_EVENT;
 	}
-	return false;
+	return JDG_WINDOW_END;
 }
 
+/* Is the event to which the scan has advanced of another shard or type? */
 static bool
+is_foreign(JdgWindow *w, const JdgEvent *head)
+{
+	char		type[JDG_EVENT_TYPE_MAX + 1];
+
+	if (!is_of_shard(w, head))
+		return true;
+	if (w->types == NULL)
+		return false;
+	jdg_events_type(w->scan, type);
+	return !is_of_type(w, type);
+}
+
+static JdgWindowStep
 next_walked(JdgWindow *w, JdgEvent *e, JdgTopic *topic)
 {
 	JdgEvent	head;
 
 	if (w->from == PG_INT64_MAX)
-		return false;
+		return JDG_WINDOW_END;
 	if (w->scan == NULL)
 	{
 		JdgEventRange range = {0};
@@ -344,16 +399,23 @@ next_walked(JdgWindow *w, JdgEvent *e, JdgTopic *topic)
 	while (jdg_events_advance(w->scan, &head))
 	{
 		w->from = head.event_id + 1;
-		if (!is_wanted(w, &head))
+		if (!is_inside(w, &head))
 			continue;
+		if (is_foreign(w, &head))
+		{
+			if (++w->passed % PASSED_AT_A_TIME != 0)
+				continue;
+			e->event_id = head.event_id;
+			return JDG_WINDOW_PASSED;
+		}
 		jdg_events_read(w->scan, e, topic);
-		return true;
+		return JDG_WINDOW_EVENT;
 	}
 	w->from = PG_INT64_MAX;
-	return false;
+	return JDG_WINDOW_END;
 }
 
-bool
+JdgWindowStep
 jdg_window_next(JdgWindow *w, JdgEvent *e, JdgTopic *topic)
 {
 	return w->walk ? next_walked(w, e, topic) : next_collected(w, e, topic);

@@ -25,6 +25,8 @@ typedef struct JdgWindowSpec
 	int64		until_id;		/* and not above this */
 	const int32 *topics;		/* NULL: all but "jadugar" */
 	int			ntopics;
+	char	  **types;			/* patterns; NULL: all */
+	int			ntypes;
 	int32		shard;			/* slot mod shards = shard */
 	int32		shards;
 } JdgWindowSpec;
@@ -36,11 +38,22 @@ typedef struct JdgWindowSpec
  */
 extern JdgWindow *jdg_window_find(const JdgWindowSpec *spec);
 
+/* what jdg_window_next() has found */
+typedef enum JdgWindowStep
+{
+	JDG_WINDOW_END,				/* there are no more */
+	JDG_WINDOW_EVENT,
+	JDG_WINDOW_PASSED			/* a number of events that are not wanted, the
+								 * last of which is event_id */
+} JdgWindowStep;
+
 /*
  * Reads the next event in order of ids, in the current memory context, with
- * the active snapshot.  Its topic is *topic.  False: there is none.
+ * the active snapshot.  Its topic is *topic.  Passes over events of other
+ * shards and types, and returns after each so many of them.
  */
-extern bool jdg_window_next(JdgWindow *w, JdgEvent *e, JdgTopic *topic);
+extern JdgWindowStep jdg_window_next(JdgWindow *w, JdgEvent *e,
+									 JdgTopic *topic);
 
 /* is it the window between these two, in that era? */
 extern bool jdg_window_is_between(const JdgWindow *w, JdgEra era,
@@ -53,7 +66,7 @@ extern void jdg_window_seek(JdgWindow *w, int64 after_id);
 /* closes relations that jdg_window_next() keeps open; before the commit */
 extern void jdg_window_pause(JdgWindow *w);
 
-/* number of events of other shards that have been passed over */
+/* number of events of other shards and types that have been passed over */
 extern int64 jdg_window_passed(const JdgWindow *w);
 
 #endif							/* JDG_EVENT_WINDOW_H */

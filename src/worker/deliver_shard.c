@@ -17,7 +17,7 @@
 #include "worker/deliver.h"
 
 /* calls in one transaction, without subtransactions and with them */
-#define FUSED_MAX 512
+#define FUSED_MAX 4096
 #define CALLS_MAX 32
 
 /* tasks of events have a transaction of their own anyway, when they run */

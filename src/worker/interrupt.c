@@ -205,7 +205,6 @@ void
 jdg_user_code_begin(const JdgTask *task, int index, TimestampTz preempt_at)
 {
 	int64		us = task->timeout ? jdg_interval_us(task->timeout) : 0;
-	TimestampTz now = GetCurrentTimestamp();
 
 	register_timeouts();
 	stop = JDG_STOP_NONE;
@@ -222,6 +221,8 @@ jdg_user_code_begin(const JdgTask *task, int index, TimestampTz preempt_at)
 	in_user_code = true;
 	if (us > 0)
 	{
+		TimestampTz now = GetCurrentTimestamp();
+
 		enable_timeout_at(deadline_timeout, now + us);
 		enable_timeout_at(grace_timeout,
 						  now + us + (int64) jdg_cancel_grace * 1000);

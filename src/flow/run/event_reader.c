@@ -71,7 +71,7 @@ jdg_event_reader_send(JdgEventReader *r, JdgEventTurn *t)
 	{
 		CHECK_FOR_INTERRUPTS();
 		MemoryContextReset(event_mcxt);
-		if (!jdg_window_next(r->window, &e, &topic))
+		if (jdg_window_next(r->window, &e, &topic) != JDG_WINDOW_EVENT)
 		{
 			end = true;
 			break;
