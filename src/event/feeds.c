@@ -28,34 +28,54 @@
 #include "shared/wakeup.h"
 #include "shared/work.h"
 
-/* the bits of patterns, or of numbers of topics; a null array: all */
-static uint64
-bits_of(int64 row, int col, Oid element)
+/* The elements of an array, of text or int4; false: it is null. */
+static bool
+read_array(int64 row, int col, Oid element, Datum **elems, int *n)
 {
 	bool		isnull;
 	Datum		d = jdg_col(row, col, &isnull);
-	Datum	   *elems;
 	bool	   *nulls;
-	int			n;
-	uint64		bits = 0;
 
 	if (isnull)
-		return PG_UINT64_MAX;
+		return false;
 	deconstruct_array(DatumGetArrayTypeP(d), element,
 					  element == TEXTOID ? -1 : sizeof(int32),
-					  element != TEXTOID, TYPALIGN_INT, &elems, &nulls, &n);
+					  element != TEXTOID, TYPALIGN_INT, elems, &nulls, n);
+	return true;
+}
+
+/* The bits of numbers of topics; null: all. */
+static uint64
+read_topics(int64 row, int col)
+{
+	uint64		bits = 0;
+	Datum	   *elems;
+	int			n;
+
+	if (!read_array(row, col, INT4OID, &elems, &n))
+		return PG_UINT64_MAX;
+	for (int i = 0; i < n; i++)
+		bits |= jdg_event_topic_bit(DatumGetInt32(elems[i]));
+	return bits;
+}
+
+/* The set of types; all if one is a pattern. */
+static JdgTypeBits
+read_types(int64 row, int col)
+{
+	JdgTypeBits bits = {{0}};
+	Datum	   *elems;
+	int			n = 0;
+
+	(void) read_array(row, col, TEXTOID, &elems, &n);
 	for (int i = 0; i < n; i++)
 	{
-		char	   *pattern;
+		char	   *pattern = TextDatumGetCString(elems[i]);
 
-		if (element == INT4OID)
-		{
-			bits |= jdg_event_topic_bit(DatumGetInt32(elems[i]));
-			continue;
-		}
-		pattern = TextDatumGetCString(elems[i]);
-		bits |= strchr(pattern, '*') ? PG_UINT64_MAX :
-			jdg_event_type_bit(pattern);
+		if (strchr(pattern, '*') == NULL)
+			jdg_event_add_type(&bits, pattern);
+		else
+			memset(&bits, 0xff, sizeof(bits));
 	}
 	return bits;
 }
@@ -93,8 +113,8 @@ read_shards(JdgFeedWanted **shards)
 		it->subscription_id = jdg_col_int64(i, 1, 0);
 		it->shard = jdg_col_int32(i, 2, 0);
 		it->owner = jdg_col_oid(i, 3);
-		it->topics = bits_of(i, 4, INT4OID);
-		it->types = bits_of(i, 5, TEXTOID);
+		it->topics = read_topics(i, 4);
+		it->types = read_types(i, 5);
 		it->fetched = jdg_col_bool(i, 6);
 	}
 	jdg_work_end();

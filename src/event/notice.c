@@ -30,7 +30,7 @@
 #include "shared/feed.h"
 
 static JdgDb *noticed_db = NULL;	/* NULL: nothing to tell */
-static uint64 noticed_types = 0;
+static JdgTypeBits noticed_types;
 static uint64 noticed_topics = 0;
 static int64 noticed_events = 0;
 static bool noticed_limited = false;
@@ -178,10 +178,10 @@ xact_callback(XactEvent event, void *arg)
 		case XACT_EVENT_COMMIT:
 			JDG_FAULT("delivery-telling");
 			if (noticed_events > 0)
-				jdg_feeds_publish(noticed_db, noticed_topics, noticed_types,
+				jdg_feeds_publish(noticed_db, noticed_topics, &noticed_types,
 								  noticed_events);
 			if (noticed_events > 0 &&
-				jdg_wanted_publish(&noticed_db->wanted, noticed_types,
+				jdg_wanted_publish(&noticed_db->wanted, noticed_types.word[0],
 								   noticed_events))
 				jdg_db_wake(noticed_db, JDG_WAKE_WAITS);
 			if (noticed_limited &&
@@ -204,7 +204,8 @@ xact_callback(XactEvent event, void *arg)
 			return;
 	}
 	noticed_db = NULL;
-	noticed_types = noticed_topics = 0;
+	memset(&noticed_types, 0, sizeof(noticed_types));
+	noticed_topics = 0;
 	noticed_events = 0;
 	noticed_limited = false;
 	nmoved = 0;
@@ -220,10 +221,23 @@ jdg_event_notice_init(void)
 	RegisterSubXactCallback(subxact_callback, NULL);
 }
 
+void
+jdg_event_add_type(JdgTypeBits *types, const char *type)
+{
+	uint64		hash = hash_bytes_extended((const unsigned char *) type,
+										   strlen(type), 0);
+
+	types->word[0] |= jdg_feed_bit((uint32) hash);
+	types->word[1] |= jdg_feed_bit((uint32) (hash >> 32));
+}
+
 uint64
 jdg_event_type_bit(const char *type)
 {
-	return jdg_feed_bit(hash_bytes((const unsigned char *) type, strlen(type)));
+	JdgTypeBits bits = {{0}};
+
+	jdg_event_add_type(&bits, type);
+	return bits.word[0];
 }
 
 uint64
@@ -305,7 +319,7 @@ void
 jdg_event_notice(const char *type, int32 topic_id)
 {
 	need_db();
-	noticed_types |= jdg_event_type_bit(type);
+	jdg_event_add_type(&noticed_types, type);
 	noticed_topics |= jdg_event_topic_bit(topic_id);
 	noticed_events++;
 }

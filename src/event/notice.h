@@ -11,6 +11,8 @@
 
 #include "datatype/timestamp.h"
 
+#include "shared/feed.h"
+
 /* called once, by _PG_init */
 extern void jdg_event_notice_init(void);
 
@@ -50,7 +52,10 @@ extern void jdg_event_notice_resharding(int64 subscription_id, int32 shard,
 /* a lease or a wait that this transaction has begun ends then */
 extern void jdg_event_notice_due(TimestampTz due);
 
-/* the bits of a type and of a topic in a feed */
+/* adds a type to a set, for feeds */
+extern void jdg_event_add_type(JdgTypeBits *types, const char *type);
+
+/* the bit of a type for waits, and that of a topic in a feed */
 extern uint64 jdg_event_type_bit(const char *type);
 extern uint64 jdg_event_topic_bit(int32 topic_id);
 

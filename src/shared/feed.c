@@ -55,7 +55,8 @@ feeds_init(void *at, bool found)
 		pg_atomic_init_u32(&f->state, JDG_FEED_FREE);
 		pg_atomic_init_u32(&f->news, 0);
 		pg_atomic_init_u64(&f->due, (uint64) DT_NOEND);
-		pg_atomic_init_u64(&f->types, 0);
+		for (int w = 0; w < JDG_TYPE_WORDS; w++)
+			pg_atomic_init_u64(&f->types[w], 0);
 		pg_atomic_init_u64(&f->topics, 0);
 		pg_atomic_init_u32(&f->queue_id, 0);
 		pg_atomic_init_u32(&f->fetched, 0);
@@ -180,8 +181,21 @@ crowded(JdgDb *db, uint64 topics, int64 events)
 	return result;
 }
 
+/* may the feed and the set have a type in common? */
+static bool
+is_of_types(JdgFeed *f, const JdgTypeBits *types)
+{
+	for (int i = 0; i < JDG_TYPE_WORDS; i++)
+	{
+		if ((pg_atomic_read_u64(&f->types[i]) & types->word[i]) == 0)
+			return false;
+	}
+	return true;
+}
+
 void
-jdg_feeds_publish(JdgDb *db, uint64 topics, uint64 types, int64 events)
+jdg_feeds_publish(JdgDb *db, uint64 topics, const JdgTypeBits *types,
+				  int64 events)
 {
 	Owners		o = {0};
 	uint64		all = crowded(db, topics, events);
@@ -197,7 +211,7 @@ jdg_feeds_publish(JdgDb *db, uint64 topics, uint64 types, int64 events)
 
 		if (f->dboid == db->dboid && state_of(f) != JDG_FEED_FREE &&
 			(pg_atomic_read_u64(&f->topics) & topics) != 0 &&
-			((pg_atomic_read_u64(&f->types) & types) != 0 ||
+			(is_of_types(f, types) ||
 			 (pg_atomic_read_u64(&f->topics) & all) != 0))
 			tell(f, &o);
 	}
@@ -207,7 +221,10 @@ jdg_feeds_publish(JdgDb *db, uint64 topics, uint64 types, int64 events)
 void
 jdg_feeds_look(JdgDb *db)
 {
-	jdg_feeds_publish(db, PG_UINT64_MAX, PG_UINT64_MAX, 0);
+	JdgTypeBits all;
+
+	memset(&all, 0xff, sizeof(all));
+	jdg_feeds_publish(db, PG_UINT64_MAX, &all, 0);
 }
 
 JdgFeed *
@@ -494,7 +511,8 @@ make_feed(JdgFeed *f, Oid dboid, const JdgFeedWanted *w)
 	pg_atomic_write_u32(&f->fetched, w->fetched);
 	pg_atomic_write_u64(&f->due, (uint64) DT_NOEND);
 	pg_atomic_write_u64(&f->topics, w->topics);
-	pg_atomic_write_u64(&f->types, w->types);
+	for (int i = 0; i < JDG_TYPE_WORDS; i++)
+		pg_atomic_write_u64(&f->types[i], w->types.word[i]);
 	pg_write_barrier();
 	pg_atomic_write_u32(&f->state, JDG_FEED_READY);
 }
@@ -505,7 +523,8 @@ change_feed(JdgFeed *f, const JdgFeedWanted *w)
 	f->owner = w->owner;
 	pg_atomic_write_u32(&f->fetched, w->fetched);
 	pg_atomic_write_u64(&f->topics, w->topics);
-	pg_atomic_write_u64(&f->types, w->types);
+	for (int i = 0; i < JDG_TYPE_WORDS; i++)
+		pg_atomic_write_u64(&f->types[i], w->types.word[i]);
 	/* it has been changed: what it waits for may be over */
 	pg_atomic_fetch_add_u32(&f->news, 1);
 	if (!change_state(f, JDG_FEED_QUIET, JDG_FEED_READY))

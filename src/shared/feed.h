@@ -40,13 +40,25 @@ typedef enum JdgFeedState
 	JDG_FEED_WAITING			/* until "due", whatever comes */
 } JdgFeedState;
 
+/*
+ * A set of types.  Each type has a bit in each word, by another part of its
+ * hash.  So two sets may have a type in common if they have a bit in common in
+ * each word.
+ */
+#define JDG_TYPE_WORDS 2
+
+typedef struct JdgTypeBits
+{
+	uint64		word[JDG_TYPE_WORDS];
+} JdgTypeBits;
+
 typedef struct JdgFeed
 {
 	pg_atomic_uint32 state;		/* a JdgFeedState */
 	pg_atomic_uint32 news;		/* changes with every commit of interest */
 	pg_atomic_uint64 due;		/* TimestampTz: when to look without news;
 								 * DT_NOEND: never */
-	pg_atomic_uint64 types;		/* bits of types; all: patterns */
+	pg_atomic_uint64 types[JDG_TYPE_WORDS]; /* JdgTypeBits; all: patterns */
 	pg_atomic_uint64 topics;	/* bits of topics */
 	pg_atomic_uint32 queue_id;	/* it waits for room in this queue; 0: none */
 	pg_atomic_uint32 fetched;	/* 1: for consumers outside the server */
@@ -67,7 +79,7 @@ extern int	jdg_feeds_used(void);
 
 extern const JdgShmemPart jdg_feeds_shmem;
 
-/* the bit of a type or topic */
+/* the bit of a topic, and in a word of types */
 extern uint64 jdg_feed_bit(uint32 hash);
 
 /*
@@ -77,8 +89,8 @@ extern uint64 jdg_feed_bit(uint32 hash);
  * that what their shards have to pass over stays small.  Notifies the workers
  * of the owners concerned, or the scheduler.  Never fails.
  */
-extern void jdg_feeds_publish(JdgDb *db, uint64 topics, uint64 types,
-							  int64 events);
+extern void jdg_feeds_publish(JdgDb *db, uint64 topics,
+							  const JdgTypeBits *types, int64 events);
 
 /* every feed of a database is to be looked at.  Never fails */
 extern void jdg_feeds_look(JdgDb *db);
@@ -171,7 +183,7 @@ typedef struct JdgFeedWanted
 	Oid			owner;
 	bool		fetched;
 	uint64		topics;
-	uint64		types;
+	JdgTypeBits types;
 	bool		found;			/* it has one */
 } JdgFeedWanted;
 
