@@ -52,9 +52,9 @@ jdg_lease_until(TimestampTz now, const Interval *lease)
 char *
 jdg_lease_token(const JdgCursor *c)
 {
-	return psprintf(INT64_FORMAT ".%d." INT64_FORMAT ".%016" INT64_MODIFIER "x",
-					c->subscription_id, c->shard, c->lease.epoch,
-					(uint64) c->lease.secret);
+	return psprintf("%lld.%d.%lld.%016llx", (long long) c->subscription_id,
+					c->shard, (long long) c->lease.epoch,
+					(unsigned long long) c->lease.secret);
 }
 
 /* Reads a number of digits only, up to the character "end". */

@@ -86,6 +86,7 @@ SELECT test.error_of(s) FROM (VALUES
 	($$SELECT test_spread(2, '178000000 years')$$), ($$SELECT test_spread(2, '100 years', '294276-01-01')$$)) AS t (s);
 DROP FUNCTION test_spread;
 -- bounds of pools go with their roles
+RESET SESSION AUTHORIZATION;
 DO $$
 BEGIN
 	FOR i IN 1 .. 70 LOOP
@@ -94,6 +95,7 @@ BEGIN
 		DROP ROLE test_gone;
 	END LOOP;
 END $$;
+SET SESSION AUTHORIZATION test_tasks;
 SELECT jadugar.scale_workers(1);
 SELECT jadugar.enqueue($$INSERT INTO test_trace (what) VALUES ('low')$$, queue => 'test_q', priority => -5) AS low \gset
 SELECT jadugar.enqueue($$INSERT INTO test_trace (what) VALUES ('high')$$, queue => 'test_q', priority => 5) AS high \gset
