@@ -130,7 +130,7 @@ sub log_lines
 		next if $line =~ /could not settle/ && ($t->{fault} // '') =~ /^standalone-/;
 		push @bad, "log: $line"
 		  if $line =~ / XX\d\d\d .*(?:ERROR|FATAL):|could not settle|was settled by somebody else|TRAP:|PANIC:/
-		  && !($t->{disk} && $line =~ /File too large|pg_wal/);
+		  && !($t->{disk} && $line =~ /File too large|pg_wal|checkpoint request failed/);
 	}
 	return @bad > 5 ? @bad[ 0 .. 4 ] : @bad;
 }

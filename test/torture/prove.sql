@@ -51,9 +51,9 @@ INSERT INTO finding SELECT 'queue is not empty', q::text FROM jadugar.queues q
 	WHERE ready + scheduled + running + waiting + paused_tasks > 0 OR oldest_ready_age IS NOT NULL;
 INSERT INTO finding SELECT 'prepared transaction', p::text FROM pg_prepared_xacts p;
 INSERT INTO finding SELECT 'health', h::text FROM jadugar.health h WHERE severity = 'error' AND what <> 'failed_flows';
--- a client may have cancelled a compensation
+-- a client may have cancelled a compensation, or aborted the run; the steps of a sub_flow speak for themselves
 INSERT INTO finding SELECT 'not compensated', f::text FROM jadugar.flow_steps f
-	WHERE status = 'compensation_failed' AND NOT EXISTS (SELECT FROM jadugar.history h
+	WHERE status = 'compensation_failed' AND reason IS DISTINCT FROM 'aborted' AND kind <> 'sub_flow' AND NOT EXISTS (SELECT FROM jadugar.history h
 		WHERE h.task_id = f.task_id AND h.final AND h.status = 'cancelled');
 
 -- nothing is lost, and nothing exists that was rolled back
