@@ -49,7 +49,8 @@ typedef struct KeptWindow
 	JdgWindow  *window;			/* NULL: unused */
 	MemoryContext mcxt;
 	uint64		used;			/* greater: later */
-	uint64		epoch;			/* of the configuration: it has the topics */
+	uint64		epoch;			/* of the configuration: it has the topics and
+								 * types; 0: may have others */
 	TimestampTz opened_in;		/* start of the transaction that has opened
 								 * it, up to the present; 0: another, or not
 								 * so */
@@ -106,7 +107,7 @@ jdg_reader_find(const JdgSubscription *s, JdgCursor *c)
 
 	kept = place_of(c->subscription_id, c->shard);
 	if (kept->window != NULL && kept->subscription_id == c->subscription_id &&
-		kept->shard == c->shard && kept->epoch == epoch &&
+		kept->shard == c->shard && epoch != 0 && kept->epoch == epoch &&
 		jdg_window_is_between(kept->window, era, c->base, c->upto))
 	{
 		kept->used = ++uses;
@@ -121,7 +122,8 @@ jdg_reader_find(const JdgSubscription *s, JdgCursor *c)
 	kept->subscription_id = c->subscription_id;
 	kept->shard = c->shard;
 	kept->used = ++uses;
-	kept->epoch = epoch;
+	/* it may have been changed since the caller has read it */
+	kept->epoch = jdg_subscription_is_current(s) ? epoch : 0;
 	kept->opened_in = to_now ? GetCurrentTransactionStartTimestamp() : 0;
 	kept->mcxt = AllocSetContextCreate(TopMemoryContext, "jadugar window",
 									   ALLOCSET_DEFAULT_SIZES);

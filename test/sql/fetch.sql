@@ -234,6 +234,21 @@ SET ROLE test_fetch_other;
 SELECT count(*) FROM jadugar.fetch_events('out', 'b');
 RESET ROLE;
 
+-- other types, in a transaction that was rolled back and in one that follows
+SET ROLE test_fetch;
+SELECT jadugar.subscribe('changed', '{test.one,test.two}', delivery => 'fetch') IS NOT NULL AS subscribed;
+SELECT count(jadugar.publish(t)) FROM unnest('{test.one,test.two,test.two,test.three}'::text[]) t;
+SELECT token, (f.event).type FROM jadugar.fetch_events('changed', 'c', max_rows => 1) f \gset
+BEGIN;
+SELECT jadugar.alter_subscription('changed', types => '{test.three}');
+SELECT (f.event).type FROM jadugar.fetch_events('changed', 'c', max_rows => 1, ack => :'token') f;
+ROLLBACK;
+BEGIN;
+SELECT jadugar.alter_subscription('changed', types => '{test.two}');
+SELECT (f.event).type FROM jadugar.fetch_events('changed', 'c', ack => :'token') f;
+COMMIT;
+RESET ROLE;
+
 SELECT count(jadugar.unsubscribe(name, 'drop', owner => owner)) AS dropped FROM jadugar.subscriptions;
 DROP SCHEMA test_fetch CASCADE;
 CALL test.drop_roles('test_fetch', 'test_fetch_other', 'test_fetch_operator');
