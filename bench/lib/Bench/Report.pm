@@ -133,6 +133,9 @@ my @sections = (
 			by_metric($_[0], 'deliver', 'commit → handler', [ 'p50 ms', 'p99 ms' ]) } ],
 	[ fetch => 'Fetch events', 'fetch', 'Events a second that consumers fetch and acknowledge, 100 at a time, by number of consumers; one commit for each of the two, or one for both.',
 		sub { by_x($_[0], 'fetch', 'events/s', 'events/s', 'consumer(s)') } ],
+	[ replay => 'Replay events', 'replay', 'A long log, handled again; the private memory of the workers meanwhile; and from the acknowledged commit of a live event to its handler.',
+		sub { by_x($_[0], 'replay', 'events/s', 'events/s', '') . by_x($_[0], 'replay', 'MB more', 'MB more', '') .
+			by_metric($_[0], 'replay', 'commit → handler', [ 'p50 ms', 'p99 ms' ]) } ],
 	[ publish => 'Publish events', 'publish', 'Events a second, one commit each, by number of clients; 100,000 in one batch.',
 		sub { by_x($_[0], 'publish', 'events/s', 'events/s', 'client(s)') . by_x($_[0], 'publish', 'batch, events/s', '') } ],
 	[ latency => 'Start latency', 'latency', 'From the acknowledgement of enqueue\'s commit to the start of the task; of each run the percentile, then median (lowest–highest) of the runs.',

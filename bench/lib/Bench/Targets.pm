@@ -85,6 +85,14 @@ my @targets = (
 		[ "publish, one commit each, $clients client" . ($clients > 1 ? 's' : '') . ', against a plain INSERT', '≥ 0.9×',
 			sub { at_least(0.9, ratio($_[0], 'publish', 'events/s', 'plain INSERT, same indexes', $clients)) } ]
 	} 1, 8),
+	(map {
+		my $clients = $_;
+		[ "the same beside 100 subscriptions to other types, $clients client" . ($clients > 1 ? 's' : ''), '≥ 0.85×',
+			sub {
+				my ($ours, $plain) = map { $_[0]->middle('publish', 'events/s', $_, $clients) } 'jadugar, 100 subscriptions', 'plain INSERT, same indexes';
+				$ours && $plain ? at_least(0.85, $ours / $plain) : ();
+			} ]
+	} 1, 8),
 	[ 'publish 100,000 in one batch, against COPY', '≥ 0.6×',
 		sub { at_least(0.6, ratio($_[0], 'publish', 'batch, events/s', 'COPY, same indexes', '')) } ],
 	(map {
@@ -97,6 +105,18 @@ my @targets = (
 			my ($ours, $tasks) = map { scalar $_[0]->best('deliver', 'events/s', $_) } 'jadugar, 8 subscriptions', 'tasks';
 			$ours && $tasks ? at_least(1.5, $ours / $tasks) : ();
 		} ],
+	(map {
+		my $where = $_;
+		[ "events handled, 1 shard, a writer in $where database left open, against none", '≥ 0.9×',
+			sub {
+				my ($with, $without) = map { $_[0]->middle('deliver', 'events/s', $_, 1) } "jadugar, a writer in $where database left open", 'jadugar';
+				$with && $without ? at_least(0.9, $with / $without) : ();
+			} ]
+	} 'this', 'another'),
+	[ 'replay, many in a call', '≥ 200,000/s',
+		sub { my $r = $_[0]->middle('replay', 'events/s', 'jadugar', 'batches of 1,000'); defined $r ? (number($r) . '/s', $r >= 200_000) : () } ],
+	[ 'replay, memory of the workers', '≤ 64 MB more',
+		sub { at_most(64, 'MB', worst($_[0], 'replay', 'MB more')) } ],
 	[ 'events handled, many in a call', '≥ 250,000/s',
 		sub { my $r = $_[0]->middle('deliver', 'set-based, events/s', 'jadugar', ''); defined $r ? (number($r) . '/s', $r >= 250_000) : () } ],
 	[ 'the same, against PgQ', '≥ 0.45×',

@@ -33,6 +33,11 @@ sub measure
 			$run->add($name, 'events/s', 'tasks', $width, $rate);
 		}
 		jadugar($run, 'events/s', 'jadugar, 8 subscriptions', 8, $n, subscriptions => 8, shards => 1, handler => $one);
+		foreach my $where ('this', 'another')
+		{
+			jadugar($run, 'events/s', "jadugar, a writer in $where database left open", 1, $n, subscriptions => 1, shards => 1, handler => $one,
+				writer => $where);
+		}
 		jadugar($run, 'set-based, events/s', 'jadugar', '', $n, subscriptions => 1, shards => 1, handler => $many, batch => 1000);
 		pgq($run, $n) if $run->has('pgq');
 		next if !$run->has('npm');
@@ -73,15 +78,27 @@ sub jadugar
 		keys => (SELECT array_agg('k' || n % 1000) FROM generate_series(i, $n, $count) n)))
 		FROM generate_series(1, $count) i});
 	$server->settle($db);
+	my $writer = $o{writer} ? writer($server, $o{writer} eq 'this' ? $db : 'postgres') : undef;
 	my $start = time();
 	$session->query(qq{SELECT jadugar.resume_subscription(name) FROM jadugar.subscriptions});
 	$server->poll(sub { $session->query('SELECT sum(handled) FROM jadugar.subscriptions') == $n + $count }, 'events are handled');
 	my $end = $session->query('SELECT extract(epoch FROM max(last_handled_at)) FROM jadugar.subscriptions');
 	$run->same("effects in $db", $session->query('SELECT count(*), count(DISTINCT n) FROM effect'), "$n|$n");
 	$run->add($name, $metric, $who, $x, $n / ($end - $start));
-	$session->close;
+	$_->close foreach grep { $_ } $writer, $session;
 	$server->drop($db);
 	return;
+}
+
+# writer(SERVER, DB): open a session whose transaction has written, and stays open.
+sub writer
+{
+	my ($server, $db) = @_;
+	my $session = $server->session($db, 'postgres');
+
+	$session->query('BEGIN');
+	$session->query('CREATE TABLE held ()');
+	return $session;
 }
 
 # One consumer, inside the server; each batch is one commit.

@@ -47,6 +47,7 @@ sub measure
 		{
 			single($run, $db, $_, $clients) foreach 'jadugar', 'plain INSERT, same indexes';
 			single($run, $db, 'PgQ', $clients) if $run->has('pgq');
+			subscribed($run, $db, $clients);
 			next if !$run->has('npm') || $run->{quick} && $round > 1;
 			broker($run, $_, $clients) foreach grep { $run->has($_) } qw(redis nats);
 		}
@@ -64,10 +65,23 @@ sub single
 	my $file = "$server->{dir}/publish.sql";
 
 	open(my $out, '>', $file) or die "$file: $!";
-	print $out "\\set n random(1, 1000000)\n", $script{$who};
+	print $out "\\set n random(1, 1000000)\n", $script{ $who =~ s/, 100 subscriptions//r };
 	close($out);
 	$server->admin('CHECKPOINT');
 	$run->add($name, 'events/s', $who, $clients, Bench::Machine::pgbench($run, $db, $file, $clients, $run->pick(2, 5)));
+	return;
+}
+
+# The same beside many subscriptions, for which nothing is published.
+sub subscribed
+{
+	my ($run, $db, $clients) = @_;
+	my $session = $run->{server}->session($db);
+
+	$session->query(q{SELECT jadugar.subscribe('bench ' || n, ARRAY['other.' || n], 'SELECT 1') FROM generate_series(1, 100) n});
+	single($run, $db, 'jadugar, 100 subscriptions', $clients);
+	$session->query('SELECT jadugar.unsubscribe(name) FROM jadugar.subscriptions');
+	$session->close;
 	return;
 }
 
