@@ -12,10 +12,11 @@
 
 /*
  * Change the owner's subscription of that name to the options that are given,
- * which have been checked, each by itself.  They lock the row and then the
- * cursors: they wait for the transaction of a worker that handles its events.
- * Outside jdg_internal_begin().  They raise VALIDATION_ERROR for options that
- * do not go together, and CONFLICT in a handler of the same subscription.
+ * which have been checked, each by itself.  They lock the row, then the
+ * cursors, then JDG_LOCK_SUBSCRIPTION: they wait for the transaction of a worker
+ * that handles its events.  Outside jdg_internal_begin().  They raise
+ * VALIDATION_ERROR for options that do not go together, and CONFLICT in a
+ * handler of the same subscription.
  */
 
 /*
