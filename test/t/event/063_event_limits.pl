@@ -103,8 +103,10 @@ ok(gone($leaf), 'the partition goes when nobody needs it');
 as_app(q{
 	SELECT jadugar.pause_subscription('paused');
 	SELECT jadugar.publish('a', topic => 'held');
+	BEGIN;
 	SELECT jadugar.replay('paused', 'replayed');
-	SELECT jadugar.pause_subscription('replayed')});
+	SELECT jadugar.pause_subscription('replayed');
+	COMMIT});
 $leaf = leaf_of('a');
 hours_pass(1);
 rolled($leaf);
