@@ -14,8 +14,9 @@
  * The ids of up to MAX_ENTRIES events are collected and sorted.  They are kept
  * longer than the transaction, so they are no addresses of rows: VACUUM FULL
  * moves these.  A larger window, and one without a base, is walked instead: in
- * order of ids from the least, with a look at the transaction of each row.
- * So memory stays flat.
+ * order of ids from the least to the greatest, with a look at the transaction
+ * of each row.  So memory stays flat.  A window whose events lie close together
+ * is walked too: the next row of a scan costs less than a search for its id.
  *
  * Ids of transactions are compared within the window's era.  A snapshot has
  * seen all events of earlier eras, and none of later ones.
@@ -44,16 +45,22 @@
 #include "event/window.h"
 
 /*
- * Events that are collected, and events that are passed over before
- * jdg_window_next() returns.  Tests need windows that are walked.
+ * Events that are collected, the least number that is walked if it is dense,
+ * and events that are passed over before jdg_window_next() returns.  Tests need
+ * windows that are walked.
  */
 #ifdef JDG_FAULTS
 #define MAX_ENTRIES 8
+#define DENSE_MIN 4
 #define PASSED_AT_A_TIME 2
 #else
 #define MAX_ENTRIES 65536
+#define DENSE_MIN 1024
 #define PASSED_AT_A_TIME 256
 #endif
+
+/* A window is dense if at least every fourth id between its ends is its own. */
+#define DENSE_SPREAD 4
 
 /* an event that was collected */
 typedef struct Entry
@@ -78,6 +85,7 @@ struct JdgWindow
 	/* walked */
 	bool		walk;
 	int64		least;			/* the least id of the window, or less */
+	int64		greatest;		/* the greatest id, or more */
 	int64		from;			/* the least id not returned yet */
 	/* open between two calls, in a transaction */
 	JdgEventScan *scan;
@@ -121,7 +129,7 @@ is_of_type(const JdgWindow *w, const char *type)
 	return false;
 }
 
-/* Adds a row to the entries; if there are too many, only the least id counts. */
+/* Adds a row to the entries; if there are too many, only the ends count. */
 static void
 collect(JdgWindow *w, const JdgLeaf *leaf, TupleTableSlot *slot)
 {
@@ -141,6 +149,7 @@ collect(JdgWindow *w, const JdgLeaf *leaf, TupleTableSlot *slot)
 	if (w->n == MAX_ENTRIES)
 		w->walk = true;
 	w->least = Min(w->least, e.event_id);
+	w->greatest = Max(w->greatest, e.event_id);
 	if (w->walk)
 		return;
 	if (w->n == 0)
@@ -258,6 +267,22 @@ first_unseen(const JdgXidSet *base)
 	return base == NULL ? 0 : base->nxip > 0 ? base->xip[0] : base->xmax;
 }
 
+static bool
+is_dense(const JdgWindow *w)
+{
+	return w->n >= DENSE_MIN &&
+		w->greatest - w->least < (int64) w->n * DENSE_SPREAD;
+}
+
+static void
+drop_entries(JdgWindow *w)
+{
+	if (w->entry != NULL)
+		pfree(w->entry);
+	w->entry = NULL;
+	w->n = 0;
+}
+
 JdgWindow *
 jdg_window_find(const JdgWindowSpec *spec)
 {
@@ -279,6 +304,7 @@ jdg_window_find(const JdgWindowSpec *spec)
 	{
 		w->walk = true;
 		w->least = w->from = spec->after_id + 1;
+		w->greatest = spec->until_id;
 		return w;
 	}
 	for (int i = 0; i < n; i++)
@@ -286,8 +312,10 @@ jdg_window_find(const JdgWindowSpec *spec)
 		if (spec->topics != NULL || leaves[i].topic_id != JDG_TOPIC_JADUGAR)
 			collect_leaf(w, &leaves[i]);
 	}
+	if (is_dense(w))
+		w->walk = true;
 	if (w->walk)
-		w->n = 0;
+		drop_entries(w);
 	w->from = w->least;
 	qsort(w->entry, w->n, sizeof(Entry), compare_entries);
 	return w;
@@ -392,7 +420,7 @@ next_walked(JdgWindow *w, JdgEvent *e, JdgTopic *topic)
 		range.topics = w->topics;
 		range.ntopics = w->ntopics;
 		range.from = w->from;
-		range.to = Min(w->spec.until_id, w->spec.era.end - 1);
+		range.to = Min(w->greatest, w->spec.era.end - 1);
 		w->scan = jdg_events_open(&range);
 		MemoryContextSwitchTo(old);
 	}
