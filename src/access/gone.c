@@ -98,6 +98,7 @@ delete_some(void)
 	static JdgQuery grants[] = {
 		DELETE_GONE("access"),
 		DELETE_GONE("queue_grant"),
+		DELETE_GONE("tenant_grant"),
 		DELETE_GONE("handler_grant"),
 		DELETE_GONE("event_grant"),
 	};
@@ -145,6 +146,8 @@ collect(void)
 		"WHERE o.role > $1 AND o.gone_since IS NULL "
 		"AND " IS_GONE("o.role") " "
 		"AND o.role NOT IN (SELECT t.owner FROM jadugar_internal.queue t) "
+		"AND NOT EXISTS (SELECT FROM jadugar_internal.tenant t "
+		"WHERE t.owner = o.role OFFSET 0) "
 		"AND o.role NOT IN (SELECT t.owner FROM jadugar_internal.handler t) "
 		"AND NOT EXISTS (SELECT FROM jadugar_internal.schedule t "
 		"WHERE t.owner = o.role OFFSET 0) "

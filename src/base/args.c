@@ -420,6 +420,35 @@ jdg_check_key(const char *argument, const char *key)
 				 errdetail("The value has %zu bytes.", len)));
 }
 
+const char *
+jdg_tenant_fault(const char *label)
+{
+	if (label[0] == '\0')
+		return "The name of the tenant is empty.";
+	if (strlen(label) > JDG_TENANT_BYTES_MAX)
+		return "The name of the tenant is longer than 128 bytes.";
+	for (const char *p = label; *p; p++)
+	{
+		if ((unsigned char) *p < ' ' || *p == 0x7f)
+			return "The name of the tenant contains a control character.";
+	}
+	return NULL;
+}
+
+void
+jdg_check_tenant(const char *argument, const char *label)
+{
+	const char *fault = label ? jdg_tenant_fault(label) : NULL;
+
+	if (fault)
+		ereport(ERROR,
+				(errcode(JDG_ERRCODE_VALIDATION_ERROR),
+				 errmsg("invalid value for argument \"%s\"", argument),
+				 errdetail("%s", fault),
+				 errhint("Use 1 to %d bytes without control characters.",
+						 JDG_TENANT_BYTES_MAX)));
+}
+
 Oid
 jdg_role_by_name(const char *name)
 {

@@ -1,0 +1,233 @@
+/*-------------------------------------------------------------------------
+ *
+ * tenant.c
+ *	  Rows of jadugar_internal.tenant as structs, and lanes of labels.
+ *
+ * Runs in any process; reads without locks, and keeps the rows it has read
+ * until the configuration changes.  It also keeps that a label was not
+ * created, because each task with a label asks.  A tenant may change or be
+ * dropped between two calls, so a result may be outdated.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "catalog/pg_type.h"
+#include "common/hashfn.h"
+#include "utils/builtins.h"
+#include "utils/hsearch.h"
+#include "utils/memutils.h"
+
+#include "base/errors.h"
+#include "base/interval.h"
+#include "tenant/tenant.h"
+
+static JdgQuery by_name_query = {
+	"SELECT " JDG_TENANT_COLUMNS " FROM jadugar_internal.tenant "
+	"WHERE name = $1", 1, {TEXTOID}
+};
+
+static JdgQuery by_id_query = {
+	"SELECT " JDG_TENANT_COLUMNS " FROM jadugar_internal.tenant "
+	"WHERE tenant_id = $1", 1, {INT4OID}
+};
+
+/* when there are more, none is kept */
+#define MAX_KEPT 4096
+
+/* a label, and its tenant; tenant_id 0: it was not created */
+typedef struct Named
+{
+	char		name[JDG_TENANT_BYTES_MAX + 1]; /* hash key */
+	JdgTenant	tenant;
+} Named;
+
+/* the name of a tenant that is kept */
+typedef struct Numbered
+{
+	int32		tenant_id;		/* hash key */
+	char		name[JDG_TENANT_BYTES_MAX + 1];
+} Numbered;
+
+/* the rows read at this epoch of the configuration */
+static MemoryContext kept_context = NULL;
+static HTAB *named = NULL;
+static HTAB *numbered = NULL;
+static uint64 kept_epoch = 0;
+
+/* Begins anew to keep rows. */
+static void
+reset_kept(void)
+{
+	HASHCTL		ctl = {0};
+
+	named = NULL;
+	numbered = NULL;
+	if (kept_context == NULL)
+		kept_context = AllocSetContextCreate(TopMemoryContext,
+											 "jadugar tenants",
+											 ALLOCSET_SMALL_SIZES);
+	MemoryContextReset(kept_context);
+	ctl.hcxt = kept_context;
+	ctl.keysize = JDG_TENANT_BYTES_MAX + 1;
+	ctl.entrysize = sizeof(Named);
+	named = hash_create("jadugar tenants by name", 16, &ctl,
+						HASH_ELEM | HASH_STRINGS | HASH_CONTEXT);
+	ctl.keysize = sizeof(int32);
+	ctl.entrysize = sizeof(Numbered);
+	numbered = hash_create("jadugar tenants by id", 16, &ctl,
+						   HASH_ELEM | HASH_BLOBS | HASH_CONTEXT);
+}
+
+/*
+ * Drops the rows that an older epoch has kept.  May rows of this epoch be
+ * kept?
+ */
+static bool
+keeping(uint64 epoch)
+{
+	if (epoch == 0)
+		return false;
+	if (epoch != kept_epoch || numbered == NULL)
+	{
+		kept_epoch = 0;
+		reset_kept();
+		kept_epoch = epoch;
+	}
+	return true;
+}
+
+/* Keeps a tenant under its name, or that there is none. */
+static void
+keep(const char *name, const JdgTenant *tenant)
+{
+	Named	   *n;
+	Numbered   *id;
+
+	if (hash_get_num_entries(named) >= MAX_KEPT)
+		reset_kept();
+	n = hash_search(named, name, HASH_ENTER, NULL);
+	n->tenant.tenant_id = 0;
+	if (tenant == NULL)
+		return;
+	n->tenant = *tenant;
+	id = hash_search(numbered, &tenant->tenant_id, HASH_ENTER, NULL);
+	strlcpy(id->name, name, sizeof(id->name));
+}
+
+/* The limit of a rate in three columns from "col" on. */
+static void
+read_rate(uint64 row, int col, JdgTenantRate *r)
+{
+	Interval   *per = jdg_col_interval(row, col + 1, CurrentMemoryContext);
+
+	r->rate = jdg_col_int32(row, col, 0);
+	r->per = per ? jdg_interval_us(per) : USECS_PER_SEC;
+	r->burst = jdg_col_int32(row, col + 2, Max(r->rate / 10, 1));
+}
+
+/* See tenant.h. */
+void
+jdg_tenant_read(uint64 row, JdgTenant *tenant)
+{
+	bool		isnull;
+	char	   *text;
+
+	memset(tenant, 0, sizeof(*tenant));
+	tenant->tenant_id = jdg_col_int32(row, 1, 0);
+	text = jdg_col_text(row, 2, CurrentMemoryContext);
+
+	strlcpy(tenant->name, text, sizeof(tenant->name));
+	tenant->owner = jdg_col_oid(row, 3);
+	tenant->weight = jdg_col_int32(row, 4, 1);
+	tenant->max_concurrency = jdg_col_int32(row, 5, 0);
+	read_rate(row, 6, &tenant->rate);
+	(void) jdg_col(row, 9, &isnull);
+	tenant->caps_priority = !isnull;
+	tenant->max_priority = jdg_col_int32(row, 9, 0);
+	tenant->max_tasks = jdg_col_int64(row, 10, 0);
+	read_rate(row, 11, &tenant->enqueue);
+	text = jdg_col_text(row, 14, CurrentMemoryContext);
+
+	tenant->keep = strcmp(text, "failures") == 0 ? JDG_KEEP_FAILURES :
+		strcmp(text, "none") == 0 ? JDG_KEEP_NONE : JDG_KEEP_ALL;
+	tenant->paused = jdg_col_bool(row, 15);
+	tenant->dropping = jdg_col_bool(row, 16);
+}
+
+/* Reads one tenant.  False: there is none. */
+static bool
+load(JdgQuery *query, Datum key, JdgTenant *tenant)
+{
+	JdgInternal in;
+	bool		found;
+
+	jdg_internal_begin(&in);
+	found = jdg_run(query, &key, NULL, 1) > 0;
+	if (found)
+		jdg_tenant_read(0, tenant);
+	jdg_internal_end(&in);
+	return found;
+}
+
+bool
+jdg_tenant_by_name(const char *name, JdgTenant *tenant)
+{
+	uint64		epoch = jdg_config_epoch();
+	Named	   *n;
+	bool		found;
+
+	if (strlen(name) > JDG_TENANT_BYTES_MAX)
+		return false;
+	if (keeping(epoch) &&
+		(n = hash_search(named, name, HASH_FIND, NULL)) != NULL)
+	{
+		*tenant = n->tenant;
+		return n->tenant.tenant_id != 0;
+	}
+	found = load(&by_name_query, CStringGetTextDatum(name), tenant);
+	if (keeping(epoch))
+		keep(name, found ? tenant : NULL);
+	return found;
+}
+
+bool
+jdg_tenant_by_id(int32 tenant_id, JdgTenant *tenant)
+{
+	uint64		epoch = jdg_config_epoch();
+	Numbered   *id;
+	bool		found;
+
+	if (keeping(epoch) &&
+		(id = hash_search(numbered, &tenant_id, HASH_FIND, NULL)) != NULL)
+		return jdg_tenant_by_name(id->name, tenant);
+	found = load(&by_id_query, Int32GetDatum(tenant_id), tenant);
+	if (found && keeping(epoch))
+		keep(tenant->name, tenant);
+	return found;
+}
+
+int32
+jdg_tenant_lane(const char *label)
+{
+	JdgTenant	tenant;
+	uint32		hash;
+
+	if (label == NULL)
+		return 0;
+	if (jdg_tenant_by_name(label, &tenant))
+		return -tenant.tenant_id;
+	hash = hash_bytes((const unsigned char *) label, strlen(label)) & 0x7fffffff;
+	return hash == 0 ? 1 : (int32) hash;
+}
+
+void
+jdg_tenant_missing(const char *name)
+{
+	jdg_check_tenant("name", name);
+	ereport(ERROR,
+			(errcode(JDG_ERRCODE_NOT_FOUND),
+			 errmsg("tenant \"%s\" does not exist", name),
+			 errhint("See the view jadugar.tenants, or create it with jadugar.create_tenant().")));
+	pg_unreachable();
+}

@@ -1,0 +1,71 @@
+/*-------------------------------------------------------------------------
+ *
+ * tenant.h
+ *	  Rows of jadugar_internal.tenant as structs.
+ *
+ * A tenant is a label, a text, on tasks and other rows.  A label needs no row:
+ * create_tenant() gives it a weight, limits and quotas.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef JDG_TENANT_TENANT_H
+#define JDG_TENANT_TENANT_H
+
+#include "base/args.h"
+#include "base/spi.h"
+#include "queue/queue.h"
+
+/* the greatest weight */
+#define JDG_WEIGHT_MAX 1000
+
+/* at most "rate" in "per" microseconds, and so many more at once */
+typedef struct JdgTenantRate
+{
+	int32		rate;			/* 0: no limit */
+	int64		per;			/* microseconds */
+	int32		burst;
+} JdgTenantRate;
+
+typedef struct JdgTenant
+{
+	int32		tenant_id;
+	char		name[JDG_TENANT_BYTES_MAX + 1];
+	Oid			owner;
+	int32		weight;
+	int32		max_concurrency;	/* 0: no limit */
+	JdgTenantRate rate;			/* of tasks that begin */
+	bool		caps_priority;
+	int32		max_priority;	/* if caps_priority */
+	int64		max_tasks;		/* unfinished ones; 0: no limit */
+	JdgTenantRate enqueue;		/* of tasks that are enqueued */
+	JdgKeep		keep;			/* in the history */
+	bool		paused;
+	bool		dropping;		/* drop_tenant() has begun */
+} JdgTenant;
+
+/*
+ * The tenant of that name or id.  False: it was not created.  Rows are kept
+ * until the configuration changes, so the result may be outdated.  Inside and
+ * outside of jdg_internal_begin().
+ */
+extern bool jdg_tenant_by_name(const char *name, JdgTenant *tenant);
+extern bool jdg_tenant_by_id(int32 tenant_id, JdgTenant *tenant);
+
+/*
+ * The lane of a label: 0 for NULL, the negative id of a tenant that was
+ * created, else a positive hash.
+ */
+extern int32 jdg_tenant_lane(const char *label);
+
+/* the columns that jdg_tenant_read() takes from a row of SPI_tuptable */
+#define JDG_TENANT_COLUMNS \
+	"tenant_id, name, owner, weight, max_concurrency, rate, per, burst, " \
+	"max_priority, max_tasks, enqueue_rate, enqueue_per, enqueue_burst, " \
+	"history, paused_at IS NOT NULL, dropping"
+
+extern void jdg_tenant_read(uint64 row, JdgTenant *tenant);
+
+/* NOT_FOUND with the name */
+JDG_NORETURN extern void jdg_tenant_missing(const char *name);
+
+#endif							/* JDG_TENANT_TENANT_H */
