@@ -21,6 +21,7 @@
 
 #include "base/args.h"
 #include "base/errors.h"
+#include "base/label.h"
 
 #ifdef USE_ASSERT_CHECKING
 /*
@@ -418,21 +419,6 @@ jdg_check_key(const char *argument, const char *key)
 				 errmsg("%s must have between 1 and %d bytes", argument,
 						JDG_KEY_BYTES_MAX),
 				 errdetail("The value has %zu bytes.", len)));
-}
-
-const char *
-jdg_tenant_fault(const char *label)
-{
-	if (label[0] == '\0')
-		return "The name of the tenant is empty.";
-	if (strlen(label) > JDG_TENANT_BYTES_MAX)
-		return "The name of the tenant is longer than 128 bytes.";
-	for (const char *p = label; *p; p++)
-	{
-		if ((unsigned char) *p < ' ' || *p == 0x7f)
-			return "The name of the tenant contains a control character.";
-	}
-	return NULL;
 }
 
 void

@@ -37,9 +37,6 @@
 /* maximum length of a key or a trace, in bytes */
 #define JDG_KEY_BYTES_MAX 1024
 
-/* maximum length of the label of a tenant, in bytes */
-#define JDG_TENANT_BYTES_MAX 128
-
 /* maximum size of metadata and of a description, in bytes */
 #define JDG_NOTE_MAX (64 * 1024)
 
@@ -138,13 +135,9 @@ extern void jdg_check_description(const char *description);
 extern void jdg_check_key(const char *argument, const char *key);
 
 /*
- * The reason why a text cannot be the label of a tenant, as a detail of an
- * error; NULL: it can.  A label has 1 to JDG_TENANT_BYTES_MAX bytes and no
- * control character.
+ * Raises VALIDATION_ERROR for a text that cannot be the label of a tenant.
+ * NULL is accepted.
  */
-extern const char *jdg_tenant_fault(const char *label);
-
-/* Raises VALIDATION_ERROR for such a text.  NULL is accepted. */
 extern void jdg_check_tenant(const char *argument, const char *label);
 
 /* the OID of a role by its exact name; raises NOT_FOUND if there is none */

@@ -16,6 +16,7 @@
 #include "base/compat.h"
 #include "base/fault.h"
 #include "base/happening.h"
+#include "base/label.h"
 #include "base/settings.h"
 
 bool		jdg_enabled = true;
@@ -49,6 +50,7 @@ int			jdg_clock_offset = 0;
 int			jdg_task_max_attempts = 10;
 int			jdg_schedule_max_attempts = 1;
 int			jdg_task_timeout = 0;
+char	   *jdg_tenant = NULL;
 int			jdg_log_failures = JDG_LOG_FAILURES_FINAL;
 
 static const struct config_enum_entry log_failures_options[] = {
@@ -203,6 +205,17 @@ define_event_settings(void)
 							PGC_SIGHUP, 0, NULL, NULL, NULL);
 }
 
+/* jadugar.tenant: empty, or a label. */
+static bool
+check_tenant(char **newval, void **extra, GucSource source)
+{
+	const char *fault = **newval ? jdg_tenant_fault(*newval) : NULL;
+
+	if (fault)
+		GUC_check_errdetail("%s", fault);
+	return fault == NULL;
+}
+
 /* Settings of schedules, retention, retries and tests. */
 static void
 define_policy_settings(void)
@@ -248,6 +261,11 @@ define_policy_settings(void)
 							"Zero disables the limit.",
 							&jdg_task_timeout, 0, 0, INT_MAX, PGC_USERSET,
 							GUC_UNIT_MS, NULL, NULL, NULL);
+	DefineCustomStringVariable("jadugar.tenant",
+							   "Tenant of tasks, schedules, runs of flows and events for which a call names none.",
+							   "Tasks and events that a task makes have the tenant of that task, if it has one.",
+							   &jdg_tenant, "", PGC_USERSET, 0,
+							   check_tenant, NULL, NULL);
 	DefineCustomEnumVariable("jadugar.log_failures",
 							 "Failed attempts of tasks that are written to the server's log.",
 							 NULL, &jdg_log_failures, JDG_LOG_FAILURES_FINAL,

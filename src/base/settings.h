@@ -50,6 +50,7 @@ extern int	jdg_clock_offset;	/* s, for tests */
 extern int	jdg_task_max_attempts;
 extern int	jdg_schedule_max_attempts;
 extern int	jdg_task_timeout;	/* ms, 0: none */
+extern char *jdg_tenant;		/* empty: none */
 
 /* called once, by _PG_init */
 extern void jdg_define_settings(void);

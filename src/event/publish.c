@@ -35,6 +35,7 @@
 #include "event/notice.h"
 #include "event/publish.h"
 #include "exec/exec.h"
+#include "exec/tenant.h"
 
 #define HEADERS_MAX			64
 #define HEADERS_BYTES_MAX	8192
@@ -164,7 +165,7 @@ jdg_publish_begin(JdgPublisher *p)
 	bool		can_login;
 
 	jdg_event_type_check_name("type", p->type);
-	jdg_check_key("tenant", p->tenant);
+	p->tenant = jdg_tenant_of_call(p->tenant);
 	jdg_check_key("trace", p->trace);
 	p->role = GetUserId();
 	p->registered = jdg_event_type(p->type);
@@ -175,13 +176,9 @@ jdg_publish_begin(JdgPublisher *p)
 	/* adopt() finds the publisher by name */
 	if (jdg_role_read(p->role, &name, &can_login))
 		jdg_owner_record(p->role, &name);
-	if (jdg_current_task != NULL)
-	{
-		if (p->tenant == NULL && jdg_current_task->tenant != NULL)
-			p->tenant = pstrdup(jdg_current_task->tenant);
-		if (p->trace == NULL && jdg_current_task->trace != NULL)
-			p->trace = pstrdup(jdg_current_task->trace);
-	}
+	if (p->trace == NULL && jdg_current_task != NULL &&
+		jdg_current_task->trace != NULL)
+		p->trace = pstrdup(jdg_current_task->trace);
 	p->rows = NULL;
 }
 

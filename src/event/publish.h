@@ -18,7 +18,7 @@ typedef struct JdgPublisher
 	const char *type;
 	int			version;		/* 0: the latest */
 	const char *topic_name;		/* NULL: that of the type, or "default" */
-	char	   *tenant;			/* NULL: that of the running task or event */
+	char	   *tenant;			/* NULL: see jdg_tenant_of_call() */
 	char	   *trace;
 	/* private */
 	Oid			role;

@@ -25,6 +25,7 @@
 #include "base/interval.h"
 #include "base/spi.h"
 #include "exec/exec.h"
+#include "exec/tenant.h"
 #include "flow/graph/draft.h"
 #include "flow/graph/lookup.h"
 #include "flow/graph/plan.h"
@@ -281,8 +282,6 @@ take_over(const JdgCurrentTask *task, JdgFlowRun *r)
 	}
 	if (r->trace == NULL && task->trace != NULL)
 		r->trace = pstrdup(task->trace);
-	if (r->tenant == NULL && task->tenant != NULL)
-		r->tenant = pstrdup(task->tenant);
 	if (!task->starts_flow)
 		return;
 	r->task_id = task->task_id;
@@ -297,13 +296,12 @@ read_run(const StartArgs *a, JdgFlowRun *r)
 	if (a->timeout != NULL)
 		jdg_check_interval("timeout", a->timeout, false);
 	jdg_check_key("trace", a->trace);
-	jdg_check_key("tenant", a->tenant);
 	jdg_check_metadata(a->metadata);
 	r->input = a->input;
 	r->idempotency_key = a->idempotency_key;
 	r->timeout = a->timeout;
 	r->trace = a->trace;
-	r->tenant = a->tenant;
+	r->tenant = jdg_tenant_of_call(a->tenant);
 	r->metadata = a->metadata;
 	r->scheduled_for = r->paused_at = DT_NOBEGIN;
 	if (jdg_current_task != NULL)

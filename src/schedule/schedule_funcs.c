@@ -21,6 +21,7 @@
 #include "base/clock.h"
 #include "base/errors.h"
 #include "base/spi.h"
+#include "exec/tenant.h"
 #include "schedule/args.h"
 #include "schedule/due.h"
 #include "schedule/options.h"
@@ -118,6 +119,7 @@ JDG_FUNCTION(jdg_schedule, JDG_LEVEL_USER)
 	s.created_at = s.updated_at = now;
 	jdg_schedule_args_apply(&args, &s);
 	memset(&options, 0, sizeof(options));
+	args.tenant = jdg_tenant_of_call(args.tenant);
 	jdg_schedule_args_options(&args, &options);
 	jdg_prepare_schedule(&options, &s);
 

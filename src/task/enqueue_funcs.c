@@ -28,6 +28,7 @@
 #include "base/params.h"
 #include "base/settings.h"
 #include "exec/exec.h"
+#include "exec/tenant.h"
 #include "shared/shmem.h"
 #include "task/enqueue.h"
 #include "task/key.h"
@@ -381,6 +382,7 @@ JDG_FUNCTION(jdg_enqueue, JDG_LEVEL_USER)
 	JDG_READ_ARGS("enqueue", enqueue_args, &a);
 	memset(&t, 0, sizeof(t));
 	owner = jdg_resolve_owner(a.owner);
+	a.o.tenant = jdg_tenant_of_call(a.o.tenant);
 	until = unique_until(&a, now);
 	t.unique_key = a.unique_key;
 	t.run_at = first_run(&a, now);
@@ -474,6 +476,7 @@ JDG_FUNCTION(jdg_enqueue_batch, JDG_LEVEL_USER)
 					  &payloads, &nulls, &n);
 	memset(&t, 0, sizeof(t));
 	owner = jdg_resolve_owner(a.owner);
+	a.o.tenant = jdg_tenant_of_call(a.o.tenant);
 	t.run_at = first_run(&a, now);
 	spread = spread_of(&a, t.run_at);
 	parents = read_parents(&a, &nparents);

@@ -268,7 +268,7 @@ jdg_task_prepare(const JdgTaskOptions *o, Oid owner, int32 default_attempts,
 
 	Assert(!jdg_is_bookkeeping());
 	jdg_check_key("concurrency_key", o->concurrency_key);
-	jdg_check_key("tenant", o->tenant);
+	jdg_check_tenant("tenant", o->tenant);
 	jdg_check_key("trace", o->trace);
 	if (o->timeout)
 		jdg_check_interval("timeout", o->timeout, false);

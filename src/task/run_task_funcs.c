@@ -20,6 +20,7 @@
 #include "base/errors.h"
 #include "base/settings.h"
 #include "exec/here.h"
+#include "exec/tenant.h"
 #include "shared/shmem.h"
 #include "task/prepare.h"
 
@@ -42,6 +43,7 @@ JDG_FUNCTION(jdg_run_task_here, JDG_LEVEL_USER)
 	memset(&o, 0, sizeof(o));
 	memset(&t, 0, sizeof(t));
 	JDG_READ_ARGS("run_task", run_task_args, &o);
+	o.tenant = jdg_tenant_of_call(NULL);
 	jdg_task_prepare(&o, jdg_resolve_owner(NULL), jdg_task_max_attempts, &t,
 					 &queue, &h);
 	if (t.transaction == JDG_XACT_STANDALONE)

@@ -18,6 +18,7 @@
 #include "utils/hsearch.h"
 #include "utils/memutils.h"
 
+#include "base/args.h"
 #include "base/errors.h"
 #include "base/interval.h"
 #include "tenant/tenant.h"

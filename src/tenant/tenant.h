@@ -11,7 +11,7 @@
 #ifndef JDG_TENANT_TENANT_H
 #define JDG_TENANT_TENANT_H
 
-#include "base/args.h"
+#include "base/label.h"
 #include "base/spi.h"
 #include "queue/queue.h"
 

@@ -1,4 +1,4 @@
--- Tenants: creating and changing.
+-- Tenants: creating and changing; the label of what a call makes.
 \i test/include/helpers.sql
 CALL test.create_role('test_tenant_user');
 CALL test.create_role('test_tenant_operator', 'operator');
@@ -58,5 +58,56 @@ SELECT * FROM jadugar.reassign_owned('test_tenant_operator', 'test_tenant_user',
 SELECT * FROM test_tenant('test_a');
 ROLLBACK;
 RESET ROLE;
+
+-- ------------------------------------------------------- where the label is taken
+
+SELECT test.error_of($$SELECT set_config('jadugar.tenant', repeat('t', 129), false)$$);
+SELECT test.error_of($$SELECT set_config('jadugar.tenant', E'a\nb', false)$$);
+SET ROLE test_tenant_user;
+SELECT set_config('jadugar.tenant', repeat('ä', 64), false) = repeat('ä', 64) AS taken;
+SET jadugar.tenant = 'test set';
+SHOW jadugar.tenant;
+SELECT jadugar.enqueue('SELECT 1', delay => '1 day') AS plain, jadugar.enqueue('SELECT 1', tenant => 'test given', delay => '1 day') AS given \gset
+SELECT array_agg(id) AS batch FROM jadugar.enqueue_batch('SELECT 1', '{"{}", "{}"}', delay => '1 day') id \gset
+SELECT jadugar.schedule('test_tenant', '@yearly', 'SELECT 1') AS schedule, jadugar.run_now('test_tenant') AS now \gset
+SELECT jadugar.create_flow('test_tenant_sub', jadugar.step('c', 'SELECT tenant FROM jadugar.current_task()'));
+SELECT jadugar.start_flow(jadugar.chain(ARRAY[jadugar.step('a', 'SELECT jadugar.enqueue(''SELECT 1'', unique_key => ''step'') AS id'),
+	jadugar.sub_flow('test_tenant_sub', name => 'b')])) AS run \gset
+SELECT jadugar.publish('test.tenant') AS event, jadugar.publish('test.tenant', tenant => 'test given') AS event2 \gset
+SELECT array_agg(id) AS events FROM jadugar.publish_batch('test.tenant', '{"{}"}') id \gset
+SELECT result FROM jadugar.run_task('SELECT tenant FROM jadugar.current_task()');
+RESET jadugar.tenant;
+SELECT jadugar.enqueue('SELECT 1', delay => '1 day') AS none \gset
+SELECT task_id = :plain AS plain, task_id = :given AS given, task_id = ANY (:'batch') AS batch, task_id = :none AS none, tenant
+FROM jadugar.tasks WHERE task_id IN (:plain, :given, :none) OR task_id = ANY (:'batch') ORDER BY task_id;
+SELECT tenant FROM jadugar.schedules WHERE name = 'test_tenant';
+SELECT tenant FROM jadugar.wait(:now, '20 s');
+SELECT status, tenant FROM jadugar.wait_flow(:run, '20 s');
+SELECT DISTINCT step, tenant, result ->> 'tenant' AS result FROM jadugar.history WHERE step IS NOT NULL AND owner = 'test_tenant_user' ORDER BY step;
+SELECT event_id = :event2 AS given, tenant FROM jadugar.events WHERE event_id IN (:event, :event2) OR event_id = ANY (:'events') ORDER BY event_id;
+-- a task's label goes before the setting, and the setting before none
+RESET ROLE;
+CREATE PROCEDURE test_tenant_task(outer_tenant text) LANGUAGE plpgsql AS $$
+DECLARE
+	first bigint := jadugar.enqueue('SELECT jadugar.enqueue(''SELECT 1''), jadugar.publish(''test.tenant.task''), jadugar.schedule(''test_tenant_task'', ''@yearly'', ''SELECT 1'', or_replace => true)',
+		tenant => outer_tenant, settings => '{"jadugar.tenant": "test set"}');
+	second bigint;
+BEGIN
+	COMMIT;
+	second := (SELECT result ->> 'enqueue' FROM jadugar.wait(first, '20 s'));
+	COMMIT;
+	PERFORM jadugar.wait(second, '20 s');
+	RAISE NOTICE 'task % makes task %, schedule %, event %', (jadugar.get_task(first)).tenant, (jadugar.get_task(second)).tenant,
+		(SELECT tenant FROM jadugar.schedules WHERE name = 'test_tenant_task'),
+		(SELECT tenant FROM jadugar.events WHERE type = 'test.tenant.task' ORDER BY event_id DESC LIMIT 1);
+END $$;
+SET ROLE test_tenant_user;
+SET client_min_messages = notice;
+CALL test_tenant_task('test given');
+CALL test_tenant_task(NULL);
+SET client_min_messages = warning;
+SELECT jadugar.cancel_tasks() >= 5 AS cancelled, jadugar.clear_schedules();
+RESET ROLE;
+DROP PROCEDURE test_tenant_task;
 DROP FUNCTION test_tenant;
 CALL test.drop_roles('test_tenant_user', 'test_tenant_operator');

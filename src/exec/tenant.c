@@ -1,0 +1,30 @@
+/*-------------------------------------------------------------------------
+ *
+ * tenant.c
+ *	  The tenant of what a call makes, see tenant.h.
+ *
+ * Runs in the caller's backend.  A task's label goes before the setting, which
+ * may be one of the role or of the database: what a task makes belongs to the
+ * tenant for which the task works.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "base/args.h"
+#include "base/settings.h"
+#include "base/spi.h"
+#include "exec/exec.h"
+#include "exec/tenant.h"
+
+char *
+jdg_tenant_of_call(const char *given)
+{
+	Assert(!jdg_is_bookkeeping());
+	jdg_check_tenant("tenant", given);
+	if (given == NULL && jdg_current_task != NULL)
+		given = jdg_current_task->tenant;
+	if (given == NULL && jdg_tenant[0] != '\0')
+		given = jdg_tenant;
+	return given ? pstrdup(given) : NULL;
+}

@@ -1,0 +1,18 @@
+/*-------------------------------------------------------------------------
+ *
+ * tenant.h
+ *	  The tenant of what a call makes.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef JDG_EXEC_TENANT_H
+#define JDG_EXEC_TENANT_H
+
+/*
+ * The label that is given, else that of the running task or event, else
+ * jadugar.tenant; NULL: none.  Raises VALIDATION_ERROR for a text that cannot
+ * be one.  In the current memory context.  Outside jdg_internal_begin().
+ */
+extern char *jdg_tenant_of_call(const char *given);
+
+#endif							/* JDG_EXEC_TENANT_H */
