@@ -88,6 +88,21 @@ LANGUAGE C STABLE STRICT AS 'MODULE_PATHNAME', 'jdg_v_owns';
 COMMENT ON FUNCTION jadugar_internal._v_owns(oid) IS
 	'Tests whether the caller has access, and the rights of the owner. Returns false for a stored OID that means another role in this database.';
 
+CREATE FUNCTION jadugar_internal._v_is_confined() RETURNS boolean
+LANGUAGE C STABLE AS 'MODULE_PATHNAME', 'jdg_v_is_confined';
+COMMENT ON FUNCTION jadugar_internal._v_is_confined() IS
+	'Tests whether the caller is confined to tenants. Such a caller is neither operator nor monitor.';
+
+CREATE FUNCTION jadugar_internal._v_sees(owner oid, tenant text) RETURNS boolean
+LANGUAGE C STABLE AS 'MODULE_PATHNAME', 'jdg_v_sees';
+COMMENT ON FUNCTION jadugar_internal._v_sees(oid, text) IS
+	'Tests for a row with the label of a tenant what _v_owns() tests. For a caller who is confined: whether the tenant is one of its own, whoever owns the row.';
+
+CREATE FUNCTION jadugar_internal._v_reads(owner oid, tenant text) RETURNS boolean
+LANGUAGE C STABLE AS 'MODULE_PATHNAME', 'jdg_v_reads';
+COMMENT ON FUNCTION jadugar_internal._v_reads(oid, text) IS
+	'Tests the same for the contents of the row: a caller who is confined must be a user of the tenant.';
+
 CREATE FUNCTION jadugar_internal._v_may_read(function text) RETURNS boolean
 LANGUAGE C STABLE STRICT AS 'MODULE_PATHNAME', 'jdg_v_may_read';
 COMMENT ON FUNCTION jadugar_internal._v_may_read(text) IS
@@ -193,7 +208,7 @@ SELECT t.audit_id,
 FROM jadugar_internal.audit t
 WHERE (SELECT jadugar_internal._v_is_monitor())
 	OR jadugar_internal._v_owns(t.role)
-	OR jadugar_internal._v_owns(t.owner);
+	OR jadugar_internal._v_owns(t.owner) AND NOT (SELECT jadugar_internal._v_is_confined());
 COMMENT ON VIEW jadugar.audit IS
 	'Calls that changed definitions, access, or work of other roles, one row for each.';
 COMMENT ON COLUMN jadugar.audit.audit_id IS 'Number of the row.';

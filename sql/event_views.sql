@@ -4,10 +4,11 @@
 -- that keeps its snapshot may have published in a newer partition.
 
 CREATE FUNCTION jadugar_internal._v_event_access(
-	leaf integer, type text, publisher oid, version integer, published_at timestamptz)
+	leaf integer, type text, publisher oid, version integer, published_at timestamptz,
+	tenant text)
 RETURNS integer
-LANGUAGE C STABLE STRICT AS 'MODULE_PATHNAME', 'jdg_v_event_access';
-COMMENT ON FUNCTION jadugar_internal._v_event_access(integer, text, oid, integer, timestamptz) IS
+LANGUAGE C STABLE AS 'MODULE_PATHNAME', 'jdg_v_event_access';
+COMMENT ON FUNCTION jadugar_internal._v_event_access(integer, text, oid, integer, timestamptz, text) IS
 	'Returns how much of an event the caller may see: 0 nothing, 1 all but data and headers, 2 all.';
 
 CREATE FUNCTION jadugar_internal._v_event_topic(leaf integer) RETURNS text
@@ -29,8 +30,10 @@ SELECT t.name,
 	CASE WHEN h.shown THEN h.owner END AS full_by_owner,
 	t.max_hold,
 	t.on_expire,
-	(SELECT count(*) FROM jadugar_internal.event_leaf l
-		WHERE l.topic_id = t.topic_id) AS partitions,
+	CASE WHEN NOT (SELECT jadugar_internal._v_is_confined())
+			OR jadugar_internal._v_owns(t.owner)
+		THEN (SELECT count(*) FROM jadugar_internal.event_leaf l
+			WHERE l.topic_id = t.topic_id) END AS partitions,
 	t.created_at,
 	t.description
 FROM jadugar_internal.topic t
@@ -107,7 +110,14 @@ FROM jadugar_internal.event_type y
 	JOIN jadugar_internal.event_type_version v ON v.name = y.name
 	JOIN jadugar_internal.topic t ON t.topic_id = y.topic_id
 	LEFT JOIN pg_catalog.pg_roles a ON a.oid = y.owner
-WHERE (SELECT jadugar_internal._v_has_access());
+WHERE (SELECT jadugar_internal._v_has_access())
+	AND (NOT (SELECT jadugar_internal._v_is_confined())
+		OR jadugar_internal._v_owns(y.owner)
+		OR EXISTS (SELECT FROM jadugar_internal.event_grant g
+			WHERE (g.topic_id = y.topic_id
+					OR g.topic_id = 0 AND y.name LIKE
+						pg_catalog.replace(pg_catalog.replace(g.type, '_', '\_'), '*', '%'))
+				AND jadugar_internal._v_owns(g.role)));
 COMMENT ON VIEW jadugar.event_types IS 'Registered types of events, one row for each version.';
 COMMENT ON COLUMN jadugar.event_types.type IS 'Name of the type.';
 COMMENT ON COLUMN jadugar.event_types.version IS 'Version, from 1.';
@@ -167,7 +177,7 @@ SELECT e.event_id,
 FROM jadugar_internal.event e
 	LEFT JOIN pg_catalog.pg_roles r ON r.oid = e.publisher
 	CROSS JOIN LATERAL (SELECT jadugar_internal._v_event_access(
-		e.leaf, e.type, e.publisher, e.version::integer, e.published_at) AS access OFFSET 0) x
+		e.leaf, e.type, e.publisher, e.version::integer, e.published_at, e.tenant) AS access OFFSET 0) x
 WHERE x.access > 0;
 COMMENT ON VIEW jadugar.events IS
 	'Events that the caller may read, with their data as it was published. Reads the whole log: use read_events() for a part of it.';

@@ -108,7 +108,7 @@ SELECT r.run_id,
 FROM jadugar_internal.flow_run r
 	JOIN jadugar_internal.flow_version v ON v.version_id = r.version_id
 WHERE (SELECT jadugar_internal._v_is_monitor())
-	OR jadugar_internal._v_owns(r.owner);
+	OR jadugar_internal._v_sees(r.owner, r.tenant);
 COMMENT ON VIEW jadugar_internal._v_flow_progress IS 'Fraction done of each run.';
 
 CREATE FUNCTION jadugar.flow_progress(run_id bigint)
@@ -150,7 +150,7 @@ WITH run AS (
 	FROM jadugar_internal.flow_run r
 		JOIN jadugar_internal.flow_version v ON v.version_id = r.version_id
 	WHERE (SELECT jadugar_internal._v_is_monitor())
-		OR jadugar_internal._v_owns(r.owner)
+		OR jadugar_internal._v_sees(r.owner, r.tenant)
 ), step AS (
 	SELECT r.run_id, r.status, r.asked, f.step_id, f.parent, f.base, f.state,
 		f.task_id, f.due, f.child_run, f.total, f.ended, f.succeeded, f.failed,
@@ -247,7 +247,7 @@ WHERE t.flow_run IS NOT NULL
 			AND f.task_id = t.task_id
 			AND (f.state IN ('r', 'k') OR f.cancelling))
 	AND ((SELECT jadugar_internal._v_is_monitor())
-		OR jadugar_internal._v_owns(t.owner));
+		OR jadugar_internal._v_sees(t.owner, t.tenant));
 COMMENT ON VIEW jadugar_internal._v_flow_problems IS 'Contradictions in the rows of flows.';
 
 CREATE FUNCTION jadugar.check_flows(

@@ -53,12 +53,18 @@ SELECT v.name,
 	v.created_at,
 	jadugar_internal._v_flow_leaves(v.graph) AS steps,
 	(SELECT pg_catalog.count(*) FROM jadugar_internal.flow_run r
-	 WHERE r.version_id = v.version_id AND r.finished_at IS NULL) AS running,
-	(SELECT pg_catalog.count(*) FROM jadugar_internal.flow_run r
-	 WHERE r.version_id = v.version_id AND r.finished_at IS NOT NULL) AS finished,
+	 WHERE r.version_id = v.version_id AND r.finished_at IS NULL
+		AND (NOT (SELECT jadugar_internal._v_is_confined())
+			OR jadugar_internal._v_sees(r.owner, r.tenant))) AS running,
 	(SELECT pg_catalog.count(*) FROM jadugar_internal.flow_run r
 	 WHERE r.version_id = v.version_id AND r.finished_at IS NOT NULL
-		AND (r.status IN ('f', 't', 'p') OR r.ending IN ('f', 't'))) AS failed,
+		AND (NOT (SELECT jadugar_internal._v_is_confined())
+			OR jadugar_internal._v_sees(r.owner, r.tenant))) AS finished,
+	(SELECT pg_catalog.count(*) FROM jadugar_internal.flow_run r
+	 WHERE r.version_id = v.version_id AND r.finished_at IS NOT NULL
+		AND (r.status IN ('f', 't', 'p') OR r.ending IN ('f', 't'))
+		AND (NOT (SELECT jadugar_internal._v_is_confined())
+			OR jadugar_internal._v_sees(r.owner, r.tenant))) AS failed,
 	COALESCE(a.rolname, v.owner::text::name) AS owner,
 	v.description,
 	CASE WHEN (SELECT jadugar_internal._v_is_operator())
@@ -148,23 +154,23 @@ SELECT r.run_id,
 	r.idempotency_key,
 	r.trace,
 	CASE WHEN (SELECT jadugar_internal._v_is_operator())
-		OR jadugar_internal._v_owns(r.owner)
+		OR jadugar_internal._v_reads(r.owner, r.tenant)
 		THEN r.input END AS input,
 	CASE WHEN (SELECT jadugar_internal._v_is_operator())
-		OR jadugar_internal._v_owns(r.owner)
+		OR jadugar_internal._v_reads(r.owner, r.tenant)
 		THEN r.result END AS result,
 	CASE WHEN (SELECT jadugar_internal._v_is_operator())
-		OR jadugar_internal._v_owns(r.owner)
+		OR jadugar_internal._v_reads(r.owner, r.tenant)
 		THEN r.error END AS error,
 	CASE WHEN (SELECT jadugar_internal._v_is_operator())
-		OR jadugar_internal._v_owns(r.owner)
+		OR jadugar_internal._v_reads(r.owner, r.tenant)
 		THEN r.metadata END AS metadata
 FROM jadugar_internal.flow_run r
 	LEFT JOIN jadugar_internal.flow_version v ON v.version_id = r.version_id
 	LEFT JOIN jadugar_internal.schedule s ON s.schedule_id = r.schedule_id
 	LEFT JOIN pg_catalog.pg_roles a ON a.oid = r.owner
 WHERE (SELECT jadugar_internal._v_is_monitor())
-	OR jadugar_internal._v_owns(r.owner);
+	OR jadugar_internal._v_sees(r.owner, r.tenant);
 COMMENT ON VIEW jadugar.flow_runs IS 'Runs of flows, as long as the history keeps them.';
 COMMENT ON COLUMN jadugar.flow_runs.run_id IS 'Id returned by start_flow().';
 COMMENT ON COLUMN jadugar.flow_runs.flow IS 'Name of the flow; NULL if it was started as a value.';
@@ -241,10 +247,10 @@ SELECT r.run_id,
 	COALESCE(a.rolname, r.owner::text::name) AS owner,
 	CASE WHEN (g.n).kind IN ('branch', 'loop') THEN s.found END AS condition,
 	CASE WHEN (SELECT jadugar_internal._v_is_operator())
-		OR jadugar_internal._v_owns(r.owner)
+		OR jadugar_internal._v_reads(r.owner, r.tenant)
 		THEN s.result END AS result,
 	CASE WHEN (SELECT jadugar_internal._v_is_operator())
-		OR jadugar_internal._v_owns(r.owner)
+		OR jadugar_internal._v_reads(r.owner, r.tenant)
 		THEN s.error END AS error
 FROM jadugar_internal.flow_run r
 	JOIN jadugar_internal.flow_version v ON v.version_id = r.version_id
@@ -275,7 +281,7 @@ FROM jadugar_internal.flow_run r
 	LEFT JOIN pg_catalog.pg_roles a ON a.oid = r.owner
 WHERE NOT (g.n).made_up
 	AND ((SELECT jadugar_internal._v_is_monitor())
-		OR jadugar_internal._v_owns(r.owner));
+		OR jadugar_internal._v_sees(r.owner, r.tenant));
 COMMENT ON VIEW jadugar.flow_steps IS
 	'Steps, waits and containers of runs, including those that the run has not reached yet.';
 COMMENT ON COLUMN jadugar.flow_steps.run_id IS 'Id of the run.';
@@ -327,8 +333,9 @@ FROM jadugar_internal.flow_step s
 WHERE s.event LIKE 'approval:%'
 	AND r.status = 'r'
 	AND ((SELECT jadugar_internal._v_is_monitor())
-		OR jadugar_internal._v_owns(r.owner)
+		OR jadugar_internal._v_sees(r.owner, r.tenant)
 		OR (SELECT jadugar_internal._v_has_access())
+			AND NOT (SELECT jadugar_internal._v_is_confined())
 			AND EXISTS (SELECT FROM pg_catalog.pg_roles x
 				WHERE x.rolname = g.node->>'approvers'
 					AND pg_catalog.pg_has_role(x.oid, 'usage')));

@@ -31,7 +31,7 @@ SELECT t.task_id,
 	p.query AS statement,
 	c.text AS command,
 	CASE WHEN (SELECT jadugar_internal._v_is_operator())
-		OR jadugar_internal._v_owns(t.owner)
+		OR jadugar_internal._v_reads(t.owner, t.tenant)
 		THEN t.payload END AS payload
 FROM jadugar_internal._v_slots() w
 	JOIN jadugar_internal.task t ON t.task_id = w.task_id
@@ -43,7 +43,7 @@ FROM jadugar_internal._v_slots() w
 	LEFT JOIN pg_catalog.pg_roles a ON a.oid = t.owner
 WHERE w.phase <> 'claimed'
 	AND ((SELECT jadugar_internal._v_is_monitor())
-		OR jadugar_internal._v_owns(t.owner));
+		OR jadugar_internal._v_sees(t.owner, t.tenant));
 COMMENT ON VIEW jadugar.running IS 'Tasks that workers are running now.';
 COMMENT ON COLUMN jadugar.running.task_id IS 'Id of the task.';
 COMMENT ON COLUMN jadugar.running.name IS 'Handler; for plain SQL the schedule; otherwise NULL.';
@@ -77,9 +77,10 @@ COMMENT ON COLUMN jadugar.running.command IS 'SQL text, or the name of the handl
 COMMENT ON COLUMN jadugar.running.payload IS 'Argument of the command.';
 
 -- The subqueries count per owner and keep that order with OFFSET 0, so that
--- _v_owns() is called once per owner and not once per task. The reader sees
--- its own queues, the queues it may use, and the queues that hold a task of
--- its own.
+-- _v_sees() is called once per owner and not once per task; for a confined
+-- reader, who sees no totals, they count per tenant, too. The reader sees its
+-- own queues, the queues it may use, and the queues that hold a task that it
+-- sees.
 CREATE VIEW jadugar.queues WITH (security_barrier) AS
 SELECT q.name,
 	q.paused_at IS NOT NULL AS paused,
@@ -116,6 +117,8 @@ FROM jadugar_internal.queue q
 			pg_catalog.min(o.oldest_ready) AS oldest_ready
 		FROM (
 			SELECT t.queue_id, t.owner,
+				CASE WHEN (SELECT jadugar_internal._v_is_confined())
+					THEN t.tenant END AS tenant,
 				pg_catalog.count(*) FILTER
 					(WHERE t.state = 'r' AND w.task_id IS NULL) AS ready,
 				pg_catalog.count(*) FILTER
@@ -128,10 +131,10 @@ FROM jadugar_internal.queue q
 			FROM jadugar_internal.task t
 				LEFT JOIN jadugar_internal._v_slots() w
 					ON w.task_id = t.task_id AND w.phase <> 'claimed'
-			GROUP BY t.queue_id, t.owner
+			GROUP BY 1, 2, 3
 			OFFSET 0) o
 		WHERE (SELECT jadugar_internal._v_is_monitor())
-			OR jadugar_internal._v_owns(o.owner)
+			OR jadugar_internal._v_sees(o.owner, o.tenant)
 		GROUP BY o.queue_id) n ON n.queue_id = q.queue_id
 	LEFT JOIN (
 		SELECT o.queue_id,
@@ -139,15 +142,17 @@ FROM jadugar_internal.queue q
 			pg_catalog.sum(o.failed)::bigint AS failed
 		FROM (
 			SELECT h.queue_id, h.owner,
+				CASE WHEN (SELECT jadugar_internal._v_is_confined())
+					THEN h.tenant END AS tenant,
 				pg_catalog.count(*) FILTER (WHERE h.final) AS finished,
 				pg_catalog.count(*) FILTER (WHERE h.status IN ('f', 'l')) AS failed
 			FROM jadugar_internal.attempt h
 			WHERE h.finished_at > (SELECT jadugar_internal._v_now() - '5 minutes'::interval)
 				AND h.status <> 's'
-			GROUP BY h.queue_id, h.owner
+			GROUP BY 1, 2, 3
 			OFFSET 0) o
 		WHERE (SELECT jadugar_internal._v_is_monitor())
-			OR jadugar_internal._v_owns(o.owner)
+			OR jadugar_internal._v_sees(o.owner, o.tenant)
 		GROUP BY o.queue_id) r ON r.queue_id = q.queue_id
 WHERE (SELECT jadugar_internal._v_is_monitor())
 	OR jadugar_internal._v_owns(q.owner)
@@ -199,12 +204,13 @@ SELECT w.pid,
 	w.started_at,
 	w.registered_at,
 	w.idle_since,
-	w.task_id,
-	w.tasks,
-	w.tasks_done,
-	w.load,
-	w.memory
+	CASE WHEN NOT c.confined THEN w.task_id END AS task_id,
+	CASE WHEN NOT c.confined THEN w.tasks END AS tasks,
+	CASE WHEN NOT c.confined THEN w.tasks_done END AS tasks_done,
+	CASE WHEN NOT c.confined THEN w.load END AS load,
+	CASE WHEN NOT c.confined THEN w.memory END AS memory
 FROM jadugar_internal._v_workers() w
+	CROSS JOIN (SELECT jadugar_internal._v_is_confined() AS confined) c
 	LEFT JOIN pg_catalog.pg_roles a ON a.oid = w.owner
 WHERE (SELECT jadugar_internal._v_is_monitor())
 	OR jadugar_internal._v_owns(w.owner);
@@ -217,7 +223,8 @@ COMMENT ON COLUMN jadugar.workers.leaving IS 'True if it exits after its group.'
 COMMENT ON COLUMN jadugar.workers.started_at IS 'Start of the process.';
 COMMENT ON COLUMN jadugar.workers.registered_at IS 'Instant at which the scheduler requested it.';
 COMMENT ON COLUMN jadugar.workers.idle_since IS 'Instant since which it is idle, or NULL.';
-COMMENT ON COLUMN jadugar.workers.task_id IS 'Task that it runs now.';
+COMMENT ON COLUMN jadugar.workers.task_id IS
+	'Task that it runs now. This column and those that follow are NULL to a confined role.';
 COMMENT ON COLUMN jadugar.workers.tasks IS 'Number of tasks in its present group.';
 COMMENT ON COLUMN jadugar.workers.tasks_done IS 'Number of tasks it has run.';
 COMMENT ON COLUMN jadugar.workers.load IS 'Fraction of its life spent in tasks, from 0 to 1.';
@@ -328,7 +335,8 @@ WITH late AS MATERIALIZED (
 		JOIN jadugar_internal.queue q ON q.queue_id = o.queue_id
 	WHERE q.paused_at IS NULL
 		AND ((SELECT jadugar_internal._v_is_monitor())
-			OR jadugar_internal._v_owns(o.owner))
+			OR jadugar_internal._v_owns(o.owner)
+				AND NOT (SELECT jadugar_internal._v_is_confined()))
 ), crowded AS MATERIALIZED (
 	SELECT pg_catalog.sum(l.tasks) AS tasks,
 		pg_catalog.min(COALESCE(a.rolname, l.owner::text::name)::text COLLATE "C") AS role
@@ -418,6 +426,7 @@ FROM jadugar_internal._v_health() h
 			THEN 'See jadugar.running. Raise jadugar.max_workers, jadugar.max_workers_per_role or max_worker_processes, call jadugar.scale_workers(), or wait.' END)
 		) v (severity, what, detail, hint)
 WHERE (SELECT jadugar_internal._v_has_access())
+	AND (v.what <> 'workers' OR NOT (SELECT jadugar_internal._v_is_confined()))
 UNION ALL
 SELECT v.reason,
 	'error',
@@ -468,7 +477,7 @@ FROM (SELECT pg_catalog.count(*) AS n, pg_catalog.min(x.name) AS name
 			LEFT JOIN jadugar_internal.schedule_stat t ON t.schedule_id = y.schedule_id
 		WHERE (y.enabled AND t.last_status IN ('failed', 'lost') OR y.last_error IS NOT NULL)
 			AND ((SELECT jadugar_internal._v_is_monitor())
-				OR jadugar_internal._v_owns(y.owner))
+				OR jadugar_internal._v_sees(y.owner, y.tenant))
 		LIMIT 101) x) s
 WHERE (SELECT jadugar_internal._v_has_access())
 UNION ALL
@@ -486,7 +495,7 @@ FROM (SELECT pg_catalog.count(*) AS n,
 		WHERE r.status IN ('f', 't', 'p')
 			AND r.finished_at > (SELECT jadugar_internal._v_now() - '1 day'::interval)
 			AND ((SELECT jadugar_internal._v_is_monitor())
-				OR jadugar_internal._v_owns(r.owner))
+				OR jadugar_internal._v_sees(r.owner, r.tenant))
 		ORDER BY r.finished_at DESC
 		LIMIT 101) x) s
 WHERE (SELECT jadugar_internal._v_has_access())
@@ -513,7 +522,7 @@ FROM (SELECT COALESCE(pg_catalog.sum(x.tasks), 0) AS tasks,
 			WHERE x.state = 's' AND q.paused_at IS NULL
 				AND x.run_at < (SELECT jadugar_internal._v_now() - '5 minutes'::interval)
 				AND ((SELECT jadugar_internal._v_is_monitor())
-					OR jadugar_internal._v_owns(x.owner))
+					OR jadugar_internal._v_sees(x.owner, x.tenant))
 			ORDER BY x.run_at
 			LIMIT 100) t
 		UNION ALL
@@ -523,7 +532,7 @@ FROM (SELECT COALESCE(pg_catalog.sum(x.tasks), 0) AS tasks,
 			WHERE x.enabled AND x.paused_at IS NULL
 				AND x.next_run_at < (SELECT jadugar_internal._v_now() - '5 minutes'::interval)
 				AND ((SELECT jadugar_internal._v_is_monitor())
-					OR jadugar_internal._v_owns(x.owner))
+					OR jadugar_internal._v_sees(x.owner, x.tenant))
 			ORDER BY x.next_run_at
 			LIMIT 100) t) x) s
 WHERE (SELECT jadugar_internal._v_has_access())
@@ -539,7 +548,7 @@ FROM (SELECT pg_catalog.count(*) AS n, pg_catalog.min(x.task_id) AS task_id
 		FROM jadugar_internal.task t
 		WHERE t.attempt > 0 AND t.max_attempts > 1 AND t.attempt >= t.max_attempts - 1
 			AND ((SELECT jadugar_internal._v_is_monitor())
-				OR jadugar_internal._v_owns(t.owner))
+				OR jadugar_internal._v_sees(t.owner, t.tenant))
 		ORDER BY t.task_id
 		LIMIT 101) x) s
 WHERE (SELECT jadugar_internal._v_has_access())

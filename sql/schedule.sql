@@ -283,18 +283,18 @@ SELECT s.schedule_id,
 	s.depends_on,
 	s.description,
 	CASE WHEN (SELECT jadugar_internal._v_is_operator())
-		OR jadugar_internal._v_owns(s.owner)
+		OR jadugar_internal._v_reads(s.owner, s.tenant)
 		THEN s.last_error END AS last_error,
 	c.text AS command,
 	CASE WHEN (SELECT jadugar_internal._v_is_operator())
-		OR jadugar_internal._v_owns(s.owner)
+		OR jadugar_internal._v_reads(s.owner, s.tenant)
 		THEN s.payload END AS payload,
 	s.retry,
 	CASE WHEN (SELECT jadugar_internal._v_is_operator())
-		OR jadugar_internal._v_owns(s.owner)
+		OR jadugar_internal._v_reads(s.owner, s.tenant)
 		THEN s.settings END AS settings,
 	CASE WHEN (SELECT jadugar_internal._v_is_operator())
-		OR jadugar_internal._v_owns(s.owner)
+		OR jadugar_internal._v_reads(s.owner, s.tenant)
 		THEN s.metadata END AS metadata
 FROM jadugar_internal.schedule s
 	LEFT JOIN jadugar_internal.schedule_stat r ON r.schedule_id = s.schedule_id
@@ -302,7 +302,7 @@ FROM jadugar_internal.schedule s
 	LEFT JOIN jadugar_internal.queue q ON q.queue_id = s.queue_id
 	LEFT JOIN pg_catalog.pg_roles a ON a.oid = s.owner
 WHERE (SELECT jadugar_internal._v_is_monitor())
-	OR jadugar_internal._v_owns(s.owner);
+	OR jadugar_internal._v_sees(s.owner, s.tenant);
 COMMENT ON VIEW jadugar.schedules IS 'Schedules and the outcomes of their runs.';
 COMMENT ON COLUMN jadugar.schedules.schedule_id IS 'Id returned by schedule().';
 COMMENT ON COLUMN jadugar.schedules.name IS 'Name; unique for the owner.';

@@ -295,7 +295,11 @@ FROM jadugar_internal.parked p
 	JOIN jadugar_internal.subscription s ON s.subscription_id = p.subscription_id
 	LEFT JOIN pg_catalog.pg_roles a ON a.oid = s.owner
 WHERE (SELECT jadugar_internal._v_is_monitor())
-	OR jadugar_internal._v_owns(s.owner);
+	OR jadugar_internal._v_owns(s.owner)
+		AND (NOT (SELECT jadugar_internal._v_is_confined())
+			OR jadugar_internal._v_sees(s.owner, COALESCE(p.event->>'tenant',
+				(SELECT e.tenant FROM jadugar_internal.event e
+				WHERE e.event_id = p.event_id))));
 COMMENT ON VIEW jadugar.dead_letters IS
 	'Events that subscriptions have set aside: to be tried again, held behind an earlier event of their key, or dead.';
 COMMENT ON COLUMN jadugar.dead_letters.subscription IS 'Name of the subscription.';

@@ -206,6 +206,7 @@ CREATE TABLE jadugar_internal.log (
 	level		text NOT NULL,
 	message		text NOT NULL,
 	fields		jsonb,
+	tenant		text,
 	PRIMARY KEY (at, log_id)
 );
 CREATE INDEX log_task ON jadugar_internal.log (task_id);

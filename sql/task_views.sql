@@ -39,7 +39,7 @@ SELECT t.task_id,
 		THEN t.attempt + 1 ELSE t.attempt END AS attempt,
 	t.max_attempts,
 	CASE WHEN t.attempt > 0 AND ((SELECT jadugar_internal._v_is_operator())
-			OR jadugar_internal._v_owns(t.owner))
+			OR jadugar_internal._v_reads(t.owner, t.tenant))
 		THEN (SELECT r.error->>'message' FROM jadugar_internal.attempt r
 			WHERE r.task_id = t.task_id AND r.error IS NOT NULL
 			ORDER BY r.attempt_id DESC LIMIT 1) END AS last_error,
@@ -62,10 +62,10 @@ SELECT t.task_id,
 	w.message,
 	c.text AS command,
 	CASE WHEN (SELECT jadugar_internal._v_is_operator())
-		OR jadugar_internal._v_owns(t.owner)
+		OR jadugar_internal._v_reads(t.owner, t.tenant)
 		THEN t.payload END AS payload,
 	CASE WHEN (SELECT jadugar_internal._v_is_operator())
-		OR jadugar_internal._v_owns(t.owner)
+		OR jadugar_internal._v_reads(t.owner, t.tenant)
 		THEN t.metadata END AS metadata
 FROM jadugar_internal.task t
 	LEFT JOIN jadugar_internal._v_slots() w ON w.task_id = t.task_id
@@ -74,7 +74,7 @@ FROM jadugar_internal.task t
 	LEFT JOIN jadugar_internal.schedule s ON s.schedule_id = t.schedule_id
 	LEFT JOIN pg_catalog.pg_roles a ON a.oid = t.owner
 WHERE (SELECT jadugar_internal._v_is_monitor())
-	OR jadugar_internal._v_owns(t.owner);
+	OR jadugar_internal._v_sees(t.owner, t.tenant);
 COMMENT ON VIEW jadugar.tasks IS 'Tasks that have not finished.';
 COMMENT ON COLUMN jadugar.tasks.task_id IS 'Id returned by enqueue().';
 COMMENT ON COLUMN jadugar.tasks.name IS 'Handler; for plain SQL the schedule; otherwise NULL.';
@@ -129,7 +129,7 @@ FROM jadugar_internal.schedule s
 	LEFT JOIN pg_catalog.pg_roles a ON a.oid = s.owner
 WHERE s.enabled AND s.paused_at IS NULL AND s.next_run_at IS NOT NULL
 	AND ((SELECT jadugar_internal._v_is_monitor())
-		OR jadugar_internal._v_owns(s.owner))
+		OR jadugar_internal._v_sees(s.owner, s.tenant))
 UNION ALL
 SELECT t.task_id,
 	CASE WHEN c.kind = 'h' THEN c.text ELSE COALESCE(s.name, t.schedule) END,
@@ -141,7 +141,7 @@ SELECT t.task_id,
 	t.tenant,
 	c.text,
 	CASE WHEN t.attempt > 0 AND ((SELECT jadugar_internal._v_is_operator())
-			OR jadugar_internal._v_owns(t.owner))
+			OR jadugar_internal._v_reads(t.owner, t.tenant))
 		THEN (SELECT r.error->>'message' FROM jadugar_internal.attempt r
 			WHERE r.task_id = t.task_id AND r.error IS NOT NULL
 			ORDER BY r.attempt_id DESC LIMIT 1) END
@@ -152,7 +152,7 @@ FROM jadugar_internal.task t
 	LEFT JOIN pg_catalog.pg_roles a ON a.oid = t.owner
 WHERE t.state = 's'
 	AND ((SELECT jadugar_internal._v_is_monitor())
-		OR jadugar_internal._v_owns(t.owner))
+		OR jadugar_internal._v_sees(t.owner, t.tenant))
 ORDER BY at;
 COMMENT ON VIEW jadugar.upcoming IS
 	'Schedules and tasks that will start by themselves, the soonest first.';
@@ -210,23 +210,23 @@ SELECT r.attempt_id,
 	r.sqlstate,
 	c.text AS command,
 	CASE WHEN (SELECT jadugar_internal._v_is_operator())
-		OR jadugar_internal._v_owns(r.owner)
+		OR jadugar_internal._v_reads(r.owner, r.tenant)
 		THEN r.result END AS result,
 	CASE WHEN (SELECT jadugar_internal._v_is_operator())
-		OR jadugar_internal._v_owns(r.owner)
+		OR jadugar_internal._v_reads(r.owner, r.tenant)
 		THEN r.error END AS error,
 	CASE WHEN (SELECT jadugar_internal._v_is_operator())
-		OR jadugar_internal._v_owns(r.owner)
+		OR jadugar_internal._v_reads(r.owner, r.tenant)
 		THEN r.payload END AS payload,
 	CASE WHEN (SELECT jadugar_internal._v_is_operator())
-		OR jadugar_internal._v_owns(r.owner)
+		OR jadugar_internal._v_reads(r.owner, r.tenant)
 		THEN r.metadata END AS metadata
 FROM jadugar_internal.attempt r
 	LEFT JOIN jadugar_internal.command c ON c.command_id = r.command_id
 	LEFT JOIN jadugar_internal.queue q ON q.queue_id = r.queue_id
 	LEFT JOIN pg_catalog.pg_roles a ON a.oid = r.owner
 WHERE (SELECT jadugar_internal._v_is_monitor())
-	OR jadugar_internal._v_owns(r.owner)
+	OR jadugar_internal._v_sees(r.owner, r.tenant)
 ORDER BY r.finished_at DESC;
 COMMENT ON VIEW jadugar.history IS
 	'Attempts of tasks that have ended, and occurrences of schedules that did not run.';
@@ -315,16 +315,16 @@ SELECT r.task_id,
 	NULL::text AS message,
 	c.text AS command,
 	CASE WHEN (SELECT jadugar_internal._v_is_operator())
-		OR jadugar_internal._v_owns(r.owner)
+		OR jadugar_internal._v_reads(r.owner, r.tenant)
 		THEN r.result END AS result,
 	CASE WHEN (SELECT jadugar_internal._v_is_operator())
-		OR jadugar_internal._v_owns(r.owner)
+		OR jadugar_internal._v_reads(r.owner, r.tenant)
 		THEN r.error END AS error,
 	CASE WHEN (SELECT jadugar_internal._v_is_operator())
-		OR jadugar_internal._v_owns(r.owner)
+		OR jadugar_internal._v_reads(r.owner, r.tenant)
 		THEN r.payload END AS payload,
 	CASE WHEN (SELECT jadugar_internal._v_is_operator())
-		OR jadugar_internal._v_owns(r.owner)
+		OR jadugar_internal._v_reads(r.owner, r.tenant)
 		THEN r.metadata END AS metadata
 FROM jadugar_internal.attempt r
 	LEFT JOIN jadugar_internal.command c ON c.command_id = r.command_id
@@ -332,7 +332,7 @@ FROM jadugar_internal.attempt r
 	LEFT JOIN pg_catalog.pg_roles a ON a.oid = r.owner
 WHERE r.final AND r.task_id IS NOT NULL
 	AND ((SELECT jadugar_internal._v_is_monitor())
-		OR jadugar_internal._v_owns(r.owner))
+		OR jadugar_internal._v_sees(r.owner, r.tenant))
 	AND NOT EXISTS (SELECT FROM jadugar_internal.task t WHERE t.task_id = r.task_id)
 	AND NOT EXISTS (SELECT FROM jadugar_internal.attempt l
 		WHERE l.task_id = r.task_id AND l.final AND l.attempt_id > r.attempt_id);
@@ -403,17 +403,17 @@ SELECT r.task_id,
 	r.step,
 	r.trace,
 	CASE WHEN (SELECT jadugar_internal._v_is_operator())
-		OR jadugar_internal._v_owns(r.owner)
+		OR jadugar_internal._v_reads(r.owner, r.tenant)
 		THEN r.error->>'message' END AS message,
 	c.text AS command,
 	CASE WHEN (SELECT jadugar_internal._v_is_operator())
-		OR jadugar_internal._v_owns(r.owner)
+		OR jadugar_internal._v_reads(r.owner, r.tenant)
 		THEN r.error END AS error,
 	CASE WHEN (SELECT jadugar_internal._v_is_operator())
-		OR jadugar_internal._v_owns(r.owner)
+		OR jadugar_internal._v_reads(r.owner, r.tenant)
 		THEN r.payload END AS payload,
 	CASE WHEN (SELECT jadugar_internal._v_is_operator())
-		OR jadugar_internal._v_owns(r.owner)
+		OR jadugar_internal._v_reads(r.owner, r.tenant)
 		THEN r.metadata END AS metadata
 FROM jadugar_internal.attempt r
 	LEFT JOIN jadugar_internal.command c ON c.command_id = r.command_id
@@ -421,7 +421,7 @@ FROM jadugar_internal.attempt r
 	LEFT JOIN pg_catalog.pg_roles a ON a.oid = r.owner
 WHERE r.final AND r.status IN ('f', 'l') AND r.task_id IS NOT NULL
 	AND ((SELECT jadugar_internal._v_is_monitor())
-		OR jadugar_internal._v_owns(r.owner))
+		OR jadugar_internal._v_sees(r.owner, r.tenant))
 	AND NOT EXISTS (SELECT FROM jadugar_internal.task t WHERE t.task_id = r.task_id)
 	AND NOT EXISTS (SELECT FROM jadugar_internal.attempt l
 		WHERE l.task_id = r.task_id AND l.final AND l.attempt_id > r.attempt_id);
@@ -461,14 +461,15 @@ SELECT l.log_id,
 	l.at,
 	l.attempt,
 	COALESCE(a.rolname, l.owner::text::name) AS owner,
+	l.tenant,
 	l.message,
 	CASE WHEN (SELECT jadugar_internal._v_is_operator())
-		OR jadugar_internal._v_owns(l.owner)
+		OR jadugar_internal._v_reads(l.owner, l.tenant)
 		THEN l.fields END AS fields
 FROM jadugar_internal.log l
 	LEFT JOIN pg_catalog.pg_roles a ON a.oid = l.owner
 WHERE (SELECT jadugar_internal._v_is_monitor())
-	OR jadugar_internal._v_owns(l.owner);
+	OR jadugar_internal._v_sees(l.owner, l.tenant);
 COMMENT ON VIEW jadugar.logs IS 'Messages logged by tasks, and the INFO and WARNINGs they raised.';
 COMMENT ON COLUMN jadugar.logs.log_id IS 'Number of the row.';
 COMMENT ON COLUMN jadugar.logs.task_id IS
@@ -477,5 +478,7 @@ COMMENT ON COLUMN jadugar.logs.level IS 'Level: debug, info, notice, warning or 
 COMMENT ON COLUMN jadugar.logs.at IS 'Instant of the message.';
 COMMENT ON COLUMN jadugar.logs.attempt IS 'Number of the attempt; NULL outside a task.';
 COMMENT ON COLUMN jadugar.logs.owner IS 'Role that logged it.';
+COMMENT ON COLUMN jadugar.logs.tenant IS
+	'Tenant of the task, or of the event that was handled; or NULL.';
 COMMENT ON COLUMN jadugar.logs.message IS 'Text of the message.';
 COMMENT ON COLUMN jadugar.logs.fields IS 'Further data, an object.';

@@ -25,8 +25,10 @@
 #include "utils/builtins.h"
 #include "utils/inval.h"
 #include "utils/lsyscache.h"
+#include "utils/memutils.h"
 
 #include "access/access.h"
+#include "access/confine.h"
 #include "access/owner.h"
 #include "access/power.h"
 #include "base/args.h"
@@ -34,11 +36,22 @@
 #include "base/errors.h"
 #include "base/spi.h"
 
-/* levels, as bits; an operator has them all */
+/*
+ * Levels, as bits; an operator has the first three.  A confined role is no
+ * monitor, and reads the rows of its tenants.
+ */
 #define LEVEL_USER		1
 #define LEVEL_MONITOR	2
 #define LEVEL_OPERATOR	4
+#define LEVEL_CONFINED	8
 #define LEVELS_ALL		(LEVEL_USER | LEVEL_MONITOR | LEVEL_OPERATOR)
+
+/* what a role may do */
+typedef struct Rights
+{
+	int			levels;
+	JdgConfined *confined;		/* NULL: it is not */
+} Rights;
 
 static JdgQuery levels_query = {
 	"SELECT role, level FROM jadugar_internal.access", 0, {0}
@@ -81,28 +94,86 @@ read_levels(Oid role)
 }
 
 /*
- * The levels that a role has.  Every call of a function asks for them, so they
- * are kept for one role until the configuration changes.
+ * Confines the levels of a role to its tenants.  It acts on some if it is a
+ * user, of jadugar and of a tenant.  A role that has lost its access gets none
+ * by this, and its subscriptions go on.
  */
 static int
-levels_of(Oid role)
+confine_levels(int levels, JdgConfined *c)
+{
+	bool		user = false;
+
+	if (levels == 0)
+		return 0;
+	for (int i = 0; i < c->n; i++)
+	{
+		c->tenants[i].user &= (levels & LEVEL_USER) != 0;
+		user |= c->tenants[i].user;
+	}
+	return LEVEL_CONFINED | (user ? LEVEL_USER : 0);
+}
+
+/*
+ * Reads what a role may do.  An operator, who may be a member of many roles, is
+ * confined by a grant to itself only.
+ */
+static Rights
+read_rights(Oid role)
+{
+	static MemoryContext mcxt = NULL;
+	Rights		r = {read_levels(role), NULL};
+
+	if (mcxt == NULL)
+		mcxt = AllocSetContextCreate(TopMemoryContext,
+									 "jadugar tenants of a role",
+									 ALLOCSET_SMALL_SIZES);
+	MemoryContextReset(mcxt);
+	r.confined = jdg_confined_read(role, (r.levels & LEVEL_OPERATOR) != 0,
+								   mcxt);
+	if (r.confined != NULL)
+		r.levels = confine_levels(r.levels, r.confined);
+	return r;
+}
+
+/*
+ * What a role may do.  Every call of a function asks for it, so it is kept for
+ * one role until the configuration changes.
+ */
+static Rights
+rights_of(Oid role)
 {
 	static Oid	known_role = InvalidOid;
 	static uint64 known_epoch = 0;
-	static int	known = 0;
+	static Rights known;
 	uint64		epoch;
 
 	if (superuser_arg(role) || has_privs_of_role(role, jdg_bookkeeper()))
-		return LEVELS_ALL;
+	{
+		Rights		all = {LEVELS_ALL, NULL};
+
+		return all;
+	}
 	epoch = jdg_config_epoch_latest();
 	if (epoch != 0 && epoch == known_epoch && role == known_role)
 		return known;
 	known_epoch = 0;
-	known = read_levels(role);
+	known = read_rights(role);
 	known_role = role;
 	/* no level is not kept: which role is meant may change without an epoch */
-	known_epoch = known ? epoch : 0;
+	known_epoch = known.levels ? epoch : 0;
 	return known;
+}
+
+static int
+levels_of(Oid role)
+{
+	return rights_of(role).levels;
+}
+
+const JdgConfined *
+jdg_confined(Oid role)
+{
+	return rights_of(role).confined;
 }
 
 bool
@@ -140,6 +211,13 @@ refuse(const char *function, const char *level)
 {
 	const char *role = GetUserNameFromId(GetUserId(), false);
 
+	if (jdg_confined(GetUserId()) != NULL)
+		ereport(ERROR,
+				(errcode(JDG_ERRCODE_UNAUTHORIZED),
+				 errmsg("permission denied for jadugar.%s()", function),
+				 errdetail("Role \"%s\" is confined to tenants, and does not have the level \"%s\" in any of them.",
+						   role, level),
+				 errhint("An operator can grant the level \"user\" with jadugar.grant_tenant().")));
 	ereport(ERROR,
 			(errcode(JDG_ERRCODE_UNAUTHORIZED),
 			 errmsg("permission denied for jadugar.%s()", function),
@@ -319,6 +397,14 @@ jdg_owner_to_read(const char *owner_name)
 }
 
 Oid
+jdg_owner_of_rows_to_read(const char *owner_name)
+{
+	if (owner_name != NULL && jdg_confined(GetUserId()) != NULL)
+		return named_owner(owner_name);
+	return jdg_owner_to_read(owner_name);
+}
+
+Oid
 jdg_visible_owner(int64 n)
 {
 	Oid			caller = jdg_section_caller();
@@ -326,6 +412,9 @@ jdg_visible_owner(int64 n)
 
 	for (int64 i = 0; i < n; i++)
 		owners[i] = jdg_col_oid(i, 1);
+	/* the caller may not see all that they own */
+	if (jdg_confined(caller) != NULL)
+		return InvalidOid;
 	for (int64 i = 0; i < n; i++)
 	{
 		if (jdg_may_manage(caller, owners[i]) || jdg_is_monitor(caller))

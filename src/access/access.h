@@ -15,6 +15,13 @@ extern bool jdg_is_operator(Oid role);
 extern bool jdg_is_monitor(Oid role);	/* an operator is one too */
 extern bool jdg_has_access(Oid role);	/* at any level */
 
+/*
+ * The tenants to which the role is confined; NULL: it is not.  Such a role is
+ * neither operator nor monitor.  Valid until a right of any role is asked for
+ * again.
+ */
+extern const struct JdgConfined *jdg_confined(Oid role);
+
 /* the level that a function requires of its caller */
 typedef enum JdgLevel
 {
@@ -75,6 +82,12 @@ extern Oid	jdg_owner_of_call(const char *owner_name);
 
 /* the same for a call that only reads, which a monitor may make for any role */
 extern Oid	jdg_owner_to_read(const char *owner_name);
+
+/*
+ * The same for rows with the label of a tenant, of which a confined role may
+ * see some, whoever owns them: row_access.h.
+ */
+extern Oid	jdg_owner_of_rows_to_read(const char *owner_name);
 
 /*
  * The first role of the first column of SPI_tuptable's n rows for which the

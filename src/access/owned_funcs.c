@@ -182,6 +182,14 @@ begin_call(FunctionCallInfo fcinfo, JdgHandover *h)
 {
 	ReturnSetInfo *rsinfo = (ReturnSetInfo *) fcinfo->resultinfo;
 
+	/* what a role owns may be of any tenant */
+	if (jdg_confined(GetUserId()) != NULL)
+		ereport(ERROR,
+				(errcode(JDG_ERRCODE_FORBIDDEN),
+				 errmsg("permission denied for objects of all tenants"),
+				 errdetail("Role \"%s\" is confined to tenants.",
+						   GetUserNameFromId(GetUserId(), false)),
+				 errhint("Ask an operator.")));
 	jdg_require_shmem();
 	jdg_init_materialized_srf(fcinfo, 0);
 	memset(h, 0, sizeof(*h));

@@ -274,7 +274,7 @@ each_ends(DestReceiver *self)
 }
 
 int64
-jdg_run_each(JdgQuery *q, Datum *values,
+jdg_run_each(JdgQuery *q, Datum *values, const char *nulls,
 			 void (*take) (TupleTableSlot *row, void *arg), void *arg)
 {
 	EachRow		each = {
@@ -300,7 +300,7 @@ jdg_run_each(JdgQuery *q, Datum *values,
 		ParamExternData *p = &options.params->params[i];
 
 		p->value = values[i];
-		p->isnull = false;
+		p->isnull = nulls != NULL && nulls[i] == 'n';
 		p->pflags = PARAM_FLAG_CONST;
 		p->ptype = q->argtypes[i];
 	}

@@ -107,7 +107,7 @@ extern int64 jdg_run_batches(JdgQuery *q, Datum *values,
  * may be many: calls take(row, arg) for each one, and keeps none.  take() runs
  * no query.  Returns the number of rows.
  */
-extern int64 jdg_run_each(JdgQuery *q, Datum *values,
+extern int64 jdg_run_each(JdgQuery *q, Datum *values, const char *nulls,
 						  void (*take) (TupleTableSlot *row, void *arg),
 						  void *arg);
 

@@ -15,8 +15,8 @@
 #include "utils/acl.h"
 #include "utils/memutils.h"
 
-#include "access/access.h"
 #include "access/owner.h"
+#include "access/row_access.h"
 #include "base/happening.h"
 #include "base/spi.h"
 #include "event/grant.h"
@@ -219,6 +219,22 @@ find_access(Oid role, const JdgTopic *topic, const JdgEvent *e,
 	return jdg_is_monitor(role) ? JDG_EVENT_OUTLINE : JDG_EVENT_HIDDEN;
 }
 
+/* A confined role reads the events of its tenants, in all topics. */
+static JdgEventAccess
+confined_access(Oid role, const JdgEvent *e)
+{
+	switch (jdg_row_access(role, e->publisher, e->tenant))
+	{
+		case JDG_ROW_HIDDEN:
+			break;
+		case JDG_ROW_OUTLINE:
+			return JDG_EVENT_OUTLINE;
+		case JDG_ROW_WHOLE:
+			return JDG_EVENT_WHOLE;
+	}
+	return JDG_EVENT_HIDDEN;
+}
+
 JdgEventAccess
 jdg_event_access(Oid role, const JdgTopic *topic, const JdgEvent *e)
 {
@@ -238,6 +254,8 @@ jdg_event_access(Oid role, const JdgTopic *topic, const JdgEvent *e)
 	uint64		epoch = jdg_config_epoch_latest();
 	JdgEventAccess access;
 
+	if (jdg_confined(role) != NULL)
+		return confined_access(role, e);
 	if (epoch != 0 && epoch == last.epoch && role == last.role &&
 		topic->topic_id == last.topic_id && covered == last.covered &&
 		e->publisher == last.publisher && strcmp(e->type, last.type) == 0)

@@ -22,6 +22,7 @@
 #include "utils/fmgrprotos.h"
 
 #include "access/owner.h"
+#include "access/row_access.h"
 #include "base/clock.h"
 #include "base/errors.h"
 #include "base/fault.h"
@@ -34,6 +35,7 @@
 #include "event/message.h"
 #include "event/notice.h"
 #include "event/publish.h"
+#include "event/read.h"
 #include "exec/exec.h"
 #include "exec/tenant.h"
 
@@ -292,6 +294,28 @@ headers_of(const JdgPublisher *p, Jsonb *given)
 	return are_too_large(both) ? given : both;
 }
 
+/*
+ * A confined publisher gets no id of an event of another tenant: its message
+ * ids are unique across its tenants.
+ */
+static void
+check_twin(const JdgPublisher *p, const char *message_id, int64 twin)
+{
+	JdgEvent	e;
+	JdgTopic	topic;
+
+	if (jdg_confined(p->role) == NULL)
+		return;
+	if (jdg_event_get(twin, 0, &e, &topic) &&
+		jdg_row_access(p->role, e.publisher, e.tenant) != JDG_ROW_HIDDEN)
+		return;
+	ereport(ERROR,
+			(errcode(JDG_ERRCODE_CONFLICT),
+			 errmsg("message_id \"%s\" is already in use", message_id),
+			 errdetail("An event that you may not see has it."),
+			 errhint("Begin the message ids of each tenant with its name.")));
+}
+
 int64
 jdg_publish_add(JdgPublisher *p, const JdgPublication *event)
 {
@@ -307,7 +331,10 @@ jdg_publish_add(JdgPublisher *p, const JdgPublication *event)
 		int64		twin = jdg_message_take(p->role, event->message_id, id);
 
 		if (twin != 0)
+		{
+			check_twin(p, event->message_id, twin);
 			return twin;
+		}
 	}
 	e->event_id = id;
 	e->key = event->key;

@@ -288,8 +288,8 @@ JDG_FUNCTION(jdg_get_event, JDG_LEVEL_ANY)
 }
 
 /*
- * _v_event_access(leaf, type, publisher, version, published_at): for the view
- * events.  0: hidden; 1: without data and headers; 2: whole.
+ * _v_event_access(leaf, type, publisher, version, published_at, tenant): for the
+ * view events.  0: hidden; 1: without data and headers; 2: whole.
  */
 Datum
 jdg_v_event_access(PG_FUNCTION_ARGS)
@@ -297,10 +297,14 @@ jdg_v_event_access(PG_FUNCTION_ARGS)
 	JdgEvent	e = {0};
 	JdgTopic	topic;
 
+	if (PG_ARGISNULL(0) || PG_ARGISNULL(1) || PG_ARGISNULL(2) ||
+		PG_ARGISNULL(3) || PG_ARGISNULL(4))
+		PG_RETURN_INT32(JDG_EVENT_HIDDEN);
 	e.type = text_to_cstring(PG_GETARG_TEXT_PP(1));
 	e.publisher = PG_GETARG_OID(2);
 	e.version = PG_GETARG_INT32(3);
 	e.published_at = PG_GETARG_TIMESTAMPTZ(4);
+	e.tenant = jdg_arg_text(fcinfo, 5);
 	if (!jdg_has_access(GetUserId()) ||
 		!jdg_leaf_topic(PG_GETARG_INT32(0), &topic))
 		PG_RETURN_INT32(JDG_EVENT_HIDDEN);

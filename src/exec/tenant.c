@@ -11,6 +11,7 @@
  */
 #include "postgres.h"
 
+#include "access/row_access.h"
 #include "base/args.h"
 #include "base/settings.h"
 #include "base/spi.h"
@@ -26,5 +27,6 @@ jdg_tenant_of_call(const char *given)
 		given = jdg_current_task->tenant;
 	if (given == NULL && jdg_tenant[0] != '\0')
 		given = jdg_tenant;
+	given = jdg_tenant_of_new_row(given);
 	return given ? pstrdup(given) : NULL;
 }

@@ -10,8 +10,10 @@
 
 /*
  * The label that is given, else that of the running task or event, else
- * jadugar.tenant; NULL: none.  Raises VALIDATION_ERROR for a text that cannot
- * be one.  In the current memory context.  Outside jdg_internal_begin().
+ * jadugar.tenant; NULL: none.  A caller who is confined gets one of its tenants,
+ * or an error: access/row_access.h.  Raises VALIDATION_ERROR for a text that
+ * cannot be a label.  In the current memory context.  Outside
+ * jdg_internal_begin().
  */
 extern char *jdg_tenant_of_call(const char *given);
 

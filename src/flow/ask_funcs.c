@@ -19,7 +19,7 @@
 #include "utils/snapmgr.h"
 #include "utils/timestamp.h"
 
-#include "access/access.h"
+#include "access/row_access.h"
 #include "access/audit.h"
 #include "base/args.h"
 #include "base/clock.h"
@@ -100,7 +100,7 @@ find_run(int64 run_id, Oid role, JdgFlowRun *r)
 {
 	Assert(jdg_is_bookkeeping());
 	if (!jdg_flow_run_load(run_id, r) ||
-		!jdg_may_manage(role, r->owner))
+		!jdg_may_manage_row(role, r->owner, r->tenant))
 		jdg_flow_run_not_found(run_id);
 }
 
@@ -157,7 +157,7 @@ verdict(bool approved, const char *comment, Oid role)
 
 /*
  * May this role decide?  Members of the named role may, without one the roles
- * that may manage the run.
+ * that may manage the run.  A confined role may for runs of its tenants.
  */
 static bool
 may_approve(const JdgFlowNode *node, const JdgFlowRun *r, Oid role)
@@ -165,7 +165,10 @@ may_approve(const JdgFlowNode *node, const JdgFlowRun *r, Oid role)
 	Oid			approvers;
 
 	if (node == NULL || node->text == NULL)
-		return jdg_may_manage(role, r->owner);
+		return jdg_may_manage_row(role, r->owner, r->tenant);
+	if (jdg_confined(role) != NULL &&
+		jdg_row_access(role, r->owner, r->tenant) != JDG_ROW_WHOLE)
+		return false;
 	approvers = get_role_oid(node->text, true);
 	return OidIsValid(approvers) && has_privs_of_role(role, approvers);
 }
@@ -232,7 +235,7 @@ JDG_FUNCTION(jdg_approve, JDG_LEVEL_USER)
 		node = &plan->graph->nodes[no];
 	if (!may_approve(node, &r, in.save_user))
 	{
-		if (!jdg_may_manage(in.save_user, r.owner))
+		if (!jdg_may_manage_row(in.save_user, r.owner, r.tenant))
 			jdg_flow_run_not_found(a.run_id);
 		ereport(ERROR,
 				(errcode(JDG_ERRCODE_FORBIDDEN),

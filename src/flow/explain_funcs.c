@@ -15,7 +15,7 @@
 #include "miscadmin.h"
 #include "utils/builtins.h"
 
-#include "access/access.h"
+#include "access/row_access.h"
 #include "base/args.h"
 #include "base/errors.h"
 #include "base/spi.h"
@@ -191,7 +191,7 @@ read_seen(Datum run_id, int nnodes)
 JDG_FUNCTION(jdg_explain_flow_run, JDG_LEVEL_ANY)
 {
 	static JdgQuery q = {
-		"SELECT r.owner, v.graph FROM jadugar_internal.flow_run r, "
+		"SELECT r.owner, v.graph, r.tenant FROM jadugar_internal.flow_run r, "
 		"jadugar_internal.flow_version v WHERE r.run_id = $1 "
 		"AND v.version_id = r.version_id", 1, {INT8OID}
 	};
@@ -209,7 +209,8 @@ JDG_FUNCTION(jdg_explain_flow_run, JDG_LEVEL_ANY)
 	if (jdg_run(&q, &run_id, NULL, 1) > 0)
 	{
 		flow = jdg_col_jsonb(0, 2, mcxt);
-		if (!jdg_may_manage(in.save_user, jdg_col_oid(0, 1)))
+		if (jdg_row_access(in.save_user, jdg_col_oid(0, 1),
+						   jdg_col_text(0, 3, mcxt)) != JDG_ROW_WHOLE)
 			flow = NULL;
 	}
 	if (flow == NULL)

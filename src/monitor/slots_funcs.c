@@ -44,13 +44,14 @@ jdg_v_now(PG_FUNCTION_ARGS)
 
 /*
  * Copies the slots of this database that the caller may see: those of roles
- * that it is a member of, or all if it is a monitor.  Returns their number,
- * and a palloc'd array in *result; 0 and NULL without shared memory, or if the
- * caller has no access to jadugar.  The monitor role is checked only if
- * necessary.
+ * that it is a member of, or all if it is a monitor.  Without "owned", a
+ * confined caller gets all, too: the views join them with the tasks that it
+ * sees.  Returns their number, and a palloc'd array in *result; 0 and NULL
+ * without shared memory, or if the caller has no access to jadugar.  The
+ * monitor role is checked only if necessary.
  */
 static int
-visible_slots(JdgSlot **result)
+visible_slots(bool owned, JdgSlot **result)
 {
 	int			n = 0;
 	int			kept = 0;
@@ -76,7 +77,8 @@ visible_slots(JdgSlot **result)
 		if (!jdg_owns(GetUserId(), slots[i].owner))
 		{
 			if (!asked)
-				monitor = jdg_is_monitor(GetUserId());
+				monitor = jdg_is_monitor(GetUserId()) ||
+					(!owned && jdg_confined(GetUserId()) != NULL);
 			asked = true;
 			if (!monitor)
 				continue;
@@ -159,7 +161,7 @@ jdg_v_slots(PG_FUNCTION_ARGS)
 	int			n;
 
 	jdg_init_materialized_srf(fcinfo, 0);
-	n = visible_slots(&slots);
+	n = visible_slots(false, &slots);
 	for (int i = 0; i < n; i++)
 	{
 		if (slots[i].state == JDG_SLOT_DEAD)
@@ -248,7 +250,7 @@ jdg_v_workers(PG_FUNCTION_ARGS)
 	int			n;
 
 	jdg_init_materialized_srf(fcinfo, 0);
-	n = visible_slots(&slots);
+	n = visible_slots(true, &slots);
 	for (int i = 0; i < n; i++)
 		put_worker(rsinfo, &slots[i], now);
 	return (Datum) 0;

@@ -91,8 +91,8 @@ quantile(const uint64 *counts, double q, bool *isnull)
 }
 
 /*
- * _v_stats(): one row; none if the database has no entry or the caller has no
- * access
+ * _v_stats(): one row; none if the database has no entry, or if the caller has
+ * no access or is confined
  */
 Datum
 jdg_v_stats(PG_FUNCTION_ARGS)
@@ -108,7 +108,8 @@ jdg_v_stats(PG_FUNCTION_ARGS)
 	int			i = 0;
 
 	jdg_init_materialized_srf(fcinfo, 0);
-	if (JdgSharedLock != NULL && jdg_has_access(GetUserId()))
+	if (JdgSharedLock != NULL && jdg_has_access(GetUserId()) &&
+		jdg_confined(GetUserId()) == NULL)
 		db = jdg_db_lookup(MyDatabaseId, false);
 	if (db == NULL)
 		return (Datum) 0;

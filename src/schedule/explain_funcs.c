@@ -258,7 +258,7 @@ JDG_FUNCTION(jdg_explain_schedule, JDG_LEVEL_ANY)
 
 	JDG_READ_ARGS("explain_schedule", explain_args, &a);
 	jdg_check_name("schedule", a.name);
-	owner = jdg_owner_to_read(a.owner);
+	owner = jdg_owner_of_rows_to_read(a.owner);
 	if (a.n < 0 || a.n > MAX_ROWS)
 		ereport(ERROR,
 				(errcode(JDG_ERRCODE_VALIDATION_ERROR),

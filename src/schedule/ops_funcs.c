@@ -15,7 +15,7 @@
 #include "miscadmin.h"
 #include "utils/builtins.h"
 
-#include "access/access.h"
+#include "access/row_access.h"
 #include "access/audit.h"
 #include "access/owner.h"
 #include "base/args.h"
@@ -113,13 +113,15 @@ dependents_of(const JdgSchedule *s, MemoryContext mcxt)
 	static JdgQuery q = {
 		"SELECT string_agg(quote_literal(d.name), ', ' ORDER BY d.name) "
 		"FROM jadugar_internal.schedule d WHERE d.owner = $1 "
-		"AND $2 = ANY (d.depends_on)",
-		2, {OIDOID, TEXTOID}
+		"AND $2 = ANY (d.depends_on) AND ($3 IS NULL OR d.tenant = ANY ($3))",
+		3, {OIDOID, TEXTOID, TEXTARRAYOID}
 	};
-	Datum		v[2] = {ObjectIdGetDatum(s->owner),
+	Datum		v[3] = {ObjectIdGetDatum(s->owner),
 	CStringGetTextDatum(s->name)};
+	char		nulls[3] = {' ', ' ', ' '};
 
-	jdg_run(&q, v, NULL, 1);
+	jdg_put_tenants(&v[2], &nulls[2], jdg_section_caller());
+	jdg_run(&q, v, nulls, 1);
 	return jdg_col_text(0, 1, mcxt);
 }
 
@@ -150,20 +152,22 @@ JDG_FUNCTION(jdg_clear_schedules, JDG_LEVEL_USER)
 {
 	static JdgQuery q = {
 		"WITH gone AS (DELETE FROM jadugar_internal.schedule WHERE owner = $1 "
-		"RETURNING schedule_id), stat AS (DELETE "
+		"AND ($2 IS NULL OR tenant = ANY ($2)) RETURNING schedule_id), stat AS (DELETE "
 		"FROM jadugar_internal.schedule_stat "
 		"WHERE schedule_id = ANY (ARRAY(SELECT schedule_id FROM gone))) "
-		"SELECT count(*) FROM gone", 1, {OIDOID}
+		"SELECT count(*) FROM gone", 2, {OIDOID, TEXTARRAYOID}
 	};
 	char	   *owner;
-	Datum		v[1];
+	Datum		v[2];
+	char		nulls[2] = {' ', ' '};
 	JdgInternal in;
 	int64		n;
 
 	JDG_READ_ARGS("clear_schedules", owner_args, &owner);
 	v[0] = ObjectIdGetDatum(jdg_owner_of_call(owner));
 	jdg_internal_begin(&in);
-	jdg_run(&q, v, NULL, 0);
+	jdg_put_tenants(&v[1], &nulls[1], in.save_user);
+	jdg_run(&q, v, nulls, 0);
 	n = jdg_col_int64(0, 1, 0);
 	if (n > 0)
 		jdg_audit_number("clear_schedules", "schedules",
@@ -303,7 +307,7 @@ JDG_FUNCTION(jdg_next_run, JDG_LEVEL_ANY)
 	JdgInternal in;
 
 	read_name(fcinfo, "next_run", &a);
-	owner = jdg_owner_to_read(a.owner);
+	owner = jdg_owner_of_rows_to_read(a.owner);
 	jdg_internal_begin(&in);
 	jdg_schedule_find(owner, a.name, false, &s, CurrentMemoryContext);
 	jdg_internal_end(&in);

@@ -15,6 +15,7 @@
 #include "postmaster/postmaster.h"
 #include "utils/builtins.h"
 
+#include "access/row_access.h"
 #include "base/errors.h"
 #include "base/settings.h"
 #include "base/spi.h"
@@ -135,8 +136,9 @@ jdg_check_depends(const JdgSchedule *s)
 	static JdgQuery missing = {
 		"SELECT d.name FROM unnest($2) d(name) WHERE d.name <> $3 "
 		"AND NOT EXISTS (SELECT FROM jadugar_internal.schedule s "
-		"WHERE s.owner = $1 AND s.name = d.name OFFSET 0) LIMIT 1",
-		3, {OIDOID, TEXTARRAYOID, TEXTOID}
+		"WHERE s.owner = $1 AND s.name = d.name "
+		"AND ($4 IS NULL OR s.tenant = ANY ($4)) OFFSET 0) LIMIT 1",
+		4, {OIDOID, TEXTARRAYOID, TEXTOID, TEXTARRAYOID}
 	};
 	static JdgQuery cycle = {
 		"WITH RECURSIVE up(name) AS (SELECT unnest($2) UNION "
@@ -145,7 +147,8 @@ jdg_check_depends(const JdgSchedule *s)
 		"SELECT FROM up WHERE name = $3",
 		3, {OIDOID, TEXTARRAYOID, TEXTOID}
 	};
-	Datum		v[3];
+	Datum		v[4];
+	char		nulls[4] = {' ', ' ', ' ', ' '};
 
 	Assert(jdg_is_bookkeeping());
 	if (s->depends_on == NULL)
@@ -153,7 +156,8 @@ jdg_check_depends(const JdgSchedule *s)
 	v[0] = ObjectIdGetDatum(s->owner);
 	v[1] = PointerGetDatum(s->depends_on);
 	v[2] = CStringGetTextDatum(s->name);
-	if (jdg_run(&missing, v, NULL, 1) > 0)
+	jdg_put_tenants(&v[3], &nulls[3], jdg_section_caller());
+	if (jdg_run(&missing, v, nulls, 1) > 0)
 		ereport(ERROR,
 				(errcode(JDG_ERRCODE_NOT_FOUND),
 				 errmsg("schedule \"%s\" in depends_on does not exist",

@@ -17,7 +17,7 @@
 #include "utils/builtins.h"
 #include "utils/fmgrprotos.h"
 
-#include "access/access.h"
+#include "access/row_access.h"
 #include "access/owner.h"
 #include "base/args.h"
 #include "base/errors.h"
@@ -159,7 +159,9 @@ jdg_schedule_find(Oid owner, const char *name, bool lock, JdgSchedule *s,
 	Oid			other;
 
 	Assert(jdg_is_bookkeeping());
-	if (jdg_schedule_load(owner, name, lock, s, mcxt))
+	if (jdg_schedule_load(owner, name, lock, s, mcxt) &&
+		(lock ? jdg_may_manage_row(jdg_section_caller(), owner, s->tenant) :
+		 jdg_row_access(jdg_section_caller(), owner, s->tenant) != JDG_ROW_HIDDEN))
 		return;
 	other = find_other_owner(owner, name);
 	ereport(ERROR,

@@ -108,7 +108,10 @@ extern void jdg_schedule_update(const JdgSchedule *s);
 /* CONFLICT with the name */
 JDG_NORETURN extern void jdg_schedule_exists(const char *name);
 
-/* the same as jdg_schedule_load(), or NOT_FOUND */
+/*
+ * The same as jdg_schedule_load(), or NOT_FOUND; also if the caller may not act
+ * on it, or without "lock" if it does not see it.
+ */
 extern void jdg_schedule_find(Oid owner, const char *name, bool lock,
 							  JdgSchedule *s, MemoryContext mcxt);
 

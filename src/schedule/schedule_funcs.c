@@ -15,7 +15,7 @@
 #include "miscadmin.h"
 #include "utils/builtins.h"
 
-#include "access/access.h"
+#include "access/row_access.h"
 #include "access/audit.h"
 #include "base/args.h"
 #include "base/clock.h"
@@ -63,7 +63,8 @@ put_schedule(JdgSchedule *s, bool or_replace, TimestampTz now)
 		CHECK_FOR_INTERRUPTS();
 		if (jdg_schedule_load(s->owner, s->name, true, &old, mcxt))
 		{
-			if (!or_replace)
+			if (!or_replace ||
+				!jdg_may_manage_row(jdg_section_caller(), s->owner, old.tenant))
 				jdg_schedule_exists(s->name);
 			break;
 		}

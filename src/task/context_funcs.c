@@ -40,6 +40,7 @@
 #include "base/settings.h"
 #include "base/spi.h"
 #include "exec/exec.h"
+#include "exec/tenant.h"
 #include "flow/run/run_row.h"
 #include "shared/shmem.h"
 #include "shared/slot.h"
@@ -265,13 +266,15 @@ jdg_log(PG_FUNCTION_ARGS)
 	{
 		int64		task_id = jdg_current_task ? jdg_current_task->task_id : 0;
 		int			attempt = jdg_current_task ? jdg_current_task->attempt : 0;
+		const char *tenant;
 		Oid			owner = GetUserId();
 		JdgInternal in;
 
 		PreventCommandIfReadOnly("jadugar.log()");
+		tenant = jdg_tenant_of_call(NULL);
 		jdg_internal_begin(&in);
 		jdg_log_insert(task_id, attempt, owner, jdg_now(), level, message,
-					   a.fields);
+					   a.fields, tenant);
 		jdg_internal_end(&in);
 	}
 	PG_RETURN_VOID();

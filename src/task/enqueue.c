@@ -11,7 +11,7 @@
 
 #include "catalog/pg_type.h"
 
-#include "access/access.h"
+#include "access/row_access.h"
 #include "base/clock.h"
 #include "base/errors.h"
 #include "base/params.h"
@@ -42,11 +42,12 @@ static bool
 waits_for_gone(const JdgTask *t, int64 parent, Oid role)
 {
 	Oid			owner;
-	JdgKnown	known = jdg_outcome_of(parent, &owner);
+	char	   *tenant;
+	JdgKnown	known = jdg_outcome_of(parent, &owner, &tenant);
 
 	if (!OidIsValid(owner))
 		check_known(parent);
-	else if (!jdg_may_manage(role, owner))
+	else if (!jdg_may_manage_row(role, owner, tenant))
 		jdg_task_missing(parent);
 	if (known == JDG_KNOWN_COMPLETED ||
 		t->on_dependency_failure == JDG_FAILURE_RUN)
@@ -83,7 +84,7 @@ add_dependency(const JdgTask *t, int64 parent, Oid role)
 	JdgTask		p;
 	bool		gone = !jdg_task_load(parent, false, &p, CurrentMemoryContext);
 
-	if (!gone && !jdg_may_manage(role, p.owner))
+	if (!gone && !jdg_may_manage_row(role, p.owner, p.tenant))
 		jdg_task_missing(parent);
 	if (gone && !waits_for_gone(t, parent, role))
 		return false;

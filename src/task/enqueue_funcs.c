@@ -18,7 +18,7 @@
 #include "utils/builtins.h"
 #include "utils/tuplestore.h"
 
-#include "access/access.h"
+#include "access/row_access.h"
 #include "access/audit.h"
 #include "base/args.h"
 #include "base/clock.h"
@@ -284,6 +284,25 @@ raise_runs(const JdgTask *t, int64 holder)
 }
 
 /*
+ * The caller gets no id of a task that it may not act on, and does not change
+ * it: the owner's keys are unique across its tenants.
+ */
+static void
+check_holder(const JdgTask *t, int64 holder)
+{
+	Oid			caller = jdg_section_caller();
+	JdgTask		task;
+
+	if (jdg_confined(caller) != NULL &&
+		jdg_task_look(holder, caller, &task, CurrentMemoryContext) == JDG_TASK_HIDDEN)
+		ereport(ERROR,
+				(errcode(JDG_ERRCODE_CONFLICT),
+				 errmsg("unique_key \"%s\" is already in use", t->unique_key),
+				 errdetail("A task of another tenant has it."),
+				 errhint("Begin the keys of each tenant with its name.")));
+}
+
+/*
  * Applies on_conflict when another task has the unique key.  Returns that
  * task's id, or 0 if it has finished meanwhile.
  */
@@ -293,6 +312,7 @@ resolve_conflict(JdgTask *t, int64 holder, OnConflict how)
 	JdgTask		old;
 	bool		given_up = false;
 
+	check_holder(t, holder);
 	if (how == CONFLICT_RETURN || how == CONFLICT_NEXT)
 		return holder;
 	if (how == CONFLICT_ERROR)

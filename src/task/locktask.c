@@ -19,7 +19,8 @@
 #include "storage/lmgr.h"
 #include "storage/procarray.h"
 
-#include "access/access.h"
+#include "access/owner.h"
+#include "access/row_access.h"
 #include "base/compat.h"
 #include "base/errors.h"
 #include "base/spi.h"
@@ -152,25 +153,53 @@ jdg_task_is_running(int64 task_id)
 	pg_unreachable();
 }
 
-bool
-jdg_task_find(int64 task_id, Oid role, JdgTask *task, MemoryContext mcxt)
+JdgTaskLook
+jdg_task_look(int64 task_id, Oid role, JdgTask *task, MemoryContext mcxt)
 {
 	static JdgQuery q = {
-		"SELECT owner FROM jadugar_internal.attempt WHERE task_id = $1 LIMIT 1", 1,
-		{INT8OID}
+		"SELECT owner, tenant FROM jadugar_internal.attempt "
+		"WHERE task_id = $1 LIMIT 1", 1, {INT8OID}
 	};
 	Datum		v[1] = {Int64GetDatum(task_id)};
 
 	Assert(jdg_is_bookkeeping());
+	task->task_id = 0;
 	if (jdg_task_load(task_id, false, task, mcxt))
-	{
-		if (!jdg_may_manage(role, task->owner))
-			jdg_task_missing(task_id);
-		return true;
-	}
+		return jdg_may_manage_row(role, task->owner, task->tenant) ?
+			JDG_TASK_UNFINISHED : JDG_TASK_HIDDEN;
 	if (jdg_run(&q, v, NULL, 1) == 0)
-		jdg_task_missing(task_id);
-	if (!jdg_may_manage(role, jdg_col_oid(0, 1)))
-		jdg_task_missing(task_id);
+		return JDG_TASK_HIDDEN;
+	return jdg_may_manage_row(role, jdg_col_oid(0, 1),
+							  jdg_col_text(0, 2, CurrentMemoryContext)) ?
+		JDG_TASK_FINISHED : JDG_TASK_HIDDEN;
+}
+
+/* A confined role may see tasks of other roles, and sees so here. */
+void
+jdg_task_refuse(int64 task_id, Oid role, const JdgTask *task)
+{
+	if (jdg_confined(role) != NULL && task->task_id == task_id &&
+		jdg_row_access(role, task->owner, task->tenant) != JDG_ROW_HIDDEN)
+		ereport(ERROR,
+				(errcode(JDG_ERRCODE_FORBIDDEN),
+				 errmsg("permission denied for task %lld", (long long) task_id),
+				 errdetail("It belongs to role \"%s\".", jdg_role_name(task->owner)),
+				 errhint("Roles act on their own tasks in the tenants that they have at level \"user\".")));
+	jdg_task_missing(task_id);
+}
+
+bool
+jdg_task_find(int64 task_id, Oid role, JdgTask *task, MemoryContext mcxt)
+{
+	switch (jdg_task_look(task_id, role, task, mcxt))
+	{
+		case JDG_TASK_HIDDEN:
+			jdg_task_refuse(task_id, role, task);
+			break;
+		case JDG_TASK_UNFINISHED:
+			return true;
+		case JDG_TASK_FINISHED:
+			break;
+	}
 	return false;
 }

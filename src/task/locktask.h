@@ -33,6 +33,17 @@ extern JdgHold jdg_task_stop(int64 task_id, JdgCancelKind kind, Oid by, JdgTask 
  */
 extern void jdg_task_wait_for_row(int64 task_id);
 
+typedef enum JdgTaskLook
+{
+	JDG_TASK_HIDDEN,			/* there is none that the role may act on */
+	JDG_TASK_UNFINISHED,		/* *task is set */
+	JDG_TASK_FINISHED			/* the history knows it */
+} JdgTaskLook;
+
+/* Looks for a task on which the role may act.  Inside jdg_internal_begin(). */
+extern JdgTaskLook jdg_task_look(int64 task_id, Oid role, JdgTask *task,
+								 MemoryContext mcxt);
+
 /*
  * Find a task for the current role: true and *task if it is unfinished and
  * the role may manage it; false if it has finished (history knows it).
@@ -40,6 +51,13 @@ extern void jdg_task_wait_for_row(int64 task_id);
  */
 extern bool jdg_task_find(int64 task_id, Oid role, JdgTask *task,
 						  MemoryContext mcxt);
+
+/*
+ * What jdg_task_look() has left in *task is hidden from the role: TASK_NOT_FOUND,
+ * or FORBIDDEN if a confined role sees an unfinished task.
+ */
+JDG_NORETURN extern void jdg_task_refuse(int64 task_id, Oid role,
+										 const JdgTask *task);
 
 /* TASK_NOT_FOUND with the id */
 JDG_NORETURN extern void jdg_task_missing(int64 task_id);

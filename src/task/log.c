@@ -19,12 +19,14 @@
 
 void
 jdg_log_insert(int64 task_id, int attempt, Oid owner, TimestampTz at,
-			   const char *level, const char *message, Jsonb *fields)
+			   const char *level, const char *message, Jsonb *fields,
+			   const char *tenant)
 {
 	static JdgQuery q = {
 		"INSERT INTO jadugar_internal.log "
-		"(task_id, attempt, owner, at, level, message, fields) "
-		"VALUES ($task_id, $attempt, $owner, $at, $level, $message, $fields)"
+		"(task_id, attempt, owner, at, level, message, fields, tenant) "
+		"VALUES ($task_id, $attempt, $owner, $at, $level, $message, $fields, "
+		"$tenant)"
 	};
 	JdgParams	p = {0};
 	bool		of_task = task_id != 0;
@@ -37,5 +39,6 @@ jdg_log_insert(int64 task_id, int attempt, Oid owner, TimestampTz at,
 	jdg_bind_text(&p, "level", level);
 	jdg_bind_text(&p, "message", jdg_clip(message, JDG_LOG_MESSAGE_MAX));
 	jdg_bind_jsonb(&p, "fields", jdg_json_cap(fields));
+	jdg_bind_text(&p, "tenant", tenant);
 	jdg_run_params(&q, &p, 0);
 }

@@ -20,6 +20,7 @@
  */
 extern void jdg_log_insert(int64 task_id, int attempt, Oid owner,
 						   TimestampTz at, const char *level,
-						   const char *message, Jsonb *fields);
+						   const char *message, Jsonb *fields,
+						   const char *tenant);
 
 #endif							/* JDG_TASK_LOG_H */

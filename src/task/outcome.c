@@ -31,11 +31,11 @@
 #include "task/outcome.h"
 
 JdgKnown
-jdg_outcome_of(int64 task_id, Oid *owner)
+jdg_outcome_of(int64 task_id, Oid *owner, char **tenant)
 {
 	static JdgQuery kept = {
-		"SELECT status, owner FROM jadugar_internal.attempt WHERE task_id = $1 "
-		"AND final ORDER BY attempt_id DESC LIMIT 1", 1, {INT8OID}
+		"SELECT status, owner, tenant FROM jadugar_internal.attempt "
+		"WHERE task_id = $1 AND final ORDER BY attempt_id DESC LIMIT 1", 1, {INT8OID}
 	};
 	static JdgQuery unkept = {
 		"SELECT owner FROM jadugar_internal.unkept WHERE task_id = $1", 1,
@@ -51,6 +51,7 @@ jdg_outcome_of(int64 task_id, Oid *owner)
 
 	Assert(jdg_is_bookkeeping());
 	*owner = InvalidOid;
+	*tenant = NULL;
 
 	/*
 	 * A transaction that keeps its snapshot would combine the old
@@ -66,6 +67,7 @@ jdg_outcome_of(int64 task_id, Oid *owner)
 	if (SPI_processed > 0)
 	{
 		*owner = jdg_col_oid(0, 2);
+		*tenant = jdg_col_text(0, 3, CurrentMemoryContext);
 		return jdg_col_char(0, 1) == JDG_STATUS_COMPLETED ?
 			JDG_KNOWN_COMPLETED : JDG_KNOWN_FAILED;
 	}

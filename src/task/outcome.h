@@ -20,9 +20,10 @@ typedef enum JdgKnown
 
 /*
  * How has a task ended that has no row any more?  Sets its owner, or
- * InvalidOid if that is not known.  Inside jdg_internal_begin().
+ * InvalidOid if that is not known, and its tenant, or NULL.  Inside
+ * jdg_internal_begin().
  */
-extern JdgKnown jdg_outcome_of(int64 task_id, Oid *owner);
+extern JdgKnown jdg_outcome_of(int64 task_id, Oid *owner, char **tenant);
 
 /* tasks did not complete, and their queues keep no history of that */
 extern void jdg_outcomes_keep(const JdgTask *const *tasks, int n,

@@ -17,6 +17,7 @@
 #include "utils/builtins.h"
 #include "utils/guc.h"
 
+#include "access/row_access.h"
 #include "base/args.h"
 #include "base/clock.h"
 #include "base/compat.h"
@@ -264,6 +265,7 @@ jdg_task_prepare(const JdgTaskOptions *o, Oid owner, int32 default_attempts,
 	JdgCommandKind kind;
 	bool		standalone;
 	const char *command = NULL;
+	const char *tenant;
 	JdgHandler *h;
 
 	Assert(!jdg_is_bookkeeping());
@@ -315,7 +317,8 @@ jdg_task_prepare(const JdgTaskOptions *o, Oid owner, int32 default_attempts,
 	t->settings = o->settings;
 	t->metadata = o->metadata;
 	t->concurrency_key = o->concurrency_key ? pstrdup(o->concurrency_key) : NULL;
-	t->tenant = o->tenant ? pstrdup(o->tenant) : NULL;
+	tenant = jdg_tenant_of_new_row(o->tenant);
+	t->tenant = tenant ? pstrdup(tenant) : NULL;
 	t->trace = o->trace ? pstrdup(o->trace) : NULL;
 	t->payload = o->payload;
 	t->attempt = 0;

@@ -348,12 +348,13 @@ resolve_dependent(JdgTask *t, bool locked, const int64 *running, int nrunning,
 	for (int64 i = 0; i < ngone && changes; i++)
 	{
 		Oid			owner;
+		char	   *tenant;
 
 		if (!failed[i])
 		{
 			/* its end is not known: not success either */
 			failed[i] = !any_end[i] &&
-				jdg_outcome_of(gone[i], &owner) != JDG_KNOWN_COMPLETED;
+				jdg_outcome_of(gone[i], &owner, &tenant) != JDG_KNOWN_COMPLETED;
 			store_end(t, gone[i], !failed[i]);
 		}
 		dies |= failed[i] && dies_with_parent(t);

@@ -39,7 +39,8 @@ typedef enum Retried
 	IS_STEP,
 	HAS_COMPLETED,
 	KEY_IN_USE,
-	BY_ANOTHER					/* another session has retried it */
+	BY_ANOTHER,					/* another session has retried it */
+	NOT_MINE					/* the caller may not act on it */
 } Retried;
 
 static const JdgArg id_args[] = {
@@ -146,6 +147,7 @@ need_retry(int64 id, JdgTask *t)
 		case RETRIED:
 			break;
 		case NOT_THERE:
+		case NOT_MINE:
 			jdg_task_missing(id);
 			break;
 		case IS_STEP:
@@ -166,6 +168,8 @@ need_retry(int64 id, JdgTask *t)
 					(errcode(JDG_ERRCODE_CONFLICT),
 					 errmsg("unique_key \"%s\" of task %lld is already in use",
 							t->unique_key, (long long) id),
+					 jdg_confined(jdg_section_caller()) != NULL ?
+					 errdetail("Another task has it.") :
 					 errdetail("Task %lld has it.", (long long) holder)));
 			break;
 		case BY_ANOTHER:
@@ -243,7 +247,7 @@ report_left_out(const int64 *n)
  */
 JDG_FUNCTION(jdg_v_retry_tasks, JDG_LEVEL_USER)
 {
-	int64		n[BY_ANOTHER + 1] = {0};
+	int64		n[NOT_MINE + 1] = {0};
 	Datum	   *ids;
 	int			nids;
 	JdgAuditTally *tally = jdg_audit_tally();
@@ -267,8 +271,18 @@ JDG_FUNCTION(jdg_v_retry_tasks, JDG_LEVEL_USER)
 		Retried		retried = BY_ANOTHER;
 
 		CHECK_FOR_INTERRUPTS();
-		if (!jdg_task_find(id, in.save_user, &t, each))
-			retried = retry_finished(id, &t, &holder);
+		/* a confined caller may see some on which it may not act */
+		switch (jdg_task_look(id, in.save_user, &t, each))
+		{
+			case JDG_TASK_HIDDEN:
+				retried = NOT_MINE;
+				break;
+			case JDG_TASK_UNFINISHED:
+				break;
+			case JDG_TASK_FINISHED:
+				retried = retry_finished(id, &t, &holder);
+				break;
+		}
 		n[retried]++;
 		if (retried == RETRIED)
 			jdg_audit_count(tally, t.owner, 1);

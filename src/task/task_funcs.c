@@ -19,7 +19,7 @@
 #include "miscadmin.h"
 #include "utils/builtins.h"
 
-#include "access/access.h"
+#include "access/row_access.h"
 #include "access/audit.h"
 #include "base/args.h"
 #include "base/clock.h"
@@ -113,18 +113,23 @@ hold_idle(int64 task_id, Oid role, JdgTask *t)
 }
 
 /*
- * Cancels a task; false: it has finished.  Sets the owner of a task that is
+ * Cancels a task; false: it has finished, or with missing_ok there is none on
+ * which the caller may act.  Sets the owner of a task that is
  * cancelled.  The section is its own, so that it frees what it has read.
  */
 static bool
-cancel_task(int64 id, Oid *owner)
+cancel_task(int64 id, bool missing_ok, Oid *owner)
 {
 	JdgInternal in;
 	JdgTask		t;
+	JdgTaskLook look;
 	bool		cancelled = false;
 
 	jdg_internal_begin(&in);
-	if (jdg_task_find(id, in.save_user, &t, CurrentMemoryContext))
+	look = jdg_task_look(id, in.save_user, &t, CurrentMemoryContext);
+	if (look == JDG_TASK_HIDDEN && !missing_ok)
+		jdg_task_refuse(id, in.save_user, &t);
+	if (look == JDG_TASK_UNFINISHED)
 	{
 		switch (jdg_task_stop(id, JDG_CANCEL_TASK, in.save_user, &t, CurrentMemoryContext))
 		{
@@ -154,7 +159,7 @@ JDG_FUNCTION(jdg_cancel, JDG_LEVEL_USER)
 
 	JDG_READ_ARGS("cancel", id_args, &id);
 	jdg_require_shmem();
-	cancelled = cancel_task(id, &owner);
+	cancelled = cancel_task(id, false, &owner);
 	if (cancelled)
 		jdg_audit_work("cancel", "task", id, owner);
 	PG_RETURN_BOOL(cancelled);
@@ -162,7 +167,8 @@ JDG_FUNCTION(jdg_cancel, JDG_LEVEL_USER)
 
 /*
  * _v_cancel_tasks(function, task_ids): cancels tasks, and returns the number
- * of those that had not finished.
+ * of those that had not finished.  A confined caller of cancel_tasks() may see
+ * some on which it may not act; these stay.
  */
 JDG_FUNCTION(jdg_v_cancel_tasks, JDG_LEVEL_USER)
 {
@@ -172,6 +178,7 @@ JDG_FUNCTION(jdg_v_cancel_tasks, JDG_LEVEL_USER)
 	Datum	   *ids;
 	int			nids;
 	int64		n = 0;
+	bool		filtered = strcmp(function, "cancel_tasks") == 0;
 
 	jdg_require_shmem();
 	if (PG_ARGISNULL(1))
@@ -189,7 +196,7 @@ JDG_FUNCTION(jdg_v_cancel_tasks, JDG_LEVEL_USER)
 		Oid			owner;
 
 		CHECK_FOR_INTERRUPTS();
-		if (!cancel_task(DatumGetInt64(ids[i]), &owner))
+		if (!cancel_task(DatumGetInt64(ids[i]), filtered, &owner))
 			continue;
 		jdg_audit_count(tally, owner, 1);
 		n++;
@@ -411,8 +418,9 @@ JDG_FUNCTION(jdg_purge_completed, JDG_LEVEL_USER)
 	static JdgQuery purge = {
 		"DELETE FROM jadugar_internal.attempt WHERE status = "
 		JDG_SQL_COMPLETED " "
-		"AND finished_at < $1 AND owner = ANY ($2) RETURNING owner", 2,
-		{TIMESTAMPTZOID, OIDARRAYOID}
+		"AND finished_at < $1 AND owner = ANY ($2) "
+		"AND ($3 IS NULL OR tenant = ANY ($3)) RETURNING owner", 3,
+		{TIMESTAMPTZOID, OIDARRAYOID, TEXTARRAYOID}
 	};
 	JdgAuditTally *tally = jdg_audit_tally();
 	JdgInternal in;
@@ -420,7 +428,8 @@ JDG_FUNCTION(jdg_purge_completed, JDG_LEVEL_USER)
 	int64		n;
 	int			k = 0;
 	Interval   *age;
-	Datum		v[2];
+	Datum		v[3];
+	char		nulls[3] = {' ', ' ', ' '};
 
 	JDG_READ_ARGS("purge_completed", purge_args, &age);
 	jdg_check_interval("age", age, true);
@@ -442,8 +451,9 @@ JDG_FUNCTION(jdg_purge_completed, JDG_LEVEL_USER)
 							   TimestampTzGetDatum(jdg_now()),
 							   IntervalPGetDatum(age));
 	v[1] = jdg_array(OIDOID, mine, NULL, k);
-	n = jdg_run_each(&purge, v, count_purged, tally);
-	n += jdg_flow_purge_completed(DatumGetTimestampTz(v[0]), v[1], tally);
+	jdg_put_tenants(&v[2], &nulls[2], in.save_user);
+	n = jdg_run_each(&purge, v, nulls, count_purged, tally);
+	n += jdg_flow_purge_completed(v, nulls, tally);
 	jdg_audit_counted(tally, "purge_completed", "history");
 	jdg_internal_end(&in);
 	PG_RETURN_INT64(n);

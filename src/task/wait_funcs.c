@@ -32,7 +32,7 @@
 #include "utils/guc.h"
 #include "utils/timestamp.h"
 
-#include "access/access.h"
+#include "access/row_access.h"
 #include "base/args.h"
 #include "base/clock.h"
 #include "base/compat.h"
@@ -81,14 +81,18 @@ static int64 waited_for = 0;
 
 /*
  * Is a task (or a run, by the query) unfinished, as this moment has it?  Sets
- * its owner and whether its row was written by this very transaction.
+ * whether the caller sees it, and whether its row was written by this very
+ * transaction.
  */
 static bool
-look(JdgQuery *q, int64 id, Oid *owner, bool *ours)
+look(JdgQuery *q, int64 id, bool *seen, bool *ours)
 {
 	Datum		v[1] = {Int64GetDatum(id)};
 	JdgInternal in;
 	bool		found;
+	Oid			owner = InvalidOid;
+	char	   *tenant = NULL;
+	MemoryContext mcxt = CurrentMemoryContext;
 
 	jdg_internal_begin(&in);
 	found = jdg_run(q, v, NULL, 1) > 0;
@@ -97,15 +101,17 @@ look(JdgQuery *q, int64 id, Oid *owner, bool *ours)
 		bool		isnull;
 		Datum		xmin = jdg_col(0, 2, &isnull);
 
-		*owner = jdg_col_oid(0, 1);
+		owner = jdg_col_oid(0, 1);
+		tenant = jdg_col_text(0, 3, mcxt);
 		*ours = TransactionIdIsCurrentTransactionId(DatumGetTransactionId(xmin));
 	}
 	jdg_internal_end(&in);
+	*seen = found && jdg_row_access(GetUserId(), owner, tenant) != JDG_ROW_HIDDEN;
 	return found;
 }
 
 static JdgQuery task_query = {
-	"SELECT owner, xmin FROM jadugar_internal.task WHERE task_id = $1", 1, {INT8OID}
+	"SELECT owner, xmin, tenant FROM jadugar_internal.task WHERE task_id = $1", 1, {INT8OID}
 };
 
 /*
@@ -113,7 +119,7 @@ static JdgQuery task_query = {
  * retry_step(), skip_step().
  */
 static JdgQuery run_query = {
-	"SELECT r.owner, COALESCE(m.xmin, r.xmin) FROM jadugar_internal.flow_run r "
+	"SELECT r.owner, COALESCE(m.xmin, r.xmin), r.tenant FROM jadugar_internal.flow_run r "
 	"LEFT JOIN LATERAL (SELECT a.xmin FROM jadugar_internal.flow_message a "
 	"WHERE a.run_id = r.run_id AND NOT a.seen AND a.kind IN ('r', 'k') "
 	"ORDER BY a.message_id DESC LIMIT 1) m ON true "
@@ -198,11 +204,11 @@ sleep_until_finished(JdgDb *db, int64 id, JdgQuery *unfinished,
 		ConditionVariablePrepareToSleep(&db->finished);
 		for (;;)
 		{
-			Oid			owner;
+			bool		seen;
 			bool		ours;
 			long		ms;
 
-			if (!look(unfinished, id, &owner, &ours))
+			if (!look(unfinished, id, &seen, &ours))
 				break;
 			ms = jdg_ms_until(until, LOOK_AGAIN_MS);
 			if (ms == 0)
@@ -241,7 +247,7 @@ JDG_FUNCTION(jdg_v_wait, JDG_LEVEL_ANY)
 {
 	WaitArgs	a;
 	TimestampTz until;
-	Oid			owner;
+	bool		seen;
 	bool		ours;
 	JdgDb	   *db;
 
@@ -249,12 +255,12 @@ JDG_FUNCTION(jdg_v_wait, JDG_LEVEL_ANY)
 	JDG_READ_ARGS("wait", wait_args, &a);
 	until = jdg_give_up_at(a.timeout);
 	jdg_require_shmem();
-	if (!look(&task_query, a.id, &owner, &ours))
+	if (!look(&task_query, a.id, &seen, &ours))
 	{
 		jdg_history_catch_up();
 		PG_RETURN_VOID();
 	}
-	if (!jdg_owns(GetUserId(), owner) && !jdg_is_monitor(GetUserId()))
+	if (!seen)
 		PG_RETURN_VOID();
 	refuse_hopeless(a.id, ours);
 	refuse_in_task(a.id, until);
@@ -290,14 +296,13 @@ JDG_FUNCTION(jdg_v_wait_flow, JDG_LEVEL_ANY)
 {
 	WaitArgs	a;
 	TimestampTz until;
-	Oid			owner;
+	bool		seen;
 	bool		ours;
 
 	JDG_READ_ARGS("wait_flow", wait_flow_args, &a);
 	until = jdg_give_up_at(a.timeout);
 	jdg_require_shmem();
-	if (!look(&run_query, a.id, &owner, &ours) ||
-		(!jdg_owns(GetUserId(), owner) && !jdg_is_monitor(GetUserId())))
+	if (!look(&run_query, a.id, &seen, &ours) || !seen)
 		PG_RETURN_VOID();
 	if (ours)
 		ereport(ERROR,

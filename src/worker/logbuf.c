@@ -37,6 +37,7 @@ typedef struct LogEntry
 	char	   *level;
 	char	   *message;
 	Jsonb	   *fields;
+	char	   *tenant;
 } LogEntry;
 
 static MemoryContext log_context = NULL;
@@ -73,6 +74,7 @@ add_entry(const char *level, const char *message, Jsonb *fields)
 	e->attempt = current->attempt + 1;
 	e->owner = current->owner;
 	e->at = jdg_now();
+	e->tenant = current->tenant ? pstrdup(current->tenant) : NULL;
 	e->level = pstrdup(level);
 	e->message = pstrdup(jdg_clip(message, JDG_LOG_MESSAGE_MAX));
 	fields = jdg_json_cap(fields);
@@ -190,7 +192,7 @@ jdg_log_flush(void)
 		LogEntry   *e = lfirst(lc);
 
 		jdg_log_insert(e->task_id, e->attempt, e->owner, e->at, e->level,
-					   e->message, e->fields);
+					   e->message, e->fields, e->tenant);
 	}
 	if (dropped > 0)
 		ereport(LOG,

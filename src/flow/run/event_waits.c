@@ -295,7 +295,9 @@ read_waits(const Subject *s, TimestampTz until, int max, Wait *waits,
 static bool
 may_receive(Oid owner, const JdgEvent *e, const JdgTopic *topic)
 {
-	return jdg_may_manage(e->publisher, owner) ||
+	if (jdg_confined(owner) == NULL && jdg_may_manage(e->publisher, owner))
+		return true;
+	return
 		jdg_event_access(owner, topic, e) == JDG_EVENT_WHOLE;
 }
 

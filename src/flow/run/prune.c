@@ -112,18 +112,21 @@ jdg_flow_prune_unused(TimestampTz now)
 }
 
 int64
-jdg_flow_purge_completed(TimestampTz before, Datum owners,
+jdg_flow_purge_completed(const Datum *which, const char *nulls,
 						 JdgAuditTally *tally)
 {
 	static JdgQuery q = {
 		"WITH gone AS (DELETE FROM jadugar_internal.flow_run r "
-		"WHERE r.status = $3 AND r.finished_at < $1 AND r.owner = ANY ($2) "
+		"WHERE r.status = $4 AND r.finished_at < $1 AND r.owner = ANY ($2) "
+		"AND ($3 IS NULL OR r.tenant = ANY ($3)) "
 		"AND " NO_PARENT "AND " NOT_ASKED "RETURNING r.run_id, r.owner), "
 		WITH_THEIR_ROWS
-		"SELECT owner, count(*) FROM gone GROUP BY owner", 3, {TIMESTAMPTZOID, OIDARRAYOID, CHAROID}
+		"SELECT owner, count(*) FROM gone GROUP BY owner", 4,
+		{TIMESTAMPTZOID, OIDARRAYOID, TEXTARRAYOID, CHAROID}
 	};
-	Datum		v[3] = {TimestampTzGetDatum(before), owners,
+	Datum		v[4] = {which[0], which[1], which[2],
 	CharGetDatum(jdg_flow_status_out(JDG_FLOW_STATUS_COMPLETED))};
+	char		v_nulls[4] = {nulls[0], nulls[1], nulls[2], ' '};
 	int64		n = 0;
 	int64		more;
 
@@ -131,7 +134,7 @@ jdg_flow_purge_completed(TimestampTz before, Datum owners,
 	/* once for each level of sub_flows */
 	do
 	{
-		more = jdg_run(&q, v, NULL, 0);
+		more = jdg_run(&q, v, v_nulls, 0);
 		for (int64 i = 0; i < more; i++)
 		{
 			jdg_audit_count(tally, jdg_col_oid(i, 1), jdg_col_int64(i, 2, 0));

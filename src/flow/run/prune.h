@@ -22,8 +22,12 @@ extern bool jdg_flow_prune_some(int64 *after, TimestampTz before);
 /* delete versions and messages that no run needs */
 extern void jdg_flow_prune_unused(TimestampTz now);
 
-/* delete completed runs of these roles, an oid[], and count them; how many */
-extern int64 jdg_flow_purge_completed(TimestampTz before, Datum owners,
+/*
+ * Delete completed runs that had finished before an instant, of these roles, an
+ * oid[], and of these tenants, a text[], null: of any.  Counts them, and returns
+ * their number.
+ */
+extern int64 jdg_flow_purge_completed(const Datum *which, const char *nulls,
 									  JdgAuditTally *tally);
 
 #endif							/* JDG_FLOW_RUN_PRUNE_H */

@@ -13,12 +13,30 @@
 #include "miscadmin.h"
 #include "utils/builtins.h"
 
+#include "access/row_access.h"
 #include "base/errors.h"
 #include "base/spi.h"
 #include "flow/run/begin.h"
 #include "flow/run/drive.h"
 #include "flow/run/start.h"
 #include "flow/run/timer.h"
+
+/*
+ * A caller who is confined gets no id of a run of another tenant: the owner's
+ * keys are unique across its tenants.
+ */
+static void
+check_twin(const JdgFlowRun *r, const char *tenant)
+{
+	if (!jdg_may_manage_row(jdg_section_caller(), r->owner, tenant) &&
+		jdg_confined(jdg_section_caller()) != NULL)
+		ereport(ERROR,
+				(errcode(JDG_ERRCODE_CONFLICT),
+				 errmsg("idempotency_key \"%s\" is already in use",
+						r->idempotency_key),
+				 errdetail("A run of another tenant has it."),
+				 errhint("Begin the keys of each tenant with its name.")));
+}
 
 /*
  * Insert the row of a run that has an idempotency_key.  Returns 0, or the id
@@ -28,7 +46,7 @@ static int64
 insert_once(JdgFlowRun *r)
 {
 	static JdgQuery twin = {
-		"SELECT run_id FROM jadugar_internal.flow_run WHERE owner = $1 "
+		"SELECT run_id, tenant FROM jadugar_internal.flow_run WHERE owner = $1 "
 		"AND idempotency_key = $2", 2, {OIDOID, TEXTOID}
 	};
 	Datum		v[2] = {ObjectIdGetDatum(r->owner),
@@ -38,7 +56,12 @@ insert_once(JdgFlowRun *r)
 	{
 		CHECK_FOR_INTERRUPTS();
 		if (jdg_run_latest(&twin, v, NULL) > 0)
-			return jdg_col_int64(0, 1, 0);
+		{
+			int64		id = jdg_col_int64(0, 1, 0);
+
+			check_twin(r, jdg_col_text(0, 2, CurrentMemoryContext));
+			return id;
+		}
 	}
 	return 0;
 }
