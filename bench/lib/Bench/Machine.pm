@@ -91,7 +91,7 @@ sub describe
 		'PostgreSQL' => $server->admin('SHOW server_version'),
 		'jadugar' => slurp("$run->{bench}/../jadugar.control") =~ /default_version\s*=\s*'([^']+)'/ ? "$1" : '',
 		'npm peers' => $run->has('npm')
-		? join(', ', map { "$_ " . version_of($arg{npm}, $_) } 'graphile-worker', 'pg-boss', 'pg')
+		? join(', ', map { "$_ " . version_of($arg{npm}, $_) } 'graphile-worker', 'pg-boss', '@event-driven-io/emmett-postgresql', 'pg')
 		  . ', node ' . (`'$arg{node}' --version` =~ s/\s+$//r)
 		: "not measured: $run->{have}{npm}",
 		'pg_cron' => $run->has('cron')

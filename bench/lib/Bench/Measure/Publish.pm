@@ -1,5 +1,5 @@
 # Bench::Measure::Publish: publish one event per commit, compared with a plain
-# INSERT into a table with the same indexes, with PgQ and with brokers; and 100,000 events in one
+# INSERT into a table with the same indexes, with PgQ, emmett and brokers; and 100,000 events in one
 # call, compared with COPY into that table.
 package Bench::Measure::Publish;
 
@@ -49,6 +49,7 @@ sub measure
 			single($run, $db, 'PgQ', $clients) if $run->has('pgq');
 			subscribed($run, $db, $clients);
 			next if !$run->has('npm') || $run->{quick} && $round > 1;
+			emmett($run, $clients);
 			broker($run, $_, $clients) foreach grep { $run->has($_) } qw(redis nats);
 		}
 		$admin->close;
@@ -95,6 +96,19 @@ sub broker
 	$run->add($name, 'events/s', $called{$which}, $clients,
 		Bench::Peer->start($which, 'publish', 'postgres', $broker->env, CLIENTS => $clients, SECONDS => $run->pick(2, 5))->expect('rate'));
 	$broker->stop;
+	return;
+}
+
+sub emmett
+{
+	my ($run, $clients) = @_;
+	my $server = $run->{server};
+	my $db = $server->fresh('emmett');
+
+	$server->admin('CHECKPOINT');
+	$run->add($name, 'events/s', 'emmett, appendToStream()', $clients,
+		Bench::Peer->start('emmett', 'publish', $db, CLIENTS => $clients, SECONDS => $run->pick(2, 5))->expect('rate'));
+	$server->drop($db);
 	return;
 }
 
