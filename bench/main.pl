@@ -38,7 +38,7 @@ my $run = Bench::Run->new(
 		npm => $ENV{NO_PEERS} ? 'not asked for' : $arg{no_npm},
 		cron => $ENV{NO_PEERS} ? 'not asked for' : $arg{no_cron},
 		pgq => $ENV{NO_PEERS} ? 'not asked for' : $arg{no_pgq},
-		map { ($_ => $ENV{NO_PEERS} ? 'not asked for' : Bench::Broker::missing($_)) } qw(redis nats) });
+		map { ($_ => $ENV{NO_PEERS} ? 'not asked for' : Bench::Broker::missing($_)) } @Bench::Broker::all });
 
 my %only = map { (lc($_) => 1) } split /[\s,]+/, $ENV{ONLY} // '';
 foreach my $measure (@measures)

@@ -4,6 +4,7 @@ package Bench::Machine;
 use strict;
 use warnings;
 
+use Bench::Broker;
 use Bench::Proc;
 use Bench::Stats;
 use POSIX qw(strftime uname);
@@ -94,6 +95,7 @@ sub describe
 		? join(', ', map { "$_ " . version_of($arg{npm}, $_) } 'graphile-worker', 'pg-boss', '@event-driven-io/emmett-postgresql', 'pg')
 		  . ', node ' . (`'$arg{node}' --version` =~ s/\s+$//r)
 		: "not measured: $run->{have}{npm}",
+		'Brokers' => join(', ', map { "$_ " . ($run->has($_) ? Bench::Broker::version($_) : "not measured: $run->{have}{$_}") } @Bench::Broker::all),
 		'pg_cron' => $run->has('cron')
 		? $server->admin(q{SELECT default_version FROM pg_available_extensions WHERE name = 'pg_cron'})
 		: "not measured: $run->{have}{cron}",

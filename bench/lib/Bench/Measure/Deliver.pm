@@ -41,7 +41,7 @@ sub measure
 		jadugar($run, 'set-based, events/s', 'jadugar', '', $n, subscriptions => 1, shards => 1, handler => $many, batch => 1000);
 		pgq($run, $n) if $run->has('pgq');
 		next if !$run->has('npm');
-		foreach my $broker (grep { $run->has($_) } qw(redis nats))
+		foreach my $broker (grep { $run->has($_) } @Bench::Broker::all)
 		{
 			broker($run, $broker, $n);
 		}
@@ -50,7 +50,10 @@ sub measure
 	return;
 }
 
-my %called = (redis => 'Redis streams, batches of 100', nats => 'NATS JetStream, batches of 100');
+my %called = (
+	redis => 'Redis streams, batches of 100',
+	nats => 'NATS JetStream, batches of 100',
+	rabbitmq => 'RabbitMQ quorum queue, batches of 100');
 
 # Publish, then resume the subscriptions, and wait for the effects.  With several
 # subscriptions each gets its share of the events.
@@ -194,7 +197,7 @@ sub latency
 	$session->close;
 	$server->drop($db);
 	return if !$run->has('npm');
-	foreach my $which (grep { $run->has($_) } qw(redis nats))
+	foreach my $which (grep { $run->has($_) } @Bench::Broker::all)
 	{
 		my $broker = Bench::Broker->start($which, "$server->{dir}/$which" . ++$run->{brokers});
 		my $peer = Bench::Peer->start($which, 'consume', 'postgres', $broker->env, COUNT => $count,

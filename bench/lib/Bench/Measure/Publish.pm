@@ -50,7 +50,7 @@ sub measure
 			subscribed($run, $db, $clients);
 			next if !$run->has('npm') || $run->{quick} && $round > 1;
 			emmett($run, $clients);
-			broker($run, $_, $clients) foreach grep { $run->has($_) } qw(redis nats);
+			broker($run, $_, $clients) foreach grep { $run->has($_) } @Bench::Broker::all;
 		}
 		$admin->close;
 		$server->drop($db);
@@ -86,7 +86,10 @@ sub subscribed
 	return;
 }
 
-my %called = (redis => 'Redis streams, appendfsync always', nats => 'NATS JetStream, no sync');
+my %called = (
+	redis => 'Redis streams, appendfsync always',
+	nats => 'NATS JetStream, no sync',
+	rabbitmq => 'RabbitMQ quorum queue, confirms');
 
 sub broker
 {
