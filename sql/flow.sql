@@ -74,6 +74,7 @@ CREATE TABLE jadugar_internal.flow_run (
 	quiet		boolean NOT NULL
 ) WITH (fillfactor = 50);
 CREATE UNIQUE INDEX flow_run_key ON jadugar_internal.flow_run (owner, idempotency_key) WHERE idempotency_key IS NOT NULL;
+CREATE INDEX flow_run_tenant ON jadugar_internal.flow_run (tenant, run_id) WHERE tenant IS NOT NULL;
 CREATE INDEX flow_run_schedule ON jadugar_internal.flow_run (schedule_live) WHERE schedule_live IS NOT NULL;
 CREATE INDEX flow_run_owner ON jadugar_internal.flow_run (owner) WHERE finished_at IS NULL;
 CREATE INDEX flow_run_task ON jadugar_internal.flow_run (task_id) WHERE task_id IS NOT NULL;

@@ -315,14 +315,15 @@ FROM kind k
 			pg_catalog.count(*) FILTER (WHERE t.run_at
 				< (SELECT jadugar_internal._v_now() - '5 minutes'::interval)) AS overdue,
 			pg_catalog.min(t.run_at) AS oldest
-		FROM (SELECT x.task_id, x.run_at
+		FROM (SELECT x.task_id, x.run_at, x.tenant
 			FROM jadugar_internal.task x
 			WHERE x.state = 'r' AND x.owner = k.owner
 				AND x.queue_id = k.queue_id AND x.priority = k.priority
 				AND x.run_at < (SELECT jadugar_internal._v_now() - '5 seconds'::interval)
 			ORDER BY x.run_at, x.task_id
 			LIMIT 100) t
-		WHERE t.task_id NOT IN (SELECT h.task_id FROM held h)) n
+		WHERE t.task_id NOT IN (SELECT h.task_id FROM held h)
+			AND NOT jadugar_internal._v_tenant_is_paused(t.tenant)) n
 WHERE n.tasks > 0;
 COMMENT ON VIEW jadugar_internal._late IS
 	'Ready tasks that should have begun five seconds ago, by owner, queue and priority; at most 100 of each.';
@@ -465,6 +466,16 @@ SELECT 'queue_paused',
 FROM jadugar.queues q
 WHERE q.paused
 UNION ALL
+SELECT 'tenant_paused',
+	'warning',
+	pg_catalog.format('tenant "%s" is paused by %s since %s%s', n.name, n.paused_by, n.paused_at,
+		': ' || n.pause_reason),
+	'Call jadugar.resume_tenant().'
+FROM jadugar_internal.tenant n
+WHERE n.paused_at IS NOT NULL AND NOT n.dropping
+	AND ((SELECT jadugar_internal._v_is_monitor())
+		OR jadugar_internal._v_sees(n.owner, n.name))
+UNION ALL
 SELECT 'failing_schedules',
 	CASE WHEN s.n = 0 THEN 'ok' ELSE 'warning' END,
 	CASE WHEN s.n = 0 THEN 'no schedule has failed in its last run'
@@ -520,6 +531,7 @@ FROM (SELECT COALESCE(pg_catalog.sum(x.tasks), 0) AS tasks,
 			FROM jadugar_internal.task x
 				JOIN jadugar_internal.queue q ON q.queue_id = x.queue_id
 			WHERE x.state = 's' AND q.paused_at IS NULL
+				AND NOT jadugar_internal._v_tenant_is_paused(x.tenant)
 				AND x.run_at < (SELECT jadugar_internal._v_now() - '5 minutes'::interval)
 				AND ((SELECT jadugar_internal._v_is_monitor())
 					OR jadugar_internal._v_sees(x.owner, x.tenant))
@@ -529,7 +541,7 @@ FROM (SELECT COALESCE(pg_catalog.sum(x.tasks), 0) AS tasks,
 		SELECT 0, pg_catalog.count(*), pg_catalog.min(t.next_run_at)
 		FROM (SELECT x.next_run_at
 			FROM jadugar_internal.schedule x
-			WHERE x.enabled AND x.paused_at IS NULL
+			WHERE x.enabled AND x.paused_at IS NULL AND NOT x.held
 				AND x.next_run_at < (SELECT jadugar_internal._v_now() - '5 minutes'::interval)
 				AND ((SELECT jadugar_internal._v_is_monitor())
 					OR jadugar_internal._v_sees(x.owner, x.tenant))

@@ -58,16 +58,21 @@ CREATE TABLE jadugar_internal.schedule (
 	updated_at	timestamptz NOT NULL,
 	paused_by	text,
 	expect_rows	"char",
+	held		boolean NOT NULL DEFAULT false,
 	UNIQUE (owner, name)
 ) WITH (fillfactor = 80);
 CREATE INDEX schedule_startup ON jadugar_internal.schedule (schedule_id) WHERE timing OPERATOR(jadugar.=) '@startup'::jadugar.timing;
-CREATE INDEX schedule_due ON jadugar_internal.schedule (next_run_at, schedule_id) WHERE enabled AND paused_at IS NULL AND next_run_at IS NOT NULL;
+CREATE INDEX schedule_due ON jadugar_internal.schedule (next_run_at, schedule_id) WHERE enabled AND paused_at IS NULL AND NOT held AND next_run_at IS NOT NULL;
+CREATE INDEX schedule_tenant ON jadugar_internal.schedule (tenant) WHERE tenant IS NOT NULL;
+CREATE INDEX schedule_held ON jadugar_internal.schedule (tenant) WHERE held;
 COMMENT ON TABLE jadugar_internal.schedule IS
 	'Named timings, with the task that each firing creates. While a schedule is paused, next_run_at stays unchanged, so that resuming can find the missed occurrences.';
 COMMENT ON COLUMN jadugar_internal.schedule.anchor IS
 	'Instant from which intervals count: starts_at, or else the time at which the timing was set.';
 COMMENT ON COLUMN jadugar_internal.schedule.last_startup IS
 	'Server start for which an @startup schedule has fired.';
+COMMENT ON COLUMN jadugar_internal.schedule.held IS
+	'True if it was due while its tenant was paused: src/schedule/held.c.';
 
 SELECT pg_catalog.pg_extension_config_dump('jadugar_internal.schedule_id_seq', '');
 SELECT pg_catalog.pg_extension_config_dump('jadugar_internal.schedule', '');
@@ -242,11 +247,12 @@ CREATE VIEW jadugar.schedules WITH (security_barrier) AS
 SELECT s.schedule_id,
 	s.name,
 	s.enabled,
-	s.paused_at IS NOT NULL AS paused,
+	s.paused_at IS NOT NULL OR jadugar_internal._v_tenant_is_paused(s.tenant) AS paused,
 	r.last_status,
 	s.timing,
 	s.timezone,
 	CASE WHEN s.enabled AND s.paused_at IS NULL
+			AND NOT jadugar_internal._v_tenant_is_paused(s.tenant)
 		THEN s.next_run_at END AS next_run_at,
 	r.last_run_at,
 	r.last_success_at,
@@ -307,7 +313,7 @@ COMMENT ON VIEW jadugar.schedules IS 'Schedules and the outcomes of their runs.'
 COMMENT ON COLUMN jadugar.schedules.schedule_id IS 'Id returned by schedule().';
 COMMENT ON COLUMN jadugar.schedules.name IS 'Name; unique for the owner.';
 COMMENT ON COLUMN jadugar.schedules.enabled IS 'False if it is disabled or has ended.';
-COMMENT ON COLUMN jadugar.schedules.paused IS 'True if pause_schedule() holds it.';
+COMMENT ON COLUMN jadugar.schedules.paused IS 'True if pause_schedule() or pause_tenant() holds it.';
 COMMENT ON COLUMN jadugar.schedules.last_status IS
 	'Status of the last task that finished, as in the view history.';
 COMMENT ON COLUMN jadugar.schedules.timing IS

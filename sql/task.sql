@@ -83,6 +83,7 @@ CREATE INDEX task_key_waiting ON jadugar_internal.task (owner, concurrency_key, 
 CREATE INDEX task_key_place ON jadugar_internal.task (owner, concurrency_key) WHERE key_place;
 CREATE UNIQUE INDEX task_occurrence ON jadugar_internal.task (schedule_id, scheduled_for) WHERE schedule_id IS NOT NULL;
 CREATE INDEX task_last_attempt ON jadugar_internal.task (task_id) WHERE attempt > 0 AND max_attempts > 1 AND attempt >= max_attempts - 1;
+CREATE INDEX task_tenant ON jadugar_internal.task (tenant, task_id) WHERE tenant IS NOT NULL;
 CREATE INDEX task_bounded ON jadugar_internal.task (queue_id, task_id) WHERE bounded;
 
 SELECT pg_catalog.pg_extension_config_dump('jadugar_internal.task_id_seq', '');

@@ -19,6 +19,7 @@ SELECT t.task_id,
 		WHEN (SELECT h.reason FROM jadugar_internal._hold h) IS NOT NULL
 			THEN (SELECT h.reason FROM jadugar_internal._hold h)
 		WHEN q.paused_at IS NOT NULL THEN 'queue_paused'
+		WHEN jadugar_internal._v_tenant_is_paused(t.tenant) THEN 'tenant_paused'
 		WHEN a.oid IS NULL THEN 'owner_missing'
 		WHEN NOT a.rolcanlogin THEN 'owner_nologin'
 		WHEN NOT pg_catalog.has_database_privilege(a.oid, pg_catalog.current_database()::text, 'CONNECT')
@@ -128,6 +129,7 @@ FROM jadugar_internal.schedule s
 	LEFT JOIN jadugar_internal.queue q ON q.queue_id = s.queue_id
 	LEFT JOIN pg_catalog.pg_roles a ON a.oid = s.owner
 WHERE s.enabled AND s.paused_at IS NULL AND s.next_run_at IS NOT NULL
+	AND NOT jadugar_internal._v_tenant_is_paused(s.tenant)
 	AND ((SELECT jadugar_internal._v_is_monitor())
 		OR jadugar_internal._v_sees(s.owner, s.tenant))
 UNION ALL

@@ -54,6 +54,12 @@ COMMENT ON TABLE jadugar_internal.tenant_grant IS
 
 SELECT pg_catalog.pg_extension_config_dump('jadugar_internal.tenant_grant', '');
 
+-- Views ask for the label of each of their rows, whoever reads them.
+CREATE FUNCTION jadugar_internal._v_tenant_is_paused(label text) RETURNS boolean
+LANGUAGE C STABLE AS 'MODULE_PATHNAME', 'jdg_v_tenant_is_paused';
+COMMENT ON FUNCTION jadugar_internal._v_tenant_is_paused(text) IS
+	'Tests whether a label is that of a tenant that is paused.';
+
 -- ------------------------------------------------------------------ functions
 
 CREATE FUNCTION jadugar.create_tenant(
@@ -100,3 +106,13 @@ CREATE FUNCTION jadugar.alter_tenant(
 LANGUAGE C AS 'MODULE_PATHNAME', 'jdg_alter_tenant';
 COMMENT ON FUNCTION jadugar.alter_tenant IS
 	'Changes the given options of a tenant. Options named in reset return to their defaults.';
+
+CREATE FUNCTION jadugar.pause_tenant(name text, reason text DEFAULT NULL) RETURNS void
+LANGUAGE C AS 'MODULE_PATHNAME', 'jdg_pause_tenant';
+COMMENT ON FUNCTION jadugar.pause_tenant IS
+	'Pauses a tenant: no further tasks of it start, and its schedules do not fire. Running tasks continue.';
+
+CREATE FUNCTION jadugar.resume_tenant(name text) RETURNS void
+LANGUAGE C AS 'MODULE_PATHNAME', 'jdg_resume_tenant';
+COMMENT ON FUNCTION jadugar.resume_tenant IS
+	'Resumes a paused tenant. Missed occurrences are handled by the misfire policy of each schedule.';

@@ -174,7 +174,7 @@ jdg_schedule_skip_missed(const char *reason)
 {
 	static JdgQuery q = {
 		"SELECT " JDG_SCHEDULE_COLUMNS " FROM jadugar_internal.schedule "
-		"WHERE enabled AND paused_at IS NULL AND next_run_at <= $1 "
+		"WHERE enabled AND paused_at IS NULL AND NOT held AND next_run_at <= $1 "
 		"ORDER BY next_run_at LIMIT " CppAsString2(SKIP_CHUNK)
 		" FOR UPDATE",
 		1, {TIMESTAMPTZOID}

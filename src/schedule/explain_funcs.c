@@ -27,6 +27,7 @@
 #include "base/spi.h"
 #include "schedule/due.h"
 #include "schedule/schedule.h"
+#include "tenant/tenant.h"
 #include "timing/zone.h"
 
 #define DEFAULT_ROWS 5
@@ -127,6 +128,8 @@ explain_switches(Explain *e)
 	if (s->paused_at != DT_NOBEGIN)
 		remark(e, psprintf("does not run: the schedule is paused since %s",
 						   instant(e, s->paused_at)));
+	if (jdg_tenant_is_paused(s->tenant))
+		remark(e, psprintf("does not run: tenant \"%s\" is paused", s->tenant));
 }
 
 /* Remarks on an owner whose work cannot run. */

@@ -33,6 +33,7 @@
 #include "schedule/firing.h"
 #include "schedule/firing_state.h"
 #include "schedule/firing_xact.h"
+#include "schedule/held.h"
 #include "schedule/occurrence.h"
 #include "schedule/plain.h"
 #include "schedule/schedule.h"
@@ -83,7 +84,7 @@ lock_due(JdgFiring *f, const Position *after, int most, JdgDueRow **rows)
 {
 	static JdgQuery q = {
 		"SELECT " JDG_SCHEDULE_COLUMNS ", ctid FROM jadugar_internal.schedule "
-		"WHERE enabled AND paused_at IS NULL "
+		"WHERE enabled AND paused_at IS NULL AND NOT held "
 		"AND (next_run_at, schedule_id) > ($after, $after_id) "
 		"AND next_run_at <= $now "
 		"AND (SELECT c.paused_at IS NULL FROM jadugar_internal.control c) "
@@ -108,6 +109,7 @@ lock_due(JdgFiring *f, const Position *after, int most, JdgDueRow **rows)
 														  &isnull));
 		row->fired = false;
 	}
+	jdg_schedules_hold(*rows, n);
 	return n;
 }
 
@@ -157,7 +159,7 @@ earliest_due(TimestampTz from)
 {
 	static JdgQuery q = {
 		"SELECT next_run_at FROM jadugar_internal.schedule WHERE enabled "
-		"AND paused_at IS NULL AND next_run_at >= $1 "
+		"AND paused_at IS NULL AND NOT held AND next_run_at >= $1 "
 		"ORDER BY next_run_at LIMIT 1", 1, {TIMESTAMPTZOID}
 	};
 	Datum		v[1] = {TimestampTzGetDatum(from)};

@@ -34,6 +34,7 @@
 #include "schedule/misfire.h"
 #include "schedule/occurrence.h"
 #include "schedule/schedule.h"
+#include "tenant/tenant.h"
 
 #define COUNT_LIMIT 1000000
 
@@ -197,7 +198,8 @@ jdg_fire_at_startup(JdgFiring *f, JdgSchedule *s)
 		return;
 	if (problem == NULL && !s->enabled)
 		problem = "disabled";
-	if (problem == NULL && s->paused_at != DT_NOBEGIN)
+	if (problem == NULL &&
+		(s->paused_at != DT_NOBEGIN || jdg_tenant_is_paused(s->tenant)))
 		problem = "paused";
 	if (problem != NULL)
 		skip(f, s, 1, at, at, problem);

@@ -9,14 +9,19 @@
 
 #include "catalog/pg_type.h"
 
+#include "base/clock.h"
 #include "base/module.h"
 #include "base/spi.h"
 #include "schedule/due.h"
 #include "schedule/firing.h"
+#include "schedule/held.h"
 #include "schedule/owned.h"
 #include "schedule/schedule.h"
 #include "schedule/stat.h"
 #include "shared/wakeup.h"
+
+/* delay of the next try for locked rows */
+#define RETRY_US USECS_PER_SEC
 
 static JdgQuery remap[] = {
 	{"UPDATE jadugar_internal.schedule t SET owner = m.n "
@@ -33,17 +38,26 @@ static TimestampTz
 fire(JdgDb *db, uint32 why)
 {
 	static bool started = false;
+	static bool left = false;	/* held schedules of tenants not paused */
+	TimestampTz next;
 
+	if (left || (why & JDG_WAKE_CONTROL))
+	{
+		left = !jdg_schedules_release();
+		why |= JDG_WAKE_SCHEDULES;
+	}
 	if (why & JDG_WAKE_SCHEDULES)
 		jdg_fire_changed();
 	if (!started)
 		jdg_fire_startup(db);
 	started = true;
-	return jdg_fire_due(db);
+	next = jdg_fire_due(db);
+	return left ? Min(next, jdg_now() + RETRY_US) : next;
 }
 
 static const JdgDuty duties[] = {
-	{"fire", JDG_DUTY_FIRE, JDG_WAKE_ROUND | JDG_WAKE_SCHEDULES, false, fire},
+	{"fire", JDG_DUTY_FIRE, JDG_WAKE_ROUND | JDG_WAKE_SCHEDULES | JDG_WAKE_CONTROL,
+	false, fire},
 	{NULL}
 };
 

@@ -33,6 +33,7 @@
 #include "task/prepare.h"
 #include "task/room.h"
 #include "task/wakeup.h"
+#include "tenant/tenant.h"
 
 /* a schedule by its name and its owner, NULL: the caller */
 typedef struct NameArgs
@@ -312,7 +313,7 @@ JDG_FUNCTION(jdg_next_run, JDG_LEVEL_ANY)
 	jdg_schedule_find(owner, a.name, false, &s, CurrentMemoryContext);
 	jdg_internal_end(&in);
 	if (!s.enabled || s.paused_at != DT_NOBEGIN ||
-		s.next_run_at == DT_NOBEGIN)
+		jdg_tenant_is_paused(s.tenant) || s.next_run_at == DT_NOBEGIN)
 		PG_RETURN_NULL();
 	PG_RETURN_TIMESTAMPTZ(s.next_run_at);
 }

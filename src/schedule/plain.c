@@ -212,7 +212,7 @@ jdg_fire_plain(JdgFiring *f, JdgDueRow *rows, int n)
 	b.next = palloc(sizeof(TimestampTz) * Max(n, 1));
 	for (int i = 0; i < n; i++)
 	{
-		if (looks_plain(&b, &rows[i].s, &b.next[b.n]))
+		if (!rows[i].fired && looks_plain(&b, &rows[i].s, &b.next[b.n]))
 			b.row[b.n++] = &rows[i];
 	}
 	if (b.n > 0)

@@ -273,7 +273,8 @@ jdg_schedule_update(const JdgSchedule *s)
 {
 	static JdgQuery q = {
 		"UPDATE jadugar_internal.schedule SET (" BOUND_COLUMNS ") = ("
-		BOUND_VALUES ") WHERE schedule_id = $schedule_id"
+		BOUND_VALUES "), held = held AND tenant IS NOT DISTINCT FROM $tenant "
+		"WHERE schedule_id = $schedule_id"
 	};
 	JdgParams	p = {0};
 

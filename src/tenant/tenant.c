@@ -18,6 +18,8 @@
 #include "utils/hsearch.h"
 #include "utils/memutils.h"
 
+#include "access/access.h"
+#include "access/owner.h"
 #include "base/args.h"
 #include "base/errors.h"
 #include "base/interval.h"
@@ -208,6 +210,14 @@ jdg_tenant_by_id(int32 tenant_id, JdgTenant *tenant)
 	return found;
 }
 
+bool
+jdg_tenant_is_paused(const char *label)
+{
+	JdgTenant	tenant;
+
+	return label != NULL && jdg_tenant_by_name(label, &tenant) && tenant.paused;
+}
+
 int32
 jdg_tenant_lane(const char *label)
 {
@@ -220,6 +230,38 @@ jdg_tenant_lane(const char *label)
 		return -tenant.tenant_id;
 	hash = hash_bytes((const unsigned char *) label, strlen(label)) & 0x7fffffff;
 	return hash == 0 ? 1 : (int32) hash;
+}
+
+void
+jdg_tenant_lock(const char *name, Oid user, JdgTenant *tenant)
+{
+	static JdgQuery q = {
+		"SELECT " JDG_TENANT_COLUMNS " FROM jadugar_internal.tenant "
+		"WHERE name = $1 FOR UPDATE", 1, {TEXTOID}
+	};
+	Datum		v[1] = {CStringGetTextDatum(name)};
+
+	Assert(jdg_is_bookkeeping());
+	if (jdg_run(&q, v, NULL, 1) == 0)
+		jdg_tenant_missing(name);
+	jdg_tenant_read(0, tenant);
+	if (!jdg_may_manage(user, tenant->owner))
+		ereport(ERROR,
+				(errcode(JDG_ERRCODE_FORBIDDEN),
+				 errmsg("permission denied to change tenant \"%s\"", name),
+				 errdetail("It belongs to role \"%s\".",
+						   jdg_role_name(tenant->owner)),
+				 errhint("A tenant can be paused and resumed by its owner and by operators.")));
+}
+
+void
+jdg_tenant_is_dropped(const JdgTenant *tenant)
+{
+	ereport(ERROR,
+			(errcode(JDG_ERRCODE_CONFLICT),
+			 errmsg("tenant \"%s\" is being dropped", tenant->name),
+			 errhint("Call jadugar.drop_tenant() again if that was interrupted.")));
+	pg_unreachable();
 }
 
 void

@@ -51,6 +51,9 @@ typedef struct JdgTenant
 extern bool jdg_tenant_by_name(const char *name, JdgTenant *tenant);
 extern bool jdg_tenant_by_id(int32 tenant_id, JdgTenant *tenant);
 
+/* is it the label of a tenant that is paused?  NULL is not. */
+extern bool jdg_tenant_is_paused(const char *label);
+
 /*
  * The lane of a label: 0 for NULL, the negative id of a tenant that was
  * created, else a positive hash.
@@ -64,6 +67,16 @@ extern int32 jdg_tenant_lane(const char *label);
 	"history, paused_at IS NOT NULL, dropping"
 
 extern void jdg_tenant_read(uint64 row, JdgTenant *tenant);
+
+/*
+ * Locks the row of a tenant that the user may pause, which its owner and
+ * operators may, and returns it as it then is.  "user" is the caller: the
+ * current user is the bookkeeper.  Inside jdg_internal_begin().
+ */
+extern void jdg_tenant_lock(const char *name, Oid user, JdgTenant *tenant);
+
+/* CONFLICT: drop_tenant() has begun */
+JDG_NORETURN extern void jdg_tenant_is_dropped(const JdgTenant *tenant);
 
 /* NOT_FOUND with the name */
 JDG_NORETURN extern void jdg_tenant_missing(const char *name);

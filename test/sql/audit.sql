@@ -73,6 +73,8 @@ CALL aud.call('revoke_queue', '''aud_held'', ''aud_other'', ''enqueue''');
 CALL aud.call('pause_queue', '''aud_new''');
 CALL aud.call('create_tenant', '''aud_tenant''');
 CALL aud.call('alter_tenant', '''aud_tenant'', weight => 2');
+CALL aud.call('pause_tenant', '''aud_tenant'', ''a test''');
+CALL aud.call('resume_tenant', '''aud_tenant''');
 CALL aud.call('grant_tenant', '''aud_tenant'', ''aud_other''');
 CALL aud.call('revoke_tenant', '''aud_tenant'', ''aud_other''');
 CALL aud.call('register_sql_handler', '''aud_sql'', ''SELECT 1''');
