@@ -193,6 +193,14 @@ jdg_event_may_publish(Oid role, const JdgTopic *topic,
 }
 
 bool
+jdg_event_may_know(Oid role, const JdgEventType *type)
+{
+	return jdg_confined(role) == NULL || jdg_owns(role, type->owner) ||
+		was_granted(role, JDG_EVENT_READ, type->topic_id, type->name, true) ||
+		was_granted(role, JDG_EVENT_PUBLISH, type->topic_id, type->name, true);
+}
+
+bool
 jdg_event_may_hold(Oid role, const JdgTopic *topic)
 {
 	return jdg_owns(role, topic->owner) || jdg_is_operator(role) ||

@@ -35,6 +35,12 @@ extern bool jdg_event_may_publish(Oid role, const JdgTopic *topic,
 								  const JdgEventType *type, const char *name);
 
 /*
+ * May the role know the definition of the type?  Confined roles may if it is
+ * their own or was granted to them, other roles always.
+ */
+extern bool jdg_event_may_know(Oid role, const JdgEventType *type);
+
+/*
  * Do subscriptions of the role count for the topic's max_backlog?  Those of its
  * owner, of roles to which that was granted, and of operators do.
  */

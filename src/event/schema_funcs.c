@@ -33,6 +33,7 @@
 #include "base/json.h"
 #include "base/spi.h"
 #include "event/convert.h"
+#include "event/grant.h"
 #include "handler/payload.h"
 
 typedef struct SchemaArgs
@@ -319,7 +320,7 @@ JDG_FUNCTION(jdg_event_schema, JDG_LEVEL_ANY)
 	JDG_READ_ARGS("event_schema", schema_args, &a);
 	jdg_event_type_check_name("type", a.type);
 	type = jdg_event_type(a.type);
-	if (type == NULL)
+	if (type == NULL || !jdg_event_may_know(GetUserId(), type))
 		ereport(ERROR,
 				(errcode(JDG_ERRCODE_NOT_FOUND),
 				 errmsg("event type \"%s\" is not registered", a.type),

@@ -271,6 +271,7 @@ refuse_if_used(const DropArgs *a, Datum topic_id)
 				(errcode(JDG_ERRCODE_CONFLICT),
 				 errmsg("cannot drop topic \"%s\" because it is in use",
 						a->name),
+				 jdg_confined(jdg_section_caller()) != NULL ? 0 :
 				 errdetail("Types: %lld, subscriptions: %lld.",
 						   (long long) types, (long long) subscriptions),
 				 errhint("Drop them first with jadugar.drop_event_type() and jadugar.unsubscribe().")));
@@ -298,6 +299,11 @@ JDG_FUNCTION(jdg_drop_topic, JDG_LEVEL_USER)
 				(errcode(JDG_ERRCODE_VALIDATION_ERROR),
 				 errmsg("topic \"%s\" cannot be dropped", a.name),
 				 errdetail("It is built in.")));
+	if (a.events != 0 && jdg_confined(in.save_user) != NULL)
+		ereport(ERROR,
+				(errcode(JDG_ERRCODE_FORBIDDEN),
+				 errmsg("permission denied to drop events of all tenants"),
+				 errhint("Ask an operator to drop topic \"%s\".", a.name)));
 	topic_id = Int32GetDatum(topic.topic_id);
 	refuse_if_used(&a, topic_id);
 	for (int i = 0; i < lengthof(drop_queries); i++)

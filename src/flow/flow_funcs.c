@@ -16,7 +16,7 @@
 #include "pgtime.h"
 #include "utils/builtins.h"
 
-#include "access/access.h"
+#include "access/row_access.h"
 #include "access/audit.h"
 #include "access/owner.h"
 #include "base/args.h"
@@ -182,12 +182,32 @@ JDG_FUNCTION(jdg_create_flow, JDG_LEVEL_USER)
 	PG_RETURN_INT32(version);
 }
 
+/* Raises CONFLICT if a confined caller may not act on all runs of a flow. */
+static void
+refuse_hidden_runs(Oid owner, const char *name, char **tenants, int64 n)
+{
+	Oid			caller = jdg_section_caller();
+
+	if (jdg_confined(caller) == NULL)
+		return;
+	for (int64 i = 0; i < n; i++)
+	{
+		if (!jdg_may_manage_row(caller, owner, tenants[i]))
+			ereport(ERROR,
+					(errcode(JDG_ERRCODE_CONFLICT),
+					 errmsg("cannot drop flow \"%s\" because it has unfinished runs",
+							name),
+					 errdetail("Some of them are of other tenants."),
+					 errhint("Ask an operator to drop it.")));
+	}
+}
+
 /* Abort unfinished runs of a flow that is dropped, or refuse. */
 static void
 end_runs(Oid owner, const char *name, RunsMode mode)
 {
 	static JdgQuery q = {
-		"SELECT r.run_id FROM jadugar_internal.flow_run r "
+		"SELECT r.run_id, r.tenant FROM jadugar_internal.flow_run r "
 		"JOIN jadugar_internal.flow_version v USING (version_id) "
 		"WHERE v.owner = $1 "
 		"AND v.name = $2 AND v.dropped_at IS NULL AND r.finished_at IS NULL "
@@ -196,9 +216,14 @@ end_runs(Oid owner, const char *name, RunsMode mode)
 	Datum		v[2] = {ObjectIdGetDatum(owner), CStringGetTextDatum(name)};
 	int64		n = jdg_run(&q, v, NULL, 0);
 	int64	   *ids = palloc(sizeof(int64) * Max(n, 1));
+	char	  **tenants = palloc(sizeof(char *) * Max(n, 1));
 
 	for (int64 i = 0; i < n; i++)
+	{
 		ids[i] = jdg_col_int64(i, 1, 0);
+		tenants[i] = jdg_col_text(i, 2, CurrentMemoryContext);
+	}
+	refuse_hidden_runs(owner, name, tenants, n);
 	if (n > 0 && mode == RUNS_RESTRICT)
 		ereport(ERROR,
 				(errcode(JDG_ERRCODE_CONFLICT),

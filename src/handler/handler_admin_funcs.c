@@ -177,6 +177,13 @@ check_manages(const char *name, Oid user, Oid owner)
 			 errhint("Act as a member of that role, or as an operator.")));
 }
 
+/* A confined caller is not told who else uses its handler, nor how often. */
+static bool
+is_confined(void)
+{
+	return jdg_confined(jdg_section_caller()) != NULL;
+}
+
 /*
  * Raises CONFLICT if schedules use the handler, also those that were committed
  * since this transaction began; likewise below.
@@ -193,6 +200,7 @@ refuse_if_scheduled(const char *name)
 		ereport(ERROR,
 				(errcode(JDG_ERRCODE_CONFLICT),
 				 errmsg("cannot drop handler \"%s\" because schedules use it", name),
+				 is_confined() ? 0 :
 				 errdetail("The schedules include %s.", names),
 				 errhint("Drop them first with jadugar.unschedule().")));
 }
@@ -210,6 +218,7 @@ refuse_if_subscribed(const char *name)
 		ereport(ERROR,
 				(errcode(JDG_ERRCODE_CONFLICT),
 				 errmsg("cannot drop handler \"%s\" because subscriptions use it", name),
+				 is_confined() ? 0 :
 				 errdetail("The subscriptions include %s.", names),
 				 errhint("Drop them first with jadugar.unsubscribe().")));
 }
@@ -222,6 +231,7 @@ refuse_if_in_flows(const char *name, const JdgFlowUses *uses)
 		ereport(ERROR,
 				(errcode(JDG_ERRCODE_CONFLICT),
 				 errmsg("cannot drop handler \"%s\" because flows use it", name),
+				 is_confined() ? 0 :
 				 errdetail("The flows include %s.", uses->names),
 				 errhint("Drop them first with jadugar.drop_flow(), or create versions without the handler.")));
 }
@@ -237,6 +247,7 @@ refuse_if_pending(const char *name, const JdgFlowUses *uses)
 		ereport(ERROR,
 				(errcode(JDG_ERRCODE_CONFLICT),
 				 errmsg("cannot drop handler \"%s\" because flow runs use it", name),
+				 is_confined() ? 0 :
 				 errdetail("Number of unfinished runs: %lld.",
 						   (long long) uses->runs),
 				 errhint("Wait for them, or pass pending => 'cancel'.")));
@@ -246,6 +257,7 @@ refuse_if_pending(const char *name, const JdgFlowUses *uses)
 		ereport(ERROR,
 				(errcode(JDG_ERRCODE_CONFLICT),
 				 errmsg("cannot drop handler \"%s\" because tasks use it", name),
+				 is_confined() ? 0 :
 				 errdetail("Number of unfinished tasks: %lld.",
 						   (long long) n),
 				 errhint("Wait for them, or pass pending => 'cancel'.")));
@@ -382,6 +394,13 @@ JDG_FUNCTION(jdg_drop_handler, JDG_LEVEL_USER)
 			refuse_if_pending(a.name, &uses);
 			break;
 		case PENDING_CANCEL:
+			if (is_confined())
+				ereport(ERROR,
+						(errcode(JDG_ERRCODE_FORBIDDEN),
+						 errmsg("permission denied to cancel tasks of all tenants"),
+						 errdetail("Any role that may use handler \"%s\" may have such tasks.",
+								   a.name),
+						 errhint("Cancel your own tasks with jadugar.cancel_tasks(), and leave pending out.")));
 			jdg_flow_uses_abort(&uses, in.save_user, "drop_handler");
 			cancel_pending(a.name, in.save_user);
 			break;

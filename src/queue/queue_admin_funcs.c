@@ -171,6 +171,7 @@ refuse_if_used(const char *name, Datum queue_id)
 	ereport(ERROR,
 			(errcode(JDG_ERRCODE_CONFLICT),
 			 errmsg("cannot drop queue \"%s\" because it is in use", name),
+			 jdg_confined(jdg_section_caller()) != NULL ? 0 :
 			 errdetail("Unfinished tasks: %lld, schedules: %lld, handlers: %lld, subscriptions: %lld, flows: %lld, unfinished flow runs: %lld.",
 					   (long long) tasks, (long long) schedules,
 					   (long long) handlers, (long long) subscriptions,

@@ -197,6 +197,7 @@ JDG_FUNCTION(jdg_alter_schedule, JDG_LEVEL_USER)
 		jdg_schedule_args_options(&args, &options);
 		jdg_prepare_schedule(&options, &s);
 	}
+	s.tenant = unconstify(char *, jdg_tenant_of_new_row(s.tenant));
 
 	jdg_internal_begin(&in);
 	jdg_plan_changed(&s, &old, args.enabled && s.enabled, now);

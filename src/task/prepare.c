@@ -265,7 +265,6 @@ jdg_task_prepare(const JdgTaskOptions *o, Oid owner, int32 default_attempts,
 	JdgCommandKind kind;
 	bool		standalone;
 	const char *command = NULL;
-	const char *tenant;
 	JdgHandler *h;
 
 	Assert(!jdg_is_bookkeeping());
@@ -317,8 +316,8 @@ jdg_task_prepare(const JdgTaskOptions *o, Oid owner, int32 default_attempts,
 	t->settings = o->settings;
 	t->metadata = o->metadata;
 	t->concurrency_key = o->concurrency_key ? pstrdup(o->concurrency_key) : NULL;
-	tenant = jdg_tenant_of_new_row(o->tenant);
-	t->tenant = tenant ? pstrdup(tenant) : NULL;
+	/* a step of a flow is checked here and gets the label of its run */
+	t->tenant = o->tenant ? pstrdup(jdg_tenant_of_new_row(o->tenant)) : NULL;
 	t->trace = o->trace ? pstrdup(o->trace) : NULL;
 	t->payload = o->payload;
 	t->attempt = 0;
