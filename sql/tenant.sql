@@ -116,3 +116,8 @@ CREATE FUNCTION jadugar.resume_tenant(name text) RETURNS void
 LANGUAGE C AS 'MODULE_PATHNAME', 'jdg_resume_tenant';
 COMMENT ON FUNCTION jadugar.resume_tenant IS
 	'Resumes a paused tenant. Missed occurrences are handled by the misfire policy of each schedule.';
+
+CREATE PROCEDURE jadugar.drop_tenant(name text, INOUT removed bigint DEFAULT NULL)
+LANGUAGE C AS 'MODULE_PATHNAME', 'jdg_drop_tenant';
+COMMENT ON PROCEDURE jadugar.drop_tenant IS
+	'Drops a tenant with its tasks, schedules, runs, history and logs, in many transactions. Can be called again if it was interrupted.';

@@ -22,7 +22,9 @@ typedef enum JdgLockClass
 	JDG_LOCK_FLOW,				/* naming a flow or its version (hash) */
 	JDG_LOCK_RUN,				/* changing a run of a flow (its id) */
 	JDG_LOCK_LEAF,				/* making the first leaf of a topic (its id) */
-	JDG_LOCK_SUBSCRIPTION		/* serving its events, shared; changing it
+	JDG_LOCK_SUBSCRIPTION,		/* serving its events, shared; changing it
+								 * (id) */
+	JDG_LOCK_TENANT				/* making work for it, shared; dropping it
 								 * (id) */
 } JdgLockClass;
 

@@ -29,6 +29,7 @@ struct JdgOutcome;
 struct JdgOwned;
 struct JdgQuery;
 struct JdgTask;
+struct JdgTenantRows;
 
 /*
  * A structure in shared memory.  "init" receives its address in each process
@@ -161,6 +162,9 @@ typedef struct JdgModule
 	 */
 	void		(*died) (const struct JdgCall *call);
 	const JdgRoleUse *roles;
+
+	/* rows with the label of a tenant: tenant/rows.h */
+	const struct JdgTenantRows *tenant_rows;
 
 	/*
 	 * The database is adopted.  Called inside bookkeeping, after owners have

@@ -17,6 +17,7 @@
 #include "base/spi.h"
 #include "exec/exec.h"
 #include "exec/tenant.h"
+#include "tenant/tenant.h"
 
 char *
 jdg_tenant_of_call(const char *given)
@@ -28,5 +29,7 @@ jdg_tenant_of_call(const char *given)
 	if (given == NULL && jdg_tenant[0] != '\0')
 		given = jdg_tenant;
 	given = jdg_tenant_of_new_row(given);
+	if (given != NULL)
+		jdg_tenant_use(given);
 	return given ? pstrdup(given) : NULL;
 }

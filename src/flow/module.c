@@ -19,9 +19,11 @@
 #include "flow/run/data.h"
 #include "flow/graph/lookup.h"
 #include "flow/run/duty.h"
+#include "flow/run/prune.h"
 #include "flow/run/wait_start.h"
 #include "handler/command.h"
 #include "shared/wakeup.h"
+#include "tenant/rows.h"
 
 static JdgQuery remap[] = {
 	{"UPDATE jadugar_internal.flow_version t SET owner = m.n "
@@ -57,6 +59,11 @@ static const JdgDuty duties[] = {
 	{NULL}
 };
 
+static const JdgTenantRows tenant_rows[] = {
+	{"runs", false, &jdg_flow_drop_of_tenant},
+	{NULL}
+};
+
 static const JdgRoleUse roles = {remap, NULL, jdg_flow_owned};
 
 const JdgModule jdg_flow_module = {
@@ -67,5 +74,6 @@ const JdgModule jdg_flow_module = {
 	.payload = jdg_flow_payload,
 	.stop = jdg_awaited_stop,
 	.roles = &roles,
+	.tenant_rows = tenant_rows,
 	.adopted = jdg_flows_adopted,
 };

@@ -19,6 +19,7 @@
 #include "schedule/schedule.h"
 #include "schedule/stat.h"
 #include "shared/wakeup.h"
+#include "tenant/rows.h"
 
 /* delay of the next try for locked rows */
 #define RETRY_US USECS_PER_SEC
@@ -27,6 +28,21 @@ static JdgQuery remap[] = {
 	{"UPDATE jadugar_internal.schedule t SET owner = m.n "
 		"FROM unnest($1, $2) m(o, n) "
 	"WHERE t.owner = m.o", 2, {OIDARRAYOID, OIDARRAYOID}},
+	{NULL}
+};
+
+static JdgQuery drop_schedules = {
+	"WITH gone AS (DELETE FROM jadugar_internal.schedule "
+	"WHERE schedule_id = ANY (ARRAY("
+	"SELECT schedule_id FROM jadugar_internal.schedule WHERE tenant = $1 "
+	"LIMIT " JDG_TENANT_BATCH ")) RETURNING schedule_id), "
+	"stat AS (DELETE FROM jadugar_internal.schedule_stat "
+	"WHERE schedule_id = ANY (ARRAY(SELECT schedule_id FROM gone))) "
+	JDG_TENANT_GONE, 2, {TEXTOID, TIMESTAMPTZOID}
+};
+
+static const JdgTenantRows tenant_rows[] = {
+	{"schedules", true, &drop_schedules},
 	{NULL}
 };
 
@@ -75,5 +91,6 @@ const JdgModule jdg_schedule_module = {
 	.duties = duties,
 	.follower = &jdg_schedule_follower,
 	.roles = &roles,
+	.tenant_rows = tenant_rows,
 	.adopted = adopted,
 };

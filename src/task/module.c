@@ -17,12 +17,14 @@
 #include "task/count.h"
 #include "task/depth.h"
 #include "task/due.h"
+#include "task/history.h"
 #include "task/owned.h"
 #include "task/retention.h"
 #include "task/unique.h"
 #include "task/upkeep.h"
 #include "task/waiting.h"
 #include "task/wakeup.h"
+#include "tenant/rows.h"
 
 static JdgQuery remap[] = {
 	{"UPDATE jadugar_internal.task t SET owner = m.n "
@@ -77,6 +79,41 @@ static const JdgDuty duties[] = {
 	{NULL}
 };
 
+/* Neither has an index by tenant: the rows are read in the order of time. */
+static JdgQuery drop_attempts = {
+	"WITH part AS (SELECT max(finished_at) AS last FROM ("
+	"SELECT h.finished_at FROM jadugar_internal.attempt h "
+	"WHERE h.finished_at > $2 ORDER BY h.finished_at "
+	"FETCH FIRST " JDG_TENANT_BATCH " ROWS WITH TIES) b), "
+	"gone AS (DELETE FROM jadugar_internal.attempt "
+	"WHERE finished_at > $2 AND finished_at <= (SELECT last FROM part) "
+	"AND tenant = $1 RETURNING task_id, final, status), "
+	/* as retention.c does */
+	"noted AS (UPDATE jadugar_internal.here SET forgotten = x.id "
+	"FROM (SELECT max(task_id) AS id FROM gone "
+	"WHERE final AND status <> " JDG_SQL_COMPLETED ") x "
+	"WHERE x.id > forgotten) "
+	"SELECT (SELECT count(*) FROM gone), last FROM part",
+	2, {TEXTOID, TIMESTAMPTZOID}
+};
+
+static JdgQuery drop_logs = {
+	"WITH part AS (SELECT max(at) AS last FROM ("
+	"SELECT l.at FROM jadugar_internal.log l WHERE l.at > $2 ORDER BY l.at "
+	"FETCH FIRST " JDG_TENANT_BATCH " ROWS WITH TIES) b), "
+	"gone AS (DELETE FROM jadugar_internal.log "
+	"WHERE at > $2 AND at <= (SELECT last FROM part) AND tenant = $1 "
+	"RETURNING 1) "
+	"SELECT (SELECT count(*) FROM gone), last FROM part",
+	2, {TEXTOID, TIMESTAMPTZOID}
+};
+
+static const JdgTenantRows tenant_rows[] = {
+	{"history", false, &drop_attempts},
+	{"logs", false, &drop_logs},
+	{NULL}
+};
+
 static const JdgRoleUse roles = {remap, jdg_charge_tasks_of_role, jdg_task_owned};
 
 const JdgModule jdg_task_module = {
@@ -84,5 +121,6 @@ const JdgModule jdg_task_module = {
 	.init = init,
 	.duties = duties,
 	.roles = &roles,
+	.tenant_rows = tenant_rows,
 	.adopted = jdg_tasks_adopted,
 };

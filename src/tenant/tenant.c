@@ -12,10 +12,12 @@
  */
 #include "postgres.h"
 
+#include "access/xact.h"
 #include "catalog/pg_type.h"
 #include "common/hashfn.h"
 #include "utils/builtins.h"
 #include "utils/hsearch.h"
+#include "utils/inval.h"
 #include "utils/memutils.h"
 
 #include "access/access.h"
@@ -23,6 +25,7 @@
 #include "base/args.h"
 #include "base/errors.h"
 #include "base/interval.h"
+#include "base/locks.h"
 #include "tenant/tenant.h"
 
 static JdgQuery by_name_query = {
@@ -252,6 +255,43 @@ jdg_tenant_lock(const char *name, Oid user, JdgTenant *tenant)
 				 errdetail("It belongs to role \"%s\".",
 						   jdg_role_name(tenant->owner)),
 				 errhint("A tenant can be paused and resumed by its owner and by operators.")));
+}
+
+/* Is the tenant being dropped, as this moment has it? */
+static bool
+is_dropping(int32 tenant_id)
+{
+	static JdgQuery q = {
+		"SELECT dropping FROM jadugar_internal.tenant WHERE tenant_id = $1",
+		1, {INT4OID}
+	};
+	Datum		v[1] = {Int32GetDatum(tenant_id)};
+	JdgTenant	tenant;
+	JdgInternal in;
+	bool		result;
+
+	if (!IsolationUsesXactSnapshot())
+		return jdg_tenant_by_id(tenant_id, &tenant) && tenant.dropping;
+	jdg_internal_begin(&in);
+	result = jdg_run_latest(&q, v, NULL) > 0 && jdg_col_bool(0, 1);
+	jdg_internal_end(&in);
+	return result;
+}
+
+void
+jdg_tenant_use(const char *label)
+{
+	JdgTenant	tenant;
+
+	Assert(!jdg_is_bookkeeping());
+	if (!jdg_tenant_by_name(label, &tenant))
+		return;
+	if (tenant.dropping)
+		jdg_tenant_is_dropped(&tenant);
+	jdg_lock_xact_shared(JDG_LOCK_TENANT, (uint32) tenant.tenant_id);
+	AcceptInvalidationMessages();
+	if (is_dropping(tenant.tenant_id))
+		jdg_tenant_is_dropped(&tenant);
 }
 
 void

@@ -75,6 +75,13 @@ extern void jdg_tenant_read(uint64 row, JdgTenant *tenant);
  */
 extern void jdg_tenant_lock(const char *name, Oid user, JdgTenant *tenant);
 
+/*
+ * For rows that will have the label: until the end of the transaction,
+ * drop_tenant() waits.  Raises CONFLICT if that has begun.  A label that was
+ * not created is accepted.  Outside jdg_internal_begin().
+ */
+extern void jdg_tenant_use(const char *label);
+
 /* CONFLICT: drop_tenant() has begun */
 JDG_NORETURN extern void jdg_tenant_is_dropped(const JdgTenant *tenant);
 

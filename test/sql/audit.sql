@@ -154,7 +154,8 @@ RESET ROLE;
 REVOKE aud_owner FROM aud_other;
 -- drain() commits, so it cannot be called by another procedure
 CALL jadugar.drain(queue => 'aud_held');
-INSERT INTO aud.calls (function) VALUES ('drain'), ('grant_access'), ('revoke_access');
+CALL jadugar.drop_tenant('aud_tenant') \g /dev/null
+INSERT INTO aud.calls (function) VALUES ('drain'), ('drop_tenant'), ('grant_access'), ('revoke_access');
 SELECT jadugar.grant_access('aud_other', 'monitor'), jadugar.revoke_access('aud_other') \g /dev/null
 SELECT function, arguments, failed FROM aud.calls WHERE failed IS NOT NULL ORDER BY n;
 -- every function is called or named as an exception

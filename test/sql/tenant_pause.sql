@@ -83,4 +83,5 @@ SELECT paused, owner FROM jadugar.tenants WHERE name = 'test_pause';
 ROLLBACK;
 SELECT paused FROM jadugar.tenants WHERE name = 'test_pause';
 RESET ROLE;
+CALL jadugar.drop_tenant('test_pause') \g /dev/null
 CALL test.drop_roles('test_pause_user', 'test_pause_operator');

@@ -18,6 +18,7 @@
 #include "base/spi.h"
 #include "flow/run/prune.h"
 #include "flow/run/run_row.h"
+#include "tenant/rows.h"
 
 /* where "gone" has the runs; arrays and OFFSET 0: see base/spi.h */
 #define WITH_THEIR_ROWS \
@@ -110,6 +111,15 @@ jdg_flow_prune_unused(TimestampTz now)
 	jdg_run(&retire, v, NULL, 0);
 	jdg_run(&messages, NULL, NULL, 0);
 }
+
+JdgQuery	jdg_flow_drop_of_tenant = {
+	"WITH gone AS (DELETE FROM jadugar_internal.flow_run "
+	"WHERE run_id = ANY (ARRAY("
+	"SELECT run_id FROM jadugar_internal.flow_run "
+	"WHERE tenant = $1 AND finished_at IS NOT NULL "
+	"LIMIT " JDG_TENANT_BATCH ")) RETURNING run_id), "
+	WITH_THEIR_ROWS JDG_TENANT_GONE, 2, {TEXTOID, TIMESTAMPTZOID}
+};
 
 int64
 jdg_flow_purge_completed(const Datum *which, const char *nulls,

@@ -30,4 +30,7 @@ extern void jdg_flow_prune_unused(TimestampTz now);
 extern int64 jdg_flow_purge_completed(const Datum *which, const char *nulls,
 									  JdgAuditTally *tally);
 
+/* deletes finished runs of a tenant that is dropped: tenant/rows.h */
+extern struct JdgQuery jdg_flow_drop_of_tenant;
+
 #endif							/* JDG_FLOW_RUN_PRUNE_H */

@@ -269,7 +269,7 @@ else
 	my %there = map { $_->[0] => 1 } @points;
 
 	# those of flows are in 041_flows_faults.pl, of events in 046_events_faults.pl
-	is(join(' ', sort keys %there), join(' ', grep { !/^(flow|event|delivery|fetch)-/ } fault_points()),
+	is(join(' ', sort keys %there), join(' ', grep { !/^(flow|event|delivery|fetch|tenant)-/ } fault_points()),
 		'every fault point of the sources is tested');
 }
 

@@ -1,0 +1,116 @@
+# Tenants: drop_tenant() ends and goes on after a crash at each of its points; a
+# tenant that is resumed after a day has its schedules handled by their misfire
+# policies, also if the scheduler crashes meanwhile.
+use strict;
+use warnings;
+
+use JadugarTest;
+use Kill;
+use PostgreSQL::Test::Utils;
+use Test::More;
+
+my $node = new_cluster('main', -faults => 1,
+	log_min_messages => 'fatal',
+	include_if_exists => 'torture.conf',
+	'jadugar.clock_offset' => 0,
+	'jadugar.cancel_grace' => '1s');
+
+$deadline = 60;
+create_extension($node);
+$node->safe_psql('postgres', q{
+	CREATE ROLE app LOGIN;
+	SELECT jadugar.grant_access('app')});
+
+my @points = qw(tenant-dropping tenant-cancel tenant-ended tenant-delete tenant-released);
+is(join(' ', sort @points), join(' ', grep { /^tenant-/ } fault_points()),
+	'every fault point of tenants is tested');
+
+sub hit
+{
+	return -e $node->data_dir . '/jadugar_fault.1';
+}
+
+sub forget_hit
+{
+	unlink glob($node->data_dir . '/jadugar_fault.*');
+	return;
+}
+
+sub sql
+{
+	my ($query) = @_;
+
+	return ($node->psql('postgres', $query))[1];
+}
+
+my $left = q{SELECT (SELECT count(*) FROM jadugar_internal.task WHERE tenant = 'gone')
+	+ (SELECT count(*) FROM jadugar_internal.schedule WHERE tenant = 'gone')
+	+ (SELECT count(*) FROM jadugar_internal.flow_run WHERE tenant = 'gone')
+	+ (SELECT count(*) FROM jadugar_internal.attempt WHERE tenant = 'gone')
+	+ (SELECT count(*) FROM jadugar_internal.log WHERE tenant = 'gone')
+	+ (SELECT count(*) FROM jadugar_internal.tenant WHERE name = 'gone')};
+
+foreach my $point (grep { $_ ne 'tenant-released' } @points)
+{
+	foreach my $action (qw(kill9 error))
+	{
+		forget_hit();
+		$node->safe_psql('postgres', q{
+			SELECT jadugar.create_tenant('gone');
+			SET jadugar.tenant = 'gone';
+			SET SESSION AUTHORIZATION app;
+			SELECT count(*) FROM jadugar.enqueue_batch('SELECT 1', array_fill('{}'::jsonb, '{1500}'), delay => '1 day');
+			SELECT count(*) FROM jadugar.enqueue_batch('SELECT jadugar.log(''info'', ''x'')', array_fill('{}'::jsonb, '{20}'));
+			SELECT jadugar.enqueue('SELECT pg_sleep(600) -- waits-for-time: it is cancelled');
+			SELECT jadugar.schedule('gone', 'every 1 second', 'SELECT 1');
+			SELECT jadugar.start_flow(jadugar.approval('ok'))});
+		poll_sub("$point:$action: work has begun", sub {
+			return sql(q{SELECT count(*) = 20 AND EXISTS (SELECT FROM jadugar.running) FROM jadugar.logs}) eq 't'; });
+		eval { $node->psql('postgres', "SET jadugar.fault = '$point:$action';\nCALL jadugar.drop_tenant('gone')", stderr => \my $err) };
+		ok(hit(), "$point:$action: taken");
+		poll_sub("$point:$action: the server is there", sub { return sql('SELECT 1') eq '1'; });
+		isnt(sql($left), '0', "$point:$action: something is left");
+		is(sql(q{SELECT dropping AND paused FROM jadugar.tenants}), 't', "$point:$action: it is being dropped");
+		my ($rc, $out, $err) = $node->psql('postgres', q{SET jadugar.tenant = 'gone'; SELECT jadugar.enqueue('SELECT 1')});
+		like($err, qr/is being dropped/, "$point:$action: no work can be made");
+		poll_sub("$point:$action: dropped", sub {
+			$node->psql('postgres', q{CALL jadugar.drop_tenant('gone')}, timeout => 60);
+			return sql($left) eq '0'; });
+	}
+}
+
+# A day passes while a tenant is paused.
+foreach my $action ('', 'kill9', 'error')
+{
+	forget_hit();
+	$node->append_conf('postgresql.conf', 'jadugar.clock_offset = 0');
+	$node->restart;
+	$node->safe_psql('postgres', q{
+		SELECT jadugar.create_tenant('held');
+		SET jadugar.tenant = 'held';
+		SET SESSION AUTHORIZATION app;
+		SELECT jadugar.schedule('once', 'every 1 hour', 'SELECT 1', misfire => 'once', misfire_grace => '2 days');
+		SELECT jadugar.schedule('all', 'every 1 hour', 'SELECT 1', misfire => 'all', misfire_grace => '2 days', overlap => 'parallel');
+		SELECT jadugar.schedule('skip', 'every 1 hour', 'SELECT 1', misfire => 'skip');
+		RESET SESSION AUTHORIZATION;
+		SELECT jadugar.pause_tenant('held')});
+	$node->append_conf('postgresql.conf', 'jadugar.clock_offset = 86700');
+	$node->reload;
+	poll_sub("held $action: schedules are held", sub { return sql('SELECT count(*) FROM jadugar_internal.schedule WHERE held') eq '3'; });
+	is(sql('SELECT sum(runs + missed) FROM jadugar.schedules'), '0', "held $action: nothing has fired");
+	if ($action)
+	{
+		$node->append_conf('postgresql.conf', "jadugar.fault = 'tenant-released:$action'");
+		$node->reload;
+	}
+	sql(q{SELECT jadugar.resume_tenant('held')});
+	poll_sub("held $action: the policies have decided", sub {
+		return sql(q{SELECT string_agg(name || ' ' || runs || ' ' || missed, ', ' ORDER BY name) FROM jadugar.schedules}) eq 'all 24 0, once 1 23, skip 0 24'; });
+	ok(!$action || hit(), "held $action: taken");
+	is(sql('SELECT count(*) FROM jadugar_internal.schedule WHERE held'), '0', "held $action: all are released");
+	$node->append_conf('postgresql.conf', "jadugar.fault = ''");
+	$node->reload;
+	$node->safe_psql('postgres', q{CALL jadugar.drop_tenant('held')});
+}
+
+done_testing();
