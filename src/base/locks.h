@@ -24,8 +24,10 @@ typedef enum JdgLockClass
 	JDG_LOCK_LEAF,				/* making the first leaf of a topic (its id) */
 	JDG_LOCK_SUBSCRIPTION,		/* serving its events, shared; changing it
 								 * (id) */
-	JDG_LOCK_TENANT				/* making work for it, shared; dropping it
+	JDG_LOCK_TENANT,			/* making work for it, shared; dropping it
 								 * (id) */
+	JDG_LOCK_CACHE,				/* writing a value of the cache (hash) */
+	JDG_LOCK_CACHE_REFRESH		/* making the task that writes it (hash) */
 } JdgLockClass;
 
 /*

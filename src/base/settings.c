@@ -46,6 +46,7 @@ int			jdg_max_shards = 256;
 int			jdg_event_notify_interval = 20;
 int			jdg_max_parked = 10000;
 int			jdg_max_result_size = 64;
+int			jdg_cache_max_size = 64 * 1024;
 int			jdg_clock_offset = 0;
 int			jdg_task_max_attempts = 10;
 int			jdg_schedule_max_attempts = 1;
@@ -247,6 +248,11 @@ define_policy_settings(void)
 							"Maximum size of the result of a task.",
 							"A larger result is replaced by a marker.",
 							&jdg_max_result_size, 64, 0, 1024 * 1024, PGC_SIGHUP,
+							GUC_UNIT_KB, NULL, NULL, NULL);
+	DefineCustomIntVariable("jadugar.cache_max_size",
+							"Maximum size of the cache of each database.",
+							"Values that expire first are deleted beyond it.",
+							&jdg_cache_max_size, 64 * 1024, 0, INT_MAX, PGC_SIGHUP,
 							GUC_UNIT_KB, NULL, NULL, NULL);
 	DefineCustomIntVariable("jadugar.task_max_attempts",
 							"Maximum number of attempts of an enqueued task if its retry policy sets none.",

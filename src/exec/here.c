@@ -193,43 +193,55 @@ end_call(const JdgCurrentTask *current, JdgCurrentTask *outer)
 }
 
 static void
-check_depth(const JdgHandler *h)
+check_depth(const char *command)
 {
 	check_stack_depth();
 	if (depth >= DEPTH_MAX)
 		ereport(ERROR,
 				(errcode(JDG_ERRCODE_CONFLICT),
-				 errmsg("too many handlers call one another"),
-				 errdetail("Handler \"%s\" would be number %d. The maximum is %d.",
-						   h->name, depth + 1, DEPTH_MAX),
-				 errhint("Look for handlers that call one another in a loop, or enqueue a task.")));
+				 errmsg("too many commands call one another"),
+				 errdetail("Command \"%s\" would be number %d. The maximum is %d.",
+						   jdg_excerpt(command), depth + 1, DEPTH_MAX),
+				 errhint("Look for commands that call one another in a loop, or enqueue a task.")));
 }
 
-void
-jdg_here_call(JdgHandler *h, Jsonb *payload, bool first_only, bool read_only,
-			  JdgTakeRow take, void *arg)
+/* Runs SQL as a call; of a handler, unless that is NULL. */
+static void
+call(JdgHandler *h, const char *sql, Jsonb *payload, bool first_only,
+	 JdgTakeRow take, void *arg)
+{
+	DestReceiver *dest = jdg_rows_receiver(first_only);
+	int64		rows;
+
+	if (h != NULL)
+	{
+		jdg_handler_check_payload(h, payload);
+		sql = jdg_handler_sql(h);
+	}
+	rows = jdg_exec_sql_rows(sql, payload, dest);
+	if (h != NULL)
+		jdg_exec_check_rows(h->expect_rows, rows);
+	jdg_rows_take(dest, take, arg);
+}
+
+/* The same, in a context of its own, which ends with it. */
+static void
+call_here(JdgHandler *h, const char *sql, Jsonb *payload, bool first_only,
+		  bool read_only, JdgTakeRow take, void *arg)
 {
 	JdgCurrentTask *outer = jdg_current_task;
 	JdgCurrentTask current;
 	JdgReadOnly state;
 	int			level = NewGUCNestLevel();
 
-	Assert(h->kind != JDG_HANDLER_C && !h->standalone);
-	check_depth(h);
 	begin_call(&current, outer, payload);
 	depth++;
 	if (read_only)
 		jdg_read_only_begin(&state);
 	PG_TRY();
 	{
-		DestReceiver *dest = jdg_rows_receiver(first_only);
-		int64		rows;
-
 		jdg_current_task = &current;
-		jdg_handler_check_payload(h, payload);
-		rows = jdg_exec_sql_rows(jdg_handler_sql(h), payload, dest);
-		jdg_exec_check_rows(h->expect_rows, rows);
-		jdg_rows_take(dest, take, arg);
+		call(h, sql, payload, first_only, take, arg);
 		AtEOXact_GUC(false, level);
 	}
 	PG_FINALLY();
@@ -241,4 +253,20 @@ jdg_here_call(JdgHandler *h, Jsonb *payload, bool first_only, bool read_only,
 		end_call(&current, outer);
 	}
 	PG_END_TRY();
+}
+
+void
+jdg_here_call(JdgHandler *h, Jsonb *payload, bool first_only, bool read_only,
+			  JdgTakeRow take, void *arg)
+{
+	Assert(h->kind != JDG_HANDLER_C && !h->standalone);
+	check_depth(h->name);
+	call_here(h, NULL, payload, first_only, read_only, take, arg);
+}
+
+void
+jdg_here_call_sql(const char *sql, Jsonb *payload, JdgTakeRow take, void *arg)
+{
+	check_depth(sql);
+	call_here(NULL, sql, payload, true, false, take, arg);
 }

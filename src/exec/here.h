@@ -43,4 +43,11 @@ typedef void (*JdgTakeRow) (Jsonb *row, void *arg);
 extern void jdg_here_call(JdgHandler *h, Jsonb *payload, bool first_only,
 						  bool read_only, JdgTakeRow take, void *arg);
 
+/*
+ * The same for SQL text that may run in a transaction; take() is called for
+ * the first row.
+ */
+extern void jdg_here_call_sql(const char *sql, Jsonb *payload, JdgTakeRow take,
+							  void *arg);
+
 #endif							/* JDG_EXEC_HERE_H */

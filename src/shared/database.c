@@ -62,6 +62,7 @@ init_db(JdgDb *db)
 	pg_atomic_init_u32(&db->paused, 0);
 	pg_atomic_init_u64(&db->next_due, 0);
 	pg_atomic_init_u64(&db->fetch_due, (uint64) DT_NOEND);
+	pg_atomic_init_u64(&db->cached, 0);
 	ConditionVariableInit(&db->finished);
 	ConditionVariableInit(&db->delivered);
 	ConditionVariableInit(&db->fetchable);
@@ -134,6 +135,7 @@ reuse_db(JdgDb *db, Oid dboid)
 	jdg_wanted_reset(&db->wanted);
 	pg_atomic_write_u64(&db->next_due, 0);
 	pg_atomic_write_u64(&db->fetch_due, (uint64) DT_NOEND);
+	pg_atomic_write_u64(&db->cached, 0);
 	pg_atomic_write_u32(&db->paused, 0);
 	pg_atomic_write_u32(&db->maybe_created, 0);
 	pg_atomic_write_u32(&db->not_adopted, 0);

@@ -92,6 +92,8 @@ typedef struct JdgDb
 	pg_atomic_uint64 published[64]; /* events of the topics of each bit,
 									 * shared/feed.h */
 	pg_atomic_uint32 feeds;		/* JdgFeeds */
+	pg_atomic_uint64 cached;	/* bytes in the cache, never too few:
+								 * actor/cache_size.c */
 	pg_atomic_uint64 happenings;	/* shared/happening.h */
 	pg_atomic_uint32 happening_pins;
 	pg_atomic_uint32 paused;	/* copy of control.paused_at IS NOT NULL */

@@ -24,6 +24,8 @@ INSERT INTO aud.exceptions VALUES
 	('execute'), ('run_task'), ('run_event'),
 	-- events are rows with a publisher
 	('publish'), ('publish_batch'), ('publish_change'), ('raise_event'),
+	-- values of the caller's own
+	('cache_set'), ('cache_delete'), ('cached'), ('_cache_refresh'),
 	-- a consumer does its work, by a token
 	('ack'), ('nack'), ('extend_lease'), ('release_lease'),
 	-- their row is that of add_step()

@@ -18,8 +18,8 @@ END $$;
 BEGIN READ ONLY;
 SELECT p.oid::regprocedure AS changes, test_guard_outcome(p.oid)
 FROM pg_proc p WHERE p.pronamespace = 'jadugar'::regnamespace AND p.provolatile = 'v' AND test_guard_outcome(p.oid) <> '25006'
-	-- these wait, only read, make a flow, act on the task that calls them, or check the step first
-	AND p.proname NOT IN ('wait', 'wait_flow', 'wait_delivered', 'query', 'step', 'sub_flow', 'progress', 'log', 'snooze', 'discard', 'add_step', 'add_parallel', 'add_conditional')
+	-- these wait, only read, also compute without writing, make a flow, act on the task that calls them, or check the step first
+	AND p.proname NOT IN ('wait', 'wait_flow', 'wait_delivered', 'query', 'cached', 'step', 'sub_flow', 'progress', 'log', 'snooze', 'discard', 'add_step', 'add_parallel', 'add_conditional')
 ORDER BY 1;
 SELECT count(*) > 50 AS many FROM pg_proc p WHERE p.pronamespace = 'jadugar'::regnamespace AND p.provolatile = 'v';
 ROLLBACK;

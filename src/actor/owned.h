@@ -1,0 +1,15 @@
+/*-------------------------------------------------------------------------
+ *
+ * owned.h
+ *	  Values of the cache of a role that is dropped, see access/owned.h.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef JDG_ACTOR_OWNED_H
+#define JDG_ACTOR_OWNED_H
+
+#include "access/owned.h"
+
+extern const JdgOwned jdg_actor_owned[];
+
+#endif							/* JDG_ACTOR_OWNED_H */
