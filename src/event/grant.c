@@ -262,12 +262,13 @@ jdg_event_access(Oid role, const JdgTopic *topic, const JdgEvent *e)
 	uint64		epoch = jdg_config_epoch_latest();
 	JdgEventAccess access;
 
-	if (jdg_confined(role) != NULL)
-		return confined_access(role, e);
+	/* what is kept is of a role that is not confined */
 	if (epoch != 0 && epoch == last.epoch && role == last.role &&
 		topic->topic_id == last.topic_id && covered == last.covered &&
 		e->publisher == last.publisher && strcmp(e->type, last.type) == 0)
 		return last.access;
+	if (jdg_confined(role) != NULL)
+		return confined_access(role, e);
 	access = find_access(role, topic, e, type, covered);
 	last.epoch = epoch;
 	last.role = role;

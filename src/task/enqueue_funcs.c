@@ -367,6 +367,8 @@ take_unique_key(JdgTask *t, TimestampTz until, OnConflict how, int64 *runs)
 		holder = jdg_unique_key_take(t, until);
 	if (how == CONFLICT_NEXT || (holder != 0 && holder == self))
 		holder = jdg_unique_key_take_next(t, self, until, runs);
+	if (*runs != 0 && *runs != self)
+		check_holder(t, *runs);
 	if (holder == 0)
 		return 0;
 	t->state = jdg_state_without_dependencies(t);

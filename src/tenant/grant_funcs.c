@@ -45,11 +45,6 @@ static const JdgArg revoke_args[] = {
 	{"role", TEXTOID, offsetof(GrantArgs, role), JDG_NEEDED},
 };
 
-static JdgQuery lock_query = {
-	"SELECT tenant_id, owner FROM jadugar_internal.tenant WHERE name = $1 "
-	"FOR SHARE", 1, {TEXTOID}
-};
-
 static JdgQuery grant_query = {
 	"INSERT INTO jadugar_internal.tenant_grant (tenant_id, role, level) "
 	"VALUES ($1, $2, $3) "
@@ -86,16 +81,13 @@ check_role(Oid role, const char *name)
 				 errhint("A superuser can confine an operator.")));
 }
 
-/* Locks the tenant; NOT_FOUND if there is none.  Sets its owner. */
-static int32
-lock_tenant(const char *name, Oid *owner)
+/* Locks the tenant for a grant. */
+static void
+lock_tenant(const char *name, Oid user, JdgTenant *tenant)
 {
-	Datum		key = CStringGetTextDatum(name);
-
-	if (jdg_run(&lock_query, &key, NULL, 1) == 0)
-		jdg_tenant_missing(name);
-	*owner = jdg_col_oid(0, 2);
-	return jdg_col_int32(0, 1, 0);
+	jdg_tenant_lock(name, user, tenant);
+	if (tenant->dropping)
+		jdg_tenant_is_dropped(tenant);
 }
 
 /*
@@ -133,8 +125,8 @@ warn_of_ways_out(Oid role, const char *name)
 JDG_FUNCTION(jdg_grant_tenant, JDG_LEVEL_OPERATOR)
 {
 	GrantArgs	a;
+	JdgTenant	tenant;
 	Oid			role;
-	Oid			owner;
 	JdgInternal in;
 	Datum		v[3];
 
@@ -144,10 +136,11 @@ JDG_FUNCTION(jdg_grant_tenant, JDG_LEVEL_OPERATOR)
 	v[1] = ObjectIdGetDatum(role);
 	v[2] = CStringGetTextDatum(level_words[a.level]);
 	jdg_internal_begin(&in);
-	v[0] = Int32GetDatum(lock_tenant(a.tenant, &owner));
+	lock_tenant(a.tenant, in.save_user, &tenant);
+	v[0] = Int32GetDatum(tenant.tenant_id);
 	jdg_remember_role(role);
 	if (jdg_run(&grant_query, v, NULL, 0) > 0)
-		jdg_audit_grant("grant_tenant", "tenant", a.tenant, owner,
+		jdg_audit_grant("grant_tenant", "tenant", a.tenant, tenant.owner,
 						level_words[a.level], a.role);
 	warn_of_ways_out(role, a.role);
 	jdg_internal_end(&in);
@@ -158,8 +151,8 @@ JDG_FUNCTION(jdg_grant_tenant, JDG_LEVEL_OPERATOR)
 JDG_FUNCTION(jdg_revoke_tenant, JDG_LEVEL_OPERATOR)
 {
 	GrantArgs	a;
+	JdgTenant	tenant;
 	Oid			role;
-	Oid			owner;
 	JdgInternal in;
 	Datum		v[2];
 	bool		is_free;
@@ -168,7 +161,8 @@ JDG_FUNCTION(jdg_revoke_tenant, JDG_LEVEL_OPERATOR)
 	role = jdg_grantee(a.role);
 	v[1] = ObjectIdGetDatum(role);
 	jdg_internal_begin(&in);
-	v[0] = Int32GetDatum(lock_tenant(a.tenant, &owner));
+	lock_tenant(a.tenant, in.save_user, &tenant);
+	v[0] = Int32GetDatum(tenant.tenant_id);
 	if (jdg_run(&revoke_query, v, NULL, 0) == 0)
 		ereport(ERROR,
 				(errcode(JDG_ERRCODE_NOT_FOUND),
@@ -176,7 +170,7 @@ JDG_FUNCTION(jdg_revoke_tenant, JDG_LEVEL_OPERATOR)
 						a.tenant, a.role),
 				 errdetail("It may be granted to a role of which this one is a member."),
 				 errhint("See the view jadugar.tenant_grants.")));
-	jdg_audit_detail("revoke_tenant", "tenant", a.tenant, owner,
+	jdg_audit_detail("revoke_tenant", "tenant", a.tenant, tenant.owner,
 					 psprintf("role \"%s\"", a.role), NULL);
 	is_free = jdg_has_access(role) && jdg_confined(role) == NULL;
 	jdg_internal_end(&in);

@@ -20,7 +20,7 @@
 #include "utils/inval.h"
 #include "utils/memutils.h"
 
-#include "access/access.h"
+#include "access/row_access.h"
 #include "access/owner.h"
 #include "base/args.h"
 #include "base/errors.h"
@@ -245,6 +245,12 @@ jdg_tenant_lock(const char *name, Oid user, JdgTenant *tenant)
 	Datum		v[1] = {CStringGetTextDatum(name)};
 
 	Assert(jdg_is_bookkeeping());
+	/* a confined role does not learn whether there is one */
+	if (jdg_confined(user) != NULL &&
+		jdg_row_access(user, InvalidOid, name) == JDG_ROW_HIDDEN)
+		ereport(ERROR,
+				(errcode(JDG_ERRCODE_FORBIDDEN),
+				 errmsg("permission denied for tenant \"%s\"", name)));
 	if (jdg_run(&q, v, NULL, 1) == 0)
 		jdg_tenant_missing(name);
 	jdg_tenant_read(0, tenant);
