@@ -54,6 +54,7 @@
 #include "launcher/role_notice.h"
 #include "shared/database.h"
 #include "shared/depth.h"
+#include "shared/quota.h"
 #include "shared/launcher_state.h"
 #include "shared/marks.h"
 #include "shared/pool.h"
@@ -364,6 +365,7 @@ wake_after_prepared(void)
 	JDG_FAULT("prepared-before-wake");
 	ending.active = false;
 	jdg_depths_doubt(MyDatabaseId);
+	jdg_quotas_doubt(MyDatabaseId);
 	if (db == NULL)
 	{
 		jdg_launcher_look_at(MyDatabaseId);

@@ -32,6 +32,7 @@
 #include "shared/wakeup.h"
 #include "task/prepare.h"
 #include "task/room.h"
+#include "task/tenant_quota.h"
 #include "task/wakeup.h"
 #include "tenant/tenant.h"
 
@@ -286,6 +287,7 @@ JDG_FUNCTION(jdg_run_now, JDG_LEVEL_USER)
 	jdg_task_prepare(&options, owner, jdg_schedule_max_attempts, &task,
 					 &queue, NULL);
 	s.payload = task.payload;
+	jdg_tenant_quota_check(s.tenant, 1);
 
 	jdg_internal_begin(&in);
 	jdg_room_make(&queue, 1);

@@ -26,6 +26,7 @@
 #include "schedule/schedule.h"
 #include "schedule/zones.h"
 #include "task/history.h"
+#include "task/tenant_quota.h"
 #include "task/time_zone.h"
 #include "timing/timing_type.h"
 
@@ -308,6 +309,7 @@ jdg_schedule_task(const JdgSchedule *s, JdgTask *task)
 	task->settings = jdg_settings_with_zone(s->settings, s->timezone);
 	task->metadata = s->metadata;
 	task->tenant = s->tenant;
+	task->priority = jdg_tenant_priority(s->tenant, s->priority);
 
 	/*
 	 * Where occurrences may not run at the same time but each shall run, they

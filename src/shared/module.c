@@ -14,6 +14,7 @@
 #include "shared/happening.h"
 #include "shared/launcher_state.h"
 #include "shared/pool.h"
+#include "shared/quota.h"
 #include "shared/shmem.h"
 #include "shared/slot.h"
 #include "shared/suspect.h"
@@ -32,6 +33,6 @@ const JdgModule jdg_shared_module = {
 	{
 		&jdg_launcher_shmem, &jdg_databases_shmem, &jdg_slots_shmem,
 		&jdg_pools_shmem, &jdg_suspects_shmem, &jdg_depths_shmem,
-		&jdg_feeds_shmem, NULL
+		&jdg_feeds_shmem, &jdg_quotas_shmem, NULL
 	},
 };

@@ -15,6 +15,7 @@
  *	JdgWakeup.mutex, JdgBlocked.mutex, JdgMarks.mutex (spinlocks)
  *								  parts of one database's entry
  *	JdgDepth.mutex (spinlock)	  the places of one bounded queue
+ *	JdgQuota.mutex (spinlock)	  the quota of one tenant
  *	JdgSlot.mutex (spinlock)	  the state of one worker
  *
  * A spinlock is held for a few hundred instructions and never together with

@@ -16,6 +16,7 @@
 #include "access/owner.h"
 #include "base/spi.h"
 #include "shared/depth.h"
+#include "shared/quota.h"
 #include "task/adopted.h"
 #include "task/outcome.h"
 #include "task/settle.h"
@@ -96,6 +97,7 @@ jdg_tasks_adopted(const JdgAdoption *adoption)
 	jdg_outcomes_forget_all();
 	/* no function of ours has seen the tasks arrive */
 	jdg_depths_forget(MyDatabaseId);
+	jdg_quotas_doubt(MyDatabaseId);
 	switch (adoption->pending)
 	{
 		case JDG_PENDING_RUN:

@@ -36,6 +36,7 @@
 #include "task/prepare.h"
 #include "task/resolve.h"
 #include "task/room.h"
+#include "task/tenant_quota.h"
 #include "task/unique.h"
 #include "task/wakeup.h"
 
@@ -410,6 +411,7 @@ JDG_FUNCTION(jdg_enqueue, JDG_LEVEL_USER)
 	t.run_at = first_run(&a, now);
 	parents = read_parents(&a, &nparents);
 	jdg_task_prepare(&a.o, owner, jdg_task_max_attempts, &t, &queue, NULL);
+	jdg_tenant_quota_check(t.tenant, 1);
 	t.created_at = now;
 	t.on_dependency_failure = failure_codes[a.on_dependency_failure];
 	t.task_id = jdg_task_next_id();
@@ -516,6 +518,7 @@ JDG_FUNCTION(jdg_enqueue_batch, JDG_LEVEL_USER)
 	jdg_task_prepare(&a.o, owner, jdg_task_max_attempts, &t, &queue, &handler);
 	for (int i = 1; handler != NULL && i < n; i++)
 		jdg_handler_check_payload(handler, DatumGetJsonbP(payloads[i]));
+	jdg_tenant_quota_check(t.tenant, n);
 	t.created_at = now;
 	t.on_dependency_failure = failure_codes[a.on_dependency_failure];
 

@@ -20,6 +20,8 @@
 #include "task/history.h"
 #include "task/owned.h"
 #include "task/retention.h"
+#include "task/tenant_history.h"
+#include "task/tenant_quota.h"
 #include "task/unique.h"
 #include "task/upkeep.h"
 #include "task/waiting.h"
@@ -51,6 +53,7 @@ init(void)
 	jdg_enqueue_init();
 	jdg_count_init();
 	jdg_depth_init();
+	jdg_tenant_quota_init();
 }
 
 /* Workers that do not stop a cancelled task are terminated. */
@@ -68,6 +71,7 @@ static const JdgDuty duties[] = {
 	JDG_WAKE_SWEEP | JDG_WAKE_KEYS, true, jdg_waiting},
 	{"new partitions", JDG_DUTY_UPKEEP, 0, true, jdg_upkeep_new_partitions,
 	true},
+	{"history of tenants", JDG_DUTY_UPKEEP, 0, true, jdg_tenant_history},
 	{"history", JDG_DUTY_UPKEEP, 0, true, jdg_retention_history},
 	{"unkept", JDG_DUTY_UPKEEP, 0, true, jdg_retention_unkept},
 	{"logs", JDG_DUTY_UPKEEP, 0, true, jdg_retention_logs},

@@ -31,6 +31,7 @@
 #include "handler/parse.h"
 #include "task/prepare.h"
 #include "task/retry.h"
+#include "task/tenant_quota.h"
 
 static void
 try_settings(void *settings)
@@ -318,6 +319,7 @@ jdg_task_prepare(const JdgTaskOptions *o, Oid owner, int32 default_attempts,
 	t->concurrency_key = o->concurrency_key ? pstrdup(o->concurrency_key) : NULL;
 	/* a step of a flow is checked here and gets the label of its run */
 	t->tenant = o->tenant ? pstrdup(jdg_tenant_of_new_row(o->tenant)) : NULL;
+	t->priority = jdg_tenant_priority(t->tenant, t->priority);
 	t->trace = o->trace ? pstrdup(o->trace) : NULL;
 	t->payload = o->payload;
 	t->attempt = 0;

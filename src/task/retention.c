@@ -1,8 +1,9 @@
 /*-------------------------------------------------------------------------
  *
  * retention.c
- *	  Retention of single rows: history past the retention of its queue,
- *	  failures of queues without history, log rows, expired unique keys.
+ *	  Retention of single rows: history past the retention of its queue or
+ *	  its tenant, failures of queues without history, log rows, expired unique
+ *	  keys.
  *
  * Runs in the scheduler, hourly.  Each batch is a transaction of its own, and
  * reads its rows in the order of an index on their time.  After 50 ms others
@@ -11,7 +12,7 @@
  * here.forgotten, see outcome.c.
  *
  * Positions in the history are kept in memory only.  So the first look of a
- * scheduler at a queue with a retention reads the whole history that is older
+ * scheduler at a queue or tenant with a retention reads the whole history that is older
  * than that, and each later look only the hour that has become too old since.
  * A transaction that has written rows may commit when the look has passed
  * them.  So a position is never later than what the transactions in progress
@@ -24,6 +25,7 @@
 #include "access/transam.h"
 #include "catalog/pg_type.h"
 #include "miscadmin.h"
+#include "utils/builtins.h"
 #include "utils/memutils.h"
 
 #include "base/clock.h"
@@ -33,14 +35,16 @@
 #include "shared/work.h"
 #include "task/history.h"
 #include "task/retention.h"
+#include "task/tenant_history.h"
 
-/* the history of a queue has been checked up to an instant */
-typedef struct QueueProgress
+/* the history of a queue or a tenant has been checked up to an instant */
+typedef struct Progress
 {
 	int			queue_id;
+	char	   *tenant;			/* NULL: of the queue */
 	TimestampTz reached;
 	TimestampTz limit;			/* of this pass */
-} QueueProgress;
+} Progress;
 
 /* at an instant, the next transaction was to have this id */
 typedef struct XidMark
@@ -64,7 +68,7 @@ static int	nmarks = 0;
 /* transactions in progress at the last look have no rows before this */
 static TimestampTz horizon = DT_NOBEGIN;
 
-static QueueProgress *progress = NULL;
+static Progress *progress = NULL;
 static int	nprogress = 0;
 static MemoryContext progress_mcxt = NULL;
 
@@ -140,13 +144,16 @@ jdg_retention_keys(JdgDb *db, uint32 why)
 	return jdg_now() + USECS_PER_HOUR;
 }
 
-/* Where was the queue?  -infinity, if it is looked at for the first time. */
+/* Where was it?  -infinity, if it is looked at for the first time. */
 static TimestampTz
-reached_before(int queue_id)
+reached_before(const Progress *p)
 {
 	for (int i = 0; i < nprogress; i++)
 	{
-		if (progress[i].queue_id == queue_id)
+		if (p->tenant == NULL ? progress[i].tenant == NULL &&
+			progress[i].queue_id == p->queue_id :
+			progress[i].tenant != NULL &&
+			strcmp(progress[i].tenant, p->tenant) == 0)
 			return progress[i].reached;
 	}
 	return DT_NOBEGIN;
@@ -192,21 +199,26 @@ note_horizon(TimestampTz now)
 }
 
 /*
- * Begins a pass: reads the queues that have a retention, and the limits of
- * their history.
+ * Begins a pass: reads the queues and tenants that have a retention, and the
+ * limits of their history.  A tenant with max_history has the limit that
+ * tenant_history.c has found.
  */
 static void
 begin_pass(void)
 {
 	static JdgQuery q = {
-		"SELECT queue_id, $1 - retention FROM jadugar_internal.queue "
-		"WHERE retention IS NOT NULL ORDER BY retention, queue_id", 1,
+		"SELECT q.queue_id, NULL::text, $1 - q.retention "
+		"FROM jadugar_internal.queue q WHERE q.retention IS NOT NULL "
+		"UNION ALL SELECT NULL, n.name, $1 - n.retention "
+		"FROM jadugar_internal.tenant n "
+		"WHERE n.retention IS NOT NULL OR n.max_history IS NOT NULL "
+		"ORDER BY 3, 1, 2", 1,
 		{TIMESTAMPTZOID}
 	};
 	TimestampTz now = jdg_now();
 	Datum		v[1] = {TimestampTzGetDatum(now)};
 	TimestampTz before = horizon;
-	QueueProgress *queues;
+	Progress   *all;
 	MemoryContext mcxt;
 	int64		n;
 
@@ -217,25 +229,29 @@ begin_pass(void)
 	if (!note_horizon(now))
 		before = DT_NOBEGIN;
 	n = jdg_run(&q, v, NULL, 0);
-	queues = MemoryContextAlloc(mcxt, Max(n, 1) * sizeof(QueueProgress));
+	all = MemoryContextAlloc(mcxt, Max(n, 1) * sizeof(Progress));
 	for (int64 i = 0; i < n; i++)
 	{
-		queues[i].queue_id = jdg_col_int32(i, 1, 0);
-		queues[i].limit = jdg_col_time(i, 2, DT_NOBEGIN);
-		queues[i].reached = Min(reached_before(queues[i].queue_id), before);
+		all[i].queue_id = jdg_col_int32(i, 1, 0);
+		all[i].tenant = jdg_col_text(i, 2, mcxt);
+		all[i].limit = jdg_col_time(i, 3, DT_NOBEGIN);
+		if (all[i].tenant != NULL)
+			all[i].limit = Max(all[i].limit,
+							   jdg_tenant_history_limit(all[i].tenant));
+		all[i].reached = Min(reached_before(&all[i]), before);
 	}
 	jdg_work_end();
 	MemoryContextSetParent(mcxt, TopMemoryContext);
 	if (progress_mcxt != NULL)
 		MemoryContextDelete(progress_mcxt);
 	progress_mcxt = mcxt;
-	progress = queues;
+	progress = all;
 	nprogress = (int) n;
 }
 
 /*
- * Deletes a batch of the first queue that is not done, and of those that are
- * to be read in the same range.  Returns false if all are done.
+ * Deletes a batch of the first that is not done, and of those that are to be
+ * read in the same range.  Returns false if all are done.
  */
 static bool
 delete_some_history(void)
@@ -250,19 +266,21 @@ delete_some_history(void)
 	static JdgQuery delete = {
 		"WITH gone AS (DELETE FROM jadugar_internal.attempt "
 		"WHERE finished_at > $1 AND finished_at <= $2 "
-		"AND queue_id = ANY ($3) RETURNING task_id, final, status) "
+		"AND (queue_id = ANY ($3) OR tenant = ANY ($4)) RETURNING task_id, final, status) "
 		"UPDATE jadugar_internal.here SET forgotten = x.id "
 		"FROM (SELECT max(task_id) AS id FROM gone "
 		"WHERE final AND status <> " JDG_SQL_COMPLETED ") x "
-		"WHERE x.id > forgotten", 3,
-		{TIMESTAMPTZOID, TIMESTAMPTZOID, INT4ARRAYOID}
+		"WHERE x.id > forgotten", 4,
+		{TIMESTAMPTZOID, TIMESTAMPTZOID, INT4ARRAYOID, TEXTARRAYOID}
 	};
-	QueueProgress *first = progress;
+	Progress   *first = progress;
 	TimestampTz from,
 				limit,
 				last;
 	Datum	   *ids;
+	Datum	   *tenants;
 	int			n = 0;
+	int			ntenants = 0;
 
 	while (first < progress + nprogress && first->reached >= first->limit)
 		first++;
@@ -271,22 +289,28 @@ delete_some_history(void)
 	from = first->reached;
 	limit = first->limit;
 	ids = palloc(sizeof(Datum) * nprogress);
-	for (QueueProgress *p = first; p < progress + nprogress; p++)
+	tenants = palloc(sizeof(Datum) * nprogress);
+	for (Progress *p = first; p < progress + nprogress; p++)
 	{
-		if (p->reached == from && p->limit == limit)
+		if (p->reached != from || p->limit != limit)
+			continue;
+		if (p->tenant != NULL)
+			tenants[ntenants++] = CStringGetTextDatum(p->tenant);
+		else
 			ids[n++] = Int32GetDatum(p->queue_id);
 	}
 	jdg_work_begin();
 	last = jdg_old_rows_find(&find, from, limit);
 	if (last != DT_NOEND)
 	{
-		Datum		v[3] = {TimestampTzGetDatum(from), TimestampTzGetDatum(last)};
+		Datum		v[4] = {TimestampTzGetDatum(from), TimestampTzGetDatum(last)};
 
 		v[2] = jdg_array(INT4OID, ids, NULL, n);
+		v[3] = jdg_array(TEXTOID, tenants, NULL, ntenants);
 		jdg_run(&delete, v, NULL, 0);
 	}
 	jdg_work_end();
-	for (QueueProgress *p = first; p < progress + nprogress; p++)
+	for (Progress *p = first; p < progress + nprogress; p++)
 	{
 		if (p->reached == from && p->limit == limit)
 			p->reached = last == DT_NOEND ? limit : last;

@@ -50,8 +50,10 @@
 #include "task/outcome.h"
 #include "task/resolve.h"
 #include "task/settle.h"
+#include "task/tenant_quota.h"
 #include "task/unique.h"
 #include "task/wakeup.h"
+#include "tenant/tenant.h"
 
 /* The options that retry_task() needs and the history has no columns for. */
 static Jsonb *
@@ -78,11 +80,11 @@ options_of(const JdgTask *t)
 	return jdg_json_finish(&st);
 }
 
-/* Does the queue keep history rows of this status? */
+/* Are history rows of this status kept? */
 static bool
-keeps_history(const JdgQueue *queue, JdgStatus status)
+keeps_history(JdgKeep keep, JdgStatus status)
 {
-	switch (queue->keep)
+	switch (keep)
 	{
 		case JDG_KEEP_ALL:
 			return true;
@@ -123,8 +125,8 @@ history_of(const JdgTask *t, const JdgOutcome *o, const JdgDecision *d,
 }
 
 /*
- * Inserts the history rows of n attempts, except those that their queue does
- * not keep.  That a task did not complete is kept in any case: outcome.c.
+ * Inserts the history rows of n attempts, except those that their queue or
+ * their tenant does not keep.  That a task did not complete is kept in any case: outcome.c.
  */
 static void
 write_histories(const JdgTask *tasks, const JdgOutcome *o,
@@ -143,7 +145,8 @@ write_histories(const JdgTask *tasks, const JdgOutcome *o,
 		if (queue.queue_id != tasks[i].queue_id &&
 			!jdg_queue_by_id(tasks[i].queue_id, &queue))
 			queue.keep = JDG_KEEP_ALL;
-		if (keeps_history(&queue, d[i].status))
+		if (keeps_history(queue.keep, d[i].status) &&
+			keeps_history(jdg_tenant_keep(tasks[i].tenant), d[i].status))
 		{
 			history_of(&tasks[i], &o[i], &d[i], &h[k++]);
 			continue;
@@ -251,6 +254,7 @@ delete_rows(const JdgTask *tasks, const JdgDecision *d, int n)
 		delete_row(&tasks[i], rel);
 		if (tasks[i].bounded)
 			jdg_depth_freed(tasks[i].queue_id, 1);
+		jdg_tenant_quota_count(tasks[i].tenant, -1);
 	}
 	table_close(rel, NoLock);
 	/* the queries that follow do not see them */

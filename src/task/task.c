@@ -23,6 +23,7 @@
 #include "task/depth.h"
 #include "task/happened.h"
 #include "task/task.h"
+#include "task/tenant_quota.h"
 
 /* The next task id.  Usable outside jdg_internal_begin() too. */
 int64
@@ -159,6 +160,7 @@ jdg_task_writer_put(JdgTaskWriter *w, const JdgTask *t)
 	jdg_rows_put(w->rows, v, isnull);
 	if (t->bounded)
 		jdg_depth_inserted(t->queue_id, 1);
+	jdg_tenant_quota_count(t->tenant, 1);
 	if (jdg_happens(JDG_TASK_ENQUEUED) || jdg_happens(JDG_SCHEDULE_FIRED))
 		tell(t);
 }

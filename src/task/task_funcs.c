@@ -41,6 +41,7 @@
 #include "task/retry.h"
 #include "task/room.h"
 #include "task/settle.h"
+#include "task/tenant_quota.h"
 #include "task/wakeup.h"
 
 /* a thousand years, in microseconds */
@@ -375,7 +376,7 @@ JDG_FUNCTION(jdg_update_task, JDG_LEVEL_USER)
 	if (a.payload)
 		t.payload = a.payload;
 	if (a.priority)
-		t.priority = *a.priority;
+		t.priority = jdg_tenant_priority(t.tenant, *a.priority);
 	if (a.run_at)
 		t.run_at = *a.run_at;
 	if (a.queue)

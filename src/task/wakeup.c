@@ -25,6 +25,7 @@
 #include "base/objects.h"
 #include "shared/database.h"
 #include "shared/depth.h"
+#include "shared/quota.h"
 #include "shared/launcher_state.h"
 #include "shared/marks.h"
 #include "shared/pool.h"
@@ -110,6 +111,7 @@ act(void)
 		jdg_launcher_wake(true);
 		/* they may be of queues of an extension that was here before */
 		jdg_depths_forget(MyDatabaseId);
+		jdg_quotas_doubt(MyDatabaseId);
 	}
 	if (pending.room)
 		jdg_depths_wake(MyDatabaseId);

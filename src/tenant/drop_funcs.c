@@ -47,6 +47,7 @@
 #include "exec/exec.h"
 #include "flow/run/message.h"
 #include "shared/database.h"
+#include "shared/quota.h"
 #include "shared/shmem.h"
 #include "task/locktask.h"
 #include "task/settle.h"
@@ -363,6 +364,7 @@ end_drop(Drop *d)
 	jdg_wake_scheduler_at_commit(JDG_WAKE_QUEUE_CHANGED);
 	jdg_internal_end(&in);
 	SPI_commit();
+	jdg_quota_forget(d->tenant_id);
 }
 
 static void

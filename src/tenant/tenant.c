@@ -221,6 +221,15 @@ jdg_tenant_is_paused(const char *label)
 	return label != NULL && jdg_tenant_by_name(label, &tenant) && tenant.paused;
 }
 
+JdgKeep
+jdg_tenant_keep(const char *label)
+{
+	JdgTenant	tenant;
+
+	return label != NULL && jdg_tenant_by_name(label, &tenant) ? tenant.keep :
+		JDG_KEEP_ALL;
+}
+
 int32
 jdg_tenant_lane(const char *label)
 {

@@ -54,6 +54,9 @@ extern bool jdg_tenant_by_id(int32 tenant_id, JdgTenant *tenant);
 /* is it the label of a tenant that is paused?  NULL is not. */
 extern bool jdg_tenant_is_paused(const char *label);
 
+/* what the history keeps of tasks with that label, or NULL */
+extern JdgKeep jdg_tenant_keep(const char *label);
+
 /*
  * The lane of a label: 0 for NULL, the negative id of a tenant that was
  * created, else a positive hash.

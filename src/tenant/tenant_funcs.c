@@ -23,6 +23,8 @@
 #include "base/errors.h"
 #include "base/interval.h"
 #include "base/params.h"
+#include "shared/quota.h"
+#include "shared/shmem.h"
 #include "task/wakeup.h"
 #include "tenant/tenant.h"
 
@@ -270,6 +272,29 @@ take_row(JdgTenant *tenant)
 			   jdg_col_bool(0, ENQUEUE_RATE_LACKS));
 }
 
+/*
+ * Makes an entry for the quotas of the tenant, if it has any.  A number of
+ * tasks that was counted without a bound is not kept up to date, so it is
+ * counted anew.
+ */
+static void
+prepare_quotas(const JdgTenant *tenant)
+{
+	JdgQuota   *quota;
+
+	if (tenant->max_tasks == 0 && tenant->enqueue.rate == 0)
+		return;
+	jdg_require_shmem();
+	quota = jdg_quota_get(tenant->tenant_id, true, true);
+	if (quota == NULL)
+		ereport(ERROR,
+				(errcode(JDG_ERRCODE_CONFLICT),
+				 errmsg("too many tenants have quotas"),
+				 errdetail("The maximum for the server is %d.", JDG_QUOTAS_MAX),
+				 errhint("Leave out max_tasks and enqueue_rate, or drop tenants.")));
+	jdg_quota_doubt(quota, tenant->tenant_id);
+}
+
 static void
 raise_exists(const char *name)
 {
@@ -305,6 +330,7 @@ JDG_FUNCTION(jdg_create_tenant, JDG_LEVEL_OPERATOR)
 	if (jdg_run_params(&create_query, &p, 0) != 1)
 		raise_exists(a.name);
 	take_row(&tenant);
+	prepare_quotas(&tenant);
 	jdg_audit("create_tenant", "tenant", a.name, user);
 	jdg_wake_scheduler_at_commit(JDG_WAKE_QUEUE_CHANGED);
 	jdg_internal_end(&in);
@@ -334,6 +360,7 @@ JDG_FUNCTION(jdg_alter_tenant, JDG_LEVEL_OPERATOR)
 	if (jdg_run_params(&alter_query, &p, 0) != 1)
 		jdg_tenant_missing(a.name);
 	take_row(&tenant);
+	prepare_quotas(&tenant);
 	jdg_audit("alter_tenant", "tenant", a.name, tenant.owner);
 	jdg_wake_scheduler_at_commit(JDG_WAKE_QUEUE_CHANGED);
 	jdg_internal_end(&in);

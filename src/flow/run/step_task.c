@@ -19,6 +19,7 @@
 #include "queue/queue.h"
 #include "task/wakeup.h"
 #include "task/follow.h"
+#include "task/tenant_quota.h"
 #include "task/time_zone.h"
 
 /*
@@ -57,6 +58,7 @@ jdg_step_make_task(JdgRunState *rs, JdgFlowStep *step, const JdgTask *template)
 	t->created_at = t->run_at = pass->now;
 	t->scheduled_for = t->started_at = DT_NOBEGIN;
 	t->tenant = rs->r.tenant;
+	t->priority = jdg_tenant_priority(t->tenant, t->priority);
 	t->trace = rs->r.trace;
 	if (rs->r.timezone != NULL)
 		t->settings = jdg_settings_with_zone(t->settings, rs->r.timezone);

@@ -113,4 +113,30 @@ foreach my $action ('', 'kill9', 'error')
 	$node->safe_psql('postgres', q{CALL jadugar.drop_tenant('held')});
 }
 
+# Days pass: of each day, two tenants have five rows, and one without limits.
+$node->append_conf('postgresql.conf', 'jadugar.clock_offset = 0');
+$node->restart;
+$node->safe_psql('postgres', q{
+	SELECT jadugar.create_tenant('short', retention => '36 hours');
+	SELECT jadugar.create_tenant('few', max_history => 12)});
+foreach my $day (0 .. 3)
+{
+	$node->append_conf('postgresql.conf', 'jadugar.clock_offset = ' . 86400 * $day);
+	$node->reload;
+	$node->safe_psql('postgres', qq{
+		SELECT count(*) FROM unnest('{short, few, all}'::text[]) t,
+			LATERAL jadugar.enqueue_batch('SELECT 1', array_fill('{}'::jsonb, '{5}'), tenant => t, metadata => '{"day": $day}', owner => 'app')});
+	poll_sub("day $day: tasks have run", sub {
+		return sql(qq{SELECT count(*) = 15 AND max(finished_at) - now() BETWEEN '$day days' - interval '1 h' AND '$day days 1 h'
+			FROM jadugar.history WHERE metadata ->> 'day' = '$day'}) eq 't'; });
+}
+my $kept = q{SELECT string_agg(tenant || ' ' || days, ', ' ORDER BY tenant) FROM (
+	SELECT tenant, string_agg(DISTINCT metadata ->> 'day', '' ORDER BY metadata ->> 'day') AS days FROM jadugar.history WHERE tenant IN ('short', 'few', 'all') GROUP BY tenant) x};
+my $days = 0;
+poll_sub('retention and max_history', sub {
+	$node->append_conf('postgresql.conf', 'jadugar.clock_offset = ' . (86400 * 3 + 7200 * ++$days));
+	$node->reload;
+	return sql($kept) =~ /^all 0123, few 23(, short 3)?$/; });
+poll_sub('retention', sub { return sql($kept) =~ /^all 0123, few 23(, short 3)?$/; });
+
 done_testing();

@@ -1,0 +1,315 @@
+/*-------------------------------------------------------------------------
+ *
+ * tenant_quota.c
+ *	  Quotas of tenants, see tenant_quota.h.
+ *
+ * Runs in any backend and in our own processes.  Tasks are counted in
+ * shared/quota.h for tenants with max_tasks.  A record for each tenant and
+ * level of subtransactions has what this transaction has inserted and deleted;
+ * at commit it is added.  A prepared transaction adds what it has inserted,
+ * since the session that commits it does not know; the number is then too
+ * high until it is counted again.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "access/xact.h"
+#include "catalog/pg_type.h"
+#include "utils/builtins.h"
+#include "utils/memutils.h"
+
+#include "base/clock.h"
+#include "base/errors.h"
+#include "base/spi.h"
+#include "shared/quota.h"
+#include "task/tenant_quota.h"
+#include "tenant/tenant.h"
+
+/* a number that is too high is counted again after this time */
+#define COUNT_AGAIN_US (10 * USECS_PER_SEC)
+
+typedef struct Record
+{
+	int32		tenant_id;
+	int			level;			/* of subtransactions */
+	JdgQuota   *quota;
+	int64		inserted;
+	int64		deleted;
+} Record;
+
+static Record *records = NULL;
+static int	nrecords = 0;
+static int	max_records = 0;
+
+/* The record of the tenant at a level, or NULL; deeper levels come later. */
+static Record *
+find(int32 tenant_id, int level)
+{
+	for (int i = nrecords - 1; i >= 0 && records[i].level >= level; i--)
+	{
+		if (records[i].tenant_id == tenant_id && records[i].level == level)
+			return &records[i];
+	}
+	return NULL;
+}
+
+/* The record at the current level; NULL if there is no entry for the tenant. */
+static Record *
+need_record(int32 tenant_id)
+{
+	int			level = GetCurrentTransactionNestLevel();
+	Record	   *r = find(tenant_id, level);
+	JdgQuota   *quota;
+
+	if (r != NULL)
+		return r;
+	quota = jdg_quota_get(tenant_id, true, false);
+	if (quota == NULL)
+		return NULL;
+	if (records == NULL)
+	{
+		max_records = 8;
+		records = MemoryContextAlloc(TopMemoryContext,
+									 sizeof(Record) * max_records);
+	}
+	else if (nrecords == max_records)
+	{
+		records = repalloc_huge(records, sizeof(Record) * max_records * 2);
+		max_records *= 2;
+	}
+	r = &records[nrecords++];
+	memset(r, 0, sizeof(Record));
+	r->tenant_id = tenant_id;
+	r->level = level;
+	r->quota = quota;
+	return r;
+}
+
+void
+jdg_tenant_quota_count(const char *label, int64 n)
+{
+	JdgTenant	tenant;
+	Record	   *r;
+
+	if (label == NULL || !jdg_tenant_by_name(label, &tenant) ||
+		tenant.max_tasks == 0)
+		return;
+	r = need_record(tenant.tenant_id);
+	if (r == NULL)
+		return;
+	if (n > 0)
+		r->inserted += n;
+	else
+		r->deleted -= n;
+}
+
+int32
+jdg_tenant_priority(const char *label, int32 priority)
+{
+	JdgTenant	tenant;
+
+	if (label == NULL || !jdg_tenant_by_name(label, &tenant) ||
+		!tenant.caps_priority)
+		return priority;
+	return Min(priority, tenant.max_priority);
+}
+
+/* The tasks by which this transaction changes the number. */
+static int64
+mine(int32 tenant_id)
+{
+	int64		n = 0;
+
+	for (int i = 0; i < nrecords; i++)
+	{
+		if (records[i].tenant_id == tenant_id)
+			n += records[i].inserted - records[i].deleted;
+	}
+	return n;
+}
+
+/* Counts the tasks that are committed, those that this transaction ends too. */
+static void
+count_tasks(JdgQuota *quota, const JdgTenant *tenant)
+{
+	static JdgQuery q = {
+		"SELECT count(*) FROM jadugar_internal.task WHERE tenant = $1",
+		1, {TEXTOID}
+	};
+	Datum		v[1] = {CStringGetTextDatum(tenant->name)};
+	uint32		count = jdg_quota_count_begin(quota);
+	JdgInternal in;
+
+	jdg_internal_begin(&in);
+	jdg_run_latest(&q, v, NULL);
+	jdg_quota_count_end(quota, count,
+						jdg_col_int64(0, 1, 0) - mine(tenant->tenant_id),
+						jdg_now());
+	jdg_internal_end(&in);
+}
+
+/* Has the tenant room for n more tasks? */
+static bool
+has_room(JdgQuota *quota, const JdgTenant *tenant, int64 n)
+{
+	TimestampTz counted_at;
+	int64		tasks = jdg_quota_tasks(quota, tenant->tenant_id, &counted_at);
+
+	if (tasks < 0)
+	{
+		count_tasks(quota, tenant);
+		tasks = jdg_quota_tasks(quota, tenant->tenant_id, &counted_at);
+	}
+	/* another session counts: it raises the error if there is no room */
+	if (tasks < 0)
+		return true;
+	return tasks + mine(tenant->tenant_id) + n <= tenant->max_tasks;
+}
+
+/* Raises QUEUE_FULL. */
+static void
+check_tasks(JdgQuota *quota, const JdgTenant *tenant, int64 n)
+{
+	TimestampTz counted_at;
+
+	if (has_room(quota, tenant, n))
+		return;
+	(void) jdg_quota_tasks(quota, tenant->tenant_id, &counted_at);
+	if (counted_at < jdg_now() - COUNT_AGAIN_US)
+	{
+		count_tasks(quota, tenant);
+		if (has_room(quota, tenant, n))
+			return;
+	}
+	ereport(ERROR,
+			(errcode(JDG_ERRCODE_QUEUE_FULL),
+			 errmsg("tenant \"%s\" has too many unfinished tasks", tenant->name),
+			 errdetail("Its max_tasks is %lld.", (long long) tenant->max_tasks),
+			 errhint("Enqueue later, or raise max_tasks with jadugar.alter_tenant().")));
+}
+
+/* Raises RATE_LIMITED. */
+static void
+check_rate(JdgQuota *quota, const JdgTenant *tenant, int64 n)
+{
+	const JdgTenantRate *r = &tenant->enqueue;
+	int64		wait;
+
+	if (n > r->burst)
+		ereport(ERROR,
+				(errcode(JDG_ERRCODE_RATE_LIMITED),
+				 errmsg("tenant \"%s\" cannot enqueue %lld tasks at once",
+						tenant->name, (long long) n),
+				 errdetail("Its enqueue_burst is %d.", r->burst),
+				 errhint("Enqueue fewer tasks with each call, or raise enqueue_burst with jadugar.alter_tenant().")));
+	wait = jdg_quota_take(quota, tenant->tenant_id, n,
+						  (double) r->per / r->rate, r->burst, jdg_now());
+	if (wait == 0)
+		return;
+	ereport(ERROR,
+			(errcode(JDG_ERRCODE_RATE_LIMITED),
+			 errmsg("tenant \"%s\" enqueues tasks too fast", tenant->name),
+			 errdetail("Try again in %.3f seconds.",
+					   (double) wait / USECS_PER_SEC),
+			 errhint("Wait, or raise enqueue_rate with jadugar.alter_tenant().")));
+}
+
+void
+jdg_tenant_quota_check(const char *label, int64 n)
+{
+	JdgTenant	tenant;
+	JdgQuota   *quota;
+
+	Assert(!jdg_is_bookkeeping());
+	if (label == NULL || n == 0 || !jdg_tenant_by_name(label, &tenant) ||
+		(tenant.max_tasks == 0 && tenant.enqueue.rate == 0))
+		return;
+	/* full after a restore of too many tenants: then there is no quota */
+	quota = jdg_quota_get(tenant.tenant_id, true, false);
+	if (quota == NULL)
+		return;
+	if (tenant.max_tasks > 0)
+		check_tasks(quota, &tenant, n);
+	if (tenant.enqueue.rate > 0)
+		check_rate(quota, &tenant, n);
+}
+
+static void
+xact_callback(XactEvent event, void *arg)
+{
+	if (nrecords == 0)
+		return;
+	switch (event)
+	{
+		case XACT_EVENT_COMMIT:
+		case XACT_EVENT_PREPARE:
+			for (int i = 0; i < nrecords; i++)
+				jdg_quota_add(records[i].quota, records[i].tenant_id,
+							  records[i].inserted -
+							  (event == XACT_EVENT_COMMIT ?
+							   records[i].deleted : 0));
+			nrecords = 0;
+			break;
+		case XACT_EVENT_ABORT:
+			nrecords = 0;
+			break;
+		default:
+			break;
+	}
+}
+
+/* The records of a released subtransaction become those of its parent. */
+static void
+merge_level(int level)
+{
+	int			from = nrecords;
+	int			end = nrecords;
+
+	while (from > 0 && records[from - 1].level >= level)
+		from--;
+	nrecords = from;
+	for (int i = from; i < end; i++)
+	{
+		Record		r = records[i];
+		Record	   *up = find(r.tenant_id, level - 1);
+
+		if (up != NULL)
+		{
+			up->inserted += r.inserted;
+			up->deleted += r.deleted;
+			continue;
+		}
+		r.level = level - 1;
+		records[nrecords++] = r;
+	}
+}
+
+static void
+subxact_callback(SubXactEvent event, SubTransactionId me,
+				 SubTransactionId parent, void *arg)
+{
+	int			level = GetCurrentTransactionNestLevel();
+
+	if (nrecords == 0)
+		return;
+	switch (event)
+	{
+		case SUBXACT_EVENT_COMMIT_SUB:
+			merge_level(level);
+			break;
+		case SUBXACT_EVENT_ABORT_SUB:
+			while (nrecords > 0 && records[nrecords - 1].level >= level)
+				nrecords--;
+			break;
+		default:
+			break;
+	}
+}
+
+void
+jdg_tenant_quota_init(void)
+{
+	RegisterXactCallback(xact_callback, NULL);
+	RegisterSubXactCallback(subxact_callback, NULL);
+}
