@@ -118,16 +118,10 @@ confine_levels(int levels, JdgConfined *c)
  * confined by a grant to itself only.
  */
 static Rights
-read_rights(Oid role)
+read_rights(Oid role, MemoryContext mcxt)
 {
-	static MemoryContext mcxt = NULL;
 	Rights		r = {read_levels(role), NULL};
 
-	if (mcxt == NULL)
-		mcxt = AllocSetContextCreate(TopMemoryContext,
-									 "jadugar tenants of a role",
-									 ALLOCSET_SMALL_SIZES);
-	MemoryContextReset(mcxt);
 	r.confined = jdg_confined_read(role, (r.levels & LEVEL_OPERATOR) != 0,
 								   mcxt);
 	if (r.confined != NULL)
@@ -135,16 +129,41 @@ read_rights(Oid role)
 	return r;
 }
 
+/* a role whose rights this process has read */
+typedef struct KnownRole
+{
+	Oid			role;
+	uint64		epoch;			/* of the configuration; 0: not kept */
+	Rights		rights;
+	MemoryContext mcxt;			/* of rights.confined */
+} KnownRole;
+
+/* Makes room for the rights of one more role. */
+static KnownRole *
+next_known(KnownRole *known, int n)
+{
+	static int	next = 0;
+	KnownRole  *k = &known[next];
+
+	next = (next + 1) % n;
+	k->epoch = 0;
+	if (k->mcxt == NULL)
+		k->mcxt = AllocSetContextCreate(TopMemoryContext,
+										"jadugar rights of a role",
+										ALLOCSET_SMALL_SIZES);
+	MemoryContextReset(k->mcxt);
+	return k;
+}
+
 /*
  * What a role may do.  Every call of a function asks for it, so it is kept for
- * one role until the configuration changes.
+ * some roles until the configuration changes.
  */
 static Rights
 rights_of(Oid role)
 {
-	static Oid	known_role = InvalidOid;
-	static uint64 known_epoch = 0;
-	static Rights known;
+	static KnownRole known[8];
+	KnownRole  *k;
 	uint64		epoch;
 
 	if (superuser_arg(role) || has_privs_of_role(role, jdg_bookkeeper()))
@@ -154,14 +173,17 @@ rights_of(Oid role)
 		return all;
 	}
 	epoch = jdg_config_epoch_latest();
-	if (epoch != 0 && epoch == known_epoch && role == known_role)
-		return known;
-	known_epoch = 0;
-	known = read_rights(role);
-	known_role = role;
+	for (int i = 0; epoch != 0 && i < lengthof(known); i++)
+	{
+		if (known[i].role == role && known[i].epoch == epoch)
+			return known[i].rights;
+	}
+	k = next_known(known, lengthof(known));
+	k->rights = read_rights(role, k->mcxt);
+	k->role = role;
 	/* no level is not kept: which role is meant may change without an epoch */
-	known_epoch = known.levels ? epoch : 0;
-	return known;
+	k->epoch = k->rights.levels ? epoch : 0;
+	return k->rights;
 }
 
 static int

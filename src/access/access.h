@@ -17,8 +17,8 @@ extern bool jdg_has_access(Oid role);	/* at any level */
 
 /*
  * The tenants to which the role is confined; NULL: it is not.  Such a role is
- * neither operator nor monitor.  Valid until a right of any role is asked for
- * again.
+ * neither operator nor monitor.  Valid until rights of other roles are asked
+ * for.
  */
 extern const struct JdgConfined *jdg_confined(Oid role);
 

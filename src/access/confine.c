@@ -20,16 +20,20 @@
 #include "access/owner.h"
 #include "base/params.h"
 
+static JdgQuery grants_query = {
+	"SELECT role, tenant_id, level = 'user' FROM jadugar_internal.tenant_grant",
+	0, {0}
+};
+
 /*
  * A grant whose tenant has no row comes last, and confines all the same: the
  * role would else see everything when its tenant was dropped.
  */
-static JdgQuery grants_query = {
-	"SELECT g.role, g.name, g.is_user FROM (SELECT t.role, "
-	"(SELECT n.name FROM jadugar_internal.tenant n "
-	"WHERE n.tenant_id = t.tenant_id OFFSET 0) AS name, "
-	"t.level = 'user' AS is_user FROM jadugar_internal.tenant_grant t "
-	"OFFSET 0) g ORDER BY g.name COLLATE \"C\"", 0, {0}
+static JdgQuery names_query = {
+	"SELECT g.name, g.is_user FROM (SELECT (SELECT n.name "
+	"FROM jadugar_internal.tenant n WHERE n.tenant_id = x.tenant_id OFFSET 0) "
+	"AS name, x.is_user FROM unnest($1, $2) x (tenant_id, is_user) OFFSET 0) g "
+	"ORDER BY g.name COLLATE \"C\"", 2, {INT4ARRAYOID, BOOLARRAYOID}
 };
 
 /* Does a grant to the role "given_to" concern this role? */
@@ -57,34 +61,57 @@ add(JdgConfined *c, char *name, bool user)
 	c->n++;
 }
 
+/*
+ * Collects the grants that concern the role, of which most concern others: their
+ * tenants in values[0], and whether they are of level user in values[1].
+ * Returns their number.
+ */
+static int
+collect(Oid role, bool directly, Datum *values)
+{
+	int64		n = jdg_run_latest(&grants_query, NULL, NULL);
+	Datum	   *ids = palloc(sizeof(Datum) * Max(n, 1));
+	Datum	   *users = palloc(sizeof(Datum) * Max(n, 1));
+	int			found = 0;
+
+	for (int64 i = 0; i < n; i++)
+	{
+		SPITupleTable *table = SPI_tuptable;
+		Oid			given_to = jdg_role_meant_by(jdg_col_oid(i, 1));
+
+		SPI_tuptable = table;
+		if (!concerns(given_to, role, directly))
+			continue;
+		ids[found] = Int32GetDatum(jdg_col_int32(i, 2, 0));
+		users[found++] = BoolGetDatum(jdg_col_bool(i, 3));
+	}
+	values[0] = jdg_array(INT4OID, ids, NULL, found);
+	values[1] = jdg_array(BOOLOID, users, NULL, found);
+	return found;
+}
+
 /* See confine.h.  Reads what is committed now, whatever the snapshot is. */
 JdgConfined *
 jdg_confined_read(Oid role, bool directly, MemoryContext mcxt)
 {
 	JdgConfined *c = NULL;
 	JdgInternal in;
+	Datum		values[2];
 	int64		n;
 
 	jdg_internal_begin(&in);
-	n = jdg_run_latest(&grants_query, NULL, NULL);
-	for (int64 i = 0; i < n; i++)
+	if (collect(role, directly, values) > 0)
 	{
-		SPITupleTable *table = SPI_tuptable;
-		Oid			given_to = jdg_role_meant_by(jdg_col_oid(i, 1));
-		char	   *name;
-
-		SPI_tuptable = table;
-		if (!concerns(given_to, role, directly))
-			continue;
-		if (c == NULL)
+		n = jdg_run_latest(&names_query, values, NULL);
+		c = MemoryContextAllocZero(mcxt, sizeof(JdgConfined));
+		c->tenants = MemoryContextAllocHuge(mcxt, sizeof(JdgConfinedTenant) * n);
+		for (int64 i = 0; i < n; i++)
 		{
-			c = MemoryContextAllocZero(mcxt, sizeof(JdgConfined));
-			c->tenants = MemoryContextAllocHuge(mcxt,
-												sizeof(JdgConfinedTenant) * n);
+			char	   *name = jdg_col_text(i, 1, mcxt);
+
+			if (name != NULL)
+				add(c, name, jdg_col_bool(i, 2));
 		}
-		name = jdg_col_text(i, 2, mcxt);
-		if (name != NULL)
-			add(c, name, jdg_col_bool(i, 3));
 	}
 	jdg_internal_end(&in);
 	return c;
