@@ -286,7 +286,8 @@ raise_runs(const JdgTask *t, int64 holder)
 
 /*
  * The caller gets no id of a task that it may not act on, and does not change
- * it: the owner's keys are unique across its tenants.
+ * it: the owner's keys are unique across its tenants.  Of a task that is gone,
+ * and whose key still holds, the id says nothing.
  */
 static void
 check_holder(const JdgTask *t, int64 holder)

@@ -168,7 +168,7 @@ jdg_task_look(int64 task_id, Oid role, JdgTask *task, MemoryContext mcxt)
 		return jdg_may_manage_row(role, task->owner, task->tenant) ?
 			JDG_TASK_UNFINISHED : JDG_TASK_HIDDEN;
 	if (jdg_run(&q, v, NULL, 1) == 0)
-		return JDG_TASK_HIDDEN;
+		return JDG_TASK_GONE;
 	return jdg_may_manage_row(role, jdg_col_oid(0, 1),
 							  jdg_col_text(0, 2, CurrentMemoryContext)) ?
 		JDG_TASK_FINISHED : JDG_TASK_HIDDEN;
@@ -193,6 +193,7 @@ jdg_task_find(int64 task_id, Oid role, JdgTask *task, MemoryContext mcxt)
 {
 	switch (jdg_task_look(task_id, role, task, mcxt))
 	{
+		case JDG_TASK_GONE:
 		case JDG_TASK_HIDDEN:
 			jdg_task_refuse(task_id, role, task);
 			break;

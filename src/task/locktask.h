@@ -35,7 +35,8 @@ extern void jdg_task_wait_for_row(int64 task_id);
 
 typedef enum JdgTaskLook
 {
-	JDG_TASK_HIDDEN,			/* there is none that the role may act on */
+	JDG_TASK_GONE,				/* no row says anything of it */
+	JDG_TASK_HIDDEN,			/* the role may not act on it */
 	JDG_TASK_UNFINISHED,		/* *task is set */
 	JDG_TASK_FINISHED			/* the history knows it */
 } JdgTaskLook;

@@ -274,6 +274,7 @@ JDG_FUNCTION(jdg_v_retry_tasks, JDG_LEVEL_USER)
 		/* a confined caller may see some on which it may not act */
 		switch (jdg_task_look(id, in.save_user, &t, each))
 		{
+			case JDG_TASK_GONE:
 			case JDG_TASK_HIDDEN:
 				retried = NOT_MINE;
 				break;

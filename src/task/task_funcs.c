@@ -128,7 +128,7 @@ cancel_task(int64 id, bool missing_ok, Oid *owner)
 
 	jdg_internal_begin(&in);
 	look = jdg_task_look(id, in.save_user, &t, CurrentMemoryContext);
-	if (look == JDG_TASK_HIDDEN && !missing_ok)
+	if ((look == JDG_TASK_GONE || look == JDG_TASK_HIDDEN) && !missing_ok)
 		jdg_task_refuse(id, in.save_user, &t);
 	if (look == JDG_TASK_UNFINISHED)
 	{
