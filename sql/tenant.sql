@@ -20,7 +20,7 @@ CREATE TABLE jadugar_internal.tenant (
 	enqueue_per	interval,
 	enqueue_burst integer CHECK (enqueue_burst > 0),
 	history		text NOT NULL DEFAULT 'all' CHECK (history IN ('all', 'failures', 'none')),
-	retention	interval,
+	retention	interval CHECK (retention > '0'),
 	max_history	bigint CHECK (max_history > 0),
 	description	text,
 	metadata	jsonb,
@@ -116,6 +116,16 @@ CREATE FUNCTION jadugar.resume_tenant(name text) RETURNS void
 LANGUAGE C AS 'MODULE_PATHNAME', 'jdg_resume_tenant';
 COMMENT ON FUNCTION jadugar.resume_tenant IS
 	'Resumes a paused tenant. Missed occurrences are handled by the misfire policy of each schedule.';
+
+CREATE FUNCTION jadugar.export_tenant(name text, kinds text[] DEFAULT NULL) RETURNS SETOF jsonb
+LANGUAGE C STABLE AS 'MODULE_PATHNAME', 'jdg_export_tenant';
+COMMENT ON FUNCTION jadugar.export_tenant IS
+	'Returns the options of a tenant, its schedules and its unfinished tasks, one object for each.';
+
+CREATE FUNCTION jadugar.import_tenant(rows jsonb[], rename text DEFAULT NULL) RETURNS bigint
+LANGUAGE C AS 'MODULE_PATHNAME', 'jdg_import_tenant';
+COMMENT ON FUNCTION jadugar.import_tenant IS
+	'Makes a tenant, schedules and tasks from objects of export_tenant(), with new ids. Returns their number.';
 
 CREATE PROCEDURE jadugar.drop_tenant(name text, INOUT removed bigint DEFAULT NULL)
 LANGUAGE C AS 'MODULE_PATHNAME', 'jdg_drop_tenant';

@@ -26,6 +26,8 @@
 #include "base/errors.h"
 #include "base/interval.h"
 #include "base/locks.h"
+#include "shared/quota.h"
+#include "shared/shmem.h"
 #include "tenant/tenant.h"
 
 static JdgQuery by_name_query = {
@@ -37,6 +39,15 @@ static JdgQuery by_id_query = {
 	"SELECT " JDG_TENANT_COLUMNS " FROM jadugar_internal.tenant "
 	"WHERE tenant_id = $1", 1, {INT4OID}
 };
+
+/* the longest time for which a rate is meant */
+#define PER_DAYS_MAX 366
+
+/* the shortest time between two tasks on average, in microseconds */
+#define SPACING_MIN_US 1
+
+/* the longest time that a burst may save up, in microseconds */
+#define SAVED_MAX_US (100.0 * PER_DAYS_MAX * USECS_PER_DAY)
 
 /* when there are more, none is kept */
 #define MAX_KEPT 4096
@@ -242,6 +253,68 @@ jdg_tenant_lane(const char *label)
 		return -tenant.tenant_id;
 	hash = hash_bytes((const unsigned char *) label, strlen(label)) & 0x7fffffff;
 	return hash == 0 ? 1 : (int32) hash;
+}
+
+static void
+check_rate(const char *what, const JdgTenantRate *r)
+{
+	double		spacing;
+
+	if (r->rate == 0)
+		return;
+	if (r->per <= 0 || r->per > PER_DAYS_MAX * USECS_PER_DAY)
+		ereport(ERROR,
+				(errcode(JDG_ERRCODE_VALIDATION_ERROR),
+				 errmsg("the interval of %s is out of range", what),
+				 errdetail("The maximum is %d days.", PER_DAYS_MAX)));
+	spacing = (double) r->per / r->rate;
+	if (spacing < SPACING_MIN_US)
+		ereport(ERROR,
+				(errcode(JDG_ERRCODE_VALIDATION_ERROR),
+				 errmsg("%s is too high", what),
+				 errdetail("The maximum is one in a microsecond."),
+				 errhint("Reset it if there is to be no limit.")));
+	if (spacing * r->burst > SAVED_MAX_US)
+		ereport(ERROR,
+				(errcode(JDG_ERRCODE_VALIDATION_ERROR),
+				 errmsg("the burst of %s is too high", what),
+				 errdetail("At this rate, %d would take more than 100 years.",
+						   r->burst),
+				 errhint("Give a lower burst.")));
+}
+
+void
+jdg_tenant_check(const JdgTenant *tenant)
+{
+	if (tenant->weight > JDG_WEIGHT_MAX)
+		ereport(ERROR,
+				(errcode(JDG_ERRCODE_VALIDATION_ERROR),
+				 errmsg("weight must be at most %d", JDG_WEIGHT_MAX),
+				 errdetail("The value is %d.", tenant->weight)));
+	check_rate("rate", &tenant->rate);
+	check_rate("enqueue_rate", &tenant->enqueue);
+}
+
+/*
+ * A number of tasks that was counted without a bound is not kept up to date,
+ * so it is counted anew.
+ */
+void
+jdg_tenant_need_quotas(const JdgTenant *tenant)
+{
+	JdgQuota   *quota;
+
+	if (tenant->max_tasks == 0 && tenant->enqueue.rate == 0)
+		return;
+	jdg_require_shmem();
+	quota = jdg_quota_get(tenant->tenant_id, true, true);
+	if (quota == NULL)
+		ereport(ERROR,
+				(errcode(JDG_ERRCODE_CONFLICT),
+				 errmsg("too many tenants have quotas"),
+				 errdetail("The maximum for the server is %d.", JDG_QUOTAS_MAX),
+				 errhint("Leave out max_tasks and enqueue_rate, or drop tenants.")));
+	jdg_quota_doubt(quota, tenant->tenant_id);
 }
 
 void

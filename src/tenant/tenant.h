@@ -72,6 +72,15 @@ extern int32 jdg_tenant_lane(const char *label);
 extern void jdg_tenant_read(uint64 row, JdgTenant *tenant);
 
 /*
+ * Raises VALIDATION_ERROR unless weight, rates and bursts are in range, and fit
+ * together.
+ */
+extern void jdg_tenant_check(const JdgTenant *tenant);
+
+/* makes an entry for the quotas of a tenant, if it has any, or CONFLICT */
+extern void jdg_tenant_need_quotas(const JdgTenant *tenant);
+
+/*
  * Locks the row of a tenant that the user may pause, which its owner and
  * operators may, and returns it as it then is.  "user" is the caller: the
  * current user is the bookkeeper.  Inside jdg_internal_begin().

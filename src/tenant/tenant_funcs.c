@@ -23,19 +23,8 @@
 #include "base/errors.h"
 #include "base/interval.h"
 #include "base/params.h"
-#include "shared/quota.h"
-#include "shared/shmem.h"
 #include "task/wakeup.h"
 #include "tenant/tenant.h"
-
-/* the longest time for which a rate is meant */
-#define PER_DAYS_MAX 366
-
-/* the shortest time between two tasks on average, in microseconds */
-#define SPACING_MIN_US 1
-
-/* the longest time that a burst may save up, in microseconds */
-#define SAVED_MAX_US (100.0 * PER_DAYS_MAX * USECS_PER_DAY)
 
 static const char *const history_words[] = {"all", "failures", "none", NULL};
 
@@ -159,17 +148,6 @@ check_at_least_1(const char *what, int64 value)
 				 errhint("To stop the work of a tenant, use jadugar.pause_tenant().")));
 }
 
-static void
-check_per(const char *what, const Interval *per)
-{
-	jdg_check_interval(what, per, false);
-	if (jdg_interval_us(per) > PER_DAYS_MAX * USECS_PER_DAY)
-		ereport(ERROR,
-				(errcode(JDG_ERRCODE_VALIDATION_ERROR),
-				 errmsg("%s is too long", what),
-				 errdetail("The maximum is %d days.", PER_DAYS_MAX)));
-}
-
 /* Checks what the arguments say each by itself. */
 static void
 check_options(const TenantArgs *a)
@@ -192,52 +170,29 @@ check_options(const TenantArgs *a)
 		if (numbers[i].value)
 			check_at_least_1(numbers[i].name, *numbers[i].value);
 	}
-	if (a->weight && *a->weight > JDG_WEIGHT_MAX)
-		ereport(ERROR,
-				(errcode(JDG_ERRCODE_VALIDATION_ERROR),
-				 errmsg("weight must be at most %d", JDG_WEIGHT_MAX),
-				 errdetail("The value is %d.", *a->weight)));
 	if (a->max_tasks)
 		check_at_least_1("max_tasks", *a->max_tasks);
 	if (a->max_history)
 		check_at_least_1("max_history", *a->max_history);
 	if (a->per)
-		check_per("per", a->per);
+		jdg_check_interval("per", a->per, false);
 	if (a->enqueue_per)
-		check_per("enqueue_per", a->enqueue_per);
+		jdg_check_interval("enqueue_per", a->enqueue_per, false);
 	if (a->retention)
 		jdg_check_interval("retention", a->retention, false);
 	jdg_check_description(a->description);
 	jdg_check_metadata(a->metadata);
 }
 
-/* Checks rate, per and burst of the row, as they belong together. */
+/* Raises VALIDATION_ERROR if there is an interval or a burst, but no rate. */
 static void
-check_rate(const char *what, const JdgTenantRate *r, bool lacks)
+check_rate_given(const char *what, bool lacks)
 {
-	double		spacing;
-
 	if (lacks)
 		ereport(ERROR,
 				(errcode(JDG_ERRCODE_VALIDATION_ERROR),
 				 errmsg("an interval or a burst needs a rate"),
 				 errhint("Give \"%s\", too.", what)));
-	if (r->rate == 0)
-		return;
-	spacing = (double) r->per / r->rate;
-	if (spacing < SPACING_MIN_US)
-		ereport(ERROR,
-				(errcode(JDG_ERRCODE_VALIDATION_ERROR),
-				 errmsg("%s is too high", what),
-				 errdetail("The maximum is one in a microsecond."),
-				 errhint("Reset it if there is to be no limit.")));
-	if (spacing * r->burst > SAVED_MAX_US)
-		ereport(ERROR,
-				(errcode(JDG_ERRCODE_VALIDATION_ERROR),
-				 errmsg("the burst of %s is too high", what),
-				 errdetail("At this rate, %d would take more than 100 years.",
-						   r->burst),
-				 errhint("Give a lower burst.")));
 }
 
 /* Binds the options that create_tenant() and alter_tenant() share. */
@@ -267,32 +222,9 @@ static void
 take_row(JdgTenant *tenant)
 {
 	jdg_tenant_read(0, tenant);
-	check_rate("rate", &tenant->rate, jdg_col_bool(0, RATE_LACKS));
-	check_rate("enqueue_rate", &tenant->enqueue,
-			   jdg_col_bool(0, ENQUEUE_RATE_LACKS));
-}
-
-/*
- * Makes an entry for the quotas of the tenant, if it has any.  A number of
- * tasks that was counted without a bound is not kept up to date, so it is
- * counted anew.
- */
-static void
-prepare_quotas(const JdgTenant *tenant)
-{
-	JdgQuota   *quota;
-
-	if (tenant->max_tasks == 0 && tenant->enqueue.rate == 0)
-		return;
-	jdg_require_shmem();
-	quota = jdg_quota_get(tenant->tenant_id, true, true);
-	if (quota == NULL)
-		ereport(ERROR,
-				(errcode(JDG_ERRCODE_CONFLICT),
-				 errmsg("too many tenants have quotas"),
-				 errdetail("The maximum for the server is %d.", JDG_QUOTAS_MAX),
-				 errhint("Leave out max_tasks and enqueue_rate, or drop tenants.")));
-	jdg_quota_doubt(quota, tenant->tenant_id);
+	check_rate_given("rate", jdg_col_bool(0, RATE_LACKS));
+	check_rate_given("enqueue_rate", jdg_col_bool(0, ENQUEUE_RATE_LACKS));
+	jdg_tenant_check(tenant);
 }
 
 static void
@@ -330,7 +262,7 @@ JDG_FUNCTION(jdg_create_tenant, JDG_LEVEL_OPERATOR)
 	if (jdg_run_params(&create_query, &p, 0) != 1)
 		raise_exists(a.name);
 	take_row(&tenant);
-	prepare_quotas(&tenant);
+	jdg_tenant_need_quotas(&tenant);
 	jdg_audit("create_tenant", "tenant", a.name, user);
 	jdg_wake_scheduler_at_commit(JDG_WAKE_QUEUE_CHANGED);
 	jdg_internal_end(&in);
@@ -360,7 +292,7 @@ JDG_FUNCTION(jdg_alter_tenant, JDG_LEVEL_OPERATOR)
 	if (jdg_run_params(&alter_query, &p, 0) != 1)
 		jdg_tenant_missing(a.name);
 	take_row(&tenant);
-	prepare_quotas(&tenant);
+	jdg_tenant_need_quotas(&tenant);
 	jdg_audit("alter_tenant", "tenant", a.name, tenant.owner);
 	jdg_wake_scheduler_at_commit(JDG_WAKE_QUEUE_CHANGED);
 	jdg_internal_end(&in);

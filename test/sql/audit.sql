@@ -77,6 +77,7 @@ CALL aud.call('create_tenant', '''aud_tenant''');
 CALL aud.call('alter_tenant', '''aud_tenant'', weight => 2');
 CALL aud.call('pause_tenant', '''aud_tenant'', ''a test''');
 CALL aud.call('resume_tenant', '''aud_tenant''');
+CALL aud.call('import_tenant', format('ARRAY(SELECT jadugar.export_tenant(%L)), rename => %L', 'aud_tenant', 'aud_imported'));
 CALL aud.call('grant_tenant', '''aud_tenant'', ''aud_other''');
 CALL aud.call('revoke_tenant', '''aud_tenant'', ''aud_other''');
 CALL aud.call('register_sql_handler', '''aud_sql'', ''SELECT 1''');
@@ -157,6 +158,7 @@ REVOKE aud_owner FROM aud_other;
 -- drain() commits, so it cannot be called by another procedure
 CALL jadugar.drain(queue => 'aud_held');
 CALL jadugar.drop_tenant('aud_tenant') \g /dev/null
+CALL jadugar.drop_tenant('aud_imported') \g /dev/null
 INSERT INTO aud.calls (function) VALUES ('drain'), ('drop_tenant'), ('grant_access'), ('revoke_access');
 SELECT jadugar.grant_access('aud_other', 'monitor'), jadugar.revoke_access('aud_other') \g /dev/null
 SELECT function, arguments, failed FROM aud.calls WHERE failed IS NOT NULL ORDER BY n;

@@ -1,0 +1,25 @@
+/*-------------------------------------------------------------------------
+ *
+ * exported.h
+ *	  Kinds of rows of export_tenant() and import_tenant().
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef JDG_TENANT_EXPORTED_H
+#define JDG_TENANT_EXPORTED_H
+
+/* the version of all kinds of rows */
+#define JDG_EXPORT_VERSION 1
+#define JDG_EXPORT_VERSION_TEXT "1"
+
+typedef enum JdgExportKind
+{
+	JDG_EXPORT_TENANT,
+	JDG_EXPORT_SCHEDULE,
+	JDG_EXPORT_TASK
+} JdgExportKind;
+
+/* their words in that order, up to a NULL */
+extern const char *const jdg_exported_kinds[];
+
+#endif							/* JDG_TENANT_EXPORTED_H */
