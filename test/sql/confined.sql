@@ -383,6 +383,11 @@ CALL test.run_task($$'SELECT count(*) FILTER (WHERE tenant = ''acme'') > 0 AS ow
 CALL test.run_task($$'SELECT jadugar.enqueue(''SELECT 2'', delay => ''1 day'') > 0 AS done'$$);
 SELECT tenant FROM jadugar.tasks WHERE command = 'SELECT 2';
 CALL test.run_task($$'SELECT jadugar.enqueue(''SELECT 1'', tenant => ''hush'')'$$);
+-- a key that still holds, of a task of which nothing is kept
+SELECT jadugar.create_queue('own_silent', history => 'none') > 0 AS made;
+SELECT jadugar.enqueue('SELECT 1', queue => 'own_silent', unique_key => 'once', unique_for => '1 day') AS once \gset
+CALL test.wait_until(format('SELECT count(*) = 0 FROM jadugar.tasks WHERE task_id = %s', :once));
+SELECT jadugar.enqueue('SELECT 1', queue => 'own_silent', unique_key => 'once', unique_for => '1 day') = :once AS same;
 -- a subscription and a run get events of their owner's tenants only
 SELECT jadugar.start_flow(jadugar.chain(ARRAY[jadugar.wait_event('both.y'), jadugar.step('one', 'SELECT 1')])) AS run \gset
 CALL test.wait_until(format('SELECT count(*) = 1 FROM jadugar.flow_steps WHERE run_id = %s AND waiting_for ~ ''^event''', :run));
