@@ -1,6 +1,7 @@
 # Tenants: drop_tenant() ends and goes on after a crash at each of its points; a
 # tenant that is resumed after a day has its schedules handled by their misfire
-# policies, also if the scheduler crashes meanwhile.
+# policies, also if the scheduler crashes meanwhile; quotas hold after a restart and
+# in a copy of the database.
 use strict;
 use warnings;
 
@@ -13,6 +14,7 @@ my $node = new_cluster('main', -faults => 1,
 	log_min_messages => 'fatal',
 	include_if_exists => 'torture.conf',
 	'jadugar.clock_offset' => 0,
+	max_prepared_transactions => 2,
 	'jadugar.cancel_grace' => '1s');
 
 $deadline = 60;
@@ -138,5 +140,42 @@ poll_sub('retention and max_history', sub {
 	$node->reload;
 	return sql($kept) =~ /^all 0123, few 23(, short 3)?$/; });
 poll_sub('retention', sub { return sql($kept) =~ /^all 0123, few 23(, short 3)?$/; });
+
+# A copy of the database has the tenants, their state and their quotas.
+$node->append_conf('postgresql.conf', 'jadugar.clock_offset = 0');
+$node->restart;
+$node->safe_psql('postgres', q{
+	SELECT jadugar.create_tenant('full', max_tasks => 3, history => 'failures');
+	SELECT jadugar.pause_tenant('full', 'is copied');
+	SELECT jadugar.grant_tenant('full', 'app', 'monitor');
+	SELECT count(*) FROM jadugar.enqueue_batch('SELECT 1', array_fill('{}'::jsonb, '{2}'), tenant => 'full', delay => '1 day');
+	SELECT jadugar.schedule('full', '@yearly', 'SELECT 1', tenant => 'full')});
+my $dump = PostgreSQL::Test::Utils::tempdir() . '/dump';
+command_ok([ 'pg_dump', '-f', $dump, '-d', $node->connstr('postgres') ], 'pg_dump');
+$node->safe_psql('postgres', 'CREATE DATABASE copy');
+command_ok([ 'psql', '-qXf', $dump, '-d', $node->connstr('copy') ], 'restored');
+$node->safe_psql('copy', q{SELECT jadugar.adopt()});
+my $state = q{SELECT n.name, n.paused, n.pause_reason, n.unfinished, n.schedules, n.max_tasks, n.history, n.owner = current_user, g.role, g.level
+	FROM jadugar.tenants n JOIN jadugar.tenant_grants g ON g.tenant = n.name WHERE n.name = 'full'};
+foreach my $db (qw(postgres copy))
+{
+	is($node->safe_psql($db, $state), 'full|t|is copied|2|1|3|failures|t|app|monitor', "$db: the tenant");
+	$node->safe_psql($db, q{SELECT jadugar.enqueue('SELECT 1', tenant => 'full', delay => '1 day')});
+	like(psql_error($node, q{SELECT jadugar.enqueue('SELECT 1', tenant => 'full')}, $db),
+		qr/tenant "full" has too many unfinished tasks/, "$db: max_tasks");
+	is($node->safe_psql($db, q{SELECT jadugar.create_tenant('next') > tenant_id FROM jadugar_internal.tenant WHERE name = 'full'}),
+		't', "$db: ids go on");
+}
+# a restart counts the tasks anew
+$node->restart;
+like(psql_error($node, q{SELECT jadugar.enqueue('SELECT 1', tenant => 'full')}),
+	qr/too many unfinished tasks/, 'after a restart: max_tasks');
+# a prepared transaction has a place until it ends
+$node->safe_psql('postgres', q{SELECT jadugar.alter_tenant('full', max_tasks => 4)});
+$node->safe_psql('postgres', q{BEGIN; SELECT jadugar.enqueue('SELECT 1', tenant => 'full', delay => '1 day'); PREPARE TRANSACTION 'p'});
+like(psql_error($node, q{SELECT jadugar.enqueue('SELECT 1', tenant => 'full')}),
+	qr/too many unfinished tasks/, 'a prepared transaction has a place');
+$node->safe_psql('postgres', q{ROLLBACK PREPARED 'p'});
+poll($node, q{SELECT jadugar.enqueue('SELECT 1', tenant => 'full', delay => '1 day') > 0}, 't');
 
 done_testing();
