@@ -11,17 +11,31 @@
 
 #include "actor/cache.h"
 #include "actor/cache_size.h"
+#include "actor/idle.h"
 #include "actor/owned.h"
+#include "actor/stop.h"
 #include "base/module.h"
+#include "base/spi.h"
 #include "shared/wakeup.h"
 
-static const JdgDuty duties[] = {
-	{"cache", JDG_DUTY_UPKEEP, JDG_WAKE_CACHE, true, jdg_cache_upkeep},
+/* values of the cache stay with a role; that table is never dumped */
+static JdgQuery remap[] = {
+	{"UPDATE jadugar_internal.actor t SET owner = m.n "
+		"FROM unnest($1, $2) m(o, n) "
+	"WHERE t.owner = m.o", 2, {OIDARRAYOID, OIDARRAYOID}},
+	{"UPDATE jadugar_internal.actor_state t SET owner = m.n "
+		"FROM unnest($1, $2) m(o, n) "
+	"WHERE t.owner = m.o", 2, {OIDARRAYOID, OIDARRAYOID}},
 	{NULL}
 };
 
-/* values of the cache stay with a role; the table is never dumped */
-static const JdgRoleUse roles = {NULL, NULL, jdg_actor_owned};
+static const JdgDuty duties[] = {
+	{"cache", JDG_DUTY_UPKEEP, JDG_WAKE_CACHE, true, jdg_cache_upkeep},
+	{"idle actors", JDG_DUTY_UPKEEP, 0, true, jdg_actor_forget_idle},
+	{NULL}
+};
+
+static const JdgRoleUse roles = {remap, NULL, jdg_actor_owned};
 
 const JdgModule jdg_actor_module = {
 	.name = "actor",
@@ -30,5 +44,7 @@ const JdgModule jdg_actor_module = {
 		&jdg_cache_shmem, NULL
 	},
 	.duties = duties,
+	.follower = &jdg_actor_follower,
+	.retried = jdg_actor_retried,
 	.roles = &roles,
 };

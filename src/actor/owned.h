@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * owned.h
- *	  Values of the cache of a role that is dropped, see access/owned.h.
+ *	  Actors of a role, and its values in the cache, see access/owned.h.
  *
  *-------------------------------------------------------------------------
  */

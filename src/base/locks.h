@@ -27,7 +27,9 @@ typedef enum JdgLockClass
 	JDG_LOCK_TENANT,			/* making work for it, shared; dropping it
 								 * (id) */
 	JDG_LOCK_CACHE,				/* writing a value of the cache (hash) */
-	JDG_LOCK_CACHE_REFRESH		/* making the task that writes it (hash) */
+	JDG_LOCK_CACHE_REFRESH,		/* making the task that writes it (hash) */
+	JDG_LOCK_ACTOR				/* sending to it and running its messages,
+								 * shared; changing it (hash) */
 } JdgLockClass;
 
 /*

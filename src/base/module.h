@@ -157,6 +157,12 @@ typedef struct JdgModule
 	void		(*stop) (const struct JdgTask *task, Oid by);
 
 	/*
+	 * A session brings back a task that had finished: retry_task().  Its row
+	 * is written.  Called inside bookkeeping.
+	 */
+	void		(*retried) (const struct JdgTask *task);
+
+	/*
 	 * A worker died in a call of this module that has no task: a handler of
 	 * an event.  The scheduler calls it inside jdg_work_begin().
 	 */

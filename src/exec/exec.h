@@ -31,6 +31,7 @@ typedef struct JdgCurrentTask
 	TimestampTz scheduled_for;
 	const char *trace;
 	const char *tenant;
+	const char *concurrency_key;
 	int64		flow_run;		/* 0: not a step of a flow */
 	const char *step;
 	const Interval *timeout;	/* NULL: none */

@@ -48,7 +48,7 @@
 #include "shared/pool.h"
 #include "shared/shmem.h"
 
-#define MAX_DUTIES				32
+#define MAX_DUTIES				64
 
 /* limit of the time that upkeep waits for a lock */
 #define UPKEEP_LOCK_TIMEOUT		"200ms"

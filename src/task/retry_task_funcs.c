@@ -21,6 +21,7 @@
 #include "base/args.h"
 #include "base/clock.h"
 #include "base/errors.h"
+#include "base/module.h"
 #include "base/spi.h"
 #include "handler/command.h"
 #include "queue/queue.h"
@@ -130,6 +131,11 @@ retry_finished(int64 id, JdgTask *t, int64 *holder)
 	t->state = jdg_state_without_dependencies(t);
 	jdg_task_insert(t);
 	jdg_wake_at_commit(t->owner, t);
+	jdg_foreach_module(module)
+	{
+		if (module->retried)
+			module->retried(t);
+	}
 	/* its schedule has an unfinished task again: see occurrence.c */
 	if (t->schedule_id != 0)
 		jdg_wake_scheduler_at_commit(JDG_WAKE_SCHEDULES);

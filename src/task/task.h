@@ -176,6 +176,17 @@ extern Jsonb *jdg_task_quiet_event(void);
  */
 extern JdgTaskState jdg_state_without_dependencies(const JdgTask *t);
 
+/* concurrency keys of messages of actors begin so: src/actor/ */
+#define JDG_ACTOR_KEY_PREFIX "actor/"
+
+static inline bool
+jdg_task_is_message(const JdgTask *t)
+{
+	return t->concurrency_key != NULL &&
+		strncmp(t->concurrency_key, JDG_ACTOR_KEY_PREFIX,
+				sizeof(JDG_ACTOR_KEY_PREFIX) - 1) == 0;
+}
+
 /*
  * Is an attempt of the task under way although nobody may have locked its row?
  * A standalone command, or the run of a flow that it has started.

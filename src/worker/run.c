@@ -13,9 +13,9 @@
  * small task.  A task whose command is safe (quick.c) is fused with its group:
  * it runs without one.  If it fails after all, the transaction is aborted and
  * the group is undone: its tasks are ready again, none is charged, and the
- * command is not safe any more, so that its tasks run in subtransactions next
- * time.  Handlers in C are never fused, since the end of a subtransaction also
- * cleans up after code that leaves a snapshot or an SPI connection behind.
+ * command is not safe any more.  Messages of actors are never fused, nor are
+ * handlers in C, since the end of a subtransaction also cleans up after code
+ * that leaves a snapshot or an SPI connection behind.
  *
  *-------------------------------------------------------------------------
  */
@@ -87,10 +87,7 @@ command_of(const JdgTask *task, JdgHandler **handler, JdgOutcome *o)
 	return c;
 }
 
-/*
- * Makes the task the current one of this process, for functions that it calls
- * and for its log.
- */
+/* Makes the task the current one, for functions that it calls and its log. */
 static void
 begin_context(const JdgTask *task, const JdgDelivery *delivery)
 {
@@ -106,6 +103,7 @@ begin_context(const JdgTask *task, const JdgDelivery *delivery)
 	current.scheduled_for = task->scheduled_for;
 	current.trace = task->trace;
 	current.tenant = task->tenant;
+	current.concurrency_key = task->concurrency_key;
 	current.flow_run = task->flow_run;
 	current.step = task->step;
 	current.timeout = task->timeout;
@@ -410,7 +408,7 @@ static bool
 may_be_fused(const JdgTask *task)
 {
 	return !task->isolate && task->transaction == JDG_XACT_COMMITTED &&
-		jdg_command_is_safe(task->command_id) &&
+		!jdg_task_is_message(task) && jdg_command_is_safe(task->command_id) &&
 		!jdg_must_run_alone(task->task_id);
 }
 

@@ -12,6 +12,7 @@ GRANT USAGE ON SCHEMA aud TO PUBLIC;
 
 -- Functions that leave no row, and why. All other VOLATILE functions are called
 -- below, on things of another role than the caller's.
+CREATE FUNCTION aud.actor(INOUT state jsonb, message jsonb, OUT reply jsonb) LANGUAGE sql AS 'SELECT $1, $2';
 CREATE TABLE aud.exceptions (function name PRIMARY KEY);
 INSERT INTO aud.exceptions VALUES
 	-- they read or wait
@@ -26,6 +27,8 @@ INSERT INTO aud.exceptions VALUES
 	('publish'), ('publish_batch'), ('publish_change'), ('raise_event'),
 	-- values of the caller's own
 	('cache_set'), ('cache_delete'), ('cached'), ('_cache_refresh'),
+	-- messages are tasks, and their own functions
+	('send'), ('_actor_load'), ('_actor_store'),
 	-- a consumer does its work, by a token
 	('ack'), ('nack'), ('extend_lease'), ('release_lease'),
 	-- their row is that of add_step()
@@ -124,6 +127,9 @@ CALL aud.call('grant_topic', '''aud_events'', ''aud_other''');
 CALL aud.call('revoke_topic', '''aud_events'', ''aud_other''');
 CALL aud.call('drop_topic', '''aud_topic''');
 CALL aud.call('register_event_type', '''aud.made''');
+CALL aud.call('register_actor', '''aud_actor'', ''aud.actor''');
+CALL aud.call('reset_actor', '''aud_actor'', ''key''');
+CALL aud.call('drop_actor', '''aud_actor''');
 CALL aud.call('grant_event_type', '''aud.*'', ''aud_other''');
 CALL aud.call('revoke_event_type', '''aud.*'', ''aud_other''');
 CALL aud.call('drop_event_type', '''aud.made''');

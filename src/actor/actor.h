@@ -1,0 +1,64 @@
+/*-------------------------------------------------------------------------
+ *
+ * actor.h
+ *	  Rows of jadugar_internal.actor, and the messages of an actor.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef JDG_ACTOR_ACTOR_H
+#define JDG_ACTOR_ACTOR_H
+
+#include "base/module.h"
+#include "task/task.h"
+
+/* maximum length of a key of an actor, in bytes */
+#define JDG_ACTOR_KEY_MAX 512
+
+typedef struct JdgActor
+{
+	const char *name;
+	Oid			owner;
+	char	   *function;		/* signature */
+	Jsonb	   *initial;
+	int32		queue_id;		/* 0: the default queue */
+	Jsonb	   *retry;
+	bool		stops;			/* a failed message holds its key */
+} JdgActor;
+
+/*
+ * Reads an actor into a memory context.  False: there is none of this name.
+ * Inside jdg_internal_begin(); by a snapshot of its own.
+ */
+extern bool jdg_actor_find(const char *name, JdgActor *actor,
+						   MemoryContext mcxt);
+
+/* the same; raises NOT_FOUND */
+extern void jdg_actor_read(const char *name, JdgActor *actor,
+						   MemoryContext mcxt);
+
+/* raise VALIDATION_ERROR for a name or a key that is not valid */
+extern void jdg_actor_check_name(const char *name);
+extern void jdg_actor_check_key(const char *key);
+
+/*
+ * Using an actor excludes changing and dropping it, until the end of the
+ * transaction.
+ */
+extern void jdg_actor_lock_use(const char *name);
+extern void jdg_actor_lock_change(const char *name);
+
+/* the concurrency_key of messages to a key, or the beginning of all of them */
+extern char *jdg_actor_concurrency_key(const char *name, const char *key);
+
+/*
+ * The row of a key, locked.  False: it has none.  *state, in the current memory
+ * context.  Inside jdg_internal_begin().
+ */
+extern bool jdg_actor_state_lock(const char *name, const char *key,
+								 Jsonb **state);
+
+/* Writes the state of a key; NULL: it has none any more.  Likewise. */
+extern void jdg_actor_state_write(const JdgActor *actor, const char *key,
+								  const char *tenant, Jsonb *state);
+
+#endif							/* JDG_ACTOR_ACTOR_H */
