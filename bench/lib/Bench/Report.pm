@@ -147,6 +147,9 @@ my @sections = (
 		sub { by_metric($_[0], 'schedules', '', [ 'make one, ms', 'change one, ms', 'wake-ups/s', 'CPU %', 'memory MB', 'made/s', 'fire: late, ms', 'fire: CPU ms' ], 'schedules') } ],
 	[ snapshot => 'One transaction left open', 'snapshot', 'Tasks a second over the whole run, and in its last five seconds; CPU of all processes, enqueueing included.',
 		sub { by_metric($_[0], 'snapshot', '', [ 'tasks/s', 'at the end', 'CPU µs a task' ], 'open transaction') } ],
+	[ actors => 'Actors and the cache', 'actors',
+		'Messages a second, each of which inserts a row and changes a state, two workers; executions a second of a prepared statement by one session; how often 100 sessions computed one value.',
+		sub { by_x($_[0], 'actors', 'messages/s', 'messages/s', '') . by_x($_[0], 'actors', 'hits/s', 'hits/s', '') . by_x($_[0], 'actors', 'computed', 'computed', 'session(s)') } ],
 	[ flows => 'Flows', 'flows',
 		'A step that inserts a row, beside a plain task that does the same; starting (enqueueing) included, ratios against the plain tasks beside it. Then from the acknowledgement of start_flow()\'s commit to the end of a chain of three, on an idle server. Then large ones, two workers. Then events, each of which ends one wait, beside open waits for other keys.',
 		sub {

@@ -126,6 +126,17 @@ my @targets = (
 		[ "fetch + ack of 100, $consumers consumer" . ($consumers > 1 ? 's' : '') . ', against SQL like pgmq read + archive', '≥ 1×',
 			sub { at_least(1, ratio($_[0], 'fetch', 'events/s', 'SQL like pgmq read and archive', $consumers)) } ]
 	} 1, 8),
+	[ 'messages of an actor, 1,000 keys, against tasks', '≥ 0.5×',
+		sub {
+			my ($ours, $tasks) = map { $_[0]->middle('actors', 'messages/s', $_, '') } 'jadugar, 1000 keys', 'tasks';
+			$ours && $tasks ? at_least(0.5, $ours / $tasks) : ();
+		} ],
+	[ 'messages of an actor, one key', '≥ 10,000/s',
+		sub { my $r = $_[0]->middle('actors', 'messages/s', 'jadugar, 1 key', ''); defined $r ? (number($r) . '/s', $r >= 10_000) : () } ],
+	[ 'a hit of the cache, against a prepared SELECT by primary key', '≥ 0.8×',
+		sub { at_least(0.8, ratio($_[0], 'actors', 'hits/s', 'SELECT by primary key', '')) } ],
+	[ '100 sessions miss one key of the cache at once', 'computed once',
+		sub { my $r = $_[0]->middle('actors', 'computed', 'jadugar', 100); defined $r ? ("$r", $r == 1) : () } ],
 	[ 'publish acknowledged → handler, p50', '≤ 0.3 ms',
 		sub { at_most(0.3, 'ms', $_[0]->middle('deliver', 'p50 ms', 'jadugar', '')) } ],
 	[ 'publish acknowledged → handler, p99', '≤ 1.5 ms',

@@ -1,0 +1,117 @@
+# Bench::Measure::Actors: messages of an actor, to 1,000 keys and to one key, compared
+# with plain tasks that insert the same row; a hit of the cache, compared with a
+# prepared query by primary key; and sessions that miss one key of the cache at once.
+package Bench::Measure::Actors;
+
+use strict;
+use warnings;
+
+use Bench::Jadugar;
+use Bench::Measure::Throughput;
+use Time::HiRes qw(time);
+
+our $name = 'actors';
+
+sub measure
+{
+	my ($run) = @_;
+	my $n = $run->pick(20_000, 100_000);
+
+	foreach my $round (1 .. $run->rounds(2, 3))
+	{
+		my ($plain) = Bench::Measure::Throughput::jadugar($run, 2, $n);
+
+		$run->add($name, 'messages/s', 'tasks', '', $plain);
+		foreach my $keys (1000, 1)
+		{
+			$run->add($name, 'messages/s', "jadugar, $keys key" . ($keys > 1 ? 's' : ''), '', messages($run, $n, $keys));
+		}
+		hits($run, $run->pick(20_000, 100_000));
+		misses($run, 100);
+	}
+	return;
+}
+
+# Send messages, then let two workers handle them.
+sub messages
+{
+	my ($run, $n, $keys) = @_;
+	my $server = $run->{server};
+
+	$server->set('jadugar.max_workers_per_role' => 2);
+	my $db = fresh_jadugar($run);
+	wait_for_workers($run, $db, 2);
+	my $session = $server->session($db);
+	$session->query(q{CREATE FUNCTION add(INOUT state jsonb, message jsonb, OUT reply jsonb) LANGUAGE plpgsql AS $$
+		BEGIN
+			INSERT INTO effect VALUES ((message ->> 'n')::integer);
+			state := jsonb_build_object('n', (state ->> 'n')::integer + 1);
+		END $$});
+	$session->query(q{SELECT jadugar.register_actor('add', 'add', initial => '{"n": 0}')});
+	my $before = $session->query('SELECT completed FROM jadugar.stats');
+	$session->query('SELECT jadugar.pause_all()');
+	$session->query("SELECT count(jadugar.send('add', 'k' || n % $keys, jsonb_build_object('n', n))) FROM generate_series(1, $n) n");
+	$server->settle($db);
+	my $start = time();
+	$session->query('SELECT jadugar.resume_all()');
+	wait_for_completed($run, $session, $before + $n, 300);
+	$server->poll(sub { $session->query('SELECT count(*) FROM jadugar.tasks') eq '0' }, 'no message is left');
+	my $end = $session->query('SELECT extract(epoch FROM max(finished_at)) FROM jadugar.history');
+	Bench::Measure::Throughput::check_effects($run, $db, $n);
+	$run->same('state', $session->query("SELECT sum((jadugar.actor_state('add', 'k' || k) ->> 'n')::integer) FROM generate_series(0, $keys - 1) k"), $n);
+	$session->close;
+	$server->drop($db);
+	return $n / ($end - $start);
+}
+
+# The time of a prepared statement that is executed many times by a session.
+sub executions
+{
+	my ($session, $statement, $n) = @_;
+
+	$session->query("PREPARE p AS $statement");
+	$session->query(q{EXECUTE p('k7')}) foreach 1 .. 100;
+	my $start = time();
+	$session->query(q{EXECUTE p('k7')}) foreach 1 .. $n;
+	my $seconds = time() - $start;
+	$session->query('DEALLOCATE p');
+	return $n / $seconds;
+}
+
+sub hits
+{
+	my ($run, $n) = @_;
+	my $server = $run->{server};
+	my $db = fresh_jadugar($run);
+	my $session = $server->session($db);
+
+	$session->query('CREATE TABLE value (key text PRIMARY KEY, value jsonb)');
+	$session->query(q{INSERT INTO value SELECT 'k' || n, jsonb_build_object('n', n) FROM generate_series(1, 1000) n});
+	$session->query(q{SELECT count(*) FROM generate_series(1, 1000) n WHERE jadugar.cache_set('k' || n, jsonb_build_object('n', n), '1 day')});
+	$session->query('ANALYZE value');
+	$run->add($name, 'hits/s', 'jadugar', '', executions($session, 'SELECT jadugar.cache_get($1)', $n));
+	$run->add($name, 'hits/s', 'SELECT by primary key', '', executions($session, 'SELECT value FROM value WHERE key = $1', $n));
+	$session->close;
+	$server->drop($db);
+	return;
+}
+
+# Sessions that ask for one value at once: how often is it computed?
+sub misses
+{
+	my ($run, $sessions) = @_;
+	my $server = $run->{server};
+	my $db = fresh_jadugar($run);
+	my @session = map { $server->session($db) } 1 .. $sessions;
+
+	$session[0]->query('CREATE SEQUENCE computed');
+	$_->query('SELECT 1') foreach @session;
+	$_->send(q{SELECT jadugar.cached('one', 'SELECT nextval(''computed'') AS n FROM pg_sleep(0.2)')}) foreach @session;
+	$_->result foreach @session;
+	$run->add($name, 'computed', 'jadugar', $sessions, $session[0]->query('SELECT last_value FROM computed'));
+	$_->close foreach @session;
+	$server->drop($db);
+	return;
+}
+
+1;
