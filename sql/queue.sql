@@ -1,4 +1,4 @@
--- Queues, privileges on them, and limits: src/queue/. The view queues counts
+-- Queues and privileges on them: src/queue/. The view queues counts
 -- tasks, so it is in monitor.sql.
 
 -- --------------------------------------------------------------------- tables
@@ -11,6 +11,9 @@ CREATE TABLE jadugar_internal.queue (
 	name		text NOT NULL UNIQUE,
 	owner		oid NOT NULL,
 	max_concurrency integer CHECK (max_concurrency > 0),
+	rate		integer CHECK (rate > 0),
+	per			interval,
+	burst		integer CHECK (burst > 0),
 	max_depth	bigint CHECK (max_depth > 0),
 	on_full		text NOT NULL DEFAULT 'reject' CHECK (on_full IN ('reject', 'block', 'drop_oldest')),
 	isolate		boolean,
@@ -22,6 +25,10 @@ CREATE TABLE jadugar_internal.queue (
 	created_at	timestamptz NOT NULL
 );
 COMMENT ON TABLE jadugar_internal.queue IS 'Named streams of tasks with their limits.';
+COMMENT ON COLUMN jadugar_internal.queue.rate IS 'Tasks that may begin in the time "per".';
+COMMENT ON COLUMN jadugar_internal.queue.per IS 'NULL means 1 second.';
+COMMENT ON COLUMN jadugar_internal.queue.burst IS
+	'Tasks that may begin at once. NULL means a tenth of the rate, at least 1.';
 
 INSERT INTO jadugar_internal.queue (queue_id, name, owner, created_at, description)
 SELECT 1, 'default', e.oid, pg_catalog.now(), 'Queue of the tasks that name none.'
@@ -41,17 +48,6 @@ COMMENT ON TABLE jadugar_internal.queue_grant IS
 
 SELECT pg_catalog.pg_extension_config_dump('jadugar_internal.queue_grant', '');
 
-CREATE TABLE jadugar_internal.key_limit (
-	owner		oid NOT NULL,
-	key			text NOT NULL,
-	max_concurrency integer NOT NULL CHECK (max_concurrency > 0),
-	PRIMARY KEY (owner, key)
-);
-COMMENT ON TABLE jadugar_internal.key_limit IS
-	'Maximum number of concurrent tasks of a concurrency_key, as set by set_limit(). A key without a row allows one.';
-
-SELECT pg_catalog.pg_extension_config_dump('jadugar_internal.key_limit', '');
-
 -- ------------------------------------------------------------------ functions
 
 CREATE FUNCTION jadugar.create_queue(
@@ -62,7 +58,10 @@ CREATE FUNCTION jadugar.create_queue(
 	isolate			boolean DEFAULT NULL,
 	history			text DEFAULT 'all',
 	retention		interval DEFAULT NULL,
-	description		text DEFAULT NULL
+	description		text DEFAULT NULL,
+	rate			integer DEFAULT NULL,
+	per				interval DEFAULT NULL,
+	burst			integer DEFAULT NULL
 ) RETURNS integer
 LANGUAGE C AS 'MODULE_PATHNAME', 'jdg_create_queue';
 COMMENT ON FUNCTION jadugar.create_queue IS
@@ -77,7 +76,10 @@ CREATE FUNCTION jadugar.alter_queue(
 	history			text DEFAULT NULL,
 	retention		interval DEFAULT NULL,
 	description		text DEFAULT NULL,
-	reset			text[] DEFAULT NULL
+	reset			text[] DEFAULT NULL,
+	rate			integer DEFAULT NULL,
+	per				interval DEFAULT NULL,
+	burst			integer DEFAULT NULL
 ) RETURNS void
 LANGUAGE C AS 'MODULE_PATHNAME', 'jdg_alter_queue';
 COMMENT ON FUNCTION jadugar.alter_queue IS
@@ -114,16 +116,6 @@ LANGUAGE C AS 'MODULE_PATHNAME', 'jdg_revoke_queue';
 COMMENT ON FUNCTION jadugar.revoke_queue IS
 	'Revokes a privilege on a queue, granted by grant_queue().';
 
-CREATE FUNCTION jadugar.set_limit(
-	scope			text,
-	name			text,
-	max_concurrency	integer DEFAULT NULL,
-	owner			text DEFAULT NULL
-) RETURNS void
-LANGUAGE C AS 'MODULE_PATHNAME', 'jdg_set_limit';
-COMMENT ON FUNCTION jadugar.set_limit IS
-	'Sets the maximum number of concurrent tasks of a queue or of a concurrency_key. NULL removes the limit.';
-
 -- ---------------------------------------------------------------------- views
 
 CREATE VIEW jadugar.queue_grants WITH (security_barrier) AS
@@ -144,30 +136,3 @@ COMMENT ON COLUMN jadugar.queue_grants.queue IS 'Name of the queue.';
 COMMENT ON COLUMN jadugar.queue_grants.role IS 'Role that has the privilege.';
 COMMENT ON COLUMN jadugar.queue_grants.privilege IS 'Privilege: enqueue or claim.';
 COMMENT ON COLUMN jadugar.queue_grants.owner IS 'Role that owns the queue.';
-
-CREATE VIEW jadugar.limits WITH (security_barrier) AS
-SELECT l.scope,
-	l.name,
-	COALESCE(a.rolname, l.owner::text::name) AS owner,
-	l.max_concurrency
-FROM (SELECT 'queue'::text AS scope, q.name, q.owner, q.max_concurrency,
-			q.queue_id = 1 AND (SELECT jadugar_internal._v_has_access())
-			OR EXISTS (SELECT FROM jadugar_internal.queue_grant g
-				WHERE g.queue_id = q.queue_id AND jadugar_internal._v_owns(g.role)) AS granted
-		FROM jadugar_internal.queue q
-		WHERE q.max_concurrency IS NOT NULL
-		UNION ALL
-		SELECT 'key', k.key, k.owner, k.max_concurrency, false
-		FROM jadugar_internal.key_limit k) l
-	LEFT JOIN pg_catalog.pg_roles a ON a.oid = l.owner
-WHERE (SELECT jadugar_internal._v_is_monitor())
-	OR jadugar_internal._v_owns(l.owner)
-	OR l.granted;
-COMMENT ON VIEW jadugar.limits IS
-	'Limits of queues and of concurrency keys, as set by set_limit(), create_queue() or alter_queue().';
-COMMENT ON COLUMN jadugar.limits.scope IS 'Scope of the limit: queue or key.';
-COMMENT ON COLUMN jadugar.limits.name IS 'Name of the queue, or the concurrency key.';
-COMMENT ON COLUMN jadugar.limits.owner IS
-	'Role that owns the queue, or the tasks with the key.';
-COMMENT ON COLUMN jadugar.limits.max_concurrency IS
-	'Maximum number of tasks that run at the same time.';

@@ -42,7 +42,8 @@ CREATE TABLE jadugar_internal.task (
 	key_place	boolean NOT NULL,
 	expect_rows	"char",
 	schedule	text,
-	event		jsonb
+	event		jsonb,
+	lane		integer NOT NULL
 ) WITH (autovacuum_vacuum_scale_factor = 0.05, autovacuum_vacuum_threshold = 2000,
 		autovacuum_analyze_scale_factor = 0.2, autovacuum_analyze_threshold = 5000);
 COMMENT ON TABLE jadugar_internal.task IS
@@ -73,8 +74,10 @@ COMMENT ON COLUMN jadugar_internal.task.event IS
 	'The event that the task is for, and its subscription. NULL: none.';
 COMMENT ON COLUMN jadugar_internal.task.attempt IS
 	'Number of attempts charged so far. A running attempt is charged when it ends.';
+COMMENT ON COLUMN jadugar_internal.task.lane IS
+	'Tasks with the same number are claimed in one order. 0: no tenant; negative: minus the tenant_id; positive: a hash.';
 -- Workers scan task_ready directly, without the executor: src/task/claim.c.
-CREATE INDEX task_ready ON jadugar_internal.task (owner, queue_id, priority DESC, run_at, task_id) WHERE state = 'r';
+CREATE INDEX task_ready ON jadugar_internal.task (owner, queue_id, priority DESC, lane, run_at, task_id) WHERE state = 'r';
 CREATE INDEX task_due ON jadugar_internal.task (run_at) WHERE state = 's';
 CREATE INDEX task_standalone ON jadugar_internal.task (task_id) WHERE state = 'x';
 CREATE INDEX task_waiting ON jadugar_internal.task (task_id) WHERE state = 'd';

@@ -24,8 +24,8 @@ SELECT t.task_id,
 		WHEN NOT a.rolcanlogin THEN 'owner_nologin'
 		WHEN NOT pg_catalog.has_database_privilege(a.oid, pg_catalog.current_database()::text, 'CONNECT')
 			THEN 'owner_noconnect'
-		WHEN q.max_concurrency <= jadugar_internal._v_queue_load(t.queue_id)
-			THEN 'queue_limit'
+		WHEN jadugar_internal._v_limit_reason(t.owner, t.queue_id, t.tenant, t.command_id, t.concurrency_key) IS NOT NULL
+			THEN jadugar_internal._v_limit_reason(t.owner, t.queue_id, t.tenant, t.command_id, t.concurrency_key)
 		WHEN (SELECT h.scheduler_pid IS NULL FROM jadugar_internal._v_health() h)
 			THEN 'no_scheduler'
 		WHEN jadugar_internal._v_no_worker(t.owner) THEN 'no_worker'

@@ -151,7 +151,7 @@ collect(void)
 		"AND o.role NOT IN (SELECT t.owner FROM jadugar_internal.handler t) "
 		"AND NOT EXISTS (SELECT FROM jadugar_internal.schedule t "
 		"WHERE t.owner = o.role OFFSET 0) "
-		"AND NOT EXISTS (SELECT FROM jadugar_internal.key_limit t "
+		"AND NOT EXISTS (SELECT FROM jadugar_internal.limit_of t "
 		"WHERE t.owner = o.role OFFSET 0) "
 		"AND NOT EXISTS (SELECT FROM jadugar_internal.unique_key t "
 		"WHERE t.owner = o.role OFFSET 0) "

@@ -37,7 +37,6 @@
 #include "queue/queue.h"
 #include "shared/shmem.h"
 #include "task/enqueue.h"
-#include "task/locktask.h"
 #include "task/prepare.h"
 #include "task/room.h"
 #include "task/unique.h"
@@ -169,45 +168,6 @@ prepare_message(const SendArgs *a, const JdgActor *actor, JdgTask *t, JdgQueue *
 	jdg_check_key("unique_key", t->unique_key);
 }
 
-/*
- * Raises FORBIDDEN if a confined role may not act on the state that a key has:
- * a message would be handled with the state of another tenant.
- */
-static void
-check_key(const JdgActor *actor, const char *key, Oid role)
-{
-	static JdgQuery q = {
-		"SELECT s.tenant FROM jadugar_internal.actor_state s "
-		"WHERE s.actor = $1 AND s.key = $2", 2, {TEXTOID, TEXTOID}
-	};
-	Datum		v[2] = {CStringGetTextDatum(actor->name), CStringGetTextDatum(key)};
-
-	if (jdg_confined(role) == NULL || jdg_run(&q, v, NULL, 1) == 0)
-		return;
-	if (jdg_row_access(role, actor->owner,
-					   jdg_col_text(0, 1, CurrentMemoryContext)) != JDG_ROW_WHOLE)
-		ereport(ERROR,
-				(errcode(JDG_ERRCODE_FORBIDDEN),
-				 errmsg("permission denied for key \"%s\" of actor \"%s\"",
-						jdg_excerpt(key), actor->name),
-				 errhint("Begin the keys of each tenant with its name.")));
-}
-
-/* The caller gets no id of a message that it may not see. */
-static void
-check_holder(const JdgTask *t, int64 holder, Oid role)
-{
-	JdgTask		task;
-
-	if (jdg_confined(role) != NULL &&
-		jdg_task_look(holder, role, &task, CurrentMemoryContext) == JDG_TASK_HIDDEN)
-		ereport(ERROR,
-				(errcode(JDG_ERRCODE_CONFLICT),
-				 errmsg("unique_key \"%s\" is already in use", t->unique_key),
-				 errdetail("A message that you may not see has it."),
-				 errhint("Begin the keys of each tenant with its name.")));
-}
-
 /* send(actor, key, message, delay, priority, unique_key) */
 JDG_FUNCTION(jdg_send, JDG_LEVEL_USER)
 {
@@ -231,11 +191,8 @@ JDG_FUNCTION(jdg_send, JDG_LEVEL_USER)
 	t.task_id = jdg_task_next_id();
 
 	jdg_internal_begin(&in);
-	check_key(&actor, a.key, in.save_user);
 	if (t.unique_key)
 		id = jdg_unique_key_take(&t, DT_NOBEGIN);
-	if (id != 0)
-		check_holder(&t, id, in.save_user);
 	if (id == 0)
 	{
 		jdg_room_make(&queue, 1);
@@ -307,7 +264,6 @@ JDG_FUNCTION(jdg_reset_actor, JDG_LEVEL_USER)
 				 errmsg("permission denied to reset actor \"%s\"", a.actor),
 				 errdetail("It belongs to role \"%s\".", jdg_role_name(actor.owner)),
 				 errhint("An actor can be reset by its owner and by operators.")));
-	check_key(&actor, a.key, in.save_user);
 	jdg_actor_state_write(&actor, a.key, tenant, a.state);
 	(void) jdg_actor_release(actor.owner, jdg_actor_concurrency_key(a.actor, a.key),
 							 0, in.save_user);

@@ -43,6 +43,8 @@ int			jdg_event_dedup_window = 24 * 3600;
 int			jdg_max_event_size = 1024;
 int			jdg_event_max_hops = 64;
 int			jdg_max_shards = 256;
+int			jdg_max_lanes = 16384;
+int			jdg_max_gates = 8192;
 int			jdg_event_notify_interval = 20;
 int			jdg_max_parked = 10000;
 int			jdg_max_result_size = 64;
@@ -196,6 +198,15 @@ define_event_settings(void)
 							"A subscription has one shard unless it asks for more.",
 							&jdg_max_shards, 256, 1, 65536, PGC_POSTMASTER, 0,
 							NULL, NULL, NULL);
+	DefineCustomIntVariable("jadugar.max_lanes",
+							"Maximum number of lanes of ready tasks on this server.",
+							"A lane has the ready tasks of one role, queue, priority and tenant.",
+							&jdg_max_lanes, 16384, 64, 1048576, PGC_POSTMASTER, 0,
+							NULL, NULL, NULL);
+	DefineCustomIntVariable("jadugar.max_gates",
+							"Maximum number of limits that count something at a time on this server.",
+							NULL, &jdg_max_gates, 8192, 64, 1048576, PGC_POSTMASTER,
+							0, NULL, NULL, NULL);
 	DefineCustomIntVariable("jadugar.event_notify_interval",
 							"Time between two notifications of the channel jadugar_events.",
 							NULL, &jdg_event_notify_interval, 20, 0, 60000,

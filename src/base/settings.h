@@ -41,6 +41,8 @@ extern int	jdg_event_dedup_window; /* s */
 extern int	jdg_max_event_size; /* kB */
 extern int	jdg_event_max_hops;
 extern int	jdg_max_shards;
+extern int	jdg_max_lanes;
+extern int	jdg_max_gates;
 extern int	jdg_event_notify_interval;	/* milliseconds */
 extern int	jdg_max_parked;
 extern int	jdg_max_result_size;	/* kB */

@@ -29,6 +29,8 @@
 #include "base/settings.h"
 #include "launcher/databases.h"
 #include "shared/database.h"
+#include "shared/gate.h"
+#include "shared/lane.h"
 #include "shared/launcher_state.h"
 #include "shared/shmem.h"
 
@@ -132,7 +134,11 @@ jdg_databases_scan(void)
 		if (db->state != JDG_DB_FREE && db->scheduler_pid == 0 &&
 			db->state != JDG_DB_STARTING && !jdg_db_is_evicted(db) &&
 			find_known(db->dboid) == NULL)
+		{
+			jdg_gates_drop(db->dboid);
+			jdg_lanes_drop(db->dboid);
 			db->state = JDG_DB_FREE;
+		}
 		LWLockRelease(JdgSharedLock);
 	}
 	jdg_dbs_changed();
@@ -150,7 +156,7 @@ look_again(Known *k)
 	k->checked = false;
 	if (db == NULL)
 		return;
-	jdg_marks_forget(&db->marks);
+	jdg_db_lose_marks(db);
 	pg_atomic_write_u32(&db->maybe_created, 1);
 	jdg_db_wake(db, JDG_WAKE_ALL);
 }

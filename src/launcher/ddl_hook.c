@@ -56,7 +56,6 @@
 #include "shared/depth.h"
 #include "shared/quota.h"
 #include "shared/launcher_state.h"
-#include "shared/marks.h"
 #include "shared/pool.h"
 #include "shared/shmem.h"
 
@@ -371,7 +370,7 @@ wake_after_prepared(void)
 		jdg_launcher_look_at(MyDatabaseId);
 		return;
 	}
-	jdg_marks_forget(&db->marks);
+	jdg_db_lose_marks(db);
 	jdg_db_wake(db, JDG_WAKE_ALL);
 	if (db->state != JDG_DB_ACTIVE)
 	{

@@ -20,9 +20,6 @@ static JdgQuery remap[] = {
 	{"UPDATE jadugar_internal.queue_grant t SET role = m.n "
 		"FROM unnest($1, $2) m(o, n) "
 	"WHERE t.role = m.o", 2, {OIDARRAYOID, OIDARRAYOID},.config = true},
-	{"UPDATE jadugar_internal.key_limit t SET owner = m.n "
-		"FROM unnest($1, $2) m(o, n) "
-	"WHERE t.owner = m.o", 2, {OIDARRAYOID, OIDARRAYOID}},
 	{NULL}
 };
 

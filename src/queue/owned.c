@@ -87,45 +87,7 @@ drop_queues(JdgHandover *h)
 	jdg_handover_rows(h, &list, changes);
 }
 
-static void
-reassign_limits(JdgHandover *h)
-{
-	static JdgQuery list = {
-		"SELECT t.key, CASE WHEN EXISTS (SELECT "
-		"FROM jadugar_internal.key_limit o WHERE o.owner = $2 "
-		"AND o.key = t.key) THEN 'the new owner has a limit of this key' END "
-		"FROM jadugar_internal.key_limit t WHERE t.owner = $1 "
-		"ORDER BY t.key FOR UPDATE OF t", 2, {OIDOID, OIDOID}
-	};
-	static JdgQuery changes[] = {
-		{"UPDATE jadugar_internal.key_limit t SET owner = $2 "
-			"WHERE t.owner = $1 AND NOT EXISTS (SELECT "
-			"FROM jadugar_internal.key_limit o WHERE o.owner = $2 "
-		"AND o.key = t.key)", 2, {OIDOID, OIDOID}},
-		{NULL}
-	};
-
-	jdg_handover_rows(h, &list, changes);
-}
-
-static void
-drop_limits(JdgHandover *h)
-{
-	static JdgQuery list = {
-		"SELECT t.key, NULL::text FROM jadugar_internal.key_limit t "
-		"WHERE t.owner = $1 ORDER BY t.key FOR UPDATE", 1, {OIDOID}
-	};
-	static JdgQuery changes[] = {
-		{"DELETE FROM jadugar_internal.key_limit WHERE owner = $1",
-		1, {OIDOID}},
-		{NULL}
-	};
-
-	jdg_handover_rows(h, &list, changes);
-}
-
 const JdgOwned jdg_queue_owned[] = {
-	{"limits", reassign_limits, drop_limits},
 	{"queues", reassign_queues, drop_queues},
 	{NULL}
 };

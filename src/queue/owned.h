@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * owned.h
- *	  Owners of queues and of limits for reassign_owned() and drop_owned().
+ *	  Owners of queues for reassign_owned() and drop_owned().
  *
  *-------------------------------------------------------------------------
  */

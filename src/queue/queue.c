@@ -30,7 +30,8 @@
 
 #define QUEUE_COLUMNS \
 	"SELECT queue_id, name, owner, max_concurrency, max_depth, on_full, " \
-	"isolate, history, paused_at IS NOT NULL FROM jadugar_internal.queue "
+	"isolate, history, paused_at IS NOT NULL, rate, per, burst " \
+	"FROM jadugar_internal.queue "
 
 static JdgQuery by_name_query = {
 	QUEUE_COLUMNS "WHERE name = $1", 1, {TEXTOID}
@@ -106,6 +107,7 @@ read_queue(JdgQueue *queue)
 	queue->keep = strcmp(text, "failures") == 0 ? JDG_KEEP_FAILURES :
 		strcmp(text, "none") == 0 ? JDG_KEEP_NONE : JDG_KEEP_ALL;
 	queue->paused = jdg_col_bool(0, 9);
+	queue->rate = jdg_rate_read(0, 10);
 }
 
 /*

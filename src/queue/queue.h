@@ -11,6 +11,7 @@
 #include "utils/timestamp.h"
 
 #include "base/compat.h"
+#include "base/rate.h"
 #include "shared/wakeup.h"
 
 /* queue_id of the queue that every database has */
@@ -36,6 +37,7 @@ typedef struct JdgQueue
 	char		name[256];
 	Oid			owner;
 	int32		max_concurrency;	/* 0: no limit */
+	JdgRate		rate;			/* of tasks that begin */
 	int64		max_depth;		/* 0: no limit */
 	JdgOnFull	on_full;
 	bool		isolate;
@@ -72,9 +74,9 @@ extern Oid	jdg_queue_owner(int32 queue_id);
  */
 extern int32 jdg_queue_lock(const char *name, Oid user);
 
-/* why the scheduler is woken when a queue has changed */
+/* why the scheduler is woken when limits or pauses have changed */
 #define JDG_WAKE_QUEUE_CHANGED \
-	(JDG_WAKE_CONTROL | JDG_WAKE_WORK | JDG_WAKE_KEYS)
+	(JDG_WAKE_CONTROL | JDG_WAKE_LIMITS | JDG_WAKE_WORK | JDG_WAKE_KEYS)
 
 /* is pause_all() in force? */
 extern bool jdg_claims_paused(void);

@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * queue_funcs.c
- *	  create_queue(), alter_queue(), set_limit().
+ *	  create_queue(), alter_queue().
  *
  * Runs in the caller's backend.  Changes lock the queue's row first.  Whether
  * a queue is bounded is noted on each of its tasks, which then hold places
@@ -26,6 +26,7 @@
 #include "base/errors.h"
 #include "base/interval.h"
 #include "base/params.h"
+#include "limit/limit.h"
 #include "queue/queue.h"
 #include "task/depth.h"
 #include "task/task.h"
@@ -42,6 +43,9 @@ typedef struct QueueArgs
 {
 	char	   *name;
 	int32	   *max_concurrency;
+	int32	   *rate;
+	Interval   *per;
+	int32	   *burst;
 	int64	   *max_depth;
 	int		   *on_full;		/* in on_full_words */
 	bool	   *isolate;
@@ -64,47 +68,35 @@ typedef struct QueueArgs
 	{"retention", INTERVALOID, FIELD(retention), JDG_RESETTABLE}, \
 	{"description", TEXTOID, FIELD(description), JDG_RESETTABLE}
 
+#define RATE_ARGS \
+	{"rate", INT4OID, FIELD(rate), JDG_RESETTABLE}, \
+	{"per", INTERVALOID, FIELD(per), JDG_RESETTABLE}, \
+	{"burst", INT4OID, FIELD(burst), JDG_RESETTABLE}
+
 static const JdgArg create_args[] = {
-	QUEUE_ARGS
+	QUEUE_ARGS,
+	RATE_ARGS,
 };
 
 static const JdgArg alter_args[] = {
 	QUEUE_ARGS,
 	{"reset", TEXTARRAYOID, FIELD(reset)},
+	RATE_ARGS,
 };
 
-static const char *const scope_words[] = {"queue", "key", NULL};
-
-typedef enum Scope
-{
-	SCOPE_QUEUE,
-	SCOPE_KEY
-} Scope;
-
-/* set_limit() */
-typedef struct LimitArgs
-{
-	Scope		scope;
-	char	   *name;
-	int32	   *max_concurrency;	/* NULL: no limit */
-	char	   *owner;
-} LimitArgs;
-
-static const JdgArg limit_args[] = {
-	{"scope", TEXTOID, offsetof(LimitArgs, scope), JDG_NEEDED, scope_words},
-	{"name", TEXTOID, offsetof(LimitArgs, name), JDG_NEEDED},
-	{"max_concurrency", INT4OID, offsetof(LimitArgs, max_concurrency)},
-	{"owner", TEXTOID, offsetof(LimitArgs, owner)},
-};
+/* are "per" or "burst" given where there is no rate? */
+#define BURST_LACKS_RATE \
+	"rate IS NULL AND (per IS NOT NULL OR burst IS NOT NULL)"
 
 static JdgQuery create_query = {
 	"INSERT INTO jadugar_internal.queue (name, owner, max_concurrency, "
-	"max_depth, "
-	"on_full, isolate, history, retention, description, created_at) "
+	"max_depth, on_full, isolate, history, retention, description, "
+	"created_at, rate, per, burst) "
 	"VALUES ($name, $owner, $max_concurrency, $max_depth, "
 	"coalesce($on_full, 'reject'), $isolate, coalesce($history, 'all'), "
-	"$retention, $description, $created_at) "
-	"ON CONFLICT (name) DO NOTHING RETURNING queue_id",
+	"$retention, $description, $created_at, $rate, $per, $burst) "
+	"ON CONFLICT (name) DO NOTHING RETURNING queue_id, rate, per, burst, "
+	BURST_LACKS_RATE,
 	.config = true
 };
 
@@ -124,8 +116,16 @@ static JdgQuery alter_query = {
 	"retention = CASE WHEN 'retention' = ANY ($reset) THEN NULL "
 	"ELSE coalesce($retention, retention) END, "
 	"description = CASE WHEN 'description' = ANY ($reset) THEN NULL "
-	"ELSE coalesce($description, description) END "
-	"WHERE queue_id = $queue_id RETURNING max_depth IS NOT NULL",
+	"ELSE coalesce($description, description) END, "
+	"rate = CASE WHEN 'rate' = ANY ($reset) THEN NULL "
+	"ELSE coalesce($rate, rate) END, "
+	"per = CASE WHEN 'per' = ANY ($reset) THEN NULL "
+	"WHEN 'rate' = ANY ($reset) THEN $per ELSE coalesce($per, per) END, "
+	"burst = CASE WHEN 'burst' = ANY ($reset) THEN NULL "
+	"WHEN 'rate' = ANY ($reset) THEN $burst "
+	"ELSE coalesce($burst, burst) END "
+	"WHERE queue_id = $queue_id "
+	"RETURNING max_depth IS NOT NULL, rate, per, burst, " BURST_LACKS_RATE,
 	.config = true
 };
 
@@ -135,25 +135,6 @@ static JdgQuery bound_query = {
 	"SELECT u.task_id FROM jadugar_internal.task AS u "
 	"WHERE u.queue_id = $1 AND u.bounded <> $2 FOR UPDATE SKIP LOCKED))",
 	2, {INT4OID, BOOLOID}
-};
-
-static JdgQuery limit_query = {
-	"UPDATE jadugar_internal.queue SET max_concurrency = $2 "
-	"WHERE queue_id = $1",
-	2, {INT4OID, INT4OID},
-	.config = true
-};
-
-static JdgQuery key_limit_query = {
-	"INSERT INTO jadugar_internal.key_limit (owner, key, max_concurrency) "
-	"VALUES ($1, $2, $3) ON CONFLICT (owner, key) "
-	"DO UPDATE SET max_concurrency = excluded.max_concurrency",
-	3, {OIDOID, TEXTOID, INT4OID}
-};
-
-static JdgQuery key_unlimit_query = {
-	"DELETE FROM jadugar_internal.key_limit WHERE owner = $1 AND key = $2",
-	2, {OIDOID, TEXTOID}
 };
 
 static void
@@ -174,8 +155,28 @@ check_options(const QueueArgs *a)
 		check_limit("max_concurrency", *a->max_concurrency);
 	if (a->max_depth)
 		check_limit("max_depth", *a->max_depth);
+	if (a->rate)
+		check_limit("rate", *a->rate);
+	if (a->burst)
+		check_limit("burst", *a->burst);
+	if (a->per)
+		jdg_check_interval("per", a->per, false);
 	if (a->retention)
 		jdg_check_interval("retention", a->retention, false);
+}
+
+/* Checks the rate that the query's row has, from this column on. */
+static void
+check_rate(int col)
+{
+	JdgRate		rate = jdg_rate_read(0, col);
+
+	if (jdg_col_bool(0, col + 3))
+		ereport(ERROR,
+				(errcode(JDG_ERRCODE_VALIDATION_ERROR),
+				 errmsg("an interval or a burst needs a rate"),
+				 errhint("Give \"rate\", too.")));
+	jdg_rate_check("rate", &rate);
 }
 
 /*
@@ -192,6 +193,9 @@ bind_options(JdgParams *p, const QueueArgs *a)
 	jdg_bind_bool_or_null(p, "isolate", a->isolate);
 	jdg_bind_text(p, "history", a->history ? history_words[*a->history] : NULL);
 	jdg_bind_interval(p, "retention", a->retention);
+	jdg_bind_int32_or_null(p, "rate", a->rate);
+	jdg_bind_interval(p, "per", a->per);
+	jdg_bind_int32_or_null(p, "burst", a->burst);
 	jdg_bind_text(p, "description", a->description);
 }
 
@@ -239,6 +243,7 @@ JDG_FUNCTION(jdg_create_queue, JDG_LEVEL_USER)
 	if (jdg_run_params(&create_query, &p, 0) != 1)
 		raise_exists(a.name, user);
 	queue_id = jdg_col_int32(0, 1, 0);
+	check_rate(2);
 	jdg_audit("create_queue", "queue", a.name, user);
 	jdg_internal_end(&in);
 	PG_RETURN_INT32(queue_id);
@@ -290,75 +295,10 @@ JDG_FUNCTION(jdg_alter_queue, JDG_LEVEL_USER)
 	jdg_bind(&p, "reset", TEXTARRAYOID, PointerGetDatum(a.reset), false);
 	if (jdg_run_params(&alter_query, &p, 0) != 1)
 		elog(ERROR, "could not change queue \"%s\"", a.name);
+	check_rate(2);
 	note_bounded(queue_id, jdg_col_bool(0, 1));
 	jdg_audit("alter_queue", "queue", a.name, jdg_queue_owner(queue_id));
 	jdg_room_changed_at_commit();
-	jdg_wake_scheduler_at_commit(JDG_WAKE_QUEUE_CHANGED);
-	jdg_internal_end(&in);
-	PG_RETURN_VOID();
-}
-
-/* Set or remove the limit of a concurrency key. */
-static void
-set_key_limit(const LimitArgs *a, Oid owner)
-{
-	Datum		values[3];
-
-	values[0] = ObjectIdGetDatum(owner);
-	values[1] = CStringGetTextDatum(a->name);
-	if (a->max_concurrency)
-	{
-		values[2] = Int32GetDatum(*a->max_concurrency);
-		jdg_remember_role(owner);
-		jdg_run(&key_limit_query, values, NULL, 0);
-	}
-	else if (jdg_run(&key_unlimit_query, values, NULL, 0) == 0)
-		ereport(ERROR,
-				(errcode(JDG_ERRCODE_NOT_FOUND),
-				 errmsg("key \"%s\" has no limit of its own", a->name),
-				 errdetail("Tasks of one concurrency_key run one at a time.")));
-}
-
-/* Sets or removes the limit of a queue; returns its owner. */
-static Oid
-set_queue_limit(const LimitArgs *a, Oid user)
-{
-	int32		queue_id = jdg_queue_lock(a->name, user);
-	Datum		values[2];
-
-	values[0] = Int32GetDatum(queue_id);
-	values[1] = Int32GetDatum(a->max_concurrency ? *a->max_concurrency : 0);
-	jdg_run(&limit_query, values, a->max_concurrency ? NULL : " n", 0);
-	return jdg_queue_owner(queue_id);
-}
-
-/* set_limit(scope, name, max_concurrency, owner) */
-JDG_FUNCTION(jdg_set_limit, JDG_LEVEL_USER)
-{
-	LimitArgs	a;
-	Oid			owner = InvalidOid;
-	JdgInternal in;
-
-	JDG_READ_ARGS("set_limit", limit_args, &a);
-	if (a.max_concurrency)
-		check_limit("max_concurrency", *a.max_concurrency);
-	if (a.scope == SCOPE_KEY)
-	{
-		owner = jdg_owner_of_call(a.owner);
-		jdg_check_key("concurrency_key", a.name);
-	}
-	else if (a.owner != NULL)
-		ereport(ERROR,
-				(errcode(JDG_ERRCODE_VALIDATION_ERROR),
-				 errmsg("owner can only be given with scope 'key'"),
-				 errhint("Names of queues are unique in the database.")));
-
-	jdg_internal_begin(&in);
-	if (a.scope == SCOPE_KEY)
-		set_key_limit(&a, owner);
-	else
-		owner = set_queue_limit(&a, in.save_user);
-	jdg_audit("set_limit", scope_words[a.scope], a.name, owner);
 	jdg_wake_scheduler_at_commit(JDG_WAKE_QUEUE_CHANGED);
 	jdg_internal_end(&in);
 	PG_RETURN_VOID();

@@ -224,7 +224,6 @@ jdg_schedule_complete(const JdgSchedule *s, JdgTask *t, const JdgQueue *queue,
 	t->max_attempts = jdg_retry_max_attempts(s->retry,
 											 jdg_schedule_max_attempts);
 	t->state = jdg_state_without_dependencies(t);
-	jdg_wake_at_commit(t->owner, t);
 }
 
 /* See firing.h. */
@@ -235,6 +234,7 @@ jdg_schedule_enqueue(const JdgSchedule *s, JdgTask *t, const JdgQueue *queue,
 	Assert(jdg_is_bookkeeping());
 	jdg_schedule_complete(s, t, queue, now);
 	jdg_task_insert(t);
+	jdg_wake_at_commit(t->owner, t);
 	jdg_count_enqueued(1);
 }
 

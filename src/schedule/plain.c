@@ -162,6 +162,7 @@ insert_tasks(Batch *b)
 		jdg_schedule_complete(s, &task, plain_queue(b, s->queue_id),
 							  b->f->now);
 		jdg_task_writer_put(writer, &task);
+		jdg_wake_at_commit(task.owner, &task);
 	}
 	jdg_task_writer_end(writer);
 }

@@ -41,6 +41,9 @@
 /* ready tasks for which an idle worker is woken */
 #define TASKS_PER_WAKE	32
 
+/* lanes of a role that are read; each of the others counts as a task */
+#define LANES_PER_ROLE	64
+
 /* the ready tasks of a role, and its workers */
 typedef struct Demand
 {
@@ -99,18 +102,6 @@ compare_demand(const void *a, const void *b)
 	return x->turn < y->turn ? -1 : x->turn > y->turn;
 }
 
-/* Equal for all priorities of a queue and role. */
-static int
-compare_sources(const void *a, const void *b)
-{
-	const JdgMarkLook *x = &((const JdgSource *) a)->look;
-	const JdgMarkLook *y = &((const JdgSource *) b)->look;
-
-	if (x->owner != y->owner)
-		return x->owner < y->owner ? -1 : 1;
-	return x->queue_id < y->queue_id ? -1 : x->queue_id > y->queue_id;
-}
-
 /*
  * Number of ready tasks that no worker holds in the first "n" sources, which
  * are of one role and queue; not counted further than "most".
@@ -118,13 +109,38 @@ compare_sources(const void *a, const void *b)
 static int
 count_ready(JdgDb *db, JdgSource *src, int n, int most)
 {
-	int			held = jdg_queue_load_of_role(db->dboid, src->look.owner,
-											  src->look.queue_id);
+	int			held = jdg_queue_load_of_role(db->dboid, src->look.key.owner,
+											  src->look.key.queue_id);
 	int			ready = 0;
 
 	for (int i = 0; i < n && ready < held + most; i++)
 		ready += jdg_ready_count(db, &src[i], held + most - ready);
 	return Max(ready - held, 0);
+}
+
+/* Ready tasks of a role that no worker holds, as far as limits allow. */
+static int
+count_demand(JdgDb *db, JdgReadySurvey *s)
+{
+	TimestampTz now = jdg_now();
+	int			ready = 0;
+	int			next;
+
+	for (int i = 0; i < s->nsources; i = next)
+	{
+		int32		queue_id = s->source[i].look.key.queue_id;
+		int			most = TASKS_PER_START * jdg_max_workers;
+
+		next = i + 1;
+		while (next < s->nsources &&
+			   s->source[next].look.key.queue_id == queue_id)
+			next++;
+		for (int j = i; j < next; j++)
+			most = jdg_gates_room(&s->source[j].limits, now, most);
+		if (most > 0)
+			ready += count_ready(db, &s->source[i], next - i, most);
+	}
+	return ready;
 }
 
 /* Shards of subscriptions that have news count like ready tasks. */
@@ -158,36 +174,26 @@ add_feeds(JdgDb *db, Demand *demand, int *n)
 static Demand *
 find_demand(JdgDb *db, MemoryContext mcxt, int *n)
 {
-	JdgSource  *src = NULL;
-	int			nsources = 0;
+	List	   *survey = NIL;
 	Demand	   *demand;
-	int			next;
+	ListCell   *lc;
 
 	if (!jdg_claims_paused())
-		src = jdg_ready_sources(db, InvalidOid, &nsources);
+		survey = jdg_ready_survey(db, LANES_PER_ROLE);
 	demand = MemoryContextAlloc(mcxt, sizeof(Demand) *
-								(nsources + jdg_feeds_used() + 1));
-	if (nsources > 1)
-		qsort(src, nsources, sizeof(JdgSource), compare_sources);
+								(list_length(survey) + jdg_feeds_used() + 1));
 	/* must be taken after the look at the marks */
 	PushActiveSnapshot(GetTransactionSnapshot());
 	*n = 0;
-	for (int i = 0; i < nsources; i = next)
+	foreach(lc, survey)
 	{
-		int			limit = src[i].limit;
-		int			most = TASKS_PER_START * jdg_max_workers;
-		Demand	   *d = demand_of(db, demand, n, src[i].look.owner);
+		JdgReadySurvey *s = lfirst(lc);
+		Demand	   *d = demand_of(db, demand, n, s->owner);
 
-		next = i + 1;
-		while (next < nsources && compare_sources(&src[i], &src[next]) == 0)
-			next++;
-		if (limit > 0)
-			most = Max(limit - jdg_queue_load(db->dboid, src[i].look.queue_id), 1);
 		if (d->pool.workers >= d->max && d->pool.idle == 0)
 			d->ready = 1;
-		else if (limit == 0 ||
-				 jdg_queue_has_room(db, src[i].look.queue_id, limit))
-			d->ready += count_ready(db, &src[i], next - i, most);
+		else
+			d->ready = s->others + count_demand(db, s);
 	}
 	PopActiveSnapshot();
 	if (!jdg_claims_paused())

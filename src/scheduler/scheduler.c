@@ -556,7 +556,7 @@ jdg_scheduler_main(Datum arg)
 	MemoryContextSwitchTo(loop_context);
 	check_extension();
 	become_elected();
-	jdg_marks_forget(&my_db->marks);
+	jdg_db_lose_marks(my_db);
 	JDG_FAULT("scheduler-elected");
 
 	if (sigsetjmp(local_sigjmp_buf, 1) != 0)

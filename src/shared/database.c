@@ -38,7 +38,12 @@ init_db(JdgDb *db)
 	memset(db, 0, sizeof(JdgDb));
 	jdg_wakeup_init(&db->wakeup);
 	jdg_blocked_init(&db->blocked);
-	jdg_marks_init(&db->marks);
+	SpinLockInit(&db->due_mutex);
+	jdg_mark_clear(&db->due);
+	pg_atomic_init_u32(&db->lanes_lost, 1);
+	pg_atomic_init_u32(&db->lanes_known, 0);
+	pg_atomic_init_u32(&db->gates_epoch, 0);
+	pg_atomic_init_u64(&db->gates_due, (uint64) DT_NOEND);
 	jdg_counters_reset(&db->counters);
 	jdg_wanted_init(&db->wanted);
 	pg_atomic_init_u32(&db->evictors, 0);
@@ -47,7 +52,6 @@ init_db(JdgDb *db)
 	pg_atomic_init_u32(&db->not_adopted, 0);
 	pg_atomic_init_u32(&db->used, 0);
 	pg_atomic_init_u32(&db->slot_wanted, 0);
-	pg_atomic_init_u32(&db->refused, 0);
 	pg_atomic_init_u32(&db->interest, 0);
 	pg_atomic_init_u32(&db->waiters, 0);
 	pg_atomic_init_u32(&db->event_waiters, 0);
@@ -130,7 +134,7 @@ reuse_db(JdgDb *db, Oid dboid)
 	db->evicted_by = 0;
 	jdg_wakeup_reset(&db->wakeup);
 	jdg_blocked_reset(&db->blocked);
-	jdg_marks_forget(&db->marks);
+	jdg_db_lose_marks(db);
 	jdg_counters_reset(&db->counters);
 	jdg_wanted_reset(&db->wanted);
 	pg_atomic_write_u64(&db->next_due, 0);
@@ -141,7 +145,7 @@ reuse_db(JdgDb *db, Oid dboid)
 	pg_atomic_write_u32(&db->not_adopted, 0);
 	pg_atomic_write_u32(&db->used, 0);
 	pg_atomic_write_u32(&db->slot_wanted, 0);
-	pg_atomic_write_u32(&db->refused, 0);
+	pg_atomic_write_u64(&db->gates_due, (uint64) DT_NOEND);
 	pg_atomic_write_u32(&db->interest, 0);
 }
 
@@ -324,6 +328,15 @@ void
 jdg_db_wake(JdgDb *db, uint32 why)
 {
 	jdg_wakeup_request(&db->wakeup, why);
+}
+
+void
+jdg_db_lose_marks(JdgDb *db)
+{
+	SpinLockAcquire(&db->due_mutex);
+	jdg_mark_clear(&db->due);
+	SpinLockRelease(&db->due_mutex);
+	pg_atomic_fetch_add_u32(&db->lanes_lost, 1);
 }
 
 void

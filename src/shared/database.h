@@ -25,7 +25,7 @@
 #include "base/module.h"
 #include "shared/blocked.h"
 #include "shared/counters.h"
-#include "shared/marks.h"
+#include "shared/mark.h"
 #include "shared/wakeup.h"
 #include "shared/wanted.h"
 
@@ -71,9 +71,23 @@ typedef struct JdgDb
 
 	JdgWakeup	wakeup;
 	JdgBlocked	blocked;
-	JdgMarks	marks;
 	JdgCounters counters;
 	JdgWanted	wanted;			/* events that flows wait for */
+
+	slock_t		due_mutex;
+	JdgMark		due;			/* in the index task_due; under due_mutex */
+
+	/*
+	 * Tasks have become ready, in lanes that the table may not have.  Equal
+	 * to lanes_known if a scheduler has searched the index since then.
+	 */
+	pg_atomic_uint32 lanes_lost;
+	pg_atomic_uint32 lanes_known;
+
+	/* shared/gate.h */
+	pg_atomic_uint32 gates_epoch;	/* changes with the limits */
+	pg_atomic_uint64 gates_due; /* when the scheduler looks at them, or
+								 * before; DT_NOEND: when it is woken */
 
 	pg_atomic_uint32 evictors;	/* backends that keep us out */
 	pg_atomic_uint32 pins;		/* backends that need this entry to stay */
@@ -81,7 +95,6 @@ typedef struct JdgDb
 	pg_atomic_uint32 not_adopted;	/* differs from jadugar_internal.origin */
 	pg_atomic_uint32 used;		/* a transaction has committed work here */
 	pg_atomic_uint32 slot_wanted;	/* JdgSlotWanted */
-	pg_atomic_uint32 refused;	/* a queue's limit has held back a task */
 	pg_atomic_uint32 interest;	/* wake the scheduler at every commit of a
 								 * worker */
 	pg_atomic_uint32 waiters;	/* backends in wait() */
@@ -159,6 +172,12 @@ extern void jdg_db_fetchable(JdgDb *db);
  * later.  Never fails.
  */
 extern bool jdg_db_lower_fetch_due(JdgDb *db, TimestampTz due);
+
+/*
+ * Tasks may be ready or due anywhere: the indexes are searched from their
+ * fronts.  Never fails.
+ */
+extern void jdg_db_lose_marks(JdgDb *db);
 
 /* an entry may have become available: wakes those who wait for one */
 extern void jdg_dbs_changed(void);

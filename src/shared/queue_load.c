@@ -54,24 +54,3 @@ jdg_queue_load_of_role(Oid dboid, Oid owner, int queue_id)
 	}
 	return n;
 }
-
-bool
-jdg_queue_has_room(JdgDb *db, int queue_id, int limit)
-{
-	if (jdg_queue_load(db->dboid, queue_id) < limit)
-		return true;
-	pg_atomic_write_u32(&db->refused, 1);
-	pg_memory_barrier();
-	return jdg_queue_load(db->dboid, queue_id) < limit;
-}
-
-void
-jdg_queue_load_reduced(Oid dboid)
-{
-	JdgDb	   *db = jdg_db_lookup(dboid, false);
-
-	pg_memory_barrier();
-	if (db != NULL && pg_atomic_read_u32(&db->refused) != 0 &&
-		pg_atomic_exchange_u32(&db->refused, 0) != 0)
-		jdg_db_wake(db, JDG_WAKE_WORK);
-}

@@ -18,11 +18,12 @@
 #define TRANCHE_NAME "jadugar"
 
 LWLock	   *JdgSharedLock = NULL;
+LWLock	   *JdgGatesLock = NULL;
 
 static shmem_request_hook_type prev_shmem_request_hook = NULL;
 static shmem_startup_hook_type prev_shmem_startup_hook = NULL;
 
-/* shmem_request_hook: reserves the space of all parts, and one LWLock. */
+/* shmem_request_hook: reserves the space of all parts, and the LWLocks. */
 static void
 shmem_request(void)
 {
@@ -33,7 +34,7 @@ shmem_request(void)
 		for (int i = 0; module->shmem && module->shmem[i]; i++)
 			RequestAddinShmemSpace(MAXALIGN(module->shmem[i]->size()));
 	}
-	RequestNamedLWLockTranche(TRANCHE_NAME, 1);
+	RequestNamedLWLockTranche(TRANCHE_NAME, 2);
 }
 
 /*
@@ -47,7 +48,8 @@ shmem_startup(void)
 		prev_shmem_startup_hook();
 
 	LWLockAcquire(AddinShmemInitLock, LW_EXCLUSIVE);
-	JdgSharedLock = &(GetNamedLWLockTranche(TRANCHE_NAME))->lock;
+	JdgSharedLock = &GetNamedLWLockTranche(TRANCHE_NAME)[0].lock;
+	JdgGatesLock = &GetNamedLWLockTranche(TRANCHE_NAME)[1].lock;
 	jdg_foreach_module(module)
 	{
 		for (int i = 0; module->shmem && module->shmem[i]; i++)

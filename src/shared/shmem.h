@@ -12,15 +12,18 @@
  *	JdgSharedLock (LWLock)		  allocation of JdgDb entries and of slots,
  *								  bounds of pools, counting tasks over all
  *								  slots
- *	JdgWakeup.mutex, JdgBlocked.mutex, JdgMarks.mutex (spinlocks)
+ *	JdgGatesLock (LWLock)		  lanes of the ready index and the turns of
+ *								  their parties; gates
+ *	JdgWakeup.mutex, JdgBlocked.mutex, JdgDb.due_mutex (spinlocks)
  *								  parts of one database's entry
+ *	stripes of lanes (spinlock)	  marks of the lanes of some owners
  *	JdgDepth.mutex (spinlock)	  the places of one bounded queue
  *	JdgQuota.mutex (spinlock)	  the quota of one tenant
  *	JdgSlot.mutex (spinlock)	  the state of one worker
  *
  * A spinlock is held for a few hundred instructions and never together with
  * another one, except that a slot's may be held while its worker is sent a
- * signal.  A commit callback takes spinlocks only, never the LWLock: an error
+ * signal.  A commit callback takes spinlocks only, never an LWLock: an error
  * there would be a PANIC.
  *
  *-------------------------------------------------------------------------
@@ -32,6 +35,7 @@
 
 /* NULL if the server has not preloaded the library */
 extern LWLock *JdgSharedLock;
+extern LWLock *JdgGatesLock;
 
 /* called by _PG_init while shared_preload_libraries are loaded */
 extern void jdg_shmem_init(void);

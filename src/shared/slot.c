@@ -20,6 +20,7 @@
 #include "base/fault.h"
 #include "base/settings.h"
 #include "shared/database.h"
+#include "shared/gate.h"
 #include "shared/shmem.h"
 #include "shared/slot.h"
 
@@ -99,9 +100,33 @@ jdg_slot_allocate(Oid dboid, Oid owner)
 	return found;
 }
 
+int
+jdg_slot_take_out(JdgSlot *slot, int first, JdgPlaces *given)
+{
+	int			n = 0;
+
+	for (int i = first; i < slot->ntasks; i++)
+	{
+		if (slot->task[i].limited)
+			given[n++] = slot->task[i].places;
+	}
+	slot->ntasks = Min(slot->ntasks, first);
+	return n;
+}
+
+void
+jdg_slot_give_back(const JdgPlaces *given, int n)
+{
+	for (int i = 0; i < n; i++)
+		jdg_gates_give(&given[i]);
+}
+
 void
 jdg_slot_clear_all(JdgSlot *slot)
 {
+	JdgPlaces	given[JDG_GROUP_MAX];
+	int			n;
+
 	SpinLockAcquire(&slot->mutex);
 	if (slot->state == JDG_SLOT_DEAD)
 		pg_atomic_fetch_sub_u32(&slots->dead, 1);
@@ -109,9 +134,10 @@ jdg_slot_clear_all(JdgSlot *slot)
 	slot->generation++;
 	slot->pid = 0;
 	slot->latch = NULL;
-	slot->ntasks = 0;
+	n = jdg_slot_take_out(slot, 0, given);
 	slot->current = -1;
 	SpinLockRelease(&slot->mutex);
+	jdg_slot_give_back(given, n);
 }
 
 bool

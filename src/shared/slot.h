@@ -26,6 +26,7 @@
 #include "storage/spin.h"
 
 #include "base/module.h"
+#include "shared/limit.h"
 
 /* maximum number of tasks in a group */
 #define JDG_GROUP_MAX		128
@@ -76,7 +77,8 @@ typedef struct JdgSlotTask
 	TimestampTz cancelled_at;	/* time of the request */
 	Oid			cancelled_by;	/* role that requested it, or InvalidOid */
 	bool		locked;			/* this worker has locked the task's row */
-	bool		limited;		/* its queue has a limit */
+	bool		limited;		/* it holds places */
+	JdgPlaces	places;
 	bool		standalone;
 } JdgSlotTask;
 
@@ -123,6 +125,14 @@ extern int	jdg_slot_allocate(Oid dboid, Oid owner);
 
 /* make it free; the caller offers it to others, see pool.h */
 extern void jdg_slot_clear_all(JdgSlot *slot);
+
+/*
+ * Takes the tasks from number "first" on out of a slot, whose mutex the caller
+ * holds, and returns how many had places.  These go to "given", for up to
+ * JDG_GROUP_MAX tasks, to be given back after the mutex.
+ */
+extern int	jdg_slot_take_out(JdgSlot *slot, int first, JdgPlaces *given);
+extern void jdg_slot_give_back(const JdgPlaces *given, int n);
 
 /* is the worker of this slot yet to start? */
 extern bool jdg_slot_is_starting(JdgSlot *slot);

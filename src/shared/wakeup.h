@@ -33,7 +33,9 @@
 #define JDG_WAKE_WAITS		0x1000	/* events that flows may wait for */
 #define JDG_WAKE_BACKLOG	0x2000	/* news in a topic with max_backlog */
 #define JDG_WAKE_CACHE		0x4000	/* the cache is larger than its bound */
-#define JDG_WAKE_ALL		0x7fff
+#define JDG_WAKE_GATES		0x8000	/* lanes are parked until earlier */
+#define JDG_WAKE_LIMITS		0x10000 /* limits or pauses changed */
+#define JDG_WAKE_ALL		0x1ffff
 
 /* a duty with this bit runs in every round */
 #define JDG_WAKE_ROUND		0x80000000

@@ -33,23 +33,36 @@
 #include "utils/rel.h"
 #include "utils/snapmgr.h"
 
+#include "base/clock.h"
 #include "base/compat.h"
 #include "base/fault.h"
 #include "base/spi.h"
 #include "queue/queue.h"
 #include "shared/database.h"
-#include "shared/queue_load.h"
 #include "shared/shmem.h"
 #include "shared/suspect.h"
 #include "task/claim.h"
+#include "task/hold.h"
 #include "task/key.h"
+#include "task/lanes.h"
+#include "task/limits.h"
 #include "task/ready.h"
+#include "task/taskslot.h"
+#include "tenant/tenant.h"
 
 /*
  * A claim stops when the payloads together are larger.  A worker holds them,
  * and copies for the history, until the commit.
  */
 #define MAX_BYTES	((Size) 16 * 1024 * 1024)
+
+/* a rate, and the tasks that a claim may still take by it */
+typedef struct Rated
+{
+	JdgScope	scope;
+	uint64		id[2];
+	int			left;
+} Rated;
 
 /* the state of one claim */
 typedef struct Claim
@@ -59,207 +72,11 @@ typedef struct Claim
 	Relation	heap;
 	Relation	index;
 	TransactionId busy;			/* seen in progress on some row */
-	int			nsources;
-	JdgSource  *source;			/* highest priority first */
+	TimestampTz now;
+	JdgReader	reader;
+	int			nrated;
+	Rated		rated[2 * JDG_GROUP_MAX];
 } Claim;
-
-bool
-jdg_slot_hold(JdgSlot *slot, const JdgTask *task, int32 queue_limit)
-{
-	JdgDb	   *db = jdg_my_db();
-	bool		ok = true;
-
-	if (queue_limit > 0)
-	{
-		LWLockAcquire(JdgSharedLock, LW_EXCLUSIVE);
-		ok = jdg_queue_has_room(db, task->queue_id, queue_limit);
-	}
-	if (ok)
-	{
-		JdgSlotTask *st;
-
-		SpinLockAcquire(&slot->mutex);
-		st = &slot->task[slot->ntasks];
-		st->task_id = task->task_id;
-		st->call.subscription_id = 0;
-		st->queue_id = task->queue_id;
-		st->attempt = task->attempt;
-		st->phase = JDG_TASK_CLAIMED;
-		st->cancel = JDG_CANCEL_NONE;
-		st->cancelled_by = InvalidOid;
-		st->locked = false;
-		st->limited = queue_limit > 0;
-		st->standalone = false;
-		slot->ntasks++;
-		SpinLockRelease(&slot->mutex);
-	}
-	if (queue_limit > 0)
-		LWLockRelease(JdgSharedLock);
-	return ok;
-}
-
-/* The row of the task held last is locked: requests to cancel may come. */
-static void
-hold_is_locked(JdgSlot *slot)
-{
-	SpinLockAcquire(&slot->mutex);
-	slot->task[slot->ntasks - 1].locked = true;
-	SpinLockRelease(&slot->mutex);
-}
-
-/*
- * The queue's limit may have stopped other workers while this worker only
- * tried the row, so they are notified.
- */
-void
-jdg_slot_unhold_last(JdgSlot *slot)
-{
-	bool		limited;
-
-	SpinLockAcquire(&slot->mutex);
-	slot->ntasks--;
-	limited = slot->task[slot->ntasks].limited;
-	SpinLockRelease(&slot->mutex);
-	if (limited)
-		jdg_queue_load_reduced(slot->dboid);
-}
-
-void
-jdg_slot_clear(JdgSlot *slot)
-{
-	bool		limited = false;
-
-	SpinLockAcquire(&slot->mutex);
-	for (int i = 0; i < slot->ntasks; i++)
-		limited |= slot->task[i].limited;
-	slot->ntasks = 0;
-	slot->current = -1;
-	slot->generation++;
-	slot->deadline = DT_NOEND;
-	slot->progress = -1;
-	slot->message[0] = '\0';
-	SpinLockRelease(&slot->mutex);
-	if (limited)
-		jdg_queue_load_reduced(slot->dboid);
-}
-
-static Datum
-attr(TupleTableSlot *s, int no, bool *isnull)
-{
-	*isnull = s->tts_isnull[no - 1];
-	return s->tts_values[no - 1];
-}
-
-static char *
-text_attr(TupleTableSlot *s, int no)
-{
-	bool		isnull;
-	Datum		d = attr(s, no, &isnull);
-
-	return isnull ? NULL : TextDatumGetCString(d);
-}
-
-static Jsonb *
-jsonb_attr(TupleTableSlot *s, int no)
-{
-	bool		isnull;
-	Datum		d = attr(s, no, &isnull);
-
-	return isnull ? NULL : DatumGetJsonbPCopy(d);
-}
-
-static TimestampTz
-time_attr(TupleTableSlot *s, int no)
-{
-	bool		isnull;
-	Datum		d = attr(s, no, &isnull);
-
-	return isnull ? DT_NOBEGIN : DatumGetTimestampTz(d);
-}
-
-/* The size of the payload in memory; nothing is detoasted. */
-static Size
-payload_size(TupleTableSlot *s)
-{
-	bool		isnull;
-	Datum		d = attr(s, JDG_A_PAYLOAD, &isnull);
-
-	return isnull ? 0 : toast_raw_datum_size(d);
-}
-
-/* the fixed-width columns for the join check; nothing is detoasted */
-static void
-task_from_slot_short(TupleTableSlot *s, JdgTask *t)
-{
-	bool		isnull;
-	Datum		d;
-
-	slot_getallattrs(s);
-	memset(t, 0, sizeof(*t));
-	t->task_id = DatumGetInt64(attr(s, JDG_A_TASK_ID, &isnull));
-	t->owner = DatumGetObjectId(attr(s, JDG_A_OWNER, &isnull));
-	t->queue_id = DatumGetInt32(attr(s, JDG_A_QUEUE_ID, &isnull));
-	t->priority = DatumGetInt32(attr(s, JDG_A_PRIORITY, &isnull));
-	t->state = DatumGetChar(attr(s, JDG_A_STATE, &isnull));
-	t->transaction = DatumGetChar(attr(s, JDG_A_TRANSACTION, &isnull));
-	t->isolate = DatumGetBool(attr(s, JDG_A_ISOLATE, &isnull));
-	t->bounded = DatumGetBool(attr(s, JDG_A_BOUNDED, &isnull));
-	t->attempt = DatumGetInt32(attr(s, JDG_A_ATTEMPT, &isnull));
-	t->max_attempts = DatumGetInt32(attr(s, JDG_A_MAX_ATTEMPTS, &isnull));
-	t->crashes = DatumGetInt32(attr(s, JDG_A_CRASHES, &isnull));
-	t->command_id = DatumGetInt64(attr(s, JDG_A_COMMAND_ID, &isnull));
-	t->run_at = DatumGetTimestampTz(attr(s, JDG_A_RUN_AT, &isnull));
-	t->created_at = DatumGetTimestampTz(attr(s, JDG_A_CREATED_AT, &isnull));
-	t->schedule_id = DatumGetInt64(attr(s, JDG_A_SCHEDULE_ID, &isnull));
-	if (isnull)
-		t->schedule_id = 0;
-	t->scheduled_for = time_attr(s, JDG_A_SCHEDULED_FOR);
-	t->started_at = time_attr(s, JDG_A_STARTED_AT);
-	d = attr(s, JDG_A_FLOW_RUN, &isnull);
-	t->flow_run = isnull ? 0 : DatumGetInt64(d);
-}
-
-/*
- * Reads all columns of the row in the slot into the task; values are copied
- * into mcxt.
- */
-static void
-task_from_slot(TupleTableSlot *s, JdgTask *t, MemoryContext mcxt)
-{
-	MemoryContext old = MemoryContextSwitchTo(mcxt);
-	bool		isnull;
-	Datum		d;
-
-	task_from_slot_short(s, t);
-	t->payload = jsonb_attr(s, JDG_A_PAYLOAD);
-	d = attr(s, JDG_A_TIMEOUT, &isnull);
-	if (!isnull)
-	{
-		t->timeout = palloc(sizeof(Interval));
-		memcpy(t->timeout, DatumGetIntervalP(d), sizeof(Interval));
-	}
-	t->retry = jsonb_attr(s, JDG_A_RETRY);
-	t->settings = jsonb_attr(s, JDG_A_SETTINGS);
-	t->metadata = jsonb_attr(s, JDG_A_METADATA);
-	t->unique_key = text_attr(s, JDG_A_UNIQUE_KEY);
-	t->concurrency_key = text_attr(s, JDG_A_CONCURRENCY_KEY);
-	t->tenant = text_attr(s, JDG_A_TENANT);
-	t->trace = text_attr(s, JDG_A_TRACE);
-	d = attr(s, JDG_A_ON_DEPENDENCY_FAILURE, &isnull);
-	t->on_dependency_failure = isnull ? JDG_FAILURE_NONE : DatumGetChar(d);
-	d = attr(s, JDG_A_STEP_ID, &isnull);
-	t->step_id = isnull ? 0 : DatumGetInt64(d);
-	t->step = text_attr(s, JDG_A_STEP);
-	d = attr(s, JDG_A_FLOW_DATA, &isnull);
-	t->flow_data = jdg_flow_data_in(isnull ? '\0' : DatumGetChar(d));
-	t->key_place = DatumGetBool(attr(s, JDG_A_KEY_PLACE, &isnull));
-	d = attr(s, JDG_A_EXPECT_ROWS, &isnull);
-	t->expect_rows = jdg_expect_rows_in(isnull ? '\0' : DatumGetChar(d));
-	t->schedule = text_attr(s, JDG_A_SCHEDULE);
-	t->event = jsonb_attr(s, JDG_A_EVENT);
-	t->tid = s->tts_tid;
-	MemoryContextSwitchTo(old);
-}
 
 /*
  * Has another transaction this row?  A look at the row only, to save the
@@ -312,21 +129,107 @@ is_to_be_charged(int64 task_id)
 		jdg_suspect_holds(MyDatabaseId, task_id);
 }
 
+/* The limits of a task whose row is in the slot, and whose lane this is. */
+static void
+limits_of_row(TupleTableSlot *row, const JdgTask *look, int32 tenant,
+			  const JdgLimits *of_lane, JdgLimits *limits)
+{
+	JdgTask		task = *look;
+
+	*limits = *of_lane;
+	if (!jdg_limits_vary(tenant))
+		return;
+	task.concurrency_key = jdg_task_slot_text(row, JDG_A_CONCURRENCY_KEY);
+	task.tenant = jdg_task_slot_text(row, JDG_A_TENANT);
+	jdg_limits_add(&task, tenant, limits);
+}
+
+/* Is it the lane of such tasks alone, so that it may be parked for one? */
+static bool
+is_own_lane(const JdgSource *src, const JdgTask *look)
+{
+	TupleTableSlot *row = src->slot;
+
+	if (src->look.lane == NULL)
+		return false;
+	return look->lane == jdg_lane_of(look->owner,
+									 jdg_task_slot_text(row, JDG_A_TENANT),
+									 look->command_id,
+									 jdg_task_slot_text(row, JDG_A_CONCURRENCY_KEY));
+}
+
+/*
+ * How many more tasks this claim may take by a rate.  They begin one after
+ * another, and each has to ask again then.
+ */
+static Rated *
+rated(Claim *c, const JdgLimit *limit)
+{
+	JdgLimits	one = {1, {*limit}};
+	Rated	   *r;
+
+	for (int i = 0; i < c->nrated; i++)
+	{
+		r = &c->rated[i];
+		if (r->scope == limit->scope &&
+			memcmp(r->id, limit->id, sizeof(r->id)) == 0)
+			return r;
+	}
+	if (c->nrated == lengthof(c->rated))
+		return NULL;
+	r = &c->rated[c->nrated++];
+	r->scope = limit->scope;
+	memcpy(r->id, limit->id, sizeof(r->id));
+	r->left = jdg_gates_room(&one, c->now, JDG_GROUP_MAX);
+	return r;
+}
+
+/*
+ * The limit whose rate this claim has used up, or for which it has no room to
+ * count; -1: it may take one more task.
+ */
+static int
+used_up(Claim *c, const JdgLimits *limits)
+{
+	for (int i = 0; i < limits->n; i++)
+	{
+		Rated	   *r;
+
+		if (limits->limit[i].interval == 0)
+			continue;
+		r = rated(c, &limits->limit[i]);
+		if (r == NULL || r->left <= 0)
+			return i;
+	}
+	return -1;
+}
+
+/* The claim has taken a task with these limits, which are not used up. */
+static void
+count_taken(Claim *c, const JdgLimits *limits)
+{
+	for (int i = 0; i < limits->n; i++)
+	{
+		if (limits->limit[i].interval > 0)
+			rated(c, &limits->limit[i])->left--;
+	}
+}
+
 /*
  * Claims the task of a row, which must be in the state of "look"; false if
- * that is not possible now.  *full: the queue is at its limit.
+ * that is not possible now.  *refusing: the limit that refuses it, or -1.
  */
 static bool
-take_row(Claim *c, TupleTableSlot *row, const JdgTask *look, int limit,
-		 bool *full, JdgTask *task, MemoryContext mcxt)
+take_row(Claim *c, TupleTableSlot *row, const JdgTask *look,
+		 const JdgLimits *limits, int *refusing, JdgTask *task,
+		 MemoryContext mcxt)
 {
+	*refusing = -1;
 	if (is_taken(c, row) || is_to_be_charged(look->task_id))
 		return false;
-	if (!jdg_slot_hold(c->slot, look, limit))
-	{
-		*full = true;
+	*refusing = jdg_slot_hold(c->slot, look, limits);
+	if (*refusing >= 0)
 		return false;
-	}
 	JDG_FAULT("claim-held");
 	if (!lock_row(c->heap, row, look->state) ||
 		is_to_be_charged(look->task_id))
@@ -335,9 +238,36 @@ take_row(Claim *c, TupleTableSlot *row, const JdgTask *look, int limit,
 		return false;
 	}
 	JDG_FAULT("claim-locked");
-	hold_is_locked(c->slot);
-	task_from_slot(row, task, mcxt);
+	jdg_slot_hold_locked(c->slot);
+	jdg_task_from_slot(row, task, mcxt);
+	if (jdg_limits_have_rate(limits))
+	{
+		task->limits = MemoryContextAlloc(mcxt, sizeof(JdgLimits));
+		*task->limits = *limits;
+		count_taken(c, limits);
+	}
 	return true;
+}
+
+/*
+ * A limit has refused the task at a source's head.  If all tasks of the lane
+ * wait for it, the lane is parked.  A task that should be in another lane is
+ * passed over.
+ */
+static void
+refuse_head(Claim *c, JdgSource *src, const JdgTask *look,
+			const JdgLimits *limits, int refusing)
+{
+	JdgLaneLook none = src->look;
+
+	if (refusing < src->limits.n || is_own_lane(src, look))
+	{
+		jdg_gates_park(&src->look, limits, c->now, c->reader.epoch);
+		src->has_head = false;
+		return;
+	}
+	none.lane = NULL;
+	jdg_gates_park(&none, limits, c->now, c->reader.epoch);
 }
 
 /* Claims the task at a source's head; false if that is not possible now. */
@@ -345,13 +275,26 @@ static bool
 take_head(Claim *c, JdgSource *src, const JdgTask *look, JdgTask *task,
 		  MemoryContext mcxt)
 {
-	bool		full = false;
-	bool		ok = take_row(c, src->slot, look, src->limit, &full, task, mcxt);
+	JdgLimits	limits;
+	int			refusing;
 
-	/* nothing more of a queue at its limit */
-	if (full)
-		src->has_head = false;
-	return ok;
+	limits_of_row(src->slot, look, src->look.tenant, &src->limits, &limits);
+	refusing = used_up(c, &limits);
+	if (refusing >= 0)
+	{
+		/* the tasks that have used it up have not begun: look again later */
+		if (refusing < src->limits.n || is_own_lane(src, look))
+			src->has_head = false;
+		return false;
+	}
+	if (take_row(c, src->slot, look, &limits, &refusing, task, mcxt))
+	{
+		src->taken++;
+		return true;
+	}
+	if (refusing >= 0)
+		refuse_head(c, src, look, &limits, refusing);
+	return false;
 }
 
 /*
@@ -367,7 +310,6 @@ claim_waiting(Claim *c, const JdgTask *holder, JdgTask *tasks, int n, int max,
 	JdgKeyScan *scan;
 	TupleTableSlot *row;
 	JdgInternal in;
-	bool		full = false;
 	int			before = n;
 
 	jdg_internal_begin(&in);
@@ -375,17 +317,19 @@ claim_waiting(Claim *c, const JdgTask *holder, JdgTask *tasks, int n, int max,
 	while (n < max && (row = jdg_key_scan_next(scan)) != NULL)
 	{
 		JdgTask		look;
-		JdgQueue	queue;
+		JdgLimits	limits;
+		int			refusing;
 
-		task_from_slot_short(row, &look);
-		if (!jdg_queue_by_id(look.queue_id, &queue) || queue.paused ||
-			join(&look, n) != JDG_JOIN_YES)
+		jdg_task_head_from_slot(row, &look);
+		look.concurrency_key = holder->concurrency_key;
+		look.tenant = jdg_task_slot_text(row, JDG_A_TENANT);
+		jdg_limits_of(&look, &limits);
+		if (join(&look, n) != JDG_JOIN_YES || used_up(c, &limits) >= 0)
 			break;
 		if (n == before && !jdg_key_within_limit(holder->owner,
 												 holder->concurrency_key))
 			break;
-		if (!take_row(c, row, &look, queue.max_concurrency, &full, &tasks[n],
-					  mcxt))
+		if (!take_row(c, row, &look, &limits, &refusing, &tasks[n], mcxt))
 			break;
 		n++;
 	}
@@ -395,7 +339,7 @@ claim_waiting(Claim *c, const JdgTask *holder, JdgTask *tasks, int n, int max,
 }
 
 /*
- * Claim from sources of one priority until "max" tasks are there; true: the
+ * Claims from the sources of a party until "max" tasks are there; true: the
  * group is to hold no more.
  */
 static bool
@@ -415,13 +359,16 @@ claim_from(Claim *c, JdgSource *sources, int nsources, JdgTask *tasks, int *n,
 		JdgJoin		j;
 
 		CHECK_FOR_INTERRUPTS();
-		task_from_slot_short(src->slot, &look);
+		jdg_task_head_from_slot(src->slot, &look);
 		j = join(&look, *n);
-		bytes += payload_size(src->slot);
+		bytes += jdg_task_payload_size(src->slot);
 		if (j == JDG_JOIN_NO || (*n > 0 && bytes > MAX_BYTES))
 			break;
 		if (take_head(c, src, &look, &tasks[*n], mcxt))
 		{
+			tasks[*n].turn_of = src->look.tenant;
+			tasks[*n].weight = c->reader.turns ?
+				jdg_tenant_weight(src->look.tenant) : 0;
 			(*n)++;
 			if (j == JDG_JOIN_LAST)
 				max = *n;
@@ -429,10 +376,34 @@ claim_from(Claim *c, JdgSource *sources, int nsources, JdgTask *tasks, int *n,
 		if (src->has_head)
 			jdg_ready_advance(src);
 	}
-	*more = jdg_ready_first(sources, nsources) != NULL;
+	*more |= jdg_ready_first(sources, nsources) != NULL;
 	for (int i = 0; i < nsources; i++)
 		jdg_ready_close(&sources[i]);
-	return *more || *n >= max;
+	return *n >= max || *more;
+}
+
+/* The same for the sources that the reader has, one party after the other. */
+static bool
+claim_next(Claim *c, JdgTask *tasks, int *n, int max, JdgJoinCheck join,
+		   MemoryContext mcxt, bool *more)
+{
+	JdgReader  *r = &c->reader;
+	bool		full = false;
+	int			first = 0;
+
+	while (first < r->nsources && !full)
+	{
+		int			end = first + 1;
+
+		while (end < r->nsources &&
+			   r->source[end].look.tenant == r->source[first].look.tenant)
+			end++;
+		full = claim_from(c, &r->source[first], end - first, tasks, n, max,
+						  join, mcxt, more);
+		first = end;
+	}
+	*more |= first < r->nsources;
+	return full;
 }
 
 int
@@ -441,43 +412,46 @@ jdg_claim(JdgSlot *slot, Oid owner, JdgTask *tasks, int max,
 {
 	Claim	   *c = palloc(sizeof(Claim));
 	bool		full = false;
+	bool		found;
+	int			claimed;
 	int			n = 0;
-	int			level = 0;
 
 	*more = false;
 	c->db = jdg_my_db();
 	c->slot = slot;
 	c->busy = InvalidTransactionId;
-	c->nsources = 0;
+	c->now = jdg_now();
+	c->nrated = 0;
 	PushActiveSnapshot(GetTransactionSnapshot());
-	if (!jdg_claims_paused())
-		c->source = jdg_ready_sources(c->db, owner, &c->nsources);
+	found = !jdg_claims_paused();
+	if (found)
+	{
+		jdg_reader_init(&c->reader, c->db, owner);
+		found = jdg_reader_next(&c->reader);
+	}
 	PopActiveSnapshot();
-	if (c->nsources == 0)
+	if (!found)
 		return 0;
-	/* later than the look at the marks */
-	PushActiveSnapshot(GetTransactionSnapshot());
 	c->heap = table_open(jdg_relation_oid("task"), RowExclusiveLock);
 	c->index = index_open(jdg_relation_oid("task_ready"), AccessShareLock);
-	while (level < c->nsources && !full)
+	for (;;)
 	{
-		int			end = level + 1;
-
-		while (end < c->nsources &&
-			   c->source[end].look.priority == c->source[level].look.priority)
-			end++;
-		full = claim_from(c, &c->source[level], end - level, tasks, &n, max,
-						  join, mcxt, more);
-		level = end;
+		/* later than the look at the marks */
+		PushActiveSnapshot(GetTransactionSnapshot());
+		full = claim_next(c, tasks, &n, max, join, mcxt, more);
+		if (full || !jdg_reader_next(&c->reader))
+			break;
+		PopActiveSnapshot();
 	}
+	/* other parties and lower priorities have not been looked at */
+	*more |= full && c->reader.more;
 	/* no ready task is left: tasks that wait for those in the group */
-	for (int i = 0, claimed = n; i < claimed && !full; i++)
+	claimed = n;
+	for (int i = 0; i < claimed && !full; i++)
 	{
 		if (tasks[i].key_place)
 			n = claim_waiting(c, &tasks[i], tasks, n, max, join, mcxt);
 	}
-	/* lower priorities have not been looked at */
-	*more |= level < c->nsources;
 	index_close(c->index, NoLock);
 	table_close(c->heap, NoLock);
 	PopActiveSnapshot();
@@ -487,27 +461,25 @@ jdg_claim(JdgSlot *slot, Oid owner, JdgTask *tasks, int max,
 bool
 jdg_claim_one(JdgSlot *slot, int64 task_id, JdgTask *task, MemoryContext mcxt)
 {
+	bool		held = slot->ntasks > 0;
 	JdgInternal in;
-	JdgQueue	queue;
+	JdgLimits	limits;
 	bool		ok;
 
 	PushActiveSnapshot(GetTransactionSnapshot());
 	jdg_internal_begin(&in);
 	ok = jdg_task_load(task_id, false, task, mcxt) &&
-		task->state == JDG_STATE_READY &&
-		jdg_queue_by_id(task->queue_id, &queue) && !queue.paused &&
-		(slot->ntasks > 0 ||
-		 jdg_slot_hold(slot, task, queue.max_concurrency));
-	if (ok)
+		task->state == JDG_STATE_READY;
+	if (ok && !held)
 	{
-		ok = jdg_task_load(task_id, true, task, mcxt) &&
-			task->state == JDG_STATE_READY;
-		if (ok)
-			hold_is_locked(slot);
-		else
-			jdg_slot_unhold_last(slot);
+		jdg_limits_of(task, &limits);
+		held = jdg_slot_hold(slot, task, &limits) < 0;
 	}
-	else if (slot->ntasks > 0)
+	ok = ok && held && jdg_task_load(task_id, true, task, mcxt) &&
+		task->state == JDG_STATE_READY;
+	if (ok)
+		jdg_slot_hold_locked(slot);
+	else if (held)
 		jdg_slot_unhold_last(slot);
 	jdg_internal_end(&in);
 	PopActiveSnapshot();

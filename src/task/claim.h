@@ -27,7 +27,8 @@ typedef JdgJoin (*JdgJoinCheck) (const JdgTask *task, int n);
  * Claims up to "max" ready tasks of "owner" in order of priority, run_at, id:
  * publishes each in the slot, locks its row and checks it again.  Skips rows
  * that other transactions have locked.  In a transaction, without a pushed
- * snapshot.  Sets "more" if ready tasks may be left.
+ * snapshot.  Sets "more" if ready tasks may be left.  A task with a rate has
+ * JdgTask.limits; the caller asks jdg_gates_begin() when it begins.
  */
 extern int	jdg_claim(JdgSlot *slot, Oid owner, JdgTask *tasks, int max,
 					  JdgJoinCheck join, MemoryContext mcxt, bool *more);
@@ -38,11 +39,5 @@ extern int	jdg_claim(JdgSlot *slot, Oid owner, JdgTask *tasks, int max,
  */
 extern bool jdg_claim_one(JdgSlot *slot, int64 task_id, JdgTask *task,
 						  MemoryContext mcxt);
-
-/* the slot's list of held tasks */
-extern bool jdg_slot_hold(JdgSlot *slot, const JdgTask *task,
-						  int32 queue_limit);
-extern void jdg_slot_unhold_last(JdgSlot *slot);
-extern void jdg_slot_clear(JdgSlot *slot);
 
 #endif							/* JDG_TASK_CLAIM_H */

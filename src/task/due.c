@@ -15,7 +15,6 @@
 #include "base/clock.h"
 #include "base/fault.h"
 #include "base/spi.h"
-#include "shared/marks.h"
 #include "shared/work.h"
 #include "task/due.h"
 #include "task/wakeup.h"
@@ -27,21 +26,6 @@
 
 /* delay of the next try for locked rows */
 #define RETRY_US USECS_PER_SEC
-
-/* The mark of future tasks: see task/marks.c. */
-static void
-look_at_mark(JdgDb *db, JdgMarkLook *look)
-{
-	uint32		lost;
-
-	if (jdg_marks_look(&db->marks, JDG_MARK_DUE, look, &lost) == 0 &&
-		(!jdg_mark_make(&db->marks, JDG_MARK_DUE, 0, 0) ||
-		 jdg_marks_look(&db->marks, JDG_MARK_DUE, look, &lost) == 0))
-	{
-		memset(look, 0, sizeof(*look));
-		look->from = jdg_position_first;
-	}
-}
 
 /*
  * Makes a batch of tasks ready: those with run_at between "from" and "now".
@@ -62,7 +46,7 @@ promote_batch(TimestampTz from, TimestampTz now)
 		JDG_SQL_SCHEDULED " "
 		"AND run_at >= $3 AND run_at <= $1 "
 		"ORDER BY run_at LIMIT $2 FOR UPDATE SKIP LOCKED)) "
-		"RETURNING task_id, owner, state, queue_id, priority, run_at", 3,
+		"RETURNING task_id, owner, state, queue_id, priority, run_at, lane, tenant", 3,
 		{TIMESTAMPTZOID, INT8OID, TIMESTAMPTZOID}
 	};
 	Datum		v[3] = {TimestampTzGetDatum(now), Int64GetDatum(BATCH),
@@ -79,6 +63,8 @@ promote_batch(TimestampTz from, TimestampTz now)
 		t.queue_id = jdg_col_int32(i, 4, 0);
 		t.priority = jdg_col_int32(i, 5, 0);
 		t.run_at = jdg_col_time(i, 6, DT_NOBEGIN);
+		t.lane = jdg_col_int32(i, 7, 0);
+		t.tenant = jdg_col_text(i, 8, CurrentMemoryContext);
 		jdg_wake_at_commit(t.owner, &t);
 	}
 	return n;
@@ -118,7 +104,10 @@ promote_once(JdgDb *db, TimestampTz *next)
 	TimestampTz first;
 	int64		n;
 
-	look_at_mark(db, &look);
+	/* the mark of future tasks: see shared/mark.c */
+	SpinLockAcquire(&db->due_mutex);
+	look = jdg_mark_look(&db->due);
+	SpinLockRelease(&db->due_mutex);
 	jdg_work_begin_async();
 	n = promote_batch(look.from.run_at, now);
 	*next = first = first_due(look.from.run_at);
@@ -132,7 +121,9 @@ promote_once(JdgDb *db, TimestampTz *next)
 	JDG_FAULT("promote-before-commit");
 	jdg_work_end();
 	JDG_FAULT("promote-committed");
-	jdg_mark_move(&db->marks, &look, left);
+	SpinLockAcquire(&db->due_mutex);
+	(void) jdg_mark_move(&db->due, &look, left);
+	SpinLockRelease(&db->due_mutex);
 	return n;
 }
 

@@ -32,6 +32,7 @@
 #include "shared/shmem.h"
 #include "task/enqueue.h"
 #include "task/key.h"
+#include "task/lanes.h"
 #include "task/locktask.h"
 #include "task/prepare.h"
 #include "task/resolve.h"
@@ -245,7 +246,7 @@ rewrite_task(const JdgTask *t, int64 task_id, bool all)
 		"retry = $retry, max_attempts = $max_attempts, "
 		"settings = $settings, metadata = $metadata, tenant = $tenant, "
 		"trace = $trace, transaction = $transaction, isolate = $isolate, "
-		"expect_rows = $expect_rows "
+		"expect_rows = $expect_rows, lane = $lane "
 		"WHERE task_id = $task_id"
 	};
 	Datum		v[4] = {Int64GetDatum(task_id),
@@ -271,6 +272,7 @@ rewrite_task(const JdgTask *t, int64 task_id, bool all)
 	jdg_bind_bool(&p, "isolate", t->isolate);
 	jdg_bind_char_or_null(&p, "expect_rows",
 						  jdg_expect_rows_out(t->expect_rows));
+	jdg_bind_int32(&p, "lane", t->lane);
 	jdg_run_params(&rewrite, &p, 0);
 }
 
@@ -342,9 +344,16 @@ resolve_conflict(JdgTask *t, int64 holder, OnConflict how)
 		given_up = jdg_key_task_moved(&old);
 	t->state = old.state;
 	t->key_place = old.key_place;
+	t->lane = jdg_lane_of(old.owner, t->tenant,
+						  how == CONFLICT_REPLACE ? t->command_id : old.command_id,
+						  old.concurrency_key);
 	rewrite_task(t, holder, how == CONFLICT_REPLACE);
 	if (how == CONFLICT_REPLACE)
+	{
 		old.priority = t->priority;
+		old.lane = t->lane;
+		old.tenant = t->tenant;
+	}
 	if (given_up)
 		jdg_key_place_given_up(&old);
 	jdg_wake_at_commit(old.owner, &old);
@@ -380,7 +389,7 @@ take_unique_key(JdgTask *t, TimestampTz until, OnConflict how, int64 *runs)
 }
 
 static void
-insert_one(const JdgTask *t)
+insert_one(JdgTask *t)
 {
 	jdg_task_insert(t);
 	jdg_wake_at_commit(t->owner, t);

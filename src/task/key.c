@@ -119,8 +119,8 @@ static int
 key_limit(Oid owner, const char *key)
 {
 	static JdgQuery q = {
-		"SELECT max_concurrency FROM jadugar_internal.key_limit "
-		"WHERE owner = $1 AND key = $2", 2, {OIDOID, TEXTOID}
+		"SELECT max_concurrency FROM jadugar_internal.limit_of "
+		"WHERE scope = 'key' AND owner = $1 AND name = $2", 2, {OIDOID, TEXTOID}
 	};
 	Datum		v[2] = {ObjectIdGetDatum(owner), CStringGetTextDatum(key)};
 

@@ -19,6 +19,7 @@
 #include "task/due.h"
 #include "task/history.h"
 #include "task/owned.h"
+#include "task/relane.h"
 #include "task/retention.h"
 #include "task/tenant_history.h"
 #include "task/tenant_quota.h"
@@ -75,6 +76,7 @@ static const JdgDuty duties[] = {
 	{"history", JDG_DUTY_UPKEEP, 0, true, jdg_retention_history},
 	{"unkept", JDG_DUTY_UPKEEP, 0, true, jdg_retention_unkept},
 	{"logs", JDG_DUTY_UPKEEP, 0, true, jdg_retention_logs},
+	{"lanes", JDG_DUTY_UPKEEP, JDG_WAKE_LIMITS, true, jdg_relane},
 	{"unique keys", JDG_DUTY_UPKEEP, 0, true, jdg_retention_keys},
 	{"left keys", JDG_DUTY_UPKEEP, JDG_WAKE_UNIQUE, true,
 	jdg_unique_keys_sweep},

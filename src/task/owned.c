@@ -7,8 +7,7 @@
  * that a worker holds runs to its end as its owner: rows are locked without
  * waiting.
  *
- * At most key_limit tasks of one owner and concurrency_key run at a time.
- * Tasks of a key therefore move together, and only to an owner without tasks
+ * Only so many tasks of one owner and concurrency_key run at a time.  Tasks of a key therefore move together, and only to an owner without tasks
  * of that key.  So do the two tasks that a unique_key may have.
  *
  *-------------------------------------------------------------------------

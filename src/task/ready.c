@@ -5,10 +5,10 @@
  *	  order.
  *
  * Runs in workers, for their owner, and in the scheduler, for all owners.  A
- * source is the part of the index that belongs to one owner, queue and
- * priority, read from its mark on.  The marks list the sources; the index
- * itself is searched for them when a process begins and when a mark found no
- * room.
+ * source is the part of the index that belongs to a lane (shared/lane.h), read
+ * from its mark on.  The lanes that are active are the sources; the index
+ * itself is searched for lanes when a scheduler starts and when a lane found
+ * no room.
  *
  *-------------------------------------------------------------------------
  */
@@ -21,71 +21,106 @@
 #include "access/tableam.h"
 #include "catalog/pg_type.h"
 #include "miscadmin.h"
+#include "utils/builtins.h"
 #include "utils/fmgroids.h"
+#include "utils/inval.h"
 #include "utils/rel.h"
 #include "utils/snapmgr.h"
 
+#include "base/clock.h"
 #include "base/compat.h"
 #include "base/objects.h"
 #include "base/sleep.h"
 #include "queue/queue.h"
 #include "shared/database.h"
-#include "task/task.h"
+#include "task/limits.h"
 #include "task/ready.h"
+#include "task/task.h"
+#include "tenant/tenant.h"
 
-/* microseconds before it is tried again to do with marks */
+/* time for which a process reads without lanes, if they are too many */
 #define PLAIN_TIME 1000			/* ms */
 
-/* an owner, a queue and a priority that the index has entries of */
-typedef struct Kind
-{
-	Oid			owner;
-	int32		queue_id;
-	int32		priority;
-} Kind;
+/* what distinguishes parts of the index; those that it has entries of */
+typedef JdgLaneKey Kind;
 
 /* a loose scan over the kinds; reads one entry of each, alive or dead */
 typedef struct Walk
 {
 	Oid			owner;			/* InvalidOid: of all */
-	bool		priorities;		/* distinguish them */
+	bool		lanes;			/* distinguish priorities and lanes */
+	Relation	heap;
 	IndexScanDesc scan;
 	bool		began;
 	Kind		at;
 } Walk;
 
-static bool
-seek(Walk *w, StrategyNumber by_owner, Oid owner, StrategyNumber by_queue,
-	 int32 queue_id, StrategyNumber by_priority, int32 priority)
+/* how the next kind differs from one: columns before are equal, later any */
+typedef enum Step
 {
-	ScanKeyData key[3];
+	STEP_FIRST,					/* none is equal */
+	STEP_OWNER,
+	STEP_QUEUE,
+	STEP_PRIORITY,
+	STEP_LANE,
+	STEP_NONE					/* all are equal */
+} Step;
+
+/* Sets the scan to the entries that are a step away from a kind. */
+static void
+rescan(Walk *w, const Kind *from, Step step)
+{
+	const StrategyNumber eq = BTEqualStrategyNumber;
+	const StrategyNumber gt = BTGreaterStrategyNumber;
+	const StrategyNumber ge = BTGreaterEqualStrategyNumber;
+	const StrategyNumber lt = BTLessStrategyNumber;
+	const StrategyNumber le = BTLessEqualStrategyNumber;
+	ScanKeyData key[4];
+
+	if (step > STEP_OWNER)
+		ScanKeyInit(&key[0], 1, eq, F_OIDEQ, ObjectIdGetDatum(from->owner));
+	else if (step == STEP_OWNER)
+		ScanKeyInit(&key[0], 1, gt, F_OIDGT, ObjectIdGetDatum(from->owner));
+	else
+		ScanKeyInit(&key[0], 1, ge, F_OIDGE, ObjectIdGetDatum(InvalidOid));
+	if (step > STEP_QUEUE)
+		ScanKeyInit(&key[1], 2, eq, F_INT4EQ, Int32GetDatum(from->queue_id));
+	else if (step == STEP_QUEUE)
+		ScanKeyInit(&key[1], 2, gt, F_INT4GT, Int32GetDatum(from->queue_id));
+	else
+		ScanKeyInit(&key[1], 2, ge, F_INT4GE, Int32GetDatum(PG_INT32_MIN));
+	if (step > STEP_PRIORITY)
+		ScanKeyInit(&key[2], 3, eq, F_INT4EQ, Int32GetDatum(from->priority));
+	else if (step == STEP_PRIORITY)
+		ScanKeyInit(&key[2], 3, lt, F_INT4LT, Int32GetDatum(from->priority));
+	else
+		ScanKeyInit(&key[2], 3, le, F_INT4LE, Int32GetDatum(PG_INT32_MAX));
+	if (step > STEP_LANE)
+		ScanKeyInit(&key[3], 4, eq, F_INT4EQ, Int32GetDatum(from->lane));
+	else if (step == STEP_LANE)
+		ScanKeyInit(&key[3], 4, gt, F_INT4GT, Int32GetDatum(from->lane));
+	else
+		ScanKeyInit(&key[3], 4, ge, F_INT4GE, Int32GetDatum(PG_INT32_MIN));
+	index_rescan(w->scan, key, lengthof(key), NULL, 0);
+}
+
+/* Moves to the first entry that is a step away; false: there is none. */
+static bool
+seek(Walk *w, Step step)
+{
+	TupleDesc	desc;
 	IndexTuple	tuple;
 	bool		isnull;
 
-	ScanKeyInit(&key[0], 1, by_owner,
-				by_owner == BTEqualStrategyNumber ? F_OIDEQ :
-				by_owner == BTGreaterStrategyNumber ? F_OIDGT : F_OIDGE,
-				ObjectIdGetDatum(owner));
-	ScanKeyInit(&key[1], 2, by_queue,
-				by_queue == BTEqualStrategyNumber ? F_INT4EQ :
-				by_queue == BTGreaterStrategyNumber ? F_INT4GT : F_INT4GE,
-				Int32GetDatum(queue_id));
-	ScanKeyInit(&key[2], 3, by_priority,
-				by_priority == BTLessStrategyNumber ? F_INT4LT : F_INT4LE,
-				Int32GetDatum(priority));
-	index_rescan(w->scan, key, 3, NULL, 0);
+	rescan(w, &w->at, step);
 	if (index_getnext_tid(w->scan, ForwardScanDirection) == NULL)
 		return false;
 	tuple = w->scan->xs_itup;
-	w->at.owner = DatumGetObjectId(index_getattr(tuple, 1,
-												 w->scan->xs_itupdesc,
-												 &isnull));
-	w->at.queue_id = DatumGetInt32(index_getattr(tuple, 2,
-												 w->scan->xs_itupdesc,
-												 &isnull));
-	w->at.priority = DatumGetInt32(index_getattr(tuple, 3,
-												 w->scan->xs_itupdesc,
-												 &isnull));
+	desc = w->scan->xs_itupdesc;
+	w->at.owner = DatumGetObjectId(index_getattr(tuple, 1, desc, &isnull));
+	w->at.queue_id = DatumGetInt32(index_getattr(tuple, 2, desc, &isnull));
+	w->at.priority = DatumGetInt32(index_getattr(tuple, 3, desc, &isnull));
+	w->at.lane = DatumGetInt32(index_getattr(tuple, 4, desc, &isnull));
 	return true;
 }
 
@@ -93,169 +128,304 @@ seek(Walk *w, StrategyNumber by_owner, Oid owner, StrategyNumber by_queue,
 static bool
 walk(Walk *w)
 {
-	const StrategyNumber eq = BTEqualStrategyNumber;
-	const StrategyNumber gt = BTGreaterStrategyNumber;
-	const StrategyNumber ge = BTGreaterEqualStrategyNumber;
-	const StrategyNumber lt = BTLessStrategyNumber;
-	const StrategyNumber le = BTLessEqualStrategyNumber;
-
 	CHECK_FOR_INTERRUPTS();
 	if (!w->began)
 	{
 		w->began = true;
-		return seek(w, OidIsValid(w->owner) ? eq : ge, w->owner,
-					ge, PG_INT32_MIN, le, PG_INT32_MAX);
+		w->at.owner = w->owner;
+		w->at.queue_id = PG_INT32_MIN;
+		return seek(w, OidIsValid(w->owner) ? STEP_QUEUE : STEP_FIRST);
 	}
-	/* a lower priority, another queue, another owner */
-	return (w->priorities &&
-			seek(w, eq, w->at.owner, eq, w->at.queue_id, lt, w->at.priority)) ||
-		seek(w, eq, w->at.owner, gt, w->at.queue_id, le, PG_INT32_MAX) ||
-		(!OidIsValid(w->owner) &&
-		 seek(w, gt, w->at.owner, ge, PG_INT32_MIN, le, PG_INT32_MAX));
+	return (w->lanes && seek(w, STEP_LANE)) ||
+		(w->lanes && seek(w, STEP_PRIORITY)) ||
+		seek(w, STEP_QUEUE) ||
+		(!OidIsValid(w->owner) && seek(w, STEP_OWNER));
 }
 
-/* The kinds of an owner, or of all; at most "max". */
-static Kind *
-find_kinds(Oid owner, bool priorities, int max, int *n)
+/*
+ * The tenant whose turn the tasks of a lane take.  A lane that several things
+ * share does not tell: then the first row that can be seen.
+ */
+static int32
+tenant_of(Walk *w)
 {
-	Relation	heap = table_open(jdg_relation_oid("task"), AccessShareLock);
-	Relation	index = index_open(jdg_relation_oid("task_ready"),
-								   AccessShareLock);
-	Walk		w = {owner, priorities};
-	int			room = 64;
-	Kind	   *kinds = palloc(sizeof(Kind) * room);
+	TupleTableSlot *slot;
+	int32		tenant = w->at.lane;
 
-	*n = 0;
-	w.scan = jdg_index_beginscan(heap, index, GetActiveSnapshot(), 3);
-	w.scan->xs_want_itup = true;
-	while (*n < max && walk(&w))
+	if (w->at.lane <= 0)
+		return w->at.lane;
+	slot = table_slot_create(w->heap, NULL);
+	rescan(w, &w->at, STEP_NONE);
+	if (index_getnext_slot(w->scan, ForwardScanDirection, slot))
 	{
-		if (*n == room)
-			kinds = repalloc(kinds, sizeof(Kind) * (room *= 2));
-		kinds[(*n)++] = w.at;
+		bool		isnull;
+		Datum		d = slot_getattr(slot, JDG_A_TENANT, &isnull);
+
+		tenant = jdg_tenant_lane(isnull ? NULL : TextDatumGetCString(d));
 	}
-	index_endscan(w.scan);
-	index_close(index, NoLock);
-	table_close(heap, NoLock);
-	return kinds;
+	ExecDropSingleTupleTableSlot(slot);
+	return tenant;
 }
 
-/* Have marks for all kinds there are; false: they are too many. */
-static bool
-mark_all(JdgDb *db, Oid owner)
+static void
+walk_begin(Walk *w)
 {
-	int			n;
-	Kind	   *kinds = find_kinds(owner, true, JDG_MARKS_MAX + 1, &n);
-	bool		ok = n <= JDG_MARKS_MAX;
+	w->heap = table_open(jdg_relation_oid("task"), AccessShareLock);
+	w->scan = jdg_index_beginscan(w->heap,
+								  index_open(jdg_relation_oid("task_ready"),
+											 AccessShareLock),
+								  GetActiveSnapshot(), 4);
+	w->scan->xs_want_itup = true;
+}
 
-	for (int i = 0; i < n && ok; i++)
-		ok = jdg_mark_make(&db->marks, kinds[i].owner, kinds[i].queue_id,
-						   kinds[i].priority);
-	pfree(kinds);
+static void
+walk_end(Walk *w)
+{
+	Relation	index = w->scan->indexRelation;
+
+	index_endscan(w->scan);
+	index_close(index, NoLock);
+	table_close(w->heap, NoLock);
+}
+
+/*
+ * Have lanes for all kinds of an owner, or of all owners; false: they are too
+ * many.
+ */
+static bool
+make_lanes(JdgDb *db, Oid owner)
+{
+	Walk		w = {.owner = owner,.lanes = true};
+	bool		ok = true;
+
+	PushActiveSnapshot(GetTransactionSnapshot());
+	walk_begin(&w);
+	while (ok && walk(&w))
+		ok = jdg_lane_make(db->dboid, &w.at, tenant_of(&w));
+	walk_end(&w);
+	PopActiveSnapshot();
 	return ok;
 }
 
-/* A queue that may be read: false if it is paused. */
+/*
+ * Have lanes for all tasks of the owner, or of all owners, that have committed?
+ * They are searched for if marks have been lost.  What is lost since then is
+ * searched for next time.
+ */
 static bool
-init_source(JdgSource *s, int32 queue_id)
+lanes_are_known(JdgDb *db, Oid owner)
 {
+	static bool known = false;
+	static uint32 lost = 0;
+	static int64 plain_until = 0;
+	uint32		now = pg_atomic_read_u32(&db->lanes_lost);
+
+	if (pg_atomic_read_u32(&db->lanes_known) == now || (known && lost == now))
+		return true;
+	known = jdg_steady_ms() >= plain_until;
+	if (!known)
+		return false;
+	known = make_lanes(db, owner);
+	if (!known)
+		plain_until = jdg_steady_ms() + PLAIN_TIME;
+	lost = now;
+	if (known && !OidIsValid(owner))
+		pg_atomic_write_u32(&db->lanes_known, now);
+	return known;
+}
+
+/*
+ * Sets a source that may be read.  False if a limit has no room, or a pause is
+ * in force; the lane is parked.  "epoch" was read before the configuration.
+ */
+static bool
+init_source(JdgSource *s, const JdgLaneLook *look, uint32 epoch)
+{
+	TimestampTz now = jdg_now();
 	JdgQueue	queue;
 
-	if (!jdg_queue_by_id(queue_id, &queue) || queue.paused)
+	/* a lane of a queue that was dropped is read, and found empty */
+	if (!jdg_queue_by_id(look->key.queue_id, &queue))
+		memset(&queue, 0, sizeof(queue));
+	jdg_limits_of_lane(look->key.owner, &queue, look->tenant, &s->limits);
+	if (jdg_gates_room(&s->limits, now, 1) == 0)
+	{
+		jdg_gates_park(look, &s->limits, now, epoch);
+		if (look->gate != JDG_PLACE_NONE)
+			jdg_gate_reopen(look->gate);
 		return false;
-	s->limit = queue.max_concurrency;
+	}
+	s->look = *look;
+	s->taken = 0;
 	s->scan = NULL;
 	s->has_head = false;
 	return true;
 }
 
-static int
-compare_sources(const void *a, const void *b)
+/*
+ * There are more kinds than lanes.  Each queue is then read from its front, in
+ * the order of the index: correct, but without turns, and slow while dead
+ * entries cannot be removed.  Calls back for each.
+ */
+static void
+plain_kinds(Oid owner, void (*found) (void *arg, const JdgLaneLook *look),
+			void *arg)
 {
-	int32		x = ((const JdgSource *) a)->look.priority;
-	int32		y = ((const JdgSource *) b)->look.priority;
+	Walk		w = {.owner = owner};
 
-	return x > y ? -1 : x < y;
+	PushActiveSnapshot(GetTransactionSnapshot());
+	walk_begin(&w);
+	while (walk(&w))
+	{
+		/* of any tenant: the rows tell */
+		JdgLaneLook look = {.key = w.at,.tenant = PG_INT32_MAX,.gate = JDG_PLACE_NONE};
+
+		found(arg, &look);
+	}
+	walk_end(&w);
+	PopActiveSnapshot();
 }
 
-/* One source for each mark, from there on. */
-static int
-marked_sources(const JdgMarkLook *looks, int n, JdgSource *sources)
+/* Adds a source that may be read. */
+static void
+add_source(JdgSource **sources, int *n, int *room, const JdgLaneLook *look,
+		   uint32 epoch)
 {
-	int			nsources = 0;
-
-	for (int i = 0; i < n; i++)
+	if (*n == *room)
 	{
-		JdgSource  *s = &sources[nsources];
-
-		if (looks[i].owner == JDG_MARK_DUE ||
-			jdg_position_compare(&looks[i].from, &jdg_position_last) == 0 ||
-			!init_source(s, looks[i].queue_id))
-			continue;
-		s->look = looks[i];
-		s->marked = true;
-		nsources++;
+		*room = *room == 0 ? 16 : *room * 2;
+		*sources = *sources == NULL ? palloc(sizeof(JdgSource) * *room) :
+			repalloc(*sources, sizeof(JdgSource) * *room);
 	}
-	qsort(sources, nsources, sizeof(JdgSource), compare_sources);
-	return nsources;
+	*n += init_source(&(*sources)[*n], look, epoch);
+}
+
+static void
+add_to_reader(void *arg, const JdgLaneLook *look)
+{
+	JdgReader  *r = arg;
+
+	add_source(&r->source, &r->nsources, &r->room, look, r->epoch);
 }
 
 /*
- * There are more kinds than marks.  Each queue is then read from its front,
- * in the order of the index: correct, but slow while dead entries cannot be
- * removed.
+ * The epoch of the gates.  The configuration that is read from here on is not
+ * older.
  */
-static JdgSource *
-plain_sources(Oid owner, int *nsources)
+static uint32
+read_epoch(JdgDb *db)
 {
-	int			n;
-	Kind	   *kinds = find_kinds(owner, false, INT_MAX, &n);
-	JdgSource  *sources = palloc0(sizeof(JdgSource) * Max(n, 1));
+	uint32		epoch = jdg_gates_epoch(db);
 
-	*nsources = 0;
-	for (int i = 0; i < n; i++)
-	{
-		JdgSource  *s = &sources[*nsources];
-
-		if (!init_source(s, kinds[i].queue_id))
-			continue;
-		s->look.owner = kinds[i].owner;
-		s->look.queue_id = kinds[i].queue_id;
-		(*nsources)++;
-	}
-	pfree(kinds);
-	return sources;
+	AcceptInvalidationMessages();
+	return epoch;
 }
 
-JdgSource *
-jdg_ready_sources(JdgDb *db, Oid owner, int *nsources)
+/* the pick of the present claim */
+static JdgPick *pick = NULL;
+
+void
+jdg_reader_init(JdgReader *r, JdgDb *db, Oid owner)
 {
-	static bool complete = false;
-	static uint32 lost = 0;
-	static int64 plain_until = 0;
-	JdgMarkLook looks[JDG_MARKS_MAX];
-	uint32		lost_now;
-	int			n = jdg_marks_look(&db->marks, owner, looks, &lost_now);
-	JdgSource  *sources;
+	if (pick == NULL)
+		pick = MemoryContextAlloc(TopMemoryContext, JDG_PICK_SIZE);
+	memset(r, 0, sizeof(JdgReader));
+	r->db = db;
+	r->owner = owner;
+	r->epoch = read_epoch(db);
+	r->plain = !lanes_are_known(db, owner);
+	r->more = true;
+	jdg_pick_begin(pick);
+}
 
-	if (!complete || lost != lost_now)
+bool
+jdg_reader_next(JdgReader *r)
+{
+	r->nsources = 0;
+	if (r->plain && r->more)
+		plain_kinds(r->owner, add_to_reader, r);
+	r->more &= !r->plain;
+	while (r->nsources == 0 && r->more &&
+		   jdg_lanes_pick(r->db->dboid, r->owner, pick) > 0)
 	{
-		int64		now = jdg_steady_ms();
-
-		complete = now >= plain_until && mark_all(db, owner);
-		if (!complete)
-		{
-			if (now >= plain_until)
-				plain_until = now + PLAIN_TIME;
-			return plain_sources(owner, nsources);
-		}
-		/* marks lost since the call are searched for next time */
-		lost = lost_now;
-		n = jdg_marks_look(&db->marks, owner, looks, &lost_now);
+		for (int i = 0; i < pick->nlanes; i++)
+			add_to_reader(r, &pick->lane[i]);
 	}
-	sources = palloc(sizeof(JdgSource) * Max(n, 1));
-	*nsources = marked_sources(looks, n, sources);
-	return sources;
+	if (!r->plain)
+	{
+		r->turns = pick->turns;
+		r->more = pick->more;
+	}
+	return r->nsources > 0;
+}
+
+static int
+compare_queues(const void *a, const void *b)
+{
+	int32		x = ((const JdgSource *) a)->look.key.queue_id;
+	int32		y = ((const JdgSource *) b)->look.key.queue_id;
+
+	return x < y ? -1 : x > y;
+}
+
+/* Adds an owner to a survey, unless none of its lanes may be read. */
+static List *
+add_owner(List *survey, const JdgLaneSurvey *s, uint32 epoch)
+{
+	JdgReadySurvey *r = palloc0(sizeof(JdgReadySurvey));
+	int			room = 0;
+
+	r->owner = s->owner;
+	r->others = s->others;
+	for (int i = 0; i < s->nlanes; i++)
+		add_source(&r->source, &r->nsources, &room, &s->lane[i], epoch);
+	if (r->nsources == 0 && r->others == 0)
+		return survey;
+	if (r->nsources > 1)
+		qsort(r->source, r->nsources, sizeof(JdgSource), compare_queues);
+	return lappend(survey, r);
+}
+
+/* the state of plain_survey() */
+typedef struct PlainSurvey
+{
+	List	   *survey;
+	JdgReadySurvey *last;
+	int			room;
+	uint32		epoch;
+} PlainSurvey;
+
+static void
+add_to_survey(void *arg, const JdgLaneLook *look)
+{
+	PlainSurvey *p = arg;
+
+	if (p->last == NULL || p->last->owner != look->key.owner)
+	{
+		p->last = palloc0(sizeof(JdgReadySurvey));
+		p->last->owner = look->key.owner;
+		p->room = 0;
+		p->survey = lappend(p->survey, p->last);
+	}
+	add_source(&p->last->source, &p->last->nsources, &p->room, look, p->epoch);
+}
+
+List *
+jdg_ready_survey(JdgDb *db, int max)
+{
+	PlainSurvey plain = {NIL};
+	List	   *survey = NIL;
+	ListCell   *lc;
+
+	plain.epoch = read_epoch(db);
+	if (!lanes_are_known(db, InvalidOid))
+	{
+		plain_kinds(InvalidOid, add_to_survey, &plain);
+		return plain.survey;
+	}
+	foreach(lc, jdg_lanes_survey(db->dboid, max))
+		survey = add_owner(survey, lfirst(lc), plain.epoch);
+	return survey;
 }
 
 /* Move a source on to its next ready task. */
@@ -278,17 +448,17 @@ static void
 init_position_key(ScanKey header, ScanKeyData member[2],
 				  const JdgPosition *from)
 {
-	ScanKeyEntryInitialize(&member[0], SK_ROW_MEMBER, 4,
+	ScanKeyEntryInitialize(&member[0], SK_ROW_MEMBER, 5,
 						   BTGreaterEqualStrategyNumber, TIMESTAMPTZOID,
 						   InvalidOid, F_TIMESTAMPTZ_CMP,
 						   TimestampTzGetDatum(from->run_at));
-	ScanKeyEntryInitialize(&member[1], SK_ROW_MEMBER | SK_ROW_END, 5,
+	ScanKeyEntryInitialize(&member[1], SK_ROW_MEMBER | SK_ROW_END, 6,
 						   BTGreaterEqualStrategyNumber, INT8OID,
 						   InvalidOid, F_BTINT8CMP,
 						   Int64GetDatum(from->task_id));
 	memset(header, 0, sizeof(ScanKeyData));
 	header->sk_flags = SK_ROW_HEADER;
-	header->sk_attno = 4;
+	header->sk_attno = 5;
 	header->sk_strategy = BTGreaterEqualStrategyNumber;
 	header->sk_argument = PointerGetDatum(member);
 }
@@ -296,27 +466,32 @@ init_position_key(ScanKey header, ScanKeyData member[2],
 void
 jdg_ready_open(JdgDb *db, JdgSource *src, Relation heap, Relation index)
 {
-	ScanKeyData key[4];
+	const JdgLaneKey *k = &src->look.key;
+	ScanKeyData key[5];
 	int			nkeys = 2;
 
 	ScanKeyInit(&key[0], 1, BTEqualStrategyNumber, F_OIDEQ,
-				ObjectIdGetDatum(src->look.owner));
+				ObjectIdGetDatum(k->owner));
 	ScanKeyInit(&key[1], 2, BTEqualStrategyNumber, F_INT4EQ,
-				Int32GetDatum(src->look.queue_id));
-	if (src->marked)
+				Int32GetDatum(k->queue_id));
+	if (src->look.lane != NULL)
+	{
 		ScanKeyInit(&key[nkeys++], 3, BTEqualStrategyNumber, F_INT4EQ,
-					Int32GetDatum(src->look.priority));
-	if (src->marked &&
-		jdg_position_compare(&src->look.from, &jdg_position_first) > 0)
+					Int32GetDatum(k->priority));
+		ScanKeyInit(&key[nkeys++], 4, BTEqualStrategyNumber, F_INT4EQ,
+					Int32GetDatum(k->lane));
+	}
+	if (src->look.lane != NULL &&
+		jdg_position_compare(&src->look.mark.from, &jdg_position_first) > 0)
 		init_position_key(&key[nkeys++], src->position_key,
-						  &src->look.from);
+						  &src->look.mark.from);
 	src->scan = jdg_index_beginscan(heap, index, GetActiveSnapshot(),
 									nkeys);
 	index_rescan(src->scan, key, nkeys, NULL, 0);
 	src->slot = table_slot_create(heap, NULL);
 	jdg_ready_advance(src);
-	if (src->marked)
-		jdg_mark_move(&db->marks, &src->look,
+	if (src->look.lane != NULL)
+		jdg_lane_move(db->dboid, &src->look,
 					  src->has_head ? src->head : jdg_position_last);
 }
 
@@ -328,6 +503,10 @@ jdg_ready_close(JdgSource *src)
 	index_endscan(src->scan);
 	ExecDropSingleTupleTableSlot(src->slot);
 	src->scan = NULL;
+	/* others may use the room that let this lane try again */
+	if (src->taken == 0 && src->look.lane != NULL &&
+		src->look.gate != JDG_PLACE_NONE)
+		jdg_gate_reopen(src->look.gate);
 }
 
 static bool
@@ -358,13 +537,12 @@ jdg_ready_count(JdgDb *db, JdgSource *src, int most)
 	Relation	heap = table_open(jdg_relation_oid("task"), AccessShareLock);
 	Relation	index = index_open(jdg_relation_oid("task_ready"),
 								   AccessShareLock);
-	int			n = 0;
 
 	jdg_ready_open(db, src, heap, index);
-	for (; src->has_head && n < most; n++)
+	for (; src->has_head && src->taken < most; src->taken++)
 		jdg_ready_advance(src);
 	jdg_ready_close(src);
 	index_close(index, NoLock);
 	table_close(heap, NoLock);
-	return n;
+	return src->taken;
 }

@@ -12,46 +12,80 @@
 #include "access/relscan.h"
 #include "access/skey.h"
 #include "executor/tuptable.h"
+#include "nodes/pg_list.h"
 
 #include "shared/database.h"
-#include "shared/marks.h"
+#include "shared/gate.h"
+#include "shared/lane.h"
 
-/* tasks of one queue and priority */
+/* tasks of one lane */
 typedef struct JdgSource
 {
-	JdgMarkLook look;
-	int32		limit;			/* of the queue; 0: none */
+	JdgLaneLook look;			/* look.lane NULL: all lanes of the queue,
+								 * from the front */
+	JdgLimits	limits;			/* that all its tasks share */
+	int			taken;			/* tasks that were used */
 	IndexScanDesc scan;			/* NULL: not open */
 	ScanKeyData position_key[2];	/* the scan refers to them */
 	TupleTableSlot *slot;
 	bool		has_head;
 	int32		head_priority;
 	JdgPosition head;
-	bool		marked;			/* else all priorities, from the front */
 } JdgSource;
 
+/* where a claim reads */
+typedef struct JdgReader
+{
+	JdgDb	   *db;
+	Oid			owner;
+	bool		plain;			/* without lanes */
+	uint32		epoch;			/* of the gates */
+	bool		turns;			/* the parties take turns */
+	bool		more;			/* there are others to be read */
+	int			nsources;
+	int			room;
+	JdgSource  *source;			/* of one party after the other */
+} JdgReader;
+
+/* begins to read ready tasks of an owner; in a transaction */
+extern void jdg_reader_init(JdgReader *r, JdgDb *db, Oid owner);
+
 /*
- * Returns the sources in which ready tasks of the owner may be (InvalidOid:
- * of all owners), highest priority first.  Paused queues, and sources that
- * the marks call empty, are left out.  With an active snapshot; the array
- * lives in the current context.  A process asks either for one owner only, or
- * for all.
+ * Sets the sources to those that are next: of one priority, those of a party
+ * together.  Those with a limit that has no room are left out, and parked.
+ * False: there are no more.  They are read with a snapshot taken afterwards.
  */
-extern JdgSource *jdg_ready_sources(JdgDb *db, Oid owner, int *nsources);
+extern bool jdg_reader_next(JdgReader *r);
 
 /*
  * Begins to read a source, and moves its mark to the first task it sees.  The
- * active snapshot must have been taken after jdg_ready_sources().
+ * active snapshot must have been taken after jdg_reader_next() or
+ * jdg_ready_survey().
  */
 extern void jdg_ready_open(JdgDb *db, JdgSource *src, Relation heap,
 						   Relation index);
 extern void jdg_ready_advance(JdgSource *src);
 extern void jdg_ready_close(JdgSource *src);
 
-/* how many ready tasks a source has, locked or not, up to a bound */
-extern int	jdg_ready_count(JdgDb *db, JdgSource *src, int most);
-
 /* of the sources that have a task, the one with the first task; or NULL */
 extern JdgSource *jdg_ready_first(JdgSource *sources, int n);
+
+/* where tasks of an owner may be ready */
+typedef struct JdgReadySurvey
+{
+	Oid			owner;
+	int			others;			/* sources that are left out */
+	int			nsources;
+	JdgSource  *source;			/* by queue */
+} JdgReadySurvey;
+
+/*
+ * For the scheduler: a JdgReadySurvey of each owner with up to "max" sources.
+ * Those with a limit that has no room are left out.  In a transaction.
+ */
+extern List *jdg_ready_survey(JdgDb *db, int max);
+
+/* how many ready tasks a source has, locked or not, up to a bound */
+extern int	jdg_ready_count(JdgDb *db, JdgSource *src, int most);
 
 #endif							/* JDG_TASK_READY_H */

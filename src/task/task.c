@@ -22,6 +22,7 @@
 #include "shared/happening.h"
 #include "task/depth.h"
 #include "task/happened.h"
+#include "task/lanes.h"
 #include "task/task.h"
 #include "task/tenant_quota.h"
 
@@ -107,11 +108,13 @@ tell(const JdgTask *t)
 }
 
 void
-jdg_task_writer_put(JdgTaskWriter *w, const JdgTask *t)
+jdg_task_writer_put(JdgTaskWriter *w, JdgTask *t)
 {
 	Datum		v[JDG_A_LAST];
 	bool		isnull[JDG_A_LAST] = {0};
 
+	t->lane = jdg_lane_of(t->owner, t->tenant, t->command_id,
+						  t->concurrency_key);
 	v[JDG_A_TASK_ID - 1] = Int64GetDatum(t->task_id);
 	v[JDG_A_OWNER - 1] = ObjectIdGetDatum(t->owner);
 	v[JDG_A_QUEUE_ID - 1] = Int32GetDatum(t->queue_id);
@@ -157,6 +160,7 @@ jdg_task_writer_put(JdgTaskWriter *w, const JdgTask *t)
 	jdg_set_text(v, isnull, JDG_A_SCHEDULE - 1, t->schedule);
 	jdg_set_pointer(v, isnull, JDG_A_EVENT - 1, t->event ? t->event :
 					jdg_quiet ? jdg_task_quiet_event() : NULL);
+	v[JDG_A_LANE - 1] = Int32GetDatum(t->lane);
 	jdg_rows_put(w->rows, v, isnull);
 	if (t->bounded)
 		jdg_depth_inserted(t->queue_id, 1);
@@ -173,7 +177,7 @@ jdg_task_writer_end(JdgTaskWriter *w)
 }
 
 void
-jdg_task_insert(const JdgTask *t)
+jdg_task_insert(JdgTask *t)
 {
 	JdgTaskWriter *w = jdg_task_writer_begin();
 
@@ -220,6 +224,9 @@ jdg_task_from_row(uint64 row, JdgTask *t, MemoryContext mcxt)
 	t->expect_rows = jdg_expect_rows_in(jdg_col_char(row, 33));
 	t->schedule = jdg_col_text(row, 34, mcxt);
 	t->event = jdg_col_jsonb(row, 35, mcxt);
+	t->lane = jdg_col_int32(row, 36, 0);
+	t->weight = 0;
+	t->limits = NULL;
 	ItemPointerSetInvalid(&t->tid);
 	t->unwritten = false;
 }

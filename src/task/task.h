@@ -15,6 +15,7 @@
 
 #include "base/expectrows.h"
 #include "base/xactmode.h"
+#include "shared/limit.h"
 
 /* the letters of task.state */
 typedef enum JdgTaskState
@@ -117,12 +118,19 @@ typedef struct JdgTask
 	bool		key_place;		/* holds a place of its concurrency_key */
 	JdgExpectRows expect_rows;
 	Jsonb	   *event;			/* that it is for: event/current.h; or NULL */
+	int32		lane;			/* lanes.h; set when the row is written */
 
 	/*
 	 * Where its row lies, if this transaction claimed it and it has not been
 	 * changed since; else not valid.
 	 */
 	ItemPointerData tid;
+
+	/* for a worker that has claimed it: shared/lane.h, shared/gate.h */
+	JdgLimits  *limits;			/* if it has a rate, else NULL */
+	TimestampTz began;			/* then: when the rate let it begin */
+	int32		turn_of;		/* the tenant whose party it was claimed from */
+	int32		weight;			/* of that tenant; 0: it takes no turns */
 
 	/* has no row: made by the transaction that runs it, see flow/run/held.h */
 	bool		unwritten;
@@ -140,8 +148,8 @@ enum
 	JDG_A_TENANT, JDG_A_TRACE, JDG_A_ON_DEPENDENCY_FAILURE,
 	JDG_A_FLOW_RUN, JDG_A_STEP_ID, JDG_A_STEP, JDG_A_FLOW_DATA,
 	JDG_A_PAUSED_BY, JDG_A_KEY_PLACE, JDG_A_EXPECT_ROWS,
-	JDG_A_SCHEDULE, JDG_A_EVENT,
-	JDG_A_LAST = JDG_A_EVENT
+	JDG_A_SCHEDULE, JDG_A_EVENT, JDG_A_LANE,
+	JDG_A_LAST = JDG_A_LANE
 };
 
 typedef struct JdgTaskWriter JdgTaskWriter;
@@ -149,15 +157,15 @@ typedef struct JdgTaskWriter JdgTaskWriter;
 extern int64 jdg_task_next_id(void);
 
 /*
- * Insert tasks whose fields are all set (task_id by jdg_task_next_id()):
- * many, or one.  The data that they point to stays valid until the end.  The
+ * Insert tasks whose fields are all set (task_id by jdg_task_next_id()) but
+ * the lane, which is set here: many, or one.  The data that they point to stays valid until the end.  The
  * caller queues wake-ups by jdg_wake_at_commit().  With an active snapshot;
  * no user code is evaluated.
  */
 extern JdgTaskWriter *jdg_task_writer_begin(void);
-extern void jdg_task_writer_put(JdgTaskWriter *writer, const JdgTask *task);
+extern void jdg_task_writer_put(JdgTaskWriter *writer, JdgTask *task);
 extern void jdg_task_writer_end(JdgTaskWriter *writer);
-extern void jdg_task_insert(const JdgTask *task);
+extern void jdg_task_insert(JdgTask *task);
 
 /*
  * Do the task, and those that it enqueues, cause no events?  Then its event
@@ -209,6 +217,6 @@ extern bool jdg_task_load(int64 task_id, bool lock, JdgTask *task,
 	"created_at, payload, schedule_id, scheduled_for, started_at, timeout, " \
 	"retry, settings, metadata, unique_key, concurrency_key, tenant, trace, " \
 	"on_dependency_failure, flow_run, step_id, step, flow_data, key_place, " \
-	"expect_rows, schedule, event"
+	"expect_rows, schedule, event, lane"
 
 #endif							/* JDG_TASK_TASK_H */

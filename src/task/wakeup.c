@@ -19,30 +19,41 @@
 
 #include "access/xact.h"
 #include "miscadmin.h"
+#include "utils/hsearch.h"
+#include "utils/memutils.h"
 #include "utils/resowner.h"
 
 #include "base/fault.h"
 #include "base/objects.h"
 #include "shared/database.h"
 #include "shared/depth.h"
+#include "shared/lane.h"
 #include "shared/quota.h"
 #include "shared/launcher_state.h"
-#include "shared/marks.h"
 #include "shared/pool.h"
 #include "shared/wakeup.h"
 #include "task/wakeup.h"
+#include "tenant/tenant.h"
 
 #define MAX_OWNERS 16
-#define MAX_PUBLISHED 16
 
-/* the first task that became ready of one owner, queue and priority */
+/* lanes of a transaction that are found without a hash table */
+#define FEW_LANES 16
+
+/* a lane, and the first of its tasks that became ready */
 typedef struct Published
 {
-	Oid			owner;
-	int32		queue_id;
-	int32		priority;
+	JdgLaneKey	key;
+	JdgLane    *lane;			/* pinned */
 	JdgPosition position;
 } Published;
+
+/* an entry of the hash table of lanes */
+typedef struct LaneEntry
+{
+	JdgLaneKey	key;
+	int			place;			/* in pending.published */
+} LaneEntry;
 
 typedef struct Pending
 {
@@ -53,14 +64,19 @@ typedef struct Pending
 	TimestampTz earliest;		/* of the future tasks, DT_NOEND: none */
 	bool		finished;		/* notify backends in wait() */
 	bool		created;		/* the extension was made here */
-	bool		room;			/* the bound of a queue was changed */
+	bool		bound;			/* the bound of a queue was changed */
 	bool		held;			/* rows of tasks were locked */
 	int			nowners;
 	Oid			owners[MAX_OWNERS];
 	bool		owners_overflow;
 	int			npublished;
-	Published	published[MAX_PUBLISHED];
-	bool		published_overflow;
+	int			room;			/* of published */
+	Published  *published;		/* in TopMemoryContext, kept */
+	HTAB	   *by_key;			/* of published; NULL: they are few */
+	bool		lost;			/* lanes have found no room */
+	bool		due_any;		/* tasks have become scheduled */
+	JdgPosition due;			/* the first of them */
+	bool		marks_lost;
 	int			nrecheck;
 	JdgRecheck	recheck[JDG_RECHECK_MAX];
 	bool		recheck_overflow;
@@ -84,12 +100,17 @@ forget(void)
 	pending.earliest = DT_NOEND;
 	pending.finished = false;
 	pending.created = false;
-	pending.room = false;
+	pending.bound = false;
 	pending.held = false;
 	pending.nowners = 0;
 	pending.owners_overflow = false;
+	for (int i = 0; i < pending.npublished; i++)
+		jdg_lane_unpin(pending.published[i].lane);
 	pending.npublished = 0;
-	pending.published_overflow = false;
+	if (pending.by_key != NULL)
+		hash_destroy(pending.by_key);
+	pending.by_key = NULL;
+	pending.lost = pending.due_any = pending.marks_lost = false;
 	pending.nrecheck = 0;
 	pending.recheck_overflow = false;
 	pending.enqueued = 0;
@@ -113,7 +134,7 @@ act(void)
 		jdg_depths_forget(MyDatabaseId);
 		jdg_quotas_doubt(MyDatabaseId);
 	}
-	if (pending.room)
+	if (pending.bound)
 		jdg_depths_wake(MyDatabaseId);
 	if (pending.enqueued > 0)
 		pg_atomic_fetch_add_u64(&db->counters.enqueued, pending.enqueued);
@@ -126,15 +147,20 @@ act(void)
 		why |= JDG_WAKE_SCHEDULES;
 	}
 
-	/* before anyone is woken for them: see marks.c */
+	/* before anyone is woken for them: see shared/mark.c */
 	for (int i = 0; i < pending.npublished; i++)
+		jdg_lane_publish(pending.published[i].lane,
+						 pending.published[i].position);
+	if (pending.due_any)
 	{
-		Published  *p = &pending.published[i];
-
-		jdg_mark_publish(&db->marks, p->owner, p->queue_id, p->priority, p->position);
+		SpinLockAcquire(&db->due_mutex);
+		jdg_mark_publish(&db->due, pending.due);
+		SpinLockRelease(&db->due_mutex);
 	}
-	if (pending.published_overflow)
-		jdg_marks_forget(&db->marks);
+	if (pending.lost)
+		pg_atomic_fetch_add_u32(&db->lanes_lost, 1);
+	if (pending.marks_lost)
+		jdg_db_lose_marks(db);
 
 	/* pairs with the scheduler's order: publish, then take a snapshot */
 	pg_memory_barrier();
@@ -276,7 +302,7 @@ void
 jdg_room_changed_at_commit(void)
 {
 	begin();
-	pending.room = true;
+	pending.bound = true;
 }
 
 /* Adds an owner whose workers are woken; MAX_OWNERS at most, then all are. */
@@ -294,44 +320,115 @@ add_owner(Oid owner)
 		pending.owners_overflow = true;
 }
 
+/* The entry of a lane in the hash table, which is made if lanes are many. */
+static LaneEntry *
+entry_of(const JdgLaneKey *key, bool *found)
+{
+	LaneEntry  *e;
+
+	if (pending.by_key == NULL)
+	{
+		HASHCTL		ctl = {.keysize = sizeof(JdgLaneKey),
+		.entrysize = sizeof(LaneEntry),.hcxt = TopMemoryContext};
+
+		pending.by_key = hash_create("jadugar lanes", 256, &ctl,
+									 HASH_ELEM | HASH_BLOBS | HASH_CONTEXT);
+		for (int i = 0; i < pending.npublished; i++)
+		{
+			e = hash_search(pending.by_key, &pending.published[i].key,
+							HASH_ENTER, found);
+			e->place = i;
+		}
+	}
+	e = hash_search(pending.by_key, key, HASH_ENTER, found);
+	if (!*found)
+		e->place = -1;
+	return e;
+}
+
+/* Adds a lane, pinned; NULL: there is no room for it. */
+static Published *
+add_lane(const JdgLaneKey *key, const JdgTask *t)
+{
+	Published  *p;
+	JdgLane    *lane;
+
+	if (pending.npublished == pending.room)
+	{
+		int			room = Max(FEW_LANES, pending.room * 2);
+
+		pending.published = pending.published == NULL ?
+			MemoryContextAlloc(TopMemoryContext, sizeof(Published) * room) :
+			repalloc_huge(pending.published, sizeof(Published) * room);
+		pending.room = room;
+	}
+	lane = jdg_lane_pin(MyDatabaseId, key, jdg_tenant_lane(t->tenant));
+	if (lane == NULL)
+		return NULL;
+	p = &pending.published[pending.npublished++];
+	p->key = *key;
+	p->lane = lane;
+	p->position = jdg_position_last;
+	return p;
+}
+
+/* The lane of a task in this transaction; NULL: there is no room for it. */
+static Published *
+find_lane(const JdgLaneKey *key, const JdgTask *t)
+{
+	LaneEntry  *e;
+	Published  *p;
+	bool		found;
+
+	for (int i = 0; i < Min(pending.npublished, FEW_LANES); i++)
+	{
+		if (memcmp(&pending.published[i].key, key, sizeof(*key)) == 0)
+			return &pending.published[i];
+	}
+	if (pending.npublished < FEW_LANES)
+		return add_lane(key, t);
+	e = entry_of(key, &found);
+	if (e->place >= 0)
+		return &pending.published[e->place];
+	p = add_lane(key, t);
+	if (p != NULL)
+		e->place = p - pending.published;
+	return p;
+}
+
 /*
- * Moves the mark of this owner, queue and priority back to the task, at
- * commit.  Of several tasks of one kind the first in order counts.  Without
- * room for another kind all marks are forgotten.
+ * Moves the mark of the task's lane back to the task, at commit.  Of several
+ * tasks of a lane the first in order counts.
  */
 static void
-publish(Oid owner, int32 queue_id, int32 priority, const JdgTask *t)
+publish(Oid owner, const JdgTask *t)
 {
 	JdgPosition position = {t->run_at, t->task_id};
-	Published  *p;
+	JdgLaneKey	key = {owner, t->queue_id, t->priority, t->lane};
+	Published  *p = find_lane(&key, t);
 
-	for (int i = 0; i < pending.npublished; i++)
-	{
-		p = &pending.published[i];
-		if (p->owner != owner || p->queue_id != queue_id ||
-			p->priority != priority)
-			continue;
-		if (jdg_position_compare(&position, &p->position) < 0)
-			p->position = position;
-		return;
-	}
-	if (pending.npublished == MAX_PUBLISHED)
-	{
-		pending.published_overflow = true;
-		return;
-	}
-	p = &pending.published[pending.npublished++];
-	p->owner = owner;
-	p->queue_id = queue_id;
-	p->priority = priority;
-	p->position = position;
+	if (p == NULL)
+		pending.lost = true;
+	else if (jdg_position_compare(&position, &p->position) < 0)
+		p->position = position;
+}
+
+/* The same for the mark of tasks whose run_at lies ahead. */
+static void
+publish_due(const JdgTask *t)
+{
+	JdgPosition position = {t->run_at, t->task_id};
+
+	if (!pending.due_any || jdg_position_compare(&position, &pending.due) < 0)
+		pending.due = position;
+	pending.due_any = true;
 }
 
 void
 jdg_forget_marks_at_commit(void)
 {
 	begin();
-	pending.published_overflow = true;
+	pending.marks_lost = true;
 }
 
 /*
@@ -345,11 +442,11 @@ jdg_wake_at_commit(Oid owner, const JdgTask *task)
 	{
 		case JDG_STATE_READY:
 			add_owner(owner);
-			publish(owner, task->queue_id, task->priority, task);
+			publish(owner, task);
 			break;
 		case JDG_STATE_SCHEDULED:
 			pending.earliest = Min(pending.earliest, task->run_at);
-			publish(JDG_MARK_DUE, 0, 0, task);
+			publish_due(task);
 			break;
 		case JDG_STATE_KEY:
 			/* one look at the key is for all its tasks */

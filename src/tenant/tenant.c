@@ -255,6 +255,14 @@ jdg_tenant_lane(const char *label)
 	return hash == 0 ? 1 : (int32) hash;
 }
 
+int32
+jdg_tenant_weight(int32 lane)
+{
+	JdgTenant	t;
+
+	return lane < 0 && jdg_tenant_by_id(-lane, &t) ? t.weight : 1;
+}
+
 static void
 check_rate(const char *what, const JdgTenantRate *r)
 {

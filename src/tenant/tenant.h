@@ -12,19 +12,14 @@
 #define JDG_TENANT_TENANT_H
 
 #include "base/label.h"
+#include "base/rate.h"
 #include "base/spi.h"
 #include "queue/queue.h"
 
 /* the greatest weight */
 #define JDG_WEIGHT_MAX 1000
 
-/* at most "rate" in "per" microseconds, and so many more at once */
-typedef struct JdgTenantRate
-{
-	int32		rate;			/* 0: no limit */
-	int64		per;			/* microseconds */
-	int32		burst;
-} JdgTenantRate;
+typedef JdgRate JdgTenantRate;
 
 typedef struct JdgTenant
 {
@@ -62,6 +57,9 @@ extern JdgKeep jdg_tenant_keep(const char *label);
  * created, else a positive hash.
  */
 extern int32 jdg_tenant_lane(const char *label);
+
+/* the weight of the tenant with this lane */
+extern int32 jdg_tenant_weight(int32 lane);
 
 /* the columns that jdg_tenant_read() takes from a row of SPI_tuptable */
 #define JDG_TENANT_COLUMNS \

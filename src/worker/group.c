@@ -131,6 +131,7 @@ after_commit(bool temp_used)
 		if (group.has_outcome[i])
 			jdg_run_alone_done(group.task[i].task_id);
 	}
+	jdg_turns_charge(&group);
 	jdg_slot_clear(jdg_my_slot);
 	JDG_FAULT("slot-cleared");
 	/* pairs with the scheduler's order: show interest, then read the slots */
@@ -207,7 +208,8 @@ run_tasks(int first, TimestampTz start)
 		JdgRun		r;
 
 		if (i > 0 && (jdg_session_ends_group() ||
-					  GetCurrentTimestamp() - start >= window))
+					  GetCurrentTimestamp() - start >= window ||
+					  !jdg_turn_may_begin(&group.task[i])))
 			return false;
 		group.running = i;
 		r = jdg_run_task(&group.task[i], i,
@@ -243,6 +245,7 @@ static void
 settle_and_follow(int first, bool go_on)
 {
 	static JdgFollow follow;
+	JdgLimits	none = {0};
 
 	follow.may_follow = jdg_step_may_follow;
 	follow.mcxt = jdg_group_context;
@@ -253,7 +256,10 @@ settle_and_follow(int first, bool go_on)
 	for (int i = 0; i < follow.n; i++)
 	{
 		group.task[group.n] = follow.task[i];
-		(void) jdg_slot_hold(jdg_my_slot, &follow.task[i], 0);
+		group.task[group.n].turn_of = group.task[0].turn_of;
+		group.task[group.n].weight = group.task[0].weight;
+		group.task[group.n].limits = NULL;
+		(void) jdg_slot_hold(jdg_my_slot, &follow.task[i], &none);
 		group.n++;
 	}
 }
@@ -369,7 +375,7 @@ mark_standalone(JdgTask *t)
 	Datum		v[2];
 	bool		ok;
 
-	t->started_at = jdg_now();
+	t->started_at = jdg_turn_began(t);
 	v[0] = Int64GetDatum(t->task_id);
 	v[1] = TimestampTzGetDatum(t->started_at);
 	PushActiveSnapshot(GetTransactionSnapshot());
@@ -518,11 +524,11 @@ jdg_group_run(void)
 		pgstat_report_stat(false);
 		return false;
 	}
-	if (jdg_my_slot->leave)
+	if (jdg_my_slot->leave || !jdg_turn_may_begin(&group.task[0]))
 	{
 		/*
-		 * Asked to since it last looked, perhaps by ALTER ROLE: a task that
-		 * was enqueued after that must not run with the old settings.
+		 * Asked to leave since it last looked, perhaps by ALTER ROLE: a task
+		 * that was enqueued after that must not run with the old settings.
 		 */
 		AbortCurrentTransaction();
 		undo_group();

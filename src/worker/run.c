@@ -486,7 +486,7 @@ jdg_run_task(JdgTask *task, int index, TimestampTz preempt_at,
 	init_outcome(o);
 	if (end_if_cancelled(index, o))
 		return JDG_RUN_ENDED;
-	o->started_at = jdg_now();
+	o->started_at = jdg_turn_began(task);
 	begin_context(task, delivery);
 	publish_begin(task, index, o->started_at);
 	edata = try_to_execute(task, index, fused, preempt_at, delivery, &res, o,

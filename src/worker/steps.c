@@ -17,6 +17,7 @@
 #include "queue/queue.h"
 #include "shared/database.h"
 #include "task/claim.h"
+#include "task/limits.h"
 #include "worker/worker.h"
 
 /* steps that are claimed in any case: a commit is for at least so many */
@@ -25,17 +26,24 @@
 /* number of steps that the next group claims at most */
 static int	to_claim = JDG_GROUP_MAX;
 
+/* A task with limits is claimed like others, in order that they count it. */
+static bool
+has_limits(const JdgTask *t)
+{
+	JdgLimits	limits;
+
+	jdg_limits_of(t, &limits);
+	return limits.n > 0;
+}
+
 bool
 jdg_step_may_follow(const JdgTask *t)
 {
-	JdgQueue	queue;
-
 	return t->owner == jdg_my_slot->owner && !t->isolate &&
 		t->transaction == JDG_XACT_COMMITTED &&
 		t->concurrency_key == NULL &&
 		jdg_command_is_quick(t->command_id) &&
-		jdg_queue_by_id(t->queue_id, &queue) && !queue.paused &&
-		queue.max_concurrency <= 0 && !jdg_claims_paused();
+		!has_limits(t) && !jdg_claims_paused();
 }
 
 int

@@ -14,6 +14,7 @@
 #include "exec/exec.h"
 #include "shared/slot.h"
 #include "task/claim.h"
+#include "task/hold.h"
 #include "task/settle.h"
 
 /* The tasks of one round.  Arrays have n elements, in the order of the slot. */
@@ -42,6 +43,15 @@ extern bool jdg_step_may_follow(const JdgTask *t);
 
 /* Writes steps from "first" on that are in no table and have not ended. */
 extern void jdg_steps_write(JdgGroup *group, int first);
+
+/* turns.c: may a task begin now, by its rates? */
+extern bool jdg_turn_may_begin(JdgTask *task);
+
+/* when a task began that was allowed to */
+extern TimestampTz jdg_turn_began(const JdgTask *task);
+
+/* charges the tenants whose tasks ran, if they take turns; after the commit */
+extern void jdg_turns_charge(const JdgGroup *group);
 
 /* number of steps that a group claims at most */
 extern int	jdg_steps_to_claim(void);

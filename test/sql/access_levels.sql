@@ -92,6 +92,7 @@ INSERT INTO lvl.value SELECT 'bigint', format('%L::bigint', max(run_id)), 'run_i
 INSERT INTO lvl.value SELECT 'bigint', format('%L::bigint', max(event_id)), 'event_id' FROM jadugar.events;
 INSERT INTO lvl.value SELECT 'bigint', format('%L::bigint', max(subscription_id)), 'subscription_id' FROM jadugar.subscriptions;
 INSERT INTO lvl.value VALUES ('bigint', '0::bigint', 'version_id');
+INSERT INTO lvl.value VALUES ('bigint', '1::bigint', 'command_id');
 INSERT INTO lvl.value VALUES ('bigint[]', (SELECT format('%L::bigint[]', array_agg(task_id)) FROM jadugar.tasks)),
 	('text', '''lvl'''), ('text', '''lvl_draft'''), ('text', '''lvl_none'''), ('text', '''SELECT 1'''), ('text', '''one'''), ('text', '''kill'''), ('text', '''queue'''),
 	('text[]', '''{}''::text[]'), ('integer', '1'), ('boolean', 'true'), ('boolean', 'false'), ('double precision', '0.5'),

@@ -24,7 +24,7 @@ INSERT INTO aud.exceptions VALUES
 	-- the caller runs code in its own transaction
 	('execute'), ('run_task'), ('run_event'),
 	-- events are rows with a publisher
-	('publish'), ('publish_batch'), ('publish_change'), ('raise_event'),
+	('publish'), ('rate_limit'), ('publish_batch'), ('publish_change'), ('raise_event'),
 	-- values of the caller's own
 	('cache_set'), ('cache_delete'), ('cached'), ('_cache_refresh'),
 	-- messages are tasks, and their own functions
@@ -72,7 +72,8 @@ SELECT max(audit_id) AS before FROM jadugar.audit \gset
 SET ROLE aud_operator;
 CALL aud.call('create_queue', '''aud_new''');
 CALL aud.call('alter_queue', '''aud_held'', max_depth => 100');
-CALL aud.call('set_limit', '''key'', ''aud'', 2, owner => ''aud_owner''');
+CALL aud.call('set_limit', '''key'', ''aud'', 2, rate => 5, owner => ''aud_owner''');
+CALL aud.call('reset_limit', '''key'', ''aud'', owner => ''aud_owner''');
 CALL aud.call('grant_queue', '''aud_held'', ''aud_other'', ''enqueue''');
 CALL aud.call('revoke_queue', '''aud_held'', ''aud_other'', ''enqueue''');
 CALL aud.call('pause_queue', '''aud_new''');

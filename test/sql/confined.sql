@@ -13,10 +13,10 @@ CALL test.create_role('cf_mon');
 CREATE ROLE cf_shared LOGIN;
 CREATE ROLE cf_super SUPERUSER;
 GRANT cf_shared TO cf_acme, cf_hush;
-SELECT jadugar.create_tenant('cf_own', max_concurrency => 4, description => 'own'), jadugar.create_tenant('hush', max_concurrency => 3, description => 'hush'),
+SELECT jadugar.create_tenant('acme', max_concurrency => 4, description => 'own'), jadugar.create_tenant('hush', max_concurrency => 3, description => 'hush'),
 	jadugar.create_tenant('hush2', rate => 1000000, enqueue_rate => 1000000) \g /dev/null
-SELECT jadugar.grant_tenant('cf_own', 'cf_acme'), jadugar.grant_tenant('hush', 'cf_hush'), jadugar.grant_tenant('hush2', 'cf_hush'),
-	jadugar.grant_tenant('cf_own', 'cf_mon', 'monitor') \g /dev/null
+SELECT jadugar.grant_tenant('acme', 'cf_acme'), jadugar.grant_tenant('hush', 'cf_hush'), jadugar.grant_tenant('hush2', 'cf_hush'),
+	jadugar.grant_tenant('acme', 'cf_mon', 'monitor') \g /dev/null
 
 -- ---------------------------------------------------------------------- rows
 
@@ -57,12 +57,12 @@ CREATE PROCEDURE cf.continue_ids(from_id bigint) LANGUAGE sql AS $$
 	SELECT setval(oid::regclass, from_id) FROM pg_class
 	WHERE relkind = 'S' AND relnamespace = 'jadugar_internal'::regnamespace AND relname ~ '^(task|attempt|schedule|flow_run|event|subscription)_id_seq$|^log' $$;
 SET ROLE cf_acme;
-CALL cf.create_rows('own', 'cf_own');
-CALL cf.create_rows('ours', 'cf_own', 'cf_shared');
+CALL cf.create_rows('own', 'acme');
+CALL cf.create_rows('ours', 'acme', 'cf_shared');
 CALL cf.create_things('own');
 SELECT jadugar.grant_queue('own_queue', 'cf_free'), jadugar.grant_topic('own_topic', 'cf_free', 'publish') \g /dev/null
 SET ROLE cf_free;
-CALL cf.create_rows('others', 'cf_own');
+CALL cf.create_rows('others', 'acme');
 RESET ROLE;
 SELECT jadugar.grant_handler('own_handler', 'cf_free') \g /dev/null
 CALL test.wait_until('SELECT count(*) = 12 FROM jadugar.history WHERE owner::text ~ ''^cf''');
@@ -343,14 +343,14 @@ SELECT tenant, count(*) FROM jadugar.tasks GROUP BY 1 ORDER BY 1;
 SELECT test.error_of($$SELECT jadugar.enqueue('SELECT 1', tenant => 'hush')$$) AS error;
 SET ROLE cf_operator;
 SELECT count(DISTINCT tenant) AS tenants FROM jadugar.tasks WHERE owner::text ~ '^cf';
-SELECT test.error_of($$SELECT jadugar.grant_tenant('cf_own', 'cf_operator')$$) AS error;
+SELECT test.error_of($$SELECT jadugar.grant_tenant('acme', 'cf_operator')$$) AS error;
 RESET ROLE;
-SELECT jadugar.grant_tenant('cf_own', 'cf_operator');
+SELECT jadugar.grant_tenant('acme', 'cf_operator');
 SET ROLE cf_operator;
 SELECT count(DISTINCT tenant) AS tenants FROM jadugar.tasks WHERE owner::text ~ '^cf';
-SELECT test.error_of($$SELECT jadugar.revoke_tenant('cf_own', 'cf_operator')$$) AS error;
+SELECT test.error_of($$SELECT jadugar.revoke_tenant('acme', 'cf_operator')$$) AS error;
 RESET ROLE;
-SELECT jadugar.revoke_tenant('cf_own', 'cf_operator');
+SELECT jadugar.revoke_tenant('acme', 'cf_operator');
 -- the level of the access counts, too
 SELECT jadugar.grant_access('cf_acme', 'monitor');
 SET ROLE cf_acme;
@@ -359,18 +359,18 @@ SELECT test.error_of($$SELECT jadugar.enqueue('SELECT 1')$$) AS error;
 RESET ROLE;
 SELECT jadugar.grant_access('cf_acme');
 -- errors and warnings
-SELECT test.error_of(statement) AS error FROM unnest(ARRAY[$$SELECT jadugar.grant_tenant('none', 'cf_acme')$$, $$SELECT jadugar.grant_tenant('cf_own', 'none')$$,
-	$$SELECT jadugar.grant_tenant('cf_own', 'public')$$, $$SELECT jadugar.grant_tenant('cf_own', 'cf_acme', 'operator')$$, $$SELECT jadugar.grant_tenant('cf_own', 'cf_super')$$,
+SELECT test.error_of(statement) AS error FROM unnest(ARRAY[$$SELECT jadugar.grant_tenant('none', 'cf_acme')$$, $$SELECT jadugar.grant_tenant('acme', 'none')$$,
+	$$SELECT jadugar.grant_tenant('acme', 'public')$$, $$SELECT jadugar.grant_tenant('acme', 'cf_acme', 'operator')$$, $$SELECT jadugar.grant_tenant('acme', 'cf_super')$$,
 	$$SELECT jadugar.revoke_tenant('hush', 'cf_acme')$$]) statement;
 GRANT cf_free TO cf_mon;
-SELECT jadugar.grant_tenant('cf_own', 'cf_mon');
+SELECT jadugar.grant_tenant('acme', 'cf_mon');
 REVOKE cf_free FROM cf_mon;
 SELECT * FROM jadugar.tenant_grants ORDER BY 1, 2;
 SET ROLE cf_acme;
 SELECT * FROM jadugar.tenant_grants ORDER BY 1, 2;
 RESET ROLE;
 SET client_min_messages = notice;
-SELECT jadugar.revoke_tenant('cf_own', 'cf_mon');
+SELECT jadugar.revoke_tenant('acme', 'cf_mon');
 SET client_min_messages = warning;
 
 -- ------------------------------------------------------------ work and events
@@ -379,26 +379,10 @@ SELECT jadugar.resume_all() \g /dev/null
 SET ROLE cf_acme;
 -- the calls have stopped them, whatever became of their transactions
 SELECT jadugar.start_workers(1) \g /dev/null
-CALL test.run_task($$'SELECT count(*) FILTER (WHERE tenant = ''cf_own'') > 0 AS own, count(*) FILTER (WHERE tenant IS DISTINCT FROM ''cf_own'') AS others FROM jadugar.tasks'$$);
+CALL test.run_task($$'SELECT count(*) FILTER (WHERE tenant = ''acme'') > 0 AS own, count(*) FILTER (WHERE tenant IS DISTINCT FROM ''acme'') AS others FROM jadugar.tasks'$$);
 CALL test.run_task($$'SELECT jadugar.enqueue(''SELECT 2'', delay => ''1 day'') > 0 AS done'$$);
 SELECT tenant FROM jadugar.tasks WHERE command = 'SELECT 2';
 CALL test.run_task($$'SELECT jadugar.enqueue(''SELECT 1'', tenant => ''hush'')'$$);
--- a key of an actor whose state is of no tenant of the caller
-RESET ROLE;
-CREATE FUNCTION cf.handle(INOUT state jsonb, message jsonb, OUT reply jsonb) LANGUAGE sql AS 'SELECT message, message';
-SET ROLE cf_acme;
-SELECT jadugar.register_actor('own_actor', 'cf.handle', queue => 'own_queue');
-SELECT jadugar.send('own_actor', 'own', '{"a": "own"}') AS own \gset
-SET ROLE cf_free;
-SELECT jadugar.send('own_actor', 'free', '{"a": "hush"}') AS free \gset
-RESET ROLE;
-CALL test.wait_until(format('SELECT count(*) = 2 FROM jadugar.finished WHERE task_id IN (%s, %s)', :own, :free));
-SET ROLE cf_acme;
-SELECT jadugar.actor_state('own_actor', 'own');
-SELECT test.error_of($$SELECT jadugar.actor_state('own_actor', 'free')$$) AS error;
-SELECT test.error_of($$SELECT jadugar.send('own_actor', 'free', '{}')$$) AS error;
-SELECT test.error_of($$SELECT jadugar.reset_actor('own_actor', 'free')$$) AS error;
-SELECT keys FROM jadugar.actors WHERE actor = 'own_actor';
 -- a key that still holds, of a task of which nothing is kept
 SELECT jadugar.create_queue('own_silent', history => 'none') > 0 AS made;
 SELECT jadugar.enqueue('SELECT 1', queue => 'own_silent', unique_key => 'once', unique_for => '1 day') AS once \gset
@@ -427,6 +411,6 @@ SELECT jadugar.drop_owned(r) FROM unnest('{cf_acme,cf_hush,cf_free,cf_shared}'::
 SELECT jadugar.drop_topic(name, events => 'drop') FROM jadugar.topics WHERE owner::text ~ '^cf' \g /dev/null
 DROP SCHEMA cf CASCADE;
 DELETE FROM jadugar_internal.tenant_grant;
-DELETE FROM jadugar_internal.tenant WHERE name IN ('cf_own', 'hush', 'hush2');
+DELETE FROM jadugar_internal.tenant WHERE name IN ('acme', 'hush', 'hush2');
 RESET jadugar.tenant;
 CALL test.drop_roles('cf_super', 'cf_member', 'cf_operator', 'cf_mon', 'cf_free', 'cf_acme', 'cf_hush', 'cf_shared');

@@ -126,7 +126,7 @@ SELECT jadugar.set_limit('queue', 'nowhere', 1);
 SELECT jadugar.set_limit(NULL, 'a');
 SELECT jadugar.set_limit('key', NULL);
 RESET ROLE;
-SELECT owner::regrole, key, max_concurrency FROM jadugar_internal.key_limit ORDER BY key;
+SELECT owner::regrole, name, max_concurrency FROM jadugar_internal.limit_of ORDER BY name;
 SET ROLE test_queue_owner;
 SELECT * FROM jadugar.limits ORDER BY scope, name;
 SET ROLE test_queue_other;
@@ -135,7 +135,7 @@ SET ROLE test_queue_operator;
 SELECT jadugar.set_limit('key', 'customer-1', owner => 'test_queue_owner');
 SELECT jadugar.set_limit('key', 'customer-1', owner => 'test_queue_owner');
 RESET ROLE;
-SELECT count(*) FROM jadugar_internal.key_limit;
+SELECT count(*) FROM jadugar_internal.limit_of;
 
 -- a queue that a handler uses cannot be dropped
 SET ROLE test_queue_owner;

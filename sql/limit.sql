@@ -1,0 +1,69 @@
+-- Limits: src/limit/. Those of queues and tenants are columns of their tables.
+
+-- --------------------------------------------------------------------- tables
+
+CREATE TABLE jadugar_internal.limit_of (
+	scope		text NOT NULL CHECK (scope IN ('handler', 'key', 'owner')),
+	owner		oid NOT NULL,
+	name		text NOT NULL,
+	handler		text REFERENCES jadugar_internal.handler (name) ON DELETE CASCADE,
+	max_concurrency integer CHECK (max_concurrency > 0),
+	rate		integer CHECK (rate > 0),
+	per			interval,
+	burst		integer CHECK (burst > 0),
+	moved_to	bigint,
+	PRIMARY KEY (scope, owner, name),
+	CHECK ((scope = 'handler') = (handler IS NOT NULL)),
+	CHECK (max_concurrency IS NOT NULL OR rate IS NOT NULL)
+);
+CREATE INDEX limit_of_handler ON jadugar_internal.limit_of (handler) WHERE handler IS NOT NULL;
+CREATE INDEX limit_of_moving ON jadugar_internal.limit_of (scope) WHERE moved_to IS NOT NULL;
+COMMENT ON TABLE jadugar_internal.limit_of IS
+	'Limits of handlers, concurrency keys and roles, as set by set_limit(). A key without a row allows one task at a time.';
+COMMENT ON COLUMN jadugar_internal.limit_of.owner IS
+	'Role that owns the tasks with the key, or that is limited. 0 for a handler.';
+COMMENT ON COLUMN jadugar_internal.limit_of.name IS 'Name of the handler, or the key. Empty for a role.';
+COMMENT ON COLUMN jadugar_internal.limit_of.handler IS 'The handler again, whose row it goes with.';
+COMMENT ON COLUMN jadugar_internal.limit_of.rate IS 'Tasks that may begin in the time "per".';
+COMMENT ON COLUMN jadugar_internal.limit_of.per IS 'NULL means 1 second.';
+COMMENT ON COLUMN jadugar_internal.limit_of.burst IS
+	'Tasks that may begin at once. NULL means a tenth of the rate, at least 1.';
+COMMENT ON COLUMN jadugar_internal.limit_of.moved_to IS
+	'Tasks up to this id have lanes of their own: src/task/relane.c. NULL: all have.';
+
+SELECT pg_catalog.pg_extension_config_dump('jadugar_internal.limit_of', '');
+
+-- ------------------------------------------------------------------ functions
+
+CREATE FUNCTION jadugar.set_limit(
+	scope			text,
+	name			text,
+	max_concurrency	integer DEFAULT NULL,
+	rate			integer DEFAULT NULL,
+	per				interval DEFAULT NULL,
+	burst			integer DEFAULT NULL,
+	owner			text DEFAULT NULL
+) RETURNS void
+LANGUAGE C AS 'MODULE_PATHNAME', 'jdg_set_limit';
+COMMENT ON FUNCTION jadugar.set_limit IS
+	'Sets how many tasks of a queue, key, tenant, handler or owner may run at the same time, and how many may begin in some time. Without both it removes the limit.';
+
+CREATE FUNCTION jadugar.reset_limit(scope text, name text, owner text DEFAULT NULL) RETURNS void
+LANGUAGE C AS 'MODULE_PATHNAME', 'jdg_reset_limit';
+COMMENT ON FUNCTION jadugar.reset_limit IS
+	'Lets as many tasks begin at once as the burst of a rate allows, as if none had begun before.';
+
+CREATE FUNCTION jadugar.rate_limit(
+	name			text,
+	rate			integer,
+	per				interval DEFAULT NULL,
+	burst			integer DEFAULT NULL,
+	cost			integer DEFAULT 1,
+	on_limit		text DEFAULT 'return',
+	OUT allowed		boolean,
+	OUT remaining	bigint,
+	OUT retry_after	interval,
+	OUT reset_after	interval
+) LANGUAGE C VOLATILE AS 'MODULE_PATHNAME', 'jdg_rate_limit';
+COMMENT ON FUNCTION jadugar.rate_limit IS
+	'Counts a call of the current role against a rate of its own, and returns whether it is allowed. A rollback does not undo that.';

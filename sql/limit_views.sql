@@ -1,0 +1,65 @@
+-- Views of limits: src/limit/view_funcs.c. Their functions read shared memory.
+
+CREATE FUNCTION jadugar_internal._v_limit_use(scope text, owner oid, name text,
+	OUT in_use integer, OUT tokens bigint, OUT waiting boolean, OUT next_at timestamptz, OUT reason text)
+	LANGUAGE C STABLE STRICT
+	AS 'MODULE_PATHNAME', 'jdg_v_limit_use';
+COMMENT ON FUNCTION jadugar_internal._v_limit_use(text, oid, text) IS 'How a limit is used now.';
+
+CREATE VIEW jadugar.limits WITH (security_barrier) AS
+SELECT l.scope,
+	l.name,
+	COALESCE(a.rolname, l.owner::text::name) AS owner,
+	l.max_concurrency,
+	l.rate,
+	CASE WHEN l.rate IS NOT NULL THEN COALESCE(l.per, '1 second') END AS per,
+	CASE WHEN l.rate IS NOT NULL THEN COALESCE(l.burst, GREATEST(l.rate / 10, 1)) END AS burst,
+	CASE WHEN l.scope = 'key' THEN (SELECT pg_catalog.count(*)::integer FROM jadugar_internal.task t
+		WHERE t.owner = l.owner AND t.concurrency_key = l.name AND t.key_place)
+		ELSE g.in_use END AS in_use,
+	g.tokens,
+	CASE WHEN l.scope = 'key' AND l.rate IS NULL THEN EXISTS (SELECT FROM jadugar_internal.task t
+		WHERE t.owner = l.owner AND t.concurrency_key = l.name AND t.state = 'k')
+		ELSE COALESCE(g.waiting, false) END AS waiting,
+	g.next_at,
+	g.reason,
+	l.source
+FROM (SELECT 'queue'::text AS scope, q.name, q.owner, q.max_concurrency, q.rate, q.per, q.burst,
+			'queue'::text AS source,
+			q.queue_id = 1 AND (SELECT jadugar_internal._v_has_access())
+			OR EXISTS (SELECT FROM jadugar_internal.queue_grant g
+				WHERE g.queue_id = q.queue_id AND jadugar_internal._v_owns(g.role)) AS granted
+		FROM jadugar_internal.queue q
+		WHERE q.max_concurrency IS NOT NULL OR q.rate IS NOT NULL
+		UNION ALL
+		SELECT 'tenant', t.name, t.owner, t.max_concurrency, t.rate, t.per, t.burst, 'tenant', false
+		FROM jadugar_internal.tenant t
+		WHERE t.max_concurrency IS NOT NULL OR t.rate IS NOT NULL
+		UNION ALL
+		SELECT k.scope, CASE k.scope WHEN 'owner' THEN COALESCE(r.rolname, k.owner::text::name)::text ELSE k.name END,
+			COALESCE(h.owner, k.owner), k.max_concurrency, k.rate, k.per, k.burst, 'set_limit', false
+		FROM jadugar_internal.limit_of k
+			LEFT JOIN jadugar_internal.handler h ON h.name = k.handler
+			LEFT JOIN pg_catalog.pg_roles r ON k.scope = 'owner' AND r.oid = k.owner) l
+	LEFT JOIN pg_catalog.pg_roles a ON a.oid = l.owner
+	CROSS JOIN LATERAL jadugar_internal._v_limit_use(l.scope, l.owner, l.name) g
+WHERE (SELECT jadugar_internal._v_is_monitor())
+	OR jadugar_internal._v_owns(l.owner)
+	OR l.granted;
+COMMENT ON VIEW jadugar.limits IS
+	'Limits of queues, tenants, handlers, concurrency keys and roles, and how they are used now.';
+COMMENT ON COLUMN jadugar.limits.scope IS 'Scope of the limit: queue, key, tenant, handler or owner.';
+COMMENT ON COLUMN jadugar.limits.name IS 'Name of the queue, tenant, handler or role, or the concurrency key.';
+COMMENT ON COLUMN jadugar.limits.owner IS
+	'Role that owns the queue, tenant or handler, or the tasks.';
+COMMENT ON COLUMN jadugar.limits.max_concurrency IS
+	'Maximum number of tasks that run at the same time.';
+COMMENT ON COLUMN jadugar.limits.rate IS 'Number of tasks that may begin in the time per.';
+COMMENT ON COLUMN jadugar.limits.per IS 'Time to which the rate refers.';
+COMMENT ON COLUMN jadugar.limits.burst IS 'Number of tasks that may begin at once.';
+COMMENT ON COLUMN jadugar.limits.in_use IS 'Tasks that run or are about to begin, if there is a maximum.';
+COMMENT ON COLUMN jadugar.limits.tokens IS 'Tasks that may begin now, if there is a rate.';
+COMMENT ON COLUMN jadugar.limits.waiting IS 'True if tasks wait for this limit.';
+COMMENT ON COLUMN jadugar.limits.next_at IS 'Time at which the next task may begin, if none may now because of the rate.';
+COMMENT ON COLUMN jadugar.limits.reason IS 'Word that tasks show in waiting_for if they wait for this limit.';
+COMMENT ON COLUMN jadugar.limits.source IS 'What the limit belongs to: queue, tenant, or set_limit.';

@@ -1,0 +1,431 @@
+/*-------------------------------------------------------------------------
+ *
+ * gate.c
+ *	  Gates, see gate.h.
+ *
+ * Runs in any process.
+ *
+ * Who takes places holds JdgGatesLock exclusively, tests all gates of a task,
+ * and then takes from all.  Who gives a place back takes the spinlock of its
+ * gate alone, and looks whether lanes are parked there; a gate with a place
+ * that is taken is not forgotten.  A lane is parked under the same spinlock as
+ * the last test, so one of the two always sees the other.
+ *
+ * A gate makes as many lanes active as there is room for, those of the parties
+ * first that have had least.  The lanes try again.  One that has used nothing,
+ * because it was empty, locked or refused elsewhere, hands on to the next one
+ * (jdg_gate_reopen()).
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "miscadmin.h"
+#include "storage/lwlock.h"
+
+#include "base/clock.h"
+#include "base/settings.h"
+#include "shared/gate.h"
+#include "shared/gatetable.h"
+#include "shared/database.h"
+#include "shared/shmem.h"
+
+/* delay of the next try if there are more gates than room for them */
+#define NO_ROOM_US 100000
+
+/*
+ * The first limit without room, or -1; gates that are missing are made.  The
+ * gates go to "at", NULL for one that there is no room for.
+ */
+static int
+first_refusing(const JdgLimits *limits, int64 now, bool rates_only, JdgGate **at)
+{
+	jdg_gates->calls++;
+	for (int i = 0; i < limits->n; i++)
+	{
+		at[i] = jdg_gate_get(&limits->limit[i], now);
+		if (at[i] == NULL || (rates_only ? jdg_gate_tokens(at[i], now) :
+							  jdg_gate_room(at[i], now)) == 0)
+			return i;
+	}
+	return -1;
+}
+
+int
+jdg_gates_take(const JdgLimits *limits, TimestampTz now, JdgPlaces *places)
+{
+	JdgGate    *at[JDG_LIMITS_MAX];
+	int			refusing;
+
+	for (int i = 0; i < JDG_LIMITS_MAX; i++)
+		places->at[i] = JDG_PLACE_NONE;
+	if (limits->n == 0)
+		return -1;
+	LWLockAcquire(JdgGatesLock, LW_EXCLUSIVE);
+	refusing = first_refusing(limits, now * 1000, false, at);
+	for (int i = 0; i < limits->n && refusing < 0; i++)
+	{
+		if (limits->limit[i].max == 0)
+			continue;
+		SpinLockAcquire(&at[i]->mutex);
+		at[i]->in_use++;
+		SpinLockRelease(&at[i]->mutex);
+		places->at[i] = at[i] - jdg_gates->gate;
+	}
+	LWLockRelease(JdgGatesLock);
+	return refusing;
+}
+
+int
+jdg_gates_begin(const JdgLimits *limits, TimestampTz now)
+{
+	JdgGate    *at[JDG_LIMITS_MAX];
+	int			refusing = -1;
+	bool		any = false;
+
+	for (int i = 0; i < limits->n; i++)
+		any |= limits->limit[i].interval > 0;
+	if (!any)
+		return -1;
+	LWLockAcquire(JdgGatesLock, LW_EXCLUSIVE);
+	refusing = first_refusing(limits, now * 1000, true, at);
+	for (int i = 0; i < limits->n && refusing < 0; i++)
+		jdg_gate_begin(at[i], now * 1000, 1);
+	LWLockRelease(JdgGatesLock);
+	return refusing;
+}
+
+int
+jdg_gates_room(const JdgLimits *limits, TimestampTz now, int most)
+{
+	if (limits->n == 0)
+		return most;
+	LWLockAcquire(JdgGatesLock, LW_EXCLUSIVE);
+	jdg_gates->calls++;
+	for (int i = 0; i < limits->n; i++)
+	{
+		JdgGate    *g = jdg_gate_get(&limits->limit[i], now * 1000);
+
+		most = g == NULL ? 0 : Min(most, jdg_gate_room(g, now * 1000));
+	}
+	LWLockRelease(JdgGatesLock);
+	return most;
+}
+
+/* --- lanes that are parked ----------------------------------------------- */
+
+static void
+wake_scheduler(Oid dboid)
+{
+	for (int i = 0; i < jdg_max_databases; i++)
+	{
+		if (jdg_dbs[i].dboid == dboid)
+			jdg_db_wake(&jdg_dbs[i], JDG_WAKE_WORK);
+	}
+}
+
+/* Nothing waits for places of the gate any more; false: nothing did. */
+static bool
+stop_waiting(JdgGate *g)
+{
+	bool		waited;
+
+	SpinLockAcquire(&g->mutex);
+	waited = g->waiting;
+	g->waiting = false;
+	SpinLockRelease(&g->mutex);
+	return waited;
+}
+
+/* Makes the next lane of a gate active; the scheduler finds a worker for it. */
+static void
+unpark_one(JdgGate *g)
+{
+	jdg_lane_unpark(pairingheap_remove_first(&g->parked));
+	if (--g->nparked == 0)
+	{
+		dlist_delete(&g->node);
+		(void) stop_waiting(g);
+	}
+	wake_scheduler(g->dboid);
+}
+
+/* Makes as many lanes active as have room. */
+static void
+open_gate(JdgGate *g, int64 now)
+{
+	int64		room = jdg_gate_room(g, now);
+
+	while (room-- > 0 && g->nparked > 0)
+		unpark_one(g);
+}
+
+/* Lets the scheduler look at the gates at this instant, or before. */
+static void
+look_at(JdgDb *db, TimestampTz at)
+{
+	uint64		due = pg_atomic_read_u64(&db->gates_due);
+
+	while ((uint64) at < due)
+	{
+		if (pg_atomic_compare_exchange_u64(&db->gates_due, &due, (uint64) at))
+		{
+			jdg_db_wake(db, JDG_WAKE_GATES);
+			break;
+		}
+	}
+}
+
+uint32
+jdg_gates_epoch(JdgDb *db)
+{
+	return pg_atomic_read_u32(&db->gates_epoch);
+}
+
+/* Parks a lane at a gate.  The caller holds JdgGatesLock. */
+static void
+park_at(JdgGate *g, const JdgLaneLook *look, JdgDb *db, int64 now)
+{
+	pairingheap_node *node;
+
+	/* who gives a place back from here on sees it */
+	SpinLockAcquire(&g->mutex);
+	g->waiting = true;
+	SpinLockRelease(&g->mutex);
+	if (look->lane == NULL)
+	{
+		/* it has no lane to be parked: who is woken reads all */
+		look_at(db, Max(jdg_gate_wake(g, now), now / 1000 + JDG_TOGETHER_US));
+		return;
+	}
+	if (jdg_gate_room(g, now) == 0 &&
+		(node = jdg_lane_park(look, g - jdg_gates->gate)) != NULL)
+	{
+		pairingheap_add(&g->parked, node);
+		if (g->nparked++ == 0)
+			dlist_push_tail(&jdg_gates->waiting, &g->node);
+		look_at(db, jdg_gate_wake(g, now));
+	}
+	if (g->nparked == 0)
+		(void) stop_waiting(g);
+}
+
+void
+jdg_gates_park(const JdgLaneLook *look, const JdgLimits *limits,
+			   TimestampTz now, uint32 epoch)
+{
+	JdgGate    *at[JDG_LIMITS_MAX];
+	JdgDb	   *db = jdg_my_db();
+	int			refusing;
+
+	LWLockAcquire(JdgGatesLock, LW_EXCLUSIVE);
+	refusing = first_refusing(limits, now * 1000, false, at);
+	if (refusing >= 0 && at[refusing] == NULL)
+		look_at(db, now + NO_ROOM_US);
+	else if (refusing >= 0 && epoch == jdg_gates_epoch(db))
+		park_at(at[refusing], look, db, now * 1000);
+	LWLockRelease(JdgGatesLock);
+}
+
+void
+jdg_gates_give(const JdgPlaces *places)
+{
+	for (int i = 0; i < JDG_LIMITS_MAX; i++)
+	{
+		JdgGate    *g;
+		bool		waiting;
+
+		if (places->at[i] == JDG_PLACE_NONE)
+			continue;
+		g = &jdg_gates->gate[places->at[i]];
+		SpinLockAcquire(&g->mutex);
+		Assert(g->in_use > 0);
+		g->in_use--;
+		waiting = g->waiting;
+		SpinLockRelease(&g->mutex);
+		if (waiting)
+			jdg_gate_reopen(places->at[i]);
+	}
+}
+
+void
+jdg_gate_reopen(JdgPlace gate)
+{
+	JdgGate    *g = &jdg_gates->gate[gate];
+
+	LWLockAcquire(JdgGatesLock, LW_EXCLUSIVE);
+	if (OidIsValid(g->dboid) && g->nparked > 0)
+		open_gate(g, jdg_now() * 1000);
+	else if (OidIsValid(g->dboid) && stop_waiting(g))
+		wake_scheduler(g->dboid);
+	LWLockRelease(JdgGatesLock);
+}
+
+TimestampTz
+jdg_gates_due(JdgDb *db, TimestampTz now)
+{
+	TimestampTz next = DT_NOEND;
+	dlist_mutable_iter iter;
+
+	LWLockAcquire(JdgGatesLock, LW_EXCLUSIVE);
+	/* perhaps for tasks in lanes that could not be parked */
+	if ((uint64) now >= pg_atomic_read_u64(&db->gates_due))
+		jdg_db_wake(db, JDG_WAKE_WORK);
+	dlist_foreach_modify(iter, &jdg_gates->waiting)
+	{
+		JdgGate    *g = dlist_container(JdgGate, node, iter.cur);
+
+		if (g->dboid != db->dboid)
+			continue;
+		if (jdg_gate_next(g, now * 1000) <= now)
+			open_gate(g, now * 1000);
+		if (g->nparked > 0)
+			next = Min(next, jdg_gate_wake(g, now * 1000));
+	}
+	/* lanes that are parked after this may lower it */
+	pg_atomic_write_u64(&db->gates_due, (uint64) next);
+	LWLockRelease(JdgGatesLock);
+	return next;
+}
+
+void
+jdg_gates_changed(JdgDb *db)
+{
+	dlist_mutable_iter iter;
+
+	LWLockAcquire(JdgGatesLock, LW_EXCLUSIVE);
+	pg_atomic_fetch_add_u32(&db->gates_epoch, 1);
+	dlist_foreach_modify(iter, &jdg_gates->waiting)
+	{
+		JdgGate    *g = dlist_container(JdgGate, node, iter.cur);
+
+		while (g->dboid == db->dboid && g->nparked > 0)
+			unpark_one(g);
+	}
+	LWLockRelease(JdgGatesLock);
+}
+
+void
+jdg_gates_drop(Oid dboid)
+{
+	LWLockAcquire(JdgGatesLock, LW_EXCLUSIVE);
+	for (int i = 0; i < jdg_max_gates; i++)
+	{
+		JdgGate    *g = &jdg_gates->gate[i];
+
+		if (g->dboid != dboid)
+			continue;
+		while (g->nparked > 0)
+			unpark_one(g);
+		/* a worker that has not ended yet gives its places back later */
+		if (jdg_gate_in_use(g) == 0)
+			(void) jdg_gate_forget(g, 0, true);
+	}
+	LWLockRelease(JdgGatesLock);
+}
+
+/* --- rates by themselves, and views -------------------------------------- */
+
+JdgRateResult
+jdg_gate_rate(const JdgLimit *limit, TimestampTz now, int32 cost)
+{
+	JdgRateResult r = {0};
+	int64		ns = now * 1000;
+	JdgGate    *g;
+
+	Assert(limit->interval > 0 && cost > 0);
+	LWLockAcquire(JdgGatesLock, LW_EXCLUSIVE);
+	g = jdg_gate_get(limit, ns);
+	if (g != NULL)
+	{
+		int64		ahead;
+
+		r.allowed = jdg_gate_tokens(g, ns) >= cost;
+		if (r.allowed)
+			jdg_gate_begin(g, ns, cost);
+		ahead = jdg_gate_due_of(g, ns) - ns;
+		r.remaining = jdg_gate_tokens(g, ns);
+		if (!r.allowed)
+			r.retry_after = (ahead + (cost - 1) * limit->interval -
+							 limit->tolerance + 999) / 1000;
+		r.reset_after = (ahead + 999) / 1000;
+	}
+	else
+		r.retry_after = r.reset_after = (limit->interval + 999) / 1000;
+	LWLockRelease(JdgGatesLock);
+	return r;
+}
+
+/*
+ * A copy of the gate of a limit, as it would be found or made.  It goes by the
+ * limit that is configured now.  The caller holds JdgGatesLock.
+ */
+static void
+peek(const JdgLimit *limit, JdgGate *copy)
+{
+	JdgGate    *g = jdg_gate_find(MyDatabaseId, limit);
+
+	memset(copy, 0, sizeof(JdgGate));
+	SpinLockInit(&copy->mutex);
+	copy->limit = *limit;
+	if (g != NULL)
+	{
+		copy->due = g->due;
+		copy->in_use = jdg_gate_in_use(g);
+		copy->nparked = g->nparked;
+	}
+	else if (limit->interval > 0)
+		copy->due = jdg_gate_first_due(limit);
+}
+
+int
+jdg_gates_refusing(const JdgLimits *limits, TimestampTz now, bool *by_rate)
+{
+	int			refusing = -1;
+
+	if (limits->n == 0)
+		return -1;
+	LWLockAcquire(JdgGatesLock, LW_SHARED);
+	for (int i = 0; i < limits->n && refusing < 0; i++)
+	{
+		JdgGate		g;
+
+		peek(&limits->limit[i], &g);
+		if (jdg_gate_room(&g, now * 1000) > 0)
+			continue;
+		refusing = i;
+		*by_rate = jdg_gate_tokens(&g, now * 1000) == 0;
+	}
+	LWLockRelease(JdgGatesLock);
+	return refusing;
+}
+
+void
+jdg_gate_state(const JdgLimit *limit, TimestampTz now, JdgGateState *state)
+{
+	JdgGate		g;
+
+	memset(state, 0, sizeof(JdgGateState));
+	LWLockAcquire(JdgGatesLock, LW_SHARED);
+	peek(limit, &g);
+	LWLockRelease(JdgGatesLock);
+	state->in_use = g.in_use;
+	state->parked = g.nparked;
+	state->tokens = limit->interval > 0 ? jdg_gate_tokens(&g, now * 1000) : -1;
+	state->next_at = state->tokens == 0 ? jdg_gate_next(&g, now * 1000) : DT_NOEND;
+}
+
+void
+jdg_gate_reset(const JdgLimit *limit)
+{
+	JdgGate    *g;
+
+	LWLockAcquire(JdgGatesLock, LW_EXCLUSIVE);
+	g = jdg_gate_get(limit, jdg_now() * 1000);
+	if (g != NULL)
+	{
+		g->due = 0;
+		open_gate(g, jdg_now() * 1000);
+	}
+	LWLockRelease(JdgGatesLock);
+}

@@ -1,0 +1,270 @@
+/*-------------------------------------------------------------------------
+ *
+ * gatetable.c
+ *	  The table of gates, and what a gate allows; see gatetable.h.
+ *
+ * One table for all databases, of jadugar.max_gates entries.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "common/hashfn.h"
+#include "miscadmin.h"
+#include "storage/lwlock.h"
+
+#include "base/clock.h"
+#include "base/settings.h"
+#include "shared/gatetable.h"
+#include "shared/lane.h"
+
+JdgGates   *jdg_gates = NULL;
+static JdgPlace *list;			/* by hash */
+
+static Size
+gates_size(void)
+{
+	return add_size(MAXALIGN(offsetof(JdgGates, gate) +
+							 mul_size(jdg_max_gates, sizeof(JdgGate))),
+					mul_size(jdg_max_gates, sizeof(JdgPlace)));
+}
+
+static void
+gates_init(void *at, bool found)
+{
+	jdg_gates = at;
+	list = (JdgPlace *) ((char *) at +
+						 MAXALIGN(offsetof(JdgGates, gate) +
+								  sizeof(JdgGate) * jdg_max_gates));
+	if (found)
+		return;
+	memset(at, 0, gates_size());
+	dlist_init(&jdg_gates->waiting);
+	for (int i = 0; i < jdg_max_gates; i++)
+	{
+		list[i] = JDG_PLACE_NONE;
+		SpinLockInit(&jdg_gates->gate[i].mutex);
+	}
+}
+
+const JdgShmemPart jdg_gates_shmem = {
+	"jadugar gates", gates_size, gates_init
+};
+
+void
+jdg_limit_set_rate(JdgLimit *limit, int32 rate, int64 per, int32 burst)
+{
+	double		interval = (double) per * 1000 / rate;
+	double		tolerance = interval * (burst - 1);
+
+	Assert(rate > 0 && per > 0 && burst > 0);
+	limit->interval = (int64) Min(Max(interval, 1), JDG_RATE_MAX_NS);
+	limit->tolerance = (int64) Min(tolerance, JDG_RATE_MAX_NS);
+}
+
+/* --- the table; the caller holds JdgGatesLock, exclusively for changes --- */
+
+static JdgPlace *
+list_of(Oid dboid, const JdgLimit *l)
+{
+	uint32		hash = hash_combine(murmurhash32(dboid),
+									murmurhash32(l->scope));
+
+	hash = hash_combine(hash, hash_bytes((const unsigned char *) l->id,
+										 sizeof(l->id)));
+	return &list[hash % jdg_max_gates];
+}
+
+JdgGate *
+jdg_gate_find(Oid dboid, const JdgLimit *l)
+{
+	for (JdgPlace i = *list_of(dboid, l); i != JDG_PLACE_NONE;
+		 i = jdg_gates->gate[i].next)
+	{
+		JdgGate    *g = &jdg_gates->gate[i];
+
+		if (g->dboid == dboid && g->limit.scope == l->scope &&
+			memcmp(g->limit.id, l->id, sizeof(l->id)) == 0)
+			return g;
+	}
+	return NULL;
+}
+
+int32
+jdg_gate_in_use(JdgGate *g)
+{
+	int32		n;
+
+	SpinLockAcquire(&g->mutex);
+	n = g->in_use;
+	SpinLockRelease(&g->mutex);
+	return n;
+}
+
+/* Takes a gate out of the table, if it says nothing; or if it is "gone". */
+bool
+jdg_gate_forget(JdgGate *g, int64 now, bool gone)
+{
+	JdgPlace	i = g - jdg_gates->gate;
+	JdgPlace   *at;
+
+	if (!gone && (g->nparked > 0 || g->call == jdg_gates->calls || g->due > now || jdg_gate_in_use(g) > 0))
+		return false;
+	at = list_of(g->dboid, &g->limit);
+	while (*at != i)
+		at = &jdg_gates->gate[*at].next;
+	*at = g->next;
+	g->dboid = InvalidOid;
+	return true;
+}
+
+/*
+ * An entry that may be used; NULL: there is none.  A gate that lanes wait for,
+ * or that counts something, stays.
+ */
+static JdgGate *
+free_gate(int64 now)
+{
+	for (int i = 0; i < jdg_max_gates; i++)
+	{
+		JdgGate    *g = &jdg_gates->gate[jdg_gates->hand];
+
+		jdg_gates->hand = (jdg_gates->hand + 1) % jdg_max_gates;
+		if (!OidIsValid(g->dboid) || jdg_gate_forget(g, now, false))
+			return g;
+	}
+	return NULL;
+}
+
+/* Puts a limit into a free entry. */
+static void
+put(JdgGate *g, Oid dboid, const JdgLimit *l)
+{
+	JdgPlace   *at = list_of(dboid, l);
+
+	g->dboid = dboid;
+	g->due = 0;
+	g->call = 0;
+	g->parked.ph_compare = jdg_lane_compare_parked;
+	g->parked.ph_root = NULL;
+	g->nparked = 0;
+	SpinLockAcquire(&g->mutex);
+	g->in_use = 0;
+	g->waiting = false;
+	SpinLockRelease(&g->mutex);
+	g->limit = *l;
+	g->next = *at;
+	*at = g - jdg_gates->gate;
+}
+
+bool
+jdg_gate_restore(Oid dboid, const JdgLimit *l, int64 due)
+{
+	JdgGate    *g = free_gate(0);
+
+	if (g == NULL)
+		return false;
+	put(g, dboid, l);
+	g->due = due;
+	return true;
+}
+
+JdgGate *
+jdg_gate_get(const JdgLimit *l, int64 now)
+{
+	JdgGate    *g = jdg_gate_find(MyDatabaseId, l);
+
+	if (g == NULL)
+	{
+		g = free_gate(now);
+		if (g == NULL)
+			return NULL;
+		put(g, MyDatabaseId, l);
+		if (l->interval > 0)
+			g->due = jdg_gate_first_due(l);
+	}
+	g->limit = *l;
+	g->call = jdg_gates->calls;
+	return g;
+}
+
+int64
+jdg_gate_first_due(const JdgLimit *l)
+{
+	return jdg_gates->empty_at == 0 ? 0 :
+		jdg_gates->empty_at + l->tolerance + l->interval;
+}
+
+/* --- the rules ----------------------------------------------------------- */
+
+/*
+ * The time that a gate goes by.  Never further ahead than a bucket that is
+ * empty now, so a clock that was set back stops nothing.
+ */
+int64
+jdg_gate_due_of(const JdgGate *g, int64 now)
+{
+	return Min(Max(g->due, now),
+			   now + g->limit.tolerance + g->limit.interval);
+}
+
+/* how many tasks may begin now, by the rate */
+int64
+jdg_gate_tokens(const JdgGate *g, int64 now)
+{
+	int64		ahead = jdg_gate_due_of(g, now) - now;
+
+	if (g->limit.interval == 0)
+		return PG_INT32_MAX;
+	if (ahead > g->limit.tolerance)
+		return 0;
+	return (g->limit.tolerance - ahead) / g->limit.interval + 1;
+}
+
+/* how many more tasks may run */
+int64
+jdg_gate_room(JdgGate *g, int64 now)
+{
+	int64		room = jdg_gate_tokens(g, now);
+
+	if (g->limit.scope == JDG_SCOPE_PAUSED)
+		return 0;
+	if (g->limit.max > 0)
+		room = Min(room, g->limit.max - jdg_gate_in_use(g));
+	return Max(room, 0);
+}
+
+/* when the next task may begin, by the rate: an instant, not too early */
+TimestampTz
+jdg_gate_next(const JdgGate *g, int64 now)
+{
+	if (g->limit.interval == 0)
+		return DT_NOEND;
+	return (jdg_gate_due_of(g, now) - g->limit.tolerance + 999) / 1000;
+}
+
+/*
+ * When lanes that are parked at a gate are to be made active: not for each
+ * task, if several may begin at once.
+ */
+TimestampTz
+jdg_gate_wake(JdgGate *g, int64 now)
+{
+	if (g->limit.interval == 0 || g->limit.scope == JDG_SCOPE_PAUSED)
+		return DT_NOEND;
+	if (jdg_gate_tokens(g, now) == 0)
+		return jdg_gate_next(g, now) +
+			Min(JDG_TOGETHER_US, g->limit.tolerance / 1000);
+	/* who gives a place back, lets lanes in */
+	if (jdg_gate_room(g, now) == 0)
+		return DT_NOEND;
+	/* lanes that were let in may use it, and say nothing more */
+	return now / 1000 + Max(1000, Min(g->limit.interval / 1000, JDG_TOGETHER_US));
+}
+
+void
+jdg_gate_begin(JdgGate *g, int64 now, int32 n)
+{
+	if (g->limit.interval > 0)
+		g->due = jdg_gate_due_of(g, now) + n * g->limit.interval;
+}

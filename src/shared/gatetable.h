@@ -1,0 +1,90 @@
+/*-------------------------------------------------------------------------
+ *
+ * gatetable.h
+ *	  The table of gates, and what a gate allows.
+ *
+ * For gate.c alone.  The caller of all functions holds JdgGatesLock, exclusively
+ * where something changes.  "now" is in nanoseconds.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef JDG_SHARED_GATETABLE_H
+#define JDG_SHARED_GATETABLE_H
+
+#include "lib/ilist.h"
+#include "lib/pairingheap.h"
+#include "storage/spin.h"
+
+#include "base/module.h"
+#include "shared/limit.h"
+
+typedef struct JdgGate
+{
+	/* under JdgGatesLock */
+	Oid			dboid;			/* InvalidOid: not in use */
+	JdgLimit	limit;			/* as it was seen last */
+	JdgPlace	next;			/* with the same hash */
+	uint64		call;			/* the one that has used it last */
+	int64		due;			/* ns: when the next task would be, if all
+								 * came evenly */
+	pairingheap parked;			/* lanes */
+	int			nparked;
+	dlist_node	node;			/* in waiting, if lanes are parked */
+	slock_t		mutex;
+	/* under mutex */
+	int32		in_use;			/* places */
+	bool		waiting;		/* lanes are parked */
+} JdgGate;
+
+typedef struct JdgGates
+{
+	int64		empty_at;		/* ns: all rates were used up at this instant,
+								 * as far as is known; 0: none was */
+	int			hand;			/* where to look for a gate to forget */
+	uint64		calls;			/* a gate of the present call is not forgotten */
+	dlist_head	waiting;		/* gates where lanes are parked */
+	JdgGate		gate[FLEXIBLE_ARRAY_MEMBER];
+} JdgGates;
+
+/* tasks that may begin within this time are one wake-up */
+#define JDG_TOGETHER_US 10000
+
+extern const JdgShmemPart jdg_gates_shmem;
+
+extern JdgGates *jdg_gates;
+
+/* the gate of a limit of this database; NULL: there is none, or no room */
+extern JdgGate *jdg_gate_find(Oid dboid, const JdgLimit *l);
+extern JdgGate *jdg_gate_get(const JdgLimit *l, int64 now);
+
+/* the time that a gate goes by when it is made */
+extern int64 jdg_gate_first_due(const JdgLimit *l);
+
+/* For gatefile.c: a gate as it was; false: there is no room. */
+extern bool jdg_gate_restore(Oid dboid, const JdgLimit *l, int64 due);
+
+/* places that are taken */
+extern int32 jdg_gate_in_use(JdgGate *g);
+
+/* removes a gate that says nothing, or that is "gone" */
+extern bool jdg_gate_forget(JdgGate *g, int64 now, bool gone);
+
+/* the time that it goes by */
+extern int64 jdg_gate_due_of(const JdgGate *g, int64 now);
+
+/* how many tasks may begin now, by the rate; and how many more may run */
+extern int64 jdg_gate_tokens(const JdgGate *g, int64 now);
+extern int64 jdg_gate_room(JdgGate *g, int64 now);
+
+/*
+ * When the next task may begin, by the rate; and when lanes that are parked
+ * are to be made active: not for each task, if several may begin at once.
+ * DT_NOEND if there is no rate.
+ */
+extern TimestampTz jdg_gate_next(const JdgGate *g, int64 now);
+extern TimestampTz jdg_gate_wake(JdgGate *g, int64 now);
+
+/* n tasks begin */
+extern void jdg_gate_begin(JdgGate *g, int64 now, int32 n);
+
+#endif							/* JDG_SHARED_GATETABLE_H */

@@ -1,0 +1,446 @@
+/*-------------------------------------------------------------------------
+ *
+ * lane.c
+ *	  Lanes and the turns of their parties, see lane.h.
+ *
+ * Runs in any process.  JdgGatesLock protects everything but these, which the
+ * spinlock of a stripe protects: marks, pins, whether a lane is idle, and the
+ * list of lanes that are fresh: idle until a commit.  The stripe is chosen by
+ * database and owner.  So a commit callback, which takes spinlocks only, notes
+ * a lane as fresh, and the next claim or survey makes it active.
+ *
+ * Turns are fair queueing by start times (Goyal, Vin and Cheng, 1996): a
+ * party's time is the time that its tasks have taken, divided by its weight;
+ * the party with the least time is next.  A party that becomes active begins
+ * at the time of the party picked last.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "nodes/pg_list.h"
+#include "storage/lwlock.h"
+
+#include "base/settings.h"
+#include "shared/lane.h"
+#include "shared/lanetable.h"
+#include "shared/shmem.h"
+
+/* a party's time is in microseconds of weight 1, times this */
+#define TIME_SCALE 1024
+
+/* --- transactions that make tasks ready ---------------------------------- */
+
+/*
+ * Pins a lane that the caller has seen before, if it is still the same.  Its
+ * stripe is that of the key, or the entry has another incarnation.
+ */
+static bool
+pin_again(JdgLane *lane, uint32 incarnation, Oid dboid, const JdgLaneKey *key)
+{
+	JdgStripe  *stripe = jdg_stripe_of(dboid, key->owner);
+	bool		ok;
+
+	SpinLockAcquire(&stripe->mutex);
+	ok = lane->incarnation == incarnation;
+	if (ok)
+		lane->pins++;
+	SpinLockRelease(&stripe->mutex);
+	return ok;
+}
+
+JdgLane *
+jdg_lane_pin(Oid dboid, const JdgLaneKey *key, int32 tenant)
+{
+	static JdgLane *last = NULL;
+	static JdgLaneKey last_key;
+	static Oid	last_dboid;
+	static uint32 incarnation;
+	JdgStripe  *stripe = jdg_stripe_of(dboid, key->owner);
+	JdgLane    *lane;
+
+	if (last != NULL && last_dboid == dboid &&
+		memcmp(&last_key, key, sizeof(*key)) == 0 &&
+		pin_again(last, incarnation, dboid, key))
+		return last;
+	LWLockAcquire(JdgGatesLock, LW_SHARED);
+	lane = jdg_lane_find(dboid, key);
+	if (lane == NULL)
+	{
+		LWLockRelease(JdgGatesLock);
+		LWLockAcquire(JdgGatesLock, LW_EXCLUSIVE);
+		lane = jdg_lane_get(dboid, key, tenant);
+	}
+	if (lane != NULL)
+	{
+		SpinLockAcquire(&stripe->mutex);
+		lane->pins++;
+		incarnation = lane->incarnation;
+		SpinLockRelease(&stripe->mutex);
+	}
+	LWLockRelease(JdgGatesLock);
+	last = lane;
+	last_key = *key;
+	last_dboid = dboid;
+	return lane;
+}
+
+/* Publishes a position.  The caller holds the mutex of the lane's stripe. */
+static void
+publish(JdgLane *lane, JdgStripe *stripe, JdgPosition position)
+{
+	jdg_mark_publish(&lane->mark, position);
+	if (!lane->idle)
+		return;
+	lane->idle = false;
+	slist_push_head(&stripe->fresh, &lane->fresh);
+}
+
+void
+jdg_lane_publish(JdgLane *lane, JdgPosition position)
+{
+	JdgStripe  *stripe = jdg_stripe_of(lane->dboid, lane->key.owner);
+
+	SpinLockAcquire(&stripe->mutex);
+	publish(lane, stripe, position);
+	SpinLockRelease(&stripe->mutex);
+}
+
+void
+jdg_lane_unpin(JdgLane *lane)
+{
+	JdgStripe  *stripe = jdg_stripe_of(lane->dboid, lane->key.owner);
+
+	SpinLockAcquire(&stripe->mutex);
+	lane->pins--;
+	SpinLockRelease(&stripe->mutex);
+}
+
+bool
+jdg_lane_make(Oid dboid, const JdgLaneKey *key, int32 tenant)
+{
+	JdgStripe  *stripe = jdg_stripe_of(dboid, key->owner);
+	JdgLane    *lane;
+
+	LWLockAcquire(JdgGatesLock, LW_EXCLUSIVE);
+	lane = jdg_lane_get(dboid, key, tenant);
+	if (lane != NULL)
+	{
+		SpinLockAcquire(&stripe->mutex);
+		publish(lane, stripe, jdg_position_first);
+		SpinLockRelease(&stripe->mutex);
+	}
+	LWLockRelease(JdgGatesLock);
+	return lane != NULL;
+}
+
+int
+jdg_lanes_used(void)
+{
+	int			used;
+
+	LWLockAcquire(JdgGatesLock, LW_SHARED);
+	used = jdg_lanes->used;
+	LWLockRelease(JdgGatesLock);
+	return used;
+}
+
+/* --- claims -------------------------------------------------------------- */
+
+/* Copies a lane's place and mark. */
+static void
+look_at(JdgLane *lane, JdgLaneLook *look)
+{
+	JdgStripe  *stripe = jdg_stripe_of(lane->dboid, lane->key.owner);
+
+	look->key = lane->key;
+	look->lane = lane;
+	look->tenant = jdg_party_at[lane->party].tenant;
+	look->gate = lane->gate;
+	SpinLockAcquire(&stripe->mutex);
+	look->incarnation = lane->incarnation;
+	look->mark = jdg_mark_look(&lane->mark);
+	SpinLockRelease(&stripe->mutex);
+}
+
+/* Copies active lanes of a party; those that it has copied are last next time. */
+static int
+look_at_party(JdgParty *p, JdgLaneLook *looks, int room)
+{
+	int			n = Min(p->nactive, room);
+
+	for (int i = 0; i < n; i++)
+	{
+		dlist_node *node = dlist_pop_head_node(&p->active);
+
+		look_at(dlist_container(JdgLane, node, node), &looks[i]);
+		dlist_push_tail(&p->active, node);
+	}
+	return n;
+}
+
+static bool
+is_picked(const JdgPick *pick, const JdgParty *p)
+{
+	JdgLanePlace i = p - jdg_party_at;
+
+	return (pick->picked[i / 64] & (UINT64CONST(1) << (i % 64))) != 0;
+}
+
+static void
+set_picked(JdgPick *pick, JdgParty *p)
+{
+	JdgLanePlace i = p - jdg_party_at;
+
+	pick->picked[i / 64] |= UINT64CONST(1) << (i % 64);
+	pick->npicked++;
+}
+
+/* Has the level an active party that this claim has not picked? */
+static bool
+has_more(const JdgPick *pick, JdgLevel *l)
+{
+	dlist_iter	iter;
+
+	if (l->nactive > pick->npicked)
+		return true;
+	dlist_foreach(iter, &l->active)
+	{
+		if (!is_picked(pick, dlist_container(JdgParty, node, iter.cur)))
+			return true;
+	}
+	return false;
+}
+
+/* Picks from the parties of a level that are next. */
+static void
+pick_from(JdgPick *pick, JdgLevel *l)
+{
+	JdgLanePlace passed = JDG_NONE; /* parties that are to return */
+	int			n = 0;
+
+	pick->priority = l->priority;
+	pick->turns = l->nactive > 1;
+	while (n < JDG_PICK_PARTIES && !pairingheap_is_empty(&l->turns))
+	{
+		JdgParty   *p = pairingheap_container(JdgParty, turn,
+											  pairingheap_first(&l->turns));
+
+		if (!is_picked(pick, p))
+		{
+			if (n > 0 && pick->nlanes + p->nactive > JDG_PICK_LANES)
+				break;
+			pick->nlanes += look_at_party(p, &pick->lane[pick->nlanes],
+										  JDG_PICK_LANES - pick->nlanes);
+			l->time = Max(l->time, p->time);
+			p->picked = ++jdg_lanes->picks;
+			set_picked(pick, p);
+			n++;
+		}
+		(void) pairingheap_remove_first(&l->turns);
+		p->passed = passed;
+		passed = p - jdg_party_at;
+	}
+	while (passed != JDG_NONE)
+	{
+		JdgParty   *p = &jdg_party_at[passed];
+
+		passed = p->passed;
+		pairingheap_add(&l->turns, &p->turn);
+	}
+}
+
+void
+jdg_pick_begin(JdgPick *pick)
+{
+	pick->npicked = pick->nlanes = 0;
+	pick->turns = false;
+	memset(pick->picked, 0, sizeof(uint64) * ((jdg_max_lanes + 63) / 64));
+}
+
+int
+jdg_lanes_pick(Oid dboid, Oid owner, JdgPick *pick)
+{
+	JdgRoster  *r;
+
+	pick->nlanes = 0;
+	pick->more = false;
+	LWLockAcquire(JdgGatesLock, LW_EXCLUSIVE);
+	jdg_lanes_take_fresh(jdg_stripe_of(dboid, owner));
+	r = jdg_roster_find(dboid, owner);
+	for (JdgLanePlace i = r ? r->level : JDG_NONE; i != JDG_NONE && !pick->more;
+		 i = jdg_level_at[i].next)
+	{
+		JdgLevel   *l = &jdg_level_at[i];
+
+		if (pick->nlanes == 0 && has_more(pick, l))
+			pick_from(pick, l);
+		pick->more = has_more(pick, l);
+	}
+	LWLockRelease(JdgGatesLock);
+	return pick->nlanes;
+}
+
+void
+jdg_lane_move(Oid dboid, const JdgLaneLook *look, JdgPosition to)
+{
+	JdgStripe  *stripe = jdg_stripe_of(dboid, look->key.owner);
+	JdgLane    *lane = look->lane;
+	bool		empty = jdg_position_compare(&to, &jdg_position_last) == 0;
+
+	/* whether a lane is active changes with this lock only */
+	if (empty)
+		LWLockAcquire(JdgGatesLock, LW_EXCLUSIVE);
+	SpinLockAcquire(&stripe->mutex);
+	if (lane->incarnation != look->incarnation)
+		empty = false;
+	else
+		empty &= jdg_mark_move(&lane->mark, &look->mark, to) &&
+			lane->state == JDG_LANE_ACTIVE;
+	if (empty)
+		lane->idle = true;
+	SpinLockRelease(&stripe->mutex);
+	if (empty)
+		jdg_lane_deactivate(lane);
+	if (jdg_position_compare(&to, &jdg_position_last) == 0)
+		LWLockRelease(JdgGatesLock);
+}
+
+void
+jdg_lanes_charge(Oid dboid, Oid owner, const JdgCharge *charges, int n)
+{
+	LWLockAcquire(JdgGatesLock, LW_EXCLUSIVE);
+	for (int i = 0; i < n; i++)
+	{
+		const JdgCharge *c = &charges[i];
+		JdgParty   *p = jdg_party_find(dboid, owner, c->priority, c->tenant);
+		JdgLevel   *l = p ? &jdg_level_at[p->level] : NULL;
+
+		Assert(c->weight > 0 && c->us >= 0);
+		if (p == NULL)
+			continue;
+		if (p->nactive > 0)
+			pairingheap_remove(&l->turns, &p->turn);
+		p->time += (uint64) c->us * TIME_SCALE / c->weight;
+		if (p->nactive > 0)
+			pairingheap_add(&l->turns, &p->turn);
+	}
+	LWLockRelease(JdgGatesLock);
+}
+
+/* --- gates --------------------------------------------------------------- */
+
+int
+jdg_lane_compare_parked(const pairingheap_node *a, const pairingheap_node *b,
+						void *arg)
+{
+	const JdgLane *x = pairingheap_const_container(JdgLane, parked, a);
+	const JdgLane *y = pairingheap_const_container(JdgLane, parked, b);
+
+	if (x->parked_at != y->parked_at)
+		return x->parked_at < y->parked_at ? 1 : -1;
+	return 0;
+}
+
+pairingheap_node *
+jdg_lane_park(const JdgLaneLook *look, int32 gate)
+{
+	JdgLane    *lane = look->lane;
+
+	Assert(LWLockHeldByMeInMode(JdgGatesLock, LW_EXCLUSIVE));
+	if (lane == NULL || lane->incarnation != look->incarnation ||
+		lane->state != JDG_LANE_ACTIVE)
+		return NULL;
+	jdg_lane_leave(lane);
+	lane->state = JDG_LANE_PARKED;
+	lane->gate = gate;
+	lane->parked_at = jdg_party_at[lane->party].time;
+	return &lane->parked;
+}
+
+void
+jdg_lane_unpark(pairingheap_node *node)
+{
+	JdgLane    *lane = pairingheap_container(JdgLane, parked, node);
+
+	Assert(LWLockHeldByMeInMode(JdgGatesLock, LW_EXCLUSIVE));
+	Assert(lane->state == JDG_LANE_PARKED);
+	jdg_lane_enter(lane);
+}
+
+/* --- the scheduler ------------------------------------------------------- */
+
+/* The active lanes of an owner, highest priority first. */
+static JdgLaneSurvey *
+survey_owner(JdgRoster *r, int max)
+{
+	JdgLaneSurvey *s = palloc(offsetof(JdgLaneSurvey, lane) +
+							  sizeof(JdgLaneLook) * max);
+
+	s->owner = r->owner;
+	s->nlanes = s->others = 0;
+	for (JdgLanePlace i = r->level; i != JDG_NONE; i = jdg_level_at[i].next)
+	{
+		dlist_iter	iter;
+
+		dlist_foreach(iter, &jdg_level_at[i].active)
+		{
+			JdgParty   *p = dlist_container(JdgParty, node, iter.cur);
+			int			n = look_at_party(p, &s->lane[s->nlanes],
+										  max - s->nlanes);
+
+			s->nlanes += n;
+			s->others += p->nactive - n;
+		}
+	}
+	return s;
+}
+
+List *
+jdg_lanes_survey(Oid dboid, int max)
+{
+	List	   *result = NIL;
+
+	LWLockAcquire(JdgGatesLock, LW_EXCLUSIVE);
+	for (int i = 0; i < JDG_STRIPES; i++)
+		jdg_lanes_take_fresh(&jdg_lanes->stripe[i]);
+	for (JdgLanePlace i = 0; i < jdg_lanes->rosters; i++)
+	{
+		JdgLaneSurvey *s;
+
+		if (jdg_roster_at[i].dboid != dboid)
+			continue;
+		s = survey_owner(&jdg_roster_at[i], max);
+		if (s->nlanes > 0)
+			result = lappend(result, s);
+		else
+			pfree(s);
+	}
+	LWLockRelease(JdgGatesLock);
+	return result;
+}
+
+void
+jdg_lanes_drop(Oid dboid)
+{
+	LWLockAcquire(JdgGatesLock, LW_EXCLUSIVE);
+	for (int i = 0; i < JDG_STRIPES; i++)
+		jdg_lanes_take_fresh(&jdg_lanes->stripe[i]);
+	for (JdgLanePlace i = 0; i < jdg_max_lanes; i++)
+	{
+		JdgLane    *lane = &jdg_lane_at[i];
+		JdgStripe  *stripe;
+
+		if (lane->state == JDG_LANE_FREE || lane->dboid != dboid)
+			continue;
+		if (lane->state == JDG_LANE_ACTIVE)
+			jdg_lane_deactivate(lane);
+		stripe = jdg_stripe_of(lane->dboid, lane->key.owner);
+		SpinLockAcquire(&stripe->mutex);
+		lane->idle = true;
+		lane->mark.position = jdg_position_last;
+		SpinLockRelease(&stripe->mutex);
+		(void) jdg_lane_free(lane);
+	}
+	LWLockRelease(JdgGatesLock);
+}

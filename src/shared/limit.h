@@ -1,0 +1,67 @@
+/*-------------------------------------------------------------------------
+ *
+ * limit.h
+ *	  Limits as they are configured, and the places that they give; for gates.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef JDG_SHARED_LIMIT_H
+#define JDG_SHARED_LIMIT_H
+
+/* what a limit is of */
+typedef enum JdgScope
+{
+	JDG_SCOPE_PAUSED,			/* a queue or tenant that is paused: nothing
+								 * begins until the configuration changes */
+	JDG_SCOPE_OWNER,			/* id: role */
+	JDG_SCOPE_TENANT,			/* id: tenant_id */
+	JDG_SCOPE_QUEUE,			/* id: queue_id */
+	JDG_SCOPE_HANDLER,			/* id: hash of the name */
+	JDG_SCOPE_KEY,				/* id: role, hash of the key */
+	JDG_SCOPE_NAME				/* id: role, hash of a name of rate_limit() */
+} JdgScope;
+
+#define JDG_SCOPES (JDG_SCOPE_NAME + 1)
+
+/* a limit, as configured */
+typedef struct JdgLimit
+{
+	JdgScope	scope;
+	uint64		id[2];
+	int32		max;			/* tasks under way at once; 0: no limit */
+	int64		interval;		/* ns, at least 1; 0: no rate */
+	int64		tolerance;		/* ns */
+} JdgLimit;
+
+/* limits that one task may have */
+#define JDG_LIMITS_MAX	6
+
+/* the limits of a task, in the order in which they are asked */
+typedef struct JdgLimits
+{
+	int			n;
+	JdgLimit	limit[JDG_LIMITS_MAX];
+} JdgLimits;
+
+/* the number of a gate with a place that is taken; NONE: of no gate */
+typedef int32 JdgPlace;
+
+#define JDG_PLACE_NONE (-1)
+
+/* the places that one task holds */
+typedef struct JdgPlaces
+{
+	JdgPlace	at[JDG_LIMITS_MAX];
+} JdgPlaces;
+
+/* the longest interval and tolerance: a hundred years */
+#define JDG_RATE_MAX_NS (INT64CONST(100) * 366 * 86400 * 1000000000)
+
+/*
+ * Sets interval and tolerance: "rate" tasks in "per" microseconds, at most
+ * "burst" of them at once.  All are positive.
+ */
+extern void jdg_limit_set_rate(JdgLimit *limit, int32 rate, int64 per,
+							   int32 burst);
+
+#endif							/* JDG_SHARED_LIMIT_H */

@@ -1,0 +1,46 @@
+/*-------------------------------------------------------------------------
+ *
+ * lanes.c
+ *	  The lane of a task, see lanes.h.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "common/hashfn.h"
+
+#include "handler/command.h"
+#include "limit/limit.h"
+#include "task/lanes.h"
+#include "tenant/tenant.h"
+
+int32
+jdg_lane_of(Oid owner, const char *tenant, int64 command_id,
+			const char *concurrency_key)
+{
+	int32		party = jdg_tenant_lane(tenant);
+	const JdgCommand *c;
+	JdgLimit	limit;
+	uint32		hash = murmurhash32(party);
+	bool		own = false;
+
+	if (jdg_limits_exist(JDG_SCOPE_HANDLER) &&
+		(c = jdg_command_get(command_id)) != NULL &&
+		c->kind == JDG_COMMAND_HANDLER &&
+		jdg_limit_get(JDG_SCOPE_HANDLER, InvalidOid, c->text, &limit))
+	{
+		hash = hash_combine(hash, (uint32) limit.id[0]);
+		own = true;
+	}
+	if (concurrency_key != NULL &&
+		jdg_limit_get(JDG_SCOPE_KEY, owner, concurrency_key,
+					  &limit))
+	{
+		hash = hash_combine(hash, (uint32) limit.id[1]);
+		own = true;
+	}
+	if (!own)
+		return party;
+	hash &= 0x7fffffff;
+	return hash == 0 ? 1 : (int32) hash;
+}

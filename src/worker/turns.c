@@ -1,0 +1,53 @@
+/*-------------------------------------------------------------------------
+ *
+ * turns.c
+ *	  Whose turn it is: rates of tasks, and the time of tenants.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "miscadmin.h"
+
+#include "base/clock.h"
+#include "shared/gate.h"
+#include "shared/lane.h"
+#include "worker/worker.h"
+
+bool
+jdg_turn_may_begin(JdgTask *t)
+{
+	if (t->limits == NULL)
+		return true;
+	t->began = jdg_now();
+	return jdg_gates_begin(t->limits, t->began) < 0;
+}
+
+TimestampTz
+jdg_turn_began(const JdgTask *t)
+{
+	return t->limits == NULL ? jdg_now() : t->began;
+}
+
+void
+jdg_turns_charge(const JdgGroup *group)
+{
+	JdgCharge	charge[JDG_GROUP_MAX];
+	int			n = 0;
+
+	for (int i = 0; i < group->ran; i++)
+	{
+		const JdgTask *t = &group->task[i];
+		const JdgOutcome *o = &group->outcome[i];
+
+		if (t->weight == 0 || !group->has_outcome[i] ||
+			o->started_at == DT_NOBEGIN)
+			continue;
+		charge[n].priority = t->priority;
+		charge[n].tenant = t->turn_of;
+		charge[n].weight = t->weight;
+		charge[n++].us = Max(o->finished_at - o->started_at, 1);
+	}
+	if (n > 0)
+		jdg_lanes_charge(MyDatabaseId, jdg_my_slot->owner, charge, n);
+}
