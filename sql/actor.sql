@@ -30,6 +30,7 @@ CREATE TABLE jadugar_internal.actor_state (
 	updated_at	timestamptz NOT NULL,
 	PRIMARY KEY (actor, key)
 ) WITH (fillfactor = 50);
+CREATE INDEX actor_state_tenant ON jadugar_internal.actor_state (tenant) WHERE tenant IS NOT NULL;
 COMMENT ON TABLE jadugar_internal.actor_state IS
 	'State of each key of an actor. Each message updates one row, in its own page.';
 COMMENT ON COLUMN jadugar_internal.actor_state.tenant IS

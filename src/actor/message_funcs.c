@@ -39,6 +39,7 @@
 #include "task/enqueue.h"
 #include "task/prepare.h"
 #include "task/room.h"
+#include "task/tenant_quota.h"
 #include "task/unique.h"
 #include "task/wakeup.h"
 
@@ -159,6 +160,7 @@ prepare_message(const SendArgs *a, const JdgActor *actor, JdgTask *t, JdgQueue *
 		o.queue = own.name;
 	}
 	jdg_task_prepare(&o, actor->owner, jdg_task_max_attempts, t, queue, NULL);
+	jdg_tenant_quota_check(t->tenant, 1);
 	t->created_at = t->run_at = jdg_now();
 	if (a->delay)
 		t->run_at = jdg_time_after(t->run_at, jdg_check_interval("delay", a->delay, true));

@@ -17,6 +17,7 @@
 #include "base/module.h"
 #include "base/spi.h"
 #include "shared/wakeup.h"
+#include "tenant/rows.h"
 
 /* values of the cache stay with a role; that table is never dumped */
 static JdgQuery remap[] = {
@@ -35,6 +36,19 @@ static const JdgDuty duties[] = {
 	{NULL}
 };
 
+static JdgQuery drop_states = {
+	"WITH gone AS (DELETE FROM jadugar_internal.actor_state "
+	"WHERE ctid = ANY (ARRAY("
+	"SELECT t.ctid FROM jadugar_internal.actor_state t WHERE t.tenant = $1 "
+	"LIMIT " JDG_TENANT_BATCH " FOR UPDATE)) RETURNING 1) "
+	JDG_TENANT_GONE, 2, {TEXTOID, TIMESTAMPTZOID}
+};
+
+static const JdgTenantRows tenant_rows[] = {
+	{"states of actors", false, &drop_states},
+	{NULL}
+};
+
 static const JdgRoleUse roles = {remap, NULL, jdg_actor_owned};
 
 const JdgModule jdg_actor_module = {
@@ -47,4 +61,5 @@ const JdgModule jdg_actor_module = {
 	.follower = &jdg_actor_follower,
 	.retried = jdg_actor_retried,
 	.roles = &roles,
+	.tenant_rows = tenant_rows,
 };

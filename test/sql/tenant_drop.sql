@@ -18,13 +18,19 @@ BEGIN
 	PERFORM jadugar.start_flow(jadugar.step('a', 'SELECT 1'));
 	PERFORM jadugar.start_flow(jadugar.chain(ARRAY[jadugar.step('a', 'SELECT 1', compensate => 'SELECT 1'), jadugar.approval('ok')]));
 	PERFORM jadugar.publish('test.drop');
+	PERFORM jadugar.send('test_drop', tenant, '{}');
 END $$;
+RESET ROLE;
+CREATE FUNCTION test_drop_actor(INOUT state jsonb, message jsonb, OUT reply jsonb) LANGUAGE sql AS $$ SELECT message, message $$;
+SET ROLE test_drop_user;
+SELECT jadugar.register_actor('test_drop', 'test_drop_actor');
 CALL pg_temp.fill('test drop');
 CALL pg_temp.fill('test stay');
 SELECT jadugar.enqueue('SELECT 1', delay => '1 day') AS plain \gset
 CALL test.wait_until('SELECT count(*) = 2 FROM jadugar.approvals');
 CALL test.wait_until('SELECT count(DISTINCT tenant) = 2 FROM jadugar.logs');
 CALL test.wait_until('SELECT min(completed) > 0 FROM jadugar.schedules');
+CALL test.wait_until('SELECT count(jadugar.actor_state(''test_drop'', t)) = 2 FROM unnest(''{test drop, test stay}''::text[]) t');
 SELECT jadugar.unschedule('test stay');
 SELECT jadugar.enqueue('SELECT pg_sleep(600)', tenant => 'test drop') AS sleeps, -- waits-for-time: it is cancelled
 	jadugar.enqueue('DO $x$ BEGIN LOOP PERFORM jadugar.enqueue(''SELECT 1''); PERFORM count(*) FROM generate_series(1, 100000); COMMIT; END LOOP; END $x$', transaction => 'standalone', tenant => 'test drop') AS enqueues \gset
@@ -78,6 +84,7 @@ SELECT what, count FROM test_left WHERE tenant = 'test drop';
 SELECT * FROM test_left WHERE tenant = 'test stay' EXCEPT TABLE test_before;
 SELECT name FROM jadugar.tenants WHERE name LIKE 'test %';
 SELECT status FROM jadugar.get_task(:plain);
+SELECT t, jadugar.actor_state('test_drop', t) FROM unnest('{test drop, test stay}'::text[]) t;
 SELECT function, what, owner FROM jadugar.audit WHERE what = 'tenant test drop' ORDER BY audit_id;
 -- the label can be used again
 SET ROLE test_drop_user;
@@ -86,6 +93,8 @@ SELECT tenant FROM jadugar.tasks WHERE tenant = 'test drop';
 SELECT jadugar.cancel_tasks(tenant => 'test drop');
 RESET ROLE;
 CALL jadugar.drop_tenant('test stay') \g /dev/null
+SELECT jadugar.drop_actor('test_drop');
+DROP FUNCTION test_drop_actor;
 DROP VIEW test_left;
 DROP TABLE test_before;
 CALL test.drop_roles('test_drop_user', 'test_drop_operator');
