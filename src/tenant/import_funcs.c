@@ -391,8 +391,11 @@ take_task(Conversion *c)
 	MemoryContext old;
 
 	jdg_task_from_row(0, &task->t, c->mcxt);
-	task->unique_until = jdg_col_time(0, 36, DT_NOBEGIN);
-	parents = jdg_col(0, 37, &isnull);
+	task->unique_until = jdg_col_time(0, SPI_fnumber(SPI_tuptable->tupdesc,
+													 "unique_until"),
+									  DT_NOBEGIN);
+	parents = jdg_col(0, SPI_fnumber(SPI_tuptable->tupdesc, "depends_on"),
+					  &isnull);
 	if (isnull)
 		return;
 	old = MemoryContextSwitchTo(c->mcxt);
@@ -409,9 +412,9 @@ static void
 prepare_task(const Row *row, Task *task, JdgTask *t, JdgQueue *queue)
 {
 	static JdgQuery q = {
-		"SELECT " JDG_TASK_COLUMNS ", (s.j->>'unique_until')::timestamptz, "
+		"SELECT " JDG_TASK_COLUMNS ", (s.j->>'unique_until')::timestamptz AS unique_until, "
 		"ARRAY(SELECT e::bigint FROM jsonb_array_elements_text("
-		"coalesce(nullif(s.j->'depends_on', 'null'), '[]')) e) "
+		"coalesce(nullif(s.j->'depends_on', 'null'), '[]')) e) AS depends_on "
 		"FROM (SELECT $1 AS j, r.* "
 		"FROM jsonb_populate_record(NULL::jadugar_internal.task, "
 		OVERLAID " || '{\"bounded\": false, \"crashes\": 0, "

@@ -51,7 +51,7 @@ SELECT pg_temp.without_ids(o) AS only_in_source FROM exported EXCEPT ALL SELECT 
 SELECT pg_temp.without_ids(o) AS only_in_copy FROM again EXCEPT ALL SELECT pg_temp.without_ids(o) FROM exported;
 SELECT count(*) AS same_ids FROM exported e JOIN again a ON a.o -> 'row' -> 'task_id' = e.o -> 'row' -> 'task_id';
 SELECT name, paused, pause_reason, unfinished, schedules, max_tasks FROM jadugar.tenants WHERE name LIKE 'test %';
-SELECT function, what, owner, detail FROM jadugar.audit WHERE function = 'import_tenant';
+SELECT function, what, owner, detail FROM jadugar.audit WHERE function = 'import_tenant' AND what = 'tenant test imp';
 -- and it works
 SELECT jadugar.resume_tenant('test imp');
 SET ROLE test_exp_user;
