@@ -14,11 +14,13 @@ SELECT l.scope,
 	l.rate,
 	CASE WHEN l.rate IS NOT NULL THEN COALESCE(l.per, '1 second') END AS per,
 	CASE WHEN l.rate IS NOT NULL THEN COALESCE(l.burst, GREATEST(l.rate / 10, 1)) END AS burst,
-	CASE WHEN l.scope = 'key' THEN (SELECT pg_catalog.count(*)::integer FROM jadugar_internal.task t
+	CASE WHEN NOT u.shown THEN NULL
+		WHEN l.scope = 'key' THEN (SELECT pg_catalog.count(*)::integer FROM jadugar_internal.task t
 		WHERE t.owner = l.owner AND t.concurrency_key = l.name AND t.key_place)
 		ELSE g.in_use END AS in_use,
 	g.tokens,
-	CASE WHEN l.scope = 'key' AND l.rate IS NULL THEN EXISTS (SELECT FROM jadugar_internal.task t
+	CASE WHEN NOT u.shown THEN NULL
+		WHEN l.scope = 'key' AND l.rate IS NULL THEN EXISTS (SELECT FROM jadugar_internal.task t
 		WHERE t.owner = l.owner AND t.concurrency_key = l.name AND t.state = 'k')
 		ELSE COALESCE(g.waiting, false) END AS waiting,
 	g.next_at,
@@ -42,10 +44,12 @@ FROM (SELECT 'queue'::text AS scope, q.name, q.owner, q.max_concurrency, q.rate,
 			LEFT JOIN jadugar_internal.handler h ON h.name = k.handler
 			LEFT JOIN pg_catalog.pg_roles r ON k.scope = 'owner' AND r.oid = k.owner) l
 	LEFT JOIN pg_catalog.pg_roles a ON a.oid = l.owner
-	CROSS JOIN LATERAL jadugar_internal._v_limit_use(l.scope, l.owner, l.name) g
+	-- what a queue or role is used for is also that of other tenants
+	CROSS JOIN LATERAL (SELECT l.scope = 'tenant' OR NOT (SELECT jadugar_internal._v_is_confined()) AS shown) u
+	LEFT JOIN LATERAL jadugar_internal._v_limit_use(l.scope, l.owner, l.name) g ON u.shown
 WHERE (SELECT jadugar_internal._v_is_monitor())
-	OR jadugar_internal._v_owns(l.owner)
-	OR l.granted;
+	OR CASE WHEN l.scope = 'tenant' THEN jadugar_internal._v_sees(l.owner, l.name)
+		ELSE jadugar_internal._v_owns(l.owner) OR l.granted END;
 COMMENT ON VIEW jadugar.limits IS
 	'Limits of queues, tenants, handlers, concurrency keys and roles, and how they are used now.';
 COMMENT ON COLUMN jadugar.limits.scope IS 'Scope of the limit: queue, key, tenant, handler or owner.';

@@ -93,7 +93,7 @@ retry_finished(int64 id, JdgTask *t, int64 *holder)
 		"h.options->>'unique_key', h.options->>'concurrency_key', h.tenant, "
 		"h.trace, NULL::\"char\", h.flow_run, NULL::bigint, NULL::text, "
 		"NULL::\"char\", false, (h.options->>'expect_rows')::\"char\", "
-		"h.schedule, h.options->'event', h.status "
+		"h.schedule, h.options->'event', 0, h.status "
 		"FROM jadugar_internal.attempt h LEFT JOIN jadugar_internal.queue q "
 		"USING (queue_id) "
 		"WHERE h.task_id = $1 AND h.final ORDER BY h.attempt_id DESC LIMIT 1", 2,
@@ -113,7 +113,7 @@ retry_finished(int64 id, JdgTask *t, int64 *holder)
 	jdg_task_from_row(0, t, CurrentMemoryContext);
 	if (t->flow_run != 0)
 		return IS_STEP;
-	if (jdg_col_char(0, 36) == JDG_STATUS_COMPLETED)
+	if (jdg_col_char(0, JDG_TASK_NCOLUMNS + 1) == JDG_STATUS_COMPLETED)
 		return HAS_COMPLETED;
 	if (t->unique_key != NULL)
 	{

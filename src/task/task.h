@@ -210,7 +210,8 @@ extern JdgTask *jdg_task_from_rows(int64 n, MemoryContext mcxt);
 extern bool jdg_task_load(int64 task_id, bool lock, JdgTask *task,
 						  MemoryContext mcxt);
 
-/* the columns that jdg_task_from_row() expects, in its order */
+/* the columns that jdg_task_from_row() expects, in its order; their number */
+#define JDG_TASK_NCOLUMNS 36
 #define JDG_TASK_COLUMNS \
 	"task_id, owner, queue_id, priority, state, transaction, isolate, " \
 	"bounded, attempt, max_attempts, crashes, command_id, run_at, " \
