@@ -38,14 +38,14 @@ SELECT jadugar.import_tenant(array_agg(o)) FROM exported;
 -- names of schedules and unique keys are there already, so the source goes
 CALL jadugar.drop_tenant('test exp') \g /dev/null
 SELECT jadugar.import_tenant(array_agg(o ORDER BY random()), rename => 'test imp') FROM exported;
--- equal, but for ids and the name
+-- equal, but for ids and the name; a key's place may have been given away or not
 CREATE TEMP TABLE again (o jsonb);
 INSERT INTO again SELECT jadugar.export_tenant('test imp');
 CREATE FUNCTION pg_temp.without_ids(o jsonb) RETURNS jsonb LANGUAGE sql AS $$
 	SELECT (o -> 'row') - CASE o ->> 'kind' WHEN 'task' THEN '{tenant,task_id,schedule_id,depends_on}'::text[]
 			WHEN 'schedule' THEN '{tenant,schedule_id}' ELSE '{name,created_at}' END
 		|| jsonb_build_object('kind', o -> 'kind', 'parents', CASE o ->> 'kind' WHEN 'task' THEN jsonb_array_length(o -> 'row' -> 'depends_on') END,
-			'of', o -> 'row' ->> 'schedule_id' IS NOT NULL)
+			'of', o -> 'row' ->> 'schedule_id' IS NOT NULL, 'state', replace(o -> 'row' ->> 'state', 'k', 'r'))
 $$;
 SELECT pg_temp.without_ids(o) AS only_in_source FROM exported EXCEPT ALL SELECT pg_temp.without_ids(o) FROM again;
 SELECT pg_temp.without_ids(o) AS only_in_copy FROM again EXCEPT ALL SELECT pg_temp.without_ids(o) FROM exported;
