@@ -263,7 +263,7 @@ SELECT relname FROM pg_class WHERE relnamespace::regnamespace::text ~ '^jadugar'
 -- rows of the tenant, of all owners, and counts of these only
 SET ROLE cf_acme;
 SELECT owner, tenant, count(*), count(payload) AS payloads FROM jadugar.tasks GROUP BY 1, 2 ORDER BY 1;
-SELECT owner, tenant, count(*), count(payload) AS payloads FROM jadugar.history GROUP BY 1, 2 ORDER BY 1;
+SELECT owner, tenant, count(*), count(payload) AS payloads FROM jadugar.history WHERE owner ~ '^cf' GROUP BY 1, 2 ORDER BY 1;
 SELECT name, scheduled FROM jadugar.queues ORDER BY 1;
 SELECT name, running, finished FROM jadugar.flows WHERE version IS NOT NULL ORDER BY 1;
 SET ROLE cf_mon;
