@@ -193,6 +193,31 @@ my %drive = (
 		change(\%t, 'jadugar.clock_offset' => $t{offset} += 86400 * 2);
 		poll_sub('the sweep has come', sub { hit() });
 	},
+	# the first limit of a handler, while its tasks wait
+	lanes => sub {
+		++$n;
+		try(qq{
+			SELECT jadugar.register_sql_handler('lanes $n', 'SELECT 1'), jadugar.enqueue('lanes $n', delay => '1 second');
+			SELECT jadugar.set_limit('handler', 'lanes $n', 5)});
+	},
+	# in the session itself
+	cache => sub {
+		my ($what) = @_;
+
+		try("SET jadugar.fault = '$what'; SELECT jadugar.cache_set('k', '1')");
+	},
+	actor => sub {
+		try(q{
+			CREATE OR REPLACE FUNCTION torture.echo(INOUT state jsonb, message jsonb, OUT reply jsonb) LANGUAGE sql AS 'SELECT state, message';
+			SELECT jadugar.register_actor('echo', 'torture.echo', or_replace => true), jadugar.send('echo', 'k', '{}')});
+	},
+	# a message fails and stops its key
+	stopped => sub {
+		try(q{
+			CREATE OR REPLACE FUNCTION torture.stops(INOUT state jsonb, message jsonb, OUT reply jsonb) LANGUAGE plpgsql AS
+				$$ BEGIN RAISE EXCEPTION 'stopped' USING ERRCODE = '22000'; END $$;
+			SELECT jadugar.register_actor('stops', 'torture.stops', on_failure => 'stop', or_replace => true), jadugar.send('stops', 'k', '{}')});
+	},
 	adopt => sub {
 		my ($what) = @_;
 
@@ -259,7 +284,12 @@ my @points = (
 	[ 'partition-made', 'tomorrow', 0, qw(kill9 sigterm error) ],
 	[ 'partition-detached', 'retention', 0, qw(kill9 sigterm) ],
 	[ 'partition-left', 'retention', 0, qw(kill9 error) ],
-	[ 'commands-unused', 'unused', 0, qw(kill9 sigterm error) ]);
+	[ 'commands-unused', 'unused', 0, qw(kill9 sigterm error) ],
+	[ 'lanes-moved', 'lanes', 0, qw(kill9 sigterm error) ],
+	[ 'cache-write', 'cache', 0, qw(kill9 error) ],
+	[ 'actor-stored', 'actor', 1, qw(kill9) ],    # inside its task
+	[ 'actor-stored', 'actor', 0, qw(error) ],
+	[ 'actor-stopped', 'stopped', 0, qw(kill9 error) ]);
 if ($ENV{JADUGAR_POINT})
 {
 	@points = grep { $_->[0] =~ /$ENV{JADUGAR_POINT}/ } @points;
@@ -293,7 +323,7 @@ sub fail_at
 	my $id;
 
 	unlink(glob($node->data_dir . '/jadugar_fault.*'));
-	change(\%t, 'jadugar.fault' => $what) if !grep { $drive eq $_ } qw(session prepared counting cancel adopt);
+	change(\%t, 'jadugar.fault' => $what) if !grep { $drive eq $_ } qw(session prepared counting cancel adopt cache);
 	# a process may not have read the setting yet
 	poll_sub("$what is hit", sub {
 		# the server may still be down from the time before
@@ -324,6 +354,13 @@ sub fail_at
 	if ($drive =~ /dead|crashed|orphan|cancel/)
 	{
 		try("SELECT jadugar.cancel($id)");
+	}
+	if ($drive eq 'stopped')
+	{
+		poll_sub("$what: the key goes on", sub {
+			try(q{SELECT jadugar.reset_actor('stops', 'k')});
+			return $node->safe_psql('postgres', q{SELECT count(*) FROM jadugar.tasks WHERE concurrency_key = 'actor/stops/k'}) eq '0';
+		});
 	}
 	if ($drive eq 'adopt')
 	{
