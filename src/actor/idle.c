@@ -39,11 +39,11 @@ static bool
 forget_batch(Position *at)
 {
 	static JdgQuery q = {
-		"WITH some AS MATERIALIZED (SELECT s.ctid AS tid, s.actor, s.key, s.owner "
+		"WITH seen AS MATERIALIZED (SELECT s.ctid AS tid, s.actor, s.key, s.owner "
 		"FROM jadugar_internal.actor_state s WHERE (s.actor, s.key) > ($1, $2) "
 		"ORDER BY s.actor, s.key LIMIT " JDG_OLD_ROWS_BATCH "), "
 		"idle AS MATERIALIZED (SELECT x.ctid FROM jadugar_internal.actor_state x "
-		"WHERE x.ctid = ANY (ARRAY(SELECT s.tid FROM some s WHERE "
+		"WHERE x.ctid = ANY (ARRAY(SELECT s.tid FROM seen s WHERE "
 		"NOT EXISTS (SELECT FROM jadugar_internal.task t "
 		"WHERE t.owner = s.owner AND t.key_place AND t.concurrency_key = " KEY_OF_S " OFFSET 0) "
 		"AND NOT EXISTS (SELECT FROM jadugar_internal.task t "
@@ -54,7 +54,7 @@ forget_batch(Position *at)
 		"WHERE a.name = x.actor) FOR UPDATE SKIP LOCKED), "
 		"gone AS (DELETE FROM jadugar_internal.actor_state x "
 		"WHERE x.ctid = ANY (ARRAY(SELECT i.ctid FROM idle i))) "
-		"SELECT s.actor, s.key FROM some s ORDER BY s.actor DESC, s.key DESC LIMIT 1", 3,
+		"SELECT s.actor, s.key FROM seen s ORDER BY s.actor DESC, s.key DESC LIMIT 1", 3,
 		{TEXTOID, TEXTOID, TIMESTAMPTZOID}
 	};
 	static JdgQuery any = {

@@ -104,7 +104,8 @@ wait_running($node, $running);
 my $waiting = $node->safe_psql('postgres', q{SET ROLE anna; SELECT jadugar.send('count', 'busy', '{"n": 2}')});
 my $dropper = $node->background_psql('postgres', extra_params => [ '-U', 'anna' ]);
 $dropper->query_until(qr/dropping/, "\\echo dropping\nSELECT jadugar.drop_actor('count');\n");
-poll($node, q{SELECT count(*) FROM pg_locks WHERE NOT granted AND locktype = 'advisory'}, '1');
+# the message waits for that lock, and drop_actor() for the message
+poll($node, q{SELECT count(*) FROM pg_locks WHERE NOT granted AND locktype = 'advisory'}, '2');
 $locker->query_safe('SELECT pg_advisory_unlock(7)');
 $dropper->query_safe('SELECT 1');
 $dropper->quit;
