@@ -310,7 +310,7 @@ SKIP:
 		ALTER TABLE input ADD COLUMN large jsonb[];
 		UPDATE input SET large = (SELECT array_agg(jsonb_build_object('x', x)) FROM generate_series(1, 20000) g,
 			LATERAL (SELECT string_agg(md5(g || '.' || i), '') AS x FROM generate_series(1, 100) i) y)});
-	my $small = peak_grows(q{SELECT jadugar.publish_batch('row8', small, tenant => repeat('t', 200)) FROM input});
+	my $small = peak_grows(q{SELECT jadugar.publish_batch('row8', small, tenant => repeat('t', 128), trace => repeat('t', 72)) FROM input});
 	cmp_ok($small, '<', 100, "memory of 100,000 checked events: $small MB");
 	my $large = peak_grows(q{SELECT jadugar.publish_batch('large', large, topic => 'batches') FROM input});
 	cmp_ok($large, '<', 130, "memory of 20,000 toasted events: $large MB");
