@@ -130,6 +130,13 @@ jdg_have_createdb_privilege(void)
 	parseTypeString((string), (typid), (typmod), true)
 #endif
 
+/* the local part of the virtual transaction id has moved in 17; storage/proc.h */
+#if PG_VERSION_NUM >= 170000
+#define jdg_my_lxid() (MyProc->vxid.lxid)
+#else
+#define jdg_my_lxid() (MyProc->lxid)
+#endif
+
 /* the row type of a table belongs to the table's extension since 17 */
 #define JDG_ROW_TYPE_IS_MEMBER (PG_VERSION_NUM >= 170000)
 

@@ -24,11 +24,13 @@
 #include "commands/extension.h"
 #include "miscadmin.h"
 #include "storage/lmgr.h"
+#include "storage/proc.h"
 #include "utils/inval.h"
 #include "utils/lsyscache.h"
 #include "utils/syscache.h"
 
 #include "base/errors.h"
+#include "base/compat.h"
 #include "base/objects.h"
 
 #define MAX_RELATIONS 32
@@ -207,6 +209,17 @@ uint64
 jdg_config_epoch(void)
 {
 	return IsolationUsesXactSnapshot() ? 0 : jdg_config_epoch_latest();
+}
+
+uint64
+jdg_config_epoch_of_command(void)
+{
+	uint64		known = jdg_config_epoch();
+
+	if (known != 0)
+		return known;
+	return (UINT64CONST(1) << 63) | ((uint64) jdg_my_lxid() << 32 >> 1) |
+		GetCurrentCommandId(false);
 }
 
 void

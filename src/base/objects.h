@@ -42,6 +42,12 @@ extern void jdg_lock_extension(void);
  */
 extern uint64 jdg_config_epoch(void);
 
+/*
+ * The same, but never 0: where no copy may be kept, a number that holds for the
+ * present command.
+ */
+extern uint64 jdg_config_epoch_of_command(void);
+
 /* the same for rows that jdg_run_latest() reads, whatever the snapshot is */
 extern uint64 jdg_config_epoch_latest(void);
 

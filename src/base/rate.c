@@ -14,11 +14,14 @@
 #include "base/rate.h"
 #include "base/spi.h"
 
+/* the longest interval */
+#define PER_DAYS_MAX 366
+
 /* a rate is at most one in this time */
 #define SPACING_MIN_US 1.0
 
 /* what a burst may take */
-#define BURST_MAX_US (100.0 * 366 * USECS_PER_DAY)
+#define BURST_MAX_US (100.0 * PER_DAYS_MAX * USECS_PER_DAY)
 
 JdgRate
 jdg_rate_read(uint64 row, int col)
@@ -39,12 +42,18 @@ jdg_rate_check(const char *what, const JdgRate *r)
 
 	if (r->rate == 0)
 		return;
+	if (r->per <= 0 || r->per > PER_DAYS_MAX * USECS_PER_DAY)
+		ereport(ERROR,
+				(errcode(JDG_ERRCODE_VALIDATION_ERROR),
+				 errmsg("the interval of %s is out of range", what),
+				 errdetail("The maximum is %d days.", PER_DAYS_MAX)));
 	spacing = (double) r->per / r->rate;
 	if (spacing < SPACING_MIN_US)
 		ereport(ERROR,
 				(errcode(JDG_ERRCODE_VALIDATION_ERROR),
 				 errmsg("%s is too high", what),
-				 errdetail("The maximum is one in a microsecond.")));
+				 errdetail("The maximum is one in a microsecond."),
+				 errhint("Leave it out if there is to be no limit.")));
 	if (spacing * r->burst > BURST_MAX_US)
 		ereport(ERROR,
 				(errcode(JDG_ERRCODE_VALIDATION_ERROR),

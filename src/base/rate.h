@@ -23,8 +23,9 @@ typedef struct JdgRate
 extern JdgRate jdg_rate_read(uint64 row, int col);
 
 /*
- * Raises VALIDATION_ERROR if a rate is higher than one in a microsecond, or if
- * its burst would take more than 100 years.  "what" is the name of the rate.
+ * Raises VALIDATION_ERROR if a rate is higher than one in a microsecond, if its
+ * interval is longer than a year, or if its burst would take more than 100
+ * years.  "what" is the name of the rate.
  */
 extern void jdg_rate_check(const char *what, const JdgRate *rate);
 

@@ -119,11 +119,11 @@ load(void)
 		"FROM jadugar_internal.limit_of "
 		"WHERE scope <> 'key' OR rate IS NOT NULL", 0, {0}
 	};
-	uint64		epoch = jdg_config_epoch();
+	uint64		epoch = jdg_config_epoch_of_command();
 	JdgInternal in;
 	int64		n;
 
-	if (kept != NULL && epoch != 0 && epoch == kept_epoch)
+	if (kept != NULL && epoch == kept_epoch)
 		return;
 	/* an error leaves nothing that is valid */
 	kept_epoch = 0;
@@ -133,7 +133,7 @@ load(void)
 	for (int64 i = 0; i < n; i++)
 		keep(i);
 	jdg_internal_end(&in);
-	if (epoch == jdg_config_epoch())
+	if (epoch == jdg_config_epoch_of_command())
 		kept_epoch = epoch;
 }
 

@@ -12,9 +12,10 @@
  * the last test, so one of the two always sees the other.
  *
  * A gate makes as many lanes active as there is room for, those of the parties
- * first that have had least.  The lanes try again.  One that has used nothing,
- * because it was empty, locked or refused elsewhere, hands on to the next one
- * (jdg_gate_reopen()).
+ * first that have had least.  The lanes try again.  When one has been read, the
+ * gate opens again if there is room (jdg_gate_reopen()): it may have used
+ * nothing, because it was empty, locked or refused elsewhere.  When a task has
+ * used up a rate, the scheduler looks at the gate when the next one may begin.
  *
  *-------------------------------------------------------------------------
  */
@@ -51,6 +52,22 @@ first_refusing(const JdgLimits *limits, int64 now, bool rates_only, JdgGate **at
 	return -1;
 }
 
+/* Lets the scheduler look at the gates at this instant, or before. */
+static void
+look_at(JdgDb *db, TimestampTz at)
+{
+	uint64		due = pg_atomic_read_u64(&db->gates_due);
+
+	while ((uint64) at < due)
+	{
+		if (pg_atomic_compare_exchange_u64(&db->gates_due, &due, (uint64) at))
+		{
+			jdg_db_wake(db, JDG_WAKE_GATES);
+			break;
+		}
+	}
+}
+
 int
 jdg_gates_take(const JdgLimits *limits, TimestampTz now, JdgPlaces *places)
 {
@@ -80,17 +97,18 @@ int
 jdg_gates_begin(const JdgLimits *limits, TimestampTz now)
 {
 	JdgGate    *at[JDG_LIMITS_MAX];
-	int			refusing = -1;
-	bool		any = false;
+	JdgDb	   *db = jdg_my_db();
+	int			refusing;
 
-	for (int i = 0; i < limits->n; i++)
-		any |= limits->limit[i].interval > 0;
-	if (!any)
-		return -1;
 	LWLockAcquire(JdgGatesLock, LW_EXCLUSIVE);
 	refusing = first_refusing(limits, now * 1000, true, at);
 	for (int i = 0; i < limits->n && refusing < 0; i++)
+	{
 		jdg_gate_begin(at[i], now * 1000, 1);
+		/* for lanes that wait for the next one */
+		if (at[i]->nparked > 0)
+			look_at(db, jdg_gate_wake(at[i], now * 1000));
+	}
 	LWLockRelease(JdgGatesLock);
 	return refusing;
 }
@@ -158,22 +176,6 @@ open_gate(JdgGate *g, int64 now)
 
 	while (room-- > 0 && g->nparked > 0)
 		unpark_one(g);
-}
-
-/* Lets the scheduler look at the gates at this instant, or before. */
-static void
-look_at(JdgDb *db, TimestampTz at)
-{
-	uint64		due = pg_atomic_read_u64(&db->gates_due);
-
-	while ((uint64) at < due)
-	{
-		if (pg_atomic_compare_exchange_u64(&db->gates_due, &due, (uint64) at))
-		{
-			jdg_db_wake(db, JDG_WAKE_GATES);
-			break;
-		}
-	}
 }
 
 uint32

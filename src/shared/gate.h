@@ -65,8 +65,8 @@ extern uint32 jdg_gates_epoch(JdgDb *db);
 extern int	jdg_gates_room(const JdgLimits *limits, TimestampTz now, int most);
 
 /*
- * A lane that had become active did not use the room of the gate where it was
- * parked before: others may.
+ * A lane that was let in has been read, and may not have used all room of the
+ * gate where it was parked before: others may.
  */
 extern void jdg_gate_reopen(JdgPlace gate);
 

@@ -101,6 +101,13 @@ jdg_gate_in_use(JdgGate *g)
 	return n;
 }
 
+/* Is the limit of a key or a name, of which a role may have any number? */
+static bool
+is_own(const JdgLimit *l)
+{
+	return l->scope == JDG_SCOPE_KEY || l->scope == JDG_SCOPE_NAME;
+}
+
 /* Takes a gate out of the table, if it says nothing; or if it is "gone". */
 bool
 jdg_gate_forget(JdgGate *g, int64 now, bool gone)
@@ -108,28 +115,35 @@ jdg_gate_forget(JdgGate *g, int64 now, bool gone)
 	JdgPlace	i = g - jdg_gates->gate;
 	JdgPlace   *at;
 
-	if (!gone && (g->nparked > 0 || g->call == jdg_gates->calls || g->due > now || jdg_gate_in_use(g) > 0))
+	if (!gone && (g->nparked > 0 || g->call == jdg_gates->calls ||
+				  g->due > now || jdg_gate_in_use(g) > 0))
 		return false;
 	at = list_of(g->dboid, &g->limit);
 	while (*at != i)
 		at = &jdg_gates->gate[*at].next;
 	*at = g->next;
 	g->dboid = InvalidOid;
+	jdg_gates->own -= is_own(&g->limit);
 	return true;
 }
 
 /*
- * An entry that may be used; NULL: there is none.  A gate that lanes wait for,
- * or that counts something, stays.
+ * An entry that may be used for a limit; NULL: there is none.  A gate that
+ * lanes wait for, or that counts something, stays.  Keys and names have half of
+ * the table at most, so they do not keep other limits out.
  */
 static JdgGate *
-free_gate(int64 now)
+free_gate(const JdgLimit *l, int64 now)
 {
+	bool		among_own = is_own(l) && jdg_gates->own >= jdg_max_gates / 2;
+
 	for (int i = 0; i < jdg_max_gates; i++)
 	{
 		JdgGate    *g = &jdg_gates->gate[jdg_gates->hand];
 
 		jdg_gates->hand = (jdg_gates->hand + 1) % jdg_max_gates;
+		if (among_own && !(OidIsValid(g->dboid) && is_own(&g->limit)))
+			continue;
 		if (!OidIsValid(g->dboid) || jdg_gate_forget(g, now, false))
 			return g;
 	}
@@ -153,6 +167,7 @@ put(JdgGate *g, Oid dboid, const JdgLimit *l)
 	g->waiting = false;
 	SpinLockRelease(&g->mutex);
 	g->limit = *l;
+	jdg_gates->own += is_own(l);
 	g->next = *at;
 	*at = g - jdg_gates->gate;
 }
@@ -160,7 +175,7 @@ put(JdgGate *g, Oid dboid, const JdgLimit *l)
 bool
 jdg_gate_restore(Oid dboid, const JdgLimit *l, int64 due)
 {
-	JdgGate    *g = free_gate(0);
+	JdgGate    *g = free_gate(l, 0);
 
 	if (g == NULL)
 		return false;
@@ -176,7 +191,7 @@ jdg_gate_get(const JdgLimit *l, int64 now)
 
 	if (g == NULL)
 	{
-		g = free_gate(now);
+		g = free_gate(l, now);
 		if (g == NULL)
 			return NULL;
 		put(g, MyDatabaseId, l);
@@ -248,18 +263,15 @@ jdg_gate_next(const JdgGate *g, int64 now)
  * task, if several may begin at once.
  */
 TimestampTz
-jdg_gate_wake(JdgGate *g, int64 now)
+jdg_gate_wake(const JdgGate *g, int64 now)
 {
 	if (g->limit.interval == 0 || g->limit.scope == JDG_SCOPE_PAUSED)
 		return DT_NOEND;
-	if (jdg_gate_tokens(g, now) == 0)
-		return jdg_gate_next(g, now) +
-			Min(JDG_TOGETHER_US, g->limit.tolerance / 1000);
-	/* who gives a place back, lets lanes in */
-	if (jdg_gate_room(g, now) == 0)
+	/* else who gives a place back lets lanes in, or lanes that were let in */
+	if (jdg_gate_tokens(g, now) > 0)
 		return DT_NOEND;
-	/* lanes that were let in may use it, and say nothing more */
-	return now / 1000 + Max(1000, Min(g->limit.interval / 1000, JDG_TOGETHER_US));
+	return jdg_gate_next(g, now) +
+		Min(JDG_TOGETHER_US, g->limit.tolerance / 1000);
 }
 
 void

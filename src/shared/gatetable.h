@@ -42,6 +42,7 @@ typedef struct JdgGates
 								 * as far as is known; 0: none was */
 	int			hand;			/* where to look for a gate to forget */
 	uint64		calls;			/* a gate of the present call is not forgotten */
+	int			own;			/* gates of keys and of names */
 	dlist_head	waiting;		/* gates where lanes are parked */
 	JdgGate		gate[FLEXIBLE_ARRAY_MEMBER];
 } JdgGates;
@@ -79,10 +80,11 @@ extern int64 jdg_gate_room(JdgGate *g, int64 now);
 /*
  * When the next task may begin, by the rate; and when lanes that are parked
  * are to be made active: not for each task, if several may begin at once.
- * DT_NOEND if there is no rate.
+ * DT_NOEND if there is no rate; the second also while one may begin now: those
+ * who use that, or do not, say so.
  */
 extern TimestampTz jdg_gate_next(const JdgGate *g, int64 now);
-extern TimestampTz jdg_gate_wake(JdgGate *g, int64 now);
+extern TimestampTz jdg_gate_wake(const JdgGate *g, int64 now);
 
 /* n tasks begin */
 extern void jdg_gate_begin(JdgGate *g, int64 now, int32 n);

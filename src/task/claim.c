@@ -152,10 +152,10 @@ is_own_lane(const JdgSource *src, const JdgTask *look)
 
 	if (src->look.lane == NULL)
 		return false;
-	return look->lane == jdg_lane_of(look->owner,
-									 jdg_task_slot_text(row, JDG_A_TENANT),
-									 look->command_id,
-									 jdg_task_slot_text(row, JDG_A_CONCURRENCY_KEY));
+	return src->look.key.lane == jdg_lane_of(look->owner,
+											 jdg_task_slot_text(row, JDG_A_TENANT),
+											 look->command_id,
+											 jdg_task_slot_text(row, JDG_A_CONCURRENCY_KEY));
 }
 
 /*

@@ -504,8 +504,7 @@ jdg_ready_close(JdgSource *src)
 	ExecDropSingleTupleTableSlot(src->slot);
 	src->scan = NULL;
 	/* others may use the room that let this lane try again */
-	if (src->taken == 0 && src->look.lane != NULL &&
-		src->look.gate != JDG_PLACE_NONE)
+	if (src->look.lane != NULL && src->look.gate != JDG_PLACE_NONE)
 		jdg_gate_reopen(src->look.gate);
 }
 

@@ -193,7 +193,7 @@ check_tasks(JdgQuota *quota, const JdgTenant *tenant, int64 n)
 static void
 check_rate(JdgQuota *quota, const JdgTenant *tenant, int64 n)
 {
-	const JdgTenantRate *r = &tenant->enqueue;
+	const JdgRate *r = &tenant->enqueue;
 	int64		wait;
 
 	if (n > r->burst)

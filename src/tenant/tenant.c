@@ -40,15 +40,6 @@ static JdgQuery by_id_query = {
 	"WHERE tenant_id = $1", 1, {INT4OID}
 };
 
-/* the longest time for which a rate is meant */
-#define PER_DAYS_MAX 366
-
-/* the shortest time between two tasks on average, in microseconds */
-#define SPACING_MIN_US 1
-
-/* the longest time that a burst may save up, in microseconds */
-#define SAVED_MAX_US (100.0 * PER_DAYS_MAX * USECS_PER_DAY)
-
 /* when there are more, none is kept */
 #define MAX_KEPT 4096
 
@@ -132,17 +123,6 @@ keep(const char *name, const JdgTenant *tenant)
 	strlcpy(id->name, name, sizeof(id->name));
 }
 
-/* The limit of a rate in three columns from "col" on. */
-static void
-read_rate(uint64 row, int col, JdgTenantRate *r)
-{
-	Interval   *per = jdg_col_interval(row, col + 1, CurrentMemoryContext);
-
-	r->rate = jdg_col_int32(row, col, 0);
-	r->per = per ? jdg_interval_us(per) : USECS_PER_SEC;
-	r->burst = jdg_col_int32(row, col + 2, Max(r->rate / 10, 1));
-}
-
 /* See tenant.h. */
 void
 jdg_tenant_read(uint64 row, JdgTenant *tenant)
@@ -158,12 +138,12 @@ jdg_tenant_read(uint64 row, JdgTenant *tenant)
 	tenant->owner = jdg_col_oid(row, 3);
 	tenant->weight = jdg_col_int32(row, 4, 1);
 	tenant->max_concurrency = jdg_col_int32(row, 5, 0);
-	read_rate(row, 6, &tenant->rate);
+	tenant->rate = jdg_rate_read(row, 6);
 	(void) jdg_col(row, 9, &isnull);
 	tenant->caps_priority = !isnull;
 	tenant->max_priority = jdg_col_int32(row, 9, 0);
 	tenant->max_tasks = jdg_col_int64(row, 10, 0);
-	read_rate(row, 11, &tenant->enqueue);
+	tenant->enqueue = jdg_rate_read(row, 11);
 	text = jdg_col_text(row, 14, CurrentMemoryContext);
 
 	tenant->keep = strcmp(text, "failures") == 0 ? JDG_KEEP_FAILURES :
@@ -190,7 +170,7 @@ load(JdgQuery *query, Datum key, JdgTenant *tenant)
 bool
 jdg_tenant_by_name(const char *name, JdgTenant *tenant)
 {
-	uint64		epoch = jdg_config_epoch();
+	uint64		epoch = jdg_config_epoch_of_command();
 	Named	   *n;
 	bool		found;
 
@@ -211,7 +191,7 @@ jdg_tenant_by_name(const char *name, JdgTenant *tenant)
 bool
 jdg_tenant_by_id(int32 tenant_id, JdgTenant *tenant)
 {
-	uint64		epoch = jdg_config_epoch();
+	uint64		epoch = jdg_config_epoch_of_command();
 	Numbered   *id;
 	bool		found;
 
@@ -263,34 +243,6 @@ jdg_tenant_weight(int32 lane)
 	return lane < 0 && jdg_tenant_by_id(-lane, &t) ? t.weight : 1;
 }
 
-static void
-check_rate(const char *what, const JdgTenantRate *r)
-{
-	double		spacing;
-
-	if (r->rate == 0)
-		return;
-	if (r->per <= 0 || r->per > PER_DAYS_MAX * USECS_PER_DAY)
-		ereport(ERROR,
-				(errcode(JDG_ERRCODE_VALIDATION_ERROR),
-				 errmsg("the interval of %s is out of range", what),
-				 errdetail("The maximum is %d days.", PER_DAYS_MAX)));
-	spacing = (double) r->per / r->rate;
-	if (spacing < SPACING_MIN_US)
-		ereport(ERROR,
-				(errcode(JDG_ERRCODE_VALIDATION_ERROR),
-				 errmsg("%s is too high", what),
-				 errdetail("The maximum is one in a microsecond."),
-				 errhint("Reset it if there is to be no limit.")));
-	if (spacing * r->burst > SAVED_MAX_US)
-		ereport(ERROR,
-				(errcode(JDG_ERRCODE_VALIDATION_ERROR),
-				 errmsg("the burst of %s is too high", what),
-				 errdetail("At this rate, %d would take more than 100 years.",
-						   r->burst),
-				 errhint("Give a lower burst.")));
-}
-
 void
 jdg_tenant_check(const JdgTenant *tenant)
 {
@@ -299,8 +251,8 @@ jdg_tenant_check(const JdgTenant *tenant)
 				(errcode(JDG_ERRCODE_VALIDATION_ERROR),
 				 errmsg("weight must be at most %d", JDG_WEIGHT_MAX),
 				 errdetail("The value is %d.", tenant->weight)));
-	check_rate("rate", &tenant->rate);
-	check_rate("enqueue_rate", &tenant->enqueue);
+	jdg_rate_check("rate", &tenant->rate);
+	jdg_rate_check("enqueue_rate", &tenant->enqueue);
 }
 
 /*

@@ -19,8 +19,6 @@
 /* the greatest weight */
 #define JDG_WEIGHT_MAX 1000
 
-typedef JdgRate JdgTenantRate;
-
 typedef struct JdgTenant
 {
 	int32		tenant_id;
@@ -28,11 +26,11 @@ typedef struct JdgTenant
 	Oid			owner;
 	int32		weight;
 	int32		max_concurrency;	/* 0: no limit */
-	JdgTenantRate rate;			/* of tasks that begin */
+	JdgRate		rate;			/* of tasks that begin */
 	bool		caps_priority;
 	int32		max_priority;	/* if caps_priority */
 	int64		max_tasks;		/* unfinished ones; 0: no limit */
-	JdgTenantRate enqueue;		/* of tasks that are enqueued */
+	JdgRate		enqueue;		/* of tasks that are enqueued */
 	JdgKeep		keep;			/* in the history */
 	bool		paused;
 	bool		dropping;		/* drop_tenant() has begun */

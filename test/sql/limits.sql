@@ -62,6 +62,7 @@ SELECT set_limit('handler', 'test_limit', 0);
 SELECT set_limit('handler', 'test_limit', rate => 2000001);
 SELECT set_limit('handler', 'test_limit', rate => 1, per => 'infinity');
 SELECT set_limit('handler', 'test_limit', rate => 1, per => '300 years');
+SELECT set_limit('handler', 'test_limit', rate => 1, per => '300 days', burst => 1000);
 SELECT set_limit('handler', 'test_limit', 1, owner => 'test_limit_owner');
 SELECT reset_limit('handler', 'test_limit_none');
 SELECT reset_limit('key', 'customer', owner => 'test_limit_owner');

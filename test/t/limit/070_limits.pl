@@ -85,6 +85,7 @@ ok(waits_for('handler_limit'), 'a task waits for its handler');
 ok(waits_for('tenant_limit'), 'a task waits for its tenant');
 ok(waits_for('owner_limit'), 'a task waits for its role');
 ok(poll($node, "SELECT count(*) FROM jadugar.history WHERE tenant = 'other'", '1'), 'what waits holds up nobody else');
+ok(poll($node, q{SELECT count(*) FROM jadugar.limits WHERE waiting AND in_use = max_concurrency}, '4'), 'the lanes of all four are parked');
 $node->safe_psql('postgres', q{COMMIT PREPARED 'hold'});
 sql(q{SELECT pg_terminate_backend(pid) FROM workers}) foreach 1 .. 3;
 all_done();
