@@ -367,6 +367,21 @@ configured(const LimitArgs *a, const Row *row, JdgLimit *limit)
 	return false;
 }
 
+/* Resets the enqueue_rate of a tenant; false: it has none. */
+static bool
+reset_enqueue_rate(const LimitArgs *a)
+{
+	JdgTenant	tenant;
+	JdgLimit	limit;
+
+	if (a->scope != SCOPE_TENANT || !jdg_tenant_by_name(a->name, &tenant) ||
+		tenant.enqueue.rate == 0)
+		return false;
+	limit = jdg_tenant_enqueue_limit(&tenant);
+	jdg_gate_reset(&limit);
+	return true;
+}
+
 /* reset_limit(scope, name, owner) */
 JDG_FUNCTION(jdg_reset_limit, JDG_LEVEL_OPERATOR)
 {
@@ -374,6 +389,7 @@ JDG_FUNCTION(jdg_reset_limit, JDG_LEVEL_OPERATOR)
 	JdgLimit	limit;
 	Row			row;
 	Oid			owner;
+	bool		found;
 	JdgInternal in;
 
 	JDG_READ_ARGS("reset_limit", reset_args, &a);
@@ -381,9 +397,11 @@ JDG_FUNCTION(jdg_reset_limit, JDG_LEVEL_OPERATOR)
 	owner = check_scope(&a);
 	jdg_internal_begin(&in);
 	owner = find_row(&a, in.save_user, owner, &row);
-	if (!configured(&a, &row, &limit))
+	found = configured(&a, &row, &limit);
+	if (found)
+		jdg_gate_reset(&limit);
+	if (!reset_enqueue_rate(&a) && !found)
 		raise_unlimited(&a);
-	jdg_gate_reset(&limit);
 	jdg_audit("reset_limit", scope_words[a.scope], a.name, owner);
 	jdg_internal_end(&in);
 	PG_RETURN_VOID();

@@ -5,7 +5,7 @@
  *
  * A gate stands for one limit of one thing: a role, a tenant, a queue, a
  * handler, a key.  It counts the places that are taken, and knows when the
- * next task may begin.  What it allows comes from the configuration; the
+ * next task may begin, or be enqueued.  What it allows comes from the configuration; the
  * caller passes it with each call (JdgLimit).  A gate is made when it is
  * needed.  It is forgotten when it says nothing: no place is taken, no lane
  * is parked, and as many tasks may begin at once as the limit allows.
@@ -82,7 +82,8 @@ extern void jdg_gates_changed(JdgDb *db);
 extern void jdg_gates_drop(Oid dboid);
 
 /*
- * For rate_limit(): takes "cost" tasks at once, if the rate allows it.  Sets
+ * For rate_limit() and enqueue_rate: takes "cost" tasks at once, if the rate
+ * allows it.  Sets
  * how many would be allowed afterwards, and the times in microseconds until
  * the same would be allowed (0 if it was), and until all would.  A failure to
  * find room for the gate counts as a refusal.

@@ -6,7 +6,8 @@
  * A server that is shut down writes the gates whose rate is used up in part to
  * a file, and reads and removes it when it starts.  The control file tells
  * whether it was shut down.  After a crash all rates are taken for used up: that
- * slows tasks down, and never lets too many begin.
+ * slows tasks down, and never lets too many begin.  The file has the instant of
+ * the crash, too, for the gates that were not made again since then.
  *
  *-------------------------------------------------------------------------
  */
@@ -29,11 +30,16 @@
 #define FILE_NAME PGSTAT_STAT_PERMANENT_DIRECTORY "/jadugar.gates"
 
 /* changes with the layout */
-#define FILE_VERSION 1
+#define FILE_VERSION 2
+
+typedef struct Head
+{
+	int64		version;
+	int64		empty_at;
+} Head;
 
 typedef struct Row
 {
-	uint32		version;
 	Oid			dboid;
 	JdgLimit	limit;
 	int64		due;
@@ -44,16 +50,18 @@ static bool
 write_gates(FILE *file)
 {
 	int64		now = jdg_now() * 1000;
+	Head		head = {FILE_VERSION, jdg_gates->empty_at};
 
+	if (fwrite(&head, sizeof(head), 1, file) != 1)
+		return false;
 	for (int i = 0; i < jdg_max_gates; i++)
 	{
 		JdgGate    *g = &jdg_gates->gate[i];
 		Row			row;
 
-		if (!OidIsValid(g->dboid) || g->due <= now)
+		if (!OidIsValid(g->dboid) || jdg_gate_is_full(g, now))
 			continue;
 		memset(&row, 0, sizeof(row));
-		row.version = FILE_VERSION;
 		row.dboid = g->dboid;
 		row.limit = g->limit;
 		row.due = g->due;
@@ -92,12 +100,17 @@ write_file(int code, Datum arg)
 static bool
 read_gates(FILE *file)
 {
+	Head		head;
 	Row			row;
 	size_t		got;
 
+	if (fread(&head, sizeof(head), 1, file) != 1 ||
+		head.version != FILE_VERSION)
+		return false;
+	jdg_gates->empty_at = head.empty_at;
 	while ((got = fread(&row, 1, sizeof(row), file)) == sizeof(row))
 	{
-		if (row.version != FILE_VERSION || !OidIsValid(row.dboid) ||
+		if (!OidIsValid(row.dboid) ||
 			row.limit.scope < 0 || row.limit.scope >= JDG_SCOPES)
 			return false;
 		if (!jdg_gate_restore(row.dboid, &row.limit, row.due))

@@ -108,6 +108,14 @@ is_own(const JdgLimit *l)
 	return l->scope == JDG_SCOPE_KEY || l->scope == JDG_SCOPE_NAME;
 }
 
+/* A gate that was reset after a crash says more than a new one. */
+bool
+jdg_gate_is_full(const JdgGate *g, int64 now)
+{
+	return g->due <= now &&
+		(g->limit.interval == 0 || jdg_gate_first_due(&g->limit) <= now);
+}
+
 /* Takes a gate out of the table, if it says nothing; or if it is "gone". */
 bool
 jdg_gate_forget(JdgGate *g, int64 now, bool gone)
@@ -116,7 +124,7 @@ jdg_gate_forget(JdgGate *g, int64 now, bool gone)
 	JdgPlace   *at;
 
 	if (!gone && (g->nparked > 0 || g->call == jdg_gates->calls ||
-				  g->due > now || jdg_gate_in_use(g) > 0))
+				  !jdg_gate_is_full(g, now) || jdg_gate_in_use(g) > 0))
 		return false;
 	at = list_of(g->dboid, &g->limit);
 	while (*at != i)

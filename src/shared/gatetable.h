@@ -67,6 +67,12 @@ extern bool jdg_gate_restore(Oid dboid, const JdgLimit *l, int64 due);
 /* places that are taken */
 extern int32 jdg_gate_in_use(JdgGate *g);
 
+/*
+ * Says the rate of a gate no more than that of a new one?  Then as many tasks
+ * may begin at once as the limit allows, whether it is kept or not.
+ */
+extern bool jdg_gate_is_full(const JdgGate *g, int64 now);
+
 /* removes a gate that says nothing, or that is "gone" */
 extern bool jdg_gate_forget(JdgGate *g, int64 now, bool gone);
 

@@ -18,10 +18,11 @@ typedef enum JdgScope
 	JDG_SCOPE_QUEUE,			/* id: queue_id */
 	JDG_SCOPE_HANDLER,			/* id: hash of the name */
 	JDG_SCOPE_KEY,				/* id: role, hash of the key */
-	JDG_SCOPE_NAME				/* id: role, hash of a name of rate_limit() */
+	JDG_SCOPE_NAME,				/* id: role, hash of a name of rate_limit() */
+	JDG_SCOPE_ENQUEUE			/* id: tenant_id; tasks that are enqueued */
 } JdgScope;
 
-#define JDG_SCOPES (JDG_SCOPE_NAME + 1)
+#define JDG_SCOPES (JDG_SCOPE_ENQUEUE + 1)
 
 /* a limit, as configured */
 typedef struct JdgLimit

@@ -6,8 +6,6 @@
  * Runs in any process.  The entries are an open hash table.  A place that was
  * freed is used again, and the places after it stay where they are.
  *
- * Rates are GCRA: "full_at" is when all that was taken will have been earned.
- *
  *-------------------------------------------------------------------------
  */
 #include "postgres.h"
@@ -33,8 +31,6 @@ struct JdgQuota
 	bool		counting;
 	int64		since;			/* added since it has begun */
 	TimestampTz counted_at;
-	bool		restarted;		/* the bucket is to begin empty */
-	TimestampTz full_at;
 };
 
 static JdgQuota *quotas = NULL;
@@ -87,7 +83,7 @@ find(int32 tenant_id, JdgQuota **room)
 
 /* Under JdgSharedLock, exclusively. */
 static void
-set_entry(JdgQuota *q, Oid dboid, int32 tenant_id, bool saved)
+set_entry(JdgQuota *q, Oid dboid, int32 tenant_id)
 {
 	SpinLockAcquire(&q->mutex);
 	q->dboid = dboid;
@@ -96,13 +92,11 @@ set_entry(JdgQuota *q, Oid dboid, int32 tenant_id, bool saved)
 	q->tasks = q->since = 0;
 	q->count++;
 	q->counted_at = DT_NOBEGIN;
-	q->restarted = !saved;
-	q->full_at = DT_NOBEGIN;
 	SpinLockRelease(&q->mutex);
 }
 
 JdgQuota *
-jdg_quota_get(int32 tenant_id, bool make, bool saved)
+jdg_quota_get(int32 tenant_id)
 {
 	JdgQuota   *room;
 	JdgQuota   *q;
@@ -110,14 +104,14 @@ jdg_quota_get(int32 tenant_id, bool make, bool saved)
 	LWLockAcquire(JdgSharedLock, LW_SHARED);
 	q = find(tenant_id, &room);
 	LWLockRelease(JdgSharedLock);
-	if (q != NULL || !make)
+	if (q != NULL)
 		return q;
 	LWLockAcquire(JdgSharedLock, LW_EXCLUSIVE);
 	q = find(tenant_id, &room);
 	if (q == NULL && room != NULL)
 	{
 		q = room;
-		set_entry(q, MyDatabaseId, tenant_id, saved);
+		set_entry(q, MyDatabaseId, tenant_id);
 	}
 	LWLockRelease(JdgSharedLock);
 	return q;
@@ -132,7 +126,7 @@ jdg_quota_forget(int32 tenant_id)
 	LWLockAcquire(JdgSharedLock, LW_EXCLUSIVE);
 	q = find(tenant_id, &room);
 	if (q != NULL)
-		set_entry(q, InvalidOid, -1, false);
+		set_entry(q, InvalidOid, -1);
 	LWLockRelease(JdgSharedLock);
 }
 
@@ -228,30 +222,4 @@ jdg_quota_count_end(JdgQuota *q, uint32 count, int64 rows, TimestampTz now)
 		q->counted_at = now;
 	}
 	SpinLockRelease(&q->mutex);
-}
-
-int64
-jdg_quota_take(JdgQuota *q, int32 tenant_id, int64 n, double spacing,
-			   int32 burst, TimestampTz now)
-{
-	int64		saved = (int64) (spacing * burst);
-	int64		wait = 0;
-
-	SpinLockAcquire(&q->mutex);
-	if (is_of(q, tenant_id))
-	{
-		double		cost = spacing * n;
-		double		from;
-
-		if (q->restarted || q->full_at > now + saved)
-			q->full_at = now + saved;
-		q->restarted = false;
-		from = (double) (Max(q->full_at, now) - now);
-		if (from + cost > saved)
-			wait = Max((int64) (from + cost - saved), 1);
-		else
-			q->full_at = now + (int64) (from + cost);
-	}
-	SpinLockRelease(&q->mutex);
-	return wait;
 }

@@ -1,10 +1,10 @@
 /*-------------------------------------------------------------------------
  *
  * quota.h
- *	  Quotas of tenants: unfinished tasks, and the rate of new ones.
+ *	  The numbers of unfinished tasks of tenants.
  *
- * One entry for each tenant with a quota, of all databases.  The number of
- * tasks is that of committed ones: transactions add what they have inserted
+ * One entry for each tenant with a max_tasks, of all databases.  The number is
+ * that of committed tasks: transactions add what they have inserted
  * and deleted when they have committed, so it may exceed a bound by what is
  * not committed at the moment.  It is unknown at first, and counted when it is
  * needed.  It may be too high, after an end that was not reported; so it is
@@ -26,10 +26,9 @@ extern const JdgShmemPart jdg_quotas_shmem;
 
 /*
  * The entry of a tenant of this database; NULL if there is none, and none is
- * free.  "saved": a new one begins with a full bucket of its rate.  Without
- * "make", looks only.  Takes JdgSharedLock.
+ * free.  Takes JdgSharedLock.
  */
-extern JdgQuota *jdg_quota_get(int32 tenant_id, bool make, bool saved);
+extern JdgQuota *jdg_quota_get(int32 tenant_id);
 
 /* frees the entry of a tenant that was dropped; takes JdgSharedLock */
 extern void jdg_quota_forget(int32 tenant_id);
@@ -54,13 +53,5 @@ extern int64 jdg_quota_tasks(JdgQuota *q, int32 tenant_id,
 extern uint32 jdg_quota_count_begin(JdgQuota *q);
 extern void jdg_quota_count_end(JdgQuota *q, uint32 count, int64 rows,
 								TimestampTz now);
-
-/*
- * Takes n from a rate with this time between two, in microseconds, of which so
- * much may be saved up.  Returns 0, or if there is too little, the time to
- * wait for n.
- */
-extern int64 jdg_quota_take(JdgQuota *q, int32 tenant_id, int64 n,
-							double spacing, int32 burst, TimestampTz now);
 
 #endif							/* JDG_SHARED_QUOTA_H */

@@ -137,6 +137,7 @@ jdg_limit_reason(const JdgLimit *limit, bool by_rate)
 		[JDG_SCOPE_HANDLER] = "handler_limit",
 		[JDG_SCOPE_KEY] = "rate_limit",
 		[JDG_SCOPE_NAME] = "rate_limit",
+		[JDG_SCOPE_ENQUEUE] = "rate_limit",
 	};
 
 	return by_rate ? "rate_limit" : reasons[limit->scope];

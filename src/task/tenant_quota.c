@@ -22,6 +22,7 @@
 #include "base/clock.h"
 #include "base/errors.h"
 #include "base/spi.h"
+#include "shared/gate.h"
 #include "shared/quota.h"
 #include "task/tenant_quota.h"
 #include "tenant/tenant.h"
@@ -64,7 +65,7 @@ need_record(int32 tenant_id)
 
 	if (r != NULL)
 		return r;
-	quota = jdg_quota_get(tenant_id, true, false);
+	quota = jdg_quota_get(tenant_id);
 	if (quota == NULL)
 		return NULL;
 	if (records == NULL)
@@ -169,11 +170,13 @@ has_room(JdgQuota *quota, const JdgTenant *tenant, int64 n)
 
 /* Raises QUEUE_FULL. */
 static void
-check_tasks(JdgQuota *quota, const JdgTenant *tenant, int64 n)
+check_tasks(const JdgTenant *tenant, int64 n)
 {
+	JdgQuota   *quota = jdg_quota_get(tenant->tenant_id);
 	TimestampTz counted_at;
 
-	if (has_room(quota, tenant, n))
+	/* full after a restore of too many tenants: then there is no quota */
+	if (quota == NULL || has_room(quota, tenant, n))
 		return;
 	(void) jdg_quota_tasks(quota, tenant->tenant_id, &counted_at);
 	if (counted_at < jdg_now() - COUNT_AGAIN_US)
@@ -189,29 +192,28 @@ check_tasks(JdgQuota *quota, const JdgTenant *tenant, int64 n)
 			 errhint("Enqueue later, or raise max_tasks with jadugar.alter_tenant().")));
 }
 
-/* Raises RATE_LIMITED. */
+/* Takes n from the rate, or raises RATE_LIMITED. */
 static void
-check_rate(JdgQuota *quota, const JdgTenant *tenant, int64 n)
+check_rate(const JdgTenant *tenant, int64 n)
 {
-	const JdgRate *r = &tenant->enqueue;
-	int64		wait;
+	JdgLimit	limit = jdg_tenant_enqueue_limit(tenant);
+	JdgRateResult r;
 
-	if (n > r->burst)
+	if (n > tenant->enqueue.burst)
 		ereport(ERROR,
 				(errcode(JDG_ERRCODE_RATE_LIMITED),
 				 errmsg("tenant \"%s\" cannot enqueue %lld tasks at once",
 						tenant->name, (long long) n),
-				 errdetail("Its enqueue_burst is %d.", r->burst),
+				 errdetail("Its enqueue_burst is %d.", tenant->enqueue.burst),
 				 errhint("Enqueue fewer tasks with each call, or raise enqueue_burst with jadugar.alter_tenant().")));
-	wait = jdg_quota_take(quota, tenant->tenant_id, n,
-						  (double) r->per / r->rate, r->burst, jdg_now());
-	if (wait == 0)
+	r = jdg_gate_rate(&limit, jdg_now(), (int32) n);
+	if (r.allowed)
 		return;
 	ereport(ERROR,
 			(errcode(JDG_ERRCODE_RATE_LIMITED),
 			 errmsg("tenant \"%s\" enqueues tasks too fast", tenant->name),
 			 errdetail("Try again in %.3f seconds.",
-					   (double) wait / USECS_PER_SEC),
+					   (double) r.retry_after / USECS_PER_SEC),
 			 errhint("Wait, or raise enqueue_rate with jadugar.alter_tenant().")));
 }
 
@@ -219,20 +221,14 @@ void
 jdg_tenant_quota_check(const char *label, int64 n)
 {
 	JdgTenant	tenant;
-	JdgQuota   *quota;
 
 	Assert(!jdg_is_bookkeeping());
-	if (label == NULL || n == 0 || !jdg_tenant_by_name(label, &tenant) ||
-		(tenant.max_tasks == 0 && tenant.enqueue.rate == 0))
-		return;
-	/* full after a restore of too many tenants: then there is no quota */
-	quota = jdg_quota_get(tenant.tenant_id, true, false);
-	if (quota == NULL)
+	if (label == NULL || n == 0 || !jdg_tenant_by_name(label, &tenant))
 		return;
 	if (tenant.max_tasks > 0)
-		check_tasks(quota, &tenant, n);
+		check_tasks(&tenant, n);
 	if (tenant.enqueue.rate > 0)
-		check_rate(quota, &tenant, n);
+		check_rate(&tenant, n);
 }
 
 static void

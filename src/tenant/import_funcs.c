@@ -308,7 +308,7 @@ import_quotas(const Row *row)
 
 	convert(&c);
 	jdg_tenant_check(&tenant);
-	jdg_tenant_need_quotas(&tenant);
+	jdg_tenant_need_quota(&tenant);
 }
 
 /* ------------------------------------------------------------- schedules */

@@ -260,21 +260,28 @@ jdg_tenant_check(const JdgTenant *tenant)
  * so it is counted anew.
  */
 void
-jdg_tenant_need_quotas(const JdgTenant *tenant)
+jdg_tenant_need_quota(const JdgTenant *tenant)
 {
 	JdgQuota   *quota;
 
-	if (tenant->max_tasks == 0 && tenant->enqueue.rate == 0)
+	if (tenant->max_tasks == 0)
 		return;
 	jdg_require_shmem();
-	quota = jdg_quota_get(tenant->tenant_id, true, true);
+	quota = jdg_quota_get(tenant->tenant_id);
 	if (quota == NULL)
 		ereport(ERROR,
 				(errcode(JDG_ERRCODE_CONFLICT),
-				 errmsg("too many tenants have quotas"),
+				 errmsg("too many tenants have max_tasks"),
 				 errdetail("The maximum for the server is %d.", JDG_QUOTAS_MAX),
-				 errhint("Leave out max_tasks and enqueue_rate, or drop tenants.")));
+				 errhint("Leave out max_tasks, or drop tenants.")));
 	jdg_quota_doubt(quota, tenant->tenant_id);
+}
+
+JdgLimit
+jdg_tenant_enqueue_limit(const JdgTenant *tenant)
+{
+	return jdg_limit_of_id(JDG_SCOPE_ENQUEUE, tenant->tenant_id, 0,
+						   &tenant->enqueue);
 }
 
 void

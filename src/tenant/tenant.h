@@ -14,6 +14,7 @@
 #include "base/label.h"
 #include "base/rate.h"
 #include "base/spi.h"
+#include "limit/limit.h"
 #include "queue/queue.h"
 
 /* the greatest weight */
@@ -73,8 +74,11 @@ extern void jdg_tenant_read(uint64 row, JdgTenant *tenant);
  */
 extern void jdg_tenant_check(const JdgTenant *tenant);
 
-/* makes an entry for the quotas of a tenant, if it has any, or CONFLICT */
-extern void jdg_tenant_need_quotas(const JdgTenant *tenant);
+/* makes an entry to count the tasks of a tenant with max_tasks, or CONFLICT */
+extern void jdg_tenant_need_quota(const JdgTenant *tenant);
+
+/* enqueue_rate, as the limit of a gate; its interval is 0 if there is none */
+extern JdgLimit jdg_tenant_enqueue_limit(const JdgTenant *tenant);
 
 /*
  * Locks the row of a tenant that the user may pause, which its owner and

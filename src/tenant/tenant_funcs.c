@@ -262,7 +262,7 @@ JDG_FUNCTION(jdg_create_tenant, JDG_LEVEL_OPERATOR)
 	if (jdg_run_params(&create_query, &p, 0) != 1)
 		raise_exists(a.name);
 	take_row(&tenant);
-	jdg_tenant_need_quotas(&tenant);
+	jdg_tenant_need_quota(&tenant);
 	jdg_audit("create_tenant", "tenant", a.name, user);
 	jdg_wake_scheduler_at_commit(JDG_WAKE_QUEUE_CHANGED);
 	jdg_internal_end(&in);
@@ -292,7 +292,7 @@ JDG_FUNCTION(jdg_alter_tenant, JDG_LEVEL_OPERATOR)
 	if (jdg_run_params(&alter_query, &p, 0) != 1)
 		jdg_tenant_missing(a.name);
 	take_row(&tenant);
-	jdg_tenant_need_quotas(&tenant);
+	jdg_tenant_need_quota(&tenant);
 	jdg_audit("alter_tenant", "tenant", a.name, tenant.owner);
 	jdg_wake_scheduler_at_commit(JDG_WAKE_QUEUE_CHANGED);
 	jdg_internal_end(&in);
