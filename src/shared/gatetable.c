@@ -208,6 +208,7 @@ jdg_gate_get(const JdgLimit *l, int64 now)
 	}
 	g->limit = *l;
 	g->call = jdg_gates->calls;
+	jdg_gate_correct(g, now);
 	return g;
 }
 
@@ -221,9 +222,16 @@ jdg_gate_first_due(const JdgLimit *l)
 /* --- the rules ----------------------------------------------------------- */
 
 /*
- * The time that a gate goes by.  Never further ahead than a bucket that is
- * empty now, so a clock that was set back stops nothing.
+ * A gate is never further ahead than one that is used up now.  It may be after
+ * the limit has changed, or the clock was set back.
  */
+void
+jdg_gate_correct(JdgGate *g, int64 now)
+{
+	g->due = Min(g->due, now + g->limit.tolerance + g->limit.interval);
+}
+
+/* the time that a gate goes by */
 int64
 jdg_gate_due_of(const JdgGate *g, int64 now)
 {

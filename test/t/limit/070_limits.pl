@@ -5,6 +5,7 @@ use strict;
 use warnings;
 
 use JadugarTest;
+use PostgreSQL::Test::Utils;
 use Test::More;
 
 my $node = new_cluster('main',
@@ -137,6 +138,12 @@ sub started
 	return sql("SELECT count(*) FROM history WHERE $where");
 }
 sql(q{
+	SELECT create_queue('slow', rate => 1, per => '1 day');
+	SELECT enqueue('SELECT 1', queue => 'slow'), enqueue('SELECT 2', queue => 'slow')});
+ok(waits_for('rate_limit'), 'a task waits for a day');
+sql(q{SELECT set_limit('queue', 'slow', rate => 1000)});
+all_done();
+sql(q{
 	SELECT create_queue('rare', rate => 1, per => '1 day'), create_queue('new', rate => 1, per => '1 day');
 	SELECT reset_limit('queue', 'rare');
 	SELECT enqueue('SELECT 1', queue => 'rare'), enqueue('SELECT 2', queue => 'rare')});
@@ -153,6 +160,48 @@ ok(poll($node, q{SELECT count(*) FROM jadugar.tasks WHERE waiting_for = 'rate_li
 sql(q{SELECT reset_limit('queue', 'rare'), set_limit('queue', 'newer')});
 all_done();
 is(started(q{queue IN ('rare', 'newer')}), 3, 'reset_limit() lets one begin, and so does the end of the limit');
+
+# --- enqueue_rate of tenants ------------------------------------------------------
+
+# How many tasks of a tenant can be enqueued in a row, as many as its burst allows.
+sub enqueues
+{
+	my ($tenant) = @_;
+	my $n = 0;
+
+	$n++ while psql_error($node, "SELECT jadugar.enqueue('SELECT 1', tenant => '$tenant', delay => '1 day')") eq '';
+	return $n;
+}
+
+sql(q{
+	SELECT create_tenant('many', enqueue_rate => 1, enqueue_per => '1 day', enqueue_burst => 50);
+	SELECT create_tenant('few', enqueue_rate => 1, enqueue_per => '1 day', enqueue_burst => 3)});
+is(enqueues('many'), 0, 'after a crash, it is taken for used up, too');
+sql(q{SELECT reset_limit('tenant', 'many'), reset_limit('tenant', 'few')});
+my $script = $node->basedir . '/enqueue.sql';
+append_to_file($script, q{
+	DO $$
+	BEGIN
+		PERFORM jadugar.enqueue('SELECT 1', tenant => 'many', delay => '1 day');
+	EXCEPTION WHEN SQLSTATE 'JD014' THEN
+		NULL;
+	END $$;});
+command_ok([ 'pgbench', '-n', '-c', 4, '-t', 25, '-f', $script, $node->connstr('postgres') ], 'sessions enqueue at once');
+is(sql(q{SELECT unfinished FROM tenants WHERE name = 'many'}), 50, 'exactly the burst');
+sql(q{SELECT enqueue('SELECT 1', tenant => 'few', delay => '1 day')});
+like(psql_error($node, q{SELECT jadugar.enqueue_batch('SELECT 1', array_fill('{}'::jsonb, ARRAY[3]), tenant => 'few')}),
+	qr/Try again in 8\d{4}\.\d{3} seconds/, 'a batch takes all or nothing');
+$node->restart;
+is(enqueues('few'), 2, 'a restart keeps what is left');
+is(enqueues('many'), 0, 'and what was used up');
+$node->stop('immediate');
+$node->start;
+sql(q{SELECT reset_limit('tenant', 'few')});
+is(enqueues('many'), 0, 'a crash does not give it back');
+$node->restart;
+is(enqueues('many'), 0, 'nor does a restart after a crash');
+is(enqueues('few'), 3, 'and reset_limit() holds over a restart');
+sql(q{SELECT cancel_tasks() > 0});
 
 # --- more lanes and gates than there is room for ---------------------------------
 
