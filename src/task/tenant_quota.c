@@ -4,9 +4,8 @@
  *	  Quotas of tenants, see tenant_quota.h.
  *
  * Runs in any backend and in our own processes.  Tasks are counted in
- * shared/quota.h for tenants with max_tasks.  A record for each tenant and
- * level of subtransactions has what this transaction has inserted and deleted;
- * at commit it is added.  A prepared transaction adds what it has inserted,
+ * shared/quota.h for tenants with max_tasks.  A tally (base/tally.h) has what
+ * this transaction has inserted and deleted; at commit it is added.  A prepared transaction adds what it has inserted,
  * since the session that commits it does not know; the number is then too
  * high until it is counted again.
  *
@@ -14,14 +13,13 @@
  */
 #include "postgres.h"
 
-#include "access/xact.h"
 #include "catalog/pg_type.h"
 #include "utils/builtins.h"
-#include "utils/memutils.h"
 
 #include "base/clock.h"
 #include "base/errors.h"
 #include "base/spi.h"
+#include "base/tally.h"
 #include "shared/gate.h"
 #include "shared/quota.h"
 #include "task/tenant_quota.h"
@@ -32,60 +30,16 @@
 
 typedef struct Record
 {
-	int32		tenant_id;
-	int			level;			/* of subtransactions */
-	JdgQuota   *quota;
+	JdgTallyRow of;				/* the tenant */
+	JdgQuota   *quota;			/* NULL: none is free, nothing is counted */
 	int64		inserted;
 	int64		deleted;
 } Record;
 
-static Record *records = NULL;
-static int	nrecords = 0;
-static int	max_records = 0;
+static void end_record(void *row, XactEvent event);
+static void merge_records(void *into, const void *from);
 
-/* The record of the tenant at a level, or NULL; deeper levels come later. */
-static Record *
-find(int32 tenant_id, int level)
-{
-	for (int i = nrecords - 1; i >= 0 && records[i].level >= level; i--)
-	{
-		if (records[i].tenant_id == tenant_id && records[i].level == level)
-			return &records[i];
-	}
-	return NULL;
-}
-
-/* The record at the current level; NULL if there is no entry for the tenant. */
-static Record *
-need_record(int32 tenant_id)
-{
-	int			level = GetCurrentTransactionNestLevel();
-	Record	   *r = find(tenant_id, level);
-	JdgQuota   *quota;
-
-	if (r != NULL)
-		return r;
-	quota = jdg_quota_get(tenant_id);
-	if (quota == NULL)
-		return NULL;
-	if (records == NULL)
-	{
-		max_records = 8;
-		records = MemoryContextAlloc(TopMemoryContext,
-									 sizeof(Record) * max_records);
-	}
-	else if (nrecords == max_records)
-	{
-		records = repalloc_huge(records, sizeof(Record) * max_records * 2);
-		max_records *= 2;
-	}
-	r = &records[nrecords++];
-	memset(r, 0, sizeof(Record));
-	r->tenant_id = tenant_id;
-	r->level = level;
-	r->quota = quota;
-	return r;
-}
+static JdgTally tally = {sizeof(Record), end_record, merge_records};
 
 void
 jdg_tenant_quota_count(const char *label, int64 n)
@@ -96,9 +50,9 @@ jdg_tenant_quota_count(const char *label, int64 n)
 	if (label == NULL || !jdg_tenant_by_name(label, &tenant) ||
 		tenant.max_tasks == 0)
 		return;
-	r = need_record(tenant.tenant_id);
-	if (r == NULL)
-		return;
+	r = jdg_tally_row(&tally, tenant.tenant_id);
+	if (r->quota == NULL)
+		r->quota = jdg_quota_get(tenant.tenant_id);
 	if (n > 0)
 		r->inserted += n;
 	else
@@ -122,10 +76,12 @@ mine(int32 tenant_id)
 {
 	int64		n = 0;
 
-	for (int i = 0; i < nrecords; i++)
+	for (int i = 0; i < tally.n; i++)
 	{
-		if (records[i].tenant_id == tenant_id)
-			n += records[i].inserted - records[i].deleted;
+		const Record *r = jdg_tally_at(&tally, i);
+
+		if (r->of.id == tenant_id)
+			n += r->inserted - r->deleted;
 	}
 	return n;
 }
@@ -231,81 +187,35 @@ jdg_tenant_quota_check(const char *label, int64 n)
 		check_rate(&tenant, n);
 }
 
+/* JdgTally.event */
 static void
-xact_callback(XactEvent event, void *arg)
+end_record(void *row, XactEvent event)
 {
-	if (nrecords == 0)
+	const Record *r = row;
+
+	if (r->quota == NULL)
 		return;
-	switch (event)
-	{
-		case XACT_EVENT_COMMIT:
-		case XACT_EVENT_PREPARE:
-			for (int i = 0; i < nrecords; i++)
-				jdg_quota_add(records[i].quota, records[i].tenant_id,
-							  records[i].inserted -
-							  (event == XACT_EVENT_COMMIT ?
-							   records[i].deleted : 0));
-			nrecords = 0;
-			break;
-		case XACT_EVENT_ABORT:
-			nrecords = 0;
-			break;
-		default:
-			break;
-	}
+	if (event == XACT_EVENT_COMMIT)
+		jdg_quota_add(r->quota, r->of.id, r->inserted - r->deleted);
+	else if (event == XACT_EVENT_PREPARE)
+		jdg_quota_add(r->quota, r->of.id, r->inserted);
 }
 
-/* The records of a released subtransaction become those of its parent. */
+/* JdgTally.merge */
 static void
-merge_level(int level)
+merge_records(void *into, const void *from)
 {
-	int			from = nrecords;
-	int			end = nrecords;
+	Record	   *up = into;
+	const Record *r = from;
 
-	while (from > 0 && records[from - 1].level >= level)
-		from--;
-	nrecords = from;
-	for (int i = from; i < end; i++)
-	{
-		Record		r = records[i];
-		Record	   *up = find(r.tenant_id, level - 1);
-
-		if (up != NULL)
-		{
-			up->inserted += r.inserted;
-			up->deleted += r.deleted;
-			continue;
-		}
-		r.level = level - 1;
-		records[nrecords++] = r;
-	}
-}
-
-static void
-subxact_callback(SubXactEvent event, SubTransactionId me,
-				 SubTransactionId parent, void *arg)
-{
-	int			level = GetCurrentTransactionNestLevel();
-
-	if (nrecords == 0)
-		return;
-	switch (event)
-	{
-		case SUBXACT_EVENT_COMMIT_SUB:
-			merge_level(level);
-			break;
-		case SUBXACT_EVENT_ABORT_SUB:
-			while (nrecords > 0 && records[nrecords - 1].level >= level)
-				nrecords--;
-			break;
-		default:
-			break;
-	}
+	if (up->quota == NULL)
+		up->quota = r->quota;
+	up->inserted += r->inserted;
+	up->deleted += r->deleted;
 }
 
 void
 jdg_tenant_quota_init(void)
 {
-	RegisterXactCallback(xact_callback, NULL);
-	RegisterSubXactCallback(subxact_callback, NULL);
+	jdg_tally_init(&tally);
 }
