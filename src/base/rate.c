@@ -36,6 +36,16 @@ jdg_rate_read(uint64 row, int col)
 }
 
 void
+jdg_rate_check_given(const char *what, bool lacks)
+{
+	if (lacks)
+		ereport(ERROR,
+				(errcode(JDG_ERRCODE_VALIDATION_ERROR),
+				 errmsg("an interval or a burst needs a rate"),
+				 errhint("Give \"%s\", too.", what)));
+}
+
+void
 jdg_rate_check(const char *what, const JdgRate *r)
 {
 	double		spacing;

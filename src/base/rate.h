@@ -23,6 +23,12 @@ typedef struct JdgRate
 extern JdgRate jdg_rate_read(uint64 row, int col);
 
 /*
+ * Raises VALIDATION_ERROR if an interval or a burst was given without the rate
+ * of this name: "lacks".
+ */
+extern void jdg_rate_check_given(const char *what, bool lacks);
+
+/*
  * Raises VALIDATION_ERROR if a rate is higher than one in a microsecond, if its
  * interval is longer than a year, or if its burst would take more than 100
  * years.  "what" is the name of the rate.

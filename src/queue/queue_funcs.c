@@ -171,11 +171,7 @@ check_rate(int col)
 {
 	JdgRate		rate = jdg_rate_read(0, col);
 
-	if (jdg_col_bool(0, col + 3))
-		ereport(ERROR,
-				(errcode(JDG_ERRCODE_VALIDATION_ERROR),
-				 errmsg("an interval or a burst needs a rate"),
-				 errhint("Give \"rate\", too.")));
+	jdg_rate_check_given("rate", jdg_col_bool(0, col + 3));
 	jdg_rate_check("rate", &rate);
 }
 

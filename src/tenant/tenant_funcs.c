@@ -184,17 +184,6 @@ check_options(const TenantArgs *a)
 	jdg_check_metadata(a->metadata);
 }
 
-/* Raises VALIDATION_ERROR if there is an interval or a burst, but no rate. */
-static void
-check_rate_given(const char *what, bool lacks)
-{
-	if (lacks)
-		ereport(ERROR,
-				(errcode(JDG_ERRCODE_VALIDATION_ERROR),
-				 errmsg("an interval or a burst needs a rate"),
-				 errhint("Give \"%s\", too.", what)));
-}
-
 /* Binds the options that create_tenant() and alter_tenant() share. */
 static void
 bind_options(JdgParams *p, const TenantArgs *a)
@@ -222,8 +211,8 @@ static void
 take_row(JdgTenant *tenant)
 {
 	jdg_tenant_read(0, tenant);
-	check_rate_given("rate", jdg_col_bool(0, RATE_LACKS));
-	check_rate_given("enqueue_rate", jdg_col_bool(0, ENQUEUE_RATE_LACKS));
+	jdg_rate_check_given("rate", jdg_col_bool(0, RATE_LACKS));
+	jdg_rate_check_given("enqueue_rate", jdg_col_bool(0, ENQUEUE_RATE_LACKS));
 	jdg_tenant_check(tenant);
 }
 
