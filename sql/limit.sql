@@ -11,13 +11,11 @@ CREATE TABLE jadugar_internal.limit_of (
 	rate		integer CHECK (rate > 0),
 	per			interval,
 	burst		integer CHECK (burst > 0),
-	moved_to	bigint,
 	PRIMARY KEY (scope, owner, name),
 	CHECK ((scope = 'handler') = (handler IS NOT NULL)),
 	CHECK (max_concurrency IS NOT NULL OR rate IS NOT NULL)
 );
 CREATE INDEX limit_of_handler ON jadugar_internal.limit_of (handler) WHERE handler IS NOT NULL;
-CREATE INDEX limit_of_moving ON jadugar_internal.limit_of (scope) WHERE moved_to IS NOT NULL;
 COMMENT ON TABLE jadugar_internal.limit_of IS
 	'Limits of handlers, concurrency keys and roles, as set by set_limit(). A key without a row allows one task at a time.';
 COMMENT ON COLUMN jadugar_internal.limit_of.owner IS
@@ -28,8 +26,6 @@ COMMENT ON COLUMN jadugar_internal.limit_of.rate IS 'Tasks that may begin in the
 COMMENT ON COLUMN jadugar_internal.limit_of.per IS 'NULL means 1 second.';
 COMMENT ON COLUMN jadugar_internal.limit_of.burst IS
 	'Tasks that may begin at once. NULL means a tenth of the rate, at least 1.';
-COMMENT ON COLUMN jadugar_internal.limit_of.moved_to IS
-	'Tasks up to this id have lanes of their own: src/task/relane.c. NULL: all have.';
 
 SELECT pg_catalog.pg_extension_config_dump('jadugar_internal.limit_of', '');
 

@@ -92,6 +92,18 @@ CREATE INDEX task_bounded ON jadugar_internal.task (queue_id, task_id) WHERE bou
 SELECT pg_catalog.pg_extension_config_dump('jadugar_internal.task_id_seq', '');
 SELECT pg_catalog.pg_extension_config_dump('jadugar_internal.task', '');
 
+CREATE SEQUENCE jadugar_internal.lane_change_id_seq;
+COMMENT ON SEQUENCE jadugar_internal.lane_change_id_seq IS 'Ids of changes of lanes.';
+
+CREATE TABLE jadugar_internal.lane_change (
+	change_id	bigint PRIMARY KEY DEFAULT pg_catalog.nextval('jadugar_internal.lane_change_id_seq')
+);
+COMMENT ON TABLE jadugar_internal.lane_change IS
+	'Changes of limits and tenants after which tasks that exist belong to other lanes. The scheduler deletes a row when it has moved them: src/task/relane.c.';
+
+SELECT pg_catalog.pg_extension_config_dump('jadugar_internal.lane_change_id_seq', '');
+SELECT pg_catalog.pg_extension_config_dump('jadugar_internal.lane_change', '');
+
 CREATE TABLE jadugar_internal.dependency (
 	task_id		bigint NOT NULL,
 	parent_id	bigint NOT NULL,

@@ -26,6 +26,7 @@
 #include "limit/limit.h"
 #include "queue/queue.h"
 #include "shared/shmem.h"
+#include "task/relane.h"
 #include "task/wakeup.h"
 #include "tenant/tenant.h"
 
@@ -90,15 +91,21 @@ static JdgQuery tenant_query = {
 
 static JdgQuery set_query = {
 	"INSERT INTO jadugar_internal.limit_of (scope, owner, name, "
-	"handler, max_concurrency, rate, per, burst, moved_to) "
+	"handler, max_concurrency, rate, per, burst) "
 	"VALUES ($scope, $owner, $name, $handler, $max_concurrency, $rate, $per, "
-	"$burst, CASE WHEN $has_lane THEN 0 END) "
+	"$burst) "
 	"ON CONFLICT (scope, owner, name) DO UPDATE SET "
 	"max_concurrency = excluded.max_concurrency, rate = excluded.rate, "
-	"per = excluded.per, burst = excluded.burst, "
-	"moved_to = coalesce(limit_of.moved_to, CASE WHEN limit_of.rate IS NULL "
-	"AND limit_of.scope = 'key' THEN excluded.moved_to END)",
+	"per = excluded.per, burst = excluded.burst",
 	.config = true
+};
+
+/* does a limit exist that gives its tasks lanes of their own? */
+static JdgQuery has_lane_query = {
+	"SELECT FROM jadugar_internal.limit_of "
+	"WHERE scope = $1 AND owner = $2 AND name = $3 "
+	"AND (scope = 'handler' OR scope = 'key' AND rate IS NOT NULL)",
+	3, {TEXTOID, OIDOID, TEXTOID}
 };
 
 static JdgQuery unset_query = {
@@ -273,9 +280,11 @@ set_row(const LimitArgs *a, const Row *row)
 	jdg_bind_text(&p, "scope", scope_words[a->scope]);
 	jdg_bind_oid(&p, "owner", row->owner);
 	jdg_bind_text(&p, "handler", a->scope == SCOPE_HANDLER ? row->name : NULL);
-	/* tasks that are ready now are moved to lanes of their own */
-	jdg_bind_bool(&p, "has_lane", a->scope == SCOPE_HANDLER ||
-				  (a->scope == SCOPE_KEY && a->rate != NULL));
+	/* tasks that exist are moved to lanes of their own */
+	if ((a->scope == SCOPE_HANDLER ||
+		 (a->scope == SCOPE_KEY && a->rate != NULL)) &&
+		jdg_run(&has_lane_query, v, NULL, 1) == 0)
+		jdg_relane_request();
 	jdg_run_params(&set_query, &p, 0);
 }
 

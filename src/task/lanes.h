@@ -11,8 +11,9 @@
  * its turn, nothing else.
  *
  * The lane is set when a task is written.  Tasks that were there before a limit
- * are moved by the scheduler (relane.c).  Until then they are passed over one
- * by one.
+ * or a tenant was made are moved by the scheduler (relane.c).  Until then the
+ * limits count, but the tasks are passed over one by one, and they take the turn
+ * of their old lane.
  *
  *-------------------------------------------------------------------------
  */

@@ -1,15 +1,25 @@
 /*-------------------------------------------------------------------------
  *
  * relane.c
- *	  Moves tasks to lanes of their own when a limit was set, see lanes.h.
+ *	  Moves tasks to other lanes when limits or tenants have changed, see
+ *	  lanes.h.
  *
- * Runs in the scheduler, in transactions of BATCH tasks.  The rows of limit_of
- * know how far it is: after a crash it goes on there.  A row that is locked is
- * passed over; its task stays in its lane, where the limit counts as well.
+ * A session that changes lanes adds a row to lane_change.  The scheduler then
+ * passes through all tasks, in transactions of BATCH tasks, and removes the
+ * rows that were there when it began.  After a crash it begins again: it writes
+ * only the tasks that are not in their lane yet.
  *
- * A session that changes limits locks the table until its invalidations are
- * sent.  So with a lock on the table, the limits that this process knows are
- * those of the rows that it notes as done.
+ * A session locks the table until its invalidations are sent.  The scheduler
+ * begins a pass with a lock on the table, so it knows the configuration of
+ * every row that it sees.
+ *
+ * Transactions that run at that time may have read the old configuration, and
+ * commit tasks that the pass does not see.  They may also have locked tasks,
+ * which the pass leaves out.  So the rows stay, and another pass is made when
+ * those transactions are over.  No one reports that they are: the scheduler
+ * looks at them after a time that doubles, up to LOOK_MAX_US.  Meanwhile the
+ * limits count for tasks in an old lane as well.  A transaction that is
+ * prepared counts as over.
  *
  *-------------------------------------------------------------------------
  */
@@ -17,7 +27,10 @@
 
 #include "catalog/pg_type.h"
 #include "storage/lmgr.h"
+#include "storage/proc.h"
+#include "storage/procarray.h"
 #include "utils/array.h"
+#include "utils/memutils.h"
 
 #include "base/clock.h"
 #include "base/fault.h"
@@ -35,33 +48,110 @@
 /* other duties get a turn at least so often */
 #define TURN_US 50000
 
-/* delay of the next try while a session changes limits */
+/* delay of the next try while a session changes lanes */
 #define RETRY_US USECS_PER_SEC
 
-/* The id up to which tasks have been moved for all limits, or -1: no more. */
-static int64
-first_to_move(void)
+/* first and greatest delay of a look at transactions of before a pass */
+#define LOOK_US (100 * INT64CONST(1000))
+#define LOOK_MAX_US USECS_PER_MINUTE
+
+/* The pass that this process makes. */
+static struct
+{
+	bool		begun;
+	int64		position;		/* tasks up to this id are done */
+	int64		changes;		/* rows up to this id are dealt with */
+
+	/* transactions that may have the configuration of before */
+	VirtualTransactionId *old;
+	int			nold;
+	TimestampTz look_at;		/* the next look at them */
+	int64		delay;
+}			pass;
+
+void
+jdg_relane_request(void)
 {
 	static JdgQuery q = {
-		"SELECT moved_to FROM jadugar_internal.limit_of "
-		"WHERE moved_to IS NOT NULL ORDER BY moved_to LIMIT 1", 0, {0}
+		"INSERT INTO jadugar_internal.lane_change DEFAULT VALUES", 0, {0}
 	};
 
-	return jdg_run(&q, NULL, NULL, 0) == 0 ? -1 : jdg_col_int64(0, 1, 0);
+	Assert(jdg_is_bookkeeping());
+	jdg_run(&q, NULL, NULL, 0);
 }
 
-/* Notes that tasks up to an id have been moved; 0: all. */
-static void
-note_moved(int64 from, int64 to)
+/* The last change that has not been dealt with, or 0. */
+static int64
+last_change(void)
 {
 	static JdgQuery q = {
-		"UPDATE jadugar_internal.limit_of SET moved_to = nullif($2, 0) "
-		"WHERE moved_to = $1 OR $2 = 0 AND moved_to IS NOT NULL",
-		2, {INT8OID, INT8OID}
+		"SELECT coalesce(max(change_id), 0) "
+		"FROM jadugar_internal.lane_change", 0, {0}
 	};
-	Datum		v[2] = {Int64GetDatum(from), Int64GetDatum(to)};
+
+	jdg_run_latest(&q, NULL, NULL);
+	return jdg_col_int64(0, 1, 0);
+}
+
+static void
+forget_changes(int64 up_to)
+{
+	static JdgQuery q = {
+		"DELETE FROM jadugar_internal.lane_change WHERE change_id <= $1",
+		1, {INT8OID}
+	};
+	Datum		v[1] = {Int64GetDatum(up_to)};
 
 	jdg_run(&q, v, NULL, 0);
+}
+
+/* Other transactions that run in this database, but vacuum. */
+static VirtualTransactionId *
+running(int *n)
+{
+	return GetCurrentVirtualXIDs(InvalidTransactionId, false, false,
+								 PROC_IS_AUTOVACUUM | PROC_IN_VACUUM, n);
+}
+
+/* Notes the transactions that run, for another pass after them. */
+static void
+note_old(void)
+{
+	MemoryContext before = MemoryContextSwitchTo(TopMemoryContext);
+
+	if (pass.old != NULL)
+		pfree(pass.old);
+	pass.old = NULL;
+	pass.nold = 0;
+	pass.old = running(&pass.nold);
+	pass.delay = LOOK_US;
+	pass.look_at = jdg_now() + pass.delay;
+	MemoryContextSwitchTo(before);
+}
+
+/* Forgets those of the noted transactions that are over. */
+static void
+look_at_old(void)
+{
+	int			n;
+	VirtualTransactionId *now = running(&n);
+	int			left = 0;
+
+	for (int i = 0; i < pass.nold; i++)
+	{
+		for (int j = 0; j < n; j++)
+		{
+			if (VirtualTransactionIdEquals(pass.old[i], now[j]))
+			{
+				pass.old[left++] = pass.old[i];
+				break;
+			}
+		}
+	}
+	pass.nold = left;
+	pfree(now);
+	pass.delay = Min(pass.delay * 2, LOOK_MAX_US);
+	pass.look_at = jdg_now() + pass.delay;
 }
 
 /* Writes the lanes of some tasks, and returns those that it has written. */
@@ -123,26 +213,67 @@ move_batch(int64 from)
 	return from;
 }
 
+/*
+ * Begins a pass if there are changes.  Returns the instant of the next try,
+ * DT_NOEND if there is no change; 0 if the pass has begun.
+ */
+static TimestampTz
+begin_pass(void)
+{
+	int64		changes = last_change();
+
+	if (changes == 0)
+		return DT_NOEND;
+	if (changes == pass.changes && pass.nold > 0)
+	{
+		if (jdg_now() < pass.look_at)
+			return pass.look_at;
+		look_at_old();
+		if (pass.nold > 0)
+			return pass.look_at;
+	}
+	if (!ConditionalLockRelationOid(jdg_relation_oid("lane_change"), ShareLock))
+		return jdg_now() + RETRY_US;
+	changes = last_change();
+	if (changes != pass.changes)
+		note_old();
+	pass.changes = changes;
+	return 0;
+}
+
+/* Ends a pass.  If transactions of before it run, another one follows. */
+static void
+end_pass(void)
+{
+	if (pass.nold > 0)
+		return;
+	forget_changes(pass.changes);
+	pass.changes = 0;
+}
+
 TimestampTz
 jdg_relane(JdgDb *db, uint32 why)
 {
 	TimestampTz begin = jdg_now();
-	int64		from;
+	TimestampTz next = 0;
+	int64		position;
 
 	do
 	{
+		/* after an error, the pass begins again */
+		bool		goes_on = pass.begun;
+
+		pass.begun = false;
+		position = 0;
 		jdg_work_begin();
-		from = first_to_move();
-		if (from >= 0 &&
-			!ConditionalLockRelationOid(jdg_relation_oid("limit_of"), ShareLock))
-		{
-			jdg_work_end();
-			return begin + RETRY_US;
-		}
-		if (from >= 0)
-			note_moved(from, move_batch(from));
+		if (!goes_on)
+			next = begin_pass();
+		else if ((position = move_batch(pass.position)) == 0)
+			end_pass();
 		JDG_FAULT("lanes-moved");
 		jdg_work_end();
-	} while (from >= 0 && jdg_now() - begin < TURN_US);
-	return from >= 0 ? begin : DT_NOEND;
+		pass.position = position;
+		pass.begun = goes_on ? position > 0 : next == 0;
+	} while (next == 0 && jdg_now() - begin < TURN_US);
+	return next == 0 ? begin : next;
 }

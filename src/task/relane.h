@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * relane.h
- *	  Moves tasks to lanes of their own when a limit was set.
+ *	  Moves tasks to other lanes when limits or tenants have changed.
  *
  *-------------------------------------------------------------------------
  */
@@ -9,6 +9,12 @@
 #define JDG_TASK_RELANE_H
 
 #include "shared/database.h"
+
+/*
+ * Notes that this transaction changes lanes of tasks that exist.  Called inside
+ * bookkeeping; the caller wakes the scheduler with JDG_WAKE_LIMITS.
+ */
+extern void jdg_relane_request(void);
 
 /* a duty of the scheduler */
 extern TimestampTz jdg_relane(JdgDb *db, uint32 why);

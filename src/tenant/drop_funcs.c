@@ -50,6 +50,7 @@
 #include "shared/quota.h"
 #include "shared/shmem.h"
 #include "task/locktask.h"
+#include "task/relane.h"
 #include "task/settle.h"
 #include "task/wakeup.h"
 #include "tenant/rows.h"
@@ -361,6 +362,7 @@ end_drop(Drop *d)
 	refuse_if_granted(d);
 	jdg_run(&grants, v, NULL, 0);
 	d->removed += jdg_run(&q, v, NULL, 0);
+	jdg_relane_request();
 	jdg_wake_scheduler_at_commit(JDG_WAKE_QUEUE_CHANGED);
 	jdg_internal_end(&in);
 	SPI_commit();

@@ -23,6 +23,7 @@
 #include "base/errors.h"
 #include "base/interval.h"
 #include "base/params.h"
+#include "task/relane.h"
 #include "task/wakeup.h"
 #include "tenant/tenant.h"
 
@@ -252,6 +253,7 @@ JDG_FUNCTION(jdg_create_tenant, JDG_LEVEL_OPERATOR)
 		raise_exists(a.name);
 	take_row(&tenant);
 	jdg_tenant_need_quota(&tenant);
+	jdg_relane_request();
 	jdg_audit("create_tenant", "tenant", a.name, user);
 	jdg_wake_scheduler_at_commit(JDG_WAKE_QUEUE_CHANGED);
 	jdg_internal_end(&in);

@@ -193,12 +193,14 @@ my %drive = (
 		change(\%t, 'jadugar.clock_offset' => $t{offset} += 86400 * 2);
 		poll_sub('the sweep has come', sub { hit() });
 	},
-	# the first limit of a handler, while its tasks wait
+	# the first limit of a handler, and a tenant, while their tasks wait
 	lanes => sub {
 		++$n;
 		try(qq{
-			SELECT jadugar.register_sql_handler('lanes $n', 'SELECT 1'), jadugar.enqueue('lanes $n', delay => '1 second');
-			SELECT jadugar.set_limit('handler', 'lanes $n', 5)});
+			SELECT jadugar.register_sql_handler('lanes $n', 'SELECT 1'), jadugar.enqueue('lanes $n', delay => '1 second'),
+				jadugar.enqueue('SELECT 1', delay => '1 second', tenant => 'lanes $n');
+			SELECT jadugar.set_limit('handler', 'lanes $n', 5), jadugar.create_tenant('lanes $n')});
+		poll($node, 'SELECT count(*) FROM jadugar_internal.lane_change', '0');
 	},
 	# in the session itself
 	cache => sub {
