@@ -32,7 +32,7 @@ decide_failed(JdgTask *t, const JdgOutcome *o, JdgDecision *d)
 
 		d->stays = true;
 		d->run_at = o->finished_at + delay;
-		d->state = delay > 0 ? JDG_STATE_SCHEDULED : JDG_STATE_READY;
+		d->state = delay > 0 ? JDG_STATE_SCHEDULED : jdg_ready_state(t);
 	}
 }
 
@@ -59,7 +59,7 @@ decide_crashed(JdgTask *t, const JdgOutcome *o, JdgDecision *d)
 	d->stays = true;
 	d->run_at = t->crashes == 1 ? t->run_at :
 		o->finished_at + (t->crashes - 1) * USECS_PER_SEC;
-	d->state = t->crashes == 1 ? JDG_STATE_READY : JDG_STATE_SCHEDULED;
+	d->state = t->crashes == 1 ? jdg_ready_state(t) : JDG_STATE_SCHEDULED;
 }
 
 static void

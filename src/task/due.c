@@ -40,7 +40,7 @@ promote_batch(TimestampTz from, TimestampTz now)
 	static JdgQuery promote = {
 		"UPDATE jadugar_internal.task SET state = CASE "
 		"WHEN concurrency_key IS NOT NULL AND NOT key_place "
-		"THEN " JDG_SQL_KEY "::\"char\" ELSE " JDG_SQL_READY "::\"char\" END "
+		"THEN " JDG_SQL_KEY "::\"char\" ELSE " JDG_SQL_READY_STATE " END "
 		"WHERE task_id = ANY (ARRAY("
 		"SELECT task_id FROM jadugar_internal.task WHERE state = "
 		JDG_SQL_SCHEDULED " "

@@ -289,7 +289,6 @@ enqueue_hook(const JdgTask *t, const JdgOutcome *o, const JdgDecision *d,
 	hook.owner = t->owner;
 	hook.queue_id = t->queue_id;
 	hook.priority = t->priority;
-	hook.state = JDG_STATE_READY;
 	hook.transaction = JDG_XACT_COMMITTED;
 	hook.bounded = t->bounded;
 	hook.max_attempts = jdg_task_max_attempts;
@@ -298,6 +297,7 @@ enqueue_hook(const JdgTask *t, const JdgOutcome *o, const JdgDecision *d,
 	hook.scheduled_for = hook.started_at = DT_NOBEGIN;
 	hook.tenant = t->tenant;
 	hook.trace = t->trace;
+	hook.state = jdg_ready_state(&hook);
 	hook.event = jdg_task_is_quiet(t) ? jdg_task_quiet_event() : NULL;
 	jdg_task_insert(&hook);
 	JDG_FAULT("hook-enqueued");

@@ -271,10 +271,16 @@ jdg_task_load(int64 task_id, bool lock, JdgTask *task, MemoryContext mcxt)
 }
 
 JdgTaskState
+jdg_ready_state(const JdgTask *t)
+{
+	return JDG_STATE_READY;
+}
+
+JdgTaskState
 jdg_state_without_dependencies(const JdgTask *t)
 {
 	if (t->run_at > jdg_now())
 		return JDG_STATE_SCHEDULED;
 	return t->concurrency_key && !t->key_place ? JDG_STATE_KEY :
-		JDG_STATE_READY;
+		jdg_ready_state(t);
 }

@@ -178,6 +178,12 @@ extern Jsonb *jdg_task_quiet_event(void);
 /* the field of JdgTask.event that says so */
 #define JDG_QUIET "quiet"
 
+/* the state of a task that may begin */
+extern JdgTaskState jdg_ready_state(const JdgTask *t);
+
+/* the same in SQL, from the columns of a row of task */
+#define JDG_SQL_READY_STATE JDG_SQL_READY "::\"char\""
+
 /*
  * The state of a task that waits for no other, from its run_at, its key and
  * its place there.
