@@ -87,7 +87,7 @@ COMMENT ON FUNCTION jadugar.alter_queue IS
 
 CREATE FUNCTION jadugar.drop_queue(name text) RETURNS void
 LANGUAGE C AS 'MODULE_PATHNAME', 'jdg_drop_queue';
-COMMENT ON FUNCTION jadugar.drop_queue IS 'Drops a queue that no task, schedule, handler, flow or subscription uses.';
+COMMENT ON FUNCTION jadugar.drop_queue IS 'Drops a queue that no task, schedule, handler, flow, subscription or actor uses.';
 
 CREATE FUNCTION jadugar.pause_queue(name text) RETURNS void
 LANGUAGE C AS 'MODULE_PATHNAME', 'jdg_pause_queue';

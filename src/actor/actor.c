@@ -100,6 +100,12 @@ jdg_actor_lock_change(const char *name)
 	jdg_lock_xact(JDG_LOCK_ACTOR, lock_of(name));
 }
 
+bool
+jdg_actor_try_lock_change(const char *name)
+{
+	return jdg_try_lock_xact(JDG_LOCK_ACTOR, lock_of(name));
+}
+
 char *
 jdg_actor_concurrency_key(const char *name, const char *key)
 {

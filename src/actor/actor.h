@@ -46,6 +46,7 @@ extern void jdg_actor_check_key(const char *key);
  */
 extern void jdg_actor_lock_use(const char *name);
 extern void jdg_actor_lock_change(const char *name);
+extern bool jdg_actor_try_lock_change(const char *name);
 
 /* the concurrency_key of messages to a key, or the beginning of all of them */
 extern char *jdg_actor_concurrency_key(const char *name, const char *key);

@@ -16,7 +16,7 @@
 #include "base/locks.h"
 #include "queue/owned.h"
 
-/* do tasks, schedules or handlers use queue t? */
+/* is queue t in use? */
 #define IN_USE \
 	"(EXISTS (SELECT FROM jadugar_internal.task k " \
 	"WHERE k.queue_id = t.queue_id) " \
@@ -26,6 +26,8 @@
 	"WHERE n.queue_id = t.queue_id) " \
 	"OR EXISTS (SELECT FROM jadugar_internal.subscription b " \
 	"WHERE b.queue_id = t.queue_id) " \
+	"OR EXISTS (SELECT FROM jadugar_internal.actor a " \
+	"WHERE a.queue_id = t.queue_id) " \
 	"OR (SELECT u.flows + u.runs > 0 " \
 	"FROM jadugar_internal._flow_uses(t.queue_id, NULL) u))"
 
@@ -70,7 +72,7 @@ drop_queues(JdgHandover *h)
 {
 	static JdgQuery list = {
 		"SELECT t.name, CASE WHEN " IN_USE " "
-		"THEN 'tasks, schedules, handlers, subscriptions or flows use it' END "
+		"THEN 'tasks, schedules, handlers, subscriptions, actors or flows use it' END "
 		"FROM jadugar_internal.queue t WHERE " OWN_QUEUE " ORDER BY t.name",
 		1, {OIDOID}
 	};

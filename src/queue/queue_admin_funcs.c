@@ -65,7 +65,9 @@ static JdgQuery used_query = {
 	"(SELECT count(*) FROM jadugar_internal.handler AS h "
 	"WHERE h.queue_id = $1), "
 	"(SELECT count(*) FROM jadugar_internal.subscription AS n "
-	"WHERE n.queue_id = $1)",
+	"WHERE n.queue_id = $1), "
+	"(SELECT count(*) FROM jadugar_internal.actor AS a "
+	"WHERE a.queue_id = $1)",
 	1, {INT4OID}
 };
 
@@ -158,6 +160,7 @@ refuse_if_used(const char *name, Datum queue_id)
 	int64		schedules;
 	int64		handlers;
 	int64		subscriptions;
+	int64		actors;
 	JdgFlowUses uses;
 
 	(void) jdg_run_latest(&used_query, &queue_id, NULL);
@@ -165,17 +168,19 @@ refuse_if_used(const char *name, Datum queue_id)
 	schedules = jdg_col_int64(0, 2, 0);
 	handlers = jdg_col_int64(0, 3, 0);
 	subscriptions = jdg_col_int64(0, 4, 0);
+	actors = jdg_col_int64(0, 5, 0);
 	jdg_flow_uses_of_queue(DatumGetInt32(queue_id), &uses);
-	if (tasks + schedules + handlers + subscriptions + uses.flows + uses.runs == 0)
+	if (tasks + schedules + handlers + subscriptions + actors + uses.flows +
+		uses.runs == 0)
 		return;
 	ereport(ERROR,
 			(errcode(JDG_ERRCODE_CONFLICT),
 			 errmsg("cannot drop queue \"%s\" because it is in use", name),
 			 jdg_confined(jdg_section_caller()) != NULL ? 0 :
-			 errdetail("Unfinished tasks: %lld, schedules: %lld, handlers: %lld, subscriptions: %lld, flows: %lld, unfinished flow runs: %lld.",
+			 errdetail("Unfinished tasks: %lld, schedules: %lld, handlers: %lld, subscriptions: %lld, actors: %lld, flows: %lld, unfinished flow runs: %lld.",
 					   (long long) tasks, (long long) schedules,
 					   (long long) handlers, (long long) subscriptions,
-					   (long long) uses.flows, (long long) uses.runs),
+					   (long long) actors, (long long) uses.flows, (long long) uses.runs),
 			 errhint("Finish, cancel, drop, or move them first.")));
 }
 

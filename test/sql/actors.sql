@@ -189,10 +189,30 @@ SELECT count(*) FROM jadugar_internal.actor_state WHERE actor = 'strict';
 
 -- ------------------------------------------------------------------------- roles
 
+-- an actor that runs a message stays, and is not waited for
+CREATE FUNCTION act.waits(INOUT state jsonb, message jsonb, OUT reply jsonb) LANGUAGE plpgsql AS
+	$$ BEGIN PERFORM pg_advisory_xact_lock(7070); END $$;
+GRANT EXECUTE ON FUNCTION act.waits TO act_owner;
+SELECT pg_advisory_lock(7070);
+SET ROLE act_owner;
+SELECT jadugar.register_actor('waits', 'act.waits'), jadugar.send('waits', 'k', '{}') AS w \gset
+RESET ROLE;
+CALL test.wait_until(format('EXISTS (SELECT FROM jadugar.running WHERE task_id = %s)', :w));
+CALL test.wait_until('EXISTS (SELECT FROM pg_locks WHERE locktype = ''advisory'' AND objid = 7070 AND NOT granted)');
+SELECT kind, name, problem FROM jadugar.reassign_owned('act_owner', 'act_other', '{actors}', dry_run => true);
+BEGIN;
+SELECT kind, name, problem FROM jadugar.drop_owned('act_owner', '{actors}') WHERE problem IS NOT NULL;
+ROLLBACK;
+SELECT pg_advisory_unlock(7070);
+SELECT status FROM jadugar.wait(:w, '20 s');
 SELECT kind, name, problem FROM jadugar.reassign_owned('act_owner', 'act_other', '{actors}');
 SELECT actor, owner, keys FROM jadugar.actors ORDER BY actor;
 SELECT DISTINCT owner::regrole FROM jadugar_internal.actor_state;
 SELECT function, what, owner, detail FROM jadugar.audit WHERE what LIKE 'actor %' AND owner IN ('act_owner', 'act_other') ORDER BY audit_id;
+-- an actor keeps its queue
+SELECT jadugar.drop_queue('act_queue');
+\echo :LAST_ERROR_SQLSTATE
+SELECT kind, name, problem FROM jadugar.drop_owned('act_owner', '{queues}');
 SELECT kind, name, problem FROM jadugar.drop_owned('act_other', '{actors}');
 SELECT count(*) FROM jadugar_internal.actor_state;
 SELECT jadugar.drop_queue('act_queue');
