@@ -58,7 +58,12 @@ SELECT t.task_id,
 	t.concurrency_key,
 	CASE t.expect_rows WHEN 's' THEN 'some' WHEN 'o' THEN 'one' ELSE 'any' END AS expect_rows,
 	(SELECT pg_catalog.array_agg(d.parent_id ORDER BY d.parent_id)
-	 FROM jadugar_internal.dependency d WHERE d.task_id = t.task_id) AS depends_on,
+	 FROM jadugar_internal.dependency d WHERE d.task_id = t.task_id
+		AND (NOT (SELECT jadugar_internal._v_is_confined())
+			OR EXISTS (SELECT FROM jadugar_internal.task p WHERE p.task_id = d.parent_id
+				AND jadugar_internal._v_sees(p.owner, p.tenant))
+			OR EXISTS (SELECT FROM jadugar_internal.attempt p WHERE p.task_id = d.parent_id
+				AND jadugar_internal._v_sees(p.owner, p.tenant)))) AS depends_on,
 	t.trace,
 	w.message,
 	c.text AS command,

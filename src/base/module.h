@@ -182,10 +182,11 @@ typedef struct JdgModule
 	/*
 	 * Something happens in this transaction, and a bit in shared memory says
 	 * that a module may ask for it.  "owner" is the role whose thing it is,
-	 * "key" names the thing.  Inside or outside of bookkeeping.
+	 * "tenant" its label or NULL, "key" names the thing.  Inside or outside
+	 * of bookkeeping.
 	 */
-	void		(*happened) (JdgHappening kind, Oid owner, const char *key,
-							 Jsonb *data);
+	void		(*happened) (JdgHappening kind, Oid owner, const char *tenant,
+							 const char *key, Jsonb *data);
 } JdgModule;
 
 /* each module that has a row defines its own in module.c */

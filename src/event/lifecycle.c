@@ -4,7 +4,8 @@
  *	  Events of topic "jadugar", see lifecycle.h.
  *
  * Runs in any process, in the transaction of what has happened: the event
- * exists if and only if that commits.  The publisher is the owner of the thing.
+ * exists if and only if that commits.  The publisher is the owner of the thing,
+ * and the event has the label of the thing's tenant.
  *
  * An event is written if a subscription of the topic has a pattern for its
  * type, or jadugar.lifecycle_events has.  Each process keeps the answer for
@@ -172,10 +173,11 @@ jdg_lifecycle_prepare(void)
 }
 
 void
-jdg_event_happened(JdgHappening kind, Oid owner, const char *key, Jsonb *data)
+jdg_event_happened(JdgHappening kind, Oid owner, const char *tenant,
+				   const char *key, Jsonb *data)
 {
 	if (is_asked_for(kind))
-		jdg_publish_own(jdg_happening_type(kind), owner, key, data);
+		jdg_publish_own(jdg_happening_type(kind), owner, tenant, key, data);
 }
 
 void

@@ -13,7 +13,8 @@
 #include "shared/happening.h"
 
 /* the "happened" of the module, see base/module.h */
-extern void jdg_event_happened(JdgHappening kind, Oid owner, const char *key,
+extern void jdg_event_happened(JdgHappening kind, Oid owner,
+							   const char *tenant, const char *key,
 							   Jsonb *data);
 
 /* for the scheduler: brings JdgDb.happenings up to date with the tables */

@@ -129,6 +129,21 @@ check_version(JdgPublisher *p)
 }
 
 /*
+ * The event that is handled, if it has the tenant of the event to publish:
+ * readers of one tenant do not see the ids of another one.  0: it has not.
+ */
+static int64
+cause_for(const char *tenant)
+{
+	const char *label = jdg_current_task->tenant;
+
+	if (tenant == NULL || label == NULL ? tenant != label :
+		strcmp(tenant, label) != 0)
+		return 0;
+	return jdg_current_task->event->event_id;
+}
+
+/*
  * An event that a handler publishes follows from the one that it handles.
  * Raises VALIDATION_ERROR if too many have followed from one another.
  */
@@ -144,7 +159,7 @@ find_cause(JdgPublisher *p)
 	p->inherited = NULL;
 	if (current == NULL)
 		return;
-	p->cause = current->event_id;
+	p->cause = cause_for(p->tenant);
 	p->hops = current->hops + 1;
 	if (p->hops > jdg_event_max_hops)
 		ereport(ERROR,
@@ -363,11 +378,13 @@ jdg_publish_end(JdgPublisher *p)
  * have followed before.
  */
 void
-jdg_publish_own(const char *type, Oid role, const char *key, Jsonb *data)
+jdg_publish_own(const char *type, Oid role, const char *tenant,
+				const char *key, Jsonb *data)
 {
 	const JdgCurrentEvent *current = jdg_current_task ?
 	jdg_current_task->event : NULL;
-	JdgPublisher p = {.type = type,.role = role};
+	JdgPublisher p = {.type = type,.role = role,
+	.tenant = unconstify(char *, tenant)};
 	JdgPublication event = {.data = data,.key = unconstify(char *, key)};
 	NameData	name;
 	bool		can_login;
@@ -381,7 +398,7 @@ jdg_publish_own(const char *type, Oid role, const char *key, Jsonb *data)
 		jdg_owner_record(role, &name);
 	if (current != NULL)
 	{
-		p.cause = current->event_id;
+		p.cause = cause_for(tenant);
 		p.hops = Min(current->hops + 1, PG_INT16_MAX);
 	}
 	(void) jdg_publish_add(&p, &event);

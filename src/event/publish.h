@@ -59,12 +59,13 @@ extern void jdg_publish_check(JdgPublisher *p, JdgPublication *event);
 extern int64 jdg_publish_add(JdgPublisher *p, const JdgPublication *event);
 
 /*
- * Publishes an event of jadugar itself, in topic "jadugar", as if the role had.
+ * Publishes an event of jadugar itself, in topic "jadugar", as if the role had
+ * for a tenant, or for none (NULL).
  * Nothing is published before the topic has its first leaf, which a transaction
  * left open would keep from others: the scheduler makes it, or who subscribes.
  */
-extern void jdg_publish_own(const char *type, Oid role, const char *key,
-							Jsonb *data);
+extern void jdg_publish_own(const char *type, Oid role, const char *tenant,
+							const char *key, Jsonb *data);
 
 /* writes the events */
 extern void jdg_publish_end(JdgPublisher *p);

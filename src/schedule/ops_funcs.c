@@ -189,7 +189,7 @@ tell(JdgHappening kind, const JdgSchedule *s)
 	jdg_json_begin(&st);
 	jdg_json_int64(&st, "schedule_id", s->schedule_id);
 	jdg_json_text(&st, "schedule", s->name);
-	jdg_happened(kind, s->owner, s->name, jdg_json_finish(&st));
+	jdg_happened_to(kind, s->owner, s->tenant, s->name, jdg_json_finish(&st));
 }
 
 /* pause_schedule(name, owner): false if it was paused already */

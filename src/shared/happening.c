@@ -34,10 +34,17 @@ static JdgDb *pinned = NULL;	/* by this transaction */
 void
 jdg_happened(JdgHappening kind, Oid owner, const char *key, Jsonb *data)
 {
+	jdg_happened_to(kind, owner, NULL, key, data);
+}
+
+void
+jdg_happened_to(JdgHappening kind, Oid owner, const char *tenant,
+				const char *key, Jsonb *data)
+{
 	jdg_foreach_module(module)
 	{
 		if (module->happened)
-			module->happened(kind, owner, key, data);
+			module->happened(kind, owner, tenant, key, data);
 	}
 }
 

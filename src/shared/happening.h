@@ -40,6 +40,10 @@ jdg_happens(JdgHappening kind)
 extern void jdg_happened(JdgHappening kind, Oid owner, const char *key,
 						 Jsonb *data);
 
+/* the same for a thing that has the label of a tenant, or NULL */
+extern void jdg_happened_to(JdgHappening kind, Oid owner, const char *tenant,
+							const char *key, Jsonb *data);
+
 /* this transaction asks for these kinds when it commits */
 extern void jdg_happenings_expect(uint64 kinds);
 

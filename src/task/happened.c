@@ -53,7 +53,7 @@ jdg_task_happened(const JdgTaskNews *n)
 	}
 	if (n->status != NULL)
 		add_attempt(&st, n);
-	jdg_happened(n->kind, n->owner, of_schedule ? n->schedule :
-				 psprintf("%lld", (long long) n->task_id),
-				 jdg_json_finish(&st));
+	jdg_happened_to(n->kind, n->owner, n->tenant, of_schedule ? n->schedule :
+					psprintf("%lld", (long long) n->task_id),
+					jdg_json_finish(&st));
 }

@@ -15,6 +15,7 @@ typedef struct JdgTaskNews
 {
 	JdgHappening kind;
 	Oid			owner;
+	const char *tenant;			/* or NULL */
 	int64		task_id;
 	int64		command_id;
 	int32		queue_id;

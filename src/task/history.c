@@ -285,7 +285,7 @@ kind_of(const JdgHistory *h)
 void
 jdg_attempt_happened(const JdgHistory *h, int64 attempt_id)
 {
-	JdgTaskNews news = {kind_of(h), h->owner, h->task_id, h->command_id,
+	JdgTaskNews news = {kind_of(h), h->owner, h->tenant, h->task_id, h->command_id,
 		h->queue_id, h->schedule_id, h->schedule, jdg_status_name(h->status),
 	h->attempt, attempt_id, h->occurrences, h->error_code, h->reason};
 

@@ -92,7 +92,7 @@ jdg_task_quiet_event(void)
 static void
 tell(const JdgTask *t)
 {
-	JdgTaskNews news = {.owner = t->owner,.task_id = t->task_id,
+	JdgTaskNews news = {.owner = t->owner,.tenant = t->tenant,.task_id = t->task_id,
 		.command_id = t->command_id,.queue_id = t->queue_id,
 	.schedule_id = t->schedule_id,.schedule = t->schedule};
 	bool		fired = t->schedule_id != 0 && t->schedule != NULL;

@@ -18,6 +18,9 @@ SELECT jadugar.create_tenant('acme', max_concurrency => 4, description => 'own')
 SELECT jadugar.grant_tenant('acme', 'cf_acme'), jadugar.grant_tenant('hush', 'cf_hush'), jadugar.grant_tenant('hush2', 'cf_hush'),
 	jadugar.grant_tenant('acme', 'cf_mon', 'monitor') \g /dev/null
 
+-- events about tasks and flows have the label of these
+SELECT jadugar.subscribe('cf_lifecycle', '{task.completed,flow.started}', 'SELECT 1', topics => '{jadugar}') > 0 AS made;
+
 -- ---------------------------------------------------------------------- rows
 
 -- Makes rows of all kinds, of a tenant and without one, whose contents, names
@@ -78,12 +81,19 @@ CALL cf.create_rows('hush free', NULL);
 -- uses what belongs to the confined role
 SELECT jadugar.enqueue('own_handler', '{"a": "hush data"}', delay => '1 day', queue => 'own_queue') AS id,
 	jadugar.publish('own.type', '{"a": "hush data"}', topic => 'own_topic') AS event \g /dev/null
+SELECT jadugar.enqueue('SELECT 1', '{"a": "hush data"}', delay => '1 day') AS parent \gset
 RESET ROLE;
 CALL test.wait_until('SELECT count(*) = 24 FROM jadugar.history WHERE owner::text ~ ''^cf''');
 CALL test.wait_until('SELECT count(*) = 6 FROM jadugar.approvals WHERE owner::text ~ ''^cf''');
 CALL test.wait_until('SELECT count(*) = 2 FROM jadugar.dead_letters WHERE owner::text ~ ''^cf''');
-SELECT jadugar.pause_all('hold') \g /dev/null
 CALL cf.continue_ids(8000000);
+-- rows of the tenant that refer to rows which are hidden
+SET ROLE cf_free;
+SELECT jadugar.enqueue('SELECT 1', delay => '1 day', tenant => 'acme', depends_on => ARRAY[:parent]) AS child \gset
+SELECT jadugar.subscribe('hush_free_subscription', '{hush_free.event}', 'SELECT jadugar.publish(''own.caused'', tenant => ''acme'')', start => 'beginning') \g /dev/null
+RESET ROLE;
+CALL test.wait_until('SELECT count(*) = 1 FROM jadugar.events WHERE type = ''own.caused''');
+SELECT jadugar.pause_all('hold') \g /dev/null
 SET jadugar.tenant = '';
 
 -- -------------------------------------------------------------------- calls
@@ -264,6 +274,9 @@ SELECT relname FROM pg_class WHERE relnamespace::regnamespace::text ~ '^jadugar'
 SET ROLE cf_acme;
 SELECT owner, tenant, count(*), count(payload) AS payloads FROM jadugar.tasks GROUP BY 1, 2 ORDER BY 1;
 SELECT owner, tenant, count(*), count(payload) AS payloads FROM jadugar.history WHERE owner ~ '^cf' GROUP BY 1, 2 ORDER BY 1;
+SELECT depends_on FROM jadugar.tasks WHERE task_id = :child;
+SELECT depends_on FROM jadugar.get_task(:child);
+SELECT publisher, type, count(*), count(cause) AS causes FROM jadugar.events WHERE topic = 'jadugar' OR type = 'own.caused' GROUP BY 1, 2 ORDER BY 1, 2;
 SELECT name, scheduled FROM jadugar.queues ORDER BY 1;
 SELECT name, running, finished FROM jadugar.flows WHERE version IS NOT NULL ORDER BY 1;
 SET ROLE cf_mon;
@@ -406,6 +419,7 @@ SELECT type, count(*) FROM jadugar.dead_letters WHERE subscription = 'own_subscr
 SELECT jadugar.abort_flow(run_id, 'kill') FROM jadugar.flow_runs WHERE finished_at IS NULL AND owner::text ~ '^cf' \g /dev/null
 CALL test.wait_until('SELECT bool_and(finished_at IS NOT NULL) FROM jadugar.flow_runs WHERE owner::text ~ ''^cf''');
 SELECT jadugar.cancel_tasks(owner => r) FROM unnest('{cf_acme,cf_hush,cf_free,cf_shared}'::text[]) r \g /dev/null
+SELECT jadugar.unsubscribe('cf_lifecycle');
 SELECT jadugar.unsubscribe(name, owner => owner::text, dead_letters => 'drop') FROM jadugar.subscriptions WHERE owner::text ~ '^cf' \g /dev/null
 SELECT jadugar.drop_owned(r) FROM unnest('{cf_acme,cf_hush,cf_free,cf_shared}'::text[]) r \g /dev/null
 SELECT jadugar.drop_topic(name, events => 'drop') FROM jadugar.topics WHERE owner::text ~ '^cf' \g /dev/null

@@ -104,9 +104,9 @@ begin_data(JsonbParseState **st, const JdgRunState *rs)
 static void
 happened(JsonbParseState **st, const JdgRunState *rs, JdgHappening kind)
 {
-	jdg_happened(kind, rs->r.owner,
-				 psprintf("%lld", (long long) rs->r.run_id),
-				 jdg_json_finish(st));
+	jdg_happened_to(kind, rs->r.owner, rs->r.tenant,
+					psprintf("%lld", (long long) rs->r.run_id),
+					jdg_json_finish(st));
 }
 
 static void
