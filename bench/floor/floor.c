@@ -41,7 +41,7 @@ PG_MODULE_MAGIC;
 
 #define CLAIM \
 	"SELECT task_id, run_at, payload FROM floor.task " \
-	"WHERE owner = $1 AND queue_id = 1 AND priority = 0 AND state = 'r' " \
+	"WHERE owner = $1 AND queue_id = 1 AND priority = 0 AND lane = 0 AND state = 'r' " \
 	"AND (run_at, task_id) > ($2, $3) ORDER BY run_at, task_id " \
 	"LIMIT $4 FOR UPDATE SKIP LOCKED"
 #define WORK "INSERT INTO effect VALUES (($1->>'n')::integer)"

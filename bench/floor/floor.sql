@@ -17,10 +17,10 @@ CREATE FUNCTION floor.drain(workers integer, group_size integer) RETURNS void
 CREATE FUNCTION floor.fill(payloads jsonb[]) RETURNS void
 	LANGUAGE sql
 	BEGIN ATOMIC
-		INSERT INTO floor.task (task_id, owner, queue_id, priority, state,
+		INSERT INTO floor.task (task_id, owner, queue_id, priority, lane, state,
 			transaction, isolate, bounded, attempt, max_attempts, crashes,
 			command_id, run_at, created_at, key_place, payload)
-		SELECT nextval('floor.task_id_seq'), current_user::regrole, 1, 0, 'r',
+		SELECT nextval('floor.task_id_seq'), current_user::regrole, 1, 0, 0, 'r',
 			'c', false, false, 0, 10, 0, 1, now(), now(), false, p.payload
 		FROM unnest(payloads) AS p(payload);
 	END;

@@ -17,9 +17,9 @@ our $name = 'enqueue';
 my %script = (
 	'jadugar' => qq{SELECT jadugar.enqueue('SELECT 1', jsonb_build_object('n', :n::integer));\n},
 	'plain INSERT, same indexes' => q{INSERT INTO floor.task (task_id, owner, queue_id, priority,
-		state, transaction, isolate, bounded, attempt, max_attempts, crashes, command_id, run_at,
+		lane, state, transaction, isolate, bounded, attempt, max_attempts, crashes, command_id, run_at,
 		created_at, key_place, payload) VALUES (nextval('floor.task_id_seq'), current_user::regrole, 1, 0,
-		'r', 'c', false, false, 0, 10, 0, 1, now(), now(), false, jsonb_build_object('n', :n::integer));} =~ s/\s+/ /gr . "\n",
+		0, 'r', 'c', false, false, 0, 10, 0, 1, now(), now(), false, jsonb_build_object('n', :n::integer));} =~ s/\s+/ /gr . "\n",
 	'PgQ' => qq{SELECT pgq.insert_event('bench', 'type', jsonb_build_object('n', :n::integer)::text);\n},
 	'graphile-worker' => qq{SELECT graphile_worker.add_job('bench', json_build_object('n', :n::integer));\n});
 
