@@ -113,37 +113,49 @@ jdg_actor_concurrency_key(const char *name, const char *key)
 }
 
 bool
-jdg_actor_state_lock(const char *name, const char *key, Jsonb **state)
+jdg_actor_state_lock(const char *name, const char *key, Oid *owner,
+					 Jsonb **state)
 {
 	static JdgQuery q = {
-		"SELECT s.state FROM jadugar_internal.actor_state s "
-		"WHERE s.actor = $1 AND s.key = $2 FOR UPDATE", 2, {TEXTOID, TEXTOID}
+		"SELECT a.owner, s.state FROM jadugar_internal.actor_state s "
+		"JOIN jadugar_internal.actor a ON a.name = s.actor "
+		"WHERE s.actor = $1 AND s.key = $2 FOR UPDATE OF s", 2,
+		{TEXTOID, TEXTOID}
 	};
 	Datum		v[2] = {CStringGetTextDatum(name), CStringGetTextDatum(key)};
 
 	if (jdg_run(&q, v, NULL, 0) == 0)
 		return false;
-	*state = jdg_col_jsonb(0, 1, CurrentMemoryContext);
+	*owner = jdg_col_oid(0, 1);
+	*state = jdg_col_jsonb(0, 2, CurrentMemoryContext);
 	return true;
 }
 
 void
-jdg_actor_state_write(const JdgActor *actor, const char *key,
-					  const char *tenant, Jsonb *state)
+jdg_actor_state_write(const char *name, const char *key, const char *tenant,
+					  Jsonb *state)
 {
 	static JdgQuery forget = {
 		"DELETE FROM jadugar_internal.actor_state s "
 		"WHERE s.actor = $1 AND s.key = $2", 2, {TEXTOID, TEXTOID}
 	};
-	static JdgQuery write = {
+
+	/* a key has a row except for its first message */
+	static JdgQuery update = {
+		"UPDATE jadugar_internal.actor_state s SET tenant = $tenant, "
+		"state = $state, version = s.version + 1, updated_at = $now "
+		"WHERE s.actor = $actor AND s.key = $key"
+	};
+	static JdgQuery insert = {
 		"INSERT INTO jadugar_internal.actor_state AS s (actor, key, owner, "
 		"tenant, state, version, updated_at) "
-		"VALUES ($actor, $key, $owner, $tenant, $state, 1, $now) "
+		"SELECT a.name, $key, a.owner, $tenant, $state, 1, $now "
+		"FROM jadugar_internal.actor a WHERE a.name = $actor "
 		"ON CONFLICT (actor, key) DO UPDATE SET owner = excluded.owner, "
 		"tenant = excluded.tenant, state = excluded.state, "
 		"version = s.version + 1, updated_at = excluded.updated_at"
 	};
-	Datum		v[2] = {CStringGetTextDatum(actor->name), CStringGetTextDatum(key)};
+	Datum		v[2] = {CStringGetTextDatum(name), CStringGetTextDatum(key)};
 	JdgParams	p = {0};
 
 	if (state == NULL)
@@ -151,11 +163,11 @@ jdg_actor_state_write(const JdgActor *actor, const char *key,
 		jdg_run(&forget, v, NULL, 0);
 		return;
 	}
-	jdg_bind_text(&p, "actor", actor->name);
-	jdg_bind_text(&p, "key", key);
-	jdg_bind_oid(&p, "owner", actor->owner);
 	jdg_bind_text(&p, "tenant", tenant);
 	jdg_bind_jsonb(&p, "state", state);
 	jdg_bind_time(&p, "now", jdg_now());
-	jdg_run_params(&write, &p, 0);
+	jdg_bind_text(&p, "actor", name);
+	jdg_bind_text(&p, "key", key);
+	if (jdg_run_params(&update, &p, 0) == 0)
+		jdg_run_params(&insert, &p, 0);
 }

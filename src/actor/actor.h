@@ -52,14 +52,14 @@ extern bool jdg_actor_try_lock_change(const char *name);
 extern char *jdg_actor_concurrency_key(const char *name, const char *key);
 
 /*
- * The row of a key, locked.  False: it has none.  *state, in the current memory
- * context.  Inside jdg_internal_begin().
+ * The row of a key, locked, and the owner of the actor.  False: the key has
+ * none.  *state, in the current memory context.  Inside jdg_internal_begin().
  */
-extern bool jdg_actor_state_lock(const char *name, const char *key,
+extern bool jdg_actor_state_lock(const char *name, const char *key, Oid *owner,
 								 Jsonb **state);
 
 /* Writes the state of a key; NULL: it has none any more.  Likewise. */
-extern void jdg_actor_state_write(const JdgActor *actor, const char *key,
+extern void jdg_actor_state_write(const char *name, const char *key,
 								  const char *tenant, Jsonb *state);
 
 #endif							/* JDG_ACTOR_ACTOR_H */

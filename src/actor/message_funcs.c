@@ -266,7 +266,7 @@ JDG_FUNCTION(jdg_reset_actor, JDG_LEVEL_USER)
 				 errmsg("permission denied to reset actor \"%s\"", a.actor),
 				 errdetail("It belongs to role \"%s\".", jdg_role_name(actor.owner)),
 				 errhint("An actor can be reset by its owner and by operators.")));
-	jdg_actor_state_write(&actor, a.key, tenant, a.state);
+	jdg_actor_state_write(a.actor, a.key, tenant, a.state);
 	(void) jdg_actor_release(actor.owner, jdg_actor_concurrency_key(a.actor, a.key),
 							 0, in.save_user);
 	jdg_audit_detail("reset_actor", "actor", a.actor, actor.owner,
@@ -297,12 +297,11 @@ read_message(const char *function, Jsonb *payload, SendArgs *a)
 			 errhint("Send messages with jadugar.send(). Read a state with jadugar.actor_state().")));
 }
 
-/* The actor, if the task's owner still has it. */
+/* Raises FORBIDDEN if the actor is not the task owner's any more. */
 static void
-read_own_actor(const SendArgs *a, Oid owner, JdgActor *actor)
+check_owner(const SendArgs *a, Oid actor_owner, Oid owner)
 {
-	jdg_actor_read(a->actor, actor, CurrentMemoryContext);
-	if (actor->owner != owner)
+	if (actor_owner != owner)
 		ereport(ERROR,
 				(errcode(JDG_ERRCODE_FORBIDDEN),
 				 errmsg("actor \"%s\" belongs to another role", a->actor),
@@ -316,8 +315,8 @@ JDG_FUNCTION(jdg_actor_load, JDG_LEVEL_USER)
 {
 	Jsonb	   *payload = NULL;
 	SendArgs	a = {0};
-	JdgActor	actor;
 	JdgInternal in;
+	Oid			owner;
 	Jsonb	   *state = NULL;
 	Jsonb	   *copy;
 
@@ -325,11 +324,15 @@ JDG_FUNCTION(jdg_actor_load, JDG_LEVEL_USER)
 	read_message("_actor_load", payload, &a);
 	jdg_actor_lock_use(a.actor);
 	jdg_internal_begin(&in);
-	if (!jdg_actor_state_lock(a.actor, a.key, &state))
+	if (!jdg_actor_state_lock(a.actor, a.key, &owner, &state))
 	{
-		read_own_actor(&a, in.save_user, &actor);
+		JdgActor	actor;
+
+		jdg_actor_read(a.actor, &actor, CurrentMemoryContext);
+		owner = actor.owner;
 		state = actor.initial;
 	}
+	check_owner(&a, owner, in.save_user);
 	copy = MemoryContextAlloc(fcinfo->flinfo->fn_mcxt, VARSIZE(state));
 	memcpy(copy, state, VARSIZE(state));
 	jdg_internal_end(&in);
@@ -341,7 +344,6 @@ JDG_FUNCTION(jdg_actor_load, JDG_LEVEL_USER)
 JDG_FUNCTION(jdg_actor_store, JDG_LEVEL_USER)
 {
 	SendArgs	a = {0};
-	JdgActor	actor;
 	JdgInternal in;
 
 	if (PG_ARGISNULL(0))
@@ -354,8 +356,7 @@ JDG_FUNCTION(jdg_actor_store, JDG_LEVEL_USER)
 				 errhint("Send messages with jadugar.send().")));
 	loaded_task = 0;
 	jdg_internal_begin(&in);
-	read_own_actor(&a, in.save_user, &actor);
-	jdg_actor_state_write(&actor, a.key, jdg_current_task->tenant,
+	jdg_actor_state_write(a.actor, a.key, jdg_current_task->tenant,
 						  jdg_arg_jsonb(fcinfo, 1));
 	JDG_FAULT("actor-stored");
 	jdg_internal_end(&in);
