@@ -24,6 +24,9 @@
 #define MAX_COMMANDS 1024
 #define MAX_ALONE	 256
 
+/* us: the average of quicker commands is raised as if it were that much */
+#define RAISE_FROM 25
+
 /* runs without error after which a command is safe; tests need fewer */
 #ifdef JDG_FAULTS
 #define SAFE_RUNS	 20
@@ -93,7 +96,9 @@ jdg_command_is_safe(int64 command_id)
 }
 
 /*
- * A slower time replaces the average at once, a faster one lowers it slowly.
+ * A slower time raises the average quickly, a faster one lowers it slowly.  One
+ * slow run among many, when the process had to wait for a CPU, does not make
+ * the next ones run alone.
  */
 void
 jdg_command_note_run(int64 command_id, int64 us, bool clean)
@@ -103,8 +108,10 @@ jdg_command_note_run(int64 command_id, int64 us, bool clean)
 
 	if (!found)
 		t->clean = 0;
-	if (!found || us > t->us)
+	if (!found)
 		t->us = us;
+	else if (us > t->us)
+		t->us = Min(us, Max(t->us, RAISE_FROM) * 4);
 	else
 		t->us = (t->us * 3 + us) / 4;
 	t->clean = clean ? Min(t->clean + 1, SAFE_RUNS) : 0;
