@@ -56,6 +56,12 @@
  */
 #define MAX_BYTES	((Size) 16 * 1024 * 1024)
 
+/*
+ * Tasks of a key that join its holder while other tasks are ready.  Each saves
+ * handing the place on; more would keep the others waiting.
+ */
+#define KEY_TOGETHER 7
+
 /* a rate, and the tasks that a claim may still take by it */
 typedef struct Rated
 {
@@ -73,6 +79,12 @@ typedef struct Claim
 	Relation	index;
 	TransactionId busy;			/* seen in progress on some row */
 	TimestampTz now;
+	JdgJoinCheck join;
+	MemoryContext mcxt;			/* of the tasks */
+	JdgTask    *tasks;			/* that have been taken */
+	int			ntasks;
+	int			max;			/* the group is to hold no more */
+	Size		bytes;			/* of their payloads */
 	JdgReader	reader;
 	int			nrated;
 	Rated		rated[2 * JDG_GROUP_MAX];
@@ -216,14 +228,16 @@ count_taken(Claim *c, const JdgLimits *limits)
 }
 
 /*
- * Claims the task of a row, which must be in the state of "look"; false if
- * that is not possible now.  *refusing: the limit that refuses it, or -1.
+ * Claims the task of a row, which must be in the state of "look": the last one
+ * of c->tasks from here on.  False if that is not possible now.  *refusing: the
+ * limit that refuses it, or -1.
  */
 static bool
 take_row(Claim *c, TupleTableSlot *row, const JdgTask *look,
-		 const JdgLimits *limits, int *refusing, JdgTask *task,
-		 MemoryContext mcxt)
+		 const JdgLimits *limits, int *refusing)
 {
+	JdgTask    *task = &c->tasks[c->ntasks];
+
 	*refusing = -1;
 	if (is_taken(c, row) || is_to_be_charged(look->task_id))
 		return false;
@@ -239,13 +253,15 @@ take_row(Claim *c, TupleTableSlot *row, const JdgTask *look,
 	}
 	JDG_FAULT("claim-locked");
 	jdg_slot_hold_locked(c->slot);
-	jdg_task_from_slot(row, task, mcxt);
+	jdg_task_from_slot(row, task, c->mcxt);
 	if (jdg_limits_have_rate(limits))
 	{
-		task->limits = MemoryContextAlloc(mcxt, sizeof(JdgLimits));
+		task->limits = MemoryContextAlloc(c->mcxt, sizeof(JdgLimits));
 		*task->limits = *limits;
 		count_taken(c, limits);
 	}
+	c->bytes += task->payload ? VARSIZE(task->payload) : 0;
+	c->ntasks++;
 	return true;
 }
 
@@ -272,8 +288,7 @@ refuse_head(Claim *c, JdgSource *src, const JdgTask *look,
 
 /* Claims the task at a source's head; false if that is not possible now. */
 static bool
-take_head(Claim *c, JdgSource *src, const JdgTask *look, JdgTask *task,
-		  MemoryContext mcxt)
+take_head(Claim *c, JdgSource *src, const JdgTask *look)
 {
 	JdgLimits	limits;
 	int			refusing;
@@ -287,7 +302,7 @@ take_head(Claim *c, JdgSource *src, const JdgTask *look, JdgTask *task,
 			src->has_head = false;
 		return false;
 	}
-	if (take_row(c, src->slot, look, &limits, &refusing, task, mcxt))
+	if (take_row(c, src->slot, look, &limits, &refusing))
 	{
 		src->taken++;
 		return true;
@@ -297,81 +312,104 @@ take_head(Claim *c, JdgSource *src, const JdgTask *look, JdgTask *task,
 	return false;
 }
 
+/* Would the group hold too much with this row? */
+static bool
+is_too_large(const Claim *c, TupleTableSlot *row)
+{
+	return c->ntasks > 0 &&
+		c->bytes + jdg_task_payload_size(row) > MAX_BYTES;
+}
+
 /*
  * The group has room after a task that holds a place of its key: claims the
- * tasks that wait for this place, in their order.  They run one after another
- * in it, in this transaction, and stay in state k.  Ends at the first one that
- * cannot be claimed now.  Returns the number of tasks in the group.
+ * tasks that wait for this place, in their order, until c->ntasks is "max".
+ * They run one after another in it, in this transaction, and stay in state k.
+ * Ends at the first one that cannot be claimed now.  "among_ready": it shares
+ * the group with ready tasks, so only tasks of its priority and tenant join it.
  */
-static int
-claim_waiting(Claim *c, const JdgTask *holder, JdgTask *tasks, int n, int max,
-			  JdgJoinCheck join, MemoryContext mcxt)
+static void
+claim_waiting(Claim *c, int holder, int max, bool among_ready)
 {
+	const JdgTask *h = &c->tasks[holder];
+	int64		after = 0;
+	int			before = c->ntasks;
 	JdgKeyScan *scan;
 	TupleTableSlot *row;
 	JdgInternal in;
-	int			before = n;
 
+	/* tasks that have joined a holder of this key */
+	for (int i = 0; i < before; i++)
+	{
+		if (c->tasks[i].state == JDG_STATE_KEY &&
+			c->tasks[i].owner == h->owner &&
+			strcmp(c->tasks[i].concurrency_key, h->concurrency_key) == 0)
+			after = Max(after, c->tasks[i].task_id);
+	}
 	jdg_internal_begin(&in);
-	scan = jdg_key_scan_begin(c->heap, holder->owner, holder->concurrency_key);
-	while (n < max && (row = jdg_key_scan_next(scan)) != NULL)
+	scan = jdg_key_scan_begin(c->heap, h->owner, h->concurrency_key, after);
+	while (c->ntasks < max && (row = jdg_key_scan_next(scan)) != NULL)
 	{
 		JdgTask		look;
+		JdgTask    *task = &c->tasks[c->ntasks];
 		JdgLimits	limits;
 		int			refusing;
 
 		jdg_task_head_from_slot(row, &look);
-		look.concurrency_key = holder->concurrency_key;
+		look.concurrency_key = h->concurrency_key;
 		look.tenant = jdg_task_slot_text(row, JDG_A_TENANT);
+		if (among_ready &&
+			(look.priority != h->priority ||
+			 jdg_tenant_lane(look.tenant) != jdg_tenant_lane(h->tenant)))
+			break;
 		jdg_limits_of(&look, &limits);
-		if (join(&look, n) != JDG_JOIN_YES || used_up(c, &limits) >= 0)
+		if (is_too_large(c, row) || used_up(c, &limits) >= 0 ||
+			c->join(&look, c->ntasks) != JDG_JOIN_YES)
 			break;
-		if (n == before && !jdg_key_within_limit(holder->owner,
-												 holder->concurrency_key))
+		if (c->ntasks == before &&
+			!jdg_key_within_limit(h->owner, h->concurrency_key))
 			break;
-		if (!take_row(c, row, &look, &limits, &refusing, &tasks[n], mcxt))
+		if (!take_row(c, row, &look, &limits, &refusing))
 			break;
-		n++;
+		task->turn_of = h->turn_of;
+		task->weight = h->weight;
 	}
 	jdg_key_scan_end(scan);
 	jdg_internal_end(&in);
-	return n;
 }
 
 /*
- * Claims from the sources of a party until "max" tasks are there; true: the
- * group is to hold no more.
+ * Claims from the sources of a party until the group is full; returns whether
+ * it is to hold no more.
  */
 static bool
-claim_from(Claim *c, JdgSource *sources, int nsources, JdgTask *tasks, int *n,
-		   int max, JdgJoinCheck join, MemoryContext mcxt, bool *more)
+claim_from(Claim *c, JdgSource *sources, int nsources, bool *more)
 {
 	JdgSource  *src;
-	Size		bytes = 0;
 
-	for (int i = 0; i < *n; i++)
-		bytes += tasks[i].payload ? VARSIZE(tasks[i].payload) : 0;
 	for (int i = 0; i < nsources; i++)
 		jdg_ready_open(c->db, &sources[i], c->heap, c->index);
-	while (*n < max && (src = jdg_ready_first(sources, nsources)) != NULL)
+	while (c->ntasks < c->max &&
+		   (src = jdg_ready_first(sources, nsources)) != NULL)
 	{
+		JdgTask    *task = &c->tasks[c->ntasks];
 		JdgTask		look;
 		JdgJoin		j;
 
 		CHECK_FOR_INTERRUPTS();
 		jdg_task_head_from_slot(src->slot, &look);
-		j = join(&look, *n);
-		bytes += jdg_task_payload_size(src->slot);
-		if (j == JDG_JOIN_NO || (*n > 0 && bytes > MAX_BYTES))
+		j = c->join(&look, c->ntasks);
+		if (j == JDG_JOIN_NO || is_too_large(c, src->slot))
 			break;
-		if (take_head(c, src, &look, &tasks[*n], mcxt))
+		if (take_head(c, src, &look))
 		{
-			tasks[*n].turn_of = src->look.tenant;
-			tasks[*n].weight = c->reader.turns ?
+			task->turn_of = src->look.tenant;
+			task->weight = c->reader.turns ?
 				jdg_tenant_weight(src->look.tenant) : 0;
-			(*n)++;
 			if (j == JDG_JOIN_LAST)
-				max = *n;
+				c->max = c->ntasks;
+			else if (task->key_place)
+				claim_waiting(c, c->ntasks - 1,
+							  Min(c->ntasks + KEY_TOGETHER, c->max), true);
 		}
 		if (src->has_head)
 			jdg_ready_advance(src);
@@ -379,13 +417,12 @@ claim_from(Claim *c, JdgSource *sources, int nsources, JdgTask *tasks, int *n,
 	*more |= jdg_ready_first(sources, nsources) != NULL;
 	for (int i = 0; i < nsources; i++)
 		jdg_ready_close(&sources[i]);
-	return *n >= max || *more;
+	return c->ntasks >= c->max || *more;
 }
 
 /* The same for the sources that the reader has, one party after the other. */
 static bool
-claim_next(Claim *c, JdgTask *tasks, int *n, int max, JdgJoinCheck join,
-		   MemoryContext mcxt, bool *more)
+claim_next(Claim *c, bool *more)
 {
 	JdgReader  *r = &c->reader;
 	bool		full = false;
@@ -398,8 +435,7 @@ claim_next(Claim *c, JdgTask *tasks, int *n, int max, JdgJoinCheck join,
 		while (end < r->nsources &&
 			   r->source[end].look.tenant == r->source[first].look.tenant)
 			end++;
-		full = claim_from(c, &r->source[first], end - first, tasks, n, max,
-						  join, mcxt, more);
+		full = claim_from(c, &r->source[first], end - first, more);
 		first = end;
 	}
 	*more |= first < r->nsources;
@@ -414,7 +450,6 @@ jdg_claim(JdgSlot *slot, Oid owner, JdgTask *tasks, int max,
 	bool		full = false;
 	bool		found;
 	int			claimed;
-	int			n = 0;
 
 	*more = false;
 	c->db = jdg_my_db();
@@ -422,6 +457,12 @@ jdg_claim(JdgSlot *slot, Oid owner, JdgTask *tasks, int max,
 	c->busy = InvalidTransactionId;
 	c->now = jdg_now();
 	c->nrated = 0;
+	c->join = join;
+	c->mcxt = mcxt;
+	c->tasks = tasks;
+	c->ntasks = 0;
+	c->max = max;
+	c->bytes = 0;
 	PushActiveSnapshot(GetTransactionSnapshot());
 	found = !jdg_claims_paused();
 	if (found)
@@ -438,7 +479,7 @@ jdg_claim(JdgSlot *slot, Oid owner, JdgTask *tasks, int max,
 	{
 		/* later than the look at the marks */
 		PushActiveSnapshot(GetTransactionSnapshot());
-		full = claim_next(c, tasks, &n, max, join, mcxt, more);
+		full = claim_next(c, more);
 		if (full || !jdg_reader_next(&c->reader))
 			break;
 		PopActiveSnapshot();
@@ -446,16 +487,16 @@ jdg_claim(JdgSlot *slot, Oid owner, JdgTask *tasks, int max,
 	/* other parties and lower priorities have not been looked at */
 	*more |= full && c->reader.more;
 	/* no ready task is left: tasks that wait for those in the group */
-	claimed = n;
+	claimed = c->ntasks;
 	for (int i = 0; i < claimed && !full; i++)
 	{
 		if (tasks[i].key_place)
-			n = claim_waiting(c, &tasks[i], tasks, n, max, join, mcxt);
+			claim_waiting(c, i, c->max, false);
 	}
 	index_close(c->index, NoLock);
 	table_close(c->heap, NoLock);
 	PopActiveSnapshot();
-	return n;
+	return c->ntasks;
 }
 
 bool

@@ -47,12 +47,18 @@ struct JdgKeyScan
 	TupleTableSlot *slot;
 };
 
-/* Begin a scan of one of the indexes on (owner, concurrency_key, ...). */
+/*
+ * Begin a scan of one of the indexes on (owner, concurrency_key, ...).  If
+ * "after" is not 0, the index goes on with the task's ID, and the scan begins
+ * after this one.
+ */
 static JdgKeyScan *
-begin_scan(Relation heap, const char *index, Oid owner, const char *key)
+begin_scan(Relation heap, const char *index, Oid owner, const char *key,
+		   int64 after)
 {
 	JdgKeyScan *s = palloc(sizeof(JdgKeyScan));
-	ScanKeyData keys[2];
+	int			nkeys = after == 0 ? 2 : 3;
+	ScanKeyData keys[3];
 
 	s->index = index_open(jdg_relation_oid(index), AccessShareLock);
 	ScanKeyInit(&keys[0], 1, BTEqualStrategyNumber, F_OIDEQ,
@@ -61,16 +67,18 @@ begin_scan(Relation heap, const char *index, Oid owner, const char *key)
 				CStringGetTextDatum(key));
 	/* the order of the index is that of its collation */
 	keys[1].sk_collation = s->index->rd_indcollation[1];
-	s->scan = jdg_index_beginscan(heap, s->index, GetActiveSnapshot(), 2);
+	ScanKeyInit(&keys[2], 3, BTGreaterStrategyNumber, F_INT8GT,
+				Int64GetDatum(after));
+	s->scan = jdg_index_beginscan(heap, s->index, GetActiveSnapshot(), nkeys);
 	s->slot = table_slot_create(heap, NULL);
-	index_rescan(s->scan, keys, 2, NULL, 0);
+	index_rescan(s->scan, keys, nkeys, NULL, 0);
 	return s;
 }
 
 JdgKeyScan *
-jdg_key_scan_begin(Relation heap, Oid owner, const char *key)
+jdg_key_scan_begin(Relation heap, Oid owner, const char *key, int64 after)
 {
-	return begin_scan(heap, "task_key_waiting", owner, key);
+	return begin_scan(heap, "task_key_waiting", owner, key, after);
 }
 
 /* The next row, NULL at the end. */
@@ -105,7 +113,7 @@ read_ids(const char *index, Oid owner, const char *key, int64 *ids, int max)
 	/* rows that this transaction has written must be visible */
 	CommandCounterIncrement();
 	PushActiveSnapshot(GetTransactionSnapshot());
-	s = begin_scan(heap, index, owner, key);
+	s = begin_scan(heap, index, owner, key, 0);
 	while (n < max && (row = jdg_key_scan_next(s)) != NULL)
 		ids[n++] = DatumGetInt64(slot_getattr(row, JDG_A_TASK_ID, &isnull));
 	jdg_key_scan_end(s);

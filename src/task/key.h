@@ -18,9 +18,9 @@
 /* a scan of the waiting tasks of a key, lowest id first */
 typedef struct JdgKeyScan JdgKeyScan;
 
-/* with an active snapshot */
+/* tasks with an id above "after"; with an active snapshot */
 extern JdgKeyScan *jdg_key_scan_begin(Relation heap, Oid owner,
-									  const char *key);
+									  const char *key, int64 after);
 extern TupleTableSlot *jdg_key_scan_next(JdgKeyScan *scan);
 extern void jdg_key_scan_end(JdgKeyScan *scan);
 

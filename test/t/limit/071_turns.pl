@@ -79,5 +79,23 @@ ok(poll($node, q{SELECT count(*) FROM jadugar.history WHERE tenant = 'light'}, 6
 is(sql(q{SELECT status, waiting_for FROM tasks WHERE tenant = 'paused'}), 'pending|tenant_paused', 'its task waits');
 sql(q{SELECT resume_tenant('paused')});
 ok(poll($node, q{SELECT count(*) FROM jadugar.history WHERE tenant = 'paused'}, 1), 'until it is resumed');
+# While other tasks are ready, tasks that wait for a key join its holder only if they have
+# its priority and tenant.
+sql(join ';', 'SELECT pause_all()', 'CREATE TABLE public.effect (n integer)',
+	(map {
+		my $key = $_;
+		map { qq{SELECT count(enqueue('INSERT INTO public.effect VALUES (1)', jsonb_build_object('key', '$key'), concurrency_key => '$key', $_->[1])) FROM generate_series(1, $_->[0])} }
+			[ 20, 'priority => 0' ], [ 1, 'priority => -5' ], [ 1, q{priority => -5, tenant => 'one'} ]
+	} qw(p q r)),
+	q{SELECT count(enqueue('INSERT INTO public.effect VALUES (1)', '{"key": "none"}', priority => -1)) FROM generate_series(1, 40)},
+	'SELECT resume_all()');
+poll($node, 'SELECT count(*) FROM jadugar.tasks', '0');
+my $ran = q{(SELECT payload ->> 'key' AS key, task_id, priority, row_number() OVER (ORDER BY started_at) AS n FROM history WHERE payload ? 'key')};
+is(sql("SELECT count(*), count(DISTINCT task_id), (SELECT count(*) FROM public.effect) FROM $ran h"), '106|106|106', 'each task of the keys has run once');
+is(sql("SELECT count(*) FROM (SELECT task_id, lag(task_id) OVER (PARTITION BY key ORDER BY n) AS before FROM $ran h) h WHERE before > task_id"),
+	'0', 'in the order of their key');
+is(sql("SELECT count(*) FROM (SELECT priority, lag(priority) OVER (ORDER BY n) AS before FROM $ran h) h WHERE before < priority"),
+	'0', 'and the higher priority first');
+
 $node->stop;
 done_testing();
