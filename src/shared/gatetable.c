@@ -203,6 +203,8 @@ jdg_gate_get(const JdgLimit *l, int64 now)
 		if (g == NULL)
 			return NULL;
 		put(g, MyDatabaseId, l);
+		if (jdg_gates->empty_at < 0)
+			jdg_gates->empty_at = now;
 		if (l->interval > 0)
 			g->due = jdg_gate_first_due(l);
 	}
@@ -215,7 +217,7 @@ jdg_gate_get(const JdgLimit *l, int64 now)
 int64
 jdg_gate_first_due(const JdgLimit *l)
 {
-	return jdg_gates->empty_at == 0 ? 0 :
+	return jdg_gates->empty_at <= 0 ? 0 :
 		jdg_gates->empty_at + l->tolerance + l->interval;
 }
 

@@ -39,7 +39,8 @@ typedef struct JdgGate
 typedef struct JdgGates
 {
 	int64		empty_at;		/* ns: all rates were used up at this instant,
-								 * as far as is known; 0: none was */
+								 * as far as is known; 0: none was; -1: when
+								 * the first gate is made */
 	int			hand;			/* where to look for a gate to forget */
 	uint64		calls;			/* a gate of the present call is not forgotten */
 	int			own;			/* gates of keys and of names */
