@@ -78,7 +78,7 @@ extern bool jdg_gate_is_full(const JdgGate *g, int64 now);
 extern bool jdg_gate_forget(JdgGate *g, int64 now, bool gone);
 
 /* corrects what an older limit or another clock has left */
-extern void jdg_gate_correct(JdgGate *g, int64 now);
+extern void jdg_gate_correct(JdgGate *g);
 
 /* the time that it goes by */
 extern int64 jdg_gate_due_of(const JdgGate *g, int64 now);
