@@ -38,9 +38,10 @@ static uint64 kept_epoch = 0;
 static bool exists[JDG_SCOPES];
 
 JdgLimit
-jdg_limit_of_id(JdgScope scope, uint64 id, int32 max, const JdgRate *rate)
+jdg_limit_of_id(JdgScope scope, uint64 id, Oid owner, int32 max,
+				const JdgRate *rate)
 {
-	JdgLimit	l = {.scope = scope,.id = {id, 0},.max = max};
+	JdgLimit	l = {.scope = scope,.owner = owner,.id = {id, 0},.max = max};
 
 	if (rate != NULL && rate->rate > 0)
 		jdg_limit_set_rate(&l, rate->rate, rate->per, rate->burst);
@@ -51,7 +52,7 @@ JdgLimit
 jdg_limit_named(JdgScope scope, Oid owner, const char *name)
 {
 	const unsigned char *s = (const unsigned char *) name;
-	JdgLimit	l = {.scope = scope};
+	JdgLimit	l = {.scope = scope,.owner = owner};
 
 	/* 128 bits: two names do not meet */
 	l.id[0] = hash_bytes_extended(s, strlen(name), owner);
@@ -101,6 +102,8 @@ keep(uint64 row)
 	Entry	   *e;
 	bool		found;
 
+	if (scope == JDG_SCOPE_HANDLER)
+		l.owner = jdg_col_oid(row, 8);
 	l.max = scope == JDG_SCOPE_KEY ? 0 : jdg_col_int32(row, 4, 0);
 	if (rate.rate > 0)
 		jdg_limit_set_rate(&l, rate.rate, rate.per, rate.burst);
@@ -115,9 +118,10 @@ static void
 load(void)
 {
 	static JdgQuery q = {
-		"SELECT scope, owner, name, max_concurrency, rate, per, burst "
-		"FROM jadugar_internal.limit_of "
-		"WHERE scope <> 'key' OR rate IS NOT NULL", 0, {0}
+		"SELECT l.scope, l.owner, l.name, l.max_concurrency, l.rate, l.per, "
+		"l.burst, h.owner FROM jadugar_internal.limit_of l "
+		"LEFT JOIN jadugar_internal.handler h ON h.name = l.handler "
+		"WHERE l.scope <> 'key' OR l.rate IS NOT NULL", 0, {0}
 	};
 	uint64		epoch = jdg_config_epoch_of_command();
 	JdgInternal in;

@@ -13,9 +13,9 @@
 #include "base/rate.h"
 #include "shared/gate.h"
 
-/* the limit of a thing with a number */
-extern JdgLimit jdg_limit_of_id(JdgScope scope, uint64 id, int32 max,
-								const JdgRate *rate);
+/* the limit of a thing with a number and an owner */
+extern JdgLimit jdg_limit_of_id(JdgScope scope, uint64 id, Oid owner,
+								int32 max, const JdgRate *rate);
 
 /*
  * Is there a limit of this scope?  Of keys, only those with a rate count: the

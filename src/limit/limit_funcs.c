@@ -358,13 +358,13 @@ configured(const LimitArgs *a, const Row *row, JdgLimit *limit)
 			if (!jdg_queue_by_name(a->name, &queue))
 				return false;
 			*limit = jdg_limit_of_id(JDG_SCOPE_QUEUE, queue.queue_id,
-									 queue.max_concurrency, &queue.rate);
+									 queue.owner, queue.max_concurrency, &queue.rate);
 			return limit->max > 0 || limit->interval > 0;
 		case SCOPE_TENANT:
 			if (!jdg_tenant_by_name(a->name, &tenant))
 				jdg_tenant_missing(a->name);
 			*limit = jdg_limit_of_id(JDG_SCOPE_TENANT, tenant.tenant_id,
-									 tenant.max_concurrency, &tenant.rate);
+									 tenant.owner, tenant.max_concurrency, &tenant.rate);
 			return limit->max > 0 || limit->interval > 0;
 		case SCOPE_HANDLER:
 			return jdg_limit_get(JDG_SCOPE_HANDLER, InvalidOid, row->name, limit);

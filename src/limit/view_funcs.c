@@ -32,10 +32,10 @@ find_limit(const char *scope, Oid owner, const char *name, JdgLimit *limit)
 
 	if (strcmp(scope, "queue") == 0 && jdg_queue_by_name(name, &queue))
 		*limit = jdg_limit_of_id(JDG_SCOPE_QUEUE, queue.queue_id,
-								 queue.max_concurrency, &queue.rate);
+								 queue.owner, queue.max_concurrency, &queue.rate);
 	else if (strcmp(scope, "tenant") == 0 && jdg_tenant_by_name(name, &tenant))
 		*limit = jdg_limit_of_id(JDG_SCOPE_TENANT, tenant.tenant_id,
-								 tenant.max_concurrency, &tenant.rate);
+								 tenant.owner, tenant.max_concurrency, &tenant.rate);
 	else if (strcmp(scope, "handler") == 0)
 		return jdg_limit_get(JDG_SCOPE_HANDLER, InvalidOid, name, limit);
 	else if (strcmp(scope, "owner") == 0)

@@ -34,6 +34,9 @@
 /* delay of the next try if there are more gates than room for them */
 #define NO_ROOM_US 100000
 
+/* for so long a role is shown that has found no room */
+#define LACKING_US (60 * USECS_PER_SEC)
+
 /*
  * The first limit without room, or -1; gates that are missing are made.  The
  * gates go to "at", NULL for one that there is no room for.
@@ -279,7 +282,7 @@ jdg_gates_due(JdgDb *db, TimestampTz now)
 
 		if (g->dboid != db->dboid)
 			continue;
-		jdg_gate_correct(g);
+		jdg_gate_correct(g, now * 1000);
 		if (jdg_gate_next(g, now * 1000) <= now)
 			open_gate(g, now * 1000);
 		if (g->nparked > 0)
@@ -329,6 +332,25 @@ jdg_gates_drop(Oid dboid)
 
 /* --- rates by themselves, and views -------------------------------------- */
 
+/* The limit cannot be counted. */
+static void
+raise_no_room(const JdgLimit *limit)
+{
+	const char *role = GetUserNameFromId(limit->owner, true);
+	int32		held;
+
+	LWLockAcquire(JdgGatesLock, LW_SHARED);
+	held = jdg_share_held(jdg_gate_shares, limit->owner);
+	LWLockRelease(JdgGatesLock);
+	ereport(ERROR,
+			(errcode(ERRCODE_CONFIGURATION_LIMIT_EXCEEDED),
+			 errmsg("too many limits of role \"%s\" are in use",
+					role ? role : "unknown"),
+			 errdetail("It uses %d of the %d of jadugar.max_gates.",
+					   held, jdg_max_gates),
+			 errhint("Use fewer names and keys at a time, or raise jadugar.max_gates and restart the server.")));
+}
+
 JdgRateResult
 jdg_gate_rate(const JdgLimit *limit, TimestampTz now, int32 cost)
 {
@@ -353,17 +375,18 @@ jdg_gate_rate(const JdgLimit *limit, TimestampTz now, int32 cost)
 							 limit->tolerance + 999) / 1000;
 		r.reset_after = (ahead + 999) / 1000;
 	}
-	else
-		r.retry_after = r.reset_after = (limit->interval + 999) / 1000;
 	LWLockRelease(JdgGatesLock);
+	if (g == NULL)
+		raise_no_room(limit);
 	return r;
 }
 
 /*
  * A copy of the gate of a limit, as it would be found or made.  It goes by the
- * limit that is configured now.  The caller holds JdgGatesLock.
+ * limit that is configured now.  False: there is none, and no room for it.  The
+ * caller holds JdgGatesLock.
  */
-static void
+static bool
 peek(const JdgLimit *limit, JdgGate *copy)
 {
 	JdgGate    *g = jdg_gate_find(MyDatabaseId, limit);
@@ -379,6 +402,7 @@ peek(const JdgLimit *limit, JdgGate *copy)
 	}
 	else if (limit->interval > 0)
 		copy->due = jdg_gate_first_due(limit);
+	return g != NULL || jdg_gate_may_make(limit);
 }
 
 int
@@ -393,8 +417,7 @@ jdg_gates_refusing(const JdgLimits *limits, TimestampTz now, bool *by_rate)
 	{
 		JdgGate		g;
 
-		peek(&limits->limit[i], &g);
-		if (jdg_gate_room(&g, now * 1000) > 0)
+		if (peek(&limits->limit[i], &g) && jdg_gate_room(&g, now * 1000) > 0)
 			continue;
 		refusing = i;
 		*by_rate = jdg_gate_tokens(&g, now * 1000) == 0;
@@ -410,12 +433,24 @@ jdg_gate_state(const JdgLimit *limit, TimestampTz now, JdgGateState *state)
 
 	memset(state, 0, sizeof(JdgGateState));
 	LWLockAcquire(JdgGatesLock, LW_SHARED);
-	peek(limit, &g);
+	(void) peek(limit, &g);
 	LWLockRelease(JdgGatesLock);
 	state->in_use = g.in_use;
 	state->parked = g.nparked;
 	state->tokens = limit->interval > 0 ? jdg_gate_tokens(&g, now * 1000) : -1;
 	state->next_at = state->tokens == 0 ? jdg_gate_next(&g, now * 1000) : DT_NOEND;
+}
+
+void
+jdg_gates_state(TimestampTz now, JdgShareState *state, Oid *lacking,
+				int32 *lacking_held)
+{
+	LWLockAcquire(JdgGatesLock, LW_SHARED);
+	jdg_shares_state(jdg_gate_shares, state);
+	*lacking = jdg_gate_shares->refused_at > now - LACKING_US ?
+		jdg_gate_shares->refused : InvalidOid;
+	*lacking_held = jdg_share_held(jdg_gate_shares, *lacking);
+	LWLockRelease(JdgGatesLock);
 }
 
 void

@@ -8,7 +8,9 @@
  * next task may begin, or be enqueued.  What it allows comes from the configuration; the
  * caller passes it with each call (JdgLimit).  A gate is made when it is
  * needed.  It is forgotten when it says nothing: no place is taken, no lane
- * is parked, and as many tasks may begin at once as the limit allows.
+ * is parked, and as many tasks may begin at once as the limit allows.  A role
+ * has a share of the gates of the server (share.h); tasks whose limit finds no
+ * room wait.
  *
  * A rate is the generic cell rate algorithm (ITU-T I.371).  "interval" is the
  * time from one task to the next; a gate keeps the time at which the next one
@@ -31,6 +33,7 @@
 #include "shared/database.h"
 #include "shared/lane.h"
 #include "shared/limit.h"
+#include "shared/share.h"
 
 /*
  * Takes a place of each limit with a maximum, if all limits have room for one
@@ -85,8 +88,8 @@ extern void jdg_gates_drop(Oid dboid);
  * For rate_limit() and enqueue_rate: takes "cost" tasks at once, if the rate
  * allows it.  Sets
  * how many would be allowed afterwards, and the times in microseconds until
- * the same would be allowed (0 if it was), and until all would.  A failure to
- * find room for the gate counts as a refusal.
+ * the same would be allowed (0 if it was), and until all would.  Raises an error
+ * if there is no room for the gate.
  */
 typedef struct JdgRateResult
 {
@@ -118,6 +121,14 @@ typedef struct JdgGateState
 
 extern void jdg_gate_state(const JdgLimit *limit, TimestampTz now,
 						   JdgGateState *state);
+
+/*
+ * For views: how many gates there are of jdg_max_gates, and a role that has
+ * found no room for one in the last minute, or InvalidOid; *lacking_held gates
+ * are that role's.
+ */
+extern void jdg_gates_state(TimestampTz now, JdgShareState *state,
+							Oid *lacking, int32 *lacking_held);
 
 /* as many tasks may begin at once as the limit allows */
 extern void jdg_gate_reset(const JdgLimit *limit);

@@ -3,7 +3,15 @@
  * gatetable.c
  *	  The table of gates, and what a gate allows; see gatetable.h.
  *
- * One table for all databases, of jadugar.max_gates entries.
+ * One table for all databases, of jadugar.max_gates entries.  A role has a share
+ * of it (share.h): a limit counts to the owner of the thing that it limits.  Of
+ * keys and names a role may have any number, so they may take a part of its
+ * share only, and its other limits find room.  What finds no room waits, or is
+ * refused: no limit is ever exceeded.
+ *
+ * Gates that say nothing are forgotten while others are made: each new gate
+ * looks at a few entries, and at more of them if its role has its share.  So
+ * nobody looks through the whole table under the lock.
  *
  *-------------------------------------------------------------------------
  */
@@ -18,14 +26,25 @@
 #include "shared/gatetable.h"
 #include "shared/lane.h"
 
+/* entries that are looked at for a new gate; for one beyond a share */
+#define SWEEP		8
+#define SWEEP_FULL	512
+
 JdgGates   *jdg_gates = NULL;
+JdgShares  *jdg_gate_shares = NULL;
 static JdgPlace *list;			/* by hash */
+
+static Size
+table_size(void)
+{
+	return MAXALIGN(offsetof(JdgGates, gate) +
+					mul_size(jdg_max_gates, sizeof(JdgGate)));
+}
 
 static Size
 gates_size(void)
 {
-	return add_size(MAXALIGN(offsetof(JdgGates, gate) +
-							 mul_size(jdg_max_gates, sizeof(JdgGate))),
+	return add_size(add_size(table_size(), jdg_shares_size(jdg_max_gates)),
 					mul_size(jdg_max_gates, sizeof(JdgPlace)));
 }
 
@@ -33,16 +52,18 @@ static void
 gates_init(void *at, bool found)
 {
 	jdg_gates = at;
-	list = (JdgPlace *) ((char *) at +
-						 MAXALIGN(offsetof(JdgGates, gate) +
-								  sizeof(JdgGate) * jdg_max_gates));
+	jdg_gate_shares = (JdgShares *) ((char *) at + table_size());
+	list = (JdgPlace *) ((char *) jdg_gate_shares +
+						 jdg_shares_size(jdg_max_gates));
 	if (found)
 		return;
 	memset(at, 0, gates_size());
+	jdg_shares_init(jdg_gate_shares, jdg_max_gates);
 	dlist_init(&jdg_gates->waiting);
 	for (int i = 0; i < jdg_max_gates; i++)
 	{
 		list[i] = JDG_PLACE_NONE;
+		jdg_gates->gate[i].next = i + 1 < jdg_max_gates ? i + 1 : JDG_PLACE_NONE;
 		SpinLockInit(&jdg_gates->gate[i].mutex);
 	}
 }
@@ -131,31 +152,60 @@ jdg_gate_forget(JdgGate *g, int64 now, bool gone)
 		at = &jdg_gates->gate[*at].next;
 	*at = g->next;
 	g->dboid = InvalidOid;
-	jdg_gates->own -= is_own(&g->limit);
+	g->next = jdg_gates->free;
+	jdg_gates->free = i;
+	jdg_share_let_go(jdg_gate_shares, g->share);
+	jdg_share_remove(jdg_gate_shares, g->share);
 	return true;
 }
 
-/*
- * An entry that may be used for a limit; NULL: there is none.  A gate that
- * lanes wait for, or that counts something, stays.  Keys and names have half of
- * the table at most, so they do not keep other limits out.
- */
-static JdgGate *
-free_gate(const JdgLimit *l, int64 now)
+/* Forgets those of the next n entries that say nothing. */
+static void
+sweep(int n, int64 now)
 {
-	bool		among_own = is_own(l) && jdg_gates->own >= jdg_max_gates / 2;
-
-	for (int i = 0; i < jdg_max_gates; i++)
+	for (n = Min(n, jdg_max_gates); n > 0; n--)
 	{
 		JdgGate    *g = &jdg_gates->gate[jdg_gates->hand];
 
 		jdg_gates->hand = (jdg_gates->hand + 1) % jdg_max_gates;
-		if (among_own && !(OidIsValid(g->dboid) && is_own(&g->limit)))
-			continue;
-		if (!OidIsValid(g->dboid) || jdg_gate_forget(g, now, false))
-			return g;
+		if (OidIsValid(g->dboid))
+			(void) jdg_gate_forget(g, now, false);
 	}
-	return NULL;
+}
+
+bool
+jdg_gate_may_make(const JdgLimit *l)
+{
+	if (jdg_gates->free == JDG_PLACE_NONE || !OidIsValid(l->owner))
+		return jdg_gates->free != JDG_PLACE_NONE;
+	return jdg_share_may(jdg_gate_shares, l->owner, is_own(l) ? 2 : 1);
+}
+
+/* An entry that may be used for a limit; NULL: there is none. */
+static JdgGate *
+free_gate(const JdgLimit *l, int64 now)
+{
+	JdgGate    *g;
+
+	sweep(SWEEP, now);
+	if (!jdg_gate_may_make(l))
+		sweep(SWEEP_FULL, now);
+	if (!jdg_gate_may_make(l))
+	{
+		jdg_share_refuse(jdg_gate_shares, l->owner, now / 1000);
+		return NULL;
+	}
+	g = &jdg_gates->gate[jdg_gates->free];
+	jdg_gates->free = g->next;
+	return g;
+}
+
+/* A gate counts to this role from now on. */
+static void
+set_share(JdgGate *g, Oid owner)
+{
+	g->share = jdg_share_add(jdg_gate_shares, owner);
+	jdg_share_hold(jdg_gate_shares, g->share);
 }
 
 /* Puts a limit into a free entry. */
@@ -175,7 +225,7 @@ put(JdgGate *g, Oid dboid, const JdgLimit *l)
 	g->waiting = false;
 	SpinLockRelease(&g->mutex);
 	g->limit = *l;
-	jdg_gates->own += is_own(l);
+	set_share(g, l->owner);
 	g->next = *at;
 	*at = g - jdg_gates->gate;
 }
@@ -183,10 +233,12 @@ put(JdgGate *g, Oid dboid, const JdgLimit *l)
 bool
 jdg_gate_restore(Oid dboid, const JdgLimit *l, int64 due)
 {
-	JdgGate    *g = free_gate(l, 0);
+	JdgGate    *g;
 
-	if (g == NULL)
+	if (jdg_gates->free == JDG_PLACE_NONE)
 		return false;
+	g = &jdg_gates->gate[jdg_gates->free];
+	jdg_gates->free = g->next;
 	put(g, dboid, l);
 	g->due = due;
 	return true;
@@ -203,21 +255,25 @@ jdg_gate_get(const JdgLimit *l, int64 now)
 		if (g == NULL)
 			return NULL;
 		put(g, MyDatabaseId, l);
-		if (jdg_gates->empty_at < 0)
-			jdg_gates->empty_at = now;
 		if (l->interval > 0)
 			g->due = jdg_gate_first_due(l);
 	}
+	else if (g->share->role != l->owner)
+	{
+		jdg_share_let_go(jdg_gate_shares, g->share);
+		jdg_share_remove(jdg_gate_shares, g->share);
+		set_share(g, l->owner);
+	}
 	g->limit = *l;
 	g->call = jdg_gates->calls;
-	jdg_gate_correct(g);
+	jdg_gate_correct(g, now);
 	return g;
 }
 
 int64
 jdg_gate_first_due(const JdgLimit *l)
 {
-	return jdg_gates->empty_at <= 0 ? 0 :
+	return jdg_gates->empty_at == 0 ? 0 :
 		jdg_gates->empty_at + l->tolerance + l->interval;
 }
 
@@ -225,14 +281,11 @@ jdg_gate_first_due(const JdgLimit *l)
 
 /*
  * A gate is never further ahead than one that is used up now.  It may be after
- * the limit has changed, or the clock was set back.  The caller may have read
- * the clock a while ago, and others have begun tasks since.
+ * the limit has changed, or the clock was set back.
  */
 void
-jdg_gate_correct(JdgGate *g)
+jdg_gate_correct(JdgGate *g, int64 now)
 {
-	int64		now = jdg_now() * 1000;
-
 	g->due = Min(g->due, now + g->limit.tolerance + g->limit.interval);
 }
 

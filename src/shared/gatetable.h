@@ -17,13 +17,15 @@
 
 #include "base/module.h"
 #include "shared/limit.h"
+#include "shared/share.h"
 
 typedef struct JdgGate
 {
 	/* under JdgGatesLock */
 	Oid			dboid;			/* InvalidOid: not in use */
 	JdgLimit	limit;			/* as it was seen last */
-	JdgPlace	next;			/* with the same hash */
+	JdgPlace	next;			/* with the same hash, or free */
+	JdgShare   *share;			/* of the limit's owner */
 	uint64		call;			/* the one that has used it last */
 	int64		due;			/* ns: when the next task would be, if all
 								 * came evenly */
@@ -39,11 +41,10 @@ typedef struct JdgGate
 typedef struct JdgGates
 {
 	int64		empty_at;		/* ns: all rates were used up at this instant,
-								 * as far as is known; 0: none was; -1: when
-								 * the first gate is made */
-	int			hand;			/* where to look for a gate to forget */
+								 * as far as is known; 0: none was */
+	int			hand;			/* where to look for gates to forget */
+	JdgPlace	free;
 	uint64		calls;			/* a gate of the present call is not forgotten */
-	int			own;			/* gates of keys and of names */
 	dlist_head	waiting;		/* gates where lanes are parked */
 	JdgGate		gate[FLEXIBLE_ARRAY_MEMBER];
 } JdgGates;
@@ -54,10 +55,14 @@ typedef struct JdgGates
 extern const JdgShmemPart jdg_gates_shmem;
 
 extern JdgGates *jdg_gates;
+extern JdgShares *jdg_gate_shares;
 
 /* the gate of a limit of this database; NULL: there is none, or no room */
 extern JdgGate *jdg_gate_find(Oid dboid, const JdgLimit *l);
 extern JdgGate *jdg_gate_get(const JdgLimit *l, int64 now);
+
+/* might a gate be made for the limit? */
+extern bool jdg_gate_may_make(const JdgLimit *l);
 
 /* the time that a gate goes by when it is made */
 extern int64 jdg_gate_first_due(const JdgLimit *l);
@@ -78,7 +83,7 @@ extern bool jdg_gate_is_full(const JdgGate *g, int64 now);
 extern bool jdg_gate_forget(JdgGate *g, int64 now, bool gone);
 
 /* corrects what an older limit or another clock has left */
-extern void jdg_gate_correct(JdgGate *g);
+extern void jdg_gate_correct(JdgGate *g, int64 now);
 
 /* the time that it goes by */
 extern int64 jdg_gate_due_of(const JdgGate *g, int64 now);

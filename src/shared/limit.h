@@ -28,6 +28,7 @@ typedef enum JdgScope
 typedef struct JdgLimit
 {
 	JdgScope	scope;
+	Oid			owner;			/* of the thing, for share.h; or InvalidOid */
 	uint64		id[2];
 	int32		max;			/* tasks under way at once; 0: no limit */
 	int64		interval;		/* ns, at least 1; 0: no rate */

@@ -48,7 +48,7 @@ add_tenant(JdgLimits *limits, int32 tenant)
 		add_pause(limits);
 	else
 		add(limits, jdg_limit_of_id(JDG_SCOPE_TENANT, t.tenant_id,
-									t.max_concurrency, &t.rate));
+									t.owner, t.max_concurrency, &t.rate));
 }
 
 void
@@ -68,7 +68,7 @@ jdg_limits_of_lane(Oid owner, const JdgQueue *queue, int32 tenant,
 	add_tenant(limits, tenant);
 	if (!is_paused(limits))
 		add(limits, jdg_limit_of_id(JDG_SCOPE_QUEUE, queue->queue_id,
-									queue->max_concurrency, &queue->rate));
+									queue->owner, queue->max_concurrency, &queue->rate));
 }
 
 bool

@@ -280,7 +280,7 @@ jdg_tenant_need_quota(const JdgTenant *tenant)
 JdgLimit
 jdg_tenant_enqueue_limit(const JdgTenant *tenant)
 {
-	return jdg_limit_of_id(JDG_SCOPE_ENQUEUE, tenant->tenant_id, 0,
+	return jdg_limit_of_id(JDG_SCOPE_ENQUEUE, tenant->tenant_id, tenant->owner, 0,
 						   &tenant->enqueue);
 }
 
