@@ -22,17 +22,21 @@
 
 #include "access/access.h"
 #include "access/audit.h"
+#include "base/clock.h"
 #include "base/compat.h"
 #include "base/errors.h"
 #include "base/settings.h"
 #include "shared/counters.h"
 #include "shared/database.h"
+#include "shared/gate.h"
+#include "shared/lane.h"
 #include "shared/launcher_state.h"
 #include "shared/shmem.h"
 #include "shared/slot.h"
 
 PG_FUNCTION_INFO_V1(jdg_v_stats);
 PG_FUNCTION_INFO_V1(jdg_v_health);
+PG_FUNCTION_INFO_V1(jdg_v_shares);
 
 static void
 read_histogram(pg_atomic_uint64 *hist, uint64 *counts)
@@ -224,4 +228,54 @@ jdg_v_health(PG_FUNCTION_ARGS)
 	values[8] = BoolGetDatum(wanted);
 	values[9] = BoolGetDatum(place);
 	PG_RETURN_DATUM(HeapTupleGetDatum(heap_form_tuple(tupdesc, values, nulls)));
+}
+
+static bool
+may_see(Oid role)
+{
+	return OidIsValid(role) &&
+		(jdg_is_monitor(GetUserId()) || jdg_owns(GetUserId(), role));
+}
+
+/* Adds a row: what, size, used, most, used_by_most, lacking, used_by_lacking. */
+static void
+put_share(ReturnSetInfo *rsinfo, const char *what, const JdgShareState *s,
+		  Oid lacking, int32 lacking_held)
+{
+	Datum		values[7];
+	bool		nulls[7] = {false};
+
+	nulls[3] = nulls[4] = !may_see(s->most);
+	nulls[5] = nulls[6] = !may_see(lacking);
+	values[0] = CStringGetTextDatum(what);
+	values[1] = Int32GetDatum(s->size);
+	values[2] = Int32GetDatum(s->held);
+	values[3] = ObjectIdGetDatum(s->most);
+	values[4] = Int32GetDatum(s->held_by_most);
+	values[5] = ObjectIdGetDatum(lacking);
+	values[6] = Int32GetDatum(lacking_held);
+	tuplestore_putvalues(rsinfo->setResult, rsinfo->setDesc, values, nulls);
+}
+
+/*
+ * _v_shares(): a row for gates and one for lanes; none if the caller has no
+ * access or is confined.  Roles are null if the caller may not see their tasks.
+ */
+Datum
+jdg_v_shares(PG_FUNCTION_ARGS)
+{
+	ReturnSetInfo *rsinfo = (ReturnSetInfo *) fcinfo->resultinfo;
+	JdgShareState state;
+	Oid			lacking;
+	int32		held;
+
+	jdg_init_materialized_srf(fcinfo, 0);
+	if (JdgGatesLock == NULL || !jdg_has_access(GetUserId()) ||
+		jdg_confined(GetUserId()) != NULL)
+		return (Datum) 0;
+	jdg_gates_state(jdg_now(), &state, &lacking, &held);
+	put_share(rsinfo, "gates", &state, lacking, held);
+	jdg_lanes_state(MyDatabaseId, &state, &lacking, &held);
+	put_share(rsinfo, "lanes", &state, lacking, held);
+	return (Datum) 0;
 }

@@ -32,6 +32,29 @@
 /* --- transactions that make tasks ready ---------------------------------- */
 
 /*
+ * A lane is about to be held, if it is not.  False: its owner has its share.
+ * The caller holds the mutex of the lane's stripe.
+ */
+static bool
+hold(JdgLane *lane)
+{
+	if (lane->pins > 0 || !lane->idle)
+		return true;
+	if (lane->key.queue_id != JDG_REST_QUEUE)
+		return jdg_share_try_hold(jdg_lane_shares, lane->share);
+	jdg_share_hold(jdg_lane_shares, lane->share);
+	return true;
+}
+
+/* A pin has gone, or the lane has become idle; the same mutex. */
+static void
+let_go(JdgLane *lane)
+{
+	if (lane->pins == 0 && lane->idle)
+		jdg_share_let_go(jdg_lane_shares, lane->share);
+}
+
+/*
  * Pins a lane that the caller has seen before, if it is still the same.  Its
  * stripe is that of the key, or the entry has another incarnation.
  */
@@ -42,7 +65,7 @@ pin_again(JdgLane *lane, uint32 incarnation, Oid dboid, const JdgLaneKey *key)
 	bool		ok;
 
 	SpinLockAcquire(&stripe->mutex);
-	ok = lane->incarnation == incarnation;
+	ok = lane->incarnation == incarnation && hold(lane);
 	if (ok)
 		lane->pins++;
 	SpinLockRelease(&stripe->mutex);
@@ -73,10 +96,16 @@ jdg_lane_pin(Oid dboid, const JdgLaneKey *key, int32 tenant)
 	}
 	if (lane != NULL)
 	{
+		bool		ok;
+
 		SpinLockAcquire(&stripe->mutex);
-		lane->pins++;
+		ok = hold(lane);
+		if (ok)
+			lane->pins++;
 		incarnation = lane->incarnation;
 		SpinLockRelease(&stripe->mutex);
+		if (!ok)
+			lane = NULL;
 	}
 	LWLockRelease(JdgGatesLock);
 	last = lane;
@@ -113,6 +142,7 @@ jdg_lane_unpin(JdgLane *lane)
 
 	SpinLockAcquire(&stripe->mutex);
 	lane->pins--;
+	let_go(lane);
 	SpinLockRelease(&stripe->mutex);
 }
 
@@ -121,28 +151,40 @@ jdg_lane_make(Oid dboid, const JdgLaneKey *key, int32 tenant)
 {
 	JdgStripe  *stripe = jdg_stripe_of(dboid, key->owner);
 	JdgLane    *lane;
+	bool		ok = false;
 
 	LWLockAcquire(JdgGatesLock, LW_EXCLUSIVE);
 	lane = jdg_lane_get(dboid, key, tenant);
 	if (lane != NULL)
 	{
 		SpinLockAcquire(&stripe->mutex);
-		publish(lane, stripe, jdg_position_first);
+		ok = hold(lane);
+		if (ok)
+			publish(lane, stripe, jdg_position_first);
 		SpinLockRelease(&stripe->mutex);
 	}
 	LWLockRelease(JdgGatesLock);
-	return lane != NULL;
+	return ok;
 }
 
-int
-jdg_lanes_used(void)
+void
+jdg_lanes_state(Oid dboid, JdgShareState *state, Oid *lacking,
+				int32 *lacking_held)
 {
-	int			used;
-
+	*lacking = InvalidOid;
 	LWLockAcquire(JdgGatesLock, LW_SHARED);
-	used = jdg_lanes->used;
+	jdg_shares_state(jdg_lane_shares, state);
+	for (JdgLanePlace i = 0; i < jdg_lanes->rosters; i++)
+	{
+		JdgRoster  *r = &jdg_roster_at[i];
+		JdgLane    *rest = r->dboid != dboid ? NULL :
+		jdg_lane_find(dboid, &JDG_REST_KEY(r->owner));
+
+		if (rest != NULL && rest->state != JDG_LANE_IDLE)
+			*lacking = r->owner;
+	}
+	*lacking_held = jdg_share_held(jdg_lane_shares, *lacking);
 	LWLockRelease(JdgGatesLock);
-	return used;
 }
 
 /* --- claims -------------------------------------------------------------- */
@@ -298,7 +340,10 @@ jdg_lane_move(Oid dboid, const JdgLaneLook *look, JdgPosition to)
 		empty &= jdg_mark_move(&lane->mark, &look->mark, to) &&
 			lane->state == JDG_LANE_ACTIVE;
 	if (empty)
+	{
 		lane->idle = true;
+		let_go(lane);
+	}
 	SpinLockRelease(&stripe->mutex);
 	if (empty)
 		jdg_lane_deactivate(lane);
@@ -420,6 +465,21 @@ jdg_lanes_survey(Oid dboid, int max)
 	return result;
 }
 
+JdgLaneSurvey *
+jdg_lanes_of(Oid dboid, Oid owner)
+{
+	JdgLaneSurvey *s = NULL;
+	JdgRoster  *r;
+
+	LWLockAcquire(JdgGatesLock, LW_EXCLUSIVE);
+	jdg_lanes_take_fresh(jdg_stripe_of(dboid, owner));
+	r = jdg_roster_find(dboid, owner);
+	if (r != NULL)
+		s = survey_owner(r, jdg_share_held(jdg_lane_shares, owner));
+	LWLockRelease(JdgGatesLock);
+	return s;
+}
+
 void
 jdg_lanes_drop(Oid dboid)
 {
@@ -437,7 +497,11 @@ jdg_lanes_drop(Oid dboid)
 			jdg_lane_deactivate(lane);
 		stripe = jdg_stripe_of(lane->dboid, lane->key.owner);
 		SpinLockAcquire(&stripe->mutex);
-		lane->idle = true;
+		if (!lane->idle)
+		{
+			lane->idle = true;
+			let_go(lane);
+		}
 		lane->mark.position = jdg_position_last;
 		SpinLockRelease(&stripe->mutex);
 		(void) jdg_lane_free(lane);

@@ -12,6 +12,12 @@
  * turns by the time that their tasks take, divided by their weight: the one
  * that has had least is next.  One that had nothing to run has saved nothing.
  *
+ * A role has a share of the lanes of the server (share.h).  A lane counts while
+ * tasks may be ready in it, or a transaction may make some ready.  A lane beyond
+ * the share is not made; its tasks are published in the rest lane of their
+ * owner.  While that is active, the owner's tasks are read without turns, and
+ * more slowly; those of others are not.
+ *
  * Locks: JdgGatesLock protects the structure; a spinlock for several owners
  * protects their marks and the list of lanes that have become active by a
  * commit.  lane.c has the details.
@@ -28,6 +34,7 @@
 #include "base/settings.h"
 #include "shared/lanekey.h"
 #include "shared/mark.h"
+#include "shared/share.h"
 
 /* a copy of a lane's place and mark */
 typedef struct JdgLaneLook
@@ -35,7 +42,8 @@ typedef struct JdgLaneLook
 	JdgLaneKey	key;
 	JdgLane    *lane;			/* NULL: has none, read from the front */
 	uint32		incarnation;	/* of the entry */
-	int32		tenant;			/* whose turn it is: task/lanes.h */
+	int32		tenant;			/* whose turn it is: task/lanes.h; or
+								 * JDG_ANY_TENANT */
 	int32		gate;			/* where it was parked last, or -1 */
 	JdgMarkLook mark;
 } JdgLaneLook;
@@ -43,7 +51,7 @@ typedef struct JdgLaneLook
 /*
  * Finds the lane of tasks that this transaction makes ready, or makes it, idle
  * and of this tenant.  It is pinned: it stays until jdg_lane_unpin().  NULL:
- * there is no room.  Takes JdgGatesLock if the lane is not the one of the call
+ * there is no room; then the rest lane is asked for.  Takes JdgGatesLock if the lane is not the one of the call
  * before.
  */
 extern JdgLane *jdg_lane_pin(Oid dboid, const JdgLaneKey *key, int32 tenant);
@@ -63,8 +71,13 @@ extern bool jdg_lane_make(Oid dboid, const JdgLaneKey *key, int32 tenant);
 /* removes all lanes of a database that is gone */
 extern void jdg_lanes_drop(Oid dboid);
 
-/* lanes in use, of jdg_max_lanes */
-extern int	jdg_lanes_used(void);
+/*
+ * For views: how many lanes are held of jdg_max_lanes, and a role of the
+ * database whose tasks have found no lane, or InvalidOid; *lacking_held lanes
+ * are that role's.
+ */
+extern void jdg_lanes_state(Oid dboid, JdgShareState *state, Oid *lacking,
+							int32 *lacking_held);
 
 /* --- claims -------------------------------------------------------------- */
 
@@ -148,5 +161,8 @@ typedef struct JdgLaneSurvey
  * they are read.  Takes JdgGatesLock.
  */
 extern List *jdg_lanes_survey(Oid dboid, int max);
+
+/* the same of one owner, all its active lanes; NULL: it has none */
+extern JdgLaneSurvey *jdg_lanes_of(Oid dboid, Oid owner);
 
 #endif							/* JDG_SHARED_LANE_H */

@@ -7,8 +7,8 @@
  * (owner and priority) and rosters (owner) have tables of the same size, as
  * each has at least one lane.
  *
- * An idle lane that nobody has pinned makes room for another one, the one that
- * has been idle for longest first.
+ * An idle lane that nobody has pinned is not held, and makes room for another
+ * one; the one that has been idle for longest first.
  *
  *-------------------------------------------------------------------------
  */
@@ -22,6 +22,7 @@
 #include "shared/shmem.h"
 
 JdgLanes   *jdg_lanes = NULL;
+JdgShares  *jdg_lane_shares = NULL;
 static JdgLanePlace *lane_list; /* by hash */
 static JdgLanePlace *party_list;
 static JdgLanePlace *roster_list;
@@ -61,6 +62,8 @@ lay_out(char *at)
 	size += take(&at, n * sizeof(JdgLevel));
 	jdg_roster_at = (JdgRoster *) at;
 	size += take(&at, n * sizeof(JdgRoster));
+	jdg_lane_shares = (JdgShares *) at;
+	size += take(&at, jdg_shares_size(jdg_max_lanes));
 	return size;
 }
 
@@ -78,6 +81,7 @@ lanes_init(void *at, bool found)
 	if (found)
 		return;
 	memset(at, 0, size);
+	jdg_shares_init(jdg_lane_shares, jdg_max_lanes);
 	dlist_init(&jdg_lanes->idle);
 	for (int i = 0; i < JDG_STRIPES; i++)
 	{
@@ -398,7 +402,7 @@ jdg_lane_free(JdgLane *lane)
 	lane->state = JDG_LANE_FREE;
 	lane->next = jdg_lanes->jdg_lane_free;
 	jdg_lanes->jdg_lane_free = i;
-	jdg_lanes->used--;
+	jdg_share_remove(jdg_lane_shares, lane->share);
 	if (--p->nlanes == 0)
 		free_party(p);
 	return true;
@@ -420,7 +424,10 @@ make_room(void)
 	return false;
 }
 
-/* The lane of this key, made idle if there is none; NULL: there is no room. */
+/*
+ * The lane of this key, made idle if there is none; NULL: there is no room, or
+ * its owner has its share.  That does not hold up a rest lane.
+ */
 JdgLane *
 jdg_lane_get(Oid dboid, const JdgLaneKey *key, int32 tenant)
 {
@@ -430,19 +437,24 @@ jdg_lane_get(Oid dboid, const JdgLaneKey *key, int32 tenant)
 	JdgParty   *p;
 	JdgLanePlace i;
 
+	bool		rest = key->queue_id == JDG_REST_QUEUE;
+
 	if (lane != NULL)
 		return lane;
+	if (!rest && !jdg_share_may(jdg_lane_shares, key->owner, 1))
+		return NULL;
 	if (!make_room())
 		return NULL;
 	i = jdg_lanes->jdg_lane_free;
 	lane = &jdg_lane_at[i];
 	jdg_lanes->jdg_lane_free = lane->next;
-	jdg_lanes->used++;
-	p = make_party(dboid, key->owner, key->priority, tenant);
+	p = make_party(dboid, key->owner, key->priority,
+				   rest ? JDG_ANY_TENANT : tenant);
 	p->nlanes++;
 	lane->dboid = dboid;
 	lane->key = *key;
 	lane->party = p - jdg_party_at;
+	lane->share = jdg_share_add(jdg_lane_shares, key->owner);
 	lane->next = *list;
 	*list = i;
 	lane->state = JDG_LANE_IDLE;

@@ -18,6 +18,7 @@
 #include "base/module.h"
 #include "shared/lanekey.h"
 #include "shared/mark.h"
+#include "shared/share.h"
 
 #define JDG_STRIPES 64
 
@@ -42,6 +43,7 @@ struct JdgLane
 	JdgLaneState state;
 	JdgLanePlace next;			/* with the same hash, or free */
 	JdgLanePlace party;
+	JdgShare   *share;			/* of the owner */
 	dlist_node	node;			/* in the party's active ones, or the idle */
 	int32		gate;			/* where it is or was parked last, or JDG_NONE */
 	pairingheap_node parked;	/* at that gate */
@@ -50,7 +52,8 @@ struct JdgLane
 	uint32		incarnation;	/* of this entry */
 	/* under the mutex of its stripe */
 	int32		pins;
-	bool		idle;			/* a commit makes it fresh */
+	bool		idle;			/* a commit makes it fresh; if it has no pins
+								 * either, the lane is not held */
 	slist_node	fresh;
 	JdgMark		mark;
 };
@@ -104,7 +107,6 @@ typedef struct JdgStripe
 typedef struct JdgLanes
 {
 	uint64		picks;
-	int			used;			/* lanes */
 	int			rosters;		/* used so far */
 	uint32		incarnations;
 	JdgLanePlace jdg_lane_free;
@@ -118,6 +120,7 @@ typedef struct JdgLanes
 extern const JdgShmemPart jdg_lanes_shmem;
 
 extern JdgLanes *jdg_lanes;
+extern JdgShares *jdg_lane_shares;
 extern JdgLane *jdg_lane_at;	/* jdg_max_lanes of each */
 extern JdgParty *jdg_party_at;
 extern JdgLevel *jdg_level_at;

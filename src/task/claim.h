@@ -34,9 +34,8 @@ extern int	jdg_claim(JdgSlot *slot, Oid owner, JdgTask *tasks, int max,
 					  JdgJoinCheck join, MemoryContext mcxt, bool *more);
 
 /*
- * Claims one given task, if it is ready and free.  The slot holds that task from
- * the transaction before, with its places, and *task is what was claimed then.
- * Or the slot is empty: the task is not to run, and takes no place.
+ * Claim one given task, if it is ready and free.  The slot is empty, or holds
+ * that task already from the transaction before.
  */
 extern bool jdg_claim_one(JdgSlot *slot, int64 task_id, JdgTask *task,
 						  MemoryContext mcxt);

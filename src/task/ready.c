@@ -7,8 +7,9 @@
  * Runs in workers, for their owner, and in the scheduler, for all owners.  A
  * source is the part of the index that belongs to a lane (shared/lane.h), read
  * from its mark on.  The lanes that are active are the sources; the index
- * itself is searched for lanes when a scheduler starts and when a lane found
- * no room.
+ * itself is searched for lanes (kinds.h) when a scheduler starts.  Of an owner
+ * that has too many lanes, each queue is a source instead, read from its front:
+ * correct, but without turns, and slow while dead entries cannot be removed.
  *
  *-------------------------------------------------------------------------
  */
@@ -21,7 +22,6 @@
 #include "access/tableam.h"
 #include "catalog/pg_type.h"
 #include "miscadmin.h"
-#include "utils/builtins.h"
 #include "utils/fmgroids.h"
 #include "utils/inval.h"
 #include "utils/rel.h"
@@ -33,179 +33,13 @@
 #include "base/sleep.h"
 #include "queue/queue.h"
 #include "shared/database.h"
+#include "task/kinds.h"
 #include "task/limits.h"
 #include "task/ready.h"
 #include "task/task.h"
-#include "tenant/tenant.h"
 
 /* time for which a process reads without lanes, if they are too many */
 #define PLAIN_TIME 1000			/* ms */
-
-/* what distinguishes parts of the index; those that it has entries of */
-typedef JdgLaneKey Kind;
-
-/* a loose scan over the kinds; reads one entry of each, alive or dead */
-typedef struct Walk
-{
-	Oid			owner;			/* InvalidOid: of all */
-	bool		lanes;			/* distinguish priorities and lanes */
-	Relation	heap;
-	IndexScanDesc scan;
-	bool		began;
-	Kind		at;
-} Walk;
-
-/* how the next kind differs from one: columns before are equal, later any */
-typedef enum Step
-{
-	STEP_FIRST,					/* none is equal */
-	STEP_OWNER,
-	STEP_QUEUE,
-	STEP_PRIORITY,
-	STEP_LANE,
-	STEP_NONE					/* all are equal */
-} Step;
-
-/* Sets the scan to the entries that are a step away from a kind. */
-static void
-rescan(Walk *w, const Kind *from, Step step)
-{
-	const StrategyNumber eq = BTEqualStrategyNumber;
-	const StrategyNumber gt = BTGreaterStrategyNumber;
-	const StrategyNumber ge = BTGreaterEqualStrategyNumber;
-	const StrategyNumber lt = BTLessStrategyNumber;
-	const StrategyNumber le = BTLessEqualStrategyNumber;
-	ScanKeyData key[4];
-
-	if (step > STEP_OWNER)
-		ScanKeyInit(&key[0], 1, eq, F_OIDEQ, ObjectIdGetDatum(from->owner));
-	else if (step == STEP_OWNER)
-		ScanKeyInit(&key[0], 1, gt, F_OIDGT, ObjectIdGetDatum(from->owner));
-	else
-		ScanKeyInit(&key[0], 1, ge, F_OIDGE, ObjectIdGetDatum(InvalidOid));
-	if (step > STEP_QUEUE)
-		ScanKeyInit(&key[1], 2, eq, F_INT4EQ, Int32GetDatum(from->queue_id));
-	else if (step == STEP_QUEUE)
-		ScanKeyInit(&key[1], 2, gt, F_INT4GT, Int32GetDatum(from->queue_id));
-	else
-		ScanKeyInit(&key[1], 2, ge, F_INT4GE, Int32GetDatum(PG_INT32_MIN));
-	if (step > STEP_PRIORITY)
-		ScanKeyInit(&key[2], 3, eq, F_INT4EQ, Int32GetDatum(from->priority));
-	else if (step == STEP_PRIORITY)
-		ScanKeyInit(&key[2], 3, lt, F_INT4LT, Int32GetDatum(from->priority));
-	else
-		ScanKeyInit(&key[2], 3, le, F_INT4LE, Int32GetDatum(PG_INT32_MAX));
-	if (step > STEP_LANE)
-		ScanKeyInit(&key[3], 4, eq, F_INT4EQ, Int32GetDatum(from->lane));
-	else if (step == STEP_LANE)
-		ScanKeyInit(&key[3], 4, gt, F_INT4GT, Int32GetDatum(from->lane));
-	else
-		ScanKeyInit(&key[3], 4, ge, F_INT4GE, Int32GetDatum(PG_INT32_MIN));
-	index_rescan(w->scan, key, lengthof(key), NULL, 0);
-}
-
-/* Moves to the first entry that is a step away; false: there is none. */
-static bool
-seek(Walk *w, Step step)
-{
-	TupleDesc	desc;
-	IndexTuple	tuple;
-	bool		isnull;
-
-	rescan(w, &w->at, step);
-	if (index_getnext_tid(w->scan, ForwardScanDirection) == NULL)
-		return false;
-	tuple = w->scan->xs_itup;
-	desc = w->scan->xs_itupdesc;
-	w->at.owner = DatumGetObjectId(index_getattr(tuple, 1, desc, &isnull));
-	w->at.queue_id = DatumGetInt32(index_getattr(tuple, 2, desc, &isnull));
-	w->at.priority = DatumGetInt32(index_getattr(tuple, 3, desc, &isnull));
-	w->at.lane = DatumGetInt32(index_getattr(tuple, 4, desc, &isnull));
-	return true;
-}
-
-/* On to the next kind; false: there is none. */
-static bool
-walk(Walk *w)
-{
-	CHECK_FOR_INTERRUPTS();
-	if (!w->began)
-	{
-		w->began = true;
-		w->at.owner = w->owner;
-		w->at.queue_id = PG_INT32_MIN;
-		return seek(w, OidIsValid(w->owner) ? STEP_QUEUE : STEP_FIRST);
-	}
-	return (w->lanes && seek(w, STEP_LANE)) ||
-		(w->lanes && seek(w, STEP_PRIORITY)) ||
-		seek(w, STEP_QUEUE) ||
-		(!OidIsValid(w->owner) && seek(w, STEP_OWNER));
-}
-
-/*
- * The tenant whose turn the tasks of a lane take.  A lane that several things
- * share does not tell: then the first row that can be seen.
- */
-static int32
-tenant_of(Walk *w)
-{
-	TupleTableSlot *slot;
-	int32		tenant = w->at.lane;
-
-	if (w->at.lane <= 0)
-		return w->at.lane;
-	slot = table_slot_create(w->heap, NULL);
-	rescan(w, &w->at, STEP_NONE);
-	if (index_getnext_slot(w->scan, ForwardScanDirection, slot))
-	{
-		bool		isnull;
-		Datum		d = slot_getattr(slot, JDG_A_TENANT, &isnull);
-
-		tenant = jdg_tenant_lane(isnull ? NULL : TextDatumGetCString(d));
-	}
-	ExecDropSingleTupleTableSlot(slot);
-	return tenant;
-}
-
-static void
-walk_begin(Walk *w)
-{
-	w->heap = table_open(jdg_relation_oid("task"), AccessShareLock);
-	w->scan = jdg_index_beginscan(w->heap,
-								  index_open(jdg_relation_oid("task_ready"),
-											 AccessShareLock),
-								  GetActiveSnapshot(), 4);
-	w->scan->xs_want_itup = true;
-}
-
-static void
-walk_end(Walk *w)
-{
-	Relation	index = w->scan->indexRelation;
-
-	index_endscan(w->scan);
-	index_close(index, NoLock);
-	table_close(w->heap, NoLock);
-}
-
-/*
- * Have lanes for all kinds of an owner, or of all owners; false: they are too
- * many.
- */
-static bool
-make_lanes(JdgDb *db, Oid owner)
-{
-	Walk		w = {.owner = owner,.lanes = true};
-	bool		ok = true;
-
-	PushActiveSnapshot(GetTransactionSnapshot());
-	walk_begin(&w);
-	while (ok && walk(&w))
-		ok = jdg_lane_make(db->dboid, &w.at, tenant_of(&w));
-	walk_end(&w);
-	PopActiveSnapshot();
-	return ok;
-}
 
 /*
  * Have lanes for all tasks of the owner, or of all owners, that have committed?
@@ -219,13 +53,14 @@ lanes_are_known(JdgDb *db, Oid owner)
 	static uint32 lost = 0;
 	static int64 plain_until = 0;
 	uint32		now = pg_atomic_read_u32(&db->lanes_lost);
+	bool		complete;
 
 	if (pg_atomic_read_u32(&db->lanes_known) == now || (known && lost == now))
 		return true;
 	known = jdg_steady_ms() >= plain_until;
 	if (!known)
 		return false;
-	known = make_lanes(db, owner);
+	known = jdg_kinds_make_lanes(db, owner, &complete);
 	if (!known)
 		plain_until = jdg_steady_ms() + PLAIN_TIME;
 	lost = now;
@@ -262,30 +97,6 @@ init_source(JdgSource *s, const JdgLaneLook *look, uint32 epoch)
 	return true;
 }
 
-/*
- * There are more kinds than lanes.  Each queue is then read from its front, in
- * the order of the index: correct, but without turns, and slow while dead
- * entries cannot be removed.  Calls back for each.
- */
-static void
-plain_kinds(Oid owner, void (*found) (void *arg, const JdgLaneLook *look),
-			void *arg)
-{
-	Walk		w = {.owner = owner};
-
-	PushActiveSnapshot(GetTransactionSnapshot());
-	walk_begin(&w);
-	while (walk(&w))
-	{
-		/* of any tenant: the rows tell */
-		JdgLaneLook look = {.key = w.at,.tenant = PG_INT32_MAX,.gate = JDG_PLACE_NONE};
-
-		found(arg, &look);
-	}
-	walk_end(&w);
-	PopActiveSnapshot();
-}
-
 /* Adds a source that may be read. */
 static void
 add_source(JdgSource **sources, int *n, int *room, const JdgLaneLook *look,
@@ -300,12 +111,13 @@ add_source(JdgSource **sources, int *n, int *room, const JdgLaneLook *look,
 	*n += init_source(&(*sources)[*n], look, epoch);
 }
 
-static void
+static bool
 add_to_reader(void *arg, const JdgLaneLook *look)
 {
 	JdgReader  *r = arg;
 
 	add_source(&r->source, &r->nsources, &r->room, look, r->epoch);
+	return true;
 }
 
 /*
@@ -338,19 +150,86 @@ jdg_reader_init(JdgReader *r, JdgDb *db, Oid owner)
 	jdg_pick_begin(pick);
 }
 
+/*
+ * Looks into all active lanes of the owner: those without tasks become idle.
+ * Without this they would stay as they are while nobody reads them.
+ */
+static void
+look_into_lanes(JdgReader *r)
+{
+	JdgLaneSurvey *s = jdg_lanes_of(r->db->dboid, r->owner);
+	Relation	heap = table_open(jdg_relation_oid("task"), AccessShareLock);
+	Relation	index = index_open(jdg_relation_oid("task_ready"),
+								   AccessShareLock);
+
+	PushActiveSnapshot(GetTransactionSnapshot());
+	for (int i = 0; s != NULL && i < s->nlanes; i++)
+	{
+		JdgSource	src = {.look = s->lane[i]};
+
+		CHECK_FOR_INTERRUPTS();
+		if (src.look.key.queue_id == JDG_REST_QUEUE)
+			continue;
+		jdg_ready_open(r->db, &src, heap, index);
+		jdg_ready_close(&src);
+	}
+	PopActiveSnapshot();
+	index_close(index, NoLock);
+	table_close(heap, NoLock);
+}
+
+/*
+ * The rest lane of an owner is among the lanes that are next, so there are tasks
+ * that have no lane.  If there is room for theirs now, it becomes idle.
+ */
+static bool
+leave_rest_lane(JdgReader *r, const JdgLaneLook *rest)
+{
+	static int64 rest_until = 0;
+	bool		complete;
+
+	if (jdg_steady_ms() < rest_until)
+		return false;
+	look_into_lanes(r);
+	if (jdg_kinds_make_lanes(r->db, r->owner, &complete) && complete)
+	{
+		jdg_lane_move(r->db->dboid, rest, jdg_position_last);
+		return true;
+	}
+	rest_until = jdg_steady_ms() + PLAIN_TIME;
+	return false;
+}
+
+/*
+ * Adds the lanes that were picked.  If the rest lane is one of them, the claim
+ * reads on without lanes.
+ */
+static void
+add_picked(JdgReader *r)
+{
+	for (int i = 0; i < pick->nlanes && !r->plain; i++)
+	{
+		const JdgLaneLook *look = &pick->lane[i];
+
+		if (look->key.queue_id != JDG_REST_QUEUE)
+			(void) add_to_reader(r, look);
+		else
+			r->plain = !leave_rest_lane(r, look);
+	}
+	if (r->plain)
+		r->nsources = 0;
+}
+
 bool
 jdg_reader_next(JdgReader *r)
 {
 	r->nsources = 0;
-	if (r->plain && r->more)
-		plain_kinds(r->owner, add_to_reader, r);
-	r->more &= !r->plain;
-	while (r->nsources == 0 && r->more &&
+	while (r->nsources == 0 && r->more && !r->plain &&
 		   jdg_lanes_pick(r->db->dboid, r->owner, pick) > 0)
-	{
-		for (int i = 0; i < pick->nlanes; i++)
-			add_to_reader(r, &pick->lane[i]);
-	}
+		add_picked(r);
+	if (r->plain && r->more)
+		jdg_kinds_of_queues(r->owner, add_to_reader, r);
+	r->more &= !r->plain;
 	if (!r->plain)
 	{
 		r->turns = pick->turns;
@@ -393,9 +272,10 @@ typedef struct PlainSurvey
 	JdgReadySurvey *last;
 	int			room;
 	uint32		epoch;
+	int			max;			/* queues of an owner, others are left out */
 } PlainSurvey;
 
-static void
+static bool
 add_to_survey(void *arg, const JdgLaneLook *look)
 {
 	PlainSurvey *p = arg;
@@ -407,25 +287,50 @@ add_to_survey(void *arg, const JdgLaneLook *look)
 		p->room = 0;
 		p->survey = lappend(p->survey, p->last);
 	}
+	if (++p->last->seen > p->max)
+	{
+		p->last->others = 1;
+		return false;
+	}
 	add_source(&p->last->source, &p->last->nsources, &p->room, look, p->epoch);
+	return true;
+}
+
+/* Is the rest lane of the owner active? */
+static bool
+has_rest_lane(const JdgLaneSurvey *s)
+{
+	for (int i = 0; i < s->nlanes; i++)
+	{
+		if (s->lane[i].key.queue_id == JDG_REST_QUEUE)
+			return true;
+	}
+	return false;
 }
 
 List *
 jdg_ready_survey(JdgDb *db, int max)
 {
-	PlainSurvey plain = {NIL};
-	List	   *survey = NIL;
+	PlainSurvey plain = {.max = PG_INT32_MAX};
 	ListCell   *lc;
 
 	plain.epoch = read_epoch(db);
 	if (!lanes_are_known(db, InvalidOid))
 	{
-		plain_kinds(InvalidOid, add_to_survey, &plain);
+		jdg_kinds_of_queues(InvalidOid, add_to_survey, &plain);
 		return plain.survey;
 	}
+	plain.max = max;
 	foreach(lc, jdg_lanes_survey(db->dboid, max))
-		survey = add_owner(survey, lfirst(lc), plain.epoch);
-	return survey;
+	{
+		const JdgLaneSurvey *s = lfirst(lc);
+
+		if (has_rest_lane(s))
+			jdg_kinds_of_queues(s->owner, add_to_survey, &plain);
+		else
+			plain.survey = add_owner(plain.survey, s, plain.epoch);
+	}
+	return plain.survey;
 }
 
 /* Move a source on to its next ready task. */

@@ -75,6 +75,7 @@ typedef struct JdgReadySurvey
 {
 	Oid			owner;
 	int			others;			/* sources that are left out */
+	int			seen;			/* queues, if they are the sources */
 	int			nsources;
 	JdgSource  *source;			/* by queue */
 } JdgReadySurvey;

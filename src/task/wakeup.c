@@ -405,8 +405,11 @@ publish(Oid owner, const JdgTask *t)
 {
 	JdgPosition position = {t->run_at, t->task_id};
 	JdgLaneKey	key = {owner, t->queue_id, t->priority, t->lane};
+	JdgLaneKey	rest = JDG_REST_KEY(owner);
 	Published  *p = find_lane(&key, t);
 
+	if (p == NULL)
+		p = find_lane(&rest, t);
 	if (p == NULL)
 		pending.lost = true;
 	else if (jdg_position_compare(&position, &p->position) < 0)
