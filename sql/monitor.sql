@@ -429,6 +429,25 @@ FROM jadugar_internal._v_health() h
 WHERE (SELECT jadugar_internal._v_has_access())
 	AND (v.what <> 'workers' OR NOT (SELECT jadugar_internal._v_is_confined()))
 UNION ALL
+SELECT v.what,
+	CASE WHEN v.lacking IS NULL THEN 'ok' ELSE 'warning' END,
+	pg_catalog.format(CASE v.what
+			WHEN 'gates' THEN 'limits that count something: %s of %s'
+			ELSE 'lanes with tasks: %s of %s' END, v.used, v.size)
+		|| CASE WHEN v.lacking IS NOT NULL
+			THEN pg_catalog.format('; role "%s", which uses %s, finds no room for more',
+				COALESCE(l.rolname::text, v.lacking::text), v.used_by_lacking) ELSE '' END
+		|| CASE WHEN v.lacking <> v.most
+			THEN pg_catalog.format('; role "%s" uses most: %s',
+				COALESCE(m.rolname::text, v.most::text), v.used_by_most) ELSE '' END,
+	CASE WHEN v.lacking IS NOT NULL
+		THEN CASE v.what
+			WHEN 'gates' THEN 'Let the role limit fewer things at a time, or raise jadugar.max_gates and restart the server. Its other tasks with a limit wait.'
+			ELSE 'Let the role use fewer tenants, queues and priorities at a time, or raise jadugar.max_lanes and restart the server. Its tenants do not take turns.' END END
+FROM jadugar_internal._v_shares() v
+	LEFT JOIN pg_catalog.pg_roles l ON l.oid = v.lacking
+	LEFT JOIN pg_catalog.pg_roles m ON m.oid = v.most
+UNION ALL
 SELECT v.reason,
 	'error',
 	CASE v.reason

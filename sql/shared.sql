@@ -74,3 +74,12 @@ CREATE FUNCTION jadugar_internal._v_health(
 	AS 'MODULE_PATHNAME', 'jdg_v_health';
 COMMENT ON FUNCTION jadugar_internal._v_health() IS
 	'Returns the state of jadugar in this database from shared memory.';
+
+CREATE FUNCTION jadugar_internal._v_shares(
+	OUT what text, OUT size integer, OUT used integer, OUT most oid,
+	OUT used_by_most integer, OUT lacking oid, OUT used_by_lacking integer)
+	RETURNS SETOF record
+	LANGUAGE C VOLATILE ROWS 2
+	AS 'MODULE_PATHNAME', 'jdg_v_shares';
+COMMENT ON FUNCTION jadugar_internal._v_shares() IS
+	'Returns how much of the server''s room for gates and lanes is used, the role that uses most of it, and one that finds no room.';

@@ -197,7 +197,6 @@ sub jump
 	my $back = $t->{offset} + $by;
 
 	change($t, 'jadugar.clock_offset' => $back);
-	$t->{jumped} = 1;
 	if (rand() < 0.4)
 	{
 		# and back by a part of it
@@ -287,11 +286,7 @@ sub fault
 	change($t, 'jadugar.fault' => "$point:$action");
 	$t->{fault} = $point;
 	# a partition is over, and an older one is to be dropped
-	if ($point =~ /^event-leaf-/)
-	{
-		$t->{offset} += 90_000;
-		$t->{jumped} = 1;
-	}
+	$t->{offset} += 90_000 if $point =~ /^event-leaf-/;
 	change($t, 'jadugar.clock_offset' => $t->{offset});
 	return "fault point $point:$action";
 }
