@@ -24,6 +24,7 @@ typedef struct JdgFiring
 	JdgDb	   *db;
 	TimestampTz now;
 	bool		startup;		/* the server has started: not by the clock */
+	bool		released;		/* at that time the tenant was paused */
 	MemoryContext mcxt;			/* lives as long as the transaction */
 	MemoryContext outer;		/* of the caller, lives longer */
 	int64		fired;

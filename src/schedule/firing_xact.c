@@ -89,13 +89,14 @@ jdg_firing_end(JdgFiring *f)
 
 /* Writes the columns that firing changes. */
 static void
-write_row(const JdgSchedule *s)
+write_row(const JdgFiring *f, const JdgSchedule *s)
 {
 	static JdgQuery q = {
 		"UPDATE jadugar_internal.schedule SET next_run_at = $next_run_at, "
 		"enabled = $enabled, runs = $runs, missed = $missed, "
 		"last_fired_at = $last_fired_at, last_startup = $last_startup, "
-		"last_error = $last_error WHERE schedule_id = $schedule_id"
+		"last_error = $last_error, held = held AND NOT $released "
+		"WHERE schedule_id = $schedule_id"
 	};
 	JdgParams	p = {0};
 
@@ -107,6 +108,7 @@ write_row(const JdgSchedule *s)
 	jdg_bind_time(&p, "last_fired_at", s->last_fired_at);
 	jdg_bind_time(&p, "last_startup", s->last_startup);
 	jdg_bind_text(&p, "last_error", s->last_error);
+	jdg_bind_bool(&p, "released", f->released);
 	jdg_run_params(&q, &p, 0);
 }
 
@@ -200,7 +202,7 @@ take_step(void *arg)
 	}
 	if (a->reason != NULL)
 		s->last_error = a->reason->message;
-	write_row(s);
+	write_row(f, s);
 }
 
 /* Take a step in a subtransaction; the error if it failed. */

@@ -13,21 +13,24 @@
  * holds.  A resume that commits later wakes the scheduler, which then looks at
  * what it has held: nothing stays held.
  *
+ * A @startup schedule is held if the server starts while its tenant is paused.
+ * Its occurrence is the last start of the server: held_startup.c.
+ *
  *-------------------------------------------------------------------------
  */
 #include "postgres.h"
 
 #include "catalog/pg_type.h"
+#include "postmaster/postmaster.h"
 
 #include "base/fault.h"
 #include "base/params.h"
 #include "schedule/held.h"
+#include "schedule/held_startup.h"
 #include "shared/work.h"
 #include "tenant/tenant.h"
 
-#define IS_PAUSED \
-	"EXISTS (SELECT FROM jadugar_internal.tenant n " \
-	"WHERE n.name = s.tenant AND n.paused_at IS NOT NULL OFFSET 0)"
+#define IS_PAUSED JDG_SQL_TENANT_OF_S_IS_PAUSED
 
 /* rows that one transaction releases */
 #define BATCH "1000"
@@ -77,19 +80,24 @@ release_batch(int64 *done)
 	"SELECT h.schedule_id FROM jadugar_internal.schedule h " \
 	"WHERE h.held AND h.tenant = ANY (ARRAY(SELECT s.tenant FROM l s " \
 	"WHERE s.tenant IS NOT NULL AND NOT " IS_PAUSED ")) " \
+	"AND NOT (h.timing OPERATOR(jadugar.=) '@startup'::jadugar.timing " \
+	"AND h.last_startup IS DISTINCT FROM $1) " \
 	"LIMIT " BATCH
 
 	static JdgQuery release = {
 		"UPDATE jadugar_internal.schedule SET held = false "
 		"WHERE schedule_id = ANY (ARRAY(" TO_RELEASE
-		" FOR UPDATE OF h SKIP LOCKED))", 0
+		" FOR UPDATE OF h SKIP LOCKED))", 1, {TIMESTAMPTZOID}
 	};
-	static JdgQuery left = {"SELECT count(*) FROM (" TO_RELEASE ") x", 0};
+	static JdgQuery left = {
+		"SELECT count(*) FROM (" TO_RELEASE ") x", 1, {TIMESTAMPTZOID}
+	};
+	Datum		v[1] = {TimestampTzGetDatum(PgStartTime)};
 	int64		n;
 
 	jdg_work_begin();
-	*done = jdg_run(&release, NULL, NULL, 0);
-	jdg_run(&left, NULL, NULL, 1);
+	*done = jdg_run(&release, v, NULL, 0);
+	jdg_run(&left, v, NULL, 1);
 	n = jdg_col_int64(0, 1, 0);
 	if (*done > 0)
 		JDG_FAULT("tenant-released");

@@ -18,8 +18,9 @@
 extern void jdg_schedules_hold(JdgDueRow *rows, int n);
 
 /*
- * Releases held schedules whose tenant is not paused.  For the scheduler,
- * outside a transaction.  Returns false if rows are left.
+ * Releases held schedules whose tenant is not paused, except those that startup.c
+ * releases.  For the scheduler, outside a transaction.  Returns false if rows
+ * are left.
  */
 extern bool jdg_schedules_release(void);
 

@@ -31,6 +31,7 @@
 #include "base/spi.h"
 #include "schedule/due.h"
 #include "schedule/firing_state.h"
+#include "schedule/held_startup.h"
 #include "schedule/misfire.h"
 #include "schedule/occurrence.h"
 #include "schedule/schedule.h"
@@ -180,14 +181,27 @@ jdg_fire_schedule(JdgFiring *f, JdgSchedule *s)
 	jdg_fire_advance(s, last);
 }
 
+/* Why a start that was missed while the tenant was paused does not run. */
+static const char *
+startup_too_late(const JdgFiring *f, const JdgSchedule *s, TimestampTz at)
+{
+	if (at >= on_time_limit(f))
+		return NULL;
+	if (s->misfire == JDG_MISFIRE_SKIP)
+		return "misfire";
+	return at < grace_limit(f, s) ? "grace" : NULL;
+}
+
 /*
  * The server has started, and this @startup schedule has not fired for that
- * yet.  Its occurrence is the start of the server.
+ * yet.  Its occurrence is the start of the server.  While its tenant is
+ * paused, it is held instead.
  */
 void
 jdg_fire_at_startup(JdgFiring *f, JdgSchedule *s)
 {
 	const char *problem = jdg_role_obstacle(s->owner);
+	TimestampTz before = s->last_startup;
 	TimestampTz at = PgStartTime;
 
 	Assert(jdg_is_bookkeeping());
@@ -198,9 +212,16 @@ jdg_fire_at_startup(JdgFiring *f, JdgSchedule *s)
 		return;
 	if (problem == NULL && !s->enabled)
 		problem = "disabled";
-	if (problem == NULL &&
-		(s->paused_at != DT_NOBEGIN || jdg_tenant_is_paused(s->tenant)))
+	if (problem == NULL && s->paused_at != DT_NOBEGIN)
 		problem = "paused";
+	if (problem == NULL && f->released)
+		problem = startup_too_late(f, s, at);
+	else if (problem == NULL && jdg_tenant_is_paused(s->tenant) &&
+			 jdg_schedule_hold_startup(s->schedule_id))
+	{
+		s->last_startup = before;
+		return;
+	}
 	if (problem != NULL)
 		skip(f, s, 1, at, at, problem);
 	else

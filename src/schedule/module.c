@@ -17,6 +17,7 @@
 #include "schedule/held.h"
 #include "schedule/owned.h"
 #include "schedule/schedule.h"
+#include "schedule/startup.h"
 #include "schedule/stat.h"
 #include "shared/wakeup.h"
 #include "tenant/rows.h"
@@ -62,6 +63,8 @@ fire(JdgDb *db, uint32 why)
 		left = !jdg_schedules_release();
 		why |= JDG_WAKE_SCHEDULES;
 	}
+	if (why & JDG_WAKE_SCHEDULES)
+		left |= !jdg_startup_release(db);
 	if (why & JDG_WAKE_SCHEDULES)
 		jdg_fire_changed();
 	if (!started)

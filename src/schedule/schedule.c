@@ -274,7 +274,8 @@ jdg_schedule_update(const JdgSchedule *s)
 {
 	static JdgQuery q = {
 		"UPDATE jadugar_internal.schedule SET (" BOUND_COLUMNS ") = ("
-		BOUND_VALUES "), held = held AND tenant IS NOT DISTINCT FROM $tenant "
+		BOUND_VALUES "), held = held AND ($last_startup IS NOT NULL "
+		"OR tenant IS NOT DISTINCT FROM $tenant) "
 		"WHERE schedule_id = $schedule_id"
 	};
 	JdgParams	p = {0};

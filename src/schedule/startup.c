@@ -8,6 +8,10 @@
  * recovery from a crashed backend leave the server's start time unchanged, so
  * they fire nothing.
  *
+ * If the tenant of a schedule is paused, it is held (held.c), and fires when the
+ * tenant is resumed and its misfire policy lets it.  Of several starts of the
+ * server meanwhile, the last one counts.
+ *
  * A process reads the time-zone data once.  A process that computes the next
  * instant of a schedule notes the rules it used in jadugar_internal.zone.
  * Where those differ from the rules that this process knows of a zone, the
@@ -34,27 +38,39 @@
 #include "schedule/due.h"
 #include "schedule/firing_state.h"
 #include "schedule/firing_xact.h"
+#include "schedule/held_startup.h"
 #include "schedule/schedule.h"
 #include "schedule/startup.h"
 #include "schedule/zones.h"
 #include "timing/zone.h"
 
-/* One transaction.  Returns how many have been dealt with. */
+#define TO_FIRE \
+	"FROM jadugar_internal.schedule s " \
+	"WHERE timing OPERATOR(jadugar.=) '@startup'::jadugar.timing " \
+	"AND last_startup IS DISTINCT FROM $1 "
+
+#define RELEASED "AND s.held AND NOT " JDG_SQL_TENANT_OF_S_IS_PAUSED " "
+
+#define LOCKED_BATCH \
+	"ORDER BY schedule_id LIMIT " CppAsString2(JDG_FIRE_BATCH) " " \
+	"FOR UPDATE OF s SKIP LOCKED"
+
+/*
+ * One transaction, for schedules that are not held, or for held ones whose
+ * tenant is not paused.  Returns how many have been dealt with.
+ */
 static int64
-fire_startup_batch(JdgDb *db, bool *left)
+fire_startup_batch(JdgDb *db, bool released, bool *left)
 {
-	static JdgQuery locking = {
-		"SELECT " JDG_SCHEDULE_COLUMNS " FROM jadugar_internal.schedule "
-		"WHERE timing OPERATOR(jadugar.=) '@startup'::jadugar.timing "
-		"AND last_startup IS DISTINCT FROM $1 ORDER BY schedule_id "
-		"LIMIT " CppAsString2(JDG_FIRE_BATCH) " FOR UPDATE SKIP LOCKED",
-		1, {TIMESTAMPTZOID}
+	static JdgQuery locking[] = {
+		{"SELECT " JDG_SCHEDULE_COLUMNS " " TO_FIRE "AND NOT held "
+		LOCKED_BATCH, 1, {TIMESTAMPTZOID}},
+		{"SELECT " JDG_SCHEDULE_COLUMNS " " TO_FIRE RELEASED
+		LOCKED_BATCH, 1, {TIMESTAMPTZOID}}
 	};
-	static JdgQuery plain = {
-		"SELECT 1 FROM jadugar_internal.schedule "
-		"WHERE timing OPERATOR(jadugar.=) '@startup'::jadugar.timing "
-		"AND last_startup IS DISTINCT FROM $1 LIMIT 1",
-		1, {TIMESTAMPTZOID}
+	static JdgQuery plain[] = {
+		{"SELECT 1 " TO_FIRE "AND NOT held LIMIT 1", 1, {TIMESTAMPTZOID}},
+		{"SELECT 1 " TO_FIRE RELEASED "LIMIT 1", 1, {TIMESTAMPTZOID}}
 	};
 	JdgFiring	f;
 	Datum		v[1] = {TimestampTzGetDatum(PgStartTime)};
@@ -62,8 +78,9 @@ fire_startup_batch(JdgDb *db, bool *left)
 
 	jdg_firing_begin(&f, db);
 	f.startup = true;
-	n = jdg_firing_each(&f, jdg_run(&locking, v, NULL, 0));
-	*left = jdg_run(&plain, v, NULL, 1) > 0;
+	f.released = released;
+	n = jdg_firing_each(&f, jdg_run(&locking[released], v, NULL, 0));
+	*left = jdg_run(&plain[released], v, NULL, 1) > 0;
 	JDG_FAULT("startup-before-commit");
 	jdg_firing_end(&f);
 	JDG_FAULT("startup-committed");
@@ -236,7 +253,17 @@ jdg_startup_resume(JdgDb *db, bool *pending)
 	bool		left;
 
 	*pending = !check_zones(db);
-	while (fire_startup_batch(db, &left) > 0 && left)
+	while (fire_startup_batch(db, false, &left) > 0 && left)
 		;
 	*pending |= left;
+}
+
+bool
+jdg_startup_release(JdgDb *db)
+{
+	bool		left;
+
+	while (fire_startup_batch(db, true, &left) > 0 && left)
+		;
+	return !left;
 }
