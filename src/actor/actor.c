@@ -3,9 +3,10 @@
  * actor.c
  *	  Rows of actors and of their keys, see actor.h.
  *
- * Runs in sessions and in workers.  Order of locks: the actor, shared; the row
- * of a key.  Messages of one key run one at a time, since they have one
- * concurrency_key, so the row of a key is contended only by reset_actor().
+ * Runs in sessions and in workers.  Order of locks: the actor, shared; a key;
+ * its row.  Messages of one key run one at a time, since they have one
+ * concurrency_key, so the row of a key is contended only by reset_actor().  A
+ * message that finds no row takes the lock of the key instead, and looks again.
  *
  *-------------------------------------------------------------------------
  */
@@ -112,6 +113,12 @@ jdg_actor_concurrency_key(const char *name, const char *key)
 	return psprintf(JDG_ACTOR_KEY_PREFIX "%s/%s", name, key);
 }
 
+void
+jdg_actor_lock_key(const char *name, const char *key)
+{
+	jdg_lock_xact(JDG_LOCK_ACTOR_KEY, hash_combine(lock_of(name), lock_of(key)));
+}
+
 bool
 jdg_actor_state_lock(const char *name, const char *key, Oid *owner,
 					 Jsonb **state)
@@ -125,7 +132,11 @@ jdg_actor_state_lock(const char *name, const char *key, Oid *owner,
 	Datum		v[2] = {CStringGetTextDatum(name), CStringGetTextDatum(key)};
 
 	if (jdg_run(&q, v, NULL, 0) == 0)
-		return false;
+	{
+		jdg_actor_lock_key(name, key);
+		if (jdg_run(&q, v, NULL, 0) == 0)
+			return false;
+	}
 	*owner = jdg_col_oid(0, 1);
 	*state = jdg_col_jsonb(0, 2, CurrentMemoryContext);
 	return true;

@@ -266,6 +266,7 @@ JDG_FUNCTION(jdg_reset_actor, JDG_LEVEL_USER)
 				 errmsg("permission denied to reset actor \"%s\"", a.actor),
 				 errdetail("It belongs to role \"%s\".", jdg_role_name(actor.owner)),
 				 errhint("An actor can be reset by its owner and by operators.")));
+	jdg_actor_lock_key(a.actor, a.key);
 	jdg_actor_state_write(a.actor, a.key, tenant, a.state);
 	(void) jdg_actor_release(actor.owner, jdg_actor_concurrency_key(a.actor, a.key),
 							 0, in.save_user);

@@ -282,7 +282,7 @@ jdg_gates_due(JdgDb *db, TimestampTz now)
 
 		if (g->dboid != db->dboid)
 			continue;
-		jdg_gate_correct(g, now * 1000);
+		jdg_gate_correct(g);
 		if (jdg_gate_next(g, now * 1000) <= now)
 			open_gate(g, now * 1000);
 		if (g->nparked > 0)

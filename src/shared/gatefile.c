@@ -7,7 +7,8 @@
  * a file, and reads and removes it when it starts.  The control file tells
  * whether it was shut down.  After a crash all rates are taken for used up: that
  * slows tasks down, and never lets too many begin.  The file has the instant of
- * the crash, too, for the gates that were not made again since then.
+ * the crash, too, for the gates that were not made again since then.  A standby
+ * that is promoted goes on after a server that has run tasks, as after a crash.
  *
  *-------------------------------------------------------------------------
  */
@@ -15,6 +16,7 @@
 
 #include <unistd.h>
 
+#include "access/xlog.h"
 #include "catalog/pg_control.h"
 #include "common/controldata_utils.h"
 #include "miscadmin.h"
@@ -129,6 +131,14 @@ was_shut_down(void)
 					  control->state == DB_SHUTDOWNED_IN_RECOVERY);
 }
 
+/* Does the server start as a standby, or to recover an archive? */
+static bool
+is_standby(void)
+{
+	return access(STANDBY_SIGNAL_FILE, F_OK) == 0 ||
+		access(RECOVERY_SIGNAL_FILE, F_OK) == 0;
+}
+
 static Size
 gatefile_size(void)
 {
@@ -138,6 +148,7 @@ gatefile_size(void)
 static void
 gatefile_init(void *at, bool found)
 {
+	bool		standby = is_standby();
 	FILE	   *file;
 	bool		ok;
 
@@ -145,7 +156,7 @@ gatefile_init(void *at, bool found)
 		return;
 	*(bool *) at = true;
 	on_shmem_exit(write_file, (Datum) 0);
-	ok = was_shut_down();
+	ok = !standby && was_shut_down();
 	file = AllocateFile(FILE_NAME, PG_BINARY_R);
 	if (file != NULL)
 	{
@@ -154,7 +165,7 @@ gatefile_init(void *at, bool found)
 		(void) unlink(FILE_NAME);
 	}
 	if (!ok)
-		jdg_gates->empty_at = jdg_now() * 1000;
+		jdg_gates->empty_at = standby ? -1 : jdg_now() * 1000;
 }
 
 const JdgShmemPart jdg_gatefile_shmem = {

@@ -255,6 +255,8 @@ jdg_gate_get(const JdgLimit *l, int64 now)
 		if (g == NULL)
 			return NULL;
 		put(g, MyDatabaseId, l);
+		if (jdg_gates->empty_at < 0)
+			jdg_gates->empty_at = now;
 		if (l->interval > 0)
 			g->due = jdg_gate_first_due(l);
 	}
@@ -266,14 +268,14 @@ jdg_gate_get(const JdgLimit *l, int64 now)
 	}
 	g->limit = *l;
 	g->call = jdg_gates->calls;
-	jdg_gate_correct(g, now);
+	jdg_gate_correct(g);
 	return g;
 }
 
 int64
 jdg_gate_first_due(const JdgLimit *l)
 {
-	return jdg_gates->empty_at == 0 ? 0 :
+	return jdg_gates->empty_at <= 0 ? 0 :
 		jdg_gates->empty_at + l->tolerance + l->interval;
 }
 
@@ -281,11 +283,14 @@ jdg_gate_first_due(const JdgLimit *l)
 
 /*
  * A gate is never further ahead than one that is used up now.  It may be after
- * the limit has changed, or the clock was set back.
+ * the limit has changed, or the clock was set back.  The caller may have read
+ * the clock a while ago, and others have begun tasks since.
  */
 void
-jdg_gate_correct(JdgGate *g, int64 now)
+jdg_gate_correct(JdgGate *g)
 {
+	int64		now = jdg_now() * 1000;
+
 	g->due = Min(g->due, now + g->limit.tolerance + g->limit.interval);
 }
 

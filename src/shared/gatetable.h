@@ -41,7 +41,8 @@ typedef struct JdgGate
 typedef struct JdgGates
 {
 	int64		empty_at;		/* ns: all rates were used up at this instant,
-								 * as far as is known; 0: none was */
+								 * as far as is known; 0: none was; -1: when
+								 * the first gate is made */
 	int			hand;			/* where to look for gates to forget */
 	JdgPlace	free;
 	uint64		calls;			/* a gate of the present call is not forgotten */
@@ -83,7 +84,7 @@ extern bool jdg_gate_is_full(const JdgGate *g, int64 now);
 extern bool jdg_gate_forget(JdgGate *g, int64 now, bool gone);
 
 /* corrects what an older limit or another clock has left */
-extern void jdg_gate_correct(JdgGate *g, int64 now);
+extern void jdg_gate_correct(JdgGate *g);
 
 /* the time that it goes by */
 extern int64 jdg_gate_due_of(const JdgGate *g, int64 now);

@@ -502,9 +502,11 @@ jdg_claim(JdgSlot *slot, Oid owner, JdgTask *tasks, int max,
 bool
 jdg_claim_one(JdgSlot *slot, int64 task_id, JdgTask *task, MemoryContext mcxt)
 {
-	bool		held = slot->ntasks > 0;
+	bool		again = slot->ntasks > 0;
+	bool		held = again;
+	JdgTask		before = *task;
 	JdgInternal in;
-	JdgLimits	limits;
+	JdgLimits	none = {0};
 	bool		ok;
 
 	PushActiveSnapshot(GetTransactionSnapshot());
@@ -512,12 +514,15 @@ jdg_claim_one(JdgSlot *slot, int64 task_id, JdgTask *task, MemoryContext mcxt)
 	ok = jdg_task_load(task_id, false, task, mcxt) &&
 		task->state == JDG_STATE_READY;
 	if (ok && !held)
-	{
-		jdg_limits_of(task, &limits);
-		held = jdg_slot_hold(slot, task, &limits) < 0;
-	}
+		held = jdg_slot_hold(slot, task, &none) < 0;
 	ok = ok && held && jdg_task_load(task_id, true, task, mcxt) &&
 		task->state == JDG_STATE_READY;
+	if (ok && again)
+	{
+		task->began = before.began;
+		task->turn_of = before.turn_of;
+		task->weight = before.weight;
+	}
 	if (ok)
 		jdg_slot_hold_locked(slot);
 	else if (held)

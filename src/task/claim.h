@@ -34,8 +34,9 @@ extern int	jdg_claim(JdgSlot *slot, Oid owner, JdgTask *tasks, int max,
 					  JdgJoinCheck join, MemoryContext mcxt, bool *more);
 
 /*
- * Claim one given task, if it is ready and free.  The slot is empty, or holds
- * that task already from the transaction before.
+ * Claims one given task, if it is ready and free.  The slot holds that task from
+ * the transaction before, with its places, and *task is what was claimed then.
+ * Or the slot is empty: the task is not to run, and takes no place.
  */
 extern bool jdg_claim_one(JdgSlot *slot, int64 task_id, JdgTask *task,
 						  MemoryContext mcxt);

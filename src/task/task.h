@@ -128,7 +128,7 @@ typedef struct JdgTask
 
 	/* for a worker that has claimed it: shared/lane.h, shared/gate.h */
 	JdgLimits  *limits;			/* if it has a rate, else NULL */
-	TimestampTz began;			/* then: when the rate let it begin */
+	TimestampTz began;			/* when the rate let it begin; 0: none did */
 	int32		turn_of;		/* the tenant whose party it was claimed from */
 	int32		weight;			/* of that tenant; 0: it takes no turns */
 

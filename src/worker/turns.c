@@ -26,7 +26,7 @@ jdg_turn_may_begin(JdgTask *t)
 TimestampTz
 jdg_turn_began(const JdgTask *t)
 {
-	return t->limits == NULL ? jdg_now() : t->began;
+	return t->began == 0 ? jdg_now() : t->began;
 }
 
 void

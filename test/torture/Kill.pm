@@ -197,6 +197,7 @@ sub jump
 	my $back = $t->{offset} + $by;
 
 	change($t, 'jadugar.clock_offset' => $back);
+	$t->{jumped} = 1;
 	if (rand() < 0.4)
 	{
 		# and back by a part of it
@@ -286,7 +287,11 @@ sub fault
 	change($t, 'jadugar.fault' => "$point:$action");
 	$t->{fault} = $point;
 	# a partition is over, and an older one is to be dropped
-	$t->{offset} += 90_000 if $point =~ /^event-leaf-/;
+	if ($point =~ /^event-leaf-/)
+	{
+		$t->{offset} += 90_000;
+		$t->{jumped} = 1;
+	}
 	change($t, 'jadugar.clock_offset' => $t->{offset});
 	return "fault point $point:$action";
 }

@@ -43,7 +43,20 @@ my %kinds = (
 	no_commit => \&no_commit, session => \&session, batch => \&batch, later => \&later, nested => \&nested,
 	silent => \&silent, conflict => \&conflict, flows => \&flows, waiting => \&waiting,
 	converting => \&converting, backlog => \&backlog, fused => \&fused, events => \&events,
-	successor => \&successor);
+	successor => \&successor, messages => \&messages, quota => \&quota);
+
+# plan(TXN, TAG, OPTIONS): a line of the plan, see task().  The tenant is that of the
+# transaction, if the task has none.
+sub plan
+{
+	my ($txn, $tag, %o) = @_;
+	my ($tenant) = map { /^tenant => '(.*)'$/ } @{ $o{args} // [] };
+
+	push @{ $txn->{plan} },
+	  join("\t", $tag, $txn->{id}, $o{kind} // 'once',
+		'{' . join(',', map { "$txn->{id}.$_" } @{ $o{parents} // [] }) . '}', $tenant // $txn->{tenant} // '\\N', $o{fate} // '');
+	return;
+}
 
 # task(TXN, NAME, OPTIONS): one task of the transaction.  Options: kind, which
 # Prove.pm checks (once, none or some effects; or a name of its own), parents
@@ -57,9 +70,7 @@ sub task
 	my $payload = "{\"tag\": \"$tag\"" . ($o{payload} ? ", $o{payload}" : '') . '}';
 	my $args = join('', map { ", $_" } @{ $o{args} // [] });
 
-	push @{ $txn->{plan} },
-	  join("\t", $tag, $txn->{id}, $o{kind} // 'once',
-		'{' . join(',', map { "$txn->{id}.$_" } @{ $o{parents} // [] }) . '}', $o{fate} // '');
+	plan($txn, $tag, %o);
 	if ($o{parents})
 	{
 		$args .= ', depends_on => ARRAY[' . join(', ', map { ":$_" } @{ $o{parents} }) . ']';
@@ -220,11 +231,60 @@ sub keyed
 	return;
 }
 
+# Tasks with several limits of those in limits.sql, which name them to torture.work().
 sub limited
 {
 	my ($t) = @_;
 
-	task($t, "a$_", payload => '"lane": "queue two", "sleep": ' . rand(0.01), args => [q(queue => 'two')]) for 1 .. 3;
+	foreach my $n (1 .. 4)
+	{
+		my @within = ('owner carol');
+		my @args = ($retry);
+		my $take = sub {
+			my ($scope, $arg, @names) = @_;
+			my $name = pick(@names);
+
+			push @within, "$scope $name";
+			push @args, "$arg => '$name'" if $arg;
+			return $name;
+		};
+		my $handler = chance(0.5) ? $take->('handler', '', qw(torture_limited torture_paced torture_sometimes)) : undef;
+
+		$take->('queue', 'queue', qw(two two paced)) if chance(0.5);
+		$take->('tenant', 'tenant', qw(gold silver label)) if chance(0.4);
+		$take->('key', 'concurrency_key', qw(three paced)) if chance(0.2);
+		task($t, "a$n", $handler ? (command => $handler) : (), args => \@args,
+			payload => '"within": ["' . join('", "', @within) . '"], "sleep": ' . rand(0.03) . ', "fail": ' . int(rand(1.2)));
+	}
+	return;
+}
+
+# Tenants with quotas, which refuse some.
+sub quota
+{
+	my ($t) = @_;
+	my $tenant = pick(qw(bronze bronze copper));
+
+	task($t, "a$_", args => [ "tenant => '$tenant'", 'priority => ' . int(rand(3)) ]) for 1 .. 1 + int(rand(4));
+	return;
+}
+
+# Messages to actors: limits.sql.
+sub messages
+{
+	my ($t) = @_;
+
+	for (1 .. 1 + int(rand(6)))
+	{
+		my $actor = pick(qw(tally tally strict brief));
+		my $key = 'k' . int(rand(4));
+		my $tag = "$t->{id}.x" . ++$t->{messages};
+		my $more = chance(0.2) ? ', "fail": ' . pick(1, 1, 99) : chance(0.05) ? ', "forget": true' : '';
+
+		plan($t, $tag);
+		push @{ $t->{sql} }, "SELECT torture.send('$tag', '$actor', '$key', '{\"sleep\": " . rand(0.01) . "$more}', "
+		  . (chance(0.1) ? "'20 ms'" : 'NULL') . ');';
+	}
 	return;
 }
 
@@ -320,7 +380,7 @@ sub batch
 	my ($t) = @_;
 	my $n = 10 + int(rand(60));
 
-	push @{ $t->{plan} }, join("\t", "$t->{id}.a$_", $t->{id}, 'once', '{}', '') foreach 1 .. $n;
+	plan($t, "$t->{id}.a$_") foreach 1 .. $n;
 	push @{ $t->{sql} },
 	  "SELECT count(*) FROM (SELECT jadugar.enqueue_batch('SELECT torture.work(\$1)', array_agg(jsonb_build_object('tag', '$t->{id}.a' || n))) FROM generate_series(1, $n) n) b \\gset";
 	return;
@@ -365,7 +425,7 @@ sub event
 	my ($t, $name, $data) = @_;
 	my $key = $data =~ /dead/ ? "'$t->{id}.$name'" : chance(0.1) ? 'NULL' : "'k" . int(rand(12)) . "'";
 
-	push @{ $t->{plan} }, join("\t", "$t->{id}.$name", $t->{id}, 'event', '{}', '');
+	plan($t, "$t->{id}.$name", kind => 'event');
 	push @{ $t->{sql} }, "SELECT torture.publish('$t->{id}.$name', $key, '$data');";
 	return;
 }
@@ -386,7 +446,7 @@ sub events
 		my $n = 1 + int(rand(60));
 		my $tag = "$t->{id}.m" . ++$t->{events} . '.';
 
-		push @{ $t->{plan} }, join("\t", "$tag$_", $t->{id}, 'event', '{}', '') foreach 1 .. $n;
+		plan($t, "$tag$_", kind => 'event') foreach 1 .. $n;
 		push @{ $t->{sql} }, "SELECT torture.publish_many('$tag', $n);";
 	}
 	return;
@@ -396,14 +456,15 @@ sub events
 sub transaction
 {
 	my ($id, $role) = @_;
-	my $t = { id => $id, role => $role, sql => [], plan => [] };
+	my $t = { id => $id, role => $role, sql => [], plan => [], tenant => chance(0.3) ? pick(qw(gold silver label)) : undef };
 	my $how = rand();
-	my $out;
+	my $out = "BEGIN;\n" . ($t->{tenant} ? "SET LOCAL jadugar.tenant = '$t->{tenant}';\n" : '');
 
 	$kinds{ pick(sort keys %kinds) }->($t);
-	# tasks and events, or neither
+	# tasks, events and messages, or neither
 	events($t) if chance(0.3);
-	$out = "BEGIN;\n" . join("\n", @{ $t->{sql} }) . "\n";
+	messages($t) if chance(0.2);
+	$out .= join("\n", @{ $t->{sql} }) . "\n";
 	if ($how < 0.08)
 	{
 		$out .= "ROLLBACK;\n";
@@ -411,7 +472,7 @@ sub transaction
 	elsif ($how < 0.14)
 	{
 		# a part of it is rolled back
-		my $part = { id => "$id.part", role => $role, sql => [], plan => [] };
+		my $part = { id => "$id.part", role => $role, sql => [], plan => [], tenant => $t->{tenant} };
 
 		pick(\&plain, \&events)->($part);
 		$out .= "SAVEPOINT s;\n" . join("\n", @{ $part->{sql} }) . "\nROLLBACK TO SAVEPOINT s;\n";
@@ -432,21 +493,22 @@ sub transaction
 }
 
 # Changes of an operator to existing tasks.  A paused standalone command would run
-# twice without leaving an attempt, so it is left out.
+# twice without leaving an attempt, so it is left out.  Messages stay in their order.
 my @meddling = (
 	q(SELECT count(jadugar.cancel(task_id)) FROM (SELECT task_id FROM jadugar_internal.task ORDER BY random() LIMIT 2) t),
 	q(SELECT count(jadugar.cancel(task_id)) FROM (SELECT task_id FROM jadugar.running LIMIT 1) t),
-	q(SELECT jadugar.pause_task(task_id) FROM (SELECT task_id FROM jadugar_internal.task WHERE state <> 'p' AND transaction <> 'x' ORDER BY random() LIMIT 2) t),
+	q(SELECT jadugar.pause_task(task_id) FROM (SELECT task_id FROM jadugar_internal.task WHERE state <> 'p' AND transaction <> 'x' AND NOT payload ? 'message' ORDER BY random() LIMIT 2) t),
 	q(SELECT jadugar.resume_task(task_id) FROM (SELECT task_id FROM jadugar_internal.task WHERE state = 'p' LIMIT 3) t),
 	q(WITH r AS (INSERT INTO torture.retried SELECT task_id FROM jadugar.failures WHERE schedule IS NULL AND queue IN ('default', 'two', 'isolated')
 			AND task_id NOT IN (SELECT task_id FROM jadugar_internal.attempt WHERE flow_run IS NOT NULL) ORDER BY random() LIMIT 2 RETURNING task_id)
 		SELECT jadugar.retry_task(task_id) FROM r),
-	q(SELECT jadugar.update_task(task_id, priority => 5) FROM (SELECT task_id FROM jadugar_internal.task WHERE state IN ('s', 'r') ORDER BY random() LIMIT 2) t),
+	q(SELECT jadugar.update_task(task_id, priority => 5) FROM (SELECT task_id FROM jadugar_internal.task WHERE state IN ('s', 'r') AND NOT payload ? 'message' ORDER BY random() LIMIT 2) t),
 	q(SELECT jadugar.run_now('parallel', owner => 'alice')),
 	q(INSERT INTO torture.witness SELECT 'deeper than allowed', name || ' ' || ready + scheduled + running + waiting + paused_tasks
 		FROM jadugar.queues WHERE ready + scheduled + running + waiting + paused_tasks > max_depth),
 	q(INSERT INTO torture.witness SELECT 'more at a time than allowed', string_agg(r::text, ' ') FROM jadugar.running r
 		WHERE queue = 'two' AND phase = 'running' HAVING count(*) > 2),
+	q(INSERT INTO torture.witness SELECT 'more tasks than the quota allows', name || ' ' || unfinished FROM jadugar.tenants WHERE unfinished > max_tasks + 20),
 	q(SELECT jadugar.abort_flow(run_id) FROM (SELECT run_id FROM jadugar_internal.flow_run WHERE finished_at IS NULL ORDER BY random() LIMIT 1) r),
 	q(SELECT jadugar.pause_flow(run_id) FROM (SELECT run_id FROM jadugar_internal.flow_run WHERE finished_at IS NULL ORDER BY random() LIMIT 2) r),
 	q(SELECT jadugar.resume_flow(run_id) FROM (SELECT run_id FROM jadugar_internal.flow_run WHERE paused_at IS NOT NULL AND finished_at IS NULL LIMIT 2) r),
@@ -456,8 +518,10 @@ my @meddling = (
 	q(SELECT count(*) FROM jadugar.running),
 	q(BEGIN; SELECT jadugar.cancel(task_id) FROM (SELECT task_id FROM jadugar_internal.task ORDER BY random() LIMIT 1) t; ROLLBACK));
 
-# Changes of an operator to subscriptions: events.sql.
+# Changes of an operator to subscriptions, limits and actors: events.sql, limits.sql.
 my @steering = (
+	q(SELECT torture.steer_limits()),
+	q(SELECT torture.steer_actors()),
 	q(SELECT torture.reshard()),
 	q(SELECT torture.replay()),
 	q(SELECT torture.redrive()),
@@ -660,11 +724,11 @@ sub read_ledger
 		while (<$f>)
 		{
 			chomp;
-			my ($tag, $txn, $kind, $parents, $fate) = split /\t/, $_, -1;
+			my ($tag, $txn, $kind, $parents, $tenant, $fate) = split /\t/, $_, -1;
 			my $s = $state{ $txn =~ s/\.part$//r } // {};
 			my $was = $fate eq 'undone' || $s->{undo} || !$s->{com} ? 'undone' : $s->{ack} ? 'acked' : 'unknown';
 			$was = 'maybe' if $fate eq 'maybe' && $was ne 'undone';
-			$out .= join("\t", $tag, $txn, $kind, $parents, $was) . "\n";
+			$out .= join("\t", $tag, $txn, $kind, $parents, $was, $tenant) . "\n";
 		}
 		close($f);
 	}

@@ -14,7 +14,7 @@ CREATE TEMP TABLE finding (what text, detail text);
 
 -- every task that left history, and how it ended
 CREATE TEMP TABLE seen AS
-SELECT r.task_id, max(r.payload->>'tag') AS tag, max(r.payload->>'task_id') AS hook_of,
+SELECT r.task_id, max(COALESCE(r.payload->>'tag', r.payload->'message'->>'tag')) AS tag, max(r.payload->>'task_id') AS hook_of,
 	count(*) AS attempts, count(*) FILTER (WHERE final) AS finals,
 	max(status) FILTER (WHERE final) AS status,
 	max(attempt_id) = max(attempt_id) FILTER (WHERE final) AS final_is_last,
@@ -23,7 +23,7 @@ SELECT r.task_id, max(r.payload->>'tag') AS tag, max(r.payload->>'task_id') AS h
 	max(attempt) FILTER (WHERE status <> 'x' OR started_at IS NOT NULL) AS highest,
 	max(attempt) FILTER (WHERE final) AS final_attempt,
 	bool_or(t.task_id IS NOT NULL) AS retried,
-	max(r.schedule_id) AS schedule_id, max(r.queue_id) AS queue_id
+	max(r.schedule_id) AS schedule_id, max(r.queue_id) AS queue_id, max(r.tenant) AS tenant
 FROM jadugar_internal.attempt r LEFT JOIN (SELECT DISTINCT task_id FROM torture.retried) t USING (task_id)
 WHERE r.task_id IS NOT NULL GROUP BY r.task_id;
 CREATE INDEX ON seen (tag);
@@ -35,7 +35,7 @@ ANALYZE seen;
 ANALYZE effect;
 
 CREATE TEMP TABLE known AS
-SELECT l.*, s.task_id, s.status, s.finals, s.attempts, COALESCE(e.n, 0) AS effects, e.began, e.ended
+SELECT l.*, s.tenant AS label, s.task_id, s.status, s.finals, s.attempts, COALESCE(e.n, 0) AS effects, e.began, e.ended
 FROM torture.ledger l LEFT JOIN seen s USING (tag) LEFT JOIN effect e USING (tag)
 WHERE l.kind <> 'event';
 
@@ -95,6 +95,19 @@ INSERT INTO finding SELECT 'log', k::text FROM known k
 	WHERE kind = 'logged' AND status = 'c' AND 1 <> (SELECT count(*) FROM jadugar_internal.log l JOIN jadugar_internal.attempt r USING (task_id, attempt)
 		WHERE l.task_id = k.task_id AND l.level = 'info' AND r.status = 'c');
 INSERT INTO finding SELECT 'row that was not rolled back', c::text FROM torture.child c;
+
+-- the books of each tenant balance: what was enqueued for it has ended for it
+INSERT INTO finding SELECT 'tenant of a task', k::text FROM known k
+	WHERE task_id IS NOT NULL AND fate <> 'maybe' AND label IS DISTINCT FROM tenant;
+INSERT INTO finding SELECT 'books of a tenant', format('%s: %s enqueued, %s ended', tenant, k.n, s.n)
+	FROM (SELECT COALESCE(tenant, 'none') AS tenant, count(*) AS n FROM known
+			WHERE kind <> 'silent' AND (fate = 'acked' OR (fate = 'unknown' AND task_id IS NOT NULL)) GROUP BY 1) k
+		FULL JOIN (SELECT COALESCE(s.tenant, 'none') AS tenant, count(*) AS n FROM seen s JOIN torture.ledger l USING (tag)
+			WHERE l.kind <> 'silent' AND l.fate <> 'maybe' AND s.finals = 1 GROUP BY 1) s USING (tenant)
+	WHERE k.n IS DISTINCT FROM s.n;
+INSERT INTO finding SELECT 'made for another tenant', format('%s %s', m, s) FROM seen m JOIN seen s ON m.tag = s.tag || '.more' OR m.hook_of = s.task_id::text
+	WHERE m.tenant IS DISTINCT FROM s.tenant;
+INSERT INTO finding SELECT 'tenant with tasks', t::text FROM jadugar.tenants t WHERE unfinished + ready + running + waiting > 0;
 
 -- the history is complete
 INSERT INTO finding SELECT 'has not ended exactly once', s::text FROM seen s WHERE finals <> 1 OR NOT final_is_last;

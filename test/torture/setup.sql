@@ -59,7 +59,8 @@ CREATE TABLE torture.ledger (
 	txn			text NOT NULL,
 	kind		text NOT NULL,	-- decides the proof: see prove.sql
 	parents		text[],			-- tags of tasks that have to run before
-	fate		text NOT NULL
+	fate		text NOT NULL,
+	tenant		text			-- label of the transaction, if it has one
 );
 -- The state of each schedule when its occurrences were last checked.
 CREATE TABLE torture.baseline (
@@ -78,6 +79,9 @@ DECLARE
 	me record;
 BEGIN
 	SELECT task_id, attempt INTO me FROM jadugar.current_task();
+	IF payload ? 'within' THEN
+		PERFORM torture.enter(ARRAY(SELECT jsonb_array_elements_text(payload->'within')));
+	END IF;
 	IF payload ? 'sleep' THEN
 		-- waits-for-time: long enough for a kill to hit it, or to exceed a deadline
 		PERFORM pg_sleep((payload->>'sleep')::float8);

@@ -4,7 +4,7 @@
 #
 # Environment: MINUTES (10) or ROUNDS, SEED (printed), EVENTS (names of Kill.pm;
 # all of them), POINTS (a pattern of fault points), KEEP (continue after a round that
-# failed).  See README.md.
+# failed); STARTS (does starts.pl instead).  See README.md.
 use strict;
 use warnings;
 
@@ -17,6 +17,11 @@ use Prove;
 use Test::More;
 use Time::HiRes qw(time usleep);
 
+if ($ENV{STARTS})
+{
+	require("$top/test/torture/starts.pl");
+	exit(0);
+}
 my $rounds = $ENV{ROUNDS} || 0;
 my $minutes = $ENV{MINUTES} || ($rounds ? 0 : 10);
 my $seed = $ENV{SEED} || int(rand(1_000_000));
@@ -29,7 +34,7 @@ diag("torture: SEED=$seed " . ($rounds ? "ROUNDS=$rounds" : "MINUTES=$minutes") 
 
 my $dir = "$PostgreSQL::Test::Utils::tmp_check/torture";
 mkdir($dir);
-my %t = (offset => 0, changed => {}, retired => [], flows => 1, events => 1);
+my %t = (offset => 0, changed => {}, retired => [], flows => 1, events => 1, limits => 1);
 my $standbys = 0;
 
 # each of them once, then at random
@@ -53,7 +58,7 @@ $t{announce} = sub {
 	rename("$dir/connstr.new", "$dir/connstr");
 };
 $t{announce}->();
-$t{node}->psql('postgres', slurp_file("$top/test/torture/$_.sql"), on_error_die => 1) foreach qw(setup flows events);
+$t{node}->psql('postgres', slurp_file("$top/test/torture/$_.sql"), on_error_die => 1) foreach qw(setup flows events limits);
 $t{node}->safe_psql('postgres', "SET SESSION AUTHORIZATION $_; SET transaction_read_only = off; SELECT flowtest.children()") foreach qw(alice bob carol);
 come_to_rest(\%t);
 forget(\%t);
@@ -75,7 +80,7 @@ sub show_state
 {
 	foreach my $sql ('SELECT * FROM jadugar_internal.task LIMIT 20', 'SELECT * FROM jadugar_internal.dependency LIMIT 20',
 		'SELECT * FROM jadugar_internal.flow_run WHERE finished_at IS NULL LIMIT 5', 'SELECT * FROM jadugar_internal.flow_message LIMIT 20', 'SELECT * FROM jadugar.check_flows()',
-		'SELECT * FROM torture.parked LIMIT 20', 'SELECT * FROM jadugar_internal.event_cursor', 'SELECT * FROM jadugar.subscription_shards',
+		'SELECT * FROM torture.parked LIMIT 20', 'SELECT * FROM jadugar.limits', 'SELECT * FROM jadugar.tenants', 'SELECT * FROM jadugar.actors', 'SELECT * FROM jadugar_internal.event_cursor', 'SELECT * FROM jadugar.subscription_shards',
 		'SELECT * FROM jadugar.workers', 'SELECT jadugar_internal._v_now(), * FROM jadugar.health',
 		q(SELECT pid, backend_type, usename, state, wait_event_type, wait_event, left(query, 60) FROM pg_stat_activity),
 		'SELECT * FROM pg_locks WHERE NOT granted', 'SELECT * FROM pg_prepared_xacts')
@@ -101,6 +106,7 @@ sub torture
 	make_standby() if $main eq 'promote';
 	$t{log_offset} = log_offset($t{node});
 	$t{disk} = $main eq 'fill_disk';
+	$t{jumped} = 0;
 	my $load = start_load($dir, $round, $seed, "$dir/connstr",
 		statement_timeout => $main eq 'promote' ? 0 : 5000);
 	usleep(200_000 + rand(800_000));    # waits-for-time: a random moment

@@ -57,6 +57,15 @@ run_tasks(light => 600, heavy => 600);
 my $share = share('heavy', qw(light heavy));
 ok($share >= 68 && $share <= 82, "three quarters of the time for three times the weight: $share %");
 
+# tasks that run in a transaction of their own level take turns, too
+sql(q{SELECT pause_queue('default');
+	SELECT count(*) FROM enqueue_batch('SELECT busy()', array_fill('{}'::jsonb, ARRAY[300]), tenant => 'own level', transaction => 'repeatable read');
+	SELECT count(*) FROM enqueue_batch('SELECT busy()', array_fill('{}'::jsonb, ARRAY[300]), tenant => 'other');
+	SELECT resume_queue('default')});
+poll($node, 'SELECT count(*) FROM jadugar.tasks', '0');
+$share = share('own level', 'own level', 'other');
+ok($share >= 40 && $share <= 60, "half of the time: $share %");
+
 # one task behind thousands
 sql(q{SELECT count(*) FROM enqueue_batch('SELECT busy()', array_fill('{}'::jsonb, ARRAY[3000]), tenant => 'big')});
 ok(poll($node, q{SELECT count(*) > 0 FROM jadugar.history WHERE tenant = 'big'}), 'a tenant has much to do');

@@ -45,11 +45,21 @@ is($standby->safe_psql('postgres',
 like(psql_error($standby, q{SELECT jadugar.enqueue('SELECT 1')}),
 	qr/ERROR:.*read-only/s, 'no task can be enqueued on the standby');
 
+# A rate that is used up.
+$primary->safe_psql('postgres', q{
+	SELECT jadugar.create_queue('rare', rate => 1, per => '3 s', burst => 1);
+	SELECT count(jadugar.enqueue('SELECT 1', queue => 'rare')) FROM generate_series(1, 2)});
+poll($primary, q{SELECT count(*) FROM jadugar.history WHERE queue = 'rare'}, '1');
+$primary->wait_for_catchup($standby);
+
 kill_postmaster($primary);
 $standby->promote;
 wait_for_process($standby, 'scheduler', 'postgres');
 poll($standby, q{SELECT count(*) FROM jadugar.running JOIN made USING (task_id) WHERE what = 'running'}, '1');
 ok(1, 'the task that ran on the primary runs again');
+poll($standby, q{SELECT count(*) FROM jadugar.history WHERE queue = 'rare'}, '2');
+is($standby->safe_psql('postgres', q{SELECT max(started_at) - min(started_at) >= '3 s' FROM jadugar.history WHERE queue = 'rare'}),
+	't', 'a rate that was used up on the primary is used up');
 is($standby->safe_psql('postgres',
 		q{SELECT jadugar.cancel(task_id) FROM made WHERE what = 'running'}),
 	't', 'the task can be cancelled after the promotion');
