@@ -17,7 +17,7 @@ use Bench::Run;
 use Bench::Server;
 use Time::HiRes qw(time);
 
-my @measures = qw(Throughput EnqueueSingle EnqueueBatch Publish Deliver Fetch Replay Latency Lateness Idle Schedules Snapshot Flows Actors);
+my @measures = qw(Throughput EnqueueSingle EnqueueBatch Publish Deliver Fetch Replay Latency Lateness Idle Schedules Snapshot Flows Limits Actors);
 
 my $bench = dirname(abs_path(__FILE__));
 my %arg = map { /^(\w+)=(.*)$/s ? ($1 => $2) : die "not NAME=VALUE: $_" } @ARGV;

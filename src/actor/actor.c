@@ -3,10 +3,9 @@
  * actor.c
  *	  Rows of actors and of their keys, see actor.h.
  *
- * Runs in sessions and in workers.  Order of locks: the actor, shared; a key;
- * its row.  Messages of one key run one at a time, since they have one
- * concurrency_key, so the row of a key is contended only by reset_actor().  A
- * message that finds no row takes the lock of the key instead, and looks again.
+ * Runs in sessions and in workers.  Order of locks: the actor, shared; the row
+ * of a key.  Messages of one key run one at a time, since they have one
+ * concurrency_key, so the row of a key is contended only by reset_actor().
  *
  *-------------------------------------------------------------------------
  */
@@ -21,7 +20,7 @@
 #include "base/clock.h"
 #include "base/errors.h"
 #include "base/locks.h"
-#include "base/params.h"
+#include "base/spi.h"
 
 bool
 jdg_actor_find(const char *name, JdgActor *actor, MemoryContext mcxt)
@@ -111,74 +110,4 @@ char *
 jdg_actor_concurrency_key(const char *name, const char *key)
 {
 	return psprintf(JDG_ACTOR_KEY_PREFIX "%s/%s", name, key);
-}
-
-void
-jdg_actor_lock_key(const char *name, const char *key)
-{
-	jdg_lock_xact(JDG_LOCK_ACTOR_KEY, hash_combine(lock_of(name), lock_of(key)));
-}
-
-bool
-jdg_actor_state_lock(const char *name, const char *key, Oid *owner,
-					 Jsonb **state)
-{
-	static JdgQuery q = {
-		"SELECT a.owner, s.state FROM jadugar_internal.actor_state s "
-		"JOIN jadugar_internal.actor a ON a.name = s.actor "
-		"WHERE s.actor = $1 AND s.key = $2 FOR UPDATE OF s", 2,
-		{TEXTOID, TEXTOID}
-	};
-	Datum		v[2] = {CStringGetTextDatum(name), CStringGetTextDatum(key)};
-
-	if (jdg_run(&q, v, NULL, 0) == 0)
-	{
-		jdg_actor_lock_key(name, key);
-		if (jdg_run(&q, v, NULL, 0) == 0)
-			return false;
-	}
-	*owner = jdg_col_oid(0, 1);
-	*state = jdg_col_jsonb(0, 2, CurrentMemoryContext);
-	return true;
-}
-
-void
-jdg_actor_state_write(const char *name, const char *key, const char *tenant,
-					  Jsonb *state)
-{
-	static JdgQuery forget = {
-		"DELETE FROM jadugar_internal.actor_state s "
-		"WHERE s.actor = $1 AND s.key = $2", 2, {TEXTOID, TEXTOID}
-	};
-
-	/* a key has a row except for its first message */
-	static JdgQuery update = {
-		"UPDATE jadugar_internal.actor_state s SET tenant = $tenant, "
-		"state = $state, version = s.version + 1, updated_at = $now "
-		"WHERE s.actor = $actor AND s.key = $key"
-	};
-	static JdgQuery insert = {
-		"INSERT INTO jadugar_internal.actor_state AS s (actor, key, owner, "
-		"tenant, state, version, updated_at) "
-		"SELECT a.name, $key, a.owner, $tenant, $state, 1, $now "
-		"FROM jadugar_internal.actor a WHERE a.name = $actor "
-		"ON CONFLICT (actor, key) DO UPDATE SET owner = excluded.owner, "
-		"tenant = excluded.tenant, state = excluded.state, "
-		"version = s.version + 1, updated_at = excluded.updated_at"
-	};
-	Datum		v[2] = {CStringGetTextDatum(name), CStringGetTextDatum(key)};
-	JdgParams	p = {0};
-
-	if (state == NULL)
-	{
-		jdg_run(&forget, v, NULL, 0);
-		return;
-	}
-	jdg_bind_text(&p, "tenant", tenant);
-	jdg_bind_jsonb(&p, "state", state);
-	jdg_bind_time(&p, "now", jdg_now());
-	jdg_bind_text(&p, "actor", name);
-	jdg_bind_text(&p, "key", key);
-	if (jdg_run_params(&update, &p, 0) == 0)
-		jdg_run_params(&insert, &p, 0);
 }

@@ -48,22 +48,7 @@ extern void jdg_actor_lock_use(const char *name);
 extern void jdg_actor_lock_change(const char *name);
 extern bool jdg_actor_try_lock_change(const char *name);
 
-/* excludes others that make a row for the key, likewise */
-extern void jdg_actor_lock_key(const char *name, const char *key);
-
 /* the concurrency_key of messages to a key, or the beginning of all of them */
 extern char *jdg_actor_concurrency_key(const char *name, const char *key);
-
-/*
- * The row of a key, locked, and the owner of the actor.  False: the key has
- * none, and is locked instead.  *state, in the current memory context.  Inside
- * jdg_internal_begin().
- */
-extern bool jdg_actor_state_lock(const char *name, const char *key, Oid *owner,
-								 Jsonb **state);
-
-/* Writes the state of a key; NULL: it has none any more.  Likewise. */
-extern void jdg_actor_state_write(const char *name, const char *key,
-								  const char *tenant, Jsonb *state);
 
 #endif							/* JDG_ACTOR_ACTOR_H */

@@ -22,6 +22,7 @@
 #include "access/owner.h"
 #include "access/row_access.h"
 #include "actor/actor.h"
+#include "actor/state.h"
 #include "actor/stop.h"
 #include "base/args.h"
 #include "base/clock.h"
@@ -228,6 +229,7 @@ JDG_FUNCTION(jdg_actor_state, JDG_LEVEL_USER_READS)
 	v[0] = CStringGetTextDatum(a.actor);
 	v[1] = CStringGetTextDatum(a.key);
 	jdg_internal_begin(&in);
+	jdg_actor_state_flush();
 	jdg_actor_read(a.actor, &actor, CurrentMemoryContext);
 	if (jdg_run(&q, v, NULL, 1) > 0)
 	{
@@ -266,7 +268,6 @@ JDG_FUNCTION(jdg_reset_actor, JDG_LEVEL_USER)
 				 errmsg("permission denied to reset actor \"%s\"", a.actor),
 				 errdetail("It belongs to role \"%s\".", jdg_role_name(actor.owner)),
 				 errhint("An actor can be reset by its owner and by operators.")));
-	jdg_actor_lock_key(a.actor, a.key);
 	jdg_actor_state_write(a.actor, a.key, tenant, a.state);
 	(void) jdg_actor_release(actor.owner, jdg_actor_concurrency_key(a.actor, a.key),
 							 0, in.save_user);
@@ -298,42 +299,21 @@ read_message(const char *function, Jsonb *payload, SendArgs *a)
 			 errhint("Send messages with jadugar.send(). Read a state with jadugar.actor_state().")));
 }
 
-/* Raises FORBIDDEN if the actor is not the task owner's any more. */
-static void
-check_owner(const SendArgs *a, Oid actor_owner, Oid owner)
-{
-	if (actor_owner != owner)
-		ereport(ERROR,
-				(errcode(JDG_ERRCODE_FORBIDDEN),
-				 errmsg("actor \"%s\" belongs to another role", a->actor),
-				 errdetail("The message is a task of role \"%s\".",
-						   jdg_role_name(owner)),
-				 errhint("Reassign the tasks, too: jadugar.reassign_owned().")));
-}
-
 /* _actor_load(payload) */
 JDG_FUNCTION(jdg_actor_load, JDG_LEVEL_USER)
 {
 	Jsonb	   *payload = NULL;
 	SendArgs	a = {0};
 	JdgInternal in;
-	Oid			owner;
-	Jsonb	   *state = NULL;
+	Jsonb	   *state;
 	Jsonb	   *copy;
 
 	JDG_READ_ARGS("_actor_load", load_args, &payload);
 	read_message("_actor_load", payload, &a);
 	jdg_actor_lock_use(a.actor);
 	jdg_internal_begin(&in);
-	if (!jdg_actor_state_lock(a.actor, a.key, &owner, &state))
-	{
-		JdgActor	actor;
-
-		jdg_actor_read(a.actor, &actor, CurrentMemoryContext);
-		owner = actor.owner;
-		state = actor.initial;
-	}
-	check_owner(&a, owner, in.save_user);
+	state = jdg_actor_state_load(a.actor, a.key, jdg_current_task->tenant,
+								 in.save_user);
 	copy = MemoryContextAlloc(fcinfo->flinfo->fn_mcxt, VARSIZE(state));
 	memcpy(copy, state, VARSIZE(state));
 	jdg_internal_end(&in);
@@ -357,7 +337,7 @@ JDG_FUNCTION(jdg_actor_store, JDG_LEVEL_USER)
 				 errhint("Send messages with jadugar.send().")));
 	loaded_task = 0;
 	jdg_internal_begin(&in);
-	jdg_actor_state_write(a.actor, a.key, jdg_current_task->tenant,
+	jdg_actor_state_store(a.actor, a.key, jdg_current_task->tenant,
 						  jdg_arg_jsonb(fcinfo, 1));
 	JDG_FAULT("actor-stored");
 	jdg_internal_end(&in);

@@ -28,9 +28,8 @@ typedef enum JdgLockClass
 								 * (id) */
 	JDG_LOCK_CACHE,				/* writing a value of the cache (hash) */
 	JDG_LOCK_CACHE_REFRESH,		/* making the task that writes it (hash) */
-	JDG_LOCK_ACTOR,				/* sending to it and running its messages,
+	JDG_LOCK_ACTOR				/* sending to it and running its messages,
 								 * shared; changing it (hash) */
-	JDG_LOCK_ACTOR_KEY			/* a key that may have no row (hash) */
 } JdgLockClass;
 
 /*

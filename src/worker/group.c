@@ -24,6 +24,7 @@
 #include "utils/memutils.h"
 #include "utils/snapmgr.h"
 
+#include "actor/state.h"
 #include "base/clock.h"
 #include "base/errors.h"
 #include "base/fault.h"
@@ -103,11 +104,11 @@ settle_group(int first, JdgFollow *follow)
 
 	for (int i = first; i < group.ran; i++)
 	{
-		if (!group.has_outcome[i])
-			continue;
 		tasks[n] = group.task[i];
-		outcomes[n++] = group.outcome[i];
+		outcomes[n] = group.outcome[i];
+		n += group.has_outcome[i];
 	}
+	jdg_actor_state_before(NULL, false);
 	if (n == 0)
 		return;
 	pgstat_report_activity(STATE_RUNNING, "jadugar: settling tasks");
@@ -134,8 +135,7 @@ after_commit(bool temp_used)
 	jdg_turns_charge(&group);
 	jdg_slot_clear(jdg_my_slot);
 	JDG_FAULT("slot-cleared");
-	/* pairs with the scheduler's order: show interest, then read the slots */
-	pg_memory_barrier();
+	pg_memory_barrier();		/* the scheduler shows interest, then looks */
 	SpinLockAcquire(&jdg_my_slot->mutex);
 	jdg_my_slot->tasks_done += done;
 	SpinLockRelease(&jdg_my_slot->mutex);
@@ -153,9 +153,9 @@ after_commit(bool temp_used)
 static void
 commit_group(void)
 {
-	bool		temp_used;
+	bool		temp_used =
+	(MyXactFlags & XACT_FLAGS_ACCESSEDTEMPNAMESPACE) != 0;
 
-	temp_used = (MyXactFlags & XACT_FLAGS_ACCESSEDTEMPNAMESPACE) != 0;
 	JDG_FAULT("group-before-commit");
 	CommitTransactionCommand();
 	JDG_FAULT("group-committed");

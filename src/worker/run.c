@@ -31,6 +31,7 @@
 #include "utils/resowner.h"
 #include "utils/snapmgr.h"
 
+#include "actor/state.h"
 #include "base/clock.h"
 #include "base/errors.h"
 #include "base/fault.h"
@@ -408,7 +409,7 @@ static bool
 may_be_fused(const JdgTask *task)
 {
 	return !task->isolate && task->transaction == JDG_XACT_COMMITTED &&
-		!jdg_task_is_message(task) && jdg_command_is_safe(task->command_id) &&
+		jdg_command_is_safe(task->command_id) &&
 		!jdg_must_run_alone(task->task_id);
 }
 
@@ -486,6 +487,7 @@ jdg_run_task(JdgTask *task, int index, TimestampTz preempt_at,
 	init_outcome(o);
 	if (end_if_cancelled(index, o))
 		return JDG_RUN_ENDED;
+	jdg_actor_state_before(task, fused);
 	o->started_at = jdg_turn_began(task);
 	begin_context(task, delivery);
 	publish_begin(task, index, o->started_at);

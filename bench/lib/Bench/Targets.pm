@@ -126,11 +126,25 @@ my @targets = (
 		[ "fetch + ack of 100, $consumers consumer" . ($consumers > 1 ? 's' : '') . ', against SQL like pgmq read + archive', '≥ 1×',
 			sub { at_least(1, ratio($_[0], 'fetch', 'events/s', 'SQL like pgmq read and archive', $consumers)) } ]
 	} 1, 8),
-	[ 'messages of an actor, 1,000 keys, against tasks', '≥ 0.5×',
+	[ 'tasks of 4,000 tenants, against tasks without tenant', '≥ 0.8×',
 		sub {
-			my ($ours, $tasks) = map { $_[0]->middle('actors', 'messages/s', $_, '') } 'jadugar, 1000 keys', 'tasks';
-			$ours && $tasks ? at_least(0.5, $ours / $tasks) : ();
+			my ($with, $without) = map { $_[0]->middle('limits', 'tasks/s', $_, '') } '4,000 tenants', 'no tenant';
+			$with && $without ? at_least(0.8, $with / $without) : ();
 		} ],
+	[ 'a task of one tenant behind 100,000 of another, p99', '≤ 20 ms',
+		sub { at_most(20, 'ms', $_[0]->middle('limits', 'behind, p99 ms', 'jadugar', '')) } ],
+	[ 'a rate of 100/s: begun of what it allows', '100 % ± 1',
+		sub { my $r = $_[0]->middle('limits', 'begun of 100', 'jadugar', ''); defined $r ? (number($r) . ' %', abs($r - 100) <= 1) : () } ],
+	[ 'the same: begun beyond the burst', '0',
+		sub { at_most(0, 'tasks', $_[0]->middle('limits', 'beyond the burst', 'jadugar', '')) } ],
+	(map {
+		my $who = $_;
+		[ "messages of an actor, 1,000 keys, against $who", '≥ 0.5×',
+			sub {
+				my ($ours, $tasks) = map { $_[0]->middle('actors', 'messages/s', $_, '') } 'jadugar, 1000 keys', $who;
+				$ours && $tasks ? at_least(0.5, $ours / $tasks) : ();
+			} ]
+	} 'tasks', 'tasks that change a state'),
 	[ 'messages of an actor, one key', '≥ 10,000/s',
 		sub { my $r = $_[0]->middle('actors', 'messages/s', 'jadugar, 1 key', ''); defined $r ? (number($r) . '/s', $r >= 10_000) : () } ],
 	[ 'a hit of the cache, against a prepared SELECT by primary key', '≥ 0.8×',

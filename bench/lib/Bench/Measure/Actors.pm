@@ -1,5 +1,6 @@
 # Bench::Measure::Actors: messages of an actor, to 1,000 keys and to one key, compared
-# with plain tasks that insert the same row; a hit of the cache, compared with a
+# with plain tasks that insert the same row, and with tasks that change a row of state
+# themselves, in any order; a hit of the cache, compared with a
 # prepared query by primary key; and sessions that miss one key of the cache at once.
 package Bench::Measure::Actors;
 
@@ -22,6 +23,7 @@ sub measure
 		my ($plain) = Bench::Measure::Throughput::jadugar($run, 2, $n);
 
 		$run->add($name, 'messages/s', 'tasks', '', $plain);
+		$run->add($name, 'messages/s', 'tasks that change a state', '', by_hand($run, $n, 1000));
 		foreach my $keys (1000, 1)
 		{
 			$run->add($name, 'messages/s', "jadugar, $keys key" . ($keys > 1 ? 's' : ''), '', messages($run, $n, $keys));
@@ -59,6 +61,44 @@ sub messages
 	my $end = $session->query('SELECT extract(epoch FROM max(finished_at)) FROM jadugar.history');
 	Bench::Measure::Throughput::check_effects($run, $db, $n);
 	$run->same('state', $session->query("SELECT sum((jadugar.actor_state('add', 'k' || k) ->> 'n')::integer) FROM generate_series(0, $keys - 1) k"), $n);
+	$session->close;
+	$server->drop($db);
+	return $n / ($end - $start);
+}
+
+# Tasks that call a function, which does by itself what an actor's message does.
+sub by_hand
+{
+	my ($run, $n, $keys) = @_;
+	my $server = $run->{server};
+
+	$server->set('jadugar.max_workers_per_role' => 2);
+	my $db = fresh_jadugar($run);
+	wait_for_workers($run, $db, 2);
+	my $session = $server->session($db);
+	$session->query(q{CREATE TABLE state (key text PRIMARY KEY, state jsonb) WITH (fillfactor = 50)});
+	$session->query(q{CREATE FUNCTION add(payload jsonb) RETURNS jsonb LANGUAGE plpgsql AS $$
+		DECLARE s jsonb;
+		BEGIN
+			SELECT state INTO s FROM state WHERE key = payload ->> 'key' FOR UPDATE;
+			INSERT INTO effect VALUES ((payload ->> 'n')::integer);
+			s := jsonb_build_object('n', (s ->> 'n')::integer + 1);
+			UPDATE state SET state = s WHERE key = payload ->> 'key';
+			RETURN NULL;
+		END $$});
+	$session->query(qq{INSERT INTO state SELECT 'k' || k, '{"n": 0}' FROM generate_series(0, $keys - 1) k});
+	my $before = $session->query('SELECT completed FROM jadugar.stats');
+	$session->query('SELECT jadugar.pause_all()');
+	$session->query(qq{SELECT count(*) FROM jadugar.enqueue_batch('SELECT add(\$1)',
+		ARRAY(SELECT jsonb_build_object('key', 'k' || n % $keys, 'n', n) FROM generate_series(1, $n) n))});
+	$server->settle($db);
+	my $start = time();
+	$session->query('SELECT jadugar.resume_all()');
+	wait_for_completed($run, $session, $before + $n, 300);
+	$server->poll(sub { $session->query('SELECT count(*) FROM jadugar.tasks') eq '0' }, 'no task is left');
+	my $end = $session->query('SELECT extract(epoch FROM max(finished_at)) FROM jadugar.history');
+	Bench::Measure::Throughput::check_effects($run, $db, $n);
+	$run->same('state', $session->query(q{SELECT sum((state ->> 'n')::integer) FROM state}), $n);
 	$session->close;
 	$server->drop($db);
 	return $n / ($end - $start);
