@@ -71,46 +71,11 @@ static const JdgArg drop_args[] = {
 	{"actor", TEXTOID, 0, JDG_NEEDED},
 };
 
-/*
- * The function that a user names, without its arguments or with them;
- * InvalidOid if there is none, or if that is no name.
- */
-static Oid
-try_lookup(const char *given)
-{
-	MemoryContext mcxt = CurrentMemoryContext;
-	Oid volatile oid = InvalidOid;
-
-	LOCAL_FCINFO(fcinfo, 1);
-
-	InitFunctionCallInfoData(*fcinfo, NULL, 1, InvalidOid, NULL, NULL);
-	fcinfo->args[0].value = CStringGetTextDatum(given);
-	fcinfo->args[0].isnull = false;
-	PG_TRY();
-	{
-		Datum		found = strchr(given, '(') != NULL ?
-		to_regprocedure(fcinfo) : to_regproc(fcinfo);
-
-		if (!fcinfo->isnull)
-			oid = DatumGetObjectId(found);
-	}
-	PG_CATCH();
-	{
-		int			class = ERRCODE_TO_CATEGORY(geterrcode());
-
-		if (class != ERRCODE_SYNTAX_ERROR_OR_ACCESS_RULE_VIOLATION &&
-			class != ERRCODE_DATA_EXCEPTION)
-			PG_RE_THROW();
-		(void) jdg_take_error(mcxt);
-	}
-	PG_END_TRY();
-	return oid;
-}
-
 static Oid
 lookup_function(const char *given)
 {
-	Oid			oid = try_lookup(given);
+	const char *why;
+	Oid			oid = jdg_function_lookup(given, &why);
 
 	if (!OidIsValid(oid))
 		ereport(ERROR,

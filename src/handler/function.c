@@ -39,10 +39,11 @@ raise_not_found(const char *what, const char *given, const char *why)
 /*
  * Looks a name up by to_regproc() or to_regprocedure().  They return null for
  * an absent function, but raise errors for text that cannot be a name and for
- * unknown types: the message of such an error is returned in *why.
+ * unknown types: the message of such an error is returned in *why.  From
+ * PostgreSQL 16 on, they take any number for an OID.
  */
-static Oid
-lookup(const char *given, const char **why)
+Oid
+jdg_function_lookup(const char *given, const char **why)
 {
 	MemoryContext mcxt = CurrentMemoryContext;
 
@@ -53,6 +54,8 @@ lookup(const char *given, const char **why)
 	fcinfo->args[0].value = CStringGetTextDatum(given);
 	fcinfo->args[0].isnull = false;
 	*why = NULL;
+	if (given[strspn(given, "0123456789")] == '\0')
+		return InvalidOid;
 	PG_TRY();
 	{
 		Datum		found = strchr(given, '(') ? to_regprocedure(fcinfo) :
@@ -149,7 +152,7 @@ jdg_function_find(const char *what, const char *given, JdgFunction *f)
 				 errmsg("%s is too long", what),
 				 errdetail("It has %zu bytes.", strlen(given)),
 				 errhint("Name a function with the types of its arguments.")));
-	oid = lookup(given, &why);
+	oid = jdg_function_lookup(given, &why);
 	tuple = OidIsValid(oid) ?
 		SearchSysCache1(PROCOID, ObjectIdGetDatum(oid)) : NULL;
 	if (!HeapTupleIsValid(tuple))
@@ -183,7 +186,7 @@ bool
 jdg_function_read_any(const char *signature, JdgFunction *f)
 {
 	const char *why;
-	Oid			oid = lookup(signature, &why);
+	Oid			oid = jdg_function_lookup(signature, &why);
 	HeapTuple	tuple = OidIsValid(oid) ?
 	SearchSysCache1(PROCOID, ObjectIdGetDatum(oid)) : NULL;
 
@@ -200,7 +203,7 @@ jdg_function_oid(const char *signature)
 	const char *why;
 
 	Assert(jdg_is_bookkeeping());
-	return signature ? lookup(signature, &why) : InvalidOid;
+	return signature ? jdg_function_lookup(signature, &why) : InvalidOid;
 }
 
 char *

@@ -32,6 +32,12 @@ extern void jdg_function_find(const char *what, const char *given,
 							  JdgFunction *f);
 
 /*
+ * The function of that name, whoever may execute it; InvalidOid if there is
+ * none.  *why: the message of the error if there was one, or NULL.
+ */
+extern Oid	jdg_function_lookup(const char *given, const char **why);
+
+/*
  * The function of a stored signature, as it is now.  The second returns false
  * if there is none that the current user can find; the first raises an error.
  */

@@ -160,6 +160,7 @@ SELECT jadugar.register_actor('a/b', 'act.account');
 SELECT jadugar.register_actor('jadugar', 'act.account');
 SELECT jadugar.register_actor('w', 'act.wrong');
 SELECT jadugar.register_actor('w', 'act.nothing');
+SELECT jadugar.register_actor('w', '1');
 SELECT jadugar.register_actor('w', 'act.account', on_failure => 'ignore');
 SELECT jadugar.register_actor('w', 'act.account', queue => 'nowhere');
 SELECT jadugar.register_actor('w', 'act.account', idle_ttl => '-1 s');

@@ -60,7 +60,6 @@ SELECT set_limit('owner', 'test_limit_none', 1);
 SELECT set_limit('queue', 'test_limit_none', 1);
 SELECT set_limit('handler', 'test_limit', 0);
 SELECT set_limit('handler', 'test_limit', rate => 2000001);
-SELECT set_limit('handler', 'test_limit', rate => 1, per => 'infinity');
 SELECT set_limit('handler', 'test_limit', rate => 1, per => '300 years');
 SELECT set_limit('handler', 'test_limit', rate => 1, per => '300 days', burst => 1000);
 SELECT set_limit('handler', 'test_limit', 1, owner => 'test_limit_owner');
