@@ -60,10 +60,11 @@ SELECT t.task_id,
 	(SELECT pg_catalog.array_agg(d.parent_id ORDER BY d.parent_id)
 	 FROM jadugar_internal.dependency d WHERE d.task_id = t.task_id
 		AND (NOT (SELECT jadugar_internal._v_is_confined())
+			-- OFFSET 0: looked up for each parent, never hashed
 			OR EXISTS (SELECT FROM jadugar_internal.task p WHERE p.task_id = d.parent_id
-				AND jadugar_internal._v_sees(p.owner, p.tenant))
+				AND jadugar_internal._v_sees(p.owner, p.tenant) OFFSET 0)
 			OR EXISTS (SELECT FROM jadugar_internal.attempt p WHERE p.task_id = d.parent_id
-				AND jadugar_internal._v_sees(p.owner, p.tenant)))) AS depends_on,
+				AND jadugar_internal._v_sees(p.owner, p.tenant) OFFSET 0))) AS depends_on,
 	t.trace,
 	w.message,
 	c.text AS command,

@@ -140,10 +140,10 @@ CREATE CONSTRAINT TRIGGER test_note AFTER INSERT ON test_child DEFERRABLE INITIA
 	FOR EACH ROW EXECUTE FUNCTION test_note('child');
 -- two children before their parents; each ran alone before, and is known to be fast
 SELECT count(*) FROM jadugar.enqueue_batch('INSERT INTO test_child VALUES (($1 ->> ''n'')::integer)',
-	ARRAY['{"n": 1}', '{"n": 2}', '{"n": 3}']::jsonb[], tenant => 'child');
-SELECT jadugar.enqueue('INSERT INTO test_parent VALUES (1), (2), (3)', tenant => 'parent') AS parent \gset
+	ARRAY['{"n": 1}', '{"n": 2}', '{"n": 3}']::jsonb[], tenant => 'family');
+SELECT jadugar.enqueue('INSERT INTO test_parent VALUES (1), (2), (3)', tenant => 'family') AS parent \gset
 SELECT status FROM jadugar.wait(:parent, '20 s');
-SELECT status, sqlstate, count(*) FROM jadugar.history WHERE tenant IN ('child', 'parent') GROUP BY 1, 2 ORDER BY 1;
+SELECT status, sqlstate, count(*) FROM jadugar.history WHERE tenant = 'family' GROUP BY 1, 2 ORDER BY 1;
 CALL test.run_task($$'INSERT INTO test_child VALUES (9); INSERT INTO test_parent VALUES (9)'$$);
 CALL test.run_task($$'INSERT INTO test_child VALUES (8); SET CONSTRAINTS ALL IMMEDIATE'$$);
 CALL test.run_task($$'SET ROLE test_hostile_group; RESET ROLE; INSERT INTO test_child VALUES (9)'$$);
