@@ -120,7 +120,7 @@ COMMENT ON FUNCTION jadugar.resume_tenant IS
 CREATE FUNCTION jadugar.export_tenant(name text, kinds text[] DEFAULT NULL) RETURNS SETOF jsonb
 LANGUAGE C STABLE AS 'MODULE_PATHNAME', 'jdg_export_tenant';
 COMMENT ON FUNCTION jadugar.export_tenant IS
-	'Returns the options of a tenant, its schedules and its unfinished tasks, one object for each.';
+	'Returns the options of a tenant, its schedules, unfinished tasks, history, logs, events and runs of flows, one object for each.';
 
 CREATE FUNCTION jadugar.import_tenant(rows jsonb[], rename text DEFAULT NULL) RETURNS bigint
 LANGUAGE C AS 'MODULE_PATHNAME', 'jdg_import_tenant';

@@ -187,7 +187,7 @@ give_place(int64 task_id)
 		return false;
 	}
 	t.key_place = true;
-	jdg_task_set_state(&t, JDG_STATE_READY);
+	jdg_task_set_state(&t, jdg_ready_state(&t));
 	JDG_FAULT("resolve-key");
 	return true;
 }

@@ -5,8 +5,11 @@
  *
  * Runs in the caller's backend, for operators, and only reads.  Each object is
  * {"kind", "version", "row"}.  A row has the columns of its table, with names
- * in place of ids that mean something in this database only: of roles, queues
- * and commands.  Its own id stays, because other rows refer to it.
+ * in place of ids that mean something in this database only: of roles, queues,
+ * commands, topics and flows.  Its own id stays, because other rows refer to it.
+ *
+ * The rows are read with a cursor, in the order of an index, and the result
+ * goes to disk beyond work_mem.
  *
  *-------------------------------------------------------------------------
  */
@@ -81,8 +84,47 @@ static JdgQuery tasks_query = {
 	"ORDER BY t.task_id", 1, {TEXTOID}
 };
 
+static JdgQuery history_query = {
+	OBJECT("history", "to_jsonb(h) - '{queue_id, command_id}'::text[] || "
+		   NAMES("h"))
+	"FROM jadugar_internal.attempt h WHERE h.tenant = $1 "
+	"ORDER BY h.finished_at, h.attempt_id", 1, {TEXTOID}
+};
+
+static JdgQuery logs_query = {
+	OBJECT("log", "to_jsonb(l) || jsonb_build_object('owner', "
+		   ROLE_NAME("l.owner") ")")
+	"FROM jadugar_internal.log l WHERE l.tenant = $1 "
+	"ORDER BY l.at, l.log_id", 1, {TEXTOID}
+};
+
+static JdgQuery events_query = {
+	OBJECT("event", "to_jsonb(e) - '{xid, leaf, slot, stream_id, "
+		   "stream_version}'::text[] || jsonb_build_object("
+		   "'publisher', " ROLE_NAME("e.publisher") ", "
+		   "'topic', (SELECT p.name FROM jadugar_internal.event_leaf f "
+		   "JOIN jadugar_internal.topic p ON p.topic_id = f.topic_id "
+		   "WHERE f.leaf = e.leaf OFFSET 0))")
+	"FROM jadugar_internal.event e WHERE e.tenant = $1 "
+	"ORDER BY e.event_id", 1, {TEXTOID}
+};
+
+/* what the view flow_runs shows of a run; it goes on in this database only */
+static JdgQuery runs_query = {
+	OBJECT("run", "to_jsonb(f) - '{version_id, ending, compensate, pivoted, "
+		   "live, next_id, last_done, not_undone, depth, schedule_live, "
+		   "done_count, quiet}'::text[] || jsonb_build_object("
+		   "'owner', " ROLE_NAME("f.owner") ") || "
+		   "(SELECT jsonb_build_object('flow', v.name, 'version', v.version) "
+		   "FROM jadugar_internal.flow_version v "
+		   "WHERE v.version_id = f.version_id OFFSET 0)")
+	"FROM jadugar_internal.flow_run f WHERE f.tenant = $1 "
+	"ORDER BY f.run_id", 1, {TEXTOID}
+};
+
 static JdgQuery *const queries[] = {
-	&tenant_query, &schedules_query, &tasks_query
+	&tenant_query, &schedules_query, &tasks_query, &history_query,
+	&logs_query, &events_query, &runs_query
 };
 
 static void

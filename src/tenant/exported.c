@@ -9,4 +9,5 @@
 
 #include "tenant/exported.h"
 
-const char *const jdg_exported_kinds[] = {"tenant", "schedule", "task", NULL};
+const char *const jdg_exported_kinds[] = {"tenant", "schedule", "task",
+"history", "log", "event", "run", NULL};

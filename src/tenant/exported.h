@@ -16,7 +16,12 @@ typedef enum JdgExportKind
 {
 	JDG_EXPORT_TENANT,
 	JDG_EXPORT_SCHEDULE,
-	JDG_EXPORT_TASK
+	JDG_EXPORT_TASK,
+	/* import_tenant() leaves out these */
+	JDG_EXPORT_HISTORY,
+	JDG_EXPORT_LOG,
+	JDG_EXPORT_EVENT,
+	JDG_EXPORT_RUN
 } JdgExportKind;
 
 /* their words in that order, up to a NULL */

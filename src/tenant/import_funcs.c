@@ -10,6 +10,9 @@
  * not refuse its own tasks.  Then come schedules and tasks, each in the order
  * of their old ids, because a task depends on earlier ones.
  *
+ * History, logs, events and runs are a record, and are left out: subscriptions
+ * would handle events again, and a run goes on where it began.
+ *
  *-------------------------------------------------------------------------
  */
 #include "postgres.h"
@@ -158,7 +161,7 @@ read_row(Jsonb *element, const char *rename, Row *row)
 						  "tenant");
 	if (row->label == NULL || jdg_tenant_fault(row->label) != NULL)
 		refuse(row, "It has no valid tenant.");
-	if (row->kind != JDG_EXPORT_TENANT)
+	if (row->kind == JDG_EXPORT_SCHEDULE || row->kind == JDG_EXPORT_TASK)
 		row->old_id = jdg_json_get_int64(row->row,
 										 row->kind == JDG_EXPORT_TASK ?
 										 "task_id" : "schedule_id");
@@ -536,13 +539,25 @@ import_task(Row *row, const Row *rows, int n, Oid user)
 	row->new_id = t.task_id;
 }
 
-/* import_tenant(rows, rename) returns the number of rows */
+/* Says how many rows were left out. */
+static void
+note_left_out(int n)
+{
+	if (n > 0)
+		ereport(NOTICE,
+				(errmsg_plural("%d object of history, logs, events and runs was not imported",
+							   "%d objects of history, logs, events and runs were not imported",
+							   n, n)));
+}
+
+/* import_tenant(rows, rename) returns the number of rows that it has made */
 JDG_FUNCTION(jdg_import_tenant, JDG_LEVEL_OPERATOR)
 {
 	ImportArgs	a;
 	Oid			user = GetUserId();
 	Row		   *rows;
 	int			n;
+	int			left_out = 0;
 	MemoryContext mcxt = AllocSetContextCreate(CurrentMemoryContext,
 											   "jadugar import_tenant",
 											   ALLOCSET_DEFAULT_SIZES);
@@ -567,12 +582,16 @@ JDG_FUNCTION(jdg_import_tenant, JDG_LEVEL_OPERATOR)
 			case JDG_EXPORT_TASK:
 				import_task(&rows[i], rows, n, user);
 				break;
+			default:			/* a record */
+				left_out++;
 		}
 		MemoryContextSwitchTo(old);
 		MemoryContextReset(mcxt);
 	}
 	for (int i = 0; i < n && rows[i].kind == JDG_EXPORT_TENANT; i++)
 		import_quotas(&rows[i]);
+	note_left_out(left_out);
+	n -= left_out;
 	if (n > 0)
 		jdg_audit_detail("import_tenant", "tenant", rows[0].label, user,
 						 psprintf("number %d", n), NULL);

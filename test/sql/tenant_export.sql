@@ -8,6 +8,18 @@ SET ROLE test_exp_operator;
 SELECT jadugar.create_tenant('test exp', weight => 3, max_concurrency => 4, rate => 10, per => '1 min', burst => 2, max_priority => 9, max_tasks => 9,
 	enqueue_rate => 1000, enqueue_per => '1 h', enqueue_burst => 20, history => 'failures', retention => '3 days', max_history => 1000, description => 'd', metadata => '{"m": 1}') > 0 AS is_an_id;
 SELECT jadugar.pause_tenant('test exp', 'it moves');
+-- a record of what was, of tasks that are not held back
+SET ROLE test_exp_user;
+SELECT jadugar.enqueue('SELECT jadugar.log(''info'', ''said'')', tenant => 'test past') AS past,
+	jadugar.publish('test.past', '{"a": 1}', key => 'k', tenant => 'test past') > 0 AS published,
+	jadugar.start_flow(jadugar.step('one', 'SELECT 1 AS n'), tenant => 'test past') AS run \gset
+SELECT status FROM jadugar.wait(:past, '20 s');
+SELECT status FROM jadugar.wait_flow(:run, '20 s');
+SET ROLE test_exp_operator;
+SELECT o ->> 'kind' AS kind, jsonb_strip_nulls(o -> 'row') - '{attempt_id,task_id,log_id,event_id,run_id,flow_run,at,worker_pid,enqueued_at,started_at,finished_at,published_at,created_at,options,last_done,schedule_live}'::text[] AS row
+FROM jadugar.export_tenant('test past') o ORDER BY 1, o -> 'row' ->> 'step' NULLS FIRST;
+SELECT jadugar.import_tenant(array_agg(o), rename => 'test past too') FROM jadugar.export_tenant('test past') o;
+SELECT count(*) FROM jadugar.export_tenant('test past too');
 SET ROLE test_exp_user;
 SET jadugar.tenant = 'test exp';
 SELECT jadugar.stop_workers();
