@@ -81,9 +81,11 @@ fire_startup_batch(JdgDb *db, bool released, bool *left)
 	f.released = released;
 	n = jdg_firing_each(&f, jdg_run(&locking[released], v, NULL, 0));
 	*left = jdg_run(&plain[released], v, NULL, 1) > 0;
-	JDG_FAULT("startup-before-commit");
+	if (n > 0)
+		JDG_FAULT("startup-before-commit");
 	jdg_firing_end(&f);
-	JDG_FAULT("startup-committed");
+	if (n > 0)
+		JDG_FAULT("startup-committed");
 	return n;
 }
 

@@ -214,6 +214,13 @@ my %drive = (
 			CREATE OR REPLACE FUNCTION torture.echo(INOUT state jsonb, message jsonb, OUT reply jsonb) LANGUAGE sql AS 'SELECT state, message';
 			SELECT jadugar.register_actor('echo', 'torture.echo', or_replace => true), jadugar.send('echo', 'k', '{}')});
 	},
+	# so many messages that some run without a subtransaction
+	together => sub {
+		try(q{
+			CREATE OR REPLACE FUNCTION torture.echo(INOUT state jsonb, message jsonb, OUT reply jsonb) LANGUAGE sql AS 'SELECT state, message';
+			SELECT jadugar.register_actor('echo', 'torture.echo', or_replace => true);
+			SELECT jadugar.send('echo', 'k' || n % 3, '{}') FROM generate_series(1, 60) n});
+	},
 	# a message fails and stops its key
 	stopped => sub {
 		try(q{
@@ -292,6 +299,7 @@ my @points = (
 	[ 'cache-write', 'cache', 0, qw(kill9 error) ],
 	[ 'actor-stored', 'actor', 1, qw(kill9) ],    # inside its task
 	[ 'actor-stored', 'actor', 0, qw(error) ],
+	[ 'actor-flushed', 'together', 0, qw(kill9 error) ],    # between two tasks
 	[ 'actor-stopped', 'stopped', 0, qw(kill9 error) ]);
 if ($ENV{JADUGAR_POINT})
 {
