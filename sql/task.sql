@@ -18,6 +18,7 @@ CREATE TABLE jadugar_internal.task (
 	attempt		integer NOT NULL,
 	max_attempts integer NOT NULL,
 	crashes		integer NOT NULL,
+	lane		integer NOT NULL,
 	command_id	bigint NOT NULL,
 	run_at		timestamptz NOT NULL,
 	created_at	timestamptz NOT NULL,
@@ -42,8 +43,7 @@ CREATE TABLE jadugar_internal.task (
 	key_place	boolean NOT NULL,
 	expect_rows	"char",
 	schedule	text,
-	event		jsonb,
-	lane		integer NOT NULL
+	event		jsonb
 ) WITH (autovacuum_vacuum_scale_factor = 0.05, autovacuum_vacuum_threshold = 2000,
 		autovacuum_analyze_scale_factor = 0.2, autovacuum_analyze_threshold = 5000);
 COMMENT ON TABLE jadugar_internal.task IS

@@ -141,19 +141,20 @@ is_to_be_charged(int64 task_id)
 		jdg_suspect_holds(MyDatabaseId, task_id);
 }
 
-/* The limits of a task whose row is in the slot, and whose lane this is. */
-static void
-limits_of_row(TupleTableSlot *row, const JdgTask *look, int32 tenant,
-			  const JdgLimits *of_lane, JdgLimits *limits)
+/* The limits of the task that is a source's head; "room" for those it adds. */
+static const JdgLimits *
+limits_of_head(const JdgSource *src, const JdgTask *look, JdgLimits *room)
 {
-	JdgTask		task = *look;
+	JdgTask		task;
 
-	*limits = *of_lane;
-	if (!jdg_limits_vary(tenant))
-		return;
-	task.concurrency_key = jdg_task_slot_text(row, JDG_A_CONCURRENCY_KEY);
-	task.tenant = jdg_task_slot_text(row, JDG_A_TENANT);
-	jdg_limits_add(&task, tenant, limits);
+	if (!jdg_limits_vary(src->look.tenant))
+		return &src->limits;
+	task = *look;
+	task.concurrency_key = jdg_task_slot_text(src->slot, JDG_A_CONCURRENCY_KEY);
+	task.tenant = jdg_task_slot_text(src->slot, JDG_A_TENANT);
+	*room = src->limits;
+	jdg_limits_add(&task, src->look.tenant, room);
+	return room;
 }
 
 /* Is it the lane of such tasks alone, so that it may be parked for one? */
@@ -290,11 +291,10 @@ refuse_head(Claim *c, JdgSource *src, const JdgTask *look,
 static bool
 take_head(Claim *c, JdgSource *src, const JdgTask *look)
 {
-	JdgLimits	limits;
-	int			refusing;
+	JdgLimits	room;
+	const JdgLimits *limits = limits_of_head(src, look, &room);
+	int			refusing = used_up(c, limits);
 
-	limits_of_row(src->slot, look, src->look.tenant, &src->limits, &limits);
-	refusing = used_up(c, &limits);
 	if (refusing >= 0)
 	{
 		/* the tasks that have used it up have not begun: look again later */
@@ -302,13 +302,13 @@ take_head(Claim *c, JdgSource *src, const JdgTask *look)
 			src->has_head = false;
 		return false;
 	}
-	if (take_row(c, src->slot, look, &limits, &refusing))
+	if (take_row(c, src->slot, look, limits, &refusing))
 	{
 		src->taken++;
 		return true;
 	}
 	if (refusing >= 0)
-		refuse_head(c, src, look, &limits, refusing);
+		refuse_head(c, src, look, limits, refusing);
 	return false;
 }
 

@@ -15,7 +15,8 @@ jdg_slot_hold(JdgSlot *slot, const JdgTask *task, const JdgLimits *limits)
 {
 	JdgSlotTask *st;
 	JdgPlaces	places;
-	int			refusing = jdg_gates_take(limits, jdg_now(), &places);
+	int			refusing = jdg_gates_take(limits, limits->n > 0 ? jdg_now() : 0,
+										  &places);
 
 	if (refusing >= 0)
 		return refusing;

@@ -141,15 +141,15 @@ enum
 {
 	JDG_A_TASK_ID = 1, JDG_A_OWNER, JDG_A_QUEUE_ID, JDG_A_PRIORITY,
 	JDG_A_STATE, JDG_A_TRANSACTION, JDG_A_ISOLATE, JDG_A_BOUNDED,
-	JDG_A_ATTEMPT, JDG_A_MAX_ATTEMPTS, JDG_A_CRASHES, JDG_A_COMMAND_ID,
-	JDG_A_RUN_AT, JDG_A_CREATED_AT, JDG_A_PAYLOAD, JDG_A_SCHEDULE_ID,
+	JDG_A_ATTEMPT, JDG_A_MAX_ATTEMPTS, JDG_A_CRASHES, JDG_A_LANE,
+	JDG_A_COMMAND_ID, JDG_A_RUN_AT, JDG_A_CREATED_AT, JDG_A_PAYLOAD, JDG_A_SCHEDULE_ID,
 	JDG_A_SCHEDULED_FOR, JDG_A_STARTED_AT, JDG_A_TIMEOUT, JDG_A_RETRY,
 	JDG_A_SETTINGS, JDG_A_METADATA, JDG_A_UNIQUE_KEY, JDG_A_CONCURRENCY_KEY,
 	JDG_A_TENANT, JDG_A_TRACE, JDG_A_ON_DEPENDENCY_FAILURE,
 	JDG_A_FLOW_RUN, JDG_A_STEP_ID, JDG_A_STEP, JDG_A_FLOW_DATA,
 	JDG_A_PAUSED_BY, JDG_A_KEY_PLACE, JDG_A_EXPECT_ROWS,
-	JDG_A_SCHEDULE, JDG_A_EVENT, JDG_A_LANE,
-	JDG_A_LAST = JDG_A_LANE
+	JDG_A_SCHEDULE, JDG_A_EVENT,
+	JDG_A_LAST = JDG_A_EVENT
 };
 
 typedef struct JdgTaskWriter JdgTaskWriter;
@@ -158,9 +158,9 @@ extern int64 jdg_task_next_id(void);
 
 /*
  * Insert tasks whose fields are all set (task_id by jdg_task_next_id()) but
- * the lane, which is set here: many, or one.  The data that they point to stays valid until the end.  The
- * caller queues wake-ups by jdg_wake_at_commit().  With an active snapshot;
- * no user code is evaluated.
+ * the lane, which is set here: many, or one.  The data that they point to stays
+ * valid until the end.  The caller queues wake-ups by jdg_wake_at_commit().
+ * With an active snapshot; no user code is evaluated.
  */
 extern JdgTaskWriter *jdg_task_writer_begin(void);
 extern void jdg_task_writer_put(JdgTaskWriter *writer, JdgTask *task);
