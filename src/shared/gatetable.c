@@ -75,12 +75,14 @@ const JdgShmemPart jdg_gates_shmem = {
 void
 jdg_limit_set_rate(JdgLimit *limit, int32 rate, int64 per, int32 burst)
 {
-	double		interval = (double) per * 1000 / rate;
-	double		tolerance = interval * (burst - 1);
+	/* rounded up: never too many */
+	int64		interval = (per * 1000 + rate - 1) / rate;
+	double		tolerance = (double) interval * (burst - 1);
 
 	Assert(rate > 0 && per > 0 && burst > 0);
-	limit->interval = (int64) Min(Max(interval, 1), JDG_RATE_MAX_NS);
-	limit->tolerance = (int64) Min(tolerance, JDG_RATE_MAX_NS);
+	limit->interval = Min(interval, JDG_RATE_MAX_NS);
+	limit->tolerance = tolerance < JDG_RATE_MAX_NS ?
+		interval * (burst - 1) : JDG_RATE_MAX_NS;
 }
 
 /* --- the table; the caller holds JdgGatesLock, exclusively for changes --- */

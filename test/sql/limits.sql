@@ -76,6 +76,8 @@ SELECT scope, name FROM limits WHERE scope = 'handler';
 -- rate_limit(): for a session's own use, by role and name
 SELECT allowed, remaining FROM rate_limit('test', 10, '1 hour', 3);
 SELECT allowed, remaining, retry_after = '0' AS now FROM rate_limit('fast', 1000000, burst => 2, cost => 2);
+-- one in 1000.9 ns
+SELECT allowed, remaining FROM rate_limit('uneven', 1000000, '1.0009 seconds', 500000);
 BEGIN;
 SELECT allowed FROM rate_limit('slow', 1, '1 day', 1);
 ROLLBACK;
