@@ -209,7 +209,7 @@ run_tasks(int first, TimestampTz start)
 
 		if (i > 0 && (jdg_session_ends_group() ||
 					  GetCurrentTimestamp() - start >= window ||
-					  !jdg_turn_may_begin(&group.task[i])))
+					  !jdg_turn_may_begin(&group, i)))
 			return false;
 		group.running = i;
 		r = jdg_run_task(&group.task[i], i,
@@ -524,7 +524,7 @@ jdg_group_run(void)
 		pgstat_report_stat(false);
 		return false;
 	}
-	if (jdg_my_slot->leave || !jdg_turn_may_begin(&group.task[0]))
+	if (jdg_my_slot->leave || !jdg_turn_may_begin(&group, 0))
 	{
 		/*
 		 * Asked to leave since it last looked, perhaps by ALTER ROLE: a task

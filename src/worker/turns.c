@@ -10,13 +10,18 @@
 #include "miscadmin.h"
 
 #include "base/clock.h"
+#include "base/sleep.h"
 #include "shared/gate.h"
 #include "shared/lane.h"
 #include "worker/worker.h"
 
 bool
-jdg_turn_may_begin(JdgTask *t)
+jdg_turn_may_begin(JdgGroup *group, int i)
 {
+	JdgTask    *t = &group->task[i];
+
+	if (i == 0)
+		group->since = jdg_steady_ms();
 	if (t->limits == NULL)
 		return true;
 	t->began = jdg_now();
@@ -35,6 +40,9 @@ jdg_turns_charge(const JdgGroup *group)
 	JdgCharge	charge[JDG_GROUP_MAX];
 	int			n = 0;
 
+	/* no task took longer, whatever the clock says that was set meanwhile */
+	int64		most = (jdg_steady_ms() - group->since + 1) * 1000;
+
 	for (int i = 0; i < group->ran; i++)
 	{
 		const JdgTask *t = &group->task[i];
@@ -46,7 +54,7 @@ jdg_turns_charge(const JdgGroup *group)
 		charge[n].priority = t->priority;
 		charge[n].tenant = t->turn_of;
 		charge[n].weight = t->weight;
-		charge[n++].us = Max(o->finished_at - o->started_at, 1);
+		charge[n++].us = Min(Max(o->finished_at - o->started_at, 1), most);
 	}
 	if (n > 0)
 		jdg_lanes_charge(MyDatabaseId, jdg_my_slot->owner, charge, n);

@@ -25,6 +25,7 @@ typedef struct JdgGroup
 	bool		undone;			/* a fused task failed: no transaction */
 	int			running;		/* index of the task that runs, or -1 */
 	int			followers;		/* steps that followed, or might have */
+	int64		since;			/* steady ms: when it was claimed */
 	JdgTask		task[JDG_GROUP_MAX];
 	JdgOutcome	outcome[JDG_GROUP_MAX];
 	bool		has_outcome[JDG_GROUP_MAX]; /* false: to run again */
@@ -44,8 +45,8 @@ extern bool jdg_step_may_follow(const JdgTask *t);
 /* Writes steps from "first" on that are in no table and have not ended. */
 extern void jdg_steps_write(JdgGroup *group, int first);
 
-/* turns.c: may a task begin now, by its rates? */
-extern bool jdg_turn_may_begin(JdgTask *task);
+/* turns.c: may the i-th task begin now, by its rates? */
+extern bool jdg_turn_may_begin(JdgGroup *group, int i);
 
 /* when a task began that was allowed to */
 extern TimestampTz jdg_turn_began(const JdgTask *task);
