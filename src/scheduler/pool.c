@@ -113,8 +113,13 @@ count_ready(JdgDb *db, JdgSource *src, int n, int most)
 											  src->look.key.queue_id);
 	int			ready = 0;
 
-	for (int i = 0; i < n && ready < held + most; i++)
-		ready += jdg_ready_count(db, &src[i], held + most - ready);
+	for (int i = 0; i < n; i++)
+	{
+		if (ready < held + most)
+			ready += jdg_ready_count(db, &src[i], held + most - ready);
+		else
+			jdg_ready_pass(&src[i]);
+	}
 	return Max(ready - held, 0);
 }
 
@@ -136,9 +141,14 @@ count_demand(JdgDb *db, JdgReadySurvey *s)
 			   s->source[next].look.key.queue_id == queue_id)
 			next++;
 		for (int j = i; j < next; j++)
-			most = jdg_gates_room(&s->source[j].limits, now, most);
-		if (most > 0)
-			ready += count_ready(db, &s->source[i], next - i, most);
+		{
+			int			room = jdg_gates_room(&s->source[j].limits, now, most);
+
+			/* a lane that has lost its room is not in the way of others */
+			if (room > 0)
+				most = room;
+		}
+		ready += count_ready(db, &s->source[i], next - i, most);
 	}
 	return ready;
 }
@@ -191,7 +201,11 @@ find_demand(JdgDb *db, MemoryContext mcxt, int *n)
 		Demand	   *d = demand_of(db, demand, n, s->owner);
 
 		if (d->pool.workers >= d->max && d->pool.idle == 0)
+		{
 			d->ready = 1;
+			for (int i = 0; i < s->nsources; i++)
+				jdg_ready_pass(&s->source[i]);
+		}
 		else
 			d->ready = s->others + count_demand(db, s);
 	}

@@ -187,32 +187,34 @@ jdg_gates_epoch(JdgDb *db)
 	return pg_atomic_read_u32(&db->gates_epoch);
 }
 
-/* Parks a lane at a gate.  The caller holds JdgGatesLock. */
-static void
+/*
+ * Parks a lane at a gate.  The caller holds JdgGatesLock.  False: the gate has
+ * room now.  A lane that has changed since the look is left as it is.
+ */
+static bool
 park_at(JdgGate *g, const JdgLaneLook *look, JdgDb *db, int64 now)
 {
 	pairingheap_node *node;
 
-	/* who gives a place back from here on sees it */
+	/* who gives a place back from here on sees it, before the test or after */
 	SpinLockAcquire(&g->mutex);
 	g->waiting = true;
 	SpinLockRelease(&g->mutex);
+	if (jdg_gate_room(g, now) > 0)
+		return false;
 	if (look->lane == NULL)
 	{
 		/* it has no lane to be parked: who is woken reads all */
 		look_at(db, Max(jdg_gate_wake(g, now), now / 1000 + JDG_TOGETHER_US));
-		return;
 	}
-	if (jdg_gate_room(g, now) == 0 &&
-		(node = jdg_lane_park(look, g - jdg_gates->gate)) != NULL)
+	else if ((node = jdg_lane_park(look, g - jdg_gates->gate)) != NULL)
 	{
 		pairingheap_add(&g->parked, node);
 		if (g->nparked++ == 0)
 			dlist_push_tail(&jdg_gates->waiting, &g->node);
 		look_at(db, jdg_gate_wake(g, now));
 	}
-	if (g->nparked == 0)
-		(void) stop_waiting(g);
+	return true;
 }
 
 void
@@ -227,8 +229,12 @@ jdg_gates_park(const JdgLaneLook *look, const JdgLimits *limits,
 	refusing = first_refusing(limits, now * 1000, false, at);
 	if (refusing >= 0 && at[refusing] == NULL)
 		look_at(db, now + NO_ROOM_US);
-	else if (refusing >= 0 && epoch == jdg_gates_epoch(db))
-		park_at(at[refusing], look, db, now * 1000);
+	else if (refusing < 0 || epoch != jdg_gates_epoch(db) ||
+			 !park_at(at[refusing], look, db, now * 1000))
+	{
+		/* who made room, or changed the limit, did not see that it waits */
+		jdg_db_wake(db, JDG_WAKE_WORK);
+	}
 	LWLockRelease(JdgGatesLock);
 }
 
@@ -261,7 +267,8 @@ jdg_gate_reopen(JdgPlace gate)
 	LWLockAcquire(JdgGatesLock, LW_EXCLUSIVE);
 	if (OidIsValid(g->dboid) && g->nparked > 0)
 		open_gate(g, jdg_now() * 1000);
-	else if (OidIsValid(g->dboid) && stop_waiting(g))
+	else if (OidIsValid(g->dboid) && jdg_gate_room(g, jdg_now() * 1000) > 0 &&
+			 stop_waiting(g))
 		wake_scheduler(g->dboid);
 	LWLockRelease(JdgGatesLock);
 }
@@ -269,13 +276,19 @@ jdg_gate_reopen(JdgPlace gate)
 TimestampTz
 jdg_gates_due(JdgDb *db, TimestampTz now)
 {
-	TimestampTz next = DT_NOEND;
+	static TimestampTz last = DT_NOBEGIN;
+	TimestampTz next;
 	dlist_mutable_iter iter;
 
 	LWLockAcquire(JdgGatesLock, LW_EXCLUSIVE);
-	/* perhaps for tasks in lanes that could not be parked */
-	if ((uint64) now >= pg_atomic_read_u64(&db->gates_due))
+	/* perhaps for tasks in lanes that could not be parked; else that stays */
+	next = (TimestampTz) pg_atomic_read_u64(&db->gates_due);
+	if (now >= next || now < last)
+	{
 		jdg_db_wake(db, JDG_WAKE_WORK);
+		next = DT_NOEND;
+	}
+	last = now;
 	dlist_foreach_modify(iter, &jdg_gates->waiting)
 	{
 		JdgGate    *g = dlist_container(JdgGate, node, iter.cur);

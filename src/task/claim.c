@@ -62,13 +62,17 @@
  */
 #define KEY_TOGETHER 7
 
-/* a rate, and the tasks that a claim may still take by it */
+/* a rate, and the tasks that a claim has taken and may still take by it */
 typedef struct Rated
 {
 	JdgScope	scope;
 	uint64		id[2];
+	int			taken;
 	int			left;
 } Rated;
+
+/* as many as the tasks of a claim may have, and those of one task more */
+#define RATED_MAX ((JDG_GROUP_MAX + 1) * JDG_LIMITS_MAX)
 
 /* the state of one claim */
 typedef struct Claim
@@ -87,7 +91,7 @@ typedef struct Claim
 	Size		bytes;			/* of their payloads */
 	JdgReader	reader;
 	int			nrated;
-	Rated		rated[2 * JDG_GROUP_MAX];
+	Rated		rated[RATED_MAX];
 } Claim;
 
 /*
@@ -171,6 +175,20 @@ is_own_lane(const JdgSource *src, const JdgTask *look)
 											 jdg_task_slot_text(row, JDG_A_CONCURRENCY_KEY));
 }
 
+/* Forgets the rates by which the claim has taken nothing. */
+static void
+forget_untaken(Claim *c)
+{
+	int			n = 0;
+
+	for (int i = 0; i < c->nrated; i++)
+	{
+		if (c->rated[i].taken > 0)
+			c->rated[n++] = c->rated[i];
+	}
+	c->nrated = n;
+}
+
 /*
  * How many more tasks this claim may take by a rate.  They begin one after
  * another, and each has to ask again then.
@@ -188,21 +206,22 @@ rated(Claim *c, const JdgLimit *limit)
 			memcmp(r->id, limit->id, sizeof(r->id)) == 0)
 			return r;
 	}
-	if (c->nrated == lengthof(c->rated))
-		return NULL;
+	if (c->nrated == RATED_MAX)
+		forget_untaken(c);
 	r = &c->rated[c->nrated++];
 	r->scope = limit->scope;
 	memcpy(r->id, limit->id, sizeof(r->id));
+	r->taken = 0;
 	r->left = jdg_gates_room(&one, c->now, JDG_GROUP_MAX);
 	return r;
 }
 
 /*
- * The limit whose rate this claim has used up, or for which it has no room to
- * count; -1: it may take one more task.
+ * The limit whose rate has no room for one task more, or -1.  *by_claim: this
+ * claim has used it up.
  */
 static int
-used_up(Claim *c, const JdgLimits *limits)
+used_up(Claim *c, const JdgLimits *limits, bool *by_claim)
 {
 	for (int i = 0; i < limits->n; i++)
 	{
@@ -211,7 +230,8 @@ used_up(Claim *c, const JdgLimits *limits)
 		if (limits->limit[i].interval == 0)
 			continue;
 		r = rated(c, &limits->limit[i]);
-		if (r == NULL || r->left <= 0)
+		*by_claim = r->taken > 0;
+		if (r->left <= 0)
 			return i;
 	}
 	return -1;
@@ -223,8 +243,13 @@ count_taken(Claim *c, const JdgLimits *limits)
 {
 	for (int i = 0; i < limits->n; i++)
 	{
-		if (limits->limit[i].interval > 0)
-			rated(c, &limits->limit[i])->left--;
+		Rated	   *r;
+
+		if (limits->limit[i].interval == 0)
+			continue;
+		r = rated(c, &limits->limit[i]);
+		r->taken++;
+		r->left--;
 	}
 }
 
@@ -279,7 +304,10 @@ refuse_head(Claim *c, JdgSource *src, const JdgTask *look,
 
 	if (refusing < src->limits.n || is_own_lane(src, look))
 	{
-		jdg_gates_park(&src->look, limits, c->now, c->reader.epoch);
+		/* at no other limit than one that all its tasks have */
+		jdg_gates_park(&src->look,
+					   refusing < src->limits.n ? &src->limits : limits,
+					   c->now, c->reader.epoch);
 		src->has_head = false;
 		return;
 	}
@@ -293,13 +321,19 @@ take_head(Claim *c, JdgSource *src, const JdgTask *look)
 {
 	JdgLimits	room;
 	const JdgLimits *limits = limits_of_head(src, look, &room);
-	int			refusing = used_up(c, limits);
+	bool		by_claim;
+	int			refusing = used_up(c, limits, &by_claim);
 
-	if (refusing >= 0)
+	if (refusing >= 0 && by_claim)
 	{
 		/* the tasks that have used it up have not begun: look again later */
 		if (refusing < src->limits.n || is_own_lane(src, look))
 			src->has_head = false;
+		return false;
+	}
+	if (refusing >= 0)
+	{
+		refuse_head(c, src, look, limits, refusing);
 		return false;
 	}
 	if (take_row(c, src->slot, look, limits, &refusing))
@@ -353,6 +387,7 @@ claim_waiting(Claim *c, int holder, int max, bool among_ready)
 		JdgTask    *task = &c->tasks[c->ntasks];
 		JdgLimits	limits;
 		int			refusing;
+		bool		by_claim;
 
 		jdg_task_head_from_slot(row, &look);
 		look.concurrency_key = h->concurrency_key;
@@ -362,7 +397,7 @@ claim_waiting(Claim *c, int holder, int max, bool among_ready)
 			 jdg_tenant_lane(look.tenant) != jdg_tenant_lane(h->tenant)))
 			break;
 		jdg_limits_of(&look, &limits);
-		if (is_too_large(c, row) || used_up(c, &limits) >= 0 ||
+		if (is_too_large(c, row) || used_up(c, &limits, &by_claim) >= 0 ||
 			c->join(&look, c->ntasks) != JDG_JOIN_YES)
 			break;
 		if (c->ntasks == before &&

@@ -29,6 +29,7 @@
 
 #include "base/clock.h"
 #include "base/compat.h"
+#include "base/fault.h"
 #include "base/objects.h"
 #include "base/sleep.h"
 #include "queue/queue.h"
@@ -85,6 +86,7 @@ init_source(JdgSource *s, const JdgLaneLook *look, uint32 epoch)
 	jdg_limits_of_lane(look->key.owner, &queue, look->tenant, &s->limits);
 	if (jdg_gates_room(&s->limits, now, 1) == 0)
 	{
+		JDG_FAULT("limit-refused");
 		jdg_gates_park(look, &s->limits, now, epoch);
 		if (look->gate != JDG_PLACE_NONE)
 			jdg_gate_reopen(look->gate);
@@ -401,6 +403,13 @@ jdg_ready_open(JdgDb *db, JdgSource *src, Relation heap, Relation index)
 }
 
 void
+jdg_ready_pass(JdgSource *src)
+{
+	if (src->look.lane != NULL && src->look.gate != JDG_PLACE_NONE)
+		jdg_gate_reopen(src->look.gate);
+}
+
+void
 jdg_ready_close(JdgSource *src)
 {
 	if (src->scan == NULL)
@@ -408,9 +417,7 @@ jdg_ready_close(JdgSource *src)
 	index_endscan(src->scan);
 	ExecDropSingleTupleTableSlot(src->slot);
 	src->scan = NULL;
-	/* others may use the room that let this lane try again */
-	if (src->look.lane != NULL && src->look.gate != JDG_PLACE_NONE)
-		jdg_gate_reopen(src->look.gate);
+	jdg_ready_pass(src);
 }
 
 static bool

@@ -67,6 +67,12 @@ extern void jdg_ready_open(JdgDb *db, JdgSource *src, Relation heap,
 extern void jdg_ready_advance(JdgSource *src);
 extern void jdg_ready_close(JdgSource *src);
 
+/*
+ * A source has been read, or is not read now: others may use the room that let
+ * its lane in.
+ */
+extern void jdg_ready_pass(JdgSource *src);
+
 /* of the sources that have a task, the one with the first task; or NULL */
 extern JdgSource *jdg_ready_first(JdgSource *sources, int n);
 

@@ -129,6 +129,16 @@ all_done();
 is_deeply([ too_early("queue = 'mail'", 1 / 200, 5) ], [ 0, 300 ], 'no task of the queue began too early');
 is_deeply([ too_early("metadata ->> 'of' = 'customer'", 1 / 50, 1) ], [ 0, 40 ], 'nor one of the key');
 
+# tasks that wait for nothing but their rate, while nothing else happens
+sql(q{
+	SELECT register_sql_handler('spaced', 'SELECT 1'), set_limit('handler', 'spaced', rate => 5, burst => 1);
+	SELECT set_limit('key', 'spaced', rate => 5, burst => 1)});
+foreach my $task (q{'spaced'}, q{'SELECT 1', concurrency_key => 'spaced'})
+{
+	sql("SELECT count(enqueue($task)) FROM generate_series(1, 4)");
+	ok(all_done(), "all run: $task");
+}
+
 # --- a restart, a crash ---------------------------------------------------------
 
 sub started

@@ -113,6 +113,11 @@ ok(poll($node, q{SELECT severity = 'ok' FROM jadugar.health WHERE what = 'schedu
 take_turns('after a start of the scheduler');
 like(health('lanes', 'watch'), qr/^warning.*"greedy"/, 'and finds that the lanes are too many');
 
+# tasks without a lane wait for a rate, while nothing else happens
+sql(q{SELECT create_queue('late', rate => 5, burst => 1), grant_queue('late', 'greedy')});
+sql(q{SELECT count(enqueue('SELECT 1', queue => 'late')) FROM generate_series(1, 4)}, 'greedy');
+ok(poll($node, q{SELECT count(*) FROM jadugar.history WHERE queue = 'late'}, 4), 'tasks without a lane begin when a rate allows it');
+
 # a transaction that makes many lanes holds them until its end
 my $open = $node->background_psql('postgres');
 $open->query_safe(q{SET ROLE greedy2; BEGIN; SELECT count(jadugar.enqueue('SELECT 1', tenant => 'u' || i)) FROM generate_series(1, 100) i});
@@ -126,6 +131,32 @@ is(sql(q{SELECT count(*) FROM history WHERE queue = 'many'}), 300, 'each once');
 poll_sub('the lanes are enough again', sub {
 		sql(q{SELECT enqueue('SELECT 1')}, 'greedy');
 		return health('lanes', 'watch') =~ /^ok: lanes with tasks: \d of 64$/; });
+
+# --- places ---------------------------------------------------------------------
+
+# a role whose worker is busy does not keep the room that its tasks cannot use
+my ($first, $second) = map { $node->background_psql('postgres') } 1 .. 2;
+$first->query_safe('SELECT pg_advisory_lock(1)');
+$second->query_safe('SELECT pg_advisory_lock(2)');
+sub waiting
+{
+	my ($role, $status, $n) = @_;
+
+	return poll($node, qq{SELECT count(*) FROM jadugar.tasks WHERE owner = '$role' AND coalesce(waiting_for, status) = '$status'}, $n);
+}
+sql(q{SELECT create_queue('both', 1), grant_queue('both', 'greedy'), grant_queue('both', 'modest')});
+sql(q{SELECT enqueue('SELECT pg_advisory_xact_lock(1)', queue => 'both')}, 'modest');
+ok(waiting('modest', 'running', 1), 'a task takes the place of a queue');
+sql(q{SELECT count(enqueue('SELECT 1', queue => 'both', tenant => 'z' || i)) FROM generate_series(1, 8) i}, 'greedy');
+ok(waiting('greedy', 'queue_limit', 8), 'tasks of another role wait for it');
+sql(q{SELECT enqueue('SELECT pg_advisory_xact_lock(2)')}, 'greedy');
+ok(waiting('greedy', 'running', 1), 'whose worker does something else');
+sql(q{SELECT enqueue('SELECT 1', queue => 'both')}, 'modest');
+$first->query_safe('SELECT pg_advisory_unlock(1)');
+ok(poll($node, q{SELECT count(*) FROM jadugar.history WHERE queue = 'both' AND owner = 'modest'}, 2), 'the next task of the first role begins');
+$second->query_safe('SELECT pg_advisory_unlock(2)');
+ok(poll($node, q{SELECT count(*) FROM jadugar.tasks}, '0'), 'and those of the other one, when its worker is free');
+$_->quit foreach $first, $second;
 
 $node->stop;
 done_testing();
