@@ -44,6 +44,7 @@
 #include "task/enqueue.h"
 #include "task/prepare.h"
 #include "task/room.h"
+#include "task/tenant_quota.h"
 #include "task/unique.h"
 #include "task/wakeup.h"
 
@@ -222,6 +223,7 @@ enqueue_refresh(const CachedArgs *a)
 	JdgTask		t = {0};
 	JdgQueue	queue;
 	JdgInternal in;
+	bool		is_first;
 
 	jdg_json_begin(&st);
 	jdg_json_text(&st, "key", a->key);
@@ -238,7 +240,18 @@ enqueue_refresh(const CachedArgs *a)
 	t.task_id = jdg_task_next_id();
 
 	jdg_internal_begin(&in);
-	if (jdg_unique_key_take(&t, DT_NOBEGIN) == 0 && jdg_room_try(&queue, 1))
+	is_first = jdg_unique_key_take(&t, DT_NOBEGIN) == 0;
+	jdg_internal_end(&in);
+
+	/*
+	 * a refusal leaves the key to a task that is not there: who comes next
+	 * takes it
+	 */
+	if (!is_first || !jdg_tenant_quota_try(t.tenant))
+		return;
+
+	jdg_internal_begin(&in);
+	if (jdg_room_try(&queue, 1))
 	{
 		t.state = jdg_state_without_dependencies(&t);
 		jdg_task_insert(&t);

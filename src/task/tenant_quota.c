@@ -124,23 +124,29 @@ has_room(JdgQuota *quota, const JdgTenant *tenant, int64 n)
 	return tasks + mine(tenant->tenant_id) + n <= tenant->max_tasks;
 }
 
-/* Raises QUEUE_FULL. */
-static void
-check_tasks(const JdgTenant *tenant, int64 n)
+/* The same; what ended without being counted is counted now. */
+static bool
+try_tasks(const JdgTenant *tenant, int64 n)
 {
 	JdgQuota   *quota = jdg_quota_get(tenant->tenant_id);
 	TimestampTz counted_at;
 
 	/* full after a restore of too many tenants: then there is no quota */
 	if (quota == NULL || has_room(quota, tenant, n))
-		return;
+		return true;
 	(void) jdg_quota_tasks(quota, tenant->tenant_id, &counted_at);
-	if (counted_at < jdg_now() - COUNT_AGAIN_US)
-	{
-		count_tasks(quota, tenant);
-		if (has_room(quota, tenant, n))
-			return;
-	}
+	if (counted_at >= jdg_now() - COUNT_AGAIN_US)
+		return false;
+	count_tasks(quota, tenant);
+	return has_room(quota, tenant, n);
+}
+
+/* Raises QUEUE_FULL. */
+static void
+check_tasks(const JdgTenant *tenant, int64 n)
+{
+	if (try_tasks(tenant, n))
+		return;
 	ereport(ERROR,
 			(errcode(JDG_ERRCODE_QUEUE_FULL),
 			 errmsg("tenant \"%s\" has too many unfinished tasks", tenant->name),
@@ -185,6 +191,23 @@ jdg_tenant_quota_check(const char *label, int64 n)
 		check_tasks(&tenant, n);
 	if (tenant.enqueue.rate > 0)
 		check_rate(&tenant, n);
+}
+
+bool
+jdg_tenant_quota_try(const char *label)
+{
+	JdgTenant	tenant;
+	JdgLimit	limit;
+
+	Assert(!jdg_is_bookkeeping());
+	if (label == NULL || !jdg_tenant_by_name(label, &tenant))
+		return true;
+	if (tenant.max_tasks > 0 && !try_tasks(&tenant, 1))
+		return false;
+	if (tenant.enqueue.rate <= 0)
+		return true;
+	limit = jdg_tenant_enqueue_limit(&tenant);
+	return jdg_gate_rate(&limit, jdg_now(), 1).allowed;
 }
 
 /* JdgTally.event */

@@ -18,6 +18,9 @@ extern void jdg_tenant_quota_init(void);
  */
 extern void jdg_tenant_quota_check(const char *label, int64 n);
 
+/* the same for one task; false instead of an error */
+extern bool jdg_tenant_quota_try(const char *label);
+
 /* a row with the label, or NULL, is inserted (1) or deleted (-1) */
 extern void jdg_tenant_quota_count(const char *label, int64 n);
 

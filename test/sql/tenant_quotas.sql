@@ -83,10 +83,24 @@ ROLLBACK;
 SELECT regexp_replace(test.error_of($$SELECT jadugar.enqueue('SELECT 1')$$), '3(599|600)\.[0-9]+', 'N');
 SELECT regexp_replace(test.error_of($$SELECT jadugar.enqueue_batch('SELECT 1', '{"{}", "{}"}')$$), '7(199|200)\.[0-9]+', 'N');
 SELECT count(*) FROM jadugar.enqueue_batch('SELECT 1', '{}');
+-- a stale value of the cache is not refreshed then
+SELECT jadugar.cached('stale', 'SELECT 1 AS v', ttl => '1 microsecond', stale_for => '1 day');
+SELECT jadugar.cached('stale', 'SELECT 2 AS v', ttl => '1 day', stale_for => '1 day');
+SELECT count(*) FROM jadugar.tasks WHERE unique_key = 'cache/stale';
+-- nor while there are too many tasks
+SET jadugar.tenant = 'test quota';
+RESET ROLE;
+SELECT jadugar.alter_tenant('test quota', max_tasks => 1);
+SET ROLE test_quota_user;
+SELECT test.sqlstate_of($$SELECT jadugar.enqueue_batch('SELECT 1', '{"{}", "{}"}')$$);
+SELECT jadugar.cached('stale', 'SELECT 2 AS v', ttl => '1 day', stale_for => '1 day');
+SELECT count(*) FROM jadugar.tasks WHERE unique_key = 'cache/stale';
+SET jadugar.tenant = 'test rate';
 RESET ROLE;
 SELECT jadugar.alter_tenant('test rate', enqueue_per => '1 ms');
 SET ROLE test_quota_user;
 CALL test.wait_until($$test.sqlstate_of('SELECT jadugar.enqueue(''SELECT 1'', delay => ''1 day'')') = 'no error'$$);
+CALL test.wait_until($$jadugar.cached('stale', 'SELECT 2 AS v', ttl => '1 day', stale_for => '1 day') ->> 'v' = '2'$$);
 SELECT jadugar.cancel_tasks() > 0 AS cancelled, jadugar.clear_schedules();
 RESET ROLE;
 RESET jadugar.tenant;
