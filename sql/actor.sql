@@ -34,7 +34,7 @@ CREATE INDEX actor_state_tenant ON jadugar_internal.actor_state (tenant) WHERE t
 COMMENT ON TABLE jadugar_internal.actor_state IS
 	'State of each key of an actor. Each message updates one row, in its own page.';
 COMMENT ON COLUMN jadugar_internal.actor_state.tenant IS
-	'Tenant of the message that has changed it last.';
+	'Tenant of the message or the reset that has made it.';
 COMMENT ON COLUMN jadugar_internal.actor_state.version IS 'Number of changes.';
 
 SELECT pg_catalog.pg_extension_config_dump('jadugar_internal.actor_state', '');

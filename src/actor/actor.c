@@ -15,12 +15,14 @@
 #include "common/hashfn.h"
 #include "utils/builtins.h"
 
+#include "access/access.h"
 #include "actor/actor.h"
 #include "base/args.h"
 #include "base/clock.h"
 #include "base/errors.h"
 #include "base/locks.h"
 #include "base/spi.h"
+#include "task/task.h"
 
 bool
 jdg_actor_find(const char *name, JdgActor *actor, MemoryContext mcxt)
@@ -110,4 +112,40 @@ char *
 jdg_actor_concurrency_key(const char *name, const char *key)
 {
 	return psprintf(JDG_ACTOR_KEY_PREFIX "%s/%s", name, key);
+}
+
+void
+jdg_actor_key_check(const JdgActor *actor, const char *key, const char *tenant)
+{
+	/* of the messages that wait, one tells: each was checked as this one is */
+	static JdgQuery q = {
+		"SELECT s.tenant FROM jadugar_internal.actor_state s "
+		"WHERE s.actor = $1 AND s.key = $2 "
+		"UNION ALL SELECT t.tenant FROM jadugar_internal.task t "
+		"WHERE t.owner = $3 AND t.key_place AND t.concurrency_key = $4 "
+		"UNION ALL (SELECT t.tenant FROM jadugar_internal.task t "
+		"WHERE t.owner = $3 AND t.state = " JDG_SQL_KEY " "
+		"AND t.concurrency_key = $4 ORDER BY t.task_id LIMIT 1)", 4,
+		{TEXTOID, TEXTOID, OIDOID, TEXTOID}
+	};
+	Datum		v[4] = {CStringGetTextDatum(actor->name),
+		CStringGetTextDatum(key), ObjectIdGetDatum(actor->owner),
+	CStringGetTextDatum(jdg_actor_concurrency_key(actor->name, key))};
+	int64		n;
+
+	if (jdg_confined(jdg_section_caller()) == NULL)
+		return;
+	n = jdg_run_latest(&q, v, NULL);
+	for (int64 i = 0; i < n; i++)
+	{
+		char	   *label = jdg_col_text(i, 1, CurrentMemoryContext);
+
+		if (label == NULL || strcmp(label, tenant) != 0)
+			ereport(ERROR,
+					(errcode(JDG_ERRCODE_CONFLICT),
+					 errmsg("key \"%s\" of actor \"%s\" is already in use",
+							jdg_excerpt(key), actor->name),
+					 errdetail("Another tenant uses it."),
+					 errhint("Begin the keys of each tenant with its name.")));
+	}
 }

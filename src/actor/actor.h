@@ -48,6 +48,14 @@ extern void jdg_actor_lock_use(const char *name);
 extern void jdg_actor_lock_change(const char *name);
 extern bool jdg_actor_try_lock_change(const char *name);
 
+/*
+ * Raises CONFLICT if the caller is confined, and a state or a message of the key
+ * has another tenant than this one.  Keys are unique for an actor, across
+ * tenants.  Inside jdg_internal_begin().
+ */
+extern void jdg_actor_key_check(const JdgActor *actor, const char *key,
+								const char *tenant);
+
 /* the concurrency_key of messages to a key, or the beginning of all of them */
 extern char *jdg_actor_concurrency_key(const char *name, const char *key);
 

@@ -24,6 +24,7 @@
 #include "access/access.h"
 #include "access/audit.h"
 #include "access/owner.h"
+#include "access/row_access.h"
 #include "actor/actor.h"
 #include "base/args.h"
 #include "base/clock.h"
@@ -242,6 +243,41 @@ cancel_messages(const JdgActor *actor, Oid user)
 	}
 }
 
+/* Raises CONFLICT if a confined caller does not act on all keys of an actor. */
+static void
+refuse_hidden_keys(const JdgActor *actor)
+{
+	static JdgQuery q = {
+		"SELECT s.tenant FROM jadugar_internal.actor_state s WHERE s.actor = $1 "
+		"UNION SELECT t.tenant FROM jadugar_internal.task t WHERE t.owner = $2 "
+		"AND t.concurrency_key IS NOT NULL "
+		"AND starts_with(t.concurrency_key, $3)", 3, {TEXTOID, OIDOID, TEXTOID}
+	};
+	Datum		v[3] = {CStringGetTextDatum(actor->name),
+		ObjectIdGetDatum(actor->owner),
+	CStringGetTextDatum(jdg_actor_concurrency_key(actor->name, ""))};
+	Oid			caller = jdg_section_caller();
+	char	  **tenants;
+	int64		n;
+
+	if (jdg_confined(caller) == NULL)
+		return;
+	n = jdg_run_latest(&q, v, NULL);
+	tenants = palloc(sizeof(char *) * Max(n, 1));
+	for (int64 i = 0; i < n; i++)
+		tenants[i] = jdg_col_text(i, 1, CurrentMemoryContext);
+	for (int64 i = 0; i < n; i++)
+	{
+		if (!jdg_may_manage_row(caller, actor->owner, tenants[i]))
+			ereport(ERROR,
+					(errcode(JDG_ERRCODE_CONFLICT),
+					 errmsg("cannot drop actor \"%s\" because it is in use",
+							actor->name),
+					 errdetail("Some of its keys are of other tenants."),
+					 errhint("Ask an operator to drop it.")));
+	}
+}
+
 /* drop_actor(actor) */
 JDG_FUNCTION(jdg_drop_actor, JDG_LEVEL_USER)
 {
@@ -270,6 +306,7 @@ JDG_FUNCTION(jdg_drop_actor, JDG_LEVEL_USER)
 				 errmsg("permission denied to drop actor \"%s\"", name),
 				 errdetail("It belongs to role \"%s\".", jdg_role_name(actor.owner)),
 				 errhint("An actor can be dropped by its owner and by operators.")));
+	refuse_hidden_keys(&actor);
 	cancel_messages(&actor, in.save_user);
 	jdg_run(&states, v, NULL, 0);
 	jdg_run(&actors, v, NULL, 0);

@@ -126,8 +126,12 @@ command_of(const JdgActor *actor)
 					"LATERAL jadugar._actor_store($1, r.state)", name);
 }
 
+/*
+ * The payload of a message.  That of a confined sender names the tenant: the
+ * message may find the key in use by another one.
+ */
 static Jsonb *
-payload_of(const SendArgs *a)
+payload_of(const SendArgs *a, const char *tenant)
 {
 	JsonbParseState *st;
 
@@ -135,6 +139,8 @@ payload_of(const SendArgs *a)
 	jdg_json_text(&st, "actor", a->actor);
 	jdg_json_text(&st, "key", a->key);
 	jdg_json_jsonb(&st, "message", a->message);
+	if (jdg_confined(GetUserId()) != NULL)
+		jdg_json_text(&st, "tenant", tenant);
 	return jdg_json_finish(&st);
 }
 
@@ -146,11 +152,11 @@ prepare_message(const SendArgs *a, const JdgActor *actor, JdgTask *t, JdgQueue *
 	JdgQueue	own;
 
 	o.command = command_of(actor);
-	o.payload = payload_of(a);
 	o.priority = a->priority;
 	o.retry = actor->retry;
 	o.concurrency_key = jdg_actor_concurrency_key(a->actor, a->key);
 	o.tenant = jdg_tenant_of_call(NULL);
+	o.payload = payload_of(a, o.tenant);
 	if (actor->queue_id != 0)
 	{
 		if (!jdg_queue_use_by_id(actor->queue_id, &own))
@@ -194,9 +200,12 @@ JDG_FUNCTION(jdg_send, JDG_LEVEL_USER)
 	t.task_id = jdg_task_next_id();
 
 	jdg_internal_begin(&in);
+	jdg_actor_key_check(&actor, a.key, t.tenant);
 	if (t.unique_key)
 		id = jdg_unique_key_take(&t, DT_NOBEGIN);
-	if (id == 0)
+	if (id != 0)
+		jdg_unique_key_check(&t, id, false);
+	else
 	{
 		jdg_room_make(&queue, 1);
 		t.state = jdg_state_without_dependencies(&t);
@@ -268,7 +277,9 @@ JDG_FUNCTION(jdg_reset_actor, JDG_LEVEL_USER)
 				 errmsg("permission denied to reset actor \"%s\"", a.actor),
 				 errdetail("It belongs to role \"%s\".", jdg_role_name(actor.owner)),
 				 errhint("An actor can be reset by its owner and by operators.")));
-	jdg_actor_state_write(a.actor, a.key, tenant, a.state);
+	jdg_actor_state_write(a.actor, a.key, tenant, a.state,
+						  jdg_confined(in.save_user) != NULL);
+	jdg_actor_key_check(&actor, a.key, tenant);
 	(void) jdg_actor_release(actor.owner, jdg_actor_concurrency_key(a.actor, a.key),
 							 0, in.save_user);
 	jdg_audit_detail("reset_actor", "actor", a.actor, actor.owner,
@@ -299,6 +310,20 @@ read_message(const char *function, Jsonb *payload, SendArgs *a)
 			 errhint("Send messages with jadugar.send(). Read a state with jadugar.actor_state().")));
 }
 
+/* Discards a message of a confined sender to a key of another tenant. */
+static void
+check_tenant(Jsonb *payload, const char *of)
+{
+	const char *own = jdg_json_get_text(payload, "tenant");
+
+	if (own == NULL || (of != NULL && strcmp(own, of) == 0))
+		return;
+	jdg_current_task->discard_reason = "another tenant uses the key";
+	ereport(ERROR,
+			(errcode(JDG_ERRCODE_DISCARD),
+			 errmsg("the message was discarded: another tenant uses the key")));
+}
+
 /* _actor_load(payload) */
 JDG_FUNCTION(jdg_actor_load, JDG_LEVEL_USER)
 {
@@ -307,13 +332,15 @@ JDG_FUNCTION(jdg_actor_load, JDG_LEVEL_USER)
 	JdgInternal in;
 	Jsonb	   *state;
 	Jsonb	   *copy;
+	char	   *of;
 
 	JDG_READ_ARGS("_actor_load", load_args, &payload);
 	read_message("_actor_load", payload, &a);
 	jdg_actor_lock_use(a.actor);
 	jdg_internal_begin(&in);
 	state = jdg_actor_state_load(a.actor, a.key, jdg_current_task->tenant,
-								 in.save_user);
+								 in.save_user, &of);
+	check_tenant(payload, of);
 	copy = MemoryContextAlloc(fcinfo->flinfo->fn_mcxt, VARSIZE(state));
 	memcpy(copy, state, VARSIZE(state));
 	jdg_internal_end(&in);

@@ -37,7 +37,7 @@ typedef struct Kept
 {
 	char	   *actor;
 	char	   *key;
-	char	   *tenant;			/* of the last message that changed it */
+	char	   *tenant;
 	char	   *concurrency_key;
 	Jsonb	   *state;			/* NULL: the key is forgotten */
 	int64		version;
@@ -74,7 +74,8 @@ copy_state(const Jsonb *state, MemoryContext mcxt)
 
 /* Keeps a state that was loaded. */
 static void
-keep(const char *actor, const char *key, const Jsonb *state, int64 version)
+keep(const char *actor, const char *key, const char *tenant,
+	 const Jsonb *state, int64 version)
 {
 	MemoryContext old = MemoryContextSwitchTo(TopTransactionContext);
 	Kept	   *k = palloc0(sizeof(Kept));
@@ -82,6 +83,7 @@ keep(const char *actor, const char *key, const Jsonb *state, int64 version)
 	Assert(kept == NULL);
 	k->actor = pstrdup(actor);
 	k->key = pstrdup(key);
+	k->tenant = tenant ? pstrdup(tenant) : NULL;
 	k->concurrency_key = jdg_actor_concurrency_key(actor, key);
 	k->state = copy_state(state, TopTransactionContext);
 	k->version = version;
@@ -91,19 +93,25 @@ keep(const char *actor, const char *key, const Jsonb *state, int64 version)
 	kept = k;
 }
 
-/* "version" is that of the new state; 0: the next one. */
+/*
+ * "version" is that of the new state; 0: the next one.  A row keeps its tenant;
+ * a new one gets this one.  With "own_only", a row of another tenant stays as it
+ * is.
+ */
 static void
 write_state(const char *actor, const char *key, const char *tenant,
-			Jsonb *state, int64 version)
+			Jsonb *state, int64 version, bool own_only)
 {
 	static JdgQuery forget = {
 		"DELETE FROM jadugar_internal.actor_state s "
-		"WHERE s.actor = $1 AND s.key = $2", 2, {TEXTOID, TEXTOID}
+		"WHERE s.actor = $1 AND s.key = $2 AND (NOT $3 OR s.tenant = $4)", 4,
+		{TEXTOID, TEXTOID, BOOLOID, TEXTOID}
 	};
 	static JdgQuery update = {
-		"UPDATE jadugar_internal.actor_state s SET tenant = $tenant, "
-		"state = $state, version = COALESCE($version, s.version + 1), "
-		"updated_at = $now WHERE s.actor = $actor AND s.key = $key"
+		"UPDATE jadugar_internal.actor_state s SET state = $state, "
+		"version = COALESCE($version, s.version + 1), updated_at = $now "
+		"WHERE s.actor = $actor AND s.key = $key "
+		"AND (NOT $own_only OR s.tenant = $tenant)"
 	};
 	static JdgQuery insert = {
 		"INSERT INTO jadugar_internal.actor_state AS s (actor, key, owner, "
@@ -111,15 +119,20 @@ write_state(const char *actor, const char *key, const char *tenant,
 		"SELECT a.name, $key, a.owner, $tenant, $state, COALESCE($version, 1), "
 		"$now FROM jadugar_internal.actor a WHERE a.name = $actor "
 		"ON CONFLICT (actor, key) DO UPDATE SET owner = excluded.owner, "
-		"tenant = excluded.tenant, state = excluded.state, "
-		"version = s.version + 1, updated_at = excluded.updated_at"
+		"state = excluded.state, version = s.version + 1, "
+		"updated_at = excluded.updated_at "
+		"WHERE NOT $own_only OR s.tenant = excluded.tenant"
 	};
-	Datum		v[2] = {CStringGetTextDatum(actor), CStringGetTextDatum(key)};
+	Datum		v[4] = {CStringGetTextDatum(actor), CStringGetTextDatum(key),
+	BoolGetDatum(own_only)};
+	char		nulls[] = {' ', ' ', ' ', tenant ? ' ' : 'n'};
 	JdgParams	p = {0};
 
+	if (tenant)
+		v[3] = CStringGetTextDatum(tenant);
 	if (state == NULL)
 	{
-		jdg_run(&forget, v, NULL, 0);
+		jdg_run(&forget, v, nulls, 0);
 		return;
 	}
 	jdg_bind_text(&p, "tenant", tenant);
@@ -128,15 +141,16 @@ write_state(const char *actor, const char *key, const char *tenant,
 	jdg_bind_time(&p, "now", jdg_now());
 	jdg_bind_text(&p, "actor", actor);
 	jdg_bind_text(&p, "key", key);
+	jdg_bind(&p, "own_only", BOOLOID, BoolGetDatum(own_only), false);
 	if (jdg_run_params(&update, &p, 0) == 0)
 		jdg_run_params(&insert, &p, 0);
 }
 
 void
 jdg_actor_state_write(const char *actor, const char *key, const char *tenant,
-					  Jsonb *state)
+					  Jsonb *state, bool own_only)
 {
-	write_state(actor, key, tenant, state, 0);
+	write_state(actor, key, tenant, state, 0, own_only);
 }
 
 void
@@ -145,19 +159,20 @@ jdg_actor_state_flush(void)
 	if (kept == NULL || !kept->changed)
 		return;
 	write_state(kept->actor, kept->key, kept->tenant, kept->state,
-				kept->version);
+				kept->version, false);
 	kept->changed = GetCurrentTransactionNestLevel() > 1;
 }
 
 /*
  * Locks and reads the row of a key; false: it has none.  The row is in the
- * result of the query: state, version, owner of the actor.
+ * result of the query: state, version, owner of the actor, tenant.
  */
 static bool
 lock_row(const char *actor, const char *key)
 {
 	static JdgQuery q = {
-		"SELECT s.state, s.version, a.owner FROM jadugar_internal.actor_state s "
+		"SELECT s.state, s.version, a.owner, s.tenant "
+		"FROM jadugar_internal.actor_state s "
 		"JOIN jadugar_internal.actor a ON a.name = s.actor "
 		"WHERE s.actor = $1 AND s.key = $2 FOR UPDATE OF s", 2,
 		{TEXTOID, TEXTOID}
@@ -177,7 +192,7 @@ make_row(const char *actor, const char *key, const char *tenant)
 		"SELECT a.name, $key, a.owner, $tenant, a.initial, 0, $now "
 		"FROM jadugar_internal.actor a WHERE a.name = $actor "
 		"ON CONFLICT (actor, key) DO NOTHING "
-		"RETURNING s.state, s.version, s.owner"
+		"RETURNING s.state, s.version, s.owner, s.tenant"
 	};
 	JdgParams	p = {0};
 
@@ -190,7 +205,7 @@ make_row(const char *actor, const char *key, const char *tenant)
 
 /* The state, with the row as lock_row() reads it. */
 static Jsonb *
-read_row(const char *actor, Oid role, int64 *version)
+read_row(const char *actor, Oid role, int64 *version, char **tenant)
 {
 	Oid			owner = jdg_col_oid(0, 3);
 
@@ -202,19 +217,23 @@ read_row(const char *actor, Oid role, int64 *version)
 						   jdg_role_name(role)),
 				 errhint("Reassign the tasks, too: jadugar.reassign_owned().")));
 	*version = jdg_col_int64(0, 2, 0);
+	*tenant = jdg_col_text(0, 4, CurrentMemoryContext);
 	return jdg_col_jsonb(0, 1, CurrentMemoryContext);
 }
 
 Jsonb *
 jdg_actor_state_load(const char *actor, const char *key, const char *tenant,
-					 Oid role)
+					 Oid role, char **of)
 {
 	bool		top = may_keep && GetCurrentTransactionNestLevel() == 1;
 	int64		version;
 	Jsonb	   *state;
 
 	if (top && is_kept(actor, key) && kept->state != NULL)
+	{
+		*of = kept->tenant ? pstrdup(kept->tenant) : NULL;
 		return copy_state(kept->state, CurrentMemoryContext);
+	}
 	jdg_actor_state_flush();
 	while (!lock_row(actor, key) && !make_row(actor, key, tenant))
 	{
@@ -223,11 +242,11 @@ jdg_actor_state_load(const char *actor, const char *key, const char *tenant,
 		jdg_actor_read(actor, &a, CurrentMemoryContext);
 		CHECK_FOR_INTERRUPTS();
 	}
-	state = read_row(actor, role, &version);
+	state = read_row(actor, role, &version, of);
 	if (top)
 	{
 		kept = NULL;
-		keep(actor, key, state, version);
+		keep(actor, key, *of, state, version);
 	}
 	return state;
 }
@@ -239,16 +258,12 @@ jdg_actor_state_store(const char *actor, const char *key, const char *tenant,
 	if (!may_keep || GetCurrentTransactionNestLevel() > 1 ||
 		!is_kept(actor, key))
 	{
-		write_state(actor, key, tenant, state, 0);
+		write_state(actor, key, tenant, state, 0, false);
 		return;
 	}
 	if (kept->state)
 		pfree(kept->state);
-	if (kept->tenant)
-		pfree(kept->tenant);
 	kept->state = state ? copy_state(state, TopTransactionContext) : NULL;
-	kept->tenant = tenant ?
-		MemoryContextStrdup(TopTransactionContext, tenant) : NULL;
 	kept->version++;
 	kept->changed = true;
 }

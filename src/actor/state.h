@@ -18,12 +18,13 @@
 
 /*
  * The state of a key, whose row is locked until the transaction ends; a key
- * without one gets the actor's initial state, with this tenant.  Raises
- * FORBIDDEN if the actor is not the role's any more, and NOT_FOUND.  In the
- * current memory context.  Inside jdg_internal_begin(), like the others.
+ * without one gets the actor's initial state, with this tenant.  *of receives
+ * the tenant of the row, which it keeps, or NULL.  Raises FORBIDDEN if the actor
+ * is not the role's any more, and NOT_FOUND.  In the current memory context.
+ * Inside jdg_internal_begin(), like the others.
  */
 extern Jsonb *jdg_actor_state_load(const char *actor, const char *key,
-								   const char *tenant, Oid role);
+								   const char *tenant, Oid role, char **of);
 
 /*
  * The state that a message has made of the one that it has loaded; NULL: the
@@ -32,9 +33,13 @@ extern Jsonb *jdg_actor_state_load(const char *actor, const char *key,
 extern void jdg_actor_state_store(const char *actor, const char *key,
 								  const char *tenant, Jsonb *state);
 
-/* Writes the state of a key at once. */
+/*
+ * Writes the state of a key at once; with "own_only", not that of another
+ * tenant.
+ */
 extern void jdg_actor_state_write(const char *actor, const char *key,
-								  const char *tenant, Jsonb *state);
+								  const char *tenant, Jsonb *state,
+								  bool own_only);
 
 /* Writes the state that is kept, so that this transaction can read it. */
 extern void jdg_actor_state_flush(void);

@@ -287,26 +287,6 @@ raise_runs(const JdgTask *t, int64 holder)
 }
 
 /*
- * The caller gets no id of a task that it may not act on, and does not change
- * it: the owner's keys are unique across its tenants.  Of a task that is gone,
- * and whose key still holds, the id says nothing.
- */
-static void
-check_holder(const JdgTask *t, int64 holder)
-{
-	Oid			caller = jdg_section_caller();
-	JdgTask		task;
-
-	if (jdg_confined(caller) != NULL &&
-		jdg_task_look(holder, caller, &task, CurrentMemoryContext) == JDG_TASK_HIDDEN)
-		ereport(ERROR,
-				(errcode(JDG_ERRCODE_CONFLICT),
-				 errmsg("unique_key \"%s\" is already in use", t->unique_key),
-				 errdetail("A task of another tenant has it."),
-				 errhint("Begin the keys of each tenant with its name.")));
-}
-
-/*
  * Applies on_conflict when another task has the unique key.  Returns that
  * task's id, or 0 if it has finished meanwhile.
  */
@@ -316,7 +296,7 @@ resolve_conflict(JdgTask *t, int64 holder, OnConflict how)
 	JdgTask		old;
 	bool		given_up = false;
 
-	check_holder(t, holder);
+	jdg_unique_key_check(t, holder, true);
 	if (how == CONFLICT_RETURN || how == CONFLICT_NEXT)
 		return holder;
 	if (how == CONFLICT_ERROR)
@@ -379,7 +359,7 @@ take_unique_key(JdgTask *t, TimestampTz until, OnConflict how, int64 *runs)
 	if (how == CONFLICT_NEXT || (holder != 0 && holder == self))
 		holder = jdg_unique_key_take_next(t, self, until, runs);
 	if (*runs != 0 && *runs != self)
-		check_holder(t, *runs);
+		jdg_unique_key_check(t, *runs, true);
 	if (holder == 0)
 		return 0;
 	t->state = jdg_state_without_dependencies(t);

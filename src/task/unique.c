@@ -28,8 +28,11 @@
 #include "miscadmin.h"
 #include "utils/builtins.h"
 
+#include "access/access.h"
+#include "access/row_access.h"
 #include "base/args.h"
 #include "base/clock.h"
+#include "base/errors.h"
 #include "base/params.h"
 #include "shared/suspect.h"
 #include "shared/wakeup.h"
@@ -200,6 +203,24 @@ hold_or_runs(int64 task_id)
 	if (task.state == JDG_STATE_DEPENDENCY || task.state == JDG_STATE_KEY)
 		jdg_recheck_at_commit(task_id, false);
 	return jdg_task_is_begun(&task) ? JDG_HOLD_RUNNING : JDG_HOLD_LOCKED;
+}
+
+void
+jdg_unique_key_check(const JdgTask *t, int64 holder, bool acts)
+{
+	Oid			caller = jdg_section_caller();
+	JdgTask		task;
+
+	if (jdg_confined(caller) == NULL ||
+		jdg_task_look(holder, caller, &task, CurrentMemoryContext) != JDG_TASK_HIDDEN)
+		return;
+	if (acts || task.task_id != holder ||
+		jdg_row_access(caller, task.owner, task.tenant) == JDG_ROW_HIDDEN)
+		ereport(ERROR,
+				(errcode(JDG_ERRCODE_CONFLICT),
+				 errmsg("unique_key \"%s\" is already in use", t->unique_key),
+				 errdetail("A task of another tenant has it."),
+				 errhint("Begin the keys of each tenant with its name.")));
 }
 
 int64

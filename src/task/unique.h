@@ -29,6 +29,14 @@ extern int64 jdg_unique_key_take_next(const JdgTask *t, int64 self,
 									  TimestampTz until, int64 *runs);
 
 /*
+ * The owner's keys are unique across its tenants.  Raises CONFLICT if a confined
+ * caller does not see the holder; with "acts", also if it may not act on it.  Of
+ * a task that is gone, and whose key still holds, the id says nothing.  Inside
+ * jdg_internal_begin().
+ */
+extern void jdg_unique_key_check(const JdgTask *t, int64 holder, bool acts);
+
+/*
  * A task that has left the table gives its key up, unless unique_for or the
  * other one of two tasks keeps it.  Waits for nobody: a key that another
  * transaction has locked is left to that one, or to the scheduler.

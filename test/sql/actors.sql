@@ -152,6 +152,71 @@ SELECT jadugar.enqueue('SELECT jadugar._actor_store($1, ''{}'')', '{"actor": "ac
 SELECT error ->> 'message' AS error FROM jadugar.wait(:x, '20 s');
 SELECT error ->> 'message' AS error FROM jadugar.wait(:y, '20 s');
 
+RESET ROLE;
+
+-- ------------------------------------------------------------------------ tenants
+
+-- a key keeps the tenant of the message that made it
+SET ROLE act_owner;
+SET jadugar.tenant = 'act b';
+SELECT jadugar.send('account', 'tenant', '{"add": 1}') AS t \gset
+SELECT status FROM jadugar.wait(:t, '20 s');
+RESET jadugar.tenant;
+RESET ROLE;
+SELECT tenant, version FROM jadugar_internal.actor_state WHERE key = 'tenant';
+-- confined members of the actor's owner keep off each other's keys
+CALL test.create_role('act_a');
+CALL test.create_role('act_b');
+GRANT act_owner TO act_a, act_b;
+SET client_min_messages = error;
+SELECT jadugar.create_tenant('act a') > 0 AS a, jadugar.create_tenant('act b', max_tasks => 3) > 0 AS b;
+SELECT jadugar.grant_tenant('act a', 'act_a'), jadugar.grant_tenant('act b', 'act_b') \g /dev/null
+SET client_min_messages = warning;
+SET ROLE act_a;
+SELECT jadugar.send('account', 'key of b', '{"add": 1000}', delay => '1 day') AS early \gset
+SET ROLE act_b;
+SELECT jadugar.send('strict', 'key of b', '{"add": 1}') AS b \gset
+SELECT status FROM jadugar.wait(:b, '20 s');
+SELECT jadugar.send('account', 'key of b', '{"add": 1}', delay => '1 day', unique_key => 'of b') AS late \gset
+SELECT jadugar.reset_actor('account', 'key of b', '{"balance": 7}');
+SET ROLE act_a;
+SELECT jadugar.actor_state('strict', 'key of b');
+SELECT jadugar.send('strict', 'key of b', '{"add": 1}');
+SELECT jadugar.reset_actor('strict', 'key of b', '{"balance": 0}');
+SELECT jadugar.reset_actor('strict', 'key of b');
+SELECT jadugar.drop_actor('strict');
+SELECT jadugar.send('account', 'key of a', '{"add": 1}', unique_key => 'of b');
+-- nor off those without a tenant
+SELECT jadugar.send('account', 'ann', '{"add": 1}');
+-- one that was there before the key is discarded
+SELECT jadugar.update_task(:early, run_at => now()) \g /dev/null
+SELECT status, error FROM jadugar.wait(:early, '20 s');
+-- a message that waits, and a stopped key
+SET ROLE act_b;
+SELECT jadugar.send('strict', 'stopped', '{"fail": "now"}') AS f \gset
+SELECT status FROM jadugar.wait(:f, '20 s');
+SET ROLE act_a;
+SELECT jadugar.reset_actor('strict', 'stopped', '{}');
+SELECT jadugar.send('strict', 'stopped', '{}');
+-- own keys
+SELECT jadugar.send('account', 'key of a', '{"add": 1}', unique_key => 'u') = jadugar.send('account', 'key of a', '{"add": 1}', unique_key => 'u') AS same;
+SELECT jadugar.reset_actor('account', 'own', '{"balance": 1}'), jadugar.reset_actor('account', 'own', '{"balance": 2}');
+SELECT jadugar.actor_state('account', 'own');
+SELECT jadugar.reset_actor('account', 'own');
+SELECT jadugar.send('account', 'own', '{"forget": true}') AS o \gset
+SELECT status FROM jadugar.wait(:o, '20 s');
+SET ROLE act_b;
+SELECT jadugar.actor_state('strict', 'key of b') - 'tenant' AS strict, jadugar.actor_state('account', 'key of b') AS account;
+SELECT jadugar.reset_actor('strict', 'stopped');
+RESET ROLE;
+SELECT jadugar.revoke_tenant('act a', 'act_a'), jadugar.revoke_tenant('act b', 'act_b') \g /dev/null
+CALL jadugar.drop_tenant('act a') \g /dev/null
+CALL jadugar.drop_tenant('act b') \g /dev/null
+SELECT count(*) FROM jadugar_internal.actor_state WHERE tenant ~ '^act';
+CALL test.drop_roles('act_a', 'act_b');
+
+SET ROLE act_owner;
+
 -- --------------------------------------------------------------- register, drop
 
 CREATE FUNCTION act.wrong(state jsonb, message jsonb) RETURNS jsonb LANGUAGE sql AS 'SELECT $1';
