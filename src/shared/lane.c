@@ -229,11 +229,21 @@ is_picked(const JdgPick *pick, const JdgParty *p)
 	return (pick->picked[i / 64] & (UINT64CONST(1) << (i % 64))) != 0;
 }
 
+/*
+ * So many lanes of a party have been returned.  If it has more, it is picked
+ * again, and the further ones are first.
+ */
 static void
-set_picked(JdgPick *pick, JdgParty *p)
+count_picked(JdgPick *pick, JdgParty *p, int n)
 {
 	JdgLanePlace i = p - jdg_party_at;
 
+	if (pick->party != i)
+		pick->left = p->nactive;
+	pick->left -= n;
+	pick->party = pick->left > 0 ? i : -1;
+	if (pick->left > 0)
+		return;
 	pick->picked[i / 64] |= UINT64CONST(1) << (i % 64);
 	pick->npicked++;
 }
@@ -270,13 +280,16 @@ pick_from(JdgPick *pick, JdgLevel *l)
 
 		if (!is_picked(pick, p))
 		{
+			int			looked;
+
 			if (n > 0 && pick->nlanes + p->nactive > JDG_PICK_LANES)
 				break;
-			pick->nlanes += look_at_party(p, &pick->lane[pick->nlanes],
-										  JDG_PICK_LANES - pick->nlanes);
+			looked = look_at_party(p, &pick->lane[pick->nlanes],
+								   JDG_PICK_LANES - pick->nlanes);
+			pick->nlanes += looked;
 			l->time = Max(l->time, p->time);
 			p->picked = ++jdg_lanes->picks;
-			set_picked(pick, p);
+			count_picked(pick, p, looked);
 			n++;
 		}
 		(void) pairingheap_remove_first(&l->turns);
@@ -295,7 +308,8 @@ pick_from(JdgPick *pick, JdgLevel *l)
 void
 jdg_pick_begin(JdgPick *pick)
 {
-	pick->npicked = pick->nlanes = 0;
+	pick->npicked = pick->nlanes = pick->left = 0;
+	pick->party = -1;
 	pick->turns = false;
 	memset(pick->picked, 0, sizeof(uint64) * ((jdg_max_lanes + 63) / 64));
 }

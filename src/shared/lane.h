@@ -89,6 +89,8 @@ extern void jdg_lanes_state(Oid dboid, JdgShareState *state, Oid *lacking,
 typedef struct JdgPick
 {
 	int			npicked;		/* parties so far */
+	int32		party;			/* has more lanes than one pick returns, or -1 */
+	int			left;			/* how many of them have not been returned */
 	int32		priority;		/* of the lanes below */
 	bool		turns;			/* their parties take turns */
 	bool		more;			/* there are others that were not picked */
