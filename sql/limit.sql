@@ -16,6 +16,7 @@ CREATE TABLE jadugar_internal.limit_of (
 	CHECK (max_concurrency IS NOT NULL OR rate IS NOT NULL)
 );
 CREATE INDEX limit_of_handler ON jadugar_internal.limit_of (handler) WHERE handler IS NOT NULL;
+CREATE INDEX limit_of_rate ON jadugar_internal.limit_of (owner, name) WHERE scope = 'key' AND rate IS NOT NULL;
 COMMENT ON TABLE jadugar_internal.limit_of IS
 	'Limits of handlers, concurrency keys and roles, as set by set_limit(). A key without a row allows one task at a time.';
 COMMENT ON COLUMN jadugar_internal.limit_of.owner IS

@@ -3,21 +3,26 @@
  * limit.c
  *	  Limits of handlers, roles and concurrency keys, see limit.h.
  *
- * A process reads all rows when it needs the first one, and keeps them until
- * the configuration changes.  Keys without a rate are left out, as there may be
- * many.
+ * A process reads all rows of handlers and roles when it needs the first one,
+ * and keeps them until the configuration changes.  There may be many keys: it
+ * reads the rate of a key when it needs it, and keeps some.
  *
  *-------------------------------------------------------------------------
  */
 #include "postgres.h"
 
+#include "catalog/pg_type.h"
 #include "common/hashfn.h"
+#include "utils/builtins.h"
 #include "utils/hsearch.h"
 #include "utils/memutils.h"
 
 #include "base/objects.h"
 #include "base/spi.h"
 #include "limit/limit.h"
+
+/* keys that are kept, with a rate or without */
+#define KEYS_MAX 1024
 
 /* the identity of a limit */
 typedef struct LimitKey
@@ -29,6 +34,7 @@ typedef struct LimitKey
 typedef struct Entry
 {
 	LimitKey	key;
+	bool		none;			/* a key without a rate */
 	JdgLimit	limit;
 } Entry;
 
@@ -36,6 +42,7 @@ typedef struct Entry
 static HTAB *kept = NULL;
 static uint64 kept_epoch = 0;
 static bool exists[JDG_SCOPES];
+static int	nkeys = 0;
 
 JdgLimit
 jdg_limit_of_id(JdgScope scope, uint64 id, Oid owner, int32 max,
@@ -88,6 +95,7 @@ clear(void)
 	kept = hash_create("jadugar limits", 64, &ctl,
 					   HASH_ELEM | HASH_BLOBS | HASH_CONTEXT);
 	memset(exists, 0, sizeof(exists));
+	nkeys = 0;
 }
 
 /* Keeps a row of the query's result. */
@@ -109,19 +117,25 @@ keep(uint64 row)
 		jdg_limit_set_rate(&l, rate.rate, rate.per, rate.burst);
 	key = key_of(&l);
 	e = hash_search(kept, &key, HASH_ENTER, &found);
+	e->none = false;
 	e->limit = l;
 	exists[scope] = true;
+	nkeys += scope == JDG_SCOPE_KEY && !found;
 }
 
-/* Reads the rows, unless they are kept. */
+#define COLUMNS \
+	"SELECT l.scope, l.owner, l.name, l.max_concurrency, l.rate, l.per, l.burst"
+
+/* Reads the rows, and one of a key, unless they are kept. */
 static void
 load(void)
 {
 	static JdgQuery q = {
-		"SELECT l.scope, l.owner, l.name, l.max_concurrency, l.rate, l.per, "
-		"l.burst, h.owner FROM jadugar_internal.limit_of l "
+		COLUMNS ", h.owner FROM jadugar_internal.limit_of l "
 		"LEFT JOIN jadugar_internal.handler h ON h.name = l.handler "
-		"WHERE l.scope <> 'key' OR l.rate IS NOT NULL", 0, {0}
+		"WHERE l.scope <> 'key' UNION ALL ("
+		COLUMNS ", NULL FROM jadugar_internal.limit_of l "
+		"WHERE l.scope = 'key' AND l.rate IS NOT NULL LIMIT 1)", 0, {0}
 	};
 	uint64		epoch = jdg_config_epoch_of_command();
 	JdgInternal in;
@@ -148,6 +162,33 @@ jdg_limits_exist(JdgScope scope)
 	return exists[scope];
 }
 
+/* Reads the rate of a concurrency key; keeps also that there is none. */
+static Entry *
+read_key(Oid owner, const char *name, const LimitKey *key)
+{
+	static JdgQuery q = {
+		COLUMNS " FROM jadugar_internal.limit_of l WHERE l.scope = 'key' "
+		"AND l.owner = $1 AND l.name = $2 AND l.rate IS NOT NULL", 2,
+		{OIDOID, TEXTOID}
+	};
+	Datum		v[2] = {ObjectIdGetDatum(owner), CStringGetTextDatum(name)};
+	JdgInternal in;
+	Entry	   *e;
+
+	jdg_internal_begin(&in);
+	if (jdg_run(&q, v, NULL, 0) > 0)
+		keep(0);
+	jdg_internal_end(&in);
+	e = hash_search(kept, key, HASH_FIND, NULL);
+	if (e == NULL)
+	{
+		e = hash_search(kept, key, HASH_ENTER, NULL);
+		e->none = true;
+		nkeys++;
+	}
+	return e;
+}
+
 bool
 jdg_limit_get(JdgScope scope, Oid owner, const char *name, JdgLimit *limit)
 {
@@ -160,7 +201,16 @@ jdg_limit_get(JdgScope scope, Oid owner, const char *name, JdgLimit *limit)
 	l = jdg_limit_named(scope, owner, name);
 	key = key_of(&l);
 	e = hash_search(kept, &key, HASH_FIND, NULL);
-	if (e != NULL)
+	if (e == NULL && scope == JDG_SCOPE_KEY)
+	{
+		if (nkeys >= KEYS_MAX)
+		{
+			kept_epoch = 0;
+			load();
+		}
+		e = read_key(owner, name, &key);
+	}
+	if (e != NULL && !e->none)
 		*limit = e->limit;
-	return e != NULL;
+	return e != NULL && !e->none;
 }

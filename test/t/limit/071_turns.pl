@@ -106,5 +106,12 @@ is(sql("SELECT count(*) FROM (SELECT task_id, lag(task_id) OVER (PARTITION BY ke
 is(sql("SELECT count(*) FROM (SELECT priority, lag(priority) OVER (ORDER BY n) AS before FROM $ran h) h WHERE before < priority"),
 	'0', 'and the higher priority first');
 
+# Each of many keys has a rate of its own: more than a process keeps.
+sql(q{
+	SELECT count(set_limit('key', 'rated' || i, rate => 1, per => '1 day')) FROM generate_series(1, 1500) i;
+	SELECT count(enqueue('SELECT 1', jsonb_build_object('rated', i % 1500 + 1), concurrency_key => 'rated' || (i % 1500 + 1))) FROM generate_series(0, 2999) i});
+ok(poll($node, q{SELECT waiting_for, count(*) FROM jadugar.tasks GROUP BY 1}, 'rate_limit|1500'), 'one task of each key waits for its rate');
+is(sql(q{SELECT count(*), count(DISTINCT payload) FROM history WHERE payload ? 'rated'}), '1500|1500', 'after one has run');
+
 $node->stop;
 done_testing();
