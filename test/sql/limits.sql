@@ -90,6 +90,12 @@ SELECT rate_limit(NULL, 1);
 SELECT rate_limit('slow', NULL);
 RESET ROLE;
 
+-- tasks of a key with a rate, one at a time: each begins as soon as it may, and nothing else wakes a worker
+SELECT set_limit('key', 'test_limit', rate => 20, burst => 1);
+SELECT array_agg(enqueue('SELECT 1', concurrency_key => 'test_limit')) AS ids FROM generate_series(1, 4) \gset
+SELECT w.status FROM unnest(:'ids'::bigint[]) id, wait(id, '20 s') w;
+SELECT set_limit('key', 'test_limit');
+
 SELECT drop_queue('test_limit');
 SELECT set_limit('owner', 'test_limit_owner'), set_limit('tenant', 'test_limit');
 SELECT pg_catalog.count(*) FROM limits WHERE name ~ 'test_limit';
