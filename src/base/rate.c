@@ -63,7 +63,7 @@ jdg_rate_check(const char *what, const JdgRate *r)
 				(errcode(JDG_ERRCODE_VALIDATION_ERROR),
 				 errmsg("%s is too high", what),
 				 errdetail("The maximum is one in a microsecond."),
-				 errhint("Leave it out if there is to be no limit.")));
+				 errhint("Give a lower rate, or a longer time for it.")));
 	if (spacing * r->burst > BURST_MAX_US)
 		ereport(ERROR,
 				(errcode(JDG_ERRCODE_VALIDATION_ERROR),

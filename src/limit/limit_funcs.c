@@ -120,32 +120,33 @@ static JdgQuery handler_query = {
 	1, {TEXTOID}
 };
 
+/* hint: what to do instead, or NULL */
 static void
-check_at_least_1(const char *what, const int32 *value)
+check_at_least_1(const char *what, const int32 *value, const char *hint)
 {
 	if (value != NULL && *value < 1)
 		ereport(ERROR,
 				(errcode(JDG_ERRCODE_VALIDATION_ERROR),
 				 errmsg("%s must be at least 1", what),
 				 errdetail("The value is %d.", *value),
-				 errhint("Leave it out if there is to be no limit.")));
+				 hint ? errhint("%s", hint) : 0));
 }
+
+static const char *const no_limit_hint =
+"Leave it out if there is to be no limit.";
 
 static void
 check_values(const LimitArgs *a)
 {
 	JdgRate		r = {0};
 
-	check_at_least_1("max_concurrency", a->max_concurrency);
-	check_at_least_1("rate", a->rate);
-	check_at_least_1("burst", a->burst);
+	check_at_least_1("max_concurrency", a->max_concurrency, no_limit_hint);
+	check_at_least_1("rate", a->rate, no_limit_hint);
+	check_at_least_1("burst", a->burst, NULL);
 	if (a->per)
 		jdg_check_interval("per", a->per, false);
-	if (a->rate == NULL && a->burst != NULL)
-		ereport(ERROR,
-				(errcode(JDG_ERRCODE_VALIDATION_ERROR),
-				 errmsg("burst needs a rate"),
-				 errhint("Give rate, too.")));
+	jdg_rate_check_given("rate", a->rate == NULL &&
+						 (a->per != NULL || a->burst != NULL));
 	if (a->rate == NULL)
 		return;
 	r.rate = *a->rate;
@@ -160,7 +161,7 @@ bind_values(JdgParams *p, const LimitArgs *a, const char *name)
 	jdg_bind_text(p, "name", name);
 	jdg_bind_int32_or_null(p, "max_concurrency", a->max_concurrency);
 	jdg_bind_int32_or_null(p, "rate", a->rate);
-	jdg_bind_interval(p, "per", a->rate ? a->per : NULL);
+	jdg_bind_interval(p, "per", a->per);
 	jdg_bind_int32_or_null(p, "burst", a->burst);
 }
 
@@ -257,7 +258,7 @@ raise_unlimited(const LimitArgs *a)
 					scope_words[a->scope], a->name),
 			 a->scope == SCOPE_KEY ?
 			 errdetail("Tasks of one concurrency_key run one at a time.") : 0,
-			 errhint("Give max_concurrency or rate to set one.")));
+			 errhint("See the view jadugar.limits.")));
 }
 
 /* Sets or removes a limit that has a row in limit_of. */
@@ -316,7 +317,7 @@ check_scope(LimitArgs *a)
 	if (a->owner != NULL)
 		ereport(ERROR,
 				(errcode(JDG_ERRCODE_VALIDATION_ERROR),
-				 errmsg("owner can only be given with scope 'key'"),
+				 errmsg("owner can only be given with scope \"key\""),
 				 errhint("Other names are unique in the database.")));
 	return InvalidOid;
 }
@@ -464,9 +465,9 @@ JDG_FUNCTION(jdg_rate_limit, JDG_LEVEL_USER)
 	JDG_READ_ARGS("rate_limit", rate_args, &a);
 	jdg_require_shmem();
 	jdg_check_key("name", a.name);
-	check_at_least_1("rate", &a.rate);
-	check_at_least_1("burst", a.burst);
-	check_at_least_1("cost", &a.cost);
+	check_at_least_1("rate", &a.rate, NULL);
+	check_at_least_1("burst", a.burst, NULL);
+	check_at_least_1("cost", &a.cost, NULL);
 	if (a.per)
 		jdg_check_interval("per", a.per, false);
 	rate.rate = a.rate;

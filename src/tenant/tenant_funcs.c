@@ -138,16 +138,20 @@ static JdgQuery alter_query = {
 	.config = true
 };
 
+/* hint: what to do instead, or NULL */
 static void
-check_at_least_1(const char *what, int64 value)
+check_at_least_1(const char *what, int64 value, const char *hint)
 {
 	if (value < 1)
 		ereport(ERROR,
 				(errcode(JDG_ERRCODE_VALIDATION_ERROR),
 				 errmsg("%s must be at least 1", what),
 				 errdetail("The value is %lld.", (long long) value),
-				 errhint("To stop the work of a tenant, use jadugar.pause_tenant().")));
+				 hint ? errhint("%s", hint) : 0));
 }
+
+static const char *const pause_hint =
+"To stop the work of a tenant, use jadugar.pause_tenant().";
 
 /* Checks what the arguments say each by itself. */
 static void
@@ -157,24 +161,27 @@ check_options(const TenantArgs *a)
 	{
 		const char *name;
 		const int32 *value;
+		const char *hint;
 	}			numbers[] = {
-		{"weight", a->weight},
-		{"max_concurrency", a->max_concurrency},
-		{"rate", a->rate},
+		{"weight", a->weight, pause_hint},
+		{"max_concurrency", a->max_concurrency, pause_hint},
+		{"rate", a->rate, pause_hint},
 		{"burst", a->burst},
-		{"enqueue_rate", a->enqueue_rate},
+		{"enqueue_rate", a->enqueue_rate, pause_hint},
 		{"enqueue_burst", a->enqueue_burst},
 	};
 
 	for (int i = 0; i < lengthof(numbers); i++)
 	{
 		if (numbers[i].value)
-			check_at_least_1(numbers[i].name, *numbers[i].value);
+			check_at_least_1(numbers[i].name, *numbers[i].value,
+							 numbers[i].hint);
 	}
 	if (a->max_tasks)
-		check_at_least_1("max_tasks", *a->max_tasks);
+		check_at_least_1("max_tasks", *a->max_tasks, pause_hint);
 	if (a->max_history)
-		check_at_least_1("max_history", *a->max_history);
+		check_at_least_1("max_history", *a->max_history,
+						 "To keep no history, use history => 'none'.");
 	if (a->per)
 		jdg_check_interval("per", a->per, false);
 	if (a->enqueue_per)

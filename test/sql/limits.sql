@@ -59,6 +59,8 @@ SELECT set_limit('handler', 'test_limit_none', 1);
 SELECT set_limit('owner', 'test_limit_none', 1);
 SELECT set_limit('queue', 'test_limit_none', 1);
 SELECT set_limit('handler', 'test_limit', 0);
+SELECT set_limit('handler', 'test_limit', 4, per => '1 minute');
+SELECT set_limit('handler', 'test_limit', rate => 1, burst => 0);
 SELECT set_limit('handler', 'test_limit', rate => 2000001);
 SELECT set_limit('handler', 'test_limit', rate => 1, per => '300 years');
 SELECT set_limit('handler', 'test_limit', rate => 1, per => '300 days', burst => 1000);

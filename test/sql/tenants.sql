@@ -35,6 +35,7 @@ SELECT jadugar.alter_tenant('test b');
 -- a burst needs a rate, and both fit together
 SELECT test.error_of($$SELECT jadugar.alter_tenant('test b', burst => 3)$$);
 SELECT test.error_of($$SELECT jadugar.alter_tenant('test b', enqueue_per => '1 s', reset => '{enqueue_rate}')$$);
+SELECT test.error_of($$SELECT jadugar.create_tenant('c', max_history => 0)$$);
 SELECT test.error_of($$SELECT jadugar.create_tenant('c', rate => 2000000)$$);
 SELECT test.error_of($$SELECT jadugar.create_tenant('c', rate => 1, per => '366 days', burst => 101)$$);
 SELECT jadugar.create_tenant('c', rate => 1000000, enqueue_rate => 1, enqueue_per => '366 days', enqueue_burst => 100) > 0 AS is_an_id;
