@@ -131,6 +131,17 @@ BEGIN
 		COMMIT;
 	END LOOP;
 END $$;
+-- the same until so many are there: a fetch passes over a shard that the scheduler looks at
+CREATE PROCEDURE test_rs.fetch_up_to(who text, wanted integer) LANGUAGE plpgsql AS $$
+DECLARE
+	until timestamptz := clock_timestamp() + '30 s';
+BEGIN
+	LOOP
+		CALL test_rs.fetch(who);
+		EXIT WHEN (SELECT count(*) FROM test_rs.fetched WHERE consumer = who) >= wanted OR clock_timestamp() > until;
+		PERFORM pg_sleep(0.01);    -- waits-for-time: between looks, in a loop with a deadline
+	END LOOP;
+END $$;
 -- handles what a consumer has, as far as its tokens are good
 CREATE PROCEDURE test_rs.ack(who text) LANGUAGE plpgsql AS $$
 DECLARE
@@ -172,7 +183,7 @@ CALL test_rs.fetch('b');
 SELECT count(*) FROM test_rs.fetched WHERE consumer = 'b';
 SELECT * FROM test_rs.state;
 CALL test_rs.ack('a');
-CALL test_rs.fetch('b');
+CALL test_rs.fetch_up_to('b', 14);
 SELECT count(*), max(event_n) FROM test_rs.fetched WHERE consumer = 'b';
 SELECT status, shards, new_shards FROM test_rs.state;
 CALL test_rs.ack('b');
