@@ -4,6 +4,7 @@ use strict;
 use warnings;
 
 use JadugarTest;
+use Kill;
 use PostgreSQL::Test::Utils;
 use Test::More;
 
@@ -29,6 +30,8 @@ sub arm
 }
 
 # --- a place --------------------------------------------------------------------
+
+is(join(' ', grep { /^limit-/ } fault_points()), 'limit-refused', 'every fault point of limits is tested');
 
 my $faults = $node->data_dir . '/jadugar_fault';
 my $holder = $node->background_psql('postgres');
