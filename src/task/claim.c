@@ -3,16 +3,17 @@
  * claim.c
  *	  Claiming ready tasks.
  *
- * Runs in workers.  Reads the index task_ready directly, from the marks on
- * (shared/marks.c): priority by priority, highest first, and within one
- * priority the queues merged by (run_at, id).  A queue that is paused or at
- * its limit is not read, so its backlog costs nothing.
+ * Runs in workers.  Reads the index task_ready directly, from the marks of the
+ * lanes on (shared/lane.h): highest priority first, within one priority the
+ * parties whose turn it is, and within a party the lanes merged by (run_at,
+ * id).  A lane that a pause or a limit holds back is not read, so its backlog
+ * costs nothing.
  *
- * The slot comes first, then the row.  The task is published in the worker's
- * slot, under JdgSharedLock where its queue has a limit, which makes the
- * limit exact.  Then its row is locked without waiting, and its state is
- * checked in the locked version.  So every process that finds the row locked
- * finds the task in a slot.
+ * The slot comes first, then the row.  The task takes its places at gates
+ * (shared/gate.h), which makes limits exact, and is published in the worker's
+ * slot.  Then its row is locked without waiting, and its state is checked in
+ * the locked version.  So every process that finds the row locked finds the
+ * task in a slot.
  *
  *-------------------------------------------------------------------------
  */
