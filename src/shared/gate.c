@@ -8,14 +8,14 @@
  * Who takes places holds JdgGatesLock exclusively, tests all gates of a task,
  * and then takes from all.  Who gives a place back takes the spinlock of its
  * gate alone, and looks whether lanes are parked there; a gate with a place
- * that is taken is not forgotten.  A lane is parked under the same spinlock as
+ * that is taken is not forgotten.  Tokens that are promised belong to places.  A lane is parked under the same spinlock as
  * the last test, so one of the two always sees the other.
  *
  * A gate makes as many lanes active as there is room for, those of the parties
  * first that have had least.  The lanes try again.  When one has been read, the
  * gate opens again if there is room (jdg_gate_reopen()): it may have used
- * nothing, because it was empty, locked or refused elsewhere.  When a task has
- * used up a rate, the scheduler looks at the gate when the next one may begin.
+ * nothing, because it was empty, locked or refused elsewhere.  When the tokens
+ * of a rate are promised, the scheduler looks at the gate when there is another.
  *
  *-------------------------------------------------------------------------
  */
@@ -79,25 +79,28 @@ jdg_gates_take(const JdgLimits *limits, TimestampTz now, JdgPlaces *places)
 
 	for (int i = 0; i < JDG_LIMITS_MAX; i++)
 		places->at[i] = JDG_PLACE_NONE;
+	places->tokens = 0;
 	if (limits->n == 0)
 		return -1;
 	LWLockAcquire(JdgGatesLock, LW_EXCLUSIVE);
 	refusing = first_refusing(limits, now * 1000, false, at);
 	for (int i = 0; i < limits->n && refusing < 0; i++)
 	{
-		if (limits->limit[i].max == 0)
-			continue;
+		bool		token = limits->limit[i].interval > 0;
+
 		SpinLockAcquire(&at[i]->mutex);
 		at[i]->in_use++;
+		at[i]->promised += token;
 		SpinLockRelease(&at[i]->mutex);
 		places->at[i] = at[i] - jdg_gates->gate;
+		places->tokens |= (uint32) token << i;
 	}
 	LWLockRelease(JdgGatesLock);
 	return refusing;
 }
 
 int
-jdg_gates_begin(const JdgLimits *limits, TimestampTz now)
+jdg_gates_begin(const JdgLimits *limits, TimestampTz now, JdgPlaces *places)
 {
 	JdgGate    *at[JDG_LIMITS_MAX];
 	JdgDb	   *db = jdg_my_db();
@@ -108,6 +111,14 @@ jdg_gates_begin(const JdgLimits *limits, TimestampTz now)
 	for (int i = 0; i < limits->n && refusing < 0; i++)
 	{
 		jdg_gate_begin(at[i], now * 1000, 1);
+		if ((places->tokens & (1u << i)) != 0)
+		{
+			Assert(places->at[i] == at[i] - jdg_gates->gate);
+			SpinLockAcquire(&at[i]->mutex);
+			at[i]->promised--;
+			SpinLockRelease(&at[i]->mutex);
+			places->tokens &= ~(1u << i);
+		}
 		/* for lanes that wait for the next one */
 		if (at[i]->nparked > 0)
 			look_at(db, jdg_gate_wake(at[i], now * 1000));
@@ -143,6 +154,15 @@ wake_scheduler(Oid dboid)
 		if (jdg_dbs[i].dboid == dboid)
 			jdg_db_wake(&jdg_dbs[i], JDG_WAKE_WORK);
 	}
+}
+
+/* Who gives a place of the gate back from here on sees that something waits. */
+static void
+start_waiting(JdgGate *g)
+{
+	SpinLockAcquire(&g->mutex);
+	g->waiting = true;
+	SpinLockRelease(&g->mutex);
 }
 
 /* Nothing waits for places of the gate any more; false: nothing did. */
@@ -187,6 +207,14 @@ jdg_gates_epoch(JdgDb *db)
 	return pg_atomic_read_u32(&db->gates_epoch);
 }
 
+static void
+add_parked(JdgGate *g, pairingheap_node *node)
+{
+	pairingheap_add(&g->parked, node);
+	if (g->nparked++ == 0)
+		dlist_push_tail(&jdg_gates->waiting, &g->node);
+}
+
 /*
  * Parks a lane at a gate.  The caller holds JdgGatesLock.  False: the gate has
  * room now.  A lane that has changed since the look is left as it is.
@@ -196,10 +224,8 @@ park_at(JdgGate *g, const JdgLaneLook *look, JdgDb *db, int64 now)
 {
 	pairingheap_node *node;
 
-	/* who gives a place back from here on sees it, before the test or after */
-	SpinLockAcquire(&g->mutex);
-	g->waiting = true;
-	SpinLockRelease(&g->mutex);
+	/* before the test */
+	start_waiting(g);
 	if (jdg_gate_room(g, now) > 0)
 		return false;
 	if (look->lane == NULL)
@@ -209,9 +235,7 @@ park_at(JdgGate *g, const JdgLaneLook *look, JdgDb *db, int64 now)
 	}
 	else if ((node = jdg_lane_park(look, g - jdg_gates->gate)) != NULL)
 	{
-		pairingheap_add(&g->parked, node);
-		if (g->nparked++ == 0)
-			dlist_push_tail(&jdg_gates->waiting, &g->node);
+		add_parked(g, node);
 		look_at(db, jdg_gate_wake(g, now));
 	}
 	return true;
@@ -238,6 +262,48 @@ jdg_gates_park(const JdgLaneLook *look, const JdgLimits *limits,
 	LWLockRelease(JdgGatesLock);
 }
 
+/* The same of one gate, of this database.  The caller holds JdgGatesLock. */
+static bool
+yield_at(JdgGate *g, const JdgLaneLook *look, int64 now)
+{
+	int64		room = jdg_gate_room(g, now);
+	pairingheap_node *node;
+
+	while (room > 0 && g->nparked > 0 &&
+		   jdg_lane_had_more(look, pairingheap_first(&g->parked)))
+	{
+		unpark_one(g);
+		room--;
+	}
+	if (room > 0 || (node = jdg_lane_park(look, g - jdg_gates->gate)) == NULL)
+		return false;
+	/* who gives a place back meanwhile may not see it; the lanes let in do */
+	start_waiting(g);
+	add_parked(g, node);
+	return true;
+}
+
+bool
+jdg_gates_yield(const JdgLaneLook *look, const JdgLimits *limits,
+				TimestampTz now, uint32 epoch)
+{
+	JdgDb	   *db = jdg_my_db();
+	bool		yielded = false;
+
+	if (limits->n == 0 || look->lane == NULL)
+		return false;
+	LWLockAcquire(JdgGatesLock, LW_EXCLUSIVE);
+	for (int i = 0; i < limits->n && !yielded && epoch == jdg_gates_epoch(db); i++)
+	{
+		JdgGate    *g = jdg_gate_find(db->dboid, &limits->limit[i]);
+
+		yielded = g != NULL && g->nparked > 0 &&
+			yield_at(g, look, now * 1000);
+	}
+	LWLockRelease(JdgGatesLock);
+	return yielded;
+}
+
 void
 jdg_gates_give(const JdgPlaces *places)
 {
@@ -252,6 +318,11 @@ jdg_gates_give(const JdgPlaces *places)
 		SpinLockAcquire(&g->mutex);
 		Assert(g->in_use > 0);
 		g->in_use--;
+		if ((places->tokens & (1u << i)) != 0)
+		{
+			Assert(g->promised > 0);
+			g->promised--;
+		}
 		waiting = g->waiting;
 		SpinLockRelease(&g->mutex);
 		if (waiting)
@@ -410,7 +481,10 @@ peek(const JdgLimit *limit, JdgGate *copy)
 	if (g != NULL)
 	{
 		copy->due = g->due;
-		copy->in_use = jdg_gate_in_use(g);
+		SpinLockAcquire(&g->mutex);
+		copy->in_use = g->in_use;
+		copy->promised = g->promised;
+		SpinLockRelease(&g->mutex);
 		copy->nparked = g->nparked;
 	}
 	else if (limit->interval > 0)
@@ -429,11 +503,16 @@ jdg_gates_refusing(const JdgLimits *limits, TimestampTz now, bool *by_rate)
 	for (int i = 0; i < limits->n && refusing < 0; i++)
 	{
 		JdgGate		g;
+		bool		found;
 
-		if (peek(&limits->limit[i], &g) && jdg_gate_room(&g, now * 1000) > 0)
+		/* lanes that are parked wait for it, though there may be room now */
+		found = peek(&limits->limit[i], &g);
+		if (found && jdg_gate_room(&g, now * 1000) > 0 &&
+			(g.nparked == 0 || g.limit.interval == 0))
 			continue;
 		refusing = i;
-		*by_rate = jdg_gate_tokens(&g, now * 1000) == 0;
+		*by_rate = found && g.limit.interval > 0 &&
+			(g.limit.max == 0 || g.in_use < g.limit.max);
 	}
 	LWLockRelease(JdgGatesLock);
 	return refusing;

@@ -19,11 +19,14 @@
  * tasks begin.  A restart keeps rates (gatefile.h); after a crash, a gate lets
  * through what it would if nothing had been left at that instant.
  *
+ * A task takes its tokens when it begins, so what a claim gives back is not
+ * lost.  From the claim on they are promised to it.
+ *
  * A lane whose next task is refused is parked at the gate (lane.h): it is not
  * read until a place is given back or the next task may begin.
  *
- * JdgGatesLock protects all of this, but for the places, which have a spinlock
- * for each gate.
+ * JdgGatesLock protects all of this, but for the places and the promised tokens,
+ * which have a spinlock for each gate.
  *
  *-------------------------------------------------------------------------
  */
@@ -36,24 +39,26 @@
 #include "shared/share.h"
 
 /*
- * Takes a place of each limit with a maximum, if all limits have room for one
- * task more at this time.  Returns -1, or the number of the limit that
- * refuses.  Takes JdgGatesLock if there are limits.
+ * Takes a place of each limit, and a token of each rate, which is promised, if
+ * all limits have room for one task more at this time.  Returns -1, or the
+ * number of the limit that refuses.  Takes JdgGatesLock if there are limits.
  */
 extern int	jdg_gates_take(const JdgLimits *limits, TimestampTz now,
 						   JdgPlaces *places);
 
 /*
- * Gives places back, at most once each.  Parked lanes become active, and
+ * Gives places and promised tokens back, at most once each.  Parked lanes become active, and
  * the scheduler is woken for them.  Takes JdgGatesLock if lanes are parked.
  */
 extern void jdg_gates_give(const JdgPlaces *places);
 
 /*
- * A task begins now, if all rates allow it; returns -1, or the number of the
- * limit that refuses.  Nothing gives that back.
+ * A task begins now, if all rates allow it, and uses the tokens that its places
+ * hold; returns -1, or the number of the limit that refuses: it was changed.
+ * Nothing gives that back.
  */
-extern int	jdg_gates_begin(const JdgLimits *limits, TimestampTz now);
+extern int	jdg_gates_begin(const JdgLimits *limits, TimestampTz now,
+							JdgPlaces *places);
 
 /*
  * Parks a lane at the limit that refuses its next task.  Not if there is room
@@ -63,6 +68,14 @@ extern int	jdg_gates_begin(const JdgLimits *limits, TimestampTz now);
 extern void jdg_gates_park(const JdgLaneLook *look, const JdgLimits *limits,
 						   TimestampTz now, uint32 epoch);
 extern uint32 jdg_gates_epoch(JdgDb *db);
+
+/*
+ * Lanes of the same role and priority are parked at a limit that has room, and
+ * their parties had less: they are let in first.  True: they need all the room,
+ * and the lane is parked.  Takes JdgGatesLock if there are limits.
+ */
+extern bool jdg_gates_yield(const JdgLaneLook *look, const JdgLimits *limits,
+							TimestampTz now, uint32 epoch);
 
 /* how many tasks could begin now, at most "most" */
 extern int	jdg_gates_room(const JdgLimits *limits, TimestampTz now, int most);

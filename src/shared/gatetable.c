@@ -223,7 +223,7 @@ put(JdgGate *g, Oid dboid, const JdgLimit *l)
 	g->parked.ph_root = NULL;
 	g->nparked = 0;
 	SpinLockAcquire(&g->mutex);
-	g->in_use = 0;
+	g->in_use = g->promised = 0;
 	g->waiting = false;
 	SpinLockRelease(&g->mutex);
 	g->limit = *l;
@@ -317,11 +317,23 @@ jdg_gate_tokens(const JdgGate *g, int64 now)
 	return (g->limit.tolerance - ahead) / g->limit.interval + 1;
 }
 
-/* how many more tasks may run */
+/* tokens of tasks that have been claimed and have not begun */
+static int32
+promised(const JdgGate *g)
+{
+	JdgGate    *gate = (JdgGate *) g;
+	int32		n;
+
+	SpinLockAcquire(&gate->mutex);
+	n = gate->promised;
+	SpinLockRelease(&gate->mutex);
+	return n;
+}
+
 int64
 jdg_gate_room(JdgGate *g, int64 now)
 {
-	int64		room = jdg_gate_tokens(g, now);
+	int64		room = jdg_gate_tokens(g, now) - promised(g);
 
 	if (g->limit.scope == JDG_SCOPE_PAUSED)
 		return 0;
@@ -330,29 +342,29 @@ jdg_gate_room(JdgGate *g, int64 now)
 	return Max(room, 0);
 }
 
-/* when the next task may begin, by the rate: an instant, not too early */
 TimestampTz
 jdg_gate_next(const JdgGate *g, int64 now)
 {
-	if (g->limit.interval == 0)
+	int64		due = jdg_gate_due_of(g, now);
+	int64		ahead = g->limit.interval == 0 ? 0 :
+	g->limit.tolerance / g->limit.interval;
+	int64		n = promised(g);
+
+	/* no more tokens come than the tolerance holds */
+	if (g->limit.interval == 0 || n > ahead)
 		return DT_NOEND;
-	return (jdg_gate_due_of(g, now) - g->limit.tolerance + 999) / 1000;
+	return (due - g->limit.tolerance + n * g->limit.interval + 999) / 1000;
 }
 
-/*
- * When lanes that are parked at a gate are to be made active: not for each
- * task, if several may begin at once.
- */
 TimestampTz
 jdg_gate_wake(const JdgGate *g, int64 now)
 {
-	if (g->limit.interval == 0 || g->limit.scope == JDG_SCOPE_PAUSED)
+	TimestampTz next = jdg_gate_next(g, now);
+
+	if (next == DT_NOEND || g->limit.scope == JDG_SCOPE_PAUSED ||
+		jdg_gate_tokens(g, now) > promised(g))
 		return DT_NOEND;
-	/* else who gives a place back lets lanes in, or lanes that were let in */
-	if (jdg_gate_tokens(g, now) > 0)
-		return DT_NOEND;
-	return jdg_gate_next(g, now) +
-		Min(JDG_TOGETHER_US, g->limit.tolerance / 1000);
+	return next + Min(JDG_TOGETHER_US, g->limit.tolerance / 1000);
 }
 
 void

@@ -35,6 +35,7 @@ typedef struct JdgGate
 	slock_t		mutex;
 	/* under mutex */
 	int32		in_use;			/* places */
+	int32		promised;		/* tokens of tasks that have not begun */
 	bool		waiting;		/* lanes are parked */
 } JdgGate;
 
@@ -89,15 +90,18 @@ extern void jdg_gate_correct(JdgGate *g);
 /* the time that it goes by */
 extern int64 jdg_gate_due_of(const JdgGate *g, int64 now);
 
-/* how many tasks may begin now, by the rate; and how many more may run */
+/*
+ * How many tasks may begin now, by the rate; and how many more may be claimed:
+ * some of those are promised.
+ */
 extern int64 jdg_gate_tokens(const JdgGate *g, int64 now);
 extern int64 jdg_gate_room(JdgGate *g, int64 now);
 
 /*
- * When the next task may begin, by the rate; and when lanes that are parked
- * are to be made active: not for each task, if several may begin at once.
- * DT_NOEND if there is no rate; the second also while one may begin now: those
- * who use that, or do not, say so.
+ * When there is a token for one task more, by the rate; and when lanes that are
+ * parked are to be made active: not for each task, if several may begin at once.
+ * DT_NOEND if there is no rate, or all tokens that it can have are promised; the
+ * second also while one may begin now.  Those who use that, or do not, say so.
  */
 extern TimestampTz jdg_gate_next(const JdgGate *g, int64 now);
 extern TimestampTz jdg_gate_wake(const JdgGate *g, int64 now);

@@ -11,8 +11,9 @@
  *
  * Turns are fair queueing by start times (Goyal, Vin and Cheng, 1996): a
  * party's time is the time that its tasks have taken, divided by its weight;
- * the party with the least time is next.  A party that becomes active begins
- * at the time of the party picked last.
+ * the party with the least time is next.  The time of a level is that of the
+ * party whose tasks ran last, when it was their turn.  A party that becomes
+ * active begins there, or at its own time if it was parked.
  *
  *-------------------------------------------------------------------------
  */
@@ -28,6 +29,12 @@
 
 /* a party's time is in microseconds of weight 1, times this */
 #define TIME_SCALE 1024
+
+/*
+ * A party that was parked has waited its turn, and keeps its time.  It has not
+ * saved more than this: it might have waited at another limit than the others.
+ */
+#define MAX_LEAD (UINT64CONST(100000) * TIME_SCALE)
 
 /* --- transactions that make tasks ready ---------------------------------- */
 
@@ -272,7 +279,7 @@ pick_from(JdgPick *pick, JdgLevel *l)
 	int			n = 0;
 
 	pick->priority = l->priority;
-	pick->turns = l->nactive > 1;
+	pick->nparties = l->nactive;
 	while (n < JDG_PICK_PARTIES && !pairingheap_is_empty(&l->turns))
 	{
 		JdgParty   *p = pairingheap_container(JdgParty, turn,
@@ -287,7 +294,6 @@ pick_from(JdgPick *pick, JdgLevel *l)
 			looked = look_at_party(p, &pick->lane[pick->nlanes],
 								   JDG_PICK_LANES - pick->nlanes);
 			pick->nlanes += looked;
-			l->time = Max(l->time, p->time);
 			p->picked = ++jdg_lanes->picks;
 			count_picked(pick, p, looked);
 			n++;
@@ -310,7 +316,7 @@ jdg_pick_begin(JdgPick *pick)
 {
 	pick->npicked = pick->nlanes = pick->left = 0;
 	pick->party = -1;
-	pick->turns = false;
+	pick->nparties = 0;
 	memset(pick->picked, 0, sizeof(uint64) * ((jdg_max_lanes + 63) / 64));
 }
 
@@ -380,6 +386,7 @@ jdg_lanes_charge(Oid dboid, Oid owner, const JdgCharge *charges, int n)
 			continue;
 		if (p->nactive > 0)
 			pairingheap_remove(&l->turns, &p->turn);
+		l->time = Max(l->time, p->time);
 		p->time += (uint64) c->us * TIME_SCALE / c->weight;
 		if (p->nactive > 0)
 			pairingheap_add(&l->turns, &p->turn);
@@ -399,6 +406,21 @@ jdg_lane_compare_parked(const pairingheap_node *a, const pairingheap_node *b,
 	if (x->parked_at != y->parked_at)
 		return x->parked_at < y->parked_at ? 1 : -1;
 	return 0;
+}
+
+bool
+jdg_lane_had_more(const JdgLaneLook *look, const pairingheap_node *node)
+{
+	const JdgLane *other = pairingheap_const_container(JdgLane, parked, node);
+	const JdgParty *p;
+
+	Assert(LWLockHeldByMe(JdgGatesLock));
+	if (look->lane == NULL || look->lane->incarnation != look->incarnation ||
+		look->lane->state != JDG_LANE_ACTIVE)
+		return false;
+	p = &jdg_party_at[look->lane->party];
+	return p->level == jdg_party_at[other->party].level &&
+		p->time > other->parked_at;
 }
 
 pairingheap_node *
@@ -424,7 +446,7 @@ jdg_lane_unpark(pairingheap_node *node)
 
 	Assert(LWLockHeldByMeInMode(JdgGatesLock, LW_EXCLUSIVE));
 	Assert(lane->state == JDG_LANE_PARKED);
-	jdg_lane_enter(lane);
+	jdg_lane_enter(lane, MAX_LEAD);
 }
 
 /* --- the scheduler ------------------------------------------------------- */

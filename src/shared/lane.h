@@ -92,7 +92,7 @@ typedef struct JdgPick
 	int32		party;			/* has more lanes than one pick returns, or -1 */
 	int			left;			/* how many of them have not been returned */
 	int32		priority;		/* of the lanes below */
-	bool		turns;			/* their parties take turns */
+	int			nparties;		/* active ones of this priority */
 	bool		more;			/* there are others that were not picked */
 	int			nlanes;
 	JdgLaneLook lane[JDG_PICK_LANES];	/* of one party after the other */
@@ -141,6 +141,13 @@ extern void jdg_lanes_charge(Oid dboid, Oid owner, const JdgCharge *charges,
  */
 extern pairingheap_node *jdg_lane_park(const JdgLaneLook *look, int32 gate);
 extern void jdg_lane_unpark(pairingheap_node *node);
+
+/*
+ * Takes the lane turns with the one of this node, and has its party had more?
+ * False if it is not what the look has shown.
+ */
+extern bool jdg_lane_had_more(const JdgLaneLook *look,
+							  const pairingheap_node *node);
 
 /* pairingheap_comparator: the party that had least when it was parked first */
 extern int	jdg_lane_compare_parked(const pairingheap_node *a,

@@ -313,7 +313,7 @@ free_party(JdgParty *p)
 
 /* A lane becomes one of the active ones of its party. */
 void
-jdg_lane_enter(JdgLane *lane)
+jdg_lane_enter(JdgLane *lane, uint64 lead)
 {
 	JdgParty   *p = &jdg_party_at[lane->party];
 	JdgLevel   *l = &jdg_level_at[p->level];
@@ -322,7 +322,7 @@ jdg_lane_enter(JdgLane *lane)
 	dlist_push_tail(&p->active, &lane->node);
 	if (p->nactive++ > 0)
 		return;
-	p->time = Max(p->time, l->time);
+	p->time = Max(p->time, l->time - Min(l->time, lead));
 	pairingheap_add(&l->turns, &p->turn);
 	dlist_push_tail(&l->active, &p->node);
 	l->nactive++;
@@ -350,7 +350,7 @@ jdg_lane_activate(JdgLane *lane)
 	if (lane->state != JDG_LANE_IDLE)
 		return;
 	dlist_delete(&lane->node);
-	jdg_lane_enter(lane);
+	jdg_lane_enter(lane, 0);
 }
 
 void

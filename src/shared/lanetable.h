@@ -86,7 +86,7 @@ typedef struct JdgLevel
 	int			nactive;
 	dlist_head	active;			/* parties */
 	pairingheap turns;			/* the same, by their time */
-	uint64		time;			/* of the party picked last */
+	uint64		time;			/* of the party that ran last, before */
 } JdgLevel;
 
 /* levels of an owner */
@@ -148,9 +148,11 @@ extern void jdg_lanes_take_fresh(JdgStripe *stripe);
 extern void jdg_lane_activate(JdgLane *lane);
 extern void jdg_lane_deactivate(JdgLane *lane);
 
-/* The lane becomes one of the active ones of its party; or the opposite, and
- * the caller sets its state. */
-extern void jdg_lane_enter(JdgLane *lane);
+/*
+ * The lane becomes one of the active ones of its party, which may be so far
+ * behind the level's time; or the opposite, and the caller sets its state.
+ */
+extern void jdg_lane_enter(JdgLane *lane, uint64 lead);
 extern void jdg_lane_leave(JdgLane *lane);
 
 #endif							/* JDG_SHARED_LANETABLE_H */

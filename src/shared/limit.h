@@ -50,10 +50,14 @@ typedef int32 JdgPlace;
 
 #define JDG_PLACE_NONE (-1)
 
-/* the places that one task holds */
+/*
+ * The places that one task holds, by the number of its limit.  Until it begins,
+ * it also holds tokens of rates.
+ */
 typedef struct JdgPlaces
 {
 	JdgPlace	at[JDG_LIMITS_MAX];
+	uint32		tokens;			/* a bit for each limit with one */
 } JdgPlaces;
 
 /* the longest interval and tolerance: a hundred years */

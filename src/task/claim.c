@@ -63,18 +63,6 @@
  */
 #define KEY_TOGETHER 7
 
-/* a rate, and the tasks that a claim has taken and may still take by it */
-typedef struct Rated
-{
-	JdgScope	scope;
-	uint64		id[2];
-	int			taken;
-	int			left;
-} Rated;
-
-/* as many as the tasks of a claim may have, and those of one task more */
-#define RATED_MAX ((JDG_GROUP_MAX + 1) * JDG_LIMITS_MAX)
-
 /* the state of one claim */
 typedef struct Claim
 {
@@ -91,8 +79,8 @@ typedef struct Claim
 	int			max;			/* the group is to hold no more */
 	Size		bytes;			/* of their payloads */
 	JdgReader	reader;
-	int			nrated;
-	Rated		rated[RATED_MAX];
+	int			each;			/* tasks of a shared rate that a party of
+								 * weight 1 may take; 0: not known */
 } Claim;
 
 /*
@@ -176,84 +164,6 @@ is_own_lane(const JdgSource *src, const JdgTask *look)
 											 jdg_task_slot_text(row, JDG_A_CONCURRENCY_KEY));
 }
 
-/* Forgets the rates by which the claim has taken nothing. */
-static void
-forget_untaken(Claim *c)
-{
-	int			n = 0;
-
-	for (int i = 0; i < c->nrated; i++)
-	{
-		if (c->rated[i].taken > 0)
-			c->rated[n++] = c->rated[i];
-	}
-	c->nrated = n;
-}
-
-/*
- * How many more tasks this claim may take by a rate.  They begin one after
- * another, and each has to ask again then.
- */
-static Rated *
-rated(Claim *c, const JdgLimit *limit)
-{
-	JdgLimits	one = {1, {*limit}};
-	Rated	   *r;
-
-	for (int i = 0; i < c->nrated; i++)
-	{
-		r = &c->rated[i];
-		if (r->scope == limit->scope &&
-			memcmp(r->id, limit->id, sizeof(r->id)) == 0)
-			return r;
-	}
-	if (c->nrated == RATED_MAX)
-		forget_untaken(c);
-	r = &c->rated[c->nrated++];
-	r->scope = limit->scope;
-	memcpy(r->id, limit->id, sizeof(r->id));
-	r->taken = 0;
-	r->left = jdg_gates_room(&one, c->now, JDG_GROUP_MAX);
-	return r;
-}
-
-/*
- * The limit whose rate has no room for one task more, or -1.  *by_claim: this
- * claim has used it up.
- */
-static int
-used_up(Claim *c, const JdgLimits *limits, bool *by_claim)
-{
-	for (int i = 0; i < limits->n; i++)
-	{
-		Rated	   *r;
-
-		if (limits->limit[i].interval == 0)
-			continue;
-		r = rated(c, &limits->limit[i]);
-		*by_claim = r->taken > 0;
-		if (r->left <= 0)
-			return i;
-	}
-	return -1;
-}
-
-/* The claim has taken a task with these limits, which are not used up. */
-static void
-count_taken(Claim *c, const JdgLimits *limits)
-{
-	for (int i = 0; i < limits->n; i++)
-	{
-		Rated	   *r;
-
-		if (limits->limit[i].interval == 0)
-			continue;
-		r = rated(c, &limits->limit[i]);
-		r->taken++;
-		r->left--;
-	}
-}
-
 /*
  * Claims the task of a row, which must be in the state of "look": the last one
  * of c->tasks from here on.  False if that is not possible now.  *refusing: the
@@ -285,7 +195,6 @@ take_row(Claim *c, TupleTableSlot *row, const JdgTask *look,
 	{
 		task->limits = MemoryContextAlloc(c->mcxt, sizeof(JdgLimits));
 		*task->limits = *limits;
-		count_taken(c, limits);
 	}
 	c->bytes += task->payload ? VARSIZE(task->payload) : 0;
 	c->ntasks++;
@@ -322,21 +231,8 @@ take_head(Claim *c, JdgSource *src, const JdgTask *look)
 {
 	JdgLimits	room;
 	const JdgLimits *limits = limits_of_head(src, look, &room);
-	bool		by_claim;
-	int			refusing = used_up(c, limits, &by_claim);
+	int			refusing;
 
-	if (refusing >= 0 && by_claim)
-	{
-		/* the tasks that have used it up have not begun: look again later */
-		if (refusing < src->limits.n || is_own_lane(src, look))
-			src->has_head = false;
-		return false;
-	}
-	if (refusing >= 0)
-	{
-		refuse_head(c, src, look, limits, refusing);
-		return false;
-	}
 	if (take_row(c, src->slot, look, limits, &refusing))
 	{
 		src->taken++;
@@ -388,7 +284,6 @@ claim_waiting(Claim *c, int holder, int max, bool among_ready)
 		JdgTask    *task = &c->tasks[c->ntasks];
 		JdgLimits	limits;
 		int			refusing;
-		bool		by_claim;
 
 		jdg_task_head_from_slot(row, &look);
 		look.concurrency_key = h->concurrency_key;
@@ -398,7 +293,7 @@ claim_waiting(Claim *c, int holder, int max, bool among_ready)
 			 jdg_tenant_lane(look.tenant) != jdg_tenant_lane(h->tenant)))
 			break;
 		jdg_limits_of(&look, &limits);
-		if (is_too_large(c, row) || used_up(c, &limits, &by_claim) >= 0 ||
+		if (is_too_large(c, row) ||
 			c->join(&look, c->ntasks) != JDG_JOIN_YES)
 			break;
 		if (c->ntasks == before &&
@@ -414,17 +309,43 @@ claim_waiting(Claim *c, int holder, int max, bool among_ready)
 }
 
 /*
- * Claims from the sources of a party until the group is full; returns whether
- * it is to hold no more.
+ * Do the parties take turns?  Also if a gate has let in this one alone: others
+ * may wait there.
+ */
+static bool
+takes_turns(const Claim *c, const JdgSource *src)
+{
+	return c->reader.nparties > 1 || src->look.gate != JDG_PLACE_NONE;
+}
+
+/*
+ * Is the turn of a party over, which has taken n tasks by a rate that others
+ * share?  The parties that may be read share what the rate allows now.
+ */
+static bool
+is_turn_over(Claim *c, const JdgTask *task, int n)
+{
+	if (c->each == 0)
+		c->each = 1 + jdg_gates_room(task->limits, c->now, JDG_GROUP_MAX) /
+			Max(c->reader.nparties, 1);
+	return task->weight > 0 && n >= c->each * task->weight;
+}
+
+/*
+ * Claims from the sources of a party until its turn is over or the group is
+ * full; returns whether the group is to hold no more.
  */
 static bool
 claim_from(Claim *c, JdgSource *sources, int nsources, bool *more)
 {
 	JdgSource  *src;
+	int			shared = 0;		/* tasks of a rate that others share */
+	bool		over = false;
+	bool		ended = false;
 
 	for (int i = 0; i < nsources; i++)
 		jdg_ready_open(c->db, &sources[i], c->heap, c->index);
-	while (c->ntasks < c->max &&
+	while (c->ntasks < c->max && !over &&
 		   (src = jdg_ready_first(sources, nsources)) != NULL)
 	{
 		JdgTask    *task = &c->tasks[c->ntasks];
@@ -434,18 +355,22 @@ claim_from(Claim *c, JdgSource *sources, int nsources, bool *more)
 		CHECK_FOR_INTERRUPTS();
 		jdg_task_head_from_slot(src->slot, &look);
 		j = c->join(&look, c->ntasks);
-		if (j == JDG_JOIN_NO || is_too_large(c, src->slot))
+		ended = j == JDG_JOIN_NO || is_too_large(c, src->slot);
+		if (ended)
 			break;
 		if (take_head(c, src, &look))
 		{
 			task->turn_of = src->look.tenant;
-			task->weight = c->reader.turns ?
+			task->weight = takes_turns(c, src) ?
 				jdg_tenant_weight(src->look.tenant) : 0;
 			if (j == JDG_JOIN_LAST)
 				c->max = c->ntasks;
 			else if (task->key_place)
 				claim_waiting(c, c->ntasks - 1,
 							  Min(c->ntasks + KEY_TOGETHER, c->max), true);
+			over = task->limits != NULL &&
+				jdg_limits_share_rate(task->limits) &&
+				is_turn_over(c, task, ++shared);
 		}
 		if (src->has_head)
 			jdg_ready_advance(src);
@@ -453,7 +378,7 @@ claim_from(Claim *c, JdgSource *sources, int nsources, bool *more)
 	*more |= jdg_ready_first(sources, nsources) != NULL;
 	for (int i = 0; i < nsources; i++)
 		jdg_ready_close(&sources[i]);
-	return c->ntasks >= c->max || *more;
+	return c->ntasks >= c->max || ended;
 }
 
 /* The same for the sources that the reader has, one party after the other. */
@@ -492,7 +417,7 @@ jdg_claim(JdgSlot *slot, Oid owner, JdgTask *tasks, int max,
 	c->slot = slot;
 	c->busy = InvalidTransactionId;
 	c->now = jdg_now();
-	c->nrated = 0;
+	c->each = 0;
 	c->join = join;
 	c->mcxt = mcxt;
 	c->tasks = tasks;
@@ -524,7 +449,7 @@ jdg_claim(JdgSlot *slot, Oid owner, JdgTask *tasks, int max,
 	*more |= full && c->reader.more;
 	/* no ready task is left: tasks that wait for those in the group */
 	claimed = c->ntasks;
-	for (int i = 0; i < claimed && !full; i++)
+	for (int i = 0; i < claimed && !full && !*more; i++)
 	{
 		if (tasks[i].key_place)
 			claim_waiting(c, i, c->max, false);

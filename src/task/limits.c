@@ -126,6 +126,24 @@ jdg_limits_have_rate(const JdgLimits *limits)
 	return false;
 }
 
+bool
+jdg_limit_is_shared_rate(const JdgLimit *limit)
+{
+	return limit->interval > 0 && limit->scope != JDG_SCOPE_TENANT &&
+		limit->scope != JDG_SCOPE_KEY;
+}
+
+bool
+jdg_limits_share_rate(const JdgLimits *limits)
+{
+	for (int i = 0; i < limits->n; i++)
+	{
+		if (jdg_limit_is_shared_rate(&limits->limit[i]))
+			return true;
+	}
+	return false;
+}
+
 const char *
 jdg_limit_reason(const JdgLimit *limit, bool by_rate)
 {

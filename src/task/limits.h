@@ -38,6 +38,12 @@ extern void jdg_limits_of(const JdgTask *task, JdgLimits *limits);
 /* may only so many of these tasks begin in some time? */
 extern bool jdg_limits_have_rate(const JdgLimits *limits);
 
+/* is it a rate that several tenants may share?  A key is one tenant's. */
+extern bool jdg_limit_is_shared_rate(const JdgLimit *limit);
+
+/* is one of them such a rate? */
+extern bool jdg_limits_share_rate(const JdgLimits *limits);
+
 /* the word for waiting_for of a task that this limit holds back */
 extern const char *jdg_limit_reason(const JdgLimit *limit, bool by_rate);
 

@@ -92,6 +92,8 @@ init_source(JdgSource *s, const JdgLaneLook *look, uint32 epoch)
 			jdg_gate_reopen(look->gate);
 		return false;
 	}
+	if (jdg_gates_yield(look, &s->limits, now, epoch))
+		return false;
 	s->look = *look;
 	s->taken = 0;
 	s->scan = NULL;
@@ -234,7 +236,7 @@ jdg_reader_next(JdgReader *r)
 	r->more &= !r->plain;
 	if (!r->plain)
 	{
-		r->turns = pick->turns;
+		r->nparties = pick->nparties;
 		r->more = pick->more;
 	}
 	return r->nsources > 0;
@@ -417,7 +419,9 @@ jdg_ready_close(JdgSource *src)
 	index_endscan(src->scan);
 	ExecDropSingleTupleTableSlot(src->slot);
 	src->scan = NULL;
-	jdg_ready_pass(src);
+	/* it was let in for one task; who gives back a place lets in the next */
+	if (src->taken == 0)
+		jdg_ready_pass(src);
 }
 
 static bool

@@ -40,7 +40,7 @@ typedef struct JdgReader
 	Oid			owner;
 	bool		plain;			/* without lanes */
 	uint32		epoch;			/* of the gates */
-	bool		turns;			/* the parties take turns */
+	int			nparties;		/* that take turns */
 	bool		more;			/* there are others to be read */
 	int			nsources;
 	int			room;

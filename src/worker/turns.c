@@ -13,7 +13,14 @@
 #include "base/sleep.h"
 #include "shared/gate.h"
 #include "shared/lane.h"
+#include "task/limits.h"
 #include "worker/worker.h"
+
+/*
+ * A task of a rate that others share counts for so long at least, in us: what
+ * it takes from them is its token.
+ */
+#define LEAST_OF_RATE 1000
 
 bool
 jdg_turn_may_begin(JdgGroup *group, int i)
@@ -25,7 +32,9 @@ jdg_turn_may_begin(JdgGroup *group, int i)
 	if (t->limits == NULL)
 		return true;
 	t->began = jdg_now();
-	return jdg_gates_begin(t->limits, t->began) < 0;
+	Assert(jdg_my_slot->task[i].task_id == t->task_id);
+	return jdg_gates_begin(t->limits, t->began,
+						   &jdg_my_slot->task[i].places) < 0;
 }
 
 TimestampTz
@@ -54,7 +63,10 @@ jdg_turns_charge(const JdgGroup *group)
 		charge[n].priority = t->priority;
 		charge[n].tenant = t->turn_of;
 		charge[n].weight = t->weight;
-		charge[n++].us = Min(Max(o->finished_at - o->started_at, 1), most);
+		charge[n].us = Min(Max(o->finished_at - o->started_at, 1), most);
+		if (t->limits != NULL && jdg_limits_share_rate(t->limits))
+			charge[n].us = Max(charge[n].us, LEAST_OF_RATE);
+		n++;
 	}
 	if (n > 0)
 		jdg_lanes_charge(MyDatabaseId, jdg_my_slot->owner, charge, n);
