@@ -16,6 +16,14 @@
 
 #define NONE (-1)
 
+/*
+ * Parts of a table: the last one is for what is held without asking; the one
+ * before it, for roles that hold few.
+ */
+#define LAST_PART	16			/* a sixteenth */
+#define LITTLE_LEFT	8			/* an eighth, with the last part */
+#define FEW			1024		/* a role with less holds few */
+
 static int32 *
 list_of(JdgShares *shares, Oid role)
 {
@@ -97,10 +105,14 @@ jdg_share_remove(JdgShares *shares, JdgShare *share)
 static bool
 may_hold(JdgShares *shares, uint32 held, int part)
 {
-	uint32		all = pg_atomic_read_u32(&shares->held);
+	int64		left = (int64) shares->size - pg_atomic_read_u32(&shares->held);
+	int64		counted = (int64) held * part;
 
-	return all < (uint32) shares->size &&
-		(uint64) held * part < (uint32) shares->size - all;
+	if (left <= shares->size / LAST_PART)
+		return false;
+	if (counted < Max(shares->size / FEW, 2))
+		return true;
+	return left > shares->size / LITTLE_LEFT && counted < left;
 }
 
 bool

@@ -5,9 +5,20 @@
  *
  * A table of the server has entries of many roles.  A role may hold one more
  * as long as it holds fewer than are left: one role at most half of them, two
- * roles a third each, n roles 1 / (n + 1).  So whatever some roles do, there is
- * room for those with less (Choudhury and Hahne, 1998: dynamic thresholds).  A
- * role counts once, in all databases together.
+ * roles a third each, n roles 1 / (n + 1), if they take at the same time and let
+ * go (Choudhury and Hahne, 1998: dynamic thresholds).  A role counts once, in
+ * all databases together.
+ *
+ * Roles that come one after another, and keep what they have, take half of what
+ * is left each: ten of them have taken all but a thousandth.  So of the last
+ * eighth, a role may take a 1024th of the table only, at least 2 entries.  Three
+ * roles can take the rest; after them there is room for 64 others, whatever they
+ * do, in a table of 1024 entries or more.  The last sixteenth is for entries that
+ * are held without asking: rest lanes, gates of no role, and what a restart finds.
+ *
+ * A role that finds no room is not served worse than it must be.  Its tasks
+ * without a lane run without turns, by its rest lane.  Its tasks with a limit
+ * that cannot be counted wait: no limit is exceeded.
  *
  * The lock of the table protects this structure.  How many entries are held
  * are atomics: they may change under other locks, and never fail.
