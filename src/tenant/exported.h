@@ -27,4 +27,7 @@ typedef enum JdgExportKind
 /* their words in that order, up to a NULL */
 extern const char *const jdg_exported_kinds[];
 
+/* the kind with this word; false: there is none */
+extern bool jdg_exported_kind(const char *word, JdgExportKind *kind);
+
 #endif							/* JDG_TENANT_EXPORTED_H */

@@ -32,7 +32,6 @@
 #include "base/json.h"
 #include "base/params.h"
 #include "base/settings.h"
-#include "base/subxact.h"
 #include "base/xactmode.h"
 #include "schedule/options.h"
 #include "schedule/schedule.h"
@@ -43,7 +42,7 @@
 #include "task/room.h"
 #include "task/unique.h"
 #include "task/wakeup.h"
-#include "tenant/exported.h"
+#include "tenant/imported.h"
 #include "tenant/tenant.h"
 #include "timing/zone.h"
 
@@ -58,29 +57,6 @@ static const JdgArg import_args[] = {
 	{"rename", TEXTOID, offsetof(ImportArgs, rename)},
 };
 
-/* an element of the argument */
-typedef struct Row
-{
-	int			number;			/* from 1 */
-	JdgExportKind kind;
-	Jsonb	   *row;
-	const char *label;
-	int64		old_id;			/* 0: none */
-	int64		new_id;
-} Row;
-
-/* a query that converts a row, in a subtransaction */
-typedef struct Conversion
-{
-	const Row  *row;
-	JdgQuery   *query;
-	Datum	   *values;
-	MemoryContext mcxt;
-	void	   *result;			/* JdgSchedule or Task */
-	void		(*take) (struct Conversion *c);
-	bool		found;
-} Conversion;
-
 /* a task, and what its row has beside the columns of the table */
 typedef struct Task
 {
@@ -90,160 +66,29 @@ typedef struct Task
 	int			nparents;
 } Task;
 
-/* Raises VALIDATION_ERROR for an element. */
-JDG_NORETURN static void
-refuse(const Row *row, const char *detail)
-{
-	ereport(ERROR,
-			(errcode(JDG_ERRCODE_VALIDATION_ERROR),
-			 errmsg("element %d of rows cannot be imported", row->number),
-			 errdetail("%s", detail),
-			 errhint("Pass rows as jadugar.export_tenant() returns them.")));
-	pg_unreachable();
-}
-
+/* Says in an error which element is being imported. */
 static void
-convert_here(void *arg)
+say_element(void *row)
 {
-	Conversion *c = arg;
-	JdgInternal in;
-
-	jdg_internal_begin(&in);
-	c->found = jdg_run(c->query, c->values, NULL, 1) > 0;
-	if (c->found)
-		c->take(c);
-	jdg_internal_end(&in);
-}
-
-/* Converts a row; VALIDATION_ERROR if a value is not valid or lacks. */
-static void
-convert(Conversion *c)
-{
-	ErrorData  *error;
-
-	c->mcxt = CurrentMemoryContext;
-	error = jdg_in_subxact(convert_here, c, CurrentMemoryContext);
-	if (error != NULL)
-	{
-		int			category = ERRCODE_TO_CATEGORY(error->sqlerrcode);
-
-		if (category != ERRCODE_DATA_EXCEPTION &&
-			category != ERRCODE_INTEGRITY_CONSTRAINT_VIOLATION &&
-			category != ERRCODE_TO_CATEGORY(ERRCODE_SYNTAX_ERROR) &&
-			error->sqlerrcode != JDG_ERRCODE_VALIDATION_ERROR)
-			ReThrowError(error);
-		refuse(c->row, error->message);
-	}
-	if (!c->found)
-		refuse(c->row, "A column that is needed is missing, or has an unrecognized value.");
-}
-
-/* Reads one element. */
-static void
-read_row(Jsonb *element, const char *rename, Row *row)
-{
-	char	   *kind;
-	Jsonb	   *version;
-
-	if (!JB_ROOT_IS_OBJECT(element))
-		refuse(row, "It is not an object.");
-	kind = jdg_json_get_text(element, "kind");
-	version = jdg_json_get(element, "version");
-	row->row = jdg_json_get(element, "row");
-	if (kind == NULL || version == NULL || row->row == NULL ||
-		!JB_ROOT_IS_OBJECT(row->row))
-		refuse(row, "It has no kind, version or row.");
-	if (jdg_json_get_int64(element, "version") != JDG_EXPORT_VERSION)
-		refuse(row, "Its version is not known to this version of jadugar.");
-	row->kind = jdg_choice("kind", kind, jdg_exported_kinds);
-	row->label = rename ? rename :
-		jdg_json_get_text(row->row, row->kind == JDG_EXPORT_TENANT ? "name" :
-						  "tenant");
-	if (row->label == NULL || jdg_tenant_fault(row->label) != NULL)
-		refuse(row, "It has no valid tenant.");
-	if (row->kind == JDG_EXPORT_SCHEDULE || row->kind == JDG_EXPORT_TASK)
-		row->old_id = jdg_json_get_int64(row->row,
-										 row->kind == JDG_EXPORT_TASK ?
-										 "task_id" : "schedule_id");
-}
-
-static int
-compare(const void *a, const void *b)
-{
-	const Row  *ra = a;
-	const Row  *rb = b;
-
-	if (ra->kind != rb->kind)
-		return ra->kind < rb->kind ? -1 : 1;
-	if (ra->old_id != rb->old_id)
-		return ra->old_id < rb->old_id ? -1 : 1;
-	return ra->number < rb->number ? -1 : 1;
-}
-
-/* The row of a kind with this old id, or NULL. */
-static const Row *
-find(const Row *rows, int n, JdgExportKind kind, int64 old_id)
-{
-	int			low = 0;
-	int			high = n;
-
-	while (low < high)
-	{
-		int			mid = low + (high - low) / 2;
-		Row			key = {.kind = kind,.old_id = old_id};
-
-		if (compare(&rows[mid], &key) < 0)
-			low = mid + 1;
-		else
-			high = mid;
-	}
-	return low < n && rows[low].kind == kind && rows[low].old_id == old_id &&
-		old_id != 0 ? &rows[low] : NULL;
-}
-
-/* Reads all elements, sorted. */
-static Row *
-read_rows(const ImportArgs *a, int *n)
-{
-	Datum	   *elems;
-	bool	   *nulls;
-	Row		   *rows;
-
-	deconstruct_array(a->rows, JSONBOID, -1, false, TYPALIGN_INT, &elems,
-					  &nulls, n);
-	rows = palloc0(sizeof(Row) * Max(*n, 1));
-	for (int i = 0; i < *n; i++)
-	{
-		rows[i].number = i + 1;
-		if (nulls[i])
-			refuse(&rows[i], "It is null.");
-		read_row(DatumGetJsonbP(elems[i]), a->rename, &rows[i]);
-	}
-	qsort(rows, *n, sizeof(Row), compare);
-	for (int i = 1; i < *n; i++)
-	{
-		if (rows[i].kind == rows[i - 1].kind && rows[i].old_id != 0 &&
-			rows[i].old_id == rows[i - 1].old_id)
-			refuse(&rows[i], "Another element has the same id.");
-	}
-	return rows;
+	errcontext("element %d of argument \"rows\"",
+			   ((const JdgImportRow *) row)->number);
 }
 
 /* The role that a row names, to whom the caller may give work. */
 static Oid
-owner_of(const Row *row)
+owner_of(const JdgImportRow *row)
 {
 	char	   *name = jdg_json_get_text(row->row, "owner");
 
 	if (name == NULL)
-		refuse(row, "It has no owner.");
+		jdg_import_refuse(row, "It has no owner.");
 	return jdg_resolve_owner(name);
 }
 
 /* ---------------------------------------------------------------- tenant */
 
 static void
-take_tenant(Conversion *c)
+take_tenant(JdgConversion *c)
 {
 	JdgTenant  *tenant = c->result;
 
@@ -252,7 +97,7 @@ take_tenant(Conversion *c)
 
 /* Inserts the tenant, without the quotas that refuse tasks. */
 static void
-import_tenant(Row *row, Oid user)
+import_tenant(JdgImportRow *row, Oid user)
 {
 	static JdgQuery q = {
 		"INSERT INTO jadugar_internal.tenant (name, owner, weight, "
@@ -271,7 +116,7 @@ import_tenant(Row *row, Oid user)
 	Datum		v[4] = {JsonbPGetDatum(row->row),
 		CStringGetTextDatum(row->label), ObjectIdGetDatum(user),
 	TimestampTzGetDatum(jdg_now())};
-	Conversion	c = {row, &q, v,.result = &tenant,.take = take_tenant};
+	JdgConversion c = {row, &q, v,.result = &tenant,.take = take_tenant};
 	JdgInternal in;
 
 	if (jdg_tenant_by_name(row->label, &tenant))
@@ -282,14 +127,14 @@ import_tenant(Row *row, Oid user)
 	jdg_internal_begin(&in);
 	jdg_remember_role(user);
 	jdg_internal_end(&in);
-	convert(&c);
+	jdg_import_convert(&c);
 	jdg_tenant_check(&tenant);
 	row->new_id = tenant.tenant_id;
 }
 
 /* The quotas that the tenant did not get before. */
 static void
-import_quotas(const Row *row)
+import_quotas(const JdgImportRow *row)
 {
 	static JdgQuery q = {
 		"UPDATE jadugar_internal.tenant t SET max_tasks = n.max_tasks, "
@@ -307,9 +152,9 @@ import_quotas(const Row *row)
 	JdgTenant	tenant = {0};
 	Datum		v[2] = {JsonbPGetDatum(row->row),
 	Int32GetDatum((int32) row->new_id)};
-	Conversion	c = {row, &q, v,.result = &tenant,.take = take_tenant};
+	JdgConversion c = {row, &q, v,.result = &tenant,.take = take_tenant};
 
-	convert(&c);
+	jdg_import_convert(&c);
 	jdg_tenant_check(&tenant);
 	jdg_tenant_need_quota(&tenant);
 }
@@ -322,13 +167,13 @@ import_quotas(const Row *row)
 	"'command_id', 0)"
 
 static void
-take_schedule(Conversion *c)
+take_schedule(JdgConversion *c)
 {
 	jdg_schedule_from_row(0, c->result, c->mcxt);
 }
 
 static void
-import_schedule(Row *row)
+import_schedule(JdgImportRow *row)
 {
 	static JdgQuery q = {
 		"SELECT " JDG_SCHEDULE_COLUMNS " "
@@ -347,18 +192,18 @@ import_schedule(Row *row)
 	JdgTaskOptions o = {0};
 	Datum		v[3] = {JsonbPGetDatum(row->row), ObjectIdGetDatum(owner),
 	CStringGetTextDatum(row->label)};
-	Conversion	c = {row, &q, v,.result = &s,.take = take_schedule};
+	JdgConversion c = {row, &q, v,.result = &s,.take = take_schedule};
 	JdgInternal in;
 
 	memset(&s, 0, sizeof(s));
-	convert(&c);
+	jdg_import_convert(&c);
 	jdg_check_name("schedule", s.name);
 	jdg_check_description(s.description);
 	(void) jdg_zone_lookup(s.timezone);
 	jdg_check_window(&s);
 	o.command = jdg_json_get_text(row->row, "command");
 	if (o.command == NULL)
-		refuse(row, "It has no command.");
+		jdg_import_refuse(row, "It has no command.");
 	o.queue = jdg_json_get_text(row->row, "queue");
 	o.payload = s.payload;
 	o.priority = &s.priority;
@@ -385,7 +230,7 @@ import_schedule(Row *row)
 /* ----------------------------------------------------------------- tasks */
 
 static void
-take_task(Conversion *c)
+take_task(JdgConversion *c)
 {
 	Task	   *task = c->result;
 	bool		isnull;
@@ -412,7 +257,7 @@ take_task(Conversion *c)
 
 /* Converts a task, and checks it as enqueue() does. */
 static void
-prepare_task(const Row *row, Task *task, JdgTask *t, JdgQueue *queue)
+prepare_task(const JdgImportRow *row, Task *task, JdgTask *t, JdgQueue *queue)
 {
 	static JdgQuery q = {
 		"SELECT " JDG_TASK_COLUMNS ", (s.j->>'unique_until')::timestamptz AS unique_until, "
@@ -437,13 +282,13 @@ prepare_task(const Row *row, Task *task, JdgTask *t, JdgQueue *queue)
 	JdgTaskOptions o = {0};
 	Datum		v[3] = {JsonbPGetDatum(row->row), ObjectIdGetDatum(owner),
 	CStringGetTextDatum(row->label)};
-	Conversion	c = {row, &q, v,.result = task,.take = take_task};
+	JdgConversion c = {row, &q, v,.result = task,.take = take_task};
 
 	memset(task, 0, sizeof(*task));
-	convert(&c);
+	jdg_import_convert(&c);
 	o.command = jdg_json_get_text(row->row, "command");
 	if (o.command == NULL)
-		refuse(row, "It has no command.");
+		jdg_import_refuse(row, "It has no command.");
 	o.queue = jdg_json_get_text(row->row, "queue");
 	o.payload = task->t.payload;
 	o.priority = &task->t.priority;
@@ -471,15 +316,15 @@ prepare_task(const Row *row, Task *task, JdgTask *t, JdgQueue *queue)
 
 /* The new ids of the tasks that a task depends on. */
 static void
-map_parents(const Row *row, Task *task, const Row *rows, int n)
+map_parents(const JdgImportRow *row, Task *task, const JdgImportRow *rows, int n)
 {
 	for (int i = 0; i < task->nparents; i++)
 	{
-		const Row  *parent = find(rows, n, JDG_EXPORT_TASK, task->parents[i]);
+		const JdgImportRow *parent = jdg_import_find(rows, n, JDG_EXPORT_TASK, task->parents[i]);
 
 		if (parent == NULL || parent->new_id == 0)
-			refuse(row, psprintf("It depends on task " INT64_FORMAT ", which no earlier task of the rows is.",
-								 task->parents[i]));
+			jdg_import_refuse(row, psprintf("It depends on task " INT64_FORMAT ", which no earlier task of the rows is.",
+											task->parents[i]));
 		task->parents[i] = parent->new_id;
 	}
 }
@@ -501,17 +346,17 @@ note_paused_by(int64 task_id, const char *name)
 }
 
 static void
-import_task(Row *row, const Row *rows, int n, Oid user)
+import_task(JdgImportRow *row, const JdgImportRow *rows, int n, Oid user)
 {
 	Task		task;
 	JdgTask		t;
 	JdgQueue	queue;
-	const Row  *schedule;
+	const JdgImportRow *schedule;
 	JdgInternal in;
 
 	prepare_task(row, &task, &t, &queue);
 	map_parents(row, &task, rows, n);
-	schedule = find(rows, n, JDG_EXPORT_SCHEDULE, task.t.schedule_id);
+	schedule = jdg_import_find(rows, n, JDG_EXPORT_SCHEDULE, task.t.schedule_id);
 	if (schedule != NULL)
 	{
 		t.schedule_id = schedule->new_id;
@@ -550,12 +395,44 @@ note_left_out(int n)
 							   n, n)));
 }
 
+/* Imports an element; false: it is a record, which is left out. */
+static bool
+import_row(JdgImportRow *row, const JdgImportRow *rows, int n, Oid user)
+{
+	ErrorContextCallback context = {error_context_stack, say_element, row};
+	bool		imported = true;
+
+	error_context_stack = &context;
+	switch (row->kind)
+	{
+		case JDG_EXPORT_TENANT:
+			import_tenant(row, user);
+			break;
+		case JDG_EXPORT_SCHEDULE:
+			jdg_tenant_use(row->label);
+			import_schedule(row);
+			break;
+		case JDG_EXPORT_TASK:
+			jdg_tenant_use(row->label);
+			import_task(row, rows, n, user);
+			break;
+		case JDG_EXPORT_HISTORY:
+		case JDG_EXPORT_LOG:
+		case JDG_EXPORT_EVENT:
+		case JDG_EXPORT_RUN:
+			imported = false;
+			break;
+	}
+	error_context_stack = context.previous;
+	return imported;
+}
+
 /* import_tenant(rows, rename) returns the number of rows that it has made */
 JDG_FUNCTION(jdg_import_tenant, JDG_LEVEL_OPERATOR)
 {
 	ImportArgs	a;
 	Oid			user = GetUserId();
-	Row		   *rows;
+	JdgImportRow *rows;
 	int			n;
 	int			left_out = 0;
 	MemoryContext mcxt = AllocSetContextCreate(CurrentMemoryContext,
@@ -565,26 +442,13 @@ JDG_FUNCTION(jdg_import_tenant, JDG_LEVEL_OPERATOR)
 	jdg_require_shmem();
 	JDG_READ_ARGS("import_tenant", import_args, &a);
 	jdg_check_tenant("rename", a.rename);
-	rows = read_rows(&a, &n);
+	rows = jdg_import_read(a.rows, a.rename, &n);
 	for (int i = 0; i < n; i++)
 	{
 		MemoryContext old = MemoryContextSwitchTo(mcxt);
 
 		CHECK_FOR_INTERRUPTS();
-		switch (rows[i].kind)
-		{
-			case JDG_EXPORT_TENANT:
-				import_tenant(&rows[i], user);
-				break;
-			case JDG_EXPORT_SCHEDULE:
-				import_schedule(&rows[i]);
-				break;
-			case JDG_EXPORT_TASK:
-				import_task(&rows[i], rows, n, user);
-				break;
-			default:			/* a record */
-				left_out++;
-		}
+		left_out += !import_row(&rows[i], rows, n, user);
 		MemoryContextSwitchTo(old);
 		MemoryContextReset(mcxt);
 	}

@@ -121,6 +121,25 @@ ROLLBACK;
 BEGIN READ ONLY;
 SELECT count(*) FROM jadugar.export_tenant('test imp', '{tenant}');
 ROLLBACK;
+-- the position of the element, also in errors about what it names
+CREATE FUNCTION test_element(change jsonb) RETURNS text LANGUAGE plpgsql AS $$
+DECLARE
+	detail text;
+	context text;
+BEGIN
+	PERFORM jadugar.import_tenant(array_agg(CASE n WHEN 3 THEN o || change || jsonb_build_object('row', o -> 'row' || coalesce(change -> 'row', '{}')) ELSE o END ORDER BY n), 'test bad')
+	FROM (SELECT o, row_number() OVER (ORDER BY o -> 'row' -> 'task_id') AS n FROM exported WHERE o ->> 'kind' = 'task') x;
+	RETURN 'imported';
+EXCEPTION WHEN OTHERS THEN
+	GET STACKED DIAGNOSTICS detail = PG_EXCEPTION_DETAIL, context = PG_EXCEPTION_CONTEXT;
+	RETURN concat_ws(E'\n', SQLERRM, detail, substring(context FROM 'element [^\n]*'));
+END $$;
+SELECT test_element('{"kind": "planet"}');
+SELECT test_element('{"row": {"queue": "nowhere"}}');
+SELECT test_element('{"row": {"owner": "nobody here"}}');
+SELECT test_element('{"row": {"command": "selekt"}}');
+SELECT test_element('{"row": {"trace": ""}}');
+DROP FUNCTION test_element;
 DROP FUNCTION test_import;
 CALL jadugar.drop_tenant('test imp') \g /dev/null
 SELECT jadugar.drop_queue('test_exp');
