@@ -410,6 +410,16 @@ jdg_grantee(const char *name)
 	return jdg_role_by_name(name);
 }
 
+void
+jdg_note_no_access(Oid role)
+{
+	if (jdg_has_access(role))
+		return;
+	ereport(NOTICE,
+			(errmsg("role \"%s\" has no access to jadugar", jdg_role_name(role)),
+			 errhint("A superuser can call jadugar.grant_access() for it, or for its members.")));
+}
+
 Oid
 jdg_owner_to_read(const char *owner_name)
 {
@@ -469,6 +479,15 @@ check_may_become(Oid user, Oid owner, const char *name)
 			 errhint("Work runs with all rights of its owner.")));
 }
 
+JDG_NORETURN static void
+raise_gone(Oid role)
+{
+	ereport(ERROR,
+			(errcode(JDG_ERRCODE_NOT_FOUND),
+			 errmsg("role with OID %u does not exist", role)));
+	pg_unreachable();
+}
+
 /* Finds the role, and checks that the caller may give it something. */
 static Oid
 resolve(const char *owner_name, NameData *name, bool *can_login)
@@ -477,14 +496,35 @@ resolve(const char *owner_name, NameData *name, bool *can_login)
 
 	Assert(!jdg_is_bookkeeping());
 	if (!jdg_role_read(owner, name, can_login))
-		ereport(ERROR,
-				(errcode(JDG_ERRCODE_NOT_FOUND),
-				 errmsg("role with OID %u does not exist", owner)));
+		raise_gone(owner);
 	check_may_become(GetUserId(), owner, NameStr(*name));
 	return owner;
 }
 
 /* Returns the owner of the work that a call makes; see access.h. */
+/* Raises an error unless workers can connect as the role. */
+static void
+check_may_work(Oid owner, const char *name, bool can_login)
+{
+	if (!can_login)
+		ereport(ERROR,
+				(errcode(JDG_ERRCODE_VALIDATION_ERROR),
+				 errmsg("role \"%s\" cannot own work because it is not permitted to log in",
+						name),
+				 errdetail("Workers connect to the database as the owner of the work."),
+				 errhint("Run ALTER ROLE %s LOGIN, or act as a role that may log in.",
+						 quote_identifier(name))));
+	if (!jdg_database_acl_ok(MyDatabaseId, owner, ACL_CONNECT))
+		ereport(ERROR,
+				(errcode(JDG_ERRCODE_VALIDATION_ERROR),
+				 errmsg("role \"%s\" cannot own work because it may not connect to the database",
+						name),
+				 errdetail("Workers connect to the database as the owner of the work."),
+				 errhint("Run GRANT CONNECT ON DATABASE %s TO %s, or act as another role.",
+						 quote_identifier(get_database_name(MyDatabaseId)),
+						 quote_identifier(name))));
+}
+
 Oid
 jdg_resolve_owner(const char *owner_name)
 {
@@ -492,25 +532,20 @@ jdg_resolve_owner(const char *owner_name)
 	bool		can_login;
 	Oid			owner = resolve(owner_name, &name, &can_login);
 
-	if (!can_login)
-		ereport(ERROR,
-				(errcode(JDG_ERRCODE_VALIDATION_ERROR),
-				 errmsg("role \"%s\" cannot own work because it is not permitted to log in",
-						NameStr(name)),
-				 errdetail("Workers connect to the database as the owner of the work."),
-				 errhint("Run ALTER ROLE %s LOGIN, or act as a role that may log in.",
-						 quote_identifier(NameStr(name)))));
-	if (!jdg_database_acl_ok(MyDatabaseId, owner, ACL_CONNECT))
-		ereport(ERROR,
-				(errcode(JDG_ERRCODE_VALIDATION_ERROR),
-				 errmsg("role \"%s\" cannot own work because it may not connect to the database",
-						NameStr(name)),
-				 errdetail("Workers connect to the database as the owner of the work."),
-				 errhint("Run GRANT CONNECT ON DATABASE %s TO %s, or act as another role.",
-						 quote_identifier(get_database_name(MyDatabaseId)),
-						 quote_identifier(NameStr(name)))));
+	check_may_work(owner, NameStr(name), can_login);
 	jdg_owner_record(owner, &name);
 	return owner;
+}
+
+void
+jdg_require_may_work(Oid owner)
+{
+	NameData	name;
+	bool		can_login;
+
+	if (!jdg_role_read(owner, &name, &can_login))
+		raise_gone(owner);
+	check_may_work(owner, NameStr(name), can_login);
 }
 
 /* The same for objects that are no work. */

@@ -75,6 +75,12 @@ extern bool jdg_role_trusts(Oid role, Oid other);
 extern Oid	jdg_grantee(const char *name);
 
 /*
+ * Says in a NOTICE if the role that was given a privilege has no access to
+ * jadugar, so that it cannot use it.
+ */
+extern void jdg_note_no_access(Oid role);
+
+/*
  * The OID of the role for whose objects a call acts; no login check.  A role
  * that was dropped is named by its OID, as views show it.
  */
@@ -105,7 +111,10 @@ extern Oid	jdg_visible_owner(int64 n);
  */
 extern Oid	jdg_resolve_owner(const char *owner_name);
 
-/* the same for objects that no worker runs: the role need not log in */
+/* Raises the same errors if no worker can run work of the role. */
+extern void jdg_require_may_work(Oid owner);
+
+/* as jdg_resolve_owner() for objects that no worker runs: the role need not log in */
 extern Oid	jdg_resolve_object_owner(const char *owner_name);
 
 #endif							/* JDG_ACCESS_ACCESS_H */

@@ -104,6 +104,8 @@ change_topic(const GrantArgs *a, bool grant)
 						a->name, topic.owner,
 						jdg_topic_privilege_words[a->privilege], a->role);
 	jdg_internal_end(&in);
+	if (grant)
+		jdg_note_no_access(role);
 }
 
 /*
@@ -151,6 +153,8 @@ change_type(const GrantArgs *a, bool grant)
 						"event type", a->name, jdg_event_type_owner(a->name),
 						jdg_event_privilege_words[a->privilege], a->role);
 	jdg_internal_end(&in);
+	if (grant)
+		jdg_note_no_access(role);
 }
 
 /* grant_topic(topic, role, privilege) */

@@ -468,6 +468,7 @@ JDG_FUNCTION(jdg_grant_handler, JDG_LEVEL_USER)
 	h = jdg_handler_read(a.name, mcxt);
 	jdg_internal_end(&in);
 	jdg_handler_warn_of_privileges(h, role);
+	jdg_note_no_access(role);
 	PG_RETURN_VOID();
 }
 

@@ -232,6 +232,7 @@ JDG_FUNCTION(jdg_grant_queue, JDG_LEVEL_USER)
 						jdg_queue_owner(DatumGetInt32(values[0])),
 						privilege_words[a.privilege], a.role);
 	jdg_internal_end(&in);
+	jdg_note_no_access(role);
 	PG_RETURN_VOID();
 }
 

@@ -144,6 +144,7 @@ JDG_FUNCTION(jdg_grant_tenant, JDG_LEVEL_OPERATOR)
 						level_words[a.level], a.role);
 	warn_of_ways_out(role, a.role);
 	jdg_internal_end(&in);
+	jdg_note_no_access(role);
 	PG_RETURN_VOID();
 }
 
