@@ -34,6 +34,7 @@
 #include "flow/run/redo.h"
 #include "flow/run/run_row.h"
 #include "shared/shmem.h"
+#include "tenant/tenant.h"
 
 static const char *const mode_words[] = {"compensate", "kill", NULL};
 
@@ -460,6 +461,7 @@ JDG_FUNCTION(jdg_fork_flow, JDG_LEVEL_USER)
 						(long long) a.run_id),
 				 errdetail("It is in the body of an each or a loop."),
 				 errhint("Fork from the each or the loop.")));
+	jdg_tenant_use(r.tenant);
 	PushActiveSnapshot(GetTransactionSnapshot());
 	id = jdg_flow_fork(&r, node);
 	PopActiveSnapshot();

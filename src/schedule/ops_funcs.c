@@ -281,6 +281,7 @@ JDG_FUNCTION(jdg_run_now, JDG_LEVEL_USER)
 	jdg_schedule_find(owner, a.name, false, &s, mcxt);
 	jdg_internal_end(&in);
 	jdg_resolve_owner(a.owner);
+	jdg_tenant_use(s.tenant);
 	jdg_options_of_schedule(&s, &options);
 	if (a.payload_override)
 		options.payload = merge_payload(&s, a.payload_override);

@@ -29,6 +29,7 @@
 #include "shared/wakeup.h"
 #include "task/prepare.h"
 #include "task/wakeup.h"
+#include "tenant/tenant.h"
 #include "timing/timing_type.h"
 #include "timing/zone.h"
 
@@ -198,6 +199,7 @@ JDG_FUNCTION(jdg_alter_schedule, JDG_LEVEL_USER)
 		jdg_prepare_schedule(&options, &s);
 	}
 	s.tenant = unconstify(char *, jdg_tenant_of_new_row(s.tenant));
+	jdg_tenant_use(s.tenant);
 
 	jdg_internal_begin(&in);
 	jdg_plan_changed(&s, &old, args.enabled && s.enabled, now);

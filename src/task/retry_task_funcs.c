@@ -32,6 +32,7 @@
 #include "task/retry.h"
 #include "task/unique.h"
 #include "task/wakeup.h"
+#include "tenant/tenant.h"
 
 typedef enum Retried
 {
@@ -41,6 +42,7 @@ typedef enum Retried
 	HAS_COMPLETED,
 	KEY_IN_USE,
 	BY_ANOTHER,					/* another session has retried it */
+	TENANT_DROPPED,
 	NOT_MINE					/* the caller may not act on it */
 } Retried;
 
@@ -115,6 +117,8 @@ retry_finished(int64 id, JdgTask *t, int64 *holder)
 		return IS_STEP;
 	if (jdg_col_char(0, JDG_TASK_NCOLUMNS + 1) == JDG_STATUS_COMPLETED)
 		return HAS_COMPLETED;
+	if (!jdg_tenant_try_use(t->tenant))
+		return TENANT_DROPPED;
 	if (t->unique_key != NULL)
 	{
 		*holder = jdg_unique_key_take(t, DT_NOBEGIN);
@@ -178,6 +182,9 @@ need_retry(int64 id, JdgTask *t)
 					 errdetail("Another task has it.") :
 					 errdetail("Task %lld has it.", (long long) holder)));
 			break;
+		case TENANT_DROPPED:
+			jdg_tenant_use(t->tenant);
+			break;
 		case BY_ANOTHER:
 			ereport(ERROR,
 					(errcode(JDG_ERRCODE_CONFLICT),
@@ -226,7 +233,8 @@ report_left_out(const int64 *n)
 {
 	int64		steps = n[IS_STEP];
 	int64		keys = n[KEY_IN_USE];
-	int64		others = n[NOT_THERE] + n[HAS_COMPLETED] + n[BY_ANOTHER];
+	int64		others = n[NOT_THERE] + n[HAS_COMPLETED] + n[BY_ANOTHER] +
+	n[TENANT_DROPPED];
 
 	if (steps > 0)
 		ereport(NOTICE,

@@ -312,9 +312,17 @@ jdg_tenant_lock(const char *name, Oid user, JdgTenant *tenant)
 				 errhint("A tenant can be paused and resumed by its owner and by operators.")));
 }
 
-/* Is the tenant being dropped, as this moment has it? */
-static bool
-is_dropping(int32 tenant_id)
+/* why no row can get the label of a tenant */
+typedef enum Fault
+{
+	FAULT_NONE,
+	FAULT_DROPPING,
+	FAULT_DROPPED				/* the transaction's snapshot is older */
+} Fault;
+
+/* The fault of a tenant at this moment. */
+static Fault
+fault_now(int32 tenant_id)
 {
 	static JdgQuery q = {
 		"SELECT dropping FROM jadugar_internal.tenant WHERE tenant_id = $1",
@@ -323,14 +331,37 @@ is_dropping(int32 tenant_id)
 	Datum		v[1] = {Int32GetDatum(tenant_id)};
 	JdgTenant	tenant;
 	JdgInternal in;
-	bool		result;
+	Fault		fault = FAULT_DROPPED;
 
 	if (!IsolationUsesXactSnapshot())
-		return jdg_tenant_by_id(tenant_id, &tenant) && tenant.dropping;
+		return jdg_tenant_by_id(tenant_id, &tenant) && tenant.dropping ?
+			FAULT_DROPPING : FAULT_NONE;
 	jdg_internal_begin(&in);
-	result = jdg_run_latest(&q, v, NULL) > 0 && jdg_col_bool(0, 1);
+	if (jdg_run_latest(&q, v, NULL) > 0)
+		fault = jdg_col_bool(0, 1) ? FAULT_DROPPING : FAULT_NONE;
 	jdg_internal_end(&in);
-	return result;
+	return fault;
+}
+
+/* Uses a label, unless it has a fault.  Sets *tenant then. */
+static Fault
+use(const char *label, JdgTenant *tenant)
+{
+	if (!jdg_tenant_by_name(label, tenant))
+		return FAULT_NONE;
+	if (tenant->dropping)
+		return FAULT_DROPPING;
+	jdg_lock_xact_shared(JDG_LOCK_TENANT, (uint32) tenant->tenant_id);
+	AcceptInvalidationMessages();
+	return fault_now(tenant->tenant_id);
+}
+
+bool
+jdg_tenant_try_use(const char *label)
+{
+	JdgTenant	tenant;
+
+	return label == NULL || use(label, &tenant) == FAULT_NONE;
 }
 
 void
@@ -338,15 +369,23 @@ jdg_tenant_use(const char *label)
 {
 	JdgTenant	tenant;
 
-	Assert(!jdg_is_bookkeeping());
-	if (!jdg_tenant_by_name(label, &tenant))
+	if (label == NULL)
 		return;
-	if (tenant.dropping)
-		jdg_tenant_is_dropped(&tenant);
-	jdg_lock_xact_shared(JDG_LOCK_TENANT, (uint32) tenant.tenant_id);
-	AcceptInvalidationMessages();
-	if (is_dropping(tenant.tenant_id))
-		jdg_tenant_is_dropped(&tenant);
+	switch (use(label, &tenant))
+	{
+		case FAULT_NONE:
+			break;
+		case FAULT_DROPPING:
+			jdg_tenant_is_dropped(&tenant);
+			break;
+		case FAULT_DROPPED:
+			ereport(ERROR,
+					(errcode(JDG_ERRCODE_CONFLICT),
+					 errmsg("tenant \"%s\" has been dropped", tenant.name),
+					 errdetail("The snapshot of this transaction is older."),
+					 errhint("Begin another transaction.")));
+			break;
+	}
 }
 
 void

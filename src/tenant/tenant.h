@@ -89,10 +89,12 @@ extern void jdg_tenant_lock(const char *name, Oid user, JdgTenant *tenant);
 
 /*
  * For rows that will have the label: until the end of the transaction,
- * drop_tenant() waits.  Raises CONFLICT if that has begun.  A label that was
- * not created is accepted.  Outside jdg_internal_begin().
+ * drop_tenant() waits.  Raises CONFLICT if that has begun, or if the tenant has
+ * been dropped since the transaction took its snapshot; "try" returns false.  A
+ * label that was not created is accepted, and so is NULL.
  */
 extern void jdg_tenant_use(const char *label);
+extern bool jdg_tenant_try_use(const char *label);
 
 /* CONFLICT: drop_tenant() has begun */
 JDG_NORETURN extern void jdg_tenant_is_dropped(const JdgTenant *tenant);

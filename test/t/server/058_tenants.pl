@@ -177,5 +177,56 @@ like(psql_error($node, q{SELECT jadugar.enqueue('SELECT 1', tenant => 'full')}),
 	qr/too many unfinished tasks/, 'a prepared transaction has a place');
 $node->safe_psql('postgres', q{ROLLBACK PREPARED 'p'});
 poll($node, q{SELECT jadugar.enqueue('SELECT 1', tenant => 'full', delay => '1 day') > 0}, 't');
+# when it has ended, the number of tasks is right, also after a restart in between
+$node->safe_psql('postgres', q{
+	SELECT jadugar.create_tenant('prepared', max_tasks => 5);
+	-- enqueues until the tenant is full
+	CREATE PROCEDURE fill_up() LANGUAGE plpgsql AS $$
+	BEGIN
+		FOR i IN 1 .. 100 LOOP
+			BEGIN
+				PERFORM jadugar.enqueue('SELECT 1', tenant => 'prepared', delay => '1 day');
+			EXCEPTION WHEN SQLSTATE 'JD013' THEN RETURN;
+			END;
+		END LOOP;
+	END $$});
+foreach my $end (qw(COMMIT ROLLBACK))
+{
+	foreach my $restart (undef, 'fast', 'immediate')
+	{
+		my $what = "$end PREPARED" . ($restart ? " after a restart ($restart)" : '');
+		my $first = $node->safe_psql('postgres', q{
+			SELECT jadugar.cancel_tasks(tenant => 'prepared') \g /dev/null
+			SELECT min(jadugar.enqueue('SELECT 1', tenant => 'prepared', delay => '1 day')) FROM generate_series(1, 2)});
+
+		$node->safe_psql('postgres', qq{
+			BEGIN;
+			SELECT jadugar.enqueue('SELECT 1', tenant => 'prepared', delay => '1 day') FROM generate_series(1, 2);
+			SELECT jadugar.cancel($first);
+			PREPARE TRANSACTION 'p'});
+		if ($restart)
+		{
+			$node->stop($restart);
+			$node->start;
+		}
+		$node->safe_psql('postgres', "$end PREPARED 'p'");
+		is($node->safe_psql('postgres', q{SELECT count(*) FROM jadugar.tasks WHERE tenant = 'prepared'}), $end eq 'COMMIT' ? 3 : 2, "$what: its tasks");
+		$node->safe_psql('postgres', 'CALL fill_up()');
+		is($node->safe_psql('postgres', q{SELECT count(*) FROM jadugar.tasks WHERE tenant = 'prepared'}), 5, "$what: the tenant holds five");
+		is($node->safe_psql('postgres', qq{SELECT jadugar.cancel(max(task_id)) FROM jadugar.tasks WHERE tenant = 'prepared'; CALL fill_up();
+			SELECT count(*) FROM jadugar.tasks WHERE tenant = 'prepared'}), "t\n5", "$what: and not more after an end");
+	}
+}
+# drop_tenant() waits for it, also after a restart, and drops its tasks
+$node->safe_psql('postgres', q{BEGIN; SELECT jadugar.alter_tenant('prepared', reset => '{max_tasks}');
+	SELECT jadugar.enqueue('SELECT 1', tenant => 'prepared', delay => '1 day'); PREPARE TRANSACTION 'p'});
+$node->restart;
+my $drop = $node->background_psql('postgres');
+$drop->query_until(qr/dropping/, "\\echo dropping\nCALL jadugar.drop_tenant('prepared');\n");
+ok(poll($node, q{SELECT count(*) FROM pg_locks WHERE NOT granted AND pid <> pg_backend_pid()}, '1'), 'drop_tenant() waits for a prepared transaction');
+$node->safe_psql('postgres', q{COMMIT PREPARED 'p'});
+$drop->query_safe('SELECT 1');
+$drop->quit;
+is($node->safe_psql('postgres', q{SELECT (SELECT count(*) FROM jadugar.tasks WHERE tenant = 'prepared'), (SELECT count(*) FROM jadugar.tenants WHERE name = 'prepared')}), '0|0', 'and drops its tasks');
 
 done_testing();
