@@ -271,7 +271,9 @@ JDG_FUNCTION(jdg_cached, JDG_LEVEL_USER_READS)
 	JDG_READ_ARGS("cached", cached_args, &a);
 	jdg_cache_check_key(a.key);
 	(void) jdg_check_interval("ttl", a.ttl, false);
-	(void) jdg_check_interval("stale_for", a.stale_for, true);
+	/* a stale value needs a task, which needs a tenant */
+	if (jdg_interval_us(jdg_check_interval("stale_for", a.stale_for, true)) > 0)
+		jdg_tenant_check_call();
 	if (RecoveryInProgress())
 		PG_RETURN_JSONB_P(compute(&a));
 	found = jdg_cache_read(GetUserId(), a.key, false, &cached);

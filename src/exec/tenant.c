@@ -19,8 +19,9 @@
 #include "exec/tenant.h"
 #include "tenant/tenant.h"
 
-char *
-jdg_tenant_of_call(const char *given)
+/* The label that a call chooses, or NULL; see tenant.h. */
+static const char *
+choose(const char *given)
 {
 	Assert(!jdg_is_bookkeeping());
 	jdg_check_tenant("tenant", given);
@@ -28,8 +29,20 @@ jdg_tenant_of_call(const char *given)
 		given = jdg_current_task->tenant;
 	if (given == NULL && jdg_tenant[0] != '\0')
 		given = jdg_tenant;
-	given = jdg_tenant_of_new_row(given);
+	return jdg_tenant_of_new_row(given);
+}
+
+char *
+jdg_tenant_of_call(const char *given)
+{
+	given = choose(given);
 	if (given != NULL)
 		jdg_tenant_use(given);
 	return given ? pstrdup(given) : NULL;
+}
+
+void
+jdg_tenant_check_call(void)
+{
+	(void) choose(NULL);
 }

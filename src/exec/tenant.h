@@ -17,4 +17,10 @@
  */
 extern char *jdg_tenant_of_call(const char *given);
 
+/*
+ * Raises the errors of jdg_tenant_of_call(NULL) for a call that makes a row in
+ * some cases only, so that they do not depend on the case.
+ */
+extern void jdg_tenant_check_call(void);
+
 #endif							/* JDG_EXEC_TENANT_H */

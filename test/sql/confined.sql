@@ -300,6 +300,17 @@ SELECT name, tenant FROM jadugar.schedules WHERE name = 'own schedule';
 -- of a role with several tenants
 SET ROLE cf_hush;
 SELECT test.error_of($$SELECT jadugar.enqueue('SELECT 1')$$) AS error;
+-- cached() needs a tenant if it may have to refresh a value, whatever it finds
+SELECT jadugar.cached('several', 'SELECT 1 AS v'), jadugar.cached('several', 'SELECT 2 AS v');
+SELECT test.error_of($$SELECT jadugar.cached('new', 'SELECT 1 AS v', stale_for => '1 day')$$) AS error;
+SELECT test.error_of($$SELECT jadugar.cached('several', 'SELECT 1 AS v', stale_for => '1 day')$$) AS error;
+SET jadugar.tenant = 'hush2';
+SELECT jadugar.cached('new', 'SELECT 1 AS v', ttl => '1 microsecond', stale_for => '1 day');
+SELECT jadugar.cached('new', 'SELECT 2 AS v', ttl => '1 microsecond', stale_for => '1 day');
+RESET jadugar.tenant;
+SELECT test.error_of($$SELECT jadugar.cached('new', 'SELECT 1 AS v', stale_for => '1 day')$$) AS error;
+SELECT tenant FROM jadugar.tasks WHERE unique_key = 'cache/new';
+SELECT jadugar.cancel_tasks(tenant => 'hush2', unique_key => 'cache/new'), jadugar.cache_delete('', prefix => true);
 -- objects of the caller before those of jadugar and of the server
 RESET ROLE;
 DO $$ BEGIN EXECUTE format('GRANT TEMPORARY ON DATABASE %I TO cf_acme', current_database()); END $$;
@@ -375,6 +386,19 @@ SELECT jadugar.grant_access('cf_acme');
 SELECT test.error_of(statement) AS error FROM unnest(ARRAY[$$SELECT jadugar.grant_tenant('none', 'cf_acme')$$, $$SELECT jadugar.grant_tenant('acme', 'none')$$,
 	$$SELECT jadugar.grant_tenant('acme', 'public')$$, $$SELECT jadugar.grant_tenant('acme', 'cf_acme', 'operator')$$, $$SELECT jadugar.grant_tenant('acme', 'cf_super')$$,
 	$$SELECT jadugar.revoke_tenant('hush', 'cf_acme')$$]) statement;
+-- a role without access cannot use what it is granted
+CREATE ROLE cf_nobody;
+SET client_min_messages = notice;
+SELECT jadugar.grant_tenant('acme', 'cf_nobody');
+SELECT jadugar.grant_queue('own_queue', 'cf_nobody');
+SELECT jadugar.grant_topic('own_topic', 'cf_nobody');
+SELECT jadugar.grant_event_type('own.type', 'cf_nobody');
+SELECT jadugar.grant_handler('own_handler', 'cf_nobody');
+SELECT jadugar.grant_tenant('acme', 'cf_mon', 'monitor');
+SET client_min_messages = warning;
+SELECT jadugar.revoke_tenant('acme', 'cf_nobody'), jadugar.revoke_queue('own_queue', 'cf_nobody'), jadugar.revoke_topic('own_topic', 'cf_nobody'),
+	jadugar.revoke_event_type('own.type', 'cf_nobody'), jadugar.revoke_handler('own_handler', 'cf_nobody') \g /dev/null
+DROP ROLE cf_nobody;
 GRANT cf_free TO cf_mon;
 SELECT jadugar.grant_tenant('acme', 'cf_mon');
 REVOKE cf_free FROM cf_mon;
