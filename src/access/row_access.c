@@ -59,6 +59,26 @@ jdg_may_manage_row(Oid role, Oid owner, const char *tenant)
 	return jdg_may_manage(role, owner);
 }
 
+bool
+jdg_may_replace(Oid role, Oid owner)
+{
+	JdgConfined *own;
+	const JdgConfined *c;
+
+	if (!jdg_owns(role, owner))
+		return false;
+	own = jdg_confined_copy(jdg_confined(role));
+	if (own == NULL)
+		return true;
+	c = jdg_confined(owner);
+	for (int i = 0; c != NULL && i < c->n; i++)
+	{
+		if (confined_access(own, c->tenants[i].name) == JDG_ROW_HIDDEN)
+			return false;
+	}
+	return c != NULL;
+}
+
 void
 jdg_put_tenants(Datum *value, char *isnull, Oid role)
 {

@@ -31,6 +31,12 @@ extern JdgRowAccess jdg_row_access(Oid role, Oid owner, const char *tenant);
 extern bool jdg_may_manage_row(Oid role, Oid owner, const char *tenant);
 
 /*
+ * May the role replace code of this owner, which rows of any tenant may run?
+ * It has the rights of the owner, and is not confined to fewer tenants.
+ */
+extern bool jdg_may_replace(Oid role, Oid owner);
+
+/*
  * The parameter of a query that selects rows on which the role may act, beside
  * their owner: its tenants as text[]; null for a role that is not confined.
  */

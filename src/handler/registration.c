@@ -18,6 +18,7 @@
 
 #include "access/audit.h"
 #include "access/owner.h"
+#include "access/row_access.h"
 #include "base/clock.h"
 #include "base/errors.h"
 #include "base/params.h"
@@ -112,6 +113,13 @@ check_replace(const JdgRegistration *r, Oid user, Oid owner, const char *kind)
 				 errdetail("It belongs to role \"%s\".",
 						   jdg_role_name(owner)),
 				 errhint("Choose another name, or act as a member of that role.")));
+	if (!jdg_may_replace(user, owner))
+		ereport(ERROR,
+				(errcode(JDG_ERRCODE_FORBIDDEN),
+				 errmsg("permission denied to replace handler \"%s\"", r->name),
+				 errdetail("It belongs to role \"%s\", which is not confined to your tenants.",
+						   jdg_role_name(owner)),
+				 errhint("Choose another name, or ask that role to replace it.")));
 
 	/* grants of C handlers are given for the library, not for its owner */
 	if ((strcmp(kind, "c") == 0) != (strcmp(r->kind, "c") == 0))
