@@ -114,8 +114,30 @@ jdg_actor_concurrency_key(const char *name, const char *key)
 	return psprintf(JDG_ACTOR_KEY_PREFIX "%s/%s", name, key);
 }
 
+bool
+jdg_actor_is_of_tenant(const char *of, const char *tenant)
+{
+	return of != NULL && tenant != NULL && strcmp(of, tenant) == 0;
+}
+
 void
-jdg_actor_key_check(const JdgActor *actor, const char *key, const char *tenant)
+jdg_actor_check_tenant(const JdgActor *actor, const char *key, const char *of,
+					   const char *tenant)
+{
+	if (jdg_confined(jdg_section_caller()) == NULL ||
+		jdg_actor_is_of_tenant(of, tenant))
+		return;
+	ereport(ERROR,
+			(errcode(JDG_ERRCODE_CONFLICT),
+			 errmsg("key \"%s\" of actor \"%s\" is already in use",
+					jdg_excerpt(key), actor->name),
+			 errdetail("Another tenant uses it."),
+			 errhint("Begin the keys of each tenant with its name.")));
+}
+
+void
+jdg_actor_check_key_tenant(const JdgActor *actor, const char *key,
+						   const char *tenant)
 {
 	/* of the messages that wait, one tells: each was checked as this one is */
 	static JdgQuery q = {
@@ -137,15 +159,6 @@ jdg_actor_key_check(const JdgActor *actor, const char *key, const char *tenant)
 		return;
 	n = jdg_run_latest(&q, v, NULL);
 	for (int64 i = 0; i < n; i++)
-	{
-		char	   *label = jdg_col_text(i, 1, CurrentMemoryContext);
-
-		if (label == NULL || strcmp(label, tenant) != 0)
-			ereport(ERROR,
-					(errcode(JDG_ERRCODE_CONFLICT),
-					 errmsg("key \"%s\" of actor \"%s\" is already in use",
-							jdg_excerpt(key), actor->name),
-					 errdetail("Another tenant uses it."),
-					 errhint("Begin the keys of each tenant with its name.")));
-	}
+		jdg_actor_check_tenant(actor, key,
+							   jdg_col_text(i, 1, CurrentMemoryContext), tenant);
 }

@@ -49,12 +49,20 @@ extern void jdg_actor_lock_change(const char *name);
 extern bool jdg_actor_try_lock_change(const char *name);
 
 /*
- * Raises CONFLICT if the caller is confined, and a state or a message of the key
- * has another tenant than this one.  Keys are unique for an actor, across
- * tenants.  Inside jdg_internal_begin().
+ * Is the tenant of a key, or of a message to it, this one?  No tenant is none's.
  */
-extern void jdg_actor_key_check(const JdgActor *actor, const char *key,
-								const char *tenant);
+extern bool jdg_actor_is_of_tenant(const char *of, const char *tenant);
+
+/*
+ * Raises CONFLICT if the caller is confined, and the state or a message of the
+ * key is not of this tenant: the first compares it with the tenant "of" one of
+ * them, the second reads them all.  Keys are unique for an actor, across tenants.
+ * Inside jdg_internal_begin().
+ */
+extern void jdg_actor_check_tenant(const JdgActor *actor, const char *key,
+								   const char *of, const char *tenant);
+extern void jdg_actor_check_key_tenant(const JdgActor *actor, const char *key,
+									   const char *tenant);
 
 /* the concurrency_key of messages to a key, or the beginning of all of them */
 extern char *jdg_actor_concurrency_key(const char *name, const char *key);

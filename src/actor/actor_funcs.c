@@ -26,6 +26,8 @@
 #include "access/owner.h"
 #include "access/row_access.h"
 #include "actor/actor.h"
+#include "actor/messages.h"
+#include "actor/state.h"
 #include "base/args.h"
 #include "base/clock.h"
 #include "base/errors.h"
@@ -148,6 +150,13 @@ check_replace(const RegisterArgs *a, const JdgActor *old, Oid user)
 				 errmsg("permission denied to replace actor \"%s\"", a->name),
 				 errdetail("It belongs to role \"%s\".", jdg_role_name(old->owner)),
 				 errhint("Choose another name, or act as a member of that role.")));
+	if (!jdg_may_replace(user, old->owner))
+		ereport(ERROR,
+				(errcode(JDG_ERRCODE_FORBIDDEN),
+				 errmsg("permission denied to replace actor \"%s\"", a->name),
+				 errdetail("It belongs to role \"%s\", which is not confined to your tenants.",
+						   jdg_role_name(old->owner)),
+				 errhint("Choose another name, or ask that role to replace it.")));
 }
 
 /* Inserts the actor, or changes it all but for its owner. */
@@ -209,38 +218,6 @@ JDG_FUNCTION(jdg_register_actor, JDG_LEVEL_USER)
 	jdg_audit("register_actor", "actor", a.name, owner);
 	jdg_internal_end(&in);
 	return CStringGetTextDatum(a.name);
-}
-
-/* Cancels messages that no worker has; and holders of keys. */
-static void
-cancel_messages(const JdgActor *actor, Oid user)
-{
-	static JdgQuery q = {
-		"SELECT t.task_id FROM jadugar_internal.task t WHERE t.owner = $1 "
-		"AND t.concurrency_key IS NOT NULL "
-		"AND starts_with(t.concurrency_key, $2) ORDER BY t.task_id DESC", 2,
-		{OIDOID, TEXTOID}
-	};
-	MemoryContext each = AllocSetContextCreate(CurrentMemoryContext, "jadugar actor",
-											   ALLOCSET_DEFAULT_SIZES);
-	Datum		v[2] = {ObjectIdGetDatum(actor->owner),
-	CStringGetTextDatum(jdg_actor_concurrency_key(actor->name, ""))};
-	int64		n = jdg_run(&q, v, NULL, 0);
-	int64	   *ids = jdg_col_int64s(n, 1, CurrentMemoryContext);
-
-	/* the last first: no place is handed to a message that goes, too */
-	for (int64 i = 0; i < n; i++)
-	{
-		MemoryContext old = MemoryContextSwitchTo(each);
-		JdgTask		t;
-
-		CHECK_FOR_INTERRUPTS();
-		if (jdg_task_hold(ids[i], &t, each) == JDG_HOLD_LOCKED &&
-			!jdg_task_is_begun(&t))
-			jdg_settle_drop(&t, "cancelled", user);
-		MemoryContextSwitchTo(old);
-		MemoryContextReset(each);
-	}
 }
 
 /* Raises CONFLICT if a confined caller does not act on all keys of an actor. */
@@ -307,9 +284,10 @@ JDG_FUNCTION(jdg_drop_actor, JDG_LEVEL_USER)
 				 errdetail("It belongs to role \"%s\".", jdg_role_name(actor.owner)),
 				 errhint("An actor can be dropped by its owner and by operators.")));
 	refuse_hidden_keys(&actor);
-	cancel_messages(&actor, in.save_user);
+	jdg_messages_cancel(actor.name, actor.owner, in.save_user, NULL, NULL);
 	jdg_run(&states, v, NULL, 0);
 	jdg_run(&actors, v, NULL, 0);
+	jdg_actor_state_dropped(name);
 	jdg_audit("drop_actor", "actor", name, actor.owner);
 	jdg_internal_end(&in);
 	PG_RETURN_VOID();

@@ -81,8 +81,9 @@ static const JdgArg load_args[] = {
 	{"payload", JSONBOID, 0, JDG_NEEDED},
 };
 
-/* the message whose state this process has loaded last */
+/* the message whose state this process has loaded last; and that state */
 static int64 loaded_task = 0;
+static TimestampTz loaded_registered;
 
 static void
 check_names(const SendArgs *a)
@@ -196,11 +197,12 @@ JDG_FUNCTION(jdg_send, JDG_LEVEL_USER)
 	jdg_actor_read(a.actor, &actor, mcxt);
 	jdg_internal_end(&in);
 	check_may_send(&actor, GetUserId());
+	jdg_require_may_work(actor.owner);
 	prepare_message(&a, &actor, &t, &queue);
 	t.task_id = jdg_task_next_id();
 
 	jdg_internal_begin(&in);
-	jdg_actor_key_check(&actor, a.key, t.tenant);
+	jdg_actor_check_key_tenant(&actor, a.key, t.tenant);
 	if (t.unique_key)
 		id = jdg_unique_key_take(&t, DT_NOBEGIN);
 	if (id != 0)
@@ -277,9 +279,8 @@ JDG_FUNCTION(jdg_reset_actor, JDG_LEVEL_USER)
 				 errmsg("permission denied to reset actor \"%s\"", a.actor),
 				 errdetail("It belongs to role \"%s\".", jdg_role_name(actor.owner)),
 				 errhint("An actor can be reset by its owner and by operators.")));
-	jdg_actor_state_write(a.actor, a.key, tenant, a.state,
-						  jdg_confined(in.save_user) != NULL);
-	jdg_actor_key_check(&actor, a.key, tenant);
+	jdg_actor_state_reset(&actor, a.key, tenant, a.state);
+	jdg_actor_check_key_tenant(&actor, a.key, tenant);
 	(void) jdg_actor_release(actor.owner, jdg_actor_concurrency_key(a.actor, a.key),
 							 0, in.save_user);
 	jdg_audit_detail("reset_actor", "actor", a.actor, actor.owner,
@@ -316,7 +317,7 @@ check_tenant(Jsonb *payload, const char *of)
 {
 	const char *own = jdg_json_get_text(payload, "tenant");
 
-	if (own == NULL || (of != NULL && strcmp(own, of) == 0))
+	if (own == NULL || jdg_actor_is_of_tenant(of, own))
 		return;
 	jdg_current_task->discard_reason = "another tenant uses the key";
 	ereport(ERROR,
@@ -330,21 +331,21 @@ JDG_FUNCTION(jdg_actor_load, JDG_LEVEL_USER)
 	Jsonb	   *payload = NULL;
 	SendArgs	a = {0};
 	JdgInternal in;
-	Jsonb	   *state;
+	JdgActorState loaded;
 	Jsonb	   *copy;
-	char	   *of;
 
 	JDG_READ_ARGS("_actor_load", load_args, &payload);
 	read_message("_actor_load", payload, &a);
 	jdg_actor_lock_use(a.actor);
 	jdg_internal_begin(&in);
-	state = jdg_actor_state_load(a.actor, a.key, jdg_current_task->tenant,
-								 in.save_user, &of);
-	check_tenant(payload, of);
-	copy = MemoryContextAlloc(fcinfo->flinfo->fn_mcxt, VARSIZE(state));
-	memcpy(copy, state, VARSIZE(state));
+	jdg_actor_state_load(a.actor, a.key, jdg_current_task->tenant,
+						 in.save_user, &loaded);
+	check_tenant(payload, loaded.tenant);
+	copy = MemoryContextAlloc(fcinfo->flinfo->fn_mcxt, VARSIZE(loaded.state));
+	memcpy(copy, loaded.state, VARSIZE(loaded.state));
 	jdg_internal_end(&in);
 	loaded_task = jdg_current_task->task_id;
+	loaded_registered = loaded.registered;
 	PG_RETURN_JSONB_P(copy);
 }
 
@@ -352,6 +353,7 @@ JDG_FUNCTION(jdg_actor_load, JDG_LEVEL_USER)
 JDG_FUNCTION(jdg_actor_store, JDG_LEVEL_USER)
 {
 	SendArgs	a = {0};
+	JdgActorState of = {0};
 	JdgInternal in;
 
 	if (PG_ARGISNULL(0))
@@ -363,9 +365,10 @@ JDG_FUNCTION(jdg_actor_store, JDG_LEVEL_USER)
 				 errmsg("the message has not loaded the state that it stores"),
 				 errhint("Send messages with jadugar.send().")));
 	loaded_task = 0;
+	of.tenant = jdg_current_task->tenant;
+	of.registered = loaded_registered;
 	jdg_internal_begin(&in);
-	jdg_actor_state_store(a.actor, a.key, jdg_current_task->tenant,
-						  jdg_arg_jsonb(fcinfo, 1));
+	jdg_actor_state_store(a.actor, a.key, &of, jdg_arg_jsonb(fcinfo, 1));
 	JDG_FAULT("actor-stored");
 	jdg_internal_end(&in);
 	PG_RETURN_VOID();

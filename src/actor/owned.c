@@ -15,7 +15,9 @@
 #include "utils/builtins.h"
 
 #include "actor/actor.h"
+#include "actor/messages.h"
 #include "actor/owned.h"
+#include "actor/state.h"
 #include "base/params.h"
 
 static void
@@ -33,11 +35,48 @@ drop_cache(JdgHandover *h)
 	jdg_handover_rows(h, &list, changes);
 }
 
+/* Reports a message, which is a task. */
+static void
+report_task(JdgHandover *h, int64 task_id, const char *problem)
+{
+	const char *kind = h->kind;
+
+	h->kind = "tasks";
+	jdg_handover_report(h, psprintf(INT64_FORMAT, task_id), problem);
+	h->kind = kind;
+}
+
+static void
+report_message(void *arg, int64 task_id)
+{
+	report_task(arg, task_id, NULL);
+}
+
+static void
+report_left_message(void *arg, int64 task_id)
+{
+	report_task(arg, task_id, "its actor stays");
+}
+
 /*
- * Reports the actors of a role, and returns the names of those that may change.
- * An actor that runs a message, or gets one, is left: no one waits for a worker.
+ * Why an actor, which the caller has locked, cannot be handed over; NULL: it
+ * can.  No one waits for a worker.
  */
-static Datum
+static const char *
+obstacle_to(JdgHandover *h, const char *name)
+{
+	if (!jdg_actor_try_lock_change(name))
+		return "a message of it runs, or is being sent";
+	if (!OidIsValid(h->to))
+		return NULL;
+	return jdg_messages_obstacle(name, h->from, h->to);
+}
+
+/*
+ * Reports the actors of a role, with their messages if these are to move.
+ * Returns the names of the actors that change.
+ */
+static List *
 free_actors(JdgHandover *h)
 {
 	static JdgQuery q = {
@@ -46,19 +85,39 @@ free_actors(JdgHandover *h)
 	};
 	Datum		v[1] = {ObjectIdGetDatum(h->from)};
 	int64		n = jdg_run(&q, v, NULL, 0);
-	Datum	   *names = palloc(sizeof(Datum) * Max(n, 1));
-	int			nfree = 0;
+	List	   *all = NIL;
+	List	   *result = NIL;
+	ListCell   *lc;
 
 	for (int64 i = 0; i < n; i++)
+		all = lappend(all, jdg_col_text(i, 1, CurrentMemoryContext));
+	foreach(lc, all)
 	{
-		char	   *name = jdg_col_text(i, 1, CurrentMemoryContext);
-		bool		locked = jdg_actor_try_lock_change(name);
+		const char *obstacle = obstacle_to(h, lfirst(lc));
 
-		jdg_handover_report(h, name, locked ? NULL : "a message of it runs, or is being sent");
-		if (locked)
-			names[nfree++] = CStringGetTextDatum(name);
+		jdg_handover_report(h, lfirst(lc), obstacle);
+		if (OidIsValid(h->to))
+			jdg_messages_list(lfirst(lc), h->from, obstacle == NULL ?
+							  report_message : report_left_message, h);
+		if (obstacle == NULL)
+			result = lappend(result, lfirst(lc));
 	}
-	return jdg_array(TEXTOID, names, NULL, nfree);
+	return result;
+}
+
+/* The names as an argument of a query. */
+static Datum
+array_of(List *names)
+{
+	Datum	   *elems = palloc(sizeof(Datum) * Max(list_length(names), 1));
+	int			n = 0;
+	ListCell   *lc;
+
+	foreach(lc, names)
+	{
+		elems[n++] = CStringGetTextDatum(lfirst(lc));
+	}
+	return jdg_array(TEXTOID, elems, NULL, n);
 }
 
 static void
@@ -72,15 +131,20 @@ reassign_actors(JdgHandover *h)
 		"UPDATE jadugar_internal.actor SET owner = $2 WHERE name = ANY ($1)",
 		2, {TEXTARRAYOID, OIDOID}
 	};
-	Datum		v[2] = {free_actors(h), ObjectIdGetDatum(h->to)};
+	List	   *names = free_actors(h);
+	Datum		v[2] = {array_of(names), ObjectIdGetDatum(h->to)};
+	ListCell   *lc;
 
 	if (h->dry_run)
 		return;
 	jdg_run(&states, v, NULL, 0);
 	jdg_run(&actors, v, NULL, 0);
+	foreach(lc, names)
+	{
+		jdg_messages_move(lfirst(lc), h->from, h->to);
+	}
 }
 
-/* The messages are tasks, which are another kind. */
 static void
 drop_actors(JdgHandover *h)
 {
@@ -92,12 +156,22 @@ drop_actors(JdgHandover *h)
 		"DELETE FROM jadugar_internal.actor WHERE name = ANY ($1)",
 		1, {TEXTARRAYOID}
 	};
-	Datum		v[1] = {free_actors(h)};
+	List	   *names = free_actors(h);
+	Datum		v[1] = {array_of(names)};
+	ListCell   *lc;
 
 	if (h->dry_run)
 		return;
+	foreach(lc, names)
+	{
+		jdg_messages_cancel(lfirst(lc), h->from, h->caller, report_message, h);
+	}
 	jdg_run(&states, v, NULL, 0);
 	jdg_run(&actors, v, NULL, 0);
+	foreach(lc, names)
+	{
+		jdg_actor_state_dropped(lfirst(lc));
+	}
 }
 
 const JdgOwned jdg_actor_owned[] = {

@@ -41,7 +41,9 @@ typedef struct Kept
 	char	   *concurrency_key;
 	Jsonb	   *state;			/* NULL: the key is forgotten */
 	int64		version;
+	TimestampTz registered;
 	bool		changed;		/* since it was written */
+	bool		in_doubt;		/* the actor may have been dropped */
 	MemoryContextCallback gone; /* the transaction has ended */
 } Kept;
 
@@ -74,8 +76,8 @@ copy_state(const Jsonb *state, MemoryContext mcxt)
 
 /* Keeps a state that was loaded. */
 static void
-keep(const char *actor, const char *key, const char *tenant,
-	 const Jsonb *state, int64 version)
+keep(const char *actor, const char *key, const JdgActorState *loaded,
+	 int64 version)
 {
 	MemoryContext old = MemoryContextSwitchTo(TopTransactionContext);
 	Kept	   *k = palloc0(sizeof(Kept));
@@ -83,95 +85,93 @@ keep(const char *actor, const char *key, const char *tenant,
 	Assert(kept == NULL);
 	k->actor = pstrdup(actor);
 	k->key = pstrdup(key);
-	k->tenant = tenant ? pstrdup(tenant) : NULL;
+	k->tenant = loaded->tenant ? pstrdup(loaded->tenant) : NULL;
 	k->concurrency_key = jdg_actor_concurrency_key(actor, key);
-	k->state = copy_state(state, TopTransactionContext);
+	k->state = copy_state(loaded->state, TopTransactionContext);
 	k->version = version;
+	k->registered = loaded->registered;
 	k->gone.func = forget_kept;
 	MemoryContextRegisterResetCallback(TopTransactionContext, &k->gone);
 	MemoryContextSwitchTo(old);
 	kept = k;
 }
 
+/* of the registration of which the state was loaded */
+#define IS_REGISTERED \
+	"EXISTS (SELECT FROM jadugar_internal.actor a WHERE a.name = s.actor " \
+	"AND a.created_at = $registered OFFSET 0)"
+
 /*
  * "version" is that of the new state; 0: the next one.  A row keeps its tenant;
- * a new one gets this one.  With "own_only", a row of another tenant stays as it
- * is.
+ * a new one gets that of "of".
  */
 static void
-write_state(const char *actor, const char *key, const char *tenant,
-			Jsonb *state, int64 version, bool own_only)
+write_state(const char *actor, const char *key, const JdgActorState *of,
+			Jsonb *state, int64 version)
 {
 	static JdgQuery forget = {
 		"DELETE FROM jadugar_internal.actor_state s "
-		"WHERE s.actor = $1 AND s.key = $2 AND (NOT $3 OR s.tenant = $4)", 4,
-		{TEXTOID, TEXTOID, BOOLOID, TEXTOID}
+		"WHERE s.actor = $actor AND s.key = $key AND " IS_REGISTERED
 	};
 	static JdgQuery update = {
 		"UPDATE jadugar_internal.actor_state s SET state = $state, "
 		"version = COALESCE($version, s.version + 1), updated_at = $now "
-		"WHERE s.actor = $actor AND s.key = $key "
-		"AND (NOT $own_only OR s.tenant = $tenant)"
+		"WHERE s.actor = $actor AND s.key = $key AND " IS_REGISTERED
 	};
 	static JdgQuery insert = {
 		"INSERT INTO jadugar_internal.actor_state AS s (actor, key, owner, "
 		"tenant, state, version, updated_at) "
 		"SELECT a.name, $key, a.owner, $tenant, $state, COALESCE($version, 1), "
-		"$now FROM jadugar_internal.actor a WHERE a.name = $actor "
+		"$now FROM jadugar_internal.actor a "
+		"WHERE a.name = $actor AND a.created_at = $registered "
 		"ON CONFLICT (actor, key) DO UPDATE SET owner = excluded.owner, "
 		"state = excluded.state, version = s.version + 1, "
-		"updated_at = excluded.updated_at "
-		"WHERE NOT $own_only OR s.tenant = excluded.tenant"
+		"updated_at = excluded.updated_at"
 	};
-	Datum		v[4] = {CStringGetTextDatum(actor), CStringGetTextDatum(key),
-	BoolGetDatum(own_only)};
-	char		nulls[] = {' ', ' ', ' ', tenant ? ' ' : 'n'};
 	JdgParams	p = {0};
+	JdgParams	gone = {0};
 
-	if (tenant)
-		v[3] = CStringGetTextDatum(tenant);
+	jdg_bind_text(&gone, "actor", actor);
+	jdg_bind_text(&gone, "key", key);
+	jdg_bind_time(&gone, "registered", of->registered);
 	if (state == NULL)
 	{
-		jdg_run(&forget, v, nulls, 0);
+		jdg_run_params(&forget, &gone, 0);
 		return;
 	}
-	jdg_bind_text(&p, "tenant", tenant);
+	jdg_bind_text(&p, "actor", actor);
+	jdg_bind_text(&p, "key", key);
+	jdg_bind_time(&p, "registered", of->registered);
+	jdg_bind_text(&p, "tenant", of->tenant);
 	jdg_bind_jsonb(&p, "state", state);
 	jdg_bind_int64_or_null(&p, "version", version != 0 ? &version : NULL);
 	jdg_bind_time(&p, "now", jdg_now());
-	jdg_bind_text(&p, "actor", actor);
-	jdg_bind_text(&p, "key", key);
-	jdg_bind(&p, "own_only", BOOLOID, BoolGetDatum(own_only), false);
 	if (jdg_run_params(&update, &p, 0) == 0)
 		jdg_run_params(&insert, &p, 0);
 }
 
 void
-jdg_actor_state_write(const char *actor, const char *key, const char *tenant,
-					  Jsonb *state, bool own_only)
-{
-	write_state(actor, key, tenant, state, 0, own_only);
-}
-
-void
 jdg_actor_state_flush(void)
 {
+	JdgActorState of = {0};
+
 	if (kept == NULL || !kept->changed)
 		return;
-	write_state(kept->actor, kept->key, kept->tenant, kept->state,
-				kept->version, false);
+	of.tenant = kept->tenant;
+	of.registered = kept->registered;
+	write_state(kept->actor, kept->key, &of, kept->state, kept->version);
 	kept->changed = GetCurrentTransactionNestLevel() > 1;
 }
 
 /*
- * Locks and reads the row of a key; false: it has none.  The row is in the
- * result of the query: state, version, owner of the actor, tenant.
+ * Locks the row of a key; false: it has none.  The row is in the result of the
+ * query: state, version and tenant, owner and created_at of the actor.
  */
 static bool
 lock_row(const char *actor, const char *key)
 {
 	static JdgQuery q = {
-		"SELECT s.state, s.version, a.owner, s.tenant "
+		"SELECT s.state, s.version, s.tenant, a.owner, a.created_at "
 		"FROM jadugar_internal.actor_state s "
 		"JOIN jadugar_internal.actor a ON a.name = s.actor "
 		"WHERE s.actor = $1 AND s.key = $2 FOR UPDATE OF s", 2,
@@ -182,7 +182,7 @@ lock_row(const char *actor, const char *key)
 	return jdg_run(&q, v, NULL, 0) > 0;
 }
 
-/* Makes the row of a key; false: another transaction has made one. */
+/* The same for a row that it makes; false: another transaction has made one. */
 static bool
 make_row(const char *actor, const char *key, const char *tenant)
 {
@@ -192,7 +192,8 @@ make_row(const char *actor, const char *key, const char *tenant)
 		"SELECT a.name, $key, a.owner, $tenant, a.initial, 0, $now "
 		"FROM jadugar_internal.actor a WHERE a.name = $actor "
 		"ON CONFLICT (actor, key) DO NOTHING "
-		"RETURNING s.state, s.version, s.owner, s.tenant"
+		"RETURNING s.state, s.version, s.tenant, s.owner, (SELECT a.created_at "
+		"FROM jadugar_internal.actor a WHERE a.name = s.actor)"
 	};
 	JdgParams	p = {0};
 
@@ -203,38 +204,16 @@ make_row(const char *actor, const char *key, const char *tenant)
 	return jdg_run_params(&q, &p, 0) > 0;
 }
 
-/* The state, with the row as lock_row() reads it. */
-static Jsonb *
-read_row(const char *actor, Oid role, int64 *version, char **tenant)
+/*
+ * Locks the row of a key, which is made if there is none, and reads it.
+ * Returns its version.
+ */
+static int64
+read_row(const char *actor, const char *key, const char *tenant, Oid role,
+		 JdgActorState *row)
 {
-	Oid			owner = jdg_col_oid(0, 3);
+	Oid			owner;
 
-	if (owner != role)
-		ereport(ERROR,
-				(errcode(JDG_ERRCODE_FORBIDDEN),
-				 errmsg("actor \"%s\" belongs to another role", actor),
-				 errdetail("The message is a task of role \"%s\".",
-						   jdg_role_name(role)),
-				 errhint("Reassign the tasks, too: jadugar.reassign_owned().")));
-	*version = jdg_col_int64(0, 2, 0);
-	*tenant = jdg_col_text(0, 4, CurrentMemoryContext);
-	return jdg_col_jsonb(0, 1, CurrentMemoryContext);
-}
-
-Jsonb *
-jdg_actor_state_load(const char *actor, const char *key, const char *tenant,
-					 Oid role, char **of)
-{
-	bool		top = may_keep && GetCurrentTransactionNestLevel() == 1;
-	int64		version;
-	Jsonb	   *state;
-
-	if (top && is_kept(actor, key) && kept->state != NULL)
-	{
-		*of = kept->tenant ? pstrdup(kept->tenant) : NULL;
-		return copy_state(kept->state, CurrentMemoryContext);
-	}
-	jdg_actor_state_flush();
 	while (!lock_row(actor, key) && !make_row(actor, key, tenant))
 	{
 		JdgActor	a;
@@ -242,23 +221,51 @@ jdg_actor_state_load(const char *actor, const char *key, const char *tenant,
 		jdg_actor_read(actor, &a, CurrentMemoryContext);
 		CHECK_FOR_INTERRUPTS();
 	}
-	state = read_row(actor, role, &version, of);
-	if (top)
-	{
-		kept = NULL;
-		keep(actor, key, *of, state, version);
-	}
-	return state;
+	row->state = jdg_col_jsonb(0, 1, CurrentMemoryContext);
+	row->tenant = jdg_col_text(0, 3, CurrentMemoryContext);
+	owner = jdg_col_oid(0, 4);
+	row->registered = jdg_col_time(0, 5, DT_NOBEGIN);
+	if (owner != role)
+		ereport(ERROR,
+				(errcode(JDG_ERRCODE_FORBIDDEN),
+				 errmsg("actor \"%s\" belongs to another role", actor),
+				 errdetail("The message is a task of role \"%s\".",
+						   jdg_role_name(role)),
+				 errhint("Send it again.")));
+	return jdg_col_int64(0, 2, 0);
 }
 
 void
-jdg_actor_state_store(const char *actor, const char *key, const char *tenant,
-					  Jsonb *state)
+jdg_actor_state_load(const char *actor, const char *key, const char *tenant,
+					 Oid role, JdgActorState *loaded)
+{
+	bool		top = may_keep && GetCurrentTransactionNestLevel() == 1;
+	int64		version;
+
+	if (top && is_kept(actor, key) && kept->state != NULL && !kept->in_doubt)
+	{
+		loaded->tenant = kept->tenant ? pstrdup(kept->tenant) : NULL;
+		loaded->registered = kept->registered;
+		loaded->state = copy_state(kept->state, CurrentMemoryContext);
+		return;
+	}
+	jdg_actor_state_flush();
+	version = read_row(actor, key, tenant, role, loaded);
+	if (top)
+	{
+		kept = NULL;
+		keep(actor, key, loaded, version);
+	}
+}
+
+void
+jdg_actor_state_store(const char *actor, const char *key,
+					  const JdgActorState *loaded, Jsonb *state)
 {
 	if (!may_keep || GetCurrentTransactionNestLevel() > 1 ||
 		!is_kept(actor, key))
 	{
-		write_state(actor, key, tenant, state, 0, false);
+		write_state(actor, key, loaded, state, 0);
 		return;
 	}
 	if (kept->state)
@@ -266,6 +273,25 @@ jdg_actor_state_store(const char *actor, const char *key, const char *tenant,
 	kept->state = state ? copy_state(state, TopTransactionContext) : NULL;
 	kept->version++;
 	kept->changed = true;
+}
+
+void
+jdg_actor_state_reset(const JdgActor *actor, const char *key,
+					  const char *tenant, Jsonb *state)
+{
+	JdgActorState row;
+
+	jdg_actor_state_flush();
+	(void) read_row(actor->name, key, tenant, actor->owner, &row);
+	jdg_actor_check_tenant(actor, key, row.tenant, tenant);
+	write_state(actor->name, key, &row, state, 0);
+}
+
+void
+jdg_actor_state_dropped(const char *actor)
+{
+	if (kept != NULL && strcmp(kept->actor, actor) == 0)
+		kept->in_doubt = true;
 }
 
 void

@@ -14,32 +14,45 @@
 
 #include "utils/jsonb.h"
 
-#include "task/task.h"
+#include "actor/actor.h"
+
+/* a state that was loaded */
+typedef struct JdgActorState
+{
+	Jsonb	   *state;
+	const char *tenant;			/* of the row, which it keeps; or NULL */
+	TimestampTz registered;		/* created_at of the actor: tells it from a
+								 * later one of the name */
+} JdgActorState;
 
 /*
- * The state of a key, whose row is locked until the transaction ends; a key
- * without one gets the actor's initial state, with this tenant.  *of receives
- * the tenant of the row, which it keeps, or NULL.  Raises FORBIDDEN if the actor
- * is not the role's any more, and NOT_FOUND.  In the current memory context.
- * Inside jdg_internal_begin(), like the others.
+ * Loads the state of a key, whose row is locked until the transaction ends; a
+ * key without one gets the actor's initial state, with this tenant.  Raises
+ * FORBIDDEN if the actor is not the role's any more, and NOT_FOUND.  In the
+ * current memory context.  Inside jdg_internal_begin(), like the others.
  */
-extern Jsonb *jdg_actor_state_load(const char *actor, const char *key,
-								   const char *tenant, Oid role, char **of);
+extern void jdg_actor_state_load(const char *actor, const char *key,
+								 const char *tenant, Oid role,
+								 JdgActorState *loaded);
 
 /*
- * The state that a message has made of the one that it has loaded; NULL: the
- * key is forgotten.
+ * Stores the state that a message has made of the one that it has loaded; NULL:
+ * the key is forgotten.  Nothing is stored if the actor of that registration is
+ * gone.
  */
 extern void jdg_actor_state_store(const char *actor, const char *key,
-								  const char *tenant, Jsonb *state);
+								  const JdgActorState *loaded, Jsonb *state);
 
 /*
- * Writes the state of a key at once; with "own_only", not that of another
+ * Sets the state of a key at once, for reset_actor(); NULL: the key is
+ * forgotten.  Raises CONFLICT if the caller is confined, and the key has another
  * tenant.
  */
-extern void jdg_actor_state_write(const char *actor, const char *key,
-								  const char *tenant, Jsonb *state,
-								  bool own_only);
+extern void jdg_actor_state_reset(const JdgActor *actor, const char *key,
+								  const char *tenant, Jsonb *state);
+
+/* The actor is dropped: what is kept may be of its registration. */
+extern void jdg_actor_state_dropped(const char *actor);
 
 /* Writes the state that is kept, so that this transaction can read it. */
 extern void jdg_actor_state_flush(void);

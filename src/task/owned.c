@@ -8,7 +8,8 @@
  * waiting.
  *
  * Only so many tasks of one owner and concurrency_key run at a time.  Tasks of a key therefore move together, and only to an owner without tasks
- * of that key.  So do the two tasks that a unique_key may have.
+ * of that key.  So do the two tasks that a unique_key may have.  Messages of
+ * an actor move with the actor.
  *
  *-------------------------------------------------------------------------
  */
@@ -67,6 +68,13 @@ move_unique_keys(JdgHandover *h)
 #define HAS_KEY \
 	"(t.concurrency_key IS NOT NULL OR t.unique_key IS NOT NULL)"
 
+/* a message, which moves with its actor: actor/messages.c */
+#define OF_ACTOR \
+	"(t.concurrency_key IS NOT NULL " \
+	"AND starts_with(t.concurrency_key, '" JDG_ACTOR_KEY_PREFIX "') " \
+	"AND EXISTS (SELECT FROM jadugar_internal.actor a WHERE a.owner = $1 " \
+	"AND a.name = split_part(t.concurrency_key, '/', 2) OFFSET 0))"
+
 /*
  * Moves the tasks with a key, all at once, since those of one key move
  * together.  Nothing is joined: see base/spi.h.  IN without a join reads its
@@ -79,7 +87,7 @@ reassign_keys(JdgHandover *h, Datum *v)
 		"WITH held AS MATERIALIZED (SELECT t.task_id "
 		"FROM jadugar_internal.task t WHERE t.owner = $1 "
 		"AND t.flow_run IS NULL AND t.state <> " JDG_SQL_STANDALONE " "
-		"AND " HAS_KEY " FOR UPDATE SKIP LOCKED), "
+		"AND " HAS_KEY " AND NOT " OF_ACTOR " FOR UPDATE SKIP LOCKED), "
 		"busy AS MATERIALIZED (SELECT t.queue_id, t.unique_key, "
 		"t.concurrency_key FROM jadugar_internal.task t "
 		"WHERE t.owner = $1 AND " HAS_KEY " "
@@ -103,7 +111,7 @@ reassign_keys(JdgHandover *h, Datum *v)
 		"FROM busy b WHERE b.unique_key IS NOT NULL) "
 		"THEN 'another task of its unique_key cannot move' "
 		"END AS problem FROM jadugar_internal.task t WHERE t.owner = $1 "
-		"AND t.flow_run IS NULL AND " HAS_KEY "), "
+		"AND t.flow_run IS NULL AND " HAS_KEY " AND NOT " OF_ACTOR "), "
 		MOVE_JUDGED, 4, {OIDOID, OIDOID, TIMESTAMPTZOID, BOOLOID}
 	};
 
