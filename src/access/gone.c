@@ -149,6 +149,8 @@ collect(void)
 		"AND NOT EXISTS (SELECT FROM jadugar_internal.tenant t "
 		"WHERE t.owner = o.role OFFSET 0) "
 		"AND o.role NOT IN (SELECT t.owner FROM jadugar_internal.handler t) "
+		"AND NOT EXISTS (SELECT FROM jadugar_internal.blob t "
+		"WHERE t.owner = o.role OFFSET 0) "
 		"AND NOT EXISTS (SELECT FROM jadugar_internal.actor t "
 		"WHERE t.owner = o.role OFFSET 0) "
 		"AND NOT EXISTS (SELECT FROM jadugar_internal.schedule t "

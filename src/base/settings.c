@@ -49,6 +49,8 @@ int			jdg_event_notify_interval = 20;
 int			jdg_max_parked = 10000;
 int			jdg_max_result_size = 64;
 int			jdg_cache_max_size = 64 * 1024;
+int			jdg_max_blob_size = 64 * 1024;
+int			jdg_max_blob_total = 10 * 1024 * 1024;
 int			jdg_clock_offset = 0;
 int			jdg_task_max_attempts = 10;
 int			jdg_schedule_max_attempts = 1;
@@ -228,6 +230,20 @@ check_tenant(char **newval, void **extra, GucSource source)
 	return fault == NULL;
 }
 
+/* Settings of blobs. */
+static void
+define_blob_settings(void)
+{
+	DefineCustomIntVariable("jadugar.max_blob_size",
+							"Maximum size of a blob.",
+							NULL, &jdg_max_blob_size, 64 * 1024, 0, 1000 * 1024,
+							PGC_SIGHUP, GUC_UNIT_KB, NULL, NULL, NULL);
+	DefineCustomIntVariable("jadugar.max_blob_total",
+							"Maximum size of all blobs of each database.",
+							NULL, &jdg_max_blob_total, 10 * 1024 * 1024, 0,
+							INT_MAX, PGC_SIGHUP, GUC_UNIT_KB, NULL, NULL, NULL);
+}
+
 /* Settings of schedules, retention, retries and tests. */
 static void
 define_policy_settings(void)
@@ -302,6 +318,7 @@ jdg_define_settings(void)
 	define_process_settings();
 	define_policy_settings();
 	define_event_settings();
+	define_blob_settings();
 	jdg_fault_init();
 	MarkGUCPrefixReserved("jadugar");
 }

@@ -47,6 +47,8 @@ extern int	jdg_event_notify_interval;	/* milliseconds */
 extern int	jdg_max_parked;
 extern int	jdg_max_result_size;	/* kB */
 extern int	jdg_cache_max_size; /* kB */
+extern int	jdg_max_blob_size;	/* kB */
+extern int	jdg_max_blob_total; /* kB */
 extern int	jdg_clock_offset;	/* s, for tests */
 
 /* defaults, per session */

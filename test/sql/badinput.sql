@@ -163,6 +163,9 @@ INSERT INTO test_statements (s) VALUES
 	($$SELECT jadugar.cache_delete('')$$), ($$SELECT jadugar.cache_delete(repeat('k', 513), true)$$), ($$SELECT jadugar.cached('k', '')$$), ($$SELECT jadugar.cached('k', 'selekt')$$), ($$SELECT jadugar.cached('k', 'VACUUM')$$), ($$SELECT jadugar.cached('k', 'SELECT $2')$$),
 	($$SELECT jadugar.cached('k', 'SELECT 1', ttl => '0')$$), ($$SELECT jadugar.cached('k', 'SELECT 1', stale_for => '178000000 years')$$), ($$SELECT jadugar._cache_refresh('[]')$$), ($$SELECT jadugar._cache_refresh('{"key": "k", "command": "SELECT 1", "payload": {}, "ttl_us": "-1"}')$$),
 	($$SELECT jadugar._cache_refresh('{"key": "k", "command": "SELECT 1", "payload": {}, "ttl_us": "99999999999999999999"}')$$),
+	-- blobs
+	($$SELECT jadugar.put_blob('a', '')$$), ($$SELECT jadugar.put_blob('a', 'text')$$), ($$SELECT jadugar.put_blob('a', E'a/b\r\nX: y')$$), ($$SELECT jadugar.put_blob('a', repeat('a/', 100000))$$), ($$SELECT jadugar.put_blob('a', ttl => '0')$$), ($$SELECT jadugar.put_blob('a', ttl => '-1 s')$$), ($$SELECT jadugar.put_blob('a', ttl => '178000000 years')$$),
+	($$SELECT jadugar.get_blob(0)$$), ($$SELECT jadugar.get_blob(-9223372036854775808)$$), ($$SELECT jadugar.get_blob(9223372036854775807)$$), ($$SELECT jadugar.drop_blob(0)$$), ($$SELECT jadugar.drop_blob(-1)$$),
 	-- clocks
 	($$SELECT jadugar.clock_tick('[]', 'a')$$), ($$SELECT jadugar.clock_tick('{"a": 1}', '')$$), ($$SELECT jadugar.clock_tick('{"a": 9223372036854775807}', 'a')$$),
 	($$SELECT jadugar.clock_merge('{}', '{"a": -1}')$$), ($$SELECT jadugar.clock_compare('{"a": 0.5}', '{}')$$), ($$SELECT jadugar.clock_compare('{"a": "1"}', 'null')$$),

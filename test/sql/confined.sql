@@ -44,6 +44,7 @@ BEGIN
 	PERFORM jadugar.enqueue('SELECT ($1 ->> ''a'')::integer', data, retry => jadugar.retry_policy(1), owner => create_rows.owner);
 	PERFORM jadugar.start_flow(flow, data, metadata => data, idempotency_key => word || ' run', owner => create_rows.owner);
 	PERFORM jadugar.publish(replace(word, ' ', '_') || '.event', data, key => word, headers => data, message_id => word || ' message');
+	PERFORM jadugar.put_blob(convert_to(word || ' data', 'UTF8'), replace(word, ' ', '_') || '/x');
 END $$;
 -- things without a label, of the current role
 CREATE PROCEDURE cf.create_things(word text) LANGUAGE plpgsql AS $$
@@ -58,7 +59,7 @@ END $$;
 -- ids of rows that are made from here on
 CREATE PROCEDURE cf.continue_ids(from_id bigint) LANGUAGE sql AS $$
 	SELECT setval(oid::regclass, from_id) FROM pg_class
-	WHERE relkind = 'S' AND relnamespace = 'jadugar_internal'::regnamespace AND relname ~ '^(task|attempt|schedule|flow_run|event|subscription)_id_seq$|^log' $$;
+	WHERE relkind = 'S' AND relnamespace = 'jadugar_internal'::regnamespace AND relname ~ '^(task|attempt|schedule|flow_run|event|subscription|blob)_id_seq$|^log' $$;
 SET ROLE cf_acme;
 CALL cf.create_rows('own', 'acme');
 CALL cf.create_rows('ours', 'acme', 'cf_shared');
@@ -147,6 +148,7 @@ CREATE TABLE cf.value (type regtype, argument text, value text);
 INSERT INTO cf.value SELECT 'bigint', 'task_id', format('%s::bigint', task_id) FROM (
 	SELECT min(task_id) AS task_id FROM jadugar.tasks WHERE owner::text ~ '^cf' AND status IN ('pending', 'scheduled') GROUP BY owner, tenant, status
 	UNION ALL SELECT min(task_id) FROM jadugar.finished WHERE owner::text ~ '^cf' GROUP BY owner, tenant, status) t;
+INSERT INTO cf.value SELECT 'bigint', '^id$', format('%s::bigint', blob_id) FROM jadugar.blobs WHERE owner::text ~ '^cf';
 INSERT INTO cf.value SELECT 'bigint', 'run_id', format('%s::bigint', run_id) FROM jadugar.flow_runs WHERE owner::text ~ '^cf';
 INSERT INTO cf.value SELECT 'bigint', 'event_id', format('%s::bigint', event_id) FROM jadugar.events WHERE publisher::text ~ '^cf';
 INSERT INTO cf.value SELECT 'bigint[]', NULL, format('ARRAY[%s]::bigint[]', task_id) FROM jadugar.tasks WHERE owner::text ~ '^cf' AND status = 'scheduled';
@@ -157,7 +159,7 @@ INSERT INTO cf.value VALUES ('text', '^(role|owner|old_owner|new_owner)$', '''cf
 	('text', '^(step|from_step)$', '''one'''), ('text', '^(step|from_step)$', '''go'''), ('text', '^scope$', '''key'''), ('text', '^scope$', '''queue'''),
 	('text', '^level$', '''info'''), ('text', '^handler$', '''SELECT 1'''), ('text', NULL, '''1'''), ('text[]', NULL, '''{hush.*}''::text[]'), ('integer', NULL, '1'), ('boolean', NULL, 'true'), ('double precision', NULL, '0.5'),
 	('interval', '^age$', '''0''::interval'), ('interval', NULL, '''1 s''::interval'), ('timestamptz', NULL, 'now()'), ('jsonb', NULL, '''{"a": 1}''::jsonb'), ('jsonb[]', NULL, 'ARRAY[''{"a": 1}''::jsonb]'),
-	('jadugar.timing', NULL, '''every 1 hour''::jadugar.timing'), ('jadugar.task_info', NULL, 'NULL::jadugar.task_info'),
+	('bytea', NULL, '''a''::bytea'), ('jadugar.timing', NULL, '''every 1 hour''::jadugar.timing'), ('jadugar.task_info', NULL, 'NULL::jadugar.task_info'),
 	('jadugar.flow', NULL, format('%L::jsonb::jadugar.flow', jadugar.step('one', 'SELECT 1')::jsonb));
 INSERT INTO cf.value SELECT 'jadugar.flow[]', NULL, format('ARRAY[%s]', value) FROM cf.value WHERE type = 'jadugar.flow'::regtype;
 

@@ -104,7 +104,7 @@ in_time($names, 'alive queueing', 'also those of which all was given away or dro
 is(sql(q{SELECT string_agg(c.relname, ' ' ORDER BY c.relname) FROM pg_attribute a JOIN pg_class c ON c.oid = a.attrelid
 	WHERE c.relnamespace = 'jadugar_internal'::regnamespace AND c.relkind IN ('r', 'p') AND NOT c.relispartition
 	AND a.atttypid = 'oid'::regtype AND a.attname IN ('owner', 'role') AND a.attnum > 0}),
-	'access actor actor_state attempt audit audit cache event_grant event_message event_type flow_draft flow_draft_step flow_message flow_run flow_version handler handler_grant limit_of log owner queue queue_grant schedule subscription task tenant tenant_grant topic unique_key unkept',
+	'access actor actor_state attempt audit audit blob cache event_grant event_message event_type flow_draft flow_draft_step flow_message flow_run flow_version handler handler_grant limit_of log owner queue queue_grant schedule subscription task tenant tenant_grant topic unique_key unkept',
 	'src/access/gone.c knows the tables that have roles');
 
 is(sql(q{SELECT count(*) FROM jadugar_internal.access}, 'copy'), scalar @all, 'a database that waits for adopt() keeps levels');
