@@ -129,19 +129,15 @@ write_state(const char *actor, const char *key, const JdgActorState *of,
 		"updated_at = excluded.updated_at"
 	};
 	JdgParams	p = {0};
-	JdgParams	gone = {0};
 
-	jdg_bind_text(&gone, "actor", actor);
-	jdg_bind_text(&gone, "key", key);
-	jdg_bind_time(&gone, "registered", of->registered);
-	if (state == NULL)
-	{
-		jdg_run_params(&forget, &gone, 0);
-		return;
-	}
 	jdg_bind_text(&p, "actor", actor);
 	jdg_bind_text(&p, "key", key);
 	jdg_bind_time(&p, "registered", of->registered);
+	if (state == NULL)
+	{
+		jdg_run_params(&forget, &p, 0);
+		return;
+	}
 	jdg_bind_text(&p, "tenant", of->tenant);
 	jdg_bind_jsonb(&p, "state", state);
 	jdg_bind_int64_or_null(&p, "version", version != 0 ? &version : NULL);
