@@ -15,6 +15,7 @@
 #include "catalog/objectaccess.h"
 #include "catalog/pg_authid.h"
 #include "catalog/pg_database.h"
+#include "catalog/pg_foreign_server.h"
 #include "catalog/pg_namespace.h"
 #include "catalog/pg_proc.h"
 #include "catalog/pg_type.h"
@@ -63,6 +64,8 @@
 	(object_aclcheck(DatabaseRelationId, (db), (role), (mode)) == ACLCHECK_OK)
 #define jdg_type_acl_ok(type, role) \
 	(object_aclcheck(TypeRelationId, (type), (role), ACL_USAGE) == ACLCHECK_OK)
+#define jdg_foreign_server_acl_ok(server, role) \
+	(object_aclcheck(ForeignServerRelationId, (server), (role), ACL_USAGE) == ACLCHECK_OK)
 #else
 #define jdg_database_owned_by(db, role) pg_database_ownercheck((db), (role))
 #define jdg_proc_acl_ok(proc, role) \
@@ -73,6 +76,8 @@
 	(pg_database_aclcheck((db), (role), (mode)) == ACLCHECK_OK)
 #define jdg_type_acl_ok(type, role) \
 	(pg_type_aclcheck((type), (role), ACL_USAGE) == ACLCHECK_OK)
+#define jdg_foreign_server_acl_ok(server, role) \
+	(pg_foreign_server_aclcheck((server), (role), ACL_USAGE) == ACLCHECK_OK)
 #endif
 
 /* the right to SET ROLE became an option of membership in 16 */

@@ -93,6 +93,9 @@ static const JdgErrorDesc error_table[] = {
 	{JDG_ERRCODE_POSITION_LOST, "POSITION_LOST",
 		"Events that a subscription has not handled yet have been dropped.",
 	"Call resume_subscription(lost => 'skip') to go on with those that are there, or seek()."},
+	{JDG_ERRCODE_ADDRESS_REFUSED, "ADDRESS_REFUSED",
+		"The host of an endpoint has only addresses that the endpoint may not connect to.",
+	"See jadugar.http_allow_addresses and the options allow_addresses and deny_addresses of the endpoint."},
 };
 
 const char *

@@ -36,6 +36,7 @@
 #define JDG_ERRCODE_PLUGIN_STOP_FAILED		MAKE_SQLSTATE('J','D','0','1','9')
 #define JDG_ERRCODE_INTERNAL_ERROR			MAKE_SQLSTATE('J','D','0','2','0')
 #define JDG_ERRCODE_POSITION_LOST			MAKE_SQLSTATE('J','D','0','2','2')
+#define JDG_ERRCODE_ADDRESS_REFUSED			MAKE_SQLSTATE('J','D','0','2','5')
 
 /* Raised by snooze() and discard() to leave a task; never seen by a user. */
 #define JDG_ERRCODE_SNOOZE					MAKE_SQLSTATE('J','D','Z','0','1')

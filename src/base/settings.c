@@ -13,6 +13,7 @@
 
 #include "utils/guc.h"
 
+#include "base/cidr.h"
 #include "base/compat.h"
 #include "base/fault.h"
 #include "base/happening.h"
@@ -51,6 +52,10 @@ int			jdg_max_result_size = 64;
 int			jdg_cache_max_size = 64 * 1024;
 int			jdg_max_blob_size = 64 * 1024;
 int			jdg_max_blob_total = 10 * 1024 * 1024;
+static char *http_allow_addresses = NULL;
+int			jdg_http_allow_n = 0;
+const JdgCidr *jdg_http_allow_ranges = NULL;
+uint32		jdg_http_allow_changes = 0;
 int			jdg_clock_offset = 0;
 int			jdg_task_max_attempts = 10;
 int			jdg_schedule_max_attempts = 1;
@@ -219,6 +224,56 @@ define_event_settings(void)
 							PGC_SIGHUP, 0, NULL, NULL, NULL);
 }
 
+/* what the setting jadugar.http_allow_addresses contains */
+typedef struct AllowedAddresses
+{
+	int			n;
+	JdgCidr		ranges[FLEXIBLE_ARRAY_MEMBER];
+} AllowedAddresses;
+
+/* jadugar.http_allow_addresses: ranges between commas. */
+static bool
+check_allow_addresses(char **newval, void **extra, GucSource source)
+{
+	AllowedAddresses *allowed = jdg_guc_malloc(offsetof(AllowedAddresses, ranges) +
+											   sizeof(JdgCidr) * JDG_CIDRS_MAX);
+	const char *what;
+	size_t		position;
+
+	*extra = allowed;
+	if (allowed == NULL)
+		return false;
+	allowed->n = jdg_cidrs_parse(*newval, allowed->ranges, JDG_CIDRS_MAX, &what,
+								 &position);
+	if (allowed->n >= 0)
+		return true;
+	GUC_check_errdetail("Range at character %d: %s", (int) position + 1, what);
+	GUC_check_errhint("Write ranges between commas, as in 10.1.0.0/16, fd00::/8.");
+	return false;
+}
+
+static void
+assign_allow_addresses(const char *newval, void *extra)
+{
+	const AllowedAddresses *allowed = extra;
+
+	jdg_http_allow_n = allowed->n;
+	jdg_http_allow_ranges = allowed->ranges;
+	jdg_http_allow_changes++;
+}
+
+/* Settings of HTTP requests. */
+static void
+define_http_settings(void)
+{
+	DefineCustomStringVariable("jadugar.http_allow_addresses",
+							   "Ranges of addresses that are not public, to which endpoints may connect.",
+							   "An endpoint connects to those of them that its option allow_addresses names.",
+							   &http_allow_addresses, "", PGC_SIGHUP, 0,
+							   check_allow_addresses, assign_allow_addresses,
+							   NULL);
+}
+
 /* jadugar.tenant: empty, or a label. */
 static bool
 check_tenant(char **newval, void **extra, GucSource source)
@@ -319,6 +374,7 @@ jdg_define_settings(void)
 	define_policy_settings();
 	define_event_settings();
 	define_blob_settings();
+	define_http_settings();
 	jdg_fault_init();
 	MarkGUCPrefixReserved("jadugar");
 }

@@ -51,6 +51,13 @@ extern int	jdg_max_blob_size;	/* kB */
 extern int	jdg_max_blob_total; /* kB */
 extern int	jdg_clock_offset;	/* s, for tests */
 
+
+/* ranges of jadugar.http_allow_addresses, until it changes */
+struct JdgCidr;
+extern int	jdg_http_allow_n;
+extern const struct JdgCidr *jdg_http_allow_ranges;
+extern uint32 jdg_http_allow_changes;	/* how often it has changed */
+
 /* defaults, per session */
 extern int	jdg_task_max_attempts;
 extern int	jdg_schedule_max_attempts;

@@ -69,6 +69,12 @@ SET ROLE cf_free;
 CALL cf.create_rows('others', 'acme');
 RESET ROLE;
 SELECT jadugar.grant_handler('own_handler', 'cf_free') \g /dev/null
+-- endpoints have no label, so they are seen by USAGE
+CREATE SERVER cf_own FOREIGN DATA WRAPPER jadugar_http OPTIONS (base_url 'https://own.example');
+CREATE SERVER cf_hush FOREIGN DATA WRAPPER jadugar_http OPTIONS (base_url 'https://hush.example');
+CREATE USER MAPPING FOR PUBLIC SERVER cf_own OPTIONS (bearer_token 'hush');
+GRANT USAGE ON FOREIGN SERVER cf_own TO cf_acme, cf_mon;
+GRANT USAGE ON FOREIGN SERVER cf_hush TO cf_hush;
 CALL test.wait_until('SELECT count(*) = 12 FROM jadugar.history WHERE owner::text ~ ''^cf''');
 CALL test.wait_until('SELECT count(*) = 3 FROM jadugar.approvals WHERE owner::text ~ ''^cf''');
 CALL test.wait_until('SELECT count(*) = 1 FROM jadugar.dead_letters WHERE owner::text ~ ''^cf''');
@@ -449,6 +455,7 @@ SELECT jadugar.unsubscribe('cf_lifecycle');
 SELECT jadugar.unsubscribe(name, owner => owner::text, dead_letters => 'drop') FROM jadugar.subscriptions WHERE owner::text ~ '^cf' \g /dev/null
 SELECT jadugar.drop_owned(r) FROM unnest('{cf_acme,cf_hush,cf_free,cf_shared}'::text[]) r \g /dev/null
 SELECT jadugar.drop_topic(name, events => 'drop') FROM jadugar.topics WHERE owner::text ~ '^cf' \g /dev/null
+DROP SERVER cf_own, cf_hush CASCADE;
 DROP SCHEMA cf CASCADE;
 DELETE FROM jadugar_internal.tenant_grant;
 DELETE FROM jadugar_internal.tenant WHERE name IN ('acme', 'hush', 'hush2');

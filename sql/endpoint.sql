@@ -1,0 +1,72 @@
+-- Endpoints of HTTP requests: src/endpoint/. They are foreign servers of the
+-- wrapper jadugar_http.
+
+-- -------------------------------------------------------------------- wrapper
+
+CREATE FUNCTION jadugar_internal._http_validator(options text[], catalog oid) RETURNS void
+LANGUAGE C STRICT AS 'MODULE_PATHNAME', 'jdg_http_validator';
+COMMENT ON FUNCTION jadugar_internal._http_validator(text[], oid) IS
+	'Checks the options of servers and user mappings of the wrapper jadugar_http.';
+
+-- USAGE is granted to no role, and has no default.
+CREATE FOREIGN DATA WRAPPER jadugar_http VALIDATOR jadugar_internal._http_validator;
+COMMENT ON FOREIGN DATA WRAPPER jadugar_http IS
+	'Endpoints of HTTP requests: a server has the URL and options, its user mappings have the secrets.';
+
+-- --------------------------------------------------------------------- tables
+
+CREATE SEQUENCE jadugar_internal.endpoint_id_seq AS integer;
+COMMENT ON SEQUENCE jadugar_internal.endpoint_id_seq IS 'Ids of endpoints.';
+
+CREATE TABLE jadugar_internal.endpoint (
+	endpoint_id	integer PRIMARY KEY DEFAULT pg_catalog.nextval('jadugar_internal.endpoint_id_seq'),
+	name		text NOT NULL UNIQUE,
+	forced		text CHECK (forced IN ('open', 'closed', 'disabled')),
+	reason		text,
+	until		timestamptz,
+	by			name
+);
+COMMENT ON TABLE jadugar_internal.endpoint IS
+	'Names of foreign servers to which rows refer. The server may be missing.';
+COMMENT ON COLUMN jadugar_internal.endpoint.name IS 'Name of the server, whose OID would not survive a dump.';
+COMMENT ON COLUMN jadugar_internal.endpoint.forced IS 'State of its breaker that a role has forced.';
+COMMENT ON COLUMN jadugar_internal.endpoint.by IS 'Role that has forced it.';
+
+SELECT pg_catalog.pg_extension_config_dump('jadugar_internal.endpoint_id_seq', '');
+SELECT pg_catalog.pg_extension_config_dump('jadugar_internal.endpoint', '');
+
+-- ----------------------------------------------------------------------- view
+
+CREATE FUNCTION jadugar_internal._v_endpoint(server oid,
+	OUT base_url text, OUT auth text[], OUT max_concurrency integer)
+LANGUAGE C STABLE STRICT AS 'MODULE_PATHNAME', 'jdg_v_endpoint';
+COMMENT ON FUNCTION jadugar_internal._v_endpoint(oid) IS
+	'Options of a server, and the kinds of secrets that tasks of the current user send to it.';
+
+CREATE VIEW jadugar.endpoints WITH (security_barrier) AS
+SELECT COALESCE(s.srvname, n.name::name) AS endpoint,
+	CASE WHEN s.oid IS NOT NULL THEN COALESCE(s.srvtype, 'http') END AS type,
+	e.base_url,
+	a.rolname AS owner,
+	e.auth,
+	CASE WHEN s.oid IS NULL THEN 'missing' ELSE 'ok' END AS status,
+	CASE WHEN s.oid IS NULL THEN 'server does not exist' END AS reason,
+	e.max_concurrency
+FROM (SELECT f.* FROM pg_catalog.pg_foreign_server f
+		JOIN pg_catalog.pg_foreign_data_wrapper w ON w.oid = f.srvfdw
+		WHERE w.fdwname = 'jadugar_http') s
+	FULL JOIN jadugar_internal.endpoint n ON n.name = s.srvname::text
+	LEFT JOIN pg_catalog.pg_roles a ON a.oid = s.srvowner
+	LEFT JOIN LATERAL jadugar_internal._v_endpoint(s.oid) e ON true
+WHERE (SELECT jadugar_internal._v_is_monitor())
+	OR (SELECT jadugar_internal._v_has_access()) AND pg_catalog.has_server_privilege(s.oid, 'USAGE');
+COMMENT ON VIEW jadugar.endpoints IS
+	'Endpoints of HTTP requests: foreign servers of the wrapper jadugar_http that the role may use.';
+COMMENT ON COLUMN jadugar.endpoints.endpoint IS 'Name of the server.';
+COMMENT ON COLUMN jadugar.endpoints.type IS 'Type of the server: http.';
+COMMENT ON COLUMN jadugar.endpoints.base_url IS 'URL to which paths of requests are added, or NULL if requests give whole URLs.';
+COMMENT ON COLUMN jadugar.endpoints.owner IS 'Role that owns the server.';
+COMMENT ON COLUMN jadugar.endpoints.auth IS 'Kinds of secrets that tasks of the current role send.';
+COMMENT ON COLUMN jadugar.endpoints.status IS 'State of the endpoint: ok, or missing if tasks refer to a server that does not exist.';
+COMMENT ON COLUMN jadugar.endpoints.reason IS 'Cause of a status that is not ok.';
+COMMENT ON COLUMN jadugar.endpoints.max_concurrency IS 'Maximum number of requests at the same time.';
