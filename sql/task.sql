@@ -239,7 +239,8 @@ CREATE FUNCTION jadugar.retry_policy(
 	factor			double precision DEFAULT NULL,
 	jitter			boolean DEFAULT NULL,
 	retry_on		text[] DEFAULT NULL,
-	discard_on		text[] DEFAULT NULL
+	discard_on		text[] DEFAULT NULL,
+	delays			interval[] DEFAULT NULL
 ) RETURNS jsonb
 LANGUAGE C STABLE PARALLEL SAFE AS 'MODULE_PATHNAME', 'jdg_retry_policy';
 COMMENT ON FUNCTION jadugar.retry_policy IS

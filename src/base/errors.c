@@ -93,9 +93,38 @@ static const JdgErrorDesc error_table[] = {
 	{JDG_ERRCODE_POSITION_LOST, "POSITION_LOST",
 		"Events that a subscription has not handled yet have been dropped.",
 	"Call resume_subscription(lost => 'skip') to go on with those that are there, or seek()."},
+	{JDG_ERRCODE_SERVICE_UNAVAILABLE, "SERVICE_UNAVAILABLE",
+		"A service could not be reached, or the connection to it broke.",
+	"See kind and detail of the error in the history; check the service and the network."},
+	{JDG_ERRCODE_HTTP_STATUS, "HTTP_STATUS",
+		"A service answered with a status that does not mean success.",
+	"See status and body of the error in the history."},
 	{JDG_ERRCODE_ADDRESS_REFUSED, "ADDRESS_REFUSED",
 		"The host of an endpoint has only addresses that the endpoint may not connect to.",
 	"See jadugar.http_allow_addresses and the options allow_addresses and deny_addresses of the endpoint."},
+};
+
+JdgSeverity
+jdg_error_severity(int sqlerrcode)
+{
+	switch (sqlerrcode)
+	{
+		case JDG_ERRCODE_NOT_FOUND:
+			return JDG_SEVERITY_INFO;
+		case JDG_ERRCODE_VALIDATION_ERROR:
+		case JDG_ERRCODE_UNAUTHORIZED:
+		case JDG_ERRCODE_FORBIDDEN:
+			return JDG_SEVERITY_WARNING;
+		default:
+			return JDG_SEVERITY_ERROR;
+	}
+}
+
+/* The words of the severities, in the view error_codes. */
+static const char *const severity_words[] = {
+	[JDG_SEVERITY_ERROR] = "error",
+	[JDG_SEVERITY_WARNING] = "warning",
+	[JDG_SEVERITY_INFO] = "info"
 };
 
 const char *
@@ -242,13 +271,14 @@ jdg_error_codes(PG_FUNCTION_ARGS)
 	for (int i = 0; i < lengthof(error_table); i++)
 	{
 		const JdgErrorDesc *d = &error_table[i];
-		Datum		values[4];
-		bool		nulls[4] = {false};
+		Datum		values[5];
+		bool		nulls[5] = {false};
 
 		values[0] = CStringGetTextDatum(d->name);
 		values[1] = CStringGetTextDatum(unpack_sql_state(d->sqlerrcode));
-		values[2] = CStringGetTextDatum(d->meaning);
-		values[3] = CStringGetTextDatum(d->action);
+		values[2] = CStringGetTextDatum(severity_words[jdg_error_severity(d->sqlerrcode)]);
+		values[3] = CStringGetTextDatum(d->meaning);
+		values[4] = CStringGetTextDatum(d->action);
 		tuplestore_putvalues(rsinfo->setResult, rsinfo->setDesc,
 							 values, nulls);
 	}

@@ -36,6 +36,8 @@
 #define JDG_ERRCODE_PLUGIN_STOP_FAILED		MAKE_SQLSTATE('J','D','0','1','9')
 #define JDG_ERRCODE_INTERNAL_ERROR			MAKE_SQLSTATE('J','D','0','2','0')
 #define JDG_ERRCODE_POSITION_LOST			MAKE_SQLSTATE('J','D','0','2','2')
+#define JDG_ERRCODE_SERVICE_UNAVAILABLE		MAKE_SQLSTATE('J','D','0','2','3')
+#define JDG_ERRCODE_HTTP_STATUS				MAKE_SQLSTATE('J','D','0','2','4')
 #define JDG_ERRCODE_ADDRESS_REFUSED			MAKE_SQLSTATE('J','D','0','2','5')
 
 /* Raised by snooze() and discard() to leave a task; never seen by a user. */
@@ -50,6 +52,18 @@
  * task's own work, "TASK_EXECUTION_ERROR".
  */
 extern const char *jdg_error_name(int sqlerrcode);
+
+/*
+ * How serious an error is.  Errors of other classes are JDG_SEVERITY_ERROR.
+ */
+typedef enum JdgSeverity
+{
+	JDG_SEVERITY_ERROR,			/* "error" */
+	JDG_SEVERITY_WARNING,		/* "warning": the request was wrong */
+	JDG_SEVERITY_INFO			/* "info": what was asked for is not there */
+} JdgSeverity;
+
+extern JdgSeverity jdg_error_severity(int sqlerrcode);
 
 /*
  * The SQLSTATE that a user means: it may be one, the two characters of a

@@ -45,7 +45,7 @@ is_tried_again(const JdgSubscription *s, const JdgCallFailure *f, int attempts)
 		return false;
 	if (f->crashed)
 		return attempts < jdg_max_crashes;
-	return f->by_consumer || jdg_retry_wanted(s->retry, f->sqlerrcode);
+	return f->by_consumer || jdg_retry_wanted(s->retry, f->sqlerrcode, 0);
 }
 
 /*
@@ -57,7 +57,7 @@ static bool
 is_not_its_fault(const JdgSubscription *s, const JdgCallFailure *f)
 {
 	return !f->discarded &&
-		(f->crashed || jdg_retry_wanted(s->retry, f->sqlerrcode) ||
+		(f->crashed || jdg_retry_wanted(s->retry, f->sqlerrcode, 0) ||
 		 ERRCODE_TO_CATEGORY(f->sqlerrcode) ==
 		 ERRCODE_SYNTAX_ERROR_OR_ACCESS_RULE_VIOLATION);
 }

@@ -26,7 +26,7 @@ decide_failed(JdgTask *t, const JdgOutcome *o, JdgDecision *d)
 	d->error_code = jdg_error_name(o->sqlerrcode);
 	t->attempt++;
 	if (t->attempt < t->max_attempts && !o->no_retry &&
-		jdg_retry_wanted(t->retry, o->sqlerrcode))
+		jdg_retry_wanted(t->retry, o->sqlerrcode, o->http_status))
 	{
 		int64		delay = jdg_retry_delay(t->retry, t->attempt);
 
@@ -50,7 +50,7 @@ decide_crashed(JdgTask *t, const JdgOutcome *o, JdgDecision *d)
 	t->crashes++;
 	t->isolate = true;
 	if (t->crashes >= jdg_max_crashes || t->attempt >= t->max_attempts ||
-		!jdg_retry_wanted(t->retry, JDG_ERRCODE_WORKER_CRASHED))
+		!jdg_retry_wanted(t->retry, JDG_ERRCODE_WORKER_CRASHED, 0))
 	{
 		d->status = JDG_STATUS_FAILED;
 		return;

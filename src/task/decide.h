@@ -32,6 +32,7 @@ typedef struct JdgOutcome
 	int64		row_count;		/* < 0: none */
 	Jsonb	   *result;
 	int			sqlerrcode;		/* with an error */
+	int			http_status;	/* of the answer, with HTTP_STATUS; else 0 */
 	Jsonb	   *error;
 	const char *reason;			/* of cancelling, discarding */
 	Oid			by;				/* role that cancelled or paused it, if known */

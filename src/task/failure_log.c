@@ -39,6 +39,22 @@ jdg_schedule_name(int64 schedule_id, const char *kept)
 	return name;
 }
 
+/* The level for an error; the server knows no ERROR that is only written. */
+static int
+level_of(int sqlerrcode)
+{
+	switch (jdg_error_severity(sqlerrcode))
+	{
+		case JDG_SEVERITY_INFO:
+			return INFO;
+		case JDG_SEVERITY_WARNING:
+			return WARNING;
+		case JDG_SEVERITY_ERROR:
+			break;
+	}
+	return LOG;
+}
+
 void
 jdg_failure_log(const JdgTask *t, const JdgOutcome *o, const JdgDecision *d)
 {
@@ -58,7 +74,7 @@ jdg_failure_log(const JdgTask *t, const JdgOutcome *o, const JdgDecision *d)
 		message = o->reason ? o->reason : "";
 	if (role == NULL)
 		role = psprintf("%u", t->owner);
-	ereport(LOG,
+	ereport(level_of(o->sqlerrcode),
 			(errcode(o->sqlerrcode ? o->sqlerrcode :
 					 JDG_ERRCODE_TASK_EXECUTION_ERROR),
 			 errmsg("task %lld failed: %s", (long long) t->task_id,

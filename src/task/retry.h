@@ -3,8 +3,8 @@
  * retry.h
  *	  Retry policies: jsonb objects made by retry_policy().
  *
- * Keys: max_attempts, backoff, delay, max_delay, factor, jitter, retry_on,
- * discard_on; delays in seconds.
+ * Keys: max_attempts, backoff, delay, max_delay, factor, delays, jitter,
+ * retry_on, discard_on, fallback; delays in seconds.
  *
  *-------------------------------------------------------------------------
  */
@@ -20,8 +20,11 @@ extern void jdg_retry_check(Jsonb *policy);
 /* max_attempts of the policy, or if_none */
 extern int32 jdg_retry_max_attempts(Jsonb *policy, int32 if_none);
 
-/* is an attempt that ended with this SQLSTATE tried again? */
-extern bool jdg_retry_wanted(Jsonb *policy, int sqlerrcode);
+/*
+ * Is an attempt that ended with this error tried again?  http_status is the
+ * status of the answer if the error is HTTP_STATUS, else 0.
+ */
+extern bool jdg_retry_wanted(Jsonb *policy, int sqlerrcode, int http_status);
 
 /* microseconds to wait after attempt number n (1 is the first) */
 extern int64 jdg_retry_delay(Jsonb *policy, int attempt);

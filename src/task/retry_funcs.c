@@ -32,6 +32,7 @@ typedef struct PolicyArgs
 	bool	   *jitter;
 	ArrayType  *retry_on;
 	ArrayType  *discard_on;
+	ArrayType  *delays;
 } PolicyArgs;
 
 #define FIELD(field) offsetof(PolicyArgs, field)
@@ -45,20 +46,52 @@ static const JdgArg policy_args[] = {
 	{"jitter", BOOLOID, FIELD(jitter)},
 	{"retry_on", TEXTARRAYOID, FIELD(retry_on)},
 	{"discard_on", TEXTARRAYOID, FIELD(discard_on)},
+	{"delays", INTERVALARRAYOID, FIELD(delays)},
 };
 
-/* An interval as seconds; finite and not negative. */
+/* An interval as seconds; raises VALIDATION_ERROR if infinite or negative. */
+static Numeric
+seconds_of(const char *key, const Interval *iv)
+{
+	int64		us = jdg_interval_us(jdg_check_interval(key, iv, true));
+
+	return DatumGetNumeric(DirectFunctionCall1(numeric_trim_scale,
+											   NumericGetDatum(int64_div_fast_to_numeric(us, 6))));
+}
+
 static void
 add_interval(JsonbParseState **st, const char *key, const Interval *iv)
 {
-	int64		us;
+	if (iv != NULL)
+		jdg_json_numeric(st, key, seconds_of(key, iv));
+}
 
-	if (iv == NULL)
+/* An array of intervals as one of seconds; a null element is refused later. */
+static void
+add_intervals(JsonbParseState **st, const char *key, ArrayType *a)
+{
+	Datum	   *elems;
+	bool	   *nulls;
+	int			n;
+	JsonbValue	v;
+
+	if (a == NULL)
 		return;
-	us = jdg_interval_us(jdg_check_interval(key, iv, true));
-	jdg_json_numeric(st, key,
-					 DatumGetNumeric(DirectFunctionCall1(numeric_trim_scale,
-														 NumericGetDatum(int64_div_fast_to_numeric(us, 6)))));
+	deconstruct_array(a, INTERVALOID, sizeof(Interval), false, TYPALIGN_DOUBLE,
+					  &elems, &nulls, &n);
+	v.type = jbvString;
+	v.val.string.val = unconstify(char *, key);
+	v.val.string.len = strlen(key);
+	pushJsonbValue(st, WJB_KEY, &v);
+	pushJsonbValue(st, WJB_BEGIN_ARRAY, NULL);
+	for (int i = 0; i < n; i++)
+	{
+		v.type = nulls[i] ? jbvNull : jbvNumeric;
+		if (!nulls[i])
+			v.val.numeric = seconds_of(key, DatumGetIntervalP(elems[i]));
+		pushJsonbValue(st, WJB_ELEM, &v);
+	}
+	pushJsonbValue(st, WJB_END_ARRAY, NULL);
 }
 
 /* retry_policy(...) returns jsonb */
@@ -84,6 +117,7 @@ jdg_retry_policy(PG_FUNCTION_ARGS)
 		jdg_json_bool(&st, "jitter", *a.jitter);
 	jdg_json_texts(&st, "retry_on", a.retry_on);
 	jdg_json_texts(&st, "discard_on", a.discard_on);
+	add_intervals(&st, "delays", a.delays);
 	policy = jdg_json_finish(&st);
 	jdg_retry_check(policy);
 	PG_RETURN_JSONB_P(policy);

@@ -95,6 +95,8 @@ outcome_of(const JdgFlowMessage *m, const JdgTask *task, JdgOutcome *o)
 	{
 		o->end = JDG_END_FAILED;
 		o->sqlerrcode = sqlerrcode_of(o->error, ending);
+		/* of a step that sent a request */
+		o->http_status = (int) jdg_json_get_int64(o->error, "status");
 	}
 }
 

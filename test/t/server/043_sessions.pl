@@ -84,6 +84,22 @@ poll_sub('every attempt is in the log', sub {
 	$log = PostgreSQL::Test::Utils::slurp_file($node->logfile, $offset);
 	return 2 == (() = $log =~ /task $id failed: all of them/g);
 });
+
+# The severity of an error is the level of the message
+foreach my $case (['42000', 'LOG'], ['JD001', 'WARNING'], ['JD004', 'WARNING'], ['JD023', 'LOG'])
+{
+	my ($sqlstate, $level) = @$case;
+
+	$offset = log_offset($node);
+	$id = run(qq{'DO \$d\$ BEGIN RAISE EXCEPTION ''level it'' USING ERRCODE = ''$sqlstate''; END \$d\$', retry => '{"max_attempts": 1}'});
+	ok(wait_for_log($node, qr/$level:  task $id failed: level it/, $offset), "an error $sqlstate has level $level");
+}
+$offset = log_offset($node);
+$id = run(q{'DO $d$ BEGIN RAISE EXCEPTION ''not there'' USING ERRCODE = ''JD002''; END $d$', retry => '{"max_attempts": 1}'});
+my $next = run(q{'SELECT 1/0'});
+ok(wait_for_log($node, qr/LOG:  task $next failed/, $offset), 'a later failure is in the log');
+unlike(substr(slurp_file($node->logfile), $offset), qr/task $id failed/, 'an error that is only information is not');
+
 $node->safe_psql('postgres', q{ALTER SYSTEM SET jadugar.log_failures = 'none'});
 $node->reload;
 poll_sub('no failure is in the log', sub {
