@@ -18,6 +18,7 @@
 #include "endpoint/address.h"
 #include "endpoint/url.h"
 #include "endpoint/value.h"
+#include "shared/breaker.h"
 
 /* the name of the wrapper */
 #define JDG_WRAPPER "jadugar_http"
@@ -52,22 +53,6 @@ typedef enum JdgIdempotencyFormat
 	JDG_IDEMPOTENCY_TEXT,
 	JDG_IDEMPOTENCY_UUID
 } JdgIdempotencyFormat;
-
-/* when the breaker of an endpoint opens, and for how long */
-typedef struct JdgBreakerOptions
-{
-	bool		on;
-	int64		window_us;
-	int32		min_calls;
-	int32		failure_pct;
-	int32		consecutive;	/* 0: they do not count */
-	int64		slow_after_us;	/* 0: off */
-	int32		slow_pct;
-	int64		open_for_us;
-	int64		open_max_us;
-	int32		half_open;
-	int64		ramp_us;
-} JdgBreakerOptions;
 
 /*
  * Options of a server.  Texts and lists are in the memory context in which the
