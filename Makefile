@@ -86,7 +86,7 @@ HEADERS_jadugar = $(wildcard src/include/jadugar_plugin.h)
 EXTRA_CLEAN = $(B)
 
 # As system headers, the server's headers cause no warnings.
-PG_CPPFLAGS = -Isrc -Isrc/include -isystem $(SERVER_HEADERS)
+PG_CPPFLAGS = -DJDG_VERSION=\"$(EXTVERSION)\" -Isrc -Isrc/include -isystem $(SERVER_HEADERS)
 # Two warnings are off: loops compare int with lengthof(), which is unsigned,
 # and initializers omit fields that are zero.
 PG_CFLAGS = -std=gnu99 -Wall -Wextra -Wno-unused-parameter \

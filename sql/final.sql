@@ -36,7 +36,8 @@ GRANT EXECUTE ON ALL ROUTINES IN SCHEMA jadugar, jadugar_internal TO PUBLIC;
 GRANT USAGE ON TYPE jadugar.timing, jadugar.flow, jadugar.task_info, jadugar.flow_info,
 	jadugar.event_info TO PUBLIC;
 GRANT SELECT ON jadugar_internal._v_flow_progress, jadugar_internal._v_flow_problems TO PUBLIC;
-REVOKE ALL ON FUNCTION jadugar_internal._install_check(), jadugar_internal._start_scheduler(), jadugar_internal._flow_uses(integer, text) FROM PUBLIC;
+REVOKE ALL ON FUNCTION jadugar_internal._install_check(), jadugar_internal._start_scheduler(), jadugar_internal._flow_uses(integer, text),
+	jadugar_internal._request(jsonb, text, bigint), jadugar_internal._response(jsonb, integer, text, bytea, boolean) FROM PUBLIC;
 
 -- Changes of tables are left to jadugar itself. Partitions of the history, which
 -- are made later, have row-level security without policies.

@@ -15,6 +15,7 @@
 
 #include "catalog/pg_type.h"
 #include "miscadmin.h"
+#include "utils/fmgrprotos.h"
 
 #include "access/identity.h"
 #include "base/errors.h"
@@ -64,6 +65,28 @@ jdg_require_adopted(void)
 				 errmsg("this database is a copy that has not been adopted"),
 				 errdetail("The positions of its subscriptions are those of another database."),
 				 errhint("Call jadugar.adopt() first.")));
+}
+
+void
+jdg_database_id(pg_uuid_t *id)
+{
+	static JdgQuery q = {
+		"SELECT h.id FROM jadugar_internal.here h", 0
+	};
+	JdgInternal in;
+	bool		isnull;
+
+	jdg_internal_begin(&in);
+	if (jdg_run(&q, NULL, NULL, 1) == 0)
+		elog(ERROR, "jadugar_internal.here has no row");
+	*id = *DatumGetUUIDP(jdg_col(0, 1, &isnull));
+	jdg_internal_end(&in);
+}
+
+char *
+jdg_uuid_text(const pg_uuid_t *id)
+{
+	return DatumGetCString(DirectFunctionCall1(uuid_out, UUIDPGetDatum(id)));
 }
 
 bool

@@ -8,6 +8,8 @@
 #ifndef JDG_ACCESS_IDENTITY_H
 #define JDG_ACCESS_IDENTITY_H
 
+#include "utils/uuid.h"
+
 #include "shared/database.h"
 
 /*
@@ -22,6 +24,14 @@ extern bool jdg_is_adopted(JdgDb *db);
  * jdg_internal_begin().
  */
 extern void jdg_require_adopted(void);
+
+/*
+ * The id of this database, which no copy of it has.  In a transaction.
+ */
+extern void jdg_database_id(pg_uuid_t *id);
+
+/* an id as text, palloc'd */
+extern char *jdg_uuid_text(const pg_uuid_t *id);
 
 /*
  * Has this database a subscription of logical replication, which may bring the

@@ -37,8 +37,8 @@ is_token_char(char c)
 }
 
 /* Is it "name/name", and perhaps parameters of printable ASCII? */
-static bool
-is_media_type(const char *type)
+bool
+jdg_blob_is_type(const char *type)
 {
 	const char *at = type;
 	const char *slash;
@@ -67,7 +67,7 @@ is_media_type(const char *type)
 void
 jdg_blob_check_type(const char *argument, const char *type)
 {
-	if (type == NULL || is_media_type(type))
+	if (type == NULL || jdg_blob_is_type(type))
 		return;
 	ereport(ERROR,
 			(errcode(JDG_ERRCODE_VALIDATION_ERROR),
@@ -86,24 +86,31 @@ raise_missing(int64 blob_id)
 			 errhint("It may have expired. See the view jadugar.blobs.")));
 }
 
-/* Raises an error unless the role may act on the blob. */
-static void
+/*
+ * Raises an error unless the role may act on the blob.  False: for this role it
+ * does not exist.
+ */
+static bool
 check_access(const JdgBlob *blob, Oid role)
 {
 	if (jdg_may_manage_row(role, blob->owner, blob->tenant))
-		return;
+		return true;
 	if (jdg_row_access(role, blob->owner, blob->tenant) == JDG_ROW_HIDDEN &&
 		jdg_confined(role) != NULL)
-		raise_missing(blob->blob_id);
+		return false;
 	ereport(ERROR,
 			(errcode(JDG_ERRCODE_FORBIDDEN),
 			 errmsg("permission denied for blob " INT64_FORMAT, blob->blob_id),
 			 errdetail("It belongs to role \"%s\".", jdg_role_name(blob->owner)),
 			 errhint("Act as a member of that role.")));
+	return false;
 }
 
-/* Reads a row, but for its data, inside jdg_internal_begin(). */
-static void
+/*
+ * Reads a row, but for its data, inside jdg_internal_begin().  False: there is
+ * none.
+ */
+static bool
 read_row(int64 blob_id, Oid role, MemoryContext mcxt, JdgBlob *blob)
 {
 	static JdgQuery q = {
@@ -115,7 +122,7 @@ read_row(int64 blob_id, Oid role, MemoryContext mcxt, JdgBlob *blob)
 	Datum		v[2] = {Int64GetDatum(blob_id), TimestampTzGetDatum(jdg_now())};
 
 	if (jdg_run(&q, v, NULL, 1) == 0)
-		raise_missing(blob_id);
+		return false;
 	blob->blob_id = blob_id;
 	blob->owner = jdg_col_oid(0, 1);
 	blob->tenant = jdg_col_text(0, 2, mcxt);
@@ -123,7 +130,7 @@ read_row(int64 blob_id, Oid role, MemoryContext mcxt, JdgBlob *blob)
 	blob->size = jdg_col_int64(0, 4, 0);
 	blob->expires_at = jdg_col_time(0, 5, DT_NOEND);
 	blob->data = NULL;
-	check_access(blob, role);
+	return check_access(blob, role);
 }
 
 static bytea *
@@ -153,10 +160,24 @@ jdg_blob_read(int64 blob_id, Oid role, bool with_data, JdgBlob *blob)
 	JdgInternal in;
 
 	jdg_internal_begin(&in);
-	read_row(blob_id, role, mcxt, blob);
+	if (!read_row(blob_id, role, mcxt, blob))
+		raise_missing(blob_id);
 	if (with_data)
 		blob->data = read_data(blob_id, mcxt);
 	jdg_internal_end(&in);
+}
+
+bool
+jdg_blob_find(int64 blob_id, Oid role, JdgBlob *blob)
+{
+	MemoryContext mcxt = CurrentMemoryContext;
+	JdgInternal in;
+	bool		found;
+
+	jdg_internal_begin(&in);
+	found = read_row(blob_id, role, mcxt, blob);
+	jdg_internal_end(&in);
+	return found;
 }
 
 int64
@@ -200,8 +221,7 @@ jdg_blob_delete(int64 blob_id, Oid role, JdgBlob *blob)
 	JdgInternal in;
 
 	jdg_internal_begin(&in);
-	read_row(blob_id, role, mcxt, blob);
-	if (jdg_run(&q, v, NULL, 0) == 0)
+	if (!read_row(blob_id, role, mcxt, blob) || jdg_run(&q, v, NULL, 0) == 0)
 		raise_missing(blob_id);
 	jdg_blob_total_deleted(blob->size);
 	jdg_internal_end(&in);

@@ -35,6 +35,9 @@ typedef struct JdgBlob
 /* jadugar.max_blob_size, in bytes */
 extern int64 jdg_blob_max_size(void);
 
+/* is it a media type that can be sent, such as "text/plain; charset=utf-8"? */
+extern bool jdg_blob_is_type(const char *type);
+
 /*
  * Raises VALIDATION_ERROR for a text that cannot be a media type, such as
  * "text/plain; charset=utf-8".  It is sent as it is, so it has no control
@@ -50,6 +53,9 @@ extern void jdg_blob_check_type(const char *argument, const char *type);
  */
 extern void jdg_blob_read(int64 blob_id, Oid role, bool with_data,
 						  JdgBlob *blob);
+
+/* The same without its data; false: there is none, or it has expired. */
+extern bool jdg_blob_find(int64 blob_id, Oid role, JdgBlob *blob);
 
 /*
  * Writes a blob and returns its id.  0: there is no room in
