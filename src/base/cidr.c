@@ -48,13 +48,16 @@ static const char *
 parse_one(char *text, JdgCidr *out)
 {
 	char	   *slash = strchr(text, '/');
-	bool		v6 = strchr(text, ':') != NULL;
+	const char *colon;
 	int			bits = 0;
+	bool		v6;
 
 	memset(out, 0, sizeof(*out));
 	if (slash)
 		*slash = '\0';
-	if (strchr(text, '.') != NULL && has_octal(v6 ? strrchr(text, ':') + 1 : text))
+	colon = strrchr(text, ':');
+	v6 = colon != NULL;
+	if (strchr(text, '.') != NULL && has_octal(v6 ? colon + 1 : text))
 		return "A number of the address has a leading zero.";
 	if (inet_pton(v6 ? AF_INET6 : AF_INET, text, out->addr) != 1)
 		return "It is not an IP address.";
