@@ -6,7 +6,7 @@
  * CREATE and ALTER of servers and user mappings call it with the whole new list
  * of options.  It also runs in pg_restore and pg_upgrade, so it reads neither
  * tables nor files.  It does not see the type and the name of a server: see
- * server_type.c.
+ * statement.c.
  *
  *-------------------------------------------------------------------------
  */

@@ -23,6 +23,9 @@
  * has it.  A new subscription may bring history of days that have no
  * partition.
  *
+ * Changes to foreign servers and user mappings may be of endpoints, whose lanes
+ * are parked: all schedulers look again.
+ *
  * ALTER ROLE … SET and ALTER DATABASE … SET count for new sessions.  A task is
  * one to its owner, so the workers concerned leave after their group.
  *
@@ -36,6 +39,8 @@
 #include "catalog/objectaccess.h"
 #include "catalog/pg_authid.h"
 #include "catalog/pg_extension.h"
+#include "catalog/pg_foreign_server.h"
+#include "catalog/pg_user_mapping.h"
 #include "commands/dbcommands.h"
 #include "commands/defrem.h"
 #include "commands/extension.h"
@@ -50,8 +55,10 @@
 #include "base/fault.h"
 #include "base/settings.h"
 #include "base/utility.h"
+#include "endpoint/statement.h"
 #include "launcher/ddl_hook.h"
 #include "launcher/role_notice.h"
+#include "queue/queue.h"
 #include "shared/database.h"
 #include "shared/depth.h"
 #include "shared/quota.h"
@@ -67,7 +74,7 @@ static object_access_hook_type prev_object_access = NULL;
 /* to do at the end of this transaction */
 static bool evicted = false;
 static bool *evicting = NULL;	/* by number of the entry */
-static uint32 roles_changed = 0;	/* JDG_WAKE_* for all schedulers */
+static uint32 wake_all = 0;		/* JDG_WAKE_* for all schedulers */
 static bool extension_dropped = false;
 
 /* whose settings were changed; InvalidOid: every role, every database */
@@ -115,7 +122,7 @@ xact_callback(XactEvent event, void *arg)
 	extension_dropped = false;
 	if (!commit)
 	{
-		roles_changed = 0;
+		wake_all = 0;
 		nchanged = 0;
 	}
 }
@@ -129,7 +136,7 @@ xact_callback(XactEvent event, void *arg)
 static void
 release_callback(ResourceReleasePhase phase, bool commit, bool top, void *arg)
 {
-	uint32		why = roles_changed;
+	uint32		why = wake_all;
 
 	if (!top || phase != RESOURCE_RELEASE_AFTER_LOCKS)
 		return;
@@ -138,7 +145,7 @@ release_callback(ResourceReleasePhase phase, bool commit, bool top, void *arg)
 	nchanged = 0;
 	if (why == 0)
 		return;
-	roles_changed = 0;
+	wake_all = 0;
 	if (commit)
 		jdg_dbs_wake(why);
 }
@@ -291,11 +298,15 @@ after_utility(Node *stmt)
 		case T_GrantRoleStmt:
 		case T_GrantStmt:
 		case T_CreateSubscriptionStmt:
-			roles_changed |= JDG_WAKE_CONTROL | JDG_WAKE_WORK;
+			wake_all |= JDG_WAKE_CONTROL | JDG_WAKE_WORK;
 			break;
 		case T_RenameStmt:
 			if (((RenameStmt *) stmt)->renameType == OBJECT_ROLE)
-				roles_changed |= JDG_WAKE_NAMES;
+				wake_all |= JDG_WAKE_NAMES;
+			break;
+		case T_AlterUserMappingStmt:
+			/* of all changes, only this one has no object access hook */
+			wake_all |= JDG_WAKE_QUEUE_CHANGED;
 			break;
 		case T_CreatedbStmt:
 			jdg_launcher_wake(true);
@@ -440,16 +451,23 @@ process_utility(PlannedStmt *pstmt, const char *query, bool read_only,
 	if (jdg_utility_is_ours(pstmt, query))
 		return;
 	before_utility(stmt);
+	jdg_endpoint_before_statement(stmt);
 	if (is_end_of_prepared(stmt))
 		end_prepared(pstmt, query, read_only, context, params, env, dest, qc);
 	else
 		run_utility(pstmt, query, read_only, context, params, env, dest, qc);
 	if (tag != T_CallStmt && tag != T_DoStmt)
+	{
 		after_utility(stmt);
+		jdg_endpoint_after_statement(stmt);
+	}
 	jdg_role_notice_give(left);
 }
 
-/* object_access_hook: notes that the extension is being dropped. */
+/*
+ * object_access_hook: notes that the extension is being dropped, and that a
+ * server or user mapping changes, whatever statement does that.
+ */
 static void
 object_access(ObjectAccessType access, Oid class, Oid object, int sub,
 			  void *arg)
@@ -459,6 +477,9 @@ object_access(ObjectAccessType access, Oid class, Oid object, int sub,
 	if (access == OAT_DROP && class == ExtensionRelationId &&
 		get_extension_oid("jadugar", true) == object)
 		extension_dropped = true;
+	if ((class == ForeignServerRelationId || class == UserMappingRelationId) &&
+		(access == OAT_POST_CREATE || access == OAT_POST_ALTER || access == OAT_DROP))
+		wake_all |= JDG_WAKE_QUEUE_CHANGED;
 }
 
 void

@@ -37,6 +37,10 @@ SELECT ep.server('base_url ''https://a.example'', health_every ''1 s''');
 SELECT ep.server('base_url ''https://a.example'', health_path ''/up'', health_every ''1 s''');
 SELECT ep.server('any_host ''on'', health_path ''/up''');
 
+SELECT test.error_of($$CREATE SERVER ep_try TYPE 'smtp' FOREIGN DATA WRAPPER jadugar_http OPTIONS (base_url 'https://a.example')$$);
+CREATE SERVER ep_try TYPE 'http' FOREIGN DATA WRAPPER jadugar_http OPTIONS (base_url 'https://a.example');
+DROP SERVER ep_try;
+
 -- every option, with values that are accepted
 SELECT name, value, ep.option(name, value) AS result FROM (VALUES
 	('timeout', '3s'), ('timeout', '3000'), ('timeout', '1.5 min'), ('connect_timeout', '250ms'), ('low_speed', '100 B/s, 30 s'), ('low_speed', '1kB/s,1min'), ('low_speed', 'off'),
@@ -59,7 +63,7 @@ SELECT name, value, ep.option(name, value) AS result FROM (VALUES
 	('retry', '3'), ('retry', '{"tries": 3}'), ('retry', '{'), ('unsafe', 'never'), ('expect', '2x'), ('expect', '600'), ('expect', '2xx 404'),
 	('api_key_header', 'Authorization'), ('api_key_header', 'a:b'), ('idempotency_header', ''), ('idempotency_format', 'ulid'),
 	('allow_addresses', '10.0.0.1/8'), ('allow_addresses', '10.0.0.0/33'), ('allow_addresses', '10.0.0/8'), ('allow_addresses', '10.0.0.0/8 fd00::/8'), ('allow_addresses', '10.0.0.0/8, localhost'),
-	('allow_addresses', '010.0.0.0/8'), ('allow_addresses', '::ffff:010.0.0.0/104'), ('allow_addresses', 'fd00::/8,'), ('allow_addresses', '::1%lo'), ('deny_addresses', '1.2.3.4/'), ('deny_addresses', '1.2.3.4/08'),
+	('allow_addresses', '010.0.0.0/8'), ('allow_addresses', '::ffff:010.0.0.0/104'), ('allow_addresses', 'fd00::/8,'), ('allow_addresses', '::1%lo'), ('allow_addresses', '1.2.3.4/:'), ('deny_addresses', '1.2.3.4/'), ('deny_addresses', '1.2.3.4/08'),
 	('health_path', 'up'), ('health_path', '/a/../b'), ('health_path', '/a?b'), ('ca_file', 'ca.pem'), ('tls_min', '1.1'), ('verify', 'peer'),
 	('proxy', 'socks5://proxy.example'), ('proxy', 'http://a:b@proxy.example'), ('proxy', 'http://proxy.example/x')) v (name, value);
 SELECT ep.server('any_host ''on'', allow_hosts ' || quote_literal(h)) FROM unnest('{a b.example,*.1.2.3.4,127.1,*,a_b.example:80,[::1],0:0::1}'::text[]) h;
@@ -89,6 +93,11 @@ SELECT o AS options, ep.mapping(o) AS result FROM unnest(ARRAY[
 	$$signing_secret_old 'S3CR3T'$$, $$token 'S3CR3T'$$, $$base_url 'S3CR3T'$$, $$_file 'S3CR3T'$$]) o;
 -- no message has a secret
 SELECT o AS given_away FROM unnest(ARRAY[$$bearer_token E'S3CR3T\r'$$, $$sslcert 'S3CR3T', sslkey 'S3CR3T'$$, $$secret_path 'S3CR3T'$$, $$"user" 'a:S3CR3T', password 'x'$$, $$bearer_token_file 'S3CR3T'$$]) o WHERE ep.mapping(o) ~ 'S3CR3T';
+-- a file is not read, but looked at
+CREATE USER MAPPING FOR CURRENT_USER SERVER ep_one OPTIONS (bearer_token_file '/nowhere/S3CR3T', api_key 'x');
+ALTER USER MAPPING FOR CURRENT_USER SERVER ep_one OPTIONS (SET bearer_token_file '/');
+ALTER USER MAPPING FOR CURRENT_USER SERVER ep_one OPTIONS (DROP bearer_token_file);
+DROP USER MAPPING FOR CURRENT_USER SERVER ep_one;
 -- other objects have no options
 SELECT test.error_of($$ALTER FOREIGN DATA WRAPPER jadugar_http OPTIONS (ADD timeout '1 s')$$);
 SELECT test.error_of($$CREATE FOREIGN TABLE ep.t (a integer) SERVER ep_one OPTIONS (timeout '1 s')$$);
