@@ -46,6 +46,16 @@ find_limit(const char *scope, Oid owner, const char *name, JdgLimit *limit)
 	return true;
 }
 
+/* Why lanes are parked at a gate, also if there is room now. */
+static JdgRefusal
+why_parked(const JdgLimit *limit, const JdgGateState *s)
+{
+	if (s->why == JDG_REFUSED_BREAKER || s->why == JDG_REFUSED_HOLD)
+		return s->why;
+	return limit->interval > 0 && (limit->max == 0 || s->tokens == 0) ?
+		JDG_REFUSED_RATE : JDG_REFUSED_PLACES;
+}
+
 /* _v_limit_use(scope, owner, name): in_use, tokens, waiting, next_at, reason */
 Datum
 jdg_v_limit_use(PG_FUNCTION_ARGS)
@@ -76,8 +86,7 @@ jdg_v_limit_use(PG_FUNCTION_ARGS)
 		v[3] = TimestampTzGetDatum(s.next_at);
 		isnull[3] = s.next_at == DT_NOEND;
 		if (s.parked > 0)
-			v[4] = CStringGetTextDatum(jdg_limit_reason(&limit, limit.max == 0 ||
-														s.tokens == 0));
+			v[4] = CStringGetTextDatum(jdg_limit_reason(&limit, why_parked(&limit, &s)));
 		isnull[4] = s.parked == 0;
 	}
 	PG_RETURN_DATUM(HeapTupleGetDatum(heap_form_tuple(desc, v, isnull)));
@@ -92,7 +101,7 @@ jdg_v_limit_reason(PG_FUNCTION_ARGS)
 {
 	JdgTask		t = {0};
 	JdgLimits	limits;
-	bool		by_rate;
+	JdgRefusal	why;
 	int			refusing;
 
 	if (JdgGatesLock == NULL || !jdg_has_access(GetUserId()) ||
@@ -105,8 +114,8 @@ jdg_v_limit_reason(PG_FUNCTION_ARGS)
 	t.concurrency_key = PG_ARGISNULL(4) ? NULL :
 		text_to_cstring(PG_GETARG_TEXT_PP(4));
 	jdg_limits_of(&t, &limits);
-	refusing = jdg_gates_refusing(&limits, jdg_now(), &by_rate);
+	refusing = jdg_gates_refusing(&limits, jdg_now(), &why);
 	if (refusing < 0)
 		PG_RETURN_NULL();
-	PG_RETURN_TEXT_P(cstring_to_text(jdg_limit_reason(&limits.limit[refusing], by_rate)));
+	PG_RETURN_TEXT_P(cstring_to_text(jdg_limit_reason(&limits.limit[refusing], why)));
 }

@@ -28,7 +28,7 @@
 #include "base/settings.h"
 #include "shared/counters.h"
 #include "shared/database.h"
-#include "shared/gate.h"
+#include "shared/gateview.h"
 #include "shared/lane.h"
 #include "shared/launcher_state.h"
 #include "shared/shmem.h"

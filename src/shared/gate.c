@@ -34,8 +34,8 @@
 /* delay of the next try if there are more gates than room for them */
 #define NO_ROOM_US 100000
 
-/* for so long a role is shown that has found no room */
-#define LACKING_US (60 * USECS_PER_SEC)
+/* how long after the latest end of a call its ticket is taken for lost */
+#define TICKET_US (5 * USECS_PER_SEC)
 
 /*
  * The first limit without room, or -1; gates that are missing are made.  The
@@ -71,32 +71,84 @@ look_at(JdgDb *db, TimestampTz at)
 	}
 }
 
+/* Lets the scheduler look at a gate when time lets its lanes through. */
+static void
+look_later(JdgDb *db, JdgGate *g, int64 now)
+{
+	TimestampTz at = jdg_gate_wake(g, now);
+
+	g->timed |= at != DT_NOEND;
+	look_at(db, at);
+}
+
+/*
+ * Takes a place of a gate with room, and a token that is promised if it has a
+ * rate; false: its breaker has changed meanwhile.
+ */
+static bool
+take_place(JdgGate *g, TimestampTz now, JdgPlaces *places, int i)
+{
+	bool		token = g->limit.interval > 0;
+	bool		ok = true;
+
+	SpinLockAcquire(&g->mutex);
+	if (g->guarded)
+		ok = jdg_breaker_begin(&g->breaker, &g->options, now,
+							   JDG_BREAKER_NEVER, g->in_use, &places->call[i]);
+	if (ok)
+	{
+		g->in_use++;
+		g->promised += token;
+	}
+	SpinLockRelease(&g->mutex);
+	if (ok)
+	{
+		places->at[i] = g - jdg_gates->gate;
+		places->tokens |= (uint32) token << i;
+	}
+	return ok;
+}
+
 int
 jdg_gates_take(const JdgLimits *limits, TimestampTz now, JdgPlaces *places)
 {
 	JdgGate    *at[JDG_LIMITS_MAX];
 	int			refusing;
 
+	memset(places, 0, sizeof(JdgPlaces));
 	for (int i = 0; i < JDG_LIMITS_MAX; i++)
 		places->at[i] = JDG_PLACE_NONE;
-	places->tokens = 0;
 	if (limits->n == 0)
 		return -1;
 	LWLockAcquire(JdgGatesLock, LW_EXCLUSIVE);
 	refusing = first_refusing(limits, now * 1000, false, at);
 	for (int i = 0; i < limits->n && refusing < 0; i++)
 	{
-		bool		token = limits->limit[i].interval > 0;
-
-		SpinLockAcquire(&at[i]->mutex);
-		at[i]->in_use++;
-		at[i]->promised += token;
-		SpinLockRelease(&at[i]->mutex);
-		places->at[i] = at[i] - jdg_gates->gate;
-		places->tokens |= (uint32) token << i;
+		if (!take_place(at[i], now, places, i))
+			refusing = i;
 	}
 	LWLockRelease(JdgGatesLock);
+	if (refusing >= 0)
+		jdg_gates_give(places);
 	return refusing;
+}
+
+/*
+ * A task that holds a place goes on, if the breaker of the gate still allows it.
+ * Its ticket expires some time after the task cannot run any more.
+ */
+static bool
+go_on(JdgGate *g, TimestampTz now, int64 longest, JdgBreakerCall *call)
+{
+	int64		expires = longest > 0 ? now + longest + TICKET_US :
+	JDG_BREAKER_NEVER;
+	bool		ok = true;
+
+	SpinLockAcquire(&g->mutex);
+	if (g->guarded)
+		ok = jdg_breaker_go_on(&g->breaker, &g->options, now, expires, call);
+	SpinLockRelease(&g->mutex);
+	return ok;
 }
 
 int
@@ -110,6 +162,12 @@ jdg_gates_begin(const JdgLimits *limits, TimestampTz now, JdgPlaces *places)
 	refusing = first_refusing(limits, now * 1000, true, at);
 	for (int i = 0; i < limits->n && refusing < 0; i++)
 	{
+		if (places->at[i] == at[i] - jdg_gates->gate &&
+			!go_on(at[i], now, limits->longest, &places->call[i]))
+			refusing = i;
+	}
+	for (int i = 0; i < limits->n && refusing < 0; i++)
+	{
 		jdg_gate_begin(at[i], now * 1000, 1);
 		if ((places->tokens & (1u << i)) != 0)
 		{
@@ -121,7 +179,7 @@ jdg_gates_begin(const JdgLimits *limits, TimestampTz now, JdgPlaces *places)
 		}
 		/* for lanes that wait for the next one */
 		if (at[i]->nparked > 0)
-			look_at(db, jdg_gate_wake(at[i], now * 1000));
+			look_later(db, at[i], now * 1000);
 	}
 	LWLockRelease(JdgGatesLock);
 	return refusing;
@@ -146,14 +204,25 @@ jdg_gates_room(const JdgLimits *limits, TimestampTz now, int most)
 
 /* --- lanes that are parked ----------------------------------------------- */
 
-static void
-wake_scheduler(Oid dboid)
+/* the database of a gate; NULL: it is gone */
+static JdgDb *
+db_of(const JdgGate *g)
 {
 	for (int i = 0; i < jdg_max_databases; i++)
 	{
-		if (jdg_dbs[i].dboid == dboid)
-			jdg_db_wake(&jdg_dbs[i], JDG_WAKE_WORK);
+		if (jdg_dbs[i].dboid == g->dboid)
+			return &jdg_dbs[i];
 	}
+	return NULL;
+}
+
+static void
+wake_scheduler(const JdgGate *g)
+{
+	JdgDb	   *db = db_of(g);
+
+	if (db != NULL)
+		jdg_db_wake(db, JDG_WAKE_WORK);
 }
 
 /* Who gives a place of the gate back from here on sees that something waits. */
@@ -188,7 +257,7 @@ unpark_one(JdgGate *g)
 		dlist_delete(&g->node);
 		(void) stop_waiting(g);
 	}
-	wake_scheduler(g->dboid);
+	wake_scheduler(g);
 }
 
 /* Makes as many lanes active as have room. */
@@ -197,6 +266,8 @@ open_gate(JdgGate *g, int64 now)
 {
 	int64		room = jdg_gate_room(g, now);
 
+	if (room > 0)
+		g->timed = false;
 	while (room-- > 0 && g->nparked > 0)
 		unpark_one(g);
 }
@@ -236,7 +307,7 @@ park_at(JdgGate *g, const JdgLaneLook *look, JdgDb *db, int64 now)
 	else if ((node = jdg_lane_park(look, g - jdg_gates->gate)) != NULL)
 	{
 		add_parked(g, node);
-		look_at(db, jdg_gate_wake(g, now));
+		look_later(db, g, now);
 	}
 	return true;
 }
@@ -309,6 +380,8 @@ jdg_gates_give(const JdgPlaces *places)
 {
 	for (int i = 0; i < JDG_LIMITS_MAX; i++)
 	{
+		JdgBreakerCall call = places->call[i];
+		TimestampTz now = call.counts ? jdg_now() : 0;
 		JdgGate    *g;
 		bool		waiting;
 
@@ -323,6 +396,9 @@ jdg_gates_give(const JdgPlaces *places)
 			Assert(g->promised > 0);
 			g->promised--;
 		}
+		if (g->guarded && call.counts)
+			jdg_breaker_end(&g->breaker, &g->options, now,
+							JDG_BREAKER_RETURNED, &call);
 		waiting = g->waiting;
 		SpinLockRelease(&g->mutex);
 		if (waiting)
@@ -334,13 +410,20 @@ void
 jdg_gate_reopen(JdgPlace gate)
 {
 	JdgGate    *g = &jdg_gates->gate[gate];
+	int64		now = jdg_now() * 1000;
+	JdgDb	   *db;
 
 	LWLockAcquire(JdgGatesLock, LW_EXCLUSIVE);
-	if (OidIsValid(g->dboid) && g->nparked > 0)
-		open_gate(g, jdg_now() * 1000);
-	else if (OidIsValid(g->dboid) && jdg_gate_room(g, jdg_now() * 1000) > 0 &&
-			 stop_waiting(g))
-		wake_scheduler(g->dboid);
+	db = OidIsValid(g->dboid) ? db_of(g) : NULL;
+	if (db != NULL && jdg_gate_room(g, now) == 0)
+	{
+		/* its breaker may have opened since the lanes were parked */
+		look_later(db, g, now);
+	}
+	else if (db != NULL && g->nparked > 0)
+		open_gate(g, now);
+	else if (db != NULL && stop_waiting(g))
+		wake_scheduler(g);
 	LWLockRelease(JdgGatesLock);
 }
 
@@ -367,7 +450,7 @@ jdg_gates_due(JdgDb *db, TimestampTz now)
 		if (g->dboid != db->dboid)
 			continue;
 		jdg_gate_correct(g);
-		if (jdg_gate_next(g, now * 1000) <= now)
+		if (g->timed || jdg_gate_next(g, now * 1000) <= now)
 			open_gate(g, now * 1000);
 		if (g->nparked > 0)
 			next = Min(next, jdg_gate_wake(g, now * 1000));
@@ -414,7 +497,7 @@ jdg_gates_drop(Oid dboid)
 	LWLockRelease(JdgGatesLock);
 }
 
-/* --- rates by themselves, and views -------------------------------------- */
+/* --- rates by themselves ------------------------------------------------- */
 
 /* The limit cannot be counted. */
 static void
@@ -465,86 +548,6 @@ jdg_gate_rate(const JdgLimit *limit, TimestampTz now, int32 cost)
 	return r;
 }
 
-/*
- * A copy of the gate of a limit, as it would be found or made.  It goes by the
- * limit that is configured now.  False: there is none, and no room for it.  The
- * caller holds JdgGatesLock.
- */
-static bool
-peek(const JdgLimit *limit, JdgGate *copy)
-{
-	JdgGate    *g = jdg_gate_find(MyDatabaseId, limit);
-
-	memset(copy, 0, sizeof(JdgGate));
-	SpinLockInit(&copy->mutex);
-	copy->limit = *limit;
-	if (g != NULL)
-	{
-		copy->due = g->due;
-		SpinLockAcquire(&g->mutex);
-		copy->in_use = g->in_use;
-		copy->promised = g->promised;
-		SpinLockRelease(&g->mutex);
-		copy->nparked = g->nparked;
-	}
-	else if (limit->interval > 0)
-		copy->due = jdg_gate_first_due(limit);
-	return g != NULL || jdg_gate_may_make(limit);
-}
-
-int
-jdg_gates_refusing(const JdgLimits *limits, TimestampTz now, bool *by_rate)
-{
-	int			refusing = -1;
-
-	if (limits->n == 0)
-		return -1;
-	LWLockAcquire(JdgGatesLock, LW_SHARED);
-	for (int i = 0; i < limits->n && refusing < 0; i++)
-	{
-		JdgGate		g;
-		bool		found;
-
-		/* lanes that are parked wait for it, though there may be room now */
-		found = peek(&limits->limit[i], &g);
-		if (found && jdg_gate_room(&g, now * 1000) > 0 &&
-			(g.nparked == 0 || g.limit.interval == 0))
-			continue;
-		refusing = i;
-		*by_rate = found && g.limit.interval > 0 &&
-			(g.limit.max == 0 || g.in_use < g.limit.max);
-	}
-	LWLockRelease(JdgGatesLock);
-	return refusing;
-}
-
-void
-jdg_gate_state(const JdgLimit *limit, TimestampTz now, JdgGateState *state)
-{
-	JdgGate		g;
-
-	memset(state, 0, sizeof(JdgGateState));
-	LWLockAcquire(JdgGatesLock, LW_SHARED);
-	(void) peek(limit, &g);
-	LWLockRelease(JdgGatesLock);
-	state->in_use = g.in_use;
-	state->parked = g.nparked;
-	state->tokens = limit->interval > 0 ? jdg_gate_tokens(&g, now * 1000) : -1;
-	state->next_at = state->tokens == 0 ? jdg_gate_next(&g, now * 1000) : DT_NOEND;
-}
-
-void
-jdg_gates_state(TimestampTz now, JdgShareState *state, Oid *lacking,
-				int32 *lacking_held)
-{
-	LWLockAcquire(JdgGatesLock, LW_SHARED);
-	jdg_shares_state(jdg_gate_shares, state);
-	*lacking = jdg_gate_shares->refused_at > now - LACKING_US ?
-		jdg_gate_shares->refused : InvalidOid;
-	*lacking_held = jdg_share_held(jdg_gate_shares, *lacking);
-	LWLockRelease(JdgGatesLock);
-}
-
 void
 jdg_gate_reset(const JdgLimit *limit)
 {
@@ -555,6 +558,11 @@ jdg_gate_reset(const JdgLimit *limit)
 	if (g != NULL)
 	{
 		g->due = 0;
+		SpinLockAcquire(&g->mutex);
+		g->hold_until = 0;
+		if (g->guarded)
+			jdg_breaker_reset(&g->breaker, &g->options, jdg_now());
+		SpinLockRelease(&g->mutex);
 		open_gate(g, jdg_now() * 1000);
 	}
 	LWLockRelease(JdgGatesLock);

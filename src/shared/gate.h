@@ -22,11 +22,14 @@
  * A task takes its tokens when it begins, so what a claim gives back is not
  * lost.  From the claim on they are promised to it.
  *
+ * A gate may have a breaker (breaker.h): then a task is a call, from the claim
+ * on.  guard.h has its end.  It may be held until some time.
+ *
  * A lane whose next task is refused is parked at the gate (lane.h): it is not
  * read until a place is given back or the next task may begin.
  *
- * JdgGatesLock protects all of this, but for the places and the promised tokens,
- * which have a spinlock for each gate.
+ * JdgGatesLock protects all of this, but for the places, the promised tokens, the
+ * hold and the breaker, which have a spinlock for each gate.
  *
  *-------------------------------------------------------------------------
  */
@@ -47,15 +50,16 @@ extern int	jdg_gates_take(const JdgLimits *limits, TimestampTz now,
 						   JdgPlaces *places);
 
 /*
- * Gives places and promised tokens back, at most once each.  Parked lanes become active, and
+ * Gives places and promised tokens back, at most once each.  A call that has not
+ * ended says nothing about the service.  Parked lanes become active, and
  * the scheduler is woken for them.  Takes JdgGatesLock if lanes are parked.
  */
 extern void jdg_gates_give(const JdgPlaces *places);
 
 /*
- * A task begins now, if all rates allow it, and uses the tokens that its places
- * hold; returns -1, or the number of the limit that refuses: it was changed.
- * Nothing gives that back.
+ * A task begins now, if all rates and breakers allow it, and uses the tokens that its places
+ * hold; returns -1, or the number of the limit that refuses: it was changed,
+ * or its breaker has opened.  Nothing gives that back.
  */
 extern int	jdg_gates_begin(const JdgLimits *limits, TimestampTz now,
 							JdgPlaces *places);
@@ -116,34 +120,9 @@ extern JdgRateResult jdg_gate_rate(const JdgLimit *limit, TimestampTz now,
 								   int32 cost);
 
 /*
- * The number of the first limit without room, and whether its rate is the
- * reason; or -1.  For views.
+ * As many tasks may begin at once as the limit allows; a hold is over, a breaker
+ * is closed.
  */
-extern int	jdg_gates_refusing(const JdgLimits *limits, TimestampTz now,
-							   bool *by_rate);
-
-/* a gate as it is now */
-typedef struct JdgGateState
-{
-	int32		in_use;
-	int64		tokens;			/* that may begin at once; -1: no rate */
-	int			parked;			/* lanes */
-	TimestampTz next_at;		/* when the next one may begin, DT_NOEND: not
-								 * known, or there is no rate */
-} JdgGateState;
-
-extern void jdg_gate_state(const JdgLimit *limit, TimestampTz now,
-						   JdgGateState *state);
-
-/*
- * For views: how many gates there are of jdg_max_gates, and a role that has
- * found no room for one in the last minute, or InvalidOid; *lacking_held gates
- * are that role's.
- */
-extern void jdg_gates_state(TimestampTz now, JdgShareState *state,
-							Oid *lacking, int32 *lacking_held);
-
-/* as many tasks may begin at once as the limit allows */
 extern void jdg_gate_reset(const JdgLimit *limit);
 
 #endif							/* JDG_SHARED_GATE_H */

@@ -32,7 +32,7 @@
 #define FILE_NAME PGSTAT_STAT_PERMANENT_DIRECTORY "/jadugar.gates"
 
 /* changes with the layout */
-#define FILE_VERSION 3
+#define FILE_VERSION 4
 
 typedef struct Head
 {

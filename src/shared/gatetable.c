@@ -139,16 +139,35 @@ jdg_gate_is_full(const JdgGate *g, int64 now)
 		(g->limit.interval == 0 || jdg_gate_first_due(&g->limit) <= now);
 }
 
-/* Takes a gate out of the table, if it says nothing; or if it is "gone". */
-bool
-jdg_gate_forget(JdgGate *g, int64 now, bool gone)
+/*
+ * Says a gate nothing that a new one does not say?  Entries are needed
+ * ("pressed"): then the past of a breaker is forgotten too, but not that it is
+ * open.
+ */
+static bool
+says_nothing(JdgGate *g, int64 now, bool pressed)
+{
+	bool		nothing;
+
+	if (g->nparked > 0 || g->call == jdg_gates->calls ||
+		!jdg_gate_is_full(g, now))
+		return false;
+	SpinLockAcquire(&g->mutex);
+	nothing = g->in_use == 0 && g->hold_until <= now / 1000 &&
+		(!g->guarded ||
+		 (pressed ? jdg_breaker_is_idle(&g->breaker, &g->options, now / 1000) :
+		  jdg_breaker_is_quiet(&g->breaker, &g->options, now / 1000)));
+	SpinLockRelease(&g->mutex);
+	return nothing;
+}
+
+/* Takes a gate out of the table. */
+static void
+forget(JdgGate *g)
 {
 	JdgPlace	i = g - jdg_gates->gate;
 	JdgPlace   *at;
 
-	if (!gone && (g->nparked > 0 || g->call == jdg_gates->calls ||
-				  !jdg_gate_is_full(g, now) || jdg_gate_in_use(g) > 0))
-		return false;
 	at = list_of(g->dboid, &g->limit);
 	while (*at != i)
 		at = &jdg_gates->gate[*at].next;
@@ -158,20 +177,28 @@ jdg_gate_forget(JdgGate *g, int64 now, bool gone)
 	jdg_gates->free = i;
 	jdg_share_let_go(jdg_gate_shares, g->share);
 	jdg_share_remove(jdg_gate_shares, g->share);
+}
+
+bool
+jdg_gate_forget(JdgGate *g, int64 now, bool gone)
+{
+	if (!gone && !says_nothing(g, now, false))
+		return false;
+	forget(g);
 	return true;
 }
 
 /* Forgets those of the next n entries that say nothing. */
 static void
-sweep(int n, int64 now)
+sweep(int n, int64 now, bool pressed)
 {
 	for (n = Min(n, jdg_max_gates); n > 0; n--)
 	{
 		JdgGate    *g = &jdg_gates->gate[jdg_gates->hand];
 
 		jdg_gates->hand = (jdg_gates->hand + 1) % jdg_max_gates;
-		if (OidIsValid(g->dboid))
-			(void) jdg_gate_forget(g, now, false);
+		if (OidIsValid(g->dboid) && says_nothing(g, now, pressed))
+			forget(g);
 	}
 }
 
@@ -189,9 +216,9 @@ free_gate(const JdgLimit *l, int64 now)
 {
 	JdgGate    *g;
 
-	sweep(SWEEP, now);
+	sweep(SWEEP, now, false);
 	if (!jdg_gate_may_make(l))
-		sweep(SWEEP_FULL, now);
+		sweep(SWEEP_FULL, now, true);
 	if (!jdg_gate_may_make(l))
 	{
 		jdg_share_refuse(jdg_gate_shares, l->owner, now / 1000);
@@ -210,6 +237,33 @@ set_share(JdgGate *g, Oid owner)
 	jdg_share_hold(jdg_gate_shares, g->share);
 }
 
+/* A gate has a breaker with these options, or none. */
+static void
+set_breaker(JdgGate *g, const JdgBreakerOptions *o)
+{
+	SpinLockAcquire(&g->mutex);
+	if (o != NULL)
+		g->options = *o;
+	/* what is known ended when the server crashed: it begins with its ramp */
+	if (o != NULL && !g->guarded && jdg_gates->empty_at > 0)
+		jdg_breaker_start(&g->breaker, o, jdg_gates->empty_at / 1000);
+	else if (o != NULL && !g->guarded)
+		memset(&g->breaker, 0, sizeof(g->breaker));
+	g->guarded = o != NULL;
+	SpinLockRelease(&g->mutex);
+}
+
+/* The limit as it is configured now. */
+static void
+set_limit(JdgGate *g, const JdgLimit *l)
+{
+	g->limit = *l;
+	/* it points into this process */
+	g->limit.breaker = NULL;
+	if (l->breaker != NULL || g->guarded)
+		set_breaker(g, l->breaker);
+}
+
 /* Puts a limit into a free entry. */
 static void
 put(JdgGate *g, Oid dboid, const JdgLimit *l)
@@ -222,11 +276,15 @@ put(JdgGate *g, Oid dboid, const JdgLimit *l)
 	g->parked.ph_compare = jdg_lane_compare_parked;
 	g->parked.ph_root = NULL;
 	g->nparked = 0;
+	g->timed = false;
 	SpinLockAcquire(&g->mutex);
 	g->in_use = g->promised = 0;
 	g->waiting = false;
+	g->hold = JDG_HOLD_NONE;
+	g->hold_from = g->hold_until = 0;
+	g->guarded = false;
 	SpinLockRelease(&g->mutex);
-	g->limit = *l;
+	set_limit(g, l);
 	set_share(g, l->owner);
 	g->next = *at;
 	*at = g - jdg_gates->gate;
@@ -268,7 +326,7 @@ jdg_gate_get(const JdgLimit *l, int64 now)
 		jdg_share_remove(jdg_gate_shares, g->share);
 		set_share(g, l->owner);
 	}
-	g->limit = *l;
+	set_limit(g, l);
 	g->call = jdg_gates->calls;
 	jdg_gate_correct(g);
 	return g;
@@ -294,6 +352,15 @@ jdg_gate_correct(JdgGate *g)
 	int64		now = jdg_now() * 1000;
 
 	g->due = Min(g->due, now + g->limit.tolerance + g->limit.interval);
+	if (g->hold_until == 0)
+		return;
+	SpinLockAcquire(&g->mutex);
+	if (now / 1000 < g->hold_from)
+	{
+		g->hold_until -= g->hold_from - now / 1000;
+		g->hold_from = now / 1000;
+	}
+	SpinLockRelease(&g->mutex);
 }
 
 /* the time that a gate goes by */
@@ -333,12 +400,20 @@ promised(const JdgGate *g)
 int64
 jdg_gate_room(JdgGate *g, int64 now)
 {
-	int64		room = jdg_gate_tokens(g, now) - promised(g);
+	int64		room = jdg_gate_tokens(g, now);
 
 	if (g->limit.scope == JDG_SCOPE_PAUSED)
 		return 0;
+	SpinLockAcquire(&g->mutex);
+	room -= g->promised;
 	if (g->limit.max > 0)
-		room = Min(room, g->limit.max - jdg_gate_in_use(g));
+		room = Min(room, g->limit.max - g->in_use);
+	if (g->hold_until > now / 1000)
+		room = 0;
+	if (g->guarded)
+		room = Min(room, jdg_breaker_room(&g->breaker, &g->options, now / 1000,
+										  g->in_use));
+	SpinLockRelease(&g->mutex);
 	return Max(room, 0);
 }
 
@@ -357,14 +432,31 @@ jdg_gate_next(const JdgGate *g, int64 now)
 }
 
 TimestampTz
-jdg_gate_wake(const JdgGate *g, int64 now)
+jdg_gate_opens_at(JdgGate *g, int64 now)
 {
-	TimestampTz next = jdg_gate_next(g, now);
+	TimestampTz at = DT_NOBEGIN;
+	TimestampTz us = now / 1000;
 
-	if (next == DT_NOEND || g->limit.scope == JDG_SCOPE_PAUSED ||
-		jdg_gate_tokens(g, now) > promised(g))
+	if (jdg_gate_tokens(g, now) <= promised(g))
+		at = jdg_gate_next(g, now);
+	SpinLockAcquire(&g->mutex);
+	if (g->hold_until > us)
+		at = Max(at, g->hold_until);
+	if (g->guarded &&
+		jdg_breaker_room(&g->breaker, &g->options, us, g->in_use) == 0)
+		at = Max(at, jdg_breaker_next(&g->breaker, &g->options, us));
+	SpinLockRelease(&g->mutex);
+	return at == DT_NOBEGIN ? DT_NOEND : at;
+}
+
+TimestampTz
+jdg_gate_wake(JdgGate *g, int64 now)
+{
+	TimestampTz at = jdg_gate_opens_at(g, now);
+
+	if (at == DT_NOEND || g->limit.scope == JDG_SCOPE_PAUSED)
 		return DT_NOEND;
-	return next + Min(JDG_TOGETHER_US, g->limit.tolerance / 1000);
+	return at + Min(JDG_TOGETHER_US, g->limit.tolerance / 1000);
 }
 
 void

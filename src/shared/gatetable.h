@@ -19,6 +19,13 @@
 #include "shared/limit.h"
 #include "shared/share.h"
 
+/* why a gate lets nothing through until some time */
+typedef enum JdgHold
+{
+	JDG_HOLD_NONE,
+	JDG_HOLD_RETRY_AFTER		/* the service has asked for it */
+} JdgHold;
+
 typedef struct JdgGate
 {
 	/* under JdgGatesLock */
@@ -32,11 +39,18 @@ typedef struct JdgGate
 	pairingheap parked;			/* lanes */
 	int			nparked;
 	dlist_node	node;			/* in waiting, if lanes are parked */
+	bool		timed;			/* lanes were parked until some time */
 	slock_t		mutex;
 	/* under mutex */
 	int32		in_use;			/* places */
 	int32		promised;		/* tokens of tasks that have not begun */
 	bool		waiting;		/* lanes are parked */
+	JdgHold		hold;
+	TimestampTz hold_from;
+	TimestampTz hold_until;
+	bool		guarded;		/* it has a breaker */
+	JdgBreakerOptions options;
+	JdgBreaker	breaker;
 } JdgGate;
 
 typedef struct JdgGates
@@ -98,13 +112,20 @@ extern int64 jdg_gate_tokens(const JdgGate *g, int64 now);
 extern int64 jdg_gate_room(JdgGate *g, int64 now);
 
 /*
- * When there is a token for one task more, by the rate; and when lanes that are
- * parked are to be made active: not for each task, if several may begin at once.
- * DT_NOEND if there is no rate, or all tokens that it can have are promised; the
- * second also while one may begin now.  Those who use that, or do not, say so.
+ * When there is a token for one task more, by the rate.  DT_NOEND if there is no
+ * rate, or all tokens that it can have are promised.
  */
 extern TimestampTz jdg_gate_next(const JdgGate *g, int64 now);
-extern TimestampTz jdg_gate_wake(const JdgGate *g, int64 now);
+
+/*
+ * When lanes that are parked are to be made active, if no place is given back:
+ * not for each task, if a rate lets several begin at once.  DT_NOEND if that
+ * depends on places, or while one may begin now.
+ */
+extern TimestampTz jdg_gate_wake(JdgGate *g, int64 now);
+
+/* the same for all but places: when a hold, a breaker and the rate let one through */
+extern TimestampTz jdg_gate_opens_at(JdgGate *g, int64 now);
 
 /* n tasks begin */
 extern void jdg_gate_begin(JdgGate *g, int64 now, int32 n);

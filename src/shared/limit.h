@@ -8,6 +8,8 @@
 #ifndef JDG_SHARED_LIMIT_H
 #define JDG_SHARED_LIMIT_H
 
+#include "shared/breaker.h"
+
 /* what a limit is of */
 typedef enum JdgScope
 {
@@ -33,6 +35,7 @@ typedef struct JdgLimit
 	int32		max;			/* tasks under way at once; 0: no limit */
 	int64		interval;		/* ns, at least 1; 0: no rate */
 	int64		tolerance;		/* ns */
+	const JdgBreakerOptions *breaker;	/* of jdg_breaker_keep(); NULL: none */
 } JdgLimit;
 
 /* limits that one task may have */
@@ -42,6 +45,7 @@ typedef struct JdgLimit
 typedef struct JdgLimits
 {
 	int			n;
+	int64		longest;		/* us: a task takes no longer; 0: not known */
 	JdgLimit	limit[JDG_LIMITS_MAX];
 } JdgLimits;
 
@@ -52,12 +56,13 @@ typedef int32 JdgPlace;
 
 /*
  * The places that one task holds, by the number of its limit.  Until it begins,
- * it also holds tokens of rates.
+ * it also holds tokens of rates.  A task of a limit with a breaker is a call.
  */
 typedef struct JdgPlaces
 {
 	JdgPlace	at[JDG_LIMITS_MAX];
 	uint32		tokens;			/* a bit for each limit with one */
+	JdgBreakerCall call[JDG_LIMITS_MAX];
 } JdgPlaces;
 
 /* the longest interval and tolerance: a hundred years */

@@ -31,6 +31,7 @@
 #include "handler/handler.h"
 #include "shared/database.h"
 #include "shared/feed.h"
+#include "shared/guard.h"
 #include "shared/pool.h"
 #include "shared/slot.h"
 #include "shared/suspect.h"
@@ -218,9 +219,15 @@ charge_slot(int64 index)
 	JDG_FAULT("charge-before-commit");
 	jdg_work_end();
 	JDG_FAULT("charge-committed");
-	if (done)
-		jdg_pool_release_slot((int) index);
-	return done;
+	if (!done)
+		return false;
+	if (slot->task[slot->current].limited &&
+		(o.end == JDG_END_CRASHED || o.end == JDG_END_LOST ||
+		 o.end == JDG_END_FAILED))
+		(void) jdg_gates_ended(&slot->task[slot->current].places,
+							   JDG_BREAKER_FAILED, 0);
+	jdg_pool_release_slot((int) index);
+	return true;
 }
 
 /* Charges a task that ran when the server went down. */

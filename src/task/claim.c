@@ -37,6 +37,8 @@
 #include "base/clock.h"
 #include "base/compat.h"
 #include "base/fault.h"
+#include "base/interval.h"
+#include "base/settings.h"
 #include "base/spi.h"
 #include "queue/queue.h"
 #include "shared/database.h"
@@ -191,10 +193,13 @@ take_row(Claim *c, TupleTableSlot *row, const JdgTask *look,
 	JDG_FAULT("claim-locked");
 	jdg_slot_hold_locked(c->slot);
 	jdg_task_from_slot(row, task, c->mcxt);
-	if (jdg_limits_have_rate(limits))
+	if (jdg_limits_have_rate(limits) || jdg_limits_have_breaker(limits))
 	{
 		task->limits = MemoryContextAlloc(c->mcxt, sizeof(JdgLimits));
 		*task->limits = *limits;
+		if (task->timeout != NULL)
+			task->limits->longest = jdg_interval_us(task->timeout) +
+				jdg_cancel_grace * INT64CONST(1000);
 	}
 	c->bytes += task->payload ? VARSIZE(task->payload) : 0;
 	c->ntasks++;

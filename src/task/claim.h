@@ -27,8 +27,8 @@ typedef JdgJoin (*JdgJoinCheck) (const JdgTask *task, int n);
  * Claims up to "max" ready tasks of "owner" in order of priority, run_at, id:
  * publishes each in the slot, locks its row and checks it again.  Skips rows
  * that other transactions have locked.  In a transaction, without a pushed
- * snapshot.  Sets "more" if ready tasks may be left.  A task with a rate has
- * JdgTask.limits; the caller asks jdg_gates_begin() when it begins.
+ * snapshot.  Sets "more" if ready tasks may be left.  A task with a rate or a
+ * breaker has JdgTask.limits; the caller asks jdg_gates_begin() when it begins.
  */
 extern int	jdg_claim(JdgSlot *slot, Oid owner, JdgTask *tasks, int max,
 					  JdgJoinCheck join, MemoryContext mcxt, bool *more);

@@ -15,7 +15,7 @@
 static void
 add(JdgLimits *limits, JdgLimit limit)
 {
-	if (limit.max == 0 && limit.interval == 0 &&
+	if (limit.max == 0 && limit.interval == 0 && limit.breaker == NULL &&
 		limit.scope != JDG_SCOPE_PAUSED)
 		return;
 	Assert(limits->n < JDG_LIMITS_MAX);
@@ -58,6 +58,7 @@ jdg_limits_of_lane(Oid owner, const JdgQueue *queue, int32 tenant,
 	JdgLimit	l;
 
 	limits->n = 0;
+	limits->longest = 0;
 	if (queue->paused)
 	{
 		add_pause(limits);
@@ -127,6 +128,17 @@ jdg_limits_have_rate(const JdgLimits *limits)
 }
 
 bool
+jdg_limits_have_breaker(const JdgLimits *limits)
+{
+	for (int i = 0; i < limits->n; i++)
+	{
+		if (limits->limit[i].breaker != NULL)
+			return true;
+	}
+	return false;
+}
+
+bool
 jdg_limit_is_shared_rate(const JdgLimit *limit)
 {
 	return limit->interval > 0 && limit->scope != JDG_SCOPE_TENANT &&
@@ -145,7 +157,7 @@ jdg_limits_share_rate(const JdgLimits *limits)
 }
 
 const char *
-jdg_limit_reason(const JdgLimit *limit, bool by_rate)
+jdg_limit_reason(const JdgLimit *limit, JdgRefusal why)
 {
 	static const char *const reasons[] = {
 		[JDG_SCOPE_PAUSED] = "queue_paused",
@@ -158,5 +170,17 @@ jdg_limit_reason(const JdgLimit *limit, bool by_rate)
 		[JDG_SCOPE_ENQUEUE] = "rate_limit",
 	};
 
-	return by_rate ? "rate_limit" : reasons[limit->scope];
+	switch (why)
+	{
+		case JDG_REFUSED_RATE:
+			return "rate_limit";
+		case JDG_REFUSED_BREAKER:
+			return "circuit_open";
+		case JDG_REFUSED_HOLD:
+			return "endpoint_held";
+		case JDG_REFUSED_PLACES:
+		case JDG_NOT_REFUSED:
+			break;
+	}
+	return reasons[limit->scope];
 }

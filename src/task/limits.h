@@ -12,6 +12,7 @@
 
 #include "queue/queue.h"
 #include "shared/gate.h"
+#include "shared/gateview.h"
 #include "task/task.h"
 
 /*
@@ -38,6 +39,9 @@ extern void jdg_limits_of(const JdgTask *task, JdgLimits *limits);
 /* may only so many of these tasks begin in some time? */
 extern bool jdg_limits_have_rate(const JdgLimits *limits);
 
+/* may it be that these tasks do not begin because others have failed? */
+extern bool jdg_limits_have_breaker(const JdgLimits *limits);
+
 /* is it a rate that several tenants may share?  A key is one tenant's. */
 extern bool jdg_limit_is_shared_rate(const JdgLimit *limit);
 
@@ -45,6 +49,6 @@ extern bool jdg_limit_is_shared_rate(const JdgLimit *limit);
 extern bool jdg_limits_share_rate(const JdgLimits *limits);
 
 /* the word for waiting_for of a task that this limit holds back */
-extern const char *jdg_limit_reason(const JdgLimit *limit, bool by_rate);
+extern const char *jdg_limit_reason(const JdgLimit *limit, JdgRefusal why);
 
 #endif							/* JDG_TASK_LIMITS_H */

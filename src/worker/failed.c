@@ -86,6 +86,7 @@ jdg_failed_note(const JdgTask *task, const JdgOutcome *outcome,
 	failed.task_id = task->task_id;
 	failed.attempt = task->attempt;
 	MemoryContextSwitchTo(old);
+	jdg_turn_failed(task);
 	return true;
 }
 

@@ -132,7 +132,7 @@ after_commit(bool temp_used)
 		if (group.has_outcome[i])
 			jdg_run_alone_done(group.task[i].task_id);
 	}
-	jdg_turns_charge(&group);
+	jdg_turns_end(&group);
 	jdg_slot_clear(jdg_my_slot);
 	JDG_FAULT("slot-cleared");
 	pg_memory_barrier();		/* the scheduler shows interest, then looks */

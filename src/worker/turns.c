@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * turns.c
- *	  Whose turn it is: rates of tasks, and the time of tenants.
+ *	  Whose turn it is: rates and breakers of tasks, and the time of tenants.
  *
  *-------------------------------------------------------------------------
  */
@@ -10,8 +10,10 @@
 #include "miscadmin.h"
 
 #include "base/clock.h"
+#include "base/errors.h"
 #include "base/sleep.h"
 #include "shared/gate.h"
+#include "shared/guard.h"
 #include "shared/lane.h"
 #include "task/limits.h"
 #include "worker/worker.h"
@@ -43,8 +45,44 @@ jdg_turn_began(const JdgTask *t)
 	return t->began == 0 ? jdg_now() : t->began;
 }
 
+/* What the end of an attempt says about what the task calls. */
+static JdgBreakerEnd
+end_of(const JdgOutcome *o)
+{
+	switch (o->end)
+	{
+		case JDG_END_COMPLETED:
+		case JDG_END_AWAITS:
+			return JDG_BREAKER_GOOD;
+		case JDG_END_FAILED:
+			/* the payload is wrong */
+			return o->sqlerrcode == JDG_ERRCODE_VALIDATION_ERROR ?
+				JDG_BREAKER_RETURNED : JDG_BREAKER_FAILED;
+		case JDG_END_LOST:
+		case JDG_END_CRASHED:
+			return JDG_BREAKER_FAILED;
+		case JDG_END_CANCELLED:
+		case JDG_END_DISCARDED:
+		case JDG_END_SNOOZED:
+		case JDG_END_PAUSED:
+			break;
+	}
+	return JDG_BREAKER_RETURNED;
+}
+
 void
-jdg_turns_charge(const JdgGroup *group)
+jdg_turn_failed(const JdgTask *task)
+{
+	JdgSlot    *slot = jdg_my_slot;
+
+	if (slot->ntasks > 0 && slot->task[0].task_id == task->task_id &&
+		slot->task[0].limited)
+		(void) jdg_gates_ended(&slot->task[0].places, JDG_BREAKER_FAILED, 0);
+}
+
+/* Charges the tenants whose tasks ran, if they take turns. */
+static void
+charge_tenants(const JdgGroup *group)
 {
 	JdgCharge	charge[JDG_GROUP_MAX];
 	int			n = 0;
@@ -70,4 +108,21 @@ jdg_turns_charge(const JdgGroup *group)
 	}
 	if (n > 0)
 		jdg_lanes_charge(MyDatabaseId, jdg_my_slot->owner, charge, n);
+}
+
+void
+jdg_turns_end(const JdgGroup *group)
+{
+	JdgSlot    *slot = jdg_my_slot;
+
+	charge_tenants(group);
+	for (int i = 0; i < Min(group->ran, slot->ntasks); i++)
+	{
+		const JdgOutcome *o = &group->outcome[i];
+
+		if (slot->task[i].limited && group->has_outcome[i] &&
+			o->started_at != DT_NOBEGIN)
+			(void) jdg_gates_ended(&slot->task[i].places, end_of(o),
+								   o->finished_at - o->started_at);
+	}
 }

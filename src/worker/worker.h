@@ -45,14 +45,21 @@ extern bool jdg_step_may_follow(const JdgTask *t);
 /* Writes steps from "first" on that are in no table and have not ended. */
 extern void jdg_steps_write(JdgGroup *group, int first);
 
-/* turns.c: may the i-th task begin now, by its rates? */
+/* turns.c: may the i-th task begin now, by its rates and breakers? */
 extern bool jdg_turn_may_begin(JdgGroup *group, int i);
 
 /* when a task began that was allowed to */
 extern TimestampTz jdg_turn_began(const JdgTask *task);
 
-/* charges the tenants whose tasks ran, if they take turns; after the commit */
-extern void jdg_turns_charge(const JdgGroup *group);
+/*
+ * After the commit, while the slot holds the places of the tasks: charges the
+ * tenants whose tasks ran, if they take turns, and breakers learn how the tasks
+ * ended.
+ */
+extern void jdg_turns_end(const JdgGroup *group);
+
+/* the same for breakers, if the commit of a lone task has failed */
+extern void jdg_turn_failed(const JdgTask *task);
 
 /* number of steps that a group claims at most */
 extern int	jdg_steps_to_claim(void);

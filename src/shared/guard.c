@@ -1,0 +1,200 @@
+/*-------------------------------------------------------------------------
+ *
+ * guard.c
+ *	  Breakers and holds of gates, see guard.h.
+ *
+ * Runs in any process.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "storage/lwlock.h"
+#include "utils/memutils.h"
+
+#include "base/clock.h"
+#include "shared/gate.h"
+#include "shared/guard.h"
+#include "shared/shmem.h"
+
+const JdgBreakerOptions *
+jdg_breaker_keep(const JdgBreakerOptions *o)
+{
+	static List *kept = NIL;
+	JdgBreakerOptions *copy;
+	MemoryContext old;
+	ListCell   *lc;
+
+	if (!o->on && o->forced == JDG_FORCE_AUTO)
+		return NULL;
+	foreach(lc, kept)
+	{
+		const JdgBreakerOptions *k = lfirst(lc);
+
+		if (k->on == o->on && k->window_us == o->window_us &&
+			k->min_calls == o->min_calls &&
+			k->failure_pct == o->failure_pct &&
+			k->consecutive == o->consecutive &&
+			k->slow_after_us == o->slow_after_us &&
+			k->slow_pct == o->slow_pct && k->open_for_us == o->open_for_us &&
+			k->open_max_us == o->open_max_us &&
+			k->half_open == o->half_open && k->ramp_us == o->ramp_us &&
+			k->forced == o->forced && k->forced_until == o->forced_until)
+			return k;
+	}
+	old = MemoryContextSwitchTo(TopMemoryContext);
+	copy = palloc(sizeof(JdgBreakerOptions));
+	*copy = *o;
+	kept = lcons(copy, kept);
+	MemoryContextSwitchTo(old);
+	return copy;
+}
+
+/* The gate where a call counts, or NULL. */
+static JdgGate *
+gate_of(const JdgPlaces *places, int i)
+{
+	if (places->at[i] == JDG_PLACE_NONE || !places->call[i].counts)
+		return NULL;
+	return &jdg_gates->gate[places->at[i]];
+}
+
+bool
+jdg_gates_ended(JdgPlaces *places, JdgBreakerEnd end, int64 us)
+{
+	bool		opened = false;
+
+	for (int i = 0; i < JDG_LIMITS_MAX; i++)
+	{
+		JdgGate    *g = gate_of(places, i);
+		TimestampTz now;
+		JdgBreakerEnd e = end;
+
+		if (g == NULL)
+			continue;
+		now = jdg_now();
+		SpinLockAcquire(&g->mutex);
+		if (g->guarded)
+		{
+			bool		was = g->breaker.state == JDG_BREAKER_OPEN;
+
+			if (end == JDG_BREAKER_GOOD && g->options.slow_after_us > 0 &&
+				us >= g->options.slow_after_us)
+				e = JDG_BREAKER_SLOW;
+			jdg_breaker_end(&g->breaker, &g->options, now, e,
+							&places->call[i]);
+			opened |= !was && g->breaker.state == JDG_BREAKER_OPEN;
+		}
+		SpinLockRelease(&g->mutex);
+	}
+	return opened;
+}
+
+int64
+jdg_gates_slow(JdgPlaces *places, int64 us, bool *opened)
+{
+	int64		next = 0;
+
+	for (int i = 0; i < JDG_LIMITS_MAX; i++)
+	{
+		JdgGate    *g = gate_of(places, i);
+		TimestampTz now;
+		int64		after = 0;
+
+		if (g == NULL || places->call[i].slow)
+			continue;
+		now = jdg_now();
+		SpinLockAcquire(&g->mutex);
+		if (g->guarded)
+			after = g->options.slow_after_us;
+		if (after > 0 && us >= after)
+		{
+			bool		was = g->breaker.state == JDG_BREAKER_OPEN;
+
+			jdg_breaker_slow(&g->breaker, &g->options, now, &places->call[i]);
+			*opened |= !was && g->breaker.state == JDG_BREAKER_OPEN;
+			after = 0;
+		}
+		SpinLockRelease(&g->mutex);
+		if (after > 0)
+			next = next == 0 ? after : Min(next, after);
+	}
+	return next;
+}
+
+bool
+jdg_gates_are_open(const JdgPlaces *places)
+{
+	bool		open = false;
+
+	for (int i = 0; i < JDG_LIMITS_MAX; i++)
+	{
+		JdgGate    *g = gate_of(places, i);
+		TimestampTz now;
+		JdgBreakerView v;
+
+		if (g == NULL)
+			continue;
+		now = jdg_now();
+		SpinLockAcquire(&g->mutex);
+		if (g->guarded)
+		{
+			jdg_breaker_view(&g->breaker, &g->options, now, &v);
+			open |= v.forced == JDG_FORCE_OPEN ||
+				(v.forced == JDG_FORCE_AUTO &&
+				 g->breaker.generation != places->call[i].generation &&
+				 v.state != JDG_BREAKER_CLOSED);
+		}
+		SpinLockRelease(&g->mutex);
+	}
+	return open;
+}
+
+int64
+jdg_gates_probe_time(const JdgPlaces *places)
+{
+	int64		time = 0;
+
+	for (int i = 0; i < JDG_LIMITS_MAX; i++)
+	{
+		JdgGate    *g = gate_of(places, i);
+
+		if (g == NULL || places->call[i].ticket < 0)
+			continue;
+		SpinLockAcquire(&g->mutex);
+		if (g->guarded &&
+			(time == 0 || g->options.open_for_us < time))
+			time = g->options.open_for_us;
+		SpinLockRelease(&g->mutex);
+	}
+	return time;
+}
+
+void
+jdg_gates_hold(const JdgLimit *limit, TimestampTz until, JdgHold why)
+{
+	TimestampTz now = jdg_now();
+	JdgPlace	at = JDG_PLACE_NONE;
+	JdgGate    *g;
+
+	if (until <= now)
+		return;
+	LWLockAcquire(JdgGatesLock, LW_EXCLUSIVE);
+	g = jdg_gate_get(limit, now * 1000);
+	if (g != NULL)
+	{
+		at = g - jdg_gates->gate;
+		SpinLockAcquire(&g->mutex);
+		if (until > g->hold_until)
+		{
+			g->hold = why;
+			g->hold_from = now;
+			g->hold_until = until;
+		}
+		SpinLockRelease(&g->mutex);
+	}
+	LWLockRelease(JdgGatesLock);
+	/* lanes that are parked wait for that, too */
+	if (at != JDG_PLACE_NONE)
+		jdg_gate_reopen(at);
+}
