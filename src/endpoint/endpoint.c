@@ -59,7 +59,8 @@ static uint32 kept_setting = 0;
 static bool outdated = true;
 
 static JdgQuery name_query = {
-	"SELECT name FROM jadugar_internal.endpoint WHERE endpoint_id = $1",
+	"SELECT name, forced, until FROM jadugar_internal.endpoint "
+	"WHERE endpoint_id = $1",
 	1, {INT4OID}
 };
 
@@ -135,10 +136,13 @@ void
 jdg_endpoint_copy(const JdgEndpoint *from, JdgEndpoint *e)
 {
 	int32		endpoint_id = from->endpoint_id;
+	JdgBreakerOptions breaker = from->breaker;
 
 	if (!jdg_endpoint_of_server(from->server, e))
 		jdg_endpoint_missing(from->name);
 	e->endpoint_id = endpoint_id;
+	e->breaker.forced = breaker.forced;
+	e->breaker.forced_until = breaker.forced_until;
 }
 
 void
@@ -200,30 +204,52 @@ keeping(void)
 	return true;
 }
 
-char *
-jdg_endpoint_name(int32 endpoint_id)
+/* The name of an endpoint, and what a role has decided about its breaker. */
+static char *
+read_row(int32 endpoint_id, JdgBreakerForce *forced, TimestampTz *until)
 {
 	Datum		v[1] = {Int32GetDatum(endpoint_id)};
 	MemoryContext mcxt = CurrentMemoryContext;
 	JdgInternal in;
 	char	   *name = NULL;
+	char	   *state = NULL;
 
 	jdg_internal_begin(&in);
 	if (jdg_run_latest(&name_query, v, NULL) > 0)
+	{
 		name = jdg_col_text(0, 1, mcxt);
+		state = jdg_col_text(0, 2, mcxt);
+		*until = jdg_col_time(0, 3, 0);
+	}
 	jdg_internal_end(&in);
+	*forced = state == NULL ? JDG_FORCE_AUTO :
+		strcmp(state, "open") == 0 ? JDG_FORCE_OPEN :
+		strcmp(state, "disabled") == 0 ? JDG_FORCE_DISABLED : JDG_FORCE_AUTO;
 	return name;
+}
+
+char *
+jdg_endpoint_name(int32 endpoint_id)
+{
+	JdgBreakerForce forced;
+	TimestampTz until;
+
+	return read_row(endpoint_id, &forced, &until);
 }
 
 /* Reads an endpoint in the current memory context. */
 static bool
 read_endpoint(int32 endpoint_id, JdgEndpoint *e)
 {
-	char	   *name = jdg_endpoint_name(endpoint_id);
+	JdgBreakerForce forced;
+	TimestampTz until = 0;
+	char	   *name = read_row(endpoint_id, &forced, &until);
 
 	if (name == NULL || !jdg_endpoint_by_name(name, e))
 		return false;
 	e->endpoint_id = endpoint_id;
+	e->breaker.forced = forced;
+	e->breaker.forced_until = until;
 	return true;
 }
 

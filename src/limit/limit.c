@@ -1,7 +1,8 @@
 /*-------------------------------------------------------------------------
  *
  * limit.c
- *	  Limits of handlers, roles and concurrency keys, see limit.h.
+ *	  Limits of handlers, roles and concurrency keys, and breakers of handlers
+ *	  and queues, see limit.h.
  *
  * A process reads all rows of handlers and roles when it needs the first one,
  * and keeps them until the configuration changes.  There may be many keys: it
@@ -19,7 +20,9 @@
 
 #include "base/objects.h"
 #include "base/spi.h"
+#include "limit/breaker_options.h"
 #include "limit/limit.h"
+#include "shared/guard.h"
 
 /* keys that are kept, with a rate or without */
 #define KEYS_MAX 1024
@@ -79,6 +82,7 @@ static JdgScope
 scope_of(const char *word)
 {
 	return strcmp(word, "handler") == 0 ? JDG_SCOPE_HANDLER :
+		strcmp(word, "queue") == 0 ? JDG_SCOPE_QUEUE :
 		strcmp(word, "owner") == 0 ? JDG_SCOPE_OWNER : JDG_SCOPE_KEY;
 }
 
@@ -98,6 +102,26 @@ clear(void)
 	nkeys = 0;
 }
 
+/* The breaker of a row, as it is set and forced; NULL: it has none. */
+static const JdgBreakerOptions *
+read_breaker(uint64 row)
+{
+	Jsonb	   *options = jdg_col_jsonb(row, 9, CurrentMemoryContext);
+	char	   *forced = jdg_col_text(row, 10, CurrentMemoryContext);
+	JdgBreakerOptions o;
+
+	if (options == NULL)
+		return NULL;
+	jdg_breaker_options_read(options, &o);
+	if (forced != NULL)
+	{
+		o.forced = strcmp(forced, "open") == 0 ? JDG_FORCE_OPEN :
+			JDG_FORCE_DISABLED;
+		o.forced_until = jdg_col_time(row, 11, 0);
+	}
+	return jdg_breaker_keep(&o);
+}
+
 /* Keeps a row of the query's result. */
 static void
 keep(uint64 row)
@@ -112,6 +136,11 @@ keep(uint64 row)
 
 	if (scope == JDG_SCOPE_HANDLER)
 		l.owner = jdg_col_oid(row, 8);
+	if (scope == JDG_SCOPE_QUEUE)
+		l = jdg_limit_of_id(JDG_SCOPE_QUEUE, jdg_col_int32(row, 12, 0),
+							jdg_col_oid(row, 8), 0, NULL);
+	if (scope != JDG_SCOPE_KEY)
+		l.breaker = read_breaker(row);
 	l.max = scope == JDG_SCOPE_KEY ? 0 : jdg_col_int32(row, 4, 0);
 	if (rate.rate > 0)
 		jdg_limit_set_rate(&l, rate.rate, rate.per, rate.burst);
@@ -131,10 +160,12 @@ static void
 load(void)
 {
 	static JdgQuery q = {
-		COLUMNS ", h.owner FROM jadugar_internal.limit_of l "
+		COLUMNS ", COALESCE(h.owner, q.owner, 0), l.breaker, l.forced, "
+		"l.forced_until, l.queue_id FROM jadugar_internal.limit_of l "
 		"LEFT JOIN jadugar_internal.handler h ON h.name = l.handler "
+		"LEFT JOIN jadugar_internal.queue q ON q.queue_id = l.queue_id "
 		"WHERE l.scope <> 'key' UNION ALL ("
-		COLUMNS ", NULL FROM jadugar_internal.limit_of l "
+		COLUMNS ", NULL, NULL, NULL, NULL, NULL FROM jadugar_internal.limit_of l "
 		"WHERE l.scope = 'key' AND l.rate IS NOT NULL LIMIT 1)", 0, {0}
 	};
 	uint64		epoch = jdg_config_epoch_of_command();
@@ -213,4 +244,17 @@ jdg_limit_get(JdgScope scope, Oid owner, const char *name, JdgLimit *limit)
 	if (e != NULL && !e->none)
 		*limit = e->limit;
 	return e != NULL && !e->none;
+}
+
+const JdgBreakerOptions *
+jdg_limit_queue_breaker(int32 queue_id)
+{
+	JdgLimit	l = jdg_limit_of_id(JDG_SCOPE_QUEUE, queue_id, InvalidOid, 0, NULL);
+	LimitKey	key = key_of(&l);
+	Entry	   *e;
+
+	if (!jdg_limits_exist(JDG_SCOPE_QUEUE))
+		return NULL;
+	e = hash_search(kept, &key, HASH_FIND, NULL);
+	return e == NULL ? NULL : e->limit.breaker;
 }

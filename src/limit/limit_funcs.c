@@ -24,6 +24,7 @@
 #include "base/spi.h"
 #include "handler/handler.h"
 #include "limit/limit.h"
+#include "limit/limited.h"
 #include "queue/queue.h"
 #include "shared/shmem.h"
 #include "task/relane.h"
@@ -100,6 +101,16 @@ static JdgQuery set_query = {
 	.config = true
 };
 
+/* without a limit, a handler may still have a breaker */
+static JdgQuery keep_query = {
+	"UPDATE jadugar_internal.limit_of SET max_concurrency = NULL, rate = NULL, "
+	"per = NULL, burst = NULL WHERE scope = $1 AND owner = $2 AND name = $3 "
+	"AND breaker IS NOT NULL "
+	"AND (max_concurrency IS NOT NULL OR rate IS NOT NULL)",
+	3, {TEXTOID, OIDOID, TEXTOID},
+	.config = true
+};
+
 /* does a limit exist that gives its tasks lanes of their own? */
 static JdgQuery has_lane_query = {
 	"SELECT FROM jadugar_internal.limit_of "
@@ -110,14 +121,9 @@ static JdgQuery has_lane_query = {
 
 static JdgQuery unset_query = {
 	"DELETE FROM jadugar_internal.limit_of "
-	"WHERE scope = $1 AND owner = $2 AND name = $3",
+	"WHERE scope = $1 AND owner = $2 AND name = $3 AND breaker IS NULL",
 	3, {TEXTOID, OIDOID, TEXTOID},
 	.config = true
-};
-
-static JdgQuery handler_query = {
-	"SELECT owner FROM jadugar_internal.handler WHERE name = $1 FOR UPDATE",
-	1, {TEXTOID}
 };
 
 /* hint: what to do instead, or NULL */
@@ -165,29 +171,6 @@ bind_values(JdgParams *p, const LimitArgs *a, const char *name)
 	jdg_bind_int32_or_null(p, "burst", a->burst);
 }
 
-/* The owner of a handler, which is locked, if the user may change it. */
-static Oid
-lock_handler(const char *name, Oid user)
-{
-	Datum		v[1] = {CStringGetTextDatum(name)};
-	Oid			owner;
-
-	jdg_check_name("handler", name);
-	if (jdg_run(&handler_query, v, NULL, 1) == 0)
-		ereport(ERROR,
-				(errcode(JDG_ERRCODE_NOT_FOUND),
-				 errmsg("handler \"%s\" does not exist", name),
-				 errhint("See the view jadugar.handlers.")));
-	owner = jdg_col_oid(0, 1);
-	if (!jdg_may_manage(user, owner))
-		ereport(ERROR,
-				(errcode(JDG_ERRCODE_FORBIDDEN),
-				 errmsg("permission denied for handler \"%s\"", name),
-				 errdetail("It belongs to role \"%s\".", jdg_role_name(owner)),
-				 errhint("Act as a member of that role, or as an operator.")));
-	return owner;
-}
-
 /* Only operators limit tenants and roles. */
 static void
 require_operator(const LimitArgs *a, Oid user)
@@ -232,7 +215,7 @@ find_row(const LimitArgs *a, Oid user, Oid key_owner, Row *row)
 			row->owner = key_owner;
 			break;
 		case SCOPE_HANDLER:
-			owner = lock_handler(a->name, user);
+			owner = jdg_limit_lock_handler(a->name, user);
 			break;
 		case SCOPE_OWNER:
 			require_operator(a, user);
@@ -271,7 +254,8 @@ set_row(const LimitArgs *a, const Row *row)
 
 	if (is_removed(a))
 	{
-		if (jdg_run(&unset_query, v, NULL, 0) == 0)
+		if (jdg_run(&keep_query, v, NULL, 0) == 0 &&
+			jdg_run(&unset_query, v, NULL, 0) == 0)
 			raise_unlimited(a);
 		return;
 	}
@@ -368,7 +352,8 @@ configured(const LimitArgs *a, const Row *row, JdgLimit *limit)
 									 tenant.owner, tenant.max_concurrency, &tenant.rate);
 			return limit->max > 0 || limit->interval > 0;
 		case SCOPE_HANDLER:
-			return jdg_limit_get(JDG_SCOPE_HANDLER, InvalidOid, row->name, limit);
+			return jdg_limit_get(JDG_SCOPE_HANDLER, InvalidOid, row->name, limit) &&
+				(limit->max > 0 || limit->interval > 0);
 		case SCOPE_OWNER:
 			return jdg_limit_get(JDG_SCOPE_OWNER, row->owner, row->name, limit);
 		case SCOPE_KEY:

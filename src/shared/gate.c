@@ -558,11 +558,6 @@ jdg_gate_reset(const JdgLimit *limit)
 	if (g != NULL)
 	{
 		g->due = 0;
-		SpinLockAcquire(&g->mutex);
-		g->hold_until = 0;
-		if (g->guarded)
-			jdg_breaker_reset(&g->breaker, &g->options, jdg_now());
-		SpinLockRelease(&g->mutex);
 		open_gate(g, jdg_now() * 1000);
 	}
 	LWLockRelease(JdgGatesLock);

@@ -119,10 +119,7 @@ typedef struct JdgRateResult
 extern JdgRateResult jdg_gate_rate(const JdgLimit *limit, TimestampTz now,
 								   int32 cost);
 
-/*
- * As many tasks may begin at once as the limit allows; a hold is over, a breaker
- * is closed.
- */
+/* as many tasks may begin at once as the limit allows, by its rate */
 extern void jdg_gate_reset(const JdgLimit *limit);
 
 #endif							/* JDG_SHARED_GATE_H */

@@ -402,7 +402,7 @@ jdg_gate_room(JdgGate *g, int64 now)
 {
 	int64		room = jdg_gate_tokens(g, now);
 
-	if (g->limit.scope == JDG_SCOPE_PAUSED)
+	if (jdg_scope_is_closed(g->limit.scope))
 		return 0;
 	SpinLockAcquire(&g->mutex);
 	room -= g->promised;
@@ -454,7 +454,7 @@ jdg_gate_wake(JdgGate *g, int64 now)
 {
 	TimestampTz at = jdg_gate_opens_at(g, now);
 
-	if (at == DT_NOEND || g->limit.scope == JDG_SCOPE_PAUSED)
+	if (at == DT_NOEND || jdg_scope_is_closed(g->limit.scope))
 		return DT_NOEND;
 	return at + Min(JDG_TOGETHER_US, g->limit.tolerance / 1000);
 }

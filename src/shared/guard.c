@@ -9,10 +9,12 @@
  */
 #include "postgres.h"
 
+#include "miscadmin.h"
 #include "storage/lwlock.h"
 #include "utils/memutils.h"
 
 #include "base/clock.h"
+#include "base/settings.h"
 #include "shared/gate.h"
 #include "shared/guard.h"
 #include "shared/shmem.h"
@@ -197,4 +199,57 @@ jdg_gates_hold(const JdgLimit *limit, TimestampTz until, JdgHold why)
 	/* lanes that are parked wait for that, too */
 	if (at != JDG_PLACE_NONE)
 		jdg_gate_reopen(at);
+}
+
+/* Ends a hold and closes a breaker; the caller holds JdgGatesLock. */
+static void
+close_gate(JdgGate *g, TimestampTz now)
+{
+	SpinLockAcquire(&g->mutex);
+	g->hold_until = 0;
+	if (g->guarded)
+		jdg_breaker_reset(&g->breaker, &g->options, now);
+	SpinLockRelease(&g->mutex);
+}
+
+void
+jdg_gate_close(const JdgLimit *limit)
+{
+	TimestampTz now = jdg_now();
+	JdgPlace	at = JDG_PLACE_NONE;
+	JdgGate    *g;
+
+	LWLockAcquire(JdgGatesLock, LW_EXCLUSIVE);
+	g = jdg_gate_find(MyDatabaseId, limit);
+	if (g != NULL)
+	{
+		at = g - jdg_gates->gate;
+		close_gate(g, now);
+	}
+	LWLockRelease(JdgGatesLock);
+	if (at != JDG_PLACE_NONE)
+		jdg_gate_reopen(at);
+}
+
+void
+jdg_gates_close_endpoint(int32 endpoint_id)
+{
+	TimestampTz now = jdg_now();
+
+	for (int i = 0; i < jdg_max_gates; i++)
+	{
+		JdgGate    *g = &jdg_gates->gate[i];
+		bool		found;
+
+		LWLockAcquire(JdgGatesLock, LW_EXCLUSIVE);
+		found = g->dboid == MyDatabaseId &&
+			(g->limit.scope == JDG_SCOPE_ENDPOINT ||
+			 g->limit.scope == JDG_SCOPE_HOST) &&
+			g->limit.id[0] == (uint64) endpoint_id;
+		if (found)
+			close_gate(g, now);
+		LWLockRelease(JdgGatesLock);
+		if (found)
+			jdg_gate_reopen(i);
+	}
 }

@@ -57,4 +57,13 @@ extern int64 jdg_gates_probe_time(const JdgPlaces *places);
 extern void jdg_gates_hold(const JdgLimit *limit, TimestampTz until,
 						   JdgHold why);
 
+/*
+ * Ends the hold of a limit's gate, and closes its breaker, which begins with its
+ * ramp.  Takes JdgGatesLock.
+ */
+extern void jdg_gate_close(const JdgLimit *limit);
+
+/* the same for an endpoint and all its hosts */
+extern void jdg_gates_close_endpoint(int32 endpoint_id);
+
 #endif							/* JDG_SHARED_GUARD_H */

@@ -13,18 +13,28 @@
 /* what a limit is of */
 typedef enum JdgScope
 {
-	JDG_SCOPE_PAUSED,			/* a queue or tenant that is paused: nothing
-								 * begins until the configuration changes */
+	/* nothing begins until the configuration changes: */
+	JDG_SCOPE_PAUSED,			/* a queue or tenant that is paused */
+	JDG_SCOPE_NO_ENDPOINT,		/* id: endpoint_id, its server is gone */
 	JDG_SCOPE_OWNER,			/* id: role */
 	JDG_SCOPE_TENANT,			/* id: tenant_id */
 	JDG_SCOPE_QUEUE,			/* id: queue_id */
 	JDG_SCOPE_HANDLER,			/* id: hash of the name */
 	JDG_SCOPE_KEY,				/* id: role, hash of the key */
 	JDG_SCOPE_NAME,				/* id: role, hash of a name of rate_limit() */
+	JDG_SCOPE_ENDPOINT,			/* id: endpoint_id */
+	JDG_SCOPE_HOST,				/* id: endpoint_id, hash of the host */
 	JDG_SCOPE_ENQUEUE			/* id: tenant_id; tasks that are enqueued */
 } JdgScope;
 
 #define JDG_SCOPES (JDG_SCOPE_ENQUEUE + 1)
+
+/* does a limit of this scope let nothing through? */
+static inline bool
+jdg_scope_is_closed(JdgScope scope)
+{
+	return scope == JDG_SCOPE_PAUSED || scope == JDG_SCOPE_NO_ENDPOINT;
+}
 
 /* a limit, as configured */
 typedef struct JdgLimit
@@ -39,7 +49,7 @@ typedef struct JdgLimit
 } JdgLimit;
 
 /* limits that one task may have */
-#define JDG_LIMITS_MAX	6
+#define JDG_LIMITS_MAX	7
 
 /* the limits of a task, in the order in which they are asked */
 typedef struct JdgLimits

@@ -16,7 +16,7 @@ static void
 add(JdgLimits *limits, JdgLimit limit)
 {
 	if (limit.max == 0 && limit.interval == 0 && limit.breaker == NULL &&
-		limit.scope != JDG_SCOPE_PAUSED)
+		!jdg_scope_is_closed(limit.scope))
 		return;
 	Assert(limits->n < JDG_LIMITS_MAX);
 	limits->limit[limits->n++] = limit;
@@ -67,9 +67,12 @@ jdg_limits_of_lane(Oid owner, const JdgQueue *queue, int32 tenant,
 	if (jdg_limit_get(JDG_SCOPE_OWNER, owner, "", &l))
 		add(limits, l);
 	add_tenant(limits, tenant);
-	if (!is_paused(limits))
-		add(limits, jdg_limit_of_id(JDG_SCOPE_QUEUE, queue->queue_id,
-									queue->owner, queue->max_concurrency, &queue->rate));
+	if (is_paused(limits))
+		return;
+	l = jdg_limit_of_id(JDG_SCOPE_QUEUE, queue->queue_id, queue->owner,
+						queue->max_concurrency, &queue->rate);
+	l.breaker = jdg_limit_queue_breaker(queue->queue_id);
+	add(limits, l);
 }
 
 bool
@@ -161,12 +164,15 @@ jdg_limit_reason(const JdgLimit *limit, JdgRefusal why)
 {
 	static const char *const reasons[] = {
 		[JDG_SCOPE_PAUSED] = "queue_paused",
+		[JDG_SCOPE_NO_ENDPOINT] = "endpoint_missing",
 		[JDG_SCOPE_OWNER] = "owner_limit",
 		[JDG_SCOPE_TENANT] = "tenant_limit",
 		[JDG_SCOPE_QUEUE] = "queue_limit",
 		[JDG_SCOPE_HANDLER] = "handler_limit",
 		[JDG_SCOPE_KEY] = "rate_limit",
 		[JDG_SCOPE_NAME] = "rate_limit",
+		[JDG_SCOPE_ENDPOINT] = "endpoint_limit",
+		[JDG_SCOPE_HOST] = "endpoint_limit",
 		[JDG_SCOPE_ENQUEUE] = "rate_limit",
 	};
 

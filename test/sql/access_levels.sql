@@ -91,12 +91,12 @@ INSERT INTO lvl.value SELECT 'bigint', format('%L::bigint', task_id), 'task_id' 
 INSERT INTO lvl.value SELECT 'bigint', format('%L::bigint', max(run_id)), 'run_id' FROM jadugar.flow_runs;
 INSERT INTO lvl.value SELECT 'bigint', format('%L::bigint', max(event_id)), 'event_id' FROM jadugar.events;
 INSERT INTO lvl.value SELECT 'bigint', format('%L::bigint', max(subscription_id)), 'subscription_id' FROM jadugar.subscriptions;
-INSERT INTO lvl.value VALUES ('bigint', '0::bigint', 'version_id');
+INSERT INTO lvl.value VALUES ('bigint', '0::bigint', 'version_id'), ('bigint', '1::bigint', 'id');
 INSERT INTO lvl.value VALUES ('bigint', '1::bigint', 'command_id');
 INSERT INTO lvl.value VALUES ('bigint[]', (SELECT format('%L::bigint[]', array_agg(task_id)) FROM jadugar.tasks)),
 	('text', '''lvl'''), ('text', '''lvl_draft'''), ('text', '''lvl_none'''), ('text', '''SELECT 1'''), ('text', '''one'''), ('text', '''kill'''), ('text', '''queue'''),
 	('text[]', '''{}''::text[]'), ('integer', '1'), ('boolean', 'true'), ('boolean', 'false'), ('double precision', '0.5'),
-	('interval', '''10 ms''::interval'), ('timestamptz', 'now() + interval ''1 day'''), ('jsonb', '''{}''::jsonb'), ('jsonb[]', 'ARRAY[''{}''::jsonb]'),
+	('interval', '''10 ms''::interval'), ('timestamptz', 'now() + interval ''1 day'''), ('jsonb', '''{}''::jsonb'), ('bytea', '''a''::bytea'), ('jsonb[]', 'ARRAY[''{}''::jsonb]'),
 	('jadugar.timing', '''every 1 hour''::jadugar.timing'), ('oid', '''lvl_owner''::regrole::oid'),
 	('jadugar.task_info', 'NULL::jadugar.task_info'),
 	('jadugar.flow', format('%L::jsonb::jadugar.flow', jadugar.step('one', 'SELECT 1')::jsonb));

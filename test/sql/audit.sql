@@ -26,7 +26,7 @@ INSERT INTO aud.exceptions VALUES
 	-- events are rows with a publisher
 	('publish'), ('rate_limit'), ('publish_batch'), ('publish_change'), ('raise_event'),
 	-- values of the caller's own
-	('cache_set'), ('cache_delete'), ('cached'), ('_cache_refresh'),
+	('cache_set'), ('cache_delete'), ('cached'), ('_cache_refresh'), ('put_blob'), ('drop_blob'),
 	-- messages are tasks, and their own functions
 	('send'), ('_actor_load'), ('_actor_store'),
 	-- a consumer does its work, by a token
@@ -74,6 +74,8 @@ CALL aud.call('create_queue', '''aud_new''');
 CALL aud.call('alter_queue', '''aud_held'', max_depth => 100');
 CALL aud.call('set_limit', '''key'', ''aud'', 2, rate => 5, owner => ''aud_owner''');
 CALL aud.call('reset_limit', '''key'', ''aud'', owner => ''aud_owner''');
+CALL aud.call('set_breaker', '''queue'', ''aud_new'', ''{}''');
+CALL aud.call('force_breaker', '''aud_new'', ''open'', ''a test'', scope => ''queue''');
 CALL aud.call('grant_queue', '''aud_held'', ''aud_other'', ''enqueue''');
 CALL aud.call('revoke_queue', '''aud_held'', ''aud_other'', ''enqueue''');
 CALL aud.call('pause_queue', '''aud_new''');
