@@ -146,7 +146,7 @@ SELECT jadugar.subscribe('hea_dead', '{hea.dead}', 'SELECT 1 / 0', on_failure =>
 SELECT jadugar.publish('hea.block') > 0 AS published;
 SELECT count(jadugar.publish('hea.dead')) FROM generate_series(1, 101);
 CALL test.wait_until('SELECT severity = ''error'' FROM test.of_subscriptions WHERE what = ''blocked_subscriptions''');
-CALL test.wait_until('SELECT severity = ''warning'' FROM test.of_subscriptions WHERE what = ''dead_letters''');
+CALL test.wait_until('SELECT detail ~ ''more than 100'' FROM test.of_subscriptions WHERE what = ''dead_letters''');
 SELECT * FROM test.of_subscriptions ORDER BY what;
 SET ROLE hea_watch;
 SELECT what, severity FROM test.of_subscriptions WHERE severity <> 'ok' ORDER BY what;
