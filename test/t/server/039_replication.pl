@@ -64,7 +64,7 @@ day_is('0', $node);
 $copy->safe_psql('postgres', q{
 	CREATE EXTENSION jadugar;
 	CREATE TABLE effect (n int PRIMARY KEY, at timestamptz);
-	TRUNCATE jadugar_internal.here, jadugar_internal.control, jadugar_internal.queue, jadugar_internal.topic});
+	TRUNCATE jadugar_internal.here, jadugar_internal.control, jadugar_internal.queue, jadugar_internal.topic, jadugar_internal.limit_of});
 $copy->safe_psql('postgres', sprintf q{CREATE SUBSCRIPTION copy CONNECTION '%s' PUBLICATION everything},
 	$node->connstr('postgres') =~ s/'/''/gr);
 ok(poll($copy, q{SELECT count(*) FILTER (WHERE srsubstate <> 'r') FROM pg_subscription_rel}, '0'), 'the copy has all tables');
