@@ -285,6 +285,8 @@ jdg_deliver_failed(ErrorData *edata)
 	jdg_slot_clear(jdg_my_slot);
 	if (!charge)
 	{
+		/* the shard is free, so another worker may try this event, uncharged */
+		failed_call.subscription_id = 0;
 		jdg_feed_release(round_.feed, round_.news, true, DT_NOEND, false);
 		round_.feed = NULL;
 	}

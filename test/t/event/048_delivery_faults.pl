@@ -232,6 +232,28 @@ poison("die_$_", $die, 2, what => 'ends its worker', attempts => 10, policy => $
 poison("late_$_", 'CREATE TEMP TABLE a (n int PRIMARY KEY) ON COMMIT DELETE ROWS; CREATE TEMP TABLE b (n int REFERENCES a);', 1000,
 	what => 'fails at commit', attempts => 1, policy => $_, dead => '1|0A000') foreach qw(park_key park block);
 
+# An error in a group of tasks comes between such a commit and its charge: the event
+# is tried again.
+{
+	my $offset = log_offset($node);
+
+	forget_faults();
+	$node->safe_psql('postgres', q{
+		SELECT jadugar.subscribe('between', '{between}', 'SELECT app.late_park($1)', retry => '{"delay": 0.01}', max_attempts => 1, on_failure => 'park')});
+	$node->safe_psql('postgres', q{
+		SELECT jadugar.pause_all(), jadugar.publish('between', '{"poison": 1}');
+		SELECT jadugar.enqueue('SELECT pg_sleep(0.01)') FROM generate_series(1, 200)});    # waits-for-time: for a worker to find some
+	$node->safe_psql('postgres', q{ALTER SYSTEM SET jadugar.fault = 'claim-held:error:20'});
+	$node->reload;
+	$node->safe_psql('postgres', 'SELECT jadugar.resume_all()');
+	poll_sub('between: workers fail', sub { return -e $node->data_dir . '/jadugar_fault.20' });
+	bring_back('jadugar.fault');
+	poll($node, q{SELECT state FROM jadugar.dead_letters WHERE subscription = 'between'}, 'dead');
+	poll($node, 'SELECT count(*) FROM jadugar.tasks', '0');
+	unlike(slurp_file($node->logfile, $offset), qr/was terminated by signal/, 'an error before a failed commit is charged');
+	forget_faults();
+}
+
 # the program that COPY starts kills its parent
 {
 	my $offset = log_offset($node);
