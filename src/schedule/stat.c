@@ -59,8 +59,8 @@ static const struct
 };
 
 /*
- * Add to the statistics of n schedules, different ones.  Rows are locked in
- * the order of their ids; sorts the array.
+ * Add to the statistics of n schedules, different ones, which may have been
+ * deleted.  Rows are locked in the order of their ids; sorts the array.
  */
 static void
 add_to_statistics(ScheduleCount *c, int n)
@@ -69,7 +69,9 @@ add_to_statistics(ScheduleCount *c, int n)
 		"INSERT INTO jadugar_internal.schedule_stat AS s (schedule_id, last_run_at, "
 		"last_status, last_success_at, completed, failures) "
 		"SELECT * FROM unnest($schedule_id, $run_at, $status, $success_at, "
-		"$completed, $failures) "
+		"$completed, $failures) AS n (schedule_id) "
+		"WHERE EXISTS (SELECT FROM jadugar_internal.schedule x "
+		"WHERE x.schedule_id = n.schedule_id) "
 		"ON CONFLICT (schedule_id) DO UPDATE SET "
 		"last_run_at = coalesce(excluded.last_run_at, s.last_run_at), "
 		"last_status = excluded.last_status, last_success_at = "

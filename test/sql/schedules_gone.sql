@@ -12,6 +12,8 @@ SELECT name, schedule, status FROM jadugar.get_task(:id);
 SELECT name, schedule, status FROM jadugar.finished WHERE task_id = :id;
 SELECT * FROM test_seen;
 SELECT count(*) FROM jadugar.schedules WHERE name = 'test once';
+-- and leaves no statistics
+SELECT count(*) FROM jadugar_internal.schedule_stat WHERE schedule_id IN (SELECT schedule_id FROM jadugar_internal.attempt WHERE task_id = :id);
 
 -- tasks that wait
 SELECT jadugar.schedule('test many', 'manual', 'SELECT 1', queue => 'test_gone', timezone => 'UTC') > 0 AS made;
