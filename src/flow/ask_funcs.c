@@ -407,7 +407,8 @@ find_row(const JdgFlowRun *r, const JdgFlowNode *node, const int64 *wanted,
 
 /*
  * Send a request about one step of a run, if it can be served.  A run that
- * goes on needs its queues: the message keeps them until it is served.
+ * goes on needs its queues: the message keeps them until it is served.  It
+ * must not go on while its tenant is dropped.
  */
 static void
 ask_step(FunctionCallInfo fcinfo, const char *function, JdgMessageKind kind,
@@ -421,6 +422,7 @@ ask_step(FunctionCallInfo fcinfo, const char *function, JdgMessageKind kind,
 	READ_ASK(function, step_args, &a);
 	jdg_internal_begin(&in);
 	find_run(a.run_id, in.save_user, &r);
+	jdg_tenant_use(r.tenant);
 	step_id = find_row(&r, find_node(&r, a.name), a.step_id, refused, kind);
 	if (jdg_flow_run_is_over(r.status))
 		(void) jdg_flow_queues_use(&jdg_flow_plan_get(r.version_id)->queues, true);

@@ -4,10 +4,14 @@
  *	  CALL drop_tenant(): a tenant goes with its rows, in many transactions.
  *
  * Runs in the caller's backend.  Each step is committed, and finds again what
- * is left: after a crash, an error or a cancel, another call goes on.
+ * is left: after a crash, an error or a cancel, another call goes on.  Several
+ * calls may go on at a time.  Each transaction that ends or deletes something
+ * locks the row of the tenant, or raises an error if another call has deleted
+ * it: the name may have another tenant by then.
  *
  * 1.  The row says "dropping", and that the tenant is paused.  From then on no
- *     call makes work for the tenant (exec/tenant.h).
+ *     call makes work for the tenant, also not of its tasks, schedules and runs
+ *     (jdg_tenant_use()).
  * 2.  Transactions that have made work before that are waited for: they hold
  *     JDG_LOCK_TENANT shared.
  * 3.  Schedules are deleted, runs of flows are asked to end without
@@ -46,6 +50,7 @@
 #include "base/params.h"
 #include "exec/exec.h"
 #include "flow/run/message.h"
+#include "flow/run/run_row.h"
 #include "shared/database.h"
 #include "shared/quota.h"
 #include "shared/shmem.h"
@@ -79,7 +84,7 @@ typedef struct Drop
 	Oid			user;
 	int32		tenant_id;
 	char		name[JDG_TENANT_BYTES_MAX + 1];
-	int64		asked;			/* the last run that was asked to end */
+	int64		asked;			/* runs up to this id were asked to end */
 	int64		removed;		/* rows */
 } Drop;
 
@@ -105,6 +110,34 @@ refuse_if_granted(const Drop *d)
 			 errdetail("Role \"%s\" is confined to it.",
 					   jdg_col_text(0, 1, CurrentMemoryContext)),
 			 errhint("Call jadugar.revoke_tenant() first. Without its last tenant, a role is not confined any more.")));
+}
+
+JDG_NORETURN static void
+raise_gone(const Drop *d)
+{
+	ereport(ERROR,
+			(errcode(JDG_ERRCODE_NOT_FOUND),
+			 errmsg("tenant \"%s\" does not exist any more", d->name),
+			 errdetail("Another session has dropped it.")));
+	pg_unreachable();
+}
+
+/*
+ * Locks the row of the tenant until the end of the transaction, so that no
+ * other call deletes it.  Raises NOT_FOUND if one has.
+ */
+static void
+hold(const Drop *d)
+{
+	static JdgQuery q = {
+		"SELECT FROM jadugar_internal.tenant WHERE tenant_id = $1 "
+		"FOR KEY SHARE", 1, {INT4OID}
+	};
+	Datum		v[1] = {Int32GetDatum(d->tenant_id)};
+
+	Assert(jdg_is_bookkeeping());
+	if (jdg_run(&q, v, NULL, 1) == 0)
+		raise_gone(d);
 }
 
 /* Step 1. */
@@ -140,15 +173,24 @@ begin_drop(Drop *d)
 	JDG_FAULT("tenant-dropping");
 }
 
-/* Step 2. */
+/*
+ * Step 2.  Their runs may have lower ids than those that were asked to end
+ * before.
+ */
 static void
-wait_for_users(const Drop *d)
+wait_for_users(Drop *d)
 {
 	jdg_lock_xact(JDG_LOCK_TENANT, (uint32) d->tenant_id);
 	SPI_commit();
+	d->asked = 0;
+	JDG_FAULT("tenant-waited");
 }
 
-/* Asks unfinished runs to end; returns the number of those that are left. */
+/*
+ * Asks unfinished runs to end; returns the number of those that are left.  A
+ * run that has failed is left as long as it may be retried: a request to do
+ * so may have been made before the drop.
+ */
 static int64
 end_runs(Drop *d)
 {
@@ -158,10 +200,13 @@ end_runs(Drop *d)
 		"ORDER BY run_id LIMIT " CppAsString2(BATCH), 2, {TEXTOID, INT8OID}
 	};
 	static JdgQuery left = {
-		"SELECT count(*) FROM jadugar_internal.flow_run "
-		"WHERE tenant = $1 AND finished_at IS NULL", 1, {TEXTOID}
+		"SELECT count(*) FROM jadugar_internal.flow_run r "
+		"WHERE tenant = $1 AND (finished_at IS NULL "
+		"OR EXISTS (SELECT FROM jadugar_internal.flow_message m "
+		"WHERE m.run_id = r.run_id AND m.kind IN ($2, $3) AND NOT m.seen))",
+		3, {TEXTOID, CHAROID, CHAROID}
 	};
-	Datum		v[2] = {CStringGetTextDatum(d->name)};
+	Datum		v[3] = {CStringGetTextDatum(d->name)};
 	int64		n;
 
 	do
@@ -170,6 +215,7 @@ end_runs(Drop *d)
 		int64	   *ids;
 
 		jdg_internal_begin(&in);
+		hold(d);
 		v[1] = Int64GetDatum(d->asked);
 		n = jdg_run(&q, v, NULL, 0);
 		ids = jdg_col_int64s(n, 1, CurrentMemoryContext);
@@ -185,6 +231,8 @@ end_runs(Drop *d)
 		JdgInternal in;
 
 		jdg_internal_begin(&in);
+		v[1] = CharGetDatum(jdg_message_kind_out(JDG_MESSAGE_RETRY));
+		v[2] = CharGetDatum(jdg_message_kind_out(JDG_MESSAGE_SKIP));
 		jdg_run(&left, v, NULL, 1);
 		n = jdg_col_int64(0, 1, 0);
 		jdg_internal_end(&in);
@@ -207,22 +255,27 @@ end_task(const Drop *d, int64 task_id)
 }
 
 /*
- * Cancels the tasks, in batches.  Steps of flows end with their runs.  Returns
- * the number of tasks that are left.
+ * Cancels the tasks, in batches.  Steps of flows end with their runs, but
+ * compensations do not: a run that compensates waits for the one under way,
+ * which could not begin for a tenant that is paused.  Returns the number of
+ * tasks that are left.
  */
 static int64
 end_tasks(const Drop *d)
 {
 	static JdgQuery q = {
-		"SELECT task_id FROM jadugar_internal.task "
-		"WHERE tenant = $1 AND task_id > $2 AND flow_run IS NULL "
-		"ORDER BY task_id LIMIT " CppAsString2(BATCH), 2, {TEXTOID, INT8OID}
+		"SELECT task_id FROM jadugar_internal.task t "
+		"WHERE tenant = $1 AND task_id > $2 AND (flow_run IS NULL "
+		"OR EXISTS (SELECT FROM jadugar_internal.flow_run r "
+		"WHERE r.run_id = t.flow_run AND r.status = $3)) "
+		"ORDER BY task_id LIMIT " CppAsString2(BATCH), 3,
+		{TEXTOID, INT8OID, CHAROID}
 	};
 	static JdgQuery left = {
 		"SELECT count(*) FROM jadugar_internal.task WHERE tenant = $1",
 		1, {TEXTOID}
 	};
-	Datum		v[2] = {CStringGetTextDatum(d->name)};
+	Datum		v[3] = {CStringGetTextDatum(d->name)};
 	MemoryContext mcxt = AllocSetContextCreate(CurrentMemoryContext,
 											   "jadugar drop_tenant",
 											   ALLOCSET_DEFAULT_SIZES);
@@ -236,7 +289,9 @@ end_tasks(const Drop *d)
 
 		MemoryContextReset(mcxt);
 		jdg_internal_begin(&in);
+		hold(d);
 		v[1] = Int64GetDatum(last);
+		v[2] = CharGetDatum(jdg_flow_status_out(JDG_FLOW_STATUS_COMPENSATING));
 		n = jdg_run(&q, v, NULL, 0);
 		ids = jdg_col_int64s(n, 1, mcxt);
 		jdg_internal_end(&in);
@@ -273,6 +328,7 @@ delete_rows(Drop *d, const JdgTenantRows *rows)
 
 		CHECK_FOR_INTERRUPTS();
 		jdg_internal_begin(&in);
+		hold(d);
 		jdg_run(rows->drop, v, NULL, 1);
 		d->removed += jdg_col_int64(0, 1, 0);
 		v[1] = jdg_col(0, 2, &isnull);
@@ -305,8 +361,23 @@ stop_waiting(int code, Datum db)
 }
 
 /*
+ * Ends runs and then tasks, which runs may have made.  Returns the number of
+ * those that are left.
+ */
+static int64
+end_all(Drop *d)
+{
+	int64		left = end_runs(d);
+
+	left += end_tasks(d);
+	SPI_commit();
+	return left;
+}
+
+/*
  * Step 3.  The session enters the queue of JdgDb.finished before it looks, so
- * that it misses no end: see task/wait_funcs.c.
+ * that it misses no end: see task/wait_funcs.c.  After a time all runs are
+ * asked again: some may have begun meanwhile.
  */
 static void
 end_work(Drop *d)
@@ -320,20 +391,14 @@ end_work(Drop *d)
 	{
 		for (;;)
 		{
-			int64		left;
-
 			delete_all(d, true);
-			left = end_runs(d) + end_tasks(d);
-			SPI_commit();
-			if (left == 0)
+			if (end_all(d) == 0)
 				break;
 			ConditionVariablePrepareToSleep(&db->finished);
-			left = end_runs(d) + end_tasks(d);
-			SPI_commit();
-			if (left > 0)
-				(void) ConditionVariableTimedSleep(&db->finished,
-												   LOOK_AGAIN_MS,
-												   jdg_wait_task());
+			if (end_all(d) > 0 &&
+				ConditionVariableTimedSleep(&db->finished, LOOK_AGAIN_MS,
+											jdg_wait_task()))
+				d->asked = 0;
 			ConditionVariableCancelSleep();
 		}
 	}
@@ -358,15 +423,20 @@ end_drop(Drop *d)
 	JdgInternal in;
 
 	jdg_internal_begin(&in);
+	/* not hold(): two calls would wait for one another */
 	jdg_tenant_lock(d->name, d->user, &tenant);
+	if (tenant.tenant_id != d->tenant_id)
+		raise_gone(d);
 	refuse_if_granted(d);
 	jdg_run(&grants, v, NULL, 0);
 	d->removed += jdg_run(&q, v, NULL, 0);
 	jdg_relane_request();
 	jdg_wake_scheduler_at_commit(JDG_WAKE_QUEUE_CHANGED);
 	jdg_internal_end(&in);
-	SPI_commit();
+	/* after a rollback, the entry is made again */
 	jdg_quota_forget(d->tenant_id);
+	JDG_FAULT("tenant-removed");
+	SPI_commit();
 }
 
 static void
@@ -405,8 +475,7 @@ JDG_FUNCTION(jdg_drop_tenant, JDG_LEVEL_OPERATOR)
 	SPI_connect_ext(SPI_OPT_NONATOMIC);
 	begin_drop(&d);
 	/* running tasks may be among the users */
-	(void) end_runs(&d);
-	(void) end_tasks(&d);
+	(void) end_all(&d);
 	wait_for_users(&d);
 	end_work(&d);
 	JDG_FAULT("tenant-ended");

@@ -1,10 +1,12 @@
-# Tenants: drop_tenant() ends and goes on after a crash at each of its points; a
-# tenant that is resumed after a day has its schedules handled by their misfire
-# policies, also if the scheduler crashes meanwhile; quotas hold after a restart and
-# in a copy of the database.
+# Tenants: drop_tenant() ends and goes on after a crash at each of its points; of two
+# calls at a time, the slower one leaves the next tenant of the name alone; a tenant
+# that is resumed after a day has its schedules handled by their misfire policies, also
+# if the scheduler crashes meanwhile; quotas hold after a restart and in a copy of the
+# database.
 use strict;
 use warnings;
 
+use IPC::Run;
 use JadugarTest;
 use Kill;
 use PostgreSQL::Test::Utils;
@@ -23,7 +25,7 @@ $node->safe_psql('postgres', q{
 	CREATE ROLE app LOGIN;
 	SELECT jadugar.grant_access('app')});
 
-my @points = qw(tenant-dropping tenant-cancel tenant-ended tenant-delete tenant-released);
+my @points = qw(tenant-dropping tenant-waited tenant-cancel tenant-ended tenant-delete tenant-removed tenant-released);
 is(join(' ', sort @points), join(' ', grep { /^tenant-/ } fault_points()),
 	'every fault point of tenants is tested');
 
@@ -79,6 +81,33 @@ foreach my $point (grep { $_ ne 'tenant-released' } @points)
 			$node->psql('postgres', q{CALL jadugar.drop_tenant('gone')}, timeout => 60);
 			return sql($left) eq '0'; });
 	}
+}
+
+# Another call drops the tenant while the first one waits between two transactions.
+foreach my $point (qw(tenant-dropping tenant-waited tenant-ended))
+{
+	forget_hit();
+	$node->safe_psql('postgres', q{SELECT jadugar.create_tenant('gone')});
+	my $slow = IPC::Run::start([ 'psql', '-Xq', '-d', $node->connstr('postgres'), '-c', "SET jadugar.fault = '$point:wait'", '-c', q{CALL jadugar.drop_tenant('gone')} ],
+		'>', \my $out, '2>', \my $err);
+	poll_sub("$point: the first call waits", sub { return hit(); });
+	$node->safe_psql('postgres', q{CALL jadugar.drop_tenant('gone')});
+	$node->safe_psql('postgres', q{
+		SELECT jadugar.create_tenant('gone');
+		SET jadugar.tenant = 'gone';
+		SELECT jadugar.enqueue('SELECT jadugar.log(''info'', ''x'')'), jadugar.enqueue('SELECT 1', delay => '1 day'),
+			jadugar.schedule('gone', '@yearly', 'SELECT 1'), jadugar.start_flow(jadugar.approval('ok'))});
+	my $there = q{SELECT string_agg(n::text, ' ') FROM (
+		SELECT count(*) FROM jadugar.history WHERE tenant = 'gone' UNION ALL SELECT count(*) FROM jadugar.logs WHERE tenant = 'gone'
+		UNION ALL SELECT count(*) FROM jadugar.tasks WHERE tenant = 'gone' UNION ALL SELECT count(*) FROM jadugar.schedules WHERE tenant = 'gone'
+		UNION ALL SELECT count(*) FROM jadugar.flow_runs WHERE tenant = 'gone' AND status = 'running') x (n)};
+	poll($node, $there, '1 1 1 1 1');
+	append_to_file($node->data_dir . '/jadugar_fault.go', '');
+	IPC::Run::finish($slow);
+	like($err, qr/tenant "gone" does not exist any more\nDETAIL:  Another session has dropped it/, "$point: the first call ends");
+	is(sql($there), '1 1 1 1 1', "$point: the new tenant has its rows");
+	is(sql(q{SELECT dropping FROM jadugar.tenants WHERE name = 'gone'}), 'f', "$point: it is not dropped");
+	$node->safe_psql('postgres', q{CALL jadugar.drop_tenant('gone')});
 }
 
 # A day passes while a tenant is paused.
