@@ -4,33 +4,14 @@
 use strict;
 use warnings;
 
+use ActorTest;
 use JadugarTest;
 use PostgreSQL::Test::Utils;
 use Test::More;
 
 my $node = new_cluster('main', 'jadugar.max_workers' => 3);
 create_extension($node);
-$node->safe_psql('postgres', q{
-	CREATE ROLE ann LOGIN;
-	SELECT jadugar.grant_access('ann');
-	CREATE SCHEMA app AUTHORIZATION ann;
-	SET ROLE ann;
-	CREATE TABLE app.effect (key text, n int);
-	CREATE FUNCTION app.count(INOUT state jsonb, message jsonb, OUT reply jsonb) LANGUAGE plpgsql AS $$
-	BEGIN
-		IF message ? 'wait' THEN
-			PERFORM pg_advisory_xact_lock(7);
-		ELSIF message ? 'fail' THEN
-			RAISE EXCEPTION 'failed' USING ERRCODE = '22000';
-		END IF;
-		IF random() < 0.05 THEN
-			RAISE EXCEPTION 'try again';
-		END IF;
-		INSERT INTO app.effect VALUES ((jadugar.current_task()).payload ->> 'key', (message ->> 'n')::int);
-		state := jsonb_build_object('sum', (state ->> 'sum')::bigint + (message ->> 'n')::int, 'last', message -> 'n',
-			'ordered', (state ->> 'ordered')::boolean AND (state ->> 'last')::int < (message ->> 'n')::int);
-	END $$;
-	SELECT jadugar.register_actor('count', 'app.count', initial => '{"sum": 0, "last": 0, "ordered": true}', on_failure => 'stop', retry => jadugar.retry_policy(1000, delay => '1 ms'))});
+make_counter($node, q{on_failure => 'stop'});
 
 # ------------------------------------------------------------ kills under load
 
@@ -40,7 +21,7 @@ $node->safe_psql('postgres', q{
 kill_in_turn($node, 'postgres', 'SELECT count(*) FROM app.effect', 500);
 poll($node, q{SELECT count(*) FROM jadugar.tasks WHERE concurrency_key LIKE 'actor/%'}, '0');
 is($node->safe_psql('postgres', 'SELECT count(*), count(DISTINCT (key, n)) FROM app.effect'), '3000|3000', 'each message took effect once');
-is($node->safe_psql('postgres', q{SELECT bool_and(jadugar.actor_state('count', 'k' || k) = '{"sum": 45150, "last": 300, "ordered": true}') FROM generate_series(1, 10) k}),
+is($node->safe_psql('postgres', q{SELECT bool_and(jadugar.actor_state('count', 'k' || k) = '{"n": 300, "sum": 45150, "last": 300, "ordered": true}') FROM generate_series(1, 10) k}),
 	't', 'the messages of each key were handled in order');
 is($node->safe_psql('postgres', q{SELECT count(*) FROM jadugar.history WHERE final AND status <> 'completed'}), '0', 'none has failed');
 
@@ -52,7 +33,7 @@ foreach my $i (1 .. 20)
 	my $sender = $senders[$i % 2];
 	my $n = 10 * $i;
 
-	$sender->query_safe("BEGIN; SELECT jadugar.send('count', 'two', '{\"n\": $n}')");
+	$sender->query_safe("BEGIN; SELECT jadugar.send('count', 'two', '{\"do\": \"try\", \"n\": $n}')");
 	$sender->query_safe('COMMIT');
 }
 $_->quit foreach @senders;
@@ -68,7 +49,7 @@ sub send_to
 	return $node->safe_psql('postgres', "SET ROLE ann; SELECT jadugar.send('count', '$key', '$message')");
 }
 
-my $failed = send_to('s', '{"fail": true}');
+my $failed = send_to('s', '{"do": "fail"}');
 my $next = send_to('s', '{"n": 1}');
 poll($node, q{SELECT stopped FROM jadugar.actors}, '1');
 $node->stop('immediate');
@@ -99,7 +80,7 @@ is($node->safe_psql('postgres', 'SELECT owner, stopped FROM jadugar.actors'), 'a
 
 my $locker = $node->background_psql('postgres');
 $locker->query_safe('SELECT pg_advisory_lock(7)');
-my $running = $node->safe_psql('postgres', q{SET ROLE anna; SELECT jadugar.send('count', 'busy', '{"wait": 1, "n": 1}')});
+my $running = $node->safe_psql('postgres', q{SET ROLE anna; SELECT jadugar.send('count', 'busy', '{"do": "wait", "n": 1}')});
 wait_running($node, $running);
 my $waiting = $node->safe_psql('postgres', q{SET ROLE anna; SELECT jadugar.send('count', 'busy', '{"n": 2}')});
 my $dropper = $node->background_psql('postgres', extra_params => [ '-U', 'anna' ]);
@@ -116,7 +97,7 @@ like($node->safe_psql('postgres', "SELECT status FROM jadugar.get_task($waiting)
 is($node->safe_psql('postgres', 'SELECT count(*) FROM jadugar_internal.actor_state'), '0', 'no state is left');
 
 # The scheduler forgets idle keys at its start.
-$node->safe_psql('postgres', q{SET ROLE anna; SELECT jadugar.register_actor('idle', 'app.count', initial => '{"sum": 0, "last": 0, "ordered": true}', idle_ttl => '1 ms', retry => jadugar.retry_policy(1000, delay => '1 ms'))});
+$node->safe_psql('postgres', "SET ROLE anna; SELECT jadugar.register_actor('idle', 'app.count', idle_ttl => '1 ms', $counter_options)");
 $node->safe_psql('postgres', q{SET ROLE anna; SELECT jadugar.send('idle', 'k' || n, '{"n": 1}') FROM generate_series(1, 50) n});
 poll($node, q{SELECT keys FROM jadugar.actors}, '50');
 $node->restart;

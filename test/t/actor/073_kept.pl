@@ -4,44 +4,13 @@
 use strict;
 use warnings;
 
+use ActorTest;
 use JadugarTest;
 use Test::More;
 
 my $node = new_cluster('main', 'jadugar.max_workers' => 2);
 create_extension($node);
-$node->safe_psql('postgres', q{
-	CREATE ROLE ann LOGIN;
-	SELECT jadugar.grant_access('ann');
-	CREATE SCHEMA app AUTHORIZATION ann;
-	SET ROLE ann;
-	CREATE TABLE app.effect (key text, n integer);
-	CREATE TABLE app.seen (n serial, key text, what text, transaction xid8 DEFAULT pg_current_xact_id());
-	CREATE FUNCTION app.count(INOUT state jsonb, message jsonb, OUT reply jsonb) LANGUAGE plpgsql AS $$
-	DECLARE
-		key text := (jadugar.current_task()).payload ->> 'key';
-	BEGIN
-		CASE message ->> 'do'
-		WHEN 'see' THEN
-			INSERT INTO app.seen (key, what) VALUES (key, jadugar.actor_state('count', key) ->> 'n');
-		WHEN 'see and undo' THEN
-			BEGIN
-				PERFORM jadugar.actor_state('count', key), 1 / 0;
-			EXCEPTION WHEN division_by_zero THEN
-				INSERT INTO app.seen (key, what) VALUES (key, 'undone');
-			END;
-		WHEN 'forget' THEN
-			state := NULL;
-		WHEN 'fail once' THEN
-			IF (jadugar.current_task()).attempt = 1 THEN
-				RAISE EXCEPTION 'meant to fail';
-			END IF;
-		ELSE
-			INSERT INTO app.effect VALUES (key, (message ->> 'n')::integer);
-			state := jsonb_build_object('n', (state ->> 'n')::integer + 1, 'ordered',
-				(state ->> 'ordered')::boolean AND COALESCE((state ->> 'last')::integer, 0) < (message ->> 'n')::integer, 'last', message -> 'n');
-		END CASE;
-	END $$;
-	SELECT jadugar.register_actor('count', 'app.count', initial => '{"n": 0, "ordered": true}', retry => jadugar.retry_policy(1000, delay => '1 ms'))});
+make_counter($node);
 
 sub sql
 {
@@ -76,7 +45,7 @@ my ($see, $undo, $forget, $fail) = map { qq({"do": "$_"}) } 'see', 'see and undo
 
 send_all('a', @add[ 0 .. 4 ], $see, @add[ 5 .. 9 ], $undo, $add[10], $see, $add[11]);
 wait_for_all();
-is(sql(q{SELECT jadugar.actor_state('count', 'a')}), '{"n": 12, "last": 12, "ordered": true}', 'each message found the state of the one before it');
+is(sql(q{SELECT jadugar.actor_state('count', 'a')}), '{"n": 12, "sum": 78, "last": 12, "ordered": true}', 'each message found the state of the one before it');
 is(sql(q{SELECT string_agg(what, ' ' ORDER BY n) FROM app.seen WHERE key = 'a'}), '5 undone 11', 'actor_state() returned it');
 is($node->safe_psql('postgres', q{SELECT version FROM jadugar_internal.actor_state WHERE key = 'a'}), '15', 'each message is a version');
 
@@ -99,7 +68,7 @@ is(sql(q{SELECT what IS NOT DISTINCT FROM '0' FROM app.seen WHERE key = 'b'}), '
 
 send_all('c', @add[ 0 .. 4 ], $fail, @add[ 5 .. 9 ]);
 wait_for_all();
-is(sql(q{SELECT jadugar.actor_state('count', 'c')}), '{"n": 10, "last": 10, "ordered": true}', 'a message that fails loses nothing and repeats nothing');
+is(sql(q{SELECT jadugar.actor_state('count', 'c')}), '{"n": 10, "sum": 55, "last": 10, "ordered": true}', 'a message that fails loses nothing and repeats nothing');
 is(sql(q{SELECT count(*), count(DISTINCT n) FROM app.effect WHERE key = 'c'}), '10|10', 'nor do effects');
 
 # kills
@@ -107,7 +76,7 @@ sql(q{TRUNCATE app.effect; SELECT count(jadugar.send('count', 'k' || k, jsonb_bu
 kill_in_turn($node, 'postgres', 'SELECT count(*) FROM app.effect', 3000);
 wait_for_all();
 is(sql('SELECT count(*), count(DISTINCT (key, n)) FROM app.effect'), '12000|12000', 'after kills, each message took effect once');
-is(sql(q{SELECT bool_and(jadugar.actor_state('count', 'k' || k) = '{"n": 600, "last": 600, "ordered": true}') FROM generate_series(1, 20) k}),
+is(sql(q{SELECT bool_and(jadugar.actor_state('count', 'k' || k) = '{"n": 600, "sum": 180300, "last": 600, "ordered": true}') FROM generate_series(1, 20) k}),
 	't', 'and the states say so');
 
 $node->stop;
