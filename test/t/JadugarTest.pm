@@ -22,7 +22,8 @@ use Time::HiRes qw(time usleep);
 
 our @EXPORT = qw(new_cluster new_standby create_extension poll poll_sub
   wait_for_log log_offset psql_error kill_process kill_postmaster kill_in_turn process_exists wait_for_exit
-  jadugar_processes wait_for_process wait_for_restart wait_running next_xid $deadline $top);
+  jadugar_processes wait_for_process wait_for_restart wait_running schedule_history
+  wait_for_runs next_xid $deadline $top);
 
 # Seconds until a condition must be true.
 our $deadline = $PostgreSQL::Test::Utils::timeout_default;
@@ -314,6 +315,25 @@ sub wait_running
 	my ($node, $id) = @_;
 
 	return poll($node, "SELECT count(*) FROM jadugar.running WHERE task_id = $id AND phase = 'running'", '1');
+}
+
+# schedule_history(NODE, NAME): the history of a schedule, one line for each row: its
+# status, reason and number of occurrences.
+sub schedule_history
+{
+	my ($node, $name) = @_;
+
+	return $node->safe_psql('postgres', qq{
+		SELECT concat_ws(' ', status, reason, occurrences) FROM jadugar.history
+		WHERE schedule = '$name' ORDER BY scheduled_for});
+}
+
+# wait_for_runs(NODE, NAME, N): wait until N tasks of a schedule have completed.
+sub wait_for_runs
+{
+	my ($node, $name, $n) = @_;
+
+	return poll($node, "SELECT completed FROM jadugar.schedules WHERE name = '$name'", $n);
 }
 
 # The next transaction ID that the server will give out.

@@ -9,23 +9,6 @@ use Test::More;
 my $node = new_cluster('main');
 create_extension($node);
 
-# The history of a schedule, one line per row.
-sub history
-{
-	my ($name) = @_;
-
-	return $node->safe_psql('postgres', qq{
-		SELECT concat_ws(' ', status, reason, occurrences) FROM jadugar.history
-		WHERE schedule = '$name' ORDER BY scheduled_for});
-}
-
-sub runs
-{
-	my ($name, $runs) = @_;
-
-	return poll($node, "SELECT completed FROM jadugar.schedules WHERE name = '$name'", $runs);
-}
-
 # Moves the clock of jadugar ahead by that number of seconds.
 my $offset = 0;
 sub advance
@@ -42,19 +25,19 @@ sub advance
 $node->safe_psql('postgres',
 	"SELECT jadugar.schedule('boot', '\@startup', 'SELECT 1'), jadugar.schedule('tick', 'every 1 hour', 'SELECT 1')");
 advance(3601, 'reload');
-ok(runs('tick', 1), 'a clock that moves forward makes a schedule due');
-is(history('boot'), '', '@startup does not fire before the next start');
+ok(wait_for_runs($node, 'tick', 1), 'a clock that moves forward makes a schedule due');
+is(schedule_history($node, 'boot'), '', '@startup does not fire before the next start');
 $node->restart;
-ok(runs('boot', 1), '@startup fires when the server starts');
+ok(wait_for_runs($node, 'boot', 1), '@startup fires when the server starts');
 kill_process(wait_for_process($node, 'scheduler'), 'KILL');
 poll($node, 'SELECT NOT pg_is_in_recovery()');
 advance(3600, 'reload');
-ok(runs('tick', 2), 'the next scheduler continues');
-is(history('boot'), 'completed', '@startup does not fire after a crash');
+ok(wait_for_runs($node, 'tick', 2), 'the next scheduler continues');
+is(schedule_history($node, 'boot'), 'completed', '@startup does not fire after a crash');
 $node->safe_psql('postgres', "SELECT jadugar.pause_schedule('boot')");
 $node->restart;
 poll($node, "SELECT missed = 1 FROM jadugar.schedules WHERE name = 'boot'");
-is(history('boot'), "completed\nskipped paused 1", '@startup of a paused schedule is recorded');
+is(schedule_history($node, 'boot'), "completed\nskipped paused 1", '@startup of a paused schedule is recorded');
 $node->safe_psql('postgres', 'SELECT jadugar.clear_schedules()');
 
 # The server is down during five occurrences
@@ -69,10 +52,10 @@ $node->stop;
 advance(5 * 3600 + 1800, 'start');
 poll($node, 'SELECT bool_and(runs + missed = 5) FROM jadugar.schedules');
 poll($node, 'SELECT count(*) = 0 FROM jadugar.tasks');
-is(history('skip'), 'skipped misfire 5', 'misfire skip');
-is(history('once'), "skipped misfire 4\ncompleted", 'misfire once');
-is(history('all'), join("\n", ('completed') x 5), 'misfire all');
-is(history('grace'), "skipped grace 3\ncompleted\ncompleted", 'misfire all, within the grace');
+is(schedule_history($node, 'skip'), 'skipped misfire 5', 'misfire skip');
+is(schedule_history($node, 'once'), "skipped misfire 4\ncompleted", 'misfire once');
+is(schedule_history($node, 'all'), join("\n", ('completed') x 5), 'misfire all');
+is(schedule_history($node, 'grace'), "skipped grace 3\ncompleted\ncompleted", 'misfire all, within the grace');
 is( $node->safe_psql('postgres', q{
 	SELECT string_agg(DISTINCT to_char(scheduled_for - lag, 'HH24:MI:SS'), ' ') FROM (
 		SELECT scheduled_for, lag(scheduled_for) OVER (ORDER BY scheduled_for) AS lag
@@ -82,8 +65,8 @@ is( $node->safe_psql('postgres', q{
 # A clock that goes back does not repeat an occurrence
 advance(-2 * 3600, 'reload');
 $node->safe_psql('postgres', "SELECT jadugar.schedule('now', jadugar.next_time('* * * * * *')::jadugar.timing, 'SELECT 1')");
-ok(runs('now', 1), 'the scheduler continues after the clock went back');
-is(history('all'), join("\n", ('completed') x 5), 'no occurrence fires twice after the clock went back');
+ok(wait_for_runs($node, 'now', 1), 'the scheduler continues after the clock went back');
+is(schedule_history($node, 'all'), join("\n", ('completed') x 5), 'no occurrence fires twice after the clock went back');
 advance(2 * 3600, 'reload');
 $node->safe_psql('postgres', 'SELECT jadugar.clear_schedules()');
 
@@ -95,10 +78,10 @@ $node->safe_psql('postgres', q{
 	SELECT schedule_id FROM jadugar_internal.schedule WHERE name = 'locked' FOR UPDATE;
 	PREPARE TRANSACTION 'holder'});
 advance(3600, 'reload');
-ok(runs('free', 1), 'a locked schedule does not delay others');
-is(history('locked'), '', 'the locked schedule waits');
+ok(wait_for_runs($node, 'free', 1), 'a locked schedule does not delay others');
+is(schedule_history($node, 'locked'), '', 'the locked schedule waits');
 $node->safe_psql('postgres', "ROLLBACK PREPARED 'holder'");
-ok(runs('locked', 1), 'the locked schedule fires when it is unlocked');
+ok(wait_for_runs($node, 'locked', 1), 'the locked schedule fires when it is unlocked');
 $node->safe_psql('postgres', 'SELECT jadugar.clear_schedules()');
 
 # Rules of a time zone

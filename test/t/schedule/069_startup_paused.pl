@@ -8,23 +8,6 @@ use Test::More;
 my $node = new_cluster('main');
 create_extension($node);
 
-# The history of a schedule, one line per row.
-sub history
-{
-	my ($name) = @_;
-
-	return $node->safe_psql('postgres', qq{
-		SELECT concat_ws(' ', status, reason, occurrences) FROM jadugar.history
-		WHERE schedule = '$name' ORDER BY scheduled_for});
-}
-
-sub runs
-{
-	my ($name, $runs) = @_;
-
-	return poll($node, "SELECT completed FROM jadugar.schedules WHERE name = '$name'", $runs);
-}
-
 # The last start counts, and the misfire policy decides when the tenant is
 # resumed.
 $node->safe_psql('postgres', q{
@@ -47,18 +30,18 @@ ok(poll($node, q{SELECT waiting_for FROM jadugar.tasks WHERE schedule = 'queued'
 is($node->safe_psql('postgres', q{SELECT count(*) FROM jadugar.history WHERE schedule IN ('once', 'all', 'skip', 'late', 'off')}), '0',
 	'nothing happens while the tenant is paused');
 $node->safe_psql('postgres', q{SELECT jadugar.resume_tenant('still'), jadugar.resume_queue('still')});
-ok(runs('once', 1) && runs('all', 1), '@startup fires once when the tenant is resumed');
+ok(wait_for_runs($node, 'once', 1) && wait_for_runs($node, 'all', 1), '@startup fires once when the tenant is resumed');
 ok(poll($node, $held, 'stays'), 'nothing else is held');
-is(history('skip'), 'skipped misfire 1', 'misfire skip');
-is(history('late'), 'skipped grace 1', 'the grace');
-is(history('off'), 'skipped disabled 1', 'disabled meanwhile');
-ok(runs('other', 1), 'without the tenant it fires at once');
+is(schedule_history($node, 'skip'), 'skipped misfire 1', 'misfire skip');
+is(schedule_history($node, 'late'), 'skipped grace 1', 'the grace');
+is(schedule_history($node, 'off'), 'skipped disabled 1', 'disabled meanwhile');
+ok(wait_for_runs($node, 'other', 1), 'without the tenant it fires at once');
 ok(poll($node, q{SELECT count(*) FROM jadugar.history WHERE schedule = 'queued' AND status = 'completed'}, '1'), 'the task of the queue runs');
 $node->safe_psql('postgres', 'SELECT jadugar.pause_tenant(\'still\')');
 kill_process(wait_for_process($node, 'scheduler'), 'KILL');
 poll($node, 'SELECT NOT pg_is_in_recovery()');
 $node->safe_psql('postgres', 'SELECT jadugar.resume_tenant(\'still\')');
 $node->restart;
-ok(runs('once', 2), 'the next start fires as usual');
+ok(wait_for_runs($node, 'once', 2), 'the next start fires as usual');
 
 done_testing();
