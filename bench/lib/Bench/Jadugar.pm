@@ -1,13 +1,14 @@
-# Bench::Jadugar: create databases with jadugar, enqueue tasks, and wait for
-# tasks and workers.
+# Bench::Jadugar: create databases with jadugar, enqueue tasks, wait for tasks and
+# workers, and measure how fast workers do tasks that wait.
 package Bench::Jadugar;
 
 use strict;
 use warnings;
 
 use Exporter qw(import);
+use Time::HiRes qw(time);
 
-our @EXPORT = qw(fresh_jadugar wait_for_workers enqueue wait_for_completed payloads $work);
+our @EXPORT = qw(fresh_jadugar wait_for_workers enqueue wait_for_completed check_effects run_backlog payloads $work);
 
 # The command of all tasks: it inserts one row.
 our $work = q{INSERT INTO effect VALUES (($1->>'n')::integer)};
@@ -60,6 +61,48 @@ sub wait_for_completed
 	$run->{server}->poll(sub { $session->query('SELECT completed FROM jadugar.stats') >= $n },
 		"$n tasks completed", $seconds);
 	return;
+}
+
+# Check that every task had its effect exactly once.
+sub check_effects
+{
+	my ($run, $db, $n) = @_;
+
+	$run->same("effects in $db", $run->{server}->session($db)->query('SELECT count(*), count(DISTINCT n) FROM effect'), "$n|$n");
+	return;
+}
+
+# run_backlog(RUN, WORKERS, N, OPTIONS): let workers do N tasks that were enqueued
+# before, in a new database.  Each has to insert a row.  Options are functions of a
+# session: prepare, before the tasks; enqueue, with N, instead of those of enqueue();
+# check, afterwards.  Return the tasks per second, and the meters before and after.
+sub run_backlog
+{
+	my ($run, $workers, $n, %o) = @_;
+	my $server = $run->{server};
+
+	$server->set('jadugar.max_workers_per_role' => $workers);
+	my $db = fresh_jadugar($run);
+	wait_for_workers($run, $db, $workers);
+	my $session = $server->session($db);
+	$o{prepare}->($session) if $o{prepare};
+	my $before = $session->query('SELECT completed FROM jadugar.stats');
+	$session->query('SELECT jadugar.pause_all()');
+	($o{enqueue} // \&enqueue)->($session, $n);
+	$server->settle($db);
+	my $meters = $server->meters;
+	my $start = time();
+	$session->query('SELECT jadugar.resume_all()');
+	wait_for_completed($run, $session, $before + $n, 300);
+	my $after = $server->meters;
+	$server->poll(sub { $session->query('SELECT count(*) FROM jadugar.tasks') eq '0' }, 'no task is left');
+	my $end = $session->query('SELECT extract(epoch FROM max(finished_at)) FROM jadugar.history');
+	check_effects($run, $db, $n);
+	$run->same('history', $session->query("SELECT count(*) FROM jadugar.history WHERE status = 'completed'"), $before + $n);
+	$o{check}->($session) if $o{check};
+	$session->close;
+	$server->drop($db);
+	return ($n / ($end - $start), $meters, $after);
 }
 
 # payloads(N): return an SQL expression for an array of N payloads.

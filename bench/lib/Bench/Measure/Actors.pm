@@ -8,7 +8,6 @@ use strict;
 use warnings;
 
 use Bench::Jadugar;
-use Bench::Measure::Throughput;
 use Time::HiRes qw(time);
 
 our $name = 'actors';
@@ -20,7 +19,7 @@ sub measure
 
 	foreach my $round (1 .. $run->rounds(2, 3))
 	{
-		my ($plain) = Bench::Measure::Throughput::jadugar($run, 2, $n);
+		my ($plain) = run_backlog($run, 2, $n);
 
 		$run->add($name, 'messages/s', 'tasks', '', $plain);
 		$run->add($name, 'messages/s', 'tasks that change a state', '', by_hand($run, $n, 1000));
@@ -34,74 +33,54 @@ sub measure
 	return;
 }
 
-# Send messages, then let two workers handle them.
+# Messages that two workers handle.
 sub messages
 {
 	my ($run, $n, $keys) = @_;
-	my $server = $run->{server};
+	my ($rate) = run_backlog($run, 2, $n,
+		prepare => sub {
+			$_[0]->query(q{CREATE FUNCTION add(INOUT state jsonb, message jsonb, OUT reply jsonb) LANGUAGE plpgsql AS $$
+				BEGIN
+					INSERT INTO effect VALUES ((message ->> 'n')::integer);
+					state := jsonb_build_object('n', (state ->> 'n')::integer + 1);
+				END $$});
+			$_[0]->query(q{SELECT jadugar.register_actor('add', 'add', initial => '{"n": 0}')});
+		},
+		enqueue => sub {
+			$_[0]->query("SELECT count(jadugar.send('add', 'k' || n % $keys, jsonb_build_object('n', n))) FROM generate_series(1, $n) n");
+		},
+		check => sub {
+			$run->same('state', $_[0]->query("SELECT sum((jadugar.actor_state('add', 'k' || k) ->> 'n')::integer) FROM generate_series(0, $keys - 1) k"), $n);
+		});
 
-	$server->set('jadugar.max_workers_per_role' => 2);
-	my $db = fresh_jadugar($run);
-	wait_for_workers($run, $db, 2);
-	my $session = $server->session($db);
-	$session->query(q{CREATE FUNCTION add(INOUT state jsonb, message jsonb, OUT reply jsonb) LANGUAGE plpgsql AS $$
-		BEGIN
-			INSERT INTO effect VALUES ((message ->> 'n')::integer);
-			state := jsonb_build_object('n', (state ->> 'n')::integer + 1);
-		END $$});
-	$session->query(q{SELECT jadugar.register_actor('add', 'add', initial => '{"n": 0}')});
-	my $before = $session->query('SELECT completed FROM jadugar.stats');
-	$session->query('SELECT jadugar.pause_all()');
-	$session->query("SELECT count(jadugar.send('add', 'k' || n % $keys, jsonb_build_object('n', n))) FROM generate_series(1, $n) n");
-	$server->settle($db);
-	my $start = time();
-	$session->query('SELECT jadugar.resume_all()');
-	wait_for_completed($run, $session, $before + $n, 300);
-	$server->poll(sub { $session->query('SELECT count(*) FROM jadugar.tasks') eq '0' }, 'no message is left');
-	my $end = $session->query('SELECT extract(epoch FROM max(finished_at)) FROM jadugar.history');
-	Bench::Measure::Throughput::check_effects($run, $db, $n);
-	$run->same('state', $session->query("SELECT sum((jadugar.actor_state('add', 'k' || k) ->> 'n')::integer) FROM generate_series(0, $keys - 1) k"), $n);
-	$session->close;
-	$server->drop($db);
-	return $n / ($end - $start);
+	return $rate;
 }
 
 # Tasks that call a function, which does by itself what an actor's message does.
 sub by_hand
 {
 	my ($run, $n, $keys) = @_;
-	my $server = $run->{server};
+	my ($rate) = run_backlog($run, 2, $n,
+		prepare => sub {
+			$_[0]->query(q{CREATE TABLE state (key text PRIMARY KEY, state jsonb) WITH (fillfactor = 50)});
+			$_[0]->query(q{CREATE FUNCTION add(payload jsonb) RETURNS jsonb LANGUAGE plpgsql AS $$
+				DECLARE s jsonb;
+				BEGIN
+					SELECT state INTO s FROM state WHERE key = payload ->> 'key' FOR UPDATE;
+					INSERT INTO effect VALUES ((payload ->> 'n')::integer);
+					s := jsonb_build_object('n', (s ->> 'n')::integer + 1);
+					UPDATE state SET state = s WHERE key = payload ->> 'key';
+					RETURN NULL;
+				END $$});
+			$_[0]->query(qq{INSERT INTO state SELECT 'k' || k, '{"n": 0}' FROM generate_series(0, $keys - 1) k});
+		},
+		enqueue => sub {
+			$_[0]->query(qq{SELECT count(*) FROM jadugar.enqueue_batch('SELECT add(\$1)',
+				ARRAY(SELECT jsonb_build_object('key', 'k' || n % $keys, 'n', n) FROM generate_series(1, $n) n))});
+		},
+		check => sub { $run->same('state', $_[0]->query(q{SELECT sum((state ->> 'n')::integer) FROM state}), $n); });
 
-	$server->set('jadugar.max_workers_per_role' => 2);
-	my $db = fresh_jadugar($run);
-	wait_for_workers($run, $db, 2);
-	my $session = $server->session($db);
-	$session->query(q{CREATE TABLE state (key text PRIMARY KEY, state jsonb) WITH (fillfactor = 50)});
-	$session->query(q{CREATE FUNCTION add(payload jsonb) RETURNS jsonb LANGUAGE plpgsql AS $$
-		DECLARE s jsonb;
-		BEGIN
-			SELECT state INTO s FROM state WHERE key = payload ->> 'key' FOR UPDATE;
-			INSERT INTO effect VALUES ((payload ->> 'n')::integer);
-			s := jsonb_build_object('n', (s ->> 'n')::integer + 1);
-			UPDATE state SET state = s WHERE key = payload ->> 'key';
-			RETURN NULL;
-		END $$});
-	$session->query(qq{INSERT INTO state SELECT 'k' || k, '{"n": 0}' FROM generate_series(0, $keys - 1) k});
-	my $before = $session->query('SELECT completed FROM jadugar.stats');
-	$session->query('SELECT jadugar.pause_all()');
-	$session->query(qq{SELECT count(*) FROM jadugar.enqueue_batch('SELECT add(\$1)',
-		ARRAY(SELECT jsonb_build_object('key', 'k' || n % $keys, 'n', n) FROM generate_series(1, $n) n))});
-	$server->settle($db);
-	my $start = time();
-	$session->query('SELECT jadugar.resume_all()');
-	wait_for_completed($run, $session, $before + $n, 300);
-	$server->poll(sub { $session->query('SELECT count(*) FROM jadugar.tasks') eq '0' }, 'no task is left');
-	my $end = $session->query('SELECT extract(epoch FROM max(finished_at)) FROM jadugar.history');
-	Bench::Measure::Throughput::check_effects($run, $db, $n);
-	$run->same('state', $session->query(q{SELECT sum((state ->> 'n')::integer) FROM state}), $n);
-	$session->close;
-	$server->drop($db);
-	return $n / ($end - $start);
+	return $rate;
 }
 
 # The time of a prepared statement that is executed many times by a session.

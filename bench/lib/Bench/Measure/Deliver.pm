@@ -10,7 +10,6 @@ use warnings;
 use Bench::Broker;
 use Bench::Jadugar;
 use Bench::Measure::Latency;
-use Bench::Measure::Throughput;
 use Bench::Peer;
 use Time::HiRes qw(time);
 
@@ -29,7 +28,7 @@ sub measure
 		foreach my $width (1, 4)
 		{
 			jadugar($run, 'events/s', 'jadugar', $width, $n, subscriptions => 1, shards => $width, handler => $one);
-			my ($rate) = Bench::Measure::Throughput::jadugar($run, $width, $n);
+			my ($rate) = run_backlog($run, $width, $n);
 			$run->add($name, 'events/s', 'tasks', $width, $rate);
 		}
 		jadugar($run, 'events/s', 'jadugar, 8 subscriptions', 8, $n, subscriptions => 8, shards => 1, handler => $one);

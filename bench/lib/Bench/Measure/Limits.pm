@@ -6,7 +6,6 @@ use strict;
 use warnings;
 
 use Bench::Jadugar;
-use Bench::Measure::Throughput;
 use Bench::Stats;
 
 our $name = 'limits';
@@ -21,7 +20,7 @@ sub measure
 
 	foreach my $round (1 .. $run->rounds(2, 3))
 	{
-		my ($none) = Bench::Measure::Throughput::jadugar($run, 2, $n);
+		my ($none) = run_backlog($run, 2, $n);
 
 		$run->add($name, 'tasks/s', 'no tenant', '', $none);
 		$run->add($name, 'tasks/s', '4,000 tenants', '', tenants($run, $n, 4000));
@@ -31,29 +30,16 @@ sub measure
 	return;
 }
 
-# The tasks of Throughput, of many tenants that all have some.
+# The same tasks, of many tenants that all have some.
 sub tenants
 {
 	my ($run, $n, $tenants) = @_;
-	my $server = $run->{server};
+	my ($rate) = run_backlog($run, 2, $n, enqueue => sub {
+		$_[0]->query(qq{SELECT count(*) FROM generate_series(1, $tenants) t,
+			LATERAL jadugar.enqueue_batch(\$\$$work\$\$, ARRAY(SELECT jsonb_build_object('n', n) FROM generate_series(t, $n, $tenants) n), tenant => 't' || t)});
+	});
 
-	$server->set('jadugar.max_workers_per_role' => 2);
-	my $db = fresh_jadugar($run);
-	wait_for_workers($run, $db, 2);
-	my $session = $server->session($db);
-	my $before = $session->query('SELECT completed FROM jadugar.stats');
-	$session->query('SELECT jadugar.pause_all()');
-	$session->query(qq{SELECT count(*) FROM generate_series(1, $tenants) t,
-		LATERAL jadugar.enqueue_batch(\$\$$work\$\$, ARRAY(SELECT jsonb_build_object('n', n) FROM generate_series(t, $n, $tenants) n), tenant => 't' || t)});
-	$server->settle($db);
-	$session->query('SELECT jadugar.resume_all()');
-	wait_for_completed($run, $session, $before + $n, 300);
-	$server->poll(sub { $session->query('SELECT count(*) FROM jadugar.tasks') eq '0' }, 'no task is left');
-	my $seconds = $session->query('SELECT extract(epoch FROM max(finished_at) - min(started_at)) FROM jadugar.history WHERE tenant IS NOT NULL');
-	Bench::Measure::Throughput::check_effects($run, $db, $n);
-	$session->close;
-	$server->drop($db);
-	return $n / $seconds;
+	return $rate;
 }
 
 # Tenant a has many tasks of a millisecond; b enqueues one from time to time.

@@ -14,7 +14,7 @@ our $name = 'throughput';
 # Competitor, tasks (quick, full), maximum of workers or processes, and the
 # function that runs them.
 my @competitors = (
-	[ 'jadugar', 80_000, 200_000, 16, \&jadugar ],
+	[ 'jadugar', 80_000, 200_000, 16, \&run_backlog ],
 	[ 'C floor, groups of 32', 120_000, 200_000, 16, sub { floor(@_, 32) } ],
 	[ 'C floor, one task a commit', 15_000, 30_000, 16, sub { floor(@_, 1) } ],
 	[ 'SQL client, batches of 100', 60_000, 150_000, 16, sub { batch(@_, 1) } ],
@@ -51,42 +51,6 @@ sub measure
 		}
 	}
 	return;
-}
-
-# Check that every task had its effect exactly once.
-sub check_effects
-{
-	my ($run, $db, $n) = @_;
-
-	$run->same("effects in $db", $run->{server}->session($db)->query('SELECT count(*), count(DISTINCT n) FROM effect'), "$n|$n");
-	return;
-}
-
-sub jadugar
-{
-	my ($run, $workers, $n) = @_;
-	my $server = $run->{server};
-
-	$server->set('jadugar.max_workers_per_role' => $workers);
-	my $db = fresh_jadugar($run);
-	wait_for_workers($run, $db, $workers);
-	my $session = $server->session($db);
-	my $before = $session->query('SELECT completed FROM jadugar.stats');
-	$session->query('SELECT jadugar.pause_all()');
-	enqueue($session, $n);
-	$server->settle($db);
-	my $meters = $server->meters;
-	my $start = time();
-	$session->query('SELECT jadugar.resume_all()');
-	wait_for_completed($run, $session, $before + $n, 300);
-	my $after = $server->meters;
-	$server->poll(sub { $session->query('SELECT count(*) FROM jadugar.tasks') eq '0' }, 'no task is left');
-	my $end = $session->query('SELECT extract(epoch FROM max(finished_at)) FROM jadugar.history');
-	check_effects($run, $db, $n);
-	$run->same('history', $session->query("SELECT count(*) FROM jadugar.history WHERE status = 'completed'"), $before + $n);
-	$session->close;
-	$server->drop($db);
-	return ($n / ($end - $start), $meters, $after);
 }
 
 sub floor
