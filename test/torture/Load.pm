@@ -24,7 +24,7 @@ use JadugarTest;
 use POSIX qw(_exit :sys_wait_h);
 use Time::HiRes qw(usleep);
 
-our @EXPORT = qw(start_load stop_load read_ledger note_outcome);
+our @EXPORT = qw(start_load stop_load read_ledger note_outcome run_psql chance pick);
 
 # children of this process, which end with it
 my %children;
@@ -530,7 +530,9 @@ my @steering = (
 	q(SELECT jadugar.pause_subscription(name, owner => owner) FROM jadugar.subscriptions ORDER BY random() LIMIT 1),
 	q(SELECT jadugar.resume_subscription(name, owner => owner) FROM jadugar.subscriptions WHERE paused_at IS NOT NULL));
 
-sub psql
+# Runs a script as a role, and kills psql after some seconds, if they are given.  The
+# session may go on.
+sub run_psql
 {
 	my ($o, $role, $script, $out, $seconds) = @_;
 	my $kill = $seconds ? "timeout -s KILL $seconds " : '';
@@ -567,7 +569,7 @@ sub produce
 		open(my $f, '>>', "$o->{prefix}.plan") or die "plan: $!";
 		print $f "$_\n" foreach @plan;
 		close($f);
-		psql($o, $role, $script, "$o->{prefix}.done");
+		run_psql($o, $role, $script, "$o->{prefix}.done");
 		usleep($o->{pause});    # waits-for-time: leaves the processor to the workers
 	}
 	return;
@@ -579,7 +581,7 @@ sub meddle
 
 	until (-e $o->{stop})
 	{
-		psql($o, 'postgres', pick(@what) . ";\n", '/dev/null');
+		run_psql($o, 'postgres', pick(@what) . ";\n", '/dev/null');
 		usleep(20_000 + rand(60_000));    # waits-for-time: leaves the processor to the workers
 	}
 	return;
@@ -622,7 +624,7 @@ sub consume
 
 	until (-e $o->{stop})
 	{
-		psql($o, pick(qw(alice bob)), join('', map { consuming($o, $n++) } 1 .. 1 + int(rand(5))), '/dev/null', chance(0.3) ? 0.05 + rand(0.5) : 0);
+		run_psql($o, pick(qw(alice bob)), join('', map { consuming($o, $n++) } 1 .. 1 + int(rand(5))), '/dev/null', chance(0.3) ? 0.05 + rand(0.5) : 0);
 		usleep($o->{pause});    # waits-for-time: leaves the processor to the workers
 	}
 	return;
@@ -636,21 +638,24 @@ sub hold
 	until (-e $o->{stop})
 	{
 		# waits-for-time: how long the snapshot is kept
-		psql($o, 'postgres', 'BEGIN ISOLATION LEVEL REPEATABLE READ; SELECT count(*) FROM torture.effect; SELECT pg_sleep(' . rand(2) . "); COMMIT;\n",
+		run_psql($o, 'postgres', 'BEGIN ISOLATION LEVEL REPEATABLE READ; SELECT count(*) FROM torture.effect; SELECT pg_sleep(' . rand(2) . "); COMMIT;\n",
 			'/dev/null');
 		usleep(rand(500_000));    # waits-for-time: until the next one
 	}
 	return;
 }
 
-# start_load(DIR, ROUND, SEED, CONNSTR_FILE, OPTIONS): forks them.
+# start_load(DIR, ROUND, SEED, CONNSTR_FILE, OPTIONS): forks them.  more => [ CODE, ... ]:
+# others, which get what a producer gets.
 sub start_load
 {
 	my ($dir, $round, $seed, $connstr_file, %o) = @_;
 	my $load = { stop => "$dir/stop", dir => $dir, round => $round, pids => [] };
 
 	unlink($load->{stop}, glob("$dir/load.*"));
-	foreach my $n (0 .. 4 + ($o{producers} // 3))
+	my @who = (sub { meddle(@_, @meddling) }, sub { meddle(@_, @steering) }, \&hold, \&consume, \&consume, (\&produce) x ($o{producers} // 3), @{ $o{more} // [] });
+
+	foreach my $n (0 .. $#who)
 	{
 		my $pid = fork() // die "fork: $!";
 
@@ -660,12 +665,12 @@ sub start_load
 			$children{$pid} = 1;
 			next;
 		}
-		srand($seed * 1000 + $round * 10 + $n);
+		srand($seed * 1000 + $round * 20 + $n);
 		my %me = (id => "r$round.p$n", prefix => "$dir/load.$n", stop => $load->{stop},
 			connstr_file => $connstr_file, statement_timeout => $o{statement_timeout} // 5000,
 			pause => $o{pause} // 10_000);
 		my $rc = eval {
-			$n == 0 ? meddle(\%me, @meddling) : $n == 1 ? meddle(\%me, @steering) : $n == 2 ? hold(\%me) : $n <= 4 ? consume(\%me) : produce(\%me);
+			$who[$n]->(\%me);
 			1;
 		};
 		print STDERR $@ if !$rc;

@@ -13,6 +13,7 @@ use JadugarTest;
 use Kill;
 use Load;
 use PostgreSQL::Test::Utils;
+use Tenants;
 use Test::More;
 use Time::HiRes qw(time usleep);
 
@@ -47,7 +48,11 @@ sub come_to_rest
 	my ($t, $load) = @_;
 
 	finish_prepared($t, $load);
-	sql($t, 'SELECT torture.restore_limits()') if $t->{limits};
+	if ($t->{limits})
+	{
+		drop_guests($t) or return 0;
+		sql($t, 'SELECT torture.restore_limits()');
+	}
 	sql($t, q{SELECT jadugar.pause_schedule(name, owner => owner) FROM jadugar.schedules WHERE name <> 'boot'});
 	# signals, approvals and events that runs wait for
 	my ($ask, $runs) = $t->{flows} ? (
@@ -188,6 +193,8 @@ sub prove
 		push @lines, split /\n/, sql($t, "SELECT what || ': ' || detail FROM (SELECT *, row_number() OVER (PARTITION BY what) AS n FROM torture.limit_findings("
 				. ($t->{jumped} ? 'true' : 'false') . ')) f WHERE n <= 5');
 		push @lines, 'a quota is not free' if !quota_is_free($t);
+		$t->{summary} .= '; ' . sql($t, 'SELECT torture.guest_summary()');
+		push @lines, split /\n/, sql($t, q{SELECT what || ': ' || detail FROM (SELECT *, row_number() OVER (PARTITION BY what) AS n FROM torture.tenant_findings()) f WHERE n <= 5});
 	}
 	if ($t->{second})
 	{
@@ -222,7 +229,7 @@ sub forget
 	} . ($rest ? '' : 'SELECT jadugar.resume_schedule(name, owner => owner) FROM jadugar.schedules WHERE paused'));
 	sql($t, 'CALL flowtest.forget()') if $t->{flows};
 	sql($t, 'SELECT torture.forget_events()') if $t->{events};
-	sql($t, 'SELECT torture.forget_limits()') if $t->{limits};
+	sql($t, 'SELECT torture.forget_limits(), torture.forget_guests()') if $t->{limits};
 	return;
 }
 

@@ -79,14 +79,14 @@ BEGIN
 	WHEN 2 THEN
 		PERFORM jadugar.pause_tenant((ARRAY['gold', 'silver', 'bronze'])[1 + (random() * 2)::integer]);
 	ELSE
-		PERFORM jadugar.resume_tenant(name) FROM jadugar.tenants WHERE paused;
+		PERFORM jadugar.resume_tenant(name) FROM jadugar.tenants WHERE paused AND NOT dropping;
 	END CASE;
 END $$;
 
 -- Everything as it was.
 CREATE FUNCTION torture.restore_limits() RETURNS void LANGUAGE sql AS $$
 	SELECT jadugar.set_limit(scope, name, most, rate => rate, burst => burst, owner => owner) FROM torture.bound;
-	SELECT jadugar.resume_tenant(name) FROM jadugar.tenants WHERE paused $$;
+	SELECT jadugar.resume_tenant(name) FROM jadugar.tenants WHERE paused AND NOT dropping $$;
 
 -- What began, with all that may have a limit.
 CREATE VIEW torture.begun AS

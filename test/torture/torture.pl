@@ -14,6 +14,7 @@ use List::Util qw(shuffle);
 use Load;
 use PostgreSQL::Test::Utils;
 use Prove;
+use Tenants;
 use Test::More;
 use Time::HiRes qw(time usleep);
 
@@ -58,7 +59,7 @@ $t{announce} = sub {
 	rename("$dir/connstr.new", "$dir/connstr");
 };
 $t{announce}->();
-$t{node}->psql('postgres', slurp_file("$top/test/torture/$_.sql"), on_error_die => 1) foreach qw(setup flows events limits);
+$t{node}->psql('postgres', slurp_file("$top/test/torture/$_.sql"), on_error_die => 1) foreach qw(setup flows events limits tenants);
 $t{node}->safe_psql('postgres', "SET SESSION AUTHORIZATION $_; SET transaction_read_only = off; SELECT flowtest.children()") foreach qw(alice bob carol);
 come_to_rest(\%t);
 forget(\%t);
@@ -107,7 +108,7 @@ sub torture
 	$t{log_offset} = log_offset($t{node});
 	$t{disk} = $main eq 'fill_disk';
 	$t{jumped} = 0;
-	my $load = start_load($dir, $round, $seed, "$dir/connstr",
+	my $load = start_load($dir, $round, $seed, "$dir/connstr", more => [ tenant_load() ],
 		statement_timeout => $main eq 'promote' ? 0 : 5000);
 	usleep(200_000 + rand(800_000));    # waits-for-time: a random moment
 	push @what, happen(\%t, $main);
