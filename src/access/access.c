@@ -229,17 +229,23 @@ function_name(FunctionCallInfo fcinfo)
 
 /* Raises UNAUTHORIZED: the caller of the function lacks the level. */
 static void
-refuse(const char *function, const char *level)
+refuse(const char *function, bool operator_only)
 {
 	const char *role = GetUserNameFromId(GetUserId(), false);
+	const char *level = operator_only ? "operator" : "user";
 
 	if (jdg_confined(GetUserId()) != NULL)
 		ereport(ERROR,
 				(errcode(JDG_ERRCODE_UNAUTHORIZED),
 				 errmsg("permission denied for jadugar.%s()", function),
+				 operator_only ?
+				 errdetail("Role \"%s\" is confined to tenants. Only operators that are not confined can call this function.",
+						   role) :
 				 errdetail("Role \"%s\" is confined to tenants, and does not have the level \"%s\" in any of them.",
 						   role, level),
-				 errhint("An operator can grant the level \"user\" with jadugar.grant_tenant().")));
+				 operator_only ? 0 :
+				 errhint("It needs the level \"%s\" from jadugar.grant_access(), and for one of its tenants from jadugar.grant_tenant().",
+						 level)));
 	ereport(ERROR,
 			(errcode(JDG_ERRCODE_UNAUTHORIZED),
 			 errmsg("permission denied for jadugar.%s()", function),
@@ -271,7 +277,7 @@ check_level(int levels, JdgLevel level, FunctionCallInfo fcinfo,
 	}
 	if (!enough)
 		refuse(function ? function : function_name(fcinfo),
-			   level == JDG_LEVEL_OPERATOR ? "operator" : "user");
+			   level == JDG_LEVEL_OPERATOR);
 }
 
 static bool
