@@ -198,7 +198,8 @@ INSERT INTO epu.url (url) VALUES
 INSERT INTO epu.url (url) VALUES ('http://' || repeat('a', 63) || '.example/'), ('http://' || repeat('a', 64) || '.example/'),
 	('http://' || repeat('a.', 126) || 'a/'), ('http://' || repeat('a.', 126) || 'a./'), ('http://' || repeat('a.', 126) || 'aa/'), ('http://' || repeat('a', 9000) || '/'),
 	('http://a.example/' || repeat('a', 8000)), ('http://a.example/' || repeat('a', 9000));
-SELECT left(url, 80) AS url, epu.result(url) AS result FROM epu.url ORDER BY n;
+-- psql's versions differ in the width of characters that are not shown
+SELECT regexp_replace(left(url, 80), '[\u00ad\u202e]', '(not shown)') AS url, epu.result(url) AS result FROM epu.url ORDER BY n;
 -- every byte, in host and path
 SELECT string_agg(c, '') AS host FROM (SELECT chr(n) AS c FROM generate_series(1, 126) n) x WHERE epu.result('http://a' || c || 'a.example/') = 'accepted';
 SELECT string_agg(c, '') AS path FROM (SELECT chr(n) AS c FROM generate_series(1, 126) n) x WHERE epu.result('http://a.example/a' || c || 'a') = 'accepted';
