@@ -42,25 +42,9 @@ static JdgQuery drop_schedules = {
 	JDG_TENANT_GONE, 2, {TEXTOID, TIMESTAMPTZOID}
 };
 
-/*
- * Tasks that ran meanwhile may have written statistics of a schedule that was
- * deleted.  They are not rows of the tenant, so they are not counted.
- */
-static JdgQuery drop_statistics = {
-	"WITH gone AS (DELETE FROM jadugar_internal.schedule_stat "
-	"WHERE schedule_id = ANY (ARRAY("
-	"SELECT t.schedule_id FROM jadugar_internal.schedule_stat t "
-	"WHERE $1 IS NOT NULL AND NOT EXISTS "
-	"(SELECT FROM jadugar_internal.schedule s "
-	"WHERE s.schedule_id = t.schedule_id) "
-	"LIMIT " JDG_TENANT_BATCH " FOR UPDATE SKIP LOCKED)) RETURNING 1) "
-	"SELECT 0::bigint, CASE WHEN count(*) >= " JDG_TENANT_BATCH " THEN $2 END "
-	"FROM gone", 2, {TEXTOID, TIMESTAMPTZOID}
-};
-
 static const JdgTenantRows tenant_rows[] = {
 	{"schedules", true, &drop_schedules},
-	{"statistics of schedules", false, &drop_statistics},
+	{"statistics of schedules", false, &jdg_schedule_stat_prune},
 	{NULL}
 };
 
@@ -94,6 +78,7 @@ fire(JdgDb *db, uint32 why)
 static const JdgDuty duties[] = {
 	{"fire", JDG_DUTY_FIRE, JDG_WAKE_ROUND | JDG_WAKE_SCHEDULES | JDG_WAKE_CONTROL,
 	false, fire},
+	{"statistics", JDG_DUTY_UPKEEP, 0, true, jdg_schedule_stat_upkeep},
 	{NULL}
 };
 

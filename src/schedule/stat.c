@@ -4,7 +4,9 @@
  *	  How the occurrences of schedules ended: jadugar_internal.schedule_stat.
  *
  * Runs where tasks are settled.  The rows are the last that a settling
- * transaction locks, in the order of schedule_id.
+ * transaction locks, in the order of schedule_id.  It does not lock schedules,
+ * so a row may come after its schedule was deleted.  The scheduler deletes
+ * such rows.
  *
  *-------------------------------------------------------------------------
  */
@@ -13,10 +15,14 @@
 #include "catalog/pg_type.h"
 #include "utils/builtins.h"
 
+#include "base/clock.h"
 #include "base/params.h"
 #include "schedule/stat.h"
+#include "shared/database.h"
+#include "shared/work.h"
 #include "task/history.h"
 #include "task/settle.h"
+#include "tenant/rows.h"
 
 /* the sum of some occurrences of a schedule; DT_NOBEGIN: null */
 typedef struct ScheduleCount
@@ -176,3 +182,28 @@ count_occurrences(JdgEnds *ends)
 const JdgEndFollower jdg_schedule_follower = {
 	is_occurrence, NULL, count_occurrences
 };
+
+JdgQuery	jdg_schedule_stat_prune = {
+	"WITH gone AS (DELETE FROM jadugar_internal.schedule_stat "
+	"WHERE schedule_id = ANY (ARRAY("
+	"SELECT t.schedule_id FROM jadugar_internal.schedule_stat t "
+	"WHERE $1 IS NOT NULL AND NOT EXISTS "
+	"(SELECT FROM jadugar_internal.schedule s "
+	"WHERE s.schedule_id = t.schedule_id) "
+	"LIMIT " JDG_TENANT_BATCH " FOR UPDATE SKIP LOCKED)) RETURNING 1) "
+	"SELECT 0::bigint, CASE WHEN count(*) >= " JDG_TENANT_BATCH " THEN $2 END "
+	"FROM gone", 2, {TEXTOID, TIMESTAMPTZOID}
+};
+
+TimestampTz
+jdg_schedule_stat_upkeep(JdgDb *db, uint32 why)
+{
+	Datum		v[2] = {CStringGetTextDatum(""), TimestampTzGetDatum(DT_NOBEGIN)};
+	bool		last;
+
+	jdg_work_begin();
+	jdg_run(&jdg_schedule_stat_prune, v, NULL, 1);
+	(void) jdg_col(0, 2, &last);
+	jdg_work_end();
+	return last ? jdg_now() + USECS_PER_HOUR : DT_NOBEGIN;
+}

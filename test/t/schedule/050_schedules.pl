@@ -84,6 +84,24 @@ $node->safe_psql('postgres', "ROLLBACK PREPARED 'holder'");
 ok(wait_for_runs($node, 'locked', 1), 'the locked schedule fires when it is unlocked');
 $node->safe_psql('postgres', 'SELECT jadugar.clear_schedules()');
 
+# A task ends while a transaction drops its schedule, and leaves statistics
+my $locker = $node->background_psql('postgres');
+$locker->query_safe('SELECT pg_advisory_lock(7)');
+$node->safe_psql('postgres', q{SELECT jadugar.schedule('dropped', 'manual', 'SELECT pg_advisory_xact_lock(7)')});
+my $task = $node->safe_psql('postgres', q{SELECT jadugar.run_now('dropped')});
+wait_running($node, $task);
+my $dropper = $node->background_psql('postgres');
+$dropper->query_safe(q{BEGIN; SELECT jadugar.unschedule('dropped')});
+$locker->quit;
+poll($node, "SELECT status FROM jadugar.get_task($task)", 'completed');
+$dropper->query_safe('COMMIT');
+$dropper->quit;
+my $without = 'SELECT count(*) FROM jadugar_internal.schedule_stat t WHERE NOT EXISTS (SELECT FROM jadugar_internal.schedule s WHERE s.schedule_id = t.schedule_id)';
+is($node->safe_psql('postgres', $without), '1', 'statistics without a schedule');
+advance(3601, 'reload');
+ok(poll($node, $without, '0'), 'the scheduler deletes them');
+advance(-3601, 'reload');
+
 # Rules of a time zone
 $node->safe_psql('postgres',
 	"SELECT jadugar.schedule('zoned', '0 3 * * *', 'SELECT 1', timezone => 'Asia/Kolkata'), jadugar.schedule('other', '0 3 * * *', 'SELECT 1', timezone => 'Asia/Tokyo')");
