@@ -43,7 +43,8 @@ CREATE TABLE jadugar_internal.task (
 	key_place	boolean NOT NULL,
 	expect_rows	"char",
 	schedule	text,
-	event		jsonb
+	event		jsonb,
+	fallback	jsonb
 ) WITH (autovacuum_vacuum_scale_factor = 0.05, autovacuum_vacuum_threshold = 2000,
 		autovacuum_analyze_scale_factor = 0.2, autovacuum_analyze_threshold = 5000);
 COMMENT ON TABLE jadugar_internal.task IS
@@ -72,6 +73,8 @@ COMMENT ON COLUMN jadugar_internal.task.expect_rows IS
 	'Rows that the command is to return or change. NULL: any; s: some; o: one.';
 COMMENT ON COLUMN jadugar_internal.task.event IS
 	'The event that the task is for, and its subscription. NULL: none.';
+COMMENT ON COLUMN jadugar_internal.task.fallback IS
+	'Of a task whose fallback runs: its first command, the options that follow from it, and its error. NULL: its first command runs.';
 COMMENT ON COLUMN jadugar_internal.task.attempt IS
 	'Number of attempts charged so far. A running attempt is charged when it ends.';
 COMMENT ON COLUMN jadugar_internal.task.lane IS
@@ -240,7 +243,8 @@ CREATE FUNCTION jadugar.retry_policy(
 	jitter			boolean DEFAULT NULL,
 	retry_on		text[] DEFAULT NULL,
 	discard_on		text[] DEFAULT NULL,
-	delays			interval[] DEFAULT NULL
+	delays			interval[] DEFAULT NULL,
+	fallback		text DEFAULT NULL
 ) RETURNS jsonb
 LANGUAGE C STABLE PARALLEL SAFE AS 'MODULE_PATHNAME', 'jdg_retry_policy';
 COMMENT ON FUNCTION jadugar.retry_policy IS

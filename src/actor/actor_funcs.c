@@ -37,6 +37,7 @@
 #include "queue/queue.h"
 #include "shared/shmem.h"
 #include "task/locktask.h"
+#include "task/prepare.h"
 #include "task/retry.h"
 #include "task/settle.h"
 
@@ -205,6 +206,7 @@ JDG_FUNCTION(jdg_register_actor, JDG_LEVEL_USER)
 		(void) jdg_check_interval("idle_ttl", a.idle_ttl, false);
 	function = resolve_function(a.function);
 	owner = jdg_resolve_owner(NULL);
+	jdg_check_fallback(a.retry, owner);
 	if (a.queue)
 		jdg_queue_for_role(a.queue, owner, &queue);
 	jdg_actor_lock_change(a.name);

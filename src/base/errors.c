@@ -246,6 +246,31 @@ jdg_error_to_jsonb(const ErrorData *edata, const JdgErrorPlace *place)
 	return jdg_json_finish(&state);
 }
 
+/* maximum of a chain of causes */
+#define CAUSES_MAX		8
+#define CAUSES_BYTES	(256 * 1024)
+
+/* The same for an error that is the n-th of the chain. */
+static Jsonb *
+add_cause(Jsonb *error, Jsonb *cause, int n)
+{
+	Jsonb	   *own = jdg_json_get(error, "cause");
+
+	if (n == CAUSES_MAX)
+		return error;
+	return jdg_json_with(error, "cause",
+						 own ? add_cause(own, cause, n + 1) : cause);
+}
+
+Jsonb *
+jdg_error_with_cause(Jsonb *error, Jsonb *cause)
+{
+	if (error == NULL || cause == NULL || !JB_ROOT_IS_OBJECT(error) ||
+		VARSIZE(error) + VARSIZE(cause) > CAUSES_BYTES)
+		return error;
+	return add_cause(error, cause, 1);
+}
+
 #define EXCERPT_LEN 200
 
 const char *

@@ -108,6 +108,14 @@ extern Jsonb *jdg_error_to_jsonb(const ErrorData *edata,
 								 const JdgErrorPlace *place);
 
 /*
+ * An error with another one as its cause: that which it came from, or which
+ * the work that raised it was to make up for.  If the error has a cause, the
+ * other one becomes the last of the chain.  Returns "error" itself if either
+ * is NULL, or if the chain would be too long or too large.
+ */
+extern Jsonb *jdg_error_with_cause(Jsonb *error, Jsonb *cause);
+
+/*
  * Limits a text to so many bytes.  Returns the text itself, or a cut copy that
  * ends in a marker with its size.
  */

@@ -196,6 +196,33 @@ jdg_json_empty(void)
 	return jdg_json_finish(&st);
 }
 
+static Jsonb *
+concat(Jsonb *a, Jsonb *b)
+{
+	return DatumGetJsonbP(DirectFunctionCall2(jsonb_concat, JsonbPGetDatum(a),
+											  JsonbPGetDatum(b)));
+}
+
+Jsonb *
+jdg_json_with(Jsonb *object, const char *key, Jsonb *value)
+{
+	JsonbParseState *st;
+
+	jdg_json_begin(&st);
+	jdg_json_jsonb(&st, key, value);
+	return concat(object, jdg_json_finish(&st));
+}
+
+Jsonb *
+jdg_json_with_text(Jsonb *object, const char *key, const char *value)
+{
+	JsonbParseState *st;
+
+	jdg_json_begin(&st);
+	jdg_json_text(&st, key, value);
+	return concat(object, jdg_json_finish(&st));
+}
+
 Jsonb *
 jdg_json_of_row(Datum row, Oid type)
 {

@@ -37,6 +37,11 @@ extern Jsonb *jdg_json_finish(JsonbParseState **st);
 
 extern Jsonb *jdg_json_empty(void); /* {} */
 
+/* the same object with a field more, or another value of the field */
+extern Jsonb *jdg_json_with(Jsonb *object, const char *key, Jsonb *value);
+extern Jsonb *jdg_json_with_text(Jsonb *object, const char *key,
+								 const char *value);
+
 /* to_jsonb(row) of a row of a composite type, with the error of that function */
 extern Jsonb *jdg_json_of_row(Datum row, Oid type);
 

@@ -22,6 +22,7 @@
 #include "event/subscribed.h"
 #include "event/subscription.h"
 #include "shared/wakeup.h"
+#include "task/prepare.h"
 #include "task/wakeup.h"
 
 static const JdgArg option_args[] = {
@@ -235,6 +236,7 @@ change(int64 id, const JdgSubscriptionOptions *o, Oid owner, ArrayType *reset,
 
 	merged = merge(o, reset, present, &changed);
 	jdg_subscription_check_delivery(&merged);
+	jdg_check_fallback(o->retry, owner);
 	if (changed)
 		command_id = jdg_subscription_command(&merged, owner);
 	jdg_subscription_bind(&p, o, owner);

@@ -243,11 +243,8 @@ void
 jdg_subscription_check_delivery(const JdgSubscriptionOptions *o)
 {
 	if (is_delivery(o, JDG_DELIVERY_FETCH))
-	{
 		check_fetched(o);
-		return;
-	}
-	if (o->handler == NULL)
+	else if (o->handler == NULL)
 		ereport(ERROR,
 				(errcode(JDG_ERRCODE_VALIDATION_ERROR),
 				 errmsg("argument \"handler\" must not be null"),
@@ -261,6 +258,11 @@ jdg_subscription_check_delivery(const JdgSubscriptionOptions *o)
 					 errdetail("Each event becomes a task of its own.")));
 		return;
 	}
+	if (jdg_retry_fallback(o->retry) != NULL)
+		ereport(ERROR,
+				(errcode(JDG_ERRCODE_VALIDATION_ERROR),
+				 errmsg("a fallback requires delivery => 'task'"),
+				 errdetail("An event whose call has failed for good is set aside as a dead letter.")));
 	if (o->queue || o->priority)
 		ereport(ERROR,
 				(errcode(JDG_ERRCODE_VALIDATION_ERROR),

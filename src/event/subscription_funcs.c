@@ -36,6 +36,7 @@
 #include "event/xidset.h"
 #include "shared/shmem.h"
 #include "shared/wakeup.h"
+#include "task/prepare.h"
 #include "task/wakeup.h"
 
 static const char *const start_words[] = {"now", "beginning", NULL};
@@ -191,6 +192,7 @@ JDG_FUNCTION(jdg_subscribe, JDG_LEVEL_USER)
 	jdg_subscription_check_delivery(o);
 	owner = jdg_resolve_owner(o->owner);
 	read_start(&a.start, &range);
+	jdg_check_fallback(o->retry, owner);
 	command_id = jdg_subscription_command(o, owner);
 	PG_RETURN_INT64(put_subscription(&a, owner, command_id, &range));
 }

@@ -305,7 +305,6 @@ jdg_command_resolve_name(Oid owner, const char *name)
 {
 	char	   *sql = NULL;
 
-	Assert(!jdg_is_bookkeeping());
 	for (int i = 0; i < nresolvers && sql == NULL; i++)
 		sql = resolvers[i] (owner, name);
 	return sql;

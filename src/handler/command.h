@@ -54,7 +54,7 @@ extern const JdgCommand *jdg_command_get(int64 command_id);
 /*
  * A resolver of names that are neither SQL nor handlers: returns the SQL of a
  * command of kind JDG_COMMAND_FLOW, with the payload as $1, or NULL if "owner"
- * has nothing of that name.  Called outside bookkeeping.
+ * has nothing of that name.  Called inside and outside bookkeeping.
  */
 typedef char *(*JdgNameResolver) (Oid owner, const char *name);
 

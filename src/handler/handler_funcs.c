@@ -30,6 +30,7 @@
 #include "handler/payload.h"
 #include "handler/registration.h"
 #include "queue/queue.h"
+#include "task/prepare.h"
 #include "task/retry.h"
 
 #define FIELD(field) offsetof(JdgRegistration, field)
@@ -223,6 +224,7 @@ check_options(JdgRegistration *r)
 	if (r->timeout)
 		jdg_check_interval("timeout", r->timeout, false);
 	jdg_retry_check(r->retry);
+	jdg_check_fallback(r->retry, GetUserId());
 	if (r->transaction)
 		r->transaction = jdg_xact_word(jdg_xact_mode(r->transaction));
 }

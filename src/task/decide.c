@@ -15,6 +15,14 @@
 #include "task/decide.h"
 #include "task/retry.h"
 
+/* Does the policy try the task again after this error? */
+static bool
+is_tried_again(const JdgTask *t, int sqlerrcode, int http_status)
+{
+	return t->fallback == NULL && t->attempt < t->max_attempts &&
+		jdg_retry_wanted(t->retry, sqlerrcode, http_status);
+}
+
 /*
  * The attempt failed: the task is tried again after the delay of its policy,
  * if attempts are left and the policy retries this error.
@@ -25,8 +33,7 @@ decide_failed(JdgTask *t, const JdgOutcome *o, JdgDecision *d)
 	d->status = JDG_STATUS_FAILED;
 	d->error_code = jdg_error_name(o->sqlerrcode);
 	t->attempt++;
-	if (t->attempt < t->max_attempts && !o->no_retry &&
-		jdg_retry_wanted(t->retry, o->sqlerrcode, o->http_status))
+	if (!o->no_retry && is_tried_again(t, o->sqlerrcode, o->http_status))
 	{
 		int64		delay = jdg_retry_delay(t->retry, t->attempt);
 
@@ -49,8 +56,8 @@ decide_crashed(JdgTask *t, const JdgOutcome *o, JdgDecision *d)
 	t->attempt++;
 	t->crashes++;
 	t->isolate = true;
-	if (t->crashes >= jdg_max_crashes || t->attempt >= t->max_attempts ||
-		!jdg_retry_wanted(t->retry, JDG_ERRCODE_WORKER_CRASHED, 0))
+	if (t->crashes >= jdg_max_crashes ||
+		!is_tried_again(t, JDG_ERRCODE_WORKER_CRASHED, 0))
 	{
 		d->status = JDG_STATUS_FAILED;
 		return;
@@ -71,6 +78,23 @@ decide_lost(JdgTask *t, const JdgOutcome *o, JdgDecision *d)
 		d->stays = false;
 	if (d->stays)
 		d->status = JDG_STATUS_LOST;
+}
+
+/*
+ * The task has failed for good.  If its policy has a fallback, it goes on with
+ * that at once, unless it has asked for its end itself or has had its fallback.
+ */
+static void
+decide_fallback(const JdgTask *t, const JdgOutcome *o, JdgDecision *d)
+{
+	if (d->stays || d->status != JDG_STATUS_FAILED ||
+		o->end == JDG_END_DISCARDED || t->fallback != NULL ||
+		jdg_retry_fallback(t->retry) == NULL)
+		return;
+	d->stays = true;
+	d->fallback = true;
+	d->state = JDG_STATE_READY;
+	d->run_at = o->finished_at;
 }
 
 void
@@ -118,4 +142,5 @@ jdg_decide(JdgTask *t, const JdgOutcome *o, JdgDecision *d)
 			d->run_at = t->run_at;
 			break;
 	}
+	decide_fallback(t, o, d);
 }

@@ -48,6 +48,7 @@ typedef struct JdgDecision
 {
 	bool		stays;			/* its row is put back */
 	JdgTaskState state;			/* then: its new state */
+	bool		fallback;		/* and runs another command: fallback.h */
 	TimestampTz run_at;
 	JdgStatus	status;			/* of the history row */
 	const char *error_code;

@@ -246,7 +246,7 @@ rewrite_task(const JdgTask *t, int64 task_id, bool all)
 		"retry = $retry, max_attempts = $max_attempts, "
 		"settings = $settings, metadata = $metadata, tenant = $tenant, "
 		"trace = $trace, transaction = $transaction, isolate = $isolate, "
-		"expect_rows = $expect_rows, lane = $lane "
+		"expect_rows = $expect_rows, lane = $lane, fallback = NULL "
 		"WHERE task_id = $task_id"
 	};
 	Datum		v[4] = {Int64GetDatum(task_id),

@@ -79,6 +79,9 @@ jdg_failure_log(const JdgTask *t, const JdgOutcome *o, const JdgDecision *d)
 					 JDG_ERRCODE_TASK_EXECUTION_ERROR),
 			 errmsg("task %lld failed: %s", (long long) t->task_id,
 					jdg_excerpt(message)),
+			 t->fallback != NULL ?
+			 errdetail("Role \"%s\", fallback after %d attempts: %s",
+					   role, t->attempt - 1, command) :
 			 schedule != NULL ?
 			 errdetail("Role \"%s\", schedule \"%s\", attempt %d of %d: %s",
 					   role, schedule, t->attempt, t->max_attempts, command) :

@@ -198,6 +198,29 @@ find_command(const char *text, Oid owner, JdgCommandKind *kind,
 	return command;
 }
 
+static void
+say_fallback(void *arg)
+{
+	errcontext("fallback of the retry policy");
+}
+
+void
+jdg_check_fallback(Jsonb *retry, Oid owner)
+{
+	char	   *text = jdg_retry_fallback(retry);
+	ErrorContextCallback context = {error_context_stack, say_fallback, NULL};
+	JdgCommandKind kind;
+	bool		standalone;
+	JdgHandler *h;
+
+	Assert(!jdg_is_bookkeeping());
+	if (text == NULL)
+		return;
+	error_context_stack = &context;
+	(void) find_command(text, owner, &kind, &standalone, &h);
+	error_context_stack = context.previous;
+}
+
 /*
  * The same for a command that is known, SQL or a handler.  Raises NOT_FOUND or
  * FORBIDDEN if the owner cannot use the handler any more.
@@ -313,6 +336,7 @@ jdg_task_prepare(const JdgTaskOptions *o, Oid owner, int32 default_attempts,
 		t->timeout->time = (int64) jdg_task_timeout * 1000;
 	}
 	t->retry = o->retry ? o->retry : (h ? h->retry : NULL);
+	jdg_check_fallback(t->retry, owner);
 	t->max_attempts = jdg_retry_max_attempts(t->retry, default_attempts);
 	t->settings = o->settings;
 	t->metadata = o->metadata;
@@ -324,6 +348,7 @@ jdg_task_prepare(const JdgTaskOptions *o, Oid owner, int32 default_attempts,
 	t->payload = o->payload;
 	t->attempt = 0;
 	t->crashes = 0;
+	t->fallback = NULL;
 	t->started_at = DT_NOBEGIN;
 	t->scheduled_for = DT_NOBEGIN;
 	if (h && o->payload)

@@ -47,6 +47,13 @@ extern void jdg_task_prepare(const JdgTaskOptions *opts, Oid owner,
 							 JdgQueue *queue, JdgHandler **handler);
 
 /*
+ * Raises an error unless the tasks of "owner" may have the fallback of this
+ * retry policy.  NULL, or a policy without one, is accepted.  Outside
+ * jdg_internal_begin().
+ */
+extern void jdg_check_fallback(Jsonb *retry, Oid owner);
+
+/*
  * Raises VALIDATION_ERROR unless the settings, {"name": "value", ...}, can be
  * applied by the current user.  NULL must not be given.
  */

@@ -18,6 +18,7 @@
 #include "utils/numeric.h"
 
 #include "base/errors.h"
+#include "handler/command.h"
 #include "task/retry.h"
 
 #define MAX_ATTEMPTS	1000000
@@ -217,6 +218,24 @@ check_backoff(const JsonbValue *v)
 			 errhint("Valid values are \"exponential\", \"linear\", \"fixed\", and \"none\".")));
 }
 
+/* Raises VALIDATION_ERROR unless the value may be the text of a command. */
+static void
+check_fallback(const JsonbValue *v)
+{
+	if (v->type != jbvString || v->val.string.len == 0)
+		ereport(ERROR,
+				(errcode(JDG_ERRCODE_VALIDATION_ERROR),
+				 errmsg("\"fallback\" of a retry policy must be a command"),
+				 errdetail("The value is %s.", value_text(v)),
+				 errhint("Give SQL, or the name of a handler or flow.")));
+	if (v->val.string.len > JDG_COMMAND_MAX)
+		ereport(ERROR,
+				(errcode(JDG_ERRCODE_VALIDATION_ERROR),
+				 errmsg("\"fallback\" of a retry policy is too long"),
+				 errdetail("It has %d bytes; the maximum is %d.",
+						   v->val.string.len, JDG_COMMAND_MAX)));
+}
+
 /*
  * Checks one member of a policy.  Raises VALIDATION_ERROR if its key is
  * unknown or its value invalid.
@@ -236,6 +255,8 @@ check_member(const char *key, const JsonbValue *v)
 		check_delays(v);
 	else if (strcmp(key, "backoff") == 0)
 		check_backoff(v);
+	else if (strcmp(key, "fallback") == 0)
+		check_fallback(v);
 	else if (strcmp(key, "jitter") != 0)
 		ereport(ERROR,
 				(errcode(JDG_ERRCODE_VALIDATION_ERROR),
@@ -309,6 +330,17 @@ jdg_retry_max_attempts(Jsonb *policy, int32 if_none)
 	double		d = get_number(policy, "max_attempts", if_none);
 
 	return (int32) Max(1.0, Min(d, (double) MAX_ATTEMPTS));
+}
+
+char *
+jdg_retry_fallback(Jsonb *policy)
+{
+	JsonbValue	room;
+	JsonbValue *v = get_key(policy, "fallback", &room);
+
+	if (v == NULL || v->type != jbvString)
+		return NULL;
+	return pnstrdup(v->val.string.val, v->val.string.len);
 }
 
 /* Does a code for answers mean this one? */

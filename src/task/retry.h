@@ -26,6 +26,9 @@ extern int32 jdg_retry_max_attempts(Jsonb *policy, int32 if_none);
  */
 extern bool jdg_retry_wanted(Jsonb *policy, int sqlerrcode, int http_status);
 
+/* the command that runs once when the task has failed for good; or NULL */
+extern char *jdg_retry_fallback(Jsonb *policy);
+
 /* microseconds to wait after attempt number n (1 is the first) */
 extern int64 jdg_retry_delay(Jsonb *policy, int attempt);
 

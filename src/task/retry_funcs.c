@@ -33,6 +33,7 @@ typedef struct PolicyArgs
 	ArrayType  *retry_on;
 	ArrayType  *discard_on;
 	ArrayType  *delays;
+	char	   *fallback;
 } PolicyArgs;
 
 #define FIELD(field) offsetof(PolicyArgs, field)
@@ -47,6 +48,7 @@ static const JdgArg policy_args[] = {
 	{"retry_on", TEXTARRAYOID, FIELD(retry_on)},
 	{"discard_on", TEXTARRAYOID, FIELD(discard_on)},
 	{"delays", INTERVALARRAYOID, FIELD(delays)},
+	{"fallback", TEXTOID, FIELD(fallback)},
 };
 
 /* An interval as seconds; raises VALIDATION_ERROR if infinite or negative. */
@@ -118,6 +120,7 @@ jdg_retry_policy(PG_FUNCTION_ARGS)
 	jdg_json_texts(&st, "retry_on", a.retry_on);
 	jdg_json_texts(&st, "discard_on", a.discard_on);
 	add_intervals(&st, "delays", a.delays);
+	jdg_json_text(&st, "fallback", a.fallback);
 	policy = jdg_json_finish(&st);
 	jdg_retry_check(policy);
 	PG_RETURN_JSONB_P(policy);

@@ -95,7 +95,9 @@ retry_finished(int64 id, JdgTask *t, int64 *holder)
 		"h.options->>'unique_key', h.options->>'concurrency_key', h.tenant, "
 		"h.trace, NULL::\"char\", h.flow_run, NULL::bigint, NULL::text, "
 		"NULL::\"char\", false, (h.options->>'expect_rows')::\"char\", "
-		"h.schedule, h.options->'event', 0, h.status "
+		"h.schedule, h.options->'event', 0, NULL::jsonb, h.status, "
+		"h.options->>'command', h.options->>'kind', "
+		"coalesce((h.options->>'standalone')::boolean, false) "
 		"FROM jadugar_internal.attempt h LEFT JOIN jadugar_internal.queue q "
 		"USING (queue_id) "
 		"WHERE h.task_id = $1 AND h.final ORDER BY h.attempt_id DESC LIMIT 1", 2,
@@ -106,7 +108,8 @@ retry_finished(int64 id, JdgTask *t, int64 *holder)
 		"WHERE task_id = $1 AND final", 1, {INT8OID}
 	};
 	Datum		v[2];
-	const JdgCommand *c;
+	JdgCommand	first;
+	char	   *kind;
 
 	v[0] = Int64GetDatum(id);
 	v[1] = TimestampTzGetDatum(jdg_now());
@@ -117,6 +120,11 @@ retry_finished(int64 id, JdgTask *t, int64 *holder)
 		return IS_STEP;
 	if (jdg_col_char(0, JDG_TASK_NCOLUMNS + 1) == JDG_STATUS_COMPLETED)
 		return HAS_COMPLETED;
+	/* of a task whose fallback has failed */
+	first.text = jdg_col_text(0, JDG_TASK_NCOLUMNS + 2, CurrentMemoryContext);
+	kind = jdg_col_text(0, JDG_TASK_NCOLUMNS + 3, CurrentMemoryContext);
+	first.kind = kind ? kind[0] : JDG_COMMAND_SQL;
+	first.standalone = jdg_col_bool(0, JDG_TASK_NCOLUMNS + 4);
 	if (!jdg_tenant_try_use(t->tenant))
 		return TENANT_DROPPED;
 	if (t->unique_key != NULL)
@@ -130,8 +138,9 @@ retry_finished(int64 id, JdgTask *t, int64 *holder)
 		return BY_ANOTHER;
 	jdg_parent_retried(id);
 	/* the id in the history may be on its way out: handler/unused.c */
-	c = jdg_command_get(t->command_id);
-	t->command_id = jdg_command_id(c->text, c->kind, c->standalone);
+	if (first.text == NULL)
+		first = *jdg_command_get(t->command_id);
+	t->command_id = jdg_command_id(first.text, first.kind, first.standalone);
 	t->state = jdg_state_without_dependencies(t);
 	jdg_task_insert(t);
 	jdg_wake_at_commit(t->owner, t);

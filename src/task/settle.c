@@ -45,7 +45,9 @@
 #include "task/decide.h"
 #include "task/depth.h"
 #include "task/failure_log.h"
+#include "task/fallback.h"
 #include "task/history.h"
+#include "task/hook.h"
 #include "task/key.h"
 #include "task/outcome.h"
 #include "task/resolve.h"
@@ -55,17 +57,39 @@
 #include "task/wakeup.h"
 #include "tenant/tenant.h"
 
+/*
+ * The options that follow from the command; of a task in its fallback, the
+ * first one, and that command itself.
+ */
+static void
+add_command_options(JsonbParseState **st, const JdgTask *t)
+{
+	char		transaction[2] = {t->transaction, '\0'};
+	char		rows[2] = {jdg_expect_rows_out(t->expect_rows), '\0'};
+	JdgFirstCommand first = {
+		.transaction = transaction,.isolate = t->isolate,
+		.rows = t->expect_rows != JDG_ROWS_ANY ? rows : NULL
+	};
+
+	if (t->fallback != NULL)
+		jdg_fallback_first(t, &first);
+	jdg_json_text(st, "command", first.text);
+	jdg_json_text(st, "kind", first.kind);
+	if (first.standalone)
+		jdg_json_text(st, "standalone", "true");
+	jdg_json_text(st, "transaction", first.transaction);
+	jdg_json_text(st, "isolate", first.isolate ? "true" : "false");
+	jdg_json_text(st, "expect_rows", first.rows);
+}
+
 /* The options that retry_task() needs and the history has no columns for. */
 static Jsonb *
 options_of(const JdgTask *t)
 {
 	JsonbParseState *st;
-	char		transaction[2] = {t->transaction, '\0'};
-	char		rows[2] = {jdg_expect_rows_out(t->expect_rows), '\0'};
 
 	jdg_json_begin(&st);
-	jdg_json_text(&st, "transaction", transaction);
-	jdg_json_text(&st, "isolate", t->isolate ? "true" : "false");
+	add_command_options(&st, t);
 	if (t->timeout)
 		jdg_json_text(&st, "timeout",
 					  DatumGetCString(DirectFunctionCall1(interval_out, IntervalPGetDatum(t->timeout))));
@@ -74,8 +98,6 @@ options_of(const JdgTask *t)
 	jdg_json_text(&st, "unique_key", t->unique_key);
 	jdg_json_text(&st, "concurrency_key", t->concurrency_key);
 	jdg_json_int64(&st, "max_attempts", t->max_attempts);
-	if (t->expect_rows != JDG_ROWS_ANY)
-		jdg_json_text(&st, "expect_rows", rows);
 	jdg_json_jsonb(&st, "event", t->event);
 	return jdg_json_finish(&st);
 }
@@ -178,7 +200,11 @@ put_back(JdgTask *t, const JdgOutcome *o, const JdgDecision *d)
 	};
 	JdgParams	p = {0};
 
-	t->state = d->state;
+	if (d->fallback)
+		jdg_fallback_begin(t, o, d);
+	/* the carrier of the other command may be another one */
+	t->state = d->fallback && d->state == JDG_STATE_READY ?
+		jdg_ready_state(t) : d->state;
 	/* it ran in the place of another task, which was rolled back */
 	if (t->state == JDG_STATE_READY && t->concurrency_key && !t->key_place)
 		t->state = JDG_STATE_KEY;
@@ -261,61 +287,6 @@ delete_rows(const JdgTask *tasks, const JdgDecision *d, int n)
 	CommandCounterIncrement();
 }
 
-/* A hook of a handler runs as a task of its own, as the same owner. */
-static void
-enqueue_hook(const JdgTask *t, const JdgOutcome *o, const JdgDecision *d,
-			 const char *function)
-{
-	JsonbParseState *st;
-	JdgTask		hook;
-	char	   *name = pstrdup(function);
-	char	   *paren = strrchr(name, '(');
-	char	   *sql;
-
-	if (paren)
-		*paren = '\0';
-	sql = psprintf("SELECT %s($1)", name);
-	jdg_json_begin(&st);
-	jdg_json_int64(&st, "task_id", t->task_id);
-	jdg_json_int64(&st, "attempt", t->attempt);
-	jdg_json_text(&st, "status", jdg_status_name(d->status));
-	jdg_json_text(&st, "error_code", d->error_code);
-	jdg_json_jsonb(&st, "payload", t->payload);
-	jdg_json_jsonb(&st, "result", o->result);
-	jdg_json_jsonb(&st, "error", o->error);
-	memset(&hook, 0, sizeof(hook));
-	hook.payload = jdg_json_finish(&st);
-	hook.task_id = jdg_task_next_id();
-	hook.owner = t->owner;
-	hook.queue_id = t->queue_id;
-	hook.priority = t->priority;
-	hook.transaction = JDG_XACT_COMMITTED;
-	hook.bounded = t->bounded;
-	hook.max_attempts = jdg_task_max_attempts;
-	hook.command_id = jdg_command_id(sql, JDG_COMMAND_SQL, false);
-	hook.run_at = hook.created_at = o->finished_at;
-	hook.scheduled_for = hook.started_at = DT_NOBEGIN;
-	hook.tenant = t->tenant;
-	hook.trace = t->trace;
-	hook.state = jdg_ready_state(&hook);
-	hook.event = jdg_task_is_quiet(t) ? jdg_task_quiet_event() : NULL;
-	jdg_task_insert(&hook);
-	JDG_FAULT("hook-enqueued");
-	jdg_wake_at_commit(hook.owner, &hook);
-	jdg_count_enqueued(1);
-}
-
-static void
-run_hooks(const JdgTask *t, const JdgOutcome *o, const JdgDecision *d)
-{
-	if (d->stays)
-		return;
-	if (o->on_error && d->status == JDG_STATUS_FAILED)
-		enqueue_hook(t, o, d, o->on_error);
-	if (o->cleanup)
-		enqueue_hook(t, o, d, o->cleanup);
-}
-
 /* Frees the unique keys of tasks that are removed. */
 static void
 release_unique_keys(const JdgTask *tasks, const JdgOutcome *o,
@@ -364,7 +335,7 @@ static bool
 has_more(const JdgTask *t, const JdgOutcome *o, const JdgDecision *d)
 {
 	return d->stays || t->concurrency_key != NULL ||
-		t->unique_key != NULL || o->cleanup != NULL || o->on_error != NULL;
+		t->unique_key != NULL || jdg_hooks_may_run(t, o);
 }
 
 /*
@@ -381,7 +352,7 @@ write_more(JdgTask *tasks, const JdgOutcome *o, const JdgDecision *d, int n,
 	{
 		if (d[i].stays)
 			put_back(&tasks[i], &o[i], &d[i]);
-		run_hooks(&tasks[i], &o[i], &d[i]);
+		jdg_hooks_enqueue(&tasks[i], &o[i], &d[i]);
 	}
 	jdg_key_hand_on(tasks, freed, n);
 	release_unique_keys(tasks, o, d, n);
@@ -450,8 +421,8 @@ static List *
 settle(JdgEnds *ends)
 {
 	JdgTask    *tasks = ends->tasks;
-	const JdgOutcome *outcomes = ends->outcomes;
 	int			n = ends->n;
+	const JdgOutcome *outcomes = jdg_fallback_outcomes(tasks, ends->outcomes, n);
 	List	   *to_cancel = NIL;
 	JdgDecision *d = palloc(sizeof(JdgDecision) * Max(n, 1));
 	JdgFinished *done = palloc(sizeof(JdgFinished) * Max(n, 1));
@@ -459,6 +430,7 @@ settle(JdgEnds *ends)
 	Followers	followers;
 	bool		more = ask_followers(&followers, tasks, n);
 
+	ends->outcomes = outcomes;
 	ends->decisions = d;
 	for (int i = 0; i < n; i++)
 		jdg_decide(&tasks[i], &outcomes[i], &d[i]);

@@ -160,6 +160,7 @@ jdg_task_writer_put(JdgTaskWriter *w, JdgTask *t)
 	jdg_set_text(v, isnull, JDG_A_SCHEDULE - 1, t->schedule);
 	jdg_set_pointer(v, isnull, JDG_A_EVENT - 1, t->event ? t->event :
 					jdg_quiet ? jdg_task_quiet_event() : NULL);
+	jdg_set_pointer(v, isnull, JDG_A_FALLBACK - 1, t->fallback);
 	v[JDG_A_LANE - 1] = Int32GetDatum(t->lane);
 	jdg_rows_put(w->rows, v, isnull);
 	if (t->bounded)
@@ -225,6 +226,7 @@ jdg_task_from_row(uint64 row, JdgTask *t, MemoryContext mcxt)
 	t->schedule = jdg_col_text(row, 34, mcxt);
 	t->event = jdg_col_jsonb(row, 35, mcxt);
 	t->lane = jdg_col_int32(row, 36, 0);
+	t->fallback = jdg_col_jsonb(row, 37, mcxt);
 	t->weight = 0;
 	t->limits = NULL;
 	ItemPointerSetInvalid(&t->tid);

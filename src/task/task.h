@@ -118,6 +118,7 @@ typedef struct JdgTask
 	bool		key_place;		/* holds a place of its concurrency_key */
 	JdgExpectRows expect_rows;
 	Jsonb	   *event;			/* that it is for: event/current.h; or NULL */
+	Jsonb	   *fallback;		/* fallback.h; NULL: its first command runs */
 	int32		lane;			/* lanes.h; set when the row is written */
 
 	/*
@@ -148,8 +149,8 @@ enum
 	JDG_A_TENANT, JDG_A_TRACE, JDG_A_ON_DEPENDENCY_FAILURE,
 	JDG_A_FLOW_RUN, JDG_A_STEP_ID, JDG_A_STEP, JDG_A_FLOW_DATA,
 	JDG_A_PAUSED_BY, JDG_A_KEY_PLACE, JDG_A_EXPECT_ROWS,
-	JDG_A_SCHEDULE, JDG_A_EVENT,
-	JDG_A_LAST = JDG_A_EVENT
+	JDG_A_SCHEDULE, JDG_A_EVENT, JDG_A_FALLBACK,
+	JDG_A_LAST = JDG_A_FALLBACK
 };
 
 typedef struct JdgTaskWriter JdgTaskWriter;
@@ -217,13 +218,13 @@ extern bool jdg_task_load(int64 task_id, bool lock, JdgTask *task,
 						  MemoryContext mcxt);
 
 /* the columns that jdg_task_from_row() expects, in its order; their number */
-#define JDG_TASK_NCOLUMNS 36
+#define JDG_TASK_NCOLUMNS 37
 #define JDG_TASK_COLUMNS \
 	"task_id, owner, queue_id, priority, state, transaction, isolate, " \
 	"bounded, attempt, max_attempts, crashes, command_id, run_at, " \
 	"created_at, payload, schedule_id, scheduled_for, started_at, timeout, " \
 	"retry, settings, metadata, unique_key, concurrency_key, tenant, trace, " \
 	"on_dependency_failure, flow_run, step_id, step, flow_data, key_place, " \
-	"expect_rows, schedule, event, lane"
+	"expect_rows, schedule, event, lane, fallback"
 
 #endif							/* JDG_TASK_TASK_H */

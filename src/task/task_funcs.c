@@ -35,8 +35,10 @@
 #include "shared/slot.h"
 #include "shared/wakeup.h"
 #include "task/depth.h"
+#include "task/fallback.h"
 #include "task/key.h"
 #include "task/locktask.h"
+#include "task/prepare.h"
 #include "task/resolve.h"
 #include "task/retry.h"
 #include "task/room.h"
@@ -331,14 +333,30 @@ check_update(const UpdateArgs *a)
 }
 
 /*
- * A new payload, as the caller: the task's handler decides whether it is
- * acceptable.  Outside jdg_internal_begin().
+ * The name of the handler of a task, or NULL.  That of its first command, which
+ * the payload is for.
+ */
+static const char *
+handler_name(const JdgTask *t)
+{
+	const JdgCommand *c = jdg_command_get(t->command_id);
+	JdgFirstCommand first;
+
+	if (t->fallback == NULL)
+		return c->kind == JDG_COMMAND_HANDLER ? c->text : NULL;
+	jdg_fallback_first(t, &first);
+	return first.kind[0] == JDG_COMMAND_HANDLER ? first.text : NULL;
+}
+
+/*
+ * A new payload and a new fallback, as the caller: the task's handler decides
+ * whether the payload is acceptable.  Outside jdg_internal_begin().
  */
 static void
-check_payload(int64 task_id, Jsonb *payload)
+check_work(int64 task_id, Jsonb *payload, Jsonb *retry)
 {
 	JdgHandler *handler = NULL;
-	const JdgCommand *c;
+	const char *name;
 	JdgTask		t;
 	JdgInternal in;
 
@@ -346,13 +364,14 @@ check_payload(int64 task_id, Jsonb *payload)
 	jdg_internal_begin(&in);
 	if (!jdg_task_find(task_id, in.save_user, &t, CurrentMemoryContext))
 		raise_finished(task_id);
-	c = jdg_command_get(t.command_id);
-	if (c != NULL && c->kind == JDG_COMMAND_HANDLER)
-		handler = jdg_handler_get(c->text, t.owner);
+	name = payload ? handler_name(&t) : NULL;
+	if (name != NULL)
+		handler = jdg_handler_get(name, t.owner);
 	jdg_internal_end(&in);
 	/* only a role that may give work to the owner may change that work */
 	if (t.owner != GetUserId())
 		jdg_resolve_owner(GetUserNameFromId(t.owner, false));
+	jdg_check_fallback(retry, t.owner);
 	if (handler != NULL)
 		jdg_handler_check_payload(handler, payload);
 }
@@ -368,8 +387,8 @@ JDG_FUNCTION(jdg_update_task, JDG_LEVEL_USER)
 	JDG_READ_ARGS("update_task", update_args, &a);
 	jdg_require_shmem();
 	check_update(&a);
-	if (a.payload)
-		check_payload(a.task_id, a.payload);
+	if (a.payload || jdg_retry_fallback(a.retry) != NULL)
+		check_work(a.task_id, a.payload, a.retry);
 
 	jdg_internal_begin(&in);
 	hold_idle(a.task_id, in.save_user, &t);

@@ -126,6 +126,7 @@ jdg_task_from_slot(TupleTableSlot *s, JdgTask *t, MemoryContext mcxt)
 	t->expect_rows = jdg_expect_rows_in(isnull ? '\0' : DatumGetChar(d));
 	t->schedule = jdg_task_slot_text(s, JDG_A_SCHEDULE);
 	t->event = jsonb_attr(s, JDG_A_EVENT);
+	t->fallback = jsonb_attr(s, JDG_A_FALLBACK);
 	t->lane = DatumGetInt32(attr(s, JDG_A_LANE, &isnull));
 	t->tid = s->tts_tid;
 	MemoryContextSwitchTo(old);

@@ -58,6 +58,14 @@ static const JdgArg export_args[] = {
 	"'queue', " QUEUE_NAME(t ".queue_id") ", " \
 	"'command', " COMMAND_TEXT(t ".command_id") ")"
 
+/* a task in its fallback begins anew */
+#define FIRST_COMMAND(t) \
+	"CASE WHEN " t ".fallback IS NULL THEN '{}' ELSE jsonb_build_object(" \
+	"'command', " t ".fallback->'command', " \
+	"'transaction', " t ".fallback->'transaction', " \
+	"'isolate', " t ".fallback->'isolate', " \
+	"'expect_rows', " t ".fallback->'rows') END"
+
 static JdgQuery tenant_query = {
 	OBJECT("tenant", "to_jsonb(n) - '{tenant_id, owner, dropping}'::text[]")
 	"FROM jadugar_internal.tenant n WHERE n.name = $1", 1, {TEXTOID}
@@ -73,12 +81,13 @@ static JdgQuery schedules_query = {
 static JdgQuery tasks_query = {
 	OBJECT("task", "to_jsonb(t) - '{queue_id, command_id, bounded, "
 		   "crashes, started_at, key_place, flow_run, step_id, step, flow_data, "
-		   "event, lane}'::text[] || " NAMES("t") " || jsonb_build_object("
+		   "event, lane, fallback}'::text[] || " NAMES("t") " || jsonb_build_object("
 		   "'depends_on', ARRAY(SELECT d.parent_id "
 		   "FROM jadugar_internal.dependency d WHERE d.task_id = t.task_id "
 		   "ORDER BY 1), 'unique_until', (SELECT u.until "
 		   "FROM jadugar_internal.unique_key u WHERE u.owner = t.owner "
-		   "AND u.queue_id = t.queue_id AND u.key = t.unique_key OFFSET 0))")
+		   "AND u.queue_id = t.queue_id AND u.key = t.unique_key OFFSET 0)) "
+		   "|| " FIRST_COMMAND("t"))
 	"FROM jadugar_internal.task t WHERE t.tenant = $1 "
 	"AND t.flow_run IS NULL AND t.event IS NULL AND t.state <> 'f' "
 	"ORDER BY t.task_id", 1, {TEXTOID}

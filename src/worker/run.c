@@ -36,7 +36,6 @@
 #include "base/errors.h"
 #include "base/fault.h"
 #include "base/json.h"
-#include "base/module.h"
 #include "base/spi.h"
 #include "base/subxact.h"
 #include "event/current.h"
@@ -231,63 +230,6 @@ end_as_cancelled(JdgOutcome *o, int index)
 	}
 }
 
-/* The payload from the module that made the task. */
-static Jsonb *
-module_payload(const JdgTask *task)
-{
-	Jsonb	   *payload;
-
-	jdg_foreach_module(module)
-	{
-		if (module->payload && module->payload(task, &payload))
-			return payload;
-	}
-	elog(ERROR, "no module has the payload of task %lld",
-		 (long long) task->task_id);
-	return NULL;				/* keep compiler quiet */
-}
-
-/* Is the payload the data of a whole run? */
-static bool
-has_data_of_run(const JdgTask *task)
-{
-	return task->flow_data == JDG_DATA_RUN ||
-		task->flow_data == JDG_DATA_INPUT;
-}
-
-/*
- * The payload of a task.  The module that made the task may know it only now;
- * then the handler's payload type checks it here.  It is also kept in the
- * task, for its history, unless it is the data of a whole run.
- */
-static Jsonb *
-payload_of(JdgTask *task, JdgHandler *handler)
-{
-	Jsonb	   *payload;
-
-	if (task->flow_data == JDG_DATA_NONE)
-		return task->payload;
-	payload = module_payload(task);
-	if (handler != NULL)
-		jdg_handler_check_payload(handler, payload);
-	if (!has_data_of_run(task))
-		task->payload = payload;
-	current.payload = payload;
-	return payload;
-}
-
-/* The payload of a task, or the data of an event for a registered handler. */
-static Jsonb *
-payload_or_data(JdgTask *task, JdgHandler *handler,
-				const JdgDelivery *delivery)
-{
-	if (delivery == NULL)
-		return payload_of(task, handler);
-	if (handler != NULL)
-		jdg_handler_check_payload(handler, delivery->data);
-	return delivery->data;
-}
-
 /*
  * Runs the command of a task, or calls the handler of a subscription.  Returns
  * the payload.  Sets "in_c" if a handler in C did it.
@@ -308,7 +250,7 @@ run_command(JdgTask *task, int index, TimestampTz preempt_at,
 		jdg_apply_settings(task->settings, false);
 	jdg_user_code_begin(task, index, preempt_at);
 	JDG_FAULT("task-begins");
-	payload = payload_or_data(task, handler, delivery);
+	payload = jdg_task_payload(task, handler, delivery);
 	if (handler == NULL && delivery != NULL)
 		jdg_exec_sql_value(command->text, command->command_id,
 						   delivery->type, delivery->value, res);
@@ -360,7 +302,7 @@ execute(JdgTask *task, int index, TimestampTz preempt_at,
 	PortalHashTableDeleteAll();
 	PopActiveSnapshot();
 	/* large ones of a group would add up; a handler in C may return it */
-	if (has_data_of_run(task) && !*in_c)
+	if (jdg_has_data_of_run(task) && !*in_c)
 	{
 		current.payload = NULL;
 		pfree(payload);
@@ -557,7 +499,7 @@ jdg_run_standalone(JdgTask *task, JdgOutcome *o)
 		command = command_of(task, &h, o);
 		sql = pstrdup(h ? jdg_handler_sql(h) : command->text);
 		pgstat_report_activity(STATE_RUNNING, sql);
-		payload = payload_of(task, h);
+		payload = jdg_task_payload(task, h, NULL);
 		PopActiveSnapshot();
 		CommitTransactionCommand();
 		MemoryContextSwitchTo(mcxt);

@@ -167,6 +167,18 @@ extern void jdg_task_statement_begins(void);
 /* Sets the outcome of a task whose own code has raised this error. */
 extern void jdg_outcome_of_error(JdgOutcome *o, ErrorData *edata);
 
+/* payload.c: the payload, when a task runs */
+
+/* Is the payload the data of a whole run? */
+extern bool jdg_has_data_of_run(const JdgTask *task);
+
+/*
+ * The payload of the current task, or the data of an event for a registered
+ * handler, checked by the handler's payload type.
+ */
+extern Jsonb *jdg_task_payload(JdgTask *task, const JdgHandler *handler,
+							   const JdgDelivery *delivery);
+
 /* session.c: clears session state between tasks */
 
 /* The session begins: preloaded libraries are part of every session. */

@@ -35,6 +35,7 @@
 #include "flow/kind/kind.h"
 #include "flow/kind/task.h"
 #include "task/prepare.h"
+#include "task/retry.h"
 
 #define MAX_PLANS		256
 #define MAX_PLAN_NODES	100000	/* in all of them */
@@ -83,19 +84,20 @@ only_input(const char *sql)
 /*
  * The data that a task gets when it runs, see task.flow_data.  SQL that does
  * not use its argument, or only the input of the run, gets no results of
- * steps: looking them up is costly in a large flow.
+ * steps: looking them up is costly in a large flow.  "whole": it gets them
+ * whatever it uses.
  */
 static JdgFlowData
-data_of(const JdgFlowNode *node, const char *command, bool handler, bool undo)
+data_of(const JdgFlowNode *node, const char *command, bool whole, bool undo)
 {
 	if (node->payload != NULL)
 		return !node->has_paths ? JDG_DATA_NONE :
 			undo ? JDG_DATA_UNDO_MAPPED : JDG_DATA_MAPPED;
-	if (!handler && strstr(command, "$1") == NULL)
+	if (!whole && strstr(command, "$1") == NULL)
 		return JDG_DATA_NONE;
 	if (undo)
 		return JDG_DATA_UNDO;
-	return !handler && only_input(command) ? JDG_DATA_INPUT :
+	return !whole && only_input(command) ? JDG_DATA_INPUT :
 		JDG_DATA_RUN;
 }
 
@@ -131,7 +133,9 @@ prepare(const JdgFlowNode *node, Oid owner, bool undo)
 	error_context_stack = &context;
 	jdg_task_prepare(&o, owner, jdg_task_max_attempts, t, &queue, &handler);
 	error_context_stack = context.previous;
-	t->flow_data = data_of(node, o.command, handler != NULL, undo);
+	/* a fallback gets what the command would get, and may use more of it */
+	t->flow_data = data_of(node, o.command, handler != NULL ||
+						   jdg_retry_fallback(t->retry) != NULL, undo);
 	t->payload = node->payload ? node->payload : jdg_json_empty();
 	return t;
 }

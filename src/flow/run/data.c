@@ -219,19 +219,6 @@ read_data(const JdgTask *task, Jsonb **result, MemoryContext mcxt)
 	return data;
 }
 
-/* A compensation also sees the result that it compensates. */
-static Jsonb *
-with_result(Jsonb *data, Jsonb *result)
-{
-	JsonbParseState *st;
-
-	jdg_json_begin(&st);
-	jdg_json_jsonb(&st, "result", result);
-	return DatumGetJsonbP(DirectFunctionCall2(jsonb_concat,
-											  JsonbPGetDatum(data),
-											  JsonbPGetDatum(jdg_json_finish(&st))));
-}
-
 bool
 jdg_flow_payload(const JdgTask *task, Jsonb **payload)
 {
@@ -261,7 +248,9 @@ jdg_flow_payload(const JdgTask *task, Jsonb **payload)
 			*payload = DatumGetJsonbPCopy(JsonbPGetDatum(result));
 			break;
 		case JDG_DATA_UNDO_MAPPED:
-			*payload = jdg_fill_in(task->payload, with_result(data, result));
+			/* it also sees the result that it compensates */
+			*payload = jdg_fill_in(task->payload,
+								   jdg_json_with(data, "result", result));
 			break;
 		case JDG_DATA_MAPPED:
 			*payload = jdg_fill_in(task->payload, data);

@@ -13,6 +13,7 @@
  */
 #include "postgres.h"
 
+#include "base/errors.h"
 #include "base/fault.h"
 #include "base/json.h"
 #include "flow/run/awaited.h"
@@ -116,7 +117,9 @@ jdg_compensation_ended(JdgRunState *rs, JdgFlowStep *step, bool success,
 	rs->r.live--;
 	if (!success)
 	{
-		not_undone(rs, step, error, "its compensation has failed");
+		/* it was to make up for the error of the run */
+		not_undone(rs, step, jdg_error_with_cause(error, rs->r.error),
+				   "its compensation has failed");
 		return;
 	}
 	step->state = JDG_STEP_COMPENSATED;

@@ -228,6 +228,7 @@ my %drive = (
 				$$ BEGIN RAISE EXCEPTION 'stopped' USING ERRCODE = '22000'; END $$;
 			SELECT jadugar.register_actor('stops', 'torture.stops', on_failure => 'stop', or_replace => true), jadugar.send('stops', 'k', '{}')});
 	},
+	fallback => sub { try(q{SELECT jadugar.enqueue('SELECT 1/0', retry => '{"max_attempts": 1, "fallback": "SELECT 1"}')}) },
 	adopt => sub {
 		my ($what) = @_;
 
@@ -258,6 +259,7 @@ my @points = (
 	[ 'task-done', 'work', 0, qw(kill9 sigterm error) ],
 	[ 'settle-written', 'work', 0, qw(kill9 sigterm error) ],
 	[ 'put-back', 'work', 0, qw(kill9 error) ],
+	[ 'fallback-begun', 'fallback', 0, qw(kill9 error) ],
 	[ 'hook-enqueued', 'work', 0, qw(kill9 error) ],
 	[ 'group-before-commit', 'work', 0, qw(kill9 sigterm error) ],
 	[ 'failed-commit-charged', 'bad_commit', 0, qw(kill9 error) ],
