@@ -163,7 +163,7 @@ ok(poll($node, 'SELECT count(*) FROM jadugar.tasks', '0'), 'all tasks are done')
 # the breaker of a queue holds back its tasks only
 sql(q{
 	UPDATE public.service SET mode = 'down';
-	SELECT create_queue('side'), set_breaker('queue', 'side', '{"consecutive": 3, "min_calls": 100, "open_for": "1 h"}');
+	SELECT create_queue('side', max_concurrency => 1), set_breaker('queue', 'side', '{"consecutive": 3, "min_calls": 100, "open_for": "1 h"}');
 	SELECT register_sql_handler('other', 'SELECT public.call_service()', retry => '{"max_attempts": 1}')});
 sql(q{SELECT count(enqueue('other', queue => 'side')) FROM generate_series(1, 50)});
 ok(poll($node, q{SELECT state FROM jadugar.breakers WHERE scope = 'queue'}, 'open'), 'the breaker of a queue opens');
