@@ -76,14 +76,18 @@ $(error cannot find a PostgreSQL server with its headers by "$(PG_CONFIG)": \
 	PG_CONFIG=/path/to/pg_config)
 endif
 
-SOURCES := $(sort $(wildcard src/*.c src/*/*.c src/*/*/*.c))
+SOURCES := $(sort $(filter-out src/http/%,$(wildcard src/*.c src/*/*.c src/*/*/*.c)))
+# A library of its own, built where libcurl is.
+HTTP_SOURCES := $(sort $(wildcard src/http/*.c))
+HTTP_LIBRARY := $(if $(shell command -v curl-config),jadugar_http.so)
 SQL_PARTS := $(addprefix sql/,$(shell cat sql/order))
 
 OBJS = $(SOURCES:src/%.c=$(B)/obj/%.o)
 DATA = $(sort $(wildcard sql/jadugar--*--*.sql))
 DATA_built = $(B)/jadugar--$(EXTVERSION).sql
+HTTP_OBJS = $(HTTP_SOURCES:src/%.c=$(B)/obj/%.o)
 HEADERS_jadugar = $(wildcard src/include/jadugar_plugin.h)
-EXTRA_CLEAN = $(B)
+EXTRA_CLEAN = $(B) jadugar_http.so
 
 # As system headers, the server's headers cause no warnings.
 PG_CPPFLAGS = -DJDG_VERSION=\"$(EXTVERSION)\" -Isrc -Isrc/include -isystem $(SERVER_HEADERS)
@@ -140,7 +144,7 @@ $(B)/obj/%.o: src/%.c $(STAMP)
 	@mkdir -p $(@D)
 	$(call quietly,CC,$<)$(CC) $(CFLAGS) $(CPPFLAGS) -MMD -MP -c -o $@ $<
 
--include $(OBJS:.o=.d)
+-include $(OBJS:.o=.d) $(HTTP_OBJS:.o=.d)
 
 objects: $(OBJS)
 
@@ -163,13 +167,23 @@ $(B)/jadugar--$(EXTVERSION).sql: $(SQL_PARTS) sql/order Makefile
 	$(call quietly,SQL,$@){ printf '%s\n' '\echo Use "CREATE EXTENSION jadugar" to load this file. \quit'; \
 	  cat /dev/null $(SQL_PARTS); } > $@
 
+all: $(HTTP_LIBRARY)
+
+jadugar_http.so: $(HTTP_OBJS)
+	$(call quietly,LD,$@)$(CC) $(CFLAGS) $(LDFLAGS) $(LDFLAGS_SL) -shared -o $@ $(HTTP_OBJS) $(shell curl-config --libs) -lpthread
+
+install: install-http
+install-http: all
+	$(if $(HTTP_LIBRARY),$(MKDIR_P) '$(DESTDIR)$(pkglibdir)' && $(INSTALL_SHLIB) $(HTTP_LIBRARY) '$(DESTDIR)$(pkglibdir)/',:)
+
 # PGXS does not remove the directory of headers and scripts of earlier versions.
 uninstall: uninstall-rest
 uninstall-rest:
 	rm -rf '$(DESTDIR)$(includedir_server)/$(incmoduledir)/jadugar'
 	rm -f '$(DESTDIR)$(datadir)/extension/jadugar'--*.sql
+	rm -f '$(DESTDIR)$(pkglibdir)/jadugar_http.so'
 
-.PHONY: objects installcheck-inputs uninstall-rest
+.PHONY: objects installcheck-inputs install-http uninstall-rest
 
 # --- tests --------------------------------------------------------------------
 
