@@ -7,7 +7,7 @@ COMMENT ON SEQUENCE jadugar_internal.command_id_seq IS 'Ids of commands.';
 CREATE TABLE jadugar_internal.command (
 	command_id	bigint PRIMARY KEY DEFAULT pg_catalog.nextval('jadugar_internal.command_id_seq'),
 	hash		bigint NOT NULL,
-	kind		"char" NOT NULL CHECK (kind IN ('s', 'h', 'f', 'e', 'b')),
+	kind		"char" NOT NULL CHECK (kind IN ('s', 'h', 'f', 'e', 'b', 'o')),
 	standalone	boolean NOT NULL,
 	unused_since timestamptz,
 	text		text NOT NULL

@@ -100,18 +100,27 @@ FROM (SELECT k.scope, k.name, COALESCE(h.owner, q.owner) AS owner, k.forced, k.f
 		FROM jadugar_internal.limit_of k
 			LEFT JOIN jadugar_internal.handler h ON h.name = k.handler
 			LEFT JOIN jadugar_internal.queue q ON q.queue_id = k.queue_id
-		WHERE k.breaker IS NOT NULL) l
+		WHERE k.breaker IS NOT NULL
+		UNION ALL
+		SELECT 'endpoint', s.srvname::text, s.srvowner, n.forced, n.until, n.reason, n.by, NULL::jsonb,
+			(SELECT jadugar_internal._v_has_access()) AND pg_catalog.has_server_privilege(s.oid, 'USAGE')
+		FROM pg_catalog.pg_foreign_server s
+			JOIN pg_catalog.pg_foreign_data_wrapper w ON w.oid = s.srvfdw
+			LEFT JOIN jadugar_internal.endpoint n ON n.name = s.srvname::text
+		WHERE w.fdwname = 'jadugar_http') l
 	LEFT JOIN pg_catalog.pg_roles a ON a.oid = l.owner
 	LEFT JOIN LATERAL jadugar_internal._v_breaker(l.scope, l.name) b
 		-- what happens to a queue is also the doing of other tenants
 		ON NOT (SELECT jadugar_internal._v_is_confined())
 	CROSS JOIN LATERAL (SELECT l.forced IS NOT NULL AND COALESCE(b.state IN ('forced_open', 'disabled'), true) AS forced) f
-WHERE (SELECT jadugar_internal._v_is_monitor()) OR jadugar_internal._v_owns(l.owner) OR l.granted;
+WHERE ((SELECT jadugar_internal._v_is_monitor()) OR jadugar_internal._v_owns(l.owner) OR l.granted)
+	-- the breaker of an endpoint may be off, or there is one for each host
+	AND (l.scope <> 'endpoint' OR b.state IS NOT NULL);
 COMMENT ON VIEW jadugar.breakers IS
-	'Breakers of handlers and queues, and their state now.';
-COMMENT ON COLUMN jadugar.breakers.scope IS 'What the breaker guards: handler or queue.';
-COMMENT ON COLUMN jadugar.breakers.name IS 'Name of the handler or queue.';
-COMMENT ON COLUMN jadugar.breakers.owner IS 'Role that owns the handler or queue.';
+	'Breakers of handlers, queues and endpoints, and their state now.';
+COMMENT ON COLUMN jadugar.breakers.scope IS 'What the breaker guards: handler, queue or endpoint.';
+COMMENT ON COLUMN jadugar.breakers.name IS 'Name of the handler, queue or endpoint.';
+COMMENT ON COLUMN jadugar.breakers.owner IS 'Role that owns the handler, queue or endpoint.';
 COMMENT ON COLUMN jadugar.breakers.state IS 'State: closed, open, half_open, forced_open or disabled.';
 COMMENT ON COLUMN jadugar.breakers.since IS 'Time at which the state began, or NULL if the breaker has never opened.';
 COMMENT ON COLUMN jadugar.breakers.until IS 'Time at which an open breaker becomes half-open, or at which the ramp or a forced state ends.';
@@ -123,4 +132,4 @@ COMMENT ON COLUMN jadugar.breakers.slow_pct IS 'Percentage of them that were slo
 COMMENT ON COLUMN jadugar.breakers.consecutive IS 'Number of failures in a row.';
 COMMENT ON COLUMN jadugar.breakers.trips IS 'How often the breaker opened. The number is halved with time.';
 COMMENT ON COLUMN jadugar.breakers.waiting IS 'True if tasks wait for the breaker.';
-COMMENT ON COLUMN jadugar.breakers.options IS 'Options as they were set.';
+COMMENT ON COLUMN jadugar.breakers.options IS 'Options as they were set, or NULL for an endpoint.';

@@ -18,11 +18,12 @@ CREATE FUNCTION jadugar_internal._v_slots(
 COMMENT ON FUNCTION jadugar_internal._v_slots() IS
 	'Returns the tasks held by workers of this database that the caller may see.';
 
-CREATE FUNCTION jadugar_internal._v_limit_reason(owner oid, queue_id integer, tenant text, command_id bigint, concurrency_key text)
+CREATE FUNCTION jadugar_internal._v_limit_reason(owner oid, queue_id integer, tenant text, command_id bigint, concurrency_key text,
+		endpoint_id integer, host text)
 	RETURNS text
 	LANGUAGE C STABLE
 	AS 'MODULE_PATHNAME', 'jdg_v_limit_reason';
-COMMENT ON FUNCTION jadugar_internal._v_limit_reason(oid, integer, text, bigint, text) IS
+COMMENT ON FUNCTION jadugar_internal._v_limit_reason(oid, integer, text, bigint, text, integer, text) IS
 	'Limit for which a ready task with these columns waits, as a word of waiting_for; NULL if none.';
 
 CREATE FUNCTION jadugar_internal._v_queue_load(queue_id integer)

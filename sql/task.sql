@@ -44,23 +44,25 @@ CREATE TABLE jadugar_internal.task (
 	expect_rows	"char",
 	schedule	text,
 	event		jsonb,
-	fallback	jsonb
+	fallback	jsonb,
+	endpoint_id	integer,
+	host		text
 ) WITH (autovacuum_vacuum_scale_factor = 0.05, autovacuum_vacuum_threshold = 2000,
 		autovacuum_analyze_scale_factor = 0.2, autovacuum_analyze_threshold = 5000);
 COMMENT ON TABLE jadugar_internal.task IS
-	'Tasks that have not finished. State r: ready; s: its run_at lies ahead; d: waits for predecessors; k: waits for its concurrency_key; p: paused; x: a standalone command is in progress.';
+	'Tasks that have not finished. State r: ready; s: its run_at lies ahead; d: waits for predecessors; k: waits for its concurrency_key; p: paused; x: a standalone command or a request is in progress.';
 COMMENT ON COLUMN jadugar_internal.task.crashes IS 'Attempts lost because their worker died.';
 COMMENT ON COLUMN jadugar_internal.task.schedule_id IS
 	'Schedule that created the task; its row may be gone.';
 COMMENT ON COLUMN jadugar_internal.task.schedule IS
 	'Name of the schedule when it created the task.';
 COMMENT ON COLUMN jadugar_internal.task.started_at IS
-	'Start of a standalone command in progress, else NULL.';
+	'Start of a standalone command or a request in progress, else NULL.';
 COMMENT ON COLUMN jadugar_internal.task.on_dependency_failure IS
 	'Action when a predecessor fails. c: cancel, r: run, w: wait.';
 COMMENT ON COLUMN jadugar_internal.task.step_id IS 'Row of flow_step for which the task runs.';
 COMMENT ON COLUMN jadugar_internal.task.transaction IS
-	'c: read committed; r: repeatable read; s: serializable; x: standalone (outside any transaction).';
+	'c: read committed; r: repeatable read; s: serializable; x: standalone (outside any transaction); h: an HTTP request.';
 COMMENT ON COLUMN jadugar_internal.task.bounded IS
 	'True if the task counts toward the max_depth of its queue.';
 COMMENT ON COLUMN jadugar_internal.task.flow_data IS
@@ -75,10 +77,13 @@ COMMENT ON COLUMN jadugar_internal.task.event IS
 	'The event that the task is for, and its subscription. NULL: none.';
 COMMENT ON COLUMN jadugar_internal.task.fallback IS
 	'Of a task whose fallback runs: its first command, the options that follow from it, and its error. NULL: its first command runs.';
+COMMENT ON COLUMN jadugar_internal.task.endpoint_id IS 'Endpoint that an HTTP task calls.';
+COMMENT ON COLUMN jadugar_internal.task.host IS
+	'Host that an HTTP task calls, if its payload names the URL.';
 COMMENT ON COLUMN jadugar_internal.task.attempt IS
 	'Number of attempts charged so far. A running attempt is charged when it ends.';
 COMMENT ON COLUMN jadugar_internal.task.lane IS
-	'Tasks with the same number are claimed in one order. 0: no tenant; negative: minus the tenant_id; positive: a hash.';
+	'Tasks with the same number are claimed in one order. 0: no tenant; negative: minus the tenant_id; positive: a hash; at least 2^30: a hash of an endpoint.';
 -- Workers scan task_ready directly, without the executor: src/task/claim.c.
 CREATE INDEX task_ready ON jadugar_internal.task (owner, queue_id, priority DESC, lane, run_at, task_id) WHERE state = 'r';
 CREATE INDEX task_due ON jadugar_internal.task (run_at) WHERE state = 's';
@@ -90,6 +95,7 @@ CREATE INDEX task_key_place ON jadugar_internal.task (owner, concurrency_key) WH
 CREATE UNIQUE INDEX task_occurrence ON jadugar_internal.task (schedule_id, scheduled_for) WHERE schedule_id IS NOT NULL;
 CREATE INDEX task_last_attempt ON jadugar_internal.task (task_id) WHERE attempt > 0 AND max_attempts > 1 AND attempt >= max_attempts - 1;
 CREATE INDEX task_tenant ON jadugar_internal.task (tenant, task_id) WHERE tenant IS NOT NULL;
+CREATE INDEX task_endpoint ON jadugar_internal.task (owner, endpoint_id) WHERE endpoint_id IS NOT NULL;
 CREATE INDEX task_bounded ON jadugar_internal.task (queue_id, task_id) WHERE bounded;
 
 SELECT pg_catalog.pg_extension_config_dump('jadugar_internal.task_id_seq', '');

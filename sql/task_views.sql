@@ -5,7 +5,7 @@
 
 CREATE VIEW jadugar.tasks WITH (security_barrier) AS
 SELECT t.task_id,
-	CASE WHEN c.kind = 'h' THEN c.text ELSE COALESCE(s.name, t.schedule) END AS name,
+	CASE WHEN c.kind IN ('h', 'o') THEN c.text ELSE COALESCE(s.name, t.schedule) END AS name,
 	CASE
 		WHEN w.phase <> 'claimed' OR t.state IN ('x', 'f') THEN 'running'
 		WHEN t.state = 's' THEN 'scheduled'
@@ -21,13 +21,14 @@ SELECT t.task_id,
 		WHEN q.paused_at IS NOT NULL THEN 'queue_paused'
 		WHEN jadugar_internal._v_tenant_is_paused(t.tenant) THEN 'tenant_paused'
 		WHEN a.oid IS NULL THEN 'owner_missing'
-		WHEN NOT a.rolcanlogin THEN 'owner_nologin'
-		WHEN NOT pg_catalog.has_database_privilege(a.oid, pg_catalog.current_database()::text, 'CONNECT')
+		WHEN t.transaction <> 'h' AND NOT a.rolcanlogin THEN 'owner_nologin'
+		WHEN t.transaction <> 'h' AND NOT pg_catalog.has_database_privilege(a.oid, pg_catalog.current_database()::text, 'CONNECT')
 			THEN 'owner_noconnect'
-		WHEN jadugar_internal._v_limit_reason(t.owner, t.queue_id, t.tenant, t.command_id, t.concurrency_key) IS NOT NULL
-			THEN jadugar_internal._v_limit_reason(t.owner, t.queue_id, t.tenant, t.command_id, t.concurrency_key)
+		WHEN jadugar_internal._v_limit_reason(t.owner, t.queue_id, t.tenant, t.command_id, t.concurrency_key, t.endpoint_id, t.host) IS NOT NULL
+			THEN jadugar_internal._v_limit_reason(t.owner, t.queue_id, t.tenant, t.command_id, t.concurrency_key, t.endpoint_id, t.host)
 		WHEN (SELECT h.scheduler_pid IS NULL FROM jadugar_internal._v_health() h)
 			THEN 'no_scheduler'
+		WHEN t.endpoint_id IS NOT NULL THEN 'http'
 		WHEN jadugar_internal._v_no_worker(t.owner) THEN 'no_worker'
 		ELSE 'worker'
 	END AS waiting_for,
@@ -140,7 +141,7 @@ WHERE s.enabled AND s.paused_at IS NULL AND s.next_run_at IS NOT NULL
 		OR jadugar_internal._v_sees(s.owner, s.tenant))
 UNION ALL
 SELECT t.task_id,
-	CASE WHEN c.kind = 'h' THEN c.text ELSE COALESCE(s.name, t.schedule) END,
+	CASE WHEN c.kind IN ('h', 'o') THEN c.text ELSE COALESCE(s.name, t.schedule) END,
 	'task',
 	t.run_at,
 	t.priority,
@@ -185,7 +186,7 @@ COMMENT ON COLUMN jadugar.upcoming.last_error IS
 CREATE VIEW jadugar.history WITH (security_barrier) AS
 SELECT r.attempt_id,
 	r.task_id,
-	CASE WHEN c.kind = 'h' THEN c.text ELSE r.schedule END AS name,
+	CASE WHEN c.kind IN ('h', 'o') THEN c.text ELSE r.schedule END AS name,
 	CASE r.status
 		WHEN 'c' THEN 'completed'
 		WHEN 'f' THEN 'failed'
@@ -286,7 +287,7 @@ COMMENT ON COLUMN jadugar.history.metadata IS 'Metadata given by the caller, an 
 -- retry_task() has enqueued again. A task that ended twice shows its last end.
 CREATE VIEW jadugar.finished WITH (security_barrier) AS
 SELECT r.task_id,
-	CASE WHEN c.kind = 'h' THEN c.text ELSE r.schedule END AS name,
+	CASE WHEN c.kind IN ('h', 'o') THEN c.text ELSE r.schedule END AS name,
 	CASE r.status
 		WHEN 'c' THEN 'completed'
 		WHEN 'f' THEN 'failed'
@@ -392,7 +393,7 @@ COMMENT ON COLUMN jadugar.finished.metadata IS 'Metadata given by the caller, an
 -- Reads the table and not the view finished, to use the index attempt_failed.
 CREATE VIEW jadugar.failures WITH (security_barrier) AS
 SELECT r.task_id,
-	CASE WHEN c.kind = 'h' THEN c.text ELSE r.schedule END AS name,
+	CASE WHEN c.kind IN ('h', 'o') THEN c.text ELSE r.schedule END AS name,
 	r.attempt_id,
 	r.error_code,
 	r.sqlstate,

@@ -229,6 +229,7 @@ function(void) \
 JDG_DEFINE_WAIT(jdg_wait_launcher, "JadugarLauncher")
 JDG_DEFINE_WAIT(jdg_wait_scheduler, "JadugarScheduler")
 JDG_DEFINE_WAIT(jdg_wait_worker, "JadugarWorker")
+JDG_DEFINE_WAIT(jdg_wait_http, "JadugarHttp")
 JDG_DEFINE_WAIT(jdg_wait_task, "JadugarTaskEnd")
 JDG_DEFINE_WAIT(jdg_wait_room, "JadugarQueueRoom")
 

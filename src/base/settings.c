@@ -23,6 +23,9 @@
 bool		jdg_enabled = true;
 int			jdg_max_workers = 4;
 int			jdg_max_workers_per_role = 0;
+int			jdg_max_http_processes = 4;
+bool		jdg_http_enabled = true;
+int			jdg_http_idle_timeout = 600000;
 int			jdg_max_databases = 64;
 int			jdg_worker_idle_timeout = 60000;
 int			jdg_warm_workers = 1;
@@ -89,6 +92,20 @@ define_process_settings(void)
 							"Zero means that only jadugar.max_workers limits them.",
 							&jdg_max_workers_per_role, 0, 0, 1024, PGC_SIGHUP,
 							0, NULL, NULL, NULL);
+	DefineCustomBoolVariable("jadugar.http_enabled",
+							 "Send requests of HTTP tasks.",
+							 "When off, HTTP tasks wait, for example on staging copies.",
+							 &jdg_http_enabled, true, PGC_SIGHUP, 0,
+							 NULL, NULL, NULL);
+	DefineCustomIntVariable("jadugar.http_idle_timeout",
+							"Time that the http process stays without requests before it exits.",
+							NULL, &jdg_http_idle_timeout, 600000, 0, INT_MAX,
+							PGC_SIGHUP, GUC_UNIT_MS, NULL, NULL, NULL);
+	DefineCustomIntVariable("jadugar.max_http_processes",
+							"Maximum number of http processes, one for each database that sends requests.",
+							"Each running one takes one of max_worker_processes. Zero turns HTTP tasks off.",
+							&jdg_max_http_processes, 4, 0, 64, PGC_POSTMASTER, 0,
+							NULL, NULL, NULL);
 	DefineCustomIntVariable("jadugar.max_databases",
 							"Maximum number of databases on this server that can use jadugar.",
 							NULL, &jdg_max_databases, 64, 1, 10000,

@@ -24,6 +24,8 @@ static const char *const words[] = {
 const char *
 jdg_xact_word(JdgXactMode mode)
 {
+	if (mode == JDG_XACT_HTTP)
+		return NULL;
 	for (int i = 0; i < lengthof(modes); i++)
 	{
 		if (modes[i] == mode)

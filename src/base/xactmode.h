@@ -15,13 +15,14 @@ typedef enum JdgXactMode
 	JDG_XACT_COMMITTED = 'c',
 	JDG_XACT_REPEATABLE = 'r',
 	JDG_XACT_SERIALIZABLE = 's',
-	JDG_XACT_STANDALONE = 'x'
+	JDG_XACT_STANDALONE = 'x',
+	JDG_XACT_HTTP = 'h'			/* a request, by the http process */
 } JdgXactMode;
 
 /* for SQL */
 #define JDG_SQL_XACT_COMMITTED "'c'"
 
-/* the word of a mode, such as "read committed" */
+/* the word of a mode, such as "read committed"; NULL for JDG_XACT_HTTP */
 extern const char *jdg_xact_word(JdgXactMode mode);
 
 /*

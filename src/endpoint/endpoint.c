@@ -338,6 +338,22 @@ jdg_endpoint_intern(const char *name)
 	return id;
 }
 
+int32
+jdg_endpoint_known(const char *name)
+{
+	KnownName  *known = strlen(name) < NAMEDATALEN && keeping() ?
+	hash_search(names, name, HASH_FIND, NULL) : NULL;
+	JdgInternal in;
+	int32		id;
+
+	if (known != NULL)
+		return known->endpoint_id;
+	jdg_internal_begin(&in);
+	id = find_id(CStringGetTextDatum(name));
+	jdg_internal_end(&in);
+	return id;
+}
+
 /* -------------------------------------------------------------------- rights */
 
 bool

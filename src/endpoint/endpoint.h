@@ -17,6 +17,7 @@
 
 #include "base/compat.h"
 #include "endpoint/options.h"
+#include "shared/limit.h"
 
 /*
  * The options of an endpoint as they are now.  False: it has no server.  What
@@ -45,6 +46,9 @@ extern void jdg_endpoint_copy(const JdgEndpoint *from, JdgEndpoint *e);
  * there is no such server.  Outside or inside jdg_internal_begin().
  */
 extern int32 jdg_endpoint_intern(const char *name);
+
+/* the same if the number is known, whether there is a server or not; else 0 */
+extern int32 jdg_endpoint_known(const char *name);
 
 /*
  * The name of an endpoint in the current memory context, also of one without a
@@ -78,5 +82,13 @@ extern void jdg_endpoint_secrets_given(const JdgEndpoint *e, Oid role,
 
 /* is it a host that an endpoint with any_host may call? */
 extern bool jdg_endpoint_allows_host(const JdgEndpoint *e, const JdgUrl *url);
+
+/*
+ * Sets the limits of requests to an endpoint, which is known by its number, and
+ * to a host of it if payloads name it (else NULL).  Returns how many; the last
+ * has the breaker, and is the one to be held.
+ */
+extern int	jdg_endpoint_limits(const JdgEndpoint *e, const char *host,
+								JdgLimit limit[2]);
 
 #endif							/* JDG_ENDPOINT_ENDPOINT_H */

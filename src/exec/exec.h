@@ -38,6 +38,7 @@ typedef struct JdgCurrentTask
 	bool		is_call;		/* of execute() or query(), of a task or not */
 	bool		starts_flow;	/* its command is JDG_COMMAND_FLOW */
 	int64		awaits_run;		/* the run that it has started; 0: none */
+	bool		handed_over;	/* a request: its payload is filled in */
 	/* the statement of its text that runs, see jdg_exec_statement() */
 	int			statement;		/* its number, from 1; 0: none yet */
 	int			statements;		/* how many there are */

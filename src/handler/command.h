@@ -22,7 +22,8 @@ typedef enum JdgCommandKind
 	JDG_COMMAND_FLOW = 'f',		/* SQL that starts a run: its task ends with
 								 * it */
 	JDG_COMMAND_EVENT = 'e',	/* SQL that takes an event */
-	JDG_COMMAND_EVENTS = 'b'	/* SQL that takes an array of events */
+	JDG_COMMAND_EVENTS = 'b',	/* SQL that takes an array of events */
+	JDG_COMMAND_HTTP = 'o'		/* "http": sends a request */
 } JdgCommandKind;
 
 /* the same for SQL */

@@ -65,6 +65,7 @@ explain_argument(JdgCommandKind kind)
 		case JDG_COMMAND_SQL:
 		case JDG_COMMAND_HANDLER:
 		case JDG_COMMAND_FLOW:
+		case JDG_COMMAND_HTTP:
 			break;
 	}
 	errdetail("A command has one parameter, $1, which is the payload.");

@@ -200,12 +200,23 @@ JDG_FUNCTION(jdg_set_breaker, JDG_LEVEL_USER)
 	PG_RETURN_VOID();
 }
 
-/* The limit of a handler or queue that has a breaker, for its gate. */
+/* The limit of a thing that has a breaker, for its gate. */
 static bool
 limit_of(Scope scope, const char *name, JdgLimit *limit)
 {
 	JdgQueue	queue;
+	JdgEndpoint e;
+	JdgLimit	limits[2];
 
+	if (scope == SCOPE_ENDPOINT)
+	{
+		if (!jdg_endpoint_get(jdg_endpoint_known(name), &e) &&
+			!jdg_endpoint_by_name(name, &e))
+			return false;
+		(void) jdg_endpoint_limits(&e, NULL, limits);
+		*limit = limits[0];
+		return !e.any_host && limit->breaker != NULL;
+	}
 	if (scope == SCOPE_HANDLER)
 		return jdg_limit_get(JDG_SCOPE_HANDLER, InvalidOid, name, limit) &&
 			limit->breaker != NULL;
@@ -334,6 +345,16 @@ percent(int32 n, int32 calls)
 	return Int32GetDatum(calls == 0 ? 0 : (int32) ((int64) n * 100 / calls));
 }
 
+static Scope
+scope_of(const char *word)
+{
+	Scope		scope = SCOPE_HANDLER;
+
+	while (force_scopes[scope] != NULL && strcmp(force_scopes[scope], word) != 0)
+		scope++;
+	return scope;
+}
+
 /*
  * _v_breaker(scope, name): state, since, until, calls, failure_pct, slow_pct,
  * consecutive, trips, waiting
@@ -352,8 +373,7 @@ jdg_v_breaker(PG_FUNCTION_ARGS)
 		elog(ERROR, "return type must be a row type");
 	memset(isnull, true, sizeof(isnull));
 	if (JdgGatesLock != NULL && jdg_has_access(GetUserId()) &&
-		limit_of(strcmp(word, "handler") == 0 ? SCOPE_HANDLER : SCOPE_QUEUE,
-				 name, &limit))
+		limit_of(scope_of(word), name, &limit))
 	{
 		JdgGateState s;
 		const JdgBreakerView *b = &s.breaker;

@@ -93,7 +93,8 @@ jdg_v_limit_use(PG_FUNCTION_ARGS)
 }
 
 /*
- * _v_limit_reason(owner, queue_id, tenant, command_id, concurrency_key): the
+ * _v_limit_reason(owner, queue_id, tenant, command_id, concurrency_key,
+ * endpoint_id, host): the
  * word of waiting_for of a ready task that a limit holds back, or NULL
  */
 Datum
@@ -113,6 +114,10 @@ jdg_v_limit_reason(PG_FUNCTION_ARGS)
 	t.command_id = PG_GETARG_INT64(3);
 	t.concurrency_key = PG_ARGISNULL(4) ? NULL :
 		text_to_cstring(PG_GETARG_TEXT_PP(4));
+	t.endpoint_id = PG_ARGISNULL(5) ? 0 : PG_GETARG_INT32(5);
+	t.host = PG_ARGISNULL(6) ? NULL : text_to_cstring(PG_GETARG_TEXT_PP(6));
+	if (t.endpoint_id != 0 && !jdg_http_enabled)
+		PG_RETURN_TEXT_P(cstring_to_text("http_off"));
 	jdg_limits_of(&t, &limits);
 	refusing = jdg_gates_refusing(&limits, jdg_now(), &why);
 	if (refusing < 0)

@@ -42,6 +42,20 @@ jdg_v_now(PG_FUNCTION_ARGS)
 	PG_RETURN_TIMESTAMPTZ(jdg_now());
 }
 
+/* Leaves only tasks of roles that the caller is a member of. */
+static void
+keep_owned(JdgSlot *slot)
+{
+	int			n = 0;
+
+	for (int i = 0; i < slot->ntasks; i++)
+	{
+		if (jdg_owns(GetUserId(), slot->task[i].owner))
+			slot->task[n++] = slot->task[i];
+	}
+	slot->ntasks = n;
+}
+
 /*
  * Copies the slots of this database that the caller may see: those of roles
  * that it is a member of, or all if it is a monitor.  Without "owned", a
@@ -62,8 +76,8 @@ visible_slots(bool owned, JdgSlot **result)
 	*result = NULL;
 	if (jdg_slots == NULL || !jdg_has_access(GetUserId()))
 		return 0;
-	slots = palloc(mul_size(jdg_max_workers, sizeof(JdgSlot)));
-	for (int i = 0; i < jdg_max_workers; i++)
+	slots = palloc(mul_size(jdg_slots_count(), sizeof(JdgSlot)));
+	for (int i = 0; i < (owned ? jdg_max_workers : jdg_slots_count()); i++)
 	{
 		JdgSlot    *slot = &jdg_slots[i];
 
@@ -74,14 +88,16 @@ visible_slots(bool owned, JdgSlot **result)
 	}
 	for (int i = 0; i < n; i++)
 	{
-		if (!jdg_owns(GetUserId(), slots[i].owner))
+		if (slots[i].http || !jdg_owns(GetUserId(), slots[i].owner))
 		{
 			if (!asked)
 				monitor = jdg_is_monitor(GetUserId()) ||
 					(!owned && jdg_confined(GetUserId()) != NULL);
 			asked = true;
-			if (!monitor)
+			if (!monitor && !slots[i].http)
 				continue;
+			if (!monitor)
+				keep_owned(&slots[i]);
 		}
 		if (kept != i)
 			memcpy(&slots[kept], &slots[i], sizeof(JdgSlot));
@@ -114,10 +130,13 @@ put_task(ReturnSetInfo *rsinfo, const JdgSlot *slot, int j)
 	const JdgSlotTask *t = &slot->task[j];
 	Datum		values[11] = {0};
 	bool		nulls[11] = {false};
-	bool		current = t->phase == JDG_TASK_RUNNING && j == slot->current;
+	bool		current = t->phase == JDG_TASK_RUNNING &&
+	(slot->http || j == slot->current);
+	TimestampTz started = slot->http ? t->started_at : slot->task_started_at;
+	TimestampTz deadline = slot->http ? t->deadline : slot->deadline;
 
 	values[0] = Int64GetDatum(t->task_id);
-	values[1] = ObjectIdGetDatum(slot->owner);
+	values[1] = ObjectIdGetDatum(t->owner);
 	values[2] = Int32GetDatum(t->queue_id);
 	values[3] = Int32GetDatum(t->attempt);
 	values[4] = Int32GetDatum(slot->pid);
@@ -129,11 +148,10 @@ put_task(ReturnSetInfo *rsinfo, const JdgSlot *slot, int j)
 	nulls[8] = !current || slot->message[0] == '\0';
 	if (!nulls[8])
 		values[8] = CStringGetTextDatum(slot->message);
-	nulls[9] = !current || slot->task_started_at == 0;
-	values[9] = TimestampTzGetDatum(slot->task_started_at);
-	nulls[10] = !current || slot->deadline == 0 ||
-		TIMESTAMP_IS_NOEND(slot->deadline);
-	values[10] = TimestampTzGetDatum(slot->deadline);
+	nulls[9] = !current || started == 0;
+	values[9] = TimestampTzGetDatum(started);
+	nulls[10] = !current || deadline == 0 || TIMESTAMP_IS_NOEND(deadline);
+	values[10] = TimestampTzGetDatum(deadline);
 	tuplestore_putvalues(rsinfo->setResult, rsinfo->setDesc, values, nulls);
 }
 

@@ -73,9 +73,9 @@ JdgCallClass
 jdg_end_class(const JdgRequest *r, JdgCallEnd end, bool sent,
 			  JdgCallHealth *health)
 {
-	*health = end == JDG_END_ADDRESS || end == JDG_END_LOST ?
+	*health = end == JDG_CALL_END_ADDRESS || end == JDG_CALL_END_LOST ?
 		JDG_CALL_SAYS_NOTHING : JDG_CALL_BAD;
-	if (end == JDG_END_ADDRESS || (sent && r->unsafe))
+	if (end == JDG_CALL_END_ADDRESS || (sent && r->unsafe))
 		return JDG_CALL_FINAL;
 	return JDG_CALL_RETRY;
 }
@@ -85,17 +85,17 @@ jdg_end_sqlerrcode(JdgCallEnd end)
 {
 	switch (end)
 	{
-		case JDG_END_TIMEOUT:
+		case JDG_CALL_END_TIMEOUT:
 			return JDG_ERRCODE_TASK_TIMEOUT;
-		case JDG_END_ADDRESS:
+		case JDG_CALL_END_ADDRESS:
 			return JDG_ERRCODE_ADDRESS_REFUSED;
-		case JDG_END_LOST:
+		case JDG_CALL_END_LOST:
 			return JDG_ERRCODE_WORKER_CRASHED;
-		case JDG_END_RESOLVE:
-		case JDG_END_CONNECT:
-		case JDG_END_TLS:
-		case JDG_END_RESET:
-		case JDG_END_PROTOCOL:
+		case JDG_CALL_END_RESOLVE:
+		case JDG_CALL_END_CONNECT:
+		case JDG_CALL_END_TLS:
+		case JDG_CALL_END_RESET:
+		case JDG_CALL_END_PROTOCOL:
 			break;
 	}
 	return JDG_ERRCODE_SERVICE_UNAVAILABLE;

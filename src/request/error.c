@@ -74,22 +74,22 @@ static const struct
 }			ends[] =
 
 {
-	[JDG_END_RESOLVE] = {"resolve", "could not resolve the host of endpoint \"%s\""},
-	[JDG_END_CONNECT] = {"connect", "could not connect to endpoint \"%s\""},
-	[JDG_END_TLS] = {"tls", "could not establish TLS with endpoint \"%s\""},
-	[JDG_END_RESET] = {"reset", "the connection to endpoint \"%s\" ended before the response did"},
-	[JDG_END_PROTOCOL] = {"protocol", "endpoint \"%s\" did not answer as HTTP says"},
-	[JDG_END_TIMEOUT] = {"timeout", "endpoint \"%s\" did not answer in time"},
-	[JDG_END_ADDRESS] = {"address", "endpoint \"%s\" may not connect to the address of its host"},
-	[JDG_END_LOST] = {"lost", "the process died while it called endpoint \"%s\""},
+	[JDG_CALL_END_RESOLVE] = {"resolve", "could not resolve the host of endpoint \"%s\""},
+	[JDG_CALL_END_CONNECT] = {"connect", "could not connect to endpoint \"%s\""},
+	[JDG_CALL_END_TLS] = {"tls", "could not establish TLS with endpoint \"%s\""},
+	[JDG_CALL_END_RESET] = {"reset", "the connection to endpoint \"%s\" ended before the response did"},
+	[JDG_CALL_END_PROTOCOL] = {"protocol", "endpoint \"%s\" did not answer as HTTP says"},
+	[JDG_CALL_END_TIMEOUT] = {"timeout", "endpoint \"%s\" did not answer in time"},
+	[JDG_CALL_END_ADDRESS] = {"address", "endpoint \"%s\" may not connect to the address of its host"},
+	[JDG_CALL_END_LOST] = {"lost", "the process died while it called endpoint \"%s\""},
 };
 
 static const char *
 hint_of(const JdgRequest *r, JdgCallEnd end, bool sent)
 {
-	if (end == JDG_END_ADDRESS)
+	if (end == JDG_CALL_END_ADDRESS)
 		return "See jadugar.http_allow_addresses and the options allow_addresses and deny_addresses of the server.";
-	if (end == JDG_END_TIMEOUT)
+	if (end == JDG_CALL_END_TIMEOUT)
 		return "See the options timeout and connect_timeout of the server.";
 	if (sent && r->unsafe)
 		return "The request may have had its effect, so it is not repeated. See the option unsafe of the server.";

@@ -66,14 +66,14 @@ typedef enum JdgCallHealth
 /* how a call without an answer has ended */
 typedef enum JdgCallEnd
 {
-	JDG_END_RESOLVE,			/* the name was not resolved */
-	JDG_END_CONNECT,
-	JDG_END_TLS,
-	JDG_END_RESET,				/* the connection ended first */
-	JDG_END_PROTOCOL,
-	JDG_END_TIMEOUT,
-	JDG_END_ADDRESS,			/* no address is allowed */
-	JDG_END_LOST				/* the process has ended */
+	JDG_CALL_END_RESOLVE,		/* the name was not resolved */
+	JDG_CALL_END_CONNECT,
+	JDG_CALL_END_TLS,
+	JDG_CALL_END_RESET,			/* the connection ended first */
+	JDG_CALL_END_PROTOCOL,
+	JDG_CALL_END_TIMEOUT,
+	JDG_CALL_END_ADDRESS,		/* no address is allowed */
+	JDG_CALL_END_LOST			/* the process has ended */
 } JdgCallEnd;
 
 extern JdgCallClass jdg_response_class(const JdgRequest *r,

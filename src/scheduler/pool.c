@@ -189,7 +189,7 @@ find_demand(JdgDb *db, MemoryContext mcxt, int *n)
 	ListCell   *lc;
 
 	if (!jdg_claims_paused())
-		survey = jdg_ready_survey(db, LANES_PER_ROLE);
+		survey = jdg_ready_survey(db, JDG_CARRIER_WORKER, LANES_PER_ROLE);
 	demand = MemoryContextAlloc(mcxt, sizeof(Demand) *
 								(list_length(survey) + jdg_feeds_used() + 1));
 	/* must be taken after the look at the marks */

@@ -41,6 +41,7 @@ init_db(JdgDb *db)
 	SpinLockInit(&db->due_mutex);
 	jdg_mark_clear(&db->due);
 	pg_atomic_init_u32(&db->lanes_lost, 1);
+	pg_atomic_init_u32(&db->orphans, 0);
 	pg_atomic_init_u32(&db->lanes_known, 0);
 	pg_atomic_init_u32(&db->gates_epoch, 0);
 	pg_atomic_init_u64(&db->gates_due, (uint64) DT_NOEND);

@@ -81,6 +81,7 @@ typedef struct JdgDb
 	 * Tasks have become ready, in lanes that the table may not have.  Equal
 	 * to lanes_known if a scheduler has searched the index since then.
 	 */
+	pg_atomic_uint32 orphans;	/* rows in state x may be left */
 	pg_atomic_uint32 lanes_lost;
 	pg_atomic_uint32 lanes_known;
 

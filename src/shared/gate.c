@@ -479,6 +479,17 @@ jdg_gates_changed(JdgDb *db)
 }
 
 void
+jdg_gate_look_again(JdgPlace gate)
+{
+	JdgGate    *g = &jdg_gates->gate[gate];
+
+	LWLockAcquire(JdgGatesLock, LW_EXCLUSIVE);
+	while (OidIsValid(g->dboid) && g->nparked > 0)
+		unpark_one(g);
+	LWLockRelease(JdgGatesLock);
+}
+
+void
 jdg_gates_drop(Oid dboid)
 {
 	LWLockAcquire(JdgGatesLock, LW_EXCLUSIVE);

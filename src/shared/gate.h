@@ -91,6 +91,12 @@ extern int	jdg_gates_room(const JdgLimits *limits, TimestampTz now, int most);
 extern void jdg_gate_reopen(JdgPlace gate);
 
 /*
+ * The breaker of a gate has opened: lanes that are parked there are looked at
+ * once more, as tasks in them may not want to wait for that.
+ */
+extern void jdg_gate_look_again(JdgPlace gate);
+
+/*
  * For the scheduler.  "due" makes lanes active for which there is room now,
  * and returns when there will be more, DT_NOEND if that depends on places.
  * "changed" does so for all lanes: the configuration has changed.

@@ -185,7 +185,7 @@ jdg_lanes_state(Oid dboid, JdgShareState *state, Oid *lacking,
 	{
 		JdgRoster  *r = &jdg_roster_at[i];
 		JdgLane    *rest = r->dboid != dboid ? NULL :
-		jdg_lane_find(dboid, &JDG_REST_KEY(r->owner));
+		jdg_lane_find(dboid, &JDG_REST_KEY(r->owner, r->carrier));
 
 		if (rest != NULL && rest->state != JDG_LANE_IDLE)
 			*lacking = r->owner;
@@ -321,7 +321,7 @@ jdg_pick_begin(JdgPick *pick)
 }
 
 int
-jdg_lanes_pick(Oid dboid, Oid owner, JdgPick *pick)
+jdg_lanes_pick(Oid dboid, Oid owner, JdgCarrier carrier, JdgPick *pick)
 {
 	JdgRoster  *r;
 
@@ -329,7 +329,7 @@ jdg_lanes_pick(Oid dboid, Oid owner, JdgPick *pick)
 	pick->more = false;
 	LWLockAcquire(JdgGatesLock, LW_EXCLUSIVE);
 	jdg_lanes_take_fresh(jdg_stripe_of(dboid, owner));
-	r = jdg_roster_find(dboid, owner);
+	r = jdg_roster_find(dboid, owner, carrier);
 	for (JdgLanePlace i = r ? r->level : JDG_NONE; i != JDG_NONE && !pick->more;
 		 i = jdg_level_at[i].next)
 	{
@@ -372,13 +372,15 @@ jdg_lane_move(Oid dboid, const JdgLaneLook *look, JdgPosition to)
 }
 
 void
-jdg_lanes_charge(Oid dboid, Oid owner, const JdgCharge *charges, int n)
+jdg_lanes_charge(Oid dboid, Oid owner, JdgCarrier carrier,
+				 const JdgCharge *charges, int n)
 {
 	LWLockAcquire(JdgGatesLock, LW_EXCLUSIVE);
 	for (int i = 0; i < n; i++)
 	{
 		const JdgCharge *c = &charges[i];
-		JdgParty   *p = jdg_party_find(dboid, owner, c->priority, c->tenant);
+		JdgParty   *p = jdg_party_find(dboid, owner, carrier, c->priority,
+									   c->tenant);
 		JdgLevel   *l = p ? &jdg_level_at[p->level] : NULL;
 
 		Assert(c->weight > 0 && c->us >= 0);
@@ -478,7 +480,7 @@ survey_owner(JdgRoster *r, int max)
 }
 
 List *
-jdg_lanes_survey(Oid dboid, int max)
+jdg_lanes_survey(Oid dboid, JdgCarrier carrier, int max)
 {
 	List	   *result = NIL;
 
@@ -489,7 +491,8 @@ jdg_lanes_survey(Oid dboid, int max)
 	{
 		JdgLaneSurvey *s;
 
-		if (jdg_roster_at[i].dboid != dboid)
+		if (jdg_roster_at[i].dboid != dboid ||
+			jdg_roster_at[i].carrier != carrier)
 			continue;
 		s = survey_owner(&jdg_roster_at[i], max);
 		if (s->nlanes > 0)
@@ -501,15 +504,63 @@ jdg_lanes_survey(Oid dboid, int max)
 	return result;
 }
 
+static int
+compare_oids(const void *a, const void *b)
+{
+	Oid			x = *(const Oid *) a;
+	Oid			y = *(const Oid *) b;
+
+	return x < y ? -1 : x > y;
+}
+
+Oid *
+jdg_lanes_owners(Oid dboid, JdgCarrier carrier, Oid after, int *nowners)
+{
+	Oid		   *owners = NULL;
+	Oid		   *turned;
+	int			n = 0;
+	int			first = 0;
+
+	LWLockAcquire(JdgGatesLock, LW_EXCLUSIVE);
+	for (int i = 0; i < JDG_STRIPES; i++)
+		jdg_lanes_take_fresh(&jdg_lanes->stripe[i]);
+	for (JdgLanePlace i = 0; i < jdg_lanes->rosters; i++)
+	{
+		JdgRoster  *r = &jdg_roster_at[i];
+		bool		any = false;
+
+		if (r->dboid != dboid || r->carrier != carrier)
+			continue;
+		for (JdgLanePlace j = r->level; j != JDG_NONE; j = jdg_level_at[j].next)
+			any |= jdg_level_at[j].nactive > 0;
+		if (!any)
+			continue;
+		if (owners == NULL)
+			owners = palloc(sizeof(Oid) * (jdg_lanes->rosters - i));
+		owners[n++] = r->owner;
+	}
+	LWLockRelease(JdgGatesLock);
+	*nowners = n;
+	if (n < 2)
+		return owners;
+	qsort(owners, n, sizeof(Oid), compare_oids);
+	while (first < n && owners[first] <= after)
+		first++;
+	turned = palloc(sizeof(Oid) * n);
+	for (int i = 0; i < n; i++)
+		turned[i] = owners[(first + i) % n];
+	return turned;
+}
+
 JdgLaneSurvey *
-jdg_lanes_of(Oid dboid, Oid owner)
+jdg_lanes_of(Oid dboid, Oid owner, JdgCarrier carrier)
 {
 	JdgLaneSurvey *s = NULL;
 	JdgRoster  *r;
 
 	LWLockAcquire(JdgGatesLock, LW_EXCLUSIVE);
 	jdg_lanes_take_fresh(jdg_stripe_of(dboid, owner));
-	r = jdg_roster_find(dboid, owner);
+	r = jdg_roster_find(dboid, owner, carrier);
 	if (r != NULL)
 		s = survey_owner(r, jdg_share_held(jdg_lane_shares, owner));
 	LWLockRelease(JdgGatesLock);

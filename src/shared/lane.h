@@ -8,7 +8,9 @@
  * it, idle if there are none, and parked if a gate lets none of its tasks
  * through (gate.h).  A claim asks for active lanes, so others cost it nothing.
  *
- * The lanes of one owner, priority and tenant belong to a party.  Parties take
+ * Workers claim the tasks of most lanes, the http process those of the others:
+ * the carrier.  The lanes of one owner, carrier, priority and tenant belong to a
+ * party.  Parties take
  * turns by the time that their tasks take, divided by their weight: the one
  * that has had least is next.  One that had nothing to run has saved nothing.
  *
@@ -105,12 +107,13 @@ typedef struct JdgPick
 extern void jdg_pick_begin(JdgPick *pick);
 
 /*
- * Picks active lanes of the owner: those of the parties that are next, of the
+ * Picks active lanes of the owner's tasks with this carrier: those of the parties that are next, of the
  * highest priority that has parties which this claim has not picked yet.
  * Returns their number, 0 if none is left.  Must be called before the snapshot
  * is taken with which they are read.  Takes JdgGatesLock.
  */
-extern int	jdg_lanes_pick(Oid dboid, Oid owner, JdgPick *pick);
+extern int	jdg_lanes_pick(Oid dboid, Oid owner, JdgCarrier carrier,
+						   JdgPick *pick);
 
 /*
  * A snapshot taken after the look has shown no task before "to".
@@ -129,8 +132,8 @@ typedef struct JdgCharge
 } JdgCharge;
 
 /* Charges the parties of an owner.  Takes JdgGatesLock. */
-extern void jdg_lanes_charge(Oid dboid, Oid owner, const JdgCharge *charges,
-							 int n);
+extern void jdg_lanes_charge(Oid dboid, Oid owner, JdgCarrier carrier,
+							 const JdgCharge *charges, int n);
 
 /* --- for gate.c, which holds JdgGatesLock exclusively ------------------- */
 
@@ -169,9 +172,17 @@ typedef struct JdgLaneSurvey
  * in the database.  Must be called before the snapshot is taken with which
  * they are read.  Takes JdgGatesLock.
  */
-extern List *jdg_lanes_survey(Oid dboid, int max);
+extern List *jdg_lanes_survey(Oid dboid, JdgCarrier carrier, int max);
+
+/*
+ * The owners that have active lanes with this carrier, the one after "after"
+ * first; palloc'd.  Takes JdgGatesLock.
+ */
+extern Oid *jdg_lanes_owners(Oid dboid, JdgCarrier carrier, Oid after,
+							 int *nowners);
 
 /* the same of one owner, all its active lanes; NULL: it has none */
-extern JdgLaneSurvey *jdg_lanes_of(Oid dboid, Oid owner);
+extern JdgLaneSurvey *jdg_lanes_of(Oid dboid, Oid owner,
+								   JdgCarrier carrier);
 
 #endif							/* JDG_SHARED_LANE_H */

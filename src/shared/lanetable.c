@@ -118,9 +118,10 @@ list_of_lane(Oid dboid, const JdgLaneKey *key)
 }
 
 static JdgLanePlace *
-list_of_party(Oid dboid, Oid owner, int32 priority, int32 tenant)
+list_of_party(Oid dboid, Oid owner, JdgCarrier carrier, int32 priority,
+			  int32 tenant)
 {
-	uint32		hash = hash_combine(hash_combine(murmurhash32(dboid),
+	uint32		hash = hash_combine(hash_combine(murmurhash32(dboid) + carrier,
 												 murmurhash32(owner)),
 									hash_combine(murmurhash32(priority),
 												 murmurhash32(tenant)));
@@ -129,9 +130,10 @@ list_of_party(Oid dboid, Oid owner, int32 priority, int32 tenant)
 }
 
 static JdgLanePlace *
-list_of_roster(Oid dboid, Oid owner)
+list_of_roster(Oid dboid, Oid owner, JdgCarrier carrier)
 {
-	uint32		hash = hash_combine(murmurhash32(dboid), murmurhash32(owner));
+	uint32		hash = hash_combine(murmurhash32(dboid) + carrier,
+									murmurhash32(owner));
 
 	return &roster_list[hash % jdg_max_lanes];
 }
@@ -152,22 +154,23 @@ jdg_lane_find(Oid dboid, const JdgLaneKey *key)
 }
 
 JdgRoster *
-jdg_roster_find(Oid dboid, Oid owner)
+jdg_roster_find(Oid dboid, Oid owner, JdgCarrier carrier)
 {
-	for (JdgLanePlace i = *list_of_roster(dboid, owner); i != JDG_NONE;
+	for (JdgLanePlace i = *list_of_roster(dboid, owner, carrier); i != JDG_NONE;
 		 i = jdg_roster_at[i].next)
 	{
-		if (jdg_roster_at[i].dboid == dboid && jdg_roster_at[i].owner == owner)
+		if (jdg_roster_at[i].dboid == dboid && jdg_roster_at[i].owner == owner &&
+			jdg_roster_at[i].carrier == carrier)
 			return &jdg_roster_at[i];
 	}
 	return NULL;
 }
 
 static JdgRoster *
-make_roster(Oid dboid, Oid owner)
+make_roster(Oid dboid, Oid owner, JdgCarrier carrier)
 {
-	JdgRoster  *r = jdg_roster_find(dboid, owner);
-	JdgLanePlace *list = list_of_roster(dboid, owner);
+	JdgRoster  *r = jdg_roster_find(dboid, owner, carrier);
+	JdgLanePlace *list = list_of_roster(dboid, owner, carrier);
 	JdgLanePlace i = jdg_lanes->free_roster;
 
 	if (r != NULL)
@@ -178,6 +181,7 @@ make_roster(Oid dboid, Oid owner)
 	jdg_lanes->rosters = Max(jdg_lanes->rosters, i + 1);
 	r->dboid = dboid;
 	r->owner = owner;
+	r->carrier = carrier;
 	r->level = JDG_NONE;
 	r->next = *list;
 	*list = i;
@@ -188,7 +192,7 @@ static void
 free_roster(JdgRoster *r)
 {
 	JdgLanePlace i = r - jdg_roster_at;
-	JdgLanePlace *at = list_of_roster(r->dboid, r->owner);
+	JdgLanePlace *at = list_of_roster(r->dboid, r->owner, r->carrier);
 
 	while (*at != i)
 		at = &jdg_roster_at[*at].next;
@@ -211,9 +215,9 @@ compare_turns(const pairingheap_node *a, const pairingheap_node *b, void *arg)
 }
 
 static JdgLevel *
-make_level(Oid dboid, Oid owner, int32 priority)
+make_level(Oid dboid, Oid owner, JdgCarrier carrier, int32 priority)
 {
-	JdgRoster  *r = make_roster(dboid, owner);
+	JdgRoster  *r = make_roster(dboid, owner, carrier);
 	JdgLanePlace *at = &r->level;
 	JdgLevel   *l;
 	JdgLanePlace i;
@@ -253,14 +257,15 @@ free_level(JdgLevel *l)
 }
 
 JdgParty *
-jdg_party_find(Oid dboid, Oid owner, int32 priority, int32 tenant)
+jdg_party_find(Oid dboid, Oid owner, JdgCarrier carrier, int32 priority,
+			   int32 tenant)
 {
-	for (JdgLanePlace i = *list_of_party(dboid, owner, priority, tenant); i != JDG_NONE;
+	for (JdgLanePlace i = *list_of_party(dboid, owner, carrier, priority, tenant); i != JDG_NONE;
 		 i = jdg_party_at[i].next)
 	{
 		JdgParty   *p = &jdg_party_at[i];
 
-		if (p->dboid == dboid && p->owner == owner &&
+		if (p->dboid == dboid && p->owner == owner && p->carrier == carrier &&
 			p->priority == priority && p->tenant == tenant)
 			return p;
 	}
@@ -268,22 +273,24 @@ jdg_party_find(Oid dboid, Oid owner, int32 priority, int32 tenant)
 }
 
 static JdgParty *
-make_party(Oid dboid, Oid owner, int32 priority, int32 tenant)
+make_party(Oid dboid, Oid owner, JdgCarrier carrier, int32 priority,
+		   int32 tenant)
 {
-	JdgParty   *p = jdg_party_find(dboid, owner, priority, tenant);
-	JdgLanePlace *list = list_of_party(dboid, owner, priority, tenant);
+	JdgParty   *p = jdg_party_find(dboid, owner, carrier, priority, tenant);
+	JdgLanePlace *list = list_of_party(dboid, owner, carrier, priority, tenant);
 	JdgLevel   *l;
 	JdgLanePlace i = jdg_lanes->free_party;
 
 	if (p != NULL)
 		return p;
-	l = make_level(dboid, owner, priority);
+	l = make_level(dboid, owner, carrier, priority);
 	Assert(i != JDG_NONE);
 	p = &jdg_party_at[i];
 	jdg_lanes->free_party = p->next;
 	memset(p, 0, sizeof(JdgParty));
 	p->dboid = dboid;
 	p->owner = owner;
+	p->carrier = carrier;
 	p->priority = priority;
 	p->tenant = tenant;
 	p->level = l - jdg_level_at;
@@ -298,7 +305,8 @@ static void
 free_party(JdgParty *p)
 {
 	JdgLanePlace i = p - jdg_party_at;
-	JdgLanePlace *at = list_of_party(p->dboid, p->owner, p->priority, p->tenant);
+	JdgLanePlace *at = list_of_party(p->dboid, p->owner, p->carrier,
+									 p->priority, p->tenant);
 	JdgLevel   *l = &jdg_level_at[p->level];
 
 	Assert(p->nactive == 0);
@@ -448,7 +456,7 @@ jdg_lane_get(Oid dboid, const JdgLaneKey *key, int32 tenant)
 	i = jdg_lanes->jdg_lane_free;
 	lane = &jdg_lane_at[i];
 	jdg_lanes->jdg_lane_free = lane->next;
-	p = make_party(dboid, key->owner, key->priority,
+	p = make_party(dboid, key->owner, jdg_lane_carrier(key->lane), key->priority,
 				   rest ? JDG_ANY_TENANT : tenant);
 	p->nlanes++;
 	lane->dboid = dboid;

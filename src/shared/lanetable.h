@@ -62,6 +62,7 @@ typedef struct JdgParty
 {
 	Oid			dboid;
 	Oid			owner;
+	JdgCarrier	carrier;
 	int32		priority;
 	int32		tenant;
 	JdgLanePlace next;			/* with the same hash, or free */
@@ -76,7 +77,7 @@ typedef struct JdgParty
 	JdgLanePlace passed;		/* while a pick passes over it */
 } JdgParty;
 
-/* parties of an owner and priority */
+/* parties of an owner, carrier and priority */
 typedef struct JdgLevel
 {
 	int32		priority;
@@ -89,11 +90,12 @@ typedef struct JdgLevel
 	uint64		time;			/* of the party that ran last, before */
 } JdgLevel;
 
-/* levels of an owner */
+/* levels of an owner and carrier */
 typedef struct JdgRoster
 {
 	Oid			dboid;
 	Oid			owner;
+	JdgCarrier	carrier;
 	JdgLanePlace next;			/* with the same hash, or free */
 	JdgLanePlace level;			/* of the highest priority */
 } JdgRoster;
@@ -131,9 +133,9 @@ extern JdgStripe *jdg_stripe_of(Oid dboid, Oid owner);
 
 /* return NULL if there is none */
 extern JdgLane *jdg_lane_find(Oid dboid, const JdgLaneKey *key);
-extern JdgRoster *jdg_roster_find(Oid dboid, Oid owner);
-extern JdgParty *jdg_party_find(Oid dboid, Oid owner, int32 priority,
-								int32 tenant);
+extern JdgRoster *jdg_roster_find(Oid dboid, Oid owner, JdgCarrier carrier);
+extern JdgParty *jdg_party_find(Oid dboid, Oid owner, JdgCarrier carrier,
+								int32 priority, int32 tenant);
 
 /* the lane, made idle if there is none; NULL: there is no room */
 extern JdgLane *jdg_lane_get(Oid dboid, const JdgLaneKey *key, int32 tenant);

@@ -19,7 +19,7 @@ jdg_queue_load(Oid dboid, int queue_id)
 {
 	int			n = 0;
 
-	for (int i = 0; i < jdg_max_workers; i++)
+	for (int i = 0; i < jdg_slots_count(); i++)
 	{
 		JdgSlot    *slot = &jdg_slots[i];
 

@@ -27,7 +27,7 @@
 typedef struct Slots
 {
 	pg_atomic_uint32 dead;		/* slots in state JDG_SLOT_DEAD */
-	JdgSlot		slot[FLEXIBLE_ARRAY_MEMBER];	/* jdg_max_workers */
+	JdgSlot		slot[FLEXIBLE_ARRAY_MEMBER];	/* jdg_slots_count() */
 } Slots;
 
 static Slots *slots = NULL;
@@ -37,7 +37,7 @@ static Size
 slots_size(void)
 {
 	return add_size(offsetof(Slots, slot),
-					mul_size(jdg_max_workers, sizeof(JdgSlot)));
+					mul_size(jdg_slots_count(), sizeof(JdgSlot)));
 }
 
 /* JdgShmemPart.init of the slots. */
@@ -50,7 +50,7 @@ slots_init(void *at, bool found)
 		return;
 	memset(slots, 0, slots_size());
 	pg_atomic_init_u32(&slots->dead, 0);
-	for (int i = 0; i < jdg_max_workers; i++)
+	for (int i = 0; i < jdg_slots_count(); i++)
 		SpinLockInit(&jdg_slots[i].mutex);
 }
 
@@ -58,13 +58,14 @@ const JdgShmemPart jdg_slots_shmem = {
 	"jadugar slots", slots_size, slots_init
 };
 
-int
-jdg_slot_allocate(Oid dboid, Oid owner)
+/* Reserves a free slot from "first" on, before "end". */
+static int
+allocate(int first, int end, Oid dboid, Oid owner)
 {
 	int			found = -1;
 
 	LWLockAcquire(JdgSharedLock, LW_EXCLUSIVE);
-	for (int i = 0; i < jdg_max_workers; i++)
+	for (int i = first; i < end; i++)
 	{
 		JdgSlot    *slot = &jdg_slots[i];
 
@@ -72,6 +73,7 @@ jdg_slot_allocate(Oid dboid, Oid owner)
 			continue;
 		SpinLockAcquire(&slot->mutex);
 		slot->state = JDG_SLOT_STARTING;
+		slot->http = i >= jdg_max_workers;
 		slot->generation++;
 		slot->dboid = dboid;
 		slot->owner = owner;
@@ -98,6 +100,18 @@ jdg_slot_allocate(Oid dboid, Oid owner)
 	}
 	LWLockRelease(JdgSharedLock);
 	return found;
+}
+
+int
+jdg_slot_allocate(Oid dboid, Oid owner)
+{
+	return allocate(0, jdg_max_workers, dboid, owner);
+}
+
+int
+jdg_slot_allocate_http(Oid dboid, Oid owner)
+{
+	return allocate(jdg_max_workers, jdg_slots_count(), dboid, owner);
 }
 
 int
@@ -168,7 +182,7 @@ find_in_slot(JdgSlot *slot, Oid dboid, int64 task_id)
 bool
 jdg_slot_find_task(Oid dboid, int64 task_id, JdgTaskPhase *phase)
 {
-	for (int i = 0; i < jdg_max_workers; i++)
+	for (int i = 0; i < jdg_slots_count(); i++)
 	{
 		JdgSlot    *slot = &jdg_slots[i];
 		int			j;
@@ -235,12 +249,13 @@ jdg_slot_died_with(Oid dboid, int64 task_id)
 bool
 jdg_slot_cancel_task(Oid dboid, int64 task_id, JdgCancelKind kind, Oid by)
 {
-	for (int i = 0; i < jdg_max_workers; i++)
+	for (int i = 0; i < jdg_slots_count(); i++)
 	{
 		JdgSlot    *slot = &jdg_slots[i];
 		bool		asked = false;
 		bool		running = false;
 		bool		found;
+		Latch	   *latch = NULL;
 		int			j;
 
 		SpinLockAcquire(&slot->mutex);
@@ -254,10 +269,14 @@ jdg_slot_cancel_task(Oid dboid, int64 task_id, JdgCancelKind kind, Oid by)
 			slot->task[j].cancelled_at = jdg_now();
 			slot->task[j].cancelled_by = by;
 			running = slot->task[j].phase == JDG_TASK_RUNNING;
-			if (running)
+			if (slot->http)
+				latch = slot->latch;
+			else if (running)
 				(void) kill(slot->pid, SIGINT);
 		}
 		SpinLockRelease(&slot->mutex);
+		if (latch != NULL)
+			SetLatch(latch);
 		if (running)
 		{
 			JdgDb	   *db = jdg_db_lookup(dboid, false);
@@ -320,7 +339,7 @@ jdg_slots_running(Oid dboid, int64 *ids, int max)
 {
 	int			n = 0;
 
-	for (int i = 0; i < jdg_max_workers; i++)
+	for (int i = 0; i < jdg_slots_count(); i++)
 	{
 		JdgSlot    *slot = &jdg_slots[i];
 

@@ -1,7 +1,8 @@
 /*-------------------------------------------------------------------------
  *
  * slot.h
- *	  Worker slots: one per possible worker, shared by all databases.
+ *	  Worker slots: one per possible worker, and one per possible process that
+ *	  sends requests, shared by all databases.
  *
  * A scheduler allocates a slot before it registers the worker, the worker
  * fills it, and it is released when the worker has ended:
@@ -10,6 +11,10 @@
  *	                                BUSY -> DEAD (inside a task) -> FREE
  *
  * The scheduler charges the task of a dead slot, then frees the slot.
+ *
+ * The slot of a process that sends requests (src/request/) has all requests that
+ * are under way; "current" is not used, and it is never DEAD: the scheduler
+ * settles the rows that it leaves, as after a crash.
  *
  * A worker publishes a task in its slot before it locks the task's row, and
  * sets "locked" when it has the lock.  A request to cancel a task is left
@@ -26,6 +31,7 @@
 #include "storage/spin.h"
 
 #include "base/module.h"
+#include "base/settings.h"
 #include "shared/limit.h"
 
 /* maximum number of tasks in a group */
@@ -69,6 +75,7 @@ typedef struct JdgCall
 typedef struct JdgSlotTask
 {
 	int64		task_id;		/* of a call: its event, negative */
+	Oid			owner;
 	JdgCall		call;			/* a call, and no task */
 	int			queue_id;
 	int			attempt;
@@ -80,12 +87,16 @@ typedef struct JdgSlotTask
 	bool		limited;		/* it holds places */
 	JdgPlaces	places;
 	bool		standalone;
+	/* of a request: */
+	TimestampTz started_at;
+	TimestampTz deadline;
 } JdgSlotTask;
 
 typedef struct JdgSlot
 {
 	slock_t		mutex;
 	JdgSlotState state;
+	bool		http;			/* of a process that sends requests */
 	uint32		generation;		/* changes at every begin of a task */
 	Oid			dboid;
 	Oid			owner;
@@ -112,16 +123,24 @@ typedef struct JdgSlot
 	int64		busy_us;		/* time spent in tasks, in microseconds */
 } JdgSlot;
 
-/* all slots, jdg_max_workers of them */
+/* all slots: jdg_max_workers of them, then jdg_max_http_processes */
 extern JdgSlot *jdg_slots;
+
+static inline int
+jdg_slots_count(void)
+{
+	return jdg_max_workers + jdg_max_http_processes;
+}
 
 extern const JdgShmemPart jdg_slots_shmem;
 
 /*
- * Reserve a free slot; -1 if there is none.  The caller registers a worker
- * with this number, or frees the slot.  Takes JdgSharedLock.
+ * Reserve a free slot, of a worker or of a process that sends requests; -1 if
+ * there is none.  The caller registers a process with this number, or frees the
+ * slot.  Takes JdgSharedLock.
  */
 extern int	jdg_slot_allocate(Oid dboid, Oid owner);
+extern int	jdg_slot_allocate_http(Oid dboid, Oid owner);
 
 /* make it free; the caller offers it to others, see pool.h */
 extern void jdg_slot_clear_all(JdgSlot *slot);
@@ -177,7 +196,7 @@ extern TimestampTz jdg_slots_enforce_cancels(Oid dboid);
 
 /*
  * The ids of all tasks that workers of a database hold or try to lock, at
- * most jdg_max_workers * JDG_GROUP_MAX.
+ * most jdg_slots_count() * JDG_GROUP_MAX.
  */
 extern int	jdg_slots_running(Oid dboid, int64 *ids, int max);
 

@@ -3,7 +3,7 @@
  * work.c
  *	  A transaction of one of our processes, see work.h.
  *
- * Runs in the scheduler.
+ * Runs in the scheduler, and in processes that send requests.
  *
  *-------------------------------------------------------------------------
  */
@@ -23,7 +23,7 @@ static MemoryContext caller_context = NULL;
 
 /* Starts the transaction, READ COMMITTED regardless of the defaults. */
 static void
-begin(bool wait_for_disk)
+start(void)
 {
 	caller_context = CurrentMemoryContext;
 	SetCurrentStatementStartTimestamp();
@@ -31,6 +31,13 @@ begin(bool wait_for_disk)
 	XactIsoLevel = XACT_READ_COMMITTED;
 	XactReadOnly = false;
 	jdg_lock_extension();
+	MemoryContextSwitchTo(caller_context);
+}
+
+static void
+begin(bool wait_for_disk)
+{
+	start();
 	if (!wait_for_disk)
 		(void) set_config_option("synchronous_commit", "off", PGC_USERSET,
 								 PGC_S_SESSION, GUC_ACTION_LOCAL, true, 0,
@@ -57,6 +64,20 @@ jdg_work_end(void)
 {
 	jdg_internal_end(&internal);
 	PopActiveSnapshot();
+	CommitTransactionCommand();
+	MemoryContextSwitchTo(caller_context);
+	pgstat_report_stat(false);
+}
+
+void
+jdg_work_begin_bare(void)
+{
+	start();
+}
+
+void
+jdg_work_end_bare(void)
+{
 	CommitTransactionCommand();
 	MemoryContextSwitchTo(caller_context);
 	pgstat_report_stat(false);

@@ -26,4 +26,8 @@ extern void jdg_work_end(void);
  */
 extern void jdg_work_begin_async(void);
 
+/* the same without a snapshot, and outside bookkeeping */
+extern void jdg_work_begin_bare(void);
+extern void jdg_work_end_bare(void);
+
 #endif							/* JDG_SHARED_WORK_H */

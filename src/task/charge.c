@@ -3,10 +3,10 @@
  * charge.c
  *	  Settles tasks whose worker process ended while it ran them.
  *
- * Runs in the scheduler.  There are two sources.  A slot in state DEAD: its
+ * Runs in the scheduler.  There are three sources.  A slot in state DEAD: its
  * worker ended alone, terminated or by a FATAL error.  After a crash of the
- * whole server: the notes of shared/suspect.h, and standalone rows that no
- * worker holds.  The row is locked, settled and committed; the slot or the
+ * whole server: the notes of shared/suspect.h, and rows in state x that no
+ * process holds.  And a process that sent requests has ended: such rows, too.  The row is locked, settled and committed; the slot or the
  * note is cleared only afterwards.  A scheduler that dies in between charges
  * the task again rather than never.
  *
@@ -382,6 +382,17 @@ charge_after_crash(void)
 		ReThrowError(failed);
 }
 
+/* A process that sent requests has ended, and has left some. */
+static void
+charge_left(void)
+{
+	ErrorData  *failed = NULL;
+
+	charge_orphans(&failed);
+	if (failed != NULL)
+		ReThrowError(failed);
+}
+
 TimestampTz
 jdg_charge(JdgDb *db, uint32 why)
 {
@@ -389,6 +400,8 @@ jdg_charge(JdgDb *db, uint32 why)
 
 	if (!started)
 		charge_after_crash();
+	else if (pg_atomic_exchange_u32(&db->orphans, 0) != 0)
+		charge_left();
 	started = true;
 	return charge_dead(db);
 }

@@ -47,7 +47,6 @@
 #include "task/claim.h"
 #include "task/hold.h"
 #include "task/key.h"
-#include "task/lanes.h"
 #include "task/limits.h"
 #include "task/ready.h"
 #include "task/taskslot.h"
@@ -142,11 +141,12 @@ limits_of_head(const JdgSource *src, const JdgTask *look, JdgLimits *room)
 {
 	JdgTask		task;
 
-	if (!jdg_limits_vary(src->look.tenant))
+	if (look->endpoint_id == 0 && !jdg_limits_vary(src->look.tenant))
 		return &src->limits;
 	task = *look;
 	task.concurrency_key = jdg_task_slot_text(src->slot, JDG_A_CONCURRENCY_KEY);
 	task.tenant = jdg_task_slot_text(src->slot, JDG_A_TENANT);
+	task.host = jdg_task_slot_text(src->slot, JDG_A_HOST);
 	*room = src->limits;
 	jdg_limits_add(&task, src->look.tenant, room);
 	return room;
@@ -157,13 +157,14 @@ static bool
 is_own_lane(const JdgSource *src, const JdgTask *look)
 {
 	TupleTableSlot *row = src->slot;
+	JdgTask		t = *look;
 
 	if (src->look.lane == NULL)
 		return false;
-	return src->look.key.lane == jdg_lane_of(look->owner,
-											 jdg_task_slot_text(row, JDG_A_TENANT),
-											 look->command_id,
-											 jdg_task_slot_text(row, JDG_A_CONCURRENCY_KEY));
+	t.tenant = jdg_task_slot_text(row, JDG_A_TENANT);
+	t.concurrency_key = jdg_task_slot_text(row, JDG_A_CONCURRENCY_KEY);
+	t.host = jdg_task_slot_text(row, JDG_A_HOST);
+	return src->look.key.lane == jdg_task_lane(&t);
 }
 
 /*
@@ -230,6 +231,20 @@ refuse_head(Claim *c, JdgSource *src, const JdgTask *look,
 	jdg_gates_park(&none, limits, c->now, c->reader.epoch);
 }
 
+/*
+ * Is it an HTTP task that fails rather than wait for a breaker, which has
+ * refused it?
+ */
+static bool
+fails_when_open(const Claim *c, const JdgTask *look, const JdgLimits *limits)
+{
+	JdgRefusal	why;
+
+	return jdg_lane_fails_when_open(look->lane) &&
+		jdg_gates_refusing(limits, c->now, &why) >= 0 &&
+		why == JDG_REFUSED_BREAKER;
+}
+
 /* Claims the task at a source's head; false if that is not possible now. */
 static bool
 take_head(Claim *c, JdgSource *src, const JdgTask *look)
@@ -240,6 +255,16 @@ take_head(Claim *c, JdgSource *src, const JdgTask *look)
 
 	if (take_row(c, src->slot, look, limits, &refusing))
 	{
+		src->taken++;
+		return true;
+	}
+	if (refusing >= 0 && fails_when_open(c, look, limits))
+	{
+		static const JdgLimits none = {0};
+
+		if (!take_row(c, src->slot, look, &none, &refusing))
+			return false;
+		c->tasks[c->ntasks - 1].circuit_open = true;
 		src->taken++;
 		return true;
 	}
@@ -409,8 +434,8 @@ claim_next(Claim *c, bool *more)
 }
 
 int
-jdg_claim(JdgSlot *slot, Oid owner, JdgTask *tasks, int max,
-		  JdgJoinCheck join, MemoryContext mcxt, bool *more)
+jdg_claim(JdgSlot *slot, Oid owner, JdgCarrier carrier, JdgTask *tasks,
+		  int max, JdgJoinCheck join, MemoryContext mcxt, bool *more)
 {
 	Claim	   *c = palloc(sizeof(Claim));
 	bool		full = false;
@@ -433,7 +458,7 @@ jdg_claim(JdgSlot *slot, Oid owner, JdgTask *tasks, int max,
 	found = !jdg_claims_paused();
 	if (found)
 	{
-		jdg_reader_init(&c->reader, c->db, owner);
+		jdg_reader_init(&c->reader, c->db, owner, carrier);
 		found = jdg_reader_next(&c->reader);
 	}
 	PopActiveSnapshot();

@@ -8,6 +8,7 @@
 #ifndef JDG_TASK_CLAIM_H
 #define JDG_TASK_CLAIM_H
 
+#include "shared/lanekey.h"
 #include "shared/slot.h"
 #include "task/task.h"
 
@@ -24,14 +25,16 @@ typedef enum JdgJoin
 typedef JdgJoin (*JdgJoinCheck) (const JdgTask *task, int n);
 
 /*
- * Claims up to "max" ready tasks of "owner" in order of priority, run_at, id:
+ * Claims up to "max" ready tasks of "owner" with this carrier in order of priority, run_at, id:
  * publishes each in the slot, locks its row and checks it again.  Skips rows
  * that other transactions have locked.  In a transaction, without a pushed
  * snapshot.  Sets "more" if ready tasks may be left.  A task with a rate or a
  * breaker has JdgTask.limits; the caller asks jdg_gates_begin() when it begins.
+ * One with JdgTask.circuit_open is to fail.
  */
-extern int	jdg_claim(JdgSlot *slot, Oid owner, JdgTask *tasks, int max,
-					  JdgJoinCheck join, MemoryContext mcxt, bool *more);
+extern int	jdg_claim(JdgSlot *slot, Oid owner, JdgCarrier carrier,
+					  JdgTask *tasks, int max, JdgJoinCheck join,
+					  MemoryContext mcxt, bool *more);
 
 /*
  * Claims one given task, if it is ready and free.  The slot holds that task from

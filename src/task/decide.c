@@ -38,8 +38,8 @@ decide_failed(JdgTask *t, const JdgOutcome *o, JdgDecision *d)
 		int64		delay = jdg_retry_delay(t->retry, t->attempt);
 
 		d->stays = true;
-		d->run_at = o->finished_at + delay;
-		d->state = delay > 0 ? JDG_STATE_SCHEDULED : jdg_ready_state(t);
+		d->run_at = Max(o->finished_at + delay, o->not_before);
+		d->state = o->pause ? JDG_STATE_PAUSED : d->run_at > o->finished_at ? JDG_STATE_SCHEDULED : jdg_ready_state(t);
 	}
 }
 
@@ -134,6 +134,11 @@ jdg_decide(JdgTask *t, const JdgOutcome *o, JdgDecision *d)
 		case JDG_END_PAUSED:
 			d->stays = true;
 			d->state = JDG_STATE_PAUSED;
+			d->run_at = t->run_at;
+			break;
+		case JDG_END_HANDED:
+			d->stays = true;
+			d->state = jdg_ready_state(t);
 			d->run_at = t->run_at;
 			break;
 		case JDG_END_AWAITS:

@@ -20,7 +20,9 @@ typedef enum JdgEnd
 	JDG_END_LOST,				/* a standalone command's worker died */
 	JDG_END_CRASHED,			/* its worker died: charged, alone next */
 	JDG_END_PAUSED,				/* stopped by pause_task: back, uncharged */
-	JDG_END_AWAITS				/* has started a run, and ends with it */
+	JDG_END_AWAITS,				/* has started a run, and ends with it */
+	JDG_END_HANDED				/* its payload is filled in: the http process
+								 * goes on */
 } JdgEnd;
 
 typedef struct JdgOutcome
@@ -39,6 +41,8 @@ typedef struct JdgOutcome
 	int64		snooze_us;
 	bool		guilty;			/* of its worker's death, with JDG_END_LOST */
 	bool		no_retry;		/* whatever the policy says */
+	TimestampTz not_before;		/* of the next attempt; 0: the policy says */
+	bool		pause;			/* instead of the next attempt */
 	const char *cleanup;		/* hooks of its handler, signatures */
 	const char *on_error;
 } JdgOutcome;

@@ -32,11 +32,11 @@
 #include "shared/shmem.h"
 #include "task/enqueue.h"
 #include "task/key.h"
-#include "task/lanes.h"
 #include "task/locktask.h"
 #include "task/prepare.h"
 #include "task/resolve.h"
 #include "task/room.h"
+#include "task/target.h"
 #include "task/tenant_quota.h"
 #include "task/unique.h"
 #include "task/wakeup.h"
@@ -246,7 +246,8 @@ rewrite_task(const JdgTask *t, int64 task_id, bool all)
 		"retry = $retry, max_attempts = $max_attempts, "
 		"settings = $settings, metadata = $metadata, tenant = $tenant, "
 		"trace = $trace, transaction = $transaction, isolate = $isolate, "
-		"expect_rows = $expect_rows, lane = $lane, fallback = NULL "
+		"expect_rows = $expect_rows, lane = $lane, fallback = NULL, "
+		"endpoint_id = NULLIF($endpoint_id, 0), host = $host "
 		"WHERE task_id = $task_id"
 	};
 	Datum		v[4] = {Int64GetDatum(task_id),
@@ -273,6 +274,8 @@ rewrite_task(const JdgTask *t, int64 task_id, bool all)
 	jdg_bind_char_or_null(&p, "expect_rows",
 						  jdg_expect_rows_out(t->expect_rows));
 	jdg_bind_int32(&p, "lane", t->lane);
+	jdg_bind_int32(&p, "endpoint_id", t->endpoint_id);
+	jdg_bind_text(&p, "host", t->host);
 	jdg_run_params(&rewrite, &p, 0);
 }
 
@@ -324,16 +327,17 @@ resolve_conflict(JdgTask *t, int64 holder, OnConflict how)
 		given_up = jdg_key_task_moved(&old);
 	t->state = old.state;
 	t->key_place = old.key_place;
-	t->lane = jdg_lane_of(old.owner, t->tenant,
-						  how == CONFLICT_REPLACE ? t->command_id : old.command_id,
-						  old.concurrency_key);
-	rewrite_task(t, holder, how == CONFLICT_REPLACE);
 	if (how == CONFLICT_REPLACE)
 	{
 		old.priority = t->priority;
-		old.lane = t->lane;
 		old.tenant = t->tenant;
+		old.command_id = t->command_id;
+		jdg_target_find(t);
+		old.endpoint_id = t->endpoint_id;
+		old.host = t->host;
+		t->lane = old.lane = jdg_task_lane(&old);
 	}
+	rewrite_task(t, holder, how == CONFLICT_REPLACE);
 	if (given_up)
 		jdg_key_place_given_up(&old);
 	jdg_wake_at_commit(old.owner, &old);

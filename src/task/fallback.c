@@ -144,7 +144,8 @@ write_row(const JdgTask *t)
 	static JdgQuery q = {
 		"UPDATE jadugar_internal.task SET command_id = $command_id, "
 		"transaction = $transaction, expect_rows = $expect_rows, "
-		"lane = $lane, fallback = $fallback WHERE task_id = $task_id"
+		"lane = $lane, fallback = $fallback, endpoint_id = NULL, host = NULL "
+		"WHERE task_id = $task_id"
 	};
 	JdgParams	p = {0};
 
@@ -165,8 +166,9 @@ jdg_fallback_begin(JdgTask *t, const JdgOutcome *o, const JdgDecision *d)
 	Assert(t->fallback == NULL);
 	t->fallback = keep_first(t, o, d);
 	take_command(t);
-	t->lane = jdg_lane_of(t->owner, t->tenant, t->command_id,
-						  t->concurrency_key);
+	t->endpoint_id = 0;
+	t->host = NULL;
+	t->lane = jdg_task_lane(t);
 	if (!t->unwritten)
 		write_row(t);
 	JDG_FAULT("fallback-begun");

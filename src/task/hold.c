@@ -23,6 +23,7 @@ jdg_slot_hold(JdgSlot *slot, const JdgTask *task, const JdgLimits *limits)
 	SpinLockAcquire(&slot->mutex);
 	st = &slot->task[slot->ntasks];
 	st->task_id = task->task_id;
+	st->owner = task->owner;
 	st->call.subscription_id = 0;
 	st->queue_id = task->queue_id;
 	st->attempt = task->attempt;

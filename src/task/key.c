@@ -274,7 +274,8 @@ bool
 jdg_key_may_be_kept(const JdgTask *t, const JdgOutcome *o)
 {
 	return t->concurrency_key != NULL &&
-		(o->end == JDG_END_SNOOZED || o->end == JDG_END_AWAITS);
+		(o->end == JDG_END_SNOOZED || o->end == JDG_END_AWAITS ||
+		 o->end == JDG_END_HANDED);
 }
 
 void

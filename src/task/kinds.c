@@ -13,6 +13,7 @@
 #include "access/skey.h"
 #include "access/table.h"
 #include "access/tableam.h"
+#include "catalog/pg_type.h"
 #include "miscadmin.h"
 #include "utils/builtins.h"
 #include "utils/fmgroids.h"
@@ -21,6 +22,7 @@
 
 #include "base/compat.h"
 #include "base/objects.h"
+#include "base/spi.h"
 #include "shared/gate.h"
 #include "task/kinds.h"
 #include "task/task.h"
@@ -175,6 +177,24 @@ walk_end(Walk *w)
 	table_close(w->heap, NoLock);
 }
 
+/* Has a role HTTP tasks, ready or not? */
+static bool
+has_requests(Oid owner)
+{
+	static JdgQuery q = {
+		"SELECT FROM jadugar_internal.task WHERE owner = $1 "
+		"AND endpoint_id IS NOT NULL LIMIT 1", 1, {OIDOID}
+	};
+	Datum		v[1] = {ObjectIdGetDatum(owner)};
+	JdgInternal in;
+	bool		found;
+
+	jdg_internal_begin(&in);
+	found = jdg_run(&q, v, NULL, 1) > 0;
+	jdg_internal_end(&in);
+	return found;
+}
+
 bool
 jdg_kinds_make_lanes(JdgDb *db, Oid owner, bool *complete)
 {
@@ -189,8 +209,13 @@ jdg_kinds_make_lanes(JdgDb *db, Oid owner, bool *complete)
 		if (jdg_lane_make(db->dboid, &w.at, tenant_of(&w)))
 			continue;
 		*complete = false;
-		ok = jdg_lane_make(db->dboid, &JDG_REST_KEY(w.at.owner),
-						   JDG_ANY_TENANT);
+		ok = jdg_lane_make(db->dboid,
+						   &JDG_REST_KEY(w.at.owner, JDG_CARRIER_WORKER),
+						   JDG_ANY_TENANT) &&
+			(!has_requests(w.at.owner) ||
+			 jdg_lane_make(db->dboid,
+						   &JDG_REST_KEY(w.at.owner, JDG_CARRIER_HTTP),
+						   JDG_ANY_TENANT));
 		w.skip = true;
 	}
 	walk_end(&w);

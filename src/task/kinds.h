@@ -18,7 +18,7 @@
 
 /*
  * Makes lanes for all kinds of an owner, or with InvalidOid of all owners.  An
- * owner that has too many kinds gets its rest lane, and *complete is false.
+ * owner that has too many kinds gets its rest lanes, and *complete is false.
  * Returns false if there is no room for that either.
  */
 extern bool jdg_kinds_make_lanes(JdgDb *db, Oid owner, bool *complete);

@@ -11,12 +11,13 @@
 
 #include "handler/command.h"
 #include "limit/limit.h"
+#include "shared/lanekey.h"
 #include "task/lanes.h"
 #include "tenant/tenant.h"
 
 int32
 jdg_lane_of(Oid owner, const char *tenant, int64 command_id,
-			const char *concurrency_key)
+			const char *concurrency_key, int32 endpoint_id, const char *host)
 {
 	int32		party = jdg_tenant_lane(tenant);
 	const JdgCommand *c;
@@ -33,14 +34,21 @@ jdg_lane_of(Oid owner, const char *tenant, int64 command_id,
 		own = true;
 	}
 	if (concurrency_key != NULL &&
-		jdg_limit_get(JDG_SCOPE_KEY, owner, concurrency_key,
-					  &limit))
+		jdg_limit_get(JDG_SCOPE_KEY, owner, concurrency_key, &limit))
 	{
 		hash = hash_combine(hash, (uint32) limit.id[1]);
 		own = true;
 	}
+	if (endpoint_id != 0)
+	{
+		hash = hash_combine(hash, (uint32) endpoint_id);
+		if (host != NULL)
+			hash = hash_combine(hash, hash_bytes((const unsigned char *) host,
+												 strlen(host)));
+		return JDG_LANE_HTTP | (hash & (JDG_LANE_FAILS - 1));
+	}
 	if (!own)
 		return party;
-	hash &= 0x7fffffff;
+	hash &= JDG_LANE_HTTP - 1;
 	return hash == 0 ? 1 : (int32) hash;
 }

@@ -7,6 +7,7 @@
  */
 #include "postgres.h"
 
+#include "endpoint/endpoint.h"
 #include "handler/command.h"
 #include "limit/limit.h"
 #include "task/limits.h"
@@ -82,6 +83,27 @@ jdg_limits_vary(int32 tenant)
 		jdg_limits_exist(JDG_SCOPE_KEY);
 }
 
+/* The limits of an endpoint, and of the host if payloads name it. */
+static void
+add_endpoint(const JdgTask *task, JdgLimits *limits)
+{
+	JdgEndpoint e;
+	JdgLimit	l[2];
+	int			n;
+
+	if (!jdg_endpoint_get(task->endpoint_id, &e))
+	{
+		JdgLimit	missing = {.scope = JDG_SCOPE_NO_ENDPOINT,
+		.id = {task->endpoint_id, 0}};
+
+		add(limits, missing);
+		return;
+	}
+	n = jdg_endpoint_limits(&e, task->host, l);
+	for (int i = 0; i < n; i++)
+		add(limits, l[i]);
+}
+
 void
 jdg_limits_add(const JdgTask *task, int32 tenant, JdgLimits *limits)
 {
@@ -94,6 +116,8 @@ jdg_limits_add(const JdgTask *task, int32 tenant, JdgLimits *limits)
 		add_tenant(limits, jdg_tenant_lane(task->tenant));
 	if (is_paused(limits))
 		return;
+	if (task->endpoint_id != 0)
+		add_endpoint(task, limits);
 	if (jdg_limits_exist(JDG_SCOPE_HANDLER))
 	{
 		const JdgCommand *c = jdg_command_get(task->command_id);

@@ -31,6 +31,7 @@
 #include "handler/parse.h"
 #include "task/prepare.h"
 #include "task/retry.h"
+#include "task/target.h"
 #include "task/tenant_quota.h"
 
 static void
@@ -176,6 +177,12 @@ find_command(const char *text, Oid owner, JdgCommandKind *kind,
 	if (*kind != JDG_COMMAND_HANDLER)
 		return text;
 
+	if (strcmp(text, JDG_HTTP_COMMAND) == 0)
+	{
+		*kind = JDG_COMMAND_HTTP;
+		return text;
+	}
+
 	/* any role can register a handler: it must not hide flows of others */
 	*h = jdg_handler_get_usable(text, owner);
 	if (*h != NULL)
@@ -218,6 +225,12 @@ jdg_check_fallback(Jsonb *retry, Oid owner)
 		return;
 	error_context_stack = &context;
 	(void) find_command(text, owner, &kind, &standalone, &h);
+	if (kind == JDG_COMMAND_HTTP)
+		ereport(ERROR,
+				(errcode(JDG_ERRCODE_VALIDATION_ERROR),
+				 errmsg("\"%s\" cannot be a fallback", text),
+				 errdetail("A fallback gets the payload and the error, which are not a request."),
+				 errhint("Name a handler that calls jadugar.call_service().")));
 	error_context_stack = context.previous;
 }
 
@@ -278,6 +291,23 @@ expected_rows(const JdgTaskOptions *o, const JdgHandler *h,
 	return rows;
 }
 
+/* Raises VALIDATION_ERROR for an option that a request cannot have. */
+static void
+check_http_options(const JdgTaskOptions *o)
+{
+	const char *option = o->transaction ? "transaction" :
+	o->isolate ? "isolate" : o->settings ? "settings" :
+	o->expect_rows ? "expect_rows" : NULL;
+
+	if (option == NULL)
+		return;
+	ereport(ERROR,
+			(errcode(JDG_ERRCODE_VALIDATION_ERROR),
+			 errmsg("a task that sends a request cannot have %s", option),
+			 errdetail("It runs outside any transaction and session."),
+			 errhint("Leave %s out.", option)));
+}
+
 /*
  * See prepare.h.  The order matters: cheap checks of form first, then the
  * command, then the checks that may run user code.
@@ -326,6 +356,11 @@ jdg_task_prepare(const JdgTaskOptions *o, Oid owner, int32 default_attempts,
 				 errmsg("a task that starts a flow cannot be standalone"),
 				 errdetail("The flow is \"%s\".", o->command),
 				 errhint("Pass transaction => 'standalone' to steps of the flow.")));
+	if (kind == JDG_COMMAND_HTTP)
+	{
+		check_http_options(o);
+		t->transaction = JDG_XACT_HTTP;
+	}
 	t->isolate = o->isolate ? *o->isolate :
 		((h && h->isolate) || queue->isolate);
 	t->expect_rows = expected_rows(o, h, kind, t->transaction);
@@ -353,6 +388,10 @@ jdg_task_prepare(const JdgTaskOptions *o, Oid owner, int32 default_attempts,
 	t->scheduled_for = DT_NOBEGIN;
 	if (h && o->payload)
 		jdg_handler_check_payload(h, o->payload);
+	if (kind == JDG_COMMAND_HTTP && o->payload)
+		jdg_target_check(owner, o->payload);
+	t->endpoint_id = 0;
+	t->host = NULL;
 	if (handler)
 		*handler = h;
 }

@@ -75,7 +75,8 @@ lanes_are_known(JdgDb *db, Oid owner)
  * in force; the lane is parked.  "epoch" was read before the configuration.
  */
 static bool
-init_source(JdgSource *s, const JdgLaneLook *look, uint32 epoch)
+init_source(JdgSource *s, const JdgLaneLook *look, JdgCarrier carrier,
+			uint32 epoch)
 {
 	TimestampTz now = jdg_now();
 	JdgQueue	queue;
@@ -95,6 +96,7 @@ init_source(JdgSource *s, const JdgLaneLook *look, uint32 epoch)
 	if (jdg_gates_yield(look, &s->limits, now, epoch))
 		return false;
 	s->look = *look;
+	s->carrier = carrier;
 	s->taken = 0;
 	s->scan = NULL;
 	s->has_head = false;
@@ -104,7 +106,7 @@ init_source(JdgSource *s, const JdgLaneLook *look, uint32 epoch)
 /* Adds a source that may be read. */
 static void
 add_source(JdgSource **sources, int *n, int *room, const JdgLaneLook *look,
-		   uint32 epoch)
+		   JdgCarrier carrier, uint32 epoch)
 {
 	if (*n == *room)
 	{
@@ -112,7 +114,7 @@ add_source(JdgSource **sources, int *n, int *room, const JdgLaneLook *look,
 		*sources = *sources == NULL ? palloc(sizeof(JdgSource) * *room) :
 			repalloc(*sources, sizeof(JdgSource) * *room);
 	}
-	*n += init_source(&(*sources)[*n], look, epoch);
+	*n += init_source(&(*sources)[*n], look, carrier, epoch);
 }
 
 static bool
@@ -120,7 +122,7 @@ add_to_reader(void *arg, const JdgLaneLook *look)
 {
 	JdgReader  *r = arg;
 
-	add_source(&r->source, &r->nsources, &r->room, look, r->epoch);
+	add_source(&r->source, &r->nsources, &r->room, look, r->carrier, r->epoch);
 	return true;
 }
 
@@ -141,13 +143,14 @@ read_epoch(JdgDb *db)
 static JdgPick *pick = NULL;
 
 void
-jdg_reader_init(JdgReader *r, JdgDb *db, Oid owner)
+jdg_reader_init(JdgReader *r, JdgDb *db, Oid owner, JdgCarrier carrier)
 {
 	if (pick == NULL)
 		pick = MemoryContextAlloc(TopMemoryContext, JDG_PICK_SIZE);
 	memset(r, 0, sizeof(JdgReader));
 	r->db = db;
 	r->owner = owner;
+	r->carrier = carrier;
 	r->epoch = read_epoch(db);
 	r->plain = !lanes_are_known(db, owner);
 	r->more = true;
@@ -161,7 +164,7 @@ jdg_reader_init(JdgReader *r, JdgDb *db, Oid owner)
 static void
 look_into_lanes(JdgReader *r)
 {
-	JdgLaneSurvey *s = jdg_lanes_of(r->db->dboid, r->owner);
+	JdgLaneSurvey *s = jdg_lanes_of(r->db->dboid, r->owner, r->carrier);
 	Relation	heap = table_open(jdg_relation_oid("task"), AccessShareLock);
 	Relation	index = index_open(jdg_relation_oid("task_ready"),
 								   AccessShareLock);
@@ -169,7 +172,7 @@ look_into_lanes(JdgReader *r)
 	PushActiveSnapshot(GetTransactionSnapshot());
 	for (int i = 0; s != NULL && i < s->nlanes; i++)
 	{
-		JdgSource	src = {.look = s->lane[i]};
+		JdgSource	src = {.look = s->lane[i],.carrier = r->carrier};
 
 		CHECK_FOR_INTERRUPTS();
 		if (src.look.key.queue_id == JDG_REST_QUEUE)
@@ -229,7 +232,7 @@ jdg_reader_next(JdgReader *r)
 {
 	r->nsources = 0;
 	while (r->nsources == 0 && r->more && !r->plain &&
-		   jdg_lanes_pick(r->db->dboid, r->owner, pick) > 0)
+		   jdg_lanes_pick(r->db->dboid, r->owner, r->carrier, pick) > 0)
 		add_picked(r);
 	if (r->plain && r->more)
 		jdg_kinds_of_queues(r->owner, add_to_reader, r);
@@ -253,7 +256,8 @@ compare_queues(const void *a, const void *b)
 
 /* Adds an owner to a survey, unless none of its lanes may be read. */
 static List *
-add_owner(List *survey, const JdgLaneSurvey *s, uint32 epoch)
+add_owner(List *survey, const JdgLaneSurvey *s, JdgCarrier carrier,
+		  uint32 epoch)
 {
 	JdgReadySurvey *r = palloc0(sizeof(JdgReadySurvey));
 	int			room = 0;
@@ -261,7 +265,7 @@ add_owner(List *survey, const JdgLaneSurvey *s, uint32 epoch)
 	r->owner = s->owner;
 	r->others = s->others;
 	for (int i = 0; i < s->nlanes; i++)
-		add_source(&r->source, &r->nsources, &room, &s->lane[i], epoch);
+		add_source(&r->source, &r->nsources, &room, &s->lane[i], carrier, epoch);
 	if (r->nsources == 0 && r->others == 0)
 		return survey;
 	if (r->nsources > 1)
@@ -275,6 +279,7 @@ typedef struct PlainSurvey
 	List	   *survey;
 	JdgReadySurvey *last;
 	int			room;
+	JdgCarrier	carrier;
 	uint32		epoch;
 	int			max;			/* queues of an owner, others are left out */
 } PlainSurvey;
@@ -296,7 +301,8 @@ add_to_survey(void *arg, const JdgLaneLook *look)
 		p->last->others = 1;
 		return false;
 	}
-	add_source(&p->last->source, &p->last->nsources, &p->room, look, p->epoch);
+	add_source(&p->last->source, &p->last->nsources, &p->room, look,
+			   p->carrier, p->epoch);
 	return true;
 }
 
@@ -313,9 +319,9 @@ has_rest_lane(const JdgLaneSurvey *s)
 }
 
 List *
-jdg_ready_survey(JdgDb *db, int max)
+jdg_ready_survey(JdgDb *db, JdgCarrier carrier, int max)
 {
-	PlainSurvey plain = {.max = PG_INT32_MAX};
+	PlainSurvey plain = {.max = PG_INT32_MAX,.carrier = carrier};
 	ListCell   *lc;
 
 	plain.epoch = read_epoch(db);
@@ -325,16 +331,27 @@ jdg_ready_survey(JdgDb *db, int max)
 		return plain.survey;
 	}
 	plain.max = max;
-	foreach(lc, jdg_lanes_survey(db->dboid, max))
+	foreach(lc, jdg_lanes_survey(db->dboid, carrier, max))
 	{
 		const JdgLaneSurvey *s = lfirst(lc);
 
 		if (has_rest_lane(s))
 			jdg_kinds_of_queues(s->owner, add_to_survey, &plain);
 		else
-			plain.survey = add_owner(plain.survey, s, plain.epoch);
+			plain.survey = add_owner(plain.survey, s, carrier, plain.epoch);
 	}
 	return plain.survey;
+}
+
+/* Are the source's tasks of several carriers, and its head not of the wanted? */
+static bool
+is_other_carrier(JdgSource *src)
+{
+	bool		isnull;
+
+	return src->look.lane == NULL &&
+		jdg_lane_carrier(DatumGetInt32(slot_getattr(src->slot, JDG_A_LANE,
+													&isnull))) != src->carrier;
 }
 
 /* Move a source on to its next ready task. */
@@ -343,10 +360,14 @@ jdg_ready_advance(JdgSource *src)
 {
 	bool		isnull;
 
-	src->has_head = index_getnext_slot(src->scan, ForwardScanDirection,
-									   src->slot);
-	if (!src->has_head)
-		return;
+	do
+	{
+		CHECK_FOR_INTERRUPTS();
+		src->has_head = index_getnext_slot(src->scan, ForwardScanDirection,
+										   src->slot);
+		if (!src->has_head)
+			return;
+	} while (is_other_carrier(src));
 	src->head_priority = DatumGetInt32(slot_getattr(src->slot, JDG_A_PRIORITY, &isnull));
 	src->head.run_at = DatumGetTimestampTz(slot_getattr(src->slot, JDG_A_RUN_AT, &isnull));
 	src->head.task_id = DatumGetInt64(slot_getattr(src->slot, JDG_A_TASK_ID, &isnull));

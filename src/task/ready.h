@@ -24,6 +24,7 @@ typedef struct JdgSource
 	JdgLaneLook look;			/* look.lane NULL: all lanes of the queue,
 								 * from the front */
 	JdgLimits	limits;			/* that all its tasks share */
+	JdgCarrier	carrier;		/* of the tasks that are wanted */
 	int			taken;			/* tasks that were used */
 	IndexScanDesc scan;			/* NULL: not open */
 	ScanKeyData position_key[2];	/* the scan refers to them */
@@ -38,6 +39,7 @@ typedef struct JdgReader
 {
 	JdgDb	   *db;
 	Oid			owner;
+	JdgCarrier	carrier;
 	bool		plain;			/* without lanes */
 	uint32		epoch;			/* of the gates */
 	int			nparties;		/* that take turns */
@@ -47,8 +49,9 @@ typedef struct JdgReader
 	JdgSource  *source;			/* of one party after the other */
 } JdgReader;
 
-/* begins to read ready tasks of an owner; in a transaction */
-extern void jdg_reader_init(JdgReader *r, JdgDb *db, Oid owner);
+/* begins to read ready tasks of an owner and carrier; in a transaction */
+extern void jdg_reader_init(JdgReader *r, JdgDb *db, Oid owner,
+							JdgCarrier carrier);
 
 /*
  * Sets the sources to those that are next: of one priority, those of a party
@@ -87,10 +90,11 @@ typedef struct JdgReadySurvey
 } JdgReadySurvey;
 
 /*
- * For the scheduler: a JdgReadySurvey of each owner with up to "max" sources.
+ * For the scheduler: a JdgReadySurvey of each owner with up to "max" sources of
+ * tasks with this carrier.
  * Those with a limit that has no room are left out.  In a transaction.
  */
-extern List *jdg_ready_survey(JdgDb *db, int max);
+extern List *jdg_ready_survey(JdgDb *db, JdgCarrier carrier, int max);
 
 /* how many ready tasks a source has, locked or not, up to a bound */
 extern int	jdg_ready_count(JdgDb *db, JdgSource *src, int most);

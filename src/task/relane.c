@@ -37,7 +37,6 @@
 #include "base/objects.h"
 #include "base/spi.h"
 #include "shared/work.h"
-#include "task/lanes.h"
 #include "task/relane.h"
 #include "task/task.h"
 #include "task/wakeup.h"
@@ -194,9 +193,7 @@ move_batch(int64 from)
 
 	for (int64 i = 0; i < n; i++)
 	{
-		int32		lane = jdg_lane_of(tasks[i].owner, tasks[i].tenant,
-									   tasks[i].command_id,
-									   tasks[i].concurrency_key);
+		int32		lane = jdg_task_lane(&tasks[i]);
 
 		if (lane == tasks[i].lane)
 			continue;

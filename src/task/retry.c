@@ -42,7 +42,7 @@ static const char *const default_retry_on[] = {
 	"57P01", "57P02", "57P03",	/* shutdown, crash, cannot connect now */
 	"TASK_TIMEOUT", "WORKER_CRASHED", "LEASE_LOST", "QUEUE_FULL",
 	"RATE_LIMITED", "CIRCUIT_OPEN", "SERVICE_UNAVAILABLE",
-	"HTTP_408", "HTTP_425", "HTTP_429", "HTTP_5XX"
+	"HTTP_408", "HTTP_421", "HTTP_425", "HTTP_429", "HTTP_5XX"
 };
 
 /* not retried by default: a service that cannot do it does not learn it */

@@ -51,6 +51,12 @@ JDG_FUNCTION(jdg_run_task_here, JDG_LEVEL_USER)
 				(errcode(JDG_ERRCODE_VALIDATION_ERROR),
 				 errmsg("jadugar.run_task() cannot run a command that must run outside a transaction"),
 				 errhint("Run the command directly, or enqueue it.")));
+	if (t.transaction == JDG_XACT_HTTP)
+		ereport(ERROR,
+				(errcode(JDG_ERRCODE_VALIDATION_ERROR),
+				 errmsg("jadugar.run_task() cannot send a request"),
+				 errdetail("No transaction is open while a request is under way."),
+				 errhint("Use CALL jadugar.request(), or enqueue it.")));
 	t.task_id = jdg_task_next_id();
 	work.task = &t;
 	work.handler = h;

@@ -51,6 +51,7 @@
 #include "task/key.h"
 #include "task/outcome.h"
 #include "task/resolve.h"
+#include "task/handed.h"
 #include "task/settle.h"
 #include "task/tenant_quota.h"
 #include "task/unique.h"
@@ -217,6 +218,8 @@ put_back(JdgTask *t, const JdgOutcome *o, const JdgDecision *d)
 		jdg_wake_at_commit(t->owner, t);
 		return;
 	}
+	if (o->end == JDG_END_HANDED)
+		jdg_handed_write(t);
 	jdg_bind_int64(&p, "task_id", t->task_id);
 	jdg_bind_char(&p, "state", t->state);
 	jdg_bind_bool(&p, "key_place", t->key_place);

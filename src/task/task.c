@@ -20,11 +20,14 @@
 #include "base/rows.h"
 #include "base/spi.h"
 #include "shared/happening.h"
+#include "shared/lanekey.h"
 #include "task/depth.h"
 #include "task/happened.h"
 #include "task/lanes.h"
 #include "task/task.h"
 #include "task/tenant_quota.h"
+
+void		(*jdg_task_target_hook) (JdgTask *task) = NULL;
 
 /* The next task id.  Usable outside jdg_internal_begin() too. */
 int64
@@ -113,8 +116,9 @@ jdg_task_writer_put(JdgTaskWriter *w, JdgTask *t)
 	Datum		v[JDG_A_LAST];
 	bool		isnull[JDG_A_LAST] = {0};
 
-	t->lane = jdg_lane_of(t->owner, t->tenant, t->command_id,
-						  t->concurrency_key);
+	if (t->transaction == JDG_XACT_HTTP)
+		jdg_task_target_hook(t);
+	t->lane = jdg_task_lane(t);
 	v[JDG_A_TASK_ID - 1] = Int64GetDatum(t->task_id);
 	v[JDG_A_OWNER - 1] = ObjectIdGetDatum(t->owner);
 	v[JDG_A_QUEUE_ID - 1] = Int32GetDatum(t->queue_id);
@@ -162,6 +166,9 @@ jdg_task_writer_put(JdgTaskWriter *w, JdgTask *t)
 					jdg_quiet ? jdg_task_quiet_event() : NULL);
 	jdg_set_pointer(v, isnull, JDG_A_FALLBACK - 1, t->fallback);
 	v[JDG_A_LANE - 1] = Int32GetDatum(t->lane);
+	v[JDG_A_ENDPOINT_ID - 1] = Int32GetDatum(t->endpoint_id);
+	isnull[JDG_A_ENDPOINT_ID - 1] = t->endpoint_id == 0;
+	jdg_set_text(v, isnull, JDG_A_HOST - 1, t->host);
 	jdg_rows_put(w->rows, v, isnull);
 	if (t->bounded)
 		jdg_depth_inserted(t->queue_id, 1);
@@ -227,6 +234,8 @@ jdg_task_from_row(uint64 row, JdgTask *t, MemoryContext mcxt)
 	t->event = jdg_col_jsonb(row, 35, mcxt);
 	t->lane = jdg_col_int32(row, 36, 0);
 	t->fallback = jdg_col_jsonb(row, 37, mcxt);
+	t->endpoint_id = jdg_col_int32(row, 38, 0);
+	t->host = jdg_col_text(row, 39, mcxt);
 	t->weight = 0;
 	t->limits = NULL;
 	ItemPointerSetInvalid(&t->tid);
@@ -270,6 +279,17 @@ jdg_task_load(int64 task_id, bool lock, JdgTask *task, MemoryContext mcxt)
 		return false;
 	jdg_task_from_row(0, task, mcxt);
 	return true;
+}
+
+int32
+jdg_task_lane(const JdgTask *t)
+{
+	int32		lane = jdg_lane_of(t->owner, t->tenant, t->command_id,
+								   t->concurrency_key, t->endpoint_id, t->host);
+
+	/* no column has this */
+	return t->endpoint_id != 0 && jdg_lane_fails_when_open(t->lane) ?
+		lane | JDG_LANE_FAILS : lane;
 }
 
 JdgTaskState

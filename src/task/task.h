@@ -119,6 +119,8 @@ typedef struct JdgTask
 	JdgExpectRows expect_rows;
 	Jsonb	   *event;			/* that it is for: event/current.h; or NULL */
 	Jsonb	   *fallback;		/* fallback.h; NULL: its first command runs */
+	int32		endpoint_id;	/* that it calls; 0: none */
+	char	   *host;			/* that it calls, if the payload has the URL */
 	int32		lane;			/* lanes.h; set when the row is written */
 
 	/*
@@ -129,6 +131,7 @@ typedef struct JdgTask
 
 	/* for a worker that has claimed it: shared/lane.h, shared/gate.h */
 	JdgLimits  *limits;			/* if it has a rate, else NULL */
+	bool		circuit_open;	/* it is to fail for that, and holds no place */
 	TimestampTz began;			/* when the rate let it begin; 0: none did */
 	int32		turn_of;		/* the tenant whose party it was claimed from */
 	int32		weight;			/* of that tenant; 0: it takes no turns */
@@ -149,13 +152,22 @@ enum
 	JDG_A_TENANT, JDG_A_TRACE, JDG_A_ON_DEPENDENCY_FAILURE,
 	JDG_A_FLOW_RUN, JDG_A_STEP_ID, JDG_A_STEP, JDG_A_FLOW_DATA,
 	JDG_A_PAUSED_BY, JDG_A_KEY_PLACE, JDG_A_EXPECT_ROWS,
-	JDG_A_SCHEDULE, JDG_A_EVENT, JDG_A_FALLBACK,
-	JDG_A_LAST = JDG_A_FALLBACK
+	JDG_A_SCHEDULE, JDG_A_EVENT, JDG_A_FALLBACK, JDG_A_ENDPOINT_ID, JDG_A_HOST,
+	JDG_A_LAST = JDG_A_HOST
 };
 
 typedef struct JdgTaskWriter JdgTaskWriter;
 
 extern int64 jdg_task_next_id(void);
+
+/*
+ * Its lane: lanes.h.  Of an HTTP task, t->lane says whether it fails while a
+ * breaker is open.
+ */
+extern int32 jdg_task_lane(const JdgTask *task);
+
+/* sets endpoint_id and host of an HTTP task; from target.c, see there */
+extern void (*jdg_task_target_hook) (JdgTask *task);
 
 /*
  * Insert tasks whose fields are all set (task_id by jdg_task_next_id()) but
@@ -218,13 +230,13 @@ extern bool jdg_task_load(int64 task_id, bool lock, JdgTask *task,
 						  MemoryContext mcxt);
 
 /* the columns that jdg_task_from_row() expects, in its order; their number */
-#define JDG_TASK_NCOLUMNS 37
+#define JDG_TASK_NCOLUMNS 39
 #define JDG_TASK_COLUMNS \
 	"task_id, owner, queue_id, priority, state, transaction, isolate, " \
 	"bounded, attempt, max_attempts, crashes, command_id, run_at, " \
 	"created_at, payload, schedule_id, scheduled_for, started_at, timeout, " \
 	"retry, settings, metadata, unique_key, concurrency_key, tenant, trace, " \
 	"on_dependency_failure, flow_run, step_id, step, flow_data, key_place, " \
-	"expect_rows, schedule, event, lane, fallback"
+	"expect_rows, schedule, event, lane, fallback, endpoint_id, host"
 
 #endif							/* JDG_TASK_TASK_H */

@@ -43,6 +43,7 @@
 #include "task/retry.h"
 #include "task/room.h"
 #include "task/settle.h"
+#include "task/target.h"
 #include "task/tenant_quota.h"
 #include "task/wakeup.h"
 
@@ -297,7 +298,8 @@ store_update(const JdgTask *t)
 		"UPDATE jadugar_internal.task SET payload = $payload, priority = $priority, "
 		"run_at = $run_at, queue_id = $queue_id, bounded = $bounded, "
 		"timeout = $timeout, retry = $retry, max_attempts = $max_attempts, "
-		"metadata = $metadata, state = $state, key_place = $key_place "
+		"metadata = $metadata, state = $state, key_place = $key_place, "
+		"lane = $lane, endpoint_id = NULLIF($endpoint_id, 0), host = $host "
 		"WHERE task_id = $task_id"
 	};
 	JdgParams	p = {0};
@@ -314,6 +316,9 @@ store_update(const JdgTask *t)
 	jdg_bind_jsonb(&p, "metadata", t->metadata);
 	jdg_bind_char(&p, "state", t->state);
 	jdg_bind_bool(&p, "key_place", t->key_place);
+	jdg_bind_int32(&p, "lane", t->lane);
+	jdg_bind_int32(&p, "endpoint_id", t->endpoint_id);
+	jdg_bind_text(&p, "host", t->host);
 	jdg_run_params(&q, &p, 0);
 }
 
@@ -374,6 +379,8 @@ check_work(int64 task_id, Jsonb *payload, Jsonb *retry)
 	jdg_check_fallback(retry, t.owner);
 	if (handler != NULL)
 		jdg_handler_check_payload(handler, payload);
+	if (t.transaction == JDG_XACT_HTTP)
+		jdg_target_check(t.owner, payload);
 }
 
 /* update_task(task_id, ...): arguments that are null change nothing */
@@ -393,7 +400,11 @@ JDG_FUNCTION(jdg_update_task, JDG_LEVEL_USER)
 	jdg_internal_begin(&in);
 	hold_idle(a.task_id, in.save_user, &t);
 	if (a.payload)
+	{
 		t.payload = a.payload;
+		jdg_target_find(&t);
+		t.lane = jdg_task_lane(&t);
+	}
 	if (a.priority)
 		t.priority = jdg_tenant_priority(t.tenant, *a.priority);
 	if (a.run_at)

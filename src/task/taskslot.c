@@ -76,6 +76,7 @@ jdg_task_head_from_slot(TupleTableSlot *s, JdgTask *t)
 	t->attempt = DatumGetInt32(attr(s, JDG_A_ATTEMPT, &isnull));
 	t->max_attempts = DatumGetInt32(attr(s, JDG_A_MAX_ATTEMPTS, &isnull));
 	t->crashes = DatumGetInt32(attr(s, JDG_A_CRASHES, &isnull));
+	t->lane = DatumGetInt32(attr(s, JDG_A_LANE, &isnull));
 	t->command_id = DatumGetInt64(attr(s, JDG_A_COMMAND_ID, &isnull));
 	t->run_at = DatumGetTimestampTz(attr(s, JDG_A_RUN_AT, &isnull));
 	t->created_at = DatumGetTimestampTz(attr(s, JDG_A_CREATED_AT, &isnull));
@@ -86,6 +87,8 @@ jdg_task_head_from_slot(TupleTableSlot *s, JdgTask *t)
 	t->started_at = time_attr(s, JDG_A_STARTED_AT);
 	d = attr(s, JDG_A_FLOW_RUN, &isnull);
 	t->flow_run = isnull ? 0 : DatumGetInt64(d);
+	d = attr(s, JDG_A_ENDPOINT_ID, &isnull);
+	t->endpoint_id = isnull ? 0 : DatumGetInt32(d);
 }
 
 /*
@@ -127,7 +130,7 @@ jdg_task_from_slot(TupleTableSlot *s, JdgTask *t, MemoryContext mcxt)
 	t->schedule = jdg_task_slot_text(s, JDG_A_SCHEDULE);
 	t->event = jsonb_attr(s, JDG_A_EVENT);
 	t->fallback = jsonb_attr(s, JDG_A_FALLBACK);
-	t->lane = DatumGetInt32(attr(s, JDG_A_LANE, &isnull));
+	t->host = jdg_task_slot_text(s, JDG_A_HOST);
 	t->tid = s->tts_tid;
 	MemoryContextSwitchTo(old);
 }

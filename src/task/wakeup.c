@@ -69,6 +69,7 @@ typedef struct Pending
 	int			nowners;
 	Oid			owners[MAX_OWNERS];
 	bool		owners_overflow;
+	bool		http;			/* requests are to be sent */
 	int			npublished;
 	int			room;			/* of published */
 	Published  *published;		/* in TopMemoryContext, kept */
@@ -104,6 +105,7 @@ forget(void)
 	pending.held = false;
 	pending.nowners = 0;
 	pending.owners_overflow = false;
+	pending.http = false;
 	for (int i = 0; i < pending.npublished; i++)
 		jdg_lane_unpin(pending.published[i].lane);
 	pending.npublished = 0;
@@ -188,7 +190,8 @@ act(void)
 			if (!jdg_pool_notify(db->dboid, pending.owners[i]))
 				why |= JDG_WAKE_WORK;
 		}
-		if (pending.owners_overflow)
+		if (pending.owners_overflow ||
+			(pending.http && !jdg_http_notify(db->dboid)))
 			why |= JDG_WAKE_WORK;
 	}
 	if (why != 0)
@@ -405,7 +408,7 @@ publish(Oid owner, const JdgTask *t)
 {
 	JdgPosition position = {t->run_at, t->task_id};
 	JdgLaneKey	key = {owner, t->queue_id, t->priority, t->lane};
-	JdgLaneKey	rest = JDG_REST_KEY(owner);
+	JdgLaneKey	rest = JDG_REST_KEY(owner, jdg_lane_carrier(t->lane));
 	Published  *p = find_lane(&key, t);
 
 	if (p == NULL)
@@ -444,7 +447,10 @@ jdg_wake_at_commit(Oid owner, const JdgTask *task)
 	switch (task->state)
 	{
 		case JDG_STATE_READY:
-			add_owner(owner);
+			if (jdg_lane_carrier(task->lane) == JDG_CARRIER_HTTP)
+				pending.http = true;
+			else
+				add_owner(owner);
 			publish(owner, task);
 			break;
 		case JDG_STATE_SCHEDULED:

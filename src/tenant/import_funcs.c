@@ -182,7 +182,7 @@ import_schedule(JdgImportRow *row)
 		"WHERE num_nulls(s.name, s.timing, s.timezone, s.payload, s.priority, "
 		"s.isolate, s.enabled, s.anchor, s.runs, s.missed, s.overlap, "
 		"s.misfire, s.created_at, s.updated_at) = 0 "
-		"AND s.transaction IN ('c', 'r', 's', 'x') "
+		"AND s.transaction IN ('c', 'r', 's', 'x', 'h') "
 		"AND s.runs >= 0 AND s.missed >= 0 "
 		"AND (s.expect_rows IS NULL OR s.expect_rows IN ('s', 'o'))",
 		3, {JSONBOID, OIDOID, TEXTOID}
@@ -269,7 +269,7 @@ prepare_task(const JdgImportRow *row, Task *task, JdgTask *t, JdgQueue *queue)
 		"\"key_place\": false}') r) s "
 		"WHERE num_nulls(s.task_id, s.priority, s.isolate, s.attempt, "
 		"s.max_attempts, s.run_at, s.created_at, s.payload, s.state) = 0 "
-		"AND s.transaction IN ('c', 'r', 's', 'x') "
+		"AND s.transaction IN ('c', 'r', 's', 'x', 'h') "
 		"AND s.attempt >= 0 AND s.max_attempts > 0 "
 		"AND isfinite(s.run_at) AND isfinite(s.created_at) "
 		"AND num_nonnulls(s.flow_run, s.step_id, s.event) = 0 "

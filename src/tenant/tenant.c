@@ -26,6 +26,7 @@
 #include "base/errors.h"
 #include "base/interval.h"
 #include "base/locks.h"
+#include "shared/lanekey.h"
 #include "shared/quota.h"
 #include "shared/shmem.h"
 #include "tenant/tenant.h"
@@ -231,7 +232,8 @@ jdg_tenant_lane(const char *label)
 		return 0;
 	if (jdg_tenant_by_name(label, &tenant))
 		return -tenant.tenant_id;
-	hash = hash_bytes((const unsigned char *) label, strlen(label)) & 0x7fffffff;
+	hash = hash_bytes((const unsigned char *) label, strlen(label)) &
+		(JDG_LANE_HTTP - 1);
 	return hash == 0 ? 1 : (int32) hash;
 }
 

@@ -41,6 +41,7 @@ show_call(const JdgTask *t, const JdgCursor *c, int64 event_id, int64 last_id)
 	SpinLockAcquire(&jdg_my_slot->mutex);
 	memset(st, 0, sizeof(*st));
 	st->task_id = t->task_id;
+	st->owner = jdg_my_slot->owner;
 	st->attempt = t->attempt;
 	st->phase = JDG_TASK_CLAIMED;
 	st->call.subscription_id = c->subscription_id;

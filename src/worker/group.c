@@ -515,8 +515,8 @@ jdg_group_run(void)
 		return true;
 	}
 	jdg_group_begin(XACT_READ_COMMITTED);
-	group.n = jdg_claim(jdg_my_slot, jdg_my_slot->owner, group.task,
-						JDG_GROUP_MAX, join_group, jdg_group_context,
+	group.n = jdg_claim(jdg_my_slot, jdg_my_slot->owner, JDG_CARRIER_WORKER,
+						group.task, JDG_GROUP_MAX, join_group, jdg_group_context,
 						&group.more);
 	if (group.n == 0)
 	{

@@ -45,7 +45,9 @@
 #include "shared/happening.h"
 #include "shared/suspect.h"
 #include "task/failure_log.h"
+#include "task/handed.h"
 #include "task/prepare.h"
+
 #include "worker/worker.h"
 
 static JdgCurrentTask current;
@@ -251,7 +253,12 @@ run_command(JdgTask *task, int index, TimestampTz preempt_at,
 	jdg_user_code_begin(task, index, preempt_at);
 	JDG_FAULT("task-begins");
 	payload = jdg_task_payload(task, handler, delivery);
-	if (handler == NULL && delivery != NULL)
+	if (command->kind == JDG_COMMAND_HTTP)
+	{
+		jdg_handed_take(task, payload);
+		current.handed_over = true;
+	}
+	else if (handler == NULL && delivery != NULL)
 		jdg_exec_sql_value(command->text, command->command_id,
 						   delivery->type, delivery->value, res);
 	else if (command->kind == JDG_COMMAND_EVENT)
@@ -454,7 +461,9 @@ jdg_run_task(JdgTask *task, int index, TimestampTz preempt_at,
 						 !in_c && (edata == NULL ||
 								   jdg_stop_reason() == JDG_STOP_PREEMPT));
 
-	if (edata == NULL && current.awaits_run != 0)
+	if (edata == NULL && current.handed_over)
+		o->end = JDG_END_HANDED;
+	else if (edata == NULL && current.awaits_run != 0)
 		o->end = JDG_END_AWAITS;
 	else if (edata == NULL)
 	{

@@ -65,6 +65,7 @@ end_of(const JdgOutcome *o)
 		case JDG_END_DISCARDED:
 		case JDG_END_SNOOZED:
 		case JDG_END_PAUSED:
+		case JDG_END_HANDED:
 			break;
 	}
 	return JDG_BREAKER_RETURNED;
@@ -107,7 +108,8 @@ charge_tenants(const JdgGroup *group)
 		n++;
 	}
 	if (n > 0)
-		jdg_lanes_charge(MyDatabaseId, jdg_my_slot->owner, charge, n);
+		jdg_lanes_charge(MyDatabaseId, jdg_my_slot->owner, JDG_CARRIER_WORKER,
+						 charge, n);
 }
 
 void

@@ -93,7 +93,7 @@ CALL test.run_task($$'fb_flow', retry => jadugar.retry_policy(1, fallback => 'fb
 -- a task that waits in its fallback: what it is, a new payload, an export
 CREATE FUNCTION fb_snooze(p jsonb) RETURNS text LANGUAGE plpgsql AS
 	$$BEGIN IF NOT p->'payload' ? 'go' THEN PERFORM jadugar.snooze('1 hour'); END IF; RETURN p->>'payload'; END$$;
-SELECT create_tenant('fb_tenant');
+SELECT create_tenant('fb_tenant') > 0 AS created;
 SELECT enqueue('fb_first', '{"a": "day"}', tenant => 'fb_tenant', unique_key => 'fb', concurrency_key => 'fb', retry => retry_policy(2, delays => '{0}', fallback => 'SELECT fb_snooze($1)')) AS id \gset
 CALL test.wait_for_task(:id, 'scheduled');
 SELECT name, command, attempt, max_attempts, payload FROM tasks WHERE task_id = :id;
@@ -122,7 +122,7 @@ SELECT attempt, status, command, message FROM fb_history WHERE task_id = :id ORD
 SELECT cancel(:id);
 
 -- a schedule: its fallback makes it a success
-SELECT schedule('fb_schedule', 'manual', 'SELECT 1/0', retry => retry_policy(1, fallback => 'SELECT 1'));
+SELECT schedule('fb_schedule', 'manual', 'SELECT 1/0', retry => retry_policy(1, fallback => 'SELECT 1')) > 0 AS scheduled;
 SELECT run_now('fb_schedule') AS id \gset
 SELECT status FROM wait(:id, '20 s');
 SELECT unschedule('fb_schedule');

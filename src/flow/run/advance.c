@@ -44,6 +44,7 @@ is_reported(const JdgEnds *ends, int i)
 {
 	return !ends->final || IsolationUsesXactSnapshot() ||
 		ends->tasks[i].transaction == JDG_XACT_STANDALONE ||
+		ends->tasks[i].transaction == JDG_XACT_HTTP ||
 		jdg_flow_asked(ends->tasks[i].flow_run);
 }
 

@@ -312,7 +312,7 @@ else
 	my %there = map { $_->[0] => 1 } @points;
 
 	# test/README.md has the scripts of the others
-	is(join(' ', sort keys %there), join(' ', grep { !/^(flow|event|delivery|fetch|limit|tenant)-/ } fault_points()),
+	is(join(' ', sort keys %there), join(' ', grep { !/^(flow|event|delivery|fetch|limit|tenant|http)-/ } fault_points()),
 		'every fault point of the sources is tested');
 }
 

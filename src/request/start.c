@@ -1,0 +1,105 @@
+/*-------------------------------------------------------------------------
+ *
+ * start.c
+ *	  Starts the process "jadugar http" when requests are to be sent.
+ *
+ * Runs in the scheduler.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "miscadmin.h"
+#include "postmaster/bgworker.h"
+#include "storage/latch.h"
+#include "utils/memutils.h"
+
+#include "base/clock.h"
+#include "base/settings.h"
+#include "catalog/pg_authid.h"
+#include "request/process.h"
+#include "shared/lane.h"
+#include "shared/pool.h"
+#include "shared/slot.h"
+
+/* until the next try if the process could not be started, or has ended early */
+#define AGAIN_US (10 * USECS_PER_SEC)
+
+static BackgroundWorkerHandle *handle = NULL;
+static int	slotno = -1;
+static TimestampTz not_before = DT_NOBEGIN;
+
+/* Has the process that this scheduler has started ended without its slot? */
+static void
+check_started(void)
+{
+	pid_t		pid;
+
+	if (handle == NULL ||
+		GetBackgroundWorkerPid(handle, &pid) != BGWH_STOPPED)
+		return;
+	if (jdg_slot_is_starting(&jdg_slots[slotno]))
+		jdg_slot_clear_all(&jdg_slots[slotno]);
+	pfree(handle);
+	handle = NULL;
+	not_before = jdg_now() + AGAIN_US;
+}
+
+static bool
+start(JdgDb *db)
+{
+	BackgroundWorker w;
+	MemoryContext old;
+	bool		ok;
+
+	slotno = jdg_slot_allocate_http(db->dboid, BOOTSTRAP_SUPERUSERID);
+	if (slotno < 0)
+		return false;
+	memset(&w, 0, sizeof(w));
+	w.bgw_flags = BGWORKER_SHMEM_ACCESS | BGWORKER_BACKEND_DATABASE_CONNECTION;
+	w.bgw_start_time = BgWorkerStart_RecoveryFinished;
+	w.bgw_restart_time = BGW_NEVER_RESTART;
+	snprintf(w.bgw_library_name, BGW_MAXLEN, "jadugar_http");
+	snprintf(w.bgw_function_name, BGW_MAXLEN, "jdg_http_main");
+	snprintf(w.bgw_name, BGW_MAXLEN, "jadugar http of database %u", db->dboid);
+	snprintf(w.bgw_type, BGW_MAXLEN, "jadugar http");
+	w.bgw_main_arg = Int32GetDatum(slotno);
+	w.bgw_notify_pid = MyProcPid;
+	old = MemoryContextSwitchTo(TopMemoryContext);
+	ok = RegisterDynamicBackgroundWorker(&w, &handle);
+	MemoryContextSwitchTo(old);
+	if (!ok)
+	{
+		handle = NULL;
+		jdg_slot_clear_all(&jdg_slots[slotno]);
+	}
+	return ok;
+}
+
+/* Is a request to be sent? */
+static bool
+is_wanted(JdgDb *db)
+{
+	int			n;
+
+	if (!jdg_http_enabled || !jdg_enabled ||
+		pg_atomic_read_u32(&db->paused) != 0)
+		return false;
+	(void) jdg_lanes_owners(db->dboid, JDG_CARRIER_HTTP, InvalidOid, &n);
+	return n > 0;
+}
+
+TimestampTz
+jdg_http_process_ensure(JdgDb *db, uint32 why)
+{
+	check_started();
+	if (jdg_max_http_processes == 0 || !is_wanted(db) ||
+		jdg_http_notify(db->dboid))
+		return DT_NOEND;
+	if (jdg_now() < not_before)
+		return not_before;
+	if (start(db))
+		return DT_NOEND;
+	not_before = jdg_now() + AGAIN_US;
+	return not_before;
+}

@@ -1,0 +1,130 @@
+/*-------------------------------------------------------------------------
+ *
+ * transfer.h
+ *	  Requests that are under way, in the process "jadugar http".
+ *
+ * A transfer belongs to the task of the same number in the process's slot.
+ *
+ *	  claimed -> begun (marked, committed) -> ended -> settled
+ *
+ * What it points to is in a memory context of its own, which goes with it.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef JDG_REQUEST_TRANSFER_H
+#define JDG_REQUEST_TRANSFER_H
+
+#include "jadugar_http.h"
+
+#include "endpoint/endpoint.h"
+#include "request/response.h"
+#include "shared/slot.h"
+#include "task/task.h"
+
+/* why the process itself ends a transfer */
+typedef enum JdgStop
+{
+	JDG_STOP_NOT,
+	JDG_STOP_CANCEL,			/* asked in the slot */
+	JDG_STOP_DEADLINE,
+	JDG_STOP_OPEN,				/* a breaker has opened; it was not sent */
+	JDG_STOP_SHUTDOWN			/* the process leaves */
+} JdgStop;
+
+typedef struct JdgConnections JdgConnections;
+
+typedef struct JdgTransfer
+{
+	JdgHttpTransfer http;		/* first: the library returns this */
+	MemoryContext mcxt;
+	int64		task_id;
+	int			attempt;
+	TimestampTz started_at;		/* as in the row */
+	int64		deadline;		/* steady ms */
+	JdgEndpoint endpoint;
+	const char *host;			/* of a URL in the payload, or NULL */
+	JdgRequest	request;
+	JdgConnections *connections;
+	bool		added;			/* the library has it */
+	bool		ended;
+	bool		told;			/* its gates know that it has ended */
+	JdgStop		stop;
+	bool		again;			/* it was stale once, and goes again */
+	int			redirected;		/* redirects that it has followed */
+	TimestampTz ended_at;
+} JdgTransfer;
+
+/* the library, once the process has started */
+extern const JdgHttpLibrary *jdg_http;
+
+/* of the tasks of jdg_http_slot, by number */
+extern JdgTransfer *jdg_transfers[JDG_GROUP_MAX];
+extern int	jdg_ntransfers;
+extern JdgSlot *jdg_http_slot;
+
+/* --- connections.c --------------------------------------------------------- */
+
+/*
+ * Starts a transfer.  To an endpoint without a connection one goes first: each
+ * would start a thread to resolve the same name.
+ */
+extern void jdg_connections_add(JdgTransfer *t);
+
+/* it has ended, or is not to be sent; takes it from the library if need be */
+extern void jdg_connections_remove(JdgTransfer *t);
+
+/*
+ * Starts transfers that wait for the first one of their endpoint, and closes
+ * connections that nobody has used for a while.  Returns ms until the next call.
+ */
+extern long jdg_connections_tend(void);
+
+/* --- process.c ------------------------------------------------------------- */
+
+/* ends a transfer that has not ended */
+extern void jdg_transfer_stop(JdgTransfer *t, JdgStop why);
+
+/* --- outcome.c ------------------------------------------------------------- */
+
+/* the response of a transfer that was answered */
+extern void jdg_transfer_response(const JdgTransfer *t, JdgResponse *resp);
+
+/* how one that was not answered has ended; false: it says nothing */
+extern bool jdg_transfer_call_end(const JdgTransfer *t, JdgCallEnd *end);
+
+/* --- redirect.c ------------------------------------------------------------ */
+
+/*
+ * Is the answer of this transfer a redirect that it may follow?  Then it is set
+ * up to be sent to that URL.
+ */
+extern bool jdg_redirect_follow(JdgTransfer *t);
+
+/* --- health.c -------------------------------------------------------------- */
+
+/*
+ * Tells the gates which calls have ended or are slow, once each.  Returns ms
+ * until the next call will be slow, or -1.  Outside a transaction.
+ */
+extern long jdg_requests_tell(void);
+
+/* --- begin.c --------------------------------------------------------------- */
+
+/*
+ * Claims tasks, marks them, and starts their transfers; returns whether there
+ * may be more.  Outside a transaction.
+ */
+extern bool jdg_requests_begin(void);
+
+/* after an error in it, and the abort */
+extern void jdg_requests_begin_failed(void);
+
+/* --- finish.c -------------------------------------------------------------- */
+
+/*
+ * Settles the transfers that have ended.  Returns how many are left, because
+ * other transactions have locked their rows.  Outside a transaction.
+ */
+extern int	jdg_requests_finish(void);
+
+#endif							/* JDG_REQUEST_TRANSFER_H */

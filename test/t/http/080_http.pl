@@ -1,0 +1,197 @@
+# HTTP tasks: what each answer does to a task, cancels and deadlines, and the end of the
+# process or of the server while requests are under way.
+use strict;
+use warnings;
+
+use HttpServer;
+use JadugarTest;
+use PostgreSQL::Test::Utils;
+use Test::More;
+
+my $server = HttpServer->new(PostgreSQL::Test::Utils::tempdir_short());
+my $node = new_cluster('main', 'jadugar.http_allow_addresses' => '127.0.0.0/8');
+create_extension($node);
+
+sub sql
+{
+	my ($sql) = @_;
+
+	return $node->safe_psql('postgres', "SET search_path = jadugar, public; $sql");
+}
+
+# Enqueues a request and returns the id of its task.
+sub request
+{
+	my ($path, $options, $payload) = @_;
+
+	$payload //= '{}';
+	return sql(qq{SELECT enqueue('http', '{"endpoint": "local", "path": "$path"}'::jsonb || '$payload',
+		retry => retry_policy(2, 'fixed', '10 ms') $options)});
+}
+
+# Waits for the end of a task, and returns what the query says of its attempts.
+sub ends
+{
+	my ($id, $what) = @_;
+
+	poll($node, "SELECT count(*) FROM jadugar.tasks WHERE task_id = $id", '0');
+	return sql("SELECT string_agg($what, ' ' ORDER BY attempt) FROM history WHERE task_id = $id");
+}
+
+$node->safe_psql('postgres', qq{
+	CREATE SERVER local FOREIGN DATA WRAPPER jadugar_http
+		OPTIONS (base_url 'http://127.0.0.1:$server->{port}', allow_addresses '127.0.0.0/8', breaker 'off')});
+
+# --- answers ------------------------------------------------------------------------
+
+my $code = q{status || ':' || coalesce(error ->> 'code', result ->> 'status')};
+is(ends(request('/ok', ''), $code), 'completed:200', 'an answer completes the task');
+is(sql(q{SELECT result -> 'body' FROM history}), '{"ok": true}', 'which has its body');
+is(ends(request('/status/404', ''), $code), 'failed:HTTP_STATUS', '404 is final');
+is(ends(request('/status/503', ''), $code), 'failed:HTTP_STATUS failed:HTTP_STATUS', '503 is tried again');
+is(ends(request('/close', ''), $code), 'failed:SERVICE_UNAVAILABLE failed:SERVICE_UNAVAILABLE', 'so is a connection that ends');
+is(ends(request('/reset', ''), q{error ->> 'kind'}), 'reset reset', 'or is reset');
+is(ends(request('/garbage', ''), q{error ->> 'kind'}), 'protocol protocol', 'and what is no HTTP');
+is(ends(request('/hang', q{, timeout => '100 ms'}), $code), 'failed:TASK_TIMEOUT failed:TASK_TIMEOUT', 'no answer is a timeout');
+is(ends(request('/drip', q{, timeout => '300 ms'}), $code), 'failed:TASK_TIMEOUT failed:TASK_TIMEOUT', 'so is one without end');
+is(ends(request('/location', ''), $code), 'failed:HTTP_STATUS', 'redirects are not followed');
+is(ends(request('/size/3000000', ''), q{status || ':' || (result ->> 'truncated')}), 'completed:true', 'what is too large is cut, and the task completes');
+my $id = request('/fail/1', '', '{"query": {"id": "x"}}');
+is(ends($id, $code), 'failed:HTTP_STATUS completed:200', 'a service that has recovered completes it');
+my %keys = map { $_->{key} => 1 } grep { $_->{path} =~ m{^/fail} } $server->requests;
+is(scalar keys %keys, 1, 'both attempts have the same idempotency key');
+
+# bytes that nobody asked for are not the answer to the next request
+is(ends(request('/unasked', ''), q{result ->> 'body'}), '{}', 'an answer with more behind it');
+is(ends(request('/ok', ''), q{result ->> 'body'}), '{"ok": true}', 'does not answer the next request');
+
+# --- cancel and pause ----------------------------------------------------------------
+
+$id = request('/hang', '');
+ok(poll($node, "SELECT status FROM jadugar.tasks WHERE task_id = $id", 'running'), 'a request is under way');
+is(sql("SELECT cancel($id)"), 't', 'it can be cancelled');
+is(ends($id, 'status'), 'cancelled', 'and is');
+
+# --- addresses ----------------------------------------------------------------------
+
+$node->safe_psql('postgres', qq{
+	CREATE SERVER closed FOREIGN DATA WRAPPER jadugar_http OPTIONS (base_url 'http://127.0.0.1:$server->{port}')});
+my $before = () = $server->requests;
+$id = sql(q{SELECT enqueue('http', '{"endpoint": "closed", "path": "/ok"}')});
+is(ends($id, $code), 'failed:ADDRESS_REFUSED', 'an address that the endpoint does not name is refused');
+is(scalar(() = $server->requests), $before, 'and nothing was sent');
+
+# --- redirects ----------------------------------------------------------------------
+
+$node->safe_psql('postgres', q{ALTER SERVER local OPTIONS (ADD redirects '2')});
+is(ends(request('/location', ''), q{result ->> 'body'}), '{"ok": true}', 'a redirect to the same server is followed');
+is(ends(request('/to', '', q{{"query": {"url": "/to?url=/location"}}}), q{error ->> 'status'}), '302', 'as often as the option says');
+is(ends(request('/to', '', qq{{"query": {"url": "http://localhost:$server->{port}/ok"}}}), q{error ->> 'status'}), '302', 'one to another host is not');
+is(ends(request('/to', '', q{{"query": {"url": "//169.254.169.254/ok"}}}), q{error ->> 'status'}), '302', 'nor without a scheme');
+is(ends(request('/to', '', q{{"query": {"url": "/x/../ok"}}}), q{error ->> 'status'}), '302', 'nor one that is no valid path');
+is(ends(request('/to', '', q{{"query": {"url": "ok"}, "method": "POST", "body": {"a": 1}}}), q{result ->> 'body'}), '{"ok": true}', 'a relative one is');
+is((grep { $_->{path} eq '/ok' } $server->requests)[-1]{method}, 'GET', 'a POST goes on as a GET');
+$node->safe_psql('postgres', q{ALTER SERVER local OPTIONS (DROP redirects)});
+
+# --- options of endpoints -------------------------------------------------------------
+
+$node->safe_psql('postgres', q{ALTER SERVER local OPTIONS (ADD low_speed '1000 B/s, 1 s')});
+is(ends(request('/drip', ', timeout => NULL', '{"timeout": "20 s"}'), q{error ->> 'kind'}), 'timeout timeout', 'a slow answer ends by low_speed');
+$node->safe_psql('postgres', q{ALTER SERVER local OPTIONS (DROP low_speed, ADD retry '{"max_attempts": 2, "backoff": "fixed", "delay": 0.01, "retry_on": ["HTTP_404"]}')});
+$id = sql(q{SELECT enqueue('http', '{"endpoint": "local", "path": "/status/404"}')});
+is(ends($id, $code), 'failed:HTTP_STATUS failed:HTTP_STATUS', 'a task without a policy has that of the endpoint');
+$node->safe_psql('postgres', q{ALTER SERVER local OPTIONS (DROP retry)});
+is(ends(request('/size/200000', '', '{"response": "none"}'), q{status || ':' || (result ->> 'encoding')}), 'completed:none', 'a body that nobody wants is not kept');
+
+# --- holds and breakers ---------------------------------------------------------------
+
+$id = request('/retry/503', '', '{"query": {"in": "2"}}');
+ok(poll($node, "SELECT status FROM jadugar.tasks WHERE task_id = $id", 'scheduled'), 'a service asks for a wait');
+my $other = request('/ok', '');
+is(sql("SELECT waiting_for FROM tasks WHERE task_id = $other"), 'endpoint_held', 'the whole endpoint waits');
+is(ends($id, $code), 'failed:HTTP_STATUS failed:HTTP_STATUS', 'and the task is tried again');
+is(sql(qq{SELECT bool_and(b.started_at - a.finished_at >= '1.9 s') FROM history a, history b
+	WHERE a.task_id = $id AND a.attempt = 1 AND b.task_id IN ($id, $other) AND b.started_at > a.started_at}), 't', 'not before that');
+sql(q{SELECT force_breaker('local', 'closed')});
+ends($other, 'status');
+
+$node->safe_psql('postgres', q{ALTER SERVER local OPTIONS (SET breaker 'on', ADD breaker_consecutive '3', ADD breaker_open_for '500 ms', ADD breaker_half_open '1')});
+is(ends(request('/ok', '', '{"when_open": "fail"}'), 'status'), 'completed', 'a task that is not to wait is sent while it is closed');
+my @ids = map { request('/status/500', '') } 1 .. 2;
+ends($_, 'status') foreach @ids;
+$other = request('/ok', '');
+is(sql("SELECT waiting_for FROM tasks WHERE task_id = $other"), 'circuit_open', 'failures in a row open the breaker');
+is(sql(q{SELECT state FROM breakers WHERE name = 'local'}), 'open', 'which the view shows');
+is(ends($other, q{status || ':' || attempt}), 'completed:1', 'a task that has waited was charged nothing');
+is(sql(q{SELECT state FROM breakers WHERE name = 'local'}), 'closed', 'its success closes the breaker');
+sql(q{SELECT force_breaker('local', 'open', reason => 'maintenance')});
+$other = request('/ok', '');
+is(sql("SELECT waiting_for FROM tasks WHERE task_id = $other"), 'circuit_open', 'a breaker can be forced open');
+$id = request('/ok', '', '{"when_open": "fail"}');
+is(ends($id, $code), 'failed:CIRCUIT_OPEN', 'a task that is not to wait for it fails');
+sql(q{SELECT force_breaker('local', 'auto')});
+is(ends($other, 'status'), 'completed', 'until that is undone');
+$node->safe_psql('postgres', q{ALTER SERVER local OPTIONS (DROP breaker_consecutive, DROP breaker_open_for, DROP breaker_half_open)});
+
+# --- call_service() and http_response() -------------------------------------------------
+
+$id = sql(q{SELECT call_service('local', '/echo', body => '{"n": 1}', query => '{"q": "x y"}', headers => '{"X-Test": "1"}')});
+is(ends($id, 'status'), 'completed', 'call_service() sends a request');
+is(sql(qq{SELECT concat_ws(' ', status, body ->> 'method', body ->> 'path', body #>> '{headers,x-test}', body ->> 'body', truncated, duration > '0')
+	FROM http_response($id)}), '200 POST /echo?q=x%20y 1 {"n": 1} f t', 'http_response() has the response');
+$id = sql(q{SELECT call_service('local', '/status/503', retries => 2)});
+is(ends($id, 'status'), 'failed failed', 'retries counts all attempts');
+$id = sql(q{SELECT call_service('local', '/status/404', fallback => $$SELECT 'instead'$$)});
+is(ends($id, 'status'), 'failed completed', 'a fallback runs instead of a service that fails');
+
+# --- an endpoint that is gone -------------------------------------------------------
+
+$node->safe_psql('postgres', 'ALTER SERVER local RENAME TO away');
+$node->safe_psql('postgres', 'ALTER SERVER away RENAME TO local');
+is(ends(request('/ok', ''), 'status'), 'completed', 'a server that has its name back is used');
+
+# --- limits -------------------------------------------------------------------------
+
+$node->safe_psql('postgres', q{ALTER SERVER local OPTIONS (ADD max_concurrency '3')});
+sql(q{SELECT count(enqueue('http', '{"endpoint": "local", "path": "/after/0.2"}')) FROM generate_series(1, 12)});
+ok(poll($node, 'SELECT count(*) FROM jadugar.tasks', '0'), 'requests of a bounded endpoint end');
+is(sql(q{SELECT max(n) FROM (SELECT (SELECT count(*) FROM history b WHERE b.started_at <= a.started_at AND b.finished_at > a.started_at
+	AND b.payload ->> 'path' = '/after/0.2') AS n FROM history a WHERE a.payload ->> 'path' = '/after/0.2') x}), 3, 'never more at once');
+$node->safe_psql('postgres', q{ALTER SERVER local OPTIONS (DROP max_concurrency)});
+
+# a pause of the queue holds them back
+sql(q{SELECT pause_queue('default')});
+$id = request('/ok', '');
+is(sql("SELECT waiting_for FROM tasks WHERE task_id = $id"), 'queue_paused', 'a paused queue holds back requests');
+sql(q{SELECT resume_queue('default')});
+is(ends($id, 'status'), 'completed', 'until it is resumed');
+
+# --- ends of processes --------------------------------------------------------------
+
+sub pid_of_http
+{
+	return sql(q{SELECT pid FROM pg_stat_activity WHERE backend_type = 'jadugar http'});
+}
+
+$id = request('/after/1', '');
+my $hung = request('/hang', '');
+poll($node, "SELECT count(*) FROM jadugar.tasks WHERE status = 'running'", 2);
+sql('SELECT pg_terminate_backend(' . pid_of_http() . ')');
+is(ends($id, 'status'), 'completed', 'a process that is terminated takes an answer that comes soon');
+ok(poll($node, "SELECT count(*) > 0 FROM jadugar.history WHERE task_id = $hung AND status = 'lost'"), 'and what does not answer is lost');
+sql("SELECT cancel($hung)");
+ends($hung, 'status');
+
+$id = request('/after/1', '');
+poll($node, "SELECT count(*) FROM jadugar.tasks WHERE status = 'running'", 1);
+my $offset = log_offset($node);
+kill_process(pid_of_http(), 'KILL');
+wait_for_restart($node, 'http', $offset);
+ok(poll($node, "SELECT count(*) FROM jadugar.tasks WHERE task_id = $id", '0'), 'after a crash the task goes on');
+is(ends($id, 'status'), 'lost completed', 'its first attempt is lost, and the next one completes it');
+%keys = map { $_->{key} => 1 } grep { $_->{key} =~ /:$id$/ } $server->requests;
+is(scalar keys %keys, 1, 'with the same key');
+
+$node->stop;
+$server->stop;
+done_testing();
