@@ -56,9 +56,10 @@ sub stop
 {
 	my ($self) = @_;
 
-	return if !$self->{pid};
-	kill 'KILL', delete $self->{pid};
-	return waitpid(-1, 0);
+	my $pid = delete $self->{pid} or return;
+
+	kill 'KILL', $pid;
+	return waitpid($pid, 0);
 }
 
 sub DESTROY

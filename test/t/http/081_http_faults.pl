@@ -6,6 +6,7 @@ use warnings;
 
 use HttpServer;
 use JadugarTest;
+use Kill;
 use PostgreSQL::Test::Utils;
 use Test::More;
 
