@@ -6,9 +6,10 @@
  * Runs in the scheduler.  There are three sources.  A slot in state DEAD: its
  * worker ended alone, terminated or by a FATAL error.  After a crash of the
  * whole server: the notes of shared/suspect.h, and rows in state x that no
- * process holds.  And a process that sent requests has ended: such rows, too.  The row is locked, settled and committed; the slot or the
- * note is cleared only afterwards.  A scheduler that dies in between charges
- * the task again rather than never.
+ * process holds.  And a process that sent requests has ended: such rows, too.
+ * The row is locked, settled and committed; the slot or the note is cleared
+ * only afterwards.  A scheduler that dies in between charges the task again
+ * rather than never.
  *
  *-------------------------------------------------------------------------
  */
@@ -318,40 +319,45 @@ charge_dead(JdgDb *db)
 }
 
 /*
- * Charges a standalone task that no worker holds: the server went down under
- * it.  The attempt is read before the slots are, as a worker sets its slot
- * before the row.
+ * Charges a task in state x that no process holds.  A process sets its slot
+ * before the row, so the slots are read after it; and again once it is locked,
+ * since until then the task may have been settled, and have begun again, with
+ * the same attempt.  Returns false if another transaction has locked the row.
  */
 static bool
 charge_orphan(int64 task_id)
 {
-	static JdgQuery q = {
-		"SELECT attempt FROM jadugar_internal.task WHERE task_id = $1 "
-		"AND state = " JDG_SQL_STANDALONE, 1, {INT8OID}
-	};
-	Datum		v[1] = {Int64GetDatum(task_id)};
+	bool		done = true;
+	JdgTask		t;
+	JdgOutcome	o;
 
 	jdg_work_begin();
-	if (jdg_run(&q, v, NULL, 1) > 0)
+	if (jdg_task_load(task_id, false, &t, CurrentMemoryContext) &&
+		t.state == JDG_STATE_STANDALONE &&
+		!jdg_slot_find_task(MyDatabaseId, task_id, NULL))
 	{
-		int			attempt = jdg_col_int32(0, 1, 0);
-		JdgOutcome	o;
-
-		if (!jdg_slot_find_task(MyDatabaseId, task_id, NULL))
+		done = jdg_task_load(task_id, true, &t, CurrentMemoryContext);
+		if (done && t.state == JDG_STATE_STANDALONE &&
+			!jdg_slot_find_task(MyDatabaseId, task_id, NULL))
 		{
 			init_outcome(&o, JDG_END_LOST, DT_NOBEGIN, 0);
-			(void) charge_task(task_id, attempt, &o);
+			(void) charge_task(task_id, t.attempt, &o);
 		}
+		else if (done)
+			jdg_task_unchanged(&t);
+		else
+			done = !jdg_task_load(task_id, false, &t, CurrentMemoryContext);
 	}
 	JDG_FAULT("orphan-charge-before-commit");
 	jdg_work_end();
-	return true;
+	return done;
 }
 
-/* All standalone tasks that no worker holds. */
-static void
+/* All tasks in state x that no process holds; false: some are left. */
+static bool
 charge_orphans(ErrorData **failed)
 {
+	bool		done = true;
 	static JdgQuery q = {
 		"SELECT task_id FROM jadugar_internal.task WHERE state = "
 		JDG_SQL_STANDALONE " ORDER BY task_id", 0
@@ -365,45 +371,57 @@ charge_orphans(ErrorData **failed)
 	ids = jdg_col_int64s(n, 1, mcxt);
 	jdg_work_end();
 	for (int64 i = 0; i < n; i++)
-		(void) try_charge(charge_orphan, ids[i], failed);
+		done &= try_charge(charge_orphan, ids[i], failed);
+	return done;
 }
 
-/* Tasks that ran when the server went down: notes, then standalone rows. */
+/*
+ * Tasks that ran when the server went down: notes, then rows in state x.  Those
+ * that are left come with those that a process leaves.
+ */
 static void
-charge_after_crash(void)
+charge_after_crash(JdgDb *db)
 {
 	JdgSuspect	s;
 	ErrorData  *failed = NULL;
 
 	for (int i = jdg_suspect_next(-1, &s); i >= 0; i = jdg_suspect_next(i, &s))
 		(void) try_charge(charge_suspect, i, &failed);
-	charge_orphans(&failed);
+	if (!charge_orphans(&failed))
+		pg_atomic_write_u32(&db->orphans, 1);
 	if (failed != NULL)
 		ReThrowError(failed);
 }
 
-/* A process that sent requests has ended, and has left some. */
-static void
-charge_left(void)
+/*
+ * A process that sent requests has ended, and has left some.  Returns when to
+ * try again those with a locked row, DT_NOEND if there are none.
+ */
+static TimestampTz
+charge_left(JdgDb *db)
 {
 	ErrorData  *failed = NULL;
+	bool		done = charge_orphans(&failed);
 
-	charge_orphans(&failed);
+	if (!done)
+		pg_atomic_write_u32(&db->orphans, 1);
 	if (failed != NULL)
 		ReThrowError(failed);
+	return done ? DT_NOEND : jdg_now() + LOCKED_PAUSE;
 }
 
 TimestampTz
 jdg_charge(JdgDb *db, uint32 why)
 {
 	static bool started = false;
+	TimestampTz next = DT_NOEND;
 
 	if (!started)
-		charge_after_crash();
-	else if (pg_atomic_exchange_u32(&db->orphans, 0) != 0)
-		charge_left();
+		charge_after_crash(db);
 	started = true;
-	return charge_dead(db);
+	if (pg_atomic_exchange_u32(&db->orphans, 0) != 0)
+		next = charge_left(db);
+	return Min(next, charge_dead(db));
 }
 
 /* A role does not exist any more, so its tasks can never run. */
