@@ -22,8 +22,10 @@
 #include "shared/pool.h"
 #include "shared/slot.h"
 
-/* until the next try if the process could not be started, or has ended early */
+/* between two starts: the process may not be able to start, or end early */
 #define AGAIN_US (10 * USECS_PER_SEC)
+/* a process that has not started by then never will */
+#define UNSTARTED_US (60 * USECS_PER_SEC)
 
 static BackgroundWorkerHandle *handle = NULL;
 static int	slotno = -1;
@@ -42,7 +44,25 @@ check_started(void)
 		jdg_slot_clear_all(&jdg_slots[slotno]);
 	pfree(handle);
 	handle = NULL;
-	not_before = jdg_now() + AGAIN_US;
+}
+
+/*
+ * Another scheduler, which has ended, may have registered a process that could
+ * not be started.  Its slot would count as one for ever.
+ */
+static void
+clear_unstarted(Oid dboid)
+{
+	TimestampTz long_ago = jdg_now() - UNSTARTED_US;
+
+	for (int i = jdg_max_workers; handle == NULL && i < jdg_slots_count(); i++)
+	{
+		JdgSlot    *slot = &jdg_slots[i];
+
+		if (slot->dboid == dboid && slot->pid == 0 &&
+			slot->registered_at < long_ago && jdg_slot_is_starting(slot))
+			jdg_slot_clear_all(slot);
+	}
 }
 
 static bool
@@ -92,14 +112,16 @@ is_wanted(JdgDb *db)
 TimestampTz
 jdg_http_process_ensure(JdgDb *db, uint32 why)
 {
+	TimestampTz now = jdg_now();
+
 	check_started();
-	if (jdg_max_http_processes == 0 || !is_wanted(db) ||
-		jdg_http_notify(db->dboid))
+	if (jdg_max_http_processes == 0 || !is_wanted(db))
 		return DT_NOEND;
-	if (jdg_now() < not_before)
+	clear_unstarted(db->dboid);
+	if (jdg_http_notify(db->dboid))
+		return DT_NOEND;
+	if (!jdg_pause_is_over(not_before, AGAIN_US, now))
 		return not_before;
-	if (start(db))
-		return DT_NOEND;
-	not_before = jdg_now() + AGAIN_US;
-	return not_before;
+	not_before = now + AGAIN_US;
+	return start(db) ? DT_NOEND : not_before;
 }
