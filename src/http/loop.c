@@ -253,6 +253,15 @@ remove_transfer(JdgHttpTransfer *t)
 	block_signals(&old);
 	take_out(t);
 	restore_signals(&old);
+	/* it may have ended already, and the next turn would return it */
+	for (JdgHttpTransfer **at = &ended; *at != NULL; at = &(*at)->next)
+	{
+		if (*at == t)
+		{
+			*at = t->next;
+			break;
+		}
+	}
 }
 
 static void

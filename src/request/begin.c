@@ -62,10 +62,14 @@ typedef struct Batch
 	JdgOutcome	outcome[BATCH]; /* of those */
 } Batch;
 
+/*
+ * Requests of a batch run at the same time, so a task does not join the holder
+ * of its key.
+ */
 static JdgJoin
 join_batch(const JdgTask *task, int n)
 {
-	return JDG_JOIN_YES;
+	return task->state == JDG_STATE_KEY ? JDG_JOIN_NO : JDG_JOIN_YES;
 }
 
 /* the role whose tasks were claimed last */
@@ -239,6 +243,23 @@ set_circuit_open(const JdgTask *task, TimestampTz now, JdgOutcome *o)
 	set_unsent(o, now, JDG_ERRCODE_CIRCUIT_OPEN, jdg_json_finish(&st));
 }
 
+/*
+ * Does an error come from the state of the server, so that the request may be
+ * possible later?
+ */
+static bool
+may_pass(int sqlerrcode)
+{
+	switch (ERRCODE_TO_CATEGORY(sqlerrcode))
+	{
+		case ERRCODE_INSUFFICIENT_RESOURCES:
+		case ERRCODE_SYSTEM_ERROR:
+		case ERRCODE_INTERNAL_ERROR:
+			return true;
+	}
+	return false;
+}
+
 /* The transfer of a task; NULL: it has an outcome, because that is not possible. */
 static JdgTransfer *
 make_transfer(const JdgTask *task, TimestampTz now, JdgOutcome *o)
@@ -255,7 +276,11 @@ make_transfer(const JdgTask *task, TimestampTz now, JdgOutcome *o)
 	if (error != NULL)
 	{
 		MemoryContextDelete(mcxt);
+		/* that concerns this process, and not the task */
+		if (ERRCODE_TO_CATEGORY(error->sqlerrcode) == ERRCODE_OPERATOR_INTERVENTION)
+			ReThrowError(error);
 		set_unsent(o, now, error->sqlerrcode, jdg_error_to_jsonb(error, NULL));
+		o->no_retry = !may_pass(error->sqlerrcode);
 		return NULL;
 	}
 	t->mcxt = mcxt;
@@ -416,7 +441,9 @@ jdg_requests_begin_failed(void)
 	JdgPlaces	given[JDG_GROUP_MAX];
 	int			n;
 
-	for (int i = 0; making != NULL && i < making->n; i++)
+	bool		failed = making != NULL;
+
+	for (int i = 0; failed && i < making->n; i++)
 	{
 		if (making->transfer[i] != NULL)
 			MemoryContextDelete(making->transfer[i]->mcxt);
@@ -426,6 +453,9 @@ jdg_requests_begin_failed(void)
 	n = jdg_slot_take_out(jdg_http_slot, jdg_ntransfers, given);
 	SpinLockRelease(&jdg_http_slot->mutex);
 	jdg_slot_give_back(given, n);
+	/* if it was after the commit, the scheduler settles them as lost */
+	if (failed)
+		jdg_requests_left(jdg_my_db());
 }
 
 bool

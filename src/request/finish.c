@@ -9,7 +9,8 @@
  * lock.  The end of a step is a message to its run, as for a standalone command,
  * so the lock of a run is not needed either.
  *
- * If a transaction fails, the ends stay in memory and are settled again.
+ * If a transaction fails, the ends stay in memory and are settled again, one in
+ * a transaction.  So an end that cannot be settled does not hold up others.
  *
  *-------------------------------------------------------------------------
  */
@@ -23,6 +24,7 @@
 #include "base/clock.h"
 #include "base/errors.h"
 #include "base/fault.h"
+#include "base/sleep.h"
 #include "base/spi.h"
 #include "handler/handler.h"
 #include "request/outcome.h"
@@ -34,6 +36,21 @@
 
 /* ends that one transaction settles */
 #define BATCH 64
+
+/* a row that was locked is tried again after, in ms */
+#define LOCKED_MS 10
+/* and an end that could not be settled alone */
+#define FAILED_MS 100
+#define FAILED_MS_MAX 5000
+/* so many of these in a row have a reason that all ends have */
+#define FAILED_ALL 3
+
+/* the ends of the present call */
+static JdgTransfer *settling[BATCH];
+static int	nsettling = 0;
+
+static int	alone = 0;			/* ends that are settled one by one */
+static int	failed_alone = 0;	/* of these, without success in between */
 
 /* The row of a transfer as this process has marked it. */
 typedef enum Row
@@ -100,52 +117,100 @@ drop(int i)
 	MemoryContextDelete(t->mcxt);
 }
 
-/* Has the task of a transfer been asked to stop? */
+/*
+ * Has the task of a transfer been asked to stop?  Whoever asks from here on
+ * waits for the commit.
+ */
 static JdgSlotTask
-slot_task(int i)
+end_in_slot(int i)
 {
 	JdgSlotTask st;
 
 	SpinLockAcquire(&jdg_http_slot->mutex);
+	jdg_http_slot->task[i].phase = JDG_TASK_DONE;
 	st = jdg_http_slot->task[i];
 	SpinLockRelease(&jdg_http_slot->mutex);
 	return st;
 }
 
-int
+int64
+jdg_requests_finish_at(void)
+{
+	int64		at = -1;
+
+	for (int i = 0; i < jdg_ntransfers; i++)
+	{
+		JdgTransfer *t = jdg_transfers[i];
+
+		if (t->ended && (at < 0 || t->settle_at < at))
+			at = t->settle_at;
+	}
+	return at;
+}
+
+/* Those who ask to stop a task need not wait for its end to be settled. */
+static void
+ask_again(void)
+{
+	SpinLockAcquire(&jdg_http_slot->mutex);
+	for (int i = 0; i < jdg_ntransfers; i++)
+		jdg_http_slot->task[i].phase = JDG_TASK_RUNNING;
+	SpinLockRelease(&jdg_http_slot->mutex);
+}
+
+bool
+jdg_requests_finish_failed(void)
+{
+	JdgTransfer *t = nsettling == 1 ? settling[0] : NULL;
+
+	if (nsettling == 0)
+		return false;
+	ask_again();
+	if (t == NULL)
+		alone = nsettling;
+	else
+	{
+		t->settle_at = jdg_steady_ms() +
+			Min(FAILED_MS << Min(t->failures, 6), FAILED_MS_MAX);
+		t->failures++;
+		failed_alone++;
+	}
+	nsettling = 0;
+	return failed_alone < FAILED_ALL;
+}
+
+void
 jdg_requests_finish(void)
 {
 	JdgTask    *tasks = palloc(sizeof(JdgTask) * BATCH);
 	JdgOutcome *outcomes = palloc(sizeof(JdgOutcome) * BATCH);
 	bool		settled[JDG_GROUP_MAX] = {0};
+	int			max = alone > 0 ? 1 : BATCH;
+	int64		now = jdg_steady_ms();
 	int			n = 0;
 	int			given = 0;
-	int			left = 0;
 
+	nsettling = 0;
 	jdg_work_begin();
-	for (int i = 0; i < jdg_ntransfers; i++)
+	for (int i = 0; i < jdg_ntransfers && n + given < max; i++)
 	{
 		JdgTransfer *t = jdg_transfers[i];
 		JdgSlotTask st;
 		Row			row;
 
-		if (!t->ended)
+		if (!t->ended || t->settle_at > now)
 			continue;
-		if (n == BATCH || given == BATCH)
-		{
-			left++;
-			continue;
-		}
 		row = load_row(t, &tasks[n]);
 		if (row == ROW_LOCKED)
 		{
-			left++;
+			t->settle_at = now + LOCKED_MS;
 			continue;
 		}
 		settled[i] = true;
 		if (row == ROW_GONE)
 			continue;
-		st = slot_task(i);
+		settling[nsettling++] = t;
+		st = end_in_slot(i);
 		if (!jdg_transfer_outcome(t, &tasks[n], &st, &outcomes[n]))
 		{
 			give_back(&tasks[n]);
@@ -161,10 +226,12 @@ jdg_requests_finish(void)
 	JDG_FAULT("http-before-settle");
 	jdg_work_end();
 	JDG_FAULT("http-settled");
+	nsettling = 0;
+	failed_alone = 0;
+	alone = Max(alone - 1, 0);
 	for (int i = jdg_ntransfers - 1; i >= 0; i--)
 	{
 		if (settled[i])
 			drop(i);
 	}
-	return left;
 }

@@ -66,6 +66,18 @@ fail(const JdgTransfer *t, JdgOutcome *o, JdgCallEnd end)
 							 phase_of(t), t->http.message[0] ? t->http.message : NULL);
 }
 
+/* The task was asked to stop, and does. */
+static void
+set_cancelled(const JdgTransfer *t, const JdgSlotTask *st, JdgOutcome *o)
+{
+	o->end = st->cancel == JDG_CANCEL_PAUSE ? JDG_END_PAUSED :
+		JDG_END_CANCELLED;
+	o->reason = st->cancel == JDG_CANCEL_REPLACED ? "replaced" : "cancelled";
+	o->by = st->cancelled_by;
+	if (!is_sent(t))
+		o->started_at = DT_NOBEGIN;
+}
+
 /* The process ended it; false: it is to be given back. */
 static bool
 set_stopped(const JdgTransfer *t, const JdgSlotTask *st, JdgOutcome *o)
@@ -75,13 +87,7 @@ set_stopped(const JdgTransfer *t, const JdgSlotTask *st, JdgOutcome *o)
 		case JDG_STOP_NOT:
 			break;
 		case JDG_STOP_CANCEL:
-			o->end = st->cancel == JDG_CANCEL_PAUSE ? JDG_END_PAUSED :
-				JDG_END_CANCELLED;
-			o->reason = st->cancel == JDG_CANCEL_REPLACED ? "replaced" :
-				"cancelled";
-			o->by = st->cancelled_by;
-			if (!is_sent(t))
-				o->started_at = DT_NOBEGIN;
+			set_cancelled(t, st, o);
 			break;
 		case JDG_STOP_DEADLINE:
 			fail(t, o, JDG_CALL_END_TIMEOUT);
@@ -174,13 +180,13 @@ jdg_transfer_call_end(const JdgTransfer *t, JdgCallEnd *end)
 	return true;
 }
 
-bool
-jdg_transfer_outcome(const JdgTransfer *t, const JdgTask *task,
-					 const JdgSlotTask *st, JdgOutcome *o)
+/* Sets how the transfer itself ended; false: it is to be given back. */
+static bool
+set_end(const JdgTransfer *t, const JdgTask *task, const JdgSlotTask *st,
+		JdgOutcome *o)
 {
 	JdgCallEnd	end;
 
-	init(t, o);
 	if (t->stop != JDG_STOP_NOT)
 		return set_stopped(t, st, o);
 	if (t->http.end == JDG_HTTP_ANSWERED)
@@ -189,7 +195,28 @@ jdg_transfer_outcome(const JdgTransfer *t, const JdgTask *task,
 		fail(t, o, end);
 	else
 		return false;
-	/* a pause stops the next attempt of what was sent */
-	o->pause = st->cancel == JDG_CANCEL_PAUSE;
+	return true;
+}
+
+bool
+jdg_transfer_outcome(const JdgTransfer *t, const JdgTask *task,
+					 const JdgSlotTask *st, JdgOutcome *o)
+{
+	bool		ended;
+
+	init(t, o);
+	ended = set_end(t, task, st, o);
+	if (st->cancel == JDG_CANCEL_NONE)
+		return ended;
+	/* the request came after the end: it must not go on */
+	if (!ended || (st->cancel != JDG_CANCEL_PAUSE &&
+				   o->end != JDG_END_COMPLETED))
+		set_cancelled(t, st, o);
+	else if (st->cancel == JDG_CANCEL_PAUSE)
+	{
+		/* a pause stops the next attempt of what was sent */
+		o->pause = true;
+		o->by = st->cancelled_by;
+	}
 	return true;
 }

@@ -43,13 +43,13 @@
 #include "shared/database.h"
 #include "shared/pool.h"
 
-/* a row that was locked is tried again after, in ms */
-#define LOCKED_MS 10
-/* and ends that could not be settled after an error */
+/* until the process tries again after an error, in ms */
 #define FAILED_MS 100
 #define FAILED_MS_MAX 5000
 /* requests under way when the process is asked to leave have this time, in ms */
 #define SHUTDOWN_MS 2000
+/* and then their ends, if they cannot be settled at once */
+#define SETTLE_MS 2000
 
 const JdgHttpLibrary *jdg_http = NULL;
 JdgTransfer *jdg_transfers[JDG_GROUP_MAX];
@@ -58,7 +58,7 @@ JdgSlot    *jdg_http_slot = NULL;
 
 static MemoryContext round_context = NULL;
 static WaitEventSet *wait_set = NULL;
-static int64 retry_at = -1;		/* steady ms: unsettled ends are tried again */
+static int64 retry_at = -1;		/* steady ms: no end is settled until then */
 static int64 claim_at = -1;		/* steady ms: no claims until then */
 static int64 leave_at = -1;		/* steady ms: the process was asked to leave */
 static volatile sig_atomic_t asked_to_leave = false;
@@ -73,6 +73,13 @@ handle_term(SIGNAL_ARGS)
 	errno = save_errno;
 }
 
+void
+jdg_requests_left(JdgDb *db)
+{
+	pg_atomic_write_u32(&db->orphans, 1);
+	jdg_db_wake(db, JDG_WAKE_WORKER | JDG_WAKE_WORK);
+}
+
 /* Releases the slot: what it leaves in state x is settled by the scheduler. */
 static void
 process_exit(int code, Datum arg)
@@ -81,10 +88,7 @@ process_exit(int code, Datum arg)
 
 	jdg_slot_clear_all(jdg_http_slot);
 	if (db != NULL)
-	{
-		pg_atomic_write_u32(&db->orphans, 1);
-		jdg_db_wake(db, JDG_WAKE_WORKER | JDG_WAKE_WORK);
-	}
+		jdg_requests_left(db);
 }
 
 static void
@@ -187,23 +191,38 @@ enforce(bool drained)
 	return next < 0 ? -1 : Max(next - now, 0);
 }
 
-static bool
-has_ended(void)
+/* ms until ends are to be settled, or -1 */
+static long
+unsettled(void)
 {
-	for (int i = 0; i < jdg_ntransfers; i++)
-	{
-		if (jdg_transfers[i]->ended)
-			return true;
-	}
-	return false;
+	int64		at = jdg_requests_finish_at();
+
+	return at < 0 ? -1 : Max(Max(at, retry_at) - jdg_steady_ms(), 0);
 }
 
 static void
 settle(void)
 {
-	if (!has_ended() || jdg_steady_ms() < retry_at)
+	if (unsettled() != 0)
 		return;
-	retry_at = jdg_requests_finish() > 0 ? jdg_steady_ms() + LOCKED_MS : -1;
+	jdg_requests_finish();
+	retry_at = -1;
+}
+
+/*
+ * Has the process ended all that it has to, since it was asked to leave?  It
+ * does not wait for ever for rows that others have locked: the scheduler
+ * settles what is left.
+ */
+static bool
+is_done(long *ms)
+{
+	long		left = leave_at + SETTLE_MS - jdg_steady_ms();
+
+	if (leave_at < 0)
+		return false;
+	*ms = *ms < 0 ? left : Min(*ms, left);
+	return jdg_ntransfers == 0 || left <= 0;
 }
 
 /* Tasks may be ready. */
@@ -322,19 +341,14 @@ work_until_done(void)
 			claim();
 		ms = sooner(ms, jdg_connections_tend());
 		ms = sooner(ms, jdg_http->timeout());
-		if (retry_at >= 0)
-			ms = sooner(ms, Max(retry_at - jdg_steady_ms(), 0));
+		ms = sooner(ms, unsettled());
 		if (claim_at >= 0)
 			ms = sooner(ms, Max(claim_at - jdg_steady_ms(), 0));
-		if (leave_at >= 0 && jdg_ntransfers == 0)
-			return;
-		if (is_idle(&idle_since))
+		if (is_done(&ms) || is_idle(&idle_since))
 			return;
 		if (jdg_ntransfers == 0)
 			ms = sooner(ms, jdg_http_idle_timeout -
 						(jdg_steady_ms() - idle_since));
-		if (has_ended() && retry_at < 0)
-			ms = 0;
 		if (!(is_due() && leave_at < 0))
 			wait_for_news(ms);
 	}
@@ -348,6 +362,7 @@ recover_from_error(void)
 	static int64 last = -1;
 	int64		now = jdg_steady_ms();
 	bool		gone;
+	bool		one;
 
 	HOLD_INTERRUPTS();
 	error_context_stack = NULL;
@@ -356,14 +371,17 @@ recover_from_error(void)
 		EmitErrorReport();
 	(void) jdg_abort_xact(round_context);
 	jdg_requests_begin_failed();
+	one = jdg_requests_finish_failed();
 	pgstat_report_stat(true);
 	RESUME_INTERRUPTS();
 	if (gone)
 		proc_exit(0);			/* the extension was dropped */
+	wake_myself();
+	if (one)
+		return;
 	in_a_row = last >= 0 && now - last < 10000 ? in_a_row + 1 : 0;
 	last = now;
 	claim_at = retry_at = now + Min(FAILED_MS << Min(in_a_row, 6), FAILED_MS_MAX);
-	wake_myself();
 }
 
 static void

@@ -18,6 +18,7 @@
 
 #include "endpoint/endpoint.h"
 #include "request/response.h"
+#include "shared/database.h"
 #include "shared/slot.h"
 #include "task/task.h"
 
@@ -52,6 +53,8 @@ typedef struct JdgTransfer
 	bool		again;			/* it was stale once, and goes again */
 	int			redirected;		/* redirects that it has followed */
 	TimestampTz ended_at;
+	int64		settle_at;		/* steady ms: its end is not settled before */
+	int			failures;		/* attempts to settle it alone that failed */
 } JdgTransfer;
 
 /* the library, once the process has started */
@@ -83,6 +86,9 @@ extern long jdg_connections_tend(void);
 
 /* ends a transfer that has not ended */
 extern void jdg_transfer_stop(JdgTransfer *t, JdgStop why);
+
+/* rows in state x that no slot has are the scheduler's to settle */
+extern void jdg_requests_left(JdgDb *db);
 
 /* --- outcome.c ------------------------------------------------------------- */
 
@@ -122,9 +128,23 @@ extern void jdg_requests_begin_failed(void);
 /* --- finish.c -------------------------------------------------------------- */
 
 /*
- * Settles the transfers that have ended.  Returns how many are left, because
- * other transactions have locked their rows.  Outside a transaction.
+ * When the end of a transfer is to be settled, in steady ms; -1: none has
+ * ended.
  */
-extern int	jdg_requests_finish(void);
+extern int64 jdg_requests_finish_at(void);
+
+/*
+ * Settles transfers that have ended, up to one transaction full.  A row that
+ * another transaction has locked is tried again in a moment.  Outside a
+ * transaction.
+ */
+extern void jdg_requests_finish(void);
+
+/*
+ * After an error in it, and the abort: the ends are tried again one by one.
+ * Returns whether the error may be that of one of them alone, which then has to
+ * wait, and the others have not.
+ */
+extern bool jdg_requests_finish_failed(void);
 
 #endif							/* JDG_REQUEST_TRANSFER_H */

@@ -262,7 +262,8 @@ jdg_slot_cancel_task(Oid dboid, int64 task_id, JdgCancelKind kind, Oid by)
 		j = find_in_slot(slot, dboid, task_id);
 		found = j >= 0;
 		if (found && slot->state != JDG_SLOT_DEAD &&
-			slot->task[j].phase != JDG_TASK_DONE)
+			(slot->http ? slot->task[j].phase == JDG_TASK_RUNNING :
+			 slot->task[j].phase != JDG_TASK_DONE))
 		{
 			asked = true;
 			slot->task[j].cancel = kind;

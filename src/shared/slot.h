@@ -14,7 +14,9 @@
  *
  * The slot of a process that sends requests (src/request/) has all requests that
  * are under way; "current" is not used, and it is never DEAD: the scheduler
- * settles the rows that it leaves, as after a crash.
+ * settles the rows that it leaves, as after a crash.  A request to cancel is
+ * left there only between the commit of the mark and the settling: in phase
+ * RUNNING.
  *
  * A worker publishes a task in its slot before it locks the task's row, and
  * sets "locked" when it has the lock.  A request to cancel a task is left
@@ -173,9 +175,9 @@ extern bool jdg_slot_find_task(Oid dboid, int64 task_id, JdgTaskPhase *phase);
 
 /*
  * Ask the worker that holds a task to stop it, for the role "by" or for none.
- * False: no worker holds it, or
- * it has run already and only its commit is outstanding, or the worker has
- * died and the scheduler is about to charge the task.
+ * False: no worker holds it, or it has run already and only its commit is
+ * outstanding, or it is a request whose mark has not committed, or the worker
+ * has died and the scheduler is about to charge the task.
  */
 extern bool jdg_slot_cancel_task(Oid dboid, int64 task_id, JdgCancelKind kind,
 								 Oid by);

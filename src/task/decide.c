@@ -93,7 +93,7 @@ decide_fallback(const JdgTask *t, const JdgOutcome *o, JdgDecision *d)
 		return;
 	d->stays = true;
 	d->fallback = true;
-	d->state = JDG_STATE_READY;
+	d->state = o->pause ? JDG_STATE_PAUSED : JDG_STATE_READY;
 	d->run_at = o->finished_at;
 }
 

@@ -311,7 +311,7 @@ jdg_key_places_at_end(JdgTask *tasks, const JdgOutcome *o,
 	for (int i = 0; i < n; i++)
 	{
 		JdgTask    *t = &tasks[i];
-		bool		keeps = d[i].stays && o[i].end != JDG_END_PAUSED &&
+		bool		keeps = d[i].stays && d[i].state != JDG_STATE_PAUSED &&
 		(t->attempt > 0 || o[i].end != JDG_END_SNOOZED);
 		int			first;
 

@@ -9,7 +9,7 @@ use PostgreSQL::Test::Utils;
 use Test::More;
 
 my $server = HttpServer->new(PostgreSQL::Test::Utils::tempdir_short());
-my $node = new_cluster('main', 'jadugar.http_allow_addresses' => '127.0.0.0/8');
+my $node = new_cluster('main', 'jadugar.http_allow_addresses' => '127.0.0.0/8', max_prepared_transactions => 1);
 create_extension($node);
 
 sub sql
@@ -71,6 +71,46 @@ $id = request('/hang', '');
 ok(poll($node, "SELECT status FROM jadugar.tasks WHERE task_id = $id", 'running'), 'a request is under way');
 is(sql("SELECT cancel($id)"), 't', 'it can be cancelled');
 is(ends($id, 'status'), 'cancelled', 'and is');
+
+# --- concurrency keys -----------------------------------------------------------------
+
+# one of them runs in a worker
+my $together = q{SELECT count(*) FROM history a JOIN history b ON b.task_id > a.task_id AND b.started_at < a.finished_at
+	AND b.finished_at > a.started_at WHERE a.task_id >= %s AND b.task_id >= %1$s};
+$id = sql(qq{BEGIN; SELECT CASE n WHEN 2 THEN enqueue('SELECT 1', concurrency_key => 'one')
+		ELSE enqueue('http', '{"endpoint": "local", "path": "/after/0.1"}', concurrency_key => 'one') END
+	FROM generate_series(1, 4) n; COMMIT});
+$id = (split /\n/, $id)[0];
+ok(poll($node, 'SELECT count(*) FROM jadugar.tasks', '0'), 'requests with one concurrency_key end');
+is(sql(sprintf $together, $id), 0, 'never two at once');
+is(sql("SELECT string_agg(DISTINCT status, ' ') FROM history WHERE task_id >= $id"), 'completed', 'each where it belongs');
+
+$id = request('/hang', q{, concurrency_key => 'one', timeout => '500 ms'});
+ok(poll($node, "SELECT status FROM jadugar.tasks WHERE task_id = $id", 'running'), 'a request with a key is under way');
+sql("SELECT pause_task($id)");
+my $next = request('/ok', q{, concurrency_key => 'one'});
+ok(poll($node, "SELECT status FROM jadugar.tasks WHERE task_id = $id", 'paused'), 'a pause stops its next attempt');
+is(ends($next, 'status'), 'completed', 'and leaves its place to the next');
+sql("SELECT resume_task($id)");
+is(ends($id, 'status'), 'failed failed', 'until it is resumed');
+
+# --- changes of tasks that wait ---------------------------------------------------------
+
+$id = request('/status/404', q{, delay => '1 hour', unique_key => 'u'});
+sql(qq{SELECT update_task($id, retry => retry_policy(1, fallback => 'SELECT 1'))});
+is(sql("SELECT retry ->> 'fallback' FROM jadugar_internal.task WHERE task_id = $id"), 'SELECT 1', 'update_task() changes the fallback of a request');
+sql(q{SELECT enqueue('http', '{"endpoint": "local", "path": "/ok", "when_open": "fail"}', delay => '1 hour', unique_key => 'u', on_conflict => 'replace')});
+is(sql("SELECT lane & x'20000000'::int <> 0 FROM jadugar_internal.task WHERE task_id = $id"), 't', 'another payload can say that it is not to wait for a breaker');
+sql("SELECT cancel($id)");
+
+sql(q{SELECT create_tenant('acme')});
+sql(q{SELECT enqueue('http', '{"endpoint": "local", "path": "/ok"}', delay => '1 s', tenant => 'acme')});
+sql(q{SELECT schedule('ping', 'every 1 hour', 'http', '{"endpoint": "local", "path": "/ok"}', tenant => 'acme')});
+sql(q{CREATE TABLE public.exported AS SELECT r FROM export_tenant('acme') r});
+sql(q{SELECT unschedule('ping')});
+is(sql(q{SELECT import_tenant(ARRAY(SELECT r FROM public.exported), 'other') > 0}), 't', 'tasks and schedules of a tenant can be imported');
+ok(poll($node, q{SELECT count(*) FROM jadugar.history WHERE tenant = 'other' AND status = 'completed'}, 1), 'and run');
+sql(q{SELECT unschedule('ping')});
 
 # --- addresses ----------------------------------------------------------------------
 
@@ -179,6 +219,21 @@ poll($node, "SELECT count(*) FROM jadugar.tasks WHERE status = 'running'", 2);
 sql('SELECT pg_terminate_backend(' . pid_of_http() . ')');
 is(ends($id, 'status'), 'completed', 'a process that is terminated takes an answer that comes soon');
 ok(poll($node, "SELECT count(*) > 0 FROM jadugar.history WHERE task_id = $hung AND status = 'lost'"), 'and what does not answer is lost');
+sql("SELECT cancel($hung)");
+ends($hung, 'status');
+
+# a process that is terminated does not wait for locks, nor does anything forget its task
+$hung = request('/hang', '');
+poll($node, "SELECT count(*) FROM jadugar.tasks WHERE status = 'running'", 1);
+my $pid = pid_of_http();
+sql("BEGIN; SELECT FROM jadugar_internal.task WHERE task_id = $hung FOR UPDATE; PREPARE TRANSACTION 'lock'");
+sql("SELECT pg_terminate_backend($pid)");
+ok(poll($node, "SELECT count(*) FROM pg_stat_activity WHERE pid = $pid", 0), 'a process that cannot settle a task leaves all the same');
+# it is passed over for as long as the row is locked
+sql(q{SELECT enqueue('SELECT 1')});
+ok(poll($node, q{SELECT count(*) FROM jadugar.tasks WHERE command = 'SELECT 1'}, 0), 'the scheduler goes on');
+sql(q{ROLLBACK PREPARED 'lock'});
+ok(poll($node, "SELECT count(*) > 0 FROM jadugar.history WHERE task_id = $hung AND status = 'lost'"), 'and settles it when it can');
 sql("SELECT cancel($hung)");
 ends($hung, 'status');
 

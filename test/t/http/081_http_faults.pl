@@ -73,9 +73,9 @@ sub faults
 my @points = (
 	[ 'http-started', 'kill9', 0 ], [ 'http-started', 'error', 0 ], [ 'http-started', 'sigterm', 0 ],
 	[ 'http-before-mark', 'kill9', 0 ], [ 'http-before-mark', 'error', 0 ],
-	[ 'http-marked', 'kill9', 1 ], [ 'http-marked', 'sigterm', 0 ],
+	[ 'http-marked', 'kill9', 1 ], [ 'http-marked', 'sigterm', 0 ], [ 'http-marked', 'error', 1 ],
 	[ 'http-before-settle', 'kill9', 1 ], [ 'http-before-settle', 'error', 0 ],
-	[ 'http-settled', 'kill9', 0 ], [ 'http-settled', 'sigterm', 0 ]);
+	[ 'http-settled', 'kill9', 0 ], [ 'http-settled', 'sigterm', 0 ], [ 'http-settled', 'error', 0 ]);
 my %tested = map { $_->[0] => 1 } @points;
 
 is(join(' ', sort keys %tested), join(' ', grep { /^http-/ } fault_points()), 'every fault point of requests is tested');
@@ -97,6 +97,33 @@ foreach my $p (@points)
 		"$lost 1", "$what: $lost attempts are lost");
 }
 is(join("\n", faults()), '', 'nothing was sent twice without need');
+
+# --- a cancel while an end is being written -----------------------------------------------
+
+unlink glob($node->data_dir . '/jadugar_fault.*');
+arm('http-before-settle:wait');
+my $id = sql(q{SELECT enqueue('http', '{"endpoint": "local", "path": "/fail/1", "query": {"id": "cancel"}}')});
+poll_sub('an end is being written', sub { return -e $node->data_dir . '/jadugar_fault.1'; });
+is(sql("SELECT cancel($id)"), 'f', 'a task that is being settled is not cancelled');
+append_to_file($node->data_dir . '/jadugar_fault.go', '');
+arm('');
+ok(poll($node, "SELECT count(*) FROM jadugar.tasks WHERE task_id = $id", '0'), 'it goes on');
+is(sql("SELECT string_agg(status, ' ' ORDER BY attempt) FROM history WHERE task_id = $id"), 'failed completed', 'as was said');
+unlink glob($node->data_dir . '/jadugar_fault.*');
+
+# --- ends that cannot be settled ----------------------------------------------------------
+
+# what one of them raises concerns no other
+sql(q{CREATE FUNCTION public.refuse() RETURNS trigger LANGUAGE plpgsql AS $$BEGIN RAISE 'refused'; END$$;
+	CREATE TRIGGER refuse BEFORE UPDATE ON jadugar_internal.task FOR EACH ROW
+		WHEN (NEW.attempt > OLD.attempt AND OLD.payload ->> 'path' = '/fail/1') EXECUTE FUNCTION public.refuse()});
+$id = sql(q{SELECT enqueue('http', '{"endpoint": "local", "path": "/fail/1", "query": {"id": "refused"}}')});
+my @others = map { sql(q{SELECT enqueue('http', '{"endpoint": "local", "path": "/ok"}')}) } 1 .. 5;
+ok(poll($node, 'SELECT count(*) FROM jadugar.history WHERE task_id = ANY (ARRAY[' . join(',', @others) . q{]) AND status = 'completed'}, 5), 'an end that cannot be settled holds up no other');
+is(sql("SELECT status FROM tasks WHERE task_id = $id"), 'running', 'it waits');
+sql('DROP TRIGGER refuse ON jadugar_internal.task');
+ok(poll($node, "SELECT count(*) FROM jadugar.tasks WHERE task_id = $id", '0'), 'until it can be settled');
+is(sql("SELECT string_agg(status, ' ' ORDER BY attempt) FROM history WHERE task_id = $id"), 'failed completed', 'as it ended');
 
 # --- kills under load -------------------------------------------------------------------
 
