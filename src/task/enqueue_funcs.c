@@ -335,6 +335,7 @@ resolve_conflict(JdgTask *t, int64 holder, OnConflict how)
 		jdg_target_find(t);
 		old.endpoint_id = t->endpoint_id;
 		old.host = t->host;
+		old.lane = t->lane;
 		t->lane = old.lane = jdg_task_lane(&old);
 	}
 	rewrite_task(t, holder, how == CONFLICT_REPLACE);

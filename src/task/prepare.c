@@ -296,8 +296,8 @@ static void
 check_http_options(const JdgTaskOptions *o)
 {
 	const char *option = o->transaction ? "transaction" :
-	o->isolate ? "isolate" : o->settings ? "settings" :
-	o->expect_rows ? "expect_rows" : NULL;
+	o->isolate && *o->isolate ? "isolate" : o->settings ? "settings" :
+	o->expect_rows && *o->expect_rows != JDG_ROWS_ANY ? "expect_rows" : NULL;
 
 	if (option == NULL)
 		return;

@@ -379,7 +379,7 @@ check_work(int64 task_id, Jsonb *payload, Jsonb *retry)
 	jdg_check_fallback(retry, t.owner);
 	if (handler != NULL)
 		jdg_handler_check_payload(handler, payload);
-	if (t.transaction == JDG_XACT_HTTP)
+	if (payload != NULL && t.transaction == JDG_XACT_HTTP)
 		jdg_target_check(t.owner, payload);
 }
 
