@@ -68,3 +68,18 @@ BEGIN ATOMIC
 END;
 COMMENT ON FUNCTION jadugar.http_response IS
 	'Returns the response that a finished HTTP task has kept.';
+
+CREATE PROCEDURE jadugar.request(
+	endpoint text, path text DEFAULT NULL, method text DEFAULT NULL,
+	body jsonb DEFAULT NULL, timeout interval DEFAULT '00:00:30',
+	query jsonb DEFAULT NULL, headers jsonb DEFAULT NULL,
+	body_text text DEFAULT NULL, expect text[] DEFAULT NULL,
+	response text DEFAULT NULL, idempotency_key text DEFAULT NULL,
+	retries integer DEFAULT NULL, when_open text DEFAULT NULL,
+	queue text DEFAULT NULL, priority integer DEFAULT NULL,
+	trace text DEFAULT NULL, tenant text DEFAULT NULL,
+	metadata jsonb DEFAULT NULL, INOUT result jsonb DEFAULT NULL)
+	LANGUAGE C
+	AS 'MODULE_PATHNAME', 'jdg_request';
+COMMENT ON PROCEDURE jadugar.request IS
+	'Sends a request to an endpoint, and waits for its response.';

@@ -15,7 +15,6 @@
 #include "fmgr.h"
 #include "funcapi.h"
 #include "miscadmin.h"
-#include "nodes/parsenodes.h"
 #include "storage/latch.h"
 #include "utils/builtins.h"
 
@@ -28,6 +27,7 @@
 #include "base/interval.h"
 #include "base/params.h"
 #include "base/settings.h"
+#include "base/spi.h"
 #include "exec/exec.h"
 #include "queue/queue.h"
 #include "shared/database.h"
@@ -195,8 +195,6 @@ static const JdgArg drain_args[] = {
 /* CALL drain(queue text, timeout interval, INOUT remaining integer) */
 JDG_FUNCTION(jdg_drain, JDG_LEVEL_OPERATOR)
 {
-	bool		atomic = !(fcinfo->context && IsA(fcinfo->context, CallContext)) ||
-	castNode(CallContext, fcinfo->context)->atomic;
 	DrainArgs	a;
 	TimestampTz until = DT_NOEND;
 	JdgQueue	queue = {0};
@@ -209,7 +207,7 @@ JDG_FUNCTION(jdg_drain, JDG_LEVEL_OPERATOR)
 				 errmsg("jadugar.drain() cannot run inside a task"),
 				 errdetail("It waits for tasks to end, and would wait for its own."),
 				 errhint("Call jadugar.pause_queue() or jadugar.pause_all() there.")));
-	if (atomic)
+	if (!jdg_call_may_commit(fcinfo))
 		ereport(ERROR,
 				(errcode(JDG_ERRCODE_CONFLICT),
 				 errmsg("jadugar.drain() cannot run inside a transaction block"),

@@ -10,6 +10,7 @@
 #include "access/xact.h"
 #include "jit/jit.h"
 #include "miscadmin.h"
+#include "nodes/parsenodes.h"
 #include "optimizer/cost.h"
 #include "utils/builtins.h"
 #include "utils/guc.h"
@@ -425,6 +426,14 @@ jdg_col_interval(uint64 row, int col, MemoryContext mcxt)
 	copy = MemoryContextAlloc(mcxt, sizeof(Interval));
 	memcpy(copy, DatumGetIntervalP(d), sizeof(Interval));
 	return copy;
+}
+
+bool
+jdg_call_may_commit(FunctionCallInfo fcinfo)
+{
+	return fcinfo->context != NULL && IsA(fcinfo->context, CallContext) &&
+		!castNode(CallContext, fcinfo->context)->atomic &&
+		!IsSubTransaction();
 }
 
 void

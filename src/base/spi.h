@@ -29,6 +29,7 @@
 #define JDG_BASE_SPI_H
 
 #include "executor/spi.h"
+#include "fmgr.h"
 #include "utils/jsonb.h"
 #include "utils/timestamp.h"
 
@@ -110,6 +111,12 @@ extern int64 jdg_run_batches(JdgQuery *q, Datum *values,
 extern int64 jdg_run_each(JdgQuery *q, Datum *values, const char *nulls,
 						  void (*take) (TupleTableSlot *row, void *arg),
 						  void *arg);
+
+/*
+ * May this procedure commit?  Not in a transaction block, nor where a function
+ * or a block with EXCEPTION called it.
+ */
+extern bool jdg_call_may_commit(FunctionCallInfo fcinfo);
 
 /* column (from 1) of a row (from 0) of SPI_tuptable */
 extern Datum jdg_col(uint64 row, int col, bool *isnull);

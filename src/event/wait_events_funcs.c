@@ -20,7 +20,6 @@
 #include "executor/spi.h"
 #include "funcapi.h"
 #include "miscadmin.h"
-#include "nodes/parsenodes.h"
 #include "storage/ipc.h"
 #include "utils/memutils.h"
 #include "utils/snapmgr.h"
@@ -60,15 +59,12 @@ static const JdgArg wait_args[] = {
 static void
 refuse_sleep(FunctionCallInfo fcinfo)
 {
-	bool		atomic = !(fcinfo->context && IsA(fcinfo->context, CallContext)) ||
-	castNode(CallContext, fcinfo->context)->atomic;
-
 	if (jdg_current_task != NULL)
 		ereport(ERROR,
 				(errcode(JDG_ERRCODE_CONFLICT),
 				 errmsg("jadugar.wait_events() cannot wait inside a task or a handler"),
 				 errhint("Subscribe with a handler, or pass timeout => '0'.")));
-	if (atomic)
+	if (!jdg_call_may_commit(fcinfo))
 		ereport(ERROR,
 				(errcode(JDG_ERRCODE_CONFLICT),
 				 errmsg("jadugar.wait_events() cannot wait inside a transaction block"),

@@ -10,12 +10,7 @@
  * no SPI connection; the statement that called wait() keeps its own snapshot,
  * as any does.
  *
- * No wake-up is lost.  The waiting backend counts itself in JdgDb.waiters and
- * enters the queue of JdgDb.finished before it reads the task.  A process
- * that finishes tasks reads the count after its commit has become visible,
- * and then broadcasts.  A prepared transaction is the exception, because the
- * session that commits it does not know its contents.  For this case the
- * waiting backend looks again every LOOK_AGAIN_MS.
+ * await.c has the sleep.
  *
  *-------------------------------------------------------------------------
  */
@@ -26,7 +21,6 @@
 #include "fmgr.h"
 #include "funcapi.h"
 #include "miscadmin.h"
-#include "storage/ipc.h"
 #include "utils/acl.h"
 #include "utils/builtins.h"
 #include "utils/guc.h"
@@ -34,18 +28,14 @@
 
 #include "access/row_access.h"
 #include "base/args.h"
-#include "base/clock.h"
-#include "base/compat.h"
 #include "base/errors.h"
 #include "base/interval.h"
 #include "base/spi.h"
 #include "exec/exec.h"
-#include "shared/database.h"
 #include "shared/shmem.h"
+#include "task/await.h"
 #include "task/history.h"
 #include "task/locktask.h"
-
-#define LOOK_AGAIN_MS 5000
 
 PG_FUNCTION_INFO_V1(jdg_v_waited);
 
@@ -183,60 +173,30 @@ refuse_flow_in_task(int64 run_id, TimestampTz until)
 				 errhint("Use jadugar.sub_flow(), or enqueue the flow by its name and what follows with depends_on.")));
 }
 
-static void
-stop_waiting(int code, Datum db)
+/* what unfinished() looks for */
+typedef struct Awaited
 {
-	ConditionVariableCancelSleep();
-	pg_atomic_fetch_sub_u32(&((JdgDb *) DatumGetPointer(db))->waiters, 1);
+	JdgQuery   *query;
+	int64		id;
+} Awaited;
+
+static bool
+unfinished(void *arg)
+{
+	Awaited    *a = arg;
+	bool		seen;
+	bool		ours;
+
+	return look(a->query, a->id, &seen, &ours);
 }
 
-/*
- * Sleeps until the query finds no row for the id, or "until" has passed.
- * Holds no snapshot and no lock while asleep.
- */
+/* Sleeps until the query finds no row for the id, or "until" has passed. */
 static void
-sleep_until_finished(JdgDb *db, int64 id, JdgQuery *unfinished,
-					 TimestampTz until)
+sleep_until_finished(JdgDb *db, int64 id, JdgQuery *query, TimestampTz until)
 {
-	pg_atomic_fetch_add_u32(&db->waiters, 1);
-	PG_ENSURE_ERROR_CLEANUP(stop_waiting, PointerGetDatum(db));
-	{
-		ConditionVariablePrepareToSleep(&db->finished);
-		for (;;)
-		{
-			bool		seen;
-			bool		ours;
-			long		ms;
+	Awaited		a = {query, id};
 
-			if (!look(unfinished, id, &seen, &ours))
-				break;
-			ms = jdg_ms_until(until, LOOK_AGAIN_MS);
-			if (ms == 0)
-				break;
-			(void) ConditionVariableTimedSleep(&db->finished, ms,
-											   jdg_wait_task());
-		}
-	}
-	PG_END_ENSURE_ERROR_CLEANUP(stop_waiting, PointerGetDatum(db));
-	stop_waiting(0, PointerGetDatum(db));
-}
-
-/*
- * Returns the entry of this database in shared memory; raises CONFLICT if
- * none is free.
- */
-static JdgDb *
-need_db(void)
-{
-	JdgDb	   *db = jdg_db_lookup(MyDatabaseId, true);
-
-	if (db == NULL)
-		ereport(ERROR,
-				(errcode(JDG_ERRCODE_CONFLICT),
-				 errmsg("jadugar is not active in this database"),
-				 errdetail("Other databases of this server use all places of jadugar.max_databases."),
-				 errhint("Raise jadugar.max_databases and restart the server.")));
-	return db;
+	(void) jdg_await(db, unfinished, &a, until);
 }
 
 /*
@@ -264,7 +224,7 @@ JDG_FUNCTION(jdg_v_wait, JDG_LEVEL_ANY)
 		PG_RETURN_VOID();
 	refuse_hopeless(a.id, ours);
 	refuse_in_task(a.id, until);
-	db = need_db();
+	db = jdg_await_db();
 	sleep_until_finished(db, a.id, &task_query, until);
 	jdg_history_catch_up();
 	waited_for = a.id;
@@ -322,6 +282,6 @@ JDG_FUNCTION(jdg_v_wait_flow, JDG_LEVEL_ANY)
 						(long long) a.id),
 				 errhint("Wait in a READ COMMITTED transaction.")));
 	refuse_flow_in_task(a.id, until);
-	sleep_until_finished(need_db(), a.id, &run_query, until);
+	sleep_until_finished(jdg_await_db(), a.id, &run_query, until);
 	PG_RETURN_VOID();
 }

@@ -33,7 +33,6 @@
 #include "executor/spi.h"
 #include "funcapi.h"
 #include "miscadmin.h"
-#include "nodes/parsenodes.h"
 #include "storage/ipc.h"
 #include "utils/builtins.h"
 
@@ -447,8 +446,7 @@ refuse(FunctionCallInfo fcinfo)
 				(errcode(JDG_ERRCODE_CONFLICT),
 				 errmsg("jadugar.drop_tenant() cannot run inside a task"),
 				 errdetail("It waits for tasks to end, and could wait for its own.")));
-	if (!(fcinfo->context && IsA(fcinfo->context, CallContext)) ||
-		castNode(CallContext, fcinfo->context)->atomic)
+	if (!jdg_call_may_commit(fcinfo))
 		ereport(ERROR,
 				(errcode(JDG_ERRCODE_CONFLICT),
 				 errmsg("jadugar.drop_tenant() cannot run inside a transaction block"),
