@@ -66,7 +66,7 @@ COMMENT ON COLUMN jadugar_internal.task.transaction IS
 COMMENT ON COLUMN jadugar_internal.task.bounded IS
 	'True if the task counts toward the max_depth of its queue.';
 COMMENT ON COLUMN jadugar_internal.task.flow_data IS
-	'Argument of the task of a flow step. NULL: the payload; d: the data of its run; i: that data without results of steps; m: the payload with its paths looked up in that data; r: the result of the step to compensate; s: the payload with its paths looked up in both.';
+	'Argument of the task of a flow step. NULL: the payload; d: the data of its run; i: that data without results of steps; m: the payload with its paths looked up in that data; r: the result of the step to compensate; s: the payload with its paths looked up in both; g: the payload, of a task that compensates a step.';
 COMMENT ON COLUMN jadugar_internal.task.paused_by IS
 	'Name of the role that paused the task, if it is known.';
 COMMENT ON COLUMN jadugar_internal.task.key_place IS

@@ -149,7 +149,12 @@ idempotency_key(const JdgTask *task, const JdgPayload *p, const JdgEndpoint *e,
 		return p->idempotency_key;
 	initStringInfo(&s);
 	if (task->flow_run != 0)
+	{
 		appendStringInfo(&s, INT64_FORMAT ":" INT64_FORMAT, task->flow_run, task->step_id);
+		/* a compensation has the row of the step that it undoes */
+		if (task->flow_data == JDG_DATA_UNDO_GIVEN)
+			appendStringInfoString(&s, ":undo");
+	}
 	else
 		appendStringInfo(&s, INT64_FORMAT, task->task_id);
 	if (e->idempotency_format == JDG_IDEMPOTENCY_UUID)

@@ -18,7 +18,8 @@ jdg_handed_take(JdgTask *t, Jsonb *payload)
 	Assert(!jdg_is_bookkeeping());
 	jdg_target_check(t->owner, payload);
 	t->payload = payload;
-	t->flow_data = JDG_DATA_NONE;
+	t->flow_data = t->flow_data == JDG_DATA_UNDO ||
+		t->flow_data == JDG_DATA_UNDO_MAPPED ? JDG_DATA_UNDO_GIVEN : JDG_DATA_NONE;
 }
 
 void
@@ -26,7 +27,7 @@ jdg_handed_write(JdgTask *t)
 {
 	static JdgQuery q = {
 		"UPDATE jadugar_internal.task SET payload = $payload, "
-		"flow_data = NULL, endpoint_id = $endpoint_id, host = $host, "
+		"flow_data = $flow_data, endpoint_id = $endpoint_id, host = $host, "
 		"lane = $lane, retry = $retry, max_attempts = $max_attempts "
 		"WHERE task_id = $task_id"
 	};
@@ -36,6 +37,7 @@ jdg_handed_write(JdgTask *t)
 	t->lane = jdg_task_lane(t);
 	jdg_bind_int64(&p, "task_id", t->task_id);
 	jdg_bind_jsonb(&p, "payload", t->payload);
+	jdg_bind_char_or_null(&p, "flow_data", jdg_flow_data_out(t->flow_data));
 	jdg_bind_int32(&p, "endpoint_id", t->endpoint_id);
 	jdg_bind_text(&p, "host", t->host);
 	jdg_bind_int32(&p, "lane", t->lane);

@@ -29,6 +29,6 @@ void
 jdg_target_find(JdgTask *t)
 {
 	Assert(rules != NULL);
-	if (t->transaction == JDG_XACT_HTTP && t->flow_data == JDG_DATA_NONE)
+	if (t->transaction == JDG_XACT_HTTP && jdg_payload_is_given(t))
 		rules->find(t);
 }

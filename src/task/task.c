@@ -42,7 +42,8 @@ static const char data_letters[] = {
 	[JDG_DATA_INPUT] = 'i',
 	[JDG_DATA_MAPPED] = 'm',
 	[JDG_DATA_UNDO] = 'r',
-	[JDG_DATA_UNDO_MAPPED] = 's'
+	[JDG_DATA_UNDO_MAPPED] = 's',
+	[JDG_DATA_UNDO_GIVEN] = 'g'
 };
 
 char

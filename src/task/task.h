@@ -70,7 +70,8 @@ typedef enum JdgFlowData
 	JDG_DATA_INPUT,				/* the same without results of steps */
 	JDG_DATA_MAPPED,			/* its payload, filled in from that */
 	JDG_DATA_UNDO,				/* the result that it is to undo */
-	JDG_DATA_UNDO_MAPPED		/* its payload, filled in from both */
+	JDG_DATA_UNDO_MAPPED,		/* its payload, filled in from both */
+	JDG_DATA_UNDO_GIVEN			/* its payload as it is; it undoes a step */
 } JdgFlowData;
 
 /* the letter in the table, '\0' for NONE, and back */
@@ -139,6 +140,13 @@ typedef struct JdgTask
 	/* has no row: made by the transaction that runs it, see flow/run/held.h */
 	bool		unwritten;
 } JdgTask;
+
+/* is its payload that of the row, or made when it runs? */
+static inline bool
+jdg_payload_is_given(const JdgTask *t)
+{
+	return t->flow_data == JDG_DATA_NONE || t->flow_data == JDG_DATA_UNDO_GIVEN;
+}
 
 /* columns of jadugar_internal.task, in the order of sql/task.sql */
 enum

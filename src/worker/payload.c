@@ -49,9 +49,9 @@ payload_of(JdgTask *task, const JdgHandler *handler)
 	Jsonb	   *payload;
 	Jsonb	   *given;
 
-	if (task->flow_data == JDG_DATA_NONE && task->fallback == NULL)
+	if (jdg_payload_is_given(task) && task->fallback == NULL)
 		return task->payload;
-	given = task->flow_data == JDG_DATA_NONE ? task->payload :
+	given = jdg_payload_is_given(task) ? task->payload :
 		module_payload(task);
 	payload = jdg_fallback_payload(task, given);
 	if (handler != NULL)

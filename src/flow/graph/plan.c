@@ -91,7 +91,7 @@ static JdgFlowData
 data_of(const JdgFlowNode *node, const char *command, bool whole, bool undo)
 {
 	if (node->payload != NULL)
-		return !node->has_paths ? JDG_DATA_NONE :
+		return !node->has_paths ? (undo ? JDG_DATA_UNDO_GIVEN : JDG_DATA_NONE) :
 			undo ? JDG_DATA_UNDO_MAPPED : JDG_DATA_MAPPED;
 	if (!whole && strstr(command, "$1") == NULL)
 		return JDG_DATA_NONE;

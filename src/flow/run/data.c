@@ -230,7 +230,7 @@ jdg_flow_payload(const JdgTask *task, Jsonb **payload)
 	Jsonb	   *data;
 
 	Assert(!jdg_is_bookkeeping());
-	if (task->flow_run == 0 || task->flow_data == JDG_DATA_NONE)
+	if (task->flow_run == 0 || jdg_payload_is_given(task))
 		return false;
 	/* there may be many of them, and more for the next task of the group */
 	rows = AllocSetContextCreate(mcxt, "jadugar data of a step",
@@ -255,6 +255,7 @@ jdg_flow_payload(const JdgTask *task, Jsonb **payload)
 		case JDG_DATA_MAPPED:
 			*payload = jdg_fill_in(task->payload, data);
 			break;
+		case JDG_DATA_UNDO_GIVEN:
 		case JDG_DATA_NONE:
 			break;
 	}
