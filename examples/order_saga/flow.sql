@@ -21,10 +21,7 @@ SELECT create_flow('order',
 		compensate => 'SELECT stock.release($1)',
 		retry => retry_policy(10, delay => '100 ms'),
 		compensate_retry => retry_policy(20, delay => '100 ms', max_delay => '1 s'))
-	~> step('charge', 'SELECT payment.charge($1)', '"$.steps.accept"',
-		compensate => 'SELECT payment.refund($1)',
-		retry => retry_policy(10, delay => '100 ms'),
-		compensate_retry => retry_policy(20, delay => '100 ms', max_delay => '1 s'))
+	~> payment.step()
 	~> (
 		step('book', 'SELECT delivery.book($1)', '"$.steps.accept"', queue => 'carrier',
 			compensate => 'SELECT delivery.recall($1)',

@@ -19,6 +19,7 @@ SET client_min_messages = warning;
 
 \ir setup.sql
 \ir services.sql
+\ir payment.sql
 \ir flow.sql
 \ir orders.sql
 \ir balance.sql

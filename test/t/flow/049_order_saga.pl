@@ -52,7 +52,7 @@ is($node->safe_psql('postgres', q{SELECT count(*) FROM pg_roles WHERE rolname ~ 
 # Once more: orders without their summary, while processes are killed.
 my $script = join("\n",
 	'\set QUIET on', '\set ON_ERROR_STOP on', '\set orders 300',
-	map { "\\i $example/$_" } qw(setup.sql services.sql flow.sql));
+	map { "\\i $example/$_" } qw(setup.sql services.sql payment.sql flow.sql));
 $node->safe_psql('postgres', $script);
 $node->safe_psql('order_saga', <<'SQL');
 SET ROLE saga_shop;
