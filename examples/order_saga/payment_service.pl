@@ -91,7 +91,7 @@ sub serve_until_away
 	my $select = IO::Select->new($listen);
 	my $until = $requests + 100;
 
-	while ($requests < $until)
+	while ($requests < $until || grep { $_->{at} > time } values %connection)
 	{
 		foreach my $socket ($select->can_read(0.01))
 		{

@@ -16,6 +16,7 @@ exec('perl', "$example/payment_service.pl", $port) or die "cannot start the serv
 
 my ($out, $err) = run_command([ 'psql', '-X', '-d', $node->connstr('postgres'), '-v', "port=$port", '-f', "$example/run_http.sql" ]);
 is($err, '', 'run_http.sql: no error');
+note($out);
 like($out, qr/The books are balanced/, 'it says that the books balance');
 is($node->safe_psql('order_saga', 'SELECT what, found FROM public.balance WHERE balanced IS NOT TRUE'), '', 'they do');
 is( $node->safe_psql('order_saga', q{

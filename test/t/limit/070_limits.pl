@@ -122,8 +122,9 @@ sql(q{
 	SELECT set_limit('key', 'customer', 4, rate => 50, burst => 1);
 	SELECT count(*) FROM enqueue_batch('SELECT 1', array_fill('{}'::jsonb, ARRAY[300]), queue => 'mail');
 	SELECT count(enqueue('SELECT 1', concurrency_key => 'customer', metadata => '{"of": "customer"}')) FROM generate_series(1, 40)});
-ok(waits_for('rate_limit'), 'tasks wait for a rate');
-is(sql(q{SELECT reason FROM limits WHERE name = 'mail' AND waiting}), 'rate_limit', 'the view shows it');
+ok(poll($node, q{SELECT EXISTS (SELECT FROM jadugar.tasks WHERE waiting_for = 'rate_limit')
+	AND EXISTS (SELECT FROM jadugar.limits WHERE name = 'mail' AND waiting AND reason = 'rate_limit')}, 't'),
+	'tasks wait for a rate, and the views show it');
 sql(q{SELECT pg_terminate_backend(pid) FROM workers});
 all_done();
 is_deeply([ too_early("queue = 'mail'", 1 / 200, 5) ], [ 0, 300 ], 'no task of the queue began too early');
