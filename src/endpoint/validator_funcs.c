@@ -19,16 +19,22 @@
 #include "fmgr.h"
 #include "utils/builtins.h"
 
+#include "base/errors.h"
 #include "endpoint/options.h"
 #include "task/retry.h"
 
 PG_FUNCTION_INFO_V1(jdg_http_validator);
 
-/* Checks the retry policy of a server, which is a JSON object. */
+/*
+ * Checks the retry policy of a server, which is a JSON object.  A fallback runs
+ * as the owner of the task, who has not chosen the policy: it would let the
+ * owner of a server act as any role that sends requests to it.
+ */
 static void
 check_policy(List *options)
 {
 	ListCell   *lc;
+	Jsonb	   *policy;
 
 	foreach(lc, options)
 	{
@@ -38,7 +44,14 @@ check_policy(List *options)
 		if (strcmp(def->defname, "retry") != 0)
 			continue;
 		json = DirectFunctionCall1(jsonb_in, CStringGetDatum(defGetString(def)));
-		jdg_retry_check(DatumGetJsonbP(json));
+		policy = DatumGetJsonbP(json);
+		jdg_retry_check(policy);
+		if (jdg_retry_fallback(policy) != NULL)
+			ereport(ERROR,
+					(errcode(JDG_ERRCODE_VALIDATION_ERROR),
+					 errmsg("the retry policy of a server cannot have a fallback"),
+					 errdetail("It would run as the owner of each task that has no policy of its own."),
+					 errhint("Pass fallback to jadugar.call_service().")));
 	}
 }
 

@@ -60,7 +60,7 @@ SELECT name, value, ep.option(name, value) AS result FROM (VALUES
 	('headers', 'X: y'), ('headers', '[]'), ('headers', '{"X-N": 1}'), ('headers', '{"X Y": "1"}'), ('headers', E'{"X-N": "a\\nHost: b"}'), ('headers', '{"Host": "b"}'), ('headers', '{"transfer-encoding": "b"}'),
 	('headers', '{"authorization": "b"}'), ('headers', '{"Cookie": "b"}'), ('headers', '{"X-Api-Key": "b"}'), ('headers', '{"X-Auth-Token": "b"}'), ('headers', '{"My-Secret": "b"}'), ('headers', '{"Proxy-Anything": "b"}'),
 	('keep_headers', 'a b'), ('keep_headers', 'a,,b'), ('keep_headers', 'a,'), ('breaker', 'maybe'), ('breaker_failure_pct', '101'), ('breaker_half_open', '11'), ('breaker_open_for', '99 ms'),
-	('retry', '3'), ('retry', '{"tries": 3}'), ('retry', '{'), ('unsafe', 'never'), ('expect', '2x'), ('expect', '600'), ('expect', '2xx 404'),
+	('retry', '3'), ('retry', '{"tries": 3}'), ('retry', '{'), ('retry', '{"fallback": "SELECT 1"}'), ('unsafe', 'never'), ('expect', '2x'), ('expect', '600'), ('expect', '2xx 404'),
 	('api_key_header', 'Authorization'), ('api_key_header', 'a:b'), ('idempotency_header', ''), ('idempotency_format', 'ulid'),
 	('allow_addresses', '10.0.0.1/8'), ('allow_addresses', '10.0.0.0/33'), ('allow_addresses', '10.0.0/8'), ('allow_addresses', '10.0.0.0/8 fd00::/8'), ('allow_addresses', '10.0.0.0/8, localhost'),
 	('allow_addresses', '010.0.0.0/8'), ('allow_addresses', '::ffff:010.0.0.0/104'), ('allow_addresses', 'fd00::/8,'), ('allow_addresses', '::1%lo'), ('allow_addresses', '1.2.3.4/:'), ('deny_addresses', '1.2.3.4/'), ('deny_addresses', '1.2.3.4/08'),
