@@ -82,7 +82,8 @@ decide_lost(JdgTask *t, const JdgOutcome *o, JdgDecision *d)
 
 /*
  * The task has failed for good.  If its policy has a fallback, it goes on with
- * that at once, unless it has asked for its end itself or has had its fallback.
+ * that at once, or when it is resumed.  Not if the task has asked for its end
+ * itself, or has had its fallback.
  */
 static void
 decide_fallback(const JdgTask *t, const JdgOutcome *o, JdgDecision *d)

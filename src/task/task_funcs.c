@@ -338,30 +338,33 @@ check_update(const UpdateArgs *a)
 }
 
 /*
- * The name of the handler of a task, or NULL.  That of its first command, which
- * the payload is for.
+ * The kind and the text of the command that the payload of a task is for: its
+ * first one.
  */
-static const char *
-handler_name(const JdgTask *t)
+static JdgCommandKind
+first_command(const JdgTask *t, const char **text)
 {
 	const JdgCommand *c = jdg_command_get(t->command_id);
 	JdgFirstCommand first;
 
+	*text = c->text;
 	if (t->fallback == NULL)
-		return c->kind == JDG_COMMAND_HANDLER ? c->text : NULL;
+		return c->kind;
 	jdg_fallback_first(t, &first);
-	return first.kind[0] == JDG_COMMAND_HANDLER ? first.text : NULL;
+	*text = first.text;
+	return first.kind[0];
 }
 
 /*
- * A new payload and a new fallback, as the caller: the task's handler decides
- * whether the payload is acceptable.  Outside jdg_internal_begin().
+ * A new payload and a new fallback, as the caller: the task's handler, or the
+ * rules of requests, decide whether the payload is acceptable.  Outside jdg_internal_begin().
  */
 static void
 check_work(int64 task_id, Jsonb *payload, Jsonb *retry)
 {
 	JdgHandler *handler = NULL;
-	const char *name;
+	JdgCommandKind kind;
+	const char *text;
 	JdgTask		t;
 	JdgInternal in;
 
@@ -369,9 +372,9 @@ check_work(int64 task_id, Jsonb *payload, Jsonb *retry)
 	jdg_internal_begin(&in);
 	if (!jdg_task_find(task_id, in.save_user, &t, CurrentMemoryContext))
 		raise_finished(task_id);
-	name = payload ? handler_name(&t) : NULL;
-	if (name != NULL)
-		handler = jdg_handler_get(name, t.owner);
+	kind = first_command(&t, &text);
+	if (payload != NULL && kind == JDG_COMMAND_HANDLER)
+		handler = jdg_handler_get(text, t.owner);
 	jdg_internal_end(&in);
 	/* only a role that may give work to the owner may change that work */
 	if (t.owner != GetUserId())
@@ -379,7 +382,7 @@ check_work(int64 task_id, Jsonb *payload, Jsonb *retry)
 	jdg_check_fallback(retry, t.owner);
 	if (handler != NULL)
 		jdg_handler_check_payload(handler, payload);
-	if (payload != NULL && t.transaction == JDG_XACT_HTTP)
+	if (payload != NULL && kind == JDG_COMMAND_HTTP)
 		jdg_target_check(t.owner, payload);
 }
 

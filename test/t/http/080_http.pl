@@ -35,7 +35,7 @@ sub ends
 	my ($id, $what) = @_;
 
 	poll($node, "SELECT count(*) FROM jadugar.tasks WHERE task_id = $id", '0');
-	return sql("SELECT string_agg($what, ' ' ORDER BY attempt) FROM history WHERE task_id = $id");
+	return sql("SELECT string_agg($what, ' ' ORDER BY attempt_id) FROM history WHERE task_id = $id");
 }
 
 $node->safe_psql('postgres', qq{
@@ -183,6 +183,25 @@ $id = sql(q{SELECT call_service('local', '/status/503', retries => 2)});
 is(ends($id, 'status'), 'failed failed', 'retries counts all attempts');
 $id = sql(q{SELECT call_service('local', '/status/404', fallback => $$SELECT 'instead'$$)});
 is(ends($id, 'status'), 'failed completed', 'a fallback runs instead of a service that fails');
+$id = sql(q{SELECT call_service('local', '/hang', timeout => '2 s', retries => 1, concurrency_key => 'one', fallback => $$SELECT 'instead'$$)});
+poll($node, "SELECT status FROM jadugar.tasks WHERE task_id = $id", 'running');
+sql("SELECT pause_task($id)");
+is(ends(sql(q{SELECT enqueue('SELECT 1', concurrency_key => 'one')}), 'status'), 'completed', 'a task of the same key waits for a request that is to be paused');
+is(sql("SELECT status || ' by ' || paused_by FROM tasks WHERE task_id = $id"), 'paused by ' . sql('SELECT current_user'), 'which then waits for its fallback');
+is(sql("SELECT string_agg(status, ' ') FROM history WHERE task_id = $id"), 'failed', 'having failed');
+sql("SELECT resume_task($id)");
+is(ends($id, 'status'), 'failed completed', 'until it is resumed');
+$id = sql(q{SELECT call_service('local', '/fail/1', retries => 1, query => '{"id": "fallback"}', fallback => 'SELECT 1/0')});
+is(ends($id, 'status'), 'failed failed', 'a fallback can fail too');
+sql("SELECT retry_task($id)");
+is(ends($id, q{status || ':' || command}), 'failed:http failed:SELECT 1/0 completed:http', 'then the request can be sent again');
+$id = sql(q{SELECT call_service('local', '/status/404', fallback => $$SELECT jadugar.snooze('1 h')$$)});
+poll($node, "SELECT status || attempt FROM jadugar.tasks WHERE task_id = $id", 'scheduled1');
+$node->psql('postgres', qq{SELECT jadugar.update_task($id, payload => '{"endpoint": "nowhere"}')}, stderr => \my $refused);
+like($refused, qr/endpoint "nowhere" does not exist/, 'in its fallback, a new payload is checked for the request');
+sql(qq{SELECT update_task($id, payload => '{"endpoint": "local", "path": "/ok"}'), cancel($id)});
+sql("SELECT retry_task($id)");
+is(ends($id, 'status'), 'failed cancelled completed', 'which gets it');
 
 # --- an endpoint that is gone -------------------------------------------------------
 
