@@ -43,21 +43,48 @@ LANGUAGE C STABLE STRICT AS 'MODULE_PATHNAME', 'jdg_v_endpoint';
 COMMENT ON FUNCTION jadugar_internal._v_endpoint(oid) IS
 	'Options of a server, and the kinds of secrets that tasks of the current user send to it.';
 
+CREATE FUNCTION jadugar_internal._v_endpoint_state(server oid,
+	OUT status text, OUT breaker text, OUT since timestamptz, OUT until timestamptz,
+	OUT failure_pct integer, OUT slow_pct integer, OUT calls integer,
+	OUT in_flight integer, OUT waiting boolean, OUT tokens bigint, OUT next_at timestamptz)
+LANGUAGE C STABLE STRICT AS 'MODULE_PATHNAME', 'jdg_v_endpoint_state';
+COMMENT ON FUNCTION jadugar_internal._v_endpoint_state(oid) IS 'How requests to a server go now.';
+
 CREATE VIEW jadugar.endpoints WITH (security_barrier) AS
 SELECT COALESCE(s.srvname, n.name::name) AS endpoint,
 	CASE WHEN s.oid IS NOT NULL THEN COALESCE(s.srvtype, 'http') END AS type,
 	e.base_url,
 	a.rolname AS owner,
 	e.auth,
-	CASE WHEN s.oid IS NULL THEN 'missing' ELSE 'ok' END AS status,
-	CASE WHEN s.oid IS NULL THEN 'server does not exist' END AS reason,
-	e.max_concurrency
+	CASE WHEN s.oid IS NULL THEN 'missing'
+		WHEN f.forced = 'open' THEN 'open'
+		ELSE g.status END AS status,
+	g.breaker,
+	g.since,
+	CASE WHEN f.forced IS NOT NULL THEN n.until ELSE g.until END AS until,
+	f.forced,
+	CASE WHEN s.oid IS NULL THEN 'server does not exist'
+		WHEN f.forced IS NOT NULL THEN n.reason
+		WHEN g.status = 'held' THEN 'Retry-After' END AS reason,
+	g.failure_pct,
+	g.slow_pct,
+	g.calls,
+	g.in_flight,
+	e.max_concurrency,
+	g.waiting,
+	g.tokens,
+	g.next_at
 FROM (SELECT f.* FROM pg_catalog.pg_foreign_server f
 		JOIN pg_catalog.pg_foreign_data_wrapper w ON w.oid = f.srvfdw
 		WHERE w.fdwname = 'jadugar_http') s
 	FULL JOIN jadugar_internal.endpoint n ON n.name = s.srvname::text
 	LEFT JOIN pg_catalog.pg_roles a ON a.oid = s.srvowner
 	LEFT JOIN LATERAL jadugar_internal._v_endpoint(s.oid) e ON true
+	LEFT JOIN LATERAL jadugar_internal._v_endpoint_state(s.oid) g
+		-- how requests go is also the doing of other tenants
+		ON NOT (SELECT jadugar_internal._v_is_confined())
+	CROSS JOIN LATERAL (SELECT CASE WHEN COALESCE(n.until > pg_catalog.clock_timestamp(), true)
+		THEN n.forced END AS forced) f
 WHERE (SELECT jadugar_internal._v_is_monitor())
 	OR (SELECT jadugar_internal._v_has_access()) AND pg_catalog.has_server_privilege(s.oid, 'USAGE');
 COMMENT ON VIEW jadugar.endpoints IS
@@ -67,6 +94,19 @@ COMMENT ON COLUMN jadugar.endpoints.type IS 'Type of the server: http.';
 COMMENT ON COLUMN jadugar.endpoints.base_url IS 'URL to which paths of requests are added, or NULL if requests give whole URLs.';
 COMMENT ON COLUMN jadugar.endpoints.owner IS 'Role that owns the server.';
 COMMENT ON COLUMN jadugar.endpoints.auth IS 'Kinds of secrets that tasks of the current role send.';
-COMMENT ON COLUMN jadugar.endpoints.status IS 'State of the endpoint: ok, or missing if tasks refer to a server that does not exist.';
-COMMENT ON COLUMN jadugar.endpoints.reason IS 'Cause of a status that is not ok.';
+COMMENT ON COLUMN jadugar.endpoints.status IS
+	'State of the endpoint: ok, degraded, open, held, or missing if tasks refer to a server that does not exist.';
+COMMENT ON COLUMN jadugar.endpoints.breaker IS
+	'State of the breaker as in the view breakers, or NULL if there is none or one for each host.';
+COMMENT ON COLUMN jadugar.endpoints.since IS 'Time at which that state began, or NULL if the breaker has never opened.';
+COMMENT ON COLUMN jadugar.endpoints.until IS 'Time at which the status may change, if it is known.';
+COMMENT ON COLUMN jadugar.endpoints.forced IS 'State of the breaker that a role has forced: open or disabled.';
+COMMENT ON COLUMN jadugar.endpoints.reason IS 'Cause of a status that is not ok, or the reason for the forced state.';
+COMMENT ON COLUMN jadugar.endpoints.failure_pct IS 'Percentage of the calls that failed.';
+COMMENT ON COLUMN jadugar.endpoints.slow_pct IS 'Percentage of the calls that were slow.';
+COMMENT ON COLUMN jadugar.endpoints.calls IS 'Requests that count in the window of the breaker.';
+COMMENT ON COLUMN jadugar.endpoints.in_flight IS 'Requests that are under way or about to begin.';
 COMMENT ON COLUMN jadugar.endpoints.max_concurrency IS 'Maximum number of requests at the same time.';
+COMMENT ON COLUMN jadugar.endpoints.waiting IS 'True if tasks wait for the endpoint.';
+COMMENT ON COLUMN jadugar.endpoints.tokens IS 'Requests that may begin now, if the endpoint has a rate.';
+COMMENT ON COLUMN jadugar.endpoints.next_at IS 'Time at which the next request may begin, if none may now and it is known.';

@@ -29,6 +29,7 @@
 #include "utils/syscache.h"
 
 #include "access/access.h"
+#include "access/owner.h"
 #include "base/compat.h"
 #include "base/errors.h"
 #include "base/settings.h"
@@ -366,6 +367,17 @@ bool
 jdg_endpoint_may_manage(const JdgEndpoint *e, Oid role)
 {
 	return jdg_may_manage(role, e->owner);
+}
+
+void
+jdg_endpoint_require_manage(const JdgEndpoint *e, Oid role)
+{
+	if (!jdg_endpoint_may_manage(e, role))
+		ereport(ERROR,
+				(errcode(JDG_ERRCODE_FORBIDDEN),
+				 errmsg("permission denied for endpoint \"%s\"", e->name),
+				 errdetail("It belongs to role \"%s\".", jdg_role_name(e->owner)),
+				 errhint("Act as a member of that role, or as an operator.")));
 }
 
 /* ------------------------------------------------------------------- secrets */

@@ -65,6 +65,9 @@ extern bool jdg_endpoint_may_use(const JdgEndpoint *e, Oid role);
 /* May the role force its breaker and test it?  Its owner and operators may. */
 extern bool jdg_endpoint_may_manage(const JdgEndpoint *e, Oid role);
 
+/* raises FORBIDDEN unless it may */
+extern void jdg_endpoint_require_manage(const JdgEndpoint *e, Oid role);
+
 /*
  * The secrets that count for tasks of a role: of its own user mapping, else of
  * PUBLIC's.  They are in the current memory context.  Files are read again

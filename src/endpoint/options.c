@@ -90,7 +90,6 @@ static const JdgOption server_options[] = {
 	{"allow_addresses", JDG_VALUE_CIDRS, AT(e.addresses.allow)},
 	{"deny_addresses", JDG_VALUE_CIDRS, AT(e.addresses.deny)},
 	{"health_path", JDG_VALUE_PATH, AT(e.health_path)},
-	{"health_every", JDG_VALUE_DURATION, AT(e.health_every_us),.min = 0,.max = DAY_MS},
 	{"ca_file", JDG_VALUE_FILE, AT(e.ca_file),.superuser = true},
 	{"tls_min", JDG_VALUE_WORD, AT(tls_min),.words = tls_versions},
 	{"verify", JDG_VALUE_WORD, AT(verify),.words = verify_words},
@@ -333,7 +332,6 @@ jdg_options_check_server(List *options)
 				 errmsg("options \"allow_hosts\" and \"allow_ports\" need option \"any_host\"")));
 	require_other(options, "per", "rate");
 	require_other(options, "burst", "rate");
-	require_other(options, "health_every", "health_path");
 	if (e.any_host && is_given(options, "health_path"))
 		forbid_both(options, "health_path", "any_host");
 	if (is_given(options, "proxy") && e.proxy_url.path_len > 0)

@@ -104,7 +104,6 @@ typedef struct JdgEndpoint
 	JdgUnsafe	unsafe;
 	JdgBreakerOptions breaker;
 	const char *health_path;	/* NULL: none */
-	int64		health_every_us;	/* 0: off */
 
 	/* TLS */
 	const char *ca_file;		/* NULL: the system's */

@@ -270,12 +270,7 @@ force_endpoint(const ForceArgs *a, Oid user)
 
 	if (!jdg_endpoint_by_name(a->name, &e))
 		jdg_endpoint_missing(a->name);
-	if (!jdg_endpoint_may_manage(&e, user))
-		ereport(ERROR,
-				(errcode(JDG_ERRCODE_FORBIDDEN),
-				 errmsg("permission denied for endpoint \"%s\"", a->name),
-				 errdetail("It belongs to role \"%s\".", jdg_role_name(e.owner)),
-				 errhint("Act as a member of that role, or as an operator.")));
+	jdg_endpoint_require_manage(&e, user);
 	id = jdg_endpoint_intern(a->name);
 	bind_force(&p, a, user);
 	jdg_bind_int32(&p, "id", id);
@@ -314,37 +309,6 @@ JDG_FUNCTION(jdg_force_breaker, JDG_LEVEL_USER)
 
 PG_FUNCTION_INFO_V1(jdg_v_breaker);
 
-static const char *
-word_of(const JdgBreakerView *v)
-{
-	switch (v->forced)
-	{
-		case JDG_FORCE_OPEN:
-			return "forced_open";
-		case JDG_FORCE_DISABLED:
-			return "disabled";
-		case JDG_FORCE_AUTO:
-			break;
-	}
-	switch (v->state)
-	{
-		case JDG_BREAKER_CLOSED:
-			break;
-		case JDG_BREAKER_OPEN:
-			return "open";
-		case JDG_BREAKER_HALF_OPEN:
-			return "half_open";
-	}
-	return "closed";
-}
-
-/* A percentage of calls; 0 of none. */
-static Datum
-percent(int32 n, int32 calls)
-{
-	return Int32GetDatum(calls == 0 ? 0 : (int32) ((int64) n * 100 / calls));
-}
-
 static Scope
 scope_of(const char *word)
 {
@@ -380,14 +344,14 @@ jdg_v_breaker(PG_FUNCTION_ARGS)
 
 		jdg_gate_state(&limit, jdg_now(), &s);
 		memset(isnull, false, sizeof(isnull));
-		v[0] = CStringGetTextDatum(word_of(b));
+		v[0] = CStringGetTextDatum(jdg_breaker_word(b));
 		v[1] = TimestampTzGetDatum(b->since);
 		isnull[1] = b->trips == 0 && b->state == JDG_BREAKER_CLOSED;
 		v[2] = TimestampTzGetDatum(b->until);
 		isnull[2] = b->until == JDG_BREAKER_NEVER;
 		v[3] = Int32GetDatum(b->calls);
-		v[4] = percent(b->failures, b->calls);
-		v[5] = percent(b->slow, b->calls);
+		v[4] = Int32GetDatum(jdg_breaker_percent(b->failures, b->calls));
+		v[5] = Int32GetDatum(jdg_breaker_percent(b->slow, b->calls));
 		v[6] = Int32GetDatum(b->consecutive);
 		v[7] = Int32GetDatum(b->trips);
 		v[8] = BoolGetDatum(s.parked > 0 && s.why == JDG_REFUSED_BREAKER);

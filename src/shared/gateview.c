@@ -125,6 +125,36 @@ jdg_gate_state(const JdgLimit *limit, TimestampTz now, JdgGateState *state)
 		jdg_breaker_view(&g.breaker, &g.options, now, &state->breaker);
 }
 
+const char *
+jdg_breaker_word(const JdgBreakerView *v)
+{
+	switch (v->forced)
+	{
+		case JDG_FORCE_OPEN:
+			return "forced_open";
+		case JDG_FORCE_DISABLED:
+			return "disabled";
+		case JDG_FORCE_AUTO:
+			break;
+	}
+	switch (v->state)
+	{
+		case JDG_BREAKER_CLOSED:
+			break;
+		case JDG_BREAKER_OPEN:
+			return "open";
+		case JDG_BREAKER_HALF_OPEN:
+			return "half_open";
+	}
+	return "closed";
+}
+
+int32
+jdg_breaker_percent(int32 n, int32 calls)
+{
+	return calls == 0 ? 0 : (int32) ((int64) n * 100 / calls);
+}
+
 void
 jdg_gates_state(TimestampTz now, JdgShareState *state, Oid *lacking,
 				int32 *lacking_held)

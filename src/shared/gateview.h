@@ -42,6 +42,12 @@ typedef struct JdgGateState
 extern void jdg_gate_state(const JdgLimit *limit, TimestampTz now,
 						   JdgGateState *state);
 
+/* the state of a breaker, as views say it: "closed", "open" and others */
+extern const char *jdg_breaker_word(const JdgBreakerView *v);
+
+/* so many of all calls, in percent; 0 of none */
+extern int32 jdg_breaker_percent(int32 n, int32 calls);
+
 /*
  * For views: how many gates there are of jdg_max_gates, and a role that has
  * found no room for one in the last minute, or InvalidOid; *lacking_held gates

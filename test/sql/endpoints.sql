@@ -33,8 +33,7 @@ SELECT ep.server('base_url ''https://a.example'', allow_ports ''443''');
 SELECT ep.server('base_url ''https://a.example'', per ''1 s''');
 SELECT ep.server('base_url ''https://a.example'', rate ''1'', per ''1 s'', burst ''5''');
 SELECT ep.server('base_url ''https://a.example'', rate ''2000000'', per ''1 s''');
-SELECT ep.server('base_url ''https://a.example'', health_every ''1 s''');
-SELECT ep.server('base_url ''https://a.example'', health_path ''/up'', health_every ''1 s''');
+SELECT ep.server('base_url ''https://a.example'', health_path ''/up''');
 SELECT ep.server('any_host ''on'', health_path ''/up''');
 
 SELECT test.error_of($$CREATE SERVER ep_try TYPE 'smtp' FOREIGN DATA WRAPPER jadugar_http OPTIONS (base_url 'https://a.example')$$);
