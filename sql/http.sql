@@ -83,3 +83,20 @@ CREATE PROCEDURE jadugar.request(
 	AS 'MODULE_PATHNAME', 'jdg_request';
 COMMENT ON PROCEDURE jadugar.request IS
 	'Sends a request to an endpoint, and waits for its response.';
+
+CREATE FUNCTION jadugar_internal._v_test_endpoint(name text, path text)
+	RETURNS text
+	LANGUAGE C STABLE
+	AS 'MODULE_PATHNAME', 'jdg_v_test_endpoint';
+COMMENT ON FUNCTION jadugar_internal._v_test_endpoint(text, text) IS
+	'Returns the path that a test of an endpoint requests, if the caller may test it.';
+
+CREATE FUNCTION jadugar.test_endpoint(name text, path text DEFAULT NULL)
+	RETURNS bigint
+	LANGUAGE sql VOLATILE
+	RETURN jadugar.call_service(test_endpoint.name,
+		jadugar_internal._v_test_endpoint(test_endpoint.name, test_endpoint.path),
+		'GET', retries => 1, expect => '{2xx,3xx,4xx}', response => 'none',
+		when_open => 'fail');
+COMMENT ON FUNCTION jadugar.test_endpoint(text, text) IS
+	'Enqueues one GET to an endpoint, to see whether it answers. Returns the id of the task.';

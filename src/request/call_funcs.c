@@ -1,10 +1,11 @@
 /*-------------------------------------------------------------------------
  *
  * call_funcs.c
- *	  SQL procedure request(): sends a request and waits for its response.
+ *	  SQL procedure request(): sends a request and waits for its response; and
+ *	  what test_endpoint() requests.
  *
- * Runs in the caller's backend, outside a transaction block.  The task is
- * enqueued by call_service() as the caller, and committed: only then can the
+ * The procedure runs in the caller's backend, outside a transaction block.  The
+ * task is enqueued by call_service() as the caller, and committed: only then can the
  * process "jadugar http" see it.  Each look at the task is a transaction, so a
  * backend that sleeps holds no snapshot and no lock.  If an error ends the
  * wait, such as a cancel or statement_timeout, the task goes on.
@@ -16,6 +17,7 @@
 #include "access/htup_details.h"
 #include "catalog/pg_type.h"
 #include "funcapi.h"
+#include "miscadmin.h"
 #include "utils/builtins.h"
 #include "utils/datum.h"
 
@@ -25,11 +27,23 @@
 #include "base/interval.h"
 #include "base/json.h"
 #include "base/spi.h"
+#include "endpoint/endpoint.h"
 #include "exec/exec.h"
 #include "queue/queue.h"
 #include "shared/shmem.h"
 #include "task/await.h"
 #include "task/history.h"
+
+typedef struct TestArgs
+{
+	char	   *name;
+	char	   *path;
+} TestArgs;
+
+static const JdgArg test_args[] = {
+	{"name", TEXTOID, offsetof(TestArgs, name), JDG_NEEDED},
+	{"path", TEXTOID, offsetof(TestArgs, path)},
+};
 
 /* arguments of request(); the last one, result, is only returned */
 enum
@@ -248,4 +262,25 @@ JDG_FUNCTION(jdg_request, JDG_LEVEL_USER)
 	TupleDescInitEntry(desc, 1, "result", JSONBOID, -1, 0);
 	desc = BlessTupleDesc(desc);
 	PG_RETURN_DATUM(HeapTupleGetDatum(heap_form_tuple(desc, &result, &isnull)));
+}
+
+/* _v_test_endpoint(name, path): the path, if the caller may test the endpoint */
+JDG_FUNCTION(jdg_v_test_endpoint, JDG_LEVEL_USER)
+{
+	TestArgs	a;
+	JdgEndpoint e;
+
+	JDG_READ_ARGS("test_endpoint", test_args, &a);
+	if (!jdg_endpoint_by_name(a.name, &e))
+		jdg_endpoint_missing(a.name);
+	jdg_endpoint_require_manage(&e, GetUserId());
+	if (e.any_host)
+		ereport(ERROR,
+				(errcode(JDG_ERRCODE_VALIDATION_ERROR),
+				 errmsg("endpoint \"%s\" has no base_url", e.name),
+				 errdetail("Its requests give whole URLs."),
+				 errhint("Enqueue a request with the URL, as in jadugar.enqueue('http', '{\"endpoint\": ..., \"url\": ...}').")));
+	if (a.path == NULL && e.health_path == NULL)
+		a.path = "/";
+	PG_RETURN_TEXT_P(cstring_to_text(a.path ? a.path : e.health_path));
 }

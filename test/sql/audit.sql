@@ -28,7 +28,7 @@ INSERT INTO aud.exceptions VALUES
 	-- values of the caller's own
 	('cache_set'), ('cache_delete'), ('cached'), ('_cache_refresh'), ('put_blob'), ('drop_blob'),
 	-- messages are tasks, and their own functions
-	('send'), ('_actor_load'), ('_actor_store'), ('call_service'), ('request'),
+	('send'), ('_actor_load'), ('_actor_store'), ('call_service'), ('request'), ('test_endpoint'),
 	-- a consumer does its work, by a token
 	('ack'), ('nack'), ('extend_lease'), ('release_lease'),
 	-- their row is that of add_step()

@@ -1,4 +1,5 @@
 # CALL request(): what it returns and raises, where it may be called, and what ends its wait.
+# test_endpoint(), and the view endpoints.
 use strict;
 use warnings;
 
@@ -174,6 +175,68 @@ $session->query_until(qr/ended/, '');
 like($session->{stderr}, qr/task \d+ was cancelled/, 'a task that is cancelled is an error');
 $session->quit;
 is(sql(q{SELECT count(*) FROM pg_locks WHERE NOT granted}), '0', 'nobody waits for a lock');
+
+# --- test_endpoint() --------------------------------------------------------------------
+
+# Tests the endpoint, and returns the end of the task.
+sub tested
+{
+	my ($args) = @_;
+	my $test = sql("SELECT jadugar.test_endpoint('local'$args)");
+
+	poll($node, "SELECT count(*) FROM jadugar.tasks WHERE task_id = $test", '0');
+	return sql(qq{SELECT string_agg(concat_ws(' ', status, result ->> 'status', result ->> 'encoding', error ->> 'code', error ->> 'kind'), '; ' ORDER BY attempt)
+		FROM jadugar.history WHERE task_id = $test});
+}
+
+is(tested(''), 'completed 404 none', 'a test completes if the service answers');
+is(tested(q{, '/ok'}), 'completed 200 none', 'a test of a path');
+is(tested(q{, '/status/503'}), 'failed HTTP_STATUS status', 'it fails with a status from 500 on, after one attempt');
+is(tested(q{, '/close'}), 'failed SERVICE_UNAVAILABLE reset', 'or without an answer');
+sql(q{ALTER SERVER local OPTIONS (ADD health_path '/status/201')});
+is(tested(''), 'completed 201 none', 'the option health_path has the path');
+is(tested(q{, '/ok'}), 'completed 200 none', 'if none is given');
+like(psql_error($node, q{SET ROLE app; SELECT jadugar.test_endpoint('local')}), qr/permission denied for endpoint "local"\nDETAIL:  It belongs to/, 'only the owner may test it');
+sql(q{SELECT jadugar.grant_access('other', 'operator')});
+like(psql_error($node, q{SET ROLE other; SELECT jadugar.test_endpoint('local')}), qr/permission denied for endpoint "local"\nDETAIL:  Role "other" does not have USAGE/, 'and operators with USAGE');
+sql(q{GRANT USAGE ON FOREIGN SERVER local TO other});
+like(sql(q{SET ROLE other; SELECT jadugar.test_endpoint('local')}), qr/^\d+$/, 'which can be granted');
+like(psql_error($node, q{CREATE SERVER anywhere FOREIGN DATA WRAPPER jadugar_http OPTIONS (any_host 'on'); SELECT jadugar.test_endpoint('anywhere')}),
+	qr/endpoint "anywhere" has no base_url/, 'an endpoint without a base_url cannot be tested');
+poll($node, 'SELECT count(*) FROM jadugar.tasks', '0');
+
+# --- the view endpoints -------------------------------------------------------------------
+
+my $state = q{SELECT concat_ws(' ', status, breaker, forced, reason, calls, failure_pct, slow_pct, in_flight, waiting, tokens) FROM jadugar.endpoints WHERE endpoint = 'local'};
+
+is(sql($state), 'ok 0 f', 'an endpoint without a breaker');
+sql(q{ALTER SERVER local OPTIONS (SET breaker 'on', ADD breaker_consecutive '3', ADD breaker_open_for '1 s', ADD breaker_half_open '1', ADD breaker_ramp '0', ADD max_concurrency '1')});
+is(sql($state), 'ok closed 0 0 0 0 f', 'one with a breaker');
+sql(q{SELECT jadugar.call_service('local', '/hang') FROM generate_series(1, 2)});
+ok(poll($node, $state, 'ok closed 0 0 0 1 t'), 'a request is under way, and another one waits');
+sql('SELECT jadugar.cancel_tasks()');
+ok(poll($node, $state, 'ok closed 0 0 0 0 f'), 'none is');
+tested(q{, '/status/500'}) foreach 1 .. 3;
+my $opened = sql(q{SELECT concat_ws(' ', status, breaker, since <= clock_timestamp(), until > since, next_at >= until) FROM jadugar.endpoints WHERE endpoint = 'local'});
+is($opened, 'open open t t t', 'a breaker opens');
+ok(poll($node, $state, 'degraded half_open 0 0 0 0 f'), 'and is half-open');
+is(tested(q{, '/ok'}), 'completed 200 none', 'a test is the request that it lets through');
+like(sql($state), qr/^ok closed /, 'and closes it');
+sql(q{SELECT jadugar.force_breaker('local', 'open', 'maintenance', until => '9999-01-01 00:00+00')});
+is(tested(''), 'failed CIRCUIT_OPEN circuit_open', 'a test does not wait for a breaker');
+like(sql($state), qr/^open forced_open open maintenance /, 'one that is forced open');
+is(sql(q{SELECT until = '9999-01-01 00:00+00' FROM jadugar.endpoints WHERE endpoint = 'local'}), 't', 'until some time');
+sql(q{SELECT jadugar.force_breaker('local', 'disabled')});
+like(sql($state), qr/^ok disabled disabled /, 'or disabled');
+sql(q{SELECT jadugar.force_breaker('local', 'closed')});
+like(sql($state), qr/^ok closed /, 'or closed');
+$id = sql(q{SELECT jadugar.call_service('local', '/retry/503', query => '{"in": "600"}')});
+ok(poll($node, "SELECT status FROM jadugar.tasks WHERE task_id = $id", 'scheduled'), 'a service asks for a wait');
+like(sql($state), qr/^held closed Retry-After /, 'the endpoint is held');
+is(sql(q{SELECT until > clock_timestamp() + '500 s' FROM jadugar.endpoints WHERE endpoint = 'local'}), 't', 'until then');
+is(sql(q{SELECT concat_ws(' ', status, breaker, in_flight, waiting) FROM jadugar.endpoints WHERE endpoint = 'anywhere'}), 'ok 0 f', 'an endpoint with any_host has a breaker for each host');
+sql(q{SELECT jadugar.grant_access('other'), jadugar.create_tenant('acme'), jadugar.grant_tenant('acme', 'other')});
+is(sql("SET ROLE other; $state"), '', 'a confined role does not see how requests go');
 
 $node->stop;
 $server->stop;
