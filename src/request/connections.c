@@ -7,6 +7,10 @@
  * one generation of its options: libcurl asks about the address of a connection
  * when it makes it, not when it uses it again.
  *
+ * They belong to one client certificate with its key, too.  libcurl would use a
+ * connection again for the same certificate with another key, and so let
+ * anybody who knows the certificate act as its owner.
+ *
  *-------------------------------------------------------------------------
  */
 #include "postgres.h"
@@ -27,6 +31,8 @@ struct JdgConnections
 	dlist_node	node;
 	int32		endpoint_id;
 	uint32		generation;
+	char	   *certificate;	/* NULL: none */
+	char	   *key;
 	void	   *pool;
 	int			in_flight;		/* that the library has */
 	int			waiting;		/* that it is to have */
@@ -36,9 +42,35 @@ struct JdgConnections
 
 static dlist_head all = DLIST_STATIC_INIT(all);
 
-static JdgConnections *
-get(const JdgEndpoint *e)
+/* Are they the same text, or both none? */
+static bool
+is_same(const char *a, const char *b)
 {
+	return a == NULL || b == NULL ? a == b : strcmp(a, b) == 0;
+}
+
+/* Copies a text, which may be none, for as long as its connections stay. */
+static char *
+keep(const char *text)
+{
+	return text == NULL ? NULL : MemoryContextStrdup(TopMemoryContext, text);
+}
+
+/* Forgets a text that was kept. */
+static void
+forget(char *text)
+{
+	if (text == NULL)
+		return;
+	explicit_bzero(text, strlen(text));
+	pfree(text);
+}
+
+/* Those that a transfer may use; NULL: no memory. */
+static JdgConnections *
+get(const JdgTransfer *t)
+{
+	const JdgEndpoint *e = &t->endpoint;
 	dlist_iter	iter;
 	JdgConnections *c;
 	void	   *pool;
@@ -46,7 +78,10 @@ get(const JdgEndpoint *e)
 	dlist_foreach(iter, &all)
 	{
 		c = dlist_container(JdgConnections, node, iter.cur);
-		if (c->endpoint_id == e->endpoint_id && c->generation == e->generation)
+		if (c->endpoint_id == e->endpoint_id &&
+			c->generation == e->generation &&
+			is_same(c->certificate, t->http.certificate) &&
+			is_same(c->key, t->http.key))
 			return c;
 	}
 	pool = jdg_http->open(Max(e->max_concurrency, 1));
@@ -55,9 +90,21 @@ get(const JdgEndpoint *e)
 	c = MemoryContextAllocZero(TopMemoryContext, sizeof(JdgConnections));
 	c->endpoint_id = e->endpoint_id;
 	c->generation = e->generation;
+	c->certificate = keep(t->http.certificate);
+	c->key = keep(t->http.key);
 	c->pool = pool;
 	dlist_push_tail(&all, &c->node);
 	return c;
+}
+
+static void
+drop(JdgConnections *c)
+{
+	jdg_http->close(c->pool);
+	dlist_delete(&c->node);
+	forget(c->certificate);
+	forget(c->key);
+	pfree(c);
 }
 
 static void
@@ -74,7 +121,7 @@ start(JdgTransfer *t)
 void
 jdg_connections_add(JdgTransfer *t)
 {
-	JdgConnections *c = get(&t->endpoint);
+	JdgConnections *c = get(t);
 
 	t->added = false;
 	t->connections = c;
@@ -148,11 +195,7 @@ jdg_connections_tend(void)
 		if (c->in_flight > 0 || c->waiting > 0)
 			continue;
 		if (left <= 0)
-		{
-			jdg_http->close(c->pool);
-			dlist_delete(&c->node);
-			pfree(c);
-		}
+			drop(c);
 		else
 			next = next < 0 ? left : Min(next, left);
 	}
