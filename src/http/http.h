@@ -10,6 +10,7 @@
 
 #include <stdbool.h>
 #include <stdint.h>
+#include <sys/socket.h>
 
 #include <curl/curl.h>
 
@@ -32,6 +33,8 @@ typedef struct Socket
 	bool		http2;
 	uint16_t	port;			/* of this side; 0: not known yet */
 	uint32_t	used;			/* requests so far */
+	uint32_t	active;			/* those of them that have not ended */
+	struct sockaddr_storage peer;
 } Socket;
 
 /* --- sockets.c ------------------------------------------------------------- */
@@ -39,8 +42,11 @@ typedef struct Socket
 /* the entry of a descriptor, which is made; NULL: no memory */
 extern Socket *jdg_socket(int fd);
 
-/* the one with this port on this side, or NULL; *fd is its descriptor */
-extern Socket *jdg_socket_of_port(int port, int *fd);
+/*
+ * The one with this port on this side, to this address and port, or NULL; *fd
+ * is its descriptor.  Connections to several addresses may share a port.
+ */
+extern Socket *jdg_socket_of_ports(int port, const char *to, int to_port, int *fd);
 
 extern int	jdg_socket_open(const struct curl_sockaddr *address);
 extern int	jdg_socket_close(void *arg, curl_socket_t fd);
@@ -81,6 +87,9 @@ extern bool jdg_transfer_begin(JdgHttpTransfer *t);
 
 /* it has ended with this code, and is no part of the multi handle any more */
 extern void jdg_transfer_end(JdgHttpTransfer *t, CURLcode code);
+
+/* it uses its connection no more */
+extern void jdg_transfer_leave_socket(JdgHttpTransfer *t);
 
 extern void jdg_transfer_forget(JdgHttpTransfer *t);
 

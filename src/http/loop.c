@@ -252,6 +252,7 @@ remove_transfer(JdgHttpTransfer *t)
 
 	block_signals(&old);
 	take_out(t);
+	jdg_transfer_leave_socket(t);
 	restore_signals(&old);
 	/* it may have ended already, and the next turn would return it */
 	for (JdgHttpTransfer **at = &ended; *at != NULL; at = &(*at)->next)

@@ -11,6 +11,7 @@
  *
  *-------------------------------------------------------------------------
  */
+#include <arpa/inet.h>
 #include <errno.h>
 #include <netinet/in.h>
 #include <stdlib.h>
@@ -45,24 +46,45 @@ jdg_socket(int fd)
 	return &sockets[fd];
 }
 
+static uint16_t
+port_of(const struct sockaddr *a)
+{
+	if (a->sa_family == AF_INET)
+		return ntohs(((const struct sockaddr_in *) a)->sin_port);
+	if (a->sa_family == AF_INET6)
+		return ntohs(((const struct sockaddr_in6 *) a)->sin6_port);
+	return 0;
+}
+
 /* The port of this side of a connection, or 0. */
 static uint16_t
-port_of(int fd)
+local_port_of(int fd)
 {
 	struct sockaddr_storage a;
 	socklen_t	size = sizeof(a);
 
 	if (getsockname(fd, (struct sockaddr *) &a, &size) != 0)
 		return 0;
-	if (a.ss_family == AF_INET)
-		return ntohs(((struct sockaddr_in *) &a)->sin_port);
-	if (a.ss_family == AF_INET6)
-		return ntohs(((struct sockaddr_in6 *) &a)->sin6_port);
-	return 0;
+	return port_of((struct sockaddr *) &a);
+}
+
+/* Is this address, as libcurl writes it, that of the other side? */
+static bool
+leads_to(const Socket *s, const char *to, int to_port)
+{
+	const struct sockaddr *a = (const struct sockaddr *) &s->peer;
+	char text[	INET6_ADDRSTRLEN];
+	const void *bytes = a->sa_family == AF_INET6
+	? (const void *) &((const struct sockaddr_in6 *) a)->sin6_addr
+	: (const void *) &((const struct sockaddr_in *) a)->sin_addr;
+
+	return port_of(a) == to_port &&
+		inet_ntop(a->sa_family, bytes, text, sizeof(text)) != NULL &&
+		strcmp(text, to) == 0;
 }
 
 Socket *
-jdg_socket_of_port(int port, int *fd)
+jdg_socket_of_ports(int port, const char *to, int to_port, int *fd)
 {
 	for (int i = 0; i < nsockets; i++)
 	{
@@ -71,9 +93,9 @@ jdg_socket_of_port(int port, int *fd)
 		if (!s->open)
 			continue;
 		if (s->port == 0)
-			s->port = port_of(i);
+			s->port = local_port_of(i);
 		*fd = i;
-		if (s->port == port)
+		if (s->port == port && leads_to(s, to, to_port))
 			return s;
 	}
 	return NULL;
@@ -99,7 +121,9 @@ jdg_socket_open(const struct curl_sockaddr *address)
 	s->open = true;
 	s->http2 = false;
 	s->port = 0;
-	s->used = 0;
+	s->used = s->active = 0;
+	memset(&s->peer, 0, sizeof(s->peer));
+	memcpy(&s->peer, &address->addr, address->addrlen < sizeof(s->peer) ? address->addrlen : sizeof(s->peer));
 	return fd;
 }
 

@@ -121,6 +121,39 @@ on_open(void *arg, curlsocktype purpose, struct curl_sockaddr *address)
 	return fd < 0 ? CURL_SOCKET_BAD : fd;
 }
 
+/* The connection on which the request was sent; NULL: it is closed. */
+static Socket *
+socket_of(const JdgHttpTransfer *t)
+{
+	Socket	   *s = t->socket < 0 ? NULL : jdg_socket(t->socket);
+
+	return s != NULL && s->open && s->generation == t->socket_generation ? s : NULL;
+}
+
+void
+jdg_transfer_leave_socket(JdgHttpTransfer *t)
+{
+	Socket	   *s = socket_of(t);
+
+	if (s != NULL)
+		s->active--;
+	t->socket = -1;
+}
+
+/*
+ * Has something arrived that nobody has asked for, or has the connection
+ * ended?  While a request is under way, libcurl sends another one on the same
+ * connection only by HTTP/2, where that is its business.
+ */
+static bool
+is_stale(const Socket *s, int fd)
+{
+	char		c;
+
+	return s->used > 0 && s->active == 0 && !s->http2 &&
+		(recv(fd, &c, 1, MSG_PEEK | MSG_DONTWAIT) >= 0 || errno != EAGAIN);
+}
+
 /*
  * CURLOPT_PREREQFUNCTION: called before each sending, when the connection is
  * there.
@@ -130,20 +163,22 @@ on_send(void *arg, char *remote, char *local, int remote_port, int local_port)
 {
 	JdgHttpTransfer *t = arg;
 	int			fd = -1;
-	Socket	   *s = jdg_socket_of_port(local_port, &fd);
-	char		c;
+	Socket	   *s = jdg_socket_of_ports(local_port, remote, remote_port, &fd);
 
-	(void) remote;
 	(void) local;
-	(void) remote_port;
-	if (s != NULL && s->used > 0 && !s->http2 &&
-		(recv(fd, &c, 1, MSG_PEEK | MSG_DONTWAIT) >= 0 || errno != EAGAIN))
+	if (s != NULL && is_stale(s, fd))
 	{
 		t->end = JDG_HTTP_STALE;
 		return CURL_PREREQFUNC_ABORT;
 	}
+	jdg_transfer_leave_socket(t);
 	if (s != NULL)
+	{
 		s->used++;
+		s->active++;
+		t->socket = fd;
+		t->socket_generation = s->generation;
+	}
 	t->sends++;
 	t->phase = JDG_HTTP_SENT;
 	return CURL_PREREQFUNC_OK;
@@ -266,6 +301,7 @@ jdg_transfer_begin(JdgHttpTransfer *t)
 	t->head_size = t->answer_size = t->skipped = 0;
 	t->truncated = t->refused = t->opened = t->local_error = t->status = 0;
 	t->message[0] = '\0';
+	t->socket = -1;
 	t->next = NULL;
 	if (e == NULL || !make_list(t))
 	{
@@ -327,17 +363,14 @@ jdg_transfer_end(JdgHttpTransfer *t, CURLcode code)
 {
 	long		status = 0;
 	long		version = 0;
-	long		port = 0;
-	int			fd;
-	Socket	   *s;
+	Socket	   *s = socket_of(t);
 
 	curl_easy_getinfo(t->easy, CURLINFO_RESPONSE_CODE, &status);
 	curl_easy_getinfo(t->easy, CURLINFO_HTTP_VERSION, &version);
-	curl_easy_getinfo(t->easy, CURLINFO_LOCAL_PORT, &port);
 	t->status = (int) status;
-	if (version == CURL_HTTP_VERSION_2_0 &&
-		(s = jdg_socket_of_port((int) port, &fd)) != NULL)
+	if (version == CURL_HTTP_VERSION_2_0 && s != NULL)
 		s->http2 = true;
+	jdg_transfer_leave_socket(t);
 	if (t->end == JDG_HTTP_STALE)
 		return;
 	if (code == CURLE_OK || (t->truncated && status > 0 && !t->local_error))

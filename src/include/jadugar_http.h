@@ -98,6 +98,8 @@ typedef struct JdgHttpTransfer
 	int			refused;		/* addresses */
 	int			opened;
 	int			local_error;
+	int			socket;			/* on which it was sent, or -1 */
+	unsigned int socket_generation;
 	struct JdgHttpTransfer *next;
 } JdgHttpTransfer;
 
