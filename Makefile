@@ -37,7 +37,7 @@ help:
 	@sed -n 's/^#: \{0,1\}//p' Makefile
 
 prerequisites:
-	@scripts/prerequisites $(PG_CONFIG)
+	@scripts/prerequisites -t $(PG_CONFIG)
 
 # scripts/demo finds the server in its notes, so this needs no pg_config.
 demo-stop:
@@ -50,8 +50,9 @@ CHECKS = $(SUITES:%=check-%) check-ubsan check-asan check-valgrind
 DOORS = test $(CHECKS) torture fuzz-timing fuzz-sql lint format bench demo
 
 ifndef READY
+test torture fuzz-sql $(CHECKS): NEEDS = -t
 lint format: NEEDS = -l
-check-valgrind fuzz-timing: NEEDS = -f
+check-valgrind fuzz-timing: NEEDS = -t -f
 
 $(DOORS):
 	@scripts/prerequisites $(NEEDS) $(PG_CONFIG)
