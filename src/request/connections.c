@@ -107,6 +107,32 @@ drop(JdgConnections *c)
 	pfree(c);
 }
 
+/*
+ * May it start, or does another one go first?  Hosts do not wait for each
+ * other: the name of one may never be resolved.
+ */
+static bool
+may_start(const JdgTransfer *t)
+{
+	const JdgConnections *c = t->connections;
+	bool		first = true;
+
+	if (t->host == NULL)
+		return c->connected || c->in_flight == 0;
+	for (int i = 0; i < jdg_ntransfers; i++)
+	{
+		const JdgTransfer *other = jdg_transfers[i];
+
+		if (other->connections != c || !other->added || other->ended ||
+			!is_same(other->host, t->host))
+			continue;
+		if (other->http.phase != JDG_HTTP_UNSENT)
+			return true;
+		first = false;
+	}
+	return first;
+}
+
 static void
 start(JdgTransfer *t)
 {
@@ -133,7 +159,7 @@ jdg_connections_add(JdgTransfer *t)
 		return;
 	}
 	c->waiting++;
-	if (c->connected || c->in_flight == 0)
+	if (may_start(t))
 		start(t);
 }
 
@@ -173,8 +199,7 @@ start_waiting(void)
 		JdgTransfer *t = jdg_transfers[i];
 		JdgConnections *c = t->connections;
 
-		if (c != NULL && !t->added && !t->ended &&
-			(c->connected || c->in_flight == 0))
+		if (c != NULL && !t->added && !t->ended && may_start(t))
 			start(t);
 	}
 }

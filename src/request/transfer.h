@@ -68,8 +68,9 @@ extern JdgSlot *jdg_http_slot;
 /* --- connections.c --------------------------------------------------------- */
 
 /*
- * Starts a transfer.  To an endpoint without a connection one goes first: each
- * would start a thread to resolve the same name.
+ * Starts a transfer.  To an endpoint, or a host of a URL in the payload, without
+ * a connection one goes first: each would start a thread to resolve the same
+ * name.
  */
 extern void jdg_connections_add(JdgTransfer *t);
 
