@@ -17,13 +17,14 @@
 #	/echo               200 and what it was asked, as JSON
 #
 # Each request is a line of the file "log": method, path, header Idempotency-Key, time.
+# Each connection is a line of another one: the address that it came to.
 package HttpServer;
 
 use strict;
 use warnings;
 
 use IO::Select;
-use IO::Socket::INET;
+use IO::Socket::IP;
 use JSON::PP;
 use POSIX ();
 use Socket qw(SOL_SOCKET SO_LINGER);
@@ -32,21 +33,52 @@ use Time::HiRes qw(time);
 my %connection;    # by descriptor: socket, in, out, and when out is to be sent
 my %failed;        # how often an id has failed
 
-# new(DIRECTORY): starts it; {port}, {log}, and stop()
+# A socket that listens at that address; undefined if this is not possible.
+sub listen_at
+{
+	my ($address, $port) = @_;
+
+	return IO::Socket::IP->new(Listen => 512, LocalHost => $address, LocalPort => $port, ReuseAddr => 1, V6Only => 1);
+}
+
+# Is it an address of this machine?
+sub can_listen
+{
+	my ($address) = @_;
+
+	return defined listen_at($address, 0);
+}
+
+# Sockets at one port of all these addresses.
+sub listen_at_all
+{
+	my ($first, @others) = @_;
+
+	foreach my $try (1 .. 20)
+	{
+		my $socket = listen_at($first, 0) or last;
+		my @all = ($socket, grep { defined } map { listen_at($_, $socket->sockport) } @others);
+		return @all if @all == @others + 1;
+	}
+	die "cannot listen: $!";
+}
+
+# new(DIRECTORY [, ADDRESS...]): starts it at 127.0.0.1, or at these addresses; {port},
+# {log}, and stop()
 sub new
 {
-	my ($class, $dir) = @_;
-	my $listen = IO::Socket::INET->new(Listen => 512, LocalAddr => '127.0.0.1', ReuseAddr => 1)
-	  or die "cannot listen: $!";
-	my $self = { port => $listen->sockport, log => "$dir/requests.log" };
+	my ($class, $dir, @addresses) = @_;
+	my @listen = listen_at_all(@addresses ? @addresses : '127.0.0.1');
+	my $self = { port => $listen[0]->sockport, log => "$dir/requests.log", accepted => "$dir/connections.log" };
 
 	open(my $log, '>>', $self->{log}) or die "cannot write $self->{log}: $!";
-	$log->autoflush(1);
+	open(my $accepted, '>>', $self->{accepted}) or die "cannot write $self->{accepted}: $!";
+	$_->autoflush(1) foreach $log, $accepted;
 	$self->{pid} = fork() // die "cannot fork: $!";
 	if ($self->{pid} == 0)
 	{
 		local $SIG{PIPE} = 'IGNORE';
-		eval { serve($listen, $log); 1 } or print STDERR "HttpServer: $@";
+		eval { serve(\@listen, $log, $accepted); 1 } or print STDERR "HttpServer: $@";
 		POSIX::_exit(0);
 	}
 	return bless $self, $class;
@@ -85,6 +117,23 @@ sub requests
 	}
 	close $in;
 	return @all;
+}
+
+# How many connections these addresses have accepted.
+sub connections
+{
+	my ($self, @addresses) = @_;
+	my %wanted = map { $_ => 1 } @addresses;
+	my $n = 0;
+
+	open(my $in, '<', $self->{accepted}) or die "cannot read $self->{accepted}: $!";
+	while (my $address = <$in>)
+	{
+		chomp $address;
+		$n++ if $wanted{$address};
+	}
+	close $in;
+	return $n;
 }
 
 # --- in the child -----------------------------------------------------------------
@@ -177,16 +226,18 @@ sub send_due
 
 sub serve
 {
-	my ($listen, $log) = @_;
-	my $select = IO::Select->new($listen);
+	my ($listen, $log, $accepted) = @_;
+	my $select = IO::Select->new(@$listen);
+	my %listening = map { fileno $_ => 1 } @$listen;
 
 	for (;;)
 	{
 		foreach my $socket ($select->can_read(0.01))
 		{
-			if ($socket == $listen)
+			if ($listening{ fileno $socket })
 			{
-				my $new = $listen->accept or next;
+				my $new = $socket->accept or next;
+				print $accepted $new->sockhost, "\n";
 				$new->blocking(0);
 				$select->add($new);
 				$connection{ fileno $new } = { socket => $new, in => '', out => '', at => 0, then => '' };
