@@ -21,8 +21,8 @@ SELECT t.task_id,
 		WHEN q.paused_at IS NOT NULL THEN 'queue_paused'
 		WHEN jadugar_internal._v_tenant_is_paused(t.tenant) THEN 'tenant_paused'
 		WHEN a.oid IS NULL THEN 'owner_missing'
-		WHEN t.transaction <> 'h' AND NOT a.rolcanlogin THEN 'owner_nologin'
-		WHEN t.transaction <> 'h' AND NOT pg_catalog.has_database_privilege(a.oid, pg_catalog.current_database()::text, 'CONNECT')
+		WHEN NOT a.rolcanlogin THEN 'owner_nologin'
+		WHEN NOT pg_catalog.has_database_privilege(a.oid, pg_catalog.current_database()::text, 'CONNECT')
 			THEN 'owner_noconnect'
 		WHEN jadugar_internal._v_limit_reason(t.owner, t.queue_id, t.tenant, t.command_id, t.concurrency_key, t.endpoint_id, t.host) IS NOT NULL
 			THEN jadugar_internal._v_limit_reason(t.owner, t.queue_id, t.tenant, t.command_id, t.concurrency_key, t.endpoint_id, t.host)

@@ -143,7 +143,7 @@ still_held(const JdgQueue *queue)
 
 	if (queue->queue_id != 0)
 		return jdg_queue_load(MyDatabaseId, queue->queue_id);
-	max = jdg_slots_count() * JDG_GROUP_MAX;
+	max = jdg_slots_max_tasks();
 	ids = palloc(sizeof(int64) * max);
 	n = jdg_slots_running(MyDatabaseId, ids, max);
 	pfree(ids);

@@ -26,6 +26,8 @@ int			jdg_max_workers_per_role = 0;
 int			jdg_max_http_processes = 4;
 bool		jdg_http_enabled = true;
 int			jdg_http_idle_timeout = 600000;
+int			jdg_http_max_transfers = 512;
+int			jdg_http_memory = 128 * 1024;
 int			jdg_max_databases = 64;
 int			jdg_worker_idle_timeout = 60000;
 int			jdg_warm_workers = 1;
@@ -101,6 +103,16 @@ define_process_settings(void)
 							"Time that the http process stays without requests before it exits.",
 							NULL, &jdg_http_idle_timeout, 600000, 0, INT_MAX,
 							PGC_SIGHUP, GUC_UNIT_MS, NULL, NULL, NULL);
+	DefineCustomIntVariable("jadugar.http_max_transfers",
+							"Maximum number of requests that one http process has under way.",
+							"A role may have as many as are free, so half of them if it is alone.",
+							&jdg_http_max_transfers, 512, 2, 4096,
+							PGC_POSTMASTER, 0, NULL, NULL, NULL);
+	DefineCustomIntVariable("jadugar.http_memory",
+							"Memory for the bodies of the requests that one http process has under way.",
+							"A role may have as much as is free.",
+							&jdg_http_memory, 128 * 1024, 1024, MAX_KILOBYTES,
+							PGC_SIGHUP, GUC_UNIT_KB, NULL, NULL, NULL);
 	DefineCustomIntVariable("jadugar.max_http_processes",
 							"Maximum number of http processes, one for each database that sends requests.",
 							"Each running one takes one of max_worker_processes. Zero turns HTTP tasks off.",

@@ -24,6 +24,8 @@ extern int	jdg_max_workers_per_role;
 extern int	jdg_max_http_processes;
 extern bool jdg_http_enabled;
 extern int	jdg_http_idle_timeout;	/* ms */
+extern int	jdg_http_max_transfers; /* of one process */
+extern int	jdg_http_memory;	/* kB */
 extern int	jdg_max_databases;
 extern int	jdg_worker_idle_timeout;	/* ms */
 extern int	jdg_warm_workers;

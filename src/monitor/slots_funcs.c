@@ -56,6 +56,28 @@ keep_owned(JdgSlot *slot)
 	slot->ntasks = n;
 }
 
+/* Copies a slot with its tasks if it is one of this database. */
+static bool
+copy_slot(JdgSlot *to, JdgSlot *slot)
+{
+	JdgSlotTask *task;
+	bool		ours;
+
+	if (slot->state == JDG_SLOT_FREE || slot->dboid != MyDatabaseId)
+		return false;
+	task = palloc(sizeof(JdgSlotTask) * slot->max_tasks);
+	SpinLockAcquire(&slot->mutex);
+	ours = slot->state != JDG_SLOT_FREE && slot->dboid == MyDatabaseId;
+	if (ours)
+	{
+		memcpy(to, slot, sizeof(JdgSlot));
+		memcpy(task, slot->task, sizeof(JdgSlotTask) * slot->ntasks);
+	}
+	SpinLockRelease(&slot->mutex);
+	to->task = task;
+	return ours;
+}
+
 /*
  * Copies the slots of this database that the caller may see: those of roles
  * that it is a member of, or all if it is a monitor.  Without "owned", a
@@ -78,14 +100,7 @@ visible_slots(bool owned, JdgSlot **result)
 		return 0;
 	slots = palloc(mul_size(jdg_slots_count(), sizeof(JdgSlot)));
 	for (int i = 0; i < (owned ? jdg_max_workers : jdg_slots_count()); i++)
-	{
-		JdgSlot    *slot = &jdg_slots[i];
-
-		SpinLockAcquire(&slot->mutex);
-		if (slot->state != JDG_SLOT_FREE && slot->dboid == MyDatabaseId)
-			memcpy(&slots[n++], slot, sizeof(JdgSlot));
-		SpinLockRelease(&slot->mutex);
-	}
+		n += copy_slot(&slots[n], &jdg_slots[i]);
 	for (int i = 0; i < n; i++)
 	{
 		if (slots[i].http || !jdg_owns(GetUserId(), slots[i].owner))

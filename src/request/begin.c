@@ -6,7 +6,12 @@
  * Runs in the process "jadugar http".  Tasks of all roles are claimed, one role
  * after another.  Their rows get state x and their start in one transaction,
  * which commits before any byte is sent: whatever happens then, the attempt
- * counts.  A task whose request cannot be made is settled in that transaction.
+ * counts.  A task whose request cannot be made is marked, too, and has ended.
+ *
+ * If this process has crashed the server, the requests that were under way are
+ * suspects.  From then on, one of them runs at a time, beside others: so the
+ * guilty one is the only one that is there again at each crash, and it fails
+ * after jadugar.max_crashes.
  *
  * The mark commits with synchronous_commit = local, so a standby that hangs
  * does not hold up requests; after a failover, marks that were not replicated
@@ -23,6 +28,7 @@
 #include "utils/memutils.h"
 #include "utils/snapmgr.h"
 
+#include "access/owner.h"
 #include "base/clock.h"
 #include "base/errors.h"
 #include "base/fault.h"
@@ -46,11 +52,11 @@
 /* tasks that one transaction marks */
 #define BATCH 64
 
-/* how long a request may take if nothing says */
-#define LONGEST_MS (24 * 3600 * INT64CONST(1000))
-
 /* the ticket of a call at a breaker is good for the settling, too */
 #define SETTLE_MS 5000
+
+/* a suspect that has to wait for another is looked at again after this time */
+#define SUSPECT_US USECS_PER_SEC
 
 /* the state of one call */
 typedef struct Batch
@@ -58,8 +64,7 @@ typedef struct Batch
 	int			first;			/* of the slot's tasks */
 	int			n;
 	JdgTask		task[BATCH];
-	JdgTransfer *transfer[BATCH];	/* NULL: its request cannot be made */
-	JdgOutcome	outcome[BATCH]; /* of those */
+	JdgTransfer *transfer[BATCH];	/* NULL: it is given back */
 } Batch;
 
 /*
@@ -75,7 +80,10 @@ join_batch(const JdgTask *task, int n)
 /* the role whose tasks were claimed last */
 static Oid	last = InvalidOid;
 
-/* Claims tasks of these roles, which have some. */
+/*
+ * Claims tasks of these roles, which have some.  Those of a role that may not
+ * run work wait, as other tasks do.
+ */
 static bool
 claim(Batch *b, const Oid *owners, int nowners, MemoryContext mcxt)
 {
@@ -84,213 +92,21 @@ claim(Batch *b, const Oid *owners, int nowners, MemoryContext mcxt)
 	b->first = jdg_http_slot->ntasks;
 	for (int i = 0; i < nowners; i++)
 	{
-		int			room = Min(BATCH - b->n, JDG_GROUP_MAX - jdg_http_slot->ntasks);
+		int			room = BATCH - b->n;
+		int			places = jdg_room_places(owners[i]);
 		bool		more;
 
 		if (room == 0)
 			return true;
+		if (places == 0 || jdg_role_obstacle(owners[i]) != NULL)
+			continue;
 		b->n += jdg_claim(jdg_http_slot, owners[i], JDG_CARRIER_HTTP,
-						  &b->task[b->n], room, join_batch, mcxt, &more);
+						  &b->task[b->n], Min(room, places), join_batch, mcxt,
+						  &more);
 		any |= more;
 		last = owners[i];
 	}
 	return any;
-}
-
-/* --- requests ------------------------------------------------------------ */
-
-/* the argument of make_request() */
-typedef struct Making
-{
-	const JdgTask *task;
-	JdgTransfer *t;
-} Making;
-
-/* Builds a request in the current memory context; raises what is wrong. */
-static void
-make_request(void *arg)
-{
-	Making	   *m = arg;
-	JdgTransfer *t = m->t;
-	JdgEndpoint e;
-	JdgSecrets	secrets;
-
-	if (!jdg_endpoint_get(m->task->endpoint_id, &e))
-		ereport(ERROR,
-				(errcode(JDG_ERRCODE_NOT_FOUND),
-				 errmsg("the endpoint of the task does not exist"),
-				 errhint("Create the server again, then retry the task.")));
-	if (!jdg_endpoint_may_use(&e, m->task->owner))
-		ereport(ERROR,
-				(errcode(JDG_ERRCODE_FORBIDDEN),
-				 errmsg("role \"%s\" may not use endpoint \"%s\"",
-						GetUserNameFromId(m->task->owner, true),
-						e.name),
-				 errhint("Grant USAGE on the foreign server.")));
-	jdg_endpoint_copy(&e, &t->endpoint);
-	jdg_endpoint_secrets(&t->endpoint, m->task->owner, &secrets);
-	jdg_request_build(m->task, &t->endpoint, &secrets, &t->request);
-	t->http.certificate = secrets.sslcert;
-	t->http.key = secrets.sslkey;
-}
-
-static int
-allows(void *arg, const struct sockaddr *address)
-{
-	const JdgTransfer *t = arg;
-
-	return jdg_address_decide(address, jdg_address_is_own(address),
-							  &t->endpoint.addresses).verdict == JDG_ADDRESS_ALLOWED;
-}
-
-/* Sets the library's part of a transfer from its request. */
-static void
-set_http(JdgTransfer *t)
-{
-	const JdgRequest *r = &t->request;
-	JdgHttpTransfer *h = &t->http;
-	const char **headers;
-	ListCell   *lc;
-
-	headers = MemoryContextAlloc(t->mcxt, sizeof(char *) *
-								 Max(list_length(r->headers), 1));
-	foreach(lc, r->headers)
-		headers[h->nheaders++] = lfirst(lc);
-	h->method = r->method;
-	h->url = r->url;
-	h->headers = headers;
-	h->body = r->has_body ? r->body : NULL;
-	h->body_size = r->body_len;
-	h->max_answer = r->max_response;
-	h->connect_timeout = Max(r->connect_timeout_us / 1000, 1);
-	h->low_speed = t->endpoint.low_speed.bytes;
-	h->low_speed_time = (t->endpoint.low_speed.for_us + USECS_PER_SEC - 1) /
-		USECS_PER_SEC;
-	h->fresh = r->unsafe;
-	h->http_version = t->endpoint.http_version == JDG_HTTP_2 ? 2 : 1;
-	h->verify = t->endpoint.verify == JDG_VERIFY_FULL;
-	h->tls_13 = t->endpoint.tls_min == JDG_TLS_1_3;
-	h->ca_file = t->endpoint.ca_file;
-	h->proxy = t->endpoint.proxy;
-	h->caller = t;
-	h->allows = allows;
-}
-
-/* When the attempt has to end, from now on: the task's time or the request's. */
-static int64
-time_of(const JdgTask *task, const JdgRequest *r)
-{
-	int64		ms = r->timeout_us > 0 ? r->timeout_us / 1000 : LONGEST_MS;
-
-	if (task->timeout != NULL)
-		ms = Min(ms, jdg_interval_us(task->timeout) / 1000);
-	return Max(ms, 1);
-}
-
-/* The end of a task that is not sent. */
-static void
-set_unsent(JdgOutcome *o, TimestampTz now, int sqlerrcode, Jsonb *error)
-{
-	memset(o, 0, sizeof(*o));
-	o->end = JDG_END_FAILED;
-	o->no_retry = true;
-	o->started_at = o->finished_at = now;
-	o->worker_pid = MyProcPid;
-	o->row_count = -1;
-	o->sqlerrcode = sqlerrcode;
-	o->error = error;
-}
-
-/* Seconds until the breaker of a task's endpoint lets requests through; or -1. */
-static int64
-seconds_open(const JdgTask *task, TimestampTz now)
-{
-	JdgEndpoint e;
-	JdgLimit	limit[2];
-	JdgGateState s;
-	int			n;
-
-	if (!jdg_endpoint_get(task->endpoint_id, &e))
-		return -1;
-	n = jdg_endpoint_limits(&e, task->host, limit);
-	jdg_gate_state(&limit[n - 1], now, &s);
-	if (!s.guarded || s.breaker.until == JDG_BREAKER_NEVER)
-		return -1;
-	return (Max(s.breaker.until - now, 0) + USECS_PER_SEC - 1) / USECS_PER_SEC;
-}
-
-/*
- * The end of a task that does not wait for a breaker: of its own endpoint, or of
- * its queue.
- */
-static void
-set_circuit_open(const JdgTask *task, TimestampTz now, JdgOutcome *o)
-{
-	char	   *name = jdg_endpoint_name(task->endpoint_id);
-	int64		seconds = seconds_open(task, now);
-	JsonbParseState *st;
-
-	jdg_json_begin(&st);
-	jdg_json_text(&st, "code", jdg_error_name(JDG_ERRCODE_CIRCUIT_OPEN));
-	jdg_json_text(&st, "sqlstate", unpack_sql_state(JDG_ERRCODE_CIRCUIT_OPEN));
-	jdg_json_text(&st, "message",
-				  psprintf("the circuit breaker for endpoint \"%s\" is open", name));
-	jdg_json_text(&st, "hint", "See the view jadugar.breakers. Tasks with when_open \"wait\" wait for it.");
-	jdg_json_text(&st, "kind", "circuit_open");
-	if (seconds >= 0)
-		jdg_json_int64(&st, "retry_after", seconds);
-	jdg_json_bool(&st, "sent", false);
-	set_unsent(o, now, JDG_ERRCODE_CIRCUIT_OPEN, jdg_json_finish(&st));
-}
-
-/*
- * Does an error come from the state of the server, so that the request may be
- * possible later?
- */
-static bool
-may_pass(int sqlerrcode)
-{
-	switch (ERRCODE_TO_CATEGORY(sqlerrcode))
-	{
-		case ERRCODE_INSUFFICIENT_RESOURCES:
-		case ERRCODE_SYSTEM_ERROR:
-		case ERRCODE_INTERNAL_ERROR:
-			return true;
-	}
-	return false;
-}
-
-/* The transfer of a task; NULL: it has an outcome, because that is not possible. */
-static JdgTransfer *
-make_transfer(const JdgTask *task, TimestampTz now, JdgOutcome *o)
-{
-	MemoryContext mcxt = AllocSetContextCreate(TopMemoryContext,
-											   "jadugar request",
-											   ALLOCSET_SMALL_SIZES);
-	MemoryContext old = MemoryContextSwitchTo(mcxt);
-	JdgTransfer *t = palloc0(sizeof(JdgTransfer));
-	Making		m = {task, t};
-	ErrorData  *error = jdg_in_subxact(make_request, &m, old);
-
-	MemoryContextSwitchTo(old);
-	if (error != NULL)
-	{
-		MemoryContextDelete(mcxt);
-		/* that concerns this process, and not the task */
-		if (ERRCODE_TO_CATEGORY(error->sqlerrcode) == ERRCODE_OPERATOR_INTERVENTION)
-			ReThrowError(error);
-		set_unsent(o, now, error->sqlerrcode, jdg_error_to_jsonb(error, NULL));
-		o->no_retry = !may_pass(error->sqlerrcode);
-		return NULL;
-	}
-	t->mcxt = mcxt;
-	t->host = task->host ? MemoryContextStrdup(mcxt, task->host) : NULL;
-	t->task_id = task->task_id;
-	t->attempt = task->attempt;
-	t->started_at = now;
-	t->deadline = jdg_steady_ms() + time_of(task, &t->request);
-	set_http(t);
-	return t;
 }
 
 /*
@@ -314,36 +130,47 @@ may_begin(JdgTask *task, JdgTransfer *t, JdgSlotTask *st, TimestampTz now)
 	return true;
 }
 
+/* how many suspects are under way, or in the batch */
+static int
+suspects(const Batch *b)
+{
+	int			n = 0;
+
+	for (int i = 0; i < jdg_ntransfers; i++)
+		n += jdg_transfers[i]->suspect;
+	for (int i = 0; i < b->n; i++)
+		n += b->transfer[i] != NULL && b->transfer[i]->suspect;
+	return n;
+}
+
 /*
- * Makes the transfers of a batch.  From the first task on that may not begin,
- * the end of the transaction gives them back.
+ * Makes the transfers of a batch.  Returns whether tasks were given back that
+ * can be claimed again at once.
  */
-static void
+static bool
 make_transfers(Batch *b, TimestampTz now)
 {
-	int			n;
+	bool		again = false;
 
-	for (n = 0; n < b->n; n++)
+	for (int i = 0; i < b->n; i++)
 	{
-		JdgTransfer *t = NULL;
+		JdgTransfer *t = jdg_transfer_make(&b->task[i], now);
+		int			before = t->suspect ? suspects(b) : 0;
+		bool		fits = true;
 
-		if (b->task[n].circuit_open)
-			set_circuit_open(&b->task[n], now, &b->outcome[n]);
-		else
-			t = make_transfer(&b->task[n], now, &b->outcome[n]);
-		if (t != NULL &&
-			!may_begin(&b->task[n], t, &jdg_http_slot->task[b->first + n], now))
+		if (!t->ended && before > 0)
+			jdg_transfer_postpone(t, before * SUSPECT_US);
+		if (t->ended ||
+			((fits = jdg_room_fits(t, b->transfer, i)) &&
+			 may_begin(&b->task[i], t, &jdg_http_slot->task[b->first + i], now)))
 		{
-			MemoryContextDelete(t->mcxt);
-			break;
+			b->transfer[i] = t;
+			continue;
 		}
-		b->transfer[n] = t;
+		MemoryContextDelete(t->mcxt);
+		again |= fits;
 	}
-	while (b->n > n)
-	{
-		jdg_slot_unhold_last(jdg_http_slot);
-		b->n--;
-	}
+	return again;
 }
 
 /* --- marks --------------------------------------------------------------- */
@@ -378,26 +205,7 @@ mark(const Batch *b, TimestampTz now)
 	jdg_internal_end(&in);
 }
 
-/* Settles those that have none. */
-static void
-settle_unsendable(Batch *b)
-{
-	JdgTask    *tasks = palloc(sizeof(JdgTask) * BATCH);
-	JdgOutcome *outcomes = palloc(sizeof(JdgOutcome) * BATCH);
-	int			n = 0;
-
-	for (int i = 0; i < b->n; i++)
-	{
-		if (b->transfer[i] != NULL)
-			continue;
-		tasks[n] = b->task[i];
-		outcomes[n++] = b->outcome[i];
-	}
-	if (n > 0)
-		jdg_settle(tasks, outcomes, n, NULL);
-}
-
-/* The slot shows the requests; those that have none go. */
+/* The slot shows the requests; tasks that are given back go. */
 static void
 publish(Batch *b)
 {
@@ -422,7 +230,7 @@ publish(Batch *b)
 		st->phase = JDG_TASK_RUNNING;
 		st->standalone = true;
 		st->started_at = t->started_at;
-		st->deadline = t->started_at + (t->deadline - now_ms) * 1000;
+		st->deadline = t->ended ? DT_NOEND : t->started_at + (t->deadline - now_ms) * 1000;
 		slot->task[at] = *st;
 		jdg_transfers[at++] = t;
 	}
@@ -438,10 +246,9 @@ static Batch *making = NULL;
 void
 jdg_requests_begin_failed(void)
 {
-	JdgPlaces	given[JDG_GROUP_MAX];
-	int			n;
-
+	JdgPlaces	given[BATCH];
 	bool		failed = making != NULL;
+	int			n;
 
 	for (int i = 0; failed && i < making->n; i++)
 	{
@@ -464,7 +271,6 @@ jdg_requests_begin(void)
 	Batch	   *b = palloc0(sizeof(Batch));
 	TimestampTz now;
 	int			nowners;
-	int			claimed;
 	Oid		   *owners = jdg_lanes_owners(MyDatabaseId, JDG_CARRIER_HTTP, last,
 										  &nowners);
 	bool		more;
@@ -474,13 +280,10 @@ jdg_requests_begin(void)
 	jdg_work_begin_bare();
 	making = b;
 	more = claim(b, owners, nowners, CurrentMemoryContext);
-	claimed = b->n;
 	now = jdg_now();
 	PushActiveSnapshot(GetTransactionSnapshot());
-	make_transfers(b, now);
+	more |= make_transfers(b, now);
 	mark(b, now);
-	settle_unsendable(b);
-	more |= b->n < claimed;
 	PopActiveSnapshot();
 	JDG_FAULT("http-before-mark");
 	jdg_work_end_bare();
@@ -489,7 +292,7 @@ jdg_requests_begin(void)
 	publish(b);
 	for (int i = 0; i < b->n; i++)
 	{
-		if (b->transfer[i] != NULL)
+		if (b->transfer[i] != NULL && !b->transfer[i]->ended)
 			jdg_connections_add(b->transfer[i]);
 	}
 	return more;

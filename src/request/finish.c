@@ -107,6 +107,7 @@ drop(int i)
 	slot->task[i] = slot->task[last];
 	slot->ntasks = last;
 	slot->tasks_done++;
+	slot->idle_since = t->ended_at;
 	/* its place may be another task's */
 	slot->wake = true;
 	SpinLockRelease(&slot->mutex);
@@ -184,7 +185,7 @@ jdg_requests_finish(void)
 {
 	JdgTask    *tasks = palloc(sizeof(JdgTask) * BATCH);
 	JdgOutcome *outcomes = palloc(sizeof(JdgOutcome) * BATCH);
-	bool		settled[JDG_GROUP_MAX] = {0};
+	bool	   *settled = palloc0(sizeof(bool) * Max(jdg_ntransfers, 1));
 	int			max = alone > 0 ? 1 : BATCH;
 	int64		now = jdg_steady_ms();
 	int			n = 0;

@@ -10,6 +10,9 @@
  * soon as slow_after has passed.  A response that asks for a wait holds its
  * endpoint, or the host if payloads name it.
  *
+ * The deadline of a call says nothing if it had less time than the endpoint has
+ * to connect: a role could open the breaker for all others.
+ *
  * If a breaker has opened, requests that were not sent yet go back: they were
  * claimed while it was closed.
  *
@@ -57,7 +60,7 @@ end_of(const JdgTransfer *t)
 	JdgCallEnd	end;
 	int64		us;
 
-	if (t->stop == JDG_STOP_DEADLINE)
+	if (t->stop == JDG_STOP_DEADLINE && !t->hasty)
 		return JDG_BREAKER_FAILED;
 	if (t->stop != JDG_STOP_NOT)
 		return JDG_BREAKER_RETURNED;

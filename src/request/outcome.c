@@ -205,7 +205,9 @@ jdg_transfer_outcome(const JdgTransfer *t, const JdgTask *task,
 	bool		ended;
 
 	init(t, o);
-	ended = set_end(t, task, st, o);
+	if (t->unsent != NULL)
+		*o = *t->unsent;
+	ended = t->unsent != NULL || set_end(t, task, st, o);
 	if (st->cancel == JDG_CANCEL_NONE)
 		return ended;
 	/* the request came after the end: it must not go on */

@@ -5,7 +5,7 @@
  *
  * The scheduler starts it when HTTP tasks are ready.  It is a background worker
  * of the library jadugar_http, which is the only one linked with libcurl, and
- * which calls jdg_http_process_main().  It connects as the bootstrap superuser
+ * which calls JdgHttpHost.main.  It connects as the bootstrap superuser
  * and runs no code of users.  It leaves after jadugar.http_idle_timeout.
  *
  * It shares its slot (shared/slot.h): the tasks there are its requests.  No
@@ -15,9 +15,14 @@
  * when everything that has arrived has been read; then ends are settled; then
  * tasks are claimed.  Then the process waits for its latch, or the library.
  *
+ * It has a note (shared/suspect.h), so that a crash of the server is known to be
+ * this process's.
+ *
  *-------------------------------------------------------------------------
  */
 #include "postgres.h"
+
+#include <unistd.h>
 
 #include "fmgr.h"
 #include "libpq/pqsignal.h"
@@ -41,7 +46,8 @@
 #include "request/process.h"
 #include "request/transfer.h"
 #include "shared/database.h"
-#include "shared/pool.h"
+#include "shared/sender.h"
+#include "shared/suspect.h"
 
 /* until the process tries again after an error, in ms */
 #define FAILED_MS 100
@@ -52,7 +58,7 @@
 #define SETTLE_MS 2000
 
 const JdgHttpLibrary *jdg_http = NULL;
-JdgTransfer *jdg_transfers[JDG_GROUP_MAX];
+JdgTransfer **jdg_transfers = NULL;
 int			jdg_ntransfers = 0;
 JdgSlot    *jdg_http_slot = NULL;
 
@@ -73,6 +79,14 @@ handle_term(SIGNAL_ARGS)
 	errno = save_errno;
 }
 
+/* SIGQUIT: another process has crashed, and the postmaster restarts all. */
+static void
+handle_quit(SIGNAL_ARGS)
+{
+	jdg_suspect_end();
+	_exit(2);
+}
+
 void
 jdg_requests_left(JdgDb *db)
 {
@@ -86,7 +100,9 @@ process_exit(int code, Datum arg)
 {
 	JdgDb	   *db = jdg_db_lookup(jdg_http_slot->dboid, false);
 
+	jdg_suspect_end();
 	jdg_slot_clear_all(jdg_http_slot);
+	jdg_http_offer_slot();
 	if (db != NULL)
 		jdg_requests_left(db);
 }
@@ -269,10 +285,10 @@ claim(void)
 	claim_at = -1;
 	SpinLockAcquire(&jdg_http_slot->mutex);
 	wake = jdg_http_slot->wake;
-	if (jdg_ntransfers < JDG_GROUP_MAX)
+	if (jdg_ntransfers < jdg_http_slot->max_tasks)
 		jdg_http_slot->wake = false;
 	SpinLockRelease(&jdg_http_slot->mutex);
-	if (!wake || jdg_ntransfers == JDG_GROUP_MAX)
+	if (!wake || jdg_ntransfers == jdg_http_slot->max_tasks)
 		return;
 	if (jdg_requests_begin())
 		wake_myself();
@@ -287,7 +303,7 @@ is_due(void)
 	SpinLockAcquire(&jdg_http_slot->mutex);
 	wake = jdg_http_slot->wake;
 	SpinLockRelease(&jdg_http_slot->mutex);
-	return wake && claim_at < 0 && jdg_ntransfers < JDG_GROUP_MAX;
+	return wake && claim_at < 0 && jdg_ntransfers < jdg_http_slot->max_tasks;
 }
 
 static void
@@ -404,6 +420,7 @@ process_main(unsigned long arg, const JdgHttpLibrary *library)
 
 	pqsignal(SIGHUP, SignalHandlerForConfigReload);
 	pqsignal(SIGTERM, handle_term);
+	pqsignal(SIGQUIT, handle_quit);
 	attach((int) arg);
 	if (library->size != sizeof(JdgHttpLibrary) ||
 		library->abi != JADUGAR_HTTP_ABI)
@@ -416,6 +433,8 @@ process_main(unsigned long arg, const JdgHttpLibrary *library)
 		proc_exit(0);
 	BackgroundWorkerUnblockSignals();
 	BackgroundWorkerInitializeConnectionByOid(jdg_http_slot->dboid, InvalidOid, 0);
+	jdg_suspect_attach((int) arg);
+	jdg_suspect_requests();
 	pgstat_report_appname("jadugar http");
 	jdg_set_transaction_defaults();
 	SetConfigOption("synchronous_commit", "local", PGC_USERSET, PGC_S_OVERRIDE);
@@ -426,6 +445,8 @@ process_main(unsigned long arg, const JdgHttpLibrary *library)
 				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
 				 errmsg("HTTP tasks need %s", missing),
 				 errdetail("The library is libcurl %s.", library->version)));
+	jdg_transfers = MemoryContextAlloc(TopMemoryContext, sizeof(JdgTransfer *) *
+									   jdg_http_slot->max_tasks);
 	round_context = AllocSetContextCreate(TopMemoryContext, "jadugar http",
 										  ALLOCSET_DEFAULT_SIZES);
 	make_wait_set();
@@ -434,6 +455,7 @@ process_main(unsigned long arg, const JdgHttpLibrary *library)
 		recover_from_error();
 	PG_exception_stack = &local_sigjmp_buf;
 	work_until_done();
+	pg_atomic_write_u32(&db->http_left, 1);
 	proc_exit(0);
 }
 

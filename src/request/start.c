@@ -14,16 +14,20 @@
 #include "storage/latch.h"
 #include "utils/memutils.h"
 
+#include "access/owner.h"
 #include "base/clock.h"
 #include "base/settings.h"
 #include "catalog/pg_authid.h"
 #include "request/process.h"
 #include "shared/lane.h"
-#include "shared/pool.h"
+#include "shared/sender.h"
 #include "shared/slot.h"
+#include "shared/work.h"
 
-/* between two starts: the process may not be able to start, or end early */
+/* between two starts if the process cannot start, or ends with an error */
 #define AGAIN_US (10 * USECS_PER_SEC)
+/* until roles that may not run work are looked at again: as for workers */
+#define BLOCKED_US (60 * USECS_PER_SEC)
 /* a process that has not started by then never will */
 #define UNSTARTED_US (60 * USECS_PER_SEC)
 
@@ -74,7 +78,16 @@ start(JdgDb *db)
 
 	slotno = jdg_slot_allocate_http(db->dboid, BOOTSTRAP_SUPERUSERID);
 	if (slotno < 0)
+	{
+		/* its end wakes this scheduler, which then need not wait */
+		jdg_http_want_slot(db);
+		slotno = jdg_slot_allocate_http(db->dboid, BOOTSTRAP_SUPERUSERID);
+	}
+	if (slotno < 0)
+	{
+		not_before = DT_NOBEGIN;
 		return false;
+	}
 	memset(&w, 0, sizeof(w));
 	w.bgw_flags = BGWORKER_SHMEM_ACCESS | BGWORKER_BACKEND_DATABASE_CONNECTION;
 	w.bgw_start_time = BgWorkerStart_RecoveryFinished;
@@ -96,7 +109,7 @@ start(JdgDb *db)
 	return ok;
 }
 
-/* Is a request to be sent? */
+/* Is a request to be sent, if its role may run work? */
 static bool
 is_wanted(JdgDb *db)
 {
@@ -107,6 +120,22 @@ is_wanted(JdgDb *db)
 		return false;
 	(void) jdg_lanes_owners(db->dboid, JDG_CARRIER_HTTP, InvalidOid, &n);
 	return n > 0;
+}
+
+/* May one of the roles that have requests run work? */
+static bool
+is_possible(JdgDb *db)
+{
+	bool		possible = false;
+	Oid		   *owners;
+	int			n;
+
+	jdg_work_begin();
+	owners = jdg_lanes_owners(db->dboid, JDG_CARRIER_HTTP, InvalidOid, &n);
+	for (int i = 0; i < n && !possible; i++)
+		possible = jdg_role_obstacle(owners[i]) == NULL;
+	jdg_work_end();
+	return possible;
 }
 
 TimestampTz
@@ -120,8 +149,12 @@ jdg_http_process_ensure(JdgDb *db, uint32 why)
 	clear_unstarted(db->dboid);
 	if (jdg_http_notify(db->dboid))
 		return DT_NOEND;
+	if (pg_atomic_exchange_u32(&db->http_left, 0) != 0)
+		not_before = DT_NOBEGIN;
 	if (!jdg_pause_is_over(not_before, AGAIN_US, now))
 		return not_before;
+	if (!is_possible(db))
+		return now + BLOCKED_US;
 	not_before = now + AGAIN_US;
-	return start(db) ? DT_NOEND : not_before;
+	return start(db) ? DT_NOEND : now + AGAIN_US;
 }

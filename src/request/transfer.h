@@ -20,6 +20,7 @@
 #include "request/response.h"
 #include "shared/database.h"
 #include "shared/slot.h"
+#include "task/decide.h"
 #include "task/task.h"
 
 /* why the process itself ends a transfer */
@@ -40,11 +41,15 @@ typedef struct JdgTransfer
 	MemoryContext mcxt;
 	int64		task_id;
 	int			attempt;
+	Oid			owner;			/* of the task */
 	TimestampTz started_at;		/* as in the row */
 	int64		deadline;		/* steady ms */
+	bool		hasty;			/* it has less time than it takes to connect */
+	bool		suspect;		/* it was under way when this process crashed */
 	JdgEndpoint endpoint;
 	const char *host;			/* of a URL in the payload, or NULL */
 	JdgRequest	request;
+	JdgOutcome *unsent;			/* it is not sent, and ends so; or NULL */
 	JdgConnections *connections;
 	bool		added;			/* the library has it */
 	bool		ended;
@@ -61,7 +66,7 @@ typedef struct JdgTransfer
 extern const JdgHttpLibrary *jdg_http;
 
 /* of the tasks of jdg_http_slot, by number */
-extern JdgTransfer *jdg_transfers[JDG_GROUP_MAX];
+extern JdgTransfer **jdg_transfers;
 extern int	jdg_ntransfers;
 extern JdgSlot *jdg_http_slot;
 
@@ -114,6 +119,29 @@ extern bool jdg_redirect_follow(JdgTransfer *t);
  * until the next call will be slow, or -1.  Outside a transaction.
  */
 extern long jdg_requests_tell(void);
+
+/* --- make.c ---------------------------------------------------------------- */
+
+/*
+ * The transfer of a task that was claimed.  It has ended if its request cannot
+ * be made.  In a transaction.
+ */
+extern JdgTransfer *jdg_transfer_make(const JdgTask *task, TimestampTz now);
+
+/* A transfer that has not begun is not sent: the task is due again later. */
+extern void jdg_transfer_postpone(JdgTransfer *t, int64 us);
+
+/* --- room.c ---------------------------------------------------------------- */
+
+/* how many requests more a role may have under way */
+extern int	jdg_room_places(Oid owner);
+
+/*
+ * Is there memory for one more?  "batch": others that begin with it; an entry
+ * may be NULL.  If not, the role has no places until there is.
+ */
+extern bool jdg_room_fits(const JdgTransfer *t, JdgTransfer *const *batch,
+						  int n);
 
 /* --- begin.c --------------------------------------------------------------- */
 

@@ -96,6 +96,8 @@ typedef struct JdgDb
 	pg_atomic_uint32 not_adopted;	/* differs from jadugar_internal.origin */
 	pg_atomic_uint32 used;		/* a transaction has committed work here */
 	pg_atomic_uint32 slot_wanted;	/* JdgSlotWanted */
+	pg_atomic_uint32 http_wanted;	/* shared/sender.h */
+	pg_atomic_uint32 http_left; /* its process has ended as it should */
 	pg_atomic_uint32 interest;	/* wake the scheduler at every commit of a
 								 * worker */
 	pg_atomic_uint32 waiters;	/* backends in wait() */

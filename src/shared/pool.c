@@ -129,29 +129,6 @@ jdg_pool_notify(Oid dboid, Oid owner)
 	return false;
 }
 
-bool
-jdg_http_notify(Oid dboid)
-{
-	for (int i = jdg_max_workers; i < jdg_slots_count(); i++)
-	{
-		JdgSlot    *slot = &jdg_slots[i];
-		Latch	   *latch;
-		bool		found;
-
-		SpinLockAcquire(&slot->mutex);
-		found = slot->state != JDG_SLOT_FREE && slot->dboid == dboid &&
-			!slot->leave;
-		latch = found ? slot->latch : NULL;
-		slot->wake |= found;
-		SpinLockRelease(&slot->mutex);
-		if (latch != NULL)
-			SetLatch(latch);
-		if (found)
-			return true;
-	}
-	return false;
-}
-
 void
 jdg_pool_mark_help_known(Oid dboid, Oid owner, bool known)
 {

@@ -57,12 +57,6 @@ extern bool jdg_pool_wake_idle(Oid dboid, Oid owner);
 extern bool jdg_pool_notify(Oid dboid, Oid owner);
 
 /*
- * Wakes the process that sends the requests of a database; false: there is none.
- * For commit callbacks, too.
- */
-extern bool jdg_http_notify(Oid dboid);
-
-/*
  * For the scheduler: notes in the slots of a role whether the scheduler knows
  * that it wants more workers.  Owner InvalidOid means every role.
  */

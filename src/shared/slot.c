@@ -33,17 +33,27 @@ typedef struct Slots
 static Slots *slots = NULL;
 JdgSlot    *jdg_slots = NULL;
 
+/* the size of what the tasks follow */
+static Size
+slots_head(void)
+{
+	return MAXALIGN(add_size(offsetof(Slots, slot),
+							 mul_size(jdg_slots_count(), sizeof(JdgSlot))));
+}
+
 static Size
 slots_size(void)
 {
-	return add_size(offsetof(Slots, slot),
-					mul_size(jdg_slots_count(), sizeof(JdgSlot)));
+	return add_size(slots_head(), mul_size(jdg_slots_max_tasks(),
+										   sizeof(JdgSlotTask)));
 }
 
 /* JdgShmemPart.init of the slots. */
 static void
 slots_init(void *at, bool found)
 {
+	JdgSlotTask *task = (JdgSlotTask *) ((char *) at + slots_head());
+
 	slots = at;
 	jdg_slots = slots->slot;
 	if (found)
@@ -51,7 +61,15 @@ slots_init(void *at, bool found)
 	memset(slots, 0, slots_size());
 	pg_atomic_init_u32(&slots->dead, 0);
 	for (int i = 0; i < jdg_slots_count(); i++)
-		SpinLockInit(&jdg_slots[i].mutex);
+	{
+		JdgSlot    *slot = &jdg_slots[i];
+
+		SpinLockInit(&slot->mutex);
+		slot->http = i >= jdg_max_workers;
+		slot->max_tasks = slot->http ? jdg_http_max_transfers : JDG_GROUP_MAX;
+		slot->task = task;
+		task += slot->max_tasks;
+	}
 }
 
 const JdgShmemPart jdg_slots_shmem = {
@@ -73,7 +91,6 @@ allocate(int first, int end, Oid dboid, Oid owner)
 			continue;
 		SpinLockAcquire(&slot->mutex);
 		slot->state = JDG_SLOT_STARTING;
-		slot->http = i >= jdg_max_workers;
 		slot->generation++;
 		slot->dboid = dboid;
 		slot->owner = owner;
@@ -135,23 +152,37 @@ jdg_slot_give_back(const JdgPlaces *given, int n)
 		jdg_gates_give(&given[i]);
 }
 
-void
-jdg_slot_clear_all(JdgSlot *slot)
+/* The caller holds the mutex. */
+static void
+set_free(JdgSlot *slot)
 {
-	JdgPlaces	given[JDG_GROUP_MAX];
-	int			n;
-
-	SpinLockAcquire(&slot->mutex);
 	if (slot->state == JDG_SLOT_DEAD)
 		pg_atomic_fetch_sub_u32(&slots->dead, 1);
 	slot->state = JDG_SLOT_FREE;
 	slot->generation++;
 	slot->pid = 0;
 	slot->latch = NULL;
-	n = jdg_slot_take_out(slot, 0, given);
 	slot->current = -1;
-	SpinLockRelease(&slot->mutex);
-	jdg_slot_give_back(given, n);
+}
+
+void
+jdg_slot_clear_all(JdgSlot *slot)
+{
+	JdgPlaces	given[JDG_GROUP_MAX];
+	bool		left;
+
+	do
+	{
+		int			n;
+
+		SpinLockAcquire(&slot->mutex);
+		n = jdg_slot_take_out(slot, Max(slot->ntasks - JDG_GROUP_MAX, 0), given);
+		left = slot->ntasks > 0;
+		if (!left)
+			set_free(slot);
+		SpinLockRelease(&slot->mutex);
+		jdg_slot_give_back(given, n);
+	} while (left);
 }
 
 bool

@@ -36,7 +36,7 @@
 #include "base/settings.h"
 #include "shared/limit.h"
 
-/* maximum number of tasks in a group */
+/* maximum number of tasks in a group of a worker */
 #define JDG_GROUP_MAX		128
 #define JDG_MESSAGE_LEN		192
 
@@ -110,7 +110,8 @@ typedef struct JdgSlot
 								 * hold less than is ready */
 	int			ntasks;
 	int			current;		/* index of the running task, or -1 */
-	JdgSlotTask task[JDG_GROUP_MAX];
+	int			max_tasks;		/* room in "task" */
+	JdgSlotTask *task;
 	TimestampTz registered_at;
 	TimestampTz started_at;		/* of the worker */
 	TimestampTz task_started_at;
@@ -134,6 +135,14 @@ jdg_slots_count(void)
 	return jdg_max_workers + jdg_max_http_processes;
 }
 
+/* the room for tasks of all slots together */
+static inline int
+jdg_slots_max_tasks(void)
+{
+	return jdg_max_workers * JDG_GROUP_MAX +
+		jdg_max_http_processes * jdg_http_max_transfers;
+}
+
 extern const JdgShmemPart jdg_slots_shmem;
 
 /*
@@ -149,8 +158,8 @@ extern void jdg_slot_clear_all(JdgSlot *slot);
 
 /*
  * Takes the tasks from number "first" on out of a slot, whose mutex the caller
- * holds, and returns how many had places.  These go to "given", for up to
- * JDG_GROUP_MAX tasks, to be given back after the mutex.
+ * holds, and returns how many had places.  These go to "given", to be given back
+ * after the mutex.
  */
 extern int	jdg_slot_take_out(JdgSlot *slot, int first, JdgPlaces *given);
 extern void jdg_slot_give_back(const JdgPlaces *given, int n);
@@ -198,7 +207,7 @@ extern TimestampTz jdg_slots_enforce_cancels(Oid dboid);
 
 /*
  * The ids of all tasks that workers of a database hold or try to lock, at
- * most jdg_slots_count() * JDG_GROUP_MAX.
+ * most jdg_slots_max_tasks().
  */
 extern int	jdg_slots_running(Oid dboid, int64 *ids, int max);
 

@@ -26,7 +26,7 @@ typedef struct Suspects
 {
 	bool		collected;		/* by the first launcher */
 	pg_atomic_uint32 nguilty;	/* notes in "guilty" */
-	JdgSuspect	guilty[FLEXIBLE_ARRAY_MEMBER];	/* jdg_max_workers */
+	JdgSuspect	guilty[FLEXIBLE_ARRAY_MEMBER];	/* jdg_slots_count() */
 } Suspects;
 
 static Suspects *suspects = NULL;
@@ -36,7 +36,7 @@ static JdgSuspect *mine = &nowhere;
 static size_t
 file_size(void)
 {
-	return (size_t) jdg_max_workers * sizeof(JdgSuspect);
+	return (size_t) jdg_slots_count() * sizeof(JdgSuspect);
 }
 
 static Size
@@ -134,6 +134,14 @@ jdg_suspect_begin(int64 task_id, int32 attempt, const JdgCall *call,
 }
 
 void
+jdg_suspect_requests(void)
+{
+	JdgCall		none = {0};
+
+	jdg_suspect_begin(0, 0, &none, PgStartTime);
+}
+
+void
 jdg_suspect_end(void)
 {
 	mine->state = '-';
@@ -151,7 +159,7 @@ jdg_suspect_collect(void)
 	all = map_file();
 	if (all == NULL)
 		return;
-	for (int i = 0; i < jdg_max_workers; i++)
+	for (int i = 0; i < jdg_slots_count(); i++)
 	{
 		if (all[i].state == 'R' && all[i].server_start == PgStartTime)
 		{
@@ -166,7 +174,7 @@ jdg_suspect_collect(void)
 int
 jdg_suspect_next(int after, JdgSuspect *out)
 {
-	for (int i = after + 1; i < jdg_max_workers; i++)
+	for (int i = after + 1; i < jdg_slots_count(); i++)
 	{
 		if (suspects->guilty[i].state == 'R' &&
 			suspects->guilty[i].dboid == MyDatabaseId)
@@ -191,7 +199,7 @@ jdg_suspect_holds(Oid dboid, int64 task_id)
 {
 	if (pg_atomic_read_u32(&suspects->nguilty) == 0)
 		return false;
-	for (int i = 0; i < jdg_max_workers; i++)
+	for (int i = 0; i < jdg_slots_count(); i++)
 	{
 		const JdgSuspect *s = &suspects->guilty[i];
 

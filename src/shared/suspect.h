@@ -7,6 +7,8 @@
  * also notes its task in a file that it has mapped.  A worker that is only
  * asked to leave because another one crashed marks its note innocent in its
  * SIGQUIT handler; a note that is left when the server starts again is guilty.
+ * The note of a process that sends requests names no task: all that were under
+ * way are suspects.
  *
  * The file need not survive a power cut: notes carry the start time of the
  * postmaster, and only those of the running one count.
@@ -27,7 +29,7 @@ typedef struct JdgSuspect
 	TimestampTz started_at;		/* of the task */
 	Oid			dboid;
 	int32		attempt;
-	int64		task_id;
+	int64		task_id;		/* 0: of requests */
 	JdgCall		call;			/* a call, and no task */
 	pid_t		pid;
 	volatile char state;		/* 'R': running, else unused */
@@ -47,6 +49,12 @@ extern void jdg_suspect_create(void);
  */
 extern void jdg_suspect_attach(int slotno);
 
+/*
+ * For a process that sends requests, connected to its database: notes that it may
+ * have some.
+ */
+extern void jdg_suspect_requests(void);
+
 /* For a worker: notes that it runs the task, and that the task has ended. */
 extern void jdg_suspect_begin(int64 task_id, int32 attempt,
 							  const JdgCall *call, TimestampTz started_at);
@@ -65,6 +73,12 @@ extern void jdg_suspect_collect(void);
  */
 extern int	jdg_suspect_next(int after, JdgSuspect *out);
 extern void jdg_suspect_clear(int index);
+
+static inline bool
+jdg_suspect_is_requests(const JdgSuspect *s)
+{
+	return s->task_id == 0 && s->call.subscription_id == 0;
+}
 
 /* is there a guilty note of this task, so that it must not run yet? */
 extern bool jdg_suspect_holds(Oid dboid, int64 task_id);

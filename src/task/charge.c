@@ -46,6 +46,12 @@
 /* until a row that was locked is looked at again */
 #define LOCKED_PAUSE (100 * INT64CONST(1000))
 
+/*
+ * Has a process crashed the server that sent requests?  Then those which were
+ * under way are guilty.
+ */
+static bool requests_guilty = false;
+
 static Jsonb *
 crash_error(const char *message)
 {
@@ -341,6 +347,7 @@ charge_orphan(int64 task_id)
 			!jdg_slot_find_task(MyDatabaseId, task_id, NULL))
 		{
 			init_outcome(&o, JDG_END_LOST, DT_NOBEGIN, 0);
+			o.guilty = requests_guilty && t.endpoint_id != 0;
 			(void) charge_task(task_id, t.attempt, &o);
 		}
 		else if (done)
@@ -351,6 +358,20 @@ charge_orphan(int64 task_id)
 	JDG_FAULT("orphan-charge-before-commit");
 	jdg_work_end();
 	return done;
+}
+
+/* The requests that were under way are charged. */
+static void
+forget_requests(void)
+{
+	JdgSuspect	s;
+
+	for (int i = jdg_suspect_next(-1, &s); i >= 0; i = jdg_suspect_next(i, &s))
+	{
+		if (jdg_suspect_is_requests(&s))
+			jdg_suspect_clear(i);
+	}
+	requests_guilty = false;
 }
 
 /* All tasks in state x that no process holds; false: some are left. */
@@ -372,6 +393,8 @@ charge_orphans(ErrorData **failed)
 	jdg_work_end();
 	for (int64 i = 0; i < n; i++)
 		done &= try_charge(charge_orphan, ids[i], failed);
+	if (done)
+		forget_requests();
 	return done;
 }
 
@@ -386,7 +409,12 @@ charge_after_crash(JdgDb *db)
 	ErrorData  *failed = NULL;
 
 	for (int i = jdg_suspect_next(-1, &s); i >= 0; i = jdg_suspect_next(i, &s))
-		(void) try_charge(charge_suspect, i, &failed);
+	{
+		if (jdg_suspect_is_requests(&s))
+			requests_guilty = true;
+		else
+			(void) try_charge(charge_suspect, i, &failed);
+	}
 	if (!charge_orphans(&failed))
 		pg_atomic_write_u32(&db->orphans, 1);
 	if (failed != NULL)

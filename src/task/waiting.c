@@ -84,7 +84,7 @@ static int	nrunning = 0;
 static void
 read_running(void)
 {
-	int			max = jdg_slots_count() * JDG_GROUP_MAX;
+	int			max = jdg_slots_max_tasks();
 
 	if (running == NULL)
 		running = MemoryContextAlloc(TopMemoryContext, sizeof(int64) * max);

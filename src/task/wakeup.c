@@ -31,6 +31,7 @@
 #include "shared/quota.h"
 #include "shared/launcher_state.h"
 #include "shared/pool.h"
+#include "shared/sender.h"
 #include "shared/wakeup.h"
 #include "task/wakeup.h"
 #include "tenant/tenant.h"

@@ -14,6 +14,7 @@
 #	/location           302 to /ok
 #	/to?url=X           302 to that URL
 #	/unasked            200, and a second answer that nobody asked for
+#	/kill?parent=PID    no answer: kills the process that sends requests, of that server
 #	/echo               200 and what it was asked, as JSON
 #
 # Each request is a line of the file "log": method, path, header Idempotency-Key, time.
@@ -147,6 +148,22 @@ sub answer
 	  'Content-Length: ' . length $body, @headers, '', $body;
 }
 
+# Kills the process "jadugar http" among the children of a postmaster.
+sub kill_sender
+{
+	my ($parent) = @_;
+
+	foreach my $file (glob '/proc/[0-9]*/cmdline')
+	{
+		open(my $in, '<', $file) or next;
+		next if (readline($in) // '') !~ /jadugar http/;
+		my ($pid) = $file =~ /(\d+)/;
+		open(my $stat, '<', "/proc/$pid/stat") or next;
+		kill 'KILL', $pid if readline($stat) =~ /^\d+ \(.*\) \S+ $parent /;
+	}
+	return;
+}
+
 # What a request is answered: text, seconds to wait before, and what happens then.
 sub respond
 {
@@ -159,6 +176,8 @@ sub respond
 	return (answer(200, { ok => JSON::PP::true }), $arg, '') if $name eq 'after';
 	return (answer($arg, { status => $arg + 0 }), 0, '') if $name eq 'status';
 	return ('', 0, $name) if $name =~ /^(?:hang|close|reset)$/;
+	kill_sender($query{parent}) if $name eq 'kill';
+	return ('', 0, 'hang') if $name eq 'kill';
 	return ("I speak no HTTP\r\n\r\n", 0, 'close') if $name eq 'garbage';
 	return (answer(200, 'x' x $arg), 0, '') if $name eq 'size';
 	return (answer($arg, {}, "Retry-After: $query{in}"), 0, '') if $name eq 'retry';

@@ -1,0 +1,103 @@
+/*-------------------------------------------------------------------------
+ *
+ * sender.c
+ *	  The process of each database that sends requests, see sender.h.
+ *
+ * Runs in any process.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "storage/latch.h"
+
+#include "base/settings.h"
+#include "shared/sender.h"
+
+bool
+jdg_http_notify(Oid dboid)
+{
+	for (int i = jdg_max_workers; i < jdg_slots_count(); i++)
+	{
+		JdgSlot    *slot = &jdg_slots[i];
+		Latch	   *latch;
+		bool		found;
+
+		SpinLockAcquire(&slot->mutex);
+		found = slot->state != JDG_SLOT_FREE && slot->dboid == dboid &&
+			!slot->leave;
+		latch = found ? slot->latch : NULL;
+		slot->wake |= found;
+		SpinLockRelease(&slot->mutex);
+		if (latch != NULL)
+			SetLatch(latch);
+		if (found)
+			return true;
+	}
+	return false;
+}
+
+/* Is it idle?  The caller holds the mutex. */
+static bool
+is_idle(const JdgSlot *slot)
+{
+	return slot->state != JDG_SLOT_FREE && slot->latch != NULL &&
+		!slot->leave && !slot->wake && slot->ntasks == 0;
+}
+
+/* The slot of another database that has been idle for longest, or NULL. */
+static JdgSlot *
+longest_idle(Oid dboid)
+{
+	JdgSlot    *found = NULL;
+	TimestampTz since = DT_NOEND;
+
+	for (int i = jdg_max_workers; i < jdg_slots_count(); i++)
+	{
+		JdgSlot    *slot = &jdg_slots[i];
+
+		SpinLockAcquire(&slot->mutex);
+		if (is_idle(slot) && slot->dboid != dboid && slot->idle_since < since)
+		{
+			since = slot->idle_since;
+			found = slot;
+		}
+		SpinLockRelease(&slot->mutex);
+	}
+	return found;
+}
+
+void
+jdg_http_want_slot(JdgDb *db)
+{
+	JdgSlot    *slot = longest_idle(db->dboid);
+	Latch	   *latch = NULL;
+
+	pg_atomic_write_u32(&db->http_wanted, 1);
+	pg_memory_barrier();
+	if (slot == NULL)
+		return;
+	SpinLockAcquire(&slot->mutex);
+	if (is_idle(slot) && slot->dboid != db->dboid)
+	{
+		slot->leave = true;
+		latch = slot->latch;
+	}
+	SpinLockRelease(&slot->mutex);
+	if (latch != NULL)
+		SetLatch(latch);
+}
+
+void
+jdg_http_offer_slot(void)
+{
+	pg_memory_barrier();
+	for (int i = 0; i < jdg_max_databases; i++)
+	{
+		JdgDb	   *db = &jdg_dbs[i];
+
+		if (db->state == JDG_DB_ACTIVE &&
+			pg_atomic_exchange_u32(&db->http_wanted, 0) != 0)
+			jdg_db_wake(db, JDG_WAKE_WORKER);
+	}
+}
