@@ -222,7 +222,7 @@ stage-faults: all $(FIXTURES) $(B)/faults/jadugar.so
 	@cp $(FIXTURES) $(B)/faults/jadugar.so $(B)/faults/pg$(pkglibdir)/
 
 fuzz:
-	@$(MAKE) --no-print-directory -C test/fuzz timing_property breaker_property endpoint_property
+	@$(MAKE) --no-print-directory -C test/fuzz timing_property breaker_property endpoint_property request_property
 
 .PHONY: stage stage-faults fuzz
 

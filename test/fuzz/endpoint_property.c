@@ -286,6 +286,61 @@ test_urls(int count)
 		fail("no URL is accepted", "");
 }
 
+/* ---- addresses in addresses ---- */
+
+/* Is an IPv4 address public?  Written apart from the table of address.c. */
+static bool
+is_public4(uint32_t a)
+{
+	uint32_t	top = a >> 24;
+
+	return !(top == 0 || top == 10 || top == 127 || top >= 224 ||
+			 a >> 22 == (100 << 24 | 64 << 16) >> 22 ||
+			 a >> 16 == (169 << 8 | 254) || a >> 20 == (172 << 4 | 1) ||
+			 a >> 16 == (192 << 8 | 168) || a >> 17 == (198 << 8 | 18) >> 1 ||
+			 a >> 8 == (192 << 16) || a >> 8 == (192 << 16 | 2) ||
+			 a >> 8 == (192 << 16 | 88 << 8 | 99) ||
+			 a >> 8 == (198 << 16 | 51 << 8 | 100) ||
+			 a >> 8 == (203u << 16 | 113) || a == 0xa83f8110);
+}
+
+/*
+ * Whatever carries an IPv4 address, and although both keys open all of IPv6, it
+ * is allowed only if the IPv4 address is.  The same without keys.
+ */
+static void
+test_carried(int count)
+{
+	static const char *const carriers[] = {
+		"::ffff:%x:%x", "::ffff:0:%x:%x", "64:ff9b::%x:%x",
+		"64:ff9b:1:2:3:4:%x:%x", "2002:%x:%x:1::1", "2606:4700::5efe:%x:%x",
+		"2606:4700::200:5efe:%x:%x", "fe80::5efe:%x:%x"
+	};
+	static const uint32_t edges[] = {
+		0x7f000001, 0x0a000001, 0xac100001, 0xac200001, 0xc0a80001, 0xa9fea9fe,
+		0x64400001, 0x64800001, 0x01010101, 0x08080808, 0xe0000001, 0xffffffff,
+		0xa83f8110, 0xc6120001, 0xc6140001
+	};
+
+	for (int i = 0; i < count; i++)
+	{
+		uint32_t	a = i < 15 ? edges[i] : (uint32_t) random_bits();
+		char text[	60];
+
+		snprintf(text, sizeof(text), "%u.%u.%u.%u", a >> 24, a >> 16 & 255, a >> 8 & 255, a & 255);
+		if ((decide(text, false, "", "", "").verdict == JDG_ADDRESS_ALLOWED) != is_public4(a))
+			fail("IPv4 address", text);
+		for (size_t k = 0; k < sizeof(carriers) / sizeof(carriers[0]); k++)
+		{
+			snprintf(text, sizeof(text), carriers[k], a >> 16, a & 0xffff);
+			if ((decide(text, false, "::/0", "::/0", "").verdict == JDG_ADDRESS_ALLOWED) != is_public4(a))
+				fail("carried IPv4 address", text);
+		}
+	}
+}
+
+/* ---- ranges ---- */
+
 /* Random texts for ranges: what is read contains its own address. */
 static void
 test_cidrs(int count)
@@ -318,6 +373,53 @@ test_cidrs(int count)
 	}
 }
 
+/*
+ * Valid ranges are read as they are written, and contain the addresses with
+ * their prefix and no others.
+ */
+static void
+test_valid_cidrs(int count)
+{
+	for (int i = 0; i < count; i++)
+	{
+		bool		v6 = i % 2;
+		int			size = v6 ? 16 : 4;
+		int			bits = (int) (random_bits() % (uint64_t) (size * 8 + 1));
+		int			flip = (int) (random_bits() % (uint64_t) (size * 8));
+		uint8_t		addr[16];
+		char		address[INET6_ADDRSTRLEN];
+		char		list[80];
+		JdgCidr		range;
+		const char *what;
+		size_t		position;
+
+		for (int k = 0; k < size * 8; k++)
+		{
+			uint8_t		bit = 0x80 >> (k % 8);
+
+			if (k % 8 == 0)
+				addr[k / 8] = 0;
+			if (k < bits && random_bits() % 2)
+				addr[k / 8] |= bit;
+		}
+		inet_ntop(v6 ? AF_INET6 : AF_INET, addr, address, sizeof(address));
+		snprintf(list, sizeof(list), " %s/%d\t", address, bits);
+		if (jdg_cidrs_parse(list, &range, 1, &what, &position) != 1 ||
+			range.size != size || range.bits != bits ||
+			memcmp(range.addr, addr, (size_t) size) != 0 ||
+			!jdg_cidr_contains(&range, addr, size) ||
+			jdg_cidr_contains(&range, addr, 20 - size))
+			fail("valid range", list);
+		addr[flip / 8] ^= 0x80 >> (flip % 8);
+		if (jdg_cidr_contains(&range, addr, size) != (flip >= bits))
+			fail("an address in a range", list);
+		inet_ntop(v6 ? AF_INET6 : AF_INET, addr, address, sizeof(address));
+		snprintf(list, sizeof(list), "%s/%d", address, bits);
+		if ((jdg_cidrs_parse(list, &range, 1, &what, &position) == 1) != (flip < bits))
+			fail("bits after the prefix", list);
+	}
+}
+
 int
 main(int argc, char **argv)
 {
@@ -325,8 +427,10 @@ main(int argc, char **argv)
 
 	random_state = argc > 1 ? strtoull(argv[1], NULL, 10) : 1;
 	test_addresses();
+	test_carried(count / 10);
 	test_urls(count);
 	test_cidrs(count);
+	test_valid_cidrs(count / 10);
 	if (failures == 0)
 		printf("all tests passed\n");
 	return failures != 0;
