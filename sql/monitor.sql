@@ -424,7 +424,23 @@ FROM jadugar_internal._v_health() h
 		 CASE WHEN h.slot_wanted AND h.slots_used < h.slots
 			THEN 'Raise max_worker_processes and restart the server: slots are free, but no background process is.'
 			WHEN h.slot_wanted OR w.tasks > 0
-			THEN 'See jadugar.running. Raise jadugar.max_workers, jadugar.max_workers_per_role or max_worker_processes, call jadugar.scale_workers(), or wait.' END)
+			THEN 'See jadugar.running. Raise jadugar.max_workers, jadugar.max_workers_per_role or max_worker_processes, call jadugar.scale_workers(), or wait.' END),
+		(CASE WHEN h.http_lacks IS NOT NULL THEN 'error'
+			WHEN pg_catalog.current_setting('jadugar.http_enabled', true) = 'off' THEN 'warning' ELSE 'ok' END,
+		 'http',
+		 CASE WHEN pg_catalog.current_setting('jadugar.http_enabled', true) = 'off'
+			THEN 'jadugar.http_enabled is off: no request is sent'
+			ELSE CASE h.http_lacks
+				WHEN 'slot' THEN 'HTTP tasks wait: all of jadugar.max_http_processes are in use'
+				WHEN 'place' THEN 'HTTP tasks wait: no background process is free for the one that sends requests'
+				WHEN 'start' THEN 'HTTP tasks wait: the process that sends requests has ended at its start'
+				ELSE 'no HTTP task waits for the process that sends requests' END END,
+		 CASE WHEN pg_catalog.current_setting('jadugar.http_enabled', true) = 'off'
+			THEN 'Set jadugar.http_enabled = on and reload the configuration.'
+			ELSE CASE h.http_lacks
+				WHEN 'slot' THEN 'Raise jadugar.max_http_processes and restart the server.'
+				WHEN 'place' THEN 'Raise max_worker_processes and restart the server.'
+				WHEN 'start' THEN 'See the server log; the library jadugar_http, which needs libcurl, may not be installed.' END END)
 		) v (severity, what, detail, hint)
 WHERE (SELECT jadugar_internal._v_has_access())
 	AND (v.what <> 'workers' OR NOT (SELECT jadugar_internal._v_is_confined()))

@@ -69,7 +69,7 @@ CREATE FUNCTION jadugar_internal._v_health(
 	OUT preloaded boolean, OUT enabled boolean, OUT launcher_pid integer,
 	OUT scheduler_pid integer, OUT scheduler_failures integer,
 	OUT evicted_by integer, OUT slots integer, OUT slots_used integer,
-	OUT slot_wanted boolean, OUT has_place boolean)
+	OUT slot_wanted boolean, OUT has_place boolean, OUT http_lacks text)
 	RETURNS record
 	LANGUAGE C VOLATILE
 	AS 'MODULE_PATHNAME', 'jdg_v_health';

@@ -31,6 +31,7 @@
 #include "shared/gateview.h"
 #include "shared/lane.h"
 #include "shared/launcher_state.h"
+#include "shared/sender.h"
 #include "shared/shmem.h"
 #include "shared/slot.h"
 
@@ -186,8 +187,14 @@ Datum
 jdg_v_health(PG_FUNCTION_ARGS)
 {
 	TupleDesc	tupdesc;
-	Datum		values[10] = {0};
-	bool		nulls[10] = {false};
+	static const char *const lacks[] = {
+		[JDG_HTTP_LACKS_SLOT] = "slot",
+		[JDG_HTTP_LACKS_PLACE] = "place",
+		[JDG_HTTP_LACKS_START] = "start",
+	};
+	Datum		values[11] = {0};
+	bool		nulls[11] = {false};
+	JdgHttpLacks http = JDG_HTTP_LACKS_NOTHING;
 	pid_t		launcher = 0;
 	pid_t		scheduler = 0;
 	pid_t		evictor = 0;
@@ -214,6 +221,8 @@ jdg_v_health(PG_FUNCTION_ARGS)
 			evictor = db->evicted_by;
 			LWLockRelease(JdgSharedLock);
 			wanted = pg_atomic_read_u32(&db->slot_wanted) >= JDG_SLOT_WANTED_PROMISED;
+			if (!jdg_http_runs(MyDatabaseId))
+				http = pg_atomic_read_u32(&db->http_lacks);
 		}
 	}
 	values[0] = BoolGetDatum(JdgSharedLock != NULL);
@@ -227,6 +236,9 @@ jdg_v_health(PG_FUNCTION_ARGS)
 	values[7] = Int32GetDatum(JdgSharedLock != NULL ? slots_used() : 0);
 	values[8] = BoolGetDatum(wanted);
 	values[9] = BoolGetDatum(place);
+	nulls[10] = http == JDG_HTTP_LACKS_NOTHING;
+	if (!nulls[10])
+		values[10] = CStringGetTextDatum(lacks[http]);
 	PG_RETURN_DATUM(HeapTupleGetDatum(heap_form_tuple(tupdesc, values, nulls)));
 }
 

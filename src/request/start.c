@@ -35,9 +35,16 @@ static BackgroundWorkerHandle *handle = NULL;
 static int	slotno = -1;
 static TimestampTz not_before = DT_NOBEGIN;
 
+/* Notes why there is no process, for the view health. */
+static void
+lacks(JdgDb *db, JdgHttpLacks what)
+{
+	pg_atomic_write_u32(&db->http_lacks, what);
+}
+
 /* Has the process that this scheduler has started ended without its slot? */
 static void
-check_started(void)
+check_started(JdgDb *db)
 {
 	pid_t		pid;
 
@@ -45,7 +52,10 @@ check_started(void)
 		GetBackgroundWorkerPid(handle, &pid) != BGWH_STOPPED)
 		return;
 	if (jdg_slot_is_starting(&jdg_slots[slotno]))
+	{
 		jdg_slot_clear_all(&jdg_slots[slotno]);
+		lacks(db, JDG_HTTP_LACKS_START);
+	}
 	pfree(handle);
 	handle = NULL;
 }
@@ -86,6 +96,7 @@ start(JdgDb *db)
 	if (slotno < 0)
 	{
 		not_before = DT_NOBEGIN;
+		lacks(db, JDG_HTTP_LACKS_SLOT);
 		return false;
 	}
 	memset(&w, 0, sizeof(w));
@@ -105,6 +116,7 @@ start(JdgDb *db)
 	{
 		handle = NULL;
 		jdg_slot_clear_all(&jdg_slots[slotno]);
+		lacks(db, JDG_HTTP_LACKS_PLACE);
 	}
 	return ok;
 }
@@ -143,12 +155,24 @@ jdg_http_process_ensure(JdgDb *db, uint32 why)
 {
 	TimestampTz now = jdg_now();
 
-	check_started();
-	if (jdg_max_http_processes == 0 || !is_wanted(db))
+	check_started(db);
+	if (!is_wanted(db))
+	{
+		lacks(db, JDG_HTTP_LACKS_NOTHING);
 		return DT_NOEND;
+	}
+	if (jdg_max_http_processes == 0)
+	{
+		lacks(db, JDG_HTTP_LACKS_SLOT);
+		return DT_NOEND;
+	}
 	clear_unstarted(db->dboid);
 	if (jdg_http_notify(db->dboid))
+	{
+		if (jdg_http_runs(db->dboid))
+			lacks(db, JDG_HTTP_LACKS_NOTHING);
 		return DT_NOEND;
+	}
 	if (pg_atomic_exchange_u32(&db->http_left, 0) != 0)
 		not_before = DT_NOBEGIN;
 	if (!jdg_pause_is_over(not_before, AGAIN_US, now))

@@ -55,6 +55,7 @@ init_db(JdgDb *db)
 	pg_atomic_init_u32(&db->slot_wanted, 0);
 	pg_atomic_init_u32(&db->http_wanted, 0);
 	pg_atomic_init_u32(&db->http_left, 0);
+	pg_atomic_init_u32(&db->http_lacks, 0);
 	pg_atomic_init_u32(&db->interest, 0);
 	pg_atomic_init_u32(&db->waiters, 0);
 	pg_atomic_init_u32(&db->event_waiters, 0);
@@ -150,6 +151,7 @@ reuse_db(JdgDb *db, Oid dboid)
 	pg_atomic_write_u32(&db->slot_wanted, 0);
 	pg_atomic_write_u32(&db->http_wanted, 0);
 	pg_atomic_write_u32(&db->http_left, 0);
+	pg_atomic_write_u32(&db->http_lacks, 0);
 	pg_atomic_write_u64(&db->gates_due, (uint64) DT_NOEND);
 	pg_atomic_write_u32(&db->interest, 0);
 }

@@ -57,6 +57,15 @@ typedef enum JdgFeeds
 
 #define JDG_WAITING_MAX 8
 
+/* what keeps the process "jadugar http" from running although it is wanted */
+typedef enum JdgHttpLacks
+{
+	JDG_HTTP_LACKS_NOTHING,
+	JDG_HTTP_LACKS_SLOT,		/* those of max_http_processes are in use */
+	JDG_HTTP_LACKS_PLACE,		/* so are those of max_worker_processes */
+	JDG_HTTP_LACKS_START		/* it has ended before it could work */
+} JdgHttpLacks;
+
 typedef struct JdgDb
 {
 	/* under JdgSharedLock */
@@ -98,6 +107,7 @@ typedef struct JdgDb
 	pg_atomic_uint32 slot_wanted;	/* JdgSlotWanted */
 	pg_atomic_uint32 http_wanted;	/* shared/sender.h */
 	pg_atomic_uint32 http_left; /* its process has ended as it should */
+	pg_atomic_uint32 http_lacks;	/* JdgHttpLacks */
 	pg_atomic_uint32 interest;	/* wake the scheduler at every commit of a
 								 * worker */
 	pg_atomic_uint32 waiters;	/* backends in wait() */

@@ -37,6 +37,23 @@ jdg_http_notify(Oid dboid)
 	return false;
 }
 
+bool
+jdg_http_runs(Oid dboid)
+{
+	bool		found = false;
+
+	for (int i = jdg_max_workers; !found && i < jdg_slots_count(); i++)
+	{
+		JdgSlot    *slot = &jdg_slots[i];
+
+		SpinLockAcquire(&slot->mutex);
+		found = slot->state != JDG_SLOT_FREE && slot->dboid == dboid &&
+			slot->pid != 0;
+		SpinLockRelease(&slot->mutex);
+	}
+	return found;
+}
+
 /* Is it idle?  The caller holds the mutex. */
 static bool
 is_idle(const JdgSlot *slot)

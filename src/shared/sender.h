@@ -23,6 +23,9 @@
  */
 extern bool jdg_http_notify(Oid dboid);
 
+/* Has that process started? */
+extern bool jdg_http_runs(Oid dboid);
+
 /*
  * For the scheduler: no slot was free.  Asks the process of another database that
  * has been idle for longest to leave, if one is idle; its end wakes the scheduler.
