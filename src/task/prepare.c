@@ -362,7 +362,7 @@ jdg_task_prepare(const JdgTaskOptions *o, Oid owner, int32 default_attempts,
 		t->transaction = JDG_XACT_HTTP;
 	}
 	t->isolate = o->isolate ? *o->isolate :
-		((h && h->isolate) || queue->isolate);
+		t->transaction != JDG_XACT_HTTP && ((h && h->isolate) || queue->isolate);
 	t->expect_rows = expected_rows(o, h, kind, t->transaction);
 	t->timeout = o->timeout ? o->timeout : (h ? h->timeout : NULL);
 	if (t->timeout == NULL && jdg_task_timeout > 0)

@@ -133,6 +133,16 @@ SELECT jsonb_pretty((pg_temp.response(503, 'Retry-After: 7|X-Kept: 1', convert_t
 SELECT length(pg_temp.response(500, '', convert_to(repeat('ü', 2000), 'UTF8')) -> 'error' ->> 'body') AS length, pg_temp.response(500, '', '\x00') -> 'error' -> 'body' AS binary;
 SELECT jadugar_internal._response('{"endpoint": "req_hook", "path": "/x"}', 500, '', '')::text !~ 'S3CR3T' AS secret_hidden;
 
+-- -------------------------------------------------------------------- tasks
+
+-- each payload of a batch is checked
+SELECT test.error_of($$SELECT jadugar.enqueue_batch('http', ARRAY['{"endpoint": "req_pay"}', '{"endpoint": "req_pay", "colour": "red"}']::jsonb[])$$);
+-- isolate of a queue is for tasks that workers run
+SELECT jadugar.create_queue('req_queue', isolate => true), jadugar.pause_queue('req_queue') \g /dev/null
+SELECT jadugar.schedule('req_yearly', '@yearly', 'http', '{"endpoint": "req_pay"}', queue => 'req_queue') \g /dev/null
+SELECT jadugar.cancel(jadugar.run_now('req_yearly'));
+SELECT jadugar.unschedule('req_yearly'), jadugar.drop_queue('req_queue') \g /dev/null
+
 SELECT count(jadugar.drop_blob(blob_id)) > 2 AS dropped FROM jadugar.blobs WHERE owner = 'postgres' AND created_at > now() - interval '1 hour';
 DROP SERVER req_pay CASCADE;
 DROP SERVER req_any CASCADE;
