@@ -27,7 +27,7 @@ SELECT pg_catalog.pg_extension_config_dump('jadugar_internal.command', '');
 
 CREATE TABLE jadugar_internal.handler (
 	name		text PRIMARY KEY,
-	kind		text NOT NULL CHECK (kind IN ('function', 'sql', 'c')),
+	kind		text NOT NULL CHECK (kind IN ('function', 'sql', 'c', 'http')),
 	owner		oid NOT NULL,
 	function	text,
 	sql			text,
@@ -46,12 +46,15 @@ CREATE TABLE jadugar_internal.handler (
 	isolate		boolean,
 	description	text,
 	created_at	timestamptz NOT NULL,
-	expect_rows	text
+	expect_rows	text,
+	request		jsonb
 );
 COMMENT ON TABLE jadugar_internal.handler IS
 	'Named kinds of work. Functions and types are kept as text signatures, which survive pg_upgrade.';
 COMMENT ON COLUMN jadugar_internal.handler.function IS
 	'Signature of the function, if kind is function.';
+COMMENT ON COLUMN jadugar_internal.handler.request IS
+	'Template of the requests, if kind is http: src/request/template.h.';
 COMMENT ON COLUMN jadugar_internal.handler.validate IS
 	'Signature of the function that checks payloads, or NULL.';
 COMMENT ON COLUMN jadugar_internal.handler.cleanup IS
@@ -139,6 +142,30 @@ LANGUAGE C AS 'MODULE_PATHNAME', 'jdg_register_c_handler';
 COMMENT ON FUNCTION jadugar.register_c_handler IS
 	'Registers a C function of a library as a handler, which tasks and schedules can use as their command. For superusers only.';
 
+CREATE FUNCTION jadugar.register_http_handler(
+	name			text,
+	endpoint		text,
+	path			text,
+	method			text DEFAULT 'POST',
+	query			jsonb DEFAULT NULL,
+	headers			jsonb DEFAULT NULL,
+	body			text DEFAULT NULL,
+	payload_type	text DEFAULT NULL,
+	validate		text DEFAULT NULL,
+	cleanup			text DEFAULT NULL,
+	on_error		text DEFAULT NULL,
+	version			text DEFAULT '1.0.0',
+	queue			text DEFAULT NULL,
+	timeout			interval DEFAULT NULL,
+	retry			jsonb DEFAULT NULL,
+	expect			text[] DEFAULT NULL,
+	description		text DEFAULT NULL,
+	or_replace		boolean DEFAULT false
+) RETURNS text
+LANGUAGE C AS 'MODULE_PATHNAME', 'jdg_register_http_handler';
+COMMENT ON FUNCTION jadugar.register_http_handler IS
+	'Registers a request to an endpoint as a handler, which tasks and schedules can use as their command.';
+
 CREATE FUNCTION jadugar.drop_handler(
 	name			text,
 	pending			text DEFAULT 'restrict'
@@ -184,6 +211,7 @@ SELECT h.name,
 	h.on_error,
 	h.library,
 	h.symbol,
+	h.request,
 	h.created_at,
 	h.retry,
 	h.description,
@@ -203,7 +231,7 @@ WHERE (SELECT jadugar_internal._v_is_monitor())
 COMMENT ON VIEW jadugar.handlers IS
 	'Handlers of the reader, and those that it may use, one row each.';
 COMMENT ON COLUMN jadugar.handlers.name IS 'Name of the handler.';
-COMMENT ON COLUMN jadugar.handlers.kind IS 'Kind of handler: function, sql or c.';
+COMMENT ON COLUMN jadugar.handlers.kind IS 'Kind of handler: function, sql, c or http.';
 COMMENT ON COLUMN jadugar.handlers.function IS 'Signature of its function or procedure, or NULL.';
 COMMENT ON COLUMN jadugar.handlers.payload_type IS
 	'Type against which payloads are checked, or NULL.';
@@ -225,6 +253,8 @@ COMMENT ON COLUMN jadugar.handlers.on_error IS
 	'Signature of the function that runs when a task has failed for good, or NULL.';
 COMMENT ON COLUMN jadugar.handlers.library IS 'Library of a C handler, or NULL.';
 COMMENT ON COLUMN jadugar.handlers.symbol IS 'Symbol of a C handler in the library, or NULL.';
+COMMENT ON COLUMN jadugar.handlers.request IS
+	'Request of an HTTP handler, with {field} for fields of the payload, or NULL.';
 COMMENT ON COLUMN jadugar.handlers.created_at IS 'Instant of its registration.';
 COMMENT ON COLUMN jadugar.handlers.retry IS 'Default retry policy of its tasks, or NULL.';
 COMMENT ON COLUMN jadugar.handlers.description IS 'Description given at registration, or NULL.';

@@ -129,11 +129,11 @@ find_handler(const char *name, ErrorData *syntax_error)
 				 errdetail("The value is \"%s\". The parser says: %s.",
 						   jdg_excerpt(name), syntax_error->message),
 				 errhint("Check the spelling of the SQL, or register the handler first.")));
-	if (h->kind == JDG_HANDLER_C || h->standalone)
+	if (h->kind == JDG_HANDLER_C || h->kind == JDG_HANDLER_HTTP || h->standalone)
 		ereport(ERROR,
 				(errcode(JDG_ERRCODE_VALIDATION_ERROR),
 				 errmsg("jadugar.cached() cannot call handler \"%s\"", h->name),
-				 errdetail("Handlers in C, and those that run outside a transaction, run in workers only."),
+				 errdetail("Handlers in C, HTTP handlers, and those that run outside a transaction, run in tasks only."),
 				 errhint("Use a handler that is a function or SQL.")));
 	jdg_handler_require_privileges(h, GetUserId());
 	return h;

@@ -21,6 +21,7 @@ typedef enum JdgXactMode
 
 /* for SQL */
 #define JDG_SQL_XACT_COMMITTED "'c'"
+#define JDG_SQL_XACT_HTTP "'h'"
 
 /* the word of a mode, such as "read committed"; NULL for JDG_XACT_HTTP */
 extern const char *jdg_xact_word(JdgXactMode mode);

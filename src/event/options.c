@@ -176,6 +176,22 @@ find_topics(ArrayType *topics)
 	return jdg_array(INT4OID, elems, NULL, n);
 }
 
+/* Raises VALIDATION_ERROR for an option that a request cannot have. */
+static void
+check_http(const JdgSubscriptionOptions *o)
+{
+	const char *option = o->isolate && *o->isolate ? "isolate" :
+	o->settings ? "settings" : NULL;
+
+	if (option != NULL)
+		ereport(ERROR,
+				(errcode(JDG_ERRCODE_VALIDATION_ERROR),
+				 errmsg("a subscription whose handler sends a request cannot have %s",
+						option),
+				 errdetail("The request runs outside any transaction and session."),
+				 errhint("Leave %s out.", option)));
+}
+
 int64
 jdg_subscription_command(const JdgSubscriptionOptions *o, Oid owner)
 {
@@ -204,7 +220,8 @@ jdg_subscription_command(const JdgSubscriptionOptions *o, Oid owner)
 				 internalerrquery(o->handler),
 				 internalerrposition(error ? error->cursorpos : 0)));
 	if (!in_tasks && (handler == NULL || handler->standalone ||
-					  handler->transaction == JDG_XACT_STANDALONE))
+					  handler->transaction == JDG_XACT_STANDALONE ||
+					  handler->kind == JDG_HANDLER_HTTP))
 		ereport(ERROR,
 				(errcode(JDG_ERRCODE_VALIDATION_ERROR),
 				 errmsg("handler cannot run inside a transaction"),
@@ -212,6 +229,8 @@ jdg_subscription_command(const JdgSubscriptionOptions *o, Oid owner)
 				 errhint("Pass delivery => 'task'.")));
 	if (handler == NULL)
 		return jdg_command_id(o->handler, JDG_COMMAND_SQL, true);
+	if (handler->kind == JDG_HANDLER_HTTP)
+		check_http(o);
 	if (o->batch)
 		ereport(ERROR,
 				(errcode(JDG_ERRCODE_VALIDATION_ERROR),

@@ -107,6 +107,11 @@ find_handler(const JdgCommand *command, Jsonb *data)
 				(errcode(JDG_ERRCODE_NOT_FOUND),
 				 errmsg("handler \"%s\" does not exist", command->text),
 				 errhint("Register it again with jadugar.register_handler().")));
+	if (h->kind == JDG_HANDLER_HTTP)
+		ereport(ERROR,
+				(errcode(JDG_ERRCODE_VALIDATION_ERROR),
+				 errmsg("jadugar.run_event() cannot run a handler that sends a request"),
+				 errhint("Publish an event, and let the subscription deliver it.")));
 	jdg_handler_require_privileges(h, GetUserId());
 	jdg_handler_check_payload(h, data);
 	return h;

@@ -28,6 +28,7 @@
 #include "task/depth.h"
 #include "task/prepare.h"
 #include "task/room.h"
+#include "task/target.h"
 #include "task/wakeup.h"
 
 /* The queue that the subscription names, if it can be used. */
@@ -121,7 +122,8 @@ jdg_event_make_task(const JdgSubscription *s, const JdgEvent *e,
 	jdg_task_prepare(&o, s->owner, s->max_attempts, &t, &queue, &handler);
 	result->made = JDG_EVENT_TASK_FAILED;
 	if (handler != NULL)
-		jdg_handler_check_payload(handler, e->data);
+		jdg_target_check(t.transaction == JDG_XACT_HTTP, handler, s->owner,
+						 e->data);
 	info = jdg_event_info_jsonb(e, topic);
 	t.payload = handler ? e->data : info;
 	t.event = jdg_current_event_keep(s, e, handler ? without_data(info) : NULL);

@@ -44,6 +44,13 @@ check_kind(const char *function, const JdgHandler *h)
 						h->name),
 				 errdetail("Handlers in C run in workers only."),
 				 errhint("Enqueue a task with jadugar.enqueue().")));
+	if (h->kind == JDG_HANDLER_HTTP)
+		ereport(ERROR,
+				(errcode(JDG_ERRCODE_VALIDATION_ERROR),
+				 errmsg("jadugar.%s() cannot call handler \"%s\"", function,
+						h->name),
+				 errdetail("The handler sends a request, and no transaction is open while a request is under way."),
+				 errhint("Enqueue a task with jadugar.enqueue().")));
 	if (h->standalone)
 		ereport(ERROR,
 				(errcode(JDG_ERRCODE_VALIDATION_ERROR),

@@ -38,7 +38,7 @@
 static JdgQuery get_query = {
 	"SELECT name, kind, owner, function, sql, library, symbol, payload_type, "
 	"validate, cleanup, on_error, queue_id, priority, timeout, retry, "
-	"transaction, isolate, expect_rows FROM jadugar_internal.handler WHERE name = $1",
+	"transaction, isolate, expect_rows, request FROM jadugar_internal.handler WHERE name = $1",
 	1, {TEXTOID}
 };
 
@@ -67,6 +67,8 @@ kind_of(const char *kind)
 	{
 		case 'c':
 			return JDG_HANDLER_C;
+		case 'h':
+			return JDG_HANDLER_HTTP;
 		case 's':
 			return JDG_HANDLER_SQL;
 		default:
@@ -108,11 +110,13 @@ jdg_handler_read(const char *name, MemoryContext mcxt)
 	h->timeout = jdg_col_interval(0, 14, mcxt);
 	h->retry = jdg_col_jsonb(0, 15, mcxt);
 	mode = jdg_col_text(0, 16, CurrentMemoryContext);
-	h->transaction = mode ? jdg_xact_mode(mode) : JDG_XACT_NONE;
+	h->transaction = mode ? jdg_xact_mode(mode) :
+		h->kind == JDG_HANDLER_HTTP ? JDG_XACT_HTTP : JDG_XACT_NONE;
 	h->isolate = jdg_col_bool(0, 17);
 	expect = jdg_col_text(0, 18, CurrentMemoryContext);
 	h->expect_rows = expect ?
 		jdg_choice("expect_rows", expect, jdg_expect_rows_words) : JDG_ROWS_ANY;
+	h->request = jdg_col_jsonb(0, 19, mcxt);
 	h->standalone = h->transaction == JDG_XACT_STANDALONE;
 	return h;
 }
@@ -390,6 +394,7 @@ jdg_handler_sql(JdgHandler *h)
 			}
 			return h->call_sql;
 		case JDG_HANDLER_C:
+		case JDG_HANDLER_HTTP:
 			break;
 	}
 	elog(ERROR, "handler \"%s\" has no SQL", h->name);

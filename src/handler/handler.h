@@ -18,7 +18,8 @@ typedef enum JdgHandlerKind
 {
 	JDG_HANDLER_FUNCTION,
 	JDG_HANDLER_SQL,
-	JDG_HANDLER_C
+	JDG_HANDLER_C,
+	JDG_HANDLER_HTTP
 } JdgHandlerKind;
 
 typedef struct JdgHandler
@@ -31,6 +32,7 @@ typedef struct JdgHandler
 	char	   *call_sql;		/* calls the function, once made */
 	char	   *library;
 	char	   *symbol;
+	Jsonb	   *request;		/* of HTTP handlers: request/template.h */
 	char	   *payload_type;	/* as regtype prints it, or NULL */
 	char	   *validate;		/* signatures of hooks, or NULL */
 	char	   *cleanup;

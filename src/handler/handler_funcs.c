@@ -2,7 +2,7 @@
  *
  * handler_funcs.c
  *	  SQL functions register_handler(), register_sql_handler(),
- *	  register_c_handler().
+ *	  register_c_handler(), register_http_handler().
  *
  * Runs in the caller's backend.  The functions, types and hooks that the
  * caller names are looked up as the caller and stored under names that mean
@@ -23,6 +23,7 @@
 #include "base/interval.h"
 #include "base/spi.h"
 #include "base/xactmode.h"
+#include "endpoint/endpoint.h"
 #include "exec/c.h"
 #include "handler/command.h"
 #include "handler/function.h"
@@ -30,19 +31,26 @@
 #include "handler/payload.h"
 #include "handler/registration.h"
 #include "queue/queue.h"
+#include "request/template.h"
 #include "task/prepare.h"
+#include "task/relane.h"
 #include "task/retry.h"
+#include "task/wakeup.h"
 
 #define FIELD(field) offsetof(JdgRegistration, field)
 
-/* the options that all three functions take */
-#define OPTION_ARGS \
+/* the options that all functions take */
+#define CHECK_ARGS \
 	{"payload_type", TEXTOID, FIELD(payload_type)}, \
 	{"validate", TEXTOID, FIELD(validate)}, \
 	{"cleanup", TEXTOID, FIELD(cleanup)}, \
 	{"on_error", TEXTOID, FIELD(on_error)}, \
 	{"version", TEXTOID, FIELD(version)}, \
-	{"queue", TEXTOID, FIELD(queue)}, \
+	{"queue", TEXTOID, FIELD(queue)}
+
+/* and those of handlers that run in a transaction */
+#define OPTION_ARGS \
+	CHECK_ARGS, \
 	{"priority", INT4OID, FIELD(priority)}, \
 	{"timeout", INTERVALOID, FIELD(timeout)}, \
 	{"retry", JSONBOID, FIELD(retry)}, \
@@ -75,6 +83,31 @@ static const JdgArg c_args[] = {
 	{"library", TEXTOID, FIELD(library), JDG_NEEDED},
 	{"symbol", TEXTOID, FIELD(symbol), JDG_NEEDED},
 	OPTION_ARGS
+};
+
+/* register_http_handler() */
+typedef struct HttpArgs
+{
+	JdgRegistration r;
+	JdgTemplate t;
+} HttpArgs;
+
+#define HTTP_FIELD(field) offsetof(HttpArgs, field)
+
+static const JdgArg http_args[] = {
+	{"name", TEXTOID, FIELD(name), JDG_NEEDED},
+	{"endpoint", TEXTOID, HTTP_FIELD(t.endpoint), JDG_NEEDED},
+	{"path", TEXTOID, HTTP_FIELD(t.path), JDG_NEEDED},
+	{"method", TEXTOID, HTTP_FIELD(t.method), JDG_NEEDED},
+	{"query", JSONBOID, HTTP_FIELD(t.query)},
+	{"headers", JSONBOID, HTTP_FIELD(t.headers)},
+	{"body", TEXTOID, HTTP_FIELD(t.body), JDG_OPTIONAL, jdg_template_bodies},
+	CHECK_ARGS,
+	{"timeout", INTERVALOID, FIELD(timeout)},
+	{"retry", JSONBOID, FIELD(retry)},
+	{"expect", TEXTARRAYOID, HTTP_FIELD(t.expect)},
+	{"description", TEXTOID, FIELD(description)},
+	{"or_replace", BOOLOID, FIELD(or_replace), JDG_DEFAULT,.if_null = false}
 };
 
 /* handlers that jadugar has or will have */
@@ -334,4 +367,32 @@ JDG_FUNCTION(jdg_register_c_handler, JDG_LEVEL_USER)
 				 errhint("Leave transaction out.")));
 	(void) jdg_cfunc_load(r.library, r.symbol);
 	return jdg_handler_write(&r);
+}
+
+/* Tasks of a handler go to its new endpoint: the scheduler moves them. */
+static void
+move_tasks(const char *endpoint)
+{
+	JdgInternal in;
+
+	jdg_internal_begin(&in);
+	(void) jdg_endpoint_intern(endpoint);
+	jdg_relane_request();
+	jdg_internal_end(&in);
+	jdg_wake_scheduler_at_commit(JDG_WAKE_LIMITS);
+}
+
+/* register_http_handler(name, endpoint, path, ...) */
+JDG_FUNCTION(jdg_register_http_handler, JDG_LEVEL_USER)
+{
+	HttpArgs	a = {.r = {.kind = "http",.by = "register_http_handler"}};
+	Datum		result;
+
+	JDG_READ_ARGS("register_http_handler", http_args, &a);
+	check_options(&a.r);
+	a.r.request = jdg_template_make(a.r.name, &a.t, a.r.payload_type);
+	result = jdg_handler_write(&a.r);
+	if (a.r.moved)
+		move_tasks(a.t.endpoint);
+	return result;
 }

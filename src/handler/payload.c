@@ -21,6 +21,7 @@
 #include "funcapi.h"
 #include "miscadmin.h"
 #include "nodes/makefuncs.h"
+#include "parser/parse_type.h"
 #include "utils/builtins.h"
 #include "utils/fmgroids.h"
 #include "utils/lsyscache.h"
@@ -40,6 +41,14 @@ bool
 jdg_payload_type_ok(Oid type)
 {
 	return get_typtype(getBaseType(type)) == TYPTYPE_COMPOSITE;
+}
+
+bool
+jdg_payload_type_has(Oid type, const char *field)
+{
+	Oid			relation = typeidTypeRelid(getBaseType(type));
+
+	return get_attnum(relation, field) > 0;
 }
 
 /*

@@ -22,6 +22,9 @@ extern Oid	jdg_payload_type_read(const char *stored);
 /* is it a composite type, or a domain over one? */
 extern bool jdg_payload_type_ok(Oid type);
 
+/* has such a type a field of this name? */
+extern bool jdg_payload_type_has(Oid type, const char *field);
+
 /*
  * Would a payload make a value of the type?  VALIDATION_ERROR naming the
  * field if not.  Runs the checks of domains, as the current user.  Outside

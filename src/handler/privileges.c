@@ -1,7 +1,8 @@
 /*-------------------------------------------------------------------------
  *
  * privileges.c
- *	  Privileges that a role needs to call the functions of a handler.
+ *	  Privileges that a role needs to call the functions of a handler, or to
+ *	  send its requests.
  *
  * Runs in the caller's backend.  A task runs as its owner, which calls the
  * function of the handler and its hooks.  The server would refuse the call
@@ -22,6 +23,8 @@
 #include "access/owner.h"
 #include "base/compat.h"
 #include "base/errors.h"
+#include "base/json.h"
+#include "endpoint/endpoint.h"
 #include "handler/function.h"
 #include "handler/privileges.h"
 
@@ -77,6 +80,27 @@ check_function(int elevel, const JdgHandler *h, Oid function, Oid role,
 		report_function(elevel, h, function, role);
 }
 
+/* Reports that the role may not use the endpoint of an HTTP handler. */
+static void
+check_endpoint(int elevel, const JdgHandler *h, Oid role)
+{
+	char	   *endpoint = jdg_json_get_text(h->request, "endpoint");
+	const char *name = jdg_role_name(role);
+	JdgEndpoint e;
+
+	/* a missing one is reported where requests are checked */
+	if (endpoint == NULL || !jdg_endpoint_by_name(endpoint, &e) ||
+		jdg_endpoint_may_use(&e, role))
+		return;
+	ereport(elevel,
+			(errcode(elevel >= ERROR ? JDG_ERRCODE_FORBIDDEN : ERRCODE_WARNING),
+			 errmsg("permission denied for endpoint \"%s\"", endpoint),
+			 errdetail("Tasks of role \"%s\" with handler \"%s\" send requests to it.",
+					   name, h->name),
+			 errhint("Run GRANT USAGE ON FOREIGN SERVER %s TO %s.",
+					 quote_identifier(endpoint), quote_identifier(name))));
+}
+
 static void
 check(int elevel, const JdgHandler *h, Oid role)
 {
@@ -87,6 +111,8 @@ check(int elevel, const JdgHandler *h, Oid role)
 	check_function(elevel, h, h->cleanup_oid, role, &schemas);
 	check_function(elevel, h, h->on_error_oid, role, &schemas);
 	list_free(schemas);
+	if (h->kind == JDG_HANDLER_HTTP)
+		check_endpoint(elevel, h, role);
 }
 
 void

@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * privileges.h
- *	  Privileges that a role needs to call the functions of a handler.
+ *	  Privileges that a role needs to use a handler.
  *
  *-------------------------------------------------------------------------
  */
@@ -12,7 +12,8 @@
 
 /*
  * Tests whether the role may call the function of the handler and its hooks,
- * and raises FORBIDDEN if not.  The hint is the missing GRANT.
+ * and use the endpoint of an HTTP handler.  Raises FORBIDDEN if not.  The hint
+ * is the missing GRANT.
  */
 extern void jdg_handler_require_privileges(const JdgHandler *h, Oid role);
 

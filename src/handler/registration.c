@@ -21,11 +21,12 @@
 #include "access/row_access.h"
 #include "base/clock.h"
 #include "base/errors.h"
+#include "base/json.h"
 #include "base/params.h"
 #include "handler/registration.h"
 
 static JdgQuery find_query = {
-	"SELECT owner, kind FROM jadugar_internal.handler WHERE name = $1 "
+	"SELECT owner, kind, request ->> 'endpoint' FROM jadugar_internal.handler WHERE name = $1 "
 	"FOR UPDATE",
 	1, {TEXTOID}
 };
@@ -33,10 +34,10 @@ static JdgQuery find_query = {
 static JdgQuery insert_query = {
 	"INSERT INTO jadugar_internal.handler (name, kind, owner, function, sql, "
 	"library, "
-	"symbol, payload_type, validate, cleanup, on_error, version, queue_id, "
+	"symbol, request, payload_type, validate, cleanup, on_error, version, queue_id, "
 	"priority, timeout, retry, transaction, isolate, description, expect_rows, created_at) "
 	"VALUES ($name, $kind, $owner, $function, $sql, $library, $symbol, "
-	"$payload_type, $validate, $cleanup, $on_error, $version, $queue_id, "
+	"$request, $payload_type, $validate, $cleanup, $on_error, $version, $queue_id, "
 	"$priority, $timeout, $retry, $transaction, $isolate, $description, "
 	"$expect_rows, $created_at) ON CONFLICT (name) DO NOTHING",
 	.config = true
@@ -45,7 +46,7 @@ static JdgQuery insert_query = {
 static JdgQuery update_query = {
 	"UPDATE jadugar_internal.handler SET kind = $kind, owner = $owner, "
 	"function = $function, sql = $sql, library = $library, "
-	"symbol = $symbol, payload_type = $payload_type, validate = $validate, "
+	"symbol = $symbol, request = $request, payload_type = $payload_type, validate = $validate, "
 	"cleanup = $cleanup, on_error = $on_error, version = $version, "
 	"queue_id = $queue_id, priority = $priority, timeout = $timeout, "
 	"retry = $retry, transaction = $transaction, isolate = $isolate, "
@@ -67,6 +68,7 @@ bind_columns(JdgParams *p, const JdgRegistration *r, Oid owner)
 	jdg_bind_text(p, "sql", r->sql);
 	jdg_bind_text(p, "library", r->library);
 	jdg_bind_text(p, "symbol", r->symbol);
+	jdg_bind_jsonb(p, "request", r->request);
 	jdg_bind_text(p, "payload_type", r->payload_type);
 	jdg_bind_text(p, "validate", r->validate);
 	jdg_bind_text(p, "cleanup", r->cleanup);
@@ -100,6 +102,13 @@ raise_exists(const char *name, Oid user, Oid owner)
 			 errhint("Choose another name: names of handlers are unique in the database.")));
 }
 
+/* Is a handler of this kind replaced only by one of the same kind? */
+static bool
+is_special(const char *kind)
+{
+	return strcmp(kind, "c") == 0 || strcmp(kind, "http") == 0;
+}
+
 /* May this registration take the place of a handler that is there? */
 static void
 check_replace(const JdgRegistration *r, Oid user, Oid owner, const char *kind)
@@ -121,19 +130,23 @@ check_replace(const JdgRegistration *r, Oid user, Oid owner, const char *kind)
 						   jdg_role_name(owner)),
 				 errhint("Choose another name, or ask that role to replace it.")));
 
-	/* grants of C handlers are given for the library, not for its owner */
-	if ((strcmp(kind, "c") == 0) != (strcmp(r->kind, "c") == 0))
+	/*
+	 * Grants of C handlers are given for the library, not for its owner.
+	 * Tasks of HTTP handlers are not for workers.
+	 */
+	if (strcmp(kind, r->kind) != 0 && (is_special(kind) || is_special(r->kind)))
 		ereport(ERROR,
 				(errcode(JDG_ERRCODE_CONFLICT),
 				 errmsg("cannot replace handler \"%s\" by one of another kind",
 						r->name),
-				 errdetail("Either the existing handler or the new one is a C handler."),
+				 errdetail("The kind of the existing handler is \"%s\", that of the new one is \"%s\".",
+						   kind, r->kind),
 				 errhint("Drop it first: SELECT jadugar.drop_handler(%s).",
 						 quote_literal_cstr(r->name))));
 }
 
 Datum
-jdg_handler_write(const JdgRegistration *r)
+jdg_handler_write(JdgRegistration *r)
 {
 	Oid			user = GetUserId();
 	JdgInternal in;
@@ -141,12 +154,14 @@ jdg_handler_write(const JdgRegistration *r)
 	JdgParams	p = {0};
 	JdgQuery   *query = &insert_query;
 	Oid			owner = user;
+	char	   *endpoint = NULL;
 
 	jdg_internal_begin(&in);
 	jdg_remember_role(user);
 	if (jdg_run(&find_query, &name, NULL, 1) > 0)
 	{
 		owner = jdg_col_oid(0, 1);
+		endpoint = jdg_col_text(0, 3, CurrentMemoryContext);
 		check_replace(r, user, owner,
 					  jdg_col_text(0, 2, CurrentMemoryContext));
 		query = &update_query;
@@ -155,6 +170,8 @@ jdg_handler_write(const JdgRegistration *r)
 	/* another session may have registered it at the same time */
 	if (jdg_run_params(query, &p, 0) != 1)
 		raise_exists(r->name, user, owner);
+	r->moved = endpoint != NULL &&
+		strcmp(endpoint, jdg_json_get_text(r->request, "endpoint")) != 0;
 	jdg_audit(r->by, "handler", r->name, owner);
 	jdg_internal_end(&in);
 	return name;

@@ -23,6 +23,7 @@ typedef struct JdgRegistration
 	const char *sql;
 	const char *library;
 	const char *symbol;
+	Jsonb	   *request;		/* of an HTTP handler: request/template.h */
 	const char *payload_type;
 	const char *validate;
 	const char *cleanup;
@@ -38,9 +39,11 @@ typedef struct JdgRegistration
 	JdgExpectRows *expect_rows;
 	const char *description;
 	bool		or_replace;
+	bool		moved;			/* out: it has replaced an HTTP handler of
+								 * another endpoint */
 } JdgRegistration;
 
 /* insert or replace; returns the name, as the SQL functions do */
-extern Datum jdg_handler_write(const JdgRegistration *r);
+extern Datum jdg_handler_write(JdgRegistration *r);
 
 #endif							/* JDG_HANDLER_REGISTRATION_H */

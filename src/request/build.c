@@ -18,6 +18,7 @@
 #include "request/headers.h"
 #include "request/request.h"
 #include "request/target.h"
+#include "request/template.h"
 
 /* The bytes of the body of a response that are read, and those that are kept. */
 static void
@@ -51,7 +52,10 @@ jdg_request_build(const JdgTask *task, const JdgEndpoint *e,
 	JdgBody		body;
 
 	memset(r, 0, sizeof(*r));
-	jdg_payload_read(task->payload, &p);
+	jdg_payload_read(jdg_template_of_task(task), &p);
+	if (strcmp(p.endpoint, e->name) != 0)
+		elog(ERROR, "a request to endpoint \"%s\" was claimed for endpoint \"%s\"",
+			 p.endpoint, e->name);
 	jdg_request_check(&p, e, task->owner);
 	r->method = p.method;
 	r->url = jdg_target_url(&p, e, s->secret_path, &r->target);

@@ -40,19 +40,36 @@ jdg_request_check(const JdgPayload *p, const JdgEndpoint *e, Oid role)
 	jdg_body_check(p, role, e->max_request);
 }
 
+/* Checks a payload by all rules, and sets its endpoint and URL. */
+static void
+check_payload(const Jsonb *payload, Oid owner, JdgEndpoint *e, JdgUrl *url)
+{
+	JdgPayload	p;
+
+	jdg_payload_read(payload, &p);
+	if (!jdg_endpoint_by_name(p.endpoint, e))
+		jdg_endpoint_missing(p.endpoint);
+	jdg_request_check(&p, e, owner);
+	(void) jdg_target_url(&p, e, NULL, url);
+}
+
+void
+jdg_request_check_payload(const Jsonb *payload, Oid owner)
+{
+	JdgEndpoint e;
+	JdgUrl		url;
+
+	check_payload(payload, owner, &e, &url);
+}
+
 void
 jdg_request_enqueue_target(const Jsonb *payload, Oid owner,
 						   JdgRequestTarget *target)
 {
-	JdgPayload	p;
 	JdgEndpoint e;
 	JdgUrl		url;
 
-	jdg_payload_read(payload, &p);
-	if (!jdg_endpoint_by_name(p.endpoint, &e))
-		jdg_endpoint_missing(p.endpoint);
-	jdg_request_check(&p, &e, owner);
-	(void) jdg_target_url(&p, &e, NULL, &url);
-	target->endpoint_id = jdg_endpoint_intern(p.endpoint);
+	check_payload(payload, owner, &e, &url);
+	target->endpoint_id = jdg_endpoint_intern(e.name);
 	target->host = e.any_host ? pstrdup(url.host) : NULL;
 }

@@ -27,6 +27,7 @@
 #include "shared/gate.h"
 #include "shared/gateview.h"
 #include "shared/guard.h"
+#include "task/target.h"
 
 /* how long a request may take if nothing says */
 #define LONGEST_MS (24 * 3600 * INT64CONST(1000))
@@ -118,38 +119,38 @@ time_of(const JdgTask *task, const JdgRequest *r)
 	return Max(ms, 1);
 }
 
+/* The request of a task is not sent, and has ended.  Returns its outcome. */
+static JdgOutcome *
+set_end(JdgTransfer *t, JdgEnd end)
+{
+	JdgOutcome *o = MemoryContextAllocZero(t->mcxt, sizeof(JdgOutcome));
+
+	o->end = end;
+	o->started_at = o->finished_at = t->started_at;
+	o->worker_pid = MyProcPid;
+	o->row_count = -1;
+	t->unsent = o;
+	t->ended = t->told = true;
+	t->ended_at = t->started_at;
+	return o;
+}
+
 /* The request of a task is not sent: "error" is the end of the attempt. */
 static void
 set_unsent(JdgTransfer *t, int sqlerrcode, Jsonb *error, bool no_retry)
 {
-	JdgOutcome *o = MemoryContextAllocZero(t->mcxt, sizeof(JdgOutcome));
+	JdgOutcome *o = set_end(t, JDG_END_FAILED);
 	Size		size = VARSIZE(error);
 
-	o->end = JDG_END_FAILED;
 	o->no_retry = no_retry;
-	o->started_at = o->finished_at = t->started_at;
-	o->worker_pid = MyProcPid;
-	o->row_count = -1;
 	o->sqlerrcode = sqlerrcode;
 	o->error = memcpy(MemoryContextAlloc(t->mcxt, size), error, size);
-	t->unsent = o;
-	t->ended = t->told = true;
-	t->ended_at = t->started_at;
 }
 
 void
 jdg_transfer_postpone(JdgTransfer *t, int64 us)
 {
-	JdgOutcome *o = MemoryContextAllocZero(t->mcxt, sizeof(JdgOutcome));
-
-	o->end = JDG_END_SNOOZED;
-	o->started_at = o->finished_at = t->started_at;
-	o->worker_pid = MyProcPid;
-	o->row_count = -1;
-	o->snooze_us = us;
-	t->unsent = o;
-	t->ended = t->told = true;
-	t->ended_at = t->started_at;
+	set_end(t, JDG_END_SNOOZED)->snooze_us = us;
 }
 
 /* Seconds until the breaker of a task's endpoint lets requests through; or -1. */
@@ -240,6 +241,12 @@ jdg_transfer_make(const JdgTask *task, TimestampTz now)
 	t->owner = task->owner;
 	t->suspect = task->crashes > 0;
 	t->started_at = now;
+	/* its handler has another endpoint now: it goes there, uncharged */
+	if (jdg_target_endpoint(task) != task->endpoint_id)
+	{
+		(void) set_end(t, JDG_END_HANDED);
+		return t;
+	}
 	if (task->circuit_open)
 	{
 		set_circuit_open(task, t);

@@ -34,6 +34,9 @@ typedef struct JdgRequestTarget
 extern void jdg_request_enqueue_target(const Jsonb *payload, Oid owner,
 									   JdgRequestTarget *target);
 
+/* the same check of a payload that is not enqueued */
+extern void jdg_request_check_payload(const Jsonb *payload, Oid owner);
+
 /* a request that can be sent; all of it is in the memory context of the call */
 typedef struct JdgRequest
 {

@@ -19,6 +19,7 @@
 #include "base/args.h"
 #include "base/clock.h"
 #include "base/json.h"
+#include "handler/command.h"
 #include "request/encode.h"
 #include "request/request.h"
 #include "request/response.h"
@@ -37,6 +38,7 @@ build(Jsonb *payload, const char *trace, int64 flow_run, JdgTask *t, JdgEndpoint
 
 	memset(t, 0, sizeof(*t));
 	t->task_id = 42;
+	t->command_id = jdg_command_id(JDG_REQUEST_HANDLER, JDG_COMMAND_HTTP, false);
 	t->owner = GetUserId();
 	t->attempt = 1;
 	t->payload = payload;

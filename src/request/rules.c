@@ -11,19 +11,54 @@
 
 #include "utils/builtins.h"
 
+#include "base/errors.h"
 #include "base/json.h"
 #include "endpoint/endpoint.h"
+#include "handler/command.h"
 #include "request/request.h"
 #include "request/rules.h"
+#include "request/template.h"
 #include "shared/lanekey.h"
 #include "task/retry.h"
 
 static void
-check(Oid owner, Jsonb *payload)
+say_handler(void *arg)
 {
+	const JdgHandler *h = arg;
+
+	errcontext("request of handler \"%s\"", h->name);
+}
+
+static void
+check(const JdgHandler *h, Oid owner, Jsonb *payload)
+{
+	ErrorContextCallback context = {error_context_stack, say_handler,
+	unconstify(JdgHandler *, h)};
 	JdgRequestTarget target;
 
+	if (h != NULL)
+	{
+		payload = jdg_template_fill(h, payload);
+		error_context_stack = &context;
+	}
 	jdg_request_enqueue_target(payload, owner, &target);
+	error_context_stack = context.previous;
+}
+
+/*
+ * The object with the name of the endpoint: the payload, or the template of the
+ * handler.  NULL: the role may not use the handler any more.
+ */
+static const Jsonb *
+source_of(const JdgTask *t)
+{
+	const JdgCommand *c = jdg_command_get(t->command_id);
+	const JdgHandler *h;
+
+	if (c->kind == JDG_COMMAND_HTTP)
+		return t->payload;
+	h = jdg_handler_get_usable(c->text, t->owner);
+	return h ? h->request : NULL;
 }
 
 /*
@@ -34,10 +69,10 @@ static void
 find(JdgTask *t)
 {
 	JdgEndpoint e;
-
-	char	   *name = jdg_json_get_text(t->payload, "endpoint");
-	char	   *text = jdg_json_get_text(t->payload, "url");
-	char	   *when_open = jdg_json_get_text(t->payload, "when_open");
+	const Jsonb *source = source_of(t);
+	char	   *name = jdg_json_get_text(source, "endpoint");
+	char	   *text = jdg_json_get_text(source, "url");
+	char	   *when_open = jdg_json_get_text(source, "when_open");
 	JdgUrlFault fault;
 	JdgUrl		url;
 

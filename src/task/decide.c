@@ -139,7 +139,7 @@ jdg_decide(JdgTask *t, const JdgOutcome *o, JdgDecision *d)
 			break;
 		case JDG_END_HANDED:
 			d->stays = true;
-			d->state = jdg_ready_state(t);
+			d->state = o->pause ? JDG_STATE_PAUSED : jdg_ready_state(t);
 			d->run_at = t->run_at;
 			break;
 		case JDG_END_AWAITS:

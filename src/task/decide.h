@@ -21,8 +21,8 @@ typedef enum JdgEnd
 	JDG_END_CRASHED,			/* its worker died: charged, alone next */
 	JDG_END_PAUSED,				/* stopped by pause_task: back, uncharged */
 	JDG_END_AWAITS,				/* has started a run, and ends with it */
-	JDG_END_HANDED				/* its payload is filled in: the http process
-								 * goes on */
+	JDG_END_HANDED				/* its payload is filled in, or it has another
+								 * endpoint: the http process goes on */
 } JdgEnd;
 
 typedef struct JdgOutcome

@@ -511,10 +511,9 @@ JDG_FUNCTION(jdg_enqueue_batch, JDG_LEVEL_USER)
 		return (Datum) 0;
 	a.o.payload = DatumGetJsonbP(payloads[0]);
 	jdg_task_prepare(&a.o, owner, jdg_task_max_attempts, &t, &queue, &handler);
-	for (int i = 1; handler != NULL && i < n; i++)
-		jdg_handler_check_payload(handler, DatumGetJsonbP(payloads[i]));
-	for (int i = 1; t.transaction == JDG_XACT_HTTP && i < n; i++)
-		jdg_target_check(owner, DatumGetJsonbP(payloads[i]));
+	for (int i = 1; i < n; i++)
+		jdg_target_check(t.transaction == JDG_XACT_HTTP, handler, owner,
+						 DatumGetJsonbP(payloads[i]));
 	jdg_tenant_quota_check(t.tenant, n);
 	t.created_at = now;
 	t.on_dependency_failure = failure_codes[a.on_dependency_failure];

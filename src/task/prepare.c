@@ -225,7 +225,7 @@ jdg_check_fallback(Jsonb *retry, Oid owner)
 		return;
 	error_context_stack = &context;
 	(void) find_command(text, owner, &kind, &standalone, &h);
-	if (kind == JDG_COMMAND_HTTP)
+	if (jdg_sends_request(kind, h))
 		ereport(ERROR,
 				(errcode(JDG_ERRCODE_VALIDATION_ERROR),
 				 errmsg("\"%s\" cannot be a fallback", text),
@@ -356,7 +356,7 @@ jdg_task_prepare(const JdgTaskOptions *o, Oid owner, int32 default_attempts,
 				 errmsg("a task that starts a flow cannot be standalone"),
 				 errdetail("The flow is \"%s\".", o->command),
 				 errhint("Pass transaction => 'standalone' to steps of the flow.")));
-	if (kind == JDG_COMMAND_HTTP)
+	if (jdg_sends_request(kind, h))
 	{
 		check_http_options(o);
 		t->transaction = JDG_XACT_HTTP;
@@ -386,10 +386,8 @@ jdg_task_prepare(const JdgTaskOptions *o, Oid owner, int32 default_attempts,
 	t->fallback = NULL;
 	t->started_at = DT_NOBEGIN;
 	t->scheduled_for = DT_NOBEGIN;
-	if (h && o->payload)
-		jdg_handler_check_payload(h, o->payload);
-	if (kind == JDG_COMMAND_HTTP && o->payload)
-		jdg_target_check(owner, o->payload);
+	if (o->payload)
+		jdg_target_check(t->transaction == JDG_XACT_HTTP, h, owner, o->payload);
 	t->endpoint_id = 0;
 	t->host = NULL;
 	if (handler)

@@ -1,8 +1,8 @@
 /*-------------------------------------------------------------------------
  *
  * relane.c
- *	  Moves tasks to other lanes when limits or tenants have changed, see
- *	  lanes.h.
+ *	  Moves tasks to other lanes when limits, tenants or the endpoints of
+ *	  handlers have changed, see lanes.h.
  *
  * A session that changes lanes adds a row to lane_change.  The scheduler then
  * passes through all tasks, in transactions of BATCH tasks, and removes the
@@ -38,6 +38,7 @@
 #include "base/spi.h"
 #include "shared/work.h"
 #include "task/relane.h"
+#include "task/target.h"
 #include "task/task.h"
 #include "task/wakeup.h"
 
@@ -153,23 +154,30 @@ look_at_old(void)
 	pass.look_at = jdg_now() + pass.delay;
 }
 
-/* Writes the lanes of some tasks, and returns those that it has written. */
+/*
+ * Writes the lanes of some tasks, and the endpoints of requests that have
+ * another one, else 0.  Returns the tasks that it has written.
+ */
 static int64
-write_lanes(Datum *ids, Datum *lanes, int n)
+write_lanes(Datum *ids, Datum *lanes, Datum *endpoints, int n)
 {
 	static JdgQuery q = {
 		"UPDATE jadugar_internal.task AS t "
-		"SET lane = ($2)[array_position($1, t.task_id)] "
+		"SET lane = ($2)[array_position($1, t.task_id)], "
+		"endpoint_id = CASE WHEN transaction = " JDG_SQL_XACT_HTTP " "
+		"AND ($3)[array_position($1, t.task_id)] <> 0 "
+		"THEN ($3)[array_position($1, t.task_id)] ELSE endpoint_id END "
 		"WHERE t.task_id = ANY (ARRAY("
 		"SELECT u.task_id FROM jadugar_internal.task AS u "
 		"WHERE u.task_id = ANY ($1) FOR UPDATE SKIP LOCKED)) "
 		"RETURNING " JDG_TASK_COLUMNS,
-		2, {INT8ARRAYOID, INT4ARRAYOID}
+		3, {INT8ARRAYOID, INT4ARRAYOID, INT4ARRAYOID}
 	};
-	Datum		v[2];
+	Datum		v[3];
 
 	v[0] = PointerGetDatum(construct_array(ids, n, INT8OID, 8, true, 'd'));
 	v[1] = PointerGetDatum(construct_array(lanes, n, INT4OID, 4, true, 'i'));
+	v[2] = PointerGetDatum(construct_array(endpoints, n, INT4OID, 4, true, 'i'));
 	return jdg_run(&q, v, NULL, 0);
 }
 
@@ -187,23 +195,31 @@ move_batch(int64 from)
 	Datum		v[2] = {Int64GetDatum(from), Int64GetDatum(BATCH)};
 	Datum		ids[BATCH];
 	Datum		lanes[BATCH];
+	Datum		endpoints[BATCH];
 	int64		n = jdg_run(&q, v, NULL, 0);
 	JdgTask    *tasks = jdg_task_from_rows(n, CurrentMemoryContext);
 	int			moved = 0;
 
 	for (int64 i = 0; i < n; i++)
 	{
-		int32		lane = jdg_task_lane(&tasks[i]);
+		JdgTask    *t = &tasks[i];
+		int32		endpoint = t->endpoint_id;
+		int32		lane;
 
-		if (lane == tasks[i].lane)
+		/* a request that is under way ends where it began */
+		if (t->state != JDG_STATE_STANDALONE)
+			t->endpoint_id = jdg_target_endpoint(t);
+		lane = jdg_task_lane(t);
+		if (lane == t->lane && t->endpoint_id == endpoint)
 			continue;
-		ids[moved] = Int64GetDatum(tasks[i].task_id);
+		ids[moved] = Int64GetDatum(t->task_id);
+		endpoints[moved] = Int32GetDatum(t->endpoint_id == endpoint ? 0 : t->endpoint_id);
 		lanes[moved++] = Int32GetDatum(lane);
 	}
 	from = n == BATCH ? tasks[n - 1].task_id : 0;
 	if (moved == 0)
 		return from;
-	n = write_lanes(ids, lanes, moved);
+	n = write_lanes(ids, lanes, endpoints, moved);
 	tasks = jdg_task_from_rows(n, CurrentMemoryContext);
 	for (int64 i = 0; i < n; i++)
 		jdg_wake_at_commit(tasks[i].owner, &tasks[i]);

@@ -1,7 +1,8 @@
 /*-------------------------------------------------------------------------
  *
  * relane.h
- *	  Moves tasks to other lanes when limits or tenants have changed.
+ *	  Moves tasks to other lanes when limits, tenants or the endpoints of
+ *	  handlers have changed.
  *
  *-------------------------------------------------------------------------
  */

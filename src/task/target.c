@@ -19,10 +19,19 @@ jdg_target_register(const JdgTargetRules *r)
 }
 
 void
-jdg_target_check(Oid owner, Jsonb *payload)
+jdg_target_check(bool sends, const JdgHandler *h, Oid owner, Jsonb *payload)
+{
+	if (h != NULL)
+		jdg_handler_check_payload(h, payload);
+	if (sends)
+		jdg_target_check_request(h, owner, payload);
+}
+
+void
+jdg_target_check_request(const JdgHandler *h, Oid owner, Jsonb *payload)
 {
 	Assert(rules != NULL);
-	rules->check(owner, payload);
+	rules->check(h, owner, payload);
 }
 
 void
@@ -31,4 +40,14 @@ jdg_target_find(JdgTask *t)
 	Assert(rules != NULL);
 	if (t->transaction == JDG_XACT_HTTP && jdg_payload_is_given(t))
 		rules->find(t);
+}
+
+int32
+jdg_target_endpoint(const JdgTask *task)
+{
+	JdgTask		t = *task;
+
+	jdg_target_find(&t);
+	/* 0: the role may not use the handler any more */
+	return t.endpoint_id != 0 ? t.endpoint_id : task->endpoint_id;
 }

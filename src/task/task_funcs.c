@@ -380,10 +380,9 @@ check_work(int64 task_id, Jsonb *payload, Jsonb *retry)
 	if (t.owner != GetUserId())
 		jdg_resolve_owner(GetUserNameFromId(t.owner, false));
 	jdg_check_fallback(retry, t.owner);
-	if (handler != NULL)
-		jdg_handler_check_payload(handler, payload);
-	if (payload != NULL && kind == JDG_COMMAND_HTTP)
-		jdg_target_check(t.owner, payload);
+	if (payload != NULL)
+		jdg_target_check(jdg_sends_request(kind, handler), handler, t.owner,
+						 payload);
 }
 
 /* update_task(task_id, ...): arguments that are null change nothing */

@@ -47,6 +47,7 @@
 #include "task/failure_log.h"
 #include "task/handed.h"
 #include "task/prepare.h"
+#include "task/target.h"
 
 #include "worker/worker.h"
 
@@ -253,9 +254,9 @@ run_command(JdgTask *task, int index, TimestampTz preempt_at,
 	jdg_user_code_begin(task, index, preempt_at);
 	JDG_FAULT("task-begins");
 	payload = jdg_task_payload(task, handler, delivery);
-	if (command->kind == JDG_COMMAND_HTTP)
+	if (jdg_sends_request(command->kind, handler))
 	{
-		jdg_handed_take(task, payload);
+		jdg_handed_take(task, handler, payload);
 		current.handed_over = true;
 	}
 	else if (handler == NULL && delivery != NULL)

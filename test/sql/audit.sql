@@ -67,6 +67,8 @@ SELECT min(event_id) AS letter FROM jadugar.dead_letters \gset
 SET ROLE aud_other;
 SELECT jadugar.schedule('aud_other', '@yearly', 'SELECT 1'), jadugar.create_queue('aud_other') \g /dev/null
 RESET ROLE;
+CREATE SERVER aud_service FOREIGN DATA WRAPPER jadugar_http OPTIONS (base_url 'https://aud.example');
+GRANT USAGE ON FOREIGN SERVER aud_service TO aud_operator;
 SELECT max(audit_id) AS before FROM jadugar.audit \gset
 
 SET ROLE aud_operator;
@@ -87,6 +89,7 @@ CALL aud.call('import_tenant', format('ARRAY(SELECT jadugar.export_tenant(%L)), 
 CALL aud.call('grant_tenant', '''aud_tenant'', ''aud_other''');
 CALL aud.call('revoke_tenant', '''aud_tenant'', ''aud_other''');
 CALL aud.call('register_sql_handler', '''aud_sql'', ''SELECT 1''');
+CALL aud.call('register_http_handler', '''aud_http'', ''aud_service'', ''/''');
 CALL aud.call('register_handler', '''aud_function'', ''pg_catalog.pg_backend_pid()''');
 CALL aud.call('grant_handler', '''aud_sql'', ''aud_other''');
 CALL aud.call('revoke_handler', '''aud_sql'', ''aud_other''');
@@ -340,6 +343,7 @@ SELECT jadugar.unsubscribe(name, dead_letters => 'drop') FROM jadugar.subscripti
 RESET ROLE;
 SELECT count(*) FROM jadugar.drop_owned('aud_owner') WHERE problem IS NOT NULL;
 SELECT count(*) FROM jadugar.drop_owned('aud_operator') WHERE problem IS NOT NULL;
+DROP SERVER aud_service CASCADE;
 CALL test.drop_roles('aud_owner', 'aud_other', 'aud_operator', 'aud_renamed');
 SELECT DISTINCT role, owner FROM jadugar.audit WHERE function = 'cancel_batch' AND role LIKE 'aud%';
 \set ECHO none
