@@ -62,7 +62,8 @@ jdg_options_of_schedule(const JdgSchedule *s, JdgTaskOptions *o)
 
 /*
  * How often an occurrence is tried is fixed when the schedule is given, like
- * every other default of its session.
+ * every other default of its session.  Not for a request without a policy: that
+ * of its endpoint counts when it is enqueued.
  */
 static Jsonb *
 with_max_attempts(Jsonb *retry, int32 max_attempts)
@@ -101,7 +102,8 @@ jdg_prepare_schedule(const JdgTaskOptions *o, JdgSchedule *s)
 	s->queue_id = task.queue_id;
 	s->priority = task.priority;
 	s->timeout = task.timeout;
-	s->retry = with_max_attempts(task.retry, task.max_attempts);
+	s->retry = task.retry == NULL && task.transaction == JDG_XACT_HTTP ? NULL :
+		with_max_attempts(task.retry, task.max_attempts);
 	s->transaction = task.transaction;
 	s->isolate = task.isolate;
 	s->expect_rows = task.expect_rows;

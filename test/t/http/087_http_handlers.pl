@@ -104,6 +104,8 @@ is(ends(sql(q{SELECT enqueue('busy', '{"n": 1}')}), $code), "$failed $failed", '
 is(ends(sql(q{SELECT enqueue('busy', '{"n": 1}', retry => retry_policy(1))}), $code), $failed, 'that of the task goes before it');
 is(ends(sql(q{SELECT enqueue('busy2', '{"code": 503}')}), $code), "$failed $failed $failed", 'without one, that of the endpoint counts');
 is(ends(sql(q{SELECT enqueue('busy2', '{"code": 409}')}), $code), 'completed:409', 'a status that the handler expects completes the task');
+sql(q{SELECT schedule('busy', '@yearly', 'busy2', '{"code": 503}')});
+is(ends(sql(q{SELECT run_now('busy')}), $code), "$failed $failed $failed", 'also for a schedule');
 ok(poll($node, q{SELECT count(*) FROM noted WHERE what = 'HTTP_STATUS' AND payload = '{"n": 1}'}, 2), 'on_error runs, once a task');
 my $id = sql(q{SELECT enqueue('busy', '{"n": 2}', retry => retry_policy(1, fallback => 'INSERT INTO public.noted VALUES (''fallback'', $1)'))});
 is(ends($id, 'status'), 'failed completed', 'a fallback');
