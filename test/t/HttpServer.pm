@@ -11,6 +11,7 @@
 #	/size/N             a body of N bytes
 #	/retry/N?in=S       status N with Retry-After: S
 #	/fail/N?id=X        status 503 for the first N requests with this id, then 200
+#	/hangs/N?id=X       no answer to the first N requests with this id, then 200
 #	/location           302 to /ok
 #	/to?url=X           302 to that URL
 #	/unasked            200, and a second answer that nobody asked for
@@ -189,6 +190,8 @@ sub respond
 	  if $name eq 'echo';
 	return ($failed{ $query{id} }++ < $arg ? answer(503, {}) : answer(200, { ok => 1 }), 0, '')
 	  if $name eq 'fail';
+	return $failed{ $query{id} }++ < $arg ? ('', 0, 'hang') : (answer(200, { ok => 1 }), 0, '')
+	  if $name eq 'hangs';
 	return (answer(200, { ok => JSON::PP::true }), 0, '') if $name eq 'ok';
 	return (answer(404, {}), 0, '');
 }
