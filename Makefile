@@ -274,7 +274,8 @@ demo: stage
 	@scripts/demo start $(B)/pg$(bindir)
 
 # Compare jadugar with others: bench/README.md.  QUICK=1, ONLY="latency".
-bench: bench-prerequisites all $(B)/bench/floor.so $(B)/bench/client $(B)/bench/consume
+bench: bench-prerequisites all $(B)/bench/floor.so $(B)/bench/client $(B)/bench/consume \
+	$(B)/bench/requests
 	@scripts/stage $(PG_CONFIG) $(B)/bench/pg
 	@$(MAKE) --no-print-directory -s install DESTDIR=$(CURDIR)/$(B)/bench/pg >/dev/null
 	@cp $(B)/bench/floor.so $(B)/bench/pg$(pkglibdir)/jadugar_bench_floor.so
@@ -290,9 +291,11 @@ $(B)/bench/floor.so: bench/floor/floor.c $(STAMP)
 	@mkdir -p $(@D)
 	$(call quietly,CC,$<)$(CC) $(CFLAGS) $(CPPFLAGS) -shared -o $@ $<
 
+BENCH_LIBS = -lpq
+$(B)/bench/requests: BENCH_LIBS = -lcurl
 $(B)/bench/%: bench/client/%.c $(STAMP)
 	@mkdir -p $(@D)
-	$(call quietly,CC,$<)$(CC) $(CFLAGS) -I$(includedir) -o $@ $< -L$(libdir) -lpq
+	$(call quietly,CC,$<)$(CC) $(CFLAGS) -I$(includedir) -o $@ $< -L$(libdir) $(BENCH_LIBS)
 
 FORCE:
 .PHONY: FORCE

@@ -17,7 +17,7 @@ use Bench::Run;
 use Bench::Server;
 use Time::HiRes qw(time);
 
-my @measures = qw(Throughput EnqueueSingle EnqueueBatch Publish Deliver Fetch Replay Latency Lateness Idle Schedules Snapshot Flows Limits Actors);
+my @measures = qw(Throughput EnqueueSingle EnqueueBatch Publish Deliver Fetch Replay Latency Lateness Idle Schedules Snapshot Flows Limits Actors Http);
 
 my $bench = dirname(abs_path(__FILE__));
 my %arg = map { /^(\w+)=(.*)$/s ? ($1 => $2) : die "not NAME=VALUE: $_" } @ARGV;
@@ -31,6 +31,7 @@ my $run = Bench::Run->new(
 	bench => $bench,
 	client => "$arg{clients}/client",
 	consume => "$arg{clients}/consume",
+	requests => "$arg{clients}/requests",
 	quick => $ENV{QUICK} ? 1 : 0,
 	rounds => $ENV{ROUNDS} || 0,
 	cores => cores(),

@@ -153,6 +153,11 @@ my @sections = (
 	[ actors => 'Actors and the cache', 'actors',
 		'Messages a second, each of which inserts a row and changes a state, two workers; executions a second of a prepared statement by one session; how often 100 sessions computed one value.',
 		sub { by_x($_[0], 'actors', 'messages/s', 'messages/s', '') . by_x($_[0], 'actors', 'hits/s', 'hits/s', '') . by_x($_[0], 'actors', 'computed', 'computed', 'session(s)') } ],
+	[ http => 'HTTP tasks', 'http',
+		'Requests a second to a local nginx with 16 connections, with history kept; CPU of the process that sends them, a request. From the acknowledgement of the commit to the answer, by the clock of nginx in milliseconds. What all processes of jadugar do while tasks wait for a breaker.',
+		sub { by_x($_[0], 'http', 'requests/s', 'requests/s', '') . by_x($_[0], 'http', 'process CPU µs', 'CPU µs a request', '') .
+			by_metric($_[0], 'http', 'answered', [ 'p50 ms', 'p99 ms' ]) .
+			by_metric($_[0], 'http', '', [ 'wake-ups', 'transactions', 'blocks read', 'WAL bytes' ], 'tasks') } ],
 	[ flows => 'Flows', 'flows',
 		'A step that inserts a row, beside a plain task that does the same; starting (enqueueing) included, ratios against the plain tasks beside it. Then from the acknowledgement of start_flow()\'s commit to the end of a chain of three, on an idle server. Then large ones, two workers. Then events, each of which ends one wait, beside open waits for other keys.',
 		sub {

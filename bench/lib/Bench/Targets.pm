@@ -64,6 +64,14 @@ sub worst
 	return max(map { $run->middle($measure, $metric, 'jadugar', $_) } $run->xs($measure, $metric, 'jadugar'));
 }
 
+# The most of what happened while tasks waited for a breaker.
+sub worst_of
+{
+	my ($run, $metric) = @_;
+
+	return max(map { $run->values('http', $metric, 'breaker is open', $_) } $run->xs('http', $metric, 'breaker is open'));
+}
+
 my @targets = (
 	[ 'tasks that each INSERT a row, against graphile-worker', '≥ 8×',
 		sub { at_least(8, best_ratio($_[0], 'graphile-worker')) } ],
@@ -151,6 +159,23 @@ my @targets = (
 		sub { at_least(0.8, ratio($_[0], 'actors', 'hits/s', 'SELECT by primary key', '')) } ],
 	[ '100 sessions miss one key of the cache at once', 'computed once',
 		sub { my $r = $_[0]->middle('actors', 'computed', 'jadugar', 100); defined $r ? ("$r", $r == 1) : () } ],
+	[ 'HTTP requests to a local nginx, 16 connections, against libcurl alone', '≥ 0.5×',
+		sub { at_least(0.5, ratio($_[0], 'http', 'requests/s', 'libcurl alone', '')) } ],
+	[ 'CPU of the process that sends, a request', '≤ 120 µs',
+		sub { at_most(120, 'µs', $_[0]->middle('http', 'process CPU µs', 'jadugar', '')) } ],
+	[ 'enqueue acknowledged → answered by nginx, p50', '≤ 1.5 ms',
+		sub { at_most(1.5, 'ms', $_[0]->middle('http', 'p50 ms', 'alone', '')) } ],
+	[ 'the same, p99', '≤ 5 ms',
+		sub { at_most(5, 'ms', $_[0]->middle('http', 'p99 ms', 'alone', '')) } ],
+	[ 'the same beside 200 requests that hang, p99', '< 5 ms more',
+		sub {
+			my ($alone, $beside) = map { $_[0]->middle('http', 'p99 ms', $_, '') } 'alone', '200 requests hang';
+			defined $beside ? (number($beside - $alone) . ' ms', $beside - $alone < 5) : ();
+		} ],
+	(map {
+		my $what = $_;
+		[ "HTTP tasks behind an open breaker: $what", '0', sub { at_most(0, '', worst_of($_[0], $what)) } ]
+	} 'wake-ups', 'transactions', 'blocks read', 'WAL bytes'),
 	[ 'publish acknowledged → handler, p50', '≤ 0.3 ms',
 		sub { at_most(0.3, 'ms', $_[0]->middle('deliver', 'p50 ms', 'jadugar', '')) } ],
 	[ 'publish acknowledged → handler, p99', '≤ 1.5 ms',
