@@ -107,7 +107,7 @@ sub strike
 	return "SIG$signal to $kind $pid";
 }
 
-sub crash { my ($t) = @_; return strike($t, pick(qw(KILL SEGV QUIT ABRT)), pick(qw(worker worker scheduler launcher client any))); }
+sub crash { my ($t) = @_; return strike($t, pick(qw(KILL SEGV QUIT ABRT)), pick(qw(worker worker http scheduler launcher client any))); }
 
 sub terminate { my ($t) = @_; return join(', ', map { strike($t, 'TERM', pick(qw(worker worker scheduler launcher client))) } 1 .. 3); }
 

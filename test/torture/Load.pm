@@ -43,7 +43,8 @@ my %kinds = (
 	no_commit => \&no_commit, session => \&session, batch => \&batch, later => \&later, nested => \&nested,
 	silent => \&silent, conflict => \&conflict, flows => \&flows, waiting => \&waiting,
 	converting => \&converting, backlog => \&backlog, fused => \&fused, events => \&events,
-	successor => \&successor, messages => \&messages, quota => \&quota);
+	successor => \&successor, messages => \&messages, quota => \&quota,
+	requests => \&requests);
 
 # plan(TXN, TAG, OPTIONS): a line of the plan, see task().  The tenant is that of the
 # transaction, if the task has none.
@@ -269,6 +270,29 @@ sub quota
 	return;
 }
 
+# Requests to a service, which answers as the path says: requests.sql.
+sub requests
+{
+	my ($t) = @_;
+
+	for (1 .. 1 + int(rand(5)))
+	{
+		my $tag = "$t->{id}.h" . ++$t->{requests};
+		my $path = pick('/ok', '/ok', '/ok', '/after/' . sprintf('%.3f', rand(0.1)), '/fail/' . pick(1, 2), '/status/404', '/hang', '/retry/429?in=1');
+		my $more = $path eq '/hang' ? ', "timeout": "0.1 s"' : chance(0.1) ? ', "when_open": "fail"' : '';
+		my @args = ($path =~ /hang|retry/ ? q(retry => '{"max_attempts": 2, "delay": 0.02}') : $retry);
+
+		$path =~ s/\?(.*)//;
+		my ($name, $value) = $path =~ m{^/retry} ? ('in', 1) : ('id', $tag);
+		push @args, "concurrency_key => 'outside'" if chance(0.1);
+		push @args, "queue => 'two'" if chance(0.1);
+		plan($t, $tag, kind => 'none');
+		push @{ $t->{sql} }, "SELECT jadugar.enqueue('http', '{\"endpoint\": \"outside\", \"path\": \"$path\", \"query\": {\"tag\": \"$tag\", \"$name\": \"$value\"}$more}', "
+		  . join(', ', @args) . ') \\gset';
+	}
+	return;
+}
+
 # Messages to actors: limits.sql.
 sub messages
 {
@@ -461,9 +485,10 @@ sub transaction
 	my $out = "BEGIN;\n" . ($t->{tenant} ? "SET LOCAL jadugar.tenant = '$t->{tenant}';\n" : '');
 
 	$kinds{ pick(sort keys %kinds) }->($t);
-	# tasks, events and messages, or neither
+	# tasks, events, messages and requests, or none
 	events($t) if chance(0.3);
 	messages($t) if chance(0.2);
+	requests($t) if chance(0.2);
 	$out .= join("\n", @{ $t->{sql} }) . "\n";
 	if ($how < 0.08)
 	{

@@ -13,6 +13,7 @@ use JadugarTest;
 use Kill;
 use Load;
 use PostgreSQL::Test::Utils;
+use POSIX qw(strftime);
 use Tenants;
 use Test::More;
 use Time::HiRes qw(time usleep);
@@ -111,7 +112,8 @@ sub stray_locks
 	return poll($t->{node}, "SELECT count(*) $left", '0') ? () : 'locks: ' . sql($t, "SELECT l.*, backend_type $left");
 }
 
-# Notes about running tasks, which the next server reads: shared/suspect.h.
+# Notes about running tasks, which the next server reads: shared/suspect.h.  The note of
+# a process that sends requests has no task, and stays.
 sub stray_notes
 {
 	my ($t) = @_;
@@ -119,7 +121,7 @@ sub stray_notes
 	my $length = 72;
 
 	return 'the notes of running tasks have another layout' if length($notes) % $length != 0;
-	return grep { /^note/ } map { my $n = substr($notes, $_ * $length, $length); substr($n, 68, 1) eq 'R' ? 'note of task ' . unpack('x24 q', $n) : '' }
+	return grep { /^note/ } map { my $n = substr($notes, $_ * $length, $length); substr($n, 68, 1) eq 'R' && unpack('x24 q', $n) ? 'note of task ' . unpack('x24 q', $n) : '' }
 	  0 .. length($notes) / $length - 1;
 }
 
@@ -168,6 +170,26 @@ sub prove_tables
 	return @lines;
 }
 
+# Compares the tables with what the service was sent.
+sub prove_requests
+{
+	my ($t, $load) = @_;
+	my $file = "$load->{dir}/requests";
+
+	open(my $f, '>', $file) or die "$file: $!";
+	foreach my $r ($t->{service}->requests)
+	{
+		my ($tag) = $r->{path} =~ /\btag=(r$load->{round}\.[^&]+)/ or next;
+
+		print $f "$tag\t$r->{key}\t", strftime('%Y-%m-%d %H:%M:%S', gmtime($r->{time})), sprintf('%.6f+00', $r->{time} - int($r->{time})) =~ s/^0//r, "\n";
+	}
+	close($f);
+	$t->{node}->safe_psql('postgres', "TRUNCATE torture.request;\n\\copy torture.request FROM '$file'\n");
+	$t->{summary} .= '; ' . sql($t, 'SELECT torture.request_summary()');
+	my $clock = $t->{jumped} ? 'NULL' : "'$t->{offset} s'";
+	return split /\n/, sql($t, "SELECT what || ': ' || detail FROM (SELECT *, row_number() OVER (PARTITION BY what) AS n FROM torture.request_findings($clock)) f WHERE n <= 5");
+}
+
 sub prove
 {
 	my ($t, $load) = @_;
@@ -196,6 +218,7 @@ sub prove
 		$t->{summary} .= '; ' . sql($t, 'SELECT torture.guest_summary()');
 		push @lines, split /\n/, sql($t, q{SELECT what || ': ' || detail FROM (SELECT *, row_number() OVER (PARTITION BY what) AS n FROM torture.tenant_findings()) f WHERE n <= 5});
 	}
+	push @lines, prove_requests($t, $load) if $t->{service};
 	if ($t->{second})
 	{
 		my $n = sql($t, 'SELECT count(*) FROM effect', 'second');

@@ -14,7 +14,7 @@ CREATE TEMP TABLE finding (what text, detail text);
 
 -- every task that left history, and how it ended
 CREATE TEMP TABLE seen AS
-SELECT r.task_id, max(COALESCE(r.payload->>'tag', r.payload->'message'->>'tag')) AS tag, max(r.payload->>'task_id') AS hook_of,
+SELECT r.task_id, max(COALESCE(r.payload->>'tag', r.payload->'message'->>'tag', r.payload->'query'->>'tag')) AS tag, max(r.payload->>'task_id') AS hook_of,
 	count(*) AS attempts, count(*) FILTER (WHERE final) AS finals,
 	max(status) FILTER (WHERE final) AS status,
 	max(attempt_id) = max(attempt_id) FILTER (WHERE final) AS final_is_last,

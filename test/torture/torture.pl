@@ -8,6 +8,7 @@
 use strict;
 use warnings;
 
+use HttpServer;
 use JadugarTest;
 use Kill;
 use List::Util qw(shuffle);
@@ -35,7 +36,7 @@ diag("torture: SEED=$seed " . ($rounds ? "ROUNDS=$rounds" : "MINUTES=$minutes") 
 
 my $dir = "$PostgreSQL::Test::Utils::tmp_check/torture";
 mkdir($dir);
-my %t = (offset => 0, changed => {}, retired => [], flows => 1, events => 1, limits => 1);
+my %t = (offset => 0, changed => {}, retired => [], flows => 1, events => 1, limits => 1, service => HttpServer->new($dir));
 my $standbys = 0;
 
 # each of them once, then at random
@@ -44,6 +45,8 @@ $t{node} = new_cluster('main', -faults => 1, -streaming => 1,
 	'jadugar.max_workers' => 6,
 	'jadugar.max_crashes' => 1000,
 	'jadugar.history_retention' => '10000d',
+	'jadugar.http_allow_addresses' => '127.0.0.1/32',
+	'jadugar.http_max_transfers' => 32,
 	shared_buffers => '16MB',
 	min_wal_size => '32MB',
 	max_wal_size => '64MB',
@@ -60,6 +63,7 @@ $t{announce} = sub {
 };
 $t{announce}->();
 $t{node}->psql('postgres', slurp_file("$top/test/torture/$_.sql"), on_error_die => 1) foreach qw(setup flows events limits tenants);
+$t{node}->psql('postgres', "\\set url http://127.0.0.1:$t{service}{port}\n" . slurp_file("$top/test/torture/requests.sql"), on_error_die => 1);
 $t{node}->safe_psql('postgres', "SET SESSION AUTHORIZATION $_; SET transaction_read_only = off; SELECT flowtest.children()") foreach qw(alice bob carol);
 come_to_rest(\%t);
 forget(\%t);
@@ -82,7 +86,7 @@ sub show_state
 	foreach my $sql ('SELECT * FROM jadugar_internal.task LIMIT 20', 'SELECT * FROM jadugar_internal.dependency LIMIT 20',
 		'SELECT * FROM jadugar_internal.flow_run WHERE finished_at IS NULL LIMIT 5', 'SELECT * FROM jadugar_internal.flow_message LIMIT 20', 'SELECT * FROM jadugar.check_flows()',
 		'SELECT * FROM torture.parked LIMIT 20', 'SELECT * FROM jadugar.limits', 'SELECT * FROM jadugar.tenants', 'SELECT * FROM jadugar.actors', 'SELECT * FROM jadugar_internal.event_cursor', 'SELECT * FROM jadugar.subscription_shards',
-		'SELECT * FROM jadugar.workers', 'SELECT jadugar_internal._v_now(), * FROM jadugar.health',
+		'SELECT * FROM jadugar.endpoints', 'SELECT * FROM torture.request', 'SELECT * FROM jadugar.workers', 'SELECT jadugar_internal._v_now(), * FROM jadugar.health',
 		q(SELECT pid, backend_type, usename, state, wait_event_type, wait_event, left(query, 60) FROM pg_stat_activity),
 		'SELECT * FROM pg_locks WHERE NOT granted', 'SELECT * FROM pg_prepared_xacts')
 	{
@@ -152,4 +156,5 @@ for (my $round = 1; !$rounds || $round <= $rounds; $round++)
 	forget(\%t);
 }
 $t{node}->stop('fast', fail_ok => 1);
+$t{service}->stop;
 done_testing();
