@@ -126,7 +126,10 @@ may_begin(JdgTask *task, JdgTransfer *t, JdgSlotTask *st, TimestampTz now)
 		return false;
 	probe = jdg_gates_probe_time(&st->places);
 	if (probe > 0)
+	{
 		t->deadline = Min(t->deadline, jdg_steady_ms() + probe / 1000);
+		jdg_probe_begin(t, task);
+	}
 	return true;
 }
 

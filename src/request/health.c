@@ -60,7 +60,8 @@ end_of(const JdgTransfer *t)
 	JdgCallEnd	end;
 	int64		us;
 
-	if (t->stop == JDG_STOP_DEADLINE && !t->hasty)
+	if ((t->stop == JDG_STOP_DEADLINE && !t->hasty) ||
+		t->stop == JDG_STOP_PROBE)
 		return JDG_BREAKER_FAILED;
 	if (t->stop != JDG_STOP_NOT)
 		return JDG_BREAKER_RETURNED;

@@ -75,15 +75,14 @@ allows(void *arg, const struct sockaddr *address)
 							  &t->endpoint.addresses).verdict == JDG_ADDRESS_ALLOWED;
 }
 
-/* Sets the library's part of a transfer from its request. */
-static void
-set_http(JdgTransfer *t)
+void
+jdg_transfer_set_request(JdgTransfer *t, const JdgRequest *r)
 {
-	const JdgRequest *r = &t->request;
 	JdgHttpTransfer *h = &t->http;
 	const char **headers;
 	ListCell   *lc;
 
+	h->nheaders = 0;
 	headers = MemoryContextAlloc(t->mcxt, sizeof(char *) *
 								 Max(list_length(r->headers), 1));
 	foreach(lc, r->headers)
@@ -94,6 +93,16 @@ set_http(JdgTransfer *t)
 	h->body = r->has_body ? r->body : NULL;
 	h->body_size = r->body_len;
 	h->max_answer = r->max_response;
+}
+
+/* Sets the library's part of a transfer. */
+static void
+set_http(JdgTransfer *t)
+{
+	const JdgRequest *r = &t->request;
+	JdgHttpTransfer *h = &t->http;
+
+	jdg_transfer_set_request(t, r);
 	h->connect_timeout = Max(r->connect_timeout_us / 1000, 1);
 	h->low_speed = t->endpoint.low_speed.bytes;
 	h->low_speed_time = (t->endpoint.low_speed.for_us + USECS_PER_SEC - 1) /

@@ -24,7 +24,7 @@
 static bool
 is_sent(const JdgTransfer *t)
 {
-	return t->http.sends > 0;
+	return t->own == NULL && t->http.sends > 0;
 }
 
 static const char *
@@ -93,6 +93,7 @@ set_stopped(const JdgTransfer *t, const JdgSlotTask *st, JdgOutcome *o)
 			fail(t, o, JDG_CALL_END_TIMEOUT);
 			break;
 		case JDG_STOP_OPEN:
+		case JDG_STOP_PROBE:
 			return false;
 		case JDG_STOP_SHUTDOWN:
 			if (!is_sent(t))

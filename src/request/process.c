@@ -155,6 +155,13 @@ turn(void)
 			t->http.fresh = 1;
 			send_again(t);
 		}
+		else if (t->own != NULL)
+		{
+			if (jdg_probe_passed(t))
+				send_again(t);
+			else
+				jdg_transfer_stop(t, JDG_STOP_PROBE);
+		}
 		else if (jdg_redirect_follow(t))
 			send_again(t);
 	}
@@ -178,6 +185,7 @@ is_cancelled(int i)
 
 	return kind != JDG_CANCEL_NONE &&
 		(kind != JDG_CANCEL_PAUSE ||
+		 jdg_transfers[i]->own != NULL ||
 		 jdg_transfers[i]->http.phase == JDG_HTTP_UNSENT);
 }
 
@@ -197,9 +205,10 @@ enforce(bool drained)
 		if (is_cancelled(i))
 			jdg_transfer_stop(t, JDG_STOP_CANCEL);
 		else if (t->deadline <= now && drained)
-			jdg_transfer_stop(t, JDG_STOP_DEADLINE);
+			jdg_transfer_stop(t, t->own ? JDG_STOP_PROBE : JDG_STOP_DEADLINE);
 		else if (leave_at >= 0 &&
-				 (t->http.phase == JDG_HTTP_UNSENT || leave_at <= now))
+				 (t->own != NULL || t->http.phase == JDG_HTTP_UNSENT ||
+				  leave_at <= now))
 			jdg_transfer_stop(t, JDG_STOP_SHUTDOWN);
 		else
 			next = next < 0 ? t->deadline : Min(next, t->deadline);

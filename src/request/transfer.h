@@ -30,6 +30,7 @@ typedef enum JdgStop
 	JDG_STOP_CANCEL,			/* asked in the slot */
 	JDG_STOP_DEADLINE,
 	JDG_STOP_OPEN,				/* a breaker has opened; it was not sent */
+	JDG_STOP_PROBE,				/* the endpoint is not there; it was not sent */
 	JDG_STOP_SHUTDOWN			/* the process leaves */
 } JdgStop;
 
@@ -50,6 +51,8 @@ typedef struct JdgTransfer
 	const char *host;			/* of a URL in the payload, or NULL */
 	JdgRequest	request;
 	JdgOutcome *unsent;			/* it is not sent, and ends so; or NULL */
+	JdgHttpTransfer *own;		/* its own request, while it asks whether the
+								 * endpoint is there; else NULL */
 	JdgConnections *connections;
 	bool		added;			/* the library has it */
 	bool		ended;
@@ -104,6 +107,17 @@ extern void jdg_transfer_response(const JdgTransfer *t, JdgResponse *resp);
 /* how one that was not answered has ended; false: it says nothing */
 extern bool jdg_transfer_call_end(const JdgTransfer *t, JdgCallEnd *end);
 
+/* --- probe.c --------------------------------------------------------------- */
+
+/*
+ * A transfer that has not begun probes a breaker: it first asks whether the
+ * endpoint is there, if it can.  In a transaction.
+ */
+extern void jdg_probe_begin(JdgTransfer *t, const JdgTask *task);
+
+/* It has asked: may its own request be sent?  Then it is set up for that. */
+extern bool jdg_probe_passed(JdgTransfer *t);
+
 /* --- redirect.c ------------------------------------------------------------ */
 
 /*
@@ -127,6 +141,9 @@ extern long jdg_requests_tell(void);
  * be made.  In a transaction.
  */
 extern JdgTransfer *jdg_transfer_make(const JdgTask *task, TimestampTz now);
+
+/* sets method, URL, headers and body of the library's part */
+extern void jdg_transfer_set_request(JdgTransfer *t, const JdgRequest *r);
 
 /* A transfer that has not begun is not sent: the task is due again later. */
 extern void jdg_transfer_postpone(JdgTransfer *t, int64 us);

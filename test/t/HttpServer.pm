@@ -188,7 +188,7 @@ sub respond
 	return ("HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\n\r\n", 0, 'drip') if $name eq 'drip';
 	return (answer(200, { method => $method, path => $path, headers => $headers, body => $body }), 0, '')
 	  if $name eq 'echo';
-	return ($failed{ $query{id} }++ < $arg ? answer(503, {}) : answer(200, { ok => 1 }), 0, '')
+	return ($failed{ $query{id} // '' }++ < $arg ? answer(503, {}) : answer(200, { ok => 1 }), 0, '')
 	  if $name eq 'fail';
 	return $failed{ $query{id} }++ < $arg ? ('', 0, 'hang') : (answer(200, { ok => 1 }), 0, '')
 	  if $name eq 'hangs';

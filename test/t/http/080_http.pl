@@ -173,6 +173,24 @@ sql(q{SELECT force_breaker('local', 'auto')});
 is(ends($other, 'status'), 'completed', 'until that is undone');
 $node->safe_psql('postgres', q{ALTER SERVER local OPTIONS (DROP breaker_consecutive, DROP breaker_open_for, DROP breaker_half_open)});
 
+# an endpoint with a health_path is asked before it gets a task
+$node->safe_psql('postgres', qq{CREATE SERVER asked FOREIGN DATA WRAPPER jadugar_http OPTIONS (base_url 'http://127.0.0.1:$server->{port}',
+	allow_addresses '127.0.0.0/8', breaker_consecutive '2', breaker_open_for '100 ms', breaker_half_open '1', health_path '/fail/2')});
+sub asked { return sql(qq{SELECT enqueue('http', '{"endpoint": "asked", "path": "$_[0]"}', retry => retry_policy(2, 'fixed', '10 ms'))}); }
+ends(asked('/status/500'), 'status');
+$other = asked('/status/201');
+is(ends($other, q{status || ':' || attempt}), 'completed:1', 'a task waits until its health_path answers');
+my @seen = grep { $_->{path} =~ m{^/(?:fail/2$|status/(?:500|201))} } $server->requests;
+is(join(' ', map { $_->{path} . ($_->{key} eq 'health' ? '' : '*') } @seen[ -4 .. -1 ]), '/fail/2 /fail/2 /fail/2 /status/201*', 'and is sent then, once');
+$node->safe_psql('postgres', q{ALTER SERVER asked OPTIONS (SET health_path '/hang')});
+sql(q{SELECT force_breaker('asked', 'closed')});
+ends(asked('/status/500'), 'status');
+$other = asked('/status/201');
+ok(poll($node, q{SELECT trips > 2 FROM jadugar.breakers WHERE name = 'asked'}), 'no answer in time opens the breaker again');
+is(sql("SELECT attempt || ' ' || (SELECT count(*) FROM history h WHERE h.task_id = t.task_id) FROM tasks t WHERE task_id = $other"), '0 0', 'which charges the task nothing');
+is(sql("SELECT cancel($other)"), 't', 'it can be cancelled');
+is(ends($other, q{status || ':' || (error IS NULL)}), 'cancelled:true', 'and has not been sent');
+
 # --- call_service() and http_response() -------------------------------------------------
 
 $id = sql(q{SELECT call_service('local', '/echo', body => '{"n": 1}', query => '{"q": "x y"}', headers => '{"X-Test": "1"}')});
