@@ -17,7 +17,7 @@
 
 /*
  * Begin an object, add fields to it, and finish it.  A field is left out if
- * its value is a NULL pointer.
+ * its value is a NULL pointer.  Keys and values are copied at the end only.
  */
 extern void jdg_json_begin(JsonbParseState **st);
 extern void jdg_json_text(JsonbParseState **st, const char *key,

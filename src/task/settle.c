@@ -65,11 +65,10 @@
 static void
 add_command_options(JsonbParseState **st, const JdgTask *t)
 {
-	char		transaction[2] = {t->transaction, '\0'};
-	char		rows[2] = {jdg_expect_rows_out(t->expect_rows), '\0'};
 	JdgFirstCommand first = {
-		.transaction = transaction,.isolate = t->isolate,
-		.rows = t->expect_rows != JDG_ROWS_ANY ? rows : NULL
+		.transaction = psprintf("%c", t->transaction),.isolate = t->isolate,
+		.rows = t->expect_rows != JDG_ROWS_ANY ?
+		psprintf("%c", jdg_expect_rows_out(t->expect_rows)) : NULL
 	};
 
 	if (t->fallback != NULL)
