@@ -35,6 +35,15 @@ COMMENT ON COLUMN jadugar_internal.endpoint.by IS 'Role that has forced it.';
 SELECT pg_catalog.pg_extension_config_dump('jadugar_internal.endpoint_id_seq', '');
 SELECT pg_catalog.pg_extension_config_dump('jadugar_internal.endpoint', '');
 
+CREATE TABLE jadugar_internal.endpoint_stat (
+	endpoint_id	integer PRIMARY KEY,
+	last_success_at	timestamptz,
+	last_error_at	timestamptz,
+	last_error	text
+) WITH (fillfactor = 50);
+COMMENT ON TABLE jadugar_internal.endpoint_stat IS
+	'When endpoints have answered last, and when not, to a second. Written by the process that sends; not dumped.';
+
 -- ----------------------------------------------------------------------- view
 
 CREATE FUNCTION jadugar_internal._v_endpoint(server oid,
@@ -73,7 +82,10 @@ SELECT COALESCE(s.srvname, n.name::name) AS endpoint,
 	e.max_concurrency,
 	g.waiting,
 	g.tokens,
-	g.next_at
+	g.next_at,
+	r.last_success_at,
+	r.last_error_at,
+	r.last_error
 FROM (SELECT f.* FROM pg_catalog.pg_foreign_server f
 		JOIN pg_catalog.pg_foreign_data_wrapper w ON w.oid = f.srvfdw
 		WHERE w.fdwname = 'jadugar_http') s
@@ -83,6 +95,8 @@ FROM (SELECT f.* FROM pg_catalog.pg_foreign_server f
 	LEFT JOIN LATERAL jadugar_internal._v_endpoint_state(s.oid) g
 		-- how requests go is also the doing of other tenants
 		ON NOT (SELECT jadugar_internal._v_is_confined())
+	LEFT JOIN jadugar_internal.endpoint_stat r ON r.endpoint_id = n.endpoint_id
+		AND NOT (SELECT jadugar_internal._v_is_confined())
 	CROSS JOIN LATERAL (SELECT CASE WHEN COALESCE(n.until > pg_catalog.clock_timestamp(), true)
 		THEN n.forced END AS forced) f
 WHERE (SELECT jadugar_internal._v_is_monitor())
@@ -110,3 +124,6 @@ COMMENT ON COLUMN jadugar.endpoints.max_concurrency IS 'Maximum number of reques
 COMMENT ON COLUMN jadugar.endpoints.waiting IS 'True if tasks wait for the endpoint.';
 COMMENT ON COLUMN jadugar.endpoints.tokens IS 'Requests that may begin now, if the endpoint has a rate.';
 COMMENT ON COLUMN jadugar.endpoints.next_at IS 'Time at which the next request may begin, if none may now and it is known.';
+COMMENT ON COLUMN jadugar.endpoints.last_success_at IS 'Time at which a request completed its task last, to a second.';
+COMMENT ON COLUMN jadugar.endpoints.last_error_at IS 'Time at which an attempt failed last, to a second.';
+COMMENT ON COLUMN jadugar.endpoints.last_error IS 'Message of that attempt.';

@@ -218,6 +218,7 @@ jdg_requests_finish(void)
 			given++;
 			continue;
 		}
+		jdg_endpoint_remember(t, &outcomes[n]);
 		jdg_handler_hooks(tasks[n].command_id, CurrentMemoryContext,
 						  &outcomes[n].cleanup, &outcomes[n].on_error);
 		n++;

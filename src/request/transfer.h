@@ -160,6 +160,11 @@ extern int	jdg_room_places(Oid owner);
 extern bool jdg_room_fits(const JdgTransfer *t, JdgTransfer *const *batch,
 						  int n);
 
+/* --- remember.c ------------------------------------------------------------ */
+
+/* the attempt of a transfer has ended so; in the transaction that settles it */
+extern void jdg_endpoint_remember(const JdgTransfer *t, const JdgOutcome *o);
+
 /* --- begin.c --------------------------------------------------------------- */
 
 /*
