@@ -166,6 +166,12 @@ on_send(void *arg, char *remote, char *local, int remote_port, int local_port)
 	Socket	   *s = jdg_socket_of_ports(local_port, remote, remote_port, &fd);
 
 	(void) local;
+	/* libcurl would send it again if a connection dies before the answer */
+	if (t->sent_here && t->http_version != 2)
+	{
+		t->died = 1;
+		return CURL_PREREQFUNC_ABORT;
+	}
 	if (s != NULL && is_stale(s, fd))
 	{
 		t->end = JDG_HTTP_STALE;
@@ -180,6 +186,7 @@ on_send(void *arg, char *remote, char *local, int remote_port, int local_port)
 		t->socket_generation = s->generation;
 	}
 	t->sends++;
+	t->sent_here = 1;
 	t->phase = JDG_HTTP_SENT;
 	return CURL_PREREQFUNC_OK;
 }
@@ -298,6 +305,7 @@ jdg_transfer_begin(JdgHttpTransfer *t)
 	t->list = NULL;
 	t->phase = JDG_HTTP_UNSENT;
 	t->end = JDG_HTTP_NOT_ENDED;
+	t->sent_here = t->died = 0;
 	t->head_size = t->answer_size = t->skipped = 0;
 	t->truncated = t->refused = t->opened = t->local_error = t->status = 0;
 	t->message[0] = '\0';
@@ -381,6 +389,9 @@ jdg_transfer_end(JdgHttpTransfer *t, CURLcode code)
 		t->end = JDG_HTTP_REFUSED;
 	else
 		t->end = end_of_code(t, code);
+	if (t->died)
+		strncpy(t->message, "The connection ended before the answer.",
+				sizeof(t->message) - 1);
 	if (t->end != JDG_HTTP_ANSWERED && t->message[0] == '\0')
 		strncpy(t->message, curl_easy_strerror(code), sizeof(t->message) - 1);
 }

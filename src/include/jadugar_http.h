@@ -97,6 +97,8 @@ typedef struct JdgHttpTransfer
 	size_t		skipped;		/* bytes of the body that were not kept */
 	int			refused;		/* addresses */
 	int			opened;
+	int			sent_here;		/* since it was added last */
+	int			died;			/* and the connection has ended */
 	int			local_error;
 	int			socket;			/* on which it was sent, or -1 */
 	unsigned int socket_generation;

@@ -225,8 +225,17 @@ may_pass(int sqlerrcode)
 static void
 set_error(JdgTransfer *t, const ErrorData *error)
 {
-	Jsonb	   *doc = jdg_json_with_text(jdg_error_to_jsonb(error, NULL), "code",
-										 jdg_error_name(error->sqlerrcode));
+	Jsonb	   *doc;
+
+	/* what the error must not tell the task's owner, such as a file's name */
+	if (error->detail_log != NULL)
+		ereport(LOG,
+				(errcode(error->sqlerrcode),
+				 errmsg("a request of task " INT64_FORMAT " cannot be made: %s",
+						t->task_id, error->message),
+				 errdetail_log("%s", error->detail_log)));
+	doc = jdg_json_with_text(jdg_error_to_jsonb(error, NULL), "code",
+							 jdg_error_name(error->sqlerrcode));
 
 	doc = jdg_json_with_text(doc, "kind", "not_sent");
 	set_unsent(t, error->sqlerrcode, doc, !may_pass(error->sqlerrcode));

@@ -450,10 +450,13 @@ process_main(unsigned long arg, const JdgHttpLibrary *library)
 	jdg_http = library;
 	missing = library->start();
 	if (missing != NULL)
+	{
+		pg_atomic_write_u32(&db->http_lacks, JDG_HTTP_LACKS_START);
 		ereport(FATAL,
 				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
 				 errmsg("HTTP tasks need %s", missing),
 				 errdetail("The library is libcurl %s.", library->version)));
+	}
 	jdg_transfers = MemoryContextAlloc(TopMemoryContext, sizeof(JdgTransfer *) *
 									   jdg_http_slot->max_tasks);
 	round_context = AllocSetContextCreate(TopMemoryContext, "jadugar http",

@@ -20,12 +20,15 @@
 #include "catalog/pg_authid.h"
 #include "request/process.h"
 #include "shared/lane.h"
+#include "shared/pool.h"
 #include "shared/sender.h"
 #include "shared/slot.h"
 #include "shared/work.h"
 
 /* between two starts if the process cannot start, or ends with an error */
 #define AGAIN_US (10 * USECS_PER_SEC)
+/* until an idle worker has made room */
+#define PLACE_US USECS_PER_SEC
 /* until roles that may not run work are looked at again: as for workers */
 #define BLOCKED_US (60 * USECS_PER_SEC)
 /* a process that has not started by then never will */
@@ -51,7 +54,9 @@ check_started(JdgDb *db)
 	if (handle == NULL ||
 		GetBackgroundWorkerPid(handle, &pid) != BGWH_STOPPED)
 		return;
-	if (jdg_slot_is_starting(&jdg_slots[slotno]))
+	/* the slot may have become another database's since */
+	if (jdg_slots[slotno].dboid == db->dboid &&
+		jdg_slot_is_starting(&jdg_slots[slotno]))
 	{
 		jdg_slot_clear_all(&jdg_slots[slotno]);
 		lacks(db, JDG_HTTP_LACKS_START);
@@ -80,7 +85,7 @@ clear_unstarted(Oid dboid)
 }
 
 static bool
-start(JdgDb *db)
+start(JdgDb *db, TimestampTz now)
 {
 	BackgroundWorker w;
 	MemoryContext old;
@@ -117,6 +122,9 @@ start(JdgDb *db)
 		handle = NULL;
 		jdg_slot_clear_all(&jdg_slots[slotno]);
 		lacks(db, JDG_HTTP_LACKS_PLACE);
+		/* max_worker_processes is exhausted: an idle worker may make room */
+		(void) jdg_pool_ask_idle_to_leave(db, InvalidOid);
+		not_before = now + PLACE_US;
 	}
 	return ok;
 }
@@ -180,5 +188,7 @@ jdg_http_process_ensure(JdgDb *db, uint32 why)
 	if (!is_possible(db))
 		return now + BLOCKED_US;
 	not_before = now + AGAIN_US;
-	return start(db) ? DT_NOEND : now + AGAIN_US;
+	if (start(db, now))
+		return DT_NOEND;
+	return not_before == DT_NOBEGIN ? now + AGAIN_US : not_before;
 }

@@ -25,6 +25,7 @@
 #include "base/settings.h"
 #include "scheduler/starting.h"
 #include "shared/pool.h"
+#include "shared/sender.h"
 #include "shared/work.h"
 
 /* delays of the next attempt: the role cannot connect; no worker was free */
@@ -127,7 +128,8 @@ start_worker(JdgDb *db, Oid owner, bool grow)
 		jdg_pool_free_unstarted(slotno);
 		jdg_blocked_add(&db->blocked, owner, "no_worker", jdg_now() + BLOCK_NO_WORKER);
 		jdg_pool_want_slot(db, !grow);
-		(void) jdg_pool_ask_idle_to_leave(db, owner);
+		if (!jdg_pool_ask_idle_to_leave(db, owner))
+			(void) jdg_http_ask_idle_to_leave(InvalidOid);
 	}
 	return ok;
 }

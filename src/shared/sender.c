@@ -62,9 +62,9 @@ is_idle(const JdgSlot *slot)
 		!slot->leave && !slot->wake && slot->ntasks == 0;
 }
 
-/* The slot of another database that has been idle for longest, or NULL. */
+/* The slot that has been idle for longest, not of this database; or NULL. */
 static JdgSlot *
-longest_idle(Oid dboid)
+longest_idle(Oid not_dboid)
 {
 	JdgSlot    *found = NULL;
 	TimestampTz since = DT_NOEND;
@@ -74,7 +74,7 @@ longest_idle(Oid dboid)
 		JdgSlot    *slot = &jdg_slots[i];
 
 		SpinLockAcquire(&slot->mutex);
-		if (is_idle(slot) && slot->dboid != dboid && slot->idle_since < since)
+		if (is_idle(slot) && slot->dboid != not_dboid && slot->idle_since < since)
 		{
 			since = slot->idle_since;
 			found = slot;
@@ -84,18 +84,16 @@ longest_idle(Oid dboid)
 	return found;
 }
 
-void
-jdg_http_want_slot(JdgDb *db)
+bool
+jdg_http_ask_idle_to_leave(Oid not_dboid)
 {
-	JdgSlot    *slot = longest_idle(db->dboid);
+	JdgSlot    *slot = longest_idle(not_dboid);
 	Latch	   *latch = NULL;
 
-	pg_atomic_write_u32(&db->http_wanted, 1);
-	pg_memory_barrier();
 	if (slot == NULL)
-		return;
+		return false;
 	SpinLockAcquire(&slot->mutex);
-	if (is_idle(slot) && slot->dboid != db->dboid)
+	if (is_idle(slot) && slot->dboid != not_dboid)
 	{
 		slot->leave = true;
 		latch = slot->latch;
@@ -103,6 +101,15 @@ jdg_http_want_slot(JdgDb *db)
 	SpinLockRelease(&slot->mutex);
 	if (latch != NULL)
 		SetLatch(latch);
+	return latch != NULL;
+}
+
+void
+jdg_http_want_slot(JdgDb *db)
+{
+	pg_atomic_write_u32(&db->http_wanted, 1);
+	pg_memory_barrier();
+	(void) jdg_http_ask_idle_to_leave(db->dboid);
 }
 
 void

@@ -27,6 +27,12 @@ extern bool jdg_http_notify(Oid dboid);
 extern bool jdg_http_runs(Oid dboid);
 
 /*
+ * Asks the process that has been idle for longest to leave, but not that of this
+ * database; false: none is idle.
+ */
+extern bool jdg_http_ask_idle_to_leave(Oid not_dboid);
+
+/*
  * For the scheduler: no slot was free.  Asks the process of another database that
  * has been idle for longest to leave, if one is idle; its end wakes the scheduler.
  */

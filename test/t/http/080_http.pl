@@ -61,6 +61,12 @@ is(ends($id, $code), 'failed:HTTP_STATUS completed:200', 'a service that has rec
 my %keys = map { $_->{key} => 1 } grep { $_->{path} =~ m{^/fail} } $server->requests;
 is(scalar keys %keys, 1, 'both attempts have the same idempotency key');
 
+# libcurl sends again by itself if a connection that was used before dies
+poll($node, "SELECT count(*) FROM jadugar.tasks WHERE task_id = $_", '0') foreach map { request('/after/0.1', '') } 1 .. 5;
+$id = sql(q{SELECT call_service('local', '/close', 'POST', body => '{}', query => '{"once": "1"}', retries => 1)});
+is(ends($id, q{(error ->> 'code') || ' ' || (error ->> 'sent')}), 'SERVICE_UNAVAILABLE true', 'a connection ends that was used before');
+is(scalar(grep { $_->{path} =~ /once/ } $server->requests), 1, 'the attempt has sent its request once');
+
 # bytes that nobody asked for are not the answer to the next request
 is(ends(request('/unasked', ''), q{result ->> 'body'}), '{}', 'an answer with more behind it');
 is(ends(request('/ok', ''), q{result ->> 'body'}), '{"ok": true}', 'does not answer the next request');

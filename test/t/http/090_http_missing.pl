@@ -22,10 +22,19 @@ sub request_waits
 	my $id = send_request($node, 'local', '/ok');
 	my $task = $node->safe_psql('postgres', q{SELECT jadugar.enqueue('SELECT 1')});
 	is(attempts($node, $task, 'status'), 'completed', "$name: other tasks run");
+	is_waiting($node, $id, $detail, $hint);
+	return $id;
+}
+
+# A request waits for the process, and health says why.
+sub is_waiting
+{
+	my ($node, $id, $detail, $hint) = @_;
+
 	ok(poll($node, q{SELECT severity || ': ' || detail FROM jadugar.health WHERE what = 'http'}, "error: HTTP tasks wait: $detail"), 'health shows the cause');
 	like($node->safe_psql('postgres', q{SELECT hint FROM jadugar.health WHERE what = 'http'}), $hint, 'and what to do');
 	is($node->safe_psql('postgres', qq{SELECT concat_ws(' ', status, waiting_for, attempt) FROM jadugar.tasks WHERE task_id = $id}), 'pending http 0', 'the request waits');
-	return $id;
+	return;
 }
 
 sub request_goes_on
@@ -53,16 +62,19 @@ $node->stop;
 
 # --- background processes ---------------------------------------------------------------
 
-# one is the launcher, one the scheduler, and one a worker, which stays
+# one is the launcher, one the scheduler, and one a worker, which runs a task
 $node = new_cluster('places', max_worker_processes => 3, max_logical_replication_workers => 0, 'jadugar.max_workers' => 1,
-	'jadugar.worker_idle_timeout' => '10ms', 'jadugar.warm_workers' => 1, 'jadugar.http_allow_addresses' => '127.0.0.0/8');
+	'jadugar.warm_workers' => 1, 'jadugar.http_allow_addresses' => '127.0.0.0/8');
 create_extension($node);
-$node->safe_psql('postgres', q{SELECT jadugar.enqueue('SELECT 1')});
-wait_for_process($node, 'worker');
-$id = request_waits($node, 'no background process is free for the one that sends requests', qr/max_worker_processes/, 'without a place');
-$node->safe_psql('postgres', q{ALTER SYSTEM SET jadugar.warm_workers = 0});
-$node->reload;
+create_endpoint($node, 'local', base_url => "http://127.0.0.1:$server->{port}", allow_addresses => '127.0.0.0/8');
+# waits-for-time: between looks
+my $busy = $node->safe_psql('postgres', q{CREATE TABLE go (); SELECT jadugar.enqueue('DO $$BEGIN WHILE NOT EXISTS (SELECT FROM go) LOOP PERFORM pg_sleep(0.05); END LOOP; END$$')});
+ok(poll($node, 'SELECT task_id FROM jadugar.running', $busy), 'without a place: a task runs');
+$id = send_request($node, 'local', '/ok');
+is_waiting($node, $id, 'no background process is free for the one that sends requests', qr/max_worker_processes/);
+$node->safe_psql('postgres', 'INSERT INTO go DEFAULT VALUES');
 request_goes_on($node, $id);
+is(attempts($node, $node->safe_psql('postgres', q{SELECT jadugar.enqueue('SELECT 1')}), 'status'), 'completed', 'the process makes room for a worker');
 $node->stop;
 
 # --- turned off ------------------------------------------------------------------------------
