@@ -50,6 +50,13 @@ CREATE FUNCTION jadugar.call_service(
 COMMENT ON FUNCTION jadugar.call_service IS
 	'Enqueues a request to an endpoint, and returns the id of its task.';
 
+CREATE FUNCTION jadugar_internal._v_response(task_id bigint, result jsonb)
+	RETURNS jsonb
+	LANGUAGE C STABLE
+	AS 'MODULE_PATHNAME', 'jdg_v_response';
+COMMENT ON FUNCTION jadugar_internal._v_response(bigint, jsonb) IS
+	'Returns the result of a task. Raises CONFLICT if it is not that of an HTTP request.';
+
 CREATE FUNCTION jadugar.http_response(
 	task_id bigint,
 	OUT status integer, OUT headers jsonb, OUT body jsonb, OUT body_text text,
@@ -64,7 +71,8 @@ BEGIN ATOMIC
 			WHEN 'blob' THEN jadugar.get_blob((r.result ->> 'body')::bigint) END,
 		(r.result ->> 'truncated')::boolean,
 		pg_catalog.make_interval(secs => (r.result ->> 'ms')::double precision / 1000)
-	FROM (SELECT jadugar.result(http_response.task_id)) AS r(result);
+	FROM (SELECT jadugar_internal._v_response(http_response.task_id,
+		jadugar.result(http_response.task_id))) AS r(result);
 END;
 COMMENT ON FUNCTION jadugar.http_response IS
 	'Returns the response that a finished HTTP task has kept.';

@@ -62,7 +62,8 @@ static const JdgOption server_options[] = {
 	{"max_request", JDG_VALUE_SIZE, AT(e.max_request),.min = 1,.max = SIZE_MAX_BYTES},
 	{"max_response", JDG_VALUE_SIZE, AT(e.max_response),.min = 1,.max = SIZE_MAX_BYTES},
 	{"max_concurrency", JDG_VALUE_INT, AT(e.max_concurrency),.min = 1,.max = 10000},
-	{"rate", JDG_VALUE_INT, AT(e.rate.rate),.min = 1,.max = INT_MAX},
+	{"rate", JDG_VALUE_INT, AT(e.rate.rate),.min = 1,.max = INT_MAX,
+	.hint = "Give a number of requests. The option per has the time that it is about."},
 	{"per", JDG_VALUE_DURATION, AT(per_us),.min = 1,.max = INT_MAX},
 	{"burst", JDG_VALUE_INT, AT(burst),.min = 1,.max = INT_MAX},
 	{"headers", JDG_VALUE_HEADERS, AT(e.headers)},
@@ -161,6 +162,20 @@ names_of(const JdgOption *table)
 JDG_NORETURN static void
 refuse_name(const char *name, const JdgOption *table)
 {
+	bool		file;
+
+	if (table == server_options && find_in_mapping(name, &file))
+		ereport(ERROR,
+				(errcode(ERRCODE_FDW_INVALID_OPTION_NAME),
+				 errmsg("invalid option \"%s\" of a server", name),
+				 errdetail("It is an option of user mappings, since all roles can read the options of a server."),
+				 errhint("Give it in CREATE USER MAPPING.")));
+	if (table == mapping_options && find(server_options, name))
+		ereport(ERROR,
+				(errcode(ERRCODE_FDW_INVALID_OPTION_NAME),
+				 errmsg("invalid option \"%s\" of a user mapping", name),
+				 errdetail("It is an option of servers."),
+				 errhint("Give it in CREATE SERVER or ALTER SERVER.")));
 	ereport(ERROR,
 			(errcode(ERRCODE_FDW_INVALID_OPTION_NAME),
 			 errmsg("invalid option \"%s\"", name),
@@ -321,7 +336,9 @@ jdg_options_check_server(List *options)
 	JdgEndpoint e = read_server(options).e;
 
 	check_server_rights(options, &e);
-	if (e.any_host == (e.base_url != NULL))
+	if (e.any_host)
+		forbid_both(options, "base_url", "any_host");
+	else if (e.base_url == NULL)
 		ereport(ERROR,
 				(errcode(JDG_ERRCODE_VALIDATION_ERROR),
 				 errmsg("a server needs option \"base_url\", or \"any_host\" instead"),

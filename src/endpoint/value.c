@@ -83,7 +83,7 @@ read_number(const JdgOption *option, const char *value, int unit,
 	if (option->min == 0 && pg_strcasecmp(value, "off") == 0)
 		return 0;
 	if (!parse_int(value, &n, unit, &hint))
-		refuse(option, value, NULL, hint);
+		refuse(option, value, NULL, option->hint ? option->hint : hint);
 	if (n < option->min || n > option->max)
 		refuse_range(option, value, unit_name);
 	return n;

@@ -69,6 +69,7 @@ typedef struct JdgOption
 	int			max;
 	const char *const *words;	/* up to a NULL */
 	size_t		also;			/* of a JdgUrl */
+	const char *hint;			/* for a number that cannot be read, or NULL */
 } JdgOption;
 
 /*

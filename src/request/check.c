@@ -10,6 +10,8 @@
  */
 #include "postgres.h"
 
+#include "utils/builtins.h"
+
 #include "access/owner.h"
 #include "base/errors.h"
 #include "request/body.h"
@@ -29,7 +31,9 @@ check_usage(const JdgEndpoint *e, Oid role)
 			 errmsg("permission denied for endpoint \"%s\"", e->name),
 			 errdetail("Role \"%s\" does not have USAGE on that server.",
 					   jdg_role_name(role)),
-			 errhint("Its owner can grant it: GRANT USAGE ON FOREIGN SERVER.")));
+			 errhint("Its owner can run GRANT USAGE ON FOREIGN SERVER %s TO %s.",
+					 quote_identifier(e->name),
+					 quote_identifier(jdg_role_name(role)))));
 }
 
 void

@@ -42,6 +42,16 @@ body_text(const JdgResponse *resp)
 	return text ? jdg_text_cut(text, BODY_MAX) : NULL;
 }
 
+static const char *
+hint_of_status(const JdgEndpoint *e, int status)
+{
+	if (status < 300 || status > 399 || status == 304)
+		return NULL;
+	if (e->redirects == 0)
+		return "Set the option redirects of the server if jadugar is to follow redirects to the same host.";
+	return "Redirects are followed to the same host only, as often as the option redirects of the server says.";
+}
+
 Jsonb *
 jdg_response_error(const JdgRequest *r, const JdgEndpoint *e,
 				   const JdgResponse *resp, int64 retry_after_us)
@@ -54,8 +64,7 @@ jdg_response_error(const JdgRequest *r, const JdgEndpoint *e,
 				  psprintf("endpoint \"%s\" answered with status %d", e->name,
 						   resp->status));
 	jdg_json_text(&st, "detail", psprintf("The request was %s.", r->shown));
-	if (resp->status >= 300 && resp->status <= 399)
-		jdg_json_text(&st, "hint", "Redirects are followed to the same host only, as often as the option redirects of the endpoint says.");
+	jdg_json_text(&st, "hint", hint_of_status(e, resp->status));
 	jdg_json_text(&st, "kind", "status");
 	jdg_json_int64(&st, "status", resp->status);
 	jdg_json_text(&st, "body", body_text(resp));
@@ -85,10 +94,12 @@ static const struct
 };
 
 static const char *
-hint_of(const JdgRequest *r, JdgCallEnd end, bool sent)
+hint_of(const JdgRequest *r, const JdgEndpoint *e, JdgCallEnd end, bool sent)
 {
 	if (end == JDG_CALL_END_ADDRESS)
 		return "See jadugar.http_allow_addresses and the options allow_addresses and deny_addresses of the server.";
+	if (end == JDG_CALL_END_TIMEOUT && r->timeout_us < e->timeout_us)
+		return "See the timeout of the task or of its payload, which is shorter than that of the server.";
 	if (end == JDG_CALL_END_TIMEOUT)
 		return "See the options timeout and connect_timeout of the server.";
 	if (sent && r->unsafe)
@@ -114,7 +125,7 @@ jdg_end_error(const JdgRequest *r, const JdgEndpoint *e, JdgCallEnd end,
 	add_code(&st, jdg_end_sqlerrcode(end));
 	jdg_json_text(&st, "message", psprintf(ends[end].message, e->name));
 	jdg_json_text(&st, "detail", detail.data);
-	jdg_json_text(&st, "hint", hint_of(r, end, sent));
+	jdg_json_text(&st, "hint", hint_of(r, e, end, sent));
 	jdg_json_text(&st, "kind", ends[end].kind);
 	jdg_json_bool(&st, "sent", sent);
 	return jdg_json_finish(&st);

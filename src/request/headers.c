@@ -39,9 +39,9 @@ jdg_headers_check(const JdgPayload *p, const JdgEndpoint *e)
 		const JdgField *f = lfirst(lc);
 
 		if (pg_strcasecmp(f->name, e->api_key_header) == 0)
-			jdg_payload_fault_at("headers", "A header carries the key of the endpoint's API, which a payload must not have.",
-								 f->name,
-								 "Give it in a user mapping of the endpoint: CREATE USER MAPPING.");
+			jdg_payload_fault_header("headers", "A header carries the key of the endpoint's API, which a payload must not have.",
+									 f->name,
+									 "Give it in a user mapping of the endpoint: CREATE USER MAPPING.");
 	}
 }
 

@@ -99,8 +99,8 @@ read_params(JdgPayload *p, const char *key, const JsonbValue *v)
 		/* these would lead to another resource */
 		if (f->value[0] == '\0' || strcmp(f->value, ".") == 0 ||
 			strcmp(f->value, "..") == 0)
-			jdg_payload_fault_at(key, "A parameter of the path is empty, or has only dots.",
-								 f->name, NULL);
+			jdg_payload_fault_parameter(key, "A parameter of the path is empty, or has only dots.",
+										f->name, NULL);
 	}
 }
 
@@ -129,18 +129,18 @@ check_header(const char *key, const JdgField *f)
 	size_t		len = strlen(f->name);
 
 	if (!jdg_header_is_name(f->name, len))
-		jdg_payload_fault_at(key, "A name of a header is not valid.", f->name,
-							 "Names have letters, digits and some punctuation, and no spaces.");
+		jdg_payload_fault_header(key, "A name of a header is not valid.", f->name,
+								 "Names have letters, digits and some punctuation, and no spaces.");
 	if (jdg_header_is_reserved(f->name, len))
-		jdg_payload_fault_at(key, "A header belongs to the connection, and cannot be set.",
-							 f->name, NULL);
+		jdg_payload_fault_header(key, "A header belongs to the connection, and cannot be set.",
+								 f->name, NULL);
 	if (jdg_header_is_credential(f->name, len))
-		jdg_payload_fault_at(key, "A header has credentials, which a payload must not have.",
-							 f->name,
-							 "Give them in a user mapping of the endpoint: CREATE USER MAPPING.");
+		jdg_payload_fault_header(key, "A header has credentials, which a payload must not have.",
+								 f->name,
+								 "Give them in a user mapping of the endpoint: CREATE USER MAPPING.");
 	if (!jdg_header_is_value(f->value, strlen(f->value)))
-		jdg_payload_fault_at(key, "The value of a header has a control character.",
-							 f->name, NULL);
+		jdg_payload_fault_header(key, "The value of a header has a control character.",
+								 f->name, NULL);
 }
 
 static void
@@ -166,8 +166,8 @@ read_headers(JdgPayload *p, const char *key, const JsonbValue *v)
 
 			if (strcmp(f->name, g->name) != 0 &&
 				pg_strcasecmp(f->name, g->name) == 0)
-				jdg_payload_fault_at(key, "A header is there twice, in different cases.",
-									 f->name, "Give several values as an array.");
+				jdg_payload_fault_header(key, "A header is there twice, in different cases.",
+										 f->name, "Give several values as an array.");
 		}
 	}
 }

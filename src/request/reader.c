@@ -41,6 +41,30 @@ jdg_payload_fault_at(const char *key, const char *what, const char *value,
 	pg_unreachable();
 }
 
+void
+jdg_payload_fault_parameter(const char *key, const char *what,
+							const char *name, const char *hint)
+{
+	ereport(ERROR,
+			(errcode(JDG_ERRCODE_VALIDATION_ERROR),
+			 errmsg("invalid key \"%s\" of a request", key),
+			 errdetail("%s The parameter is \"%s\".", what, jdg_excerpt(name)),
+			 hint ? errhint("%s", hint) : 0));
+	pg_unreachable();
+}
+
+void
+jdg_payload_fault_header(const char *key, const char *what, const char *name,
+						 const char *hint)
+{
+	ereport(ERROR,
+			(errcode(JDG_ERRCODE_VALIDATION_ERROR),
+			 errmsg("invalid key \"%s\" of a request", key),
+			 errdetail("%s The header is \"%s\".", what, jdg_excerpt(name)),
+			 hint ? errhint("%s", hint) : 0));
+	pg_unreachable();
+}
+
 /* A text of the database in UTF-8, palloc'd. */
 static char *
 to_utf8(const char *text, int len)

@@ -20,10 +20,20 @@
 JDG_NORETURN extern void jdg_payload_fault(const char *key, const char *what,
 										   const char *hint);
 
-/* the same with an excerpt of the value, or of a name in it */
+/* the same with an excerpt of the value */
 JDG_NORETURN extern void jdg_payload_fault_at(const char *key, const char *what,
 											  const char *value,
 											  const char *hint);
+
+/* the same for one of the parameters, or one of the headers */
+JDG_NORETURN extern void jdg_payload_fault_parameter(const char *key,
+													 const char *what,
+													 const char *name,
+													 const char *hint);
+JDG_NORETURN extern void jdg_payload_fault_header(const char *key,
+												  const char *what,
+												  const char *name,
+												  const char *hint);
 
 /* the value as a text in UTF-8; raises an error if it is no string */
 extern char *jdg_payload_string(const char *key, const JsonbValue *v);

@@ -57,6 +57,9 @@ add_path(StringInfo s, const JdgPayload *p)
 		const char *end = *at == '{' ? strchr(at, '}') : NULL;
 		const char *value;
 
+		if (*at == '{' && end == NULL)
+			jdg_payload_fault("path", "It has a \"{\" without a \"}\".",
+							  "Write {name} for a parameter of the path.");
 		if (end == NULL)
 		{
 			appendStringInfoCharMacro(s, *at);
@@ -65,16 +68,16 @@ add_path(StringInfo s, const JdgPayload *p)
 		}
 		value = parameter(p, at + 1, (size_t) (end - at - 1), used);
 		if (value == NULL)
-			jdg_payload_fault_at("path", "It has a parameter that \"params\" does not give.",
-								 pnstrdup(at + 1, (Size) (end - at - 1)), NULL);
+			jdg_payload_fault_parameter("path", "It has a parameter that \"params\" does not give.",
+										pnstrdup(at + 1, (Size) (end - at - 1)), NULL);
 		add_encoded(s, value);
 		at = end + 1;
 	}
 	for (int i = 0; i < list_length(p->params); i++)
 	{
 		if (!used[i])
-			jdg_payload_fault_at("params", "The path has no parameter of that name, or it has several values.",
-								 ((JdgField *) list_nth(p->params, i))->name, NULL);
+			jdg_payload_fault_parameter("params", "The path has no parameter of that name, or it has several values.",
+										((JdgField *) list_nth(p->params, i))->name, NULL);
 	}
 }
 
@@ -106,6 +109,19 @@ raise_fault(const char *key, const JdgUrlFault *fault, size_t position)
 			 fault->hint ? errhint("%s", fault->hint) : 0));
 }
 
+/* The same for a path, which may be a URL, or better be in parts. */
+static void
+raise_path_fault(const char *path, JdgUrlFault *fault)
+{
+	char		at = path[fault->position];
+
+	if (strstr(path, "://"))
+		fault->hint = "Whole URLs are for endpoints with the option any_host: give \"url\" in the payload of jadugar.enqueue('http', ...).";
+	else if (at == ' ' || IS_HIGHBIT_SET(at))
+		fault->hint = "Percent-encode the character, or write {name} and give the value in \"params\", which encodes it.";
+	raise_fault("path", fault, fault->position);
+}
+
 /* The path of the payload, filled in and checked; NULL: there is none. */
 static char *
 payload_path(const JdgPayload *p)
@@ -122,7 +138,7 @@ payload_path(const JdgPayload *p)
 	initStringInfo(&s);
 	add_path(&s, p);
 	if (!jdg_url_check_path(s.data, (size_t) s.len, &fault))
-		raise_fault("path", &fault, fault.position);
+		raise_path_fault(s.data, &fault);
 	return s.data;
 }
 
@@ -153,19 +169,37 @@ check_host(const JdgEndpoint *e, const JdgUrl *url)
 			 errhint("See the options allow_hosts and allow_ports of the server.")));
 }
 
+/* Raises VALIDATION_ERROR for a URL without any_host, and for none with it. */
+static void
+check_kind(const JdgPayload *p, const JdgEndpoint *e)
+{
+	if (e->any_host == (p->url != NULL))
+		return;
+	if (e->any_host)
+		ereport(ERROR,
+				(errcode(JDG_ERRCODE_VALIDATION_ERROR),
+				 errmsg("a request to endpoint \"%s\" needs a URL", e->name),
+				 errdetail("The endpoint has the option any_host."),
+				 p->path ?
+				 errhint("Give \"url\" in place of \"path\" in the payload of jadugar.enqueue('http', ...).") :
+				 errhint("Give \"url\" in the payload of jadugar.enqueue('http', ...).")));
+	ereport(ERROR,
+			(errcode(JDG_ERRCODE_VALIDATION_ERROR),
+			 errmsg("a request to endpoint \"%s\" cannot have a URL", e->name),
+			 errdetail("The endpoint has the option base_url."),
+			 errhint("Give \"path\" in place of \"url\", or name an endpoint with any_host.")));
+}
+
 char *
 jdg_target_url(const JdgPayload *p, const JdgEndpoint *e,
 			   const char *secret_path, JdgUrl *url)
 {
 	StringInfoData s;
-	char	   *path = payload_path(p);
+	char	   *path;
 	JdgUrlFault fault;
 
-	if (e->any_host != (p->url != NULL))
-		jdg_payload_fault_at(p->url ? "url" : "path",
-							 p->url ? "The endpoint has a base_url."
-							 : "The endpoint has any_host, so the request needs a url.",
-							 e->name, NULL);
+	check_kind(p, e);
+	path = payload_path(p);
 	initStringInfo(&s);
 	if (p->url != NULL)
 		appendStringInfoString(&s, p->url);

@@ -321,6 +321,59 @@ to_jsonb(const JdgTemplate *t)
 	return jdg_json_finish(&st);
 }
 
+/* Raises VALIDATION_ERROR for a path with a field that does not end. */
+static void
+check_path(const char *path)
+{
+	FieldName	name;
+
+	while (next_field(&path, &name))
+		;
+	if (strchr(path, '{') == NULL)
+		return;
+	ereport(ERROR,
+			(errcode(JDG_ERRCODE_VALIDATION_ERROR),
+			 errmsg("path has a \"{\" without a \"}\""),
+			 errdetail("It is followed by \"%s\".",
+					   jdg_excerpt(strchr(path, '{') + 1)),
+			 errhint("Write \"{field}\" for a field of the payload.")));
+}
+
+/* Does a text have "{field}" in it?  Other braces may belong to a constant. */
+static bool
+mentions_field(const JsonbValue *v)
+{
+	const char *at = v->val.string.val;
+	const char *end = at + v->val.string.len;
+	bool		open = false;
+
+	for (; at < end; at++)
+	{
+		if (*at == '{')
+			open = true;
+		else if (*at == '}' && open && at[-1] != '{')
+			return true;
+		else if (!isalnum((unsigned char) *at) && *at != '_' &&
+				 !IS_HIGHBIT_SET(*at))
+			open = false;
+	}
+	return false;
+}
+
+/* Raises VALIDATION_ERROR for a value with a field in the middle of it. */
+static void
+check_value(const char *argument, const JsonbValue *v)
+{
+	if (v->type != jbvString || !mentions_field(v))
+		return;
+	ereport(ERROR,
+			(errcode(JDG_ERRCODE_VALIDATION_ERROR),
+			 errmsg("a value of %s has a field and other text", argument),
+			 errdetail("The value is \"%s\".",
+					   jdg_excerpt(pnstrdup(v->val.string.val, v->val.string.len))),
+			 errhint("Write \"{field}\" as the whole value, and put the text together in the payload.")));
+}
+
 /* Adds a field to the sample, after a check that the payload type has it. */
 static void
 add_sample(Filling *f, const char *argument, const FieldName *name, Oid type)
@@ -352,12 +405,14 @@ add_samples_of(Filling *f, const char *argument, Jsonb *object, Oid type)
 	if (object == NULL)
 		return;
 	it = JsonbIteratorInit(&object->root);
-	while ((tok = JsonbIteratorNext(&it, &v, true)) != WJB_DONE)
+	while ((tok = JsonbIteratorNext(&it, &v, false)) != WJB_DONE)
 	{
 		FieldName	name;
 
 		if (tok == WJB_VALUE && is_field(&v, &name))
 			add_sample(f, argument, &name, type);
+		else if (tok == WJB_VALUE || tok == WJB_ELEM)
+			check_value(argument, &v);
 	}
 }
 
@@ -400,6 +455,7 @@ jdg_template_make(const char *name, const JdgTemplate *t,
 	Oid			type = payload_type ? jdg_payload_type_read(payload_type) : InvalidOid;
 	JdgHandler	h = {.name = unconstify(char *, name),.kind = JDG_HANDLER_HTTP};
 
+	check_path(t->path);
 	check_object("query", t->query);
 	check_object("headers", t->headers);
 	check_endpoint(t->endpoint);

@@ -25,6 +25,9 @@ CREATE FUNCTION ep.option(name text, value text) RETURNS text LANGUAGE sql AS $$
 SELECT ep.server('timeout ''1 s''');
 SELECT ep.server('base_url ''https://a.example'', any_host ''true''');
 SELECT ep.server('any_host ''off''');
+SELECT ep.server('base_url ''https://a.example'', any_host ''off''');
+SELECT ep.server('base_url ''https://a.example'', bearer_token ''S3CR3T''');
+SELECT ep.server('base_url ''https://a.example'', api_key_file ''/nowhere''');
 \x on
 SELECT ep.server('base_url ''https://a.example'', nothing ''1''');
 \x off
@@ -55,7 +58,7 @@ SELECT name, value, ep.option(name, value) AS result FROM (VALUES
 SELECT name, value, ep.option(name, value) AS result FROM (VALUES
 	('timeout', '0'), ('timeout', '-1'), ('timeout', '2 d'), ('timeout', '1 week'), ('timeout', ''), ('timeout', 'off'), ('connect_timeout', '2 h'),
 	('low_speed', '100 B/s'), ('low_speed', '100 B, 30 s'), ('low_speed', '0 B/s, 30 s'), ('low_speed', '1 B/s, 10 ms'), ('low_speed', '1 B/s x, 10 s'),
-	('max_request', '0'), ('max_response', '1 GB'), ('max_response', '2 GB'), ('max_concurrency', '0'), ('max_concurrency', 'many'), ('redirects', '21'), ('http_version', '3'),
+	('max_request', '0'), ('max_response', '1 GB'), ('max_response', '2 GB'), ('max_concurrency', '0'), ('max_concurrency', 'many'), ('rate', '10/s'), ('redirects', '21'), ('http_version', '3'),
 	('headers', 'X: y'), ('headers', '[]'), ('headers', '{"X-N": 1}'), ('headers', '{"X Y": "1"}'), ('headers', E'{"X-N": "a\\nHost: b"}'), ('headers', '{"Host": "b"}'), ('headers', '{"transfer-encoding": "b"}'),
 	('headers', '{"authorization": "b"}'), ('headers', '{"Cookie": "b"}'), ('headers', '{"X-Api-Key": "b"}'), ('headers', '{"X-Auth-Token": "b"}'), ('headers', '{"My-Secret": "b"}'), ('headers', '{"Proxy-Anything": "b"}'),
 	('keep_headers', 'a b'), ('keep_headers', 'a,,b'), ('keep_headers', 'a,'), ('breaker', 'maybe'), ('breaker_failure_pct', '101'), ('breaker_half_open', '11'), ('breaker_open_for', '99 ms'),
@@ -81,6 +84,7 @@ END $$;
 \x on
 SELECT test.error_of($$CREATE USER MAPPING FOR CURRENT_USER SERVER ep_one OPTIONS (nothing '1')$$);
 \x off
+SELECT ep.mapping($$timeout '1 s'$$);
 SELECT o AS options, ep.mapping(o) AS result FROM unnest(ARRAY[
 	$$"user" 'a', password 'b'$$, $$bearer_token 'S3CR3T'$$, $$api_key 'S3CR3T', bearer_token 'S3CR3T', signing_secret 'S3CR3T', signing_secret_old 'S3CR3T'$$,
 	$$access_key_id 'S3CR3T', secret_access_key 'S3CR3T', session_token 'S3CR3T'$$, $$secret_path '/services/S3CR3T'$$,

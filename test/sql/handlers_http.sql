@@ -32,6 +32,9 @@ BEGIN
 END $$;
 SELECT method, pg_temp.body_of(method) FROM unnest('{POST,PUT,PATCH,GET,HEAD,DELETE,OPTIONS,delete}'::text[]) method;
 SELECT jadugar.drop_handler('hh.method');
+-- other braces belong to a constant
+SELECT jadugar.register_http_handler('hh.braces', 'hh_pay', '/x', 'GET', query => '{"filter": "a {} {\"b\": 1} {c", "list": ["{", "}"]}');
+SELECT jadugar.drop_handler('hh.braces') \g /dev/null
 
 -- --------------------------------------------------------------------- refused
 
@@ -40,11 +43,12 @@ SELECT a, pg_temp.refused(a) FROM unnest(ARRAY[
 	$$NULL, 'hh_pay', '/'$$, $$'hh.x', NULL, '/'$$, $$'hh.x', 'hh_pay', NULL$$, $$'hh.x', 'hh_pay', '/', NULL$$,
 	$$'http', 'hh_pay', '/'$$, $$'SELECT 1', 'hh_pay', '/'$$, $$'hh.pay', 'hh_pay', '/'$$,
 	$$'hh.x', 'hh_pay', 'orders'$$, $$'hh.x', 'hh_pay', '//evil.example'$$, $$'hh.x', 'hh_pay', '/../x'$$, $$'hh.x', 'hh_pay', '/a?b'$$, $$'hh.x', 'hh_pay', ''$$,
-	$$'hh.x', 'hh_pay', '/{}'$$, $$'hh.x', 'hh_pay', '/{order'$$, $$'hh.x', 'hh_pay', '/order}'$$,
+	$$'hh.x', 'hh_pay', '/{}'$$, $$'hh.x', 'hh_pay', '/{order'$$, $$'hh.x', 'hh_pay', '/{a}/{order/x'$$, $$'hh.x', 'hh_pay', '/order}'$$,
 	$$'hh.x', 'hh_pay', '/{id}', payload_type => 'hh_order'$$, $$'hh.x', 'hh_pay', '/', query => '{"a": "{id}"}', payload_type => 'hh_order'$$, $$'hh.x', 'hh_pay', '/', headers => '{"X-A": "{id}"}', payload_type => 'hh_order'$$,
 	$$'hh.x', 'hh_pay', '/', 'BREW'$$, $$'hh.x', 'hh_pay', '/', 'GET', body => 'rest'$$, $$'hh.x', 'hh_pay', '/', 'HEAD', body => 'all'$$, $$'hh.x', 'hh_pay', '/', body => 'some'$$,
 	$$'hh.x', 'hh_pay', '/', query => '[1]'$$, $$'hh.x', 'hh_pay', '/', query => '{"a": {"b": 1}}'$$, $$'hh.x', 'hh_pay', '/', headers => '"x"'$$,
 	$$'hh.x', 'hh_pay', '/', headers => '{"Host": "evil"}'$$, $$'hh.x', 'hh_pay', '/', headers => '{"Authorization": "Bearer x"}'$$, $$'hh.x', 'hh_pay', '/', headers => '{"X-A": "a\nb"}'$$, $$'hh.x', 'hh_pay', '/', headers => '{"X A": "a"}'$$,
+	$$'hh.x', 'hh_pay', '/', query => '{"a": "id {id}"}'$$, $$'hh.x', 'hh_pay', '/', headers => '{"X-A": "{a}{b}"}'$$, $$'hh.x', 'hh_pay', '/', query => '{"a": ["1", "{id}"]}'$$,
 	$$'hh.x', 'hh_pay', '/', expect => '{}'$$, $$'hh.x', 'hh_pay', '/', expect => '{ok}'$$, $$'hh.x', 'hh_pay', '/', expect => '{200,NULL}'$$,
 	$$'hh.x', 'hh_pay', '/', version => '1'$$, $$'hh.x', 'hh_pay', '/', timeout => '-1 s'$$, $$'hh.x', 'hh_pay', '/', queue => 'none'$$, $$'hh.x', 'hh_pay', '/', validate => 'none'$$,
 	$$'hh.x', 'hh_pay', '/', payload_type => 'integer'$$, $$'hh.x', 'hh_pay', '/', retry => '{"fallback": "http"}'$$, $$'hh.x', 'hh_pay', '/', retry => jadugar.retry_policy(2, fallback => 'hh.all')$$]) a;
