@@ -132,13 +132,86 @@ jdg_json_truncated(Size size)
 	return jdg_json_finish(&st);
 }
 
+/* The bytes of a string as text, with its quotes; see escape_json(). */
+static int64
+string_text_size(const JsonbValue *v)
+{
+	int64		n = v->val.string.len + 2;
+
+	for (int i = 0; i < v->val.string.len; i++)
+	{
+		unsigned char c = (unsigned char) v->val.string.val[i];
+
+		if (c == '"' || c == '\\' || (c >= '\b' && c <= '\r' && c != '\v'))
+			n++;
+		else if (c < ' ')
+			n += strlen("u0000");
+	}
+	return n;
+}
+
+static int64
+scalar_text_size(const JsonbValue *v)
+{
+	char	   *text;
+	int64		n;
+
+	switch (v->type)
+	{
+		case jbvString:
+			return string_text_size(v);
+		case jbvNumeric:
+			text = DatumGetCString(DirectFunctionCall1(numeric_out,
+													   NumericGetDatum(v->val.numeric)));
+
+			n = (int64) strlen(text);
+			pfree(text);
+			return n;
+		case jbvBool:
+			return v->val.boolean ? strlen("true") : strlen("false");
+		default:
+			return strlen("null");
+	}
+}
+
+int64
+jdg_json_text_size(Jsonb *json, int64 max)
+{
+	JsonbIterator *it = JsonbIteratorInit(&json->root);
+	JsonbIteratorToken tok;
+	JsonbValue	v;
+	int64		n = 0;
+
+	while (n <= max &&
+		   (tok = JsonbIteratorNext(&it, &v, false)) != WJB_DONE)
+	{
+		/* brackets, and ", " between elements */
+		if (tok == WJB_BEGIN_ARRAY && !v.val.array.rawScalar)
+			n += 2 * Max(v.val.array.nElems, 1);
+		else if (tok == WJB_BEGIN_OBJECT)
+			n += 2 * Max(v.val.object.nPairs, 1);
+		else if (tok == WJB_KEY)
+			n += string_text_size(&v) + strlen(": ");
+		else if (tok == WJB_VALUE || tok == WJB_ELEM)
+			n += scalar_text_size(&v);
+	}
+	return n;
+}
+
 Jsonb *
 jdg_json_cap(Jsonb *value)
 {
-	if (value == NULL ||
-		VARSIZE(value) <= (Size) jdg_max_result_size * 1024)
-		return value;
-	return jdg_json_truncated(VARSIZE(value));
+	int64		max = (int64) jdg_max_result_size * 1024;
+	int64		size;
+
+	if (value == NULL)
+		return NULL;
+	if (VARSIZE(value) > max)
+		return jdg_json_truncated(VARSIZE(value));
+	/* strings grow to this size at most; numbers can be much longer */
+	max *= JDG_JSON_GROWTH;
+	size = jdg_json_text_size(value, max);
+	return size <= max ? value : jdg_json_truncated(size);
 }
 
 /* Finds a field; false if it does not exist. */

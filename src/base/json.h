@@ -60,8 +60,19 @@ extern int	jdg_json_depth(Jsonb *json);
 /* the number of elements in all of its arrays */
 extern int64 jdg_json_elements(Jsonb *json);
 
+/* bytes that one byte of a string can become in text, as in \u0001 */
+#define JDG_JSON_GROWTH 6
+
 /*
- * Limits a value to jadugar.max_result_size.  Returns the value itself, or a
+ * The exact number of bytes of a value as text.  A number of few bytes, such as
+ * 1e131071, can be a long text, so the size in memory is no bound.  Makes no
+ * more than one number into text at a time, and stops as soon as the result is
+ * larger than "max".
+ */
+extern int64 jdg_json_text_size(Jsonb *json, int64 max);
+
+/*
+ * Limits a value to jadugar.max_result_size, in memory and as text.  Returns the value itself, or a
  * small object with its size if it is larger.
  */
 extern Jsonb *jdg_json_cap(Jsonb *value);

@@ -17,6 +17,7 @@
 #include "utils/memutils.h"
 
 #include "base/errors.h"
+#include "base/json.h"
 #include "blob/blob.h"
 #include "endpoint/header.h"
 #include "request/body.h"
@@ -162,16 +163,6 @@ read_blob(int64 blob_id, Oid role, bool with_data, int64 room, JdgBlob *blob)
 		jdg_blob_read(blob_id, role, true, blob);
 }
 
-/* The length of its text, but if that must be less than "max": 0. */
-static int64
-json_size(Jsonb *json, int64 max)
-{
-	/* a byte is six at most, and other values are shorter as a text */
-	if ((int64) VARSIZE(json) * 6 <= max)
-		return 0;
-	return (int64) strlen(JsonbToCString(NULL, &json->root, VARSIZE(json)));
-}
-
 void
 jdg_body_check(const JdgPayload *p, Oid role, int64 max)
 {
@@ -187,7 +178,7 @@ jdg_body_check(const JdgPayload *p, Oid role, int64 max)
 		size = blob.size;
 	}
 	if (p->body_kind == JDG_BODY_JSON)
-		size = json_size(p->json, max);
+		size = jdg_json_text_size(p->json, max);
 	foreach(lc, p->parts)
 	{
 		const JdgPart *part = lfirst(lc);
@@ -204,7 +195,7 @@ jdg_body_check(const JdgPayload *p, Oid role, int64 max)
 	check_size(size, max);
 }
 
-/* A value of a jsonb as the text that is sent, in UTF-8. */
+/* A value of a jsonb, whose size was checked, as the text that is sent, in UTF-8. */
 static void
 make_json(const JdgPayload *p, JdgBody *body)
 {

@@ -248,6 +248,7 @@ jdg_transfer_make(const JdgTask *task, TimestampTz now)
 											   "jadugar request",
 											   ALLOCSET_SMALL_SIZES);
 	JdgTransfer *t = MemoryContextAllocZero(mcxt, sizeof(JdgTransfer));
+	MemoryContext made;
 	MemoryContext old;
 	Making		m = {task, t};
 	ErrorData  *error;
@@ -270,7 +271,9 @@ jdg_transfer_make(const JdgTask *task, TimestampTz now)
 		set_circuit_open(task, t);
 		return t;
 	}
-	old = MemoryContextSwitchTo(mcxt);
+	made = AllocSetContextCreate(mcxt, "jadugar request made",
+								 ALLOCSET_SMALL_SIZES);
+	old = MemoryContextSwitchTo(made);
 	error = jdg_in_subxact(make_request, &m, old);
 	MemoryContextSwitchTo(old);
 	if (error == NULL)
@@ -289,6 +292,13 @@ jdg_transfer_make(const JdgTask *task, TimestampTz now)
 		ReThrowError(error);
 	}
 	else
+	{
+		/* the transfer stays until it is settled; what was made need not */
+		memset(&t->http, 0, sizeof(t->http));
+		memset(&t->endpoint, 0, sizeof(t->endpoint));
+		memset(&t->request, 0, sizeof(t->request));
+		MemoryContextDelete(made);
 		set_error(t, error);
+	}
 	return t;
 }

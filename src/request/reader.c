@@ -18,6 +18,9 @@
 #include "request/fields.h"
 #include "request/reader.h"
 
+/* maximum length of a number that is no JSON, in bytes */
+#define NUMBER_MAX 1000
+
 void
 jdg_payload_fault(const char *key, const char *what, const char *hint)
 {
@@ -83,6 +86,18 @@ jdg_payload_string(const char *key, const JsonbValue *v)
 	return to_utf8(v->val.string.val, v->val.string.len);
 }
 
+/* A number as text.  It is bounded: few bytes can stand for many digits. */
+static char *
+number(const char *key, const JsonbValue *v)
+{
+	char	   *text = DatumGetCString(DirectFunctionCall1(numeric_out,
+														   NumericGetDatum(v->val.numeric)));
+
+	if (strlen(text) > NUMBER_MAX)
+		jdg_payload_fault(key, "It has a number of more than 1000 digits.", NULL);
+	return text;
+}
+
 char *
 jdg_payload_scalar(const char *key, const JsonbValue *v)
 {
@@ -91,8 +106,7 @@ jdg_payload_scalar(const char *key, const JsonbValue *v)
 		case jbvString:
 			return jdg_payload_string(key, v);
 		case jbvNumeric:
-			return DatumGetCString(DirectFunctionCall1(numeric_out,
-													   NumericGetDatum(v->val.numeric)));
+			return number(key, v);
 		case jbvBool:
 			return pstrdup(v->val.boolean ? "true" : "false");
 		default:

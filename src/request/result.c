@@ -29,6 +29,9 @@
 #define HEADER_MAX 4096
 #define FIELDS_ROOM 512
 
+/* values of a JSON document that is parsed; one takes some 100 bytes */
+#define VALUES_MAX (2 * 1024 * 1024)
+
 /* the body of a result */
 typedef struct Kept
 {
@@ -191,21 +194,34 @@ parse_json(void *arg)
 	MemoryContextSwitchTo(old);
 }
 
+/* Has the text so many values that parsing it would take too much memory? */
+static bool
+has_too_many_values(const char *text)
+{
+	int			n = 0;
+
+	for (; *text &&n <= VALUES_MAX; text ++)
+		n += *text == ',' || *text == ':' || *text == '[' || *text == '{';
+	return n > VALUES_MAX;
+}
+
 /*
- * The text as a value, or NULL: it is no JSON, or none that jsonb can hold.  A
- * cancel and other errors that are not the text's are passed on.
+ * The text as a value, or NULL: it is no JSON, or none that jsonb, the encoding
+ * of the database or the memory can hold.  Only what ends this process, such as
+ * a shutdown, is passed on.
  */
 static Jsonb *
 json_of(char *string)
 {
 	ParseJson	p = {string, CurrentMemoryContext, NULL};
-	ErrorData  *edata = jdg_in_subxact(parse_json, &p, CurrentMemoryContext);
-	int			category;
+	ErrorData  *edata;
 
+	if (has_too_many_values(string))
+		return NULL;
+	edata = jdg_in_subxact(parse_json, &p, CurrentMemoryContext);
 	if (edata == NULL)
 		return p.value;
-	category = ERRCODE_TO_CATEGORY(edata->sqlerrcode);
-	if (category != ERRCODE_DATA_EXCEPTION && category != ERRCODE_PROGRAM_LIMIT_EXCEEDED)
+	if (ERRCODE_TO_CATEGORY(edata->sqlerrcode) == ERRCODE_OPERATOR_INTERVENTION)
 		ReThrowError(edata);
 	return NULL;
 }
@@ -245,7 +261,8 @@ keep_text(const JdgRequest *r, const JdgResponse *resp, size_t max, Kept *kept)
 	}
 	if (json && !resp->truncated)
 		kept->json = json_of(text);
-	if (kept->json != NULL && VARSIZE(kept->json) <= max)
+	if (kept->json != NULL && VARSIZE(kept->json) <= max &&
+		jdg_json_text_size(kept->json, (int64) max) <= (int64) max)
 	{
 		kept->encoding = "json";
 		return;
@@ -314,7 +331,7 @@ jdg_response_result(const JdgTask *task, const JdgRequest *r,
 					const JdgEndpoint *e, const JdgResponse *resp)
 {
 	Jsonb	   *headers = jdg_response_headers(e, resp);
-	size_t		max = Max(resp->body_len, 1) * 4;
+	size_t		max = Max(resp->body_len * 4, (size_t) r->max_response);
 	Kept		kept = {0};
 	JsonbParseState *st;
 

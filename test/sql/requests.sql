@@ -67,6 +67,14 @@ SELECT p, pg_temp.refused(p) FROM unnest(ARRAY['{"body": 1, "body_text": "x"}', 
 SELECT pg_temp.refused(jsonb_build_object('body_text', repeat('x', 2049))::text), pg_temp.refused(jsonb_build_object('body', repeat('x', 2047))::text), pg_temp.refused(jsonb_build_object('body_blob', :large)::text);
 SELECT pg_temp.request(jsonb_build_object('body', repeat('x', 2046))) ->> 'method' AS fits;
 
+-- the size of JSON is that of its text, to the byte, which can be far more than that of the value
+SELECT v, pg_temp.request(jsonb_build_object('body', jsonb_build_array(v, repeat('x', 2042 - octet_length(v::text))))) ->> 'method' AS fits,
+	substring(pg_temp.refused(jsonb_build_object('body', jsonb_build_array(v, repeat('x', 2043 - octet_length(v::text))))::text) FROM 'at least \d+ bytes') AS refused
+FROM unnest(ARRAY['null', 'true', 'false', '"ü"', '1e500', '-1.50', '"\"\\\b\f\n\r\t\u0001\u000b\u001f/\u007f"', '[]', '{}', '[[], [1], [1, 2]]', '{"\n": {}, "a": {"b": null}, "c": [{}]}']::jsonb[]) v;
+SELECT test.error_of($$SELECT jadugar.enqueue('http', '{"endpoint": "req_pay", "body": 1e131071}')$$);
+SELECT pg_temp.refused(jsonb_build_object('body', (SELECT jsonb_agg('1e131071'::jsonb) FROM generate_series(1, 4000)))::text);
+SELECT p, pg_temp.refused(p) FROM unnest(ARRAY['{"form": {"a": 1e1000}}', '{"query": {"a": [1, 1e1000]}}', '{"headers": {"a": 1e1000}}', '{"path": "/{a}", "params": {"a": 1e1000}}', '{"multipart": [{"name": "a", "text": 1e1000}]}', '{"body_blob": 1e1000}', '{"timeout": 1e1000}']) p;
+
 -- ---------------------------------------------------------------- other keys
 
 SELECT p, pg_temp.refused(p) FROM unnest(ARRAY['{"endpoint": null}', '{"endpoint": "req_none"}', '{"endpoint": 7}', '{"methods": "GET"}', '{"Method": "GET"}', '{"method": "TRACE"}', '{"method": ""}', '{"expect": "2xx"}', '{"expect": []}', '{"expect": ["2x"]}', '{"expect": ["600"]}', '{"expect": [204, "3xx"]}',
@@ -112,6 +120,11 @@ SELECT pg_temp.response(200, 'Content-Type: text/plain', '[1]', '{"response": "j
 -- cut: within a character, and JSON
 SELECT (pg_temp.response(200, '', '\x41c3', '{}', true) -> 'result') - '{headers,ms,status}'::text[] AS text, (pg_temp.response(200, 'Content-Type: application/json', '[1]', '{}', true) -> 'result') - '{headers,ms,status}'::text[] AS json;
 SELECT p, length(r ->> 'body') AS length, r ->> 'encoding' AS encoding, r ->> 'size' AS size, r ->> 'truncated' AS truncated, pg_column_size(r) <= 65536 AS fits FROM unnest('{auto,text,base64}'::text[]) p, LATERAL (SELECT pg_temp.response(200, 'Content-Type: application/json', convert_to(to_json(repeat('ü', 100000))::text, 'UTF8'), jsonb_build_object('response', p)) -> 'result') x (r);
+-- what JSON is as text counts, too: a number can be longer than a row
+SELECT left(r ->> 'body', 20) AS body, r ->> 'encoding' AS encoding, r ->> 'truncated' AS truncated FROM (SELECT pg_temp.response(200, 'Content-Type: application/json', convert_to('[1e131071' || repeat(',1e131071', 3000) || ']', 'UTF8')) -> 'result') x (r);
+SELECT left(r ->> 'body', 20) AS body, r ->> 'encoding' AS encoding, r ->> 'truncated' AS truncated FROM (SELECT pg_temp.response(200, 'Content-Type: application/json', convert_to('[1e1000, 1e1000]', 'UTF8')) -> 'result') x (r);
+-- more values than can be parsed
+SELECT left(r ->> 'body', 6) AS body, r ->> 'encoding' AS encoding FROM (SELECT pg_temp.response(200, 'Content-Type: application/json', convert_to('[' || repeat('1,', 17000000) || '1]', 'UTF8')) -> 'result') x (r);
 -- a blob belongs to the owner of the task
 SELECT r ->> 'body' AS blob, r ->> 'encoding' AS encoding FROM (SELECT pg_temp.response(200, 'Content-Type: image/png', '\x00ff', '{"response": "blob"}') -> 'result') x (r) \gset
 SELECT :'encoding' AS encoding, jadugar.get_blob(blob_id), type, owner FROM jadugar.blobs WHERE blob_id = :blob;
