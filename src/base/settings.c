@@ -106,7 +106,7 @@ define_process_settings(void)
 	DefineCustomIntVariable("jadugar.http_max_transfers",
 							"Maximum number of requests that one http process has under way.",
 							"A role may have as many as are free, so half of them if it is alone.",
-							&jdg_http_max_transfers, 512, 2, 4096,
+							&jdg_http_max_transfers, 512, 2, 1024,
 							PGC_POSTMASTER, 0, NULL, NULL, NULL);
 	DefineCustomIntVariable("jadugar.http_memory",
 							"Memory for the bodies of the requests that one http process has under way.",

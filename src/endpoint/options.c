@@ -218,7 +218,6 @@ server_defaults(void)
 	e->connect_timeout_us = 5 * USECS_PER_SEC;
 	e->max_request = 64 * 1024 * 1024;
 	e->max_response = 1024 * 1024;
-	e->max_concurrency = 16;
 	e->breaker = (JdgBreakerOptions)
 	{
 		.on = true,.window_us = 60 * USECS_PER_SEC,.min_calls = 20,
@@ -248,6 +247,9 @@ complete(ServerFields *f)
 	e->idempotency_format = (JdgIdempotencyFormat) f->format;
 	e->rate.per = f->per_us;
 	e->rate.burst = f->burst > 0 ? f->burst : Max(e->rate.rate / 10, 1);
+	/* with any_host there are many services */
+	if (e->max_concurrency == 0)
+		e->max_concurrency = e->any_host ? 64 : 16;
 	e->breaker.open_max_us = Max(e->breaker.open_max_us, e->breaker.open_for_us);
 	if (e->any_host && e->allow_ports.n == 0)
 	{

@@ -9,8 +9,8 @@
  * counts.  A task whose request cannot be made is marked, too, and has ended.
  *
  * If this process has crashed the server, the requests that were under way are
- * suspects.  From then on, one of them runs at a time, beside others: so the
- * guilty one is the only one that is there again at each crash, and it fails
+ * suspects.  From then on, one of each role runs at a time, beside others: so
+ * the guilty one is there again at each crash, and hardly another.  It fails
  * after jadugar.max_crashes.
  *
  * The mark commits with synchronous_commit = local, so a standby that hangs
@@ -44,6 +44,7 @@
 #include "shared/gateview.h"
 #include "shared/guard.h"
 #include "shared/lane.h"
+#include "shared/suspect.h"
 #include "shared/work.h"
 #include "task/claim.h"
 #include "task/hold.h"
@@ -55,6 +56,9 @@
 /* the ticket of a call at a breaker is good for the settling, too */
 #define SETTLE_MS 5000
 
+/* bodies that one transaction makes, and one more */
+#define BATCH_BYTES (4 * 1024 * 1024)
+
 /* a suspect that has to wait for another is looked at again after this time */
 #define SUSPECT_US USECS_PER_SEC
 
@@ -65,6 +69,7 @@ typedef struct Batch
 	int			n;
 	JdgTask		task[BATCH];
 	JdgTransfer *transfer[BATCH];	/* NULL: it is given back */
+	bool		postponed[BATCH];	/* and is due later */
 } Batch;
 
 /*
@@ -117,63 +122,132 @@ static bool
 may_begin(JdgTask *task, JdgTransfer *t, JdgSlotTask *st, TimestampTz now)
 {
 	int64		longest = (t->deadline - jdg_steady_ms() + SETTLE_MS) * 1000;
-	int64		probe;
 
 	if (task->limits == NULL)
 		return true;
 	task->limits->longest = longest;
 	if (jdg_gates_begin(task->limits, now, &st->places) >= 0)
 		return false;
-	probe = jdg_gates_probe_time(&st->places);
-	if (probe > 0)
-	{
-		t->deadline = Min(t->deadline, jdg_steady_ms() + probe / 1000);
+	if (jdg_gates_are_probing(&st->places))
 		jdg_probe_begin(t, task);
-	}
 	return true;
 }
 
-/* how many suspects are under way, or in the batch */
-static int
-suspects(const Batch *b)
+/* Is a suspect of this role under way, or in the batch? */
+static bool
+has_suspect(const Batch *b, Oid owner)
 {
-	int			n = 0;
+	bool		found = false;
 
 	for (int i = 0; i < jdg_ntransfers; i++)
-		n += jdg_transfers[i]->suspect;
+		found |= jdg_transfers[i]->suspect && jdg_transfers[i]->owner == owner;
 	for (int i = 0; i < b->n; i++)
-		n += b->transfer[i] != NULL && b->transfer[i]->suspect;
-	return n;
+		found |= b->transfer[i] != NULL && b->transfer[i]->suspect &&
+			b->transfer[i]->owner == owner;
+	return found;
+}
+
+/* What make_transfers() does with a task. */
+typedef enum Made
+{
+	MADE,						/* it has a transfer */
+	MADE_LATER,					/* it is given back, and can be claimed again */
+	MADE_NO_ROOM				/* given back; its role has to wait for room */
+} Made;
+
+/* A crash of the server meanwhile is this task's. */
+static Made
+make_transfer(Batch *b, int i, TimestampTz now)
+{
+	JdgCall		none = {0};
+	JdgTransfer *t;
+	Made		made = MADE;
+
+	jdg_suspect_begin(b->task[i].task_id, b->task[i].attempt, &none, now);
+	b->transfer[i] = t = jdg_transfer_make(&b->task[i], now);
+	JDG_FAULT("http-made");
+	jdg_suspect_requests();
+	if (!t->ended)
+	{
+		if (!jdg_room_fits(t, b->transfer, i))
+			made = MADE_NO_ROOM;
+		else if (!may_begin(&b->task[i], t,
+							&jdg_http_slot->task[b->first + i], now))
+			made = MADE_LATER;
+	}
+	if (made != MADE)
+	{
+		b->transfer[i] = NULL;
+		MemoryContextDelete(t->mcxt);
+	}
+	return made;
 }
 
 /*
- * Makes the transfers of a batch.  Returns whether tasks were given back that
- * can be claimed again at once.
+ * Makes the transfers of a batch, up to so many bytes that the process is not
+ * kept from its other work.  Returns whether tasks were given back that can be
+ * claimed again at once.
  */
 static bool
 make_transfers(Batch *b, TimestampTz now)
 {
 	bool		again = false;
+	Oid			full = InvalidOid;	/* has no room */
+	Size		bytes = 0;
 
 	for (int i = 0; i < b->n; i++)
 	{
-		JdgTransfer *t = jdg_transfer_make(&b->task[i], now);
-		int			before = t->suspect ? suspects(b) : 0;
-		bool		fits = true;
-
-		if (!t->ended && before > 0)
-			jdg_transfer_postpone(t, before * SUSPECT_US);
-		if (t->ended ||
-			((fits = jdg_room_fits(t, b->transfer, i)) &&
-			 may_begin(&b->task[i], t, &jdg_http_slot->task[b->first + i], now)))
+		if (b->task[i].owner == full)
+			continue;
+		if (bytes >= BATCH_BYTES)
 		{
-			b->transfer[i] = t;
+			again = true;
 			continue;
 		}
-		MemoryContextDelete(t->mcxt);
-		again |= fits;
+		if (b->task[i].crashes > 0 && has_suspect(b, b->task[i].owner))
+		{
+			b->postponed[i] = true;
+			continue;
+		}
+		switch (make_transfer(b, i, now))
+		{
+			case MADE:
+				bytes += b->transfer[i]->request.body_len;
+				break;
+			case MADE_LATER:
+				again = true;
+				break;
+			case MADE_NO_ROOM:
+				full = b->task[i].owner;
+				break;
+		}
 	}
 	return again;
+}
+
+/* Suspects that have to wait for another are due again later. */
+static void
+postpone(Batch *b, TimestampTz now)
+{
+	JdgTask    *tasks = palloc(sizeof(JdgTask) * BATCH);
+	JdgOutcome *outcomes = palloc0(sizeof(JdgOutcome) * BATCH);
+	int			n = 0;
+
+	for (int i = 0; i < b->n; i++)
+	{
+		JdgOutcome *o = &outcomes[n];
+
+		if (!b->postponed[i])
+			continue;
+		tasks[n++] = b->task[i];
+		o->end = JDG_END_SNOOZED;
+		o->started_at = o->finished_at = now;
+		o->worker_pid = MyProcPid;
+		o->row_count = -1;
+		o->snooze_us = n * SUSPECT_US;
+	}
+	if (n > 0)
+		jdg_settle(tasks, outcomes, n, NULL);
 }
 
 /* --- marks --------------------------------------------------------------- */
@@ -259,6 +333,7 @@ jdg_requests_begin_failed(void)
 			MemoryContextDelete(making->transfer[i]->mcxt);
 	}
 	making = NULL;
+	jdg_suspect_requests();
 	SpinLockAcquire(&jdg_http_slot->mutex);
 	n = jdg_slot_take_out(jdg_http_slot, jdg_ntransfers, given);
 	SpinLockRelease(&jdg_http_slot->mutex);
@@ -287,6 +362,7 @@ jdg_requests_begin(void)
 	PushActiveSnapshot(GetTransactionSnapshot());
 	more |= make_transfers(b, now);
 	mark(b, now);
+	postpone(b, now);
 	PopActiveSnapshot();
 	JDG_FAULT("http-before-mark");
 	jdg_work_end_bare();

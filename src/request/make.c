@@ -156,12 +156,6 @@ set_unsent(JdgTransfer *t, int sqlerrcode, Jsonb *error, bool no_retry)
 	o->error = memcpy(MemoryContextAlloc(t->mcxt, size), error, size);
 }
 
-void
-jdg_transfer_postpone(JdgTransfer *t, int64 us)
-{
-	set_end(t, JDG_END_SNOOZED)->snooze_us = us;
-}
-
 /* Seconds until the breaker of a task's endpoint lets requests through; or -1. */
 static int64
 seconds_open(const JdgTask *task, TimestampTz now)

@@ -283,24 +283,54 @@ should_leave(void)
 	return leave || asked_to_leave || !jdg_enabled || !jdg_http_enabled;
 }
 
-/* Claims until nothing is ready or there is no room; a few times, then turns. */
+/*
+ * Is there something to claim, and room?  From here on the process is not idle,
+ * so nobody asks it to leave.
+ */
+static bool
+begin_claim(void)
+{
+	bool		claims;
+
+	SpinLockAcquire(&jdg_http_slot->mutex);
+	claims = jdg_http_slot->wake &&
+		jdg_ntransfers < jdg_http_slot->max_tasks;
+	if (claims)
+	{
+		jdg_http_slot->wake = false;
+		jdg_http_slot->state = JDG_SLOT_BUSY;
+	}
+	SpinLockRelease(&jdg_http_slot->mutex);
+	return claims;
+}
+
+/* The process has no requests: another database may lack one. */
+static void
+become_idle(void)
+{
+	bool		wanted = jdg_http_slot_is_wanted(jdg_http_slot->dboid);
+
+	SpinLockAcquire(&jdg_http_slot->mutex);
+	if (!jdg_http_slot->wake)
+	{
+		jdg_http_slot->state = JDG_SLOT_IDLE;
+		jdg_http_slot->leave |= wanted;
+	}
+	SpinLockRelease(&jdg_http_slot->mutex);
+}
+
 static void
 claim(void)
 {
-	bool		wake;
-
 	if (jdg_steady_ms() < claim_at)
 		return;
 	claim_at = -1;
-	SpinLockAcquire(&jdg_http_slot->mutex);
-	wake = jdg_http_slot->wake;
-	if (jdg_ntransfers < jdg_http_slot->max_tasks)
-		jdg_http_slot->wake = false;
-	SpinLockRelease(&jdg_http_slot->mutex);
-	if (!wake || jdg_ntransfers == jdg_http_slot->max_tasks)
+	if (!begin_claim())
 		return;
 	if (jdg_requests_begin())
 		wake_myself();
+	if (jdg_ntransfers == 0)
+		become_idle();
 }
 
 /* Is there something to do without waiting? */
@@ -466,6 +496,7 @@ process_main(unsigned long arg, const JdgHttpLibrary *library)
 	if (sigsetjmp(local_sigjmp_buf, 1) != 0)
 		recover_from_error();
 	PG_exception_stack = &local_sigjmp_buf;
+	pg_atomic_write_u32(&db->http_lacks, JDG_HTTP_LACKS_NOTHING);
 	work_until_done();
 	pg_atomic_write_u32(&db->http_left, 1);
 	proc_exit(0);

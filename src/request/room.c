@@ -46,11 +46,12 @@ memory(void)
 static int64
 bytes_of(const JdgTransfer *t)
 {
+	const JdgHttpTransfer *request = t->own ? t->own : &t->http;
 	int64		response = (int64) t->http.answer_size;
 
-	if (t->http.max_answer > BIG)
-		response = Max(response, (int64) t->http.max_answer);
-	return Min((int64) t->http.body_size + response, memory() / 2);
+	if (request->max_answer > BIG)
+		response = Max(response, (int64) request->max_answer);
+	return Min((int64) request->body_size + response, memory() / 2);
 }
 
 /* Do so many bytes more of a role fit? */
@@ -73,6 +74,21 @@ fits(Oid owner, int64 bytes, JdgTransfer *const *batch, int n)
 	return left >= 0 && (own == 0 || own + bytes <= left);
 }
 
+/* A role has a request of so many bytes that does not fit. */
+static void
+refuse(Oid owner, int64 bytes)
+{
+	int			i = 0;
+
+	while (i < nrefused && refused[i].owner != owner)
+		i++;
+	if (i == REFUSED_MAX)
+		i = nrefused = 0;
+	refused[i].owner = owner;
+	refused[i].bytes = bytes;
+	nrefused = Max(nrefused, i + 1);
+}
+
 bool
 jdg_room_fits(const JdgTransfer *t, JdgTransfer *const *batch, int n)
 {
@@ -80,10 +96,7 @@ jdg_room_fits(const JdgTransfer *t, JdgTransfer *const *batch, int n)
 
 	if (fits(t->owner, bytes, batch, n))
 		return true;
-	if (nrefused == REFUSED_MAX)
-		nrefused = 0;
-	refused[nrefused].owner = t->owner;
-	refused[nrefused++].bytes = bytes;
+	refuse(t->owner, bytes);
 	return false;
 }
 

@@ -57,10 +57,9 @@ check_started(JdgDb *db)
 	/* the slot may have become another database's since */
 	if (jdg_slots[slotno].dboid == db->dboid &&
 		jdg_slot_is_starting(&jdg_slots[slotno]))
-	{
 		jdg_slot_clear_all(&jdg_slots[slotno]);
+	if (pg_atomic_read_u32(&db->http_left) == 0)
 		lacks(db, JDG_HTTP_LACKS_START);
-	}
 	pfree(handle);
 	handle = NULL;
 }
@@ -176,11 +175,7 @@ jdg_http_process_ensure(JdgDb *db, uint32 why)
 	}
 	clear_unstarted(db->dboid);
 	if (jdg_http_notify(db->dboid))
-	{
-		if (jdg_http_runs(db->dboid))
-			lacks(db, JDG_HTTP_LACKS_NOTHING);
 		return DT_NOEND;
-	}
 	if (pg_atomic_exchange_u32(&db->http_left, 0) != 0)
 		not_before = DT_NOBEGIN;
 	if (!jdg_pause_is_over(not_before, AGAIN_US, now))

@@ -145,9 +145,6 @@ extern JdgTransfer *jdg_transfer_make(const JdgTask *task, TimestampTz now);
 /* sets method, URL, headers and body of the library's part */
 extern void jdg_transfer_set_request(JdgTransfer *t, const JdgRequest *r);
 
-/* A transfer that has not begun is not sent: the task is due again later. */
-extern void jdg_transfer_postpone(JdgTransfer *t, int64 us);
-
 /* --- room.c ---------------------------------------------------------------- */
 
 /* how many requests more a role may have under way */

@@ -152,24 +152,15 @@ jdg_gates_are_open(const JdgPlaces *places)
 	return open;
 }
 
-int64
-jdg_gates_probe_time(const JdgPlaces *places)
+bool
+jdg_gates_are_probing(const JdgPlaces *places)
 {
-	int64		time = 0;
-
 	for (int i = 0; i < JDG_LIMITS_MAX; i++)
 	{
-		JdgGate    *g = gate_of(places, i);
-
-		if (g == NULL || places->call[i].ticket < 0)
-			continue;
-		SpinLockAcquire(&g->mutex);
-		if (g->guarded &&
-			(time == 0 || g->options.open_for_us < time))
-			time = g->options.open_for_us;
-		SpinLockRelease(&g->mutex);
+		if (gate_of(places, i) != NULL && places->call[i].ticket >= 0)
+			return true;
 	}
-	return time;
+	return false;
 }
 
 void

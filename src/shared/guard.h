@@ -44,11 +44,8 @@ extern int64 jdg_gates_slow(JdgPlaces *places, int64 us, bool *opened);
  */
 extern bool jdg_gates_are_open(const JdgPlaces *places);
 
-/*
- * The time that a call may take at most because it probes: open_for of a
- * half-open breaker; 0: no bound.
- */
-extern int64 jdg_gates_probe_time(const JdgPlaces *places);
+/* does the call probe a half-open breaker? */
+extern bool jdg_gates_are_probing(const JdgPlaces *places);
 
 /*
  * Lets nothing through until some time, or longer if it is held already; the

@@ -58,8 +58,7 @@ jdg_http_runs(Oid dboid)
 static bool
 is_idle(const JdgSlot *slot)
 {
-	return slot->state != JDG_SLOT_FREE && slot->latch != NULL &&
-		!slot->leave && !slot->wake && slot->ntasks == 0;
+	return slot->state == JDG_SLOT_IDLE && !slot->leave && !slot->wake;
 }
 
 /* The slot that has been idle for longest, not of this database; or NULL. */
@@ -110,6 +109,22 @@ jdg_http_want_slot(JdgDb *db)
 	pg_atomic_write_u32(&db->http_wanted, 1);
 	pg_memory_barrier();
 	(void) jdg_http_ask_idle_to_leave(db->dboid);
+}
+
+bool
+jdg_http_slot_is_wanted(Oid not_dboid)
+{
+	bool		wanted = false;
+
+	pg_memory_barrier();
+	for (int i = 0; i < jdg_max_databases && !wanted; i++)
+	{
+		JdgDb	   *db = &jdg_dbs[i];
+
+		wanted = db->state == JDG_DB_ACTIVE && db->dboid != not_dboid &&
+			pg_atomic_read_u32(&db->http_wanted) != 0;
+	}
+	return wanted;
 }
 
 void

@@ -38,6 +38,9 @@ extern bool jdg_http_ask_idle_to_leave(Oid not_dboid);
  */
 extern void jdg_http_want_slot(JdgDb *db);
 
+/* does a database lack a slot, other than this one? */
+extern bool jdg_http_slot_is_wanted(Oid not_dboid);
+
 /* a slot is free: wakes the schedulers that lack one */
 extern void jdg_http_offer_slot(void);
 

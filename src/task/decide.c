@@ -55,7 +55,7 @@ decide_crashed(JdgTask *t, const JdgOutcome *o, JdgDecision *d)
 	d->error_code = "WORKER_CRASHED";
 	t->attempt++;
 	t->crashes++;
-	t->isolate = true;
+	t->isolate = t->transaction != JDG_XACT_HTTP;
 	if (t->crashes >= jdg_max_crashes ||
 		!is_tried_again(t, JDG_ERRCODE_WORKER_CRASHED, 0))
 	{

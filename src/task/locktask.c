@@ -34,6 +34,8 @@
 
 /* attempts at a task that is being committed, one each ms */
 #define COMMIT_TRIES 500
+/* and at a request that is being claimed, whose process waits for no lock */
+#define CLAIM_TRIES 10000
 
 /*
  * Another transaction has locked a task's row.  Waiting on the row itself
@@ -101,6 +103,8 @@ JdgHold
 jdg_task_stop(int64 task_id, JdgCancelKind kind, Oid by, JdgTask *task,
 			  MemoryContext mcxt)
 {
+	JdgTaskPhase phase;
+
 	Assert(jdg_is_bookkeeping());
 	for (int tries = 0;; tries++)
 	{
@@ -109,7 +113,8 @@ jdg_task_stop(int64 task_id, JdgCancelKind kind, Oid by, JdgTask *task,
 		if (hold != JDG_HOLD_RUNNING ||
 			jdg_slot_cancel_task(MyDatabaseId, task_id, kind, by))
 			return hold;
-		if (tries >= COMMIT_TRIES)
+		if (tries >= (jdg_slot_find_task(MyDatabaseId, task_id, &phase) &&
+					  phase == JDG_TASK_CLAIMED ? CLAIM_TRIES : COMMIT_TRIES))
 			return JDG_HOLD_GONE;
 		(void) WaitLatch(MyLatch,
 						 WL_LATCH_SET | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH,

@@ -177,6 +177,11 @@ $id = request('/ok', '', '{"when_open": "fail"}');
 is(ends($id, $code), 'failed:CIRCUIT_OPEN', 'a task that is not to wait for it fails');
 sql(q{SELECT force_breaker('local', 'auto')});
 is(ends($other, 'status'), 'completed', 'until that is undone');
+sql(q{SELECT force_breaker('local', 'closed')});
+@ids = map { request('/status/500', '') } 1 .. 2;
+ends($_, 'status') foreach @ids;
+is(ends(request('/after/1', ''), $code), 'completed:200', 'a service that takes longer than the breaker is open closes it, too');
+is(sql(q{SELECT state FROM breakers WHERE name = 'local'}), 'closed', 'by that answer');
 $node->safe_psql('postgres', q{ALTER SERVER local OPTIONS (DROP breaker_consecutive, DROP breaker_open_for, DROP breaker_half_open)});
 
 # an endpoint with a health_path is asked before it gets a task
@@ -188,7 +193,7 @@ $other = asked('/status/201');
 is(ends($other, q{status || ':' || attempt}), 'completed:1', 'a task waits until its health_path answers');
 my @seen = grep { $_->{path} =~ m{^/(?:fail/2$|status/(?:500|201))} } $server->requests;
 is(join(' ', map { $_->{path} . ($_->{key} eq 'health' ? '' : '*') } @seen[ -4 .. -1 ]), '/fail/2 /fail/2 /fail/2 /status/201*', 'and is sent then, once');
-$node->safe_psql('postgres', q{ALTER SERVER asked OPTIONS (SET health_path '/hang')});
+$node->safe_psql('postgres', q{ALTER SERVER asked OPTIONS (SET health_path '/hang', ADD timeout '200 ms')});
 sql(q{SELECT force_breaker('asked', 'closed')});
 ends(asked('/status/500'), 'status');
 $other = asked('/status/201');

@@ -72,6 +72,7 @@ sub faults
 # point, action, attempts that are lost
 my @points = (
 	[ 'http-started', 'kill9', 0 ], [ 'http-started', 'error', 0 ], [ 'http-started', 'sigterm', 0 ],
+	[ 'http-made', 'kill9', 1 ], [ 'http-made', 'error', 0 ],
 	[ 'http-before-mark', 'kill9', 0 ], [ 'http-before-mark', 'error', 0 ],
 	[ 'http-marked', 'kill9', 1 ], [ 'http-marked', 'sigterm', 0 ], [ 'http-marked', 'error', 1 ],
 	[ 'http-before-settle', 'kill9', 1 ], [ 'http-before-settle', 'error', 0 ],
