@@ -49,6 +49,8 @@ static const char *const types[] = {
 	[JDG_SUBSCRIPTION_BLOCKED] = "subscription.blocked",
 	[JDG_SUBSCRIPTION_LOST] = "subscription.lost",
 	[JDG_SUBSCRIPTION_CAUGHT_UP] = "subscription.caught_up",
+	[JDG_ENDPOINT_OPENED] = "endpoint.opened",
+	[JDG_ENDPOINT_CLOSED] = "endpoint.closed",
 };
 
 StaticAssertDecl(lengthof(types) == JDG_HAPPENINGS, "types of happenings");

@@ -225,9 +225,11 @@ jdg_requests_finish(void)
 	}
 	if (n > 0)
 		jdg_settle(tasks, outcomes, n, NULL);
+	jdg_endpoint_publish_changes();
 	JDG_FAULT("http-before-settle");
 	jdg_work_end();
 	JDG_FAULT("http-settled");
+	jdg_endpoint_changes_published();
 	nsettling = 0;
 	failed_alone = 0;
 	alone = Max(alone - 1, 0);

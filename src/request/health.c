@@ -97,13 +97,17 @@ tell_end(int i)
 {
 	JdgTransfer *t = jdg_transfers[i];
 	JdgSlotTask *st = &jdg_http_slot->task[i];
+	bool		probing;
 	bool		opened;
 
 	if (t->told)
 		return false;
 	t->told = true;
+	probing = jdg_gates_are_probing(&st->places);
 	opened = jdg_gates_ended(&st->places, end_of(t),
 							 t->ended_at - t->started_at);
+	if (opened || probing)
+		jdg_endpoint_changed(t);
 	if (opened)
 		fail_waiting(&st->places);
 	return opened;
@@ -126,7 +130,10 @@ tell_slow(int i, bool *opened)
 		return -1;
 	at = jdg_gates_slow(&st->places, Max(us, 1), &now);
 	if (now)
+	{
+		jdg_endpoint_changed(t);
 		fail_waiting(&st->places);
+	}
 	*opened |= now;
 	return at == 0 ? -1 : (long) (Max(at - us, 0) / 1000 + 1);
 }

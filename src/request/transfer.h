@@ -157,6 +157,18 @@ extern int	jdg_room_places(Oid owner);
 extern bool jdg_room_fits(const JdgTransfer *t, JdgTransfer *const *batch,
 						  int n);
 
+/* --- changes.c ------------------------------------------------------------- */
+
+/*
+ * The breaker of this transfer's endpoint may have opened or closed: logs it, and
+ * keeps its event.  Outside a transaction.
+ */
+extern void jdg_endpoint_changed(const JdgTransfer *t);
+
+/* publishes these events, in a transaction; and it has committed */
+extern void jdg_endpoint_publish_changes(void);
+extern void jdg_endpoint_changes_published(void);
+
 /* --- remember.c ------------------------------------------------------------ */
 
 /* the attempt of a transfer has ended so; in the transaction that settles it */

@@ -163,6 +163,8 @@ ends($other, 'status');
 
 $node->safe_psql('postgres', q{ALTER SERVER local OPTIONS (SET breaker 'on', ADD breaker_consecutive '3', ADD breaker_open_for '500 ms', ADD breaker_half_open '1')});
 is(ends(request('/ok', '', '{"when_open": "fail"}'), 'status'), 'completed', 'a task that is not to wait is sent while it is closed');
+my $opened = log_offset($node);
+sql(q{SELECT subscribe('changes', '{endpoint.*}', 'SELECT 1', topics => '{jadugar}')});
 my @ids = map { request('/status/500', '') } 1 .. 2;
 ends($_, 'status') foreach @ids;
 $other = request('/ok', '');
@@ -170,6 +172,10 @@ is(sql("SELECT waiting_for FROM tasks WHERE task_id = $other"), 'circuit_open', 
 is(sql(q{SELECT state FROM breakers WHERE name = 'local'}), 'open', 'which the view shows');
 is(ends($other, q{status || ':' || attempt}), 'completed:1', 'a task that has waited was charged nothing');
 is(sql(q{SELECT state FROM breakers WHERE name = 'local'}), 'closed', 'its success closes the breaker');
+like(sql(q{SELECT string_agg(type || ' ' || key || ' ' || (data ->> 'endpoint'), ', ' ORDER BY event_id) FROM read_events('{endpoint.*}', '{jadugar}')}),
+	qr/^endpoint.opened local local,.* endpoint.closed local local$/, 'both are events');
+like(slurp_file($node->logfile, $opened), qr/the circuit breaker of endpoint "local" has opened.*the circuit breaker of endpoint "local" has closed/s, 'and in the log');
+sql(q{SELECT unsubscribe('changes')});
 sql(q{SELECT force_breaker('local', 'open', reason => 'maintenance')});
 $other = request('/ok', '');
 is(sql("SELECT waiting_for FROM tasks WHERE task_id = $other"), 'circuit_open', 'a breaker can be forced open');
