@@ -10,7 +10,8 @@
  * so the lock of a run is not needed either.
  *
  * If a transaction fails, the ends stay in memory and are settled again, one in
- * a transaction.  So an end that cannot be settled does not hold up others.
+ * a transaction.  So an end that cannot be settled does not hold up others.  If
+ * that is not the server's state, it becomes a failure with that error at last.
  *
  *-------------------------------------------------------------------------
  */
@@ -159,8 +160,41 @@ ask_again(void)
 	SpinLockRelease(&jdg_http_slot->mutex);
 }
 
+/*
+ * Does an error come from the state of the server, and not from what is to be
+ * written?
+ */
+static bool
+may_pass(int sqlerrcode)
+{
+	switch (ERRCODE_TO_CATEGORY(sqlerrcode))
+	{
+		case ERRCODE_INVALID_TRANSACTION_STATE:
+		case ERRCODE_TRANSACTION_ROLLBACK:
+		case ERRCODE_INSUFFICIENT_RESOURCES:
+		case ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE:
+		case ERRCODE_OPERATOR_INTERVENTION:
+		case ERRCODE_SYSTEM_ERROR:
+			return true;
+	}
+	return false;
+}
+
+/* An end could not be settled alone because of this error. */
+static void
+set_refused(JdgTransfer *t, const ErrorData *error)
+{
+	if (may_pass(error->sqlerrcode))
+		return;
+	if (t->refusal != NULL)
+		pfree(t->refusal);
+	t->refusal = MemoryContextStrdup(t->mcxt, jdg_excerpt(error->message));
+	t->refusal_code = error->sqlerrcode;
+	t->refusals++;
+}
+
 bool
-jdg_requests_finish_failed(void)
+jdg_requests_finish_failed(const ErrorData *error)
 {
 	JdgTransfer *t = nsettling == 1 ? settling[0] : NULL;
 
@@ -174,7 +208,10 @@ jdg_requests_finish_failed(void)
 		t->settle_at = jdg_steady_ms() +
 			Min(FAILED_MS << Min(t->failures, 6), FAILED_MS_MAX);
 		t->failures++;
-		failed_alone++;
+		/* one that even its error cannot be settled of holds up no other */
+		if (t->refusals < JDG_REFUSALS_MAX)
+			failed_alone++;
+		set_refused(t, error);
 	}
 	nsettling = 0;
 	return failed_alone < FAILED_ALL;

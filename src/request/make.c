@@ -254,6 +254,7 @@ jdg_transfer_make(const JdgTask *task, TimestampTz now)
 	t->owner = task->owner;
 	t->suspect = task->crashes > 0;
 	t->started_at = now;
+	t->begun = jdg_steady_ms();
 	/* its handler has another endpoint now: it goes there, uncharged */
 	if (jdg_target_endpoint(task) != task->endpoint_id)
 	{

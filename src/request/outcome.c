@@ -17,6 +17,7 @@
 #include "miscadmin.h"
 
 #include "base/errors.h"
+#include "base/json.h"
 #include "request/outcome.h"
 #include "request/response.h"
 
@@ -116,7 +117,7 @@ jdg_transfer_response(const JdgTransfer *t, JdgResponse *resp)
 	resp->body_len = t->http.answer_size;
 	resp->truncated = t->http.truncated;
 	resp->size = t->http.answer_size;
-	resp->us = t->ended_at - t->started_at;
+	resp->us = t->took * 1000;
 }
 
 static void
@@ -181,6 +182,27 @@ jdg_transfer_call_end(const JdgTransfer *t, JdgCallEnd *end)
 	return true;
 }
 
+/* Its end cannot be settled: the error takes the place of what came back. */
+static void
+set_refused(const JdgTransfer *t, JdgOutcome *o)
+{
+	JsonbParseState *st;
+
+	o->end = JDG_END_FAILED;
+	o->no_retry = true;
+	o->sqlerrcode = t->refusal_code;
+	jdg_json_begin(&st);
+	jdg_json_text(&st, "code", jdg_error_name(t->refusal_code));
+	jdg_json_text(&st, "sqlstate", unpack_sql_state(t->refusal_code));
+	jdg_json_text(&st, "message", t->refusal);
+	jdg_json_text(&st, "detail", "The end of the request could not be written.");
+	jdg_json_text(&st, "kind", "not_kept");
+	if (t->http.status > 0)
+		jdg_json_int64(&st, "status", t->http.status);
+	jdg_json_bool(&st, "sent", is_sent(t));
+	o->error = jdg_json_finish(&st);
+}
+
 /* Sets how the transfer itself ended; false: it is to be given back. */
 static bool
 set_end(const JdgTransfer *t, const JdgTask *task, const JdgSlotTask *st,
@@ -208,7 +230,9 @@ jdg_transfer_outcome(const JdgTransfer *t, const JdgTask *task,
 	init(t, o);
 	if (t->unsent != NULL)
 		*o = *t->unsent;
-	ended = t->unsent != NULL || set_end(t, task, st, o);
+	if (t->unsent == NULL && t->refusals >= JDG_REFUSALS_MAX)
+		set_refused(t, o);
+	ended = t->unsent != NULL || o->error != NULL || set_end(t, task, st, o);
 	if (st->cancel == JDG_CANCEL_NONE)
 		return ended;
 	/* the request came after the end: it must not go on */

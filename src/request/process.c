@@ -145,6 +145,7 @@ turn(void)
 		list = list->next;
 		t->ended = true;
 		t->ended_at = jdg_now();
+		t->took = jdg_steady_ms() - t->begun;
 		/* for want of memory or descriptors: not the service's fault */
 		if (t->http.end == JDG_HTTP_LOCAL)
 			claim_at = jdg_steady_ms() + FAILED_MS;
@@ -416,6 +417,7 @@ recover_from_error(void)
 	static int	in_a_row = 0;
 	static int64 last = -1;
 	int64		now = jdg_steady_ms();
+	ErrorData  *error;
 	bool		gone;
 	bool		one;
 
@@ -424,9 +426,9 @@ recover_from_error(void)
 	gone = geterrcode() == JDG_ERRCODE_NOT_INSTALLED;
 	if (!gone)
 		EmitErrorReport();
-	(void) jdg_abort_xact(round_context);
+	error = jdg_abort_xact(round_context);
 	jdg_requests_begin_failed();
-	one = jdg_requests_finish_failed();
+	one = jdg_requests_finish_failed(error);
 	pgstat_report_stat(true);
 	RESUME_INTERRUPTS();
 	if (gone)

@@ -44,6 +44,8 @@ typedef struct JdgTransfer
 	int			attempt;
 	Oid			owner;			/* of the task */
 	TimestampTz started_at;		/* as in the row */
+	int64		begun;			/* steady ms */
+	int64		took;			/* from then to its end, in ms */
 	int64		deadline;		/* steady ms */
 	bool		hasty;			/* it has less time than it takes to connect */
 	bool		suspect;		/* it was under way when this process crashed */
@@ -63,6 +65,10 @@ typedef struct JdgTransfer
 	TimestampTz ended_at;
 	int64		settle_at;		/* steady ms: its end is not settled before */
 	int			failures;		/* attempts to settle it alone that failed */
+	int			refusals;		/* of these, not for want of something that
+								 * the server may have again */
+	int			refusal_code;	/* SQLSTATE and message of the last one */
+	char	   *refusal;
 } JdgTransfer;
 
 /* the library, once the process has started */
@@ -103,6 +109,9 @@ extern void jdg_requests_left(JdgDb *db);
 
 /* the response of a transfer that was answered */
 extern void jdg_transfer_response(const JdgTransfer *t, JdgResponse *resp);
+
+/* so many refusals, and its end is settled as an error in place of its result */
+#define JDG_REFUSALS_MAX 8
 
 /* how one that was not answered has ended; false: it says nothing */
 extern bool jdg_transfer_call_end(const JdgTransfer *t, JdgCallEnd *end);
@@ -201,10 +210,10 @@ extern int64 jdg_requests_finish_at(void);
 extern void jdg_requests_finish(void);
 
 /*
- * After an error in it, and the abort: the ends are tried again one by one.
+ * After this error in it, and the abort: the ends are tried again one by one.
  * Returns whether the error may be that of one of them alone, which then has to
  * wait, and the others have not.
  */
-extern bool jdg_requests_finish_failed(void);
+extern bool jdg_requests_finish_failed(const ErrorData *error);
 
 #endif							/* JDG_REQUEST_TRANSFER_H */

@@ -55,7 +55,7 @@ sub faults
 		$seen{$id}{ $r->{key} } = 1;
 		$last{$id} = $r->{time};
 	}
-	foreach my $row (split /\n/, sql(q{SELECT task_id || ' ' || status || ' ' || extract(epoch FROM finished_at) FROM history WHERE final}))
+	foreach my $row (split /\n/, sql(q{SELECT task_id || ' ' || status || ' ' || extract(epoch FROM finished_at) FROM history WHERE final AND error ->> 'kind' IS DISTINCT FROM 'not_kept'}))
 	{
 		my ($id, $status, $at) = split / /, $row;
 
@@ -128,6 +128,17 @@ is(sql("SELECT status FROM tasks WHERE task_id = $id"), 'running', 'it waits');
 sql('DROP TRIGGER refuse ON jadugar_internal.task');
 ok(poll($node, "SELECT count(*) FROM jadugar.tasks WHERE task_id = $id", '0'), 'until it can be settled');
 is(sql("SELECT string_agg(status, ' ' ORDER BY attempt) FROM history WHERE task_id = $id"), 'failed completed', 'as it ended');
+
+# one that is refused again and again becomes an error, instead of its result
+sql(q{CREATE SEQUENCE public.refusals;
+	CREATE FUNCTION public.refuse_8() RETURNS trigger LANGUAGE plpgsql AS $$BEGIN IF nextval('public.refusals') <= 8 THEN RAISE 'refused'; END IF; RETURN OLD; END$$;
+	CREATE TRIGGER refuse BEFORE DELETE ON jadugar_internal.task FOR EACH ROW
+		WHEN (OLD.payload ->> 'path' = '/size/7') EXECUTE FUNCTION public.refuse_8()});
+$id = sql(q{SELECT enqueue('http', '{"endpoint": "local", "path": "/size/7"}')});
+ok(poll($node, "SELECT count(*) FROM jadugar.tasks WHERE task_id = $id", '0'), 'an end that is refused again and again is settled');
+is(sql("SELECT concat_ws(' ', status, error ->> 'message', error ->> 'kind', error ->> 'status', result) FROM history WHERE task_id = $id"),
+	'failed refused not_kept 200', 'as an error');
+sql('DROP TRIGGER refuse ON jadugar_internal.task');
 
 # --- kills under load -------------------------------------------------------------------
 
