@@ -77,6 +77,26 @@ raise_descriptors(void)
 	(void) setrlimit(RLIMIT_NOFILE, &r);
 }
 
+/*
+ * The environment of the server decides nothing about requests: options of
+ * endpoints do.  SSLKEYLOGFILE would write the keys of all connections to a
+ * file, and a "no_proxy" let requests pass by the proxy of their endpoint, which
+ * checks their addresses.  SSL_CERT_FILE and SSL_CERT_DIR, which are OpenSSL's
+ * own, stay: they name the certificates that the machine trusts.
+ */
+static void
+clear_environment(void)
+{
+	static const char *const names[] = {
+		"SSLKEYLOGFILE", "CURL_SSL_BACKEND", "NETRC",
+		"http_proxy", "https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY",
+		"no_proxy", "NO_PROXY"
+	};
+
+	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
+		(void) unsetenv(names[i]);
+}
+
 static const char *
 start(void)
 {
@@ -86,6 +106,7 @@ start(void)
 
 	block_signals(&old);
 	raise_descriptors();
+	clear_environment();
 	/* threads that resolve names would each bring an arena */
 	(void) mallopt(M_ARENA_MAX, 2);
 	v = curl_version_info(CURLVERSION_NOW);

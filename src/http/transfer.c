@@ -21,7 +21,7 @@
 
 #include "http.h"
 
-/* bounds of the headers of an answer */
+/* bytes of the headers of an answer that are kept; the others are left out */
 #define HEAD_MAX (64 * 1024)
 
 /* bytes of a body that are read and not kept */
@@ -62,11 +62,15 @@ on_header(char *line, size_t one, size_t n, void *arg)
 	(void) one;
 	if (t->answer_size > 0 || t->truncated)
 		return n;				/* a trailer */
+	/* after the answer of a proxy, or an interim one, comes another */
 	if (n > 5 && strncasecmp(line, "HTTP/", 5) == 0)
-		t->head_size = 0;
+		t->head_size = t->head_ended = 0;
+	if (t->head_ended)
+		return n;				/* a trailer of an empty body */
+	t->head_ended = line[0] == '\r' || line[0] == '\n';
 	t->phase = JDG_HTTP_ANSWERING;
 	if (t->head_size + n > HEAD_MAX)
-		return 0;
+		return n;
 	if (!append(&t->head, &t->head_size, &t->head_room, line, n))
 	{
 		t->local_error = ENOMEM;
@@ -192,21 +196,37 @@ on_send(void *arg, char *remote, char *local, int remote_port, int local_port)
 }
 
 static bool
+add_line(struct curl_slist **list, const char *line)
+{
+	struct curl_slist *more = curl_slist_append(*list, line);
+
+	if (more != NULL)
+		*list = more;
+	return more != NULL;
+}
+
+static bool
 make_list(JdgHttpTransfer *t)
 {
-	/* an empty value: libcurl does not send the header that it would add */
-	struct curl_slist *list = curl_slist_append(NULL, "Expect:");
+	struct curl_slist *list = NULL;
 
-	for (int i = 0; i < t->nheaders && list != NULL; i++)
-	{
-		struct curl_slist *more = curl_slist_append(list, t->headers[i]);
+	/* empty values: libcurl does not send what it would add */
+	bool		ok = add_line(&list, "Expect:") && add_line(&list, "Content-Type:");
 
-		if (more == NULL)
-			curl_slist_free_all(list);
-		list = more;
-	}
-	t->list = list;
-	return list != NULL;
+	for (int i = 0; i < t->nheaders && ok; i++)
+		ok = add_line(&list, t->headers[i]);
+	if (!ok)
+		curl_slist_free_all(list);
+	t->list = ok ? list : NULL;
+	return ok;
+}
+
+/* Does the method say that a body is meant, so that its size is sent, if 0? */
+static bool
+has_content(const JdgHttpTransfer *t)
+{
+	return t->body != NULL || strcmp(t->method, "POST") == 0 ||
+		strcmp(t->method, "PUT") == 0 || strcmp(t->method, "PATCH") == 0;
 }
 
 static void
@@ -217,9 +237,9 @@ set_method(CURL *e, const JdgHttpTransfer *t)
 		curl_easy_setopt(e, CURLOPT_NOBODY, 1L);
 		return;
 	}
-	if (t->body != NULL)
+	if (has_content(t))
 	{
-		curl_easy_setopt(e, CURLOPT_POSTFIELDS, t->body);
+		curl_easy_setopt(e, CURLOPT_POSTFIELDS, t->body ? t->body : "");
 		curl_easy_setopt(e, CURLOPT_POSTFIELDSIZE_LARGE,
 						 (curl_off_t) t->body_size);
 	}
@@ -261,6 +281,7 @@ set_connection(CURL *e, JdgHttpTransfer *t)
 	curl_easy_setopt(e, CURLOPT_FOLLOWLOCATION, 0L);
 	/* an empty one also turns off those of the environment */
 	curl_easy_setopt(e, CURLOPT_PROXY, t->proxy ? t->proxy : "");
+	curl_easy_setopt(e, CURLOPT_NOPROXY, "");
 	curl_easy_setopt(e, CURLOPT_NOSIGNAL, 1L);
 	curl_easy_setopt(e, CURLOPT_QUICK_EXIT, 1L);
 	curl_easy_setopt(e, CURLOPT_CONNECTTIMEOUT_MS, t->connect_timeout);
@@ -307,6 +328,7 @@ jdg_transfer_begin(JdgHttpTransfer *t)
 	t->end = JDG_HTTP_NOT_ENDED;
 	t->sent_here = t->died = 0;
 	t->head_size = t->answer_size = t->skipped = 0;
+	t->head_ended = 0;
 	t->truncated = t->refused = t->opened = t->local_error = t->status = 0;
 	t->message[0] = '\0';
 	t->socket = -1;
@@ -358,7 +380,6 @@ end_of_code(const JdgHttpTransfer *t, CURLcode code)
 		case CURLE_UNSUPPORTED_PROTOCOL:
 		case CURLE_WEIRD_SERVER_REPLY:
 		case CURLE_WRITE_ERROR:
-		case CURLE_BAD_CONTENT_ENCODING:
 			return JDG_HTTP_PROTOCOL;
 		default:
 			return t->phase == JDG_HTTP_UNSENT ?
@@ -381,6 +402,9 @@ jdg_transfer_end(JdgHttpTransfer *t, CURLcode code)
 	jdg_transfer_leave_socket(t);
 	if (t->end == JDG_HTTP_STALE)
 		return;
+	/* the status is there; of a body that cannot be decoded what could be */
+	if (code == CURLE_BAD_CONTENT_ENCODING && status > 0)
+		t->truncated = 1;
 	if (code == CURLE_OK || (t->truncated && status > 0 && !t->local_error))
 		t->end = JDG_HTTP_ANSWERED;
 	else if (t->local_error && t->phase == JDG_HTTP_UNSENT)

@@ -22,7 +22,7 @@
 #include <sys/socket.h>
 
 #define JADUGAR_HTTP_VARIABLE "jadugar_http"
-#define JADUGAR_HTTP_ABI 1
+#define JADUGAR_HTTP_ABI 2
 
 /* how far a transfer has come */
 typedef enum JdgHttpPhase
@@ -41,8 +41,7 @@ typedef enum JdgHttpEnd
 	JDG_HTTP_NO_CONNECTION,
 	JDG_HTTP_NO_TLS,
 	JDG_HTTP_BROKEN,			/* the connection ended before the answer did */
-	JDG_HTTP_PROTOCOL,			/* the answer is not HTTP, or its headers are
-								 * too large */
+	JDG_HTTP_PROTOCOL,			/* the answer is not HTTP */
 	JDG_HTTP_SLOW,				/* slower than low_speed, or it stalled */
 	JDG_HTTP_REFUSED,			/* none of the addresses is allowed */
 	JDG_HTTP_STALE,				/* nothing was sent: the connection that would
@@ -85,7 +84,7 @@ typedef struct JdgHttpTransfer
 	size_t		head_size;
 	char	   *answer;			/* the body, decoded */
 	size_t		answer_size;
-	int			truncated;		/* there was more */
+	int			truncated;		/* there was more, or it cannot be decoded */
 	char		message[256];	/* of libcurl, if it did not end well */
 
 	/* private to the library */
@@ -93,6 +92,7 @@ typedef struct JdgHttpTransfer
 	void	   *list;
 	void	   *pool;
 	size_t		head_room;
+	int			head_ended;		/* by an empty line */
 	size_t		answer_room;
 	size_t		skipped;		/* bytes of the body that were not kept */
 	int			refused;		/* addresses */

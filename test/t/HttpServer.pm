@@ -16,6 +16,8 @@
 #	/to?url=X           302 to that URL
 #	/unasked            200, and a second answer that nobody asked for
 #	/kill?parent=PID    no answer: kills the process that sends requests, of that server
+#	/raw?text=X         these bytes, and the connection ends
+#	/header/N           200 with a header of N bytes
 #	/echo               200 and what it was asked, as JSON
 #
 # Each request is a line of the file "log": method, path, header Idempotency-Key, time.
@@ -186,6 +188,8 @@ sub respond
 	return (answer(302, {}, "Location: $query{url}"), 0, '') if $name eq 'to';
 	return (answer(200, {}) . answer(200, { evil => 1 }), 0, '') if $name eq 'unasked';
 	return ("HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\n\r\n", 0, 'drip') if $name eq 'drip';
+	return ($query{text}, 0, 'close') if $name eq 'raw';
+	return (answer(200, {}, 'X-Large: ' . 'x' x $arg), 0, '') if $name eq 'header';
 	return (answer(200, { method => $method, path => $path, headers => $headers, body => $body }), 0, '')
 	  if $name eq 'echo';
 	return ($failed{ $query{id} // '' }++ < $arg ? answer(503, {}) : answer(200, { ok => 1 }), 0, '')
