@@ -58,6 +58,13 @@ jdg_headers_has(const JdgPayload *p, const char *name)
 	return false;
 }
 
+/* A text of the endpoint or the user mapping as it is sent. */
+static const char *
+utf8(const char *text)
+{
+	return pg_server_to_any(text, (int) strlen(text), PG_UTF8);
+}
+
 /* Is it a line of this header? */
 static bool
 is_line_of(const char *line, const char *name)
@@ -84,8 +91,8 @@ has_line(List *lines, const char *name)
 static List *
 add(List *lines, const char *name, const char *value)
 {
-	/* libcurl would leave out a header without a value */
-	return lappend(lines, value[0] == '\0' ? psprintf("%s;", name) :
+	/* libcurl would leave out a header without a value, or with spaces only */
+	return lappend(lines, value[strspn(value, " \t")] == '\0' ? psprintf("%s;", name) :
 				   psprintf("%s: %s", name, value));
 }
 
@@ -104,7 +111,7 @@ add_endpoints(List *lines, const JdgPayload *p, const JdgEndpoint *e)
 
 	foreach(lc, e->headers)
 	{
-		const char *line = lfirst(lc);
+		const char *line = utf8(lfirst(lc));
 		char	   *name = pnstrdup(line, strcspn(line, ":"));
 		const char *value = line + strlen(name);
 
@@ -120,11 +127,11 @@ static List *
 add_credentials(List *lines, const JdgEndpoint *e, const JdgSecrets *s)
 {
 	if (s->bearer_token)
-		lines = add(lines, "Authorization", psprintf("Bearer %s", s->bearer_token));
+		lines = add(lines, "Authorization", psprintf("Bearer %s", utf8(s->bearer_token)));
 	else if (s->user || s->password)
 	{
-		char	   *both = psprintf("%s:%s", s->user ? s->user : "",
-									s->password ? s->password : "");
+		const char *both = utf8(psprintf("%s:%s", s->user ? s->user : "",
+										 s->password ? s->password : ""));
 		char	   *text = palloc(JDG_BASE64_SIZE(strlen(both)) + 1);
 
 		text[		jdg_base64_encode(both, strlen(both), text)] = '\0';
@@ -132,7 +139,7 @@ add_credentials(List *lines, const JdgEndpoint *e, const JdgSecrets *s)
 		lines = add(lines, "Authorization", psprintf("Basic %s", text));
 	}
 	if (s->api_key)
-		lines = add(lines, e->api_key_header, s->api_key);
+		lines = add(lines, e->api_key_header, utf8(s->api_key));
 	return lines;
 }
 

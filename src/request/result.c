@@ -96,15 +96,25 @@ value_of(const JdgResponse *resp, const JdgLine *first)
 
 		if (!jdg_line_is(&line, name))
 			continue;
-		/* of a cookie the name only: its value is a secret */
-		if (cookie && memchr(line.value, '=', len) != NULL)
-			len = (size_t) ((char *) memchr(line.value, '=', len) - line.value);
+
+		/*
+		 * of a cookie the name only: its value is a secret, as one without
+		 * name
+		 */
+		if (cookie)
+		{
+			const char *end = memchr(line.value, '=', len);
+
+			if (end == NULL)
+				continue;
+			len = (size_t) (end - line.value);
+		}
 		one = jdg_text_of_line(line.value, len);
 		value = value ? psprintf("%s, %s", value, one) : one;
 		if (strlen(value) > HEADER_MAX)
 			return jdg_text_cut(value, HEADER_MAX);
 	}
-	return value;
+	return value ? value : pstrdup("");
 }
 
 Jsonb *
@@ -152,12 +162,15 @@ charset_of(const JdgLine *type)
 	while ((at = strchr(at, ';')) != NULL)
 	{
 		at += 1 + strspn(at + 1, " \t");
-		if (pg_strncasecmp(at, "charset=", 8) == 0)
-		{
-			at += 8 + (at[8] == '"');
-			at[strcspn(at, "\"; \t")] = '\0';
-			return at[0] ? at : NULL;
-		}
+		if (pg_strncasecmp(at, "charset", 7) != 0)
+			continue;
+		at += 7 + strspn(at + 7, " \t");
+		if (*at != '=')
+			continue;
+		at += 1 + strspn(at + 1, " \t");
+		at += *at == '"';
+		at[strcspn(at, "\"; \t")] = '\0';
+		return at[0] ? at : NULL;
 	}
 	return NULL;
 }
@@ -168,7 +181,7 @@ is_json_type(const JdgLine *type)
 {
 	size_t		len = 0;
 
-	while (len < type->value_len && type->value[len] != ';' && type->value[len] != ' ')
+	while (len < type->value_len && strchr("; \t", type->value[len]) == NULL)
 		len++;
 	if (len == 16 && pg_strncasecmp(type->value, "application/json", len) == 0)
 		return true;

@@ -17,8 +17,33 @@
 static int
 encoding_of(const char *charset)
 {
+	/* names that the server has not, or has for something else */
+	static const struct
+	{
+		const char *name;
+		int			encoding;
+	}			names[] = {
+		{"us-ascii", PG_UTF8},
+		{"ascii", PG_UTF8},
+		{"gb2312", PG_EUC_CN},
+		{"cp1250", PG_WIN1250},
+		{"cp1251", PG_WIN1251},
+		{"cp1252", PG_WIN1252},
+		{"cp1253", PG_WIN1253},
+		{"cp1254", PG_WIN1254},
+		{"cp1255", PG_WIN1255},
+		{"cp1256", PG_WIN1256},
+		{"cp1257", PG_WIN1257},
+		{"cp1258", PG_WIN1258},
+	};
+
 	if (charset == NULL)
 		return PG_UTF8;
+	for (int i = 0; i < lengthof(names); i++)
+	{
+		if (pg_strcasecmp(charset, names[i].name) == 0)
+			return names[i].encoding;
+	}
 	return pg_char_to_encoding(charset);
 }
 
