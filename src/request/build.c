@@ -16,6 +16,7 @@
 #include "request/body.h"
 #include "request/check.h"
 #include "request/headers.h"
+#include "request/hide.h"
 #include "request/request.h"
 #include "request/target.h"
 #include "request/template.h"
@@ -76,4 +77,5 @@ jdg_request_build(const JdgTask *task, const JdgEndpoint *e,
 		(strcmp(p.method, "POST") == 0 || strcmp(p.method, "PATCH") == 0);
 	r->fail_when_open = p.fail_when_open;
 	r->redirects = e->redirects;
+	r->hidden = jdg_hide_list(s);
 }

@@ -15,6 +15,7 @@
 
 #include "base/errors.h"
 #include "base/json.h"
+#include "request/hide.h"
 #include "request/response.h"
 #include "request/text.h"
 
@@ -30,16 +31,21 @@ add_code(JsonbParseState **st, int sqlerrcode)
 
 /* The beginning of a body that is text; else NULL. */
 static char *
-body_text(const JdgResponse *resp)
+body_text(const JdgRequest *r, const JdgResponse *resp)
 {
-	size_t		len = Min(resp->body_len, BODY_MAX);
+	/* a secret may begin before the end, and end behind it */
+	size_t		len = Min(resp->body_len, r->hidden ? 2 * BODY_MAX : BODY_MAX);
 	char	   *text;
 
 	if (len == 0)
 		return NULL;
 	text = jdg_text_of_bytes(resp->body, len, NULL,
 							 resp->truncated || len < resp->body_len);
-	return text ? jdg_text_cut(text, BODY_MAX) : NULL;
+
+	if (text == NULL)
+		return NULL;
+	jdg_hide_in_text(r->hidden, text);
+	return jdg_text_cut(text, BODY_MAX);
 }
 
 static const char *
@@ -67,8 +73,8 @@ jdg_response_error(const JdgRequest *r, const JdgEndpoint *e,
 	jdg_json_text(&st, "hint", hint_of_status(e, resp->status));
 	jdg_json_text(&st, "kind", "status");
 	jdg_json_int64(&st, "status", resp->status);
-	jdg_json_text(&st, "body", body_text(resp));
-	jdg_json_jsonb(&st, "headers", jdg_response_headers(e, resp));
+	jdg_json_text(&st, "body", body_text(r, resp));
+	jdg_json_jsonb(&st, "headers", jdg_response_headers(r, e, resp));
 	if (retry_after_us >= 0)
 		jdg_json_int64(&st, "retry_after", (retry_after_us + USECS_PER_SEC - 1) / USECS_PER_SEC);
 	jdg_json_bool(&st, "sent", true);

@@ -63,6 +63,7 @@ typedef struct JdgRequest
 								 * they must not be sent twice */
 	bool		fail_when_open;
 	int			redirects;
+	List	   *hidden;			/* what must not be kept: hide.h */
 } JdgRequest;
 
 /*

@@ -103,7 +103,7 @@ extern Jsonb *jdg_response_result(const JdgTask *task, const JdgRequest *r,
 								  const JdgResponse *resp);
 
 /* the headers that are kept, as an object */
-extern Jsonb *jdg_response_headers(const JdgEndpoint *e,
+extern Jsonb *jdg_response_headers(const JdgRequest *r, const JdgEndpoint *e,
 								   const JdgResponse *resp);
 
 /*

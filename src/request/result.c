@@ -21,6 +21,7 @@
 #include "base/subxact.h"
 #include "blob/blob.h"
 #include "request/encode.h"
+#include "request/hide.h"
 #include "request/response.h"
 #include "request/text.h"
 
@@ -81,7 +82,7 @@ kept_name(const JdgEndpoint *e, const JdgLine *line)
 
 /* Values of one header are put together, as RFC 9110 allows. */
 static char *
-value_of(const JdgResponse *resp, const JdgLine *first)
+value_of(const JdgRequest *r, const JdgResponse *resp, const JdgLine *first)
 {
 	bool		cookie = jdg_line_is(first, "set-cookie");
 	size_t		at = 0;
@@ -91,7 +92,7 @@ value_of(const JdgResponse *resp, const JdgLine *first)
 
 	while (jdg_response_next(resp, &at, &line))
 	{
-		size_t		len = Min(line.value_len, HEADER_MAX);
+		size_t		len = line.value_len;
 		char	   *one;
 
 		if (!jdg_line_is(&line, name))
@@ -110,6 +111,7 @@ value_of(const JdgResponse *resp, const JdgLine *first)
 			len = (size_t) (end - line.value);
 		}
 		one = jdg_text_of_line(line.value, len);
+		jdg_hide_in_text(r->hidden, one);
 		value = value ? psprintf("%s, %s", value, one) : one;
 		if (strlen(value) > HEADER_MAX)
 			return jdg_text_cut(value, HEADER_MAX);
@@ -118,7 +120,8 @@ value_of(const JdgResponse *resp, const JdgLine *first)
 }
 
 Jsonb *
-jdg_response_headers(const JdgEndpoint *e, const JdgResponse *resp)
+jdg_response_headers(const JdgRequest *r, const JdgEndpoint *e,
+					 const JdgResponse *resp)
 {
 	JsonbParseState *st;
 	List	   *seen = NIL;
@@ -141,7 +144,7 @@ jdg_response_headers(const JdgEndpoint *e, const JdgResponse *resp)
 		if (again)
 			continue;
 		seen = lappend(seen, name);
-		value = value_of(resp, &line);
+		value = value_of(r, resp, &line);
 		bytes += strlen(name) + strlen(value);
 		if (bytes > HEADERS_MAX)
 			break;
@@ -274,6 +277,8 @@ keep_text(const JdgRequest *r, const JdgResponse *resp, size_t max, Kept *kept)
 	}
 	if (json && !resp->truncated)
 		kept->json = json_of(text);
+	if (kept->json != NULL)
+		kept->json = jdg_hide_in_json(r->hidden, kept->json);
 	if (kept->json != NULL && VARSIZE(kept->json) <= max &&
 		jdg_json_text_size(kept->json, (int64) max) <= (int64) max)
 	{
@@ -282,6 +287,7 @@ keep_text(const JdgRequest *r, const JdgResponse *resp, size_t max, Kept *kept)
 	}
 	kept->json = NULL;
 	kept->encoding = "text";
+	jdg_hide_in_text(r->hidden, text);
 	kept->truncated |= strlen(text) > max;
 	kept->text = jdg_text_cut(text, max);
 }
@@ -343,7 +349,7 @@ Jsonb *
 jdg_response_result(const JdgTask *task, const JdgRequest *r,
 					const JdgEndpoint *e, const JdgResponse *resp)
 {
-	Jsonb	   *headers = jdg_response_headers(e, resp);
+	Jsonb	   *headers = jdg_response_headers(r, e, resp);
 	size_t		max = Max(resp->body_len * 4, (size_t) r->max_response);
 	Kept		kept = {0};
 	JsonbParseState *st;

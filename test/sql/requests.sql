@@ -72,7 +72,7 @@ SELECT v, pg_temp.request(jsonb_build_object('body', jsonb_build_array(v, repeat
 	substring(pg_temp.refused(jsonb_build_object('body', jsonb_build_array(v, repeat('x', 2043 - octet_length(v::text))))::text) FROM 'at least \d+ bytes') AS refused
 FROM unnest(ARRAY['null', 'true', 'false', '"ü"', '1e500', '-1.50', '"\"\\\b\f\n\r\t\u0001\u000b\u001f/\u007f"', '[]', '{}', '[[], [1], [1, 2]]', '{"\n": {}, "a": {"b": null}, "c": [{}]}']::jsonb[]) v;
 SELECT test.error_of($$SELECT jadugar.enqueue('http', '{"endpoint": "req_pay", "body": 1e131071}')$$);
-SELECT pg_temp.refused(jsonb_build_object('body', (SELECT jsonb_agg('1e131071'::jsonb) FROM generate_series(1, 4000)))::text);
+SELECT test.error_of($$SELECT pg_temp.request(jsonb_build_object('body', (SELECT jsonb_agg('1e131071'::jsonb) FROM generate_series(1, 4000))))$$);
 SELECT p, pg_temp.refused(p) FROM unnest(ARRAY['{"form": {"a": 1e1000}}', '{"query": {"a": [1, 1e1000]}}', '{"headers": {"a": 1e1000}}', '{"path": "/{a}", "params": {"a": 1e1000}}', '{"multipart": [{"name": "a", "text": 1e1000}]}', '{"body_blob": 1e1000}', '{"timeout": 1e1000}']) p;
 
 -- ---------------------------------------------------------------- other keys
@@ -117,6 +117,8 @@ SELECT b, r ->> 'body' AS body, r ->> 'encoding' AS encoding FROM unnest('{"\\x0
 SELECT c, r ->> 'body' AS body, r ->> 'encoding' AS encoding FROM unnest('{iso-8859-1, "\"ISO-8859-1\"", windows-1252, latin1, koi8-r, utf-16, nonsense, ""}'::text[]) c, LATERAL (SELECT pg_temp.response(200, 'Content-Type: text/html; charset=' || c || '; x=y', '\xfc') -> 'result') x (r);
 SELECT p, r ->> 'body' AS body, r ->> 'encoding' AS encoding FROM unnest('{auto,json,text,base64,none}'::text[]) p, LATERAL (SELECT pg_temp.response(200, 'Content-Type: application/json', '[1]', jsonb_build_object('response', p)) -> 'result') x (r);
 SELECT pg_temp.response(200, 'Content-Type: text/plain', '[1]', '{"response": "json"}') -> 'result' ->> 'encoding' AS json, pg_temp.response(200, '', '[1]', '{"method": "HEAD"}') -> 'result' ->> 'encoding' AS head;
+SELECT h, r ->> 'body' AS body, r ->> 'encoding' AS encoding FROM (VALUES ('text/plain; charset=us-ascii', '\x61'::bytea), ('text/plain; charset=ASCII', '\x61'), ('text/plain; charset=gb2312', '\xb0a1'), ('text/plain; charset=cp1252', '\x80'), ('text/plain; charset = "iso-8859-1" ; a=b', '\xfc'), ('text/plain; charsets=x; charset =koi8-r', '\xc1'), (E'application/json\t;charset=utf-8', '[1]')) v (h, b),
+	LATERAL (SELECT pg_temp.response(200, 'Content-Type: ' || h, b) -> 'result') x (r);
 -- cut: within a character, and JSON
 SELECT (pg_temp.response(200, '', '\x41c3', '{}', true) -> 'result') - '{headers,ms,status}'::text[] AS text, (pg_temp.response(200, 'Content-Type: application/json', '[1]', '{}', true) -> 'result') - '{headers,ms,status}'::text[] AS json;
 SELECT p, length(r ->> 'body') AS length, r ->> 'encoding' AS encoding, r ->> 'size' AS size, r ->> 'truncated' AS truncated, pg_column_size(r) <= 65536 AS fits FROM unnest('{auto,text,base64}'::text[]) p, LATERAL (SELECT pg_temp.response(200, 'Content-Type: application/json', convert_to(to_json(repeat('ü', 100000))::text, 'UTF8'), jsonb_build_object('response', p)) -> 'result') x (r);
@@ -130,6 +132,7 @@ SELECT r ->> 'body' AS blob, r ->> 'encoding' AS encoding FROM (SELECT pg_temp.r
 SELECT :'encoding' AS encoding, jadugar.get_blob(blob_id), type, owner FROM jadugar.blobs WHERE blob_id = :blob;
 -- headers
 SELECT jsonb_pretty(pg_temp.response(200, 'HTTP/1.1 200 OK|Content-Type:  text/plain |ETAG: "x"|X-Kept: 1|x-kept: 2|X-Other: no|Set-Cookie: sid=S3CR3T; Path=/|Set-Cookie: b|no header|: none|a b: c|Location: /caf' || chr(233) || E'\t\u0001x|Link:', '') -> 'result' -> 'headers');
+SELECT pg_temp.response(200, 'Set-Cookie: S3CR3T', '') #> '{result,headers}' AS no_name;
 SELECT sum(length(value)) < 16384 AS bounded FROM jsonb_each_text(pg_temp.response(200, (SELECT string_agg('X-Kept: ' || repeat('x', 1000), '|') FROM generate_series(1, 100)), '') -> 'result' -> 'headers');
 
 -- ----------------------------------------------------------------- Retry-After
@@ -145,6 +148,12 @@ SELECT s, h, pg_temp.response(s, h, '') -> 'retry_after' AS retry_after FROM (VA
 SELECT jsonb_pretty((pg_temp.response(503, 'Retry-After: 7|X-Kept: 1', convert_to(repeat('ü', 2000), 'UTF8'), '{"path": "/charges", "query": {"q": "S3CR3T"}, "body": 1}') -> 'error') - 'body'::text) AS error;
 SELECT length(pg_temp.response(500, '', convert_to(repeat('ü', 2000), 'UTF8')) -> 'error' ->> 'body') AS length, pg_temp.response(500, '', '\x00') -> 'error' -> 'body' AS binary;
 SELECT jadugar_internal._response('{"endpoint": "req_hook", "path": "/x"}', 500, '', '')::text !~ 'S3CR3T' AS secret_hidden;
+
+-- what a service repeats is no way to read a secret
+CREATE FUNCTION pg_temp.repeats(status integer, type text, body text) RETURNS jsonb LANGUAGE sql AS $$
+	SELECT coalesce(r -> 'result', r -> 'error') FROM jadugar_internal._response('{"endpoint": "req_hook", "path": "/x"}', status, E'Location: /services/S3CR3T/y?u=%2Fservices%2FS3CR3T%2Fz\nContent-Type: ' || type, convert_to(body, 'UTF8')) r $$;
+SELECT s, t, pg_temp.repeats(s, t, b) #>> '{headers,location}' AS location, pg_temp.repeats(s, t, b) ->> 'body' AS body FROM unnest('{200,302}'::integer[]) s, (VALUES ('text/plain', 'no /services/S3CR3T or services%2FS3CR3T'), ('application/json', '{"/services/S3CR3T": ["a", "x\/services\/S3CR3T", {"n": 1, "b": []}], "c": "/services"}'), ('application/json', '"services/S3CR3T"')) v (t, b);
+SELECT right(pg_temp.repeats(500, 'text/plain', repeat('x', 2040) || '/services/S3CR3T' || repeat('y', 3000)) ->> 'body', 9) AS body;
 
 -- -------------------------------------------------------------------- tasks
 
