@@ -13,6 +13,7 @@
  */
 #include "postgres.h"
 
+#include "lib/stringinfo.h"
 #include "utils/memutils.h"
 
 #include "request/transfer.h"
@@ -75,6 +76,57 @@ resolve(const char *base, const char *ref, size_t len)
 					path == origin ? "/" : "", (int) len, ref);
 }
 
+/* Adds a part of a path or a query, with what no URL has in it encoded. */
+static void
+add_encoded(StringInfo s, const char *part, size_t len)
+{
+	for (size_t i = 0; i < len; i++)
+	{
+		unsigned char c = (unsigned char) part[i];
+
+		if (c >= 0x80 || (c != '\0' && strchr(" \"<>`{|}^", c) != NULL))
+			appendStringInfo(s, "%%%02X", c);
+		else
+			appendStringInfoChar(s, (char) c);
+	}
+}
+
+/*
+ * The URL as browsers read it: without the segments "." and ".." of its path,
+ * see RFC 3986, 5.2.4, and percent-encoded where it has to be.
+ */
+static char *
+normalize(const char *url)
+{
+	size_t		origin = origin_len(url);
+	const char *at = url + origin;
+	const char *end = at + strcspn(at, "?");
+	StringInfoData s;
+
+	initStringInfo(&s);
+	appendBinaryStringInfo(&s, url, (int) origin);
+	while (origin > 0 && at < end)
+	{
+		size_t		len = 1 + strcspn(at + 1, "/?");
+		bool		up = len == 3 && strncmp(at, "/..", 3) == 0;
+		bool		dot = len == 2 && strncmp(at, "/.", 2) == 0;
+
+		if (up)
+		{
+			while (s.len > (int) origin && s.data[--s.len] != '/')
+				;
+			s.data[s.len] = '\0';
+		}
+		else if (!dot)
+			add_encoded(&s, at, len);
+		at += len;
+		if ((up || dot) && at == end)
+			appendStringInfoChar(&s, '/');
+	}
+	add_encoded(&s, at, strlen(at));
+	return s.data;
+}
+
 static bool
 is_same_origin(const JdgUrl *a, const JdgUrl *b)
 {
@@ -106,6 +158,7 @@ jdg_redirect_follow(JdgTransfer *t)
 {
 	MemoryContext old;
 	JdgResponse resp;
+	JdgCallHealth health;
 	JdgUrlFault fault;
 	JdgLine		location;
 	JdgUrl		url;
@@ -117,10 +170,12 @@ jdg_redirect_follow(JdgTransfer *t)
 		return false;
 	old = MemoryContextSwitchTo(t->mcxt);
 	jdg_transfer_response(t, &resp);
-	if (jdg_response_header(&resp, "location", &location))
+	/* a status that the request expects is its answer */
+	if (jdg_response_class(&t->request, &resp, &health) != JDG_CALL_COMPLETED &&
+		jdg_response_header(&resp, "location", &location))
 	{
-		char	   *text = resolve(t->http.url, location.value,
-								   location.value_len);
+		char	   *text = normalize(resolve(t->http.url, location.value,
+											 location.value_len));
 
 		followed = jdg_url_parse(text, strlen(text), &url, &fault) &&
 			is_same_origin(&url, &t->request.target);

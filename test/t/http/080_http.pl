@@ -134,7 +134,11 @@ is(ends(request('/location', ''), q{result ->> 'body'}), '{"ok": true}', 'a redi
 is(ends(request('/to', '', q{{"query": {"url": "/to?url=/location"}}}), q{error ->> 'status'}), '302', 'as often as the option says');
 is(ends(request('/to', '', qq{{"query": {"url": "http://localhost:$server->{port}/ok"}}}), q{error ->> 'status'}), '302', 'one to another host is not');
 is(ends(request('/to', '', q{{"query": {"url": "//169.254.169.254/ok"}}}), q{error ->> 'status'}), '302', 'nor without a scheme');
-is(ends(request('/to', '', q{{"query": {"url": "/x/../ok"}}}), q{error ->> 'status'}), '302', 'nor one that is no valid path');
+is(ends(request('/to', '', q{{"query": {"url": "/x/%2e%2e/ok"}}}), q{error ->> 'status'}), '302', 'nor one that is no valid path');
+is(ends(request('/to', '', qq{{"query": {"url": "$_"}}}), q{result ->> 'body'}), '{"ok": true}', "a redirect to $_ is read as browsers do")
+  foreach '/x/../ok', '../../ok', './x/./y/../../ok', '/ok?a=b c\u00e9';
+is((grep { $_->{path} =~ m{^/ok} } $server->requests)[-1]{path}, '/ok?a=b%20c%C3%A9', 'and encoded as they do');
+is(ends(request('/location', '', '{"expect": ["302"]}'), $code), 'completed:302', 'a redirect that is expected is not followed');
 is(ends(request('/to', '', q{{"query": {"url": "ok"}, "method": "POST", "body": {"a": 1}}}), q{result ->> 'body'}), '{"ok": true}', 'a relative one is');
 is((grep { $_->{path} eq '/ok' } $server->requests)[-1]{method}, 'GET', 'a POST goes on as a GET');
 $node->safe_psql('postgres', q{ALTER SERVER local OPTIONS (DROP redirects)});
