@@ -28,8 +28,12 @@
 #define EVENTS_MAX 256
 #define LOOKS_MAX 8
 
-/* descriptors that the process needs besides, and for each transfer */
-#define DESCRIPTORS 4096
+/*
+ * descriptors that the process needs at most: besides, and for each transfer a
+ * socket, two to resolve its name, and three of its pool
+ */
+#define DESCRIPTORS 1024
+#define DESCRIPTORS_OF_ONE 6
 
 /* streams of one connection with HTTP/2 */
 #define STREAMS_MAX 100L
@@ -67,13 +71,14 @@ now_ms(void)
 /* --- start --------------------------------------------------------------- */
 
 static void
-raise_descriptors(void)
+raise_descriptors(int max_transfers)
 {
+	rlim_t		needed = DESCRIPTORS + DESCRIPTORS_OF_ONE * (rlim_t) max_transfers;
 	struct rlimit r;
 
-	if (getrlimit(RLIMIT_NOFILE, &r) != 0 || r.rlim_cur >= DESCRIPTORS)
+	if (getrlimit(RLIMIT_NOFILE, &r) != 0 || r.rlim_cur >= needed)
 		return;
-	r.rlim_cur = r.rlim_max < DESCRIPTORS ? r.rlim_max : DESCRIPTORS;
+	r.rlim_cur = r.rlim_max < needed ? r.rlim_max : needed;
 	(void) setrlimit(RLIMIT_NOFILE, &r);
 }
 
@@ -98,14 +103,14 @@ clear_environment(void)
 }
 
 static const char *
-start(void)
+start(int max_transfers)
 {
 	curl_version_info_data *v;
 	sigset_t	old;
 	const char *missing = NULL;
 
 	block_signals(&old);
-	raise_descriptors();
+	raise_descriptors(max_transfers);
 	clear_environment();
 	/* threads that resolve names would each bring an arena */
 	(void) mallopt(M_ARENA_MAX, 2);

@@ -111,8 +111,11 @@ typedef struct JdgHttpLibrary
 	unsigned int abi;
 	const char *version;		/* of libcurl */
 
-	/* what libcurl lacks, or NULL; called once, before all others */
-	const char *(*start) (void);
+	/*
+	 * What libcurl lacks for so many transfers at a time, or NULL; called
+	 * once, before all others.
+	 */
+	const char *(*start) (int max_transfers);
 
 	/* becomes readable when turn() has something to do */
 	int			(*descriptor) (void);

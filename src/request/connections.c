@@ -66,6 +66,36 @@ forget(char *text)
 	pfree(text);
 }
 
+static void
+drop(JdgConnections *c)
+{
+	jdg_http->close(c->pool);
+	dlist_delete(&c->node);
+	forget(c->certificate);
+	forget(c->key);
+	pfree(c);
+}
+
+static bool
+is_idle(const JdgConnections *c)
+{
+	return c->in_flight == 0 && c->waiting == 0;
+}
+
+void
+jdg_connections_close_idle(void)
+{
+	dlist_mutable_iter iter;
+
+	dlist_foreach_modify(iter, &all)
+	{
+		JdgConnections *c = dlist_container(JdgConnections, node, iter.cur);
+
+		if (is_idle(c))
+			drop(c);
+	}
+}
+
 /* Those that a transfer may use; NULL: no memory. */
 static JdgConnections *
 get(const JdgTransfer *t)
@@ -86,6 +116,11 @@ get(const JdgTransfer *t)
 	}
 	pool = jdg_http->open(Max(e->max_concurrency, 1));
 	if (pool == NULL)
+	{
+		jdg_connections_close_idle();
+		pool = jdg_http->open(Max(e->max_concurrency, 1));
+	}
+	if (pool == NULL)
 		return NULL;
 	c = MemoryContextAllocZero(TopMemoryContext, sizeof(JdgConnections));
 	c->endpoint_id = e->endpoint_id;
@@ -95,16 +130,6 @@ get(const JdgTransfer *t)
 	c->pool = pool;
 	dlist_push_tail(&all, &c->node);
 	return c;
-}
-
-static void
-drop(JdgConnections *c)
-{
-	jdg_http->close(c->pool);
-	dlist_delete(&c->node);
-	forget(c->certificate);
-	forget(c->key);
-	pfree(c);
 }
 
 /*
@@ -217,7 +242,7 @@ jdg_connections_tend(void)
 		JdgConnections *c = dlist_container(JdgConnections, node, iter.cur);
 		int64		left = c->idle_since + IDLE_MS - now;
 
-		if (c->in_flight > 0 || c->waiting > 0)
+		if (!is_idle(c))
 			continue;
 		if (left <= 0)
 			drop(c);

@@ -148,7 +148,10 @@ turn(void)
 		t->took = jdg_steady_ms() - t->begun;
 		/* for want of memory or descriptors: not the service's fault */
 		if (t->http.end == JDG_HTTP_LOCAL)
+		{
+			jdg_connections_close_idle();
 			claim_at = jdg_steady_ms() + FAILED_MS;
+		}
 		if (t->http.end == JDG_HTTP_STALE && !t->again)
 		{
 			/* nothing was sent: again, on a connection of its own */
@@ -480,7 +483,7 @@ process_main(unsigned long arg, const JdgHttpLibrary *library)
 	jdg_set_transaction_defaults();
 	SetConfigOption("synchronous_commit", "local", PGC_USERSET, PGC_S_OVERRIDE);
 	jdg_http = library;
-	missing = library->start();
+	missing = library->start(jdg_http_slot->max_tasks);
 	if (missing != NULL)
 	{
 		pg_atomic_write_u32(&db->http_lacks, JDG_HTTP_LACKS_START);

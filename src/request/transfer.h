@@ -97,6 +97,9 @@ extern void jdg_connections_remove(JdgTransfer *t);
  */
 extern long jdg_connections_tend(void);
 
+/* Closes connections that nobody uses now: descriptors are missing. */
+extern void jdg_connections_close_idle(void);
+
 /* --- process.c ------------------------------------------------------------- */
 
 /* ends a transfer that has not ended */

@@ -72,7 +72,7 @@ SKIP:
 	my $list = join ', ', @ids;
 	wait_ended($node, $_) foreach @ids;
 	is($node->safe_psql('postgres', "SELECT count(*) FROM jadugar.history WHERE task_id IN ($list) AND status = 'completed'"), 8, 'requests to many endpoints end without descriptors');
-	is($node->safe_psql('postgres', "SELECT max(finished_at) - min(enqueued_at) < '10 s' FROM jadugar.history WHERE task_id IN ($list)"), 't', 'and soon');
+	is($node->safe_psql('postgres', "SELECT max(finished_at) - min(started_at) < '10 s' FROM jadugar.history WHERE task_id IN ($list)"), 't', 'and soon');
 }
 
 # --- other encodings ---------------------------------------------------------------------
