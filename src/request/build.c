@@ -19,7 +19,6 @@
 #include "request/hide.h"
 #include "request/request.h"
 #include "request/target.h"
-#include "request/template.h"
 
 /* The bytes of the body of a response that are read, and those that are kept. */
 static void
@@ -46,14 +45,14 @@ timeout_of(const JdgTask *task, const JdgPayload *p, const JdgEndpoint *e)
 }
 
 void
-jdg_request_build(const JdgTask *task, const JdgEndpoint *e,
-				  const JdgSecrets *s, JdgRequest *r)
+jdg_request_build(const JdgTask *task, const Jsonb *payload,
+				  const JdgEndpoint *e, const JdgSecrets *s, JdgRequest *r)
 {
 	JdgPayload	p;
 	JdgBody		body;
 
 	memset(r, 0, sizeof(*r));
-	jdg_payload_read(jdg_template_of_task(task), &p);
+	jdg_payload_read(payload, &p);
 	if (strcmp(p.endpoint, e->name) != 0)
 		elog(ERROR, "a request to endpoint \"%s\" was claimed for endpoint \"%s\"",
 			 p.endpoint, e->name);

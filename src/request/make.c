@@ -23,6 +23,7 @@
 #include "base/sleep.h"
 #include "base/subxact.h"
 #include "request/request.h"
+#include "request/template.h"
 #include "request/transfer.h"
 #include "shared/gate.h"
 #include "shared/gateview.h"
@@ -61,7 +62,8 @@ make_request(void *arg)
 				 errhint("Grant USAGE on the foreign server.")));
 	jdg_endpoint_copy(&e, &t->endpoint);
 	jdg_endpoint_secrets(&t->endpoint, m->task->owner, &secrets);
-	jdg_request_build(m->task, &t->endpoint, &secrets, &t->request);
+	jdg_request_build(m->task, jdg_template_of_task(m->task), &t->endpoint,
+					  &secrets, &t->request);
 	t->http.certificate = secrets.sslcert;
 	t->http.key = secrets.sslkey;
 }

@@ -31,12 +31,11 @@ typedef struct Probe
 	JdgRequest	request;
 } Probe;
 
-/* The request of a task with another payload. */
+/* A request of the task with another payload. */
 static void
 build(void *arg)
 {
 	Probe	   *p = arg;
-	JdgTask		task = *p->task;
 	JsonbParseState *st;
 	JdgSecrets	secrets;
 
@@ -46,9 +45,9 @@ build(void *arg)
 	jdg_json_text(&st, "method", "GET");
 	/* not that of the task: the service must not take them for the same */
 	jdg_json_text(&st, "idempotency_key", "health");
-	task.payload = jdg_json_finish(&st);
-	jdg_endpoint_secrets(&p->t->endpoint, task.owner, &secrets);
-	jdg_request_build(&task, &p->t->endpoint, &secrets, &p->request);
+	jdg_endpoint_secrets(&p->t->endpoint, p->task->owner, &secrets);
+	jdg_request_build(p->task, jdg_json_finish(&st), &p->t->endpoint, &secrets,
+					  &p->request);
 }
 
 void

@@ -67,11 +67,12 @@ typedef struct JdgRequest
 } JdgRequest;
 
 /*
- * Makes the request of a task that runs now.  All rules are checked again: an
- * error is one of the task, and nothing is sent.  Outside or inside
- * jdg_internal_begin().
+ * Makes the request of a task that runs now, from the payload of that request:
+ * see jdg_template_of_task().  All rules are checked again: an error is one of
+ * the task, and nothing is sent.  Outside or inside jdg_internal_begin().
  */
-extern void jdg_request_build(const JdgTask *task, const JdgEndpoint *e,
-							  const JdgSecrets *s, JdgRequest *r);
+extern void jdg_request_build(const JdgTask *task, const Jsonb *payload,
+							  const JdgEndpoint *e, const JdgSecrets *s,
+							  JdgRequest *r);
 
 #endif							/* JDG_REQUEST_REQUEST_H */

@@ -49,7 +49,7 @@ build(Jsonb *payload, const char *trace, int64 flow_run, JdgTask *t, JdgEndpoint
 	if (!jdg_endpoint_get(target.endpoint_id, e))
 		elog(ERROR, "endpoint %d has no server", target.endpoint_id);
 	jdg_endpoint_secrets(e, t->owner, &s);
-	jdg_request_build(t, e, &s, r);
+	jdg_request_build(t, payload, e, &s, r);
 }
 
 /* The headers, one a line, without credentials. */

@@ -152,6 +152,18 @@ ok(poll($node, "SELECT status FROM jadugar.tasks WHERE task_id = $id", 'running'
 sql(q{SELECT drop_handler('slow', pending => 'cancel')});
 is(ends($id, 'status'), 'cancelled', 'drop_handler() cancels it');
 
+# --- a breaker ------------------------------------------------------------------------------
+
+# before its request, health_path is asked, with a request of its own
+$node->safe_psql('postgres', qq{
+	CREATE SERVER asked FOREIGN DATA WRAPPER jadugar_http OPTIONS (base_url 'http://127.0.0.1:$server->{port}', allow_addresses '127.0.0.0/8',
+		breaker_consecutive '1', breaker_open_for '100 ms', breaker_half_open '1', health_path '/echo/health')});
+sql(q{SELECT register_http_handler('ask', 'asked', '/status/{code}', retry => retry_policy(1))});
+is(ends(sql(q{SELECT enqueue('ask', '{"code": 500}')}), 'status'), 'failed', 'a failure opens the breaker');
+is(ends(sql(q{SELECT enqueue('ask', '{"code": 201, "n": 1}')}), 'status'), 'completed', 'a task of a handler probes it');
+is(join(' ', map { "$_->{method} $_->{path} " . ($_->{key} eq 'health' ? 'health' : 'own') } ($server->requests)[ -2, -1 ]),
+	'GET /echo/health health POST /status/201 own', 'and asks health_path before');
+
 # --- dump and restore ----------------------------------------------------------------------
 
 my $dump = $node->basedir . '/handlers.sql';
