@@ -73,7 +73,7 @@ jdg_request_build(const JdgTask *task, const Jsonb *payload,
 	r->expect = p.expect != NIL ? p.expect : e->expect;
 	r->if_none_match = jdg_headers_has(&p, "If-None-Match");
 	r->unsafe = e->unsafe == JDG_UNSAFE_FAIL &&
-		(strcmp(p.method, "POST") == 0 || strcmp(p.method, "PATCH") == 0);
+		jdg_method_is_unsafe(p.method);
 	r->fail_when_open = p.fail_when_open;
 	r->redirects = e->redirects;
 	r->hidden = jdg_hide_list(s);

@@ -110,13 +110,13 @@ read_query(JdgPayload *p, const char *key, const JsonbValue *v)
 	p->query = jdg_payload_fields(key, v);
 }
 
+static const char *const methods[] = {
+	"GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS", NULL
+};
+
 static void
 read_method(JdgPayload *p, const char *key, const JsonbValue *v)
 {
-	static const char *const methods[] = {
-		"GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS", NULL
-	};
-
 	p->method = methods[word_of(key, v, methods,
 								"The methods are GET, POST, PUT, PATCH, DELETE, HEAD and OPTIONS.")];
 }
@@ -392,6 +392,13 @@ read_key(JdgPayload *p, const JsonbValue *name, const JsonbValue *v)
 			 errhint("The keys are endpoint, url, path, params, query, method, headers, body, body_text, body_base64, body_blob, form, multipart, content_type, expect, response, when_open, timeout and idempotency_key.")));
 }
 
+/* The method of a request that names none. */
+static const char *
+default_method(bool has_body)
+{
+	return has_body ? "POST" : "GET";
+}
+
 /* Rules about several keys, and defaults. */
 static void
 check_together(JdgPayload *p)
@@ -406,7 +413,7 @@ check_together(JdgPayload *p)
 	if (p->url != NULL && p->params != NIL)
 		jdg_payload_fault("params", "The request has a url, which has no parameters.", NULL);
 	if (p->method == NULL)
-		p->method = p->body_kind == JDG_BODY_NONE ? "GET" : "POST";
+		p->method = default_method(p->body_kind != JDG_BODY_NONE);
 	if (p->body_kind != JDG_BODY_NONE &&
 		(strcmp(p->method, "GET") == 0 || strcmp(p->method, "HEAD") == 0))
 		jdg_payload_fault("method", "A request with a body cannot be GET or HEAD.",
@@ -439,4 +446,52 @@ jdg_payload_read(const Jsonb *json, JdgPayload *p)
 			read_key(p, &item, &value);
 	}
 	check_together(p);
+}
+
+/* Does the body of a request have this key? */
+static bool
+is_body_key(const JsonbValue *name)
+{
+	static const char *const bodies[] = {
+		"body", "body_text", "body_base64", "body_blob", "form", "multipart"
+	};
+
+	for (int i = 0; i < lengthof(bodies); i++)
+	{
+		if (strlen(bodies[i]) == name->val.string.len &&
+			memcmp(bodies[i], name->val.string.val, name->val.string.len) == 0)
+			return true;
+	}
+	return false;
+}
+
+const char *
+jdg_payload_method(const Jsonb *json)
+{
+	char	   *word = jdg_json_get_text(json, "method");
+	bool		has_body = false;
+	JsonbIterator *it;
+	JsonbValue	item;
+
+	for (int i = 0; word != NULL && methods[i]; i++)
+	{
+		if (pg_strcasecmp(word, methods[i]) == 0)
+			return methods[i];
+	}
+	it = JsonbIteratorInit(unconstify(JsonbContainer *, &json->root));
+	(void) JsonbIteratorNext(&it, &item, true);
+	while (JsonbIteratorNext(&it, &item, true) == WJB_KEY)
+	{
+		JsonbValue	value;
+
+		(void) JsonbIteratorNext(&it, &value, true);
+		has_body |= value.type != jbvNull && is_body_key(&item);
+	}
+	return default_method(has_body);
+}
+
+bool
+jdg_method_is_unsafe(const char *method)
+{
+	return strcmp(method, "POST") == 0 || strcmp(method, "PATCH") == 0;
 }

@@ -17,4 +17,13 @@
  */
 extern void jdg_payload_read(const Jsonb *json, JdgPayload *p);
 
+/* The method of a payload that was checked.  Raises nothing. */
+extern const char *jdg_payload_method(const Jsonb *json);
+
+/*
+ * Is it a method whose request has its effect again if it is sent again?  PUT
+ * and DELETE have it once.
+ */
+extern bool jdg_method_is_unsafe(const char *method);
+
 #endif							/* JDG_REQUEST_PAYLOAD_H */

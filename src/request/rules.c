@@ -15,6 +15,7 @@
 #include "base/json.h"
 #include "endpoint/endpoint.h"
 #include "handler/command.h"
+#include "request/payload.h"
 #include "request/request.h"
 #include "request/rules.h"
 #include "request/template.h"
@@ -91,4 +92,17 @@ find(JdgTask *t)
 	}
 }
 
-const JdgTargetRules jdg_request_rules = {check, find};
+/* If its handler is gone, nobody knows the method: it may be an unsafe one. */
+static bool
+sent_once(const JdgTask *t)
+{
+	const Jsonb *source;
+	JdgEndpoint e;
+
+	if (jdg_endpoint_get(t->endpoint_id, &e) && e.unsafe != JDG_UNSAFE_FAIL)
+		return false;
+	source = source_of(t);
+	return source == NULL || jdg_method_is_unsafe(jdg_payload_method(source));
+}
+
+const JdgTargetRules jdg_request_rules = {check, find, sent_once};

@@ -39,6 +39,7 @@
 #include "shared/work.h"
 #include "task/charge.h"
 #include "task/settle.h"
+#include "task/target.h"
 #include "task/wakeup.h"
 
 /* between the end of a worker and the charge, in ms */
@@ -348,6 +349,7 @@ charge_orphan(int64 task_id)
 		{
 			init_outcome(&o, JDG_END_LOST, DT_NOBEGIN, 0);
 			o.guilty = requests_guilty && t.endpoint_id != 0;
+			o.no_retry = jdg_target_sent_once(&t);
 			(void) charge_task(task_id, t.attempt, &o);
 		}
 		else if (done)

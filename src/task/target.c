@@ -42,6 +42,13 @@ jdg_target_find(JdgTask *t)
 		rules->find(t);
 }
 
+bool
+jdg_target_sent_once(const JdgTask *task)
+{
+	Assert(rules != NULL);
+	return task->transaction == JDG_XACT_HTTP && rules->sent_once(task);
+}
+
 int32
 jdg_target_endpoint(const JdgTask *task)
 {

@@ -35,6 +35,13 @@ typedef struct JdgTargetRules
 	 * outside bookkeeping; raises nothing.
 	 */
 	void		(*find) (JdgTask *task);
+
+	/*
+	 * Is the request of a task one that must not be sent again if nobody
+	 * knows whether it was sent?  If the endpoint is gone, its method says it.
+	 * As find().
+	 */
+	bool		(*sent_once) (const JdgTask *task);
 } JdgTargetRules;
 
 extern void jdg_target_register(const JdgTargetRules *rules);
@@ -70,5 +77,11 @@ extern void jdg_target_find(JdgTask *task);
  * the task if its handler was replaced.
  */
 extern int32 jdg_target_endpoint(const JdgTask *task);
+
+/*
+ * A task was under way, and nobody knows whether its request was sent.  Must it
+ * not be sent again?  False for a task that sends none.
+ */
+extern bool jdg_target_sent_once(const JdgTask *task);
 
 #endif							/* JDG_TASK_TARGET_H */

@@ -305,6 +305,23 @@ is(ends($id, 'status'), 'lost completed', 'its first attempt is lost, and the ne
 %keys = map { $_->{key} => 1 } grep { $_->{key} =~ /:$id$/ } $server->requests;
 is(scalar keys %keys, 1, 'with the same key');
 
+# how often the service has got the request of a task
+sub sent { my ($task) = @_; return scalar grep { $_->{key} =~ /:$task$/ } $server->requests; }
+
+$node->safe_psql('postgres', q{ALTER SERVER local OPTIONS (ADD unsafe 'fail')});
+sql(q{SELECT register_http_handler('patch', 'local', '/hang', 'PATCH', retry => retry_policy(2, 'fixed', '10 ms'))});
+@ids = (request('/hang', '', '{"body": 1}'), sql(q{SELECT enqueue('patch')}));
+$hung = request('/hang', '');
+poll_sub('three requests are under way', sub { (grep { sent($_) == 1 } @ids, $hung) == 3 });
+$offset = log_offset($node);
+kill_process(pid_of_http(), 'KILL');
+wait_for_restart($node, 'http', $offset);
+is(ends($_, q{status || ':' || error_code}), 'failed:WORKER_CRASHED', 'after a crash, one that must not be sent twice has failed') foreach @ids;
+ok(poll_sub('another one is sent again', sub { sent($hung) == 2 }), 'another one is sent again');
+is(join(' ', map { sent($_) } @ids), '1 1', 'and these are not');
+sql("SELECT cancel($hung)");
+ends($hung, 'status');
+
 $node->stop;
 $server->stop;
 done_testing();
