@@ -24,13 +24,14 @@ jdg_endpoint_limits(const JdgEndpoint *e, const char *host,
 							   e->max_concurrency, &e->rate);
 	if (host == NULL)
 	{
-		limit[0].breaker = jdg_breaker_keep(&e->breaker);
+		limit[0].breaker = jdg_breaker_keep(&limit[0], &e->breaker);
 		return 1;
 	}
 	limit[1] = jdg_limit_of_id(JDG_SCOPE_HOST, e->endpoint_id, e->owner,
 							   HOST_CONCURRENCY, NULL);
 	limit[1].id[1] = hash_bytes_extended((const unsigned char *) host,
 										 strlen(host), 0);
-	limit[1].breaker = jdg_breaker_keep(&e->breaker);
+	/* its hosts have the options of the endpoint */
+	limit[1].breaker = jdg_breaker_keep(&limit[0], &e->breaker);
 	return 2;
 }

@@ -102,9 +102,9 @@ clear(void)
 	nkeys = 0;
 }
 
-/* The breaker of a row, as it is set and forced; NULL: it has none. */
+/* The breaker of a limit's row, as it is set and forced; NULL: it has none. */
 static const JdgBreakerOptions *
-read_breaker(uint64 row)
+read_breaker(const JdgLimit *l, uint64 row)
 {
 	Jsonb	   *options = jdg_col_jsonb(row, 9, CurrentMemoryContext);
 	char	   *forced = jdg_col_text(row, 10, CurrentMemoryContext);
@@ -119,7 +119,7 @@ read_breaker(uint64 row)
 			JDG_FORCE_DISABLED;
 		o.forced_until = jdg_col_time(row, 11, 0);
 	}
-	return jdg_breaker_keep(&o);
+	return jdg_breaker_keep(l, &o);
 }
 
 /* Keeps a row of the query's result. */
@@ -140,7 +140,7 @@ keep(uint64 row)
 		l = jdg_limit_of_id(JDG_SCOPE_QUEUE, jdg_col_int32(row, 12, 0),
 							jdg_col_oid(row, 8), 0, NULL);
 	if (scope != JDG_SCOPE_KEY)
-		l.breaker = read_breaker(row);
+		l.breaker = read_breaker(&l, row);
 	l.max = scope == JDG_SCOPE_KEY ? 0 : jdg_col_int32(row, 4, 0);
 	if (rate.rate > 0)
 		jdg_limit_set_rate(&l, rate.rate, rate.per, rate.burst);

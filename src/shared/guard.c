@@ -11,6 +11,7 @@
 
 #include "miscadmin.h"
 #include "storage/lwlock.h"
+#include "utils/hsearch.h"
 #include "utils/memutils.h"
 
 #include "base/clock.h"
@@ -19,37 +20,33 @@
 #include "shared/guard.h"
 #include "shared/shmem.h"
 
-const JdgBreakerOptions *
-jdg_breaker_keep(const JdgBreakerOptions *o)
+/* the options that are kept for a limit */
+typedef struct Kept
 {
-	static List *kept = NIL;
-	JdgBreakerOptions *copy;
-	MemoryContext old;
-	ListCell   *lc;
+	uint64		key[3];			/* scope, id */
+	JdgBreakerOptions options;
+} Kept;
+
+const JdgBreakerOptions *
+jdg_breaker_keep(const JdgLimit *of, const JdgBreakerOptions *o)
+{
+	static HTAB *table = NULL;
+	uint64		key[3] = {of->scope, of->id[0], of->id[1]};
+	Kept	   *kept;
 
 	if (!o->on && o->forced == JDG_FORCE_AUTO)
 		return NULL;
-	foreach(lc, kept)
+	if (table == NULL)
 	{
-		const JdgBreakerOptions *k = lfirst(lc);
+		HASHCTL		ctl = {.keysize = sizeof(key),.entrysize = sizeof(Kept),
+		.hcxt = TopMemoryContext};
 
-		if (k->on == o->on && k->window_us == o->window_us &&
-			k->min_calls == o->min_calls &&
-			k->failure_pct == o->failure_pct &&
-			k->consecutive == o->consecutive &&
-			k->slow_after_us == o->slow_after_us &&
-			k->slow_pct == o->slow_pct && k->open_for_us == o->open_for_us &&
-			k->open_max_us == o->open_max_us &&
-			k->half_open == o->half_open && k->ramp_us == o->ramp_us &&
-			k->forced == o->forced && k->forced_until == o->forced_until)
-			return k;
+		table = hash_create("jadugar breakers", 16, &ctl,
+							HASH_ELEM | HASH_BLOBS | HASH_CONTEXT);
 	}
-	old = MemoryContextSwitchTo(TopMemoryContext);
-	copy = palloc(sizeof(JdgBreakerOptions));
-	*copy = *o;
-	kept = lcons(copy, kept);
-	MemoryContextSwitchTo(old);
-	return copy;
+	kept = hash_search(table, key, HASH_ENTER, NULL);
+	kept->options = *o;
+	return &kept->options;
 }
 
 /* The gate where a call counts, or NULL. */

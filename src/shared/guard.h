@@ -21,9 +21,11 @@
 
 /*
  * A copy of these options for JdgLimit.breaker, which stays as long as the
- * process; NULL if no breaker is needed: it is off, and not forced.
+ * process; NULL if no breaker is needed: it is off, and not forced.  There is
+ * one copy for each limit, which has the options of the last call.
  */
-extern const JdgBreakerOptions *jdg_breaker_keep(const JdgBreakerOptions *o);
+extern const JdgBreakerOptions *jdg_breaker_keep(const JdgLimit *of,
+												 const JdgBreakerOptions *o);
 
 /*
  * A call ends, after this time in us: a good one may have been slow.  Returns
