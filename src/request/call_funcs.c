@@ -23,6 +23,7 @@
 
 #include "access/access.h"
 #include "base/args.h"
+#include "base/clock.h"
 #include "base/errors.h"
 #include "base/interval.h"
 #include "base/json.h"
@@ -33,6 +34,9 @@
 #include "shared/shmem.h"
 #include "task/await.h"
 #include "task/history.h"
+
+/* a task that was cancelled has this time to end, in us */
+#define END_US (5 * USECS_PER_SEC)
 
 typedef struct TestArgs
 {
@@ -60,6 +64,14 @@ static const char call_sql[] =
 
 static const char outcome_sql[] =
 "SELECT f.status, f.result, f.error, f.reason FROM jadugar.finished f WHERE f.task_id = $1";
+
+/* attempts so far, and the error of the last one that has failed */
+static const char last_error_sql[] =
+"SELECT h.attempt, h.error FROM jadugar.history h WHERE h.task_id = $1 "
+"AND h.error IS NOT NULL ORDER BY h.attempt DESC LIMIT 1";
+
+static const char waiting_sql[] =
+"SELECT t.waiting_for FROM jadugar.tasks t WHERE t.task_id = $1";
 
 static const char cancel_sql[] = "SELECT jadugar.cancel($1)";
 
@@ -178,9 +190,38 @@ raise_error(int64 task_id, const Jsonb *error)
 			 errcontext("task %lld", (long long) task_id)));
 }
 
-/* The result of a finished task in mcxt, or an error. */
+/* The request did not end in time, for some reason.  "waiting" may be NULL. */
+JDG_NORETURN static void
+raise_timeout(int64 task_id, const char *waiting)
+{
+	char	   *message = NULL;
+	int			attempts = 0;
+
+	jdg_history_catch_up();
+	if (run_for_task(last_error_sql, task_id))
+	{
+		attempts = jdg_col_int32(0, 1, 0);
+		message = jdg_json_get_text(jdg_col_jsonb(0, 2, CurrentMemoryContext), "message");
+	}
+	ereport(ERROR,
+			(errcode(JDG_ERRCODE_TASK_TIMEOUT),
+			 errmsg("the request did not end in time"),
+			 message ? errdetail_plural("After %d attempt. The last: %s.",
+										"After %d attempts. The last: %s.",
+										attempts, attempts, message) :
+			 waiting ? errdetail("It waited for %s.", waiting) :
+			 errdetail("Its first attempt was under way."),
+			 errhint("The task was cancelled. The history has what its attempts ended with."),
+			 errcontext("task %lld", (long long) task_id)));
+}
+
+/*
+ * The result of a finished task in mcxt, or an error.  "late": the task was
+ * cancelled because its time was over, while it waited for this.
+ */
 static Datum
-outcome(int64 task_id, MemoryContext mcxt, bool *isnull)
+outcome(int64 task_id, bool late, const char *waiting, MemoryContext mcxt,
+		bool *isnull)
 {
 	char	   *status;
 	Jsonb	   *error;
@@ -197,6 +238,8 @@ outcome(int64 task_id, MemoryContext mcxt, bool *isnull)
 	status = jdg_col_text(0, 1, CurrentMemoryContext);
 	error = jdg_col_jsonb(0, 3, CurrentMemoryContext);
 	reason = jdg_col_text(0, 4, CurrentMemoryContext);
+	if (strcmp(status, "cancelled") == 0 && late)
+		raise_timeout(task_id, waiting);
 	if (strcmp(status, "cancelled") == 0)
 		ereport(ERROR,
 				(errcode(JDG_ERRCODE_CONFLICT),
@@ -215,21 +258,23 @@ outcome(int64 task_id, MemoryContext mcxt, bool *isnull)
 	return result;
 }
 
-/* Cancels a task and raises TASK_TIMEOUT, unless it has finished meanwhile. */
-static void
-give_up(int64 task_id)
+/*
+ * Cancels a task, and waits until it has ended: a response may come first.
+ * Returns in mcxt what the task waited for, or NULL.  Raises TASK_TIMEOUT if it
+ * does not end.
+ */
+static char *
+give_up(JdgDb *db, int64 task_id, MemoryContext mcxt)
 {
-	bool		cancelled;
+	char	   *waiting = NULL;
 
+	if (run_for_task(waiting_sql, task_id))
+		waiting = jdg_col_text(0, 1, mcxt);
 	(void) run_for_task(cancel_sql, task_id);
-	cancelled = jdg_col_bool(0, 1);
 	SPI_commit();
-	if (cancelled)
-		ereport(ERROR,
-				(errcode(JDG_ERRCODE_TASK_TIMEOUT),
-				 errmsg("the request did not end in time"),
-				 errdetail("Task %lld was cancelled.", (long long) task_id),
-				 errhint("The history has what its attempts ended with.")));
+	if (!jdg_await(db, unfinished, &task_id, jdg_now() + END_US))
+		raise_timeout(task_id, waiting);
+	return waiting;
 }
 
 /* CALL request(endpoint, ..., INOUT result) */
@@ -240,6 +285,8 @@ JDG_FUNCTION(jdg_request, JDG_LEVEL_USER)
 	TimestampTz until;
 	JdgDb	   *db;
 	int64		task_id;
+	bool		late;
+	char	   *waiting = NULL;
 	TupleDesc	desc;
 	Datum		result;
 	bool		isnull;
@@ -254,9 +301,10 @@ JDG_FUNCTION(jdg_request, JDG_LEVEL_USER)
 	require_history(jdg_arg_text(fcinfo, ARG_QUEUE));
 	SPI_commit();
 	until = jdg_give_up_at(timeout);
-	if (!jdg_await(db, unfinished, &task_id, until))
-		give_up(task_id);
-	result = outcome(task_id, mcxt, &isnull);
+	late = !jdg_await(db, unfinished, &task_id, until);
+	if (late)
+		waiting = give_up(db, task_id, mcxt);
+	result = outcome(task_id, late, waiting, mcxt, &isnull);
 	SPI_finish();
 	desc = CreateTemplateTupleDesc(1);
 	TupleDescInitEntry(desc, 1, "result", JSONBOID, -1, 0);

@@ -137,12 +137,27 @@ like(error(q{'/ok'}, 'SET default_transaction_read_only = on;'), qr/ERROR:  2500
 
 $error = error(q{'/hang', timeout => '300 ms'});
 like($error, qr/ERROR:  JD009: the request did not end in time/, 'the timeout ends it');
-my ($id) = $error =~ /^DETAIL:  Task (\d+) was cancelled.$/m;
+like($error, qr/^DETAIL:  Its first attempt was under way.$/m, 'which says what the task did');
+my ($id) = $error =~ /^CONTEXT:  task (\d+)/m;
 ok(poll($node, "SELECT status FROM jadugar.history WHERE task_id = $id", 'cancelled'), 'and cancels the task');
 sql(q{SELECT jadugar.pause_queue('default')});
-like(error(q{'/ok', timeout => '100 ms'}), qr/JD009/, 'also one that has not begun');
+like(error(q{'/ok', timeout => '100 ms'}), qr/JD009.*^DETAIL:  It waited for queue_paused.$/ms, 'also one that has not begun');
 is(last_attempt('status'), 'cancelled', 'which is cancelled');
 sql(q{SELECT jadugar.resume_queue('default')});
+like(error(q{'/status/503', retries => 20, timeout => '500 ms'}), qr/JD009.*^DETAIL:  After \d+ attempts?. The last: endpoint "local" answered with status 503.$/ms,
+	'with the error of the last attempt');
+
+# a response that has arrived, and cannot be settled before the wait is over
+my $caller = $node->background_psql('postgres', on_error_stop => 0);
+$caller->query_until(qr/started/, "SET ROLE app;\n\\echo started\nCALL jadugar.request('local', '/after/0.5', timeout => '800 ms');\n\\echo ended\n");
+ok(poll($node, q{SELECT count(*) FROM jadugar.tasks WHERE status = 'running'}, 1), 'a request is under way');
+my $locker = $node->background_psql('postgres');
+$locker->query('BEGIN; SELECT FROM jadugar_internal.task FOR UPDATE');
+ok(poll($node, q{SELECT count(*) FROM pg_stat_activity WHERE query ~ '^CALL' AND backend_type = 'client backend' AND query_start < clock_timestamp() - interval '1.2 s'}, 1),
+	'the time of the call is over');
+$locker->quit;
+like($caller->query_until(qr/ended/, ''), qr/"ok": true/, 'a response that has arrived is returned');
+$caller->quit;
 
 like(error(q{'/after/0.7'}, q{SET statement_timeout = '300 ms';}), qr/ERROR:  57014: canceling statement due to statement timeout/, 'statement_timeout ends it');
 ok(poll($node, q{SELECT count(*) FROM jadugar.tasks}, '0'), 'and the task goes on');
