@@ -314,6 +314,18 @@ make_id(const char *name)
 	return id;
 }
 
+/* Keeps the number of a name, but not if this transaction has made it. */
+static void
+keep_id(const char *name, int32 id)
+{
+	KnownName  *known;
+
+	if (strlen(name) >= NAMEDATALEN || !keeping())
+		return;
+	known = hash_search(names, name, HASH_ENTER, NULL);
+	known->endpoint_id = id;
+}
+
 int32
 jdg_endpoint_intern(const char *name)
 {
@@ -330,12 +342,7 @@ jdg_endpoint_intern(const char *name)
 	if (known != NULL)
 		return known->endpoint_id;
 	id = make_id(name);
-	/* not, if this transaction has made it */
-	if (keeping())
-	{
-		known = hash_search(names, name, HASH_ENTER, NULL);
-		known->endpoint_id = id;
-	}
+	keep_id(name, id);
 	return id;
 }
 
@@ -352,6 +359,8 @@ jdg_endpoint_known(const char *name)
 	jdg_internal_begin(&in);
 	id = find_id(CStringGetTextDatum(name));
 	jdg_internal_end(&in);
+	if (id != 0)
+		keep_id(name, id);
 	return id;
 }
 

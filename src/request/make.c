@@ -42,9 +42,8 @@ typedef struct Making
 
 /* Builds a request in the current memory context; raises what is wrong. */
 static void
-make_request(void *arg)
+make_request(const Making *m)
 {
-	Making	   *m = arg;
 	JdgTransfer *t = m->t;
 	JdgEndpoint e;
 	JdgSecrets	secrets;
@@ -237,6 +236,21 @@ set_error(JdgTransfer *t, const ErrorData *error)
 	set_unsent(t, error->sqlerrcode, doc, !may_pass(error->sqlerrcode));
 }
 
+/* Makes the request of a task, unless it ends without one. */
+static void
+make_or_end(void *arg)
+{
+	const Making *m = arg;
+
+	/* its handler has another endpoint now: it goes there, uncharged */
+	if (jdg_target_endpoint(m->task) != m->task->endpoint_id)
+		(void) set_end(m->t, JDG_END_HANDED);
+	else if (m->task->circuit_open)
+		set_circuit_open(m->task, m->t);
+	else
+		make_request(m);
+}
+
 JdgTransfer *
 jdg_transfer_make(const JdgTask *task, TimestampTz now)
 {
@@ -257,23 +271,12 @@ jdg_transfer_make(const JdgTask *task, TimestampTz now)
 	t->suspect = task->crashes > 0;
 	t->started_at = now;
 	t->begun = jdg_steady_ms();
-	/* its handler has another endpoint now: it goes there, uncharged */
-	if (jdg_target_endpoint(task) != task->endpoint_id)
-	{
-		(void) set_end(t, JDG_END_HANDED);
-		return t;
-	}
-	if (task->circuit_open)
-	{
-		set_circuit_open(task, t);
-		return t;
-	}
 	made = AllocSetContextCreate(mcxt, "jadugar request made",
 								 ALLOCSET_SMALL_SIZES);
 	old = MemoryContextSwitchTo(made);
-	error = jdg_in_subxact(make_request, &m, old);
+	error = jdg_in_subxact(make_or_end, &m, old);
 	MemoryContextSwitchTo(old);
-	if (error == NULL)
+	if (error == NULL && !t->ended)
 	{
 		int64		ms = time_of(task, &t->request);
 
@@ -283,12 +286,13 @@ jdg_transfer_make(const JdgTask *task, TimestampTz now)
 		set_http(t);
 	}
 	/* that concerns this process, and not the task */
-	else if (ERRCODE_TO_CATEGORY(error->sqlerrcode) == ERRCODE_OPERATOR_INTERVENTION)
+	else if (error != NULL &&
+			 ERRCODE_TO_CATEGORY(error->sqlerrcode) == ERRCODE_OPERATOR_INTERVENTION)
 	{
 		MemoryContextDelete(mcxt);
 		ReThrowError(error);
 	}
-	else
+	else if (error != NULL)
 	{
 		/* the transfer stays until it is settled; what was made need not */
 		memset(&t->http, 0, sizeof(t->http));

@@ -54,6 +54,10 @@ jdg_target_endpoint(const JdgTask *task)
 {
 	JdgTask		t = *task;
 
+	/* without a handler, its payload names it, as when it was enqueued */
+	if (t.transaction != JDG_XACT_HTTP ||
+		jdg_command_get(t.command_id)->kind == JDG_COMMAND_HTTP)
+		return task->endpoint_id;
 	jdg_target_find(&t);
 	/* 0: the role may not use the handler any more */
 	return t.endpoint_id != 0 ? t.endpoint_id : task->endpoint_id;

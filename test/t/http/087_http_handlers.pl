@@ -152,6 +152,23 @@ ok(poll($node, "SELECT status FROM jadugar.tasks WHERE task_id = $id", 'running'
 sql(q{SELECT drop_handler('slow', pending => 'cancel')});
 is(ends($id, 'status'), 'cancelled', 'drop_handler() cancels it');
 
+# --- what a request costs ---------------------------------------------------------------------
+
+# How often all processes have read the table of endpoints; that of HTTP counts when it ends.
+sub endpoints_read
+{
+	my $senders = q{SELECT %s FROM pg_stat_activity WHERE backend_type = 'jadugar http'};
+
+	sql(sprintf $senders, 'pg_terminate_backend(pid)');
+	poll($node, sprintf($senders, 'count(*)'), 0);
+	return sql(q{SELECT seq_scan + idx_scan FROM pg_stat_all_tables WHERE relid = 'jadugar_internal.endpoint'::regclass});
+}
+
+my $read = endpoints_read();
+sql(q{SELECT count(enqueue('look', '{"id": 1}')) FROM generate_series(1, 100)});
+ok(poll($node, 'SELECT count(*) FROM jadugar.tasks', '0'), 'many requests of a handler end');
+cmp_ok(endpoints_read() - $read, '<', 50, 'without a query each that looks up the endpoint');
+
 # --- a breaker ------------------------------------------------------------------------------
 
 # before its request, health_path is asked, with a request of its own
