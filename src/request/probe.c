@@ -6,7 +6,8 @@
  * Runs in the process "jadugar http".  If an endpoint has the option health_path,
  * a call that probes a half-open breaker first sends a GET to that path, and its
  * own request only if the endpoint has answered.  If not, the call has failed for
- * the breaker, and the task goes back: no attempt is charged.
+ * the breaker, and the task goes back: no attempt is charged.  If this process
+ * could not ask, the task goes back, and the call says nothing.
  *
  *-------------------------------------------------------------------------
  */
@@ -73,11 +74,22 @@ jdg_probe_begin(JdgTransfer *t, const JdgTask *task)
 }
 
 bool
+jdg_probe_failed(const JdgTransfer *t)
+{
+	JdgCallEnd	end;
+
+	if (t->http.end == JDG_HTTP_ANSWERED)
+		return t->http.status >= 500;
+	return jdg_transfer_call_end(t, &end) && end != JDG_CALL_END_ADDRESS;
+}
+
+bool
 jdg_probe_passed(JdgTransfer *t)
 {
-	if (t->http.end != JDG_HTTP_ANSWERED || t->http.status >= 500)
+	/* a refused address is an error of the task, which its own request finds */
+	if (t->http.end != JDG_HTTP_REFUSED &&
+		(t->http.end != JDG_HTTP_ANSWERED || jdg_probe_failed(t)))
 		return false;
-	jdg_connections_remove(t);
 	jdg_http->forget(&t->http);
 	t->http = *t->own;
 	t->own = NULL;

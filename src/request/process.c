@@ -122,11 +122,11 @@ attach(int slotno)
 
 /* --- ends ---------------------------------------------------------------- */
 
+/* One that has ended is sent again. */
 static void
 send_again(JdgTransfer *t)
 {
 	t->ended = false;
-	jdg_connections_remove(t);
 	jdg_http->forget(&t->http);
 	jdg_connections_add(t);
 }
@@ -146,6 +146,8 @@ turn(void)
 		t->ended = true;
 		t->ended_at = jdg_now();
 		t->took = jdg_steady_ms() - t->begun;
+		/* others need not wait until it is settled */
+		jdg_connections_remove(t);
 		/* for want of memory or descriptors: not the service's fault */
 		if (t->http.end == JDG_HTTP_LOCAL)
 		{
@@ -163,7 +165,7 @@ turn(void)
 		{
 			if (jdg_probe_passed(t))
 				send_again(t);
-			else
+			else if (jdg_probe_failed(t))
 				jdg_transfer_stop(t, JDG_STOP_PROBE);
 		}
 		else if (jdg_redirect_follow(t))

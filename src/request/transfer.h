@@ -130,6 +130,9 @@ extern void jdg_probe_begin(JdgTransfer *t, const JdgTask *task);
 /* It has asked: may its own request be sent?  Then it is set up for that. */
 extern bool jdg_probe_passed(JdgTransfer *t);
 
+/* It has asked: is the endpoint not there?  False if nobody knows. */
+extern bool jdg_probe_failed(const JdgTransfer *t);
+
 /* --- redirect.c ------------------------------------------------------------ */
 
 /*

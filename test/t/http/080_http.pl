@@ -212,6 +212,10 @@ is(sql("SELECT attempt || ' ' || (SELECT count(*) FROM history h WHERE h.task_id
 is(sql("SELECT cancel($other)"), 't', 'it can be cancelled');
 is(ends($other, q{status || ':' || (error IS NULL)}), 'cancelled:true', 'and has not been sent');
 
+# a refused address is an error of the task
+$node->safe_psql('postgres', q{ALTER SERVER asked OPTIONS (SET health_path '/ok', DROP allow_addresses)});
+is(ends(asked('/status/201'), $code), 'failed:ADDRESS_REFUSED', 'a task whose address is refused fails, although it probes');
+
 # --- call_service() and http_response() -------------------------------------------------
 
 $id = sql(q{SELECT call_service('local', '/echo', body => '{"n": 1}', query => '{"q": "x y"}', headers => '{"X-Test": "1"}')});
