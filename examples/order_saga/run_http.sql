@@ -1,5 +1,6 @@
 -- The same orders, with a payment service outside the database, which fails, is slow, goes
--- away and comes back. Start it first, and let jadugar reach this machine:
+-- away and comes back. Run cleanup.sql if one of them has run before, start the service, and
+-- let jadugar reach this machine:
 --
 --     perl examples/order_saga/payment_service.pl 8099 &
 --     psql -c "ALTER SYSTEM SET jadugar.http_allow_addresses = '127.0.0.0/8'" -c 'SELECT pg_reload_conf()'
@@ -13,6 +14,17 @@ SET client_min_messages = warning;
 \if :{?orders}
 \else
 \set orders 300
+\endif
+
+\if :{?port}
+\else
+\set port 8099
+\endif
+\set answers `perl -MIO::Socket::INET -e 'print IO::Socket::INET->new("127.0.0.1:" . shift) ? "on" : "off"' :'port'`
+\if :answers
+\else
+\warn 'Nothing listens on port' :port 'of 127.0.0.1. Start payment_service.pl first.'
+\quit
 \endif
 
 \ir setup.sql
