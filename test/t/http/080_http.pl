@@ -54,7 +54,9 @@ is(ends(request('/reset', ''), q{error ->> 'kind'}), 'reset reset', 'or is reset
 is(ends(request('/garbage', ''), q{error ->> 'kind'}), 'protocol protocol', 'and what is no HTTP');
 is(ends(request('/hang', q{, timeout => '100 ms'}), $code), 'failed:TASK_TIMEOUT failed:TASK_TIMEOUT', 'no answer is a timeout');
 is(ends(request('/drip', q{, timeout => '300 ms'}), $code), 'failed:TASK_TIMEOUT failed:TASK_TIMEOUT', 'so is one without end');
+is(ends(request('/hang', q{, timeout => '100 ms'}), q{(error ->> 'hint' ~ 'timeout of the task')::text}), 'true true', 'the hint names the timeout that was too short');
 is(ends(request('/location', ''), $code), 'failed:HTTP_STATUS', 'redirects are not followed');
+is(ends(request('/location', ''), q{(error ->> 'hint' ~ 'option redirects')::text}), 'true', 'the hint names the option');
 is(ends(request('/size/3000000', ''), q{status || ':' || (result ->> 'truncated')}), 'completed:true', 'what is too large is cut, and the task completes');
 my $id = request('/fail/1', '', '{"query": {"id": "x"}}');
 is(ends($id, $code), 'failed:HTTP_STATUS completed:200', 'a service that has recovered completes it');
