@@ -262,7 +262,8 @@ static void
 set_tls(CURL *e, const JdgHttpTransfer *t)
 {
 	curl_easy_setopt(e, CURLOPT_SSLVERSION,
-					 t->tls_13 ? CURL_SSLVERSION_TLSv1_3 : CURL_SSLVERSION_TLSv1_2);
+					 t->tls_13 ? (long) CURL_SSLVERSION_TLSv1_3 :
+					 (long) CURL_SSLVERSION_TLSv1_2);
 	curl_easy_setopt(e, CURLOPT_SSL_VERIFYPEER, t->verify ? 1L : 0L);
 	curl_easy_setopt(e, CURLOPT_SSL_VERIFYHOST, t->verify ? 2L : 0L);
 	curl_easy_setopt(e, CURLOPT_CA_CACHE_TIMEOUT, 86400L);

@@ -38,8 +38,8 @@ typedef struct JdgTargetRules
 
 	/*
 	 * Is the request of a task one that must not be sent again if nobody
-	 * knows whether it was sent?  If the endpoint is gone, its method says it.
-	 * As find().
+	 * knows whether it was sent?  If the endpoint is gone, its method says
+	 * it. As find().
 	 */
 	bool		(*sent_once) (const JdgTask *task);
 } JdgTargetRules;
