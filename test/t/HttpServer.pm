@@ -18,7 +18,8 @@
 #	/kill?parent=PID    no answer: kills the process that sends requests, of that server
 #	/raw?text=X         these bytes, and the connection ends
 #	/header/N           200 with a header of N bytes
-#	/echo               200 and what it was asked, as JSON
+#	/echo               200 and what it was asked, as JSON; the header Authorization also in hex,
+#	                    its first 10 kB
 #
 # Each request is a line of the file "log": method, path, header Idempotency-Key, time.
 # Each connection is a line of another one: the address that it came to.
@@ -190,7 +191,7 @@ sub respond
 	return ("HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\n\r\n", 0, 'drip') if $name eq 'drip';
 	return ($query{text}, 0, 'close') if $name eq 'raw';
 	return (answer(200, {}, 'X-Large: ' . 'x' x $arg), 0, '') if $name eq 'header';
-	return (answer(200, { method => $method, path => $path, headers => $headers, body => $body }), 0, '')
+	return (answer(200, { method => $method, path => $path, headers => $headers, body => $body, authorization => unpack('H*', substr $headers->{authorization} // '', 0, 10_000) }), 0, '')
 	  if $name eq 'echo';
 	return ($failed{ $query{id} // '' }++ < $arg ? answer(503, {}) : answer(200, { ok => 1 }), 0, '')
 	  if $name eq 'fail';

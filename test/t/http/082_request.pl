@@ -79,7 +79,7 @@ my $error = error(q{'/status/404'});
 like($error, qr/^psql:.*ERROR:  JD024: endpoint "local" answered with status 404$/m, 'what fails the task is raised');
 like($error, qr{^DETAIL:  The request was GET 127.0.0.1:\d+/status/404.$}m, 'with its detail');
 like($error, qr/^CONTEXT:  task \d+/m, 'and the task');
-like(error(q{'/location'}), qr/^HINT:  Redirects/m, 'and its hint');
+like(error(q{'/location'}), qr/^HINT:  Set the option redirects/m, 'and its hint');
 like(error(q{'/close', retries => 2}), qr/ERROR:  JD023: the connection to endpoint "local" ended/, 'that of the last attempt');
 is(last_attempt('attempt'), '2', 'if none has succeeded');
 like(error(q{'x'}), qr/ERROR:  JD001: /, 'a payload that is not valid is refused');
