@@ -318,6 +318,8 @@ JDG_FUNCTION(jdg_v_test_endpoint, JDG_LEVEL_USER)
 	TestArgs	a;
 	JdgEndpoint e;
 
+	/* as all functions that enqueue: before anything else is checked */
+	PreventCommandIfReadOnly("jadugar.test_endpoint()");
 	JDG_READ_ARGS("test_endpoint", test_args, &a);
 	if (!jdg_endpoint_by_name(a.name, &e))
 		jdg_endpoint_missing(a.name);
