@@ -60,14 +60,15 @@ add_basic(List *list, const JdgSecrets *s)
 {
 	char	   *both;
 	char	   *text;
+	size_t		n;
 
 	if (s->password == NULL)
 		return list;
 	both = psprintf("%s:%s", s->user ? s->user : "", s->password);
 	both = pg_server_to_any(both, (int) strlen(both), PG_UTF8);
 	text = palloc(JDG_BASE64_SIZE(strlen(both)) + 1);
-	text[		jdg_base64_encode(both, strlen(both), text)] = '\0';
-
+	n = jdg_base64_encode(both, strlen(both), text);
+	text[n] = '\0';
 	return add(list, text);
 }
 

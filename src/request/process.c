@@ -310,18 +310,23 @@ begin_claim(void)
 	return claims;
 }
 
-/* The process has no requests: another database may lack one. */
+/*
+ * The process has no requests: another database may lack one.  It is idle first,
+ * and looks then, as its scheduler wants a slot first and looks then: one of the
+ * two sees the other.
+ */
 static void
 become_idle(void)
 {
-	bool		wanted = jdg_http_slot_is_wanted(jdg_http_slot->dboid);
-
 	SpinLockAcquire(&jdg_http_slot->mutex);
 	if (!jdg_http_slot->wake)
-	{
 		jdg_http_slot->state = JDG_SLOT_IDLE;
-		jdg_http_slot->leave |= wanted;
-	}
+	SpinLockRelease(&jdg_http_slot->mutex);
+	if (!jdg_http_slot_is_wanted(jdg_http_slot->dboid))
+		return;
+	SpinLockAcquire(&jdg_http_slot->mutex);
+	jdg_http_slot->leave |= jdg_http_slot->state == JDG_SLOT_IDLE &&
+		!jdg_http_slot->wake;
 	SpinLockRelease(&jdg_http_slot->mutex);
 }
 
