@@ -67,8 +67,10 @@ add_basic(List *list, const JdgSecrets *s)
 	both = psprintf("%s:%s", s->user ? s->user : "", s->password);
 	both = pg_server_to_any(both, (int) strlen(both), PG_UTF8);
 	text = palloc(JDG_BASE64_SIZE(strlen(both)) + 1);
+
 	n = jdg_base64_encode(both, strlen(both), text);
-	text[n] = '\0';
+	text[		n] = '\0';
+
 	return add(list, text);
 }
 
